@@ -5,48 +5,48 @@ import type { Adapter } from "./adapter.js";
 import { type AdapterConfig, anAdapted } from "./config.js";
 import type { Slot } from "./targets.js";
 
-/** One adapted layer: where it is, and what was put there. */
+/** One adapted layer: its position in the model, and its adapter. */
 export type AdaptedModule = Slot & { readonly adapter: Adapter };
 
-/** What a trained tensor is for: BiDoRA trains directions in its lower level and magnitudes in its upper one. */
+/** The role of a trained tensor: BiDoRA trains directions in its lower level and magnitudes in its upper level. */
 export type TrainedRole = "direction" | "magnitude";
 
-/** A parameter whose tensor training changes, or replaces by another. */
+/** A parameter that training updates in place or replaces. */
 export class TrainedTensor {
   constructor(
     /** Its key in an adapter file, without `base_model.model.`. */
     readonly name: string,
     readonly parameter: Parameter,
     readonly role: TrainedRole,
-    /** Weight decay applies: not to biases and norm weights. */
+    /** Whether weight decay applies: not for biases and norm weights. */
     readonly decays: boolean,
   ) {}
 
-  /** What the parameter holds now. */
+  /** The parameter's current tensor. */
   get tensor(): Tensor {
     return this.parameter.tensor;
   }
 
-  /** The same as files have it. */
+  /** The tensor as files store it. */
   get stored(): Tensor {
     return this.parameter.isStoredTransposed ? transposed(this.tensor) : this.tensor;
   }
 }
 
-/** A model's adapters, and the tensors that are trained because of them. */
+/** A model with its adapters, and all tensors that are trained. */
 export interface AdaptedModel<Config extends AdapterConfig | undefined = AdapterConfig | undefined> {
   readonly model: Module;
-  /** Undefined where there is no adapter: every parameter of the model is trained. */
+  /** Undefined in full fine-tuning: there is no adapter, and every parameter is trained. */
   readonly config: Config;
   readonly modules: readonly AdaptedModule[];
   readonly trained: readonly TrainedTensor[];
-  /** Parameters that all adapted layers share, by name: they stand at the model's root. */
+  /** Parameters that all adapted layers share, a module at the model's root. */
   readonly shared: Module | undefined;
-  /** What its method does beside the optimiser. */
+  /** The method's additions to training. */
   readonly hooks?: TrainingHooks | undefined;
 }
 
-/** What an adapter adds to a model or trains of it, by name without `base_model.model.`: all that is trained, and what layers share. */
+/** The tensors of an adapter file, by name without `base_model.model.`: all trained tensors, and those that layers share. */
 export function savedTensors(adapted: AdaptedModel): Map<string, Tensor> {
   checkArguments("savedTensors", ["adapted", adapted, anAdapted]);
   const { trained, shared } = adapted;
@@ -54,36 +54,36 @@ export function savedTensors(adapted: AdaptedModel): Map<string, Tensor> {
   return new Map([...kept, ...trained.map((own) => [own.name, own.stored] as const)]);
 }
 
-/** What an adapter file says and holds: `savedTensors` and the settings, less what training has taken out of both. */
+/** The contents of an adapter file: `savedTensors` and the settings, without the ranks that training has pruned. */
 export function savedState(adapted: AdaptedModel<AdapterConfig>): SavedState {
   checkArguments("savedState", ["adapted", adapted, anAdapted]);
   const whole = { config: adapted.config, tensors: savedTensors(adapted) };
   return adapted.hooks?.saved?.(whole) ?? whole;
 }
 
-/** Whether an adapter is in a layer whose weight lies [in, out] in model files. */
+/** Whether an adapted layer's weight is stored as [in, out] in model files. */
 export function adaptsTransposed({ modules }: AdaptedModel): boolean {
   return modules.some(({ layer }) => layer.weight.isStoredTransposed);
 }
 
-/** An optimiser step that has been done. */
+/** A finished optimizer step. */
 export interface FinishedStep {
   /** From 1, of `steps` in the run. */
   readonly step: number;
   readonly steps: number;
-  /** What the optimiser was given, clipped, by the names of the trained tensors. */
+  /** The clipped gradients, by the names of the trained tensors. */
   readonly gradients: ReadonlyMap<string, Tensor>;
 }
 
-/** What a method does beside the optimiser while it trains: AdaLoRA's penalty, and its ranks that shrink. */
+/** A method's additions to training: AdaLoRA's penalty and its pruning of ranks. */
 export interface TrainingHooks {
-  /** A scalar added to each step's loss, once however many batches the step has, and not told with it. */
+  /** A scalar added once to each step's loss, whatever the number of batches; it is not part of the reported loss. */
   penalty?(): Tensor;
-  /** Changes tensors in place after an optimiser step, unrecorded. */
+  /** Changes tensors in place after an optimizer step, without gradients. */
   afterStep?(step: FinishedStep): void;
-  /** What it remembers from step to step, by name, in the same tensors throughout: checkpoints keep their values. */
+  /** State kept between steps, by name, always in the same tensors; checkpoints save their values. */
   readonly memory?: ReadonlyMap<string, Tensor>;
-  /** What a file gets of the adapter's settings and tensors: of AdaLoRA's ranks those that are left. */
+  /** The settings and tensors that a file gets: AdaLoRA leaves out pruned ranks. */
   saved?<Saved extends SavedState>(state: Saved): Saved;
 }
 
@@ -94,8 +94,8 @@ export interface SavedState {
 }
 
 /**
- * Where gradients take ‖V‖ as a constant, differences must too: holds every such norm at its present value until the
- * returned function is called.
+ * Keeps the current value of every norm ‖V‖ that gradients treat as a constant, until the returned function is called: finite
+ * differences must treat it as a constant too.
  */
 export function freezeNorms(adapted: AdaptedModel): () => void {
   const releases = adapted.modules.map(({ adapter, layer }) => adapter.freezeNorm(layer));

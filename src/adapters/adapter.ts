@@ -6,23 +6,23 @@ import type { LowRank } from "./lowRank.js";
 export type Layer = Linear | Embedding;
 
 /**
- * What a method puts into one layer. It is a module of the model's tree, at the layer's own path, so that its parameters are called
- * there what they are called in a file.
+ * The part of an adapter method in one layer. It is a module of the model's tree, at the layer's path, so that its parameters have the
+ * same names there as in a file.
  */
 export abstract class Adapter extends Module {
-  /** The change of the weight has at most this rank. */
+  /** An upper bound on the rank of the weight's change. */
   abstract readonly rank: number;
 
-  /** That of its trained tensors, in which it is merged. */
+  /** The dtype of its trained tensors; merging computes in it. */
   abstract readonly dtype: torch.DType;
 
-  /** The low-rank update, where the direction of the weight is W0 + s·B·A: what BiDoRA's regulariser is about. */
+  /** The low-rank update of an adapter whose direction is W0 + s·B·A: the input of BiDoRA's regularizer. */
   readonly lowRank: LowRank | undefined;
 
   /** x: [tokens, in], or ids [tokens] of an embedding → [tokens, out] */
   abstract forward(x: torch.Tensor, layer: Layer, context: ForwardContext): torch.Tensor;
 
-  /** Why no weight and bias compute what layer and adapter compute together: the end of a sentence; undefined where some do. */
+  /** The reason that this adapter cannot be merged, as the end of a sentence; undefined if it can. */
   whyNotMerged(_layer: Layer): string | undefined {
     return undefined;
   }
@@ -33,17 +33,17 @@ export abstract class Adapter extends Module {
    */
   abstract mergedWeight(layer: Layer, dtype: torch.DType): torch.Tensor;
 
-  /** What merging adds to the layer's bias, [out]; undefined for nothing. */
+  /** The change of the layer's bias by merging, [out]; undefined for none. */
   biasUpdate(_dtype: torch.DType): torch.Tensor | undefined {
     return undefined;
   }
 
-  /** Where a norm is a constant for gradients: keeps its present value until the returned function is called. */
+  /** Keeps the current value of a norm that gradients treat as a constant, until the returned function is called. */
   freezeNorm(_layer: Layer): () => void {
     return () => {};
   }
 
-  /** Gives its parameters their names. */
+  /** Registers its parameters under their names. */
   own(parameters: Iterable<readonly [name: string, parameter: Parameter]>): void {
     for (const [name, parameter] of parameters) this.hold(name, parameter);
   }

@@ -17,9 +17,9 @@ const LISTED = 3;
 const NO_NEW_MODULES: NewModules = { initialized: [], trainedModules: [] };
 
 /**
- * Puts a saved adapter into a model, ready to be used or trained further. Nothing is changed unless everything fits.
+ * Adds a saved adapter to a model, for inference or further training. The model changes only if everything fits.
  * @param options.newModules newly initialized layers: those that the adapter has no weights for are trained and saved too
- * @throws BidoraError `ADAPTER_MISFIT` that names the tensors that are missing, left over or of another shape; `NOT_FINITE`, `TARGET`, `PATTERN`
+ * @throws BidoraError `ADAPTER_MISFIT` naming the tensors that are missing, unexpected or of another shape; `NOT_FINITE`, `TARGET`, `PATTERN`
  */
 export function attachAdapter(
   model: Module,
@@ -71,8 +71,8 @@ function checkFinite(name: string, tensor: torch.Tensor): void {
 }
 
 /**
- * PEFT may save whole embedding tables beside the adapter, and a bias that no loss depends on. Those that are the model's own are
- * left out; others mean that the base was changed, which an adapter must not do unseen.
+ * PEFT may save whole embedding tables with the adapter, and a bias that no loss depends on. Those that equal the model's own are
+ * ignored. Others mean that the base model was changed, which an adapter must not do silently.
  */
 function withoutTables(model: Module, tensors: Tensors, expected: Shapes): Tensors {
   const rest = new Map(tensors);
@@ -94,7 +94,7 @@ function withoutTables(model: Module, tensors: Tensors, expected: Shapes): Tenso
   return rest;
 }
 
-/** Equal as far as the coarser of both dtypes can tell. */
+/** Equal at the precision of the less precise dtype. */
 function isSameTable(a: torch.Tensor, b: torch.Tensor): boolean {
   const dtype = a.dtype === "float32" || a.dtype === "float64" ? b.dtype : a.dtype;
   return torch.scope(() => torch.equal(torch.castTo(a, dtype), torch.castTo(b, dtype)));

@@ -15,25 +15,25 @@ import { own } from "../common/collections.js";
 
 export const BIASES = ["none", "adapted", "all"] as const;
 
-/** What the settings of every adapter say. */
+/** Settings that every adapter has. */
 export interface AdapterConfig {
   /** Its name in the registry. */
   readonly method: string;
-  /** Biases of the model that are trained beside: none, those of adapted layers, or every one. */
+  /** Biases of the model that are trained too: none, those of adapted layers, or all. */
   readonly bias: (typeof BIASES)[number];
-  /** Whether the norms of the model are trained beside; not unless it says so. */
+  /** Whether the model's norms are trained too; false by default. */
   readonly trainsNorms?: boolean;
-  /** Modules trained and saved whole: the head, and what was newly drawn. */
+  /** Modules that are fully trained and saved: the head, and newly initialized layers (PEFT's `modules_to_save`). */
   readonly modulesToSave: readonly string[];
 }
 
-/** Which modules an adapter goes to: names or path ends, a regular expression over the whole path, or `all-linear`. */
+/** The modules that get an adapter: names or ends of paths, a regular expression for the whole path, or `all-linear`. */
 export type TargetModules = readonly string[] | string;
 
-/** Values by module: keys are regular expressions for the end of a path; the first that matches counts. */
+/** Values by module: keys are regular expressions for the end of a path; the first match wins. */
 export type Pattern = Readonly<Record<string, number>>;
 
-/** Settings of an adapter that is put into layers; names and meanings are PEFT's. */
+/** Settings of an adapter that is added to layers; names and meanings are PEFT's. */
 export interface TargetedConfig extends AdapterConfig {
   readonly targetModules: TargetModules;
   readonly excludeModules: TargetModules | undefined;
@@ -41,7 +41,7 @@ export interface TargetedConfig extends AdapterConfig {
   readonly layersPattern: readonly string[] | undefined;
 }
 
-/** Every linear layer, and nothing of the model itself. */
+/** Every linear layer gets an adapter, and no parameter of the model itself is trained. */
 export const TARGET_DEFAULTS: Omit<TargetedConfig, "method"> = {
   targetModules: "all-linear",
   excludeModules: undefined,

@@ -5,7 +5,7 @@ import { type AdaptedModel, TrainedTensor } from "./adapted.js";
 import type { AdapterConfig } from "./config.js";
 import { isSaved } from "./targets.js";
 
-/** A parameter of the model that is trained itself, beside or without adapters. */
+/** A parameter of the model that is itself trained, with or without adapters. */
 export interface FullyTrained {
   /** Its key in an adapter file, without `base_model.model.`. */
   readonly name: string;
@@ -13,7 +13,7 @@ export interface FullyTrained {
   readonly decays: boolean;
 }
 
-/** Every parameter of a model, or of those of its modules that are `wanted`. */
+/** Every parameter of a model, or of the modules that are `wanted`. */
 export function* parametersOf(
   model: Module,
   wanted = (_path: string, _module: Module): boolean => true,
@@ -30,8 +30,8 @@ export function* parametersOf(
 }
 
 /**
- * What a configuration trains of the model itself: `modules_to_save`, and the norms and biases that it names.
- * @throws BidoraError `TARGET` for a module whose weight is another's too
+ * The model's own parameters that a configuration trains: `modules_to_save`, and the norms and biases that it names.
+ * @throws BidoraError `TARGET` for a module that shares its weight with another
  */
 export function fullyTrainedParameters(
   model: Module,
@@ -53,16 +53,16 @@ export function fullyTrainedParameters(
   return found;
 }
 
-/** @throws BidoraError `TARGET` where biases are all that is to be trained, and the model has none */
+/** @throws BidoraError `TARGET` if only biases are to be trained and the model has none */
 export function requireBiases({ method, bias }: AdapterConfig, whole: readonly FullyTrained[]): void {
   if (bias !== "all" || whole.length > 0) return;
   throw new BidoraError(
     "TARGET",
-    `${method} is to train the model's biases, and this model has none, nor a head: choose another method, such as lora.`,
+    `${method} trains biases, but this model has neither biases nor a head: choose another method, such as lora.`,
   );
 }
 
-/** PEFT trains a copy of such a module, apart from the one that it was tied to. */
+/** Refuses tied modules. PEFT would train a copy of such a module and untie it. */
 function refuseTied(model: Module, modulesToSave: readonly string[]): void {
   const modules = [...model.baseModules()];
   for (const [path, module] of modules) {
@@ -72,14 +72,14 @@ function refuseTied(model: Module, modulesToSave: readonly string[]): void {
     if (saved === undefined) continue;
     throw new BidoraError(
       "TARGET",
-      `modules_to_save names ${saved}, but ${path} and ${table} are one tensor, of which no part can be trained apart: leave it out, or name both in target_modules, which adapts each.`,
+      `modules_to_save names ${saved}, but ${path} and ${table} share one tensor, which cannot be trained for one of them only: leave it out, or name both in target_modules, which gives each an adapter.`,
     );
   }
 }
 
 /**
- * Gives a parameter a trained tensor of its own: a copy of `start`, as files have it, by default of what it holds. Layers go on
- * computing in the dtype that they computed in.
+ * Gives a parameter a trained copy of `start` (stored as in files), or of its current tensor. Layers keep the dtype that they
+ * compute in.
  */
 export function trainParameter(
   { name, parameter, decays }: FullyTrained,
@@ -95,7 +95,7 @@ function fromFile({ isStoredTransposed }: Parameter, stored: torch.Tensor, dtype
   return torch.scope(() => torch.keep(ownCopy(isStoredTransposed ? transposed(stored) : stored, dtype)));
 }
 
-/** A copy in row-major order that training may change in place. */
+/** A contiguous copy that training may change in place. */
 export function ownCopy(tensor: torch.Tensor, dtype: torch.DType): torch.Tensor {
   return torch.keep(torch.scope(() => torch.clone(torch.to(tensor, dtype), { memoryFormat: "contiguous" })));
 }

@@ -4,16 +4,16 @@ import * as torch from "../torch/index.js";
 import { type AdaptedModel, type AdaptedModule, TrainedTensor, type TrainingHooks } from "./adapted.js";
 import type { Adapter } from "./adapter.js";
 import { type AdapterConfig, aConfig, aModule, anAdapted, WITH_GENERATOR } from "./config.js";
-import { ownCopy, requireBiases, trainParameter, type FullyTrained, fullyTrainedParameters } from "./fullTraining.js";
+import { type FullyTrained, fullyTrainedParameters, ownCopy, requireBiases, trainParameter } from "./fullTraining.js";
 import type { LayerPart, TensorSpec } from "./method.js";
 import { methodOf } from "./registry.js";
 import type { Slot } from "./targets.js";
 
-/** How an adapter is put into a model. */
+/** Options for adding an adapter to a model. */
 export interface InjectOptions<Config extends AdapterConfig = AdapterConfig> {
-  /** What a method of one's own puts into layers; by default that of bidora's method which the configuration names. */
+  /** The layers of a custom method; by default those of the method that the configuration names. */
   readonly layers?: LayerPart<Config>;
-  /** Draws what a fresh adapter starts from. */
+  /** Initializes a new adapter's tensors. */
   readonly generator: torch.Generator;
   /** The dtype of trained tensors: float32, or float64 for checks. */
   readonly dtype?: torch.DType;
@@ -22,8 +22,8 @@ export interface InjectOptions<Config extends AdapterConfig = AdapterConfig> {
 }
 
 /**
- * Puts adapters into a model from outside and marks what is trained: the tensors in its layers, `modules_to_save`, and the
- * biases that the configuration names. Before the first step the model computes what it computed without them.
+ * Adds adapters to a model and marks the trained tensors: those in its layers, `modules_to_save`, and the biases that the
+ * configuration names. Before the first step the model's outputs are the same as without adapters.
  * @throws BidoraError `TARGET`, `ADAPTER_CONFIG`, `PATTERN`
  */
 export function inject<Config extends AdapterConfig>(
@@ -57,7 +57,7 @@ export function inject<Config extends AdapterConfig>(
   });
 }
 
-/** What training holds for each number of a fresh adapter: itself, its gradient, and the optimiser's two means. */
+/** Numbers in memory for each trained number: itself, its gradient, and the optimizer's two moments. */
 const TRAINED_COPIES = 4;
 
 function checkSize({ layers, shared }: Pick<Plan, "layers" | "shared">, dtype: torch.DType, isSaved: boolean): void {
@@ -74,7 +74,7 @@ function numbersOf(specs: readonly TensorSpec[]): number {
   return specs.reduce((sum, { shape }) => sum + torch.numelOf(shape), 0);
 }
 
-/** Saved or fresh. */
+/** Makes a parameter from a saved tensor, or initializes it. */
 type Fill = (name: string, spec: TensorSpec) => Parameter;
 
 class SharedTensors extends Module {
@@ -90,7 +90,7 @@ function shareAt(model: Module, specs: readonly TensorSpec[], fill: Fill): Modul
   return model.adapter;
 }
 
-/** Puts an adapter into one layer. */
+/** Adds an adapter to one layer. */
 function adapt(
   { slot, tensors, build }: PlannedLayer,
   shared: Module | undefined,
@@ -101,7 +101,7 @@ function adapt(
   const adapter = build(parameters);
   adapter.own(own);
   slot.layer.adapter = adapter;
-  // As in torch, what no loss depends on stays as it is.
+  // As in PyTorch, a parameter that no loss depends on is not changed, not even by weight decay.
   const isUnused = slot.kind === "linear" && slot.layer.isUnused;
   const trained = tensors.map((spec) => {
     const { name, role = "direction", decays = true } = spec;
@@ -110,7 +110,7 @@ function adapt(
   return { module: { ...slot, adapter }, trained };
 }
 
-/** Takes the adapters out again: the model computes what its weights say. */
+/** Removes the adapters: the model computes with its own weights again. */
 export function eject(adapted: AdaptedModel): void {
   checkArguments("eject", ["adapted", adapted, anAdapted]);
   const { model, modules, shared } = adapted;
@@ -118,7 +118,7 @@ export function eject(adapted: AdaptedModel): void {
   if (shared) model.adapter = undefined;
 }
 
-/** Puts ejected adapters back in. */
+/** Adds ejected adapters again. */
 export function reinject(adapted: AdaptedModel): void {
   checkArguments("reinject", ["adapted", adapted, anAdapted]);
   const { model, modules, shared } = adapted;
@@ -126,17 +126,17 @@ export function reinject(adapted: AdaptedModel): void {
   if (shared) model.adapter = shared;
 }
 
-/** A layer that an adapter goes to. */
+/** A layer that gets an adapter, with its tensors. */
 export interface PlannedLayer {
   readonly slot: Slot;
   readonly tensors: readonly TensorSpec[];
   build(parameters: ReadonlyMap<string, Parameter>): Adapter;
 }
 
-/** A layer's tensor, as the module tree and a file call it. */
+/** The name of a layer's tensor in the module tree and in a file. */
 export const nameIn = ({ path }: Slot, { name }: TensorSpec): string => `${path}.${name}`;
 
-/** What an adapter's settings come to in a model, before anything is there. */
+/** The layers and tensors that an adapter's settings give in a model, before any is created. */
 export interface Plan<Config extends AdapterConfig = AdapterConfig> {
   readonly layers: readonly PlannedLayer[];
   readonly shared: readonly TensorSpec[];

@@ -57,7 +57,7 @@ export class LowRank {
     return this.bBias ? torch.add(y, torch.castTo(this.bBias, y.dtype), { alpha: this.scale }) : y;
   }
 
-  /** Rows of table + s·(B·A)ᵀ of an embedding: dropout has no place there, as in PEFT. base: [n, dim], ids: [n]. */
+  /** Rows of table + s·(B·A)ᵀ of an embedding: no dropout is applied, as in PEFT. base: [n, dim], ids: [n]. */
   addRows(base: torch.Tensor, ids: torch.Tensor, layer: Embedding): torch.Tensor {
     const reduced = torch.castTo(layer.rows(torch.t(this.a), ids), base.dtype); // n,r
     return torch.addmm(base, reduced, torch.t(torch.castTo(this.b, base.dtype)), { alpha: this.scale });
@@ -81,7 +81,7 @@ export class LowRank {
     return bBias && torch.noGrad(() => torch.scope(() => torch.mulScalar(torch.castTo(bBias, dtype), this.scale)));
   }
 
-  /** x̃, what is left of x for the low-rank branch while training. */
+  /** x̃, the input of the low-rank branch: x after dropout while training. */
   drop(x: torch.Tensor, context: ForwardContext): torch.Tensor {
     return this.dropout.forward(x, context);
   }

@@ -8,12 +8,12 @@ import type { MethodSettings } from "./method.js";
 export interface LowRankConfig extends TargetedConfig {
   readonly rank: number;
   readonly alpha: number;
-  /** Scale alpha / √rank in place of alpha / rank. */
+  /** Scale by alpha / √rank instead of alpha / rank. */
   readonly rslora: boolean;
   readonly dropout: number;
   readonly rankPattern: Pattern;
   readonly alphaPattern: Pattern;
-  /** Give B a bias of its own. */
+  /** Add a bias to B (PEFT's `lora_bias`). */
   readonly loraBias: boolean;
 }
 

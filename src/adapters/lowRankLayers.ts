@@ -9,7 +9,7 @@ import { type LowRankConfig, rankAndScale } from "./lowRankConfig.js";
 import type { TensorSpec } from "./method.js";
 import { type Slot, targetSlots } from "./targets.js";
 
-/** What the tensors of an adapted layer are called in PEFT's files, after the layer's path. */
+/** Names of an adapted layer's tensors in PEFT's files, after the layer's path. */
 export const LOW_RANK_NAMES = {
   linear: { a: "lora_A.weight", b: "lora_B.weight" },
   embedding: { a: "lora_embedding_A", b: "lora_embedding_B" },
@@ -30,7 +30,7 @@ export function lowRankSlots(model: Module, config: LowRankConfig): Slot[] {
   return slots;
 }
 
-/** The update starts at nothing. As PEFT: of a linear layer A is drawn and B zero, of an embedding the other way round. */
+/** The update starts at zero. As in PEFT, a linear layer has a random A and a zero B, an embedding the opposite. */
 export function lowRankTensors(slot: Slot, config: LowRankConfig): TensorSpec[] {
   const { rank } = rankAndScale(config, slot.path);
   const { a, b } = LOW_RANK_NAMES[slot.kind];
@@ -72,7 +72,7 @@ export function lowRankOf(slot: Slot, config: LowRankConfig, parameters: Readonl
   return new LowRank(own, rankAndScale(config, slot.path).scale, slot.kind === "linear" ? config.dropout : 0);
 }
 
-/** What LoRA's and DoRA's adapters have in common. */
+/** The base class of LoRA's and DoRA's adapters. */
 export abstract class LowRankAdapter extends Adapter {
   constructor(override readonly lowRank: LowRank) {
     super();

@@ -6,7 +6,7 @@ import type { AdaptedModel, AdaptedModule } from "./adapted.js";
 import { aMerged, anAdapted } from "./config.js";
 import { eject, reinject } from "./inject.js";
 
-/** An adapter, and the layer that it is in. */
+/** An adapter and its layer. */
 export type Merged = Pick<AdaptedModule, "adapter" | "layer">;
 
 /**
@@ -23,7 +23,7 @@ function readMerged(call: string, merged: Merged, dtype: torch.DType | undefined
   return { ...merged, own: dtype ?? merged.adapter.dtype };
 }
 
-/** The bias that goes with `mergedWeight`; undefined where the layer's stays as it is. */
+/** The bias that belongs to `mergedWeight`; undefined if the layer's bias does not change. */
 export function mergedBias(merged: Merged, dtype?: torch.DType): torch.Tensor | undefined {
   const { adapter, layer, own } = readMerged("mergedBias", merged, dtype);
   const bias = biasOf(layer);
@@ -37,7 +37,7 @@ export function mergedBias(merged: Merged, dtype?: torch.DType): torch.Tensor | 
 
 const biasOf = (layer: Merged["layer"]) => (layer instanceof Linear ? layer.bias : undefined);
 
-/** @throws BidoraError `MERGE` naming the first module whose adapter no weight and bias can stand for */
+/** @throws BidoraError `MERGE` naming the first module whose adapter cannot be merged */
 export function refuseUnmerged({ modules }: AdaptedModel): void {
   for (const { path, layer, adapter } of modules) {
     const why = adapter.whyNotMerged(layer);
@@ -45,7 +45,7 @@ export function refuseUnmerged({ modules }: AdaptedModel): void {
   }
 }
 
-/** @throws BidoraError `MERGE` naming the first module whose weight another module computes with too */
+/** @throws BidoraError `MERGE` naming the first module that shares its weight with another module */
 function refuseShared({ model, modules }: AdaptedModel): void {
   for (const { path, layer } of modules) {
     const other = [...model.baseModules()].find(
@@ -55,12 +55,12 @@ function refuseShared({ model, modules }: AdaptedModel): void {
     if (!other) continue;
     throw new BidoraError(
       "MERGE",
-      `${path} and ${other[0]} are one tensor, which can't hold what the adapter makes of each: leave the adapter unmerged, or write a merged model, which has two.`,
+      `${path} and ${other[0]} are one tensor, which cannot hold two different merged weights: leave the adapter unmerged, or write a merged model, which stores both.`,
     );
   }
 }
 
-/** The model's parameters that merging changes, by path; each is computed when it is asked for. */
+/** The model's parameters that merging changes, by path, each computed on demand. */
 export function mergedParameters(adapted: AdaptedModel, dtype?: torch.DType): Map<string, () => torch.Tensor> {
   checkArguments("mergedParameters", ["adapted", adapted, anAdapted]);
   refuseUnmerged(adapted);
@@ -74,8 +74,8 @@ export function mergedParameters(adapted: AdaptedModel, dtype?: torch.DType): Ma
 }
 
 /**
- * Merges adapters into the model's own weights and takes them out.
- * @returns puts weights and adapters back as they were, bit by bit; the old weights are held until then
+ * Merges adapters into the model's weights and removes them.
+ * @returns a function that restores weights and adapters exactly; the old weights stay in memory until then
  * @throws BidoraError `MERGE` for an adapter that can't be merged, before anything is changed
  */
 export function merge(adapted: AdaptedModel): () => void {
@@ -97,7 +97,7 @@ export function merge(adapted: AdaptedModel): () => void {
   });
 }
 
-/** Changes a tensor in place, so that all who hold it see it; returns the way back. */
+/** Overwrites a tensor in place, so that every holder sees the change; returns a function that undoes it. */
 function replace(tensor: torch.Tensor, value: torch.Tensor): () => void {
   const before = torch.keep(torch.clone(tensor));
   torch.copy_(tensor, value);

@@ -10,37 +10,37 @@ import type { Slot } from "./targets.js";
 /** A run's settings as a method gets them: with defaults, and with the layers that the architecture has by default. */
 export type MethodSettings<Options extends OptionTable> = Values<Options> & { readonly targetModules: TargetModules };
 
-/** A tensor that an adapter is saved as. What follows from these and the base (a cached norm, say) is no such tensor. */
+/** A tensor that is saved with an adapter. Derived values, such as a cached norm, are not. */
 export interface TensorSpec {
-  /** After the layer's path; one that all layers share stands by itself. The name in the module tree and in the file. */
+  /** Its name in the module tree and in the file, after the layer's path; a shared tensor has no path. */
   readonly name: string;
   readonly shape: readonly number[];
   /** By default `direction`. */
   readonly role?: TrainedRole;
-  /** Weight decay applies, by default. */
+  /** Whether weight decay applies; true by default. */
   readonly decays?: boolean;
-  /** Its value in a fresh adapter, with which the model computes what it computed before. */
+  /** Its initial value, with which the adapter does not change the model's outputs. */
   start(draw: { readonly dtype: torch.DType; readonly generator: torch.Generator }): torch.Tensor;
 }
 
 /**
- * An adapter method: one file in `methods/`, one line in `registry.ts`. What it may be:
+ * An adapter method: one file in `methods/`, one line in `registry.ts`. The kinds of methods:
  *
- * - Tensors in layers (LoRA, DoRA): `findSlots` names the layers, `tensors` what each gets, `build` makes of it the module that
- *   stands in the layer's place. A weight is always [out, in] here: that GPT-2's Conv1D stores it the other way round is known to
- *   the codec alone, as `fan_in_fan_out`. A few layers only: `layersToTransform`, which `findSlots` reads.
- * - Tensors that all layers share and nobody trains (VeRA's projections): `shared`.
- * - No tensors at all (BitFit): nothing in layers; `bias` and `modulesToSave` of its settings say what of the model is trained and saved.
- * - A module behind a layer (a bottleneck after a sub-layer's dense layer, before its dropout): an adapter whose `forward` goes on
- *   from `layer.base(x)`, and whose `whyNotMerged` gives the reason.
- * - Ranks that change while it trains (AdaLoRA): the masked values are tensors in the layers, the penalty and what follows each
- *   optimiser step are `trainingHooks`, cropping is the codec's.
+ * - Tensors in layers (LoRA, DoRA): `findSlots` finds the layers, `tensors` lists the tensors of each, `build` makes the module that
+ *   replaces the layer. A weight is always [out, in] here: only the codec knows, as `fan_in_fan_out`, that GPT-2's Conv1D stores it
+ *   transposed. `findSlots` also reads `layersToTransform`, which selects a few layers.
+ * - Frozen tensors that all layers share (VeRA's projections): `shared`.
+ * - No tensors at all (BitFit): no `inLayers`; `bias` and `modulesToSave` of its settings select the parameters to train and save.
+ * - A module after a layer (a bottleneck after a sub-layer's dense layer, before its dropout): an adapter whose `forward` starts
+ *   with `layer.base(x)`, and whose `whyNotMerged` gives the reason.
+ * - Ranks that change during training (AdaLoRA): the masked values are tensors in the layers, the penalty and the pruning after each
+ *   optimizer step are `trainingHooks`, and the codec leaves out pruned ranks.
  */
 export interface AdapterMethod<
   Config extends AdapterConfig = AdapterConfig,
   Options extends OptionTable = OptionTable,
 > {
-  /** For people, in a few words. */
+  /** A description in a few words. */
   readonly about: string;
   /** A learning rate that suits small and base-size encoders. */
   readonly learningRate: number;
@@ -58,62 +58,62 @@ export interface AdapterMethod<
   fromSettings(settings: MethodSettings<Options>, outputs: SubLayerOutputs): Partial<Config>;
   /** And back: the settings that a saved adapter decides in a run that starts from it. */
   toSettings(config: Config): Partial<Values<Options>>;
-  /** What it puts into layers; undefined where nothing. */
+  /** The part that is added to layers; undefined for none. */
   readonly inLayers?: LayerPart<Config>;
   readonly codec: AdapterCodec<Config>;
 }
 
-/** What an adapter method puts into layers. */
+/** The part of an adapter method that is added to layers. */
 export interface LayerPart<Config extends AdapterConfig> {
-  /** The layers that it goes to. @throws BidoraError `TARGET`, `ADAPTER_CONFIG`, `PATTERN` */
+  /** The layers that get an adapter. @throws BidoraError `TARGET`, `ADAPTER_CONFIG`, `PATTERN` */
   findSlots(model: Module, config: Config): Slot[];
-  /** The tensors that a layer gets, each under a name of its own. */
+  /** The tensors that a layer gets, under different names. */
   tensors(slot: Slot, config: Config): TensorSpec[];
-  /** Tensors at the model's root that are saved, and not trained. */
+  /** Frozen tensors at the model's root that are saved with the adapter. */
   shared?(slots: readonly Slot[], config: Config): TensorSpec[];
   /**
-   * Makes the module that stands in the layer's place.
+   * Makes the module that replaces the layer.
    * @param parameters the slot's tensors and the shared ones, by name
    */
   build(slot: Slot, config: Config, parameters: ReadonlyMap<string, Parameter>): Adapter;
-  /** What it does beside the optimiser; undefined where nothing. Not called by a bi-level run. */
+  /** The method's additions to training; undefined for none. A bilevel run does not call it. */
   trainingHooks?(adapted: AdaptedModel<Config>): TrainingHooks;
-  /** What differs from layer to layer, for people. */
+  /** A layer's rank and scale, for reports. */
   facts(config: Config, path: string): LayerFacts;
 }
 
-/** What differs from layer to layer, for people. */
+/** A layer's rank and scale, for reports. */
 export interface LayerFacts {
   readonly rank?: number;
   readonly scale?: number;
 }
 
-/** How a method's settings and tensors are written and read: PEFT's keys and names where PEFT has it. */
+/** The file format of a method's settings and tensors: PEFT's keys and names if PEFT has the method. */
 export interface AdapterCodec<Config extends AdapterConfig> {
   readonly peftType: string;
-  /** Of several methods with this `peft_type`, whether the keys of a file are this one's. */
+  /** Whether a file's keys belong to this method, if several have this `peft_type`. */
   isOwn?(json: JsonObject): boolean;
-  /** Why PEFT can't hold such an adapter: it then lies in files of this program's own, which PEFT does not take for its. */
+  /** The reason that PEFT cannot load such an adapter: bidora's own files then hold it, which PEFT does not recognize. */
   whyNotPeft?(config: Config): string | undefined;
-  /** Every key of its own in adapter_config.json, with the value that an absent one has. */
+  /** The method's own keys in adapter_config.json, with their defaults. */
   readonly defaults: JsonObject;
   /**
    * @param json the file's keys, with defaults for absent ones
-   * @param metadata what bidora.json says beside it
-   * @throws BidoraError `ADAPTER_CONFIG` for what is malformed or would be computed wrongly
+   * @param metadata the contents of bidora.json
+   * @throws BidoraError `ADAPTER_CONFIG` for a malformed or unsupported configuration
    */
   parse(file: string, json: JsonObject, metadata: JsonObject): Config;
-  /** @param paths of the modules that have an adapter @returns its own keys */
+  /** @param paths of the adapted modules @returns the method's own keys */
   render(config: Config, paths: readonly string[]): JsonObject;
-  /** What bidora.json keeps of the settings, as PEFT has no key for it. */
+  /** The settings that bidora.json keeps because PEFT has no key for them. */
   sideFacts?(config: Config): JsonObject;
-  /** What the names of its tensors in a layer end in, after the layer's path. */
+  /** The names of its tensors in a layer, after the layer's path. */
   readonly suffixes: readonly string[];
-  /** Names of its shared tensors: in PEFT's files they stand outside of the model, under `base_model.`. */
+  /** Names of its shared tensors: PEFT's files have them outside the model, under `base_model.`. */
   readonly shared?: readonly string[];
-  /** A tensor's name now, whichever version of PEFT wrote it. */
+  /** The current name of a tensor that any version of PEFT wrote. */
   currentName?(name: string): string;
-  /** Why settings and tensors contradict each other: a sentence without its end, or undefined. */
+  /** How settings and tensors contradict each other, as a sentence without its period; undefined if they don't. */
   contradiction?(
     config: Config,
     tensors: ReadonlyMap<string, torch.Tensor>,

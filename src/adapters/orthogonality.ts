@@ -4,7 +4,7 @@ import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
 import type { LowRank } from "./lowRank.js";
 
-/** BiDoRA's regulariser of the adapted linear layers, whatever the magnitude's axis. */
+/** BiDoRA's orthogonality regularizer over the adapted linear layers, for either axis of the magnitude. */
 export class OrthogonalityRegularizer {
   readonly #layers: readonly {
     readonly weight: torch.Tensor;
@@ -27,12 +27,12 @@ export class OrthogonalityRegularizer {
   }
 }
 
-/** Whether there is anything that the regulariser counts: it is zero else, and no gradient comes of it. */
+/** Whether the regularizer covers any layer; otherwise it is zero and has no gradient. */
 export function isRegularized(adapted: AdaptedModel): boolean {
   return updatesOf(adapted).length > 0;
 }
 
-/** Weights of adapted linear layers that the model computes with, each with its low-rank update. */
+/** The weights of adapted linear layers that the model uses, each with its low-rank update. */
 function updatesOf({ modules }: AdaptedModel): { readonly weight: torch.Tensor; readonly lowRank: LowRank }[] {
   return modules
     .filter(({ layer }) => layer instanceof Linear && !layer.isUnused)

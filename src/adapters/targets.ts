@@ -5,8 +5,8 @@ import { Embedding, Linear, type Module, OutputLinear } from "../nn/index.js";
 import { aModule, aTargetedConfig, type TargetedConfig, type TargetModules } from "./config.js";
 
 /**
- * The modules that an adapter is put into, by path.
- * @throws BidoraError `TARGET` when the configuration matches none, or one that can't have an adapter
+ * The modules that get an adapter, by path.
+ * @throws BidoraError `TARGET` if the configuration matches no module, or one that cannot have an adapter
  */
 export function findTargets(model: Module, config: TargetedConfig): Map<string, Linear | Embedding> {
   const found = new Map<string, Linear | Embedding>();
@@ -29,7 +29,7 @@ function isTarget(path: string, module: Module, config: TargetedConfig): boolean
   if (config.excludeModules !== undefined && matches(path, config.excludeModules)) return false;
   if (isAllLinear(config.targetModules)) return module instanceof Linear && !(module instanceof OutputLinear);
   if (!matches(path, config.targetModules)) return false;
-  // As in PEFT, a module that is named in full, and a regular expression, are not narrowed down by layers.
+  // As in PEFT, layersToTransform does not restrict a full path or a regular expression.
   if (typeof config.targetModules === "string" || config.targetModules.includes(path)) return true;
   return isInLayers(path, config);
 }
@@ -39,8 +39,8 @@ export function isAllLinear(targets: TargetModules): boolean {
 }
 
 /**
- * True when `path` is, or lies in, a module of `modules_to_save`. PEFT compares ends of paths without heed to the dots, so that
- * `classifier` saves a `pre_classifier` too.
+ * True when `path` is, or lies in, a module of `modules_to_save`. PEFT compares the ends of paths and ignores dots, so that
+ * `classifier` matches `pre_classifier` too.
  */
 export function isSaved(path: string, modulesToSave: readonly string[]): boolean {
   const names = path.split(".");
@@ -73,22 +73,22 @@ function noTargetMessage(model: Module, targets: TargetModules): string {
   return `No module matches the target modules "${given}"; the model's linear layers are called ${[...names].join(", ")}.`;
 }
 
-/** Where an adapted layer is, and the size of its weight. */
+/** The position of an adapted layer, and the size of its weight. */
 export interface SlotBase {
   readonly path: string;
-  /** A change of the weight has this shape, [out, in]: that of a linear layer's weight, turned round for an embedding. */
+  /** The shape [out, in] of a change of the weight: that of a linear layer's weight, transposed for an embedding. */
   readonly out: number;
   readonly in: number;
 }
 
-/** A layer that an adapter goes to. */
+/** A layer that gets an adapter. */
 export type Slot =
   | (SlotBase & { readonly kind: "linear"; readonly layer: Linear })
   | (SlotBase & { readonly kind: "embedding"; readonly layer: Embedding });
 
 /**
- * The layers that target modules name in a model, in the model's order.
- * @throws BidoraError `TARGET` for none, or for one that can't have an adapter; `PATTERN`
+ * The layers that match the target modules, in the model's order.
+ * @throws BidoraError `TARGET` for none, or for one that cannot have an adapter; `PATTERN`
  */
 export function targetSlots(model: Module, config: TargetedConfig): Slot[] {
   checkArguments("targetSlots", ["model", model, aModule], ["config", config, aTargetedConfig]);
@@ -101,8 +101,8 @@ function slotOf(path: string, layer: Linear | Embedding): Slot {
 }
 
 /**
- * The same for a method that goes to linear layers alone.
- * @param what says so: the beginning of a sentence
+ * The same for a method that supports linear layers only.
+ * @param what that restriction, as the beginning of a sentence
  * @throws BidoraError `ADAPTER_CONFIG` naming an embedding among them
  */
 export function linearSlots(model: Module, config: TargetedConfig, what: string): Slot[] {

@@ -11,7 +11,7 @@ import { mergedWeight } from "./merge.js";
 import { type LoraConfig, loraConfig } from "./methods/lora.js";
 import { settingsOfAdapter } from "./registry.js";
 
-/** How well one module's update is kept. */
+/** How closely a low-rank update approximates one module's change. */
 export interface ModuleError {
   readonly path: string;
   readonly rank: number;
@@ -19,10 +19,10 @@ export interface ModuleError {
   readonly relativeError: number;
 }
 
-/** An adapter turned into a plain LoRA of scale 1. */
+/** An adapter converted to a plain LoRA of scale 1. */
 export interface LoraApproximation {
   readonly config: LoraConfig;
-  /** As `SavedAdapter` has them; the head's and the biases' are the adapter's own. */
+  /** As in `SavedAdapter`; the tensors of the head and the biases are the adapter's own. */
   readonly tensors: ReadonlyMap<string, torch.Tensor>;
   readonly modules: readonly ModuleError[];
   /** Of all modules' updates together. */
@@ -39,15 +39,15 @@ interface Approximated {
 }
 
 /**
- * The plain LoRA that comes closest: B·A is the truncated SVD of D = W' − W0, module by module.
+ * The closest plain LoRA: B·A is the truncated SVD of D = W' − W0, module by module.
  * @throws BidoraError `EXPORT` for an adapter without layers, `MERGE` for one that is no change of weights
- * @param rank at most; by default each module keeps its own. No module gets more than its weight's smaller side.
+ * @param rank upper bound; by default each module keeps its own rank. No rank exceeds the smaller dimension of the weight.
  */
 export function toLora(adapted: AdaptedModel<AdapterConfig>, rank?: number): LoraApproximation {
   if (adapted.modules.length === 0)
     throw new BidoraError(
       "EXPORT",
-      "The adapter changes no layer's weight, so no LoRA comes close to it: merge it instead.",
+      "The adapter changes no layer's weight, so it cannot be converted to a LoRA: merge it instead.",
     );
   const whole = withoutAdapters(adapted);
   const results = adapted.modules.map((module) => {
@@ -93,13 +93,13 @@ function approximate(module: AdaptedModule, wanted: number): Approximated {
   );
 }
 
-/** What of the model itself is trained and saved. */
+/** The trained and saved tensors that belong to the model itself. */
 function withoutAdapters(adapted: AdaptedModel): Map<string, torch.Tensor> {
   const added = addedNames(adapted);
   return new Map([...savedTensors(adapted)].filter(([name]) => !added.has(name)));
 }
 
-/** The names of what adapters added to the model. */
+/** The names of the tensors that adapters added to the model. */
 export function addedNames({ modules, shared }: AdaptedModel): ReadonlySet<string> {
   const own = modules.flatMap(({ path, adapter }) =>
     Array.from(adapter.ownParameters.keys(), (name) => `${path}.${name}`),
@@ -148,7 +148,7 @@ function relative(squaredError: number, squaredNorm: number): number {
   return squaredNorm === 0 ? 0 : Math.sqrt(squaredError / squaredNorm);
 }
 
-/** What an adapter does to one layer: scale · B·A. */
+/** The low-rank update of one layer: scale · B·A. */
 export interface LowRankUpdate extends Pick<AdaptedModule, "path" | "kind"> {
   readonly a: torch.Tensor;
   readonly b: torch.Tensor;
@@ -164,7 +164,7 @@ export interface LowRankUpdates {
 }
 
 /**
- * The low-rank updates of an adapter: LoRA's own where no rank is above the wanted one, else those of `toLora`.
+ * The low-rank updates of an adapter: a LoRA's own unless `rank` is lower than one of its ranks, otherwise those of `toLora`.
  * @throws BidoraError as `toLora`
  */
 export function lowRankUpdates(adapted: AdaptedModel<AdapterConfig>, rank?: number): LowRankUpdates {
@@ -188,7 +188,7 @@ const ownUpdates = ({ modules }: AdaptedModel): LowRankUpdate[] =>
     return [{ path, kind, a, b, rank, scale }];
   });
 
-/** The names of what is trained beside the updates: biases, whole modules, and biases of the updates themselves. */
+/** The names of the trained tensors that are not part of an update: biases, fully trained modules, and `lora_bias`. */
 export function trainedOutsideUpdates(adapted: AdaptedModel): string[] {
   const added = addedNames(adapted);
   const biases = adapted.modules.filter(({ adapter }) => adapter.biasUpdate(adapter.dtype) !== undefined);

@@ -1,7 +1,7 @@
 import type { MagnitudeAxis } from "../operators/directionNorm.js";
 import * as torch from "../torch/index.js";
 
-/** How far a weight is from another one, magnitude and direction apart: DoRA (arXiv 2402.09353), section 3.2. */
+/** The distance between two weights in magnitude and in direction: DoRA (arXiv 2402.09353), section 3.2. */
 export interface WeightChange {
   /** ΔM = Σ_n |m_n − m0_n| / k, in the units of the weight. */
   readonly deltaM: number;
@@ -12,10 +12,10 @@ export interface WeightChange {
 /**
  * ΔM and ΔD between two weights, in float64. W = m ⊙ V has k vectors V_n of unit length: its rows by the axis `out`, its columns by
  * `in`, which is the paper's formula (W ∈ R^{d×k} with d outputs and k inputs, norms of columns). 1 − cos(a, b) is computed as
- * ½‖a − b‖² of the unit vectors, which does not cancel where they are all but the same. A vector of zeros has no direction: it adds
+ * ½‖a − b‖² of the unit vectors, which avoids cancellation for nearly equal vectors. A vector of zeros has no direction: it adds
  * nothing to ΔD.
  * @param before, after [out, in], of any dtype
- * @param rounding relative: where no vector's length, or no direction, has moved by more, none has moved, and the mean is 0
+ * @param rounding relative tolerance: if no length (or no direction) changed by more, the mean is 0
  */
 export function weightChange(
   before: torch.Tensor,

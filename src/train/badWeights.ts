@@ -8,12 +8,12 @@ export interface OwnWeights {
   readonly weights: Iterable<readonly [path: string, tensor: Tensor]>;
 }
 
-/** What results, losses and gradients that are not finite are reported as. */
+/** The error codes for results, losses and gradients that are not finite. */
 const NOT_FINITE = /^(.*_)?NOT_FINITE$/;
 
 /**
- * Does `body`. Where it ends because a number is not finite, and it is the model's own weights that are not, the error says
- * so in place of advice that can't help. They are looked at only then: nothing is lost on the way that goes well.
+ * Runs `body`. If it fails because a number is not finite, and the cause is a model weight that is not finite, the error says so
+ * instead of giving advice that cannot help. The weights are checked only then, so that a successful run costs nothing.
  */
 export async function namingBadWeights<T>(own: () => OwnWeights, body: () => Promise<T>): Promise<T> {
   try {
@@ -34,7 +34,7 @@ export function refuseBadWeights({ folder, weights }: OwnWeights): void {
   if (bad !== undefined) throw new BidoraError("NOT_FINITE", sentence(blame(bad, folder)));
 }
 
-/** The parameters of a model as they are. */
+/** A model's current parameters. */
 export function weightsOf(model: Module): Iterable<readonly [string, Tensor]> {
   return Array.from(model.baseParameters(), ([path, { tensor }]) => [path, tensor] as const);
 }

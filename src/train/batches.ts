@@ -13,13 +13,13 @@ export interface BatchOptions {
   readonly device?: string;
 }
 
-/** An endless sequence of batches; its state is a position in it. */
+/** An endless sequence of batches, whose state is the position in it. */
 export interface BatchSource {
-  /** The position of the batch that `next` gives; its pass grows by one when a pass is complete. */
+  /** The position of the next batch; `pass` increases when a pass is complete. */
   readonly state: OrderState;
   next(): Batch;
   restore(state: OrderState): void;
-  /** The rows of each batch from the first one on. Where the source stands is left as it is. */
+  /** The rows of each batch from the first one on. Does not change the position. */
   ahead(): Generator<readonly EncodedRow[]>;
 }
 
@@ -54,7 +54,7 @@ export class BatchStream implements BatchSource {
     return batchOf(this.#take(this.#order), this.#device);
   }
 
-  /** The rows of each batch from a position on, without an end. Where the stream stands is left as it is. */
+  /** The rows of each batch from a position on, without end. Does not change the stream's position. */
   *ahead(from?: OrderState): Generator<readonly EncodedRow[]> {
     for (const order = this.#makeOrder(from); ; ) yield this.#take(order);
   }
@@ -64,17 +64,17 @@ export class BatchStream implements BatchSource {
   }
 }
 
-/** Optimiser steps of `epochs` passes, at least one. */
+/** The number of optimizer steps in `epochs` passes, at least one. */
 export function stepsOf(epochs: number, batchesPerPass: number, batchesPerStep: number): number {
   return epochs === 0 ? 0 : Math.max(1, Math.ceil((epochs * batchesPerPass) / batchesPerStep));
 }
 
-/** Rows whose turn lasts for some batches. */
+/** A set of rows that is used for some batches. */
 export interface Stretch {
   readonly rowCount: number;
-  /** Asked for when their turn comes: those of all stretches together are many times the rows that there are. */
+  /** Called when the stretch begins: the rows of all stretches together are many times the data set. */
   readonly rows: () => readonly EncodedRow[];
-  /** How many batches are taken of them; none for rows whose turn never comes. */
+  /** The number of batches taken from them; 0 if they are never used. */
   readonly batches: number;
 }
 
@@ -85,15 +85,15 @@ interface Turn extends Stretch {
 }
 
 /**
- * The batches of several sets of rows, one after the other, without an end: the last set goes on. Passes are counted through all
- * of them, so that each has an order of its own; a pass that a turn's end cuts short counts as one.
+ * The batches of several sets of rows, one set after the other; the last set repeats without end. Passes are counted across all
+ * sets, so that each pass has its own order; a pass that is cut short counts as one.
  */
 export class SegmentedStream implements BatchSource {
   readonly #turns: readonly Turn[];
   #at: number;
   #stream: BatchStream;
 
-  /** @throws UsageError for a stretch whose rows make no batch */
+  /** @throws UsageError for a stretch whose rows do not fill a batch */
   constructor(
     stretches: readonly Stretch[],
     readonly options: BatchOptions,
@@ -164,7 +164,7 @@ type Rows = readonly EncodedRow[];
 /** A run's settings, and the device of its batches. */
 type SearchSettings = RunConfig & Pick<BatchOptions, "device">;
 
-/** What the two levels of a search take, and how many steps it has. */
+/** The batches of both levels of a search, and its number of steps. */
 export interface SearchBatches {
   readonly lower: BatchSource;
   readonly upper: BatchSource;
@@ -172,9 +172,9 @@ export interface SearchBatches {
 }
 
 /**
- * Whose rows are whose in a search: split once, or in folds that take turns. The split is one of whole examples: rows that are pieces
- * of one must not be on both levels.
- * @throws UsageError where a level would have no batch, and for more folds than examples
+ * Divides rows between the levels of a search: with one split, or in folds that take turns. Examples are never split: rows that are
+ * pieces of one example must not be on both levels.
+ * @throws UsageError if a level has no batch, or if there are more folds than examples
  */
 export function searchBatches(rows: Rows, settings: SearchSettings): SearchBatches {
   const examples = [...examplesOf(rows)];
@@ -193,21 +193,21 @@ export function searchBatches(rows: Rows, settings: SearchSettings): SearchBatch
 }
 
 /**
- * The steps are cut into as many stretches as there are folds, as equal as possible. In each stretch another fold is the upper
- * level's, and all others are the lower level's: no row is lost to the directions, each serves the magnitudes. With fewer steps
- * than folds the last folds' turns don't come.
+ * The steps are divided into one stretch per fold, as equal as possible. In each stretch one fold is the upper level's and all
+ * others are the lower level's, so that every row trains both directions and magnitudes. With fewer steps than folds the last
+ * folds are not used.
  *
- * Stretches, and not another fold at each step, since the upper loss is to say how the directions do on rows that they are not
- * being fitted to. In T-fold cross-validation as a bilevel problem (Bennett, Hu, Ji, Kunapuli & Pang, "Model selection via bilevel
- * optimization", IJCNN 2006) each fold has a lower problem of its own; here one set of directions has to do for all. Were the fold
- * another one at each step, its rows would have been trained on the step before, and the upper loss would be one more training
- * loss; in a stretch they rest for T/K steps. The optimisers' memories, too, average over gradients of one objective then.
+ * The fold changes by stretch and not by step, because the upper loss must measure the directions on rows that they are not being
+ * trained on. In T-fold cross-validation as a bilevel problem (Bennett, Hu, Ji, Kunapuli & Pang, "Model selection via bilevel
+ * optimization", IJCNN 2006) each fold has its own lower problem; here all folds share one set of directions. If the fold changed
+ * at each step, its rows would have been trained on in the step before, and the upper loss would be a second training loss. In a
+ * stretch they are held out for T/K steps, and the optimizers' moments average over gradients of one objective.
  */
 function inTurns(folds: readonly Rows[], settings: SearchSettings): SearchBatches {
   const { batchSize, dropLast, gradientAccumulation } = settings;
   const total = folds.reduce((sum, { length }) => sum + length, 0);
   const passes = folds.map(({ length }) => batchesPerPass({ rows: total - length, batchSize, dropLast }));
-  // An epoch is as many batches as a pass has over the lower level's rows, on an average over the stretches.
+  // An epoch has as many batches as a pass over the lower level's rows, averaged over the stretches.
   const batches = passes.reduce((sum, count) => sum + count, 0);
   const steps = settings.maxSteps ?? stepsOf(settings.epochs, batches, perStep(settings) * folds.length);
   const sizes = evenSizes(steps, folds.length);
@@ -225,5 +225,5 @@ function inTurns(folds: readonly Rows[], settings: SearchSettings): SearchBatche
   return { lower: new SegmentedStream(lower, settings), upper: new SegmentedStream(upper, settings), steps };
 }
 
-/** Batches that the lower level takes in a search step. */
+/** The number of lower batches in a search step. */
 const perStep = ({ unrollSteps, gradientAccumulation }: RunConfig): number => unrollSteps * gradientAccumulation;

@@ -13,7 +13,7 @@ import type { Update } from "./level.js";
 import { checkGradients, type FiniteGradients, type StepBatches, stepGradients, takeBatches } from "./stepGradients.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 
-/** What weights the second term: the lower step's learning rate, the derivative of the optimiser's step, or a number. */
+/** The weight of the second term: the lower step's learning rate, the derivative of the optimizer's step, or a number. */
 export type Xi = RunConfig["xi"];
 
 export interface BilevelRuleOptions extends Levels {
@@ -24,26 +24,26 @@ export interface BilevelRuleOptions extends Levels {
   readonly unrollSteps: number;
   /** Batches in a lower step, and in an upper one. */
   readonly gradientAccumulation: number;
-  /** The mean loss of each pass over the upper rows is told. */
+  /** Report the mean loss of each pass over the upper rows. */
   readonly reportsPasses?: boolean;
 }
 
-/** A lower step as it was taken: where it began, with what gradients, and what it did. */
+/** A lower step that was taken: its starting point, its gradients, and its update. */
 interface LowerStep {
   readonly batches: StepBatches;
   readonly loss: number;
   readonly point: LowerPoint;
   readonly update: Update;
-  /** Of the last one, where second derivatives are asked for. */
+  /** Recorded passes of the last lower step, if second derivatives are needed. */
   readonly tapes: readonly TangentTape[];
 }
 
 interface Hypergradient {
-  /** Of the upper level's rows. */
+  /** The upper level's loss. */
   readonly loss: number;
-  /** One tensor a magnitude. */
+  /** One tensor per magnitude. */
   readonly tensors: readonly torch.Tensor[];
-  /** Of the second term; undefined where it is left out. */
+  /** The norm of the second term; undefined if it is left out. */
   readonly secondNorm?: number;
 }
 
@@ -72,7 +72,7 @@ export class BilevelRule implements StepRule {
     return this.options.upper.options.steps;
   }
 
-  /** An operator without tangents, once one has been met: from then on the lower step is differentiated twice in their stead. */
+  /** The first operator found without a tangent: from then on the lower step is differentiated twice instead. */
   get operatorWithoutTangent(): string | undefined {
     return this.#operatorWithoutTangent;
   }
@@ -83,7 +83,7 @@ export class BilevelRule implements StepRule {
     return report;
   }
 
-  /** The lower steps, and the hypergradient at what they lead to. The magnitudes are left as they are. */
+  /** Does the lower steps and computes the hypergradient at their result. The magnitudes do not change. */
   descend(): { readonly report: StepReport; readonly gradients: FiniteGradients } {
     const { task, unrollSteps, upperBatches, gradientAccumulation } = this.options;
     const taken: LowerStep[] = [];
@@ -123,7 +123,7 @@ export class BilevelRule implements StepRule {
     };
   }
 
-  /** Only the last lower step's starting point, and what it computed, are asked for again. */
+  /** Does a lower step. Only the last one keeps its starting point and its recorded passes. */
   #lowerStep(isLast: boolean): LowerStep {
     const { task, lower, lowerBatches, gradientAccumulation, estimator, penalty } = this.options;
     const batches = takeBatches(task, lowerBatches, gradientAccumulation);
@@ -147,10 +147,11 @@ export class BilevelRule implements StepRule {
     return { batches, loss, point, update, tapes };
   }
 
-  /** What moves, and whose gradients' derivatives are wanted. */
+  /** The moving tensors, and those whose gradients are differentiated. */
   #recorded({ directions, magnitudes }: LowerStart) {
     const { secondDerivatives, byDoubleBackward } = this.options.estimator;
-    if (secondDerivatives === "none" || byDoubleBackward || this.#operatorWithoutTangent !== undefined) return undefined;
+    if (secondDerivatives === "none" || byDoubleBackward || this.#operatorWithoutTangent !== undefined)
+      return undefined;
     return { moving: directions, wanted: secondDerivatives === "mixed" ? magnitudes : [...directions, ...magnitudes] };
   }
 
@@ -221,7 +222,7 @@ export class BilevelRule implements StepRule {
   }
 }
 
-/** What a pass has come to so far. */
+/** The sums of a pass so far. */
 export interface PassState {
   readonly sum: number;
   readonly weight: number;
@@ -229,7 +230,7 @@ export interface PassState {
 
 const NOTHING: PassState = { sum: 0, weight: 0 };
 
-/** The mean loss of each pass over some rows, gathered step by step. */
+/** The mean loss of each pass over some rows, accumulated step by step. */
 export class PassMean {
   #state = NOTHING;
 
@@ -242,10 +243,10 @@ export class PassMean {
   }
 
   /**
-   * A step's loss, as it was when the step was taken.
-   * @param weight how much bears loss in the step: rows, or labelled tokens
-   * @param endsPass the step took the last batch of a pass; what it took beyond that counts with it
-   * @returns at a pass's end the mean over all that bore loss in it; undefined before, and where nothing did
+   * Adds a step's loss.
+   * @param weight the number of rows, or of labelled tokens, in the step's loss
+   * @param endsPass whether the step took the last batch of a pass; all its batches then count in that pass
+   * @returns the mean loss at the end of a pass; undefined before, and for a pass without a loss
    */
   add(loss: number, weight: number, endsPass: boolean): number | undefined {
     const { sum, weight: total } = this.#state;

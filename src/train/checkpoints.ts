@@ -23,19 +23,19 @@ import { checkFinite } from "./trainedTensors.js";
 export interface CheckpointOptions {
   /** The run's folder, in which `checkpoint-N` appears. */
   readonly folder: string;
-  /** Newest checkpoints kept; all when undefined. */
+  /** The number of newest checkpoints to keep; all by default. */
   readonly keep: number | undefined;
   readonly trained: readonly TrainedTensor[];
   readonly generator: Generator;
   readonly earlyStopping: EarlyStopping | undefined;
   readonly settings: { readonly [key: string]: JsonValue };
-  /** What the run is made from. */
+  /** The model and data that the run is made from. */
   provenance(): Promise<Provenance>;
   /** Writes the adapter or model as it is now. */
   writeModel(folder: string): void | Promise<void>;
 }
 
-/** Saves a checkpoint every so many steps, and whenever one is asked for. */
+/** Saves a checkpoint every `every` steps, and when one is requested. */
 export function checkpointer(
   every: number | undefined,
   request: CheckpointRequest | undefined,
@@ -51,8 +51,8 @@ export function checkpointer(
 }
 
 /**
- * Writes `checkpoint-N`, whole or not at all, and tells of it.
- * @throws BidoraError `STATE_NOT_FINITE` in place of saving numbers that are no use
+ * Writes `checkpoint-N` atomically and emits a `checkpoint` event.
+ * @throws BidoraError `STATE_NOT_FINITE` instead of saving numbers that are not finite
  */
 export async function saveCheckpoint(options: CheckpointOptions, run: RunHandle): Promise<void> {
   const { folder, trained } = options;
@@ -99,26 +99,26 @@ function writeState(
   writeFileAtomic(join(folder, STATE), `${JSON.stringify(state, undefined, 2)}\n`);
 }
 
-/** Of those up to a step: later ones are damaged, or of a run that was begun anew from an earlier one. */
+/** Removes old checkpoints up to a step. Later ones are damaged, or belong to a run that was restarted from an earlier step. */
 function removeOld(folder: string, keep: number | undefined, step: number): void {
   if (keep === undefined) return;
   const steps = checkpointSteps(folder).filter((other) => other <= step);
   for (const old of steps.slice(keep)) rmSync(checkpointPath(folder, old), { recursive: true });
 }
 
-/** The signal at which `bidora finetune` saves a checkpoint and goes on: queues of clusters can send one before they end what runs. */
+/** The signal at which `bidora finetune` saves a checkpoint and continues: cluster schedulers can send one before they end a job. */
 export const CHECKPOINT_SIGNAL = "SIGUSR2";
 
-/** Asks a run that goes on for a checkpoint: it saves one after the step in hand. */
+/** Requests a checkpoint of a running training: it is saved after the current step. */
 export class CheckpointRequest {
   #isAsked = false;
 
-  /** A checkpoint after the step in hand; asked twice before that, one all the same. */
+  /** Requests a checkpoint after the current step; several requests during one step give one checkpoint. */
   ask(): void {
     this.#isAsked = true;
   }
 
-  /** Whether one has been asked for since this was called last. */
+  /** Whether a checkpoint was requested since the last call. */
   take(): boolean {
     const isAsked = this.#isAsked;
     this.#isAsked = false;

@@ -5,21 +5,21 @@ import { PlainRule, type StepReport, type StepRule } from "./stepRule.js";
 
 type Rows = readonly EncodedRow[];
 
-/** The rows that a piece of work goes through: for each of its gradients the batches that it is taken of. */
+/** The rows of one or more steps: for each gradient its batches. */
 export type Work = readonly (readonly Rows[])[];
 
-/** Steps of a phase on rows of one's choice, so that what they take can be measured. Tensors are trained as in the phase itself. */
+/** Does steps of a phase on chosen rows, to measure their time and memory. Tensors are trained as in the phase itself. */
 export class DryRun {
-  /** Its parts by the number of batches in a gradient: a rule of two levels remembers what it has met. */
+  /** Its rules by the number of batches in a gradient: a bilevel rule remembers operators without tangents. */
   readonly #parts = new Map<number, Part>();
 
-  /** @throws TypeError for a rule whose batches are not known here */
+  /** @throws TypeError for an unknown kind of rule */
   constructor(private readonly rule: StepRule) {
     if (!(rule instanceof PlainRule || rule instanceof BilevelRule))
-      throw new TypeError("This rule can't be rehearsed.");
+      throw new TypeError("This rule does not support a dry run.");
   }
 
-  /** What the phase's steps are going to go through, from its first one on, without an end. */
+  /** The rows of the phase's steps, from the first step on, without end. */
   *ahead(): Generator<Work> {
     const { gradientAccumulation: count } = (this.rule as PlainRule | BilevelRule).options;
     const streams = streamsOf(this.rule).map((stream) => stream.ahead());
@@ -31,7 +31,7 @@ export class DryRun {
     }
   }
 
-  /** One step. All its gradients are taken of the same number of batches. */
+  /** Does one step. All its gradients have the same number of batches. */
   step(work: Work): StepReport {
     const count = work[0]?.length as number;
     const part = this.#parts.get(count) ?? partOf(this.rule, count);
@@ -41,7 +41,7 @@ export class DryRun {
   }
 }
 
-/** A rule that takes its batches from where they are put. */
+/** A rule that uses the given batches. */
 interface Part {
   readonly rule: StepRule;
   give(work: Work): void;
@@ -81,7 +81,7 @@ class GivenBatches implements BatchSource {
 
   next(): Batch {
     const rows = this.#left.shift();
-    if (!rows) throw new TypeError("More batches were asked for than were given.");
+    if (!rows) throw new TypeError("The step needs more batches than were given.");
     return batchOf(rows);
   }
 
@@ -92,18 +92,18 @@ class GivenBatches implements BatchSource {
   }
 }
 
-/** Tokens of each batch. */
+/** The number of tokens in each batch. */
 export const tokensByBatch = (work: Work): number[] => work.flatMap((batches) => batches.map(tokensOfRows));
 
 const tokensOfRows = (rows: Rows): number => rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
 
-/** The tokens of all batches together. */
+/** The number of tokens in all batches together. */
 export const tokensOfWork = (work: Work): number => tokensByBatch(work).reduce((sum, tokens) => sum + tokens, 0);
 
 /**
- * Less of the same, so that time and memory go on from it in a straight line; the rows that are left are as long as the others were.
- * A gradient by itself holds one batch at a time, and is taken of fewer batches, the largest first, before that one loses rows. Where
- * gradients are taken on each other, some batches are held and some are not: all of them lose rows alike, before there are fewer.
+ * Reduces work to a share, so that time and memory extrapolate linearly; the remaining rows have the same mix of lengths. A single
+ * gradient has one batch in memory at a time: it keeps fewer batches, the largest first, before the last batch loses rows. With
+ * several gradients, some batches stay in memory: all batches lose rows equally before their number decreases.
  */
 export function reduced(work: Work, share: number): Work {
   const [only, ...others] = work;
@@ -111,7 +111,7 @@ export function reduced(work: Work, share: number): Work {
   return only ? [withFewerBatches(only, share)] : [];
 }
 
-/** The share at which `reduced` goes from fewer batches to fewer rows, or back: a straight line holds on one side of it. */
+/** The share at which `reduced` changes from fewer batches to fewer rows, or back: extrapolation is linear on one side of it only. */
 export function turningShare(work: Work): number {
   const [only, ...others] = work;
   return 1 / Math.max(1, others.length > 0 ? mostRows(work) : (only?.length ?? 0));
@@ -128,7 +128,7 @@ function withFewerRows(work: Work, share: number): Work {
   });
 }
 
-/** What a share of some batches may be off by. */
+/** Tolerance for the rounding error of a share. */
 const ROUNDING = 1e-9;
 
 function withFewerBatches(batches: readonly Rows[], share: number): Rows[] {

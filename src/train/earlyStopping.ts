@@ -4,17 +4,17 @@ import type { Metrics } from "../files/metrics.js";
 import type { RunHandle, RunObserver } from "./observer.js";
 import { disposeSnapshot, magnitudeMovement, putBack, type Snapshot, takeSnapshot } from "./trainedTensors.js";
 
-/** What a phase is judged by. */
+/** The value that early stopping watches in a phase. */
 export interface Judge {
-  /** Values without a better one after which the phase ends. */
+  /** The number of values without an improvement after which the phase ends. */
   readonly patience: number;
   readonly goal: "maximize" | "minimize";
-  /** The value that an event tells; undefined for one that tells none. */
+  /** The value in an event; undefined for other events. */
   valueOf(event: RunEvent): number | undefined;
 }
 
 export interface EarlyStoppingOptions {
-  /** A phase without one is left alone. */
+  /** By phase; other phases are not stopped early. */
   readonly judges: Readonly<Partial<Record<Phase, Judge>>>;
   readonly trained: readonly TrainedTensor[];
 }
@@ -25,20 +25,20 @@ export interface EarlyStoppingState {
   readonly failures: number;
 }
 
-/** Judges a phase by a metric of its evaluations. */
+/** Watches a metric of a phase's evaluations. */
 export const byMetric = (metric: string, options: Omit<Judge, "valueOf">): Judge => ({
   ...options,
   valueOf: (event) => (event.event === "evaluation" ? (event.metrics[metric] ?? Number.NaN) : undefined),
 });
 
-/** Judges a search by the mean loss of each pass over the upper level's rows. */
+/** Watches a search's mean loss of each pass over the upper level's rows. */
 export const byUpperLoss = (patience: number): Judge => ({
   patience,
   goal: "minimize",
   valueOf: (event) => (event.event === "step" ? event.upperPassLoss : undefined),
 });
 
-/** Watches a value in each phase; ends the phase when it no longer gets better, with the best state put back. */
+/** Ends a phase when its watched value stops improving, and restores the best state. */
 export class EarlyStopping implements RunObserver {
   #phase: Phase | undefined;
   #best = Number.NaN;
@@ -47,7 +47,7 @@ export class EarlyStopping implements RunObserver {
 
   constructor(readonly options: EarlyStoppingOptions) {}
 
-  /** The best state of the present phase. */
+  /** The best state of the current phase. */
   get snapshot(): Snapshot | undefined {
     return this.#snapshot;
   }
@@ -98,7 +98,7 @@ export interface EvaluatorOptions {
   readonly start: Snapshot;
 }
 
-/** Evaluates every so many steps and tells the metrics, and how far the magnitudes have moved. */
+/** Evaluates every `every` steps, and emits the metrics and the change of the magnitudes. */
 export function evaluator(options: EvaluatorOptions): RunObserver {
   return {
     async on(event, run) {
@@ -108,7 +108,7 @@ export function evaluator(options: EvaluatorOptions): RunObserver {
   };
 }
 
-/** Emits an `evaluation` event if there are metrics, and a `magnitudes` event for a method that has them. */
+/** Emits an `evaluation` event if there are metrics, and a `magnitudes` event if the method has magnitudes. */
 export async function emitEvaluation(
   metrics: Metrics,
   { trained, start }: Pick<EvaluatorOptions, "trained" | "start">,

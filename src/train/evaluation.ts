@@ -34,18 +34,18 @@ import * as torch from "../torch/index.js";
 
 type Rows = readonly EncodedRow[];
 
-/** How rows are passed through a model. */
+/** Options for running rows through a model. */
 export interface PassOptions {
   readonly task: Task;
-  /** What the outputs stand for, in their order. */
+  /** The labels of the outputs, in order. */
   readonly labels: readonly string[];
   readonly batchSize: number;
   readonly signal?: AbortSignal | undefined;
-  /** Told the outputs of each batch while they are there. */
+  /** Receives the outputs of each batch before they are disposed. */
   readonly onOutputs?: (batch: Batch, outputs: torch.Tensor) => void;
 }
 
-/** In stretches of so many batches rows are put together by length, so that little is held at a time. */
+/** Rows are sorted by length within stretches of this many batches, so that little is in memory at a time. */
 const STRETCH_BATCHES = 64;
 
 function checkPass(call: string, model: unknown, rows: unknown, options: unknown, onPrediction: unknown): void {
@@ -69,9 +69,9 @@ const PASS = options({
 } satisfies Record<keyof PassOptions | keyof EvaluationOptions, Check>);
 
 /**
- * Predicts rows, in their own order, as a stream: no more is held than one stretch of them.
- * @param onPrediction told the prediction of each example, and the first of its rows
- * @throws BidoraError `NOT_FINITE` naming the row whose outputs are not numbers
+ * Predicts rows, in their order, as a stream: only one stretch is in memory at a time.
+ * @param onPrediction receives each example's first row and its prediction
+ * @throws BidoraError `NOT_FINITE` naming the row whose outputs are not finite
  */
 export async function predictRows(
   model: TaskModel,
@@ -110,12 +110,12 @@ function batchOutputs(
   );
 }
 
-/** The batches in which rows are passed through a model, of all of them, in that order. */
+/** The batches in which all rows run through a model, in that order. */
 export function* evaluationBatches(rows: Rows, batchSize: number): Generator<Rows> {
   for (const stretch of stretchesOf(rows, batchSize)) yield* batchesOf(stretch, batchSize);
 }
 
-/** Stretches of so many batches at least, each of whole examples. */
+/** Stretches of at least that many batches, which never split an example. */
 function* stretchesOf(rows: Rows, batchSize: number): Generator<Rows> {
   const size = batchSize * STRETCH_BATCHES;
   for (let start = 0, end = 0; start < rows.length; start = end) {
@@ -125,13 +125,13 @@ function* stretchesOf(rows: Rows, batchSize: number): Generator<Rows> {
   }
 }
 
-/** Batches of rows of like length, the shortest first. */
+/** Batches of rows of similar length, the shortest first. */
 function* batchesOf(rows: Rows, size: number): Generator<Rows> {
   const sorted = rows.toSorted((a, b) => a.inputIds.length - b.inputIds.length);
   for (let start = 0; start < sorted.length; start += size) yield sorted.slice(start, start + size);
 }
 
-/** Rows by example: those of one stand side by side. */
+/** Groups rows by example: the rows of an example are adjacent. */
 export function* examplesOf(rows: Rows): Generator<Rows> {
   for (let start = 0, end = 0; start < rows.length; start = end) {
     end = start + 1;
@@ -140,14 +140,14 @@ export function* examplesOf(rows: Rows): Generator<Rows> {
   }
 }
 
-/** Neither a metric nor JSON can say what such a row gives. */
+/** Neither a metric nor JSON can represent such outputs. */
 function outputsNotFinite(task: Task, outputs: torch.Tensor, batch: Batch): BidoraError {
   const [row] = rowsByOutput(task, outputs, batch, (values) => values.every(Number.isFinite));
   const { at } = row as EncodedRow;
   return new BidoraError("NOT_FINITE", `${where(at)}: the model's output is not a finite number; try --dtype float32.`);
 }
 
-/** The rows of a batch, in the order of a rank of their outputs. */
+/** The rows of a batch, sorted by a rank of their outputs. */
 function rowsByOutput(
   task: Task,
   outputs: torch.Tensor,
@@ -161,28 +161,28 @@ function rowsByOutput(
     .map(({ row }) => row);
 }
 
-/** The same, and what decides about the metrics. */
+/** Options for evaluating rows: the same, and those of the metrics. */
 export interface EvaluationOptions extends Omit<PassOptions, "onOutputs">, ScorerOptions {}
 
-/** Rows as they were judged. */
+/** The result of an evaluation. */
 export interface Judgement {
   /** The task's metrics, and the mean loss as `loss`. */
   readonly metrics: Metrics;
   readonly metric: Metric<unknown, object>;
-  /** What the metric is made of, for each example in its order. */
+  /** What the metric measured of each example, in order. */
   readonly measured: readonly unknown[];
-  /** What was measured, where it is not rows. */
+  /** What was measured, if not rows. */
   readonly units?: "prompts";
 }
 
-/** What the metrics don't say by themselves, a sentence each. */
+/** Notes on the metrics, one sentence each. */
 export const notesOf = ({ metric, measured }: Pick<Judgement, "metric" | "measured">): readonly string[] =>
   metric.notes?.(measured) ?? [];
 
-/** Told an example's first row and its prediction. */
+/** Receives an example's first row and its prediction. */
 export type OnPrediction = (row: EncodedRow, prediction: object) => void;
 
-/** Judges a model by labelled rows. */
+/** Evaluates a model on labelled rows. */
 export async function evaluateRows(
   model: TaskModel,
   rows: readonly EncodedRow[],
@@ -211,7 +211,7 @@ export async function evaluateRows(
   return { metrics: { ...result, loss }, metric, measured };
 }
 
-/** Finite outputs can be too large for a loss. @throws BidoraError `NOT_FINITE` naming the row of the largest */
+/** Sums a batch's loss. Finite outputs can be too large for it. @throws BidoraError `NOT_FINITE` naming the row of the largest output */
 function finiteSum(task: Task, outputs: torch.Tensor, batch: Batch): number {
   const sum = task.loss(outputs, batch).item();
   if (Number.isFinite(sum)) return sum;
@@ -226,16 +226,15 @@ function finiteSum(task: Task, outputs: torch.Tensor, batch: Batch): number {
 }
 
 /**
- * What is to be said of rows whose loss-bearing tokens were cut off, or that never had one: they stay, and change nothing. Undefined
- * where there are none.
- * @param what the rows are for: training, validation
- * @throws BidoraError `NO_LOSS` where there are no others
+ * A note about rows that do not count in the loss, because they have no labelled tokens or these were cut off. They change nothing.
+ * Undefined if there are none.
+ * @param what the split: training, validation
+ * @throws BidoraError `NO_LOSS` if no row counts in the loss
  */
 export function noteWithoutLoss(task: Task, rows: readonly EncodedRow[], what: string): string | undefined {
   const without = rows.filter((row) => task.weight(row) === 0).length;
   if (without === 0) return undefined;
-  const fault = what === "training" ? "nothing of them is to be learnt" : "nothing of them is to be foretold";
-  const note = `${without} of ${rows.length} ${what} rows bear no loss: ${fault}, or it lies beyond --max-length.`;
+  const note = `${without} of ${rows.length} ${what} rows do not count in the loss: they have no labelled tokens within --max-length.`;
   if (without === rows.length) throw new BidoraError("NO_LOSS", note);
   return note;
 }

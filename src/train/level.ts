@@ -13,7 +13,7 @@ import * as torch from "../torch/index.js";
 import { clipGradients, type FiniteGradients } from "./stepGradients.js";
 import { copyBack } from "./trainedTensors.js";
 
-/** An optimiser by name, and its settings. */
+/** An optimizer by name, and its settings. */
 export interface OptimizerChoice extends OptimizerOptions {
   readonly optimizer: OptimizerName;
 }
@@ -23,21 +23,21 @@ export interface LevelOptions extends OptimizerChoice {
   readonly learningRate: number;
   readonly schedule: ScheduleName;
   readonly warmupRatio: number;
-  /** Optimiser steps that the schedule is laid out for. */
+  /** The number of optimizer steps of the schedule. */
   readonly steps: number;
   readonly maxGradNorm: number | undefined;
 }
 
-/** What one update did. */
+/** The result of one update. */
 export interface Update {
   readonly learningRate: number;
-  /** What clipping multiplied the gradients by. */
+  /** The factor by which clipping scaled the gradients. */
   readonly clipFactor: number;
   /** Clipped, in the order of the trained tensors. */
   readonly gradients: readonly torch.Tensor[];
 }
 
-/** Tensors that are trained together, with their optimiser and schedule: all of them, or one level of a bilevel problem. */
+/** Tensors that are trained together, with their optimizer and schedule: all of them, or one level of a bilevel problem. */
 export class Level {
   readonly #optimizer: Optimizer<OptimizerOptions>;
   readonly #state: OptimizerState;
@@ -50,23 +50,23 @@ export class Level {
     this.#state = initState(this.#optimizer, this.tensors(), options);
   }
 
-  /** The tensors as they are now. */
+  /** The current tensors. */
   tensors(): torch.Tensor[] {
     return this.trained.map((member) => member.parameter.tensor);
   }
 
-  /** Updates so far. */
+  /** Updates done so far. */
   get stepsDone(): number {
     return this.#state.steps;
   }
 
-  /** Learning rate of the next update. */
+  /** The learning rate of the next update. */
   get learningRate(): number {
     const { learningRate, schedule, steps, warmupRatio } = this.options;
     return learningRate * scheduleFactor(schedule, this.#state.steps, steps, warmupRatio);
   }
 
-  /** One optimiser step in place, with the gradients clipped first. */
+  /** Clips the gradients and does one optimizer step in place. */
   update(finite: FiniteGradients): Update {
     const learningRate = this.learningRate;
     const { gradients, factor } = clipGradients(finite, this.options.maxGradNorm);
@@ -76,8 +76,8 @@ export class Level {
   }
 
   /**
-   * −(∂p'/∂g)ᵀ·v through the newest update, clipping taken as a constant factor.
-   * @param gradients as they came to it
+   * −(∂p'/∂g)ᵀ·v through the newest update, with clipping as a constant factor.
+   * @param gradients before clipping
    */
   throughUpdate(
     v: readonly torch.Tensor[],
@@ -90,12 +90,12 @@ export class Level {
     return torch.noGrad(() => torch.foreachMulScalar(product, clipFactor));
   }
 
-  /** Gives the parameters fresh copies of their tensors, to be updated instead, and returns those they had. */
+  /** Replaces the parameters' tensors by copies, so that updates leave the originals unchanged, and returns the originals. */
   fork(): torch.Tensor[] {
     return torch.noGrad(() => this.replace(this.tensors().map((tensor) => torch.keep(torch.clone(tensor)))));
   }
 
-  /** Gives the parameters other tensors and returns those they had, still alive. */
+  /** Replaces the parameters' tensors and returns the old ones, which stay valid. */
   replace(tensors: readonly torch.Tensor[]): torch.Tensor[] {
     return this.trained.map(({ parameter }, i) => {
       const next = tensors[i] as torch.Tensor;
@@ -118,7 +118,7 @@ export class Level {
 
 const memoryName = (trained: string, key: string): string => `${trained}.${key}`;
 
-/** What a level saves of the optimiser of one tensor: names and shapes. */
+/** The names and shapes of the optimizer's state for one tensor, as a level saves it. */
 export function savedShapes(
   { name, tensor }: Pick<TrainedTensor, "name" | "tensor">,
   options: OptimizerChoice,

@@ -4,7 +4,7 @@ import * as torch from "../torch/index.js";
 import type { RunHandle, RunObserver, Untimed } from "./observer.js";
 import type { StepRule } from "./stepRule.js";
 
-/** A phase of a run: made when its turn comes, since it starts from what the phase before left. */
+/** A phase of a run. Its rule is created when the phase begins, since it starts from the result of the phase before. */
 export interface PhasePlan<Rule extends StepRule = StepRule> {
   readonly phase: Phase;
   readonly steps: number;
@@ -15,22 +15,22 @@ export interface LoopOptions {
   readonly plans: readonly PhasePlan[];
   readonly observers: readonly RunObserver[];
   readonly signal: AbortSignal;
-  /** Where an earlier run of the same plans was left. */
+  /** The position of an interrupted run of the same plans. */
   readonly from?: ResumePoint | undefined;
 }
 
 export interface ResumePoint {
   readonly phase: Phase;
-  /** Steps done, through the whole run and in the phase. */
+  /** Steps done, in the whole run and in the phase. */
   readonly step: number;
   readonly phaseStep: number;
-  /** The phase had been ended before its last step. */
+  /** Whether the phase was ended early. */
   readonly isPhaseOver: boolean;
-  /** Gives the phase's fresh rule, and the tensors it trains, the state they had. */
+  /** Restores the state of the phase's new rule, and of the tensors that it trains. */
   resume(rule: StepRule): void;
 }
 
-/** Steps that each phase has: as planned, or as taken where a resumed run has it behind it. */
+/** The number of steps of each phase: as planned, or as done in a resumed run's earlier phases. */
 export function stepsOfPhases(
   plans: readonly PhasePlan[],
   from: ResumePoint | undefined,
@@ -44,8 +44,8 @@ export function stepsOfPhases(
 }
 
 /**
- * Tells all observers, one after the other. What one throws is thrown when all have been told: a checkpoint of that state is
- * then the same as without the failure.
+ * Passes an event to all observers, one after the other. An observer's error is thrown after the last one: a checkpoint of that
+ * state is then the same as without the error.
  */
 export async function tell(observers: readonly RunObserver[], event: Untimed, run?: RunHandle): Promise<void> {
   const timed = { time: new Date().toISOString(), ...event } as RunEvent;
@@ -61,9 +61,9 @@ export async function tell(observers: readonly RunObserver[], event: Untimed, ru
 }
 
 /**
- * The training loop: phases one after the other, in each the steps of its rule. Each step has a memory scope of its own, and
- * the event loop turns once between steps.
- * @returns how it ended; after an abort the step in hand is finished
+ * The training loop: runs the phases in order, and in each the steps of its rule. Each step has its own memory scope, and the
+ * event loop runs once between steps.
+ * @returns how it ended; an abort takes effect after the current step
  */
 export async function runLoop({ plans, observers, signal, from }: LoopOptions): Promise<"done" | "aborted"> {
   const first = from ? plans.findIndex(({ phase }) => phase === from.phase) : 0;
@@ -79,7 +79,7 @@ export async function runLoop({ plans, observers, signal, from }: LoopOptions): 
   return "done";
 }
 
-/** @returns the steps done through the whole run */
+/** @returns the steps done in the whole run */
 async function runPhase(
   rule: StepRule,
   begin: { readonly step: number; readonly phaseStep: number },
@@ -100,7 +100,7 @@ async function runPhase(
   return step;
 }
 
-/** Names the step in the message of what goes wrong in it. */
+/** Adds the step's number to the message of an error in it. */
 function inStep<T>(step: number, body: () => T): T {
   try {
     return body();

@@ -4,7 +4,7 @@ import { packageVersion } from "../common/program.js";
 import type { MachineFacts, Versions } from "../files/events.js";
 import * as torch from "../torch/index.js";
 
-/** What a run is computed on. */
+/** Facts about the machine that a run uses. */
 export function machineFacts(): MachineFacts {
   const facts = torch.engineFacts();
   return {
@@ -24,8 +24,8 @@ export function versions(): Versions {
 }
 
 /**
- * The most memory this process has had so far, in bytes: `VmHWM` on Linux. It never falls: Linux estimates a process's
- * memory from counters per processor, so that two readings of one peak may differ by some pages.
+ * The peak memory of this process in bytes: `VmHWM` on Linux. It never decreases, although two readings of Linux may differ by some
+ * pages, because Linux estimates a process's memory from per-processor counters.
  */
 export function peakMemoryBytes(): number {
   highest = Math.max(highest, peakSinceRestart());

@@ -4,14 +4,14 @@ import * as torch from "../torch/index.js";
 /** Seeds are whole numbers that a double holds. */
 const SEEDS = Number.MAX_SAFE_INTEGER;
 
-/** The run's dropout masks, which can be drawn again: two passes that are compared must see the same ones. */
+/** The run's dropout masks, which can be replayed: two passes that are compared must use the same masks. */
 export class ReplayableMasks {
   constructor(
     readonly generator: torch.Generator,
     private readonly options: Pick<ForwardContext, "gradientCheckpointing"> = {},
   ) {}
 
-  /** The context of one forward pass, whose masks follow from one number of the generator. */
+  /** The context of one forward pass; one random number seeds its masks. */
   training(): ForwardContext {
     return { ...this.options, masks: new SeededMasks(this.#drawSeed()) };
   }
@@ -21,12 +21,12 @@ export class ReplayableMasks {
     return torch.scope(() => torch.randint(SEEDS, [1], { generator, dtype: "int64" }).item());
   }
 
-  /** How far the random numbers have been drawn. */
+  /** The position in the random numbers. */
   mark(): Uint8Array {
     return this.generator.getState();
   }
 
-  /** Runs `body` with the numbers drawn after an earlier mark, and goes on from the present one. */
+  /** Runs `body` with the random numbers after an earlier mark, then restores the current position. */
   replay<T>(mark: Uint8Array, body: () => T): T {
     const present = this.generator.getState();
     this.generator.setState(mark);

@@ -3,12 +3,12 @@ import type { Phase, RunEvent } from "../files/events.js";
 import { dropEventsAfter } from "../files/runLog.js";
 import type { StepRule } from "./stepRule.js";
 
-/** An event without the time, which the run adds. */
+/** An event without its time, which the run adds. */
 export type Untimed<E = RunEvent> = E extends RunEvent ? Omit<E, "time"> : never;
 
-/** What an observer may do to a run in training. */
+/** A running training as observers see it. */
 export interface RunHandle {
-  /** The rule in charge: its state is what a checkpoint saves. */
+  /** The current step rule: checkpoints save its state. */
   readonly rule: StepRule;
   readonly phase: Phase;
   /** Steps done, counted through the whole run. */
@@ -17,7 +17,7 @@ export interface RunHandle {
   readonly phaseStep: number;
   /** True after the last step of the phase. */
   readonly isPhaseEnd: boolean;
-  /** True when the phase ends after this step although it is not its last. */
+  /** True if the phase ends early after this step. */
   readonly isStopped: boolean;
   emit(event: Untimed): Promise<void>;
   /** Ends the phase after this step. */
@@ -25,23 +25,23 @@ export interface RunHandle {
 }
 
 /**
- * When an observer is told of an event, in this order:
+ * The stages in which observers receive an event, in this order:
  *
- * - `record`: the run log, before anybody else can fail
- * - `follow`: who looks on and changes nothing: progress, the run's own memory of itself, the profiler
- * - `measure`: evaluation, which tells of what it finds
- * - `judge`: early stopping, which may end the phase and put an earlier state back
- * - `save`: checkpoints, of the state that the judge left
- * - `keep`: the copy for a step that fails half-way, of what all others left
+ * - `record`: the run log, before another observer can fail
+ * - `follow`: observers that change nothing: progress, the run's own summary, the profiler
+ * - `measure`: evaluation, which emits its metrics
+ * - `judge`: early stopping, which may end the phase and restore an earlier state
+ * - `save`: checkpoints, after early stopping
+ * - `keep`: the copy in case the next step fails half-way, after all others
  */
 export const STAGES = ["record", "follow", "measure", "judge", "save", "keep"] as const;
 
 export type StagedObservers = Readonly<Record<(typeof STAGES)[number], readonly RunObserver[]>>;
 
-/** All observers in the order in which they are told. */
+/** All observers in the order of their stages. */
 export const inOrder = (staged: StagedObservers): RunObserver[] => STAGES.flatMap((stage) => staged[stage]);
 
-/** Something that watches a run by its events: progress, the run log, evaluation, checkpoints, early stopping. */
+/** Receives a run's events: progress, the run log, evaluation, checkpoints, early stopping. */
 export interface RunObserver {
   /** @param run undefined before training starts and after it ends */
   on(event: RunEvent, run: RunHandle | undefined): void | Promise<void>;
@@ -50,13 +50,13 @@ export interface RunObserver {
 export interface RunLogOptions {
   /** Called once, before the first line is written. */
   readonly prepare: () => void;
-  /** The step that the run goes on from: what a log that is there tells of later ones is about to be told anew. */
+  /** The step that a resumed run starts after: later events in an existing log are removed, since they will be written again. */
   readonly from: number;
 }
 
 /**
- * Appends every event to `events.jsonl`. What comes before the first step waits for it, so that a run which never gets there
- * leaves nothing.
+ * Appends every event to `events.jsonl`. Events before the first step are written with it, so that a run that fails earlier leaves
+ * no file.
  */
 export function runLogWriter(path: string, { prepare, from }: RunLogOptions): RunObserver {
   let waiting: string[] | undefined = [];

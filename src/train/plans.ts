@@ -14,14 +14,14 @@ import type { Penalty } from "./stepGradients.js";
 import { PlainRule, type PlainRuleOptions } from "./stepRule.js";
 import { putBack, type Snapshot } from "./trainedTensors.js";
 
-/** What is trained, on what, from where. */
+/** The model, its data, and its starting point. */
 export interface TrainingSetup {
   readonly model: TaskModel;
   readonly adapted: AdaptedModel;
   readonly rows: readonly EncodedRow[];
   readonly task: Task;
   readonly masks: ReplayableMasks;
-  /** The trained tensors as the run began. */
+  /** The trained tensors at the start of the run. */
   readonly start: Snapshot;
 }
 
@@ -102,8 +102,8 @@ export function planSearch(
 }
 
 /**
- * Magnitudes stay as the search left them; directions are trained on all rows, by a new optimiser. They start again from where the
- * run began, or are left where the search ended.
+ * The magnitudes keep the search's values; the directions are trained on all rows with a new optimizer. They start from the run's
+ * starting point or, with a warm start, from the result of the search.
  */
 function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty | undefined): PhasePlan {
   const batches = new BatchStream(setup.rows, { ...settings, device: setup.model.device });
@@ -124,7 +124,7 @@ function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty
   };
 }
 
-/** γ·R, or nothing where γ is zero or R counts no layer. */
+/** γ·R; undefined if γ is zero or R covers no layer. */
 function penaltyOf(adapted: AdaptedModel, weight: number): Penalty | undefined {
   if (weight === 0 || !isRegularized(adapted)) return undefined;
   let regularizer: OrthogonalityRegularizer | undefined;

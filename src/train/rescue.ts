@@ -12,9 +12,9 @@ import type { RuleState } from "./stepRule.js";
 import { hookMemory, putBack } from "./trainedTensors.js";
 
 /**
- * Keeps the last good state of a run that has failed as a checkpoint.
+ * Saves the last good state of a failed run as a checkpoint.
  * @param savedStep the step whose checkpoint this run has written already
- * @returns a sentence that says where it can go on from, or undefined where it had not begun
+ * @returns a sentence that says which checkpoint to resume from; undefined if no step was done
  */
 export async function rescue(
   latestState: LatestState,
@@ -22,12 +22,12 @@ export async function rescue(
   savedStep: number | undefined,
 ): Promise<string | undefined> {
   const good = latestState.restore();
-  // A second failure on the way must not hide the first; what is there in the end is what counts.
+  // A second failure must not hide the first; the message names the newest checkpoint that exists.
   if (good && good.step !== savedStep) await saveCheckpoint(options, good).catch(() => {});
   const newest = newestOf(options.folder);
   if (newest === undefined) return good && "Its state could not be saved.";
   const isThis = good !== undefined && newest === checkpointPath(options.folder, good.step);
-  return `${isThis ? `The state after step ${good.step}` : "An earlier state"} is kept: --resume goes on from ${newest}.`;
+  return `${isThis ? `The state after step ${good.step}` : "An earlier state"} was saved: --resume continues from ${newest}.`;
 }
 
 function newestOf(folder: string): string | undefined {
@@ -38,7 +38,7 @@ function newestOf(folder: string): string | undefined {
   }
 }
 
-/** The error with a sentence after its own, in its first line, which is what people are shown. */
+/** Appends a sentence to the first line of an error's message, the line that users see. */
 export function withNote(thrown: unknown, note: string | undefined): Error {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
   if (note === undefined) return error;
@@ -51,9 +51,9 @@ export function withNote(thrown: unknown, note: string | undefined): Error {
 type Copies = Map<string, torch.Tensor>;
 
 /**
- * The state after the newest step and all that followed from it, for the case that the next one fails half-way. A step of one
- * level fails before it changes a tensor, so that the positions in the data and in the random numbers are enough; a search has moved
- * the directions by then, and is kept in full.
+ * The state after the newest step and its observers, in case the next step fails half-way. A step of one level fails before it
+ * changes a tensor, so the positions in the data and in the random numbers suffice. A search may have changed the directions already,
+ * so its tensors are copied.
  */
 export class LatestState implements RunObserver {
   readonly #copies: Copies = new Map();
@@ -94,8 +94,8 @@ export class LatestState implements RunObserver {
   }
 
   /**
-   * Puts the run back to where its newest step left it.
-   * @returns that step's handle; undefined before the first, and where tensors were changed that are not kept
+   * Restores the state after the newest step.
+   * @returns that step's handle; undefined before the first step, or if tensors changed that were not copied
    */
   restore(): RunHandle | undefined {
     const run = this.#run;
@@ -109,14 +109,14 @@ export class LatestState implements RunObserver {
   }
 }
 
-/** More is not held: it would be slow to write, and people miss it. */
+/** The most bytes that are reserved: more would be slow to write, and take space from the user. */
 const MOST = 2 ** 26;
 
-/** Names, shapes and settings beside the numbers, for a checkpoint and for one tensor of it. */
+/** Bytes for names, shapes and settings, for a checkpoint and for each of its tensors. */
 const BESIDE = 2 ** 16;
 const BESIDE_TENSOR = 2 ** 10;
 
-/** Room on the disk for one checkpoint, held while a run trains: a disk that fills up then still takes the last good state. */
+/** Reserves disk space for one checkpoint while a run trains, so that the last good state can be saved to a full disk. */
 export class DiskReserve {
   readonly #path: string;
   #isOver = false;
@@ -138,20 +138,20 @@ export class DiskReserve {
     }
   }
 
-  /** Gives the room back for good. */
+  /** Frees the space for good. */
   release(): void {
     this.#isOver = true;
     try {
       rmSync(this.#path, { force: true });
     } catch {
-      // The folder is gone; whatever comes next tells of it.
+      // The folder is gone; the next write reports it.
     }
   }
 }
 
 /**
- * Bytes of a checkpoint: the model, the state with what the optimiser remembers (at most two numbers for each) and what the
- * adapter method does, and the best state where one is kept.
+ * Bytes of a checkpoint: the model, the trained tensors, the optimizer's state (at most two numbers for each), the adapter method's
+ * state, and the best state of early stopping.
  */
 export function checkpointBytes({ trained, hooks }: AdaptedModel, keepsBest: boolean): number {
   const memory = [...hookMemory(hooks).values()];

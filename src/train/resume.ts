@@ -24,11 +24,11 @@ import { savedShapes } from "./level.js";
 import type { PhasePlan, ResumePoint } from "./loop.js";
 import { hookMemory, putBack } from "./trainedTensors.js";
 
-/** A run that is to go on from a checkpoint. */
+/** A run that resumes from a checkpoint. */
 export interface ResumingRun {
   readonly folder: string;
   readonly config: RunConfig;
-  /** Of them, what a checkpoint keeps. */
+  /** The settings that a checkpoint saves. */
   readonly settings: SavedState["settings"];
   readonly madeFrom: Provenance;
   readonly plans: readonly Pick<PhasePlan, "phase" | "steps">[];
@@ -36,18 +36,18 @@ export interface ResumingRun {
   readonly hooks?: TrainingHooks | undefined;
 }
 
-/** A checkpoint that is whole and fits the run. */
+/** An intact checkpoint that fits the run. */
 export interface FoundCheckpoint {
   readonly path: string;
   readonly state: SavedState;
-  /** The newer ones that can't be gone on from, with the reason. */
+  /** Newer checkpoints that are damaged, with the reason. */
   readonly damaged: readonly string[];
 }
 
 /**
- * The newest checkpoint of the run that is whole.
- * @throws BidoraError `CHECKPOINT_DAMAGED` when none is, `CHECKPOINT_SETTINGS` or `CHECKPOINT_PROVENANCE` when the run is now
- *   set up otherwise or made from something else
+ * Finds the newest intact checkpoint of the run.
+ * @throws BidoraError `CHECKPOINT_DAMAGED` if there is none, `CHECKPOINT_SETTINGS` if the run's settings have changed,
+ *   `CHECKPOINT_PROVENANCE` if its model or data have
  */
 export async function findCheckpoint(run: ResumingRun): Promise<FoundCheckpoint> {
   const damaged: string[] = [];
@@ -62,7 +62,7 @@ export async function findCheckpoint(run: ResumingRun): Promise<FoundCheckpoint>
   }
   throw new BidoraError(
     "CHECKPOINT_DAMAGED",
-    `${damaged.join("; ")}: put a whole checkpoint there, or start anew in another --output.`,
+    `${damaged.join("; ")}: restore an intact checkpoint, or start a new run in another --output.`,
   );
 }
 
@@ -91,7 +91,7 @@ async function damageIfThrown<T>(body: () => T | Promise<T>): Promise<T> {
   }
 }
 
-/** Phases before the one in hand have their steps behind them; only early stopping makes them shorter. */
+/** All steps of earlier phases must be done, unless early stopping ended a phase. */
 function checkPosition(state: SavedState, plans: ResumingRun["plans"]): void {
   const at = plans.findIndex(({ phase }) => phase === state.phase);
   const plan = plans[at];
@@ -111,7 +111,7 @@ function checkGenerator({ generator }: SavedState): void {
   }
 }
 
-/** Every tensor that is going to be put back is there, with its shape and type. */
+/** Every tensor to be restored must be there, with its shape and dtype. */
 function checkTensors(path: string, state: SavedState, { trained, config, hooks }: ResumingRun): void {
   const file = openSafetensors(join(path, TENSORS));
   try {
@@ -136,7 +136,7 @@ function checkTensor(file: SafetensorsFile, name: string, { shape, dtype }: Pick
   throw new Error(`${TENSORS}: ${name} is ${info.dtype} [${info.shape}], not ${dtype} [${shape}]`);
 }
 
-/** Settings that a resumed run may have otherwise: a diverged one goes on with a smaller rate, say. */
+/** Settings that may differ in a resumed run: after a divergence, a lower learning rate helps. */
 const FREE: ReadonlySet<string> = new Set<RunKey>([
   "learningRate",
   "upperLearningRate",
@@ -158,10 +158,10 @@ function checkSettings(path: string, then: SavedState["settings"], now: SavedSta
   }
 }
 
-/** What a run of a version without the setting did. */
+/** The default, which runs of versions without the setting used. */
 const defaultOf = (key: string): unknown => own<Option>(runOptions, key)?.default;
 
-/** Where the run was, and how to put it back there. */
+/** The position of the run, and a function that restores its state. */
 export function resumePoint(
   { path, state }: FoundCheckpoint,
   options: Pick<CheckpointOptions, "trained" | "generator" | "earlyStopping">,

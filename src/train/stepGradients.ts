@@ -14,11 +14,11 @@ import { type Batch, lossSum, lossWeight, type Task, tokensOf } from "../tasks/i
 import * as torch from "../torch/index.js";
 import type { BatchSource } from "./batches.js";
 
-/** The batches that one gradient is taken of. */
+/** The batches of one gradient. */
 export interface StepBatches {
-  /** Those that bear loss. */
+  /** The batches that contribute to the loss. */
   readonly parts: readonly Batch[];
-  /** How much bears loss in all of them: rows, or labelled tokens. */
+  /** The number of rows, or of labelled tokens, that contribute to the loss. */
   readonly weight: number;
   readonly rows: number;
   readonly tokens: number;
@@ -38,24 +38,24 @@ export function takeBatches(task: Task, stream: BatchSource, count: number): Ste
 /** A term that is added to a loss. */
 export type Penalty = () => torch.Tensor;
 
-/** What a step descends on: the mean loss of its batches, and a term that is added once. */
+/** The objective of a step: the mean loss of its batches, and a penalty that is added once. */
 export interface StepLoss {
   readonly task: Task;
   readonly model: TaskModel;
   readonly batches: StepBatches;
   /** The context of each batch's forward pass. */
   context(): ForwardContext;
-  /** BiDoRA's weighted regulariser, no part of the loss that is reported. */
+  /** BiDoRA's weighted regularizer; it is not part of the reported loss. */
   readonly penalty?: Penalty | undefined;
-  /** What a message calls the loss. */
+  /** The name of the loss in messages. */
   readonly what?: string;
 }
 
-/** What a step's gradients are made for. */
+/** What a step's gradients are used for. */
 export interface GradientUse {
-  /** Their graph is kept, to be differentiated again. */
+  /** Keep their graph, to differentiate them again. */
   readonly createGraph?: boolean;
-  /** Tangents are going to be taken: each batch's passes are recorded. */
+  /** Record each batch's passes, to compute tangents. */
   readonly record?: RecordOptions | undefined;
 }
 
@@ -63,13 +63,13 @@ export interface GradientUse {
 export interface StepGradients {
   readonly loss: number;
   readonly gradients: readonly torch.Tensor[];
-  /** One for each batch, where they are recorded. The penalty is in none. */
+  /** One for each batch, if recorded. They do not contain the penalty. */
   readonly tapes: readonly TangentTape[];
 }
 
 /**
- * The mean loss over everything that bears loss in the step, and its gradients with respect to `inputs`, as one large batch
- * would give, from one batch at a time: the gradient of (sum of sums) / (sum of weights).
+ * The mean loss over all rows or tokens of the step, and its gradients with respect to `inputs`. They equal those of one large batch,
+ * but are computed one batch at a time: the gradient of (sum of losses) / (sum of weights).
  */
 export function stepGradients(loss: StepLoss, inputs: readonly torch.Tensor[], use: GradientUse = {}): StepGradients {
   const compute = () => gradientsOfParts(loss, inputs, use);
@@ -127,7 +127,7 @@ export function gradientsOf(
   return gradients.map((gradient, i) => gradient ?? torch.zerosLike(inputs[i] as torch.Tensor));
 }
 
-/** The sum of two batches' gradients: in place, unless it is to be differentiated again. */
+/** Adds the gradients of two batches: in place, unless they are to be differentiated again. */
 export function reduceGradients(
   sum: readonly torch.Tensor[] | undefined,
   part: readonly torch.Tensor[],
@@ -142,7 +142,7 @@ export function reduceGradients(
 /** Gradients of a whole step, all of them finite. */
 export interface FiniteGradients {
   readonly tensors: readonly torch.Tensor[];
-  /** Of all of them together. */
+  /** The norm of all gradients together. */
   readonly norm: number;
 }
 
@@ -154,19 +154,19 @@ export function checkGradients(tensors: readonly torch.Tensor[], what = "gradien
   return { tensors, norm: finiteLoss(totalNorm(tensors), `${what}'s norm`) };
 }
 
-/** What the optimiser is given. */
+/** The gradients that the optimizer gets. */
 export interface ClippedGradients {
   readonly gradients: readonly torch.Tensor[];
-  /** What clipping multiplied them by. */
+  /** The factor of clipping. */
   readonly factor: number;
 }
 
-/** To a norm of at most `maxNorm`, where there is such a bound. */
+/** Clips gradients to a norm of at most `maxNorm`, if it is given. */
 export function clipGradients({ tensors, norm }: FiniteGradients, maxNorm: number | undefined): ClippedGradients {
   return maxNorm === undefined ? { gradients: tensors, factor: 1 } : clipGradNorm(tensors, norm, maxNorm);
 }
 
-/** The loss of a step as a number. Throws LOSS_NOT_FINITE before it can do harm. */
+/** Returns a finite loss. @throws BidoraError `LOSS_NOT_FINITE` before it can change a tensor */
 export function finiteLoss(value: number, what = "loss"): number {
   if (Number.isFinite(value)) return value;
   throw new BidoraError(

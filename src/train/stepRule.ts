@@ -11,7 +11,7 @@ import type { ReplayableMasks } from "./masks.js";
 import { checkGradients, type Penalty, stepGradients, takeBatches } from "./stepGradients.js";
 import { copyBack, hookMemory } from "./trainedTensors.js";
 
-/** What a step tells: the fields of a `step` event that the rule knows. */
+/** The result of a step: the fields of a `step` event that the rule knows. */
 export interface StepReport {
   readonly loss: number;
   readonly upperLoss?: number;
@@ -21,21 +21,21 @@ export interface StepReport {
   readonly learningRate: number;
   readonly rows: number;
   readonly tokens: number;
-  /** What the user should know of this step, said once. */
+  /** A note for the user about this step, given once. */
   readonly note?: string;
 }
 
-/** A rule's state beside the trained tensors themselves: enough to go on with the same bits. */
+/** A rule's state without the trained tensors: enough to resume with the same bits. */
 export interface RuleState {
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly values: RuleValues;
 }
 
-/** How one optimiser step is done. The loop knows rules by this alone. */
+/** One optimizer step. The loop knows nothing else of a rule. */
 export interface StepRule {
   readonly phase: Phase;
   readonly steps: number;
-  /** Does one step. Throws LOSS_NOT_FINITE, before anything changed, when the loss is. */
+  /** Does one step. @throws BidoraError `LOSS_NOT_FINITE` before anything changes */
   step(): StepReport;
   save(): RuleState;
   restore(state: RuleState): void;
@@ -49,13 +49,13 @@ export interface PlainRuleOptions {
   readonly batches: BatchSource;
   readonly masks: ReplayableMasks;
   readonly gradientAccumulation: number;
-  /** A term added to every step's loss: BiDoRA's weighted regulariser, or the adapter method's own. */
+  /** A term added to every step's loss: BiDoRA's weighted regularizer, or the adapter method's penalty. */
   readonly penalty: Penalty | undefined;
-  /** The adapter method's own. */
+  /** The adapter method's additions to training. */
   readonly hooks?: TrainingHooks | undefined;
 }
 
-/** One level: the gradient of the mean training loss over the accumulated batches, and one optimiser step. */
+/** Training on one level: the gradient of the mean loss over the accumulated batches, and one optimizer step. */
 export class PlainRule implements StepRule {
   constructor(readonly options: PlainRuleOptions) {}
 

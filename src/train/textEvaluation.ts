@@ -66,12 +66,12 @@ export interface PromptOptions {
   readonly maxNewTokens?: number | undefined;
   /** The most tokens that a prompt may have. */
   readonly maxLength?: number | undefined;
-  /** Of what is drawn. */
+  /** The seed of sampling. */
   readonly seed?: number;
 }
 
 /**
- * Prompts as the model goes on from them.
+ * Encodes prompts for generation.
  * @throws BidoraError `EMPTY_TEXT`, `PROMPT_TOO_LONG`, `VOCABULARY` naming the row
  */
 export async function promptsOf(
@@ -84,7 +84,7 @@ export async function promptsOf(
   return encoded.map((ids, i) => {
     const name = where((examples[i] as LanguageExample).at);
     if (ids.length === 0)
-      throw new BidoraError("EMPTY_TEXT", `${name} has no tokens, so there is nothing to go on from: give a text.`);
+      throw new BidoraError("EMPTY_TEXT", `${name} has no tokens, so there is nothing to continue: give a text.`);
     if (ids.length > maxLength)
       throw new BidoraError(
         "PROMPT_TOO_LONG",

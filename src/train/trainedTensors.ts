@@ -10,7 +10,7 @@ export function takeSnapshot(trained: readonly TrainedTensor[]): Snapshot {
   return torch.noGrad(() => new Map(trained.map(({ name, tensor }) => [name, torch.keep(torch.clone(tensor))])));
 }
 
-/** Puts a snapshot's values back, in place. Throws when one is missing. */
+/** Restores a snapshot's values in place. Throws if one is missing. */
 export function putBack(trained: readonly TrainedTensor[], snapshot: Snapshot): void {
   copyBack(
     trained.map(({ name, tensor }) => [name, tensor]),
@@ -33,17 +33,17 @@ export function disposeSnapshot(snapshot: Snapshot | undefined): void {
   for (const tensor of snapshot?.values() ?? []) tensor.dispose();
 }
 
-/** @throws BidoraError `STATE_NOT_FINITE` naming the step and the first tensor that holds something other than finite numbers */
+/** @throws BidoraError `STATE_NOT_FINITE` naming the step and the first tensor that is not finite */
 export function checkFinite(trained: readonly TrainedTensor[], step: number): void {
   const broken = trained.find(({ tensor }) => !torch.isAllFinite(tensor));
   if (!broken) return;
   throw new BidoraError(
     "STATE_NOT_FINITE",
-    `Step ${step}: ${broken.name} is not finite any more: take a smaller --learning-rate.`,
+    `Step ${step}: ${broken.name} is no longer finite: use a smaller --learning-rate.`,
   );
 }
 
-/** By module path, the mean of |m − m₀| over its magnitudes. */
+/** The mean of |m − m₀| over a module's magnitudes, by module path. */
 export function magnitudeMovement(trained: readonly TrainedTensor[], start: Snapshot): Record<string, number> {
   const magnitudes = trained.filter(({ role }) => role === "magnitude");
   return torch.noGrad(() =>
@@ -58,7 +58,7 @@ export function magnitudeMovement(trained: readonly TrainedTensor[], start: Snap
   );
 }
 
-/** What an adapter method's hooks remember, as a checkpoint calls it. */
+/** The state of an adapter method's hooks, by the names in a checkpoint. */
 export function hookMemory(hooks: TrainingHooks | undefined): Map<string, Tensor> {
   return new Map(Array.from(hooks?.memory ?? [], ([name, tensor]) => [`hooks.${name}`, tensor]));
 }

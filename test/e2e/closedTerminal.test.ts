@@ -98,6 +98,6 @@ test("a failed run says in one sentence where it can go on from", () => {
   const { status, stderr } = bidora("finetune", ...argv, "--quiet");
   expect(status).toBe(1);
   expect(stderr).toMatch(
-    /^bidora: Step (\d+): The .*\. The state after step \d+ is kept: --resume goes on from .*\.\n$/,
+    /^bidora: Step (\d+): The .*\. The state after step \d+ was saved: --resume continues from .*\.\n$/,
   );
 });

@@ -237,7 +237,7 @@ test("where all checkpoints are damaged the run is refused and nothing touched",
   rmSync(join(output, "checkpoint-4", STATE));
   const before = readdirSync(output, { recursive: true });
   await expect(run({ ...SETTINGS, output, resume: true })).rejects.toThrow(
-    /checkpoint-4 is damaged \(training_state.json is missing\); \S+checkpoint-2 is damaged \(training_state.safetensors is not as it was saved\): put a whole checkpoint there, or start anew in another --output\.$/,
+    /checkpoint-4 is damaged \(training_state.json is missing\); \S+checkpoint-2 is damaged \(training_state.safetensors is not as it was saved\): restore an intact checkpoint, or start a new run in another --output\.$/,
   );
   expect(readdirSync(output, { recursive: true })).toEqual(before);
   await expect(run({ ...SETTINGS, output })).rejects.toThrow(/is not empty/);

@@ -27,7 +27,7 @@ const boom = (): never => {
 };
 
 const kept = (output: string, step: number) =>
-  `The state after step ${step} is kept: --resume goes on from ${join(output, `checkpoint-${step}`)}.`;
+  `The state after step ${step} was saved: --resume continues from ${join(output, `checkpoint-${step}`)}.`;
 
 /** The checkpoint is the very one of a run that was stopped there, and the run can be ended from it. */
 async function expectSound(settings: RunSettings, step: number): Promise<void> {
@@ -116,7 +116,7 @@ describe("a step that fails leaves the state before it", () => {
     vi.restoreAllMocks();
     failingUpdate(3, true);
     expect(await failure({ method: "lora", output, overwrite: true, saveEvery: 1 })).toBe(
-      `Step 3: boom. An earlier state is kept: --resume goes on from ${join(output, "checkpoint-2")}.`,
+      `Step 3: boom. An earlier state was saved: --resume continues from ${join(output, "checkpoint-2")}.`,
     );
   });
 });

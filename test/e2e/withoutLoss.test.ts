@@ -15,8 +15,8 @@ describe("rows that bear no loss", () => {
     const [train, validation] = [rows(WHOLE, CUT), rows(CUT, WHOLE, CUT)];
     const { notes } = await run({ ...training, train, validation });
     expect(notes).toEqual([
-      "1 of 2 training rows bear no loss: nothing of them is to be learnt, or it lies beyond --max-length.",
-      "2 of 3 validation rows bear no loss: nothing of them is to be foretold, or it lies beyond --max-length.",
+      "1 of 2 training rows do not count in the loss: they have no labelled tokens within --max-length.",
+      "2 of 3 validation rows do not count in the loss: they have no labelled tokens within --max-length.",
     ]);
     const heard: string[] = [];
     await evaluate({ ...SETTINGS, data: validation }, { hub: { onNote: (note) => heard.push(note) } });
@@ -25,8 +25,10 @@ describe("rows that bear no loss", () => {
 
   test("alone are refused, before any training", async () => {
     const none = rows(CUT);
-    await expect(evaluate({ ...SETTINGS, data: none })).rejects.toThrow(/1 of 1 evaluation rows bear no loss/);
+    await expect(evaluate({ ...SETTINGS, data: none })).rejects.toThrow(
+      /1 of 1 evaluation rows do not count in the loss/,
+    );
     const both = { ...SETTINGS, method: "lora", maxSteps: 1, train: rows(WHOLE), validation: none } as const;
-    await expect(run(both)).rejects.toThrow(/1 of 1 validation rows bear no loss/);
+    await expect(run(both)).rejects.toThrow(/1 of 1 validation rows do not count in the loss/);
   });
 });

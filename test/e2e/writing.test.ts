@@ -63,7 +63,7 @@ describe("numbers that are not finite", () => {
       const error = await run(last).catch((caught: unknown) => caught as Error);
       expect(error).toMatchObject({
         code: "STATE_NOT_FINITE",
-        message: expect.stringMatching(/^Step [12]: \S+ is not finite any more: take a smaller --learning-rate\./),
+        message: expect.stringMatching(/^Step [12]: \S+ is no longer finite: use a smaller --learning-rate\./),
       });
       for (const name of ["adapter_model.safetensors", "model.safetensors", "metrics.json", "README.md"])
         expect(list(output)).not.toContain(name);

@@ -163,7 +163,11 @@ export const adalora: AdapterMethod<AdaloraConfig, typeof OPTIONS> = {
     tensors(slot, config) {
       const rank = ranksOf(config, slot.path);
       const zeros = ({ dtype }: { readonly dtype: torch.DType }) => torch.zeros([rank, 1], { dtype });
-      return [normalTensor(A, [rank, slot.in]), normalTensor(B, [slot.out, rank]), { name: E, shape: [rank, 1], start: zeros }];
+      return [
+        normalTensor(A, [rank, slot.in]),
+        normalTensor(B, [slot.out, rank]),
+        { name: E, shape: [rank, 1], start: zeros },
+      ];
     },
     build(_slot, config, parameters) {
       const [a, b, e] = [A, B, E].map((name) => parameters.get(name)) as [Parameter, Parameter, Parameter];

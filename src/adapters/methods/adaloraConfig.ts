@@ -14,32 +14,32 @@ export const [A, B, E] = ["lora_A", "lora_B", "lora_E"] as const;
 /** Settings of AdaLoRA: names are those of a run's settings, meanings PEFT's. */
 export interface AdaloraConfig extends TargetedConfig {
   readonly method: "adalora";
-  /** Of a layer in the end, on average: `target_r`. */
+  /** The mean rank of a layer at the end of training: PEFT's `target_r`. */
   readonly rank: number;
   readonly alpha: number;
   readonly dropout: number;
-  /** Of every layer in the beginning. */
+  /** The initial rank of every layer: PEFT's `init_r`. */
   readonly adaloraInitRank: number;
-  /** Steps before the first rank is taken away. */
+  /** First steps without pruning. */
   readonly adaloraTinit: number;
-  /** Steps after the last one is. */
+  /** Final steps without pruning. */
   readonly adaloraTfinal: number;
-  /** Steps from one allocation to the next. */
+  /** Steps between two prunings. */
   readonly adaloraDeltaT: number;
-  /** Of the penalty for factors that are not orthogonal. */
+  /** Weight of the penalty that keeps the factors orthogonal. */
   readonly adaloraOrthogonalWeight: number;
-  /** Of the running means of sensitivity, and of uncertainty. */
+  /** Decay rates of the running means of sensitivity and of uncertainty. */
   readonly beta1: number;
   readonly beta2: number;
-  /** Steps of the run that it was trained in, where one has begun. */
+  /** Steps of the run that trained it; undefined before training. */
   readonly totalSteps: number | undefined;
-  /** Which of the first ranks are left, by a layer's path; undefined as long as all are. */
+  /** Whether each initial rank is kept, by the layer's path; undefined while no rank is pruned. */
   readonly keptRanks: KeptRanks | undefined;
 }
 
 export type KeptRanks = Readonly<Record<string, readonly boolean[]>>;
 
-/** AdaLoRA's settings; what is not given is as in PEFT, with alpha 16 and every linear layer. */
+/** AdaLoRA's settings; the defaults are PEFT's, with alpha 16 and every linear layer. */
 export const adaloraConfig = (options: Partial<AdaloraConfig>): AdaloraConfig => {
   const { rank = 8 } = options;
   return {
@@ -61,22 +61,22 @@ export const adaloraConfig = (options: Partial<AdaloraConfig>): AdaloraConfig =>
   };
 };
 
-/** That ranks begin with: half as many again as they end with, rounded up, so that there is always one to take away. */
+/** The default initial rank: 1.5 times the target rank, rounded up, so that there is always a rank to prune. */
 export const firstRank = (rank: number): number => Math.ceil(1.5 * rank);
 
-/** Ranks that a layer has. */
+/** The rank of a layer. */
 export function ranksOf({ keptRanks, adaloraInitRank }: AdaloraConfig, path: string): number {
   return own(keptRanks ?? {}, path)?.filter(Boolean).length ?? adaloraInitRank;
 }
 
-/** What PEFT keeps a division from failing by, where no rank is left. */
+/** PEFT adds this to the divisor, in case no rank is left. */
 const PEFT_EPSILON = 1e-5;
 
-/** It stays the same, however many ranks are left. */
+/** The scale of the update; it does not depend on how many ranks are left. */
 export const adaloraScale = ({ alpha, adaloraInitRank }: AdaloraConfig): number =>
   alpha / (adaloraInitRank + PEFT_EPSILON);
 
-/** Every key of an AdaLoRA's adapter_config.json that not every type has, with the value that an absent one has. */
+/** The keys of an AdaLoRA's adapter_config.json that not every type has, with their defaults. */
 export const ADALORA_DEFAULTS: JsonObject = {
   ...LORA_DEFAULTS,
   beta1: 0.85,
@@ -140,7 +140,7 @@ export function parseAdaloraKeys(file: string, json: JsonObject): AdaloraConfig 
   );
 }
 
-/** Its keys are names of E; older versions of PEFT write the adapter's own name after them. */
+/** The keys are names of E; older versions of PEFT append the adapter's name. */
 function byPath(pattern: KeptRanks): KeptRanks {
   const end = new RegExp(`\\.${E}(\\.default)?$`);
   return Object.fromEntries(Object.entries(pattern).map(([name, kept]) => [name.replace(end, ""), kept]));
@@ -160,7 +160,7 @@ export function renderAdaloraKeys(config: AdaloraConfig): JsonObject {
     orth_reg_weight: config.adaloraOrthogonalWeight,
     beta1: config.beta1,
     beta2: config.beta2,
-    // PEFT opens no file of a run that had no step between the two.
+    // PEFT refuses a file whose run had no step between tinit and tfinal.
     total_step: Math.max(config.totalSteps ?? 0, tinit + tfinal + 1),
     rank_pattern: keptRanks
       ? Object.fromEntries(Object.entries(keptRanks).map(([path, kept]) => [`${path}.${E}`, [...kept]]))
@@ -168,7 +168,7 @@ export function renderAdaloraKeys(config: AdaloraConfig): JsonObject {
   };
 }
 
-/** Why rank_pattern does not go with the tensors, or undefined. */
+/** How rank_pattern and the tensors contradict each other; undefined if they don't. */
 export function adaloraContradiction(
   config: AdaloraConfig,
   tensors: ReadonlyMap<string, Tensor>,

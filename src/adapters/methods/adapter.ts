@@ -19,7 +19,7 @@ import type { AdapterMethod, TensorSpec } from "../method.js";
 import { checkedKeys, parseTargetKeys, renderTargetKeys, TARGET_KEY_DEFAULTS, targetKeys } from "../peft/targetKeys.js";
 import { linearSlots } from "../targets.js";
 
-/** Where bottlenecks stand: behind attention and feed-forward (Houlsby et al.), or behind feed-forward alone (Pfeiffer et al.). */
+/** Where bottlenecks are inserted: after attention and feed-forward (Houlsby et al.), or after feed-forward only (Pfeiffer et al.). */
 export const ADAPTER_PLACEMENTS = ["houlsby", "pfeiffer"] as const;
 
 export type AdapterPlacement = (typeof ADAPTER_PLACEMENTS)[number];
@@ -30,14 +30,14 @@ export interface BottleneckConfig extends TargetedConfig {
   /** Width of the bottleneck. */
   readonly adapterSize: number;
   readonly adapterPlacement: AdapterPlacement;
-  /** By its name in Hugging Face configurations. */
+  /** Its name in Hugging Face configurations. */
   readonly nonLinearity: string;
   readonly trainsNorms: boolean;
 }
 
 /**
- * What else tells the two apart. Houlsby's are as their authors' code (google-research/adapter-bert) has them: GELU by its tanh
- * formula, norms trained too. Pfeiffer's have ReLU, as in the `adapters` library, and leave norms alone.
+ * Other differences between the two. Houlsby's follow their authors' code (google-research/adapter-bert): GELU by its tanh
+ * formula, and the norms are trained too. Pfeiffer's use ReLU, as in the `adapters` library, and do not train norms.
  */
 const OF_PLACEMENT = {
   houlsby: { nonLinearity: "gelu_new", trainsNorms: true },
@@ -54,7 +54,7 @@ export const bottleneckConfig = (options: Partial<BottleneckConfig>): Bottleneck
   method: "adapter",
 });
 
-/** The layers that bottlenecks stand behind. */
+/** The layers that are followed by bottlenecks. */
 export function placed(
   placement: AdapterPlacement,
   { attention, feedForward }: SubLayerOutputs,
@@ -63,14 +63,15 @@ export function placed(
   return { targetModules: [...new Set([...attention, ...feedForward])], excludeModules: undefined };
 }
 
-/** As the `adapters` library calls them. */
+/** Names of the tensors in the `adapters` library. */
 const DOWN = { weight: "adapter_down.weight", bias: "adapter_down.bias" } as const;
 const UP = { weight: "adapter_up.weight", bias: "adapter_up.bias" } as const;
 
-const NOT_MERGED = "has a bottleneck behind it, which no weight and bias can stand for: use the adapter as it is";
+const NOT_MERGED =
+  "is followed by a bottleneck, which cannot be merged into a weight and a bias: use the adapter unmerged";
 
 /**
- * A bottleneck behind the layer that a sub-layer ends with (arXiv 1902.00751, section 2.1): h = x·W0ᵀ + b,
+ * A bottleneck after the last layer of a sub-layer (arXiv 1902.00751, section 2.1): h = x·W0ᵀ + b,
  * y = h + up(f(down(h))). The sub-layer's dropout, residual sum and norm come after it.
  */
 class Bottleneck extends Adapter {
@@ -112,7 +113,7 @@ function product(
   return torch.linear(x, torch.castTo(weight.tensor, x.dtype), torch.castTo(bias.tensor, x.dtype));
 }
 
-/** Of the weights that narrow, as the `adapters` library draws them. */
+/** Standard deviation of the initial down projection, as in the `adapters` library. */
 const DEVIATION = 0.02;
 
 function zeros(name: string, shape: readonly number[], decays: boolean): TensorSpec {
@@ -146,7 +147,7 @@ const OPTIONS = {
   }),
 };
 
-/** PEFT has no such type; `ADAPTER` stands in this program's own files alone. */
+/** Bottleneck adapters. PEFT has no such type: only bidora's own files have the type `ADAPTER`. */
 export const adapter: AdapterMethod<BottleneckConfig, typeof OPTIONS> = {
   about: "bottlenecks behind the sub-layers",
   learningRate: 1e-3,

@@ -3,7 +3,7 @@ import type { AdapterConfig } from "../config.js";
 import type { AdapterMethod } from "../method.js";
 import { checkedKeys } from "../peft/targetKeys.js";
 
-/** BitFit has no settings of its own: the biases are all of them. */
+/** BitFit's settings: it always trains all biases. */
 export interface BitfitConfig extends AdapterConfig {
   readonly method: "bitfit";
   readonly bias: "all";
@@ -18,8 +18,8 @@ const bitfitConfig = ({ modulesToSave = [] }: Partial<BitfitConfig>): BitfitConf
 const keys = z.object({ modules_to_save: z.array(z.string()).nullable() });
 
 /**
- * BitFit (arXiv 2106.10199): no new tensors. Every bias of the model and the whole head are trained, and saved as they are. PEFT
- * has no such type; `BITFIT` stands in this program's own files alone.
+ * BitFit (arXiv 2106.10199): no new tensors. Every bias of the model and the whole head are trained and saved. PEFT has no such
+ * type: only bidora's own files have the type `BITFIT`.
  */
 export const bitfit: AdapterMethod<BitfitConfig, Record<never, never>> = {
   about: "biases only",

@@ -39,7 +39,7 @@ import type { AdapterMethod, TensorSpec } from "../method.js";
 import { currentLoraName, LORA_DEFAULTS, LORA_SUFFIXES, parseLoraKeys, renderLoraKeys } from "../peft/loraKeys.js";
 import type { Slot } from "../targets.js";
 
-/** DoRA's layer; BiDoRA trains the same one by another step rule. */
+/** DoRA's settings. BiDoRA trains the same layer with another step rule. */
 export interface DoraConfig extends LowRankConfig {
   readonly method: "dora";
   readonly axis: MagnitudeAxis;
@@ -52,13 +52,13 @@ const OPTIONS = configOptions(DORA_DEFAULTS, {
   normGradient: oneOf(NORM_GRADIENTS),
 });
 
-/** DoRA's settings; what is not given is as in PEFT, with rank 8, alpha 16 and every linear layer. */
+/** DoRA's settings; the defaults are PEFT's, with rank 8, alpha 16 and every linear layer. */
 export function doraConfig(options: Partial<Omit<DoraConfig, "method">> = {}): DoraConfig {
   checkArguments("doraConfig", ["options", options, OPTIONS]);
   return { ...DORA_DEFAULTS, ...options, method: "dora" };
 }
 
-/** What the adapters of both kinds of layers have in common: the magnitude, and a norm that can be held. */
+/** The base class for both kinds of layers: the magnitude, and a norm that can be frozen. */
 abstract class DoraAdapter<L extends Layer> extends LowRankAdapter {
   #frozenNorm: torch.Tensor | undefined;
 
@@ -221,7 +221,7 @@ function magnitudeTensor(slot: Slot, config: DoraConfig): TensorSpec {
   };
 }
 
-/** What PEFT has no key for. */
+/** The settings that PEFT has no key for. */
 const metadataKeys = z.object({
   axis: z.enum(MAGNITUDE_AXES).default("out"),
   normGradient: z.enum(NORM_GRADIENTS).default("detached"),

@@ -20,7 +20,7 @@ export interface LoraConfig extends LowRankConfig {
 
 const OPTIONS = configOptions(LOW_RANK_DEFAULTS);
 
-/** LoRA's settings; what is not given is as in PEFT, with rank 8, alpha 16 and every linear layer. */
+/** LoRA's settings; the defaults are PEFT's, with rank 8, alpha 16 and every linear layer. */
 export function loraConfig(options: Partial<LowRankConfig> = {}): LoraConfig {
   checkArguments("loraConfig", ["options", options, OPTIONS]);
   return { ...LOW_RANK_DEFAULTS, ...options, method: "lora" };

@@ -8,13 +8,13 @@ import { A, type AdaloraConfig, B, E, type KeptRanks, ranksOf } from "./adaloraC
 
 type Tensors = ReadonlyMap<string, torch.Tensor>;
 
-/** One of a layer's tensors, with what is remembered of it. */
+/** One of a layer's tensors, with its running means. */
 interface Factor {
   readonly name: string;
   readonly parameter: Parameter;
   /** Running mean of |p·∂L/∂p|, shaped as it is. */
   readonly sensitivity: torch.Tensor;
-  /** Running mean of the distance from that. */
+  /** Running mean of the distance from that mean. */
   readonly uncertainty: torch.Tensor;
 }
 
@@ -28,9 +28,8 @@ interface Layer {
 }
 
 /**
- * What AdaLoRA does beside the optimiser (arXiv 2303.10512, section 3), as PEFT's `RankAllocator` and `AdaLoraModel` do it: with the
- * gradients of a step and the values after it. Ranks that are taken away are zeros of E; until the last allocation training can
- * bring them back.
+ * AdaLoRA's pruning of ranks (arXiv 2303.10512, section 3), as in PEFT's `RankAllocator` and `AdaLoraModel`: it uses the gradients of
+ * a step and the values after it. A pruned rank has a zero in E; training can bring it back until the last allocation.
  */
 export class RankAllocator implements TrainingHooks {
   #layers: readonly Layer[] | undefined;
@@ -38,7 +37,7 @@ export class RankAllocator implements TrainingHooks {
 
   constructor(readonly adapted: AdaptedModel<AdaloraConfig>) {}
 
-  /** Made at the first use: an adapter that is not trained needs none of it. */
+  /** Created at the first use: an adapter that is not trained does not need it. */
   get #remembered(): { readonly layers: readonly Layer[]; readonly steps: torch.Tensor } {
     this.#layers ??= layersOf(this.adapted);
     this.#steps ??= torch.keep(torch.zeros([1]));
@@ -93,7 +92,7 @@ export class RankAllocator implements TrainingHooks {
     }
   }
 
-  /** Without the ranks that were taken away and, as early stopping may have put older values back, are zero too. */
+  /** Without pruned ranks whose E is zero: early stopping may have restored older values. */
   saved<Saved extends SavedState>(state: Saved): Saved {
     if (!this.#layers) return state;
     const { layers, steps } = this.#remembered;
@@ -118,7 +117,7 @@ export class RankAllocator implements TrainingHooks {
     return { ...state, config: { ...config, keptRanks: this.#keptRanks(found) }, tensors };
   }
 
-  /** What is left of the ranks that each layer had in the beginning. @param found of those that it has here */
+  /** Whether each initial rank of a layer is kept. @param found the same for the ranks that this adapter started with */
   #keptRanks(found: ReadonlyMap<string, readonly boolean[]>): KeptRanks {
     const { config, modules } = this.adapted;
     const patterns = modules.map(({ path }) => {
@@ -130,7 +129,7 @@ export class RankAllocator implements TrainingHooks {
   }
 }
 
-/** Those that have ranks. */
+/** The layers that have ranks. */
 function layersOf({ config, modules }: AdaptedModel<AdaloraConfig>): Layer[] {
   return modules
     .filter(({ path }) => ranksOf(config, path) > 0)
@@ -158,14 +157,14 @@ function distanceFromIdentity(p: torch.Tensor): torch.Tensor {
   return torch.linalgVectorNorm(torch.sub(torch.mm(p, torch.t(p)), identity));
 }
 
-/** How much each rank matters (section 3.2): the score of its E, and the mean scores of its row of A and its column of B. */
+/** The importance of each rank (section 3.2): the score of its E, plus the mean scores of its row of A and its column of B. */
 function scoresOf({ a, b, e }: Layer): Float64Array {
   const score = ({ sensitivity, uncertainty }: Factor) => torch.mul(sensitivity, uncertainty);
   const vectors = torch.add(torch.meanDim(score(a), [1]), torch.meanDim(score(b), [0]));
   return Float64Array.from(torch.add(torch.view(score(e), [-1]), vectors).toArray());
 }
 
-/** Leaves all but `count` ranks, those that matter least in all layers; what ties with the last of them goes too, as in PEFT. */
+/** Prunes the `count` least important ranks of all layers together, and those that tie with the last of them, as in PEFT. */
 function allocate(layers: readonly Layer[], count: number): void {
   if (count <= 0) return;
   const scores = layers.map(scoresOf);
@@ -198,14 +197,14 @@ interface Ranks {
 }
 
 /**
- * The step after which ranks come to the target and stay there. PEFT asks for one that lies after `tinit`, and knows no importance
- * after the first; a run that is too short for its schedule ends at the target here all the same.
+ * The step after which the ranks reach the target and stay there. PEFT requires it to come after `tinit`; here a run that is too
+ * short for its schedule still ends at the target.
  */
 export const lastAllocation = (steps: number, { adaloraTfinal }: Schedule): number =>
   Math.max(1, steps - adaloraTfinal);
 
 /**
- * How many ranks are left after a step (arXiv 2303.10512, equation 12), as PEFT counts them; undefined where none is taken away.
+ * The number of ranks left after a step (arXiv 2303.10512, equation 12), as in PEFT; undefined if the step prunes none.
  * @param step from 1, of `steps`
  */
 export function budgetAfter(step: number, steps: number, ranks: Ranks, schedule: Schedule): number | undefined {

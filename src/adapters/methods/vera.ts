@@ -25,7 +25,7 @@ export interface VeraConfig extends TargetedConfig {
   readonly dropout: number;
   /** Every element of λ_d at the start. */
   readonly dInitial: number;
-  /** PEFT's seed of the projections: it wants the same one in all adapters of a model. */
+  /** PEFT's seed of the projections; it must be the same in all adapters of a model. */
   readonly projectionKey: number;
 }
 
@@ -42,8 +42,8 @@ const veraConfig = (options: Partial<VeraConfig>): VeraConfig => ({
 const [A, B, LAMBDA_B, LAMBDA_D] = ["vera_A", "vera_B", "vera_lambda_b", "vera_lambda_d"] as const;
 
 /**
- * VeRA (arXiv 2310.11454): y = x·W0ᵀ + b + λ_b ⊙ ((λ_d ⊙ (x·Aᵀ))·Bᵀ), with the same frozen A and B in all layers, of which each
- * takes the first columns and rows.
+ * VeRA (arXiv 2310.11454): y = x·W0ᵀ + b + λ_b ⊙ ((λ_d ⊙ (x·Aᵀ))·Bᵀ), with the same frozen A and B in all layers. Each layer
+ * uses their first columns and rows.
  */
 class VeraLinear extends Adapter {
   readonly #dropout: Dropout;
@@ -87,7 +87,7 @@ class VeraLinear extends Adapter {
   }
 }
 
-/** Kaiming's uniform numbers for a fan-in of the columns. */
+/** Kaiming's uniform initialization, with the number of columns as fan-in. */
 function projection(name: string, shape: readonly [number, number]): TensorSpec {
   const bound = Math.sqrt(6 / shape[1]);
   return {

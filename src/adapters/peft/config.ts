@@ -6,27 +6,27 @@ import type { AdapterMethod } from "../method.js";
 import { ADAPTER_METHODS, methodOf } from "../registry.js";
 import { checkedKeys } from "./targetKeys.js";
 
-/** The version of PEFT whose keys these are; it is written as `peft_version`. */
+/** The version of PEFT that defines these keys; written as `peft_version`. */
 const PEFT_VERSION = "0.21.2";
 
-/** What an adapter_config.json says beside the adapter's own settings. */
+/** The part of adapter_config.json that describes the base model and the task. */
 export interface AdapterOrigin {
-  /** `SEQ_CLS`, `TOKEN_CLS`, `CAUSAL_LM`, …; undefined where the file does not say. */
+  /** `SEQ_CLS`, `TOKEN_CLS`, `CAUSAL_LM`, …; undefined if the file has none. */
   readonly taskType: string | undefined;
   /** The base model's folder or repository. */
   readonly baseModel: string | undefined;
   readonly revision: string | undefined;
-  /** The base's files hold weights that are adapted as [in, out]. PEFT calls it `fan_in_fan_out`, and finds out itself what is right. */
+  /** Whether the base model stores adapted weights as [in, out]. PEFT calls it `fan_in_fan_out`, and corrects it when it loads. */
   readonly adaptsTransposed?: boolean | undefined;
 }
 
 export interface PeftConfig extends AdapterOrigin {
   readonly config: AdapterConfig;
-  /** The file has no target_modules: the adapter goes to the modules that its tensors are named after. */
+  /** The file has no target_modules: the names of the adapter's tensors say which modules have an adapter. */
   readonly targetsFromTensors: boolean;
 }
 
-/** The keys of every type, with the value that an absent one has. */
+/** The keys of every type, with their defaults. */
 const ORIGIN_DEFAULTS: JsonObject = {
   auto_mapping: null,
   base_model_name_or_path: null,
@@ -45,10 +45,10 @@ const originKeys = z.object({
 });
 
 /**
- * Reads the keys of an adapter_config.json; absent ones have PEFT's defaults, unknown ones are passed over.
+ * Reads the keys of an adapter_config.json; missing keys have PEFT's defaults, unknown keys are ignored.
  * @param file names it in errors
- * @param metadata what bidora.json says beside it
- * @throws BidoraError `ADAPTER_CONFIG` for what is malformed or not supported
+ * @param metadata the contents of bidora.json
+ * @throws BidoraError `ADAPTER_CONFIG` for a malformed or unsupported configuration
  */
 export function parsePeftConfig(file: string, json: JsonObject, metadata: object = {}): PeftConfig {
   const { codec } = methodFor(file, json);

@@ -23,22 +23,22 @@ import { methodOf } from "../registry.js";
 import { isAllLinear } from "../targets.js";
 import { type AdapterOrigin, type PeftConfig, parsePeftConfig, renderPeftConfig } from "./config.js";
 
-/** An adapter as it lies on disk. */
+/** An adapter as saved on disk. */
 export interface SavedAdapter extends AdapterOrigin {
   readonly config: AdapterConfig;
   /** By name without `base_model.model.`. */
   readonly tensors: ReadonlyMap<string, torch.Tensor>;
-  /** What this program knows of it; undefined for an adapter from elsewhere. */
+  /** The contents of bidora.json; undefined for an adapter that another program saved. */
   readonly metadata: AdapterMetadata | undefined;
 }
 
-/** True for a folder with an adapter in it. */
+/** Whether a folder has an adapter in it. */
 export function isAdapterFolder(folder: string): boolean {
   return existsSync(join(folder, ADAPTER_CONFIG)) || existsSync(join(folder, OWN_WEIGHTS));
 }
 
 /**
- * Reads an adapter that PEFT or this program saved.
+ * Reads an adapter that PEFT or bidora saved.
  * @throws BidoraError `ADAPTER` for a folder that lacks something or contradicts itself, `ADAPTER_CONFIG`, `ADAPTER_METADATA`,
  *   `SAFETENSORS`, `JSON`
  */
@@ -56,8 +56,8 @@ export async function readAdapter(folder: string): Promise<SavedAdapter> {
 }
 
 /**
- * Writes an adapter: adapter_model.safetensors and adapter_config.json as PEFT reads them, and bidora.json where there is
- * something to say. What PEFT does not have goes into files of this program's own instead.
+ * Writes an adapter: adapter_model.safetensors and adapter_config.json as PEFT reads them, and bidora.json if there is metadata.
+ * Adapters that PEFT does not support go into bidora's own files instead.
  * @param folder must exist
  */
 export function writeAdapter(folder: string, adapter: SavedAdapter): void {
@@ -77,14 +77,14 @@ export function writeAdapter(folder: string, adapter: SavedAdapter): void {
   writeAdapterMetadata(folder, { method: config.method, ...metadata, ...facts, adapterConfig: JSON.parse(text) });
 }
 
-/** PEFT, too, writes what `all-linear` stood for: another program could take it for other modules. */
+/** Lists the modules that `all-linear` matched, as PEFT does: another program could match other modules. */
 function withListedTargets(config: AdapterConfig, paths: readonly string[]): AdapterConfig {
   const { targetModules } = config as Partial<TargetedConfig>;
   const isListed = targetModules === undefined || !isAllLinear(targetModules);
   return isListed ? config : { ...config, ...{ targetModules: paths } };
 }
 
-/** Why no PEFT adapter can hold such a one; undefined where one can. */
+/** The reason that PEFT cannot load such an adapter; undefined if it can. */
 export function whyNotPeft(config: AdapterConfig): string | undefined {
   return methodOf(config).codec.whyNotPeft?.(config);
 }
@@ -162,7 +162,7 @@ export function readAdapterTensors(path: string, codec: Codec): Map<string, Tens
   }
 }
 
-/** The name that counts, whichever version of PEFT wrote it; undefined for a copy that has no effect. */
+/** The current name of a tensor, whichever version of PEFT wrote it; undefined for a copy that has no effect. */
 function plainName(key: string, { currentName, shared = [] }: Codec): string | undefined {
   // With `bias: "all"` PEFT saves a head's biases two times more: as the base has them, and under the wrapper's name.
   if (/\.(original_module|modules_to_save)\./.test(key)) return undefined;
@@ -172,7 +172,7 @@ function plainName(key: string, { currentName, shared = [] }: Codec): string | u
   return currentName?.(name) ?? name;
 }
 
-/** And back. */
+/** The reverse: the name in PEFT's files. */
 export function peftName(name: string, { shared = [] }: Codec): string {
   return (shared.includes(name) ? SHARED_PREFIX : PEFT_PREFIX) + name;
 }

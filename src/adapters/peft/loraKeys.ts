@@ -16,7 +16,7 @@ import {
   targetKeys,
 } from "./targetKeys.js";
 
-/** Every key of a LoRA's adapter_config.json that other types lack, with the value that an absent one has. */
+/** The keys of a LoRA's adapter_config.json that other types lack, with their defaults. */
 export const LORA_DEFAULTS: JsonObject = {
   ...TARGET_KEY_DEFAULTS,
   alora_invocation_tokens: null,
@@ -102,8 +102,8 @@ export function renderLoraKeys(config: LowRankConfig, paths: readonly string[], 
 }
 
 /**
- * The pattern itself, or, where two of its keys match one module, one key a module. PEFT sorts keys when it saves and takes the
- * first that matches, so the order of overlapping ones would not last.
+ * The pattern itself, or one key per module if two keys match the same module. PEFT sorts keys when it saves and uses the first
+ * match, so it would change the order of overlapping keys.
  */
 function unambiguous(pattern: Pattern, paths: readonly string[], resolve: (path: string) => number): Pattern {
   if (paths.every((path) => matchingKeys(pattern, path).length <= 1)) return pattern;
@@ -111,15 +111,15 @@ function unambiguous(pattern: Pattern, paths: readonly string[], resolve: (path:
   return Object.fromEntries(matched.map((path) => [exactPattern(path), resolve(path)]));
 }
 
-/** Older versions of PEFT end the name of a magnitude in `.weight`. */
+/** Removes the `.weight` that older versions of PEFT append to the name of a magnitude. */
 export function currentLoraName(name: string): string {
   return name.endsWith(`.${MAGNITUDE}.weight`) ? name.slice(0, -".weight".length) : name;
 }
 
-/** Ways to start A and B that leave the base weights as they are. */
+/** Initializations of A and B that do not change the base weights. */
 const ADDITIVE_STARTS: readonly unknown[] = [true, false, null, "gaussian", "eva", "orthogonal", "mica"];
 
-/** Variants of LoRA that compute something else than W0 + s·B·A, by the key that turns them on, with what they do. */
+/** Unsupported variants of LoRA, which do not compute W0 + s·B·A, by the key that enables them. */
 const VARIANTS: Readonly<Record<string, string>> = {
   alora_invocation_tokens: "an activated LoRA acts only after its invocation tokens",
   arrow_config: "Arrow routes each token through several adapters",
@@ -136,7 +136,7 @@ const VARIANTS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Refuses what would be computed wrongly, each with its reason.
+ * Refuses unsupported settings, each with its reason.
  * @param config the file's keys, with defaults for absent ones
  * @throws BidoraError `ADAPTER_CONFIG`
  */

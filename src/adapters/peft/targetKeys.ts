@@ -6,7 +6,7 @@ import type { TargetedConfig } from "../config.js";
 const list = z.array(z.string());
 const layers = z.union([z.array(z.int()), z.int().transform((layer) => [layer])]);
 
-/** The keys of PEFT's configurations that say where an adapter goes, and what is trained beside. */
+/** The keys of PEFT's configurations that select the adapted modules and the other trained parameters. */
 export const targetKeys = z.object({
   bias: z.string(),
   target_modules: z.union([list, z.string()]).nullable(),
@@ -27,7 +27,7 @@ export const TARGET_KEY_DEFAULTS: JsonObject = {
 
 type Targets = Omit<TargetedConfig, "method">;
 
-/** @param adaptedOnly the type's word for the biases of adapted layers, such as `lora_only` */
+/** @param adaptedOnly the type's value of `bias` for adapted layers only, such as `lora_only` */
 export function parseTargetKeys(data: z.infer<typeof targetKeys>, adaptedOnly: string): Targets {
   return {
     targetModules: data.target_modules ?? [],
@@ -53,7 +53,7 @@ export function renderTargetKeys(config: Targets, adaptedOnly: string): JsonObje
 const asJson = (targets: readonly string[] | string): string | string[] =>
   typeof targets === "string" ? targets : [...targets];
 
-/** Reads the keys of a configuration. @throws BidoraError `ADAPTER_CONFIG` that names the first that is malformed */
+/** Validates the keys of a configuration. @throws BidoraError `ADAPTER_CONFIG` naming the first invalid key */
 export function checkedKeys<T>(file: string, schema: z.ZodType<T>, json: JsonObject): T {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
@@ -62,7 +62,7 @@ export function checkedKeys<T>(file: string, schema: z.ZodType<T>, json: JsonObj
   throw new BidoraError("ADAPTER_CONFIG", `${file}: ${key} is ${JSON.stringify(json[key])}: ${issue?.message}.`);
 }
 
-/** Why the keys for layers can't be followed, or undefined. */
+/** The reason that the keys for layers are invalid; undefined if they are valid. */
 export function refusedLayers(json: JsonObject): string | undefined {
   const { target_modules: targets, layers_to_transform: layers, layers_pattern: pattern } = json;
   if (typeof targets === "string" && isOn(layers ?? pattern)) {
@@ -72,7 +72,7 @@ export function refusedLayers(json: JsonObject): string | undefined {
   return undefined;
 }
 
-/** Whether a key has a value that turns something on. */
+/** Whether the value of a key enables something. */
 export function isOn(value: unknown): boolean {
   return value !== null && value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0);
 }

@@ -15,7 +15,7 @@ export interface EstimatorResult {
   readonly seconds: number;
 }
 
-/** Every estimator beside the exact hypergradient. */
+/** Every estimator compared with the exact hypergradient. */
 export interface EstimatorComparison {
   readonly estimators: readonly EstimatorResult[];
   /** ‖second term‖ / ‖hypergradient‖, exact. */
@@ -27,7 +27,7 @@ const STEPS_AWAY = 3;
 
 /**
  * Computes the hypergradient of the run's fourth search step by every estimator: at the same point, on the same batches, with
- * the same random numbers. Rates are constant: a warm-up's first step would have none.
+ * the same random numbers. Learning rates are constant: the first step of a warm-up would have rate 0.
  */
 export async function compareEstimators(
   setup: TrainingSetup,
@@ -35,7 +35,7 @@ export async function compareEstimators(
   signal?: AbortSignal,
 ): Promise<EstimatorComparison> {
   const ruleOf = (hypergradient: HypergradientName, estimator?: HypergradientEstimator): BilevelRule => {
-    // So many in each fold's turn.
+    // This many for each fold.
     const maxSteps = (STEPS_AWAY + 1) * (settings.searchFolds ?? 1);
     const constant = { schedule: "constant", warmupRatio: 0, maxSteps } as const;
     return planSearch(setup, { ...settings, hypergradient, ...constant }, undefined, estimator).begin();

@@ -7,22 +7,22 @@ import * as torch from "../../torch/index.js";
 
 /** Products with second derivatives of L_tr at (V, M). */
 export interface SecondDerivatives {
-  /** ∇²_{M,V} L_tr·u, the last that is asked for. */
+  /** ∇²_{M,V} L_tr·u. This must be the last call. */
   mixedProduct(u: readonly torch.Tensor[]): readonly torch.Tensor[];
   /** ∇²_V L_tr·u */
   hessianProduct(u: readonly torch.Tensor[]): readonly torch.Tensor[];
 }
 
-/** The lower level at V, before its step, on that step's batches: what a second-order term is computed from. */
+/** The lower level at V, before its step, on that step's batches: the input of a second-order term. */
 export interface LowerPoint extends SecondDerivatives {
-  /** The tensors V themselves, in whose stead the parameters hold V' by now. */
+  /** The tensors V; the parameters already hold V'. */
   readonly directions: readonly torch.Tensor[];
   readonly magnitudes: readonly torch.Tensor[];
   /** ∇_V L_tr(V, M) */
   readonly directionGradients: readonly torch.Tensor[];
-  /** ∇_M L_tr(V, M), when the estimator asked for it. */
+  /** ∇_M L_tr(V, M), if the estimator wants it. */
   readonly magnitudeGradients: readonly torch.Tensor[];
-  /** ∇_M L_tr(V + εu, M) on the same rows with the same random numbers, norms held where they are constants. */
+  /** ∇_M L_tr(V + εu, M) on the same rows with the same random numbers, constant norms kept. */
   magnitudeGradientsAt(u: readonly torch.Tensor[], epsilon: number): readonly torch.Tensor[];
 }
 
@@ -36,22 +36,22 @@ export interface EstimatorOptions {
  * `weighted` is u = ξ·v, or D∘v with the true derivative of the optimiser's step.
  */
 export interface HypergradientEstimator {
-  /** What is asked of the second derivatives: the lower step is recorded for it. */
+  /** The second derivatives that it uses: the lower step is recorded for them. */
   readonly secondDerivatives: "none" | "mixed" | "hessian";
-  /** They come from a recorded backward pass in place of tangents. */
+  /** Compute them from a recorded backward pass instead of tangents. */
   readonly byDoubleBackward?: boolean;
-  /** ∇_M L_tr(V) is taken along in the lower step's backward pass. */
+  /** The lower step's backward pass also computes ∇_M L_tr(V). */
   readonly wantsMagnitudeGradients: boolean;
-  /** False: the second term is left out, and v is not even computed. */
+  /** False if the second term is left out; v is then not computed. */
   readonly isSecondOrder: boolean;
-  /** What is subtracted from ∇_M L_val(V', M): one tensor a magnitude. */
+  /** The term that is subtracted from ∇_M L_val(V', M): one tensor per magnitude. */
   secondTerm(point: LowerPoint, direction: SecondTermDirection): torch.Tensor[];
 }
 
 /** v = ∇_{V'} L_val(V', M), and how ξ weights it. */
 export interface SecondTermDirection {
   readonly v: readonly torch.Tensor[];
-  /** Of the lower step just taken, schedule included. */
+  /** The learning rate of the last lower step, after the schedule. */
   readonly learningRate: number;
   /** ξ·v, or D∘v. */
   readonly weighted: readonly torch.Tensor[];
@@ -115,7 +115,7 @@ export const exact: HypergradientEstimator = {
   secondTerm: (point, { weighted }) => [...point.mixedProduct(weighted)],
 };
 
-/** The same by another way, which others are measured against. */
+/** The same by double backward: the reference that others are compared with. */
 export const reference: HypergradientEstimator = { ...exact, byDoubleBackward: true };
 
 // Implicit differentiation: the second term is ∇²_{M,V} L_tr · H⁻¹·v with H = ∇²_V L_tr, so ξ·v gives way to H⁻¹·v.

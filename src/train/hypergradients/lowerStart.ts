@@ -10,7 +10,7 @@ import type { ReplayableMasks } from "../masks.js";
 import { gradientsOf, type Penalty, type StepBatches, type StepLoss, stepGradients } from "../stepGradients.js";
 import { gradientOfInnerProduct } from "./secondDerivatives.js";
 
-/** Both levels, and what their losses are of. */
+/** Both levels, with the model and task of their losses. */
 export interface Levels {
   readonly task: Task;
   readonly model: TaskModel;
@@ -20,11 +20,11 @@ export interface Levels {
   /** Magnitudes, trained on the upper rows. */
   readonly upper: Level;
   readonly masks: ReplayableMasks;
-  /** The weighted regulariser, part of the lower loss. */
+  /** The weighted regularizer, part of the lower loss. */
   readonly penalty: Penalty | undefined;
 }
 
-/** Where a lower step begins: what is asked of V on its rows, with its random numbers, once the parameters hold V'. */
+/** The starting point of a lower step: computes derivatives at V, on its rows and with its random numbers, after the parameters hold V'. */
 export class LowerStart {
   readonly directions: readonly torch.Tensor[];
   readonly magnitudes: readonly torch.Tensor[];
@@ -62,7 +62,7 @@ export class LowerStart {
     return gradientOfInnerProduct(this.#penaltyGradients, u, this.directions);
   }
 
-  /** ∇_M L_tr(V + εu, M). A norm that is a constant is that at V. The regulariser has no M. */
+  /** ∇_M L_tr(V + εu, M). Constant norms keep their values at V. The regularizer does not depend on M. */
   magnitudeGradientsAt(u: readonly torch.Tensor[], epsilon: number): readonly torch.Tensor[] {
     const { adapted, lower, masks } = this.levels;
     return this.#there(() => {
@@ -76,7 +76,7 @@ export class LowerStart {
     });
   }
 
-  /** L_tr on the step's rows, without the regulariser. */
+  /** L_tr on the step's rows, without the regularizer. */
   loss(): StepLoss {
     const { task, model, masks } = this.levels;
     return { task, model, batches: this.batches, context: () => masks.training() };

@@ -5,12 +5,12 @@ import type { SecondDerivatives } from "./estimators.js";
 /** A lower step's recorded passes, one for each of its batches. */
 export interface Tapes {
   readonly tapes: readonly TangentTape[];
-  /** Those whose gradients' derivatives the tapes give: the directions too, or the magnitudes alone. */
+  /** The tensors whose gradients the tapes differentiate: directions (or none) and magnitudes. */
   readonly directions: readonly torch.Tensor[];
   readonly magnitudes: readonly torch.Tensor[];
-  /** ∇²_V R·u of the regulariser, which no tape has. */
+  /** ∇²_V R·u of the regularizer, which no tape contains. */
   penaltyHessian(u: readonly torch.Tensor[]): readonly torch.Tensor[] | undefined;
-  /** In whose stead, once an operator has no tangent. */
+  /** The replacement once an operator has no tangent. */
   otherwise(operator: string): SecondDerivatives;
 }
 
@@ -61,9 +61,9 @@ export interface RecordedGradients {
 }
 
 /**
- * Products with second derivatives of L_tr as ∇⟨∇_V L_tr, u⟩: one more backward pass through a backward pass. It serves every
- * loss whose operators have a second derivative, at the price of a recorded step.
- * @param record makes the recorded pass, when it is first asked for
+ * Products with second derivatives of L_tr as ∇⟨∇_V L_tr, u⟩: one more backward pass through a backward pass. It works for every
+ * loss whose operators have a second derivative, and costs a recorded step.
+ * @param record makes the recorded pass at the first use
  */
 export function doubleBackward(record: () => RecordedGradients): SecondDerivatives {
   let made: RecordedGradients | undefined;
