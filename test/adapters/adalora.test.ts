@@ -80,8 +80,8 @@ function write(adapted: Adalora): string {
   return folder;
 }
 
-describe("a fresh one", () => {
-  test("has PEFT's names and shapes, all decayed: E zero, A and B drawn with a deviation of 0.02", () => {
+describe("a new adapter", () => {
+  test("has PEFT's names and shapes, all with weight decay: E is zero, A and B have a standard deviation of 0.02", () => {
     const { adapted } = open({ adaloraInitRank: 400 });
     const rows = adapted.trained.slice(0, 3).map(({ name, tensor, decays }) => [name, [...tensor.shape], decays]);
     expect(rows).toEqual([
@@ -102,15 +102,15 @@ describe("a fresh one", () => {
     [2, 3],
     [3, 5],
     [8, 12],
-  ])("of rank %i begins with %i ranks", (rank, first) => {
+  ])("of rank %i starts with %i ranks", (rank, first) => {
     expect(adaloraConfig({ rank }).adaloraInitRank).toBe(first);
   });
 
-  test("goes to linear layers only", () => {
+  test("supports linear layers only", () => {
     expect(() => open({ targetModules: ["words"] })).toThrow(/embedding words/);
   });
 
-  test("is saved whole, and not trained needs no memory", () => {
+  test("is saved with all ranks, and needs no state while it is not trained", () => {
     const { adapted } = open();
     expect(savedState(adapted)).toEqual({ config: adapted.config, tensors: expect.any(Map) });
     expect(savedState(adapted).tensors.get(`${PATHS[0]}.lora_A`)?.shape).toEqual([3, 6]);
@@ -126,7 +126,7 @@ const BUDGETS: readonly [string, number, readonly number[]][] = [
   ["tinit 0, tfinal 0, deltaT 5", 3, [-1, -1, 8]],
 ];
 
-describe("the budget of ranks", () => {
+describe("the rank budget", () => {
   const scheduleOf = (text: string) => {
     const [adaloraTinit, adaloraTfinal, adaloraDeltaT] = text.match(/\d+/g)!.map(Number) as [number, number, number];
     return { adaloraTinit, adaloraTfinal, adaloraDeltaT };
@@ -137,7 +137,7 @@ describe("the budget of ranks", () => {
       (_, i) => budgetAfter(i + 1, steps, { first: 16, target: 8 }, scheduleOf(text)) ?? -1,
     );
 
-  test.each(BUDGETS)("%s, %i steps: as PEFT counts it", (text, steps, expected) => {
+  test.each(BUDGETS)("%s, %i steps: equals PEFT's", (text, steps, expected) => {
     expect(budgets(text, steps)).toEqual(expected);
   });
 
@@ -146,13 +146,13 @@ describe("the budget of ranks", () => {
     ["tinit 0, tfinal 3, deltaT 1", 3, [8, -1, -1]],
     ["tinit 2, tfinal 9, deltaT 1", 1, [8]],
     ["tinit 2, tfinal 1, deltaT 1", 3, [-1, 8, -1]],
-  ])("%s, %i steps: comes to the target all the same", (text, steps, expected) => {
+  ])("%s, %i steps: still reaches the target", (text, steps, expected) => {
     expect(budgets(text, steps)).toEqual(expected);
   });
 });
 
 describe("an allocation", () => {
-  test("takes those that matter least in all layers together", () => {
+  test("prunes the least important ranks of all layers together", () => {
     const { adapted } = open();
     setE(adapted, RISING);
     step(adapted, 1, 1, BY_E);
@@ -164,7 +164,7 @@ describe("an allocation", () => {
     ]);
   });
 
-  test("weighs a rank's row of A and column of B by their means, and uncertainty with sensitivity", () => {
+  test("scores a rank by the means of its row of A and column of B, and by sensitivity times uncertainty", () => {
     const { adapted } = open({ rank: 1, adaloraInitRank: 2, adaloraDeltaT: 9, targetModules: ["0.query", "0.value"] });
     const values = new Map([
       [
@@ -205,7 +205,7 @@ describe("an allocation", () => {
     expect(remembered("uncertainty")).toBeCloseTo(0.15 * (2 - 0.3), 6);
   });
 
-  test("takes what ties with the last one too, as PEFT does", () => {
+  test("also prunes ranks that tie with the last one, as PEFT does", () => {
     const { adapted } = open();
     setE(
       adapted,
@@ -215,7 +215,7 @@ describe("an allocation", () => {
     expect(ranksIn(adapted)).toEqual(RISING.map(() => [false, false, true]));
   });
 
-  test("before the last leaves training the chance to bring ranks back, after it none", () => {
+  test("lets training restore pruned ranks before the last allocation, and not after it", () => {
     const { adapted } = open({ adaloraTfinal: 1, adaloraDeltaT: 2 });
     setE(adapted, RISING);
     for (const number of [1, 2]) step(adapted, number, 5, BY_E);
@@ -230,7 +230,7 @@ describe("an allocation", () => {
     expect(ranksIn(adapted)).toEqual(left);
   });
 
-  test("takes none where there are no more than the target", () => {
+  test("prunes nothing if there are no more ranks than the target", () => {
     const { adapted } = open({ adaloraInitRank: 2 });
     setE(adapted, [
       [1, 1],
@@ -242,7 +242,7 @@ describe("an allocation", () => {
     expect(ranksIn(adapted).flat().every(Boolean)).toBe(true);
   });
 
-  test("judges the last one by the steps before it", () => {
+  test("bases the last allocation on the steps before it", () => {
     const { adapted } = open({ adaloraDeltaT: 9 });
     setE(adapted, RISING);
     step(adapted, 1, 2, BY_E);
@@ -276,7 +276,7 @@ describe("a file", () => {
     return { model, adapted, folder: write(adapted) };
   }
 
-  test("has the ranks that are left, and computes what the model did", async () => {
+  test("has the remaining ranks, and gives the same outputs", async () => {
     const { model, folder } = masked();
     const json = readJson<JsonObject>(join(folder, "adapter_config.json"));
     expect(json).toMatchObject({ peft_type: "ADALORA", r: 8, init_r: 3, target_r: 2, total_step: 1 });
@@ -303,7 +303,7 @@ describe("a file", () => {
     expectClose(again.model.forward(IDS, EVALUATION), merged, 1e-6);
   });
 
-  test("keeps a rank that is not zero whatever the allocation says: early stopping puts older values back", async () => {
+  test("keeps a pruned rank whose E is not zero: early stopping restores older values", async () => {
     const { adapted, model } = masked();
     setE(adapted, [
       [0, 5, 0],
@@ -318,7 +318,7 @@ describe("a file", () => {
     expectClose(again.forward(IDS, EVALUATION), model.forward(IDS, EVALUATION), 1e-6);
   });
 
-  test("gone on from at the target's ranks loses none, and says the same again", async () => {
+  test("trained further at the target's ranks loses none, and is saved with the same settings", async () => {
     const { folder } = masked();
     const { adapted } = await restarted(folder);
     for (const number of [1, 2, 3]) step(adapted, number, 3, BY_E);
@@ -329,7 +329,7 @@ describe("a file", () => {
     expect(after).toEqual({ ...before, total_step: 3 });
   });
 
-  test("gone on from with ranks to spare, tells what is left of the first ones", async () => {
+  test("trained further with more ranks than the target, records which initial ranks remain", async () => {
     const { folder } = masked();
     const { adapted, model } = await restarted(folder, { rank: 1 });
     setE(adapted, [[], [9, 1], [2, 8, 3], [4, 7, 6]]);
@@ -347,7 +347,7 @@ describe("a file", () => {
     expectClose(again.forward(IDS, EVALUATION), model.forward(IDS, EVALUATION), 1e-6);
   });
 
-  test("names a number of steps that PEFT opens, however short the run was", () => {
+  test("has a number of steps that PEFT accepts, however short the run was", () => {
     const { adapted } = open({ adaloraTinit: 4, adaloraTfinal: 2 });
     const total = () => readJson<JsonObject>(join(write(adapted), "adapter_config.json")).total_step;
     expect(total()).toBe(7);
@@ -357,7 +357,7 @@ describe("a file", () => {
     expect(total()).toBe(30);
   });
 
-  test("becomes a LoRA of the same product; a layer without ranks gets one of zeros", async () => {
+  test("converts to a LoRA with the same product; a layer without ranks gets zeros", async () => {
     const { model, adapted } = masked();
     const { adapted: cropped } = await restarted(write(adapted));
     const lora = toLora(cropped);
@@ -407,13 +407,13 @@ describe("a file", () => {
     await expect(changed(masked().folder, change)).rejects.toThrow(message);
   });
 
-  test("whose pattern is gone does not fit any more", async () => {
+  test("without its rank_pattern does not fit the model", async () => {
     const read = await changed(masked().folder, (json) => ({ ...json, rank_pattern: null }));
     const attach = () => attachAdapter(new SmallModel("float32"), read, { generator: new torch.Generator(1) });
     expect(attach).toThrow(/lora_A has shape \[0, 6\], but the model needs \[3, 6\]/);
   });
 
-  test("of older versions of PEFT names its adapter in the pattern", async () => {
+  test("of older versions of PEFT may have the adapter's name in rank_pattern", async () => {
     const named = withPattern((pattern) =>
       Object.fromEntries(Object.entries(pattern).map(([name, kept]) => [`${name}.default`, kept])),
     );

@@ -25,8 +25,8 @@ const placed = (adapterPlacement: BottleneckConfig["adapterPlacement"]) =>
 const put = (config: BottleneckConfig) =>
   inject(new SmallModel("float32"), config, { generator: new torch.Generator(3) });
 
-describe("a fresh one", () => {
-  test("narrows by drawn weights and widens by zeros; biases do not decay", () => {
+describe("a new adapter", () => {
+  test("has random down and zero up projections; biases do not decay", () => {
     const { trained } = put(adapter.config({ targetModules: ["0.query"], adapterSize: 500, trainsNorms: false }));
     expect(trained.map(({ name, tensor, decays }) => [name, [...tensor.shape], decays])).toEqual([
       ["encoder.layer.0.query.adapter_down.weight", [500, 5], true],
@@ -40,7 +40,7 @@ describe("a fresh one", () => {
     expect(zeros.flat().every((value) => value === 0)).toBe(true);
   });
 
-  test("of Houlsby stands behind both sub-layers and trains norms, which do not decay", () => {
+  test("of Houlsby follows both sub-layers and trains norms, which do not decay", () => {
     const { modules, trained } = put(placed("houlsby"));
     expect(modules.map(({ path }) => path.slice("encoder.layer.".length))).toEqual([
       "0.query",
@@ -54,18 +54,18 @@ describe("a fresh one", () => {
     ]);
   });
 
-  test("of Pfeiffer stands behind feed-forward alone, though its name ends an attention's too", () => {
+  test("of Pfeiffer follows feed-forward only, although an attention layer has the same end of name", () => {
     const { modules, trained } = put(placed("pfeiffer"));
     expect(modules.map(({ path }) => path.slice("encoder.layer.".length))).toEqual(["0.value", "1.query", "1.value"]);
     expect(trained.some(({ name }) => name.startsWith("norm"))).toBe(false);
   });
 
-  test("trains a norm once that is saved whole", () => {
+  test("trains a norm only once that modules_to_save names too", () => {
     const { trained } = put({ ...placed("houlsby"), modulesToSave: ["norm"] });
     expect(trained.filter(({ name }) => name === "norm.weight").length).toBe(1);
   });
 
-  test("goes behind linear layers only", () => {
+  test("follows linear layers only", () => {
     expect(() => put(adapter.config({ targetModules: ["words"] }))).toThrow(/embedding words/);
   });
 });
@@ -78,7 +78,7 @@ describe("a file", () => {
     return folder;
   }
 
-  test("is of this program's own, with all that tells one kind from another", async () => {
+  test("is bidora's own, with every setting of its placement", async () => {
     for (const config of [placed("houlsby"), placed("pfeiffer"), { ...placed("pfeiffer"), nonLinearity: "silu" }]) {
       const folder = write(config);
       expect(readdirSync(folder).sort()).toEqual(["bidora.json", "bidora_adapter.safetensors"]);
@@ -99,7 +99,7 @@ describe("a file", () => {
     expect(parse).toThrow(message);
   });
 
-  test("of another non-linearity than are known does not go into a model", () => {
+  test("with an unknown non-linearity is refused by the model", () => {
     expect(() => put({ ...placed("pfeiffer"), nonLinearity: "maxout" })).toThrow(/"maxout" is not supported/);
   });
 });

@@ -12,7 +12,7 @@ const open = () =>
     generator: new torch.Generator(3),
   });
 
-test("every bias is trained, those of norms too, and the whole head; biases do not decay, the head's weights do", () => {
+test("all biases, including those of norms, and the whole head are trained; only the head's weights decay", () => {
   expect(open().trained.map(({ name, decays, role }) => [name, decays, role])).toEqual([
     ["pre_classifier.weight", true, "direction"],
     ["pre_classifier.bias", false, "direction"],
@@ -23,7 +23,7 @@ test("every bias is trained, those of norms too, and the whole head; biases do n
   ]);
 });
 
-test("a model that has neither biases nor a head is refused: nothing would be trained", () => {
+test("a model without biases and head is refused: nothing would be trained", () => {
   class NoBiases extends Module {
     readonly query = this.child("query", new Linear(4, 4, { bias: false }));
   }
@@ -33,7 +33,7 @@ test("a model that has neither biases nor a head is refused: nothing would be tr
   );
 });
 
-test("it lies in files that PEFT does not take for its own, with its settings", async () => {
+test("it is saved with its settings in files that PEFT does not recognize", async () => {
   const folder = newFolder();
   const adapted = open();
   const origin = { taskType: "TOKEN_CLS", baseModel: "some/base", revision: "v1" };
@@ -46,6 +46,6 @@ test("it lies in files that PEFT does not take for its own, with its settings", 
   });
 });
 
-test("there is no LoRA of it", () => {
+test("it cannot be converted to a LoRA", () => {
   expect(() => toLora(open())).toThrow(/changes no layer's weight.*: merge it instead\./);
 });

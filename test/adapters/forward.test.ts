@@ -8,7 +8,7 @@ import { EVALUATION_WITH_GRADIENT, IDS, perturb, SmallModel } from "./smallModel
 
 const options = { generator: new torch.Generator(3), dtype: "float64" } as const;
 
-describe.each(["out", "in"] as const)("the gain that evaluation keeps, axis %s,", (axis) => {
+describe.each(["out", "in"] as const)("the gain that inference caches, axis %s,", (axis) => {
   test.each(["lora_A.weight", "lora_B.weight", "lora_magnitude_vector"])("follows %s", (suffix) => {
     const model = new SmallModel();
     const { trained } = inject(model, doraConfig({ targetModules: ["query"], rank: 2, axis }), options);
@@ -27,7 +27,7 @@ describe.each(["out", "in"] as const)("the gain that evaluation keeps, axis %s,"
   });
 });
 
-test("LoRA with dropout computes the same whether or not it is to be differentiated twice", () => {
+test("LoRA with dropout gives the same result with and without a second derivative", () => {
   const model = new SmallModel();
   const { trained } = inject(model, loraConfig({ targetModules: ["query"], dropout: 0.5 }), options);
   perturb(trained.map(({ tensor }) => tensor));
@@ -38,7 +38,7 @@ test("LoRA with dropout computes the same whether or not it is to be differentia
   expect(once!.toArray()).not.toEqual(model.forward(IDS, EVALUATION_WITH_GRADIENT).toArray());
 });
 
-test("a fresh A is drawn evenly from ±1/√in, B is zero", () => {
+test("a new A is uniform in ±1/√in, and B is zero", () => {
   const { trained } = inject(new SmallModel(), loraConfig({ targetModules: ["query", "words"], rank: 64 }), options);
   const valuesOf = (end: string) => trained.find(({ name }) => name.endsWith(end))!.tensor.toArray();
   const a = [...valuesOf("query.lora_A.weight")];
@@ -55,7 +55,7 @@ test("a fresh A is drawn evenly from ±1/√in, B is zero", () => {
   expect(deviation).toBeLessThan(1.2);
 });
 
-test("training starts from what was saved, and does not change it", () => {
+test("training starts from the saved tensors, and does not change them", () => {
   const config = loraConfig({ targetModules: ["query"], modulesToSave: ["classifier"] });
   const source = inject(new SmallModel("float64", 2), config, options);
   const saved = new Map(source.trained.map(({ name, tensor }) => [name, tensor]));

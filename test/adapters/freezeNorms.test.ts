@@ -23,7 +23,7 @@ describe.each([["words"], ["query", "value"]])("norms of %s", (...targets) => {
     return { during, after: logits() };
   };
 
-  test("that are constants are held while directions move, and not longer", () => {
+  test("that are constants stay frozen while directions move, until released", () => {
     const { during, after } = held("detached");
     expect(during).not.toEqual(after);
     const { logits, directions } = open("detached", targets);
@@ -31,7 +31,7 @@ describe.each([["words"], ["query", "value"]])("norms of %s", (...targets) => {
     expect(after).toEqual(logits());
   });
 
-  test("that gradients flow through are those of the moved directions", () => {
+  test("that gradients flow through follow the moved directions", () => {
     const { during, after } = held("full");
     expect(during).toEqual(after);
   });

@@ -46,7 +46,7 @@ describe("targets", () => {
     expect(targets(options)).toEqual(paths);
   });
 
-  test("that match nothing, or no layer, are refused", () => {
+  test("that match nothing, or something other than a layer, are refused", () => {
     expect(() => targets({ targetModules: ["q_proj"] })).toThrow(
       /"q_proj"; the model's linear layers are called query, value,/,
     );
@@ -65,7 +65,7 @@ const CONFIGS: [string, AdapterConfig][] = [
 ];
 
 describe.each(CONFIGS)("%s", (_, config) => {
-  test("starts exactly at the model, and only what is trained gets gradients", () => {
+  test("starts with the model's own outputs, and only trained tensors get gradients", () => {
     const model = new SmallModel();
     const before = model.forward(IDS, EVALUATION);
     const { trained } = inject(model, config, { generator: new torch.Generator(3), dtype: "float64" });
@@ -81,7 +81,7 @@ describe.each(CONFIGS)("%s", (_, config) => {
     }
   });
 
-  test("is taken out and put back", () => {
+  test("can be removed and added again", () => {
     const model = new SmallModel();
     const adapted = inject(
       model,
@@ -128,13 +128,13 @@ test("the tensors have PEFT's names, roles and decay", () => {
 test.each([
   ["none", []],
   ["adapted", ["encoder.layer.0.query.base_layer.bias", "encoder.layer.1.query.base_layer.bias"]],
-] as const)("bias %s trains those of adapted layers, or none", (bias, expected) => {
+] as const)("bias %s trains the biases of adapted layers, or none", (bias, expected) => {
   const config = loraConfig({ targetModules: ["query", "value"], bias });
   const { trained } = inject(new SmallModel(), config, { generator: new torch.Generator(3) });
   expect(trained.map(({ name }) => name).filter((name) => name.endsWith("bias"))).toEqual(expected);
 });
 
-test("a bias of B is a direction that does not decay", () => {
+test("lora_bias is a direction without weight decay", () => {
   const config = loraConfig({ targetModules: ["encoder.layer.0.query"], loraBias: true, rank: 2 });
   const { trained } = inject(new SmallModel(), config, { generator: new torch.Generator(3) });
   expect(trained.map(({ name, role, decays, tensor }) => [name, [...tensor.shape], role, decays])).toEqual([
@@ -144,14 +144,14 @@ test("a bias of B is a direction that does not decay", () => {
   ]);
 });
 
-test("a bias of B goes neither with DoRA nor with an embedding", () => {
+test("lora_bias is refused with DoRA and for embeddings", () => {
   const options = { generator: new torch.Generator(1) };
   expect(() => inject(new SmallModel(), doraConfig({ loraBias: true }), options)).toThrow(/exclude each other/);
   const embedding = loraConfig({ targetModules: ["words"], loraBias: true });
   expect(() => inject(new SmallModel(), embedding, options)).toThrow(/embedding words/);
 });
 
-test("an embedding that is trained whole goes on in the model's dtype", () => {
+test("a fully trained embedding still computes in the model's dtype", () => {
   const model = new SmallModel("bfloat16");
   const before = model.words.forward(IDS, EVALUATION);
   const { trained } = inject(model, loraConfig({ targetModules: ["query"], modulesToSave: ["words"] }), {
@@ -163,7 +163,7 @@ test("an embedding that is trained whole goes on in the model's dtype", () => {
   expect([after.dtype, after.toArray()]).toEqual(["bfloat16", before.toArray()]);
 });
 
-test("training everything changes no result and spares biases and norms the decay", () => {
+test("full training starts with the same outputs, and biases and norms do not decay", () => {
   const model = new SmallModel();
   const before = model.forward(IDS, EVALUATION).toArray();
   const { trained, modules } = trainEverything(model, "float64");

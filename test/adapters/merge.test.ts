@@ -41,7 +41,7 @@ const snapshot = (model: SmallModel) =>
   Array.from(model.baseParameters(), ([path, { tensor }]) => [path, tensor.toArray()]);
 
 describe.each(CONFIGS)("%s", (_, config) => {
-  test("merged, the model computes the same; unmerged, it is the same", () => {
+  test("a merged model has the same outputs, and unmerging restores it exactly", () => {
     const { model, adapted } = trained(config);
     const parameters = snapshot(model);
     const before = model.forward(IDS, EVALUATION);
@@ -54,7 +54,7 @@ describe.each(CONFIGS)("%s", (_, config) => {
     expect(model.forward(IDS, EVALUATION).toArray()).toEqual(before.toArray());
   });
 
-  test("becomes a plain LoRA at full rank without a loss", () => {
+  test("converts to a plain LoRA of full rank without error", () => {
     const { model, adapted } = trained(config);
     const expected = model.forward(IDS, EVALUATION);
     const lora = toLora(adapted, 99);
@@ -66,7 +66,7 @@ describe.each(CONFIGS)("%s", (_, config) => {
     expectClose(fresh.forward(IDS, EVALUATION), expected, 1e-6);
   });
 
-  test("tells the error of a low rank as it is", () => {
+  test("reports the true error of a low rank", () => {
     const { adapted } = trained(config);
     const lora = toLora(adapted, 1);
     for (const [i, module] of adapted.modules.entries()) {
@@ -90,7 +90,7 @@ describe.each(CONFIGS)("%s", (_, config) => {
   });
 });
 
-test("the magnitude along each axis is the norm of the merged weight, whatever the direction", () => {
+test("the magnitude along each axis is the norm of the merged weight for any direction", () => {
   for (const axis of ["out", "in"] as const) {
     const { adapted } = trained(doraConfig({ targetModules: ["query"], axis }));
     const [module] = adapted.modules;
@@ -100,7 +100,7 @@ test("the magnitude along each axis is the norm of the merged weight, whatever t
   }
 });
 
-test("a bfloat16 base is merged in the adapter's own precision", () => {
+test("a bfloat16 base is merged in the adapter's precision", () => {
   const { adapted } = trained(doraConfig({ targetModules: TARGETS }), "bfloat16", "float32");
   for (const module of adapted.modules) {
     const weight = mergedWeight(module);
@@ -109,7 +109,7 @@ test("a bfloat16 base is merged in the adapter's own precision", () => {
   }
 });
 
-test("a bias of B that has nowhere to go is refused before anything is changed", () => {
+test("lora_bias on a layer without a bias is refused before anything changes", () => {
   const { model, adapted } = trained(loraConfig({ targetModules: ["query", "value"], loraBias: true }));
   const parameters = snapshot(model);
   expect(() => merge(adapted)).toThrow(/layer\.0\.value has no bias/);
@@ -118,14 +118,14 @@ test("a bias of B that has nowhere to go is refused before anything is changed",
   expect(toLora(adapted, 99)).toMatchObject({ relativeError: 0, config: { loraBias: true } });
 });
 
-test("an adapter that changes nothing has no error", () => {
+test("an adapter that changes nothing converts without error", () => {
   const adapted = inject(new SmallModel(), loraConfig({ targetModules: ["query"] }), {
     generator: new torch.Generator(1),
   });
   expect(toLora(adapted, 1).relativeError).toBe(0);
 });
 
-test.each(CONFIGS)("%s of weights with zeros is merged and becomes a LoRA", (_, config) => {
+test.each(CONFIGS)("%s of weights with zeros can be merged and converted to a LoRA", (_, config) => {
   const withZeros = () => {
     const model = new SmallModel();
     const [first, second] = model.layers;

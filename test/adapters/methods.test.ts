@@ -36,11 +36,11 @@ function open(method: AdapterMethod, { dtype = "float64" as torch.DType, isTrain
 }
 
 describe.each(methods)("the method %s", (name, method) => {
-  test("gives settings of its own name", () => {
+  test("has a configuration with its own name", () => {
     expect(method.config({}).method).toBe(name);
   });
 
-  test("fresh, is the base model to the bit, with and without dropout's context", () => {
+  test("gives the base model's exact outputs when new, with and without dropout", () => {
     for (const [context, isTwice] of [
       [EVALUATION, false],
       [EVALUATION_WITH_GRADIENT, false],
@@ -51,7 +51,7 @@ describe.each(methods)("the method %s", (name, method) => {
     }
   });
 
-  test("has its parameters in the model's tree, by the names that a file has", () => {
+  test("has its parameters in the model's tree under the names of a file", () => {
     const { model, adapted } = open(method);
     const plain = Array.from(new SmallModel().namedParameters(), ([path]) => path);
     expect(Array.from(model.baseParameters(), ([path]) => path)).toEqual(plain);
@@ -66,7 +66,7 @@ describe.each(methods)("the method %s", (name, method) => {
     expect([...new Map(model.namedParameters()).keys()]).toEqual([...inTree.keys()]);
   });
 
-  test("trains what it says, and nothing else", () => {
+  test("trains exactly the tensors that it lists", () => {
     const { model, adapted } = open(method);
     torch.backward(torch.sum(torch.square(model.forward(IDS, EVALUATION_WITH_GRADIENT))));
     const trained = new Set(adapted.trained.map(({ tensor }) => tensor));
@@ -75,7 +75,7 @@ describe.each(methods)("the method %s", (name, method) => {
       expect(tensor.requiresGrad, path).toBe(trained.has(tensor));
   });
 
-  test("merged, the model computes the same; unmerged, or where it can't be merged, it is as before", () => {
+  test("merges without changing the outputs; the model is unchanged after unmerging and after a refusal", () => {
     const { model, adapted } = open(method);
     const before = model.forward(IDS, EVALUATION);
     if (adapted.modules.some(({ adapter, layer }) => adapter.whyNotMerged(layer) !== undefined)) {
@@ -92,7 +92,7 @@ describe.each(methods)("the method %s", (name, method) => {
     expect(model.forward(IDS, EVALUATION).toArray()).toEqual(before.toArray());
   });
 
-  test("saved and read, has the same bits", async () => {
+  test("has the same bits after saving and reading", async () => {
     const { model, adapted } = open(method, { dtype: "float32" });
     const folder = newFolder();
     writeAdapter(folder, { config: adapted.config, tensors: savedTensors(adapted), ...ORIGIN });
@@ -104,7 +104,7 @@ describe.each(methods)("the method %s", (name, method) => {
     expect([read.baseModel, read.taskType]).toEqual(["some/base", "SEQ_CLS"]);
   });
 
-  test("gives a run's settings back as it took them", () => {
+  test("converts a run's settings to a configuration and back", () => {
     const settings = {
       ...{ rank: 3, alpha: 5, rslora: true, dropout: 0.2, targetModules: ["query"] },
       ...{ rankPattern: { query: 2 }, alphaPattern: { query: 4 }, magnitudeAxis: "in", normGradient: "full" },

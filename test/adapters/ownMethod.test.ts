@@ -39,7 +39,7 @@ const layers: LayerPart<TargetedConfig> = {
   facts: () => ({}),
 };
 
-test("a method of one's own goes into layers, is trained and merged as the program's are", () => {
+test("a custom method is added to layers, trained and merged like a built-in one", () => {
   const model = new SmallModel();
   const plain = model.forward(IDS, EVALUATION);
   const config = { ...TARGET_DEFAULTS, method: "scaled", targetModules: ["query", "value"] };

@@ -25,7 +25,7 @@ const isPacked = (layer: Linear, dtype: torch.DType = "float32") =>
 const linears = (model: SmallModel) =>
   Array.from(model.namedModules(), ([, module]) => module).filter((module) => module instanceof Linear);
 
-test.each(CONFIGS)("packed weights compute the same with %s", (_, config) => {
+test.each(CONFIGS)("packed weights give the same results with %s", (_, config) => {
   const model = new SmallModel("float32");
   if (config) {
     const { trained } = inject(model, config, { generator: new torch.Generator(3), dtype: "float32" });
@@ -38,7 +38,7 @@ test.each(CONFIGS)("packed weights compute the same with %s", (_, config) => {
   expectClose(packed, plain, 1e-6);
 });
 
-test("a packed layer computes with its weight as it is, replaced or changed in place, and packs again", () => {
+test("a packed layer packs again after its weight was replaced or changed in place", () => {
   const layer = new Linear(5, 3);
   layer.weight.fill(torch.ones([3, 5]));
   layer.bias?.fill(torch.zeros([3]));
@@ -55,13 +55,13 @@ test("a packed layer computes with its weight as it is, replaced or changed in p
   expect(y()).toEqual([true, new Array(6).fill(10)]);
 });
 
-test("types that are not packed are left as they are", () => {
+test("dtypes without packing stay unpacked", () => {
   const model = new SmallModel("float64");
   packLinears(model);
   expect(linears(model).some((layer) => isPacked(layer, "float64"))).toBe(false);
 });
 
-test("nothing is packed where products are our own, which need no second copy", () => {
+test("nothing is packed if bidora's own kernels do the product", () => {
   native.setKernelLevel(kernelLevel);
   const model = new SmallModel("float32");
   packLinears(model);

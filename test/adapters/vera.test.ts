@@ -38,7 +38,7 @@ function write() {
   return { folder, logits: model.forward(IDS, EVALUATION).toArray() };
 }
 
-describe("a fresh one", () => {
+describe("a new adapter", () => {
   test("has PEFT's names, sizes and values: λ_b 0, λ_d 0.1, both decayed", () => {
     const layer = (path: string, out: number) => [
       [`${path}.vera_lambda_b`, [out], true, new Array(out).fill(0)],
@@ -59,7 +59,7 @@ describe("a fresh one", () => {
     expect(rows.slice(-2).map(([name]) => name)).toEqual(["pre_classifier.weight", "pre_classifier.bias"]);
   });
 
-  test("draws its projections evenly for the largest layer, and trains them not", () => {
+  test("initializes frozen projections uniformly, for the largest layer", () => {
     const { adapted } = open();
     const [a, b] = ["vera_A", "vera_B"].map((name) => savedTensors(adapted).get(name)!);
     expect([a!.shape, b!.shape, a!.requiresGrad, b!.requiresGrad]).toEqual([[3, 6], [6, 3], false, false]);
@@ -79,13 +79,13 @@ describe("a fresh one", () => {
     }
   });
 
-  test("goes to linear layers only", () => {
+  test("supports linear layers only", () => {
     const words = { ...config, targetModules: ["words"] };
     expect(() => inject(new SmallModel(), words, { generator: new torch.Generator(1) })).toThrow(/embedding words/);
   });
 });
 
-test("the file's projections count, under PEFT's names outside of the model", async () => {
+test("the projections are read from the file, under PEFT's names outside the model", async () => {
   const { folder, logits } = write();
   expect(readdirSync(folder).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
   const names = [...readTensors(join(folder, "adapter_model.safetensors")).keys()];
@@ -96,7 +96,7 @@ test("the file's projections count, under PEFT's names outside of the model", as
   expect(model.forward(IDS, EVALUATION).toArray()).toEqual(logits);
 });
 
-test("a file without projections is refused, saying how to save them", async () => {
+test("a file without projections is refused with advice on saving them", async () => {
   const { folder } = write();
   const path = join(folder, "adapter_model.safetensors");
   saveSafetensors(
@@ -109,7 +109,7 @@ test("a file without projections is refused, saying how to save them", async () 
   );
 });
 
-test("what it excludes is written as the modules that are left", () => {
+test("excluded modules are written as a list of the remaining modules", () => {
   const excluding = { ...config, excludeModules: ["0.query"] };
   const adapted = inject(new SmallModel("float32"), excluding, { generator: new torch.Generator(3) });
   const { render } = ADAPTER_METHODS.vera.codec;
@@ -119,7 +119,7 @@ test("what it excludes is written as the modules that are left", () => {
   expect(render(excluding, left)).not.toHaveProperty("exclude_modules");
 });
 
-test("becomes a plain LoRA of its rank without a loss", () => {
+test("converts to a plain LoRA of its rank without error", () => {
   const { model, adapted } = open("float64");
   perturb(adapted.trained.map(({ tensor }) => tensor));
   const lora = toLora(adapted);

@@ -24,7 +24,7 @@ const MOVED = ROWS.map(([x, y], at) => {
 const DELTA_M = (5 * 0.5 + 13 * 0.75 + 0) / 3;
 const DELTA_D = (1 - Math.cos(ANGLES[0]!) + (1 - Math.cos(ANGLES[1]!)) + 0) / 3;
 
-test("known factors and angles of rows are found along out, of columns along in", () => {
+test("measures known factors and angles, of rows along out and of columns along in", () => {
   for (const [axis, turn] of [
     ["out", (rows: number[][]) => rows],
     ["in", transposed],
@@ -35,13 +35,13 @@ test("known factors and angles of rows are found along out, of columns along in"
   }
 });
 
-test("along the other axis it is another pair of numbers", () => {
+test("the other axis gives other values", () => {
   const { deltaM, deltaD } = weightChange(matrix(ROWS), matrix(MOVED), "in", 1e-13);
   expect(deltaM).not.toBeCloseTo(DELTA_M, 3);
   expect(deltaD).not.toBeCloseTo(DELTA_D, 3);
 });
 
-test("a row that turns round counts 2, one at a right angle 1", () => {
+test("an inverted row counts 2, an orthogonal one 1", () => {
   const turned = [
     [-3, -4],
     [-12, 5],
@@ -50,7 +50,7 @@ test("a row that turns round counts 2, one at a right angle 1", () => {
   expect(weightChange(matrix(ROWS), matrix(turned), "out", 1e-13).deltaD).toBeCloseTo((2 + 1 + 0) / 3, 14);
 });
 
-test("angles far too small for 1 − cos are still right", () => {
+test("angles too small for 1 − cos are still exact", () => {
   const angle = 1e-9;
   const before = matrix([[1, 0]]);
   const after = matrix([[Math.cos(angle), Math.sin(angle)]]);
@@ -58,7 +58,7 @@ test("angles far too small for 1 − cos are still right", () => {
   expect(deltaD / (angle ** 2 / 2)).toBeCloseTo(1, 6);
 });
 
-test("what has not moved, or by rounding alone, gives exactly 0 in the one or the other", () => {
+test("an unchanged length or direction gives exactly 0, and so does a change within rounding", () => {
   const scaled = matrix(ROWS.map((row, at) => row.map((value) => (value * FACTORS[at]!) / 3)));
   expect(weightChange(matrix(ROWS), matrix(ROWS), "out", 0)).toEqual({ deltaM: 0, deltaD: 0 });
   expect(weightChange(matrix(ROWS), scaled, "out", 1e-13)).toMatchObject({ deltaD: 0 });
@@ -68,7 +68,7 @@ test("what has not moved, or by rounding alone, gives exactly 0 in the one or th
   expect(weightChange(exact, rounded, "out", 1e-13).deltaM).toBeGreaterThan(0);
 });
 
-test("one vector that moved brings in all of them, unrounded", () => {
+test("one vector that moved makes all vectors count, without rounding", () => {
   const before = matrix([
     [1, 0],
     [0, 1],
@@ -80,7 +80,7 @@ test("one vector that moved brings in all of them, unrounded", () => {
   expect(weightChange(before, after, "out", 1e-6).deltaM).toBeCloseTo((1 + 1e-8) / 2, 15);
 });
 
-test("a vector of zeros has no direction, and its length counts", () => {
+test("a zero vector has no direction, but its length counts", () => {
   const before = matrix([
     [0, 0],
     [0, 2],
@@ -95,7 +95,7 @@ test("a vector of zeros has no direction, and its length counts", () => {
   expect(weightChange(before, before, "out", 1e-13)).toEqual({ deltaM: 0, deltaD: 0 });
 });
 
-test("halves are widened before anything is computed", () => {
+test("half precision is widened before the computation", () => {
   const before = matrix(ROWS, "bfloat16");
   expect(weightChange(before, matrix(MOVED), "out", 1e-13).deltaM).toBeCloseTo(DELTA_M, 13);
 });

@@ -32,7 +32,7 @@ const PROBLEMS = [
   { task: "token-classification", checkpoint: "tokens", adapter: "adapters/tokens-dora", rows: "tokens", small: 1 },
 ] as const;
 
-describe.each(PROBLEMS)("$task: several batches a step are one large batch", (problem) => {
+describe.each(PROBLEMS)("$task: several batches per step equal one large batch", (problem) => {
   const { task, small } = problem;
   let rows: EncodedRow[];
   let lower: EncodedRow[];
@@ -64,7 +64,7 @@ describe.each(PROBLEMS)("$task: several batches a step are one large batch", (pr
     return { reports, given: level.given, end: takeSnapshot(adapted.trained) };
   }
 
-  test("in a plain step, with the regulariser once", async () => {
+  test("in a plain step, with the regularizer once", async () => {
     const many = await plainSteps(Math.ceil(rows.length / small), small);
     const one = await plainSteps(1, rows.length);
     expectSameReports(many.reports, one.reports);
@@ -108,7 +108,7 @@ describe.each(PROBLEMS)("$task: several batches a step are one large batch", (pr
   );
 });
 
-test("a step whose batches bear no loss leaves the weights to decay, momentum and the regulariser", async () => {
+test("a step whose batches have no loss still applies decay, momentum and the regularizer", async () => {
   const problem = PROBLEMS[1];
   const { model, adapted } = await openAdapted("bert", problem);
   const at = { file: "none", line: 1 };
@@ -142,7 +142,7 @@ test("a step whose batches bear no loss leaves the weights to decay, momentum an
   }
 });
 
-test("a run's phases take so many batches a step", async () => {
+test("all phases of a run accumulate the same number of batches per step", async () => {
   const [problem] = PROBLEMS;
   const { model, adapted } = await openAdapted("bert", problem);
   const rows = await encodeRows("bert", { ...problem, maxLength: 20 });

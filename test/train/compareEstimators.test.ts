@@ -76,7 +76,7 @@ async function fourth(name: HypergradientName): Promise<number[]> {
 const norm = (vector: readonly number[]) => Math.hypot(...vector);
 const minus = (a: readonly number[], b: readonly number[]) => a.map((value, i) => value - b[i]!);
 
-test("every estimator is measured at the run's fourth step, as if it came there alone", async () => {
+test("every estimator is measured at the run's fourth step, independently of the others", async () => {
   const { estimators, secondOrderShare } = await compareEstimators(await open(), SETTINGS);
   expect(estimators.map(({ name }) => name)).toEqual(Object.keys(ESTIMATORS));
 
@@ -95,7 +95,7 @@ test("every estimator is measured at the run's fourth step, as if it came there 
   }
 });
 
-test("an abort ends it between two estimators", async () => {
+test("an abort takes effect between two estimators", async () => {
   const controller = new AbortController();
   controller.abort(new Error("enough"));
   await expect(compareEstimators(await open(), SETTINGS, controller.signal)).rejects.toThrow("enough");

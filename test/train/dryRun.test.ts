@@ -18,7 +18,7 @@ test.each<RunSettings>([
   { method: "lora", gradientAccumulation: 3, shuffle: false },
   { method: "bidora" },
   { method: "bidora", gradientAccumulation: 2, unrollSteps: 3 },
-])("what is looked ahead at is what the steps go through: %o", async (settings) => {
+])("the rows that it predicts are the rows of the steps: %o", async (settings) => {
   for (const plan of await phasesOf(settings)) {
     const rule = plan.begin();
     const ahead = new DryRun(rule).ahead();
@@ -34,7 +34,7 @@ test.each<RunSettings>([
 test.each<RunSettings>([
   { method: "lora", gradientAccumulation: 2 },
   { method: "bidora", gradientAccumulation: 2, unrollSteps: 2 },
-])("a step on the rows of the first one gives what that gives: %o", async (settings) => {
+])("a dry-run step on the first step's rows gives the same result: %o", async (settings) => {
   const [[own], [other]] = [await phasesOf(settings), await phasesOf(settings)];
   const rehearsal = new DryRun(other!.begin());
   const rule = own!.begin();
@@ -42,7 +42,7 @@ test.each<RunSettings>([
   expect(torch.scope(() => rehearsal.step(work))).toEqual(torch.scope(() => rule.step()));
 });
 
-test("looking ahead leaves a stream where it is", () => {
+test("reading ahead does not change a stream's position", () => {
   const rows = Array.from({ length: 7 }, (_, i) => ({ inputIds: [i] })) as never[];
   const stream = new BatchStream(rows, { batchSize: 2, shuffle: true, dropLast: false, seed: 0 });
   const ahead = stream.ahead();

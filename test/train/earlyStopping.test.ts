@@ -35,7 +35,7 @@ function watched(options: Partial<Pick<Judge, "patience" | "goal">> = {}) {
 
 const falling = Array.from({ length: STEPS }, (_, i) => -i);
 
-describe("the state of the best evaluation is put back", () => {
+describe("the state of the best evaluation is restored", () => {
   test.each([
     ["after as many worse ones as patience has", "maximize", [1, 3, 2, 2, 5, 9], { ended: 4, value: 2 }],
     ["a tie is no better", "maximize", [3, 3, 3, 9, 9, 9], { ended: 3, value: 1 }],
@@ -52,7 +52,7 @@ test("patience counts evaluations", () => {
   for (const patience of [1, 3]) expect(watched({ patience }).runPhase("train", falling).ended).toBe(1 + patience);
 });
 
-describe("a search with a patience of its own", () => {
+describe("a search with its own patience", () => {
   const retrain = byMetric("score", { patience: 9, goal: "maximize" });
   const step = {
     time: "",
@@ -65,7 +65,7 @@ describe("a search with a patience of its own", () => {
     tokens: 1,
   } as const;
 
-  test("is judged by the passes that its steps tell, and by nothing else", () => {
+  test("watches only the mean losses of passes in its steps", () => {
     const tensor = torch.tensor([0]);
     const trained = [new TrainedTensor("weight", Parameter.of(tensor), "direction", true)];
     const stopping = new EarlyStopping({ judges: { search: byUpperLoss(2), retrain }, trained });
@@ -83,7 +83,7 @@ describe("a search with a patience of its own", () => {
     expect(stopping.state).toEqual({ phase: "search", best: 4, failures: 2 });
   });
 
-  test("leaves a phase without a judge alone", () => {
+  test("does not stop other phases", () => {
     const stopping = new EarlyStopping({ judges: { search: byUpperLoss(1) }, trained: [] });
     const stop = () => expect.unreachable();
     for (const upperPassLoss of [1, 2, 3])
@@ -95,14 +95,14 @@ describe("a search with a patience of its own", () => {
   });
 });
 
-test("each phase is judged by itself", () => {
+test("each phase has its own best value", () => {
   const { runPhase, stopping } = watched();
   expect(runPhase("search", [9, 8, 7])).toEqual({ ended: 3, value: 1 });
   expect(runPhase("retrain", [1, 2, 1, 0])).toEqual({ ended: 4, value: 2 });
   expect(stopping.state).toEqual({ phase: "retrain", best: 2, failures: 2 });
 });
 
-test("a phase without an evaluation keeps what it trained", () => {
+test("a phase without an evaluation keeps its result", () => {
   const { stopping, trained } = watched();
   const event = { time: "", phase: "train", step: 1, event: "step", loss: 0, learningRate: 0, seconds: 0 } as const;
   torch.noGrad(() => torch.copy_(trained[0]!.tensor, torch.tensor([7])));
@@ -113,7 +113,7 @@ test("a phase without an evaluation keeps what it trained", () => {
 test.each([
   [[1, 3, 2, 2, 9, 9], { ended: 4, value: 2 }],
   [[1, 3, 2, 4, 1, 2], { ended: 6, value: 4 }],
-])("a run that is gone on with has the best state and the count that it had: %j", (scores, expected) => {
+])("a resumed run has its earlier best state and count: %j", (scores, expected) => {
   const first = watched();
   first.runPhase("train", scores.slice(0, 3));
   const second = watched();

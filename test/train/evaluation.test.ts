@@ -38,7 +38,7 @@ describe("evaluateRows", () => {
     [0.5, 0.5],
   ];
 
-  test("classes: a short last batch counts by its rows, the first of equal scores wins", async () => {
+  test("classes: a short last batch is weighted by its rows, and the first of equal scores wins", async () => {
     const kind = "sequence-classification";
     const labels = [0, 0, 0, 1, 0];
     const { metrics } = await evaluateRows(lookUp(kind, table), rowsOf(labels), optionsFor(kind));
@@ -47,7 +47,7 @@ describe("evaluateRows", () => {
     expect(loss).toBeCloseTo(mean(labels.map((label, i) => crossEntropy(table[i]!, label))), 6);
   });
 
-  test("tokens: a batch counts by its labelled tokens, and may have none", async () => {
+  test("tokens: a batch is weighted by its labelled tokens, and may have none", async () => {
     const kind = "token-classification";
     const row = (inputIds: number[], target: number[], words: number[], wordStarts: number[]) => {
       const reference = words.map((label) => ["a", "b"][label]);
@@ -70,7 +70,7 @@ describe("evaluateRows", () => {
     }
   });
 
-  test("label sets: a label is there from an even chance on", async () => {
+  test("label sets: a label is predicted from probability 0.5", async () => {
     const kind = "multi-label-classification";
     const logits = [
       [0, -0.1],
@@ -94,7 +94,7 @@ describe("evaluateRows", () => {
     expect(metrics.pearson).toBeGreaterThan(0.9);
   });
 
-  test("nothing is held of more rows than a stretch: they are scored as they come", async () => {
+  test("at most one stretch of rows is in memory: rows are scored as they come", async () => {
     const kind = "sequence-classification";
     const rows = rowsOf(new Array(400).fill(0)).map((row) => ({ ...row, inputIds: [0, ...row.inputIds.slice(1)] }));
     const order: ("batch" | "score")[] = [];
@@ -106,7 +106,7 @@ describe("evaluateRows", () => {
   });
 });
 
-test("predictions come in the rows' order, whatever the batches", async () => {
+test("predictions come in the order of the rows, whatever the batches", async () => {
   const kind = "regression";
   const table = Array.from({ length: 7 }, (_, i) => [i]);
   const rows = rowsOf(new Array(7).fill(0));
@@ -119,7 +119,7 @@ test("predictions come in the rows' order, whatever the batches", async () => {
   }
 });
 
-test("rows of one example have one prediction, though they lie in several batches", async () => {
+test("rows of one example give one prediction, even across batches", async () => {
   const kind = "regression";
   const [first, second, third] = rowsOf([0, 0, 0]) as [EncodedRow, EncodedRow, EncodedRow];
   const rows = [first, { ...second, at: first.at }, third];
@@ -137,7 +137,7 @@ test("rows of one example have one prediction, though they lie in several batche
   ]);
 });
 
-test("rows of one example stay together where a stretch would end between them", async () => {
+test("rows of one example stay in one stretch", async () => {
   const kind = "regression";
   const rows = rowsOf(new Array(66).fill(0));
   rows[64] = { ...(rows[64] as EncodedRow), at: (rows[63] as EncodedRow).at };
@@ -154,7 +154,7 @@ test("rows of one example stay together where a stretch would end between them",
   expect(seen.slice(62)).toEqual([{ of: 1 }, { of: 2 }, { of: 1 }]);
 });
 
-test("a task of single rows has a prediction for each, though all were read from one place", async () => {
+test("a task of single rows gives a prediction for each, even if all have the same source", async () => {
   const kind = "regression";
   const place = at();
   const rows = rowsOf([0, 0, 0]).map((row) => ({ ...row, at: place }));
@@ -165,7 +165,7 @@ test("a task of single rows has a prediction for each, though all were read from
   expect(seen).toEqual(rows.map((row, value) => [row, { value }]));
 });
 
-test("an abort ends it after the batch in hand", async () => {
+test("an abort takes effect after the current batch", async () => {
   const controller = new AbortController();
   let batches = 0;
   const onOutputs = (_batch: Batch) => {
@@ -179,7 +179,7 @@ test("an abort ends it after the batch in hand", async () => {
   expect(batches).toBe(1);
 });
 
-test("outputs that are no numbers name their row, in a table by token too", async () => {
+test("outputs that are not finite name their row, also for a table of tokens", async () => {
   for (const kind of ["regression", "token-classification"] as const) {
     const rows = rowsOf([0, 0, 0]).map((row, i) => ({ ...row, wordStarts: [], at: { file: "rows", line: i + 1 } }));
     const model = lookUp(kind, [[0], [Number.NaN], [0]]);
@@ -188,7 +188,7 @@ test("outputs that are no numbers name their row, in a table by token too", asyn
   }
 });
 
-test("a token in the midst of a row names its own row", async () => {
+test("a token in the middle of a row names its own row", async () => {
   const row = (inputIds: number[], line: number) => ({ inputIds, wordStarts: [], at: { file: "rows", line } });
   const rows = [row([0, 0, 0], 1), row([0, 0, 1], 2), row([0, 0, 0], 3)].map((some) => ({
     ...some,
@@ -200,7 +200,7 @@ test("a token in the midst of a row names its own row", async () => {
   await expect(all).rejects.toThrow("rows line 2:");
 });
 
-test("an example is not torn where a stretch of rows ends", async () => {
+test("an example is not split at the end of a stretch", async () => {
   const kind = "regression";
   const rows = rowsOf(new Array(70).fill(0)).map((row) => ({ ...row, inputIds: [0] }));
   const joined = rows.map((row, i) => (i === 64 ? { ...row, at: rows[63]!.at } : row));

@@ -41,7 +41,7 @@ test("a gradient is zero where the loss does not depend on a tensor", () => {
   expect(values(toy().directionGradients)).toEqual([[10, 28], [0]]);
 });
 
-test("so are products with second derivatives", () => {
+test("products with second derivatives are zero where the loss does not depend on a tensor", () => {
   expect(values(toy().mixedProduct(u))).toEqual([[2, 40], [0]]);
   const point = toy();
   expect(values(point.hessianProduct(u))).toEqual([[10, 140], [0]]);
@@ -53,7 +53,7 @@ test("so are products with second derivatives", () => {
   expect(values(flat.mixedProduct(u))).toEqual([[0, 0], [0]]);
 });
 
-test("a direction of length zero has a second term of zero, and no step is taken along it", () => {
+test("a direction of length zero has a second term of zero without a finite difference", () => {
   const zero = [leaf(0, 0), leaf(0)];
   expect(stepSize(zero)).toBeUndefined();
   expect(stepSize([leaf(3), leaf(4)])).toBeCloseTo(0.002, 12);
@@ -61,7 +61,7 @@ test("a direction of length zero has a second term of zero, and no step is taken
     expect(values(estimator.secondTerm(toy(), { v: u, weighted: zero, learningRate: 0 }))).toEqual([[0, 0], [0]]);
 });
 
-test("conjugate gradients stop where the damped Hessian has no curvature, or nothing is left to do", () => {
+test("conjugate gradients stop without curvature of the damped Hessian, or at a zero residual", () => {
   const secondTerm = (m: readonly [number, number], v: torch.Tensor[]) =>
     values(cg({ terms: 9 }).secondTerm(toy(m), { v, weighted: v, learningRate: 1 }));
   expect(secondTerm([-CG_DAMPING / 2, 7], [leaf(1, 0), leaf(0)])).toEqual([[0, 0], [0]]);
@@ -70,7 +70,7 @@ test("conjugate gradients stop where the damped Hessian has no curvature, or not
   expect(first).toBeCloseTo(2 / (10 + CG_DAMPING), 12);
 });
 
-test.each(estimatorNames)("%s depends on the settings that are said to act with it, and on no other", (name) => {
+test.each(estimatorNames)("%s depends on exactly the settings that apply to it", (name) => {
   const secondTerm = (terms: number, xi: number) => {
     const point = toy();
     const at: LowerPoint["magnitudeGradientsAt"] = ([step], epsilon) => [

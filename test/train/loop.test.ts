@@ -38,7 +38,7 @@ const two = [
   ["retrain", 3],
 ] as const;
 
-test("phases come one after the other; steps count through the run", async () => {
+test("phases run in order, and steps count through the run", async () => {
   const { told, plans, log } = watched(two);
   expect(await runLoop({ plans, observers: [log], signal: never })).toBe("done");
   expect(told).toEqual([
@@ -52,7 +52,7 @@ test("phases come one after the other; steps count through the run", async () =>
   ]);
 });
 
-describe("a run that is gone on with", () => {
+describe("a resumed run", () => {
   const from = (point: Partial<ResumePoint>, told: string[]): ResumePoint => ({
     phase: "search",
     step: 1,
@@ -62,7 +62,7 @@ describe("a run that is gone on with", () => {
     ...point,
   });
 
-  test("skips what is done", async () => {
+  test("skips finished phases and steps", async () => {
     const { told, plans, log } = watched(two);
     await runLoop({
       plans,
@@ -73,13 +73,13 @@ describe("a run that is gone on with", () => {
     expect(told).toEqual(["begin retrain", "resume", "retrain 5 3!"]);
   });
 
-  test("in its first phase resumes that one alone", async () => {
+  test("in its first phase restores that phase only", async () => {
     const { told, plans, log } = watched(two);
     await runLoop({ plans, observers: [log], signal: never, from: from({}, told) });
     expect(told.slice(0, 5)).toEqual(["begin search", "resume", "search 2 2!", "begin retrain", "retrain 3 1"]);
   });
 
-  test("goes over to the next phase where the present one had been ended early", async () => {
+  test("starts the next phase if the current one was ended early", async () => {
     const { told, plans, log } = watched(two);
     await runLoop({ plans, observers: [log], signal: never, from: from({ isPhaseOver: true }, told) });
     expect(told.slice(0, 4)).toEqual(["begin search", "resume", "begin retrain", "retrain 2 1"]);
@@ -95,7 +95,7 @@ test("stop ends the phase, not the run", async () => {
   expect(told.slice(0, 4)).toEqual(["begin search", "search 1 1", "begin retrain", "retrain 2 1"]);
 });
 
-test("an abort ends the run after the step in hand", async () => {
+test("an abort ends the run after the current step", async () => {
   const { told, plans, log } = watched(two);
   const controller = new AbortController();
   const aborter: RunObserver = { on: (event) => (event.event === "step" ? controller.abort() : undefined) };
@@ -103,12 +103,12 @@ test("an abort ends the run after the step in hand", async () => {
   expect(told).toEqual(["begin search", "search 1 1"]);
 });
 
-test("what goes wrong in a step names it", async () => {
+test("an error in a step names the step", async () => {
   const { plans } = watched(two, 4);
   await expect(runLoop({ plans, observers: [], signal: never })).rejects.toThrow("Step 4: it broke");
 });
 
-test("timers get their turn between steps", async () => {
+test("timers run between steps", async () => {
   const { plans } = watched([["train", 3]]);
   let ticks = 0;
   const timer = setImmediate(function tick() {

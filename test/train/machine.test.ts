@@ -9,7 +9,7 @@ vi.mock("node:fs", async (original) => {
 
 afterEach(() => vi.mocked(readFileSync).mockReset());
 
-test("resetting the peak of one part leaves the peak of the process as it was", () => {
+test("resetting the peak does not change the peak of the process", () => {
   let held: Buffer | undefined = Buffer.alloc(2 ** 28, 1);
   const whole = peakMemoryBytes();
   expect(whole).toBeGreaterThan(held.length);
@@ -26,7 +26,7 @@ test("resetting the peak of one part leaves the peak of the process as it was", 
 
 const status = (kilobytes: number) => vi.mocked(readFileSync).mockReturnValue(`VmHWM:\t${kilobytes} kB\n`);
 
-test("the peak of the process stays where it was when Linux reads some pages less than before", () => {
+test("the peak of the process does not decrease if Linux reads some pages less than before", () => {
   const high = peakMemoryBytes() / 1024 + 2 ** 30;
   status(high);
   expect(peakMemoryBytes()).toBe(1024 * high);
@@ -34,7 +34,7 @@ test("the peak of the process stays where it was when Linux reads some pages les
   expect(peakMemoryBytes()).toBe(1024 * high);
 });
 
-test("a peak that was reached before a reset, and not read until then, still counts for the process", () => {
+test("a peak before a reset counts for the process even if it was not read then", () => {
   const high = peakMemoryBytes() / 1024 + 2 ** 30;
   status(high);
   restartPeak();

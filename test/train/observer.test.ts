@@ -3,7 +3,7 @@ import type { RunEvent } from "../../src/files/events.js";
 import { tell } from "../../src/train/loop.js";
 import { inOrder, type RunObserver, STAGES } from "../../src/train/observer.js";
 
-test("observers are told by stage, whatever the order in which the stages are written", async () => {
+test("observers receive events by stage, whatever the order of the object's keys", async () => {
   const told: string[] = [];
   const observer = (name: string): RunObserver => ({ on: () => void told.push(name) });
   const staged = Object.fromEntries(STAGES.toReversed().map((stage) => [stage, [observer(stage)]]));

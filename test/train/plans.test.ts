@@ -28,7 +28,7 @@ async function plansOf(settings: RunSettings) {
 
 const valuesOf = (snapshot: Snapshot) => new Map([...snapshot].map(([name, tensor]) => [name, [...tensor.toArray()]]));
 
-test("the lower schedule is laid out for every lower step, the others for their own", async () => {
+test("the lower schedule counts every lower step, other schedules their own steps", async () => {
   const settings = { learningRate: 1e-3, retrainLearningRate: 5e-3, warmupRatio: 0.25, schedule: "cosine" } as const;
   const { plans } = await plansOf({ ...settings, maxSteps: 3, unrollSteps: 4, retrainSteps: 4 });
   const [search, retrain] = plans.map((plan) => {
@@ -41,7 +41,7 @@ test("the lower schedule is laid out for every lower step, the others for their 
   expect(retrain).toEqual([0, 1, 2, 3].map((t) => 5e-3 * scheduleFactor("cosine", t, 4, 0.25)));
 });
 
-test("the loss that a search step tells is the mean over its lower steps", async () => {
+test("a search step reports the mean loss of its lower steps", async () => {
   const lossOf = async (unrollSteps: number) => {
     const { plans } = await plansOf({ batchSize: 22, maxSteps: 1, unrollSteps });
     return torch.scope(() => plans[0]!.begin().step().loss);
@@ -49,7 +49,7 @@ test("the loss that a search step tells is the mean over its lower steps", async
   expect(await lossOf(3)).toBeCloseTo(await lossOf(1), 6);
 });
 
-test("where the regulariser counts no layer, second derivatives do without it", async () => {
+test("second derivatives leave out a regularizer that covers no layer", async () => {
   const model = await openModel("bert", CASE.checkpoint, "float32");
   const generator = new torch.Generator(0);
   const adapted = inject(model, doraConfig({ targetModules: ["word_embeddings"] }), { generator, dtype: "float32" });
@@ -66,7 +66,7 @@ describe("levels", () => {
   test.each([
     { learningRate: 0, upperLearningRate: 1e-2, moved: "magnitude" },
     { learningRate: 1e-2, upperLearningRate: 0, moved: "direction" },
-  ] as const)("of the search move by their own rate: $moved", async ({ moved, ...rates }) => {
+  ] as const)("of the search have their own learning rate: $moved", async ({ moved, ...rates }) => {
     const { adapted, plans, start } = await plansOf({ ...rates, maxSteps: 1 });
     torch.scope(() => plans[0]!.begin().step());
     const [before, after] = [valuesOf(start), valuesOf(takeSnapshot(adapted.trained))];
@@ -76,7 +76,7 @@ describe("levels", () => {
     }
   });
 
-  test("decay by their own rate", async () => {
+  test("have their own weight decay", async () => {
     const norms = async (settings: RunSettings) => {
       const { adapted, plans } = await plansOf({
         learningRate: 1e-2,
@@ -102,7 +102,7 @@ describe("levels", () => {
 });
 
 describe("the retraining", () => {
-  test("starts where the run began, head included, but for the magnitudes, which stay", async () => {
+  test("starts from the run's starting point, including the head, except that magnitudes stay", async () => {
     const { adapted, plans, start } = await plansOf({
       learningRate: 1e-2,
       upperLearningRate: 1e-2,
@@ -130,7 +130,7 @@ describe("the retraining", () => {
     for (const { name, tensor } of directions) expect([...tensor.toArray()], name).not.toEqual(began.get(name));
   });
 
-  test("from a warm start begins where the search ended, with a new optimiser and a schedule of its own", async () => {
+  test("with a warm start continues from the search's result, with a new optimizer and its own schedule", async () => {
     const settings = {
       learningRate: 1e-2,
       upperLearningRate: 1e-2,
@@ -166,7 +166,7 @@ describe("the retraining", () => {
     expect(loss).not.toBeCloseTo(await lossBy(start), 3);
   });
 
-  test("has a new optimiser, goes on with the random numbers, and takes all rows from their start", async () => {
+  test("has a new optimizer, continues the random numbers, and trains on all rows from the first pass on", async () => {
     const { plans, masks } = await plansOf({ batchSize: 22, maxSteps: 1, retrainSteps: 1 });
     torch.scope(() => plans[0]!.begin().step());
     const mark = Buffer.from(masks.mark());
@@ -178,7 +178,7 @@ describe("the retraining", () => {
     expect(torch.scope(() => retrain.step()).rows).toBe(22);
   });
 
-  test("is as long as it is told", async () => {
+  test("has the configured length", async () => {
     const lengths = async (settings: RunSettings) =>
       (await plansOf({ batchSize: 4, epochs: 2, ...settings })).plans.map(({ phase, steps }) => [phase, steps]);
     const search = ["search", 10];

@@ -61,7 +61,7 @@ const optimizers = Object.keys(OPTIMIZERS) as OptimizerName[];
 const rules = (["dora", "bidora"] as const).flatMap((method) => optimizers.map((optimizer) => ({ method, optimizer })));
 
 describe.each(rules)("the state of $method's rule with $optimizer", ({ method, optimizer }) => {
-  test("put into a fresh one, goes on with the same bits", async () => {
+  test("restored into a new rule, continues with the same bits", async () => {
     const through = await open(method, { optimizer });
     steps(through.rule, 3);
     const state = copy(through.rule.save());
@@ -78,7 +78,7 @@ describe.each(rules)("the state of $method's rule with $optimizer", ({ method, o
     for (const [name, tensor] of whole!) expectSameBits(gone!.get(name)!, tensor, name);
   });
 
-  test("lacks nothing, or is refused", async () => {
+  test("is refused if anything is missing", async () => {
     const { rule } = await open(method, { optimizer });
     const { tensors, values } = rule.save();
     const [first] = tensors.keys();
@@ -87,7 +87,7 @@ describe.each(rules)("the state of $method's rule with $optimizer", ({ method, o
   });
 });
 
-test("a step whose gradient is not finite, though its loss is, changes nothing", async () => {
+test("a step with a finite loss but a non-finite gradient changes nothing", async () => {
   const { rule, adapted } = await open("dora");
   const penalty = () => torch.sqrt(torch.mulScalar(torch.sum(adapted.trained[0]!.tensor), 0));
   const broken = new PlainRule({ ...(rule as PlainRule).options, penalty });
@@ -97,7 +97,7 @@ test("a step whose gradient is not finite, though its loss is, changes nothing",
   expect(values()).toEqual(before);
 });
 
-test("a lower step whose gradient is not finite changes nothing", async () => {
+test("a lower step with a non-finite gradient changes nothing", async () => {
   const { rule, adapted } = await open("bidora");
   const [direction] = adapted.trained.filter(({ role }) => role === "direction");
   const penalty = () => torch.sqrt(torch.mulScalar(torch.sum(direction!.parameter.tensor), 0));
@@ -108,7 +108,7 @@ test("a lower step whose gradient is not finite changes nothing", async () => {
   expect(values()).toEqual(before);
 });
 
-test("the second-order share is the length of what the second term takes away over that of the whole", async () => {
+test("the second-order share is the norm of the second term divided by that of the hypergradient", async () => {
   const hypergradient = async (name: "exact" | "first-order") => {
     const { rule } = await open("bidora", { hypergradient: name, xi: 50, unrollSteps: 1 });
     const { report, gradients } = (rule as BilevelRule).descend();
@@ -123,7 +123,7 @@ test("the second-order share is the length of what the second term takes away ov
   expect("secondOrderShare" in first.report).toBe(false);
 });
 
-test("the derivative of a step of SGD is its rate, times what clipping took away", async () => {
+test("the derivative of a step of SGD is its learning rate times the clipping factor", async () => {
   const told = async (more: RunSettings) => {
     const settings = { optimizer: "sgd", momentum: 0.5, learningRate: 0.1, unrollSteps: 1, ...more } as const;
     const { rule } = await open("bidora", settings);
@@ -135,7 +135,7 @@ test("the derivative of a step of SGD is its rate, times what clipping took away
   expect(await told({ xi: "optimizer", ...free })).toEqual(await told({ xi: "learning-rate", ...free }));
 });
 
-test.each(optimizers)("what %s saves of a tensor is what a checkpoint is looked through for", async (optimizer) => {
+test.each(optimizers)("%s saves the tensors that a checkpoint is checked for", async (optimizer) => {
   const { adapted } = await open("dora");
   for (const momentum of [0.9, 0]) {
     const options = { ...planSettings({ optimizer, momentum }), steps: 1 };
@@ -145,12 +145,12 @@ test.each(optimizers)("what %s saves of a tensor is what a checkpoint is looked 
   }
 });
 
-test("an optimiser without a derivative has none to weight by", async () => {
+test("an optimizer without a derivative cannot weight by it", async () => {
   const { rule } = await open("bidora", { optimizer: "adafactor", xi: "optimizer" });
   expect(() => torch.scope(() => rule.step())).toThrow("adafactor has no derivative");
 });
 
-test("every pass draws masks of its own; one that is replayed has the same, and what follows goes on", () => {
+test("every pass has its own masks; a replayed pass has the same, and later passes continue the sequence", () => {
   const masks = new ReplayableMasks(new torch.Generator(0));
   const seed = () => (masks.training().masks as SeededMasks).seed;
   const mark = masks.mark();
@@ -164,7 +164,7 @@ test("every pass draws masks of its own; one that is replayed has the same, and 
   expect([1, 2, 3].map(() => (again.training().masks as SeededMasks).seed)).toEqual([...drawn, next]);
 });
 
-test("rows of similar length share a batch where the order is drawn", () => {
+test("rows of similar length share a batch when they are shuffled", () => {
   const mixed = Array.from({ length: 40 }, (_, i): EncodedRow => {
     const length = i % 2 ? 30 : 2;
     return { inputIds: new Array(length).fill(1), tokenTypeIds: [], target: 0, at: { file: "none", line: 1 } };

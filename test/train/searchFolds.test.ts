@@ -36,7 +36,7 @@ const take = (source: BatchSource, count: number) => Array.from({ length: count 
 const lines = (rows: readonly EncodedRow[]) => rows.map(({ at }) => at.line);
 const sorted = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b);
 
-describe("in each stretch a fold is the upper level's and all other rows are the lower level's", () => {
+describe("in each stretch one fold is the upper level's and all other rows are the lower level's", () => {
   test.each([
     [2, 4, false],
     [3, 10, false],
@@ -61,7 +61,7 @@ describe("in each stretch a fold is the upper level's and all other rows are the
     else expect(uppers.flatMap(sorted)).not.toEqual(lines(rows));
   });
 
-  test("pieces of an example stay together", () => {
+  test("pieces of an example stay on one level", () => {
     const rows = inPieces([1, 4, 1, 2, 3, 1]);
     const { lower, upper } = searchBatches(rows, settingsOf({ searchFolds: 3, batchSize: 1, maxSteps: 36 }));
     for (const own of [
@@ -76,7 +76,7 @@ describe("in each stretch a fold is the upper level's and all other rows are the
     }
   });
 
-  test("the seed draws the folds", () => {
+  test("the seed determines the folds", () => {
     const first = (seed: number) => {
       const settings = settingsOf({ searchFolds: 2, shuffle: true, batchSize: 10, seed });
       return sorted(lines(take(searchBatches(plain(20), settings).upper, 1)));
@@ -93,20 +93,20 @@ describe("stretches", () => {
     return Array.from({ length: steps }, () => Math.ceil(take(upper, 1)[0]!.at.line / 2));
   };
 
-  test("are as equal as possible, the longer ones first; the last one goes on", () => {
+  test("are as equal as possible, the longer ones first; the last one repeats", () => {
     expect(turns({ searchFolds: 3, maxSteps: 7 }, 9)).toEqual([1, 1, 1, 2, 2, 3, 3, 3, 3]);
     expect(turns({ searchFolds: 3, maxSteps: 2 }, 4)).toEqual([1, 2, 2, 2]);
     expect(turns({ searchFolds: 3, maxSteps: 1 }, 1)).toEqual([1]);
   });
 
-  test("count in steps: each takes all lower batches of its own", () => {
+  test("count steps: each step uses all its lower batches", () => {
     const settings = settingsOf({ searchFolds: 2, maxSteps: 3, batchSize: 1, unrollSteps: 2, gradientAccumulation: 3 });
     const { lower, upper } = searchBatches(plain(4), settings);
     expect(lines(take(lower, 18))).toEqual([3, 4, 3, 4, 3, 4, 3, 4, 3, 4, 3, 4, 1, 2, 1, 2, 1, 2]);
     expect(lines(take(upper, 9))).toEqual([1, 2, 1, 2, 1, 2, 3, 4, 3]);
   });
 
-  test("have passes of orders of their own", () => {
+  test("have passes with different orders", () => {
     const rows = plain(40);
     const settings = settingsOf({ searchFolds: 2, shuffle: true, batchSize: 20, maxSteps: 4 });
     const { lower } = searchBatches(rows, settings);
@@ -118,7 +118,7 @@ describe("stretches", () => {
     expect(new Set(places).size).toBe(4);
   });
 
-  test("can be gone on with from the position after any batch", () => {
+  test("can be resumed after any batch", () => {
     for (const settings of [{ maxSteps: 7 }, { maxSteps: 2 }, { maxSteps: 9, dropLast: true }]) {
       const open = () =>
         searchBatches(
@@ -159,7 +159,7 @@ describe("an epoch is a pass over the lower level's rows", () => {
   });
 });
 
-test("more folds than examples, and rows that make no batch, are refused", () => {
+test("more folds than examples, and rows that do not fill a batch, are refused", () => {
   const open = (rows: readonly EncodedRow[], settings: RunSettings) => () => searchBatches(rows, settingsOf(settings));
   expect(open(plain(3), { searchFolds: 4 })).toThrow("--search-folds 4 is more than the 3 training rows");
   expect(open(inPieces([5, 5]), { searchFolds: 3 })).toThrow("2 training rows");
@@ -212,7 +212,7 @@ describe("a search in two folds", () => {
     },
   );
 
-  test("goes on with the same bits from the state after any step", async () => {
+  test("resumes with the same bits after any step", async () => {
     const settings = { ...SETTINGS, searchFolds: 3, shuffle: true } as const;
     const whole = await open(settings);
     const expected = steps(whole.rule, 7);

@@ -77,7 +77,7 @@ function byHand(losses: readonly number[], patience: number): { ended: number; b
   return { ended: losses.length, best: 3 * (best + 1) };
 }
 
-describe("the search ends when the mean upper loss of a pass has not become lower for so many passes", () => {
+describe("the search ends when the mean upper loss of a pass has not improved for this many passes", () => {
   test.each([1, 2, 3])("%d", async (searchPatience) => {
     const plain = await train({});
     const losses = plain.steps.flatMap(({ upperLoss }) => upperLoss ?? []);
@@ -98,7 +98,7 @@ describe("the search ends when the mean upper loss of a pass has not become lowe
     expect(states[best - 1]!.magnitude).not.toEqual(states[ended - 1]!.magnitude);
   });
 
-  test("and a warm start takes the directions of the best pass, too", async () => {
+  test("and a warm start uses the directions of the best pass too", async () => {
     const settings = { searchPatience: 1, warmStart: true, retrainLearningRate: 0 } as const;
     const { steps, states } = await train(settings);
     const ended = steps.findIndex(({ phase }) => phase === "retrain");
@@ -108,7 +108,7 @@ describe("the search ends when the mean upper loss of a pass has not become lowe
     expect(states[ended]).toEqual(states[best - 1]);
   });
 
-  test("at the planned end, too, the best pass is taken", async () => {
+  test("the planned end also restores the best pass", async () => {
     const losses = (await train({})).steps.flatMap(({ upperLoss }) => upperLoss ?? []);
     const { ended, best } = byHand(losses, 1);
     const { steps, states } = await train({ searchPatience: 100, maxSteps: ended });
@@ -117,14 +117,14 @@ describe("the search ends when the mean upper loss of a pass has not become lowe
     expect(states.at(-1)!.magnitude).not.toEqual(states[ended - 1]!.magnitude);
   });
 
-  test("a search shorter than a pass keeps what it came to", async () => {
+  test("a search shorter than a pass keeps its result", async () => {
     const { steps, states } = await train({ searchPatience: 1, maxSteps: 2 });
     expect(steps.map(({ upperPassLoss }) => upperPassLoss)).toEqual([undefined, undefined, undefined, undefined]);
     expect(states[3]!.magnitude).toEqual(states[1]!.magnitude);
   });
 });
 
-test("a pass's loss is told by the step that takes its last batch, weighted by rows, and only where it is asked for", async () => {
+test("the step with a pass's last batch reports its loss, weighted by rows, and only if enabled", async () => {
   const { steps } = await train({ searchPatience: 100, maxSteps: 6 });
   const told = steps.slice(0, 6).map(({ upperPassLoss }) => upperPassLoss);
   expect(told.map((value) => value === undefined)).toEqual([true, true, false, true, true, false]);
@@ -133,7 +133,7 @@ test("a pass's loss is told by the step that takes its last batch, weighted by r
   expect((await train({ maxSteps: 6 })).steps.every((step) => !("upperPassLoss" in step))).toBe(true);
 });
 
-test("a step that takes batches of two passes counts with the one that it ends", async () => {
+test("a step with batches of two passes counts in the pass that it ends", async () => {
   const { steps } = await train({ searchPatience: 100, maxSteps: 6, gradientAccumulation: 2 });
   const told = steps.slice(0, 6).map(({ upperPassLoss }) => upperPassLoss);
   expect(told.map((value) => value !== undefined)).toEqual([false, true, true, false, true, true]);
@@ -142,13 +142,13 @@ test("a step that takes batches of two passes counts with the one that it ends",
   expect(told[2]).toBeCloseTo(steps[2]!.upperLoss!, 12);
 });
 
-test("a pass in which nothing bears loss tells none, and the next one begins anew", () => {
+test("a pass without a loss reports none, and the next pass starts from zero", () => {
   const pass = new PassMean();
   expect([pass.add(0, 0, false), pass.add(0, 0, true)]).toEqual([undefined, undefined]);
   expect([pass.add(4, 1, false), pass.add(1, 2, true), pass.add(7, 1, true)]).toEqual([undefined, 2, 7]);
 });
 
-test("a pass that is left half-way is told of whole", async () => {
+test("a resumed run reports the mean over a whole pass that was interrupted", async () => {
   const settings = { searchPatience: 100, maxSteps: 6 };
   const expected = (await train(settings)).steps[5]!.upperPassLoss;
   const [left, resumed] = [await open(settings), await open(settings)];

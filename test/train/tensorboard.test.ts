@@ -25,7 +25,7 @@ function writer(settings: Partial<TensorboardOptions> = {}) {
 const files = (folder: string) => (existsSync(folder) ? readdirSync(folder).sort() : []);
 const bytesOf = (folder: string, at: number) => readFileSync(join(folder, files(folder)[at]!));
 
-test("files are those of TensorBoard's own library, byte by byte; a resumed run begins one that takes back what was lost", () => {
+test("files have the bytes of TensorBoard's own library; a resumed run's new file drops the steps that were lost", () => {
   const { folder, tell } = writer();
   for (const event of [start, ...EVENTS.first]) tell(event, RUNNING);
   expect(bytesOf(folder, 0)).toEqual(readFileSync(join(REFERENCE, FIRST!)));
@@ -37,7 +37,7 @@ test("files are those of TensorBoard's own library, byte by byte; a resumed run 
   expect(bytesOf(folder, 1)).toEqual(readFileSync(join(REFERENCE, RESUMED!)));
 });
 
-test("what TensorBoard reads out of them is what the run told, as far as float32 goes", () => {
+test("TensorBoard reads the run's values, rounded to float32", () => {
   const curves = readJson<Record<string, [step: number, value: number, wallTime: number][]>>(
     join(REFERENCE, "curves.json"),
   );
@@ -63,7 +63,7 @@ test("what TensorBoard reads out of them is what the run told, as far as float32
   expect(curves).toEqual(Object.fromEntries(told));
 });
 
-test("metrics in training on rows held out are told as theirs, those at the end by their names", () => {
+test("metrics of holdout rows during training have their own tag, final metrics that of their split", () => {
   const { folder, tell } = writer({ evaluated: "holdout" });
   const evaluation = { event: "evaluation", time: start.time, phase: "train", step: 1 } as const;
   tell({ ...evaluation, metrics: { accuracy: 1 } }, RUNNING);
@@ -74,7 +74,7 @@ test("metrics in training on rows held out are told as theirs, those at the end 
   expect(tags).toEqual(["holdout/accuracy", "validation/f1", "holdout/f1", "test/f1"]);
 });
 
-test("nothing is written before the run's folder is its own, and nothing is lost", () => {
+test("nothing is written before the run's folder is prepared, and no event is lost", () => {
   let isPrepared = false;
   const { folder, tell } = writer({ isPrepared: () => isPrepared });
   const [one, ...more] = EVENTS.first as [RunEvent, ...RunEvent[]];
@@ -87,14 +87,14 @@ test("nothing is written before the run's folder is its own, and nothing is lost
   expect(length(bytesOf(folder, 0))).toBe(length(readFileSync(join(REFERENCE, FIRST!))));
 });
 
-test("a run that tells of no step leaves no file", () => {
+test("a run without a step writes no file", () => {
   const { folder, tell } = writer();
   tell(start, undefined);
   tell({ event: "error", time: start.time, code: "X", message: "x" }, undefined);
   expect(files(folder)).toEqual([]);
 });
 
-test("a file comes after those that are there, which stay as they are, whatever the clock says", () => {
+test("a new file sorts after existing ones, which do not change, whatever the clock says", () => {
   const { folder, tell } = writer();
   for (const event of EVENTS.first) tell(event, RUNNING);
   const before = bytesOf(folder, 0);
@@ -113,7 +113,7 @@ test("a file comes after those that are there, which stay as they are, whatever 
   expect(bytesOf(folder, 0)).toEqual(before);
 });
 
-test("checksums are CRC-32C, as RFC 3720 has them", () => {
+test("checksums are CRC-32C as in RFC 3720", () => {
   const check = (bytes: readonly number[]) => crc32c(Uint8Array.from(bytes)).toString(16).padStart(8, "0");
   const upTo = Array.from({ length: 32 }, (_, at) => at);
   expect(check(Array(32).fill(0))).toBe("8a9136aa");

@@ -13,7 +13,7 @@ function set(trained: TrainedTensor, values: readonly number[]): void {
   torch.noGrad(() => torch.copy_(trained.tensor, torch.tensor(values)));
 }
 
-test("a snapshot keeps what was there, and gives it back in place", () => {
+test("a snapshot keeps tensors' values and restores them in place", () => {
   const trained = [member("a", [1, 2]), member("b", [3])];
   const snapshot = torch.scope(() => takeSnapshot(trained));
   const tensor = trained[0]!.tensor;
@@ -24,20 +24,22 @@ test("a snapshot keeps what was there, and gives it back in place", () => {
   expect(() => putBack([...trained, member("c", [0])], snapshot)).toThrow("for c");
 });
 
-test("one number that is not finite makes the whole not finite", () => {
+test("one non-finite number is found", () => {
   expect(() => checkFinite([member("a", [1, -2]), member("b", [0])], 3)).not.toThrow();
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
-    expect(() => checkFinite([member("a", [1, -2]), member("b", [0, bad])], 3)).toThrow("Step 3: b is not finite");
+    expect(() => checkFinite([member("a", [1, -2]), member("b", [0, bad])], 3)).toThrow(
+      "Step 3: b is no longer finite",
+    );
 });
 
-test("magnitudes' movement is the mean distance, by module", () => {
+test("the movement of magnitudes is the mean distance by module", () => {
   const trained = [member("x.lora_magnitude_vector", [1, 5], "magnitude"), member("x.lora_A.weight", [1])];
   const start = takeSnapshot(trained);
   set(trained[0]!, [2, 2]);
   expect(magnitudeMovement(trained, start)).toEqual({ x: 2 });
 });
 
-test("an evaluation comes every so many steps of the whole run, and tells what there is to tell", async () => {
+test("an evaluation runs every so many steps of the whole run, and emits metrics and magnitudes if there are any", async () => {
   const magnitudes = [member("x.lora_magnitude_vector", [1], "magnitude")];
   const told = async (trained: readonly TrainedTensor[], metrics: Readonly<Record<string, number>>) => {
     const { on } = evaluator({ every: 3, evaluate: async () => metrics, trained, start: takeSnapshot(trained) });

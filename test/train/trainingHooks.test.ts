@@ -123,7 +123,7 @@ const gradientOfQ = async (settings: RunSettings, without = false) => {
   return { adapted, gradient: seen[0]!.gradients.get(name!)!, name: name! };
 };
 
-test("the penalty of a method adds its gradient once a step, however many batches the step has", async () => {
+test("a method's penalty adds its gradient once per step, whatever the number of batches", async () => {
   for (const gradientAccumulation of [1, 3]) {
     // At no rate, so that the tensors stay where the penalty was taken.
     const settings = { gradientAccumulation, learningRate: 0, weightDecay: 0, maxGradNorm: 1e9 };
@@ -137,7 +137,7 @@ test("the penalty of a method adds its gradient once a step, however many batche
   }
 });
 
-test("after each step a method gets that step's number and clipped gradients, and may change what is trained", async () => {
+test("after each step a method gets its number and clipped gradients, and may change trained tensors", async () => {
   const { adapted, seen, plan } = await open({ maxGradNorm: 0.05 });
   steps(plan()[0]!.begin(), 3);
   expect(seen.map(({ step, steps: of }) => [step, of])).toEqual([
@@ -151,7 +151,7 @@ test("after each step a method gets that step's number and clipped gradients, an
   for (const { tensor } of singularValues(adapted)) expect(tensor.toArray().filter((v) => v === 0)).toHaveLength(2);
 });
 
-test("what a method remembers is saved and put back, to the same bits", async () => {
+test("a method's state is saved and restored with the same bits", async () => {
   const through = await open();
   const rule = through.plan()[0]!.begin();
   steps(rule, 2);
@@ -175,7 +175,7 @@ test("what a method remembers is saved and put back, to the same bits", async ()
   expect(() => again.restore({ ...state, tensors: lacking })).toThrow("for hooks.");
 });
 
-test("a run on two levels does not leave hooks out without a word", async () => {
+test("a bilevel run refuses a method with hooks", async () => {
   const { plan } = await open({ method: "bidora" });
   expect(plan).toThrow("training hooks");
 });

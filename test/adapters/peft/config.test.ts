@@ -19,13 +19,13 @@ const parse = (json: JsonObject) => parsePeftConfig("adapter_config.json", json)
 const render = (config: AdapterConfig, paths: readonly string[] = []): JsonObject =>
   JSON.parse(renderPeftConfig(config, ORIGIN, paths)) as JsonObject;
 
-test("absent keys have PEFT's defaults and unknown ones are passed over", () => {
+test("missing keys have PEFT's defaults and unknown keys are ignored", () => {
   const { config, taskType, baseModel, targetsFromTensors } = parse({ peft_type: "LORA", some_later_key: { a: 1 } });
   expect(config).toEqual(loraConfig({ rank: 8, alpha: 8, targetModules: [] }));
   expect([taskType, baseModel, targetsFromTensors]).toEqual([undefined, undefined, true]);
 });
 
-test("the file has exactly PEFT's keys, sorted, and PEFT's values for what it does not set", () => {
+test("the file has exactly PEFT's keys, sorted, with PEFT's defaults for other settings", () => {
   const golden = JSON.parse(readFileSync(join(GOLDEN, "bert/adapters/dora-wide/adapter_config.json"), "utf8"));
   const text = renderPeftConfig(
     doraConfig({
@@ -47,13 +47,13 @@ test.each<[string, AdapterConfig]>([
   ["a pattern", doraConfig({ targetModules: ".*\\.(query|value)", excludeModules: ["key"], bias: "adapted" })],
   ["all linear layers", loraConfig({ targetModules: "all-linear", excludeModules: "classifier.*", loraBias: true })],
   ["patterns", loraConfig({ rankPattern: { query: 4 }, alphaPattern: { value: 2.5 }, rslora: true, dropout: 0.1 })],
-])("%s is read as it was written", (_, config) => {
+])("%s is written and read back unchanged", (_, config) => {
   const { targetsFromTensors, ...read } = parse(render(config));
   expect(read).toEqual({ config, ...ORIGIN });
   expect(targetsFromTensors).toBe(false);
 });
 
-test("single numbers and names stand for lists of one", () => {
+test("single numbers and names are lists of one element", () => {
   const { config } = parse({
     peft_type: "LORA",
     target_modules: ["query"],
@@ -63,7 +63,7 @@ test("single numbers and names stand for lists of one", () => {
   expect(config).toMatchObject({ layersToTransform: [2], layersPattern: ["layer"] });
 });
 
-describe("what cannot be computed rightly is refused with its reason", () => {
+describe("unsupported settings are refused with a reason", () => {
   test.each<[JsonObject, string]>([
     [{ peft_type: "IA3" }, "IA3"],
     [{ peft_type: null }, "no peft_type"],
@@ -103,7 +103,7 @@ describe("what cannot be computed rightly is refused with its reason", () => {
   });
 });
 
-test("a configuration of one's own has this program's defaults", () => {
+test("loraConfig() has bidora's defaults", () => {
   expect(loraConfig()).toMatchObject({ rank: 8, alpha: 16, dropout: 0, rslora: false, bias: "none", loraBias: false });
 });
 
@@ -111,7 +111,7 @@ describe("patterns", () => {
   const paths = ["layer.0.query", "layer.0.value", "layer.1.query", "layer.10.query"];
   const ranks = (config: LowRankConfig) => paths.map((path) => rankAndScale(config, path).rank);
 
-  test("match the end of a path at a dot, the file's first key winning", () => {
+  test("match the end of a path at a dot, and the file's first key wins", () => {
     const config = loraConfig({ rank: 1, rankPattern: { query: 4, "0\\.query": 5, "layer.1.query": 6, uery: 7 } });
     expect(ranks(config)).toEqual([4, 1, 4, 4]);
     expect(ranks(loraConfig({ rank: 1, rankPattern: { "1.query": 2, query: 3, "alue|value": 9 } }))).toEqual([
@@ -123,12 +123,12 @@ describe("patterns", () => {
     expect(ranks(loraConfig({ rank: 1, rankPattern: { uery: 7, "0": 7, "layer.1": 7 } }))).toEqual([1, 1, 1, 1]);
   });
 
-  test("are written as they are where no two keys match one module", () => {
+  test("are written unchanged if no two keys match one module", () => {
     const rankPattern = { "0.query": 4, value: 5 };
     expect(render(loraConfig({ rankPattern }), paths).rank_pattern).toEqual(rankPattern);
   });
 
-  test("that overlap are written so that PEFT, which sorts their keys, gives every module the same", () => {
+  test("that overlap are written so that PEFT, which sorts keys, gives every module the same value", () => {
     const config = loraConfig({
       rank: 1,
       alpha: 3,
@@ -147,14 +147,14 @@ describe("patterns", () => {
     }
   });
 
-  test("rank-stabilised scale divides by the root of the module's own rank", () => {
+  test("rank-stabilized scale divides by the square root of the module's own rank", () => {
     const config = loraConfig({ rank: 4, alpha: 6, rslora: true, rankPattern: { value: 9 } });
     expect(rankAndScale(config, "layer.0.query").scale).toBe(3);
     expect(rankAndScale(config, "layer.0.value").scale).toBe(2);
   });
 });
 
-test("an unknown peft_type is refused with those that are known", () => {
+test("an unknown peft_type is refused with a list of known ones", () => {
   expect(() => parse({ peft_type: "IA3" })).toThrow(/peft_type is "IA3"; known are .*"LORA"/);
   expect(() => parse({})).toThrow(/it has no peft_type; known are .*"LORA"/);
 });

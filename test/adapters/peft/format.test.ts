@@ -23,7 +23,7 @@ const ORIGIN = { taskType: "SEQ_CLS", baseModel: "some/base", revision: undefine
 const BERT = join(GOLDEN, "bert/adapters");
 const SAVED_BY_PEFT = readdirSync(BERT).filter((name) => !name.includes("."));
 
-test.each(SAVED_BY_PEFT)("%s: what PEFT saved is written again byte by byte", async (name) => {
+test.each(SAVED_BY_PEFT)("%s: an adapter that PEFT saved is written with the same bytes", async (name) => {
   const folder = newFolder();
   writeAdapter(folder, await readAdapter(join(BERT, name)));
   expect(readdirSync(folder).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
@@ -64,7 +64,7 @@ describe("magnitudes along in", () => {
     modulesToSave: ["classifier"],
   });
 
-  test("lie in files that PEFT does not take for its own, and are read back", async () => {
+  test("are saved in files that PEFT does not recognize, and read back", async () => {
     const folder = newFolder();
     const { adapter, logits } = saved(config, { method: "bidora", labels: ["a", "b", "c"], phase: "retrain" });
     writeAdapter(folder, adapter);
@@ -76,7 +76,7 @@ describe("magnitudes along in", () => {
     expect(logitsOf(read)).toEqual(logits);
   });
 
-  test("along out, the metadata file keeps what PEFT has no key for", async () => {
+  test("along out, the metadata file keeps the settings that PEFT has no key for", async () => {
     const folder = newFolder();
     const metadata = {
       method: "bidora",
@@ -99,7 +99,7 @@ describe("magnitudes along in", () => {
   });
 });
 
-test("float64 tensors are saved in float32, and all-linear as the modules it stood for", async () => {
+test("float64 tensors are saved in float32, and all-linear as the modules that it matched", async () => {
   const model = new SmallModel();
   const config = loraConfig({ targetModules: "all-linear", modulesToSave: ["classifier"] });
   const { trained } = inject(model, config, { generator: new torch.Generator(3), dtype: "float64" });
@@ -141,7 +141,7 @@ describe("a saved DoRA adapter", () => {
     writeFileSync(path, JSON.stringify({ ...readJson<object>(path), ...change }));
   }
 
-  test("may lack the prefix, have PEFT's old name of magnitudes, or name no targets", async () => {
+  test("may lack the prefix or target_modules, or have PEFT's old names of magnitudes", async () => {
     rewrite((name) => name.replace("base_model.model.", "").replace(/magnitude_vector$/, "magnitude_vector.weight"));
     configure({ target_modules: null });
     const read = await readAdapter(folder);
@@ -153,7 +153,7 @@ describe("a saved DoRA adapter", () => {
     expect(logitsOf(read)).toEqual(logits);
   });
 
-  test("may bring the model's own embedding table, but no other", async () => {
+  test("may contain the model's own embedding table, but no other", async () => {
     const table = new SmallModel("float32").words.weight.tensor;
     rewrite((name) => name, [["base_model.model.words.base_layer.weight", torch.to(table, "bfloat16")]]);
     expect(logitsOf(await readAdapter(folder))).toEqual(logits);
@@ -173,7 +173,7 @@ describe("a saved DoRA adapter", () => {
     );
   });
 
-  test("is refused when magnitudes and use_dora contradict each other", async () => {
+  test("is refused if magnitudes and use_dora contradict each other", async () => {
     configure({ use_dora: false });
     await expect(readAdapter(folder)).rejects.toThrow(/use_dora is false, but there is a .*lora_magnitude_vector/);
     configure({ use_dora: true });
@@ -197,7 +197,7 @@ describe("a saved DoRA adapter", () => {
       (name) => (name.endsWith("classifier.bias") ? undefined : name),
       /lacks .*: .*classifier\.bias\./,
     ],
-  ])("does not fit with %s, and changes nothing then", async (_, change, message) => {
+  ])("does not fit with %s, and leaves the model unchanged", async (_, change, message) => {
     rewrite(change);
     const adapter = await readAdapter(folder);
     const model = new SmallModel("float32");
@@ -206,7 +206,7 @@ describe("a saved DoRA adapter", () => {
     expect(model.forward(IDS, EVALUATION).toArray()).toEqual(before);
   });
 
-  test("does not fit where a shape differs: name and both shapes are told", async () => {
+  test("does not fit if a shape differs: the message has the name and both shapes", async () => {
     configure({ r: 4 });
     const adapter = await readAdapter(folder);
     expect(() => logitsOf(adapter)).toThrow(
@@ -214,7 +214,7 @@ describe("a saved DoRA adapter", () => {
     );
   });
 
-  test("is refused as a pickle, without weights, and without a configuration", async () => {
+  test("is refused as a pickle, without weights, or without a configuration", async () => {
     const weights = join(folder, "adapter_model.safetensors");
     renameSync(weights, join(folder, "adapter_model.bin"));
     await expect(readAdapter(folder)).rejects.toThrow(/adapter_model\.bin is a pickle.*save_pretrained/);
@@ -225,7 +225,7 @@ describe("a saved DoRA adapter", () => {
     await expect(readAdapter(join(folder, "absent"))).rejects.toThrow(/is not a folder/);
   });
 
-  test("in a subfolder is pointed at", async () => {
+  test("in a subfolder is named in the message", async () => {
     const outer = newFolder();
     cpSync(folder, join(outer, "mine"), { recursive: true });
     await expect(readAdapter(outer)).rejects.toThrow(/there is an adapter in .*mine/);
@@ -245,7 +245,7 @@ describe("a saved DoRA adapter", () => {
     await expect(readAdapter(folder)).rejects.toThrow(message);
   });
 
-  test("whose only settings, those of the metadata file, name what no module can be called is refused", async () => {
+  test("whose settings are only in the metadata file is refused for an impossible module name", async () => {
     rmSync(join(folder, "adapter_config.json"));
     const adapterConfig = { peft_type: "LORA", rank_pattern: JSON.parse('{"__proto__":1}') };
     writeFileSync(join(folder, "bidora.json"), JSON.stringify({ formatVersion: 1, method: "dora", adapterConfig }));
