@@ -14,7 +14,7 @@ import { type EarlyStopping, emitEvaluation } from "../train/earlyStopping.js";
 import { type ResumePoint, runLoop, stepsOfPhases, tell } from "../train/loop.js";
 import { machineFacts, peakMemoryBytes, versions } from "../train/machine.js";
 import { inOrder, type RunObserver, type Untimed } from "../train/observer.js";
-import { checkpointBytes, LatestState, DiskReserve, rescue, withNote } from "../train/rescue.js";
+import { checkpointBytes, DiskReserve, LatestState, rescue, withNote } from "../train/rescue.js";
 import { type FoundCheckpoint, resumePoint } from "../train/resume.js";
 import { checkFinite } from "../train/trainedTensors.js";
 import { parameterCounts, writeBeside, writeTrained } from "./artefacts.js";

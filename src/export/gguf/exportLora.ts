@@ -1,7 +1,13 @@
 /** An adapter as a LoRA for llama.cpp. */
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
-import { type AdaptedModel, lowRankUpdates, readAdapter, refuseUnmerged, trainedOutsideUpdates } from "../../adapters/index.js";
+import {
+  type AdaptedModel,
+  lowRankUpdates,
+  readAdapter,
+  refuseUnmerged,
+  trainedOutsideUpdates,
+} from "../../adapters/index.js";
 import { UsageError } from "../../common/errors.js";
 import { readJsonObject } from "../../files/json.js";
 import { GGUF_SOURCE } from "../../files/names.js";
