@@ -9,9 +9,9 @@
 #include "environment.h"
 #include "exports.h"
 #include "guard.h"
-#include "kernels/frozenProduct.h"
-#include "kernels/levels.h"
-#include "kernels/processor.h"
+#include "kernels/common/isaVariants.h"
+#include "kernels/common/processor.h"
+#include "kernels/products/frozenProduct.h"
 
 namespace bidora {
 namespace {
@@ -35,10 +35,10 @@ Result askBlas(const char* name, Result absent) {
   return function ? function() : absent;
 }
 
-Napi::Value levelNames(Napi::Env env) {
-  const std::vector<const Level*> usable = usableLevels();
+Napi::Value variantNames(Napi::Env env) {
+  const std::vector<size_t> usable = usableVariants();
   Napi::Array names = Napi::Array::New(env, usable.size());
-  for (size_t i = 0; i < usable.size(); ++i) names.Set(i, usable[i]->name);
+  for (size_t i = 0; i < usable.size(); ++i) names.Set(i, variantName(usable[i]));
   return names;
 }
 
@@ -54,8 +54,8 @@ Napi::Value engineFacts(const Napi::CallbackInfo& info) {
   facts.Set("torchVersion", TORCH_VERSION);
   facts.Set("library", libraryOf(reinterpret_cast<void*>(&at::get_num_threads)));
   facts.Set("cpuCapability", at::get_cpu_capability());
-  facts.Set("kernelLevel", level().name);
-  facts.Set("kernelLevels", levelNames(info.Env()));
+  facts.Set("isaVariant", variantName(variantInUse()));
+  facts.Set("isaVariants", variantNames(info.Env()));
   facts.Set("tiles", hasTiles());
   facts.Set("ownProducts", ownProducts(info.Env()));
   facts.Set("blasLibrary", libraryOf(dlsym(RTLD_DEFAULT, "sgemm_")));
@@ -75,9 +75,9 @@ Napi::Value setThreads(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (name): the level of instructions that kernels use from now on.
-Napi::Value setKernelLevel(const Napi::CallbackInfo& info) {
-  useLevel(info[0].As<Napi::String>().Utf8Value());
+// (name): the ISA variant that kernels use from now on.
+Napi::Value setIsaVariant(const Napi::CallbackInfo& info) {
+  useVariant(info[0].As<Napi::String>().Utf8Value());
   return info.Env().Undefined();
 }
 
@@ -105,7 +105,7 @@ void exportEngine(Napi::Object exports) {
   defineFunction<engineFacts>(exports, "engineFacts");
   defineFunction<allocatedBytes>(exports, "allocatedBytes");
   defineFunction<setThreads>(exports, "setThreads");
-  defineFunction<setKernelLevel>(exports, "setKernelLevel");
+  defineFunction<setIsaVariant>(exports, "setIsaVariant");
   defineFunction<setErrorFactory>(exports, "setErrorFactory");
 }
 

@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include <sstream>
+#include <string_view>
 
 #include "environment.h"
 
@@ -47,11 +48,23 @@ std::string describeArguments(const std::vector<c10::IValue>& values) {
   throw Napi::Error(env, error);
 }
 
+// One sentence for the dispatcher's page of text about a backend ("from the 'CUDA' backend") without a kernel.
+std::string missingKernel(const std::string& text) {
+  constexpr std::string_view kBefore = "from the '";
+  const size_t start = text.find(kBefore);
+  if (start == std::string::npos) return text;
+  const size_t begin = start + kBefore.size();
+  return "there is no kernel for " + text.substr(begin, text.find('\'', begin) - begin) +
+         " tensors: expected dense tensors on the CPU.";
+}
+
 [[noreturn]] void throwCurrent(Napi::Env env) {
   try {
     throw;
   } catch (const Napi::Error&) {
     throw;
+  } catch (const c10::NotImplementedError& error) {
+    throwError(env, missingKernel(error.what_without_backtrace()));
   } catch (const c10::Error& error) {
     throwError(env, error.what_without_backtrace());
   } catch (const std::bad_alloc&) {

@@ -28,7 +28,7 @@ function describe(facts: Diagnosis): [string, string][] {
     ["BLAS", facts.blasLibrary ? `${blas} (${facts.blasLibrary})` : blas],
     ["oneDNN", facts.onednn ? facts.onednnVersion || "yes" : "no"],
     ["threads", `${facts.threads}${facts.openmp ? ", OpenMP" : ""}`],
-    ["processor", `${facts.cpuCapability}; our operators ${facts.kernelLevel} (of ${facts.kernelLevels.join(", ")})`],
+    ["processor", `${facts.cpuCapability}; our operators ${facts.isaVariant} (of ${facts.isaVariants.join(", ")})`],
     ["frozen products", frozenProducts(facts)],
     ["bfloat16", facts.fastBfloat16 ? "computed in hardware" : "slow here; dtype auto takes float32"],
     ["products", `${facts.gigaflops.float32} GFLOP/s in float32, ${facts.gigaflops.bfloat16} in bfloat16`],

@@ -40,8 +40,8 @@ export function packableDtypes(): readonly DType[] {
 }
 
 /** What the last bits of a result depend on beside the threads: libtorch, and what of this processor's instructions is used. */
-export function arithmetic({ torchVersion, cpuCapability, kernelLevel, tiles }: EngineFacts = engineFacts()): string {
-  return `libtorch ${torchVersion}, ${cpuCapability}, ${kernelLevel}${tiles ? " and AMX" : ""}`;
+export function arithmetic({ torchVersion, cpuCapability, isaVariant, tiles }: EngineFacts = engineFacts()): string {
+  return `libtorch ${torchVersion}, ${cpuCapability}, ${isaVariant}${tiles ? " and AMX" : ""}`;
 }
 
 /** Sets the number of threads that operators use. */

@@ -29,12 +29,12 @@ export type EngineFacts = {
   readonly torchVersion: string;
   readonly library: string;
   readonly cpuCapability: string;
-  /** The level of instructions that our own operators use, and all that this processor has. */
-  readonly kernelLevel: string;
-  readonly kernelLevels: readonly string[];
-  /** The processor has tiles (AMX) for bfloat16. */
+  /** The ISA variant that our operators use, and all that this processor has. */
+  readonly isaVariant: string;
+  readonly isaVariants: readonly string[];
+  /** Whether the processor has tiles (AMX) for bfloat16. */
   readonly tiles: boolean;
-  /** The dtypes that products with frozen weights are our own in. */
+  /** The dtypes in which products with frozen weights are our own. */
   readonly ownProducts: readonly string[];
   readonly blasLibrary: string;
   readonly openblas: string;
@@ -108,7 +108,7 @@ export interface Native {
   setGeneratorState(generator: Handle, state: Uint8Array): void;
   engineFacts(): EngineFacts;
   setThreads(threads: number): void;
-  setKernelLevel(level: string): void;
+  setIsaVariant(name: string): void;
   startProfile(withShapes: boolean): void;
   stopProfile(): NativeProfile;
   pushRange(name: string): void;
@@ -229,7 +229,7 @@ export const native: Native = Object.create(
       addon.declareOperators(OPERATORS);
       addon.setErrorFactory((message, operator, schema, shapes) => new TorchError(message, operator, schema, shapes));
       if (isAddressSpaceLimited()) warmUp(addon);
-      if (process.env.BIDORA_CPU) addon.setKernelLevel(process.env.BIDORA_CPU);
+      if (process.env.BIDORA_CPU) addon.setIsaVariant(process.env.BIDORA_CPU);
       Object.assign(native, addon);
       return addon[name as keyof Native];
     },

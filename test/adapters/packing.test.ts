@@ -7,9 +7,9 @@ import { expectClose } from "../parity/goldenFiles.js";
 import { IDS, perturb, SmallModel } from "./smallModel.js";
 
 // A level at which products are oneDNN's: packed weights are for these.
-const { kernelLevel, kernelLevels } = torch.engineFacts();
-beforeAll(() => native.setKernelLevel(kernelLevels[0]!));
-afterAll(() => native.setKernelLevel(kernelLevel));
+const { isaVariant, isaVariants } = torch.engineFacts();
+beforeAll(() => native.setIsaVariant(isaVariants[0]!));
+afterAll(() => native.setIsaVariant(isaVariant));
 
 const TARGETS = ["query", "value"];
 const CONFIGS: [string, AdapterConfig | undefined][] = [
@@ -62,7 +62,7 @@ test("dtypes without packing stay unpacked", () => {
 });
 
 test("nothing is packed if bidora's own kernels do the product", () => {
-  native.setKernelLevel(kernelLevel);
+  native.setIsaVariant(isaVariant);
   const model = new SmallModel("float32");
   packLinears(model);
   const { ownProducts } = torch.engineFacts();

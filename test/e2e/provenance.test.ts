@@ -194,19 +194,19 @@ test("another number of threads is said, and the run goes on", async () => {
   }
 });
 
-const { kernelLevel, kernelLevels } = torch.engineFacts();
-test.skipIf(kernelLevels.length < 2)("another kind of processor is said, and the run goes on", async () => {
+const { isaVariant, isaVariants } = torch.engineFacts();
+test.skipIf(isaVariants.length < 2)("another kind of processor is said, and the run goes on", async () => {
   const output = fresh();
   try {
-    native.setKernelLevel(kernelLevels[0] as string);
+    native.setIsaVariant(isaVariants[0] as string);
     await run({ method: "lora", output }, abortAfter(2));
-    native.setKernelLevel(kernelLevel);
+    native.setIsaVariant(isaVariant);
     const { notes, events } = await run({ method: "lora", output, resume: true });
     expect(notes).toEqual([
       expect.stringMatching(/checkpoint-2 was computed with libtorch .*, baseline( and AMX)?, now it is libtorch /),
     ]);
     expect(stepsOf(events).map(({ step }) => step)).toEqual([3, 4]);
   } finally {
-    native.setKernelLevel(kernelLevel);
+    native.setIsaVariant(isaVariant);
   }
 });

@@ -342,25 +342,96 @@ test("tiles of another size are refused", () => {
   });
 });
 
-describe("tensors that are not on the CPU are refused in one sentence, whichever operand they are", () => {
-  test.each(OURS)("$name", ({ name, number }) => {
+/** Which arguments of FITTING are trained, for the operators that have a derivative. */
+const TRAINED: Readonly<Record<string, readonly number[]>> = {
+  "bidora::attention": [0, 1, 2],
+  "bidora::dropout": [0],
+  "bidora::dropout_add_norm": [0, 1, 2, 3],
+  "bidora::row_norm": [0, 1, 2],
+  "bidora::rotary": [0],
+  "bidora::gelu": [0],
+  "bidora::silu": [0],
+  "bidora::gelu_mul": [0, 1],
+  "bidora::silu_mul": [0, 1],
+  "bidora::linear": [0, 1, 2],
+  "bidora::linear_input_gradient": [0, 1],
+  "bidora::linear_cross_entropy": [0, 1, 2],
+  "bidora::low_rank_linear": [0, 2, 3, 4, 6, 7],
+  "bidora::direction_norm": [2, 3],
+  "bidora::direction_gain": [2, 3, 4],
+  "bidora::gram_form": [2, 3, 4],
+  "bidora::orthogonality": [3, 4],
+};
+
+const onMeta = (tensor: torch.Tensor) => torch.empty(tensor.shape, { dtype: tensor.dtype, device: "meta" });
+
+const mapped = (value: unknown, map: (tensor: torch.Tensor) => unknown): unknown => {
+  if (value instanceof torch.Tensor) return map(value);
+  return isTensors(value) ? value.map(map) : value;
+};
+
+const handles = (values: readonly unknown[]) => values.map((value) => mapped(value, (tensor) => tensor.handle));
+
+describe("the dispatcher picks a kernel by the device of all operands", () => {
+  const usual = { size: 4, dtype: "float32" } as const;
+
+  test.each(OURS)("$name gives the CPU's shapes and dtypes on the meta device", ({ name, number }) => {
     torch.scope(() => {
-      const fitting = FITTING[name]!({ size: 3, dtype: "float32" });
+      const fitting = FITTING[name]!(usual);
+      const describeAll = (values: readonly unknown[]) =>
+        [torch.noGrad(() => native.call(number, ...handles(values)) ?? [])]
+          .flat()
+          .map((handle) => native.describe(handle as Handle));
+      const away = fitting.map((value) => mapped(value, onMeta));
+      expect(describeAll(away)).toEqual(describeAll(fitting));
+    });
+  });
+
+  test.each(Object.keys(TRAINED))("%s has gradients of the CPU's shapes and dtypes on the meta device", (name) => {
+    torch.scope(() => {
+      const gradients = (place: (tensor: torch.Tensor) => torch.Tensor) => {
+        const values = FITTING[name]!(usual).map((value) => mapped(value, place));
+        const leaves = TRAINED[name]!.flatMap((i) => [values[i]].flat() as torch.Tensor[]);
+        for (const leaf of leaves) leaf.setRequiresGrad(true);
+        const number = torch.OPERATORS.indexOf(name as (typeof torch.OPERATORS)[number]);
+        const [handle] = [native.call(number, ...handles(values))].flat() as Handle[];
+        const total = torch.sum(new torch.Tensor(handle!));
+        return torch
+          .grad([total], leaves, { allowUnused: true })
+          .map((tensor) => tensor && [tensor.dtype, tensor.shape]);
+      };
+      const found = gradients(onMeta);
+      expect(found).toEqual(gradients((tensor) => torch.clone(tensor)));
+      expect(found).not.toContain(undefined);
+    });
+  });
+
+  test.each(OURS)("$name refuses operands on two devices in one sentence", ({ name, number }) => {
+    torch.scope(() => {
+      const fitting = FITTING[name]!(usual);
       const places = fitting.flatMap((value, place) =>
         value instanceof torch.Tensor || isTensors(value) ? [place] : [],
       );
-      expect(places.length).toBeGreaterThan(0);
-      for (const place of places) {
+      const count = fitting.flat().filter((value) => value instanceof torch.Tensor).length;
+      for (const place of count > 1 ? places : []) {
         const given = fitting[place] as torch.Tensor | readonly torch.Tensor[];
-        const { shape, dtype } = isTensors(given) ? (given[0] as torch.Tensor) : (given as torch.Tensor);
-        const away = torch.empty(shape, { dtype, device: "meta" });
-        const handles = (value: unknown): unknown => {
-          if (value instanceof torch.Tensor) return value.handle;
-          return isTensors(value) ? value.map(handles) : value;
-        };
-        const values = fitting.with(place, isTensors(given) ? [away, ...given.slice(1)] : away).map(handles);
-        expect(() => native.call(number, ...values), `operand ${place}`).toThrow(/expected .*on the CPU.*meta/);
+        const away = isTensors(given) ? [onMeta(given[0]!), ...given.slice(1)] : onMeta(given);
+        expect(() => native.call(number, ...handles(fitting.with(place, away))), `operand ${place}`).toThrow(
+          /: expected all tensors on one device, got some on \w+ and some on \w+$/,
+        );
       }
+    });
+  });
+
+  test("a kind of tensor without a kernel is named in one sentence", () => {
+    torch.scope(() => {
+      const toSparse = native.declareOperators(["aten::to_sparse"]);
+      const sparse = native.call(toSparse, torch.ones([2, 3]).handle) as Handle;
+      const number = torch.OPERATORS.indexOf("bidora::dropout");
+      expect(() => native.call(number, sparse, 0.5, 1, 2)).toThrow(
+        /^bidora::dropout\(.*\): there is no kernel for SparseCPU tensors: expected dense tensors on the CPU\.$/,
+      );
+      native.releaseOne(sparse);
     });
   });
 });

@@ -1,0 +1,33 @@
+// Activations by PyTorch's names.
+#pragma once
+
+#include <c10/util/Exception.h>
+
+#include <string_view>
+
+#include "functions.h"
+
+namespace bidora {
+
+inline Activation geluOf(std::string_view approximate) {
+  TORCH_CHECK(approximate == "none" || approximate == "tanh", "expected GELU by \"none\" or \"tanh\", got \"",
+              approximate, '"');
+  return approximate == "tanh" ? Activation::geluTanh : Activation::gelu;
+}
+
+// By one name each: "gelu", "gelu_tanh", "silu".
+inline Activation activationOf(std::string_view name) {
+  if (name == "silu") return Activation::silu;
+  if (name == "gelu_tanh") return Activation::geluTanh;
+  TORCH_CHECK(name == "gelu", "expected the activation \"gelu\", \"gelu_tanh\" or \"silu\", got \"", name, '"');
+  return Activation::gelu;
+}
+
+inline std::string_view nameOf(Activation kind) {
+  if (kind == Activation::silu) return "silu";
+  return kind == Activation::geluTanh ? "gelu_tanh" : "gelu";
+}
+
+inline std::string_view approximateOf(Activation kind) { return kind == Activation::geluTanh ? "tanh" : "none"; }
+
+}  // namespace bidora

@@ -1,0 +1,83 @@
+// Attention's functions of each ISA variant, and what they are called with.
+#pragma once
+
+#include "kernels/common/functionTable.h"
+
+namespace bidora {
+
+// Rows laid end to end: queries queryStarts[i] … queryStarts[i + 1] − 1 are row i's, and keys keyStarts[i] … keyEnds[i]
+// − 1. The last query of a row stands at its last key, and a query sees the keys from `before` places before its own to
+// `after` places after it. heads / kvHeads query heads share a key head.
+struct AttentionShape {
+  const int64_t *queryStarts, *keyStarts, *keyEnds;
+  int64_t rows, heads, kvHeads, size;
+  int64_t before, after;
+  double scale;
+  Dropping dropping;
+};
+
+template <typename T>
+struct AttentionInputs {
+  Rows<const T> q, k, v;
+};
+
+// log Σ exp of each query's scores: [H, queries].
+template <typename T>
+struct AttentionGradients {
+  Rows<const T> out;
+  const SumOf<T>* logSums;
+  Rows<T> q, k, v;
+};
+
+// The output's gradient and its tangent; where the gradients' tangents go, and they themselves. Of what comes in, a
+// tangent without data counts as 0.
+template <typename T>
+struct AttentionTangentGradients {
+  Rows<const T> out, outTangent;
+  Rows<T> qTangent, kTangent, vTangent;
+  Rows<T> q, k, v;
+};
+
+// Room for the weights of rows whose keys are divided among threads: row i's begin at places[i].
+template <typename Sum>
+struct SharedKeys {
+  Sum* room;
+  const int64_t* places;
+  int64_t parts;  // that keys, queries and a head's numbers are cut into
+};
+// What is done for all parts before the next begins.
+enum class KeyStep { score, weigh, mix };
+
+// The mask of one head of one row: [queries, keys] with `stride` numbers from query to query.
+struct MaskShape {
+  int64_t queries, keys, stride;
+  uint32_t head;
+  Dropping dropping;
+};
+
+template <typename T>
+struct AttentionFunctions {
+  using Sum = SumOf<T>;
+
+  // Heads of rows until all are taken: `next` is shared by the threads.
+  void (*attend)(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, Sum* logSums,
+                 int64_t& next);
+  void (*attendBackward)(const AttentionShape& shape, const AttentionInputs<T>& inputs,
+                         const AttentionGradients<T>& gradients, int64_t& next);
+  // The same bits, without dropout, where rows have few queries and many keys: `logSums` is room.
+  void (*attendCached)(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, Sum* logSums,
+                       int64_t& next);
+  // Whether attendStep can take all rows, one step after the other. Null where the variant has no such code.
+  bool (*attendsInSteps)(const AttentionShape& shape, const AttentionInputs<T>& inputs);
+  void (*attendStep)(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out,
+                     const SharedKeys<Sum>& shared, KeyStep step, int64_t& next);
+  void (*attentionMask)(const MaskShape& shape, T* mask);
+  void (*attendTangent)(const AttentionShape& shape, const AttentionInputs<T>& inputs,
+                        const AttentionInputs<T>& tangents, Rows<T> out, int64_t& next);
+  void (*attendTangentBackward)(const AttentionShape& shape, const AttentionInputs<T>& inputs,
+                                const AttentionInputs<T>& tangents, const AttentionTangentGradients<T>& gradients,
+                                int64_t& next);
+};
+BIDORA_FUNCTIONS(AttentionFunctions)
+
+}  // namespace bidora

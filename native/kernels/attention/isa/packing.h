@@ -1,0 +1,162 @@
+// Operands of the small products, copied from a head's strided numbers, [length, size], into the layouts that tiles.h
+// reads.
+#pragma once
+
+#include "kernels/isa/buffer.h"
+#include "kernels/isa/numbers.h"
+#include "kernels/isa/tiles.h"
+#include "kernels/isa/transpose.h"
+
+namespace bidora::BIDORA_ISA {
+
+// One head of one row: token i's numbers are at data[i·stride …].
+template <typename T>
+struct Strided {
+  T* data;
+  int64_t stride;
+
+  [[gnu::always_inline]] T* row(int64_t i) const { return data + i * stride; }
+};
+
+// Words that hold so many numbers.
+template <typename Storage>
+[[gnu::always_inline]] constexpr int64_t wordsOf(int64_t numbers) {
+  return (numbers + Arithmetic<Storage>::kPerWord - 1) / Arithmetic<Storage>::kPerWord;
+}
+
+// Words of a row, side by side; `words` times kPerWord may pass `size`, and the rest is 0.
+template <typename Storage>
+void packRow(const Storage* from, int64_t size, int64_t words, typename Arithmetic<Storage>::Word* to) {
+  using A = Arithmetic<Storage>;
+  if constexpr (A::kPerWord == 1) {
+    for (int64_t d = 0; d < size; ++d) to[d] = wide(from[d]);
+    for (int64_t d = size; d < words; ++d) to[d] = 0;
+  } else {
+    const int64_t whole = size / 2;
+    for (int64_t d = 0; d < whole; ++d) std::memcpy(&to[d].bits, from + 2 * d, sizeof(Pair));
+    for (int64_t d = whole; d < words; ++d) to[d].bits = 2 * d < size ? from[2 * d].bits : 0;
+  }
+}
+
+// The next head's numbers lie behind a token's: they arrive while this head is computed.
+template <typename Storage>
+[[gnu::always_inline]] inline void fetchNextHead(const Storage* token, int64_t size) {
+  for (int64_t d = 0; d < size; d += 64 / static_cast<int64_t>(sizeof(Storage))) __builtin_prefetch(token + size + d);
+}
+
+// → [padded, words]; rows from `length` on are 0.
+template <typename Storage>
+typename Arithmetic<Storage>::Word* packRows(Strided<const Storage> from, int64_t length, int64_t padded, int64_t size,
+                                             int64_t words, Buffer<typename Arithmetic<Storage>::Word>& buffer) {
+  auto* to = buffer.need(padded * words);
+  for (int64_t i = 0; i < length; ++i) {
+    fetchNextHead(from.row(i), size);
+    packRow(from.row(i), size, words, to + i * words);
+  }
+  std::memset(static_cast<void*>(to + length * words), 0, (padded - length) * words * sizeof(*to));
+  return to;
+}
+
+// Whether tokens can be read as words where they lie.
+template <typename Storage>
+bool isInWords(Strided<const Storage> x, int64_t size) {
+  using A = Arithmetic<Storage>;
+  if constexpr (A::kPerWord * sizeof(Storage) != sizeof(typename A::Word)) return false;
+  return size % A::kPerWord == 0 && x.stride % A::kPerWord == 0 &&
+         reinterpret_cast<uintptr_t>(x.data) % sizeof(typename A::Word) == 0;
+}
+
+// Tokens `start` … `start + count - 1` as a left operand of `padded` rows: where they lie, or copied.
+template <typename Storage>
+Left<typename Arithmetic<Storage>::Word> leftTokens(Strided<const Storage> x, int64_t start, int64_t count,
+                                                    int64_t padded, int64_t size,
+                                                    Buffer<typename Arithmetic<Storage>::Word>& buffer) {
+  using A = Arithmetic<Storage>;
+  const Strided<const Storage> from{x.row(start), x.stride};
+  if (count == padded && isInWords(from, size)) {
+    for (int64_t i = 0; i < count; ++i) fetchNextHead(from.row(i), size);
+    return {reinterpret_cast<const typename A::Word*>(from.data), from.stride / A::kPerWord, 1};
+  }
+  const int64_t words = wordsOf<Storage>(size);
+  return {packRows(from, count, padded, size, words, buffer), words, 1};
+}
+
+// Tokens across lanes: → [words, padded], 0 where there is no token. Those that make no whole tile are copied first.
+template <typename Storage>
+typename Arithmetic<Storage>::Word* packColumns(Strided<const Storage> from, int64_t length, int64_t padded,
+                                                int64_t size, Buffer<typename Arithmetic<Storage>::Word>& rows,
+                                                Buffer<typename Arithmetic<Storage>::Word>& columns) {
+  using A = Arithmetic<Storage>;
+  using Word = typename A::Word;
+  const int64_t words = wordsOf<Storage>(size), whole = isInWords(from, size) ? length / kWidth * kWidth : 0;
+  Word* to = columns.need(padded * words);
+  for (int64_t i = 0; i < whole; ++i) fetchNextHead(from.row(i), size);
+  transpose(reinterpret_cast<const Word*>(from.data), from.stride / A::kPerWord, whole, words, to, padded);
+  if (whole == padded) return to;
+  const Strided<const Storage> rest{from.row(whole), from.stride};
+  transpose(packRows(rest, length - whole, padded - whole, size, words, rows), words, padded - whole, words, to + whole,
+            padded);
+  return to;
+}
+
+// A token's numbers across lanes: → [padded / kPerWord, width], a word holding neighbouring tokens' numbers.
+template <typename Storage>
+typename Arithmetic<Storage>::Word* packTokens(Strided<const Storage> from, int64_t length, int64_t padded,
+                                               int64_t size, int64_t width,
+                                               Buffer<typename Arithmetic<Storage>::Word>& buffer) {
+  using A = Arithmetic<Storage>;
+  if constexpr (A::kPerWord == 1) return packRows(from, length, padded, size, width, buffer);
+  auto* to = buffer.need(padded / A::kPerWord * width);
+  std::memset(static_cast<void*>(to), 0, padded / A::kPerWord * width * sizeof(*to));
+  if constexpr (A::kPerWord == 2) {
+    for (int64_t i = 0; i < length; i += 2) {
+      Pair* row = to + i / 2 * width;
+      const Storage* first = from.row(i);
+      const Storage* second = i + 1 < length ? from.row(i + 1) : nullptr;
+      fetchNextHead(first, size);
+      if (second) fetchNextHead(second, size);
+      if (second)
+        for (int64_t d = 0; d < size; ++d) row[d].bits = first[d].bits | static_cast<uint32_t>(second[d].bits) << 16;
+      else
+        for (int64_t d = 0; d < size; ++d) row[d].bits = first[d].bits;
+    }
+  }
+  return to;
+}
+
+// [rows, width] sums as a left operand whose depth runs along each row.
+template <typename Sum>
+Left<Sum> alongRows(const Sum* from, int64_t rows, int64_t width, Buffer<Sum>&) {
+  return {from, width, 1};
+}
+
+// The same with the depth running down the columns: the transposed matrix.
+template <typename Sum>
+Left<Sum> alongColumns(const Sum* from, int64_t rows, int64_t width, Buffer<Sum>&) {
+  return {from, 1, width};
+}
+
+#ifdef BIDORA_BFLOAT16_PAIRS
+inline __m256i roundToBfloat16(const float* from) { return (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from)); }
+
+inline Left<Pair> alongRows(const float* from, int64_t rows, int64_t width, Buffer<Pair>& buffer) {
+  Pair* to = buffer.need(rows * width / 2);
+  for (int64_t i = 0; i < rows * width; i += 16)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i / 2), roundToBfloat16(from + i));
+  return {to, width / 2, 1};
+}
+
+inline Left<Pair> alongColumns(const float* from, int64_t rows, int64_t width, Buffer<Pair>& buffer) {
+  Pair* to = buffer.need(rows / 2 * width);
+  for (int64_t i = 0; i < rows; i += 2) {
+    for (int64_t j = 0; j < width; j += 16) {
+      const __m512i low = _mm512_cvtepu16_epi32(roundToBfloat16(from + i * width + j));
+      const __m512i high = _mm512_cvtepu16_epi32(roundToBfloat16(from + (i + 1) * width + j));
+      _mm512_storeu_si512(to + i / 2 * width + j, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+    }
+  }
+  return {to, 1, width};
+}
+#endif
+
+}  // namespace bidora::BIDORA_ISA

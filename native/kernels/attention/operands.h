@@ -1,0 +1,143 @@
+// The operands of attention and of its tangents: checks, and their form for the ISA variants' functions.
+#pragma once
+
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+
+#include "functions.h"
+#include "kernels/common/operands.h"
+
+namespace bidora {
+
+constexpr int64_t kUnlimited = int64_t{1} << 62;
+
+struct AttentionSettings {
+  int64_t heads, kvHeads;
+  double scale;
+  int64_t before, after;  // keys that a query sees beside its own place
+  Dropping dropping;
+
+  bool isLimited() const { return before < kUnlimited || after < kUnlimited; }
+};
+
+// Where each row's queries and keys begin: [rows + 1] each.
+struct AttentionStarts {
+  at::Tensor queries, keys;
+};
+
+inline void checkStartsShape(const char* name, const at::Tensor& starts) {
+  TORCH_CHECK(starts.scalar_type() == at::kLong && starts.layout() == at::kStrided && starts.dim() == 1 &&
+                  starts.is_contiguous() && starts.numel() > 0,
+              name, ": expected [rows + 1] int64, side by side, got ", starts.sizes(), ' ', starts.scalar_type());
+}
+
+inline void checkStarts(const char* name, const at::Tensor& starts, int64_t tokens) {
+  checkStartsShape(name, starts);
+  const int64_t* places = starts.const_data_ptr<int64_t>();
+  bool rises = places[0] == 0;
+  for (int64_t row = 0; row + 1 < starts.numel(); ++row) rises = rises && places[row] < places[row + 1];
+  TORCH_CHECK(rises && places[starts.numel() - 1] == tokens, name, ": expected numbers that rise from 0 to ", tokens,
+              ", the tokens");
+}
+
+inline void checkRowCounts(const AttentionStarts& starts) {
+  TORCH_CHECK(starts.keys.numel() == starts.queries.numel(), "expected as many rows of keys as of queries, ",
+              starts.queries.numel() - 1, ", got ", starts.keys.numel() - 1);
+}
+
+// A query that sees no key would have no value.
+inline void checkPlaces(const AttentionStarts& starts, const AttentionSettings& settings) {
+  checkRowCounts(starts);
+  if (!settings.isLimited()) return;
+  const int64_t *queries = starts.queries.const_data_ptr<int64_t>(), *keys = starts.keys.const_data_ptr<int64_t>();
+  for (int64_t row = 0; row + 1 < starts.queries.numel(); ++row)
+    TORCH_CHECK(queries[row + 1] - queries[row] <= keys[row + 1] - keys[row],
+                "expected at least as many keys as queries in each row where a query sees some of the keys only, got ",
+                queries[row + 1] - queries[row], " queries and ", keys[row + 1] - keys[row], " keys in row ", row);
+}
+
+inline void checkHeads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int64_t heads, int64_t kvHeads) {
+  TORCH_CHECK(kvHeads > 0 && heads > 0 && heads % kvHeads == 0,
+              "expected heads that are a multiple of the key heads, got ", heads, " and ", kvHeads);
+  TORCH_CHECK(q.dim() == 2 && q.size(1) % heads == 0, "expected a query of [tokens, heads · size], got ", q.sizes(),
+              " for ", heads, " heads");
+  TORCH_CHECK(k.dim() == 2 && k.size(1) == q.size(1) / heads * kvHeads && v.sizes() == k.sizes(),
+              "expected key and value of [tokens, ", q.size(1) / heads * kvHeads, "] like the query, got ", k.sizes(),
+              " and ", v.sizes());
+  TORCH_CHECK(k.scalar_type() == q.scalar_type() && v.scalar_type() == q.scalar_type(), "expected one dtype, got ",
+              q.scalar_type(), ", ", k.scalar_type(), " and ", v.scalar_type());
+}
+
+// What can be checked without the numbers in the tensors.
+inline void checkShapes(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionStarts& starts,
+                        const AttentionSettings& settings) {
+  checkOperands({&q, &k, &v});
+  checkHeads(q, k, v, settings.heads, settings.kvHeads);
+  TORCH_CHECK(settings.scale > 0, "expected a scale above 0, got ", settings.scale);
+  checkStartsShape("cu_seqlens_q", starts.queries);
+  checkStartsShape("cu_seqlens_k", starts.keys);
+  TORCH_CHECK(!settings.isLimited() || (settings.before >= 0 && settings.after >= 0),
+              "expected keys from 0 on before and after a query, got ", settings.before, " and ", settings.after);
+}
+
+inline void checkAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionStarts& starts,
+                           const AttentionSettings& settings) {
+  checkShapes(q, k, v, starts, settings);
+  checkStarts("cu_seqlens_q", starts.queries, q.size(0));
+  checkStarts("cu_seqlens_k", starts.keys, k.size(0));
+  checkPlaces(starts, settings);
+}
+
+// With a token's numbers side by side, as slices of a joint product have them.
+inline at::Tensor readable(const at::Tensor& x) { return x.stride(1) == 1 ? x : x.contiguous(); }
+
+template <typename T>
+Rows<const Stored<T>> rowsOf(const at::Tensor& x) {
+  return {read<T>(x), x.stride(0)};
+}
+template <typename T>
+Rows<Stored<T>> writableRows(const at::Tensor& x) {
+  return {write<T>(x), x.stride(0)};
+}
+
+inline AttentionShape shapeOf(const at::Tensor& q, const AttentionStarts& starts, const AttentionSettings& settings) {
+  return {.queryStarts = starts.queries.const_data_ptr<int64_t>(),
+          .keyStarts = starts.keys.const_data_ptr<int64_t>(),
+          .keyEnds = starts.keys.const_data_ptr<int64_t>() + 1,
+          .rows = starts.queries.numel() - 1,
+          .heads = settings.heads,
+          .kvHeads = settings.kvHeads,
+          .size = q.size(1) / settings.heads,
+          .before = settings.before,
+          .after = settings.after,
+          .scale = settings.scale,
+          .dropping = settings.dropping};
+}
+
+// Runs work(next) on all threads; each takes the next head when it is done with one.
+template <typename Work>
+void forEachThread(int64_t tasks, Work work) {
+  int64_t next = 0;
+  at::parallel_for(0, std::min<int64_t>(at::get_num_threads(), tasks), 1, [&](int64_t, int64_t) { work(next); });
+}
+
+// The operator's arguments other than tensors.
+struct AttentionGiven {
+  int64_t heads, kvHeads;
+  double scale;
+  std::optional<int64_t> before, after;
+  double p;
+  int64_t seed, stream;
+
+  AttentionSettings settings() const {
+    const auto limit = [](const std::optional<int64_t>& given) {
+      return std::min(given.value_or(kUnlimited), kUnlimited);
+    };
+    return {heads, kvHeads, scale, limit(before), limit(after), droppingOf(p, seed, stream)};
+  }
+};
+
+}  // namespace bidora

@@ -1,0 +1,48 @@
+// How a kernel's functions, built once for each ISA variant, are declared and found. A kernel has a struct of function
+// pointers (its `Functions<T>`, T a tensor's type) in functions.h; its isa.cpp, compiled for each variant, fills it in.
+#pragma once
+
+#include "kernels/common/types.h"
+
+// The variants, the best last. CMakeLists.txt has the compiler's options for each.
+#ifdef BIDORA_X86_VARIANTS
+#define BIDORA_FOR_EACH_VARIANT(use, argument) \
+  use(baseline, argument) use(avx2, argument) use(avx512, argument) use(avx512_bf16, argument)
+#else
+#define BIDORA_FOR_EACH_VARIANT(use, argument) use(baseline, argument)
+#endif
+
+namespace bidora {
+
+// A kernel's functions for every type of tensor.
+template <template <typename> typename Functions>
+struct FunctionTable {
+  Functions<float> float32;
+  Functions<double> float64;
+  Functions<Bfloat16> bfloat16;
+};
+
+// A kernel's table of each variant, in the order above; BIDORA_FUNCTIONS defines it.
+template <template <typename> typename Functions>
+struct TablesOf;
+
+}  // namespace bidora
+
+#define BIDORA_DECLARE_TABLE(variant, Functions)      \
+  namespace variant {                                 \
+  extern const FunctionTable<Functions> k##Functions; \
+  }
+#define BIDORA_TABLE_ADDRESS(variant, Functions) &variant::k##Functions,
+
+// Goes below the struct of function pointers, in namespace bidora.
+#define BIDORA_FUNCTIONS(Functions)                                \
+  BIDORA_FOR_EACH_VARIANT(BIDORA_DECLARE_TABLE, Functions)         \
+  template <>                                                      \
+  struct TablesOf<Functions> {                                     \
+    static constexpr const FunctionTable<Functions>* kTables[] = { \
+        BIDORA_FOR_EACH_VARIANT(BIDORA_TABLE_ADDRESS, Functions)}; \
+  };
+
+// Goes into isa.cpp, in the variant's own namespace, with a variable template that has the functions for a type.
+#define BIDORA_DEFINE_TABLE(Functions, kFunctions) \
+  const FunctionTable<Functions> k##Functions{kFunctions<float>, kFunctions<double>, kFunctions<Bfloat16>};

@@ -1,0 +1,82 @@
+// Between libtorch's tensors and the functions of the ISA variants. Kernels for the CPU and for Meta check their
+// operands with what is here; neither asks for a device, since the dispatcher chose the kernel by it.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/util/BFloat16.h>
+#include <c10/util/Exception.h>
+
+#include <initializer_list>
+#include <limits>
+#include <optional>
+
+#include "isaVariants.h"
+
+namespace bidora {
+
+constexpr int64_t kGrain = 1 << 14;  // elements that are worth a thread
+
+// A type of tensor as the ISA variants know it.
+template <typename T>
+using Stored = std::conditional_t<std::is_same_v<T, c10::BFloat16>, Bfloat16, T>;
+
+// A kernel's functions in the ISA variant in use.
+template <template <typename> typename Functions, typename T>
+const Functions<Stored<T>>& functions() {
+  if constexpr (std::is_same_v<T, double>) return tableInUse<Functions>().float64;
+  else if constexpr (std::is_same_v<T, float>) return tableInUse<Functions>().float32;
+  else return tableInUse<Functions>().bfloat16;
+}
+
+// Null for an undefined tensor.
+template <typename T>
+const Stored<T>* read(const at::Tensor& tensor) {
+  return tensor.defined() ? reinterpret_cast<const Stored<T>*>(tensor.const_data_ptr<T>()) : nullptr;
+}
+template <typename T>
+Stored<T>* write(const at::Tensor& tensor) {
+  return reinterpret_cast<Stored<T>*>(tensor.data_ptr<T>());
+}
+
+inline void checkOperand(const at::Tensor& tensor) {
+  TORCH_CHECK(tensor.defined() && tensor.layout() == at::kStrided, "expected dense tensors, got one of ",
+              tensor.layout(), " layout");
+  TORCH_CHECK(tensor.is_floating_point(), "expected floating-point numbers, got ", tensor.scalar_type());
+}
+
+// For whatever comes from outside: the code that follows reads the memory of these.
+inline void checkOperands(std::initializer_list<const at::Tensor*> tensors) {
+  for (const at::Tensor* tensor : tensors) checkOperand(*tensor);
+}
+inline void checkOperands(std::initializer_list<const std::optional<at::Tensor>*> tensors) {
+  for (const std::optional<at::Tensor>* tensor : tensors)
+    if (*tensor) checkOperand(**tensor);
+}
+
+// A missing tensor as an undefined one, and the other way round.
+inline at::Tensor orNone(const std::optional<at::Tensor>& tensor) { return tensor.value_or(at::Tensor()); }
+inline std::optional<at::Tensor> ifDefined(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional(tensor) : std::nullopt;
+}
+
+inline at::Tensor contiguousOrNone(const at::Tensor& tensor) { return tensor.defined() ? tensor.contiguous() : tensor; }
+
+// A tangent has its tensor's shape and dtype; a missing one counts as 0.
+inline void checkTangent(const char* name, const at::Tensor& tangent, const at::Tensor& of) {
+  if (!tangent.defined()) return;
+  checkOperand(tangent);
+  TORCH_CHECK(tangent.sizes() == of.sizes() && tangent.scalar_type() == of.scalar_type(), name,
+              ": expected a tangent like its tensor, ", of.sizes(), ' ', of.scalar_type(), ", got ", tangent.sizes(),
+              ' ', tangent.scalar_type());
+}
+
+inline at::ScalarType sumType(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+
+inline Dropping droppingOf(double p, int64_t seed, int64_t stream) {
+  TORCH_CHECK(p >= 0 && p <= 1, "expected a dropout probability between 0 and 1, got ", p);
+  TORCH_CHECK(stream >= 0 && stream <= std::numeric_limits<uint32_t>::max(), "expected a stream of 0 to 2^32 - 1, got ",
+              stream);
+  return {{static_cast<uint64_t>(seed), static_cast<uint32_t>(stream)}, p};
+}
+
+}  // namespace bidora

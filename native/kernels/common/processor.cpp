@@ -1,0 +1,27 @@
+#include "processor.h"
+
+#ifdef BIDORA_X86_VARIANTS
+#include <cpuid.h>
+#endif
+
+namespace bidora {
+namespace {
+
+bool findTiles() {
+#ifdef BIDORA_X86_VARIANTS
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kAmxBf16 = 1U << 22;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & kAmxBf16);
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
+bool hasTiles() {
+  static const bool found = findTiles();
+  return found;
+}
+
+}  // namespace bidora

@@ -1,0 +1,34 @@
+// Cross-entropy's functions of each ISA variant, and what they are called with.
+#pragma once
+
+#include "kernels/common/functionTable.h"
+
+namespace bidora {
+
+// The cross-entropies of rows of logits; in place of each row its gradient, where it is wanted.
+template <typename T>
+struct CrossEntropy {
+  T* logits;  // [rows, columns]
+  const int64_t* targets;
+  int64_t columns;
+  bool wantsGradient;
+  SumOf<T>* losses;
+  uint8_t* hits;  // whether the target is the first of the largest
+};
+// In place of each row of tangents that of the gradient.
+template <typename T>
+struct CrossEntropyTangent {
+  const T* logits;
+  T* tangent;
+  int64_t columns;
+};
+
+template <typename T>
+struct CrossEntropyFunctions {
+  // Rows begin … end − 1.
+  void (*crossEntropy)(const CrossEntropy<T>& of, int64_t begin, int64_t end);
+  void (*crossEntropyTangent)(const CrossEntropyTangent<T>& of, int64_t begin, int64_t end);
+};
+BIDORA_FUNCTIONS(CrossEntropyFunctions)
+
+}  // namespace bidora

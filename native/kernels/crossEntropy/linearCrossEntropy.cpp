@@ -1,0 +1,271 @@
+// The sum of the cross-entropies of x·Wᵀ + b, a chunk of rows at a time, so that the logits of all rows never exist at
+// once. Gradients that are wanted are computed together with the value, while the chunk's logits exist. Shapes: x [K,
+// H], W [V, H], b [V], targets [K] of 0 … V − 1.
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/sum.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <optional>
+#include <tuple>
+#include <vector>
+
+#include "functions.h"
+#include "kernels/common/registration.h"
+#include "kernels/linear/operands.h"
+#include "kernels/products/frozenProduct.h"
+
+namespace bidora {
+namespace {
+
+using at::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+using Maybe = std::optional<Tensor>;
+
+constexpr int64_t kBytesOfChunk = 32 << 20, kLeastRows = 48;  // of fewer rows, reading W is most of the work
+constexpr int64_t kColumnsAtOnce = 4096;                      // of the weight's gradient
+constexpr int64_t kDepthAtOnce = 1024;                        // of a sum over the tokens of the vocabulary
+
+struct Operands {
+  Tensor hidden, bias, targets;
+  FrozenWeight weight;
+  int64_t chunk;  // rows
+
+  Operands(const Tensor& x, const Tensor& w, const Maybe& b, const Tensor& of, const Maybe& packed, int64_t rows)
+      : hidden(x.contiguous()), bias(contiguousOrNone(orNone(b))), targets(of.contiguous()), weight{w, orNone(packed)} {
+    const int64_t bytes = w.size(0) * w.element_size();
+    chunk = rows > 0 ? rows : std::max(kLeastRows, kBytesOfChunk / bytes / 12 * 12);
+  }
+
+  int64_t rows() const { return hidden.size(0); }
+
+  // use(first row, count) for one chunk after the other.
+  template <typename Use>
+  void forEachChunk(Use use) const {
+    for (int64_t row = 0; row < rows(); row += chunk) use(row, std::min(chunk, rows() - row));
+  }
+};
+
+void checkShapes(const Tensor& hidden, const Tensor& weight, const Maybe& bias, const Tensor& targets,
+                 const Maybe& packed, int64_t chunk) {
+  checkLayer(hidden, weight, bias);
+  checkPacked(packed, weight);
+  TORCH_CHECK(hidden.dim() == 2 && weight.size(0) > 0 && isOfOutputs(bias, weight),
+              "expected an input of [K, in], a weight of [out, in] and a bias of [out], got ", hidden.sizes(), " and ",
+              weight.sizes());
+  TORCH_CHECK(targets.defined() && targets.scalar_type() == at::kLong && targets.dim() == 1 &&
+                  targets.size(0) == hidden.size(0),
+              "expected a target for each row, [", hidden.size(0), "] int64, got ", targets.sizes(), ' ',
+              targets.scalar_type());
+  TORCH_CHECK(chunk >= 0, "expected a chunk of 1 row or more, or 0 for the default, got ", chunk);
+}
+
+void checkTargets(const Tensor& weight, const Tensor& targets) {
+  const Tensor all = targets.contiguous();
+  const auto* first = all.const_data_ptr<int64_t>();
+  for (int64_t i = 0; i < all.numel(); ++i)
+    TORCH_CHECK(first[i] >= 0 && first[i] < weight.size(0), "expected targets of 0 to ", weight.size(0) - 1, ", got ",
+                first[i], " for row ", i);
+}
+
+// gradient·W, [rows, in]. In float32 one sum over a whole vocabulary would lose digits, so sums of parts are added. For
+// bfloat16 it would cost more than it gains.
+void transposedProductInto(const Tensor& result, const Tensor& gradient, const Tensor& weight) {
+  if (weight.scalar_type() != at::kFloat) {
+    result.copy_(transposedProduct(gradient, weight));
+    return;
+  }
+  result.zero_();
+  for (int64_t v = 0; v < weight.size(0); v += kDepthAtOnce) {
+    const int64_t depth = std::min(kDepthAtOnce, weight.size(0) - v);
+    result.add_(transposedProduct(gradient.narrow(1, v, depth), weight.narrow(0, v, depth)));
+  }
+}
+
+// The gradients, undefined where they are not wanted; those of W and b are in the type of sums.
+struct Gradients {
+  Tensor hidden, weight, bias;
+
+  Gradients(const Operands& of, bool wantsHidden, bool wantsWeight, bool wantsBias) {
+    const auto wide = of.hidden.options().dtype(sumType(of.hidden));
+    if (wantsHidden) hidden = at::empty(of.hidden.sizes(), of.hidden.options());
+    if (wantsWeight) weight = at::zeros(of.weight.plain.sizes(), wide);
+    if (wantsBias) bias = at::zeros({of.weight.plain.size(0)}, wide);
+  }
+
+  bool isWanted() const { return hidden.defined() || weight.defined() || bias.defined(); }
+
+  // Adds what the gradients of the logits of a chunk, which begins at `row`, give.
+  void add(const Operands& of, const Tensor& logits, int64_t row) const {
+    const int64_t count = logits.size(0);
+    if (hidden.defined()) transposedProductInto(hidden.narrow(0, row, count), logits, of.weight.plain);
+    if (bias.defined()) bias.add_(at::sum(logits, {0}, false, bias.scalar_type()));
+    if (!weight.defined()) return;
+    const Tensor x = of.hidden.narrow(0, row, count);
+    for (int64_t v = 0; v < weight.size(0); v += kColumnsAtOnce) {
+      const int64_t columns = std::min(kColumnsAtOnce, weight.size(0) - v);
+      weight.narrow(0, v, columns).add_(at::mm(logits.narrow(1, v, columns).t(), x));
+    }
+  }
+};
+
+template <typename T>
+void lossesOf(const Operands& of, const Gradients& gradients, SumOf<Stored<T>>* losses, uint8_t* hits) {
+  of.forEachChunk([&](int64_t row, int64_t count) {
+    const Tensor logits = frozenProduct(of.hidden.narrow(0, row, count), of.weight, {}, {{}, of.bias});
+    const CrossEntropy<Stored<T>> call{.logits = write<T>(logits),
+                                       .targets = of.targets.const_data_ptr<int64_t>() + row,
+                                       .columns = logits.size(1),
+                                       .wantsGradient = gradients.isWanted(),
+                                       .losses = losses + row,
+                                       .hits = hits + row};
+    at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+      functions<CrossEntropyFunctions, T>().crossEntropy(call, begin, end);
+    });
+    gradients.add(of, logits, row);
+  });
+}
+
+// The loss, how many targets are the largest logit, and the gradients of x, W and b, undefined where not wanted.
+using Forward = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
+using Wants = std::array<bool, 3>;
+
+Forward forwardCpu(const Tensor& hidden, const Tensor& weight, const Maybe& bias, const Tensor& targets,
+                   const Maybe& packed, int64_t chunk, Wants wants) {
+  checkShapes(hidden, weight, bias, targets, packed, chunk);
+  checkTargets(weight, targets);
+  const Operands of(hidden, weight, bias, targets, packed, chunk);
+  const Gradients gradients(of, wants[0], wants[1], wants[2]);
+  const Tensor loss = at::empty({}, hidden.options().dtype(sumType(hidden))),
+               correct = at::empty({}, targets.options());
+  std::vector<uint8_t> hits(of.rows());
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, hidden.scalar_type(), "bidora::linear_cross_entropy", [&] {
+    std::vector<SumOf<Stored<scalar_t>>> losses(of.rows());
+    lossesOf<scalar_t>(of, gradients, losses.data(), hits.data());
+    loss.fill_(std::accumulate(losses.begin(), losses.end(), 0.0));
+  });
+  correct.fill_(std::accumulate(hits.begin(), hits.end(), int64_t{0}));
+  return {loss, correct, gradients.hidden, gradients.weight, gradients.bias};
+}
+
+Forward forwardMeta(const Tensor& hidden, const Tensor& weight, const Maybe& bias, const Tensor& targets,
+                    const Maybe& packed, int64_t chunk, Wants wants) {
+  checkShapes(hidden, weight, bias, targets, packed, chunk);
+  const auto wide = hidden.options().dtype(sumType(hidden));
+  return {at::empty({}, wide), at::empty({}, targets.options()),
+          wants[0] ? at::empty(hidden.sizes(), hidden.options()) : Tensor(),
+          wants[1] ? at::empty(weight.sizes(), wide) : Tensor(),
+          wants[2] ? at::empty({weight.size(0)}, wide) : Tensor()};
+}
+
+using Three = std::tuple<Tensor, Tensor, Tensor>;
+
+// The gradient of x has no rows where it is not wanted.
+Three lossOf(const Tensor& hidden, const Forward& results) {
+  const Tensor& gradient = std::get<2>(results);
+  return {std::get<0>(results), gradient.defined() ? gradient : at::empty({0, hidden.size(1)}, hidden.options()),
+          std::get<1>(results)};
+}
+
+Three linearCrossEntropyCpu(const Tensor& hidden, const Tensor& weight, const Maybe& bias, const Tensor& targets,
+                            const Maybe& packed, int64_t chunk) {
+  return lossOf(hidden, forwardCpu(hidden, weight, bias, targets, packed, chunk, {}));
+}
+
+Three linearCrossEntropyMeta(const Tensor& hidden, const Tensor& weight, const Maybe& bias, const Tensor& targets,
+                             const Maybe& packed, int64_t chunk) {
+  return lossOf(hidden, forwardMeta(hidden, weight, bias, targets, packed, chunk, {}));
+}
+
+struct LinearCrossEntropyFunction : torch::autograd::Function<LinearCrossEntropyFunction> {
+  static variable_list forward(AutogradContext* context, const Tensor& hidden, const Tensor& weight, const Maybe& bias,
+                               const Tensor& targets, const Maybe& packed, int64_t chunk, Wants wants) {
+    const auto results =
+        callKernel<forwardCpu>("bidora::_linear_cross_entropy", hidden, weight, bias, targets, packed, chunk, wants);
+    const auto [loss, gradient, correct] = lossOf(hidden, results);
+    context->save_for_backward({gradient, std::get<3>(results), std::get<4>(results)});
+    context->mark_non_differentiable({gradient, correct});
+    context->saved_data["wantsHidden"] = wants[0];
+    context->saved_data["dtype"] = static_cast<int64_t>(hidden.scalar_type());
+    return {loss, gradient, correct};
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    TORCH_CHECK(!at::GradMode::is_enabled(),
+                "bidora::linear_cross_entropy has no second derivative: use the plain formula.");
+    const auto saved = context->get_saved_variables();
+    const auto type = static_cast<at::ScalarType>(context->saved_data["dtype"].toInt());
+    const auto scaled = [&](const Tensor& gradient) {
+      return gradient.defined() ? at::mul(gradient, gradients[0]).to(type) : Tensor();
+    };
+    const Tensor ofHidden = context->saved_data["wantsHidden"].toBool() ? scaled(saved[0]) : Tensor();
+    return {ofHidden, scaled(saved[1]), scaled(saved[2]), {}, {}, {}, {}};
+  }
+};
+
+Three linearCrossEntropyAutograd(const Tensor& hidden, const Tensor& weight, const Maybe& bias, const Tensor& targets,
+                                 const Maybe& packed, int64_t chunk) {
+  const auto wants = [](const Tensor& tensor) { return at::GradMode::is_enabled() && tensor.requires_grad(); };
+  const auto results = LinearCrossEntropyFunction::apply(hidden, weight, bias, targets, packed, chunk,
+                                                         Wants{wants(hidden), wants(weight), bias && wants(*bias)});
+  return {results[0], results[1], results[2]};
+}
+
+void checkTangentOperands(const Tensor& hidden, const Tensor& hiddenDot, const Tensor& weight, const Maybe& bias,
+                          int64_t chunk) {
+  checkLayer(hidden, weight, bias);
+  checkTangent("input_dot", hiddenDot, hidden);
+  TORCH_CHECK(hidden.dim() == 2 && weight.size(0) > 0 && isOfOutputs(bias, weight) && chunk >= 0,
+              "expected an input of [K, in], a weight of [out, in] and a bias of [out], got ", hidden.sizes(), " and ",
+              weight.sizes());
+}
+
+Tensor tangentMeta(const Tensor& hidden, const Tensor& hiddenDot, const Tensor& weight, const Maybe& bias,
+                   int64_t chunk) {
+  checkTangentOperands(hidden, hiddenDot, weight, bias, chunk);
+  return at::empty(hidden.sizes(), hidden.options());
+}
+
+// ∇²L·ẋ with respect to x alone.
+Tensor tangentCpu(const Tensor& hidden, const Tensor& hiddenDot, const Tensor& weight, const Maybe& bias,
+                  int64_t chunk) {
+  checkTangentOperands(hidden, hiddenDot, weight, bias, chunk);
+  const Operands of(hidden, weight, bias, hidden, {}, chunk);
+  const Tensor result = at::empty(hidden.sizes(), hidden.options()), along = hiddenDot.contiguous();
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, hidden.scalar_type(), "bidora::linear_cross_entropy_tangent", [&] {
+    of.forEachChunk([&](int64_t row, int64_t count) {
+      const Tensor logits = frozenProduct(of.hidden.narrow(0, row, count), of.weight, {}, {{}, of.bias}),
+                   dots = frozenProduct(along.narrow(0, row, count), of.weight);
+      const CrossEntropyTangent<Stored<scalar_t>> call{read<scalar_t>(logits), write<scalar_t>(dots), logits.size(1)};
+      at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+        functions<CrossEntropyFunctions, scalar_t>().crossEntropyTangent(call, begin, end);
+      });
+      transposedProductInto(result.narrow(0, row, count), dots, of.weight.plain);
+    });
+  });
+  return result;
+}
+
+[[maybe_unused]] const bool defined = defineOnce("bidora::linear_cross_entropy", [](OperatorLibrary& library) {
+  library.define<linearCrossEntropyCpu, linearCrossEntropyMeta, linearCrossEntropyAutograd>(
+      "linear_cross_entropy(Tensor input, Tensor weight, Tensor? bias, Tensor target, *, Tensor? packed=None, int "
+      "chunk=0) -> (Tensor loss, Tensor input_gradient, Tensor correct)");
+  library.define<forwardCpu, forwardMeta, NoDerivative::refuse>(
+      "_linear_cross_entropy(Tensor input, Tensor weight, Tensor? bias, Tensor target, Tensor? packed, int chunk, "
+      "bool[3] wants) -> (Tensor loss, Tensor correct, Tensor input_grad, Tensor weight_grad, Tensor bias_grad)");
+  library.define<tangentCpu, tangentMeta, NoDerivative::refuse>(
+      "linear_cross_entropy_tangent(Tensor input, Tensor input_dot, Tensor weight, Tensor? bias=None, *, int chunk=0) "
+      "-> Tensor");
+});
+
+}  // namespace
+}  // namespace bidora

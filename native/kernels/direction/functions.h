@@ -1,0 +1,52 @@
+// Functions of each ISA variant for the norms of DoRA's directions, and what they are called with.
+#pragma once
+
+#include "kernels/common/functionTable.h"
+
+namespace bidora {
+
+// The three terms of the squared norms of rows [rows, rank]. Below `cancellation`, a share of its positive terms, a
+// squared norm has lost too many digits.
+template <typename Sum>
+struct DirectionTerms {
+  const Sum *base, *projected, *turned, *b;
+  Sum scale, cancellation;
+  int64_t rows, rank;
+};
+
+// What the gradients of norms are made of, rows [rows, rank] and gradients [rows] of the norms; the last two are
+// written.
+template <typename Sum>
+struct DirectionGradients {
+  const Sum *ofNorm, *norm, *projected, *turned, *b;
+  Sum scale, smallest;
+  int64_t rows, rank;
+  Sum *weighted, *ofB;
+};
+
+// A product with a weight, summed in wide numbers.
+template <typename T>
+struct WeightProduct {
+  Rows<const T> weight;  // [out, in]
+  int64_t out, in, rank;
+  const SumOf<T>* other;
+  SumOf<T>* result;
+};
+
+template <typename T>
+struct DirectionFunctions {
+  using Sum = SumOf<T>;
+
+  // Squared norms from the three terms; false when a row's have cancelled.
+  bool (*directionSquares)(const DirectionTerms<Sum>& terms, Sum* squares);
+  // weighted = s·f∘B and ofB = s·f∘(projected + s·turned), row by row, with f = ofNorm / norm, 0 where the norm is
+  // no more than `smallest`.
+  void (*directionGradients)(const DirectionGradients<Sum>& terms);
+  // Rows begin … end − 1 of W·otherᵀ, other [rank, in], into [out, rank].
+  void (*weightTimes)(const WeightProduct<T>& product, int64_t begin, int64_t end);
+  // Columns begin … end − 1 of otherᵀ·W, other [out, rank], into [rank, in].
+  void (*timesWeight)(const WeightProduct<T>& product, int64_t begin, int64_t end);
+};
+BIDORA_FUNCTIONS(DirectionFunctions)
+
+}  // namespace bidora

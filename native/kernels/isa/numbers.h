@@ -1,0 +1,105 @@
+// Numbers of the type that is stored and of the type that is computed in, one as the other.
+#pragma once
+
+#include "vectors.h"
+
+namespace bidora::BIDORA_ISA {
+
+[[gnu::always_inline]] inline float wide(float x) { return x; }
+[[gnu::always_inline]] inline double wide(double x) { return x; }
+[[gnu::always_inline]] inline float wide(Bfloat16 x) {
+  const uint32_t bits = static_cast<uint32_t>(x.bits) << 16;
+  float number;
+  std::memcpy(&number, &bits, sizeof number);
+  return number;
+}
+
+// To the nearest, ties to even.
+[[gnu::always_inline]] inline void setNumber(float* to, float x) { *to = x; }
+[[gnu::always_inline]] inline void setNumber(double* to, double x) { *to = x; }
+[[gnu::always_inline]] inline void setNumber(Bfloat16* to, float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
+  to->bits = static_cast<uint16_t>(x != x ? 0x7FC0U : rounded);
+}
+
+template <typename Sum, typename T>
+[[gnu::always_inline]] inline void writeNumbers(const Sum* from, int64_t count, T* to) {
+  for (int64_t i = 0; i < count; ++i) setNumber(to + i, from[i]);
+}
+
+#ifdef BIDORA_BFLOAT16_PAIRS
+[[gnu::always_inline]] inline void writeNumbers(const float* from, int64_t count, Bfloat16* to) {
+  int64_t i = 0;
+  for (; i + 16 <= count; i += 16)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
+  if (i == count) return;
+  const __mmask16 rest = static_cast<__mmask16>((1U << (count - i)) - 1);
+  _mm256_mask_storeu_epi16(to + i, rest, (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(rest, from + i)));
+}
+#endif
+
+typedef uint16_t Halves __attribute__((vector_size(kVectorBytes / 2)));
+
+[[gnu::always_inline]] inline Vector<float> loadWide(const Bfloat16* from) {
+  Halves halves;
+  std::memcpy(&halves, from, sizeof halves);
+  const Vector<uint32_t> bits = __builtin_convertvector(halves, Vector<uint32_t>) << 16;
+  Vector<float> wide;
+  std::memcpy(&wide, &bits, sizeof wide);
+  return wide;
+}
+[[gnu::always_inline]] inline Vector<float> loadWide(const float* from) { return load(from); }
+[[gnu::always_inline]] inline Vector<double> loadWide(const double* from) { return load(from); }
+
+[[gnu::always_inline]] inline void storeNumbers(float* to, Vector<float> x) { store(to, x); }
+[[gnu::always_inline]] inline void storeNumbers(double* to, Vector<double> x) { store(to, x); }
+[[gnu::always_inline]] inline void storeNumbers(Bfloat16* to, Vector<float> x) {
+#ifdef BIDORA_BFLOAT16_PAIRS
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), (__m256i)_mm512_cvtneps_pbh((__m512)x));
+#else
+  Vector<uint32_t> bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const Vector<uint32_t> rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
+  const Vector<uint32_t> whole = x != x ? Vector<uint32_t>{} + 0x7FC0U : rounded;
+  const auto halves = __builtin_convertvector(whole, Halves);
+  std::memcpy(to, &halves, sizeof halves);
+#endif
+}
+
+// The first `lanes` numbers, the rest 0.
+template <typename T>
+[[gnu::always_inline]] inline Vector<SumOf<T>> loadSome(const T* from, int64_t lanes) {
+  if (lanes == kLanes<SumOf<T>>) return loadWide(from);
+  T room[kLanes<SumOf<T>>] = {};
+  std::memcpy(room, from, lanes * sizeof(T));
+  return loadWide(room);
+}
+template <typename Sum, typename T>
+[[gnu::always_inline]] inline void storeSome(T* to, Vector<Sum> x, int64_t lanes) {
+  if (lanes == kLanes<Sum>) return storeNumbers(to, x);
+  T room[kLanes<Sum>];
+  storeNumbers(room, x);
+  std::memcpy(to, room, lanes * sizeof(T));
+}
+
+// use(place, lanes) for vectors that make up 0 … count − 1, the last perhaps with fewer lanes than there are.
+template <typename Sum, typename Use>
+[[gnu::always_inline]] inline void forEachVector(int64_t count, Use use) {
+  int64_t i = 0;
+  for (; i + kLanes<Sum> <= count; i += kLanes<Sum>) use(i, kLanes<Sum>);
+  if (i < count) use(i, count - i);
+}
+
+// `count`, a multiple of the lanes, numbers as they are, or written to `room` where they are narrow.
+inline const float* widen(const Bfloat16* from, int64_t count, float* room) {
+  for (int64_t i = 0; i < count; i += kLanes<float>) store(room + i, loadWide(from + i));
+  return room;
+}
+template <typename T>
+const T* widen(const T* from, int64_t, T*) {
+  return from;
+}
+
+}  // namespace bidora::BIDORA_ISA

@@ -1,0 +1,48 @@
+// Functions of each ISA variant for the gain of a DoRA layer, and what they are called with.
+#pragma once
+
+#include "kernels/common/functionTable.h"
+
+namespace bidora {
+
+// N rows of O columns, the magnitude's gain and the bias [O]; without a bias null.
+template <typename T>
+struct Gain {
+  const T* bias;
+  const SumOf<T>* gain;
+  int64_t columns;
+};
+
+// A gain and what of its tangent goes to y: slope is ċ/c; null without one.
+template <typename T>
+struct GainTangent {
+  const T* bias;
+  const SumOf<T>*gain, *slope;
+  int64_t columns;
+};
+// g and ġ of y, y and ẏ [N, O], and where q̇ goes. What is not there is null; y and ẏ are wanted for sums alone.
+template <typename T>
+struct GainTangentBackward {
+  const T *bias, *gradient, *change, *y, *yDot;
+  const SumOf<T>*gain, *gainDot;
+  T* qDot;
+  int64_t columns;
+};
+
+template <typename T>
+struct GainFunctions {
+  using Sum = SumOf<T>;
+
+  // y = b + (y − b)·g in place for `rows` rows.
+  void (*applyGain)(const Gain<T>& gain, T* y, int64_t rows);
+  // From the gradient of y, for `rows` rows: scaled = gradient·g, and sums[o] = Σ_n gradient·(value − b). Either may be
+  // null.
+  void (*gainBackward)(const Gain<T>& gain, const T* gradient, const T* value, T* scaled, Sum* sums, int64_t rows);
+  // A layer with a gain along a direction: ẏ in place of ṗ for `rows` rows, and back for rows begin … end − 1, with
+  // three sums by columns.
+  void (*gainTangent)(const GainTangent<T>& by, const T* y, T* tangent, int64_t rows);
+  void (*gainTangentBackward)(const GainTangentBackward<T>& by, int64_t begin, int64_t end, Sum* sums);
+};
+BIDORA_FUNCTIONS(GainFunctions)
+
+}  // namespace bidora

@@ -1,0 +1,160 @@
+// The magnitude's part of a DoRA layer: rows of z scaled column by column. Shapes: N rows, O columns, gain g and bias b
+// [O].
+#include "functions.h"
+#include "kernels/isa/numbers.h"
+
+namespace bidora::BIDORA_ISA {
+
+constexpr int64_t kPiece = 256;  // columns at a time, so that what is computed stays in registers and the nearest cache
+
+// As y + (y − b)·(g − 1): a gain of 1 changes no bit.
+template <typename T, typename Sum = SumOf<T>>
+void applyGain(const Gain<T>& gain, T* y, int64_t rows) {
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t start = 0; start < gain.columns; start += kPiece) {
+      const int64_t count = lesser(kPiece, gain.columns - start);
+      T* at = y + row * gain.columns + start;
+      const Sum* g = gain.gain + start;
+      Sum scaled[kPiece];
+      if (gain.bias) {
+        const T* b = gain.bias + start;
+        for (int64_t i = 0; i < count; ++i) {
+          const Sum value = wide(at[i]);
+          scaled[i] = value + (value - wide(b[i])) * (g[i] - 1);
+        }
+      } else {
+        for (int64_t i = 0; i < count; ++i) {
+          const Sum value = wide(at[i]);
+          scaled[i] = value + value * (g[i] - 1);
+        }
+      }
+      writeNumbers(scaled, count, at);
+    }
+  }
+}
+
+// One row: sums += gradient·(value − b) and scaled = gradient·g, whichever is asked for.
+template <bool kSums, bool kScaled, typename T, typename Sum = SumOf<T>>
+void gainRowBackward(const Gain<T>& gain, const T* gradient, const T* value, T* scaled, Sum* sums) {
+  int64_t i = 0;
+  for (; i + kLanes<Sum> <= gain.columns; i += kLanes<Sum>) {
+    const Vector<Sum> of = loadWide(gradient + i);
+    if constexpr (kSums) {
+      const Vector<Sum> b = gain.bias ? loadWide(gain.bias + i) : Vector<Sum>{};
+      store(sums + i, load(sums + i) + of * (loadWide(value + i) - b));
+    }
+    if constexpr (kScaled) {
+      Sum product[kLanes<Sum>];
+      store(product, of * load(gain.gain + i));
+      writeNumbers(product, kLanes<Sum>, scaled + i);
+    }
+  }
+  for (; i < gain.columns; ++i) {
+    const Sum of = wide(gradient[i]);
+    if constexpr (kSums) sums[i] += of * (wide(value[i]) - (gain.bias ? wide(gain.bias[i]) : Sum{0}));
+    if constexpr (kScaled) setNumber(scaled + i, of * gain.gain[i]);
+  }
+}
+
+// Row after row, as they lie in memory: the sums of all columns stay in the nearest cache.
+template <typename T, typename Sum = SumOf<T>>
+void gainBackward(const Gain<T>& gain, const T* gradient, const T* value, T* scaled, Sum* sums, int64_t rows) {
+  if (sums) std::memset(static_cast<void*>(sums), 0, gain.columns * sizeof(Sum));
+  for (int64_t row = 0; row < rows; ++row, gradient += gain.columns) {
+    const int64_t at = row * gain.columns;
+    if (sums && scaled) gainRowBackward<true, true>(gain, gradient, value + at, scaled + at, sums);
+    else if (sums) gainRowBackward<true, false>(gain, gradient, value + at, scaled, sums);
+    else if (scaled) gainRowBackward<false, true>(gain, gradient, value, scaled + at, sums);
+  }
+}
+
+// The magnitude's part of a DoRA layer along a direction: y = c ⊙ p + b with p and c moving. Shapes: N rows, O columns.
+
+// In place of ṗ, c ⊙ ṗ + ċ/c ⊙ (y − b).
+template <typename T, typename Sum = SumOf<T>>
+void gainTangent(const GainTangent<T>& by, const T* y, T* tangent, int64_t rows) {
+  for (int64_t start = 0; start < by.columns; start += kPiece) {
+    const int64_t count = lesser(kPiece, by.columns - start);
+    const Sum *c = by.gain + start, *slope = by.slope ? by.slope + start : nullptr;
+    Sum b[kPiece] = {}, result[kPiece];
+    if (by.bias)
+      for (int64_t i = 0; i < count; ++i) b[i] = wide(by.bias[start + i]);
+    for (int64_t row = 0; row < rows; ++row) {
+      T* at = tangent + row * by.columns + start;
+      if (slope) {
+        const T* v = y + row * by.columns + start;
+        for (int64_t i = 0; i < count; ++i) result[i] = c[i] * wide(at[i]) + slope[i] * (wide(v[i]) - b[i]);
+      } else {
+        for (int64_t i = 0; i < count; ++i) result[i] = c[i] * wide(at[i]);
+      }
+      writeNumbers(result, count, at);
+    }
+  }
+}
+
+// A row's part of some columns, once for each set of tensors that are there.
+template <bool hasChange, bool hasTangent, bool hasSums, typename T, typename Sum>
+[[gnu::always_inline]] inline void passGainBack(const GainTangentBackward<T>& by, int64_t at, int64_t start,
+                                                int64_t count, const Sum* b, const Sum* slope, Sum* sums) {
+  const T *g = by.gradient + at, *change = by.change + at, *y = by.y + at, *yDot = by.yDot + at;
+  const Sum* c = by.gain + start;
+  Sum qDot[kPiece];
+  for (int64_t i = 0; i < count; ++i) {
+    const Sum gradient = wide(g[i]);
+    Sum q = slope[i] * gradient;
+    Sum value = 0;
+    if constexpr (hasSums) {
+      value = wide(y[i]) - b[i];
+      sums[i] += gradient * value;
+      if constexpr (hasTangent) sums[2 * kPiece + i] += gradient * wide(yDot[i]);
+    }
+    if constexpr (hasChange) {
+      const Sum moved = wide(change[i]);
+      q += c[i] * moved;
+      if constexpr (hasSums) sums[kPiece + i] += moved * value;
+    }
+    qDot[i] = q;
+  }
+  writeNumbers(qDot, count, by.qDot + at);
+}
+
+// q̇ = ċ ⊙ g + c ⊙ ġ; sums of g ⊙ (y − b), of ġ ⊙ (y − b) and of g ⊙ ẏ by columns, one after the other.
+template <typename T, typename Sum = SumOf<T>>
+void gainTangentBackward(const GainTangentBackward<T>& by, int64_t begin, int64_t end, Sum* sums) {
+  for (int64_t start = 0; start < by.columns; start += kPiece) {
+    const int64_t count = lesser(kPiece, by.columns - start);
+    Sum b[kPiece] = {}, slope[kPiece] = {}, parts[3 * kPiece] = {};
+    if (by.bias)
+      for (int64_t i = 0; i < count; ++i) b[i] = wide(by.bias[start + i]);
+    if (by.gainDot) std::memcpy(slope, by.gainDot + start, count * sizeof(Sum));
+    const auto pass = [&](auto hasChange, auto hasTangent, auto hasSums) {
+      for (int64_t row = begin; row < end; ++row)
+        passGainBack<hasChange.value, hasTangent.value, hasSums.value>(by, row * by.columns + start, start, count, b,
+                                                                       slope, parts);
+    };
+    constexpr std::true_type yes;
+    constexpr std::false_type no;
+    if (!sums) by.change ? pass(yes, no, no) : pass(no, no, no);
+    else if (by.yDot) by.change ? pass(yes, yes, yes) : pass(no, yes, yes);
+    else by.change ? pass(yes, no, yes) : pass(no, no, yes);
+    if (!sums) continue;
+    for (int64_t part = 0; part < 3; ++part)
+      std::memcpy(sums + part * by.columns + start, parts + part * kPiece, count * sizeof(Sum));
+  }
+}
+
+namespace {
+
+template <typename T>
+constexpr GainFunctions<T> kOf{
+    .applyGain = applyGain<T>,
+    .gainBackward = gainBackward<T>,
+    .gainTangent = gainTangent<T>,
+    .gainTangentBackward = gainTangentBackward<T>,
+};
+
+}  // namespace
+
+BIDORA_DEFINE_TABLE(GainFunctions, kOf)
+
+}  // namespace bidora::BIDORA_ISA

@@ -1,0 +1,178 @@
+// The parts of an optimizer's step over many tensors, most of them small, each in one parallel pass.
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/scalar_tensor.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/common/operands.h"
+#include "kernels/common/registration.h"
+
+namespace bidora {
+namespace {
+
+using at::Tensor;
+using at::TensorList;
+
+void checkAll(TensorList tensors) {
+  for (const Tensor& tensor : tensors) checkOperand(tensor);
+}
+
+constexpr int64_t kLarge = 1 << 18;  // a tensor of so many numbers is worth all threads
+
+// Where each thread's share of the tensors begins, by their sizes; large ones are not counted.
+std::vector<size_t> shares(TensorList tensors) {
+  int64_t total = 0, taken = 0;
+  for (const Tensor& tensor : tensors) total += tensor.numel() < kLarge ? tensor.numel() : 0;
+  const int64_t count = std::max<int64_t>(1, std::min<int64_t>(at::get_num_threads(), total / kGrain));
+  std::vector<size_t> starts{0};
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (taken >= total * static_cast<int64_t>(starts.size()) / count && static_cast<int64_t>(starts.size()) < count)
+      starts.push_back(i);
+    taken += tensors[i].numel() < kLarge ? tensors[i].numel() : 0;
+  }
+  starts.push_back(tensors.size());
+  return starts;
+}
+
+// Calls `change` with the place of each tensor: small ones divided among the threads, then large ones one by one.
+template <typename Change>
+void forEachTensor(TensorList tensors, Change change) {
+  const std::vector<size_t> starts = shares(tensors);
+  at::parallel_for(0, static_cast<int64_t>(starts.size()) - 1, 1, [&](int64_t begin, int64_t end) {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    for (size_t i = starts[begin]; i < starts[end]; ++i)
+      if (tensors[i].numel() < kLarge) change(i);
+  });
+  const at::AutoDispatchBelowADInplaceOrView below;
+  for (size_t i = 0; i < tensors.size(); ++i)
+    if (tensors[i].numel() >= kLarge) change(i);
+}
+
+constexpr int64_t kBlock = 1 << 13;  // numbers whose squares are summed together, whatever the number of threads
+
+struct Block {
+  size_t tensor;
+  int64_t start, count;
+};
+
+template <typename T>
+double sumOfSquares(const T* numbers, int64_t count) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < count; ++i) {
+    const auto number = static_cast<double>(numbers[i]);
+    sum += number * number;
+  }
+  return sum;
+}
+
+double sumOf(const Tensor& tensor, const Block& block) {
+  return AT_DISPATCH_FLOATING_TYPES_AND2(at::kBFloat16, at::kHalf, tensor.scalar_type(), "bidora::total_norm", [&] {
+    return sumOfSquares(tensor.const_data_ptr<scalar_t>() + block.start, block.count);
+  });
+}
+
+// The norm of all numbers of all tensors together: a scalar in double.
+Tensor totalNormCpu(TensorList given) {
+  checkAll(given);
+  const at::AutoDispatchBelowADInplaceOrView below;
+  std::vector<Tensor> tensors;
+  std::vector<Block> blocks;
+  for (const Tensor& tensor : given) {
+    for (int64_t start = 0; start < tensor.numel(); start += kBlock)
+      blocks.push_back({tensors.size(), start, std::min(kBlock, tensor.numel() - start)});
+    tensors.push_back(tensor.contiguous());
+  }
+  std::vector<double> sums(blocks.size());
+  at::parallel_for(0, static_cast<int64_t>(blocks.size()), kGrain / kBlock, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) sums[i] = sumOf(tensors[blocks[i].tensor], blocks[i]);
+  });
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return at::scalar_tensor(std::sqrt(total), at::kDouble);
+}
+
+Tensor totalNormMeta(TensorList given) {
+  checkAll(given);
+  return at::empty({}, given[0].options().dtype(at::kDouble));
+}
+
+// New tensors.
+std::vector<Tensor> scaledCpu(TensorList tensors, double factor) {
+  checkAll(tensors);
+  std::vector<Tensor> results(tensors.size());
+  forEachTensor(tensors, [&](size_t i) { results[i] = at::mul(tensors[i], factor); });
+  return results;
+}
+
+std::vector<Tensor> scaledMeta(TensorList tensors, double) {
+  checkAll(tensors);
+  std::vector<Tensor> results;
+  results.reserve(tensors.size());
+  for (const Tensor& tensor : tensors) results.push_back(at::empty_like(tensor));
+  return results;
+}
+
+struct AdamW {
+  double lr, beta1, beta2, weightDecay, epsilon;
+};
+
+// torch's own step. It ignores strides, so tensors that are not in row-major order are changed through a copy.
+void stepOne(const Tensor& tensor, const Tensor& gradient, const Tensor& mean, const Tensor& meanSquare,
+             const Tensor& count, const AdamW& by) {
+  const Tensor ownTensor = tensor.contiguous(), ownMean = mean.contiguous(), ownSquare = meanSquare.contiguous();
+  at::_fused_adamw_({ownTensor}, {gradient.contiguous()}, {ownMean}, {ownSquare}, {}, {count}, by.lr, by.beta1,
+                    by.beta2, by.weightDecay, by.epsilon, false, false);
+  if (!ownTensor.is_same(tensor)) tensor.copy_(ownTensor);
+  if (!ownMean.is_same(mean)) mean.copy_(ownMean);
+  if (!ownSquare.is_same(meanSquare)) meanSquare.copy_(ownSquare);
+}
+
+void checkStep(TensorList tensors, TensorList gradients, TensorList means, TensorList meanSquares, int64_t step) {
+  for (const TensorList list : {tensors, gradients, means, meanSquares}) {
+    TORCH_CHECK(list.size() == tensors.size(), "expected as many gradients and moments as tensors, ", tensors.size(),
+                ", got ", list.size());
+    checkAll(list);
+    for (size_t i = 0; i < list.size(); ++i)
+      TORCH_CHECK(list[i].sizes() == tensors[i].sizes() && list[i].scalar_type() == tensors[i].scalar_type(),
+                  "expected gradients and moments like the tensor, ", tensors[i].scalar_type(), " of ",
+                  tensors[i].sizes(), ", got ", list[i].scalar_type(), " of ", list[i].sizes());
+  }
+  TORCH_CHECK(step >= 1, "expected the number of a step, from 1 on, got ", step);
+}
+
+void adamwMeta(TensorList tensors, TensorList gradients, TensorList means, TensorList meanSquares, int64_t step, double,
+               double, double, double, double) {
+  checkStep(tensors, gradients, means, meanSquares, step);
+}
+
+void adamwCpu(TensorList tensors, TensorList gradients, TensorList means, TensorList meanSquares, int64_t step,
+              double lr, double beta1, double beta2, double weightDecay, double epsilon) {
+  checkStep(tensors, gradients, means, meanSquares, step);
+  const Tensor count = at::scalar_tensor(static_cast<double>(step), at::kFloat);
+  const AdamW by{lr, beta1, beta2, weightDecay, epsilon};
+  forEachTensor(tensors, [&](size_t i) { stepOne(tensors[i], gradients[i], means[i], meanSquares[i], count, by); });
+  // Below autograd nothing else counts the change.
+  for (const TensorList list : {tensors, means, meanSquares})
+    for (const Tensor& tensor : list) tensor.unsafeGetTensorImpl()->bump_version();
+}
+
+[[maybe_unused]] const bool defined = defineOnce("bidora::total_norm", [](OperatorLibrary& library) {
+  library.define<totalNormCpu, totalNormMeta, NoDerivative::ignore>("total_norm(Tensor[] values) -> Tensor");
+  library.define<scaledCpu, scaledMeta, NoDerivative::ignore>("scaled(Tensor[] values, float factor) -> Tensor[]");
+  library.define<adamwCpu, adamwMeta, NoDerivative::ignore>(
+      "adamw_(Tensor(a!)[] parameters, Tensor[] gradients, Tensor(b!)[] means, Tensor(c!)[] mean_squares, int step, *, "
+      "float lr, float beta1, float beta2, float weight_decay, float epsilon) -> ()");
+  for (const char* name : {"total_norm", "scaled", "adamw_"}) library.allowEmptyLists(name);
+});
+
+}  // namespace
+}  // namespace bidora

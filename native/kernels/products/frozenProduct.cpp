@@ -1,0 +1,220 @@
+#include "frozenProduct.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/mm.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "functions.h"
+#include "kernels/common/operands.h"
+#include "kernels/common/processor.h"
+#include "kernels/linear/functions.h"
+
+namespace bidora {
+namespace {
+
+using at::Tensor;
+
+constexpr int64_t kBlockOfRows = 64;         // for one thread
+constexpr int64_t kRowsOfChunk = 192;        // that a panel is multiplied with in one task
+constexpr int64_t kColumnsOfTask = 32;       // of an outer product
+constexpr int64_t kBytesOfThread = 3 << 17;  // of a matrix for few rows: reading them takes longer than waking a thread
+
+// With the numbers of a row side by side, and rows of whole pairs.
+Tensor inRows(const Tensor& matrix) {
+  return matrix.stride(1) == 1 && matrix.stride(0) % 2 == 0 ? matrix : matrix.contiguous();
+}
+
+template <typename T>
+Rows<const Stored<T>> rowsOf(const Tensor& matrix) {
+  return {read<T>(matrix), matrix.defined() ? matrix.stride(0) : 0};
+}
+
+// Cuts a panel's rows into so many chunks that every thread has some.
+int64_t chunkFor(int64_t rows, int64_t panels) {
+  const int64_t wanted = (int64_t{4} * at::get_num_threads() + panels - 1) / panels;
+  const int64_t chunk = std::clamp(rows / wanted, int64_t{1}, kRowsOfChunk);
+  return (chunk + 11) / 12 * 12;
+}
+
+// Products with one input, their columns divided among threads as if they were one product's.
+template <typename T>
+void runFewRows(const std::vector<FrozenProduct<Stored<T>>>& calls) {
+  int64_t tasks = 0;
+  std::vector<int64_t> starts;
+  for (const auto& call : calls) {
+    starts.push_back(tasks);
+    tasks += (call.columns + 15) / 16;
+  }
+  const int64_t bytes = 16 * calls[0].depth * static_cast<int64_t>(sizeof(T)),
+                grain = std::max<int64_t>(kBytesOfThread / std::max<int64_t>(bytes, 1), 1);
+  at::parallel_for(0, tasks, grain, [&](int64_t begin, int64_t end) {
+    for (size_t i = 0; i < calls.size(); ++i) {
+      const int64_t first = std::max(begin - starts[i], int64_t{0}),
+                    last = std::min(end - starts[i], (calls[i].columns + 15) / 16);
+      if (first < last) functions<ProductFunctions, T>().fewRowsProduct(calls[i], first, last);
+    }
+  });
+}
+
+template <typename T>
+void run(const FrozenProduct<Stored<T>>& call) {
+  if (call.rows <= kFewRows && !call.isTransposed) return runFewRows<T>({call});
+  const int64_t panels = (call.columns + kPanel - 1) / kPanel, chunk = chunkFor(call.rows, panels),
+                chunks = (call.rows + chunk - 1) / chunk;
+  at::parallel_for(0, panels * chunks, 1, [&](int64_t begin, int64_t end) {
+    functions<ProductFunctions, T>().frozenProduct(call, chunk, begin, end);
+  });
+}
+
+Tensor ownProduct(const Tensor& givenX, const Tensor& givenWeight, bool isTransposed, const FurtherDepth& further,
+                  const Finish& finish, double scale) {
+  const Tensor x = inRows(givenX), weight = inRows(givenWeight),
+               low = further.low.defined() ? inRows(further.low) : Tensor(),
+               factor = further.low.defined() ? inRows(further.factor) : Tensor(), bias = contiguousOrNone(finish.bias);
+  const int64_t columns = weight.size(isTransposed ? 1 : 0);
+  const Tensor out = at::empty({x.size(0), columns}, x.options());
+  if (out.numel() == 0) return out;
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::frozen_product", [&] {
+    using Sum = SumOf<scalar_t>;
+    run<scalar_t>({rowsOf<scalar_t>(x),
+                   rowsOf<scalar_t>(weight),
+                   rowsOf<scalar_t>(low),
+                   rowsOf<scalar_t>(factor),
+                   {write<scalar_t>(out), columns},
+                   x.size(0),
+                   x.size(1),
+                   columns,
+                   low.defined() ? low.size(1) : 0,
+                   isTransposed,
+                   static_cast<Sum>(scale),
+                   read<Sum>(finish.gain),
+                   read<scalar_t>(bias)});
+  });
+  return out;
+}
+
+bool isEven(const Tensor& x) { return x.size(0) % 2 == 0 && x.size(1) % 2 == 0; }
+
+Tensor packedProduct(const Tensor& x, const FrozenWeight& weight, const Tensor& bias) {
+  static const auto operation = c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "");
+  std::vector<c10::IValue> stack{x,
+                                 weight.packed,
+                                 bias.defined() ? c10::IValue(bias) : c10::IValue(),
+                                 "none",
+                                 c10::List<std::optional<at::Scalar>>(),
+                                 std::string()};
+  operation.callBoxed(&stack);
+  return stack[0].toTensor();
+}
+
+Tensor libraryProduct(const Tensor& x, const FrozenWeight& weight, const Tensor& bias) {
+  if (weight.packed.defined()) return packedProduct(x, weight, bias);
+  return at::linear(x, weight.plain, bias.defined() ? std::optional(bias) : std::nullopt);
+}
+
+}  // namespace
+
+void checkPacked(const std::optional<Tensor>& packed, const Tensor& weight) {
+  TORCH_CHECK(!packed || (packed->is_mkldnn() && packed->sizes() == weight.sizes() &&
+                          packed->scalar_type() == weight.scalar_type()),
+              "expected a packed copy of the weight, ", weight.sizes(), " ", weight.scalar_type());
+}
+
+bool hasOwnProducts(at::ScalarType type) {
+  if (hasTiles()) return false;
+  const auto& own = tableInUse<ProductFunctions>();
+  if (type == at::kFloat) return own.float32.frozenProduct != nullptr;
+  return type == at::kBFloat16 && own.bfloat16.frozenProduct != nullptr;
+}
+
+bool hasOwnProduct(const Tensor& matrix) {
+  return matrix.is_cpu() && hasOwnProducts(matrix.scalar_type()) &&
+         (matrix.scalar_type() == at::kFloat || isEven(matrix));
+}
+
+void applyGain(const Tensor& y, const Finish& finish) {
+  const Tensor bias = contiguousOrNone(finish.bias);
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, y.scalar_type(), "bidora::frozen_product", [&] {
+    const Gain<Stored<scalar_t>> by{read<scalar_t>(bias), read<SumOf<scalar_t>>(finish.gain), y.size(1)};
+    auto* rows = write<scalar_t>(y);
+    at::parallel_for(0, y.size(0), kBlockOfRows, [&](int64_t begin, int64_t end) {
+      functions<GainFunctions, scalar_t>().applyGain(by, rows + begin * by.columns, end - begin);
+    });
+  });
+}
+
+Tensor frozenProduct(const Tensor& x, const FrozenWeight& weight, const FurtherDepth& further, const Finish& finish) {
+  if (hasOwnProduct(weight.plain)) return ownProduct(x, weight.plain, false, further, finish, 1);
+  const Tensor product = libraryProduct(x, weight, finish.bias);
+  if (further.low.defined()) product.addmm_(further.low, further.factor.t());
+  if (finish.gain.defined()) applyGain(product, finish);
+  return product;
+}
+
+std::vector<Tensor> fewRowsProducts(const Tensor& givenX, at::TensorList givenWeights, at::TensorList givenBiases) {
+  const Tensor x = inRows(givenX);
+  std::vector<Tensor> results, weights, biases;  // keeps what the calls read
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::frozen_product", [&] {
+    std::vector<FrozenProduct<Stored<scalar_t>>> calls;
+    for (size_t i = 0; i < givenWeights.size(); ++i) {
+      weights.push_back(inRows(givenWeights[i]));
+      biases.push_back(givenBiases.empty() ? Tensor() : givenBiases[i].contiguous());
+      const int64_t columns = weights[i].size(0);
+      results.push_back(at::empty({x.size(0), columns}, x.options()));
+      if (results[i].numel() > 0)
+        calls.push_back({.x = rowsOf<scalar_t>(x),
+                         .weight = rowsOf<scalar_t>(weights[i]),
+                         .low = {},
+                         .further = {},
+                         .out = {write<scalar_t>(results[i]), columns},
+                         .rows = x.size(0),
+                         .depth = x.size(1),
+                         .columns = columns,
+                         .rank = 0,
+                         .isTransposed = false,
+                         .scale = 1,
+                         .gain = nullptr,
+                         .bias = read<scalar_t>(biases[i])});
+    }
+    if (!calls.empty()) runFewRows<scalar_t>(calls);
+  });
+  return results;
+}
+
+Tensor transposedProduct(const Tensor& x, const Tensor& weight, const FurtherDepth& further) {
+  if (hasOwnProduct(weight)) return ownProduct(x, weight, true, further, {}, 1);
+  const Tensor product = at::mm(x, weight);
+  return further.low.defined() ? product.addmm_(further.low, further.factor) : product;
+}
+
+Tensor thinProduct(const Tensor& x, const Tensor& factor, bool isTransposed, double scale) {
+  if (hasOwnProduct(factor)) return ownProduct(x, factor, isTransposed, {}, {}, scale);
+  const Tensor product = isTransposed ? at::mm(x, factor) : at::linear(x, factor);
+  return scale == 1 ? product : product.mul_(scale);
+}
+
+Tensor outerProduct(const Tensor& givenLeft, const Tensor& givenRight) {
+  if (!hasOwnProducts(givenRight.scalar_type())) return at::mm(givenLeft.t(), givenRight);
+  const Tensor left = inRows(givenLeft), right = inRows(givenRight);
+  const Tensor result = at::empty({left.size(1), right.size(1)}, right.options().dtype(sumType(right)));
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, right.scalar_type(), "bidora::frozen_product", [&] {
+    const OuterProduct<Stored<scalar_t>> call{rowsOf<scalar_t>(left), rowsOf<scalar_t>(right),
+                                              left.size(0),           left.size(1),
+                                              right.size(1),          result.data_ptr<SumOf<scalar_t>>()};
+    const int64_t tasks = (call.columns + kColumnsOfTask - 1) / kColumnsOfTask;
+    at::parallel_for(0, tasks, 4, [&](int64_t begin, int64_t end) {
+      functions<ProductFunctions, scalar_t>().outerProduct(call, begin * kColumnsOfTask,
+                                                           std::min(end * kColumnsOfTask, call.columns));
+    });
+  });
+  return result;
+}
+
+}  // namespace bidora

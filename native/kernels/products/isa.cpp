@@ -1,0 +1,186 @@
+// A product with a frozen matrix, as large as a layer's: panel by panel of the matrix, which are copied into a core's
+// cache for all rows that they are multiplied with, so that no second copy of the matrix is kept. Each number of the
+// result is summed over the depth in order, whatever the tile that it is in.
+#include "functions.h"
+#include "isa/fewRows.h"
+#include "isa/outerProduct.h"
+
+namespace bidora::BIDORA_ISA {
+
+#ifdef BIDORA_OWN_PRODUCTS
+
+// Sums [rows, width] of the result's columns from `column` on; those past the last one are left out.
+template <typename T, typename Sum = SumOf<T>>
+void finishTile(const FrozenProduct<T>& call, Sum* sums, int64_t rows, int64_t width, int64_t row, int64_t column) {
+  const int64_t count = lesser(width, call.columns - column);
+  for (int64_t m = 0; m < rows; ++m) {
+    Sum* sum = sums + m * width;
+    if (call.scale != 1)
+      for (int64_t i = 0; i < count; ++i) sum[i] *= call.scale;
+    if (call.gain)
+      for (int64_t i = 0; i < count; ++i) sum[i] *= call.gain[column + i];
+    if (call.bias)
+      for (int64_t i = 0; i < count; ++i) sum[i] += wide(call.bias[column + i]);
+    writeNumbers(sum, count, call.out.data + (row + m) * call.out.stride + column);
+  }
+}
+
+// A panel's words of W, and below them those of F.
+template <typename T>
+struct Panel {
+  const WordOf<T>*words, *further;
+  int64_t column;     // its first
+  int64_t tiles = 0;  // that it was multiplied with so far
+  // Sums of all rows, [rows, width], where it holds a part of the depth; null where it holds all of it.
+  SumOf<T>* sums = nullptr;
+  bool isFirst = true, isLast = true;  // of the parts
+};
+
+// The lines of the next panel that are fetched with a tile: the first few tiles fetch all of them.
+template <typename T>
+Ahead aheadOf(const FrozenProduct<T>& call, const Panel<T>& panel) {
+  constexpr int64_t kLine = 64, kPerWord = Arithmetic<T>::kPerWord, kSize = sizeof(T);
+  const int64_t next = panel.column + kPanel, words = call.depth / kPerWord;
+  if (next >= call.columns || panel.tiles >= kPerWord * kSize) return {reinterpret_cast<const char*>(panel.words), 0};
+  const T* first = call.weight.data + next * (call.isTransposed ? 1 : call.weight.stride);
+  if (!call.isTransposed) return {reinterpret_cast<const char*>(first) + panel.tiles * words * kLine, kLine};
+  const T* row = first + panel.tiles % kPerWord * words * call.weight.stride;
+  return {reinterpret_cast<const char*>(row) + panel.tiles / kPerWord * kLine, call.weight.stride * kSize};
+}
+
+template <typename T, int kRows, int kVectors, typename Sum = SumOf<T>>
+void tileOfRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row) {
+  constexpr int64_t kWide = kVectors * kLanes<Sum>, kPerWord = Arithmetic<T>::kPerWord;
+  alignas(kVectorBytes) Sum own[kRows * kWide];
+  Sum* sums = panel.sums ? panel.sums + row * kWide : own;
+  tile<WordOf<T>, Sum, kRows, kVectors, true>(leftAt(call.x, row), panel.words, kWide, sums, kWide,
+                                              call.depth / kPerWord, !panel.isFirst, aheadOf(call, panel));
+  ++panel.tiles;
+  if (!panel.isLast) return;
+  if (call.rank > 0)
+    tile<WordOf<T>, Sum, kRows, kVectors>(leftAt(call.low, row), panel.further, kWide, sums, kWide,
+                                          call.rank / kPerWord, true);
+  finishTile(call, sums, kRows, kWide, row, panel.column);
+}
+
+// As many rows at a time as registers hold sums.
+template <typename T, int kVectors>
+void panelTimesRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row, int64_t end) {
+  constexpr int kTall = kVectors == 4 ? 6 : kVectors == 3 ? 8 : 12;
+  for (; row + kTall <= end; row += kTall) tileOfRows<T, kTall, kVectors>(call, panel, row);
+  if (kTall > 8 && row + 8 <= end) tileOfRows<T, 8, kVectors>(call, panel, row), row += 8;
+  if (row + 4 <= end) tileOfRows<T, 4, kVectors>(call, panel, row), row += 4;
+  if (row + 2 <= end) tileOfRows<T, 2, kVectors>(call, panel, row), row += 2;
+  if (row < end) tileOfRows<T, 1, kVectors>(call, panel, row);
+}
+
+template <typename T>
+void panelTimesRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row, int64_t end) {
+  switch ((lesser(kPanel, call.columns - panel.column) + kWidth - 1) / kWidth) {
+    case 4: panelTimesRows<T, 4>(call, panel, row, end); break;
+    case 3: panelTimesRows<T, 3>(call, panel, row, end); break;
+    case 2: panelTimesRows<T, 2>(call, panel, row, end); break;
+    default: panelTimesRows<T, 1>(call, panel, row, end);
+  }
+}
+
+// Copies panels one after the other into the same memory.
+template <typename T>
+class PanelPacker {
+ public:
+  Panel<T> pack(const FrozenProduct<T>& call, int64_t column, bool isLast) {
+    constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
+    const int64_t depth = call.depth / kPerWord, rank = isLast ? call.rank / kPerWord : 0,
+                  count = lesser(kPanel, call.columns - column), width = roundUp(count, kWidth);
+    WordOf<T>*ofW = words_.need(depth * kPanel), *ofF = further_.need(rank * kPanel);
+    packPanel(call.weight, call.isTransposed, depth, column, count, width, ofW);
+    if (rank > 0) packPanel(call.further, call.isTransposed, rank, column, count, width, ofF);
+    return {ofW, ofF, column};
+  }
+
+ private:
+  Buffer<WordOf<T>> words_, further_;
+};
+
+constexpr int64_t kDepthAtOnce = 512, kPanelsAtOnce = 32;
+
+// All rows, which are few, with panels begin … end − 1 of a turned matrix. A row of that may fill a page: several
+// panels are taken for so much of the depth at a time that the processor still knows where the pages lie.
+template <typename T>
+void partByPart(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
+  PanelPacker<T> packer;
+  Buffer<SumOf<T>> buffer;
+  for (int64_t first = begin; first < end; first += kPanelsAtOnce) {
+    const int64_t last = lesser(first + kPanelsAtOnce, end);
+    SumOf<T>* sums = buffer.need((last - first) * call.rows * kPanel);
+    for (int64_t d = 0; d < call.depth; d += kDepthAtOnce) {
+      FrozenProduct<T> part = call;
+      part.x.data += d;
+      part.weight.data += d * call.weight.stride;
+      part.depth = lesser(kDepthAtOnce, call.depth - d);
+      const bool isLast = d + part.depth == call.depth;
+      for (int64_t p = first; p < last; ++p) {
+        Panel<T> panel = packer.pack(part, p * kPanel, isLast);
+        panel.sums = sums + (p - first) * call.rows * kPanel;
+        panel.isFirst = d == 0;
+        panel.isLast = isLast;
+        panelTimesRows(part, panel, 0, call.rows);
+      }
+    }
+  }
+}
+
+// Sixteen columns each, begin … end − 1, of few rows.
+template <typename T>
+void fewRowsProduct(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
+  constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
+  const int64_t words = call.depth / kPerWord, rank = call.rank / kPerWord;
+  Buffer<WordOf<T>> ofX, ofLow;
+  const auto pack = [&](const Rows<const T>& from, int64_t count, Buffer<WordOf<T>>& buffer) {
+    return packLines<T>([&](int64_t row) { return from.data + row * from.stride; }, call.rows, count, buffer);
+  };
+  const WordOf<T>*x = pack(call.x, words, ofX), *low = rank > 0 ? pack(call.low, rank, ofLow) : nullptr;
+  alignas(kVectorBytes) float sums[kFewRows * kRowsTogether];
+  for (int64_t column = begin * 16; column < lesser(end * 16, call.columns); column += 16) {
+    std::memset(sums, 0, sizeof sums);
+    addSixteen<T>(x, call.rows, call.weight, words, column, call.columns, sums);
+    if (low) addSixteen<T>(low, call.rows, call.further, rank, column, call.columns, sums);
+    finishTile(call, sums, call.rows, 16, 0, column);
+  }
+}
+
+template <typename T>
+void frozenProduct(const FrozenProduct<T>& call, int64_t rowsOfChunk, int64_t begin, int64_t end) {
+  const int64_t chunks = (call.rows + rowsOfChunk - 1) / rowsOfChunk;
+  if (call.isTransposed && chunks == 1 && call.depth > kDepthAtOnce) {
+    partByPart(call, begin, end);
+    return;
+  }
+  PanelPacker<T> packer;
+  Panel<T> panel{nullptr, nullptr, -1};
+  for (int64_t task = begin; task < end; ++task) {
+    const int64_t column = task / chunks * kPanel, row = task % chunks * rowsOfChunk;
+    if (column != panel.column) panel = packer.pack(call, column, true);
+    panelTimesRows(call, panel, row, lesser(row + rowsOfChunk, call.rows));
+  }
+}
+
+#endif
+
+namespace {
+
+#ifdef BIDORA_OWN_PRODUCTS
+template <typename T>
+constexpr ProductFunctions<T> kOf{frozenProduct<T>, fewRowsProduct<T>, outerProduct<T>};
+template <>
+constexpr ProductFunctions<double> kOf<double>{};
+#else
+template <typename T>
+constexpr ProductFunctions<T> kOf{};
+#endif
+
+}  // namespace
+
+BIDORA_DEFINE_TABLE(ProductFunctions, kOf)
+
+}  // namespace bidora::BIDORA_ISA

@@ -1,0 +1,130 @@
+// A product with a frozen matrix [columns, depth] for as few rows as generation has: the matrix is read once, a line of
+// sixteen of its rows at a time, which is turned over in registers. Each number is summed as frozenProduct.h sums it,
+// so that a row has the same bits however many there are.
+#pragma once
+
+#include "kernels/products/functions.h"
+#include "panels.h"
+
+namespace bidora::BIDORA_ISA {
+
+#ifdef BIDORA_OWN_PRODUCTS
+
+constexpr int64_t kLineWords = 16;        // that a line of memory holds
+constexpr int64_t kRowsTogether = 16;     // of the matrix
+constexpr int64_t kBytesAhead = 1 << 14;  // of the matrix, that are fetched before they are read
+
+// So many rows are multiplied by code of their own; what there is too much is 0.
+[[gnu::always_inline]] inline int64_t paddedRows(int64_t rows) {
+  return rows <= 2 ? rows : rows <= 4 ? 4 : rows <= 8 ? 8 : rows <= 12 ? 12 : 16;
+}
+
+// The rows of a left operand, a line of each after the other: [lines, padded rows, kLineWords]. rowAt(i): its numbers.
+template <typename T, typename RowAt>
+const WordOf<T>* packLines(RowAt rowAt, int64_t rows, int64_t words, Buffer<WordOf<T>>& buffer) {
+  const int64_t padded = paddedRows(rows), lines = roundUp(words, kLineWords);
+  WordOf<T>* to = buffer.need(lines * padded);
+  std::memset(static_cast<void*>(to), 0, lines * padded * sizeof(*to));
+  for (int64_t row = 0; row < rows; ++row) {
+    const T* from = rowAt(row);
+    for (int64_t d = 0; d < words; d += kLineWords)
+      std::memcpy(static_cast<void*>(to + d * padded + row * kLineWords), from + d * Arithmetic<T>::kPerWord,
+                  lesser(kLineWords, words - d) * sizeof(*to));
+  }
+  return to;
+}
+
+// Where sixteen rows of a matrix lie.
+struct Sixteen {
+  const char* first;
+  int64_t rowBytes;
+
+  [[gnu::always_inline]] const char* row(int i) const { return first + i * rowBytes; }
+};
+// Where fewer do: the last once more in place of those that are not there.
+struct Fewer {
+  const char* rows[16];
+
+  Fewer(const Sixteen& from, int64_t count) {
+    for (int i = 0; i < 16; ++i) rows[i] = from.row(static_cast<int>(lesser(i, count - 1)));
+  }
+  [[gnu::always_inline]] const char* row(int i) const { return rows[i]; }
+};
+
+// `count` words of each of sixteen rows from word d on, word by word across lanes.
+template <typename Lines>
+[[gnu::always_inline]] inline void loadLines(const Lines& from, int64_t d, int64_t count, __m512i (&words)[16]) {
+  const __mmask16 there = static_cast<__mmask16>((1U << count) - 1);
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) words[i] = _mm512_maskz_loadu_epi32(there, from.row(i) + d * 4);
+  transpose16(words);
+}
+
+// sums [kRows, 16] += x·words; x holds a line of each row.
+template <typename Word, int kRows>
+[[gnu::always_inline]] inline void addLine(const Word* x, const __m512i (&words)[16], float* sums) {
+  Vector<float> total[kRows];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) total[r] = load(sums + r * kRowsTogether);
+#pragma GCC unroll 16
+  for (int w = 0; w < 16; ++w)
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) addWords(total[r], x[r * kLineWords + w], (Vector<float>)words[w]);
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) store(sums + r * kRowsTogether, total[r]);
+}
+
+// The last line, of which only `count` words are there.
+template <typename Word, int kRows>
+void addPart(const Word* x, const __m512i (&words)[16], int64_t count, float* sums) {
+  for (int r = 0; r < kRows; ++r) {
+    Vector<float> total = load(sums + r * kRowsTogether);
+    for (int64_t w = 0; w < count; ++w) addWords(total, x[r * kLineWords + w], (Vector<float>)words[w]);
+    store(sums + r * kRowsTogether, total);
+  }
+}
+
+// sums [kRows, 16] += x·Mᵀ for sixteen rows of M; x as packLines lays it.
+template <typename Word, int kRows, typename Lines>
+void addRows(const Word* x, const Lines& from, int64_t ahead, int64_t words, float* sums) {
+  constexpr int kFirst = kRows < 8 ? kRows : 8, kRest = kRows - kFirst;
+  __m512i lines[16];
+  int64_t d = 0;
+  for (; d + kLineWords <= words; d += kLineWords) {
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) __builtin_prefetch(from.row(i) + d * 4 + ahead, 0, 2);
+    loadLines(from, d, kLineWords, lines);
+    addLine<Word, kFirst>(x + d * kRows, lines, sums);
+    if constexpr (kRest > 0) addLine<Word, kRest>(x + d * kRows + 8 * kLineWords, lines, sums + 8 * kRowsTogether);
+  }
+  if (d == words) return;
+  loadLines(from, d, words - d, lines);
+  addPart<Word, kRows>(x + d * kRows, lines, words - d, sums);
+}
+
+template <typename Word, typename Lines>
+void addRows(const Word* x, int64_t rows, const Lines& from, int64_t ahead, int64_t words, float* sums) {
+  switch (paddedRows(rows)) {
+    case 1: addRows<Word, 1>(x, from, ahead, words, sums); break;
+    case 2: addRows<Word, 2>(x, from, ahead, words, sums); break;
+    case 4: addRows<Word, 4>(x, from, ahead, words, sums); break;
+    case 8: addRows<Word, 8>(x, from, ahead, words, sums); break;
+    case 12: addRows<Word, 12>(x, from, ahead, words, sums); break;
+    default: addRows<Word, 16>(x, from, ahead, words, sums);
+  }
+}
+
+// The same for sixteen rows of a matrix of `count`, from `first` on.
+template <typename T>
+void addSixteen(const WordOf<T>* x, int64_t rows, const Rows<const T>& matrix, int64_t words, int64_t first,
+                int64_t count, float* sums) {
+  const int64_t rowBytes = matrix.stride * static_cast<int64_t>(sizeof(T)),
+                ahead = greater(roundUp(kBytesAhead / greater(rowBytes, 1), 16), 16) * rowBytes;
+  const Sixteen from{reinterpret_cast<const char*>(matrix.data + first * matrix.stride), rowBytes};
+  if (first + 16 <= count) addRows(x, rows, from, ahead, words, sums);
+  else addRows(x, rows, Fewer(from, count - first), ahead, words, sums);
+}
+
+#endif
+
+}  // namespace bidora::BIDORA_ISA

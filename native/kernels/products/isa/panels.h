@@ -1,0 +1,151 @@
+// The right operand of a large product, copied into panels that tiles.h reads: words of `kWidth`-fold columns side by
+// side, depth by depth, so that a tile finds all it needs in a row.
+#pragma once
+
+#ifdef BIDORA_OWN_PRODUCTS
+#include "kernels/attention/isa/packing.h"
+
+namespace bidora::BIDORA_ISA {
+
+template <typename T>
+using WordOf = typename Arithmetic<T>::Word;
+
+// 16 rows of 16 words become 16 columns.
+[[gnu::always_inline]] inline void transpose16(__m512i (&a)[16]) {
+  __m512i b[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 16; i += 2) {
+    b[i] = _mm512_unpacklo_epi32(a[i], a[i + 1]);
+    b[i + 1] = _mm512_unpackhi_epi32(a[i], a[i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {
+    a[i] = _mm512_unpacklo_epi64(b[i], b[i + 2]);
+    a[i + 1] = _mm512_unpackhi_epi64(b[i], b[i + 2]);
+    a[i + 2] = _mm512_unpacklo_epi64(b[i + 1], b[i + 3]);
+    a[i + 3] = _mm512_unpackhi_epi64(b[i + 1], b[i + 3]);
+  }
+  // a[4g + j] holds, in its quarter q, column 4q + j of rows 4g … 4g + 3.
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    b[j] = _mm512_shuffle_i32x4(a[j], a[4 + j], 0x88);
+    b[4 + j] = _mm512_shuffle_i32x4(a[j], a[4 + j], 0xdd);
+    b[8 + j] = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0x88);
+    b[12 + j] = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0xdd);
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    a[j] = _mm512_shuffle_i32x4(b[j], b[8 + j], 0x88);
+    a[8 + j] = _mm512_shuffle_i32x4(b[j], b[8 + j], 0xdd);
+    a[4 + j] = _mm512_shuffle_i32x4(b[4 + j], b[12 + j], 0x88);
+    a[12 + j] = _mm512_shuffle_i32x4(b[4 + j], b[12 + j], 0xdd);
+  }
+}
+
+[[gnu::always_inline]] inline void transpose16(const void* from, int64_t rowBytes, void* to, int64_t wordsOfRow) {
+  __m512i lines[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) lines[i] = _mm512_loadu_si512(static_cast<const char*>(from) + i * rowBytes);
+  transpose16(lines);
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) _mm512_storeu_si512(static_cast<uint32_t*>(to) + i * wordsOfRow, lines[i]);
+}
+
+template <typename T>
+[[gnu::always_inline]] inline Left<WordOf<T>> leftAt(const Rows<const T>& rows, int64_t row) {
+  return {reinterpret_cast<const WordOf<T>*>(rows.data + row * rows.stride), rows.stride / Arithmetic<T>::kPerWord, 1};
+}
+
+// The word at a number, and at its neighbour where words hold two.
+template <typename T>
+[[gnu::always_inline]] inline WordOf<T> wordAt(const T* from) {
+  WordOf<T> word;
+  std::memcpy(&word, from, sizeof word);
+  return word;
+}
+
+// Columns first … first + count − 1 of a matrix that lies as [columns, depth] → [words of depth, width].
+template <typename T>
+void packColumns(const Rows<const T>& matrix, int64_t words, int64_t first, int64_t count, int64_t width,
+                 WordOf<T>* to) {
+  constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
+  for (int64_t c = 0; c < count; c += 16) {
+    const T* from = matrix.data + (first + c) * matrix.stride;
+    const int64_t columns = lesser(16, count - c);
+    int64_t d = 0;
+    if (columns == 16)
+      for (; d + 16 <= words; d += 16)
+        transpose16(from + d * kPerWord, matrix.stride * static_cast<int64_t>(sizeof(T)), to + d * width + c, width);
+    for (; d < words; ++d)
+      for (int64_t lane = 0; lane < columns; ++lane)
+        to[d * width + c + lane] = wordAt(from + lane * matrix.stride + d * kPerWord);
+  }
+}
+
+[[gnu::always_inline]] inline void pairRows(const float* from, int64_t, float* to, int64_t count) {
+  std::memcpy(to, from, count * sizeof(float));
+}
+
+// Words of the numbers in `low` and of those that stand below them.
+[[gnu::always_inline]] inline void pairVectors(__m512i low, __m512i high, Vector<float> (&words)[2]) {
+  // Number i of `low` has index i, that of `high` 32 + i.
+  alignas(64) static constexpr uint16_t kFirst[32] = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
+                                                      8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+  const __m512i first = _mm512_load_si512(kFirst), second = _mm512_add_epi16(first, _mm512_set1_epi16(16));
+  words[0] = (Vector<float>)_mm512_permutex2var_epi16(low, first, high);
+  words[1] = (Vector<float>)_mm512_permutex2var_epi16(low, second, high);
+}
+
+// sum += a·b, word by word.
+[[gnu::always_inline]] inline void addWords(Vector<float>& sum, float a, const Vector<float>& b) {
+  sum = fused(a - Vector<float>{}, b, sum);
+}
+[[gnu::always_inline]] inline void addWords(Vector<float>& sum, Pair a, const Vector<float>& b) {
+  sum = _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(static_cast<int>(a.bits)), (__m512bh)b);
+}
+
+// Pairs of numbers that stand one above the other.
+[[gnu::always_inline]] inline void pairRows(const Bfloat16* from, int64_t stride, Pair* to, int64_t count) {
+  for (int64_t c = 0; c < count; c += 32) {
+    const int64_t left = lesser(32, count - c);
+    const __mmask32 there = static_cast<__mmask32>((uint64_t{1} << left) - 1);
+    Vector<float> words[2];
+    pairVectors(_mm512_maskz_loadu_epi16(there, from + c), _mm512_maskz_loadu_epi16(there, from + stride + c), words);
+    _mm512_mask_storeu_ps(to + c, static_cast<__mmask16>(there), words[0]);
+    _mm512_mask_storeu_ps(to + c + 16, static_cast<__mmask16>(there >> 16), words[1]);
+  }
+}
+
+// The rows that follow lie far apart, where no processor foresees them.
+constexpr int64_t kRowsAhead = 24;
+
+template <typename T>
+[[gnu::always_inline]] inline void prefetchRow(const T* row, int64_t count) {
+  for (int64_t c = 0; c < count; c += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(row + c);
+}
+
+// The same of a matrix that lies as [depth, columns].
+template <typename T>
+void packTransposed(const Rows<const T>& matrix, int64_t words, int64_t first, int64_t count, int64_t width,
+                    WordOf<T>* to) {
+  const int64_t step = matrix.stride * Arithmetic<T>::kPerWord;
+  for (int64_t d = 0; d < words; ++d) {
+    const T* row = matrix.data + d * step + first;
+    for (int64_t i = 0; i < Arithmetic<T>::kPerWord; ++i) prefetchRow(row + (kRowsAhead + i) * matrix.stride, count);
+    pairRows(row, matrix.stride, to + d * width, count);
+  }
+}
+
+// What lies beyond `count` is 0.
+template <typename T>
+void packPanel(const Rows<const T>& matrix, bool isTransposed, int64_t words, int64_t first, int64_t count,
+               int64_t width, WordOf<T>* to) {
+  if (isTransposed) packTransposed(matrix, words, first, count, width, to);
+  else packColumns(matrix, words, first, count, width, to);
+  if (count == width) return;
+  for (int64_t d = 0; d < words; ++d)
+    std::memset(static_cast<void*>(to + d * width + count), 0, (width - count) * sizeof(WordOf<T>));
+}
+
+}  // namespace bidora::BIDORA_ISA
+#endif
