@@ -1,12 +1,13 @@
 // Checks the native sources with clang-format and clang-tidy; --fix formats them instead. "setup.sh --lint" installs both.
 //
-// clang-tidy runs for each compile command, on all cores, and only where the source, a header of ours that it includes, the
-// command or the checks have changed since it last passed; build/lint remembers what passed.
+// clang-tidy runs for each compile command of the build, which compiles a kernel's files together: most of its time goes into
+// libtorch's headers. It runs on all cores, and only where a source, a header of ours that it includes, the command or the
+// checks have changed since it last passed: build/lint remembers that.
 import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -45,7 +46,7 @@ function withHeaders(/** @type {string} */ file, found = new Set()) {
   if (found.has(file)) return found;
   found.add(file);
   for (const [, name] of readFileSync(file, "utf8").matchAll(/^\s*#\s*include\s*"([^"]+)"/gm)) {
-    const header = [join(dirname(file), name), join(root, "native", name)].find((path) => existsSync(path));
+    const header = [resolve(dirname(file), name), join(root, "native", name)].find((path) => existsSync(path));
     if (header) withHeaders(header, found);
   }
   return found;
@@ -66,7 +67,7 @@ function commandsToCheck() {
     readFileSync(join(dirname(database), "stamp.json"), "utf8"),
   ].join("\n");
   const all = JSON.parse(readFileSync(database, "utf8"))
-    .filter(({ file }) => /^(native|bench)\//.test(relative(root, file)) && existsSync(file))
+    .filter(({ file }) => /^(native|bench)\/|\/Unity\//.test(relative(root, file)))
     .map(({ file, command }) => {
       const flags = argumentsOf(command);
       return { file, flags, key: keyOf(file, flags, constant) };

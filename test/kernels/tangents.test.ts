@@ -431,8 +431,10 @@ describe("the tangent of dropout, sum and norm", () => {
       for (const make of call([1, other])) expect(make).toThrow(/one shape \[N, H\]/);
       for (const make of call([5, other])) expect(make).toThrow(/input: expected a tangent like its tensor/);
       for (const make of call([6, other])) expect(make).toThrow(/residual: expected a tangent like its tensor/);
-      for (const make of call([2, trained])) expect(() => torch.noGrad<unknown>(make)).toThrow(/frozen weight and bias/);
-      for (const make of call([3, trained])) expect(() => torch.noGrad<unknown>(make)).toThrow(/frozen weight and bias/);
+      for (const make of call([2, trained]))
+        expect(() => torch.noGrad<unknown>(make)).toThrow(/frozen weight and bias/);
+      for (const make of call([3, trained]))
+        expect(() => torch.noGrad<unknown>(make)).toThrow(/frozen weight and bias/);
       for (const place of [0, 1, 5, 6])
         for (const make of call([place, leaf])) expect(make).toThrow(/no derivative of its own/);
       for (const place of [7, 8, 9, 10]) {
