@@ -87,7 +87,7 @@ const LIMIT = 1000;
 const FIND = new Script("(new RegExp(source, 'u').exec(path) ?? { groups: undefined, 0: undefined })");
 
 /** A regular expression in JavaScript's engine, which can backtrack forever: it is stopped after a time limit. */
-export class BoundedRegExp {
+class BoundedRegExp {
   static #context: Context | undefined;
   readonly #source: string;
   #left = LIMIT;
@@ -136,6 +136,6 @@ export class BoundedRegExp {
 }
 
 /** A pattern as messages show it, truncated if it is long. */
-export function shownPattern(expression: string): string {
+function shownPattern(expression: string): string {
   return JSON.stringify(expression.length > 80 ? `${expression.slice(0, 79)}…` : expression);
 }

@@ -1,5 +1,5 @@
 /** How long a server may take for an answer, and how much it may send. */
-export interface AnswerLimits {
+interface AnswerLimits {
   /** Longest silence in milliseconds: until the answer begins, and between two pieces of its body. */
   readonly silenceMs: number;
   /** For the whole answer, where it is known to be short. */

@@ -161,22 +161,6 @@ export function writeSafetensors(
   });
 }
 
-/** An entry for given bytes, such as those of another file's tensor. */
-export function bytesEntry(
-  name: string,
-  dtype: SafetensorsDtype,
-  shape: readonly number[],
-  bytes: Uint8Array,
-): TensorEntry {
-  return {
-    name,
-    dtype,
-    shape,
-    byteLength: bytes.length,
-    write: (descriptor, position) => writeAll(descriptor, bytes, position),
-  };
-}
-
 function tensorEntry(name: string, tensor: torch.Tensor): TensorEntry {
   return {
     name,

@@ -197,11 +197,11 @@ const FROM_TORCH = new Map<DType, SafetensorsDtype>(
   DTYPES.flatMap(([name, , torch]) => (torch === undefined ? [] : [[torch, name] as const])),
 );
 
-export function isSafetensorsDtype(name: unknown): name is SafetensorsDtype {
+function isSafetensorsDtype(name: unknown): name is SafetensorsDtype {
   return typeof name === "string" && BITS.has(name);
 }
 
-export const bitsOf = (dtype: SafetensorsDtype): number => BITS.get(dtype)!;
+const bitsOf = (dtype: SafetensorsDtype): number => BITS.get(dtype)!;
 
 /** Position in the reference writer's order: smaller comes first in the file. */
 export const rankOf = (dtype: SafetensorsDtype): number => RANK.get(dtype)!;

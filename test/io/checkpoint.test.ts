@@ -2,7 +2,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openCheckpoint } from "../../src/io/checkpoint.js";
-import { bytesEntry, writeSafetensors } from "../../src/io/safetensors.js";
+import { writeSafetensors } from "../../src/io/safetensors.js";
+import { bytesEntry } from "./bytesEntry.js";
 import { temporaryFolders } from "./temporaryFolder.js";
 
 const folder = temporaryFolders();

@@ -1,8 +1,9 @@
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { bytesEntry, openSafetensors, saveSafetensors, writeSafetensors } from "../../src/io/safetensors.js";
+import { openSafetensors, saveSafetensors, writeSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
+import { bytesEntry } from "./bytesEntry.js";
 import { temporaryFolders } from "./temporaryFolder.js";
 
 const DTYPES_FILE = join(import.meta.dirname, "../golden/io/dtypes.safetensors");

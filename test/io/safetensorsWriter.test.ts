@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { bytesEntry, type TensorEntry, writeSafetensors } from "../../src/io/safetensors.js";
+import { type TensorEntry, writeSafetensors } from "../../src/io/safetensors.js";
+import { bytesEntry } from "./bytesEntry.js";
 import { temporaryFolders } from "./temporaryFolder.js";
 
 const GOLDEN = join(import.meta.dirname, "../golden/io");

@@ -2,9 +2,10 @@ import { openSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { fillFolder, replaceFolderAtomic, writeAll, writeAtomic, writeFileAtomic } from "../../src/files/atomic.js";
-import { bytesEntry, openSafetensors, saveSafetensors, writeSafetensors } from "../../src/io/safetensors.js";
+import { openSafetensors, saveSafetensors, writeSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
 import { runLogWriter } from "../../src/train/observer.js";
+import { bytesEntry } from "./bytesEntry.js";
 import { temporaryFolders } from "./temporaryFolder.js";
 
 /** How many bytes the system takes at once. */

@@ -88,11 +88,11 @@ const ARCHITECTURES = {
   },
 } as const satisfies Readonly<Record<string, GgufArchitecture>>;
 
-export type ArchitectureName = keyof typeof ARCHITECTURES;
+type ArchitectureName = keyof typeof ARCHITECTURES;
 
 export type NamedArchitecture = GgufArchitecture & { readonly name: ArchitectureName };
 
-export const ARCHITECTURE_KEY = "general.architecture";
+const ARCHITECTURE_KEY = "general.architecture";
 
 const ALL: readonly NamedArchitecture[] = (Object.keys(ARCHITECTURES) as ArchitectureName[]).map((name) => ({
   ...ARCHITECTURES[name],
@@ -128,7 +128,7 @@ const WINDOW_BASE = 10000;
 const LARGEST = 62;
 
 /** Gemma 3's two kinds of layers, each with its own RoPE base; only full-attention layers use RoPE scaling. */
-export function gemma3Config(read: ArchitectureKeys, rope: JsonObject): JsonObject {
+function gemma3Config(read: ArchitectureKeys, rope: JsonObject): JsonObject {
   const layers = read.count("block_count");
   const window = read.optionalCount("attention.sliding_window") ?? 0;
   const pattern = read.optionalCount("attention.sliding_window_pattern") ?? PATTERN;

@@ -119,7 +119,7 @@ const fourBytes = (bytes: Uint8Array, at: number): number =>
 // ggml's "k-quants": 256 elements per block, in groups that have small scales besides the block's scale.
 
 /** 8 groups of 32 elements with a scale and an offset each, then 4 bits per element; two groups share 32 bytes. */
-export function q4K(blocks: Uint8Array, out: Float32Array): void {
+function q4K(blocks: Uint8Array, out: Float32Array): void {
   for (let at = 0, i = 0; at < blocks.length; at += 144, i += 256) {
     for (let group = 0; group < 8; group++) {
       const scale = groupScale(blocks, at, group);
@@ -132,7 +132,7 @@ export function q4K(blocks: Uint8Array, out: Float32Array): void {
 }
 
 /** As Q4_K, with the fifth bits first: those of group g are bit g of 32 bytes. */
-export function q5K(blocks: Uint8Array, out: Float32Array): void {
+function q5K(blocks: Uint8Array, out: Float32Array): void {
   for (let at = 0, i = 0; at < blocks.length; at += 176, i += 256) {
     for (let group = 0; group < 8; group++) {
       const scale = groupScale(blocks, at, group);
@@ -148,7 +148,7 @@ export function q5K(blocks: Uint8Array, out: Float32Array): void {
 }
 
 /** 16 groups of 16 elements with a signed scale each: 4 low bits, 2 high bits, then the group scales and the block's scale. */
-export function q6K(blocks: Uint8Array, out: Float32Array): void {
+function q6K(blocks: Uint8Array, out: Float32Array): void {
   const halves = halfValues();
   for (let at = 0, i = 0; at < blocks.length; at += 210, i += 256) {
     const whole = halves[blocks[at + 208]! | (blocks[at + 209]! << 8)]!;

@@ -95,7 +95,7 @@ export interface GgufTensorInfo {
   readonly byteLength: number;
 }
 
-export interface GgufHeader {
+interface GgufHeader {
   readonly version: number;
   readonly metadata: GgufMetadata;
   readonly tensors: ReadonlyMap<string, GgufTensorInfo>;
@@ -114,7 +114,7 @@ const LEAST_TENSOR_BYTES = LENGTH_BYTES + 4 + 4 + LENGTH_BYTES;
  * Reads and checks a header: known types, whole blocks, tensors within the file that don't overlap.
  * @throws BidoraError `GGUF` naming the file and what is wrong with it
  */
-export function readHeader(reader: HeaderReader, fileBytes: number): GgufHeader {
+function readHeader(reader: HeaderReader, fileBytes: number): GgufHeader {
   const { path } = reader;
   const version = readVersion(reader, fileBytes);
   const tensorCount = reader.count("tensors", LEAST_TENSOR_BYTES);

@@ -166,7 +166,7 @@ const RANGES: Readonly<Partial<Record<ScalarType, readonly [bigint, bigint]>>> =
 };
 
 /** Collects the bytes of a header. */
-export class HeaderWriter {
+class HeaderWriter {
   readonly #parts: Uint8Array[] = [];
 
   bytes(): Buffer {

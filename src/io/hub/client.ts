@@ -164,7 +164,7 @@ interface Answer {
  * Follows redirects one by one, since `fetch` does not say why it fails to follow one.
  * @throws BidoraError `HUB_UNREACHABLE` that names the redirect
  */
-export async function throughRedirects(
+async function throughRedirects(
   question: HubQuestion,
   first: URL,
   ask: (url: URL) => Promise<Response>,

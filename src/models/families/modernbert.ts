@@ -133,7 +133,7 @@ class Embeddings extends Module {
 }
 
 /** What all layers share about the batch. */
-interface ModernBertRows {
+interface Rows {
   readonly layout: RowLayout;
   readonly rotary: Readonly<Record<LayerType, RotaryTables>>;
 }
@@ -158,12 +158,7 @@ class Attention extends Module {
   }
 
   /** x: N,H → N,H, or K,H for only the selected tokens */
-  forward(
-    x: torch.Tensor,
-    rows: ModernBertRows,
-    context: ForwardContext,
-    only: torch.Tensor | undefined,
-  ): torch.Tensor {
+  forward(x: torch.Tensor, rows: Rows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const { heads, hiddenSize, reach } = this.config;
     const widths = [hiddenSize, hiddenSize, hiddenSize];
     const [q, k, v] = partsOf(this.qkv.forward(x, context), widths) as [torch.Tensor, torch.Tensor, torch.Tensor];
@@ -198,7 +193,7 @@ class GatedMlp extends Module {
 }
 
 /** A pre-norm layer. The first one has no attention norm, since the embeddings are already normalized. */
-class Layer extends StackLayer<ModernBertRows> {
+class Layer extends StackLayer<Rows> {
   private readonly attentionNorm: LayerNorm | undefined;
   private readonly attention: Attention;
   private readonly mlpNorm: LayerNorm;
@@ -212,12 +207,7 @@ class Layer extends StackLayer<ModernBertRows> {
     this.mlp = this.child("mlp", new GatedMlp(config));
   }
 
-  forward(
-    x: torch.Tensor,
-    rows: ModernBertRows,
-    context: ForwardContext,
-    only: torch.Tensor | undefined,
-  ): torch.Tensor {
+  forward(x: torch.Tensor, rows: Rows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const normedInput = this.attentionNorm ? this.attentionNorm.forward(x) : x;
     const attended = this.attention.forward(normedInput, rows, context, only);
     const residual = { dropout: this.attention.outputDropout, norm: this.mlpNorm, context };
@@ -267,13 +257,11 @@ function headThatReads(reads: HeadDesign<ModernBertConfig>["reads"]): HeadDesign
 
 // Model
 
-class ModernBertModel extends StackedModel<ModernBertRows> {
+class ModernBertModel extends StackedModel<Rows> {
   private readonly embeddings: Embeddings;
 
   constructor(private readonly config: ModernBertConfig) {
-    const stack = new LayerStack<ModernBertRows>(
-      Array.from({ length: config.layers }, (_, layer) => new Layer(config, layer)),
-    );
+    const stack = new LayerStack<Rows>(Array.from({ length: config.layers }, (_, layer) => new Layer(config, layer)));
     const norm = normOf(config);
     super(stack, norm);
     this.embeddings = this.child("embeddings", new Embeddings(config));
@@ -285,7 +273,7 @@ class ModernBertModel extends StackedModel<ModernBertRows> {
     return this.embeddings.forward(input, context);
   }
 
-  protected rowsOf(input: ModelInput, _context: ForwardContext, dtype: torch.DType): ModernBertRows {
+  protected rowsOf(input: ModelInput, _context: ForwardContext, dtype: torch.DType): Rows {
     return { layout: input.layout, rotary: ropeTables(this.config.ropes, input, dtype) };
   }
 }
