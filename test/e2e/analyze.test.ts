@@ -171,7 +171,8 @@ describe("a BiDoRA run's phases", () => {
       "bidora value search",
       "bidora all retrain",
     ]);
-    const sentence = /The phase of \S+ that compares with full fine-tuning is the search: magnitudes and directions/;
+    const sentence =
+      /For \S+, the search is the phase that compares with full fine-tuning, because magnitudes and directions/;
     expect(stdout).toMatch(sentence);
     const { document } = parseHTML(readFileSync(join(output, "analysis.html"), "utf8"));
     expect(document.querySelector("#slopes")?.textContent).toMatch(sentence);
@@ -189,7 +190,7 @@ describe("a BiDoRA run's phases", () => {
     const { output } = await bidoraRun({ saveEvery: undefined });
     expect((await analysisOf(output)).fits).toMatchObject({ phase: "retrain", all: { points: 6 } });
     expect(bidora("analyze", output, "--quiet").stdout).toMatch(
-      /The line of \S+ goes through retraining alone, .* --save-every keeps steps of the search/,
+      /The line of \S+ fits retraining alone, .* Use --save-every to keep steps of the search/,
     );
   });
 
