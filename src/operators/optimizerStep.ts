@@ -43,18 +43,30 @@ export function adamw(tensors: AdamWTensors, step: number, numbers: AdamWNumbers
     torch.adamw_(parameters, gradients, means, meanSquares, step, numbers);
     return;
   }
-  const { lr, beta1, beta2, weightDecay, epsilon: eps } = numbers;
-  torch.scope(() => {
-    for (const [i, parameter] of parameters.entries()) {
-      const count = torch.full([], step, { dtype: "float32", device: parameter.device });
-      const own = [[parameter], [gradients[i]], [means[i]], [meanSquares[i]]] as unknown as [
-        Tensors,
-        Tensors,
-        Tensors,
-        Tensors,
-      ];
-      const options = { lr, beta1, beta2, weightDecay, eps, amsgrad: false, maximize: false };
-      torch.noGrad(() => torch.fusedAdamw_(...own, [], [count], options));
-    }
-  });
+  torch.noGrad(() =>
+    torch.scope(() => {
+      for (const [i, parameter] of parameters.entries()) {
+        const [gradient, mean, meanSquare] = [gradients[i], means[i], meanSquares[i]] as TensorsOfOne;
+        stepOne(parameter, gradient, mean, meanSquare, step, numbers);
+      }
+    }),
+  );
+}
+
+type TensorsOfOne = [torch.Tensor, torch.Tensor, torch.Tensor];
+
+function stepOne(
+  parameter: torch.Tensor,
+  gradient: torch.Tensor,
+  mean: torch.Tensor,
+  meanSquare: torch.Tensor,
+  step: number,
+  { lr, beta1, beta2, weightDecay, epsilon }: AdamWNumbers,
+): void {
+  torch.mulScalar_(parameter, 1 - lr * weightDecay);
+  torch.lerp_(mean, gradient, 1 - beta1);
+  torch.add_(torch.mulScalar_(meanSquare, beta2), torch.square(gradient), { alpha: 1 - beta2 });
+  const root = torch.divScalar(torch.sqrt(meanSquare), Math.sqrt(1 - beta2 ** step));
+  const update = torch.div(mean, torch.addScalar(root, epsilon));
+  torch.add_(parameter, update, { alpha: -lr / (1 - beta1 ** step) });
 }
