@@ -28,8 +28,10 @@ export function rowNorm(x: torch.Tensor, factors: NormFactors): torch.Tensor {
 }
 
 function normByFormula(x: torch.Tensor, { weight, bias, epsilon, isCentred }: NormFactors): torch.Tensor {
-  const size = [x.shape.at(-1) as number];
-  return isCentred ? torch.layerNorm(x, size, weight, bias, epsilon) : torch.rmsNorm(x, size, weight, epsilon);
+  if (isCentred) return torch.layerNorm(x, [x.shape.at(-1) as number], weight, bias, epsilon);
+  const wide = torch.castTo(x, torch.wideDtype(x.dtype));
+  const inverse = torch.rsqrt(torch.addScalar(torch.meanDim(torch.square(wide), [-1], true), epsilon));
+  return torch.castTo(torch.mul(torch.mul(wide, inverse), torch.castTo(weight, wide.dtype)), x.dtype);
 }
 
 /** residual + dropout(x), and its norm. x, residual: [N, H] */
