@@ -4,7 +4,7 @@
 import * as calls from "../torch/generated/recordedCalls.js";
 import * as torch from "../torch/index.js";
 import { checkpoint } from "./checkpoint.js";
-import { isTwiceDifferentiable, usesKernel } from "./choose.js";
+import { usesKernel } from "./choose.js";
 import type { LinearOperands } from "./linear.js";
 import { type ForwardState, ids, NoTangent, type Rule } from "./rule.js";
 
@@ -28,7 +28,7 @@ const SUM = 2;
 
 /**
  * The sum of the cross-entropies, float32 (float64 of such states). Without the kernel it is computed in chunks, which the backward pass
- * computes again; where it is differentiated twice, the logits of all tokens exist at once.
+ * computes again; where it is differentiated twice, the logits of all tokens are kept.
  * @param target [K] int64
  */
 export function linearCrossEntropy(x: torch.Tensor, output: OutputLayer, target: torch.Tensor): torch.Tensor {
@@ -36,7 +36,7 @@ export function linearCrossEntropy(x: torch.Tensor, output: OutputLayer, target:
     const { weight, bias, packed = null } = output.product;
     return torch.linearCrossEntropy(x, weight, bias, target, { packed })[0];
   }
-  return isTwiceDifferentiable() ? fromLogits(x, output, target) : inChunks(x, output, target);
+  return inChunks(x, output, target);
 }
 
 function inChunks(x: torch.Tensor, output: OutputLayer, target: torch.Tensor): torch.Tensor {

@@ -216,6 +216,14 @@ const others: readonly Case[] = [
         apply: (x, r) => norm(x, r),
       },
       {
+        name: `dropout-add-norm, centred ${centred}, of computed operands`,
+        shapes: [
+          [4, 6],
+          [4, 6],
+        ],
+        apply: (x, r) => norm(torch.sin(x!), torch.mul(r!, r!)),
+      },
+      {
         name: `dropout-add-norm, centred ${centred}, trained`,
         shapes: [[4, 6], [4, 6], [6]],
         apply: (x, r, w) => norm(x, r, w),
