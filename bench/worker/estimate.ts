@@ -8,7 +8,7 @@ const built = (path: string) => import(`${ROOT}dist/${path}`);
 const { preloadEngine } = (await built("torch/native.js")) as typeof import("../../src/torch/native.js");
 preloadEngine();
 const { resolveRun } = (await built("config/index.js")) as typeof import("../../src/config/index.js");
-const { finetune } = (await built("run/finetune.js")) as typeof import("../../src/commands/finetune.js");
+const { finetune } = (await built("commands/finetune.js")) as typeof import("../../src/commands/finetune.js");
 const { measureRun } = (await built(
   "run/estimates/measureRun.js",
 )) as typeof import("../../src/run/estimates/measureRun.js");
@@ -52,7 +52,7 @@ async function run(settings: RunSettings, clock: () => number): Promise<Figures>
       },
     ],
   };
-  await finetune(resolveRun(settings), observe);
+  await finetune(settings, observe);
   return { memory, step: median(steps), whole: clock() / 1000 };
 }
 

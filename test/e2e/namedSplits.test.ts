@@ -101,6 +101,6 @@ test("--test-split beside --test is refused, and --data that nothing is read fro
   const beside = await called("finetune", ...base, "--test", file, "--test-split");
   expect(beside.stderr).toMatch(/--test-split \(applies only .* without --test\)/);
   const idle = await called("finetune", ...base, "--train", file, "--validation", file);
-  expect(idle.stderr).toMatch(/--data \(applies only .* --train, --validation or --test-split is left to it\)/);
+  expect(idle.stderr).toMatch(/--data \(applies only .* unless --train and --validation replace all its rows\)/);
   expect([beside.status, idle.status]).toEqual([2, 2]);
 });

@@ -17,7 +17,7 @@ const isNamed = (task: string | undefined): boolean => task !== undefined && isN
 
 /** A file given for a part of the data set takes that part's place. */
 const withNamedDataset: AppliesWhen = {
-  only: "with a named data set as --task, such as glue/mrpc, from which --train, --validation or --test-split is read",
+  only: "with a named data set as --task, such as glue/mrpc, unless --train and --validation replace all its rows",
   holds: ({ task, train, validation, testSplit }: RunValues) =>
     isNamed(task) && (train === undefined || validation === undefined || testSplit === true),
 };
