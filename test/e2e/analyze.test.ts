@@ -69,7 +69,7 @@ describe("a comparison's runs", () => {
     ]);
     expect(analysis.notes).toEqual([
       expect.stringMatching(/^Left out: .*bitfit.* was trained by bitfit, which leaves/),
-      expect.stringMatching(/^Left out: .*adapter.* was trained by adapter, and .* has a bottleneck behind it/),
+      expect.stringMatching(/^Left out: .*adapter.* was trained by adapter, and .* is followed by a bottleneck/),
     ]);
     expect(notes).toEqual(analysis.notes);
     expect(bidora("analyze", join(comparison, "task", "bitfit", "seed-10"))).toMatchObject({

@@ -34,7 +34,7 @@ describe.each(methods)("--method %s", (name, method) => {
     const merging = merge({ model: undefined, revision: undefined, adapter: output, output: merged, overwrite: false });
     if (name === "adapter") {
       await expect(merging).rejects.toThrow(
-        /^bert\.encoder\.layer\.0\.attention\.output\.dense has a bottleneck behind it, [^\n]+\.$/,
+        /^bert\.encoder\.layer\.0\.attention\.output\.dense is followed by a bottleneck, [^\n]+\.$/,
       );
       expect(existsSync(merged)).toBe(false);
       return;

@@ -477,7 +477,7 @@ describe("an adapter as GGUF", () => {
     for (const to of ["gguf-lora", "gguf"] as const) {
       const output = join(newFolder(), "x.gguf");
       await expect(exportModel({ adapter, to, output })).rejects.toThrow(
-        /^model\.layers\.0\.self_attn\.o_proj has a bottleneck behind it/,
+        /^model\.layers\.0\.self_attn\.o_proj is followed by a bottleneck/,
       );
       expect(existsSync(output)).toBe(false);
     }
