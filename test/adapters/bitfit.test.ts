@@ -29,7 +29,7 @@ test("a model without biases and head is refused: nothing would be trained", () 
   }
   const generator = new torch.Generator(3);
   expect(() => inject(new NoBiases(), ADAPTER_METHODS.bitfit.config({}), { generator })).toThrow(
-    /bitfit is to train the model's biases, and this model has none, .* choose another method/,
+    /bitfit trains biases, but this model has neither biases nor a head: choose another method/,
   );
 });
 

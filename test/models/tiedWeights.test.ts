@@ -88,7 +88,7 @@ test.each([
   const rows = golden(`${family}/forward/lm-language.safetensors`);
   const expected = model.forward(goldenInput(rows), EVALUATION);
 
-  expect(() => merge(adapted)).toThrow(/ are one tensor, which can't hold what the adapter makes/);
+  expect(() => merge(adapted)).toThrow(/ are one tensor, which cannot hold two different merged weights/);
   const folder = mkdtempSync(join(tmpdir(), "bidora-tied-"));
   const changed = mergedParameters(adapted);
   writeModelFolder(folder, { ...loaded, source, task: TASKS["causal-lm"], labels: [], dtype: "float32", changed });

@@ -78,7 +78,7 @@ describe.each(families)("%s: before the first step", (family) => {
       const start = () => inject(model, config, { generator: new torch.Generator(3) });
       const hasBiases = [...model.namedParameters()].some(([name]) => name.endsWith(".bias"));
       if (config.bias === "all" && !hasBiases) {
-        expect(start).toThrow("this model has none");
+        expect(start).toThrow("this model has neither biases nor a head");
         continue;
       }
       const adapted = start();
