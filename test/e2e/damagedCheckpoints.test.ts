@@ -223,7 +223,7 @@ describe("a pipe", () => {
 
   test.each([
     ["events.jsonl", /events\.jsonl is a pipe, but a regular file is expected/],
-    [MARKER, /is no run/],
+    [MARKER, /is not a run of bidora/],
   ])("in the place of a run's %s is refused", async (file, message) => {
     const output = leftRun();
     replace(join(output, file));
