@@ -238,8 +238,8 @@ describe("a saved DoRA adapter", () => {
 
   test.each([
     [{ formatVersion: 2, method: "dora" }, /format version 2, but this version of bidora reads 1/],
-    [{ formatVersion: 1, method: "dora", axis: "across" }, /not in order: axis/],
-    [{ formatVersion: 1 }, /not in order: method/],
+    [{ formatVersion: 1, method: "dora", axis: "across" }, /is not valid: axis/],
+    [{ formatVersion: 1 }, /is not valid: method/],
   ])("with the metadata file %j is refused", async (metadata, message) => {
     writeFileSync(join(folder, "bidora.json"), JSON.stringify(metadata));
     await expect(readAdapter(folder)).rejects.toThrow(message);
