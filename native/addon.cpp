@@ -9,7 +9,7 @@ namespace bidora {
 namespace {
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  // Random, so that a handle taken to another thread or another copy of the addon is found out.
+  // Random, so that a handle of another thread or of another copy of the addon is detected.
   env.SetInstanceData(new Environment(std::random_device{}()));
   exportCall(exports);
   exportTensors(exports);

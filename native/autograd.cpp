@@ -12,7 +12,7 @@ namespace {
 
 using torch::autograd::variable_list;
 
-// An array of handles; in the optional form, null stands for an undefined tensor.
+// An array of handles; in the optional form, null means an undefined tensor.
 variable_list tensorsAt(const Napi::CallbackInfo& info, size_t index, bool optional = false) {
   if (!info[index].IsArray()) throw std::invalid_argument("expected an array of tensors.");
   const auto array = info[index].As<Napi::Array>();
@@ -45,7 +45,7 @@ Napi::Value grad(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// (enabled) => what it was before
+// (enabled) => the previous state
 Napi::Value setGradEnabled(const Napi::CallbackInfo& info) {
   const bool before = at::GradMode::is_enabled();
   at::GradMode::set_enabled(flagAt(info, 0));

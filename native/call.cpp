@@ -1,4 +1,4 @@
-// The generic call: one operator, by its index in the table, with arguments as its schema says.
+// The generic call: one operator, by its index in the table, with the arguments of its schema.
 #include "exports.h"
 
 #include <ATen/core/grad_mode.h>
@@ -84,7 +84,7 @@ napi_value callOperator(napi_env rawEnv, napi_callback_info info) {
   }
 }
 
-// (names) => the number of the first; the rest follow.
+// (names) => the index of the first; the others follow.
 Napi::Value declareOperators(const Napi::CallbackInfo& info) {
   const auto names = info[0].As<Napi::Array>();
   std::vector<std::string> list;
@@ -103,7 +103,7 @@ Napi::Value describeArgument(Napi::Env env, const c10::Argument& argument) {
   return object;
 }
 
-// {text, arguments, returns}: what the generator of src/torch/generated needs.
+// {text, arguments, returns}, for the generator of src/torch/generated.
 Napi::Value operatorSchema(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const auto& schema = findOperator(info[0].As<Napi::String>().Utf8Value()).schema();

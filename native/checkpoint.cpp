@@ -1,5 +1,5 @@
-// Gradient checkpointing: what a part of a forward pass computed is let go of, and computed anew when its gradients are
-// asked for (arXiv 1604.06174).
+// Gradient checkpointing: the intermediate results of a part of a forward pass are released, and recomputed in the
+// backward pass (arXiv 1604.06174).
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/functions/utils.h>
@@ -23,8 +23,8 @@ namespace {
 using torch::autograd::SavedVariable;
 using torch::autograd::variable_list;
 
-// Gradients go to inputs use by use, in the order in which they would if the calls stood here, so that sums of several
-// have the same bits.
+// Gradients go to an input once for each of its uses, in the order of a backward pass without checkpointing, so that
+// their sums have the same bits.
 class RecomputedPart : public torch::autograd::Node {
  public:
   RecomputedPart(std::shared_ptr<const RecordedPart> part, const std::vector<at::Tensor>& inputs)
@@ -42,8 +42,8 @@ class RecomputedPart : public torch::autograd::Node {
 
   variable_list apply(variable_list&& gradients) override {
     TORCH_CHECK(!at::GradMode::is_enabled(), name(),
-                " has no second derivative: leave gradient checkpointing out here.");
-    TORCH_CHECK(!isReleased_, "the graph of this part was let go of by the backward pass before.");
+                " has no second derivative: do not checkpoint this part.");
+    TORCH_CHECK(!isReleased_, "the graph of this part was released by an earlier backward pass.");
     std::vector<at::Tensor> used = usedAnew();
     variable_list leaves;
     std::vector<size_t> wanted;
@@ -75,7 +75,7 @@ class RecomputedPart : public torch::autograd::Node {
   std::string name() const override { return "RecomputedPart"; }
 
  private:
-  // A leaf for each use of an input that gradients flow to.
+  // A leaf for each use of an input that needs a gradient.
   std::vector<at::Tensor> usedAnew() const {
     std::vector<at::Tensor> used;
     for (const size_t input : part_->uses()) {
@@ -101,7 +101,7 @@ class RecomputedPart : public torch::autograd::Node {
   bool isReleased_ = false;
 };
 
-// () => whether calls are recorded from now on: not where nothing is recorded for differentiation, nor within a part.
+// () => whether a part was started: not while grad mode is off, nor within another part.
 Napi::Value startPart(const Napi::CallbackInfo& info) {
   Environment& state = environment(info.Env());
   const bool isStarted = at::GradMode::is_enabled() && !state.part;
@@ -109,11 +109,11 @@ Napi::Value startPart(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), isStarted);
 }
 
-// (outputs) => what stands for each from now on: a handle, or null for itself
+// (outputs) => for each the handle that replaces it, or null where it stays
 Napi::Value stopPart(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Environment& state = environment(env);
-  if (!state.part) throw std::runtime_error("no part is recorded.");
+  if (!state.part) throw std::runtime_error("no part is being recorded.");
   const std::unique_ptr<Tape> calls = std::move(state.part);
   const auto handles = info[0].As<Napi::Array>();
   std::vector<at::Tensor> outputs;

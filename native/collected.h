@@ -1,4 +1,4 @@
-// What V8 is told of: memory that only handles in the garbage collector's hands keep alive, each storage counted once.
+// The external memory reported to V8: storages that only garbage-collected handles keep alive, each counted once.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,7 +9,7 @@ namespace bidora {
 
 class CollectedMemory {
  public:
-  // Returns by how many bytes the total changed.
+  // Returns the change of the total, in bytes.
   int64_t add(double handle, const at::Tensor& tensor) {
     if (!tensor.has_storage() || storageOf_.contains(handle)) return 0;
     const c10::StorageImpl* storage = tensor.storage().unsafeGetStorageImpl();

@@ -16,19 +16,18 @@
 namespace bidora {
 namespace {
 
-// Freed tensors stay with the process: giving pages back and faulting them in again costs more than the arithmetic on
-// them.
+// Freed memory stays with the process: returning pages and faulting them in again costs more than computing with them.
 constexpr int kKeepMapped = 32 << 20;  // the largest mmap threshold that glibc takes
 constexpr int kKeepAtTop = 1 << 30;
 constexpr int kGrowBy = 64 << 20;
 
-// The file that a function comes from, or "".
+// The file that a function was loaded from, or "".
 std::string libraryOf(void* address) {
   Dl_info found{};
   return address && dladdr(address, &found) && found.dli_fname ? found.dli_fname : "";
 }
 
-// What a function without arguments of the loaded BLAS says; `absent` when there is none of this name.
+// The result of a function of the loaded BLAS that takes no arguments; `absent` if there is no such function.
 template <typename Result>
 Result askBlas(const char* name, Result absent) {
   const auto function = reinterpret_cast<Result (*)()>(dlsym(RTLD_DEFAULT, name));
@@ -75,13 +74,13 @@ Napi::Value setThreads(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (name): the ISA variant that kernels use from now on.
+// (name): selects the ISA variant of the kernels.
 Napi::Value setIsaVariant(const Napi::CallbackInfo& info) {
   useVariant(info[0].As<Napi::String>().Utf8Value());
   return info.Env().Undefined();
 }
 
-// () => bytes in use that came from the C library's allocator, of all threads.
+// () => bytes that all threads have allocated from the C library.
 Napi::Value allocatedBytes(const Napi::CallbackInfo& info) {
   const struct mallinfo2 use = mallinfo2();
   return Napi::Number::New(info.Env(), static_cast<double>(use.uordblks + use.hblkhd));

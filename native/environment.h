@@ -1,4 +1,4 @@
-// State of one JavaScript environment (the main thread or a worker): its handles, its operators, the call in flight.
+// State of one JavaScript environment (the main thread or a worker): handles, operators, the call in flight.
 #pragma once
 
 #include <napi.h>
@@ -25,8 +25,8 @@ struct Environment {
   Napi::FunctionReference makeError;  // (message, operator, schema, shapes) => Error
   const Call* call = nullptr;         // in flight, for the error message
   std::unique_ptr<Profile> profile;
-  std::shared_ptr<Tape> tape;  // that is recorded
-  std::unique_ptr<Tape> part;  // whose calls are all recorded, to be made anew in the backward pass
+  std::shared_ptr<Tape> tape;  // the one that is being recorded
+  std::unique_ptr<Tape> part;  // all calls of a checkpointed part, to be repeated in the backward pass
 };
 
 // An operator's call while it is in flight.

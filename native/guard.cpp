@@ -10,7 +10,7 @@
 namespace bidora {
 namespace {
 
-// "[4, 8] Float, 2, None": what a person needs to see of the arguments.
+// The arguments for an error message: "[4, 8] Float, 2, None".
 std::string describe(const c10::IValue& value) {
   std::ostringstream out;
   if (value.isTensor()) {

@@ -7,8 +7,7 @@ namespace bidora {
 
 using NativeFunction = Napi::Value (*)(const Napi::CallbackInfo&);
 
-// Rethrows the exception in flight as the error that JavaScript registered with `setErrorFactory`; throws nothing but
-// Napi::Error.
+// Rethrows the current exception as an error made by the factory from `setErrorFactory`; throws only Napi::Error.
 [[noreturn]] void throwToJavaScript(Napi::Env env);
 
 template <NativeFunction function>

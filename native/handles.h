@@ -1,4 +1,4 @@
-// Handles: how JavaScript names a native object.
+// Handles, by which JavaScript refers to native objects.
 //
 // A handle is one JavaScript number: the index of a slot in this environment's table, and the slot's generation above
 // it. Releasing a slot raises its generation, so that a stale or forged handle is an error, never another object.

@@ -1,5 +1,6 @@
-// Shapes of results on the meta device, for operators that libtorch's C++ has no meta kernel of (Python registers its own there):
-// the operator runs on zeros on the CPU, and its results are made again as meta tensors. For tests and estimates, not for speed.
+// Results on the meta device for operators that have no meta kernel in libtorch's C++ (PyTorch registers some in
+// Python): the operator runs on zeros on the CPU, and its results are converted to meta tensors. For tests and
+// estimates, not for speed.
 #include <ATen/core/Tensor.h>
 #include <ATen/core/boxing/KernelFunction.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -12,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace bidora {
+namespace bidora::metaFallback {
 namespace {
 
 using at::Tensor;
@@ -91,7 +92,7 @@ constexpr const char* kOperators[] = {"abs.out",
                                       "roll",
                                       "where.self"};
 
-// Once in the process, and only what this libtorch lacks.
+// Once in the process, and only for kernels that this libtorch lacks.
 bool define() {
   auto* library = new torch::Library(torch::Library::IMPL, "aten", c10::DispatchKey::Meta, __FILE__, __LINE__);
   for (const std::string name : kOperators) {
@@ -107,4 +108,4 @@ bool define() {
 [[maybe_unused]] const bool defined = define();
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::metaFallback

@@ -39,7 +39,7 @@ size_t OperatorTable::declare(std::vector<std::string> names) {
 
 const Operator& OperatorTable::at(size_t index) {
   if (index >= operators_.size())
-    throw std::invalid_argument("operator " + std::to_string(index) + " was never declared.");
+    throw std::invalid_argument("operator " + std::to_string(index) + " is not declared.");
   auto& [name, found] = operators_[index];
   if (!found) found = resolve(name);
   return *found;

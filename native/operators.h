@@ -10,7 +10,7 @@
 
 namespace bidora {
 
-// How one argument is read from JavaScript, decided once from the schema.
+// How one argument is read from JavaScript; derived once from the schema.
 struct Parameter {
   c10::TypePtr type;  // the schema's real type, without the optional around it
   bool optional;

@@ -95,7 +95,8 @@ int32_t Profile::intern(const std::string& text) {
   return entry->second;
 }
 
-// The backward pass of an operator counts for the range that its forward call was in; autograd gives both one number.
+// The backward pass of an operator belongs to the range of its forward call; autograd gives both the same sequence
+// number.
 int32_t Profile::rangeOf(const at::RecordFunction& function) {
   if (!openRanges_.empty()) {
     const auto range = static_cast<int32_t>(openRanges_.back());
@@ -119,7 +120,7 @@ namespace {
 // (withShapes)
 Napi::Value startProfile(const Napi::CallbackInfo& info) {
   auto& profile = environment(info.Env()).profile;
-  if (profile) throw std::runtime_error("a profile is already being taken: stop it first.");
+  if (profile) throw std::runtime_error("a profile is already being recorded: stop it first.");
   profile = std::make_unique<Profile>(info[0].ToBoolean().Value());
   return info.Env().Undefined();
 }
@@ -135,7 +136,7 @@ Array column(Napi::Env env, const std::vector<Profile::Event>& events, Read read
 Napi::Value stopProfile(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const auto profile = std::move(environment(env).profile);
-  if (!profile) throw std::runtime_error("no profile is being taken: start one first.");
+  if (!profile) throw std::runtime_error("no profile is being recorded: start one first.");
   profile->finish();
   const auto& events = profile->events();
   const auto& texts = profile->strings();

@@ -32,7 +32,7 @@ class Profile {
   void closeRange();
   void close(size_t event);
 
-  // Ends what is still open.
+  // Ends all open events.
   void finish();
 
   const std::vector<Event>& events() const { return events_; }

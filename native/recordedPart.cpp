@@ -10,14 +10,14 @@ namespace bidora {
 namespace {
 
 void refuse(const Operator& op, const char* reason) {
-  throw std::invalid_argument("a part that is made anew in the backward pass cannot have " + op.name +
-                              " in it, which " + reason + ": leave gradient checkpointing out here.");
+  throw std::invalid_argument("gradient checkpointing cannot repeat " + op.name + ", which " + reason +
+                              ": do not checkpoint this part.");
 }
 
 void checkIsRepeatable(const Operator& op) {
   for (const bool isAliased : op.aliased)
-    if (isAliased) refuse(op, "writes to what it is given");
-  if (op.handle.hasTag(at::Tag::nondeterministic_seeded)) refuse(op, "draws random numbers of its own");
+    if (isAliased) refuse(op, "writes to its arguments");
+  if (op.handle.hasTag(at::Tag::nondeterministic_seeded)) refuse(op, "draws random numbers");
 }
 
 std::vector<int32_t> placesOf(const Tape::Entry& entry) {
@@ -28,7 +28,7 @@ std::vector<int32_t> placesOf(const Tape::Entry& entry) {
   return places;
 }
 
-// As Tape::add finds their places.
+// In the order in which Tape::add numbers them.
 std::vector<at::Tensor> tensorsOf(const std::vector<c10::IValue>& results) {
   std::vector<at::Tensor> tensors;
   for (const c10::IValue& result : results) {
@@ -76,7 +76,7 @@ void RecordedPart::findSteps(OperatorTable& operators, const std::vector<bool>& 
   }
 }
 
-// An input is what is read before any call gives it.
+// An input is a tensor that is read before any call returns it.
 void RecordedPart::findUses() {
   std::vector<bool> isGiven(calls_.size());
   std::vector<size_t> inputAt(calls_.size(), kNoUse);

@@ -1,5 +1,5 @@
-// A part of a forward pass as a list of calls that can be made anew: gradient checkpointing keeps it, and what comes
-// into it, in the place of what its gradients need.
+// A part of a forward pass as a list of calls that can be repeated: gradient checkpointing keeps it and its inputs
+// instead of all that its gradients need.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,23 +14,23 @@ namespace bidora {
 
 class RecordedPart {
  public:
-  // Keeps the calls that lead to `outputs`, and no tensor. Throws std::invalid_argument for calls that might give
-  // something else when they are made again.
+  // Keeps the calls that lead to `outputs`, and no tensor. Throws std::invalid_argument for calls that might return
+  // something else when repeated.
   RecordedPart(Tape&& calls, OperatorTable& operators, const std::vector<at::Tensor>& outputs);
 
-  // What comes into the part, once.
+  // The inputs of the part. To be called once.
   std::vector<at::Tensor> takeInputs() { return std::move(inputs_); }
 
-  // Of the outputs, those that a call gives.
+  // The outputs that are results of calls.
   const std::vector<size_t>& made() const { return made_; }
 
-  // For each time that a call is given an input, the input's number.
+  // For each use of an input by a call, the input's index.
   const std::vector<size_t>& uses() const { return uses_; }
-  // The uses in the order in which a backward pass comes to them: the last call first.
+  // The uses in the order of a backward pass: the last call first.
   const std::vector<size_t>& backwardUses() const { return backwardUses_; }
 
-  // Makes the calls anew, as they were made, from a tensor for each use, and returns the outputs that calls give. On a
-  // tape stand those calls that a gradient flows through.
+  // Repeats the calls, with a tensor for each use, and returns the outputs that are results of calls. Records the
+  // differentiable calls on a tape.
   std::vector<at::Tensor> run(const std::vector<at::Tensor>& used, Tape* tape = nullptr) const;
 
  private:
@@ -40,8 +40,8 @@ class RecordedPart {
     size_t entry;
     c10::OperatorHandle handle;
     std::vector<int32_t> reads;
-    std::vector<size_t> uses;        // of each read, kNoUse for what a call gave
-    std::vector<int32_t> lastReads;  // read by no later step, and no output
+    std::vector<size_t> uses;        // of each read; kNoUse for a call's result
+    std::vector<int32_t> lastReads;  // not read by a later step, and not an output
   };
 
   void findSteps(OperatorTable& operators, const std::vector<bool>& isKept);

@@ -63,7 +63,7 @@ int32_t Tape::find(const at::Tensor& tensor) const {
 
 namespace {
 
-// Of a tensor that nothing was computed from.
+// The edge of a tensor that nothing was computed from.
 torch::autograd::Edge edgeFromNowhere() {
   return torch::autograd::impl::gradient_edge(at::empty({0}).requires_grad_(true));
 }
@@ -139,7 +139,7 @@ Napi::Value describePlace(Napi::Env env, int32_t place) {
   return object;
 }
 
-// Values that TypeScript has no use for are null there: the tape itself keeps them for the next call.
+// Values that TypeScript does not need are null there; the tape keeps them for replays.
 Napi::Value describeValue(Napi::Env env, const c10::IValue& value) {
   if (value.isTensor() || value.isDevice() || value.isGenerator() || value.isObject()) return env.Null();
   return toJavaScript(env, c10::IValue(value));
@@ -174,7 +174,7 @@ Napi::Value describeEntry(Napi::Env env, OperatorTable& operators, const Tape::E
 
 Napi::Value startTape(const Napi::CallbackInfo& info) {
   Environment& state = environment(info.Env());
-  if (state.tape) throw std::runtime_error("a tape is recorded already.");
+  if (state.tape) throw std::runtime_error("a tape is already being recorded.");
   state.tape = std::make_shared<Tape>();
   return info.Env().Undefined();
 }
@@ -183,7 +183,7 @@ Napi::Value startTape(const Napi::CallbackInfo& info) {
 Napi::Value stopTape(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Environment& state = environment(env);
-  if (!state.tape) throw std::runtime_error("no tape is recorded.");
+  if (!state.tape) throw std::runtime_error("no tape is being recorded.");
   const Held tape = std::move(state.tape);
   state.tape = nullptr;
   Napi::Array entries = Napi::Array::New(env);
@@ -199,7 +199,7 @@ Napi::Value tapePlace(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), tapeAt(info, 0).find(tensorAt(info, 1)));
 }
 
-// (tape, place) => a handle, or null where it was let go of
+// (tape, place) => a handle, or null if it was released
 Napi::Value tapeTensor(const Napi::CallbackInfo& info) {
   const Tape& tape = tapeAt(info, 0);
   const double place = numberAt(info, 1);
@@ -222,18 +222,18 @@ Napi::Value pruneTape(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (tape, places): lets go of these tensors
+// (tape, places): releases these tensors
 Napi::Value dropFromTape(const Napi::CallbackInfo& info) {
   for (const int32_t place : placesAt(info, 1)) tapeAt(info, 0).drop(place);
   return info.Env().Undefined();
 }
 
-// (tape, loss, inputs) => gradients of the inputs, then of what is watched: handles, null for none
+// (tape, loss, inputs) => gradients of the inputs, then of the watched tensors: handles, or null for none
 Napi::Value tapeGradients(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const at::Tensor& loss = tensorAt(info, 1);
   if (!loss.requires_grad() || loss.numel() != 1)
-    throw std::invalid_argument("expected the gradients of a scalar that gradients flow to.");
+    throw std::invalid_argument("expected a scalar that requires a gradient.");
   const auto handles = info[2].As<Napi::Array>();
   torch::autograd::edge_list edges;
   for (uint32_t i = 0; i < handles.Length(); ++i) {
@@ -241,7 +241,7 @@ Napi::Value tapeGradients(const Napi::CallbackInfo& info) {
     edges.push_back(edgeTo(environment(env).handles.get<at::Tensor>(handle)));
   }
   for (auto& edge : tapeAt(info, 0).takeEdges()) edges.push_back(std::move(edge));
-  if (edges.empty()) return Napi::Array::New(env);  // the engine would take it for all leaves
+  if (edges.empty()) return Napi::Array::New(env);  // for the engine no edges mean all leaves
   const auto gradients = torch::autograd::Engine::get_default_engine().execute(
       {torch::autograd::impl::gradient_edge(loss)}, {at::ones_like(loss)}, false, false, false, edges);
   Napi::Array result = Napi::Array::New(env, gradients.size());

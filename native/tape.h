@@ -1,5 +1,5 @@
-// The calls of a forward pass that a gradient flows through, as they were made: what goes through them again reads them
-// here. Tensors are known by their place in the tape.
+// Records the differentiable calls of a forward pass, in order, for tangents. Tensors are identified by their place in
+// the tape.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -29,8 +29,8 @@ class Tape {
     uint32_t op;  // in the table of operators
     std::vector<Argument> arguments;
     std::vector<int32_t> results;
-    bool isDifferentiated;                     // whether operations were recorded for differentiation
-    std::shared_ptr<const RecordedPart> part;  // of several calls, which stands here as one
+    bool isDifferentiated;                     // whether grad mode was on
+    std::shared_ptr<const RecordedPart> part;  // several calls, recorded as one entry
   };
 
   void add(uint32_t op, const std::vector<c10::IValue>& arguments, const std::vector<c10::IValue>& results);
@@ -38,23 +38,23 @@ class Tape {
   void addPart(std::shared_ptr<const RecordedPart> part, const std::vector<at::Tensor>& inputs,
                const std::vector<at::Tensor>& outputs);
 
-  // kNone for a tensor that is not in it.
+  // kNone for a tensor that is not on it.
   int32_t find(const at::Tensor& tensor) const;
 
-  // Lets go of every tensor but these, and of the graph but for where it comes to `watched`.
+  // Releases all tensors but the kept ones, and keeps of the graph only the edges to the watched ones.
   void prune(const std::vector<int32_t>& kept, const std::vector<int32_t>& watched);
 
   void drop(int32_t place) { tensors_.at(place) = at::Tensor(); }
 
-  // Where the graph comes to what is watched, to be asked for once.
+  // The edges to the watched tensors. To be called once.
   std::vector<torch::autograd::Edge> takeEdges() { return std::move(edges_); }
 
-  // The arguments of an entry with other tensors in the place of its own, in their order.
+  // The arguments of an entry, with its tensors replaced by these, in order.
   std::vector<c10::IValue> stackOf(size_t entry, const std::vector<at::Tensor>& tensors) const;
 
   const std::vector<Entry>& entries() const { return entries_; }
   size_t size() const { return tensors_.size(); }
-  // Undefined where it was let go of.
+  // Undefined if it was released.
   const at::Tensor& tensor(size_t place) const { return tensors_.at(place); }
 
  private:
@@ -67,7 +67,7 @@ class Tape {
   std::vector<torch::autograd::Edge> edges_;
 };
 
-// True where a gradient flows through one of these.
+// Whether one of these requires a gradient.
 bool isDifferentiable(const std::vector<c10::IValue>& results);
 
 }  // namespace bidora

@@ -1,4 +1,4 @@
-// Tensors themselves: made from bytes, read into bytes or files, described, released.
+// Tensors: created from bytes or files, written to bytes or files, described, released.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 
@@ -118,7 +118,7 @@ void tellCollector(Napi::Env env, int64_t change) {
   if (change != 0) Napi::MemoryManagement::AdjustExternalMemory(env, change);
 }
 
-// (handle): from now on the garbage collector decides when the tensor goes, and counts its memory.
+// (handle): hands the tensor to the garbage collector, which counts its memory.
 Napi::Value giveToCollector(const Napi::CallbackInfo& info) {
   const double handle = numberAt(info, 0);
   Environment& state = environment(info.Env());
@@ -131,7 +131,7 @@ Napi::Value takeFromCollector(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// () => bytes that the garbage collector was told of.
+// () => bytes reported to the garbage collector.
 Napi::Value collectableBytes(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(environment(info.Env()).collected.bytes()));
 }

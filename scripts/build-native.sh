@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the native addon for one libtorch: the folder that LIBTORCH names, else the distribution's. Skipped when fresh.
+# Builds the native addon for one libtorch: the one in the folder LIBTORCH, or else the distribution's. Skipped if it is up to date.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 fail() { echo "$*" >&2; exit 1; }
@@ -7,20 +7,20 @@ fail() { echo "$*" >&2; exit 1; }
 libtorch="${LIBTORCH:-}"
 name="system"
 if [ -n "$libtorch" ]; then
-  libtorch="$(cd "$libtorch" && pwd)" || fail "LIBTORCH names $libtorch, which is no folder."
+  libtorch="$(cd "$libtorch" && pwd)" || fail "LIBTORCH is $libtorch, which is not a folder."
   name="$(printf '%s' "$libtorch" | sha256sum | cut -c1-12)"
 fi
 build="build/native-$name"
 addon="$build/bidora.node"
 { mkdir -p "$build" && [ -w "$build" ]; } 2>/dev/null ||
-  fail "The native addon is built in $PWD/build, where this user may not write: run this as the owner, or install the package where you may write."
+  fail "The native addon is built in $PWD/build, which this user cannot write to: run this as the owner, or install the package in a folder that you can write to."
 exec 9>"$build/lock"
-flock 9  # two at the same time would mix their files
+flock 9  # one build at a time
 
-# npm puts these beside the package or in a folder of its own: Node finds them as it would at run time.
+# npm may install these next to the package or inside it: Node finds them as it would at run time.
 include_of() {
   node -p "path.resolve(require.resolve('$1/package.json'), '..', '$2')" ||
-    fail "The npm package $1 is not there, which the native addon is built with: install bidora's dependencies (npm install)."
+    fail "The npm package $1, which the native addon is built with, is missing: install bidora's dependencies (npm install)."
 }
 addon_api="$(include_of node-addon-api .)"
 api_headers="$(include_of node-api-headers include)"
@@ -30,14 +30,15 @@ newer() { find native scripts/build-native.sh scripts/build-stamp.cjs "$addon_ap
 if [ -f "$addon" ] && made_here && node scripts/build-stamp.cjs check "$build"; then
   [ -n "$(newer)" ] || exit 0
 elif ! made_here || [ -f "$build/stamp.json" ]; then
-  find "$build" -mindepth 1 -not -name lock -delete  # what CMake found for another machine, folder or libtorch
+  find "$build" -mindepth 1 -not -name lock -delete  # CMake's cache is for another machine, folder or libtorch
 fi
 log="$build/build.log"
 rm -f "$build/stamp.json"
 if ! { cmake -S native -B "$build" -DLIBTORCH="$libtorch" -DNODE_ADDON_API="$addon_api" -DNODE_API_HEADERS="$api_headers" &&
-  cmake --build "$build" --parallel 2; } >"$log" 2>&1; then
+  cmake --build "$build" --parallel "$(nproc)"; } >"$log" 2>&1; then
   tail -n 30 "$log" >&2
-  fail "The native addon did not build; the whole log is in $PWD/$log."
+  fail "The native addon could not be built; the log is in $PWD/$log."
 fi
 touch "$addon"
+[ -d src ] || find "$build" -name '*.gch' -delete  # 400 MB that only the next build of changed sources would need
 node scripts/build-stamp.cjs write "$build"

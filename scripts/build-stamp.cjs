@@ -1,5 +1,5 @@
-// What an addon was built for, kept beside it, so that a build folder that was copied, or whose libtorch was replaced, is found
-// out before it is loaded. (The processor does not matter: kernels are built for all.) Asked by the build and at every start.
+// What an addon was built for, stored next to it, so that a copied build folder, or a replaced libtorch, is detected before the
+// addon is loaded. (The processor does not matter: kernels are built for all.) Checked by the build and at every start.
 // Usage: node scripts/build-stamp.cjs write|check BUILD_FOLDER
 const { readFileSync, realpathSync, statSync, writeFileSync } = require("node:fs");
 const { join } = require("node:path");
@@ -42,13 +42,13 @@ function replaced(/** @type {Library} */ { path, bytes }) {
   return size === undefined ? `${path} is gone` : `${path} was replaced`;
 }
 
-/** Why the addon in `folder` does not fit what is here: the rest of a sentence, or undefined when it does. */
+/** Why the addon in `folder` cannot be used here: the end of a sentence, or undefined if it can. */
 function mismatch(/** @type {string} */ folder) {
   const stamp = readStamp(folder);
-  if (!stamp) return "it does not say for which libtorch it was built";
+  if (!stamp) return "it has no record of the libtorch that it was built for";
   if (stamp.architecture !== process.arch) return `it was built for ${stamp.architecture}, and this is ${process.arch}`;
   if (stamp.nodeApi > Number(process.versions.napi)) {
-    return `it asks for Node-API ${stamp.nodeApi}, and Node ${process.versions.node} has ${process.versions.napi}`;
+    return `it needs Node-API ${stamp.nodeApi}, and Node ${process.versions.node} has ${process.versions.napi}`;
   }
   const library = stamp.libraries.map(replaced).find((text) => text !== undefined);
   return library && `the libtorch that it was built for has changed (${library})`;

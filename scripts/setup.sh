@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes a clone ready: Debian packages, npm packages, native addon, TypeScript build, the `bidora` command. An installed package
-# brings its npm packages and TypeScript build. Each step is skipped when its result is there.
+# Sets up a clone: Debian packages, npm packages, native addon, TypeScript build, the `bidora` command. An installed package has
+# its npm packages and TypeScript build already. Steps whose result is up to date are skipped.
 # LIBTORCH may name a folder with another libtorch than Debian's. --yes installs system packages without asking; --lint adds those
-# that scripts/lint-native.sh and the tests of examples/cluster need.
+# that scripts/lint-native.js and the tests of examples/cluster need.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,16 +21,16 @@ missing_packages() {
     command -v "$tool" >/dev/null || echo "$tool"
   done
   [ -n "${LIBTORCH:-}" ] && return
-  # libtorch-dev alone pulls in the reference BLAS, a hundred times slower than OpenBLAS.
+  # libtorch-dev alone installs the reference BLAS, which is a hundred times slower than OpenBLAS.
   for package in libtorch-dev libopenblas0-openmp; do
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
   done
 }
 
-# Whether system packages may be installed: as root, in CI and with --yes unasked; else a person at the terminal says so.
+# Whether system packages may be installed: always as root, in CI and with --yes; otherwise the user is asked at the terminal.
 may_install() {
   local answer
-  # npm hands "npm start --yes" down in a variable.
+  # npm passes "npm start --yes" on in a variable.
   if [ "$yes" = true ] || [ "${npm_config_yes:-}" = true ] || [ "$(id -u)" -eq 0 ] || [ "${CI:-}" = true ]; then return 0; fi
   [ -t 0 ] && [ -t 2 ] || return 1
   read -r -p "Install these Debian packages with sudo: $1? [y/N] " answer
@@ -42,17 +42,17 @@ install_packages() {
   packages="$(missing_packages | tr '\n' ' ')"
   packages="${packages% }"
   if [ -z "$packages" ]; then
-    announce "Debian packages: there"
+    announce "Debian packages: already installed"
     return
   fi
   command -v apt-get >/dev/null ||
-    fail "missing: $packages. This system has no apt-get; install them its own way, and set LIBTORCH to a folder with libtorch."
-  local by_hand="system packages are missing. Run this once, then again what you called:
+    fail "missing: $packages. This system has no apt-get: install them with its package manager, and set LIBTORCH to a folder with libtorch."
+  local by_hand="system packages are missing. Run this once, then repeat your command:
   sudo apt-get update && sudo apt-get install -y --no-install-recommends $packages"
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || fail "$by_hand"
     run=(sudo)
-    [ -t 0 ] || run=(sudo -n)  # nobody is there to be asked for a password
+    [ -t 0 ] || run=(sudo -n)  # nobody can enter a password
   fi
   may_install "$packages" || fail "$by_hand"
   announce "Debian packages: $packages"
@@ -63,7 +63,7 @@ install_packages() {
 
 install_npm() {
   if node scripts/npm-is-current.js; then
-    announce "npm packages: there"
+    announce "npm packages: already installed"
     return
   fi
   announce "npm packages"
@@ -71,14 +71,14 @@ install_npm() {
 }
 
 build_native() {
-  announce "Native addon, unless it is there"
+  announce "Native addon (built if it is not up to date)"
   bash scripts/build-native.sh >&2 || fail "the native addon did not build."
 }
 
 build_typescript() {
   local stamp=dist/.built
   if [ -f "$stamp" ] && [ -z "$(find src packages/*/{src,tsconfig.json} tsconfig.json tsconfig.build.json package-lock.json -newer "$stamp" -print -quit)" ]; then
-    announce "TypeScript build: there"
+    announce "TypeScript build: up to date"
     return
   fi
   announce "TypeScript build"
@@ -98,7 +98,7 @@ for word in "$@"; do
   case "$word" in
     --yes) yes=true ;;
     --lint) lint_tools=(clang-format-19 clang-tidy-19 parallel) ;;
-    *) fail "unknown word $word; there are --yes and --lint." ;;
+    *) fail "unknown option $word; expected --yes or --lint." ;;
   esac
 done
 

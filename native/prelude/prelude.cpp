@@ -1,8 +1,9 @@
-// Loaded before the addon, because libraries below libtorch read these when they are loaded. (JavaScript's process.env
-// is only a copy in a worker.) Debian's libtorch brings MPI, and with it UCX, which would rewrite the C library's sbrk
-// and mmap in memory while V8's threads call them (now and then the process then ends in a segmentation fault), and
-// take the signals that V8 needs for WebAssembly and the one that tells of a closed terminal. Here too: what ends the
-// process at a second Ctrl-C, since Node tells JavaScript of a signal only when the event loop turns.
+// Loaded before the addon, because libraries below libtorch read these environment variables when they are loaded.
+// (JavaScript's process.env is only a copy in a worker.) Debian's libtorch brings MPI, and with it UCX, which would
+// rewrite the C library's sbrk and mmap in memory while V8's threads call them (now and then the process then ends in a
+// segmentation fault), and handle the signals that V8 needs for WebAssembly and the one for a closed terminal. Also
+// here: the handler that ends the process at a second Ctrl-C, since Node passes a signal on to JavaScript only in its
+// event loop.
 #include <dlfcn.h>
 #include <node_api.h>
 
@@ -27,8 +28,8 @@ napi_value finishPreload(napi_env, napi_callback_info) {
   return nullptr;
 }
 
-// (path): loads the library at `path` and all below it in another thread. A failure shows when the library is asked
-// for.
+// (path): loads the library at `path` and all below it in another thread. A failure is reported when the library is
+// used.
 napi_value preload(napi_env env, napi_callback_info info) {
   size_t count = 1, length = 0;
   napi_value value;
@@ -44,7 +45,7 @@ napi_value preload(napi_env env, napi_callback_info info) {
 constexpr int signalCount = 65;
 constexpr int interrupted = 130;
 
-// What stood there before: Node's own handler, which passes a signal on to JavaScript.
+// The previous handlers: Node's own, which pass a signal on to JavaScript.
 struct sigaction before[signalCount];
 std::atomic<bool> watched[signalCount];
 // Milliseconds; 0 before the first signal.
@@ -73,9 +74,8 @@ void onSignal(int number, siginfo_t* info, void* context) {
   errno = error;
 }
 
-// (signal, milliseconds): from now on a second signal that comes later than that after the first ends the process at
-// once. Signals so watched count together. Node must have a handler of its own for the signal, and keep it until
-// `unwatchSignal`.
+// (signal, milliseconds): a second signal, at least so many milliseconds after the first, ends the process at once. All
+// watched signals count together. Node must have a handler for the signal, and keep it until `unwatchSignal`.
 napi_value watchSignal(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value values[2];
@@ -95,7 +95,7 @@ napi_value watchSignal(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// (signal): puts Node's handler back.
+// (signal): restores Node's handler.
 napi_value unwatchSignal(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value value;
@@ -120,11 +120,11 @@ NAPI_MODULE_INIT() {
   setenv("UCX_HANDLE_ERRORS", "none", 0);
   setenv("UCX_DEBUG_SIGNO", "0", 0);
   // Threads that wait for each other by spinning make a step ten times slower on a machine that also does other work;
-  // but waking them takes longer than many an operator. So they spin about as long as waking takes, some 30 μs.
+  // but waking them takes longer than many operators. So they spin about as long as waking takes, some 30 μs.
   if (!getenv("OMP_WAIT_POLICY")) setenv("GOMP_SPINCOUNT", "3000", 0);
   setenv("OMP_WAIT_POLICY", "passive", 0);
-  // libtorch and oneDNN each keep the code of the last 1024 products by their shapes. Where every batch has another
-  // number of tokens they are of no use, and lying between tensors they double the memory of a run.
+  // libtorch and oneDNN each keep the code of the last 1024 products by their shapes. If every batch has another number
+  // of tokens it is of no use, and fragments the heap so much that a run needs twice the memory.
   setenv("LRU_CACHE_CAPACITY", "64", 0);
   setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64", 0);
   define(env, exports, "preload", preload);

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { runChild } from "./child.js";
 
-it("lets the garbage collector release what no scope owns", () => {
+it("the garbage collector releases tensors that no scope owns", () => {
   const live = runChild(`
     const before = torch.liveHandles();
     for (let i = 0; i < 300; i++) torch.neg(torch.ones([1000]));
@@ -13,7 +13,7 @@ it("lets the garbage collector release what no scope owns", () => {
   expect(live.left).toBeLessThanOrEqual(2);
 });
 
-it("collects by itself before memory runs full, because V8 knows of the tensors' bytes", () => {
+it("garbage is collected before memory runs out, because V8 knows the tensors' sizes", () => {
   const { peak } = runChild(`
     const start = process.memoryUsage().rss;
     let peak = 0;
@@ -27,7 +27,7 @@ it("collects by itself before memory runs full, because V8 knows of the tensors'
   expect(peak).toBeLessThan(600 * 2 ** 20);
 });
 
-it("counts each storage once, as long as the collector has it", () => {
+it("each storage is reported to the collector once, until it is released", () => {
   const MiB = 2 ** 20;
   const steps = runChild(`
     const start = torch.collectableBytes();

@@ -11,7 +11,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const torchPath = fileURLToPath(new URL("../../dist/torch/index.js", import.meta.url));
 
-it("works when a copy of the addon at another path is loaded beside it", () => {
+it("works next to a second copy of the addon at another path", () => {
   const copy = join(folder, "copy.node");
   copyFileSync(addonPath(), copy);
   const results = runChild(`
@@ -27,7 +27,7 @@ it("works when a copy of the addon at another path is loaded beside it", () => {
   expect(results).toEqual([-2, -1, expect.stringMatching(/released/)]);
 });
 
-it("lets two copies of the TypeScript share the addon, each with its own list of operators", () => {
+it("serves two copies of the TypeScript, each with its own list of operators", () => {
   const results = runChild(`
     const again = await import(torchPath.replace("index.js", "generated/operators.js") + "?again");
     const x = torch.ones([2]);
@@ -36,7 +36,7 @@ it("lets two copies of the TypeScript share the addon, each with its own list of
   expect(results).toEqual([[-1, -1], [-1, -1], 1]);
 });
 
-it("stays loaded when the only worker that used it has ended", () => {
+it("stays loaded after the only worker that used it has ended", () => {
   const results = runChild(
     `
     import { readFileSync } from "node:fs";
@@ -74,12 +74,12 @@ it.each([
     await new Promise((resolve) => setTimeout(resolve, ${after}));
     process.exit(0);`,
   ]),
-  ["while a profile is being taken", "torch.startProfile(); torch.pushRange('x'); torch.ones([1]);"],
+  ["while a profile is being recorded", "torch.startProfile(); torch.pushRange('x'); torch.ones([1]);"],
 ])("exits cleanly %s", (_, script) => {
   expect(runChild(`report("ran");\n${script}`)).toBe("ran");
 });
 
-it("takes no signal handlers from Node", () => {
+it("leaves Node's signal handlers in place", () => {
   const status = runChild(
     `
     import { readFileSync } from "node:fs";

@@ -73,7 +73,7 @@ it("allocatedBytes counts small and mapped tensors of every thread until they ar
   expect(grown).toEqual({ small: 1, mapped: 5, "a view": 5, worker: true, freed: 0 });
 });
 
-it("keeps of a part that is made anew what comes into it, and frees what its backward pass made", () => {
+it("gradient checkpointing keeps a part's inputs only, and frees what its backward pass recomputed", () => {
   const grown = (part: string) =>
     runChild(`
       const peak = () => Number(/VmHWM:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]) * 1024;

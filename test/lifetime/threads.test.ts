@@ -30,7 +30,7 @@ const WORK = `
   });
 `;
 
-it("gives two workers at the same time what one gets alone", () => {
+it("two workers at the same time get the results of one alone", () => {
   const [alone, ...both] = runChild(`${WORK}
     const alone = await result(start(300));
     report([alone, ...(await Promise.all([result(start(300)), result(start(300))]))]);
@@ -43,7 +43,7 @@ it("gives two workers at the same time what one gets alone", () => {
   }
 });
 
-it("survives workers that are ended in the middle of their work", () => {
+it("the process survives workers that are terminated while they compute", () => {
   const ended = runChild(`${WORK}
     const codes = [];
     for (let i = 0; i < 8; i++) {
@@ -57,7 +57,7 @@ it("survives workers that are ended in the middle of their work", () => {
   expect(ended).toEqual({ codes: Array(8).fill(1), sum: 3 });
 });
 
-it("refuses a handle from another thread", () => {
+it("a handle of another thread is refused", () => {
   const message = runChild(`
     const x = torch.ones([1]);
     const worker = new Worker(\`

@@ -19,13 +19,13 @@ function typedoc(...words: string[]) {
   return { status, said: stdout + stderr };
 }
 
-test("all that is public is documented, and needs nothing that is not", () => {
+test("every public symbol is documented, and refers to public types only", () => {
   const { status, said } = typedoc();
   expect(said).not.toContain("[warning]");
   expect([status, said]).toEqual([0, expect.any(String)]);
 });
 
-test("a type that is missing, and a docstring that is, end it", () => {
+test("a missing type and a missing docstring fail the check", () => {
   const source = "interface Hidden { readonly a: number }\nexport const open = (x: Hidden): number => x.a;\n";
   writeFileSync(join(work, "index.ts"), source);
   const compilerOptions = { target: "es2023", module: "nodenext", types: [] };

@@ -17,11 +17,11 @@ function check(files: Readonly<Record<string, string>>): { readonly status: numb
   return spawnSync(process.execPath, [script, root], { encoding: "utf8" });
 }
 
-test("src keeps the rule", () => {
+test("src follows the layer rule", () => {
   expect(spawnSync(process.execPath, [script], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
 });
 
-test("downward, within a folder, and what is common to all are allowed", () => {
+test("imports downward, within a folder and from common are allowed", () => {
   const { status, stderr } = check({
     "nn/a.ts": 'import {\n  x,\n} from "../torch/b.js";\nimport "./c.js";\nimport { E } from "../common/errors.js";\n',
     "report/a.ts":
@@ -49,12 +49,12 @@ test.each([
   expect(stderr.replaceAll(/ \(layer \d+\)/g, "")).toContain(`src/${file}:2: ${why}`);
 });
 
-test("a file that lies in no layer's folder is refused, imports or none", () => {
+test("a file outside all layers is refused, even without imports", () => {
   expect(check({ "stray/a.ts": "export {};\n" }).stderr).toContain("src/stray/a.ts: stray has no layer yet");
   expect(check({ "stray.ts": "export {};\n" }).stderr).toContain("src/stray.ts: stray.ts has no layer yet");
 });
 
-test("cycles are found, those of types alone let be", () => {
+test("cycles of imports are found; cycles of type imports are allowed", () => {
   const files = { "nn/a.ts": 'import { b } from "./b.js";', "nn/b.ts": 'import { c } from "./c.js";' };
   expect(check({ ...files, "nn/c.ts": 'import { a } from "./a.js";' }).stderr).toContain(
     "Import cycle: nn/a.ts -> nn/b.ts -> nn/c.ts -> nn/a.ts",

@@ -77,14 +77,14 @@ beforeAll(() => {
 afterAll(() => rmSync(project, { recursive: true }));
 
 describe("an installed package", () => {
-  test("names the command to run where the addon is not built yet", () => {
+  test("names the command that builds the addon if it is not built", () => {
     const { status, stderr } = bidora("doctor");
     expect(status).toBe(1);
     expect(stderr).toMatch(/not built.*run `npx --no -- bidora setup`\.\n$/);
     expect(stderr).not.toContain("npm run");
   });
 
-  test("is set up by its command, with what npm put beside it", () => {
+  test("is set up by its command, with the dependencies that npm installed next to it", () => {
     const { status, stderr } = setUp();
     expect(stderr).toMatch(/==> Native addon.*\n==> Ready\n$/);
     expect(stderr).not.toMatch(/npm packages|TypeScript/);
@@ -92,7 +92,7 @@ describe("an installed package", () => {
     expect(bidora("doctor").stdout).toMatch(/libtorch +\d/);
   });
 
-  test("has types, examples and documents, and is imported by its name", () => {
+  test("has types, examples and documentation, and can be imported by name", () => {
     const readme = readFileSync(join(installed, "README.md"), "utf8");
     const linked = Array.from(readme.matchAll(/\]\((?!https?:)([^)#]+)/g), ([, path]) => path as string);
     expect(linked).toContain("docs/options.md");
@@ -103,7 +103,7 @@ describe("an installed package", () => {
     expect(execFileSync(process.execPath, ["-e", script], { cwd: project, encoding: "utf8" })).toBe("function\n");
   });
 
-  test("brings its workspaces along, but not METEOR's dictionary", () => {
+  test("bundles its workspaces, but not METEOR's dictionary", () => {
     expect(existsSync(join(installed, "node_modules/@bidora/text-metrics/dist/index.js"))).toBe(true);
     expect(existsSync(join(project, "node_modules/wordnet"))).toBe(false);
     const script = `import("bidora").then(({ metrics: { bleu, meteor } }) => {
@@ -115,7 +115,7 @@ describe("an installed package", () => {
     );
   });
 
-  test("is for a TypeScript project: its types are whole, and a program that uses them runs", () => {
+  test("serves a TypeScript project: its types are complete, and a program that uses them runs", () => {
     const source = `import { finetune, type FinetuneSettings, type Metrics, nn, type RunEvent, type Task, regression, torch } from "bidora";
 const settings: FinetuneSettings = { model: "nowhere", method: "dora", rank: 4 };
 export const start = (watch: (event: RunEvent) => void): Promise<Metrics> =>
@@ -157,7 +157,7 @@ export const open = (signal: AbortSignal) => TextGenerator.open({ model: "nowher
     expect(compiled("-p", "tsconfig.strict.json")).toBe("");
   });
 
-  test("is built again when the libtorch below it was replaced, and says so before", () => {
+  test("reports that libtorch was replaced, and is rebuilt by the set-up", () => {
     const stamp = join(installed, "build", addonPath().split("/").at(-2)!, "stamp.json");
     const written = readFileSync(stamp, "utf8");
     writeFileSync(stamp, written.replace(/"bytes": \d+/, '"bytes": 1'));
@@ -170,7 +170,7 @@ export const open = (signal: AbortSignal) => TextGenerator.open({ model: "nowher
     expect(readFileSync(stamp, "utf8")).toBe(written);
   });
 
-  test("is published with a fresh build", () => {
+  test("builds before it is published", () => {
     const { scripts } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as {
       scripts: Record<string, string>;
     };

@@ -27,7 +27,7 @@ function setup(
 
 const bare = { "dpkg-query": "exit 1", id: "echo 1000", "apt-get": "echo called apt-get >&2; exit 1" };
 
-test("without root it prints the command to run and stops", () => {
+test("without root it prints the command for the system packages and stops", () => {
   const { status, stderr } = setup({ ...bare, sudo: "exit 1" });
   expect(status).toBe(1);
   expect(stderr).toContain(
@@ -40,7 +40,7 @@ const willing = { ...bare, sudo: 'echo "sudo $*" >&2; case "$*" in *"apt-get ins
 const onTerminal = ["script", "-qec", `bash ${script}`, "/dev/null"] as const;
 const byHand = /system packages are missing\. Run this once.*\s+sudo apt-get update && sudo apt-get install/;
 
-test("nothing is installed unasked, though sudo asks for no password", () => {
+test("nothing is installed without consent, even if sudo needs no password", () => {
   const { status, stderr } = setup(willing);
   expect(status).toBe(1);
   expect(stderr).toMatch(byHand);
@@ -62,7 +62,7 @@ test.each([
   ]);
 });
 
-test("root is not asked", () => {
+test("root is not asked for consent", () => {
   const { stderr } = setup({ ...willing, id: "echo 0" });
   expect(stderr).toContain("called apt-get");
   expect(stderr).not.toMatch(/^sudo /m);
@@ -72,24 +72,24 @@ test.each([
   ["y", /sudo apt-get update/],
   ["n", byHand],
   ["", byHand],
-])("at a terminal it names the packages and asks; answered %j", (answer, expected) => {
+])("at a terminal it lists the packages and asks for consent; answer %j", (answer, expected) => {
   const { stdout } = setup(willing, {}, onTerminal, `${answer}\n`);
   expect(stdout).toContain("Install these Debian packages with sudo: libtorch-dev libopenblas0-openmp? [y/N]");
   expect(stdout).toMatch(expected);
   if (answer !== "y") expect(stdout).not.toMatch(/^sudo apt-get/m);
 });
 
-test("another word is refused", () => {
+test("an unknown option is refused", () => {
   const { status, stderr } = setup(willing, {}, ["bash", script, "--yse"]);
-  expect([status, stderr]).toEqual([1, "setup: unknown word --yse; there are --yes and --lint.\n"]);
+  expect([status, stderr]).toEqual([1, "setup: unknown option --yse; expected --yes or --lint.\n"]);
 });
 
-test("with LIBTORCH no libtorch is installed", () => {
+test("with LIBTORCH set, no libtorch is installed", () => {
   const { stderr } = setup({ ...bare, sudo: "exit 1", npm: "exit 1", node: "exit 0" }, { LIBTORCH: "/nowhere" });
-  expect(stderr).toContain("==> Debian packages: there\n");
+  expect(stderr).toContain("==> Debian packages: already installed\n");
 });
 
-test("an old Node is refused", () => {
+test("a Node version that is too old is refused", () => {
   const { status, stderr } = setup({ node: '[ "$1" = --version ] && echo v18.0.0; exit 1' });
   expect([status, stderr]).toEqual([1, "setup: Node 20.19 or newer is needed; this is v18.0.0.\n"]);
 });

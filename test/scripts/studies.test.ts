@@ -28,7 +28,7 @@ describe("flip-labels", () => {
     return readFileSync(join(output, "train.tsv"), "utf8");
   };
 
-  test("turns about that share of the training labels, the same ones at every call and at every larger share", () => {
+  test("flips about the given share of the training labels, the same ones in every call and in every larger share", () => {
     const whole = rowsOf(flipped("0"));
     expect(whole).toEqual(sst2.split("\n"));
     const changed = (share: string) => rowsOf(flipped(share)).flatMap((row, i) => (row === whole[i] ? [] : i));
@@ -40,13 +40,13 @@ describe("flip-labels", () => {
     expect(rowsOf(flipped("1")).map((row) => row.at(-1))).toEqual(whole.map((row) => (row.endsWith("1") ? "0" : "1")));
   });
 
-  test("finds the label in MRPC's first column, behind a mark of byte order", () => {
+  test("finds the label in MRPC's first column, after a byte order mark", () => {
     const header = "\uFEFFQuality\t#1 ID\t#2 ID\t#1 String\t#2 String";
     const mrpc = folderWith({ "train.tsv": `${header}\r\n1\t2\t3\ta\tb\r\n`, "dev.tsv": header });
     expect(flipped("1", mrpc)).toBe(`${header}\r\n0\t2\t3\ta\tb\r\n`);
   });
 
-  test("says how it is called", () => {
+  test("prints its usage", () => {
     expect(script("flip-labels.js", folder, "2", "x")).toMatchObject({
       status: 2,
       stderr: expect.stringContaining("Usage"),
@@ -54,7 +54,7 @@ describe("flip-labels", () => {
   });
 });
 
-test("first-meanings keeps every reference of the first meanings, quotes and line ends within them too", () => {
+test("first-meanings keeps every reference of the first meanings, with quotes and line breaks", () => {
   const rows = ['a,"one ""1"""', "b,two", 'a,"an\nother"', "c,three"];
   const folder = folderWith({
     "trainset.csv": "mr,ref\r\nx,y\r\n",

@@ -85,7 +85,7 @@ describe("a build's stamp", () => {
       changed("napi", (stamp) => {
         stamp.nodeApi = 999;
       }),
-    ).toMatch(/^it asks for Node-API 999, and Node .* has \d+$/);
+    ).toMatch(/^it needs Node-API 999, and Node .* has \d+$/);
     expect(
       changed("size", (stamp) => {
         stamp.libraries[0]!.bytes += 1;

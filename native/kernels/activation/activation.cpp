@@ -18,7 +18,7 @@
 #include "kernels/common/registration.h"
 #include "kind.h"
 
-namespace bidora {
+namespace bidora::activation {
 namespace {
 
 using at::Tensor;
@@ -35,8 +35,7 @@ Tensor plainBackward(Activation kind, const Tensor& gradient, const Tensor& x) {
   return gradient.mul(share.mul(x.mul(at::rsub(share, 1)).add(1)));
 }
 
-// x and, where it is a gate, what it is multiplied by: one row of all numbers, or rows that lie apart, as slices of a
-// joint product do.
+// x and, if it is a gate, its factor: one row of all numbers, or rows with a stride, such as slices of a joint product.
 struct Operands {
   Tensor x, up;
 };
@@ -212,4 +211,4 @@ Tensor siluMulAutograd(const Tensor& gate, const Tensor& up) { return gatedAutog
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::activation

@@ -1,5 +1,5 @@
-// The derivative of GELU and of gated activations, and of their gradients, along tangents of what they are applied to:
-// forward over reverse.
+// The derivative of GELU and of gated activations, and of their gradients, along tangents of the inputs: forward over
+// reverse.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -13,17 +13,17 @@
 #include "kernels/common/registration.h"
 #include "kind.h"
 
-namespace bidora {
+namespace bidora::activationTangent {
 namespace {
 
 using at::Tensor;
 using Maybe = std::optional<Tensor>;
 
-// x, what it is multiplied by unless it is no gate, and tangents of both.
+// x and, if it is a gate, its factor, with tangents of both.
 struct Operands {
   Tensor x, up, xd, upd;
 };
-// From gradients to their tangents.
+// The output's gradient and its tangent.
 struct Changes {
   Tensor g, gd;
 };
@@ -90,7 +90,7 @@ Gradients tangentBackward(const char* name, Activation kind, const Operands& giv
 }
 
 Tensor geluTangentCpu(const Tensor& input, const Tensor& tangent, std::string_view approximate) {
-  return bidora::tangent("bidora::gelu_tangent", geluOf(approximate), {input, Tensor(), tangent, Tensor()});
+  return activationTangent::tangent("bidora::gelu_tangent", geluOf(approximate), {input, Tensor(), tangent, Tensor()});
 }
 
 std::tuple<Tensor, Tensor> geluTangentBackwardCpu(const Tensor& input, const Tensor& tangent, const Tensor& gradient,
@@ -163,4 +163,4 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> gatedTangentBackwardMeta(const Tensor
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::activationTangent

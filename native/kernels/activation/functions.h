@@ -1,14 +1,14 @@
-// Activation functions of each ISA variant, and what they are called with.
+// The activation functions that each ISA variant has, and their arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
 
 namespace bidora {
 
-// What a model applies to each element.
+// The activation functions of models.
 enum class Activation { gelu, geluTanh, silu };
 
-// f(x), times `up` where that is not null.
+// f(x), times `up` unless that is null.
 template <typename T>
 struct Activating {
   const T *x, *up;
@@ -20,7 +20,7 @@ struct ActivatingGradient {
   T *ofX, *ofUp;
 };
 
-// The same with tangents, of which one that is null counts as 0.
+// The same with tangents; a null tangent counts as 0.
 template <typename T>
 struct ActivationTangent {
   const T *x, *up, *xd, *upd;

@@ -111,7 +111,7 @@ void activateBackward(Activation kind, const ActivatingGradient<T>& of, int64_t 
   });
 }
 
-// The first `lanes` numbers; of what is not there 0.
+// The first `lanes` numbers; 0 for a null pointer.
 template <typename T>
 [[gnu::always_inline]] inline Vector<SumOf<T>> loadOrZero(const T* from, int64_t at, int64_t lanes) {
   return from ? loadSome(from + at, lanes) : Vector<SumOf<T>>{};

@@ -15,7 +15,7 @@
 #include "kernels/common/registration.h"
 #include "operands.h"
 
-namespace bidora {
+namespace bidora::attention {
 namespace {
 
 using at::Tensor;
@@ -216,4 +216,4 @@ Tensor attentionAutograd(const Tensor& q, const Tensor& k, const Tensor& v, cons
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::attention

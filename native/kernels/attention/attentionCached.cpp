@@ -16,7 +16,7 @@
 #include "kernels/common/registration.h"
 #include "operands.h"
 
-namespace bidora {
+namespace bidora::attentionCached {
 namespace {
 
 using at::Tensor;
@@ -24,7 +24,7 @@ using at::Tensor;
 constexpr int64_t kBytesOfThread = 1 << 18;  // of keys and values: reading them takes longer than waking a thread
 constexpr int64_t kKeysOfPart = 256;         // fewer are not divided
 
-// Where sequences lie in a cache.
+// The places of sequences in a cache.
 struct Places {
   const int64_t* starts;
   std::vector<int64_t> ends;
@@ -61,7 +61,7 @@ void checkShapes(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor
   TORCH_CHECK(scale.value_or(1) > 0, "expected a scale above 0, got ", scale.value_or(1));
 }
 
-// Threads that reading so much is worth.
+// The number of threads that it pays to use for reading the keys.
 int64_t threadsFor(const Tensor& k, const Places& places) {
   int64_t keys = 0;
   for (size_t i = 0; i < places.ends.size(); ++i) keys += places.ends[i] - places.starts[i];
@@ -75,7 +75,7 @@ void onThreads(int64_t threads, Work work) {
   at::parallel_for(0, threads, 1, [&](int64_t, int64_t) { work(next); });
 }
 
-// Where there are fewer groups of heads than threads keep busy, keys and numbers are divided among them.
+// If there are too few groups of heads for all threads, keys and numbers are divided among them.
 template <typename T>
 bool attendInSteps(const AttentionShape& shape, const AttentionInputs<Stored<T>>& inputs, Rows<Stored<T>> out,
                    int64_t threads) {
@@ -189,4 +189,4 @@ Tensor writeCpu(const Tensor& cache, const Tensor& rows, const Tensor& queryStar
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::attentionCached

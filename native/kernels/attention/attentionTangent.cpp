@@ -7,7 +7,7 @@
 #include "kernels/common/registration.h"
 #include "operands.h"
 
-namespace bidora {
+namespace bidora::attentionTangent {
 namespace {
 
 using at::Tensor;
@@ -161,4 +161,4 @@ Six tangentBackwardMeta(const Tensor& q, const Tensor& k, const Tensor& v, const
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::attentionTangent

@@ -1,13 +1,13 @@
-// Attention's functions of each ISA variant, and what they are called with.
+// The attention functions that each ISA variant has, and their arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
 
 namespace bidora {
 
-// Rows laid end to end: queries queryStarts[i] … queryStarts[i + 1] − 1 are row i's, and keys keyStarts[i] … keyEnds[i]
-// − 1. The last query of a row stands at its last key, and a query sees the keys from `before` places before its own to
-// `after` places after it. heads / kvHeads query heads share a key head.
+// Rows laid end to end: row i has queries queryStarts[i] … queryStarts[i + 1] − 1 and keys keyStarts[i] … keyEnds[i] −
+// 1. The last query of a row is at the place of its last key, and a query sees the keys from `before` places before its
+// own to `after` places after it. heads / kvHeads query heads share a key head.
 struct AttentionShape {
   const int64_t *queryStarts, *keyStarts, *keyEnds;
   int64_t rows, heads, kvHeads, size;
@@ -29,8 +29,8 @@ struct AttentionGradients {
   Rows<T> q, k, v;
 };
 
-// The output's gradient and its tangent; where the gradients' tangents go, and they themselves. Of what comes in, a
-// tangent without data counts as 0.
+// The output's gradient and its tangent, which counts as 0 without data; then the results: tangents of the gradients,
+// and the gradients.
 template <typename T>
 struct AttentionTangentGradients {
   Rows<const T> out, outTangent;
@@ -38,14 +38,14 @@ struct AttentionTangentGradients {
   Rows<T> q, k, v;
 };
 
-// Room for the weights of rows whose keys are divided among threads: row i's begin at places[i].
+// Memory for the weights of rows whose keys are divided among threads: those of row i begin at places[i].
 template <typename Sum>
 struct SharedKeys {
   Sum* room;
   const int64_t* places;
-  int64_t parts;  // that keys, queries and a head's numbers are cut into
+  int64_t parts;  // into which keys, queries and a head's numbers are divided
 };
-// What is done for all parts before the next begins.
+// The steps; each is done for all parts before the next begins.
 enum class KeyStep { score, weigh, mix };
 
 // The mask of one head of one row: [queries, keys] with `stride` numbers from query to query.
@@ -59,15 +59,15 @@ template <typename T>
 struct AttentionFunctions {
   using Sum = SumOf<T>;
 
-  // Heads of rows until all are taken: `next` is shared by the threads.
+  // Computes heads of rows until none is left: `next` is shared by the threads.
   void (*attend)(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, Sum* logSums,
                  int64_t& next);
   void (*attendBackward)(const AttentionShape& shape, const AttentionInputs<T>& inputs,
                          const AttentionGradients<T>& gradients, int64_t& next);
-  // The same bits, without dropout, where rows have few queries and many keys: `logSums` is room.
+  // The same bits without dropout, for rows with few queries and many keys; `logSums` is scratch memory.
   void (*attendCached)(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, Sum* logSums,
                        int64_t& next);
-  // Whether attendStep can take all rows, one step after the other. Null where the variant has no such code.
+  // Whether attendStep can compute all rows. Null if the variant has no such code.
   bool (*attendsInSteps)(const AttentionShape& shape, const AttentionInputs<T>& inputs);
   void (*attendStep)(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out,
                      const SharedKeys<Sum>& shared, KeyStep step, int64_t& next);

@@ -17,7 +17,7 @@ constexpr int64_t kUnlimited = int64_t{1} << 62;
 struct AttentionSettings {
   int64_t heads, kvHeads;
   double scale;
-  int64_t before, after;  // keys that a query sees beside its own place
+  int64_t before, after;  // keys that a query sees besides its own place
   Dropping dropping;
 
   bool isLimited() const { return before < kUnlimited || after < kUnlimited; }

@@ -1,5 +1,5 @@
-// Between libtorch's tensors and the functions of the ISA variants. Kernels for the CPU and for Meta check their
-// operands with what is here; neither asks for a device, since the dispatcher chose the kernel by it.
+// Between libtorch's tensors and the functions of the ISA variants. CPU and Meta kernels check their operands with
+// these functions; none checks the device, since the dispatcher chose the kernel by it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,9 +14,9 @@
 
 namespace bidora {
 
-constexpr int64_t kGrain = 1 << 14;  // elements that are worth a thread
+constexpr int64_t kGrain = 1 << 14;  // elements for one thread at least
 
-// A type of tensor as the ISA variants know it.
+// The ISA variants' type for a tensor's type.
 template <typename T>
 using Stored = std::conditional_t<std::is_same_v<T, c10::BFloat16>, Bfloat16, T>;
 
@@ -44,7 +44,7 @@ inline void checkOperand(const at::Tensor& tensor) {
   TORCH_CHECK(tensor.is_floating_point(), "expected floating-point numbers, got ", tensor.scalar_type());
 }
 
-// For whatever comes from outside: the code that follows reads the memory of these.
+// For all operands that come from outside, since kernels read their memory.
 inline void checkOperands(std::initializer_list<const at::Tensor*> tensors) {
   for (const at::Tensor* tensor : tensors) checkOperand(*tensor);
 }

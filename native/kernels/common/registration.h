@@ -11,7 +11,7 @@
 
 namespace bidora {
 
-// What becomes of gradients where an operator has no Autograd kernel of its own.
+// What happens to gradients if an operator has no Autograd kernel.
 enum class NoDerivative {
   refuse,  // an operand that requires a gradient is an error while operations are recorded
   ignore,  // the results require no gradient
@@ -50,7 +50,7 @@ class OperatorLibrary {
  public:
   explicit OperatorLibrary(torch::Library& library) : library_(library) {}
 
-  // The kernels are functions of one type; `autograd` is one too, or says what becomes of gradients without it.
+  // The kernels are functions of one type; `autograd` is one too, or says what happens to gradients without it.
   template <auto cpu, auto meta, auto autograd>
   void define(const char* schema) {
     const std::string name = declare(schema);
@@ -76,8 +76,8 @@ class OperatorLibrary {
 // Meant for static initialisers, which the dynamic loader runs one at a time.
 bool defineOnce(const char* firstName, void (*define)(OperatorLibrary&));
 
-// Calls the kernel of an operator for the device of its operands, below autograd: what an Autograd kernel does. `cpu`
-// is the operator's CPU kernel, and stands for its type.
+// Calls the kernel of an operator for the device of its operands, below autograd; Autograd kernels use it. `cpu` is the
+// operator's CPU kernel, which gives the type of all its kernels.
 template <auto cpu, typename... Arguments>
 auto callKernel(const char* name, const Arguments&... arguments) {
   static const auto op =

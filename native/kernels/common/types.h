@@ -10,7 +10,7 @@
 
 namespace bidora {
 
-// A bfloat16 number as it lies in memory.
+// A bfloat16 number in memory.
 struct Bfloat16 {
   uint16_t bits;
 };

@@ -1,11 +1,11 @@
-// Cross-entropy's functions of each ISA variant, and what they are called with.
+// The cross-entropy functions that each ISA variant has, and their arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
 
 namespace bidora {
 
-// The cross-entropies of rows of logits; in place of each row its gradient, where it is wanted.
+// The cross-entropies of rows of logits; each row is overwritten by its gradient if that is wanted.
 template <typename T>
 struct CrossEntropy {
   T* logits;  // [rows, columns]
@@ -15,7 +15,7 @@ struct CrossEntropy {
   SumOf<T>* losses;
   uint8_t* hits;  // whether the target is the first of the largest
 };
-// In place of each row of tangents that of the gradient.
+// Each row of tangents is overwritten by the gradient's tangent.
 template <typename T>
 struct CrossEntropyTangent {
   const T* logits;

@@ -25,7 +25,7 @@ Sum largestOf(const T* row, int64_t count) {
   return largest;
 }
 
-// Lanes past the end, which loadSome fills with 0, count for nothing.
+// Lanes past the end, which loadSome fills with 0, are ignored.
 template <typename Sum>
 [[gnu::always_inline]] inline Vector<Sum> firstLanes(Vector<Sum> x, int64_t lanes) {
   for (int64_t i = lanes; i < kLanes<Sum>; ++i) x[i] = 0;

@@ -23,7 +23,7 @@
 #include "kernels/linear/operands.h"
 #include "kernels/products/frozenProduct.h"
 
-namespace bidora {
+namespace bidora::linearCrossEntropy {
 namespace {
 
 using at::Tensor;
@@ -104,7 +104,7 @@ struct Gradients {
 
   bool isWanted() const { return hidden.defined() || weight.defined() || bias.defined(); }
 
-  // Adds what the gradients of the logits of a chunk, which begins at `row`, give.
+  // Adds the contribution of a chunk that begins at `row`, from the gradients of its logits.
   void add(const Operands& of, const Tensor& logits, int64_t row) const {
     const int64_t count = logits.size(0);
     if (hidden.defined()) transposedProductInto(hidden.narrow(0, row, count), logits, of.weight.plain);
@@ -268,4 +268,4 @@ Tensor tangentCpu(const Tensor& hidden, const Tensor& hiddenDot, const Tensor& w
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::linearCrossEntropy

@@ -34,7 +34,7 @@
 #include "kernels/linear/operands.h"
 #include "weightProducts.h"
 
-namespace bidora {
+namespace bidora::directionNorm {
 namespace {
 
 using at::Tensor;
@@ -60,9 +60,9 @@ void checkMagnitude(const Tensor& magnitude, const Tensor& squaredBase) {
 
 // Norms, and what their gradients need: W·Aᵀ and B·(A·Aᵀ) [out, r], or V where it was built.
 struct Norms {
-  Tensor weight, a, b, norm, projected, turned, direction;
+  Tensor weight, a, b, norm, projected, bGram, direction;
 
-  variable_list tensors() const { return {weight, a, b, norm, projected, turned, direction}; }
+  variable_list tensors() const { return {weight, a, b, norm, projected, bGram, direction}; }
   static Norms of(const variable_list& saved) {
     return {saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], saved[6]};
   }
@@ -74,12 +74,12 @@ Norms measure(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, 
   const Tensor base = squaredBase.contiguous();
   Norms norms{weight, a.contiguous(), b.contiguous(), at::empty_like(base), Tensor(), Tensor(), Tensor()};
   norms.projected = weightTimesTransposed(weight, norms.a);
-  norms.turned = at::mm(norms.b, at::mm(norms.a, norms.a.t()));
+  norms.bGram = at::mm(norms.b, at::mm(norms.a, norms.a.t()));
   bool isWhole = false;
   AT_DISPATCH_FLOATING_TYPES(norms.a.scalar_type(), "bidora::direction_norm", [&] {
     const DirectionTerms<scalar_t> terms{base.const_data_ptr<scalar_t>(),
                                          norms.projected.const_data_ptr<scalar_t>(),
-                                         norms.turned.const_data_ptr<scalar_t>(),
+                                         norms.bGram.const_data_ptr<scalar_t>(),
                                          norms.b.const_data_ptr<scalar_t>(),
                                          static_cast<scalar_t>(scale),
                                          static_cast<scalar_t>(cancellation),
@@ -101,7 +101,7 @@ struct DirectionGradient {
 };
 
 DirectionGradient gradientsOf(const Norms& norms, const Tensor& given, double scale, double smallest) {
-  const auto& [weight, a, b, norm, projected, turned, direction] = norms;
+  const auto& [weight, a, b, norm, projected, bGram, direction] = norms;
   if (direction.defined()) {
     const Tensor factor = at::where(at::gt(norm, smallest), at::div(given, norm), 0).unsqueeze(1);  // [out, 1]
     const Tensor ofDirection = at::mul(direction, factor).mul_(scale);
@@ -111,7 +111,7 @@ DirectionGradient gradientsOf(const Norms& norms, const Tensor& given, double sc
   AT_DISPATCH_FLOATING_TYPES(b.scalar_type(), "bidora::direction_norm", [&] {
     functions<DirectionFunctions, scalar_t>().directionGradients(
         {ofNorm.const_data_ptr<scalar_t>(), norm.const_data_ptr<scalar_t>(), projected.const_data_ptr<scalar_t>(),
-         turned.const_data_ptr<scalar_t>(), b.const_data_ptr<scalar_t>(), static_cast<scalar_t>(scale),
+         bGram.const_data_ptr<scalar_t>(), b.const_data_ptr<scalar_t>(), static_cast<scalar_t>(scale),
          static_cast<scalar_t>(smallest), b.size(0), b.size(1), weighted.data_ptr<scalar_t>(),
          ofB.data_ptr<scalar_t>()});
   });
@@ -128,7 +128,7 @@ using Measured = std::tuple<Tensor, Tensor, Tensor, Tensor>;
 Measured measureCpu(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b, double scale,
                     double cancellation, double smallest) {
   const Norms norms = measure(weight, squaredBase, a, b, scale, cancellation, smallest);
-  return {norms.norm, norms.projected, norms.turned, norms.direction};
+  return {norms.norm, norms.projected, norms.bGram, norms.direction};
 }
 
 Measured measureMeta(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b, double, double,
@@ -140,10 +140,10 @@ Measured measureMeta(const Tensor& weight, const Tensor& squaredBase, const Tens
 
 std::tuple<Tensor, Tensor> measureBackwardCpu(const Tensor& gradient, const Tensor& weight, const Tensor& a,
                                               const Tensor& b, const Tensor& norm, const Tensor& projected,
-                                              const Tensor& turned, const std::optional<Tensor>& direction,
-                                              double scale, double smallest) {
+                                              const Tensor& bGram, const std::optional<Tensor>& direction, double scale,
+                                              double smallest) {
   const auto [ofA, ofB] =
-      gradientsOf({weight, a, b, norm, projected, turned, orNone(direction)}, gradient, scale, smallest);
+      gradientsOf({weight, a, b, norm, projected, bGram, orNone(direction)}, gradient, scale, smallest);
   return {ofA, ofB};
 }
 
@@ -153,18 +153,18 @@ std::tuple<Tensor, Tensor> measureBackwardMeta(const Tensor&, const Tensor&, con
   return {at::empty(a.sizes(), a.options()), at::empty(b.sizes(), b.options())};
 }
 
-// The same two for the Autograd kernels, by the device of the operands.
+// The same two for the Autograd kernels, which choose the kernel by the operands' device.
 Norms measured(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b, double scale,
                double cancellation, double smallest) {
   const Tensor ownA = a.contiguous(), ownB = b.contiguous();
-  const auto [norm, projected, turned, direction] =
+  const auto [norm, projected, bGram, direction] =
       callKernel<measureCpu>("bidora::_direction_norm", weight, squaredBase, ownA, ownB, scale, cancellation, smallest);
-  return {weight, ownA, ownB, norm, projected, turned, direction};
+  return {weight, ownA, ownB, norm, projected, bGram, direction};
 }
 DirectionGradient measuredBackward(const Norms& of, const Tensor& gradient, double scale, double smallest) {
   const auto [ofA, ofB] =
       callKernel<measureBackwardCpu>("bidora::_direction_norm_backward", gradient, of.weight, of.a, of.b, of.norm,
-                                     of.projected, of.turned, ifDefined(of.direction), scale, smallest);
+                                     of.projected, of.bGram, ifDefined(of.direction), scale, smallest);
   return {ofA, ofB};
 }
 
@@ -276,9 +276,9 @@ struct DirectionGainFunction : torch::autograd::Function<DirectionGainFunction> 
 };
 
 // Whether terms of opposite signs leave so little of some row that it has to be computed from V itself.
-bool hasCancelled(const Tensor& norm, const Tensor& squaredBase, const Tensor& b, const Tensor& turned, double scale,
+bool hasCancelled(const Tensor& norm, const Tensor& squaredBase, const Tensor& b, const Tensor& bGram, double scale,
                   double cancellation) {
-  const Tensor positive = at::add(squaredBase, at::mul(turned, b).sum(1), scale * scale);
+  const Tensor positive = at::add(squaredBase, at::mul(bGram, b).sum(1), scale * scale);
   return at::gt(positive.mul_(cancellation), at::mul(norm, norm)).any().item<bool>();
 }
 
@@ -305,9 +305,9 @@ Tensor tangentCpu(const Tensor& weight, const Tensor& squaredBase, const Tensor&
                   double cancellation, double smallest, const Tensor& norm, const std::optional<Tensor>& aDot,
                   const std::optional<Tensor>& bDot) {
   checkTangentOperands(weight, squaredBase, a, b, norm, aDot, bDot);
-  const Tensor turned = at::mm(b, at::mm(a, a.t()));
+  const Tensor bGram = at::mm(b, at::mm(a, a.t()));
   Tensor product;  // ⟨v_i, v̇_i⟩ / s
-  if (hasCancelled(norm, squaredBase, b, turned, scale, cancellation)) {
+  if (hasCancelled(norm, squaredBase, b, bGram, scale, cancellation)) {
     Tensor moved = at::zeros(weight.sizes(), a.options());
     if (bDot) moved.addmm_(*bDot, a);
     if (aDot) moved.addmm_(b, *aDot);
@@ -316,7 +316,7 @@ Tensor tangentCpu(const Tensor& weight, const Tensor& squaredBase, const Tensor&
     const int64_t rank = a.size(0);
     const Tensor projected = weightTimesTransposed(weight, aDot ? at::cat({a, *aDot}, 0) : a);  // [out, r or 2r]
     product = at::zeros_like(norm);
-    if (bDot) product.add_(at::add(projected.narrow(1, 0, rank), turned, scale).mul_(*bDot).sum(1));
+    if (bDot) product.add_(at::add(projected.narrow(1, 0, rank), bGram, scale).mul_(*bDot).sum(1));
     if (aDot)
       product.add_(at::add(projected.narrow(1, rank, rank), at::mm(b, at::mm(a, aDot->t())), scale).mul_(b).sum(1));
   }
@@ -350,10 +350,10 @@ Tensor directionGainAutograd(const Tensor& weight, const Tensor& squaredBase, co
       "smallest) -> Tensor");
   library.define<measureCpu, measureMeta, NoDerivative::refuse>(
       "_direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float "
-      "smallest) -> (Tensor norm, Tensor projected, Tensor turned, Tensor direction)");
+      "smallest) -> (Tensor norm, Tensor projected, Tensor bGram, Tensor direction)");
   library.define<measureBackwardCpu, measureBackwardMeta, NoDerivative::refuse>(
       "_direction_norm_backward(Tensor grad, Tensor weight, Tensor a, Tensor b, Tensor norm, Tensor projected, Tensor "
-      "turned, Tensor? direction, float scale, float smallest) -> (Tensor a_grad, Tensor b_grad)");
+      "bGram, Tensor? direction, float scale, float smallest) -> (Tensor a_grad, Tensor b_grad)");
   library.define<tangentCpu, tangentMeta, NoDerivative::refuse>(
       "direction_norm_tangent(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, "
       "float smallest, Tensor norm, Tensor? a_dot, Tensor? b_dot) -> Tensor");
@@ -368,4 +368,4 @@ Tensor directionGainAutograd(const Tensor& weight, const Tensor& squaredBase, co
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::directionNorm

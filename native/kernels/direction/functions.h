@@ -1,4 +1,4 @@
-// Functions of each ISA variant for the norms of DoRA's directions, and what they are called with.
+// The functions that each ISA variant has for the norms of DoRA's directions, and their arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
@@ -9,22 +9,21 @@ namespace bidora {
 // squared norm has lost too many digits.
 template <typename Sum>
 struct DirectionTerms {
-  const Sum *base, *projected, *turned, *b;
+  const Sum *base, *projected, *bGram, *b;
   Sum scale, cancellation;
   int64_t rows, rank;
 };
 
-// What the gradients of norms are made of, rows [rows, rank] and gradients [rows] of the norms; the last two are
-// written.
+// The terms of the norms' gradients, [rows, rank], and the gradients [rows] of the norms; the last two are results.
 template <typename Sum>
 struct DirectionGradients {
-  const Sum *ofNorm, *norm, *projected, *turned, *b;
+  const Sum *ofNorm, *norm, *projected, *bGram, *b;
   Sum scale, smallest;
   int64_t rows, rank;
   Sum *weighted, *ofB;
 };
 
-// A product with a weight, summed in wide numbers.
+// A product with a weight, in the type of sums.
 template <typename T>
 struct WeightProduct {
   Rows<const T> weight;  // [out, in]
@@ -37,9 +36,9 @@ template <typename T>
 struct DirectionFunctions {
   using Sum = SumOf<T>;
 
-  // Squared norms from the three terms; false when a row's have cancelled.
+  // Squared norms from the three terms; false if those of a row have cancelled.
   bool (*directionSquares)(const DirectionTerms<Sum>& terms, Sum* squares);
-  // weighted = s·f∘B and ofB = s·f∘(projected + s·turned), row by row, with f = ofNorm / norm, 0 where the norm is
+  // weighted = s·f∘B and ofB = s·f∘(projected + s·bGram), row by row, with f = ofNorm / norm, 0 where the norm is
   // no more than `smallest`.
   void (*directionGradients)(const DirectionGradients<Sum>& terms);
   // Rows begin … end − 1 of W·otherᵀ, other [rank, in], into [out, rank].

@@ -1,4 +1,4 @@
-// The numbers that the norms of DoRA's directions are made of; see directionNorm.cpp.
+// The terms of the norms of DoRA's directions; see directionNorm.cpp.
 #include "functions.h"
 #include "kernels/isa/numbers.h"
 #include "kernels/isa/tiles.h"
@@ -11,7 +11,7 @@ bool directionSquares(const DirectionTerms<T>& terms, T* squares) {
     T cross = 0, own = 0;
     for (int64_t k = i * terms.rank; k < (i + 1) * terms.rank; ++k) {
       cross += terms.projected[k] * terms.b[k];
-      own += terms.turned[k] * terms.b[k];
+      own += terms.bGram[k] * terms.b[k];
     }
     const T positive = terms.base[i] + terms.scale * terms.scale * own, squared = positive + 2 * terms.scale * cross;
     if (!(squared > terms.cancellation * positive)) return false;
@@ -26,16 +26,16 @@ void directionGradients(const DirectionGradients<T>& terms) {
     const T factor = terms.norm[i] > terms.smallest ? terms.scale * (terms.ofNorm[i] / terms.norm[i]) : T{0};
     for (int64_t k = i * terms.rank; k < (i + 1) * terms.rank; ++k) {
       terms.weighted[k] = factor * terms.b[k];
-      terms.ofB[k] = factor * (terms.projected[k] + terms.scale * terms.turned[k]);
+      terms.ofB[k] = factor * (terms.projected[k] + terms.scale * terms.bGram[k]);
     }
   }
 }
 
-// Ranks at once: with the rows or vectors beside them their sums stay in registers.
+// Ranks at once, so few that all sums stay in registers.
 constexpr int kMostRanks = kHasManyRegisters ? 8 : 4;
 
-// Of two vectors that hold the partial sums of kSources numbers each, side by side, one that holds those of twice as
-// many, half as many of each.
+// Two vectors hold partial sums of kSources numbers each, side by side; the result holds those of twice as many
+// numbers, half as many of each.
 template <int kSources, typename T, int... kPlaces>
 [[gnu::always_inline]] inline Vector<T> foldPair(const Vector<T>& a, const Vector<T>& b,
                                                  std::integer_sequence<int, kPlaces...>) {
@@ -45,7 +45,7 @@ template <int kSources, typename T, int... kPlaces>
          __builtin_shufflevector(a, b, firstHalf(kPlaces) + kLeft...);
 }
 
-// Writes the sum of each of `kCount` vectors, a power of two of at most 8; what stands in them is lost.
+// Writes the sum of each of `kCount` vectors, a power of two of at most 8; the vectors are overwritten.
 template <int kCount, typename T>
 [[gnu::always_inline]] inline void sumEach(Vector<T>* vectors, T* to) {
   constexpr auto kPlaces = std::make_integer_sequence<int, kLanes<T>>{};
@@ -110,9 +110,9 @@ void weightTimes(const WeightProduct<T>& call, int64_t begin, int64_t end) {
   if (rank < call.rank) multiplyAllRows<1>(call, begin, end, rank);
 }
 
-constexpr int64_t kRowsAtOnce = 64;  // of the weight: they should stay in the nearer caches
+constexpr int64_t kRowsAtOnce = 64;  // of the weight, so few that they stay in the nearer caches
 
-// Adds what `rows` rows give to kVectors vectors of columns of kRanks of the result's rows.
+// Adds the contribution of `rows` rows to kVectors vectors of columns in kRanks of the result's rows.
 template <int kRanks, int kVectors, typename T, typename Sum = SumOf<T>>
 [[gnu::always_inline]] inline void addStrip(const WeightProduct<T>& call, int64_t row, int64_t rows, int64_t rank,
                                             int64_t column) {

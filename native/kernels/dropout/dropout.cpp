@@ -11,7 +11,7 @@
 #include "kernels/common/operands.h"
 #include "kernels/common/registration.h"
 
-namespace bidora {
+namespace bidora::dropout {
 namespace {
 
 using at::Tensor;
@@ -62,4 +62,4 @@ Tensor dropoutAutograd(const Tensor& x, double p, int64_t seed, int64_t stream) 
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::dropout

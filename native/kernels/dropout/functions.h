@@ -1,4 +1,4 @@
-// Dropout's function of each ISA variant.
+// The dropout function that each ISA variant has.
 #pragma once
 
 #include "kernels/common/functionTable.h"

@@ -1,4 +1,4 @@
-// Dropout of a stretch of a tensor's elements.
+// Dropout of consecutive elements of a tensor.
 #pragma once
 
 #include "kernels/isa/numbers.h"

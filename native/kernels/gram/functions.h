@@ -1,12 +1,12 @@
-// The function of each ISA variant that multiplies by a symmetric matrix in tiles, and what it is called with.
+// The function that each ISA variant has for products with a symmetric matrix in tiles, and its arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
 
 namespace bidora {
 
-// Left operands as rows and as columns, and what they and w give: sums[k][j] = Σ_i left[k][i]·G[i][j] in two parts,
-// from the tiles as they are and from the tiles turned over; squares[j] = Σ_i G[i][j]²·w[i].
+// The left operands as rows and as columns, and the sums: sums[k][j] = Σ_i left[k][i]·G[i][j] in two parts, from the
+// tiles and from the transposed tiles; squares[j] = Σ_i G[i][j]²·w[i].
 template <typename Sum>
 struct GramPass {
   int64_t size, width;  // padded
@@ -22,7 +22,7 @@ template <typename T>
 struct GramFunctions {
   using Sum = SumOf<T>;
 
-  // Adds what tiles first … last − 1 give.
+  // Adds the contribution of tiles first … last − 1.
   void (*gram)(const GramPass<Sum>& pass, const T* tiles, int64_t first, int64_t last, const GramSums<Sum>& sums);
 };
 BIDORA_FUNCTIONS(GramFunctions)

@@ -1,4 +1,4 @@
-// What a stretch of the tiles of a symmetric matrix gives; see lowRankGram.cpp.
+// The contribution of consecutive tiles of a symmetric matrix to products with it; see lowRankGram.cpp.
 #include "functions.h"
 #include "kernels/isa/numbers.h"
 #include "kernels/isa/tiles.h"

@@ -38,7 +38,7 @@
 #include "kernels/linear/operands.h"
 #include "lowRankGram.h"
 
-namespace bidora {
+namespace bidora::orthogonality {
 namespace {
 
 using at::Tensor;
@@ -46,8 +46,8 @@ using at::TensorList;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Below `cancellation` of what it is the difference of, a number has lost too many digits; squares of lengths of no
-// more than `smallest` count as zero.
+// A difference below the share `cancellation` of its terms has lost too many digits; squared lengths of at most
+// `smallest` count as zero.
 struct Limits {
   double cancellation, smallest;
 };
@@ -114,10 +114,10 @@ Term compute(const Layer& layer, const Limits& limits, bool isDifferentiated) {
   of.a = at::mul(layer.a, layer.scale);
   of.b = layer.b.contiguous();
   of.c = at::mm(of.b.t(), of.b);
-  const Tensor turned = at::mm(of.c, of.a);
-  of.m = at::cat({of.a, transposedTimesWeight(of.b, layer.weight).add_(turned, 0.5)});
+  const Tensor cA = at::mm(of.c, of.a);
+  of.m = at::cat({of.a, transposedTimesWeight(of.b, layer.weight).add_(cA, 0.5)});
   const Tensor squares = at::add(layer.diagonal, at::sum(at::mul(of.a, of.m.narrow(0, rank, rank)), 0), 2);
-  const Tensor positive = at::add(layer.diagonal, at::sum(at::mul(of.a, turned), 0));
+  const Tensor positive = at::add(layer.diagonal, at::sum(at::mul(of.a, cA), 0));
   const Tensor isZero = at::le(positive, limits.smallest);
   const double zeros = at::sum(isZero).item<double>();
   if (zeros > 0) squares.masked_fill_(isZero, std::numeric_limits<double>::infinity());
@@ -224,7 +224,7 @@ Two orthogonalityMeta(TensorList weights, TensorList tiles, TensorList diagonals
   return {value, whole};
 }
 
-// What the operator is called with beside the A and B, which are trained.
+// The operator's arguments.
 struct Given {
   TensorList weights, tiles, diagonals, a, b;
   at::ArrayRef<double> scales;
@@ -277,4 +277,4 @@ Two orthogonalityAutograd(TensorList weights, TensorList tiles, TensorList diago
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::orthogonality

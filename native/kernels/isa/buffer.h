@@ -1,4 +1,4 @@
-// Memory for what a thread works in.
+// Scratch memory of a thread.
 #pragma once
 
 #include <cstdlib>

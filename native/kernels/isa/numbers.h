@@ -1,4 +1,4 @@
-// Numbers of the type that is stored and of the type that is computed in, one as the other.
+// Conversions between the stored type of numbers and the type they are computed in.
 #pragma once
 
 #include "vectors.h"
@@ -84,7 +84,7 @@ template <typename Sum, typename T>
   std::memcpy(to, room, lanes * sizeof(T));
 }
 
-// use(place, lanes) for vectors that make up 0 … count − 1, the last perhaps with fewer lanes than there are.
+// use(place, lanes) for vectors that make up 0 … count − 1, the last one possibly with fewer lanes.
 template <typename Sum, typename Use>
 [[gnu::always_inline]] inline void forEachVector(int64_t count, Use use) {
   int64_t i = 0;
@@ -92,7 +92,7 @@ template <typename Sum, typename Use>
   if (i < count) use(i, count - i);
 }
 
-// `count`, a multiple of the lanes, numbers as they are, or written to `room` where they are narrow.
+// `count`, a multiple of the lanes, numbers: in place, or converted into `room` if they are bfloat16.
 inline const float* widen(const Bfloat16* from, int64_t count, float* room) {
   for (int64_t i = 0; i < count; i += kLanes<float>) store(room + i, loadWide(from + i));
   return room;

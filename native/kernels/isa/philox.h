@@ -1,6 +1,6 @@
-// Random numbers by place, not by turn: Philox 4x32 with the 7 rounds that pass all its authors' tests of randomness
-// (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011, table 2).
-// A number depends on the key and its counter alone, so any thread can make it, and a backward pass can make it again.
+// Counter-based random numbers: Philox 4x32 with the 7 rounds that pass all its authors' tests of randomness (Salmon et
+// al., "Parallel random numbers: as easy as 1, 2, 3", 2011, table 2). A number depends on the key and its counter
+// alone, so any thread can compute it, and the backward pass can compute it again.
 #pragma once
 
 #include "vectors.h"
@@ -56,7 +56,7 @@ struct Random {
   return {{c0, c1, c2, c3}};
 }
 
-// Numbers below it are dropped. (At p = 1 what is kept is multiplied by 0.)
+// Numbers below it are dropped. (At p = 1 the kept numbers are multiplied by 0.)
 [[gnu::always_inline]] inline uint32_t dropThreshold(double p) {
   return p < 1 ? static_cast<uint32_t>(p * 4294967296.0) : UINT32_MAX;
 }

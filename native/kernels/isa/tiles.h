@@ -1,17 +1,17 @@
-// Small matrix products in registers. A word holds what one multiplication of a lane takes: a number, or two bfloat16
-// numbers whose two products are added (AVX512-BF16). C[m][n] = Σₖ A[m][k]·B[k][n], with k counted in words.
+// Small matrix products in registers. A word is the operand of one multiplication of a lane: a number, or two bfloat16
+// numbers, whose two products are added (AVX512-BF16). C[m][n] = Σₖ A[m][k]·B[k][n], with k counted in words.
 #pragma once
 
 #include "vectors.h"
 
 namespace bidora::BIDORA_ISA {
 
-// Two bfloat16 numbers, the first in the low half. May be read where such numbers lie.
+// Two bfloat16 numbers, the first in the low half. May alias bfloat16 numbers in memory.
 struct [[gnu::may_alias]] Pair {
   uint32_t bits;
 };
 
-// What a type of tensor is computed in.
+// The types that a tensor's type is computed in.
 template <typename Storage>
 struct Arithmetic {
   using Word = float;
@@ -33,8 +33,8 @@ struct Arithmetic<Bfloat16> {
 };
 #endif
 
-// a·b + c rounded once, where the variant can: the compiler would do so in one tile and not in the next, and a number
-// would depend on the tile that it is in.
+// a·b + c rounded once, if the variant can. Left to the compiler, it would be fused in one tile and not in another, and
+// a number's bits would depend on its tile.
 #if defined(__AVX512F__)
 [[gnu::always_inline]] inline Vector<float> fused(Vector<float> a, Vector<float> b, Vector<float> c) {
   return (Vector<float>)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
@@ -78,7 +78,7 @@ struct Left {
   int64_t depthStride;
 };
 
-// Lines of memory that are fetched on the way, one for each step of the depth: those of the operand that comes next.
+// Cache lines of the next operand, prefetched one for each step of the depth.
 struct Ahead {
   const char* line = nullptr;
   int64_t step = 0;

@@ -1,4 +1,4 @@
-// Matrices of words turned over, a tile in registers at a time.
+// Transposes matrices of words, a tile in registers at a time.
 #pragma once
 
 #include "vectors.h"
@@ -8,8 +8,8 @@ namespace bidora::BIDORA_ISA {
 typedef uint32_t FourBytes __attribute__((vector_size(kVectorBytes)));
 constexpr int kTileSide = kVectorBytes / 4;
 
-// Of two rows, the lanes whose place has a bit go from the first to where they have it not in the second, and the other
-// way about.
+// Exchanges lanes of two rows: those of the first whose index has the bit, with those of the second whose index does
+// not.
 template <int kBit>
 struct Lower {
   static constexpr int at(int lane) { return lane & kBit ? kTileSide + (lane ^ kBit) : lane; }
@@ -19,7 +19,7 @@ struct Upper {
   static constexpr int at(int lane) { return lane & kBit ? kTileSide + lane : lane ^ kBit; }
 };
 
-// Done for every bit of a row's place, that transposes.
+// Doing this for every bit of a row's index transposes.
 template <int kBit>
 [[gnu::always_inline]] inline void exchange(FourBytes* rows) {
 #pragma GCC unroll 16

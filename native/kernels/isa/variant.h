@@ -4,7 +4,7 @@
 //   BIDORA_BFLOAT16_PAIRS  where it multiplies pairs of bfloat16 numbers and rounds float to bfloat16 by instructions
 //   BIDORA_OWN_PRODUCTS    where our products with frozen matrices are faster than a library's
 //
-// so that no code has to conclude one from the other, or from an instruction set.
+// so that no code has to infer one from the other, or from an instruction set.
 #pragma once
 
 #include <cstdint>

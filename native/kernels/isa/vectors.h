@@ -32,7 +32,7 @@ template <typename T, typename V>
   std::memcpy(to, &v, sizeof v);
 }
 
-// The lane at Places::at(i) of a and b, counted through both, at place i.
+// At place i, lane Places::at(i) of a and b, numbered through both.
 template <typename Places, typename V, int... kPlace>
 [[gnu::always_inline]] inline V shuffled(const V& a, const V& b, std::integer_sequence<int, kPlace...>) {
   return __builtin_shufflevector(a, b, Places::at(kPlace)...);
@@ -42,7 +42,7 @@ template <typename Places, int kCount, typename V>
   return shuffled<Places>(a, b, std::make_integer_sequence<int, kCount>());
 }
 
-// Lane i + kHalf at place i, around the end.
+// At place i, lane i + kHalf, modulo kCount.
 template <int kHalf, int kCount>
 struct Rotated {
   static constexpr int at(int place) { return (place + kHalf) % kCount; }

@@ -1,11 +1,11 @@
-// Functions of each ISA variant for the gain of a DoRA layer, and what they are called with.
+// The functions that each ISA variant has for the gain of a DoRA layer, and their arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
 
 namespace bidora {
 
-// N rows of O columns, the magnitude's gain and the bias [O]; without a bias null.
+// N rows of O columns, the magnitude's gain and the bias [O], which may be null.
 template <typename T>
 struct Gain {
   const T* bias;
@@ -13,14 +13,14 @@ struct Gain {
   int64_t columns;
 };
 
-// A gain and what of its tangent goes to y: slope is ċ/c; null without one.
+// A gain and its relative tangent, slope = ċ/c, which may be null.
 template <typename T>
 struct GainTangent {
   const T* bias;
   const SumOf<T>*gain, *slope;
   int64_t columns;
 };
-// g and ġ of y, y and ẏ [N, O], and where q̇ goes. What is not there is null; y and ẏ are wanted for sums alone.
+// g and ġ of y, y and ẏ [N, O], and the result q̇. Missing operands are null; y and ẏ are needed for sums only.
 template <typename T>
 struct GainTangentBackward {
   const T *bias, *gradient, *change, *y, *yDot;

@@ -5,7 +5,8 @@
 
 namespace bidora::BIDORA_ISA {
 
-constexpr int64_t kPiece = 256;  // columns at a time, so that what is computed stays in registers and the nearest cache
+constexpr int64_t kPiece =
+    256;  // columns at a time, so that intermediate results stay in registers and the nearest cache
 
 // As y + (y − b)·(g − 1): a gain of 1 changes no bit.
 template <typename T, typename Sum = SumOf<T>>
@@ -33,7 +34,7 @@ void applyGain(const Gain<T>& gain, T* y, int64_t rows) {
   }
 }
 
-// One row: sums += gradient·(value − b) and scaled = gradient·g, whichever is asked for.
+// One row: sums += gradient·(value − b) and scaled = gradient·g, whichever is wanted.
 template <bool kSums, bool kScaled, typename T, typename Sum = SumOf<T>>
 void gainRowBackward(const Gain<T>& gain, const T* gradient, const T* value, T* scaled, Sum* sums) {
   int64_t i = 0;
@@ -56,7 +57,7 @@ void gainRowBackward(const Gain<T>& gain, const T* gradient, const T* value, T* 
   }
 }
 
-// Row after row, as they lie in memory: the sums of all columns stay in the nearest cache.
+// Row after row, in memory order: the sums of all columns stay in the nearest cache.
 template <typename T, typename Sum = SumOf<T>>
 void gainBackward(const Gain<T>& gain, const T* gradient, const T* value, T* scaled, Sum* sums, int64_t rows) {
   if (sums) std::memset(static_cast<void*>(sums), 0, gain.columns * sizeof(Sum));
@@ -70,7 +71,7 @@ void gainBackward(const Gain<T>& gain, const T* gradient, const T* value, T* sca
 
 // The magnitude's part of a DoRA layer along a direction: y = c ⊙ p + b with p and c moving. Shapes: N rows, O columns.
 
-// In place of ṗ, c ⊙ ṗ + ċ/c ⊙ (y − b).
+// Overwrites ṗ with c ⊙ ṗ + ċ/c ⊙ (y − b).
 template <typename T, typename Sum = SumOf<T>>
 void gainTangent(const GainTangent<T>& by, const T* y, T* tangent, int64_t rows) {
   for (int64_t start = 0; start < by.columns; start += kPiece) {
@@ -92,7 +93,7 @@ void gainTangent(const GainTangent<T>& by, const T* y, T* tangent, int64_t rows)
   }
 }
 
-// A row's part of some columns, once for each set of tensors that are there.
+// Some columns of a row, instantiated for each set of tensors that may be given.
 template <bool hasChange, bool hasTangent, bool hasSums, typename T, typename Sum>
 [[gnu::always_inline]] inline void passGainBack(const GainTangentBackward<T>& by, int64_t at, int64_t start,
                                                 int64_t count, const Sum* b, const Sum* slope, Sum* sums) {

@@ -16,7 +16,7 @@
 #include "kernels/products/functions.h"
 #include "operands.h"
 
-namespace bidora {
+namespace bidora::linear {
 namespace {
 
 using at::Tensor;
@@ -156,4 +156,4 @@ std::vector<Tensor> linearsMeta(const Tensor& x, at::TensorList weights, at::Ten
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::linear

@@ -26,7 +26,7 @@
 #include "kernels/products/frozenProduct.h"
 #include "operands.h"
 
-namespace bidora {
+namespace bidora::lowRankLinear {
 namespace {
 
 using at::Tensor;
@@ -259,4 +259,4 @@ Tensor lowRankLinearAutograd(const Tensor& x, const Tensor& weight, const Maybe&
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::lowRankLinear

@@ -29,7 +29,7 @@
 #include "kernels/products/frozenProduct.h"
 #include "operands.h"
 
-namespace bidora {
+namespace bidora::lowRankTangent {
 namespace {
 
 using at::Tensor;
@@ -214,4 +214,4 @@ Three tangentBackwardMeta(const Tensor& gradient, const Maybe& change, const Ten
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::lowRankTangent

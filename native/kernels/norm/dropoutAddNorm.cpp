@@ -7,7 +7,7 @@
 #include "kernels/common/registration.h"
 #include "norms.h"
 
-namespace bidora {
+namespace bidora::dropoutAddNorm {
 namespace {
 
 using at::Tensor;
@@ -74,4 +74,4 @@ Two dropoutAddNormAutograd(const Tensor& x, const Tensor& residual, const Tensor
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::dropoutAddNorm

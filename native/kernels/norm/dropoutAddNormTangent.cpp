@@ -8,7 +8,7 @@
 #include "kernels/common/registration.h"
 #include "operands.h"
 
-namespace bidora {
+namespace bidora::dropoutAddNormTangent {
 namespace {
 
 using at::Tensor;
@@ -146,4 +146,4 @@ Four tangentBackwardMeta(const Tensor& x, const Tensor& residual, const Tensor& 
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::dropoutAddNormTangent

@@ -1,4 +1,4 @@
-// Functions of each ISA variant for norm(residual + dropout(x)) and norm(x), and what they are called with.
+// The functions that each ISA variant has for norm(residual + dropout(x)) and norm(x), and their arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
@@ -6,8 +6,8 @@
 namespace bidora {
 
 // N rows of H numbers. Statistics [N, 2]: mean and 1 / √(variance + ε), with 0 as the mean unless the norm is centred.
-// Without a bias null, and so the gradient that comes to the sum itself. Without a residual it is null and so is the
-// sum: x is normalised, of which nothing is dropped.
+// The bias may be null, and so may toSum, the direct gradient of the sum. Without a residual, residual and sum are
+// null: x itself is normalised, without dropout.
 template <typename T>
 struct Norm {
   const T *x, *residual, *weight, *bias;
@@ -28,7 +28,7 @@ struct NormGradient {
   Dropping dropping;
 };
 
-// The operands of a norm with tangents of the first two; a tangent that is null counts as 0.
+// The operands of a norm with tangents of the first two; a null tangent counts as 0.
 template <typename T>
 struct NormTangent {
   const T *x, *residual, *weight, *xd, *residuald;
@@ -37,11 +37,11 @@ struct NormTangent {
   bool isCentred;
   Dropping dropping;
 };
-// What comes to the normed rows and to the sums, of which all but `normed` may be null, and where gradients go.
+// The gradients of the normalised rows and of the sums, all of which but `normed` may be null, and the results.
 template <typename T>
 struct NormTangentGradient {
   const T *normed, *normedTangent, *sum, *sumTangent;
-  T *ofXTangent, *ofResidualTangent, *ofX, *ofResidual;  // of a residual null without one
+  T *ofXTangent, *ofResidualTangent, *ofX, *ofResidual;  // those of a residual are null without one
 };
 
 template <typename T>

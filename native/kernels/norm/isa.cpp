@@ -54,7 +54,7 @@ void normRows(const Norm<T>& norm, int64_t begin, int64_t end, Sum* room) {
 }
 
 // The gradient of a row of sums: inverse·(g∘weight − mean(g∘weight) − n·mean(g∘weight∘n)), n the normalised row.
-// Without a centre the mean of g∘weight falls away.
+// Without a centre there is no mean of g∘weight.
 template <typename T, typename Sum>
 void sumGradient(const NormGradient<T>& norm, int64_t at, Sum mean, Sum inverse, Sum* row) {
   const T *g = norm.gradient + at, *sum = norm.sum + at, *weight = norm.weight;
@@ -89,13 +89,13 @@ void normRowsBackward(const NormGradient<T>& norm, int64_t begin, int64_t end, S
 //   s = residual + dropout(x), n = (s − mean s)·i, i = 1 / √(variance + ε), y = n∘weight + bias
 //   ṅ = i·(ṡ − mean ṡ − n·mean(n∘ṡ)), and without a centre both means of s count as 0
 
-// Rows of sums that a thread works in.
+// A thread's scratch rows.
 template <typename Sum>
 struct NormRoom {
   Sum *n, *nd, *a, *ad;
 };
 
-// A row of residual + dropout(x), rounded as it is kept; null counts as 0.
+// A row of residual + dropout(x), rounded to the tensor's type; null counts as 0.
 template <typename T, typename Sum>
 void summed(const T* x, const T* residual, int64_t at, int64_t size, const Dropping& dropping, Sum* row) {
   if (!x) std::memset(row, 0, size * sizeof(Sum));
@@ -125,7 +125,7 @@ Means<Sum> meansOf(const Sum* row, const Sum* other, int64_t size, bool isCentre
   return {isCentred ? total / size : 0, along / size};
 }
 
-// What is known of a row: 1 / √(variance + ε), and its tangent.
+// 1 / √(variance + ε) of a row, and its tangent.
 template <typename Sum>
 struct Inverse {
   Sum value, tangent;
@@ -162,7 +162,7 @@ void normTangent(const NormTangent<T>& norm, T* normed, T* sum, int64_t begin, i
   }
 }
 
-// A row of a gradient, from `scaled` and what comes to the sum directly.
+// Writes a row of a gradient: `row` plus the direct gradient of the sum.
 template <typename T, typename Sum>
 void writeGradient(Sum* row, const T* direct, int64_t at, const NormTangent<T>& norm, T* ofX, T* ofResidual) {
   const int64_t size = norm.size;

@@ -1,5 +1,5 @@
-// norm(residual + dropout(x)) and norm(x) of rows, forward and backward in one pass over each row: two operators that
-// those of dropoutAddNorm.cpp and rowNorm.cpp are made of.
+// norm(residual + dropout(x)) and norm(x) of rows, forward and backward in one pass over each row: the two operators
+// below dropoutAddNorm.cpp and rowNorm.cpp.
 #pragma once
 
 #include <tuple>

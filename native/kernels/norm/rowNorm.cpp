@@ -7,7 +7,7 @@
 #include "kernels/common/registration.h"
 #include "norms.h"
 
-namespace bidora {
+namespace bidora::rowNorm {
 namespace {
 
 using at::Tensor;
@@ -86,4 +86,4 @@ Tensor rowNormAutograd(const Tensor& x, const Tensor& weight, const Maybe& bias,
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::rowNorm

@@ -8,7 +8,7 @@
 #include "kernels/common/registration.h"
 #include "operands.h"
 
-namespace bidora {
+namespace bidora::rowNormTangent {
 namespace {
 
 using at::Tensor;
@@ -115,4 +115,4 @@ std::tuple<Tensor, Tensor> tangentBackwardMeta(const Tensor& x, const Tensor& we
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::rowNormTangent

@@ -15,7 +15,7 @@
 #include "kernels/common/operands.h"
 #include "kernels/common/registration.h"
 
-namespace bidora {
+namespace bidora::optimizerStep {
 namespace {
 
 using at::Tensor;
@@ -25,7 +25,7 @@ void checkAll(TensorList tensors) {
   for (const Tensor& tensor : tensors) checkOperand(tensor);
 }
 
-constexpr int64_t kLarge = 1 << 18;  // a tensor of so many numbers is worth all threads
+constexpr int64_t kLarge = 1 << 18;  // a tensor of this size is computed by all threads
 
 // Where each thread's share of the tensors begins, by their sizes; large ones are not counted.
 std::vector<size_t> shares(TensorList tensors) {
@@ -175,4 +175,4 @@ void adamwCpu(TensorList tensors, TensorList gradients, TensorList means, Tensor
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::optimizerStep

@@ -22,7 +22,7 @@ namespace {
 using at::Tensor;
 
 constexpr int64_t kBlockOfRows = 64;         // for one thread
-constexpr int64_t kRowsOfChunk = 192;        // that a panel is multiplied with in one task
+constexpr int64_t kRowsOfChunk = 192;        // for one panel in one task
 constexpr int64_t kColumnsOfTask = 32;       // of an outer product
 constexpr int64_t kBytesOfThread = 3 << 17;  // of a matrix for few rows: reading them takes longer than waking a thread
 

@@ -1,13 +1,14 @@
-// Products of each ISA variant that are our own, and what they are called with.
+// The products that are our own, as functions of each ISA variant, and their arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
 
 namespace bidora {
 
-// A product with a frozen matrix, and further depth beside it: ((x·W + low·F)·scale ∘ gain) + bias. W and F lie as
-// [columns, depth] and [columns, rank], or turned: as [depth, columns] and [rank, columns]. What is not there is null.
-// Of narrow numbers, which are taken in pairs, depth, rank and the strides of x and low are even.
+// A product with a frozen matrix, and with more depth next to it: ((x·W + low·F)·scale ∘ gain) + bias. W and F are
+// stored as [columns, depth] and [columns, rank], or transposed as [depth, columns] and [rank, columns]. Missing
+// operands are null. For bfloat16, whose numbers are multiplied in pairs, depth, rank and the strides of x and low are
+// even.
 template <typename T>
 struct FrozenProduct {
   Rows<const T> x;
@@ -30,17 +31,18 @@ struct OuterProduct {
   SumOf<T>* result;
 };
 
-constexpr int64_t kPanel = 64;    // columns of a frozen product that are taken together
-constexpr int64_t kFewRows = 16;  // of a frozen product, that are multiplied while the matrix is read
+constexpr int64_t kPanel = 64;    // columns of a frozen product that are computed together
+constexpr int64_t kFewRows = 16;  // rows of x for which the matrix is multiplied while it is read
 
 template <typename T>
 struct ProductFunctions {
   // Tasks begin … end − 1, each a panel of columns for a chunk of rows, the chunks of a panel one after the other. Null
-  // where a library's product is as good.
+  // if a library's product is as fast.
   void (*frozenProduct)(const FrozenProduct<T>& product, int64_t rowsOfChunk, int64_t begin, int64_t end);
-  // The same bits for up to kFewRows rows of a matrix that is not turned: sixteen columns each, begin … end − 1.
+  // The same bits for up to kFewRows rows and a matrix that is not transposed: groups begin … end − 1 of sixteen
+  // columns.
   void (*fewRowsProduct)(const FrozenProduct<T>& product, int64_t begin, int64_t end);
-  // Columns begin … end − 1. Null likewise.
+  // Columns begin … end − 1. May be null too.
   void (*outerProduct)(const OuterProduct<T>& product, int64_t begin, int64_t end);
 };
 BIDORA_FUNCTIONS(ProductFunctions)

@@ -1,6 +1,6 @@
-// A product with a frozen matrix, as large as a layer's: panel by panel of the matrix, which are copied into a core's
-// cache for all rows that they are multiplied with, so that no second copy of the matrix is kept. Each number of the
-// result is summed over the depth in order, whatever the tile that it is in.
+// A product with a frozen matrix, as large as a layer's: the matrix is copied panel by panel into a core's cache and
+// multiplied there with all rows, so that no second copy of it is kept. Each number of the result is summed over the
+// depth in order, in whichever tile it is.
 #include "functions.h"
 #include "isa/fewRows.h"
 #include "isa/outerProduct.h"
@@ -30,8 +30,8 @@ template <typename T>
 struct Panel {
   const WordOf<T>*words, *further;
   int64_t column;     // its first
-  int64_t tiles = 0;  // that it was multiplied with so far
-  // Sums of all rows, [rows, width], where it holds a part of the depth; null where it holds all of it.
+  int64_t tiles = 0;  // multiplied with it so far
+  // Sums of all rows, [rows, width], if it holds a part of the depth; null if it holds all of it.
   SumOf<T>* sums = nullptr;
   bool isFirst = true, isLast = true;  // of the parts
 };
@@ -104,8 +104,8 @@ class PanelPacker {
 
 constexpr int64_t kDepthAtOnce = 512, kPanelsAtOnce = 32;
 
-// All rows, which are few, with panels begin … end − 1 of a turned matrix. A row of that may fill a page: several
-// panels are taken for so much of the depth at a time that the processor still knows where the pages lie.
+// All rows, which are few, with panels begin … end − 1 of a transposed matrix. A row of the matrix may fill a page, so
+// several panels are computed for a limited depth at a time, whose pages fit into the TLB.
 template <typename T>
 void partByPart(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
   PanelPacker<T> packer;
@@ -130,7 +130,7 @@ void partByPart(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
   }
 }
 
-// Sixteen columns each, begin … end − 1, of few rows.
+// Groups begin … end − 1 of sixteen columns, for few rows.
 template <typename T>
 void fewRowsProduct(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
   constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;

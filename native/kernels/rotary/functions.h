@@ -1,17 +1,17 @@
-// Rotary embedding's function of each ISA variant, and what it is called with.
+// The rotary embedding function that each ISA variant has, and its arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
 
 namespace bidora {
 
-// N tokens of `heads` heads of D numbers, of which the first `turned` (R) are turned by the token's cosines and sines
-// [N, R]; transposed, by what carries a gradient back.
+// N tokens of `heads` heads of D numbers, of which the first `rotated` (R) are rotated by the token's cosines and sines
+// [N, R]; transposed for gradients.
 template <typename T>
 struct Rotary {
   Rows<const T> x, cosines, sines;
   Rows<T> out;
-  int64_t heads, size, turned;
+  int64_t heads, size, rotated;
   bool isTransposed;
 };
 

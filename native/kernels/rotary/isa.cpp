@@ -1,5 +1,5 @@
-// Rotary position embedding (RoFormer, arXiv 2104.09864), the halves of what is turned apart, as Llama's checkpoints
-// have it: number j and number j + R/2 of a head are a point that is turned.
+// Rotary position embedding (RoFormer, arXiv 2104.09864), in the layout of Llama's checkpoints: numbers j and j + R/2
+// of a head are the point that is rotated.
 #include "functions.h"
 #include "kernels/isa/numbers.h"
 #include "kernels/isa/tiles.h"
@@ -8,7 +8,7 @@ namespace bidora::BIDORA_ISA {
 
 template <typename T, typename Sum = SumOf<T>>
 void rotateHead(const Rotary<T>& call, const T* x, const T* cosines, const T* sines, T* out) {
-  const int64_t half = call.turned / 2;
+  const int64_t half = call.rotated / 2;
   forEachVector<Sum>(half, [&](int64_t j, int64_t lanes) {
     const Vector<Sum> first = loadSome(x + j, lanes), second = loadSome(x + half + j, lanes);
     const Vector<Sum> ofFirst = loadSome(sines + j, lanes), ofSecond = loadSome(sines + half + j, lanes);
@@ -16,7 +16,7 @@ void rotateHead(const Rotary<T>& call, const T* x, const T* cosines, const T* si
     storeSome<Sum>(out + j, fused(first, loadSome(cosines + j, lanes), -(second * down)), lanes);
     storeSome<Sum>(out + half + j, fused(second, loadSome(cosines + half + j, lanes), first * up), lanes);
   });
-  std::memcpy(out + call.turned, x + call.turned, (call.size - call.turned) * sizeof(T));
+  std::memcpy(out + call.rotated, x + call.rotated, (call.size - call.rotated) * sizeof(T));
 }
 
 template <typename T>

@@ -1,5 +1,5 @@
-// Rotary position embedding of queries or keys, in one pass. Shapes: x [N, H·D], cosines and sines [N, R], of which
-// halves of R belong together; what lies beyond R of a head stays as it is.
+// Rotary position embedding of queries or keys, in one pass. Shapes: x [N, H·D], cosines and sines [N, R], where j and
+// j + R/2 belong together; numbers beyond R of a head stay unchanged.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -12,7 +12,7 @@
 #include "kernels/common/operands.h"
 #include "kernels/common/registration.h"
 
-namespace bidora {
+namespace bidora::rotary {
 namespace {
 
 using at::Tensor;
@@ -90,4 +90,4 @@ Tensor rotaryAutograd(const Tensor& x, const Tensor& cosines, const Tensor& sine
 });
 
 }  // namespace
-}  // namespace bidora
+}  // namespace bidora::rotary

@@ -1,6 +1,6 @@
-// Attention of a few new queries over keys in a cache, whose tokens are read where they lie, once for all the query
-// heads that share a key head. Numbers are summed in the order of attendHead, so that a token's bits do not depend on
-// how many come with it. M: the queries of a group of heads, head by head.
+// Attention of a few new queries over keys in a cache, whose tokens are read in place, once for all the query heads
+// that share a key head. Numbers are summed in the order of attendHead, so that a token's bits do not depend on the
+// number of other tokens. M: the queries of a group of heads, head by head.
 #pragma once
 
 #include "kernels/products/isa/fewRows.h"
@@ -20,7 +20,7 @@ struct KeyGroup {
   Strided<T> out;
 
   int64_t count() const { return heads * shape.queries; }
-  // The numbers of query m, and where its result goes.
+  // The numbers of query m, and the place of its result.
   const T* query(int64_t m) const { return q.row(m % shape.queries) + m / shape.queries * shape.size; }
   T* result(int64_t m) const { return out.row(m % shape.queries) + m / shape.queries * shape.size; }
 };
@@ -108,7 +108,7 @@ void mixTile(const KeyGroup<T>& group, const WordOf<T>* const* weights, int64_t 
     for (int v = 0; v < kVectors; ++v) store(mixed + (r * kVectors + v) * kLanes<float>, total[r][v]);
 }
 
-// Of up to kRows queries from m on; the last stands in for those that are not there.
+// For up to kRows queries from m on; the last one is repeated in place of missing ones.
 template <typename T, int kRows, int kVectors>
 void mixSome(const KeyGroup<T>& group, int64_t m, const float* weights, const float* sums, int64_t begin, int64_t end) {
   constexpr int64_t kWide = kVectors * kLanes<float>;

@@ -11,7 +11,7 @@ struct Dual {
   T value, tangent;
 };
 
-// A use of one's own for values and for tangents.
+// Separate workspaces for values and for tangents.
 template <typename Storage>
 using DualWork = Dual<Workspace<Storage>>;
 template <typename Storage>
@@ -22,7 +22,7 @@ Dual<T*> from(const Dual<T*>& operand, int64_t offset) {
   return {operand.value + offset, operand.tangent ? operand.tangent + offset : nullptr};
 }
 
-// What need(workspace) gives for both.
+// The results of need(workspace) for both.
 template <typename Storage, typename Need>
 auto bothOf(DualWork<Storage>& work, Need need) -> Dual<decltype(need(work.value))> {
   return {need(work.value), need(work.tangent)};

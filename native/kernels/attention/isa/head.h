@@ -2,7 +2,7 @@
 //
 //   S = Q·Kᵀ·scale, P = softmax(S), O = (P ∘ mask)·V
 //
-// A block of queries sees all its keys' S at once, so softmax needs one pass; nothing of size Q·K outlives a block.
+// A block of queries has S of all its keys at once, so softmax needs one pass; nothing of size Q·K outlives a block.
 #pragma once
 
 #include "kernels/dropout/isa.h"
@@ -10,7 +10,7 @@
 
 namespace bidora::BIDORA_ISA {
 
-// Neighbouring keys; `first` is a multiple of kWidth, and so is `width`, which may pass the last key.
+// Neighbouring keys; `first` is a multiple of kWidth, and so is `width`, which may go beyond the last key.
 struct Span {
   int64_t first, count, width;
 };
@@ -18,19 +18,19 @@ struct Span {
 struct HeadShape {
   int64_t queries, keys;  // tokens
   int64_t size;           // D
-  int64_t before, after;  // keys that a query sees beside its own place
+  int64_t before, after;  // keys that a query sees besides its own place
   double scale;
   Dropping dropping;
   uint32_t head;  // counted through all rows
 
   [[gnu::always_inline]] int64_t width() const { return roundUp(keys, kWidth); }
   [[gnu::always_inline]] int64_t sizeWidth() const { return roundUp(size, kWidth); }
-  // Queries at a time: what they need should stay in a core's cache.
+  // Queries at a time, so few that their data stays in a core's cache.
   [[gnu::always_inline]] int64_t block() const { return keys <= 256 ? kLargestBlock : 32; }
   // The first key that a query sees, and the first that it no longer sees.
   [[gnu::always_inline]] int64_t begin(int64_t query) const { return greater(query + keys - queries - before, 0); }
   [[gnu::always_inline]] int64_t end(int64_t query) const { return lesser(query + keys - queries + after + 1, keys); }
-  // What some of the queries see.
+  // The keys that some of these queries see.
   [[gnu::always_inline]] Span seen(int64_t firstQuery, int64_t count) const {
     const int64_t first = begin(firstQuery) / kWidth * kWidth, seen = end(firstQuery + count - 1) - first;
     return {first, seen, roundUp(seen, kWidth)};
@@ -39,7 +39,7 @@ struct HeadShape {
   static constexpr int64_t kLargestBlock = 64;
 };
 
-// What one thread needs, reused from head to head.
+// One thread's memory, reused from head to head.
 template <typename Storage>
 struct Workspace {
   using Word = typename Arithmetic<Storage>::Word;
@@ -50,7 +50,7 @@ struct Workspace {
   Buffer<Sum> scores, dropped, change, result, keyGradient, valueGradient;
 };
 
-// A block of queries and the keys that it sees; `rows` is `count` rounded up to what tiles take.
+// A block of queries and the keys that it sees; `rows` is `count` rounded up to the rows of a tile.
 struct Block {
   int64_t start, count, rows;
   Span span;
@@ -82,7 +82,7 @@ template <typename Use>
   }
 }
 
-// What query i of a block does not see gets −∞, so that its weight is 0.
+// Keys that query i of a block does not see get −∞, so that their weight is 0.
 template <typename Sum>
 [[gnu::always_inline]] inline void hideUnseen(Sum* row, int64_t i, const HeadShape& shape, const Block& block) {
   const Span& span = block.span;
@@ -124,7 +124,7 @@ void drop(Sum* scores, const HeadShape& shape, const Block& block) {
   });
 }
 
-// `from` has room for whole vectors.
+// `from` is padded to whole vectors.
 template <typename Storage, typename Sum>
 void writeRow(const Sum* from, int64_t size, Sum factor, Storage* to) {
   forEachVector<Sum>(size, [&](int64_t d, int64_t lanes) { storeSome<Sum>(to + d, load(from + d) * factor, lanes); });

@@ -5,7 +5,8 @@
 
 namespace bidora::BIDORA_ISA {
 
-// From products and log-sums back to the weights P; rows beyond `count` become finite numbers that zeros meet.
+// From products and log-sums back to the weights P; rows beyond `count` become finite numbers, which are multiplied by
+// 0.
 template <typename Sum>
 void weightsAgain(Sum* scores, Strided<const Sum> logSums, const HeadShape& shape, const Block& block) {
   const Sum scale = static_cast<Sum>(shape.scale);
@@ -46,7 +47,7 @@ void softmaxBackward(const Sum* weights, Sum* change, int64_t rows, int64_t widt
   }
 }
 
-// A head's keys and values in the layouts that its blocks take, and where their gradients are summed.
+// A head's keys and values in the layouts that its blocks need, and the sums of their gradients.
 template <typename Storage>
 struct PackedKeys {
   using Word = typename Arithmetic<Storage>::Word;
@@ -66,7 +67,7 @@ PackedKeys<Storage> packKeys(const HeadShape& shape, Strided<const Storage> k, S
           work.valueGradient.need(numbers)};
 }
 
-// Whether the first block writes all sums; else they have to begin at 0.
+// Whether the first block writes all sums; otherwise they have to start at 0.
 inline bool seesAllKeys(const HeadShape& shape) {
   return shape.seen(0, lesser(shape.block(), shape.queries)).count == shape.keys;
 }
@@ -76,7 +77,7 @@ void zeroSums(const HeadShape& shape, Sum* sums) {
   std::memset(static_cast<void*>(sums), 0, roundUp(shape.keys, 4) * shape.sizeWidth() * sizeof(Sum));
 }
 
-// A query head: its queries, and the gradients that come and go.
+// A query head: its queries, the output's gradient, and the result, the queries' gradient.
 template <typename Storage>
 struct QueryHead {
   Strided<const Storage> q, out;

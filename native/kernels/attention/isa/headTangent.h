@@ -21,7 +21,8 @@ void softmaxTangent(Sum* p, Sum* pd, int64_t width, Sum scale) {
   for (int64_t j = 0; j < width; j += kLanes<Sum>) store(pd + j, load(p + j) * ((load(pd + j) - mean) * scale));
 }
 
-// P and Ṗ of a block of queries, [rows, span]: 0 where a query sees nothing, and beyond `count`, as their products are.
+// P and Ṗ of a block of queries, [rows, span]: 0 for keys that a query does not see, and for rows beyond `count`, as
+// their products are.
 template <typename Storage>
 Dual<SumOf<Storage>*> dualWeights(const HeadShape& shape, const Block& block, const DualStrided<const Storage>& q,
                                   const Dual<const typename Arithmetic<Storage>::Word*>& keys,

@@ -30,7 +30,7 @@ void softmaxBackwardTangent(const Dual<Sum*>& weights, const Dual<Sum*>& change,
   }
 }
 
-// A head's keys and values in the layouts that its blocks take, and where their gradients are summed.
+// A head's keys and values in the layouts that its blocks need, and the sums of their gradients.
 template <typename Storage>
 struct DualKeys {
   using Words = Dual<const typename Arithmetic<Storage>::Word*>;
@@ -50,7 +50,7 @@ DualKeys<Storage> packDualKeys(const HeadShape& shape, const DualStrided<const S
           bothOf<Storage>(work, [&](Room& room) { return room.valueGradient.need(numbers); })};
 }
 
-// A query head: its queries, the output's gradient, and where the queries' gradient goes.
+// A query head: its queries, the output's gradient, and the result, the queries' gradient.
 template <typename Storage>
 struct DualQueryHead {
   DualStrided<const Storage> q, out;

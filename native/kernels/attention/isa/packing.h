@@ -18,13 +18,13 @@ struct Strided {
   [[gnu::always_inline]] T* row(int64_t i) const { return data + i * stride; }
 };
 
-// Words that hold so many numbers.
+// The number of words that hold `numbers` numbers.
 template <typename Storage>
 [[gnu::always_inline]] constexpr int64_t wordsOf(int64_t numbers) {
   return (numbers + Arithmetic<Storage>::kPerWord - 1) / Arithmetic<Storage>::kPerWord;
 }
 
-// Words of a row, side by side; `words` times kPerWord may pass `size`, and the rest is 0.
+// Words of a row, side by side; `words` times kPerWord may exceed `size`, and the rest is 0.
 template <typename Storage>
 void packRow(const Storage* from, int64_t size, int64_t words, typename Arithmetic<Storage>::Word* to) {
   using A = Arithmetic<Storage>;
@@ -38,7 +38,7 @@ void packRow(const Storage* from, int64_t size, int64_t words, typename Arithmet
   }
 }
 
-// The next head's numbers lie behind a token's: they arrive while this head is computed.
+// The next head's numbers follow a token's in memory: they are fetched while this head is computed.
 template <typename Storage>
 [[gnu::always_inline]] inline void fetchNextHead(const Storage* token, int64_t size) {
   for (int64_t d = 0; d < size; d += 64 / static_cast<int64_t>(sizeof(Storage))) __builtin_prefetch(token + size + d);
@@ -57,7 +57,7 @@ typename Arithmetic<Storage>::Word* packRows(Strided<const Storage> from, int64_
   return to;
 }
 
-// Whether tokens can be read as words where they lie.
+// Whether tokens can be read as words in place.
 template <typename Storage>
 bool isInWords(Strided<const Storage> x, int64_t size) {
   using A = Arithmetic<Storage>;
@@ -66,7 +66,7 @@ bool isInWords(Strided<const Storage> x, int64_t size) {
          reinterpret_cast<uintptr_t>(x.data) % sizeof(typename A::Word) == 0;
 }
 
-// Tokens `start` … `start + count - 1` as a left operand of `padded` rows: where they lie, or copied.
+// Tokens `start` … `start + count - 1` as a left operand of `padded` rows: in place, or copied.
 template <typename Storage>
 Left<typename Arithmetic<Storage>::Word> leftTokens(Strided<const Storage> x, int64_t start, int64_t count,
                                                     int64_t padded, int64_t size,
@@ -81,7 +81,7 @@ Left<typename Arithmetic<Storage>::Word> leftTokens(Strided<const Storage> x, in
   return {packRows(from, count, padded, size, words, buffer), words, 1};
 }
 
-// Tokens across lanes: → [words, padded], 0 where there is no token. Those that make no whole tile are copied first.
+// Tokens across lanes: → [words, padded], 0 where there is no token. Those that do not fill a tile are copied first.
 template <typename Storage>
 typename Arithmetic<Storage>::Word* packColumns(Strided<const Storage> from, int64_t length, int64_t padded,
                                                 int64_t size, Buffer<typename Arithmetic<Storage>::Word>& rows,

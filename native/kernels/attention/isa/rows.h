@@ -7,7 +7,7 @@
 
 namespace bidora::BIDORA_ISA {
 
-// Runs work(row, number, workspace) for every number below `count` in every row, as long as some are left.
+// Runs work(row, number, workspace) for every number below `count` in every row, until none is left.
 template <typename Room, typename Work>
 void forEachOfRows(int64_t rows, int64_t count, int64_t& next, Work work) {
   Room workspace;
@@ -49,7 +49,7 @@ void attend(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<
   });
 }
 
-// Query heads that share a key head add to one gradient, so one thread takes them all.
+// Query heads that share a key head add to the same gradient, so one thread computes them all.
 template <typename T>
 void attendBackward(const AttentionShape& shape, const AttentionInputs<T>& inputs,
                     const AttentionGradients<T>& gradients, int64_t& next) {

@@ -1,6 +1,6 @@
-// A product with a frozen matrix [columns, depth] for as few rows as generation has: the matrix is read once, a line of
-// sixteen of its rows at a time, which is turned over in registers. Each number is summed as frozenProduct.h sums it,
-// so that a row has the same bits however many there are.
+// A product with a frozen matrix [columns, depth] for few rows, as in generation: the matrix is read once, a cache line
+// of sixteen of its rows at a time, which are transposed in registers. Numbers are summed in the same order as in
+// frozenProduct, so that a row's bits do not depend on the number of rows.
 #pragma once
 
 #include "kernels/products/functions.h"
@@ -10,11 +10,11 @@ namespace bidora::BIDORA_ISA {
 
 #ifdef BIDORA_OWN_PRODUCTS
 
-constexpr int64_t kLineWords = 16;        // that a line of memory holds
+constexpr int64_t kLineWords = 16;        // in a cache line
 constexpr int64_t kRowsTogether = 16;     // of the matrix
-constexpr int64_t kBytesAhead = 1 << 14;  // of the matrix, that are fetched before they are read
+constexpr int64_t kBytesAhead = 1 << 14;  // how far ahead the matrix is prefetched
 
-// So many rows are multiplied by code of their own; what there is too much is 0.
+// The row counts that there is code for; added rows are 0.
 [[gnu::always_inline]] inline int64_t paddedRows(int64_t rows) {
   return rows <= 2 ? rows : rows <= 4 ? 4 : rows <= 8 ? 8 : rows <= 12 ? 12 : 16;
 }
@@ -34,14 +34,14 @@ const WordOf<T>* packLines(RowAt rowAt, int64_t rows, int64_t words, Buffer<Word
   return to;
 }
 
-// Where sixteen rows of a matrix lie.
+// The addresses of sixteen rows of a matrix.
 struct Sixteen {
   const char* first;
   int64_t rowBytes;
 
   [[gnu::always_inline]] const char* row(int i) const { return first + i * rowBytes; }
 };
-// Where fewer do: the last once more in place of those that are not there.
+// The addresses of fewer rows: the last one is repeated in place of missing ones.
 struct Fewer {
   const char* rows[16];
 
@@ -74,7 +74,7 @@ template <typename Word, int kRows>
   for (int r = 0; r < kRows; ++r) store(sums + r * kRowsTogether, total[r]);
 }
 
-// The last line, of which only `count` words are there.
+// The last line, which has only `count` words.
 template <typename Word, int kRows>
 void addPart(const Word* x, const __m512i (&words)[16], int64_t count, float* sums) {
   for (int r = 0; r < kRows; ++r) {
@@ -84,7 +84,7 @@ void addPart(const Word* x, const __m512i (&words)[16], int64_t count, float* su
   }
 }
 
-// sums [kRows, 16] += x·Mᵀ for sixteen rows of M; x as packLines lays it.
+// sums [kRows, 16] += x·Mᵀ for sixteen rows of M; x in the layout of packLines.
 template <typename Word, int kRows, typename Lines>
 void addRows(const Word* x, const Lines& from, int64_t ahead, int64_t words, float* sums) {
   constexpr int kFirst = kRows < 8 ? kRows : 8, kRest = kRows - kFirst;

@@ -1,5 +1,5 @@
-// Σ_n left[n][k]·right[n][c]: what a low-rank factor's gradient is. The result, [rank, columns], is small, and lies in
-// the nearest cache while `right` is read once.
+// Σ_n left[n][k]·right[n][c]: the gradient of a low-rank factor. The result, [rank, columns], is small and stays in the
+// nearest cache while `right` is read once.
 #pragma once
 
 #include "kernels/products/functions.h"

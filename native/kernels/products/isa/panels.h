@@ -1,5 +1,5 @@
 // The right operand of a large product, copied into panels that tiles.h reads: words of `kWidth`-fold columns side by
-// side, depth by depth, so that a tile finds all it needs in a row.
+// side, depth by depth, so that a tile reads it sequentially.
 #pragma once
 
 #ifdef BIDORA_OWN_PRODUCTS
@@ -56,7 +56,7 @@ template <typename T>
   return {reinterpret_cast<const WordOf<T>*>(rows.data + row * rows.stride), rows.stride / Arithmetic<T>::kPerWord, 1};
 }
 
-// The word at a number, and at its neighbour where words hold two.
+// The word of a number, together with its neighbour if words hold two.
 template <typename T>
 [[gnu::always_inline]] inline WordOf<T> wordAt(const T* from) {
   WordOf<T> word;
@@ -64,7 +64,7 @@ template <typename T>
   return word;
 }
 
-// Columns first … first + count − 1 of a matrix that lies as [columns, depth] → [words of depth, width].
+// Columns first … first + count − 1 of a matrix stored as [columns, depth] → [words of depth, width].
 template <typename T>
 void packColumns(const Rows<const T>& matrix, int64_t words, int64_t first, int64_t count, int64_t width,
                  WordOf<T>* to) {
@@ -86,7 +86,7 @@ void packColumns(const Rows<const T>& matrix, int64_t words, int64_t first, int6
   std::memcpy(to, from, count * sizeof(float));
 }
 
-// Words of the numbers in `low` and of those that stand below them.
+// Words of the numbers in `low` and of those below them in `high`.
 [[gnu::always_inline]] inline void pairVectors(__m512i low, __m512i high, Vector<float> (&words)[2]) {
   // Number i of `low` has index i, that of `high` 32 + i.
   alignas(64) static constexpr uint16_t kFirst[32] = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
@@ -104,7 +104,7 @@ void packColumns(const Rows<const T>& matrix, int64_t words, int64_t first, int6
   sum = _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(static_cast<int>(a.bits)), (__m512bh)b);
 }
 
-// Pairs of numbers that stand one above the other.
+// Pairs of numbers in the same column of two rows.
 [[gnu::always_inline]] inline void pairRows(const Bfloat16* from, int64_t stride, Pair* to, int64_t count) {
   for (int64_t c = 0; c < count; c += 32) {
     const int64_t left = lesser(32, count - c);
@@ -116,7 +116,7 @@ void packColumns(const Rows<const T>& matrix, int64_t words, int64_t first, int6
   }
 }
 
-// The rows that follow lie far apart, where no processor foresees them.
+// The next rows are too far apart for the processor's own prefetching.
 constexpr int64_t kRowsAhead = 24;
 
 template <typename T>
@@ -124,7 +124,7 @@ template <typename T>
   for (int64_t c = 0; c < count; c += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(row + c);
 }
 
-// The same of a matrix that lies as [depth, columns].
+// The same for a matrix stored as [depth, columns].
 template <typename T>
 void packTransposed(const Rows<const T>& matrix, int64_t words, int64_t first, int64_t count, int64_t width,
                     WordOf<T>* to) {
@@ -136,7 +136,7 @@ void packTransposed(const Rows<const T>& matrix, int64_t words, int64_t first, i
   }
 }
 
-// What lies beyond `count` is 0.
+// Columns beyond `count` are 0.
 template <typename T>
 void packPanel(const Rows<const T>& matrix, bool isTransposed, int64_t words, int64_t first, int64_t count,
                int64_t width, WordOf<T>* to) {
