@@ -73,7 +73,7 @@ test("full fine-tuning in bfloat16 computes what the checkpoint in bfloat16 comp
   };
   const config = resolveRun({ ...SMALL, method: "full", dtype: "bfloat16", output: fresh() });
   const prepared = await prepare(await startOf(config));
-  const contexts = [EVALUATION, { masks: undefined, differentiateTwice: false }];
+  const contexts = [EVALUATION, { masks: undefined }];
   for (const context of contexts) {
     const logits = prepared.loaded.model.forward(input, context);
     expect(logits.toArray()).toEqual((await open("bfloat16")).forward(input, EVALUATION).toArray());
