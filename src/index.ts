@@ -185,6 +185,7 @@ export {
   type LoraConfig,
   LowRank,
   type LowRankConfig,
+  type LowRankFactors,
   loraConfig,
   type MagnitudeAxis,
   type Merged,

@@ -7,6 +7,7 @@ export {
 } from "../files/adapterMetadata.js";
 export { ADAPTER_FILES, ADAPTER_WEIGHT_FILES } from "../files/names.js";
 export { MAGNITUDE_AXES, type MagnitudeAxis, NORM_GRADIENTS, type NormGradient } from "../operators/directionNorm.js";
+export type { LowRankFactors } from "../operators/lowRankLinear.js";
 export type { FinishedStep, SavedState, TrainingHooks } from "./adapted.js";
 export {
   type AdaptedModel,

@@ -1,4 +1,8 @@
 // What models and adapters are built from.
+export type { CachedRows } from "../operators/attentionCached.js";
+export type { DropoutMask } from "../operators/dropout.js";
+export type { LinearOperands } from "../operators/linear.js";
+export type { NormFactors } from "../operators/norms.js";
 export type { MaskKey } from "../operators/philox.js";
 export { type RotaryTables, rotaryTables, rotate } from "../operators/rotary.js";
 export { paddedRows, type RowLayout, rowLayout } from "../operators/rows.js";

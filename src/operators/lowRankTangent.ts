@@ -11,9 +11,6 @@ import * as torch from "../torch/index.js";
 import { biasBackward, linear, linearInputGradient } from "./linear.js";
 import { type BackwardState, type CallFacts, type ForwardState, ids, type Rule, smallestSize } from "./rule.js";
 
-/** A gain from here on leaves p in y, to be divided out of it; below, p is computed again. */
-const LEAST_INVERTIBLE_GAIN = 0.25;
-
 /** The call's operands; `low` is x̃, which is x unless given. */
 function operandsOf({ call }: Pick<CallFacts, "call">) {
   const { input: x, branch, result: y, ...rest } = calls.lowRankLinearCall(call);
@@ -29,17 +26,17 @@ export const lowRankLinearRule: Rule = {
     return [x, low];
   },
   readsForward(facts) {
-    const { x, weight, bias, a, b, gain, low, y } = operandsOf(facts);
+    const { x, weight, bias, a, b, gain, low, y, leastInvertibleGain } = operandsOf(facts);
     const { moves } = facts;
-    const ofGain = moves(gain) ? (isSmall(facts, gain!) ? [x, low] : ids(bias)) : [];
+    const ofGain = moves(gain) ? (isSmallGain(facts.peek(gain!), leastInvertibleGain) ? [x, low] : ids(bias)) : [];
     const ofLow = [a, b, x, gain].some(moves) ? [low, y] : [];
     return { values: [weight, a, b, y, ...ids(gain, bias), ...ofLow, ...ofGain] };
   },
   readsBackward(facts) {
-    const { x, weight, bias, a, b, gain, low, y } = operandsOf(facts);
+    const { x, weight, bias, a, b, gain, low, y, leastInvertibleGain } = operandsOf(facts);
     const { moves, wants } = facts;
     const ofFactors = wants(a) || wants(b) ? [low] : [];
-    const ofGain = wants(gain) ? (isSmall(facts, gain!) ? [x, low] : ids(y, bias)) : [];
+    const ofGain = wants(gain) ? (isSmallGain(facts.peek(gain!), leastInvertibleGain) ? [x, low] : ids(y, bias)) : [];
     const all = [weight, a, b, y, ...ids(gain, bias), ...ofFactors, ...ofGain];
     return { values: all, tangents: [...all, ...(wants(gain) ? [y] : [])].filter(moves) };
   },
@@ -57,7 +54,7 @@ export const lowRankLinearRule: Rule = {
 
 /** Whether the kernel serves: both branches have one input, and the gain is large enough to divide p out of y. */
 function isFused(state: ForwardState, at: Operands): boolean {
-  return at.low === at.x && (at.gain === undefined || !isSmallGain(state.value(at.gain)));
+  return at.low === at.x && (at.gain === undefined || !isSmallGain(state.value(at.gain), at.leastInvertibleGain));
 }
 
 /** The same for the backward kernel, where of the layer's tensors only the gain's gradients are wanted. */
@@ -121,12 +118,9 @@ function withoutBias(state: ForwardState, at: Operands): torch.Tensor | undefine
   return yDot && biasDot ? torch.sub(yDot, biasDot) : yDot;
 }
 
-function isSmall({ peek }: CallFacts, gain: torch.TensorId): boolean {
-  return isSmallGain(peek(gain));
-}
-
-function isSmallGain(gain: torch.Tensor): boolean {
-  return smallestSize(gain) < LEAST_INVERTIBLE_GAIN;
+/** A gain from `least` on leaves p in y, to be divided out of it; below, p is computed again. */
+function isSmallGain(gain: torch.Tensor, least: number): boolean {
+  return smallestSize(gain) < least;
 }
 
 function tangent(state: ForwardState, at: Operands): torch.Tensor | undefined {
@@ -173,7 +167,7 @@ function factors(state: ForwardState, { a, b }: Operands, dtype: torch.DType) {
 /** p */
 function directionOf(state: ForwardState, at: Operands): torch.Tensor {
   const gain = state.value(at.gain!);
-  if (!isSmallGain(gain)) {
+  if (!isSmallGain(gain, at.leastInvertibleGain)) {
     const y = state.value(at.y);
     return torch.div(at.bias === undefined ? y : torch.sub(torch.castTo(y, gain.dtype), state.value(at.bias)), gain);
   }
@@ -238,7 +232,9 @@ function gainBackward(state: BackwardState, at: Operands, gain: torch.Tensor, ga
   if (change) state.addChange(at.gain!, columns(change, p));
   if (!gradient) return;
   if (state.wantsGradient(at.gain!)) state.addGradient(at.gain!, columns(gradient, p));
-  const pDot = isSmallGain(gain) ? directionTangent(state, at) : outOf(withoutBias(state, at), p, gain, gainDot);
+  const pDot = isSmallGain(gain, at.leastInvertibleGain)
+    ? directionTangent(state, at)
+    : outOf(withoutBias(state, at), p, gain, gainDot);
   if (pDot) state.addChange(at.gain!, columns(gradient, pDot));
 }
 

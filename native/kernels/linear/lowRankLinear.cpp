@@ -34,9 +34,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 using Maybe = std::optional<Tensor>;
 
-// From this gain on, (y − bias) / g has all the digits of z, so z need not be kept beside y.
-constexpr double kInvertibleGain = 0.25;
-
 void check(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b,
            const Maybe& gain, const Maybe& branch, const Maybe& packed) {
   checkLayer(x, weight, bias);
@@ -75,10 +72,11 @@ GainGradients gainGradients(const Tensor& gradient, const Tensor& value, const T
   return result;
 }
 
-bool isInvertible(const Tensor& gain) {
+// From the gain `least` on, (y − bias) / g has all the digits of z, so z need not be kept beside y. The schema has its value.
+bool isInvertible(const Tensor& gain, double least) {
   return AT_DISPATCH_FLOATING_TYPES(gain.scalar_type(), "bidora::low_rank_linear", [&] {
     const auto* first = gain.const_data_ptr<scalar_t>();
-    return std::all_of(first, first + gain.numel(), [](scalar_t g) { return std::abs(g) >= kInvertibleGain; });
+    return std::all_of(first, first + gain.numel(), [&](scalar_t g) { return std::abs(g) >= least; });
   });
 }
 
@@ -104,10 +102,10 @@ using Forward = std::tuple<Tensor, Tensor, Tensor>;
 
 // The factors are those of `Factors`.
 Forward forwardCpu(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b,
-                   double scale, const Maybe& gain, const Maybe& branch, const Maybe& packed, bool wantsGain) {
+                   double scale, const Maybe& gain, const Maybe& branch, const Maybe& packed, double leastGain) {
   const Tensor offset = contiguousOrNone(orNone(bias)), factor = orNone(gain);
   const Tensor reduced = thinProduct(branch.value_or(x), a, false, scale);
-  const bool keepsDirection = wantsGain && !isInvertible(factor);
+  const bool keepsDirection = leastGain > 0 && !isInvertible(factor, leastGain);
   const FurtherDepth further{reduced, b};
   const Finish finish{keepsDirection ? Tensor() : factor, offset};
   const Tensor y = frozenProduct(x, {weight, orNone(packed)}, further, finish);
@@ -120,7 +118,7 @@ Forward forwardCpu(const Tensor& x, const Tensor& weight, const Maybe& bias, con
 }
 
 Forward forwardMeta(const Tensor& x, const Tensor& weight, const Maybe&, const Tensor& a, const Tensor&, double,
-                    const Maybe&, const Maybe&, const Maybe&, bool) {
+                    const Maybe&, const Maybe&, const Maybe&, double) {
   return {at::empty({x.size(0), weight.size(0)}, x.options()), at::empty({x.size(0), a.size(0)}, x.options()),
           Tensor()};
 }
@@ -169,14 +167,14 @@ Maybe gainFor(const Tensor& x, const Maybe& gain) {
 }
 
 Tensor lowRankLinearCpu(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b,
-                        double scale, const Maybe& gain, const Maybe& branch, const Maybe& packed) {
+                        double scale, const Maybe& gain, const Maybe& branch, const Maybe& packed, double) {
   check(x, weight, bias, a, b, gain, branch, packed);
   const Factors factors(x, a, b);
-  return std::get<0>(forwardCpu(x, weight, bias, factors.a, factors.b, scale, gainFor(x, gain), branch, packed, false));
+  return std::get<0>(forwardCpu(x, weight, bias, factors.a, factors.b, scale, gainFor(x, gain), branch, packed, 0));
 }
 
 Tensor lowRankLinearMeta(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b,
-                         double, const Maybe& gain, const Maybe& branch, const Maybe& packed) {
+                         double, const Maybe& gain, const Maybe& branch, const Maybe& packed, double) {
   check(x, weight, bias, a, b, gain, branch, packed);
   return at::empty({x.size(0), weight.size(0)}, x.options());
 }
@@ -184,14 +182,15 @@ Tensor lowRankLinearMeta(const Tensor& x, const Tensor& weight, const Maybe& bia
 struct LowRankLinearFunction : torch::autograd::Function<LowRankLinearFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Maybe& bias,
                         const Tensor& a, const Tensor& b, double scale, const Maybe& gain, const Maybe& branch,
-                        const Maybe& packed) {
+                        const Maybe& packed, double leastGain) {
     const at::AutoDispatchBelowADInplaceOrView below;
     check(x, weight, bias, a, b, gain, branch, packed);
     const Factors factors(x, a, b);
     const Maybe factor = gainFor(x, gain);
     const bool wantsGain = gain && gain->requires_grad();
     const auto [y, reduced, direction] = callKernel<forwardCpu>("bidora::_low_rank_linear", x, weight, bias, factors.a,
-                                                                factors.b, scale, factor, branch, packed, wantsGain);
+                                                                factors.b, scale, factor, branch, packed,
+                                                                wantsGain ? leastGain : 0.);
     const bool keepsOutput = wantsGain && !direction.defined();
     context->save_for_backward({a.requires_grad() ? branch.value_or(x) : Tensor(), weight,
                                 contiguousOrNone(orNone(bias)), factors.a, factors.b, reduced, orNone(factor),
@@ -236,22 +235,24 @@ struct LowRankLinearFunction : torch::autograd::Function<LowRankLinearFunction> 
             Tensor(),
             wantsGain ? ofGain.to(static_cast<at::ScalarType>(dtypes[1].toInt())) : Tensor(),
             ofBranch,
+            Tensor(),
             Tensor()};
   }
 };
 
 Tensor lowRankLinearAutograd(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b,
-                             double scale, const Maybe& gain, const Maybe& branch, const Maybe& packed) {
-  return LowRankLinearFunction::apply(x, weight, bias, a, b, scale, gain, branch, packed);
+                             double scale, const Maybe& gain, const Maybe& branch, const Maybe& packed,
+                             double leastGain) {
+  return LowRankLinearFunction::apply(x, weight, bias, a, b, scale, gain, branch, packed, leastGain);
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::low_rank_linear", [](OperatorLibrary& library) {
   library.define<lowRankLinearCpu, lowRankLinearMeta, lowRankLinearAutograd>(
       "low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? "
-      "gain=None, Tensor? branch=None, Tensor? packed=None) -> Tensor");
+      "gain=None, Tensor? branch=None, Tensor? packed=None, float least_invertible_gain=0.25) -> Tensor");
   library.define<forwardCpu, forwardMeta, NoDerivative::refuse>(
       "_low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, Tensor? gain, "
-      "Tensor? branch, Tensor? packed, bool wants_gain) -> (Tensor output, Tensor reduced, Tensor direction)");
+      "Tensor? branch, Tensor? packed, float least_gain) -> (Tensor output, Tensor reduced, Tensor direction)");
   library.define<backwardCpu, backwardMeta, NoDerivative::refuse>(
       "_low_rank_linear_backward(Tensor grad, Tensor? low, Tensor weight, Tensor? bias, Tensor a, Tensor b, Tensor "
       "reduced, float scale, Tensor? gain, Tensor? direction, Tensor? output, bool has_branch, bool[5] wants) -> "

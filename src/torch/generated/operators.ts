@@ -774,9 +774,9 @@ export function gatedTangentBackward(gate: Tensor, up: Tensor, gateTangent: Tens
   return tensors(native.call(149, gate.handle, up.handle, gateTangent?.handle, upTangent?.handle, grad.handle, gradTangent?.handle, options.activation)) as [Tensor, Tensor, Tensor, Tensor];
 }
 
-/** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None, Tensor? packed=None) -> Tensor` */
-export function lowRankLinear(input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null; packed?: Tensor | null }): Tensor {
-  return new Tensor(native.call(150, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle, options?.packed?.handle) as Handle);
+/** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None, Tensor? packed=None, float least_invertible_gain=0.25) -> Tensor` */
+export function lowRankLinear(input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null; packed?: Tensor | null; leastInvertibleGain?: number }): Tensor {
+  return new Tensor(native.call(150, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle, options?.packed?.handle, options?.leastInvertibleGain) as Handle);
 }
 
 /** `bidora::low_rank_linear_tangent(Tensor input, Tensor? input_dot, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, Tensor? a_dot, Tensor? b_dot, Tensor? gain, Tensor? gain_dot, Tensor output) -> Tensor` */

@@ -135,7 +135,7 @@ export const siluMulCall = ({ arguments: given, results }: TapeCall) => ({
   result: results[0] as TensorId,
 });
 
-/** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None, Tensor? packed=None) -> Tensor` */
+/** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None, Tensor? packed=None, float least_invertible_gain=0.25) -> Tensor` */
 export const lowRankLinearCall = ({ arguments: given, results }: TapeCall) => ({
   input: tensor(given[0]),
   weight: tensor(given[1]),
@@ -146,6 +146,7 @@ export const lowRankLinearCall = ({ arguments: given, results }: TapeCall) => ({
   gain: optionalTensor(given[6]),
   branch: optionalTensor(given[7]),
   packed: optionalTensor(given[8]),
+  leastInvertibleGain: given[9] as number,
   result: results[0] as TensorId,
 });
 
