@@ -72,7 +72,8 @@ GainGradients gainGradients(const Tensor& gradient, const Tensor& value, const T
   return result;
 }
 
-// From the gain `least` on, (y − bias) / g has all the digits of z, so z need not be kept beside y. The schema has its value.
+// From the gain `least` on, (y − bias) / g has all the digits of z, so z need not be kept beside y. The schema has its
+// value.
 bool isInvertible(const Tensor& gain, double least) {
   return AT_DISPATCH_FLOATING_TYPES(gain.scalar_type(), "bidora::low_rank_linear", [&] {
     const auto* first = gain.const_data_ptr<scalar_t>();
@@ -188,9 +189,9 @@ struct LowRankLinearFunction : torch::autograd::Function<LowRankLinearFunction> 
     const Factors factors(x, a, b);
     const Maybe factor = gainFor(x, gain);
     const bool wantsGain = gain && gain->requires_grad();
-    const auto [y, reduced, direction] = callKernel<forwardCpu>("bidora::_low_rank_linear", x, weight, bias, factors.a,
-                                                                factors.b, scale, factor, branch, packed,
-                                                                wantsGain ? leastGain : 0.);
+    const auto [y, reduced, direction] =
+        callKernel<forwardCpu>("bidora::_low_rank_linear", x, weight, bias, factors.a, factors.b, scale, factor, branch,
+                               packed, wantsGain ? leastGain : 0.);
     const bool keepsOutput = wantsGain && !direction.defined();
     context->save_for_backward({a.requires_grad() ? branch.value_or(x) : Tensor(), weight,
                                 contiguousOrNone(orNone(bias)), factors.a, factors.b, reduced, orNone(factor),
