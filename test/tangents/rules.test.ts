@@ -371,7 +371,7 @@ const others: readonly Case[] = [
   {
     name: "masked fill",
     shapes: [[5]],
-    apply: (x) => torch.maskedFill(x!, torch.tensor([1, 0, 0, 1, 0], [5], "bool"), 2),
+    apply: (x) => torch.cumsum(torch.maskedFill(x!, torch.tensor([1, 0, 0, 1, 0], [5], "bool"), 2), 0),
   },
   {
     name: "pick, turn and join",
