@@ -47,12 +47,14 @@ export type {
 export type {
   BootstrapTest,
   ComparedMetric,
+  ComparedRun,
   ComparedTask,
   ComparisonFile,
   Cost,
   FailedRun,
   PairedEffect,
   Population,
+  RunId,
   ScoredRows,
   ScoreReached,
   SignificanceTest,
@@ -119,6 +121,7 @@ export {
   type Prompt,
   type SamplingSettings,
   type TextModel,
+  type TextOptions,
 } from "./generation/index.js";
 
 // Models.

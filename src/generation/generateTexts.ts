@@ -34,7 +34,7 @@ export interface TextModel {
   readonly tokenizer: Tokenizer;
 }
 
-type TextOptions = Omit<GenerateOptions, "isStopped">;
+export type TextOptions = Omit<GenerateOptions, "isStopped">;
 
 const aTextModel = having("an open model, as openModel gives it", "model", "tokenizer");
 const { isStopped: _, ...OWN_OPTIONS } = GENERATE_OPTIONS;

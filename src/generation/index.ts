@@ -6,6 +6,7 @@ export {
   generateRows,
   generateTexts,
   type TextModel,
+  type TextOptions,
 } from "./generateTexts.js";
 export { type GenerateOptions, generateTokens, type NextTokens } from "./generateTokens.js";
 export { type GenerationConfig, readGenerationConfig } from "./generationConfig.js";

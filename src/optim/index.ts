@@ -29,4 +29,5 @@ const optimizers = { adamw, sgd, adafactor };
 /** The name of an optimizer. */
 export type OptimizerName = keyof typeof optimizers;
 
+/** Every optimizer by its name. */
 export const OPTIMIZERS: Readonly<Record<OptimizerName, Optimizer<OptimizerOptions>>> = optimizers;

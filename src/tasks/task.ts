@@ -94,7 +94,7 @@ export interface Task<
   encode(examples: readonly E[], tokenizer: Tokenizer, options: EncodeOptions): Promise<Row[]>;
   /**
    * Computes the outputs of a batch; by default those of the model's head.
-   * @returns [n, width]: for each row of the batch `outputRows` vectors
+   * @returns `[n, width]` with `outputRows` vectors for each row of the batch
    */
   forward?(model: TaskModel, batch: Batch<Row>, context: ForwardContext): Tensor;
   /** How many vectors `forward` returns for a row. */
@@ -153,6 +153,7 @@ export class RowOutputs {
     readonly width: number,
   ) {}
 
+  /** One vector: the only one by default, otherwise that of token `index`. */
   vector(index = 0): Float64Array {
     return this.values.subarray(index * this.width, (index + 1) * this.width);
   }

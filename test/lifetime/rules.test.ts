@@ -33,7 +33,7 @@ function looksDuring(settings: object): Look[] {
     import { mkdtempSync, rmSync } from "node:fs";
     import { tmpdir } from "node:os";
     import { join } from "node:path";
-    import { finetune, resolveRun } from ${JSON.stringify(path("dist/index.js"))};
+    import { finetune } from ${JSON.stringify(path("dist/index.js"))};
     const output = mkdtempSync(join(tmpdir(), "bidora-memory-"));
     const looks = [];
     async function look({ event, phase, step }) {
@@ -42,7 +42,7 @@ function looksDuring(settings: object): Look[] {
       looks.push({ phase, step, handles: torch.liveHandles(), bytes: torch.allocatedBytes() });
     }
     try {
-      await finetune(resolveRun({ ...${JSON.stringify(run)}, output }), { observers: [look] });
+      await finetune({ ...${JSON.stringify(run)}, output }, { observers: [look] });
     } finally {
       rmSync(output, { recursive: true });
     }
