@@ -34,7 +34,7 @@ export interface TextModel {
   readonly tokenizer: Tokenizer;
 }
 
-/** What generating texts takes besides the settings: a signal and hooks. */
+/** Options of text generation besides the settings: an abort signal, and whether keys and values are cached. */
 export type TextOptions = Omit<GenerateOptions, "isStopped">;
 
 const aTextModel = having("an open model, as openModel gives it", "model", "tokenizer");
