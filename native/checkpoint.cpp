@@ -41,8 +41,7 @@ class RecomputedPart : public torch::autograd::Node {
   }
 
   variable_list apply(variable_list&& gradients) override {
-    TORCH_CHECK(!at::GradMode::is_enabled(), name(),
-                " has no second derivative: do not checkpoint this part.");
+    TORCH_CHECK(!at::GradMode::is_enabled(), name(), " has no second derivative: do not checkpoint this part.");
     TORCH_CHECK(!isReleased_, "the graph of this part was released by an earlier backward pass.");
     std::vector<at::Tensor> used = usedAnew();
     variable_list leaves;
