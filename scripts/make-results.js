@@ -3,12 +3,12 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { comparisonTables } from "../dist/compare/comparisonTables.js";
-import { markdownTable } from "../dist/compare/markdownTable.js";
+import { markdownTable } from "../dist/compare/renderTable.js";
 import { significance } from "../dist/compare/significance.js";
 import { significanceTable } from "../dist/compare/significanceTable.js";
 
-/** @typedef {import("../src/compare/comparison.js").Comparison} Comparison */
-/** @typedef {import("../src/compare/significanceTest.js").SignificanceTest} SignificanceTest */
+/** @typedef {import("../src/files/comparison.js").Comparison} Comparison */
+/** @typedef {import("../src/files/comparison.js").SignificanceTest} SignificanceTest */
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const studies = join(root, "docs/results");

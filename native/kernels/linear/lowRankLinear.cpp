@@ -146,7 +146,7 @@ Backward backwardCpu(const Tensor& gradient, const Maybe& low, const Tensor& wei
   if (wantsReduced) ofReduced = thinProduct(ofDirection, b, true, scale);
   if (wantsX) ofX = transposedProduct(ofDirection, weight, hasBranch ? FurtherDepth{} : FurtherDepth{ofReduced, a});
   if (wantsBranch) ofBranch = at::mm(ofReduced, a);
-  if (wantsA) ofA = outerProduct(ofReduced, *low);
+  if (wantsA) ofA = outerProduct(ofReduced, orNone(low));
   if (wantsB) ofB = outerProduct(reduced, ofDirection);
   return {ofX, ofA, ofB, ofGain, ofBranch};
 }
@@ -155,11 +155,12 @@ Backward backwardMeta(const Tensor& gradient, const Maybe&, const Tensor& weight
                       const Tensor& b, const Tensor&, double, const Maybe& gain, const Maybe&, const Maybe&, bool,
                       Wants wants) {
   const auto [wantsX, wantsA, wantsB, wantsGain, wantsBranch] = wants;
+  const Tensor factor = orNone(gain);
   const auto empty = [&](bool isWanted, int64_t rows, int64_t columns) {
     return isWanted ? at::empty({rows, columns}, gradient.options()) : Tensor();
   };
   return {empty(wantsX, gradient.size(0), weight.size(1)), empty(wantsA, a.size(0), a.size(1)),
-          empty(wantsB, b.size(1), b.size(0)), wantsGain ? at::empty(gain->sizes(), gain->options()) : Tensor(),
+          empty(wantsB, b.size(1), b.size(0)), wantsGain ? at::empty(factor.sizes(), factor.options()) : Tensor(),
           empty(wantsBranch, gradient.size(0), weight.size(1))};
 }
 
