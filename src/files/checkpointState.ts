@@ -125,7 +125,7 @@ export interface SavedState {
   readonly generator: string;
   /** The number of threads, on which the order of sums depends. */
   readonly threads: number;
-  /** The libtorch version and the kind of processor; absent in checkpoints of earlier versions. */
+  /** The libtorch version, and which instructions and kernels ran; absent in checkpoints of earlier versions. */
   readonly arithmetic?: string | undefined;
   readonly earlyStopping: {
     readonly phase?: Phase | undefined;

@@ -1,5 +1,6 @@
 import { settingsOf } from "../config/index.js";
-import { arithmetic, engineFacts } from "../torch/index.js";
+import { arithmetic } from "../operators/choose.js";
+import { engineFacts } from "../torch/index.js";
 import { type FoundCheckpoint, findCheckpoint } from "../train/resume.js";
 import type { Prepared } from "./prepare.js";
 import type { ProvenanceSource } from "./provenanceSource.js";

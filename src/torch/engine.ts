@@ -39,11 +39,6 @@ export function packableDtypes(): readonly DType[] {
   return packable.filter((dtype) => !ownProducts.includes(dtype));
 }
 
-/** What the last bits of a result depend on beside the threads: libtorch, and what of this processor's instructions is used. */
-export function arithmetic({ torchVersion, cpuCapability, isaVariant, tiles }: EngineFacts = engineFacts()): string {
-  return `libtorch ${torchVersion}, ${cpuCapability}, ${isaVariant}${tiles ? " and AMX" : ""}`;
-}
-
 /** Sets the number of threads that operators use. */
 export function setThreads(threads: number): void {
   const problem = threadsProblem("threads", threads) ?? addressSpaceProblem(threads);

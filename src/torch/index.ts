@@ -2,7 +2,6 @@
 export { type BackwardOptions, backward, checkpoint, enableGrad, type GradOptions, grad, noGrad } from "./autograd.js";
 export { DTYPE_BYTES, type DType, numelOf, sameShape, type TypedArray, wideDtype } from "./dtype.js";
 export {
-  arithmetic,
   blasWarning,
   COMPUTE_DTYPES,
   computeDtype,

@@ -15,7 +15,8 @@ import {
 import { writeChecksums } from "../files/checksums.js";
 import type { JsonValue } from "../files/json.js";
 import { saveSafetensors } from "../io/safetensors.js";
-import { arithmetic, engineFacts, type Generator, type Tensor } from "../torch/index.js";
+import { arithmetic } from "../operators/choose.js";
+import { engineFacts, type Generator, type Tensor } from "../torch/index.js";
 import type { EarlyStopping } from "./earlyStopping.js";
 import type { RunHandle, RunObserver } from "./observer.js";
 import { checkFinite } from "./trainedTensors.js";

@@ -3,7 +3,13 @@ import { describe, expect, test } from "vitest";
 import { gelu, geluMul, silu, siluMul } from "../../src/operators/activation.js";
 import { attention } from "../../src/operators/attention.js";
 import { attentionCached, writeRows } from "../../src/operators/attentionCached.js";
-import { isTwiceDifferentiable, twiceDifferentiable, usesKernel, withFormulas } from "../../src/operators/choose.js";
+import {
+  arithmetic,
+  isTwiceDifferentiable,
+  twiceDifferentiable,
+  usesKernel,
+  withFormulas,
+} from "../../src/operators/choose.js";
 import { directionBase, directionGain, directionNorm } from "../../src/operators/directionNorm.js";
 import { dropout } from "../../src/operators/dropout.js";
 import { linear, linearInputGradient, linears } from "../../src/operators/linear.js";
@@ -296,5 +302,15 @@ describe("what a pass asks for", () => {
   test("formulas within formulas stay formulas", () => {
     const x = torch.ones([1]);
     expect(withFormulas(() => twiceDifferentiable(() => usesKernel(twice, x)))).toBe(false);
+  });
+
+  test("formulas that are differentiated twice keep what a checkpoint would compute again", () => {
+    expect(withFormulas(() => twiceDifferentiable(isTwiceDifferentiable))).toBe(true);
+  });
+
+  test("what the bits depend on names the ISA variant of the kernels, or that there are none", () => {
+    const { isaVariant } = torch.engineFacts();
+    expect(withFormulas(arithmetic)).toContain("BIDORA_KERNELS=plain");
+    if (!isPlain) expect(arithmetic()).toMatch(new RegExp(`, ${isaVariant}( and AMX)?$`));
   });
 });
