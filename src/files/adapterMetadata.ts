@@ -82,15 +82,18 @@ export function readAdapterMetadata(folder: string): StoredMetadata {
       `${path} has format version ${json.formatVersion}, but this version of bidora reads ${FORMAT}: update bidora.`,
     );
   }
-  return checkedMetadata(path, schema.loose(), json);
+  return checkedMetadata(folder, schema.loose(), json);
 }
 
-/** @throws BidoraError `SIDE_FILE` naming the first key that is wrong */
-export function checkedMetadata<T>(path: string, keys: z.ZodType<T>, json: object): T {
+/** Checks keys of a folder's bidora.json. @throws BidoraError `SIDE_FILE` naming the first key that is wrong */
+export function checkedMetadata<T>(folder: string, keys: z.ZodType<T>, json: object): T {
   const parsed = keys.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new BidoraError("SIDE_FILE", `${path} is not valid: ${issue?.path.join(".")}: ${issue?.message}.`);
+  throw new BidoraError(
+    "SIDE_FILE",
+    `${join(folder, ADAPTER_METADATA)} is not valid: ${issue?.path.join(".")}: ${issue?.message}.`,
+  );
 }
 
 export function writeAdapterMetadata(folder: string, metadata: Omit<StoredMetadata, "formatVersion">): void {

@@ -1,6 +1,7 @@
 // Shapes: x [n, in], y [n, out], magnitude and norm [out] or [in] by the axis; of an embedding: ids [n], table [vocab, dim],
 // magnitude [dim].
 
+import { dirname } from "node:path";
 import * as z from "zod";
 import { checkArguments, oneOf } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
@@ -281,7 +282,7 @@ export const dora: AdapterMethod<DoraConfig, typeof DORA_OPTIONS> = {
     whyNotPeft: ({ axis }) => (axis === "in" ? "PEFT has no magnitudes along in" : undefined),
     defaults: LORA_DEFAULTS,
     parse: (file, json, metadata) =>
-      doraConfig({ ...parseLoraKeys(file, json), ...checkedMetadata(file, metadataKeys, metadata) }),
+      doraConfig({ ...parseLoraKeys(file, json), ...checkedMetadata(dirname(file), metadataKeys, metadata) }),
     render: (config, paths) => renderLoraKeys(config, paths, true),
     sideFacts: ({ axis, normGradient }) => ({ axis, normGradient }),
     suffixes: [...LORA_SUFFIXES, MAGNITUDE],

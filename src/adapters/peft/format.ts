@@ -39,7 +39,7 @@ export function isAdapterFolder(folder: string): boolean {
 
 /**
  * Reads an adapter that PEFT or bidora saved.
- * @throws BidoraError `ADAPTER` for a folder that lacks something or contradicts itself, `ADAPTER_CONFIG`, `ADAPTER_METADATA`,
+ * @throws BidoraError `ADAPTER` for a folder that lacks something or contradicts itself, `ADAPTER_CONFIG`, `SIDE_FILE`,
  *   `SAFETENSORS`, `JSON`
  */
 export async function readAdapter(folder: string): Promise<SavedAdapter> {

@@ -97,6 +97,19 @@ describe("magnitudes along in", () => {
     expect(read.metadata).toEqual({ ...metadata, axis: "out" });
     expect(logitsOf(read)).toEqual(logits);
   });
+
+  test.each(["in", "out"] as const)(
+    "along %s, an error about the axis names bidora.json, which holds it",
+    async (axis) => {
+      const folder = newFolder();
+      writeAdapter(folder, saved(doraConfig({ ...config, axis }), { method: "bidora" }).adapter);
+      const path = join(folder, "bidora.json");
+      writeFileSync(path, JSON.stringify({ ...readJson<object>(path), axis: "down" }));
+      await expect(readAdapter(folder)).rejects.toThrow(
+        expect.objectContaining({ code: "SIDE_FILE", message: expect.stringContaining(`${path} is not valid: axis:`) }),
+      );
+    },
+  );
 });
 
 test("float64 tensors are saved in float32, and all-linear as the modules that it matched", async () => {
