@@ -77,8 +77,9 @@ async function compareOnTopic(settings: Settings<typeof options>, hooks: Hooks):
   const { output = topic.output, overwrite } = settings;
   const model = await holdOutput(output, async (folder) => {
     refuseOccupied(output, overwrite, []);
+    const model = await topic.model(hooks.hub);
     if (overwrite) clearComparison(folder);
-    return topic.model(hooks.hub);
+    return model;
   });
   const preset = checkSettings(compareCommand.options, { ...presetOf(topic, variants, settings), model, output });
   const outcome = await compareCommand.run(settingsFor(compareCommand, preset), {
@@ -124,7 +125,7 @@ const TRY: Readonly<Record<TopicName, (result: QuickstartResult) => string>> = {
   messages: (result) => `
 Try one of them on your own messages (one JSON object a line, with "text"):
   echo '{"text":"You have won a prize, call now!"}' > rows.jsonl
-  ${HINTED_COMMAND} predict --adapter ${bestOf(result)} --input rows.jsonl --output predictions.jsonl
+  ${HINTED_COMMAND} predict --adapter ${lastOf(result)} --input rows.jsonl --output predictions.jsonl
 
 Train on your own data (JSONL, CSV, TSV or Parquet with a text and a label column):
   ${HINTED_COMMAND} finetune --model ${result.model} --task sequence-classification \\
@@ -132,7 +133,7 @@ Train on your own data (JSONL, CSV, TSV or Parquet with a text and a label colum
 `,
   chat: (result) => `
 Talk to one of them:
-  ${HINTED_COMMAND} generate --adapter ${bestOf(result)} --chat
+  ${HINTED_COMMAND} generate --adapter ${lastOf(result)} --chat
 
 Train on your own conversations (JSONL with "messages", or "prompt" and "completion"):
   ${HINTED_COMMAND} finetune --model ${result.model} \\
@@ -140,7 +141,7 @@ Train on your own conversations (JSONL with "messages", or "prompt" and "complet
 `,
 };
 
-const bestOf = ({ runs, output }: QuickstartResult): string => comparedRunFolder(output, runs.at(-1) as ComparedRun);
+const lastOf = ({ runs, output }: QuickstartResult): string => comparedRunFolder(output, runs.at(-1) as ComparedRun);
 
 function renderComparison({ runs, output }: QuickstartResult): string {
   const metrics = Object.keys(runs[0]?.metrics ?? {});

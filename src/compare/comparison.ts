@@ -11,7 +11,7 @@ import type {
   ScoredRows,
   UnfinishedRun,
 } from "../files/comparison.js";
-import { bareMetric, metricRows } from "../files/metrics.js";
+import { bareMetric, type Goal, metricRows } from "../files/metrics.js";
 
 /**
  * Checks a comparison for runs that would count twice or not at all.
@@ -62,7 +62,7 @@ export function checkRuns(runs: readonly ComparedRun[]): void {
 }
 
 function checkGoals(tasks: readonly ComparedTask[]): void {
-  const goals = new Map<string, ComparedMetric["goal"]>();
+  const goals = new Map<string, Goal>();
   for (const { name, goal } of tasks.flatMap(({ metrics }) => metrics)) {
     if ((goals.get(name) ?? goal) !== goal) {
       throw new BidoraError(

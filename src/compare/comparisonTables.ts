@@ -2,6 +2,7 @@
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import type { ComparedMetric, ComparedTask, Comparison, ScoredRows, ScoreReached } from "../files/comparison.js";
+import type { Goal } from "../files/metrics.js";
 import { checkComparison, failedOf, metricHeading, missingNotes, scoresHeading } from "./comparison.js";
 import { costColumns } from "./costColumns.js";
 import { type Cell, type Column, NOTHING, plain, type Table } from "./renderTable.js";
@@ -117,7 +118,7 @@ function scoreOf(comparison: Comparison, task: string, method: string, metric: s
     : { mean: mean(values), deviation: sampleDeviation(values), n, failed };
 }
 
-function cellsOf(scores: readonly Score[], goal: ComparedMetric["goal"], usualSeeds: number): Cell[] {
+function cellsOf(scores: readonly Score[], goal: Goal, usualSeeds: number): Cell[] {
   const means = meansOf(scores);
   // Methods with failed runs do not compete: their other runs are a biased sample.
   const sound = meansOf(scores.filter(({ failed }) => failed === 0));

@@ -1,14 +1,7 @@
 /** The table columns that say what runs cost, and what a run had cost when it reached a score. */
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
-import type {
-  ComparedMetric,
-  ComparedRun,
-  ComparedTask,
-  Comparison,
-  Cost,
-  ScoredRows,
-  ScoreReached,
-} from "../files/comparison.js";
+import type { ComparedRun, ComparedTask, Comparison, Cost, ScoredRows, ScoreReached } from "../files/comparison.js";
+import type { Goal } from "../files/metrics.js";
 import { type Cell, type Column, NOTHING, plain } from "./renderTable.js";
 import { mean } from "./statistics.js";
 
@@ -107,11 +100,7 @@ export interface EvaluationPoint {
  * between evaluations, so compare only runs that are evaluated equally often.
  * @param evaluations in any order; NaN never reaches the target
  */
-export function costToReach(
-  evaluations: readonly EvaluationPoint[],
-  target: number,
-  goal: ComparedMetric["goal"],
-): Cost | null {
+export function costToReach(evaluations: readonly EvaluationPoint[], target: number, goal: Goal): Cost | null {
   const isReached = (value: number) => (goal === "maximize" ? value >= target : value <= target);
   const reached = evaluations.filter(({ value }) => isReached(value));
   if (reached.length === 0) return null;

@@ -4,7 +4,7 @@ import * as z from "zod";
 import { BidoraError } from "../common/errors.js";
 import { writeFileAtomic } from "./atomic.js";
 import { readJsonObject } from "./json.js";
-import type { Metrics } from "./metrics.js";
+import type { Goal, Metrics } from "./metrics.js";
 
 export const COMPARISON = "comparison.json";
 
@@ -27,7 +27,7 @@ export interface ComparedRun extends RunId {
 /** A metric, and which way is better. */
 export interface ComparedMetric {
   readonly name: string;
-  readonly goal: "maximize" | "minimize";
+  readonly goal: Goal;
 }
 
 /** The rows that scores were measured on. */

@@ -1,7 +1,7 @@
 // The events of a run, as observers get them and as events.jsonl holds them.
 import type { Phase } from "../common/run.js";
 import type { JsonValue } from "./json.js";
-import type { Metrics } from "./metrics.js";
+import type { Goal, Metrics } from "./metrics.js";
 
 /**
  * An event of a run: one JSON object on each line of `events.jsonl`. No value is NaN or infinite. `time` is ISO 8601. Steps count from 1
@@ -81,7 +81,7 @@ export interface StartEvent extends Timed {
   /** The rows of each file, before long ones are split. */
   readonly rows: RowCounts;
   /** The task's main metric, by which evaluations and early stopping are judged, and which way is better. */
-  readonly judgedBy?: { readonly metric: string; readonly goal: "maximize" | "minimize" };
+  readonly judgedBy?: { readonly metric: string; readonly goal: Goal };
   /** The planned optimiser steps of each phase. */
   readonly steps: Partial<Readonly<Record<Phase, number>>>;
 }

@@ -8,6 +8,9 @@ export const METRICS = "metrics.json";
 /** Metric names to values. A loss on evaluated rows is the metric `loss`. */
 export type Metrics = Readonly<Record<string, number>>;
 
+/** Whether higher or lower values are better. */
+export type Goal = "maximize" | "minimize";
+
 /** The rows that a metric was measured on; `holdout` are training rows that were held out. */
 export type MetricRows = "validation" | "test" | "holdout";
 

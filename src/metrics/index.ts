@@ -1,11 +1,12 @@
 /** The public metrics. */
 export type { BleuRow, CiderRow, CiderText, MeteorRow, NgramCounts, NistRow } from "@bidora/text-metrics";
+export type { Goal } from "../files/metrics.js";
 export type { ClassHit, ClassPair } from "./classes.js";
 export { type ConfidenceInterval, type ConfidenceIntervals, confidenceIntervals } from "./confidenceIntervals.js";
 export type { TagScheme } from "./entities.js";
 export { type EntityRules, entityRulesOf, mixesEnds } from "./entities.js";
 export { type LabelSet, type LabelSets, labelScores, subsetAccuracy } from "./labelSets.js";
-export { type Goal, type Metric, type MetricValue, type OverRows, type Sums, score } from "./metric.js";
+export { type Metric, type MetricValue, type OverRows, type Sums, score } from "./metric.js";
 export * from "./named.js";
 export type { NumberPair } from "./numbers.js";
 export type { BootstrapOptions } from "./resampling.js";

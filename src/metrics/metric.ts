@@ -1,5 +1,6 @@
 /** What a metric is, and the checks that metrics share. */
 import { BidoraError } from "../common/errors.js";
+import type { Goal } from "../files/metrics.js";
 
 /** Facts about a value of a metric's result that hold for any rows. */
 export interface MetricValue {
@@ -8,9 +9,6 @@ export interface MetricValue {
   /** The value is the share of correct rows: the mean of a 0 or 1 per row. */
   readonly isShareOfRows?: boolean;
 }
-
-/** Whether higher or lower values are better. */
-export type Goal = "maximize" | "minimize";
 
 export const MORE_IS_BETTER: MetricValue = { goal: "maximize" };
 export const LESS_IS_BETTER: MetricValue = { goal: "minimize" };

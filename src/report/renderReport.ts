@@ -4,7 +4,7 @@ import { formatTime } from "../common/format.js";
 import { stopsByValidation } from "../common/run.js";
 import { metricName, metricRows } from "../files/metrics.js";
 import type { RunLog } from "../files/runLog.js";
-import { costFigure, type Judge, type Spent } from "./figures/cost.js";
+import { costFigure, type ScoreMetric, type Spent } from "./figures/cost.js";
 import { subjectsOf } from "./figures/curves.js";
 import { gapFigure } from "./figures/gap.js";
 import { magnitudesFigure } from "./figures/magnitudes.js";
@@ -98,12 +98,12 @@ export function alertOf(run: Run): Markup | undefined {
 
 /** The cost figure of runs on one task. Runs of one method share a mark. */
 function costOf(runs: readonly Run[]): Markup | undefined {
-  const judge = ofCommonRows(judgeOf(runs), runs);
-  if (!judge || sharedSetting(runs, "task") === undefined) return undefined;
+  const scored = ofCommonRows(scoreMetricOf(runs), runs);
+  if (!scored || sharedSetting(runs, "task") === undefined) return undefined;
   const methods = runs.map((run) => String(own(run.start?.settings ?? {}, "method") ?? run.name));
   const isRepeated = new Set(methods).size < runs.length;
   const spent = runs.flatMap((run, i): Spent[] => {
-    const score = scoreOf(run, judge.metric);
+    const score = scoreOf(run, scored.metric);
     const { seconds } = run;
     if (score === undefined || !run.done || seconds === undefined || !run.start) return [];
     // Several runs of a method have the colour of its first run.
@@ -113,10 +113,10 @@ function costOf(runs: readonly Run[]): Markup | undefined {
       { name, index, run: run.name, score, seconds, peakMemoryBytes, trainedParameters: run.start.parameters.trained },
     ];
   });
-  return costFigure(spent, judge);
+  return costFigure(spent, scored);
 }
 
-function judgeOf(runs: readonly Run[]): Judge | undefined {
+function scoreMetricOf(runs: readonly Run[]): ScoreMetric | undefined {
   const metrics = runs.map(({ start }) => start?.judgedBy);
   const [first] = metrics;
   if (first && metrics.every((one) => one?.metric === first.metric)) return first;
@@ -129,12 +129,12 @@ function judgeOf(runs: readonly Run[]): Judge | undefined {
 }
 
 /** The metric on test rows where all finished runs have it, else on validation rows: scores on different rows are not comparable. */
-function ofCommonRows(judge: Judge | undefined, runs: readonly Run[]): Judge | undefined {
-  if (!judge) return undefined;
-  const names = [metricName(judge.metric, "test"), judge.metric];
+function ofCommonRows(scored: ScoreMetric | undefined, runs: readonly Run[]): ScoreMetric | undefined {
+  if (!scored) return undefined;
+  const names = [metricName(scored.metric, "test"), scored.metric];
   const judged = runs.filter((run) => run.done && names.some((name) => scoreOf(run, name) !== undefined));
   const metric = names.find((name) => judged.every((run) => scoreOf(run, name) !== undefined));
-  return metric === undefined ? undefined : { ...judge, metric };
+  return metric === undefined ? undefined : { ...scored, metric };
 }
 
 function scoreOf(run: Run, metric: string): number | undefined {

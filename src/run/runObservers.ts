@@ -4,7 +4,7 @@ import { PROFILE, TENSORBOARD } from "../files/names.js";
 import { EVENTS } from "../files/runLog.js";
 import { goalOf } from "../tasks/index.js";
 import { type CheckpointOptions, type CheckpointRequest, checkpointer } from "../train/checkpoints.js";
-import { byMetric, byUpperLoss, EarlyStopping, evaluator, type Judge } from "../train/earlyStopping.js";
+import { byMetric, byUpperLoss, EarlyStopping, evaluator, type StoppingCriterion } from "../train/earlyStopping.js";
 import { type RunObserver, runLogWriter, type StagedObservers } from "../train/observer.js";
 import { profiler } from "../train/observers/profiler.js";
 import { tensorboardWriter } from "../train/observers/tensorboard.js";
@@ -63,11 +63,11 @@ export function earlyStoppingOf({ config, choice, labels, adapted }: Prepared): 
   const { earlyStopping, searchPatience } = config;
   if (earlyStopping === undefined && searchPatience === undefined) return undefined;
   const { main, metric } = choice.task.scorer({ labels, metrics: choice.metrics });
-  const judge: Judge | undefined =
+  const criterion: StoppingCriterion | undefined =
     earlyStopping === undefined ? undefined : byMetric(main, { patience: earlyStopping, goal: goalOf(main, metric) });
-  const search = searchPatience === undefined ? judge : byUpperLoss(searchPatience);
-  const judges = { ...(judge && { train: judge, retrain: judge }), ...(search && { search }) };
-  return new EarlyStopping({ judges, trained: adapted.trained });
+  const search = searchPatience === undefined ? criterion : byUpperLoss(searchPatience);
+  const criteria = { ...(criterion && { train: criterion, retrain: criterion }), ...(search && { search }) };
+  return new EarlyStopping({ criteria, trained: adapted.trained });
 }
 
 function tensorboardOf({ config, data }: Prepared, { from, isPrepared }: ObserverOptions): RunObserver {

@@ -4,7 +4,7 @@ import { stopsByValidation } from "../common/run.js";
 import { renderRunYaml, settingsOf, unusedSettings } from "../config/index.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import type { EvaluationEvent, Phase, RunEvent } from "../files/events.js";
-import { type MetricRows, type Metrics, metricName, writeMetrics } from "../files/metrics.js";
+import { type Goal, type MetricRows, type Metrics, metricName, writeMetrics } from "../files/metrics.js";
 import { REPORT, RUN_FILE } from "../files/names.js";
 import { prepareOutput } from "../files/runFolder.js";
 import { goalOf } from "../tasks/index.js";
@@ -228,7 +228,7 @@ export class TrainingRun {
   }
 }
 
-function judgedByOf({ choice, labels }: Prepared): { metric: string; goal: "maximize" | "minimize" } {
+function judgedByOf({ choice, labels }: Prepared): { metric: string; goal: Goal } {
   const { main, metric } = choice.task.scorer({ labels, metrics: choice.metrics });
   return { metric: main, goal: goalOf(main, metric) };
 }

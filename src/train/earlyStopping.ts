@@ -1,21 +1,21 @@
 import type { TrainedTensor } from "../adapters/index.js";
 import type { Phase, RunEvent } from "../files/events.js";
-import type { Metrics } from "../files/metrics.js";
+import type { Goal, Metrics } from "../files/metrics.js";
 import type { RunHandle, RunObserver } from "./observer.js";
 import { disposeSnapshot, magnitudeMovement, putBack, type Snapshot, takeSnapshot } from "./trainedTensors.js";
 
 /** The value that early stopping watches in a phase. */
-export interface Judge {
+export interface StoppingCriterion {
   /** The number of values without an improvement after which the phase ends. */
   readonly patience: number;
-  readonly goal: "maximize" | "minimize";
+  readonly goal: Goal;
   /** The value in an event; undefined for other events. */
   valueOf(event: RunEvent): number | undefined;
 }
 
 export interface EarlyStoppingOptions {
   /** By phase; other phases are not stopped early. */
-  readonly judges: Readonly<Partial<Record<Phase, Judge>>>;
+  readonly criteria: Readonly<Partial<Record<Phase, StoppingCriterion>>>;
   readonly trained: readonly TrainedTensor[];
 }
 
@@ -26,13 +26,13 @@ export interface EarlyStoppingState {
 }
 
 /** Watches a metric of a phase's evaluations. */
-export const byMetric = (metric: string, options: Omit<Judge, "valueOf">): Judge => ({
+export const byMetric = (metric: string, options: Omit<StoppingCriterion, "valueOf">): StoppingCriterion => ({
   ...options,
   valueOf: (event) => (event.event === "evaluation" ? (event.metrics[metric] ?? Number.NaN) : undefined),
 });
 
 /** Watches a search's mean loss of each pass over the upper level's rows. */
-export const byUpperLoss = (patience: number): Judge => ({
+export const byUpperLoss = (patience: number): StoppingCriterion => ({
   patience,
   goal: "minimize",
   valueOf: (event) => (event.event === "step" ? event.upperPassLoss : undefined),
@@ -65,18 +65,18 @@ export class EarlyStopping implements RunObserver {
 
   on(...[event, run]: Parameters<RunObserver["on"]>): void {
     if (event.event !== "evaluation" && event.event !== "step") return;
-    const judge = this.options.judges[event.phase];
-    if (!judge) return;
-    const value = judge.valueOf(event);
-    if (value !== undefined) this.#observe(event.phase, value, judge);
+    const criterion = this.options.criteria[event.phase];
+    if (!criterion) return;
+    const value = criterion.valueOf(event);
+    if (value !== undefined) this.#observe(event.phase, value, criterion);
     if (event.event !== "step" || !run) return;
-    const isOver = this.#phase === event.phase && this.#failures >= judge.patience;
+    const isOver = this.#phase === event.phase && this.#failures >= criterion.patience;
     if (isOver) run.stop();
     if ((isOver || run.isPhaseEnd) && this.#phase === event.phase && this.#snapshot)
       putBack(this.options.trained, this.#snapshot);
   }
 
-  #observe(phase: Phase, value: number, { goal }: Judge): void {
+  #observe(phase: Phase, value: number, { goal }: StoppingCriterion): void {
     const isBetter = goal === "maximize" ? value > this.#best : value < this.#best;
     if (phase === this.#phase && !isBetter) {
       this.#failures += 1;

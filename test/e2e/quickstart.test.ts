@@ -1,7 +1,8 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readComparisonFile } from "../../src/files/comparison.js";
+import { quickstart } from "../../src/commands/quickstart.js";
+import { COMPARISON, readComparisonFile } from "../../src/files/comparison.js";
 import { clearComparison, comparedRunFolder, readPlan } from "../../src/files/comparisonFolder.js";
 import { BERT, called, fresh, list } from "./support.js";
 
@@ -40,4 +41,13 @@ test("quickstart trains the model with each method and leaves a comparison", asy
   clearComparison(output);
   expect(list(output)).toEqual(["comparison-plan.json", "notes.txt"]);
   expect(readPlan(output)).toEqual({});
+});
+
+test("--overwrite keeps the earlier results if the model can't be downloaded", async () => {
+  const output = fresh("kept");
+  mkdirSync(output);
+  writeFileSync(join(output, COMPARISON), "{}");
+  const hub = { offline: true, environment: { HF_HOME: fresh("hub"), XDG_CACHE_HOME: fresh("cache") } };
+  await expect(quickstart({ output, overwrite: true }, { hub })).rejects.toThrow("all-MiniLM-L6-v2");
+  expect(list(output)).toEqual([COMPARISON]);
 });

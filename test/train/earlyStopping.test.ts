@@ -3,18 +3,21 @@ import { TrainedTensor } from "../../src/adapters/index.js";
 import type { Phase } from "../../src/files/events.js";
 import { Parameter } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { byMetric, byUpperLoss, EarlyStopping, type Judge } from "../../src/train/earlyStopping.js";
+import { byMetric, byUpperLoss, EarlyStopping, type StoppingCriterion } from "../../src/train/earlyStopping.js";
 import type { RunHandle } from "../../src/train/observer.js";
 import { takeSnapshot } from "../../src/train/trainedTensors.js";
 
 const STEPS = 6;
 
 /** One trained number, which counts the steps; a phase in which it is evaluated after each. */
-function watched(options: Partial<Pick<Judge, "patience" | "goal">> = {}) {
+function watched(options: Partial<Pick<StoppingCriterion, "patience" | "goal">> = {}) {
   const tensor = torch.tensor([0]);
   const trained = [new TrainedTensor("weight", Parameter.of(tensor), "direction", true)];
-  const judge = byMetric("score", { patience: 2, goal: "maximize", ...options });
-  const stopping = new EarlyStopping({ judges: { train: judge, search: judge, retrain: judge }, trained });
+  const criterion = byMetric("score", { patience: 2, goal: "maximize", ...options });
+  const stopping = new EarlyStopping({
+    criteria: { train: criterion, search: criterion, retrain: criterion },
+    trained,
+  });
 
   /** @returns the step that the phase ended at; what is trained, after it */
   function runPhase(phase: Phase, scores: readonly number[], from = 0): { ended: number; value: number } {
@@ -68,7 +71,7 @@ describe("a search with its own patience", () => {
   test("watches only the mean losses of passes in its steps", () => {
     const tensor = torch.tensor([0]);
     const trained = [new TrainedTensor("weight", Parameter.of(tensor), "direction", true)];
-    const stopping = new EarlyStopping({ judges: { search: byUpperLoss(2), retrain }, trained });
+    const stopping = new EarlyStopping({ criteria: { search: byUpperLoss(2), retrain }, trained });
     let ended = 0;
     const passes = [undefined, 5, undefined, 4, undefined, 4, undefined, 4.5, undefined, 1];
     for (const [i, upperPassLoss] of passes.entries()) {
@@ -84,7 +87,7 @@ describe("a search with its own patience", () => {
   });
 
   test("does not stop other phases", () => {
-    const stopping = new EarlyStopping({ judges: { search: byUpperLoss(1) }, trained: [] });
+    const stopping = new EarlyStopping({ criteria: { search: byUpperLoss(1) }, trained: [] });
     const stop = () => expect.unreachable();
     for (const upperPassLoss of [1, 2, 3])
       stopping.on({ ...step, phase: "retrain", step: 1, upperPassLoss }, {

@@ -57,8 +57,8 @@ async function train(settings: RunSettings) {
     },
   };
   const { searchPatience } = resolved;
-  const judges = searchPatience === undefined ? {} : { search: byUpperLoss(searchPatience) };
-  const stopping = new EarlyStopping({ judges, trained: adapted.trained });
+  const criteria = searchPatience === undefined ? {} : { search: byUpperLoss(searchPatience) };
+  const stopping = new EarlyStopping({ criteria, trained: adapted.trained });
   await runLoop({ plans, observers: [log, stopping], signal: new AbortController().signal });
   return { plans, steps, states };
 }

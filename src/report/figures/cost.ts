@@ -3,6 +3,7 @@ import * as Plot from "@observablehq/plot";
 import { group } from "d3-array";
 import { formatBytes, formatCount, formatNumber, formatSeconds, words } from "../../common/format.js";
 import { mean, sampleDeviation } from "../../compare/statistics.js";
+import type { Goal } from "../../files/metrics.js";
 import { figure, folded, html, type Markup, panels, type Size, titled } from "../html.js";
 import { meanAndSpread, row, table } from "../table.js";
 import { labelsOf } from "./labels.js";
@@ -24,9 +25,9 @@ export interface Spent {
 }
 
 /** The metric of the scores, and which way is better, if known. */
-export interface Judge {
+export interface ScoreMetric {
   readonly metric: string;
-  readonly goal?: "maximize" | "minimize" | undefined;
+  readonly goal?: Goal | undefined;
 }
 
 /** A kind of cost, in the unit of its axis. */
@@ -54,17 +55,17 @@ const AXES: readonly Axis[] = [
 ];
 
 /** The metric's title, with an arrow for the better direction. */
-const judgeTitle = ({ metric, goal }: Judge): string =>
+const scoreTitle = ({ metric, goal }: ScoreMetric): string =>
   `${metric === "loss" ? "Validation loss" : words(metric)}${goal === undefined ? "" : goal === "maximize" ? " ↑" : " ↓"}`;
 
 /** Scores over costs: a mark for each run, and the mean with its deviations for a method with several runs. */
-export function costFigure(spent: readonly Spent[], judge: Judge, task?: string): Markup | undefined {
+export function costFigure(spent: readonly Spent[], metric: ScoreMetric, task?: string): Markup | undefined {
   const names = [...new Set(spent.map(({ name }) => name))];
   if (spent.length < 2) return undefined;
   const axes = AXES.filter((axis) => spent.every((one) => Number.isFinite(axis.of(one))));
   const list = axes.map((axis) => ({
     title: axis.title,
-    draw: (size: Size) => scatter(spent, judgeTitle(judge), axis, size),
+    draw: (size: Size) => scatter(spent, scoreTitle(metric), axis, size),
   }));
   if (list.length === 0) return undefined;
   const several = spent.length > names.length;
@@ -73,12 +74,12 @@ export function costFigure(spent: readonly Spent[], judge: Judge, task?: string)
     title: "Score and cost",
     task,
     drawings: [panels(list, 2)],
-    caption: `${judgeTitle(judge)} over the cost of a run${several ? ". Small marks are runs, large marks are means over a method’s runs, lines are one sample deviation to either side" : ""}.`,
-    data: folded("The figure’s numbers", costTable(spent, judge, axes, task)),
+    caption: `${scoreTitle(metric)} over the cost of a run${several ? ". Small marks are runs, large marks are means over a method’s runs, lines are one sample deviation to either side" : ""}.`,
+    data: folded("The figure’s numbers", costTable(spent, metric, axes, task)),
   });
 }
 
-function costTable(spent: readonly Spent[], judge: Judge, axes: readonly Axis[], task?: string): Markup {
+function costTable(spent: readonly Spent[], metric: ScoreMetric, axes: readonly Axis[], task?: string): Markup {
   const rows = [...group(spent, ({ name }) => name)].map(([name, runs]) =>
     row(html`${runMark(runs[0]!)} ${name}`, [
       String(runs.length),
@@ -91,7 +92,7 @@ function costTable(spent: readonly Spent[], judge: Judge, axes: readonly Axis[],
   );
   return table(
     titled("Score and cost", task),
-    ["", "Runs", judgeTitle(judge), ...axes.map(({ title }) => title)],
+    ["", "Runs", scoreTitle(metric), ...axes.map(({ title }) => title)],
     rows,
   );
 }

@@ -2,6 +2,7 @@ import { firstRepeated } from "../../common/collections.js";
 import { UsageError } from "../../common/errors.js";
 import { didYouMean } from "../../common/messages.js";
 import { type RunKey, type RunSettings, runOptions } from "../../config/index.js";
+import type { Goal } from "../../files/metrics.js";
 import { checkValue } from "../../settings/kinds.js";
 import type { Option } from "../../settings/option.js";
 
@@ -96,7 +97,7 @@ export interface GridScore {
 }
 
 /** The best point; of those with one score, as where nothing is learned yet, the one of the least loss, and the first of equals. */
-export function bestPoint(scores: readonly GridScore[], goal: "maximize" | "minimize"): RunSettings {
+export function bestPoint(scores: readonly GridScore[], goal: Goal): RunSettings {
   const lossOf = ({ loss = Number.POSITIVE_INFINITY }: GridScore) => loss;
   const isBetter = (a: GridScore, b: GridScore) => {
     if (a.score === b.score) return lossOf(a) < lossOf(b);
