@@ -204,7 +204,8 @@ ${[...fields, readResults(schema.returns)].map((field) => `  ${field},`).join("\
 
 const generateReaders = (list) => `${HEADER}
 // What a recorded call was given, by the names in the operator's schema.
-import { isTensor, type TapeArgument, type TapeCall, type TensorId } from "../tape.js";
+import type { TapeArgument, TensorId } from "../native.js";
+import { isTensor, type TapeCall } from "../tape.js";
 import type { Scalar } from "./operators.js";
 
 function tensor(argument: TapeArgument | undefined): TensorId {

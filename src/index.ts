@@ -94,7 +94,7 @@ export {
   type StreamOptions,
   TextGenerator,
 } from "./inference/textGenerator.js";
-export type { DownloadProgress, HubOptions } from "./io/hub/snapshot.js";
+export type { DownloadProgress, HubOptions } from "./io/hub/options.js";
 export { resolveModel } from "./io/resolveModel.js";
 export type { ExpectedCost, ExpectedCosts } from "./run/comparison/costs.js";
 export type { Compared } from "./run/comparison/write.js";

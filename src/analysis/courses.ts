@@ -23,7 +23,7 @@ import { checksumsOf, sha256 } from "../files/checksums.js";
 import { isJsonObject, readJsonObject } from "../files/json.js";
 import { findModel, openWithAdapter } from "../inference/openModel.js";
 import { type Checkpoint, openCheckpoint, readConfig, weightFileNames } from "../io/checkpoint.js";
-import type { HubOptions } from "../io/hub/snapshot.js";
+import type { HubOptions } from "../io/hub/options.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { type Architecture, architectureOf, buildModel, WeightSource } from "../models/index.js";
 import { storedDtype } from "../models/modelFolder.js";

@@ -3,7 +3,7 @@
 import type { Command, HookName, Hooks } from "../commands/command.js";
 import { oneLine, printableJson } from "../common/messages.js";
 import type { RunEvent } from "../files/events.js";
-import type { DownloadProgress } from "../io/hub/snapshot.js";
+import type { DownloadProgress } from "../io/hub/options.js";
 import { hasLifeline } from "../io/lifeline.js";
 import { CHECKPOINT_SIGNAL, CheckpointRequest } from "../train/checkpoints.js";
 import type { Output } from "./output.js";

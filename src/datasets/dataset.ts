@@ -4,6 +4,15 @@ import type { MetricName, TaskKind } from "../tasks/index.js";
 
 export type Split = "train" | "validation" | "test";
 
+/** The rows of a run. */
+export interface Splits {
+  readonly train: Dataset;
+  readonly validation: Dataset | undefined;
+  readonly test: Dataset | undefined;
+  /** Training rows that are held out. */
+  readonly holdout?: Dataset | undefined;
+}
+
 /** A data set that `--task` has a name for. */
 export interface NamedDatasetFacts {
   readonly task: TaskKind;

@@ -1,5 +1,5 @@
 export { askedTask, labelsFor, outputNames, positiveOf, type TaskChoice, taskOf, usedLabels } from "./choice.js";
-export type { Split } from "./dataset.js";
+export type { Split, Splits } from "./dataset.js";
 export { isNamedDataset, type NamedDataset, namedDatasets } from "./registry.js";
 export {
   type EncodedSplits,
@@ -10,7 +10,6 @@ export {
   readRows,
   readSplit,
   readSplits,
-  type Splits,
   splitsToRead,
   usualColumns,
   withSubsets,

@@ -6,7 +6,7 @@ import { type Dataset, type SubsetOptions, subsetsOf } from "../data/index.js";
 import { type EncodedRow, encodeRows, type RowEncoding, type Task } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
 import type { TaskChoice } from "./choice.js";
-import type { Split } from "./dataset.js";
+import type { Split, Splits } from "./dataset.js";
 import { type NamedDataset, namedDatasets } from "./registry.js";
 
 /** The settings that name the data. */
@@ -30,14 +30,6 @@ export function usualColumns(
   metadata: Pick<AdapterMetadata, "textColumns" | "labelColumns"> | undefined,
 ): Pick<DataSettings, "usualTextColumns" | "usualLabelColumns"> {
   return { usualTextColumns: metadata?.textColumns, usualLabelColumns: metadata?.labelColumns };
-}
-
-export interface Splits {
-  readonly train: Dataset;
-  readonly validation: Dataset | undefined;
-  readonly test: Dataset | undefined;
-  /** Training rows that are held out. */
-  readonly holdout?: Dataset | undefined;
 }
 
 /** Limits the training rows, and holds some of them out. */

@@ -29,8 +29,8 @@ import {
   splitStops,
 } from "../generation/index.js";
 import { readConfig } from "../io/checkpoint.js";
+import type { HubOptions } from "../io/hub/options.js";
 import { hubOptions } from "../io/hub/options.js";
-import type { HubOptions } from "../io/hub/snapshot.js";
 import { packLinears } from "../nn/index.js";
 import { allApplyWhen, flagOf } from "../settings/option.js";
 import { refuseWithoutEffect, resolveSettings, type Settings } from "../settings/settings.js";

@@ -4,8 +4,8 @@ import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { type Environment, ownCacheFolder } from "../common/program.js";
 import { CONFIG_FILE } from "../files/names.js";
+import type { HubOptions } from "./hub/options.js";
 import { hubOptions } from "./hub/options.js";
-import type { HubOptions } from "./hub/snapshot.js";
 
 /**
  * The folder of a model or adapter: a local folder as it is, a folder made for a GGUF file, else a Hub repository (`org/name`, or

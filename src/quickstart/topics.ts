@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { RunSettings } from "../config/index.js";
-import type { HubOptions } from "../io/hub/snapshot.js";
+import type { HubOptions } from "../io/hub/options.js";
 import { QUICKSTART_MODEL, quickstartChatModel, quickstartModel } from "./models.js";
 
 /** A task that the quickstart trains a model for. */

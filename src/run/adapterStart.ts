@@ -8,7 +8,7 @@ import {
   type RunSettings,
   resolveChecked,
 } from "../config/index.js";
-import type { HubOptions } from "../io/hub/snapshot.js";
+import type { HubOptions } from "../io/hub/options.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { flagOf } from "../settings/option.js";
 import type { NamedTask } from "../tasks/index.js";

@@ -1,16 +1,26 @@
+import type { AdaptedModel } from "../adapters/index.js";
 import { METHODS, type RunConfig } from "../config/index.js";
+import type { EncodedSplits } from "../datasets/index.js";
+import type { LoadedModel } from "../models/index.js";
 import { Linear } from "../nn/index.js";
 import { OPTIMIZERS } from "../optim/index.js";
 import type { EncodedRow } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import { BatchStream } from "../train/batches.js";
-import type { Prepared } from "./prepare.js";
 
 /** What decides about a run's memory, of its settings. */
 export type MemorySettings = Pick<
   RunConfig,
   "batchSize" | "gradientAccumulation" | "gradientCheckpointing" | "dtype" | "shuffle" | "dropLast" | "seed"
 >;
+
+/** The parts of a prepared run that take memory. */
+interface RunParts {
+  readonly config: RunConfig;
+  readonly loaded: LoadedModel;
+  readonly adapted: AdaptedModel;
+  readonly data: Pick<EncodedSplits, "train">;
+}
 
 /** Batches that are looked ahead at for the largest. */
 const BATCHES = 2000;
@@ -20,7 +30,7 @@ export class MemoryNeed {
   readonly #trained: number;
   readonly #frozen: readonly torch.Tensor[];
 
-  constructor(private readonly prepared: Pick<Prepared, "config" | "loaded" | "adapted" | "data">) {
+  constructor(private readonly prepared: RunParts) {
     const { adapted, loaded, config } = prepared;
     const trained = new Set(adapted.trained.map(({ parameter }) => parameter));
     const all = new Set(Array.from(loaded.model.namedParameters(), ([, parameter]) => parameter));

@@ -24,7 +24,7 @@ import {
   type TaskChoice,
 } from "../datasets/index.js";
 import type { RowCounts } from "../files/events.js";
-import type { HubOptions } from "../io/hub/snapshot.js";
+import type { HubOptions } from "../io/hub/options.js";
 import { requireTextScores } from "../metrics/textMetrics.js";
 import { type LoadedModel, loadModel } from "../models/index.js";
 import type { Task, TrainedHead } from "../tasks/index.js";

@@ -12,7 +12,7 @@ import {
   withSubsets,
 } from "../datasets/index.js";
 import { readConfig } from "../io/checkpoint.js";
-import type { HubOptions } from "../io/hub/snapshot.js";
+import type { HubOptions } from "../io/hub/options.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { architectureOf, type ModelConfig } from "../models/index.js";
 import { inferTask, maxLengthOf, TASKS, type Task, type TrainedHead } from "../tasks/index.js";

@@ -1,7 +1,7 @@
 import type { RunConfig } from "../config/index.js";
 import type { Watched } from "../dashboard/index.js";
 import type { RunEvent } from "../files/events.js";
-import type { HubOptions } from "../io/hub/snapshot.js";
+import type { HubOptions } from "../io/hub/options.js";
 import { CheckpointRequest } from "../train/checkpoints.js";
 
 /** What can be done to a run on its way, and what it tells. */

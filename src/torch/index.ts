@@ -16,10 +16,10 @@ export {
 export { OPERATORS } from "./generated/operatorNames.js";
 export * from "./generated/operators.js";
 export { requireMemory } from "./limits.js";
-export { TorchError } from "./native.js";
+export { type TapeArgument, type TensorId, TorchError } from "./native.js";
 export { allocatedBytes, collectableBytes, keep, liveHandles, scope } from "./ownership.js";
 export { type ProfileEvent, type ProfileKind, popRange, pushRange, startProfile, stopProfile } from "./profile.js";
 export { Generator } from "./random.js";
-export { isTensor, recordTape, Tape, type TapeArgument, type TapeCall, type TensorId } from "./tape.js";
+export { isTensor, recordTape, Tape, type TapeCall } from "./tape.js";
 export { fromBytes, readFile, Tensor, tensor, writeFile } from "./tensor.js";
 export { castTo, isAllFinite, onDevice } from "./values.js";

@@ -5,7 +5,6 @@ import { BidoraError } from "../common/errors.js";
 import { OPERATORS } from "./generated/operatorNames.js";
 import { addonPath, checkEngine, engineProblem, setupCommand } from "./installation.js";
 import { isAddressSpaceLimited } from "./limits.js";
-import type { TapeArgument } from "./tape.js";
 
 /** A native object's name in JavaScript; see native/handles.h. */
 export type Handle = number;
@@ -58,6 +57,12 @@ type NativeProfile = {
   readonly start: Float64Array;
   readonly duration: Float64Array;
 };
+
+/** A tensor's number in a tape. */
+export type TensorId = number;
+
+/** What a recorded call was given: a tensor, a list of them, or a value. */
+export type TapeArgument = { readonly place: TensorId } | null | number | string | boolean | readonly TapeArgument[];
 
 /** A recorded call; see native/tape.h. */
 type NativeTapeEntry = {

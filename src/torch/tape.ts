@@ -1,11 +1,5 @@
-import { type Handle, native } from "./native.js";
+import { type Handle, native, type TapeArgument, type TensorId } from "./native.js";
 import { Tensor } from "./tensor.js";
-
-/** A tensor's number in a tape. */
-export type TensorId = number;
-
-/** What a recorded call was given: a tensor, a list of them, or a value. */
-export type TapeArgument = { readonly place: TensorId } | null | number | string | boolean | readonly TapeArgument[];
 
 /** One operator's call, as it was made. */
 export interface TapeCall {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { scanCachedRepo } from "@huggingface/hub";
 import { describe, expect, it } from "vitest";
 import { BidoraError } from "../../src/common/errors.js";
-import type { DownloadProgress, HubOptions } from "../../src/io/hub/snapshot.js";
+import type { DownloadProgress, HubOptions } from "../../src/io/hub/options.js";
 import { resolveModel } from "../../src/io/resolveModel.js";
 import { COMMIT, type FakeHub, fakeHubs, flood, gitSha1, sha256, stall } from "./fakeHub.js";
 import { collectGarbage } from "./garbage.js";

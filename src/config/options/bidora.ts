@@ -2,8 +2,7 @@
 import { OPTIMIZERS } from "../../optim/index.js";
 import { alternatives, choice, choiceOrNumber, number, toggle, whole } from "../../settings/kinds.js";
 import { type AppliesWhen, option } from "../../settings/option.js";
-import { METHODS, withMethods } from "../methods.js";
-import type { RunValues } from "../run.js";
+import { METHODS, type Method, withMethods } from "../methods.js";
 import { withOptimizers } from "./training.js";
 
 /** What a run's settings depend on in an estimator. train/hypergradients computes them. */
@@ -42,11 +41,20 @@ export function isTooCoarse(name: HypergradientName, dtype: string): boolean {
 
 const withBidora = withMethods("bidora");
 
+/** The settings that the conditions below read. */
+export type BidoraValues = {
+  readonly method: Method;
+  readonly hypergradient: HypergradientName;
+  readonly searchFolds?: number | undefined;
+  readonly retrainSteps?: number | undefined;
+  readonly retrainEpochs?: number | undefined;
+};
+
 /** With BiDoRA, and where `holds` is true as well. */
-function withBidoraAnd(only: string, holds: (run: RunValues) => boolean): AppliesWhen {
+function withBidoraAnd(only: string, holds: (run: BidoraValues) => boolean): AppliesWhen {
   return {
     only: `with --method bidora ${only}`,
-    holds: (run: RunValues) => METHODS[run.method].isBilevel && holds(run),
+    holds: (run: BidoraValues) => METHODS[run.method].isBilevel && holds(run),
   };
 }
 

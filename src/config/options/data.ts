@@ -6,26 +6,35 @@ import { INIT_WEIGHTS } from "../../models/index.js";
 import { choice, names, number, text, toggle, whole } from "../../settings/kinds.js";
 import { type AppliesWhen, option } from "../../settings/option.js";
 import { TASKS } from "../../tasks/index.js";
-import type { RunValues } from "../run.js";
 
 const taskKinds = Object.keys(TASKS) as (keyof typeof TASKS)[];
 const datasets = Object.keys(namedDatasets) as (keyof typeof namedDatasets)[];
 const folder = text("DIR");
 const file = text("FILE");
 
+/** The settings that the conditions below read. */
+type DataValues = {
+  readonly task?: string | undefined;
+  readonly data?: string | undefined;
+  readonly train?: string | undefined;
+  readonly validation?: string | undefined;
+  readonly test?: string | undefined;
+  readonly testSplit?: boolean | undefined;
+};
+
 const isNamed = (task: string | undefined): boolean => task !== undefined && isNamedDataset(task);
 
 /** A file given for a part of the data set takes that part's place. */
 const withNamedDataset: AppliesWhen = {
   only: "with a named data set as --task, such as glue/mrpc, unless --train and --validation replace all its rows",
-  holds: ({ task, train, validation, testSplit }: RunValues) =>
+  holds: ({ task, train, validation, testSplit }: DataValues) =>
     isNamed(task) && (train === undefined || validation === undefined || testSplit === true),
 };
 
 /** Test rows without labels, such as GLUE's, can't be evaluated. */
 const withTestSplit: AppliesWhen = {
   only: "with --data and a named data set as --task that has labelled test rows, such as reuters21578/modapte, and without --test",
-  holds: ({ task, data, test }: RunValues) =>
+  holds: ({ task, data, test }: DataValues) =>
     task !== undefined &&
     isNamedDataset(task) &&
     namedDatasets[task].labelled.includes("test") &&
@@ -36,7 +45,7 @@ const withTestSplit: AppliesWhen = {
 /** The columns of a named data set's own files are known. */
 const withFiles: AppliesWhen = {
   only: "on files of rows, not on a named data set's own",
-  holds: ({ task, data, train, validation, test }: RunValues) =>
+  holds: ({ task, data, train, validation, test }: DataValues) =>
     !isNamed(task) || data === undefined || [train, validation, test].some((file) => file !== undefined),
 };
 

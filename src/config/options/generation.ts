@@ -3,7 +3,6 @@ import { isNamedDataset, namedDatasets } from "../../datasets/registry.js";
 import { type GenerationSettings, SAMPLING_KEYS } from "../../generation/index.js";
 import { number, text, texts, toggle, toggleOr, whole } from "../../settings/kinds.js";
 import { type AppliesWhen, flagOf, type Given, inGroup, omit, option, pick } from "../../settings/option.js";
-import type { RunValues } from "../run.js";
 import { baseModel, overwrite, session } from "./shared.js";
 import { trainingOptions } from "./training.js";
 
@@ -106,7 +105,8 @@ export const generationOptions = {
 /** Reports on a data set may need generated texts. */
 const withTexts: AppliesWhen = {
   only: "with a data set as --task that is reported by texts, such as e2e-nlg",
-  holds: ({ task }: RunValues) => task !== undefined && isNamedDataset(task) && namedDatasets[task].texts === true,
+  holds: ({ task }: { readonly task?: string | undefined }) =>
+    task !== undefined && isNamedDataset(task) && namedDatasets[task].texts === true,
 };
 
 /** How texts are generated where a model is evaluated by them. */

@@ -3,8 +3,7 @@ import * as z from "zod";
 import { choices, text, toggle, toggleOrNumber, whole } from "../../settings/kinds.js";
 import { type AppliesWhen, option } from "../../settings/option.js";
 import { METHODS } from "../methods.js";
-import type { RunValues } from "../run.js";
-import { withRetraining } from "./bidora.js";
+import { type BidoraValues, withRetraining } from "./bidora.js";
 
 /** Formats of a run's curves beside its own report. */
 const LOGGERS = ["tensorboard"] as const;
@@ -12,13 +11,13 @@ const LOGGERS = ["tensorboard"] as const;
 /** --search-patience stops a search by its own criterion. */
 const withPhaseToStop: AppliesWhen = {
   only: "where there is a phase that --search-patience does not judge",
-  holds: (run: RunValues) =>
+  holds: (run: BidoraValues & { readonly searchPatience?: number | undefined }) =>
     !METHODS[run.method].isBilevel || run.searchPatience === undefined || withRetraining.holds(run),
 };
 
 const withSaving: AppliesWhen = {
   only: "with --save-every",
-  holds: ({ saveEvery }: RunValues) => saveEvery !== undefined,
+  holds: ({ saveEvery }: { readonly saveEvery?: number | undefined }) => saveEvery !== undefined,
 };
 
 export const outputOptions = {

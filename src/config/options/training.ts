@@ -10,7 +10,6 @@ import { alternatives, choice, number, toggle, whole } from "../../settings/kind
 import { type AppliesWhen, option } from "../../settings/option.js";
 import { COMPUTE_DTYPES } from "../../torch/index.js";
 import { learningRates } from "../methods.js";
-import type { RunValues } from "../run.js";
 
 const optimizers = Object.keys(OPTIMIZERS) as OptimizerName[];
 const schedules = Object.keys(SCHEDULES) as ScheduleName[];
@@ -20,7 +19,7 @@ export function withOptimizers(isMeant: (name: OptimizerName) => boolean): Appli
   const meant = optimizers.filter(isMeant);
   return {
     only: `with --optimizer ${alternatives(meant)}`,
-    holds: ({ optimizer }: RunValues) => meant.includes(optimizer),
+    holds: ({ optimizer }: { readonly optimizer: OptimizerName }) => meant.includes(optimizer),
   };
 }
 

@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { aFunction, aNumber, anObject, aSwitch, aText, optional, options, signal } from "../../common/arguments.js";
 import { UsageError } from "../../common/errors.js";
 import { CACHE_SETTING, type Environment, userCache } from "../../common/program.js";
-import type { HubOptions } from "./snapshot.js";
 
 /** How the Hub is reached, from the environment variables that Python's huggingface_hub reads. */
 export interface HubSettings {
@@ -83,6 +82,34 @@ function expandHome(path: string): string {
 
 function isTrue(value: string | undefined): boolean {
   return value !== undefined && /^(1|on|yes|true)$/i.test(value);
+}
+
+/** Progress of a download. */
+export interface DownloadProgress {
+  readonly file: string;
+  /** Bytes received, over all files of this download. */
+  readonly receivedBytes: number;
+  /** Bytes of all files known so far; grows once, when an index names the shards. */
+  readonly totalBytes: number;
+}
+
+/** How a Hub repository is found and downloaded. */
+export interface HubOptions {
+  /** A branch, a tag or a full commit hash; `main` by default. */
+  readonly revision?: string | undefined;
+  /** Use only the cache. `HF_HUB_OFFLINE` does the same. */
+  readonly offline?: boolean | undefined;
+  /** The access token, instead of `HF_TOKEN` or the token file. */
+  readonly token?: string | undefined;
+  readonly environment?: Environment | undefined;
+  /** Longest wait in milliseconds for the Hub's next response or bytes. */
+  readonly timeoutMs?: number | undefined;
+  readonly retryDelayMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the progress of a download, several times a second. */
+  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  /** Called with a sentence for the user, such as that the cached copy is used because the Hub can't be reached. */
+  readonly onNote?: ((note: string) => void) | undefined;
 }
 
 /** Checks the options of calls that access the Hub. */

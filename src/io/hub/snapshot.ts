@@ -1,5 +1,4 @@
 import { BidoraError } from "../../common/errors.js";
-import type { Environment } from "../../common/program.js";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX } from "../../files/names.js";
 import { noWeights } from "../modelFiles.js";
 import {
@@ -17,35 +16,7 @@ import {
 import { fileUrl, findCommit, listRemoteFiles, type RemoteFile, type RequestLimits } from "./client.js";
 import { downloadBlob } from "./download.js";
 import { type HubQuestion, isUnreachable, notCached } from "./errors.js";
-import { hubSettings } from "./options.js";
-
-/** Progress of a download. */
-export interface DownloadProgress {
-  readonly file: string;
-  /** Bytes received, over all files of this download. */
-  readonly receivedBytes: number;
-  /** Bytes of all files known so far; grows once, when an index names the shards. */
-  readonly totalBytes: number;
-}
-
-/** How a Hub repository is found and downloaded. */
-export interface HubOptions {
-  /** A branch, a tag or a full commit hash; `main` by default. */
-  readonly revision?: string | undefined;
-  /** Use only the cache. `HF_HUB_OFFLINE` does the same. */
-  readonly offline?: boolean | undefined;
-  /** The access token, instead of `HF_TOKEN` or the token file. */
-  readonly token?: string | undefined;
-  readonly environment?: Environment | undefined;
-  /** Longest wait in milliseconds for the Hub's next response or bytes. */
-  readonly timeoutMs?: number | undefined;
-  readonly retryDelayMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Called with the progress of a download, several times a second. */
-  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
-  /** Called with a sentence for the user, such as that the cached copy is used because the Hub can't be reached. */
-  readonly onNote?: ((note: string) => void) | undefined;
-}
+import { type HubOptions, hubSettings } from "./options.js";
 
 /** Files of configuration, tokenizer and adapters, which are small and downloaded whenever they exist. */
 const SMALL_FILES =

@@ -4,7 +4,7 @@ import { BidoraError, UsageError } from "../../common/errors.js";
 import { type RunConfig, type RunSettings, resolveRun } from "../../config/index.js";
 import type { Dataset } from "../../data/index.js";
 import { readConfig } from "../../io/checkpoint.js";
-import type { HubOptions } from "../../io/hub/snapshot.js";
+import type { HubOptions } from "../../io/hub/options.js";
 import { architectureOf, designOf } from "../../models/index.js";
 import { flagOf } from "../../settings/option.js";
 import { checkWatching } from "../prepare.js";

@@ -2,7 +2,7 @@ import { group, sum } from "d3-array";
 import { formatBytes, formatCount, formatSeconds } from "../../common/format.js";
 import { type Column, plain, type Table, terminalTable } from "../../compare/renderTable.js";
 import { type RunKey, type RunSettings, resolveRun } from "../../config/index.js";
-import type { HubOptions } from "../../io/hub/snapshot.js";
+import type { HubOptions } from "../../io/hub/options.js";
 import { estimateRun } from "../estimates/estimateRun.js";
 import type { Cell } from "./cells.js";
 import { nowhere } from "./facts.js";

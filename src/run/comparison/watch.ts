@@ -1,6 +1,6 @@
 import { join, relative } from "node:path";
 import type { RunEvent } from "../../files/events.js";
-import type { HubOptions } from "../../io/hub/snapshot.js";
+import type { HubOptions } from "../../io/hub/options.js";
 import { portOf } from "../watchedRun.js";
 import type { Cell } from "./cells.js";
 import { comparisonPage } from "./comparisonPage.js";

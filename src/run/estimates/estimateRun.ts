@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
 import { type RunConfig, type RunSettings, refuseUnused } from "../../config/index.js";
-import type { HubOptions } from "../../io/hub/snapshot.js";
+import type { HubOptions } from "../../io/hub/options.js";
 import { resolveModel } from "../../io/resolveModel.js";
 import { packageRoot } from "../../torch/installation.js";
 import { startOf } from "../adapterStart.js";

@@ -4,7 +4,7 @@ import { type RunConfig, refuseUnused } from "../../config/index.js";
 import type { ParameterCounts, Phase } from "../../files/events.js";
 import { checkOutput } from "../../files/outputFolder.js";
 import { inspectOutput } from "../../files/runFolder.js";
-import type { HubOptions } from "../../io/hub/snapshot.js";
+import type { HubOptions } from "../../io/hub/options.js";
 import { namingBadWeights } from "../../train/badWeights.js";
 import { peakMemoryBytes } from "../../train/machine.js";
 import { inputsOf, type RunStart, startOf } from "../adapterStart.js";
