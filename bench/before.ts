@@ -5,14 +5,14 @@ import { promisify } from "node:util";
 import type { Program } from "./workerProcess.js";
 
 /**
- * The worker of another checkout of this program: its own code and addon, compiled as its `npm run bench` does.
- * @throws Error where the checkout was not set up
+ * The benchmark worker of another checkout of bidora, with that checkout's code and addon, compiled as its `npm run bench` would.
+ * @throws Error if the checkout was not set up
  */
 export async function workerOf(folder: string): Promise<Program> {
   const root = resolve(folder);
   const isThere = existsSync(join(root, "bench", "tsconfig.json")) && existsSync(join(root, "node_modules"));
   if (!isThere || !hasAddon(root))
-    throw new Error(`--before takes a checkout of this program in which \`npm run setup\` was called; got ${root}.`);
+    throw new Error(`--before takes another checkout of bidora in which \`npm run setup\` has been run; got ${root}.`);
   await promisify(execFile)(join(root, "node_modules", ".bin", "tsc"), ["-p", "bench"], { cwd: root });
   return { command: process.execPath, args: [join(root, "build", "bench", "bench", "worker", "main.js")] };
 }

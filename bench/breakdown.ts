@@ -1,4 +1,4 @@
-// `npm run bench:breakdown -- --before FOLDER`: where the time of a step goes in this build and in another, in turns; a figure and its numbers.
+// `npm run bench:breakdown -- --before FOLDER`: where a step's time goes in this build and in another; writes a figure and its numbers.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -21,15 +21,16 @@ const { values } = parseArgs({
     output: { type: "string", default: join(ROOT, "bench", "results", "breakdown") },
   },
 });
-if (values.before === undefined) throw new Error("--before is missing: give another checkout of this program, set up.");
+if (values.before === undefined)
+  throw new Error("--before is missing: give another checkout of bidora in which `npm run setup` has been run.");
 
-/** Turns of each build, and steps in one. */
+/** Turns per build, and steps per turn. */
 const TURNS = 3;
 const STEPS = 2;
 
 type Profile = Answers["profile"];
 
-/** The profile whose step took the median time of all turns, for each of the builds. */
+/** For each build, the profile of the turn with the median step time. */
 async function profiles(programs: readonly Program[], spec: OwnSpec): Promise<Profile[]> {
   const workers: WorkerProcess[] = [];
   try {

@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { PART_NAMES, type PartTime } from "./breakdownParts.js";
-import { COLOURS, document, standalone } from "./svg.js";
+import { COLORS, document, standalone } from "./svg.js";
 
 export interface Breakdown {
   readonly method: string;
@@ -13,7 +13,7 @@ const LEGEND_LINE = 20;
 const LEGEND_COLUMNS = 2;
 const COLUMN_WIDTH = 300;
 
-/** An SVG of its own: a bar for each method and build, in the parts of its step; `limit`, in milliseconds, as a line across LoRA's. */
+/** A standalone SVG: a bar for each method and build, stacked by the parts of a step. `limit`, in milliseconds, is a line across LoRA's bars. */
 export function drawBreakdown(breakdowns: readonly Breakdown[], limit: number): string {
   const bars = breakdowns.flatMap(({ parts, ...bar }) => parts.map((part) => ({ ...part, bar: nameOf(bar) })));
   const legendHeight = Math.ceil(PART_NAMES.length / LEGEND_COLUMNS) * LEGEND_LINE;
@@ -26,8 +26,14 @@ export function drawBreakdown(breakdowns: readonly Breakdown[], limit: number): 
     marginTop: 22,
     marginBottom: legendHeight + 54,
     style: { fontSize: "13px", background: "none", color: "#808080" },
-    color: { domain: PART_NAMES, range: COLOURS },
-    x: { label: "milliseconds a step", labelAnchor: "right", labelOffset: 36, labelArrow: "none", tickFormat: String },
+    color: { domain: PART_NAMES, range: COLORS },
+    x: {
+      label: "milliseconds per step",
+      labelAnchor: "right",
+      labelOffset: 36,
+      labelArrow: "none",
+      tickFormat: String,
+    },
     y: { domain: breakdowns.map(nameOf), label: null, tickSize: 0 },
     marks: [
       Plot.gridX({ stroke: "#808080", strokeOpacity: 0.25 }),
@@ -57,7 +63,7 @@ export function drawBreakdown(breakdowns: readonly Breakdown[], limit: number): 
   });
   return standalone(
     plot.outerHTML,
-    `Milliseconds a step. ${breakdowns.map(told).join("; ")}. The limit of LoRA: ${limit.toFixed(0)}`,
+    `Milliseconds per step. ${breakdowns.map(described).join("; ")}. LoRA's limit: ${limit.toFixed(0)}`,
   );
 }
 
@@ -65,7 +71,7 @@ const nameOf = ({ method, build }: Pick<Breakdown, "method" | "build">): string 
 
 const total = ({ parts }: Breakdown): number => parts.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
 
-const told = (bar: Breakdown): string =>
+const described = (bar: Breakdown): string =>
   `${nameOf(bar)}: ${bar.parts.map(({ part, milliseconds }) => `${part} ${milliseconds.toFixed(0)}`).join(", ")}`;
 
 /** Swatches and names below the axis, in columns. */
@@ -75,7 +81,7 @@ function legend() {
     const dy = 54 + Math.floor(i / LEGEND_COLUMNS) * LEGEND_LINE;
     const place = { frameAnchor: "bottom-left", dy } as const;
     return [
-      Plot.dot([part], { ...place, dx, fill: COLOURS[i] as string, symbol: "square", r: 5 }),
+      Plot.dot([part], { ...place, dx, fill: COLORS[i] as string, symbol: "square", r: 5 }),
       Plot.text([part], { ...place, dx: dx + 12, textAnchor: "start", fill: "currentColor", lineAnchor: "middle" }),
     ];
   });

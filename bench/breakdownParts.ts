@@ -1,10 +1,10 @@
 import type { ProfileRow } from "./protocol.js";
 
-/** What a step's time is spent on, by the names of the operators that did the work; the first that fits counts. */
+/** The parts of a step, by the names of the operators that do the work; the first match wins. */
 const PARTS: readonly (readonly [part: string, names: RegExp])[] = [
-  ["linear layers with their low rank", /low_rank|LowRank|LinearFunction|bidora::linear|addmm|aten::mm|MmBackward/],
+  ["linear layers with low-rank branches", /low_rank|LowRank|LinearFunction|bidora::linear|addmm|aten::mm|MmBackward/],
   [
-    "norms of directions, gains, regulariser",
+    "direction norms, gains, regularizer",
     /direction_norm|DirectionNorm|direction_gain|DirectionGain|gram_form|GramForm|orthogonality/,
   ],
   ["attention", /attention|bmm|softmax/i],
@@ -13,7 +13,7 @@ const PARTS: readonly (readonly [part: string, names: RegExp])[] = [
   ["clipping and AdamW", /adamw|total_norm|scaled|vector_norm|clip/],
 ];
 
-const REST = "all else";
+const REST = "everything else";
 
 export const PART_NAMES: readonly string[] = [...PARTS.map(([part]) => part), REST];
 
@@ -22,7 +22,7 @@ export interface PartTime {
   readonly milliseconds: number;
 }
 
-/** The parts of a step of `seconds`, in the order of `PART_NAMES`; what no operator accounts for is in the rest. */
+/** The parts of a step of `seconds`, in the order of `PART_NAMES`; time outside any operator counts as the rest. */
 export function partsOf(kernels: readonly ProfileRow[], seconds: number): PartTime[] {
   const sums = new Map<string, number>(PARTS.map(([part]) => [part, 0]));
   for (const { name, milliseconds } of kernels) {

@@ -1,4 +1,4 @@
-// The calls of bridge.ts in a C++ loop: microseconds a call, the median of many rounds, one line each.
+// The calls of bridge.ts in a C++ loop. Prints one line per call: microseconds, the median of many rounds.
 #include <ATen/ops/add.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/ones.h>

@@ -1,4 +1,4 @@
-// `npm run bench:bridge`: what the bridge adds to a call: the same small operators from TypeScript, release of the result included, and in C++.
+// `npm run bench:bridge`: the bridge's overhead per call. Times the same small operators from TypeScript, including releasing the result, and from C++.
 import { execFileSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import * as torch from "../src/torch/index.js";
@@ -51,5 +51,5 @@ Object.keys(calls).forEach((name, index) => {
     `${name.padEnd(26)} TypeScript ${ours.toFixed(2)} µs   C++ ${plain.toFixed(2)} µs   bridge ${(ours - plain).toFixed(2)} µs`,
   );
 });
-console.log(`The bridge adds at most ${worst.toFixed(2)} µs a call (limit ${LIMIT_MICROS}).`);
+console.log(`The bridge adds at most ${worst.toFixed(2)} µs per call (limit ${LIMIT_MICROS}).`);
 process.exitCode = worst <= LIMIT_MICROS ? 0 : 1;

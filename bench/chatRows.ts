@@ -8,7 +8,7 @@ const BATCHES = 20;
 const SHORTEST = 48;
 const NO_LOSS = -100;
 
-/** Whole numbers from `least` to below `end`: Park and Miller's generator, as values do not matter, only that they vary. */
+/** Random integers in [`least`, `end`) from Park and Miller's generator; any varied values would do. */
 export function seeded(): (least: number, end: number) => number {
   let state = 1;
   return (least, end) => {
@@ -17,14 +17,14 @@ export function seeded(): (least: number, end: number) => number {
   };
 }
 
-/** Token ids that the vocabularies of all models have, and none that stands for padding. */
+/** Token ids that every model's vocabulary has; none is a padding token. */
 export function randomIds(length: number, random: ReturnType<typeof seeded>): number[] {
   return Array.from({ length }, () => random(5, 49000));
 }
 
 /**
- * Writes rows as chats have them: of all lengths, the first half of each a prompt, whose tokens bear no loss. Each batch in the
- * file's order has as many tokens as any other.
+ * Writes chat-like rows of mixed lengths. The first half of each is a prompt, which is not trained on. In the file's order, all
+ * batches have the same number of tokens.
  */
 export function writeChatRows(file: string): void {
   const random = seeded();

@@ -1,33 +1,33 @@
 import type { Facts, Memory, Spec } from "./protocol.js";
 import { type Program, startWorker, type WorkerProcess } from "./workerProcess.js";
 
-/** One side of a comparison: a program, and what it is told to do. */
+/** One side of a comparison: a program and its task. */
 export interface Side {
   readonly program: Program;
   readonly spec: Spec;
 }
 
 export interface Measured {
-  /** Seconds of one count, the median of each round. */
+  /** Seconds per count, the median of each round. */
   readonly rounds: readonly number[];
   readonly memory: Memory;
   readonly facts: Facts;
 }
 
 export interface Effort {
-  /** How often the sides take turns. */
+  /** Number of rounds; in each, every side takes one turn. */
   readonly rounds: number;
-  /** Counts in a turn. */
+  /** Counts per turn. */
   readonly counts: number;
   readonly clock: Clock;
-  /** Counts that are not timed, before all turns. */
+  /** Untimed counts before the first turn. */
   readonly warmUps?: number;
 }
 
-/** `wall` is what a user waits. `cpu`, with one thread, is what a busy machine can still measure. */
+/** `wall` is what a user waits for. `cpu`, with one thread, is meaningful even on a busy machine. */
 export type Clock = "wall" | "cpu";
 
-/** Runs all sides in turns, so that whatever disturbs the machine disturbs each of them. */
+/** Runs the sides in turns, so that any disturbance of the machine affects all of them. */
 export async function compare<Sides extends Readonly<Record<string, Side>>>(
   sides: Sides,
   { rounds, counts, clock, warmUps = 2 }: Effort,
@@ -61,7 +61,7 @@ interface Running {
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  if (sorted.length === 0) throw new RangeError("There is no median of nothing.");
+  if (sorted.length === 0) throw new RangeError("An empty list has no median.");
   return sorted.length % 2
     ? (sorted[middle] as number)
     : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
@@ -78,13 +78,13 @@ export function ratio(numerator: Measured, denominator: Measured): Ratio {
   return ratioBy(numerator, denominator, (a, b) => a / b);
 }
 
-/** A ratio that is made of both sides' seconds in a round in another way. */
+/** Applies `of` to both sides' seconds in each round, and summarizes the results as a ratio. */
 export function ratioBy(one: Measured, other: Measured, of: (one: number, other: number) => number): Ratio {
   const ratios = one.rounds.map((seconds, round) => of(seconds, other.rounds[round] as number));
   return { median: median(ratios), low: Math.min(...ratios), high: Math.max(...ratios) };
 }
 
-/** The side that takes less time. */
+/** The side with the shortest median time. */
 export function faster(...sides: readonly [Measured, ...Measured[]]): Measured {
   return sides.reduce((best, side) => (median(side.rounds) < median(best.rounds) ? side : best));
 }

@@ -5,31 +5,31 @@ import type { Input, OwnSpec, PeerSpec, Shape, Targets } from "./protocol.js";
 import type { Program } from "./workerProcess.js";
 
 export interface Models {
-  /** Base-size RoBERTa with random weights, dropout 0. */
+  /** The folder of a base-size RoBERTa with random weights and dropout 0. */
   readonly roberta: string;
 }
 
-/** What all comparisons share. */
+/** Shared by all comparisons. */
 export interface Context {
   readonly python: string;
   readonly models: Models;
   readonly threads: number;
   readonly quick: boolean;
-  /** Batches of one length. */
+  /** Shapes of the batches without padding. */
   readonly shapes: readonly Shape[];
   readonly effort: Effort;
   readonly dataFolder: string;
-  /** A folder for files of this run. */
+  /** A folder for this run's files. */
   readonly scratch: string;
   readonly goals: Goals;
-  /** The worker of another build of this program, to be measured in turns with this one. */
+  /** The worker of another build of bidora, measured in turns with this one. */
   readonly before: Program | undefined;
-  /** The folder of another libtorch, to be measured in turns with the one in use. */
+  /** The folder of another libtorch, measured in turns with the current one. */
   readonly libtorch: string | undefined;
   readonly tell: (text: string) => void;
 }
 
-/** One cell of the table: which layers have adapters, and a batch's shape. */
+/** Which layers have adapters, and a batch's shape. */
 export interface Setting {
   readonly targets: Targets;
   readonly shape: Shape;
@@ -43,16 +43,16 @@ export function settingName({ targets, shape }: Setting): string {
   return `${targets.replace("-", targets === "query-value" ? " + " : " ")}, ${shape.rows} × ${shape.length}`;
 }
 
-/** The larger shape takes long enough for one step a turn. */
+/** The larger shape takes long enough for one step per turn. */
 export function effortFor({ effort }: Context, { shape }: Pick<Setting, "shape">): Effort {
   return shape.rows * shape.length > 2000 ? { ...effort, counts: 1 } : effort;
 }
 
 type Choice<Spec> = Pick<Spec, Extract<"method" | "precision" | "hypergradient" | "task", keyof Spec>>;
-/** Which layers have adapters, and what rows there are. */
+/** Which layers have adapters, and the rows. */
 export type Cell = { readonly targets: Targets } & Input;
 
-/** What all training and prediction has unless it is said otherwise. */
+/** Defaults of all training and prediction. */
 function common({ models, threads }: Context) {
   const head = { kind: "sequence-classification", labels: 2 } as const;
   return { model: models.roberta, rank: 8, threads, unit: "step" as const, ...head };
@@ -63,7 +63,7 @@ export function own(context: Context, cell: Cell, choice: Choice<OwnSpec>, optio
   return { program: ownWorker(), spec: spec as OwnSpec };
 }
 
-/** The same side in the other build, if there is one. */
+/** The same side in the other build, if `--before` gave one. */
 export function before({ before: program }: Context, { spec }: Side): Side | undefined {
   return program && { program, spec };
 }

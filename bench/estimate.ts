@@ -1,4 +1,4 @@
-// `npm run bench:estimate`: what `estimate` says of runs beside what they took: memory, time of a step, time of all.
+// `npm run bench:estimate`: the memory, step time and total time that `estimate` predicts, compared with what the runs took.
 import { fork } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ const { values } = parseArgs({
   },
 });
 
-/** Rows that are trained on and judged, and steps of a run: enough to take some time, few enough to be waited for. */
+/** Training and validation rows: enough for a measurable run, few enough to wait for. */
 const TRAIN = 1000;
 const VALIDATION = 64;
 
@@ -69,7 +69,7 @@ async function subjects(folder: string): Promise<Record<string, Subject>> {
   };
 }
 
-/** A process of its own that estimates or runs, and tells what it found. */
+/** Estimates or runs in a child process, and returns its figures. */
 function ask(job: "estimate" | "run", settings: RunSettings): Promise<Figures & { readonly took: number }> {
   return new Promise((resolve, reject) => {
     const began = performance.now();
@@ -81,7 +81,7 @@ function ask(job: "estimate" | "run", settings: RunSettings): Promise<Figures & 
   });
 }
 
-/** Each size with each number of batches in a gradient. */
+/** Each batch size with each number of accumulation steps. */
 function batchesOf({ batches, accumulation }: { readonly batches: string; readonly accumulation: string }) {
   const sizes = batches.split(",").map(Number);
   return accumulation.split(",").flatMap((count) => sizes.map((size) => ({ size, count: Number(count) })));
@@ -120,26 +120,30 @@ for (let round = 0; round < Number(values.rounds); round++)
           output: join(scratch, "run"),
           overwrite: true,
         } as const;
-        const said = await ask("estimate", settings);
-        const did = await ask("run", settings);
-        const ratios = { memory: said.memory / did.memory, step: said.step / did.step, whole: said.whole / did.whole };
+        const predicted = await ask("estimate", settings);
+        const actual = await ask("run", settings);
+        const ratios = {
+          memory: predicted.memory / actual.memory,
+          step: predicted.step / actual.step,
+          whole: predicted.whole / actual.whole,
+        };
         const row = [
           name,
           method,
           batch.count > 1 ? `${batch.count} × ${batch.size}` : String(batch.size),
-          mebibytes(said.memory),
-          mebibytes(did.memory),
-          ratioOf(said.memory, did.memory),
-          `${said.step.toFixed(2)} s`,
-          `${did.step.toFixed(2)} s`,
-          ratioOf(said.step, did.step),
-          `${said.whole.toFixed(1)} s`,
-          `${did.whole.toFixed(1)} s`,
-          ratioOf(said.whole, did.whole),
+          mebibytes(predicted.memory),
+          mebibytes(actual.memory),
+          ratioOf(predicted.memory, actual.memory),
+          `${predicted.step.toFixed(2)} s`,
+          `${actual.step.toFixed(2)} s`,
+          ratioOf(predicted.step, actual.step),
+          `${predicted.whole.toFixed(1)} s`,
+          `${actual.whole.toFixed(1)} s`,
+          ratioOf(predicted.whole, actual.whole),
         ];
         lines.push(`| ${row.join(" | ")} |`);
-        results.push({ row: row.slice(0, 3).join(" "), model: name, ...ratios, took: said.took });
-        tell(`${lines.at(-1)} answered in ${said.took.toFixed(1)} s`);
+        results.push({ row: row.slice(0, 3).join(" "), model: name, ...ratios, took: predicted.took });
+        tell(`${lines.at(-1)} estimated in ${predicted.took.toFixed(1)} s`);
       }
 
 const summary = (["memory", "step", "whole"] as const).map((key) => {
@@ -153,7 +157,7 @@ const page = [
   ...lines,
   "",
   ...summary.map((line) => `- ${line}`),
-  `- slowest answer: ${slowest.toFixed(1)} s`,
+  `- slowest estimate: ${slowest.toFixed(1)} s`,
   "",
 ].join("\n");
 mkdirSync(values.output, { recursive: true });

@@ -1,4 +1,4 @@
-// Random models as files for llama.cpp, in bfloat16 but for norms and biases.
+// Random models as GGUF files for llama.cpp, in bfloat16 except for norms and biases.
 
 import type { JsonObject } from "../src/files/json.js";
 import { openCheckpoint } from "../src/io/checkpoint.js";
@@ -10,14 +10,14 @@ import type { RandomModel } from "./randomModel.js";
 
 interface Family {
   readonly architecture: string;
-  /** Of a layer in the checkpoint. */
+  /** Matches a layer's tensor names in the checkpoint. */
   readonly layer: RegExp;
-  /** The names in GGUF files, by those in the checkpoint: within layers and outside. */
+  /** GGUF names by checkpoint names, within layers and outside. */
   readonly names: Readonly<Record<string, string>>;
-  /** Weights of transformers' `Conv1D`, which lie turned round. */
-  readonly turned?: RegExp;
+  /** Weights of transformers' `Conv1D`, which are stored transposed. */
+  readonly transposed?: RegExp;
   metadata(config: JsonObject): Readonly<Record<string, GgufValue>>;
-  /** Heads whose rows llama.cpp has in another order, of some weights. */
+  /** The number of heads, for weights whose rows llama.cpp orders differently. */
   heads?(name: string, config: JsonObject): number | undefined;
 }
 
@@ -71,7 +71,7 @@ const FAMILIES: Readonly<Record<Exclude<RandomModel, "roberta">, Family>> = {
       "mlp.c_fc": "ffn_up",
       "mlp.c_proj": "ffn_down",
     },
-    turned: /(c_attn|c_proj|c_fc)\.weight$/,
+    transposed: /(c_attn|c_proj|c_fc)\.weight$/,
     metadata: (config) => ({
       context_length: count(config.n_positions),
       embedding_length: count(config.n_embd),
@@ -83,7 +83,7 @@ const FAMILIES: Readonly<Record<Exclude<RandomModel, "roberta">, Family>> = {
   },
 };
 
-/** Writes the model in `folder` as a GGUF file. Its vocabulary is made up: nothing but token ids is ever asked for. */
+/** Writes the model in `folder` as a GGUF file. Its vocabulary is made up, as the benchmark uses token ids only. */
 export function writeRandomGguf(folder: string, name: keyof typeof FAMILIES, path: string): void {
   const checkpoint = openCheckpoint(folder);
   try {
@@ -119,17 +119,17 @@ function vocabulary({ vocab_size }: JsonObject): (readonly [string, GgufValue])[
 type Checkpoint = ReturnType<typeof openCheckpoint>;
 
 function entryOf({ readTensor, info, config }: Checkpoint, family: Family, name: string): GgufEntry {
-  const isTurned = family.turned?.test(name) ?? false;
+  const isTransposed = family.transposed?.test(name) ?? false;
   const { shape } = info(name);
   const heads = family.heads?.(name.replace(/\.weight$/, ""), config);
   return {
     name: ggufName(family, name),
     type: shape.length === 1 ? "F32" : "BF16",
-    shape: isTurned ? shape.toReversed() : shape,
+    shape: isTransposed ? shape.toReversed() : shape,
     tensor() {
       const values = readTensor(name);
       if (heads !== undefined) return torch.contiguous(interleaveHalves(values, heads));
-      return isTurned ? torch.contiguous(torch.t(values)) : values;
+      return isTransposed ? torch.contiguous(torch.t(values)) : values;
     },
   };
 }
@@ -137,6 +137,6 @@ function entryOf({ readTensor, info, config }: Checkpoint, family: Family, name:
 function ggufName({ names, layer }: Family, name: string): string {
   const [, index, part, kind] = layer.exec(name) ?? [];
   const found = names[part ?? name.replace(/\.(weight|bias)$/, "")];
-  if (found === undefined) throw new Error(`There is no name in GGUF files for ${name}.`);
+  if (found === undefined) throw new Error(`${name} has no name in GGUF files.`);
   return index === undefined ? `${found}.${name.split(".").at(-1)}` : `blk.${index}.${found}.${kind}`;
 }

@@ -1,24 +1,24 @@
 import type { Machine } from "./machine.js";
 import type { Goal } from "./rows.js";
 
-/** What the rows have to reach on one kind of processor. */
+/** The ratios to reach on one kind of processor. */
 export interface Goals {
-  /** LoRA and DoRA steps against PEFT in its fastest way. */
+  /** LoRA and DoRA steps against PEFT in its fastest precision. */
   readonly peft: { readonly lora: Goal; readonly dora: Goal; readonly doraAllLinear: Goal };
-  /** A LoRA step against its frozen products. */
+  /** A LoRA step against its frozen products alone. */
   readonly limit: Goal;
   /** Against our LoRA step. */
   readonly cost: { readonly dora: Goal; readonly forwardDifference: Goal; readonly exact: Goal };
   readonly published: { readonly queryValue: Goal; readonly allLinear: Goal };
-  /** Prediction, and training on rows as published, against peers that bucket by length. */
+  /** Prediction, and training on published data sets, against peers that bucket by length. */
   readonly real: Goal;
   readonly start: Goal;
-  /** Against the build before; `others`, which must not get slower, by more than turns differ. */
+  /** Against the previous build; `others` must not get slower, beyond the noise between turns. */
   readonly before: { readonly lora: Goal; readonly others: Goal; readonly real: Goal; readonly memory: Goal };
   readonly memory: { readonly peft: Goal; readonly exact: Goal };
-  /** A language model's LoRA step against PEFT's, and what other methods cost beside it. */
+  /** A language model's LoRA step against PEFT's, and the cost of other methods relative to it. */
   readonly language: { readonly peft: Goal; readonly memory: Goal; readonly dora: Goal; readonly search: Goal };
-  /** Tokens a second against others', and of many prompts at once against one's; the time to the first token. */
+  /** Tokens per second against peers, and of many prompts at once against one; time to the first token. */
   readonly generate: {
     readonly transformers: Goal;
     readonly llamaCpp: Goal;

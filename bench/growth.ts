@@ -1,4 +1,4 @@
-// `npm run bench:growth`: how a step's time grows with tokens, rank, layers and length; a figure each, and the numbers.
+// `npm run bench:growth`: how a step's time grows with tokens, rank, layers and length; writes a figure for each, and the numbers.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -36,7 +36,7 @@ interface Sweep {
 const SWEEPS: readonly Sweep[] = [
   {
     name: "tokens",
-    axis: "tokens in a batch",
+    axis: "tokens per batch",
     title: "6 layers, rank 8, rows of 64 tokens",
     points: [4, 8, 16, 32, 64].map((rows) => ({ ...BASE, rows, x: rows * BASE.length })),
   },
@@ -54,8 +54,8 @@ const SWEEPS: readonly Sweep[] = [
   },
   {
     name: "length",
-    axis: "tokens in a row",
-    title: `6 layers, rank 8, ${TOKENS} tokens a batch`,
+    axis: "tokens per row",
+    title: `6 layers, rank 8, ${TOKENS} tokens per batch`,
     points: [16, 32, 64, 128, 256, 512].map((length) => ({ ...BASE, length, rows: TOKENS / length, x: length })),
   },
 ];

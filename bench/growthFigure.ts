@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import { COLOURS, document, standalone } from "./svg.js";
+import { COLORS, document, standalone } from "./svg.js";
 
 export interface GrowthPoint {
   readonly x: number;
@@ -7,7 +7,7 @@ export interface GrowthPoint {
   readonly seconds: number;
 }
 
-/** An SVG of its own: a step's seconds over `axis`, both logarithmic, so that growth in proportion is a straight line. */
+/** A standalone SVG: seconds per step over `axis`, both logarithmic, so that proportional growth is a straight line. */
 export function drawGrowth(points: readonly GrowthPoint[], { axis, title }: { axis: string; title: string }): string {
   const methods = [...new Set(points.map(({ method }) => method))];
   const xs = [...new Set(points.map(({ x }) => x))];
@@ -19,13 +19,13 @@ export function drawGrowth(points: readonly GrowthPoint[], { axis, title }: { ax
     marginRight: 210,
     marginBottom: 42,
     style: { fontSize: "13px", background: "none", color: "#808080" },
-    color: { domain: methods, range: COLOURS },
+    color: { domain: methods, range: COLORS },
     x: { type: "log", base: 2, ticks: xs, tickFormat: String, label: axis, labelAnchor: "right", labelArrow: "none" },
-    y: { type: "log", base: 2, label: `seconds a step · ${title}`, labelArrow: "none", tickFormat: String },
+    y: { type: "log", base: 2, label: `seconds per step · ${title}`, labelArrow: "none", tickFormat: String },
     marks: [
       Plot.gridY({ stroke: "#808080", strokeOpacity: 0.25 }),
       Plot.line(points, { x: "x", y: "seconds", stroke: "method", strokeWidth: 2 }),
-      Plot.dot(points, { x: "x", y: "seconds", fill: "method", r: 3.5, title: told }),
+      Plot.dot(points, { x: "x", y: "seconds", fill: "method", r: 3.5, title: described }),
       Plot.text(labels(points.filter(({ x }) => x === xs.at(-1))), {
         x: "x",
         y: "at",
@@ -40,13 +40,13 @@ export function drawGrowth(points: readonly GrowthPoint[], { axis, title }: { ax
     (method) =>
       `${method}: ${points
         .filter((p) => p.method === method)
-        .map(told)
+        .map(described)
         .join(", ")}`,
   );
   return standalone(plot.outerHTML, `${axis}. ${alt.join("; ")}`);
 }
 
-/** Where each curve's name stands: at its end, or as far above the one below that both can be read. */
+/** Positions of the curves' names: at the curve's end, moved up where two names would overlap. */
 function labels(ends: readonly GrowthPoint[]): (GrowthPoint & { readonly at: number })[] {
   let floor = 0;
   return [...ends]
@@ -58,4 +58,4 @@ function labels(ends: readonly GrowthPoint[]): (GrowthPoint & { readonly at: num
     });
 }
 
-const told = ({ x, seconds }: GrowthPoint): string => `${x}: ${seconds.toFixed(2)} s`;
+const described = ({ x, seconds }: GrowthPoint): string => `${x}: ${seconds.toFixed(2)} s`;

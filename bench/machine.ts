@@ -6,10 +6,10 @@ export interface Machine {
   readonly cores: number;
   readonly memoryGiB: number;
   readonly system: string;
-  /** The processor's instructions for matrix products in bfloat16. */
+  /** The processor's instruction set for bfloat16 matrix products. */
   readonly bfloat16: string;
   readonly loadAverage: number;
-  /** Settings of the environment that were taken out for all sides. */
+  /** Environment variables that were removed for all sides. */
   readonly unpinned: readonly string[];
 }
 

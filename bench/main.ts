@@ -1,4 +1,4 @@
-// `npm run bench`: measures this program against its peers on this machine, in one run. See README.md.
+// `npm run bench`: measures bidora against its peers on this machine, in one run. See README.md.
 import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,18 +18,18 @@ import { scratchFolder } from "./scratch.js";
 import { peers } from "./venv.js";
 
 const HELP = `npm run bench -- [options]
-  --only a,b      of ${Object.keys(COMPARISONS).join(", ")}
-  --shapes R×L,…  of the batches of one length: rows × tokens (16x64,32x128; quick: 16x64)
+  --only a,b      some of ${Object.keys(COMPARISONS).join(", ")}
+  --shapes R×L,…  batches without padding: rows × tokens (16x64,32x128; quick: 16x64)
   --quick         the smaller batches, few rounds: an impression, not a result
-  --rounds N      turns of each side (7; quick: 3)
-  --threads N     of each side (all cores)
-  --clock C       wall, or cpu: processor time, which with --threads 1 can be trusted on a busy machine
-  --before FOLDER another checkout of this program, set up, to be measured in turns with this one
-  --libtorch FOLDER another libtorch (as LIBTORCH names one), for the comparison of that name
-  --data FOLDER   with glue/ and tokenizers/ (../shared/data)
-  --output FOLDER for results.md and results.json (bench/results)
-BENCH_VENV names a Python environment with torch, transformers and peft to use instead of a throw-away one; BENCH_MODEL a
-folder with the MiniLM encoder.`;
+  --rounds N      rounds, in each of which every side takes a turn (7; quick: 3)
+  --threads N     threads of each side (all cores)
+  --clock C       wall, or cpu: processor time, which with --threads 1 is reliable on a busy machine
+  --before FOLDER another checkout of bidora, set up, to compare with
+  --libtorch FOLDER another libtorch (as in LIBTORCH), for the comparison libtorch
+  --data FOLDER   folder with glue/ and tokenizers/ (../shared/data)
+  --output FOLDER folder for results.md and results.json (bench/results)
+BENCH_VENV names a Python environment with torch, transformers and peft to use instead of a throw-away one; BENCH_MODEL names
+a folder with the MiniLM encoder.`;
 
 const { values } = parseArgs({
   options: {
@@ -52,10 +52,9 @@ const tell = (text: string) => process.stderr.write(`${text}\n`);
 function chosenNames(): string[] {
   const names = values.only?.split(",") ?? Object.keys(COMPARISONS);
   const unknown = names.find((name) => !(name in COMPARISONS));
-  if (unknown !== undefined)
-    throw new Error(`There is no ${unknown} to measure; there are ${Object.keys(COMPARISONS).join(", ")}.`);
+  if (unknown !== undefined) throw new Error(`--only takes ${Object.keys(COMPARISONS).join(", ")}; got ${unknown}.`);
   if (values.only !== undefined && names.includes("libtorch") !== (values.libtorch !== undefined))
-    throw new Error("--libtorch FOLDER and the comparison libtorch in --only need each other.");
+    throw new Error("--libtorch FOLDER and --only with libtorch must be given together.");
   return names;
 }
 
@@ -68,7 +67,7 @@ function chosenShapes(): Shape[] {
   });
 }
 
-/** Measures one comparison after the other; one that fails is told of and left out. */
+/** Measures one comparison after the other; a failing one is reported and left out. */
 async function measure(
   names: readonly string[],
   context: Context,
@@ -123,7 +122,7 @@ async function versions(python: string): Promise<Record<string, string>> {
   return { ...ours, ...(JSON.parse(stdout) as Record<string, string>) };
 }
 
-/** The files hold what was measured so far; the table grows on stdout. */
+/** Rewrites the result files with everything measured so far. */
 function write(results: Results): void {
   mkdirSync(values.output, { recursive: true });
   writeFileSync(join(values.output, "results.md"), markdown(results));

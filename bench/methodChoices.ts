@@ -2,7 +2,7 @@ import type { OwnSpec, Shape } from "./protocol.js";
 
 export type MethodChoice = Pick<OwnSpec, "method" | "hypergradient">;
 
-/** The methods that figures compare, by the names that they have there. */
+/** The methods that the figures compare, by their names in the figures. */
 export const METHOD_CHOICES: Readonly<Record<string, MethodChoice>> = {
   LoRA: { method: "lora" },
   DoRA: { method: "dora" },
@@ -10,7 +10,7 @@ export const METHOD_CHOICES: Readonly<Record<string, MethodChoice>> = {
   "BiDoRA, exact": { method: "bidora", hypergradient: "exact" },
 };
 
-/** Where a figure's steps are taken. */
+/** The model and rows of a figure's steps. */
 export interface StepPlace {
   readonly model: string;
   readonly threads: number;
@@ -18,7 +18,7 @@ export interface StepPlace {
   readonly shape: Shape;
 }
 
-/** A step as figures show it: all linear layers adapted, bfloat16. */
+/** A step as the figures show it: all linear layers adapted, in bfloat16. */
 export function stepOf(choice: MethodChoice, place: StepPlace): OwnSpec {
   const head = { kind: "sequence-classification", labels: 2 } as const;
   const common = { task: "train", unit: "step", targets: "all-linear", precision: "bfloat16" } as const;

@@ -37,7 +37,7 @@ const CONFIGS = {
 
 const KINDS = { bert: "sequence-classification", gpt2: "causal-lm" } as const;
 
-/** Writes a model folder of such a size with random weights, which needs no Python; the tokenizer's files are copied from another. */
+/** Writes a model folder of this size with random weights, without Python; the tokenizer's files are copied. */
 export function writePlainModel(
   folder: string,
   name: keyof typeof CONFIGS,

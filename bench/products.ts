@@ -1,5 +1,5 @@
-// `npm run bench:products`: every way to multiply by a frozen weight, what the program's own rule takes, and its share of the
-// best. See README.md.
+// `npm run bench:products`: every way to multiply by a frozen weight, and how close to the fastest the program's choice comes.
+// See README.md.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -9,7 +9,7 @@ import { ROWS, WEIGHTS } from "./products/shapes.js";
 import { ROOT, unpinEnvironment } from "./programs.js";
 
 const HELP = `npm run bench:products -- [options]
-  --quick         BERT base with 64 and 782 rows, few turns: an impression
+  --quick         BERT base with 64 and 782 rows, few turns: an impression, not a result
   --models a,b    of ${Object.keys(WEIGHTS).join(", ")}
   --rows n,n      numbers of rows (${ROWS.join(",")})
   --types a,b     bfloat16,float32
@@ -30,7 +30,7 @@ const { values } = parseArgs({
   },
 });
 
-/** The least rate that the program may have of the best way's. */
+/** The program must reach at least this share of the fastest way's rate. */
 const GOAL = 0.85;
 
 const say = (text: string) => void process.stdout.write(`${text}\n`);

@@ -1,4 +1,4 @@
-// `npm run bench:profile`: where the time of a step goes, or of a continuation, by libtorch's own profiler.
+// `npm run bench:profile`: where the time of a training step or a generation goes, from libtorch's profiler.
 import { parseArgs } from "node:util";
 import { randomIds, seeded } from "./chatRows.js";
 import { machine } from "./machine.js";
@@ -64,11 +64,11 @@ try {
     const { seconds, nativeSeconds, calls, pageFaults } = metered;
     const outside = ((1 - nativeSeconds / seconds) * 100).toFixed(2);
     process.stdout.write(
-      `A step: ${(seconds * 1000).toFixed(0)} ms, ${calls.toFixed(0)} native calls, ${outside} % outside of them, ${pageFaults.toFixed(0)} page faults\n\n`,
+      `One step: ${(seconds * 1000).toFixed(0)} ms, ${calls.toFixed(0)} native calls, ${outside} % of the time outside them, ${pageFaults.toFixed(0)} page faults\n\n`,
     );
     const total = profiled.seconds * 1000;
-    process.stdout.write(table("Outermost operators and backward nodes, ms a step", profiled.nodes, total));
-    process.stdout.write(table("\nBy the operator that did the work itself, ms a step", profiled.kernels, total));
+    process.stdout.write(table("Outermost operators and backward nodes, ms per step", profiled.nodes, total));
+    process.stdout.write(table("\nOperators by self time, ms per step", profiled.kernels, total));
   }
 } finally {
   await worker.end();

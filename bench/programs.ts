@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { Program } from "./workerProcess.js";
 
-/** The repository, seen from the compiled files in build/bench/bench. */
+/** The repository's root, relative to the compiled files in build/bench/bench. */
 export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 const PEERS = `${ROOT}bench/peers`;
@@ -32,12 +32,12 @@ export function peerScript(python: string, script: string, args: readonly string
 }
 
 /**
- * Settings that a workplace makes for other reasons and that slow either side down: a BLAS held to an older processor, and
- * fewer threads. They are taken out for all sides.
+ * Environment variables that would slow a side down: they pin BLAS to an older processor or limit the threads. They are removed
+ * for all sides.
  */
 const PINNED = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"];
 
-/** Takes them out of this process's environment, which workers inherit; returns their names. */
+/** Removes them from this process's environment, which workers inherit; returns the removed names. */
 export function unpinEnvironment(): string[] {
   const found = PINNED.filter((name) => process.env[name] !== undefined);
   for (const name of found) delete process.env[name];

@@ -1,4 +1,4 @@
-// What the benchmark and its workers say to each other: one JSON object a line, each request answered before the next.
+// The protocol between the benchmark and its workers: one JSON object per line, each request answered before the next.
 
 export type Precision = "float32" | "bfloat16";
 
@@ -15,17 +15,17 @@ export interface Shape {
   readonly length: number;
 }
 
-/** Rows from a file, in batches that each side makes. */
+/** Rows from a file, which each side batches itself. */
 export interface RealRows {
   readonly data: string;
   readonly batchSize: number;
-  /** Both sides take them in the file's order, so that each batch has the same rows; else each draws its own. */
+  /** Both sides keep the file's order, so that their batches have the same rows; otherwise each side shuffles. */
   readonly isInOrder?: boolean;
-  /** Peers sort rows by length within stretches of so many batches; without it batches are drawn at random. */
+  /** Peers sort rows by length within mega-batches of this many batches; by default, batches are random. */
   readonly bucketBatches?: number;
 }
 
-/** What a file of rows holds. A language model's `label` has the token itself, or -100, at each place: transformers' labels. */
+/** A file of rows. A language model's `label` is transformers' labels: at each position the token itself, or -100. */
 export interface FileOfRows {
   readonly rows: readonly { readonly ids: readonly number[]; readonly label: number | readonly number[] }[];
 }
@@ -39,9 +39,9 @@ interface Common {
   readonly targets: Targets;
   readonly rank: number;
   readonly threads: number;
-  /** Outputs of the head; 1 for regression, none for a language model. */
+  /** Outputs of the head; 1 for regression, 0 for a language model. */
   readonly labels: number;
-  /** What one count of `run` is: a step, or all batches of the data once. */
+  /** What one count of `run` does: a step, or one pass over the data. */
   readonly unit: "step" | "pass";
 }
 
@@ -62,29 +62,29 @@ export type PeerSpec = Common &
     readonly precision: PeerPrecision;
   };
 
-/** The published search in PyTorch: float32, the one type that it was published in. */
+/** The published search in PyTorch, in float32 as published. */
 export type PublishedSpec = Common & Input;
 
-/** Prompts that are gone on with all at once, by the likeliest token, to `newTokens` each: what one count of `run` is. */
+/** One count of `run` generates `newTokens` tokens for every prompt, greedily and in one batch. */
 export interface GenerateSpec {
   readonly task: "generate";
-  /** For llama.cpp a GGUF file. */
+  /** A model folder; for llama.cpp, a GGUF file. */
   readonly model: string;
   readonly precision: Precision;
   readonly threads: number;
-  /** Token ids; all of one length. */
+  /** Token ids; all prompts have the same length. */
   readonly prompts: readonly (readonly number[])[];
   readonly newTokens: number;
 }
 
-/** So many bytes are read from memory, more than caches hold: what one count of `run` is. */
+/** One count of `run` reads this many bytes of memory, more than the caches hold. */
 export interface ReadSpec {
   readonly task: "read";
   readonly bytes: number;
   readonly threads: number;
 }
 
-/** What our own worker is told. */
+/** A task for our own worker. */
 export type WorkerSpec = OwnSpec | GenerateSpec | ReadSpec;
 
 export type Spec = WorkerSpec | PeerSpec | PublishedSpec;
@@ -93,27 +93,27 @@ export type Request =
   | { readonly command: "prepare"; readonly spec: Spec }
   | { readonly command: "run"; readonly count: number }
   | { readonly command: "memory" }
-  /** Ours alone: `count` steps with each native call timed. */
+  /** Our worker only: `count` steps with every native call timed. */
   | { readonly command: "meter"; readonly count: number }
-  /** Ours alone: `count` steps under libtorch's own profiler. */
+  /** Our worker only: `count` steps under libtorch's profiler. */
   | { readonly command: "profile"; readonly count: number };
 
 export type Facts = Readonly<Record<string, string | number | boolean>>;
 
 export interface Memory {
-  /** `VmHWM`: the most that was resident since the process began. */
+  /** `VmHWM`: the process's peak resident memory. */
   readonly peakMiB: number;
   readonly residentMiB: number;
 }
 
-/** For each count: wall time, and processor time of all threads together. */
+/** For each count: wall time, and processor time summed over all threads. */
 export interface Timed {
   readonly seconds: readonly number[];
   readonly cpuSeconds: readonly number[];
 }
 
 export interface Metered {
-  /** Wall time of a step, of which inside native calls, the number of these, and of pages faulted in. */
+  /** Per step: wall time, the part of it inside native calls, the number of native calls, and page faults. */
   readonly seconds: number;
   readonly nativeSeconds: number;
   readonly calls: number;
@@ -123,7 +123,7 @@ export interface Metered {
 export interface ProfileRow {
   readonly name: string;
   readonly pass: "forward" | "backward" | "optimizer and others";
-  /** In a step. */
+  /** Calls per step. */
   readonly calls: number;
   readonly milliseconds: number;
 }

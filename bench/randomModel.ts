@@ -3,12 +3,12 @@ import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { peerScript } from "./programs.js";
 
-/** Models whose sizes random ones have, with the number of their layers. */
+/** Models whose sizes are used, with their number of layers. */
 export const RANDOM_MODELS = { roberta: 12, smollm2: 30, gpt2: 12 } as const;
 
 export type RandomModel = keyof typeof RANDOM_MODELS;
 
-/** Writes a model with random weights and no dropout into `folder` unless it is there, and returns that. */
+/** Writes a model with random weights and no dropout into `folder` unless it exists; returns the folder. */
 export async function randomModel(
   python: string,
   folder: string,

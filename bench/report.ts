@@ -12,7 +12,7 @@ export interface Results {
   readonly rows: readonly Row[];
 }
 
-/** The results as a page. */
+/** The results as a Markdown page. */
 export function markdown(results: Results): string {
   return [...facts(results), "", ...table(results.rows), ""].join("\n");
 }
@@ -25,9 +25,9 @@ function facts({ machine, threads, effort, quick, versions }: Results): string[]
     `- Versions: ${Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(", ")}`,
-    `- ${threads} threads a side, ${clock}, ${effort.rounds} rounds of ${effort.counts} in turns; ratios are the median over the rounds (lowest to highest)${quick ? "; quick mode: an impression, not a result" : ""}`,
-    `- Goals are those of processors ${hasAmx(machine) ? "with" : "without"} AMX`,
-    ...(unpinned.length ? [`- Taken out of the environment for all sides: ${unpinned.join(", ")}`] : []),
+    `- ${threads} threads per side, ${clock}, ${effort.rounds} rounds of ${effort.counts} in turns; ratios are the median over the rounds (lowest to highest)${quick ? "; quick mode: an impression, not a result" : ""}`,
+    `- Goals are for processors ${hasAmx(machine) ? "with" : "without"} AMX`,
+    ...(unpinned.length ? [`- Removed from the environment for all sides: ${unpinned.join(", ")}`] : []),
   ];
 }
 
@@ -37,7 +37,7 @@ function table(rows: readonly Row[]): string[] {
   return [line(HEADER), line(HEADER.map(() => "---")), ...tableLines(rows)];
 }
 
-/** The table's lines without its head. */
+/** The table's rows, without its header. */
 export function tableLines(rows: readonly Row[]): string[] {
   return rows.map((row) =>
     line([row.what, row.setting, row.against, row.ours, row.theirs, ratioText(row), goalText(row.goal), met(row)]),

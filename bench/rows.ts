@@ -1,6 +1,6 @@
 import { type Measured, median, type Ratio } from "./compare.js";
 
-/** What a ratio has to be: at least so many times as fast, or at most so much of the time (or memory). */
+/** The ratio to reach: a minimum speedup, or a maximum share of the time or memory. */
 export type Goal = { readonly atLeast: number } | { readonly atMost: number };
 
 /** One line of the table. */
@@ -10,7 +10,7 @@ export interface Row {
   readonly against: string;
   readonly goal: Goal | undefined;
   readonly ratio: Ratio;
-  /** The two figures that the ratio comes from, with their units. */
+  /** The two figures behind the ratio, with their units. */
   readonly ours: string;
   readonly theirs: string;
 }
@@ -30,7 +30,7 @@ export function mebibytes({ memory }: Measured): string {
   return `${memory.peakMiB.toFixed(0)} MiB`;
 }
 
-/** A ratio of two figures that were measured once. */
+/** The ratio of two figures that were each measured once. */
 export function single(value: number): Ratio {
   return { median: value, low: value, high: value };
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A folder for files of this process, which is removed when it ends, by Ctrl-C too. */
+/** A temporary folder that is removed when the process ends, also by Ctrl-C. */
 export function scratchFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "bidora-bench-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));

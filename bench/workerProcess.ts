@@ -9,7 +9,7 @@ export interface Program {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** One side of a comparison, in a process of its own that waits while the others run. */
+/** One side of a comparison, in its own process, which waits while the others run. */
 export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -20,12 +20,12 @@ export class WorkerProcess {
     const env = { ...process.env, ...program.environment };
     this.#child = spawn(program.command, program.args, { env, stdio: ["pipe", "pipe", "pipe"] });
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => this.#errors.push(text));
-    this.#child.stdin?.on("error", () => {}); // A worker that died is noticed by its missing answer.
+    this.#child.stdin?.on("error", () => {}); // a dead worker is noticed by its missing answer
     this.#reader = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream });
     this.#lines = this.#reader[Symbol.asyncIterator]();
   }
 
-  /** @throws Error with the worker's own words when it fails */
+  /** @throws Error with the worker's message if it fails */
   async ask<C extends Request["command"]>(request: Extract<Request, { command: C }>): Promise<Answers[C]> {
     this.#child.stdin?.write(`${JSON.stringify(request)}\n`);
     const line = await this.#lines.next();
@@ -43,8 +43,8 @@ export class WorkerProcess {
 }
 
 /**
- * A worker that is told what to do and has done it `warmUps` times: first calls allocate, and choose their kernels.
- * @throws Error with the worker's own words when it fails
+ * Starts a worker, prepares it, and runs its task `warmUps` times: first calls allocate memory and select kernels.
+ * @throws Error with the worker's message if it fails
  */
 export async function startWorker(
   { program, spec }: { readonly program: Program; readonly spec: Spec },

@@ -1,4 +1,4 @@
-// Generation, greedy, beside transformers and llama.cpp.
+// Greedy generation, compared with transformers and llama.cpp.
 import { join } from "node:path";
 import { compare, faster, type Measured, median, ratio, ratioBy } from "../compare.js";
 import { before, type Context } from "../context.js";
@@ -14,7 +14,7 @@ const PROMPT = 32;
 const NEW_TOKENS = 128;
 const AT_ONCE = 16;
 const LONG_PROMPT = 1024;
-/** Of the memory that is read beside: more than caches hold. */
+/** Bytes read to measure memory bandwidth: more than the caches hold. */
 const READ_BYTES = 2 ** 29;
 
 export async function generate(context: Context, model: LanguageModel): Promise<Row[]> {
@@ -76,7 +76,7 @@ function rate({ rounds }: Measured, prompts: number): string {
   return `${((prompts * NEW_TOKENS) / median(rounds)).toFixed(1)} tokens/s`;
 }
 
-/** Weights are read once for each token: the first one's prompt is computed in one go. */
+/** Each new token reads the weights once: the whole prompt is a single pass. */
 function bandwidth(setting: string, generated: Measured, read: Measured): Row {
   const bytes = NEW_TOKENS * (generated.facts.weightBytes as number);
   const gigabytes = (bytes: number, { rounds }: Measured) => `${(bytes / median(rounds) / 1e9).toFixed(1)} GB/s`;

@@ -1,4 +1,4 @@
-// Who goes on from prompts, and from which.
+// The sides of the generation comparisons, and their prompts.
 import { randomIds, seeded } from "../chatRows.js";
 import type { Effort, Measured, Side } from "../compare.js";
 import type { Context } from "../context.js";
@@ -6,7 +6,7 @@ import { generateWorker, llamaCppWorker, ownWorker } from "../programs.js";
 import type { GenerateSpec, Precision } from "../protocol.js";
 import { generated, inCommon } from "../sameTokens.js";
 
-/** What is gone on with, and how far. */
+/** The prompts, and the number of new tokens per prompt. */
 export type Job = Pick<GenerateSpec, "prompts" | "newTokens">;
 
 /** Prompts of random tokens. */
@@ -15,10 +15,10 @@ export const job = (prompts: number, length: number, newTokens: number): Job => 
   return { prompts: Array.from({ length: prompts }, () => randomIds(length, random)), newTokens };
 };
 
-/** Where generation is measured. */
+/** A model to generate with, and how much to measure. */
 export interface Place {
   readonly context: Context;
-  /** Of the model, in the table. */
+  /** The model's name in the table. */
   readonly name: string;
   readonly model: string;
   readonly effort: Effort;
@@ -41,7 +41,7 @@ export function llamaCpp({ context: { threads } }: Place, gguf: string, job: Job
   return { program: llamaCppWorker(), spec: { task: "generate", model: gguf, threads, precision: "bfloat16", ...job } };
 }
 
-/** Tells how far others' tokens are ours. @throws Error where a side went on to another number of them */
+/** Logs how many tokens each side has in common with ours before the first difference. @throws Error if a side generated another number of tokens */
 export function compareTokens(
   { tell }: Context,
   { prompts, newTokens }: Job,
@@ -51,6 +51,6 @@ export function compareTokens(
   const [own] = generated(ours, prompts.length, newTokens) as [number[]];
   for (const [name, side] of Object.entries(others)) {
     const [tokens] = generated(side, prompts.length, newTokens) as [number[]];
-    tell(`  ${name}: the first ${inCommon(own, tokens)} of ${newTokens} tokens are ours`);
+    tell(`  ${name}: the first ${inCommon(own, tokens)} of ${newTokens} tokens match ours`);
   }
 }

@@ -8,7 +8,7 @@ import { REAL_SETS, realPrediction, realTraining } from "./realData.js";
 import { firstStep } from "./start.js";
 import { bidora, dora, float32, lora } from "./steps.js";
 
-/** A part of the table that is measured in one go. */
+/** Rows of the table that are measured together. */
 export interface Comparison {
   readonly name: string;
   run(context: Context): Promise<Row[]>;
@@ -36,7 +36,7 @@ function modelRows(
   }));
 }
 
-/** Everything there is to measure, by the word that `--only` takes. */
+/** All comparisons, by the names that `--only` takes. */
 export const COMPARISONS: Readonly<Record<string, (context: Context) => Comparison[]>> = {
   lora: (context) => stepRows(context, "lora", lora),
   dora: (context) => stepRows(context, "dora", dora),

@@ -1,4 +1,4 @@
-// Training steps of language models, on rows as chats have them.
+// Training steps of language models on chat-like rows.
 import { join } from "node:path";
 import { CHAT_ROWS, CHAT_TOKENS, writeChatRows } from "../chatRows.js";
 import { compare, type Effort, type Measured } from "../compare.js";
@@ -8,7 +8,7 @@ import { randomModel } from "../randomModel.js";
 import type { Row } from "../rows.js";
 import { BEFORE, bothBuilds, cost, memory, peftRows, peftSides, speed } from "./stepRows.js";
 
-/** The models whose sizes are measured; quick mode takes the first. */
+/** The published models whose sizes are used; quick mode takes only the first. */
 export const LANGUAGE_MODELS = { smollm2: "SmolLM2-135M", gpt2: "GPT-2 small" } as const;
 
 export type LanguageModel = keyof typeof LANGUAGE_MODELS;
@@ -18,7 +18,7 @@ export function languageModelsOf({ quick }: Context): LanguageModel[] {
   return quick ? names.slice(0, 1) : names;
 }
 
-/** A step's rows, and what it is of. */
+/** A language model and the rows that it trains on. */
 interface Place {
   readonly context: Context;
   readonly setting: string;
@@ -60,11 +60,11 @@ async function besidePeft({ context, setting, cell, options, effort }: Place): P
   ];
 }
 
-/** Both sides train as many numbers, for as many tokens. */
+/** Checks that both sides train the same number of parameters on the same number of tokens. */
 function checkSameWork({ facts: ours }: Measured, { facts: theirs }: Measured): void {
   for (const fact of ["trained", "bearLoss"]) {
     if (ours[fact] === undefined || ours[fact] !== theirs[fact])
-      throw new Error(`The sides do not do the same: ${fact} is ${ours[fact]} on ours and ${theirs[fact]} on theirs.`);
+      throw new Error(`The sides do different work: ${fact} is ${ours[fact]} for ours and ${theirs[fact]} for theirs.`);
   }
 }
 

@@ -1,4 +1,4 @@
-// This program on the libtorch in use and on another, in turns.
+// bidora on the current libtorch and on another one, in turns.
 import { execFile } from "node:child_process";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
@@ -16,7 +16,7 @@ const CHOICES: Readonly<Record<string, Choice>> = {
   "BiDoRA step, exact": { method: "bidora", precision: "bfloat16", hypergradient: "exact" },
 };
 
-/** Builds the addon for the other libtorch unless that is there. */
+/** Builds the addon for the other libtorch unless it exists. */
 export async function otherLibtorch(context: Context, setting: Setting): Promise<Row[]> {
   const folder = resolve(context.libtorch as string);
   const environment = { LIBTORCH: folder };

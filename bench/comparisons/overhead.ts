@@ -1,9 +1,9 @@
-// What a step costs beside libtorch's own work.
+// The overhead of a step outside libtorch.
 import { type Context, own, type Setting, settingName } from "../context.js";
 import { type Row, single } from "../rows.js";
 import { startWorker } from "../workerProcess.js";
 
-/** The share of a step in which no native call was running. */
+/** The share of a step's time spent outside native calls. */
 export async function overhead(context: Context, setting: Setting): Promise<Row[]> {
   const rows: Row[] = [];
   for (const method of ["lora", "bidora"] as const) {

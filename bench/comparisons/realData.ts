@@ -1,4 +1,4 @@
-// Rows as published, their lengths mixed.
+// Published data sets, with rows of mixed lengths.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LabelMap } from "../../src/data/index.js";
@@ -24,18 +24,18 @@ export const REAL_SETS: readonly RealSet[] = [
 
 const BATCH_SIZE = 16;
 
-/** The Trainer sorts by length within stretches of so many batches, fewer where a split has less than four stretches. */
+/** The Trainer sorts by length within mega-batches of this many batches, or fewer if a split would have less than four of them. */
 const TRAINER_STRETCH = 50;
 
 interface Written {
   readonly file: string;
   /** Rows in the file. */
   readonly rows: number;
-  /** Rows of the whole split. */
+  /** Rows in the whole split. */
   readonly of: number;
 }
 
-/** The first rows of a split as token ids, in a file for all sides. */
+/** Writes the first rows of a split as token ids, in a file that all sides read. */
 async function writeRows(context: Context, { name, folder }: RealSet, split: "train" | "validation"): Promise<Written> {
   const set = namedDatasets[name];
   const { examples } = await set.load(join(context.dataFolder, "glue", folder), split);
@@ -48,7 +48,7 @@ async function writeRows(context: Context, { name, folder }: RealSet, split: "tr
   return { file, rows: encoded.length, of: examples.length };
 }
 
-/** What a row of the table is of, but for who is compared with. */
+/** What a row of the table measures, without the side that it compares with. */
 interface Place {
   readonly what: string;
   readonly setting: string;
@@ -66,12 +66,12 @@ function row(
   return { what, setting, against, goal, ratio: ratio(theirs, ours), ours: rate(ours), theirs: rate(theirs) };
 }
 
-/** Peers' sides by precision and by how they make batches. */
+/** A peer's side, by its precision and batching. */
 type Peer = (precision: PeerPrecision, batches: Pick<RealRows, "bucketBatches">) => Side;
 
 /**
- * Ours beside the peer in each precision with batches bucketed by length, and beside the build before; then beside the fastest of
- * these precisions with batches drawn at random, as the peers' defaults have it.
+ * Compares ours with the previous build and with the peer in each precision, its batches bucketed by length; then with the fastest
+ * of these precisions on random batches, which are the peers' default.
  */
 async function compareReal(
   context: Context,
@@ -101,7 +101,7 @@ async function compareReal(
   return [
     row(place, `${names.bucketed}, ${suffix}`, goals.real, bucketed.ours, best),
     row(place, `${names.random}, ${suffix}`, undefined, random.ours, random.theirs),
-    ...(bucketed.before ? [row(place, "the build before", goals.before.real, bucketed.ours, bucketed.before)] : []),
+    ...(bucketed.before ? [row(place, "the previous build", goals.before.real, bucketed.ours, bucketed.before)] : []),
   ];
 }
 
@@ -123,7 +123,7 @@ export async function realTraining(context: Context, set: RealSet): Promise<Row[
   );
 }
 
-/** The order of what is predicted is free, so the peer sorts all rows. */
+/** Predictions may be made in any order, so the peer sorts all rows by length. */
 export async function realPrediction(context: Context): Promise<Row[]> {
   const { file, rows } = await writeRows(context, REAL_SETS[0] as RealSet, "validation");
   const cell = { targets: "query-value", data: file, batchSize: BATCH_SIZE } as const;

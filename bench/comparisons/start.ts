@@ -1,4 +1,4 @@
-// From the command to the end of the first training step, as whole processes, files in the system's cache.
+// Time from the command to the end of the first training step, for whole processes with files in the page cache.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -37,7 +37,7 @@ export async function firstStep(context: Context): Promise<Row[]> {
       "--output",
       output,
     ]);
-    const isTimed = round >= 0; // the first one brings the files into the cache
+    const isTimed = round >= 0; // round -1 fills the page cache
     const own = await untilFirstStep(ours);
     if (isTimed) seconds.push(own);
     for (const { program, seconds } of peers) {
@@ -65,7 +65,7 @@ function finetune(args: readonly string[]): Program {
   return { command: process.execPath, args: [join(ROOT, "bin", "bidora.js"), "finetune", ...args, "--json"] };
 }
 
-/** Seconds until a line tells of a step; the process is then ended. */
+/** Seconds until the process reports its first step; then ends it. */
 async function untilFirstStep({ command, args }: Program): Promise<number> {
   const began = performance.now();
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });

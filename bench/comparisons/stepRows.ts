@@ -1,19 +1,19 @@
-// Rows that compare times and memory of steps, and the sides that they come from.
+// Rows that compare the time and memory of training steps, and the sides behind them.
 import { faster, type Measured, ratio } from "../compare.js";
 import { before, type Cell, type Context, own, peft } from "../context.js";
 import type { OwnSpec, PeerPrecision, PeerSpec } from "../protocol.js";
 import { type Goal, mebibytes, milliseconds, type Row, single } from "../rows.js";
 
-/** What a row is of, but for its figures. */
+/** A row without its figures. */
 export type Place = Pick<Row, "what" | "against"> & { readonly setting: string; readonly goal?: Goal };
 
-/** Our time against theirs: how many times as fast we are. */
+/** Our speedup over theirs. */
 export function speed({ setting, goal, ...place }: Place, ours: Measured, theirs: Measured): Row {
   const figures = { ours: milliseconds(ours), theirs: milliseconds(theirs) };
   return { ...place, ...figures, setting, goal, ratio: ratio(theirs, ours) };
 }
 
-/** Our time as a multiple of a base's. */
+/** Our time as a multiple of a base time. */
 export function cost({ setting, goal, ...place }: Place, ours: Measured, base: Measured): Row {
   const figures = { ours: milliseconds(ours), theirs: milliseconds(base) };
   return { ...place, ...figures, setting, goal, ratio: ratio(ours, base) };
@@ -33,7 +33,7 @@ export function peftSides(context: Context, cell: Cell, method: "lora" | "dora",
 
 type PeftMeasured = Readonly<Record<keyof ReturnType<typeof peftSides>, Measured>>;
 
-/** The goal's row, against the fastest; and one against autocast, which PEFT's users take first, where that is another. */
+/** A row against PEFT's fastest precision, which the goal is for; and, if that is not autocast, a row against autocast, which most PEFT users choose. */
 export function peftRows(
   place: Omit<Place, "against">,
   ours: Measured,
@@ -48,9 +48,9 @@ export function peftRows(
     : [fastest, speed({ ...rest, against: "PEFT, bfloat16 autocast" }, ours, autocast)];
 }
 
-export const BEFORE = "the build before";
+export const BEFORE = "the previous build";
 
-/** Our choice in this build and, with `--before`, in the other. */
+/** The same configuration in this build and, with `--before`, in the other. */
 export function bothBuilds(
   context: Context,
   cell: Cell,

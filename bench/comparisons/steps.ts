@@ -1,4 +1,4 @@
-// Training steps on batches of one length: the first rows of the table.
+// Training steps on batches without padding: the first rows of the table.
 import { compare } from "../compare.js";
 import { type Context, effortFor, own, peft, published, type Setting, settingName } from "../context.js";
 import type { Row } from "../rows.js";
@@ -22,7 +22,7 @@ export async function lora(context: Context, setting: Setting): Promise<Row[]> {
   const peak = { what: "LoRA, peak memory", setting: name };
   return [
     ...peftRows({ ...place, goal: goals.peft.lora }, ours, sides),
-    cost({ ...place, against: "the limit: frozen products, the best way each", goal: goals.limit }, ours, limit),
+    cost({ ...place, against: "the limit: frozen products, each at its fastest", goal: goals.limit }, ours, limit),
     ...(sides.before ? [speed({ ...place, against: BEFORE, goal: goals.before.lora }, ours, sides.before)] : []),
     memory({ ...peak, against: "PEFT, bfloat16 weights", goal: goals.memory.peft }, ours, sides.weights),
     ...(sides.before ? [memory({ ...peak, against: BEFORE, goal: goals.before.memory }, ours, sides.before)] : []),
@@ -85,7 +85,7 @@ export async function bidora(context: Context, setting: Setting): Promise<Row[]>
     ...(forwardBefore ? sinceBefore(context, forwardPlace, sides.forward, forwardBefore) : []),
     ...(exactBefore ? sinceBefore(context, exactPlace, sides.exact, exactBefore) : []),
     memory(
-      { what: "BiDoRA, exact, peak memory", setting: name, against: "by forward-difference", goal: goals.memory.exact },
+      { what: "BiDoRA, exact, peak memory", setting: name, against: "forward-difference", goal: goals.memory.exact },
       sides.exact,
       sides.forward,
     ),

@@ -1,4 +1,4 @@
-"""Batches for both kinds of input: random tokens of one length, or rows padded to the longest of their batch."""
+"""Batches for both kinds of input: random tokens of one length, or rows padded to the longest in their batch."""
 
 import json
 
@@ -10,7 +10,7 @@ NO_LOSS = -100
 
 
 def make_batches(spec):
-    """The batches of one pass, in order, as what the model takes."""
+    """The batches of one pass, in order, as the model's inputs."""
     return random_batches(spec["shape"]) if "shape" in spec else real_batches(spec)
 
 
@@ -36,7 +36,7 @@ def real_batches(spec):
 
 
 def order_of(rows, size, bucket_batches):
-    """At random; or as the Trainer's train_sampling_strategy="group_by_length": by length within stretches of batches."""
+    """A random order; or that of the Trainer's train_sampling_strategy="group_by_length", sorted by length within mega-batches."""
     generator = torch.Generator().manual_seed(0)
     if bucket_batches is None:
         return torch.randperm(len(rows), generator=generator).tolist()
@@ -60,8 +60,8 @@ def padded(lists, value):
     return torch.tensor([one + [value] * (longest - len(one)) for one in lists])
 
 
-def bear_loss(batches, kind):
-    """What bears loss: rows, or those tokens that a token before them foretells."""
+def count_targets(batches, kind):
+    """The number of targets in the loss: rows, or tokens that are predicted from the one before."""
     if kind != "causal-lm":
         return sum(len(batch["labels"]) for batch in batches)
     return sum((batch["labels"][:, 1:] != NO_LOSS).sum().item() for batch in batches)

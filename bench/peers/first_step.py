@@ -1,4 +1,4 @@
-"""The peer of a whole process: from the command to the first training step, on MRPC as published.
+"""The peer as a whole process: from the command to the first training step, on MRPC as published.
 Arguments: model, file, and the precision: "float32"; "bfloat16-autocast": float32 weights under torch.autocast;
 "bfloat16-weights": the base model loaded in bfloat16.
 """

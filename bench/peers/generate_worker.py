@@ -1,4 +1,4 @@
-"""The peer of generation: transformers' `generate` with its default cache and attention (`sdpa`), greedy, all prompts in a batch."""
+"""The generation peer: transformers' `generate`, greedy, with its default cache and attention (`sdpa`), all prompts in one batch."""
 
 import json
 

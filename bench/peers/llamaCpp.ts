@@ -1,4 +1,4 @@
-// The peer of generation: llama.cpp by node-llama-cpp, on the processor alone. Speaks the protocol of ../protocol.ts.
+// The generation peer: llama.cpp through node-llama-cpp, on the CPU. Speaks the protocol of ../protocol.ts.
 import { getLlama, type LlamaContextSequence, type Token } from "node-llama-cpp";
 import type { GenerateSpec } from "../protocol.js";
 import { serve } from "../worker/serve.js";
@@ -6,8 +6,8 @@ import type { Prepared } from "../worker/work.js";
 
 async function prepare({ model: modelPath, prompts, newTokens, threads }: GenerateSpec): Promise<Prepared> {
   const [prompt] = prompts as [Token[]];
-  if (prompts.length !== 1) throw new Error("This worker goes on from one prompt.");
-  // What it has to say is no answer: it would be told on standard output.
+  if (prompts.length !== 1) throw new Error("This worker takes a single prompt.");
+  // Standard output is for the protocol, so llama.cpp must not log there.
   const llama = await getLlama({
     gpu: false,
     build: "never",
@@ -18,7 +18,7 @@ async function prepare({ model: modelPath, prompts, newTokens, threads }: Genera
   const model = await llama.loadModel({ modelPath });
   const context = await model.createContext({ threads, sequences: 1, contextSize: prompt.length + newTokens });
   const sequence = context.getSequence();
-  const generate = () => goOn(sequence, prompt, newTokens);
+  const generate = () => decode(sequence, prompt, newTokens);
   const work = async () => void (await generate());
   const { release } = llama.llamaCppRelease;
   return {
@@ -27,8 +27,8 @@ async function prepare({ model: modelPath, prompts, newTokens, threads }: Genera
   };
 }
 
-/** The likeliest token each time. */
-async function goOn(sequence: LlamaContextSequence, prompt: Token[], newTokens: number): Promise<Token[]> {
+/** Greedy decoding. */
+async function decode(sequence: LlamaContextSequence, prompt: Token[], newTokens: number): Promise<Token[]> {
   await sequence.clearHistory();
   const tokens: Token[] = [];
   for await (const token of sequence.evaluate(prompt, { temperature: 0, yieldEogToken: true })) {

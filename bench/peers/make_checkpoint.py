@@ -1,5 +1,5 @@
-"""Writes a checkpoint with random weights and no dropout: arguments are the folder, the name of the model whose sizes it has, and
-the number of its layers. Language models are in bfloat16, as they are published, and no token ends a text.
+"""Writes a checkpoint with random weights and no dropout. Arguments: the folder, the name of the model whose sizes it takes, and
+the number of layers. Language models are in bfloat16, as published, and have no end-of-sequence token.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The peer: transformers with PEFT, in the settings that its documentation shows. Attention is transformers' default, `sdpa`.
+"""The peer: transformers with PEFT, set up as in PEFT's documentation. Attention is transformers' default, `sdpa`.
 
 precision "float32"; "bfloat16-autocast": float32 weights under torch.autocast; "bfloat16-weights": the base model loaded in
 bfloat16, adapters and head in float32 as PEFT makes them.
@@ -10,7 +10,7 @@ import itertools
 import peft
 import torch
 import transformers
-from batches import bear_loss, make_batches
+from batches import count_targets, make_batches
 from protocol import serve
 
 HEADS = {
@@ -24,12 +24,12 @@ TARGETS = {"query-value": ["query", "value"], "all-linear": "all-linear"}
 def load(spec):
     dtype = torch.bfloat16 if spec["precision"] == "bfloat16-weights" else torch.float32
     model_class, task_type = HEADS[spec["kind"]]
-    head = {"num_labels": spec["labels"]} if task_type == "SEQ_CLS" else {"use_cache": False}  # as the Trainer has it
+    head = {"num_labels": spec["labels"]} if task_type == "SEQ_CLS" else {"use_cache": False}  # as in the Trainer
     model = model_class.from_pretrained(
         spec["model"],
         dtype=dtype,
         attn_implementation="sdpa",
-        ignore_mismatched_sizes=True,  # a head for a regression in place of the checkpoint's
+        ignore_mismatched_sizes=True,  # a regression head replaces the checkpoint's
         **head,
     )
     config = peft.LoraConfig(
@@ -43,7 +43,7 @@ def load(spec):
 
 
 def compute_type(spec):
-    """A context in which the model computes in the precision asked for."""
+    """A context in which the model computes in the requested precision."""
     if spec["precision"] == "float32":
         return contextlib.nullcontext
     return lambda: torch.autocast("cpu", dtype=torch.bfloat16)
@@ -103,7 +103,7 @@ def prepare(spec):
         "threads": torch.get_num_threads(),
         "batches": len(batches),
         "tokens": tokens,
-        "bearLoss": bear_loss(batches, spec["kind"]),
+        "bearLoss": count_targets(batches, spec["kind"]),
         "trained": trained,
     }
     return facts, run

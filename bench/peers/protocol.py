@@ -1,7 +1,7 @@
-"""A worker's side of the benchmark's protocol: one JSON object a line, requests on stdin, answers on stdout.
+"""A worker's side of the benchmark's protocol: one JSON object per line, requests on stdin, answers on stdout.
 
 {"command": "prepare", "spec": {...}}  → {"ok": true, "facts": {...}}
-{"command": "run", "count": n}         → {"ok": true, "seconds": [...], "cpuSeconds": [...]}, one number a step (or pass)
+{"command": "run", "count": n}         → {"ok": true, "seconds": [...], "cpuSeconds": [...]}, one number per step (or pass)
 {"command": "memory"}                  → {"ok": true, "peakMiB": x, "residentMiB": y}
 end of stdin                           → the worker ends
 """
@@ -14,7 +14,7 @@ import traceback
 
 
 def serve(prepare):
-    """`prepare(spec)` gives the facts to report, and a function that does one step (or pass)."""
+    """`prepare(spec)` returns the facts to report, and a function that does one step (or pass)."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print goes to stderr
     step = None

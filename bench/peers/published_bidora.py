@@ -1,12 +1,12 @@
 """The peer of BiDoRA's search step: the published algorithm in plain PyTorch, float32.
 
-A layer builds its whole weight W = m ⊙ V / ‖V‖, V = W0 + s·B·A, with gradients through the norm. A step is: an AdamW step on
-the directions V = {A, B, head} with L_tr + γ·R, R = mean ‖DᵀD − I‖_F from D, V with unit columns, itself; then one on the
-magnitudes M with ∇_M L_val(V') − ξ·(∇_M L_tr(V + εv) − ∇_M L_tr(V − εv)) / 2ε, v = ∇_V' L_val, ε = 0.01 / ‖v‖. R has no
-magnitudes, so the two difference passes go without it, which is in the peer's favour.
+A layer builds its dense weight W = m ⊙ V / ‖V‖, V = W0 + s·B·A, with gradients through the norm. A step is: an AdamW step on
+the directions V = {A, B, head} with L_tr + γ·R, where R = mean ‖DᵀD − I‖_F is computed from D, V with unit columns; then one on the
+magnitudes M with ∇_M L_val(V') − ξ·(∇_M L_tr(V + εv) − ∇_M L_tr(V − εv)) / 2ε, v = ∇_V' L_val, ε = 0.01 / ‖v‖. R does not depend
+on the magnitudes, so the two difference passes leave it out, in the peer's favor.
 
-So that both sides solve one problem, the rest is as on ours: one magnitude a row (published: a column), AdamW with its default
-betas, fused, without weight decay and schedule, and gradients of both levels clipped to norm 1 (published: not clipped).
+So that both sides solve the same problem, everything else is as in bidora: one magnitude per row (published: per column), fused
+AdamW with its default betas, without weight decay or schedule, and both levels' gradients clipped to norm 1 (published: not clipped).
 """
 
 import itertools
@@ -52,7 +52,7 @@ def adapt(model, spec):
     return layers
 
 
-def regulariser(layers):
+def regularizer(layers):
     def of(layer):
         d = layer.direction(dim=0)
         return torch.linalg.norm(d.T @ d - torch.eye(d.shape[1]))
@@ -76,7 +76,7 @@ class Search:
 
     def step(self, train_batch, validation_batch):
         before = [p.detach().clone() for p in self.directions]
-        loss = self.loss(train_batch) + GAMMA * regulariser(self.layers)
+        loss = self.loss(train_batch) + GAMMA * regularizer(self.layers)
         self.update(self.lower, self.directions, self.gradients(loss, self.directions))
         after = [p.detach().clone() for p in self.directions]
         gradients = self.gradients(self.loss(validation_batch), self.magnitudes + self.directions)

@@ -4,28 +4,28 @@ import { FEW_ROWS, type WeightShape } from "./shapes.js";
 import { leastSeconds, type Patience } from "./turns.js";
 import type { Direction, Way } from "./ways.js";
 
-/** One product: rows times a weight of a shape, forward or back. */
+/** One product: rows times a weight of a given shape, forward or backward. */
 export interface Cell extends WeightShape {
   readonly rows: number;
   readonly dtype: "float32" | "bfloat16";
   readonly direction: Direction;
 }
 
-/** More than the caches hold. */
+/** More bytes than the caches hold. */
 const COLD_BYTES = 128 * 2 ** 20;
 
 const bytesOf = ({ from, to, dtype }: Cell) => from * to * (dtype === "float32" ? 4 : 2);
 
-/** How many weights a call goes through: in generation a model's others have driven each out of the caches. */
+/** The number of weights that calls cycle through. In generation each weight is cold: a model's others have evicted it from the caches. */
 const weightsOf = (cell: Cell) => (cell.rows > FEW_ROWS ? 1 : Math.ceil(COLD_BYTES / bytesOf(cell)));
 
-/** Calls the functions in turns. */
+/** Calls the functions in turn. */
 function inTurns<In, Out>(functions: readonly ((given: In) => Out)[]): (given: In) => Out {
   let turn = 0;
   return (given) => (functions[turn++ % functions.length] as (given: In) => Out)(given);
 }
 
-/** The least seconds of reading as many bytes as a weight has, where weights do not stay in the caches. */
+/** The minimum seconds to read a weight's bytes; undefined where weights stay in the caches. */
 export function timeRead(cell: Cell, patience: Patience): number | undefined {
   if (cell.rows > FEW_ROWS) return undefined;
   return torch.scope(() => {
@@ -38,7 +38,7 @@ export function timeRead(cell: Cell, patience: Patience): number | undefined {
   });
 }
 
-/** The least seconds of one product by each of the ways that fit. */
+/** The minimum seconds of one product, for each way that applies. */
 export function timeWays(cell: Cell, ways: readonly Way[], patience: Patience): Map<Way, number> {
   const { from, to, rows, dtype, direction } = cell;
   const fitting = ways.filter((way) => way.fits(rows));
@@ -55,10 +55,10 @@ export function timeWays(cell: Cell, ways: readonly Way[], patience: Patience): 
   });
 }
 
-/** Largest difference between two ways' results, as a share of the largest value: more than bfloat16 rounds off. */
+/** The largest allowed difference between two ways' results, relative to the largest value: above bfloat16's rounding. */
 const TOLERANCE = 0.02;
 
-/** @throws Error where a way gives another result than the first one: however fast, it is no way */
+/** @throws Error if a way's result differs from the first one's */
 function checkAgreement(ways: readonly Way[], calls: readonly (() => torch.Tensor)[]): void {
   torch.noGrad(() =>
     torch.scope(() => {
@@ -75,10 +75,10 @@ function checkAgreement(ways: readonly Way[], calls: readonly (() => torch.Tenso
   );
 }
 
-/** The way that takes the least time. */
+/** The fastest way. */
 export function bestOf(seconds: ReadonlyMap<Way, number>): { readonly way: Way; readonly seconds: number } {
   const [best] = [...seconds].sort(([, a], [, b]) => a - b);
-  if (!best) throw new RangeError("There is no best of no ways.");
+  if (!best) throw new RangeError("No way applies to this product.");
   return { way: best[0], seconds: best[1] };
 }
 

@@ -3,8 +3,8 @@ import * as torch from "../../src/torch/index.js";
 import type { Way } from "./ways.js";
 
 /**
- * What the program's own rule takes, asked through its code: the forward pass of a linear layer, and what gives the gradient of
- * its input. The one place here that knows how the program multiplies by a frozen weight.
+ * The program's own choice: a linear layer's forward pass, and the code that computes its input's gradient. Nothing else in the
+ * benchmark knows how the program multiplies by a frozen weight.
  */
 export const programsWay: Way = {
   name: "the program",

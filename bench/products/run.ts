@@ -15,11 +15,11 @@ export interface Choice {
   readonly patience: Patience;
 }
 
-/** Times every product that was chosen and prints its rates as they come, and a summary. */
+/** Times every chosen product, printing its rates as they are measured and then a summary. */
 export function measureProducts(choice: Choice, print: (line: string) => void): Rates[] {
   torch.setThreads(choice.threads);
   const { torchVersion, onednnVersion, threads } = torch.engineFacts();
-  print(`libtorch ${torchVersion}, oneDNN ${onednnVersion || "missing"}, ${threads} threads; the best way has a *`);
+  print(`libtorch ${torchVersion}, oneDNN ${onednnVersion || "missing"}, ${threads} threads; * marks the fastest way`);
   const rates = choice.models.flatMap((model) =>
     choice.types.flatMap((dtype) =>
       DIRECTIONS.flatMap((direction) => {
@@ -37,10 +37,10 @@ export function measureProducts(choice: Choice, print: (line: string) => void): 
   return rates;
 }
 
-/** The products of one table: a model's weights, one type, one direction. */
+/** The products of one table: a model's weights in one dtype and direction. */
 function cellsOf(model: string, dtype: Cell["dtype"], direction: Cell["direction"], counts: readonly number[]): Cell[] {
   const weights = WEIGHTS[model];
-  if (!weights) throw new Error(`There is no ${model}; there are ${Object.keys(WEIGHTS).join(", ")}.`);
+  if (!weights) throw new Error(`--models takes ${Object.keys(WEIGHTS).join(", ")}; got ${model}.`);
   const output = OUTPUTS[model];
   const few = output && direction === "forward" ? counts.filter((rows) => rows <= FEW_ROWS) : [];
   return [

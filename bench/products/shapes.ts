@@ -2,19 +2,19 @@
 export interface WeightShape {
   readonly from: number;
   readonly to: number;
-  /** Outputs of the weights that this one stands for, where it is several at once. */
+  /** Output sizes of the weights that this one fuses, if it is several. */
   readonly parts?: readonly number[];
 }
 
-/** A model's sizes, as far as its linear layers go. */
+/** The sizes of a model's linear layers. */
 interface Sizes {
   readonly hidden: number;
   readonly intermediate: number;
-  /** Width of the keys and values; the hidden size unless groups of heads share them. */
+  /** Width of the keys and values; the hidden size unless attention is grouped-query. */
   readonly keyValue?: number;
-  /** The feed-forward layer multiplies two products, gate and up. */
+  /** The feed-forward layer has a gate and an up projection. */
   readonly gated?: boolean;
-  /** Of a model that generates. */
+  /** The vocabulary's size, for a model that generates. */
   readonly vocabulary?: number;
 }
 
@@ -25,7 +25,7 @@ const MODELS: Readonly<Record<string, Sizes>> = {
   "Llama 1B": { hidden: 2048, intermediate: 8192, keyValue: 512, gated: true },
 };
 
-/** The weights of a layer, each shape once, and those that can be multiplied at once: query, key and value; gate and up. */
+/** The weight shapes of a layer, each once, and those of fused weights: query, key and value; gate and up. */
 function weightsOf({ hidden, intermediate, keyValue = hidden, gated = false }: Sizes): WeightShape[] {
   const apart = [...new Set([hidden, keyValue, intermediate])].map((to) => ({ from: hidden, to }));
   const atOnce = [[hidden, keyValue, keyValue], ...(gated ? [[intermediate, intermediate]] : [])].map((parts) => ({
@@ -36,20 +36,20 @@ function weightsOf({ hidden, intermediate, keyValue = hidden, gated = false }: S
   return [...apart, ...atOnce, { from: intermediate, to: hidden }];
 }
 
-/** By model, the weights that its layers multiply by. */
+/** The weights of each model's layers. */
 export const WEIGHTS: Readonly<Record<string, readonly WeightShape[]>> = Object.fromEntries(
   Object.entries(MODELS).map(([name, sizes]) => [name, weightsOf(sizes)]),
 );
 
-/** By model, the weight that makes scores of the vocabulary: for the few rows of generation alone. */
+/** Each model's output projection to the vocabulary, measured only for the few rows of generation. */
 export const OUTPUTS: Readonly<Record<string, WeightShape>> = Object.fromEntries(
   Object.entries(MODELS).flatMap(([name, { hidden, vocabulary }]) =>
     vocabulary === undefined ? [] : [[name, { from: hidden, to: vocabulary }]],
   ),
 );
 
-/** So many rows come at once in generation, at the most. */
+/** The most rows that a generation step has. */
 export const FEW_ROWS = 16;
 
-/** Tokens of a batch; 782 is one of MRPC's, and no multiple of anything. */
+/** Tokens per batch; 782 is an MRPC batch, to have a count that is no round number. */
 export const ROWS: readonly number[] = [1, 4, 16, 64, 256, 782, 1024, 4096];

@@ -7,11 +7,11 @@ export interface Rates extends Cell {
   readonly model: string;
   readonly ways: Readonly<Record<string, number>>;
   readonly best: string;
-  /** What the program's own rule reaches. */
+  /** The rate of the program's own choice. */
   readonly program: number;
-  /** The program's rate over that of the best way. */
+  /** The program's rate over the fastest way's. */
   readonly share: number;
-  /** Of few rows: the time of reading as many bytes as the weight has, over the program's. */
+  /** For few rows: the time to read the weight's bytes, over the program's time. */
   readonly ofRead?: number;
 }
 
@@ -39,7 +39,7 @@ function line(place: readonly string[], values: readonly string[]): string {
 }
 
 export function header({ model, dtype, direction }: Pick<Rates, "model" | "dtype" | "direction">): string {
-  return `\n${model}, ${dtype}, ${direction}: GFLOP/s\n${line(["in → out", "n"], [...COLUMNS, "of the best", "of a read"])}`;
+  return `\n${model}, ${dtype}, ${direction}: GFLOP/s\n${line(["in → out", "n"], [...COLUMNS, "of the fastest", "of a read"])}`;
 }
 
 export function ratesLine({ from, to, rows, ways, best, program, share, ofRead }: Rates): string {
@@ -57,7 +57,7 @@ function worstOf(rates: readonly Rates[], share: (rates: Rates) => number): Rate
   return rates.reduce((worst, one) => (share(one) < share(worst) ? one : worst));
 }
 
-/** What taking one way for all products of a class would reach: its worst share of the best. */
+/** For each way, its worst share of the fastest if it were used for all products of a class. */
 function worstByWay(rates: readonly Rates[]): string {
   const everywhere = WAYS.filter(({ name }) => rates.every(({ ways }) => name in ways));
   const shares = everywhere.map(({ name }) => {
@@ -67,7 +67,7 @@ function worstByWay(rates: readonly Rates[]): string {
   return shares.join(", ");
 }
 
-/** How many times as fast one product for several weights is as theirs apart, both in their best ways; lowest and highest. */
+/** The lowest and highest speedup of one fused product over separate ones, each at its fastest. */
 function atOnce(rates: readonly Rates[]): string {
   const speedups = rates.flatMap(({ parts, ...whole }) => {
     const apart = parts?.map((part) =>
@@ -79,11 +79,11 @@ function atOnce(rates: readonly Rates[]): string {
     return apart.reduce((sum, one) => sum + seconds(one), 0) / seconds(whole);
   });
   return speedups.length
-    ? `; several weights at once ${Math.min(...speedups).toFixed(2)} to ${Math.max(...speedups).toFixed(2)} times as fast`
+    ? `; fused weights ${Math.min(...speedups).toFixed(2)} to ${Math.max(...speedups).toFixed(2)} times as fast`
     : "";
 }
 
-/** The program's worst share by class, one line each, and the worst of all. */
+/** The program's worst share in each class, one line each, and the worst overall. */
 export function summary(rates: readonly Rates[]): string {
   const classOf = ({ model, dtype, direction }: Rates) => `${model}, ${dtype}, ${direction}`;
   const classes = [...new Set(rates.map(classOf))];
@@ -91,7 +91,7 @@ export function summary(rates: readonly Rates[]): string {
     const members = rates.filter((one) => classOf(one) === name);
     const worst = worstOf(members, ({ share }) => share);
     const mean = members.reduce((sum, { share }) => sum + share, 0) / members.length;
-    return `${name}: the program at least ${worst.share.toFixed(2)} of the best (${weightName(worst)}), ${mean.toFixed(2)} in the mean; one way for all: ${worstByWay(members)}${atOnce(members)}`;
+    return `${name}: the program reaches at least ${worst.share.toFixed(2)} of the fastest (${weightName(worst)}), ${mean.toFixed(2)} on average; one way for all: ${worstByWay(members)}${atOnce(members)}`;
   });
   const worst = worstOf(rates, ({ share }) => share);
   const place = `${worst.model}, ${worst.dtype}, ${worst.direction}, ${weightName(worst)}`;

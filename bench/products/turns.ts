@@ -1,24 +1,24 @@
 import * as torch from "../../src/torch/index.js";
 import type { Clock } from "../compare.js";
 
-/** How long calls are timed, and by which clock. */
+/** How long to time calls, and by which clock. */
 export interface Patience {
-  /** Turns of each call, at least. */
+  /** The minimum number of turns per call. */
   readonly turns: number;
-  /** More turns are taken until so many seconds have passed. */
+  /** Turns continue until this many seconds have passed. */
   readonly seconds: number;
   readonly clock: Clock;
 }
 
-/** One timing takes at least so long, in as many calls as that needs. */
+/** The shortest timing in seconds; short calls are repeated to reach it. */
 const SHORTEST = 1e-3;
 
-/** A call that takes so long hardly notices whether its weight is in the caches. */
+/** For calls that take this many seconds, it hardly matters whether the weight is in the caches. */
 const LONG = 20e-3;
 
 /**
- * The least seconds of each call, all in turns. Results are released at once, as a step releases what it has used, so that each
- * call finds the memory of the one before.
+ * The minimum seconds of each call, measured in turns. Results are released immediately, as in a training step, so that each call
+ * reuses the memory of the one before.
  */
 export function leastSeconds(calls: readonly (() => unknown)[], { turns, seconds, clock }: Patience): number[] {
   return torch.noGrad(() => {
@@ -38,7 +38,7 @@ class Stopwatch {
     readonly call: () => unknown,
     readonly clock: Clock,
   ) {
-    this.#seconds(1); // allocates, and chooses the kernel
+    this.#seconds(1); // allocates memory and selects the kernel
     this.#warm = this.#seconds(1);
   }
 
@@ -48,7 +48,7 @@ class Stopwatch {
     this.least = Math.min(this.least, this.#seconds(Math.max(1, Math.ceil(SHORTEST / this.#warm))));
   }
 
-  /** Of one call, the mean of `count`. */
+  /** The mean time of a call over `count` calls. */
   #seconds(count: number): number {
     const [began, cpu] = [performance.now(), process.cpuUsage()];
     for (let i = 0; i < count; i++) releaseResult(this.call);
@@ -57,7 +57,7 @@ class Stopwatch {
   }
 }
 
-/** A scope would hand out what its function returns. */
+/** Returns nothing from the scope, as a scope keeps the tensors that its function returns. */
 export function releaseResult(call: () => unknown): void {
   torch.scope(() => void call());
 }

@@ -4,22 +4,23 @@ import * as torch from "../../src/torch/index.js";
 export const DIRECTIONS = ["forward", "input gradient"] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
-/** Multiplies x (forward) or g (input gradient) by a weight that was made ready before. */
+/** Multiplies x (forward) or g (input gradient) by a prepared weight. */
 export type Multiply = (x: torch.Tensor) => torch.Tensor;
 
 /** One way to multiply by a frozen weight. */
 export interface Way {
   readonly name: string;
-  /** Whether it differs from the others for so many rows, on this build of libtorch. */
+  /** Whether this way applies to this number of rows and this build of libtorch, and differs from the other ways. */
   fits(rows: number): boolean;
-  /** What it needs beside the weight is made here, and lives as long as the scope that this is called in. */
+  /** Creates whatever the way needs besides the weight, in the caller's scope. */
   prepare(weight: torch.Tensor, direction: Direction, rows: number): Multiply;
 }
 
-const turned = (weight: torch.Tensor) => torch.clone(torch.t(weight), { memoryFormat: "contiguous" });
+const contiguousTranspose = (weight: torch.Tensor) => torch.clone(torch.t(weight), { memoryFormat: "contiguous" });
 
-/** The weight as a linear layer that goes in this direction has it. */
-const facing = (weight: torch.Tensor, direction: Direction) => (direction === "forward" ? weight : turned(weight));
+/** The weight of a linear layer that computes this direction. */
+const linearWeightFor = (weight: torch.Tensor, direction: Direction) =>
+  direction === "forward" ? weight : contiguousTranspose(weight);
 
 const plain: Way = {
   name: "plain",
@@ -32,7 +33,7 @@ const transposed: Way = {
   name: "transposed",
   fits: () => true,
   prepare(weight, direction) {
-    const copy = turned(weight);
+    const copy = contiguousTranspose(weight);
     return direction === "forward" ? (x) => torch.mm(x, copy) : (g) => torch.linear(g, copy);
   },
 };
@@ -40,7 +41,7 @@ const transposed: Way = {
 const onednn = () => torch.engineFacts().onednn;
 
 function multiplyPacked(weight: torch.Tensor, direction: Direction, rows?: number) {
-  const packed = torch.reorderLinearWeight(facing(weight, direction), rows);
+  const packed = torch.reorderLinearWeight(linearWeightFor(weight, direction), rows);
   return (x: torch.Tensor) => torch.linearPointwise(x, packed, null, "none", [], "");
 }
 
@@ -50,7 +51,7 @@ const packed: Way = {
   prepare: (weight, direction) => multiplyPacked(weight, direction),
 };
 
-/** oneDNN may choose another layout when it is told the number of rows. */
+/** Given the number of rows, oneDNN may choose another layout. */
 const packedForRows: Way = {
   name: "packed for n",
   fits: onednn,
@@ -87,7 +88,7 @@ const packedInBlocks = (size: number): Way => ({
   },
 });
 
-/** Every way that libtorch has: products alone, without bias. */
+/** Every way that libtorch offers: products only, without bias. */
 export const WAYS: readonly Way[] = [
   plain,
   transposed,

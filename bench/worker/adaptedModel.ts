@@ -16,7 +16,7 @@ export interface AdaptedTaskModel extends LoadedModel {
 
 export const labelsOf = ({ labels }: OwnSpec): string[] => Array.from({ length: labels }, (_, i) => `LABEL_${i}`);
 
-/** The model with its adapter, as `finetune` makes it: alpha is twice the rank. */
+/** The model with its adapter, as `finetune` sets it up, with alpha twice the rank. */
 export async function adaptedModel(spec: OwnSpec): Promise<AdaptedTaskModel> {
   const generator = new torch.Generator(0);
   const loaded = await loadModel(spec.model, {

@@ -3,7 +3,7 @@ import type { RunSettings } from "../../src/config/index.js";
 import { type Clock, median } from "../compare.js";
 import { ROOT } from "../programs.js";
 
-// A run tells the program's version, which stands beside the program itself.
+// A run reports bidora's version, which it reads from a file next to the built program.
 const built = (path: string) => import(`${ROOT}dist/${path}`);
 const { preloadEngine } = (await built("torch/native.js")) as typeof import("../../src/torch/native.js");
 preloadEngine();
@@ -13,7 +13,7 @@ const { measureRun } = (await built(
   "run/estimates/measureRun.js",
 )) as typeof import("../../src/run/estimates/measureRun.js");
 
-/** Memory in bytes, time in seconds: of a typical step, and of all. */
+/** Memory in bytes; time in seconds of a typical step, and of the whole run. */
 export interface Figures {
   readonly memory: number;
   readonly step: number;

@@ -6,7 +6,7 @@ import * as torch from "../../src/torch/index.js";
 import type { GenerateSpec } from "../protocol.js";
 import type { Prepared } from "./work.js";
 
-/** Continuations of prompts, as `generate` makes them; no token ends one. */
+/** Generates from prompts as `generate` does, without an end-of-sequence token. */
 export async function generation({ model: folder, precision, prompts, newTokens }: GenerateSpec): Promise<Prepared> {
   const { head } = TASKS["causal-lm"];
   const generator = new torch.Generator(0);
@@ -23,7 +23,7 @@ export async function generation({ model: folder, precision, prompts, newTokens 
   return { work, facts: { tokens: JSON.stringify(await generate()), weightBytes } };
 }
 
-/** Bytes of the weights that a token is multiplied with; of embeddings it reads a line. */
+/** Bytes of the weights that each token is multiplied by. Embeddings are left out: a token reads only one row of them. */
 function bytesRead(model: TaskModel): number {
   const linears = [...model.namedModules()].flatMap(([, module]) => (module instanceof Linear ? [module] : []));
   return linears.reduce(

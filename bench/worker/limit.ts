@@ -9,7 +9,7 @@ import { DIRECTIONS, type Direction, WAYS, type Way } from "../products/ways.js"
 import type { OwnSpec } from "../protocol.js";
 import type { Prepared } from "./work.js";
 
-/** Long enough to tell the ways apart. */
+/** Long enough to distinguish the ways. */
 const PATIENCE: Patience = { turns: 5, seconds: 0.3, clock: "wall" };
 
 interface Sizes {
@@ -19,10 +19,10 @@ interface Sizes {
 }
 
 /**
- * The frozen products of a training step and nothing else, in the step's shapes and type, each by the way that is the fastest on
- * this machine: the linear layers' forward pass, and the gradient of their input where one is needed. The first layer's input
- * needs none; past the last attention there are only the rows' first tokens. Query, key and value are one product where that
- * is faster. Without biases, low-rank branches, attention and heads: a step has all of these besides.
+ * Only the frozen products of a training step, in its shapes and dtype, each in the way that is fastest on this machine: the linear
+ * layers' forward pass, and the gradient of their input where one is needed. The first layer's input needs none, and after the last
+ * attention only the rows' first tokens are left. Query, key and value are fused where that is faster. Biases, low-rank branches,
+ * attention and heads, which a step also has, are left out.
  */
 export function limit(spec: OwnSpec): Prepared {
   if (!("shape" in spec)) throw new Error("The limit needs a shape.");
@@ -42,7 +42,7 @@ interface LayerShape {
   readonly hidden: number;
   readonly inner: number;
   readonly tokens: number;
-  /** Tokens that go on past attention. */
+  /** Tokens that are kept after attention. */
   readonly kept: number;
   readonly isFirst: boolean;
 }
@@ -56,7 +56,7 @@ function layerProducts(products: FastestProducts, { hidden, inner, tokens, kept,
   ]);
 }
 
-/** Of query, key and value, at once or one by one. */
+/** The query, key and value projections, fused or separate, whichever is faster. */
 function projections(products: FastestProducts, hidden: number, tokens: number, direction: Direction): Call[] {
   const apart = 3 * products.seconds(hidden, hidden, tokens, direction);
   if (products.seconds(hidden, 3 * hidden, tokens, direction) < apart)
@@ -67,7 +67,7 @@ function projections(products: FastestProducts, hidden: number, tokens: number, 
 type Call = () => unknown;
 type Best = { readonly cell: Cell; readonly way: Way; readonly seconds: number };
 
-/** Finds the fastest way once for each product, and makes calls of it. */
+/** Finds the fastest way for each product once, and creates calls that use it. */
 class FastestProducts {
   readonly #best = new Map<string, Best>();
   readonly #inputs = new Map<string, torch.Tensor>();
@@ -79,7 +79,7 @@ class FastestProducts {
     return this.#find(from, to, rows, direction).seconds;
   }
 
-  /** One product with a weight of its own. */
+  /** One product with its own weight. */
   call(from: number, to: number, rows: number, direction: Direction): Call {
     const best = this.#find(from, to, rows, direction);
     this.#used.add(best);
@@ -88,7 +88,7 @@ class FastestProducts {
     return () => multiply(x);
   }
 
-  /** By product, the way that was taken, and its rate when it was chosen. */
+  /** For each product, the chosen way, and its rate when it was chosen. */
   facts(): Record<string, string> {
     const entries = [...this.#used].map(({ cell, way, seconds }) => {
       const { from, to, rows, direction } = cell;

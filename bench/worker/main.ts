@@ -1,4 +1,4 @@
-// Our side of the benchmark, in a process of its own. Speaks the protocol of ../protocol.ts.
+// Our worker process. Speaks the protocol of ../protocol.ts.
 import * as torch from "../../src/torch/index.js";
 import type { WorkerSpec } from "../protocol.js";
 import { generation } from "./generation.js";
@@ -13,7 +13,7 @@ import type { Prepared } from "./work.js";
 
 type Task = WorkerSpec["task"];
 
-/** What each task does, and no task without it. */
+/** The implementation of each task. */
 const TASKS: { readonly [T in Task]: (spec: Extract<WorkerSpec, { task: T }>) => Prepared | Promise<Prepared> } = {
   train: training,
   predict: prediction,

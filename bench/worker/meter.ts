@@ -4,7 +4,7 @@ import type { Work } from "./work.js";
 
 type NativeFunction = (...args: readonly unknown[]) => unknown;
 
-/** Runs the work with every native call timed, and says how much of a step was spent outside of them. */
+/** Runs the work with every native call timed, to measure how much of a step is spent outside them. */
 export async function meter(work: Work, count: number): Promise<Metered> {
   const total = { milliseconds: 0, calls: 0 };
   const restore = timeCalls(native, total);

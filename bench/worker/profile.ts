@@ -4,7 +4,7 @@ import type { Work } from "./work.js";
 
 type Pass = ProfileRow["pass"];
 
-/** Where the time of a step goes: by outermost operator or backward node, and by the operator that did the work itself. */
+/** Where a step's time goes: by outermost operator or backward node, and by each operator's self time. */
 export async function profile(work: Work, count: number): Promise<Answers["profile"]> {
   startProfile();
   const began = performance.now();
@@ -40,7 +40,7 @@ function tables(events: readonly ProfileEvent[], count: number): { nodes: Profil
   return { nodes: nodes.rows(), kernels: kernels.rows() };
 }
 
-/** Operators inside a backward node belong to the backward pass; in-place and multi-tensor ones outside to the optimiser. */
+/** Operators inside a backward node belong to the backward pass; outside of one, in-place and multi-tensor operators belong to the optimizer. */
 function passOf(event: ProfileEvent, stack: readonly Open[]): Pass {
   const parent = stack.at(-1);
   if (parent) return parent.pass;

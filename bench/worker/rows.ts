@@ -3,7 +3,7 @@ import { IGNORED_LABEL } from "../../src/nn/index.js";
 import type { EncodedRow } from "../../src/tasks/index.js";
 import type { FileOfRows, Kind, OwnSpec, Shape } from "../protocol.js";
 
-/** Rows enough for several batches; a search takes a fifth of them for its upper level. */
+/** Enough batches for a search, whose upper level takes a fifth of the rows. */
 const BATCHES = 40;
 
 export function rowsOf(spec: OwnSpec): EncodedRow[] {
@@ -12,7 +12,7 @@ export function rowsOf(spec: OwnSpec): EncodedRow[] {
   return rows.map(({ ids, label }, i) => ({
     inputIds: ids,
     tokenTypeIds: ids.map(() => 0),
-    target: typeof label === "number" ? label : foretold(label),
+    target: typeof label === "number" ? label : nextTokens(label),
     at: { file: spec.data, line: i + 1 },
   }));
 }
@@ -25,21 +25,21 @@ export function isInOrder(spec: OwnSpec): boolean {
   return "data" in spec && spec.isInOrder === true;
 }
 
-/** transformers' labels stand at their tokens; what a token foretells is the next one's. */
-function foretold(labels: readonly number[]): number[] {
+/** Shifts labels by one: transformers puts a label at its own token, bidora at the token that predicts it. */
+function nextTokens(labels: readonly number[]): number[] {
   return [...labels.slice(1), IGNORED_LABEL];
 }
 
-/** Of a language model all tokens bear loss. */
+/** Random rows; a language model is trained on all tokens. */
 function randomRows({ rows, length }: Shape, kind: Kind): EncodedRow[] {
   let state = 1;
   const below = (count: number) => {
-    state = (state * 48271) % 2147483647; // Park and Miller's generator: the values do not matter, only that they vary.
+    state = (state * 48271) % 2147483647; // Park and Miller's generator; any varied values would do
     return state % count;
   };
   return Array.from({ length: rows * BATCHES }, (_, i) => {
     const ids = Array.from({ length }, () => 5 + below(49000));
-    const target = kind === "causal-lm" ? foretold(ids) : below(2);
+    const target = kind === "causal-lm" ? nextTokens(ids) : below(2);
     return { inputIds: ids, tokenTypeIds: ids.map(() => 0), target, at: { file: "random rows", line: i + 1 } };
   });
 }

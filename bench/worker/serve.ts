@@ -5,10 +5,10 @@ import type { Prepared, Work } from "./work.js";
 
 type Prepare = (request: Extract<Request, { command: "prepare" }>) => Promise<Prepared>;
 
-/** Answers to what not every worker is asked. */
+/** Answers to optional commands. */
 type Further = { readonly [C in "meter" | "profile"]?: (work: Work, count: number) => Promise<object> };
 
-/** Answers the requests of ../protocol.ts on standard input until it ends. */
+/** Answers the requests of ../protocol.ts from standard input until that closes. */
 export async function serve(prepare: Prepare, further: Further = {}): Promise<void> {
   let work: Work = () => {
     throw new Error("prepare comes first");
@@ -44,7 +44,7 @@ async function reply(line: string, answer: (request: Request) => Promise<object>
 }
 
 function unknown(command: string): never {
-  throw new Error(`This worker has no answer to ${command}.`);
+  throw new Error(`This worker does not know the command ${command}.`);
 }
 
 async function run(work: Work, count: number): Promise<Timed> {

@@ -9,7 +9,7 @@ import { adaptedModel } from "./adaptedModel.js";
 import { batchSizeOf, isInOrder, rowsOf } from "./rows.js";
 import type { Prepared } from "./work.js";
 
-/** Training steps (search steps for `bidora`) by the rules that `finetune` uses, each in a scope as in its loop. */
+/** Training steps (for `bidora`, search steps) by the same rules as `finetune`, each in its own scope. */
 export async function training(spec: OwnSpec): Promise<Prepared> {
   const { model, adapted, generator } = await adaptedModel(spec);
   const rows = rowsOf(spec);
@@ -37,7 +37,7 @@ export async function training(spec: OwnSpec): Promise<Prepared> {
     start: takeSnapshot(adapted.trained),
   };
   const [plan] = planPhases(setup, config);
-  if (!plan) throw new Error("There is no phase to run.");
+  if (!plan) throw new Error("The method has no training phase.");
   const rule = plan.begin();
   const steps = spec.unit === "pass" ? Math.ceil(rows.length / batchSize) : 1;
   const work = () => {

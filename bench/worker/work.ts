@@ -5,6 +5,6 @@ export type Work = () => void | Promise<void>;
 
 export interface Prepared {
   readonly work: Work;
-  /** What there is to say of it beside the machine's facts. */
+  /** Facts to report besides the machine's. */
   readonly facts?: Facts;
 }
