@@ -42,14 +42,14 @@ const tell = (text: string) => process.stderr.write(`${text}\n`);
 
 async function writeRows(folder: string): Promise<void> {
   const { examples } = await namedDatasets["glue/mrpc"].load(join(values.data, "glue", "MRPC"), "train");
-  const labelled = examples.map(({ input, label }) => {
+  const labeled = examples.map(({ input, label }) => {
     const [sentence1, sentence2] = input as readonly string[];
     return { sentence1, sentence2, label };
   });
-  const texts = labelled.map(({ sentence1, sentence2 }) => ({ text: `${sentence1} ${sentence2}` }));
+  const texts = labeled.map(({ sentence1, sentence2 }) => ({ text: `${sentence1} ${sentence2}` }));
   const write = (name: string, rows: readonly unknown[]) =>
     writeFileSync(join(folder, name), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
-  for (const [kind, rows] of Object.entries({ pairs: labelled, texts })) {
+  for (const [kind, rows] of Object.entries({ pairs: labeled, texts })) {
     write(`${kind}-train.jsonl`, rows.slice(0, TRAIN));
     write(`${kind}-validation.jsonl`, rows.slice(TRAIN, TRAIN + VALIDATION));
   }

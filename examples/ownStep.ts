@@ -1,4 +1,4 @@
-// A forward pass, a backward pass and an optimiser step, all by hand: node build/examples/ownStep.js [MODEL]
+// A forward pass, a backward pass and an optimizer step, all by hand: node build/examples/ownStep.js [MODEL]
 import {
   inject,
   loadModel,

@@ -41,7 +41,7 @@ function datasetsDoc() {
   const rows = Object.entries(namedDatasets).map(([name, facts]) => [
     `\`${name}\``,
     `\`${facts.task}\``,
-    code(facts.labelled),
+    code(facts.labeled),
     metricsOf(facts),
     facts.files,
   ]);

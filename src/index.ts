@@ -288,7 +288,7 @@ export {
 export {
   type EvaluationOptions,
   evaluateRows,
-  type Judgement,
+  type Judgment,
   type OnPrediction,
   type PassOptions,
   predictRows,
@@ -300,7 +300,7 @@ export {
 export * as metrics from "./metrics/index.js";
 /** Modules with parameters named by path, attention, and losses that give sums. */
 export * as nn from "./nn/index.js";
-/** Optimisers as values, learning-rate schedules, and clipping. */
+/** Optimizers as values, learning-rate schedules, and clipping. */
 export * as optim from "./optim/index.js";
 /** libtorch: tensors, scopes that release them, gradients, generators, and the operators by torch's names in camelCase. */
 export * as torch from "./torch/index.js";

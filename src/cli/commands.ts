@@ -41,7 +41,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     trains,
   ),
   finetune: entry("train a model", () => import("../commands/finetune.js"), trains),
-  evaluate: entry("compute metrics on labelled rows", () => import("../commands/evaluate.js"), trains),
+  evaluate: entry("compute metrics on labeled rows", () => import("../commands/evaluate.js"), trains),
   predict: entry("write one JSON line per row", () => import("../commands/predict.js"), trains),
   generate: entry("generate text", () => import("../commands/generate.js"), {
     ...trains,

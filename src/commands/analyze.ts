@@ -91,7 +91,7 @@ export const analyzeCommand = defineCommand({
 /**
  * Measures how the weights moved in runs, magnitude and direction apart (DoRA, arXiv 2402.09353, section 3.2): ΔM and ΔD of every
  * adapted layer at every saved step, with regression lines. Writes a page with figures, and the numbers as JSON.
- * @throws BidoraError `ANALYSIS` for a folder with nothing to analyse, and for a run whose method leaves weights as they are;
+ * @throws BidoraError `ANALYSIS` for a folder with nothing to analyze, and for a run whose method leaves weights as they are;
  *   `MODEL_CHANGED`, `OUTPUT_IN_USE`; UsageError for a setting without effect
  */
 export const analyze = (

@@ -91,7 +91,7 @@ export interface Command<Table extends OptionTable = OptionTable, Result = unkno
   readonly leavesFiles?: boolean;
   /** Carries it out. The settings are checked, and have their defaults. */
   run(settings: Settings<Table>, hooks: Hooks): Promise<Result>;
-  /** @param isTerminal whether the text goes to a terminal, where colours can be shown */
+  /** @param isTerminal whether the text goes to a terminal, where colors can be shown */
   show(result: Result, isTerminal: boolean): Shown | readonly Shown[];
 }
 

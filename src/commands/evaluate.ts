@@ -1,10 +1,10 @@
-/** `bidora evaluate`: the metrics of a model on labelled rows. */
+/** `bidora evaluate`: the metrics of a model on labeled rows. */
 
 import { UsageError } from "../common/errors.js";
 import { baseModel, evaluatedTexts, partOptions, rowOptions, runOptions, session } from "../config/index.js";
 import { type Dataset, type LabelMap, type LanguageExample, rowsByPrompt, rowsOfPrompts } from "../data/index.js";
 import { askedTask, positiveOf, type TaskChoice, taskOf, usedLabels } from "../datasets/choice.js";
-import { isNamedFolder, readLabelled, usualColumns } from "../datasets/splits.js";
+import { isNamedFolder, readLabeled, usualColumns } from "../datasets/splits.js";
 import type { Metrics } from "../files/metrics.js";
 import { judgePredictions } from "../inference/judgePredictions.js";
 import { checkTexts, lengthFor, type OpenModel, openForUse } from "../inference/openModel.js";
@@ -15,7 +15,7 @@ import { type AppliesWhen, allApplyWhen, both, type Given, option, pick } from "
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { encodeRows, type Task } from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
-import { evaluateRows, type Judgement, notesOf, noteWithoutLoss } from "../train/evaluation.js";
+import { evaluateRows, type Judgment, notesOf, noteWithoutLoss } from "../train/evaluation.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
 import { call, defineCommand, type Hooks } from "./command.js";
 import { formatMetrics } from "./tables.js";
@@ -53,7 +53,7 @@ const options = {
     ...pick(rowOptions, "maxLength", "batchSize", "dtype", "threads"),
     ...pick(runOptions, "trainOn"),
   }),
-  data: option(text("PATH"), { group: "Data", help: "labelled rows: a file, or a named data set's folder" }),
+  data: option(text("PATH"), { group: "Data", help: "labeled rows: a file, or a named data set's folder" }),
   ...partOptions,
   predictions: option(text("FILE"), {
     group: "Data",
@@ -102,13 +102,13 @@ type EvaluateCall = Settings<typeof options>;
 
 export const evaluateCommand = defineCommand({
   usage: "evaluate --model M [--adapter A] --task TASK --data PATH",
-  about: "Computes the metrics of a model on labelled rows.",
+  about: "Computes the metrics of a model on labeled rows.",
   options,
   hooks: ["signal", "onNote", "onDownload", "hub", "task"],
   async run(settings, hooks): Promise<EvaluateResult> {
     const { data, predictions } = settings;
     if (data === undefined)
-      throw new UsageError("--data is missing: give a file with labelled rows, or a named data set's folder.");
+      throw new UsageError("--data is missing: give a file with labeled rows, or a named data set's folder.");
     const named = askedTask(settings.task, hooks.task);
     const isDatasetFolder = named !== undefined && isNamedFolder(named, data);
     refuseWithoutEffect(options, settings, {
@@ -130,7 +130,7 @@ export const evaluateCommand = defineCommand({
 });
 
 /**
- * The task's metrics of a model, with its adapter if one is given, on labelled rows; with `predictions` those of a file, without
+ * The task's metrics of a model, with its adapter if one is given, on labeled rows; with `predictions` those of a file, without
  * a model.
  * @throws UsageError for what is missing, BidoraError for what does not fit
  */
@@ -141,18 +141,18 @@ export const evaluate = (
 
 /** The results for each kind of metric. */
 interface Judged {
-  readonly judgements: readonly Judgement[];
+  readonly judgments: readonly Judgment[];
   readonly rows: number;
 }
 
 function figuresOf(
-  { judgements }: Judged,
+  { judgments }: Judged,
   { confidence, seed }: Pick<EvaluateCall, "confidence" | "seed">,
 ): Pick<EvaluateResult, "metrics" | "intervals"> & { readonly notes: readonly string[] } {
-  const metrics = Object.assign({}, ...judgements.map((judgement) => judgement.metrics));
-  const notes = judgements.flatMap(notesOf);
+  const metrics = Object.assign({}, ...judgments.map((judgment) => judgment.metrics));
+  const notes = judgments.flatMap(notesOf);
   if (confidence === undefined) return { metrics, notes };
-  const each = judgements.map(({ metric, measured, units }) =>
+  const each = judgments.map(({ metric, measured, units }) =>
     confidenceIntervals(metric, measured, { confidence, seed }, units),
   );
   const intervals = Object.assign({}, ...each.map((found) => found.intervals));
@@ -168,7 +168,7 @@ async function judgeModel(
   const choice = named ?? taskOf(open.kind);
   const overrides = textOverrides(settings, choice);
   if (overrides) requireTextScores();
-  const all = await readLabelled(choice, settings.data, settings.split, {
+  const all = await readLabeled(choice, settings.data, settings.split, {
     ...settings,
     ...usualColumns(open.metadata),
   });
@@ -184,12 +184,12 @@ async function judgeModel(
       const labels = usedLabels(choice, all, open.labels);
       const judged = await judgeRows(open, choice, { examples, labels }, settings, hooks);
       const needsUnits = choice.task.isGenerative && settings.confidence !== undefined;
-      const judgements = [needsUnits ? byPrompts(judged, choice.task, examples) : judged];
+      const judgments = [needsUnits ? byPrompts(judged, choice.task, examples) : judged];
       const texts = examples as readonly LanguageExample[];
       const { batchSize } = settings;
       if (overrides)
-        judgements.unshift(await evaluateTexts(open, texts, { batchSize, overrides, signal: hooks.signal }));
-      return { judgements, rows: examples.length };
+        judgments.unshift(await evaluateTexts(open, texts, { batchSize, overrides, signal: hooks.signal }));
+      return { judgments, rows: examples.length };
     },
   );
 }
@@ -200,7 +200,7 @@ async function judgeRows(
   { examples, labels }: Pick<Dataset, "examples"> & { readonly labels: LabelMap | undefined },
   settings: EvaluateCall,
   { signal, hub }: Hooks,
-): Promise<Judgement> {
+): Promise<Judgment> {
   const rows = await encodeRows(choice.task, examples, open.tokenizer, {
     labels,
     maxLength: lengthFor(settings, open),
@@ -221,14 +221,14 @@ async function judgeRows(
 }
 
 /** Measures rows with the same prompt as one row, because they are not independent. */
-function byPrompts(judgement: Judgement, { join }: Task, examples: Dataset["examples"]): Judgement {
-  const { metric, measured } = judgement;
-  if (!join) return judgement;
+function byPrompts(judgment: Judgment, { join }: Task, examples: Dataset["examples"]): Judgment {
+  const { metric, measured } = judgment;
+  if (!join) return judgment;
   const groups = rowsByPrompt(examples as readonly LanguageExample[]);
   const joined = groups.map((rows, i) =>
     metric.measure(undefined, join(rows.map((row) => measured[row] as object)), i + 1),
   );
-  return { ...judgement, measured: joined, units: "prompts" };
+  return { ...judgment, measured: joined, units: "prompts" };
 }
 
 /**

@@ -95,9 +95,9 @@ function settingFacts(settings: AdapterSettings): Fact[] {
   return facts.filter((fact) => fact !== undefined);
 }
 
-function rankFact(rank: number, alpha: number | undefined, isStabilised: boolean | undefined): Fact {
+function rankFact(rank: number, alpha: number | undefined, isStabilized: boolean | undefined): Fact {
   if (alpha === undefined) return ["rank", String(rank)];
-  return ["rank, alpha", `${rank}, ${alpha}${isStabilised ? ", rank-stabilised" : ""}`];
+  return ["rank, alpha", `${rank}, ${alpha}${isStabilized ? ", rank-stabilized" : ""}`];
 }
 
 /** The scale of the modules, by their rank where there are several. */

@@ -121,16 +121,16 @@ async function partsOf(
 }
 
 /** Tokens that are trained on are green on a terminal, and in brackets elsewhere. */
-function rowLines({ line, length, parts, target }: PreviewRow, isColoured: boolean): string {
-  const text = parts.map((part) => shown(part, isColoured)).join("");
+function rowLines({ line, length, parts, target }: PreviewRow, isColored: boolean): string {
+  const text = parts.map((part) => shown(part, isColored)).join("");
   const aim = target === undefined ? "" : `\n  target ${oneLine(JSON.stringify(target))}`;
   return `line ${line}, ${length} tokens\n  ${text}${aim}`;
 }
 
-function shown({ text, bearsLoss }: PreviewPart, isColoured: boolean): string {
+function shown({ text, bearsLoss }: PreviewPart, isColored: boolean): string {
   const line = oneLine(text);
   if (!bearsLoss) return line;
-  return isColoured ? `\x1b[32m${line}\x1b[0m` : `⟦${line}⟧`;
+  return isColored ? `\x1b[32m${line}\x1b[0m` : `⟦${line}⟧`;
 }
 
 function summary({ lengths, bearing, maxLength }: Preview): string {

@@ -7,7 +7,7 @@ import { aNumber, checkArguments } from "./arguments.js";
 /** A random generator for a seed of up to 53 bits and a stream number; different pairs give unrelated sequences. */
 export function seededGenerator(seed: number, stream: number): RandomGenerator {
   const high = Math.floor(seed / 2 ** 32);
-  // Multiplying by odd constants spreads neighbouring seeds and streams over all 32 bits.
+  // Multiplying by odd constants spreads neighboring seeds and streams over all 32 bits.
   const mixed = Math.imul(seed, 0x9e3779b1) ^ Math.imul(stream + 1, 0x85ebca6b) ^ Math.imul(high, 0xc2b2ae35);
   // The generator's seed has 32 bits; the upper bits of a longer seed go into a state word that is otherwise 0.
   const [s01, s00, s11] = xoroshiro128plus(mixed).getState() as [number, number, number, number];

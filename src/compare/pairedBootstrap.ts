@@ -33,7 +33,7 @@ export interface Resampled {
 
 /**
  * The paired bootstrap (Koehn 2004) of the difference δ of a metric between two methods: rows are drawn with replacement, the same ones
- * for both methods. The resampled differences δ_i are centred on δ, not on 0, so p is the share of them that lie as far from δ as δ
+ * for both methods. The resampled differences δ_i are centered on δ, not on 0, so p is the share of them that lie as far from δ as δ
  * lies from 0 (Berg-Kirkpatrick, Burkett & Klein 2012, §2, two-sided): p = (1 + #{|δ_i − δ| ≥ |δ|}) / (1 + B). The observed difference
  * counts as a draw (Davison & Hinkley 1997, §4.2), so that p is never 0. Both sides of the comparison are rounded to 12 decimals.
  * Resamples in which the difference is not a finite number are left out.

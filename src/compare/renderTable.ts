@@ -14,7 +14,7 @@ export interface Table {
 }
 
 export interface Column {
-  /** A heading that neighbouring columns share, above their titles; may be empty. */
+  /** A heading that neighboring columns share, above their titles; may be empty. */
   readonly group: string;
   readonly title: string;
   /** Words are aligned left, numbers right. */
@@ -34,7 +34,7 @@ export const NOTHING = "–";
 
 export const plain = (text: string): Cell => ({ text, best: false });
 
-/** Runs of neighbouring columns with the same group. */
+/** Runs of neighboring columns with the same group. */
 export function groupSpans(columns: readonly Column[]): { readonly group: string; readonly count: number }[] {
   const spans: { group: string; count: number }[] = [];
   for (const { group } of columns) {

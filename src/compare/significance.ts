@@ -18,7 +18,7 @@ export const MAIN = "main";
  *   their main metric, a test `main` with each task's own, as the BiDoRA paper's over GLUE. It takes the metrics of which more is
  *   better: they are shares and correlations, which have the same scale. Seeds of one task are not independent samples of tasks, so
  *   these tests hold for these tasks only.
- * - the same over the tasks' means (Demšar 2006, §3.1), which generalises to tasks of this kind; where there are enough tasks for
+ * - the same over the tasks' means (Demšar 2006, §3.1), which generalizes to tasks of this kind; where there are enough tasks for
  *   significance.
  * - over the seeds of each task, by its main metric.
  *

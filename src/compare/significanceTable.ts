@@ -110,7 +110,7 @@ function someTasksNote(test: SignificanceTest): string[] {
 const LIMITS: Readonly<Record<SignificanceTest["population"], string>> = {
   "seeds of this task": "Tests over the seeds of a task say nothing about other tasks.",
   "seeds of these tasks": "Tests over the seeds of these tasks say nothing about other tasks.",
-  tasks: "Tests over tasks compare each task's mean over seeds; they generalise to other tasks of this kind.",
+  tasks: "Tests over tasks compare each task's mean over seeds; they generalize to other tasks of this kind.",
   "rows of this task": "Tests over the rows of a task say nothing about other seeds.",
 };
 

@@ -14,8 +14,8 @@ export function mean(values: readonly number[]): number {
 /** The standard deviation of a sample (divided by n − 1); null for fewer than two values. */
 export function sampleDeviation(values: readonly number[]): number | null {
   if (values.length < 2) return null;
-  const centre = mean(values);
-  return Math.sqrt(total(values.map((value) => (value - centre) ** 2)) / (values.length - 1));
+  const center = mean(values);
+  return Math.sqrt(total(values.map((value) => (value - center) ** 2)) / (values.length - 1));
 }
 
 /** `fsum` skips NaN, which would count as 0. */

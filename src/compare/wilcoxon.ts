@@ -80,7 +80,7 @@ function exactTails(statistic: number, ranks: Float64Array): number {
   // Shared ranks are multiples of 1/2, so doubled ranks are integers.
   const ways = waysToSum(ranks.map((rank) => 2 * rank));
   const tail = ways.subarray(0, 2 * statistic + 1).reduce((sum, count) => sum + count, 0);
-  // At the centre both tails include the centre, and twice the tail exceeds 1.
+  // At the center both tails include the center, and twice the tail exceeds 1.
   return Math.min(1, (2 * tail) / 2 ** ranks.length);
 }
 

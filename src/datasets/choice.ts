@@ -52,7 +52,7 @@ export function labelsFor(
 }
 
 /**
- * The labels of a model for inference, in the spelling of the labelled rows; undefined for a task whose outputs are not labels.
+ * The labels of a model for inference, in the spelling of the labeled rows; undefined for a task whose outputs are not labels.
  * @throws BidoraError `UNKNOWN_LABEL` where rows have one column per label and lack one
  */
 export function usedLabels(

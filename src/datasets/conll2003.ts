@@ -2,7 +2,7 @@ import type { NamedDatasets } from "./dataset.js";
 import { taggedWords } from "./taggedWords.js";
 
 /**
- * Names of people, organisations, places and others in news text (Tjong Kim Sang and De Meulder, 2003), the English part:
+ * Names of people, organizations, places and others in news text (Tjong Kim Sang and De Meulder, 2003), the English part:
  * `eng.train`, `eng.testa`, `eng.testb` (IOB1), or `train.txt`, `valid.txt`, `test.txt`, with four columns, of which the last is read;
  * or the Hub's Parquet files. `-DOCSTART-` lines are skipped. Tags may be IOB1, IOB2 or BIOES: the metrics find the same entities in
  * each.

@@ -27,9 +27,9 @@ export interface NamedDatasetFacts {
   /** Whether results are reported on generated text. */
   readonly texts?: boolean;
   /** The splits whose published rows have labels. */
-  readonly labelled: readonly Split[];
+  readonly labeled: readonly Split[];
   /** Which of these a folder has, for a set that is published in several layouts; by default all. */
-  labelledIn?(directory: string): Promise<readonly Split[]>;
+  labeledIn?(directory: string): Promise<readonly Split[]>;
   /** @throws BidoraError naming the missing file, or the line at fault */
   load(directory: string, split: Split): Promise<Dataset>;
 }

@@ -9,7 +9,7 @@ import { namesIn, noFiles } from "./files.js";
  * `testset_w_refs.csv` of the E2E NLG Challenge, with 42 061, 4 672 and 4 693 rows for 4 862, 547 and 630 meanings. A row is a prompt
  * and a completion for `causal-lm`: the prompt is the meaning as published and ` ||`, the completion a space and the reference, followed
  * by the end-of-text token. All rows of one meaning have the same prompt. (LoRA's experiments on GPT-2 had the same parts in the same
- * order, in text that was tokenised beforehand, with an end-of-text token as separator.)
+ * order, in text that was tokenized beforehand, with an end-of-text token as separator.)
  */
 export const e2eNlg = {
   "e2e-nlg": {
@@ -17,7 +17,7 @@ export const e2eNlg = {
     files: "the challenge's CSV files",
     labelNames: [],
     texts: true,
-    labelled: ["train", "validation", "test"],
+    labeled: ["train", "validation", "test"],
     load,
   },
 } as const satisfies NamedDatasets;

@@ -116,7 +116,7 @@ function set(
     files: "the benchmark's TSV files, or Parquet",
     labelNames,
     metrics,
-    labelled: ["train", "validation"],
+    labeled: ["train", "validation"],
     load: (directory, split) => readGlue(source, regression ? undefined : labelNames, directory, split),
   };
 }

@@ -6,7 +6,7 @@ export {
   encodeSplits,
   isNamedFolder,
   type NamedChoice,
-  readLabelled,
+  readLabeled,
   readRows,
   readSplit,
   readSplits,

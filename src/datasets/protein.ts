@@ -58,14 +58,14 @@ export const protein = {
   },
 } as const satisfies NamedDatasets;
 
-function proteins(set: ProteinSet): Pick<NamedDatasetFacts, "files" | "labelNames" | "labelled" | "load"> & {
-  labelledIn(directory: string): Promise<readonly Split[]>;
+function proteins(set: ProteinSet): Pick<NamedDatasetFacts, "files" | "labelNames" | "labeled" | "load"> & {
+  labeledIn(directory: string): Promise<readonly Split[]>;
 } {
   return {
     files: "CSV files of sequences",
     labelNames: set.labelNames ?? [],
-    labelled: ["train", "validation", "test"],
-    labelledIn: (directory) => splitsIn(set, directory),
+    labeled: ["train", "validation", "test"],
+    labeledIn: (directory) => splitsIn(set, directory),
     load: (directory, split) => load(set, directory, split),
   };
 }

@@ -44,7 +44,7 @@ function divided(by: keyof typeof DIVISIONS): NamedDatasetFacts {
     task: "multi-label-classification",
     files: "the collection's 22 SGML files",
     labelNames: [],
-    labelled: ["train", "test"],
+    labeled: ["train", "test"],
     load: (directory, split) => load(by, directory, split),
   };
 }

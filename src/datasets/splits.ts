@@ -15,7 +15,7 @@ interface DataSettings {
   readonly train?: string | undefined;
   readonly validation?: string | undefined;
   readonly test?: string | undefined;
-  /** Whether to read a named data set's labelled test rows; by default only if it has no validation rows. */
+  /** Whether to read a named data set's labeled test rows; by default only if it has no validation rows. */
   readonly testSplit?: boolean | undefined;
   readonly textColumns?: readonly string[] | undefined;
   /** The text columns that an adapter was trained on, used where none are given and the file has them. */
@@ -42,7 +42,7 @@ export function withSubsets(splits: Splits, options: SubsetOptions): Splits {
 /** The splits of a run, without reading their rows. @throws BidoraError for what is wrong in a named data set's folder */
 export async function splitsToRead({ dataset }: TaskChoice, settings: DataSettings): Promise<readonly Split[]> {
   const { data } = settings;
-  const own = dataset === undefined || data === undefined ? [] : await labelledSplits(dataset, data);
+  const own = dataset === undefined || data === undefined ? [] : await labeledSplits(dataset, data);
   const isOwn = (split: Split) => own.includes(split) && (split !== "test" || takesTest(settings, own));
   return (["train", "validation", "test"] as const).filter((split) => settings[split] !== undefined || isOwn(split));
 }
@@ -78,7 +78,7 @@ interface OwnRows {
 async function setIn(dataset: NamedDataset, folder: string | undefined): Promise<OwnRows> {
   if (folder === undefined)
     throw new UsageError(`--task ${dataset} needs --data with the folder of its files, or --train with a file.`);
-  const splits = await labelledSplits(dataset, folder);
+  const splits = await labeledSplits(dataset, folder);
   return {
     splits,
     read: (split) =>
@@ -86,10 +86,10 @@ async function setIn(dataset: NamedDataset, folder: string | undefined): Promise
   };
 }
 
-/** The labelled splits in a named data set's folder. */
-async function labelledSplits(dataset: NamedDataset, folder: string): Promise<readonly Split[]> {
-  const { labelled, labelledIn } = namedDatasets[dataset];
-  return (await labelledIn?.(folder)) ?? labelled;
+/** The labeled splits in a named data set's folder. */
+async function labeledSplits(dataset: NamedDataset, folder: string): Promise<readonly Split[]> {
+  const { labeled, labeledIn } = namedDatasets[dataset];
+  return (await labeledIn?.(folder)) ?? labeled;
 }
 
 /** A task that was given by the name of a data set. */
@@ -101,11 +101,11 @@ export function isNamedFolder(choice: TaskChoice, path: string): choice is Named
 }
 
 /**
- * Labelled rows to evaluate on: a file, or a split of a named data set's folder.
+ * Labeled rows to evaluate on: a file, or a split of a named data set's folder.
  * @param split by default the validation rows, or the test rows of a set that has none
  * @throws UsageError for a split that the set lacks
  */
-export async function readLabelled(
+export async function readLabeled(
   choice: TaskChoice,
   path: string,
   split: Split | undefined,
@@ -113,20 +113,20 @@ export async function readLabelled(
 ): Promise<Dataset> {
   if (!isNamedFolder(choice, path)) return readRows(choice.task, path, settings);
   const { dataset } = choice;
-  const splits = await labelledSplits(dataset, path);
+  const splits = await labeledSplits(dataset, path);
   const wanted = split ?? usualSplit(splits);
   if (splits.includes(wanted)) return namedDatasets[dataset].load(path, wanted);
   throw new UsageError(
-    `${dataset} has no labelled ${wanted} rows in ${path}, so --split ${wanted} can't be had: it has ${splits.join(" and ")}.`,
+    `${dataset} has no labeled ${wanted} rows in ${path}, so --split ${wanted} can't be had: it has ${splits.join(" and ")}.`,
   );
 }
 
-/** Rows of a split of a named data set's folder, with labels or without; by default as `readLabelled`. */
+/** Rows of a split of a named data set's folder, with labels or without; by default as `readLabeled`. */
 export async function readSplit({ dataset }: NamedChoice, folder: string, split: Split | undefined): Promise<Dataset> {
-  return namedDatasets[dataset].load(folder, split ?? usualSplit(await labelledSplits(dataset, folder)));
+  return namedDatasets[dataset].load(folder, split ?? usualSplit(await labeledSplits(dataset, folder)));
 }
 
-const usualSplit = (labelled: readonly Split[]): Split => (labelled.includes("validation") ? "validation" : "test");
+const usualSplit = (labeled: readonly Split[]): Split => (labeled.includes("validation") ? "validation" : "test");
 
 /** Rows of one file. With `labels: "optional"` they may lack labels. */
 export function readRows(

@@ -14,7 +14,7 @@ export const squad = {
     task: "question-answering",
     files: "SQuAD's JSON, 1.1 or 2.0, or Parquet",
     labelNames: [],
-    labelled: ["train", "validation"],
+    labeled: ["train", "validation"],
     load,
   },
 } as const satisfies NamedDatasets;

@@ -22,8 +22,8 @@ export function taggedWords(set: TaggedWords): NamedDatasetFacts {
     task: "token-classification",
     files: "columns as published, or Parquet",
     labelNames: tagNames(set),
-    labelled: ["train", "validation", "test"],
-    labelledIn: (directory) => splitsIn(set, directory),
+    labeled: ["train", "validation", "test"],
+    labeledIn: (directory) => splitsIn(set, directory),
     load: (directory, split) => readSplit(set, directory, split),
   };
 }

@@ -20,7 +20,7 @@ export const udEnglishEwt = {
     task: "token-classification",
     files: "the treebank's CoNLL-U files",
     labelNames: UPOS,
-    labelled: ["train", "validation", "test"],
+    labeled: ["train", "validation", "test"],
     load,
   },
 } as const satisfies NamedDatasets;

@@ -82,11 +82,11 @@ export interface StartEvent extends Timed {
   readonly rows: RowCounts;
   /** The task's main metric, by which evaluations and early stopping are judged, and which way is better. */
   readonly judgedBy?: { readonly metric: string; readonly goal: Goal };
-  /** The planned optimiser steps of each phase. */
+  /** The planned optimizer steps of each phase. */
   readonly steps: Partial<Readonly<Record<Phase, number>>>;
 }
 
-/** One optimiser step. In a search it is a lower and an upper step together. */
+/** One optimizer step. In a search it is a lower and an upper step together. */
 export interface StepEvent extends InTraining {
   readonly event: "step";
   /** Mean loss of the step's training rows. */

@@ -28,7 +28,7 @@ interface JudgedSplit {
 }
 
 /** The predictions of a run. */
-export interface Judgements {
+export interface Judgments {
   /** The labels of the outputs, in their order; empty where the run's files do not have them. */
   readonly labels: readonly string[];
   readonly splits: readonly JudgedSplit[];
@@ -48,7 +48,7 @@ export async function readPredictions(folder: string, split: JudgedSplit["split"
 }
 
 /** The predictions of a run. A run that has not finished has none; files that can't be read are left out. */
-export async function readJudgements(folder: string): Promise<Judgements> {
+export async function readJudgments(folder: string): Promise<Judgments> {
   const labels = await labelsIn(folder);
   const splits = await Promise.all([readPredictions(folder, "validation"), readPredictions(folder, "test")]);
   return { labels, splits: splits.filter((split) => split !== undefined) };

@@ -7,7 +7,7 @@ import { refuseSpecialFile } from "../common/fileSystem.js";
 import { writeFileAtomic } from "./atomic.js";
 import type { EventName, RunEvent } from "./events.js";
 import { parsedJson } from "./json.js";
-import { type Judgements, readJudgements } from "./predictions.js";
+import { type Judgments, readJudgments } from "./predictions.js";
 
 export const EVENTS = "events.jsonl";
 
@@ -21,7 +21,7 @@ export interface RunLog {
   /** Whether the last line is incomplete, because the run was killed while writing or is still writing. */
   readonly isTorn: boolean;
   /** Its predictions, if requested. */
-  readonly judgements?: Judgements;
+  readonly judgments?: Judgments;
 }
 
 /** The known events, each with its required fields that are objects. */
@@ -60,7 +60,7 @@ export async function readRunLog(path: string): Promise<RunLog> {
 /** The same, with the run's predictions. */
 export async function readRun(path: string): Promise<RunLog> {
   const log = await readRunLog(path);
-  return { ...log, judgements: await readJudgements((await isFolder(path)) ? path : dirname(path)) };
+  return { ...log, judgments: await readJudgments((await isFolder(path)) ? path : dirname(path)) };
 }
 
 async function isFolder(path: string): Promise<boolean> {

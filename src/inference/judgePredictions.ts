@@ -1,4 +1,4 @@
-/** Metrics of predictions in a file, compared with labelled rows. No model is needed. */
+/** Metrics of predictions in a file, compared with labeled rows. No model is needed. */
 import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import {
@@ -18,9 +18,9 @@ import {
 import { positiveOf, type TaskChoice } from "../datasets/choice.js";
 import type { Split } from "../datasets/dataset.js";
 import { namedDatasets } from "../datasets/index.js";
-import { isNamedFolder, readLabelled } from "../datasets/splits.js";
+import { isNamedFolder, readLabeled } from "../datasets/splits.js";
 import { textScorer } from "../tasks/index.js";
-import type { Judgement } from "../train/evaluation.js";
+import type { Judgment } from "../train/evaluation.js";
 
 /** Predictions, and the rows that they are for. */
 interface PredictionFile {
@@ -33,17 +33,17 @@ interface PredictionFile {
   readonly predictions: string;
 }
 
-/** Compares a file of predictions with labelled rows, as many and in the same order. Needs no model. */
+/** Compares a file of predictions with labeled rows, as many and in the same order. Needs no model. */
 export async function judgePredictions(
   settings: PredictionFile,
   choice: TaskChoice | undefined,
-): Promise<{ readonly judgements: readonly Judgement[]; readonly rows: number }> {
+): Promise<{ readonly judgments: readonly Judgment[]; readonly rows: number }> {
   if (!choice) throw new UsageError("--task is missing: it says how --predictions are judged.");
   const { rows: lines } = await loadTable(settings.predictions);
   const written = lines.map(({ values, line }) => ({ values, at: { file: settings.predictions, line } }));
   const judge = choice.task.isGenerative ? judgeTexts : judgeLabels;
-  const judgement = await judge(settings, choice, written);
-  return { judgements: [judgement], rows: judgement.measured.length };
+  const judgment = await judge(settings, choice, written);
+  return { judgments: [judgment], rows: judgment.measured.length };
 }
 
 interface Written {
@@ -51,14 +51,14 @@ interface Written {
   readonly at: Example["at"];
 }
 
-type Judge = (settings: PredictionFile, choice: TaskChoice, written: readonly Written[]) => Promise<Judgement>;
+type Judge = (settings: PredictionFile, choice: TaskChoice, written: readonly Written[]) => Promise<Judgment>;
 
 const judgeTexts: Judge = async (settings, choice, written) => {
   const known = await referencesOf(settings, choice, written.length);
   const texts = readPredictions<{ text: string }>(settings, choice, written, known.length, "texts to compare with");
   const { metric } = textScorer;
   const measured = known.map(({ references }, i) => metric.measure(references, texts[i] as { text: string }, i + 1));
-  return { metrics: metric.result(measured), metric: metric as Judgement["metric"], measured };
+  return { metrics: metric.result(measured), metric: metric as Judgment["metric"], measured };
 };
 
 /** The references of each prompt of a data set, or of each row of a file; of each prompt if there are as many texts as prompts. */
@@ -69,7 +69,7 @@ async function referencesOf(
 ): Promise<readonly Pick<References, "references">[]> {
   const { data, split, limit } = settings;
   if (isNamedFolder(choice, data)) {
-    const { examples } = await readLabelled(choice, data, split, settings);
+    const { examples } = await readLabeled(choice, data, split, settings);
     return meaningsOf(examples as readonly LanguageExample[]).slice(0, limit);
   }
   const rows = await loadReferences(data);
@@ -85,9 +85,9 @@ async function referencesOf(
 
 const judgeLabels: Judge = async (settings, choice, written) => {
   const { data, split, limit } = settings;
-  const all = await readLabelled(choice, data, split, settings);
+  const all = await readLabeled(choice, data, split, settings);
   const examples = all.examples.slice(0, limit);
-  const read = readPredictions<object>(settings, choice, written, examples.length, "labelled rows");
+  const read = readPredictions<object>(settings, choice, written, examples.length, "labeled rows");
   const spelled = choice.task.outputs ? undefined : spellLabels(choice, all, read);
   const { labels, predictions } = spelled ?? { labels: undefined, predictions: read };
   const { metric } = choice.task.scorer({
@@ -177,7 +177,7 @@ export function spellLabels(
  * Adds placeholders for labels of the model that occur neither in rows nor in predictions: they count in means over all labels, and
  * with more than two labels there is no positive one. With two labels, a single known name does not tell which one is positive.
  */
-function withUnnamed(labels: LabelMap, predictions: readonly Labelled[]): LabelMap {
+function withUnnamed(labels: LabelMap, predictions: readonly Labeled[]): LabelMap {
   const count = predictions.reduce((most, { logits = [] }) => Math.max(most, logits.length), 0);
   const isOneOfTwo = count === 2 && predictions.some(({ label }) => label !== undefined);
   const unnamed = isOneOfTwo ? 0 : Math.max(0, count - labels.names.length);
@@ -204,7 +204,7 @@ function spelling(names: readonly string[], numbered: readonly string[]): (name:
   };
 }
 
-interface Labelled {
+interface Labeled {
   readonly label?: string;
   readonly labels?: readonly (string | null)[];
   /** One per label of the model. */
@@ -212,7 +212,7 @@ interface Labelled {
 }
 
 function withLabels(prediction: object, spell: (name: string) => string): object {
-  const { label, labels } = prediction as Labelled;
+  const { label, labels } = prediction as Labeled;
   return {
     ...prediction,
     ...(label !== undefined && { label: spell(label) }),
@@ -221,6 +221,6 @@ function withLabels(prediction: object, spell: (name: string) => string): object
 }
 
 function labelsIn(prediction: object): string[] {
-  const { label, labels = [] } = prediction as Labelled;
+  const { label, labels = [] } = prediction as Labeled;
   return [...(label === undefined ? [] : [label]), ...labels.filter((name) => name !== null)];
 }

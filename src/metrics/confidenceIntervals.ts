@@ -135,9 +135,9 @@ function shareAtEnds(values: readonly number[]): number {
 export function wilson(share: number, count: number, confidence: number): Interval {
   const z = normalQuantile((1 + confidence) / 2);
   const shrinkage = 1 + z ** 2 / count;
-  const centre = (share + z ** 2 / (2 * count)) / shrinkage;
+  const center = (share + z ** 2 / (2 * count)) / shrinkage;
   const reach = (z / shrinkage) * Math.sqrt((share * (1 - share)) / count + z ** 2 / (4 * count ** 2));
-  return { low: share === 0 ? 0 : centre - reach, high: share === 1 ? 1 : centre + reach };
+  return { low: share === 0 ? 0 : center - reach, high: share === 1 ? 1 : center + reach };
 }
 
 /** A value over all rows, over bootstrap samples, and over jackknife samples. */
@@ -179,8 +179,8 @@ const ROUNDING = 1e-12;
 
 /** 0 where all jackknife samples change the value alike. */
 function skewnessOver6(leftOut: readonly number[]): number {
-  const centre = mean(leftOut);
-  const changes = leftOut.map((value) => centre - value);
+  const center = mean(leftOut);
+  const changes = leftOut.map((value) => center - value);
   const spread = sum(changes.map((change) => change ** 2));
   return spread === 0 ? 0 : sum(changes.map((change) => change ** 3)) / (6 * spread ** 1.5);
 }

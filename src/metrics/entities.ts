@@ -8,7 +8,7 @@ export interface Entity {
   readonly end: number;
 }
 
-/** How tags mark entities: `IOB1` (B only between neighbours of one type), `IOB2` (B always), `BIOES` (E ends, S alone), `BILOU` (L ends, U alone). */
+/** How tags mark entities: `IOB1` (B only between neighbors of one type), `IOB2` (B always), `BIOES` (E ends, S alone), `BILOU` (L ends, U alone). */
 export type TagScheme = "IOB1" | "IOB2" | "BIOES" | "BILOU";
 
 /** How entities are read from tags: by the lenient rules of conlleval, or strictly by a scheme. */
@@ -85,7 +85,7 @@ function startsAt(previous: Tag, tag: Tag): boolean {
   return !isOutside(tag.prefix) && previous.type !== tag.type;
 }
 
-/** For two neighbouring tags: does the second begin or continue an entity, does the first end one? */
+/** For two neighboring tags: does the second begin or continue an entity, does the first end one? */
 interface SchemeRules {
   readonly prefixes: string;
   starts(previous: Tag, tag: Tag): boolean;

@@ -67,8 +67,8 @@ const columnsOf = (rows: readonly NumberPair[]): [references: Numbers, predictio
 /** Pearson's correlation of two columns of one length; 0 where one is constant. */
 export function correlation(references: ArrayLike<number>, predictions: ArrayLike<number>): number {
   if (isConstant(references) || isConstant(predictions)) return 0;
-  const x = centredUnit(references);
-  const y = centredUnit(predictions);
+  const x = centeredUnit(references);
+  const y = centeredUnit(predictions);
   const r = x.reduce((sum, value, row) => sum + value * y[row]!, 0);
   return Math.min(1, Math.max(-1, r));
 }
@@ -80,11 +80,11 @@ function isConstant(values: ArrayLike<number>): boolean {
 }
 
 /** Values less their mean, scaled to norm 1; dividing by the largest first keeps the squares in range. */
-function centredUnit(values: ArrayLike<number>): Float64Array {
-  const centred = Float64Array.from(values);
-  const mean = centred.reduce((sum, value) => sum + value / centred.length, 0);
-  const largest = centred.reduce((max, value) => Math.max(max, Math.abs(value - mean)), 0);
-  const scaled = centred.map((value) => (value - mean) / largest);
+function centeredUnit(values: ArrayLike<number>): Float64Array {
+  const centered = Float64Array.from(values);
+  const mean = centered.reduce((sum, value) => sum + value / centered.length, 0);
+  const largest = centered.reduce((max, value) => Math.max(max, Math.abs(value - mean)), 0);
+  const scaled = centered.map((value) => (value - mean) / largest);
   const norm = Math.sqrt(scaled.reduce((sum, value) => sum + value * value, 0));
   return scaled.map((value) => value / norm);
 }

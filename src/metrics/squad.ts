@@ -11,7 +11,7 @@ export interface AnswerScores {
 /**
  * `exactMatch` and `f1` of answers to SQuAD's questions, as fractions, by the official script of version 2.0: each prediction
  * is scored against its best-matching reference. "No answer" is an empty prediction, an empty reference or no reference. A
- * reference that normalising empties counts as "no answer", unless the question has other references.
+ * reference that normalizing empties counts as "no answer", unless the question has other references.
  */
 export function squad(): Metric<readonly string[], string, AnswerScores> {
   return overSums(
@@ -55,7 +55,7 @@ export function normalizeAnswer(text: string): string {
     .join(" ");
 }
 
-/** F1 of the words of two normalised answers, as multisets: 1 for two empty ones, 0 where one is empty. */
+/** F1 of the words of two normalized answers, as multisets: 1 for two empty ones, 0 where one is empty. */
 function wordF1(answer: string, guess: string): number {
   if (answer === "" || guess === "") return answer === guess ? 1 : 0;
   const [known, guessed] = [answer.split(" "), guess.split(" ")];

@@ -18,7 +18,7 @@ export interface AttentionWindow {
 /** What attention depends on beside its operands. */
 export interface AttendOptions extends Pick<AttentionOptions, "scores"> {
   readonly heads: number;
-  /** Heads of keys and values, each shared by `heads / kvHeads` neighbouring heads of queries. Default: `heads`. */
+  /** Heads of keys and values, each shared by `heads / kvHeads` neighboring heads of queries. Default: `heads`. */
   readonly kvHeads?: number | undefined;
   /** The sequences that queries belong to. Several documents packed into one row are several sequences. */
   readonly layout: RowLayout;

@@ -5,7 +5,7 @@ import * as torch from "../torch/index.js";
 /** A matrix transposed, in row-major order: between a model file's layout and this program's. */
 export const transposed = (matrix: torch.Tensor): torch.Tensor => torch.contiguous(torch.t(matrix));
 
-/** A tensor of known shape in a module: empty until a checkpoint, an adapter or an initialiser fills it. */
+/** A tensor of known shape in a module: empty until a checkpoint, an adapter or an initializer fills it. */
 export class Parameter {
   #tensor: torch.Tensor | undefined;
   /** The dtype that layers compute with it in, where training keeps the tensor itself in a more precise one. */

@@ -1,10 +1,10 @@
-// Normalisation layers, and the residual sums that they normalise. Shapes: N tokens, H hidden size.
+// Normalization layers, and the residual sums that they normalize. Shapes: N tokens, H hidden size.
 import { dropoutAddNorm, type NormFactors, rowNorm } from "../operators/norms.js";
 import * as torch from "../torch/index.js";
 import type { Dropout, ForwardContext } from "./context.js";
 import { Module, type Parameter } from "./module.js";
 
-/** A normalisation over the last dimension. */
+/** A normalization over the last dimension. */
 export abstract class Norm extends Module {
   readonly weight: Parameter;
   abstract readonly bias: Parameter | undefined;
@@ -30,11 +30,11 @@ export abstract class Norm extends Module {
     return { weight, bias, epsilon: this.epsilon, isCentred: this.isCentred };
   }
 
-  /** Normalises over the last dimension, then scales and perhaps shifts. x: [..., size] → the same */
+  /** Normalizes over the last dimension, then scales and perhaps shifts. x: [..., size] → the same */
   abstract forward(x: torch.Tensor): torch.Tensor;
 }
 
-/** Layer normalisation, with a weight and by default a bias. */
+/** Layer normalization, with a weight and by default a bias. */
 export class LayerNorm extends Norm {
   readonly bias: Parameter | undefined;
   readonly isCentred = true;
@@ -49,7 +49,7 @@ export class LayerNorm extends Norm {
   }
 }
 
-/** Root mean square normalisation (arXiv 1910.07467): no mean, no bias. */
+/** Root mean square normalization (arXiv 1910.07467): no mean, no bias. */
 export class RmsNorm extends Norm {
   readonly bias = undefined;
   readonly isCentred = false;
@@ -98,7 +98,7 @@ export interface NormedSum {
 }
 
 /**
- * norm(residual + dropout(x)), the end of a sub-layer that normalises after the sum, as BERT does.
+ * norm(residual + dropout(x)), the end of a sub-layer that normalizes after the sum, as BERT does.
  * @param x [N, H]; residual likewise
  */
 export function addAndNorm(x: torch.Tensor, residual: torch.Tensor, options: ResidualOptions): torch.Tensor {
@@ -108,7 +108,7 @@ export function addAndNorm(x: torch.Tensor, residual: torch.Tensor, options: Res
 }
 
 /**
- * residual + dropout(x) and its norm, which the next sub-layer starts with where models normalise before each, as GPT-2 does.
+ * residual + dropout(x) and its norm, which the next sub-layer starts with where models normalize before each, as GPT-2 does.
  * One pass computes both, unless the mask is given element by element.
  * @param x [N, H]; residual likewise
  */

@@ -1,4 +1,4 @@
-// Layer normalisation and RMS normalisation by rows, alone and after a residual sum: sum = residual + dropout(x), normed = norm(sum).
+// Layer normalization and RMS normalization by rows, alone and after a residual sum: sum = residual + dropout(x), normed = norm(sum).
 // Shapes: x [..., H] or N tokens of hidden size H, weight and bias [H].
 import * as calls from "../torch/generated/recordedCalls.js";
 import * as torch from "../torch/index.js";
@@ -8,7 +8,7 @@ import { byFormula } from "./formulaRule.js";
 import type { MaskKey } from "./philox.js";
 import { type BackwardState, type ForwardState, ids, type Rule } from "./rule.js";
 
-/** A normalisation's numbers. */
+/** A normalization's numbers. */
 export interface NormFactors {
   readonly weight: torch.Tensor;
   readonly bias: torch.Tensor | null;
@@ -20,7 +20,7 @@ export interface NormFactors {
 const ROW_NORM_KERNEL = { isTwiceDifferentiable: true };
 const SUM_KERNEL = { isTwiceDifferentiable: false };
 
-/** Normalises over the last dimension. x: [..., H] → the same */
+/** Normalizes over the last dimension. x: [..., H] → the same */
 export function rowNorm(x: torch.Tensor, factors: NormFactors): torch.Tensor {
   const { weight, bias, epsilon, isCentred } = factors;
   if (usesKernel(ROW_NORM_KERNEL, x)) return torch.rowNorm(x, weight, bias, epsilon, { centred: isCentred });

@@ -1,4 +1,4 @@
-// What an optimiser's step does to many tensors, most of them small: one call for all.
+// What an optimizer's step does to many tensors, most of them small: one call for all.
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
 

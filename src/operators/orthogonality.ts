@@ -1,4 +1,4 @@
-// BiDoRA's regulariser (section 3.3): R = mean over layers of ‖DᵀD − I‖_F, where D is V = W + s·B·A with its columns scaled to unit length.
+// BiDoRA's regularizer (section 3.3): R = mean over layers of ‖DᵀD − I‖_F, where D is V = W + s·B·A with its columns scaled to unit length.
 //
 // Neither V nor DᵀD is built. With Z = Wᵀ·B + ½·A'ᵀ·(BᵀB) and A' = s·A, VᵀV = G + L, G = WᵀW, L = Z·A' + (Z·A')ᵀ, and with w = 1/‖v‖² by
 // column

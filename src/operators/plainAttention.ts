@@ -15,7 +15,7 @@ export interface AttentionLimits {
 /** What attention depends on beside its operands. */
 export interface AttentionOptions {
   readonly heads: number;
-  /** Heads of keys and values, each shared by `heads / kvHeads` neighbouring heads of queries. */
+  /** Heads of keys and values, each shared by `heads / kvHeads` neighboring heads of queries. */
   readonly kvHeads: number;
   /** The sequences that queries belong to, and the same sequences' keys. */
   readonly layout: RowLayout;

@@ -1,5 +1,5 @@
 // One self-contained HTML page, and its style sheet.
-import { darkColours, lightColours } from "./figures/palette.js";
+import { darkColors, lightColors } from "./figures/palette.js";
 import { html, Markup } from "./html.js";
 
 /** The parts of a page. */
@@ -75,8 +75,8 @@ function contents(parts: readonly (Markup | undefined)[]): Markup | undefined {
   return html`<nav aria-label="Contents"><ul>${links}</ul></nav>`;
 }
 
-const light = `--page:#f6f6f3;--card:#fff;--ink:#1c1f24;--soft:#565d68;--grid:#e6e7ea;--rule:#d9dbe0;--alert:#fff1e0;--alert-rule:#d55e00;--link:#005a8c;--shade:#1c1f2459;${lightColours}`;
-const dark = `--page:#14161a;--card:#1c1f25;--ink:#e8eaee;--soft:#a9b1bd;--grid:#2c313a;--rule:#363c47;--alert:#3a2a18;--alert-rule:#ff8a3d;--link:#7cc4f0;--shade:#00000099;${darkColours}`;
+const light = `--page:#f6f6f3;--card:#fff;--ink:#1c1f24;--soft:#565d68;--grid:#e6e7ea;--rule:#d9dbe0;--alert:#fff1e0;--alert-rule:#d55e00;--link:#005a8c;--shade:#1c1f2459;${lightColors}`;
+const dark = `--page:#14161a;--card:#1c1f25;--ink:#e8eaee;--soft:#a9b1bd;--grid:#2c313a;--rule:#363c47;--alert:#3a2a18;--alert-rule:#ff8a3d;--link:#7cc4f0;--shade:#00000099;${darkColors}`;
 
 /** The style sheet of a page: system fonts, two themes, narrow screens and print. */
 export const style = `

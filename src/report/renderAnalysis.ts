@@ -88,31 +88,31 @@ interface Point extends AnalyzedStep {
   readonly layer: number;
 }
 
-type Colour = (layer: number) => string;
+type Color = (layer: number) => string;
 
-/** ΔM over ΔD: a panel for each run and kind of layer, a colour for each layer, a marker for each step, and the fitted line. */
+/** ΔM over ΔD: a panel for each run and kind of layer, a color for each layer, a marker for each step, and the fitted line. */
 function changesFigure(runs: readonly AnalyzedRun[]): Markup {
   const layers = [...new Set(runs.flatMap((run) => run.layers.map(({ layer }) => layer)))].sort((a, b) => a - b);
-  const colour: Colour = (layer) => depthBetween(layers.indexOf(layer) / Math.max(1, layers.length - 1));
+  const color: Color = (layer) => depthBetween(layers.indexOf(layer) / Math.max(1, layers.length - 1));
   const marks = stepMarks(runs.flatMap((run) => run.layers.flatMap((layer) => layer.steps.map(({ step }) => step))));
   const kindsOf = (run: AnalyzedRun) => [...new Set(run.layers.map(({ kind }) => kind))];
-  const list = runs.flatMap((run) => kindsOf(run).map((kind) => panelOf(run, kind, colour, marks)));
+  const list = runs.flatMap((run) => kindsOf(run).map((kind) => panelOf(run, kind, color, marks)));
   const rowLength = Math.max(...runs.map((run) => kindsOf(run).length));
   return figure({
     id: "changes",
     title: "Magnitude over direction",
-    drawings: [layerLegend(layers, colour), marks.legend, panels(list, rowLength > 1 ? rowLength : list.length)],
+    drawings: [layerLegend(layers, color), marks.legend, panels(list, rowLength > 1 ? rowLength : list.length)],
     caption:
       "Each layer at each saved step: the distance of its magnitudes (ΔM) over the distance of its directions (ΔD) from the pretrained weight, with a least-squares line. In a run with several phases the line fits the named phase. Each panel has its own scales. The numbers are below.",
   });
 }
 
-function panelOf(run: AnalyzedRun, kind: string, colour: Colour, marks: StepMarks): Panel {
+function panelOf(run: AnalyzedRun, kind: string, color: Color, marks: StepMarks): Panel {
   const layers = run.layers.filter((layer) => layer.kind === kind);
   return {
     title: `${run.name} · ${kind}`,
     draw: (size) => {
-      const of = { title: `${run.name}, ${kind}`, phase: run.fits.phases && run.fits.phase, colour, marks, size };
+      const of = { title: `${run.name}, ${kind}`, phase: run.fits.phases && run.fits.phase, color, marks, size };
       return drawKind(layers, run.fits.kinds[kind]!, of);
     },
   };
@@ -122,12 +122,12 @@ interface Look {
   readonly title: string;
   /** The phase of the line, in a run with several phases. */
   readonly phase: Phase | null | undefined;
-  readonly colour: Colour;
+  readonly color: Color;
   readonly marks: StepMarks;
   readonly size: Size;
 }
 
-function drawKind(layers: readonly AnalyzedLayer[], fit: LineFit, { title, phase, colour, marks, size }: Look): Markup {
+function drawKind(layers: readonly AnalyzedLayer[], fit: LineFit, { title, phase, color, marks, size }: Look): Markup {
   const points = layers.flatMap(({ path, layer, steps }) => steps.map((step): Point => ({ ...step, path, layer })));
   const said = phase ? `${phase}: ${slopeText(fit)}` : slopeText(fit);
   return draw({
@@ -141,7 +141,7 @@ function drawKind(layers: readonly AnalyzedLayer[], fit: LineFit, { title, phase
       ...layers.flatMap(({ layer }) =>
         marks.draw(
           points.filter((point) => point.layer === layer),
-          colour(layer),
+          color(layer),
           tooltip,
         ),
       ),
@@ -169,8 +169,8 @@ function line(points: readonly Point[], { slope, intercept }: LineFit): Plot.Mar
 
 const slopeText = ({ slope }: LineFit): string => (slope === null ? "no slope" : `slope ${formatNumber(slope)}`);
 
-function layerLegend(layers: readonly number[], colour: Colour): Markup {
-  const items = layers.map((layer) => html`<li><i style="background:${colour(layer)}"></i>${layer}</li>`);
+function layerLegend(layers: readonly number[], color: Color): Markup {
+  const items = layers.map((layer) => html`<li><i style="background:${color(layer)}"></i>${layer}</li>`);
   return html`<ul class="layers" aria-label="Layers">${items}</ul>`;
 }
 
@@ -186,26 +186,26 @@ type Step = AnalyzedStep["step"];
 /** A marker for each step. */
 interface StepMarks {
   readonly legend: Markup;
-  /** Draws points in one colour, each with the marker of its step. */
-  draw<P extends AnalyzedStep>(points: readonly P[], colour: string, tooltip: (point: P) => string): Plot.Markish[];
+  /** Draws points in one color, each with the marker of its step. */
+  draw<P extends AnalyzedStep>(points: readonly P[], color: string, tooltip: (point: P) => string): Plot.Markish[];
 }
 
 /** Gives each step a marker. With more steps than markers, the markers are used again in a larger size. */
 function stepMarks(steps: readonly Step[]): StepMarks {
   const known = [...new Set(steps)].sort((a, b) => (a ?? Infinity) - (b ?? Infinity));
-  const mark = (step: Step, colour: string) => {
+  const mark = (step: Step, color: string) => {
     const at = known.indexOf(step);
     const symbol = at % SYMBOLS.length;
-    const paint = symbol < FILLED ? { fill: colour } : { stroke: colour, strokeWidth: 1.6 };
+    const paint = symbol < FILLED ? { fill: color } : { stroke: color, strokeWidth: 1.6 };
     return { symbol: SYMBOLS[symbol]!, r: 3.4 + 1.6 * Math.floor(at / SYMBOLS.length), ...paint };
   };
   return {
     legend: html`<ul class="layers" aria-label="Steps">${known.map((step) => legendItem(step, mark(step, "currentColor")))}</ul>`,
-    draw: (points, colour, tooltip) =>
+    draw: (points, color, tooltip) =>
       known.map((step) =>
         Plot.dot(
           points.filter((point) => point.step === step),
-          { x: "deltaD", y: "deltaM", title: tooltip, ...mark(step, colour) },
+          { x: "deltaD", y: "deltaM", title: tooltip, ...mark(step, color) },
         ),
       ),
   };

@@ -24,8 +24,8 @@ export function renderReport(logs: readonly RunLog[], live?: LivePart): string {
   const runs = toRuns(logs);
   const subjects = subjectsOf(runs);
   const judged = runs.flatMap((run, i) => {
-    const judgements = logs[i]?.judgements;
-    return judgements ? [{ run, judgements }] : [];
+    const judgments = logs[i]?.judgments;
+    return judgments ? [{ run, judgments }] : [];
   });
   return renderPage({
     title: `${runs.length < MOST_NAMED ? namesOf(runs) : headingOf(runs)} – training report`,
@@ -106,7 +106,7 @@ function costOf(runs: readonly Run[]): Markup | undefined {
     const score = scoreOf(run, scored.metric);
     const { seconds } = run;
     if (score === undefined || !run.done || seconds === undefined || !run.start) return [];
-    // Several runs of a method have the colour of its first run.
+    // Several runs of a method have the color of its first run.
     const [name, index] = isRepeated ? [methods[i]!, methods.indexOf(methods[i]!)] : [run.name, run.index];
     const { peakMemoryBytes } = run.done;
     return [

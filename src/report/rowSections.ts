@@ -1,7 +1,7 @@
 // The rows of a run that were predicted worst, and its scores by class.
 import { rougeL } from "@bidora/text-metrics";
 import { formatNumber } from "../common/format.js";
-import { type JudgedRow, type Judgements, placeOf, type RowsOfKind, rowsOfKind } from "../files/predictions.js";
+import { type JudgedRow, type Judgments, placeOf, type RowsOfKind, rowsOfKind } from "../files/predictions.js";
 import { classTables } from "./classTables.js";
 import { html, type Markup, section } from "./html.js";
 import type { Run } from "./runs.js";
@@ -10,7 +10,7 @@ import { counted } from "./table.js";
 /** A run with its predictions. */
 interface JudgedRun {
   readonly run: Run;
-  readonly judgements: Judgements;
+  readonly judgments: Judgments;
 }
 
 /** Scores of each class, and the rows with the worst predictions. Several runs are collapsed, one part each. */
@@ -37,7 +37,7 @@ const asOne = ({ run }: JudgedRun, parts: readonly Markup[], isFolded: boolean):
   isFolded ? html`<details class="run"><summary>${run.name}</summary>${parts}</details>` : html`${parts}`;
 
 function partsOf(
-  { run, judgements: { labels, splits } }: JudgedRun,
+  { run, judgments: { labels, splits } }: JudgedRun,
   isOne: boolean,
 ): { readonly classes: Markup[]; readonly wrong: Markup[] } {
   const [classes, wrong]: [Markup[], Markup[]] = [[], []];
@@ -166,7 +166,7 @@ function wrongLabels(rows: RowsOf<"labels">): WrongRows {
 function wrongWords(rows: RowsOf<"words">): WrongRows {
   const wrong = ({ reference, prediction }: (typeof rows)[number]) =>
     reference.flatMap((label, word) => (prediction[word] === label ? [] : [word]));
-  const labelled = (one: (typeof rows)[number], labels: readonly (string | null)[]) =>
+  const labeled = (one: (typeof rows)[number], labels: readonly (string | null)[]) =>
     wrong(one)
       .slice(0, 8)
       .map((word) => `${one.words[word] ?? `word ${word + 1}`}: ${labels[word] ?? "nothing"}`)
@@ -176,8 +176,8 @@ function wrongWords(rows: RowsOf<"words">): WrongRows {
     caption: "The rows with the most wrong words",
     rows: worstRows(rows, (one) => wrong(one).length, MOST).map(({ row: one, wrongness }) => ({
       at: one.at,
-      reference: labelled(one, one.reference),
-      prediction: labelled(one, one.prediction),
+      reference: labeled(one, one.reference),
+      prediction: labeled(one, one.prediction),
       measure: `${wrongness} of ${one.reference.length}`,
     })),
     note: "At most eight wrong words of each row are shown.",

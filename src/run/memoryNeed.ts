@@ -74,7 +74,7 @@ export class MemoryNeed {
   }
 }
 
-/** A trained tensor, its gradient, what it was at the start, and what the optimiser remembers of it. */
+/** A trained tensor, its gradient, what it was at the start, and what the optimizer remembers of it. */
 function trainedBytes({ shape, nbytes }: torch.Tensor, { optimizer, ...settings }: RunConfig): number {
   const memories = Object.values(OPTIMIZERS[optimizer].remembers(shape, settings));
   return 3 * nbytes + memories.reduce((sum, memory) => sum + 4 * torch.numelOf(memory), 0);

@@ -32,7 +32,7 @@ interface Ends {
   readonly wanted: readonly TensorId[];
 }
 
-export function analyse(tape: Tape, { ends, moving, wanted }: Ends): Analysis {
+export function analyze(tape: Tape, { ends, moving, wanted }: Ends): Analysis {
   const calls = tape.calls.filter(
     ({ inputs, results, writes }) => writes || !results.some((id) => inputs.includes(id)),
   );

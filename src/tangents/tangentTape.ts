@@ -1,7 +1,7 @@
 // A recorded forward and backward pass, and derivatives of its gradients along directions.
 import type { Nested } from "../operators/rule.js";
 import * as torch from "../torch/index.js";
-import { type Analysis, analyse } from "./analysis.js";
+import { type Analysis, analyze } from "./analysis.js";
 import { walk, walkForward } from "./walk.js";
 
 /** What a forward pass is recorded for. */
@@ -83,7 +83,7 @@ const isRecorded = (id: torch.TensorId | undefined) => id !== undefined;
 /** Undefined where the loss depends on nothing. */
 function analysisOf({ tape, end, moved, wantedIds }: Recording): Analysis | undefined {
   if (end === undefined) return undefined;
-  return analyse(tape, { ends: [end], moving: moved.filter(isRecorded), wanted: wantedIds.filter(isRecorded) });
+  return analyze(tape, { ends: [end], moving: moved.filter(isRecorded), wanted: wantedIds.filter(isRecorded) });
 }
 
 function tangentTape(
@@ -116,7 +116,7 @@ const nested: Nested = {
       const found = outputs.map((output) => tape.find(output));
       const ends = found.filter(isRecorded);
       const ids = moving.map((tensor) => tape.find(tensor));
-      const analysis = analyse(tape, { ends, moving: ids.filter(isRecorded), wanted: [] });
+      const analysis = analyze(tape, { ends, moving: ids.filter(isRecorded), wanted: [] });
       const motion = alongIds(ids, along);
       const walked = { tape, analysis, gradients: new Map(), along: motion, isLast: false, nested };
       const tangents = walkForward(walked, ends);

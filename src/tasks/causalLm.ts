@@ -8,7 +8,7 @@ import { encodeLanguageRows, type LanguageRow } from "./encodeLanguage.js";
 import type { RowOutputs, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 
-/** Causal language modelling: the next token is predicted from the tokens before it. */
+/** Causal language modeling: the next token is predicted from the tokens before it. */
 export const causalLm: Task<LanguageExample, LanguageRow, PredictedTokens> = {
   rows: '`{"prompt", "completion"}`, `{"messages": [{"role", "content"}, …]}`, or `{"text"}`',
   head: { className: "ForCausalLM" },

@@ -30,7 +30,7 @@ const ENCODING = options({
 
 /**
  * Encodes examples as rows for training or inference.
- * @throws UsageError for `trainOn` with a task other than language modelling; BidoraError naming a row without tokens, with a token that
+ * @throws UsageError for `trainOn` with a task other than language modeling; BidoraError naming a row without tokens, with a token that
  *   the model has no embedding for, or with a label that does not fit
  */
 export async function encodeRows<E extends Example, Row extends EncodedRow>(
@@ -59,7 +59,7 @@ export async function encodeRows<E extends Example, Row extends EncodedRow>(
   return fed;
 }
 
-/** Adds to labelled rows the reference that their example's prediction is compared with. */
+/** Adds to labeled rows the reference that their example's prediction is compared with. */
 function withReferences<E extends Example, Row extends EncodedRow>(
   rows: readonly Row[],
   examples: readonly E[],

@@ -25,7 +25,7 @@ export type TrainOn = (typeof TRAIN_ON)[number];
 export interface EncodedRow<Target = unknown, Source = unknown> extends TokenRow {
   /** What the loss compares the outputs with; undefined in rows to predict. */
   readonly target: Target | undefined;
-  /** What metrics compare the prediction with, in labelled rows. */
+  /** What metrics compare the prediction with, in labeled rows. */
   readonly reference?: unknown;
   /** The text that a prediction is a part of. */
   readonly source?: Source;
@@ -39,7 +39,7 @@ export interface Batch<Row extends EncodedRow = EncodedRow> extends ModelInput {
 
 /** What encoding depends on beside the task. */
 export interface EncodeOptions {
-  /** Required for labelled rows of a task whose labels have names. */
+  /** Required for labeled rows of a task whose labels have names. */
   readonly labels: LabelMap | undefined;
   /** The maximum number of tokens in a row, special tokens included. */
   readonly maxLength: number | undefined;
@@ -99,10 +99,10 @@ export interface Task<
   forward?(model: TaskModel, batch: Batch<Row>, context: ForwardContext): Tensor;
   /** How many vectors `forward` returns for a row. */
   outputRows?(row: Row): number;
-  /** The weight of a labelled row in a mean loss: 1, or the number of its labelled tokens. */
+  /** The weight of a labeled row in a mean loss: 1, or the number of its labeled tokens. */
   weight(row: Row): number;
   /**
-   * The sum of the losses of labelled rows or tokens. Divided by the rows' weights it is the mean loss of transformers' model for the
+   * The sum of the losses of labeled rows or tokens. Divided by the rows' weights it is the mean loss of transformers' model for the
    * task.
    * @param outputs [rows or tokens, outputs]
    */
@@ -134,7 +134,7 @@ export function tokensOf({ inputIds }: Batch): number {
   return inputIds.numel;
 }
 
-/** The sum of the weights of labelled rows. */
+/** The sum of the weights of labeled rows. */
 export function lossWeight(task: Task, batch: Batch): number {
   checkArguments("lossWeight", ["task", task, aTask], ["batch", batch, aBatch]);
   return batch.rows.reduce((sum, row) => sum + task.weight(row), 0);

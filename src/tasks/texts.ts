@@ -8,7 +8,7 @@ import type { EncodedRow, EncodeOptions } from "./task.js";
 /** One prediction per row, from the state of one token; each architecture has its own head. */
 export const SEQUENCE_HEAD: HeadKind = { className: "ForSequenceClassification" };
 
-/** @param targetOf the target of a labelled example; throws where the label does not fit */
+/** @param targetOf the target of a labeled example; throws where the label does not fit */
 export async function encodeTexts<Label, Target>(
   examples: readonly TextExample<Label>[],
   tokenizer: Tokenizer,
@@ -31,7 +31,7 @@ export function misfit(label: unknown, { file, line }: Location, wanted: string)
   return rowError(file, line, `the label ${JSON.stringify(label)} does not fit the task, which takes ${wanted}.`);
 }
 
-/** The target of a labelled row. @throws TypeError for a row without a label */
+/** The target of a labeled row. @throws TypeError for a row without a label */
 export function targetOf<Target>({ target, at }: EncodedRow<Target>): Target {
   if (target === undefined) throw new TypeError(`${where(at)} has no label, so no loss.`);
   return target;

@@ -28,7 +28,7 @@ export function blasWarning(facts: EngineFacts = engineFacts()): string | undefi
   if (facts.openblas) {
     return `OpenBLAS (${facts.blasLibrary}) does not share libtorch's OpenMP threads and will compete with them: install libopenblas0-openmp.`;
   }
-  return `The BLAS in use (${facts.blasLibrary || "unknown"}) is not an optimised one, which makes float32 about 90 times slower: install libopenblas0-openmp.`;
+  return `The BLAS in use (${facts.blasLibrary || "unknown"}) is not an optimized one, which makes float32 about 90 times slower: install libopenblas0-openmp.`;
 }
 
 /** The dtypes in which products are faster with a weight that was brought into oneDNN's own layout before: none where they are our own. */

@@ -53,7 +53,7 @@ function shareOf(secondNorm: number | undefined, norm: number): { readonly secon
 }
 
 /**
- * BiDoRA's search step (section 3.2): `unrollSteps` optimiser steps on V with the lower rows, then one on M with
+ * BiDoRA's search step (section 3.2): `unrollSteps` optimizer steps on V with the lower rows, then one on M with
  *
  *     g = ∇_M L_val(V', M) − ξ·∇²_{M,V} L_tr(V, M)·∇_{V'} L_val(V', M)
  *
@@ -189,7 +189,7 @@ export class BilevelRule implements StepRule {
     return { loss, tensors: torch.noGrad(() => torch.foreachSub(first, second)), secondNorm };
   }
 
-  /** ξ·v, or D∘v with D the derivative of the lower optimiser's step. */
+  /** ξ·v, or D∘v with D the derivative of the lower optimizer's step. */
   #weighted(v: readonly torch.Tensor[], { point, update }: LowerStep): torch.Tensor[] {
     const { xi } = this.options;
     const factor = xi === "learning-rate" ? update.learningRate : xi;
@@ -244,7 +244,7 @@ export class PassMean {
 
   /**
    * Adds a step's loss.
-   * @param weight the number of rows, or of labelled tokens, in the step's loss
+   * @param weight the number of rows, or of labeled tokens, in the step's loss
    * @param endsPass whether the step took the last batch of a pass; all its batches then count in that pass
    * @returns the mean loss at the end of a pass; undefined before, and for a pass without a loss
    */

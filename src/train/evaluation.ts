@@ -165,7 +165,7 @@ function rowsByOutput(
 export interface EvaluationOptions extends Omit<PassOptions, "onOutputs">, ScorerOptions {}
 
 /** The result of an evaluation. */
-export interface Judgement {
+export interface Judgment {
   /** The task's metrics, and the mean loss as `loss`. */
   readonly metrics: Metrics;
   readonly metric: Metric<unknown, object>;
@@ -176,19 +176,19 @@ export interface Judgement {
 }
 
 /** Notes on the metrics, one sentence each. */
-export const notesOf = ({ metric, measured }: Pick<Judgement, "metric" | "measured">): readonly string[] =>
+export const notesOf = ({ metric, measured }: Pick<Judgment, "metric" | "measured">): readonly string[] =>
   metric.notes?.(measured) ?? [];
 
 /** Receives an example's first row and its prediction. */
 export type OnPrediction = (row: EncodedRow, prediction: object) => void;
 
-/** Evaluates a model on labelled rows. */
+/** Evaluates a model on labeled rows. */
 export async function evaluateRows(
   model: TaskModel,
   rows: readonly EncodedRow[],
   options: EvaluationOptions,
   onPrediction: OnPrediction = () => {},
-): Promise<Judgement> {
+): Promise<Judgment> {
   checkPass("evaluateRows", model, rows, options, onPrediction);
   const { task, labels, metrics, positive } = options;
   const { metric } = task.scorer({ labels, metrics, positive });
@@ -226,7 +226,7 @@ function finiteSum(task: Task, outputs: torch.Tensor, batch: Batch): number {
 }
 
 /**
- * A note about rows that do not count in the loss, because they have no labelled tokens or these were cut off. They change nothing.
+ * A note about rows that do not count in the loss, because they have no labeled tokens or these were cut off. They change nothing.
  * Undefined if there are none.
  * @param what the split: training, validation
  * @throws BidoraError `NO_LOSS` if no row counts in the loss
@@ -234,7 +234,7 @@ function finiteSum(task: Task, outputs: torch.Tensor, batch: Batch): number {
 export function noteWithoutLoss(task: Task, rows: readonly EncodedRow[], what: string): string | undefined {
   const without = rows.filter((row) => task.weight(row) === 0).length;
   if (without === 0) return undefined;
-  const note = `${without} of ${rows.length} ${what} rows do not count in the loss: they have no labelled tokens within --max-length.`;
+  const note = `${without} of ${rows.length} ${what} rows do not count in the loss: they have no labeled tokens within --max-length.`;
   if (without === rows.length) throw new BidoraError("NO_LOSS", note);
   return note;
 }

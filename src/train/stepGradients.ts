@@ -18,7 +18,7 @@ import type { BatchSource } from "./batches.js";
 export interface StepBatches {
   /** The batches that contribute to the loss. */
   readonly parts: readonly Batch[];
-  /** The number of rows, or of labelled tokens, that contribute to the loss. */
+  /** The number of rows, or of labeled tokens, that contribute to the loss. */
   readonly weight: number;
   readonly rows: number;
   readonly tokens: number;

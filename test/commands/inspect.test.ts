@@ -107,9 +107,9 @@ test("refusals are listed beside everything that can be read", async () => {
   );
   expect(refusals).toContain("The weight bert.encoder.layer.3.attention.self.query.weight is missing.");
 
-  const quantised = copyOf("bert/single");
-  writeSafetensors(join(quantised, "model.safetensors"), [bytesEntry("x", "F8_E4M3", [4], new Uint8Array(4))]);
-  expect((await inspect({ path: quantised })).refusals).toContain(
+  const quantized = copyOf("bert/single");
+  writeSafetensors(join(quantized, "model.safetensors"), [bytesEntry("x", "F8_E4M3", [4], new Uint8Array(4))]);
+  expect((await inspect({ path: quantized })).refusals).toContain(
     "Tensors of dtype F8_E4M3 cannot be computed with; convert them to F32 or BF16.",
   );
 });

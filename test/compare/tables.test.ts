@@ -255,7 +255,7 @@ test("the notes say what each kind of test says nothing about", () => {
     Population: ["seeds of these tasks", "tasks", "seeds of these tasks"],
   });
   expect(table.notes[0]).toBe(
-    "Tests over the seeds of these tasks say nothing about other tasks. Tests over tasks compare each task's mean over seeds; they generalise to other tasks of this kind.",
+    "Tests over the seeds of these tasks say nothing about other tasks. Tests over tasks compare each task's mean over seeds; they generalize to other tasks of this kind.",
   );
 });
 

@@ -39,8 +39,8 @@ export async function rowsOf(name: NamedDataset, folder: string, split: LoadedSp
 
 /** The splits with labels of a named data set's folder. */
 export async function splitsOf(name: NamedDataset, folder: string) {
-  const { labelled, labelledIn } = namedDatasets[name];
-  return (await labelledIn?.(folder)) ?? labelled;
+  const { labeled, labeledIn } = namedDatasets[name];
+  return (await labeledIn?.(folder)) ?? labeled;
 }
 
 /** What is wrong with a folder, in words. */

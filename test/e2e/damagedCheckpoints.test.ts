@@ -260,7 +260,7 @@ test("a search's state in which the levels' steps do not fit is damaged too", as
   expect(notes.join()).toContain("checkpoint-4 is damaged (training_state.json: rule: does not go with phaseStep)");
 });
 
-describe("the optimiser", () => {
+describe("the optimizer", () => {
   const settingsThen = (change: (settings: Record<string, unknown>) => void): Damage =>
     edit((state) => {
       const settings = { ...(state.settings as object) };

@@ -112,7 +112,7 @@ describe("predictions in a file", () => {
   });
 
   test.each([
-    [[{ label: "a" }], "has 1 predictions, but .* has 3 labelled rows: one a row is expected"],
+    [[{ label: "a" }], "has 1 predictions, but .* has 3 labeled rows: one a row is expected"],
     [[{ label: "a" }, { value: 1 }, { label: "b" }], "line 2: a prediction of sequence-classification is expected"],
     [[{ label: "a" }, { label: null }, { label: "b" }], "line 2: .*label does not fit"],
   ])("%o are refused", async (rows, sentence) => {

@@ -47,13 +47,13 @@ describe("a named data set without validation rows", () => {
     const flags = ["--model", MODEL, "--adapter", output, "--task", asked.task, "--data", reuters];
     const { status, stderr } = await called("evaluate", ...flags, "--split", "validation");
     expect(stderr).toMatch(
-      /reuters21578\/modapte has no labelled validation rows in .*, so --split validation can't be had: it has train and test\./,
+      /reuters21578\/modapte has no labeled validation rows in .*, so --split validation can't be had: it has train and test\./,
     );
     expect(status).toBe(2);
   });
 });
 
-describe("a named data set without labelled test rows", () => {
+describe("a named data set without labeled test rows", () => {
   let folder: string;
   beforeAll(() => {
     folder = fresh("CoLA");
@@ -90,7 +90,7 @@ describe("a named data set without labelled test rows", () => {
     const model = join(BERT, "single");
     const base = ["--model", model, "--task", "glue/cola", "--data", folder, "--split", "test"];
     const { status, stderr } = await called("evaluate", ...base);
-    expect(stderr).toMatch(/glue\/cola has no labelled test rows in .*: it has train and validation\./);
+    expect(stderr).toMatch(/glue\/cola has no labeled test rows in .*: it has train and validation\./);
     expect(status).toBe(2);
   });
 });

@@ -17,7 +17,7 @@ interface TraceEvent {
 const traceIn = (folder: string) =>
   json<{ displayTimeUnit: string; traceEvents: TraceEvent[] }>(join(folder, "profile.json")).traceEvents;
 
-/** How often the optimiser ran, which is once a step and level. */
+/** How often the optimizer ran, which is once a step and level. */
 const updates = (events: readonly TraceEvent[]): number =>
   events.filter(({ name }) => name === "bidora::adamw_").length;
 

@@ -15,8 +15,8 @@ describe("rows that bear no loss", () => {
     const [train, validation] = [rows(WHOLE, CUT), rows(CUT, WHOLE, CUT)];
     const { notes } = await run({ ...training, train, validation });
     expect(notes).toEqual([
-      "1 of 2 training rows do not count in the loss: they have no labelled tokens within --max-length.",
-      "2 of 3 validation rows do not count in the loss: they have no labelled tokens within --max-length.",
+      "1 of 2 training rows do not count in the loss: they have no labeled tokens within --max-length.",
+      "2 of 3 validation rows do not count in the loss: they have no labeled tokens within --max-length.",
     ]);
     const heard: string[] = [];
     await evaluate({ ...SETTINGS, data: validation }, { hub: { onNote: (note) => heard.push(note) } });

@@ -334,7 +334,7 @@ describe("the mask", () => {
     });
   });
 
-  test("depends on a row's position in the batch, not on its neighbours' lengths", () => {
+  test("depends on a row's position in the batch, not on its neighbors' lengths", () => {
     torch.scope(() => {
       const like = torch.zeros([1], { dtype: "float32" });
       const alone = torch.attentionMask(like, [1], [20], [20], 2, 0.5, SEED, 0);

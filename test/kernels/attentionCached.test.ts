@@ -89,7 +89,7 @@ describe.each(["float32", "bfloat16", "float64"] as const)("%s", (dtype) => {
     });
   });
 
-  test("a token's bits depend neither on its neighbours nor on how many are computed at once", () => {
+  test("a token's bits depend neither on its neighbors nor on how many are computed at once", () => {
     torch.scope(() => {
       const whole = { queries: [90], keys: [90], heads: 6, kvHeads: 2, size: 32 };
       const given = draw(whole, dtype);

@@ -31,7 +31,7 @@ describe("random numbers by index", () => {
 });
 
 describe("dropout", () => {
-  test.each([0.1, 0.5, 0.9])("drops a share of %d, independently of neighbours and of other uses", (p) => {
+  test.each([0.1, 0.5, 0.9])("drops a share of %d, independently of neighbors and of other uses", (p) => {
     torch.scope(() => {
       const n = 1 << 20;
       const dropped = (seed: number, stream: number) =>

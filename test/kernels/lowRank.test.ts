@@ -171,7 +171,7 @@ describe("a linear layer with its low-rank update", () => {
   });
 });
 
-describe("the regulariser's products with G = WᵀW", () => {
+describe("the regularizer's products with G = WᵀW", () => {
   const sizes = [1, 63, 64, 130] as const;
   const cases = TOLERANCES.flatMap(([dtype, tolerance]) => sizes.map((size) => ({ dtype, tolerance, size })));
 

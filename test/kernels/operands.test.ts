@@ -176,7 +176,7 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
 
 /** Heads, heads of keys, scale, keys before and after, and what is dropped. */
 const ATTENDED = [2, 1, 1, 3, 2, 0.5, 1, 2] as const;
-/** Whether there is a centre, and what is dropped. */
+/** Whether there is a center, and what is dropped. */
 const NORMED = [true, 0.5, 1, 2] as const;
 
 function attended({ size, dtype }: Usual, widths: readonly number[]): readonly unknown[] {

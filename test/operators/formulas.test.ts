@@ -261,7 +261,7 @@ test("products of several layers, and a product's gradient", () => {
   });
 });
 
-test("an optimiser's step", () => {
+test("an optimizer's step", () => {
   torch.scope(() => {
     const step = () => {
       const draw = (seed: number) => [

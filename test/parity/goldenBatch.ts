@@ -13,14 +13,14 @@ const KINDS: Readonly<Record<ClassifierHead, TaskKind>> = {
   tokens: "token-classification",
 };
 
-/** The labelled batch of a golden file. */
+/** The labeled batch of a golden file. */
 export function goldenBatch(head: ClassifierHead, tensors: Tensors): { task: Task; batch: Batch } {
   const rows = goldenRows(tensors);
   const labels = get(tensors, "labels").toArray();
   const targets = targetsOf(head, labels, rows);
   const at = { file: "golden", line: 1 };
-  const labelled = rows.map((row, i) => ({ ...row, target: targets[i], at }));
-  return { task: TASKS[KINDS[head]], batch: { rows: labelled, ...modelInput(rows) } };
+  const labeled = rows.map((row, i) => ({ ...row, target: targets[i], at }));
+  return { task: TASKS[KINDS[head]], batch: { rows: labeled, ...modelInput(rows) } };
 }
 
 /** This program's loss, as the mean that transformers returns. */

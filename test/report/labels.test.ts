@@ -15,7 +15,7 @@ describe("spread", () => {
     expect(spread([50, 50, 50], 10, 0, 100)).toEqual([40, 50, 60]);
   });
 
-  it("neighbours that come too close move together", () => {
+  it("neighbors that come too close move together", () => {
     expect(spread([50, 50, 58], 10, 0, 100)).toEqual([42 + 2 / 3, 52 + 2 / 3, 62 + 2 / 3]);
   });
 

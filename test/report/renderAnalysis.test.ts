@@ -33,7 +33,7 @@ const looks = (document: ReturnType<typeof page>["document"]): string[] =>
     ),
   );
 
-test("each layer has its own colour and each step its own marker, for any number of them", () => {
+test("each layer has its own color and each step its own marker, for any number of them", () => {
   const steps = Array.from({ length: 40 }, (_, at) => (at === 39 ? null : 10 * (at + 1)));
   const layers = Array.from({ length: 25 }, (_, at) => layer(at, steps));
   const { document } = page("run", layers);

@@ -72,7 +72,7 @@ describe("a comparison on one task", () => {
       "Score and cost",
       "Training loss",
       "Validation",
-      "Generalisation gap",
+      "Generalization gap",
       "Search: the two levels",
       "Movement of the magnitudes",
       "Learning rate",

@@ -47,7 +47,7 @@ describe("a report of three runs", () => {
     expect(texts(page, "figure h2")).toEqual([
       "Training loss",
       "Validation",
-      "Generalisation gap",
+      "Generalization gap",
       "Search: the two levels",
       "Movement of the magnitudes",
       "Learning rate",
@@ -65,7 +65,7 @@ describe("a report of three runs", () => {
     }
   });
 
-  it("one figure has the losses of all runs in their colours, with search and retraining separate", () => {
+  it("one figure has the losses of all runs in their colors, with search and retraining separate", () => {
     const [loss] = all(page, "figure svg.plot");
     const strokes = all(loss!, '[data-mark="line"]').map((line) => line.getAttribute("stroke"));
     for (const run of [0, 1, 2]) expect(strokes.filter((stroke) => stroke === `var(--run-${run})`)).toHaveLength(2);
@@ -131,7 +131,7 @@ describe("a report of three runs", () => {
     expect(accuracy).toContain(last!.metrics.accuracy!.toFixed(4));
   });
 
-  it("runs differ also without colour", () => {
+  it("runs differ also without color", () => {
     const dashes = all(page, ".legend line").map((line) => line.getAttribute("stroke-dasharray"));
     expect(new Set(dashes).size).toBe(3);
     expect(new Set(all(page, ".legend g").map((mark) => mark.querySelector("path")?.getAttribute("d"))).size).toBe(3);
@@ -256,7 +256,7 @@ describe("what a log may hold", () => {
 
   it("a log may be of a method without magnitudes or search", () => {
     const page = parse(renderReport([three[0]!]));
-    expect(texts(page, "figure h2")).toEqual(["Training loss", "Validation", "Generalisation gap", "Learning rate"]);
+    expect(texts(page, "figure h2")).toEqual(["Training loss", "Validation", "Generalization gap", "Learning rate"]);
     expect(all(page, ".legend")).toEqual([]);
   });
 });

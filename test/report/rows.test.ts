@@ -15,7 +15,7 @@ type Told = Pick<JudgedRow, "reference" | "prediction"> & { readonly text?: stri
 const page = (labels: readonly string[], rows: readonly Told[], broken = 0) => {
   const judged = rows.map((row, i) => ({ file: "/data/dev.tsv", line: i + 1, text: `text ${i + 1}`, ...row }));
   const split = { split: "validation" as const, rows: judged, broken };
-  return parse(renderReport([{ ...run, judgements: { labels, splits: [split] } }]));
+  return parse(renderReport([{ ...run, judgments: { labels, splits: [split] } }]));
 };
 
 const classRow = (reference: number, label: string, score = 0.9): Told => ({ reference, prediction: { label, score } });
@@ -178,11 +178,11 @@ it("the tables of several runs are collapsed under their names", () => {
     rows: [{ file: "f", line: 1, text: undefined, ...classRow(0, "yes") }],
     broken: 0,
   };
-  const judgements = { labels: ["no", "yes"], splits: [split] };
+  const judgments = { labels: ["no", "yes"], splits: [split] };
   const found = parse(
     renderReport([
-      { ...run, judgements },
-      { ...run, name: "other", judgements },
+      { ...run, judgments },
+      { ...run, name: "other", judgments },
     ]),
   );
   expect(texts(found, "#classes > details > summary")).toEqual(["run", "other"]);
@@ -203,8 +203,8 @@ describe("a run's folder", () => {
   it("readRun returns rows with labels and counts invalid lines", async () => {
     await writeFile(join(folder, "bidora.json"), JSON.stringify({ labels: ["no", "yes"] }));
     await writeFile(join(folder, "test-predictions.jsonl"), `${line(classRow(0, "yes"))}{"torn\n[1]\n`);
-    const { judgements } = await readRun(join(folder, "events.jsonl"));
-    expect(judgements).toEqual({
+    const { judgments } = await readRun(join(folder, "events.jsonl"));
+    expect(judgments).toEqual({
       labels: ["no", "yes"],
       splits: [{ split: "test", rows: [{ file: "f", line: 1, text: undefined, ...classRow(0, "yes") }], broken: 2 }],
     });
@@ -216,8 +216,8 @@ describe("a run's folder", () => {
 
   it("a run without predictions or valid metadata still has a report", async () => {
     await writeFile(join(folder, "bidora.json"), "{");
-    expect((await readRun(folder)).judgements).toEqual({ labels: [], splits: [] });
+    expect((await readRun(folder)).judgments).toEqual({ labels: [], splits: [] });
     await writeFile(join(folder, "bidora.json"), JSON.stringify({ labels: [1] }));
-    expect((await readRun(folder)).judgements).toEqual({ labels: [], splits: [] });
+    expect((await readRun(folder)).judgments).toEqual({ labels: [], splits: [] });
   });
 });

@@ -2,18 +2,17 @@ import { describe, expect, it } from "vitest";
 import { runDash, runSymbol } from "../../src/report/figures/palette.js";
 import { style } from "../../src/report/page.js";
 
-/** The colours of the first and the second theme, by name. */
+/** The colors of the first and the second theme, by name. */
 const themes = [...style.matchAll(/:root\{(?:color-scheme:light dark;)?(--page[^}]*)\}/g)]
   .slice(0, 2)
   .map(([, text]) => {
     const pairs = [...text!.matchAll(/--([\w-]+):(#[0-9a-f]{3,6})/g)];
-    return new Map(pairs.map(([, name, colour]) => [name!, colour!]));
+    return new Map(pairs.map(([, name, color]) => [name!, color!]));
   });
 
 /** Relative luminance (WCAG 2.2). */
-function luminance(colour: string): number {
-  const digits =
-    colour.length === 4 ? [...colour.slice(1)].map((digit) => digit + digit) : colour.slice(1).match(/../g)!;
+function luminance(color: string): number {
+  const digits = color.length === 4 ? [...color.slice(1)].map((digit) => digit + digit) : color.slice(1).match(/../g)!;
   const [red, green, blue] = digits.map((pair) => {
     const value = Number.parseInt(pair, 16) / 255;
     return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
@@ -53,7 +52,7 @@ it("a shadow shows on which side a table can scroll", () => {
   const rule = /\.scroll\{([^}]*)\}/.exec(style)![1]!;
   expect(rule).toContain("overflow-x:auto");
   const layers = [...rule.matchAll(/linear-gradient\((\d+deg),var\(--(card|shade)\).*?(local|scroll)/g)];
-  expect(layers.map(([, side, colour, moves]) => [side, colour, moves])).toEqual([
+  expect(layers.map(([, side, color, moves]) => [side, color, moves])).toEqual([
     ["90deg", "card", "local"],
     ["270deg", "card", "local"],
     ["90deg", "shade", "scroll"],

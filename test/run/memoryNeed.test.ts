@@ -37,7 +37,7 @@ describe("what a run takes at the least", () => {
     expect(need.with()).toBe(need.with({ dtype: "float32" }));
   });
 
-  it("is less with smaller batches, checkpointing, half the bytes, an optimiser that remembers less", async () => {
+  it("is less with smaller batches, checkpointing, half the bytes, an optimizer that remembers less", async () => {
     const { need } = await needOf({ method: "full" });
     const whole = need.with();
     for (const change of [{ batchSize: 1 }, { gradientCheckpointing: true }, { dtype: "bfloat16" } as const])

@@ -13,8 +13,8 @@ function text(label: unknown, ...input: [string] | [string, string]): Example {
 
 async function encode(examples: Example[], kind: TaskKind, { name = "bert-uncased", maxLength = 32 } = {}) {
   const task: Task = TASKS[kind];
-  const isLabelled = examples.some(({ label }) => label !== undefined);
-  const labels = task.outputs || !isLabelled ? undefined : labelMap(examples);
+  const isLabeled = examples.some(({ label }) => label !== undefined);
+  const labels = task.outputs || !isLabeled ? undefined : labelMap(examples);
   return encodeRows(task, examples, await tokenizer(name), { labels, maxLength });
 }
 
@@ -68,8 +68,8 @@ describe("rows of words", () => {
     const { wordStarts, target, reference } = row as unknown as Row;
     expect(reference).toEqual(["D", "O", "V", "N"]);
     expect(wordStarts[1]).toBe(-1);
-    const labelled = target.flatMap((value, i) => (value === -100 ? [] : [[i, value]]));
-    expect(labelled).toEqual([
+    const labeled = target.flatMap((value, i) => (value === -100 ? [] : [[i, value]]));
+    expect(labeled).toEqual([
       [wordStarts[0], 0],
       [wordStarts[2], 3],
       [wordStarts[3], 1],

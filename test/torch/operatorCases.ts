@@ -15,7 +15,7 @@ const m = () => tensor([1, 2, 3, 4], [2, 2]);
 const wide = () => tensor([1, 2, 3, 4, 5, 6], [2, 3]);
 const reference = (x: readonly number[], fn: (value: number) => number) => x.map(fn);
 
-/** A function of one variable, at places that tell it from its neighbours. */
+/** A function of one variable, at places that tell it from its neighbors. */
 const each = (call: (x: torch.Tensor) => torch.Tensor, fn: (value: number) => number, x = [0.25, 1, 2.5]): Case => {
   return () => [call(tensor(x)), reference(x, fn)];
 };

@@ -112,7 +112,7 @@ test("a step whose batches have no loss still applies decay, momentum and the re
   const problem = PROBLEMS[1];
   const { model, adapted } = await openAdapted("bert", problem);
   const at = { file: "none", line: 1 };
-  const unlabelled: EncodedRow[] = [{ inputIds: [2, 3], tokenTypeIds: [0, 0], target: [-100, -100], at }];
+  const unlabeled: EncodedRow[] = [{ inputIds: [2, 3], tokenTypeIds: [0, 0], target: [-100, -100], at }];
   const masks = new ReplayableMasks(new torch.Generator(0));
   const penalty = penaltyOf(adapted, 1);
   const expected = named(
@@ -124,7 +124,7 @@ test("a step whose batches have no loss still applies decay, momentum and the re
   );
   for (const term of [undefined, penalty]) {
     const level = new WatchedLevel(adapted.trained, { ...OPTIONS, learningRate: 0 });
-    const batches = inOrder(unlabelled, 1);
+    const batches = inOrder(unlabeled, 1);
     const rule = new PlainRule({
       phase: "train",
       task: TASKS[problem.task],

@@ -42,7 +42,7 @@ describe("the state of the best evaluation is restored", () => {
   test.each([
     ["after as many worse ones as patience has", "maximize", [1, 3, 2, 2, 5, 9], { ended: 4, value: 2 }],
     ["a tie is no better", "maximize", [3, 3, 3, 9, 9, 9], { ended: 3, value: 1 }],
-    ["of a metric to minimise, the lowest", "minimize", [5, 3, 4, 3, 1, 0], { ended: 4, value: 2 }],
+    ["of a metric to minimize, the lowest", "minimize", [5, 3, 4, 3, 1, 0], { ended: 4, value: 2 }],
     ["a better one starts the count again", "maximize", [3, 1, 4, 1, 5, 1], { ended: 6, value: 5 }],
     ["at the last step, too", "minimize", [5, 4, 3, 2, 1, 6], { ended: 6, value: 5 }],
     ["a value that is no number is no better", "maximize", [1, Number.NaN, Number.NaN, 9], { ended: 3, value: 1 }],

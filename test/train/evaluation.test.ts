@@ -47,7 +47,7 @@ describe("evaluateRows", () => {
     expect(loss).toBeCloseTo(mean(labels.map((label, i) => crossEntropy(table[i]!, label))), 6);
   });
 
-  test("tokens: a batch is weighted by its labelled tokens, and may have none", async () => {
+  test("tokens: a batch is weighted by its labeled tokens, and may have none", async () => {
     const kind = "token-classification";
     const row = (inputIds: number[], target: number[], words: number[], wordStarts: number[]) => {
       const reference = words.map((label) => ["a", "b"][label]);

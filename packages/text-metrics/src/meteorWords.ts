@@ -8,7 +8,7 @@ const STEPS: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   [/^|$/g, " "],
   [new RegExp(`[^0-9${LETTERS}\\s.'\`,‘’-]`, "gu"), " $& "],
   [/\.{2,}/g, " $& "],
-  // Commas not between digits. Each pattern consumes both neighbours, so the second of two commas may stay.
+  // Commas not between digits. Each pattern consumes both neighbors, so the second of two commas may stay.
   [/(\D),(\D)/gu, "$1 , $2"],
   [/(\d),(\D)/gu, "$1 , $2"],
   [/(\D),(\d)/gu, "$1 , $2"],

@@ -121,7 +121,7 @@ function synsets(list: Buffer, word: string): number[] {
   return fields.length === 0 ? [] : fields.slice(-Number(fields[2])).map(Number);
 }
 
-/** The line of a word, by binary search. Lines that start with a space are the licence, at the top. */
+/** The line of a word, by binary search. Lines that start with a space are the license, at the top. */
 function lineOf(list: Buffer, word: string): string | undefined {
   if (word === "" || word.includes(" ")) return undefined;
   const wanted = Buffer.from(`${word} `);

@@ -33,11 +33,11 @@ const withNamedDataset: AppliesWhen = {
 
 /** Test rows without labels, such as GLUE's, can't be evaluated. */
 const withTestSplit: AppliesWhen = {
-  only: "with --data and a named data set as --task that has labelled test rows, such as reuters21578/modapte, and without --test",
+  only: "with --data and a named data set as --task that has labeled test rows, such as reuters21578/modapte, and without --test",
   holds: ({ task, data, test }: DataValues) =>
     task !== undefined &&
     isNamedDataset(task) &&
-    namedDatasets[task].labelled.includes("test") &&
+    namedDatasets[task].labeled.includes("test") &&
     data !== undefined &&
     test === undefined,
 };
@@ -87,7 +87,7 @@ export const dataOptions = {
   test: option(file, { group: "Data", help: "rows for a final evaluation after training", advanced: true }),
   testSplit: option(toggle, {
     group: "Data",
-    help: "use a named data set's labelled test rows for a final evaluation",
+    help: "use a named data set's labeled test rows for a final evaluation",
     defaultText: "where it has no validation rows",
     advanced: true,
     appliesWhen: withTestSplit,

@@ -159,7 +159,7 @@ function endsOf(frequencies: readonly Frequency[]): readonly [lowest: number, hi
     const slope = (first.smooth - last.smooth) / (first.frequency - last.frequency);
     return [first.frequency - first.smooth / slope, first.frequency + (1 - first.smooth) / slope];
   }
-  // A line through the only interpolated frequency, steep enough that its ends stay between the neighbouring frequencies.
+  // A line through the only interpolated frequency, steep enough that its ends stay between the neighboring frequencies.
   const least = (first.frequency / first.smooth - above) / (1 / first.smooth - 1);
   const lowest = (Math.max(below, least) + first.frequency) / 2;
   return [lowest, lowest + (first.frequency - lowest) / first.smooth];

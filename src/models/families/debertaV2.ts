@@ -141,14 +141,14 @@ class RowConvolution extends Module {
   forward(x: torch.Tensor, layout: RowLayout): torch.Tensor {
     const { size, kernelSize } = this;
     const withZero = torch.cat([x, torch.zeros([1, size], { dtype: x.dtype, device: x.device })], 0);
-    const seen = torch.view(torch.indexSelect(withZero, 0, neighbours(layout, kernelSize)), [-1, kernelSize * size]);
+    const seen = torch.view(torch.indexSelect(withZero, 0, neighbors(layout, kernelSize)), [-1, kernelSize * size]);
     const [weight, bias] = [torch.castTo(this.weight.tensor, x.dtype), torch.castTo(this.bias.tensor, x.dtype)];
     return torch.linear(seen, torch.reshape(torch.transpose(weight, 1, 2), [size, kernelSize * size]), bias);
   }
 }
 
-/** [N·T] int64: the flat indices of each token and its neighbours in the row; N for positions outside the row. */
-function neighbours({ lengths, first: { device } }: RowLayout, kernelSize: number): torch.Tensor {
+/** [N·T] int64: the flat indices of each token and its neighbors in the row; N for positions outside the row. */
+function neighbors({ lengths, first: { device } }: RowLayout, kernelSize: number): torch.Tensor {
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
   const before = (kernelSize - 1) / 2;
   let start = 0;

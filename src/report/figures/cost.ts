@@ -7,7 +7,7 @@ import type { Goal } from "../../files/metrics.js";
 import { figure, folded, html, type Markup, panels, type Size, titled } from "../html.js";
 import { meanAndSpread, row, table } from "../table.js";
 import { labelsOf } from "./labels.js";
-import { runColour, runMark, runSymbol } from "./palette.js";
+import { runColor, runMark, runSymbol } from "./palette.js";
 import { around, draw } from "./plot.js";
 
 /** The score of one run and its cost. */
@@ -118,8 +118,8 @@ function scatter(spent: readonly Spent[], score: string, axis: Axis, size: Size)
     yDomain: around([...ends(({ yLow, yHigh }) => [yLow, yHigh]), ...spent.map((one) => one.score)]),
     marks: [
       ...(labels?.marks ?? []),
-      Plot.ruleX(several, { x: "x", y1: "yLow", y2: "yHigh", stroke: "colour", strokeWidth: 1.5 }),
-      Plot.ruleY(several, { y: "y", x1: "xLow", x2: "xHigh", stroke: "colour", strokeWidth: 1.5 }),
+      Plot.ruleX(several, { x: "x", y1: "yLow", y2: "yHigh", stroke: "color", strokeWidth: 1.5 }),
+      Plot.ruleY(several, { y: "y", x1: "xLow", x2: "xHigh", stroke: "color", strokeWidth: 1.5 }),
       ...several.map(({ index, runs }) =>
         Plot.dot(runs, { x: axis.of, y: "score", r: 2.5, ...formOf(index), fillOpacity: 0.55, title: runTooltip }),
       ),
@@ -130,7 +130,7 @@ function scatter(spent: readonly Spent[], score: string, axis: Axis, size: Size)
   });
 }
 
-const formOf = (index: number) => ({ fill: runColour(index), symbol: runSymbol(index) }) as const;
+const formOf = (index: number) => ({ fill: runColor(index), symbol: runSymbol(index) }) as const;
 
 const runTooltip = ({ run, score }: Spent): string => `${run}: ${formatNumber(score)}`;
 
@@ -151,6 +151,6 @@ function meanOf(runs: readonly Spent[], { of }: Axis) {
     xHigh: x + dx,
     yLow: y - dy,
     yHigh: y + dy,
-    colour: runColour(index),
+    color: runColor(index),
   };
 }

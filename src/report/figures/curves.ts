@@ -4,7 +4,7 @@ import type { Point, Run } from "../runs.js";
 
 /** The subject of a curve: a run, or all runs of a method. */
 export interface Subject {
-  /** Its number in the page, which chooses colour, dashes and marks. */
+  /** Its number in the page, which chooses color, dashes and marks. */
   readonly index: number;
   readonly name: string;
   readonly runs: readonly Run[];
@@ -91,9 +91,9 @@ export function smooth(points: readonly Point[]): Point[] {
 /** The value at `index` of the least-squares line over the indices `from` to `end` (exclusive), from Σ y and Σ x·y. */
 function fitted(index: number, from: number, end: number, sum: number, moment: number): number {
   const count = end - from;
-  const centre = (from + end - 1) / 2;
+  const center = (from + end - 1) / 2;
   const spread = (count * (count * count - 1)) / 12;
-  return sum / count + ((moment - centre * sum) / spread) * (index - centre);
+  return sum / count + ((moment - center * sum) / spread) * (index - center);
 }
 
 function prefixSums(values: readonly number[]): number[] {

@@ -5,13 +5,13 @@ import { folded, type Markup, panels, type Size, titled } from "../html.js";
 import { type BestPoint, type Point, phasesIn } from "../runs.js";
 import { NOTHING, row, table } from "../table.js";
 import { type BandPoint, type Curve, thin } from "./curves.js";
-import { runColour } from "./palette.js";
+import { runColor } from "./palette.js";
 import { around, curve, dots, draw, retrainRules } from "./plot.js";
 
 interface CurvesDrawing {
   readonly title: string;
   readonly curves: readonly Curve[];
-  /** A dot at each point; else a few marks along the curve, to identify it without colour. */
+  /** A dot at each point; else a few marks along the curve, to identify it without color. */
   readonly withDots?: boolean;
   /** Points with a ring. */
   readonly best?: readonly (BestPoint & { readonly index: number })[];
@@ -60,7 +60,7 @@ function band({ subject, points, band: all }: Curve): Plot.Markish {
   const kept = new Set<Point>(points);
   return Plot.areaY(
     all.filter((point) => kept.has(point)),
-    { x: "step", y1: "low", y2: "high", z: "phase", fill: runColour(subject.index), fillOpacity: 0.16 },
+    { x: "step", y1: "low", y2: "high", z: "phase", fill: runColor(subject.index), fillOpacity: 0.16 },
   );
 }
 

@@ -1,4 +1,4 @@
-// The figure of the generalisation gap.
+// The figure of the generalization gap.
 import { own } from "../../common/collections.js";
 import { formatNumber } from "../../common/format.js";
 import { mean } from "../../compare/statistics.js";
@@ -97,7 +97,7 @@ export function gapFigure(subjects: readonly Subject[], task?: string): Markup |
   const caption = titled("Losses at the end, and the gap between them", task);
   return figure({
     id: "gap",
-    title: "Generalisation gap",
+    title: "Generalization gap",
     task,
     drawings: [
       foldedIfLong(caption, rows.length, table(caption, ["", ...HEAD], rows)),

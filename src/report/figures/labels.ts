@@ -1,9 +1,9 @@
 // Labels and marks that must not overlap.
 import * as Plot from "@observablehq/plot";
-import { runColour, runSymbol } from "./palette.js";
+import { runColor, runSymbol } from "./palette.js";
 
 /** A point with the name and form of its subject. */
-interface Labelled {
+interface Labeled {
   readonly name: string;
   readonly index: number;
   readonly x: number;
@@ -29,22 +29,22 @@ interface Labels {
 }
 
 /** Labels for points. Points in the same place still get separate labels: no two labels overlap. */
-export function labelsOf(points: readonly Labelled[]): Labels | undefined {
+export function labelsOf(points: readonly Labeled[]): Labels | undefined {
   if (points.length > MOST || points.length < 2) return undefined;
   const longest = Math.max(...points.map(({ name }) => short(name).length));
-  const colour = ({ index }: Labelled) => runColour(index);
+  const color = ({ index }: Labeled) => runColor(index);
   return {
     marginRight: TO_MARK + TO_TEXT + CHARACTER * longest + 4,
     height: 70 + LINE * points.length,
     marks: [
       Plot.link(
         points,
-        inColumn({ x1: "x", y1: "y", x2: "x", y2: "y", stroke: colour, strokeOpacity: 0.6 }, "x2", "y2", TO_MARK - 5),
+        inColumn({ x1: "x", y1: "y", x2: "x", y2: "y", stroke: color, strokeOpacity: 0.6 }, "x2", "y2", TO_MARK - 5),
       ),
       Plot.dot(
         points,
         inColumn(
-          { x: "x", y: "y", r: 4, fill: colour, symbol: ({ index }: Labelled) => runSymbol(index) },
+          { x: "x", y: "y", r: 4, fill: color, symbol: ({ index }: Labeled) => runSymbol(index) },
           "x",
           "y",
           TO_MARK,
@@ -56,7 +56,7 @@ export function labelsOf(points: readonly Labelled[]): Labels | undefined {
           {
             x: "x",
             y: "y",
-            text: ({ name }: Labelled) => short(name),
+            text: ({ name }: Labeled) => short(name),
             textAnchor: "start" as const,
             fill: "var(--ink)",
           },
@@ -88,7 +88,7 @@ function short(name: string): string {
 
 /**
  * Positions on a line that are at least `gap` apart and as near as possible to the wanted ones, in the same order. They stay between
- * the two ends if there is room. Neighbours that are too close are moved apart by the same distance.
+ * the two ends if there is room. Neighbors that are too close are moved apart by the same distance.
  */
 export function spread(wanted: readonly number[], gap: number, low: number, high: number): number[] {
   const order = wanted.map((_, i) => i).sort((a, b) => wanted[a]! - wanted[b]!);
@@ -102,7 +102,7 @@ export function spread(wanted: readonly number[], gap: number, low: number, high
   return within(places, order, gap, low, high);
 }
 
-/** Neighbours that are exactly one gap apart. */
+/** Neighbors that are exactly one gap apart. */
 interface Block {
   readonly members: number[];
   /** The mean of the positions at which each one wants the first to be. */
@@ -144,7 +144,7 @@ export function apart<T extends object>(options: T, room: Room): T {
   }) as unknown as T;
 }
 
-/** How far each mark is moved; 0 without a close neighbour in its band. */
+/** How far each mark is moved; 0 without a close neighbor in its band. */
 export function offsets(x: readonly number[], y: readonly number[], { near, room }: Room): number[] {
   const moved = x.map(() => 0);
   for (const heap of heaps(x, y, near)) {

@@ -7,7 +7,7 @@ import { figure, folded, html, type Markup, panels, type Size, titled } from "..
 import type { Run } from "../runs.js";
 import { NOTHING, row, table } from "../table.js";
 import type { Subject } from "./curves.js";
-import { DEPTH_COLOURS, depthColour } from "./palette.js";
+import { DEPTH_COLOURS, depthColor } from "./palette.js";
 import { draw, retrainRules } from "./plot.js";
 
 interface Moved extends ModulePath {
@@ -87,7 +87,7 @@ const layersOf = (moved: readonly Moved[]): number[] =>
   [...new Set(moved.map(({ layer }) => layer))].sort((a, b) => a - b);
 
 function drawLayers({ subject, kind, moved }: Group, { largest, lastLayer }: Scale, size: Size): Markup {
-  const colour = ({ layer }: Moved) => depthColour(Math.round((layer / Math.max(1, lastLayer)) * (DEPTH_COLOURS - 1)));
+  const color = ({ layer }: Moved) => depthColor(Math.round((layer / Math.max(1, lastLayer)) * (DEPTH_COLOURS - 1)));
   const ends = layersOf(moved).map((layer) => moved.findLast((one) => one.layer === layer)!);
   const summary = ends.map(({ layer, value }) => `layer ${layer} by ${formatNumber(value)}`).join(", ");
   return draw({
@@ -99,13 +99,13 @@ function drawLayers({ subject, kind, moved }: Group, { largest, lastLayer }: Sca
       ...retrainRules(subject.runs),
       ...layersOf(moved).map((layer) => {
         const line = moved.filter((one) => one.layer === layer).sort((a, b) => a.step - b.step);
-        return Plot.line(line, { x: "step", y: "value", stroke: colour(line[0]!), strokeWidth: 1.8 });
+        return Plot.line(line, { x: "step", y: "value", stroke: color(line[0]!), strokeWidth: 1.8 });
       }),
       Plot.dot(ends, {
         x: "step",
         y: "value",
         r: 3,
-        fill: colour,
+        fill: color,
         title: ({ layer, value }: Moved) => `layer ${layer}: ${formatNumber(value)}`,
       }),
       // The first and the last layer have labels, because shades alone are hard to tooltip apart.
@@ -146,7 +146,7 @@ function layersTable({ subject, kind, moved }: Group, task: string | undefined):
 function depthLegend(lastLayer: number): Markup {
   const swatches = Array.from(
     { length: DEPTH_COLOURS },
-    (_, step) => html`<i style="background:${depthColour(step)}"></i>`,
+    (_, step) => html`<i style="background:${depthColor(step)}"></i>`,
   );
   return html`<p class="depths">layer 0 <span aria-hidden="true">${swatches}</span> layer ${lastLayer}</p>`;
 }

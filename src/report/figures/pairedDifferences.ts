@@ -9,7 +9,7 @@ import type { ComparisonLog } from "../../files/comparisonFolder.js";
 import { figure, fitting, folded, html, type Markup, type Size } from "../html.js";
 import { counted, NOTHING, row, table } from "../table.js";
 import { apart } from "./labels.js";
-import { runColour } from "./palette.js";
+import { runColor } from "./palette.js";
 import { around, draw } from "./plot.js";
 
 /** With more pairs of methods than this, only those with the first method are drawn. */
@@ -97,8 +97,8 @@ function drawPairs(title: string, pairs: readonly PairDifferences[], { width }: 
     x: { label: "difference", domain },
     marks: [
       Plot.ruleX([0], { stroke: "var(--soft)" }),
-      Plot.ruleY(bars, { y: "pair", x1: "low", x2: "high", stroke: runColour(0), strokeWidth: 5, strokeOpacity: 0.35 }),
-      Plot.dot(marks, { y: "pair", x: "mean", r: 6, symbol: "diamond", fill: runColour(1) }),
+      Plot.ruleY(bars, { y: "pair", x1: "low", x2: "high", stroke: runColor(0), strokeWidth: 5, strokeOpacity: 0.35 }),
+      Plot.dot(marks, { y: "pair", x: "mean", r: 6, symbol: "diamond", fill: runColor(1) }),
       Plot.dot(
         seeds,
         apart(

@@ -1,11 +1,11 @@
-// Colours, dashes and marks of runs, and the legend.
+// Colors, dashes and marks of runs, and the legend.
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { html, Markup } from "../html.js";
 
 /**
- * Colours as custom properties, one set for the light theme and one for the dark theme. Runs use Okabe and Ito's palette, which works
- * with any kind of colour vision. Its order here also gives neighbours different lightness; dashes and marks need no colour at all.
+ * Colors as custom properties, one set for the light theme and one for the dark theme. Runs use Okabe and Ito's palette, which works
+ * with any kind of color vision. Its order here also gives neighbors different lightness; dashes and marks need no color at all.
  */
 const LIGHT = {
   runs: ["#0072b2", "#d55e00", "#009e73", "#b8558f", "#8a6d00", "#3a9bd9", "#5c5c5c"],
@@ -25,38 +25,38 @@ const SYMBOLS = ["circle", "square", "triangle", "diamond", "star", "cross", "wy
 /** The shape of a run's marks, by its name in d3. */
 type RunSymbol = (typeof SYMBOLS)[number];
 
-/** The number of colours for depth. */
+/** The number of colors for depth. */
 export const DEPTH_COLOURS = LIGHT.depths.length;
 
-export const runColour = (run: number): string => `var(--run-${run % LIGHT.runs.length})`;
+export const runColor = (run: number): string => `var(--run-${run % LIGHT.runs.length})`;
 export const runDash = (run: number): string => DASHES[run % DASHES.length]!;
 /** With seven marks and four dashes, 28 runs look different. */
 export const runSymbol = (run: number): RunSymbol => SYMBOLS[run % SYMBOLS.length]!;
-export const depthColour = (step: number): string => `var(--depth-${step})`;
+export const depthColor = (step: number): string => `var(--depth-${step})`;
 
-/** The colour at a depth between the first layer, 0, and the last, 1. No two layers have the same colour. */
+/** The color at a depth between the first layer, 0, and the last, 1. No two layers have the same color. */
 export function depthBetween(place: number): string {
   const at = place * (DEPTH_COLOURS - 1);
   const below = Math.min(Math.floor(at), DEPTH_COLOURS - 2);
   const share = Math.round((at - below) * 1000) / 10;
-  return `color-mix(in oklab,${depthColour(below + 1)} ${share}%,${depthColour(below)})`;
+  return `color-mix(in oklab,${depthColor(below + 1)} ${share}%,${depthColor(below)})`;
 }
 
 const declare = ({ runs, depths }: typeof LIGHT): string =>
   [
-    ...runs.map((colour, index) => `--run-${index}:${colour};`),
-    ...depths.map((colour, index) => `--depth-${index}:${colour};`),
+    ...runs.map((color, index) => `--run-${index}:${color};`),
+    ...depths.map((color, index) => `--depth-${index}:${color};`),
   ].join("");
 
-export const lightColours = declare(LIGHT);
-export const darkColours = declare(DARK);
+export const lightColors = declare(LIGHT);
+export const darkColors = declare(DARK);
 
 const { document } = parseHTML("<!doctype html><html><body></body></html>");
 
 /** The stroke and the mark of a subject's curves. */
 export function runMark({ index }: { readonly index: number }): Markup {
-  const colour = runColour(index);
-  return html`<svg class="mark" viewBox="0 0 26 10" width="26" height="10" aria-hidden="true"><line x1="0" y1="5" x2="26" y2="5" stroke="${colour}" stroke-width="2.5" stroke-dasharray="${runDash(index)}"/><g fill="${colour}" transform="translate(13,5)">${symbolPath(index)}</g></svg>`;
+  const color = runColor(index);
+  return html`<svg class="mark" viewBox="0 0 26 10" width="26" height="10" aria-hidden="true"><line x1="0" y1="5" x2="26" y2="5" stroke="${color}" stroke-width="2.5" stroke-dasharray="${runDash(index)}"/><g fill="${color}" transform="translate(13,5)">${symbolPath(index)}</g></svg>`;
 }
 
 const paths = new Map<string, Markup>();

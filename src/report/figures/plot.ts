@@ -5,7 +5,7 @@ import { parseHTML } from "linkedom";
 import { escapeHtml, Markup } from "../html.js";
 import type { Point, Run } from "../runs.js";
 import type { Subject } from "./curves.js";
-import { runColour, runDash, runSymbol } from "./palette.js";
+import { runColor, runDash, runSymbol } from "./palette.js";
 
 /** A drawing: its marks between the axes, and its description for readers who can't see it. */
 interface Drawing {
@@ -31,7 +31,7 @@ const { document } = parseHTML("<!doctype html><html><body></body></html>");
 const MARGINS = { marginTop: 22, marginBottom: 38 };
 const [LEFT, RIGHT] = [58, 16];
 
-/** Draws an SVG with axes. Colours are custom properties of the page and follow its theme. */
+/** Draws an SVG with axes. Colors are custom properties of the page and follow its theme. */
 export function draw(drawing: Drawing): Markup {
   const { title, description, marks, width, height, yDomain, bands, x = { label: "step" }, yLabel } = drawing;
   const { marginRight = RIGHT } = drawing;
@@ -108,7 +108,7 @@ export function curve({ index }: Pick<Subject, "index">, points: readonly Point[
     x: "step",
     y: "value",
     z: "phase",
-    stroke: runColour(index),
+    stroke: runColor(index),
     strokeWidth: isRaw ? 1 : 2,
     strokeOpacity: isRaw ? 0.25 : 1,
     strokeDasharray: isRaw ? "none" : runDash(index),
@@ -121,7 +121,7 @@ export function dots<P extends Point>(
   points: readonly P[],
   tooltip?: (point: P) => string,
 ): Plot.Markish {
-  const options = { x: "step", y: "value", r: 3.2, symbol: runSymbol(index), fill: runColour(index) } as const;
+  const options = { x: "step", y: "value", r: 3.2, symbol: runSymbol(index), fill: runColor(index) } as const;
   return Plot.dot(points, tooltip ? { ...options, title: tooltip } : options);
 }
 

@@ -13,7 +13,7 @@ import type { Variant } from "./variants.js";
 export interface RunFacts {
   /** Training rows of a run with these settings. */
   rowsOf(config: RunConfig): Promise<number>;
-  /** Optimiser steps of a run with these settings, where nothing but its rows says so. */
+  /** Optimizer steps of a run with these settings, where nothing but its rows says so. */
   stepsOf(config: RunConfig): Promise<number>;
   /** Seconds of a step, in each phase. */
   secondsOfStep(config: RunConfig): Promise<StepCosts>;

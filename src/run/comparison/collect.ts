@@ -12,7 +12,7 @@ import { EVENTS, readRunLog, secondsAtEvents, secondsOfEarlierSessions } from ".
 /** A finished run of a comparison. */
 export interface CollectedRun extends ComparedRun {
   readonly folder: string;
-  /** Optimiser steps over all phases, and rows passed through in them. */
+  /** Optimizer steps over all phases, and rows passed through in them. */
   readonly steps: number;
   readonly rows: number;
   /** How many validation and test rows there were, and whether the validation rows decided when the training stopped. */

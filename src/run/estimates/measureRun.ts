@@ -26,7 +26,7 @@ export interface Estimate {
   readonly peakMemoryBytes: number;
   /** Of a typical step: half of the steps take longer. */
   readonly secondsPerStep: number;
-  /** Optimiser steps of all phases. */
+  /** Optimizer steps of all phases. */
   readonly steps: number;
   /** From the start of the process to its end. */
   readonly seconds: number;

@@ -33,7 +33,7 @@ export interface EstimatorOptions {
 
 /**
  * An estimator of the hypergradient's second term, ∇²_{M,V} L_tr(V, M)·u, or with the inverse Hessian between.
- * `weighted` is u = ξ·v, or D∘v with the true derivative of the optimiser's step.
+ * `weighted` is u = ξ·v, or D∘v with the true derivative of the optimizer's step.
  */
 export interface HypergradientEstimator {
   /** The second derivatives that it uses: the lower step is recorded for them. */

@@ -52,7 +52,7 @@ export class LowerStart {
     return { directions, magnitudes, gradients };
   }
 
-  /** ∇²_V R·u of the weighted regulariser. */
+  /** ∇²_V R·u of the weighted regularizer. */
   penaltyHessian(u: readonly torch.Tensor[]): torch.Tensor[] | undefined {
     const { penalty } = this.levels;
     if (!penalty) return undefined;
