@@ -76,12 +76,12 @@ function checkFinite(name: string, tensor: torch.Tensor): void {
  */
 function withoutTables(model: Module, tensors: Tensors, expected: Shapes): Tensors {
   const rest = new Map(tensors);
-  const leaveOut = (path: string, key: string, { shape, tensor }: Parameter, what: string): void => {
+  const leaveOut = (path: string, key: string, { shape, values }: Parameter, what: string): void => {
     for (const name of [`${path}.${key}`, `${path}.base_layer.${key}`]) {
       const brought = rest.get(name);
       if (!brought || expected.has(name)) continue;
       checkShape(name, brought.shape, shape);
-      if (!isSameTable(brought, tensor))
+      if (!torch.scope(() => isSameTable(brought, values.dense())))
         throw misfit(`it brings its own ${what}, ${name}, which differs from the model's: merge it in PEFT instead.`);
       rest.delete(name);
     }
@@ -97,7 +97,7 @@ function withoutTables(model: Module, tensors: Tensors, expected: Shapes): Tenso
 /** Equal at the precision of the less precise dtype. */
 function isSameTable(a: torch.Tensor, b: torch.Tensor): boolean {
   const dtype = a.dtype === "float32" || a.dtype === "float64" ? b.dtype : a.dtype;
-  return torch.scope(() => torch.equal(torch.castTo(a, dtype), torch.castTo(b, dtype)));
+  return torch.equal(torch.castTo(a, dtype), torch.castTo(b, dtype));
 }
 
 function misfit(why: string): BidoraError {

@@ -86,7 +86,7 @@ export function trainParameter(
   dtype: torch.DType,
   start?: torch.Tensor,
 ): TrainedTensor {
-  parameter.computeDtype ??= parameter.tensor.dtype;
+  parameter.computeDtype ??= parameter.values.dtype;
   parameter.fill(start ? fromFile(parameter, start, dtype) : ownCopy(parameter.tensor, dtype));
   return new TrainedTensor(name, parameter, "direction", decays);
 }

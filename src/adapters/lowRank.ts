@@ -45,7 +45,7 @@ export class LowRank {
     layer: Linear,
     options: { readonly gain?: torch.Tensor; readonly branch?: torch.Tensor } = {},
   ): torch.Tensor {
-    return this.#addBias(lowRankLinear(x, layer.operandsFor(x), this.factors, options));
+    return this.#addBias(layer.apply(x, (operands) => lowRankLinear(x, operands, this.factors, options)));
   }
 
   /** base + s·(x·Aᵀ)·Bᵀ in the dtype of x. x: [n, in], base: [n, out]. */
@@ -72,7 +72,7 @@ export class LowRank {
   direction(layer: Linear | Embedding, dtype: torch.DType): torch.Tensor {
     const product = this.product(dtype);
     const update = layer instanceof Embedding ? torch.t(product) : product;
-    return torch.add(torch.castTo(layer.weight.tensor, dtype), update);
+    return torch.add(layer.weight.values.dense(dtype), update);
   }
 
   /** s·b_B, [out], which merging adds to the layer's bias. */

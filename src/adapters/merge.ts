@@ -1,6 +1,6 @@
 import { checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
-import { Embedding, Linear } from "../nn/index.js";
+import { DenseWeight, Embedding, Linear, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel, AdaptedModule } from "./adapted.js";
 import { aMerged, anAdapted } from "./config.js";
@@ -86,8 +86,8 @@ export function merge(adapted: AdaptedModel): () => void {
       const { weight } = module.layer;
       const bias = mergedBias(module);
       const own = biasOf(module.layer);
-      const undoWeight = replace(weight.tensor, mergedWeight(module));
-      return bias && own ? [undoWeight, replace(own.tensor, bias)] : [undoWeight];
+      const undoWeight = replace(weight, mergedWeight(module));
+      return bias && own ? [undoWeight, replace(own, bias)] : [undoWeight];
     });
     eject(adapted);
     return () => {
@@ -97,8 +97,17 @@ export function merge(adapted: AdaptedModel): () => void {
   });
 }
 
-/** Overwrites a tensor in place, so that every holder sees the change; returns a function that undoes it. */
-function replace(tensor: torch.Tensor, value: torch.Tensor): () => void {
+/** Puts a value in a parameter, in place if it is dense, so that every holder sees the change; returns a function that undoes it. */
+function replace(parameter: Parameter, value: torch.Tensor): () => void {
+  return parameter.values.isDense ? overwrite(parameter.tensor, value) : swap(parameter, value);
+}
+
+function swap(parameter: Parameter, value: torch.Tensor): () => void {
+  const before = parameter.swapValues(new DenseWeight(torch.keep(value)));
+  return () => before && parameter.swapValues(before)?.dispose();
+}
+
+function overwrite(tensor: torch.Tensor, value: torch.Tensor): () => void {
   const before = torch.keep(torch.clone(tensor));
   torch.copy_(tensor, value);
   value.dispose();

@@ -1,4 +1,4 @@
-import { Linear } from "../nn/index.js";
+import { Linear, type Weight } from "../nn/index.js";
 import { gramOf, orthogonality } from "../operators/orthogonality.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
@@ -7,7 +7,7 @@ import type { LowRank } from "./lowRank.js";
 /** BiDoRA's orthogonality regularizer over the adapted linear layers, for either axis of the magnitude. */
 export class OrthogonalityRegularizer {
   readonly #layers: readonly {
-    readonly weight: torch.Tensor;
+    readonly weight: Weight;
     readonly lowRank: LowRank;
     readonly gram: ReturnType<typeof gramOf>;
   }[];
@@ -16,14 +16,21 @@ export class OrthogonalityRegularizer {
     this.#layers = updatesOf(adapted).map(({ weight, lowRank }) => ({
       weight,
       lowRank,
-      gram: gramOf(weight, lowRank.a.dtype),
+      gram: torch.scope(() => gramOf(weight.dense(), lowRank.a.dtype)),
     }));
   }
 
   /** R (zero without any adapted linear layer), a scalar to be differentiated with respect to A and B. */
   value(): torch.Tensor {
-    if (this.#layers.length === 0) return torch.zeros([]);
-    return orthogonality(this.#layers.map(({ lowRank, ...layer }) => ({ ...layer, ...lowRank.factors })));
+    const layers = this.#layers.map(({ lowRank, ...layer }) => ({ ...layer, ...lowRank.factors }));
+    if (layers.length === 0) return torch.zeros([]);
+    if (layers.every(({ weight }) => weight.isDense))
+      return orthogonality(layers.map(({ weight, ...layer }) => ({ weight: weight.tensor, ...layer })));
+    return torch.mean(
+      torch.stack(
+        layers.map(({ weight, ...layer }) => weight.use((values) => orthogonality([{ weight: values, ...layer }]))),
+      ),
+    );
   }
 }
 
@@ -33,8 +40,8 @@ export function isRegularized(adapted: AdaptedModel): boolean {
 }
 
 /** The weights of adapted linear layers that the model uses, each with its low-rank update. */
-function updatesOf({ modules }: AdaptedModel): { readonly weight: torch.Tensor; readonly lowRank: LowRank }[] {
+function updatesOf({ modules }: AdaptedModel): { readonly weight: Weight; readonly lowRank: LowRank }[] {
   return modules
     .filter(({ layer }) => layer instanceof Linear && !layer.isUnused)
-    .flatMap(({ layer, adapter: { lowRank } }) => (lowRank ? [{ weight: layer.weight.tensor, lowRank }] : []));
+    .flatMap(({ layer, adapter: { lowRank } }) => (lowRank ? [{ weight: layer.weight.values, lowRank }] : []));
 }

@@ -73,7 +73,7 @@ function approximate(module: AdaptedModule, wanted: number): Approximated {
   return torch.noGrad(() =>
     torch.scope(() => {
       const merged = mergedWeight(module, "float64");
-      const difference = torch.sub(merged, torch.castTo(module.layer.weight.tensor, "float64"));
+      const difference = torch.sub(merged, module.layer.weight.values.dense("float64"));
       const update = module.kind === "embedding" ? torch.t(difference) : difference;
       const [u, s, vh] = torch.linalgSvd(update, false);
       const rank = Math.min(wanted, s.numel);

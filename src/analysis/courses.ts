@@ -145,7 +145,7 @@ function refuseUnmerged({ path, method }: AnalyzedFolder, { adapter, layer, path
 
 /** As [out, in]; an embedding's table is transposed. */
 function weights(module: AdaptedModule) {
-  const [before, after] = [module.layer.weight.tensor, mergedWeight(module, "float64")];
+  const [before, after] = [module.layer.weight.values.dense(), mergedWeight(module, "float64")];
   const isTable = module.layer instanceof Embedding;
   return isTable ? { before: torch.t(before), after: torch.t(after) } : { before, after };
 }

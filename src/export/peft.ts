@@ -35,7 +35,7 @@ export async function exportPeft(settings: PeftSettings, task: NamedTask | undef
     refuseOccupied(path, settings.overwrite, [source, adapter]);
     const { adapted } = await openWithAdapter({ model: source, adapter, task, dtype: "float32" });
     if (!adapted) throw new UsageError("--adapter is missing: name the adapter to export.");
-    const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.tensor] as const);
+    const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.values] as const);
     refuseBadWeights({ folder: source, weights });
     const lora = toLora(adapted, settings.rank);
     const fill = (folder: string): void =>

@@ -97,9 +97,9 @@ function entriesOf(options: ModelFolder): TensorEntry[] {
   // Buffers keep their dtype: position angles must not be rounded.
   const buffers = new Map(model.namedBuffers());
   return [...model.baseParameters(), ...untied(options), ...buffers].map(([name, parameter]) => {
-    const value = changed?.get(name) ?? (() => parameter.tensor);
+    const value = changed?.get(name) ?? (() => parameter.values.dense());
     const isOurs = !changed || changed.has(name);
-    const dtype = buffers.has(name) ? parameter.tensor.dtype : wanted;
+    const dtype = buffers.has(name) ? parameter.values.dtype : wanted;
     return {
       name,
       dtype: safetensorsDtype(dtype),

@@ -32,8 +32,8 @@ export class Embedding extends Module {
 
   /** The rows of the table, without the adapter. ids: [tokens] → [tokens, dim] */
   base(ids: torch.Tensor): torch.Tensor {
-    const { tensor, computeDtype } = this.weight;
-    return torch.castTo(this.rows(tensor, ids), computeDtype ?? tensor.dtype);
+    const { values, computeDtype } = this.weight;
+    return torch.castTo(values.rows(ids, this.padding), computeDtype ?? values.dtype);
   }
 
   /** Rows of any table that is looked up as this one. table: [count, any] → [tokens, any] */

@@ -39,3 +39,5 @@ export {
   RmsNorm,
   type SubLayerOutputs,
 } from "./norm.js";
+export { DenseWeight } from "./weights/dense.js";
+export type { Weight } from "./weights/weight.js";

@@ -52,19 +52,21 @@ export class Linear extends Module {
 
   /** The layer's own product, without its adapter. */
   base(x: torch.Tensor): torch.Tensor {
-    return linear(x, this.operandsFor(x));
+    return this.apply(x, (operands) => linear(x, operands));
   }
 
-  /** What the product with an input takes, in the input's dtype. */
-  operandsFor(x: torch.Tensor): LinearOperands {
+  /** The result of an operator that takes the layer's weight and bias, in the dtype of its input. */
+  apply(x: torch.Tensor, operator: (operands: LinearOperands) => torch.Tensor): torch.Tensor {
     const bias = this.bias ? torch.castTo(this.bias.tensor, x.dtype) : null;
-    return { weight: torch.castTo(this.weight.tensor, x.dtype), bias, packed: this.packedFor(x) };
+    const packed = this.packedFor(x);
+    return this.weight.values.use((weight) => operator({ weight, bias, packed }), x.dtype);
   }
 
   /** The weight in oneDNN's own layout, where there is a copy in the input's dtype. */
   packedFor(x: torch.Tensor): torch.Tensor | null {
-    const { tensor: weight } = this.weight;
-    return (x.dtype === weight.dtype && this.#packed.find([weight])) || null;
+    const { values } = this.weight;
+    if (!values.isDense || x.dtype !== values.dtype) return null;
+    return this.#packed.find([values.tensor]) ?? null;
   }
 
   /**
@@ -81,7 +83,9 @@ export class Linear extends Module {
 export function packLinears(model: Module): void {
   const packable = torch.packableDtypes();
   for (const [, layer] of model.namedModules()) {
-    if (layer instanceof Linear && packable.includes(layer.weight.tensor.dtype)) layer.pack();
+    if (!(layer instanceof Linear)) continue;
+    const { isDense, dtype } = layer.weight.values;
+    if (isDense && packable.includes(dtype)) layer.pack();
   }
 }
 
@@ -102,13 +106,13 @@ export function projectTogether(
   return linears(x, weights, biases);
 }
 
-/** Whether one call computes all products: it takes plain weights, with biases for all or none, and records no gradients. */
+/** Whether one call computes all products: it takes dense weights, with biases for all or none, and records no gradients. */
 function areTogether(layers: readonly Linear[], x: torch.Tensor): boolean {
   const biased = layers.filter(({ bias }) => bias).length;
   const parameters = layers.flatMap(({ weight, bias }) => (bias ? [weight, bias] : [weight]));
   return (
     (biased === 0 || biased === layers.length) &&
-    !layers.some((layer) => layer.adapter || layer.packedFor(x)) &&
+    !layers.some((layer) => layer.adapter || layer.packedFor(x) || !layer.weight.values.isDense) &&
     !x.requiresGrad &&
     !parameters.some(({ tensor }) => tensor.requiresGrad)
   );

@@ -46,7 +46,7 @@ export function linearCrossEntropy(
   const layer = {
     vocabulary: output.outFeatures,
     logits: (x: torch.Tensor) => output.forward(x, context),
-    product: output.adapter ? undefined : output.operandsFor(states),
+    product: output.adapter ? undefined : (operator: Parameters<Linear["apply"]>[1]) => output.apply(states, operator),
   };
   return operators.linearCrossEntropy(states, layer, targets);
 }

@@ -1,14 +1,16 @@
 // A model's tree of modules, its parameters, and tensors derived from them.
 import { BidoraError } from "../common/errors.js";
 import * as torch from "../torch/index.js";
+import { DenseWeight } from "./weights/dense.js";
+import type { Weight } from "./weights/weight.js";
 
 /** A matrix transposed, in row-major order: between a model file's layout and this program's. */
 export const transposed = (matrix: torch.Tensor): torch.Tensor => torch.contiguous(torch.t(matrix));
 
-/** A tensor of known shape in a module: empty until a checkpoint, an adapter or an initializer fills it. */
+/** Values of known shape in a module: empty until a checkpoint, an adapter or an initializer fills them. */
 export class Parameter {
-  #tensor: torch.Tensor | undefined;
-  /** The dtype that layers compute with it in, where training keeps the tensor itself in a more precise one. */
+  #values: Weight | undefined;
+  /** The dtype that layers compute with it in, where training keeps the values themselves in a more precise one. */
   computeDtype: torch.DType | undefined;
 
   constructor(
@@ -25,7 +27,7 @@ export class Parameter {
   }
 
   get isFilled(): boolean {
-    return this.#tensor !== undefined;
+    return this.#values !== undefined;
   }
 
   /** The shape that it has in model files. */
@@ -33,26 +35,36 @@ export class Parameter {
     return this.isStoredTransposed ? this.shape.toReversed() : this.shape;
   }
 
-  /** The tensor. Throws when nothing has filled it yet. */
-  get tensor(): torch.Tensor {
-    if (!this.#tensor)
+  /** The values, however they are held. Throws when nothing has filled the parameter yet. */
+  get values(): Weight {
+    if (!this.#values)
       throw new BidoraError("PARAMETER_EMPTY", `A parameter of shape [${this.shape}] was used before it was loaded.`);
-    return this.#tensor;
+    return this.#values;
   }
 
-  /** Takes a tensor, releasing the one before. Throws when the shape differs. */
+  /** The values as a tensor. Throws when nothing has filled the parameter yet, and where its values are held in another form. */
+  get tensor(): torch.Tensor {
+    return this.values.tensor;
+  }
+
+  /** Takes a tensor, releasing the values before. Throws when the shape differs. */
   fill(tensor: torch.Tensor): void {
-    const before = this.swap(tensor);
-    if (before && before !== tensor) before.dispose();
+    const before = this.swapValues(new DenseWeight(tensor));
+    if (before && !(before.isDense && before.tensor === tensor)) before.dispose();
   }
 
   /** Takes a tensor and returns the one before, still alive. Throws when the shape differs. */
   swap(tensor: torch.Tensor): torch.Tensor | undefined {
-    if (!torch.sameShape(tensor.shape, this.shape)) {
-      throw new BidoraError("SHAPE", `expected shape [${this.shape}], got [${tensor.shape}]`);
+    return this.swapValues(new DenseWeight(tensor))?.tensor;
+  }
+
+  /** Takes values and returns those before, still alive. Throws when the shape differs. */
+  swapValues(values: Weight): Weight | undefined {
+    if (!torch.sameShape(values.shape, this.shape)) {
+      throw new BidoraError("SHAPE", `expected shape [${this.shape}], got [${values.shape}]`);
     }
-    const before = this.#tensor;
-    this.#tensor = tensor;
+    const before = this.#values;
+    this.#values = values;
     return before;
   }
 }
@@ -97,7 +109,7 @@ export abstract class Module {
 
   /** The device of the plain model's parameters; the CPU before any is filled. */
   get device(): string {
-    for (const [, parameter] of this.baseParameters()) if (parameter.isFilled) return parameter.tensor.device;
+    for (const [, parameter] of this.baseParameters()) if (parameter.isFilled) return parameter.values.device;
     return "cpu";
   }
 

@@ -16,8 +16,8 @@ interface OutputLayer {
   readonly vocabulary: number;
   /** x: [n, H] → [n, V] */
   logits(x: torch.Tensor): torch.Tensor;
-  /** The layer's own weight and bias, where logits are its plain product. */
-  readonly product: LinearOperands | undefined;
+  /** Calls an operator with the layer's weight and bias, where logits are its plain product. */
+  readonly product: ((operator: (operands: LinearOperands) => torch.Tensor) => torch.Tensor) | undefined;
 }
 
 /** So many bytes of logits exist at a time. */
@@ -32,11 +32,10 @@ const SUM = 2;
  * @param target [K] int64
  */
 export function linearCrossEntropy(x: torch.Tensor, output: OutputLayer, target: torch.Tensor): torch.Tensor {
-  if (output.product && usesKernel(KERNEL, x)) {
-    const { weight, bias, packed = null } = output.product;
-    return torch.linearCrossEntropy(x, weight, bias, target, { packed })[0];
-  }
-  return inChunks(x, output, target);
+  if (!output.product || !usesKernel(KERNEL, x)) return inChunks(x, output, target);
+  return output.product(
+    ({ weight, bias, packed = null }) => torch.linearCrossEntropy(x, weight, bias, target, { packed })[0],
+  );
 }
 
 function inChunks(x: torch.Tensor, output: OutputLayer, target: torch.Tensor): torch.Tensor {

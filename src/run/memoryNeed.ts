@@ -2,7 +2,7 @@ import type { AdaptedModel } from "../adapters/index.js";
 import { METHODS, type RunConfig } from "../config/index.js";
 import type { EncodedSplits } from "../datasets/index.js";
 import type { LoadedModel } from "../models/index.js";
-import { Linear } from "../nn/index.js";
+import { Linear, type Weight } from "../nn/index.js";
 import { OPTIMIZERS } from "../optim/index.js";
 import type { EncodedRow } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
@@ -28,13 +28,13 @@ const BATCHES = 2000;
 /** What a run takes at the least, in bytes: nothing that it could do without is counted, so that it takes more in fact. */
 export class MemoryNeed {
   readonly #trained: number;
-  readonly #frozen: readonly torch.Tensor[];
+  readonly #frozen: readonly Weight[];
 
   constructor(private readonly prepared: RunParts) {
     const { adapted, loaded, config } = prepared;
     const trained = new Set(adapted.trained.map(({ parameter }) => parameter));
     const all = new Set(Array.from(loaded.model.namedParameters(), ([, parameter]) => parameter));
-    this.#frozen = [...all].filter((parameter) => !trained.has(parameter)).map(({ tensor }) => tensor);
+    this.#frozen = [...all].filter((parameter) => !trained.has(parameter)).map(({ values }) => values);
     this.#trained = adapted.trained.reduce((sum, { tensor }) => sum + trainedBytes(tensor, config), 0);
   }
 
@@ -43,7 +43,9 @@ export class MemoryNeed {
     const settings: MemorySettings = { ...this.prepared.config, ...change };
     const bytes = torch.DTYPE_BYTES[torch.computeDtype(settings.dtype)];
     const isChanged = change.dtype !== undefined;
-    const frozen = this.#frozen.reduce((sum, { numel, nbytes }) => sum + (isChanged ? numel * bytes : nbytes), 0);
+    const bytesOf = (frozen: Weight) =>
+      isChanged && frozen.isDense ? torch.numelOf(frozen.shape) * bytes : frozen.bytes;
+    const frozen = this.#frozen.reduce((sum, weight) => sum + bytesOf(weight), 0);
     return frozen + this.#trained + this.#activations(settings, bytes);
   }
 

@@ -27,6 +27,7 @@ import type { RowCounts } from "../files/events.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { requireTextScores } from "../metrics/textMetrics.js";
 import { type LoadedModel, loadModel } from "../models/index.js";
+import { DenseWeight } from "../nn/index.js";
 import type { Task, TrainedHead } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
 import { computeDtype, Generator, setThreads } from "../torch/index.js";
@@ -64,10 +65,10 @@ export interface Prepared {
 /** The checkpoint's weights, those that are trained as they were at the start. */
 export function ownWeights({ folder, loaded, adapted, start }: Prepared): OwnWeights {
   const starts = new Map(adapted.trained.map(({ parameter, name }) => [parameter, start.get(name)]));
-  const weights = Array.from(
-    loaded.model.baseParameters(),
-    ([path, parameter]) => [path, starts.get(parameter) ?? parameter.tensor] as const,
-  );
+  const weights = Array.from(loaded.model.baseParameters(), ([path, parameter]) => {
+    const before = starts.get(parameter);
+    return [path, before ? new DenseWeight(before) : parameter.values] as const;
+  });
   return { folder, weights };
 }
 

@@ -1,11 +1,11 @@
 import { BidoraError } from "../common/errors.js";
-import type { Module } from "../nn/index.js";
-import { isAllFinite, type Tensor } from "../torch/index.js";
+import type { Module, Weight } from "../nn/index.js";
+import { isAllFinite, scope } from "../torch/index.js";
 
 /** A model's own weights, by path, and the folder that they were read from. */
 export interface OwnWeights {
   readonly folder: string;
-  readonly weights: Iterable<readonly [path: string, tensor: Tensor]>;
+  readonly weights: Iterable<readonly [path: string, weight: Weight]>;
 }
 
 /** The error codes for results, losses and gradients that are not finite. */
@@ -35,12 +35,12 @@ export function refuseBadWeights({ folder, weights }: OwnWeights): void {
 }
 
 /** A model's current parameters. */
-export function weightsOf(model: Module): Iterable<readonly [string, Tensor]> {
-  return Array.from(model.baseParameters(), ([path, { tensor }]) => [path, tensor] as const);
+export function weightsOf(model: Module): OwnWeights["weights"] {
+  return Array.from(model.baseParameters(), ([path, { values }]) => [path, values] as const);
 }
 
 function firstBad(weights: OwnWeights["weights"]): string | undefined {
-  for (const [path, tensor] of weights) if (!isAllFinite(tensor)) return path;
+  for (const [path, weight] of weights) if (!scope(() => isAllFinite(weight.dense()))) return path;
   return undefined;
 }
 

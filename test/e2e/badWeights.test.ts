@@ -7,6 +7,7 @@ import { predict } from "../../src/commands/predict.js";
 import { BidoraError } from "../../src/common/errors.js";
 import type { RunEvent } from "../../src/files/events.js";
 import { openSafetensors, saveSafetensors } from "../../src/io/safetensors.js";
+import { DenseWeight } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { namingBadWeights } from "../../src/train/badWeights.js";
 import { BERT, fresh, list, ROWS, run } from "./support.js";
@@ -83,8 +84,8 @@ test("where the weights are good, what is not finite is told as it was", async (
   const own = () => ({
     folder: "model",
     weights: [
-      ["a", torch.ones([2])],
-      ["b", torch.empty([0])],
+      ["a", new DenseWeight(torch.ones([2]))],
+      ["b", new DenseWeight(torch.empty([0]))],
     ] as const,
   });
   for (const error of [new BidoraError("LOSS_NOT_FINITE", "Step 2: …"), new BidoraError("OTHER", "…"), new Error("…")])

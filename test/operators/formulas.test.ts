@@ -12,7 +12,7 @@ import {
 } from "../../src/operators/choose.js";
 import { directionBase, directionGain, directionNorm } from "../../src/operators/directionNorm.js";
 import { dropout } from "../../src/operators/dropout.js";
-import { linear, linearInputGradient, linears } from "../../src/operators/linear.js";
+import { type LinearOperands, linear, linearInputGradient, linears } from "../../src/operators/linear.js";
 import { linearCrossEntropy } from "../../src/operators/linearCrossEntropy.js";
 import { lowRankLinear } from "../../src/operators/lowRankLinear.js";
 import { dropoutAddNorm, rowNorm } from "../../src/operators/norms.js";
@@ -128,8 +128,9 @@ const CASES: readonly Case[] = [
     name: "linear cross-entropy",
     shapes: [[6, 5]],
     apply(x) {
-      const product = { weight: frozen([11, 5], x!.dtype), bias: frozen([11], x!.dtype) };
-      const output = { vocabulary: 11, product, logits: (of: torch.Tensor) => linear(of, product) };
+      const own: LinearOperands = { weight: frozen([11, 5], x!.dtype), bias: frozen([11], x!.dtype) };
+      const product = (operator: (operands: LinearOperands) => torch.Tensor) => operator(own);
+      const output = { vocabulary: 11, product, logits: (of: torch.Tensor) => linear(of, own) };
       return [linearCrossEntropy(x!, output, ids(0, 10, 3, 3, 7, 1))];
     },
   },

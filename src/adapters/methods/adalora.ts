@@ -59,7 +59,8 @@ class AdaloraLinear extends Adapter {
     const a = torch.mul(this.a.tensor, this.e.tensor);
     const branch = this.#dropout.forward(x, context);
     const factors = { a, b: this.b.tensor, scale: this.scale };
-    return lowRankLinear(x, layer.operandsFor(x), factors, branch === x ? {} : { branch });
+    const options = branch === x ? {} : { branch };
+    return layer.apply(x, (operands) => lowRankLinear(x, operands, factors, options));
   }
 
   mergedWeight(layer: Linear, dtype: torch.DType): torch.Tensor {
@@ -68,7 +69,7 @@ class AdaloraLinear extends Adapter {
       torch.Tensor,
       torch.Tensor,
     ];
-    return torch.add(torch.castTo(layer.weight.tensor, dtype), torch.mm(b, torch.mul(a, e)), { alpha: this.scale });
+    return torch.add(layer.weight.values.dense(dtype), torch.mm(b, torch.mul(a, e)), { alpha: this.scale });
   }
 }
 

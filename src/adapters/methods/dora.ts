@@ -6,7 +6,14 @@ import * as z from "zod";
 import { checkArguments, oneOf } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
 import { checkedMetadata } from "../../files/adapterMetadata.js";
-import { DerivedTensor, type Embedding, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
+import {
+  DerivedTensor,
+  type Embedding,
+  type ForwardContext,
+  type Linear,
+  type Parameter,
+  type Weight,
+} from "../../nn/index.js";
 import {
   type Direction,
   directionBase,
@@ -124,18 +131,18 @@ export class DoraLinear extends DoraAdapter<Linear> {
     magnitude: Parameter,
     readonly axis: MagnitudeAxis,
     normGradient: NormGradient,
-    weight: torch.Tensor,
+    weight: Weight,
   ) {
     super(lowRank, magnitude, normGradient);
-    this.#squaredBase = directionBase(weight, axis, this.magnitude.dtype);
+    this.#squaredBase = torch.scope(() => directionBase(weight.dense(), axis, this.magnitude.dtype));
   }
 
   protected computeNorm(layer: Linear): torch.Tensor {
-    return directionNorm(this.#direction(layer), this.axis);
+    return layer.weight.values.use((weight) => directionNorm(this.#direction(weight), this.axis));
   }
 
-  #direction(layer: Linear): Direction {
-    return { weight: layer.weight.tensor, squaredBase: this.#squaredBase, ...this.lowRank.factors };
+  #direction(weight: torch.Tensor): Direction {
+    return { weight, squaredBase: this.#squaredBase, ...this.lowRank.factors };
   }
 
   override mergedWeight(layer: Linear, dtype: torch.DType): torch.Tensor {
@@ -160,9 +167,8 @@ export class DoraLinear extends DoraAdapter<Linear> {
 
   #computeGain(layer: Linear): torch.Tensor {
     const { magnitude, normGradient } = this;
-    return this.axis === "out" && !this.isNormFrozen
-      ? directionGain(this.#direction(layer), magnitude, normGradient)
-      : gainOf(magnitude, this.norm(layer));
+    if (this.axis === "in" || this.isNormFrozen) return gainOf(magnitude, this.norm(layer));
+    return layer.weight.values.use((weight) => directionGain(this.#direction(weight), magnitude, normGradient));
   }
 
   // With x̃ the dropped-out input, PEFT's formula: y = x·W0ᵀ + b + (g − 1)·(x̃·W0ᵀ) + g·s·(x̃·Aᵀ)·Bᵀ.
@@ -178,7 +184,7 @@ export class DoraLinear extends DoraAdapter<Linear> {
       const input = torch.addcmul(x, dropped, less);
       return this.lowRank.addTo(layer.base(input), torch.mul(dropped, gain));
     }
-    const base = linear(dropped, { ...layer.operandsFor(x), bias: null, packed: null });
+    const base = layer.apply(dropped, ({ weight }) => linear(dropped, { weight, bias: null }));
     const lowRank = torch.mul(this.lowRank.addTo(torch.zerosLike(base), dropped), gain);
     return torch.add(torch.addcmul(layer.base(x), base, less), lowRank);
   }
@@ -188,9 +194,9 @@ export class DoraLinear extends DoraAdapter<Linear> {
 export class DoraEmbedding extends DoraAdapter<Embedding> {
   readonly #squaredBase: torch.Tensor;
 
-  constructor(lowRank: LowRank, magnitude: Parameter, normGradient: NormGradient, table: torch.Tensor) {
+  constructor(lowRank: LowRank, magnitude: Parameter, normGradient: NormGradient, table: Weight) {
     super(lowRank, magnitude, normGradient);
-    this.#squaredBase = directionBase(table, "in", this.magnitude.dtype);
+    this.#squaredBase = torch.scope(() => directionBase(table.dense(), "in", this.magnitude.dtype));
   }
 
   forward(ids: torch.Tensor, layer: Embedding, _context: ForwardContext): torch.Tensor {
@@ -201,8 +207,8 @@ export class DoraEmbedding extends DoraAdapter<Embedding> {
 
   /** The table is W0ᵀ of a linear layer, so its columns are that layer's rows: they are not contiguous, as the kernel needs them. */
   protected computeNorm(layer: Embedding): torch.Tensor {
-    const weight = torch.t(layer.weight.tensor);
-    return directionNormByFormula({ weight, squaredBase: this.#squaredBase, ...this.lowRank.factors }, "out");
+    const own = { squaredBase: this.#squaredBase, ...this.lowRank.factors };
+    return layer.weight.values.use((table) => directionNormByFormula({ weight: torch.t(table), ...own }, "out"));
   }
 
   override mergedWeight(layer: Embedding, dtype: torch.DType): torch.Tensor {
@@ -218,7 +224,7 @@ function magnitudeTensor(slot: Slot, config: DoraConfig): TensorSpec {
     name: MAGNITUDE,
     shape: [isByOutput ? slot.out : slot.in],
     role: "magnitude",
-    start: ({ dtype }) => torch.sqrt(squaredNorm(slot.layer.weight.tensor, axis, dtype)),
+    start: ({ dtype }) => torch.sqrt(squaredNorm(slot.layer.weight.values.dense(), axis, dtype)),
   };
 }
 
@@ -269,7 +275,7 @@ export const dora: AdapterMethod<DoraConfig, typeof DORA_OPTIONS> = {
       const lowRank = lowRankOf(slot, config, parameters);
       const magnitude = parameters.get(MAGNITUDE) as Parameter;
       const { axis, normGradient } = config;
-      const weight = slot.layer.weight.tensor;
+      const weight = slot.layer.weight.values;
       return slot.kind === "linear"
         ? new DoraLinear(lowRank, magnitude, axis, normGradient, weight)
         : new DoraEmbedding(lowRank, magnitude, normGradient, weight);

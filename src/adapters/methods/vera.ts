@@ -83,7 +83,7 @@ class VeraLinear extends Adapter {
     const rows = (factors: Parameter, matrix: torch.Tensor) =>
       torch.mul(torch.unsqueeze(torch.castTo(factors.tensor, dtype), 1), torch.castTo(matrix, dtype));
     const update = torch.mm(rows(this.lambdaB, this.#b), rows(this.lambdaD, this.#a));
-    return torch.add(torch.castTo(layer.weight.tensor, dtype), update);
+    return torch.add(layer.weight.values.dense(dtype), update);
   }
 }
 

@@ -43,7 +43,7 @@ export async function exportLora(
   const opened = await openWithAdapter({ model: source, adapter, task, dtype: "float32" });
   requireLanguageModel(opened);
   const adapted = opened.adapted!;
-  const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.tensor] as const);
+  const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.values] as const);
   refuseBadWeights({ folder: source, weights });
   refuseBeside(adapted);
   const { updates, ...loss } = lowRankUpdates(adapted, settings.rank);

@@ -32,7 +32,7 @@ export interface Layout {
 export function modelTensors(model: TaskModel, layout: Layout, changed: Changed): GgufEntry[] {
   return [...model.baseParameters(), ...untied({ model, changed })].map(([path, parameter]) => {
     const { shape } = parameter;
-    const value = changed.get(path) ?? (() => parameter.tensor);
+    const value = changed.get(path) ?? (() => parameter.values.dense());
     const name = nameOf(layout.architecture, path);
     const tensor = () => torch.noGrad(() => laidOut(torch.castTo(value(), "float32"), name, layout));
     return { name, type: typeOf(layout.fileType, shape), shape, tensor };
@@ -105,7 +105,7 @@ function entry(name: string, tensor: () => torch.Tensor, { fileType }: Layout): 
 
 /** llama.cpp would apply an update of the shared table where it does not fit. */
 function refuseTied(path: string, model: TaskModel): void {
-  if (untied({ model, changed: new Map([[path, () => model.outputLayer.weight.tensor]]) }).length === 0) return;
+  if (untied({ model, changed: new Map([[path, () => model.outputLayer.weight.values.dense()]]) }).length === 0) return;
   throw exportError(
     `the adapter changes ${path}, which the model's embeddings and its output share, and llama.cpp's adapters can't change one of ` +
       "them alone: take --to gguf, which parts them.",

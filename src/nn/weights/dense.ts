@@ -1,0 +1,41 @@
+import * as torch from "../../torch/index.js";
+import type { Weight } from "./weight.js";
+
+/** A tensor as it is: operators get it, or its values in their dtype, and gradients flow to it. */
+export class DenseWeight implements Weight {
+  readonly isDense = true;
+
+  constructor(readonly tensor: torch.Tensor) {}
+
+  get shape(): readonly number[] {
+    return this.tensor.shape;
+  }
+
+  get dtype(): torch.DType {
+    return this.tensor.dtype;
+  }
+
+  get device(): string {
+    return this.tensor.device;
+  }
+
+  get bytes(): number {
+    return this.tensor.nbytes;
+  }
+
+  dense(dtype = this.dtype): torch.Tensor {
+    return torch.castTo(this.tensor, dtype);
+  }
+
+  use<T>(body: (values: torch.Tensor) => T, dtype = this.dtype): T {
+    return body(torch.castTo(this.tensor, dtype));
+  }
+
+  rows(ids: torch.Tensor, padding?: number): torch.Tensor {
+    return torch.embedding(this.tensor, ids, padding);
+  }
+
+  dispose(): void {
+    this.tensor.dispose();
+  }
+}
