@@ -1,4 +1,5 @@
-// The import rule: folders are layers, imports point only downward; packages import nothing of each other's or of src's by path.
+// The import rule: folders are layers, imports point only downward, and files import each other in no cycle; packages import nothing of
+// each other's or of src's by path.
 // Prints each import that breaks it; exit status 1.
 // Usage: node scripts/check-layers.js [folder, if not src]
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -16,12 +17,13 @@ const ORDER = [
   ["tasks", "generation"],
   ["datasets"],
   ["config"],
-  ["compare"],
+  ["statistics"],
   ["train"],
   ["report"],
   ["dashboard"],
   ["inference"],
   ["run", "export", "analysis", "quickstart"],
+  ["comparison"],
   ["commands"],
   ["cli", "index.ts"],
 ];
@@ -29,14 +31,14 @@ const ORDER = [
 /** @type {Readonly<Record<string, number>>} */
 const LAYERS = Object.fromEntries(ORDER.flatMap((folders, layer) => folders.map((folder) => [folder, layer])));
 
-/** The report reads what a run has told, a comparison what runs have measured; they know nothing of how it came about. */
+/** Folders that only read the files of runs and comparisons, with all that they may import. */
 const READS_ONLY = {
-  report: new Set(["common", "files", "compare"]),
-  compare: new Set(["common", "files", "metrics", "config"]),
+  report: new Set(["common", "files", "statistics"]),
+  statistics: new Set(["common", "files", "metrics", "config"]),
   dashboard: new Set(["common", "files", "report"]),
 };
 
-/** @typedef {{ from: string, to: string, line: number, typeOnly: boolean, text: string }} Import */
+/** @typedef {{ from: string, to: string, line: number, text: string }} Import */
 
 /**
  * The folder that a file belongs to, or the file itself where it lies in src.
@@ -44,8 +46,8 @@ const READS_ONLY = {
  */
 const folderOf = (file) => file.split("/")[0] ?? "";
 
-const STATIC = /^[ \t]*(?:import|export)\b(\s+type\b)?(?:[^;"'()]*?\bfrom)?\s*["'](\.[^"']+)["']/gm;
-const DYNAMIC = /\bimport\(()\s*["'](\.[^"']+)["']\s*\)/g;
+const STATIC = /^[ \t]*(?:import|export)\b(?:[^;"'()]*?\bfrom)?\s*["'](\.[^"']+)["']/gm;
+const DYNAMIC = /\bimport\(\s*["'](\.[^"']+)["']\s*\)/g;
 
 /**
  * The relative imports of one file.
@@ -57,9 +59,8 @@ function importsOf(file, source) {
   return [STATIC, DYNAMIC].flatMap((form) =>
     [...source.matchAll(form)].map((match) => ({
       from: file,
-      to: normalize(join(dirname(file), match[2] ?? "")).replace(/\.js$/, ".ts"),
+      to: normalize(join(dirname(file), match[1] ?? "")).replace(/\.js$/, ".ts"),
       line: source.slice(0, match.index + match[0].length).split("\n").length,
-      typeOnly: match[1] !== undefined && match[1] !== "",
       text: match[0].trim().replace(/\s+/g, " "),
     })),
   );
@@ -74,20 +75,20 @@ function violationOf(found) {
   if (found.to.startsWith("..")) return "leaves src";
   if (from === to || !(from in LAYERS)) return undefined;
   const only = READS_ONLY[from];
-  if (only && !only.has(to) && !(only.has(found.to) && found.typeOnly)) return `${from} may not import ${found.to}`;
+  if (only && !only.has(to)) return `${from} may not import ${found.to}`;
   return LAYERS[to] < LAYERS[from]
     ? undefined
     : `${from} (layer ${LAYERS[from]}) may not import ${to} (layer ${LAYERS[to]})`;
 }
 
 /**
- * The first cycle among the files (types aside, which are gone when the code runs), as a path that ends where it begins, or undefined.
+ * The first cycle among the files, imports of types included, as a path that ends where it begins, or undefined.
  * @param {readonly Import[]} imports
  */
 function findCycle(imports) {
   /** @type {Map<string, string[]>} */
   const next = new Map();
-  for (const { from, to, typeOnly } of imports) if (!typeOnly) next.set(from, [...(next.get(from) ?? []), to]);
+  for (const { from, to } of imports) next.set(from, [...(next.get(from) ?? []), to]);
   const done = new Set();
   /** @type {(file: string, path: readonly string[]) => string[] | undefined} */
   const visit = (file, path) => {

@@ -34,6 +34,8 @@ export { type Preview, type PreviewPart, type PreviewRow, type PreviewSettings, 
 export { type ReportSettings, report } from "./commands/report.js";
 export { type Verification, type VerifySettings, verifyHypergradient } from "./commands/verifyHypergradient.js";
 export { BidoraError, UsageError } from "./common/errors.js";
+export type { ExpectedCost, ExpectedCosts } from "./comparison/expectedCosts.js";
+export type { Compared } from "./comparison/results.js";
 export type { GenerateSettings, GeneratorSettings, Method, RunSettings } from "./config/index.js";
 export type {
   AgainstFull,
@@ -96,8 +98,6 @@ export {
 } from "./inference/textGenerator.js";
 export type { DownloadProgress, HubOptions } from "./io/hub/options.js";
 export { resolveModel } from "./io/resolveModel.js";
-export type { ExpectedCost, ExpectedCosts } from "./run/comparison/costs.js";
-export type { Compared } from "./run/comparison/write.js";
 export type { Estimate } from "./run/estimates/measureRun.js";
 export type { Kind } from "./settings/kinds.js";
 export type { AppliesWhen, Option, OptionTable } from "./settings/option.js";

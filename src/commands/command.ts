@@ -1,5 +1,4 @@
 /** What a command is: its settings, what it does with them, and how its result reads. Nothing is printed here. */
-
 import {
   aFunction,
   aSwitch,
@@ -12,12 +11,11 @@ import {
   signal,
 } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
+import type { Compared } from "../comparison/results.js";
 import { type RunConfig, type RunSettings, readRunFile, resolveChecked } from "../config/index.js";
 import type { RunId } from "../files/comparison.js";
 import type { RunEvent } from "../files/events.js";
-import type { DownloadProgress, HubOptions } from "../io/hub/options.js";
-import { hubOptions } from "../io/hub/options.js";
-import type { Compared } from "../run/comparison/write.js";
+import { type DownloadProgress, type HubOptions, hubOptions } from "../io/hub/options.js";
 import type { Given, OptionTable } from "../settings/option.js";
 import { checkSettings, filled, refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { aNamedTask, type NamedTask } from "../tasks/index.js";

@@ -1,33 +1,35 @@
 /** `bidora compare`: methods on tasks with several seeds. */
-
 import { own } from "../common/collections.js";
 import { BidoraError, INTERRUPTED, UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
+import {
+  type Cell,
+  cellsBeside,
+  finalCells,
+  gridCells,
+  type Pair,
+  pairsOf,
+  type RunFacts,
+} from "../comparison/cells.js";
+import { checkTasks } from "../comparison/checkTasks.js";
+import { collectRuns, hasDiverged, missingRuns } from "../comparison/collectRuns.js";
+import { type CompareSettings as ComparisonSettings, compareOptions } from "../comparison/compareOptions.js";
+import { ComparisonProgress, failure, nameOf, scoreText } from "../comparison/comparisonProgress.js";
+import { costsText, type ExpectedCosts, expectedCosts } from "../comparison/expectedCosts.js";
+import { chosenFor, divergedOf } from "../comparison/gridSearch.js";
+import { commandOf, type Ended, keepFailure, runCells, shellLine } from "../comparison/jobs.js";
+import type { ComparisonWatch } from "../comparison/livePage.js";
+import { checkBegun, checkComparisonFolder, keepPlan, refuseStrange } from "../comparison/plan.js";
+import { type Compared, writeComparison } from "../comparison/results.js";
+import { factsIn } from "../comparison/runFacts.js";
+import { judgingOf, watchedOf } from "../comparison/scoring.js";
+import { readSpec, requestedResults, type Spec } from "../comparison/spec.js";
 import { runFile } from "../config/index.js";
 import { comparedRunsIn, recordFailure } from "../files/comparisonFolder.js";
 import { writerOf } from "../files/folderLock.js";
 import { metricName, readMetrics } from "../files/metrics.js";
 import { holdOutput } from "../files/outputFolder.js";
 import { isFinished } from "../files/runFolder.js";
-import type { RunFacts } from "../run/comparison/cellSettings.js";
-import { type Cell, cellsBeside, finalCells, gridCells, type Pair, pairsOf } from "../run/comparison/cells.js";
-import { checkTasks } from "../run/comparison/checkTasks.js";
-import { chosenFor, divergedOf } from "../run/comparison/chosen.js";
-import { collectRuns } from "../run/comparison/collect.js";
-import { shellLine } from "../run/comparison/commandLine.js";
-import { costsText, type ExpectedCosts, expectedCosts } from "../run/comparison/costs.js";
-import { factsIn } from "../run/comparison/facts.js";
-import { failure } from "../run/comparison/failure.js";
-import { keepFailure } from "../run/comparison/failures.js";
-import { commandOf, type Ended, runCells } from "../run/comparison/jobs.js";
-import { judgingOf, watchedOf } from "../run/comparison/judging.js";
-import { hasDiverged, missingRuns } from "../run/comparison/missing.js";
-import { type CompareSettings as ComparisonSettings, compareOptions } from "../run/comparison/options.js";
-import { checkBegun, checkComparisonFolder, keepPlan, refuseStrange } from "../run/comparison/plan.js";
-import { ComparisonProgress, nameOf, scoreText } from "../run/comparison/progress.js";
-import { askedFor, readSpec, type Spec } from "../run/comparison/spec.js";
-import type { ComparisonWatch } from "../run/comparison/watch.js";
-import { type Compared, writeComparison } from "../run/comparison/write.js";
 import { flagOf, type Given, pick } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { ownCommand } from "../torch/installation.js";
@@ -130,7 +132,7 @@ type WatchedHooks = Hooks & { readonly watch?: ComparisonWatch };
 /** Carries out the runs, with a live page about them if --dashboard is given. */
 async function onPage<T>(spec: Spec, hooks: Hooks, body: (hooks: WatchedHooks) => Promise<T>): Promise<T> {
   if (spec.dashboard === false) return body(hooks);
-  const { watched } = await import("../run/comparison/watch.js");
+  const { watched } = await import("../comparison/livePage.js");
   return watched(spec, hooks, spec.dashboard, (signal, watch) => body({ ...hooks, signal, watch }));
 }
 
@@ -214,7 +216,7 @@ function scoreOf({ cell, status }: Ended): string | undefined {
 /** @param seeds whose missing runs to list; undefined for those of all planned runs */
 async function gather(spec: Spec, { hub }: Hooks, seeds: readonly number[] | undefined): Promise<Compared> {
   const { output } = spec;
-  const [runs, asked] = [await collectRuns(output), { ...askedFor(spec), seeds }];
+  const [runs, asked] = [await collectRuns(output), { ...requestedResults(spec), seeds }];
   const missing = await missingRuns(output, asked);
   const [failed] = missing.failed;
   const why = failed ? `${failed.method} seed ${failed.seed} on ${failed.task} failed: ${failed.reason}` : undefined;

@@ -1,15 +1,13 @@
 /** `bidora finetune`: trains a model. */
-
 import { INTERRUPTED } from "../common/errors.js";
 import { stopsByValidation } from "../common/run.js";
 import { refuseUnused, runFile, runOptions } from "../config/index.js";
 import { type Metrics, readMetrics } from "../files/metrics.js";
 import { holdOutput } from "../files/outputFolder.js";
 import { inspectOutput, isFinished } from "../files/runFolder.js";
-import { inputsOf, type RunStart, startOf } from "../run/adapterStart.js";
 import { noteSettings, prepare } from "../run/prepare.js";
-import { ProvenanceSource } from "../run/provenanceSource.js";
-import { checkpointToResume } from "../run/resumeRun.js";
+import { checkpointToResume, ProvenanceSource } from "../run/provenance.js";
+import { inputsOf, type RunStart, startOf } from "../run/runInputs.js";
 import { TrainingRun } from "../run/trainingRun.js";
 import { watchedRun } from "../run/watchedRun.js";
 import type { Given } from "../settings/option.js";

@@ -2,8 +2,7 @@
 import { oneLine } from "../common/messages.js";
 import { runFile, runOptions } from "../config/index.js";
 import { IGNORED_LABEL } from "../nn/index.js";
-import { startOf } from "../run/adapterStart.js";
-import { readRunData } from "../run/runData.js";
+import { readRunData, startOf } from "../run/runInputs.js";
 import { whole } from "../settings/kinds.js";
 import { type Given, omit, option } from "../settings/option.js";
 import { type EncodedRow, encodeRows, type Task } from "../tasks/index.js";

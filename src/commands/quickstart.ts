@@ -1,12 +1,12 @@
 /** `bidora quickstart`: compares methods on real data in a few minutes. A preset of `compare`. */
 import { INTERRUPTED, UsageError } from "../common/errors.js";
+import { type Variant, variantsOf } from "../comparison/spec.js";
 import { METHODS, overwrite, type RunSettings, runOptions, session } from "../config/index.js";
 import type { ComparedRun } from "../files/comparison.js";
 import { clearComparison, comparedRunFolder } from "../files/comparisonFolder.js";
 import { REPORT } from "../files/names.js";
 import { holdOutput, refuseOccupied } from "../files/outputFolder.js";
 import { type QuickstartTopic, TOPICS, type TopicName } from "../quickstart/topics.js";
-import { type Variant, variantsOf } from "../run/comparison/variants.js";
 import { names, text } from "../settings/kinds.js";
 import { type Given, option, pick } from "../settings/option.js";
 import { checkSettings, type Settings } from "../settings/settings.js";

@@ -1,9 +1,8 @@
 /** `bidora verify-hypergradient`: the estimators of the hypergradient against the exact one. */
 import { UsageError } from "../common/errors.js";
 import { isTooCoarse, METHODS, refuseUnused, runFile, runOptions } from "../config/index.js";
-import { startOf } from "../run/adapterStart.js";
-import { ownWeights, prepare } from "../run/prepare.js";
-import { setupOf } from "../run/runPlans.js";
+import { ownWeights, prepare, setupOf } from "../run/prepare.js";
+import { startOf } from "../run/runInputs.js";
 import { choice } from "../settings/kinds.js";
 import { type Given, omit, option } from "../settings/option.js";
 import { namingBadWeights } from "../train/badWeights.js";

@@ -1,5 +1,6 @@
 // Tables of scores by class, and confusion matrices.
 import { formatCount } from "../common/format.js";
+import type { RowsOfKind } from "../files/predictions.js";
 import {
   type Classified,
   type ClassScores,
@@ -7,9 +8,8 @@ import {
   confusion,
   entityTypeScores,
   labelScores,
-} from "../compare/classScores.js";
-import { mean } from "../compare/statistics.js";
-import type { RowsOfKind } from "../files/predictions.js";
+} from "../statistics/classScores.js";
+import { mean } from "../statistics/summary.js";
 import { html, type Markup } from "./html.js";
 import { counted, row, scrolling, table } from "./table.js";
 

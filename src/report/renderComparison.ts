@@ -1,11 +1,11 @@
 // The report of a comparison.
 import { own } from "../common/collections.js";
 import { formatTime } from "../common/format.js";
-import { scoresHeading } from "../compare/comparison.js";
-import { comparisonTables } from "../compare/comparisonTables.js";
-import { significanceTable } from "../compare/significanceTable.js";
 import type { ComparedTask, Comparison } from "../files/comparison.js";
 import type { ComparisonLog } from "../files/comparisonFolder.js";
+import { scoresHeading } from "../statistics/checkComparison.js";
+import { comparisonTables } from "../statistics/comparisonTables.js";
+import { significanceTable } from "../statistics/significanceTable.js";
 import { costFigure, type Spent } from "./figures/cost.js";
 import type { Subject } from "./figures/curves.js";
 import { gapFigure } from "./figures/gap.js";

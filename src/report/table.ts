@@ -1,7 +1,7 @@
 // HTML tables.
 import { formatCount } from "../common/format.js";
-import { groupSpans, type Table } from "../compare/renderTable.js";
-import { mean, sampleDeviation } from "../compare/statistics.js";
+import { groupSpans, type Table } from "../statistics/renderTable.js";
+import { mean, sampleDeviation } from "../statistics/summary.js";
 import { folded, html, type Markup } from "./html.js";
 
 export const NOTHING = "–";

@@ -33,10 +33,12 @@ import type { Tokenizer } from "../text/index.js";
 import { computeDtype, Generator, setThreads } from "../torch/index.js";
 import type { OwnWeights } from "../train/badWeights.js";
 import { noteWithoutLoss } from "../train/evaluation.js";
+import type { PhasePlan } from "../train/loop.js";
+import { ReplayableMasks } from "../train/masks.js";
+import { planPhases, type TrainingSetup } from "../train/plans.js";
 import { type Snapshot, takeSnapshot } from "../train/trainedTensors.js";
-import type { RunStart } from "./adapterStart.js";
 import { MemoryNeed, whatFits } from "./memoryNeed.js";
-import { readRunData } from "./runData.js";
+import { type RunStart, readRunData } from "./runInputs.js";
 
 /** Everything that a run needs, loaded and checked. */
 export interface Prepared {
@@ -247,4 +249,15 @@ function adapt(
   const targetModules = config.targetModules ?? loaded.architecture.defaultTargetModules;
   const own = method.fromSettings({ ...config, targetModules }, loaded.architecture.subLayerOutputs);
   return inject(loaded.model, method.config({ ...own, modulesToSave: loaded.trainedModules }), { generator, dtype });
+}
+
+/** What a prepared run trains, on what, from where. */
+export function setupOf({ adapted, data, choice, loaded, generator, start, config }: Prepared): TrainingSetup {
+  const masks = new ReplayableMasks(generator, { gradientCheckpointing: config.gradientCheckpointing });
+  return { model: loaded.model, adapted, rows: data.train, task: choice.task, masks, start };
+}
+
+/** The phases of a run. */
+export function plansOf(prepared: Prepared): PhasePlan[] {
+  return planPhases(setupOf(prepared), prepared.config);
 }

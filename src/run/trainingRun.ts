@@ -13,17 +13,15 @@ import { type CheckpointOptions, type CheckpointRequest, saveCheckpoint } from "
 import { type EarlyStopping, emitEvaluation } from "../train/earlyStopping.js";
 import { type ResumePoint, runLoop, stepsOfPhases, tell } from "../train/loop.js";
 import { machineFacts, peakMemoryBytes, versions } from "../train/machine.js";
-import { inOrder, type RunObserver, type Untimed } from "../train/observer.js";
+import { inOrder, type RunHandle, type RunObserver, type Untimed } from "../train/observer.js";
 import { checkpointBytes, DiskReserve, LatestState, rescue, withNote } from "../train/rescue.js";
 import { type FoundCheckpoint, resumePoint } from "../train/resume.js";
 import { checkFinite } from "../train/trainedTensors.js";
-import { parameterCounts, writeBeside, writeTrained } from "./artefacts.js";
-import { ownWeights, type Prepared } from "./prepare.js";
-import type { ProvenanceSource } from "./provenanceSource.js";
+import { parameterCounts, writeBeside, writeTrained } from "./artifacts.js";
+import { ownWeights, type Prepared, plansOf } from "./prepare.js";
+import type { ProvenanceSource } from "./provenance.js";
 import { RunEvaluation } from "./runEvaluation.js";
-import { RunMemory } from "./runMemory.js";
 import { earlyStoppingOf, runObservers } from "./runObservers.js";
-import { plansOf } from "./runPlans.js";
 import { writeReport } from "./writeReport.js";
 
 export interface TrainingRunOptions {
@@ -235,3 +233,18 @@ function judgedByOf({ choice, labels }: Prepared): { metric: string; goal: Goal 
 
 const prefixed = (split: MetricRows, metrics: Metrics): Metrics =>
   Object.fromEntries(Object.entries(metrics).map(([name, value]) => [metricName(name, split), value]));
+
+/** How far a run has come, by its own events. */
+export class RunMemory implements RunObserver {
+  /** Of the newest step of this session. */
+  last: RunHandle | undefined;
+  evaluated: EvaluationEvent | undefined;
+  /** The step whose checkpoint was written last. */
+  savedStep: number | undefined;
+
+  on(event: RunEvent, run: RunHandle | undefined): void {
+    if (run) this.last = run;
+    if (event.event === "evaluation") this.evaluated = event;
+    if (event.event === "checkpoint") this.savedStep = event.step;
+  }
+}

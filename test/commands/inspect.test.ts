@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { inspect, renderInspection } from "../../src/commands/inspect.js";
 import type { AdapterInspection, ModelInspection } from "../../src/inference/inspection.js";
 import { writeSafetensors } from "../../src/io/safetensors.js";
-import { bytesEntry } from "../../test/io/bytesEntry.js";
+import { bytesEntry } from "../io/bytesEntry.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN, readJson, readTensors } from "../parity/goldenFiles.js";
 

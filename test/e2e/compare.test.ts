@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { compare } from "../../src/commands/compare.js";
-import { secondsOfAll } from "../../src/run/comparison/costs.js";
+import { secondsOfAll } from "../../src/comparison/expectedCosts.js";
 import { BERT, bidora, changed, fresh, json, jsonl, write } from "./support.js";
 
 const rows = (count: number) =>

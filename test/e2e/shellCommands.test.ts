@@ -28,7 +28,7 @@ const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
   [/^npx bidora compare .*examples\/mrpc\.yaml/, "trains for minutes: test/e2e/compare.test.ts does the same on less"],
   [
     /^npx bidora compare docs\/results\//,
-    "trains for minutes to hours: test/run/comparison/studies.test.ts reads its settings",
+    "trains for minutes to hours: test/comparison/studies.test.ts reads its settings",
   ],
   [
     /^(for share in .*)?node scripts\/first-meanings\.js|^for share in .*flip-labels/,

@@ -2,11 +2,11 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { significance } from "../../src/compare/significance.js";
 import { type ComparisonLog, readComparison } from "../../src/files/comparisonFolder.js";
 import { pairDifferences } from "../../src/report/figures/pairedDifferences.js";
 import { renderComparison } from "../../src/report/index.js";
-import { bootstrapTest, wilcoxonTest } from "../compare/sampleTests.js";
+import { significance } from "../../src/statistics/significance.js";
+import { bootstrapTest, wilcoxonTest } from "../statistics/sampleTests.js";
 import { all, parse, texts } from "./page.js";
 import { sampleRun } from "./sampleRuns.js";
 

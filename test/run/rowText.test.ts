@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { promptText, rowText, shortText } from "../../src/run/rowText.js";
+import { promptText, rowText, shortText } from "../../src/run/runEvaluation.js";
 import type { Tokenizer } from "../../src/text/index.js";
 
 describe("a short text", () => {

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import { type RunSettings, resolveRun } from "../../src/config/index.js";
-import { prepare } from "../../src/run/prepare.js";
-import { plansOf } from "../../src/run/runPlans.js";
+import { plansOf, prepare } from "../../src/run/prepare.js";
 import * as torch from "../../src/torch/index.js";
 import { BatchStream } from "../../src/train/batches.js";
 import { DryRun, tokensOfWork } from "../../src/train/dryRun.js";

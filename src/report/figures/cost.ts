@@ -2,8 +2,8 @@
 import * as Plot from "@observablehq/plot";
 import { group } from "d3-array";
 import { formatBytes, formatCount, formatNumber, formatSeconds, words } from "../../common/format.js";
-import { mean, sampleDeviation } from "../../compare/statistics.js";
 import type { Goal } from "../../files/metrics.js";
+import { mean, sampleDeviation } from "../../statistics/summary.js";
 import { figure, folded, html, type Markup, panels, type Size, titled } from "../html.js";
 import { meanAndSpread, row, table } from "../table.js";
 import { labelsOf } from "./labels.js";

@@ -1,5 +1,5 @@
 // Curves of runs and methods: means over seeds, smoothing and thinning.
-import { mean, sampleDeviation } from "../../compare/statistics.js";
+import { mean, sampleDeviation } from "../../statistics/summary.js";
 import type { Point, Run } from "../runs.js";
 
 /** The subject of a curve: a run, or all runs of a method. */

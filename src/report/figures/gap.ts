@@ -1,9 +1,9 @@
 // The figure of the generalization gap.
 import { own } from "../../common/collections.js";
 import { formatNumber } from "../../common/format.js";
-import { mean } from "../../compare/statistics.js";
 import type { StepEvent } from "../../files/events.js";
 import { metricName } from "../../files/metrics.js";
+import { mean } from "../../statistics/summary.js";
 import { figure, html, type Markup, titled } from "../html.js";
 import {
   bestPoints,

@@ -2,7 +2,7 @@
 import * as Plot from "@observablehq/plot";
 import { rollups } from "d3-array";
 import { formatCount, formatNumber } from "../../common/format.js";
-import { mean } from "../../compare/statistics.js";
+import { mean } from "../../statistics/summary.js";
 import { figure, folded, html, type Markup, panels, type Size, titled } from "../html.js";
 import type { Run } from "../runs.js";
 import { NOTHING, row, table } from "../table.js";

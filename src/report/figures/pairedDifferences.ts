@@ -2,10 +2,10 @@
 import * as Plot from "@observablehq/plot";
 import { own } from "../../common/collections.js";
 import { formatNumber } from "../../common/format.js";
-import { mainHeading } from "../../compare/comparison.js";
-import { mean } from "../../compare/statistics.js";
 import type { ComparedTask } from "../../files/comparison.js";
 import type { ComparisonLog } from "../../files/comparisonFolder.js";
+import { mainHeading } from "../../statistics/checkComparison.js";
+import { mean } from "../../statistics/summary.js";
 import { figure, fitting, folded, html, type Markup, type Size } from "../html.js";
 import { counted, NOTHING, row, table } from "../table.js";
 import { apart } from "./labels.js";

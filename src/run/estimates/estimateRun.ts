@@ -5,9 +5,9 @@ import { type RunConfig, type RunSettings, refuseUnused } from "../../config/ind
 import type { HubOptions } from "../../io/hub/options.js";
 import { resolveModel } from "../../io/resolveModel.js";
 import { packageRoot } from "../../torch/installation.js";
-import { startOf } from "../adapterStart.js";
+import { startOf } from "../runInputs.js";
 import type { Estimate } from "./measureRun.js";
-import { errorTold, type Told } from "./told.js";
+import { errorTold, type Told } from "./messages.js";
 
 const PROCESS = join(packageRoot, "dist", "run", "estimates", "process.js");
 

@@ -7,16 +7,14 @@ import { inspectOutput } from "../../files/runFolder.js";
 import type { HubOptions } from "../../io/hub/options.js";
 import { namingBadWeights } from "../../train/badWeights.js";
 import { peakMemoryBytes } from "../../train/machine.js";
-import { inputsOf, type RunStart, startOf } from "../adapterStart.js";
-import { parameterCounts } from "../artefacts.js";
-import { noteSettings, ownWeights, type Prepared, prepare } from "../prepare.js";
-import { ProvenanceSource } from "../provenanceSource.js";
-import { plansOf } from "../runPlans.js";
-import { secondsOfReport, secondsOfWriting } from "./ending.js";
-import { judgings, rehearseRows, rehearseTexts } from "./judging.js";
-import { type PhaseCost, rehearsePhase, type Times, typicalSeconds } from "./phases.js";
+import { parameterCounts } from "../artifacts.js";
+import { noteSettings, ownWeights, type Prepared, plansOf, prepare } from "../prepare.js";
+import { ProvenanceSource } from "../provenance.js";
+import { inputsOf, type RunStart, startOf } from "../runInputs.js";
+import { judgings, rehearseRows, rehearseTexts } from "./evaluationCosts.js";
+import { type PhaseCost, rehearsePhase, type Times, typicalSeconds } from "./phaseCosts.js";
 import type { Sampled } from "./sampler.js";
-import { notesOf, warningsOf } from "./sentences.js";
+import { secondsOfReport, secondsOfWriting } from "./writingCosts.js";
 
 /** What a run is going to take. */
 export interface Estimate {
@@ -177,4 +175,34 @@ async function secondsOfProvenance(prepared: Prepared, { deadline, clock }: Limi
   await source.find();
   clearTimeout(timer);
   return (clock() - began) / 1000;
+}
+
+const isWhole = ({ sampled: { reached, heaviest } }: PhaseCost): boolean => reached >= heaviest;
+
+/** What was tried of phases whose heaviest step was among it. */
+export function notesOf(phases: readonly PhaseCost[]): string[] {
+  return phases
+    .filter(isWhole)
+    .map(
+      ({ phase, steps, sampled: { count, heaviest } }) =>
+        `${count} of ${steps} steps of ${phase} were tried, the heaviest (${heaviest} tokens) among them: expect memory within 15 % and time within 30 % on a machine that is as busy as it is now.`,
+    );
+}
+
+/** What may make the figures wrong. */
+export function warningsOf({ config }: Pick<Prepared, "config">, phases: readonly PhaseCost[]): string[] {
+  const { earlyStopping, searchPatience, resume } = config;
+  const untried = phases
+    .filter((phase) => !isWhole(phase))
+    .map(
+      ({ phase, sampled: { reached, heaviest } }) =>
+        `No whole step of ${phase} was tried: the heaviest has ${heaviest} tokens, and time and memory are a straight line on from ${reached}. They may be off by a half.`,
+    );
+  return [
+    ...untried,
+    ...(earlyStopping !== undefined || searchPatience !== undefined
+      ? ["Early stopping may end the run sooner: steps and time are the most."]
+      : []),
+    ...(resume ? ["The figures are those of the whole run, from its first step."] : []),
+  ];
 }

@@ -1,7 +1,7 @@
 // A process of its own, which does some of a run and is told of the settings by the one that made it.
 import { type RunSettings, resolveRun } from "../../config/index.js";
 import { preloadEngine } from "../../torch/native.js";
-import { type Told, toldError } from "./told.js";
+import { type Told, toldError } from "./messages.js";
 
 const tell = (told: Told) => new Promise<void>((resolve) => void process.send?.(told, () => resolve()));
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { fitLine, meanOverLine, secondsAt, spread } from "../../../src/run/estimates/line.js";
-import { typicalSeconds } from "../../../src/run/estimates/phases.js";
+import { typicalSeconds } from "../../../src/run/estimates/phaseCosts.js";
+import { fitLine, meanOverLine, secondsAt, spread } from "../../../src/run/estimates/sampler.js";
 
 const on = (base: number, perToken: number) => (tokens: number) => ({ tokens, seconds: base + perToken * tokens });
 

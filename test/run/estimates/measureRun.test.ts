@@ -4,10 +4,9 @@ import { describe, expect, it } from "vitest";
 import { methodNames, type RunSettings, resolveRun } from "../../../src/config/index.js";
 import { namedDatasets } from "../../../src/datasets/index.js";
 import type { RunEvent } from "../../../src/files/events.js";
-import { judgings, rehearseTexts } from "../../../src/run/estimates/judging.js";
-import { measureRun } from "../../../src/run/estimates/measureRun.js";
-import type { PhaseCost } from "../../../src/run/estimates/phases.js";
-import { notesOf, warningsOf } from "../../../src/run/estimates/sentences.js";
+import { judgings, rehearseTexts } from "../../../src/run/estimates/evaluationCosts.js";
+import { measureRun, notesOf, warningsOf } from "../../../src/run/estimates/measureRun.js";
+import type { PhaseCost } from "../../../src/run/estimates/phaseCosts.js";
 import { type Prepared, prepare } from "../../../src/run/prepare.js";
 import { fresh, GOLDEN, jsonl, run, SMALL, write } from "../../e2e/support.js";
 

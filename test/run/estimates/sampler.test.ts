@@ -1,6 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { secondsAt } from "../../../src/run/estimates/line.js";
-import { sampleWork } from "../../../src/run/estimates/sampler.js";
+import { sampleWork, secondsAt } from "../../../src/run/estimates/sampler.js";
 import type { EncodedRow } from "../../../src/tasks/index.js";
 import { reduced, tokensByBatch, tokensOfWork, type Work } from "../../../src/train/dryRun.js";
 

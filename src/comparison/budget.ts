@@ -1,0 +1,61 @@
+import { UsageError } from "../common/errors.js";
+import { METHODS, type RunConfig, type RunKey, type RunSettings } from "../config/index.js";
+import { batchesPerPass } from "../data/index.js";
+import type { StepCosts } from "../files/comparisonFolder.js";
+
+/** What every method may use up. */
+export interface Budget {
+  readonly of: "steps" | "rows" | "seconds";
+  readonly amount: number;
+}
+
+/** The settings that say how long a run is. */
+export const LENGTHS = ["epochs", "maxSteps", "retrainEpochs", "retrainSteps"] as const satisfies readonly RunKey[];
+
+export function readBudget(text: string): Budget {
+  const [of, amount] = text.split("=") as [Budget["of"], string];
+  return { of, amount: Number(amount) };
+}
+
+/**
+ * Rows that a step passes through the model in the mean, for the last batch of a pass may be short: in the search those of the upper
+ * level too.
+ * @param rows that are trained on
+ */
+export function rowsOfStep(config: RunConfig, rows: number): StepCosts {
+  const { unrollSteps, gradientAccumulation, searchFraction, searchFolds } = config;
+  const ofStep = (count: number) => gradientAccumulation * rowsOfBatch(config, count);
+  const upper = searchFolds === undefined ? rows - Math.floor(searchFraction * rows) : rows / searchFolds;
+  return { train: ofStep(rows), search: unrollSteps * ofStep(rows - upper) + ofStep(upper), retrain: ofStep(rows) };
+}
+
+function rowsOfBatch({ batchSize, dropLast }: RunConfig, rows: number): number {
+  return dropLast ? batchSize : rows / batchesPerPass({ rows, batchSize, dropLast });
+}
+
+export const ONE_A_STEP: StepCosts = { train: 1, search: 1, retrain: 1 };
+
+/**
+ * The length of a run that uses up the budget, a search as much as the retraining after it.
+ * @throws UsageError for a budget that a step of each phase is more than
+ */
+export function lengthWithin(
+  { method }: Pick<RunConfig, "method">,
+  { of, amount }: Budget,
+  costs: StepCosts,
+): RunSettings {
+  const steps = (left: number, cost: number) => {
+    const count = Math.floor(left / cost + ROUNDING);
+    if (count >= 1) return count;
+    const needed = METHODS[method].isBilevel ? Math.max(2 * costs.search, costs.search + costs.retrain) : costs.train;
+    throw new UsageError(
+      `--budget ${of}=${amount} is not enough for a step${METHODS[method].isBilevel ? " in each phase" : ""} of ${method}: it takes ${Number(needed.toPrecision(3))}.`,
+    );
+  };
+  if (!METHODS[method].isBilevel) return { maxSteps: steps(amount, costs.train) };
+  const search = steps(amount / 2, costs.search);
+  return { maxSteps: search, retrainSteps: steps(amount - search * costs.search, costs.retrain) };
+}
+
+/** What a quotient of rows in the mean may be off by. */
+const ROUNDING = 1e-9;

@@ -1,0 +1,222 @@
+import { existsSync, statSync } from "node:fs";
+import { group } from "d3-array";
+import { BidoraError, UsageError } from "../common/errors.js";
+import { stopsByValidation } from "../common/run.js";
+import { type RunConfig, type RunKey, type RunSettings, resolveRun } from "../config/index.js";
+import type { Dataset } from "../data/index.js";
+import { splitsToRead, taskOf } from "../datasets/index.js";
+import { sha256OfFile } from "../files/checksums.js";
+import { readConfig } from "../io/checkpoint.js";
+import type { HubOptions } from "../io/hub/options.js";
+import { architectureOf, designOf } from "../models/index.js";
+import { checkWatching } from "../run/prepare.js";
+import { type RunData, readRunData } from "../run/runInputs.js";
+import { flagOf } from "../settings/option.js";
+import { heldOf } from "./cells.js";
+import type { KnownFacts } from "./runFacts.js";
+import type { Spec, SpecTask, Variant } from "./spec.js";
+
+interface CheckOptions {
+  readonly hub: HubOptions | undefined;
+  /** Runs are listed, perhaps for another machine: what is not on this one is not missed. */
+  readonly isListed: boolean;
+}
+
+/**
+ * Looks at all tasks before the first run: for what their runs would fail for, and for what their results could not be told by.
+ * @throws BidoraError `COMPARISON`, or UsageError where only the settings are at fault, naming each task with what is wrong with it
+ */
+export async function checkTasks(spec: Spec, facts: KnownFacts, options: CheckOptions): Promise<void> {
+  const found: { readonly task: string; readonly problem: BidoraError }[] = [];
+  for (const task of spec.tasks)
+    for (const problem of await problemsOf(spec, task, facts, options)) found.push({ task: task.name, problem });
+  if (found.length === 0) return;
+  const told = [...group(found, ({ problem }) => problem.message)].map(
+    ([what, alike]) => `${[...new Set(alike.map(({ task }) => task))].join(", ")}: ${what}`,
+  );
+  const message = `No run was started. ${told.join(" ")}`;
+  throw found.every(({ problem }) => problem instanceof UsageError)
+    ? new UsageError(message)
+    : new BidoraError("COMPARISON", message);
+}
+
+async function problemsOf(
+  spec: Spec,
+  task: SpecTask,
+  facts: KnownFacts,
+  { hub, isListed }: CheckOptions,
+): Promise<BidoraError[]> {
+  const said = { ...spec.common, ...task.settings };
+  const missing = missingFiles(said);
+  const design = await caught(() => designProblems(spec, task));
+  const runs = runsOf(spec, task);
+  // What the Hub has is not fetched for a list.
+  const isHere = missing.length === 0 && (!isListed || runs.every(({ config }) => existsSync(config.model)));
+  const found = [...missing, ...design, ...(isHere ? await rowProblems(runs, facts, hub) : [])];
+  return isListed ? found.filter(({ code }) => code !== MISSING) : found;
+}
+
+/** The code of errors about files that are not there. */
+const MISSING = "FILE";
+
+const FILES = ["data", "train", "validation", "test"] as const;
+
+const missingFiles = (said: RunSettings): BidoraError[] =>
+  FILES.flatMap((key) => {
+    const path = said[key];
+    if (path === undefined || existsSync(path)) return [];
+    return new BidoraError(MISSING, `There is no ${path}, which ${flagOf(key)} names.`);
+  });
+
+/** A run as far as it is settled before its rows are counted. */
+interface AskedRun {
+  readonly variant: Variant;
+  readonly config: RunConfig;
+}
+
+/** Every kind of run on a task: of all methods, with all that a grid tries. */
+function runsOf(spec: Spec, task: SpecTask): AskedRun[] {
+  const points = spec.grid.length > 0 ? spec.grid : [{}];
+  return spec.variants.flatMap((variant) =>
+    points.map((point) => ({ variant, config: resolveRun(heldOf(spec, task, variant, point)) })),
+  );
+}
+
+/** Settings by which runs read other rows, or read them in another way. */
+const READ_BY = [
+  ...(["model", "revision", "task", "data", "train", "validation", "test", "testSplit"] as const),
+  ...(["textColumns", "labelColumn", "maxLength"] as const),
+];
+
+/** Reads rows once for all runs that read the same. */
+async function rowProblems(
+  runs: readonly AskedRun[],
+  facts: KnownFacts,
+  hub: HubOptions | undefined,
+): Promise<BidoraError[]> {
+  const found = new Map<string, AskedRun[]>();
+  for (const run of runs) {
+    const key = JSON.stringify(READ_BY.map((name) => run.config[name] ?? null));
+    found.set(key, [...(found.get(key) ?? []), run]);
+  }
+  const problems: BidoraError[] = [];
+  for (const alike of found.values())
+    problems.push(...(await caught(() => problemsOfAlike(alike as [AskedRun, ...AskedRun[]], facts, hub))));
+  return problems;
+}
+
+async function problemsOfAlike(
+  runs: readonly [AskedRun, ...AskedRun[]],
+  facts: KnownFacts,
+  hub: HubOptions | undefined,
+): Promise<BidoraError[]> {
+  const { trainLimit: _limit, holdoutFraction: _share, ...given } = runs[0].config.given;
+  const data = await readRunData({ config: resolveRun(given), saved: undefined, adapterFolder: undefined }, hub);
+  const { splits } = data;
+  facts.learn(runs[0].config, splits.train.examples.length);
+  designOf(architectureOf(readConfig(data.folder)), data.choice.task.head);
+  const problems = [splits.train, splits.validation, splits.test].flatMap((rows) => labelProblem(data, rows));
+  for (const { config, variant } of runs) {
+    const watching = { ...config, ...(variant.stopsEarly && { evalEvery: 1 }) };
+    const holdout = config.holdoutFraction === undefined ? undefined : splits.train;
+    problems.push(
+      ...(await caught(async () => {
+        checkWatching(watching, { validation: splits.validation, holdout });
+        await facts.rowsOf(config);
+        return [];
+      })),
+    );
+  }
+  return problems;
+}
+
+/** The first row whose label is none that is learnt, or no label of the task at all. */
+function labelProblem({ choice, labels }: RunData, rows: Dataset | undefined): BidoraError[] {
+  try {
+    for (const example of rows?.examples ?? []) choice.task.reference(example, labels);
+    return [];
+  } catch (error) {
+    if (error instanceof BidoraError) return [error];
+    throw error;
+  }
+}
+
+/** What a look finds, or what ends it. */
+async function caught(look: () => Promise<BidoraError[]>): Promise<BidoraError[]> {
+  try {
+    return await look();
+  } catch (error) {
+    if (error instanceof BidoraError) return [error];
+    throw error;
+  }
+}
+
+/**
+ * The rows that a task's results are of: its test rows where there are some, else its validation rows. Null where it has neither, and
+ * undefined where that can't be known, for a data set's folder is on another machine.
+ */
+export async function reportedRows(said: RunSettings): Promise<"test" | "validation" | null | undefined> {
+  if (said.task === undefined)
+    return said.test !== undefined ? "test" : said.validation !== undefined ? "validation" : null;
+  if (said.data !== undefined && !existsSync(said.data)) return undefined;
+  const splits = await splitsToRead(taskOf(said.task), said);
+  return (["test", "validation"] as const).find((split) => splits.includes(split)) ?? null;
+}
+
+/**
+ * What makes a task's results tell nothing, or too much: no rows to judge by, runs that are judged by unlike labels or tokens, and runs
+ * that are stopped by the rows they are judged by.
+ */
+export async function designProblems(spec: Spec, task: SpecTask): Promise<BidoraError[]> {
+  const said = { ...spec.common, ...task.settings };
+  const reported = await reportedRows(said);
+  if (reported === null)
+    return [
+      new UsageError(
+        "there are neither validation nor test rows, so its runs cannot be scored: name a file by --validation or --test.",
+      ),
+    ];
+  const unlike = unlikeJudged(spec, task);
+  if (unlike.length > 0) return unlike;
+  const isSeen = reported === "validation" || (reported === "test" && (await areSame(said.validation, said.test)));
+  const stopped = isSeen ? stoppedBySeen(spec, task) : [];
+  if (stopped.length === 0) return [];
+  const rows = reported === "test" ? "validation rows, which are its test rows," : "validation rows";
+  return [
+    new UsageError(
+      `--early-stopping would stop ${stopped.join(", ")} by the ${rows} that its results are of: take ${stopped[0]}+es, which is stopped by training rows that it holds out, set --holdout-fraction, or give test rows of their own.`,
+    ),
+  ];
+}
+
+/** Settings by which runs of one task, with whatever a grid tries, would be judged by unlike labels or tokens. */
+function unlikeJudged(spec: Spec, task: SpecTask): UsageError[] {
+  const runs = spec.variants.flatMap((variant) => pointsOf(spec).map((point) => heldOf(spec, task, variant, point)));
+  const isOfTokens = runs.some((run) => run.task !== undefined && taskOf(run.task).task.takesTrainOn === true);
+  const judgedBy: readonly RunKey[] = ["labelColumn", ...(isOfTokens ? (["maxLength", "trainOn"] as const) : [])];
+  return judgedBy.flatMap((key) => {
+    const values = [...new Set(runs.map((run) => String(run[key] ?? "not set")))];
+    if (values.length < 2) return [];
+    const [flag, what] = [flagOf(key), key === "labelColumn" ? "labels" : "tokens of its rows"];
+    return new UsageError(
+      `${flag} differs between its runs (${values.join(", ")}), so its runs would be scored on different ${what}: give one ${flag} for all of them.`,
+    );
+  });
+}
+
+const pointsOf = ({ grid }: Spec): readonly RunSettings[] => (grid.length > 0 ? grid : [{}]);
+
+/** The methods of which a run, with whatever a grid tries, is stopped by validation rows. */
+function stoppedBySeen(spec: Spec, task: SpecTask): string[] {
+  const points = pointsOf(spec);
+  const stops = spec.variants.filter((variant) =>
+    points.some((point) => stopsByValidation(heldOf(spec, task, variant, point))),
+  );
+  return stops.map(({ name }) => name);
+}
+
+/** Whether two files hold the same. */
+async function areSame(a: string | undefined, b: string | undefined): Promise<boolean> {
+  if (a === undefined || b === undefined || !existsSync(a) || !existsSync(b)) return false;
+  return statSync(a).size === statSync(b).size && (await sha256OfFile(a)) === (await sha256OfFile(b));
+}

@@ -1,0 +1,75 @@
+import { BidoraError } from "../common/errors.js";
+import { formatNumber, formatSeconds } from "../common/format.js";
+import type { RunEvent } from "../files/events.js";
+import type { Cell } from "./cells.js";
+import type { Ended } from "./jobs.js";
+
+/** Tells how far a comparison has come: a line for each run that ends, with the time that is left by what runs have taken so far. */
+export class ComparisonProgress {
+  #ended = 0;
+  readonly #began = performance.now();
+  readonly #seen = new Map<Cell, { steps: number; total: number }>();
+
+  constructor(
+    private readonly cells: readonly Cell[],
+    private readonly note: (line: string) => void,
+    private readonly now = () => performance.now(),
+  ) {}
+
+  event(cell: Cell, event: RunEvent): void {
+    if (event.event === "start") {
+      const total = Object.values(event.steps).reduce((sum, steps) => sum + steps, 0);
+      this.#seen.set(cell, { steps: 0, total });
+    }
+    const seen = this.#seen.get(cell);
+    if (event.event === "step" && seen) seen.steps = event.step;
+  }
+
+  end({ cell, status, message }: Ended, score: string | undefined): void {
+    if (status === "stopped") return;
+    this.#ended++;
+    this.#seen.delete(cell);
+    const what = status === "failed" ? `failed: ${message}` : (score ?? "done");
+    this.note(`${this.#ended}/${this.cells.length} ${nameOf(cell)}: ${what}${this.#left()}`);
+  }
+
+  /** By the share of runs that are done, those that run counted in part. */
+  #left(): string {
+    const running = [...this.#seen.values()].reduce((sum, { steps, total }) => sum + steps / Math.max(1, total), 0);
+    const share = (this.#ended + running) / this.cells.length;
+    if (this.#ended === this.cells.length || share === 0) return "";
+    const seconds = ((this.now() - this.#began) / 1000) * (1 / share - 1);
+    return `; about ${formatSeconds(seconds)} left`;
+  }
+}
+
+/** A run in words. */
+export const nameOf = ({ task, variant, seed, point }: Cell): string =>
+  [task, variant.name, point ? Object.entries(point).map(([key, value]) => `${key}=${String(value)}`) : `seed ${seed}`]
+    .flat()
+    .join(" ");
+
+/** A score in words. */
+export const scoreText = (name: string, value: number | undefined): string | undefined =>
+  value === undefined ? undefined : `${name} ${formatNumber(value)}`;
+
+/** Runs that are named beside the first. */
+const NAMED = 3;
+
+/** What is said at the end of a comparison of which some runs failed or were stopped: why the first did, and which others. */
+export function failure(failed: readonly Ended[], all: number): BidoraError {
+  const [{ cell, message }, ...others] = failed as [Ended, ...Ended[]];
+  const why = message?.replace(/^bidora: /, "");
+  const what = failed.every(({ status }) => status === "stopped") ? "were stopped" : "failed";
+  return new BidoraError(
+    "COMPARISON",
+    `${failed.length} of ${all} runs ${what}; ${failed.length < all ? "the others are kept, and " : ""}the same command goes on with what is missing. ${nameOf(cell)}: ${why}${alsoFailed(others)}`,
+  );
+}
+
+function alsoFailed(others: readonly Ended[]): string {
+  if (others.length === 0) return "";
+  const named = others.slice(0, NAMED).map(({ cell }) => nameOf(cell));
+  const more = others.length - named.length;
+  return ` So did ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`;
+}

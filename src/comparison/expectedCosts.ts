@@ -1,0 +1,127 @@
+import { group, sum } from "d3-array";
+import { formatBytes, formatCount, formatSeconds } from "../common/format.js";
+import { type RunKey, type RunSettings, resolveRun } from "../config/index.js";
+import type { HubOptions } from "../io/hub/options.js";
+import { estimateRun } from "../run/estimates/estimateRun.js";
+import { type Column, plain, type Table, terminalTable } from "../statistics/renderTable.js";
+import type { Cell } from "./cells.js";
+import { nowhere } from "./runFacts.js";
+
+/** What the runs of a method on a task would take, each of them. */
+export interface ExpectedCost {
+  readonly task: string;
+  readonly method: string;
+  /** Whether they try the points of a grid. */
+  readonly isOfGrid: boolean;
+  /** Of these points, the settings that they have in common and that cost: empty where the grid has none such. */
+  readonly tried: RunSettings;
+  readonly runs: number;
+  readonly trainedParameters: number;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly peakMemoryBytes: number;
+}
+
+/** What a comparison would cost. */
+export interface ExpectedCosts {
+  readonly pairs: readonly ExpectedCost[];
+  /** Of all runs, so many at once as there are jobs. */
+  readonly seconds: number;
+  readonly peakMemoryBytes: number;
+}
+
+/** Settings that make no step longer or larger, and no other number of them. */
+const FREE: ReadonlySet<string> = new Set<RunKey>([
+  ...(["learningRate", "upperLearningRate", "retrainLearningRate", "warmupRatio", "schedule"] as const),
+  ...(["weightDecay", "upperWeightDecay", "adamBeta1", "adamBeta2", "adamEpsilon", "alpha"] as const),
+]);
+
+const thatCost = (point: RunSettings = {}): RunSettings =>
+  Object.fromEntries(Object.entries(point).filter(([key]) => !FREE.has(key)));
+
+/**
+ * Estimates one run of each method on each task, and one of those that try a grid, which train on fewer rows: of points that cost
+ * different amounts each.
+ */
+export async function expectedCosts(
+  cells: readonly Cell[],
+  jobs: number,
+  hooks: { readonly signal?: AbortSignal | undefined; readonly hub?: HubOptions | undefined },
+): Promise<ExpectedCosts> {
+  const groups = group(cells, ({ task, variant, point }) =>
+    JSON.stringify([task, variant.name, point && thatCost(point)]),
+  );
+  const pairs: ExpectedCost[] = [];
+  for (const own of groups.values()) {
+    const [{ task, variant, settings, point }] = own as [Cell];
+    const found = await estimateRun(resolveRun({ ...settings, output: nowhere() }), {
+      ...(hooks.hub && { hub: hooks.hub }),
+      ...(hooks.signal && { signal: hooks.signal }),
+    });
+    const { parameters, steps, seconds, peakMemoryBytes } = found;
+    pairs.push({
+      task,
+      method: variant.name,
+      isOfGrid: point !== undefined,
+      tried: thatCost(point),
+      runs: own.length,
+      trainedParameters: parameters.trained,
+      steps,
+      seconds,
+      peakMemoryBytes,
+    });
+  }
+  const stages = [pairs.filter(({ isOfGrid }) => isOfGrid), pairs.filter(({ isOfGrid }) => !isOfGrid)];
+  const largest = stages.map((stage) => sum(largestFirst(stage).slice(0, jobs)));
+  return {
+    pairs,
+    seconds: sum(stages.map((stage) => secondsOfAll(stage, jobs))),
+    peakMemoryBytes: Math.max(...largest),
+  };
+}
+
+const largestFirst = (pairs: readonly ExpectedCost[]): number[] =>
+  pairs.flatMap(({ runs, peakMemoryBytes }) => Array<number>(runs).fill(peakMemoryBytes)).sort((a, b) => b - a);
+
+/** What runs take of which so many are done at once, in their order: the next one begins when one ends. */
+export function secondsOfAll(pairs: readonly Pick<ExpectedCost, "runs" | "seconds">[], jobs: number): number {
+  const busy = Array<number>(jobs).fill(0);
+  for (const seconds of pairs.flatMap(({ runs, seconds }) => Array<number>(runs).fill(seconds)))
+    busy[busy.indexOf(Math.min(...busy))]! += seconds;
+  return Math.max(...busy);
+}
+
+const NOT_CHOSEN =
+  "Runs that count are told without what the grid is going to choose for them: with it they may take another time and memory.";
+
+function nameOf({ method, isOfGrid, tried }: ExpectedCost): string {
+  const words = Object.entries(tried).map(([key, value]) => ` ${key}=${String(value)}`);
+  return isOfGrid ? `${method} (grid${words.join("")})` : method;
+}
+
+/** The same for the terminal. */
+export function costsText({ pairs, seconds, peakMemoryBytes }: ExpectedCosts): string {
+  const column = (title: string, textOf: (pair: ExpectedCost) => string, align: Column["align"] = "right"): Column => ({
+    group: "",
+    title,
+    align,
+    cells: pairs.map((pair) => plain(textOf(pair))),
+  });
+  const table: Table = {
+    heading: "Method",
+    names: pairs.map(nameOf),
+    columns: [
+      column("Task", ({ task }) => task, "left"),
+      column("Runs", ({ runs }) => formatCount(runs)),
+      column("Trained parameters", (pair) => formatCount(pair.trainedParameters)),
+      column("Steps", ({ steps }) => formatCount(steps)),
+      column("Time of one", (pair) => formatSeconds(pair.seconds)),
+      column("Peak memory", (pair) => formatBytes(pair.peakMemoryBytes)),
+    ],
+    notes: [
+      `All of it: about ${formatSeconds(seconds)}, and up to ${formatBytes(peakMemoryBytes)} at once.`,
+      ...(pairs.some(({ tried }) => Object.keys(tried).length > 0) ? [NOT_CHOSEN] : []),
+    ],
+  };
+  return terminalTable(table);
+}

@@ -1,0 +1,172 @@
+import { join } from "node:path";
+import { own } from "../common/collections.js";
+import { writeFileAtomic } from "../files/atomic.js";
+import {
+  type ComparedTask,
+  type Comparison,
+  type ComparisonFile,
+  type MissingRuns,
+  type ScoredRows,
+  type ScoreReached,
+  type SignificanceTest,
+  writeComparisonFile,
+} from "../files/comparison.js";
+import { TABLES } from "../files/comparisonFolder.js";
+import { metricRows } from "../files/metrics.js";
+import { REPORT } from "../files/names.js";
+import { writeReport } from "../run/writeReport.js";
+import { methodsWithoutFailure } from "../statistics/checkComparison.js";
+import { comparisonTables } from "../statistics/comparisonTables.js";
+import { costToReach, type EvaluationPoint } from "../statistics/costColumns.js";
+import { latexTable, markdownTable, type Table, terminalTable } from "../statistics/renderTable.js";
+import { significance } from "../statistics/significance.js";
+import { significanceTable } from "../statistics/significanceTable.js";
+import { summary } from "../statistics/summary.js";
+import type { CollectedRun } from "./collectRuns.js";
+import { judgedRuns, rowTests } from "./rowTests.js";
+import { judgingOf } from "./scoring.js";
+import { type RequestedResults, variantNamed } from "./spec.js";
+
+/** What a comparison found. */
+export interface Compared {
+  readonly kind: "compared";
+  readonly result: ComparisonFile;
+  /** Its tables for the terminal. */
+  readonly text: string;
+  readonly output: string;
+}
+
+export interface WriteOptions extends RequestedResults {
+  readonly conditions: object;
+  /** Told what people should know while it goes on. */
+  readonly note?: ((line: string) => void) | undefined;
+}
+
+/** Sums up runs, and writes what they say: JSON, Markdown, LaTeX and the report. @returns the result, and its tables for the terminal */
+export async function writeComparison(
+  output: string,
+  runs: readonly CollectedRun[],
+  missing: MissingRuns,
+  options: WriteOptions,
+): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
+  const comparison = gathered(runs, options, missing);
+  const { tasks, methods, reached } = comparison;
+  const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options.note))];
+  const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
+  const result: ComparisonFile = {
+    runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, ...run }) => run),
+    summary: summary(runs),
+    tests,
+    ...missing,
+    tasks,
+    methods,
+    reached,
+    conditions: { ...options.conditions, seeds: seedsOf(runs) },
+  };
+  writeComparisonFile(output, result);
+  writeFileAtomic(join(output, TABLES.markdown), joined(tables, markdownTable));
+  writeFileAtomic(join(output, TABLES.latex), joined(tables, latexTable));
+  await writeReport(join(output, REPORT), [output]);
+  return { result, text: joined(tables, terminalTable) };
+}
+
+/** Of all that is summed up: runs that are there from an earlier call may have others than were asked for. */
+const seedsOf = (runs: readonly CollectedRun[]): number[] =>
+  [...new Set(runs.map(({ seed }) => seed))].sort((a, b) => a - b);
+
+const joined = (tables: readonly Table[], render: (table: Table) => string): string =>
+  `${tables.map(render).join("\n\n")}\n`;
+
+async function allRowTests(
+  comparison: Comparison,
+  runs: readonly CollectedRun[],
+  note: WriteOptions["note"],
+): Promise<SignificanceTest[]> {
+  const tests: SignificanceTest[] = [];
+  for (const { name } of comparison.tasks) {
+    const methods = methodsWithoutFailure(comparison, new Set([name]));
+    const own = runs.filter(({ task }) => task === name) as [CollectedRun, ...CollectedRun[]];
+    const judging = judgingOf(own);
+    tests.push(...rowTests(name, methods, await judgedRuns(own, judging), judging, note));
+  }
+  return tests;
+}
+
+/** Runs as a comparison, with those that have no results, and what they had spent when they first had a score that was named. */
+export function gathered(
+  runs: readonly CollectedRun[],
+  asked: RequestedResults,
+  missing: MissingRuns = { failed: [], unfinished: [] },
+): Comparison & MissingRuns & { readonly reached: readonly ScoreReached[] } {
+  const tasks = tasksOf(runs, asked);
+  const used = [...runs, ...missing.failed].map(({ method }) => method);
+  const { reach } = asked;
+  const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, missing, task, reach));
+  return { tasks, methods: inOrder(used, asked.methods), runs, ...missing, reached };
+}
+
+/** The tasks of runs, each with its metrics. */
+function tasksOf(runs: readonly CollectedRun[], { tasks, titles = {} }: RequestedResults): ComparedTask[] {
+  return inOrder(
+    runs.map(({ task }) => task),
+    tasks,
+  ).map((name) => {
+    const title = own(titles, name);
+    const task = taskOf(name, runs.filter((run) => run.task === name) as [CollectedRun, ...CollectedRun[]]);
+    return { ...task, ...(title !== undefined && { title }) };
+  });
+}
+
+/** A task with its metrics, and the rows that they are of. */
+function taskOf(name: string, runs: readonly [CollectedRun, ...CollectedRun[]]): ComparedTask {
+  const { main, others, split, beside } = judgingOf(runs);
+  const rowsOf = (split: ScoredRows["split"]): ScoredRows => {
+    const count = runs.find(({ scored }) => scored[split] !== undefined)?.scored[split];
+    return { split, ...(count !== undefined && { count }) };
+  };
+  const rows = rowsOf(split);
+  const hasValidation = rows.split === "validation" || beside.length > 0;
+  const chosen = hasValidation ? runs.filter(({ scored }) => scored.stopsByValidation) : [];
+  return {
+    name,
+    metrics: [main, ...others],
+    rows,
+    ...(beside.length > 0 && { beside: { rows: rowsOf("validation"), metrics: beside } }),
+    ...(chosen.length > 0 && { chosenByRows: [...new Set(chosen.map(({ method }) => method))] }),
+  };
+}
+
+/** Names that are there, those of the order first. */
+function inOrder(names: readonly string[], order: readonly string[]): string[] {
+  const there = new Set(names);
+  return [...order.filter((name) => there.has(name)), ...[...there].filter((name) => !order.includes(name)).sort()];
+}
+
+/**
+ * What runs had spent when they first had a score of their task's main metric: on validation rows, for these are looked at on the way,
+ * and on test rows only where there are no others. Runs that looked at rows which they held out are left out: those say nothing of the
+ * validation rows. A run that failed did not get there, whatever it had on the way: no model was left that has the score.
+ */
+function reachedIn(
+  runs: readonly CollectedRun[],
+  { failed }: MissingRuns,
+  { name, metrics: [reported], beside }: ComparedTask,
+  target: number,
+): ScoreReached {
+  const main = beside?.metrics[0] ?? reported;
+  const split = metricRows(main.name) === "test" ? "test" : "validation";
+  const ofTask = runs.filter(({ task }) => task === name);
+  const looked = ofTask.filter(({ metrics }) => !Object.keys(metrics).some((name) => metricRows(name) === "holdout"));
+  const holdsOut = (method: string) =>
+    ofTask.some((run) => run.method === method && !looked.includes(run)) || variantNamed(method)?.stopsEarly === true;
+  const lost = failed.filter(({ task, method }) => task === name && !holdsOut(method));
+  const costOf = ({ method, seed, evaluations }: CollectedRun) => {
+    const points = evaluations.flatMap(({ step, seconds, ...values }): EvaluationPoint[] => {
+      const value = own(values, main.name);
+      return value === undefined ? [] : [{ step, seconds, value }];
+    });
+    return { method, seed, cost: costToReach(points, target, main.goal) };
+  };
+  const unreached = lost.map(({ method, seed }) => ({ method, seed, cost: null }));
+  return { task: name, target, split, runs: [...looked.map(costOf), ...unreached] };
+}

@@ -1,0 +1,196 @@
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { own } from "../common/collections.js";
+import { BidoraError } from "../common/errors.js";
+import { formatCount, formatSeconds } from "../common/format.js";
+import type { BootstrapTest } from "../files/comparison.js";
+import { bareMetric } from "../files/metrics.js";
+import { type JudgedRow, PREDICTIONS, readPredictions } from "../files/predictions.js";
+import { type MeasuredRows, partWith } from "../metrics/together.js";
+import { withHolm } from "../statistics/holm.js";
+import { differenceOf, type Resampled, resampled, resamplesFor } from "../statistics/pairedBootstrap.js";
+import { mean } from "../statistics/summary.js";
+import type { CollectedRun } from "./collectRuns.js";
+import type { Judging } from "./scoring.js";
+
+/**
+ * The paired bootstrap of every two methods on one task, over the rows that all their runs have judged: a row is drawn with what
+ * the runs of all common seeds said of it, and the metric is the mean over these: that of the table where no run is left out. All of
+ * them draw as often.
+ * @param runs of the task
+ * @param note told of draws that take long, and why there is no test
+ */
+export function rowTests(
+  task: string,
+  methods: readonly string[],
+  runs: readonly JudgedRun[],
+  judging: Judging,
+  note: (line: string) => void = () => {},
+): BootstrapTest[] {
+  const { main } = judging;
+  const sides = runs.flatMap((one) => (methods.includes(one.run.method) ? (sideOf(one, judging) ?? []) : []));
+  const pairs = pairsOf(methods, sides);
+  if (pairs.length === 0) return [];
+  const options = { resamples: resamplesFor(pairs.length), confidence: 0.95, seed: 0 };
+  const onDrawn = slowNote(task, options.resamples, note);
+  const found = resampled(bareMetric(main.name), sides, options, onDrawn);
+  const drawn = new Map(sides.map((side, i) => [side, found[i]!]));
+  const meanOver = meansOf((side: Side) => drawn.get(side)!);
+  const leftOut = new Set<string>();
+  const tests: Omit<BootstrapTest, "pHolm">[] = [];
+  for (const { a, b } of pairs) {
+    const result = orWhyNot(() => differenceOf(main.name, meanOver(a), meanOver(b), options));
+    if (typeof result === "string") {
+      leftOut.add(result);
+      continue;
+    }
+    const { difference, ...rest } = result;
+    const [one, other] = [a[0]!.method, b[0]!.method];
+    tests.push({
+      a: one,
+      b: other,
+      metric: main.name,
+      population: "rows of this task",
+      pairs: a[0]!.rows.length,
+      differing: differingRows(a, b),
+      unmatched: runs.filter(({ run: { method } }) => method === one || method === other).length - 2 * a.length,
+      statistic: difference,
+      ...rest,
+      resamples: options.resamples,
+      test: "bootstrap",
+      task,
+    });
+  }
+  for (const why of leftOut) note(`The bootstrap over the rows of ${task} is left out: ${why}`);
+  return withHolm(tests);
+}
+
+/** What a test finds, or why it finds nothing where its metric has no value for too many samples: the other results stand without it. */
+function orWhyNot<T>(test: () => T): T | string {
+  try {
+    return test();
+  } catch (error) {
+    if (error instanceof BidoraError && error.code === "METRIC_NOT_FINITE") return error.message;
+    throw error;
+  }
+}
+
+/** What a run said of the rows, as far as it is judged by it. */
+interface Side extends MeasuredRows {
+  readonly method: string;
+  readonly seed: number;
+}
+
+/** Nothing where fewer than two rows have been judged. */
+function sideOf({ run, rows }: JudgedRun, { metric, main }: Judging): Side | undefined {
+  if (rows.length < 2) return undefined;
+  const measured = rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1));
+  const { method, seed } = run;
+  return { method, seed, ...partWith(bareMetric(main.name), { metric, rows: measured }) };
+}
+
+interface Pair {
+  readonly a: readonly Side[];
+  readonly b: readonly Side[];
+}
+
+/** Every two methods that have seeds in common, with their runs of these. */
+function pairsOf(methods: readonly string[], sides: readonly Side[]): Pair[] {
+  const pairs = methods.flatMap((a, i) => methods.slice(i + 1).map((b) => [a, b] as const));
+  return pairs.flatMap(([one, other]) => {
+    const bySeed = new Map(sides.filter(({ method }) => method === other).map((side) => [side.seed, side]));
+    const a = sides.filter(({ method, seed }) => method === one && bySeed.has(seed));
+    return a.length === 0 ? [] : { a, b: a.map(({ seed }) => bySeed.get(seed)!) };
+  });
+}
+
+/** The mean over runs, of all rows and of each draw; once for runs that are in several pairs. */
+function meansOf(drawnOf: (side: Side) => Resampled): (sides: readonly Side[]) => Resampled {
+  const known = new Map<string, Resampled>();
+  return (sides) => {
+    const key = JSON.stringify(sides.map(({ method, seed }) => [method, seed]));
+    const found = known.get(key) ?? meanOf(sides.map(drawnOf));
+    known.set(key, found);
+    return found;
+  };
+}
+
+function meanOf(each: readonly Resampled[]): Resampled {
+  const [{ drawn }] = each as readonly [Resampled];
+  return {
+    whole: mean(each.map(({ whole }) => whole)),
+    drawn: drawn.map((_, i) => mean(each.map((one) => one.drawn[i]!))),
+  };
+}
+
+/** How many rows the runs of two methods judge differently, with some seed. */
+const differingRows = (a: readonly Side[], b: readonly Side[]): number =>
+  a[0]!.rows.filter((_, row) => a.some(({ rows }, run) => !isDeepStrictEqual(rows[row], b[run]!.rows[row]))).length;
+
+/** After so many seconds it is said how long it takes. */
+const SLOW = 5;
+
+function slowNote(task: string, resamples: number, note: (line: string) => void): (done: number) => void {
+  // From the first one on: before it comes what is done once.
+  let start: number | undefined;
+  let isSaid = false;
+  return (done) => {
+    start ??= performance.now();
+    const seconds = (performance.now() - start) / 1000;
+    if (isSaid || seconds < SLOW) return;
+    isSaid = true;
+    const left = formatSeconds((seconds / (done - 1)) * (resamples - done));
+    note(`The bootstrap over the rows of ${task} draws ${formatCount(resamples)} resamples: about ${left} to go.`);
+  };
+}
+
+/** A run with what it said of each row that it is judged by: of none where it had no such rows. */
+export interface JudgedRun {
+  readonly run: CollectedRun;
+  readonly rows: readonly JudgedRow[];
+}
+
+/**
+ * What the runs of one task said of its rows, which must be the same ones in all of them: scores on others can't be compared.
+ * @throws BidoraError `COMPARISON` naming two runs that were judged by different rows, or one whose rows are gone
+ */
+export async function judgedRuns(runs: readonly CollectedRun[], { main, split }: Judging): Promise<JudgedRun[]> {
+  const judged: JudgedRun[] = [];
+  for (const run of runs) {
+    const isJudged = own(run.metrics, main.name) !== undefined;
+    judged.push({ run, rows: isJudged ? await rowsIn(run.folder, split) : [] });
+  }
+  const [first, ...others] = judged;
+  for (const other of others) refuseOthers(first as JudgedRun, other);
+  return judged;
+}
+
+async function rowsIn(folder: string, split: Judging["split"]): Promise<readonly JudgedRow[]> {
+  const found = await readPredictions(folder, split);
+  if (found && found.broken === 0) return found.rows;
+  const why = found ? `has lines that can't be read (${found.broken})` : "is gone";
+  throw new BidoraError(
+    "COMPARISON",
+    `${join(folder, PREDICTIONS[split])} ${why}, which says how its run judged each row: bring it back, or remove the run's folder and run it again.`,
+  );
+}
+
+function refuseOthers({ run: one, rows: ours }: JudgedRun, { run: other, rows: theirs }: JudgedRun): void {
+  const place = ours.findIndex((row, i) => identityOf(row) !== identityOf(theirs[i]));
+  if (place === -1 && ours.length === theirs.length) return;
+  const what = ours.length === theirs.length ? `row ${place + 1} is another` : `${ours.length} and ${theirs.length}`;
+  throw new BidoraError(
+    "COMPARISON",
+    `${one.folder} and ${other.folder} were judged by different rows (${what}), so that their scores can't be compared: take one of them out of the comparison, or run it again.`,
+  );
+}
+
+/**
+ * A row by its place and what is right for it; by its text where nothing is, and by how many of its tokens a language model is judged by.
+ * The file's name may differ from machine to machine.
+ */
+const identityOf = (row: JudgedRow | undefined): string | undefined =>
+  row && JSON.stringify([row.line, row.reference ?? row.text, judgedTokens(row.prediction)]);
+
+const judgedTokens = (prediction: JudgedRow["prediction"]): unknown =>
+  "loss" in prediction && "tokens" in prediction ? prediction.tokens : undefined;

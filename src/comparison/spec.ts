@@ -1,0 +1,238 @@
+import { firstRepeated } from "../common/collections.js";
+import { UsageError } from "../common/errors.js";
+import { didYouMean } from "../common/messages.js";
+import { type Method, methodNames, type RunKey, type RunSettings, runOptions } from "../config/index.js";
+import { checkSettings, filled } from "../settings/settings.js";
+import { readSettingsFile } from "../settings/settingsFile.js";
+import { type Budget, readBudget } from "./budget.js";
+import { type CompareSettings, compareOptions, comparisonOptions } from "./compareOptions.js";
+import { gridPoints } from "./grid.js";
+
+/** A task of a comparison, under the name of its folder. */
+export interface SpecTask {
+  readonly name: string;
+  /** As it was asked for. */
+  readonly title: string;
+  readonly settings: RunSettings;
+}
+
+/** A comparison as it was asked for. */
+export interface Spec {
+  readonly variants: readonly Variant[];
+  readonly seeds: readonly number[];
+  readonly tasks: readonly SpecTask[];
+  /** What of a run was set by flags. */
+  readonly byFlag: RunSettings;
+  /** What goes for all runs. */
+  readonly common: RunSettings;
+  /** Settings that must have an effect somewhere: a file's may be for methods that were not asked for this time. */
+  readonly mustAct: RunSettings;
+  /** What goes for the runs of a variant, or of all variants of a method. */
+  readonly perMethod: ReadonlyMap<string, RunSettings>;
+  readonly grid: readonly RunSettings[];
+  readonly budget: Budget | undefined;
+  readonly reach: number | undefined;
+  readonly jobs: number;
+  /** Whether its runs are shown live, and on which port of this machine if that matters. */
+  readonly dashboard: boolean | number;
+  readonly output: string;
+}
+
+/**
+ * Puts together what flags and file say: flags are stronger, also than what the file says of single tasks and methods.
+ * @throws UsageError for what is no setting of a run, no method, no task of the file
+ */
+export function readSpec(flags: CompareSettings, file: string | undefined): Spec {
+  const fromFile = file === undefined ? {} : readSettingsFile(file, compareOptions);
+  const { tasks: listed, ...rest } = fromFile;
+  const { tasks: wanted, ...given } = flags;
+  const settings = filled(compareOptions, { ...rest, ...given });
+  const { methods, seeds, grid, budget, reach, jobs, dashboard, output } = settings;
+  const repeated = seeds.find((seed, i) => seeds.indexOf(seed) !== i);
+  if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);
+  const byFlag = runSettingsIn(given);
+  const common = { ...runSettingsIn(rest), ...byFlag };
+  const ofTasks = tasksOf(listed, common, byFlag);
+  return {
+    variants: variantsOf(methods),
+    seeds,
+    tasks: selected(ofTasks, wanted),
+    byFlag,
+    common,
+    mustAct: given.methods ? byFlag : Object.assign({}, common, ...ofTasks.map((task) => task.settings)),
+    perMethod: perMethodOf(settings.perMethod ?? {}, byFlag),
+    grid: gridPoints(grid),
+    budget: budget === undefined ? undefined : readBudget(budget),
+    reach,
+    jobs,
+    dashboard,
+    output,
+  };
+}
+
+/** Which results a comparison should have. */
+export interface RequestedResults {
+  /** Names, in the order of rows and columns. */
+  readonly tasks: readonly string[];
+  /** The names that the user gave the tasks, where they differ from the names of their folders. */
+  readonly titles?: Readonly<Record<string, string>>;
+  readonly methods: readonly string[];
+  /** By default those of all planned runs. */
+  readonly seeds?: readonly number[] | undefined;
+  /** A score of the main metric; the cost to reach it is reported. */
+  readonly reach: number | undefined;
+}
+
+/** The results that a comparison should have, and the conditions to report with them. */
+export function requestedResults(spec: Spec): RequestedResults & { readonly conditions: object } {
+  const { tasks, variants, reach, budget, jobs, grid, seeds } = spec;
+  return {
+    tasks: tasks.map(({ name }) => name),
+    titles: Object.fromEntries(tasks.flatMap(({ name, title }) => (title === name ? [] : [[name, title]]))),
+    methods: variants.map(({ name }) => name),
+    seeds,
+    reach,
+    conditions: { ...(budget && { budget }), jobs, seeds, ...(grid.length > 0 && { grid }) },
+  };
+}
+
+/** Without what belongs to the call, and what is the comparison's own. */
+const OWN: ReadonlySet<string> = new Set([
+  ...Object.keys(comparisonOptions),
+  "output",
+  "dashboard",
+  "json",
+  "quiet",
+  "debug",
+]);
+
+const runSettingsIn = (given: object): RunSettings =>
+  Object.fromEntries(Object.entries(given).filter(([key, value]) => !OWN.has(key) && value !== undefined));
+
+function tasksOf(listed: CompareSettings["tasks"], common: RunSettings, byFlag: RunSettings): SpecTask[] {
+  if (listed === undefined) {
+    const { task } = common;
+    if (task === undefined)
+      throw new UsageError("--task is missing: give it in the file or as a flag, or the file a list of tasks.");
+    return [{ ...named(task), settings: {} }];
+  }
+  const tasks = listed.map((entry, i) => taskOf(entry, i, byFlag));
+  const names = tasks.map(({ name }) => name);
+  const twice = firstRepeated(names);
+  if (twice !== undefined) throw new UsageError(`The list of tasks names ${twice} twice: give each a name of its own.`);
+  return tasks;
+}
+
+function taskOf(entry: unknown, index: number, byFlag: RunSettings): SpecTask {
+  const where = `task ${index + 1} of the list`;
+  if (typeof entry === "string") return { ...named(entry), settings: checked({ task: entry }, where) };
+  const { name, ...settings } = entry as { readonly name?: unknown } & RunSettings;
+  const own = checked(settings, where);
+  const title = name ?? own.task;
+  if (typeof title !== "string" || title === "") throw new UsageError(`A name is missing in ${where}.`);
+  return { ...named(title), settings: { ...own, ...byFlag } };
+}
+
+/** Rows are a task's, and the same for all methods. */
+const ROWS: readonly string[] = ["task", "data", "train", "validation", "test", "testSplit"] satisfies RunKey[];
+
+function checked(settings: object, where: string, others: readonly string[] = []): RunSettings {
+  const isOthers = (key: string) => others.includes(key) || OWN.has(key) || !Object.hasOwn(compareOptions, key);
+  const stray = Object.keys(settings).find((key) => Object.hasOwn(runOptions, key) && isOthers(key));
+  if (stray !== undefined)
+    throw new UsageError(`In ${where}: ${stray} is none of its own, the comparison says it; leave it out.`);
+  try {
+    return checkSettings(runOptions, settings as RunSettings);
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`In ${where}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Names in a comparison's folder that are not a task's to take. */
+const TAKEN = /^(\.{1,2}|comparison(-plan|-steps|-failed)?\.(json|md|tex)|(report|analysis)\.(html|json))$/;
+
+const named = (title: string): Pick<SpecTask, "name" | "title"> => ({ name: folderName(title), title });
+
+/** A name that can be a folder's. @throws UsageError for one that leads elsewhere, or that a file of the comparison has */
+function folderName(name: string): string {
+  const found = name.replaceAll(/[^\w.+-]/g, "-");
+  if (!TAKEN.test(found)) return found;
+  throw new UsageError(`A task can't be named ${name}, for its runs lie in a folder of its name: give it another one.`);
+}
+
+function selected(tasks: readonly SpecTask[], wanted: CompareSettings["tasks"]): readonly SpecTask[] {
+  if (wanted === undefined) return tasks;
+  const names = tasks.map(({ name }) => name);
+  return wanted.map((entry) => {
+    const found = tasks.find(({ name }) => typeof entry === "string" && name === folderName(entry));
+    if (found) return found;
+    throw new UsageError(
+      `--tasks takes names of the file's tasks (${names.join(", ")}); got ${String(entry)}.${didYouMean(String(entry), names)}`,
+    );
+  });
+}
+
+function perMethodOf(given: Readonly<Record<string, object>>, byFlag: RunSettings): Map<string, RunSettings> {
+  return new Map(
+    Object.entries(given).map(([name, settings]) => {
+      variantsOf([name]);
+      return [name, { ...checked(settings, `the settings of ${name}`, ROWS), ...byFlag }];
+    }),
+  );
+}
+
+/** A method as it stands in a comparison: a method, or one with something added that makes it another competitor. */
+export interface Variant {
+  /** As it is named in tables and folders. */
+  readonly name: string;
+  readonly method: Method;
+  /** What it adds to a run's settings; what a file says of them is stronger. */
+  readonly settings: RunSettings;
+  /** Stopped early on the rows that BiDoRA's upper level takes: needs to know how often to look. */
+  readonly stopsEarly: boolean;
+}
+
+/** Evaluations without a better result after which such a run ends. */
+const PATIENCE = 3;
+/** Folds of BiDoRA's upper level. */
+const FOLDS = 5;
+
+/** Early stopping on the same rows is BiDoRA's fair competitor: it is open to every method. */
+const EARLY = "+es";
+
+const OF_BIDORA: Readonly<Record<string, RunSettings>> = {
+  "bidora-folds": { searchFolds: FOLDS },
+  "bidora-warm": { warmStart: true },
+};
+
+/** @throws UsageError for a name that is none, or comes twice */
+export function variantsOf(names: readonly string[]): Variant[] {
+  const twice = firstRepeated(names);
+  if (twice !== undefined) throw new UsageError(`--methods names ${twice} twice: name each method once.`);
+  return names.map(variantOf);
+}
+
+/** Undefined for a name that is none. */
+export function variantNamed(name: string): Variant | undefined {
+  try {
+    return variantOf(name);
+  } catch {
+    return undefined;
+  }
+}
+
+function variantOf(name: string): Variant {
+  const stopsEarly = name.endsWith(EARLY);
+  const base = stopsEarly ? name.slice(0, -EARLY.length) : name;
+  const ofBidora = Object.hasOwn(OF_BIDORA, base) ? OF_BIDORA[base] : undefined;
+  const method = ofBidora ? "bidora" : base;
+  if (!(methodNames as readonly string[]).includes(method)) {
+    const known = [...methodNames, ...Object.keys(OF_BIDORA)];
+    throw new UsageError(
+      `--methods takes ${known.join(", ")}, each with ${EARLY} for early stopping; got ${name}.${didYouMean(base, known)}`,
+    );
+  }
+  const early = stopsEarly ? { earlyStopping: PATIENCE } : {};
+  return { name, method: method as Method, settings: { ...ofBidora, ...early }, stopsEarly };
+}

@@ -1,0 +1,103 @@
+import { max, mean, sum } from "d3-array";
+import { availableMemory } from "../../common/availableMemory.js";
+import { type LanguageExample, meaningsOf } from "../../data/index.js";
+import { readConfig } from "../../io/checkpoint.js";
+import type { Batch, EncodedRow } from "../../tasks/index.js";
+import type * as torch from "../../torch/index.js";
+import { tokensOfWork, type Work } from "../../train/dryRun.js";
+import { evaluationBatches, predictRows } from "../../train/evaluation.js";
+import { evaluateTexts } from "../../train/textEvaluation.js";
+import type { Prepared } from "../prepare.js";
+import { overridesOf } from "../runEvaluation.js";
+import type { Times } from "./phaseCosts.js";
+import { type Sampled, sampleWork, secondsAt } from "./sampler.js";
+
+type Split = "validation" | "test" | "holdout";
+
+/** How often the rows of each split are judged in a run of so many steps, at the end included. */
+export function judgings({ config, data }: Prepared, steps: number): Record<Split, number> {
+  const { evalEvery, earlyStopping } = config;
+  const watched = data.holdout ? "holdout" : data.validation ? "validation" : undefined;
+  const during = evalEvery !== undefined && watched ? Math.floor(steps / evalEvery) : 0;
+  const isKnown = during > 0 && steps % (evalEvery as number) === 0 && earlyStopping === undefined;
+  const count = (split: Split) => (data[split] ? (split === watched ? during + Number(!isKnown) : 1) : 0);
+  return { validation: count("validation"), test: count("test"), holdout: count("holdout") };
+}
+
+/** What it takes to judge rows once. */
+export async function rehearseRows(
+  prepared: Prepared,
+  rows: readonly EncodedRow[],
+  times: Times,
+): Promise<{ readonly seconds: number; readonly sampled: Sampled }> {
+  const { config, choice, labels, loaded } = prepared;
+  const { task } = choice;
+  const onOutputs = (batch: Batch, outputs: torch.Tensor) => void task.loss(outputs, batch).item();
+  const works: Work[] = Array.from(evaluationBatches(rows, config.batchSize), (batch) => [[batch]]);
+  const run = async (work: Work): Promise<number> => {
+    const began = times.clock();
+    const [batch] = work.flat() as [readonly EncodedRow[]];
+    const options = { task, labels, batchSize: batch.length, onOutputs };
+    await predictRows(loaded.model, batch, options, () => {});
+    return (times.clock() - began) / 1000;
+  };
+  const sampled = await sampleWork({ works, run, room: availableMemory, ...times });
+  const seconds = sampled.overLine * sum(works, (work) => secondsAt(sampled.line, tokensOfWork(work)));
+  return { seconds, sampled };
+}
+
+/** Tokens after each prompt that are waited for: what the second goes on for beyond the first tells what a token takes. */
+const SHORT = 4;
+const LONGER = 12;
+
+/** What it takes to go on from all prompts of some examples: as far as their completions go, once the model has learnt them. */
+export async function rehearseTexts(
+  prepared: Prepared,
+  split: "validation" | "test",
+  { clock, signal, deadline }: Omit<Times, "until">,
+): Promise<number> {
+  const { loaded, tokenizer, folder, config, choice, data } = prepared;
+  const examples = (prepared.texts?.[split]?.examples ?? []) as readonly LanguageExample[];
+  if (examples.length === 0) return 0;
+  const model = { model: loaded.model, tokenizer, folder, checkpointConfig: readConfig(folder) };
+  const some = firstPrompts(examples, config.batchSize);
+  const secondsOf = async (most: number) => {
+    const began = clock();
+    const overrides = { ...overridesOf(config), maxNewTokens: Math.min(most, config.maxNewTokens ?? most) };
+    await evaluateTexts(model, some, { batchSize: config.batchSize, overrides, signal });
+    return (clock() - began) / 1000;
+  };
+  const first = await secondsOf(1);
+  const tokens = longestInBatch(
+    (data[split] ?? []).map((row) => choice.task.weight(row)),
+    config.batchSize,
+  );
+  const batches = Math.ceil(meaningsOf(examples).length / config.batchSize);
+  // A first token takes its prompt besides, so that this is the most.
+  if (performance.now() + 1000 * first * (SHORT + LONGER) > deadline) return batches * first * tokens;
+  const [short, longer] = [await secondsOf(SHORT), await secondsOf(LONGER)];
+  const perToken = Math.max(0, longer - short) / (LONGER - SHORT);
+  return batches * Math.max(short, short + perToken * (Math.min(tokens, config.maxNewTokens ?? tokens) - SHORT));
+}
+
+/** Those that have the first so many prompts. */
+function firstPrompts(examples: readonly LanguageExample[], count: number): readonly LanguageExample[] {
+  let end = Math.min(count, examples.length);
+  while (end < examples.length && meaningsOf(examples.slice(0, end)).length < count)
+    end = Math.min(2 * end, examples.length);
+  const wanted = new Set(
+    meaningsOf(examples.slice(0, end))
+      .slice(0, count)
+      .map(({ example }) => example.at),
+  );
+  const isWanted = (example: LanguageExample) => wanted.has(example.at);
+  return examples.slice(0, end).filter(isWanted);
+}
+
+/** A batch goes on until its longest text has ended: in the mean over batches. */
+function longestInBatch(tokens: readonly number[], batchSize: number): number {
+  const batches = Array.from({ length: Math.ceil(tokens.length / batchSize) }, (_, i) =>
+    tokens.slice(i * batchSize, (i + 1) * batchSize),
+  );
+  return mean(batches, (batch) => max(batch)) ?? 0;
+}

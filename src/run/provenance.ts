@@ -1,0 +1,122 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { settingsOf } from "../config/index.js";
+import type { Provenance } from "../files/checkpointState.js";
+import { checksumsOf, sha256 } from "../files/checksums.js";
+import type { RunEvent } from "../files/events.js";
+import { ADAPTER_FILES, CONFIG_FILE } from "../files/names.js";
+import { weightFileNames } from "../io/checkpoint.js";
+import { arithmetic } from "../operators/choose.js";
+import type { EncodedRow } from "../tasks/index.js";
+import { engineFacts } from "../torch/index.js";
+import type { RunObserver } from "../train/observer.js";
+import { type FoundCheckpoint, findCheckpoint } from "../train/resume.js";
+import { type Prepared, plansOf } from "./prepare.js";
+
+/** Rows between which other work goes on. */
+const ROWS_AT_ONCE = 512;
+
+/**
+ * Finds out once what a run is made from. Gigabytes of weights take their time, so that the work begins with the first step
+ * that has been done, and goes on between steps.
+ */
+export class ProvenanceSource implements RunObserver {
+  readonly #ended = new AbortController();
+  #found: Promise<Provenance> | undefined;
+
+  constructor(readonly prepared: Prepared) {}
+
+  on({ event }: RunEvent): void {
+    if (event === "step") void this.find();
+  }
+
+  find(): Promise<Provenance> {
+    this.#found ??= this.#gather();
+    return this.#found;
+  }
+
+  /** Nobody asks any more. */
+  end(): void {
+    this.#ended.abort();
+  }
+
+  async #gather(): Promise<Provenance> {
+    const { folder, adapterFolder, tokenizer, labels, data } = this.prepared;
+    return {
+      train: await digestRows(data.train),
+      validation: data.validation ? await digestRows(data.validation) : null,
+      test: data.test ? await digestRows(data.test) : null,
+      holdout: data.holdout ? await digestRows(data.holdout) : null,
+      labels: [...labels],
+      config: await this.#digest(folder, () => [CONFIG_FILE]),
+      weights: await this.#digest(folder, () => weightFileNames(folder)),
+      tokenizer: await this.#digest(folder, () => tokenizer.files()),
+      adapter:
+        adapterFolder === undefined ? null : await this.#digest(adapterFolder, () => adapterFiles(adapterFolder)),
+    };
+  }
+
+  /** Null where files are gone: a run does not end because what it was made from has been removed. */
+  async #digest(folder: string, names: () => readonly string[]): Promise<string | null> {
+    try {
+      return sha256(await checksumsOf(folder, names(), this.#ended.signal));
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** Where a row stands in its file is no part of it, nor is what predictions are put into words with. */
+async function digestRows(rows: readonly EncodedRow[]): Promise<{ rows: number; sha256: string }> {
+  const hash = createHash("sha256");
+  for (const [i, { at: _at, source: _source, ...row }] of rows.entries()) {
+    hash.update(`${JSON.stringify(row)}\n`);
+    if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) await nextTurn();
+  }
+  return { rows: rows.length, sha256: hash.digest("hex") };
+}
+
+function adapterFiles(folder: string): string[] {
+  return ADAPTER_FILES.filter((name) => existsSync(join(folder, name)));
+}
+
+/**
+ * The checkpoint that a resumed run goes on from.
+ * @param onNote told when it is not the newest, and when the run will not have the same bits
+ * @throws BidoraError as `findCheckpoint`
+ */
+export async function checkpointToResume(
+  prepared: Prepared,
+  provenance: ProvenanceSource,
+  onNote: (note: string) => void = () => {},
+): Promise<FoundCheckpoint> {
+  const { config, adapted } = prepared;
+  const found = await findCheckpoint({
+    folder: config.output,
+    config,
+    settings: settingsOf(config),
+    madeFrom: await provenance.find(),
+    plans: plansOf(prepared),
+    trained: adapted.trained,
+    hooks: adapted.hooks,
+  });
+  for (const damaged of found.damaged) onNote(`${damaged}: going on from ${found.path}.`);
+  for (const difference of arithmeticDifferences(found)) {
+    onNote(`${difference}: the result may differ in its last bits from that of a run that went through.`);
+  }
+  return found;
+}
+
+function arithmeticDifferences({ path, state }: FoundCheckpoint): string[] {
+  const [{ threads }, kind] = [engineFacts(), arithmetic()];
+  return [
+    ...(threads === state.threads
+      ? []
+      : [`${path} was computed with --threads ${state.threads}, now there are ${threads}`]),
+    ...(state.arithmetic === undefined || state.arithmetic === kind
+      ? []
+      : [`${path} was computed with ${state.arithmetic}, now it is ${kind}`]),
+  ];
+}

@@ -1,0 +1,144 @@
+import {
+  type AdapterMetadata,
+  findAdapterMetadata,
+  methodOf,
+  readAdapter,
+  type SavedAdapter,
+} from "../adapters/index.js";
+import { BidoraError, UsageError } from "../common/errors.js";
+import {
+  type Method,
+  methodsOf,
+  type RunConfig,
+  type RunKey,
+  type RunSettings,
+  resolveChecked,
+} from "../config/index.js";
+import type { LabelMap } from "../data/index.js";
+import {
+  askedTask,
+  labelsFor,
+  readSplits,
+  type Splits,
+  type TaskChoice,
+  taskOf,
+  usualColumns,
+  withSubsets,
+} from "../datasets/index.js";
+import { readConfig } from "../io/checkpoint.js";
+import type { HubOptions } from "../io/hub/options.js";
+import { resolveModel } from "../io/resolveModel.js";
+import { architectureOf, type ModelConfig } from "../models/index.js";
+import { flagOf } from "../settings/option.js";
+import { inferTask, maxLengthOf, type NamedTask, TASKS, type Task, type TrainedHead } from "../tasks/index.js";
+import { loadTokenizer, type Tokenizer } from "../text/index.js";
+
+/** What a run reads before its weights. */
+export interface RunData {
+  readonly folder: string;
+  readonly choice: TaskChoice;
+  /** The head that the checkpoint was trained with, if there is one. */
+  readonly own: TrainedHead | undefined;
+  readonly splits: Splits;
+  readonly tokenizer: Tokenizer;
+  readonly labels: LabelMap | undefined;
+  readonly model: ModelConfig;
+  readonly maxLength: number;
+}
+
+/** Finds the model, settles the task, and reads rows and tokenizer. */
+export async function readRunData({ config, saved, task }: RunStart, hub?: HubOptions): Promise<RunData> {
+  const revision = config.revision === undefined ? {} : { revision: config.revision };
+  const folder = await resolveModel(config.model, { ...hub, ...revision });
+  const checkpointConfig = readConfig(folder);
+  const architecture = architectureOf(checkpointConfig);
+  const own = inferTask(checkpointConfig);
+  const choice = askedTask(config.task, task) ?? taskOf(saved?.metadata?.task ?? own?.kind ?? missingTask());
+  const splits = await readSplits(choice, {
+    ...config,
+    ...usualColumns(saved ? saved.metadata : findAdapterMetadata(folder)),
+  });
+  const tokenizer = await loadTokenizer(folder);
+  const labels = labelsFor(choice, splits, labelsOfKind(choice.kind, saved?.metadata, own));
+  checkCount(choice.task, labels?.names);
+  const model = architecture.parseConfig(checkpointConfig);
+  const maxLength = maxLengthOf(config.maxLength, "maxLength" in config.given, tokenizer, model.maxTokens);
+  // What the labels are is known from all rows, however few of them are trained on.
+  return { folder, choice, own, splits: withSubsets(splits, config), tokenizer, labels, model, maxLength };
+}
+
+/** The labels of a head of this kind, be it the adapter's or the checkpoint's: another kind's mean something else. */
+function labelsOfKind(
+  kind: string,
+  metadata: AdapterMetadata | undefined,
+  own: TrainedHead | undefined,
+): readonly string[] | undefined {
+  if (metadata?.labels && (metadata.task === undefined || metadata.task === kind)) return metadata.labels;
+  return own?.kind === kind ? own.labels : undefined;
+}
+
+/** @throws BidoraError `ONE_LABEL` where there is nothing to tell apart */
+function checkCount(task: Task, labels: readonly string[] | undefined): void {
+  const [fewest] = task.problem?.outputs ?? [1];
+  if (labels?.length !== 1 || fewest === 1) return;
+  throw new BidoraError("ONE_LABEL", `All training rows have the label ${labels[0]}: there must be two to tell apart.`);
+}
+
+function missingTask(): never {
+  const known = Object.keys(TASKS).join(", ");
+  throw new UsageError(`--task is missing: ${known}, or a data set such as glue/mrpc.`);
+}
+
+/** A run's settings as everything that does not depend on model and data decides them, and the adapter that it starts from. */
+export interface RunStart {
+  readonly config: RunConfig;
+  readonly saved: SavedAdapter | undefined;
+  readonly adapterFolder: string | undefined;
+  /** In the place of one that the settings name. */
+  readonly task?: NamedTask | undefined;
+}
+
+/** What the run reads from the disk, where it is a path. */
+export function inputsOf({ model, adapter, data, train, validation, test }: RunConfig): string[] {
+  return [model, adapter, data, train, validation, test].filter((path) => path !== undefined);
+}
+
+/** Reads the adapter to start from, where one is named: method and output folder may follow it. */
+export async function startOf(asked: RunConfig, hub?: HubOptions): Promise<RunStart> {
+  if (asked.adapter === undefined) return { config: asked, saved: undefined, adapterFolder: undefined };
+  const adapterFolder = await resolveModel(asked.adapter, hub);
+  const saved = await readAdapter(adapterFolder);
+  return { config: followAdapter(asked, saved), saved, adapterFolder };
+}
+
+/**
+ * The run's settings as the adapter decides them; what is not given by hand follows it.
+ * @throws UsageError when a setting given by hand says something else, naming both values
+ */
+function followAdapter(config: RunConfig, { config: own, metadata }: SavedAdapter): RunConfig {
+  const adapter = methodOf(own);
+  const settings = adapter.toSettings(own) as RunSettings;
+  for (const key of Object.keys(settings) as RunKey[]) {
+    if (key in config.given && !adapter.retunable.includes(key) && !isSame(config.given[key], settings[key]))
+      throw conflict(key, config.given[key], settings[key]);
+  }
+  const possible = methodsOf(own.method);
+  const method = possible.find((name) => name === metadata?.method) ?? (own.method as Method);
+  const { method: given } = config.given;
+  if (given !== undefined && !possible.includes(given)) throw conflict("method", given, method);
+  return resolveChecked({ flags: config.given, adapter: { ...settings, method } });
+}
+
+function conflict(key: RunKey, given: unknown, own: unknown): UsageError {
+  return new UsageError(
+    `${flagOf(key)} ${show(given)} contradicts the adapter to start from, which has ${show(own)}: leave the flag out.`,
+  );
+}
+
+const show = (value: unknown): string =>
+  typeof value === "string" ? value : Array.isArray(value) ? value.join(",") : JSON.stringify(value);
+
+function isSame(a: unknown, b: unknown): boolean {
+  const normal = (value: unknown) => JSON.stringify(Array.isArray(value) ? [...value].sort() : value);
+  return normal(a) === normal(b);
+}

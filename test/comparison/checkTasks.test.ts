@@ -1,0 +1,213 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { BidoraError, UsageError } from "../../src/common/errors.js";
+import { checkTasks } from "../../src/comparison/checkTasks.js";
+import type { CompareSettings } from "../../src/comparison/compareOptions.js";
+import { factsIn } from "../../src/comparison/runFacts.js";
+import { readSpec } from "../../src/comparison/spec.js";
+import { resolveRun } from "../../src/config/index.js";
+import { BERT, fresh, GOLDEN, jsonl, write } from "../e2e/support.js";
+
+const rows = (count: number, label: (i: number) => unknown = (i) => (i % 2 === 0 ? "alpha" : "beta")) =>
+  jsonl(...Array.from({ length: count }, (_, i) => ({ sentence1: `word ${i}`, sentence2: "the", label: label(i) })));
+
+const train = rows(20);
+const validation = rows(8);
+const other = rows(6);
+const model = join(BERT, "single");
+
+interface Asked extends CompareSettings {
+  readonly tasks?: never;
+}
+
+function check(tasks: readonly object[], flags: Asked = {}, isListed = false, more: readonly string[] = []) {
+  const file = write("c.yaml", [`model: ${model}`, ...more, `tasks: ${JSON.stringify(tasks)}`].join("\n"));
+  const spec = readSpec({ methods: ["lora"], ...flags }, file);
+  return checkTasks(spec, factsIn(fresh()), { hub: undefined, isListed });
+}
+
+const good = { name: "good", task: "sequence-classification", train, validation };
+
+describe("before the first run", () => {
+  it("a task without rows to judge by is refused by name, also for a list", async () => {
+    const bare = { name: "bare", task: "sequence-classification", train };
+    const refused = /^No run was started\. bare: there are neither validation nor test rows, .*: name a file by/;
+    await expect(check([good, bare])).rejects.toThrow(refused);
+    await expect(check([good, bare])).rejects.toThrow(UsageError);
+    await expect(check([good, bare], {}, true)).rejects.toThrow(refused);
+    // Rows that are held out say nothing that could be reported.
+    await expect(check([{ ...bare, holdoutFraction: 0.2 }])).rejects.toThrow(refused);
+    await expect(check([good, { ...bare, test: other }])).resolves.toBeUndefined();
+  });
+
+  it("runs of one task that would be judged by other labels or tokens are refused, of methods and of a grid", async () => {
+    const text = jsonl(...Array.from({ length: 9 }, (_, i) => ({ prompt: `word ${i}`, completion: "the word" })));
+    const lm = { name: "lm", task: "causal-lm", model: join(GOLDEN, "gpt2/lm"), train: text, validation: text };
+    const methods = ["lora", "dora"];
+    const per = (settings: string) => ["perMethod:", `  dora: {${settings}}`];
+    await expect(check([lm], { methods }, false, per("trainOn: all"))).rejects.toThrow(
+      "lm: --train-on differs between its runs (not set, all), so its runs would be scored on different tokens of its rows",
+    );
+    await expect(check([lm], { methods }, false, per("maxLength: 8"))).rejects.toThrow("--max-length differs");
+    await expect(check([lm], { grid: ["maxLength=8,16"] })).rejects.toThrow(
+      "--max-length differs between its runs (8, 16)",
+    );
+    await expect(check([lm], { methods, maxLength: 8 }, false, per("rank: 2"))).resolves.toBeUndefined();
+    // Classification is judged by the same labels, however much of a text is read.
+    await expect(check([good], { grid: ["maxLength=8,16"] })).resolves.toBeUndefined();
+    await expect(check([good], { methods }, false, per("labelColumn: sentence2"))).rejects.toThrow(
+      "--label-column differs between its runs (not set, sentence2), so its runs would be scored on different labels",
+    );
+  });
+
+  it("all tasks are told in one message, each with what is wrong with it", async () => {
+    const labels = rows(4, (i) => (i === 2 ? "delta" : "alpha"));
+    const names = rows(9, () => "high");
+    const error = await check([
+      good,
+      { ...good, name: "column", labelColumn: ["kind"] },
+      { ...good, name: "gone", validation: "no-such.jsonl", test: "none.jsonl" },
+      { ...good, name: "label", validation: labels },
+      { ...good, name: "kind", task: "regression", train: names },
+      { ...good, name: "form", train: write("rows.pdf", "x") },
+      {
+        ...good,
+        name: "head",
+        task: "causal-lm",
+        train: jsonl({ text: "the word" }),
+        validation: jsonl({ text: "a" }),
+      },
+      { ...good, name: "few", trainLimit: 21 },
+    ]).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(BidoraError);
+    expect(error).not.toBeInstanceOf(UsageError);
+    const { message } = error as Error;
+    for (const told of [
+      /column: \S+rows\.jsonl has no column kind; its columns are/,
+      /gone: There is no no-such\.jsonl, which --validation names\. gone: There is no none\.jsonl, which --test names\./,
+      /label: \S+rows\.jsonl line 3: the label delta is not one of the known labels: alpha, beta/,
+      /kind: \S+rows\.jsonl line 1: .*high/,
+      /form: \S+rows\.pdf: a file whose name ends in/,
+      /head: .*BertForCausalLM is not supported/,
+      /few: --train-limit 21 is more than the 20 training rows/,
+    ])
+      expect(message).toMatch(told);
+    expect(message).not.toContain("good");
+  });
+
+  it("what is wrong with several tasks alike is said once", async () => {
+    const file = "no-such.jsonl";
+    await expect(check([good, { ...good, name: "a", test: file }, { ...good, name: "b", test: file }])).rejects.toThrow(
+      "No run was started. a, b: There is no no-such.jsonl, which --test names.",
+    );
+  });
+
+  it("a list may be for another machine: files that are not here are not missed, those that are here are read", async () => {
+    const away = { ...good, name: "away", train: "no-such.jsonl" };
+    const wrong = { ...good, name: "wrong", labelColumn: ["kind"] };
+    await expect(check([away], {}, true)).resolves.toBeUndefined();
+    await expect(check([away, wrong], {}, true)).rejects.toThrow(/started\. wrong: .*no column kind/);
+    await expect(check([wrong], { model: "org/on-the-hub" }, true)).resolves.toBeUndefined();
+    const folder = { name: "set", task: "jnlpba", data: "no-such-folder" };
+    await expect(check([folder], {}, true)).resolves.toBeUndefined();
+    // The place where the other machine has it may be there, and empty.
+    const empty = fresh("mount");
+    mkdirSync(empty);
+    await expect(check([{ ...folder, data: empty }], {}, true)).resolves.toBeUndefined();
+    await expect(check([{ ...folder, data: empty }])).rejects.toThrow(/set: \S+ has no files of JNLPBA/);
+  });
+
+  it("a task's kind may follow from the model, and a data set may have test rows of a user's own", async () => {
+    const { task: _task, ...kindless } = good;
+    await expect(check([kindless])).resolves.toBeUndefined();
+    await expect(check([{ ...kindless, name: "bare", validation: undefined }])).rejects.toThrow(
+      "bare: there are neither",
+    );
+    const early = { earlyStopping: 2, evalEvery: 5 };
+    const mrpc = { name: "mrpc", task: "glue/mrpc", train, validation, ...early };
+    await expect(check([mrpc])).rejects.toThrow("mrpc: --early-stopping would stop lora");
+    await expect(check([{ ...mrpc, test: other }])).resolves.toBeUndefined();
+  });
+
+  it("settings of single methods are looked at, and rows are counted once for all", async () => {
+    const spec = ["perMethod: {dora: {labelColumn: [kind]}}"];
+    await expect(check([good], { methods: ["lora", "dora"] }, false, spec)).rejects.toThrow("has no column kind");
+    await expect(check([good], { methods: ["lora"] }, false, spec)).resolves.toBeUndefined();
+    const facts = factsIn(fresh());
+    const config = resolveRun({ model, task: "sequence-classification", train });
+    facts.learn(config, 1000);
+    // The file has 20: it is not read again.
+    expect(await facts.rowsOf(config)).toBe(1000);
+    expect(await facts.rowsOf({ ...config, holdoutFraction: 0.2 })).toBe(800);
+    expect(await facts.rowsOf({ ...config, trainLimit: 50 })).toBe(50);
+  });
+
+  it("labels of -1 throughout, as GLUE's test rows have them, are none", async () => {
+    const scores = { name: "scores", task: "regression", train: rows(9, (i) => i), validation: rows(4, (i) => i) };
+    await expect(check([{ ...scores, test: rows(5, () => -1) }])).rejects.toThrow(
+      /scores: \S+rows\.jsonl has -1 for every row's label/,
+    );
+    await expect(check([{ ...scores, test: rows(5, (i) => i - 1) }])).resolves.toBeUndefined();
+    await expect(check([{ ...good, test: rows(5, () => -1) }])).rejects.toThrow(
+      "the label -1 is not one of the known labels",
+    );
+  });
+});
+
+describe("early stopping", () => {
+  const early = { earlyStopping: 2, evalEvery: 5 };
+  const refused =
+    /^No run was started\. good: --early-stopping would stop lora by the validation rows that its results are of: take lora\+es/;
+
+  it("by the rows that are reported is refused, whoever asks for it", async () => {
+    await expect(check([good], early)).rejects.toThrow(refused);
+    await expect(check([good], early)).rejects.toThrow(UsageError);
+    await expect(check([good], early, true)).rejects.toThrow(refused);
+    await expect(check([{ ...good, ...early }])).rejects.toThrow(refused);
+    await expect(check([good], {}, false, ["perMethod: {lora: {earlyStopping: 2, evalEvery: 5}}"])).rejects.toThrow(
+      refused,
+    );
+    await expect(check([good], { grid: ["earlyStopping=2,3"], evalEvery: 5 })).rejects.toThrow(refused);
+    await expect(check([good], { methods: ["bidora"], ...early })).rejects.toThrow("would stop bidora by");
+    await expect(check([good], { methods: ["lora", "dora", "lora+es"], ...early })).rejects.toThrow(
+      "stop lora, dora by",
+    );
+  });
+
+  it("by other rows is taken: those held out, or validation rows beside test rows", async () => {
+    await expect(check([good], { methods: ["lora+es", "dora+es"], earlyStopping: 2 })).resolves.toBeUndefined();
+    await expect(check([good], { ...early, holdoutFraction: 0.25 })).resolves.toBeUndefined();
+    await expect(check([{ ...good, test: other }], early)).resolves.toBeUndefined();
+    // A search that ends by the rows of its own upper level looks at none that are reported.
+    await expect(check([good], { methods: ["bidora"], searchPatience: 2 })).resolves.toBeUndefined();
+  });
+
+  it("by validation rows that are the test rows is by the rows that are reported", async () => {
+    const copy = write("copy.jsonl", "");
+    writeFileSync(copy, await import("node:fs").then(({ readFileSync }) => readFileSync(validation)));
+    await expect(check([{ ...good, test: copy }], early)).rejects.toThrow(
+      "would stop lora by the validation rows, which are its test rows, that its results are of",
+    );
+  });
+
+  it("without rows to watch is refused before the first run too", async () => {
+    const tested = { name: "good", task: "sequence-classification", train, test: other };
+    await expect(check([tested], early)).rejects.toThrow(
+      /good: --early-stopping needs --eval-every and validation rows/,
+    );
+    await expect(check([good], { earlyStopping: 2, holdoutFraction: 0.2 })).rejects.toThrow("needs --eval-every");
+  });
+
+  it("of a named data set is by what its folder has", async () => {
+    const words = (name: string, folder: string) => writeFileSync(join(folder, name), "word\tO\nIL-2\tB-DNA\n\n");
+    const [data, tested] = [fresh("jnlpba"), fresh("genia")];
+    for (const folder of [data, tested]) mkdirSync(folder);
+    for (const name of ["train.tsv", "devel.tsv", "test.tsv"]) words(name, data);
+    for (const name of ["Genia4ERtask1.iob2", "Genia4EReval1.iob2"]) words(name, tested);
+    const set = { name: "good", task: "jnlpba", data };
+    await expect(check([set], early)).rejects.toThrow(refused);
+    await expect(check([{ ...set, testSplit: true }], early)).resolves.toBeUndefined();
+    await expect(check([{ ...set, data: tested }])).resolves.toBeUndefined();
+  });
+});

@@ -1,0 +1,180 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { CollectedRun } from "../../src/comparison/collectRuns.js";
+import { gathered } from "../../src/comparison/results.js";
+import { judgedRuns, rowTests } from "../../src/comparison/rowTests.js";
+import { judgingOf } from "../../src/comparison/scoring.js";
+import { comparisonTables } from "../../src/statistics/comparisonTables.js";
+import { latexTable, terminalTable } from "../../src/statistics/renderTable.js";
+import { significance } from "../../src/statistics/significance.js";
+import { fresh } from "../e2e/support.js";
+
+const COUNTS = { validation: 408, test: 4693 };
+
+function run(
+  task: string,
+  method: string,
+  seed: number,
+  metrics: CollectedRun["metrics"],
+  { as = "sequence-classification", ...more }: Partial<CollectedRun> & { readonly as?: string } = {},
+): CollectedRun {
+  const folder = fresh(`${task}-${method}-${seed}`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "run.yaml"), `task: ${as}\n`);
+  const scored = { ...COUNTS, stopsByValidation: false };
+  const spent = { trainedParameters: 1, seconds: 1, peakMemoryBytes: 1, steps: 1, rows: 1, evaluations: [] };
+  return { task, method, seed, folder, metrics, ...spent, scored, ...more };
+}
+
+const both = (test: number, validation: number) => ({
+  accuracy: validation,
+  macroF1: validation,
+  loss: 1,
+  test_accuracy: test,
+  test_macroF1: test,
+  test_loss: 1,
+});
+
+const asked = { tasks: [], methods: [], reach: undefined };
+
+describe("runs with test rows", () => {
+  const runs = [run("t", "lora", 0, both(0.5, 0.9)), run("t", "dora", 0, both(0.6, 0.8))];
+
+  it("are compared by these, and the validation rows stand beside them", () => {
+    const [task] = gathered(runs, asked).tasks;
+    expect(task).toEqual({
+      name: "t",
+      metrics: [
+        { name: "test_accuracy", goal: "maximize" },
+        { name: "test_macroF1", goal: "maximize" },
+      ],
+      rows: { split: "test", count: 4693 },
+      beside: { rows: { split: "validation", count: 408 }, metrics: [{ name: "accuracy", goal: "maximize" }] },
+    });
+  });
+
+  it("have both in their tables under headings that say so, and the best of the test rows alone marked", () => {
+    const [table] = comparisonTables(gathered(runs, asked));
+    const told = table!.columns.map(({ group, title, cells }) => [
+      group,
+      title,
+      ...cells.map(({ text, best }) => text + (best ? "*" : "")),
+    ]);
+    expect(told.slice(0, 3)).toEqual([
+      ["t (test, 4,693 rows)", "Accuracy", "0.6000*", "0.5000"],
+      ["t (test, 4,693 rows)", "Macro F1", "0.6000*", "0.5000"],
+      ["t (validation, 408 rows)", "Accuracy", "0.8000", "0.9000"],
+    ]);
+    expect(table!.notes).toContain(
+      "Methods are compared and tested on the test rows; scores on the validation rows are shown beside them.",
+    );
+    expect(told[3]?.slice(0, 2)).toEqual(["t", "Trained parameters"]);
+    expect(terminalTable(table!)).toContain("t (test, 4,693 rows)");
+    expect(latexTable(table!)).toContain("\\multicolumn{1}{c}{t (validation, 408 rows)}");
+  });
+
+  it("are tested by them alone, by runs and by rows", async () => {
+    const found = gathered(runs, asked);
+    expect(significance(found).map(({ metric }) => metric)).toEqual(["test_accuracy"]);
+    for (const [i, { folder }] of runs.entries()) {
+      const row = (right: boolean) =>
+        `${JSON.stringify({ file: "rows.csv", line: 1, reference: 0, prediction: { label: right ? "a" : "b" } })}\n`;
+      writeFileSync(
+        join(folder, "bidora.json"),
+        JSON.stringify({ formatVersion: 1, method: "lora", labels: ["a", "b"] }),
+      );
+      writeFileSync(join(folder, "test-predictions.jsonl"), row(i === 0) + row(true) + row(true));
+      writeFileSync(join(folder, "validation-predictions.jsonl"), row(true) + row(true));
+    }
+    const judging = judgingOf(runs as [CollectedRun, CollectedRun]);
+    const judged = await judgedRuns(runs, judging);
+    expect(judged.map(({ rows }) => rows.length)).toEqual([3, 3]);
+    const [test] = rowTests("t", ["lora", "dora"], judged, judging);
+    expect(test).toMatchObject({ metric: "test_accuracy", pairs: 3 });
+  });
+
+  it("are not mixed with validation rows of another task", () => {
+    const other = ["lora", "dora"].map((method) => run("other", method, 0, { accuracy: 0.7, macroF1: 0.7, loss: 1 }));
+    const found = gathered([...runs, ...other], asked);
+    expect(found.tasks.map(({ name, rows, beside }) => [name, rows?.split, beside?.rows.split])).toEqual([
+      ["other", "validation", undefined],
+      ["t", "test", "validation"],
+    ]);
+    // The validation accuracy of t is shown, and no pair of a test.
+    const pairs = significance(found).filter(({ metric }) => metric === "accuracy");
+    expect(pairs.map((test) => test.pairs)).toEqual(pairs.map(() => 1));
+  });
+
+  it("are not compared with runs of the same task that have none", () => {
+    const without = run("t", "dora", 1, { accuracy: 0.7, macroF1: 0.7, loss: 1 });
+    expect(() => gathered([...runs, without], asked)).toThrow(
+      /t-lora-0 was judged by test rows, .*t-dora-1 by validation rows alone, so that their scores can't be compared/,
+    );
+    // A run that has no score at all takes part in no decision.
+    expect(gathered([...runs, run("t", "full", 0, {})], asked).tasks[0]?.rows?.split).toBe("test");
+  });
+
+  it("reach a score where they were looked at on the way: on validation rows, which the column says", () => {
+    const evaluations = [
+      { step: 5, seconds: 1, accuracy: 0.75 },
+      { step: 9, seconds: 2, ...both(0.9, 0.85) },
+    ];
+    const looked = [run("t", "lora", 0, both(0.9, 0.85), { evaluations })];
+    const found = gathered(looked, { ...asked, reach: 0.7 });
+    expect(found.reached).toMatchObject([{ split: "validation", runs: [{ cost: { step: 5 } }] }]);
+    const titles = comparisonTables(found, found.reached)[0]!.columns.map(({ title }) => title);
+    expect(titles).toContain("Steps to 0.7000 on validation rows");
+    const alone = { test_accuracy: 0.9, test_loss: 1 };
+    const tested = [run("t", "lora", 0, alone, { evaluations: [{ step: 9, seconds: 2, ...alone }] })];
+    expect(gathered(tested, { ...asked, reach: 0.7 }).reached).toMatchObject([
+      { split: "test", runs: [{ cost: { step: 9 } }] },
+    ]);
+  });
+
+  it.each([
+    ["causal-lm", "loss", "minimize", { loss: 2, perplexity: 7, tokenAccuracy: 0.5 }],
+    ["e2e-nlg", "bleu", "maximize", { bleu: 0.5, nist: 3, loss: 2, perplexity: 7 }],
+    ["regression", "meanSquaredError", "minimize", { meanSquaredError: 1, pearson: 0.5, loss: 1 }],
+    ["token-classification", "accuracy", "maximize", { accuracy: 0.5, loss: 1 }],
+  ] as const)("of %s are judged by test_%s, which is to be as little or as much", (as, main, goal, metrics) => {
+    const test = Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`test_${name}`, value]));
+    // What a run holds out says nothing of it in a comparison.
+    const runs = [run("t", "lora+es", 0, { ...metrics, ...test, [`holdout_${main}`]: 1, holdout_loss: 1 }, { as })];
+    const side = { formatVersion: 1, method: "lora", labels: as === "token-classification" ? ["NOUN", "VERB"] : [] };
+    writeFileSync(join(runs[0]!.folder, "bidora.json"), JSON.stringify(side));
+    const [task] = gathered(runs, asked).tasks;
+    expect(task?.metrics[0]).toEqual({ name: `test_${main}`, goal });
+    expect(task?.beside?.metrics).toEqual([{ name: main, goal }]);
+    expect(task?.metrics.filter(({ name }) => !name.startsWith("test_"))).toEqual([]);
+    const perplexity = task?.metrics.find(({ name }) => name === "test_perplexity");
+    expect(perplexity?.goal).toBe("perplexity" in metrics ? "minimize" : undefined);
+  });
+});
+
+describe("runs with validation rows alone", () => {
+  it("are compared by these, and the heading says it", () => {
+    const scored = { validation: 408, stopsByValidation: false };
+    const runs = ["lora", "dora"].map((method) => run("t", method, 0, { accuracy: 0.7, loss: 1 }, { scored }));
+    const found = gathered(runs, asked);
+    expect(found.tasks).toEqual([
+      { name: "t", metrics: [{ name: "accuracy", goal: "maximize" }], rows: { split: "validation", count: 408 } },
+    ]);
+    expect(comparisonTables(found)[0]?.columns[0]?.group).toBe("t (validation, 408 rows)");
+  });
+
+  it("that these rows stopped are named, where there are such from before", () => {
+    const scored = { ...COUNTS, stopsByValidation: true };
+    const stopped = (metrics: CollectedRun["metrics"]) => [
+      run("t", "lora", 0, metrics, { scored }),
+      run("t", "dora", 0, metrics),
+    ];
+    const found = gathered(stopped({ accuracy: 0.7 }), asked);
+    expect(found.tasks[0]?.chosenByRows).toEqual(["lora"]);
+    expect(comparisonTables(found)[0]?.notes.join(" ")).toContain(
+      "On t, early stopping of lora used the validation rows, which makes their scores on these rows too good",
+    );
+    expect(gathered(stopped(both(0.5, 0.7)), asked).tasks[0]?.chosenByRows).toEqual(["lora"]);
+    expect(gathered(stopped({ test_accuracy: 0.7 }), asked).tasks[0]).not.toHaveProperty("chosenByRows");
+  });
+});

@@ -1,0 +1,95 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { hasDiverged, missingRuns, standingOf } from "../../src/comparison/collectRuns.js";
+import type { RunEvent } from "../../src/files/events.js";
+import { holdFolder } from "../../src/files/folderLock.js";
+
+const work = mkdtempSync(join(tmpdir(), "bidora-missing-"));
+afterAll(() => rmSync(work, { recursive: true }));
+const output = join(work, "comparison");
+const time = (seconds: number) => new Date(1e12 + seconds * 1000).toISOString();
+
+const start = (at: number) => ({
+  ...{ event: "start", time: time(at), versions: {}, machine: {}, settings: {}, parameters: {} },
+});
+const step = (number: number, at: number) => ({ event: "step", phase: "train", step: number, time: time(at) });
+const error = (at: number): Extract<RunEvent, { event: "error" }> => ({
+  ...{ event: "error", time: time(at), phase: "train", step: 1, code: "LOSS_NOT_FINITE" },
+  message: "Step 2: The loss is not a number.\nand more",
+});
+
+let count = 0;
+/** A run's folder with these events in its log. */
+function begun(...events: readonly object[]): string {
+  const folder = join(output, "t", "lora", `seed-${count++}`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, ".bidora-run"), "");
+  if (events.length > 0)
+    writeFileSync(join(folder, "events.jsonl"), events.map((e) => `${JSON.stringify(e)}\n`).join(""));
+  return folder;
+}
+const told = (folder: string, at: number) =>
+  writeFileSync(
+    join(output, "comparison-failed.json"),
+    JSON.stringify({
+      [folder.slice(output.length + 1)]: { reason: "its process was ended by SIGKILL", time: time(at) },
+    }),
+  );
+
+describe("a run without results", () => {
+  it("failed where its log ends in an error, with the first line of that", async () => {
+    const why = { code: "LOSS_NOT_FINITE", step: 1, reason: "Step 2: The loss is not a number." };
+    const folder = begun(start(0), step(1, 1), error(2));
+    expect(await standingOf(output, folder)).toEqual({ state: "failed", ...why });
+    // What its process told says no more than that.
+    told(folder, 3);
+    expect(await standingOf(output, folder)).toEqual({ state: "failed", ...why });
+  });
+
+  it("was stopped where its log just ends, also after an error that it went on from", async () => {
+    expect(await standingOf(output, begun(start(0), step(1, 1)))).toEqual({ state: "stopped" });
+    expect(await standingOf(output, begun(start(0), step(1, 1), error(2), start(3), step(2, 4)))).toEqual({
+      state: "stopped",
+    });
+  });
+
+  it("failed where the comparison saw its process fail, unless it went on since", async () => {
+    const killed = begun(start(0), step(1, 5));
+    told(killed, 6);
+    expect(await standingOf(output, killed)).toEqual({ state: "failed", reason: "its process was ended by SIGKILL" });
+    told(killed, 4);
+    expect(await standingOf(output, killed)).toEqual({ state: "stopped" });
+    const never = join(output, "t", "lora", "seed-99");
+    expect(await standingOf(output, never)).toEqual({ state: "waiting" });
+    told(never, 0);
+    expect(await standingOf(output, never)).toMatchObject({ state: "failed" });
+  });
+
+  it("is running while a process has its folder, whatever its log says", async () => {
+    const folder = begun(start(0), step(1, 1), error(2));
+    await holdFolder(folder, async () => expect(await standingOf(output, folder)).toEqual({ state: "running" }));
+  });
+
+  it("that is asked for and has not begun is waiting, one that was asked for once is not told of", async () => {
+    const own = join(work, "other");
+    mkdirSync(own);
+    const names = ["t/lora/seed-0", "t/dora/seed-0", "u/lora/seed-0", "t/lora/grid/rank=4"];
+    const plan = Object.fromEntries(names.map((name) => [name, { settings: {}, data: {} }]));
+    writeFileSync(join(own, "comparison-plan.json"), JSON.stringify(plan));
+    const asked = { tasks: ["t"], methods: ["lora"], reach: undefined };
+    expect(await missingRuns(own, asked)).toEqual({
+      failed: [],
+      unfinished: [{ task: "t", method: "lora", seed: 0, state: "waiting" }],
+    });
+    expect(await missingRuns(own, { ...asked, seeds: [0] })).toEqual(await missingRuns(own, asked));
+    // Seeds of an earlier call are not asked for any more.
+    expect(await missingRuns(own, { ...asked, seeds: [1] })).toEqual({ failed: [], unfinished: [] });
+  });
+});
+
+it("a run diverged where something was no finite number any more", () => {
+  const codes = ["LOSS_NOT_FINITE", "STATE_NOT_FINITE", "NOT_FINITE", "OUT_OF_MEMORY", undefined];
+  expect(codes.map((code) => hasDiverged({ code }))).toEqual([true, true, true, false, false]);
+});

@@ -1,0 +1,175 @@
+import { execFileSync } from "node:child_process";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parseArguments } from "../../src/cli/args.js";
+import { lengthWithin, ONE_A_STEP, readBudget, rowsOfStep } from "../../src/comparison/budget.js";
+import { failure } from "../../src/comparison/comparisonProgress.js";
+import { secondsOfAll } from "../../src/comparison/expectedCosts.js";
+import { bestPoint, gridPoints, pointName } from "../../src/comparison/grid.js";
+import { type Ended, flagsOf, shellLine } from "../../src/comparison/jobs.js";
+import { variantsOf } from "../../src/comparison/spec.js";
+import { type RunSettings, resolveRun, runOptions } from "../../src/config/index.js";
+
+describe("variants", () => {
+  it("are methods, with early stopping or in BiDoRA's other forms", () => {
+    const found = variantsOf(["lora", "lora+es", "bidora-folds", "bidora-warm+es", "full+es"]);
+    expect(found.map(({ method }) => method)).toEqual(["lora", "lora", "bidora", "bidora", "full"]);
+    expect(found.map(({ stopsEarly }) => stopsEarly)).toEqual([false, true, false, true, true]);
+    expect(found.map(({ settings }) => settings)).toEqual([
+      {},
+      { earlyStopping: 3 },
+      { searchFolds: 5 },
+      { warmStart: true, earlyStopping: 3 },
+      { earlyStopping: 3 },
+    ]);
+  });
+
+  it("are refused by name", () => {
+    expect(() => variantsOf(["lora", "lora"])).toThrow("names lora twice");
+    expect(() => variantsOf(["lorra"])).toThrow('got lorra. Did you mean "lora"?');
+    expect(() => variantsOf(["+es"])).toThrow("got +es");
+    expect(() => variantsOf(["__proto__"])).toThrow("got __proto__");
+  });
+});
+
+describe("a command line", () => {
+  const settings: RunSettings = {
+    model: "my models/a b",
+    task: "sequence-classification",
+    textColumns: ["one", "two"],
+    rankPattern: { query: 4, value: 16 },
+    targetModules: "(query|value)$",
+    rslora: true,
+    shuffle: false,
+    learningRate: 1e-4,
+    xi: 0.5,
+    output: "it's --here",
+  };
+
+  it("says what the settings say", () => {
+    expect(parseArguments(runOptions, flagsOf(settings)).given).toEqual(settings);
+  });
+
+  it("comes through a shell as it is", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.string({ minLength: 1, unit: "grapheme-ascii" }), { minLength: 1, maxLength: 4 }),
+        (words) => {
+          const script = `${shellLine([process.execPath, "-e", "process.stdout.write(JSON.stringify(process.argv.slice(1)))", "--", ...words])}`;
+          expect(JSON.parse(execFileSync("sh", ["-c", script], { encoding: "utf8" }))).toEqual(words);
+        },
+      ),
+      { numRuns: 10 },
+    );
+  });
+});
+
+describe("a budget", () => {
+  const config = (settings: RunSettings) => resolveRun({ model: "m", batchSize: 4, ...settings });
+
+  it("of steps is used up by every method, a search as much as the retraining", () => {
+    const amount = readBudget("steps=101");
+    expect(lengthWithin(config({ method: "lora" }), amount, ONE_A_STEP)).toEqual({ maxSteps: 101 });
+    expect(lengthWithin(config({ method: "bidora" }), amount, ONE_A_STEP)).toEqual({ maxSteps: 50, retrainSteps: 51 });
+  });
+
+  it("of rows counts those of the upper level", () => {
+    const bidora = config({ method: "bidora", unrollSteps: 2, gradientAccumulation: 3 });
+    expect(rowsOfStep(bidora, 400)).toEqual({ train: 12, search: 36, retrain: 12 });
+    const length = lengthWithin(bidora, readBudget("rows=7200"), rowsOfStep(bidora, 400));
+    expect(length).toEqual({ maxSteps: 100, retrainSteps: 300 });
+  });
+
+  it("of rows counts short batches as they are", () => {
+    // Passes of 10 rows are batches of 4, 4 and 2; below are 8 of them, above 2.
+    const costs = rowsOfStep(config({ method: "bidora" }), 10);
+    expect(costs).toEqual({ train: 10 / 3, search: 4 + 2, retrain: 10 / 3 });
+    expect(lengthWithin(config({ method: "bidora" }), readBudget("rows=60"), costs)).toEqual({
+      maxSteps: 5,
+      retrainSteps: 9,
+    });
+    expect(lengthWithin(config({ method: "lora" }), readBudget("rows=60"), costs)).toEqual({ maxSteps: 18 });
+    expect(rowsOfStep(config({ method: "lora", dropLast: true }), 10).train).toBe(4);
+    expect(rowsOfStep(config({ method: "bidora", searchFolds: 5 }), 10).search).toBe(4 + 2);
+    expect(rowsOfStep(config({ method: "bidora", searchFraction: 0.5 }), 10).search).toBe(2.5 + 2.5);
+  });
+
+  it("that not every method could keep is refused", () => {
+    const costs = { train: 4, search: 9, retrain: 4 };
+    const length = (method: "lora" | "bidora", rows: number) =>
+      lengthWithin(config({ method }), readBudget(`rows=${rows}`), costs);
+    expect(length("lora", 4)).toEqual({ maxSteps: 1 });
+    expect(() => length("lora", 3)).toThrow("--budget rows=3 is not enough for a step of lora: it takes 4.");
+    expect(length("bidora", 18)).toEqual({ maxSteps: 1, retrainSteps: 2 });
+    expect(() => length("bidora", 17)).toThrow(
+      "rows=17 is not enough for a step in each phase of bidora: it takes 18.",
+    );
+    expect(() => lengthWithin(config({ method: "bidora" }), readBudget("steps=1"), ONE_A_STEP)).toThrow("it takes 2.");
+    expect(() => lengthWithin(config({ method: "lora" }), readBudget("steps=0"), ONE_A_STEP)).toThrow("it takes 1.");
+  });
+});
+
+describe("a grid", () => {
+  it("has every combination, as settings", () => {
+    const expected = [
+      { learningRate: 1e-4, rank: 4 },
+      { learningRate: 1e-4, rank: 8 },
+      { learningRate: 3e-4, rank: 4 },
+      { learningRate: 3e-4, rank: 8 },
+    ];
+    expect(gridPoints(["learningRate=1e-4,3e-4", "rank=4,8"])).toEqual(expected);
+    expect(gridPoints({ learningRate: [1e-4, 3e-4], rank: [4, 8] })).toEqual(expected);
+    expect(gridPoints(undefined)).toEqual([]);
+    expect(new Set(expected.map(pointName)).size).toBe(4);
+    expect(pointName({ targetModules: "a/b" } as RunSettings)).not.toMatch(/\//);
+    const patterns = gridPoints({ rankPattern: [{ query: 4 }, { query: 8 }], targetModules: [["query"], ".*query"] });
+    expect(new Set(patterns.map(pointName)).size).toBe(4);
+  });
+
+  it("takes settings of a run alone, with values that they have", () => {
+    expect(() => gridPoints(["learnRate=1"])).toThrow('got learnRate. Did you mean "learningRate"?');
+    expect(() => gridPoints(["rank=4.5"])).toThrow("--grid rank takes a whole number");
+    expect(() => gridPoints(["rank=4", "rank=8"])).toThrow("names rank twice");
+    expect(() => gridPoints(["learningRate=1e-4,0.0001"])).toThrow("--grid has learningRate=0.0001 twice");
+    const others = ["seed", "output", "method", "revision", "adapter"];
+    const judgedBy = ["train", "validation", "trainLimit", "holdoutFraction", "shuffle", "labelColumn", "trainOn"];
+    const noScore = ["beams", "maxNewTokens", "lengthPenalty", "noRepeatNgram"];
+    for (const key of [...others, ...judgedBy, ...noScore])
+      expect(() => gridPoints([`${key}=1`])).toThrow("settings of a run");
+  });
+
+  it("is chosen from by the best score, the first of equals", () => {
+    const scores = [1, 3, 3, 2].map((score, rank) => ({ score, point: { rank } }));
+    expect(bestPoint(scores, "maximize")).toEqual({ rank: 1 });
+    expect(bestPoint(scores, "minimize")).toEqual({ rank: 0 });
+    const unlearned = [0.9, 0.7, 0.7].map((loss, rank) => ({ point: { rank }, score: 0, loss }));
+    expect(bestPoint(unlearned, "maximize")).toEqual({ rank: 1 });
+  });
+});
+
+it("what runs take together is what they take one after the other, as many at once as there are jobs", () => {
+  const pairs = [
+    { runs: 3, seconds: 1 },
+    { runs: 2, seconds: 5 },
+  ];
+  expect([1, 2, 3, 5, 9].map((jobs) => secondsOfAll(pairs, jobs))).toEqual([13, 7, 6, 5, 5]);
+  expect(secondsOfAll([], 2)).toBe(0);
+});
+
+describe("runs that failed", () => {
+  const ended = (count: number): Ended[] =>
+    Array.from({ length: count }, (_, seed) => ({
+      cell: { task: "t", variant: variantsOf(["lora"])[0]!, seed, point: undefined, folder: "", settings: {} },
+      status: "failed",
+      message: "bidora: no such thing.",
+    }));
+
+  it("are named, a few of them", () => {
+    expect(failure(ended(1), 4).message).toMatch(/^1 of 4 runs failed; .*\. t lora seed 0: no such thing\.$/);
+    expect(failure(ended(2), 2).message).toMatch(
+      /^2 of 2 runs failed; the same command goes on with what is missing\. /,
+    );
+    expect(failure(ended(4), 4).message).toMatch(/So did t lora seed 1, t lora seed 2, t lora seed 3\.$/);
+    expect(failure(ended(88), 90).message).toMatch(/seed 3 and 84 more\.$/);
+  });
+});

@@ -1,0 +1,220 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, vi } from "vitest";
+import { type CollectedRun, collectRuns } from "../../src/comparison/collectRuns.js";
+import { judgedRuns, rowTests } from "../../src/comparison/rowTests.js";
+import { type Judging, judgingOf, watchedOf } from "../../src/comparison/scoring.js";
+import { accuracy, f1, pearson, wordAccuracy } from "../../src/metrics/index.js";
+import { readingFrom } from "../../src/metrics/together.js";
+import { fresh } from "../e2e/support.js";
+
+const judging: Judging = {
+  main: { name: "pearson", goal: "maximize" },
+  others: [],
+  metric: readingFrom(pearson(), ({ value }: { value: number }) => value) as Judging["metric"],
+  split: "validation",
+  beside: [],
+};
+
+const REFERENCES = [1, 2, 3, 4, 5, 6, 7, 9];
+
+function run(method: string, seed: number, rows: readonly object[] | undefined): CollectedRun {
+  const folder = fresh(`${method}-${seed}`);
+  mkdirSync(folder, { recursive: true });
+  const text = rows?.map((row) => `${JSON.stringify({ file: "rows.csv", ...row })}\n`).join("");
+  if (text !== undefined) writeFileSync(join(folder, "validation-predictions.jsonl"), text);
+  const scored = { stopsByValidation: false };
+  const spent = { trainedParameters: 1, seconds: 1, peakMemoryBytes: 1, steps: 1, rows: 1, evaluations: [], scored };
+  return { task: "t", method, seed, folder, metrics: { pearson: 0.5, loss: 1 }, ...spent };
+}
+
+const rowsOf = (values: readonly number[], references: readonly (number | null)[] = REFERENCES) =>
+  references.map((reference, i) => ({
+    file: `/machine-${values[0]}/rows.csv`,
+    line: i + 2,
+    text: `row ${i}`,
+    reference,
+    prediction: { value: values[i] },
+  }));
+
+const A = [1, 2, 2, 4, 6, 5, 7, 8];
+const B = [2, 1, 4, 3, 6, 5, 9, 4];
+/** On another scale: together with A's the correlation is another one. */
+const C = A.map((value, i) => 1000 - 100 * value + i * i * 30);
+
+describe("the rows of a task", () => {
+  it("must be the same in all runs, wherever the file lay", async () => {
+    const [one, other] = [run("lora", 0, rowsOf(A)), run("dora", 0, rowsOf(B))];
+    await expect(judgedRuns([one, other], judging)).resolves.toHaveLength(2);
+    const swapped = run("dora", 1, rowsOf(B, REFERENCES.with(2, 4).with(3, 3)));
+    await expect(judgedRuns([one, other, swapped], judging)).rejects.toThrow(
+      /lora-0 and .*dora-1 were judged by different rows \(row 3 is another\)/,
+    );
+    const fewer = run("dora", 1, rowsOf(B).slice(0, 5));
+    await expect(judgedRuns([one, fewer], judging)).rejects.toThrow("different rows (8 and 5)");
+    await expect(judgedRuns([fewer, one], judging)).rejects.toThrow("different rows (5 and 8)");
+    const bare = REFERENCES.map(() => null);
+    const text = rowsOf(A, bare).with(1, { ...rowsOf(A, bare)[1]!, text: "another" });
+    await expect(judgedRuns([run("a", 0, rowsOf(A, bare)), run("b", 0, text)], judging)).rejects.toThrow(
+      "row 2 is another",
+    );
+  });
+
+  it("of a language model are judged by the same tokens", async () => {
+    const of = (tokens: number) => [{ line: 1, text: "a", prediction: { loss: 2, tokens, correct: 0 } }];
+    await expect(judgedRuns([run("a", 0, of(3)), run("b", 0, of(3))], judging)).resolves.toHaveLength(2);
+    await expect(judgedRuns([run("a", 0, of(3)), run("b", 0, of(9))], judging)).rejects.toThrow("row 1 is another");
+  });
+
+  it("are missed where a file of them is gone: a test over fewer runs would stand beside a table of all", async () => {
+    const [there, gone] = [run("a", 0, rowsOf(A)), run("b", 0, undefined)];
+    await expect(judgedRuns([there, gone], judging)).rejects.toThrow(
+      /b-0.validation-predictions\.jsonl is gone, .*: bring it back, or remove the run's folder and run it again\./,
+    );
+    const unjudged = { ...gone, metrics: {} };
+    expect(await judgedRuns([unjudged], judging)).toEqual([{ run: unjudged, rows: [] }]);
+  });
+});
+
+it("the difference over rows is that of the means which the table shows", async () => {
+  const runs = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("b", 0, rowsOf(B)), run("b", 1, rowsOf(A))];
+  const [test] = rowTests("t", ["a", "b"], await judgedRuns(runs, judging), judging);
+  const scoreOf = (values: readonly number[]) => {
+    const rows = REFERENCES.map((reference, i) => judging.metric.measure(reference, { value: values[i] }, i + 1));
+    return judging.metric.result(rows).pearson as number;
+  };
+  const mean = (one: readonly number[], other: readonly number[]) => (scoreOf(one) + scoreOf(other)) / 2;
+  expect(test?.statistic).toBeCloseTo(mean(A, C) - mean(B, A), 12);
+  expect(test).toMatchObject({ pairs: 8, metric: "pearson", task: "t", test: "bootstrap" });
+  expect([test!.low <= test!.statistic, test!.statistic <= test!.high]).toEqual([true, true]);
+  const turned = await judgedRuns(runs.toReversed(), judging);
+  expect(rowTests("t", ["a", "b"], turned, judging)).toEqual([test]);
+});
+
+it("all pairs of a task draw as often, and say how many rows they differ in, and of what they speak", async () => {
+  const runs = [run("a", 0, rowsOf(A)), run("b", 0, rowsOf(B)), run("c", 0, rowsOf(A))];
+  const found = rowTests("t", ["a", "b", "c"], await judgedRuns(runs, judging), judging);
+  expect(found.map(({ a, b, resamples, population }) => [a, b, resamples, population])).toEqual([
+    ["a", "b", 10_000, "rows of this task"],
+    ["a", "c", 10_000, "rows of this task"],
+    ["b", "c", 10_000, "rows of this task"],
+  ]);
+  const unlike = A.filter((value, row) => value !== B[row]).length;
+  expect(found.map(({ differing }) => differing)).toEqual([unlike, 0, unlike]);
+  for (const { p, pStandardError } of found) expect(pStandardError).toBeCloseTo(Math.sqrt((p * (1 - p)) / 10_001), 12);
+  expect(found[1]).toMatchObject({ statistic: 0, p: 1 });
+});
+
+it("fifteen methods, 105 pairs: more resamples, the same for all", () => {
+  const names = Array.from({ length: 15 }, (_, i) => `m${i}`);
+  const accuracyOnly: Judging = {
+    ...judging,
+    main: { name: "accuracy", goal: "maximize" },
+    metric: readingFrom(accuracy(), ({ value }: { value: number }) => value) as Judging["metric"],
+  };
+  const runs = names.map((method, i) => ({
+    run: run(method, 0, []),
+    rows: rowsOf(A.map((a, row) => (row < i ? 0 : a))),
+  }));
+  const found = rowTests("t", names, runs, accuracyOnly);
+  expect(found).toHaveLength(105);
+  expect(new Set(found.map(({ resamples }) => resamples))).toEqual(new Set([10_500]));
+});
+
+it("counts rows as equal that differ only in classes other than the one of F1", () => {
+  const ofClass1: Judging = {
+    ...judging,
+    main: { name: "f1", goal: "maximize" },
+    metric: readingFrom(f1(1), ({ value }: { value: number }) => value) as Judging["metric"],
+  };
+  const references = [0, 1, 2, 1, 0, 1];
+  const predictions = { a: [0, 1, 2, 1, 0, 0], b: [2, 1, 0, 1, 2, 1] };
+  const runs = Object.entries(predictions).map(([method, values]) => ({
+    run: run(method, 0, []),
+    rows: rowsOf(values, references),
+  }));
+  expect(rowTests("t", ["a", "b"], runs, ofClass1)).toMatchObject([{ pairs: 6, differing: 1 }]);
+});
+
+it("says once how long it will take, where it takes long", async () => {
+  const runs = await judgedRuns([run("a", 0, rowsOf(A)), run("b", 0, rowsOf(B))], judging);
+  const lines: string[] = [];
+  let now = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => (now += 10));
+  rowTests("wide", ["a", "b"], runs, judging, (line) => lines.push(line));
+  vi.restoreAllMocks();
+  expect(lines).toEqual([
+    expect.stringMatching(/^The bootstrap over the rows of wide draws 10,000 resamples: about .* to go\.$/),
+  ]);
+  rowTests("t", ["a", "b"], runs, judging, (line) => lines.push(line));
+  expect(lines).toHaveLength(1);
+});
+
+it("counts the runs whose seed only one of two methods has: the means of the table are not those of the test", async () => {
+  const runs = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("a", 2, rowsOf(C)), run("b", 0, rowsOf(B))];
+  const tests = rowTests("t", ["a", "b"], await judgedRuns(runs, judging), judging);
+  expect(tests).toMatchObject([{ unmatched: 2 }]);
+  const [test] = rowTests("t", ["a", "b"], await judgedRuns([runs[0]!, runs[3]!], judging), judging);
+  expect(test).toEqual({ ...tests[0], unmatched: 0 });
+});
+
+it("leaves out a metric that has no value for many of the samples of the rows, and says so once", async () => {
+  const words = {
+    ...judging,
+    main: { name: "accuracy", goal: "maximize" } as const,
+    metric: readingFrom(wordAccuracy(), ({ labels }: { labels: string[] }) => labels) as never,
+  };
+  const row = (labels: readonly string[], i: number) => ({ line: i, reference: labels, prediction: { labels } });
+  const rows = [["a", "b"], [], [], []].map(row);
+  const runs = ["a", "b", "c"].flatMap((method) =>
+    [0, 1].map((seed) => ({ ...run(method, seed, rows), metrics: { accuracy: 1 } })),
+  );
+  const notes: string[] = [];
+  const tests = rowTests("t", ["a", "b", "c"], await judgedRuns(runs, words), words, (line) => notes.push(line));
+  expect(tests).toEqual([]);
+  expect(notes).toEqual([
+    expect.stringMatching(
+      /^The bootstrap over the rows of t is left out: .*"accuracy".* none in \d+ of 10000 samples drawn/,
+    ),
+  ]);
+});
+
+it("of language models the difference is that of their losses, a mean over tokens", async () => {
+  const losses = [
+    [3, 8, 5, 2],
+    [4, 6, 5, 1],
+  ].map((values) => values.map((loss, i) => ({ line: i, text: "", prediction: { loss, tokens: i + 1, correct: 0 } })));
+  const runs = losses.map((rows, i) => run(`method-${i}`, 0, rows));
+  writeFileSync(join(runs[0]!.folder, "run.yaml"), "task: causal-lm\n");
+  const metrics = { perplexity: 2, tokenAccuracy: 0, loss: 1.8 };
+  const found = judgingOf([{ folder: runs[0]!.folder, metrics }]);
+  expect(found.main).toEqual({ name: "loss", goal: "minimize" });
+  const [test] = rowTests("t", ["method-0", "method-1"], await judgedRuns(runs, found), found);
+  expect(test).toMatchObject({ metric: "loss", pairs: 4 });
+  expect(test?.statistic).toBeCloseTo(18 / 10 - 16 / 10, 12);
+});
+
+it("a set that is reported by texts is judged by these, and rows that are held out of it by their loss", () => {
+  const { folder } = run("lora", 0, []);
+  writeFileSync(join(folder, "run.yaml"), "task: e2e-nlg\n");
+  expect(judgingOf([{ folder, metrics: { bleu: 0.5, loss: 1 } }]).main).toEqual({ name: "bleu", goal: "maximize" });
+  expect(watchedOf(folder)).toEqual({ name: "loss", goal: "minimize" });
+});
+
+it("a run whose log has lost its end is none of no cost", async () => {
+  const output = fresh("comparison");
+  const folder = join(output, "t/lora/seed-0");
+  mkdirSync(folder, { recursive: true });
+  const start = { event: "start", versions: {}, machine: {}, settings: {}, parameters: { trained: 5, total: 9 } };
+  const done = { event: "done", metrics: {}, seconds: 3, peakMemoryBytes: 7 };
+  writeFileSync(join(folder, ".bidora-run"), "");
+  writeFileSync(join(folder, "metrics.json"), "{}");
+  const tell = (...events: object[]) =>
+    writeFileSync(join(folder, "events.jsonl"), events.map((event) => `${JSON.stringify(event)}\n`).join(""));
+  tell(start, done);
+  expect(await collectRuns(output)).toMatchObject([{ trainedParameters: 5, seconds: 3, peakMemoryBytes: 7 }]);
+  tell(start);
+  await expect(collectRuns(output)).rejects.toThrow("events.jsonl has lost the end of its run");
+  tell(done);
+  await expect(collectRuns(output)).rejects.toThrow("has lost the beginning of its run");
+});
