@@ -35,7 +35,7 @@ export { type ReportSettings, report } from "./commands/report.js";
 export { type Verification, type VerifySettings, verifyHypergradient } from "./commands/verifyHypergradient.js";
 export { BidoraError, UsageError } from "./common/errors.js";
 export type { ExpectedCost, ExpectedCosts } from "./comparison/expectedCosts.js";
-export type { Compared } from "./comparison/results.js";
+export type { ComparisonResult } from "./comparison/results.js";
 export type { GenerateSettings, GeneratorSettings, Method, RunSettings } from "./config/index.js";
 export type {
   AgainstFull,
@@ -166,6 +166,7 @@ export {
 // Adapters.
 
 export {
+  type AdaptedLayer,
   type AdaptedModel,
   type AdaptedModule,
   Adapter,
@@ -191,7 +192,6 @@ export {
   type LowRankFactors,
   loraConfig,
   type MagnitudeAxis,
-  type Merged,
   type MethodSettings,
   mergedBias,
   mergedParameters,
@@ -286,9 +286,9 @@ export {
   type WordsRow,
 } from "./tasks/index.js";
 export {
+  type Evaluation,
   type EvaluationOptions,
   evaluateRows,
-  type Judgment,
   type OnPrediction,
   type PassOptions,
   predictRows,

@@ -32,7 +32,7 @@ export { trainEverything } from "./fullTraining.js";
 export { eject, type InjectOptions, inject, reinject } from "./inject.js";
 export { LowRank } from "./lowRank.js";
 export { type LowRankConfig, rankAndScale } from "./lowRankConfig.js";
-export { type Merged, merge, mergedBias, mergedParameters, mergedWeight, refuseUnmerged } from "./merge.js";
+export { type AdaptedLayer, merge, mergedBias, mergedParameters, mergedWeight, refuseUnmerged } from "./merge.js";
 export type {
   AdapterCodec,
   AdapterMethod,

@@ -7,24 +7,24 @@ import { aMerged, anAdapted } from "./config.js";
 import { eject, reinject } from "./inject.js";
 
 /** An adapter and its layer. */
-export type Merged = Pick<AdaptedModule, "adapter" | "layer">;
+export type AdaptedLayer = Pick<AdaptedModule, "adapter" | "layer">;
 
 /**
  * The weight that computes what layer and adapter compute together, shaped as the layer's weight.
  * @param dtype of the computation and the result; by default that of the adapter's tensors
  */
-export function mergedWeight(merged: Merged, dtype?: torch.DType): torch.Tensor {
+export function mergedWeight(merged: AdaptedLayer, dtype?: torch.DType): torch.Tensor {
   const { adapter, layer, own } = readMerged("mergedWeight", merged, dtype);
   return torch.noGrad(() => torch.scope(() => adapter.mergedWeight(layer, own)));
 }
 
-function readMerged(call: string, merged: Merged, dtype: torch.DType | undefined) {
+function readMerged(call: string, merged: AdaptedLayer, dtype: torch.DType | undefined) {
   checkArguments(call, ["merged", merged, aMerged]);
   return { ...merged, own: dtype ?? merged.adapter.dtype };
 }
 
 /** The bias that belongs to `mergedWeight`; undefined if the layer's bias does not change. */
-export function mergedBias(merged: Merged, dtype?: torch.DType): torch.Tensor | undefined {
+export function mergedBias(merged: AdaptedLayer, dtype?: torch.DType): torch.Tensor | undefined {
   const { adapter, layer, own } = readMerged("mergedBias", merged, dtype);
   const bias = biasOf(layer);
   return torch.noGrad(() =>
@@ -35,7 +35,7 @@ export function mergedBias(merged: Merged, dtype?: torch.DType): torch.Tensor | 
   );
 }
 
-const biasOf = (layer: Merged["layer"]) => (layer instanceof Linear ? layer.bias : undefined);
+const biasOf = (layer: AdaptedLayer["layer"]) => (layer instanceof Linear ? layer.bias : undefined);
 
 /** @throws BidoraError `MERGE` naming the first module whose adapter cannot be merged */
 export function refuseUnmerged({ modules }: AdaptedModel): void {

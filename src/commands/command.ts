@@ -11,7 +11,7 @@ import {
   signal,
 } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
-import type { Compared } from "../comparison/results.js";
+import type { ComparisonResult } from "../comparison/results.js";
 import { type RunConfig, type RunSettings, readRunFile, resolveChecked } from "../config/index.js";
 import type { RunId } from "../files/comparison.js";
 import type { RunEvent } from "../files/events.js";
@@ -42,7 +42,7 @@ export interface Hooks {
   /** Called with every event of every run of a comparison. */
   readonly onEvent?: (event: RunEvent, run: RunId) => void;
   /** Called with the results of the runs that finished, before a comparison throws because others failed. */
-  readonly onPartial?: (outcome: Compared) => void;
+  readonly onPartial?: (outcome: ComparisonResult) => void;
 }
 
 const HOOKS = {

@@ -4,9 +4,9 @@ import { BidoraError, INTERRUPTED, UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
 import {
   type Cell,
-  cellsBeside,
   finalCells,
   gridCells,
+  otherFinishedCells,
   type Pair,
   pairsOf,
   type RunFacts,
@@ -14,15 +14,15 @@ import {
 import { checkTasks } from "../comparison/checkTasks.js";
 import { collectRuns, hasDiverged, missingRuns } from "../comparison/collectRuns.js";
 import { type CompareSettings as ComparisonSettings, compareOptions } from "../comparison/compareOptions.js";
-import { ComparisonProgress, failure, nameOf, scoreText } from "../comparison/comparisonProgress.js";
+import { ComparisonProgress, cellName, runsFailed, scoreText } from "../comparison/comparisonProgress.js";
 import { costsText, type ExpectedCosts, expectedCosts } from "../comparison/expectedCosts.js";
-import { chosenFor, divergedOf } from "../comparison/gridSearch.js";
-import { commandOf, type Ended, keepFailure, runCells, shellLine } from "../comparison/jobs.js";
+import { bestSettings, divergedCells } from "../comparison/gridSearch.js";
+import { commandOf, type EndedRun, runCells, saveFailure, shellLine } from "../comparison/jobs.js";
 import type { ComparisonWatch } from "../comparison/livePage.js";
-import { checkBegun, checkComparisonFolder, keepPlan, refuseStrange } from "../comparison/plan.js";
-import { type Compared, writeComparison } from "../comparison/results.js";
+import { checkComparisonFolder, checkStarted, refuseForeignRuns, savePlan } from "../comparison/plan.js";
+import { type ComparisonResult, writeComparison } from "../comparison/results.js";
 import { factsIn } from "../comparison/runFacts.js";
-import { judgingOf, watchedOf } from "../comparison/scoring.js";
+import { scoringOf, watchedMetric } from "../comparison/scoring.js";
 import { readSpec, requestedResults, type Spec } from "../comparison/spec.js";
 import { runFile } from "../config/index.js";
 import { comparedRunsIn, recordFailure } from "../files/comparisonFolder.js";
@@ -42,7 +42,7 @@ export type CompareSettings = ComparisonSettings & Pick<Given<typeof options>, "
 
 /** The results of a comparison with its tables as text, the commands of its runs, or their expected costs. */
 export type CompareOutcome =
-  | Compared
+  | ComparisonResult
   | { readonly kind: "listed"; readonly commands: readonly string[] }
   | { readonly kind: "expected"; readonly costs: ExpectedCosts; readonly text: string }
   | { readonly kind: "stopped" };
@@ -82,7 +82,7 @@ async function compareRuns(settings: Settings<typeof options>, hooks: Hooks): Pr
   const { runFile, ...flags } = settings.given;
   const spec = readSpec(flags, runFile);
   if (collect) {
-    refuseStrange(spec.output, comparedRunsIn(spec.output));
+    refuseForeignRuns(spec.output, comparedRunsIn(spec.output));
     return gather(spec, hooks, flags.seeds);
   }
   return holdOutput(spec.output, async (output) => {
@@ -94,10 +94,10 @@ async function compareRuns(settings: Settings<typeof options>, hooks: Hooks): Pr
     const tried = await cellsOfGrid(spec, pairs, facts);
     const cellsOnceTried = () => cellsThatCount(spec, pairs, facts, tried);
     if (dryRun) return expected([...tried, ...(await cellsThatCount(spec, pairs, facts, []))], spec, hooks);
-    const beside = await cellsBeside(spec, comparedRunsIn(output), facts);
-    await checkBegun(spec.output, beside, spec.grid.flatMap(Object.keys));
-    await keepPlan(spec.output, tried);
-    const diverged = await divergedOf(output, tried);
+    const beside = await otherFinishedCells(spec, comparedRunsIn(output), facts);
+    await checkStarted(spec.output, beside, spec.grid.flatMap(Object.keys));
+    await savePlan(spec.output, tried);
+    const diverged = await divergedCells(output, tried);
     const open = tried.filter((cell) => !diverged.has(cell));
     if (list) return listed(open.every(hasEnded) ? await planned(spec.output, cellsOnceTried) : open);
     return onPage(spec, hooks, async (hooks) => {
@@ -105,7 +105,7 @@ async function compareRuns(settings: Settings<typeof options>, hooks: Hooks): Pr
       if (unfinished === "stopped") return { kind: "stopped" };
       // A point of the grid that diverges has lost; the choice is among the others.
       const inTheWay = unfinished.filter(({ error }) => !hasDiverged(error ?? {}));
-      if (inTheWay.length > 0) throw failure(inTheWay, tried.length);
+      if (inTheWay.length > 0) throw runsFailed(inTheWay, tried.length);
       return compareCells(await planned(spec.output, cellsOnceTried), spec, hooks);
     });
   });
@@ -113,7 +113,7 @@ async function compareRuns(settings: Settings<typeof options>, hooks: Hooks): Pr
 
 async function planned(output: string, cellsOnceTried: () => Promise<Cell[]>): Promise<Cell[]> {
   const cells = await cellsOnceTried();
-  await keepPlan(output, cells);
+  await savePlan(output, cells);
   return cells;
 }
 
@@ -124,7 +124,7 @@ async function compareCells(cells: readonly Cell[], spec: Spec, hooks: WatchedHo
   const outcome = unfinished.length < cells.length ? await gather(spec, hooks, spec.seeds) : undefined;
   if (outcome && unfinished.length === 0) return outcome;
   if (outcome) hooks.onPartial?.(outcome);
-  throw failure(unfinished, cells.length);
+  throw runsFailed(unfinished, cells.length);
 }
 
 type WatchedHooks = Hooks & { readonly watch?: ComparisonWatch };
@@ -132,8 +132,8 @@ type WatchedHooks = Hooks & { readonly watch?: ComparisonWatch };
 /** Carries out the runs, with a live page about them if --dashboard is given. */
 async function onPage<T>(spec: Spec, hooks: Hooks, body: (hooks: WatchedHooks) => Promise<T>): Promise<T> {
   if (spec.dashboard === false) return body(hooks);
-  const { watched } = await import("../comparison/livePage.js");
-  return watched(spec, hooks, spec.dashboard, (signal, watch) => body({ ...hooks, signal, watch }));
+  const { withDashboard } = await import("../comparison/livePage.js");
+  return withDashboard(spec, hooks, spec.dashboard, (signal, watch) => body({ ...hooks, signal, watch }));
 }
 
 async function expected(cells: readonly Cell[], { jobs }: Spec, hooks: Hooks): Promise<CompareOutcome> {
@@ -161,7 +161,7 @@ async function cellsThatCount(
   tried: readonly Cell[],
 ): Promise<Cell[]> {
   const cells: Cell[] = [];
-  for (const pair of pairs) cells.push(...(await finalCells(spec, pair, facts, chosenFor(pair, tried))));
+  for (const pair of pairs) cells.push(...(await finalCells(spec, pair, facts, bestSettings(pair, tried))));
   return cells;
 }
 
@@ -170,7 +170,7 @@ async function runAll(
   cells: readonly Cell[],
   { jobs, output }: Spec,
   { watch, ...hooks }: WatchedHooks,
-): Promise<readonly Ended[] | "stopped"> {
+): Promise<readonly EndedRun[] | "stopped"> {
   const waiting = cells.filter((cell) => !hasEnded(cell));
   const note = hooks.hub?.onNote ?? (() => {});
   if (waiting.length < cells.length)
@@ -183,7 +183,7 @@ async function runAll(
     signal,
     onBegin: (cell, controls) => {
       const writer = writerOf(cell.folder);
-      if (writer) note(`${nameOf(cell)} is still being written by process ${writer.pid}: waiting for its end.`);
+      if (writer) note(`${cellName(cell)} is still being written by process ${writer.pid}: waiting for its end.`);
       recordFailure(output, cell.folder, undefined);
       watch?.begin(cell, controls);
     },
@@ -193,7 +193,7 @@ async function runAll(
       watch?.event(cell, event);
     },
     onEnd: (end) => {
-      if (end.status === "failed") keepFailure(output, end);
+      if (end.status === "failed") saveFailure(output, end);
       const score = scoreOf(end);
       progress.end(end, score);
       watch?.end(end, score);
@@ -204,17 +204,17 @@ async function runAll(
 }
 
 /** The score of a run on the rows it is compared by; of a point of the grid, on the rows it is chosen by. */
-function scoreOf({ cell, status }: Ended): string | undefined {
+function scoreOf({ cell, status }: EndedRun): string | undefined {
   if (status !== "done") return undefined;
   const metrics = readMetrics(cell.folder);
   const name = cell.point
-    ? metricName(watchedOf(cell.folder).name, "holdout")
-    : judgingOf([{ folder: cell.folder, metrics }]).main.name;
+    ? metricName(watchedMetric(cell.folder).name, "holdout")
+    : scoringOf([{ folder: cell.folder, metrics }]).main.name;
   return scoreText(name, own(metrics, name));
 }
 
 /** @param seeds whose missing runs to list; undefined for those of all planned runs */
-async function gather(spec: Spec, { hub }: Hooks, seeds: readonly number[] | undefined): Promise<Compared> {
+async function gather(spec: Spec, { hub }: Hooks, seeds: readonly number[] | undefined): Promise<ComparisonResult> {
   const { output } = spec;
   const [runs, asked] = [await collectRuns(output), { ...requestedResults(spec), seeds }];
   const missing = await missingRuns(output, asked);

@@ -15,7 +15,7 @@ import { type AppliesWhen, allApplyWhen, both, type Given, option, pick } from "
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { encodeRows, type Task } from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
-import { evaluateRows, type Judgment, notesOf, noteWithoutLoss } from "../train/evaluation.js";
+import { type Evaluation, evaluateRows, notesOf, noteWithoutLoss } from "../train/evaluation.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
 import { call, defineCommand, type Hooks } from "./command.js";
 import { formatMetrics } from "./tables.js";
@@ -141,7 +141,7 @@ export const evaluate = (
 
 /** The results for each kind of metric. */
 interface Judged {
-  readonly judgments: readonly Judgment[];
+  readonly judgments: readonly Evaluation[];
   readonly rows: number;
 }
 
@@ -200,7 +200,7 @@ async function judgeRows(
   { examples, labels }: Pick<Dataset, "examples"> & { readonly labels: LabelMap | undefined },
   settings: EvaluateCall,
   { signal, hub }: Hooks,
-): Promise<Judgment> {
+): Promise<Evaluation> {
   const rows = await encodeRows(choice.task, examples, open.tokenizer, {
     labels,
     maxLength: lengthFor(settings, open),
@@ -221,7 +221,7 @@ async function judgeRows(
 }
 
 /** Measures rows with the same prompt as one row, because they are not independent. */
-function byPrompts(judgment: Judgment, { join }: Task, examples: Dataset["examples"]): Judgment {
+function byPrompts(judgment: Evaluation, { join }: Task, examples: Dataset["examples"]): Evaluation {
   const { metric, measured } = judgment;
   if (!join) return judgment;
   const groups = rowsByPrompt(examples as readonly LanguageExample[]);

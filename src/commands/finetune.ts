@@ -9,7 +9,7 @@ import { noteSettings, prepare } from "../run/prepare.js";
 import { checkpointToResume, ProvenanceSource } from "../run/provenance.js";
 import { inputsOf, type RunStart, startOf } from "../run/runInputs.js";
 import { TrainingRun } from "../run/trainingRun.js";
-import { watchedRun } from "../run/watchedRun.js";
+import { withDashboard } from "../run/withDashboard.js";
 import type { Given } from "../settings/option.js";
 import { call, defineCommand, type Hooks, runOf } from "./command.js";
 import { formatMetrics } from "./tables.js";
@@ -60,7 +60,7 @@ export async function finetuneRun(given: FinetuneSettings, hooks: Hooks): Promis
   const begin = await startOf(asked, hooks.hub);
   refuseUnused(asked.given, begin.config);
   const { waits = false, signal } = hooks;
-  const work = () => watchedRun(begin.config, hooks, (watched) => train(begin, watched));
+  const work = () => withDashboard(begin.config, hooks, (watched) => train(begin, watched));
   // Another process may finish the run while this one waits for it.
   return (
     finished(begin, hooks) ??

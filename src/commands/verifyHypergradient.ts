@@ -1,7 +1,7 @@
 /** `bidora verify-hypergradient`: the estimators of the hypergradient against the exact one. */
 import { UsageError } from "../common/errors.js";
 import { isTooCoarse, METHODS, refuseUnused, runFile, runOptions } from "../config/index.js";
-import { ownWeights, prepare, setupOf } from "../run/prepare.js";
+import { checkpointWeights, prepare, setupOf } from "../run/prepare.js";
 import { startOf } from "../run/runInputs.js";
 import { choice } from "../settings/kinds.js";
 import { type Given, omit, option } from "../settings/option.js";
@@ -59,7 +59,7 @@ export const verifyCommand = defineCommand({
     refuseUnused(config.given, config, ["xi", "hypergradientTerms"]);
     const prepared = await prepare(await startOf(config, hub), hub, precision);
     const comparison = await namingBadWeights(
-      () => ownWeights(prepared),
+      () => checkpointWeights(prepared),
       () => compareEstimators(setupOf(prepared), prepared.config, signal),
     );
     const dtype = precision ?? (prepared.config.dtype as "float32" | "bfloat16");

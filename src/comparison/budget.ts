@@ -10,7 +10,12 @@ export interface Budget {
 }
 
 /** The settings that say how long a run is. */
-export const LENGTHS = ["epochs", "maxSteps", "retrainEpochs", "retrainSteps"] as const satisfies readonly RunKey[];
+export const LENGTH_SETTINGS = [
+  "epochs",
+  "maxSteps",
+  "retrainEpochs",
+  "retrainSteps",
+] as const satisfies readonly RunKey[];
 
 export function readBudget(text: string): Budget {
   const [of, amount] = text.split("=") as [Budget["of"], string];
@@ -22,7 +27,7 @@ export function readBudget(text: string): Budget {
  * level too.
  * @param rows that are trained on
  */
-export function rowsOfStep(config: RunConfig, rows: number): StepCosts {
+export function rowsPerStep(config: RunConfig, rows: number): StepCosts {
   const { unrollSteps, gradientAccumulation, searchFraction, searchFolds } = config;
   const ofStep = (count: number) => gradientAccumulation * rowsOfBatch(config, count);
   const upper = searchFolds === undefined ? rows - Math.floor(searchFraction * rows) : rows / searchFolds;
@@ -33,13 +38,13 @@ function rowsOfBatch({ batchSize, dropLast }: RunConfig, rows: number): number {
   return dropLast ? batchSize : rows / batchesPerPass({ rows, batchSize, dropLast });
 }
 
-export const ONE_A_STEP: StepCosts = { train: 1, search: 1, retrain: 1 };
+export const ONE_PER_STEP: StepCosts = { train: 1, search: 1, retrain: 1 };
 
 /**
  * The length of a run that uses up the budget, a search as much as the retraining after it.
  * @throws UsageError for a budget that a step of each phase is more than
  */
-export function lengthWithin(
+export function lengthWithinBudget(
   { method }: Pick<RunConfig, "method">,
   { of, amount }: Budget,
   costs: StepCosts,

@@ -5,8 +5,8 @@ import { METHODS, type Method, type RunConfig, type RunSettings, resolveRun, run
 import type { StepCosts } from "../files/comparisonFolder.js";
 import { flagOf } from "../settings/option.js";
 import { withoutEffect } from "../settings/settings.js";
-import { LENGTHS, lengthWithin, ONE_A_STEP, rowsOfStep } from "./budget.js";
-import { distinctPoints, keyOf, pointName } from "./grid.js";
+import { LENGTH_SETTINGS, lengthWithinBudget, ONE_PER_STEP, rowsPerStep } from "./budget.js";
+import { distinctRuns, pointName, settingsKey } from "./grid.js";
 import { type Spec, type SpecTask, type Variant, variantNamed } from "./spec.js";
 
 /** One run of a comparison. */
@@ -30,8 +30,8 @@ export interface Pair {
 
 /** Every method on every task, in their order. @throws UsageError for settings that have no effect on any method, and for two that are one */
 export function pairsOf(spec: Spec): Pair[] {
-  refuseIdle(spec);
-  refuseSame(spec);
+  refuseUnusedSettings(spec);
+  refuseSameRuns(spec);
   return spec.tasks.flatMap((task) =>
     spec.variants.map((variant) => ({ task, variant, folder: join(spec.output, task.name, variant.name) })),
   );
@@ -44,15 +44,15 @@ export function pairsOf(spec: Spec): Pair[] {
 export async function gridCells(spec: Spec, pair: Pair, facts: RunFacts): Promise<Cell[]> {
   const [seed = 0] = spec.seeds;
   const cells = spec.grid.map(async (point) => {
-    const settings = { holdoutFraction: HOLDOUT, ...(await settingsOf(spec, pair, facts, point)), seed };
+    const settings = { holdoutFraction: HOLDOUT, ...(await runSettings(spec, pair, facts, point)), seed };
     return cell(pair, { seed, point, folder: join(pair.folder, "grid", pointName(point)), settings });
   });
-  return distinctPoints(await Promise.all(cells));
+  return distinctRuns(await Promise.all(cells));
 }
 
 /** The runs that count, one a seed. @param chosen what a grid found to be best */
 export async function finalCells(spec: Spec, pair: Pair, facts: RunFacts, chosen: RunSettings = {}): Promise<Cell[]> {
-  const settings = await settingsOf(spec, pair, facts, chosen);
+  const settings = await runSettings(spec, pair, facts, chosen);
   return spec.seeds.map((seed) =>
     cell(pair, { seed, point: undefined, folder: join(pair.folder, `seed-${seed}`), settings: { ...settings, seed } }),
   );
@@ -62,7 +62,7 @@ export async function finalCells(spec: Spec, pair: Pair, facts: RunFacts, chosen
  * Runs of a comparison's tasks that are in its folder and not asked for this time, as they would be asked for now: their figures are
  * summed up with the others'.
  */
-export async function cellsBeside(spec: Spec, places: readonly Place[], facts: RunFacts): Promise<Cell[]> {
+export async function otherFinishedCells(spec: Spec, places: readonly Place[], facts: RunFacts): Promise<Cell[]> {
   const isAsked = ({ method, seed }: Place) =>
     spec.seeds.includes(seed) && spec.variants.some(({ name }) => name === method);
   const cells = places.map(async (place) => {
@@ -105,13 +105,13 @@ const SAVES = 5;
  * All that is set of a run.
  * @param tried values of a grid, which are stronger than all else
  */
-export async function settingsOf(
+export async function runSettings(
   spec: Spec,
   { task, variant }: Pick<Pair, "task" | "variant">,
   facts: RunFacts,
   tried: RunSettings,
 ): Promise<RunSettings> {
-  const asked = askedOf(spec, task, variant, tried);
+  const asked = requestedSettings(spec, task, variant, tried);
   const threads = asked.threads ?? Math.max(1, Math.floor(availableParallelism() / spec.jobs));
   const held = { ...asked, threads, ...holdoutOf(spec, task, variant, asked) };
   const sized = { ...held, ...(await lengthOf(spec, held, facts)) };
@@ -119,7 +119,7 @@ export async function settingsOf(
 }
 
 /** What is said of a run, weaker words first, without what has no effect in it. */
-export function askedOf(spec: Spec, task: SpecTask, variant: Variant, tried: RunSettings = {}): RunSettings {
+export function requestedSettings(spec: Spec, task: SpecTask, variant: Variant, tried: RunSettings = {}): RunSettings {
   const { method } = variant;
   const said = {
     ...spec.common,
@@ -134,17 +134,22 @@ export function askedOf(spec: Spec, task: SpecTask, variant: Variant, tried: Run
 }
 
 /** The same, with the share of the rows that the run holds out. */
-export function heldOf(spec: Spec, task: SpecTask, variant: Variant, tried: RunSettings = {}): RunSettings {
-  const asked = askedOf(spec, task, variant, tried);
+export function settingsWithHoldout(
+  spec: Spec,
+  task: SpecTask,
+  variant: Variant,
+  tried: RunSettings = {},
+): RunSettings {
+  const asked = requestedSettings(spec, task, variant, tried);
   return { ...asked, ...holdoutOf(spec, task, variant, asked) };
 }
 
 /** Refuses two names for one run, of which a table would tell as of two competitors. @throws UsageError naming both */
-export function refuseSame(spec: Spec): void {
+export function refuseSameRuns(spec: Spec): void {
   for (const task of spec.tasks) {
     const named = new Map<string, string>();
     for (const variant of spec.variants) {
-      const run = keyOf(heldOf(spec, task, variant));
+      const run = settingsKey(settingsWithHoldout(spec, task, variant));
       const other = named.get(run);
       if (other !== undefined)
         throw new UsageError(
@@ -175,15 +180,15 @@ async function lengthOf({ budget }: Spec, asked: RunSettings, facts: RunFacts): 
   if (!budget) return {};
   const config = resolveRun(asked);
   const costs = {
-    steps: async () => ONE_A_STEP,
-    rows: async () => rowsOfStep(config, await facts.rowsOf(config)),
+    steps: async () => ONE_PER_STEP,
+    rows: async () => rowsPerStep(config, await facts.rowsOf(config)),
     seconds: () => facts.secondsOfStep(config),
   }[budget.of];
-  return { ...NO_LENGTH, ...lengthWithin(config, budget, await costs()) };
+  return { ...NO_LENGTH, ...lengthWithinBudget(config, budget, await costs()) };
 }
 
 /** A budget stands in for all other words for a length. */
-const NO_LENGTH: RunSettings = Object.fromEntries(LENGTHS.map((key) => [key, undefined]));
+const NO_LENGTH: RunSettings = Object.fromEntries(LENGTH_SETTINGS.map((key) => [key, undefined]));
 
 /** How often early stopping looks; and checkpoints, from which a killed run goes on. */
 async function watchingOf(
@@ -204,10 +209,10 @@ const keeping = (method: Method): RunSettings => (METHODS[method].adapter === un
  * A setting that changes nothing in any run was meant to.
  * @throws UsageError for one that goes for all methods, one of a method's own, or one of a grid
  */
-export function refuseIdle(spec: Spec): void {
-  const { mustAct, perMethod, grid, variants } = spec;
+export function refuseUnusedSettings(spec: Spec): void {
+  const { mustApply, perMethod, grid, variants } = spec;
   const all = runsOf(spec, variants);
-  refuse(mustAct, all, "of this comparison");
+  refuse(mustApply, all, "of this comparison");
   for (const [name, settings] of perMethod)
     refuse(
       settings,
@@ -253,7 +258,7 @@ function refuse(settings: RunSettings, runs: readonly RunConfig[], where: string
 /** The file may say how long runs are without a budget. */
 function refuseLengths({ budget, byFlag, grid }: Spec): void {
   if (!budget) return;
-  const idle = LENGTHS.find((key) => key in byFlag || grid.some((point) => key in point));
+  const idle = LENGTH_SETTINGS.find((key) => key in byFlag || grid.some((point) => key in point));
   if (idle !== undefined)
     throw new UsageError(`No effect beside --budget, which says how long runs are: ${flagOf(idle)}; leave it out.`);
 }

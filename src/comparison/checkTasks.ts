@@ -9,10 +9,10 @@ import { sha256OfFile } from "../files/checksums.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { architectureOf, designOf } from "../models/index.js";
-import { checkWatching } from "../run/prepare.js";
+import { checkEvaluationRows } from "../run/prepare.js";
 import { type RunData, readRunData } from "../run/runInputs.js";
 import { flagOf } from "../settings/option.js";
-import { heldOf } from "./cells.js";
+import { settingsWithHoldout } from "./cells.js";
 import type { KnownFacts } from "./runFacts.js";
 import type { Spec, SpecTask, Variant } from "./spec.js";
 
@@ -78,7 +78,7 @@ interface AskedRun {
 function runsOf(spec: Spec, task: SpecTask): AskedRun[] {
   const points = spec.grid.length > 0 ? spec.grid : [{}];
   return spec.variants.flatMap((variant) =>
-    points.map((point) => ({ variant, config: resolveRun(heldOf(spec, task, variant, point)) })),
+    points.map((point) => ({ variant, config: resolveRun(settingsWithHoldout(spec, task, variant, point)) })),
   );
 }
 
@@ -121,7 +121,7 @@ async function problemsOfAlike(
     const holdout = config.holdoutFraction === undefined ? undefined : splits.train;
     problems.push(
       ...(await caught(async () => {
-        checkWatching(watching, { validation: splits.validation, holdout });
+        checkEvaluationRows(watching, { validation: splits.validation, holdout });
         await facts.rowsOf(config);
         return [];
       })),
@@ -191,7 +191,9 @@ export async function designProblems(spec: Spec, task: SpecTask): Promise<Bidora
 
 /** Settings by which runs of one task, with whatever a grid tries, would be judged by unlike labels or tokens. */
 function unlikeJudged(spec: Spec, task: SpecTask): UsageError[] {
-  const runs = spec.variants.flatMap((variant) => pointsOf(spec).map((point) => heldOf(spec, task, variant, point)));
+  const runs = spec.variants.flatMap((variant) =>
+    pointsOf(spec).map((point) => settingsWithHoldout(spec, task, variant, point)),
+  );
   const isOfTokens = runs.some((run) => run.task !== undefined && taskOf(run.task).task.takesTrainOn === true);
   const judgedBy: readonly RunKey[] = ["labelColumn", ...(isOfTokens ? (["maxLength", "trainOn"] as const) : [])];
   return judgedBy.flatMap((key) => {
@@ -210,7 +212,7 @@ const pointsOf = ({ grid }: Spec): readonly RunSettings[] => (grid.length > 0 ? 
 function stoppedBySeen(spec: Spec, task: SpecTask): string[] {
   const points = pointsOf(spec);
   const stops = spec.variants.filter((variant) =>
-    points.some((point) => stopsByValidation(heldOf(spec, task, variant, point))),
+    points.some((point) => stopsByValidation(settingsWithHoldout(spec, task, variant, point))),
   );
   return stops.map(({ name }) => name);
 }

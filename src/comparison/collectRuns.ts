@@ -57,7 +57,7 @@ function spentIn(events: readonly RunEvent[], folder: string): Spent {
     steps: steps.length,
     rows: steps.reduce((sum, step) => sum + step.rows, 0),
     scored: { ...start.rows, stopsByValidation: stopsByValidation(start.settings) },
-    evaluations: looksIn(events),
+    evaluations: evaluationsIn(events),
   };
 }
 
@@ -65,7 +65,7 @@ function spentIn(events: readonly RunEvent[], folder: string): Spent {
  * What the model that a run leaves scored on the way: of a search with a retraining after it no look counts, for its directions are
  * thrown away. What was spent by then is counted from the run's first step all the same.
  */
-export function looksIn(events: readonly RunEvent[]): Spent["evaluations"] {
+export function evaluationsIn(events: readonly RunEvent[]): Spent["evaluations"] {
   const seconds = secondsAtEvents(events);
   const last = events.findLast((event) => event.event === "step")?.phase;
   return events.flatMap((event, i) =>
@@ -76,7 +76,7 @@ export function looksIn(events: readonly RunEvent[]): Spent["evaluations"] {
 }
 
 /** How a run stands that has no results. */
-type Standing = Pick<UnfinishedRun, "state"> | ({ readonly state: "failed" } & Omit<FailedRun, keyof Place>);
+type RunState = Pick<UnfinishedRun, "state"> | ({ readonly state: "failed" } & Omit<FailedRun, keyof Place>);
 
 type Place = Pick<FailedRun, "task" | "method" | "seed">;
 
@@ -95,7 +95,7 @@ export async function missingRuns(output: string, asked: RequestedResults): Prom
   const [failed, unfinished]: [FailedRun[], UnfinishedRun[]] = [[], []];
   for (const { folder, ...place } of [...begun, ...planned]) {
     if (isFinished(folder)) continue;
-    const standing = await standingOf(output, folder, failures);
+    const standing = await runStateOf(output, folder, failures);
     if (standing.state === "failed") {
       const { state: _state, ...why } = standing;
       failed.push({ ...place, ...why });
@@ -105,7 +105,7 @@ export async function missingRuns(output: string, asked: RequestedResults): Prom
 }
 
 /** How a run without results stands: by who writes it, by its log, and by what the comparison saw of its process. */
-export async function standingOf(output: string, folder: string, failures = readFailures(output)): Promise<Standing> {
+export async function runStateOf(output: string, folder: string, failures = readFailures(output)): Promise<RunState> {
   if (writerOf(folder)) return { state: "running" };
   const events = await eventsIn(folder);
   const known = own(failures, relative(output, folder));

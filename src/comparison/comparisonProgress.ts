@@ -2,7 +2,7 @@ import { BidoraError } from "../common/errors.js";
 import { formatNumber, formatSeconds } from "../common/format.js";
 import type { RunEvent } from "../files/events.js";
 import type { Cell } from "./cells.js";
-import type { Ended } from "./jobs.js";
+import type { EndedRun } from "./jobs.js";
 
 /** Tells how far a comparison has come: a line for each run that ends, with the time that is left by what runs have taken so far. */
 export class ComparisonProgress {
@@ -25,12 +25,12 @@ export class ComparisonProgress {
     if (event.event === "step" && seen) seen.steps = event.step;
   }
 
-  end({ cell, status, message }: Ended, score: string | undefined): void {
+  end({ cell, status, message }: EndedRun, score: string | undefined): void {
     if (status === "stopped") return;
     this.#ended++;
     this.#seen.delete(cell);
     const what = status === "failed" ? `failed: ${message}` : (score ?? "done");
-    this.note(`${this.#ended}/${this.cells.length} ${nameOf(cell)}: ${what}${this.#left()}`);
+    this.note(`${this.#ended}/${this.cells.length} ${cellName(cell)}: ${what}${this.#left()}`);
   }
 
   /** By the share of runs that are done, those that run counted in part. */
@@ -44,7 +44,7 @@ export class ComparisonProgress {
 }
 
 /** A run in words. */
-export const nameOf = ({ task, variant, seed, point }: Cell): string =>
+export const cellName = ({ task, variant, seed, point }: Cell): string =>
   [task, variant.name, point ? Object.entries(point).map(([key, value]) => `${key}=${String(value)}`) : `seed ${seed}`]
     .flat()
     .join(" ");
@@ -57,19 +57,19 @@ export const scoreText = (name: string, value: number | undefined): string | und
 const NAMED = 3;
 
 /** What is said at the end of a comparison of which some runs failed or were stopped: why the first did, and which others. */
-export function failure(failed: readonly Ended[], all: number): BidoraError {
-  const [{ cell, message }, ...others] = failed as [Ended, ...Ended[]];
+export function runsFailed(failed: readonly EndedRun[], all: number): BidoraError {
+  const [{ cell, message }, ...others] = failed as [EndedRun, ...EndedRun[]];
   const why = message?.replace(/^bidora: /, "");
   const what = failed.every(({ status }) => status === "stopped") ? "were stopped" : "failed";
   return new BidoraError(
     "COMPARISON",
-    `${failed.length} of ${all} runs ${what}; ${failed.length < all ? "the others are kept, and " : ""}the same command goes on with what is missing. ${nameOf(cell)}: ${why}${alsoFailed(others)}`,
+    `${failed.length} of ${all} runs ${what}; ${failed.length < all ? "the others are kept, and " : ""}the same command goes on with what is missing. ${cellName(cell)}: ${why}${alsoFailed(others)}`,
   );
 }
 
-function alsoFailed(others: readonly Ended[]): string {
+function alsoFailed(others: readonly EndedRun[]): string {
   if (others.length === 0) return "";
-  const named = others.slice(0, NAMED).map(({ cell }) => nameOf(cell));
+  const named = others.slice(0, NAMED).map(({ cell }) => cellName(cell));
   const more = others.length - named.length;
   return ` So did ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`;
 }

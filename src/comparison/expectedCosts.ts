@@ -5,7 +5,7 @@ import type { HubOptions } from "../io/hub/options.js";
 import { estimateRun } from "../run/estimates/estimateRun.js";
 import { type Column, plain, type Table, terminalTable } from "../statistics/renderTable.js";
 import type { Cell } from "./cells.js";
-import { nowhere } from "./runFacts.js";
+import { unusedOutput } from "./runFacts.js";
 
 /** What the runs of a method on a task would take, each of them. */
 export interface ExpectedCost {
@@ -54,7 +54,7 @@ export async function expectedCosts(
   const pairs: ExpectedCost[] = [];
   for (const own of groups.values()) {
     const [{ task, variant, settings, point }] = own as [Cell];
-    const found = await estimateRun(resolveRun({ ...settings, output: nowhere() }), {
+    const found = await estimateRun(resolveRun({ ...settings, output: unusedOutput() }), {
       ...(hooks.hub && { hub: hooks.hub }),
       ...(hooks.signal && { signal: hooks.signal }),
     });
@@ -75,7 +75,7 @@ export async function expectedCosts(
   const largest = stages.map((stage) => sum(largestFirst(stage).slice(0, jobs)));
   return {
     pairs,
-    seconds: sum(stages.map((stage) => secondsOfAll(stage, jobs))),
+    seconds: sum(stages.map((stage) => secondsWithJobs(stage, jobs))),
     peakMemoryBytes: Math.max(...largest),
   };
 }
@@ -84,7 +84,7 @@ const largestFirst = (pairs: readonly ExpectedCost[]): number[] =>
   pairs.flatMap(({ runs, peakMemoryBytes }) => Array<number>(runs).fill(peakMemoryBytes)).sort((a, b) => b - a);
 
 /** What runs take of which so many are done at once, in their order: the next one begins when one ends. */
-export function secondsOfAll(pairs: readonly Pick<ExpectedCost, "runs" | "seconds">[], jobs: number): number {
+export function secondsWithJobs(pairs: readonly Pick<ExpectedCost, "runs" | "seconds">[], jobs: number): number {
   const busy = Array<number>(jobs).fill(0);
   for (const seconds of pairs.flatMap(({ runs, seconds }) => Array<number>(runs).fill(seconds)))
     busy[busy.indexOf(Math.min(...busy))]! += seconds;

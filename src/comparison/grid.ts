@@ -77,14 +77,14 @@ export const pointName = (point: RunSettings): string =>
     .replaceAll(/[^\w=,.+-]/g, (sign) => (sign === "/" ? "_" : `%${sign.codePointAt(0)?.toString(16)}`));
 
 /** The same for settings that are the same, in whatever order they stand. */
-export const keyOf = (settings: RunSettings): string =>
+export const settingsKey = (settings: RunSettings): string =>
   JSON.stringify(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** Of cells that are the same run one, the first. */
-export function distinctPoints<Of extends { readonly settings: RunSettings }>(cells: readonly Of[]): Of[] {
+export function distinctRuns<Of extends { readonly settings: RunSettings }>(cells: readonly Of[]): Of[] {
   const seen = new Set<string>();
   return cells.filter(({ settings }) => {
-    const run = keyOf(settings);
+    const run = settingsKey(settings);
     return !seen.has(run) && seen.add(run);
   });
 }

@@ -17,7 +17,7 @@ export const commandOf = ({ settings, folder }: Cell): string[] => [
 ];
 
 /** How a run's process ended. */
-export interface Ended {
+export interface EndedRun {
   readonly cell: Cell;
   readonly status: "done" | "stopped" | "failed";
   /** Of a run that failed, its last words; of a stopped one that it was. */
@@ -40,13 +40,13 @@ export interface JobHooks {
   /** Told what runs tell, and when they end. */
   readonly onBegin: (cell: Cell, controls: JobControls) => void;
   readonly onEvent: (cell: Cell, event: RunEvent) => void;
-  readonly onEnd: (ended: Ended) => void;
+  readonly onEnd: (ended: EndedRun) => void;
 }
 
 /** Does the runs of cells, so many at once, each in a process of its own, in their order. */
-export async function runCells(cells: readonly Cell[], jobs: number, hooks: JobHooks): Promise<Ended[]> {
+export async function runCells(cells: readonly Cell[], jobs: number, hooks: JobHooks): Promise<EndedRun[]> {
   const waiting = [...cells];
-  const ended: Ended[] = [];
+  const ended: EndedRun[] = [];
   const work = async () => {
     for (let next = waiting.shift(); next && !hooks.signal.aborted; next = waiting.shift()) {
       const end = await runCell(next, hooks);
@@ -58,7 +58,7 @@ export async function runCells(cells: readonly Cell[], jobs: number, hooks: JobH
   return ended;
 }
 
-async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Promise<Ended> {
+async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Promise<EndedRun> {
   const [program, ...words] = [...ownCommand, ...commandOf(cell), "--json", "--quiet"];
   const child = spawnWithLifeline(program as string, words);
   let isStopped = false;
@@ -130,7 +130,7 @@ function quoted(word: string): string {
 }
 
 /** Records why a run failed, as its process said. */
-export function keepFailure(output: string, { cell, message, error }: Ended): void {
+export function saveFailure(output: string, { cell, message, error }: EndedRun): void {
   const words = error?.message ?? message?.replace(/^bidora: /, "") ?? "its process ended without a message";
   const { code, step } = error ?? {};
   recordFailure(output, cell.folder, {

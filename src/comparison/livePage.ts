@@ -3,12 +3,12 @@ import { withLogs } from "../files/comparisonFolder.js";
 import type { RunEvent } from "../files/events.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { type LivePart, renderComparison, renderWaiting } from "../report/index.js";
-import { portOf } from "../run/watchedRun.js";
+import { portOf } from "../run/withDashboard.js";
 import { significance } from "../statistics/significance.js";
 import type { Cell } from "./cells.js";
 import { collectRuns, missingRuns } from "./collectRuns.js";
-import type { Ended, JobControls } from "./jobs.js";
-import { gathered } from "./results.js";
+import type { EndedRun, JobControls } from "./jobs.js";
+import { summarizeRuns } from "./results.js";
 import { type RequestedResults, requestedResults, type Spec } from "./spec.js";
 
 /** What a comparison's runs tell, to a page that shows them live. */
@@ -16,7 +16,7 @@ export interface ComparisonWatch {
   expect(cells: readonly Cell[], state: "waiting" | "done"): void;
   begin(cell: Cell, controls: JobControls): void;
   event(cell: Cell, event: RunEvent): void;
-  end(ended: Ended, score: string | undefined): void;
+  end(ended: EndedRun, score: string | undefined): void;
 }
 
 /**
@@ -24,7 +24,7 @@ export interface ComparisonWatch {
  * @param body gets a signal that the page aborts too, and what is to be told
  * @throws BidoraError `DASHBOARD` for a port that can't be had
  */
-export async function watched<T>(
+export async function withDashboard<T>(
   spec: Spec,
   hooks: { readonly signal?: AbortSignal; readonly hub?: HubOptions },
   dashboard: true | number,
@@ -69,7 +69,7 @@ export async function comparisonPage(
   if (runs.length === 0) return renderWaiting(output, live);
   // Of those that go on, the page tells by itself.
   const { failed } = await missingRuns(output, asked);
-  const comparison = gathered(runs, asked, { failed, unfinished: [] });
+  const comparison = summarizeRuns(runs, asked, { failed, unfinished: [] });
   const found = { ...comparison, tests: significance(comparison), conditions: { ...asked.conditions } };
   return renderComparison(await withLogs(output, found), live);
 }

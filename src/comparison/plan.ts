@@ -28,8 +28,8 @@ export function checkComparisonFolder(folder: string): void {
  * Keeps what cells are asked for with, once they are found good.
  * @throws BidoraError `COMPARISON` as `checkBegun`
  */
-export async function keepPlan(folder: string, cells: readonly Cell[]): Promise<void> {
-  const planned = { ...readPlan(folder), ...(await checkBegun(folder, cells)) };
+export async function savePlan(folder: string, cells: readonly Cell[]): Promise<void> {
+  const planned = { ...readPlan(folder), ...(await checkStarted(folder, cells)) };
   writePlan(folder, planned);
 }
 
@@ -40,7 +40,7 @@ export async function keepPlan(folder: string, cells: readonly Cell[]): Promise<
  * @returns what the cells are asked for with
  * @throws BidoraError `COMPARISON` naming the run and what differs
  */
-export async function checkBegun(
+export async function checkStarted(
   folder: string,
   cells: readonly Cell[],
   tried: readonly string[] = [],
@@ -65,7 +65,7 @@ export async function checkBegun(
  * of what was.
  * @throws BidoraError `COMPARISON` naming the run and what differs
  */
-export function refuseStrange(folder: string, runs: readonly Pick<Cell, "folder">[]): void {
+export function refuseForeignRuns(folder: string, runs: readonly Pick<Cell, "folder">[]): void {
   if (!existsSync(join(folder, PLAN))) return;
   const known = readPlan(folder);
   for (const run of runs)

@@ -23,12 +23,12 @@ import { significance } from "../statistics/significance.js";
 import { significanceTable } from "../statistics/significanceTable.js";
 import { summary } from "../statistics/summary.js";
 import type { CollectedRun } from "./collectRuns.js";
-import { judgedRuns, rowTests } from "./rowTests.js";
-import { judgingOf } from "./scoring.js";
+import { readRunPredictions, rowTests } from "./rowTests.js";
+import { scoringOf } from "./scoring.js";
 import { type RequestedResults, variantNamed } from "./spec.js";
 
 /** What a comparison found. */
-export interface Compared {
+export interface ComparisonResult {
   readonly kind: "compared";
   readonly result: ComparisonFile;
   /** Its tables for the terminal. */
@@ -49,7 +49,7 @@ export async function writeComparison(
   missing: MissingRuns,
   options: WriteOptions,
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
-  const comparison = gathered(runs, options, missing);
+  const comparison = summarizeRuns(runs, options, missing);
   const { tasks, methods, reached } = comparison;
   const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options.note))];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
@@ -86,14 +86,14 @@ async function allRowTests(
   for (const { name } of comparison.tasks) {
     const methods = methodsWithoutFailure(comparison, new Set([name]));
     const own = runs.filter(({ task }) => task === name) as [CollectedRun, ...CollectedRun[]];
-    const judging = judgingOf(own);
-    tests.push(...rowTests(name, methods, await judgedRuns(own, judging), judging, note));
+    const judging = scoringOf(own);
+    tests.push(...rowTests(name, methods, await readRunPredictions(own, judging), judging, note));
   }
   return tests;
 }
 
 /** Runs as a comparison, with those that have no results, and what they had spent when they first had a score that was named. */
-export function gathered(
+export function summarizeRuns(
   runs: readonly CollectedRun[],
   asked: RequestedResults,
   missing: MissingRuns = { failed: [], unfinished: [] },
@@ -119,7 +119,7 @@ function tasksOf(runs: readonly CollectedRun[], { tasks, titles = {} }: Requeste
 
 /** A task with its metrics, and the rows that they are of. */
 function taskOf(name: string, runs: readonly [CollectedRun, ...CollectedRun[]]): ComparedTask {
-  const { main, others, split, beside } = judgingOf(runs);
+  const { main, others, split, beside } = scoringOf(runs);
   const rowsOf = (split: ScoredRows["split"]): ScoredRows => {
     const count = runs.find(({ scored }) => scored[split] !== undefined)?.scored[split];
     return { split, ...(count !== undefined && { count }) };

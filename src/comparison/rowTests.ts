@@ -11,7 +11,7 @@ import { withHolm } from "../statistics/holm.js";
 import { differenceOf, type Resampled, resampled, resamplesFor } from "../statistics/pairedBootstrap.js";
 import { mean } from "../statistics/summary.js";
 import type { CollectedRun } from "./collectRuns.js";
-import type { Judging } from "./scoring.js";
+import type { Scoring } from "./scoring.js";
 
 /**
  * The paired bootstrap of every two methods on one task, over the rows that all their runs have judged: a row is drawn with what
@@ -23,8 +23,8 @@ import type { Judging } from "./scoring.js";
 export function rowTests(
   task: string,
   methods: readonly string[],
-  runs: readonly JudgedRun[],
-  judging: Judging,
+  runs: readonly RunPredictions[],
+  judging: Scoring,
   note: (line: string) => void = () => {},
 ): BootstrapTest[] {
   const { main } = judging;
@@ -82,7 +82,7 @@ interface Side extends MeasuredRows {
 }
 
 /** Nothing where fewer than two rows have been judged. */
-function sideOf({ run, rows }: JudgedRun, { metric, main }: Judging): Side | undefined {
+function sideOf({ run, rows }: RunPredictions, { metric, main }: Scoring): Side | undefined {
   if (rows.length < 2) return undefined;
   const measured = rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1));
   const { method, seed } = run;
@@ -145,7 +145,7 @@ function slowNote(task: string, resamples: number, note: (line: string) => void)
 }
 
 /** A run with what it said of each row that it is judged by: of none where it had no such rows. */
-export interface JudgedRun {
+export interface RunPredictions {
   readonly run: CollectedRun;
   readonly rows: readonly JudgedRow[];
 }
@@ -154,18 +154,21 @@ export interface JudgedRun {
  * What the runs of one task said of its rows, which must be the same ones in all of them: scores on others can't be compared.
  * @throws BidoraError `COMPARISON` naming two runs that were judged by different rows, or one whose rows are gone
  */
-export async function judgedRuns(runs: readonly CollectedRun[], { main, split }: Judging): Promise<JudgedRun[]> {
-  const judged: JudgedRun[] = [];
+export async function readRunPredictions(
+  runs: readonly CollectedRun[],
+  { main, split }: Scoring,
+): Promise<RunPredictions[]> {
+  const judged: RunPredictions[] = [];
   for (const run of runs) {
     const isJudged = own(run.metrics, main.name) !== undefined;
     judged.push({ run, rows: isJudged ? await rowsIn(run.folder, split) : [] });
   }
   const [first, ...others] = judged;
-  for (const other of others) refuseOthers(first as JudgedRun, other);
+  for (const other of others) refuseOthers(first as RunPredictions, other);
   return judged;
 }
 
-async function rowsIn(folder: string, split: Judging["split"]): Promise<readonly JudgedRow[]> {
+async function rowsIn(folder: string, split: Scoring["split"]): Promise<readonly JudgedRow[]> {
   const found = await readPredictions(folder, split);
   if (found && found.broken === 0) return found.rows;
   const why = found ? `has lines that can't be read (${found.broken})` : "is gone";
@@ -175,7 +178,7 @@ async function rowsIn(folder: string, split: Judging["split"]): Promise<readonly
   );
 }
 
-function refuseOthers({ run: one, rows: ours }: JudgedRun, { run: other, rows: theirs }: JudgedRun): void {
+function refuseOthers({ run: one, rows: ours }: RunPredictions, { run: other, rows: theirs }: RunPredictions): void {
   const place = ours.findIndex((row, i) => identityOf(row) !== identityOf(theirs[i]));
   if (place === -1 && ours.length === theirs.length) return;
   const what = ours.length === theirs.length ? `row ${place + 1} is another` : `${ours.length} and ${theirs.length}`;

@@ -61,7 +61,7 @@ async function countRows(config: RunConfig): Promise<number> {
 }
 
 /** Where an estimate is told to go, which leaves nothing: a folder of runs that are there would be refused. */
-export const nowhere = (): string => join(tmpdir(), `bidora-nowhere-${process.pid}`);
+export const unusedOutput = (): string => join(tmpdir(), `bidora-nowhere-${process.pid}`);
 
 /** So many steps are said to be wanted where some are tried. */
 const TRIED = 50;
@@ -70,7 +70,7 @@ async function measured({ method, given }: RunConfig): Promise<StepCosts> {
   // What is looked at on the way, and when it ends, makes no other step of it.
   const { epochs: _epochs, retrainEpochs: _retrain, evalEvery: _often, earlyStopping: _patience, ...rest } = given;
   const typical = async (length: object) =>
-    (await estimateRun(resolveRun({ ...rest, ...length, output: nowhere() }))).secondsPerStep;
+    (await estimateRun(resolveRun({ ...rest, ...length, output: unusedOutput() }))).secondsPerStep;
   if (!METHODS[method].isBilevel) {
     const train = await typical({ maxSteps: TRIED });
     return { train, search: train, retrain: train };

@@ -15,7 +15,7 @@ import { goalOf, NAMED_VALUES, textScorer } from "../tasks/index.js";
 import type { CollectedRun } from "./collectRuns.js";
 
 /** How the rows of a task's runs are judged. */
-export interface Judging {
+export interface Scoring {
   readonly main: ComparedMetric;
   readonly others: readonly ComparedMetric[];
   /** What its metrics are computed from, row by row. */
@@ -33,7 +33,7 @@ type Scored = Pick<CollectedRun, "folder" | "metrics">;
  * How the rows of one task's runs are judged: by the task, on the test rows where they are there, else on the validation rows.
  * @throws BidoraError `COMPARISON` where some runs have scores of test rows and others of validation rows alone
  */
-export function judgingOf(runs: readonly [Scored, ...Scored[]]): Judging {
+export function scoringOf(runs: readonly [Scored, ...Scored[]]): Scoring {
   const { isOfTexts, byRows } = scorersOf(runs[0].folder);
   const scorer = isOfTexts ? textScorer : byRows;
   const split = judgedRowsOf(runs, scorer.main);
@@ -50,14 +50,14 @@ export function judgingOf(runs: readonly [Scored, ...Scored[]]): Judging {
     others: names.filter((name) => name !== scorer.main && name !== "loss").map(named),
     metric: (scorer.main === "loss"
       ? lossOf(byRows.metric as Metric<unknown, object, PredictedTokens>)
-      : scorer.metric) as Judging["metric"],
+      : scorer.metric) as Scoring["metric"],
     split,
     beside: split === "test" && all.has(scorer.main) ? [{ ...main, name: scorer.main }] : [],
   };
 }
 
 /** The rows that all runs of a task are judged by: a score of some rows can't be compared with one of others. */
-function judgedRowsOf(runs: readonly Scored[], main: string): Judging["split"] {
+function judgedRowsOf(runs: readonly Scored[], main: string): Scoring["split"] {
   const has = (name: string) => runs.filter(({ metrics }) => own(metrics, name) !== undefined);
   const [tested, validated] = [has(metricName(main, "test")), has(main)];
   if (validated.length === 0) return "test";
@@ -75,7 +75,7 @@ const lossOf = ({ measure }: Metric<unknown, object, PredictedTokens>): Metric<u
   overSums({ loss: LESS_IS_BETTER }, measure, () => tokenSums((loss) => ({ loss })));
 
 /** What the rows that a run held out are judged by: no texts are written for them. */
-export function watchedOf(folder: string): ComparedMetric {
+export function watchedMetric(folder: string): ComparedMetric {
   const { main, metric } = scorersOf(folder).byRows;
   return { name: main, goal: goalOf(main, metric) };
 }

@@ -26,7 +26,7 @@ export interface Spec {
   /** What goes for all runs. */
   readonly common: RunSettings;
   /** Settings that must have an effect somewhere: a file's may be for methods that were not asked for this time. */
-  readonly mustAct: RunSettings;
+  readonly mustApply: RunSettings;
   /** What goes for the runs of a variant, or of all variants of a method. */
   readonly perMethod: ReadonlyMap<string, RunSettings>;
   readonly grid: readonly RunSettings[];
@@ -59,7 +59,7 @@ export function readSpec(flags: CompareSettings, file: string | undefined): Spec
     tasks: selected(ofTasks, wanted),
     byFlag,
     common,
-    mustAct: given.methods ? byFlag : Object.assign({}, common, ...ofTasks.map((task) => task.settings)),
+    mustApply: given.methods ? byFlag : Object.assign({}, common, ...ofTasks.map((task) => task.settings)),
     perMethod: perMethodOf(settings.perMethod ?? {}, byFlag),
     grid: gridPoints(grid),
     budget: budget === undefined ? undefined : readBudget(budget),

@@ -20,7 +20,7 @@ import type { Split } from "../datasets/dataset.js";
 import { namedDatasets } from "../datasets/index.js";
 import { isNamedFolder, readLabeled } from "../datasets/splits.js";
 import { textScorer } from "../tasks/index.js";
-import type { Judgment } from "../train/evaluation.js";
+import type { Evaluation } from "../train/evaluation.js";
 
 /** Predictions, and the rows that they are for. */
 interface PredictionFile {
@@ -37,7 +37,7 @@ interface PredictionFile {
 export async function judgePredictions(
   settings: PredictionFile,
   choice: TaskChoice | undefined,
-): Promise<{ readonly judgments: readonly Judgment[]; readonly rows: number }> {
+): Promise<{ readonly judgments: readonly Evaluation[]; readonly rows: number }> {
   if (!choice) throw new UsageError("--task is missing: it says how --predictions are judged.");
   const { rows: lines } = await loadTable(settings.predictions);
   const written = lines.map(({ values, line }) => ({ values, at: { file: settings.predictions, line } }));
@@ -51,14 +51,14 @@ interface Written {
   readonly at: Example["at"];
 }
 
-type Judge = (settings: PredictionFile, choice: TaskChoice, written: readonly Written[]) => Promise<Judgment>;
+type Judge = (settings: PredictionFile, choice: TaskChoice, written: readonly Written[]) => Promise<Evaluation>;
 
 const judgeTexts: Judge = async (settings, choice, written) => {
   const known = await referencesOf(settings, choice, written.length);
   const texts = readPredictions<{ text: string }>(settings, choice, written, known.length, "texts to compare with");
   const { metric } = textScorer;
   const measured = known.map(({ references }, i) => metric.measure(references, texts[i] as { text: string }, i + 1));
-  return { metrics: metric.result(measured), metric: metric as Judgment["metric"], measured };
+  return { metrics: metric.result(measured), metric: metric as Evaluation["metric"], measured };
 };
 
 /** The references of each prompt of a data set, or of each row of a file; of each prompt if there are as many texts as prompts. */

@@ -60,7 +60,7 @@ function useOf({ config, choice, labels, maxLength }: Prepared): AdapterMetadata
 }
 
 /** Writes what goes with the result: the tokenizer's files, and a model card. */
-export function writeBeside(folder: string, prepared: Prepared, metrics: Metrics): void {
+export function writeTokenizerAndCard(folder: string, prepared: Prepared, metrics: Metrics): void {
   const { config, adapted, labels, choice, rows, tokenizer } = prepared;
   copyFiles(tokenizer.files(), prepared.folder, folder);
   const card = renderModelCard({

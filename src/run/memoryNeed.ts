@@ -92,7 +92,7 @@ function layerOf(path: string): number | undefined {
 function largestBatch(rows: readonly EncodedRow[], settings: MemorySettings): number {
   const stream = new BatchStream(rows, settings);
   let [most, left] = [0, Math.min(BATCHES, stream.batchesPerPass)];
-  for (const batch of stream.ahead()) {
+  for (const batch of stream.upcoming()) {
     most = Math.max(
       most,
       batch.reduce((sum, { inputIds }) => sum + inputIds.length, 0),
@@ -103,7 +103,7 @@ function largestBatch(rows: readonly EncodedRow[], settings: MemorySettings): nu
 }
 
 /** What of the settings makes a run take less, as flags: the least change that fits first. Undefined where none does. */
-export function whatFits(need: MemoryNeed, config: RunConfig, available: number): string | undefined {
+export function settingsThatFit(need: MemoryNeed, config: RunConfig, available: number): string | undefined {
   const fits = (change: Partial<MemorySettings>) => need.with(change) <= available;
   const smaller = smallerBatches(config);
   const checkpointing = config.gradientCheckpointing ? [] : [{ gradientCheckpointing: true }];

@@ -37,7 +37,7 @@ import type { PhasePlan } from "../train/loop.js";
 import { ReplayableMasks } from "../train/masks.js";
 import { planPhases, type TrainingSetup } from "../train/plans.js";
 import { type Snapshot, takeSnapshot } from "../train/trainedTensors.js";
-import { MemoryNeed, whatFits } from "./memoryNeed.js";
+import { MemoryNeed, settingsThatFit } from "./memoryNeed.js";
 import { type RunStart, readRunData } from "./runInputs.js";
 
 /** Everything that a run needs, loaded and checked. */
@@ -65,7 +65,7 @@ export interface Prepared {
 }
 
 /** The checkpoint's weights, those that are trained as they were at the start. */
-export function ownWeights({ folder, loaded, adapted, start }: Prepared): OwnWeights {
+export function checkpointWeights({ folder, loaded, adapted, start }: Prepared): OwnWeights {
   const starts = new Map(adapted.trained.map(({ parameter, name }) => [parameter, start.get(name)]));
   const weights = Array.from(loaded.model.baseParameters(), ([path, parameter]) => {
     const before = starts.get(parameter);
@@ -88,7 +88,7 @@ export async function prepare(
   const read = await readRunData({ config, saved, adapterFolder, task }, hub);
   const { folder, choice, own, splits, tokenizer, labels, model, maxLength } = read;
   if (choice.texts) requireTextScores();
-  checkWatching(config, splits);
+  checkEvaluationRows(config, splits);
   const names = outputNames(choice.task, labels);
   const generator = new Generator(config.seed);
   const dtype = precision ?? computeDtype(config.dtype);
@@ -131,7 +131,7 @@ export async function prepare(
 }
 
 /** @throws UsageError where there are no rows to watch while training */
-export function checkWatching(
+export function checkEvaluationRows(
   { evalEvery, earlyStopping }: Pick<RunConfig, "evalEvery" | "earlyStopping">,
   { validation, holdout }: Pick<Splits, "validation" | "holdout">,
 ): void {
@@ -191,7 +191,7 @@ function rowsOf({ train, validation, test }: Splits): RowCounts {
 function noteNeed(need: MemoryNeed, config: RunConfig, available: number, hub: HubOptions | undefined): void {
   const bytes = need.with();
   if (bytes <= available) return;
-  const fitting = whatFits(need, config, available);
+  const fitting = settingsThatFit(need, config, available);
   const advice =
     fitting === undefined ? "take a smaller model, or fewer trained parameters" : `what fits is ${fitting}`;
   hub?.onNote?.(

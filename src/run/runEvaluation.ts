@@ -9,14 +9,14 @@ import { evaluateTexts } from "../train/textEvaluation.js";
 import type { Prepared } from "./prepare.js";
 
 /** Rows that a run judges its model by. */
-export type JudgedSplit = "validation" | "test" | "holdout";
+export type EvaluatedSplit = "validation" | "test" | "holdout";
 
 /** A judged row whose text is not spelled out yet. */
 type Unspelled = Omit<JudgedRow, "text"> & { readonly inputIds: readonly number[] };
 
 /** Judges a run's model as it is when it is asked, and remembers what it said of each row. */
 export class RunEvaluation {
-  readonly #judged = new Map<JudgedSplit, readonly (Unspelled | JudgedRow)[]>();
+  readonly #judged = new Map<EvaluatedSplit, readonly (Unspelled | JudgedRow)[]>();
 
   readonly #noted = new Set<string>();
 
@@ -26,7 +26,7 @@ export class RunEvaluation {
   ) {}
 
   /** The task's metrics. */
-  async rows(split: JudgedSplit, signal?: AbortSignal): Promise<Metrics> {
+  async rows(split: EvaluatedSplit, signal?: AbortSignal): Promise<Metrics> {
     const { config, choice, labels, positive, loaded, data } = this.prepared;
     const { task, metrics } = choice;
     const options = { task, labels, batchSize: config.batchSize, metrics, positive, signal };

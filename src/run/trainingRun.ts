@@ -17,8 +17,8 @@ import { inOrder, type RunHandle, type RunObserver, type Untimed } from "../trai
 import { checkpointBytes, DiskReserve, LatestState, rescue, withNote } from "../train/rescue.js";
 import { type FoundCheckpoint, resumePoint } from "../train/resume.js";
 import { checkFinite } from "../train/trainedTensors.js";
-import { parameterCounts, writeBeside, writeTrained } from "./artifacts.js";
-import { ownWeights, type Prepared, plansOf } from "./prepare.js";
+import { parameterCounts, writeTokenizerAndCard, writeTrained } from "./artifacts.js";
+import { checkpointWeights, type Prepared, plansOf } from "./prepare.js";
 import type { ProvenanceSource } from "./provenance.js";
 import { RunEvaluation } from "./runEvaluation.js";
 import { earlyStoppingOf, runObservers } from "./runObservers.js";
@@ -40,7 +40,7 @@ export interface TrainingRunOptions {
 /** One run in its folder: the loop, what is left at its end, and what becomes of one that fails or is ended. */
 export class TrainingRun {
   readonly #began = performance.now();
-  readonly #memory = new RunMemory();
+  readonly #memory = new RunProgress();
   readonly #observers: readonly RunObserver[];
   readonly #earlyStopping: EarlyStopping | undefined;
   readonly #checkpoint: CheckpointOptions;
@@ -120,7 +120,7 @@ export class TrainingRun {
   async #trainUnlessAborted(): Promise<Metrics> {
     try {
       return await namingBadWeights(
-        () => ownWeights(this.prepared),
+        () => checkpointWeights(this.prepared),
         () => this.#train(),
       );
     } catch (error) {
@@ -164,7 +164,7 @@ export class TrainingRun {
     checkFinite(adapted.trained, this.#at?.step ?? 0);
     const metrics = await this.#finalMetrics();
     await writeTrained(config.output, this.prepared, this.#at?.phase);
-    writeBeside(config.output, this.prepared, metrics);
+    writeTokenizerAndCard(config.output, this.prepared, metrics);
     await this.#evaluation.write(config.output);
     const seconds = (performance.now() - this.#began) / 1000;
     await this.#tell({ event: "done", metrics, ...chosen, seconds, peakMemoryBytes: peakMemoryBytes() });
@@ -235,7 +235,7 @@ const prefixed = (split: MetricRows, metrics: Metrics): Metrics =>
   Object.fromEntries(Object.entries(metrics).map(([name, value]) => [metricName(name, split), value]));
 
 /** How far a run has come, by its own events. */
-export class RunMemory implements RunObserver {
+export class RunProgress implements RunObserver {
   /** Of the newest step of this session. */
   last: RunHandle | undefined;
   evaluated: EvaluationEvent | undefined;

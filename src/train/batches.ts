@@ -20,7 +20,7 @@ export interface BatchSource {
   next(): Batch;
   restore(state: OrderState): void;
   /** The rows of each batch from the first one on. Does not change the position. */
-  ahead(): Generator<readonly EncodedRow[]>;
+  upcoming(): Generator<readonly EncodedRow[]>;
 }
 
 /** The endless sequence of batches of some rows. */
@@ -55,7 +55,7 @@ export class BatchStream implements BatchSource {
   }
 
   /** The rows of each batch from a position on, without end. Does not change the stream's position. */
-  *ahead(from?: OrderState): Generator<readonly EncodedRow[]> {
+  *upcoming(from?: OrderState): Generator<readonly EncodedRow[]> {
     for (const order = this.#makeOrder(from); ; ) yield this.#take(order);
   }
 
@@ -122,10 +122,10 @@ export class SegmentedStream implements BatchSource {
     return batch;
   }
 
-  *ahead(): Generator<readonly EncodedRow[]> {
+  *upcoming(): Generator<readonly EncodedRow[]> {
     for (const [i, turn] of this.#turns.entries()) {
       const stream = new BatchStream(turn.rows(), this.options);
-      const batches = stream.ahead({ pass: turn.firstPass, index: 0 });
+      const batches = stream.upcoming({ pass: turn.firstPass, index: 0 });
       if (i === this.#turns.length - 1) yield* batches;
       for (let left = turn.batches; left > 0; left--) yield batches.next().value as readonly EncodedRow[];
     }

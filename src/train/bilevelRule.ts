@@ -7,8 +7,8 @@ import type { TangentTape } from "../tangents/index.js";
 import * as torch from "../torch/index.js";
 import type { BatchSource } from "./batches.js";
 import type { HypergradientEstimator, LowerPoint, SecondDerivatives } from "./hypergradients/estimators.js";
-import { type Levels, LowerStart } from "./hypergradients/lowerStart.js";
 import { alongTapes, doubleBackward } from "./hypergradients/secondDerivatives.js";
+import { type Levels, UnrolledStep } from "./hypergradients/unrolledStep.js";
 import type { Update } from "./level.js";
 import { checkGradients, type FiniteGradients, type StepBatches, stepGradients, takeBatches } from "./stepGradients.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
@@ -127,7 +127,7 @@ export class BilevelRule implements StepRule {
   #lowerStep(isLast: boolean): LowerStep {
     const { task, lower, lowerBatches, gradientAccumulation, estimator, penalty } = this.options;
     const batches = takeBatches(task, lowerBatches, gradientAccumulation);
-    const start = new LowerStart(this.options, batches);
+    const start = new UnrolledStep(this.options, batches);
     const { directions, magnitudes } = start;
     const wanted = isLast && estimator.wantsMagnitudeGradients ? [...directions, ...magnitudes] : directions;
     const record = isLast ? this.#recorded(start) : undefined;
@@ -148,14 +148,14 @@ export class BilevelRule implements StepRule {
   }
 
   /** The moving tensors, and those whose gradients are differentiated. */
-  #recorded({ directions, magnitudes }: LowerStart) {
+  #recorded({ directions, magnitudes }: UnrolledStep) {
     const { secondDerivatives, byDoubleBackward } = this.options.estimator;
     if (secondDerivatives === "none" || byDoubleBackward || this.#operatorWithoutTangent !== undefined)
       return undefined;
     return { moving: directions, wanted: secondDerivatives === "mixed" ? magnitudes : [...directions, ...magnitudes] };
   }
 
-  #secondDerivatives(start: LowerStart, tapes: readonly TangentTape[]): SecondDerivatives {
+  #secondDerivatives(start: UnrolledStep, tapes: readonly TangentTape[]): SecondDerivatives {
     const { estimator } = this.options;
     const recordedAgain = () => start.recordAgain();
     if (estimator.byDoubleBackward || this.#operatorWithoutTangent !== undefined) return doubleBackward(recordedAgain);

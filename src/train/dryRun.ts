@@ -20,9 +20,9 @@ export class DryRun {
   }
 
   /** The rows of the phase's steps, from the first step on, without end. */
-  *ahead(): Generator<Work> {
+  *upcoming(): Generator<Work> {
     const { gradientAccumulation: count } = (this.rule as PlainRule | BilevelRule).options;
-    const streams = streamsOf(this.rule).map((stream) => stream.ahead());
+    const streams = streamsOf(this.rule).map((stream) => stream.upcoming());
     const gradients = this.rule instanceof BilevelRule ? this.rule.options.unrollSteps : 1;
     const [below, above] = streams as [Generator<Rows>, Generator<Rows> | undefined];
     for (;;) {
@@ -87,7 +87,7 @@ class GivenBatches implements BatchSource {
 
   restore(): void {}
 
-  *ahead(): Generator<Rows> {
+  *upcoming(): Generator<Rows> {
     yield* this.#left;
   }
 }

@@ -165,7 +165,7 @@ function rowsByOutput(
 export interface EvaluationOptions extends Omit<PassOptions, "onOutputs">, ScorerOptions {}
 
 /** The result of an evaluation. */
-export interface Judgment {
+export interface Evaluation {
   /** The task's metrics, and the mean loss as `loss`. */
   readonly metrics: Metrics;
   readonly metric: Metric<unknown, object>;
@@ -176,7 +176,7 @@ export interface Judgment {
 }
 
 /** Notes on the metrics, one sentence each. */
-export const notesOf = ({ metric, measured }: Pick<Judgment, "metric" | "measured">): readonly string[] =>
+export const notesOf = ({ metric, measured }: Pick<Evaluation, "metric" | "measured">): readonly string[] =>
   metric.notes?.(measured) ?? [];
 
 /** Receives an example's first row and its prediction. */
@@ -188,7 +188,7 @@ export async function evaluateRows(
   rows: readonly EncodedRow[],
   options: EvaluationOptions,
   onPrediction: OnPrediction = () => {},
-): Promise<Judgment> {
+): Promise<Evaluation> {
   checkPass("evaluateRows", model, rows, options, onPrediction);
   const { task, labels, metrics, positive } = options;
   const { metric } = task.scorer({ labels, metrics, positive });

@@ -14,7 +14,7 @@ import {
   type TextModel,
 } from "../generation/index.js";
 import { checkIds, encodePrompts, textScorer } from "../tasks/index.js";
-import type { Judgment } from "./evaluation.js";
+import type { Evaluation } from "./evaluation.js";
 
 /** A model that generates text, and its files. */
 export interface WritingModel extends TextModel {
@@ -40,7 +40,7 @@ export async function evaluateTexts(
   examples: readonly LanguageExample[],
   { batchSize, overrides = {}, signal }: TextEvaluationOptions,
   onText: OnText = () => {},
-): Promise<Judgment> {
+): Promise<Evaluation> {
   const own = readGenerationConfig(model.folder, model.checkpointConfig);
   const settings = resolveGeneration(overrides.beams === undefined ? { ...overrides, greedy: true } : overrides, own);
   const generation = { ...settings, ...(await splitStops(model.tokenizer, settings.stop)) };
@@ -58,7 +58,7 @@ export async function evaluateTexts(
     measured.push(metric.measure(references, { text }, measured.length + 1));
     onText(example, references, { text });
   }
-  return { metrics: metric.result(measured), metric: metric as Judgment["metric"], measured, units: "prompts" };
+  return { metrics: metric.result(measured), metric: metric as Evaluation["metric"], measured, units: "prompts" };
 }
 
 export interface PromptOptions {

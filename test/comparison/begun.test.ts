@@ -1,9 +1,9 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Cell, cellsBeside, finalCells, pairsOf } from "../../src/comparison/cells.js";
+import { type Cell, finalCells, otherFinishedCells, pairsOf } from "../../src/comparison/cells.js";
 import type { CompareSettings } from "../../src/comparison/compareOptions.js";
-import { checkBegun, keepPlan, refuseStrange } from "../../src/comparison/plan.js";
+import { checkStarted, refuseForeignRuns, savePlan } from "../../src/comparison/plan.js";
 import { readSpec } from "../../src/comparison/spec.js";
 import { renderRunYaml, resolveRun } from "../../src/config/index.js";
 import { comparedRunsIn, PLAN } from "../../src/files/comparisonFolder.js";
@@ -22,11 +22,11 @@ const file = write("compare.yaml", `model: ${model}\ntask: regression\ntrain: ${
 /** Looks at what is in the folder, as a comparison does before it begins, and keeps what is asked for. */
 async function asked(flags: CompareSettings): Promise<Cell[]> {
   const spec = readSpec({ seeds: [0], ...flags }, file);
-  const beside = await cellsBeside(spec, comparedRunsIn(spec.output), facts);
-  await checkBegun(spec.output, beside, spec.grid.flatMap(Object.keys));
+  const beside = await otherFinishedCells(spec, comparedRunsIn(spec.output), facts);
+  await checkStarted(spec.output, beside, spec.grid.flatMap(Object.keys));
   const cells = (await Promise.all(pairsOf(spec).map((pair) => finalCells(spec, pair, facts)))).flat();
   mkdirSync(spec.output, { recursive: true });
-  await keepPlan(spec.output, cells);
+  await savePlan(spec.output, cells);
   return cells;
 }
 
@@ -100,13 +100,13 @@ describe("runs that have begun", () => {
     const output = fresh();
     const [lora] = await asked({ methods: ["lora"], output });
     begin(lora!);
-    refuseStrange(output, comparedRunsIn(output));
+    refuseForeignRuns(output, comparedRunsIn(output));
     begin(lora!, { seed: 3 });
-    expect(() => refuseStrange(output, comparedRunsIn(output))).toThrow("says seed 3, asked for was 0");
+    expect(() => refuseForeignRuns(output, comparedRunsIn(output))).toThrow("says seed 3, asked for was 0");
     begin(lora!);
     begin({ ...lora!, folder: join(output, "regression/dora/seed-0") });
-    expect(() => refuseStrange(output, comparedRunsIn(output))).toThrow("this comparison did not begin it");
+    expect(() => refuseForeignRuns(output, comparedRunsIn(output))).toThrow("this comparison did not begin it");
     rmSync(join(output, PLAN));
-    refuseStrange(output, comparedRunsIn(output));
+    refuseForeignRuns(output, comparedRunsIn(output));
   });
 });

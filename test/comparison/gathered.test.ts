@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { CollectedRun } from "../../src/comparison/collectRuns.js";
-import { gathered } from "../../src/comparison/results.js";
+import { summarizeRuns } from "../../src/comparison/results.js";
 import { fresh } from "../e2e/support.js";
 
 /** A run of a regression task, where the look at a step saw a score after as many seconds. */
@@ -23,7 +23,7 @@ const asked = { tasks: ["t"], methods: ["vera", "lora", "lora+es", "dora"], reac
 describe("runs that failed", () => {
   const runs = [run("lora", 0, [0.5, 0.1]), run("dora", 0, [0.9])];
   const missing = { failed: [failed("lora", 1), failed("vera", 0), failed("lora+es", 0)], unfinished: [] };
-  const found = gathered(runs, asked, missing);
+  const found = summarizeRuns(runs, asked, missing);
 
   it("keep their methods in the tables, in the order that was asked for", () => {
     expect(found.methods).toEqual(["vera", "lora", "lora+es", "dora"]);
@@ -38,11 +38,11 @@ describe("runs that failed", () => {
       { method: "vera", seed: 0, cost: null },
     ]);
     const held = [run("lora", 0, [0.1], { holdout_pearson: 0.9 }), run("dora", 0, [0.1])];
-    expect(gathered(held, asked, { ...missing, failed: [failed("lora", 1)] }).reached[0]?.runs).toHaveLength(1);
+    expect(summarizeRuns(held, asked, { ...missing, failed: [failed("lora", 1)] }).reached[0]?.runs).toHaveLength(1);
   });
 
   it("of other tasks are none of a task's", () => {
-    const other = gathered(runs, asked, { failed: [failed("lora", 1, "u")], unfinished: [] });
+    const other = summarizeRuns(runs, asked, { failed: [failed("lora", 1, "u")], unfinished: [] });
     expect(other.reached[0]?.runs).toHaveLength(2);
     expect(other.tasks.map(({ name }) => name)).toEqual(["t"]);
   });

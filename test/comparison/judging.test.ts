@@ -2,9 +2,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { CollectedRun } from "../../src/comparison/collectRuns.js";
-import { gathered } from "../../src/comparison/results.js";
-import { judgedRuns, rowTests } from "../../src/comparison/rowTests.js";
-import { judgingOf } from "../../src/comparison/scoring.js";
+import { summarizeRuns } from "../../src/comparison/results.js";
+import { readRunPredictions, rowTests } from "../../src/comparison/rowTests.js";
+import { scoringOf } from "../../src/comparison/scoring.js";
 import { comparisonTables } from "../../src/statistics/comparisonTables.js";
 import { latexTable, terminalTable } from "../../src/statistics/renderTable.js";
 import { significance } from "../../src/statistics/significance.js";
@@ -42,7 +42,7 @@ describe("runs with test rows", () => {
   const runs = [run("t", "lora", 0, both(0.5, 0.9)), run("t", "dora", 0, both(0.6, 0.8))];
 
   it("are compared by these, and the validation rows stand beside them", () => {
-    const [task] = gathered(runs, asked).tasks;
+    const [task] = summarizeRuns(runs, asked).tasks;
     expect(task).toEqual({
       name: "t",
       metrics: [
@@ -55,7 +55,7 @@ describe("runs with test rows", () => {
   });
 
   it("have both in their tables under headings that say so, and the best of the test rows alone marked", () => {
-    const [table] = comparisonTables(gathered(runs, asked));
+    const [table] = comparisonTables(summarizeRuns(runs, asked));
     const told = table!.columns.map(({ group, title, cells }) => [
       group,
       title,
@@ -75,7 +75,7 @@ describe("runs with test rows", () => {
   });
 
   it("are tested by them alone, by runs and by rows", async () => {
-    const found = gathered(runs, asked);
+    const found = summarizeRuns(runs, asked);
     expect(significance(found).map(({ metric }) => metric)).toEqual(["test_accuracy"]);
     for (const [i, { folder }] of runs.entries()) {
       const row = (right: boolean) =>
@@ -87,8 +87,8 @@ describe("runs with test rows", () => {
       writeFileSync(join(folder, "test-predictions.jsonl"), row(i === 0) + row(true) + row(true));
       writeFileSync(join(folder, "validation-predictions.jsonl"), row(true) + row(true));
     }
-    const judging = judgingOf(runs as [CollectedRun, CollectedRun]);
-    const judged = await judgedRuns(runs, judging);
+    const judging = scoringOf(runs as [CollectedRun, CollectedRun]);
+    const judged = await readRunPredictions(runs, judging);
     expect(judged.map(({ rows }) => rows.length)).toEqual([3, 3]);
     const [test] = rowTests("t", ["lora", "dora"], judged, judging);
     expect(test).toMatchObject({ metric: "test_accuracy", pairs: 3 });
@@ -96,7 +96,7 @@ describe("runs with test rows", () => {
 
   it("are not mixed with validation rows of another task", () => {
     const other = ["lora", "dora"].map((method) => run("other", method, 0, { accuracy: 0.7, macroF1: 0.7, loss: 1 }));
-    const found = gathered([...runs, ...other], asked);
+    const found = summarizeRuns([...runs, ...other], asked);
     expect(found.tasks.map(({ name, rows, beside }) => [name, rows?.split, beside?.rows.split])).toEqual([
       ["other", "validation", undefined],
       ["t", "test", "validation"],
@@ -108,11 +108,11 @@ describe("runs with test rows", () => {
 
   it("are not compared with runs of the same task that have none", () => {
     const without = run("t", "dora", 1, { accuracy: 0.7, macroF1: 0.7, loss: 1 });
-    expect(() => gathered([...runs, without], asked)).toThrow(
+    expect(() => summarizeRuns([...runs, without], asked)).toThrow(
       /t-lora-0 was judged by test rows, .*t-dora-1 by validation rows alone, so that their scores can't be compared/,
     );
     // A run that has no score at all takes part in no decision.
-    expect(gathered([...runs, run("t", "full", 0, {})], asked).tasks[0]?.rows?.split).toBe("test");
+    expect(summarizeRuns([...runs, run("t", "full", 0, {})], asked).tasks[0]?.rows?.split).toBe("test");
   });
 
   it("reach a score where they were looked at on the way: on validation rows, which the column says", () => {
@@ -121,13 +121,13 @@ describe("runs with test rows", () => {
       { step: 9, seconds: 2, ...both(0.9, 0.85) },
     ];
     const looked = [run("t", "lora", 0, both(0.9, 0.85), { evaluations })];
-    const found = gathered(looked, { ...asked, reach: 0.7 });
+    const found = summarizeRuns(looked, { ...asked, reach: 0.7 });
     expect(found.reached).toMatchObject([{ split: "validation", runs: [{ cost: { step: 5 } }] }]);
     const titles = comparisonTables(found, found.reached)[0]!.columns.map(({ title }) => title);
     expect(titles).toContain("Steps to 0.7000 on validation rows");
     const alone = { test_accuracy: 0.9, test_loss: 1 };
     const tested = [run("t", "lora", 0, alone, { evaluations: [{ step: 9, seconds: 2, ...alone }] })];
-    expect(gathered(tested, { ...asked, reach: 0.7 }).reached).toMatchObject([
+    expect(summarizeRuns(tested, { ...asked, reach: 0.7 }).reached).toMatchObject([
       { split: "test", runs: [{ cost: { step: 9 } }] },
     ]);
   });
@@ -143,7 +143,7 @@ describe("runs with test rows", () => {
     const runs = [run("t", "lora+es", 0, { ...metrics, ...test, [`holdout_${main}`]: 1, holdout_loss: 1 }, { as })];
     const side = { formatVersion: 1, method: "lora", labels: as === "token-classification" ? ["NOUN", "VERB"] : [] };
     writeFileSync(join(runs[0]!.folder, "bidora.json"), JSON.stringify(side));
-    const [task] = gathered(runs, asked).tasks;
+    const [task] = summarizeRuns(runs, asked).tasks;
     expect(task?.metrics[0]).toEqual({ name: `test_${main}`, goal });
     expect(task?.beside?.metrics).toEqual([{ name: main, goal }]);
     expect(task?.metrics.filter(({ name }) => !name.startsWith("test_"))).toEqual([]);
@@ -156,7 +156,7 @@ describe("runs with validation rows alone", () => {
   it("are compared by these, and the heading says it", () => {
     const scored = { validation: 408, stopsByValidation: false };
     const runs = ["lora", "dora"].map((method) => run("t", method, 0, { accuracy: 0.7, loss: 1 }, { scored }));
-    const found = gathered(runs, asked);
+    const found = summarizeRuns(runs, asked);
     expect(found.tasks).toEqual([
       { name: "t", metrics: [{ name: "accuracy", goal: "maximize" }], rows: { split: "validation", count: 408 } },
     ]);
@@ -169,12 +169,12 @@ describe("runs with validation rows alone", () => {
       run("t", "lora", 0, metrics, { scored }),
       run("t", "dora", 0, metrics),
     ];
-    const found = gathered(stopped({ accuracy: 0.7 }), asked);
+    const found = summarizeRuns(stopped({ accuracy: 0.7 }), asked);
     expect(found.tasks[0]?.chosenByRows).toEqual(["lora"]);
     expect(comparisonTables(found)[0]?.notes.join(" ")).toContain(
       "On t, early stopping of lora used the validation rows, which makes their scores on these rows too good",
     );
-    expect(gathered(stopped(both(0.5, 0.7)), asked).tasks[0]?.chosenByRows).toEqual(["lora"]);
-    expect(gathered(stopped({ test_accuracy: 0.7 }), asked).tasks[0]).not.toHaveProperty("chosenByRows");
+    expect(summarizeRuns(stopped(both(0.5, 0.7)), asked).tasks[0]?.chosenByRows).toEqual(["lora"]);
+    expect(summarizeRuns(stopped({ test_accuracy: 0.7 }), asked).tasks[0]).not.toHaveProperty("chosenByRows");
   });
 });

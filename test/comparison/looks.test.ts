@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { looksIn } from "../../src/comparison/collectRuns.js";
+import { evaluationsIn } from "../../src/comparison/collectRuns.js";
 import type { Phase, RunEvent } from "../../src/files/events.js";
 
 /** Seconds since some moment as an event's time. */
@@ -28,7 +28,7 @@ describe("looks at a run on its way", () => {
       look("train", 2, 15, 0.75),
       done(16, 16),
     ];
-    expect(looksIn(events)).toEqual([
+    expect(evaluationsIn(events)).toEqual([
       { accuracy: 0.5, step: 1, seconds: 9 },
       { accuracy: 0.75, step: 2, seconds: 15 },
     ]);
@@ -43,12 +43,12 @@ describe("looks at a run on its way", () => {
       look("retrain", 2, 9, 0.8),
       done(10, 10),
     ];
-    expect(looksIn(events)).toEqual([{ accuracy: 0.8, step: 2, seconds: 9 }]);
+    expect(evaluationsIn(events)).toEqual([{ accuracy: 0.8, step: 2, seconds: 9 }]);
   });
 
   it("count in a search that is the whole run", () => {
     const events = [start(0), step("search", 1, 5), look("search", 1, 6, 0.9), done(10, 10)];
-    expect(looksIn(events)).toEqual([{ accuracy: 0.9, step: 1, seconds: 6 }]);
+    expect(evaluationsIn(events)).toEqual([{ accuracy: 0.9, step: 1, seconds: 6 }]);
   });
 
   it("of a run that was gone on with count what each session took, and not the time between them", () => {
@@ -64,6 +64,6 @@ describe("looks at a run on its way", () => {
       look("train", 3, 2002, 0.3),
       done(2003, 3),
     ];
-    expect(looksIn(events).map(({ seconds }) => seconds)).toEqual([5, 9, 11]);
+    expect(evaluationsIn(events).map(({ seconds }) => seconds)).toEqual([5, 9, 11]);
   });
 });

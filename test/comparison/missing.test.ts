@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { hasDiverged, missingRuns, standingOf } from "../../src/comparison/collectRuns.js";
+import { hasDiverged, missingRuns, runStateOf } from "../../src/comparison/collectRuns.js";
 import type { RunEvent } from "../../src/files/events.js";
 import { holdFolder } from "../../src/files/folderLock.js";
 
@@ -42,15 +42,15 @@ describe("a run without results", () => {
   it("failed where its log ends in an error, with the first line of that", async () => {
     const why = { code: "LOSS_NOT_FINITE", step: 1, reason: "Step 2: The loss is not a number." };
     const folder = begun(start(0), step(1, 1), error(2));
-    expect(await standingOf(output, folder)).toEqual({ state: "failed", ...why });
+    expect(await runStateOf(output, folder)).toEqual({ state: "failed", ...why });
     // What its process told says no more than that.
     told(folder, 3);
-    expect(await standingOf(output, folder)).toEqual({ state: "failed", ...why });
+    expect(await runStateOf(output, folder)).toEqual({ state: "failed", ...why });
   });
 
   it("was stopped where its log just ends, also after an error that it went on from", async () => {
-    expect(await standingOf(output, begun(start(0), step(1, 1)))).toEqual({ state: "stopped" });
-    expect(await standingOf(output, begun(start(0), step(1, 1), error(2), start(3), step(2, 4)))).toEqual({
+    expect(await runStateOf(output, begun(start(0), step(1, 1)))).toEqual({ state: "stopped" });
+    expect(await runStateOf(output, begun(start(0), step(1, 1), error(2), start(3), step(2, 4)))).toEqual({
       state: "stopped",
     });
   });
@@ -58,18 +58,18 @@ describe("a run without results", () => {
   it("failed where the comparison saw its process fail, unless it went on since", async () => {
     const killed = begun(start(0), step(1, 5));
     told(killed, 6);
-    expect(await standingOf(output, killed)).toEqual({ state: "failed", reason: "its process was ended by SIGKILL" });
+    expect(await runStateOf(output, killed)).toEqual({ state: "failed", reason: "its process was ended by SIGKILL" });
     told(killed, 4);
-    expect(await standingOf(output, killed)).toEqual({ state: "stopped" });
+    expect(await runStateOf(output, killed)).toEqual({ state: "stopped" });
     const never = join(output, "t", "lora", "seed-99");
-    expect(await standingOf(output, never)).toEqual({ state: "waiting" });
+    expect(await runStateOf(output, never)).toEqual({ state: "waiting" });
     told(never, 0);
-    expect(await standingOf(output, never)).toMatchObject({ state: "failed" });
+    expect(await runStateOf(output, never)).toMatchObject({ state: "failed" });
   });
 
   it("is running while a process has its folder, whatever its log says", async () => {
     const folder = begun(start(0), step(1, 1), error(2));
-    await holdFolder(folder, async () => expect(await standingOf(output, folder)).toEqual({ state: "running" }));
+    await holdFolder(folder, async () => expect(await runStateOf(output, folder)).toEqual({ state: "running" }));
   });
 
   it("that is asked for and has not begun is waiting, one that was asked for once is not told of", async () => {

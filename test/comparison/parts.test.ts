@@ -2,11 +2,11 @@ import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseArguments } from "../../src/cli/args.js";
-import { lengthWithin, ONE_A_STEP, readBudget, rowsOfStep } from "../../src/comparison/budget.js";
-import { failure } from "../../src/comparison/comparisonProgress.js";
-import { secondsOfAll } from "../../src/comparison/expectedCosts.js";
+import { lengthWithinBudget, ONE_PER_STEP, readBudget, rowsPerStep } from "../../src/comparison/budget.js";
+import { runsFailed } from "../../src/comparison/comparisonProgress.js";
+import { secondsWithJobs } from "../../src/comparison/expectedCosts.js";
 import { bestPoint, gridPoints, pointName } from "../../src/comparison/grid.js";
-import { type Ended, flagsOf, shellLine } from "../../src/comparison/jobs.js";
+import { type EndedRun, flagsOf, shellLine } from "../../src/comparison/jobs.js";
 import { variantsOf } from "../../src/comparison/spec.js";
 import { type RunSettings, resolveRun, runOptions } from "../../src/config/index.js";
 
@@ -69,43 +69,50 @@ describe("a budget", () => {
 
   it("of steps is used up by every method, a search as much as the retraining", () => {
     const amount = readBudget("steps=101");
-    expect(lengthWithin(config({ method: "lora" }), amount, ONE_A_STEP)).toEqual({ maxSteps: 101 });
-    expect(lengthWithin(config({ method: "bidora" }), amount, ONE_A_STEP)).toEqual({ maxSteps: 50, retrainSteps: 51 });
+    expect(lengthWithinBudget(config({ method: "lora" }), amount, ONE_PER_STEP)).toEqual({ maxSteps: 101 });
+    expect(lengthWithinBudget(config({ method: "bidora" }), amount, ONE_PER_STEP)).toEqual({
+      maxSteps: 50,
+      retrainSteps: 51,
+    });
   });
 
   it("of rows counts those of the upper level", () => {
     const bidora = config({ method: "bidora", unrollSteps: 2, gradientAccumulation: 3 });
-    expect(rowsOfStep(bidora, 400)).toEqual({ train: 12, search: 36, retrain: 12 });
-    const length = lengthWithin(bidora, readBudget("rows=7200"), rowsOfStep(bidora, 400));
+    expect(rowsPerStep(bidora, 400)).toEqual({ train: 12, search: 36, retrain: 12 });
+    const length = lengthWithinBudget(bidora, readBudget("rows=7200"), rowsPerStep(bidora, 400));
     expect(length).toEqual({ maxSteps: 100, retrainSteps: 300 });
   });
 
   it("of rows counts short batches as they are", () => {
     // Passes of 10 rows are batches of 4, 4 and 2; below are 8 of them, above 2.
-    const costs = rowsOfStep(config({ method: "bidora" }), 10);
+    const costs = rowsPerStep(config({ method: "bidora" }), 10);
     expect(costs).toEqual({ train: 10 / 3, search: 4 + 2, retrain: 10 / 3 });
-    expect(lengthWithin(config({ method: "bidora" }), readBudget("rows=60"), costs)).toEqual({
+    expect(lengthWithinBudget(config({ method: "bidora" }), readBudget("rows=60"), costs)).toEqual({
       maxSteps: 5,
       retrainSteps: 9,
     });
-    expect(lengthWithin(config({ method: "lora" }), readBudget("rows=60"), costs)).toEqual({ maxSteps: 18 });
-    expect(rowsOfStep(config({ method: "lora", dropLast: true }), 10).train).toBe(4);
-    expect(rowsOfStep(config({ method: "bidora", searchFolds: 5 }), 10).search).toBe(4 + 2);
-    expect(rowsOfStep(config({ method: "bidora", searchFraction: 0.5 }), 10).search).toBe(2.5 + 2.5);
+    expect(lengthWithinBudget(config({ method: "lora" }), readBudget("rows=60"), costs)).toEqual({ maxSteps: 18 });
+    expect(rowsPerStep(config({ method: "lora", dropLast: true }), 10).train).toBe(4);
+    expect(rowsPerStep(config({ method: "bidora", searchFolds: 5 }), 10).search).toBe(4 + 2);
+    expect(rowsPerStep(config({ method: "bidora", searchFraction: 0.5 }), 10).search).toBe(2.5 + 2.5);
   });
 
   it("that not every method could keep is refused", () => {
     const costs = { train: 4, search: 9, retrain: 4 };
     const length = (method: "lora" | "bidora", rows: number) =>
-      lengthWithin(config({ method }), readBudget(`rows=${rows}`), costs);
+      lengthWithinBudget(config({ method }), readBudget(`rows=${rows}`), costs);
     expect(length("lora", 4)).toEqual({ maxSteps: 1 });
     expect(() => length("lora", 3)).toThrow("--budget rows=3 is not enough for a step of lora: it takes 4.");
     expect(length("bidora", 18)).toEqual({ maxSteps: 1, retrainSteps: 2 });
     expect(() => length("bidora", 17)).toThrow(
       "rows=17 is not enough for a step in each phase of bidora: it takes 18.",
     );
-    expect(() => lengthWithin(config({ method: "bidora" }), readBudget("steps=1"), ONE_A_STEP)).toThrow("it takes 2.");
-    expect(() => lengthWithin(config({ method: "lora" }), readBudget("steps=0"), ONE_A_STEP)).toThrow("it takes 1.");
+    expect(() => lengthWithinBudget(config({ method: "bidora" }), readBudget("steps=1"), ONE_PER_STEP)).toThrow(
+      "it takes 2.",
+    );
+    expect(() => lengthWithinBudget(config({ method: "lora" }), readBudget("steps=0"), ONE_PER_STEP)).toThrow(
+      "it takes 1.",
+    );
   });
 });
 
@@ -152,12 +159,12 @@ it("what runs take together is what they take one after the other, as many at on
     { runs: 3, seconds: 1 },
     { runs: 2, seconds: 5 },
   ];
-  expect([1, 2, 3, 5, 9].map((jobs) => secondsOfAll(pairs, jobs))).toEqual([13, 7, 6, 5, 5]);
-  expect(secondsOfAll([], 2)).toBe(0);
+  expect([1, 2, 3, 5, 9].map((jobs) => secondsWithJobs(pairs, jobs))).toEqual([13, 7, 6, 5, 5]);
+  expect(secondsWithJobs([], 2)).toBe(0);
 });
 
 describe("runs that failed", () => {
-  const ended = (count: number): Ended[] =>
+  const ended = (count: number): EndedRun[] =>
     Array.from({ length: count }, (_, seed) => ({
       cell: { task: "t", variant: variantsOf(["lora"])[0]!, seed, point: undefined, folder: "", settings: {} },
       status: "failed",
@@ -165,11 +172,11 @@ describe("runs that failed", () => {
     }));
 
   it("are named, a few of them", () => {
-    expect(failure(ended(1), 4).message).toMatch(/^1 of 4 runs failed; .*\. t lora seed 0: no such thing\.$/);
-    expect(failure(ended(2), 2).message).toMatch(
+    expect(runsFailed(ended(1), 4).message).toMatch(/^1 of 4 runs failed; .*\. t lora seed 0: no such thing\.$/);
+    expect(runsFailed(ended(2), 2).message).toMatch(
       /^2 of 2 runs failed; the same command goes on with what is missing\. /,
     );
-    expect(failure(ended(4), 4).message).toMatch(/So did t lora seed 1, t lora seed 2, t lora seed 3\.$/);
-    expect(failure(ended(88), 90).message).toMatch(/seed 3 and 84 more\.$/);
+    expect(runsFailed(ended(4), 4).message).toMatch(/So did t lora seed 1, t lora seed 2, t lora seed 3\.$/);
+    expect(runsFailed(ended(88), 90).message).toMatch(/seed 3 and 84 more\.$/);
   });
 });

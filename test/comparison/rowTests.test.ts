@@ -2,16 +2,16 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { type CollectedRun, collectRuns } from "../../src/comparison/collectRuns.js";
-import { judgedRuns, rowTests } from "../../src/comparison/rowTests.js";
-import { type Judging, judgingOf, watchedOf } from "../../src/comparison/scoring.js";
+import { readRunPredictions, rowTests } from "../../src/comparison/rowTests.js";
+import { type Scoring, scoringOf, watchedMetric } from "../../src/comparison/scoring.js";
 import { accuracy, f1, pearson, wordAccuracy } from "../../src/metrics/index.js";
 import { readingFrom } from "../../src/metrics/together.js";
 import { fresh } from "../e2e/support.js";
 
-const judging: Judging = {
+const judging: Scoring = {
   main: { name: "pearson", goal: "maximize" },
   others: [],
-  metric: readingFrom(pearson(), ({ value }: { value: number }) => value) as Judging["metric"],
+  metric: readingFrom(pearson(), ({ value }: { value: number }) => value) as Scoring["metric"],
   split: "validation",
   beside: [],
 };
@@ -45,40 +45,42 @@ const C = A.map((value, i) => 1000 - 100 * value + i * i * 30);
 describe("the rows of a task", () => {
   it("must be the same in all runs, wherever the file lay", async () => {
     const [one, other] = [run("lora", 0, rowsOf(A)), run("dora", 0, rowsOf(B))];
-    await expect(judgedRuns([one, other], judging)).resolves.toHaveLength(2);
+    await expect(readRunPredictions([one, other], judging)).resolves.toHaveLength(2);
     const swapped = run("dora", 1, rowsOf(B, REFERENCES.with(2, 4).with(3, 3)));
-    await expect(judgedRuns([one, other, swapped], judging)).rejects.toThrow(
+    await expect(readRunPredictions([one, other, swapped], judging)).rejects.toThrow(
       /lora-0 and .*dora-1 were judged by different rows \(row 3 is another\)/,
     );
     const fewer = run("dora", 1, rowsOf(B).slice(0, 5));
-    await expect(judgedRuns([one, fewer], judging)).rejects.toThrow("different rows (8 and 5)");
-    await expect(judgedRuns([fewer, one], judging)).rejects.toThrow("different rows (5 and 8)");
+    await expect(readRunPredictions([one, fewer], judging)).rejects.toThrow("different rows (8 and 5)");
+    await expect(readRunPredictions([fewer, one], judging)).rejects.toThrow("different rows (5 and 8)");
     const bare = REFERENCES.map(() => null);
     const text = rowsOf(A, bare).with(1, { ...rowsOf(A, bare)[1]!, text: "another" });
-    await expect(judgedRuns([run("a", 0, rowsOf(A, bare)), run("b", 0, text)], judging)).rejects.toThrow(
+    await expect(readRunPredictions([run("a", 0, rowsOf(A, bare)), run("b", 0, text)], judging)).rejects.toThrow(
       "row 2 is another",
     );
   });
 
   it("of a language model are judged by the same tokens", async () => {
     const of = (tokens: number) => [{ line: 1, text: "a", prediction: { loss: 2, tokens, correct: 0 } }];
-    await expect(judgedRuns([run("a", 0, of(3)), run("b", 0, of(3))], judging)).resolves.toHaveLength(2);
-    await expect(judgedRuns([run("a", 0, of(3)), run("b", 0, of(9))], judging)).rejects.toThrow("row 1 is another");
+    await expect(readRunPredictions([run("a", 0, of(3)), run("b", 0, of(3))], judging)).resolves.toHaveLength(2);
+    await expect(readRunPredictions([run("a", 0, of(3)), run("b", 0, of(9))], judging)).rejects.toThrow(
+      "row 1 is another",
+    );
   });
 
   it("are missed where a file of them is gone: a test over fewer runs would stand beside a table of all", async () => {
     const [there, gone] = [run("a", 0, rowsOf(A)), run("b", 0, undefined)];
-    await expect(judgedRuns([there, gone], judging)).rejects.toThrow(
+    await expect(readRunPredictions([there, gone], judging)).rejects.toThrow(
       /b-0.validation-predictions\.jsonl is gone, .*: bring it back, or remove the run's folder and run it again\./,
     );
     const unjudged = { ...gone, metrics: {} };
-    expect(await judgedRuns([unjudged], judging)).toEqual([{ run: unjudged, rows: [] }]);
+    expect(await readRunPredictions([unjudged], judging)).toEqual([{ run: unjudged, rows: [] }]);
   });
 });
 
 it("the difference over rows is that of the means which the table shows", async () => {
   const runs = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("b", 0, rowsOf(B)), run("b", 1, rowsOf(A))];
-  const [test] = rowTests("t", ["a", "b"], await judgedRuns(runs, judging), judging);
+  const [test] = rowTests("t", ["a", "b"], await readRunPredictions(runs, judging), judging);
   const scoreOf = (values: readonly number[]) => {
     const rows = REFERENCES.map((reference, i) => judging.metric.measure(reference, { value: values[i] }, i + 1));
     return judging.metric.result(rows).pearson as number;
@@ -87,13 +89,13 @@ it("the difference over rows is that of the means which the table shows", async 
   expect(test?.statistic).toBeCloseTo(mean(A, C) - mean(B, A), 12);
   expect(test).toMatchObject({ pairs: 8, metric: "pearson", task: "t", test: "bootstrap" });
   expect([test!.low <= test!.statistic, test!.statistic <= test!.high]).toEqual([true, true]);
-  const turned = await judgedRuns(runs.toReversed(), judging);
+  const turned = await readRunPredictions(runs.toReversed(), judging);
   expect(rowTests("t", ["a", "b"], turned, judging)).toEqual([test]);
 });
 
 it("all pairs of a task draw as often, and say how many rows they differ in, and of what they speak", async () => {
   const runs = [run("a", 0, rowsOf(A)), run("b", 0, rowsOf(B)), run("c", 0, rowsOf(A))];
-  const found = rowTests("t", ["a", "b", "c"], await judgedRuns(runs, judging), judging);
+  const found = rowTests("t", ["a", "b", "c"], await readRunPredictions(runs, judging), judging);
   expect(found.map(({ a, b, resamples, population }) => [a, b, resamples, population])).toEqual([
     ["a", "b", 10_000, "rows of this task"],
     ["a", "c", 10_000, "rows of this task"],
@@ -107,10 +109,10 @@ it("all pairs of a task draw as often, and say how many rows they differ in, and
 
 it("fifteen methods, 105 pairs: more resamples, the same for all", () => {
   const names = Array.from({ length: 15 }, (_, i) => `m${i}`);
-  const accuracyOnly: Judging = {
+  const accuracyOnly: Scoring = {
     ...judging,
     main: { name: "accuracy", goal: "maximize" },
-    metric: readingFrom(accuracy(), ({ value }: { value: number }) => value) as Judging["metric"],
+    metric: readingFrom(accuracy(), ({ value }: { value: number }) => value) as Scoring["metric"],
   };
   const runs = names.map((method, i) => ({
     run: run(method, 0, []),
@@ -122,10 +124,10 @@ it("fifteen methods, 105 pairs: more resamples, the same for all", () => {
 });
 
 it("counts rows as equal that differ only in classes other than the one of F1", () => {
-  const ofClass1: Judging = {
+  const ofClass1: Scoring = {
     ...judging,
     main: { name: "f1", goal: "maximize" },
-    metric: readingFrom(f1(1), ({ value }: { value: number }) => value) as Judging["metric"],
+    metric: readingFrom(f1(1), ({ value }: { value: number }) => value) as Scoring["metric"],
   };
   const references = [0, 1, 2, 1, 0, 1];
   const predictions = { a: [0, 1, 2, 1, 0, 0], b: [2, 1, 0, 1, 2, 1] };
@@ -137,7 +139,7 @@ it("counts rows as equal that differ only in classes other than the one of F1", 
 });
 
 it("says once how long it will take, where it takes long", async () => {
-  const runs = await judgedRuns([run("a", 0, rowsOf(A)), run("b", 0, rowsOf(B))], judging);
+  const runs = await readRunPredictions([run("a", 0, rowsOf(A)), run("b", 0, rowsOf(B))], judging);
   const lines: string[] = [];
   let now = 0;
   vi.spyOn(performance, "now").mockImplementation(() => (now += 10));
@@ -152,9 +154,9 @@ it("says once how long it will take, where it takes long", async () => {
 
 it("counts the runs whose seed only one of two methods has: the means of the table are not those of the test", async () => {
   const runs = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("a", 2, rowsOf(C)), run("b", 0, rowsOf(B))];
-  const tests = rowTests("t", ["a", "b"], await judgedRuns(runs, judging), judging);
+  const tests = rowTests("t", ["a", "b"], await readRunPredictions(runs, judging), judging);
   expect(tests).toMatchObject([{ unmatched: 2 }]);
-  const [test] = rowTests("t", ["a", "b"], await judgedRuns([runs[0]!, runs[3]!], judging), judging);
+  const [test] = rowTests("t", ["a", "b"], await readRunPredictions([runs[0]!, runs[3]!], judging), judging);
   expect(test).toEqual({ ...tests[0], unmatched: 0 });
 });
 
@@ -170,7 +172,9 @@ it("leaves out a metric that has no value for many of the samples of the rows, a
     [0, 1].map((seed) => ({ ...run(method, seed, rows), metrics: { accuracy: 1 } })),
   );
   const notes: string[] = [];
-  const tests = rowTests("t", ["a", "b", "c"], await judgedRuns(runs, words), words, (line) => notes.push(line));
+  const tests = rowTests("t", ["a", "b", "c"], await readRunPredictions(runs, words), words, (line) =>
+    notes.push(line),
+  );
   expect(tests).toEqual([]);
   expect(notes).toEqual([
     expect.stringMatching(
@@ -187,9 +191,9 @@ it("of language models the difference is that of their losses, a mean over token
   const runs = losses.map((rows, i) => run(`method-${i}`, 0, rows));
   writeFileSync(join(runs[0]!.folder, "run.yaml"), "task: causal-lm\n");
   const metrics = { perplexity: 2, tokenAccuracy: 0, loss: 1.8 };
-  const found = judgingOf([{ folder: runs[0]!.folder, metrics }]);
+  const found = scoringOf([{ folder: runs[0]!.folder, metrics }]);
   expect(found.main).toEqual({ name: "loss", goal: "minimize" });
-  const [test] = rowTests("t", ["method-0", "method-1"], await judgedRuns(runs, found), found);
+  const [test] = rowTests("t", ["method-0", "method-1"], await readRunPredictions(runs, found), found);
   expect(test).toMatchObject({ metric: "loss", pairs: 4 });
   expect(test?.statistic).toBeCloseTo(18 / 10 - 16 / 10, 12);
 });
@@ -197,8 +201,8 @@ it("of language models the difference is that of their losses, a mean over token
 it("a set that is reported by texts is judged by these, and rows that are held out of it by their loss", () => {
   const { folder } = run("lora", 0, []);
   writeFileSync(join(folder, "run.yaml"), "task: e2e-nlg\n");
-  expect(judgingOf([{ folder, metrics: { bleu: 0.5, loss: 1 } }]).main).toEqual({ name: "bleu", goal: "maximize" });
-  expect(watchedOf(folder)).toEqual({ name: "loss", goal: "minimize" });
+  expect(scoringOf([{ folder, metrics: { bleu: 0.5, loss: 1 } }]).main).toEqual({ name: "bleu", goal: "maximize" });
+  expect(watchedMetric(folder)).toEqual({ name: "loss", goal: "minimize" });
 });
 
 it("a run whose log has lost its end is none of no cost", async () => {

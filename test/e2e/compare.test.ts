@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { compare } from "../../src/commands/compare.js";
-import { secondsOfAll } from "../../src/comparison/expectedCosts.js";
+import { secondsWithJobs } from "../../src/comparison/expectedCosts.js";
 import { BERT, bidora, changed, fresh, json, jsonl, write } from "./support.js";
 
 const rows = (count: number) =>
@@ -193,7 +193,7 @@ test("what it would cost is told, and nothing is done", async () => {
   const [lora, bidora] = outcome.costs.pairs;
   expect(lora).toMatchObject({ task: "sequence-classification", method: "lora", runs: 3, steps: 2 });
   expect(bidora).toMatchObject({ method: "bidora", runs: 3, steps: 4 });
-  expect(outcome.costs.seconds).toBe(secondsOfAll([lora!, bidora!], 2));
+  expect(outcome.costs.seconds).toBe(secondsWithJobs([lora!, bidora!], 2));
   expect(outcome.text).toMatch(/All of it: about .* and up to .* at once\./);
   expect(existsSync(output)).toBe(false);
 }, 100_000);

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type RunSettings, resolveRun } from "../../src/config/index.js";
 import type { ModelConfig } from "../../src/models/index.js";
-import { MemoryNeed, whatFits } from "../../src/run/memoryNeed.js";
+import { MemoryNeed, settingsThatFit } from "../../src/run/memoryNeed.js";
 import { prepare } from "../../src/run/prepare.js";
 import { run, SMALL } from "../e2e/support.js";
 
@@ -59,26 +59,28 @@ describe("what fits", () => {
     const { need, config } = await needOf({ method: "lora", gradientAccumulation: 2 });
     for (const batchSize of [4, 2, 1]) {
       const available = need.with({ batchSize });
-      const flags = whatFits(need, config, available);
+      const flags = settingsThatFit(need, config, available);
       expect(flags).toContain(`--batch-size ${batchSize} with --gradient-accumulation ${16 / batchSize}`);
     }
-    expect(whatFits(need, config, need.with({ gradientCheckpointing: true }))).toContain("--gradient-checkpointing");
+    expect(settingsThatFit(need, config, need.with({ gradientCheckpointing: true }))).toContain(
+      "--gradient-checkpointing",
+    );
   });
 
   it("takes several changes together where none alone is enough, and is nothing where they are not either", async () => {
     const { need, config } = await needOf({ method: "lora" });
     const least = { dtype: "bfloat16", gradientCheckpointing: true, batchSize: 1 } as const;
-    expect(whatFits(need, config, need.with(least))).toBe(
+    expect(settingsThatFit(need, config, need.with(least))).toBe(
       "--dtype bfloat16 and --gradient-checkpointing and --batch-size 1 with --gradient-accumulation 8",
     );
-    expect(whatFits(need, config, need.with(least) - 1)).toBeUndefined();
+    expect(settingsThatFit(need, config, need.with(least) - 1)).toBeUndefined();
   });
 
   it("does not name what is on already, nor bfloat16 where all weights are trained", async () => {
     const { need, config } = await needOf({ method: "full", gradientCheckpointing: true });
-    const flags = whatFits(need, config, need.with({ batchSize: 1 }));
+    const flags = settingsThatFit(need, config, need.with({ batchSize: 1 }));
     expect(flags).toBe("--batch-size 1 with --gradient-accumulation 8");
-    expect(whatFits(need, config, need.with({ dtype: "bfloat16" }))).not.toContain("dtype");
+    expect(settingsThatFit(need, config, need.with({ dtype: "bfloat16" }))).not.toContain("dtype");
   });
 });
 

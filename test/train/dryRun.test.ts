@@ -20,7 +20,7 @@ test.each<RunSettings>([
 ])("the rows that it predicts are the rows of the steps: %o", async (settings) => {
   for (const plan of await phasesOf(settings)) {
     const rule = plan.begin();
-    const ahead = new DryRun(rule).ahead();
+    const ahead = new DryRun(rule).upcoming();
     for (let step = 0; step < 6; step++) {
       const work = ahead.next().value;
       const { rows, tokens } = torch.scope(() => rule.step());
@@ -37,14 +37,14 @@ test.each<RunSettings>([
   const [[own], [other]] = [await phasesOf(settings), await phasesOf(settings)];
   const rehearsal = new DryRun(other!.begin());
   const rule = own!.begin();
-  const work = rehearsal.ahead().next().value;
+  const work = rehearsal.upcoming().next().value;
   expect(torch.scope(() => rehearsal.step(work))).toEqual(torch.scope(() => rule.step()));
 });
 
 test("reading ahead does not change a stream's position", () => {
   const rows = Array.from({ length: 7 }, (_, i) => ({ inputIds: [i] })) as never[];
   const stream = new BatchStream(rows, { batchSize: 2, shuffle: true, dropLast: false, seed: 0 });
-  const ahead = stream.ahead();
+  const ahead = stream.upcoming();
   for (let i = 0; i < 9; i++) ahead.next();
   expect(stream.state).toEqual({ pass: 0, index: 0 });
 });

@@ -7,7 +7,7 @@ import { resolveModel } from "../../io/resolveModel.js";
 import { packageRoot } from "../../torch/installation.js";
 import { startOf } from "../runInputs.js";
 import type { Estimate } from "./measureRun.js";
-import { errorTold, type Told } from "./messages.js";
+import { deserializeError, type ProcessMessage } from "./messages.js";
 
 const PROCESS = join(packageRoot, "dist", "run", "estimates", "process.js");
 
@@ -40,10 +40,10 @@ function inProcess(
     const child = fork(PROCESS, [], { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
     const abort = () => void child.kill("SIGKILL");
     signal?.addEventListener("abort", abort, { once: true });
-    child.on("message", (told: Told) => {
+    child.on("message", (told: ProcessMessage) => {
       if ("note" in told) onNote?.(told.note);
       else if ("estimate" in told) resolve(told.estimate);
-      else reject(errorTold(told.error));
+      else reject(deserializeError(told.error));
     });
     child.on("error", reject);
     child.on("exit", (status, ended) => {

@@ -9,13 +9,13 @@ import { evaluationBatches, predictRows } from "../../train/evaluation.js";
 import { evaluateTexts } from "../../train/textEvaluation.js";
 import type { Prepared } from "../prepare.js";
 import { overridesOf } from "../runEvaluation.js";
-import type { Times } from "./phaseCosts.js";
+import type { TimeLimits } from "./phaseCosts.js";
 import { type Sampled, sampleWork, secondsAt } from "./sampler.js";
 
 type Split = "validation" | "test" | "holdout";
 
 /** How often the rows of each split are judged in a run of so many steps, at the end included. */
-export function judgings({ config, data }: Prepared, steps: number): Record<Split, number> {
+export function evaluationCounts({ config, data }: Prepared, steps: number): Record<Split, number> {
   const { evalEvery, earlyStopping } = config;
   const watched = data.holdout ? "holdout" : data.validation ? "validation" : undefined;
   const during = evalEvery !== undefined && watched ? Math.floor(steps / evalEvery) : 0;
@@ -25,10 +25,10 @@ export function judgings({ config, data }: Prepared, steps: number): Record<Spli
 }
 
 /** What it takes to judge rows once. */
-export async function rehearseRows(
+export async function measureRows(
   prepared: Prepared,
   rows: readonly EncodedRow[],
-  times: Times,
+  times: TimeLimits,
 ): Promise<{ readonly seconds: number; readonly sampled: Sampled }> {
   const { config, choice, labels, loaded } = prepared;
   const { task } = choice;
@@ -51,10 +51,10 @@ const SHORT = 4;
 const LONGER = 12;
 
 /** What it takes to go on from all prompts of some examples: as far as their completions go, once the model has learnt them. */
-export async function rehearseTexts(
+export async function measureTexts(
   prepared: Prepared,
   split: "validation" | "test",
-  { clock, signal, deadline }: Omit<Times, "until">,
+  { clock, signal, deadline }: Omit<TimeLimits, "until">,
 ): Promise<number> {
   const { loaded, tokenizer, folder, config, choice, data } = prepared;
   const examples = (prepared.texts?.[split]?.examples ?? []) as readonly LanguageExample[];

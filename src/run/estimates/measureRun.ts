@@ -8,11 +8,11 @@ import type { HubOptions } from "../../io/hub/options.js";
 import { namingBadWeights } from "../../train/badWeights.js";
 import { peakMemoryBytes } from "../../train/machine.js";
 import { parameterCounts } from "../artifacts.js";
-import { noteSettings, ownWeights, type Prepared, plansOf, prepare } from "../prepare.js";
+import { checkpointWeights, noteSettings, type Prepared, plansOf, prepare } from "../prepare.js";
 import { ProvenanceSource } from "../provenance.js";
 import { inputsOf, type RunStart, startOf } from "../runInputs.js";
-import { judgings, rehearseRows, rehearseTexts } from "./evaluationCosts.js";
-import { type PhaseCost, rehearsePhase, type Times, typicalSeconds } from "./phaseCosts.js";
+import { evaluationCounts, measureRows, measureTexts } from "./evaluationCosts.js";
+import { measurePhase, type PhaseCost, type TimeLimits, typicalSeconds } from "./phaseCosts.js";
 import type { Sampled } from "./sampler.js";
 import { secondsOfReport, secondsOfWriting } from "./writingCosts.js";
 
@@ -74,7 +74,7 @@ export async function measureRun(
   noteSettings(prepared, hub);
   const start = { seconds: clock() / 1000, peak: peakMemoryBytes() };
   return namingBadWeights(
-    () => ownWeights(prepared),
+    () => checkpointWeights(prepared),
     async () => ({ ...(await rehearse(prepared, start, limits)), availableMemoryBytes: available }),
   );
 }
@@ -126,10 +126,10 @@ async function checkedStart(config: RunConfig, hub: HubOptions | undefined): Pro
 
 const wall = () => performance.now();
 
-type Limits = Pick<Times, "deadline" | "clock" | "signal">;
+type Limits = Pick<TimeLimits, "deadline" | "clock" | "signal">;
 
 /** For one of several kinds of work that are yet to be measured. */
-function timesFor(left: number, { deadline, ...limits }: Limits): Times {
+function timesFor(left: number, { deadline, ...limits }: Limits): TimeLimits {
   const now = performance.now();
   const most = Math.max(0, deadline - now) * Math.max(SHARE, 1 / left);
   return { until: now + Math.min(EACH, most), deadline: now + most, ...limits };
@@ -139,26 +139,26 @@ async function rehearsePhases(prepared: Prepared, limits: Limits): Promise<Phase
   const plans = plansOf(prepared);
   const phases: PhaseCost[] = [];
   for (const [i, plan] of plans.entries())
-    phases.push(await rehearsePhase(plan, prepared, timesFor(plans.length - i + 1, limits)));
+    phases.push(await measurePhase(plan, prepared, timesFor(plans.length - i + 1, limits)));
   return phases;
 }
 
 /** What all evaluations of rows take, by some batches of each split. */
 async function rehearseJudging(prepared: Prepared, steps: number, limits: Limits) {
-  const counts = judgings(prepared, steps);
+  const counts = evaluationCounts(prepared, steps);
   const costs: { readonly seconds: number; readonly sampled: Sampled }[] = [];
   for (const split of ["validation", "test", "holdout"] as const) {
     const rows = prepared.data[split];
     if (!rows || counts[split] === 0) continue;
-    const { seconds, sampled } = await rehearseRows(prepared, rows, timesFor(2, limits));
+    const { seconds, sampled } = await measureRows(prepared, rows, timesFor(2, limits));
     costs.push({ seconds: counts[split] * seconds, sampled });
   }
   return costs;
 }
 
 async function secondsOfTexts(prepared: Prepared, limits: Limits): Promise<number> {
-  const validation = await rehearseTexts(prepared, "validation", limits);
-  return validation + (await rehearseTexts(prepared, "test", limits));
+  const validation = await measureTexts(prepared, "validation", limits);
+  return validation + (await measureTexts(prepared, "test", limits));
 }
 
 /** Bytes beyond the peak so far: of what was too heavy to be tried, and of the best state that early stopping keeps. */

@@ -2,7 +2,7 @@ import { BidoraError, UsageError } from "../../common/errors.js";
 import type { Estimate } from "./measureRun.js";
 
 /** An error on its way from one process to another. */
-export interface ToldError {
+export interface SerializedError {
   /** Undefined for one that nobody expected. */
   readonly code: string | undefined;
   readonly message: string;
@@ -10,15 +10,18 @@ export interface ToldError {
 }
 
 /** What the process that does some of a run tells: sentences for people, and in the end what it has found or what went wrong. */
-export type Told = { readonly note: string } | { readonly estimate: Estimate } | { readonly error: ToldError };
+export type ProcessMessage =
+  | { readonly note: string }
+  | { readonly estimate: Estimate }
+  | { readonly error: SerializedError };
 
-export function toldError(error: unknown): ToldError {
+export function serializeError(error: unknown): SerializedError {
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   return { code: error instanceof BidoraError ? error.code : undefined, message, stack };
 }
 
 /** The error as it was. */
-export function errorTold({ code, message, stack }: ToldError): Error {
+export function deserializeError({ code, message, stack }: SerializedError): Error {
   const error = code === undefined ? new Error(message) : known(code, message);
   if (stack !== undefined) error.stack = stack;
   return error;

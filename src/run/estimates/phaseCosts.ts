@@ -20,7 +20,7 @@ export interface PhaseCost {
 }
 
 /** When work is measured, in the process's milliseconds: until when, and by when it must have ended. */
-export interface Times {
+export interface TimeLimits {
   readonly until: number;
   readonly deadline: number;
   /** Milliseconds that the process has taken so far: what seconds are told by. */
@@ -32,10 +32,10 @@ export interface Times {
 const ROWS_AHEAD = 200_000;
 
 /** Begins a phase and does some of its steps. */
-export async function rehearsePhase(plan: PhasePlan, prepared: Prepared, times: Times): Promise<PhaseCost> {
+export async function measurePhase(plan: PhasePlan, prepared: Prepared, times: TimeLimits): Promise<PhaseCost> {
   const rule = plan.begin();
   const rehearsal = new DryRun(rule);
-  const works = takeAhead(rehearsal.ahead(), plan.steps);
+  const works = takeUpcoming(rehearsal.upcoming(), plan.steps);
   const besides: number[] = [];
   const run = runnerOf(rule, rehearsal, prepared, { besides, clock: times.clock });
   const sampled = await sampleWork({ works, run, room: availableMemory, ...times });
@@ -45,10 +45,10 @@ export async function rehearsePhase(plan: PhasePlan, prepared: Prepared, times: 
   return { phase: plan.phase, steps: plan.steps, seconds, secondsOfSteps, sampled };
 }
 
-function takeAhead(ahead: Generator<Work>, steps: number): Work[] {
+function takeUpcoming(upcoming: Generator<Work>, steps: number): Work[] {
   const works: Work[] = [];
   let rows = 0;
-  for (const work of ahead) {
+  for (const work of upcoming) {
     works.push(work);
     rows += sum(work.flat(), ({ length }) => length);
     if (works.length === steps || rows >= ROWS_AHEAD) break;
@@ -61,7 +61,7 @@ function runnerOf(
   rule: StepRule,
   rehearsal: DryRun,
   { adapted, generator }: Prepared,
-  { besides, clock }: Pick<Times, "clock"> & { readonly besides: number[] },
+  { besides, clock }: Pick<TimeLimits, "clock"> & { readonly besides: number[] },
 ) {
   const latestState = new LatestState(adapted.trained, generator);
   const handle = { rule, phase: rule.phase, step: 1, phaseStep: 1, isPhaseEnd: false, isStopped: false };

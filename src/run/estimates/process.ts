@@ -1,17 +1,17 @@
 // A process of its own, which does some of a run and is told of the settings by the one that made it.
 import { type RunSettings, resolveRun } from "../../config/index.js";
 import { preloadEngine } from "../../torch/native.js";
-import { type Told, toldError } from "./messages.js";
+import { type ProcessMessage, serializeError } from "./messages.js";
 
-const tell = (told: Told) => new Promise<void>((resolve) => void process.send?.(told, () => resolve()));
+const tell = (told: ProcessMessage) => new Promise<void>((resolve) => void process.send?.(told, () => resolve()));
 
-async function work(settings: RunSettings): Promise<Told> {
+async function work(settings: RunSettings): Promise<ProcessMessage> {
   try {
     const { measureRun } = await import("./measureRun.js");
     const onNote = (note: string) => void tell({ note });
     return { estimate: await measureRun(resolveRun(settings), { hub: { onNote } }) };
   } catch (error) {
-    return { error: toldError(error) };
+    return { error: serializeError(error) };
   }
 }
 

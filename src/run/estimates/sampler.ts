@@ -130,7 +130,7 @@ async function sampleOthers(heaviest: Work, seconds: number, options: SamplerOpt
   const { works, until, deadline } = options;
   const others = works.filter((work) => work !== heaviest).sort((a, b) => tokensOfWork(a) - tokensOfWork(b));
   const measured: Measured[] = [];
-  for (const at of spread(others.length, MOST)) {
+  for (const at of evenlySpread(others.length, MOST)) {
     const now = performance.now();
     const end = measured.length + 1 < LEAST ? deadline : until;
     if (now + 2000 * seconds > end) break;
@@ -190,7 +190,7 @@ export function meanOverLine(line: Line, measured: readonly Timed[]): number {
 }
 
 /** Some of the numbers below `count`, each once, of which any first few lie evenly: the middle, the quarters, the eighths, … */
-export function spread(count: number, most: number): number[] {
+export function evenlySpread(count: number, most: number): number[] {
   const found = new Set<number>();
   for (let i = 1; found.size < Math.min(count, most); i++) found.add(Math.floor(vanDerCorput(i) * count));
   return [...found];

@@ -4,7 +4,7 @@ import { machineFacts, versions } from "../../train/machine.js";
 import { checkpointBytes } from "../../train/rescue.js";
 import { parameterCounts } from "../artifacts.js";
 import type { Prepared } from "../prepare.js";
-import type { PhaseCost, Times } from "./phaseCosts.js";
+import type { PhaseCost, TimeLimits } from "./phaseCosts.js";
 
 /** What a disk is taken to write in a second, checksums included: nothing is written to find it out. */
 const BYTES_A_SECOND = 250e6;
@@ -25,7 +25,7 @@ export function secondsOfWriting({ config, adapted, loaded }: Prepared, steps: n
 export async function secondsOfReport(
   prepared: Prepared,
   phases: readonly PhaseCost[],
-  clock: Times["clock"],
+  clock: TimeLimits["clock"],
 ): Promise<number> {
   const began = clock();
   const { renderReport } = await import("../../report/index.js");

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { typicalSeconds } from "../../../src/run/estimates/phaseCosts.js";
-import { fitLine, meanOverLine, secondsAt, spread } from "../../../src/run/estimates/sampler.js";
+import { evenlySpread, fitLine, meanOverLine, secondsAt } from "../../../src/run/estimates/sampler.js";
 
 const on = (base: number, perToken: number) => (tokens: number) => ({ tokens, seconds: base + perToken * tokens });
 
@@ -34,9 +34,9 @@ test("the mean over the line is that of the times", () => {
 });
 
 test("few of many lie evenly, all come once", () => {
-  expect(spread(100, 3)).toEqual([50, 25, 75]);
-  expect(spread(5, 64).toSorted()).toEqual([0, 1, 2, 3, 4]);
-  expect(spread(0, 64)).toEqual([]);
+  expect(evenlySpread(100, 3)).toEqual([50, 25, 75]);
+  expect(evenlySpread(5, 64).toSorted()).toEqual([0, 1, 2, 3, 4]);
+  expect(evenlySpread(0, 64)).toEqual([]);
 });
 
 test("the typical step counts each phase by its steps", () => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { methodNames, type RunSettings, resolveRun } from "../../../src/config/index.js";
 import { namedDatasets } from "../../../src/datasets/index.js";
 import type { RunEvent } from "../../../src/files/events.js";
-import { judgings, rehearseTexts } from "../../../src/run/estimates/evaluationCosts.js";
+import { evaluationCounts, measureTexts } from "../../../src/run/estimates/evaluationCosts.js";
 import { measureRun, notesOf, warningsOf } from "../../../src/run/estimates/measureRun.js";
 import type { PhaseCost } from "../../../src/run/estimates/phaseCosts.js";
 import { type Prepared, prepare } from "../../../src/run/prepare.js";
@@ -104,7 +104,7 @@ describe("what is measured", () => {
   });
 
   it("counts evaluations as the run makes them", () => {
-    const of = (config: object, data: object) => judgings({ config, data } as unknown as Prepared, 10);
+    const of = (config: object, data: object) => evaluationCounts({ config, data } as unknown as Prepared, 10);
     const [validation, test, holdout] = [[], [], []];
     expect(of({}, { validation, test })).toEqual({ validation: 1, test: 1, holdout: 0 });
     expect(of({ evalEvery: 4 }, { validation })).toEqual({ validation: 3, test: 0, holdout: 0 });
@@ -136,7 +136,7 @@ describe("a data set that is reported by texts", () => {
     // Processor time, which other processes don't lengthen; the first call's is that of everything that is loaded.
     const clock = () => process.cpuUsage().user / 1000;
     const secondsOf = async (of: Prepared) =>
-      rehearseTexts(of, "validation", { clock, deadline: Number.POSITIVE_INFINITY });
+      measureTexts(of, "validation", { clock, deadline: Number.POSITIVE_INFINITY });
     await secondsOf(await prepared({ beams: 8 }));
     const [less, more] = [await secondsOf(await prepared()), await secondsOf(await prepared({ beams: 8 }))];
     expect(less).toBeGreaterThan(0);
@@ -151,9 +151,9 @@ describe("a data set that is reported by texts", () => {
       now += 1000;
       return now;
     };
-    expect(await rehearseTexts(await prepared(), "validation", { clock, deadline: Number.POSITIVE_INFINITY })).toBe(5);
+    expect(await measureTexts(await prepared(), "validation", { clock, deadline: Number.POSITIVE_INFINITY })).toBe(5);
     // No time for more than the first token: each of the texts' tokens is taken to be as long.
-    const rough = await rehearseTexts(await prepared(), "validation", { clock, deadline: 0 });
+    const rough = await measureTexts(await prepared(), "validation", { clock, deadline: 0 });
     expect(rough % 5).toBeCloseTo(0, 6);
     expect(rough).toBeGreaterThan(5);
   });

@@ -18,7 +18,7 @@ export interface RunHooks {
  * @param train gets the options with what the page adds to them
  * @throws BidoraError `DASHBOARD` for a port that can't be had, before the run begins
  */
-export async function watchedRun<Hooks extends RunHooks, T>(
+export async function withDashboard<Hooks extends RunHooks, T>(
   { dashboard, output, resume }: Pick<RunConfig, "dashboard" | "output" | "resume">,
   options: Hooks,
   train: (options: Hooks) => Promise<T>,

@@ -25,7 +25,7 @@ export interface Levels {
 }
 
 /** The starting point of a lower step: computes derivatives at V, on its rows and with its random numbers, after the parameters hold V'. */
-export class LowerStart {
+export class UnrolledStep {
   readonly directions: readonly torch.Tensor[];
   readonly magnitudes: readonly torch.Tensor[];
   readonly #mark: Uint8Array;
