@@ -243,9 +243,9 @@ export {
   type Table,
   type TableRow,
   type TextExample,
+  type TextOrMessages,
   type ValueReader,
   type WordsExample,
-  type Writing,
 } from "./data/index.js";
 export {
   type Batch,

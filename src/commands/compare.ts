@@ -78,7 +78,8 @@ async function compareRuns(settings: Settings<typeof options>, hooks: Hooks): Pr
   const { list, collect, dryRun } = settings;
   refuseWithoutEffect(pick(options, "dashboard"), settings);
   const modes = Object.entries({ list, collect, dryRun }).filter(([, isAsked]) => isAsked);
-  if (modes.length > 1) throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} exclude each other.`);
+  if (modes.length > 1)
+    throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} are mutually exclusive.`);
   const { runFile, ...flags } = settings.given;
   const spec = readSpec(flags, runFile);
   if (collect) {

@@ -64,5 +64,5 @@ export function checkPrompts({ prompt, input, chat }: GenerateSettings): void {
   if (given.length === 1) return;
   if (given.length === 0)
     throw new UsageError("There is no prompt: give --prompt with a text, --input with a file, or --chat.");
-  throw new UsageError(`${given.join(" and ")} exclude each other: give one of them.`);
+  throw new UsageError(`${given.join(" and ")} are mutually exclusive: give one of them.`);
 }

@@ -2,7 +2,13 @@
 
 import { UsageError } from "../common/errors.js";
 import { baseModel, generationOptions, overwrite, partOptions, rowOptions, session } from "../config/index.js";
-import { type Dataset, type Example, type LanguageExample, loadLanguage, meaningsOf } from "../data/index.js";
+import {
+  type Dataset,
+  type Example,
+  type LanguageExample,
+  loadLanguage,
+  promptsWithReferences,
+} from "../data/index.js";
 import { askedTask } from "../datasets/choice.js";
 import type { Split } from "../datasets/dataset.js";
 import { isNamedFolder, type NamedChoice, readRows, readSplit, usualColumns } from "../datasets/splits.js";
@@ -145,7 +151,7 @@ const generateAnswers: Predict = async (open, input, settings, rowsOf, signal, o
 async function rowsOfSplit(choice: NamedChoice, folder: string, split: Split | undefined): Promise<readonly Example[]> {
   const { examples } = await readSplit(choice, folder, split);
   if (!choice.texts) return examples;
-  return meaningsOf(examples as readonly LanguageExample[]).map(({ example }) => example);
+  return promptsWithReferences(examples as readonly LanguageExample[]).map(({ example }) => example);
 }
 
 function withoutAnswer(example: LanguageExample): LanguageExample {

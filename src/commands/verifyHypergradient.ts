@@ -51,7 +51,7 @@ export const verifyCommand = defineCommand({
   hooks: ["signal", "onNote", "onDownload", "hub"],
   async run({ given: { precision, ...given } }, { signal, hub }): Promise<Verification> {
     if (precision !== undefined && given.dtype !== undefined)
-      throw new UsageError("--precision and --dtype exclude each other: one takes the place of the other.");
+      throw new UsageError("--precision and --dtype are mutually exclusive: one takes the place of the other.");
     const config = runOf(given);
     if (!METHODS[config.method].isBilevel)
       throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);

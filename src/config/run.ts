@@ -82,7 +82,7 @@ const givenIn = ({ flags, file }: Sources): RunSettings => settle({ ...(flags &&
  * Checks settings and resolves them.
  * @param flags what the user set
  * @param others what a YAML file and an adapter to start from say
- * @throws UsageError for an unknown key, a wrong value, or settings that exclude each other
+ * @throws UsageError for an unknown key, a wrong value, or settings that are mutually exclusive
  */
 export function resolveRun(flags: RunSettings, others: Pick<Sources, "file" | "adapter"> = {}): RunConfig {
   const check = (settings: RunSettings | undefined) => checkSettings(runOptions, settings);
@@ -123,7 +123,7 @@ function refuseContradictions(settings: Values<RunTable>): void {
   if (model === undefined) throw new UsageError("--model is missing: give a local folder or a Hub repository.");
   if (resume && overwrite) {
     throw new UsageError(
-      "--resume and --overwrite exclude each other: one continues the run in the folder, the other deletes it.",
+      "--resume and --overwrite are mutually exclusive: one continues the run in the folder, the other deletes it.",
     );
   }
   adapterOf(settings)?.check?.(settings);

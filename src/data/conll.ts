@@ -15,7 +15,7 @@ const BOUNDARIES = ["-DOCSTART-", "###MEDLINE:"];
  * Sentences with one word per line and a blank line between sentences, as in CoNLL-2003 and JNLPBA. The word is the first column;
  * columns are separated by tabs or, in a file without tabs, by spaces. `-DOCSTART-` lines and the `###MEDLINE:` lines before JNLPBA's
  * abstracts are skipped. A file with a single column has no labels.
- * @throws BidoraError naming a line with another number of columns
+ * @throws BidoraError naming a line with a different number of columns
  */
 export async function readConll(file: string, options: ConllOptions = {}): Promise<WordsExample[]> {
   const separator = (await hasCharacter(file, "\t")) ? "\t" : /[ ]+/;

@@ -1,6 +1,6 @@
 import type { Texts } from "../text/index.js";
 
-/** The place of a row: its file and line, counted from 1 (in Parquet its row). A prompt of a call has a name and line 0. */
+/** Where a row is: its file and line, from 1 (in Parquet its row number). A prompt passed to a call has a name and line 0. */
 export interface Location {
   readonly file: string;
   readonly line: number;

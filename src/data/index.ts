@@ -2,12 +2,12 @@ export { readConll, readConllu } from "./conll.js";
 export { type Dataset, type Example, type Location, type TextExample, type WordsExample, where } from "./example.js";
 export { byCodePoint, LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";
 export {
-  aWriting,
   type LanguageExample,
   type LanguageInput,
   loadLanguage,
-  type Writing,
-  writings,
+  promptList,
+  type TextOrMessages,
+  textOrMessages,
 } from "./languageRows.js";
 export { type LabelForm, type LoadOptions, loadTable, loadTexts, loadWords, wordsExamples } from "./load.js";
 export { BatchOrder, batchesPerPass, type OrderState } from "./order.js";
@@ -15,8 +15,8 @@ export { type Answer, loadQuestions, type QuestionExample, sliceOf } from "./que
 export {
   byPrompt,
   loadReferences,
-  type Meaning,
-  meaningsOf,
+  type PromptWithReferences,
+  promptsWithReferences,
   type References,
   rowsByPrompt,
   rowsOfPrompts,

@@ -3,13 +3,13 @@ import { aText, type Check, checkArguments, isObject, listOf, takes } from "../c
 import { own } from "../common/collections.js";
 import { UsageError } from "../common/errors.js";
 import { shown } from "../common/messages.js";
-import { HAS_HALF, isWhole, type Message, ROLES, type TextPart } from "../text/index.js";
+import { HAS_LONE_SURROGATE, isWellFormed, type Message, ROLES, type TextPart } from "../text/index.js";
 import type { Dataset, Example } from "./example.js";
 import { type LoadOptions, loadOptions, loadTable } from "./load.js";
 import { findTextColumns, type Table, type TableRow, written } from "./table.js";
 import { rowError } from "./textFile.js";
 /** A text or a conversation. */
-export type Writing = string | readonly Message[];
+export type TextOrMessages = string | readonly Message[];
 
 /** What a language model is trained on or prompted with. */
 export type LanguageInput =
@@ -17,8 +17,8 @@ export type LanguageInput =
   | { readonly kind: "messages"; readonly messages: readonly Message[] }
   | {
       readonly kind: "prompt";
-      readonly prompt: Writing;
-      readonly completion: Writing | undefined;
+      readonly prompt: TextOrMessages;
+      readonly completion: TextOrMessages | undefined;
       /** Several equally good completions instead of one. */
       readonly references?: readonly string[];
     };
@@ -88,19 +88,19 @@ function kindOf({ file }: Table, { values, line }: TableRow): Kind {
   const [kind] = kinds;
   if (kind !== undefined && kinds.length === 1) return kind;
   const has = kinds.length > 1 ? kinds.join(" and ") : Object.keys(values).join(", ") || "nothing";
-  throw rowError(file, line, `a row holds ${EXPECTED}, but this one has ${has}.`);
+  throw rowError(file, line, `expected ${EXPECTED}, but the row has ${has}.`);
 }
 
 function inputOf(reader: Reader, kind: Kind, [first, second]: readonly string[], isPrompt: boolean): LanguageInput {
   const column = first as string;
   if (kind === "text") return { kind, text: reader.text(column) };
   if (kind === "messages") return { kind, messages: reader.messages(column) };
-  const prompt = reader.writing(column);
+  const prompt = reader.textOrMessages(column);
   if (reader.has(REFERENCES)) return { kind, prompt, completion: undefined, references: reader.references() };
   const lacksMore = second === undefined || (isPrompt && !reader.has(second));
-  const completion = lacksMore ? undefined : reader.writing(second);
+  const completion = lacksMore ? undefined : reader.textOrMessages(second);
   if (completion === undefined || typeof prompt === typeof completion) return { kind, prompt, completion };
-  throw reader.error(`${column} and ${second} must both be texts, or both be lists of messages.`);
+  throw reader.error(`${column} and ${second} must both be strings, or both be lists of messages.`);
 }
 
 /** All rows of a file are of one kind, so that `--train-on` means the same for each. */
@@ -137,21 +137,21 @@ class Reader {
 
   /** At least one completion. */
   references(): readonly string[] {
-    if (this.has("completion")) throw this.error(`completion and ${REFERENCES} exclude each other: remove one.`);
+    if (this.has("completion")) throw this.error(`a row can't have both completion and ${REFERENCES}: remove one.`);
     const value = own(this.row.values, REFERENCES);
     if (!Array.isArray(value) || value.length === 0)
-      throw this.error(`${REFERENCES} must be a list of texts with at least one, but is ${shownValue(value)}.`);
+      throw this.error(`${REFERENCES} must be a non-empty list of strings, but is ${shownValue(value)}.`);
     return value.map((text, i) => this.wellFormed(text, `${REFERENCES}[${i}]`));
   }
 
-  writing(column: string): Writing {
+  textOrMessages(column: string): TextOrMessages {
     return Array.isArray(own(this.row.values, column)) ? this.messages(column) : this.text(column);
   }
 
   messages(column: string): Message[] {
     const value = own(this.row.values, column);
     if (!Array.isArray(value) || value.length === 0)
-      throw this.error(`${column} must be a list of messages with at least one, but is ${shownValue(value)}.`);
+      throw this.error(`${column} must be a non-empty list of messages, but is ${shownValue(value)}.`);
     return value.map((message, i) => this.message(message, `${column}[${i}]`));
   }
 
@@ -160,7 +160,7 @@ class Reader {
     const { role, content } = { role: own(value, "role"), content: own(value, "content") };
     if (!ROLES.some((known) => known === role))
       throw this.error(`${place} must have a role, one of ${ROLES.join(", ")}, but it is ${shownValue(role)}.`);
-    if (!isThere(content)) throw this.error(`${place} has no content: a text is expected.`);
+    if (!isThere(content)) throw this.error(`${place} has no content: expected a string.`);
     const given = Object.entries(value).filter(([, field]) => isThere(field));
     const fields = given.map(([name, field]) => [name, this.field(field, `${place}.${name}`, name === "content")]);
     return Object.fromEntries(fields) as Message;
@@ -178,9 +178,9 @@ class Reader {
   }
 
   private wellFormed(value: unknown, place: string): string {
-    if (typeof value !== "string") throw this.error(`${place} must be a text, but is ${shownValue(value)}.`);
-    if (isWhole(value)) return value;
-    throw this.error(`${place} ${HAS_HALF}.`);
+    if (typeof value !== "string") throw this.error(`${place} must be a string, but is ${shownValue(value)}.`);
+    if (isWellFormed(value)) return value;
+    throw this.error(`${place} ${HAS_LONE_SURROGATE}.`);
   }
 }
 
@@ -191,17 +191,20 @@ const shownValue = (value: unknown): string => (value === undefined ? "missing" 
 const isMessage = (value: unknown): boolean =>
   isObject(value) && (ROLES as readonly unknown[]).includes(value.role) && value.content !== undefined;
 
-const isWriting = (value: unknown): boolean =>
+const isTextOrMessages = (value: unknown): boolean =>
   typeof value === "string" || (Array.isArray(value) && value.length > 0 && value.every(isMessage));
 
 /** A text or a conversation. */
-export const aWriting = takes(`a text, or a list of messages such as [{ role: "user", content: "…" }]`, isWriting);
+export const textOrMessages = takes(
+  `a string, or a list of messages such as [{ role: "user", content: "…" }]`,
+  isTextOrMessages,
+);
 
-const LIST = listOf("a list of prompts, each a text or a list of messages", aWriting);
+const LIST = listOf("a list of prompts, each a string or a list of messages", textOrMessages);
 
 /** A list of prompts. A single text or conversation would be read as a list of its characters or messages. */
-export const writings: Check = (value, subject) => {
-  if (isWriting(value))
+export const promptList: Check = (value, subject) => {
+  if (isTextOrMessages(value))
     throw new UsageError(`${subject} takes a list of prompts; got one, ${shown(value)}: put it into a list.`);
   LIST(value, subject);
 };

@@ -119,7 +119,7 @@ async function sentences(
   }
   const read = await readConll(file, { labelColumn: column === undefined ? undefined : Number(column) });
   if (labels === "required" && read.some(({ label }) => label === undefined)) {
-    throw new BidoraError("UNKNOWN_COLUMN", `${file} has only words: a column of labels is expected beside them.`);
+    throw new BidoraError("UNKNOWN_COLUMN", `${file} has only a column of words: expected a column of labels too.`);
   }
   return read;
 }
@@ -129,7 +129,7 @@ const extensionOf = (file: string): string => extname(file).toLowerCase();
 function unknownFormat(file: string, known: readonly string[]): never {
   if (!existsSync(file)) throw fileError(file, { code: "ENOENT" });
   if (statSync(file).isDirectory()) throw fileError(file, { code: "EISDIR" });
-  throw new UsageError(`${file}: a file whose name ends in one of ${known.join(", ")} is expected for this task.`);
+  throw new UsageError(`${file}: this task expects a file whose name ends in one of ${known.join(", ")}.`);
 }
 
 interface ColumnOptions {

@@ -33,12 +33,12 @@ export function batchesPerPass({
   dropLast,
 }: Pick<OrderOptions, "rows" | "batchSize" | "dropLast">): number {
   if (!Number.isInteger(batchSize) || batchSize < 1) {
-    throw new UsageError(`The batch size must be a whole number from 1, but it is ${batchSize}.`);
+    throw new UsageError(`The batch size must be a whole number of at least 1, but is ${batchSize}.`);
   }
   const batches = dropLast ? Math.floor(rows / batchSize) : Math.ceil(rows / batchSize);
   if (batches > 0) return batches;
   throw new UsageError(
-    `${rows} rows make no batch of ${batchSize}${dropLast ? " when a short last batch is dropped" : ""}.`,
+    `${rows} rows do not fill one batch of ${batchSize}${dropLast ? ", and a short last batch is dropped" : ""}.`,
   );
 }
 

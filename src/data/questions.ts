@@ -25,7 +25,7 @@ export interface Answer {
 export type QuestionExample = Example<readonly [question: string, context: string], readonly Answer[]>;
 
 /**
- * Questions on contexts with their answers, in Hugging Face's format
+ * Questions about contexts, with their answers, in Hugging Face's format
  * (`{"question", "context", "answers": {"text": [...], "answer_start": [...]}}`) or SQuAD's JSON.
  * @throws BidoraError naming a row whose answer is not at its start, or for a file without questions
  */
@@ -103,7 +103,7 @@ function checkAnswer({ text, start }: Answer, context: string, { file, line }: L
   );
 }
 
-/** The part of a text between two code points, without the last. */
+/** The part of a text from one code point up to, and without, another. */
 export function sliceOf(text: string, start: number, end: number): string {
   return Array.from(text).slice(start, end).join("");
 }

@@ -2,13 +2,13 @@
 import { group } from "d3-array";
 import { UsageError } from "../common/errors.js";
 import { where } from "./example.js";
-import { type LanguageExample, loadLanguage, type Writing } from "./languageRows.js";
+import { type LanguageExample, loadLanguage, type TextOrMessages } from "./languageRows.js";
 import { loadTable } from "./load.js";
 import { isAbsent } from "./table.js";
 import { rowError } from "./textFile.js";
 
 /** A prompt and all its references. */
-export interface Meaning {
+export interface PromptWithReferences {
   /** The first row with this prompt, without its completion. */
   readonly example: LanguageExample;
   /** Trimmed. */
@@ -19,21 +19,25 @@ export interface Meaning {
  * Groups rows by prompt, in the order of the prompts' first rows.
  * @throws UsageError for a row without a prompt or references
  */
-export function meaningsOf(examples: readonly LanguageExample[]): Meaning[] {
+export function promptsWithReferences(examples: readonly LanguageExample[]): PromptWithReferences[] {
   const byPrompt = new Map<string, { example: LanguageExample; references: string[] }>();
   for (const example of examples) {
     const { prompt, references } = partsOf(example);
     const key = JSON.stringify(prompt);
     const known = byPrompt.get(key);
     if (known) known.references.push(...references);
-    else byPrompt.set(key, { example: { ...example, input: asked(prompt) }, references: [...references] });
+    else byPrompt.set(key, { example: { ...example, input: promptOnly(prompt) }, references: [...references] });
   }
   return [...byPrompt.values()];
 }
 
-const asked = (prompt: Writing): LanguageExample["input"] => ({ kind: "prompt", prompt, completion: undefined });
+const promptOnly = (prompt: TextOrMessages): LanguageExample["input"] => ({
+  kind: "prompt",
+  prompt,
+  completion: undefined,
+});
 
-function partsOf({ input, at }: LanguageExample): { prompt: Writing; references: readonly string[] } {
+function partsOf({ input, at }: LanguageExample): { prompt: TextOrMessages; references: readonly string[] } {
   if (input.kind === "prompt") {
     const written = input.references ?? [textOf(input.completion)];
     if (written.every((text) => text !== undefined)) return { prompt: input.prompt, references: trimmed(written) };
@@ -43,14 +47,14 @@ function partsOf({ input, at }: LanguageExample): { prompt: Writing; references:
     return { prompt: input.messages.slice(0, -1), references: trimmed([answer]) };
   }
   throw new UsageError(
-    `${where(at)}: text can be scored only where a prompt has a completion, references or an assistant's answer.`,
+    `${where(at)}: text can be scored only if a prompt has a completion, references or an assistant's answer.`,
   );
 }
 
 const trimmed = (texts: readonly string[]): string[] => texts.map((text) => text.trim());
 
 /** The text of a completion, without the roles of its messages. */
-function textOf(writing: Writing | undefined): string | undefined {
+function textOf(writing: TextOrMessages | undefined): string | undefined {
   if (writing === undefined || typeof writing === "string") return writing;
   return writing.map(({ content }) => contentOf(content)).join("\n");
 }
@@ -72,13 +76,13 @@ export function rowsByPrompt(examples: readonly LanguageExample[]): number[][] {
   return [...group(examples.keys(), (row) => JSON.stringify(promptOf(examples[row]!.input) ?? row)).values()];
 }
 
-function promptOf(input: LanguageExample["input"]): Writing | undefined {
+function promptOf(input: LanguageExample["input"]): TextOrMessages | undefined {
   if (input.kind === "prompt") return input.prompt;
   return input.kind === "messages" ? input.messages.slice(0, -1) : undefined;
 }
 
 /** The references of a row. */
-export interface References extends Pick<Meaning, "references"> {
+export interface References extends Pick<PromptWithReferences, "references"> {
   /** Equal for equal prompts; undefined for a row without one. */
   readonly prompt: string | undefined;
 }
@@ -96,10 +100,10 @@ export async function loadReferences(file: string): Promise<References[]> {
   return table.rows.map(({ values, line }) => {
     const { prompt, references, completion } = values as Readonly<Record<string, unknown>>;
     if (!isAbsent(references) && !isAbsent(completion))
-      throw rowError(file, line, "completion and references exclude each other: remove one.");
+      throw rowError(file, line, "a row can't have both completion and references: remove one.");
     const found = references ?? (typeof completion === "string" ? [completion] : undefined);
     const isList = Array.isArray(found) && found.length > 0 && found.every((text) => typeof text === "string");
-    if (!isList) throw rowError(file, line, "a row holds references, a list of texts, or completion, a text.");
+    if (!isList) throw rowError(file, line, "expected references (a list of strings) or completion (a string).");
     return { prompt: prompt === undefined ? undefined : JSON.stringify(prompt), references: trimmed(found) };
   });
 }

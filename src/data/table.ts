@@ -2,7 +2,7 @@
 import { aName, checkArguments, having } from "../common/arguments.js";
 import { firstRepeated, own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
-import { HAS_HALF, isWhole } from "../text/index.js";
+import { HAS_LONE_SURROGATE, isWellFormed } from "../text/index.js";
 import { rowError } from "./textFile.js";
 
 /** The contents of a CSV, TSV, JSONL or Parquet file. */
@@ -31,15 +31,15 @@ export function isAbsent(value: unknown): boolean {
 
 export const readText: ValueReader<string> = (table, row, column) => {
   const value = own(row.values, column);
-  if (typeof value !== "string") return fail(table, row, column, "a text");
-  requireWhole(table, row, column, value);
+  if (typeof value !== "string") return fail(table, row, column, "a string");
+  requireWellFormed(table, row, column, value);
   return value;
 };
 
 /** A tokenizer would silently replace half a surrogate pair. */
-function requireWhole({ file }: Table, { line }: TableRow, column: string, text: string): void {
-  if (isWhole(text)) return;
-  throw rowError(file, line, `the column ${column} ${HAS_HALF}.`);
+function requireWellFormed({ file }: Table, { line }: TableRow, column: string, text: string): void {
+  if (isWellFormed(text)) return;
+  throw rowError(file, line, `the column ${column} ${HAS_LONE_SURROGATE}.`);
 }
 
 /** A label's name or number. */
@@ -50,7 +50,7 @@ export const readName: ValueReader<string | number> = (table, row, column) => {
   return fits ? (value as string | number) : fail(table, row, column, "a label's name or whole number");
 };
 
-/** A number, also as text. */
+/** A number, or a string that holds one. */
 export const readNumber: ValueReader<number> = (table, row, column) => {
   checkArguments("readNumber", ["table", table, aTable], ["row", row, aTableRow], ["column", column, aName]);
   const value = own(row.values, column);
@@ -62,7 +62,7 @@ export const readStrings: ValueReader<string[]> = (table, row, column) => {
   const value = own(row.values, column);
   const fits = Array.isArray(value) && value.every((v) => typeof v === "string" || Number.isSafeInteger(v));
   if (!fits) return fail(table, row, column, "a list of strings");
-  for (const text of value) requireWhole(table, row, column, String(text));
+  for (const text of value) requireWellFormed(table, row, column, String(text));
   return value.map(String);
 };
 
@@ -130,7 +130,7 @@ export function findTextColumns(table: Table, given: Names, first?: Names): read
   if (found.length < 1 || found.length > 2) {
     throw new BidoraError(
       "UNKNOWN_COLUMN",
-      `One or two text columns are expected, but got ${found.length}: ${found.join(", ")}.`,
+      `Expected one or two text columns, but got ${found.length}: ${found.join(", ")}.`,
     );
   }
   return requireColumns(table, found);
@@ -141,7 +141,7 @@ export function findWordsColumn(table: Table, given: Names, first?: Names): stri
   const found = given ?? findUsual(table, first ? [first, ...WORDS] : WORDS);
   if (found === undefined) throw notFound(table, "the words", "--text-columns");
   if (found.length !== 1)
-    throw new BidoraError("UNKNOWN_COLUMN", `One column of words is expected, but got ${found.length}.`);
+    throw new BidoraError("UNKNOWN_COLUMN", `Expected one column of words, but got ${found.length}.`);
   return requireColumns(table, found)[0]!;
 }
 

@@ -20,7 +20,7 @@ export function taskOf(word: string): TaskChoice {
   const kind = dataset ? namedDatasets[dataset].task : word;
   if (!isTaskKind(kind)) {
     const known = Object.keys(TASKS).join(", ");
-    throw new UsageError(`There is no task ${word}; known are ${known}, and data sets such as glue/mrpc.`);
+    throw new UsageError(`Unknown task ${word}: expected ${known}, or a data set such as glue/mrpc.`);
   }
   const facts: NamedDatasetFacts | undefined = dataset && namedDatasets[dataset];
   return { ...namedTask(kind), dataset, metrics: facts?.metrics, texts: facts?.texts === true };
@@ -33,9 +33,9 @@ export function taskOf(word: string): TaskChoice {
 export function askedTask(word: string | undefined, own: NamedTask | undefined): TaskChoice | undefined {
   if (!own) return word === undefined ? undefined : taskOf(word);
   if (word !== undefined)
-    throw new UsageError(`The settings name the task ${word}, and a task of one's own is given too: leave one out.`);
+    throw new UsageError(`The settings name the task ${word}, but a custom task is given too: leave one out.`);
   if (isTaskKind(own.kind) || isNamedDataset(own.kind))
-    throw new UsageError(`${own.kind} is a task of bidora's own: give yours another name.`);
+    throw new UsageError(`${own.kind} is the name of a built-in task or data set: give yours another name.`);
   return { ...own, dataset: undefined, metrics: undefined, texts: false };
 }
 
@@ -73,7 +73,7 @@ function checkColumns(labels: LabelMap, columns: readonly string[]): void {
   if (missing.length === 0) return;
   throw new BidoraError(
     "UNKNOWN_LABEL",
-    `No column says which rows have ${missing.slice(0, 20).join(", ")}, which the model predicts: name a column for each of its labels by --label-column.`,
+    `The model predicts ${missing.slice(0, 20).join(", ")}, but the data has no column for it: name one column per label with --label-column.`,
   );
 }
 
@@ -84,7 +84,7 @@ export function outputNames({ outputs }: Task, labels: LabelMap | undefined): re
 
 /**
  * The id of the positive label of two, for precision, recall and F1; undefined for another number of labels, unless the named data set
- * says which is positive: predictions may then have labels beside its own.
+ * says which is positive: then predictions may have other labels too.
  */
 export function positiveOf({ dataset }: TaskChoice, labels: LabelMap | undefined): number | undefined {
   const facts: NamedDatasetFacts | undefined = dataset && namedDatasets[dataset];

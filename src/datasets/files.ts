@@ -12,9 +12,9 @@ export async function namesIn(folder: string): Promise<string[]> {
   return names.sort();
 }
 
-/** For a folder without the files of a data set. @param files as a sentence names them */
+/** The error for a folder without a data set's files. @param files their names, as part of a sentence */
 export function noFiles(folder: string, files: string): BidoraError {
-  return new BidoraError("FILE", `${folder} has no ${files}: give the folder of the files as published by --data.`);
+  return new BidoraError("FILE", `${folder} has no ${files}: --data must be the folder with the published files.`);
 }
 
 /**

@@ -175,8 +175,8 @@ class StoryBuilder {
     for (const [name, values] of Object.entries<readonly string[]>(ATTRIBUTES)) {
       const value = own(given, name);
       if (value !== undefined && values.includes(value)) continue;
-      const came = value === undefined ? "missing" : JSON.stringify(value);
-      throw rowError(this.file, line, `${name} of a story must be one of ${values.join(", ")}, but is ${came}.`);
+      const got = value === undefined ? "missing" : JSON.stringify(value);
+      throw rowError(this.file, line, `${name} of a story must be one of ${values.join(", ")}, but is ${got}.`);
     }
     this.#open = [];
     this.#topics = [];

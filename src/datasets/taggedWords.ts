@@ -74,7 +74,8 @@ function formIn({ name, forms }: TaggedWords, directory: string, names: readonly
 
 /** Refuses a file whose last column holds something other than tags. */
 function checkTags({ name, types }: TaggedWords, { label, at }: WordsExample): void {
-  if (label === undefined) throw rowError(at.file, at.line, `words alone, but ${name} has a tag in the last column.`);
+  if (label === undefined)
+    throw rowError(at.file, at.line, `the line has only a word, but ${name} has a tag in the last column.`);
   const wrong = label.findIndex((tag) => tag !== "O" && !(/^[BIES]-/.test(tag) && types.includes(tag.slice(2))));
   if (wrong === -1) return;
   const known = `O or B-, I-, E-, S- before one of ${types.join(", ")}`;
@@ -97,7 +98,11 @@ function named(set: TaggedWords, example: WordsExample): WordsExample {
   const tags = label.map((id) => {
     const tag = names[Number(id)];
     if (tag !== undefined) return tag;
-    throw rowError(at.file, at.line, `a tag of ${set.name} is a number from 0 to ${names.length - 1}, but ${id} came.`);
+    throw rowError(
+      at.file,
+      at.line,
+      `a tag of ${set.name} is a number from 0 to ${names.length - 1}, but this is ${id}.`,
+    );
   });
   return { ...example, label: tags };
 }

@@ -10,7 +10,7 @@ import {
   labelMap,
   loadReferences,
   loadTable,
-  meaningsOf,
+  promptsWithReferences,
   type References,
   rowError,
   where,
@@ -70,7 +70,7 @@ async function referencesOf(
   const { data, split, limit } = settings;
   if (isNamedFolder(choice, data)) {
     const { examples } = await readLabeled(choice, data, split, settings);
-    return meaningsOf(examples as readonly LanguageExample[]).slice(0, limit);
+    return promptsWithReferences(examples as readonly LanguageExample[]).slice(0, limit);
   }
   const rows = await loadReferences(data);
   const prompts = rows.every(({ prompt }) => prompt !== undefined) ? byPrompt(rows).slice(0, limit) : [];
@@ -164,7 +164,7 @@ export function spellLabels(
   const found = [...new Set(spelled.flatMap(labelsIn))];
   const others = found.filter((name) => rowLabels.find(name) === undefined);
   const isPublished = dataset.labelNames !== undefined || numbered.length > 0;
-  const isOther = isPublished || areNumbers(found) !== areNumbers(names) || names.every((name) => name === UNLABELLED);
+  const isOther = isPublished || areNumbers(found) !== areNumbers(names) || names.every((name) => name === UNLABELED);
   if (isOther && found.length > 0 && others.length === found.length)
     throw new BidoraError(
       "PREDICTIONS",
@@ -185,7 +185,7 @@ function withUnnamed(labels: LabelMap, predictions: readonly Labeled[]): LabelMa
 }
 
 /** In place of a label that was not published. */
-const UNLABELLED = "-1";
+const UNLABELED = "-1";
 
 const ID = /^(?:LABEL_)?(\d+)$/;
 

@@ -14,7 +14,7 @@ import {
 import { UsageError } from "../common/errors.js";
 import { uniforms } from "../common/seededGenerator.js";
 import { type GeneratorSettings, generatorOptions, promptOptions } from "../config/index.js";
-import { aWriting, type LanguageExample, type Writing, writings } from "../data/index.js";
+import { type LanguageExample, promptList, type TextOrMessages, textOrMessages } from "../data/index.js";
 import {
   type Generated,
   type GeneratedPiece,
@@ -89,7 +89,7 @@ export class TextGenerator {
 
   /**
    * Opens a model, with an adapter if one is given. `stream` and `rows` take the prompts.
-   * @throws UsageError for settings without effect or that exclude each other
+   * @throws UsageError for settings without effect or that are mutually exclusive
    */
   static async open(given: GeneratorSettings, hooks: Pick<GenerationHooks, "hub"> = {}): Promise<TextGenerator> {
     checkArguments("TextGenerator.open", ["hooks", hooks, OPEN_HOOKS]);
@@ -138,15 +138,15 @@ export class TextGenerator {
    * @param name of the prompt in errors
    * @throws BidoraError for a conversation that the chat template cannot render
    */
-  async lengthOf(prompt: Writing, name = promptName(0)): Promise<number> {
-    checkArguments("lengthOf", ["prompt", prompt, aWriting], ["name", name, aText]);
+  async lengthOf(prompt: TextOrMessages, name = promptName(0)): Promise<number> {
+    checkArguments("lengthOf", ["prompt", prompt, textOrMessages], ["name", name, aText]);
     const [ids] = await encodePrompts([exampleOf(prompt, name)], this.open.tokenizer);
     return ids!.length;
   }
 
   /** Continues one prompt, in pieces. @throws PromptTooLong for one that leaves no room */
-  async *stream(prompt: Writing, options: StreamOptions = {}): AsyncGenerator<GeneratedPiece> {
-    checkArguments("stream", ["prompt", prompt, aWriting], ["options", options, STREAM]);
+  async *stream(prompt: TextOrMessages, options: StreamOptions = {}): AsyncGenerator<GeneratedPiece> {
+    checkArguments("stream", ["prompt", prompt, textOrMessages], ["options", options, STREAM]);
     const { signal, stream = 0, name = promptName(0) } = options;
     const [encoded] = (await this.encode([exampleOf(prompt, name)])) as [Prompt];
     const own = { ...encoded, uniform: uniforms(this.settings.seed, stream) };
@@ -158,9 +158,9 @@ export class TextGenerator {
   }
 
   /** Continues prompts, each as if it were alone, in their order. */
-  rows(prompts: readonly Writing[], hooks: Pick<GenerationHooks, "signal"> = {}): AsyncGenerator<GeneratedRow> {
+  rows(prompts: readonly TextOrMessages[], hooks: Pick<GenerationHooks, "signal"> = {}): AsyncGenerator<GeneratedRow> {
     return this.generate(() => {
-      checkArguments("rows", ["prompts", prompts, writings]);
+      checkArguments("rows", ["prompts", prompts, promptList]);
       checkArguments("rows", ["hooks", hooks, ROWS_HOOKS]);
       return prompts.map((prompt, i) => exampleOf(prompt, promptName(i)));
     }, hooks);
@@ -224,7 +224,7 @@ export interface StreamOptions extends Pick<GenerationHooks, "signal"> {
 
 const promptName = (index: number): string => `Prompt ${index + 1}`;
 
-const exampleOf = (prompt: Writing, name: string): LanguageExample => ({
+const exampleOf = (prompt: TextOrMessages, name: string): LanguageExample => ({
   input: { kind: "prompt", prompt, completion: undefined },
   label: undefined,
   at: { file: name, line: 0 },

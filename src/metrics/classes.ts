@@ -8,7 +8,7 @@ export function accuracy(): Metric<number, number, number> {
   return meanOverRows("accuracy", SHARE_OF_ROWS, (reference, prediction) => (reference === prediction ? 1 : 0));
 }
 
-/** Whether a row's reference and prediction are the positive class; rows that differ in other classes only are equal. */
+/** Whether a row's reference and prediction are the positive class; all other classes count as one. */
 export interface ClassHit {
   readonly actual: boolean;
   readonly predicted: boolean;

@@ -5,12 +5,12 @@ import type { Metric, OverRows } from "./metric.js";
 import {
   areEnough,
   type BootstrapOptions,
+  bootstrapSamples,
   checkBootstrap,
-  drawnRows,
-  leftOutRows,
-  resultOfDrawn,
+  jackknifeSamples,
+  resultOfSample,
 } from "./resampling.js";
-import { type Interval, normalQuantile, normalShare } from "./statistics.js";
+import { type Interval, normalCdf, normalQuantile } from "./statistics.js";
 
 /** A confidence interval and the method that computed it. */
 export interface ConfidenceInterval extends Interval {
@@ -38,10 +38,10 @@ const BEYOND = 10;
 const resamplesFor = (tail: number): number => Math.min(Math.max(RESAMPLES, Math.ceil(BEYOND / tail)), MOST_RESAMPLES);
 
 /**
- * Confidence intervals for every value of a metric. Rows are resampled with all that was measured of them: the words of a sentence, or
- * the texts of a prompt, stay together. A value other than a share of rows has no interval for fewer than 30 rows, and where it is not
- * a finite number over all rows or in more than 5 % of the resamples; fewer such resamples are left out. It also has none where more
- * resamples than a tail holds share the highest or lowest value, as when one row in thirty is wrong: coverage would be far too low.
+ * Confidence intervals for every value of a metric. Whole rows are resampled: the words of a sentence, or the texts of a prompt, stay
+ * together. A value other than a share of rows has no interval for fewer than 30 rows, nor if it is not finite over all rows or in
+ * more than 5 % of the resamples (up to 5 % are left out). It also has none if more resamples than a tail holds share the highest or
+ * lowest value, as when one row in thirty is wrong: coverage would be far too low.
  * @param units what a row is, for notes
  * @throws BidoraError `METRIC_ROWS` for no rows
  * @throws UsageError for options out of range
@@ -72,7 +72,7 @@ export function confidenceIntervals<Measured>(
 
 type Values = ReadonlyMap<string, readonly number[]>;
 
-/** The metric over resamples of the rows, which are drawn once for all values, when the first value needs them. */
+/** The metric over resamples of the rows. They are drawn when the first value needs them, and shared by all values. */
 class Samples<Measured> {
   #drawn: Values | undefined;
   #leftOut: Values | undefined;
@@ -97,15 +97,15 @@ class Samples<Measured> {
     const [drawn, leftOut] = this.#valuesOf(name);
     if (drawn === undefined || leftOut === undefined) return `it is undefined in too many samples of the ${units}`;
     if (shareAtEnds(drawn) > tail)
-      return `too few ${units} differ in it, so that samples of them often agree on its highest or lowest value`;
+      return `too few ${units} differ in it, so many samples of the ${units} share its highest or lowest value`;
     const found = bca({ whole, drawn, leftOut }, confidence);
-    return found ? { ...found, method: "bca" } : `it lies beyond its values in all samples of the ${units}`;
+    return found ? { ...found, method: "bca" } : `it is outside the range of its values in all samples of the ${units}`;
   }
 
   /** The value over the bootstrap's and the jackknife's samples; undefined where too many samples have no value. */
   #valuesOf(name: string): (readonly number[] | undefined)[] {
-    this.#drawn ??= this.#over(drawnRows(this.rows.length, this.settings));
-    this.#leftOut ??= this.#over(leftOutRows(this.rows.length, this.settings));
+    this.#drawn ??= this.#over(bootstrapSamples(this.rows.length, this.settings));
+    this.#leftOut ??= this.#over(jackknifeSamples(this.rows.length, this.settings));
     return [this.#drawn, this.#leftOut].map((values) => {
       const all = values.get(name) ?? [];
       const finite = all.filter(Number.isFinite);
@@ -115,7 +115,7 @@ class Samples<Measured> {
 
   /** Each value over every sample, NaN for samples without it. */
   #over(samples: Iterable<Int32Array>): Values {
-    const results = Array.from(samples, (drawn) => resultOfDrawn(this.metric, this.rows, drawn));
+    const results = Array.from(samples, (drawn) => resultOfSample(this.metric, this.rows, drawn));
     const names = new Set(results.flatMap((result) => Object.keys(result)));
     return new Map([...names].map((name) => [name, results.map((result) => own(result, name) ?? Number.NaN)]));
   }
@@ -150,7 +150,7 @@ interface Resampled {
 /**
  * The bias-corrected and accelerated bootstrap interval (Efron 1987; Efron & Tibshirani 1993, § 14.3), as
  * `scipy.stats.bootstrap(method="BCa")`: percentiles of the bootstrap's values, shifted by the value's distance from their median
- * and by the jackknife's skewness. Undefined where the value lies beyond all of the bootstrap's, so that no percentile is left.
+ * and by the jackknife's skewness. Undefined if the value is outside the range of the bootstrap's values: no percentile is left then.
  */
 export function bca({ whole, drawn, leftOut }: Resampled, confidence: number): Interval | undefined {
   const bias = normalQuantile(shareBelow(drawn, whole));
@@ -158,7 +158,7 @@ export function bca({ whole, drawn, leftOut }: Resampled, confidence: number): I
   const acceleration = skewnessOver6(leftOut);
   const percentile = (share: number) => {
     const z = bias + normalQuantile(share);
-    return normalShare(bias + z / (1 - acceleration * z));
+    return normalCdf(bias + z / (1 - acceleration * z));
   };
   const tail = (1 - confidence) / 2;
   return { low: quantile(drawn, percentile(tail))!, high: quantile(drawn, percentile(1 - tail))! };

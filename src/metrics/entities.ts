@@ -8,7 +8,7 @@ export interface Entity {
   readonly end: number;
 }
 
-/** How tags mark entities: `IOB1` (B only between neighbors of one type), `IOB2` (B always), `BIOES` (E ends, S alone), `BILOU` (L ends, U alone). */
+/** How tags mark entities: `IOB1` (B only between adjacent entities of one type), `IOB2` (B always), `BIOES` (E ends, S alone), `BILOU` (L ends, U alone). */
 export type TagScheme = "IOB1" | "IOB2" | "BIOES" | "BILOU";
 
 /** How entities are read from tags: by the lenient rules of conlleval, or strictly by a scheme. */
@@ -161,7 +161,7 @@ function strictTag(text: string, scheme: TagScheme): Tag {
   if (prefix === "" || !SCHEMES[scheme].prefixes.includes(prefix)) {
     throw new BidoraError(
       "METRIC_TAG",
-      `Expected ${scheme} tags, which begin with one of ${[...SCHEMES[scheme].prefixes].join(", ")}; "${text}" came. Name the scheme that the labels follow.`,
+      `Expected ${scheme} tags, which begin with one of ${[...SCHEMES[scheme].prefixes].join(", ")}; got "${text}". Name the scheme that the labels follow.`,
     );
   }
   const type = text.slice(1).replace(/^-+|-+$/g, "");

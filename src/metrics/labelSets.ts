@@ -86,6 +86,6 @@ function widthOf(rows: readonly LabelSets[]): number {
 function otherWidth(width: number, row: number, [references, predictions]: LabelSets): BidoraError {
   return new BidoraError(
     "METRIC_ROWS",
-    `Expected ${width} labels in every row, row ${row} has ${references.length} references and ${predictions.length} predictions; give each row one 0 or 1 per label.`,
+    `Expected ${width} labels in every row, but row ${row} has ${references.length} references and ${predictions.length} predictions; give each row one 0 or 1 per label.`,
   );
 }

@@ -65,10 +65,7 @@ export function score<Reference, Prediction>(
 /** The number of rows, to divide by. @throws BidoraError `METRIC_ROWS` for 0 */
 export function atLeastOne(rows: number): number {
   if (rows > 0) return rows;
-  throw new BidoraError(
-    "METRIC_ROWS",
-    "A metric needs at least one row, none came; evaluate on rows that have labels.",
-  );
+  throw new BidoraError("METRIC_ROWS", "A metric needs at least one row, got none; evaluate on rows that have labels.");
 }
 
 /** @param row its number from 1 @throws BidoraError `METRIC_NOT_FINITE` for NaN and infinities, which no metric is defined for */
@@ -76,6 +73,6 @@ export function checkFinite(value: number, what: string, row: number): void {
   if (Number.isFinite(value)) return;
   throw new BidoraError(
     "METRIC_NOT_FINITE",
-    `Expected finite ${what}, row ${row} is ${value}; a diverged model or a broken label gives such values, look at that row.`,
+    `Expected finite ${what}, got ${value} in row ${row}; check its label, and whether the model diverged.`,
   );
 }

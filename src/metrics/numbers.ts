@@ -20,7 +20,7 @@ export function pearson(): Metric<number, number, NumberPair> {
   return correlationOfRows("pearson", correlation);
 }
 
-/** `spearman`: Pearson's correlation of the ranks, in [-1, 1]; equal values get the mean of their ranks. Otherwise as `pearson`. */
+/** `spearman`: `pearson` of the ranks, where equal values get the mean of their ranks. */
 export function spearman(): Metric<number, number, NumberPair> {
   return correlationOfRows("spearman", (references, predictions) =>
     correlation(averageRanks(references), averageRanks(predictions)),
@@ -79,7 +79,7 @@ function isConstant(values: ArrayLike<number>): boolean {
   return true;
 }
 
-/** Values less their mean, scaled to norm 1; dividing by the largest first keeps the squares in range. */
+/** Values minus their mean, scaled to norm 1; dividing by the largest first keeps the squares in range. */
 function centeredUnit(values: ArrayLike<number>): Float64Array {
   const centered = Float64Array.from(values);
   const mean = centered.reduce((sum, value) => sum + value / centered.length, 0);

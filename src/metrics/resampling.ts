@@ -28,16 +28,19 @@ export function checkBootstrap({
   seed,
 }: BootstrapOptions): Required<BootstrapOptions> {
   if (!Number.isSafeInteger(resamples) || resamples < 1)
-    throw new UsageError(`Expected a whole number of resamples from 1, ${resamples} came; 1000 is usual.`);
+    throw new UsageError(`Expected at least 1 resample, as a whole number; got ${resamples}. 1000 is usual.`);
   if (!(confidence > 0 && confidence < 1))
-    throw new UsageError(`Expected a confidence between 0 and 1, ${confidence} came; 0.95 is usual.`);
+    throw new UsageError(`Expected a confidence between 0 and 1, got ${confidence}; 0.95 is usual.`);
   if (!Number.isSafeInteger(seed) || seed < 0)
-    throw new UsageError(`Expected a whole number from 0 as the seed, ${seed} came.`);
+    throw new UsageError(`Expected a whole number of at least 0 as the seed, got ${seed}.`);
   return { resamples, confidence, seed };
 }
 
-/** Samples as large as the whole, drawn with replacement, as row numbers from 0. The next sample overwrites the last. */
-export function* drawnRows(rows: number, { resamples, seed }: Required<BootstrapOptions>): Generator<Int32Array> {
+/** Bootstrap samples: as many row numbers (from 0) as there are rows, drawn with replacement. Each sample overwrites the one before. */
+export function* bootstrapSamples(
+  rows: number,
+  { resamples, seed }: Required<BootstrapOptions>,
+): Generator<Int32Array> {
   const random = seededGenerator(seed, STREAM);
   const drawn = new Int32Array(rows);
   for (let resample = 0; resample < resamples; resample++) {
@@ -50,17 +53,17 @@ export function* drawnRows(rows: number, { resamples, seed }: Required<Bootstrap
 const MOST_GROUPS = 200;
 
 /**
- * The samples of a jackknife, as row numbers from 0: each leaves out one row or, of more than 200 rows, a random group of them (the
+ * Jackknife samples, as row numbers from 0: each leaves out one row or, if there are more than 200, a random group of them (the
  * grouped jackknife of Efron & Narasimhan 2020, § 4).
  */
-export function* leftOutRows(rows: number, { seed }: Pick<BootstrapOptions, "seed">): Generator<Int32Array> {
+export function* jackknifeSamples(rows: number, { seed }: Pick<BootstrapOptions, "seed">): Generator<Int32Array> {
   const groups = Math.min(rows, MOST_GROUPS);
   const order = Int32Array.from(shuffler(seed, STREAM)(Array.from({ length: rows }, (_, row) => row)));
   for (let group = 0; group < groups; group++) yield order.filter((_, place) => place % groups !== group);
 }
 
-/** The metric over a sample of rows; no values where the sample has nothing to score (METRIC_ROWS), such as no word. */
-export function resultOfDrawn<Measured>(
+/** The metric over a sample of rows; no values if the sample has nothing to score (METRIC_ROWS), such as no words. */
+export function resultOfSample<Measured>(
   metric: OverRows<Measured>,
   corpus: readonly Measured[],
   drawn: Int32Array,

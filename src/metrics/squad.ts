@@ -11,7 +11,7 @@ export interface AnswerScores {
 /**
  * `exactMatch` and `f1` of answers to SQuAD's questions, as fractions, by the official script of version 2.0: each prediction
  * is scored against its best-matching reference. "No answer" is an empty prediction, an empty reference or no reference. A
- * reference that normalizing empties counts as "no answer", unless the question has other references.
+ * reference that is empty after normalization counts as "no answer", unless the question has other references.
  */
 export function squad(): Metric<readonly string[], string, AnswerScores> {
   return overSums(

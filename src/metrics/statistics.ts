@@ -16,7 +16,7 @@ export function percentiles(values: readonly number[], confidence: number): Inte
 }
 
 /** The standard normal distribution function. */
-export const normalShare = (z: number): number => erfc(-z / Math.SQRT2) / 2;
+export const normalCdf = (z: number): number => erfc(-z / Math.SQRT2) / 2;
 
 /** The standard normal quantile function; infinite for 0 and 1. */
 export const normalQuantile = (share: number): number => -Math.SQRT2 * erfcinv(2 * share);

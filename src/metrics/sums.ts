@@ -13,7 +13,7 @@ export function overSums<Reference, Prediction, Measured>(
     measure,
     sums: sumsOf,
     result(rows) {
-      // Added in the order of these rows: a sample scores bit for bit as its rows alone would.
+      // Added in the order of these rows, so a sample gets bit for bit the score that its rows alone would get.
       const { width, add, result } = sumsOf(rows);
       const sums = new Float64Array(width);
       for (const row of rows) add(row, sums);

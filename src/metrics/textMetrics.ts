@@ -4,7 +4,7 @@ import { BidoraError } from "../common/errors.js";
 import type { Metric } from "./metric.js";
 import { together } from "./together.js";
 
-/** A measure of texts, each against all references of its row; `measure` throws METRIC_ROWS for a row without any. */
+/** A metric of texts, each scored against all references of its row; `measure` throws METRIC_ROWS for a row without references. */
 export type TextMetric<Measured = unknown> = Metric<readonly string[], string, Measured>;
 
 /** `bleu` over all rows together, a fraction in [0, 1]. */
@@ -30,7 +30,7 @@ export function textScores(): TextMetric<readonly unknown[]> {
   return together<readonly string[], string>(bleu(), nist(), meteor(), rougeL(), cider());
 }
 
-/** Throws before long work whose texts `textScores` would measure. @throws BidoraError `WORDNET_MISSING` without the package `wordnet` */
+/** Checks before a long computation that `textScores` can run. @throws BidoraError `WORDNET_MISSING` without the package `wordnet` */
 export const requireTextScores = (): void => rethrowing(texts.requireWordnet);
 
 const withOwnErrors = <Measured>(metric: texts.TextMetric<Measured>): TextMetric<Measured> => ({

@@ -5,7 +5,7 @@ import { own } from "../common/collections.js";
 import type { Metric, OverRows } from "./metric.js";
 import { sumsOfAll } from "./sums.js";
 
-/** Joins metrics into one whose result has the values of all, in their order. */
+/** Joins metrics into one whose result has the values of all of them, in order. */
 export function together<Reference, Prediction>(
   ...metrics: readonly Metric<Reference, Prediction>[]
 ): Metric<Reference, Prediction, readonly unknown[]> {
@@ -28,7 +28,7 @@ export function together<Reference, Prediction>(
   };
 }
 
-/** The metric for predictions that contain what it compares. */
+/** Adapts a metric to predictions that contain what it scores. @param read extracts that from a prediction */
 export function readingFrom<Reference, Prediction, Read, Measured>(
   metric: Metric<Reference, Read, Measured>,
   read: (prediction: Prediction) => Read,
@@ -49,7 +49,7 @@ export interface MeasuredRows {
   readonly rows: readonly unknown[];
 }
 
-/** The part of a joint metric that computes a value: where several have it, the last, whose value the result has. */
+/** The part of a joint metric that computes a value; if several do, the last, since its value is the one in the result. */
 export function partWith(name: string, { metric, rows }: MeasuredRows): MeasuredRows {
   const parts = metric.parts ?? [];
   const at = parts.findLastIndex(({ values }) => own(values, name) !== undefined);

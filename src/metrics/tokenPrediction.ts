@@ -2,7 +2,7 @@
 import { atLeastOne, LESS_IS_BETTER, type Metric, MORE_IS_BETTER, type Sums } from "./metric.js";
 import { overSums } from "./sums.js";
 
-/** A language model's predictions of some tokens, summed up. */
+/** Sums over a language model's predictions of some tokens. */
 export interface PredictedTokens {
   /** The sum of the tokens' cross-entropies in nats. */
   readonly loss: number;
@@ -20,7 +20,7 @@ export function tokenPrediction(): Metric<unknown, PredictedTokens, PredictedTok
   );
 }
 
-/** Sums for values that are functions of the mean loss and the accuracy over all tokens. */
+/** The sums behind values that are functions of the mean loss and the accuracy over all tokens. */
 export const tokenSums = (
   resultOf: (loss: number, accuracy: number) => Readonly<Record<string, number>>,
 ): Sums<PredictedTokens> => ({

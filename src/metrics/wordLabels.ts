@@ -94,7 +94,7 @@ function notesOf(rules: EntityRules, rows: readonly EntityCounts[]): string[] {
   const broken = rows.filter(({ isBroken }) => isBroken).length;
   if (broken === 0) return [];
   return [
-    `The labels are read as ${rules}, a scheme that the references of ${broken} of ${rows.length} rows break: their malformed entities are not counted.`,
+    `The labels are read as ${rules}, but the references of ${broken} of ${rows.length} rows violate that scheme: their malformed entities are not counted.`,
   ];
 }
 
@@ -103,7 +103,7 @@ function alignWords(labels: WordLabels, guesses: PredictedWordLabels, row: numbe
   if (guesses.length > labels.length) {
     throw new BidoraError(
       "METRIC_ROWS",
-      `Expected at most ${labels.length} predicted labels in row ${row}, ${guesses.length} came; give one per word.`,
+      `Expected at most ${labels.length} predicted labels in row ${row}, got ${guesses.length}; give one per word.`,
     );
   }
   return labels.map((_, word) => guesses[word] ?? null);

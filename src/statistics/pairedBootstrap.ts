@@ -2,7 +2,13 @@
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import type { OverRows } from "../metrics/metric.js";
-import { areEnough, type BootstrapOptions, checkBootstrap, drawnRows, resultOfDrawn } from "../metrics/resampling.js";
+import {
+  areEnough,
+  type BootstrapOptions,
+  bootstrapSamples,
+  checkBootstrap,
+  resultOfSample,
+} from "../metrics/resampling.js";
 import { type Interval, percentiles } from "../metrics/statistics.js";
 import type { MeasuredRows } from "../metrics/together.js";
 import { round12 } from "./summary.js";
@@ -71,8 +77,8 @@ export function resampled(
   for (const { rows } of sides) checkRows(count, rows.length);
   const valueIn = (result: Readonly<Record<string, number>>) => own(result, name) ?? Number.NaN;
   const drawn = sides.map((): number[] => []);
-  for (const places of drawnRows(count, checkBootstrap(options))) {
-    for (const [i, { metric, rows }] of sides.entries()) drawn[i]!.push(valueIn(resultOfDrawn(metric, rows, places)));
+  for (const places of bootstrapSamples(count, checkBootstrap(options))) {
+    for (const [i, { metric, rows }] of sides.entries()) drawn[i]!.push(valueIn(resultOfSample(metric, rows, places)));
     onDrawn(drawn[0]!.length);
   }
   return sides.map(({ metric, rows }, i) => ({

@@ -1,6 +1,6 @@
 /** Wilcoxon's signed-rank test of paired samples, and effect sizes to report with it. */
 import type { PairedEffect } from "../files/comparison.js";
-import { averageRanks, normalShare } from "../metrics/statistics.js";
+import { averageRanks, normalCdf } from "../metrics/statistics.js";
 import { mean, roundedDifferences, sampleDeviation } from "./summary.js";
 
 /** The largest number of differences for which the exact distribution is used. */
@@ -100,7 +100,7 @@ function normalTails(statistic: number, ranks: Float64Array): number {
   const variance = (n * (n + 1) * (2 * n + 1) - ties / 2) / 24;
   const z = (statistic - (n * (n + 1)) / 4) / Math.sqrt(variance);
   // Twice the lower tail: 1 minus the rest would lose all digits for large z.
-  return 2 * normalShare(-Math.abs(z));
+  return 2 * normalCdf(-Math.abs(z));
 }
 
 /** The sizes of the groups of equal ranks, groups of one included. */

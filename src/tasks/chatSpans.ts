@@ -64,8 +64,8 @@ function noPrefix({ file, line }: Location, turn: number): Error {
   return rowError(
     file,
     line,
-    `the chat template does not tell where the answer messages[${turn}] is: it renders the messages before it differently once ` +
-      "more follow. Use a template with {% generation %}, or split the conversation into one row per answer.",
+    `can't locate the answer messages[${turn}]: the chat template renders the messages before it differently once more ` +
+      "follow. Use a template with {% generation %}, or split the conversation into one row per answer.",
   );
 }
 

@@ -148,9 +148,7 @@ function markedTokens(
 
 function eosOf({ eosTokenId }: Tokenizer): number {
   if (eosTokenId !== undefined) return eosTokenId;
-  throw new UsageError(
-    "The tokenizer names no eos_token in tokenizer_config.json, which texts and completions end with.",
-  );
+  throw new UsageError("tokenizer_config.json names no eos_token, but texts and completions must end with one.");
 }
 
 /** A long text is continued in further rows, everything else is truncated. */

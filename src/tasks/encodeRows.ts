@@ -72,7 +72,7 @@ function withReferences<E extends Example, Row extends EncodedRow>(
   });
 }
 
-/** For a tokenizer without token types, all are the first. */
+/** Sets all token types to the first, for a tokenizer without token types. */
 function withoutTypes<Row extends EncodedRow>(row: Row): Row {
   return { ...row, tokenTypeIds: row.tokenTypeIds.map(() => 0) };
 }
@@ -98,14 +98,14 @@ export function checkIds(
     throw new BidoraError(
       "VOCABULARY",
       `${name}: the tokenizer gives the token id ${id}, but the model has ${vocabSize} tokens and the tokenizer ` +
-        `${tokenizer.size}: they do not belong together.`,
+        `${tokenizer.size}: the tokenizer does not fit the model.`,
     );
   }
   const type = typeVocabSize > 1 ? tokenTypeIds.find((type) => type >= typeVocabSize) : undefined;
   if (type !== undefined) {
     throw new BidoraError(
       "VOCABULARY",
-      `${name}: the tokenizer gives the token type ${type}, but the model has ${typeVocabSize} token types: they do not belong together.`,
+      `${name}: the tokenizer gives the token type ${type}, but the model has ${typeVocabSize} token types: the tokenizer does not fit the model.`,
     );
   }
 }

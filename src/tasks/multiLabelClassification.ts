@@ -9,7 +9,7 @@ import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf, writtenLogits } from "./t
 /** 0 or 1 for each label. */
 export type LabelsRow = EncodedRow<readonly number[]>;
 
-/** The predicted labels of a row. */
+/** A row's predicted labels. */
 export interface LabelsPrediction {
   /** Labels with a score of at least 0.5. */
   readonly labels: readonly string[];

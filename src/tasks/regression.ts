@@ -44,16 +44,13 @@ export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, 
 async function read(file: string, options: LoadOptions): Promise<Dataset<TextExample<number>>> {
   const dataset = await loadTexts(file, { read: readNumber }, options);
   const { examples } = dataset;
-  if (options.labels === "optional" || examples.length < 2 || examples.some(({ label }) => label !== UNLABELLED))
+  if (options.labels === "optional" || examples.length < 2 || examples.some(({ label }) => label !== UNLABELED))
     return dataset;
-  throw new BidoraError(
-    "NO_LABELS",
-    `${file} has ${UNLABELLED} for every row's label: a file with labels is expected.`,
-  );
+  throw new BidoraError("NO_LABELS", `Every label in ${file} is ${UNLABELED}: expected a file with labels.`);
 }
 
 /** The label in files without published labels. */
-const UNLABELLED = -1;
+const UNLABELED = -1;
 
 function reference({ label, at }: TextExample<number>): number {
   if (typeof label !== "number") throw misfit(label, at, "a number");

@@ -12,7 +12,7 @@ export interface Scorer<Reference, Prediction> {
   readonly metric: Metric<Reference, Prediction>;
 }
 
-/** What the metrics depend on beside the task. */
+/** What the metrics depend on besides the task. */
 export interface ScorerOptions {
   /** The label names in the order of the outputs. */
   readonly labels: readonly string[];
@@ -62,7 +62,7 @@ export function namedMetrics(
   return { main: Object.keys(metric.values)[0]!, metric };
 }
 
-/** The values of all named metrics: a run's folder does not say which of them it was judged by. */
+/** The values of all named metrics: a run's folder does not say which of them were used. */
 export const NAMED_VALUES: Pick<Metric<number>, "values"> = together(
   ...Array.from(METRICS.values(), (make) => make(1)),
 );

@@ -32,12 +32,12 @@ export interface EncodedRow<Target = unknown, Source = unknown> extends TokenRow
   readonly at: Location;
 }
 
-/** Rows laid end to end, as a model computes on them. */
+/** Rows laid end to end, without padding: the model's input. */
 export interface Batch<Row extends EncodedRow = EncodedRow> extends ModelInput {
   readonly rows: readonly Row[];
 }
 
-/** What encoding depends on beside the task. */
+/** What encoding depends on besides the task. */
 export interface EncodeOptions {
   /** Required for labeled rows of a task whose labels have names. */
   readonly labels: LabelMap | undefined;
@@ -115,7 +115,7 @@ export interface Task<
    * @param labels the names of the outputs
    */
   predict(outputs: readonly RowOutputs[], rows: readonly Row[], labels: readonly string[]): Prediction;
-  /** Several predictions as one, where those for the same prompt are scored together. */
+  /** Joins several predictions into one, for tasks that score predictions for the same prompt together. */
   join?(predictions: readonly Prediction[]): Prediction;
   /** The part of a prediction that is scored, to read predictions from a file. */
   readonly prediction?: z.ZodType;

@@ -26,7 +26,7 @@ export async function encodeTexts<Label, Target>(
   }));
 }
 
-/** For a label of another type than the task's, as rows of a named data set may have. */
+/** The error for a label of another type than the task's, as rows of a named data set may have. */
 export function misfit(label: unknown, { file, line }: Location, wanted: string): Error {
   return rowError(file, line, `the label ${JSON.stringify(label)} does not fit the task, which takes ${wanted}.`);
 }
@@ -45,5 +45,5 @@ export function softmax(logits: Float64Array): Float64Array {
   return powers.map((power) => power / sum);
 }
 
-/** The logits of a prediction in a file, which tell the number of labels; undefined where there are none. */
+/** The logits of a prediction in a file, from which the number of labels follows; undefined if there are none. */
 export const writtenLogits = z.array(z.unknown()).optional().catch(undefined);

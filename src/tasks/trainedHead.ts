@@ -40,7 +40,7 @@ function kindOf(possible: readonly [TaskKind, Task][], type: JsonValue | undefin
   if (takes(task, outputs)) return kind;
   const [fewest, most] = task.problem?.outputs ?? [];
   throw configError(
-    `problem_type is "${type}", which goes with ${fewest === most ? "" : "at least "}${fewest} output${fewest === 1 ? "" : "s"}, but there are ${outputs}.`,
+    `problem_type is "${type}", which needs ${fewest === most ? "" : "at least "}${fewest} output${fewest === 1 ? "" : "s"}, but there are ${outputs}.`,
   );
 }
 
@@ -109,7 +109,7 @@ export interface UsedHead extends NamedTask {
 
 /**
  * The head that a model is used with: the adapter's, else the checkpoint's.
- * @param metadata what this program keeps beside the one of them
+ * @param metadata the bidora.json next to the adapter or checkpoint
  * @param wanted the task, where the user gives one
  * @throws BidoraError `HEAD` where neither has a trained head, or only for another task
  */
@@ -120,7 +120,7 @@ export function usedHead(
   wanted: NamedTask | undefined,
 ): UsedHead {
   const own = inferTask(config);
-  const kept = wanted ? undefined : taskKept(metadata);
+  const kept = wanted ? undefined : savedTask(metadata);
   if (adapter) return adapterHead(architecture, own, adapter, wanted ?? kept);
   if (own && (wanted === undefined || wanted.kind === own.kind)) return { ...namedTask(own.kind), labels: own.labels };
   if (wanted && metadata?.labels && metadata.task === wanted.kind) return { ...wanted, labels: metadata.labels };
@@ -158,12 +158,12 @@ function isPretrained(architecture: Architecture, { task }: NamedTask): boolean 
 const placeholders = (count: number): string[] => Array.from({ length: count }, (_, id) => `LABEL_${id}`);
 
 /** The task in the metadata. @throws BidoraError `HEAD` for an unknown one */
-function taskKept(metadata: AdapterMetadata | undefined): NamedTask | undefined {
+function savedTask(metadata: AdapterMetadata | undefined): NamedTask | undefined {
   if (metadata?.task === undefined) return undefined;
   if (isTaskKind(metadata.task)) return namedTask(metadata.task);
   throw new BidoraError(
     "HEAD",
-    `The model was trained for the task ${metadata.task}, which this version does not know: update bidora, or pass that task as a value.`,
+    `The model was trained for the task ${metadata.task}, which this version does not know: update bidora, or pass a custom task of that name.`,
   );
 }
 

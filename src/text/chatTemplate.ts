@@ -3,7 +3,7 @@ import { type Span, Template, TemplateError } from "@bidora/chat-template";
 import { BidoraError } from "../common/errors.js";
 import { shown } from "../common/messages.js";
 import { isJsonObject } from "../files/json.js";
-import { HAS_HALF, isWhole } from "./surrogates.js";
+import { HAS_LONE_SURROGATE, isWellFormed } from "./surrogates.js";
 import { SPECIAL_TOKENS, specialToken, type TokenizerSettings } from "./tokenizerSettings.js";
 
 /** Part of a message's content. */
@@ -86,7 +86,7 @@ function parsed(source: string): Template {
 /** The names under which a message may have its reasoning. Templates read the first. */
 const REASONING = ["reasoning_content", "thinking", "reasoning"];
 
-/** A message with its reasoning under all names that templates read, as transformers does it. */
+/** A message with its reasoning under all names that templates read, as in transformers. */
 function withReasoning(message: Message): Readonly<Record<string, Message[string]>> {
   const name = REASONING.find((field) => Object.hasOwn(message, field));
   if (name === undefined) return message;
@@ -103,13 +103,13 @@ const messageFields = (message: Message, i: number): ReadonlyMap<string, unknown
 function checked(field: unknown, path: string): unknown {
   if (field === undefined || typeof field === "boolean") return field;
   if (typeof field === "string") {
-    if (isWhole(field)) return field;
-    throw new ChatTemplateError(`${path} ${HAS_HALF}`);
+    if (isWellFormed(field)) return field;
+    throw new ChatTemplateError(`${path} ${HAS_LONE_SURROGATE}`);
   }
   if (Array.isArray(field) && field.every(isTextPart))
     return field.map(({ type, text }) => ({ type, text: checked(text, path) }));
   throw new ChatTemplateError(
-    `${path} must be a text, true or false, or a list of {"type": "text", "text"}, but is ${shown(field)}`,
+    `${path} must be a string, true or false, or a list of {"type": "text", "text"}, but is ${shown(field)}`,
   );
 }
 
@@ -128,8 +128,8 @@ export function chatTemplateOf(settings: TokenizerSettings): ChatTemplate {
   if (text !== undefined) return new ChatTemplate(text, new Map(named));
   throw new BidoraError(
     "CHAT_TEMPLATE",
-    "The tokenizer has no chat template, which messages need: expected chat_template.jinja beside it, or chat_template " +
-      'in tokenizer_config.json. Take an instruct model, or give rows with "prompt" and "completion".',
+    "Messages need a chat template, but the tokenizer has none: expected chat_template.jinja next to it, or chat_template " +
+      'in tokenizer_config.json. Use an instruct model, or rows with "prompt" and "completion".',
   );
 }
 
@@ -144,6 +144,6 @@ export function chatTemplateText({ chatTemplate, config }: TokenizerSettings): s
   if (typeof found === "string") return found;
   throw new BidoraError(
     "CHAT_TEMPLATE",
-    "tokenizer_config.json: chat_template must be a text, or a list of templates with one named default.",
+    "tokenizer_config.json: chat_template must be a string, or a list of templates with one named default.",
   );
 }

@@ -2,7 +2,7 @@
 import { isJsonObject, type JsonObject } from "../files/json.js";
 import type { NativeTokenizer } from "./native.js";
 
-/** Decoded from bytes that are not valid UTF-8, or not yet. */
+/** U+FFFD, which bytes decode to that are not valid UTF-8, or not yet. */
 const REPLACEMENT = "\uFFFD";
 
 /** Options of decoding. */
@@ -125,7 +125,7 @@ export class TextStream {
   }
 }
 
-/** The most tokens that one character is spread over: a new token may change the text of so many. */
+/** One character spans at most this many tokens, so a new token can change the text of that many. */
 const CHARACTER = 4;
 /** How many characters at the start of a text may depend on the tokens before it: a partial character, a stripped space, a contraction. */
 const MARGIN = 16;

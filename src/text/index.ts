@@ -12,5 +12,5 @@ export {
 export { type DecodeOptions, TextStream, textEnd } from "./decoder.js";
 export type { Encoded, TextTokens, Window } from "./layout.js";
 export { joinedPieces, listTokenizerFiles, loadTokenizer, metaspace } from "./load.js";
-export { HAS_HALF, isWhole, RefusedText } from "./surrogates.js";
+export { HAS_LONE_SURROGATE, isWellFormed, RefusedText } from "./surrogates.js";
 export { type EncodedWords, type EncodeOptions, type Texts, Tokenizer } from "./tokenizer.js";

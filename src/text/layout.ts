@@ -1,7 +1,7 @@
 /** Rows of tokens: special tokens around texts, truncation, windows and words. */
 import { BidoraError, UsageError } from "../common/errors.js";
 import type { NativeTokenizer } from "./native.js";
-import { requireWhole } from "./surrogates.js";
+import { requireWellFormed } from "./surrogates.js";
 
 /** The special tokens around one text or two: `[CLS] A [SEP] B [SEP]` has the pieces `[CLS]`, `[SEP]`, `[SEP]`. */
 export interface Layout {
@@ -130,7 +130,7 @@ export interface Window extends Encoded {
 
 /** The tokens of texts with their offsets. @throws RefusedText */
 export async function tokensOf(native: NativeTokenizer, texts: readonly string[]): Promise<TextTokens[]> {
-  requireWhole(texts);
+  requireWellFormed(texts);
   const encodings = await native.encodeBatch([...texts], { addSpecialTokens: false });
   return encodings.map((encoding) => ({
     ids: encoding.getIds(),

@@ -79,7 +79,7 @@ const leave = () => process.exit(0);
 /**
  * Tries a tokenizer in a child process, unless the same one has passed before.
  * @param spec the text of a tokenizer.json
- * @param file that it was made from, for the error
+ * @param file the file it was made from, for the error
  * @throws BidoraError `TOKENIZER` if it ends the process or takes too long
  */
 export async function tryTokenizer(spec: string, file: string, limitMs = LIMIT_MS): Promise<void> {

@@ -1,7 +1,7 @@
 /** Tokenizes the start of long texts only, as far as truncation needs it. */
 import type { Boundaries } from "./boundaries.js";
 import type { NativeTokenizer } from "./native.js";
-import { RefusedText, requireWhole } from "./surrogates.js";
+import { RefusedText, requireWellFormed } from "./surrogates.js";
 
 /** The tokens of the start of a text, or of all of it. */
 export interface Start {
@@ -10,8 +10,8 @@ export interface Start {
   readonly isCut: boolean;
 }
 
-/** A long text with no place at which it can be split. */
-class UncuttableText extends RefusedText {
+/** A long text that can't be split anywhere. */
+class UnsplittableText extends RefusedText {
   constructor(text: string, length: number) {
     super(
       text,
@@ -21,7 +21,7 @@ class UncuttableText extends RefusedText {
   }
 }
 
-/** Enough texts at once to keep all cores busy, few enough to keep the memory of the native encodings small. */
+/** How many texts are tokenized at once: enough to keep all cores busy, few enough that the native encodings take little memory. */
 const CHUNK = 4096;
 /** The characters to tokenize for each wanted token: almost always enough. */
 const CHARACTERS_PER_TOKEN = 16;
@@ -46,7 +46,7 @@ export class StartEncoder {
 
   /** @throws RefusedText */
   async encode(texts: readonly string[], wanted: Wanted): Promise<Start[]> {
-    requireWhole(texts);
+    requireWellFormed(texts);
     const starts: Start[] = [];
     for (let first = 0; first < texts.length; first += CHUNK) {
       const pieces = texts.slice(first, first + CHUNK).map((text) => this.piece(text, wanted));
@@ -76,13 +76,13 @@ export class StartEncoder {
     return encodings.map((encoding) => encoding.getIds());
   }
 
-  /** The end of a piece that begins at `from` and has at least so many characters, if there are. @throws UncuttableText */
+  /** The end of a piece that begins at `from` and has at least this many characters, if there are that many. @throws UnsplittableText */
   cutAfter(text: string, from: number, characters: number, original: string): number {
     const least = from + characters;
     if (this.boundaries === undefined || least >= text.length) return text.length;
     const found = this.boundaries.next(text, least);
     const end = found === -1 ? text.length : found;
-    if (end - least > MAX_STRETCH) throw new UncuttableText(original, end - least);
+    if (end - least > MAX_STRETCH) throw new UnsplittableText(original, end - least);
     return end;
   }
 

@@ -2,13 +2,13 @@
 import { BidoraError } from "../common/errors.js";
 
 /** Whether a text has no lone surrogate, which is half of a character. */
-export const isWhole = (text: string): boolean => !HALF.test(text);
+export const isWellFormed = (text: string): boolean => !HALF.test(text);
 
 const HALF = /\p{Surrogate}/u;
 const SHOWN = 20;
 
-/** The fault of a text with a lone surrogate: the end of a sentence that names the text or its place. */
-export const HAS_HALF = "has half of a character (a lone surrogate such as \\ud83d): correct the text";
+/** What is wrong with a text that has a lone surrogate: the end of a sentence that names the text or where it is. */
+export const HAS_LONE_SURROGATE = "has a lone surrogate, half of a character, such as \\ud83d: correct the text";
 
 /** A text that a tokenizer refuses. */
 export class RefusedText extends BidoraError {
@@ -25,9 +25,9 @@ export class RefusedText extends BidoraError {
  * Refuses lone surrogates, which the library would silently replace.
  * @throws RefusedText for the first text that has one
  */
-export function requireWhole(texts: readonly string[]): void {
-  const broken = texts.find((text) => !isWhole(text));
+export function requireWellFormed(texts: readonly string[]): void {
+  const broken = texts.find((text) => !isWellFormed(text));
   if (broken === undefined) return;
   const around = broken.slice(0, broken.search(HALF) + 1).slice(-SHOWN);
-  throw new RefusedText(broken, "HALF_CHARACTER", `The text ${JSON.stringify(around)} ${HAS_HALF}.`);
+  throw new RefusedText(broken, "HALF_CHARACTER", `The text ${JSON.stringify(around)} ${HAS_LONE_SURROGATE}.`);
 }

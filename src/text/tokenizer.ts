@@ -71,7 +71,7 @@ export class Tokenizer {
   /** Whether the model has token types, which tell two texts apart. */
   readonly givesTypes: boolean;
 
-  /** @param text the same as `spec`, by `nativeText` */
+  /** @param text `nativeText(spec)` */
   constructor(spec: JsonObject, text: string, settings: TokenizerSettings, files: readonly TokenizerFile[]) {
     this.#spec = spec;
     this.#native = createNative(text);

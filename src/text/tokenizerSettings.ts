@@ -1,4 +1,4 @@
-/** A tokenizer's settings beside its vocabulary, with the defaults of its class in transformers. */
+/** A tokenizer's settings apart from its vocabulary, with the defaults of its class in transformers. */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";

@@ -78,7 +78,7 @@ export async function byteLevel(folder: string, settings: TokenizerSettings): Pr
   };
 }
 
-/** The special tokens that a decoder's settings add around a text. As in transformers, they have no effect beside a tokenizer.json. */
+/** The special tokens that a decoder's settings add around a text. As in transformers, they have no effect if there is a tokenizer.json. */
 function aroundTexts(
   special: ReadonlyMap<SpecialToken, string>,
   idOf: (token: string) => number,

@@ -1,6 +1,6 @@
 import { BidoraError } from "../common/errors.js";
 import { uniforms } from "../common/seededGenerator.js";
-import { type LanguageExample, meaningsOf, where } from "../data/index.js";
+import { type LanguageExample, promptsWithReferences, where } from "../data/index.js";
 import type { JsonObject } from "../files/json.js";
 import {
   type GenerationConfig,
@@ -44,17 +44,17 @@ export async function evaluateTexts(
   const own = readGenerationConfig(model.folder, model.checkpointConfig);
   const settings = resolveGeneration(overrides.beams === undefined ? { ...overrides, greedy: true } : overrides, own);
   const generation = { ...settings, ...(await splitStops(model.tokenizer, settings.stop)) };
-  const meanings = meaningsOf(examples);
+  const groups = promptsWithReferences(examples);
   const prompts = await promptsOf(
     model,
-    meanings.map(({ example }) => example),
+    groups.map(({ example }) => example),
     own,
     overrides,
   );
   const { metric } = textScorer;
   const measured: unknown[] = [];
   for await (const { text } of generateRows(model, prompts, generation, { batchSize, signal })) {
-    const { example, references } = meanings[measured.length] as (typeof meanings)[number];
+    const { example, references } = groups[measured.length] as (typeof groups)[number];
     measured.push(metric.measure(references, { text }, measured.length + 1));
     onText(example, references, { text });
   }

@@ -146,7 +146,7 @@ test("lora_bias is a direction without weight decay", () => {
 
 test("lora_bias is refused with DoRA and for embeddings", () => {
   const options = { generator: new torch.Generator(1) };
-  expect(() => inject(new SmallModel(), doraConfig({ loraBias: true }), options)).toThrow(/exclude each other/);
+  expect(() => inject(new SmallModel(), doraConfig({ loraBias: true }), options)).toThrow(/are mutually exclusive/);
   const embedding = loraConfig({ targetModules: ["words"], loraBias: true });
   expect(() => inject(new SmallModel(), embedding, options)).toThrow(/embedding words/);
 });

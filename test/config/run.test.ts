@@ -100,7 +100,7 @@ describe("resolveRun", () => {
 
   test("refuses what can't be", () => {
     expect(() => resolveRun({})).toThrow("--model is missing");
-    expect(() => resolveRun({ model: "m", resume: true, overwrite: true })).toThrow(/exclude each other/);
+    expect(() => resolveRun({ model: "m", resume: true, overwrite: true })).toThrow(/are mutually exclusive/);
     expect(() => resolveRun({ model: "m", rank: 0 })).toThrow("rank takes a whole number of at least 1; got 0.");
     expect(() => resolveRun({ model: "m", rnak: 3 } as never)).toThrow('Unknown setting "rnak". Did you mean "rank"?');
   });

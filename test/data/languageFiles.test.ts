@@ -111,11 +111,11 @@ describe("files of rows for language models", () => {
       { messages: [user, { role: "model", content: "b" }] },
       'messages[1] must have a role, one of system, developer, user, assistant, tool, but it is "model".',
     ],
-    ["no content", { messages: [{ role: "user" }] }, "messages[0] has no content: a text is expected."],
+    ["no content", { messages: [{ role: "user" }] }, "messages[0] has no content: expected a string."],
     [
       "a number for a content",
       { messages: [{ role: "user", content: 1 }] },
-      "messages[0].content must be a text, but is 1.",
+      "messages[0].content must be a string, but is 1.",
     ],
     [
       "an image",
@@ -125,28 +125,28 @@ describe("files of rows for language models", () => {
     [
       "calls of tools",
       { messages: [{ ...assistant, tool_calls: [{}] }] },
-      "messages[0].tool_calls must be a text, but is [{}].",
+      "messages[0].tool_calls must be a string, but is [{}].",
     ],
-    ["no message", { messages: [] }, "messages must be a list of messages with at least one, but is []."],
-    ["a text for messages", { messages: "a" }, 'messages must be a list of messages with at least one, but is "a".'],
+    ["no message", { messages: [] }, "messages must be a non-empty list of messages, but is []."],
+    ["a text for messages", { messages: "a" }, 'messages must be a non-empty list of messages, but is "a".'],
     ["a text for a message", { messages: ["a"] }, 'messages[0] must be {"role", "content"}, but is "a".'],
     [
       "two kinds",
       { text: "a", messages: [user] },
-      "a row holds messages, or prompt and completion, or text, but this one has messages and text.",
+      "expected messages, or prompt and completion, or text, but the row has messages and text.",
     ],
-    ["no kind", { label: "a" }, "a row holds messages, or prompt and completion, or text, but this one has label."],
-    ["no completion", { prompt: "a" }, "completion must be a text, but is missing."],
+    ["no kind", { label: "a" }, "expected messages, or prompt and completion, or text, but the row has label."],
+    ["no completion", { prompt: "a" }, "completion must be a string, but is missing."],
     [
       "two forms",
       { prompt: [user], completion: "a" },
-      "prompt and completion must both be texts, or both be lists of messages.",
+      "prompt and completion must both be strings, or both be lists of messages.",
     ],
     ["tools", { messages: [user], tools: [{}] }, "the row has tools, which are not supported: remove them."],
     [
       "half a character",
       { text: "a\ud83d" },
-      "text has half of a character (a lone surrogate such as \\ud83d): correct the text.",
+      "text has a lone surrogate, half of a character, such as \\ud83d: correct the text.",
     ],
   ])("rows are refused for %s", async (_, row, message) => {
     const fine = {
@@ -188,10 +188,12 @@ describe("rows that cannot be encoded", () => {
   it("messages need a chat template, texts an end-of-text token", async () => {
     const tokenizer = await loadTokenizer(`${golden}/text/unigram`);
     const chat = example({ kind: "messages", messages: [user] });
-    expect(await fault(encodePrompts([chat], tokenizer))).toMatch(/^The tokenizer has no chat template/);
+    expect(await fault(encodePrompts([chat], tokenizer))).toMatch(
+      /^Messages need a chat template, but the tokenizer has none/,
+    );
     const bert = await loadTokenizer(`${golden}/text/bert-cased`);
     const text = example({ kind: "text", text: "a" });
-    expect(await fault(encodeLanguageRows([text], bert))).toMatch(/^The tokenizer names no eos_token/);
+    expect(await fault(encodeLanguageRows([text], bert))).toMatch(/^tokenizer_config\.json names no eos_token/);
   });
 
   it("the loss is on the completion, or with --train-on assistant on every answer", async () => {

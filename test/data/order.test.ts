@@ -107,8 +107,10 @@ describe("the order of rows", () => {
   });
 
   it("settings without a single batch are refused", () => {
-    expect(() => new BatchOrder({ ...plain, rows: 0 })).toThrow("0 rows make no batch of 3");
-    expect(() => new BatchOrder({ ...plain, rows: 2, dropLast: true })).toThrow("when a short last batch is dropped");
+    expect(() => new BatchOrder({ ...plain, rows: 0 })).toThrow("0 rows do not fill one batch of 3");
+    expect(() => new BatchOrder({ ...plain, rows: 2, dropLast: true })).toThrow(
+      "2 rows do not fill one batch of 3, and a short last batch is dropped",
+    );
     for (const index of [3, -1, Number.NaN])
       expect(() => new BatchOrder(plain, { pass: 0, index })).toThrow(
         `3 batches, but the position to resume from is ${index}`,

@@ -186,7 +186,7 @@ describe("Parquet", () => {
     const { rows } = await readParquet(golden("bytes"));
     expect(rows.slice(0, 2).map(({ values }) => values.text)).toEqual(["a", "\uFEFFb"]);
     expect(await fault(loadExamples(golden("bytes"), classify))).toContain(
-      "bytes.parquet line 3: the column text must hold a text, but holds bytes that are not UTF-8 text.",
+      "bytes.parquet line 3: the column text must hold a string, but holds bytes that are not UTF-8 text.",
     );
     const read = loadExamples(golden("bytes"), { task: "regression", labelColumns: ["picture"] });
     expect(await fault(read)).toContain("must hold a number, but holds bytes that are not UTF-8 text");
@@ -228,7 +228,7 @@ describe("CoNLL columns", () => {
     const path = file("words.txt", "a\nb\n\nc\n");
     const { examples } = await loadExamples(path, { ...tag, labels: "optional" });
     expect(examples).toMatchObject([{ input: ["a", "b"], label: undefined }, { input: ["c"] }]);
-    expect(await fault(loadExamples(path, tag))).toContain("has only words");
+    expect(await fault(loadExamples(path, tag))).toContain("has only a column of words");
   });
 });
 
@@ -277,7 +277,9 @@ describe("columns", () => {
     expect(await fault(texts(["tekst"]))).toBe(
       "columns.jsonl has no column tekst; its columns are text, premise, hypothesis, label, other, wrong.",
     );
-    expect(await fault(texts(["wrong"]))).toBe("columns.jsonl line 1: the column wrong must hold a text, but holds 3.");
+    expect(await fault(texts(["wrong"]))).toBe(
+      "columns.jsonl line 1: the column wrong must hold a string, but holds 3.",
+    );
     expect(await fault(loadExamples(jsonl({ a: "b" }), classify))).toContain(
       "the columns are a: name one with --text-columns",
     );
@@ -305,7 +307,7 @@ describe("columns", () => {
   });
 
   it("texts with half a surrogate pair are refused", async () => {
-    const half = "has half of a character (a lone surrogate such as \\ud83d): correct the text.";
+    const half = "has a lone surrogate, half of a character, such as \\ud83d: correct the text.";
     expect(await fault(loadExamples(jsonl({ text: "a\ud83d", label: "x" }), classify))).toContain(
       `line 1: the column text ${half}`,
     );

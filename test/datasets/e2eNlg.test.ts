@@ -49,6 +49,6 @@ it("a folder with other files is refused", async () => {
     "devset.csv line 3: the column ref is empty.",
   );
   expect(await faultOf(rowsOf("e2e-nlg", folder, "test"))).toContain(
-    "has no testset_w_refs.csv of the E2E NLG Challenge (trainset.csv, devset.csv, testset_w_refs.csv): give the folder",
+    "has no testset_w_refs.csv of the E2E NLG Challenge (trainset.csv, devset.csv, testset_w_refs.csv): --data must be the folder",
   );
 });

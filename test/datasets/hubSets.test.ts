@@ -60,7 +60,7 @@ describe("GLUE's Parquet files from the Hub", () => {
     );
     const mnli = copyOf("glue/mnli", "validation_mismatched-00000-of-00001.parquet");
     expect(await faultOf(rowsOf("glue/mnli", mnli, "validation"))).toContain(
-      "has no dev_mismatched.tsv of GLUE's MNLI, nor the Hub's validation_mismatched-….parquet: give the folder",
+      "has no dev_mismatched.tsv of GLUE's MNLI, nor the Hub's validation_mismatched-….parquet: --data must be the folder",
     );
     expect(await faultOf(rowsOf("glue/cola", join(GLUE, "mrpc"), "train"))).toContain(
       "has no column sentence of GLUE's CoLA",
@@ -147,7 +147,7 @@ describe("SQuAD", () => {
       "has no dev-v2.0.json or validation-….parquet of SQuAD",
     );
     expect(await faultOf(rowsOf("squad", folderOf({}), "validation"))).toContain(
-      "has no dev-v1.1.json or dev-v2.0.json or validation-….parquet of SQuAD: give the folder",
+      "has no dev-v1.1.json or dev-v2.0.json or validation-….parquet of SQuAD: --data must be the folder",
     );
   });
 });

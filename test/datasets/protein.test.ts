@@ -57,7 +57,7 @@ describe("proteins in one file per split", () => {
       /bbp_train.csv and .*train.csv both have train rows/,
     );
     expect(await faultOf(rowsOf("protein/bbp", folderOf({ "test.csv": "a\n1\n" }), "train"))).toContain(
-      "has no BBP_train.csv of BBP: give the folder",
+      "has no BBP_train.csv of BBP: --data must be the folder",
     );
     expect(await faultOf(rowsOf("protein/bbp", folderOf({ "x.csv": "" }), "train"))).toContain(
       "has no BBP_train.csv of BBP, nor a BBP.csv or BBP_0.csv with a column set",

@@ -101,7 +101,7 @@ describe("files of Reuters-21578 that are not as published", () => {
 
   it("errors name a missing file", async () => {
     expect(await fault((folder) => rmSync(join(folder, "reut2-021.sgm")))).toContain(
-      "has no reut2-021.sgm of Reuters-21578's reut2-000.sgm to reut2-021.sgm: give the folder",
+      "has no reut2-021.sgm of Reuters-21578's reut2-000.sgm to reut2-021.sgm: --data must be the folder",
     );
     expect(await fault((folder) => rmSync(folder, { recursive: true }))).toContain("does not exist");
   });

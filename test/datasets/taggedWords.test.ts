@@ -64,7 +64,7 @@ describe("CoNLL-2003", () => {
     );
     const bare = folderOf({ "eng.train": "EU\n" });
     expect(await faultOf(rowsOf("conll2003", bare, "train"))).toContain(
-      "line 1: words alone, but CoNLL-2003 has a tag",
+      "line 1: the line has only a word, but CoNLL-2003 has a tag",
     );
     const torn = folderOf({ "eng.train": "EU NNP I-NP I-ORG\nrejects O\n" });
     expect(await faultOf(rowsOf("conll2003", torn, "train"))).toContain(
@@ -75,7 +75,7 @@ describe("CoNLL-2003", () => {
     const short = folderOf({ "eng.train": IOB1 });
     expect(await faultOf(rowsOf("conll2003", short, "validation"))).toContain("has no eng.testa of CoNLL-2003");
     expect(await faultOf(rowsOf("conll2003", folderOf({ x: "" }), "train"))).toContain(
-      "has no files of CoNLL-2003 (eng.train, eng.testa, eng.testb; or train.txt, valid.txt, test.txt): give the folder",
+      "has no files of CoNLL-2003 (eng.train, eng.testa, eng.testb; or train.txt, valid.txt, test.txt): --data must be the folder",
     );
   });
 });

@@ -46,6 +46,6 @@ test("results are the share of words with the right tag", async () => {
 test("a missing file is named", async () => {
   const folder = folderOf({ [FILES[0] as string]: SENTENCES });
   expect(await faultOf(rowsOf("ud-english-ewt", folder, "validation"))).toBe(
-    `${folder} has no en_ewt-ud-dev.conllu of Universal Dependencies' English Web Treebank: give the folder of the files as published by --data.`,
+    `${folder} has no en_ewt-ud-dev.conllu of Universal Dependencies' English Web Treebank: --data must be the folder with the published files.`,
   );
 });

@@ -74,7 +74,7 @@ describe("data", () => {
     [
       "a text that is a number",
       () => ["--train", jsonl({ ...row, sentence: 3 })],
-      /line 1: the column sentence must hold a text, but holds 3/,
+      /line 1: the column sentence must hold a string, but holds 3/,
     ],
     [
       "an unknown column",
@@ -126,7 +126,11 @@ describe("data", () => {
 
   test.each([
     ["no rows for the upper level", ["--method", "bidora", "--search-fraction", "0.01"], /leaves one of them empty/],
-    ["a batch larger than the rows, dropped", ["--batch-size", "100", "--drop-last"], /22 rows make no batch of 100/],
+    [
+      "a batch larger than the rows, dropped",
+      ["--batch-size", "100", "--drop-last"],
+      /22 rows do not fill one batch of 100/,
+    ],
     ["a length beyond the model", ["--max-length", "49"], /--max-length 49 is more than the 48 tokens/],
     ["a length without room for a token", ["--max-length", "2"], /2/],
     ["early stopping without evaluations", ["--early-stopping", "2"], /--early-stopping needs --eval-every/],
@@ -147,7 +151,7 @@ describe("data", () => {
       ["--target-module", "query"],
       /Unknown flag "--target-module"\. Did you mean "--target-modules"\?/,
     ],
-    ["flags that exclude each other", ["--resume", "--overwrite"], /exclude each other/],
+    ["flags that are mutually exclusive", ["--resume", "--overwrite"], /are mutually exclusive/],
     ["no rows at all", ["--train", ""], /--train takes/],
   ] as const)("%s", (_, flags, message) => refused(["--train", TRAIN, ...flags], 2, message));
 

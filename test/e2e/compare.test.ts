@@ -349,13 +349,16 @@ describe("by the command", () => {
     expect(json<Result>(join(output, "comparison.json")).runs.map(({ task }) => task)).toEqual(["good"]);
   }, 100_000);
 
-  test("a folder of another's is left alone, and modes exclude each other", () => {
+  test("a folder of another's is left alone, and modes are mutually exclusive", () => {
     const other = write("notes.txt", "mine");
     const folder = join(other, "..");
     const { status, stderr } = bidora("compare", file, "--output", folder);
     expect([status, stderr]).toEqual([1, expect.stringContaining("is not empty, and no comparison of bidora's")]);
     expect(readdirSync(folder)).toEqual(["notes.txt"]);
     const both = bidora("compare", file, "--list", "--collect", "--output", fresh());
-    expect([both.status, both.stderr]).toEqual([2, expect.stringContaining("--list and --collect exclude each other")]);
+    expect([both.status, both.stderr]).toEqual([
+      2,
+      expect.stringContaining("--list and --collect are mutually exclusive"),
+    ]);
   });
 });

@@ -83,7 +83,7 @@ describe("bidora generate", () => {
 
   test.each([
     [[], "--prompt"],
-    [["--prompt", "a", "--chat"], "--prompt and --chat exclude each other"],
+    [["--prompt", "a", "--chat"], "--prompt and --chat are mutually exclusive"],
     [["--prompt", "a", "--greedy", "--top-p", "0.5"], "--top-p"],
     [["--prompt", "a", "--greedy", "--beams", "2"], "--beams"],
     [["--prompt", "a", "--seed", "1"], "--seed (applies only with --temperature"],
@@ -111,7 +111,7 @@ describe("bidora generate", () => {
       /rows.jsonl line 2 has 200 tokens.*96 positions/,
     ],
     [["--input", jsonl({ messages: [{ role: "user", content: "a" }] })], /chat template/],
-    [["--input", jsonl({ sentence: "a" })], /line 1: a row holds/],
+    [["--input", jsonl({ sentence: "a" })], /line 1: expected messages/],
   ])("%j is refused in one sentence", async (argv, message) => {
     const output = fresh("none.jsonl");
     const { status, stderr } = await called(...MODEL, ...argv, ...(argv[0] === "--input" ? ["--output", output] : []));
@@ -318,7 +318,10 @@ describe("bidora generate --chat", () => {
   test("a model without a template is refused before anything is said", async () => {
     const { child, printed, ended } = startOn(LLAMA);
     expect(await ended).toEqual([1, null]);
-    expect([printed.stdout, printed.stderr]).toEqual(["", expect.stringMatching(/^bidora: .*has no chat template/)]);
+    expect([printed.stdout, printed.stderr]).toEqual([
+      "",
+      expect.stringMatching(/^bidora: Messages need a chat template, but the tokenizer has none/),
+    ]);
     child.stdin.destroy();
   });
 

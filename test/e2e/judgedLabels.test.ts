@@ -103,7 +103,9 @@ test("a label of the model without a column is refused, of those with one each",
   const settings = { model: join(BERT, "multi"), task: "multi-label-classification", data } as const;
   const judged = (...labelColumn: string[]) => evaluated({ ...settings, labelColumn });
   expect(await judged("west", "east", "south", "north")).toEqual(await judged("north", "east", "south", "west"));
-  await expect(judged("north", "east")).rejects.toThrow("No column says which rows have south, west");
+  await expect(judged("north", "east")).rejects.toThrow(
+    "The model predicts south, west, but the data has no column for it",
+  );
 });
 
 describe("stand-ins for labels whose order no one published", () => {
@@ -115,7 +117,7 @@ describe("stand-ins for labels whose order no one published", () => {
 
   test("are not taken for the columns of a file", async () => {
     const model = changed("bert/multi", "config.json", { id2label, label2id });
-    await expect(evaluated({ model, ...rows })).rejects.toThrow("No column says which rows have LABEL_0");
+    await expect(evaluated({ model, ...rows })).rejects.toThrow("The model predicts LABEL_0");
   });
 
   test("are not in a file of predictions either", async () => {
@@ -229,13 +231,13 @@ test("a model of pairs takes no single texts, unless their column is named", asy
 test("references beside a completion are refused, as where a model is judged", async () => {
   const data = jsonl({ prompt: "a", references: ["x y"], completion: "p q" });
   const judged = evaluate({ task: "causal-lm", data, predictions: jsonl({ text: "p q" }) });
-  await expect(judged).rejects.toThrow("line 1: completion and references exclude each other");
+  await expect(judged).rejects.toThrow("line 1: a row can't have both completion and references");
 });
 
 test("scores of which each is -1 are none", async () => {
   const rows = (labels: readonly number[]) => jsonl(...labels.map((label) => ({ text: "the boat", label })));
   const judged = (labels: readonly number[]) => evaluated({ model: join(BERT, "regression"), data: rows(labels) });
-  await expect(judged([-1, -1])).rejects.toThrow("has -1 for every row's label");
+  await expect(judged([-1, -1])).rejects.toThrow(/^Every label in .* is -1: expected a file with labels/);
   expect(await judged([-1, 0])).toMatchObject({ pearson: expect.any(Number) });
   expect(await judged([-1])).toMatchObject({ meanSquaredError: expect.any(Number) });
 });

@@ -249,11 +249,9 @@ describe("texts that a model goes on with", () => {
     const [a, b] = [await foretold(spread), await foretold(together)];
     expect(b.perplexity).toBeCloseTo(a.perplexity as number, 10);
     await expect(foretold(fileOf([{ prompt: "a", completion: "b", references: ["c"] }]))).rejects.toThrow(
-      "exclude each other",
+      "both completion and references",
     );
-    await expect(foretold(fileOf([{ prompt: "a", references: [] }]))).rejects.toThrow(
-      "list of texts with at least one",
-    );
+    await expect(foretold(fileOf([{ prompt: "a", references: [] }]))).rejects.toThrow("non-empty list of strings");
   });
 });
 

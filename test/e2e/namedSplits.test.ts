@@ -47,7 +47,7 @@ describe("a named data set without validation rows", () => {
     const flags = ["--model", MODEL, "--adapter", output, "--task", asked.task, "--data", reuters];
     const { status, stderr } = await called("evaluate", ...flags, "--split", "validation");
     expect(stderr).toMatch(
-      /reuters21578\/modapte has no labeled validation rows in .*, so --split validation can't be had: it has train and test\./,
+      /reuters21578\/modapte has no labeled validation rows in .*, so --split validation can't be used: it has train and test\./,
     );
     expect(status).toBe(2);
   });

@@ -44,7 +44,7 @@ describe.each(["lora", "full"] as const)("a task of one's own, trained by %s", (
     expect(readRows(predictions).map((row) => Object.keys(row))).toEqual(Array(4).fill(["half"]));
 
     await expect(evaluate({ ...own, data })).rejects.toThrow(
-      /for the task halved, which this version does not know: update bidora, or pass that task as a value\.$/,
+      /for the task halved, which this version does not know: update bidora, or pass a custom task of that name\.$/,
     );
     const doubled = { ...halved, kind: "doubled" };
     await expect(evaluate({ ...own, data }, { task: doubled })).rejects.toThrow(/for (halved|doubled)/);
@@ -63,7 +63,7 @@ test("a run for it is gone on with where it was left, given the task again", asy
 test("an adapter for it can be trained further, given the task", async () => {
   const first = await run({ ...settings, method: "lora" }, { task: halved });
   const again = { ...settings, adapter: first.output };
-  await expect(run(again)).rejects.toThrow(/There is no task halved/);
+  await expect(run(again)).rejects.toThrow(/Unknown task halved/);
   const { output } = await run(again, { task: halved });
   expect(json(join(output, "bidora.json"))).toMatchObject({ task: "halved" });
 });
@@ -72,7 +72,7 @@ test("an adapter for it can be merged and exported, given the task", async () =>
   const { output: adapter, metrics } = await run({ ...settings, method: "lora" }, { task: halved });
   const { model } = settings;
   const plain = fresh("merged");
-  await expect(merge({ model, adapter, output: plain })).rejects.toThrow(/pass that task as a value/);
+  await expect(merge({ model, adapter, output: plain })).rejects.toThrow(/pass a custom task of that name/);
   await merge({ model, adapter, output: plain }, { task: halved });
   const exported = fresh("exported");
   await exportModel({ model, adapter, output: exported, to: "peft-lora" }, { task: halved });
@@ -84,8 +84,10 @@ test("an adapter for it can be merged and exported, given the task", async () =>
 
 test("is refused beside a word, and under one that means something else", async () => {
   await expect(run({ ...settings, task: "regression" }, { task: halved })).rejects.toThrow(
-    "The settings name the task regression, and a task of one's own is given too: leave one out.",
+    "The settings name the task regression, but a custom task is given too: leave one out.",
   );
   for (const kind of ["regression", "glue/mrpc"])
-    await expect(run(settings, { task: { ...halved, kind } })).rejects.toThrow(`${kind} is a task of bidora's own`);
+    await expect(run(settings, { task: { ...halved, kind } })).rejects.toThrow(
+      `${kind} is the name of a built-in task`,
+    );
 });

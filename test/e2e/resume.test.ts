@@ -188,7 +188,7 @@ describe("--resume", () => {
       stderr: `The run in ${output} has ended already: nothing was done. It had the settings of its run.yaml.\n`,
     });
     const both = bidora("finetune", ...flags, "--output", output, "--resume", "--overwrite");
-    expect(both).toMatchObject({ status: 2, stdout: "", stderr: expect.stringMatching(/exclude each other/) });
+    expect(both).toMatchObject({ status: 2, stdout: "", stderr: expect.stringMatching(/are mutually exclusive/) });
     expect(list(output)).toEqual(before);
   });
 

@@ -178,7 +178,7 @@ describe("methods and classes", () => {
     [
       "rows of numbers",
       (open) => open.rows([1] as never),
-      /^rows: prompts\[0\] takes a text, or a list of messages .*; got 1\.$/,
+      /^rows: prompts\[0\] takes a string, or a list of messages .*; got 1\.$/,
     ],
     [
       "rows of messages without a role",
@@ -194,7 +194,7 @@ describe("methods and classes", () => {
     [
       "stream of a list",
       (open) => open.stream(["a"] as never),
-      /^stream: prompt takes a text, or a list of messages .*; got \["a"\]\.$/,
+      /^stream: prompt takes a string, or a list of messages .*; got \["a"\]\.$/,
     ],
     [
       "stream with a text for a number",

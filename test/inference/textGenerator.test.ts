@@ -79,11 +79,11 @@ test("a prompt with a token that the tokenizer's settings add, and the model has
 });
 
 test("half of a surrogate pair in a prompt, a message or a stop string is refused", async () => {
-  const half = /has half of a character/;
+  const half = /has a lone surrogate/;
   await expect(TextGenerator.open({ model, stop: ["a\ud83d"] })).rejects.toThrow(half);
   const generator = await TextGenerator.open({ model, maxNewTokens: 2 });
   await expect(generator.stream("\ude00").next()).rejects.toThrow(half);
-  await expect(generator.rows(["a word", "a \ud83d"]).next()).rejects.toThrow(/^Prompt 2: .*has half/);
+  await expect(generator.rows(["a word", "a \ud83d"]).next()).rejects.toThrow(/^Prompt 2: .*has a lone surrogate/);
 });
 
 test("texts are what the tokenizer decodes from their tokens, invalid bytes included, and pieces add up to them", async () => {

@@ -136,7 +136,7 @@ test("a value that differs in too few rows has no interval", () => {
     const { intervals, notes } = confidenceIntervals(mean, wrong(count), { seed: 0 });
     expect(intervals).toEqual({ mean: null });
     expect(notes).toEqual([
-      "No interval for mean: too few rows differ in it, so that samples of them often agree on its highest or lowest value.",
+      "No interval for mean: too few rows differ in it, so many samples of the rows share its highest or lowest value.",
     ]);
   }
   expect(confidenceIntervals(mean, wrong(6), { seed: 0 }).intervals.mean).toMatchObject({ method: "bca" });
@@ -250,10 +250,10 @@ test("a metric gets all rows as the corpus of a resample", () => {
 });
 
 test.each([
-  [{ resamples: 0, seed: 0 }, "a whole number of resamples from 1, 0 came"],
-  [{ resamples: 2.5, seed: 0 }, "2.5 came"],
-  [{ confidence: 95, seed: 0 }, "a confidence between 0 and 1, 95 came"],
-  [{ confidence: Number.NaN, seed: 0 }, "NaN came"],
+  [{ resamples: 0, seed: 0 }, "at least 1 resample, as a whole number; got 0"],
+  [{ resamples: 2.5, seed: 0 }, "got 2.5"],
+  [{ confidence: 95, seed: 0 }, "a confidence between 0 and 1, got 95"],
+  [{ confidence: Number.NaN, seed: 0 }, "got NaN"],
   [{ seed: -1 }, "seed"],
 ])("rejects %j", (options, why) => {
   expect(() => confidenceIntervals(accuracy, [1, 0], options)).toThrow(why);

@@ -95,8 +95,8 @@ describe("metrics of numbers match scipy", () => {
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY])("%s is rejected when measured, with its row", (value) => {
     for (const metric of [pearson, spearman, meanSquaredError]) {
-      expect(() => metric().measure(2, value, 2)).toThrow(`finite predictions, row 2 is ${value}`);
-      expect(() => metric().measure(value, 1, 1)).toThrow(`finite references, row 1 is ${value}`);
+      expect(() => metric().measure(2, value, 2)).toThrow(`finite predictions, got ${value} in row 2`);
+      expect(() => metric().measure(value, 1, 1)).toThrow(`finite references, got ${value} in row 1`);
     }
   });
 });
@@ -121,7 +121,7 @@ describe("metrics of label sets match scikit-learn", () => {
         [1, 0, 1],
       ];
       expect(() => over<LabelSet, LabelSet>(metric(), sets, sets)).toThrow(
-        "Expected 2 labels in every row, row 2 has 3 references and 3 predictions",
+        "Expected 2 labels in every row, but row 2 has 3 references and 3 predictions",
       );
       expect(() => metric().measure([1, 0], [1], 1)).toThrow("row 1 has 2 references and 1 predictions");
     }
@@ -160,8 +160,8 @@ describe("metrics of tags match seqeval", () => {
 
   it("more predictions than words, and tags outside the scheme, are rejected", () => {
     for (const metric of [wordAccuracy(), entityScores()]) {
-      expect(() => metric.measure(["O"], ["O", "O"], 2)).toThrow("at most 1 predicted labels in row 2, 2 came");
+      expect(() => metric.measure(["O"], ["O", "O"], 2)).toThrow("at most 1 predicted labels in row 2, got 2");
     }
-    expect(() => entityScores("IOB2").measure(["E-X"], ["O"], 1)).toThrow('"E-X" came');
+    expect(() => entityScores("IOB2").measure(["E-X"], ["O"], 1)).toThrow('got "E-X"');
   });
 });

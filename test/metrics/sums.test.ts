@@ -18,7 +18,7 @@ import {
   tokenPrediction,
   wordAccuracy,
 } from "../../src/metrics/index.js";
-import { resultOfDrawn } from "../../src/metrics/resampling.js";
+import { resultOfSample } from "../../src/metrics/resampling.js";
 import { partWith } from "../../src/metrics/together.js";
 
 const id = fc.integer({ min: 0, max: 3 });
@@ -73,7 +73,7 @@ describe("a sample scored by sums equals the metric's result for its rows", () =
           const measured = rows.map(([reference, prediction], i) => metric.measure(reference, prediction, i + 1));
           const places = Int32Array.from(measured, (_, i) => (seed + i * i) % measured.length);
           expect(metric.sums).toBeDefined();
-          const found = resultOfDrawn(metric, measured, places);
+          const found = resultOfSample(metric, measured, places);
           const expected = metric.result(Array.from(places, (place) => measured[place]));
           expect(Object.keys(found)).toEqual(Object.keys(expected));
           for (const [name, value] of Object.entries(expected)) expect(found[name], name).toBeCloseTo(value, 12);
@@ -85,16 +85,16 @@ describe("a sample scored by sums equals the metric's result for its rows", () =
 
 test("a sample does not affect the next one", () => {
   const [metric, rows] = [accuracy(), [1, 0]];
-  expect(resultOfDrawn(metric, rows, Int32Array.of(0, 0))).toEqual({ accuracy: 1 });
-  expect(resultOfDrawn(metric, rows, Int32Array.of(1, 1))).toEqual({ accuracy: 0 });
+  expect(resultOfSample(metric, rows, Int32Array.of(0, 0))).toEqual({ accuracy: 1 });
+  expect(resultOfSample(metric, rows, Int32Array.of(1, 1))).toEqual({ accuracy: 0 });
 });
 
 test("samples can have rows that were added to the corpus", () => {
   const metric = accuracy();
   const rows = [1, 0];
-  expect(resultOfDrawn(metric, rows, Int32Array.of(0, 1))).toEqual({ accuracy: 0.5 });
+  expect(resultOfSample(metric, rows, Int32Array.of(0, 1))).toEqual({ accuracy: 0.5 });
   rows.push(1);
-  expect(resultOfDrawn(metric, rows, Int32Array.of(0, 2, 2))).toEqual({ accuracy: 1 });
+  expect(resultOfSample(metric, rows, Int32Array.of(0, 2, 2))).toEqual({ accuracy: 1 });
 });
 
 test("a joint metric has no sums if one of its parts has none", () => {

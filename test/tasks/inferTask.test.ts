@@ -52,10 +52,10 @@ test.each([
     { problem_type: name },
     new RegExp(`problem_type "${name}" is not known; expected one of single_label_classification, multi_label`),
   ]),
-  [{ problem_type: "regression" }, /"regression", which goes with 1 output, but there are 2/],
+  [{ problem_type: "regression" }, /"regression", which needs 1 output, but there are 2/],
   [
     { problem_type: "single_label_classification", num_labels: 1 },
-    /"single_label_classification", which goes with at least 2 outputs, but there are 1/,
+    /"single_label_classification", which needs at least 2 outputs, but there are 1/,
   ],
   [{ num_labels: 1e9 }, /num_labels is 1000000000; expected at most 1000000\./],
   [{ num_labels: "3" }, /num_labels must be a whole number of at least 1, but is "3"/],

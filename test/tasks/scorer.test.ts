@@ -130,7 +130,7 @@ it("notes name references that break BILOU, and labels that mix two schemes", ()
   expect(notesOf(bilou, [whole, ["O"]])).toEqual([]);
   for (const broken of [["B-X", "I-X", "O"], ["L-X"], ["B-X", "U-X"], ["U-X", "B-X"]])
     expect(notesOf(bilou, [whole, broken, broken])).toEqual([
-      "The labels are read as BILOU, a scheme that the references of 2 of 3 rows break: their malformed entities are not counted.",
+      "The labels are read as BILOU, but the references of 2 of 3 rows violate that scheme: their malformed entities are not counted.",
     ]);
   expect(notesOf(["O", "B-X", "I-X"], [["I-X"], ["B-X", "I-X"]])).toEqual([]);
   expect(notesOf([...bilou, "S-X"], [whole])).toEqual([

@@ -72,9 +72,9 @@ describe("a chat template", () => {
     const template = new ChatTemplate("{{ messages[0].content }}{{ messages[0].tool_calls }}", tokens);
     const fault = (message: object) => () => template.render([message as Message]);
     expect(fault({ ...user, content: field })).toThrow(
-      /messages\[0\].content must be a text, true or false, or a list of \{"type": "text", "text"\}, but is /,
+      /messages\[0\].content must be a string, true or false, or a list of \{"type": "text", "text"\}, but is /,
     );
-    expect(fault({ ...user, tool_calls: field })).toThrow(/messages\[0\].tool_calls must be a text/);
+    expect(fault({ ...user, tool_calls: field })).toThrow(/messages\[0\].tool_calls must be a string/);
     expect(template.render([{ ...user, content: [{ type: "text", text: "hi" }] }]).text).toContain("'hi'");
   });
 

@@ -8,7 +8,7 @@ import { ChatTemplate, loadTokenizer, type Message, type Tokenizer } from "../..
 
 const loaded = loadTokenizer(fileURLToPath(new URL("../golden/chat/tokenizers/byte-level", import.meta.url)));
 const HALF = "x\ud83d";
-const FAULT = 'The text "x\\ud83d" has half of a character (a lone surrogate such as \\ud83d): correct the text.';
+const FAULT = 'The text "x\\ud83d" has a lone surrogate, half of a character, such as \\ud83d: correct the text.';
 
 describe("a lone surrogate is refused", () => {
   const doors: readonly (readonly [string, (tokenizer: Tokenizer) => Promise<unknown>])[] = [
@@ -28,7 +28,7 @@ describe("a lone surrogate is refused", () => {
       (found: unknown) => found,
     );
     expect(error).toMatchObject({ code: "HALF_CHARACTER" });
-    expect(String(error)).toContain("has half of a character (a lone surrogate such as \\ud83d): correct the text.");
+    expect(String(error)).toContain("has a lone surrogate, half of a character, such as \\ud83d: correct the text.");
   });
 
   it("showing the characters before it", async () => {
@@ -55,12 +55,12 @@ describe("a lone surrogate is refused", () => {
       { role: "assistant", content: [{ type: "text", text: "\ude00" }] },
     ];
     const template = new ChatTemplate("{{ messages[0].content ~ messages[1].content[0].text }}", new Map());
-    const fault = "has half of a character (a lone surrogate such as \\ud83d): correct the text.";
+    const fault = "has a lone surrogate, half of a character, such as \\ud83d: correct the text.";
     expect(() => template.render(halves)).toThrow(`messages[0].content ${fault}`);
     expect(() => template.render(halves.slice(1))).toThrow(`messages[0].content ${fault}`);
     const chat = example({ kind: "prompt", prompt: halves, completion: undefined });
     await expect(encodePrompts([chat], await loaded)).rejects.toThrow(
-      /^rows\.jsonl line 7: .*messages\[0\]\.content has half/,
+      /^rows\.jsonl line 7: .*messages\[0\]\.content has a lone surrogate/,
     );
   });
 });

@@ -164,8 +164,10 @@ test("more folds than examples, and rows that do not fill a batch, are refused",
   expect(open(plain(3), { searchFolds: 4 })).toThrow("--search-folds 4 is more than the 3 training rows");
   expect(open(inPieces([5, 5]), { searchFolds: 3 })).toThrow("2 training rows");
   expect(open(inPieces([5, 5]), { searchFolds: 2 })).not.toThrow();
-  expect(open(plain(6), { searchFolds: 2, batchSize: 4, dropLast: true })).toThrow("3 rows make no batch of 4");
-  expect(open(plain(12), { searchFolds: 4, batchSize: 4, dropLast: true })).toThrow("3 rows make no batch of 4");
+  expect(open(plain(6), { searchFolds: 2, batchSize: 4, dropLast: true })).toThrow("3 rows do not fill one batch of 4");
+  expect(open(plain(12), { searchFolds: 4, batchSize: 4, dropLast: true })).toThrow(
+    "3 rows do not fill one batch of 4",
+  );
 });
 
 describe("a search in two folds", () => {

@@ -267,7 +267,7 @@ export const dora: AdapterMethod<DoraConfig, typeof DORA_OPTIONS> = {
       if (!config.loraBias) return lowRankSlots(model, config);
       throw new BidoraError(
         "ADAPTER_CONFIG",
-        "lora_bias and use_dora exclude each other, as in PEFT: leave one of them out.",
+        "lora_bias and use_dora are mutually exclusive, as in PEFT: leave one of them out.",
       );
     },
     tensors: (slot, config) => [...lowRankTensors(slot, config), magnitudeTensor(slot, config)],

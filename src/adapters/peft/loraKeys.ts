@@ -152,7 +152,7 @@ function refusalOf(config: JsonObject): string | undefined {
     if (isOn(config[key])) return unsupported(key, reason);
   }
   if (dora === true && bBias === true)
-    return "use_dora and lora_bias exclude each other, in PEFT too: one of them must be false";
+    return "use_dora and lora_bias are mutually exclusive, in PEFT too: one of them must be false";
   return refusedLayers(config);
 }
 

@@ -1,6 +1,6 @@
 import { max, mean, sum } from "d3-array";
 import { availableMemory } from "../../common/availableMemory.js";
-import { type LanguageExample, meaningsOf } from "../../data/index.js";
+import { type LanguageExample, promptsWithReferences } from "../../data/index.js";
 import { readConfig } from "../../io/checkpoint.js";
 import type { Batch, EncodedRow } from "../../tasks/index.js";
 import type * as torch from "../../torch/index.js";
@@ -72,7 +72,7 @@ export async function measureTexts(
     (data[split] ?? []).map((row) => choice.task.weight(row)),
     config.batchSize,
   );
-  const batches = Math.ceil(meaningsOf(examples).length / config.batchSize);
+  const batches = Math.ceil(promptsWithReferences(examples).length / config.batchSize);
   // A first token takes its prompt besides, so that this is the most.
   if (performance.now() + 1000 * first * (SHORT + LONGER) > deadline) return batches * first * tokens;
   const [short, longer] = [await secondsOf(SHORT), await secondsOf(LONGER)];
@@ -83,10 +83,10 @@ export async function measureTexts(
 /** Those that have the first so many prompts. */
 function firstPrompts(examples: readonly LanguageExample[], count: number): readonly LanguageExample[] {
   let end = Math.min(count, examples.length);
-  while (end < examples.length && meaningsOf(examples.slice(0, end)).length < count)
+  while (end < examples.length && promptsWithReferences(examples.slice(0, end)).length < count)
     end = Math.min(2 * end, examples.length);
   const wanted = new Set(
-    meaningsOf(examples.slice(0, end))
+    promptsWithReferences(examples.slice(0, end))
       .slice(0, count)
       .map(({ example }) => example.at),
   );

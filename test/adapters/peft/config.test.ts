@@ -71,7 +71,7 @@ describe("unsupported settings are refused with a reason", () => {
       { init_lora_weights: start },
       "changes the base weights",
     ]),
-    [{ use_dora: true, lora_bias: true }, "exclude each other"],
+    [{ use_dora: true, lora_bias: true }, "are mutually exclusive"],
     [{ layer_replication: [[0, 2]] }, "layer_replication"],
     [{ megatron_config: {} }, "megatron_config"],
     [{ target_parameters: ["w"] }, "target_parameters"],

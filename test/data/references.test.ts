@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { type LanguageExample, type LanguageInput, loadReferences, meaningsOf } from "../../src/data/index.js";
+import {
+  type LanguageExample,
+  type LanguageInput,
+  loadReferences,
+  promptsWithReferences,
+} from "../../src/data/index.js";
 import { jsonl } from "../e2e/support.js";
 
 const rowsOf = (...inputs: readonly LanguageInput[]): LanguageExample[] =>
@@ -12,7 +17,7 @@ const pair = (prompt: string, completion: string | undefined): LanguageInput => 
 
 describe("rows with the same prompt", () => {
   it("rows with the same prompt are grouped wherever they are in the file", () => {
-    const found = meaningsOf(rowsOf(pair("a", " one "), pair("b", "two"), pair("a", "three")));
+    const found = promptsWithReferences(rowsOf(pair("a", " one "), pair("b", "two"), pair("a", "three")));
     expect(found.map(({ references }) => references)).toEqual([["one", "three"], ["two"]]);
     expect(found.map(({ example }) => [example.at.line, example.input])).toEqual([
       [1, pair("a", undefined)],
@@ -22,7 +27,7 @@ describe("rows with the same prompt", () => {
 
   it("a row can have several references", () => {
     const several: LanguageInput = { kind: "prompt", prompt: "a", completion: undefined, references: ["x", "y "] };
-    expect(meaningsOf(rowsOf(several, pair("a", "z")))[0]?.references).toEqual(["x", "y", "z"]);
+    expect(promptsWithReferences(rowsOf(several, pair("a", "z")))[0]?.references).toEqual(["x", "y", "z"]);
   });
 
   it("a conversation's last answer is its reference", () => {
@@ -34,17 +39,19 @@ describe("rows with the same prompt", () => {
         { type: "text", text: "day" },
       ],
     } as const;
-    const [found] = meaningsOf(rowsOf({ kind: "messages", messages: [user, answer] }));
+    const [found] = promptsWithReferences(rowsOf({ kind: "messages", messages: [user, answer] }));
     expect(found?.references).toEqual(["good day"]);
     expect(found?.example.input).toEqual({ kind: "prompt", prompt: [user], completion: undefined });
-    expect(() => meaningsOf(rowsOf({ kind: "messages", messages: [user] }))).toThrow(
+    expect(() => promptsWithReferences(rowsOf({ kind: "messages", messages: [user] }))).toThrow(
       "rows.jsonl line 1: text can be scored",
     );
   });
 
   it("rows without references are refused", () => {
     for (const input of [pair("a", undefined), { kind: "text", text: "a" } as const])
-      expect(() => meaningsOf(rowsOf(input))).toThrow("rows.jsonl line 1: text can be scored only where a prompt");
+      expect(() => promptsWithReferences(rowsOf(input))).toThrow(
+        "rows.jsonl line 1: text can be scored only if a prompt",
+      );
   });
 });
 
@@ -67,7 +74,7 @@ describe("references without prompts", () => {
     "%o is none",
     async (row) => {
       await expect(loadReferences(jsonl(row))).rejects.toThrow(
-        /line 1: a row holds references, a list of texts, or completion/,
+        /line 1: expected references \(a list of strings\) or completion/,
       );
     },
   );
