@@ -76,16 +76,19 @@ test.each(families.filter((family) => manifest(family).fullGradient))(
 /** `get_decay_parameter_names` of transformers' Trainer: these names, and every parameter of a LayerNorm. */
 const SPARED = /bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)/i;
 
-test.each(families)("%s: weight decay applies to the parameters that transformers' Trainer lets decay", async (family) => {
-  const checkpoints = new Set(manifest(family).forward.map(({ checkpoint }) => checkpoint));
-  for (const checkpoint of checkpoints) {
-    const { model } = await load(join(GOLDEN, family, checkpoint));
-    const modules = new Map(model.baseModules());
-    const { trained } = trainEverything(model);
-    const isSpared = (name: string): boolean =>
-      SPARED.test(name) || modules.get(name.slice(0, name.lastIndexOf("."))) instanceof LayerNorm;
-    expect(trained.map(({ name, decays }) => [name, decays])).toEqual(
-      trained.map(({ name }) => [name, !isSpared(name)]),
-    );
-  }
-});
+test.each(families)(
+  "%s: weight decay applies to the parameters that transformers' Trainer lets decay",
+  async (family) => {
+    const checkpoints = new Set(manifest(family).forward.map(({ checkpoint }) => checkpoint));
+    for (const checkpoint of checkpoints) {
+      const { model } = await load(join(GOLDEN, family, checkpoint));
+      const modules = new Map(model.baseModules());
+      const { trained } = trainEverything(model);
+      const isSpared = (name: string): boolean =>
+        SPARED.test(name) || modules.get(name.slice(0, name.lastIndexOf("."))) instanceof LayerNorm;
+      expect(trained.map(({ name, decays }) => [name, decays])).toEqual(
+        trained.map(({ name }) => [name, !isSpared(name)]),
+      );
+    }
+  },
+);
