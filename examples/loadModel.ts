@@ -1,21 +1,17 @@
-// Loads a model and its adapter, and asks it about texts: node build/examples/loadModel.js [ADAPTER] [TEXT]…
-import { modelInput, nn, openModel, torch } from "bidora";
+// Loads a model with its adapter, and classifies texts: node build/examples/loadModel.js [ADAPTER] [TEXT]…
+import { load } from "bidora";
 
 const [adapter = "runs/example", ...given] = process.argv.slice(2);
 const texts = given.length > 0 ? given : ["You have won a prize, call now!", "See you at the station at six"];
 
-const { model, tokenizer, labels } = await openModel({ adapter, dtype: "float32" });
-const encoded = await tokenizer.encodeBatch(texts.map((text) => [text] as const));
+// The adapter names its base model. `model` names another copy of it, or a model without adapter.
+const model = await load({ adapter });
+console.log(`${model.task}: ${model.labels.join(", ")}`);
 
-// What is made in a scope is released at its end, but for its result.
-const probabilities = torch.noGrad(() =>
-  torch.scope(() => {
-    const logits = model.forward(modelInput(encoded), nn.EVALUATION); // texts,labels
-    return torch.softmax(logits, -1).toArray();
-  }),
-);
+// `await` gives all predictions; `for await (const prediction of model.predict(rows))` gives each as it comes.
+const predictions = await model.predict(texts);
+for (const [i, { label, score }] of predictions.entries())
+  console.log(`${texts[i]}\n  ${label}, with probability ${score?.toFixed(3)}`);
 
-for (const [i, text] of texts.entries()) {
-  const own = probabilities.slice(i * labels.length, (i + 1) * labels.length);
-  console.log(`${text}\n  ${labels.map((label, j) => `${label} ${(own[j] ?? 0).toFixed(3)}`).join(", ")}`);
-}
+// Releases the weights. `using model = await load(…)` does it at the end of a block.
+model.dispose();

@@ -26,8 +26,8 @@ const tokenizer = await loadTokenizer(folder);
 const encoded = await tokenizer.encodeBatch(texts.map((text) => [text] as const));
 const input = modelInput(encoded);
 
-const { adamw } = optim.OPTIMIZERS;
-const options = { weightDecay: 0, adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: 0 };
+const { adamw } = optim;
+const options = { weightDecay: 0, adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8 };
 const tensors = trained.map(({ tensor }) => tensor);
 const state = optim.initState(adamw, tensors, options);
 

@@ -15,6 +15,10 @@ declare global {
   // These merge with what Node's types and the DOM declare, so that the types of this package need neither.
   interface AbortSignal {}
   interface URL {}
+  interface SymbolConstructor {
+    readonly dispose: unique symbol;
+    readonly asyncDispose: unique symbol;
+  }
 }
 
 // The commands as functions.
@@ -28,15 +32,17 @@ export { type ExportResult, type ExportSettings, exportModel } from "./commands/
 export { type FinetuneResult, type FinetuneSettings, finetune } from "./commands/finetune.js";
 export { generate } from "./commands/generate.js";
 export { type InspectSettings, inspect } from "./commands/inspect.js";
+export { type LoadSettings, load } from "./commands/load.js";
 export { type MergeSettings, merge } from "./commands/merge.js";
-export { type PredictResult, type PredictSettings, predict } from "./commands/predict.js";
+export { type PredictSettings, predict } from "./commands/predict.js";
 export { type Preview, type PreviewPart, type PreviewRow, type PreviewSettings, preview } from "./commands/preview.js";
 export { type ReportSettings, report } from "./commands/report.js";
 export { type Verification, type VerifySettings, verifyHypergradient } from "./commands/verifyHypergradient.js";
 export { BidoraError, UsageError } from "./common/errors.js";
+export type { ResultStream } from "./common/stream.js";
 export type { ExpectedCost, ExpectedCosts } from "./comparison/expectedCosts.js";
 export type { ComparisonResult } from "./comparison/results.js";
-export type { GenerateSettings, GeneratorSettings, Method, RunSettings } from "./config/index.js";
+export type { GenerateSettings, Method, RunSettings } from "./config/index.js";
 export type {
   AgainstFull,
   Analysis,
@@ -82,6 +88,7 @@ export type {
 } from "./files/events.js";
 export type { JsonValue as LoggedValue } from "./files/json.js";
 export type { Metrics } from "./files/metrics.js";
+export type { Finish, Generated, GeneratedPiece, NextTokens } from "./generation/index.js";
 export type {
   AdapterInspection,
   AdapterSettings,
@@ -90,12 +97,15 @@ export type {
   ModelInspection,
   TensorFacts,
 } from "./inference/inspection.js";
-export {
-  type GeneratedRow,
-  type GenerationHooks,
-  type StreamOptions,
-  TextGenerator,
-} from "./inference/textGenerator.js";
+export type {
+  CallHooks,
+  InputRow,
+  Model,
+  ModelGenerateSettings,
+  ModelPredictSettings,
+} from "./inference/model.js";
+export type { Prediction } from "./inference/predictions.js";
+export type { GeneratedRow } from "./inference/textGenerator.js";
 export type { DownloadProgress, HubOptions } from "./io/hub/options.js";
 export { resolveModel } from "./io/resolveModel.js";
 export type { Estimate } from "./run/estimates/measureRun.js";
@@ -104,30 +114,9 @@ export type { AppliesWhen, Option, OptionTable } from "./settings/option.js";
 export { CheckpointRequest } from "./train/checkpoints.js";
 export type { EstimatorComparison, EstimatorResult } from "./train/hypergradients/compareEstimators.js";
 
-// Text that goes on from text.
-
-export {
-  type BeamSettings,
-  type Finish,
-  type Generated,
-  type GeneratedPiece,
-  type GenerateOptions,
-  type GenerationSettings,
-  GREEDY,
-  generateRows,
-  generateTexts,
-  generateTokens,
-  type NextTokens,
-  type Prompt,
-  type SamplingSettings,
-  type TextModel,
-  type TextOptions,
-} from "./generation/index.js";
-
 // Models.
 
 export type { JsonObject, JsonValue } from "./files/json.js";
-export { type ModelWithAdapter, type OpenModel, type OpenOptions, openModel } from "./inference/openModel.js";
 export { type Checkpoint, openCheckpoint, type Weights } from "./io/checkpoint.js";
 export type { TensorInfo } from "./io/safetensorsHeader.js";
 export {
@@ -222,7 +211,6 @@ export {
 
 // Tasks and rows.
 
-export { uniforms } from "./common/seededGenerator.js";
 export {
   type Answer,
   type Dataset,
@@ -238,6 +226,7 @@ export {
   loadTexts,
   loadWords,
   type QuestionExample,
+  type RowSource,
   readName,
   readNumber,
   type Table,
@@ -290,8 +279,6 @@ export {
   type EvaluationOptions,
   evaluateRows,
   type OnPrediction,
-  type PassOptions,
-  predictRows,
 } from "./train/evaluation.js";
 
 // For a pass and a step of one's own.

@@ -12,5 +12,8 @@ export async function prediction(spec: OwnSpec): Promise<Prepared> {
   packLinears(model);
   const rows = rowsOf(spec);
   const options = { task: TASKS[spec.kind], labels: labelsOf(spec), batchSize: batchSizeOf(spec) };
-  return { work: () => predictRows(model, rows, options, () => {}) };
+  const work = async () => {
+    for await (const _ of predictRows(model, rows, options));
+  };
+  return { work };
 }

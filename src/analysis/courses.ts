@@ -21,7 +21,7 @@ import type { AnalyzedStep } from "../files/analysis.js";
 import { STATE } from "../files/checkpointState.js";
 import { checksumsOf, sha256 } from "../files/checksums.js";
 import { isJsonObject, readJsonObject } from "../files/json.js";
-import { findModel, openWithAdapter } from "../inference/openModel.js";
+import { findModel, open } from "../inference/open.js";
 import { type Checkpoint, openCheckpoint, readConfig, weightFileNames } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { resolveModel } from "../io/resolveModel.js";
@@ -102,18 +102,17 @@ const FLOAT64_ROUNDING = 1e-13;
 /**
  * How the layers of an adapter's run moved. The model is loaded once, and the saved adapters are attached one after the other. Only one
  * merged weight exists at a time, in float64.
- * @throws BidoraError `ANALYSIS` for an adapter that can't be merged, and as `openWithAdapter`
+ * @throws BidoraError `ANALYSIS` for an adapter that can't be merged, and as `open`
  */
 export async function adapterCourse(
   run: AnalyzedFolder & { readonly adapter: SavedAdapter },
   { axis, task, base, ...options }: CourseOptions,
 ): Promise<RunCourse> {
   const { model, revision, hub } = options;
-  const where = { model, revision, adapter: run.states[0].folder, ...(hub && { hub }) };
-  const found = await findModel(where);
+  const found = await findModel({ model, revision, adapter: run.adapter }, hub);
   await base.check(run, found.folder);
   const dtype = computedWith(found.folder, run);
-  const { adapted: first, ...opened } = await openWithAdapter({ ...where, task, dtype }, found);
+  const { adapted: first, ...opened } = await open(found, { task, dtype });
   const courses = new Courses(axis, run.axis === undefined ? FLOAT64_ROUNDING : FLOAT32_ROUNDING);
   let adapted = first!;
   for (const state of run.states) {

@@ -1,11 +1,11 @@
 /** `bidora generate` in the terminal: texts are printed as they are generated. */
 
 import { type Hooks, withHub } from "../commands/command.js";
-import { checkPrompts, generateRows } from "../commands/generate.js";
+import { checkPrompts, generatedRows, generatorFor } from "../commands/generate.js";
 import { printable } from "../common/messages.js";
-import { type generateOptions, generatorSettings } from "../config/index.js";
+import type { generateOptions } from "../config/index.js";
 import type { Finish } from "../generation/index.js";
-import { TextGenerator } from "../inference/textGenerator.js";
+import type { TextGenerator } from "../inference/textGenerator.js";
 import type { Settings } from "../settings/settings.js";
 import type { Output } from "./output.js";
 import { stdout } from "./streams.js";
@@ -16,8 +16,7 @@ type GenerateCall = Settings<typeof generateOptions>;
 export async function generateInTerminal(settings: GenerateCall, hooks: Hooks, output: Output): Promise<number> {
   checkPrompts(settings);
   if (settings.input !== undefined) return printRows(settings, hooks, output);
-  const { hub } = withHub(hooks);
-  const generator = await TextGenerator.open(generatorSettings(settings.given), { ...(hub && { hub }) });
+  const generator = await generatorFor(settings, withHub(hooks).hub);
   if (settings.chat) return (await import("./chat.js")).chat(generator, settings, output);
   return printText(generator, settings, hooks, output);
 }
@@ -25,7 +24,7 @@ export async function generateInTerminal(settings: GenerateCall, hooks: Hooks, o
 /** One result per row, or a line on what the file contains. */
 async function printRows(settings: GenerateCall, hooks: Hooks, output: Output): Promise<number> {
   let count = 0;
-  for await (const row of generateRows(settings, withHub(hooks))) {
+  for await (const row of generatedRows(settings, withHub(hooks))) {
     count++;
     if (settings.output === undefined) output.result(row, row.text);
   }

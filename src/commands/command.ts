@@ -1,4 +1,6 @@
 /** What a command is: its settings, what it does with them, and how its result reads. Nothing is printed here. */
+
+import { dirname } from "node:path";
 import {
   aFunction,
   aSwitch,
@@ -11,8 +13,10 @@ import {
   signal,
 } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
+import { makeFolder } from "../common/fileSystem.js";
 import type { ComparisonResult } from "../comparison/results.js";
 import { type RunConfig, type RunSettings, readRunFile, resolveChecked } from "../config/index.js";
+import { writeAll, writeAtomic } from "../files/atomic.js";
 import type { RunId } from "../files/comparison.js";
 import type { RunEvent } from "../files/events.js";
 import { type DownloadProgress, type HubOptions, hubOptions } from "../io/hub/options.js";
@@ -109,8 +113,19 @@ export async function call<Table extends OptionTable, Result>(
   given: Given<Table>,
   hooks: Hooks,
 ): Promise<Result> {
-  checkHooks(name, hooks, command.hooks);
-  return command.run(settingsFor(command, checkSettings(command.options, given)), withHub(hooks));
+  const called = checkedCall(name, command, given, hooks);
+  return command.run(called.settings, called.hooks);
+}
+
+/** The settings and hooks of a call, checked and with defaults. @throws as `call` */
+export function checkedCall<Table extends OptionTable>(
+  name: string,
+  command: Pick<Command<Table>, "options" | "isRun" | "hooks">,
+  given: Given<Table>,
+  hooks: Hooks,
+): { readonly settings: Settings<Table>; readonly hooks: Hooks } {
+  checkArguments(name, ["hooks", hooks, hooksOf(command.hooks)]);
+  return { settings: settingsFor(command, checkSettings(command.options, given)), hooks: withHub(hooks) };
 }
 
 /** A command's settings with defaults. @param given checked already @throws UsageError for those without effect */
@@ -123,10 +138,8 @@ export function settingsFor<Table extends OptionTable>(
   return settings;
 }
 
-/** @throws UsageError for hooks that a call does not take */
-export function checkHooks(name: string, hooks: unknown, names: readonly HookName[]): void {
-  checkArguments(name, ["hooks", hooks, options(Object.fromEntries(names.map((hook) => [hook, HOOKS[hook]])))]);
-}
+const hooksOf = (names: readonly HookName[]): Check =>
+  options(Object.fromEntries(names.map((hook) => [hook, HOOKS[hook]])));
 
 /** What is told about downloads goes to the caller's hooks. */
 export function withHub(hooks: Hooks): Hooks {
@@ -140,6 +153,20 @@ export function runOf(given: RunSettings & { readonly runFile?: string | undefin
   const { runFile, ...flags } = given;
   const file = runFile === undefined ? {} : readRunFile(runFile);
   return resolveChecked({ flags, file });
+}
+
+/** Passes rows on, and writes them to a file, one JSON object a line, after the last one. */
+export async function* writtenTo<Row>(path: string | undefined, rows: AsyncIterable<Row>): AsyncGenerator<Row> {
+  const lines: Buffer[] = [];
+  for await (const row of rows) {
+    if (path !== undefined) lines.push(Buffer.from(`${JSON.stringify(row)}\n`));
+    yield row;
+  }
+  if (path === undefined) return;
+  makeFolder(dirname(path));
+  writeAtomic(path, (descriptor) => {
+    for (const line of lines) writeAll(descriptor, line);
+  });
 }
 
 /**

@@ -7,13 +7,15 @@ import { askedTask, positiveOf, type TaskChoice, taskOf, usedLabels } from "../d
 import { isNamedFolder, readLabeled, usualColumns } from "../datasets/splits.js";
 import type { Metrics } from "../files/metrics.js";
 import { judgePredictions } from "../inference/judgePredictions.js";
-import { checkTexts, lengthFor, type OpenModel, openForUse } from "../inference/openModel.js";
+import { findModel, type InferenceModel, openForInference } from "../inference/open.js";
+import { checkTexts, lengthFor } from "../inference/predictions.js";
 import { type ConfidenceInterval, confidenceIntervals } from "../metrics/index.js";
 import { requireTextScores } from "../metrics/textMetrics.js";
 import { number, text, toggle, whole } from "../settings/kinds.js";
 import { type AppliesWhen, allApplyWhen, both, type Given, option, pick } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { encodeRows, type Task } from "../tasks/index.js";
+import { computeDtype } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { type Evaluation, evaluateRows, notesOf, noteWithoutLoss } from "../train/evaluation.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
@@ -164,7 +166,9 @@ async function judgeModel(
   named: TaskChoice | undefined,
   hooks: Hooks,
 ): Promise<Judged> {
-  const open = await openForUse(settings, named, hooks.hub);
+  const found = await findModel(settings, hooks.hub);
+  const { threads, dtype } = settings;
+  const open = await openForInference(found, { task: named, threads, dtype: computeDtype(dtype) });
   const choice = named ?? taskOf(open.kind);
   const overrides = textOverrides(settings, choice);
   if (overrides) requireTextScores();
@@ -195,7 +199,7 @@ async function judgeModel(
 }
 
 async function judgeRows(
-  open: OpenModel,
+  open: InferenceModel,
   choice: TaskChoice,
   { examples, labels }: Pick<Dataset, "examples"> & { readonly labels: LabelMap | undefined },
   settings: EvaluateCall,

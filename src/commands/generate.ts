@@ -1,13 +1,16 @@
 /** `bidora generate`: text after prompts. */
 
 import { UsageError } from "../common/errors.js";
-import { type GenerateSettings, generateOptions, generatorSettings } from "../config/index.js";
+import { ResultStream } from "../common/stream.js";
+import { type GenerateSettings, generateOptions } from "../config/index.js";
 import { loadLanguage } from "../data/index.js";
 import { freeFile } from "../files/outputFolder.js";
-import { type GeneratedRow, TextGenerator } from "../inference/textGenerator.js";
-import { writeLines } from "../inference/writeLines.js";
-import { checkSettings, type Settings } from "../settings/settings.js";
-import { checkHooks, defineCommand, type Hooks, settingsFor, withHub } from "./command.js";
+import { findModel, openForInference } from "../inference/open.js";
+import { type GeneratedRow, generationPlan, TextGenerator } from "../inference/textGenerator.js";
+import type { Settings } from "../settings/settings.js";
+import { namedTask } from "../tasks/index.js";
+import { computeDtype } from "../torch/index.js";
+import { checkedCall, defineCommand, type Hooks, writtenTo } from "./command.js";
 
 type GenerateCall = Settings<typeof generateOptions>;
 
@@ -16,44 +19,49 @@ export const generateCommand = defineCommand({
   about: "Generates text: by greedy search, by sampling, or by beam search.",
   options: generateOptions,
   hooks: ["signal", "onNote", "onDownload", "hub"],
-  run: async (settings, hooks) => generateRows(settings, hooks),
+  run: async (settings, hooks) => generatedRows(settings, hooks),
   show: () => [],
 });
 
 /**
- * Generates text after `prompt`, or after each row of `input`, in the order of the rows. With `output` the rows are written to that
- * file after the last one.
+ * Generates text after `prompt`, or after each row of `input`, in the order of the rows. `await` gives all rows, `for await` gives each
+ * as it comes. With `output` they are also written to that file, after the last one.
  * @throws UsageError for what is missing or excludes each other, BidoraError for what does not fit
  */
-export async function* generate(
+export const generate = (
   settings: GenerateSettings,
   hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub"> = {},
-): AsyncGenerator<GeneratedRow> {
-  checkHooks("generate", hooks, generateCommand.hooks);
-  yield* generateRows(settingsFor(generateCommand, checkSettings(generateOptions, settings)), withHub(hooks));
-}
+): ResultStream<GeneratedRow> =>
+  new ResultStream(async function* () {
+    const called = checkedCall("generate", generateCommand, settings, hooks);
+    yield* generatedRows(called.settings, called.hooks);
+  });
 
 /** Generates text for settings that have been checked. */
-export async function* generateRows(
+export async function* generatedRows(
   settings: GenerateCall,
   { signal, hub }: Pick<Hooks, "signal" | "hub">,
 ): AsyncGenerator<GeneratedRow> {
   const { prompt, input, output, overwrite, model, adapter } = settings;
   checkPrompts(settings);
   if (settings.chat)
-    throw new UsageError("--chat is for the terminal: make a TextGenerator, and give it conversations.");
+    throw new UsageError("--chat is for the terminal: load() a model, and give its generate() conversations.");
   const read = [input, model, adapter].filter((path) => path !== undefined);
   const path = output === undefined ? undefined : freeFile(output, overwrite, read);
   const examples = input === undefined ? undefined : (await loadLanguage(input, { labels: "optional" })).examples;
-  const generator = await TextGenerator.open(generatorSettings(settings.given), { ...(hub && { hub }) });
-  const ending = signal ? { signal } : {};
-  const rows = examples ? generator.examples(examples, ending) : generator.rows([prompt ?? ""], ending);
-  const lines: string[] = [];
-  for await (const row of rows) {
-    if (path !== undefined) lines.push(`${JSON.stringify(row)}\n`);
-    yield row;
-  }
-  if (path !== undefined) writeLines(path, lines);
+  const generator = await generatorFor(settings, hub);
+  const rows = examples ? generator.examples(examples, { signal }) : generator.rows([prompt ?? ""], { signal });
+  yield* writtenTo(path, rows);
+}
+
+/** Opens the model of a call. Its weights are read once the settings have been checked against its generation config. */
+export async function generatorFor(settings: GenerateCall, hub: Hooks["hub"]): Promise<TextGenerator> {
+  const { batchSize, merge, threads, dtype } = settings;
+  const found = await findModel(settings, hub);
+  const plan = generationPlan(found.folder, settings);
+  const task = namedTask("causal-lm");
+  const open = await openForInference(found, { task, merge, threads, dtype: computeDtype(dtype) });
+  return TextGenerator.of(open, plan, { batchSize });
 }
 
 /** @throws UsageError unless exactly one of `--prompt`, `--input` and `--chat` is given */

@@ -1,14 +1,13 @@
 /** `bidora merge`: base model and adapter as one plain model. */
 
-import { inferenceMetadata, mergedParameters, readAdapter, writeAdapterMetadata } from "../adapters/index.js";
+import { inferenceMetadata, mergedParameters, writeAdapterMetadata } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import { baseModel, overwrite, session } from "../config/index.js";
 import { askedTask } from "../datasets/choice.js";
 import { fillFolder } from "../files/atomic.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../files/outputFolder.js";
 import { copyFiles } from "../files/runFolder.js";
-import { baseFolder, openWithAdapter } from "../inference/openModel.js";
-import { resolveModel } from "../io/resolveModel.js";
+import { type FoundModel, findModel, foldersOf, open } from "../inference/open.js";
 import { storedDtype, writeModelFolder } from "../models/modelFolder.js";
 import { text } from "../settings/kinds.js";
 import { type Given, option } from "../settings/option.js";
@@ -35,11 +34,10 @@ export const mergeCommand = defineCommand({
   leavesFiles: true,
   async run(settings, hooks) {
     if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to merge.");
-    const adapter = await resolveModel(settings.adapter);
-    const source = await baseFolder(settings, await readAdapter(adapter));
+    const found = await findModel(settings);
     return holdOutput(settings.output, async (path) => {
-      refuseOccupied(path, settings.overwrite, [source, adapter]);
-      await writeMerged(path, source, adapter, hooks.task);
+      refuseOccupied(path, settings.overwrite, foldersOf(found));
+      await writeMerged(path, found, hooks.task);
       return { path };
     });
   },
@@ -54,15 +52,11 @@ export const mergeCommand = defineCommand({
 export const merge = (settings: MergeSettings, hooks: Pick<Hooks, "task"> = {}): Promise<{ readonly path: string }> =>
   call("merge", mergeCommand, settings, hooks);
 
-async function writeMerged(path: string, source: string, adapter: string, own: NamedTask | undefined): Promise<void> {
+async function writeMerged(path: string, found: FoundModel, own: NamedTask | undefined): Promise<void> {
+  const source = found.folder;
   const dtype = storedDtype(source);
   const task = askedTask(undefined, own);
-  const opened = await openWithAdapter({
-    model: source,
-    adapter,
-    task,
-    dtype: dtype === "float64" ? dtype : "float32",
-  });
+  const opened = await open(found, { task, dtype: dtype === "float64" ? dtype : "float32" });
   refuseBadWeights({ folder: source, weights: weightsOf(opened.model) });
   const changed = opened.adapted ? mergedParameters(opened.adapted) : new Map();
   const tokenizerFiles = await listTokenizerFiles(source);

@@ -1,28 +1,20 @@
 /** `bidora predict`: one prediction per row. */
 
 import { UsageError } from "../common/errors.js";
+import { ResultStream } from "../common/stream.js";
 import { baseModel, generationOptions, overwrite, partOptions, rowOptions, session } from "../config/index.js";
-import {
-  type Dataset,
-  type Example,
-  type LanguageExample,
-  loadLanguage,
-  promptsWithReferences,
-} from "../data/index.js";
+import { type Example, type LanguageExample, promptsWithReferences } from "../data/index.js";
 import { askedTask } from "../datasets/choice.js";
 import type { Split } from "../datasets/dataset.js";
-import { isNamedFolder, type NamedChoice, readRows, readSplit, usualColumns } from "../datasets/splits.js";
+import { isNamedFolder, type NamedChoice, readSplit } from "../datasets/splits.js";
 import { freeFile } from "../files/outputFolder.js";
-import { checkTexts, lengthFor, type OpenModel, openForUse } from "../inference/openModel.js";
-import { TextGenerator } from "../inference/textGenerator.js";
-import { writeLines } from "../inference/writeLines.js";
+import { findModel, openForInference } from "../inference/open.js";
+import { type ExamplesOf, type Prediction, predictions } from "../inference/predictions.js";
 import { text } from "../settings/kinds.js";
 import { type Given, omit, option } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
-import { encodeRows } from "../tasks/index.js";
-import { namingBadWeights, weightsOf } from "../train/badWeights.js";
-import { predictRows } from "../train/evaluation.js";
-import { call, defineCommand, type Hooks } from "./command.js";
+import { computeDtype } from "../torch/index.js";
+import { checkedCall, defineCommand, type Hooks, writtenTo } from "./command.js";
 
 const options = {
   ...baseModel,
@@ -48,11 +40,7 @@ const options = {
 /** What `predict` takes: the flags of `bidora predict`, in camelCase. */
 export type PredictSettings = Given<typeof options>;
 
-/** What `predict` wrote. */
-export interface PredictResult {
-  readonly rows: number;
-  readonly path: string;
-}
+type PredictCall = Settings<typeof options>;
 
 export const predictCommand = defineCommand({
   usage: "predict --model M [--adapter A] --input PATH --output FILE",
@@ -60,108 +48,57 @@ export const predictCommand = defineCommand({
   options,
   hooks: ["signal", "onNote", "onDownload", "hub", "task"],
   leavesFiles: true,
-  async run(settings, { signal, hub, task: own }): Promise<PredictResult> {
-    const { input, output } = settings;
-    if (input === undefined) throw new UsageError("--input is missing: give a file with the rows.");
-    if (output === undefined) throw new UsageError("--output is missing: give the file to write.");
-    const read = [input, settings.model, settings.adapter].filter((path) => path !== undefined);
-    const path = freeFile(output, settings.overwrite, read);
-    const asked = askedTask(settings.task, own);
-    const folder = asked && isNamedFolder(asked, input) ? asked : undefined;
-    refuseWithoutEffect(options, settings, { isDatasetFolder: folder !== undefined });
-    const open = await openForUse(settings, asked, hub);
-    const rowsOf: RowsOf = async (readFile) => {
-      const examples = folder ? await rowsOfSplit(folder, input, settings.split) : (await readFile()).examples;
-      return examples.slice(0, settings.limit);
-    };
-    const lines: string[] = [];
-    await predictEach(open, input, settings, rowsOf, signal, (prediction) =>
-      lines.push(`${JSON.stringify(prediction)}\n`),
-    );
-    writeLines(path, lines);
-    return { rows: lines.length, path: output };
+  async run(settings, hooks) {
+    requireInput(settings);
+    if (settings.output === undefined) throw new UsageError("--output is missing: give the file to write.");
+    let rows = 0;
+    for await (const _ of predictionsFor(settings, hooks)) rows++;
+    return { rows, path: settings.output };
   },
   show: ({ rows, path }) => ({ value: { rows, output: path }, text: `${rows} rows in ${path}` }),
 });
 
 /**
- * Writes one JSON object for each row of `input`, in the order of the rows.
+ * Predicts each row of `input`, in the order of the rows. `await` gives all predictions, `for await` gives each as it comes. With
+ * `output` they are also written to that file, after the last one.
  * @throws UsageError for what is missing, BidoraError `OUTPUT_IN_USE`, `NOT_FINITE` naming the row, and what does not fit
  */
 export const predict = (
   settings: PredictSettings,
   hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub" | "task"> = {},
-): Promise<PredictResult> => call("predict", predictCommand, settings, hooks);
-
-/** Gives the rows of the input, with `readFile` if it is a file. */
-type RowsOf = (readFile: () => Promise<Dataset>) => Promise<readonly Example[]>;
-
-type Predict = (
-  open: OpenModel,
-  input: string,
-  settings: Settings<typeof options>,
-  rowsOf: RowsOf,
-  signal: AbortSignal | undefined,
-  onPrediction: (prediction: object) => void,
-) => Promise<void>;
-
-const predictEach: Predict = (open, input, settings, ...rest) => {
-  if (open.task.isGenerative) return generateAnswers(open, input, settings, ...rest);
-  refuseWithoutEffect(options, settings, { isGenerative: false });
-  return readOutputs(open, input, settings, ...rest);
-};
-
-const readOutputs: Predict = async (open, input, settings, rowsOf, signal, onPrediction) => {
-  const { task, labels } = open;
-  const columns = { textColumns: settings.textColumns, ...usualColumns(open.metadata) };
-  const examples = await rowsOf(async () => {
-    const dataset = await readRows(task, input, columns, "optional");
-    checkTexts(dataset, open, input, settings);
-    return dataset;
+): ResultStream<Prediction> =>
+  new ResultStream(async function* () {
+    const called = checkedCall("predict", predictCommand, settings, hooks);
+    yield* predictionsFor(called.settings, called.hooks);
   });
-  const rows = await encodeRows(task, examples.map(withoutLabel), open.tokenizer, {
-    labels: undefined,
-    maxLength: lengthFor(settings, open),
-    model: open.model.config,
-  });
-  const { batchSize } = settings;
-  await namingBadWeights(
-    () => ({ folder: open.folder, weights: weightsOf(open.model) }),
-    () =>
-      predictRows(open.model, rows, { task, labels, batchSize, signal }, (_, prediction) => onPrediction(prediction)),
-  );
-};
 
-/** Generates with greedy search. An answer at the end of a conversation is left out: it is what is predicted. */
-const generateAnswers: Predict = async (open, input, settings, rowsOf, signal, onPrediction) => {
-  const columns = { textColumns: settings.textColumns, usualTextColumns: usualColumns(open.metadata).usualTextColumns };
-  const examples = await rowsOf(() => loadLanguage(input, { labels: "optional", ...columns }));
-  const generator = await TextGenerator.greedy(
-    open,
-    settings,
-    "maxLength" in settings.given ? settings.maxLength : undefined,
-  );
-  for await (const { text, tokens } of generator.examples((examples as readonly LanguageExample[]).map(withoutAnswer), {
-    signal,
-  }))
-    onPrediction({ text, tokens });
-};
+function requireInput({ input }: PredictCall): string {
+  if (input === undefined) throw new UsageError("--input is missing: give a file with the rows.");
+  return input;
+}
+
+/** Predicts rows and, with `output`, writes the file after the last one. */
+async function* predictionsFor(settings: PredictCall, { signal, hub, task: own }: Hooks): AsyncGenerator<Prediction> {
+  const { output, split, limit, threads, dtype } = settings;
+  const input = requireInput(settings);
+  const read = [input, settings.model, settings.adapter].filter((path) => path !== undefined);
+  const path = output === undefined ? undefined : freeFile(output, settings.overwrite, read);
+  const asked = askedTask(settings.task, own);
+  const folder = asked && isNamedFolder(asked, input) ? asked : undefined;
+  refuseWithoutEffect(options, settings, { isDatasetFolder: folder !== undefined });
+  const found = await findModel(settings, hub);
+  const open = await openForInference(found, { task: asked, threads, dtype: computeDtype(dtype) });
+  if (!open.task.isGenerative) refuseWithoutEffect(options, settings, { isGenerative: false });
+  const examplesOf: ExamplesOf = async (readFile) => {
+    const examples = folder ? await rowsOfSplit(folder, input, split) : (await readFile()).examples;
+    return examples.slice(0, limit);
+  };
+  yield* writtenTo(path, predictions(open, input, { ...settings, signal }, examplesOf));
+}
 
 /** One row per prompt if the data set is reported by texts. */
 async function rowsOfSplit(choice: NamedChoice, folder: string, split: Split | undefined): Promise<readonly Example[]> {
   const { examples } = await readSplit(choice, folder, split);
   if (!choice.texts) return examples;
   return promptsWithReferences(examples as readonly LanguageExample[]).map(({ example }) => example);
-}
-
-function withoutAnswer(example: LanguageExample): LanguageExample {
-  const { input } = example;
-  if (input.kind !== "messages" || input.messages.length < 2 || input.messages.at(-1)?.role !== "assistant")
-    return example;
-  return { ...example, input: { ...input, messages: input.messages.slice(0, -1) } };
-}
-
-/** Labels of the rows are ignored: the model may not even know them. */
-function withoutLabel(example: Example): Example {
-  return { ...example, label: undefined };
 }

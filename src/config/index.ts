@@ -5,12 +5,8 @@ export { estimatorNames, type HypergradientName, isTooCoarse } from "./options/b
 export {
   evaluatedTexts,
   type GenerateSettings,
-  type GeneratorSettings,
   generateOptions,
   generationOptions,
-  generatorOptions,
-  generatorSettings,
-  promptOptions,
 } from "./options/generation.js";
 export { baseModel, overwrite, partOptions, rowOptions, runFile, session } from "./options/shared.js";
 export {

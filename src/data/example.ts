@@ -28,7 +28,11 @@ export interface Dataset<E extends Example = Example> {
   readonly columns?: { readonly text: readonly string[]; readonly label: readonly string[] | undefined };
 }
 
+/** In place of a file, for rows that are in memory. */
+export const IN_MEMORY = "the input";
+
 /** The place of a row in errors. */
 export function where({ file, line }: Location): string {
+  if (file === IN_MEMORY) return `Row ${line}`;
   return line === 0 ? file : `${file} line ${line}`;
 }

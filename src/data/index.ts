@@ -24,11 +24,13 @@ export {
 export { foldsForSearch, type SubsetOptions, type Subsets, splitForSearch, subsetsOf } from "./subsets.js";
 export {
   fail,
+  type RowSource,
   readLabels,
   readName,
   readNumber,
   readStrings,
   readText,
+  rowsTable,
   type Table,
   type TableRow,
   type ValueReader,

@@ -1,12 +1,12 @@
 /** Rows for language models: text, a prompt with its completion, or a conversation. */
-import { aText, type Check, checkArguments, isObject, listOf, takes } from "../common/arguments.js";
+import { type Check, checkArguments, isObject, listOf, takes } from "../common/arguments.js";
 import { own } from "../common/collections.js";
 import { UsageError } from "../common/errors.js";
 import { shown } from "../common/messages.js";
 import { HAS_LONE_SURROGATE, isWellFormed, type Message, ROLES, type TextPart } from "../text/index.js";
 import type { Dataset, Example } from "./example.js";
 import { type LoadOptions, loadOptions, loadTable } from "./load.js";
-import { findTextColumns, type Table, type TableRow, written } from "./table.js";
+import { aRowSource, findTextColumns, type RowSource, type Table, type TableRow, written } from "./table.js";
 import { rowError } from "./textFile.js";
 /** A text or a conversation. */
 export type TextOrMessages = string | readonly Message[];
@@ -43,17 +43,17 @@ const EXPECTED = "messages, or prompt and completion, or text";
  * kind. One `--text-columns` column holds texts or messages, two hold prompts and completions.
  * @throws BidoraError naming a row of another kind, or what is wrong in it
  */
-export async function loadLanguage(file: string, options: LoadOptions = {}): Promise<Dataset<LanguageExample>> {
-  checkArguments("loadLanguage", ["file", file, aText], ["options", options, loadOptions]);
+export async function loadLanguage(file: RowSource, options: LoadOptions = {}): Promise<Dataset<LanguageExample>> {
+  checkArguments("loadLanguage", ["file", file, aRowSource], ["options", options, loadOptions]);
   const table = await loadTable(file, options);
   const named = namedColumns(table, options);
   const isPrompt = options.labels === "optional";
   const examples = table.rows.map((row): LanguageExample => {
     if (isThere(own(row.values, "tools")))
-      throw rowError(file, row.line, "the row has tools, which are not supported: remove them.");
+      throw rowError(table.file, row.line, "the row has tools, which are not supported: remove them.");
     const kind = named ? kindOfNamed(row, named) : kindOf(table, row);
     const input = inputOf(new Reader(table, row), kind, named ?? COLUMNS[kind], isPrompt);
-    return { input, label: undefined, at: { file, line: row.line } };
+    return { input, label: undefined, at: { file: table.file, line: row.line } };
   });
   if (!isPrompt) checkOneKind(examples);
   const text = named ?? COLUMNS[examples[0]?.input.kind ?? "text"];

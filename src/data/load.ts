@@ -2,7 +2,6 @@
 import { existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
 import {
-  aText,
   type Check,
   checkArguments,
   having,
@@ -18,11 +17,13 @@ import { readConll, readConllu } from "./conll.js";
 import type { Dataset, TextExample, WordsExample } from "./example.js";
 import { byCodePoint } from "./labels.js";
 import {
+  aRowSource,
   findLabelColumns,
   findTextColumns,
   findWordsColumn,
   isAbsent,
   oneColumn,
+  type RowSource,
   readFlag,
   readStrings,
   readText,
@@ -71,16 +72,22 @@ const COLUMNS = [".conll", ".tsv", ".txt", ".iob2", ".iob", ".bio"];
  * @throws BidoraError naming the file, line or column at fault
  */
 export async function loadTexts<Label>(
-  file: string,
+  file: RowSource,
   form: LabelForm<Label>,
   options: LoadOptions = {},
 ): Promise<Dataset<TextExample<Label>>> {
-  checkArguments("loadTexts", ["file", file, aText], ["form", form, aLabelForm], ["options", options, loadOptions]);
+  checkArguments(
+    "loadTexts",
+    ["file", file, aRowSource],
+    ["form", form, aLabelForm],
+    ["options", options, loadOptions],
+  );
   return textExamples(await loadTable(file, options), form, { labels: "required", ...options });
 }
 
-/** A file with named columns. @throws BidoraError naming the file or line at fault */
-export function loadTable(file: string, options: Pick<LoadOptions, "header"> = {}): Promise<Table> {
+/** A file with named columns, or rows that are in memory. @throws BidoraError naming the file or line at fault */
+export async function loadTable(file: RowSource, options: Pick<LoadOptions, "header"> = {}): Promise<Table> {
+  if (typeof file !== "string") return file;
   const read = TABLES.get(extensionOf(file)) ?? unknownFormat(file, [...TABLES.keys()]);
   return read(file, options);
 }
@@ -89,10 +96,11 @@ export function loadTable(file: string, options: Pick<LoadOptions, "header"> = {
  * The sentences of a file of words, by its extension: .jsonl, .parquet, .conllu, or CoNLL columns (.conll, .tsv, .txt, .iob2).
  * @throws BidoraError naming the file, line or column at fault
  */
-export async function loadWords(file: string, options: LoadOptions = {}): Promise<Dataset<WordsExample>> {
-  checkArguments("loadWords", ["file", file, aText], ["options", options, loadOptions]);
-  const extension = extensionOf(file);
+export async function loadWords(file: RowSource, options: LoadOptions = {}): Promise<Dataset<WordsExample>> {
+  checkArguments("loadWords", ["file", file, aRowSource], ["options", options, loadOptions]);
   const columns = { labels: "required", ...options } as const;
+  if (typeof file !== "string") return wordsExamples(file, columns);
+  const extension = extensionOf(file);
   if (LISTS.includes(extension)) return wordsExamples(await loadTable(file, options), columns);
   if (extension === ".conllu" || COLUMNS.includes(extension))
     return { examples: await sentences(file, columns), labelNames: undefined };

@@ -1,14 +1,16 @@
 /** Rows for question answering. */
-import { aText, checkArguments } from "../common/arguments.js";
+import { checkArguments } from "../common/arguments.js";
 import { own } from "../common/collections.js";
 import type { Dataset, Example, Location } from "./example.js";
 import { type LoadOptions, loadOptions, loadTable } from "./load.js";
 import {
+  aRowSource,
   fail,
   findLabelColumns,
   findTextColumns,
   isAbsent,
   oneColumn,
+  type RowSource,
   readText,
   type Table,
   type TableRow,
@@ -29,9 +31,10 @@ export type QuestionExample = Example<readonly [question: string, context: strin
  * (`{"question", "context", "answers": {"text": [...], "answer_start": [...]}}`) or SQuAD's JSON.
  * @throws BidoraError naming a row whose answer is not at its start, or for a file without questions
  */
-export async function loadQuestions(file: string, options: LoadOptions = {}): Promise<Dataset<QuestionExample>> {
-  checkArguments("loadQuestions", ["file", file, aText], ["options", options, loadOptions]);
-  const table = unfolded(await loadTable(file, options));
+export async function loadQuestions(source: RowSource, options: LoadOptions = {}): Promise<Dataset<QuestionExample>> {
+  checkArguments("loadQuestions", ["file", source, aRowSource], ["options", options, loadOptions]);
+  const table = unfolded(await loadTable(source, options));
+  const { file } = table;
   if (table.rows.length === 0) throw rowError(file, 1, "its articles have no questions.");
   const optional = options.labels === "optional";
   const texts = findTextColumns(table, options.textColumns, options.usualTextColumns ?? ["question", "context"]);

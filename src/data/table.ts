@@ -1,8 +1,9 @@
 /** Rows with named columns: how the columns of a task are found, and how values are read from them. */
-import { aName, checkArguments, having } from "../common/arguments.js";
+import { aName, checkArguments, having, isObject, takes } from "../common/arguments.js";
 import { firstRepeated, own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { HAS_LONE_SURROGATE, isWellFormed } from "../text/index.js";
+import { IN_MEMORY } from "./example.js";
 import { rowError } from "./textFile.js";
 
 /** The contents of a CSV, TSV, JSONL or Parquet file. */
@@ -19,11 +20,27 @@ export interface TableRow {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
+/** The path of a file with rows, or rows that are in memory. */
+export type RowSource = string | Table;
+
 const aTable = having("a table", "file");
+export const aRowSource = takes(
+  "a path, or a table",
+  (value) => (typeof value === "string" && value !== "") || (isObject(value) && "columns" in value && "rows" in value),
+);
 const aTableRow = having("a row of a table", "values", "line");
 
 /** Reads one value of a row. @throws BidoraError naming the row, for a value of another type */
 export type ValueReader<Value> = (table: Table, row: TableRow, column: string) => Value;
+
+/** Rows in memory as a table: the columns are all keys that occur. */
+export function rowsTable(rows: readonly TableRow["values"][]): Table {
+  return {
+    file: IN_MEMORY,
+    columns: [...new Set(rows.flatMap((values) => Object.keys(values)))],
+    rows: rows.map((values, i) => ({ line: i + 1, values })),
+  };
+}
 
 export function isAbsent(value: unknown): boolean {
   return value === undefined || value === null || value === "";

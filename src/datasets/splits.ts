@@ -2,7 +2,7 @@
 import type { AdapterMetadata } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import { statOf } from "../common/fileSystem.js";
-import { type Dataset, type SubsetOptions, subsetsOf } from "../data/index.js";
+import { type Dataset, type RowSource, type SubsetOptions, subsetsOf } from "../data/index.js";
 import { type EncodedRow, encodeRows, type RowEncoding, type Task } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
 import type { TaskChoice } from "./choice.js";
@@ -128,10 +128,10 @@ export async function readSplit({ dataset }: NamedChoice, folder: string, split:
 
 const usualSplit = (labeled: readonly Split[]): Split => (labeled.includes("validation") ? "validation" : "test");
 
-/** Rows of one file. With `labels: "optional"` they may lack labels. */
+/** Rows of one file, or in memory. With `labels: "optional"` they may lack labels. */
 export function readRows(
   task: Task,
-  file: string,
+  file: RowSource,
   { labelColumn, ...columns }: DataSettings,
   labels: "required" | "optional" = "required",
 ): Promise<Dataset> {

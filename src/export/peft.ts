@@ -1,17 +1,9 @@
 /** An adapter as a plain LoRA of PEFT: the truncated singular value decomposition of its change of each weight. */
-import {
-  type AdapterMetadata,
-  inferenceMetadata,
-  type ModuleError,
-  readAdapter,
-  toLora,
-  writeAdapter,
-} from "../adapters/index.js";
+import { type AdapterMetadata, inferenceMetadata, type ModuleError, toLora, writeAdapter } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import { fillFolder } from "../files/atomic.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../files/outputFolder.js";
-import { baseFolder, openWithAdapter } from "../inference/openModel.js";
-import { resolveModel } from "../io/resolveModel.js";
+import { findModel, foldersOf, open } from "../inference/open.js";
 import type { NamedTask } from "../tasks/index.js";
 import { refuseBadWeights } from "../train/badWeights.js";
 import type { Exported } from "./gguf/exportModel.js";
@@ -28,18 +20,16 @@ interface PeftSettings {
 /** Writes an adapter as a plain LoRA of rank `rank`. */
 export async function exportPeft(settings: PeftSettings, task: NamedTask | undefined): Promise<Exported> {
   if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
-  const adapter = await resolveModel(settings.adapter);
-  const saved = await readAdapter(adapter);
-  const source = await baseFolder(settings, saved);
+  const found = await findModel(settings);
   return holdOutput(settings.output, async (path) => {
-    refuseOccupied(path, settings.overwrite, [source, adapter]);
-    const { adapted } = await openWithAdapter({ model: source, adapter, task, dtype: "float32" });
-    if (!adapted) throw new UsageError("--adapter is missing: name the adapter to export.");
+    refuseOccupied(path, settings.overwrite, foldersOf(found));
+    const { adapted, adapter } = await open(found, { task, dtype: "float32" });
+    if (!adapted || !adapter) throw new UsageError("--adapter is missing: name the adapter to export.");
     const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.values] as const);
-    refuseBadWeights({ folder: source, weights });
+    refuseBadWeights({ folder: found.folder, weights });
     const lora = toLora(adapted, settings.rank);
     const fill = (folder: string): void =>
-      writeAdapter(folder, { ...saved, ...lora, metadata: metadataOf(saved.metadata) });
+      writeAdapter(folder, { ...adapter, ...lora, metadata: metadataOf(adapter.metadata) });
     await fillFolder(path, fill, () => removeOwnFiles(path));
     return { path, note: describeLoss(lora), relativeError: lora.relativeError };
   });

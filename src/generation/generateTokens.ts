@@ -82,6 +82,7 @@ export async function* generateTokens(
   let running = prompts.map((given, prompt) => ({ prompt, search: searchFor(prompt, given, settings, options) }));
   try {
     while (running.length > 0) {
+      signal?.throwIfAborted();
       const logits = continuations.next(running.flatMap(({ search }) => search.sequences));
       const left: typeof running = [];
       const parents: number[] = [];

@@ -77,6 +77,11 @@ export class Linear extends Module {
     const { tensor: weight } = this.weight;
     this.#packed.make([weight], () => torch.reorderLinearWeight(weight));
   }
+
+  protected override release(): void {
+    this.#packed.dispose();
+    super.release();
+  }
 }
 
 /** Packs every linear layer of a model that is not trained, where that makes its products faster. */

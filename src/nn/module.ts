@@ -140,6 +140,17 @@ export abstract class Module {
       for (const [name, buffer] of module.#buffers) yield [joined(path, name), buffer];
   }
 
+  /** Releases every tensor of the tree, which can't be used after that. */
+  dispose(): void {
+    for (const [, module] of this.namedModules()) module.release();
+  }
+
+  /** Releases this module's own tensors. */
+  protected release(): void {
+    for (const own of [this.#parameters, this.#buffers])
+      for (const [, parameter] of own) if (parameter.isFilled) parameter.values.dispose();
+  }
+
   /** The parameters of the plain model: those that it has without adapters. */
   baseParameters(): Generator<[string, Parameter]> {
     return parametersOf(this.baseModules());
@@ -186,6 +197,13 @@ export class DerivedTensor {
       (source, i) => source === this.#sources[i]?.[0] && source.version === this.#sources[i]?.[1],
     );
     return isFresh ? this.#value : undefined;
+  }
+
+  /** Releases the tensor that was computed last. */
+  dispose(): void {
+    this.#value?.dispose();
+    this.#value = undefined;
+    this.#sources = [];
   }
 
   /** Computes it again, unrecorded, and releases the one before. */

@@ -21,6 +21,8 @@ export {
 } from "./optimizer.js";
 export type { SgdOptions } from "./sgd.js";
 
+export { adafactor, adamw, sgd };
+
 /** The options of all optimizers, named as the run settings are. */
 export type OptimizerOptions = AdamWOptions & SgdOptions & DecayOptions;
 

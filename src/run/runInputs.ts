@@ -1,10 +1,4 @@
-import {
-  type AdapterMetadata,
-  findAdapterMetadata,
-  methodOf,
-  readAdapter,
-  type SavedAdapter,
-} from "../adapters/index.js";
+import { type AdapterMetadata, findAdapterMetadata, methodOf, type SavedAdapter } from "../adapters/index.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import {
   type Method,
@@ -25,6 +19,7 @@ import {
   usualColumns,
   withSubsets,
 } from "../datasets/index.js";
+import { findAdapter } from "../inference/open.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { resolveModel } from "../io/resolveModel.js";
@@ -105,10 +100,8 @@ export function inputsOf({ model, adapter, data, train, validation, test }: RunC
 
 /** Reads the adapter to start from, where one is named: method and output folder may follow it. */
 export async function startOf(asked: RunConfig, hub?: HubOptions): Promise<RunStart> {
-  if (asked.adapter === undefined) return { config: asked, saved: undefined, adapterFolder: undefined };
-  const adapterFolder = await resolveModel(asked.adapter, hub);
-  const saved = await readAdapter(adapterFolder);
-  return { config: followAdapter(asked, saved), saved, adapterFolder };
+  const { adapter: saved, adapterFolder } = await findAdapter(asked.adapter, hub);
+  return { config: saved ? followAdapter(asked, saved) : asked, saved, adapterFolder };
 }
 
 /**

@@ -1,6 +1,13 @@
 import * as z from "zod";
 import { BidoraError } from "../common/errors.js";
-import { type Dataset, type LoadOptions, loadTexts, readNumber, type TextExample } from "../data/index.js";
+import {
+  type Dataset,
+  type LoadOptions,
+  loadTexts,
+  type RowSource,
+  readNumber,
+  type TextExample,
+} from "../data/index.js";
 import { readingFrom } from "../metrics/index.js";
 import { meanSquaredError } from "../nn/index.js";
 import * as torch from "../torch/index.js";
@@ -41,11 +48,12 @@ export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, 
 };
 
 /** @throws BidoraError `NO_LABELS` where every label is -1, as in the Hub's test files of GLUE */
-async function read(file: string, options: LoadOptions): Promise<Dataset<TextExample<number>>> {
-  const dataset = await loadTexts(file, { read: readNumber }, options);
+async function read(source: RowSource, options: LoadOptions): Promise<Dataset<TextExample<number>>> {
+  const dataset = await loadTexts(source, { read: readNumber }, options);
   const { examples } = dataset;
   if (options.labels === "optional" || examples.length < 2 || examples.some(({ label }) => label !== UNLABELED))
     return dataset;
+  const { file } = examples[0]!.at;
   throw new BidoraError("NO_LABELS", `Every label in ${file} is ${UNLABELED}: expected a file with labels.`);
 }
 

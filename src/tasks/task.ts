@@ -1,7 +1,7 @@
 /** What a task is, and the rows and batches that it works on. */
 import type * as z from "zod";
 import { anObject, checkArguments, having, listOf } from "../common/arguments.js";
-import type { Dataset, Example, LabelMap, LoadOptions, Location } from "../data/index.js";
+import type { Dataset, Example, LabelMap, LoadOptions, Location, RowSource } from "../data/index.js";
 import type { TRAIN_ON } from "../files/adapterMetadata.js";
 import {
   aModel,
@@ -79,8 +79,8 @@ export interface Task<
   /** Whether `predict` generates text. */
   readonly isGenerative?: boolean;
 
-  /** Reads a file's rows. @throws BidoraError naming file, line or column at fault */
-  read(file: string, options: LoadOptions): Promise<Dataset<E>>;
+  /** Reads the rows of a file, or rows that are in memory. @throws BidoraError naming file, line or column at fault */
+  read(file: RowSource, options: LoadOptions): Promise<Dataset<E>>;
   /**
    * What metrics compare an example's prediction with.
    * @param labels required for a task whose labels have names

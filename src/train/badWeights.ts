@@ -28,6 +28,21 @@ export async function namingBadWeights<T>(own: () => OwnWeights, body: () => Pro
   }
 }
 
+/** The same for a stream of results of an open model. */
+export async function* namingBadWeightsIn<T>(
+  { folder, model }: { readonly folder: string; readonly model: Module },
+  stream: AsyncGenerator<T>,
+): AsyncGenerator<T> {
+  try {
+    yield* stream;
+  } catch (error) {
+    await namingBadWeights(
+      () => ({ folder, weights: weightsOf(model) }),
+      () => Promise.reject(error),
+    );
+  }
+}
+
 /** @throws BidoraError `NOT_FINITE` naming the first tensor with a value that is not a finite number */
 export function refuseBadWeights({ folder, weights }: OwnWeights): void {
   const bad = firstBad(weights);

@@ -48,49 +48,42 @@ export interface PassOptions {
 /** Rows are sorted by length within stretches of this many batches, so that little is in memory at a time. */
 const STRETCH_BATCHES = 64;
 
-function checkPass(call: string, model: unknown, rows: unknown, options: unknown, onPrediction: unknown): void {
-  checkArguments(
-    call,
-    ["model", model, aModel],
-    ["rows", rows, rowsOfTokens],
-    ["options", options, PASS],
-    ["onPrediction", onPrediction, aFunction],
-  );
-}
-
-const PASS = options({
+const EVALUATION_OPTIONS = options({
   task: aTask,
   labels: names,
   batchSize: aWhole,
   signal,
-  onOutputs: optional(aFunction),
   metrics: optional(texts),
   positive: optional(aNumber),
-} satisfies Record<keyof PassOptions | keyof EvaluationOptions, Check>);
+} satisfies Record<keyof EvaluationOptions, Check>);
+
+/** An example's prediction. */
+export interface RowPrediction {
+  /** The example's first row. */
+  readonly row: EncodedRow;
+  readonly prediction: object;
+}
 
 /**
  * Predicts rows, in their order, as a stream: only one stretch is in memory at a time.
- * @param onPrediction receives each example's first row and its prediction
  * @throws BidoraError `NOT_FINITE` naming the row whose outputs are not finite
  */
-export async function predictRows(
+export async function* predictRows(
   model: TaskModel,
   rows: readonly EncodedRow[],
   options: PassOptions,
-  onPrediction: OnPrediction,
-): Promise<void> {
-  checkPass("predictRows", model, rows, options, onPrediction);
+): AsyncGenerator<RowPrediction> {
   const { task, labels, batchSize, signal } = options;
   for (const stretch of stretchesOf(rows, batchSize)) {
     const outputs = new Map<EncodedRow, RowOutputs>();
     for (const batch of batchesOf(stretch, batchSize)) {
+      signal?.throwIfAborted();
       for (const [i, own] of batchOutputs(model, batch, options).entries()) outputs.set(batch[i] as EncodedRow, own);
       await new Promise(setImmediate);
-      signal?.throwIfAborted();
     }
     const outputsOf = (row: EncodedRow) => outputs.get(row) as RowOutputs;
     for (const rows of task.splitsExamples ? examplesOf(stretch) : stretch.map((row) => [row]))
-      onPrediction(rows[0] as EncodedRow, task.predict(rows.map(outputsOf), rows, labels));
+      yield { row: rows[0] as EncodedRow, prediction: task.predict(rows.map(outputsOf), rows, labels) };
   }
 }
 
@@ -189,7 +182,13 @@ export async function evaluateRows(
   options: EvaluationOptions,
   onPrediction: OnPrediction = () => {},
 ): Promise<Evaluation> {
-  checkPass("evaluateRows", model, rows, options, onPrediction);
+  checkArguments(
+    "evaluateRows",
+    ["model", model, aModel],
+    ["rows", rows, rowsOfTokens],
+    ["options", options, EVALUATION_OPTIONS],
+    ["onPrediction", onPrediction, aFunction],
+  );
   const { task, labels, metrics, positive } = options;
   const { metric } = task.scorer({ labels, metrics, positive });
   const losses = { sum: 0, weight: 0 };
@@ -200,11 +199,11 @@ export async function evaluateRows(
     losses.weight += weight;
   };
   const measured: unknown[] = [];
-  await predictRows(model, rows, { ...options, onOutputs }, (row, prediction) => {
+  for await (const { row, prediction } of predictRows(model, rows, { ...options, onOutputs })) {
     targetOf(row);
     measured.push(metric.measure(row.reference, prediction, measured.length + 1));
     onPrediction(row, prediction);
-  });
+  }
   const loss = losses.weight ? losses.sum / losses.weight : 0;
   const result = metric.result(measured);
   checkValues(result, metric);

@@ -11,7 +11,7 @@ import {
 } from "../../src/adapters/index.js";
 import { exportModel } from "../../src/commands/export.js";
 import { merge } from "../../src/commands/merge.js";
-import { openWithAdapter } from "../../src/inference/openModel.js";
+import { open } from "../../src/inference/open.js";
 import { saveSafetensors } from "../../src/io/safetensors.js";
 import { loadModel, modelInput } from "../../src/models/index.js";
 import { EVALUATION } from "../../src/nn/index.js";
@@ -27,7 +27,7 @@ const ROBERTA = join(GOLDEN, "roberta");
 const INPUT = modelInput(tokenRows([4, 2], [2, 9, 30, 3, 2, 3]));
 
 async function logitsOf(model: string, adapter?: string): Promise<torch.Tensor> {
-  const opened = await openWithAdapter({ model, adapter, dtype: "float32" });
+  const opened = await open({ model, adapter }, { dtype: "float32" });
   return opened.model.forward(INPUT, EVALUATION);
 }
 
@@ -222,7 +222,7 @@ test("export reports the relative error of the weights", async () => {
   expect(note).toContain(error.toPrecision(3));
   const { config, tensors } = await readAdapter(output);
   expect(config).toMatchObject({ method: "lora", rank: 4, alpha: 4 });
-  const fresh = await openWithAdapter({ model, adapter: undefined, dtype: "float32" });
+  const fresh = await open({ model, adapter: undefined }, { dtype: "float32" });
   attachAdapter(fresh.model, await readAdapter(output), { generator: new torch.Generator(0) });
   expect([...tensors.keys()].some((name) => name.includes("magnitude"))).toBe(false);
 });

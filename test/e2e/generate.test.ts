@@ -7,10 +7,11 @@ import { inject, loraConfig, savedTensors, writeAdapter } from "../../src/adapte
 import { generate } from "../../src/commands/generate.js";
 import { printable } from "../../src/common/messages.js";
 import type { GenerateSettings } from "../../src/config/index.js";
-import { openModel } from "../../src/inference/openModel.js";
-import { type GeneratedRow, TextGenerator } from "../../src/inference/textGenerator.js";
+import type { GeneratedRow } from "../../src/inference/textGenerator.js";
 import { loadModel } from "../../src/models/index.js";
+import { loadTokenizer } from "../../src/text/index.js";
 import * as torch from "../../src/torch/index.js";
+import { openGenerator } from "../inference/openGenerator.js";
 import { bidora, called, fresh, GOLDEN, jsonl, predicted } from "./support.js";
 
 const LLAMA = join(GOLDEN, "generation", "llama");
@@ -174,7 +175,7 @@ describe("generate", () => {
   test("a conversation is what the template makes of it; a signal ends it", async () => {
     const model = chatModel();
     const messages = [{ role: "user", content: "one two" }] as const;
-    const generator = await TextGenerator.open({ ...FLOAT32, model, maxNewTokens: 9 });
+    const generator = await openGenerator({ ...FLOAT32, model, maxNewTokens: 9 });
     const rows: GeneratedRow[] = [];
     for await (const row of generator.rows([messages, "user: one two\nassistant: "])) rows.push(row);
     expect(rows[0]).toEqual(rows[1]);
@@ -218,7 +219,7 @@ describe("bidora generate --chat", () => {
     child.stdin.end("one\n\ntwo\n");
     expect(await ended).toEqual([0, null]);
     expect(printed.stderr).toBe("");
-    const generator = await TextGenerator.open({ ...FLOAT32, model: chatModel(), maxNewTokens: 6 });
+    const generator = await openGenerator({ ...FLOAT32, model: chatModel(), maxNewTokens: 6 });
     const said: { role: "system" | "user" | "assistant"; content: string }[] = [
       { role: "system", content: "be brief" },
     ];
@@ -235,7 +236,7 @@ describe("bidora generate --chat", () => {
 
   /** What the model says to each of these in turn. */
   async function answers(model: string, contents: readonly string[]): Promise<string> {
-    const generator = await TextGenerator.open({ ...FLOAT32, model, maxNewTokens: 6 });
+    const generator = await openGenerator({ ...FLOAT32, model, maxNewTokens: 6 });
     const said: { role: "user" | "assistant"; content: string }[] = [];
     let printed = "";
     for (const content of contents) {
@@ -257,7 +258,7 @@ describe("bidora generate --chat", () => {
       printed.stderr,
     ) as RegExpExecArray;
     expect(printed.stderr.trimEnd().split("\n")).toHaveLength(1);
-    const { tokenizer } = await openModel({ model: LLAMA, dtype: "float32" });
+    const tokenizer = await loadTokenizer(LLAMA);
     const tokens = async (text: string) => (await tokenizer.tokensOf([text]))[0]!.ids.length;
     expect(Number(length)).toBe(await tokens("b".repeat(200)));
     const first = await answers(chatModel(), ["one"]);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readAdapter, writeAdapter } from "../../src/adapters/index.js";
 import { merge } from "../../src/commands/merge.js";
-import { openWithAdapter } from "../../src/inference/openModel.js";
+import { open } from "../../src/inference/open.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import { readTensors } from "../parity/goldenFiles.js";
 import { BERT, changed, evaluated, fresh, json, jsonl, predicted, ROWS, run, write } from "./support.js";
@@ -110,7 +110,7 @@ describe("labels come from the data where the checkpoint's head is of another ki
     const five = jsonl(...["a", "b", "c", "d", "e"].map((label) => ({ sentence: "x", label })));
     const { output } = await run({ model, task: "sequence-classification", train: five, maxSteps: 1, method: "lora" });
     cpSync(output, adapter, { recursive: true, filter: (path) => !path.endsWith("bidora.json") });
-    const { kind, labels } = await openWithAdapter({ model, adapter, dtype: "float32" });
+    const { kind, labels } = await open({ model, adapter }, { dtype: "float32" });
     expect({ kind, labels }).toEqual({
       kind: "sequence-classification",
       labels: ["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3", "LABEL_4"],

@@ -22,7 +22,6 @@ const options = (good: object = {}): Argument => ({
   wrong: [null, 7, "one", [], { signall: 1 }, { ...good, onNote: 1 }],
 });
 const hooks: Argument = { good: {}, wrong: [null, 7, "one", [], { singal: 1 }] };
-const number: Argument = required({ good: 1, wrong: [null, "1", {}, Number.NaN] });
 const settings: Argument = { good: {}, wrong: [null, 7, "one", [], { modell: "m" }, { model: 7 }] };
 
 /** Settings of a run, which are checked before any file is read. */
@@ -35,9 +34,6 @@ const adapterConfig = object({ method: "lora", targetModules: "all-linear" });
 const task = object(library.sequenceClassification);
 const row = { inputIds: [1], tokenTypeIds: [0] };
 const batch = object({ rows: [row], input: {} });
-const prompt = { ids: [1], maxNewTokens: 1, uniform: nothing };
-const generation = object(library.GREEDY);
-const open = object({ model: {}, tokenizer: {} });
 const folder = join(GOLDEN, "bert", "single");
 const built = { head: {}, outputs: 1, dtype: "float32", generator: {} };
 const loadRows = options({ labels: "optional" });
@@ -61,12 +57,10 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   exportModel: [settings, hooks],
   finetune: [run, hooks],
   generate: [settings, hooks],
-  generateRows: [open, list(prompt), generation, options({ batchSize: 1 })],
-  generateTexts: [open, list(prompt), generation, options()],
-  generateTokens: [model, list(prompt), generation, options()],
   inferTask: [anyObject],
   inject: [model, adapterConfig, object({ generator: {} })],
   inspect: [{ ...settings, wrong: [null, 7, "one", [], {}, { pathh: "m" }, { path: 7 }] }],
+  load: [{ ...settings, wrong: [...settings.wrong, { dtype: "float23" }] }, hooks],
   loadLanguage: [text("rows.jsonl"), loadRows],
   loadModel: [
     text(folder),
@@ -92,14 +86,7 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   modelInput: [list(row)],
   namedTask: [text("regression")],
   openCheckpoint: [text(folder)],
-  openModel: [required({ good: {}, wrong: [null, 7, "one", [], {}, { modell: "m" }, { dtype: "float23" }] })],
   predict: [settings, hooks],
-  predictRows: [
-    model,
-    list(row),
-    options({ task: library.regression, labels: [], batchSize: 1 }),
-    required({ good: nothing, wrong: [null, 7, {}] }),
-  ],
   preview: [{ ...run, wrong: [...run.wrong, { model: "m", limit: 0 }] }, hooks],
   readAdapter: [text(folder)],
   readName: [object({ file: "f" }), object({ values: {}, line: 1 }), required({ good: "label", wrong: [null, 7, {}] })],
@@ -114,7 +101,6 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   savedState: [adapted],
   savedTensors: [adapted],
   targetSlots: [model, adapterConfig],
-  uniforms: [number, number],
   verifyHypergradient: [run, hooks],
   writeAdapter: [text("out"), object({ config: {}, tensors: new Map() })],
 };
@@ -128,7 +114,6 @@ const CLASSES = [
   "LabelMap",
   "LowRank",
   "TaskModel",
-  "TextGenerator",
   "TrainedTensor",
   "UsageError",
 ];
@@ -164,49 +149,69 @@ describe.each(Object.entries(CALLS))("%s", (name, given) => {
 });
 
 describe("methods and classes", () => {
-  test.each<readonly [string, (open: library.TextGenerator) => unknown, RegExp]>([
+  test.each<readonly [string, (model: library.Model) => unknown, RegExp]>([
+    ["no prompts", (model) => model.generate([]), /^generate: prompts takes at least one prompt; got none\.$/],
     [
-      "rows of one text",
-      (open) => open.rows("one" as never),
-      /^rows: prompts takes a list of prompts; got one, "one": put it into a list\.$/,
+      "prompts that are numbers",
+      (model) => model.generate([1] as never),
+      /^generate: prompts\[0\] takes a string, or a list of messages .*; got 1\.$/,
     ],
     [
-      "rows of one conversation",
-      (open) => open.rows([{ role: "user", content: "a" }] as never),
-      /^rows: prompts takes a list of prompts; got one, .*put it/,
+      "messages without a role",
+      (model) => model.generate([[{ content: "a" }]] as never),
+      /^generate: prompts\[0\] takes/,
     ],
     [
-      "rows of numbers",
-      (open) => open.rows([1] as never),
-      /^rows: prompts\[0\] takes a string, or a list of messages .*; got 1\.$/,
+      "no prompt",
+      (model) => model.generate(undefined as never),
+      /^generate: prompts takes a list .*; got undefined\.$/,
     ],
     [
-      "rows of messages without a role",
-      (open) => open.rows([[{ content: "a" }]] as never),
-      /^rows: prompts\[0\] takes/,
+      "a wrong hook",
+      (model) => model.generate("a", {}, { singal: 1 } as never),
+      /^generate: hooks has no "singal"\. Did you mean "signal"\?$/,
     ],
-    ["rows of nothing", (open) => open.rows(undefined as never), /^rows: prompts takes a list .*; got undefined\.$/],
+    [
+      "a setting of the command",
+      (model) => model.generate("a", { prompt: "b" } as never),
+      /^Unknown setting "prompt"\./,
+    ],
+    [
+      "a misspelt setting",
+      (model) => model.generate("a", { topp: 1 } as never),
+      /^Unknown setting "topp"\. Did you mean "topP"\?$/,
+    ],
+    [
+      "one row",
+      (model) => model.predict("a" as never),
+      /^predict: rows takes a list of rows; got one, "a": put it into a list\.$/,
+    ],
+    [
+      "one row of values",
+      (model) => model.predict({ text: "a" } as never),
+      /^predict: rows takes a list of rows; got one/,
+    ],
+    ["no rows", (model) => model.predict([]), /^predict: rows takes at least one row; got none\.$/],
+    [
+      "rows that are numbers",
+      (model) => model.predict([1] as never),
+      /^predict: rows\[0\] takes a string, or an object .*; got 1\.$/,
+    ],
+    [
+      "rows that are lists",
+      (model) => model.predict([["a"]] as never),
+      /^predict: rows\[0\] takes a string, or an object .*; got \["a"\]\.$/,
+    ],
+    [
+      "rows with a wrong setting",
+      (model) => model.predict(["a"], { batchSize: "8" as never }),
+      /^batchSize takes .*; got "8"\.$/,
+    ],
     [
       "rows with a wrong hook",
-      (open) => open.rows(["a"], { singal: 1 } as never),
-      /^rows: hooks has no "singal"\. Did you mean "signal"\?$/,
+      (model) => model.predict(["a"], {}, 7 as never),
+      /^predict: hooks takes an object; got 7\.$/,
     ],
-    [
-      "stream of a list",
-      (open) => open.stream(["a"] as never),
-      /^stream: prompt takes a string, or a list of messages .*; got \["a"\]\.$/,
-    ],
-    [
-      "stream with a text for a number",
-      (open) => open.stream("a", { stream: "1" as never }),
-      /^stream: options\.stream takes a number; got "1"\.$/,
-    ],
-    [
-      "examples of texts",
-      (open) => open.examples(["a"] as never),
-      /^examples: examples\[0\] takes an example; got "a"\.$/,
-    ],
-    ["the length of a number", (open) => open.lengthOf(1 as never), /^lengthOf: prompt takes/],
     [
       "a label map of a text",
       () => new library.LabelMap("one" as never),
@@ -217,27 +222,9 @@ describe("methods and classes", () => {
       () => new library.LabelMap([1] as never),
       /^LabelMap: names\[0\] takes a string; got 1\.$/,
     ],
-    [
-      "open without settings",
-      () => library.TextGenerator.open(null as never),
-      /^settings takes an object; got null\.$/,
-    ],
-    [
-      "open with a misspelt one",
-      () => library.TextGenerator.open({ modell: "m" } as never),
-      /^Unknown setting "modell"\. Did you mean "model"\?$/,
-    ],
-    [
-      "open with a wrong hook",
-      () => library.TextGenerator.open({ model: "m" }, 7 as never),
-      /^TextGenerator\.open: hooks takes an object; got 7\.$/,
-    ],
   ])("%s", async (_, call, message) => {
-    const generator = await library.TextGenerator.open({
-      model: join(GOLDEN, "generation", "llama"),
-      dtype: "float32",
-    });
-    const error = await errorOf(() => call(generator));
+    const model = await library.load({ model: join(GOLDEN, "generation", "llama"), dtype: "float32" });
+    const error = await errorOf(() => call(model));
     expect(error).toBeInstanceOf(UsageError);
     expect((error as Error).message).toMatch(message);
   });

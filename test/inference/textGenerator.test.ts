@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import * as adapterFiles from "../../src/adapters/peft/format.js";
 import * as generation from "../../src/generation/generateTexts.js";
-import { TextGenerator } from "../../src/inference/textGenerator.js";
 import * as models from "../../src/models/load.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
+import { openGenerator } from "./openGenerator.js";
 
 vi.mock("../../src/adapters/peft/format.js", { spy: true });
 vi.mock("../../src/models/load.js", { spy: true });
@@ -18,43 +18,28 @@ const model = join(GOLDEN, "llama/lm");
 const adapter = join(GOLDEN, "llama/adapters/lm-lora");
 
 test("an adapter's files are read once, and no weights for settings that are refused", async () => {
-  await expect(TextGenerator.open({ model, adapter, lengthPenalty: 2 })).rejects.toThrow(/--length-penalty/);
+  await expect(openGenerator({ model, adapter, lengthPenalty: 2 })).rejects.toThrow(/--length-penalty/);
   expect(vi.mocked(models.loadModel)).not.toHaveBeenCalled();
   vi.mocked(adapterFiles.readAdapter).mockClear();
-  const generator = await TextGenerator.open({ model, adapter, maxNewTokens: 2 });
+  const generator = await openGenerator({ model, adapter, maxNewTokens: 2 });
   expect(vi.mocked(adapterFiles.readAdapter)).toHaveBeenCalledTimes(1);
   const rows = [];
   for await (const { tokens } of generator.rows(["a word"])) rows.push(tokens);
   expect(rows.map(({ length }) => length)).toEqual([2]);
 });
 
-test("settings for rows apply, and settings for prompts and files are refused", async () => {
+test("texts do not depend on the batch size", async () => {
   const tokens = async (batchSize: number): Promise<(readonly number[])[]> => {
-    const generator = await TextGenerator.open({ model, maxNewTokens: 3, batchSize });
+    const generator = await openGenerator({ model, maxNewTokens: 3, batchSize });
     const rows = [];
     for await (const row of generator.rows(["a word", "another", "one more"])) rows.push(row.tokens);
     return rows;
   };
   expect(await tokens(2)).toEqual(await tokens(1));
-  const named = {
-    prompt: "a",
-    input: "rows.jsonl",
-    output: "out.jsonl",
-    overwrite: true,
-    system: "be brief",
-    chat: true,
-  };
-  for (const [key, value] of Object.entries(named))
-    await expect(TextGenerator.open({ model, [key]: value })).rejects.toThrow(
-      `No effect here: --${key} (applies only in generate(): a TextGenerator gets its prompts from stream() and rows())`,
-    );
-  await expect(
-    TextGenerator.open(Object.assign({ model, maxNewTokens: 1 }, { prompt: undefined, chat: false })),
-  ).resolves.toBeDefined();
 });
 
 test("batches have the requested size", async () => {
-  const generator = await TextGenerator.open({ model, maxNewTokens: 1, batchSize: 3 });
+  const generator = await openGenerator({ model, maxNewTokens: 1, batchSize: 3 });
   vi.mocked(generation.generateBatch).mockClear();
   const rows: string[] = [];
   for await (const { prompt } of generator.rows(["a", "b", "c", "d"])) rows.push(prompt);
@@ -68,7 +53,7 @@ test("a prompt with a token that the tokenizer's settings add, and the model has
   const path = join(folder, "tokenizer_config.json");
   const settings = JSON.parse(readFileSync(path, "utf8")) as object;
   writeFileSync(path, JSON.stringify({ ...settings, pad_token: "<new>" }));
-  const generator = await TextGenerator.open({ model: folder, maxNewTokens: 2 });
+  const generator = await openGenerator({ model: folder, maxNewTokens: 2 });
   const all = async (prompt: string) => {
     for await (const _ of generator.rows(["a word", prompt]));
   };
@@ -80,8 +65,8 @@ test("a prompt with a token that the tokenizer's settings add, and the model has
 
 test("half of a surrogate pair in a prompt, a message or a stop string is refused", async () => {
   const half = /has a lone surrogate/;
-  await expect(TextGenerator.open({ model, stop: ["a\ud83d"] })).rejects.toThrow(half);
-  const generator = await TextGenerator.open({ model, maxNewTokens: 2 });
+  await expect(openGenerator({ model, stop: ["a\ud83d"] })).rejects.toThrow(half);
+  const generator = await openGenerator({ model, maxNewTokens: 2 });
   await expect(generator.stream("\ude00").next()).rejects.toThrow(half);
   await expect(generator.rows(["a word", "a \ud83d"]).next()).rejects.toThrow(/^Prompt 2: .*has a lone surrogate/);
 });
@@ -92,7 +77,7 @@ test("texts are what the tokenizer decodes from their tokens, invalid bytes incl
   for (const file of ["tokenizer.json", "tokenizer_config.json"])
     cpSync(join(GOLDEN, "chat/tokenizers/sentence-piece", file), join(folder, file));
   const tokenizer = await loadTokenizer(folder);
-  const generator = await TextGenerator.open({ model: folder, maxNewTokens: 24, temperature: 5, topK: 0, seed: 1 });
+  const generator = await openGenerator({ model: folder, maxNewTokens: 24, temperature: 5, topK: 0, seed: 1 });
   const texts: string[] = [];
   for await (const { text, tokens } of generator.rows(["a", "b", "c", "d"])) {
     texts.push(text);

@@ -77,7 +77,7 @@ describe.each(cases)("$family: questions", ({ family, checkpoint, rows, maxLengt
     for (const batchSize of [1, 4]) {
       const found: object[] = [];
       const options = { task, labels: task.outputs!, batchSize };
-      await predictRows(model, await encoded(), options, (_row, prediction) => found.push(prediction));
+      for await (const { prediction } of predictRows(model, await encoded(), options)) found.push(prediction);
       expect(found).toEqual(
         predictions.map(({ score, ...answer }) => ({ ...answer, score: expect.closeTo(score, 5) })),
       );

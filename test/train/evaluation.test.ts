@@ -99,7 +99,7 @@ describe("evaluateRows", () => {
     const rows = rowsOf(new Array(400).fill(0)).map((row) => ({ ...row, inputIds: [0, ...row.inputIds.slice(1)] }));
     const order: ("batch" | "score")[] = [];
     const options = { ...optionsFor(kind), onOutputs: () => order.push("batch") };
-    await predictRows(lookUp(kind, table), rows, options, () => order.push("score"));
+    for await (const _ of predictRows(lookUp(kind, table), rows, options)) order.push("score");
     expect(order.filter((what) => what === "score").length).toBe(400);
     // 64 batches of 2 rows make a stretch.
     expect(order.indexOf("score")).toBe(64);
@@ -112,9 +112,8 @@ test("predictions come in the order of the rows, whatever the batches", async ()
   const rows = rowsOf(new Array(7).fill(0));
   for (const batchSize of [1, 2, 3, 7, 50]) {
     const seen: unknown[] = [];
-    await predictRows(lookUp(kind, table), rows, { ...optionsFor(kind), batchSize }, (row, prediction) =>
-      seen.push([row, prediction]),
-    );
+    for await (const { row, prediction } of predictRows(lookUp(kind, table), rows, { ...optionsFor(kind), batchSize }))
+      seen.push([row, prediction]);
     expect(seen).toEqual(rows.map((row, value) => [row, { value }]));
   }
 });
@@ -130,7 +129,8 @@ test("rows of one example give one prediction, even across batches", async () =>
     task: { ...(TASKS[kind] as Task), splitsExamples: true, predict },
     batchSize: 1,
   };
-  await predictRows(lookUp(kind, [[0], [1], [2]]), rows, options, (row, prediction) => seen.push([row, prediction]));
+  for await (const { row, prediction } of predictRows(lookUp(kind, [[0], [1], [2]]), rows, options))
+    seen.push([row, prediction]);
   expect(seen).toEqual([
     [first, { of: [0, 1] }],
     [third, { of: [2] }],
@@ -150,7 +150,7 @@ test("rows of one example stay in one stretch", async () => {
     batchSize: 1,
   };
   const table = rows.map((_, i) => [i]);
-  await predictRows(lookUp(kind, table), rows, options, (_row, prediction) => seen.push(prediction));
+  for await (const { prediction } of predictRows(lookUp(kind, table), rows, options)) seen.push(prediction);
   expect(seen.slice(62)).toEqual([{ of: 1 }, { of: 2 }, { of: 1 }]);
 });
 
@@ -159,9 +159,8 @@ test("a task of single rows gives a prediction for each, even if all have the sa
   const place = at();
   const rows = rowsOf([0, 0, 0]).map((row) => ({ ...row, at: place }));
   const seen: unknown[] = [];
-  await predictRows(lookUp(kind, [[0], [1], [2]]), rows, optionsFor(kind), (row, prediction) =>
-    seen.push([row, prediction]),
-  );
+  for await (const { row, prediction } of predictRows(lookUp(kind, [[0], [1], [2]]), rows, optionsFor(kind)))
+    seen.push([row, prediction]);
   expect(seen).toEqual(rows.map((row, value) => [row, { value }]));
 });
 
@@ -174,8 +173,8 @@ test("an abort takes effect after the current batch", async () => {
   };
   const kind = "regression";
   const options = { ...optionsFor(kind), batchSize: 1, signal: controller.signal, onOutputs };
-  const all = predictRows(lookUp(kind, [[0], [1], [2]]), rowsOf([0, 0, 0]), options, () => {});
-  await expect(all).rejects.toThrow("enough");
+  const all = predictRows(lookUp(kind, [[0], [1], [2]]), rowsOf([0, 0, 0]), options);
+  await expect(all.next()).rejects.toThrow("enough");
   expect(batches).toBe(1);
 });
 
@@ -183,8 +182,8 @@ test("outputs that are not finite name their row, also for a table of tokens", a
   for (const kind of ["regression", "token-classification"] as const) {
     const rows = rowsOf([0, 0, 0]).map((row, i) => ({ ...row, wordStarts: [], at: { file: "rows", line: i + 1 } }));
     const model = lookUp(kind, [[0], [Number.NaN], [0]]);
-    const all = predictRows(model, rows, { ...optionsFor(kind), batchSize: 3 }, () => {});
-    await expect(all).rejects.toThrow("rows line 2: the model's output is not a finite number");
+    const all = predictRows(model, rows, { ...optionsFor(kind), batchSize: 3 });
+    await expect(all.next()).rejects.toThrow("rows line 2: the model's output is not a finite number");
   }
 });
 
@@ -196,8 +195,8 @@ test("a token in the middle of a row names its own row", async () => {
     target: undefined,
   }));
   const options = { ...optionsFor("token-classification"), batchSize: 3 };
-  const all = predictRows(lookUp("token-classification", [[0], [Number.NaN]]), rows, options, () => {});
-  await expect(all).rejects.toThrow("rows line 2:");
+  const all = predictRows(lookUp("token-classification", [[0], [Number.NaN]]), rows, options);
+  await expect(all.next()).rejects.toThrow("rows line 2:");
 });
 
 test("an example is not split at the end of a stretch", async () => {
@@ -211,6 +210,6 @@ test("an example is not split at the end of a stretch", async () => {
     task: { ...(TASKS[kind] as Task), splitsExamples: true, predict },
     batchSize: 1,
   };
-  await predictRows(lookUp(kind, [[0]]), joined, options, () => {});
+  for await (const _ of predictRows(lookUp(kind, [[0]]), joined, options));
   expect([counts.length, counts[63]]).toEqual([69, 2]);
 });

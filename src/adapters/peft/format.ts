@@ -12,7 +12,7 @@ import {
 } from "../../files/adapterMetadata.js";
 import { writeFileAtomic } from "../../files/atomic.js";
 import { readJsonObject } from "../../files/json.js";
-import { ADAPTER_CONFIG, ADAPTER_METADATA, ADAPTER_WEIGHTS, OWN_WEIGHTS } from "../../files/names.js";
+import { ADAPTER_CONFIG, ADAPTER_METADATA, ADAPTER_WEIGHTS, CONFIG_FILE, OWN_WEIGHTS } from "../../files/names.js";
 import { openSafetensors, saveSafetensors } from "../../io/safetensors.js";
 import { isInteger } from "../../io/safetensorsHeader.js";
 import type { Tensor } from "../../torch/index.js";
@@ -100,6 +100,8 @@ function noAdapter(folder: string): string {
   if (!statOf(folder)?.isDirectory()) {
     return `${folder} is not a folder; expected an adapter's folder, with ${ADAPTER_CONFIG} and ${ADAPTER_WEIGHTS}.`;
   }
+  if (existsSync(join(folder, CONFIG_FILE)))
+    return `${folder} holds a model, not an adapter: pass it as the model. (A run with --method full leaves a whole model.)`;
   const inside = readdirSync(folder).find((name) => existsSync(join(folder, name, ADAPTER_CONFIG)));
   const hint = inside === undefined ? "" : `; there is an adapter in ${join(folder, inside)}`;
   return `${folder} has no ${ADAPTER_CONFIG}; expected an adapter's folder${hint}.`;

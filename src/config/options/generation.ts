@@ -2,7 +2,7 @@
 import { isNamedDataset, namedDatasets } from "../../datasets/registry.js";
 import { type GenerationSettings, SAMPLING_KEYS } from "../../generation/index.js";
 import { number, text, texts, toggle, toggleOr, whole } from "../../settings/kinds.js";
-import { type AppliesWhen, flagOf, type Given, inGroup, omit, option, pick } from "../../settings/option.js";
+import { type AppliesWhen, flagOf, type Given, inGroup, option, pick } from "../../settings/option.js";
 import { baseModel, overwrite, session } from "./shared.js";
 import { trainingOptions } from "./training.js";
 
@@ -162,8 +162,7 @@ export const promptOptions = {
   },
 };
 
-/** The settings of a `TextGenerator`: those of `generate` without prompts and files. */
-export const generatorOptions = {
+export const generateOptions = {
   ...baseModel,
   merge: option(toggle, {
     group: "Model",
@@ -171,22 +170,16 @@ export const generatorOptions = {
     default: false,
     appliesWhen: withAdapter,
   }),
-  batchSize: { ...trainingOptions.batchSize, group: "Data", help: "rows that are generated together" },
+  ...pick(promptOptions, "prompt", "input", "chat", "system"),
+  batchSize: {
+    ...trainingOptions.batchSize,
+    group: "Data",
+    help: "rows that are generated together",
+    appliesWhen: withInput,
+  },
   ...generationOptions,
   dtype: { ...trainingOptions.dtype, group: "Model" },
   threads: { ...trainingOptions.threads, group: "Model" },
-  ...session,
-};
-
-/** What a `TextGenerator` takes: the flags of `bidora generate` that do not name prompts or files, in camelCase. */
-export type GeneratorSettings = Given<typeof generatorOptions>;
-
-export const generateOptions = {
-  ...pick(generatorOptions, "model", "revision", "adapter", "merge"),
-  ...pick(promptOptions, "prompt", "input", "chat", "system"),
-  batchSize: { ...generatorOptions.batchSize, appliesWhen: withInput },
-  ...generationOptions,
-  ...pick(generatorOptions, "dtype", "threads"),
   ...pick(promptOptions, "output", "overwrite"),
   ...session,
   json: {
@@ -197,7 +190,3 @@ export const generateOptions = {
 
 /** What `generate` takes: the flags of `bidora generate`, in camelCase. */
 export type GenerateSettings = Given<typeof generateOptions>;
-
-/** Settings of `generate` without those that only concern prompts and files. */
-export const generatorSettings = (given: GenerateSettings): GeneratorSettings =>
-  omit(given, ...(Object.keys(promptOptions) as (keyof typeof promptOptions)[]));

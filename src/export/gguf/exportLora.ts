@@ -1,20 +1,13 @@
 /** An adapter as a LoRA for llama.cpp. */
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
-import {
-  type AdaptedModel,
-  lowRankUpdates,
-  readAdapter,
-  refuseUnmerged,
-  trainedOutsideUpdates,
-} from "../../adapters/index.js";
+import { type AdaptedModel, lowRankUpdates, refuseUnmerged, trainedOutsideUpdates } from "../../adapters/index.js";
 import { UsageError } from "../../common/errors.js";
 import { readJsonObject } from "../../files/json.js";
 import { GGUF_SOURCE } from "../../files/names.js";
-import { baseFolder, openWithAdapter } from "../../inference/openModel.js";
+import { findModel, foldersOf, open } from "../../inference/open.js";
 import { count, type GgufPair, number, text } from "../../io/gguf/metadata.js";
 import { fileTypeNumber } from "../../io/gguf/quantize.js";
-import { resolveModel } from "../../io/resolveModel.js";
 import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer } from "../../text/index.js";
 import { refuseBadWeights } from "../../train/badWeights.js";
@@ -34,13 +27,13 @@ export async function exportLora(
   const { outtype = "f32" } = settings;
   if (outtype !== "f32" && outtype !== "f16")
     throw new UsageError(`--outtype ${outtype} is not for --to gguf-lora: take f32 or f16.`);
-  const adapter = await resolveModel(settings.adapter);
-  const source = await baseFolder(settings, await readAdapter(adapter));
-  const destination = freeDestination(output, settings.overwrite, [source, adapter]);
+  const found = await findModel(settings);
+  const source = found.folder;
+  const destination = freeDestination(output, settings.overwrite, foldersOf(found));
   const { architecture, config, json } = decoderOf(source);
   const tokenizer = await loadTokenizer(source);
   const stops = stopsOf(tokenizer, await tokenizerParts(tokenizer, source, json));
-  const opened = await openWithAdapter({ model: source, adapter, task, dtype: "float32" });
+  const opened = await open(found, { task, dtype: "float32" });
   requireLanguageModel(opened);
   const adapted = opened.adapted!;
   const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.values] as const);

@@ -1,12 +1,11 @@
 /** A model, merged with its adapter if there is one, as one GGUF file. */
 import { basename } from "node:path";
-import { mergedParameters, readAdapter } from "../../adapters/index.js";
-import { baseFolder, openWithAdapter } from "../../inference/openModel.js";
+import { mergedParameters } from "../../adapters/index.js";
+import { findModel, foldersOf, open } from "../../inference/open.js";
 import { count, type GgufPair, text } from "../../io/gguf/metadata.js";
 import { type FileType, fileTypeNumber } from "../../io/gguf/quantize.js";
 import { tokenizerMetadata } from "../../io/gguf/tokenizerMetadata.js";
 import type { GgufEntry } from "../../io/gguf/writer.js";
-import { resolveModel } from "../../io/resolveModel.js";
 import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer } from "../../text/index.js";
 import { refuseBadWeights, weightsOf } from "../../train/badWeights.js";
@@ -40,10 +39,9 @@ const QUANTIZATION_VERSION = 2;
 /** Writes base and adapter, if there is one, as one GGUF file like llama.cpp's converter, and a Modelfile beside it. */
 export async function exportGguf(settings: GgufSettings, task: NamedTask | undefined): Promise<Exported> {
   const output = ggufName(settings.output);
-  const adapter = settings.adapter === undefined ? undefined : await resolveModel(settings.adapter);
-  const source = await baseFolder(settings, adapter === undefined ? undefined : await readAdapter(adapter));
-  const inputs = [source, adapter].filter((path) => path !== undefined);
-  const destination = freeDestination(output, settings.overwrite, inputs);
+  const found = await findModel(settings);
+  const source = found.folder;
+  const destination = freeDestination(output, settings.overwrite, foldersOf(found));
   const { architecture, config, metadata, json } = decoderOf(source);
   const tokenizer = await loadTokenizer(source);
   const parts = await tokenizerParts(tokenizer, source, json);
@@ -57,7 +55,7 @@ export async function exportGguf(settings: GgufSettings, task: NamedTask | undef
     ["general.quantization_version", count(QUANTIZATION_VERSION)],
     ...tokenizerMetadata(parts, config.vocabSize),
   ];
-  const opened = await openWithAdapter({ model: source, adapter, task, dtype: "float32" });
+  const opened = await open(found, { task, dtype: "float32" });
   requireLanguageModel(opened);
   refuseBadWeights({ folder: source, weights: weightsOf(opened.model) });
   const changed = opened.adapted ? mergedParameters(opened.adapted) : new Map();

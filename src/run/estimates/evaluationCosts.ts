@@ -38,7 +38,7 @@ export async function measureRows(
     const began = times.clock();
     const [batch] = work.flat() as [readonly EncodedRow[]];
     const options = { task, labels, batchSize: batch.length, onOutputs };
-    await predictRows(loaded.model, batch, options, () => {});
+    for await (const _ of predictRows(loaded.model, batch, options));
     return (times.clock() - began) / 1000;
   };
   const sampled = await sampleWork({ works, run, room: availableMemory, ...times });

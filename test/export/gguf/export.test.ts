@@ -12,7 +12,7 @@ import {
 } from "../../../src/adapters/index.js";
 import { exportModel } from "../../../src/commands/export.js";
 import { type JsonObject, readJsonObject } from "../../../src/files/json.js";
-import { openWithAdapter } from "../../../src/inference/openModel.js";
+import { open } from "../../../src/inference/open.js";
 import { dequantize, type ReadableType } from "../../../src/io/gguf/dequantize.js";
 import { type GgufFile, openGguf } from "../../../src/io/gguf/file.js";
 import { resolveModel } from "../../../src/io/resolveModel.js";
@@ -438,7 +438,7 @@ describe("an adapter as GGUF", () => {
   ])("of %s is W' - W0, as far as its rank goes", async (_, config) => {
     const model = llama();
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, config);
-    const { adapted } = await openWithAdapter({ model, adapter, dtype: "float32" });
+    const { adapted } = await open({ model, adapter }, { dtype: "float32" });
     for (const rank of [40, 2]) {
       const output = join(newFolder(), "lora.gguf");
       const { relativeError } = await exportModel({ adapter, to: "gguf-lora", rank, output });

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type AdapterConfig, doraConfig, loraConfig } from "../../../src/adapters/index.js";
 import { exportModel } from "../../../src/commands/export.js";
 import type { JsonObject } from "../../../src/files/json.js";
-import { openWithAdapter } from "../../../src/inference/openModel.js";
+import { open } from "../../../src/inference/open.js";
 import { type ModelInput, modelInput } from "../../../src/models/index.js";
 import { EVALUATION } from "../../../src/nn/index.js";
 import { loadTokenizer } from "../../../src/text/index.js";
@@ -16,7 +16,7 @@ import { type TokenizerName, tinyAdapter, tinyModel } from "./tinyModels.js";
 const newFolder = temporaryFolders();
 const NEW_TOKENS = 12;
 
-type OpenedModel = Awaited<ReturnType<typeof openWithAdapter>>["model"];
+type OpenedModel = Awaited<ReturnType<typeof open>>["model"];
 
 const inputOf = (row: readonly number[]): ModelInput => modelInput(tokenRows([row.length], [...row]));
 
@@ -54,7 +54,7 @@ async function compare(
   parts: { readonly model: string; readonly adapter?: string },
   bound = BOUND,
 ): Promise<void> {
-  const { model } = await openWithAdapter({ ...parts, dtype: "float32" });
+  const { model } = await open({ ...parts }, { dtype: "float32" });
   for (const [i, row] of ROWS.entries()) {
     const [own, found] = [distributions(model, row).flat(), answer.probabilities[i]!.flat()];
     expect(found.length, name).toBe(own.length);
@@ -215,7 +215,7 @@ describe.runIf(hasLlamaCpp())("llama.cpp", () => {
     const output = join(folder, "out", "model.gguf");
     await exportModel({ model, to: "gguf", outtype, output });
     const [answer] = askLlamaCpp({ model: output, ...QUESTION });
-    const opened = await openWithAdapter({ model: output, dtype: "float32" });
+    const opened = await open({ model: output }, { dtype: "float32" });
     const own = distributions(opened.model, ROWS[0]!).flat();
     expect(worstOf(own, answer!.probabilities[0]!.flat())).toBeLessThan(bound);
   });

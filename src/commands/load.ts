@@ -1,0 +1,31 @@
+/** Opens a model for the library's `Model`. The command line has no such command: `predict` and `generate` open models themselves. */
+import { baseModel, generateOptions, rowOptions } from "../config/index.js";
+import { askedTask } from "../datasets/choice.js";
+import { Model } from "../inference/model.js";
+import { findModel, openForInference } from "../inference/open.js";
+import { type Given, pick } from "../settings/option.js";
+import { computeDtype } from "../torch/index.js";
+import { checkedCall, type HookName, type Hooks } from "./command.js";
+
+const options = { ...baseModel, ...pick(rowOptions, "task", "dtype", "threads"), ...pick(generateOptions, "merge") };
+const hookNames: readonly HookName[] = ["signal", "onNote", "onDownload", "hub", "task"];
+
+/** What `load` takes: the flags of `bidora predict` and `bidora generate` that name a model, in camelCase. */
+export type LoadSettings = Given<typeof options>;
+
+/**
+ * Opens a model for inference, with its adapter if one is named: a folder, a GGUF file or a Hub repository. The task is the adapter's,
+ * else the checkpoint's.
+ * @throws UsageError for settings without effect and without any model; BidoraError `HEAD` if neither model nor adapter has a trained
+ *   head, `ADAPTER_MISFIT` for an adapter of another base model, and for what can't be read
+ */
+export async function load(
+  settings: LoadSettings,
+  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub" | "task"> = {},
+): Promise<Model> {
+  const called = checkedCall("load", { options, hooks: hookNames }, settings, hooks);
+  const { merge, threads, dtype, task } = called.settings;
+  const asked = askedTask(task, called.hooks.task);
+  const found = await findModel(called.settings, called.hooks.hub);
+  return new Model(await openForInference(found, { task: asked, merge, threads, dtype: computeDtype(dtype) }));
+}

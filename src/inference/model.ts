@@ -1,0 +1,224 @@
+/** A model that stays open: it predicts rows and generates text until it is disposed of. */
+import {
+  anObject,
+  checkArguments,
+  isObject,
+  listOf,
+  options as optionsOf,
+  signal,
+  takes,
+} from "../common/arguments.js";
+import { BidoraError, UsageError } from "../common/errors.js";
+import { shown } from "../common/messages.js";
+import { ResultStream } from "../common/stream.js";
+import { generationOptions, rowOptions } from "../config/index.js";
+import { promptList, rowsTable, type Table, type TextOrMessages, textOrMessages } from "../data/index.js";
+import type { GeneratedPiece } from "../generation/index.js";
+import type { TaskModel } from "../models/index.js";
+import { type Given, omit, pick } from "../settings/option.js";
+import { checkSettings, filled } from "../settings/settings.js";
+import type { Message, Tokenizer } from "../text/index.js";
+import type { InferenceModel } from "./open.js";
+import { type Prediction, predictions } from "./predictions.js";
+import { type GeneratedRow, generationPlan, TextGenerator } from "./textGenerator.js";
+
+const { appliesWhen: _, ...textColumns } = rowOptions.textColumns;
+const predictTable = {
+  ...pick(rowOptions, "batchSize", "maxLength"),
+  textColumns,
+  maxNewTokens: generationOptions.maxNewTokens,
+};
+const generateTable = { ...pick(rowOptions, "batchSize"), ...generationOptions };
+
+/** How `Model.predict` predicts: the flags of `bidora predict` about rows, in camelCase. */
+export type ModelPredictSettings = Given<typeof predictTable>;
+
+/** How `Model.generate` generates: the flags of `bidora generate` about generation, in camelCase. */
+export type ModelGenerateSettings = Given<typeof generateTable>;
+
+/** Hooks of a call of an open model. */
+export interface CallHooks {
+  /** Ends the call, which throws the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A row to predict: a text, or values by column, as in a data file. */
+export type InputRow = string | Readonly<Record<string, unknown>>;
+
+const HOOKS = optionsOf({ signal });
+const ROWS = listOf(
+  "a list of rows",
+  takes('a string, or an object such as { text: "…" }', (row) => typeof row === "string" || isObject(row)),
+);
+
+/**
+ * A model with its adapter and tokenizer, as `load` opens it. Calls may overlap: each gives what it gives alone.
+ */
+export class Model {
+  #open: InferenceModel | undefined;
+  readonly #closing = new AbortController();
+  /** The kind of its task: `sequence-classification`, `causal-lm`, … */
+  readonly task: string;
+  /** The names of its outputs, in the order of the logits; empty for a language model. */
+  readonly labels: readonly string[];
+  /** The folder that its weights were read from. */
+  readonly folder: string;
+
+  /** @internal */
+  constructor(open: InferenceModel) {
+    anObject(open, "Model: open");
+    this.#open = open;
+    this.task = open.kind;
+    this.labels = open.labels;
+    this.folder = open.folder;
+  }
+
+  /** The network itself, for a forward pass of one's own. @throws BidoraError `DISPOSED` */
+  get module(): TaskModel {
+    return this.#opened().model;
+  }
+
+  /** The tokenizer. @throws BidoraError `DISPOSED` */
+  get tokenizer(): Tokenizer {
+    return this.#opened().tokenizer;
+  }
+
+  /**
+   * Predicts rows, in their order, as `bidora predict` does: `await` gives all predictions, `for await` gives each as it comes.
+   * @param rows texts, or rows as a data file has them: `{ text }`, `{ sentence1, sentence2 }`, `{ tokens }`, `{ question, context }`,
+   *   `{ prompt }`, `{ messages }`; labels are ignored
+   * @throws UsageError for no rows or other values; BidoraError naming the row that does not fit, `DISPOSED`
+   */
+  predict(
+    rows: readonly InputRow[],
+    settings: ModelPredictSettings = {},
+    hooks: CallHooks = {},
+  ): ResultStream<Prediction> {
+    return this.#stream(hooks, (open, signal) => {
+      checkArguments("predict", ["rows", rows, someRows]);
+      checkArguments("predict", ["hooks", hooks, HOOKS]);
+      const own = filled(predictTable, checkSettings(predictTable, settings));
+      if (own.maxNewTokens !== undefined && !open.task.isGenerative)
+        throw new UsageError("No effect: maxNewTokens is for language models; leave it out.");
+      return predictions(open, tableOf(rows, open, own.textColumns), { ...own, signal });
+    });
+  }
+
+  /**
+   * Continues one prompt: `for await` gives pieces of the text as they are generated, `await` gives the whole text.
+   * @param prompt a text as it is, or a conversation, which the model's chat template renders
+   * @throws UsageError for settings without effect; BidoraError `HEAD` for a model that is no language model, `DISPOSED`, PromptTooLong
+   */
+  generate(
+    prompt: string | readonly Message[],
+    settings?: ModelGenerateSettings,
+    hooks?: CallHooks,
+  ): ResultStream<GeneratedPiece, GeneratedRow>;
+  /** Continues several prompts, each as if it were alone, in their order: `for await` gives each text, `await` gives all. */
+  generate(
+    prompts: readonly TextOrMessages[],
+    settings?: ModelGenerateSettings,
+    hooks?: CallHooks,
+  ): ResultStream<GeneratedRow>;
+  generate(
+    given: TextOrMessages | readonly TextOrMessages[],
+    settings: ModelGenerateSettings = {},
+    hooks: CallHooks = {},
+  ): ResultStream<GeneratedPiece, GeneratedRow> | ResultStream<GeneratedRow> {
+    const isOne = typeof given === "string" || (Array.isArray(given) && given.length > 0 && given.every(isMessage));
+    const rows = (prompts: readonly TextOrMessages[]) =>
+      this.#stream(hooks, async (open, signal) => {
+        checkArguments("generate", ["prompts", prompts, somePrompts]);
+        return (await generatorOf(open, settings, hooks)).rows(prompts, { signal });
+      });
+    if (!isOne) return rows(given as readonly TextOrMessages[]);
+    const pieces = this.#stream(hooks, async (open, signal) => {
+      checkArguments("generate", ["prompt", given, textOrMessages]);
+      return (await generatorOf(open, settings, hooks)).stream(given as TextOrMessages, { signal });
+    });
+    const whole = async () => (await rows([given as TextOrMessages]))[0] as GeneratedRow;
+    return new ResultStream(() => pieces[Symbol.asyncIterator](), whole);
+  }
+
+  /** Releases the weights. Calls that are still running end with an error `DISPOSED`. Doing it again has no effect. */
+  dispose(): void {
+    const open = this.#open;
+    this.#open = undefined;
+    this.#closing.abort(disposed());
+    open?.model.dispose();
+    for (const tensor of open?.adapter?.tensors.values() ?? []) tensor.dispose();
+  }
+
+  /** As `dispose`, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** As `dispose`, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
+  }
+
+  #opened(): InferenceModel {
+    if (!this.#open) throw disposed();
+    return this.#open;
+  }
+
+  /** The results of one call, which ends when the model is disposed of. */
+  #stream<T>(
+    { signal }: CallHooks,
+    call: (open: InferenceModel, signal: AbortSignal) => AsyncGenerator<T> | Promise<AsyncGenerator<T>>,
+  ): ResultStream<T> {
+    const ending = this.#closing.signal;
+    return new ResultStream(
+      async function* (this: Model) {
+        const open = this.#opened();
+        const either = signal instanceof AbortSignal ? AbortSignal.any([signal, ending]) : ending;
+        yield* await call(open, either);
+      }.bind(this),
+    );
+  }
+}
+
+const disposed = (): BidoraError =>
+  new BidoraError("DISPOSED", "The model has been disposed of: load it again, or dispose of it after its last use.");
+
+function someRows(rows: unknown, subject: string): void {
+  if (typeof rows === "string" || isObject(rows))
+    throw new UsageError(`${subject} takes a list of rows; got one, ${shown(rows)}: put it into a list.`);
+  ROWS(rows, subject);
+  if ((rows as readonly unknown[]).length === 0) throw new UsageError(`${subject} takes at least one row; got none.`);
+}
+
+function somePrompts(prompts: unknown, subject: string): void {
+  promptList(prompts, subject);
+  if ((prompts as readonly unknown[]).length === 0)
+    throw new UsageError(`${subject} takes at least one prompt; got none.`);
+}
+
+const isMessage = (value: unknown): boolean => isObject(value) && "role" in value;
+
+/** A text stands in the column that the model was trained on. */
+function tableOf(rows: readonly InputRow[], open: InferenceModel, given: readonly string[] | undefined): Table {
+  const trained = open.metadata?.textColumns;
+  const usual = open.task.isGenerative ? "prompt" : trained?.length === 1 ? trained[0] : "text";
+  const column = given?.[0] ?? (usual as string);
+  return rowsTable(rows.map((row) => (typeof row === "string" ? { [column]: row } : row)));
+}
+
+/** @throws BidoraError `HEAD` for a model that is no language model */
+async function generatorOf(
+  open: InferenceModel,
+  given: ModelGenerateSettings,
+  hooks: CallHooks,
+): Promise<TextGenerator> {
+  checkArguments("generate", ["hooks", hooks, HOOKS]);
+  const { batchSize, ...settings } = filled(generateTable, checkSettings(generateTable, given));
+  if (!open.task.isGenerative)
+    throw new BidoraError(
+      "HEAD",
+      `The model is for ${open.kind}, and generate() takes a language model: call predict().`,
+    );
+  const plan = generationPlan(open.folder, { ...settings, given: omit(settings.given, "batchSize") });
+  return TextGenerator.of(open, plan, { batchSize });
+}

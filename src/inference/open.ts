@@ -1,0 +1,148 @@
+/** Opening a model, with its adapter if it has one: a folder, a GGUF file or a Hub repository. */
+import { existsSync } from "node:fs";
+import {
+  type AdaptedModel,
+  type AdapterConfig,
+  type AdapterMetadata,
+  attachAdapter,
+  findAdapterMetadata,
+  merge,
+  readAdapter,
+  type SavedAdapter,
+} from "../adapters/index.js";
+import { BidoraError, UsageError } from "../common/errors.js";
+import type { JsonObject } from "../files/json.js";
+import { readConfig } from "../io/checkpoint.js";
+import type { HubOptions } from "../io/hub/options.js";
+import { resolveModel } from "../io/resolveModel.js";
+import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
+import { packLinears } from "../nn/index.js";
+import { type NamedTask, type UsedHead, usedHead } from "../tasks/index.js";
+import { loadTokenizer, type Tokenizer } from "../text/index.js";
+import { type DType, Generator, setThreads } from "../torch/index.js";
+
+/** A model and its adapter by name: folders, GGUF files or Hub repositories. */
+export interface ModelNames {
+  readonly model?: string | undefined;
+  readonly revision?: string | undefined;
+  /** An adapter that has been read already is taken as it is. */
+  readonly adapter?: string | SavedAdapter | undefined;
+}
+
+/** An adapter that has been read, and its folder. */
+export interface FoundAdapter {
+  readonly adapter: SavedAdapter | undefined;
+  /** Undefined without an adapter, and for one that was passed as a value. */
+  readonly adapterFolder: string | undefined;
+}
+
+/** A model whose weights have not been read yet, and its adapter, which has been. */
+export interface FoundModel extends FoundAdapter {
+  readonly folder: string;
+}
+
+/** The folders that a model is read from. */
+export const foldersOf = ({ folder, adapterFolder }: FoundModel): string[] =>
+  adapterFolder === undefined ? [folder] : [folder, adapterFolder];
+
+/** Reads an adapter. @throws BidoraError as `resolveModel` and `readAdapter` */
+export async function findAdapter(named: ModelNames["adapter"], hub?: HubOptions): Promise<FoundAdapter> {
+  if (typeof named !== "string") return { adapter: named, adapterFolder: undefined };
+  const adapterFolder = await resolveModel(named, hub);
+  return { adapter: await readAdapter(adapterFolder), adapterFolder };
+}
+
+/**
+ * Reads the adapter, and finds its base model: `model`, else the one that the adapter names.
+ * @throws UsageError if there is no model; BidoraError as `resolveModel` and `readAdapter`
+ */
+export async function findModel(names: ModelNames, hub?: HubOptions): Promise<FoundModel> {
+  const found = await findAdapter(names.adapter, hub);
+  const { adapter } = found;
+  const name = names.model ?? adapter?.baseModel;
+  if (name === undefined)
+    throw new UsageError(
+      adapter
+        ? "--model is missing, and the adapter does not name its base model: give a local folder or a Hub repository."
+        : "--model is missing: give a local folder or a Hub repository, or an --adapter that names its base model.",
+    );
+  const own = names.model === undefined && !existsSync(name) ? adapter?.revision : undefined;
+  const revision = names.revision ?? own;
+  const folder = await resolveModel(name, { ...hub, ...(revision === undefined ? {} : { revision }) });
+  return { ...found, folder };
+}
+
+/** How a model is opened. */
+export interface OpenOptions {
+  readonly dtype: DType;
+  /** By default the task of the adapter or the checkpoint. */
+  readonly task?: NamedTask | undefined;
+  /** Merge the adapter into the weights. */
+  readonly merge?: boolean;
+  /** Copy the matrices into the layout in which products are fastest: for a model that is not trained. */
+  readonly packed?: boolean;
+  /** The number of libtorch's threads. */
+  readonly threads?: number | undefined;
+}
+
+/** A model with its weights and its adapter. */
+export interface OpenModel extends LoadedModel, UsedHead {
+  readonly folder: string;
+  readonly checkpointConfig: JsonObject;
+  readonly adapter: SavedAdapter | undefined;
+  /** The adapter in the model's layers. */
+  readonly adapted: AdaptedModel<AdapterConfig> | undefined;
+  /** How the model is used, from the bidora.json beside it. */
+  readonly metadata: AdapterMetadata | undefined;
+}
+
+/**
+ * Loads a model's weights and attaches its adapter. The head is the adapter's, else the checkpoint's.
+ * @param which what `findModel` found, or the names to find it by
+ * @throws BidoraError `HEAD` if neither has one
+ */
+export async function open(
+  which: FoundModel | (ModelNames & { readonly folder?: undefined }),
+  options: OpenOptions,
+): Promise<OpenModel> {
+  const { folder, adapter } = which.folder === undefined ? await findModel(which) : which;
+  if (options.threads !== undefined) setThreads(options.threads);
+  const checkpointConfig = readConfig(folder);
+  const metadata = adapter ? adapter.metadata : findAdapterMetadata(folder);
+  const used = usedHead(architectureOf(checkpointConfig), checkpointConfig, { adapter, metadata }, options.task);
+  const { task, labels } = used;
+  const generator = new Generator(0);
+  const loaded = await loadModel(folder, { head: task.head, outputs: labels.length, dtype: options.dtype, generator });
+  refuseUntrainedHead(loaded, adapter);
+  const dtype = options.dtype === "float64" ? "float64" : "float32";
+  const adapted = adapter && attachAdapter(loaded.model, adapter, { generator, dtype });
+  if (options.merge && adapted) merge(adapted);
+  if (options.packed) packLinears(loaded.model);
+  return { ...loaded, ...used, folder, checkpointConfig, adapter, adapted, metadata };
+}
+
+/** An open model with its tokenizer, which texts are put into. */
+export interface InferenceModel extends OpenModel {
+  readonly tokenizer: Tokenizer;
+}
+
+/** Opens a model for inference: with its tokenizer, and with packed matrices. */
+export async function openForInference(
+  which: Parameters<typeof open>[0],
+  options: Omit<OpenOptions, "packed">,
+): Promise<InferenceModel> {
+  const opened = await open(which, { ...options, packed: true });
+  return { ...opened, tokenizer: await loadTokenizer(opened.folder) };
+}
+
+/** Refuses a head that was never trained, since its predictions would be random. */
+function refuseUntrainedHead({ initialized }: LoadedModel, adapter: SavedAdapter | undefined): void {
+  const untrained = initialized.filter(
+    (path) => !adapter || ![...adapter.tensors.keys()].some((name) => name.startsWith(`${path}.`)),
+  );
+  if (untrained.length === 0) return;
+  throw new BidoraError(
+    "HEAD",
+    `Neither the model nor the adapter has weights for ${untrained.join(", ")}: it was not fine-tuned for this task.`,
+  );
+}

@@ -1,0 +1,146 @@
+/** Predictions of an open model for rows, as the command `predict` writes them. */
+import { BidoraError } from "../common/errors.js";
+import { type Dataset, type Example, type LanguageExample, loadLanguage, type RowSource } from "../data/index.js";
+import { readRows, usualColumns } from "../datasets/splits.js";
+import { encodeRows, maxLengthOf } from "../tasks/index.js";
+import { namingBadWeightsIn } from "../train/badWeights.js";
+import { predictRows } from "../train/evaluation.js";
+import type { InferenceModel, OpenModel } from "./open.js";
+import { greedyPlan, TextGenerator } from "./textGenerator.js";
+
+/** The prediction for a row, as a line of the predictions file holds it. Which keys it has depends on the task. */
+export interface Prediction {
+  /** Classification: the most likely label, and its softmax probability. */
+  readonly label?: string;
+  /** Also of question answering: the probability of the answer. */
+  readonly score?: number;
+  /** Classification: in the order of the labels; of words a list each, null for a word without tokens. */
+  readonly logits?: readonly (number | readonly number[] | null)[];
+  /** Multi-label classification: those with a score of at least 0.5. Words: the label of each. */
+  readonly labels?: readonly (string | null)[];
+  /** Multi-label classification: the probability of each label. */
+  readonly scores?: readonly number[];
+  /** Regression. */
+  readonly value?: number;
+  /** Words of the row; of a language model the ids of the new tokens. */
+  readonly tokens?: readonly (string | number)[];
+  /** Question answering: the answer, and where it starts and ends in the context, in code points. */
+  readonly answer?: string;
+  readonly start?: number;
+  readonly end?: number;
+  /** Language models: the text after the prompt. */
+  readonly text?: string;
+  /** A task of one's own may have other keys. */
+  readonly [key: string]: unknown;
+}
+
+/** How rows are predicted. */
+export interface PredictionSettings {
+  readonly batchSize: number;
+  readonly maxLength: number;
+  readonly textColumns?: readonly string[] | undefined;
+  /** The most tokens to generate, with a language model. */
+  readonly maxNewTokens?: number | undefined;
+  /** What the user set. */
+  readonly given: object;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Gives the examples to predict, with `read` if they are the rows of the source. */
+export type ExamplesOf = (read: () => Promise<Dataset>) => Promise<readonly Example[]>;
+
+/**
+ * The prediction for each row, in the order of the rows.
+ * @throws BidoraError `NOT_FINITE` naming the row, and for rows that do not fit the model
+ */
+export function predictions(
+  open: InferenceModel,
+  source: RowSource,
+  settings: PredictionSettings,
+  examplesOf: ExamplesOf = async (read) => (await read()).examples,
+): AsyncGenerator<Prediction> {
+  const predict = open.task.isGenerative ? generatedAnswers : headPredictions;
+  return namingBadWeightsIn(open, predict(open, source, settings, examplesOf));
+}
+
+async function* headPredictions(
+  open: InferenceModel,
+  source: RowSource,
+  settings: PredictionSettings,
+  examplesOf: ExamplesOf,
+): AsyncGenerator<Prediction> {
+  const { task, labels, model, tokenizer } = open;
+  const { textColumns, batchSize, signal } = settings;
+  const examples = await examplesOf(async () => {
+    const dataset = await readRows(task, source, { textColumns, ...usualColumns(open.metadata) }, "optional");
+    checkTexts(dataset, open, source, settings);
+    return dataset;
+  });
+  const maxLength = lengthFor(settings, open);
+  const encoding = { labels: undefined, maxLength, model: model.config };
+  const rows = await encodeRows(task, examples.map(withoutLabel), tokenizer, encoding);
+  signal?.throwIfAborted();
+  for await (const { prediction } of predictRows(model, rows, { task, labels, batchSize, signal }))
+    yield prediction as Prediction;
+}
+
+/** Generates with greedy search. An answer at the end of a conversation is left out: it is what is predicted. */
+async function* generatedAnswers(
+  open: InferenceModel,
+  source: RowSource,
+  settings: PredictionSettings,
+  examplesOf: ExamplesOf,
+): AsyncGenerator<Prediction> {
+  const { textColumns, batchSize, maxNewTokens, signal } = settings;
+  const { usualTextColumns } = usualColumns(open.metadata);
+  const examples = await examplesOf(() => loadLanguage(source, { labels: "optional", textColumns, usualTextColumns }));
+  const maxLength = "maxLength" in settings.given ? settings.maxLength : undefined;
+  const generator = await TextGenerator.of(open, greedyPlan(open, maxNewTokens), { batchSize, maxLength });
+  signal?.throwIfAborted();
+  for await (const { text, tokens } of generator.examples((examples as LanguageExample[]).map(withoutAnswer), {
+    signal,
+  }))
+    yield { text, tokens };
+}
+
+function withoutAnswer(example: LanguageExample): LanguageExample {
+  const { input } = example;
+  if (input.kind !== "messages" || input.messages.length < 2 || input.messages.at(-1)?.role !== "assistant")
+    return example;
+  return { ...example, input: { ...input, messages: input.messages.slice(0, -1) } };
+}
+
+/** Labels of the rows are ignored: the model may not even know them. */
+function withoutLabel(example: Example): Example {
+  return { ...example, label: undefined };
+}
+
+/** `--max-length` if given, else the length that the model was trained with, at most what the model allows. */
+export function lengthFor(
+  { maxLength, given }: Pick<PredictionSettings, "maxLength" | "given">,
+  { metadata, tokenizer, model }: InferenceModel,
+): number {
+  const isGiven = "maxLength" in given;
+  const wanted = isGiven ? maxLength : (metadata?.maxLength ?? maxLength);
+  return maxLengthOf(wanted, isGiven, tokenizer, model.config.maxTokens);
+}
+
+/**
+ * A model that was trained on pairs of texts needs pairs, and one that was trained on single texts needs single texts, unless the user
+ * names the columns.
+ * @throws BidoraError `UNKNOWN_COLUMN` naming both
+ */
+export function checkTexts(
+  { columns }: Pick<Dataset, "columns">,
+  { metadata, task }: Pick<OpenModel, "metadata" | "task">,
+  source: RowSource,
+  { textColumns: given }: { readonly textColumns?: readonly string[] | undefined },
+): void {
+  const [trained, found] = [metadata?.textColumns, columns?.text];
+  if (given || task.isGenerative || !trained || !found || trained.length === found.length) return;
+  const path = typeof source === "string" ? source : source.file;
+  throw new BidoraError(
+    "UNKNOWN_COLUMN",
+    `The model was trained on ${trained.join(" and ")}, but ${path} has ${found.join(" and ")} for it: name the columns by --text-columns.`,
+  );
+}

@@ -1,0 +1,319 @@
+// The library's open model: what it gives, and what it says to careless callers.
+import { cpSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test, vi } from "vitest";
+import * as adapterFiles from "../../src/adapters/peft/format.js";
+import { generate } from "../../src/commands/generate.js";
+import { load } from "../../src/commands/load.js";
+import { merge } from "../../src/commands/merge.js";
+import { type PredictSettings, predict } from "../../src/commands/predict.js";
+import type { InputRow } from "../../src/inference/model.js";
+import { liveHandles } from "../../src/torch/index.js";
+import { temporaryFolders } from "../io/temporaryFolder.js";
+import { GOLDEN } from "../parity/goldenFiles.js";
+
+vi.mock("../../src/adapters/peft/format.js", { spy: true });
+
+const newFolder = temporaryFolders();
+const BERT = join(GOLDEN, "bert");
+const single = { model: join(BERT, "single"), adapter: join(BERT, "adapters", "dora-embedding") };
+const LLAMA = join(GOLDEN, "generation", "llama");
+const F32 = { dtype: "float32" } as const;
+
+/** What the command writes for rows. */
+async function written(settings: PredictSettings, rows: readonly object[]): Promise<unknown[]> {
+  const folder = newFolder();
+  const [input, output] = [join(folder, "rows.jsonl"), join(folder, "predictions.jsonl")];
+  writeFileSync(input, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  await predict({ ...F32, ...settings, input, output });
+  return readFileSync(output, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as unknown);
+}
+
+describe("a loaded model predicts what the command predicts", () => {
+  const texts = [{ text: "a word" }, { text: "another word here" }, { text: "" }];
+  const labelled = texts.map((row) => ({ ...row, label: "none of the model's" }));
+  const pairs = texts.map(({ text }) => ({ sentence1: text, sentence2: "one more" }));
+  const words = [{ tokens: ["a", "word"] }, { tokens: ["one", "two", "three"], labels: ["O", "O", "O"] }];
+  const questions = [{ question: "a word", context: "another word here and there" }];
+  test.each<readonly [string, PredictSettings, readonly object[]]>([
+    ["sequence classification", single, labelled],
+    ["pairs of texts", single, pairs],
+    ["several labels", { model: join(GOLDEN, "roberta", "multi") }, texts],
+    ["regression", { model: join(GOLDEN, "roberta", "regression") }, texts],
+    ["token classification", { model: join(BERT, "tokens") }, words],
+    ["question answering", { model: join(BERT, "questions") }, questions],
+    ["a language model", { model: LLAMA, maxNewTokens: 5 }, [{ prompt: "one two" }, { text: "three" }]],
+  ])("%s", async (_, { maxNewTokens, ...which }, rows) => {
+    const model = await load({ ...F32, ...which });
+    const settings = { batchSize: 2, ...(maxNewTokens && { maxNewTokens }) };
+    const expected = await written({ ...which, ...settings }, rows);
+    expect(await model.predict(rows as InputRow[], settings)).toEqual(expected);
+    const streamed: unknown[] = [];
+    for await (const prediction of model.predict(rows as InputRow[], settings)) streamed.push(prediction);
+    expect(streamed).toEqual(expected);
+    model.dispose();
+  });
+
+  test("texts without columns, and the labels in the checkpoint's order", async () => {
+    const model = await load({ ...F32, ...single });
+    const texts = ["a word", "another word here"];
+    const found = await model.predict(texts);
+    expect(found).toEqual(
+      await written(
+        single,
+        texts.map((text) => ({ text })),
+      ),
+    );
+    for (const { label, logits } of found) {
+      const largest = (logits as number[]).indexOf(Math.max(...(logits as number[])));
+      expect(label).toBe(model.labels[largest]);
+    }
+    const { id2label } = JSON.parse(readFileSync(join(single.model, "config.json"), "utf8")) as { id2label: object };
+    expect(model.labels).toEqual(Object.values(id2label));
+  });
+
+  test("calls that overlap", async () => {
+    const model = await load({ ...F32, ...single });
+    const rows = Array.from({ length: 9 }, (_, i) => "a word ".repeat(i + 1));
+    const alone = await model.predict(rows, { batchSize: 2 });
+    const [first, second] = await Promise.all([
+      model.predict(rows, { batchSize: 2 }),
+      model.predict(rows.toReversed(), { batchSize: 2 }),
+    ]);
+    expect(first).toEqual(alone);
+    expect(second).toEqual(alone.toReversed());
+  });
+});
+
+describe("a loaded model generates what the command generates", () => {
+  const sampling = { maxNewTokens: 8, temperature: 0.7, seed: 3 };
+
+  test("one prompt, whole and in pieces", async () => {
+    const model = await load({ ...F32, model: LLAMA });
+    const [expected] = await generate({ ...F32, model: LLAMA, prompt: "one two", ...sampling });
+    expect(await model.generate("one two", sampling)).toEqual(expected);
+    let text = "";
+    for await (const piece of model.generate("one two", sampling)) text += piece.text;
+    expect(text).toBe(expected?.text);
+  });
+
+  test("several prompts, which overlap with another call", async () => {
+    const model = await load({ ...F32, model: LLAMA });
+    const prompts = ["one", "two", "three"];
+    const alone = await model.generate(prompts, { maxNewTokens: 6, batchSize: 2 });
+    expect(alone.map(({ prompt }) => prompt)).toEqual(prompts);
+    const both = await Promise.all([
+      model.generate(prompts, { maxNewTokens: 6, batchSize: 2 }),
+      model.generate("three", { maxNewTokens: 6 }),
+    ]);
+    expect(both).toEqual([alone, alone[2]]);
+  });
+
+  test("with an adapter, merged or not", async () => {
+    const which = { ...F32, model: join(GOLDEN, "llama/lm"), adapter: join(GOLDEN, "llama/adapters/lm-lora") };
+    const [expected] = await generate({ ...which, prompt: "a word", maxNewTokens: 4 });
+    for (const merge of [false, true]) {
+      const model = await load({ ...which, merge });
+      expect((await model.generate("a word", { maxNewTokens: 4 })).tokens).toEqual(expected?.tokens);
+    }
+  });
+
+  test("a setting without effect is refused", async () => {
+    const model = await load({ ...F32, model: LLAMA });
+    await expect(model.generate("a", { lengthPenalty: 2 })).rejects.toThrow(/^No effect here: --length-penalty/);
+    await expect(model.generate("a", { greedy: true, topK: 3 })).rejects.toThrow(/^--greedy takes the likeliest/);
+  });
+});
+
+describe("the end of a model", () => {
+  test("its tensors are released, and later calls are refused", async () => {
+    const before = liveHandles();
+    const model = await load({ ...F32, ...single });
+    const during = liveHandles();
+    const { tokenizer } = model;
+    model.dispose();
+    model.dispose();
+    expect(liveHandles() - before).toBeLessThan((during - before) / 10);
+    const refusal = /^The model has been disposed of: load it again/;
+    await expect(model.predict(["a"])).rejects.toThrow(refusal);
+    await expect(model.generate("a")).rejects.toThrow(refusal);
+    expect(() => model.module).toThrow(refusal);
+    expect(() => model.tokenizer).toThrow(refusal);
+    expect((await tokenizer.tokensOf(["a"])).length).toBe(1);
+  });
+
+  test("a call that is running ends with the same sentence", async () => {
+    const model = await load({ ...F32, model: LLAMA });
+    const pieces = model.generate("one", { maxNewTokens: 20 })[Symbol.asyncIterator]();
+    await pieces.next();
+    const rows = model.generate(["one", "two", "three"], { maxNewTokens: 20, batchSize: 1 })[Symbol.asyncIterator]();
+    await rows.next();
+    const predictions = model.predict(["one", "two"], { maxNewTokens: 20 });
+    const ended = expect(predictions).rejects.toThrow(/disposed of/);
+    model.dispose();
+    await ended;
+    await expect(pieces.next()).rejects.toThrow(/disposed of/);
+    await expect(rows.next()).rejects.toThrow(/disposed of/);
+  });
+
+  test("using and await using dispose of it", async () => {
+    const model = await load({ ...F32, ...single });
+    model[Symbol.dispose]();
+    await expect(model.predict(["a"])).rejects.toThrow(/disposed of/);
+    const other = await load({ ...F32, ...single });
+    await other[Symbol.asyncDispose]();
+    await expect(other.predict(["a"])).rejects.toThrow(/disposed of/);
+  });
+
+  test("a signal ends one call, and not the next", async () => {
+    const model = await load({ ...F32, ...single });
+    const reason = new Error("enough");
+    await expect(model.predict(["a"], {}, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(await model.predict(["a"])).toHaveLength(1);
+  });
+});
+
+describe("rows and models that do not fit", () => {
+  const of = (which: object) => load({ ...F32, ...which });
+  const trainedOn = (textColumns: string[]) => {
+    const folder = join(newFolder(), "adapter");
+    cpSync(single.adapter, folder, { recursive: true });
+    writeFileSync(join(folder, "bidora.json"), JSON.stringify({ formatVersion: 1, method: "dora", textColumns }));
+    return { ...single, adapter: folder };
+  };
+
+  test.each<readonly [string, object, readonly InputRow[], RegExp]>([
+    [
+      "words for a classifier of texts",
+      single,
+      [{ tokens: ["a"] }],
+      /^the input: no column has a usual name for the text; the columns are tokens/,
+    ],
+    [
+      "a text for a classifier of words",
+      { model: join(BERT, "tokens") },
+      ["a"],
+      /^the input: no column has a usual name for the words; the columns are text/,
+    ],
+    [
+      "a number for a text",
+      single,
+      [{ text: "a" }, { text: 7 }],
+      /^Row 2: the column text must hold a string, but holds 7\.$/,
+    ],
+    [
+      "a row without the column",
+      single,
+      [{ text: "a" }, { label: "b" }],
+      /^Row 2: the column text must hold a string, but holds nothing\.$/,
+    ],
+    ["half a character", single, ["a", "b \ud83d"], /^Row 2: the column text has a lone surrogate/],
+    [
+      "a question without a context",
+      { model: join(BERT, "questions") },
+      [{ question: "a" }],
+      /^the input has no column|no column has a usual name/,
+    ],
+    [
+      "two kinds of prompt in one row",
+      { model: LLAMA },
+      [{ prompt: "a", text: "b" }],
+      /^Row 1: expected messages, or prompt and completion, or text/,
+    ],
+  ])("%s", async (_, which, rows, message) => {
+    const model = await of(which);
+    await expect(model.predict(rows)).rejects.toThrow(message);
+  });
+
+  test("single texts for a model of pairs, and pairs for one of single texts", async () => {
+    const pairs = await of(trainedOn(["sentence1", "sentence2"]));
+    await expect(pairs.predict(["a"])).rejects.toThrow(
+      "The model was trained on sentence1 and sentence2, but the input has text for it: name the columns by --text-columns.",
+    );
+    const texts = await of(trainedOn(["review"]));
+    expect(await texts.predict(["a"])).toEqual(await texts.predict([{ review: "a" }]));
+    await expect(texts.predict([{ sentence1: "a", sentence2: "b" }])).rejects.toThrow(
+      /^The model was trained on review, but/,
+    );
+    expect(await texts.predict([{ sentence1: "a", sentence2: "b" }], { textColumns: ["sentence1"] })).toEqual(
+      await texts.predict(["a"]),
+    );
+  });
+
+  test("generate() of a classifier, and --max-new-tokens for one", async () => {
+    const model = await of(single);
+    await expect(model.generate("a")).rejects.toThrow(
+      "The model is for sequence-classification, and generate() takes a language model: call predict().",
+    );
+    await expect(model.predict(["a"], { maxNewTokens: 3 })).rejects.toThrow(/^No effect: maxNewTokens/);
+  });
+
+  test("an adapter of another base model", async () => {
+    const other = join(GOLDEN, "roberta", "single");
+    await expect(of({ ...single, model: other })).rejects.toThrow(
+      /^The adapter does not fit the model: .*another base model/,
+    );
+  });
+
+  test("a model without a head, an adapter as the model, a model as the adapter", async () => {
+    const bare = join(newFolder(), "bare");
+    cpSync(single.model, bare, { recursive: true });
+    const path = join(bare, "config.json");
+    const config = JSON.parse(readFileSync(path, "utf8")) as object;
+    writeFileSync(path, JSON.stringify({ ...config, architectures: ["BertModel"] }));
+    await expect(of({ model: bare })).rejects.toThrow(/^The model has no trained head for any task/);
+    await expect(of({ model: single.adapter })).rejects.toThrow(/holds an adapter, not a model/);
+    await expect(of({ ...single, adapter: single.model })).rejects.toThrow(
+      /holds a model, not an adapter: pass it as the model/,
+    );
+  });
+
+  test("a base model that was moved away, and none at all", async () => {
+    const folder = newFolder();
+    const [base, adapter] = [join(folder, "base"), join(folder, "adapter")];
+    cpSync(single.model, base, { recursive: true });
+    cpSync(single.adapter, adapter, { recursive: true });
+    const path = join(adapter, "adapter_config.json");
+    const config = JSON.parse(readFileSync(path, "utf8")) as object;
+    writeFileSync(path, JSON.stringify({ ...config, base_model_name_or_path: base }));
+    expect((await of({ adapter })).folder).toBe(base);
+    renameSync(base, join(folder, "moved"));
+    await expect(of({ adapter })).rejects.toThrow(`There is no folder ${base}.`);
+    expect((await of({ adapter, model: join(folder, "moved") })).folder).toBe(join(folder, "moved"));
+    writeFileSync(path, JSON.stringify({ ...config, base_model_name_or_path: null }));
+    await expect(of({ adapter })).rejects.toThrow(/^--model is missing, and the adapter does not name its base model/);
+    await expect(of({})).rejects.toThrow(/^--model is missing: give/);
+  });
+
+  test("a Hub that can't be reached, and settings without effect", async () => {
+    const hub = { environment: { HF_HUB_OFFLINE: "1", HF_HUB_CACHE: newFolder() } };
+    await expect(load({ model: "someone/something" }, { hub })).rejects.toThrow(
+      /someone\/something.*(offline|HF_HUB_OFFLINE)/i,
+    );
+    await expect(of({ model: single.model, merge: true })).rejects.toThrow(
+      /^No effect here: --merge \(applies only with --adapter\)/,
+    );
+    await expect(of({ model: single.model, revision: "main" })).rejects.toThrow(/^No effect: --revision/);
+  });
+
+  test("a tokenizer with more tokens than the model", async () => {
+    const folder = join(newFolder(), "model");
+    cpSync(single.model, folder, { recursive: true });
+    const path = join(folder, "tokenizer_config.json");
+    const settings = JSON.parse(readFileSync(path, "utf8")) as object;
+    writeFileSync(path, JSON.stringify({ ...settings, pad_token: "<new>" }));
+    const model = await of({ ...single, model: folder });
+    await expect(model.predict(["a", "b <new>"])).rejects.toThrow(/^Row 2: the tokenizer gives the token id/);
+  });
+});
+
+test("merge and load read an adapter once", async () => {
+  vi.mocked(adapterFiles.readAdapter).mockClear();
+  await merge({ ...single, output: join(newFolder(), "merged") });
+  expect(vi.mocked(adapterFiles.readAdapter)).toHaveBeenCalledTimes(1);
+  await load({ ...F32, ...single });
+  expect(vi.mocked(adapterFiles.readAdapter)).toHaveBeenCalledTimes(2);
+});
