@@ -7,10 +7,10 @@ import { ANALYSIS } from "../files/analysis.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import { freeFile } from "../files/outputFolder.js";
 
-/** What says in both files, near their beginning, that they are an analysis of this program's. */
+/** Marks both files, near their beginning, as an analysis that bidora wrote. */
 const MADE_BY = "bidora analyze";
 
-/** Bytes at the beginning of a file among which the mark is. */
+/** The mark is within this many bytes from the start of a file. */
 const HEAD = 512;
 
 /** Where an analysis goes. */
@@ -21,7 +21,7 @@ export interface AnalysisFiles {
 
 /**
  * Where an analysis goes: to `output`, else into the folder of the one run or comparison, else into the current folder. An earlier
- * analysis is replaced, any other file stays unless `overwrite` gives it away.
+ * analysis is replaced, any other file only with `overwrite`.
  * @throws BidoraError `OUTPUT_IN_USE`, `OUTPUT`
  */
 export function analysisFiles(

@@ -9,8 +9,8 @@ import type {
   LineFit,
 } from "../files/analysis.js";
 import { modulePathOf } from "../report/figures/magnitudes.js";
-import type { RunCourse } from "./courses.js";
 import { type AnalyzedFolder, isFull } from "./runs.js";
+import type { RunTrajectory } from "./trajectories.js";
 
 /** The lines of one run: for the phase that compares with full fine-tuning, and for each phase if there are several. */
 export function fitsOf(layers: readonly AnalyzedLayer[]): AnalyzedFits {
@@ -58,11 +58,14 @@ export function againstFull(
 }
 
 /** All runs with their lines, and each slope against that of full fine-tuning if there is one. */
-export function analyzedRuns(folders: readonly AnalyzedFolder[], courses: readonly RunCourse[]): AnalyzedRun[] {
-  const kinds = kindsOf(courses.flatMap(({ layers }) => layers.map(({ path }) => path)));
-  const runs = folders.map((folder, at) => ({ folder, run: analyzedRun(folder, courses[at]!, kinds) }));
+export function analyzedRuns(
+  folders: readonly AnalyzedFolder[],
+  trajectories: readonly RunTrajectory[],
+): AnalyzedRun[] {
+  const kinds = kindsOf(trajectories.flatMap(({ layers }) => layers.map(({ path }) => path)));
+  const runs = folders.map((folder, at) => ({ folder, run: analyzedRun(folder, trajectories[at]!, kinds) }));
   return runs.map((one) => {
-    const compared = isFull(one.folder) ? undefined : besideFull(one, runs);
+    const compared = isFull(one.folder) ? undefined : comparedWithFull(one, runs);
     return { ...one.run, ...(compared && { againstFull: compared }) };
   });
 }
@@ -74,7 +77,7 @@ interface Described {
 
 function analyzedRun(
   { name, path, method }: AnalyzedFolder,
-  { model, layers: found }: RunCourse,
+  { model, layers: found }: RunTrajectory,
   kinds: ReadonlyMap<string, string>,
 ): AnalyzedRun {
   const layers = found.map(({ path: module, vectors, steps }): AnalyzedLayer => {
@@ -85,7 +88,7 @@ function analyzedRun(
 }
 
 /** Slopes are compared between runs of one model and one task, over the layers that all of them have. */
-function besideFull({ folder, run }: Described, runs: readonly Described[]): AgainstFull | undefined {
+function comparedWithFull({ folder, run }: Described, runs: readonly Described[]): AgainstFull | undefined {
   const full = runs.filter(
     (other) => isFull(other.folder) && other.run.model === run.model && isOfOneTask(other.folder, folder),
   );
@@ -134,14 +137,14 @@ const ROUNDING = 1e-9;
  */
 export function leastSquares(points: readonly (readonly [x: number, y: number])[]): LineFit {
   const count = points.length;
-  if (count < 2) return without(count, `There ${count === 1 ? "is one point" : "are no points"}: a line takes two.`);
+  if (count < 2) return without(count, `There ${count === 1 ? "is one point" : "are no points"}: a line needs two.`);
   const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
-  if (isConstant(xs)) return without(count, "The directions are equally far in all points: there is no slope.");
+  if (isConstant(xs)) return without(count, "ΔD is the same in all points: there is no slope.");
   const [meanX, meanY] = [mean(xs), mean(ys)];
   const spread = (a: readonly number[], aMean: number, b: readonly number[], bMean: number) =>
     a.reduce((sum, value, at) => sum + (value - aMean) * (b[at]! - bMean), 0);
   if (isConstant(ys))
-    return { points: count, slope: 0, intercept: meanY, correlation: null, note: "The magnitudes are equally far." };
+    return { points: count, slope: 0, intercept: meanY, correlation: null, note: "ΔM is the same in all points." };
   const [xx, xy, yy] = [spread(xs, meanX, xs, meanX), spread(xs, meanX, ys, meanY), spread(ys, meanY, ys, meanY)];
   const slope = xy / xx;
   const correlation = Math.min(1, Math.max(-1, xy / Math.sqrt(xx) / Math.sqrt(yy)));

@@ -72,7 +72,7 @@ function uniqueName(runs: readonly { readonly name: string }[], at: number): str
 }
 
 function noRun(path: string): BidoraError {
-  const why = existsSync(path) ? `${path} holds no checkpoint, no result, and no run below it` : `There is no ${path}`;
+  const why = existsSync(path) ? `${path} has no checkpoint, no result, and no run below it` : `There is no ${path}`;
   return new BidoraError(
     "ANALYSIS",
     `${why}: name a run's output folder (with --save-every it has checkpoints), or a comparison's.`,
@@ -92,12 +92,12 @@ const hasWeights = (folder: string): boolean => isAdapterFolder(folder) || exist
 
 /**
  * The saved steps of a run in order: its checkpoints, and its result unless that equals the last checkpoint.
- * @throws BidoraError `ANALYSIS` for a checkpoint that is not as it was saved
+ * @throws BidoraError `ANALYSIS` for a damaged checkpoint
  */
 export async function statesOf(run: string): Promise<RunState[]> {
-  const told = existsSync(join(run, EVENTS)) ? toRuns([await readRunLog(run)])[0] : undefined;
-  const bests = told ? bestSteps(told) : new Map<Phase, number>();
-  const last = told?.of("step").at(-1);
+  const logged = existsSync(join(run, EVENTS)) ? toRuns([await readRunLog(run)])[0] : undefined;
+  const bests = logged ? bestSteps(logged) : new Map<Phase, number>();
+  const last = logged?.of("step").at(-1);
   const end = hasWeights(run) ? ((last && bests.get(last.phase)) ?? last?.step ?? null) : undefined;
   // Later checkpoints did not lead to the result: early stopping went back to an earlier step, or the run was restarted from one.
   const isInRun = (step: number) => end === undefined || end === null || step < end;
@@ -122,9 +122,9 @@ function stateIn(folder: string, step: number | null): RunState {
 }
 
 /** The step that each phase went back to at its end, by its evaluations or, for a search, by the upper loss. */
-function bestSteps(told: Run): Map<Phase, number> {
-  const bests = new Map(bestPoints(told).map(({ phase, step }) => [phase, step]));
-  const passes = told
+function bestSteps(run: Run): Map<Phase, number> {
+  const bests = new Map(bestPoints(run).map(({ phase, step }) => [phase, step]));
+  const passes = run
     .of("step")
     .flatMap(({ phase, step, upperPassLoss: loss }) =>
       phase === "search" && loss !== undefined ? [{ step, loss }] : [],
@@ -189,7 +189,7 @@ export async function describeRun(run: RunFolder): Promise<AnalyzedFolder> {
 export function unchanged(path: string, method: string, why: string): BidoraError {
   return new BidoraError(
     "ANALYSIS",
-    `${path} was trained by ${method}, ${why}: analyze takes runs of methods that change them, such as lora, dora and full.`,
+    `${path} was trained with ${method}, ${why}: analyze takes runs of methods that change them, such as lora, dora and full.`,
   );
 }
 

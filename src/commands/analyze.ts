@@ -1,9 +1,15 @@
 /** `bidora analyze`: how the weights moved in runs. */
 
 import { MAGNITUDE_AXES, type MagnitudeAxis } from "../adapters/index.js";
-import { adapterCourse, type ModelCourseOptions, modelCourse, type RunCourse, SameBase } from "../analysis/courses.js";
 import { analyzedRuns, isOfOneTask } from "../analysis/fits.js";
 import { type AnalyzedFolder, describeRun, type RunFolder, runFolders, UnfitRuns } from "../analysis/runs.js";
+import {
+  adapterTrajectory,
+  type ModelTrajectoryOptions,
+  modelTrajectory,
+  type RunTrajectory,
+  SameBase,
+} from "../analysis/trajectories.js";
 import { UsageError } from "../common/errors.js";
 import { formatNumber } from "../common/format.js";
 import { overwrite, runOptions, session } from "../config/index.js";
@@ -122,12 +128,12 @@ async function analysisOf(
   const { axis, axisFrom } = axisOf(settings.axis, described);
   const { model, revision, targetModules } = settings;
   const how = { axis, model, revision, targetModules, hub, task: askedTask(undefined, own), base: new SameBase() };
-  const courses = await coursesOf(described, how, unfit);
-  const folders = unfit.refuseNone(described.filter((folder) => courses.has(folder)));
+  const trajectories = await trajectoriesOf(described, how, unfit);
+  const folders = unfit.refuseNone(described.filter((folder) => trajectories.has(folder)));
   for (const note of unfit.notes) hub?.onNote?.(note);
   const runs = analyzedRuns(
     folders,
-    folders.map((folder) => courses.get(folder)!),
+    folders.map((folder) => trajectories.get(folder)!),
   );
   return { axis, axisFrom, runs, notes: unfit.notes };
 }
@@ -157,23 +163,24 @@ function axisOf(
 }
 
 /** Whole models come last: they are read at the layers that the adapters beside them have, unless others are asked for. */
-async function coursesOf(
+async function trajectoriesOf(
   folders: readonly AnalyzedFolder[],
-  options: ModelCourseOptions,
+  options: ModelTrajectoryOptions,
   unfit: UnfitRuns,
-): Promise<Map<AnalyzedFolder, RunCourse>> {
-  const found = new Map<AnalyzedFolder, RunCourse>();
+): Promise<Map<AnalyzedFolder, RunTrajectory>> {
+  const found = new Map<AnalyzedFolder, RunTrajectory>();
   for (const folder of folders) {
     const { adapter } = folder;
-    const course = adapter && (await unfit.orElse(folder, () => adapterCourse({ ...folder, adapter }, options)));
-    if (course) found.set(folder, course);
+    const trajectory =
+      adapter && (await unfit.orElse(folder, () => adapterTrajectory({ ...folder, adapter }, options)));
+    if (trajectory) found.set(folder, trajectory);
   }
   for (const folder of folders) {
     if (folder.adapter) continue;
     const beside = [...found].filter(([other]) => other.adapter && isOfOneTask(other, folder));
-    const layers = [...new Set(beside.flatMap(([, course]) => course.layers.map(({ path }) => path)))];
+    const layers = [...new Set(beside.flatMap(([, trajectory]) => trajectory.layers.map(({ path }) => path)))];
     const targetModules = options.targetModules ?? (layers.length > 0 ? layers : undefined);
-    found.set(folder, await modelCourse(folder, { ...options, targetModules }));
+    found.set(folder, await modelTrajectory(folder, { ...options, targetModules }));
   }
   return found;
 }

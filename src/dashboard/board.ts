@@ -35,7 +35,7 @@ export class Board {
   readonly #runs = new Map<string, RunStatus>();
   readonly #listeners = new Set<() => void>();
 
-  /** In the order of addition. */
+  /** In the order in which they were added. */
   get runs(): readonly RunStatus[] {
     return [...this.#runs.values()];
   }

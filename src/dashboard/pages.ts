@@ -10,7 +10,7 @@ export interface Watched {
   readonly board: Board;
   /** Draws the page of a run, or of all runs. */
   draw(run: string | undefined, live: LivePart): Promise<string>;
-  /** Stops a run, or all runs, in an orderly way. */
+  /** Stops a run, or all runs, after the current step, and saves their state. */
   stop(run: string | undefined): void;
   /** Makes a run save a checkpoint after its step. */
   checkpoint(run: string): void;
@@ -72,7 +72,7 @@ export class Pages {
   }
 }
 
-/** The most time that drawing takes, as a share, because the runs need the rest. MOST limits the wait. */
+/** Drawing takes at most this share of the time, because the runs need the rest. MOST limits the wait. */
 const SHARE = 0.1;
 /** The minimum and the maximum of milliseconds between two drawings. */
 const LEAST = 2000;

@@ -61,7 +61,7 @@ class DashboardServer {
       const { code } = cause as NodeJS.ErrnoException;
       throw new BidoraError(
         "DASHBOARD",
-        `--dashboard=${port} can't be served: ${code === "EADDRINUSE" ? "something else listens there" : code}. Name another port, or none for any that is free.`,
+        `--dashboard=${port} can't be served: ${code === "EADDRINUSE" ? "the port is in use" : code}. Give another port, or none to use any free one.`,
         { cause },
       );
     }
@@ -75,7 +75,7 @@ class DashboardServer {
     this.#hasEnded = true;
     const { size } = this.#news.pages;
     this.#tell();
-    this.#news.send("end", "The command has ended: this page stays as it is.");
+    this.#news.send("end", "The command has ended: this page is no longer updated.");
     if (size > 0) await pause(LAST_LOOK);
     this.#news.close();
     this.#server.close();
@@ -154,7 +154,7 @@ function decoded(url: string): string {
 }
 
 const notFound = (response: ServerResponse): void =>
-  send(response, 404, "text/plain", "There is no such page here: / has them all.");
+  send(response, 404, "text/plain", "There is no such page: / links to all of them.");
 
 function send(response: ServerResponse, status: number, type: string, text: string): void {
   response.writeHead(status, { ...HEADERS, "content-type": `${type}; charset=utf-8` }).end(text);
@@ -173,8 +173,7 @@ function refusalOf({ headers, method }: IncomingMessage, port: number): string |
     return `Expected a request to 127.0.0.1:${port}; got one to ${host ?? "no host"}.`;
   const isOwn = HOSTS.some((name) => origin === `http://${name}:${port}`);
   if (origin !== undefined && !isOwn) return `Expected a request from this page; got one from ${origin}.`;
-  if (method === "POST" && origin === undefined)
-    return "Expected a request from this page; got one that does not say from where.";
+  if (method === "POST" && origin === undefined) return "Expected a request from this page; got one without an origin.";
   return undefined;
 }
 

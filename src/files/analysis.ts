@@ -42,7 +42,7 @@ export interface AnalyzedLayer {
 /** The lines of one run. */
 export interface AnalyzedFits {
   /**
-   * The phase of `all` and `kinds`, which compares with full fine-tuning. In a run with several phases it is the search, where magnitudes
+   * The phase of `all` and `kinds`, which is compared with full fine-tuning. In a run with several phases it is the search, where magnitudes
    * and directions move together. Null if the saved steps have no phase.
    */
   readonly phase: Phase | null;

@@ -78,7 +78,7 @@ function confusionTable(labels: readonly string[], rows: readonly Classified[], 
   const named = labels.map((name) => ({ name, support: supports.get(name) ?? 0 }));
   const names = (labels.length > IN_MATRIX ? byFrequency(named).slice(0, IN_MATRIX) : named).map(({ name }) => name);
   const matrix = confusion(names, rows);
-  const title = `Confusion matrix of ${split} rows: what each class (row) was taken for (column)`;
+  const title = `Confusion matrix of ${split} rows: classes in rows, predictions in columns`;
   const body = names.map((name, actual) => {
     const cells = matrix[actual]!.map((count, predicted) =>
       confusionCell(count, supports.get(name)!, actual === predicted),
@@ -91,7 +91,7 @@ function confusionTable(labels: readonly string[], rows: readonly Classified[], 
   const left = rows.length - inside;
   const note =
     names.length < labels.length
-      ? html`<p class="note">The ${names.length} most frequent of ${formatCount(labels.length)} classes; ${counted(left, "row")} with another class on either side ${left === 1 ? "is" : "are"} not shown.</p>`
+      ? html`<p class="note">The ${names.length} most frequent of ${formatCount(labels.length)} classes; ${counted(left, "row")} with another class as reference or prediction ${left === 1 ? "is" : "are"} not shown.</p>`
       : undefined;
   return html`${scrolling(title, content)}${note}`;
 }

@@ -33,9 +33,9 @@ export function renderAnalysis(analysis: Analysis, generator: string): string {
 }
 
 const FROM = {
-  asked: "as asked for",
-  runs: "as the runs' own magnitudes are",
-  default: "as this program's DoRA has it by default",
+  asked: "as requested",
+  runs: "as in the runs' adapters",
+  default: "the default of bidora's DoRA",
 } as const;
 
 function axisText({ axis, axisFrom }: Analysis): string {
@@ -223,7 +223,7 @@ interface NamedLine {
   readonly fit: LineFit;
 }
 
-/** The lines of a run for a table: first that of all layers in the phase that compares with full fine-tuning, last those of other phases. */
+/** A run's lines for a table: first that of all layers in the phase that is compared with full fine-tuning, last those of other phases. */
 export function linesOf({ fits }: AnalyzedRun): NamedLine[] {
   const { phase, all, kinds, phases = {} } = fits;
   const of = (layers: string, fit: LineFit): NamedLine => ({ layers, phase, fit });
@@ -239,12 +239,12 @@ export function phaseNotes(runs: readonly AnalyzedRun[]): string[] {
   return [
     ...(several.length > 0
       ? [
-          `For ${namesOf(several)}, the search is the phase that compares with full fine-tuning, because magnitudes and directions move together there. Retraining freezes the magnitudes and trains the directions from scratch, so it has its own row.`,
+          `For ${namesOf(several)}, the search is the phase that is compared with full fine-tuning, because magnitudes and directions move together there. Retraining freezes the magnitudes and trains the directions from scratch, so it has its own row.`,
         ]
       : []),
     ...(retrained.length > 0
       ? [
-          `The line of ${namesOf(retrained)} fits retraining alone, where the magnitudes are frozen: it shows how layers differ, not how training moves them. Use --save-every to keep steps of the search, which compare with full fine-tuning.`,
+          `The line of ${namesOf(retrained)} fits retraining alone, where the magnitudes are frozen: it shows how layers differ, not how training moves them. Use --save-every to keep steps of the search, which can be compared with full fine-tuning.`,
         ]
       : []),
   ];

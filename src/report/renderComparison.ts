@@ -38,7 +38,7 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
     ),
   );
   const significance =
-    tests.length > 0 ? comparedTable(significanceTable(tests), "Tests of every two methods") : undefined;
+    tests.length > 0 ? comparedTable(significanceTable(tests), "Tests of each pair of methods") : undefined;
   const all = subjectsOf();
   const begun = all.filter((subject) => subject.runs.length > 0);
   return renderPage({
@@ -149,7 +149,7 @@ const isPoint = (value: unknown): value is Point =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 function budgetText(budget: unknown): string {
-  if (!isPoint(budget)) return "as its settings say";
+  if (!isPoint(budget)) return "as in its settings";
   return `${String(budget.amount)} ${String(budget.of)}`;
 }
 

@@ -147,5 +147,5 @@ function selectionNote(runs: readonly Run[]): Markup | undefined {
   const chosen = runs.filter(({ start, done }) => done && stopsByValidation(start?.settings ?? {}));
   if (chosen.length === 0) return undefined;
   const which = runs.length === 1 ? "" : ` of ${chosen.map(({ name }) => name).join(", ")}`;
-  return html`<p class="note">Early stopping kept the state${which} that was best on the validation rows: the validation score was used for selection, and is too good an estimate for new rows.</p>`;
+  return html`<p class="note">Early stopping kept the state${which} that was best on the validation rows: the validation score was used for selection, so it is too optimistic for new rows.</p>`;
 }

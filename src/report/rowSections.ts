@@ -26,7 +26,7 @@ export function rowSections(judged: readonly JudgedRun[]): Markup[] {
       : runs;
   return [
     ...(classes.length > 0 ? [section("classes", "Class by class", each(classes))] : []),
-    ...(wrong.length > 0 ? [section("wrong-rows", "Rows that went wrong", [about, ...each(wrong)])] : []),
+    ...(wrong.length > 0 ? [section("wrong-rows", "Worst predictions", [about, ...each(wrong)])] : []),
   ];
 }
 
@@ -228,7 +228,7 @@ function worstPredicted(rows: RowsOf<"tokens">): WrongRows {
   };
 }
 
-/** Rows with how wrong each is, the worst first, equals in their own order; a row that is right (0 or less) is none of them. */
+/** Rows with how wrong each is, the worst first, ties in their order. Rows that are right (0 or less) are left out. */
 export function worstRows<Row>(
   rows: readonly Row[],
   wrongnessOf: (row: Row) => number,
@@ -238,7 +238,7 @@ export function worstRows<Row>(
   return wrong.sort((a, b) => b.wrongness - a.wrongness).slice(0, most);
 }
 
-/** How near a text is to the nearest of its references, by words: ROUGE-L, in [0, 1]. */
+/** The similarity of a text to the most similar of its references, by words: ROUGE-L, in [0, 1]. */
 export function likeness(references: readonly string[], text: string): number {
   return references.length === 0 ? 0 : rougeL().measure(references, text, 1);
 }

@@ -117,7 +117,7 @@ const isSet = (run: Run, key: string): boolean => (setting(run, key) ?? null) !=
  * The evaluations of one curve, one for each step. The final evaluation is left out where it is on other rows (because the run held
  * rows out) or of another state (because early stopping has restored the best one).
  */
-function courseOf(run: Run): readonly EvaluationEvent[] {
+function evaluationsOf(run: Run): readonly EvaluationEvent[] {
   const all = run.of("evaluation");
   const last = all.at(-1);
   const isOfEnd = last !== undefined && run.done !== undefined && (stopsEarly(run) || watchesHeldOut(run));
@@ -129,24 +129,24 @@ function courseOf(run: Run): readonly EvaluationEvent[] {
 const stopsEarly = (run: Run): boolean => isSet(run, "earlyStopping");
 
 /** A metric on the rows that were evaluated during training, as a curve. */
-export function metricCourse(run: Run, name: string): Point[] {
+export function metricCurve(run: Run, name: string): Point[] {
   const rows = rowsWatched(run);
-  return pointsOf(run, courseOf(run), (event) => {
+  return pointsOf(run, evaluationsOf(run), (event) => {
     const found = metricsByRows(run, event).find(([of]) => of === rows);
     return own(found?.[1] ?? {}, name);
   });
 }
 
 /** The same if the run was evaluated on these rows; else an empty curve. */
-export const metricCourseOn = (run: Run, name: string, rows: WatchedRows): Point[] =>
-  ifWatched(run, rows, () => metricCourse(run, name));
+export const metricCurveOn = (run: Run, name: string, rows: WatchedRows): Point[] =>
+  ifWatched(run, rows, () => metricCurve(run, name));
 
-export const ifWatched = (run: Run, rows: WatchedRows, course: () => Point[]): Point[] =>
-  rowsWatched(run) === rows ? course() : [];
+export const ifWatched = (run: Run, rows: WatchedRows, curve: () => Point[]): Point[] =>
+  rowsWatched(run) === rows ? curve() : [];
 
 /** The names of all metrics with at least one value on any run's curve, in order of appearance. */
 export function metricNames(runs: readonly Run[]): string[] {
-  const evaluated = runs.flatMap((run) => courseOf(run).flatMap((event) => metricsByRows(run, event)));
+  const evaluated = runs.flatMap((run) => evaluationsOf(run).flatMap((event) => metricsByRows(run, event)));
   const names = evaluated.flatMap(([, metrics]) =>
     Object.entries(metrics).filter(([, value]) => Number.isFinite(value)),
   );
@@ -163,7 +163,7 @@ export function bestPoints(run: Run): BestPoint[] {
   const judged = run.start?.judgedBy;
   if (!judged || !stopsEarly(run)) return [];
   const { metric, goal } = judged;
-  const points = metricCourse(run, metric).filter(({ phase }) => !(phase === "search" && isSet(run, "searchPatience")));
+  const points = metricCurve(run, metric).filter(({ phase }) => !(phase === "search" && isSet(run, "searchPatience")));
   const isBetter = (a: Point, b: Point) => (goal === "maximize" ? a.value > b.value : a.value < b.value);
   return phasesIn(points).map((phase) => {
     const own = points.filter((point) => point.phase === phase);

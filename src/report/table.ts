@@ -6,7 +6,7 @@ import { folded, html, type Markup } from "./html.js";
 
 export const NOTHING = "–";
 
-/** A number of a log, formatted. A value that is no finite number gives a dash. */
+/** A formatted number from a log; a dash if the value is not a finite number. */
 export function number(value: unknown, format: (value: number) => string): string {
   return typeof value === "number" && Number.isFinite(value) ? format(value) : NOTHING;
 }

@@ -110,7 +110,7 @@ const ROWS: Readonly<Record<keyof RowCounts, string>> = {
   test: "Test rows",
 };
 
-/** Rows, parameters, machine and versions, in the same two parts. */
+/** Rows, parameters, machine and versions, split in two like the settings. */
 export function machineTables(subjects: readonly Subject[]): Markup | undefined {
   const starts = subjects.map(({ runs }) => runs.flatMap(({ start }) => start ?? []));
   const values = (read: (start: NonNullable<Run["start"]>) => string) => starts.map((each) => together(each.map(read)));

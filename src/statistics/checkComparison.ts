@@ -29,12 +29,12 @@ export function checkComparison({ tasks, methods, runs, failed = [] }: Compariso
 function checkNames(what: string, named: readonly string[], used: ReadonlySet<string>): void {
   const twice = named.find((name, place) => named.indexOf(name) !== place);
   if (twice !== undefined)
-    throw new BidoraError("COMPARISON", `Expected each ${what} once, "${twice}" is named twice.`);
+    throw new BidoraError("COMPARISON", `Expected each ${what} once, but "${twice}" is named twice.`);
   for (const name of used) {
     if (named.includes(name)) continue;
     throw new BidoraError(
       "COMPARISON",
-      `Expected runs of the ${what}s ${named.join(", ")}; one of "${name}" came. Name it too, or leave that run out.`,
+      `Expected runs of the ${what}s ${named.join(", ")}, got one of "${name}". Name it too, or leave that run out.`,
     );
   }
 }
@@ -47,7 +47,7 @@ export function checkRuns(runs: readonly ComparedRun[]): void {
     if (seen.has(key)) {
       throw new BidoraError(
         "COMPARISON",
-        `Expected one run of "${method}" with seed ${seed} on "${task}", two came; rename a task, or remove one of the runs.`,
+        `Expected one run of "${method}" with seed ${seed} on "${task}", got two; rename a task, or remove one of the runs.`,
       );
     }
     seen.add(key);
@@ -55,7 +55,7 @@ export function checkRuns(runs: readonly ComparedRun[]): void {
       if (Number.isFinite(value)) continue;
       throw new BidoraError(
         "COMPARISON",
-        `Expected a finite number as "${name}" of "${method}" with seed ${seed} on "${task}", ${value} came; leave that run out, and report it.`,
+        `Expected a finite number as "${name}" of "${method}" with seed ${seed} on "${task}", got ${value}; leave that run out, and report it.`,
       );
     }
   }
@@ -109,7 +109,7 @@ function leftOutNote(failed: readonly FailedRun[]): string[] {
   ];
 }
 
-/** Unfinished runs that are named at most. */
+/** At most this many unfinished runs are named. */
 const NAMED = 6;
 const STATES: Readonly<Record<UnfinishedRun["state"], string>> = {
   running: "still running",

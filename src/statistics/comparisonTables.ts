@@ -45,7 +45,7 @@ function checkReached({ tasks, methods }: Comparison, reached: readonly ScoreRea
     if (stray === undefined) continue;
     throw new BidoraError(
       "COMPARISON",
-      `Expected target scores of compared tasks and methods only, one is of "${stray}"; add it to the comparison.`,
+      `Expected target scores of compared tasks and methods only, got one of "${stray}"; add it to the comparison.`,
     );
   }
 }
@@ -53,7 +53,7 @@ function checkReached({ tasks, methods }: Comparison, reached: readonly ScoreRea
 /** Notes on the rows that scores are of. */
 function rowsNotes(tasks: readonly ComparedTask[]): string[] {
   const beside =
-    "Methods are compared and tested on the test rows; scores on the validation rows are shown beside them.";
+    "Methods are compared and tested on the test rows; scores on the validation rows are shown next to them.";
   const chosen = tasks.flatMap(({ name, chosenByRows = [] }) =>
     chosenByRows.length === 0
       ? []
@@ -81,8 +81,8 @@ interface Score {
 }
 
 /**
- * One column for each of a task's metrics: means ± sample deviations over seeds, with their number where it is not the usual one or runs
- * failed; then the scores shown beside them, of which none is marked as best.
+ * One column for each of a task's metrics: means ± sample deviations over seeds, with n if it is not the usual number or runs failed. Then
+ * the scores on other rows, which are only shown: none is marked as best.
  */
 export function scoreColumns(comparison: Comparison, task: ComparedTask, usualSeeds: number): Column[] {
   const { name, metrics, rows, beside } = task;

@@ -110,12 +110,12 @@ function checkRows(a: number, b: number): void {
   if (a === b && a > 1) return;
   throw new BidoraError(
     "PAIRED_SAMPLES",
-    `Expected the same rows on both sides, two at least; ${a} and ${b} came. Score both methods on one file.`,
+    `Expected the same rows for both methods, at least two; got ${a} and ${b}. Score both methods on one file.`,
   );
 }
 
 const undefinedDifference = (name: string, where: string): BidoraError =>
   new BidoraError(
     "METRIC_NOT_FINITE",
-    `Expected a finite difference of "${name}" between the two methods, there is none ${where}; take another metric, or more rows.`,
+    `Expected a finite difference of "${name}" between the two methods, but there is none ${where}; use another metric, or more rows.`,
   );

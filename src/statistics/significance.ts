@@ -15,7 +15,7 @@ export const MAIN = "main";
 /**
  * Wilcoxon's signed-rank test of every two methods that have a pair of runs. Three kinds of tests, in this order:
  * - over the seeds of several tasks: one test for each main metric, over all tasks that have the metric; and where tasks differ in
- *   their main metric, a test `main` with each task's own, as the BiDoRA paper's over GLUE. It takes the metrics of which more is
+ *   their main metric, a test `main` with each task's own, as the BiDoRA paper's over GLUE. It uses the metrics for which higher is
  *   better: they are shares and correlations, which have the same scale. Seeds of one task are not independent samples of tasks, so
  *   these tests hold for these tasks only.
  * - the same over the tasks' means (Demšar 2006, §3.1), which generalizes to tasks of this kind; where there are enough tasks for
@@ -71,8 +71,8 @@ function overTasksWith(comparison: Comparison): NamedScope[] {
 }
 
 /**
- * The runs of the tasks of which some run has the metric; a run that lacks it there counts as unmatched. Tasks whose scores are of other
- * rows than the metric are left out: the scores shown beside them are not tested.
+ * The runs of all tasks on which any run has the metric; runs without it on these tasks count as unmatched. Tasks whose scores are of other
+ * rows than the metric's are left out: scores that are only shown are not tested.
  */
 function runsOfTasksWith({ name }: ComparedMetric, { tasks: compared, runs }: Comparison): ComparedRun[] {
   const judged = new Set(compared.filter(({ rows }) => isOfRows(name, rows)).map((task) => task.name));
@@ -81,7 +81,7 @@ function runsOfTasksWith({ name }: ComparedMetric, { tasks: compared, runs }: Co
   return runs.filter(({ task }) => tasks.has(task));
 }
 
-/** The tasks with a main metric of which more is better, unless all have the same. */
+/** The tasks whose main metric is better when higher; none if all of these have the same one. */
 function pooled({ tasks, runs }: Comparison): NamedScope[] {
   const mains = new Map(tasks.map(({ name, metrics: [main] }) => [name, main]));
   const maximized = [...mains].filter(([, { goal }]) => goal === "maximize");

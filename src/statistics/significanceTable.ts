@@ -52,7 +52,7 @@ const tasksOf = (test: SignificanceTest): readonly string[] | undefined =>
 
 function pairsText(test: SignificanceTest): string {
   const { pairs, differing, unmatched } = test;
-  // A bootstrap's pairs are rows, of which none is left out: what is left out are runs.
+  // A bootstrap's pairs are rows, and all of them are used: only runs can be left out.
   const runs = test.test !== "bootstrap" ? "" : unmatched === 1 ? "run " : "runs ";
   const said = [
     ...(differing < pairs ? [`${pairs - differing} equal`] : []),

@@ -36,15 +36,15 @@ export function summary(runs: readonly ComparedRun[]): SummaryEntry[] {
 }
 
 /**
- * Differences a − b of paired samples, rounded to 12 decimals: this makes 0.3 − 0.2 equal to 0.2 − 0.1, and scores equal that were
- * summed in different orders.
+ * Differences a − b of paired samples, rounded to 12 decimals, so that 0.3 − 0.2 equals 0.2 − 0.1, and scores that were summed in
+ * different orders are equal.
  * @throws BidoraError `PAIRED_SAMPLES` for samples of different length or values that are not finite
  */
 export function roundedDifferences(a: readonly number[], b: readonly number[]): number[] {
   if (a.length !== b.length) {
     throw new BidoraError(
       "PAIRED_SAMPLES",
-      `Expected a value on both sides of every pair, ${a.length} and ${b.length} came; leave out values without a partner.`,
+      `Expected a value on both sides of every pair, got ${a.length} and ${b.length}; leave out values without a partner.`,
     );
   }
   return a.map((value, pair) => {
@@ -52,10 +52,10 @@ export function roundedDifferences(a: readonly number[], b: readonly number[]): 
     if (Number.isFinite(difference)) return round12(difference);
     throw new BidoraError(
       "PAIRED_SAMPLES",
-      `Expected finite values in every pair, pair ${pair + 1} is ${value} and ${b[pair]}; leave out runs that diverged, and report it.`,
+      `Expected finite values in every pair, but pair ${pair + 1} is ${value} and ${b[pair]}; leave out runs that diverged, and report it.`,
     );
   });
 }
 
-/** A value rounded to 12 decimals, which makes scores equal that differ by rounding errors. */
+/** A value rounded to 12 decimals, so that scores that differ only by rounding errors are equal. */
 export const round12 = (value: number): number => Number(value.toFixed(12));

@@ -30,8 +30,8 @@ test("other points give the least-squares line of the textbook formula", () => {
 
 test("with fewer than two points, or one value of ΔD, there is no line, and a note says so", () => {
   const none = { slope: null, intercept: null, correlation: null };
-  expect(leastSquares([])).toEqual({ points: 0, ...none, note: "There are no points: a line takes two." });
-  expect(leastSquares([[1, 2]])).toEqual({ points: 1, ...none, note: "There is one point: a line takes two." });
+  expect(leastSquares([])).toEqual({ points: 0, ...none, note: "There are no points: a line needs two." });
+  expect(leastSquares([[1, 2]])).toEqual({ points: 1, ...none, note: "There is one point: a line needs two." });
   for (const x of [0, 0.1, 1e-30])
     expect(
       leastSquares([
@@ -49,7 +49,7 @@ test("equal ΔM give a flat line without correlation", () => {
       [2, 0.1],
       [3, 0.1 + 1e-12],
     ]),
-  ).toMatchObject({ slope: 0, correlation: null, note: "The magnitudes are equally far." });
+  ).toMatchObject({ slope: 0, correlation: null, note: "ΔM is the same in all points." });
 });
 
 test("tiny changes have the same slope as large ones", () => {

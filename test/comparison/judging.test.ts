@@ -67,7 +67,7 @@ describe("runs with test rows", () => {
       ["t (validation, 408 rows)", "Accuracy", "0.8000", "0.9000"],
     ]);
     expect(table!.notes).toContain(
-      "Methods are compared and tested on the test rows; scores on the validation rows are shown beside them.",
+      "Methods are compared and tested on the test rows; scores on the validation rows are shown next to them.",
     );
     expect(told[3]?.slice(0, 2)).toEqual(["t", "Trained parameters"]);
     expect(terminalTable(table!)).toContain("t (test, 4,693 rows)");

@@ -113,7 +113,7 @@ describe("which requests are answered", () => {
   test("a port in use gives a one-sentence error", async () => {
     const { port } = await serve([""]);
     const second = serveDashboard({ board: new Board(), draw: async () => "", stop() {}, checkpoint() {} }, port);
-    await expect(second).rejects.toThrow(`--dashboard=${port} can't be served: something else listens there.`);
+    await expect(second).rejects.toThrow(`--dashboard=${port} can't be served: the port is in use.`);
   });
 });
 

@@ -68,14 +68,14 @@ describe("a comparison's runs", () => {
       ["task/lora/seed-10", "lora"],
     ]);
     expect(analysis.notes).toEqual([
-      expect.stringMatching(/^Left out: .*bitfit.* was trained by bitfit, which leaves/),
-      expect.stringMatching(/^Left out: .*adapter.* was trained by adapter, and .* is followed by a bottleneck/),
+      expect.stringMatching(/^Left out: .*bitfit.* was trained with bitfit, which leaves/),
+      expect.stringMatching(/^Left out: .*adapter.* was trained with adapter, and .* is followed by a bottleneck/),
     ]);
     expect(notes).toEqual(analysis.notes);
     expect(bidora("analyze", join(comparison, "task", "bitfit", "seed-10"))).toMatchObject({
       status: 1,
       stdout: "",
-      stderr: expect.stringContaining("was trained by bitfit"),
+      stderr: expect.stringContaining("was trained with bitfit"),
     });
   });
 
@@ -172,7 +172,7 @@ describe("a BiDoRA run's phases", () => {
       "bidora all retrain",
     ]);
     const sentence =
-      /For \S+, the search is the phase that compares with full fine-tuning, because magnitudes and directions/;
+      /For \S+, the search is the phase that is compared with full fine-tuning, because magnitudes and directions/;
     expect(stdout).toMatch(sentence);
     const { document } = parseHTML(readFileSync(join(output, "analysis.html"), "utf8"));
     expect(document.querySelector("#slopes")?.textContent).toMatch(sentence);

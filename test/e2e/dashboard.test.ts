@@ -74,7 +74,7 @@ describe("finetune --dashboard", () => {
     const port = new URL(addressOf(first.told())!).port;
     const second = startLong(`--dashboard=${port}`);
     expect(await second.ended).toBe(1);
-    expect(second.told()).toContain(`--dashboard=${port} can't be served: something else listens there.`);
+    expect(second.told()).toContain(`--dashboard=${port} can't be served: the port is in use.`);
     expect(existsSync(second.output)).toBe(false);
     first.child.kill("SIGINT");
     expect(await first.ended).toBe(130);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { Phase, RunEvent } from "../../src/files/events.js";
 import type { RunLog } from "../../src/files/runLog.js";
-import { gapCourse, gapCourseOn, gapOf, heldOutGapOf } from "../../src/report/figures/gap.js";
+import { gapCurve, gapCurveOn, gapOf, heldOutGapOf } from "../../src/report/figures/gap.js";
 import {
   bestPoints,
   finalMetrics,
-  metricCourse,
-  metricCourseOn,
+  metricCurve,
+  metricCurveOn,
   metricNames,
   metricsByRows,
   type Point,
@@ -102,7 +102,7 @@ describe("the gap of a run", () => {
     ]);
     // Steps 9 and 10: a tenth of 20.
     expect(gapOf(stopped)!.train).toBeCloseTo((0.92 + 0.91) / 2, 12);
-    expect(metricCourse(stopped, "accuracy").map(({ value }) => value)).toEqual([0.6, 0.8, 0.8, 0.7]);
+    expect(metricCurve(stopped, "accuracy").map(({ value }) => value)).toEqual([0.6, 0.8, 0.8, 0.7]);
   });
 
   it("a curve leaves out the final evaluation of a restored state", () => {
@@ -111,23 +111,21 @@ describe("the gap of a run", () => {
       evaluation(10, { accuracy: 0.7 }),
       evaluation(12, { accuracy: 0.8 }),
     ];
-    const course = (...events: RunEvent[]) => metricCourse(run(...events), "accuracy").map(({ step: at }) => at);
-    expect(course(start({ earlyStopping: 3 }), ...losses(12), ...told, done({ accuracy: 0.8 }))).toEqual([5, 10]);
-    expect(course(start({ earlyStopping: 3 }), ...losses(12), ...told)).toEqual([5, 10, 12]);
-    expect(course(start({ earlyStopping: null }), ...losses(12), ...told, done({ accuracy: 0.8 }))).toEqual([
-      5, 10, 12,
-    ]);
+    const curve = (...events: RunEvent[]) => metricCurve(run(...events), "accuracy").map(({ step: at }) => at);
+    expect(curve(start({ earlyStopping: 3 }), ...losses(12), ...told, done({ accuracy: 0.8 }))).toEqual([5, 10]);
+    expect(curve(start({ earlyStopping: 3 }), ...losses(12), ...told)).toEqual([5, 10, 12]);
+    expect(curve(start({ earlyStopping: null }), ...losses(12), ...told, done({ accuracy: 0.8 }))).toEqual([5, 10, 12]);
   });
 
   it("the gap at each evaluation uses the losses up to that step", () => {
-    const course = gapCourse(run(...losses(20), evaluation(10, { loss: 1 }), evaluation(20, { loss: 1 })));
-    expect(course.map(({ step: at }) => at)).toEqual([10, 20]);
-    expect(course[0]!.value).toBeCloseTo(1 - (0.92 + 0.91) / 2, 12);
-    expect(course[1]!.value).toBeCloseTo(1 - (0.82 + 0.81) / 2, 12);
+    const curve = gapCurve(run(...losses(20), evaluation(10, { loss: 1 }), evaluation(20, { loss: 1 })));
+    expect(curve.map(({ step: at }) => at)).toEqual([10, 20]);
+    expect(curve[0]!.value).toBeCloseTo(1 - (0.92 + 0.91) / 2, 12);
+    expect(curve[1]!.value).toBeCloseTo(1 - (0.82 + 0.81) / 2, 12);
   });
 });
 
-describe("the course of a metric", () => {
+describe("the curve of a metric", () => {
   it("a curve has the held-out rows only, not the validation rows of the end", () => {
     const watched = run(
       start({ holdoutFraction: 0.2 }),
@@ -137,7 +135,7 @@ describe("the course of a metric", () => {
       evaluation(10, { loss: 0.1, holdout_loss: 0.6 }),
       done({ loss: 0.1, holdout_loss: 0.6 }),
     );
-    expect(metricCourse(watched, "loss").map(({ value }) => value)).toEqual([0.7, 0.6]);
+    expect(metricCurve(watched, "loss").map(({ value }) => value)).toEqual([0.7, 0.6]);
   });
 
   it("curve and gap use the rows that were evaluated during training", () => {
@@ -151,13 +149,13 @@ describe("the course of a metric", () => {
     );
     const [validation, heldOut] = ["validation rows", "held-out training rows"] as const;
     expect([rowsWatched(others), rowsWatched(watched)]).toEqual([validation, heldOut]);
-    const counts = (course: (run: Run, rows: WatchedRows) => Point[]) =>
-      [others, watched].map((one) => [validation, heldOut].map((rows) => course(one, rows).length));
-    expect(counts((one, rows) => metricCourseOn(one, "loss", rows))).toEqual([
+    const counts = (curve: (run: Run, rows: WatchedRows) => Point[]) =>
+      [others, watched].map((one) => [validation, heldOut].map((rows) => curve(one, rows).length));
+    expect(counts((one, rows) => metricCurveOn(one, "loss", rows))).toEqual([
       [1, 0],
       [0, 1],
     ]);
-    expect(counts(gapCourseOn)).toEqual([
+    expect(counts(gapCurveOn)).toEqual([
       [1, 0],
       [0, 1],
     ]);
@@ -195,12 +193,12 @@ describe("the course of a metric", () => {
 
   it("a run with a final evaluation only gives the held-out value", () => {
     const only = run(start({ holdoutFraction: 0.2 }), ...losses(3), evaluation(3, { loss: 0.1, holdout_loss: 0.6 }));
-    expect(metricCourse(only, "loss").map(({ value }) => value)).toEqual([0.6]);
+    expect(metricCurve(only, "loss").map(({ value }) => value)).toEqual([0.6]);
   });
 
   it("a curve has one value for each step", () => {
     const twice = run(...losses(3), evaluation(3, { loss: 0.5 }), evaluation(3, { loss: 0.5, test_loss: 0.4 }));
-    expect(metricCourse(twice, "loss")).toHaveLength(1);
+    expect(metricCurve(twice, "loss")).toHaveLength(1);
   });
 });
 

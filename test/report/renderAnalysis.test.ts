@@ -62,5 +62,5 @@ test("the fitted line connects the first and the last point; without a slope the
   const [drawn, text] = line([layer(0, [1, 2, 3])]);
   expect([drawn, text]).toEqual([1, expect.stringContaining("slope 10")]);
   const [none, why] = line([layer(0, [1])]);
-  expect([none, why]).toEqual([0, expect.stringContaining("a line takes two")]);
+  expect([none, why]).toEqual([0, expect.stringContaining("a line needs two")]);
 });

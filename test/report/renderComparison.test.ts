@@ -182,7 +182,7 @@ it("a long table is collapsed under its caption, and its notes stay visible", ()
   const tests = Array.from({ length: 4 }, () => found.tests).flat();
   const page = parse(renderComparison({ ...found, tests }));
   expect(texts(page, "#significance > details > summary")).toEqual([
-    `Tests of every two methods (${tests.length} rows)`,
+    `Tests of each pair of methods (${tests.length} rows)`,
   ]);
   expect(tests.length).toBeGreaterThan(30);
   expect(all(page, "#significance > .note").length).toBeGreaterThan(0);

@@ -14,7 +14,7 @@ it("the page says which runs used the validation score for selection", () => {
   const noteOf = (...logs: Parameters<typeof renderReport>[0][number][]) =>
     texts(parse(renderReport(logs)), "#results .note").filter((text) => text.startsWith("Early stopping"));
   expect(noteOf(stopped!)).toEqual([
-    "Early stopping kept the state that was best on the validation rows: the validation score was used for selection, and is too good an estimate for new rows.",
+    "Early stopping kept the state that was best on the validation rows: the validation score was used for selection, so it is too optimistic for new rows.",
   ]);
   expect(noteOf(plain!)).toEqual([]);
   expect(noteOf(held!)).toEqual([]);

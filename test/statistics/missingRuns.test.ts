@@ -76,7 +76,7 @@ describe("a method with failed runs", () => {
   });
 
   test("is rejected if the comparison does not list it", () => {
-    expect(() => comparisonTables({ ...comparison, methods: ["a", "b", "d"] })).toThrow('one of "c" came');
+    expect(() => comparisonTables({ ...comparison, methods: ["a", "b", "d"] })).toThrow('got one of "c"');
   });
 
   test("has a note even for a task without results, which has no column", () => {

@@ -149,9 +149,9 @@ test("methods without a common seed get no test and do not count in a family", (
 
 test("rejects unlisted runs, duplicate runs, and a metric with two goals", () => {
   const stray = run("sst2", "lora", 0, { accuracy: 1 });
-  expect(() => significance({ ...comparison, runs: [stray] })).toThrow('the tasks mrpc, cola; one of "sst2" came');
-  expect(() => significance({ ...comparison, methods: ["lora"] })).toThrow('the methods lora; one of "dora" came');
-  expect(() => significance({ ...comparison, runs: [...comparison.runs, comparison.runs[0]!] })).toThrow("two came");
+  expect(() => significance({ ...comparison, runs: [stray] })).toThrow('the tasks mrpc, cola, got one of "sst2"');
+  expect(() => significance({ ...comparison, methods: ["lora"] })).toThrow('the methods lora, got one of "dora"');
+  expect(() => significance({ ...comparison, runs: [...comparison.runs, comparison.runs[0]!] })).toThrow("got two");
   expect(() => significance({ ...comparison, methods: [...methods, "dora"] })).toThrow('"dora" is named twice');
   expect(() => significance({ ...comparison, tasks: [task("mrpc", f1), ...comparison.tasks] })).toThrow("named twice");
   const minimized = task("cola", { name: "accuracy", goal: "minimize" });

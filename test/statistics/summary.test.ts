@@ -41,11 +41,11 @@ test("names that could be confused when joined, or that every object has, are ke
 test("rejects duplicate runs and metrics that are not numbers", () => {
   const one = run("mrpc", "lora", 3, { accuracy: 0.5 });
   expect(() => summary([one, { ...one, metrics: { accuracy: 0.7 } }])).toThrow(
-    'one run of "lora" with seed 3 on "mrpc", two came',
+    'one run of "lora" with seed 3 on "mrpc", got two',
   );
   expect(() => summary([run("mrpc", "lora", 0, { accuracy: Number.NaN })])).toThrow('"accuracy" of "lora"');
   // What JSON makes of NaN.
-  expect(() => summary([run("mrpc", "lora", 0, JSON.parse('{"accuracy":null}'))])).toThrow("null came");
+  expect(() => summary([run("mrpc", "lora", 0, JSON.parse('{"accuracy":null}'))])).toThrow("got null");
 });
 
 test("the mean of values with NaN is NaN, which does not count as 0", () => {

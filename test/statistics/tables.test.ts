@@ -193,10 +193,10 @@ describe("comparison tables", () => {
 
   test("reject target scores of tasks or methods that are not compared, and invalid comparisons", () => {
     const reached = { task: "cola", target: 1, runs: [] };
-    expect(() => comparisonTables(oneTask, [reached])).toThrow('one is of "cola"');
+    expect(() => comparisonTables(oneTask, [reached])).toThrow('got one of "cola"');
     const vera = [{ method: "vera", seed: 0, cost: null }];
-    expect(() => comparisonTables(oneTask, [{ ...reached, task: "mrpc", runs: vera }])).toThrow('one is of "vera"');
-    expect(() => comparisonTables({ ...oneTask, methods: ["lora"] })).toThrow('one of "lora+es" came');
+    expect(() => comparisonTables(oneTask, [{ ...reached, task: "mrpc", runs: vera }])).toThrow('got one of "vera"');
+    expect(() => comparisonTables({ ...oneTask, methods: ["lora"] })).toThrow('got one of "lora+es"');
   });
 
   test("show dashes and no note on seeds if there are no runs", () => {

@@ -83,7 +83,7 @@ test("p is in (0, 1] and does not change if sides are swapped or pairs reordered
 });
 
 test("rejects samples of different length and values that are not finite", () => {
-  expect(() => wilcoxon([1, 2], [1])).toThrow("a value on both sides of every pair, 2 and 1 came");
+  expect(() => wilcoxon([1, 2], [1])).toThrow("a value on both sides of every pair, got 2 and 1");
   expect(() => wilcoxon([1, Number.NaN], [1, 2])).toThrow("pair 2 is NaN and 2");
   expect(() => wilcoxon([Number.POSITIVE_INFINITY], [Number.POSITIVE_INFINITY])).toThrow("finite");
 });

@@ -34,7 +34,7 @@ export function drawCurves({ title, curves, withDots = false, best = [] }: Curve
     title,
     description: `${describe(curves)}${best.map((point) => `; best at step ${point.step}: ${formatNumber(point.value)}`).join("")}.`,
     marks: [
-      ...retrainRules(curves.filter(goesOn).flatMap(({ subject }) => subject.runs)),
+      ...retrainRules(curves.filter(hasRetraining).flatMap(({ subject }) => subject.runs)),
       ...thinned.map(band),
       ...curves
         .filter(({ raw }) => raw.length > 0)
@@ -51,8 +51,8 @@ export function drawCurves({ title, curves, withDots = false, best = [] }: Curve
   });
 }
 
-/** Whether a curve has both search and retraining. */
-const goesOn = ({ points }: Curve): boolean => points.some(({ phase }) => phase === "retrain");
+/** Whether a curve has points of the retrain phase. */
+const hasRetraining = ({ points }: Curve): boolean => points.some(({ phase }) => phase === "retrain");
 
 const tooltip = (point: Point): string => `${point.run}, step ${point.step}: ${formatNumber(point.value)}`;
 
@@ -125,7 +125,7 @@ function curveNumbers(title: string, curves: readonly Curve[]): Markup {
   const shown = spread(steps);
   const all = curves.flatMap(({ points }) => points);
   const hasPhases = phasesIn(all).length > 1;
-  // Runs with a single phase can be beside a search.
+  // Some runs may have a single phase, and others search and retraining.
   const phasesAt = (step: number) => phasesIn(all.filter((point) => point.step === step)).join(", ");
   const known = curves.map(({ points }) => new Map(points.map((point) => [point.step, point])));
   const cell = (point: Partial<BandPoint> | undefined) => {

@@ -9,7 +9,7 @@ import {
   bestPoints,
   finalMetrics,
   ifWatched,
-  metricCourse,
+  metricCurve,
   type Point,
   type Run,
   WATCHED,
@@ -56,8 +56,8 @@ function trainLoss(run: Run, phase: StepEvent["phase"], until = Number.POSITIVE_
 }
 
 /** The gap at each evaluation. */
-export function gapCourse(run: Run): Point[] {
-  return metricCourse(run, "loss").flatMap((point) => {
+export function gapCurve(run: Run): Point[] {
+  return metricCurve(run, "loss").flatMap((point) => {
     const train = trainLoss(run, point.phase, point.step);
     return train === undefined ? [] : [{ ...point, value: point.value - train }];
   });
@@ -68,7 +68,7 @@ interface Kind {
   readonly rows: string;
   /** The gap at the end of a run. */
   readonly of: (run: Run) => Gap | undefined;
-  readonly course: (run: Run) => readonly Point[];
+  readonly curve: (run: Run) => readonly Point[];
 }
 
 const isJudgedByTest = (run: Run): boolean => own(finalMetrics(run), "loss") === undefined;
@@ -77,23 +77,23 @@ const KINDS: readonly Kind[] = [
   {
     rows: WATCHED[0],
     of: (run) => (isJudgedByTest(run) ? undefined : gapOf(run)),
-    course: (run) => gapCourseOn(run, WATCHED[0]),
+    curve: (run) => gapCurveOn(run, WATCHED[0]),
   },
-  { rows: "test rows", of: (run) => (isJudgedByTest(run) ? gapOf(run) : undefined), course: () => [] },
-  { rows: WATCHED[1], of: heldOutGapOf, course: (run) => gapCourseOn(run, WATCHED[1]) },
+  { rows: "test rows", of: (run) => (isJudgedByTest(run) ? gapOf(run) : undefined), curve: () => [] },
+  { rows: WATCHED[1], of: heldOutGapOf, curve: (run) => gapCurveOn(run, WATCHED[1]) },
 ];
 
-export const gapCourseOn = (run: Run, rows: WatchedRows): Point[] => ifWatched(run, rows, () => gapCourse(run));
+export const gapCurveOn = (run: Run, rows: WatchedRows): Point[] => ifWatched(run, rows, () => gapCurve(run));
 
 /** The gaps at the end, and during training where runs were evaluated. */
 export function gapFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
   const rows = subjects.flatMap((subject) => KINDS.flatMap((kind) => gapRow(subject, kind) ?? []));
   if (rows.length === 0) return undefined;
-  const courses = KINDS.map(({ rows, course }) => ({
+  const kinds = KINDS.map(({ rows, curve }) => ({
     rows,
-    curves: curvesOf(subjects, course).filter(({ points }) => points.length > 1),
+    curves: curvesOf(subjects, curve).filter(({ points }) => points.length > 1),
   })).filter(({ curves }) => curves.length > 0);
-  const entries = courses.map(({ rows, curves }) => ({ title: `Gap to the loss on ${rows}`, curves }));
+  const entries = kinds.map(({ rows, curves }) => ({ title: `Gap to the loss on ${rows}`, curves }));
   const caption = titled("Losses at the end, and the gap between them", task);
   return figure({
     id: "gap",

@@ -7,7 +7,7 @@ import { figure, folded, html, type Markup, panels, type Size, titled } from "..
 import type { Run } from "../runs.js";
 import { NOTHING, row, table } from "../table.js";
 import type { Subject } from "./curves.js";
-import { DEPTH_COLOURS, depthColor } from "./palette.js";
+import { DEPTH_COLORS, depthColor } from "./palette.js";
 import { draw, retrainRules } from "./plot.js";
 
 interface Moved extends ModulePath {
@@ -87,7 +87,7 @@ const layersOf = (moved: readonly Moved[]): number[] =>
   [...new Set(moved.map(({ layer }) => layer))].sort((a, b) => a - b);
 
 function drawLayers({ subject, kind, moved }: Group, { largest, lastLayer }: Scale, size: Size): Markup {
-  const color = ({ layer }: Moved) => depthColor(Math.round((layer / Math.max(1, lastLayer)) * (DEPTH_COLOURS - 1)));
+  const color = ({ layer }: Moved) => depthColor(Math.round((layer / Math.max(1, lastLayer)) * (DEPTH_COLORS - 1)));
   const ends = layersOf(moved).map((layer) => moved.findLast((one) => one.layer === layer)!);
   const summary = ends.map(({ layer, value }) => `layer ${layer} by ${formatNumber(value)}`).join(", ");
   return draw({
@@ -108,7 +108,7 @@ function drawLayers({ subject, kind, moved }: Group, { largest, lastLayer }: Sca
         fill: color,
         title: ({ layer, value }: Moved) => `layer ${layer}: ${formatNumber(value)}`,
       }),
-      // The first and the last layer have labels, because shades alone are hard to tooltip apart.
+      // The first and the last layer have labels, because shades alone are hard to distinguish.
       Plot.text(ends.length > 1 ? [ends[0]!, ends.at(-1)!] : ends, {
         x: "step",
         y: "value",
@@ -145,7 +145,7 @@ function layersTable({ subject, kind, moved }: Group, task: string | undefined):
 
 function depthLegend(lastLayer: number): Markup {
   const swatches = Array.from(
-    { length: DEPTH_COLOURS },
+    { length: DEPTH_COLORS },
     (_, step) => html`<i style="background:${depthColor(step)}"></i>`,
   );
   return html`<p class="depths">layer 0 <span aria-hidden="true">${swatches}</span> layer ${lastLayer}</p>`;

@@ -26,7 +26,7 @@ interface PairDifferences {
 
 type Found = Pick<ComparisonLog, "methods" | "runs" | "tests">;
 
-/** Differences of a task's main metric between runs with the same seed, with the sign such that more is better for the first method. */
+/** Differences of a task's main metric between runs with the same seed. Above 0 the first method is better, whatever the metric's goal. */
 export function pairDifferences(
   { methods, runs, tests }: Found,
   { name: task, metrics: [main] }: ComparedTask,
@@ -73,7 +73,7 @@ export function differencesFigure(found: Found & Pick<ComparisonLog, "tasks">): 
     drawings: list.map(
       ({ task, pairs }) => html`<h3>${title(task)}</h3>${fitting((size) => drawPairs(title(task), pairs, size))}`,
     ),
-    caption: `Differences between runs with the same seed, first method minus second, with the sign such that right of 0 the first method is better. Circles are seeds, diamonds are means${hasIntervals ? ", bars 95 % intervals of the paired bootstrap over rows" : ""}.${left ? ` Only pairs with ${found.methods[0]} are shown.` : ""}`,
+    caption: `Differences between runs with the same seed, first method minus second, with the sign reversed where lower is better: right of 0 the first method is better. Circles are seeds, diamonds are means${hasIntervals ? ", bars 95 % intervals of the paired bootstrap over rows" : ""}.${left ? ` Only pairs with ${found.methods[0]} are shown.` : ""}`,
     data: folded(
       "The figure’s numbers",
       list.map(({ task, pairs }) => pairsTable(`Paired differences, ${title(task)}`, pairs)),

@@ -26,7 +26,7 @@ const SYMBOLS = ["circle", "square", "triangle", "diamond", "star", "cross", "wy
 type RunSymbol = (typeof SYMBOLS)[number];
 
 /** The number of colors for depth. */
-export const DEPTH_COLOURS = LIGHT.depths.length;
+export const DEPTH_COLORS = LIGHT.depths.length;
 
 export const runColor = (run: number): string => `var(--run-${run % LIGHT.runs.length})`;
 export const runDash = (run: number): string => DASHES[run % DASHES.length]!;
@@ -36,8 +36,8 @@ export const depthColor = (step: number): string => `var(--depth-${step})`;
 
 /** The color at a depth between the first layer, 0, and the last, 1. No two layers have the same color. */
 export function depthBetween(place: number): string {
-  const at = place * (DEPTH_COLOURS - 1);
-  const below = Math.min(Math.floor(at), DEPTH_COLOURS - 2);
+  const at = place * (DEPTH_COLORS - 1);
+  const below = Math.min(Math.floor(at), DEPTH_COLORS - 2);
   const share = Math.round((at - below) * 1000) / 10;
   return `color-mix(in oklab,${depthColor(below + 1)} ${share}%,${depthColor(below)})`;
 }
@@ -89,5 +89,5 @@ const MOST_ALONG = 20;
 /** The legend of several subjects. A single subject needs none. */
 export function legend(subjects: readonly { readonly index: number; readonly name: string }[]): Markup | undefined {
   if (subjects.length < 2) return undefined;
-  return html`<ul class="${subjects.length > MOST_ALONG ? "legend many" : "legend"}" aria-label="What is drawn how">${subjects.map((one) => html`<li>${runMark(one)} ${one.name}</li>`)}</ul>`;
+  return html`<ul class="${subjects.length > MOST_ALONG ? "legend many" : "legend"}" aria-label="Legend">${subjects.map((one) => html`<li>${runMark(one)} ${one.name}</li>`)}</ul>`;
 }

@@ -2,7 +2,7 @@
 import { words } from "../../common/format.js";
 import type { StepEvent } from "../../files/events.js";
 import { type FigureParts, figure, fitting, type Markup, type Size, titled } from "../html.js";
-import { bestPoints, metricCourseOn, metricNames, pointsOf, rowsWatched, WATCHED, type WatchedRows } from "../runs.js";
+import { bestPoints, metricCurveOn, metricNames, pointsOf, rowsWatched, WATCHED, type WatchedRows } from "../runs.js";
 import { type Curve, curvesOf, type Subject } from "./curves.js";
 import { type CurvePanel, curvePanels, curvesTable, drawCurves, panelNumbers } from "./drawCurves.js";
 
@@ -24,7 +24,7 @@ export function lossFigure(subjects: readonly Subject[], task?: string): Markup 
   if (curves.length === 0) return undefined;
   const [title, trend] = [
     "Training loss",
-    isAveraged(curves) ? "" : ": its trend, with the steps’ own values faint behind",
+    isAveraged(curves) ? "" : ": smoothed, with the raw values in the background",
   ];
   return figure({
     id: "training-loss",
@@ -90,7 +90,7 @@ export function metricsFigure(subjects: readonly Subject[], task?: string): Mark
         name,
         rows,
         title: kinds.length > 1 || rows !== WATCHED[0] ? metricOnRows(name, rows) : metricTitle(name),
-        curves: curvesOf(subjects, (run) => metricCourseOn(run, name, rows)),
+        curves: curvesOf(subjects, (run) => metricCurveOn(run, name, rows)),
       }),
     ),
   );

@@ -1,4 +1,4 @@
-/** How the weights of each layer moved from step to step of a run, for adapters and for models that were trained whole. */
+/** How the weights of each layer moved from step to step of a run, for adapters and for fully fine-tuned models. */
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -34,17 +34,17 @@ import * as torch from "../torch/index.js";
 import { type AnalyzedFolder, type RunState, unchanged } from "./runs.js";
 
 /** The steps of one layer through a run. */
-interface LayerCourse {
+interface LayerTrajectory {
   readonly path: string;
   readonly vectors: number;
   readonly steps: AnalyzedStep[];
 }
 
 /** The steps of all layers of a run. */
-export interface RunCourse {
+export interface RunTrajectory {
   /** The folder of the pretrained model. */
   readonly model: string;
-  readonly layers: readonly LayerCourse[];
+  readonly layers: readonly LayerTrajectory[];
 }
 
 /** A layer's weight at the start and at a saved step, both [out, in]. */
@@ -54,16 +54,16 @@ export interface WeightPair {
 }
 
 /** Collects the changes of layers, one weight at a time. */
-export class Courses {
-  readonly #layers = new Map<string, LayerCourse>();
+export class Trajectories {
+  readonly #layers = new Map<string, LayerTrajectory>();
 
-  /** @param rounding as `weightChange` has it */
+  /** @param rounding as in `weightChange` */
   constructor(
     readonly axis: MagnitudeAxis,
     readonly rounding: number,
   ) {}
 
-  get layers(): readonly LayerCourse[] {
+  get layers(): readonly LayerTrajectory[] {
     return [...this.#layers.values()];
   }
 
@@ -73,7 +73,7 @@ export class Courses {
     if (!Number.isFinite(change.deltaM) || !Number.isFinite(change.deltaD)) {
       throw new BidoraError(
         "NOT_FINITE",
-        `The weight of ${path} in ${folder}, or the pretrained one, holds something other than finite numbers.`,
+        `The weight of ${path} in ${folder}, or the pretrained one, has values that are not finite.`,
       );
     }
     const vectors = before.shape[this.axis === "out" ? 0 : 1]!;
@@ -84,7 +84,7 @@ export class Courses {
 }
 
 /** How a run is read. */
-export interface CourseOptions {
+export interface TrajectoryOptions {
   readonly axis: MagnitudeAxis;
   /** Used instead of the model that the run names. */
   readonly model: string | undefined;
@@ -104,16 +104,16 @@ const FLOAT64_ROUNDING = 1e-13;
  * merged weight exists at a time, in float64.
  * @throws BidoraError `ANALYSIS` for an adapter that can't be merged, and as `open`
  */
-export async function adapterCourse(
+export async function adapterTrajectory(
   run: AnalyzedFolder & { readonly adapter: SavedAdapter },
-  { axis, task, base, ...options }: CourseOptions,
-): Promise<RunCourse> {
+  { axis, task, base, ...options }: TrajectoryOptions,
+): Promise<RunTrajectory> {
   const { model, revision, hub } = options;
   const found = await findModel({ model, revision, adapter: run.adapter }, hub);
   await base.check(run, found.folder);
   const dtype = computedWith(found.folder, run);
   const { adapted: first, ...opened } = await open(found, { task, dtype });
-  const courses = new Courses(axis, run.axis === undefined ? FLOAT64_ROUNDING : FLOAT32_ROUNDING);
+  const trajectories = new Trajectories(axis, run.axis === undefined ? FLOAT64_ROUNDING : FLOAT32_ROUNDING);
   let adapted = first!;
   for (const state of run.states) {
     if (state !== run.states[0]) {
@@ -124,10 +124,10 @@ export async function adapterCourse(
     }
     for (const module of adapted.modules) {
       refuseUnmerged(run, module);
-      torch.scope(() => courses.add(module.path, state, weights(module)));
+      torch.scope(() => trajectories.add(module.path, state, weights(module)));
     }
   }
-  return { model: opened.folder, layers: courses.layers };
+  return { model: opened.folder, layers: trajectories.layers };
 }
 
 /** The dtype of the frozen weights in the run: with bfloat16 it trained on rounded weights. */
@@ -149,8 +149,8 @@ function weights(module: AdaptedModule) {
   return isTable ? { before: torch.t(before), after: torch.t(after) } : { before, after };
 }
 
-/** How the run of a whole model is read. */
-export interface ModelCourseOptions extends CourseOptions {
+/** How a run of full fine-tuning is read. */
+export interface ModelTrajectoryOptions extends TrajectoryOptions {
   /** By default the layers that LoRA would adapt. */
   readonly targetModules: TargetModules | undefined;
 }
@@ -159,11 +159,11 @@ export interface ModelCourseOptions extends CourseOptions {
 const ROUNDING = { float64: 1e-6, others: 1e-13 };
 
 /**
- * How the layers of a model moved that was trained whole: those that LoRA would adapt, or that `targetModules` names, if the pretrained
- * model has them. No model is loaded: two weights are read at a time.
+ * How the layers of a fully fine-tuned model moved: those that LoRA would adapt, or that `targetModules` names, if the pretrained model
+ * has them. No model is loaded: weights are read two at a time.
  * @throws UsageError if the pretrained model is unknown; BidoraError `TARGET`, `WEIGHTS`
  */
-export async function modelCourse(run: AnalyzedFolder, options: ModelCourseOptions): Promise<RunCourse> {
+export async function modelTrajectory(run: AnalyzedFolder, options: ModelTrajectoryOptions): Promise<RunTrajectory> {
   const model = await pretrainedOf(run, options);
   await options.base.check(run, model);
   const config = readConfig(run.states[0].folder);
@@ -172,14 +172,16 @@ export async function modelCourse(run: AnalyzedFolder, options: ModelCourseOptio
   try {
     const source = new WeightSource(pretrained, architecture);
     const targets = [...targetsOf(run, architecture, options)].filter(([path]) => source.has(`${path}.weight`));
-    const courses = new Courses(options.axis, roundingOf(pretrained));
+    const trajectories = new Trajectories(options.axis, roundingOf(pretrained));
     for (const state of run.states) {
       const trained = openCheckpoint(state.folder);
       try {
         const saved = new WeightSource(trained, architecture);
         for (const [path, layer] of targets) {
           const [before, after] = [readWeight(source, path, layer), readWeight(saved, path, layer)];
-          torch.scope(() => courses.add(path, state, { before: matrix(before, layer), after: matrix(after, layer) }));
+          torch.scope(() =>
+            trajectories.add(path, state, { before: matrix(before, layer), after: matrix(after, layer) }),
+          );
           before.dispose();
           after.dispose();
         }
@@ -187,14 +189,14 @@ export async function modelCourse(run: AnalyzedFolder, options: ModelCourseOptio
         trained.close();
       }
     }
-    return { model, layers: courses.layers };
+    return { model, layers: trajectories.layers };
   } finally {
     pretrained.close();
   }
 }
 
 /** The folder of the pretrained model: `--model`, else the one in the run's settings. */
-async function pretrainedOf(run: AnalyzedFolder, { model, revision, hub }: CourseOptions): Promise<string> {
+async function pretrainedOf(run: AnalyzedFolder, { model, revision, hub }: TrajectoryOptions): Promise<string> {
   const name = model ?? run.settings.model;
   if (name === undefined)
     throw new UsageError(
@@ -208,7 +210,7 @@ async function pretrainedOf(run: AnalyzedFolder, { model, revision, hub }: Cours
 function targetsOf(
   { states: [{ folder }] }: AnalyzedFolder,
   architecture: Architecture,
-  { task, targetModules }: ModelCourseOptions,
+  { task, targetModules }: ModelTrajectoryOptions,
 ): Map<string, Linear | Embedding> {
   const config = readConfig(folder);
   const used = usedHead(architecture, config, { adapter: undefined, metadata: findAdapterMetadata(folder) }, task);
@@ -250,7 +252,7 @@ export class SameBase {
     if (then === undefined || (await this.#digestOf(model)) === then) return;
     throw new BidoraError(
       "MODEL_CHANGED",
-      `${path} started from other weights than those that are in ${model} now, so how far they moved is unknown: name the right ones with --model.`,
+      `${path} did not start from the weights that are now in ${model}, so it is unknown how far they moved: give the right base with --model.`,
     );
   }
 
