@@ -29,7 +29,7 @@ export { type CompareOutcome, type CompareSettings, compare } from "./commands/c
 export { type EstimateSettings, estimate } from "./commands/estimate.js";
 export { type EvaluateResult, type EvaluateSettings, evaluate } from "./commands/evaluate.js";
 export { type ExportResult, type ExportSettings, exportModel } from "./commands/export.js";
-export { type FinetuneResult, type FinetuneSettings, finetune } from "./commands/finetune.js";
+export { type FinetuneResult, type FinetuneSettings, finetune, train } from "./commands/finetune.js";
 export { generate } from "./commands/generate.js";
 export { type InspectSettings, inspect } from "./commands/inspect.js";
 export { type LoadSettings, load } from "./commands/load.js";

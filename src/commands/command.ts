@@ -37,7 +37,7 @@ export interface Hooks {
   readonly hub?: HubOptions;
   /** A task that is defined in code, instead of one that the settings name. Its name is kept in what a run writes. */
   readonly task?: NamedTask;
-  /** Called with every event of a run. */
+  /** Called with every event of a run. The run waits for a promise that an observer returns. */
   readonly observers?: readonly ((event: RunEvent) => void)[];
   /** Requests checkpoints from outside, beside those that the settings ask for. */
   readonly checkpoints?: CheckpointRequest;

@@ -1,7 +1,9 @@
 /** `bidora finetune`: trains a model. */
 import { INTERRUPTED } from "../common/errors.js";
 import { stopsByValidation } from "../common/run.js";
+import { eventStream } from "../common/stream.js";
 import { refuseUnused, runFile, runOptions } from "../config/index.js";
+import type { RunEvent } from "../files/events.js";
 import { type Metrics, readMetrics } from "../files/metrics.js";
 import { holdOutput } from "../files/outputFolder.js";
 import { inspectOutput, isFinished } from "../files/runFolder.js";
@@ -11,7 +13,7 @@ import { inputsOf, type RunStart, startOf } from "../run/runInputs.js";
 import { TrainingRun } from "../run/trainingRun.js";
 import { withDashboard } from "../run/withDashboard.js";
 import type { Given } from "../settings/option.js";
-import { call, defineCommand, type Hooks, runOf } from "./command.js";
+import { call, checkedCall, defineCommand, type Hooks, runOf } from "./command.js";
 import { formatMetrics } from "./tables.js";
 
 /** What a run produced. */
@@ -51,8 +53,28 @@ export const finetuneCommand = defineCommand({
  * @throws BidoraError with one sentence on what is wrong, UsageError for a setting without effect; nothing is written before all
  *   settings, the model and the data have been checked
  */
-export const finetune = (settings: FinetuneSettings, hooks: Omit<Hooks, "onPartial"> = {}): Promise<FinetuneResult> =>
-  call("finetune", finetuneCommand, settings, hooks);
+export const finetune = (
+  settings: FinetuneSettings,
+  hooks: Omit<Hooks, "onPartial" | "onEvent"> = {},
+): Promise<FinetuneResult> => call("finetune", finetuneCommand, settings, hooks);
+
+/**
+ * The same run as a stream of its events, which are those of events.jsonl: `for await (const event of train(settings))`. The run waits
+ * while an event is handled. Leaving the loop stops the run after its current step and saves a checkpoint, so that `resume` continues it.
+ * @returns what `finetune` returns, as the value of the last `next()`
+ * @throws what `finetune` throws; an error during training comes after its `error` event
+ */
+export async function* train(
+  settings: FinetuneSettings,
+  hooks: Omit<Hooks, "onPartial" | "onEvent"> = {},
+): AsyncGenerator<RunEvent, FinetuneResult, void> {
+  const called = checkedCall("train", finetuneCommand, settings, hooks);
+  return yield* eventStream<RunEvent, FinetuneResult>((emit, leaving) => {
+    const { observers = [], signal } = called.hooks;
+    const either = signal ? AbortSignal.any([signal, leaving]) : leaving;
+    return finetuneRun(called.settings.given, { ...called.hooks, observers: [...observers, emit], signal: either });
+  });
+}
 
 /** Does a run whose settings have been checked. */
 export async function finetuneRun(given: FinetuneSettings, hooks: Hooks): Promise<FinetuneResult> {
@@ -60,7 +82,7 @@ export async function finetuneRun(given: FinetuneSettings, hooks: Hooks): Promis
   const begin = await startOf(asked, hooks.hub);
   refuseUnused(asked.given, begin.config);
   const { waits = false, signal } = hooks;
-  const work = () => withDashboard(begin.config, hooks, (watched) => train(begin, watched));
+  const work = () => withDashboard(begin.config, hooks, (watched) => trainFrom(begin, watched));
   // Another process may finish the run while this one waits for it.
   return (
     finished(begin, hooks) ??
@@ -75,7 +97,7 @@ function finished({ config: { output, resume } }: RunStart, { hub }: Hooks): Fin
   return { metrics: readMetrics(output), output, isStopped: false };
 }
 
-async function train(begin: RunStart, options: Hooks): Promise<FinetuneResult> {
+async function trainFrom(begin: RunStart, options: Hooks): Promise<FinetuneResult> {
   const { config } = begin;
   const isFresh = inspectOutput(config.output, config, inputsOf(config)) === "fresh";
   if (isFresh && config.resume)

@@ -101,6 +101,7 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   savedState: [adapted],
   savedTensors: [adapted],
   targetSlots: [model, adapterConfig],
+  train: [run, hooks],
   verifyHypergradient: [run, hooks],
   writeAdapter: [text("out"), object({ config: {}, tensors: new Map() })],
 };
