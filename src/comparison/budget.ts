@@ -3,13 +3,13 @@ import { METHODS, type RunConfig, type RunKey, type RunSettings } from "../confi
 import { batchesPerPass } from "../data/index.js";
 import type { StepCosts } from "../files/comparisonFolder.js";
 
-/** What every method may use up. */
+/** The amount of training that every method gets. */
 export interface Budget {
   readonly of: "steps" | "rows" | "seconds";
   readonly amount: number;
 }
 
-/** The settings that say how long a run is. */
+/** The settings that determine the length of a run. */
 export const LENGTH_SETTINGS = [
   "epochs",
   "maxSteps",
@@ -23,9 +23,9 @@ export function readBudget(text: string): Budget {
 }
 
 /**
- * Rows that a step passes through the model in the mean, for the last batch of a pass may be short: in the search those of the upper
- * level too.
- * @param rows that are trained on
+ * The mean number of rows that one step runs through the model; the last batch of a pass may be smaller. A search step runs both levels'
+ * rows.
+ * @param rows the number of training rows
  */
 export function rowsPerStep(config: RunConfig, rows: number): StepCosts {
   const { unrollSteps, gradientAccumulation, searchFraction, searchFolds } = config;
@@ -41,8 +41,8 @@ function rowsOfBatch({ batchSize, dropLast }: RunConfig, rows: number): number {
 export const ONE_PER_STEP: StepCosts = { train: 1, search: 1, retrain: 1 };
 
 /**
- * The length of a run that uses up the budget, a search as much as the retraining after it.
- * @throws UsageError for a budget that a step of each phase is more than
+ * The length of a run that uses the budget. BiDoRA's search and retrain phases get half each.
+ * @throws UsageError for a budget below the cost of one step in each phase
  */
 export function lengthWithinBudget(
   { method }: Pick<RunConfig, "method">,
@@ -62,5 +62,5 @@ export function lengthWithinBudget(
   return { maxSteps: search, retrainSteps: steps(amount - search * costs.search, costs.retrain) };
 }
 
-/** What a quotient of rows in the mean may be off by. */
+/** Tolerance for the rounding error of a quotient of mean row counts. */
 const ROUNDING = 1e-9;

@@ -9,26 +9,26 @@ import { LENGTH_SETTINGS, lengthWithinBudget, ONE_PER_STEP, rowsPerStep } from "
 import { distinctRuns, pointName, settingsKey } from "./grid.js";
 import { type Spec, type SpecTask, type Variant, variantNamed } from "./spec.js";
 
-/** One run of a comparison. */
+/** One run of a comparison: a method on a task with a seed. */
 export interface Cell {
   readonly task: string;
   readonly variant: Variant;
   readonly seed: number;
-  /** What of a grid it tries; undefined for a run that counts. */
+  /** The grid point that it tries; undefined for a run that is reported. */
   readonly point: RunSettings | undefined;
   readonly folder: string;
-  /** All that is set of it. */
+  /** All settings of the run. */
   readonly settings: RunSettings;
 }
 
-/** A method on a task. */
+/** A method on a task, with all its seeds. */
 export interface Pair {
   readonly task: SpecTask;
   readonly variant: Variant;
   readonly folder: string;
 }
 
-/** Every method on every task, in their order. @throws UsageError for settings that have no effect on any method, and for two that are one */
+/** Every method on every task, in order. @throws UsageError for settings without effect in any run, and for two methods that are the same run */
 export function pairsOf(spec: Spec): Pair[] {
   refuseUnusedSettings(spec);
   refuseSameRuns(spec);
@@ -38,8 +38,8 @@ export function pairsOf(spec: Spec): Pair[] {
 }
 
 /**
- * Runs that try the points of the grid, with the first seed, each judged by rows that it holds out. Of points that are the same run,
- * for what sets them apart has no effect on the method, one is tried.
+ * The runs that try the grid's points, with the first seed; each is scored on training rows that it holds out. Points that differ only in
+ * settings without effect on the method are the same run, which is done once.
  */
 export async function gridCells(spec: Spec, pair: Pair, facts: RunFacts): Promise<Cell[]> {
   const [seed = 0] = spec.seeds;
@@ -50,7 +50,7 @@ export async function gridCells(spec: Spec, pair: Pair, facts: RunFacts): Promis
   return distinctRuns(await Promise.all(cells));
 }
 
-/** The runs that count, one a seed. @param chosen what a grid found to be best */
+/** The reported runs, one per seed. @param chosen the best grid point */
 export async function finalCells(spec: Spec, pair: Pair, facts: RunFacts, chosen: RunSettings = {}): Promise<Cell[]> {
   const settings = await runSettings(spec, pair, facts, chosen);
   return spec.seeds.map((seed) =>
@@ -59,8 +59,8 @@ export async function finalCells(spec: Spec, pair: Pair, facts: RunFacts, chosen
 }
 
 /**
- * Runs of a comparison's tasks that are in its folder and not asked for this time, as they would be asked for now: their figures are
- * summed up with the others'.
+ * Runs in the comparison's folder that this call does not ask for, with the settings that they would have now: they are summarized with the
+ * others.
  */
 export async function otherFinishedCells(spec: Spec, places: readonly Place[], facts: RunFacts): Promise<Cell[]> {
   const isAsked = ({ method, seed }: Place) =>
@@ -75,7 +75,7 @@ export async function otherFinishedCells(spec: Spec, places: readonly Place[], f
   return (await Promise.all(cells)).flat();
 }
 
-/** Where a run lies. */
+/** Identifies a run. */
 type Place = Pick<Cell, "task" | "seed"> & { readonly method: string };
 
 const cell = ({ task, variant }: Pair, rest: Omit<Cell, "task" | "variant">): Cell => ({
@@ -84,26 +84,26 @@ const cell = ({ task, variant }: Pair, rest: Omit<Cell, "task" | "variant">): Ce
   ...rest,
 });
 
-/** What must be known of a task and the machine to settle a run. */
+/** Measured facts that the settings of a run depend on. */
 export interface RunFacts {
-  /** Training rows of a run with these settings. */
+  /** The number of training rows of a run with these settings. */
   rowsOf(config: RunConfig): Promise<number>;
-  /** Optimizer steps of a run with these settings, where nothing but its rows says so. */
+  /** The number of optimizer steps of a run with these settings. */
   stepsOf(config: RunConfig): Promise<number>;
-  /** Seconds of a step, in each phase. */
+  /** Seconds per step, in each phase. */
   secondsOfStep(config: RunConfig): Promise<StepCosts>;
 }
 
-/** The share of the training rows that a grid and early stopping take, unless the settings say another. */
+/** The share of the training rows that is held out for a grid or early stopping by default. */
 export const HOLDOUT = 0.2;
-/** Evaluations in a run that is stopped early, unless the settings say how often. */
-const LOOKS = 10;
-/** Checkpoints on the way, so that a killed run goes on. */
-const SAVES = 5;
+/** The number of evaluations in a run with early stopping, by default. */
+const EVALUATIONS = 10;
+/** The number of checkpoints in a run, by default; a killed run is resumed from the newest. */
+const CHECKPOINTS = 5;
 
 /**
- * All that is set of a run.
- * @param tried values of a grid, which are stronger than all else
+ * All settings of a run.
+ * @param tried a grid point, which takes precedence over everything else
  */
 export async function runSettings(
   spec: Spec,
@@ -118,7 +118,7 @@ export async function runSettings(
   return withoutOpen({ ...sized, ...(await watchingOf(variant, sized, facts)) });
 }
 
-/** What is said of a run, weaker words first, without what has no effect in it. */
+/** The requested settings of a run, without those that have no effect in it. */
 export function requestedSettings(spec: Spec, task: SpecTask, variant: Variant, tried: RunSettings = {}): RunSettings {
   const { method } = variant;
   const said = {
@@ -133,7 +133,7 @@ export function requestedSettings(spec: Spec, task: SpecTask, variant: Variant, 
   return Object.fromEntries(Object.entries(whole).filter(([key]) => !idle.has(key)));
 }
 
-/** The same, with the share of the rows that the run holds out. */
+/** The same, with the share of the rows to hold out. */
 export function settingsWithHoldout(
   spec: Spec,
   task: SpecTask,
@@ -144,7 +144,7 @@ export function settingsWithHoldout(
   return { ...asked, ...holdoutOf(spec, task, variant, asked) };
 }
 
-/** Refuses two names for one run, of which a table would tell as of two competitors. @throws UsageError naming both */
+/** Refuses two method names for the same run, which a table would show as two competitors. @throws UsageError naming both */
 export function refuseSameRuns(spec: Spec): void {
   for (const task of spec.tasks) {
     const named = new Map<string, string>();
@@ -153,7 +153,7 @@ export function refuseSameRuns(spec: Spec): void {
       const other = named.get(run);
       if (other !== undefined)
         throw new UsageError(
-          `${other} and ${variant.name} are the same run on ${task.name}, by what is set beside their names: leave one of them out.`,
+          `${other} and ${variant.name} are the same run on ${task.name}, given the other settings: leave one of them out.`,
         );
       named.set(run, variant.name);
     }
@@ -163,7 +163,7 @@ export function refuseSameRuns(spec: Spec): void {
 const withoutOpen = (settings: RunSettings): RunSettings =>
   Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 
-/** A run that is stopped early is so by as many rows as BiDoRA's upper level takes: they are the same ones. */
+/** A run with early stopping holds out the same rows that BiDoRA's upper level uses. */
 function holdoutOf(
   { common, perMethod }: Spec,
   task: SpecTask,
@@ -175,7 +175,7 @@ function holdoutOf(
   return { holdoutFraction: searchFraction === undefined ? HOLDOUT : 1 - searchFraction };
 }
 
-/** How long the run is under a budget. */
+/** The length of the run within the budget. */
 async function lengthOf({ budget }: Spec, asked: RunSettings, facts: RunFacts): Promise<RunSettings> {
   if (!budget) return {};
   const config = resolveRun(asked);
@@ -187,10 +187,10 @@ async function lengthOf({ budget }: Spec, asked: RunSettings, facts: RunFacts): 
   return { ...NO_LENGTH, ...lengthWithinBudget(config, budget, await costs()) };
 }
 
-/** A budget stands in for all other words for a length. */
+/** A budget replaces all settings of the length. */
 const NO_LENGTH: RunSettings = Object.fromEntries(LENGTH_SETTINGS.map((key) => [key, undefined]));
 
-/** How often early stopping looks; and checkpoints, from which a killed run goes on. */
+/** How often to evaluate for early stopping, and to save checkpoints. */
 async function watchingOf(
   { method, stopsEarly }: Variant,
   settings: RunSettings,
@@ -198,16 +198,16 @@ async function watchingOf(
 ): Promise<RunSettings> {
   const steps = await facts.stepsOf(resolveRun(settings));
   const often = (times: number) => Math.max(1, Math.floor(steps / times));
-  const saving = settings.saveEvery === undefined ? { saveEvery: often(SAVES), ...keeping(method) } : {};
-  return stopsEarly ? { ...saving, evalEvery: settings.evalEvery ?? often(LOOKS) } : saving;
+  const saving = settings.saveEvery === undefined ? { saveEvery: often(CHECKPOINTS), ...keeping(method) } : {};
+  return stopsEarly ? { ...saving, evalEvery: settings.evalEvery ?? often(EVALUATIONS) } : saving;
 }
 
-/** Adapters are small, and show how weights moved; of whole models the newest is enough to go on from. */
+/** Adapters are small, so all checkpoints are kept for the analysis of how weights moved; of whole models only the newest is kept. */
 const keeping = (method: Method): RunSettings => (METHODS[method].adapter === undefined ? { keepCheckpoints: 1 } : {});
 
 /**
- * A setting that changes nothing in any run was meant to.
- * @throws UsageError for one that goes for all methods, one of a method's own, or one of a grid
+ * Refuses settings that have no effect in any run: the user expected one.
+ * @throws UsageError for a setting of all methods, of one method, or of the grid
  */
 export function refuseUnusedSettings(spec: Spec): void {
   const { mustApply, perMethod, grid, variants } = spec;
@@ -255,10 +255,10 @@ function refuse(settings: RunSettings, runs: readonly RunConfig[], where: string
   if (idle !== undefined) throw new UsageError(`No effect in any run ${where}: ${flagOf(idle)}; leave it out.`);
 }
 
-/** The file may say how long runs are without a budget. */
+/** A file may set the length for runs without a budget; flags and the grid may not contradict it. */
 function refuseLengths({ budget, byFlag, grid }: Spec): void {
   if (!budget) return;
   const idle = LENGTH_SETTINGS.find((key) => key in byFlag || grid.some((point) => key in point));
   if (idle !== undefined)
-    throw new UsageError(`No effect beside --budget, which says how long runs are: ${flagOf(idle)}; leave it out.`);
+    throw new UsageError(`No effect with --budget, which sets the length of the runs: ${flagOf(idle)}; leave it out.`);
 }

@@ -18,13 +18,13 @@ import type { Spec, SpecTask, Variant } from "./spec.js";
 
 interface CheckOptions {
   readonly hub: HubOptions | undefined;
-  /** Runs are listed, perhaps for another machine: what is not on this one is not missed. */
+  /** The runs are only listed, possibly for another machine: files that are missing here are no error. */
   readonly isListed: boolean;
 }
 
 /**
- * Looks at all tasks before the first run: for what their runs would fail for, and for what their results could not be told by.
- * @throws BidoraError `COMPARISON`, or UsageError where only the settings are at fault, naming each task with what is wrong with it
+ * Checks all tasks before the first run, for problems that would make runs fail or make their results meaningless.
+ * @throws BidoraError `COMPARISON`, or UsageError if only the settings are at fault, naming each task with its problem
  */
 export async function checkTasks(spec: Spec, facts: KnownFacts, options: CheckOptions): Promise<void> {
   const found: { readonly task: string; readonly problem: BidoraError }[] = [];
@@ -50,13 +50,13 @@ async function problemsOf(
   const missing = missingFiles(said);
   const design = await caught(() => designProblems(spec, task));
   const runs = runsOf(spec, task);
-  // What the Hub has is not fetched for a list.
+  // Nothing is downloaded from the Hub just to list the runs.
   const isHere = missing.length === 0 && (!isListed || runs.every(({ config }) => existsSync(config.model)));
   const found = [...missing, ...design, ...(isHere ? await rowProblems(runs, facts, hub) : [])];
   return isListed ? found.filter(({ code }) => code !== MISSING) : found;
 }
 
-/** The code of errors about files that are not there. */
+/** The code of errors about missing files. */
 const MISSING = "FILE";
 
 const FILES = ["data", "train", "validation", "test"] as const;
@@ -68,13 +68,13 @@ const missingFiles = (said: RunSettings): BidoraError[] =>
     return new BidoraError(MISSING, `There is no ${path}, which ${flagOf(key)} names.`);
   });
 
-/** A run as far as it is settled before its rows are counted. */
+/** A run with the settings that do not depend on its number of rows. */
 interface AskedRun {
   readonly variant: Variant;
   readonly config: RunConfig;
 }
 
-/** Every kind of run on a task: of all methods, with all that a grid tries. */
+/** All runs on a task, whatever the seed: every method with every grid point. */
 function runsOf(spec: Spec, task: SpecTask): AskedRun[] {
   const points = spec.grid.length > 0 ? spec.grid : [{}];
   return spec.variants.flatMap((variant) =>
@@ -82,13 +82,13 @@ function runsOf(spec: Spec, task: SpecTask): AskedRun[] {
   );
 }
 
-/** Settings by which runs read other rows, or read them in another way. */
+/** The settings that determine which rows are read, and how. */
 const READ_BY = [
   ...(["model", "revision", "task", "data", "train", "validation", "test", "testSplit"] as const),
   ...(["textColumns", "labelColumn", "maxLength"] as const),
 ];
 
-/** Reads rows once for all runs that read the same. */
+/** Reads rows once for all runs that read the same rows. */
 async function rowProblems(
   runs: readonly AskedRun[],
   facts: KnownFacts,
@@ -130,7 +130,7 @@ async function problemsOfAlike(
   return problems;
 }
 
-/** The first row whose label is none that is learnt, or no label of the task at all. */
+/** The first row whose label is unknown to the model or invalid for the task. */
 function labelProblem({ choice, labels }: RunData, rows: Dataset | undefined): BidoraError[] {
   try {
     for (const example of rows?.examples ?? []) choice.task.reference(example, labels);
@@ -141,7 +141,7 @@ function labelProblem({ choice, labels }: RunData, rows: Dataset | undefined): B
   }
 }
 
-/** What a look finds, or what ends it. */
+/** The problems that a check returns or throws. */
 async function caught(look: () => Promise<BidoraError[]>): Promise<BidoraError[]> {
   try {
     return await look();
@@ -152,8 +152,8 @@ async function caught(look: () => Promise<BidoraError[]>): Promise<BidoraError[]
 }
 
 /**
- * The rows that a task's results are of: its test rows where there are some, else its validation rows. Null where it has neither, and
- * undefined where that can't be known, for a data set's folder is on another machine.
+ * The split that a task's results are reported on: its test rows if there are any, else its validation rows. Null if it has neither, and
+ * undefined if the data set's folder is not on this machine.
  */
 export async function reportedRows(said: RunSettings): Promise<"test" | "validation" | null | undefined> {
   if (said.task === undefined)
@@ -164,8 +164,8 @@ export async function reportedRows(said: RunSettings): Promise<"test" | "validat
 }
 
 /**
- * What makes a task's results tell nothing, or too much: no rows to judge by, runs that are judged by unlike labels or tokens, and runs
- * that are stopped by the rows they are judged by.
+ * Flaws in the design of an experiment: no rows to score, runs that are scored on different labels or tokens, and runs that stop early by
+ * the rows that their results are reported on.
  */
 export async function designProblems(spec: Spec, task: SpecTask): Promise<BidoraError[]> {
   const said = { ...spec.common, ...task.settings };
@@ -184,12 +184,12 @@ export async function designProblems(spec: Spec, task: SpecTask): Promise<Bidora
   const rows = reported === "test" ? "validation rows, which are its test rows," : "validation rows";
   return [
     new UsageError(
-      `--early-stopping would stop ${stopped.join(", ")} by the ${rows} that its results are of: take ${stopped[0]}+es, which is stopped by training rows that it holds out, set --holdout-fraction, or give test rows of their own.`,
+      `--early-stopping would stop ${stopped.join(", ")} by the ${rows} that the results are reported on: use ${stopped[0]}+es, which holds out training rows to stop by, set --holdout-fraction, or give separate test rows.`,
     ),
   ];
 }
 
-/** Settings by which runs of one task, with whatever a grid tries, would be judged by unlike labels or tokens. */
+/** Settings that would score a task's runs, all grid points included, on different labels or tokens. */
 function unlikeJudged(spec: Spec, task: SpecTask): UsageError[] {
   const runs = spec.variants.flatMap((variant) =>
     pointsOf(spec).map((point) => settingsWithHoldout(spec, task, variant, point)),
@@ -208,7 +208,7 @@ function unlikeJudged(spec: Spec, task: SpecTask): UsageError[] {
 
 const pointsOf = ({ grid }: Spec): readonly RunSettings[] => (grid.length > 0 ? grid : [{}]);
 
-/** The methods of which a run, with whatever a grid tries, is stopped by validation rows. */
+/** The methods with a run, at any grid point, that validation rows would stop early. */
 function stoppedBySeen(spec: Spec, task: SpecTask): string[] {
   const points = pointsOf(spec);
   const stops = spec.variants.filter((variant) =>
@@ -217,7 +217,7 @@ function stoppedBySeen(spec: Spec, task: SpecTask): string[] {
   return stops.map(({ name }) => name);
 }
 
-/** Whether two files hold the same. */
+/** Whether two files have the same content. */
 async function areSame(a: string | undefined, b: string | undefined): Promise<boolean> {
   if (a === undefined || b === undefined || !existsSync(a) || !existsSync(b)) return false;
   return statSync(a).size === statSync(b).size && (await sha256OfFile(a)) === (await sha256OfFile(b));

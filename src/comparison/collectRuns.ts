@@ -15,10 +15,10 @@ import type { RequestedResults } from "./spec.js";
 /** A finished run of a comparison. */
 export interface CollectedRun extends ComparedRun {
   readonly folder: string;
-  /** Optimizer steps over all phases, and rows passed through in them. */
+  /** Optimizer steps of all phases, and the rows that they trained on. */
   readonly steps: number;
   readonly rows: number;
-  /** How many validation and test rows there were, and whether the validation rows decided when the training stopped. */
+  /** The number of validation and test rows, and whether early stopping used the validation rows. */
   readonly scored: Partial<RowCounts> & { readonly stopsByValidation: boolean };
   readonly evaluations: readonly (Metrics & { readonly step: number; readonly seconds: number })[];
 }
@@ -37,8 +37,8 @@ export async function collectRuns(output: string): Promise<CollectedRun[]> {
 type Spent = Omit<CollectedRun, "task" | "method" | "seed" | "folder" | "metrics">;
 
 /**
- * What a run's events say of its cost, over all its sessions.
- * @throws BidoraError `COMPARISON` where its beginning or its end is gone, which tell it
+ * The cost of a run over all its sessions, from its events.
+ * @throws BidoraError `COMPARISON` if the log has lost its beginning or its end
  */
 function spentIn(events: readonly RunEvent[], folder: string): Spent {
   const start = events.find((event) => event.event === "start");
@@ -46,7 +46,7 @@ function spentIn(events: readonly RunEvent[], folder: string): Spent {
   if (!start || !done)
     throw new BidoraError(
       "COMPARISON",
-      `${join(folder, EVENTS)} has lost the ${start ? "end" : "beginning"} of its run, and with it what the run took: remove ${folder} and run it again.`,
+      `${join(folder, EVENTS)} has lost the ${start ? "end" : "beginning"} of its run, which holds the run's cost: remove ${folder} and run it again.`,
     );
   const steps = events.filter((event) => event.event === "step");
   const before = secondsOfEarlierSessions(events);
@@ -62,8 +62,8 @@ function spentIn(events: readonly RunEvent[], folder: string): Spent {
 }
 
 /**
- * What the model that a run leaves scored on the way: of a search with a retraining after it no look counts, for its directions are
- * thrown away. What was spent by then is counted from the run's first step all the same.
+ * The evaluations of the final phase, whose model a run ends with: a search's directions are thrown away when it is followed by a retrain
+ * phase. Their cost is still counted from the run's first step.
  */
 export function evaluationsIn(events: readonly RunEvent[]): Spent["evaluations"] {
   const seconds = secondsAtEvents(events);
@@ -75,14 +75,13 @@ export function evaluationsIn(events: readonly RunEvent[]): Spent["evaluations"]
   );
 }
 
-/** How a run stands that has no results. */
+/** The state of a run without results. */
 type RunState = Pick<UnfinishedRun, "state"> | ({ readonly state: "failed" } & Omit<FailedRun, keyof Place>);
 
 type Place = Pick<FailedRun, "task" | "method" | "seed">;
 
 /**
- * The runs of a comparison that have no results, by how they stand: those that are in its folder, and those that are asked for and have
- * not begun.
+ * The runs without results, by state: those in the comparison's folder, and requested ones that have not started.
  */
 export async function missingRuns(output: string, asked: RequestedResults): Promise<MissingRuns> {
   const begun = comparedRunsIn(output);
@@ -104,7 +103,7 @@ export async function missingRuns(output: string, asked: RequestedResults): Prom
   return { failed, unfinished };
 }
 
-/** How a run without results stands: by who writes it, by its log, and by what the comparison saw of its process. */
+/** The state of a run without results, from its lock, its log, and what the comparison recorded about its process. */
 export async function runStateOf(output: string, folder: string, failures = readFailures(output)): Promise<RunState> {
   if (writerOf(folder)) return { state: "running" };
   const events = await eventsIn(folder);
@@ -117,7 +116,7 @@ export async function runStateOf(output: string, folder: string, failures = read
   return { state: events.length > 0 ? "stopped" : "waiting" };
 }
 
-/** Nothing of a run without a log that can be read. */
+/** No events if there is no readable log. */
 async function eventsIn(folder: string): Promise<readonly RunEvent[]> {
   if (!existsSync(join(folder, EVENTS))) return [];
   return readRunLog(folder).then(
@@ -126,7 +125,7 @@ async function eventsIn(folder: string): Promise<readonly RunEvent[]> {
   );
 }
 
-/** Of the last session, where it ended in an error. */
+/** The error that ended the last session, if one did. */
 function failureIn(events: readonly RunEvent[]): KnownFailure | undefined {
   const last = events.findLast(({ event }) => event === "start" || event === "error");
   if (last?.event !== "error") return undefined;
@@ -134,12 +133,12 @@ function failureIn(events: readonly RunEvent[]): KnownFailure | undefined {
   return { reason: message.split("\n")[0] as string, code, ...(step !== undefined && { step }), time };
 }
 
-/** What the comparison was told says nothing of a run that went on since, in other hands. */
+/** A recorded failure is out of date if the run has been resumed since, by the user for example. */
 function isLatest({ time }: KnownFailure, events: readonly RunEvent[]): boolean {
   const last = events.at(-1);
   return last === undefined || Date.parse(last.time) <= Date.parse(time);
 }
 
-/** Whether a run failed because it diverged, as it would again. */
+/** Whether a run failed because it diverged; it would do so again. */
 export const hasDiverged = ({ code }: { readonly code?: string | undefined }): boolean =>
   /NOT_FINITE$/.test(code ?? "");

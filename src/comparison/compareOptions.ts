@@ -1,4 +1,4 @@
-/** The settings of a comparison: what is compared, and those of its runs. */
+/** The options of a comparison: its own, and those of its runs. */
 import * as z from "zod";
 import { runOptions } from "../config/index.js";
 import { type Kind, names, number, text, toggle, whole } from "../settings/kinds.js";
@@ -15,7 +15,7 @@ const seeds: Kind<readonly number[]> = {
   fromText: (given) => given.split(",").map((seed) => (WHOLE.test(seed.trim()) ? Number(seed) : seed)),
 };
 
-/** A task of several: its settings, in a file; on the command line the names of those to take. */
+/** An entry of a file's list of tasks: the task's settings. */
 export type TaskEntry = Readonly<Record<string, unknown>>;
 
 const tasks: Kind<readonly (string | TaskEntry)[]> = {
@@ -26,7 +26,7 @@ const tasks: Kind<readonly (string | TaskEntry)[]> = {
   fromText: (given) => given.split(",").map((name) => name.trim()),
 };
 
-/** Settings by name, each with the values to try. */
+/** Values to try by setting. */
 const grid: Kind<readonly string[] | Readonly<Record<string, readonly unknown[]>>> = {
   schema: z.union([z.array(z.string().regex(/^[^=]+=.+$/)).min(1), z.record(z.string(), z.array(z.unknown()).min(1))]),
   takes: "a setting and values to try, like learningRate=1e-4,3e-4; repeatable",
@@ -53,7 +53,7 @@ const budget: Kind<string> = {
   fromText: (given) => given,
 };
 
-/** What is compared, and how its runs are done. */
+/** The comparison's own options. */
 export const comparisonOptions = {
   methods: option(names("NAMES"), {
     group: "Comparison",
@@ -112,19 +112,19 @@ export const comparisonOptions = {
   }),
 };
 
-/** Options that stand at the top of the help text, as they do for a run. */
+/** Options at the top of the help text, as for a run. */
 const MAIN = ["model", "task", "train", "validation", "epochs", "maxSteps"] as const;
 /** Options that the comparison sets for each run. */
 const SET = ["method", "seed", "output", "overwrite", "resume", "profile", "adapter", "dashboard"] as const;
 
-/** Three modes run nothing. */
+/** Three modes start no runs. */
 const whereRun: AppliesWhen = {
-  only: "where runs are done, not with --list, --collect or --dry-run",
+  only: "without --list, --collect or --dry-run",
   holds: ({ list, collect, dryRun }: { list?: boolean; collect?: boolean; dryRun?: boolean }) =>
     !(list || collect || dryRun),
 };
 
-/** What is compared, and the settings that all runs have in common. */
+/** All options of a comparison. */
 export const compareOptions = {
   ...comparisonOptions,
   ...pick(runOptions, ...MAIN),
@@ -141,5 +141,5 @@ export const compareOptions = {
   }),
 };
 
-/** What a comparison takes, beside its file. */
+/** The settings of a comparison, without its file. */
 export type CompareSettings = Given<typeof compareOptions>;

@@ -4,7 +4,7 @@ import type { RunEvent } from "../files/events.js";
 import type { Cell } from "./cells.js";
 import type { EndedRun } from "./jobs.js";
 
-/** Tells how far a comparison has come: a line for each run that ends, with the time that is left by what runs have taken so far. */
+/** Reports the progress of a comparison: a line for each run that ends, with an estimate of the remaining time. */
 export class ComparisonProgress {
   #ended = 0;
   readonly #began = performance.now();
@@ -33,7 +33,7 @@ export class ComparisonProgress {
     this.note(`${this.#ended}/${this.cells.length} ${cellName(cell)}: ${what}${this.#left()}`);
   }
 
-  /** By the share of runs that are done, those that run counted in part. */
+  /** Extrapolated from the share of runs that are done; running ones count in part. */
   #left(): string {
     const running = [...this.#seen.values()].reduce((sum, { steps, total }) => sum + steps / Math.max(1, total), 0);
     const share = (this.#ended + running) / this.cells.length;
@@ -43,27 +43,27 @@ export class ComparisonProgress {
   }
 }
 
-/** A run in words. */
+/** A run's name for messages. */
 export const cellName = ({ task, variant, seed, point }: Cell): string =>
   [task, variant.name, point ? Object.entries(point).map(([key, value]) => `${key}=${String(value)}`) : `seed ${seed}`]
     .flat()
     .join(" ");
 
-/** A score in words. */
+/** A score for messages. */
 export const scoreText = (name: string, value: number | undefined): string | undefined =>
   value === undefined ? undefined : `${name} ${formatNumber(value)}`;
 
-/** Runs that are named beside the first. */
+/** The number of failed runs that are named beside the first. */
 const NAMED = 3;
 
-/** What is said at the end of a comparison of which some runs failed or were stopped: why the first did, and which others. */
+/** The error at the end of a comparison in which runs failed or were stopped: the reason for the first one, and the names of others. */
 export function runsFailed(failed: readonly EndedRun[], all: number): BidoraError {
   const [{ cell, message }, ...others] = failed as [EndedRun, ...EndedRun[]];
   const why = message?.replace(/^bidora: /, "");
   const what = failed.every(({ status }) => status === "stopped") ? "were stopped" : "failed";
   return new BidoraError(
     "COMPARISON",
-    `${failed.length} of ${all} runs ${what}; ${failed.length < all ? "the others are kept, and " : ""}the same command goes on with what is missing. ${cellName(cell)}: ${why}${alsoFailed(others)}`,
+    `${failed.length} of ${all} runs ${what}; ${failed.length < all ? "the others are kept, and " : ""}the same command continues with the missing ones. ${cellName(cell)}: ${why}${alsoFailed(others)}`,
   );
 }
 

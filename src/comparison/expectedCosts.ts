@@ -7,13 +7,13 @@ import { type Column, plain, type Table, terminalTable } from "../statistics/ren
 import type { Cell } from "./cells.js";
 import { unusedOutput } from "./runFacts.js";
 
-/** What the runs of a method on a task would take, each of them. */
+/** The estimated cost of each run of a method on a task. */
 export interface ExpectedCost {
   readonly task: string;
   readonly method: string;
-  /** Whether they try the points of a grid. */
+  /** Whether the runs try points of a grid. */
   readonly isOfGrid: boolean;
-  /** Of these points, the settings that they have in common and that cost: empty where the grid has none such. */
+  /** The settings of these grid points that affect the cost; empty if the grid has none. */
   readonly tried: RunSettings;
   readonly runs: number;
   readonly trainedParameters: number;
@@ -22,15 +22,15 @@ export interface ExpectedCost {
   readonly peakMemoryBytes: number;
 }
 
-/** What a comparison would cost. */
+/** The estimated cost of a comparison. */
 export interface ExpectedCosts {
   readonly pairs: readonly ExpectedCost[];
-  /** Of all runs, so many at once as there are jobs. */
+  /** Wall time of all runs, with as many at the same time as there are jobs. */
   readonly seconds: number;
   readonly peakMemoryBytes: number;
 }
 
-/** Settings that make no step longer or larger, and no other number of them. */
+/** Settings that change neither the time or memory of a step nor the number of steps. */
 const FREE: ReadonlySet<string> = new Set<RunKey>([
   ...(["learningRate", "upperLearningRate", "retrainLearningRate", "warmupRatio", "schedule"] as const),
   ...(["weightDecay", "upperWeightDecay", "adamBeta1", "adamBeta2", "adamEpsilon", "alpha"] as const),
@@ -40,8 +40,8 @@ const thatCost = (point: RunSettings = {}): RunSettings =>
   Object.fromEntries(Object.entries(point).filter(([key]) => !FREE.has(key)));
 
 /**
- * Estimates one run of each method on each task, and one of those that try a grid, which train on fewer rows: of points that cost
- * different amounts each.
+ * Estimates one run of each method on each task. Grid runs are estimated separately, since they train on fewer rows, with one estimate for
+ * all points that cost the same.
  */
 export async function expectedCosts(
   cells: readonly Cell[],
@@ -83,7 +83,7 @@ export async function expectedCosts(
 const largestFirst = (pairs: readonly ExpectedCost[]): number[] =>
   pairs.flatMap(({ runs, peakMemoryBytes }) => Array<number>(runs).fill(peakMemoryBytes)).sort((a, b) => b - a);
 
-/** What runs take of which so many are done at once, in their order: the next one begins when one ends. */
+/** The wall time of runs with `jobs` at the same time, in order: the next one starts when one ends. */
 export function secondsWithJobs(pairs: readonly Pick<ExpectedCost, "runs" | "seconds">[], jobs: number): number {
   const busy = Array<number>(jobs).fill(0);
   for (const seconds of pairs.flatMap(({ runs, seconds }) => Array<number>(runs).fill(seconds)))
@@ -92,14 +92,14 @@ export function secondsWithJobs(pairs: readonly Pick<ExpectedCost, "runs" | "sec
 }
 
 const NOT_CHOSEN =
-  "Runs that count are told without what the grid is going to choose for them: with it they may take another time and memory.";
+  "The cost of the reported runs is estimated without the settings that the grid will choose, which may change their time and memory.";
 
 function nameOf({ method, isOfGrid, tried }: ExpectedCost): string {
   const words = Object.entries(tried).map(([key, value]) => ` ${key}=${String(value)}`);
   return isOfGrid ? `${method} (grid${words.join("")})` : method;
 }
 
-/** The same for the terminal. */
+/** The costs as a table for the terminal. */
 export function costsText({ pairs, seconds, peakMemoryBytes }: ExpectedCosts): string {
   const column = (title: string, textOf: (pair: ExpectedCost) => string, align: Column["align"] = "right"): Column => ({
     group: "",
@@ -119,7 +119,7 @@ export function costsText({ pairs, seconds, peakMemoryBytes }: ExpectedCosts): s
       column("Peak memory", (pair) => formatBytes(pair.peakMemoryBytes)),
     ],
     notes: [
-      `All of it: about ${formatSeconds(seconds)}, and up to ${formatBytes(peakMemoryBytes)} at once.`,
+      `In total about ${formatSeconds(seconds)}, with up to ${formatBytes(peakMemoryBytes)} of memory at once.`,
       ...(pairs.some(({ tried }) => Object.keys(tried).length > 0) ? [NOT_CHOSEN] : []),
     ],
   };

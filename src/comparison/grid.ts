@@ -8,7 +8,7 @@ import type { Option } from "../settings/option.js";
 
 type Given = readonly string[] | Readonly<Record<string, readonly unknown[]>>;
 
-/** Every combination of the values to try, as settings. @throws UsageError for what is no setting, or no value of it */
+/** Every combination of the values to try, as settings. @throws UsageError for an unknown setting or an invalid value */
 export function gridPoints(given: Given | undefined): RunSettings[] {
   if (given === undefined) return [];
   const axes = Object.entries(Array.isArray(given) ? fromTexts(given) : (given as Record<string, readonly unknown[]>));
@@ -39,7 +39,7 @@ function fromTexts(texts: readonly string[]): Record<string, readonly string[]> 
   return axes;
 }
 
-/** They are a comparison's own to set. */
+/** Settings that the comparison sets itself. */
 const OWN: readonly RunKey[] = [
   "seed",
   "method",
@@ -51,12 +51,12 @@ const OWN: readonly RunKey[] = [
   "resume",
   "overwrite",
 ];
-/** Points that differ in these are judged by other rows or tokens than each other: their scores can't be compared. */
+/** Settings that would score the points on different rows or tokens, so that their scores could not be compared. */
 const JUDGED_BY: readonly RunKey[] = [
   ...(["data", "train", "validation", "test", "testSplit", "trainLimit", "holdoutFraction"] as const),
   ...(["shuffle", "labelColumn", "trainOn"] as const),
 ];
-/** They change nothing of the score that chooses: no texts are written for rows that are held out. */
+/** Settings without effect on the score that chooses: no texts are generated for held-out rows. */
 const NO_SCORE: readonly RunKey[] = ["maxNewTokens", "beams", "lengthPenalty", "noRepeatNgram"];
 const NOT_TRIED: ReadonlySet<string> = new Set([...OWN, ...JUDGED_BY, ...NO_SCORE]);
 
@@ -65,22 +65,22 @@ function triedValue(key: string, value: unknown): unknown {
   if (!option)
     throw new UsageError(`--grid takes settings of a run; got ${key}.${didYouMean(key, Object.keys(runOptions))}`);
   if (NOT_TRIED.has(key))
-    throw new UsageError(`--grid takes settings of a run that it can choose by the rows held out; got ${key}.`);
+    throw new UsageError(`--grid takes settings that can be chosen by a score on held-out rows; got ${key}.`);
   return checkValue(option, value, `--grid ${key}`);
 }
 
-/** A point as a folder's name. */
+/** The folder name of a point. */
 export const pointName = (point: RunSettings): string =>
   Object.entries(point)
     .map(([key, value]) => `${key}=${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
     .join(",")
     .replaceAll(/[^\w=,.+-]/g, (sign) => (sign === "/" ? "_" : `%${sign.codePointAt(0)?.toString(16)}`));
 
-/** The same for settings that are the same, in whatever order they stand. */
+/** A key that equal settings share, whatever their order. */
 export const settingsKey = (settings: RunSettings): string =>
   JSON.stringify(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)));
 
-/** Of cells that are the same run one, the first. */
+/** The cells without repetitions of the same run. */
 export function distinctRuns<Of extends { readonly settings: RunSettings }>(cells: readonly Of[]): Of[] {
   const seen = new Set<string>();
   return cells.filter(({ settings }) => {
@@ -89,14 +89,14 @@ export function distinctRuns<Of extends { readonly settings: RunSettings }>(cell
   });
 }
 
-/** What a point came to: its run's score on the rows that it held out, and the loss there. */
+/** A point's score and loss on the rows that its run held out. */
 export interface GridScore {
   readonly point: RunSettings;
   readonly score: number;
   readonly loss?: number | undefined;
 }
 
-/** The best point; of those with one score, as where nothing is learned yet, the one of the least loss, and the first of equals. */
+/** The point with the best score. Ties, which occur when nothing was learned yet, go to the lowest loss, then to the first point. */
 export function bestPoint(scores: readonly GridScore[], goal: Goal): RunSettings {
   const lossOf = ({ loss = Number.POSITIVE_INFINITY }: GridScore) => loss;
   const isBetter = (a: GridScore, b: GridScore) => {

@@ -9,7 +9,7 @@ import { hasDiverged, runStateOf } from "./collectRuns.js";
 import { bestPoint } from "./grid.js";
 import { watchedMetric } from "./scoring.js";
 
-/** The points of a grid whose runs diverged, as they would again: they are not tried again. */
+/** The grid runs that diverged. They would diverge again, so they are not repeated. */
 export async function divergedCells(output: string, tried: readonly Cell[]): Promise<ReadonlySet<Cell>> {
   const [diverged, failures] = [new Set<Cell>(), readFailures(output)];
   for (const cell of tried) {
@@ -21,8 +21,8 @@ export async function divergedCells(output: string, tried: readonly Cell[]): Pro
 }
 
 /**
- * What did best on the rows that the runs of the grid held out; nothing where there is no grid. A point that diverged has lost to all
- * others; where all did, the first is taken, whose runs say what came of it.
+ * The settings of the grid point with the best score on held-out rows; none without a grid. Points that diverged lose to all others; if
+ * all diverged, the first is taken, and the reported runs show the failure.
  */
 export function bestSettings({ task, variant }: Pair, tried: readonly Cell[]): RunSettings {
   const ofPair = tried.filter((cell) => cell.task === task.name && cell.variant === variant);
@@ -36,7 +36,7 @@ export function bestSettings({ task, variant }: Pair, tried: readonly Cell[]): R
     if (score === undefined)
       throw new BidoraError(
         "COMPARISON",
-        `${folder} has no ${metricName(name, "holdout")}, by which the grid is chosen from.`,
+        `${folder} has no ${metricName(name, "holdout")}, which the grid search needs to choose a point.`,
       );
     return { point, score, loss: own(metrics, metricName("loss", "holdout")) };
   });

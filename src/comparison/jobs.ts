@@ -9,7 +9,7 @@ import { ownCommand } from "../torch/installation.js";
 import { CHECKPOINT_SIGNAL } from "../train/checkpoints.js";
 import type { Cell } from "./cells.js";
 
-/** The words of the command that does a cell's run, or goes on with it; a run that has ended is left as it is. */
+/** The command line that starts or resumes a cell's run; a finished run stays as it is. */
 export const commandOf = ({ settings, folder }: Cell): string[] => [
   "finetune",
   ...flagsOf({ ...settings, output: folder }),
@@ -20,30 +20,30 @@ export const commandOf = ({ settings, folder }: Cell): string[] => [
 export interface EndedRun {
   readonly cell: Cell;
   readonly status: "done" | "stopped" | "failed";
-  /** Of a run that failed, its last words; of a stopped one that it was. */
+  /** The last line of a failed run's error output, or a note that the run was stopped. */
   readonly message: string | undefined;
-  /** What it told of its failure, where it had begun. */
+  /** The run's `error` event, if it had started. */
   readonly error?: ErrorEvent | undefined;
 }
 
-/** What can be done to a run that goes on. */
+/** Controls of a running run. */
 export interface JobControls {
-  /** Ends it in good order. */
+  /** Stops it after a checkpoint. */
   stop(): void;
-  /** Has it save a checkpoint. It must have told that it has started: before that, the signal would end it. */
+  /** Asks it to save a checkpoint. Before its `start` event, the signal would kill the process. */
   checkpoint(): void;
 }
 
 export interface JobHooks {
-  /** Ends what runs in good order, each run with a checkpoint. */
+  /** Stops the running runs, each after a checkpoint. */
   readonly signal: AbortSignal;
-  /** Told what runs tell, and when they end. */
+  /** Receive the runs' starts, events and ends. */
   readonly onBegin: (cell: Cell, controls: JobControls) => void;
   readonly onEvent: (cell: Cell, event: RunEvent) => void;
   readonly onEnd: (ended: EndedRun) => void;
 }
 
-/** Does the runs of cells, so many at once, each in a process of its own, in their order. */
+/** Runs the cells in order, each in a separate process, `jobs` at the same time. */
 export async function runCells(cells: readonly Cell[], jobs: number, hooks: JobHooks): Promise<EndedRun[]> {
   const waiting = [...cells];
   const ended: EndedRun[] = [];
@@ -84,7 +84,7 @@ async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Prom
   return { cell, status: "failed", message, error };
 }
 
-/** How a process ended that said nothing itself. */
+/** How a process ended that printed no error. */
 function endOf(code: number | null, killedBy: NodeJS.Signals | null): string {
   if (killedBy === null) return `its process ended with status ${code} and no message.`;
   const why = killedBy === "SIGKILL" ? ", as the system does when memory runs out" : "";
@@ -100,7 +100,7 @@ function eventOf(line: string): RunEvent | undefined {
   }
 }
 
-/** A run's settings as the words of a command line, which say the same again when they are read. */
+/** A run's settings as command-line arguments, which parse to the same settings. */
 export function flagsOf(settings: RunSettings): string[] {
   return Object.entries(settings).flatMap(([key, value]) => (value === undefined ? [] : wordsOf(key, value)));
 }
@@ -109,7 +109,7 @@ function wordsOf(key: string, value: unknown): string[] {
   const flag = flagOf(key);
   if (value === true) return [flag];
   if (value === false) return [flag.replace("--", "--no-")];
-  // A word of its own may not begin with two dashes.
+  // With a space instead of "=", a value could not begin with two dashes.
   return [`${flag}=${textOf(value)}`];
 }
 
@@ -122,14 +122,14 @@ function textOf(value: unknown): string {
   return String(value);
 }
 
-/** Words as a POSIX shell takes them. */
+/** Arguments quoted for a POSIX shell. */
 export const shellLine = (words: readonly string[]): string => words.map(quoted).join(" ");
 
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** Records why a run failed, as its process said. */
+/** Records the reason that a failed run's process gave. */
 export function saveFailure(output: string, { cell, message, error }: EndedRun): void {
   const words = error?.message ?? message?.replace(/^bidora: /, "") ?? "its process ended without a message";
   const { code, step } = error ?? {};

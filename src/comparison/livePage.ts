@@ -11,7 +11,7 @@ import type { EndedRun, JobControls } from "./jobs.js";
 import { summarizeRuns } from "./results.js";
 import { type RequestedResults, requestedResults, type Spec } from "./spec.js";
 
-/** What a comparison's runs tell, to a page that shows them live. */
+/** Passes the events of a comparison's runs on to the live page. */
 export interface ComparisonWatch {
   expect(cells: readonly Cell[], state: "waiting" | "done"): void;
   begin(cell: Cell, controls: JobControls): void;
@@ -20,9 +20,9 @@ export interface ComparisonWatch {
 }
 
 /**
- * Does a comparison with a page of it, and of each of its runs, served live.
- * @param body gets a signal that the page aborts too, and what is to be told
- * @throws BidoraError `DASHBOARD` for a port that can't be had
+ * Serves a live page of the comparison, and of each of its runs, while `body` runs.
+ * @param body receives a signal that the page can abort, and the watch to report to
+ * @throws BidoraError `DASHBOARD` if the port is not available
  */
 export async function withDashboard<T>(
   spec: Spec,
@@ -59,7 +59,7 @@ export async function withDashboard<T>(
   return body(AbortSignal.any(signals), watch).finally(() => page.close());
 }
 
-/** The report of a comparison that goes on, from the runs that have ended so far; without the tests over rows, which take long. */
+/** The report of a running comparison, from the runs that have finished; without the tests over rows, which are slow. */
 export async function comparisonPage(
   output: string,
   asked: RequestedResults & { readonly conditions: object },
@@ -67,7 +67,7 @@ export async function comparisonPage(
 ): Promise<string> {
   const runs = await collectRuns(output);
   if (runs.length === 0) return renderWaiting(output, live);
-  // Of those that go on, the page tells by itself.
+  // The live part of the page lists the unfinished runs.
   const { failed } = await missingRuns(output, asked);
   const comparison = summarizeRuns(runs, asked, { failed, unfinished: [] });
   const found = { ...comparison, tests: significance(comparison), conditions: { ...asked.conditions } };

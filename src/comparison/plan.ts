@@ -11,22 +11,22 @@ import { contentsOf } from "../files/outputFolder.js";
 import { isRunFolder } from "../files/runFolder.js";
 import type { Cell } from "./cells.js";
 
-/** Settings that do not make another run of it. */
-const BESIDE: ReadonlySet<string> = new Set(["output", "threads", "saveEvery", "keepCheckpoints"]);
+/** Settings that may differ between two calls for the same run. */
+const MAY_DIFFER: ReadonlySet<string> = new Set(["output", "threads", "saveEvery", "keepCheckpoints"]);
 
-/** @throws BidoraError `OUTPUT_IN_USE` for a folder of another's */
+/** @throws BidoraError `OUTPUT_IN_USE` for a folder with other contents than a comparison */
 export function checkComparisonFolder(folder: string): void {
   const isOwn = !existsSync(folder) || existsSync(join(folder, PLAN)) || hasStepCosts(folder);
   if (isOwn || contentsOf(folder).length === 0) return;
   throw new BidoraError(
     "OUTPUT_IN_USE",
-    `--output ${folder} is not empty, and no comparison of bidora's (it has no ${PLAN}): name another folder.`,
+    `--output ${folder} is not empty and has no ${PLAN}, so it is not the folder of a comparison: name another folder.`,
   );
 }
 
 /**
- * Keeps what cells are asked for with, once they are found good.
- * @throws BidoraError `COMPARISON` as `checkBegun`
+ * Saves the settings of the cells, once they are checked.
+ * @throws BidoraError `COMPARISON` as `checkStarted`
  */
 export async function savePlan(folder: string, cells: readonly Cell[]): Promise<void> {
   const planned = { ...readPlan(folder), ...(await checkStarted(folder, cells)) };
@@ -34,11 +34,11 @@ export async function savePlan(folder: string, cells: readonly Cell[]): Promise<
 }
 
 /**
- * A run that has begun must have been asked for with the same, on the same rows and model, and be what was asked for: else what is
- * compared would not be what the table says.
- * @param tried settings that a grid chooses, which may have come out in another way
- * @returns what the cells are asked for with
- * @throws BidoraError `COMPARISON` naming the run and what differs
+ * Checks runs that have already started: they must have been planned with the same settings, on the same rows and model, and their
+ * `run.yaml` must still have these settings. Otherwise the table would not describe the runs.
+ * @param tried settings that the grid chooses, whose choice may have changed
+ * @returns the settings and data of each cell
+ * @throws BidoraError `COMPARISON` naming the run and the differences
  */
 export async function checkStarted(
   folder: string,
@@ -61,9 +61,8 @@ export async function checkStarted(
 }
 
 /**
- * Refuses runs that stand in the place of those that were asked for, before they are summed up; a folder without a plan says nothing
- * of what was.
- * @throws BidoraError `COMPARISON` naming the run and what differs
+ * Refuses to summarize runs that are not the planned ones. Without a plan, any run is accepted.
+ * @throws BidoraError `COMPARISON` naming the run and the difference
  */
 export function refuseForeignRuns(folder: string, runs: readonly Pick<Cell, "folder">[]): void {
   if (!existsSync(join(folder, PLAN))) return;
@@ -72,15 +71,15 @@ export function refuseForeignRuns(folder: string, runs: readonly Pick<Cell, "fol
     if (isRunFolder(run.folder)) refuseEdited(run.folder, begunAs(run.folder, known, relative(folder, run.folder)));
 }
 
-/** @throws BidoraError `COMPARISON` for a run that no plan knows */
+/** The plan of a run. @throws BidoraError `COMPARISON` for a run that is not in the plan */
 function begunAs(folder: string, known: Readonly<Record<string, PlannedRun>>, name: string): PlannedRun {
   const before = Object.hasOwn(known, name) ? known[name] : undefined;
-  if (!before) throw strange(folder, "this comparison did not begin it");
+  if (!before) throw foreignRun(folder, "this comparison did not start it");
   return before;
 }
 
 const askedFor = (settings: RunSettings): JsonObject =>
-  JSON.parse(JSON.stringify(Object.fromEntries(Object.entries(settings).filter(([key]) => !BESIDE.has(key)))));
+  JSON.parse(JSON.stringify(Object.fromEntries(Object.entries(settings).filter(([key]) => !MAY_DIFFER.has(key)))));
 
 const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
@@ -90,16 +89,16 @@ function refuseChanged(folder: string, before: PlannedRun, now: PlannedRun, trie
   const settings = differing(before.settings, now.settings)
     .filter((key) => !tried.includes(key))
     .map((key) => `${key} ${shown(before.settings[key])}, now ${shown(now.settings[key])}`);
-  const data = differing(before.data, now.data).map((file) => `what is in ${file}`);
+  const data = differing(before.data, now.data).map((file) => `the content of ${file}`);
   const changed = [...settings, ...data];
   if (changed.length === 0) return;
   throw new BidoraError(
     "COMPARISON",
-    `${folder} was begun with something else (${changed.join("; ")}): name another --output, or remove that folder.`,
+    `${folder} was started with other settings or data (${changed.join("; ")}): name another --output, or remove that folder.`,
   );
 }
 
-/** Settings that model and data make something else of. */
+/** Settings that are derived from the model and the data. */
 const FOUND: ReadonlySet<string> = new Set<keyof RunSettings>([
   "task",
   "textColumns",
@@ -109,27 +108,27 @@ const FOUND: ReadonlySet<string> = new Set<keyof RunSettings>([
   "targetModules",
 ]);
 
-/** Refuses a run that stands in the place of the one that was asked for. */
+/** Refuses a run whose `run.yaml` differs from the plan. */
 function refuseEdited(folder: string, { settings }: PlannedRun): void {
   const path = join(folder, RUN_FILE);
-  // A run that was ended before its first step has none.
+  // A run that ended before its first step has none.
   if (!existsSync(path)) return;
   const [asked, made] = [resolveRun(settings as RunSettings), readRunFile(path)];
   const keys = Object.keys({ ...settings, ...made }) as (keyof RunSettings)[];
-  const key = keys.find((key) => !BESIDE.has(key) && !FOUND.has(key) && !isSame(asked[key], made[key]));
+  const key = keys.find((key) => !MAY_DIFFER.has(key) && !FOUND.has(key) && !isSame(asked[key], made[key]));
   if (key === undefined) return;
-  throw strange(folder, `its ${RUN_FILE} says ${key} ${shown(made[key])}, asked for was ${shown(asked[key])}`);
+  throw foreignRun(folder, `its ${RUN_FILE} has ${key} ${shown(made[key])}, the plan has ${shown(asked[key])}`);
 }
 
-const strange = (folder: string, why: string): BidoraError =>
+const foreignRun = (folder: string, why: string): BidoraError =>
   new BidoraError(
     "COMPARISON",
-    `${folder} is another run than this comparison's (${why}): move it away, or name another --output.`,
+    `${folder} is not a run of this comparison (${why}): move it away, or name another --output.`,
   );
 
 const shown = (value: unknown): string => (value === undefined ? "not set" : JSON.stringify(value));
 
-/** The files of this machine with a run's rows and its model, and what is in them. */
+/** The local files of a run's rows and model, with their checksums. */
 async function dataOf(
   { model, data, train, validation, test }: RunSettings,
   digests: Map<string, Promise<string>>,
@@ -144,7 +143,7 @@ async function dataOf(
   return found;
 }
 
-/** Links are followed: the Hub's cache, for one, has nothing else in a model's folder. */
+/** The files below a path. Links are followed: a model folder in the Hub's cache has nothing else. */
 function filesOf(path: string): string[] {
   if (!statOf(path)?.isDirectory()) return statOf(path) ? [path] : [];
   const inside = readdirSync(path, { encoding: "utf8", recursive: true }).map((name) => join(path, name));

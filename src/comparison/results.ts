@@ -27,7 +27,7 @@ import { readRunPredictions, rowTests } from "./rowTests.js";
 import { scoringOf } from "./scoring.js";
 import { type RequestedResults, variantNamed } from "./spec.js";
 
-/** What a comparison found. */
+/** The result of a comparison. */
 export interface ComparisonResult {
   readonly kind: "compared";
   readonly result: ComparisonFile;
@@ -38,11 +38,11 @@ export interface ComparisonResult {
 
 export interface WriteOptions extends RequestedResults {
   readonly conditions: object;
-  /** Told what people should know while it goes on. */
+  /** Receives notes for the user. */
   readonly note?: ((line: string) => void) | undefined;
 }
 
-/** Sums up runs, and writes what they say: JSON, Markdown, LaTeX and the report. @returns the result, and its tables for the terminal */
+/** Summarizes runs, and writes JSON, Markdown, LaTeX and the report. @returns the result, and its tables for the terminal */
 export async function writeComparison(
   output: string,
   runs: readonly CollectedRun[],
@@ -70,7 +70,7 @@ export async function writeComparison(
   return { result, text: joined(tables, terminalTable) };
 }
 
-/** Of all that is summed up: runs that are there from an earlier call may have others than were asked for. */
+/** The seeds of all summarized runs, including those of earlier calls. */
 const seedsOf = (runs: readonly CollectedRun[]): number[] =>
   [...new Set(runs.map(({ seed }) => seed))].sort((a, b) => a - b);
 
@@ -92,7 +92,7 @@ async function allRowTests(
   return tests;
 }
 
-/** Runs as a comparison, with those that have no results, and what they had spent when they first had a score that was named. */
+/** Runs as a comparison, with those that have no results, and the cost at which each first reached the requested score. */
 export function summarizeRuns(
   runs: readonly CollectedRun[],
   asked: RequestedResults,
@@ -105,7 +105,7 @@ export function summarizeRuns(
   return { tasks, methods: inOrder(used, asked.methods), runs, ...missing, reached };
 }
 
-/** The tasks of runs, each with its metrics. */
+/** The tasks of the runs, each with its metrics. */
 function tasksOf(runs: readonly CollectedRun[], { tasks, titles = {} }: RequestedResults): ComparedTask[] {
   return inOrder(
     runs.map(({ task }) => task),
@@ -117,7 +117,7 @@ function tasksOf(runs: readonly CollectedRun[], { tasks, titles = {} }: Requeste
   });
 }
 
-/** A task with its metrics, and the rows that they are of. */
+/** A task with its metrics, and the rows that they were measured on. */
 function taskOf(name: string, runs: readonly [CollectedRun, ...CollectedRun[]]): ComparedTask {
   const { main, others, split, beside } = scoringOf(runs);
   const rowsOf = (split: ScoredRows["split"]): ScoredRows => {
@@ -136,16 +136,16 @@ function taskOf(name: string, runs: readonly [CollectedRun, ...CollectedRun[]]):
   };
 }
 
-/** Names that are there, those of the order first. */
+/** The names, those in `order` first, without duplicates. */
 function inOrder(names: readonly string[], order: readonly string[]): string[] {
   const there = new Set(names);
   return [...order.filter((name) => there.has(name)), ...[...there].filter((name) => !order.includes(name)).sort()];
 }
 
 /**
- * What runs had spent when they first had a score of their task's main metric: on validation rows, for these are looked at on the way,
- * and on test rows only where there are no others. Runs that looked at rows which they held out are left out: those say nothing of the
- * validation rows. A run that failed did not get there, whatever it had on the way: no model was left that has the score.
+ * The cost at which runs first reached a score of their task's main metric: on validation rows, which are evaluated during training, and
+ * on test rows only if there are no others. Runs that evaluated held-out rows are left out, since these say nothing about the validation
+ * rows. A failed run did not reach the score, whatever it had before: it left no model with it.
  */
 function reachedIn(
   runs: readonly CollectedRun[],

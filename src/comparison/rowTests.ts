@@ -14,11 +14,11 @@ import type { CollectedRun } from "./collectRuns.js";
 import type { Scoring } from "./scoring.js";
 
 /**
- * The paired bootstrap of every two methods on one task, over the rows that all their runs have judged: a row is drawn with what
- * the runs of all common seeds said of it, and the metric is the mean over these: that of the table where no run is left out. All of
- * them draw as often.
+ * The paired bootstrap of every two methods on one task, over the rows that all their runs predicted. A row is drawn with the predictions
+ * of all common seeds, and the metric is the mean over these seeds, which equals the table's if no run is left out. All tests of the task
+ * have the same number of resamples.
  * @param runs of the task
- * @param note told of draws that take long, and why there is no test
+ * @param note receives notes on slow tests, and on tests that are left out
  */
 export function rowTests(
   task: string,
@@ -65,7 +65,7 @@ export function rowTests(
   return withHolm(tests);
 }
 
-/** What a test finds, or why it finds nothing where its metric has no value for too many samples: the other results stand without it. */
+/** A test's result, or the reason if its metric is undefined for too many resamples: that must not hide the other results. */
 function orWhyNot<T>(test: () => T): T | string {
   try {
     return test();
@@ -75,13 +75,13 @@ function orWhyNot<T>(test: () => T): T | string {
   }
 }
 
-/** What a run said of the rows, as far as it is judged by it. */
+/** A run's measured rows. */
 interface Side extends MeasuredRows {
   readonly method: string;
   readonly seed: number;
 }
 
-/** Nothing where fewer than two rows have been judged. */
+/** Undefined if fewer than two rows were predicted. */
 function sideOf({ run, rows }: RunPredictions, { metric, main }: Scoring): Side | undefined {
   if (rows.length < 2) return undefined;
   const measured = rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1));
@@ -94,7 +94,7 @@ interface Pair {
   readonly b: readonly Side[];
 }
 
-/** Every two methods that have seeds in common, with their runs of these. */
+/** Every two methods that have seeds in common, with their runs with these seeds. */
 function pairsOf(methods: readonly string[], sides: readonly Side[]): Pair[] {
   const pairs = methods.flatMap((a, i) => methods.slice(i + 1).map((b) => [a, b] as const));
   return pairs.flatMap(([one, other]) => {
@@ -104,7 +104,7 @@ function pairsOf(methods: readonly string[], sides: readonly Side[]): Pair[] {
   });
 }
 
-/** The mean over runs, of all rows and of each draw; once for runs that are in several pairs. */
+/** The mean over runs, of all rows and of each resample; computed once for runs that are in several pairs. */
 function meansOf(drawnOf: (side: Side) => Resampled): (sides: readonly Side[]) => Resampled {
   const known = new Map<string, Resampled>();
   return (sides) => {
@@ -123,15 +123,15 @@ function meanOf(each: readonly Resampled[]): Resampled {
   };
 }
 
-/** How many rows the runs of two methods judge differently, with some seed. */
+/** The number of rows that the runs of two methods predict differently, with at least one seed. */
 const differingRows = (a: readonly Side[], b: readonly Side[]): number =>
   a[0]!.rows.filter((_, row) => a.some(({ rows }, run) => !isDeepStrictEqual(rows[row], b[run]!.rows[row]))).length;
 
-/** After so many seconds it is said how long it takes. */
+/** Seconds after which a note says how long the test takes. */
 const SLOW = 5;
 
 function slowNote(task: string, resamples: number, note: (line: string) => void): (done: number) => void {
-  // From the first one on: before it comes what is done once.
+  // Measured from the first resample, since there is one-time work before it.
   let start: number | undefined;
   let isSaid = false;
   return (done) => {
@@ -140,19 +140,19 @@ function slowNote(task: string, resamples: number, note: (line: string) => void)
     if (isSaid || seconds < SLOW) return;
     isSaid = true;
     const left = formatSeconds((seconds / (done - 1)) * (resamples - done));
-    note(`The bootstrap over the rows of ${task} draws ${formatCount(resamples)} resamples: about ${left} to go.`);
+    note(`The bootstrap over the rows of ${task} draws ${formatCount(resamples)} resamples: about ${left} left.`);
   };
 }
 
-/** A run with what it said of each row that it is judged by: of none where it had no such rows. */
+/** A run with its prediction for each scored row; no rows if it has no such score. */
 export interface RunPredictions {
   readonly run: CollectedRun;
   readonly rows: readonly JudgedRow[];
 }
 
 /**
- * What the runs of one task said of its rows, which must be the same ones in all of them: scores on others can't be compared.
- * @throws BidoraError `COMPARISON` naming two runs that were judged by different rows, or one whose rows are gone
+ * The predictions of a task's runs for its scored rows. All runs must have the same rows: scores on different rows can't be compared.
+ * @throws BidoraError `COMPARISON` naming two runs with different rows, or a run whose predictions are missing
  */
 export async function readRunPredictions(
   runs: readonly CollectedRun[],
@@ -171,25 +171,25 @@ export async function readRunPredictions(
 async function rowsIn(folder: string, split: Scoring["split"]): Promise<readonly JudgedRow[]> {
   const found = await readPredictions(folder, split);
   if (found && found.broken === 0) return found.rows;
-  const why = found ? `has lines that can't be read (${found.broken})` : "is gone";
+  const why = found ? `has ${found.broken} unreadable lines` : "is missing";
   throw new BidoraError(
     "COMPARISON",
-    `${join(folder, PREDICTIONS[split])} ${why}, which says how its run judged each row: bring it back, or remove the run's folder and run it again.`,
+    `${join(folder, PREDICTIONS[split])}, which holds the run's prediction for each row, ${why}: restore it, or remove the run's folder and run it again.`,
   );
 }
 
 function refuseOthers({ run: one, rows: ours }: RunPredictions, { run: other, rows: theirs }: RunPredictions): void {
   const place = ours.findIndex((row, i) => identityOf(row) !== identityOf(theirs[i]));
   if (place === -1 && ours.length === theirs.length) return;
-  const what = ours.length === theirs.length ? `row ${place + 1} is another` : `${ours.length} and ${theirs.length}`;
+  const what = ours.length === theirs.length ? `row ${place + 1} differs` : `${ours.length} and ${theirs.length}`;
   throw new BidoraError(
     "COMPARISON",
-    `${one.folder} and ${other.folder} were judged by different rows (${what}), so that their scores can't be compared: take one of them out of the comparison, or run it again.`,
+    `${one.folder} and ${other.folder} were scored on different rows (${what}), so their scores can't be compared: take one of them out of the comparison, or run it again.`,
   );
 }
 
 /**
- * A row by its place and what is right for it; by its text where nothing is, and by how many of its tokens a language model is judged by.
+ * Identifies a row by its line and its reference (its text if it has no reference), and by the number of scored tokens for a language model.
  * The file's name may differ from machine to machine.
  */
 const identityOf = (row: JudgedRow | undefined): string | undefined =>

@@ -7,13 +7,13 @@ import { readStepCosts, type StepCosts, writeStepCosts } from "../files/comparis
 import { estimateRun } from "../run/estimates/estimateRun.js";
 import type { RunFacts } from "./cells.js";
 
-/** What is known of tasks, with a way to tell it. */
+/** Facts that are looked up once, and can be given in advance. */
 export interface KnownFacts extends RunFacts {
-  /** Keeps how many training rows there are, so that they need not be read again for their number. */
+  /** Records the number of training rows, so that they are not read again to count them. */
   learn(config: RunConfig, rows: number): void;
 }
 
-/** What is known of tasks by their rows, which are read once each, and of steps by trying some. */
+/** Facts about tasks from their rows, which are read once each, and about steps by measuring some. */
 export function factsIn(output: string): KnownFacts {
   const files = new Map<string, Promise<number>>();
   const keyOf = ({ task, data, train, textColumns, labelColumn }: RunConfig) =>
@@ -60,22 +60,22 @@ async function countRows(config: RunConfig): Promise<number> {
   return splits.train.examples.length;
 }
 
-/** Where an estimate is told to go, which leaves nothing: a folder of runs that are there would be refused. */
+/** An output folder for estimates, which write nothing: the folder of an existing run would be refused. */
 export const unusedOutput = (): string => join(tmpdir(), `bidora-nowhere-${process.pid}`);
 
-/** So many steps are said to be wanted where some are tried. */
-const TRIED = 50;
+/** The length of the run whose step time is measured. */
+const MEASURED_STEPS = 50;
 
 async function measured({ method, given }: RunConfig): Promise<StepCosts> {
-  // What is looked at on the way, and when it ends, makes no other step of it.
+  // Evaluations and the length do not change the time of a step.
   const { epochs: _epochs, retrainEpochs: _retrain, evalEvery: _often, earlyStopping: _patience, ...rest } = given;
   const typical = async (length: object) =>
     (await estimateRun(resolveRun({ ...rest, ...length, output: unusedOutput() }))).secondsPerStep;
   if (!METHODS[method].isBilevel) {
-    const train = await typical({ maxSteps: TRIED });
+    const train = await typical({ maxSteps: MEASURED_STEPS });
     return { train, search: train, retrain: train };
   }
-  const search = await typical({ maxSteps: TRIED, retrainSteps: 0 });
-  const retrain = await typical({ maxSteps: 1, retrainSteps: TRIED });
+  const search = await typical({ maxSteps: MEASURED_STEPS, retrainSteps: 0 });
+  const retrain = await typical({ maxSteps: 1, retrainSteps: MEASURED_STEPS });
   return { train: retrain, search, retrain };
 }

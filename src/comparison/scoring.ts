@@ -14,15 +14,15 @@ import { tokenSums } from "../metrics/tokenPrediction.js";
 import { goalOf, NAMED_VALUES, textScorer } from "../tasks/index.js";
 import type { CollectedRun } from "./collectRuns.js";
 
-/** How the rows of a task's runs are judged. */
+/** How the runs of a task are scored. */
 export interface Scoring {
   readonly main: ComparedMetric;
   readonly others: readonly ComparedMetric[];
-  /** What its metrics are computed from, row by row. */
+  /** Measures each row and computes the metrics. */
   readonly metric: Metric<unknown, object>;
-  /** The rows that the runs are judged by. */
+  /** The rows that the runs are scored on. */
   readonly split: ScoredRows["split"];
-  /** The main metric of the validation rows, where the runs are judged by their test rows and have both. */
+  /** The main metric on the validation rows, if the runs are scored on test rows and have both. */
   readonly beside: readonly ComparedMetric[];
 }
 
@@ -30,8 +30,8 @@ export interface Scoring {
 type Scored = Pick<CollectedRun, "folder" | "metrics">;
 
 /**
- * How the rows of one task's runs are judged: by the task, on the test rows where they are there, else on the validation rows.
- * @throws BidoraError `COMPARISON` where some runs have scores of test rows and others of validation rows alone
+ * How the runs of one task are scored: with the task's metrics, on the test rows if there are any, else on the validation rows.
+ * @throws BidoraError `COMPARISON` if some runs have scores on test rows and others on validation rows only
  */
 export function scoringOf(runs: readonly [Scored, ...Scored[]]): Scoring {
   const { isOfTexts, byRows } = scorersOf(runs[0].folder);
@@ -39,7 +39,7 @@ export function scoringOf(runs: readonly [Scored, ...Scored[]]): Scoring {
   const split = judgedRowsOf(runs, scorer.main);
   const named = (name: string): ComparedMetric => ({
     name: metricName(name, split),
-    // Whether F1 is of one label or of all goes by the labels, of which the folder may say nothing.
+    // The labels decide whether F1 is binary or macro-averaged, but the folder may not have them.
     goal: goalOf(name, scorer.metric, byRows.metric, NAMED_VALUES),
   });
   const all = new Set(runs.flatMap(({ metrics }) => Object.keys(metrics)));
@@ -56,7 +56,7 @@ export function scoringOf(runs: readonly [Scored, ...Scored[]]): Scoring {
   };
 }
 
-/** The rows that all runs of a task are judged by: a score of some rows can't be compared with one of others. */
+/** The split that all runs of a task are scored on: scores on different rows can't be compared. */
 function judgedRowsOf(runs: readonly Scored[], main: string): Scoring["split"] {
   const has = (name: string) => runs.filter(({ metrics }) => own(metrics, name) !== undefined);
   const [tested, validated] = [has(metricName(main, "test")), has(main)];
@@ -66,15 +66,15 @@ function judgedRowsOf(runs: readonly Scored[], main: string): Scoring["split"] {
   if (untested === undefined) return "test";
   throw new BidoraError(
     "COMPARISON",
-    `${(tested[0] as Scored).folder} was judged by test rows, ${untested.folder} by validation rows alone, so that their scores can't be compared: take one of them out of the comparison, or run it again.`,
+    `${(tested[0] as Scored).folder} was scored on test rows, ${untested.folder} on validation rows only, so their scores can't be compared: take one of them out of the comparison, or run it again.`,
   );
 }
 
-/** The loss of language models, which their evaluation adds to their metrics: the mean over tokens. */
+/** The loss of a language model as a metric: the mean over tokens. */
 const lossOf = ({ measure }: Metric<unknown, object, PredictedTokens>): Metric<unknown, object, PredictedTokens> =>
   overSums({ loss: LESS_IS_BETTER }, measure, () => tokenSums((loss) => ({ loss })));
 
-/** What the rows that a run held out are judged by: no texts are written for them. */
+/** The metric on the rows that a run held out; no texts are generated for them. */
 export function watchedMetric(folder: string): ComparedMetric {
   const { main, metric } = scorersOf(folder).byRows;
   return { name: main, goal: goalOf(main, metric) };

@@ -8,39 +8,39 @@ import { type Budget, readBudget } from "./budget.js";
 import { type CompareSettings, compareOptions, comparisonOptions } from "./compareOptions.js";
 import { gridPoints } from "./grid.js";
 
-/** A task of a comparison, under the name of its folder. */
+/** A task of a comparison. */
 export interface SpecTask {
   readonly name: string;
-  /** As it was asked for. */
+  /** The name that the user gave it. */
   readonly title: string;
   readonly settings: RunSettings;
 }
 
-/** A comparison as it was asked for. */
+/** The settings of a comparison. */
 export interface Spec {
   readonly variants: readonly Variant[];
   readonly seeds: readonly number[];
   readonly tasks: readonly SpecTask[];
-  /** What of a run was set by flags. */
+  /** Run settings from flags. */
   readonly byFlag: RunSettings;
-  /** What goes for all runs. */
+  /** Settings of all runs. */
   readonly common: RunSettings;
-  /** Settings that must have an effect somewhere: a file's may be for methods that were not asked for this time. */
+  /** Settings that must have an effect in at least one run. A file's settings may be for methods that this call leaves out. */
   readonly mustApply: RunSettings;
-  /** What goes for the runs of a variant, or of all variants of a method. */
+  /** Settings of one variant, or of all variants of a method. */
   readonly perMethod: ReadonlyMap<string, RunSettings>;
   readonly grid: readonly RunSettings[];
   readonly budget: Budget | undefined;
   readonly reach: number | undefined;
   readonly jobs: number;
-  /** Whether its runs are shown live, and on which port of this machine if that matters. */
+  /** Whether to serve a live page, or on which port. */
   readonly dashboard: boolean | number;
   readonly output: string;
 }
 
 /**
- * Puts together what flags and file say: flags are stronger, also than what the file says of single tasks and methods.
- * @throws UsageError for what is no setting of a run, no method, no task of the file
+ * Combines flags and file. Flags take precedence, even over the file's settings of single tasks and methods.
+ * @throws UsageError for an unknown setting or method, or a task that is not in the file
  */
 export function readSpec(flags: CompareSettings, file: string | undefined): Spec {
   const fromFile = file === undefined ? {} : readSettingsFile(file, compareOptions);
@@ -96,7 +96,7 @@ export function requestedResults(spec: Spec): RequestedResults & { readonly cond
   };
 }
 
-/** Without what belongs to the call, and what is the comparison's own. */
+/** Settings that are the comparison's, not the runs'. */
 const OWN: ReadonlySet<string> = new Set([
   ...Object.keys(comparisonOptions),
   "output",
@@ -133,14 +133,14 @@ function taskOf(entry: unknown, index: number, byFlag: RunSettings): SpecTask {
   return { ...named(title), settings: { ...own, ...byFlag } };
 }
 
-/** Rows are a task's, and the same for all methods. */
+/** Settings of the rows, which are the same for all methods of a task. */
 const ROWS: readonly string[] = ["task", "data", "train", "validation", "test", "testSplit"] satisfies RunKey[];
 
 function checked(settings: object, where: string, others: readonly string[] = []): RunSettings {
   const isOthers = (key: string) => others.includes(key) || OWN.has(key) || !Object.hasOwn(compareOptions, key);
   const stray = Object.keys(settings).find((key) => Object.hasOwn(runOptions, key) && isOthers(key));
   if (stray !== undefined)
-    throw new UsageError(`In ${where}: ${stray} is none of its own, the comparison says it; leave it out.`);
+    throw new UsageError(`In ${where}: ${stray} is set by the comparison, not here; leave it out.`);
   try {
     return checkSettings(runOptions, settings as RunSettings);
   } catch (error) {
@@ -149,16 +149,16 @@ function checked(settings: object, where: string, others: readonly string[] = []
   }
 }
 
-/** Names in a comparison's folder that are not a task's to take. */
+/** File names of a comparison's folder, which a task can't have. */
 const TAKEN = /^(\.{1,2}|comparison(-plan|-steps|-failed)?\.(json|md|tex)|(report|analysis)\.(html|json))$/;
 
 const named = (title: string): Pick<SpecTask, "name" | "title"> => ({ name: folderName(title), title });
 
-/** A name that can be a folder's. @throws UsageError for one that leads elsewhere, or that a file of the comparison has */
+/** A name as a folder name. @throws UsageError for the names of special folders and of the comparison's files */
 function folderName(name: string): string {
   const found = name.replaceAll(/[^\w.+-]/g, "-");
   if (!TAKEN.test(found)) return found;
-  throw new UsageError(`A task can't be named ${name}, for its runs lie in a folder of its name: give it another one.`);
+  throw new UsageError(`A task can't be named ${name}, since its runs are in a folder of its name: use another name.`);
 }
 
 function selected(tasks: readonly SpecTask[], wanted: CompareSettings["tasks"]): readonly SpecTask[] {
@@ -182,23 +182,23 @@ function perMethodOf(given: Readonly<Record<string, object>>, byFlag: RunSetting
   );
 }
 
-/** A method as it stands in a comparison: a method, or one with something added that makes it another competitor. */
+/** A competitor in a comparison: a method, possibly with additional settings. */
 export interface Variant {
-  /** As it is named in tables and folders. */
+  /** The name in tables and folders. */
   readonly name: string;
   readonly method: Method;
-  /** What it adds to a run's settings; what a file says of them is stronger. */
+  /** The additional settings; a file's settings take precedence. */
   readonly settings: RunSettings;
-  /** Stopped early on the rows that BiDoRA's upper level takes: needs to know how often to look. */
+  /** Stops early on held-out rows, the same that BiDoRA's upper level uses. */
   readonly stopsEarly: boolean;
 }
 
-/** Evaluations without a better result after which such a run ends. */
+/** Evaluations without a better result after which such a run stops. */
 const PATIENCE = 3;
-/** Folds of BiDoRA's upper level. */
+/** The number of folds of `bidora-folds`. */
 const FOLDS = 5;
 
-/** Early stopping on the same rows is BiDoRA's fair competitor: it is open to every method. */
+/** The suffix for early stopping on the rows that BiDoRA's upper level uses: the fair competitor of BiDoRA, available for every method. */
 const EARLY = "+es";
 
 const OF_BIDORA: Readonly<Record<string, RunSettings>> = {
@@ -206,14 +206,14 @@ const OF_BIDORA: Readonly<Record<string, RunSettings>> = {
   "bidora-warm": { warmStart: true },
 };
 
-/** @throws UsageError for a name that is none, or comes twice */
+/** The variants with these names. @throws UsageError for an unknown or repeated name */
 export function variantsOf(names: readonly string[]): Variant[] {
   const twice = firstRepeated(names);
   if (twice !== undefined) throw new UsageError(`--methods names ${twice} twice: name each method once.`);
   return names.map(variantOf);
 }
 
-/** Undefined for a name that is none. */
+/** The variant with this name; undefined if there is none. */
 export function variantNamed(name: string): Variant | undefined {
   try {
     return variantOf(name);

@@ -21,15 +21,15 @@ import { renderModelCard } from "./modelCard.js";
 import type { Prepared } from "./prepare.js";
 
 /**
- * Writes what a run has trained, as it is now: an adapter, or, where all weights are trained, a model.
- * @param phase that it is in; undefined before the first step
+ * Writes the current state of what a run trains: an adapter, or a model if all weights are trained.
+ * @param phase the current phase; undefined before the first step
  */
 export async function writeTrained(folder: string, prepared: Prepared, phase: Phase | undefined): Promise<void> {
   const { config, adapted, loaded, choice, labels } = prepared;
   if (adapted.config === undefined) {
     const { task } = choice;
     writeModelFolder(folder, { ...loaded, task, labels, source: prepared.folder, dtype: "float32" });
-    writeAdapterMetadata(folder, useOf(prepared));
+    writeAdapterMetadata(folder, metadataOf(prepared));
     return;
   }
   writeAdapter(folder, {
@@ -39,15 +39,15 @@ export async function writeTrained(folder: string, prepared: Prepared, phase: Ph
     revision: config.revision,
     adaptsTransposed: adaptsTransposed(adapted),
     metadata: {
-      ...useOf(prepared),
+      ...metadataOf(prepared),
       ...(phase && { phase }),
       ...(METHODS[config.method].isBilevel && { search: await searchSummary(config.output, config) }),
     },
   });
 }
 
-/** How the result is used. */
-function useOf({ config, choice, labels, maxLength }: Prepared): AdapterMetadata {
+/** The facts that inference needs. */
+function metadataOf({ config, choice, labels, maxLength }: Prepared): AdapterMetadata {
   return {
     method: config.method,
     task: choice.kind,
@@ -59,7 +59,7 @@ function useOf({ config, choice, labels, maxLength }: Prepared): AdapterMetadata
   };
 }
 
-/** Writes what goes with the result: the tokenizer's files, and a model card. */
+/** Writes the tokenizer's files and the model card beside the result. */
 export function writeTokenizerAndCard(folder: string, prepared: Prepared, metrics: Metrics): void {
   const { config, adapted, labels, choice, rows, tokenizer } = prepared;
   copyFiles(tokenizer.files(), prepared.folder, folder);
@@ -82,10 +82,10 @@ export function parameterCounts({ loaded, adapted }: Pick<Prepared, "loaded" | "
   return { total, trained: adapted.trained.reduce((sum, { tensor }) => sum + tensor.numel, 0) };
 }
 
-/** Into so many parts a search is summed up. */
+/** The number of parts in the summary of a search. */
 const PARTS = 10;
 
-/** What a BiDoRA adapter keeps of its search, from the run's log so far: a resumed run knows what came before. */
+/** The summary of a search for a BiDoRA adapter, from the run's log, which includes the sessions before a resume. */
 export async function searchSummary(
   folder: string,
   { hypergradient, xi }: Pick<RunConfig, "hypergradient" | "xi">,
@@ -102,7 +102,7 @@ export async function searchSummary(
   };
 }
 
-/** The mean of each tenth; of fewer values each by itself. */
+/** The mean of each tenth of the values, or the values themselves if there are fewer than ten. */
 function meansOfParts(values: readonly number[]): number[] {
   const parts = Math.min(PARTS, values.length);
   return Array.from({ length: parts }, (_, i) => {

@@ -8,7 +8,7 @@ import type { EncodedRow } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import { BatchStream } from "../train/batches.js";
 
-/** What decides about a run's memory, of its settings. */
+/** The settings that determine a run's memory. */
 export type MemorySettings = Pick<
   RunConfig,
   "batchSize" | "gradientAccumulation" | "gradientCheckpointing" | "dtype" | "shuffle" | "dropLast" | "seed"
@@ -22,10 +22,10 @@ interface RunParts {
   readonly data: Pick<EncodedSplits, "train">;
 }
 
-/** Batches that are looked ahead at for the largest. */
+/** The number of upcoming batches in which the largest is looked for. */
 const BATCHES = 2000;
 
-/** What a run takes at the least, in bytes: nothing that it could do without is counted, so that it takes more in fact. */
+/** A lower bound for the memory of a run in bytes: only what it can't do without is counted. */
 export class MemoryNeed {
   readonly #trained: number;
   readonly #frozen: readonly Weight[];
@@ -38,7 +38,7 @@ export class MemoryNeed {
     this.#trained = adapted.trained.reduce((sum, { tensor }) => sum + trainedBytes(tensor, config), 0);
   }
 
-  /** With these settings in the place of the run's own. */
+  /** The bound with some settings changed. */
   with(change: Partial<MemorySettings> = {}): number {
     const settings: MemorySettings = { ...this.prepared.config, ...change };
     const bytes = torch.DTYPE_BYTES[torch.computeDtype(settings.dtype)];
@@ -49,7 +49,7 @@ export class MemoryNeed {
     return frozen + this.#trained + this.#activations(settings, bytes);
   }
 
-  /** Of the largest batch, what the layers' products give: the backward pass asks for each, or for something as large made of it. */
+  /** The outputs of the layers' products for the largest batch: the backward pass needs each, or a tensor of the same size made from it. */
   #activations(settings: MemorySettings, bytes: number): number {
     const widths = this.#widths();
     const { hiddenSize } = this.prepared.loaded.model.config;
@@ -59,7 +59,7 @@ export class MemoryNeed {
     return largestBatch(this.prepared.data.train, settings) * kept * bytes;
   }
 
-  /** Outputs of all products of each layer that has one to train in or below it, but for the last, of which some rows may be enough. */
+  /** The output sizes of the products of each layer from the lowest trained one on, except the last, which may compute some rows only. */
   #widths(): number[] {
     const { loaded, adapted } = this.prepared;
     const lowest = adapted.trained.reduce(
@@ -76,7 +76,7 @@ export class MemoryNeed {
   }
 }
 
-/** A trained tensor, its gradient, what it was at the start, and what the optimizer remembers of it. */
+/** A trained tensor with its gradient, its initial value and the optimizer's state. */
 function trainedBytes({ shape, nbytes }: torch.Tensor, { optimizer, ...settings }: RunConfig): number {
   const memories = Object.values(OPTIMIZERS[optimizer].remembers(shape, settings));
   return 3 * nbytes + memories.reduce((sum, memory) => sum + 4 * torch.numelOf(memory), 0);
@@ -88,7 +88,7 @@ function layerOf(path: string): number | undefined {
   return found === undefined ? undefined : Number(found);
 }
 
-/** Tokens of the largest batch, by the run's own order of batches. */
+/** The tokens of the largest batch, in the run's order of batches. */
 function largestBatch(rows: readonly EncodedRow[], settings: MemorySettings): number {
   const stream = new BatchStream(rows, settings);
   let [most, left] = [0, Math.min(BATCHES, stream.batchesPerPass)];
@@ -102,7 +102,7 @@ function largestBatch(rows: readonly EncodedRow[], settings: MemorySettings): nu
   return most;
 }
 
-/** What of the settings makes a run take less, as flags: the least change that fits first. Undefined where none does. */
+/** Flags with which a run fits in memory, the smallest change first. Undefined if none do. */
 export function settingsThatFit(need: MemoryNeed, config: RunConfig, available: number): string | undefined {
   const fits = (change: Partial<MemorySettings>) => need.with(change) <= available;
   const smaller = smallerBatches(config);
@@ -118,7 +118,7 @@ export function settingsThatFit(need: MemoryNeed, config: RunConfig, available: 
   return together && flagsOf(together);
 }
 
-/** Whole parts of the batch, with as many more batches in a step. */
+/** Smaller batches that divide the batch evenly, with correspondingly more gradient accumulation. */
 function smallerBatches({ batchSize, gradientAccumulation }: RunConfig): Partial<MemorySettings>[] {
   const parts = Array.from({ length: batchSize }, (_, i) => i + 1).filter((part) => part > 1 && batchSize % part === 0);
   return parts.map((part) => ({ batchSize: batchSize / part, gradientAccumulation: gradientAccumulation * part }));

@@ -7,7 +7,7 @@ import type { Metrics } from "../files/metrics.js";
 
 export interface CardFacts {
   readonly config: RunConfig;
-  /** PEFT can load the result. */
+  /** Whether PEFT can load the result. */
   readonly isForPeft: boolean;
   readonly labels: readonly string[];
   readonly rows: { readonly train: number; readonly validation?: number | undefined };
@@ -46,21 +46,21 @@ with bidora ${versions.bidora} and libtorch ${versions.libtorch}. Every setting 
 ${searchOf(config)}${METHODS[config.method].adapter === undefined ? "" : usage(config.model)}`);
 }
 
-/** A score of rows that chose is none of an estimate. */
+/** Scores on rows that were used for selection are biased. */
 const chosenBy = (config: RunConfig): string =>
   stopsByValidation(config)
-    ? "Early stopping kept the state that was best on the validation rows: their metrics were used for selection, and are too good an estimate for new rows.\n\n"
+    ? "Early stopping kept the state that was best on the validation rows: their metrics were used for selection, and are too optimistic for new rows.\n\n"
     : "";
 
-/** What is out of the ordinary about a search. */
+/** Sentences on the search's unusual settings. */
 function searchOf({ method, searchFolds, searchPatience, warmStart }: RunConfig): string {
   if (!METHODS[method].isBilevel) return "";
   const sentences = [
     searchFolds &&
-      `In the search each of ${searchFolds} folds of the rows was the upper level's for its share of the steps.`,
+      `In the search, each of ${searchFolds} folds of the rows was the upper level's for its share of the steps.`,
     searchPatience &&
-      `The search was to end after ${searchPatience} passes over the upper level's rows without a lower loss, and its best was taken.`,
-    warmStart && "The retraining went on from the directions and the head that the search ended with.",
+      `The search was set to end after ${searchPatience} passes over the upper level's rows without a lower loss; its best state was kept.`,
+    warmStart && "The retrain phase started from the directions and the head that the search ended with.",
   ];
   return sentences.flatMap((sentence) => (sentence ? [`${sentence}\n`] : [])).join("");
 }

@@ -44,19 +44,19 @@ import { type RunStart, readRunData } from "./runInputs.js";
 export interface Prepared {
   readonly config: RunConfig;
   readonly folder: string;
-  /** Of the adapter that the run starts from, if there is one. */
+  /** The folder of the adapter that the run starts from, if there is one. */
   readonly adapterFolder: string | undefined;
   readonly choice: TaskChoice;
-  /** What the outputs stand for, in their order. */
+  /** The names of the outputs, in order. */
   readonly labels: readonly string[];
-  /** Of two labels, the id of the one that F1 is about. */
+  /** The id of the positive label, for binary F1. */
   readonly positive: number | undefined;
   readonly tokenizer: Tokenizer;
   readonly maxLength: number;
   readonly data: EncodedSplits;
-  /** The examples, where texts that go on from them are judged. */
+  /** The examples to generate texts from, if the task is evaluated by texts. */
   readonly texts: Pick<Splits, "validation" | "test"> | undefined;
-  /** Of each file, before long ones are split. */
+  /** The number of rows of each file, before long ones are split. */
   readonly rows: RowCounts;
   readonly loaded: LoadedModel;
   readonly adapted: AdaptedModel;
@@ -64,7 +64,7 @@ export interface Prepared {
   readonly generator: Generator;
 }
 
-/** The checkpoint's weights, those that are trained as they were at the start. */
+/** The checkpoint's weights, with the initial values of those that are trained. */
 export function checkpointWeights({ folder, loaded, adapted, start }: Prepared): OwnWeights {
   const starts = new Map(adapted.trained.map(({ parameter, name }) => [parameter, start.get(name)]));
   const weights = Array.from(loaded.model.baseParameters(), ([path, parameter]) => {
@@ -76,7 +76,7 @@ export function checkpointWeights({ folder, loaded, adapted, start }: Prepared):
 
 /**
  * Loads model, data and adapter in the order in which they depend on each other.
- * @param precision of everything, for checks; by default the computation has the run's dtype and what is trained float32
+ * @param precision the dtype of everything, for checks; by default the computation has the run's dtype, and trained tensors are float32
  */
 export async function prepare(
   { config, saved, adapterFolder, task }: RunStart,
@@ -94,7 +94,7 @@ export async function prepare(
   const dtype = precision ?? computeDtype(config.dtype);
   const trainedDtype = precision ?? "float32";
   const masters = METHODS[config.method].adapter === undefined ? { masterDtype: trainedDtype } : {};
-  // The tokenizer works in threads of its own.
+  // The tokenizer works in separate threads.
   const [data, loaded] = await Promise.all([
     encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, trainOn: config.trainOn, model }),
     loadModel(folder, {
@@ -130,21 +130,21 @@ export async function prepare(
   };
 }
 
-/** @throws UsageError where there are no rows to watch while training */
+/** @throws UsageError if there are no rows to evaluate on during training */
 export function checkEvaluationRows(
   { evalEvery, earlyStopping }: Pick<RunConfig, "evalEvery" | "earlyStopping">,
   { validation, holdout }: Pick<Splits, "validation" | "holdout">,
 ): void {
   const watched = holdout ?? validation;
   if (earlyStopping !== undefined && (evalEvery === undefined || !watched))
-    throw new UsageError("--early-stopping needs --eval-every and validation rows to judge by, or --holdout-fraction.");
+    throw new UsageError("--early-stopping needs --eval-every, and validation rows or --holdout-fraction.");
   if (evalEvery !== undefined && !watched)
     throw new UsageError(
       "--eval-every needs rows to evaluate on: name them by --validation, or give --holdout-fraction.",
     );
 }
 
-/** What the files of model, data and adapter make of the settings, so that they say the same anywhere. */
+/** The settings that are derived from the files of model, data and adapter. */
 function foundIn(
   { dtype }: RunConfig,
   found: {
@@ -158,7 +158,7 @@ function foundIn(
   const { text, label } = commonColumns(splits);
   const { targetModules } = adapted.config ? settingsOfAdapter(adapted.config) : {};
   return {
-    // The word of a library user's own task is none that a flag takes: it says in the run's files what the run was for.
+    // A library user's own task has no name that the flag accepts, but the run's files should name it.
     task: (choice.dataset ?? choice.kind) as RunSettings["task"],
     textColumns: text,
     labelColumn: label,
@@ -168,7 +168,7 @@ function foundIn(
   } as RunSettings;
 }
 
-/** @throws BidoraError `NO_LOSS` for rows of which none bears loss */
+/** @throws BidoraError `NO_LOSS` if no row of a split counts in the loss */
 function noteRowsWithoutLoss(task: Task, data: Prepared["data"], hub: HubOptions | undefined): void {
   const judged = task.takesTrainOn
     ? ({ validation: data.validation, test: data.test, "held-out": data.holdout } as const)
@@ -187,19 +187,18 @@ function rowsOf({ train, validation, test }: Splits): RowCounts {
   };
 }
 
-/** What is there is told as it was before the weights were read. */
+/** @param available bytes, measured before the weights were loaded */
 function noteNeed(need: MemoryNeed, config: RunConfig, available: number, hub: HubOptions | undefined): void {
   const bytes = need.with();
   if (bytes <= available) return;
   const fitting = settingsThatFit(need, config, available);
-  const advice =
-    fitting === undefined ? "take a smaller model, or fewer trained parameters" : `what fits is ${fitting}`;
+  const advice = fitting === undefined ? "use a smaller model, or fewer trained parameters" : `it fits with ${fitting}`;
   hub?.onNote?.(
-    `This run takes at least ${formatBytes(bytes)} of memory, and ${formatBytes(available)} are available: ${advice}.`,
+    `This run needs at least ${formatBytes(bytes)} of memory, and ${formatBytes(available)} are available: ${advice}.`,
   );
 }
 
-/** The columns of all files, or none where they differ from file to file. */
+/** The columns of all files; none if they differ between files. */
 function commonColumns({ train, validation, test }: Splits): NonNullable<Dataset["columns"]> | Record<string, never> {
   const each = [train, validation, test].flatMap((split) => (split ? [split.columns] : []));
   const isCommon = each.every((columns) => JSON.stringify(columns) === JSON.stringify(each[0]));
@@ -212,25 +211,25 @@ function noteHead(initialized: readonly string[], own: TrainedHead | undefined, 
   hub?.onNote?.(`Initialized a new head (${initialized.join(", ")}) from the seed: ${why}.`);
 }
 
-/** What people should know of the settings once model and data have been read. */
+/** Notes on the settings, once model and data are known. */
 export function noteSettings(prepared: Prepared, hub: HubOptions | undefined): void {
   noteNotForPeft(prepared, hub);
   const { method, hypergradient, dtype } = prepared.config;
   if (METHODS[method].isBilevel && isTooCoarse(hypergradient, dtype))
     hub?.onNote?.(
-      `--hypergradient ${hypergradient} loses accuracy in ${dtype}: take exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
+      `--hypergradient ${hypergradient} loses accuracy in ${dtype}: use exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
     );
 }
 
-/** An adapter that PEFT lacks is of use there as a plain model alone, where it can be one. */
+/** An adapter whose method PEFT lacks can be used there only after merging it, if that is possible. */
 function noteNotForPeft({ adapted }: Prepared, hub: HubOptions | undefined): void {
   const why = adapted.config && whyNotPeft(adapted.config);
   if (!why) return;
   const isMerged = adapted.modules.every(({ adapter, layer }) => adapter.whyNotMerged(layer) === undefined);
-  hub?.onNote?.(`${why}${isMerged ? ": `bidora merge` makes a plain model of the result" : ""}.`);
+  hub?.onNote?.(`${why}${isMerged ? ": `bidora merge` turns the result into a plain model" : ""}.`);
 }
 
-/** Puts in what the method trains: a saved adapter, a fresh one, or every weight. */
+/** Makes the model trainable by the method: with a saved adapter, a new one, or all weights. */
 function adapt(
   loaded: LoadedModel,
   config: RunConfig,
@@ -251,7 +250,7 @@ function adapt(
   return inject(loaded.model, method.config({ ...own, modulesToSave: loaded.trainedModules }), { generator, dtype });
 }
 
-/** What a prepared run trains, on what, from where. */
+/** The inputs of the training phases. */
 export function setupOf({ adapted, data, choice, loaded, generator, start, config }: Prepared): TrainingSetup {
   const masks = new ReplayableMasks(generator, { gradientCheckpointing: config.gradientCheckpointing });
   return { model: loaded.model, adapted, rows: data.train, task: choice.task, masks, start };

@@ -15,12 +15,12 @@ import type { RunObserver } from "../train/observer.js";
 import { type FoundCheckpoint, findCheckpoint } from "../train/resume.js";
 import { type Prepared, plansOf } from "./prepare.js";
 
-/** Rows between which other work goes on. */
+/** The number of rows between two turns of the event loop. */
 const ROWS_AT_ONCE = 512;
 
 /**
- * Finds out once what a run is made from. Gigabytes of weights take their time, so that the work begins with the first step
- * that has been done, and goes on between steps.
+ * Computes the checksums of a run's inputs, once. Since gigabytes of weights take a while, the work starts after the first step and
+ * continues between steps.
  */
 export class ProvenanceSource implements RunObserver {
   readonly #ended = new AbortController();
@@ -37,7 +37,7 @@ export class ProvenanceSource implements RunObserver {
     return this.#found;
   }
 
-  /** Nobody asks any more. */
+  /** Stops the work, when nobody needs the result. */
   end(): void {
     this.#ended.abort();
   }
@@ -58,7 +58,7 @@ export class ProvenanceSource implements RunObserver {
     };
   }
 
-  /** Null where files are gone: a run does not end because what it was made from has been removed. */
+  /** Null if files are missing: a run does not fail because its inputs were removed. */
   async #digest(folder: string, names: () => readonly string[]): Promise<string | null> {
     try {
       return sha256(await checksumsOf(folder, names(), this.#ended.signal));
@@ -68,7 +68,7 @@ export class ProvenanceSource implements RunObserver {
   }
 }
 
-/** Where a row stands in its file is no part of it, nor is what predictions are put into words with. */
+/** The digest of encoded rows, without their position in the file and their source text. */
 async function digestRows(rows: readonly EncodedRow[]): Promise<{ rows: number; sha256: string }> {
   const hash = createHash("sha256");
   for (const [i, { at: _at, source: _source, ...row }] of rows.entries()) {
@@ -83,8 +83,8 @@ function adapterFiles(folder: string): string[] {
 }
 
 /**
- * The checkpoint that a resumed run goes on from.
- * @param onNote told when it is not the newest, and when the run will not have the same bits
+ * The checkpoint that a resumed run continues from.
+ * @param onNote receives notes if it is not the newest, and if the resumed run may not have the same bits
  * @throws BidoraError as `findCheckpoint`
  */
 export async function checkpointToResume(
@@ -102,9 +102,9 @@ export async function checkpointToResume(
     trained: adapted.trained,
     hooks: adapted.hooks,
   });
-  for (const damaged of found.damaged) onNote(`${damaged}: going on from ${found.path}.`);
+  for (const damaged of found.damaged) onNote(`${damaged}: continuing from ${found.path}.`);
   for (const difference of arithmeticDifferences(found)) {
-    onNote(`${difference}: the result may differ in its last bits from that of a run that went through.`);
+    onNote(`${difference}: the result may differ in its last bits from that of an uninterrupted run.`);
   }
   return found;
 }

@@ -8,15 +8,15 @@ import { evaluateRows, notesOf } from "../train/evaluation.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
 import type { Prepared } from "./prepare.js";
 
-/** Rows that a run judges its model by. */
+/** The splits that a run evaluates. */
 export type EvaluatedSplit = "validation" | "test" | "holdout";
 
-/** A judged row whose text is not spelled out yet. */
-type Unspelled = Omit<JudgedRow, "text"> & { readonly inputIds: readonly number[] };
+/** A predicted row whose text is not decoded yet. */
+type Undecoded = Omit<JudgedRow, "text"> & { readonly inputIds: readonly number[] };
 
-/** Judges a run's model as it is when it is asked, and remembers what it said of each row. */
+/** Evaluates a run's current model, and keeps its predictions. */
 export class RunEvaluation {
-  readonly #judged = new Map<EvaluatedSplit, readonly (Unspelled | JudgedRow)[]>();
+  readonly #judged = new Map<EvaluatedSplit, readonly (Undecoded | JudgedRow)[]>();
 
   readonly #noted = new Set<string>();
 
@@ -25,12 +25,12 @@ export class RunEvaluation {
     private readonly onNote?: (line: string) => void,
   ) {}
 
-  /** The task's metrics. */
+  /** The task's metrics on a split. */
   async rows(split: EvaluatedSplit, signal?: AbortSignal): Promise<Metrics> {
     const { config, choice, labels, positive, loaded, data } = this.prepared;
     const { task, metrics } = choice;
     const options = { task, labels, batchSize: config.batchSize, metrics, positive, signal };
-    const judged: Unspelled[] = [];
+    const judged: Undecoded[] = [];
     const found = await evaluateRows(
       loaded.model,
       data[split] ?? [],
@@ -39,17 +39,17 @@ export class RunEvaluation {
         judged.push({ ...at, inputIds, reference, prediction: withoutNumbers(prediction) }),
     );
     this.#judged.set(split, judged);
-    for (const note of notesOf(found)) this.#tellOnce(`Of the ${split} rows: ${note}`);
+    for (const note of notesOf(found)) this.#noteOnce(`On the ${split} rows: ${note}`);
     return found.metrics;
   }
 
-  /** A run is evaluated often. */
-  #tellOnce(note: string): void {
+  /** Evaluations repeat, notes do not. */
+  #noteOnce(note: string): void {
     if (!this.#noted.has(note)) this.onNote?.(note);
     this.#noted.add(note);
   }
 
-  /** The metrics of texts that the model writes; none where the data set is not reported by these. */
+  /** The metrics of generated texts; none if the data set is not evaluated by texts. */
   async texts(split: "validation" | "test", signal?: AbortSignal): Promise<Metrics> {
     const { loaded, tokenizer, folder, config, texts } = this.prepared;
     const dataset: Dataset | undefined = texts?.[split];
@@ -67,17 +67,17 @@ export class RunEvaluation {
     return found.metrics;
   }
 
-  /** Writes what was said of each validation and test row when it was judged last. */
+  /** Writes the latest predictions for the validation and test rows. */
   async write(folder: string): Promise<void> {
     for (const split of ["validation", "test"] as const) {
       const judged = this.#judged.get(split);
       if (!judged) continue;
-      const rows = await this.#spelled(judged);
+      const rows = await this.#decoded(judged);
       writePredictions(folder, split, rows);
     }
   }
 
-  async #spelled(judged: readonly (Unspelled | JudgedRow)[]): Promise<JudgedRow[]> {
+  async #decoded(judged: readonly (Undecoded | JudgedRow)[]): Promise<JudgedRow[]> {
     const { tokenizer } = this.prepared;
     const ends = { front: await tokenizer.frontIds(), back: await tokenizer.backIds() };
     const rows: JudgedRow[] = [];
@@ -99,37 +99,37 @@ export const overridesOf = ({ beams, lengthPenalty, noRepeatNgram, maxNewTokens 
   maxNewTokens,
 });
 
-/** Logits and scores of all labels are many, and can be had again. */
+/** Leaves out the logits and scores of all labels, which are many and can be recomputed. */
 function withoutNumbers(prediction: object): JudgedRow["prediction"] {
   const { logits: _logits, scores: _scores, ...rest } = prediction as { logits?: unknown; scores?: unknown };
   return rest;
 }
 
-/** Characters of a row that are kept for people to read. */
+/** The number of characters of a row in a predictions file. */
 const LONGEST = 300;
 
-/** The beginning of a text on one line, in code points: what is cut off shows as "…". */
+/** The beginning of a text on one line, cut off with "…" after a number of code points. */
 export function shortText(text: string): string {
   const characters = Array.from(text.replace(/\s+/gu, " ").trim());
   return characters.length > LONGEST ? `${characters.slice(0, LONGEST - 1).join("")}…` : characters.join("");
 }
 
-/** What the tokenizer puts at both ends of a row. */
+/** The special tokens at both ends of a row. */
 export interface RowEnds {
   readonly front: readonly number[];
   readonly back: readonly number[];
 }
 
-/** The beginning of a row from its tokens. Those between its texts stay, and show where the second begins; those at its ends go. */
+/** The beginning of a row, decoded. Special tokens between its texts are kept, those at its ends are not. */
 export async function rowText(tokenizer: Tokenizer, ids: readonly number[], { front, back }: RowEnds): Promise<string> {
   const begins = front.every((id, i) => ids[i] === id) ? front.length : 0;
   const ends = back.every((id, i) => ids[ids.length - back.length + i] === id) ? ids.length - back.length : ids.length;
-  // A token is seldom less than a character, so that these spell more than is kept.
+  // A token is rarely shorter than a character, so these tokens suffice.
   const needed = ids.slice(begins, Math.max(begins, Math.min(ends, begins + 2 * LONGEST)));
   return shortText(await tokenizer.decode(needed, { skipSpecialTokens: false }));
 }
 
-/** What a model is asked to go on from, in its file's words: of a conversation what was said last. */
+/** The prompt as it is in the file; of a conversation, the last message. */
 export function promptText(input: LanguageExample["input"]): string {
   if (input.kind === "text") return input.text;
   const asked = input.kind === "prompt" ? input.prompt : input.messages;

@@ -28,11 +28,11 @@ import { flagOf } from "../settings/option.js";
 import { inferTask, maxLengthOf, type NamedTask, TASKS, type Task, type TrainedHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 
-/** What a run reads before its weights. */
+/** What a run reads before the weights. */
 export interface RunData {
   readonly folder: string;
   readonly choice: TaskChoice;
-  /** The head that the checkpoint was trained with, if there is one. */
+  /** The head that the checkpoint was trained with, if it has one. */
   readonly own: TrainedHead | undefined;
   readonly splits: Splits;
   readonly tokenizer: Tokenizer;
@@ -41,7 +41,7 @@ export interface RunData {
   readonly maxLength: number;
 }
 
-/** Finds the model, settles the task, and reads rows and tokenizer. */
+/** Finds the model, determines the task, and reads rows and tokenizer. */
 export async function readRunData({ config, saved, task }: RunStart, hub?: HubOptions): Promise<RunData> {
   const revision = config.revision === undefined ? {} : { revision: config.revision };
   const folder = await resolveModel(config.model, { ...hub, ...revision });
@@ -58,11 +58,11 @@ export async function readRunData({ config, saved, task }: RunStart, hub?: HubOp
   checkCount(choice.task, labels?.names);
   const model = architecture.parseConfig(checkpointConfig);
   const maxLength = maxLengthOf(config.maxLength, "maxLength" in config.given, tokenizer, model.maxTokens);
-  // What the labels are is known from all rows, however few of them are trained on.
+  // The labels come from all rows, even if only some are trained on.
   return { folder, choice, own, splits: withSubsets(splits, config), tokenizer, labels, model, maxLength };
 }
 
-/** The labels of a head of this kind, be it the adapter's or the checkpoint's: another kind's mean something else. */
+/** The labels of the adapter's or the checkpoint's head if it has this task; those of another task mean something else. */
 function labelsOfKind(
   kind: string,
   metadata: AdapterMetadata | undefined,
@@ -72,11 +72,14 @@ function labelsOfKind(
   return own?.kind === kind ? own.labels : undefined;
 }
 
-/** @throws BidoraError `ONE_LABEL` where there is nothing to tell apart */
+/** @throws BidoraError `ONE_LABEL` if there is only one label to predict */
 function checkCount(task: Task, labels: readonly string[] | undefined): void {
   const [fewest] = task.problem?.outputs ?? [1];
   if (labels?.length !== 1 || fewest === 1) return;
-  throw new BidoraError("ONE_LABEL", `All training rows have the label ${labels[0]}: there must be two to tell apart.`);
+  throw new BidoraError(
+    "ONE_LABEL",
+    `All training rows have the label ${labels[0]}: classification needs at least two.`,
+  );
 }
 
 function missingTask(): never {
@@ -84,29 +87,29 @@ function missingTask(): never {
   throw new UsageError(`--task is missing: ${known}, or a data set such as glue/mrpc.`);
 }
 
-/** A run's settings as everything that does not depend on model and data decides them, and the adapter that it starts from. */
+/** A run's settings before model and data are read, and the adapter that it starts from. */
 export interface RunStart {
   readonly config: RunConfig;
   readonly saved: SavedAdapter | undefined;
   readonly adapterFolder: string | undefined;
-  /** In the place of one that the settings name. */
+  /** A task of the caller's own, instead of a named one. */
   readonly task?: NamedTask | undefined;
 }
 
-/** What the run reads from the disk, where it is a path. */
+/** The paths that a run reads. */
 export function inputsOf({ model, adapter, data, train, validation, test }: RunConfig): string[] {
   return [model, adapter, data, train, validation, test].filter((path) => path !== undefined);
 }
 
-/** Reads the adapter to start from, where one is named: method and output folder may follow it. */
+/** Reads the adapter to start from, if one is named; the method and the output folder's default follow it. */
 export async function startOf(asked: RunConfig, hub?: HubOptions): Promise<RunStart> {
   const { adapter: saved, adapterFolder } = await findAdapter(asked.adapter, hub);
   return { config: saved ? followAdapter(asked, saved) : asked, saved, adapterFolder };
 }
 
 /**
- * The run's settings as the adapter decides them; what is not given by hand follows it.
- * @throws UsageError when a setting given by hand says something else, naming both values
+ * The run's settings with those of the adapter, for all that the user did not set.
+ * @throws UsageError if a setting of the user contradicts the adapter, naming both values
  */
 function followAdapter(config: RunConfig, { config: own, metadata }: SavedAdapter): RunConfig {
   const adapter = methodOf(own);

@@ -13,34 +13,34 @@ import type { Prepared } from "./prepare.js";
 import type { RunEvaluation } from "./runEvaluation.js";
 
 export interface ObserverOptions {
-  /** Told every event of the run. */
-  readonly told: readonly ((event: RunEvent) => void)[];
+  /** Receive every event of the run. */
+  readonly listeners: readonly ((event: RunEvent) => void)[];
   readonly followers: readonly RunObserver[];
   readonly earlyStopping: EarlyStopping | undefined;
   readonly checkpoint: CheckpointOptions;
-  /** Asks for checkpoints beside those of the settings. */
+  /** Requests for checkpoints in addition to those of the settings. */
   readonly checkpoints: CheckpointRequest | undefined;
   readonly latestState: LatestState;
   readonly evaluation: RunEvaluation;
-  /** The step that the run goes on from. */
+  /** The step that the run continues from. */
   readonly from: number;
   /** Called once, before anything is written into the run's folder. */
   readonly prepareFolder: () => void;
-  /** Whether that has been done, and well. */
+  /** Whether that has succeeded. */
   readonly isPrepared: () => boolean;
 }
 
-/** Everything that watches a run, by the stage in which it is told. */
+/** All observers of a run, by stage. */
 export function runObservers(prepared: Prepared, options: ObserverOptions): StagedObservers {
   const { config, adapted, start, data } = prepared;
-  const { told, followers, earlyStopping, checkpoint, checkpoints, latestState, from, prepareFolder, isPrepared } =
+  const { listeners, followers, earlyStopping, checkpoint, checkpoints, latestState, from, prepareFolder, isPrepared } =
     options;
   const { evalEvery: every, saveEvery } = config;
   const evaluate = () => options.evaluation.rows(data.holdout ? "holdout" : "validation");
   return {
     record: [runLogWriter(join(config.output, EVENTS), { prepare: prepareFolder, from })],
     follow: [
-      ...told.map((on) => ({ on })),
+      ...listeners.map((on) => ({ on })),
       ...followers,
       ...(config.log?.includes("tensorboard") ? [tensorboardOf(prepared, options)] : []),
       ...(config.profile ? [profilerOf(prepared)] : []),

@@ -26,21 +26,21 @@ import { writeReport } from "./writeReport.js";
 
 export interface TrainingRunOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Asks for checkpoints on the way. */
+  /** Requests for checkpoints during the run. */
   readonly checkpoints?: CheckpointRequest | undefined;
-  /** Told every event of the run. */
+  /** Receive every event of the run. */
   readonly observers?: readonly ((event: RunEvent) => void)[] | undefined;
-  /** Told what people should know and what does not stop the run. */
+  /** Receives notes for the user. */
   readonly onNote?: ((line: string) => void) | undefined;
-  /** Where the run goes on; undefined for one that begins with its first step. */
+  /** The checkpoint to resume from; undefined for a new run. */
   readonly from: FoundCheckpoint | undefined;
   readonly provenance: ProvenanceSource;
 }
 
-/** One run in its folder: the loop, what is left at its end, and what becomes of one that fails or is ended. */
+/** A training run in its folder: the loop, the results at its end, and the handling of failures and aborts. */
 export class TrainingRun {
   readonly #began = performance.now();
-  readonly #memory = new RunProgress();
+  readonly #progress = new RunProgress();
   readonly #observers: readonly RunObserver[];
   readonly #earlyStopping: EarlyStopping | undefined;
   readonly #checkpoint: CheckpointOptions;
@@ -49,7 +49,7 @@ export class TrainingRun {
   readonly #latestState: LatestState;
   readonly #reserve: DiskReserve;
   readonly #evaluation: RunEvaluation;
-  /** The folder is this run's own: nothing is written into it before. */
+  /** Whether the folder has been prepared for this run; nothing is written into it before. */
   #isPrepared = false;
 
   constructor(
@@ -75,8 +75,8 @@ export class TrainingRun {
     this.#evaluation = new RunEvaluation(prepared, options.onNote);
     this.#observers = inOrder(
       runObservers(prepared, {
-        told: options.observers ?? [],
-        followers: [this.#memory, options.provenance],
+        listeners: options.observers ?? [],
+        followers: [this.#progress, options.provenance],
         earlyStopping: this.#earlyStopping,
         checkpoint: this.#checkpoint,
         checkpoints: options.checkpoints,
@@ -89,12 +89,12 @@ export class TrainingRun {
     );
   }
 
-  /** Where the run is; undefined before its first step. */
+  /** The current position; undefined before the first step. */
   get #at(): { readonly phase: Phase; readonly step: number } | undefined {
-    return this.#memory.last ?? this.#from;
+    return this.#progress.last ?? this.#from;
   }
 
-  /** `run.yaml` is there from the first step, so that a run can be gone on with by it. */
+  /** Writes `run.yaml` before the first step, so that the run can be resumed with it. */
   #prepareFolder(): void {
     const { config } = this.prepared;
     prepareOutput(config.output, config);
@@ -104,8 +104,8 @@ export class TrainingRun {
   }
 
   /**
-   * Trains, evaluates, and leaves everything in the folder. An aborted run leaves a checkpoint and no metrics; so does one that
-   * fails, and the error says where.
+   * Trains, evaluates and writes the results. An aborted or failed run leaves a checkpoint and no metrics; the error of a failed one
+   * names the checkpoint.
    */
   async go(): Promise<Metrics> {
     try {
@@ -124,24 +124,24 @@ export class TrainingRun {
         () => this.#train(),
       );
     } catch (error) {
-      if (this.#signal.aborted && error === this.#signal.reason) return this.#leaveAborted();
+      if (this.#signal.aborted && error === this.#signal.reason) return this.#finishAborted();
       throw error;
     }
   }
 
   async #train(): Promise<Metrics> {
     const plans = plansOf(this.prepared);
-    await this.#tell(this.#startEvent(stepsOfPhases(plans, this.#from)));
+    await this.#emit(this.#startEvent(stepsOfPhases(plans, this.#from)));
     const ended = await runLoop({
       plans,
       observers: this.#observers,
       signal: this.#signal,
       from: this.#from,
     }).finally(() => this.#reserve.release());
-    return ended === "aborted" ? this.#leaveAborted() : this.#finish();
+    return ended === "aborted" ? this.#finishAborted() : this.#finish();
   }
 
-  #tell(event: Untimed): Promise<void> {
+  #emit(event: Untimed): Promise<void> {
     return tell(this.#observers, event);
   }
 
@@ -153,8 +153,8 @@ export class TrainingRun {
     return { event: "start", ...facts, settings, idle, parameters, rows, judgedBy, steps };
   }
 
-  async #leaveAborted(): Promise<Metrics> {
-    if (this.#memory.last) await saveCheckpoint(this.#checkpoint, this.#memory.last);
+  async #finishAborted(): Promise<Metrics> {
+    if (this.#progress.last) await saveCheckpoint(this.#checkpoint, this.#progress.last);
     return {};
   }
 
@@ -167,44 +167,44 @@ export class TrainingRun {
     writeTokenizerAndCard(config.output, this.prepared, metrics);
     await this.#evaluation.write(config.output);
     const seconds = (performance.now() - this.#began) / 1000;
-    await this.#tell({ event: "done", metrics, ...chosen, seconds, peakMemoryBytes: peakMemoryBytes() });
+    await this.#emit({ event: "done", metrics, ...chosen, seconds, peakMemoryBytes: peakMemoryBytes() });
     writeMetrics(config.output, metrics);
     await this.#writeReport();
     return metrics;
   }
 
-  /** The metrics of what the run ended with, told unless they have been. */
+  /** The metrics of the final state; emitted unless they were already. */
   async #finalMetrics(): Promise<Metrics> {
     const { adapted, data, start } = this.prepared;
     const watched = this.#atEnd?.metrics;
     const known = data.holdout ? undefined : watched;
-    const validation = data.validation ? await this.#judge("validation", known) : {};
-    const test = data.test ? prefixed("test", await this.#judge("test")) : {};
+    const validation = data.validation ? await this.#evaluate("validation", known) : {};
+    const test = data.test ? prefixed("test", await this.#evaluate("test")) : {};
     const holdout = data.holdout
       ? prefixed("holdout", watched ?? (await this.#evaluation.rows("holdout", this.#signal)))
       : {};
     const metrics = { ...validation, ...test, ...holdout };
     if (!this.#at || Object.keys(metrics).every((name) => known !== undefined && name in known)) return metrics;
-    const emit = (event: Untimed) => this.#tell(event);
+    const emit = (event: Untimed) => this.#emit(event);
     const { phase, step } = this.#at;
     await emitEvaluation(metrics, { trained: adapted.trained, start }, { emit, phase, step });
     return metrics;
   }
 
-  /** @param known what its rows gave, if they were just asked */
-  async #judge(split: "validation" | "test", known?: Metrics): Promise<Metrics> {
+  /** @param known the metrics of its rows, if they were just evaluated */
+  async #evaluate(split: "validation" | "test", known?: Metrics): Promise<Metrics> {
     const rows = known ?? (await this.#evaluation.rows(split, this.#signal));
     return { ...(await this.#evaluation.texts(split, this.#signal)), ...rows };
   }
 
-  /** The evaluation of the state that the run ended with, if there has been one. */
+  /** The evaluation of the final state, if there was one. */
   get #atEnd(): EvaluationEvent | undefined {
-    const { last, evaluated } = this.#memory;
+    const { last, evaluated } = this.#progress;
     const isCurrent = last !== undefined && evaluated?.step === last.step;
     return isCurrent && !this.#earlyStopping ? evaluated : undefined;
   }
 
-  /** The results are there by now: a report that can't be made is no failure of the run. */
+  /** The results are written by now, so a failing report does not fail the run. */
   async #writeReport(): Promise<void> {
     const { output } = this.prepared.config;
     try {
@@ -214,14 +214,14 @@ export class TrainingRun {
     }
   }
 
-  /** Keeps the last good state and tells of the error. @returns the error, with a note on what is kept */
+  /** Saves the last good state and emits the error. @returns the error, with a note on what was saved */
   async #fail(error: unknown): Promise<Error> {
-    const { savedStep, last } = this.#memory;
+    const { savedStep, last } = this.#progress;
     const note = this.#isPrepared ? await rescue(this.#latestState, this.#checkpoint, savedStep) : undefined;
     const { message } = error instanceof Error ? error : { message: String(error) };
     const code = error instanceof BidoraError ? error.code : "UNEXPECTED";
     const at = last && { phase: last.phase, step: last.step };
-    await this.#tell({ event: "error", ...at, code, message }).catch(() => {});
+    await this.#emit({ event: "error", ...at, code, message }).catch(() => {});
     return withNote(error, note);
   }
 }
@@ -234,12 +234,12 @@ function judgedByOf({ choice, labels }: Prepared): { metric: string; goal: Goal 
 const prefixed = (split: MetricRows, metrics: Metrics): Metrics =>
   Object.fromEntries(Object.entries(metrics).map(([name, value]) => [metricName(name, split), value]));
 
-/** How far a run has come, by its own events. */
+/** The progress of a run, from its events. */
 export class RunProgress implements RunObserver {
-  /** Of the newest step of this session. */
+  /** The newest step of this session. */
   last: RunHandle | undefined;
   evaluated: EvaluationEvent | undefined;
-  /** The step whose checkpoint was written last. */
+  /** The step of the newest checkpoint. */
   savedStep: number | undefined;
 
   on(event: RunEvent, run: RunHandle | undefined): void {

@@ -4,7 +4,7 @@ import type { RunEvent } from "../files/events.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { CheckpointRequest } from "../train/checkpoints.js";
 
-/** What can be done to a run on its way, and what it tells. */
+/** Controls and observers of a run. */
 export interface RunHooks {
   readonly signal?: AbortSignal;
   readonly checkpoints?: CheckpointRequest;
@@ -13,10 +13,9 @@ export interface RunHooks {
 }
 
 /**
- * Does a run, with its report served live beside it where that is asked for: who looks at it can end the run, or have it save a
- * checkpoint.
- * @param train gets the options with what the page adds to them
- * @throws BidoraError `DASHBOARD` for a port that can't be had, before the run begins
+ * Runs a training, with a live page if requested, from which the run can be stopped or asked to save a checkpoint.
+ * @param train receives the options with the page's additions
+ * @throws BidoraError `DASHBOARD` before the run starts, if the port is not available
  */
 export async function withDashboard<Hooks extends RunHooks, T>(
   { dashboard, output, resume }: Pick<RunConfig, "dashboard" | "output" | "resume">,
@@ -48,8 +47,8 @@ export async function withDashboard<Hooks extends RunHooks, T>(
   }
 }
 
-/** The name of a run that is alone on its page. */
+/** The name of the only run of a page. */
 const ALONE = "";
 
-/** Any free port, where none is named. */
+/** The port to serve on; 0 stands for any free port. */
 export const portOf = (dashboard: true | number): number => (dashboard === true ? 0 : dashboard);

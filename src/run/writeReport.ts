@@ -12,8 +12,8 @@ import { isRunFolder } from "../files/runFolder.js";
 import { EVENTS, readRun } from "../files/runLog.js";
 
 /**
- * Where a report goes: to `output`, else into the folder of the one run or comparison, else into the current folder. A run's own report, or
- * a comparison's, is renewed, any other file stays unless `overwrite` gives it away.
+ * The path of a report: `output`, or the folder of a single run or comparison, or the current folder. The report of a run or comparison in
+ * its own folder is always replaced, another file only with `overwrite`.
  * @throws UsageError without any run, BidoraError `OUTPUT_IN_USE`, `OUTPUT`
  */
 export function reportPath(
@@ -37,15 +37,14 @@ function refuseNone(runs: readonly string[]): void {
     throw new UsageError("The run is missing: give the output folder of at least one run, or of a comparison.");
 }
 
-/** A run may be named by its log. */
+/** A run may also be given by its log file. */
 const folderOf = (run: string): string => (basename(run) === EVENTS ? dirname(run) : run);
 
 /**
- * Writes the report of one run, of several side by side, or of a comparison, from what lies in their folders. Its libraries are
- * loaded here, so that they do not hold up a run's first step.
+ * Writes the report of one run, of several side by side, or of a comparison, from the files in their folders.
  * @param folders output folders of runs, or the one of a comparison
- * @throws UsageError without any run and for a comparison beside anything else, BidoraError `RUN_LOG` for a folder without a whole log and
- *   `COMPARISON` for a comparison that can't be read; nothing is written then
+ * @throws UsageError without any run and for a comparison together with others, BidoraError `RUN_LOG` for a folder without a complete log
+ *   and `COMPARISON` for an unreadable comparison; nothing is written then
  */
 export async function writeReport(path: string, folders: readonly string[]): Promise<void> {
   checkArguments("writeReport", ["path", path, aText], ["folders", folders, texts]);
@@ -56,6 +55,7 @@ export async function writeReport(path: string, folders: readonly string[]): Pro
 }
 
 async function rendered(named: readonly string[]): Promise<string> {
+  // Loaded here, so that its libraries do not delay a run's first step.
   const { renderComparison, renderReport } = await import("../report/index.js");
   const folders = named.flatMap((folder) => earlierQuickstartRuns(folder) ?? folder);
   const comparison = folders.find(isComparison);

@@ -158,7 +158,7 @@ describe("before the first run", () => {
 describe("early stopping", () => {
   const early = { earlyStopping: 2, evalEvery: 5 };
   const refused =
-    /^No run was started\. good: --early-stopping would stop lora by the validation rows that its results are of: take lora\+es/;
+    /^No run was started\. good: --early-stopping would stop lora by the validation rows that the results are reported on: use lora\+es/;
 
   it("by the rows that are reported is refused, whoever asks for it", async () => {
     await expect(check([good], early)).rejects.toThrow(refused);
@@ -187,14 +187,14 @@ describe("early stopping", () => {
     const copy = write("copy.jsonl", "");
     writeFileSync(copy, await import("node:fs").then(({ readFileSync }) => readFileSync(validation)));
     await expect(check([{ ...good, test: copy }], early)).rejects.toThrow(
-      "would stop lora by the validation rows, which are its test rows, that its results are of",
+      "would stop lora by the validation rows, which are its test rows, that the results are reported on",
     );
   });
 
   it("without rows to watch is refused before the first run too", async () => {
     const tested = { name: "good", task: "sequence-classification", train, test: other };
     await expect(check([tested], early)).rejects.toThrow(
-      /good: --early-stopping needs --eval-every and validation rows/,
+      /good: --early-stopping needs --eval-every, and validation rows/,
     );
     await expect(check([good], { earlyStopping: 2, holdoutFraction: 0.2 })).rejects.toThrow("needs --eval-every");
   });

@@ -142,7 +142,7 @@ describe("a grid", () => {
     const judgedBy = ["train", "validation", "trainLimit", "holdoutFraction", "shuffle", "labelColumn", "trainOn"];
     const noScore = ["beams", "maxNewTokens", "lengthPenalty", "noRepeatNgram"];
     for (const key of [...others, ...judgedBy, ...noScore])
-      expect(() => gridPoints([`${key}=1`])).toThrow("settings of a run");
+      expect(() => gridPoints([`${key}=1`])).toThrow("settings that can be chosen");
   });
 
   it("is chosen from by the best score, the first of equals", () => {
@@ -174,7 +174,7 @@ describe("runs that failed", () => {
   it("are named, a few of them", () => {
     expect(runsFailed(ended(1), 4).message).toMatch(/^1 of 4 runs failed; .*\. t lora seed 0: no such thing\.$/);
     expect(runsFailed(ended(2), 2).message).toMatch(
-      /^2 of 2 runs failed; the same command goes on with what is missing\. /,
+      /^2 of 2 runs failed; the same command continues with the missing ones\. /,
     );
     expect(runsFailed(ended(4), 4).message).toMatch(/So did t lora seed 1, t lora seed 2, t lora seed 3\.$/);
     expect(runsFailed(ended(88), 90).message).toMatch(/seed 3 and 84 more\.$/);

@@ -48,7 +48,7 @@ describe("the rows of a task", () => {
     await expect(readRunPredictions([one, other], judging)).resolves.toHaveLength(2);
     const swapped = run("dora", 1, rowsOf(B, REFERENCES.with(2, 4).with(3, 3)));
     await expect(readRunPredictions([one, other, swapped], judging)).rejects.toThrow(
-      /lora-0 and .*dora-1 were judged by different rows \(row 3 is another\)/,
+      /lora-0 and .*dora-1 were scored on different rows \(row 3 differs\)/,
     );
     const fewer = run("dora", 1, rowsOf(B).slice(0, 5));
     await expect(readRunPredictions([one, fewer], judging)).rejects.toThrow("different rows (8 and 5)");
@@ -56,7 +56,7 @@ describe("the rows of a task", () => {
     const bare = REFERENCES.map(() => null);
     const text = rowsOf(A, bare).with(1, { ...rowsOf(A, bare)[1]!, text: "another" });
     await expect(readRunPredictions([run("a", 0, rowsOf(A, bare)), run("b", 0, text)], judging)).rejects.toThrow(
-      "row 2 is another",
+      "row 2 differs",
     );
   });
 
@@ -64,14 +64,14 @@ describe("the rows of a task", () => {
     const of = (tokens: number) => [{ line: 1, text: "a", prediction: { loss: 2, tokens, correct: 0 } }];
     await expect(readRunPredictions([run("a", 0, of(3)), run("b", 0, of(3))], judging)).resolves.toHaveLength(2);
     await expect(readRunPredictions([run("a", 0, of(3)), run("b", 0, of(9))], judging)).rejects.toThrow(
-      "row 1 is another",
+      "row 1 differs",
     );
   });
 
   it("are missed where a file of them is gone: a test over fewer runs would stand beside a table of all", async () => {
     const [there, gone] = [run("a", 0, rowsOf(A)), run("b", 0, undefined)];
     await expect(readRunPredictions([there, gone], judging)).rejects.toThrow(
-      /b-0.validation-predictions\.jsonl is gone, .*: bring it back, or remove the run's folder and run it again\./,
+      /b-0.validation-predictions\.jsonl, which .* row, is missing: restore it, or remove the run's folder and run it again\./,
     );
     const unjudged = { ...gone, metrics: {} };
     expect(await readRunPredictions([unjudged], judging)).toEqual([{ run: unjudged, rows: [] }]);
@@ -146,7 +146,7 @@ it("says once how long it will take, where it takes long", async () => {
   rowTests("wide", ["a", "b"], runs, judging, (line) => lines.push(line));
   vi.restoreAllMocks();
   expect(lines).toEqual([
-    expect.stringMatching(/^The bootstrap over the rows of wide draws 10,000 resamples: about .* to go\.$/),
+    expect.stringMatching(/^The bootstrap over the rows of wide draws 10,000 resamples: about .* left\.$/),
   ]);
   rowTests("t", ["a", "b"], runs, judging, (line) => lines.push(line));
   expect(lines).toHaveLength(1);

@@ -81,9 +81,9 @@ describe("a comparison", () => {
     idle([], { methods: ["lora"], grid: ["xi=0.1,0.2"] }).toThrow("No effect in any run of the grid: --xi");
     idle([], { methods: ["lora", "bidora"], grid: ["xi=0.1,0.2"] }).not.toThrow();
     idle([], { budget: "steps=9", epochs: 2 }).toThrow(
-      "No effect beside --budget, which says how long runs are: --epochs",
+      "No effect with --budget, which sets the length of the runs: --epochs",
     );
-    idle([], { budget: "steps=9", grid: ["maxSteps=1,2"] }).toThrow("how long runs are: --max-steps");
+    idle([], { budget: "steps=9", grid: ["maxSteps=1,2"] }).toThrow("the length of the runs: --max-steps");
     idle(["epochs: 2"], { budget: "steps=9" }).not.toThrow();
   });
 
@@ -183,15 +183,19 @@ describe("a comparison", () => {
     [["tasks: [{name: a, task: regression, ranke: 4}]"], {}, 'In task 1 of the list: Unknown setting "ranke".'],
     [["tasks: [{name: a, task: regression}, {name: a, task: regression}]"], {}, "names a twice"],
     [["tasks: [{train: t}]"], {}, "A name is missing in task 1 of the list"],
-    [["tasks: [{name: .., task: regression}]"], {}, "A task can't be named .., for its runs lie in a folder"],
+    [["tasks: [{name: .., task: regression}]"], {}, "A task can't be named .., since its runs are in a folder"],
     [["tasks: [{name: ., task: regression}]"], {}, "A task can't be named ."],
     [["tasks: [{name: comparison.json, task: regression}]"], {}, "A task can't be named comparison.json"],
     [["tasks: [{name: a, task: regression}]"], { tasks: ["b"] }, "--tasks takes names of the file's tasks (a); got b."],
     [["task: regression", "perMethod: {lorra: {rank: 4}}"], {}, "got lorra"],
     [["task: regression", "perMethod: {lora: {rank: x}}"], {}, "In the settings of lora: rank takes a whole number"],
-    [["task: regression", "perMethod: {lora: {seed: 3}}"], {}, "In the settings of lora: seed is none of its own"],
-    [["task: regression", "perMethod: {lora: {validation: f}}"], {}, "validation is none of its own"],
-    [["tasks: [{name: a, task: regression, output: x}]"], {}, "In task 1 of the list: output is none of its own"],
+    [
+      ["task: regression", "perMethod: {lora: {seed: 3}}"],
+      {},
+      "In the settings of lora: seed is set by the comparison",
+    ],
+    [["task: regression", "perMethod: {lora: {validation: f}}"], {}, "validation is set by the comparison"],
+    [["tasks: [{name: a, task: regression, output: x}]"], {}, "In task 1 of the list: output is set by the comparison"],
     [["tasks: [{name: a, task: regression, seeds: [1]}]"], {}, 'Unknown setting "seeds"'],
     [["task: regression", "seeds: [0, 0]"], {}, "--seeds names 0 twice"],
     [["task: regression", "seeds: [0.5]"], {}, "seeds takes whole numbers"],

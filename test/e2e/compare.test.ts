@@ -123,10 +123,10 @@ describe("a comparison", () => {
 
   test("is not gone on with by other settings or on other rows", async () => {
     await expect(call({ batchSize: 8 })).rejects.toThrow(
-      /lora\/seed-0 was begun with something else \(batchSize 4, now 8\): name another --output/,
+      /lora\/seed-0 was started with other settings or data \(batchSize 4, now 8\): name another --output/,
     );
     appendFileSync(validation, `${JSON.stringify({ sentence1: "x", sentence2: "y", label: "beta" })}\n`);
-    await expect(call()).rejects.toThrow(`what is in ${validation}`);
+    await expect(call()).rejects.toThrow(`the content of ${validation}`);
   });
 
   test("is gathered from the folders that are there", async () => {
@@ -142,14 +142,14 @@ describe("a comparison", () => {
   test("is not gathered from runs in the place of others", async () => {
     const [lora, dora] = ["lora", "dora"].map((method) => join(output, "sequence-classification", method, "seed-0"));
     cpSync(lora as string, dora as string, { recursive: true });
-    await expect(call({ collect: true })).rejects.toThrow(/dora.seed-0 is another run .*did not begin it/);
+    await expect(call({ collect: true })).rejects.toThrow(/dora.seed-0 is not a run .*did not start it/);
     rmSync(join(dora as string, ".."), { recursive: true });
     const [one, other] = [0, 1].map((seed) =>
       join(output, "sequence-classification", "lora", `seed-${seed}`, "run.yaml"),
     );
     const before = readFileSync(other as string);
     writeFileSync(other as string, readFileSync(one as string));
-    await expect(call({ collect: true })).rejects.toThrow("says seed 0, asked for was 1");
+    await expect(call({ collect: true })).rejects.toThrow("has seed 0, the plan has 1");
     writeFileSync(other as string, before);
   });
 });
@@ -159,7 +159,9 @@ test("a model that was changed between two calls is not mixed in", async () => {
   const call = () => compare({ runFile: file, methods: ["lora"], model, maxSteps: 1, output });
   await call();
   writeFileSync(join(model, "config.json"), `${readFileSync(join(model, "config.json"), "utf8")} `);
-  await expect(call()).rejects.toThrow(/seed-0 was begun with something else \(what is in .*config\.json\)/);
+  await expect(call()).rejects.toThrow(
+    /seed-0 was started with other settings or data \(the content of .*config\.json\)/,
+  );
 }, 100_000);
 
 test("the grid is chosen from on rows that its runs hold out, and the best is trained on all", async () => {
@@ -194,7 +196,7 @@ test("what it would cost is told, and nothing is done", async () => {
   expect(lora).toMatchObject({ task: "sequence-classification", method: "lora", runs: 3, steps: 2 });
   expect(bidora).toMatchObject({ method: "bidora", runs: 3, steps: 4 });
   expect(outcome.costs.seconds).toBe(secondsWithJobs([lora!, bidora!], 2));
-  expect(outcome.text).toMatch(/All of it: about .* and up to .* at once\./);
+  expect(outcome.text).toMatch(/In total about .*, with up to .* of memory at once\./);
   expect(existsSync(output)).toBe(false);
 }, 100_000);
 
@@ -232,7 +234,7 @@ test("a grid's points that cost different amounts are told each, and that nothin
     [{}, 1, 2],
   ]);
   expect(outcome.text).toMatch(/^lora \(grid maxSteps=3\) /m);
-  expect(outcome.text).toContain("without what the grid is going to choose");
+  expect(outcome.text).toContain("without the settings that the grid will choose");
 }, 100_000);
 
 test("early stopping has a budget of seconds too, and what it would cost is in no one's way", async () => {
@@ -276,7 +278,7 @@ test("settings that would make the results unusable are refused before the first
   };
   const early = { methods: ["lora", "lora+es"], earlyStopping: 2, evalEvery: 1 };
   await expect(call(early)).rejects.toThrow(
-    "--early-stopping would stop lora by the validation rows that its results are of",
+    "--early-stopping would stop lora by the validation rows that the results are reported on",
   );
   await expect(call({ labelColumn: ["kind"], dryRun: true })).rejects.toThrow("has no column kind");
   const bare = write("bare.yaml", readFileSync(file, "utf8").replace(/^validation:.*\n/m, ""));
@@ -353,7 +355,7 @@ describe("by the command", () => {
     const other = write("notes.txt", "mine");
     const folder = join(other, "..");
     const { status, stderr } = bidora("compare", file, "--output", folder);
-    expect([status, stderr]).toEqual([1, expect.stringContaining("is not empty, and no comparison of bidora's")]);
+    expect([status, stderr]).toEqual([1, expect.stringContaining("so it is not the folder of a comparison")]);
     expect(readdirSync(folder)).toEqual(["notes.txt"]);
     const both = bidora("compare", file, "--list", "--collect", "--output", fresh());
     expect([both.status, both.stderr]).toEqual([

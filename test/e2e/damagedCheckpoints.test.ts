@@ -190,7 +190,7 @@ describe("a damaged newest checkpoint", () => {
     const [newest, before] = [join(output, "checkpoint-4"), join(output, "checkpoint-2")];
     expect(notes).toEqual([
       SELECTION,
-      `${newest} is damaged (${TENSORS} is not as it was saved): going on from ${before}.`,
+      `${newest} is damaged (${TENSORS} is not as it was saved): continuing from ${before}.`,
     ]);
     expect(stepsOf(events).map(({ step }) => step)).toEqual([3, 4, 5, 6]);
     expect(bytes(output)).toBe(bytes(whole));

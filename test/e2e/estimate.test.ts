@@ -39,7 +39,7 @@ describe("estimate", () => {
 
   it("carries its warnings in JSON too, quiet or not", () => {
     const stopping = [...flags, ...validation, "--method", "lora", "--eval-every", "2", "--early-stopping", "2"];
-    const sentence = "Early stopping may end the run sooner: steps and time are the most.";
+    const sentence = "Early stopping may end the run sooner: steps and time are upper bounds.";
     const quiet = bidora("estimate", ...stopping, "--output", fresh(), "--json", "--quiet");
     expect([quiet.status, quiet.stderr]).toEqual([0, ""]);
     expect(JSON.parse(quiet.stdout).warnings).toEqual([sentence]);
@@ -54,7 +54,7 @@ describe("estimate", () => {
       /^what +estimate\nparameters +[\d,]+\ntrained +[\d,]+ \([\d.]+ %\)\npeak memory +\d+ MiB of .* available\n/,
     );
     expect(stdout).toMatch(/\ntypical step +[\d.]+ m?s\nsteps +1,234\nwhole run +[\d.]+ \w+/);
-    expect(stderr).toContain("of 1234 steps of train were tried");
+    expect(stderr).toContain("of 1234 steps of train were measured");
     expect(status).toBe(0);
   });
 

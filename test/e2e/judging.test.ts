@@ -278,7 +278,7 @@ describe("a run", () => {
     const settings = ["--model", join(BERT, "regression"), "--task", "regression", "--max-steps", "1"];
     const notesOf = (validation: string) =>
       bidora("finetune", ...settings, "--train", rows, "--validation", validation, "--output", fresh("run")).stderr;
-    const note = "Of the validation rows: The predictions are constant: correlations are undefined";
+    const note = "On the validation rows: The predictions are constant: correlations are undefined";
     expect(notesOf(one)).toContain(note);
     expect(notesOf(rows)).not.toContain(note);
   });

@@ -186,7 +186,7 @@ test("another number of threads is said, and the run goes on", async () => {
     await run({ method: "lora", output, threads: 1 }, abortAfter(2));
     const { notes, events } = await run({ method: "lora", output, threads: 2, resume: true });
     expect(notes).toEqual([
-      `${join(output, "checkpoint-2")} was computed with --threads 1, now there are 2: the result may differ in its last bits from that of a run that went through.`,
+      `${join(output, "checkpoint-2")} was computed with --threads 1, now there are 2: the result may differ in its last bits from that of an uninterrupted run.`,
     ]);
     expect(stepsOf(events).map(({ step }) => step)).toEqual([3, 4]);
   } finally {

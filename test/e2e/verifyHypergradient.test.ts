@@ -73,7 +73,7 @@ test("a run tells at its start that differences and bfloat16 do not go together"
     (await run({ maxSteps: 1, retrainSteps: 0, ...settings })).notes.filter((note) => note.includes("loses accuracy"));
   for (const hypergradient of ["finite-difference", "forward-difference"] as const)
     expect(await noted({ hypergradient, dtype: "bfloat16" })).toEqual([
-      `--hypergradient ${hypergradient} loses accuracy in bfloat16: take exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
+      `--hypergradient ${hypergradient} loses accuracy in bfloat16: use exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
     ]);
   expect(await noted({ hypergradient: "finite-difference", dtype: "float32" })).toEqual([]);
   expect(await noted({ hypergradient: "exact", dtype: "bfloat16" })).toEqual([]);

@@ -93,7 +93,7 @@ describe("finetune", () => {
     const { notes, events } = await run(settings);
     const [note, ...more] = notes.filter((line) => line.includes("available"));
     expect(note).toMatch(
-      /^This run takes at least .* of memory, and .* are available: what fits is --batch-size 4 with --gradient-accumulation 2/,
+      /^This run needs at least .* of memory, and .* are available: it fits with --batch-size 4 with --gradient-accumulation 2/,
     );
     expect(more).toEqual([]);
     expect(events.some(({ event }) => event === "done")).toBe(true);

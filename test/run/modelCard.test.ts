@@ -31,7 +31,7 @@ test("a model card says of validation rows that they were used for selection, wh
 });
 
 test("a model card says what is out of the ordinary about a search", () => {
-  const told = [/each of 5 folds/, /after 3 passes over/, /went on from the directions and the head/];
+  const told = [/each of 5 folds/, /after 3 passes over/, /started from the directions and the head/];
   const which = (settings: RunSettings) => told.map((sentence) => sentence.test(cardOf(settings)));
   expect(which({})).toEqual([false, false, false]);
   expect(which({ searchFolds: 5 })).toEqual([true, false, false]);

@@ -16,14 +16,14 @@ interface EstimateOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Predicts what a run takes, in a separate process. @throws as `estimate` */
+/** Predicts a run's memory, time and parameter count in a separate process. @throws as `estimate` */
 export async function estimateRun(config: RunConfig, { hub, signal }: EstimateOptions = {}): Promise<Estimate> {
   signal?.throwIfAborted();
   const { config: decided, adapterFolder } = await startOf(config, hub);
   refuseUnused(config.given, decided);
   const { revision, ...given } = config.given;
   const model = await resolveModel(config.model, { ...hub, ...(revision === undefined ? {} : { revision }) });
-  // What is on the disk by now needs no network, and nothing that the caller has for it.
+  // The model is local by now: the process needs neither the network nor the caller's token.
   return inProcess(
     { ...given, model, ...(adapterFolder !== undefined && { adapter: adapterFolder }) },
     hub?.onNote,
@@ -54,12 +54,12 @@ function inProcess(
   });
 }
 
-/** Nobody sees a rejection after all has been told. */
+/** The error for a process that ended without a result. After one, the promise is settled and the rejection has no effect. */
 function endOf(status: number | null, signal: NodeJS.Signals | null): BidoraError {
   if (signal === "SIGKILL")
     return new BidoraError(
       "MEMORY",
-      "The steps that were tried were ended by the system, as it does when memory runs out: take a smaller --batch-size.",
+      "The system killed the process that measured the steps, as it does when memory runs out: use a smaller --batch-size.",
     );
-  return new BidoraError("ESTIMATE", `The process that tried some steps ended with ${signal ?? `status ${status}`}.`);
+  return new BidoraError("ESTIMATE", `The process that measured the steps ended with ${signal ?? `status ${status}`}.`);
 }

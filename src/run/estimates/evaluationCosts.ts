@@ -14,7 +14,7 @@ import { type Sampled, sampleWork, secondsAt } from "./sampler.js";
 
 type Split = "validation" | "test" | "holdout";
 
-/** How often the rows of each split are judged in a run of so many steps, at the end included. */
+/** The number of evaluations of each split in a run of so many steps, including those at the end. */
 export function evaluationCounts({ config, data }: Prepared, steps: number): Record<Split, number> {
   const { evalEvery, earlyStopping } = config;
   const watched = data.holdout ? "holdout" : data.validation ? "validation" : undefined;
@@ -24,7 +24,7 @@ export function evaluationCounts({ config, data }: Prepared, steps: number): Rec
   return { validation: count("validation"), test: count("test"), holdout: count("holdout") };
 }
 
-/** What it takes to judge rows once. */
+/** Measures one evaluation of the rows. */
 export async function measureRows(
   prepared: Prepared,
   rows: readonly EncodedRow[],
@@ -46,11 +46,11 @@ export async function measureRows(
   return { seconds, sampled };
 }
 
-/** Tokens after each prompt that are waited for: what the second goes on for beyond the first tells what a token takes. */
+/** Tokens generated after each prompt in two measurements: their difference gives the time per token. */
 const SHORT = 4;
 const LONGER = 12;
 
-/** What it takes to go on from all prompts of some examples: as far as their completions go, once the model has learnt them. */
+/** Measures generation after all prompts of a split, assuming texts as long as the references. @returns seconds */
 export async function measureTexts(
   prepared: Prepared,
   split: "validation" | "test",
@@ -73,14 +73,14 @@ export async function measureTexts(
     config.batchSize,
   );
   const batches = Math.ceil(promptsWithReferences(examples).length / config.batchSize);
-  // A first token takes its prompt besides, so that this is the most.
+  // The first token includes the prompt's time, so this is an upper bound.
   if (performance.now() + 1000 * first * (SHORT + LONGER) > deadline) return batches * first * tokens;
   const [short, longer] = [await secondsOf(SHORT), await secondsOf(LONGER)];
   const perToken = Math.max(0, longer - short) / (LONGER - SHORT);
   return batches * Math.max(short, short + perToken * (Math.min(tokens, config.maxNewTokens ?? tokens) - SHORT));
 }
 
-/** Those that have the first so many prompts. */
+/** The examples that the first `count` prompts come from. */
 function firstPrompts(examples: readonly LanguageExample[], count: number): readonly LanguageExample[] {
   let end = Math.min(count, examples.length);
   while (end < examples.length && promptsWithReferences(examples.slice(0, end)).length < count)
@@ -94,7 +94,7 @@ function firstPrompts(examples: readonly LanguageExample[], count: number): read
   return examples.slice(0, end).filter(isWanted);
 }
 
-/** A batch goes on until its longest text has ended: in the mean over batches. */
+/** The length of a batch's longest text, which determines its time: the mean over batches. */
 function longestInBatch(tokens: readonly number[], batchSize: number): number {
   const batches = Array.from({ length: Math.ceil(tokens.length / batchSize) }, (_, i) =>
     tokens.slice(i * batchSize, (i + 1) * batchSize),

@@ -16,24 +16,24 @@ import { measurePhase, type PhaseCost, type TimeLimits, typicalSeconds } from ".
 import type { Sampled } from "./sampler.js";
 import { secondsOfReport, secondsOfWriting } from "./writingCosts.js";
 
-/** What a run is going to take. */
+/** The predicted memory, time and parameter count of a run. */
 export interface Estimate {
   /** As the run's `start` event has them. */
   readonly parameters: ParameterCounts;
-  /** The most that the whole process is going to have, as the run's `done` event has it. */
+  /** Peak memory of the whole process, as in the run's `done` event. */
   readonly peakMemoryBytes: number;
-  /** Of a typical step: half of the steps take longer. */
+  /** The median time of a step. */
   readonly secondsPerStep: number;
   /** Optimizer steps of all phases. */
   readonly steps: number;
   /** From the start of the process to its end. */
   readonly seconds: number;
-  /** Memory that was there to be had when it began. */
+  /** The available memory at the start. */
   readonly availableMemoryBytes: number;
   readonly stepsOfPhases: Partial<Record<Phase, number>>;
-  /** What was tried, and how near the figures are then: a sentence a phase. */
+  /** How each phase was measured, and how accurate the figures are: one sentence per phase. */
   readonly notes: readonly string[];
-  /** Sentences on what may make the figures wrong. */
+  /** Reasons why the figures may be wrong, one sentence each. */
   readonly warnings: readonly string[];
 }
 
@@ -41,27 +41,27 @@ export interface MeasureOptions {
   readonly hub?: HubOptions | undefined;
   readonly signal?: AbortSignal | undefined;
   /**
-   * Milliseconds that the process has taken so far: what seconds are told by. Wall time by default; on a machine that others use as
-   * well, processor time says more.
+   * The process's time so far in milliseconds, by which work is measured. Wall time by default; on a shared machine, processor time is
+   * more accurate.
    */
   readonly clock?: () => number;
 }
 
-/** Until the last piece of work must have ended, and what each kind of work has for more than the least, in milliseconds. */
+/** The time limit of all measurements, and that of each kind of work, in milliseconds. */
 const ALL = 38_000;
 const EACH = 12_000;
 /**
- * What a run's many steps take beyond the same few: freed memory is in pieces that a batch of other sizes can't take. Of what steps take
- * at all; measured, docs/performance.md has the table.
+ * The memory that many steps need beyond the measured few, as a share of the steps' memory: freed memory is fragmented, so that batches of
+ * other sizes can't use all of it. Measured; docs/performance.md has the table.
  */
-const IN_PIECES = 0.1;
-/** Of the time that is left, what one kind of work may take when it is a long one. */
+const FRAGMENTATION = 0.1;
+/** The share of the remaining time that one kind of work may use. */
 const SHARE = 0.5;
 
 /**
- * Does what a run does, but only some of its steps and evaluations, and writes nothing. Memory is that of the process: it must have
- * done nothing else before.
- * @throws BidoraError, UsageError as the run itself would before its first step, or at one that is tried
+ * Does some of a run's steps and evaluations, and writes nothing. Memory is measured for the whole process, which must not have done other
+ * work before.
+ * @throws BidoraError, UsageError as the run itself before its first step, or in a measured step
  */
 export async function measureRun(
   config: RunConfig,
@@ -75,25 +75,25 @@ export async function measureRun(
   const start = { seconds: clock() / 1000, peak: peakMemoryBytes() };
   return namingBadWeights(
     () => checkpointWeights(prepared),
-    async () => ({ ...(await rehearse(prepared, start, limits)), availableMemoryBytes: available }),
+    async () => ({ ...(await measure(prepared, start, limits)), availableMemoryBytes: available }),
   );
 }
 
-/** @param start what the process had taken when all was read */
-async function rehearse(
+/** @param start time and peak memory of the process after loading */
+async function measure(
   prepared: Prepared,
   start: { readonly seconds: number; readonly peak: number },
   limits: Limits,
 ): Promise<Omit<Estimate, "availableMemoryBytes">> {
-  const phases = await rehearsePhases(prepared, limits);
+  const phases = await measurePhases(prepared, limits);
   const steps = sum(phases, (phase) => phase.steps);
-  const judging = await rehearseJudging(prepared, steps, limits);
+  const evaluations = await measureEvaluations(prepared, steps, limits);
   const texts = await secondsOfTexts(prepared, limits);
   const peak = peakMemoryBytes();
-  const inPieces = IN_PIECES * shareUntried(phases) * (peak - start.peak);
+  const fragmented = FRAGMENTATION * shareUntried(phases) * (peak - start.peak);
   const seconds = [
     start.seconds,
-    ...[...phases, ...judging].map((work) => work.seconds),
+    ...[...phases, ...evaluations].map((work) => work.seconds),
     texts,
     await secondsOfProvenance(prepared, limits),
     secondsOfWriting(prepared, steps),
@@ -101,7 +101,7 @@ async function rehearse(
   ];
   return {
     parameters: parameterCounts(prepared),
-    peakMemoryBytes: Math.round(peak + inPieces + beyond(prepared, [...phases, ...judging])),
+    peakMemoryBytes: Math.round(peak + fragmented + beyond(prepared, [...phases, ...evaluations])),
     secondsPerStep: typicalSeconds(phases),
     steps,
     seconds: sum(seconds),
@@ -114,7 +114,7 @@ async function rehearse(
 const shareUntried = (phases: readonly PhaseCost[]): number =>
   1 - sum(phases, ({ sampled }) => sampled.count) / sum(phases, ({ steps }) => steps);
 
-/** Refuses what the run refuses, but for a folder with something in it: nothing is written, and the run may have been there before. */
+/** Checks what the run checks, except that the output folder may have contents: nothing is written, and it may hold the run itself. */
 async function checkedStart(config: RunConfig, hub: HubOptions | undefined): Promise<RunStart> {
   const begin = await startOf(config, hub);
   refuseUnused(config.given, begin.config);
@@ -128,14 +128,14 @@ const wall = () => performance.now();
 
 type Limits = Pick<TimeLimits, "deadline" | "clock" | "signal">;
 
-/** For one of several kinds of work that are yet to be measured. */
+/** The time limits for the next of several kinds of work. */
 function timesFor(left: number, { deadline, ...limits }: Limits): TimeLimits {
   const now = performance.now();
   const most = Math.max(0, deadline - now) * Math.max(SHARE, 1 / left);
   return { until: now + Math.min(EACH, most), deadline: now + most, ...limits };
 }
 
-async function rehearsePhases(prepared: Prepared, limits: Limits): Promise<PhaseCost[]> {
+async function measurePhases(prepared: Prepared, limits: Limits): Promise<PhaseCost[]> {
   const plans = plansOf(prepared);
   const phases: PhaseCost[] = [];
   for (const [i, plan] of plans.entries())
@@ -143,8 +143,8 @@ async function rehearsePhases(prepared: Prepared, limits: Limits): Promise<Phase
   return phases;
 }
 
-/** What all evaluations of rows take, by some batches of each split. */
-async function rehearseJudging(prepared: Prepared, steps: number, limits: Limits) {
+/** Measures the evaluations of rows, by some batches of each split. */
+async function measureEvaluations(prepared: Prepared, steps: number, limits: Limits) {
   const counts = evaluationCounts(prepared, steps);
   const costs: { readonly seconds: number; readonly sampled: Sampled }[] = [];
   for (const split of ["validation", "test", "holdout"] as const) {
@@ -161,13 +161,13 @@ async function secondsOfTexts(prepared: Prepared, limits: Limits): Promise<numbe
   return validation + (await measureTexts(prepared, "test", limits));
 }
 
-/** Bytes beyond the peak so far: of what was too heavy to be tried, and of the best state that early stopping keeps. */
+/** Bytes beyond the peak so far: for work that was too heavy to measure, and for the best state that early stopping keeps. */
 function beyond({ config, adapted }: Prepared, works: readonly { readonly sampled: Sampled }[]): number {
   const best = config.earlyStopping === undefined ? 0 : sum(adapted.trained, ({ tensor }) => tensor.nbytes);
   return best + works.reduce((most, { sampled: { bytesBeyond } }) => Math.max(most, bytesBeyond), 0);
 }
 
-/** A run finds out between its steps what it is made from. */
+/** Seconds for the checksums of the run's inputs, which a run computes between its steps. */
 async function secondsOfProvenance(prepared: Prepared, { deadline, clock }: Limits): Promise<number> {
   const source = new ProvenanceSource(prepared);
   const timer = setTimeout(() => source.end(), Math.max(0, deadline - performance.now()));
@@ -179,30 +179,30 @@ async function secondsOfProvenance(prepared: Prepared, { deadline, clock }: Limi
 
 const isWhole = ({ sampled: { reached, heaviest } }: PhaseCost): boolean => reached >= heaviest;
 
-/** What was tried of phases whose heaviest step was among it. */
+/** Notes on the phases whose heaviest step was measured. */
 export function notesOf(phases: readonly PhaseCost[]): string[] {
   return phases
     .filter(isWhole)
     .map(
       ({ phase, steps, sampled: { count, heaviest } }) =>
-        `${count} of ${steps} steps of ${phase} were tried, the heaviest (${heaviest} tokens) among them: expect memory within 15 % and time within 30 % on a machine that is as busy as it is now.`,
+        `${count} of ${steps} steps of ${phase} were measured, including the heaviest (${heaviest} tokens): expect memory within 15 % and time within 30 % if the machine stays as busy as it is now.`,
     );
 }
 
-/** What may make the figures wrong. */
+/** Reasons why the figures may be wrong. */
 export function warningsOf({ config }: Pick<Prepared, "config">, phases: readonly PhaseCost[]): string[] {
   const { earlyStopping, searchPatience, resume } = config;
   const untried = phases
     .filter((phase) => !isWhole(phase))
     .map(
       ({ phase, sampled: { reached, heaviest } }) =>
-        `No whole step of ${phase} was tried: the heaviest has ${heaviest} tokens, and time and memory are a straight line on from ${reached}. They may be off by a half.`,
+        `No whole step of ${phase} was measured: the heaviest has ${heaviest} tokens, and time and memory are extrapolated from ${reached}. They may be off by half.`,
     );
   return [
     ...untried,
     ...(earlyStopping !== undefined || searchPatience !== undefined
-      ? ["Early stopping may end the run sooner: steps and time are the most."]
+      ? ["Early stopping may end the run sooner: steps and time are upper bounds."]
       : []),
-    ...(resume ? ["The figures are those of the whole run, from its first step."] : []),
+    ...(resume ? ["The figures are for the whole run, from its first step."] : []),
   ];
 }

@@ -1,15 +1,15 @@
 import { BidoraError, UsageError } from "../../common/errors.js";
 import type { Estimate } from "./measureRun.js";
 
-/** An error on its way from one process to another. */
+/** An error that is sent from one process to another. */
 export interface SerializedError {
-  /** Undefined for one that nobody expected. */
+  /** Undefined for an unexpected error. */
   readonly code: string | undefined;
   readonly message: string;
   readonly stack: string | undefined;
 }
 
-/** What the process that does some of a run tells: sentences for people, and in the end what it has found or what went wrong. */
+/** A message of the measuring process: notes for the user, and finally the estimate or an error. */
 export type ProcessMessage =
   | { readonly note: string }
   | { readonly estimate: Estimate }
@@ -20,7 +20,7 @@ export function serializeError(error: unknown): SerializedError {
   return { code: error instanceof BidoraError ? error.code : undefined, message, stack };
 }
 
-/** The error as it was. */
+/** Restores the error. */
 export function deserializeError({ code, message, stack }: SerializedError): Error {
   const error = code === undefined ? new Error(message) : known(code, message);
   if (stack !== undefined) error.stack = stack;

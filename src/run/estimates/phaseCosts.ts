@@ -9,35 +9,35 @@ import type { StepRule } from "../../train/stepRule.js";
 import type { Prepared } from "../prepare.js";
 import { type Sampled, sampleWork, secondsAt } from "./sampler.js";
 
-/** What a phase is going to take, by some of its steps. */
+/** The cost of a phase, estimated from some of its steps. */
 export interface PhaseCost {
   readonly phase: Phase;
   readonly steps: number;
   readonly seconds: number;
-  /** Of the steps that were looked ahead at: each stands for as many of the phase as any other. */
+  /** Of the upcoming steps that were examined; each represents the same number of the phase's steps. */
   readonly secondsOfSteps: readonly number[];
   readonly sampled: Sampled;
 }
 
-/** When work is measured, in the process's milliseconds: until when, and by when it must have ended. */
+/** When to start no more work, and when all must have ended, in the process's milliseconds. */
 export interface TimeLimits {
   readonly until: number;
   readonly deadline: number;
-  /** Milliseconds that the process has taken so far: what seconds are told by. */
+  /** The process's time so far in milliseconds, by which work is measured. */
   readonly clock: () => number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Rows that are looked ahead at: what comes later is much like it. */
+/** The number of upcoming rows to examine: later ones have a similar mix of lengths. */
 const ROWS_AHEAD = 200_000;
 
-/** Begins a phase and does some of its steps. */
+/** Starts a phase and measures some of its steps. */
 export async function measurePhase(plan: PhasePlan, prepared: Prepared, times: TimeLimits): Promise<PhaseCost> {
   const rule = plan.begin();
-  const rehearsal = new DryRun(rule);
-  const works = takeUpcoming(rehearsal.upcoming(), plan.steps);
+  const dryRun = new DryRun(rule);
+  const works = takeUpcoming(dryRun.upcoming(), plan.steps);
   const besides: number[] = [];
-  const run = runnerOf(rule, rehearsal, prepared, { besides, clock: times.clock });
+  const run = runnerOf(rule, dryRun, prepared, { besides, clock: times.clock });
   const sampled = await sampleWork({ works, run, room: availableMemory, ...times });
   const secondsOfSteps = works.map((work) => secondsAt(sampled.line, tokensOfWork(work)));
   const ofMeanStep = (sampled.overLine * sum(secondsOfSteps)) / works.length + (median(besides) ?? 0);
@@ -56,10 +56,10 @@ function takeUpcoming(upcoming: Generator<Work>, steps: number): Work[] {
   return works;
 }
 
-/** A step as the loop does it; what is kept for the case that the next one fails takes memory, and time besides. */
+/** Does a step as the loop does, with the copy in case the next step fails, which takes memory and additional time. */
 function runnerOf(
   rule: StepRule,
-  rehearsal: DryRun,
+  dryRun: DryRun,
   { adapted, generator }: Prepared,
   { besides, clock }: Pick<TimeLimits, "clock"> & { readonly besides: number[] },
 ) {
@@ -67,7 +67,7 @@ function runnerOf(
   const handle = { rule, phase: rule.phase, step: 1, phaseStep: 1, isPhaseEnd: false, isStopped: false };
   return (work: Work): number => {
     const began = clock();
-    const report = torch.scope(() => rehearsal.step(work));
+    const report = torch.scope(() => dryRun.step(work));
     const ended = clock();
     const event = { event: "step", time: "", phase: rule.phase, step: 1, seconds: 0, ...report } as const;
     latestState.on(event, { ...handle, emit: async () => {}, stop: () => {} });
@@ -76,7 +76,7 @@ function runnerOf(
   };
 }
 
-/** The time of a typical step: half of all phases' steps take longer. */
+/** The median time of a step over all phases. */
 export function typicalSeconds(phases: readonly Pick<PhaseCost, "steps" | "secondsOfSteps">[]): number {
   const each = phases.flatMap(({ steps, secondsOfSteps }) =>
     secondsOfSteps.map((seconds) => ({ seconds, weight: steps / secondsOfSteps.length })),
@@ -86,10 +86,10 @@ export function typicalSeconds(phases: readonly Pick<PhaseCost, "steps" | "secon
   const half = (upTo.at(-1) ?? 0) / 2;
   const at = upTo.findIndex((weight) => weight >= half * (1 - ROUNDING));
   const [lower, upper] = [each[at], each[at + 1]];
-  // Where just half of them are done, it is between two, and with two phases as long as each other these may be far apart.
+  // At exactly half the weight the median is between two steps, which can be far apart with two phases of equal length.
   const isBetween = upper !== undefined && (upTo[at] as number) <= half * (1 + ROUNDING);
   return ((lower?.seconds ?? 0) + ((isBetween ? upper : lower)?.seconds ?? 0)) / 2;
 }
 
-/** What sums of weights may be off by. */
+/** Tolerance for the rounding error of a sum of weights. */
 const ROUNDING = 1e-9;

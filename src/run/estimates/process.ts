@@ -1,4 +1,4 @@
-// A process of its own, which does some of a run and is told of the settings by the one that made it.
+// The separate process that measures part of a run; its parent sends the settings.
 import { type RunSettings, resolveRun } from "../../config/index.js";
 import { preloadEngine } from "../../torch/native.js";
 import { type ProcessMessage, serializeError } from "./messages.js";

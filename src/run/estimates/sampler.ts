@@ -3,58 +3,58 @@ import { median, sum } from "d3-array";
 import { reduced, tokensByBatch, tokensOfWork, turningShare, type Work } from "../../train/dryRun.js";
 import { peakMemoryBytes, peakSinceRestart, restartPeak } from "../../train/machine.js";
 
-/** What work of one kind takes, by some of it. */
+/** The cost of one kind of work, estimated from a sample. */
 export interface Sampled {
-  /** Seconds over tokens. */
+  /** Seconds as a function of tokens. */
   readonly line: Line;
-  /** How much longer than that it takes in the mean. */
+  /** The mean of the measured times relative to the line. */
   readonly overLine: number;
-  /** Whole pieces that were done; 0 where not even the heaviest could be. */
+  /** The number of whole pieces that were measured; 0 if the heaviest could not be done. */
   readonly count: number;
-  /** Tokens of the heaviest piece, and of what was done of it. */
+  /** Tokens of the heaviest piece, and of the part of it that was measured. */
   readonly heaviest: number;
   readonly reached: number;
-  /** Bytes that the heaviest piece is going to take beyond the process's peak so far. */
+  /** Bytes that the heaviest piece needs beyond the process's peak so far. */
   readonly bytesBeyond: number;
-  /** Seconds that the first piece takes beyond any other, for what is made but once. */
+  /** Seconds of one-time work in the first piece. */
   readonly once: number;
 }
 
 export interface SamplerOptions {
-  /** Pieces to choose from, the heaviest among them. */
+  /** The pieces to sample from, which include the heaviest. */
   readonly works: readonly Work[];
-  /** Does one. @returns the seconds that it took */
+  /** Does one piece. @returns its seconds */
   readonly run: (work: Work) => number | Promise<number>;
-  /** Until when more is measured, and when all must have ended: in the process's milliseconds. */
+  /** When to start no more pieces, and when all must have ended, in the process's milliseconds. */
   readonly until: number;
   readonly deadline: number;
-  /** Bytes that may still be taken. */
+  /** The available memory in bytes. */
   readonly room: () => number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Tokens from one piece to the next while it is not known what the heaviest takes; less than so many more are not worth it. */
+/** The factor between the tokens of successive parts of the heaviest piece, and the smallest factor that is worth another part. */
 const GROWTH = 8;
 const LEAST_GROWTH = 1.5;
-/** What the next piece may be expected to take of the time and the memory that are left. */
+/** The share of the remaining time and memory that the next part may be expected to use. */
 const CAUTION = 0.8;
-/** Milliseconds that there are for a second part, though time is over: one part alone says nothing of a line. */
+/** Milliseconds for a second part even if the time is over, since a line needs two points. */
 const LEAST_TIME = 3000;
-/** Whole pieces that are measured at most, and those that are even when `until` is over. */
+/** The largest number of whole pieces to measure, and the number that is measured even after `until`. */
 const MOST = 64;
 const LEAST = 4;
 
 interface Measured extends Timed {
-  /** Tokens that decide about memory. */
+  /** The tokens that determine the memory. */
   readonly load: number;
-  /** The process's peak while it was done. */
+  /** The process's peak memory during it. */
   readonly peak: number;
 }
 
 /**
- * Does the heaviest piece, after smaller parts of it that show whether there are time and memory for it, then others that lie evenly
- * by their tokens, and the heaviest again: what others have left is in pieces that it can't take, as in a run. Where time or memory
- * are not enough, both are taken to go on from the parts in a straight line.
+ * Measures the heaviest piece, after smaller parts of it that show whether time and memory suffice, then others that are evenly spread by
+ * their tokens, and the heaviest again: as in a run, the others leave fragmented memory that it can't use. If time or memory do not
+ * suffice, both are extrapolated linearly from the parts.
  */
 export async function sampleWork(options: SamplerOptions): Promise<Sampled> {
   const heaviest = options.works.reduce((most, work) => (loadOf(work) > loadOf(most) ? work : most));
@@ -71,15 +71,15 @@ export async function sampleWork(options: SamplerOptions): Promise<Sampled> {
 }
 
 /**
- * Larger and larger parts of a piece, as far as time and memory allow; the last one is the whole where they do. The smallest is done
- * again: what is loaded and made in the first piece of all would make it seem slow, and larger ones cheap beside it.
+ * Measures increasing parts of a piece, as far as time and memory allow, up to the whole. The smallest part is measured again, because the
+ * one-time work of the first measurement would make it seem slow.
  */
 async function climb(heaviest: Work, first: Measured, options: SamplerOptions): Promise<Measured[]> {
   const parts = [growthByTime([first], options) < 1 ? first : await measure(reduced(heaviest, 0), options)];
   for (;;) {
     const last = parts.at(-1) as Measured;
     const wanted = tokensOfWork(heaviest) / last.tokens;
-    // A last step that is hardly larger than the one before would tell nothing new.
+    // A last part that is hardly larger than the one before would give no new information.
     const most = wanted < GROWTH * LEAST_GROWTH ? wanted : GROWTH;
     const growth = Math.min(most, growthByTime(parts, options), growthByMemory(parts, options));
     const next = notBeyondTurn(heaviest, Math.min(1, growth / wanted), last);
@@ -88,14 +88,14 @@ async function climb(heaviest: Work, first: Measured, options: SamplerOptions): 
   }
 }
 
-/** So much of a piece, or as much as lies on the same side as the part before of where batches, or rows, begin to be fewer. */
+/** A share of a piece, limited to the turning share if that is between it and the last part: both must be on the same side for a line. */
 function notBeyondTurn(heaviest: Work, share: number, last: Measured): Work {
   const [next, turn] = [reduced(heaviest, share), reduced(heaviest, turningShare(heaviest))];
   const isBetween = last.tokens < tokensOfWork(turn) && tokensOfWork(turn) < tokensOfWork(next);
   return isBetween ? turn : next;
 }
 
-/** Twice the tokens take twice the time at the most. */
+/** Assumes that time grows at most linearly with the tokens. */
 function growthByTime(parts: readonly Measured[], { deadline }: SamplerOptions): number {
   const { seconds } = parts.at(-1) as Measured;
   const left = Math.max(deadline - performance.now(), parts.length === 1 ? LEAST_TIME : 0);
@@ -108,7 +108,7 @@ function growthByMemory(parts: readonly Measured[], { room }: SamplerOptions): n
   return slope > 0 ? 1 + (CAUTION * room()) / (slope * last.load) : GROWTH * LEAST_GROWTH;
 }
 
-/** Between the last two; 0 while there is one, which takes memory for much that comes but once, and where only batches were added. */
+/** The slope between the last two parts; 0 with only one, whose memory includes one-time allocations, and if only batches were added. */
 function bytesPerToken(parts: readonly Measured[]): number {
   const [before, last] = parts.slice(-2);
   if (!before || !last || last.load <= before.load) return 0;
@@ -125,7 +125,7 @@ function extrapolate(
   return { line: fitLine(parts.slice(-2)), overLine: 1, count: 0, bytesBeyond };
 }
 
-/** As many as there is time for, with the heaviest once more after each. */
+/** Measures as many other pieces as there is time for, with one more measurement of the heaviest. */
 async function sampleOthers(heaviest: Work, seconds: number, options: SamplerOptions): Promise<Measured[]> {
   const { works, until, deadline } = options;
   const others = works.filter((work) => work !== heaviest).sort((a, b) => tokensOfWork(a) - tokensOfWork(b));
@@ -147,25 +147,25 @@ async function measure(work: Work, { run, signal }: SamplerOptions): Promise<Mea
   return { tokens: tokensOfWork(work), seconds, load: loadOf(work), peak: peakSinceRestart() };
 }
 
-/** Tokens that decide about memory: of the largest batch, or, where several gradients are taken on each other, of all of them. */
+/** The tokens that determine the memory: those of the largest batch, or of all batches if several gradients depend on each other. */
 const loadOf = (work: Work): number =>
   work.length > 1 ? tokensOfWork(work) : tokensByBatch(work).reduce((most, tokens) => Math.max(most, tokens), 0);
 
-/** What a piece of work took. */
+/** The measured time of a piece of work. */
 export interface Timed {
   readonly tokens: number;
   readonly seconds: number;
 }
 
-/** Time as a line over the tokens. */
+/** Time as a linear function of tokens. */
 export interface Line {
   readonly base: number;
   readonly perToken: number;
 }
 
 /**
- * The line through what was measured, by the median of the slopes between any two (Theil and Sen's estimator), so that a
- * disturbance of the machine in one of them hardly moves it. Nothing takes less than no time, nor less with more tokens.
+ * Fits a line by the median of the slopes between any two measurements (the Theil–Sen estimator), so that an outlier hardly moves it.
+ * Neither its base nor its slope is negative.
  */
 export function fitLine(measured: readonly Timed[]): Line {
   const slopes = measured.flatMap((a, i) =>
@@ -177,26 +177,26 @@ export function fitLine(measured: readonly Timed[]): Line {
   const perToken = Math.max(0, median(slopes) ?? 0);
   const base = median(measured, ({ tokens, seconds }) => seconds - perToken * tokens) ?? 0;
   if (base >= 0 && slopes.length > 0) return { base, perToken };
-  // Where all have as many tokens, nothing tells what is there without them.
+  // If all have the same number of tokens, the base is unknown.
   return { base: 0, perToken: median(measured, ({ tokens, seconds }) => seconds / Math.max(1, tokens)) ?? 0 };
 }
 
 export const secondsAt = ({ base, perToken }: Line, tokens: number): number => base + perToken * tokens;
 
-/** How much longer work took in all than its line says: the mean of times is above their median. */
+/** The measured time in total relative to the line's, which is above 1 if the mean of the times is above their median. */
 export function meanOverLine(line: Line, measured: readonly Timed[]): number {
   const expected = sum(measured, ({ tokens }) => secondsAt(line, tokens));
   return expected > 0 ? sum(measured, ({ seconds }) => seconds) / expected : 1;
 }
 
-/** Some of the numbers below `count`, each once, of which any first few lie evenly: the middle, the quarters, the eighths, … */
+/** Distinct numbers below `count`, of which any first few are evenly spread: the middle, the quarters, the eighths, … */
 export function evenlySpread(count: number, most: number): number[] {
   const found = new Set<number>();
   for (let i = 1; found.size < Math.min(count, most); i++) found.add(Math.floor(vanDerCorput(i) * count));
   return [...found];
 }
 
-/** The digits of `index` in base 2, turned over and put behind the point. */
+/** The van der Corput sequence in base 2: the binary digits of `index`, reversed, after the point. */
 function vanDerCorput(index: number): number {
   let [value, digit] = [0, 0.5];
   for (let rest = index; rest > 0; rest >>= 1, digit /= 2) value += (rest & 1) * digit;

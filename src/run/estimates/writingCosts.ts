@@ -6,13 +6,13 @@ import { parameterCounts } from "../artifacts.js";
 import type { Prepared } from "../prepare.js";
 import type { PhaseCost, TimeLimits } from "./phaseCosts.js";
 
-/** What a disk is taken to write in a second, checksums included: nothing is written to find it out. */
+/** The assumed speed of writing to disk, including checksums; it is not measured, because an estimate writes nothing. */
 const BYTES_A_SECOND = 250e6;
 
-/** Of a run's steps, so many are drawn. */
+/** The number of steps in the report that is measured. */
 const MOST_STEPS = 2000;
 
-/** Seconds that checkpoints and results take to be written. */
+/** Seconds for writing checkpoints and results. */
 export function secondsOfWriting({ config, adapted, loaded }: Prepared, steps: number): number {
   const { saveEvery, earlyStopping, method } = config;
   const checkpoints = saveEvery === undefined ? 0 : Math.floor(steps / saveEvery);
@@ -21,7 +21,7 @@ export function secondsOfWriting({ config, adapted, loaded }: Prepared, steps: n
   return (checkpoints * checkpointBytes(adapted, earlyStopping !== undefined) + ofModel) / BYTES_A_SECOND;
 }
 
-/** Seconds that a run's report takes, by one of made-up steps that goes nowhere. Its libraries are loaded for it, as in the run. */
+/** Seconds for the run's report, measured with a report on made-up steps. They include loading its libraries, as in the run. */
 export async function secondsOfReport(
   prepared: Prepared,
   phases: readonly PhaseCost[],

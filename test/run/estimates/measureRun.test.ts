@@ -79,12 +79,12 @@ describe("what is measured", () => {
     expect(notes.map((note) => note.replace(/heaviest \(\d+/, "heaviest (N"))).toEqual(
       ["search", "retrain"].map(
         (phase) =>
-          `2 of 2 steps of ${phase} were tried, the heaviest (N tokens) among them: expect memory within 15 % and time within 30 % on a machine that is as busy as it is now.`,
+          `2 of 2 steps of ${phase} were measured, including the heaviest (N tokens): expect memory within 15 % and time within 30 % if the machine stays as busy as it is now.`,
       ),
     );
     const stopping = { method: "lora", earlyStopping: 1, evalEvery: 1, validation: SMALL.train } as const;
     expect((await measured(stopping)).warnings).toEqual([
-      "Early stopping may end the run sooner: steps and time are the most.",
+      "Early stopping may end the run sooner: steps and time are upper bounds.",
     ]);
     const patient = await measured({ method: "bidora", maxSteps: 2, searchPatience: 1 });
     expect(patient.warnings).toEqual([expect.stringContaining("Early stopping")]);
@@ -96,11 +96,11 @@ describe("what is measured", () => {
     const phases = [phase("search", 30), phase("retrain", 90)];
     const config = configOf({ method: "bidora" });
     expect(warningsOf({ config }, phases)).toEqual([
-      "No whole step of search was tried: the heaviest has 90 tokens, and time and memory are a straight line on from 30. They may be off by a half.",
+      "No whole step of search was measured: the heaviest has 90 tokens, and time and memory are extrapolated from 30. They may be off by half.",
     ]);
-    expect(notesOf(phases)).toEqual([expect.stringMatching(/^1 of 4 steps of retrain were tried/)]);
+    expect(notesOf(phases)).toEqual([expect.stringMatching(/^1 of 4 steps of retrain were measured/)]);
     const resumed = warningsOf({ config: { ...config, resume: true } }, []);
-    expect(resumed).toEqual(["The figures are those of the whole run, from its first step."]);
+    expect(resumed).toEqual(["The figures are for the whole run, from its first step."]);
   });
 
   it("counts evaluations as the run makes them", () => {

@@ -43,14 +43,16 @@ describe("runs that have begun", () => {
     for (const cell of await asked({ methods: ["dora"], seeds: [1], output })) begin(cell);
     // The rank says nothing in full fine-tuning; of a method's own settings others need not have any.
     await asked({ methods: ["full"], output });
-    const other = /regression\/\S+\/seed-\d was begun with something else \(epochs not set, now 9\)/;
+    const other = /regression\/\S+\/seed-\d was started with other settings or data \(epochs not set, now 9\)/;
     await expect(asked({ methods: ["bidora"], epochs: 9, output })).rejects.toThrow(other);
     await expect(asked({ methods: ["lora"], seeds: [5], epochs: 9, output })).rejects.toThrow(other);
     writeFileSync(train, "{} \n");
-    await expect(asked({ methods: ["bidora"], output })).rejects.toThrow(`what is in ${train}`);
+    await expect(asked({ methods: ["bidora"], output })).rejects.toThrow(`the content of ${train}`);
     writeFileSync(train, "{}\n");
     writeFileSync(join(model, "config.json"), "{ }");
-    await expect(asked({ methods: ["bidora"], output })).rejects.toThrow(`what is in ${join(model, "config.json")}`);
+    await expect(asked({ methods: ["bidora"], output })).rejects.toThrow(
+      `the content of ${join(model, "config.json")}`,
+    );
     writeFileSync(join(model, "config.json"), "{}");
     await expect(asked({ methods: ["bidora"], output })).resolves.toHaveLength(1);
   });
@@ -61,7 +63,9 @@ describe("runs that have begun", () => {
     symlinkSync(kept, join(model, "config.json"));
     for (const cell of await asked({ methods: ["lora"], model, output })) begin(cell);
     writeFileSync(kept, "{ }");
-    await expect(asked({ methods: ["lora"], model, output })).rejects.toThrow(`in ${join(model, "config.json")}`);
+    await expect(asked({ methods: ["lora"], model, output })).rejects.toThrow(
+      `the content of ${join(model, "config.json")}`,
+    );
   });
 
   it("may have another value of what a grid chooses", async () => {
@@ -76,7 +80,7 @@ describe("runs that have begun", () => {
     const [lora] = await asked({ methods: ["lora"], output });
     begin(lora!);
     begin({ ...lora!, folder: join(output, "regression/dora/seed-0") });
-    const strange = /dora\/seed-0 is another run than this comparison's \(this comparison did not begin it\)/;
+    const strange = /dora\/seed-0 is not a run of this comparison \(this comparison did not start it\)/;
     await expect(asked({ methods: ["lora", "dora"], output })).rejects.toThrow(strange);
     await expect(asked({ methods: ["lora"], output })).rejects.toThrow(strange);
   });
@@ -87,13 +91,13 @@ describe("runs that have begun", () => {
     begin(lora!, { threads: 7, saveEvery: 3 });
     await expect(asked({ methods: ["lora"], output })).resolves.toHaveLength(1);
     begin(lora!, { learningRate: 0.25 });
-    await expect(asked({ methods: ["lora"], output })).rejects.toThrow("says learningRate 0.25, asked for was 0.001");
+    await expect(asked({ methods: ["lora"], output })).rejects.toThrow("has learningRate 0.25, the plan has 0.001");
     begin(lora!, { rank: 8 });
     await expect(asked({ methods: ["lora"], output })).rejects.toThrow(
-      /lora\/seed-0 is another run than .* \(its run\.yaml says rank 8, asked for was 4\): move it away/,
+      /lora\/seed-0 is not a run of .* \(its run\.yaml has rank 8, the plan has 4\): move it away/,
     );
     begin(lora!, { seed: 3 });
-    await expect(asked({ methods: ["lora"], output })).rejects.toThrow("says seed 3, asked for was 0");
+    await expect(asked({ methods: ["lora"], output })).rejects.toThrow("has seed 3, the plan has 0");
   });
 
   it("are gathered only where they are what was asked for, as far as a plan says what that was", async () => {
@@ -102,10 +106,10 @@ describe("runs that have begun", () => {
     begin(lora!);
     refuseForeignRuns(output, comparedRunsIn(output));
     begin(lora!, { seed: 3 });
-    expect(() => refuseForeignRuns(output, comparedRunsIn(output))).toThrow("says seed 3, asked for was 0");
+    expect(() => refuseForeignRuns(output, comparedRunsIn(output))).toThrow("has seed 3, the plan has 0");
     begin(lora!);
     begin({ ...lora!, folder: join(output, "regression/dora/seed-0") });
-    expect(() => refuseForeignRuns(output, comparedRunsIn(output))).toThrow("this comparison did not begin it");
+    expect(() => refuseForeignRuns(output, comparedRunsIn(output))).toThrow("this comparison did not start it");
     rmSync(join(output, PLAN));
     refuseForeignRuns(output, comparedRunsIn(output));
   });

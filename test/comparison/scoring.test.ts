@@ -109,7 +109,7 @@ describe("runs with test rows", () => {
   it("are not compared with runs of the same task that have none", () => {
     const without = run("t", "dora", 1, { accuracy: 0.7, macroF1: 0.7, loss: 1 });
     expect(() => summarizeRuns([...runs, without], asked)).toThrow(
-      /t-lora-0 was judged by test rows, .*t-dora-1 by validation rows alone, so that their scores can't be compared/,
+      /t-lora-0 was scored on test rows, .*t-dora-1 on validation rows only, so their scores can't be compared/,
     );
     // A run that has no score at all takes part in no decision.
     expect(summarizeRuns([...runs, run("t", "full", 0, {})], asked).tasks[0]?.rows?.split).toBe("test");
