@@ -9,7 +9,7 @@ namespace bidora {
 namespace {
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  // Random, so that a handle of another thread or of another copy of the addon is detected.
+  // Random, so that handles of other threads and other copies of the addon are detected.
   env.SetInstanceData(new Environment(std::random_device{}()));
   exportCall(exports);
   exportTensors(exports);

@@ -1,4 +1,4 @@
-// The generic call: one operator, by its index in the table, with the arguments of its schema.
+// The generic call: runs an operator, given by its index in the table, with the arguments of its schema.
 #include "exports.h"
 
 #include <ATen/core/grad_mode.h>
@@ -35,7 +35,7 @@ void pushArguments(Napi::Env env, const Operator& op, const napi_value* values, 
         throw std::invalid_argument("it is missing.");
       }
     } catch (const Napi::Error&) {
-      throw;  // JavaScript's own, from a getter
+      throw;  // a JavaScript error, thrown by a getter
     } catch (const std::exception& error) {
       throw std::invalid_argument("argument " + declared[i].name() + ": " + error.what());
     }
@@ -51,7 +51,7 @@ napi_value popResults(Napi::Env env, const Operator& op, std::vector<c10::IValue
   return results;
 }
 
-// Raw Node-API: this is the one hot path of the bridge.
+// Raw Node-API, as this is the bridge's hot path.
 napi_value callOperator(napi_env rawEnv, napi_callback_info info) {
   Napi::Env env(rawEnv);
   std::array<napi_value, kMaxArguments + 1> values;
@@ -84,7 +84,7 @@ napi_value callOperator(napi_env rawEnv, napi_callback_info info) {
   }
 }
 
-// (names) => the index of the first; the others follow.
+// (names) => the index of the first operator; the others follow it.
 Napi::Value declareOperators(const Napi::CallbackInfo& info) {
   const auto names = info[0].As<Napi::Array>();
   std::vector<std::string> list;

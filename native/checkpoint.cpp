@@ -1,4 +1,4 @@
-// Gradient checkpointing: the intermediate results of a part of a forward pass are released, and recomputed in the
+// Gradient checkpointing: releases the intermediate results of a part of the forward pass and recomputes them in the
 // backward pass (arXiv 1604.06174).
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -23,8 +23,8 @@ namespace {
 using torch::autograd::SavedVariable;
 using torch::autograd::variable_list;
 
-// Gradients go to an input once for each of its uses, in the order of a backward pass without checkpointing, so that
-// their sums have the same bits.
+// An input receives one gradient per use, in the order of a backward pass without checkpointing, so that their sums
+// are bitwise the same.
 class RecomputedPart : public torch::autograd::Node {
  public:
   RecomputedPart(std::shared_ptr<const RecordedPart> part, const std::vector<at::Tensor>& inputs)
@@ -42,8 +42,8 @@ class RecomputedPart : public torch::autograd::Node {
 
   variable_list apply(variable_list&& gradients) override {
     TORCH_CHECK(!at::GradMode::is_enabled(), name(), " has no second derivative: do not checkpoint this part.");
-    TORCH_CHECK(!isReleased_, "the graph of this part was released by an earlier backward pass.");
-    std::vector<at::Tensor> used = usedAnew();
+    TORCH_CHECK(!isReleased_, "an earlier backward pass released the graph of this part.");
+    std::vector<at::Tensor> used = freshInputs();
     variable_list leaves;
     std::vector<size_t> wanted;
     for (size_t edge = 0; edge < usesOfEdges_.size(); ++edge) {
@@ -53,7 +53,7 @@ class RecomputedPart : public torch::autograd::Node {
     }
     variable_list found(usesOfEdges_.size());
     if (leaves.empty()) return found;
-    variable_list ends, toEnds, outputs = runAgain(used);
+    variable_list ends, toEnds, outputs = recompute(used);
     used.clear();
     for (size_t i = 0; i < outputs.size(); ++i) {
       if (!gradients[i].defined()) continue;
@@ -74,8 +74,8 @@ class RecomputedPart : public torch::autograd::Node {
   std::string name() const override { return "RecomputedPart"; }
 
  private:
-  // A leaf for each use of an input that needs a gradient.
-  std::vector<at::Tensor> usedAnew() const {
+  // The inputs by use; each use of a differentiable input gets its own leaf.
+  std::vector<at::Tensor> freshInputs() const {
     std::vector<at::Tensor> used;
     for (const size_t input : part_->uses()) {
       const at::Tensor tensor = saved_[input].variable.unpack();
@@ -84,7 +84,7 @@ class RecomputedPart : public torch::autograd::Node {
     return used;
   }
 
-  variable_list runAgain(const std::vector<at::Tensor>& used) const {
+  variable_list recompute(const std::vector<at::Tensor>& used) const {
     const at::AutoGradMode mode(true);
     return part_->run(used);
   }
@@ -100,7 +100,7 @@ class RecomputedPart : public torch::autograd::Node {
   bool isReleased_ = false;
 };
 
-// () => whether a part was started: not while grad mode is off, nor within another part.
+// () => whether a part was started; none is while grad mode is off or within another part.
 Napi::Value startPart(const Napi::CallbackInfo& info) {
   Environment& state = environment(info.Env());
   const bool isStarted = at::GradMode::is_enabled() && !state.part;
@@ -108,7 +108,7 @@ Napi::Value startPart(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), isStarted);
 }
 
-// (outputs) => for each the handle that replaces it, or null where it stays
+// (outputs) => for each output the handle that replaces it, or null to keep it
 Napi::Value stopPart(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Environment& state = environment(env);

@@ -1,4 +1,4 @@
-// The external memory reported to V8: storages that only garbage-collected handles keep alive, each counted once.
+// The external memory reported to V8: the storages that garbage-collected handles keep alive, each counted once.
 #pragma once
 
 #include <ATen/core/Tensor.h>

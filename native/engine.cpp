@@ -1,4 +1,4 @@
-// Facts and settings of the engine: versions, BLAS, oneDNN, threads, the C library's allocator.
+// Information about the engine and its settings: versions, BLAS, oneDNN, threads, the C library's allocator.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
@@ -16,18 +16,18 @@
 namespace bidora {
 namespace {
 
-// Freed memory stays with the process: returning pages and faulting them in again costs more than computing with them.
-constexpr int kKeepMapped = 32 << 20;  // the largest mmap threshold that glibc takes
+// Freed memory stays with the process: returning pages and faulting them in again is slower than computing with them.
+constexpr int kKeepMapped = 32 << 20;  // the largest mmap threshold that glibc allows
 constexpr int kKeepAtTop = 1 << 30;
 constexpr int kGrowBy = 64 << 20;
 
-// The file that a function was loaded from, or "".
+// The path of the library that contains a function, or "".
 std::string libraryOf(void* address) {
   Dl_info found{};
   return address && dladdr(address, &found) && found.dli_fname ? found.dli_fname : "";
 }
 
-// The result of a function of the loaded BLAS that takes no arguments; `absent` if there is no such function.
+// Calls a function of the loaded BLAS without arguments; returns `absent` if there is no such function.
 template <typename Result>
 Result askBlas(const char* name, Result absent) {
   const auto function = reinterpret_cast<Result (*)()>(dlsym(RTLD_DEFAULT, name));
@@ -80,7 +80,7 @@ Napi::Value setIsaVariant(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// () => bytes that all threads have allocated from the C library.
+// () => bytes allocated from the C library by all threads.
 Napi::Value allocatedBytes(const Napi::CallbackInfo& info) {
   const struct mallinfo2 use = mallinfo2();
   return Napi::Number::New(info.Env(), static_cast<double>(use.uordblks + use.hblkhd));

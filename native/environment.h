@@ -25,11 +25,11 @@ struct Environment {
   Napi::FunctionReference makeError;  // (message, operator, schema, shapes) => Error
   const Call* call = nullptr;         // in flight, for the error message
   std::unique_ptr<Profile> profile;
-  std::shared_ptr<Tape> tape;  // the one that is being recorded
-  std::unique_ptr<Tape> part;  // all calls of a checkpointed part, to be repeated in the backward pass
+  std::shared_ptr<Tape> tape;  // being recorded
+  std::unique_ptr<Tape> part;  // the calls of the checkpointed part being recorded, repeated in the backward pass
 };
 
-// An operator's call while it is in flight.
+// An operator call in flight.
 struct Call {
   explicit Call(Environment& environment) : environment_(environment), outer_(std::exchange(environment.call, this)) {}
   ~Call() { environment_.call = outer_; }

@@ -1,4 +1,4 @@
-// What each file of the addon adds to its exports.
+// Functions by which each file of the addon adds its exports.
 #pragma once
 
 #include <napi.h>

@@ -1,4 +1,4 @@
-// Random generators with a state that can be saved and restored.
+// Random generators whose state can be saved and restored.
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/empty.h>
 
@@ -24,7 +24,7 @@ uint64_t seedAt(const Napi::CallbackInfo& info, size_t index) {
   return info[index].As<Napi::BigInt>().Uint64Value(&lossless);
 }
 
-// libtorch takes the lower 32 bits of a seed. A longer one fills the whole state, so that no bit of it is lost.
+// libtorch uses only the lower 32 bits of a seed. A longer seed fills the whole state, so that no bit is lost.
 void seed(at::Generator& generator, uint64_t value) {
   generator.set_current_seed(value);
   if (value >> 32 == 0) return;

@@ -10,7 +10,7 @@
 namespace bidora {
 namespace {
 
-// The arguments for an error message: "[4, 8] Float, 2, None".
+// Describes an argument in an error message: "[4, 8] Float", "2", "None".
 std::string describe(const c10::IValue& value) {
   std::ostringstream out;
   if (value.isTensor()) {
@@ -48,7 +48,7 @@ std::string describeArguments(const std::vector<c10::IValue>& values) {
   throw Napi::Error(env, error);
 }
 
-// One sentence for the dispatcher's page of text about a backend ("from the 'CUDA' backend") without a kernel.
+// Shortens the dispatcher's page-long message about a missing kernel ("from the 'CUDA' backend") to one sentence.
 std::string missingKernel(const std::string& text) {
   constexpr std::string_view kBefore = "from the '";
   const size_t start = text.find(kBefore);
@@ -83,7 +83,7 @@ void throwToJavaScript(Napi::Env env) {
     throwCurrent(env);
   } catch (const Napi::Error&) {
     throw;
-  } catch (...) {  // while describing the first one
+  } catch (...) {  // while describing the first error
     throw Napi::Error::New(env, "libtorch raised an error that could not be described.");
   }
 }

@@ -1,4 +1,4 @@
-// The one place where C++ exceptions become JavaScript errors.
+// Converts C++ exceptions to JavaScript errors; nothing else does.
 #pragma once
 
 #include <napi.h>
@@ -7,7 +7,7 @@ namespace bidora {
 
 using NativeFunction = Napi::Value (*)(const Napi::CallbackInfo&);
 
-// Rethrows the current exception as an error made by the factory from `setErrorFactory`; throws only Napi::Error.
+// Rethrows the current exception as an error from the factory of `setErrorFactory`; throws only Napi::Error.
 [[noreturn]] void throwToJavaScript(Napi::Env env);
 
 template <NativeFunction function>

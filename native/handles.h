@@ -1,7 +1,7 @@
 // Handles, by which JavaScript refers to native objects.
 //
-// A handle is one JavaScript number: the index of a slot in this environment's table, and the slot's generation above
-// it. Releasing a slot raises its generation, so that a stale or forged handle is an error, never another object.
+// A handle is a JavaScript number that holds a slot's generation above its index in this environment's table.
+// Releasing a slot increments its generation, so that a stale or forged handle is an error and never another object.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -41,7 +41,7 @@ class HandleTable {
     return encode(index, slots_[index].generation);
   }
 
-  // Throws HandleError when the handle was released, never existed, or names an object of another type.
+  // Throws HandleError if the handle was released, never existed, or refers to an object of another type.
   template <typename T>
   T& get(double handle) {
     Slot* slot = find(handle);
@@ -87,7 +87,7 @@ class HandleTable {
     return static_cast<double>((static_cast<uint64_t>(generation) << kIndexBits) | index);
   }
 
-  // The live slot of a handle, or null: JavaScript may pass any number.
+  // The live slot of a handle, or null, as JavaScript may pass any number.
   Slot* find(double handle) {
     if (!(handle >= 0 && handle < kHandleEnd)) return nullptr;
     const uint64_t index = static_cast<uint64_t>(handle) & kIndexMask;

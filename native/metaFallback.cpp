@@ -1,6 +1,5 @@
-// Results on the meta device for operators that have no meta kernel in libtorch's C++ (PyTorch registers some in
-// Python): the operator runs on zeros on the CPU, and its results are converted to meta tensors. For tests and
-// estimates, not for speed.
+// Meta kernels for operators that lack one in libtorch's C++ (PyTorch registers some in Python). The operator runs on
+// zeros on the CPU, and its results are converted to meta tensors. For tests and estimates, not for speed.
 #include <ATen/core/Tensor.h>
 #include <ATen/core/boxing/KernelFunction.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -46,7 +45,7 @@ c10::IValue changed(const c10::IValue& value, Change change) {
   return value;
 }
 
-// A result that is written to an argument is that argument.
+// A result that aliases an argument is that argument.
 void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet, torch::jit::Stack* stack) {
   const auto& schema = op.schema();
   const size_t count = schema.arguments().size();
@@ -92,7 +91,7 @@ constexpr const char* kOperators[] = {"abs.out",
                                       "roll",
                                       "where.self"};
 
-// Once in the process, and only for kernels that this libtorch lacks.
+// Once per process, and only for kernels that this libtorch lacks.
 bool define() {
   auto* library = new torch::Library(torch::Library::IMPL, "aten", c10::DispatchKey::Meta, __FILE__, __LINE__);
   for (const std::string name : kOperators) {

@@ -1,4 +1,4 @@
-// Operators known to this environment: looked up in libtorch's dispatcher by name at their first call.
+// This environment's operators, looked up by name in libtorch's dispatcher at their first call.
 #pragma once
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -10,9 +10,9 @@
 
 namespace bidora {
 
-// How one argument is read from JavaScript; derived once from the schema.
+// How to read an argument from JavaScript; derived once from the schema.
 struct Parameter {
-  c10::TypePtr type;  // the schema's real type, without the optional around it
+  c10::TypePtr type;  // the schema's real type, without an enclosing optional
   bool optional;
 };
 
@@ -20,15 +20,15 @@ struct Operator {
   std::string name;  // "aten::add.Tensor"
   c10::OperatorHandle handle;
   std::vector<Parameter> parameters;
-  std::vector<bool> aliased;  // for each return: the caller has it already (in-place and out forms)
+  std::vector<bool> aliased;  // for each result, whether the caller already has it (in-place and out variants)
 };
 
 class OperatorTable {
  public:
-  // Returns the index of the first. Each copy of the TypeScript that is loaded declares its own list.
+  // Returns the index of the first. Each loaded copy of the TypeScript declares its own list.
   size_t declare(std::vector<std::string> names);
 
-  // Throws std::runtime_error when libtorch has no such operator.
+  // Throws std::runtime_error if libtorch has no such operator.
   const Operator& at(size_t index);
 
  private:
@@ -36,10 +36,10 @@ class OperatorTable {
     std::string name;
     std::optional<Operator> found;
   };
-  std::deque<Declared> operators_;  // its elements stay where they are
+  std::deque<Declared> operators_;  // a deque, as references to its elements must stay valid
 };
 
-// Throws std::runtime_error when libtorch has no such operator.
+// Throws std::runtime_error if libtorch has no such operator.
 c10::OperatorHandle findOperator(const std::string& name);
 
 }  // namespace bidora

@@ -17,7 +17,7 @@ struct OpenEvent : at::ObserverContext {
   size_t index;
 };
 
-// Wraps each step of a backward pass, which is recorded itself.
+// Wraps each backward node, which is recorded itself.
 constexpr std::string_view kWrapper = "autograd::engine::evaluate_function";
 
 std::unique_ptr<at::ObserverContext> onStart(const at::RecordFunction& function) {
@@ -95,8 +95,7 @@ int32_t Profile::intern(const std::string& text) {
   return entry->second;
 }
 
-// The backward pass of an operator belongs to the range of its forward call; autograd gives both the same sequence
-// number.
+// An operator's backward pass belongs to the range of its forward call; autograd gives both the same sequence number.
 int32_t Profile::rangeOf(const at::RecordFunction& function) {
   if (!openRanges_.empty()) {
     const auto range = static_cast<int32_t>(openRanges_.back());
@@ -132,7 +131,7 @@ Array column(Napi::Env env, const std::vector<Profile::Event>& events, Read read
   return array;
 }
 
-// () => the events by columns
+// () => the events, as columns
 Napi::Value stopProfile(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const auto profile = std::move(environment(env).profile);

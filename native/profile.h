@@ -1,4 +1,4 @@
-// Time by operator, observed through libtorch's own record functions on the thread that started it.
+// The time of each operator, from libtorch's record functions, on the thread that started the profile.
 #pragma once
 
 #include <ATen/record_function.h>
@@ -15,10 +15,10 @@ class Profile {
   enum class Kind : int32_t { kOperator, kBackward, kRange };
 
   struct Event {
-    int32_t name, shapes;  // in strings()
+    int32_t name, shapes;  // indices into strings()
     Kind kind;
     int32_t depth;
-    int32_t range;           // the event of the innermost open range, or -1
+    int32_t range;           // index of the innermost open range's event, or -1
     double start, duration;  // microseconds
   };
 

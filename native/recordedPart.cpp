@@ -28,7 +28,7 @@ std::vector<int32_t> placesOf(const Tape::Entry& entry) {
   return places;
 }
 
-// In the order in which Tape::add numbers them.
+// In the order of Tape::add.
 std::vector<at::Tensor> tensorsOf(const std::vector<c10::IValue>& results) {
   std::vector<at::Tensor> tensors;
   for (const c10::IValue& result : results) {
@@ -76,7 +76,7 @@ void RecordedPart::findSteps(OperatorTable& operators, const std::vector<bool>& 
   }
 }
 
-// An input is a tensor that is read before any call returns it.
+// An input is a tensor that is read but was not returned by an earlier call.
 void RecordedPart::findUses() {
   std::vector<bool> isGiven(calls_.size());
   std::vector<size_t> inputAt(calls_.size(), kNoUse);

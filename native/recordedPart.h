@@ -1,5 +1,5 @@
-// A part of a forward pass as a list of calls that can be repeated: gradient checkpointing keeps it and its inputs
-// instead of all that its gradients need.
+// A part of a forward pass as a list of calls that can be repeated. Gradient checkpointing keeps it and its inputs
+// instead of all the tensors that its gradients need.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,23 +14,23 @@ namespace bidora {
 
 class RecordedPart {
  public:
-  // Keeps the calls that lead to `outputs`, and no tensor. Throws std::invalid_argument for calls that might return
+  // Keeps the calls that lead to `outputs`, but no tensors. Throws std::invalid_argument for calls that might return
   // something else when repeated.
   RecordedPart(Tape&& calls, OperatorTable& operators, const std::vector<at::Tensor>& outputs);
 
-  // The inputs of the part. To be called once.
+  // The part's inputs. To be called once.
   std::vector<at::Tensor> takeInputs() { return std::move(inputs_); }
 
-  // The outputs that are results of calls.
+  // The indices of the outputs that are results of calls.
   const std::vector<size_t>& made() const { return made_; }
 
-  // For each use of an input by a call, the input's index.
+  // The input's index, for each use of an input by a call.
   const std::vector<size_t>& uses() const { return uses_; }
-  // The uses in the order of a backward pass: the last call first.
+  // The uses in the order of a backward pass, the last call first.
   const std::vector<size_t>& backwardUses() const { return backwardUses_; }
 
-  // Repeats the calls, with a tensor for each use, and returns the outputs that are results of calls. Records the
-  // differentiable calls on a tape.
+  // Repeats the calls with one tensor per use, and returns the outputs that are results of calls. Records the
+  // differentiable calls on the tape, if there is one.
   std::vector<at::Tensor> run(const std::vector<at::Tensor>& used, Tape* tape = nullptr) const;
 
  private:
@@ -40,8 +40,8 @@ class RecordedPart {
     size_t entry;
     c10::OperatorHandle handle;
     std::vector<int32_t> reads;
-    std::vector<size_t> uses;        // of each read; kNoUse for a call's result
-    std::vector<int32_t> lastReads;  // not read by a later step, and not an output
+    std::vector<size_t> uses;        // the use of each read tensor; kNoUse for a call's result
+    std::vector<int32_t> lastReads;  // tensors that are neither outputs nor read by a later step
   };
 
   void findSteps(OperatorTable& operators, const std::vector<bool>& isKept);

@@ -68,7 +68,7 @@ torch::autograd::Edge edgeFromNowhere() {
   return torch::autograd::impl::gradient_edge(at::empty({0}).requires_grad_(true));
 }
 
-// As torch::autograd::grad finds it.
+// As in torch::autograd::grad.
 torch::autograd::Edge edgeTo(const at::Tensor& tensor) {
   auto function = tensor.grad_fn();
   if (!function) function = torch::autograd::impl::try_get_grad_accumulator(tensor);
@@ -91,7 +91,7 @@ std::vector<c10::IValue> Tape::stackOf(size_t entry, const std::vector<at::Tenso
   size_t next = 0;
   const auto take = [&](int32_t place) {
     if (place == kNone) return at::Tensor();
-    if (next == tensors.size()) throw std::invalid_argument("expected a tensor for each of the call's own.");
+    if (next == tensors.size()) throw std::invalid_argument("expected a replacement for each of the call's tensors.");
     return tensors[next++];
   };
   for (const Argument& argument : entries_.at(entry).arguments) {
@@ -126,10 +126,10 @@ bool isDifferentiable(const std::vector<c10::IValue>& results) {
 
 namespace {
 
-using Held = std::shared_ptr<Tape>;
+using SharedTape = std::shared_ptr<Tape>;
 
 Tape& tapeAt(const Napi::CallbackInfo& info, size_t index) {
-  return *environment(info.Env()).handles.get<Held>(numberAt(info, index));
+  return *environment(info.Env()).handles.get<SharedTape>(numberAt(info, index));
 }
 
 Napi::Value describePlace(Napi::Env env, int32_t place) {
@@ -139,7 +139,7 @@ Napi::Value describePlace(Napi::Env env, int32_t place) {
   return object;
 }
 
-// Values that TypeScript does not need are null there; the tape keeps them for replays.
+// Values that TypeScript does not need become null; the tape keeps them for replays.
 Napi::Value describeValue(Napi::Env env, const c10::IValue& value) {
   if (value.isTensor() || value.isDevice() || value.isGenerator() || value.isObject()) return env.Null();
   return toJavaScript(env, c10::IValue(value));
@@ -184,7 +184,7 @@ Napi::Value stopTape(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Environment& state = environment(env);
   if (!state.tape) throw std::runtime_error("no tape is being recorded.");
-  const Held tape = std::move(state.tape);
+  const SharedTape tape = std::move(state.tape);
   state.tape = nullptr;
   Napi::Array entries = Napi::Array::New(env);
   for (const auto& entry : tape->entries()) entries.Set(entries.Length(), describeEntry(env, state.operators, entry));
@@ -194,7 +194,7 @@ Napi::Value stopTape(const Napi::CallbackInfo& info) {
   return object;
 }
 
-// (tape, tensor) => its place, or −1
+// (tape, tensor) => the tensor's place, or −1
 Napi::Value tapePlace(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), tapeAt(info, 0).find(tensorAt(info, 1)));
 }
@@ -204,7 +204,7 @@ Napi::Value tapeTensor(const Napi::CallbackInfo& info) {
   const Tape& tape = tapeAt(info, 0);
   const double place = numberAt(info, 1);
   if (!(place >= 0 && place < static_cast<double>(tape.size())))
-    throw std::invalid_argument("expected a tape's place.");
+    throw std::invalid_argument("expected a place on the tape.");
   const at::Tensor tensor = tape.tensor(static_cast<size_t>(place));
   return tensor.defined() ? newTensor(info.Env(), tensor) : info.Env().Null();
 }
@@ -222,13 +222,13 @@ Napi::Value pruneTape(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (tape, places): releases these tensors
+// (tape, places): releases the tensors at these places
 Napi::Value dropFromTape(const Napi::CallbackInfo& info) {
   for (const int32_t place : placesAt(info, 1)) tapeAt(info, 0).drop(place);
   return info.Env().Undefined();
 }
 
-// (tape, loss, inputs) => gradients of the inputs, then of the watched tensors: handles, or null for none
+// (tape, loss, inputs) => the gradients of the inputs, then of the watched tensors: handles, or null if there is none
 Napi::Value tapeGradients(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const at::Tensor& loss = tensorAt(info, 1);
@@ -241,7 +241,7 @@ Napi::Value tapeGradients(const Napi::CallbackInfo& info) {
     edges.push_back(edgeTo(environment(env).handles.get<at::Tensor>(handle)));
   }
   for (auto& edge : tapeAt(info, 0).takeEdges()) edges.push_back(std::move(edge));
-  if (edges.empty()) return Napi::Array::New(env);  // for the engine no edges mean all leaves
+  if (edges.empty()) return Napi::Array::New(env);  // to the engine, no edges would mean all leaves
   const auto gradients = torch::autograd::Engine::get_default_engine().execute(
       {torch::autograd::impl::gradient_edge(loss)}, {at::ones_like(loss)}, false, false, false, edges);
   Napi::Array result = Napi::Array::New(env, gradients.size());

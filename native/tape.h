@@ -1,5 +1,5 @@
-// Records the differentiable calls of a forward pass, in order, for tangents. Tensors are identified by their place in
-// the tape.
+// Records the differentiable calls of a forward pass, in order, to compute tangents. A tensor is identified by its
+// place on the tape.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,7 +19,7 @@ class Tape {
  public:
   static constexpr int32_t kNone = -1;
 
-  // A tensor's place, or a list of them, or a value.
+  // A tensor's place, a list of places, or a value.
   struct Argument {
     std::vector<int32_t> places;
     bool isTensor, isList;
@@ -29,7 +29,7 @@ class Tape {
     uint32_t op;  // in the table of operators
     std::vector<Argument> arguments;
     std::vector<int32_t> results;
-    bool isDifferentiated;                     // whether grad mode was on
+    bool isDifferentiated;                     // whether grad mode was enabled
     std::shared_ptr<const RecordedPart> part;  // several calls, recorded as one entry
   };
 
@@ -41,7 +41,7 @@ class Tape {
   // kNone for a tensor that is not on it.
   int32_t find(const at::Tensor& tensor) const;
 
-  // Releases all tensors but the kept ones, and keeps of the graph only the edges to the watched ones.
+  // Releases all tensors except the kept ones. Of the autograd graph, keeps only the edges to the watched tensors.
   void prune(const std::vector<int32_t>& kept, const std::vector<int32_t>& watched);
 
   void drop(int32_t place) { tensors_.at(place) = at::Tensor(); }
@@ -49,12 +49,12 @@ class Tape {
   // The edges to the watched tensors. To be called once.
   std::vector<torch::autograd::Edge> takeEdges() { return std::move(edges_); }
 
-  // The arguments of an entry, with its tensors replaced by these, in order.
+  // The arguments of an entry, with its tensors replaced in order.
   std::vector<c10::IValue> stackOf(size_t entry, const std::vector<at::Tensor>& tensors) const;
 
   const std::vector<Entry>& entries() const { return entries_; }
   size_t size() const { return tensors_.size(); }
-  // Undefined if it was released.
+  // The tensor, undefined if it was released.
   const at::Tensor& tensor(size_t place) const { return tensors_.at(place); }
 
  private:
@@ -67,7 +67,7 @@ class Tape {
   std::vector<torch::autograd::Edge> edges_;
 };
 
-// Whether one of these requires a gradient.
+// Whether any of the results requires a gradient.
 bool isDifferentiable(const std::vector<c10::IValue>& results);
 
 }  // namespace bidora

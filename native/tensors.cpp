@@ -1,4 +1,4 @@
-// Tensors: created from bytes or files, written to bytes or files, described, released.
+// Creates tensors from bytes or files, writes them to bytes or files, describes and releases them.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 
@@ -27,12 +27,12 @@ at::ScalarType dtypeAt(const Napi::CallbackInfo& info, size_t index) {
   return dtypeFromName(info[index].As<Napi::String>().Utf8Value());
 }
 
-// Bytes from outside may hold any value, a bool only 0 and 1.
+// Bytes from outside may hold any value, but a bool must be 0 or 1.
 at::Tensor emptyForBytes(const std::vector<int64_t>& sizes, at::ScalarType dtype) {
   return at::empty(sizes, dtype == at::kBool ? at::kByte : dtype);
 }
 
-// (bytes: Uint8Array, shape, dtype of the bytes, dtype of the tensor) => handle; copies.
+// (bytes: Uint8Array, shape, dtype of the bytes, dtype of the tensor) => handle of a copy.
 Napi::Value fromBytes(const Napi::CallbackInfo& info) {
   const auto bytes = info[0].As<Napi::Uint8Array>();
   const at::Tensor tensor = emptyForBytes(sizesAt(info, 1), dtypeAt(info, 2));
@@ -43,7 +43,7 @@ Napi::Value fromBytes(const Napi::CallbackInfo& info) {
   return newTensor(info.Env(), tensor.to(dtypeAt(info, 3)));
 }
 
-// (handle, dtype of the bytes) => Uint8Array of its elements in row-major order; copies.
+// (handle, dtype of the bytes) => Uint8Array with a copy of the elements in row-major order.
 Napi::Value toBytes(const Napi::CallbackInfo& info) {
   const at::Tensor tensor = tensorAt(info, 0).detach().cpu().to(dtypeAt(info, 1)).contiguous();
   auto bytes = Napi::Uint8Array::New(info.Env(), tensor.nbytes());
@@ -65,7 +65,7 @@ void transferAll(char* data, size_t size, int64_t offset, const char* verb, Tran
   }
 }
 
-// (shape, dtype, fd, offset) => handle; the file's bytes go straight into the tensor's memory.
+// (shape, dtype, fd, offset) => handle; reads the file directly into the tensor's memory.
 Napi::Value readFile(const Napi::CallbackInfo& info) {
   const at::ScalarType dtype = dtypeAt(info, 1);
   const at::Tensor tensor = emptyForBytes(sizesAt(info, 0), dtype);
@@ -75,7 +75,7 @@ Napi::Value readFile(const Napi::CallbackInfo& info) {
   return newTensor(info.Env(), tensor.to(dtype));
 }
 
-// (handle, fd, offset): the tensor's elements in row-major order, written without a copy when it is contiguous.
+// (handle, fd, offset): writes the elements in row-major order, without a copy if the tensor is contiguous.
 Napi::Value writeFile(const Napi::CallbackInfo& info) {
   const at::Tensor tensor = tensorAt(info, 0).detach().cpu().contiguous();
   const int fd = info[1].As<Napi::Number>().Int32Value();
@@ -84,7 +84,7 @@ Napi::Value writeFile(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (handle) => [dtype name, ...sizes], and then the device's name where it is not the CPU
+// (handle) => [dtype name, ...sizes], then the device's name unless it is the CPU
 Napi::Value describe(const Napi::CallbackInfo& info) {
   const at::Tensor& tensor = tensorAt(info, 0);
   Napi::Array result = Napi::Array::New(info.Env(), tensor.dim() + 1);
@@ -95,7 +95,7 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// (handle) => the one element as a number; an int64 beyond 2^53 loses its last bits.
+// (handle) => the only element as a number; an int64 beyond 2^53 loses its last bits.
 Napi::Value item(const Napi::CallbackInfo& info) {
   const at::Scalar scalar = tensorAt(info, 0).item();
   return Napi::Number::New(info.Env(), scalar.toDouble());
@@ -118,7 +118,7 @@ void tellCollector(Napi::Env env, int64_t change) {
   if (change != 0) Napi::MemoryManagement::AdjustExternalMemory(env, change);
 }
 
-// (handle): hands the tensor to the garbage collector, which counts its memory.
+// (handle): lets the garbage collector own the tensor, and reports its memory to it.
 Napi::Value giveToCollector(const Napi::CallbackInfo& info) {
   const double handle = numberAt(info, 0);
   Environment& state = environment(info.Env());

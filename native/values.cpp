@@ -54,7 +54,7 @@ std::string toString(napi_env env, napi_value value) {
   return Napi::String(env, value).Utf8Value();
 }
 
-// A whole number becomes an integer scalar, as in Python; libtorch promotes it to the tensor's type.
+// An integral number becomes an integer scalar, as in Python; libtorch promotes it to the tensor's type.
 at::Scalar toScalar(napi_env env, napi_value value) {
   switch (typeOf(env, value)) {
     case napi_boolean: return toBool(env, value);

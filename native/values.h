@@ -1,4 +1,4 @@
-// Values between JavaScript and libtorch, converted as a schema's types say.
+// Converts values between JavaScript and libtorch, by a schema's types.
 #pragma once
 
 #include <ATen/core/ivalue.h>
@@ -9,12 +9,12 @@
 
 namespace bidora {
 
-// Throws std::invalid_argument naming what was expected when the value does not fit the parameter's type.
+// Throws std::invalid_argument, with the expected type, if the value does not fit the parameter's type.
 c10::IValue toIValue(Napi::Env env, napi_value value, const Parameter& parameter);
 
 Napi::Value toJavaScript(Napi::Env env, c10::IValue&& value);
 
-// A JavaScript number or bigint; throws std::invalid_argument when it is not a whole one.
+// Converts a JavaScript number or bigint; throws std::invalid_argument unless it is an integer.
 int64_t toInteger(napi_env env, napi_value value);
 
 at::ScalarType dtypeFromName(const std::string& name);

@@ -1,9 +1,9 @@
-// Loaded before the addon, because libraries below libtorch read these environment variables when they are loaded.
-// (JavaScript's process.env is only a copy in a worker.) Debian's libtorch brings MPI, and with it UCX, which would
-// rewrite the C library's sbrk and mmap in memory while V8's threads call them (now and then the process then ends in a
-// segmentation fault), and handle the signals that V8 needs for WebAssembly and the one for a closed terminal. Also
-// here: the handler that ends the process at a second Ctrl-C, since Node passes a signal on to JavaScript only in its
-// event loop.
+// Loaded before the addon, because libraries that libtorch depends on read these environment variables when they are
+// loaded. (In a worker, JavaScript's process.env is only a copy.) Debian's libtorch loads MPI, and with it UCX. UCX
+// would patch the C library's sbrk and mmap in memory while V8's threads call them, which occasionally ends in a
+// segmentation fault. It would also handle the signals that V8 needs for WebAssembly, and SIGHUP. This file also has
+// the handler that ends the process at a second Ctrl-C, since Node delivers signals to JavaScript only in its event
+// loop.
 #include <dlfcn.h>
 #include <node_api.h>
 
@@ -22,14 +22,14 @@ namespace {
 
 std::thread loading;
 
-// Waits for the thread: a process that ends while libraries are loaded in it may hang or crash.
+// Waits for the thread: a process that ends while libraries are being loaded may hang or crash.
 napi_value finishPreload(napi_env, napi_callback_info) {
   if (loading.joinable()) loading.join();
   return nullptr;
 }
 
-// (path): loads the library at `path` and all below it in another thread. A failure is reported when the library is
-// used.
+// (path): loads the library at `path` and its dependencies in another thread. A failure is reported when the library
+// is used.
 napi_value preload(napi_env env, napi_callback_info info) {
   size_t count = 1, length = 0;
   napi_value value;
@@ -45,10 +45,10 @@ napi_value preload(napi_env env, napi_callback_info info) {
 constexpr int signalCount = 65;
 constexpr int interrupted = 130;
 
-// The previous handlers: Node's own, which pass a signal on to JavaScript.
+// The previous handlers: Node's, which deliver a signal to JavaScript.
 struct sigaction before[signalCount];
 std::atomic<bool> watched[signalCount];
-// Milliseconds; 0 before the first signal.
+// In milliseconds; 0 before the first signal.
 std::atomic<int64_t> firstSignal;
 std::atomic<int64_t> graceTime;
 
@@ -58,8 +58,8 @@ int64_t now() {
   return int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1000000;
 }
 
-// Only what is safe in a signal handler. Within the grace time it may be the same signal: npx and a terminal both pass
-// it on.
+// Calls only async-signal-safe functions. Within the grace time, a second signal may be a duplicate: both npx and the
+// terminal send it.
 void onSignal(int number, siginfo_t* info, void* context) {
   const int error = errno;
   const int64_t time = now();
@@ -74,8 +74,9 @@ void onSignal(int number, siginfo_t* info, void* context) {
   errno = error;
 }
 
-// (signal, milliseconds): a second signal, at least so many milliseconds after the first, ends the process at once. All
-// watched signals count together. Node must have a handler for the signal, and keep it until `unwatchSignal`.
+// (signal, milliseconds): a second signal, at least this many milliseconds after the first, ends the process
+// immediately. All watched signals count together. Node must have a handler for the signal and keep it until
+// `unwatchSignal`.
 napi_value watchSignal(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value values[2];
@@ -119,12 +120,12 @@ NAPI_MODULE_INIT() {
   setenv("UCX_MEM_MMAP_HOOK_MODE", "none", 0);
   setenv("UCX_HANDLE_ERRORS", "none", 0);
   setenv("UCX_DEBUG_SIGNO", "0", 0);
-  // Threads that wait for each other by spinning make a step ten times slower on a machine that also does other work;
-  // but waking them takes longer than many operators. So they spin about as long as waking takes, some 30 μs.
+  // On a busy machine, threads that wait for each other by spinning make a step ten times slower; but waking a thread
+  // takes longer than many operators. So threads spin for about as long as waking takes, some 30 μs.
   if (!getenv("OMP_WAIT_POLICY")) setenv("GOMP_SPINCOUNT", "3000", 0);
   setenv("OMP_WAIT_POLICY", "passive", 0);
-  // libtorch and oneDNN each keep the code of the last 1024 products by their shapes. If every batch has another number
-  // of tokens it is of no use, and fragments the heap so much that a run needs twice the memory.
+  // libtorch and oneDNN each cache the code of the last 1024 products by shape. If every batch has a different number
+  // of tokens, these caches are useless and fragment the heap so much that a run needs twice the memory.
   setenv("LRU_CACHE_CAPACITY", "64", 0);
   setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64", 0);
   define(env, exports, "preload", preload);

@@ -21,7 +21,7 @@ export const doctorCommand = defineCommand({
 });
 
 function describe(facts: Diagnosis): [string, string][] {
-  const blas = facts.mkl ? "MKL" : facts.openblas || "not an optimized one";
+  const blas = facts.mkl ? "MKL" : facts.openblas || "not optimized";
   return [
     ["Node", process.versions.node],
     ["libtorch", `${facts.torchVersion} (${facts.library})`],

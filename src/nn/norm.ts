@@ -9,7 +9,7 @@ export abstract class Norm extends Module {
   readonly weight: Parameter;
   abstract readonly bias: Parameter | undefined;
   /** Whether the mean is subtracted first. */
-  abstract readonly isCentred: boolean;
+  abstract readonly isCentered: boolean;
 
   constructor(
     readonly size: number,
@@ -27,7 +27,7 @@ export abstract class Norm extends Module {
   /** @param weight what it multiplies by, in the dtype that it computes in */
   protected factorsOf(weight: torch.Tensor): NormFactors {
     const bias = this.bias ? torch.castTo(this.bias.tensor, weight.dtype) : null;
-    return { weight, bias, epsilon: this.epsilon, isCentred: this.isCentred };
+    return { weight, bias, epsilon: this.epsilon, isCentered: this.isCentered };
   }
 
   /** Normalizes over the last dimension, then scales and perhaps shifts. x: [..., size] → the same */
@@ -37,7 +37,7 @@ export abstract class Norm extends Module {
 /** Layer normalization, with a weight and by default a bias. */
 export class LayerNorm extends Norm {
   readonly bias: Parameter | undefined;
-  readonly isCentred = true;
+  readonly isCentered = true;
 
   constructor(size: number, epsilon: number, options: { readonly bias?: boolean } = {}) {
     super(size, epsilon);
@@ -52,7 +52,7 @@ export class LayerNorm extends Norm {
 /** Root mean square normalization (arXiv 1910.07467): no mean, no bias. */
 export class RmsNorm extends Norm {
   readonly bias = undefined;
-  readonly isCentred = false;
+  readonly isCentered = false;
 
   override forward(x: torch.Tensor): torch.Tensor {
     return rowNorm(x, this.factorsOf(torch.castTo(this.weight.tensor, x.dtype)));

@@ -1,15 +1,15 @@
-// GELU and SiLU, alone and as a gate: y = f(x), y = f(gate) ∘ up. With ẋ along u: ẏ = f'(x)·ẋ and ġ_x = f''(x)·ẋ·g + f'(x)·ġ; of
-// the gated forms ẏ = f'(gate)∘ġate∘up + f(gate)∘u̇p, and the gradients' tangents by the product rule.
+// GELU and SiLU, alone and gated: y = f(x), y = f(gate) ∘ up. Tangents: ẏ = f'(x)·ẋ and ġ_x = f''(x)·ẋ·g + f'(x)·ġ. For the gated
+// forms, ẏ = f'(gate)∘ġate∘up + f(gate)∘u̇p, and the gradients' tangents follow from the product rule.
 import * as calls from "../torch/generated/recordedCalls.js";
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
 import { byFormula } from "./formulaRule.js";
 import type { BackwardState, ForwardState, Rule } from "./rule.js";
 
-/** GELU's formula: by the error function, or by tanh. */
+/** GELU's formula: exact, or the tanh approximation. */
 type Approximate = "none" | "tanh";
 
-/** A gradient that is differentiated again comes from libtorch's own formulas, in the kernel too. */
+/** If its gradient is differentiated again, the kernel uses libtorch's own formulas. */
 const KERNEL = { isTwiceDifferentiable: true };
 
 export function gelu(x: torch.Tensor, approximate: Approximate = "none"): torch.Tensor {
@@ -33,7 +33,7 @@ export function siluMul(gate: torch.Tensor, up: torch.Tensor): torch.Tensor {
 
 const formula = byFormula((state, inputs) => state.replay(inputs), { isCheap: true });
 
-/** @param read the call's arguments */
+/** @param read reads the call's arguments */
 const geluRuleBy = (read: (call: torch.TapeCall) => ReturnType<typeof calls.geluCall>): Rule => ({
   ...formula,
   tangents(state) {

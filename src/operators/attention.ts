@@ -1,6 +1,6 @@
-// Attention over flat tokens: softmax(scale·q·kᵀ)·v for each sequence and head. The kernel keeps nothing of size N·M: its backward pass
-// and its tangents compute weights and masks again.
-// Shapes: q [N, H·D], k and v [M, G·D]: N queries, M keys, H heads, G heads of keys, D size of a head.
+// Attention over packed tokens: softmax(scale·q·kᵀ)·v for each sequence and head. The kernel keeps nothing of size N·M: its backward
+// pass and its tangents recompute weights and masks.
+// Shapes: q [N, H·D], k and v [M, G·D]: N queries, M keys, H heads, G key heads, head size D.
 import * as calls from "../torch/generated/recordedCalls.js";
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";

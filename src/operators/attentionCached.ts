@@ -1,12 +1,12 @@
-// Attention of new tokens over a cache of keys and values, for generation: no gradient flows through it.
-// Shapes: N new tokens of all sequences, H heads, G heads of keys, D size of a head; a cache has P rows of width W = G·D, and each of the
-// B sequences has consecutive rows of it.
+// Attention of new tokens over a cache of keys and values, for generation. It has no gradient.
+// Shapes: N new tokens of all sequences, H heads, G key heads, head size D. A cache has P rows of width W = G·D; each of the B sequences
+// has consecutive rows.
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
 import { type AttentionOptions, attendByFormula } from "./plainAttention.js";
 import { type RowLayout, rowLayout } from "./rows.js";
 
-/** Where sequences lie in a cache: numbers, and the same as tensors, [B] int64. */
+/** The sequences' rows in a cache, as numbers and as tensors, [B] int64. */
 export interface CachedSpans {
   readonly starts: readonly number[];
   readonly lengths: readonly number[];
@@ -14,7 +14,7 @@ export interface CachedSpans {
   readonly lengthsTensor: torch.Tensor;
 }
 
-/** A layer's keys and values of all tokens so far. */
+/** A layer's keys and values for all tokens so far. */
 export interface CachedRows extends CachedSpans {
   /** [P, W] */
   readonly keys: torch.Tensor;
@@ -23,15 +23,15 @@ export interface CachedRows extends CachedSpans {
 
 interface CachedAttentionOptions extends Pick<AttentionOptions, "heads" | "kvHeads" | "layout"> {
   readonly scale: number | undefined;
-  /** Tokens before its own that a query sees; undefined is no limit. */
+  /** The number of tokens before its own that a query attends to; undefined for no limit. */
   readonly before: number | undefined;
 }
 
-/** The kernel refuses what requires a gradient. */
+/** The kernel throws if an operand requires a gradient. */
 const KERNEL = { isTwiceDifferentiable: true };
 
 /**
- * Causal attention. A sequence's last query belongs to its last key.
+ * Causal attention. A sequence's last query has the position of its last key.
  * @param q [N, H·D]
  * @returns [N, H·D]
  */
@@ -57,8 +57,8 @@ export function attentionCached(q: torch.Tensor, cached: CachedRows, options: Ca
 
 /**
  * Writes rows of new tokens into a cache.
- * @param rows [N, W], laid out as `layout`
- * @param starts the cache row of each sequence's first new token, and the same as a tensor
+ * @param rows [N, W], in the layout `layout`
+ * @param starts the cache row of each sequence's first new token, as numbers and as a tensor
  */
 export function writeRows(
   cache: torch.Tensor,

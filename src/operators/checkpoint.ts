@@ -1,12 +1,12 @@
-// Gradient checkpointing: the backward pass computes a part of the forward pass again, by the same operator calls. A tangent walk
-// records the part when it reaches it: with y = f(x) for all inputs, ẏ = J·ẋ, and ġ_x is d/dε of ∇_x⟨f(x), g⟩ with x and g moving.
+// Gradient checkpointing: the backward pass recomputes a part of the forward pass by the same operator calls. A tangent walk records the
+// part when it reaches it. With y = f(x) for all inputs, ẏ = J·ẋ, and ġ_x is d/dε of ∇_x⟨f(x), g⟩ along the tangents of x and g.
 import * as torch from "../torch/index.js";
 import { isTwiceDifferentiable } from "./choose.js";
 import type { BackwardState, ForwardState, Rule } from "./rule.js";
 
 /**
- * Runs a part of a forward pass without keeping what its gradients need (see `torch.checkpoint`). Where the pass will be differentiated
- * twice, everything is kept: a part that is computed again has no second derivative.
+ * Runs a part of a forward pass without keeping its intermediate results (see `torch.checkpoint`). If the pass will be differentiated
+ * twice, they are kept, since a recomputed part has no second derivative.
  */
 export function checkpoint<T extends torch.Tensor | readonly torch.Tensor[]>(body: () => T): T {
   return isTwiceDifferentiable() ? body() : torch.checkpoint(body);
@@ -45,7 +45,7 @@ export const checkpointRule: Rule = {
 
 const tangentsOf = (state: ForwardState, moving: readonly torch.TensorId[]) => moving.map((id) => state.tangent(id)!);
 
-/** The inputs, each once, as new leaves: one that moves or is wanted requires a gradient. */
+/** The distinct inputs as new leaves. An input requires a gradient if it has a tangent or is wanted. */
 function leavesOf(state: ForwardState, isWanted: (id: torch.TensorId) => boolean) {
   const inputs = [...new Set(state.call.inputs)];
   const leaves = new Map(
@@ -59,7 +59,7 @@ function leavesOf(state: ForwardState, isWanted: (id: torch.TensorId) => boolean
   return { inputs, of, run: () => state.replay(of(state.call.inputs)) };
 }
 
-/** The results with a gradient or a change; a gradient that is zero but moves is given as zeros. */
+/** The results with a gradient or a tangent of it; a zero gradient with a tangent becomes a tensor of zeros. */
 function endsOf(state: BackwardState) {
   return state.call.results.flatMap((_, result) => {
     const [given, change] = [state.gradient(result), state.change(result)];

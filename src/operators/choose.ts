@@ -1,17 +1,17 @@
-// The one place that decides between an operator's kernel (native/kernels) and its formula in libtorch's operators.
+// Chooses between an operator's kernel (native/kernels) and its formula in libtorch's operators; nothing else does.
 import { UsageError } from "../common/errors.js";
 import * as torch from "../torch/index.js";
 
-/** What an operator's kernel can do. */
+/** An operator's kernel. */
 interface Kernel {
-  /** Its gradients can be differentiated again. */
+  /** Whether its gradients can be differentiated again. */
   readonly isTwiceDifferentiable: boolean;
 }
 
 /** The dtypes that kernels are compiled for. */
 const KERNEL_DTYPES: ReadonlySet<torch.DType> = new Set(["float64", "float32", "bfloat16"]);
 
-/** `BIDORA_KERNELS=plain` runs every operator by its formula; read once. */
+/** Whether `BIDORA_KERNELS=plain`, which runs every operator's formula; read once. */
 let isPlain: boolean | undefined;
 
 /** Whether the running code's gradients will be differentiated again. */
@@ -29,9 +29,9 @@ function runsFormulas(): boolean {
 }
 
 /**
- * Whether an operator's kernel serves for `x` and the other operands, which are like it. Its formula serves where gradients are
- * differentiated twice and the kernel has no second derivative, on other devices than the CPU, for dtypes that kernels are not compiled
- * for, and under `BIDORA_KERNELS=plain`.
+ * Whether to use an operator's kernel for `x` and its other operands, which have the same device and dtype. The formula is used if
+ * gradients are differentiated twice and the kernel has no second derivative, on devices other than the CPU, for dtypes that kernels are
+ * not compiled for, and under `BIDORA_KERNELS=plain`.
  */
 export function usesKernel({ isTwiceDifferentiable }: Kernel, x: torch.Tensor): boolean {
   if (runsFormulas() || (isTwice && !isTwiceDifferentiable)) return false;
@@ -39,7 +39,7 @@ export function usesKernel({ isTwiceDifferentiable }: Kernel, x: torch.Tensor): 
 }
 
 /**
- * Runs a forward pass whose gradients will be differentiated again: every operator called in it has a second derivative. `body` is
+ * Runs a forward pass whose gradients will be differentiated again: every operator in it has a second derivative. `body` must be
  * synchronous.
  */
 export function twiceDifferentiable<T>(body: () => T): T {
@@ -52,7 +52,7 @@ export function twiceDifferentiable<T>(body: () => T): T {
   }
 }
 
-/** Runs `body` with every operator's formula. */
+/** Runs `body` with formulas instead of kernels. */
 export function withFormulas<T>(body: () => T): T {
   const before = isPlain;
   isPlain = true;
@@ -66,7 +66,7 @@ export function withFormulas<T>(body: () => T): T {
 /** Whether the running code's gradients will be differentiated again. */
 export const isTwiceDifferentiable = (): boolean => isTwice;
 
-/** What the last bits of a result depend on besides the number of threads: libtorch, and which instructions and kernels run. */
+/** What a result's last bits depend on besides the number of threads: libtorch's version, the instructions and the kernels. */
 export function arithmetic(): string {
   const { torchVersion, cpuCapability, isaVariant, tiles } = torch.engineFacts();
   const kernels = runsFormulas() ? "no kernels (BIDORA_KERNELS=plain)" : isaVariant;

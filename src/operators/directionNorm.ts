@@ -1,6 +1,6 @@
-// Norms of the direction V = W + s·B·A without building it, and DoRA's gain c = m / ‖V‖. Tangents: ċ = (ṁ − c·ṅ) / n and
+// Norms of the direction V = W + s·B·A, computed without V, and DoRA's gain c = m / ‖V‖. Tangents: ċ = (ṁ − c·ṅ) / n and
 // ġ_m = (ġ − g·ṅ/n) / n with n = ‖V‖.
-// Shapes: W [out, in], A [r, in], B [out, r]; n, m and c [out] or [in] by the axis.
+// Shapes: W [out, in], A [r, in], B [out, r]; n, m and c are [out] or [in], depending on the axis.
 import * as calls from "../torch/generated/recordedCalls.js";
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
@@ -8,43 +8,43 @@ import { byFormula } from "./formulaRule.js";
 import type { LowRankFactors } from "./lowRankLinear.js";
 import { type ForwardState, type Rule, smallestSize } from "./rule.js";
 
-/** One magnitude for each output row (norm over `in`), or for each input column (norm over `out`). */
+/** One magnitude per output row (norm over `in`), or per input column (norm over `out`). */
 export const MAGNITUDE_AXES = ["out", "in"] as const;
-/** What has a magnitude each: an output (a row of the weight), or an input (a column). */
+/** Whether each output (a row of the weight) or each input (a column) has a magnitude. */
 export type MagnitudeAxis = (typeof MAGNITUDE_AXES)[number];
 
-/** Whether gradients flow through ‖V‖ (BiDoRA's reference), or take it as a constant (DoRA section 4.3, PEFT). */
+/** Whether gradients flow through ‖V‖ (BiDoRA's reference) or treat it as a constant (DoRA section 4.3, PEFT). */
 export const NORM_GRADIENTS = ["detached", "full"] as const;
-/** Whether gradients flow through the norm of the direction, or take it as a constant. */
+/** Whether gradients flow through the direction's norm ("full") or treat it as a constant ("detached"). */
 export type NormGradient = (typeof NORM_GRADIENTS)[number];
 
-/** A sum below this share of its positive terms has lost too many digits, and is computed from V itself. */
+/** If a sum is below this share of its positive terms, it has lost too many digits and is computed from V instead. */
 export const CANCELLATION = 1e-3;
 
-/** A direction no longer than this has no unit vector: it counts as zero. */
+/** A direction whose norm is at most this counts as zero: it has no unit vector. */
 const SMALLEST = 1e-12;
 
-/** The floor of squared norms, below SMALLEST², so that a root has a finite slope and still counts as zero. */
+/** The floor of squared norms. It is below SMALLEST², so that the root still counts as zero but has a finite derivative. */
 export const SMALLEST_SQUARE = 1e-26;
 
-/** ‖w‖² along the axis in a dtype: [out] or [in]. */
+/** ‖w‖² along the axis, in a dtype: [out] or [in]. */
 export function squaredNorm(weight: torch.Tensor, axis: MagnitudeAxis, dtype: torch.DType): torch.Tensor {
   return torch.sumDim(torch.square(torch.castTo(weight, dtype)), [axis === "out" ? 1 : 0]);
 }
 
-/** The same as `directionNorm` takes it, computed once for a layer: rows of zeros do not look like terms that cancel. */
+/** ‖w‖² for `directionNorm`, computed once per layer. Its floor keeps rows of zeros from being mistaken for cancellation. */
 export function directionBase(weight: torch.Tensor, axis: MagnitudeAxis, dtype: torch.DType): torch.Tensor {
   const compute = () => torch.clampMin(squaredNorm(weight, axis, dtype), SMALLEST_SQUARE);
   return torch.keep(torch.noGrad(() => torch.scope(compute)));
 }
 
-/** A frozen weight with its low-rank update: W, its squared norms by `directionBase`, A, B and s. */
+/** A frozen weight with its low-rank update: W, its squared norms from `directionBase`, A, B and s. */
 export interface Direction extends LowRankFactors {
   readonly weight: torch.Tensor;
   readonly squaredBase: torch.Tensor;
 }
 
-/** The kernels read rows of W. */
+/** The kernels support only the axis "out". */
 const KERNEL = { isTwiceDifferentiable: false };
 
 /** ‖V‖ along the axis: [out] or [in], in the dtype of A. */
@@ -65,7 +65,7 @@ export function directionGain(direction: Direction, magnitude: torch.Tensor, nor
   return torch.directionGain(weight, squaredBase, a, b, magnitude, scale, CANCELLATION, SMALLEST, { constantNorm });
 }
 
-/** m / n, and 0 where n is zero: such a direction stays zero, and no gradient comes of it. */
+/** m / n, and 0 where n counts as zero: such a direction stays zero and has no gradient. */
 export function gainOf(magnitude: torch.Tensor, norm: torch.Tensor): torch.Tensor {
   return torch.div(magnitude, withoutZeros(norm));
 }
@@ -79,7 +79,7 @@ function withoutZeros(norm: torch.Tensor): torch.Tensor {
  *     out:  n_i² = ‖w_i‖² + 2s·⟨(W·Aᵀ)_i, B_i⟩ + s²·B_i·(A·Aᵀ)·B_iᵀ
  *     in:   n_j² = ‖w_:j‖² + 2s·⟨(Wᵀ·B)_j, A_:j⟩ + s²·A_:jᵀ·(BᵀB)·A_:j
  *
- * A narrow weight is widened: products rounded to its digits would drown what terms that cancel leave.
+ * A half-precision weight is cast to A's dtype, as rounding the products would swamp the difference of terms that cancel.
  */
 export function directionNormByFormula(direction: Direction, axis: MagnitudeAxis): torch.Tensor {
   const { weight, squaredBase, a, b, scale } = direction;
@@ -109,7 +109,7 @@ function ownTermIn(a: torch.Tensor, b: torch.Tensor): torch.Tensor {
   return torch.sumDim(torch.mul(torch.mm(torch.mm(torch.t(b), b), a), a), [0]);
 }
 
-/** True where a squared norm has lost too many of its positive terms' digits. */
+/** Whether any squared norm has lost too many digits to cancellation. */
 export function hasCancelled(squared: torch.Tensor, positive: torch.Tensor): boolean {
   return torch.noGrad(() => {
     const smallest = torch.min(torch.sub(squared, positive, { alpha: CANCELLATION }));
@@ -119,7 +119,7 @@ export function hasCancelled(squared: torch.Tensor, positive: torch.Tensor): boo
   });
 }
 
-/** The definition, for directions that all but cancel the weight; its slope at zero counts as zero. */
+/** The norm by its definition, for updates that almost cancel the weight; its derivative at zero is taken as zero. */
 function denseNorm({ weight, a, b, scale }: Direction, axis: MagnitudeAxis): torch.Tensor {
   const direction = torch.add(torch.castTo(weight, a.dtype), torch.mulScalar(torch.mm(b, a), scale));
   return torch.sqrt(torch.clampMin(squaredNorm(direction, axis, direction.dtype), SMALLEST_SQUARE));
@@ -132,7 +132,7 @@ const normFormula = byFormula((state, [weight, squaredBase, a, b]) => [
   ),
 ]);
 
-/** Forward, W is read once. Backward, the formula serves. */
+/** The forward tangent reads W once; the backward tangent uses the formula. */
 export const directionNormRule: Rule = {
   ...normFormula,
   readsForward: ({ call }) => ({ values: [...call.inputs, ...call.results] }),
@@ -158,7 +158,7 @@ const gainFormula = byFormula((state, [weight, squaredBase, a, b, magnitude]) =>
   return [gainOf(magnitude as torch.Tensor, constantNorm ? torch.noGrad(compute) : compute())];
 });
 
-/** The formula serves where the gradients of A and B are wanted. */
+/** Uses the formula if the gradients of A or B are wanted. */
 export const directionGainRule: Rule = {
   ...gainFormula,
   through(call) {
@@ -201,7 +201,7 @@ export const directionGainRule: Rule = {
   },
 };
 
-/** n, which m and c determine unless one of them is zero. */
+/** n = m / c, unless one of them is zero. */
 function normOf(state: ForwardState, gain: torch.Tensor): torch.Tensor {
   const { weight, squaredBase, a, b, magnitude, scale } = calls.directionGainCall(state.call);
   if (smallestSize(gain) !== 0) return torch.div(state.value(magnitude), gain);

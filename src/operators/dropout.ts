@@ -1,9 +1,9 @@
-// Dropout: y = x ∘ mask with a mask of 0 and 1 / (1 − p). The mask follows from its key, or is given.
+// Dropout: y = x ∘ mask, with mask values 0 and 1 / (1 − p). The mask is computed from its key, or given.
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
 import { type MaskKey, maskOf, philox } from "./philox.js";
 
-/** What one use of a dropout drops: random numbers by index, or a mask of 0 and 1 / (1 − p). */
+/** The mask of one use of dropout: a key for counter-based random numbers, or a tensor with values 0 and 1 / (1 − p). */
 export type DropoutMask = MaskKey | torch.Tensor;
 
 const KERNEL = { isTwiceDifferentiable: true };
@@ -16,7 +16,7 @@ export function dropout(x: torch.Tensor, p: number, mask: DropoutMask): torch.Te
   return torch.castTo(torch.mul(torch.castTo(x, wide), dropoutMask(x, p, mask, wide)), x.dtype);
 }
 
-/** Elements that share 16 counters, of which each gives them four words. */
+/** Each group of 64 elements uses 16 counters, each of which yields four words. */
 const [GROUP, COUNTERS] = [64, 16];
 
 function dropoutMask({ shape, numel, device }: torch.Tensor, p: number, key: MaskKey, dtype: torch.DType) {

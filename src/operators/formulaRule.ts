@@ -1,11 +1,11 @@
-// The rule of any operator that has a formula: automatic differentiation, applied twice.
+// The tangent rule of any operator with a formula: automatic differentiation, applied twice.
 import * as torch from "../torch/index.js";
 import { type BackwardState, type CallFacts, type ForwardState, NoTangent, type Rule } from "./rule.js";
 
 type Formula = (state: ForwardState, inputs: readonly torch.Tensor[]) => readonly torch.Tensor[];
 
 /**
- * A rule from a formula that can be differentiated twice: with z = Jᵀ·w for any w, ẏ = ∂⟨z, ẋ⟩/∂w, and
+ * A rule from a twice differentiable formula: with z = Jᵀ·w for any w, ẏ = ∂⟨z, ẋ⟩/∂w, and
  * ġ_x = ∇_x⟨Jᵀ(x)·g, ẋ⟩ + Jᵀ·ġ.
  */
 export function byFormula(formula: Formula, options: { readonly isCheap?: boolean } = {}): Rule {
@@ -23,15 +23,15 @@ export function byFormula(formula: Formula, options: { readonly isCheap?: boolea
 }
 
 /**
- * The rule of every operator that has no other: the call is made again. One that wrote to its argument cannot be, since the
- * argument has changed.
+ * The rule of operators without a rule of their own: it repeats the call. An in-place call cannot be repeated, since its argument has
+ * changed.
  */
 export const genericRule: Rule = byFormula((state, inputs) => {
   if (state.call.writes) throw new NoTangent(state.call.operator);
   return state.replay(inputs);
 });
 
-/** The inputs without those that the operator wrote to. */
+/** The inputs that the operator did not write to. */
 function ownInputs({ call }: Pick<CallFacts, "call">): torch.TensorId[] {
   return call.inputs.filter((id) => !call.results.includes(id));
 }
@@ -40,7 +40,7 @@ function inputsOf(facts: CallFacts): { readonly values: readonly torch.TensorId[
   return { values: ownInputs(facts) };
 }
 
-/** The inputs by id, as new leaves. */
+/** New leaves for the inputs, by id. */
 function leavesOf(state: ForwardState, differentiable: (id: torch.TensorId) => boolean) {
   const leaves = new Map<torch.TensorId, torch.Tensor>();
   for (const id of ownInputs(state)) {
@@ -133,7 +133,7 @@ function put(
   }
 }
 
-/** What libtorch's and our operators' errors say where there is no second derivative. */
+/** Matches the errors of libtorch's and our operators for a missing second derivative. */
 const MISSING = /no second derivative|not implemented|not differentiable|does not require grad|no derivative/i;
 
 function guarded<T>(state: ForwardState, body: () => T): T {

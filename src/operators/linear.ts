@@ -1,19 +1,19 @@
-// The product with a layer's weight, y = x·Wᵀ + b: ẏ = ẋ·Wᵀ + x·Ẇᵀ + ḃ, ġ_x = ġ·W + g·Ẇ, ġ_W = ġᵀ·x + gᵀ·ẋ.
+// A linear layer, y = x·Wᵀ + b. Tangents: ẏ = ẋ·Wᵀ + x·Ẇᵀ + ḃ, ġ_x = ġ·W + g·Ẇ, ġ_W = ġᵀ·x + gᵀ·ẋ.
 // Shapes: x [..., in], W [out, in], b [out].
 import * as calls from "../torch/generated/recordedCalls.js";
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
 import { type BackwardState, ids, type Rule } from "./rule.js";
 
-/** A layer's weight and bias in the dtype of its input. */
+/** A layer's weight and bias, in its input's dtype. */
 export interface LinearOperands {
   readonly weight: torch.Tensor;
   readonly bias: torch.Tensor | null;
-  /** The weight in oneDNN's own layout, where there is a copy. */
+  /** A copy of the weight in oneDNN's packed layout, if there is one. */
   readonly packed?: torch.Tensor | null;
 }
 
-/** The kernel's backward pass is a product of the same kind. */
+/** The kernel's backward pass is another such product. */
 const KERNEL = { isTwiceDifferentiable: true };
 
 /** @returns [..., out] */
@@ -22,7 +22,7 @@ export function linear(x: torch.Tensor, { weight, bias, packed = null }: LinearO
 }
 
 /**
- * The products of several layers with one input, without gradients.
+ * The products of several layers with the same input, without gradients.
  * @param x [N, in]
  * @param biases of all layers or of none
  * @returns [N, out] for each
@@ -49,7 +49,7 @@ interface LinearCall {
 
 export const linearRule: Rule = ruleBy(calls.fastLinearCall);
 
-/** Of libtorch's own linear. */
+/** The rule of libtorch's own linear. */
 export const torchLinearRule: Rule = ruleBy(calls.linearCall);
 
 function ruleBy(read: (call: torch.TapeCall) => LinearCall): Rule {
@@ -109,7 +109,7 @@ function weightBackward(state: BackwardState, { input, weight }: LinearCall): vo
     state.addGradient(weight, torch.mm(transposed(gradient), rows(state.value(input))));
 }
 
-/** ḃ comes from the sum over rows. */
+/** Adds the bias's gradient and its tangent, which are sums over rows. */
 export function biasBackward(state: BackwardState, bias: torch.TensorId): void {
   const [gradient, change] = [state.gradient(0), state.change(0)];
   if (state.wantsChange(bias) && change) state.addChange(bias, torch.sumDim(rows(change), [0]));

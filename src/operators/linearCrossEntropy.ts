@@ -1,5 +1,5 @@
-// The sum of the cross-entropies of a language model's outputs, L = Σ_k CE(x_k·Wᵀ + b), for a frozen W, without ever having the logits of
-// all tokens. The kernel computes G = ∇L of x along with the value: L̇ = ⟨G, ẋ⟩ and ġ_x = ġ·G + g·∇²L·ẋ.
+// The sum of the cross-entropies of a language model's outputs, L = Σ_k CE(x_k·Wᵀ + b), for a frozen W, without holding the logits of all
+// tokens. The kernel computes G = ∇_x L along with the loss: L̇ = ⟨G, ẋ⟩ and ġ_x = ġ·G + g·∇²L·ẋ.
 // Shapes: x, ẋ and G [K, H], W [V, H], b [V], target [K].
 import * as calls from "../torch/generated/recordedCalls.js";
 import * as torch from "../torch/index.js";
@@ -16,19 +16,19 @@ interface OutputLayer {
   readonly vocabulary: number;
   /** x: [n, H] → [n, V] */
   logits(x: torch.Tensor): torch.Tensor;
-  /** Calls an operator with the layer's weight and bias, where logits are its plain product. */
+  /** Calls an operator with the layer's weight and bias, if the logits are their plain product with x. */
   readonly product: ((operator: (operands: LinearOperands) => torch.Tensor) => torch.Tensor) | undefined;
 }
 
-/** So many bytes of logits exist at a time. */
+/** The most bytes of logits that exist at a time. */
 const CHUNK_BYTES = 2 ** 25;
 
-/** libtorch's number for the reduction that adds up. */
+/** libtorch's number for the reduction "sum". */
 const SUM = 2;
 
 /**
- * The sum of the cross-entropies, float32 (float64 of such states). Without the kernel it is computed in chunks, which the backward pass
- * computes again; where it is differentiated twice, the logits of all tokens are kept.
+ * The sum of the cross-entropies, in float32 (float64 for float64 hidden states). Without the kernel it is computed in chunks, which the
+ * backward pass recomputes; if it is differentiated twice, the logits of all tokens are kept.
  * @param target [K] int64
  */
 export function linearCrossEntropy(x: torch.Tensor, output: OutputLayer, target: torch.Tensor): torch.Tensor {
@@ -58,7 +58,7 @@ function fromLogits(x: torch.Tensor, output: OutputLayer, target: torch.Tensor):
   return torch.crossEntropyLoss(torch.castTo(logits, torch.wideDtype(logits.dtype)), target, null, SUM);
 }
 
-/** A trained W or b has no rule. */
+/** There is no rule for a trained W or b. */
 function refuseTrained(state: ForwardState, isTrained: (id: torch.TensorId) => boolean): void {
   const { weight, bias } = calls.linearCrossEntropyCall(state.call);
   if (ids(weight, bias).some(isTrained)) throw new NoTangent(state.call.operator);

@@ -1,4 +1,4 @@
-// A frozen linear layer with its low-rank update, and DoRA's gain: y = (x·Wᵀ + s·(x̃·Aᵀ)·Bᵀ) ∘ c + b.
+// A frozen linear layer with its low-rank update and DoRA's gain: y = (x·Wᵀ + s·(x̃·Aᵀ)·Bᵀ) ∘ c + b.
 // Shapes: x and x̃ [N, in], W [out, in], A [r, in], B [out, r], b and c [out].
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
@@ -12,9 +12,9 @@ export interface LowRankFactors {
 }
 
 interface LowRankOptions {
-  /** c; 1 unless given. */
+  /** c; 1 by default. */
   readonly gain?: torch.Tensor | undefined;
-  /** x̃, the input of the low-rank branch; x unless given. */
+  /** x̃, the input of the low-rank branch; x by default. */
   readonly branch?: torch.Tensor | undefined;
 }
 
@@ -37,7 +37,7 @@ export function lowRankLinear(
   return gain ? withGain(y, bias, gain) : y;
 }
 
-/** (y − b) ∘ c + b, as z + z ∘ (c − 1), which changes no bit of z where c is 1. */
+/** (y − b) ∘ c + b, computed as z + z ∘ (c − 1), which changes no bit of z where c is 1. */
 function withGain(y: torch.Tensor, bias: torch.Tensor | null, gain: torch.Tensor): torch.Tensor {
   const less = torch.castTo(torch.subScalar(gain, 1), y.dtype);
   return torch.addcmul(y, bias ? torch.sub(y, bias) : y, less);

@@ -11,7 +11,7 @@ import * as torch from "../torch/index.js";
 import { biasBackward, linear, linearInputGradient } from "./linear.js";
 import { type BackwardState, type CallFacts, type ForwardState, ids, type Rule, smallestSize } from "./rule.js";
 
-/** The call's operands; `low` is x̃, which is x unless given. */
+/** The call's operands; `low` is x̃, by default x. */
 function operandsOf({ call }: Pick<CallFacts, "call">) {
   const { input: x, branch, result: y, ...rest } = calls.lowRankLinearCall(call);
   return { ...rest, x, low: branch ?? x, y };
@@ -52,12 +52,12 @@ export const lowRankLinearRule: Rule = {
   },
 };
 
-/** Whether the kernel serves: both branches have one input, and the gain is large enough to divide p out of y. */
+/** Whether the kernel applies: both branches have the same input, and p can be computed from y by dividing by the gain. */
 function isFused(state: ForwardState, at: Operands): boolean {
   return at.low === at.x && (at.gain === undefined || !isSmallGain(state.value(at.gain), at.leastInvertibleGain));
 }
 
-/** The same for the backward kernel, where of the layer's tensors only the gain's gradients are wanted. */
+/** The same for the backward kernel, which of the layer's tensors supports only the gain's gradient. */
 function isFusedBackward(state: BackwardState, at: Operands): boolean {
   const others = ids(at.a, at.b, at.bias);
   return isFused(state, at) && !others.some(state.wantsChange) && !state.wantsGradient(at.x);
@@ -105,7 +105,7 @@ function biasTangent(state: ForwardState, { bias }: Operands): torch.Tensor | un
   return bias === undefined ? undefined : state.tangent(bias);
 }
 
-/** ẏ from the rest of it. */
+/** ẏ from ẏ − ḃ. */
 function withBias(state: ForwardState, at: Operands, rest: torch.Tensor | undefined): torch.Tensor | undefined {
   const biasDot = biasTangent(state, at);
   if (!biasDot) return rest;
@@ -118,7 +118,7 @@ function withoutBias(state: ForwardState, at: Operands): torch.Tensor | undefine
   return yDot && biasDot ? torch.sub(yDot, biasDot) : yDot;
 }
 
-/** A gain from `least` on leaves p in y, to be divided out of it; below, p is computed again. */
+/** Whether some gain is below `least`, so that p cannot be computed from y by division and is recomputed. */
 function isSmallGain(gain: torch.Tensor, least: number): boolean {
   return smallestSize(gain) < least;
 }
@@ -211,7 +211,7 @@ function backward(state: BackwardState, at: Operands): void {
   for (const bias of ids(at.bias)) biasBackward(state, bias);
 }
 
-/** q and q̇; the gain's gradients are added here too. */
+/** q and q̇; also adds the gain's gradient and its tangent. */
 function throughGain(state: BackwardState, at: Operands, dtype: torch.DType) {
   const [gradient, change] = [state.gradient(0), state.change(0)];
   if (at.gain === undefined) return { q: gradient, qDot: change };

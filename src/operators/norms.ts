@@ -1,4 +1,4 @@
-// Layer normalization and RMS normalization by rows, alone and after a residual sum: sum = residual + dropout(x), normed = norm(sum).
+// LayerNorm and RMSNorm of rows, alone and after a residual connection: sum = residual + dropout(x), normed = norm(sum).
 // Shapes: x [..., H] or N tokens of hidden size H, weight and bias [H].
 import * as calls from "../torch/generated/recordedCalls.js";
 import * as torch from "../torch/index.js";
@@ -8,13 +8,13 @@ import { byFormula } from "./formulaRule.js";
 import type { MaskKey } from "./philox.js";
 import { type BackwardState, type ForwardState, ids, type Rule } from "./rule.js";
 
-/** A normalization's numbers. */
+/** A norm's parameters. */
 export interface NormFactors {
   readonly weight: torch.Tensor;
   readonly bias: torch.Tensor | null;
   readonly epsilon: number;
   /** Whether the mean is subtracted first (LayerNorm) or not (RMSNorm). */
-  readonly isCentred: boolean;
+  readonly isCentered: boolean;
 }
 
 const ROW_NORM_KERNEL = { isTwiceDifferentiable: true };
@@ -22,19 +22,19 @@ const SUM_KERNEL = { isTwiceDifferentiable: false };
 
 /** Normalizes over the last dimension. x: [..., H] → the same */
 export function rowNorm(x: torch.Tensor, factors: NormFactors): torch.Tensor {
-  const { weight, bias, epsilon, isCentred } = factors;
-  if (usesKernel(ROW_NORM_KERNEL, x)) return torch.rowNorm(x, weight, bias, epsilon, { centred: isCentred });
+  const { weight, bias, epsilon, isCentered } = factors;
+  if (usesKernel(ROW_NORM_KERNEL, x)) return torch.rowNorm(x, weight, bias, epsilon, { centered: isCentered });
   return normByFormula(x, factors);
 }
 
-function normByFormula(x: torch.Tensor, { weight, bias, epsilon, isCentred }: NormFactors): torch.Tensor {
-  if (isCentred) return torch.layerNorm(x, [x.shape.at(-1) as number], weight, bias, epsilon);
+function normByFormula(x: torch.Tensor, { weight, bias, epsilon, isCentered }: NormFactors): torch.Tensor {
+  if (isCentered) return torch.layerNorm(x, [x.shape.at(-1) as number], weight, bias, epsilon);
   const wide = torch.castTo(x, torch.wideDtype(x.dtype));
   const inverse = torch.rsqrt(torch.addScalar(torch.meanDim(torch.square(wide), [-1], true), epsilon));
   return torch.castTo(torch.mul(torch.mul(wide, inverse), torch.castTo(weight, wide.dtype)), x.dtype);
 }
 
-/** residual + dropout(x), and its norm. x, residual: [N, H] */
+/** residual + dropout(x) and its norm. x, residual: [N, H] */
 export function dropoutAddNorm(
   x: torch.Tensor,
   residual: torch.Tensor,
@@ -45,29 +45,29 @@ export function dropoutAddNorm(
     const sum = torch.add(mask ? dropout(x, mask.p, mask) : x, residual);
     return { sum, normed: rowNorm(sum, factors) };
   }
-  const { weight, bias, epsilon, isCentred } = factors;
-  const [normed, sum] = torch.dropoutAddNorm(x, residual, weight, bias, epsilon, { centred: isCentred, ...mask });
+  const { weight, bias, epsilon, isCentered } = factors;
+  const [normed, sum] = torch.dropoutAddNorm(x, residual, weight, bias, epsilon, { centered: isCentered, ...mask });
   return { sum, normed };
 }
 
-/** Serves a norm whose weight or bias moves, or whose gradients are wanted. */
+/** For a norm whose weight or bias has a tangent or a wanted gradient. */
 const rowNormFormula = byFormula((state, inputs) => state.replay(inputs), { isCheap: true });
 
 export const rowNormRule: Rule = {
   ...rowNormFormula,
   tangents(state) {
-    const { input, weight, bias, eps, centred } = calls.rowNormCall(state.call);
+    const { input, weight, bias, eps, centered } = calls.rowNormCall(state.call);
     if (ids(weight, bias).some(state.tangent)) return rowNormFormula.tangents(state);
     const tangent = state.tangent(input) as torch.Tensor;
-    return [torch.rowNormTangent(state.value(input), state.value(weight), eps, tangent, { centred })];
+    return [torch.rowNormTangent(state.value(input), state.value(weight), eps, tangent, { centered })];
   },
   backward(state) {
-    const { input, weight, bias, eps, centred } = calls.rowNormCall(state.call);
+    const { input, weight, bias, eps, centered } = calls.rowNormCall(state.call);
     const gradient = state.gradient(0);
     if (!gradient || isTrained(state, weight, bias)) return rowNormFormula.backward(state);
     const given = [state.tangent(input) ?? null, gradient, state.change(0) ?? null] as const;
     const operands = [state.value(input), state.value(weight), eps] as const;
-    const [change, plain] = torch.rowNormTangentBackward(...operands, ...given, { centred });
+    const [change, plain] = torch.rowNormTangentBackward(...operands, ...given, { centered });
     if (state.wantsChange(input)) state.addChange(input, change);
     if (state.wantsGradient(input)) state.addGradient(input, plain);
   },
@@ -77,13 +77,13 @@ function isTrained(state: BackwardState, ...factors: readonly (torch.TensorId | 
   return ids(...factors).some((id) => state.tangent(id) || state.wantsChange(id));
 }
 
-/** Serves a norm whose weight or bias moves, or whose gradients are wanted. */
+/** For a norm whose weight or bias has a tangent or a wanted gradient. */
 const sumFormula = byFormula(
   (state, inputs) => {
     const [x, residual, weight, bias] = inputs as [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | undefined];
-    const { eps, centred, ...mask } = calls.dropoutAddNormCall(state.call);
+    const { eps, centered, ...mask } = calls.dropoutAddNormCall(state.call);
     const sum = torch.add(mask.p > 0 ? dropout(x, mask.p, mask) : x, residual);
-    const factors = { weight, bias: bias ?? null, epsilon: eps, isCentred: centred };
+    const factors = { weight, bias: bias ?? null, epsilon: eps, isCentered: centered };
     return [normByFormula(sum, factors), sum];
   },
   { isCheap: true },
@@ -112,11 +112,11 @@ export const dropoutAddNormRule: Rule = {
 };
 
 function readSum(state: ForwardState) {
-  const { input, residual, weight, bias, eps, centred, p, seed, stream } = calls.dropoutAddNormCall(state.call);
+  const { input, residual, weight, bias, eps, centered, p, seed, stream } = calls.dropoutAddNormCall(state.call);
   const offset = bias === undefined ? null : state.value(bias);
   const values = [state.value(input), state.value(residual), state.value(weight), offset, eps] as const;
   return {
     operands: [...values, state.tangent(input) ?? null, state.tangent(residual) ?? null] as const,
-    options: { centred, p, seed, stream },
+    options: { centered, p, seed, stream },
   };
 }

@@ -1,4 +1,4 @@
-// What an optimizer's step does to many tensors, most of them small: one call for all.
+// The parts of an optimizer step, each in one call for many tensors, most of which are small.
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
 
@@ -8,7 +8,7 @@ type Tensors = readonly torch.Tensor[];
 
 const servesAll = (tensors: Tensors): boolean => tensors.every((tensor) => usesKernel(KERNEL, tensor));
 
-/** The norm of all tensors together, as one vector: a float64 scalar. */
+/** The norm of all tensors, concatenated to one vector: a float64 scalar. */
 export function totalNorm(tensors: Tensors): torch.Tensor {
   if (servesAll(tensors)) return torch.totalNorm(tensors);
   const squares = tensors.map((tensor) => torch.sum(torch.square(torch.castTo(tensor, "float64"))));
@@ -20,7 +20,7 @@ export function scaled(tensors: Tensors, factor: number): Tensors {
   return servesAll(tensors) ? torch.scaled(tensors, factor) : torch.foreachMulScalar(tensors, factor);
 }
 
-/** What AdamW changes in place: tensors and both their moments. */
+/** The tensors that AdamW updates in place: parameters and both their moments. */
 interface AdamWTensors {
   readonly parameters: Tensors;
   readonly gradients: Tensors;

@@ -1,26 +1,26 @@
-// BiDoRA's regularizer (section 3.3): R = mean over layers of ‖DᵀD − I‖_F, where D is V = W + s·B·A with its columns scaled to unit length.
+// BiDoRA's regularizer (section 3.3): R = mean over layers of ‖DᵀD − I‖_F, where D is V = W + s·B·A with its columns scaled to unit norm.
 //
-// Neither V nor DᵀD is built. With Z = Wᵀ·B + ½·A'ᵀ·(BᵀB) and A' = s·A, VᵀV = G + L, G = WᵀW, L = Z·A' + (Z·A')ᵀ, and with w = 1/‖v‖² by
-// column
+// Neither V nor DᵀD is built. With Z = Wᵀ·B + ½·A'ᵀ·(BᵀB) and A' = s·A, VᵀV = G + L, where G = WᵀW and L = Z·A' + (Z·A')ᵀ. With
+// w = 1/‖v‖² of each column,
 //
 //     ‖DᵀD − I‖² = wᵀ(G∘G)w + 2·Σ w_i·w_j·G_ij·L_ij + Σ w_i·w_j·L_ij² − in + 2·zeros
 //
-// whose terms cost O(in²·r). A column of zeros stays one in D: its w is 0, and on the left it counts (0 − 1)². G is computed once for a
-// layer, and read once for value and gradient together.
-// Shapes: W [out, in], A [r, in], B [out, r], Z is written [r, in]; G [in, in]; norms and w [in].
+// whose terms cost O(in²·r). A column of zeros stays zero in D: its w is 0, and it adds (0 − 1)² to the left side. G is computed once per
+// layer and read once for both value and gradient.
+// Shapes: W [out, in], A [r, in], B [out, r]; Z is stored as [r, in]; G [in, in]; norms and w [in].
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
 import { CANCELLATION, hasCancelled, SMALLEST_SQUARE, squaredNorm } from "./directionNorm.js";
 import type { LowRankFactors } from "./lowRankLinear.js";
 
-/** A squared excess below this share of the columns is nothing: it counts as constant, since the root of zero has an infinite slope. */
+/** A squared norm below this times the number of columns is rounding error. It counts as constant, as √ has an infinite slope at 0. */
 const ROUNDING = 1e-12;
 
-/** G without its diagonal: for the kernels the tiles on and above the diagonal, else the matrix; in the weight's dtype. */
+/** G with a separate diagonal, in the weight's dtype: for the kernels the tiles on and above the diagonal, otherwise the matrix. */
 interface Gram {
   readonly isTiled: boolean;
   readonly tensor: torch.Tensor;
-  /** G's diagonal, ‖w‖² by column. */
+  /** G's diagonal, ‖w‖² of each column. */
   readonly diagonal: torch.Tensor;
 }
 
@@ -53,7 +53,7 @@ function gramForm({ isTiled, tensor, diagonal }: Gram, w: torch.Tensor, p: torch
   return torch.add(torch.sum(torch.mul(squares, w)), torch.sum(torch.mul(products, q)), { alpha: 4 });
 }
 
-/** A layer's frozen weight, what `gramOf` gives of it, and its low-rank update. */
+/** A layer's frozen weight, its `gramOf`, and its low-rank update. */
 interface RegularizedLayer extends LowRankFactors {
   readonly weight: torch.Tensor;
   readonly gram: Gram;
@@ -61,12 +61,12 @@ interface RegularizedLayer extends LowRankFactors {
 
 const KERNEL = { isTwiceDifferentiable: false };
 
-/** R, a scalar to be differentiated with respect to A and B. The formula serves where terms cancel. @param layers at least one */
+/** R, a scalar that is differentiable with respect to A and B. Uses the formula if terms cancel. @param layers at least one */
 export function orthogonality(layers: readonly RegularizedLayer[]): torch.Tensor {
   return byKernel(layers) ?? torch.mean(torch.stack(layers.map(ofLayer)));
 }
 
-/** Undefined where the kernel does not serve, or a layer's terms cancel. */
+/** Undefined if the kernel does not apply or a layer's terms cancel. */
 function byKernel(layers: readonly RegularizedLayer[]): torch.Tensor | undefined {
   if (!layers.every(({ gram, weight }) => gram.isTiled && usesKernel(KERNEL, weight))) return undefined;
   const [value, isWhole] = torch.orthogonality(
@@ -90,19 +90,19 @@ function ofLayer(layer: RegularizedLayer): torch.Tensor {
   const z = torch.add(projected, squaredA, { alpha: 0.5 }); // r,in
   const squaredNorms = torch.add(gram.diagonal, torch.sumDim(torch.mul(scaledA, z), [0]), { alpha: 2 });
   const positive = torch.noGrad(() => torch.add(gram.diagonal, torch.sumDim(torch.mul(scaledA, squaredA), [0])));
-  const { lengths, zeros } = setZerosApart(squaredNorms, positive);
-  if (hasCancelled(lengths, positive)) return directly(layer);
+  const { lengths, zeros } = maskZeroColumns(squaredNorms, positive);
+  if (hasCancelled(lengths, positive)) return byDefinition(layer);
   const squared = squaredFrobenius(gram, scaledA, z, torch.reciprocal(lengths));
   const columns = a.shape[1] as number;
   const excess = torch.subScalar(squared, columns - 2 * zeros);
-  return excess.item() > CANCELLATION * columns ? root(excess, columns) : directly(layer);
+  return excess.item() > CANCELLATION * columns ? root(excess, columns) : byDefinition(layer);
 }
 
-/** The definition, for columns that all but cancel, or are all but orthogonal. */
-function directly({ weight, a, b, scale }: RegularizedLayer): torch.Tensor {
+/** R by its definition, for columns that almost cancel or are almost orthogonal. */
+function byDefinition({ weight, a, b, scale }: RegularizedLayer): torch.Tensor {
   const direction = torch.add(torch.castTo(weight, a.dtype), torch.mulScalar(torch.mm(b, a), scale));
   const squaredNorms = squaredNorm(direction, "in", direction.dtype);
-  const { lengths } = setZerosApart(squaredNorms, squaredNorms);
+  const { lengths } = maskZeroColumns(squaredNorms, squaredNorms);
   const unit = torch.mul(direction, torch.rsqrt(lengths));
   const columns = a.shape[1] as number;
   const identity = torch.eye(columns, { dtype: unit.dtype, device: unit.device });
@@ -126,10 +126,10 @@ function squaredFrobenius(gram: Gram, a: torch.Tensor, z: torch.Tensor, w: torch
 }
 
 /**
- * Squared norms by column with infinity in place of zero, which scales such a column to zero without a slope.
- * @param positive their positive terms: zero only for a column of zeros
+ * Replaces squared norms of zero by infinity, so that such columns are scaled to zero without a gradient.
+ * @param positive their positive terms, which are zero only for a column of zeros
  */
-function setZerosApart(
+function maskZeroColumns(
   squaredNorms: torch.Tensor,
   positive: torch.Tensor,
 ): { readonly lengths: torch.Tensor; readonly zeros: number } {

@@ -1,15 +1,15 @@
-// Random numbers by counter, bit for bit those of the kernels (native/kernels): Philox 4x32 with 7 rounds (Salmon et al., "Parallel
-// random numbers: as easy as 1, 2, 3", 2011). All numbers are 32-bit, held in int64 tensors of one shape.
+// Counter-based random numbers, bitwise equal to those of the kernels (native/kernels): Philox 4x32 with 7 rounds (Salmon et al.,
+// "Parallel random numbers: as easy as 1, 2, 3", 2011). All numbers are 32-bit, in int64 tensors of the same shape.
 import * as torch from "../torch/index.js";
 
 /**
- * Random numbers by index: each element's number depends only on the key and the element's index, so a mask need not be kept, and any
- * pass can compute it again.
+ * A key for counter-based random numbers: each element's number depends only on the key and the element's index, so any pass can
+ * recompute a mask instead of keeping it.
  */
 export interface MaskKey {
-  /** The pass: a whole number below 2⁵³. */
+  /** Identifies the pass: an integer below 2⁵³. */
   readonly seed: number;
-  /** The number of this use of a dropout in the pass, from 0. */
+  /** The index of this use of dropout within the pass. */
   readonly stream: number;
 }
 
@@ -43,12 +43,12 @@ function mixed([c0, c1, c2, c3]: Words, key0: number, key1: number): Words {
   return [xor(high(product2), c1, key0), low(product2), xor(high(product0), c3, key1), low(product0)];
 }
 
-/** The product of two 32-bit numbers wraps around in int64, but none of its bits is lost. */
+/** The product of two 32-bit numbers may wrap around in int64, but no bit is lost. */
 const high = (product: torch.Tensor): torch.Tensor => low(torch.shiftRight(product, 32));
 const low = (product: torch.Tensor): torch.Tensor => torch.bitwiseAndScalar(product, WORD - 1);
 
 /**
- * Dropout's mask from random words: 0 with probability `p`, else 1 / (1 − p).
+ * A dropout mask from random words: 0 with probability `p`, otherwise 1 / (1 − p).
  * @returns in the words' shape
  */
 export function maskOf(words: torch.Tensor, p: number, dtype: torch.DType): torch.Tensor {

@@ -1,34 +1,34 @@
-// Attention by its formula, in libtorch's operators: it has a second derivative, and works on any device.
-// Shapes: H heads, G heads of keys, D size of a head; in a padded group R rows, Lq and Lk its most queries and keys.
+// Attention by its formula, in libtorch's operators, with a second derivative and for any device.
+// Shapes: H heads, G key heads, head size D; a padded group has R rows with up to Lq queries and Lk keys.
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
 import type { DropoutMask } from "./dropout.js";
 import { type MaskKey, maskOf, philox } from "./philox.js";
 import { groupRows, padRows, type RowGroup, type RowLayout, toFlat, toRows } from "./rows.js";
 
-/** How many keys before and after its own position a query sees; null is no limit. */
+/** How many keys before and after its own position a query attends to; null for no limit. */
 export interface AttentionLimits {
   readonly before: number | null;
   readonly after: number | null;
 }
 
-/** What attention depends on beside its operands. */
+/** Attention's options besides its operands. */
 export interface AttentionOptions {
   readonly heads: number;
-  /** Heads of keys and values, each shared by `heads / kvHeads` neighboring heads of queries. */
+  /** Key and value heads, each shared by `heads / kvHeads` adjacent query heads. */
   readonly kvHeads: number;
-  /** The sequences that queries belong to, and the same sequences' keys. */
+  /** The layout of the queries, and of the same sequences' keys. */
   readonly layout: RowLayout;
   readonly keyLayout: RowLayout;
   readonly limits: AttentionLimits;
   readonly scale: number;
-  /** Of the weights. A mask that is given has the shape [rows, H, most queries, most keys]. */
+  /** Dropout of the attention weights. A mask tensor has the shape [rows, H, most queries, most keys]. */
   readonly dropout?: { readonly p: number; readonly mask: DropoutMask } | undefined;
   /**
-   * What is added to the scaled products, such as a term for relative positions.
-   * @param q [R, H, Lq, D]: R sequences of like length, padded to the longest
+   * Computes a term that is added to the scaled products, such as a relative position bias.
+   * @param q [R, H, Lq, D]: R sequences of similar length, padded to the longest
    * @param k [R, H, Lk, D]
-   * @returns [R, H, Lq, Lk], or what is expanded to it
+   * @returns [R, H, Lq, Lk], or a shape that broadcasts to it
    */
   readonly scores?: ((q: torch.Tensor, k: torch.Tensor) => torch.Tensor) | undefined;
 }
@@ -39,7 +39,7 @@ interface Groups {
   readonly keys: RowGroup;
 }
 
-/** In groups of rows of like length. q: [N, H·D], k and v: [M, G·D] → [N, H·D] */
+/** Attention in groups of rows of similar length. q: [N, H·D], k and v: [M, G·D] → [N, H·D] */
 export function attendByFormula(
   q: torch.Tensor,
   k: torch.Tensor,
@@ -75,7 +75,7 @@ function attendGroup(
   return torch.matmul(mask ? torch.mul(weights, mask) : weights, v);
 }
 
-/** Not −∞: a padded query that sees nothing has a value, though nobody reads it. */
+/** The score of masked keys. Not −∞, so that padded queries, which attend to no key, get finite values, which are unused. */
 const LOWEST = -3e38;
 
 /** [R, L, H·D] → [R, H, L, D] */
@@ -95,7 +95,7 @@ function fromHeads(x: torch.Tensor): torch.Tensor {
   return torch.reshape(torch.transpose(x, 1, 2), [rows, length, heads * size]);
 }
 
-/** True for padding and for keys beyond the limits: [R, 1, Lq or 1, Lk]; undefined where every key is seen. */
+/** True for padding and for keys beyond the limits: [R, 1, Lq or 1, Lk]; undefined if no key is masked. */
 function hiddenKeys(groups: Groups, { before, after }: AttentionLimits, device: string): torch.Tensor | undefined {
   const { present } = groups.keys;
   const distance = () => distances(groups, device);
@@ -107,7 +107,7 @@ function hiddenKeys(groups: Groups, { before, after }: AttentionLimits, device: 
   return hidden.length > 0 ? hidden.reduce((a, b) => torch.logicalOr(a, b)) : undefined;
 }
 
-/** How far each key lies before each query, where the last query of a row belongs to its last key: [R, 1, Lq, Lk] int64. */
+/** The distance from each key to each query, where a row's last query has the position of its last key: [R, 1, Lq, Lk] int64. */
 function distances({ queries, keys }: Groups, device: string): torch.Tensor {
   const shifts = keys.lengths.map((length, row) => length - (queries.lengths[row] as number));
   const shift = torch.tensor(shifts, [shifts.length, 1, 1, 1], "int64", device);
@@ -135,10 +135,10 @@ function dropoutMask(
   return torch.narrow(torch.narrow(picked, 2, 0, queries.longest), 3, 0, keys.longest);
 }
 
-/** Queries that share a counter, which gives each of them a word. */
+/** The number of queries that share a counter, which yields a word for each. */
 const WORDS = 4;
 
-/** The counter (key, query / 4, row·H + head) serves one key and four queries. Padding has numbers too, which nobody reads. */
+/** The counter (key, query / 4, row·H + head) serves one key and four queries. Padding also gets numbers, which are unused. */
 function maskByFormula(
   { device, dtype }: torch.Tensor,
   { queries, keys }: Groups,

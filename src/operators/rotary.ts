@@ -1,6 +1,6 @@
-// Rotary positions (arXiv 2104.09864), with the halves of a head paired, as Llama and its kin have them. The angles are constants, so
-// rotation is linear: ẏ = rotary(ẋ), g_x = rotaryᵀ(g), ġ_x = rotaryᵀ(ġ).
-// Shapes: N tokens, H heads, D size of a head, R ≤ D how many of its numbers are rotated.
+// Rotary position embedding (arXiv 2104.09864), pairing the halves of a head as in Llama. The angles are constant, so rotation is linear:
+// ẏ = rotary(ẋ), g_x = rotaryᵀ(g), ġ_x = rotaryᵀ(ġ).
+// Shapes: N tokens, H heads, head size D, of which the first R ≤ D elements are rotated.
 import * as calls from "../torch/generated/recordedCalls.js";
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
@@ -15,11 +15,11 @@ export interface RotaryTables {
 }
 
 /**
- * The tables of some positions: cos and sin of position · frequency.
+ * The tables for given positions: cos and sin of position · frequency.
  * @param positions [N] integers
- * @param frequencies [R / 2] float32 for all tokens, or [N, R / 2] for each
- * @param factor that both tables are multiplied by
- * @param dtype of what is rotated: angles are computed in float32, and rounded once for all layers
+ * @param frequencies [R / 2] float32 for all tokens, or [N, R / 2] per token
+ * @param factor multiplies both tables
+ * @param dtype of the queries and keys: tables are computed in float32 and rounded once for all layers
  */
 export function rotaryTables(
   positions: torch.Tensor,
@@ -35,7 +35,7 @@ export function rotaryTables(
 
 const KERNEL = { isTwiceDifferentiable: true };
 
-/** Rotates each head's first R numbers by its token's angles. x: [N, H·D] → the same */
+/** Rotates each head's first R elements by its token's angles. x: [N, H·D] → the same */
 export function rotate(
   x: torch.Tensor,
   { cos, sin }: RotaryTables,

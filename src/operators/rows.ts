@@ -1,19 +1,20 @@
-// Shapes: N tokens of all rows, B rows, R rows of a group, L its longest row's length.
+// The layout of packed rows, and padding for formulas that need it.
+// Shapes: N tokens of all rows, B rows, R rows of a group, L the length of its longest row.
 import * as torch from "../torch/index.js";
 
-/** Where each row's tokens, a sequence's, lie in a flat batch. */
+/** The positions of each row's (sequence's) tokens in a packed batch. */
 export interface RowLayout {
   readonly lengths: readonly number[];
-  /** [B + 1] int64: where each row begins, and where the last one ends. */
+  /** [B + 1] int64: the offset of each row, and the end of the last one. */
   readonly cuSeqlens: torch.Tensor;
-  /** [B] int64: the flat index of each row's first token. */
+  /** [B] int64: the packed index of each row's first token. */
   readonly first: torch.Tensor;
 }
 
 /**
- * Lays rows end to end.
- * @param lengths tokens of each row, all at least 1
- * @param device of the tokens; the CPU unless given
+ * The layout of rows packed end to end.
+ * @param lengths the number of tokens of each row, at least 1
+ * @param device of the tokens; by default the CPU
  */
 export function rowLayout(lengths: readonly number[], device = "cpu"): RowLayout {
   const cuSeqlens = torch.tensor(rowOffsets(lengths), [lengths.length + 1], "int64", device);
@@ -25,29 +26,29 @@ function rowOffsets(lengths: readonly number[]): number[] {
   return [0, ...lengths.map((length) => (next += length))];
 }
 
-/** Rows to be padded to the longest of them, L. */
+/** Rows that are padded to the longest of them, L. */
 export interface RowGroup {
-  /** Their numbers in the batch. */
+  /** Their indices in the batch. */
   readonly rows: readonly number[];
   readonly lengths: readonly number[];
   readonly longest: number;
-  /** [R·L] int64: for each position of the padded rows, the flat index of its token; padding points to a real one. Undefined: all N in order. */
+  /** [R·L] int64: the packed index of the token at each padded position; padding points to a real token. Undefined if it is the identity. */
   readonly gather: torch.Tensor | undefined;
   /** [R, L] bool: true at real tokens. Undefined without padding. */
   readonly present: torch.Tensor | undefined;
 }
 
-/** A batch in padded groups. */
+/** A batch as padded groups. */
 interface PaddedRows {
   readonly groups: readonly RowGroup[];
-  /** [N] int64: for each token its index in all groups' R·L positions laid end to end. Undefined: the same order. */
+  /** [N] int64: each token's index in the concatenated R·L positions of all groups. Undefined if it is the identity. */
   readonly scatter: torch.Tensor | undefined;
 }
 
-/** Of a group's padded rows, at least this part is real. */
+/** At least this share of a group's positions are real tokens. */
 const LEAST_FILLED = 0.75;
 
-/** Lays rows out in groups. */
+/** Computes the padding of rows in groups. */
 export function padRows({ lengths, first }: RowLayout, groupedRows: readonly (readonly number[])[]): PaddedRows {
   const offsets = rowOffsets(lengths);
   const { device } = first;
@@ -78,8 +79,8 @@ export function padRows({ lengths, first }: RowLayout, groupedRows: readonly (re
 }
 
 /**
- * Numbers of rows of like length, so that one long row does not pad all others: longest first within each group and from group
- * to group.
+ * Groups the indices of rows by similar length, so that one long row does not pad all others. The longest come first, both within a group
+ * and among groups.
  */
 export function groupRows(lengths: readonly number[]): number[][] {
   const length = (row: number | undefined) => lengths[row as number] as number;
@@ -93,7 +94,7 @@ export function groupRows(lengths: readonly number[]): number[][] {
   return groups;
 }
 
-/** Undefined for all `tokens` in order. */
+/** The indices as a tensor; undefined if they are all `tokens` in order. */
 function indices(numbers: Int32Array, tokens: number, device: string): torch.Tensor | undefined {
   if (numbers.length === tokens && numbers.every((index, i) => index === i)) return undefined;
   return torch.tensor(numbers, [numbers.length], "int64", device);
@@ -105,13 +106,13 @@ function presence(lengths: readonly number[], longest: number, device: string): 
   return torch.tensor(Uint8Array.from(present), [lengths.length, longest], "bool", device);
 }
 
-/** [N, D] → [R, L, D]; what padding holds must be masked. */
+/** [N, D] → [R, L, D]; padding has arbitrary values and must be masked. */
 export function toRows(flat: torch.Tensor, { gather, rows, longest }: RowGroup): torch.Tensor {
   const picked = gather ? torch.indexSelect(flat, 0, gather) : flat;
   return torch.reshape(picked, [rows.length, longest, flat.shape[1] as number]);
 }
 
-/** All rows in their order, padded to the longest. [N, D] → [B, L, D], and where tokens are, [B, L] bool: undefined for everywhere. */
+/** All rows in order, padded to the longest. [N, D] → [B, L, D], and a mask of real tokens, [B, L] bool, undefined without padding. */
 export function paddedRows(
   flat: torch.Tensor,
   layout: RowLayout,
@@ -120,7 +121,7 @@ export function paddedRows(
   return { padded: toRows(flat, group), present: group.present };
 }
 
-/** Each group's [R, L, D] → [N, D], padding left out. */
+/** Each group's [R, L, D] → [N, D], without padding. */
 export function toFlat(groups: readonly torch.Tensor[], { scatter }: PaddedRows): torch.Tensor {
   const flat = groups.map((rows) => torch.reshape(rows, [-1, rows.shape[2] as number]));
   const all = flat.length === 1 ? (flat[0] as torch.Tensor) : torch.cat(flat, 0);

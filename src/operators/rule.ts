@@ -1,13 +1,13 @@
-// Tangent rules: forward over reverse. Beside a value x there is its derivative ẋ along a direction u, beside a gradient g its derivative
-// ġ. Trained tensors move by εu; every derivative is the one by ε at 0.
+// Tangent rules (forward over reverse). A value x has a derivative ẋ along a direction u, and a gradient g has a derivative ġ. Trained
+// tensors move by εu; all derivatives are with respect to ε, at 0.
 import * as torch from "../torch/index.js";
 
 type Tensor = torch.Tensor;
 type TensorId = torch.TensorId;
 
-/** Recorded passes within a call, for rules that need them. */
+/** Nested recorded passes, for rules that need them. */
 export interface Nested {
-  /** Tangents of the results of `body`, from those of `moving`; undefined for zero. */
+  /** The tangents of the results of `body`, given those of `moving`; undefined for zero. */
   tangents(
     body: () => readonly Tensor[],
     moving: readonly Tensor[],
@@ -24,84 +24,84 @@ export interface Nested {
   ): readonly Tensor[];
 }
 
-/** What a rule reads of its call in the forward walk. */
+/** A call as its rule sees it in the forward walk. */
 export interface ForwardState {
   readonly call: torch.TapeCall;
   value(id: TensorId): Tensor;
   /** ẋ; undefined for zero. */
   tangent(id: TensorId): Tensor | undefined;
-  /** Makes the call again with other inputs. */
+  /** Repeats the call with other inputs. */
   replay(inputs: readonly Tensor[]): Tensor[];
   readonly nested: Nested;
 }
 
-/** What a rule reads of its call in the backward walk, and where it puts its results. */
+/** A call as its rule sees it in the backward walk, and the methods that take the rule's results. */
 export interface BackwardState extends ForwardState {
-  /** g of a result, by its number; undefined for zero. */
+  /** g of a result, by its index; undefined for zero. */
   gradient(result: number): Tensor | undefined;
   /** ġ of a result; undefined for zero. */
   change(result: number): Tensor | undefined;
-  /** Whether g of an input is needed: a further rule reads it, and the backward pass kept none. */
+  /** Whether g of an input is needed: another rule reads it, and it was not kept from the backward pass. */
   wantsGradient(id: TensorId): boolean;
   /** Whether ġ of an input is needed. */
   wantsChange(id: TensorId): boolean;
-  /** Adds to g, a fresh tensor. */
+  /** Adds a fresh tensor to g. */
   addGradient(id: TensorId, gradient: Tensor): void;
-  /** Adds to ġ, a fresh tensor. */
+  /** Adds a fresh tensor to ġ. */
   addChange(id: TensorId, change: Tensor): void;
 }
 
-/** What a walk reads of a call's tensors: values, and in the backward walk tangents. */
+/** The tensors whose values a walk reads, and in the backward walk also those whose tangents it reads. */
 export interface Reads {
   readonly values?: readonly TensorId[];
   readonly tangents?: readonly TensorId[];
 }
 
-/** What is known of a call before any number is: which tensors move along u, and of which derivatives are wanted. */
+/** Facts about a call that do not depend on values: which tensors move along u, and which derivatives are wanted. */
 export interface CallFacts {
   readonly call: torch.TapeCall;
   moves(id: TensorId | undefined): boolean;
   wants(id: TensorId | undefined): boolean;
-  /** The value as the pass left it. Not after pruning. */
+  /** The tensor's value after the pass. Must not be called after pruning. */
   peek(id: TensorId): Tensor;
 }
 
-/** How one operator carries tangents. */
+/** How an operator propagates tangents. */
 export interface Rule {
-  /** Its results cost little: they are not kept, but computed again. */
+  /** Whether its results are cheap, so that they are recomputed instead of kept. */
   readonly isCheap: boolean;
-  /** The inputs that derivatives flow through: unless given, all that the call did not write to. */
+  /** The inputs that derivatives flow through; by default, all that the call did not write to. */
   through?(call: torch.TapeCall): readonly TensorId[];
-  /** Inputs whose gradients cost a product, so that they are kept from the backward pass. */
+  /** Inputs whose gradients are expensive, so that they are kept from the backward pass. */
   keptGradients(facts: CallFacts): readonly TensorId[];
   readsForward(facts: CallFacts): Reads;
   readsBackward(facts: CallFacts): Reads;
-  /** Tangents of the results; undefined for zero. Fresh tensors. */
+  /** The tangents of the results, as fresh tensors; undefined for zero. */
   tangents(state: ForwardState): readonly (Tensor | undefined)[];
-  /** Adds g and ġ of the inputs of which they are wanted. */
+  /** Adds g and ġ of the inputs for which they are wanted. */
   backward(state: BackwardState): void;
 }
 
-/** An operator has neither a rule nor a second derivative. */
+/** Thrown for an operator that has neither a rule nor a second derivative. */
 export class NoTangent extends Error {
   constructor(readonly operator: string) {
     super(`${operator} has neither a tangent nor a second derivative`);
   }
 }
 
-/** Those that are tensors. */
+/** The ids that are defined. */
 export function ids(...given: readonly (TensorId | undefined)[]): TensorId[] {
   return given.filter((id) => id !== undefined);
 }
 
-/** Adds g and ġ of the one input of a linear operator whose transpose is `map`. */
+/** Adds g and ġ of the only input of a linear operator whose transpose is `map`. */
 export function backwardThrough(state: BackwardState, input: TensorId, map: (gradient: Tensor) => Tensor): void {
   const [gradient, change] = [state.gradient(0), state.change(0)];
   if (change && state.wantsChange(input)) state.addChange(input, map(change));
   if (gradient && state.wantsGradient(input)) state.addGradient(input, map(gradient));
 }
 
-/** The smallest |x| of a tensor; infinite where it has no element. */
+/** The smallest |x| in a tensor; infinity if it is empty. */
 export function smallestSize(x: Tensor): number {
   if (x.numel === 0) return Number.POSITIVE_INFINITY;
   return torch.noGrad(() => torch.scope(() => torch.min(torch.abs(x)).item()));

@@ -1,4 +1,4 @@
-// Which calls of a tape the walks visit, and which tensors they need: known before any number is.
+// Determines, without any values, which calls of a tape the walks visit and which tensors they need.
 
 import type { CallFacts, Reads, Rule } from "../operators/rule.js";
 import type { Tape, TapeCall, Tensor, TensorId } from "../torch/index.js";
@@ -12,18 +12,18 @@ export interface Step extends CallFacts {
 }
 
 export interface Analysis {
-  /** Calls whose results move along u, and calls that are repeated for their values. */
+  /** Calls whose results move along u, and calls that are repeated to recompute values. */
   readonly forward: readonly Step[];
-  /** Calls with an input that a wanted derivative flows through, the last first. */
+  /** Calls with an input that a wanted derivative flows through, in reverse order. */
   readonly backward: readonly Step[];
   /** Tensors whose gradients are kept from the backward pass. */
   readonly keptGradients: ReadonlySet<TensorId>;
-  /** Tensors whose values are kept, and those whose values cheap calls compute again from them. */
+  /** Tensors whose values are kept. */
   readonly keptValues: ReadonlySet<TensorId>;
   readonly recomputed: ReadonlySet<TensorId>;
 }
 
-/** Of what a gradient is taken, with respect to what, and along what. */
+/** The loss, and the tensors to differentiate with respect to and along. */
 interface Ends {
   readonly ends: readonly TensorId[];
   /** Trained tensors that move along u. */
@@ -95,7 +95,7 @@ function leadingTo(calls: readonly TapeCall[], ends: readonly TensorId[]): Set<T
   return found;
 }
 
-/** The values to keep so that each of `needed` is kept or can be recomputed by cheap calls, and what these compute. */
+/** The values to keep so that each of `needed` is kept or recomputed by cheap calls, and the values that these recompute. */
 function sourcesOf(
   producers: ReadonlyMap<TensorId, Step>,
   needed: readonly TensorId[],

@@ -1,3 +1,3 @@
-// Derivatives of gradients along a direction, from a recorded pass.
+// Directional derivatives of gradients, from a recorded pass.
 export { NoTangent } from "../operators/rule.js";
 export { type Recorded, type RecordOptions, recordForward, type TangentTape } from "./tangentTape.js";

@@ -1,4 +1,4 @@
-// The tangent rule of every operator: those of libtorch's operators are here, those of own operators in src/operators.
+// The tangent rules of all operators. Those of libtorch's operators are defined here, those of bidora's operators in src/operators.
 
 import { geluMulRule, geluRule, siluMulRule, torchGeluRule } from "../operators/activation.js";
 import { attentionRule } from "../operators/attention.js";
@@ -14,7 +14,7 @@ import type { BackwardState, CallFacts, ForwardState, Rule } from "../operators/
 import * as calls from "../torch/generated/recordedCalls.js";
 import * as torch from "../torch/index.js";
 
-/** Operators that are linear in every input that a gradient flows through: reshapes, picks, casts and sums. */
+/** Operators that are linear in every differentiable input: reshapes, indexing, casts and sums. */
 const LINEAR_MAPS: readonly string[] = [
   "aten::view",
   "aten::reshape",
@@ -61,7 +61,7 @@ const linearMapRule: Rule = {
   tangents: (state) => state.replay(state.call.inputs.map((id) => state.tangent(id) ?? zeroed(state, id))),
   backward(state) {
     torch.enableGrad(() => {
-      // The result is linear, so the leaves' values do not matter.
+      // the operator is linear, so the leaves' values do not matter
       const leaves = new Map(state.call.inputs.map((id) => [id, torch.detach(state.tangent(id) ?? state.value(id))]));
       const wanted = [...leaves.keys()].filter((id) => state.wantsChange(id) || state.wantsGradient(id));
       for (const id of wanted) leaves.get(id)?.setRequiresGrad(true);
@@ -82,7 +82,7 @@ function unmoved({ call, moves }: CallFacts): torch.TensorId[] {
   return call.inputs.filter((id) => !moves(id));
 }
 
-/** Zeros instead of an input that does not move; one that is not floating-point, such as an index, stays. */
+/** Zeros for an input without a tangent; an input that is not floating-point, such as an index, is kept. */
 function zeroed(state: ForwardState, id: torch.TensorId): torch.Tensor {
   const value = state.value(id);
   const isNumber = value.dtype.startsWith("float") || value.dtype === "bfloat16";
@@ -91,7 +91,7 @@ function zeroed(state: ForwardState, id: torch.TensorId): torch.Tensor {
 
 const replayed = byFormula((state, inputs) => state.replay(inputs), { isCheap: true });
 
-/** y = m / n of one shape: ẏ = (ṁ − y·ṅ) / n; ġ_m = (ġ − g·ṅ/n) / n. */
+/** y = m / n of the same shape: ẏ = (ṁ − y·ṅ) / n; ġ_m = (ġ − g·ṅ/n) / n. */
 const divRule: Rule = {
   ...replayed,
   tangents(state) {
@@ -115,7 +115,7 @@ const divRule: Rule = {
   },
 };
 
-/** The filled elements are constant, so nothing flows through them. */
+/** The filled elements are constant, so no gradient flows through them. */
 const maskedFillRule: Rule = {
   ...replayed,
   tangents(state) {
@@ -148,7 +148,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["checkpoint", checkpointRule],
 ]);
 
-/** The rule of an operator: its own, or automatic differentiation. */
+/** An operator's own rule, or else automatic differentiation. */
 export function ruleOf(operator: string): Rule {
   return RULES.get(operator) ?? genericRule;
 }

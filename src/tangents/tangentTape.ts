@@ -1,12 +1,12 @@
-// A recorded forward and backward pass, and derivatives of its gradients along directions.
+// A recorded forward and backward pass, and directional derivatives of its gradients.
 import type { Nested } from "../operators/rule.js";
 import * as torch from "../torch/index.js";
 import { type Analysis, analyze } from "./analysis.js";
 import { walk, walkForward } from "./walk.js";
 
-/** What a forward pass is recorded for. */
+/** The tensors that a forward pass is recorded for. */
 export interface RecordOptions {
-  /** Tensors that may move: u has one tensor for each. */
+  /** Tensors that may move; u has one tensor for each. */
   readonly moving: readonly torch.Tensor[];
   /** Tensors whose gradients' derivatives are wanted. */
   readonly wanted: readonly torch.Tensor[];
@@ -16,8 +16,8 @@ export interface RecordOptions {
 export interface Recorded {
   readonly loss: torch.Tensor;
   /**
-   * The gradients of `total`, the loss or a sum with it, with respect to `inputs`; zero where it does not depend on one. What tangents
-   * need is kept; the rest is released first, so that it does not exist twice.
+   * The gradients of `total`, which is the loss or a sum that includes it, with respect to `inputs`; zero for an input that it does not
+   * depend on. Releases everything that the tangents do not need before the backward pass.
    */
   gradients(
     total: torch.Tensor,
@@ -25,18 +25,18 @@ export interface Recorded {
   ): { readonly gradients: torch.Tensor[]; readonly tape: TangentTape };
 }
 
-/** A forward and a backward pass, which give d/dε of its gradients along any u. */
+/** A recorded forward and backward pass, which yields d/dε of its gradients along any u. */
 export interface TangentTape {
   /**
-   * d/dε ∇L(x + εu) at 0 with respect to each of `wanted`; zero where L does not depend on one.
-   * @param isLast kept tensors are released on the way
+   * d/dε ∇L(x + εu) at 0 with respect to each of `wanted`; zero for a tensor that L does not depend on.
+   * @param isLast releases kept tensors along the way, so that no further call is possible
    * @throws NoTangent
    */
   gradientsAlong(u: readonly torch.Tensor[], isLast?: boolean): torch.Tensor[];
   dispose(): void;
 }
 
-/** Records the pass that gives a loss. */
+/** Records a forward pass that returns a loss. */
 export function recordForward(body: () => torch.Tensor, { moving, wanted }: RecordOptions): Recorded {
   const { result: loss, tape } = torch.recordTape(body);
   const recording: Recording = {
@@ -80,7 +80,7 @@ interface Recording {
 
 const isRecorded = (id: torch.TensorId | undefined) => id !== undefined;
 
-/** Undefined where the loss depends on nothing. */
+/** Undefined if the loss depends on no recorded call. */
 function analysisOf({ tape, end, moved, wantedIds }: Recording): Analysis | undefined {
   if (end === undefined) return undefined;
   return analyze(tape, { ends: [end], moving: moved.filter(isRecorded), wanted: wantedIds.filter(isRecorded) });
@@ -108,7 +108,7 @@ function tangentTape(
   };
 }
 
-/** Passes within a call, for the rules that need them. */
+/** Nested passes, for the rules that need them. */
 const nested: Nested = {
   tangents(body, moving, along) {
     const { result: outputs, tape } = torch.enableGrad(() => torch.recordTape(body));

@@ -1,4 +1,4 @@
-// The walks over a recorded pass: forward with tangents, and back with gradients and their derivatives.
+// The walks over a recorded pass: forward with tangents, and backward with gradients and their derivatives.
 import type { BackwardState, ForwardState, Nested } from "../operators/rule.js";
 import * as torch from "../torch/index.js";
 import type { Analysis, Step } from "./analysis.js";
@@ -16,12 +16,12 @@ interface Walk {
   /** u, by tensor. */
   readonly along: ReadonlyMap<TensorId, torch.Tensor>;
   readonly wanted: ReadonlySet<TensorId>;
-  /** Kept tensors are released when no further step reads them. */
+  /** Whether to release kept tensors once no later step reads them. */
   readonly isLast: boolean;
   readonly nested: Nested;
 }
 
-/** ẏ of each of `ends`: a forward walk alone. */
+/** ẏ of each of `ends`, by a forward walk only. */
 export function walkForward(given: Omit<Walk, "loss" | "lossLike" | "wanted">, ends: readonly TensorId[]): Tensors {
   return torch.noGrad(() => torch.scope(() => new Walker(given).runForward(ends)));
 }
@@ -31,9 +31,9 @@ export function walk(given: Walk): Tensors {
   return torch.noGrad(() => torch.scope(() => new Walker(given).run(given)));
 }
 
-/** The numbers of one forward and one backward walk, each released after the last step that reads it. */
+/** One forward and one backward walk, and their tensors, each of which is released after the last step that reads it. */
 class Walker {
-  /** Values that are not kept but recomputed. */
+  /** Recomputed values. */
   readonly #values: Tensors = new Map();
   readonly #tangents: Tensors = new Map();
   readonly #gradients: Tensors = new Map();
@@ -80,7 +80,7 @@ class Walker {
     return change ? [[id, torch.alias(change)]] : [];
   }
 
-  /** @param ends the tensors whose tangents are needed at the end */
+  /** @param ends tensors whose tangents are needed after the walk */
   #walkForward(ends: readonly TensorId[] = []): void {
     const { forward, backward } = this.given.analysis;
     for (const [id, tensor] of this.given.along) this.#tangents.set(id, torch.alias(tensor));
@@ -152,7 +152,7 @@ class Walker {
 
   #value(id: TensorId): torch.Tensor {
     const value = this.#values.get(id) ?? this.given.tape.tensor(id);
-    if (!value) throw new TypeError(`A rule reads tensor ${id}, which it did not declare.`);
+    if (!value) throw new TypeError(`A rule reads tensor ${id} without declaring it.`);
     return value;
   }
 
@@ -161,7 +161,7 @@ class Walker {
   }
 }
 
-/** By a step's number, the tensors that no later step reads. */
+/** For each step, by index, the tensors that no later step reads. */
 function lastReads(steps: readonly Step[], reads: (step: Step) => readonly TensorId[]): Map<number, TensorId[]> {
   const last = new Map<TensorId, number>();
   for (const [i, step] of steps.entries()) for (const id of reads(step)) last.set(id, i);
@@ -170,7 +170,7 @@ function lastReads(steps: readonly Step[], reads: (step: Step) => readonly Tenso
   return ends;
 }
 
-/** Adds to a sum that outlives the present scope. */
+/** Adds to a sum that outlives the current scope. */
 function add(sums: Tensors, id: TensorId, part: torch.Tensor): void {
   const before = sums.get(id);
   sums.set(id, torch.keep(before ? torch.add(before, part) : torch.alias(part)));

@@ -1,4 +1,4 @@
-// Recording operations, gradients, and gradient checkpointing.
+// Grad mode, gradients and gradient checkpointing.
 import { native } from "./native.js";
 import { Tensor } from "./tensor.js";
 
@@ -16,22 +16,22 @@ export function noGrad<T>(body: () => T): T {
   return withGrad(false, body);
 }
 
-/** Runs `body` recording operations, also inside `noGrad`. */
+/** Runs `body` with recording enabled, even inside `noGrad`. */
 export function enableGrad<T>(body: () => T): T {
   return withGrad(true, body);
 }
 
-/** How a backward pass is made. */
+/** Options of a backward pass. */
 export type BackwardOptions = {
-  /** Gradient of the outputs; needed when they have more than one element. */
+  /** Gradient of the output; required if it has more than one element. */
   readonly gradient?: Tensor;
-  /** Keep the graph for another pass; defaults to `createGraph`. */
+  /** Keeps the graph for another pass; defaults to `createGraph`. */
   readonly retainGraph?: boolean;
-  /** Record the backward pass itself, for second derivatives. */
+  /** Records the backward pass itself, for second derivatives. */
   readonly createGraph?: boolean;
 };
 
-/** Adds the gradients of `output` to the `grad` of the leaves that require one. */
+/** Accumulates the gradients of `output` into the `grad` of the leaves that require one. */
 export function backward(output: Tensor, options: BackwardOptions = {}): void {
   const create = options.createGraph ?? false;
   native.backward(
@@ -42,16 +42,16 @@ export function backward(output: Tensor, options: BackwardOptions = {}): void {
   );
 }
 
-/** How gradients are computed. */
+/** Options of `grad`. */
 export type GradOptions = {
   readonly gradOutputs?: readonly (Tensor | undefined)[];
   readonly retainGraph?: boolean;
   readonly createGraph?: boolean;
-  /** Give undefined for inputs that the outputs do not depend on, in place of an error. */
+  /** Returns undefined for inputs that the outputs do not depend on, instead of throwing. */
   readonly allowUnused?: boolean;
 };
 
-/** Gradients of the sum of `outputs` (weighted by `gradOutputs`) with respect to each of `inputs`. */
+/** The gradients of the sum of `outputs`, weighted by `gradOutputs`, with respect to each of `inputs`. */
 export function grad(
   outputs: readonly Tensor[],
   inputs: readonly Tensor[],
@@ -70,10 +70,10 @@ export function grad(
 }
 
 /**
- * Runs a part of a forward pass without keeping what its gradients need: the backward pass computes it again, by the same operator
- * calls with the same arguments, so that gradients have the same bits. `body` may not write to a tensor or draw libtorch's random
- * numbers. Its results have no second derivative; a recorded tape has the part as one call, `checkpoint`. Within another such part and
- * under `noGrad` it runs as it is.
+ * Runs a part of a forward pass without keeping its intermediate results (gradient checkpointing). The backward pass recomputes them by
+ * the same operator calls with the same arguments, so that gradients are bitwise the same. `body` must not write to tensors or draw
+ * random numbers from libtorch. The results have no second derivative. A recorded tape has the part as one call, `checkpoint`. Within
+ * another such part and under `noGrad`, `body` simply runs.
  */
 export function checkpoint<T extends Tensor | readonly Tensor[]>(body: () => T): T {
   if (!native.startPart()) return body();

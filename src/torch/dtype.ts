@@ -1,5 +1,5 @@
 // Element types and shapes.
-/** Element types that are bridged, with their size in bytes. */
+/** The supported element types, with their sizes in bytes. */
 export const DTYPE_BYTES = {
   float64: 8,
   float32: 4,
@@ -13,16 +13,16 @@ export const DTYPE_BYTES = {
   bool: 1,
 } as const;
 
-/** Types of a tensor's elements, by torch's names. */
+/** A tensor's element type, by PyTorch's name. */
 export type DType = keyof typeof DTYPE_BYTES;
 
-/** The dtype that sums over elements of a dtype are computed in: float64 for its own, else float32. */
+/** The dtype in which to accumulate sums of a dtype: float64 for float64, otherwise float32. */
 export const wideDtype = (dtype: DType): DType => (dtype === "float64" ? "float64" : "float32");
 
-/** The arrays that tensors are made from and read into. */
+/** Arrays that tensors are created from and read into. */
 export type TypedArray = Float64Array | Float32Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
 
-/** The dtype whose elements a typed array holds. */
+/** The dtype of a typed array's elements. */
 export function dtypeOf(array: TypedArray): DType {
   if (array instanceof Float32Array) return "float32";
   if (array instanceof Float64Array) return "float64";
@@ -33,7 +33,7 @@ export function dtypeOf(array: TypedArray): DType {
   return "uint8";
 }
 
-/** A view of `bytes` (aligned at 0) as the typed array of `dtype`. */
+/** A view of `bytes`, which begin at offset 0 of their buffer, as the typed array of `dtype`. */
 export function viewAs(bytes: Uint8Array<ArrayBuffer>, dtype: Exclude<DType, "float16" | "bfloat16">): TypedArray {
   switch (dtype) {
     case "float64":
@@ -53,12 +53,12 @@ export function viewAs(bytes: Uint8Array<ArrayBuffer>, dtype: Exclude<DType, "fl
   }
 }
 
-/** True for shapes of the same sizes in the same order. */
+/** Whether two shapes are equal. */
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((size, i) => size === b[i]);
 }
 
-/** How many elements a tensor of this shape has. */
+/** The number of elements of a tensor of this shape. */
 export function numelOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }

@@ -1,4 +1,4 @@
-// Facts of the engine and the processor, and its measured speed.
+// Information about the engine and the processor, and their measured speed.
 import { readFileSync, realpathSync } from "node:fs";
 import type { DType } from "./dtype.js";
 import { mm, ones } from "./generated/operators.js";
@@ -8,7 +8,7 @@ import { scope } from "./ownership.js";
 
 export type { EngineFacts };
 
-/** What the engine is: versions, BLAS, oneDNN, threads. */
+/** Information about the engine: versions, BLAS, oneDNN, threads. */
 export function engineFacts(): EngineFacts {
   const facts = native.engineFacts();
   return { ...facts, library: real(facts.library), blasLibrary: real(facts.blasLibrary) };
@@ -22,16 +22,16 @@ function real(path: string): string {
   }
 }
 
-/** A sentence when the BLAS in use is the slow reference one, or one with its own thread pool; else undefined. */
+/** A warning if the BLAS in use is the slow reference BLAS or has its own thread pool; otherwise undefined. */
 export function blasWarning(facts: EngineFacts = engineFacts()): string | undefined {
   if (facts.mkl || facts.openblas.includes("USE_OPENMP")) return undefined;
   if (facts.openblas) {
     return `OpenBLAS (${facts.blasLibrary}) does not share libtorch's OpenMP threads and will compete with them: install libopenblas0-openmp.`;
   }
-  return `The BLAS in use (${facts.blasLibrary || "unknown"}) is not an optimized one, which makes float32 about 90 times slower: install libopenblas0-openmp.`;
+  return `The BLAS in use (${facts.blasLibrary || "unknown"}) is not optimized, which makes float32 about 90 times slower: install libopenblas0-openmp.`;
 }
 
-/** The dtypes in which products are faster with a weight that was brought into oneDNN's own layout before: none where they are our own. */
+/** The dtypes in which products are faster with a weight packed in oneDNN's layout: none of those for which we have our own products. */
 export function packableDtypes(): readonly DType[] {
   const { onednn, ownProducts } = native.engineFacts();
   if (!onednn) return [];
@@ -46,7 +46,7 @@ export function setThreads(threads: number): void {
   native.setThreads(threads);
 }
 
-/** True where the processor multiplies bfloat16 in hardware (AVX512-BF16 or AMX; BF16 on Arm). */
+/** Whether the processor multiplies bfloat16 in hardware (AVX512-BF16 or AMX; BF16 on Arm). */
 export function hasFastBfloat16(): boolean {
   try {
     return /\b(avx512_bf16|amx_bf16|bf16)\b/.test(readFileSync("/proc/cpuinfo", "utf8"));
@@ -55,29 +55,29 @@ export function hasFastBfloat16(): boolean {
   }
 }
 
-/** The dtypes that a run can ask for. */
+/** The compute dtypes that a run can request. */
 export const COMPUTE_DTYPES = ["auto", "float32", "bfloat16"] as const;
 type ComputeDtype = (typeof COMPUTE_DTYPES)[number];
 
-/** `auto` is bfloat16 where the processor multiplies it in hardware, else float32. */
+/** Resolves `auto`: bfloat16 if the processor multiplies it in hardware, otherwise float32. */
 export function computeDtype(choice: ComputeDtype): Exclude<ComputeDtype, "auto"> {
   if (choice !== "auto") return choice;
   return hasFastBfloat16() ? "bfloat16" : "float32";
 }
 
-/** What `diagnose` found. */
+/** The findings of `diagnose`. */
 export type Diagnosis = EngineFacts & {
   readonly fastBfloat16: boolean;
-  /** Measured speed of a matrix product, in 10^9 operations a second. */
+  /** Measured speed of a matrix product, in 10^9 operations per second. */
   readonly gigaflops: { readonly float32: number; readonly bfloat16: number };
-  /** What to fix, a sentence each. */
+  /** Problems to fix, one sentence each. */
   readonly problems: readonly string[];
 };
 
 const MEASURED_SIZE = 512;
 const MEASURE_MS = 150;
 
-/** The engine's versions and speed, and its problems. Takes half a second. */
+/** Reports the engine's versions, speed and problems. Takes half a second. */
 export function diagnose(): Diagnosis {
   const facts = engineFacts();
   const warning = blasWarning(facts);
@@ -89,7 +89,7 @@ export function diagnose(): Diagnosis {
   };
 }
 
-/** The fastest of the products that fit into the time: the others were disturbed. */
+/** The fastest of as many products as fit into the time; slower ones were disturbed by other work. */
 function measure(dtype: DType): number {
   return scope(() => {
     const matrix = ones([MEASURED_SIZE, MEASURED_SIZE], { dtype });

@@ -1,4 +1,4 @@
-// libtorch from TypeScript: tensors, scopes that release them, operators, gradients and tapes.
+// libtorch for TypeScript: tensors, scopes that release them, operators, gradients and tapes.
 export { type BackwardOptions, backward, checkpoint, enableGrad, type GradOptions, grad, noGrad } from "./autograd.js";
 export { DTYPE_BYTES, type DType, numelOf, sameShape, type TypedArray, wideDtype } from "./dtype.js";
 export {

@@ -1,5 +1,5 @@
-// Where this installation is, and whether libtorch can be loaded: problems that would end in a signal, an endless wait or a linker's
-// message are found before it is.
+// Locates this installation, and checks before loading libtorch for problems that would otherwise end in a signal, an endless wait or a
+// linker error.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -19,25 +19,25 @@ function findRoot(): string {
   return folder;
 }
 
-/** The addon's path for the libtorch in use: scripts/build-native.sh names its build folders the same way. */
+/** The addon's path for the libtorch in use; scripts/build-native.sh names its build folders in the same way. */
 export function addonPath(): string {
   const libtorch = process.env.LIBTORCH;
   const name = libtorch ? createHash("sha256").update(resolve(libtorch)).digest("hex").slice(0, 12) : "system";
   return join(packageRoot, "build", `native-${name}`, "bidora.node");
 }
 
-/** The command that runs this installation from any folder: npx would look for a package, perhaps in the registry. */
+/** The command that runs this installation from any folder; npx would look for a package, perhaps in the registry. */
 export const ownCommand: readonly string[] = [process.execPath, join(packageRoot, "bin", "bidora.js")];
 
-/** How messages name the command: npx finds the project's own installation, and installs nothing. */
+/** The command as messages show it: npx finds the project's own installation, and does not install anything. */
 export const HINTED_COMMAND = "npx --no -- bidora";
 
-/** The command that builds the addon: a script in a clone, bidora's own command where it is installed as a package. */
+/** The command that builds the addon: an npm script in a clone, bidora's own command if it is installed as a package. */
 export function setupCommand(): string {
   return existsSync(join(packageRoot, "src")) ? "npm run setup" : `${HINTED_COMMAND} setup`;
 }
 
-/** Why libtorch cannot be loaded here; undefined when it can. */
+/** Why libtorch cannot be loaded; undefined if it can. */
 export function engineProblem(): BidoraError | undefined {
   return addonProblem() ?? environmentThreadsProblem() ?? addressSpaceProblem(initialThreads());
 }
@@ -59,7 +59,7 @@ function addonProblem(): BidoraError | undefined {
   if (reason === undefined) return undefined;
   return new BidoraError(
     "ENGINE_STALE",
-    `The native addon in ${dirname(path)} does not fit: ${reason}; run \`${setupCommand()}\`.`,
+    `The native addon in ${dirname(path)} cannot be used: ${reason}; run \`${setupCommand()}\`.`,
   );
 }
 

@@ -6,7 +6,7 @@ import { OPERATORS } from "./generated/operatorNames.js";
 import { addonPath, checkEngine, engineProblem, setupCommand } from "./installation.js";
 import { isAddressSpaceLimited } from "./limits.js";
 
-/** A native object's name in JavaScript; see native/handles.h. */
+/** JavaScript's reference to a native object; see native/handles.h. */
 export type Handle = number;
 
 type NativeArgument = {
@@ -23,17 +23,17 @@ type NativeSchema = {
   readonly returns: readonly NativeArgument[];
 };
 
-/** How libtorch is built, and what it runs on. */
+/** Information about the libtorch build and the hardware. */
 export type EngineFacts = {
   readonly torchVersion: string;
   readonly library: string;
   readonly cpuCapability: string;
-  /** The ISA variant that our operators use, and all that this processor has. */
+  /** The ISA variant that our operators use, and all variants that this processor supports. */
   readonly isaVariant: string;
   readonly isaVariants: readonly string[];
-  /** Whether the processor has tiles (AMX) for bfloat16. */
+  /** Whether the processor has AMX tiles for bfloat16. */
   readonly tiles: boolean;
-  /** The dtypes in which products with frozen weights are our own. */
+  /** The dtypes for which we have our own products with frozen weights. */
   readonly ownProducts: readonly string[];
   readonly blasLibrary: string;
   readonly openblas: string;
@@ -46,7 +46,7 @@ export type EngineFacts = {
   readonly configuration: string;
 };
 
-/** A profile's events by columns; `name` and `shapes` are indices in `strings`, `range` the index of an event or -1. */
+/** A profile's events as columns; `name` and `shapes` are indices into `strings`, `range` is an event's index or -1. */
 type NativeProfile = {
   readonly strings: readonly string[];
   readonly name: Int32Array;
@@ -58,10 +58,10 @@ type NativeProfile = {
   readonly duration: Float64Array;
 };
 
-/** A tensor's number in a tape. */
+/** A tensor's place on a tape. */
 export type TensorId = number;
 
-/** What a recorded call was given: a tensor, a list of them, or a value. */
+/** An argument of a recorded call: a tensor, a list of tensors, or a value. */
 export type TapeArgument = { readonly place: TensorId } | null | number | string | boolean | readonly TapeArgument[];
 
 /** A recorded call; see native/tape.h. */
@@ -82,7 +82,7 @@ export interface Native {
   toBytes(handle: Handle, dtype: string): Uint8Array<ArrayBuffer>;
   readFile(shape: readonly number[], dtype: string, fd: number, offset: number): Handle;
   writeFile(handle: Handle, fd: number, offset: number): void;
-  /** Dtype and sizes, and then the device where it is not the CPU. */
+  /** Dtype and sizes, then the device unless it is the CPU. */
   describe(handle: Handle): [string, ...(number | string)[]];
   item(handle: Handle): number;
   release(handles: Float64Array): void;
@@ -130,7 +130,7 @@ export interface Native {
   replayTape(tape: Handle, entry: number, tensors: readonly Handle[]): Handle[];
 }
 
-/** An error that libtorch or the bridge raised, with the operator, its schema and the shapes it was called with. */
+/** An error from libtorch or the bridge, with the operator, its schema and the argument shapes. */
 export class TorchError extends BidoraError {
   override readonly name = "TorchError";
 
@@ -189,8 +189,8 @@ function preludeIfBuilt(): Prelude | undefined {
 let isPreloading = false;
 
 /**
- * Starts to load libtorch, which takes a few hundred milliseconds, in another thread, so that the first call need not wait. That call
- * reports errors.
+ * Starts loading libtorch in another thread, as that takes a few hundred milliseconds that the first call would otherwise wait for. The
+ * first call reports errors.
  */
 export function preloadEngine(): void {
   if (isPreloading || engineProblem()) return;
@@ -201,13 +201,13 @@ export function preloadEngine(): void {
   process.once("exit", prelude.finishPreload);
 }
 
-/** Signals that ask a process to end. */
+/** Signals that ask a process to terminate. */
 type EndingSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 /**
- * Ends the process at once, by status 130, at a second signal that comes later than the grace time after the first, even while
- * the event loop is blocked. Node must listen to the signals until the watch ends. Without a built addon nothing is watched.
- * @returns a function that ends the watch
+ * Ends the process immediately, with status 130, at a second signal that arrives after the grace time, even while the event loop is
+ * blocked. Node must have handlers for the signals until watching ends. Does nothing if the addon is not built.
+ * @returns a function that stops watching
  */
 export function endAtSecondSignal(signals: readonly EndingSignal[], graceMs: number): () => void {
   const prelude = preludeIfBuilt();
@@ -218,7 +218,7 @@ export function endAtSecondSignal(signals: readonly EndingSignal[], graceMs: num
   };
 }
 
-/** A product on all threads makes OpenBLAS reserve its memory now: later it would wait forever for memory that is not available. */
+/** Runs a product on all threads so that OpenBLAS reserves its memory now; later it would wait forever if memory is short. */
 function warmUp(addon: Native): void {
   const size = 256;
   const zeros = addon.fromBytes(new Uint8Array(4 * size * size), [size, size], "float32", "float32");
@@ -226,7 +226,7 @@ function warmUp(addon: Native): void {
     addon.releaseOne(handle);
 }
 
-/** The addon. The first use of any of its functions loads libtorch and puts all of them in this object. */
+/** The addon. The first use of any of its functions loads libtorch and copies all functions to this object. */
 export const native: Native = Object.create(
   new Proxy({} as Native, {
     get(_, name) {

@@ -1,12 +1,12 @@
 import { type Handle, native } from "./native.js";
 
-/** The handle of disposed tensors: no slot has it. */
+/** The handle of disposed tensors, which no slot has. */
 export const released: Handle = -1;
 
-/** A tensor, as far as its ownership goes. */
+/** The part of a tensor that concerns its ownership. */
 interface Owned {
   readonly handle: Handle;
-  /** Gives the handle up. */
+  /** Gives up the handle. */
   detachHandle(): Handle;
 }
 
@@ -22,7 +22,7 @@ const registry = new FinalizationRegistry<Handle>((handle) => {
   native.releaseOne(handle);
 });
 
-/** Gives a new tensor to the open scope, or to the garbage collector, which counts its bytes. */
+/** Makes the open scope own a new tensor, or the garbage collector, which then counts its bytes. */
 export function adopt(tensor: Owned): void {
   if (current) current.tensors.add(tensor);
   else giveToCollector(tensor);
@@ -34,7 +34,7 @@ function giveToCollector(tensor: Owned): void {
   registry.register(tensor, tensor.handle, tensor);
 }
 
-/** Removes a tensor from its owner, before it is released or passed on. */
+/** Removes a tensor from its owner, before it is released or gets another owner. */
 export function forget(tensor: Owned): void {
   if (collectable.delete(tensor)) {
     registry.unregister(tensor);
@@ -54,8 +54,8 @@ export function keep<T extends Owned>(tensor: T): T {
 }
 
 /**
- * Runs `body` and releases the tensors made in it, except those in its result (a tensor, or arrays, plain objects, Maps
- * and Sets of them), which go to the outer scope, and those passed to `keep`. `body` is synchronous.
+ * Runs `body` and releases the tensors created in it, except those passed to `keep` and those in its result (a tensor, or arrays, plain
+ * objects, Maps and Sets of tensors), which the outer scope then owns. `body` must be synchronous.
  */
 export function scope<T>(body: () => T): T {
   const inner: Scope = { tensors: new Set(), outer: current };
@@ -90,17 +90,17 @@ function isPlain(value: object): boolean {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** Bytes of the tensors that the garbage collector owns, each storage counted once. V8 counts them as external memory. */
+/** Bytes of the tensors that the garbage collector owns, counting each storage once. V8 sees them as external memory. */
 export function collectableBytes(): number {
   return native.collectableBytes();
 }
 
-/** Number of native objects alive in this thread. */
+/** The number of live native objects in this thread. */
 export function liveHandles(): number {
   return native.liveHandles();
 }
 
-/** Bytes in use that came from the C library's allocator: tensors of all threads, and what libtorch and Node keep beside them. */
+/** Bytes allocated from the C library: the tensors of all threads, and other memory of libtorch and Node. */
 export function allocatedBytes(): number {
   return native.allocatedBytes();
 }

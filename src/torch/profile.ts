@@ -1,21 +1,21 @@
 import { threadId } from "node:worker_threads";
 import { native } from "./native.js";
 
-/** What was timed: an operator, its part of a backward pass, or a range that was named by hand. */
+/** The kind of a timed event: an operator, a node of a backward pass, or a range named by `pushRange`. */
 export type ProfileKind = "operator" | "backward" | "range";
 
-/** One call of an operator, one step of a backward pass, or one named range. Events nest by time and `depth`. */
+/** One operator call, backward node or named range. Events nest by time and `depth`. */
 export type ProfileEvent = {
   readonly name: string;
   readonly kind: ProfileKind;
-  /** Node's number of the thread. */
+  /** The thread's id in Node. */
   readonly thread: number;
-  /** Counted from `startProfile`. */
+  /** Microseconds since `startProfile`. */
   readonly startMicros: number;
   readonly durationMicros: number;
-  /** How many events it lies in. */
+  /** The number of enclosing events. */
   readonly depth: number;
-  /** Innermost range around it; for a backward step, the range of the forward call. */
+  /** The innermost enclosing range; for a backward node, the range of the forward call. */
   readonly range: string | undefined;
   /** Shapes of the tensor arguments, "" unless they were requested. */
   readonly shapes: string;
@@ -23,12 +23,12 @@ export type ProfileEvent = {
 
 const KINDS = ["operator", "backward", "range"] as const;
 
-/** Starts recording the operators that this thread calls. Throws a TorchError when it records already. */
+/** Starts recording the operators that this thread calls. @throws TorchError if it is already recording */
 export function startProfile(options: { readonly shapes?: boolean } = {}): void {
   native.startProfile(options.shapes ?? false);
 }
 
-/** Ends the recording and gives its events in the order of their start; ranges still open end here. */
+/** Stops recording, closes open ranges, and returns the events by start time. */
 export function stopProfile(): ProfileEvent[] {
   const { strings, ...columns } = native.stopProfile();
   const text = (column: Int32Array, index: number) => strings[column[index] ?? 0] ?? "";
@@ -47,12 +47,12 @@ export function stopProfile(): ProfileEvent[] {
   });
 }
 
-/** Opens a named range, such as a module's path, around what follows; does nothing while nothing records. */
+/** Opens a named range, such as a module's path; does nothing unless recording. */
 export function pushRange(name: string): void {
   native.pushRange(name);
 }
 
-/** Closes the range opened last. */
+/** Closes the range that was opened last. */
 export function popRange(): void {
   native.popRange();
 }

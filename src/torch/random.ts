@@ -2,12 +2,12 @@ import { type Handle, native } from "./native.js";
 
 const registry = new FinalizationRegistry<Handle>((handle) => native.releaseOne(handle));
 
-/** A random generator (Mersenne Twister, libtorch's own for the CPU) whose state can be saved and replayed. */
+/** A random generator (libtorch's Mersenne Twister for the CPU) whose state can be saved and restored. */
 export class Generator {
-  /** The native name, for calls through the bridge. */
+  /** The native handle, for calls through the bridge. */
   readonly handle: Handle;
 
-  /** @param seed a whole number of up to 64 bits; one of up to 32 gives the same numbers as libtorch's `manual_seed` */
+  /** @param seed an integer of at most 64 bits; seeds of at most 32 bits give the same numbers as libtorch's `manual_seed` */
   constructor(seed: number | bigint = 0) {
     this.handle = native.newGenerator(seed);
     registry.register(this, this.handle);
@@ -18,12 +18,12 @@ export class Generator {
     native.manualSeed(this.handle, seed);
   }
 
-  /** The whole state, for `setState`: it determines all further numbers. */
+  /** The complete state, for `setState`; it determines all further numbers. */
   getState(): Uint8Array {
     return native.generatorState(this.handle);
   }
 
-  /** Restores a state from `getState`; anything else throws a TorchError. */
+  /** Restores a state from `getState`. @throws TorchError for anything else */
   setState(state: Uint8Array): void {
     native.setGeneratorState(this.handle, state);
   }

@@ -1,25 +1,25 @@
 import { type Handle, native, type TapeArgument, type TensorId } from "./native.js";
 import { Tensor } from "./tensor.js";
 
-/** One operator's call, as it was made. */
+/** A recorded operator call. */
 export interface TapeCall {
-  /** Its number in the tape. */
+  /** Its index on the tape. */
   readonly index: number;
   readonly operator: string;
-  /** In the schema's order, defaults included; null for nothing, and for what has no value in JavaScript. */
+  /** The arguments in the schema's order, including defaults; null for None and for values without an equivalent in JavaScript. */
   readonly arguments: readonly TapeArgument[];
-  /** The tensors among them, in their order. */
+  /** The tensors among the arguments, in order. */
   readonly inputs: readonly TensorId[];
   readonly results: readonly TensorId[];
-  /** It wrote to an argument, which holds the result now. */
+  /** Whether it wrote to an argument, which now holds the result. */
   readonly writes: boolean;
 }
 
 const registry = new FinalizationRegistry<Handle>((handle) => native.releaseOne(handle));
 
 /**
- * The calls of a forward pass that gradients flow through, in their order, with their arguments and results. It holds these tensors and
- * the graph until it is pruned or disposed of.
+ * The differentiable calls of a forward pass, in order, with their arguments and results. It holds their tensors and the graph until it
+ * is pruned or disposed of.
  */
 export class Tape {
   readonly calls: readonly TapeCall[];
@@ -33,34 +33,34 @@ export class Tape {
     this.calls = entries.map((entry, index) => ({ ...entry, index, inputs: tensorsIn(entry.arguments) }));
   }
 
-  /** A tensor's number; undefined for one that no recorded call used. Not after pruning. */
+  /** A tensor's id; undefined if no recorded call uses it. Must not be called after pruning. */
   find(tensor: Tensor): TensorId | undefined {
     const id = native.tapePlace(this.#handle, tensor.handle);
     return id < 0 ? undefined : id;
   }
 
-  /** The tensor itself, or undefined where pruning released it. */
+  /** The tensor, or undefined if pruning released it. */
   tensor(id: TensorId): Tensor | undefined {
     const handle = native.tapeTensor(this.#handle, id);
     return handle === null ? undefined : new Tensor(handle);
   }
 
   /**
-   * Releases the graph and all tensors but those `kept`, which are detached from then on. What gives the gradients of those `watched`
-   * is remembered.
+   * Releases the graph and all tensors except those in `kept`, which become detached. The graph's edges to the tensors in `watched` are
+   * kept, so that `gradients` can return their gradients.
    */
   prune(kept: Iterable<TensorId>, watched: Iterable<TensorId> = []): void {
     native.pruneTape(this.#handle, [...kept], [...watched]);
   }
 
-  /** Releases further tensors. */
+  /** Releases more tensors. */
   drop(ids: readonly TensorId[]): void {
     if (ids.length > 0) native.dropFromTape(this.#handle, ids);
   }
 
   /**
-   * The gradients of a scalar with respect to `inputs`, and then to all watched tensors, by one ordinary backward pass. Undefined for
-   * tensors that it does not depend on.
+   * The gradients of a scalar with respect to `inputs` and then to all watched tensors, by an ordinary backward pass. Undefined for tensors
+   * that it does not depend on.
    */
   gradients(loss: Tensor, inputs: readonly Tensor[]): (Tensor | undefined)[] {
     const handles = inputs.map(({ handle }) => handle);
@@ -68,13 +68,13 @@ export class Tape {
     return found.map((handle) => (handle === null ? undefined : new Tensor(handle)));
   }
 
-  /** Makes a call again with other tensors. */
+  /** Repeats a call with other tensors. */
   replay(call: TapeCall, inputs: readonly Tensor[]): Tensor[] {
     const handles = inputs.map(({ handle }) => handle);
     return native.replayTape(this.#handle, call.index, handles).map((handle) => new Tensor(handle));
   }
 
-  /** Releases everything. Doing so twice is harmless. */
+  /** Releases everything. May be called twice. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
@@ -95,7 +95,7 @@ export function isTensor(argument: TapeArgument | undefined): argument is { read
   return typeof argument === "object" && argument !== null && "place" in argument;
 }
 
-/** Runs `body` and records the operator calls in it whose results a gradient flows through; those under `noGrad` are none. */
+/** Runs `body` and records its differentiable operator calls, which excludes calls under `noGrad`. */
 export function recordTape<T>(body: () => T): { readonly result: T; readonly tape: Tape } {
   native.startTape();
   let result: T;

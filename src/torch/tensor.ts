@@ -4,8 +4,8 @@ import { type Handle, native } from "./native.js";
 import { adopt, forget, released } from "./ownership.js";
 
 /**
- * A libtorch tensor. It belongs to the scope that was open when it was made; outside every scope, to the garbage
- * collector. Using it after its release throws a TorchError.
+ * A libtorch tensor. It is owned by the scope that is open when it is created, or outside all scopes by the garbage collector. Using it
+ * after its release throws a TorchError.
  */
 export class Tensor {
   #handle: Handle;
@@ -19,7 +19,7 @@ export class Tensor {
     adopt(this);
   }
 
-  /** The native name, for calls through the bridge. */
+  /** The native handle, for calls through the bridge. */
   get handle(): Handle {
     return this.#handle;
   }
@@ -34,7 +34,7 @@ export class Tensor {
     return this.#dtype as DType;
   }
 
-  /** "cpu", or another device by libtorch's name. */
+  /** The device by libtorch's name, such as "cpu". */
   get device(): string {
     if (!this.#device) this.#describe();
     return this.#device as string;
@@ -44,7 +44,7 @@ export class Tensor {
     return numelOf(this.shape);
   }
 
-  /** Bytes of its elements. */
+  /** The size of its elements in bytes. */
   get nbytes(): number {
     return this.numel * DTYPE_BYTES[this.dtype];
   }
@@ -53,24 +53,24 @@ export class Tensor {
     return native.requiresGrad(this.#handle);
   }
 
-  /** Whether operations on it are recorded for `backward`. */
+  /** Sets whether operations on it are recorded for `backward`. */
   setRequiresGrad(on: boolean): this {
     native.setRequiresGrad(this.#handle, on);
     return this;
   }
 
-  /** The gradient that `backward` accumulated, or undefined. */
+  /** The gradient accumulated by `backward`, or undefined. */
   get grad(): Tensor | undefined {
     const handle = native.gradient(this.#handle);
     return handle === null ? undefined : new Tensor(handle);
   }
 
-  /** Puts another gradient in the place of the accumulated one. */
+  /** Replaces the accumulated gradient. */
   setGrad(gradient: Tensor | undefined): void {
     native.setGradient(this.#handle, gradient ? gradient.handle : null);
   }
 
-  /** Counts the changes made in place. */
+  /** The number of in-place changes. */
   get version(): number {
     return native.version(this.#handle);
   }
@@ -79,7 +79,7 @@ export class Tensor {
     return this.#handle === released;
   }
 
-  /** Releases the tensor now. Doing so twice is harmless. */
+  /** Releases the tensor immediately. May be called twice. */
   dispose(): void {
     if (this.#handle === released) return;
     forget(this);
@@ -94,12 +94,12 @@ export class Tensor {
     return handle;
   }
 
-  /** The value of a tensor with one element. */
+  /** The value of a single-element tensor. */
   item(): number {
     return native.item(this.#handle);
   }
 
-  /** The elements in row-major order; the half types as float32. */
+  /** The elements in row-major order; float16 and bfloat16 as float32. */
   toTypedArray(): TypedArray {
     const dtype = this.dtype === "bfloat16" || this.dtype === "float16" ? "float32" : this.dtype;
     return viewAs(native.toBytes(this.#handle, dtype), dtype);
@@ -127,9 +127,9 @@ export class Tensor {
 /**
  * A tensor with a copy of `data`.
  * @param shape defaults to one dimension of the data's length.
- * @param dtype defaults to the typed array's own, float32 for plain numbers.
+ * @param dtype defaults to the typed array's dtype, or float32 for plain numbers.
  * @param device defaults to the CPU.
- * @throws TorchError when the data do not fill the shape.
+ * @throws TorchError if the data's length does not match the shape.
  */
 export function tensor(
   data: readonly number[] | TypedArray,
@@ -150,12 +150,12 @@ function moved(handle: Handle, device: string, dtype: DType): Handle {
   return result;
 }
 
-/** A tensor with a copy of little-endian `bytes`, whose count must fit `shape` and `dtype`. */
+/** A tensor with a copy of little-endian `bytes`, whose length must match `shape` and `dtype`. */
 export function fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: DType): Tensor {
   return new Tensor(native.fromBytes(bytes, shape, dtype, dtype));
 }
 
-/** A tensor read from an open file at a byte offset, straight into its memory. */
+/** Reads a tensor from an open file at a byte offset, directly into its memory. */
 export function readFile(fd: number, offset: number, shape: readonly number[], dtype: DType): Tensor {
   return new Tensor(native.readFile(shape, dtype, fd, offset));
 }

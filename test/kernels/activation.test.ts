@@ -160,8 +160,10 @@ test("invalid operands are refused", () => {
   torch.scope(() => {
     const x = torch.ones([4, 8]);
     expect(() => torch.fusedGelu(x, { approximate: "erf" })).toThrow(/by "none" or "tanh", got "erf"/);
-    expect(() => torch.siluMul(x, torch.ones([4, 7]))).toThrow(/of one shape \[N, I\]/);
-    expect(() => torch.geluMul(x, torch.ones([4, 8], { dtype: "bfloat16" }))).toThrow(/one dtype/);
-    expect(() => torch.siluMul(torch.ones([8]), torch.ones([8]))).toThrow(/of one shape \[N, I\]/);
+    expect(() => torch.siluMul(x, torch.ones([4, 7]))).toThrow(/of the same shape \[N, I\] and dtype/);
+    expect(() => torch.geluMul(x, torch.ones([4, 8], { dtype: "bfloat16" }))).toThrow(
+      /of the same shape \[N, I\] and dtype/,
+    );
+    expect(() => torch.siluMul(torch.ones([8]), torch.ones([8]))).toThrow(/of the same shape \[N, I\] and dtype/);
   });
 });

@@ -365,18 +365,26 @@ describe("invalid operands are refused", () => {
   };
 
   test.each<[string, RegExp, () => () => torch.Tensor]>([
-    ["too few tokens", /cu_seqlens_q: expected numbers that rise from 0 to 4/, () => call([3, starts(0, 3)])],
-    ["an empty row", /cu_seqlens_q: expected numbers that rise/, () => call([3, starts(0, 2, 2, 4)])],
-    ["too many keys", /cu_seqlens_k: expected numbers that rise from 0 to 4/, () => call([4, starts(0, 5)])],
+    [
+      "too few tokens",
+      /cu_seqlens_q: expected offsets that increase from 0 to 4, the number of tokens/,
+      () => call([3, starts(0, 3)]),
+    ],
+    ["an empty row", /cu_seqlens_q: expected offsets that increase/, () => call([3, starts(0, 2, 2, 4)])],
+    [
+      "too many keys",
+      /cu_seqlens_k: expected offsets that increase from 0 to 4, the number of tokens/,
+      () => call([4, starts(0, 5)]),
+    ],
     ["rows without keys", /as many rows of keys as of queries, 2, got 1/, () => call([3, starts(0, 2, 4)])],
-    ["heads that do not divide", /\[tokens, heads · size\]/, () => call([5, 3], [6, 3])],
-    ["key heads that do not divide", /multiple of the key heads, got 2 and 3/, () => call([6, 3])],
-    ["no key heads", /multiple of the key heads/, () => call([6, 0])],
+    ["heads that do not divide", /\[tokens, heads · head size\]/, () => call([5, 3], [6, 3])],
+    ["key heads that do not divide", /heads to be a multiple of kv_heads, got 2 and 3/, () => call([6, 3])],
+    ["no key heads", /heads to be a multiple of kv_heads/, () => call([6, 0])],
     ["keys of another width", /key and value of \[tokens, 4\]/, () => call([6, 1])],
     ["values unlike the keys", /like the query/, () => call([2, x(3, 8)])],
     ["another dtype", /one dtype/, () => call([1, torch.ones([4, 8], { dtype: "float64" })])],
-    ["a scale of 0", /a scale above 0/, () => call([7, 0])],
-    ["a negative window", /keys from 0 on before and after/, () => call([8, { before: -1 }])],
+    ["a scale of 0", /a positive scale/, () => call([7, 0])],
+    ["a negative window", /`before` and `after` to be at least 0/, () => call([8, { before: -1 }])],
     [
       "more queries than keys in a window",
       /at least as many keys as queries.* got 4 queries and 3 keys in row 0/,

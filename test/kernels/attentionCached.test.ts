@@ -152,7 +152,11 @@ describe("invalid operands are refused", () => {
   };
 
   test.each<[string, RegExp, () => () => torch.Tensor]>([
-    ["too few tokens", /cu_seqlens_q: expected numbers that rise from 0 to 3/, () => call([3, longs([0, 1, 2])])],
+    [
+      "too few tokens",
+      /cu_seqlens_q: expected offsets that increase from 0 to 3, the number of tokens/,
+      () => call([3, longs([0, 1, 2])]),
+    ],
     ["starts of fewer", /key_starts: expected \[2\] int64/, () => call([4, longs([0])])],
     ["lengths of more", /key_lengths: expected \[2\] int64/, () => call([5, longs([1, 2, 3])])],
     [
@@ -162,11 +166,11 @@ describe("invalid operands are refused", () => {
     ],
     ["a length past the last", /within the 9 places.* got 5 from 5 on for sequence 1/, () => call([5, longs([5, 5])])],
     ["fewer keys than queries", /got 1 keys and 2 queries in sequence 1/, () => call([5, longs([5, 1])])],
-    ["key heads that do not divide", /multiple of the key heads, got 2 and 3/, () => call([7, 3])],
+    ["key heads that do not divide", /heads to be a multiple of kv_heads, got 2 and 3/, () => call([7, 3])],
     ["another width", /key and value of \[tokens, 8\]/, () => call([7, 2])],
     ["another dtype", /one dtype/, () => call([0, torch.ones([3, 8], { dtype: "float64" })])],
-    ["a scale of 0", /a scale above 0, got 0/, () => call([8, { scale: 0 }])],
-    ["a negative window", /keys from 0 on before a query, got -1/, () => call([8, { before: -1 }])],
+    ["a scale of 0", /a positive scale, got 0/, () => call([8, { scale: 0 }])],
+    ["a negative window", /`before` to be at least 0, got -1/, () => call([8, { before: -1 }])],
     ["what is trained", /no derivative of its own/, () => call([0, torch.ones([3, 8]).setRequiresGrad(true)])],
   ])("%s", (_, message, make) => {
     torch.scope(() => expect(make()).toThrow(message));
@@ -177,8 +181,8 @@ describe("invalid operands are refused", () => {
       const [cache, rows] = [torch.zeros([4, 2]), torch.ones([2, 2])];
       const write = (of: torch.Tensor, starts: number[]) => () =>
         torch.writeRows_(cache, of, longs([0, 2]), longs(starts));
-      expect(write(rows, [3])).toThrow(/within the 4 places of the cache, got 2 from 3 on for sequence 0/);
-      expect(write(torch.ones([2, 3]), [0])).toThrow(/rows of a cache \[places, width\]/);
+      expect(write(rows, [3])).toThrow(/within the 4 slots of the cache, got 2 slots from 3 for sequence 0/);
+      expect(write(torch.ones([2, 3]), [0])).toThrow(/rows of a cache \[slots, width\]/);
       expect(write(torch.ones([2, 2], { dtype: "bfloat16" }), [0])).toThrow(/in its dtype/);
       expect(() => torch.writeRows_(torch.t(cache), torch.ones([1, 4]), longs([0, 1]), longs([0]))).toThrow(
         /contiguous/,

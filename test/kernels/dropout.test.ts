@@ -175,7 +175,7 @@ describe("dropout, sum and norm in one operator", () => {
       expect(() => torch.dropoutAddNorm(x, x, one, torch.ones([7]), 1e-5)).toThrow(/weight and a bias of \[8\]/);
       expect(() => torch.dropoutAddNorm(x, torch.to(x, "float64"), one, null, 1e-5)).toThrow(/one dtype/);
       expect(() => torch.dropoutAddNorm(torch.empty([4, 8], { device: "meta" }), x, one, null, 1e-5)).toThrow(
-        /expected all tensors on one device, got some on meta and some on cpu/,
+        /expected all tensors on the same device, got some on meta and some on cpu/,
       );
     });
   });

@@ -417,7 +417,7 @@ describe("the dispatcher picks a kernel by the device of all operands", () => {
         const given = fitting[place] as torch.Tensor | readonly torch.Tensor[];
         const away = isTensors(given) ? [onMeta(given[0]!), ...given.slice(1)] : onMeta(given);
         expect(() => native.call(number, ...handles(fitting.with(place, away))), `operand ${place}`).toThrow(
-          /: expected all tensors on one device, got some on \w+ and some on \w+$/,
+          /: expected all tensors on the same device, got some on \w+ and some on \w+$/,
         );
       }
     });

@@ -16,11 +16,11 @@ const leavesOf = (tensors: readonly torch.Tensor[]) =>
   tensors.map((x) => torch.detach(x).setRequiresGrad(true)) as Three;
 const precise = (tensors: readonly torch.Tensor[]) => tensors.map((x) => torch.to(x, "float64"));
 
-describe.each([true, false])("centred %s", (centred) => {
-  const ours = ([x, weight, bias]: Three) => torch.rowNorm(x, weight, bias, EPSILON, { centred });
+describe.each([true, false])("centered %s", (centered) => {
+  const ours = ([x, weight, bias]: Three) => torch.rowNorm(x, weight, bias, EPSILON, { centered });
   const theirs = ([x, weight, bias]: Three) => {
     const size = [x.shape.at(-1) as number];
-    if (centred) return torch.layerNorm(x, size, weight, bias, EPSILON);
+    if (centered) return torch.layerNorm(x, size, weight, bias, EPSILON);
     return torch.add(torch.rmsNorm(x, size, weight, EPSILON), bias);
   };
 
@@ -69,12 +69,12 @@ describe.each([true, false])("centred %s", (centred) => {
       const [x, weight] = draw([6, 10], "float32");
       const turned = torch.t(torch.contiguous(torch.t(x)));
       expectSameBits(
-        torch.rowNorm(turned, weight, null, EPSILON, { centred }),
-        torch.rowNorm(x, weight, null, EPSILON, { centred }),
+        torch.rowNorm(turned, weight, null, EPSILON, { centered }),
+        torch.rowNorm(x, weight, null, EPSILON, { centered }),
       );
       const [, leaf] = leavesOf([x, weight]);
-      const [slope] = torch.grad([torch.sum(torch.rowNorm(turned, leaf, null, EPSILON, { centred }))], [leaf]);
-      const normed = torch.rowNorm(x, torch.ones([10]), null, EPSILON, { centred });
+      const [slope] = torch.grad([torch.sum(torch.rowNorm(turned, leaf, null, EPSILON, { centered }))], [leaf]);
+      const normed = torch.rowNorm(x, torch.ones([10]), null, EPSILON, { centered });
       expectAlike([slope], [torch.sumDim(normed, [0])], 1e-5);
     });
   });
@@ -99,6 +99,6 @@ test("invalid operands are refused", () => {
     expect(() => torch.rowNorm(x, torch.ones([7]), null, 1e-5)).toThrow(/weight and a bias of \[8\]/);
     expect(() => torch.rowNorm(x, weight, torch.ones([7]), 1e-5)).toThrow(/weight and a bias of \[8\]/);
     expect(() => torch.rowNorm(x, torch.to(weight, "float64"), null, 1e-5)).toThrow(/one dtype/);
-    expect(() => torch.rowNorm(torch.ones([]), weight, null, 1e-5)).toThrow(/rows of numbers/);
+    expect(() => torch.rowNorm(torch.ones([]), weight, null, 1e-5)).toThrow(/expected rows, got a scalar/);
   });
 });

@@ -315,7 +315,7 @@ describe("the tangent of dropout, sum and norm", () => {
     const [g, toSum] = changes as [torch.Tensor, torch.Tensor];
     const [gd, toSumTangent] = changeTangents as [torch.Tensor, torch.Tensor];
     const bias = kind === "layer" ? drawn.bias : null;
-    const options = { centred: kind === "layer", p, ...new SeededMasks(SEED).draw() };
+    const options = { centered: kind === "layer", p, ...new SeededMasks(SEED).draw() };
     const operands = [x, residual, drawn.weight, bias, 1e-5, xd, residuald] as const;
     return [
       ...torch.dropoutAddNormTangent(...operands, options),
@@ -377,7 +377,7 @@ describe("the tangent of dropout, sum and norm", () => {
           const moved = (of: Tensors, by: Tensors) => of.map((x, i) => torch.add(x, by[i]!, { alpha: sign * step }));
           const leaves = moved(drawn.inputs, drawn.tangents).map((x) => x.setRequiresGrad(true));
           const bias = entry.kind === "layer" ? drawn.bias : null;
-          const options = { centred: entry.kind === "layer", p: entry.p, ...new SeededMasks(SEED).draw() };
+          const options = { centered: entry.kind === "layer", p: entry.p, ...new SeededMasks(SEED).draw() };
           const values = torch.dropoutAddNorm(leaves[0]!, leaves[1]!, drawn.weight, bias, 1e-5, options);
           const gradOutputs = moved(drawn.changes, drawn.changeTangents);
           return [...values.map(torch.detach), ...torch.grad(values, leaves, { gradOutputs })];
@@ -595,7 +595,7 @@ describe("a gated activation's tangent", () => {
     torch.scope(() => {
       const [x, other, silu] = [torch.ones([2, 4]), torch.ones([2, 3]), { activation: "silu" }];
       const leaf = torch.ones([2, 4]).setRequiresGrad(true);
-      expect(() => torch.gatedTangent(x, other, x, x, silu)).toThrow(/one shape and one dtype/);
+      expect(() => torch.gatedTangent(x, other, x, x, silu)).toThrow(/the same shape and dtype/);
       expect(() => torch.gatedTangent(x, x, other, x, silu)).toThrow(/input: expected a tangent like its tensor/);
       expect(() => torch.gatedTangent(x, x, x, other, silu)).toThrow(/factor: expected a tangent like its tensor/);
       expect(() => torch.gatedTangent(x, x, x, x, { activation: "relu" })).toThrow(/"silu", got "relu"/);
@@ -607,18 +607,18 @@ describe("a gated activation's tangent", () => {
   });
 });
 
-describe.each([true, false])("a row norm's tangent, centred %s", (centred) => {
+describe.each([true, false])("a row norm's tangent, centered %s", (centered) => {
   const SHAPES = [[5, 100], [2, 3, 33], [40, 771], [64]] as const;
   const formula =
     (weight: torch.Tensor, size: number) =>
     ([x]: Tensors) => [
-      centred ? torch.layerNorm(x!, [size], weight, null, 1e-5) : torch.rmsNorm(x!, [size], weight, 1e-5),
+      centered ? torch.layerNorm(x!, [size], weight, null, 1e-5) : torch.rmsNorm(x!, [size], weight, 1e-5),
     ];
 
   function run(x: torch.Tensor, weight: torch.Tensor, xd: torch.Tensor, g: torch.Tensor, gd: torch.Tensor | null) {
     return [
-      torch.rowNormTangent(x, weight, 1e-5, xd, { centred }),
-      ...torch.rowNormTangentBackward(x, weight, 1e-5, xd, g, gd, { centred }),
+      torch.rowNormTangent(x, weight, 1e-5, xd, { centered }),
+      ...torch.rowNormTangentBackward(x, weight, 1e-5, xd, g, gd, { centered }),
     ];
   }
 
@@ -654,10 +654,10 @@ describe.each([true, false])("a row norm's tangent, centred %s", (centred) => {
         torch.Tensor,
         torch.Tensor,
       ];
-      const found = torch.rowNormTangentBackward(x, weight, 1e-5, null, g, gd, { centred });
+      const found = torch.rowNormTangentBackward(x, weight, 1e-5, null, g, gd, { centered });
       const leaf = torch.detach(x).setRequiresGrad(true);
       const of = (change: torch.Tensor) =>
-        torch.grad([torch.rowNorm(leaf, weight, null, 1e-5, { centred })], [leaf], { gradOutputs: [change] })[0];
+        torch.grad([torch.rowNorm(leaf, weight, null, 1e-5, { centered })], [leaf], { gradOutputs: [change] })[0];
       expectAlike(found, [of(gd), of(g)], 1e-13);
     });
   });

@@ -105,17 +105,17 @@ const CASES: readonly Case[] = [
     name: "norms",
     shapes: [[4, 9], [9], [9]],
     apply: (x, weight, bias) => [
-      rowNorm(x!, { weight: weight!, bias: bias!, epsilon: 1e-5, isCentred: true }),
-      rowNorm(x!, { weight: weight!, bias: null, epsilon: 1e-6, isCentred: false }),
+      rowNorm(x!, { weight: weight!, bias: bias!, epsilon: 1e-5, isCentered: true }),
+      rowNorm(x!, { weight: weight!, bias: null, epsilon: 1e-6, isCentered: false }),
     ],
   },
   {
     name: "residual sums",
     shapes: [[4, 70], [4, 70], [70], [70]],
     apply(x, residual, weight, bias) {
-      const factors = { weight: weight!, bias: bias!, epsilon: 1e-5, isCentred: true };
+      const factors = { weight: weight!, bias: bias!, epsilon: 1e-5, isCentered: true };
       const { sum, normed } = dropoutAddNorm(x!, residual!, factors, { p: 0.3, ...KEY });
-      const rms = dropoutAddNorm(x!, residual!, { ...factors, bias: null, isCentred: false }, undefined);
+      const rms = dropoutAddNorm(x!, residual!, { ...factors, bias: null, isCentered: false }, undefined);
       return [sum, normed, rms.sum, rms.normed];
     },
   },

@@ -286,7 +286,7 @@ describe("the AdamW operator", () => {
     const rates = { lr: 1, beta1: 0.9, beta2: 0.99, weightDecay: 0, epsilon: 1e-8 };
     expect(() => torch.adamw_([two], [two], [two], [], 1, rates)).toThrow(/as many gradients and moments/);
     expect(() => torch.adamw_([two], [three], [two], [two], 1, rates)).toThrow(/like the tensor/);
-    expect(() => torch.adamw_([two], [two], [two], [two], 0, rates)).toThrow(/the number of a step, from 1 on, got 0/);
+    expect(() => torch.adamw_([two], [two], [two], [two], 0, rates)).toThrow(/a step number of at least 1, got 0/);
   });
 });
 

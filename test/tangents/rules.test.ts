@@ -75,7 +75,7 @@ const starts = (...numbers: number[]) => torch.tensor(numbers, [numbers.length],
 const weight = () => frozen([5, 4], 70);
 const bias = () => frozen([5], 71);
 
-const rowNorm = (x: torch.Tensor, options: { readonly centred: boolean }) =>
+const rowNorm = (x: torch.Tensor, options: { readonly centered: boolean }) =>
   torch.rowNorm(torch.mul(x, x), frozen([6], 72), frozen([6], 73), 1e-5, options);
 
 const LOW_RANK = [[3, 4], [2, 4], [5, 2], [5], [3, 4]] as const;
@@ -203,12 +203,12 @@ const others: readonly Case[] = [
     ],
     apply: (q, k, v) => torch.attention(q!, k!, v!, starts(0, 3, 7), starts(0, 3, 7), 2, 1, 0.6),
   },
-  ...[true, false].flatMap((centred): Case[] => {
-    const norm = (x?: torch.Tensor, r?: torch.Tensor, w = frozen([6], 72), b = centred ? frozen([6], 73) : null) =>
-      torch.dropoutAddNorm(x!, r!, w, b, 1e-5, { centred, p: 0.25, seed: 3, stream: 1 });
+  ...[true, false].flatMap((centered): Case[] => {
+    const norm = (x?: torch.Tensor, r?: torch.Tensor, w = frozen([6], 72), b = centered ? frozen([6], 73) : null) =>
+      torch.dropoutAddNorm(x!, r!, w, b, 1e-5, { centered, p: 0.25, seed: 3, stream: 1 });
     return [
       {
-        name: `dropout-add-norm, centred ${centred}`,
+        name: `dropout-add-norm, centered ${centered}`,
         shapes: [
           [4, 6],
           [4, 6],
@@ -216,7 +216,7 @@ const others: readonly Case[] = [
         apply: (x, r) => norm(x, r),
       },
       {
-        name: `dropout-add-norm, centred ${centred}, of computed operands`,
+        name: `dropout-add-norm, centered ${centered}, of computed operands`,
         shapes: [
           [4, 6],
           [4, 6],
@@ -224,12 +224,12 @@ const others: readonly Case[] = [
         apply: (x, r) => norm(torch.sin(x!), torch.mul(r!, r!)),
       },
       {
-        name: `dropout-add-norm, centred ${centred}, trained`,
+        name: `dropout-add-norm, centered ${centered}, trained`,
         shapes: [[4, 6], [4, 6], [6]],
         apply: (x, r, w) => norm(x, r, w),
       },
       {
-        name: `dropout-add-norm, centred ${centred}, normed alone`,
+        name: `dropout-add-norm, centered ${centered}, normed alone`,
         shapes: [
           [4, 6],
           [4, 6],
@@ -237,7 +237,7 @@ const others: readonly Case[] = [
         apply: (x, r) => norm(x, r)[0]!,
       },
       {
-        name: `dropout-add-norm, centred ${centred}, sum alone`,
+        name: `dropout-add-norm, centered ${centered}, sum alone`,
         shapes: [
           [4, 6],
           [4, 6],
@@ -288,18 +288,18 @@ const others: readonly Case[] = [
     moving: [1],
     apply: (gate, up) => torch.siluMul(gate!, up!),
   },
-  ...[true, false].flatMap((centred): Case[] => [
-    { name: `row norm, centred ${centred}`, shapes: [[2, 3, 6]], apply: (x) => rowNorm(x!, { centred }) },
+  ...[true, false].flatMap((centered): Case[] => [
+    { name: `row norm, centered ${centered}`, shapes: [[2, 3, 6]], apply: (x) => rowNorm(x!, { centered }) },
     {
-      name: `row norm, centred ${centred}, trained`,
+      name: `row norm, centered ${centered}, trained`,
       shapes: [[4, 6], [6], [6]],
-      apply: (x, w, b) => torch.rowNorm(x!, w!, b!, 1e-5, { centred }),
+      apply: (x, w, b) => torch.rowNorm(x!, w!, b!, 1e-5, { centered }),
     },
     {
-      name: `row norm, centred ${centred}, whose weight alone moves`,
+      name: `row norm, centered ${centered}, whose weight alone moves`,
       shapes: [[4, 6], [6], [6]],
       moving: [1],
-      apply: (x, w, b) => torch.rowNorm(x!, w!, b!, 1e-5, { centred }),
+      apply: (x, w, b) => torch.rowNorm(x!, w!, b!, 1e-5, { centered }),
     },
   ]),
   ...[false, true].map(

@@ -12,7 +12,7 @@ it("describes the engine", () => {
 
 it("warns about the reference BLAS and about one with its own threads", () => {
   const base = { ...facts, mkl: false, blasLibrary: "/usr/lib/libblas.so.3" };
-  expect(torch.blasWarning({ ...base, openblas: "" })).toMatch(/not an optimized one.*install libopenblas0-openmp/);
+  expect(torch.blasWarning({ ...base, openblas: "" })).toMatch(/is not optimized.*install libopenblas0-openmp/);
   expect(torch.blasWarning({ ...base, openblas: "OpenBLAS 0.3.29 DYNAMIC_ARCH Haswell" })).toMatch(
     /OpenMP.*libopenblas0-openmp/,
   );

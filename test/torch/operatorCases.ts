@@ -452,7 +452,7 @@ const kernels = {
   },
   "bidora::dropout_add_norm_tangent": () => {
     const [x, xd, zero] = [tensor([3, 4], [1, 2]), tensor([1, 0], [1, 2]), tensor([0, 0], [1, 2])];
-    const tangents = torch.dropoutAddNormTangent(x, zero, v(1, 1), null, 12.5, xd, null, { centred: false });
+    const tangents = torch.dropoutAddNormTangent(x, zero, v(1, 1), null, 12.5, xd, null, { centered: false });
     return [tangents, [[[0.164, -0.048]], [[1, 0]]]];
   },
   "bidora::dropout_add_norm_tangent_backward": () => {
@@ -460,7 +460,7 @@ const kernels = {
     const operands = [x, zero, v(1, 1), null, 12.5, one, null] as const;
     const [tangent, gradient] = [[[-0.02952, -0.00736]], [[0.164, -0.048]]];
     return [
-      torch.dropoutAddNormTangentBackward(...operands, one, null, null, null, { centred: false }),
+      torch.dropoutAddNormTangentBackward(...operands, one, null, null, null, { centered: false }),
       [tangent, tangent, gradient, gradient],
     ];
   },
@@ -470,12 +470,12 @@ const kernels = {
   },
   "bidora::row_norm_tangent": () => {
     const [x, xd] = [tensor([3, 4], [1, 2]), tensor([1, 0], [1, 2])];
-    return [torch.rowNormTangent(x, v(1, 1), 12.5, xd, { centred: false }), [[0.164, -0.048]]];
+    return [torch.rowNormTangent(x, v(1, 1), 12.5, xd, { centered: false }), [[0.164, -0.048]]];
   },
   "bidora::row_norm_tangent_backward": () => {
     const [x, one] = [tensor([3, 4], [1, 2]), tensor([1, 0], [1, 2])];
     return [
-      torch.rowNormTangentBackward(x, v(1, 1), 12.5, one, one, null, { centred: false }),
+      torch.rowNormTangentBackward(x, v(1, 1), 12.5, one, one, null, { centered: false }),
       [[[-0.02952, -0.00736]], [[0.164, -0.048]]],
     ];
   },

@@ -67,7 +67,7 @@ test("tensors without gradients and unknown tensor numbers are refused", () => {
     const { result, tape } = torch.recordTape(() => torch.sum(torch.square(torch.detach(x))));
     expect(() => tape.gradients(result, [x])).toThrow("expected a scalar that requires a gradient");
     expect(() => tape.gradients(torch.square(x), [x])).toThrow("expected a scalar that requires a gradient");
-    for (const place of [0, -1, Number.NaN]) expect(() => tape.tensor(place)).toThrow("expected a tape's place");
+    for (const place of [0, -1, Number.NaN]) expect(() => tape.tensor(place)).toThrow("expected a place on the tape");
     tape.dispose();
   });
 });

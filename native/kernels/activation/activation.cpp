@@ -1,4 +1,4 @@
-// GELU, SiLU and their gated forms f(gate)·up, each one pass forward and one backward. Shapes: N rows of I numbers.
+// GELU, SiLU and their gated forms f(gate)·up, each in one pass forward and one backward. Shapes: [N, I].
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -35,7 +35,8 @@ Tensor plainBackward(Activation kind, const Tensor& gradient, const Tensor& x) {
   return gradient.mul(share.mul(x.mul(at::rsub(share, 1)).add(1)));
 }
 
-// x and, if it is a gate, its factor: one row of all numbers, or rows with a stride, such as slices of a joint product.
+// x and, if it is a gate, its factor `up`: flattened to one row, or rows with a stride, such as slices of a fused
+// product.
 struct Operands {
   Tensor x, up;
 };
@@ -48,9 +49,9 @@ const Stored<T>* numbersAt(const Tensor& x, int64_t row, int64_t column) {
   return x.defined() ? read<T>(x) + row * x.stride(0) + column : nullptr;
 }
 
-// use(row, column, count) for stretches of [N, I], on all threads.
+// Calls use(row, column, count) for parts of rows of [N, I], on all threads.
 template <typename Use>
-void forEachStretch(const Tensor& like, Use use) {
+void forEachRowPart(const Tensor& like, Use use) {
   const int64_t size = like.size(1);
   at::parallel_for(0, like.numel(), kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t at = begin; at < end;) {
@@ -65,7 +66,7 @@ Tensor forward(Activation kind, const Operands& of) {
   const auto& [x, up] = of;
   const Tensor out = at::empty(x.sizes(), x.options());
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::activation", [&] {
-    forEachStretch(x, [&](int64_t row, int64_t column, int64_t count) {
+    forEachRowPart(x, [&](int64_t row, int64_t column, int64_t count) {
       const Activating<Stored<scalar_t>> stretch{numbersAt<scalar_t>(x, row, column),
                                                  numbersAt<scalar_t>(up, row, column),
                                                  write<scalar_t>(out) + row * x.size(1) + column};
@@ -79,7 +80,7 @@ Operands backward(Activation kind, const Tensor& gradient, const Operands& of) {
   const auto& [x, up] = of;
   const Operands results{at::empty(x.sizes(), x.options()), up.defined() ? at::empty(x.sizes(), x.options()) : up};
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::activation", [&] {
-    forEachStretch(x, [&](int64_t row, int64_t column, int64_t count) {
+    forEachRowPart(x, [&](int64_t row, int64_t column, int64_t count) {
       const int64_t place = row * x.size(1) + column;
       const ActivatingGradient<Stored<scalar_t>> stretch{
           numbersAt<scalar_t>(x, row, column), numbersAt<scalar_t>(up, row, column),
@@ -94,7 +95,7 @@ Operands backward(Activation kind, const Tensor& gradient, const Operands& of) {
 Tensor activated(Activation kind, const Tensor& x) {
   checkOperands({&x});
   if (x.scalar_type() == at::kDouble) return plain(kind, x);
-  // Measured: oneDNN's exact GELU of bfloat16 is the one value that libtorch computes faster.
+  // As measured, oneDNN's exact GELU for bfloat16 is the only forward pass in which libtorch is faster.
   if (kind == Activation::gelu && x.scalar_type() == at::kBFloat16) return plain(kind, x.contiguous());
   return forward(kind, {oneRow(x), Tensor()}).view(x.sizes());
 }
@@ -102,7 +103,7 @@ Tensor activated(Activation kind, const Tensor& x) {
 void checkGate(const Tensor& gate, const Tensor& up) {
   checkOperands({&gate, &up});
   TORCH_CHECK(gate.dim() == 2 && up.sizes() == gate.sizes() && up.scalar_type() == gate.scalar_type(),
-              "expected a gate and a factor of one shape [N, I] and one dtype, got ", gate.sizes(), ' ',
+              "expected a gate and a factor of the same shape [N, I] and dtype, got ", gate.sizes(), ' ',
               gate.scalar_type(), " and ", up.sizes(), ' ', up.scalar_type());
 }
 
@@ -182,7 +183,7 @@ struct GatedFunction : torch::autograd::Function<GatedFunction> {
   }
 };
 
-// libtorch's own operators are recorded in double precision, which only references use.
+// Double precision, which only references use, records libtorch's own operators.
 Tensor activatedAutograd(const Tensor& x, Activation kind) {
   return x.scalar_type() == at::kDouble ? plain(kind, x) : ActivationFunction::apply(x, kind);
 }

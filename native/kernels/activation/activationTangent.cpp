@@ -1,5 +1,5 @@
-// The derivative of GELU and of gated activations, and of their gradients, along tangents of the inputs: forward over
-// reverse.
+// The directional derivatives of GELU and gated activations and of their gradients, along tangents of the inputs
+// (forward over reverse).
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -19,7 +19,7 @@ namespace {
 using at::Tensor;
 using Maybe = std::optional<Tensor>;
 
-// x and, if it is a gate, its factor, with tangents of both.
+// x and, if it is a gate, its factor `up`, with their tangents.
 struct Operands {
   Tensor x, up, xd, upd;
 };
@@ -37,7 +37,7 @@ void check(const char* name, const Operands& given) {
   if (up.defined()) {
     checkOperands({&up});
     TORCH_CHECK(up.sizes() == x.sizes() && up.scalar_type() == x.scalar_type(), name,
-                ": expected a gate and a factor of one shape and one dtype, got ", x.sizes(), ' ', x.scalar_type(),
+                ": expected a gate and a factor of the same shape and dtype, got ", x.sizes(), ' ', x.scalar_type(),
                 " and ", up.sizes(), ' ', up.scalar_type());
   }
   checkTangent("input", xd, x);

@@ -1,14 +1,14 @@
-// The activation functions that each ISA variant has, and their arguments.
+// The activation kernels of each ISA variant, and their arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
 
 namespace bidora {
 
-// The activation functions of models.
+// The activation functions that models use.
 enum class Activation { gelu, geluTanh, silu };
 
-// f(x), times `up` unless that is null.
+// f(x), multiplied by `up` unless that is null.
 template <typename T>
 struct Activating {
   const T *x, *up;
@@ -20,13 +20,13 @@ struct ActivatingGradient {
   T *ofX, *ofUp;
 };
 
-// The same with tangents; a null tangent counts as 0.
+// The same with tangents; a null tangent means 0.
 template <typename T>
 struct ActivationTangent {
   const T *x, *up, *xd, *upd;
   T* out;
 };
-// From a gradient g and its tangent, which may be null, the gradients and their tangents.
+// Computes the input gradients and their tangents from the output gradient g and its tangent, which may be null.
 template <typename T>
 struct ActivationTangentGradient {
   const T *x, *up, *xd, *upd, *g, *gd;

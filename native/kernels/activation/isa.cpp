@@ -1,4 +1,4 @@
-// Activations with their first two derivatives, element by element: each is x·s(x) with s between 0 and 1.
+// Activations and their first two derivatives, element-wise. Each is x·s(x) with s between 0 and 1.
 #include "functions.h"
 #include "kernels/isa/numbers.h"
 
@@ -10,14 +10,14 @@ struct Curve {
   Vector<Sum> value, slope, curvature;
 };
 
-// x·s from s and its derivatives.
+// x·s and its derivatives from s and its derivatives.
 template <typename Sum>
 [[gnu::always_inline]] inline Curve<Sum> timesSelf(Vector<Sum> x, const Curve<Sum>& s) {
   return {x * s.value, s.value + x * s.slope, s.slope + s.slope + x * s.curvature};
 }
 
 // Φ(−a) of the normal distribution for a ≥ 0, from bell = exp(−a²/2). Mills' ratio Φ(−a) / bell is t times a polynomial
-// in 1 − 2t, t = 3 / (3 + a), fitted to 4e-8 of it: the tail keeps its digits, where 1 + erf would lose them.
+// in 1 − 2t, t = 3 / (3 + a), with a relative error of 4e-8. The tail keeps its digits, which 1 + erf would lose.
 [[gnu::always_inline]] inline Vector<float> normalTail(Vector<float> a, Vector<float> bell) {
   const Vector<float> t = 3.0F / (3.0F + a), q = 1.0F - (t + t);
   Vector<float> ratio = q * -9.073560796e-5F - 3.038076393e-4F;
@@ -47,7 +47,7 @@ struct Gelu {
   }
 };
 
-// σ(w) and σ'(w); for large |w| without an overflow.
+// σ(w) and σ'(w), without overflow for large |w|.
 template <typename Sum>
 [[gnu::always_inline]] inline Curve<Sum> logistic(Vector<Sum> w) {
   const Vector<Sum> e = exponential(w < 0 ? w : -w), whole = 1 / (1 + e), rest = e * whole;
@@ -55,7 +55,7 @@ template <typename Sum>
   return {value, slope, slope * (1 - (value + value))};
 }
 
-// GELU's approximation by tanh, x·½(1 + tanh u) = x·σ(2u) with u = √(2/π)·(x + 0.044715x³).
+// GELU's tanh approximation, x·½(1 + tanh u) = x·σ(2u) with u = √(2/π)·(x + 0.044715x³).
 struct GeluTanh {
   template <typename Sum>
   [[gnu::always_inline]] static Curve<Sum> at(Vector<Sum> x) {
@@ -94,7 +94,7 @@ void activate(Activation kind, const Activating<T>& of, int64_t count) {
   });
 }
 
-// Of x: f'(x)·g, and with a factor `up` f'(x)·up·g; of that factor f(x)·g.
+// The gradient of x, f'(x)·g, or with a factor `up` f'(x)·up·g; and the gradient of the factor, f(x)·g.
 template <typename T, typename Sum = SumOf<T>>
 void activateBackward(Activation kind, const ActivatingGradient<T>& of, int64_t count) {
   withActivation(kind, [&](auto f) {
@@ -111,13 +111,13 @@ void activateBackward(Activation kind, const ActivatingGradient<T>& of, int64_t 
   });
 }
 
-// The first `lanes` numbers; 0 for a null pointer.
+// Loads the first `lanes` elements; 0 for a null pointer.
 template <typename T>
 [[gnu::always_inline]] inline Vector<SumOf<T>> loadOrZero(const T* from, int64_t at, int64_t lanes) {
   return from ? loadSome(from + at, lanes) : Vector<SumOf<T>>{};
 }
 
-// f'(x)·ẋ, and with a factor `up` f'(x)·ẋ·up + f(x)·u̇p
+// f'(x)·ẋ, or with a factor `up` f'(x)·ẋ·up + f(x)·u̇p
 template <typename T, typename Sum = SumOf<T>>
 void activationTangent(Activation kind, const ActivationTangent<T>& of, int64_t begin, int64_t end) {
   withActivation(kind, [&](auto f) {
@@ -131,8 +131,8 @@ void activationTangent(Activation kind, const ActivationTangent<T>& of, int64_t 
   });
 }
 
-// With h = g·up, ḣ = ġ·up + g·u̇p, and without a factor h = g, ḣ = ġ: of x f'(x)·h, and its tangent f''(x)·ẋ·h +
-// f'(x)·ḣ; of the factor f(x)·g, and its tangent f'(x)·ẋ·g + f(x)·ġ.
+// With h = g·up, ḣ = ġ·up + g·u̇p, or without a factor h = g, ḣ = ġ: the gradient of x is f'(x)·h, with the tangent
+// f''(x)·ẋ·h + f'(x)·ḣ. The gradient of the factor is f(x)·g, with the tangent f'(x)·ẋ·g + f(x)·ġ.
 template <typename T, typename Sum = SumOf<T>>
 void activationTangentBackward(Activation kind, const ActivationTangentGradient<T>& of, int64_t begin, int64_t end) {
   withActivation(kind, [&](auto f) {

@@ -10,12 +10,12 @@
 namespace bidora {
 
 inline Activation geluOf(std::string_view approximate) {
-  TORCH_CHECK(approximate == "none" || approximate == "tanh", "expected GELU by \"none\" or \"tanh\", got \"",
-              approximate, '"');
+  TORCH_CHECK(approximate == "none" || approximate == "tanh",
+              "expected GELU's approximate to be \"none\" or \"tanh\", got \"", approximate, '"');
   return approximate == "tanh" ? Activation::geluTanh : Activation::gelu;
 }
 
-// By one name each: "gelu", "gelu_tanh", "silu".
+// The activation with the name "gelu", "gelu_tanh" or "silu".
 inline Activation activationOf(std::string_view name) {
   if (name == "silu") return Activation::silu;
   if (name == "gelu_tanh") return Activation::geluTanh;

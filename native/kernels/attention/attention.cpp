@@ -1,6 +1,5 @@
-// Attention over rows laid end to end, without padding: queries [N, H·D] and keys and values [M, G·D] of all rows, D
-// numbers a head, H / G query heads to a key head. Neither direction keeps anything of size N·M: the backward pass
-// computes weights and masks again.
+// Attention over packed rows, without padding: queries [N, H·D], keys and values [M, G·D], with head size D and H / G
+// query heads per key head. Nothing of size N·M is kept: the backward pass recomputes weights and masks.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -20,7 +19,7 @@ namespace {
 
 using at::Tensor;
 
-// → [N, H·D] and log Σ exp of each query's scores, [H, N]
+// Returns the output [N, H·D] and each query's log Σ exp of scores [H, N].
 std::pair<Tensor, Tensor> forward(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionStarts& starts,
                                   const AttentionSettings& settings) {
   checkAttention(q, k, v, starts, settings);
@@ -131,12 +130,12 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
 void checkMask(const Tensor& like, at::IntArrayRef rows, at::IntArrayRef queries, at::IntArrayRef keys, int64_t heads) {
   checkOperands({&like});
   TORCH_CHECK(rows.size() == queries.size() && rows.size() == keys.size() && !rows.empty(),
-              "expected queries and keys of each of ", rows.size(), " rows, got ", queries.size(), " and ",
-              keys.size());
-  TORCH_CHECK(heads > 0, "expected heads, got ", heads);
+              "expected a number of queries and of keys for each of ", rows.size(), " rows, got ", queries.size(),
+              " and ", keys.size());
+  TORCH_CHECK(heads > 0, "expected at least one head, got ", heads);
   for (const at::IntArrayRef numbers : {rows, queries, keys})
     TORCH_CHECK(*std::min_element(numbers.begin(), numbers.end()) >= 0,
-                "expected rows, queries and keys from 0 on, got ", numbers);
+                "expected numbers of rows, queries and keys of at least 0, got ", numbers);
 }
 
 std::array<int64_t, 4> maskSizes(at::IntArrayRef queries, at::IntArrayRef keys, int64_t heads) {
@@ -144,8 +143,8 @@ std::array<int64_t, 4> maskSizes(at::IntArrayRef queries, at::IntArrayRef keys, 
           *std::max_element(keys.begin(), keys.end())};
 }
 
-// The mask that attention draws with the same key for some rows of a batch: 0 or 1 / (1 − p), padded with 0 to the most
-// queries and keys among them, [rows, H, queries, keys] in the dtype of `like`.
+// The dropout mask that attention uses with the same key for some rows of a batch: values 0 or 1 / (1 − p), padded
+// with 0 to the largest numbers of queries and keys, [rows, H, queries, keys] in the dtype of `like`.
 Tensor maskCpu(const Tensor& like, at::IntArrayRef rows, at::IntArrayRef queries, at::IntArrayRef keys, int64_t heads,
                double p, int64_t seed, int64_t stream) {
   checkMask(like, rows, queries, keys, heads);

@@ -1,5 +1,6 @@
-// The derivative of attention, and of its gradients, along tangents of the queries, keys and values: forward over
-// reverse. Weights are computed again block by block, so that nothing of size N·M is kept; shapes as in attention.cpp.
+// The directional derivatives of attention and of its gradients, along tangents of the queries, keys and values
+// (forward over reverse). Weights are recomputed block by block, so that nothing of size N·M is kept; shapes as in
+// attention.cpp.
 #include <ATen/Dispatch.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -18,7 +19,7 @@ struct Three {
   Tensor q, k, v;
 };
 
-// With a token's numbers side by side; undefined tensors stay undefined.
+// With contiguous rows; undefined tensors stay undefined.
 Tensor readableOrNone(const Tensor& x) { return x.defined() ? readable(x) : x; }
 Three threeReadable(const Three& x) { return {readableOrNone(x.q), readableOrNone(x.k), readableOrNone(x.v)}; }
 

@@ -1,13 +1,13 @@
-// The attention functions that each ISA variant has, and their arguments.
+// The attention kernels of each ISA variant, and their arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
 
 namespace bidora {
 
-// Rows laid end to end: row i has queries queryStarts[i] … queryStarts[i + 1] − 1 and keys keyStarts[i] … keyEnds[i] −
-// 1. The last query of a row is at the place of its last key, and a query sees the keys from `before` places before its
-// own to `after` places after it. heads / kvHeads query heads share a key head.
+// Packed rows: row i has the queries queryStarts[i] … queryStarts[i + 1] − 1 and the keys keyStarts[i] … keyEnds[i]
+// − 1. A row's last query has the position of its last key, and a query attends to the keys from `before` positions
+// before its own to `after` positions after it. heads / kvHeads query heads share a key head.
 struct AttentionShape {
   const int64_t *queryStarts, *keyStarts, *keyEnds;
   int64_t rows, heads, kvHeads, size;
@@ -29,8 +29,8 @@ struct AttentionGradients {
   Rows<T> q, k, v;
 };
 
-// The output's gradient and its tangent, which counts as 0 without data; then the results: tangents of the gradients,
-// and the gradients.
+// The output's gradient and its tangent, which is 0 if it has no data; then the results: the gradients' tangents and
+// the gradients.
 template <typename T>
 struct AttentionTangentGradients {
   Rows<const T> out, outTangent;
@@ -38,17 +38,17 @@ struct AttentionTangentGradients {
   Rows<T> q, k, v;
 };
 
-// Memory for the weights of rows whose keys are divided among threads: those of row i begin at places[i].
+// Memory for the weights of rows whose keys are split among threads; row i's weights begin at offsets[i].
 template <typename Sum>
 struct SharedKeys {
-  Sum* room;
-  const int64_t* places;
-  int64_t parts;  // into which keys, queries and a head's numbers are divided
+  Sum* weights;
+  const int64_t* offsets;
+  int64_t parts;  // into which keys, queries and a head's elements are split
 };
-// The steps; each is done for all parts before the next begins.
+// The steps; each finishes for all parts before the next begins.
 enum class KeyStep { score, weigh, mix };
 
-// The mask of one head of one row: [queries, keys] with `stride` numbers from query to query.
+// The mask of one head of one row: [queries, keys] with a row stride of `stride` elements.
 struct MaskShape {
   int64_t queries, keys, stride;
   uint32_t head;
@@ -59,7 +59,7 @@ template <typename T>
 struct AttentionFunctions {
   using Sum = SumOf<T>;
 
-  // Computes heads of rows until none is left: `next` is shared by the threads.
+  // Computes heads of rows until none is left; the threads share `next`.
   void (*attend)(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, Sum* logSums,
                  int64_t& next);
   void (*attendBackward)(const AttentionShape& shape, const AttentionInputs<T>& inputs,

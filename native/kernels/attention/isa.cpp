@@ -1,4 +1,4 @@
-// Attention's table for one ISA variant.
+// The attention kernels' function table of one ISA variant.
 #include "functions.h"
 #include "isa/cached.h"
 #include "isa/rows.h"

@@ -1,4 +1,4 @@
-// The operands of attention and of its tangents: checks, and their form for the ISA variants' functions.
+// Checks the operands of attention and of its tangents, and converts them for the ISA variants' functions.
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -17,13 +17,13 @@ constexpr int64_t kUnlimited = int64_t{1} << 62;
 struct AttentionSettings {
   int64_t heads, kvHeads;
   double scale;
-  int64_t before, after;  // keys that a query sees besides its own place
+  int64_t before, after;  // keys that a query attends to around its own position
   Dropping dropping;
 
   bool isLimited() const { return before < kUnlimited || after < kUnlimited; }
 };
 
-// Where each row's queries and keys begin: [rows + 1] each.
+// The offsets of each row's queries and keys: [rows + 1] each.
 struct AttentionStarts {
   at::Tensor queries, keys;
 };
@@ -31,16 +31,16 @@ struct AttentionStarts {
 inline void checkStartsShape(const char* name, const at::Tensor& starts) {
   TORCH_CHECK(starts.scalar_type() == at::kLong && starts.layout() == at::kStrided && starts.dim() == 1 &&
                   starts.is_contiguous() && starts.numel() > 0,
-              name, ": expected [rows + 1] int64, side by side, got ", starts.sizes(), ' ', starts.scalar_type());
+              name, ": expected contiguous [rows + 1] int64, got ", starts.sizes(), ' ', starts.scalar_type());
 }
 
 inline void checkStarts(const char* name, const at::Tensor& starts, int64_t tokens) {
   checkStartsShape(name, starts);
-  const int64_t* places = starts.const_data_ptr<int64_t>();
-  bool rises = places[0] == 0;
-  for (int64_t row = 0; row + 1 < starts.numel(); ++row) rises = rises && places[row] < places[row + 1];
-  TORCH_CHECK(rises && places[starts.numel() - 1] == tokens, name, ": expected numbers that rise from 0 to ", tokens,
-              ", the tokens");
+  const int64_t* offsets = starts.const_data_ptr<int64_t>();
+  bool increases = offsets[0] == 0;
+  for (int64_t row = 0; row + 1 < starts.numel(); ++row) increases = increases && offsets[row] < offsets[row + 1];
+  TORCH_CHECK(increases && offsets[starts.numel() - 1] == tokens, name, ": expected offsets that increase from 0 to ",
+              tokens, ", the number of tokens");
 }
 
 inline void checkRowCounts(const AttentionStarts& starts) {
@@ -48,22 +48,22 @@ inline void checkRowCounts(const AttentionStarts& starts) {
               starts.queries.numel() - 1, ", got ", starts.keys.numel() - 1);
 }
 
-// A query that sees no key would have no value.
-inline void checkPlaces(const AttentionStarts& starts, const AttentionSettings& settings) {
+// A query must attend to at least one key.
+inline void checkPositions(const AttentionStarts& starts, const AttentionSettings& settings) {
   checkRowCounts(starts);
   if (!settings.isLimited()) return;
   const int64_t *queries = starts.queries.const_data_ptr<int64_t>(), *keys = starts.keys.const_data_ptr<int64_t>();
   for (int64_t row = 0; row + 1 < starts.queries.numel(); ++row)
     TORCH_CHECK(queries[row + 1] - queries[row] <= keys[row + 1] - keys[row],
-                "expected at least as many keys as queries in each row where a query sees some of the keys only, got ",
+                "expected at least as many keys as queries in each row if attention is causal or windowed, got ",
                 queries[row + 1] - queries[row], " queries and ", keys[row + 1] - keys[row], " keys in row ", row);
 }
 
 inline void checkHeads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int64_t heads, int64_t kvHeads) {
-  TORCH_CHECK(kvHeads > 0 && heads > 0 && heads % kvHeads == 0,
-              "expected heads that are a multiple of the key heads, got ", heads, " and ", kvHeads);
-  TORCH_CHECK(q.dim() == 2 && q.size(1) % heads == 0, "expected a query of [tokens, heads · size], got ", q.sizes(),
-              " for ", heads, " heads");
+  TORCH_CHECK(kvHeads > 0 && heads > 0 && heads % kvHeads == 0, "expected heads to be a multiple of kv_heads, got ",
+              heads, " and ", kvHeads);
+  TORCH_CHECK(q.dim() == 2 && q.size(1) % heads == 0, "expected a query of [tokens, heads · head size], got ",
+              q.sizes(), " for ", heads, " heads");
   TORCH_CHECK(k.dim() == 2 && k.size(1) == q.size(1) / heads * kvHeads && v.sizes() == k.sizes(),
               "expected key and value of [tokens, ", q.size(1) / heads * kvHeads, "] like the query, got ", k.sizes(),
               " and ", v.sizes());
@@ -71,16 +71,16 @@ inline void checkHeads(const at::Tensor& q, const at::Tensor& k, const at::Tenso
               q.scalar_type(), ", ", k.scalar_type(), " and ", v.scalar_type());
 }
 
-// What can be checked without the numbers in the tensors.
+// Checks everything except the tensors' values.
 inline void checkShapes(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionStarts& starts,
                         const AttentionSettings& settings) {
   checkOperands({&q, &k, &v});
   checkHeads(q, k, v, settings.heads, settings.kvHeads);
-  TORCH_CHECK(settings.scale > 0, "expected a scale above 0, got ", settings.scale);
+  TORCH_CHECK(settings.scale > 0, "expected a positive scale, got ", settings.scale);
   checkStartsShape("cu_seqlens_q", starts.queries);
   checkStartsShape("cu_seqlens_k", starts.keys);
   TORCH_CHECK(!settings.isLimited() || (settings.before >= 0 && settings.after >= 0),
-              "expected keys from 0 on before and after a query, got ", settings.before, " and ", settings.after);
+              "expected `before` and `after` to be at least 0, got ", settings.before, " and ", settings.after);
 }
 
 inline void checkAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionStarts& starts,
@@ -88,10 +88,10 @@ inline void checkAttention(const at::Tensor& q, const at::Tensor& k, const at::T
   checkShapes(q, k, v, starts, settings);
   checkStarts("cu_seqlens_q", starts.queries, q.size(0));
   checkStarts("cu_seqlens_k", starts.keys, k.size(0));
-  checkPlaces(starts, settings);
+  checkPositions(starts, settings);
 }
 
-// With a token's numbers side by side, as slices of a joint product have them.
+// With contiguous rows, as in slices of a fused product.
 inline at::Tensor readable(const at::Tensor& x) { return x.stride(1) == 1 ? x : x.contiguous(); }
 
 template <typename T>
@@ -117,7 +117,7 @@ inline AttentionShape shapeOf(const at::Tensor& q, const AttentionStarts& starts
           .dropping = settings.dropping};
 }
 
-// Runs work(next) on all threads; each takes the next head when it is done with one.
+// Runs work(next) on all threads; each thread takes the next head when it has finished one.
 template <typename Work>
 void forEachThread(int64_t tasks, Work work) {
   int64_t next = 0;

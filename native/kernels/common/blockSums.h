@@ -1,4 +1,4 @@
-// Sums over rows that do not depend on the number of threads: each block has its own, and they are added in order.
+// Sums over rows that do not depend on the number of threads: each block has its own sums, which are added in order.
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -11,7 +11,7 @@ namespace bidora {
 
 constexpr int64_t kRowsOfBlock = 64;
 
-// Calls `work(first row, end, sums)` for every block; `sums`, of `width` numbers, is null if no sums are wanted.
+// Calls `work(first row, end, sums)` for every block; `sums`, of `width` elements, is null if no sums are needed.
 template <typename Sum, typename Work>
 void sumOverBlocks(int64_t rows, int64_t width, Sum* sums, Work work) {
   const int64_t blocks = (rows + kRowsOfBlock - 1) / kRowsOfBlock;

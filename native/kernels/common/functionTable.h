@@ -1,10 +1,11 @@
-// How a kernel's functions, built once for each ISA variant, are declared and found. A kernel has a struct of function
-// pointers (its `Functions<T>`, T a tensor's type) in functions.h; its isa.cpp, compiled for each variant, fills it in.
+// Declares and looks up a kernel's functions, which are compiled once per ISA variant. A kernel has a struct of
+// function pointers (`Functions<T>`, T a tensor's type) in functions.h; its isa.cpp, compiled for each variant, fills
+// it in.
 #pragma once
 
 #include "kernels/common/types.h"
 
-// The variants, the best last. CMakeLists.txt has the compiler's options for each.
+// The variants, best last. CMakeLists.txt has the compiler options of each.
 #ifdef BIDORA_X86_VARIANTS
 #define BIDORA_FOR_EACH_VARIANT(use, argument) \
   use(baseline, argument) use(avx2, argument) use(avx512, argument) use(avx512_bf16, argument)
@@ -14,7 +15,7 @@
 
 namespace bidora {
 
-// A kernel's functions for every type of tensor.
+// A kernel's functions for every tensor type.
 template <template <typename> typename Functions>
 struct FunctionTable {
   Functions<float> float32;
@@ -22,7 +23,7 @@ struct FunctionTable {
   Functions<Bfloat16> bfloat16;
 };
 
-// A kernel's table of each variant, in the order above; BIDORA_FUNCTIONS defines it.
+// A kernel's tables of all variants, in the order above; BIDORA_FUNCTIONS defines them.
 template <template <typename> typename Functions>
 struct TablesOf;
 
@@ -34,7 +35,7 @@ struct TablesOf;
   }
 #define BIDORA_TABLE_ADDRESS(variant, Functions) &variant::k##Functions,
 
-// Goes below the struct of function pointers, in namespace bidora.
+// To be placed below the struct of function pointers, in namespace bidora.
 #define BIDORA_FUNCTIONS(Functions)                                \
   BIDORA_FOR_EACH_VARIANT(BIDORA_DECLARE_TABLE, Functions)         \
   template <>                                                      \
@@ -43,6 +44,6 @@ struct TablesOf;
         BIDORA_FOR_EACH_VARIANT(BIDORA_TABLE_ADDRESS, Functions)}; \
   };
 
-// Goes into isa.cpp, in the variant's own namespace, with a variable template that has the functions for a type.
+// To be placed in isa.cpp, in the variant's namespace, with a variable template of the functions for a type.
 #define BIDORA_DEFINE_TABLE(Functions, kFunctions) \
   const FunctionTable<Functions> k##Functions{kFunctions<float>, kFunctions<double>, kFunctions<Bfloat16>};

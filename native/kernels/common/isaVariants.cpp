@@ -7,8 +7,8 @@
 namespace bidora {
 namespace {
 
-// Whether this processor has a variant's instructions, and the system saves its registers (__builtin_cpu_supports
-// checks both). One function for each variant, called `has_` and its name.
+// Whether this processor has a variant's instructions and the system saves its registers (__builtin_cpu_supports
+// checks both). One function per variant, named `has_` + its name.
 bool has_baseline() { return true; }
 #ifdef BIDORA_X86_VARIANTS
 bool has_avx2() {
@@ -59,7 +59,7 @@ void useVariant(const std::string& name) {
     }
     names += (names.empty() ? "" : ", ") + std::string(variantName(variant));
   }
-  throw std::invalid_argument("BIDORA_CPU: expected an ISA variant that this processor has (" + names + "), got " +
+  throw std::invalid_argument("BIDORA_CPU: expected an ISA variant that this processor supports (" + names + "), got " +
                               name + ".");
 }
 

@@ -1,4 +1,4 @@
-// The ISA variant in use: the best one that this processor has, or the one that BIDORA_CPU names.
+// The ISA variant in use: the best one that this processor supports, or the one set by BIDORA_CPU.
 #pragma once
 
 #include <string>
@@ -8,15 +8,16 @@
 
 namespace bidora {
 
-// Its place in BIDORA_FOR_EACH_VARIANT.
+// Its index in BIDORA_FOR_EACH_VARIANT.
 size_t variantInUse();
 
 const char* variantName(size_t variant);
 
-// Those that this processor has, the best last.
+// The variants that this processor supports, best last.
 std::vector<size_t> usableVariants();
 
-// Throws std::invalid_argument when there is no such variant, or not on this processor. Not while operators run.
+// Throws std::invalid_argument if there is no such variant or this processor does not support it. Must not be called
+// while operators run.
 void useVariant(const std::string& name);
 
 template <template <typename> typename Functions>

@@ -1,5 +1,5 @@
-// Between libtorch's tensors and the functions of the ISA variants. CPU and Meta kernels check their operands with
-// these functions; none checks the device, since the dispatcher chose the kernel by it.
+// Connects libtorch's tensors with the functions of the ISA variants. CPU and Meta kernels check their operands with
+// these functions. None checks the device, since the dispatcher selects the kernel by device.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,7 +14,7 @@
 
 namespace bidora {
 
-constexpr int64_t kGrain = 1 << 14;  // elements for one thread at least
+constexpr int64_t kGrain = 1 << 14;  // the minimum number of elements per thread
 
 // The ISA variants' type for a tensor's type.
 template <typename T>
@@ -39,12 +39,12 @@ Stored<T>* write(const at::Tensor& tensor) {
 }
 
 inline void checkOperand(const at::Tensor& tensor) {
-  TORCH_CHECK(tensor.defined() && tensor.layout() == at::kStrided, "expected dense tensors, got one of ",
+  TORCH_CHECK(tensor.defined() && tensor.layout() == at::kStrided, "expected a dense tensor, got one with ",
               tensor.layout(), " layout");
-  TORCH_CHECK(tensor.is_floating_point(), "expected floating-point numbers, got ", tensor.scalar_type());
+  TORCH_CHECK(tensor.is_floating_point(), "expected a floating-point tensor, got ", tensor.scalar_type());
 }
 
-// For all operands that come from outside, since kernels read their memory.
+// To be called for all operands from outside, since kernels read their memory.
 inline void checkOperands(std::initializer_list<const at::Tensor*> tensors) {
   for (const at::Tensor* tensor : tensors) checkOperand(*tensor);
 }
@@ -53,7 +53,7 @@ inline void checkOperands(std::initializer_list<const std::optional<at::Tensor>*
     if (*tensor) checkOperand(**tensor);
 }
 
-// A missing tensor as an undefined one, and the other way round.
+// Converts a missing tensor to an undefined one, and back.
 inline at::Tensor orNone(const std::optional<at::Tensor>& tensor) { return tensor.value_or(at::Tensor()); }
 inline std::optional<at::Tensor> ifDefined(const at::Tensor& tensor) {
   return tensor.defined() ? std::optional(tensor) : std::nullopt;
@@ -61,7 +61,7 @@ inline std::optional<at::Tensor> ifDefined(const at::Tensor& tensor) {
 
 inline at::Tensor contiguousOrNone(const at::Tensor& tensor) { return tensor.defined() ? tensor.contiguous() : tensor; }
 
-// A tangent has its tensor's shape and dtype; a missing one counts as 0.
+// A tangent has its tensor's shape and dtype; a missing one means 0.
 inline void checkTangent(const char* name, const at::Tensor& tangent, const at::Tensor& of) {
   if (!tangent.defined()) return;
   checkOperand(tangent);

@@ -1,9 +1,9 @@
-// What the processor has besides the ISA variants' instructions.
+// Processor features besides the ISA variants' instructions.
 #pragma once
 
 namespace bidora {
 
-// Tiles (AMX) for bfloat16: with them oneDNN's products are faster than those of any ISA variant of ours.
+// AMX tiles for bfloat16, with which oneDNN's products are faster than those of our ISA variants.
 bool hasTiles();
 
 }  // namespace bidora

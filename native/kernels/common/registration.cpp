@@ -19,11 +19,11 @@ void refuseGradients(const c10::OperatorHandle& op, c10::DispatchKeySet keys, to
   if (at::GradMode::is_enabled())
     for (const c10::IValue& argument : torch::jit::last(*stack, op.schema().arguments().size()))
       TORCH_CHECK(!requiresGradient(argument), op.schema().name(),
-                  " has no derivative of its own: call it with tensors that require no gradient, or within noGrad.");
+                  " has no derivative: call it with tensors that require no gradient, or within noGrad.");
   op.redispatchBoxed(keys & c10::after_autograd_keyset, stack);
 }
 
-// libtorch's own key for calls that have no tensor to choose a backend by.
+// libtorch's key for calls without a tensor to select a backend by.
 void selectBackend(const c10::OperatorHandle& op, c10::DispatchKeySet keys, torch::jit::Stack* stack) {
   const c10::DispatchKeySet left =
       keys & c10::DispatchKeySet(c10::DispatchKeySet::FULL_AFTER, c10::DispatchKey::BackendSelect);
@@ -35,7 +35,7 @@ void selectBackend(const c10::OperatorHandle& op, c10::DispatchKeySet keys, torc
 void OneDevice::check(const at::Tensor& tensor) {
   if (!tensor.defined()) return;
   if (!device_) device_ = tensor.device();
-  TORCH_CHECK(tensor.device() == *device_, "expected all tensors on one device, got some on ", *device_,
+  TORCH_CHECK(tensor.device() == *device_, "expected all tensors on the same device, got some on ", *device_,
               " and some on ", tensor.device());
 }
 void OneDevice::check(const std::optional<at::Tensor>& tensor) {

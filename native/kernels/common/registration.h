@@ -1,6 +1,5 @@
-// Operators of our own, in the namespace `bidora` of libtorch's dispatcher, each with kernels by dispatch key: the
-// CPU's, Meta's, which gives shapes and dtypes alone, and Autograd's. The dispatcher picks one by the operands'
-// devices.
+// Registers our operators in the namespace `bidora` of libtorch's dispatcher. Each has kernels for the dispatch keys
+// CPU, Meta (which computes only shapes and dtypes) and Autograd. The dispatcher selects one by the operands' devices.
 #pragma once
 
 #include <ATen/core/LegacyTypeDispatch.h>
@@ -11,13 +10,13 @@
 
 namespace bidora {
 
-// What happens to gradients if an operator has no Autograd kernel.
+// How an operator without an Autograd kernel treats gradients.
 enum class NoDerivative {
-  refuse,  // an operand that requires a gradient is an error while operations are recorded
+  refuse,  // an operand that requires a gradient is an error in grad mode
   ignore,  // the results require no gradient
 };
 
-// Throws unless all tensors are on the first one's device.
+// Throws unless all tensors are on the same device.
 class OneDevice {
  public:
   template <typename... Arguments>
@@ -35,7 +34,7 @@ class OneDevice {
   std::optional<at::Device> device_;
 };
 
-// A Meta kernel that refuses tensors of other devices: the dispatcher calls it where one tensor of several is on Meta.
+// A Meta kernel that throws if a tensor is on another device; the dispatcher calls it if any tensor is on Meta.
 template <auto kernel>
 struct OnOneDevice;
 template <typename Result, typename... Parameters, Result (*kernel)(Parameters...)>
@@ -50,18 +49,18 @@ class OperatorLibrary {
  public:
   explicit OperatorLibrary(torch::Library& library) : library_(library) {}
 
-  // The kernels are functions of one type; `autograd` is one too, or says what happens to gradients without it.
+  // The kernels have the same function type. `autograd` is such a kernel too, or a NoDerivative.
   template <auto cpu, auto meta, auto autograd>
   void define(const char* schema) {
     const std::string name = declare(schema);
     add(name, c10::DispatchKey::CPU, torch::CppFunction(cpu));
-    add(name, c10::DispatchKey::MkldnnCPU, torch::CppFunction(cpu));  // with a weight in oneDNN's own layout
+    add(name, c10::DispatchKey::MkldnnCPU, torch::CppFunction(cpu));  // for a weight in oneDNN's packed layout
     add(name, c10::DispatchKey::Meta, torch::CppFunction(&OnOneDevice<meta>::call));
     if constexpr (std::is_same_v<decltype(autograd), NoDerivative>) addAutograd(name, autograd);
     else add(name, c10::DispatchKey::Autograd, torch::CppFunction(autograd));
   }
 
-  // For an operator of lists alone, which may all be empty: then the CPU's kernel is called.
+  // For an operator that takes only tensor lists: if all are empty, the CPU kernel is called.
   void allowEmptyLists(const char* name);
 
  private:
@@ -72,12 +71,12 @@ class OperatorLibrary {
   torch::Library& library_;
 };
 
-// Defines operators once in the process: a second copy of the addon, loaded from another path, finds them defined.
-// Meant for static initialisers, which the dynamic loader runs one at a time.
+// Defines operators once per process, as a second copy of the addon may be loaded from another path. To be called from
+// static initializers, which the dynamic loader runs one at a time.
 bool defineOnce(const char* firstName, void (*define)(OperatorLibrary&));
 
-// Calls the kernel of an operator for the device of its operands, below autograd; Autograd kernels use it. `cpu` is the
-// operator's CPU kernel, which gives the type of all its kernels.
+// Calls an operator's kernel for its operands' device, below autograd; used by Autograd kernels. `cpu` is the
+// operator's CPU kernel, whose type all its kernels share.
 template <auto cpu, typename... Arguments>
 auto callKernel(const char* name, const Arguments&... arguments) {
   static const auto op =

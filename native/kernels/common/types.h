@@ -1,8 +1,8 @@
-// Types that operators share with the functions that are built once for each ISA variant. An ISA variant is a set of
+// Types that operators share with the functions that are compiled once per ISA variant. An ISA variant is a set of
 // instructions: baseline, avx2, …
 //
-// Only data may be defined here, and in every other header that an isa.cpp includes outside its own namespace. The
-// linker keeps one copy of an inline function, and it could be the one with another variant's instructions.
+// Headers that an isa.cpp includes outside its own namespace, like this one, may define only data, not functions: the
+// linker keeps a single copy of an inline function, possibly one with another variant's instructions.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +10,16 @@
 
 namespace bidora {
 
-// A bfloat16 number in memory.
+// A bfloat16 value in memory.
 struct Bfloat16 {
   uint16_t bits;
 };
 
-// The type that numbers are summed in: float for half types.
+// The accumulation type: float for half-precision types.
 template <typename T>
 using SumOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
-// The key of one use of dropout: `seed` is the pass, `stream` the use's place in it.
+// The key of one use of dropout: `seed` identifies the forward pass, `stream` the use within it.
 struct DropoutKey {
   uint64_t seed;
   uint32_t stream;
@@ -31,7 +31,7 @@ struct Dropping {
   double p;
 };
 
-// Rows of numbers: row i begins at data[i·stride].
+// A strided matrix: row i begins at data[i·stride].
 template <typename T>
 struct Rows {
   T* data;

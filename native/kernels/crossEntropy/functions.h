@@ -1,11 +1,11 @@
-// The cross-entropy functions that each ISA variant has, and their arguments.
+// The cross-entropy kernels of each ISA variant, and their arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
 
 namespace bidora {
 
-// The cross-entropies of rows of logits; each row is overwritten by its gradient if that is wanted.
+// The cross-entropies of rows of logits. Each row is overwritten by its gradient if that is requested.
 template <typename T>
 struct CrossEntropy {
   T* logits;  // [rows, columns]
@@ -13,7 +13,7 @@ struct CrossEntropy {
   int64_t columns;
   bool wantsGradient;
   SumOf<T>* losses;
-  uint8_t* hits;  // whether the target is the first of the largest
+  uint8_t* hits;  // whether the target is the first largest logit
 };
 // Each row of tangents is overwritten by the gradient's tangent.
 template <typename T>

@@ -1,11 +1,11 @@
-// Cross-entropies of rows of logits z with targets t: log Σ exp z − z_t, with the gradient p − 1_t for p = softmax(z),
-// and its derivative along ż, p ∘ (ż − ⟨p, ż⟩).
+// Cross-entropies of rows of logits z with targets t: log Σ exp z − z_t, with the gradient p − 1_t for p = softmax(z)
+// and the gradient's derivative along ż, p ∘ (ż − ⟨p, ż⟩).
 #include "functions.h"
 #include "kernels/isa/numbers.h"
 
 namespace bidora::BIDORA_ISA {
 
-// The largest of a row, and Σ exp(z − largest).
+// The maximum of a row, and Σ exp(z − maximum).
 template <typename Sum>
 struct Softmax {
   Sum largest, sum;
@@ -25,16 +25,16 @@ Sum largestOf(const T* row, int64_t count) {
   return largest;
 }
 
-// Lanes past the end, which loadSome fills with 0, are ignored.
+// Ignores lanes past the end, which loadSome fills with 0.
 template <typename Sum>
 [[gnu::always_inline]] inline Vector<Sum> firstLanes(Vector<Sum> x, int64_t lanes) {
   for (int64_t i = lanes; i < kLanes<Sum>; ++i) x[i] = 0;
   return x;
 }
 
-constexpr int64_t kSummedAtOnce = 1024;  // in one sum; the sums of parts are added
+constexpr int64_t kSummedAtOnce = 1024;  // elements per partial sum
 
-// Σ of(place, lanes), vectors of count numbers.
+// Σ of(index, lanes) over the vectors of `count` elements.
 template <typename Sum, typename Of>
 [[gnu::always_inline]] inline Sum sumInParts(int64_t count, Of of) {
   Vector<Sum> total{};

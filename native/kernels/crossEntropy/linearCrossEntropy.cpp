@@ -1,6 +1,6 @@
-// The sum of the cross-entropies of x·Wᵀ + b, a chunk of rows at a time, so that the logits of all rows never exist at
-// once. Gradients that are wanted are computed together with the value, while the chunk's logits exist. Shapes: x [K,
-// H], W [V, H], b [V], targets [K] of 0 … V − 1.
+// The sum of the cross-entropies of x·Wᵀ + b, computed in chunks of rows, so that the logits of all rows never exist at
+// once. The requested gradients are computed with the loss, while a chunk's logits exist. Shapes: x [K, H], W [V, H],
+// b [V], targets [K] of 0 … V − 1.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -31,7 +31,7 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 using Maybe = std::optional<Tensor>;
 
-constexpr int64_t kBytesOfChunk = 32 << 20, kLeastRows = 48;  // of fewer rows, reading W is most of the work
+constexpr int64_t kBytesOfChunk = 32 << 20, kLeastRows = 48;  // with fewer rows, reading W is most of the work
 constexpr int64_t kColumnsAtOnce = 4096;                      // of the weight's gradient
 constexpr int64_t kDepthAtOnce = 1024;                        // of a sum over the tokens of the vocabulary
 
@@ -48,7 +48,7 @@ struct Operands {
 
   int64_t rows() const { return hidden.size(0); }
 
-  // use(first row, count) for one chunk after the other.
+  // Calls use(first row, count) for each chunk in turn.
   template <typename Use>
   void forEachChunk(Use use) const {
     for (int64_t row = 0; row < rows(); row += chunk) use(row, std::min(chunk, rows() - row));
@@ -66,7 +66,7 @@ void checkShapes(const Tensor& hidden, const Tensor& weight, const Maybe& bias, 
                   targets.size(0) == hidden.size(0),
               "expected a target for each row, [", hidden.size(0), "] int64, got ", targets.sizes(), ' ',
               targets.scalar_type());
-  TORCH_CHECK(chunk >= 0, "expected a chunk of 1 row or more, or 0 for the default, got ", chunk);
+  TORCH_CHECK(chunk >= 0, "expected a chunk of at least 1 row, or 0 for the default, got ", chunk);
 }
 
 void checkTargets(const Tensor& weight, const Tensor& targets) {
@@ -77,8 +77,8 @@ void checkTargets(const Tensor& weight, const Tensor& targets) {
                 first[i], " for row ", i);
 }
 
-// gradient·W, [rows, in]. In float32 one sum over a whole vocabulary would lose digits, so sums of parts are added. For
-// bfloat16 it would cost more than it gains.
+// gradient·W, [rows, in]. In float32 a single sum over the whole vocabulary would lose digits, so partial sums are
+// added. In bfloat16 that would cost more than it gains.
 void transposedProductInto(const Tensor& result, const Tensor& gradient, const Tensor& weight) {
   if (weight.scalar_type() != at::kFloat) {
     result.copy_(transposedProduct(gradient, weight));
@@ -91,7 +91,7 @@ void transposedProductInto(const Tensor& result, const Tensor& gradient, const T
   }
 }
 
-// The gradients, undefined where they are not wanted; those of W and b are in the type of sums.
+// The gradients, undefined unless requested; those of W and b are in the accumulation type.
 struct Gradients {
   Tensor hidden, weight, bias;
 
@@ -104,7 +104,7 @@ struct Gradients {
 
   bool isWanted() const { return hidden.defined() || weight.defined() || bias.defined(); }
 
-  // Adds the contribution of a chunk that begins at `row`, from the gradients of its logits.
+  // Adds the contribution of the chunk that begins at `row`, given the gradients of its logits.
   void add(const Operands& of, const Tensor& logits, int64_t row) const {
     const int64_t count = logits.size(0);
     if (hidden.defined()) transposedProductInto(hidden.narrow(0, row, count), logits, of.weight.plain);
@@ -135,7 +135,7 @@ void lossesOf(const Operands& of, const Gradients& gradients, SumOf<Stored<T>>* 
   });
 }
 
-// The loss, how many targets are the largest logit, and the gradients of x, W and b, undefined where not wanted.
+// The loss, the number of targets with the largest logit, and the gradients of x, W and b, undefined unless requested.
 using Forward = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
 using Wants = std::array<bool, 3>;
 
@@ -169,7 +169,7 @@ Forward forwardMeta(const Tensor& hidden, const Tensor& weight, const Maybe& bia
 
 using Three = std::tuple<Tensor, Tensor, Tensor>;
 
-// The gradient of x has no rows where it is not wanted.
+// The gradient of x has no rows unless requested.
 Three lossOf(const Tensor& hidden, const Forward& results) {
   const Tensor& gradient = std::get<2>(results);
   return {std::get<0>(results), gradient.defined() ? gradient : at::empty({0, hidden.size(1)}, hidden.options()),

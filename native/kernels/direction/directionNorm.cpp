@@ -1,11 +1,11 @@
-// The norm of each row of a direction V = W + s·B·A without V, as one operator:
+// The norm of each row of a direction V = W + s·B·A, computed without V in one operator:
 //
 //     n_i² = ‖w_i‖² + 2s·⟨(W·Aᵀ)_i, B_i⟩ + s²·B_i·(A·Aᵀ)·B_iᵀ
 //
-// and the gain m / n of a magnitude, with it. Shapes: W [out, in], A [r, in], B [out, r], ‖w‖², n and m [out]. This
-// saves some twenty operators on small tensors, and as many in the backward pass. Directions that all but cancel
-// the weight, whose squared norm is below `cancellation` of its positive terms, are built and measured. Norms are at
-// least `smallest`, so that a row of zeros stays a row of zeros instead of 0 / 0; its gain is 0.
+// and the gain m / n of a magnitude m. Shapes: W [out, in], A [r, in], B [out, r], ‖w‖², n and m [out]. This saves some
+// twenty operators on small tensors, and as many in the backward pass. If the update almost cancels the weight in some
+// row, so that its squared norm is below the share `cancellation` of its positive terms, V is built and its norms are
+// computed directly. Norms are at least `smallest`, so that a row of zeros stays zero instead of 0 / 0; its gain is 0.
 #include <ATen/Dispatch.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/add.h>
@@ -44,21 +44,21 @@ using torch::autograd::variable_list;
 void check(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b) {
   checkOperand(squaredBase);
   checkFactors(weight, a, b);
-  TORCH_CHECK(squaredBase.dim() == 1 && squaredBase.size(0) == weight.size(0), "expected a squared norm for each of ",
+  TORCH_CHECK(squaredBase.dim() == 1 && squaredBase.size(0) == weight.size(0), "expected one squared norm for each of ",
               weight.size(0), " rows");
   TORCH_CHECK(a.scalar_type() == b.scalar_type() && a.scalar_type() == squaredBase.scalar_type(),
-              "expected A, B and the squared norms in one dtype");
+              "expected A, B and the squared norms in the same dtype");
   TORCH_CHECK(!weight.requires_grad(), "expected a frozen weight");
 }
 
 void checkMagnitude(const Tensor& magnitude, const Tensor& squaredBase) {
   checkOperands({&magnitude});
   TORCH_CHECK(magnitude.sizes() == squaredBase.sizes() && magnitude.scalar_type() == squaredBase.scalar_type(),
-              "expected a magnitude for each squared norm and in its dtype, got ", magnitude.sizes(), " of ",
+              "expected a magnitude for each squared norm, in the same dtype, got ", magnitude.sizes(), " of ",
               magnitude.scalar_type());
 }
 
-// Norms, and what their gradients need: W·Aᵀ and B·(A·Aᵀ) [out, r], or V where it was built.
+// Norms, and the tensors that their gradients need: W·Aᵀ and B·(A·Aᵀ) [out, r], or V if it was built.
 struct Norms {
   Tensor weight, a, b, norm, projected, bGram, direction;
 
@@ -87,7 +87,7 @@ Norms measure(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, 
                                          b.size(1)};
     isWhole = functions<DirectionFunctions, scalar_t>().directionSquares(terms, norms.norm.data_ptr<scalar_t>());
   });
-  // libtorch's root, as for the magnitudes at the start, so that they are equal to the last bit.
+  // libtorch's sqrt, as for the initial magnitudes, so that both are bitwise equal.
   if (isWhole) at::sqrt_(norms.norm);
   else {
     norms.direction = at::add(weight.to(a.scalar_type()), at::mm(norms.b, norms.a), scale);
@@ -122,7 +122,7 @@ void refuseSecondDerivative(const char* name) {
   TORCH_CHECK(!at::GradMode::is_enabled(), "bidora::", name, " has no second derivative: use the plain formula.");
 }
 
-// The norm, W·Aᵀ, B·(A·Aᵀ) and V where it was built.
+// The norm, W·Aᵀ, B·(A·Aᵀ), and V if it was built.
 using Measured = std::tuple<Tensor, Tensor, Tensor, Tensor>;
 
 Measured measureCpu(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b, double scale,
@@ -153,7 +153,7 @@ std::tuple<Tensor, Tensor> measureBackwardMeta(const Tensor&, const Tensor&, con
   return {at::empty(a.sizes(), a.options()), at::empty(b.sizes(), b.options())};
 }
 
-// The same two for the Autograd kernels, which choose the kernel by the operands' device.
+// The same two for Autograd kernels, dispatched by the operands' device.
 Norms measured(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b, double scale,
                double cancellation, double smallest) {
   const Tensor ownA = a.contiguous(), ownB = b.contiguous();
@@ -205,7 +205,7 @@ Tensor directionNormAutograd(const Tensor& weight, const Tensor& squaredBase, co
   return DirectionNormFunction::apply(weight, squaredBase, a, b, scale, cancellation, smallest);
 }
 
-// m / n, and the gradients of m and n from its own.
+// m / n, and the gradients of m and n from its gradient.
 template <typename T>
 void divide(const T* magnitude, const T* norm, T smallest, int64_t size, T* gain) {
   for (int64_t i = 0; i < size; ++i) gain[i] = norm[i] > smallest ? magnitude[i] / norm[i] : T{0};
@@ -275,7 +275,7 @@ struct DirectionGainFunction : torch::autograd::Function<DirectionGainFunction> 
   }
 };
 
-// Whether terms of opposite signs leave so little of some row that it has to be computed from V itself.
+// Whether the terms of some row cancel so much that its norm has to be computed from V itself.
 bool hasCancelled(const Tensor& norm, const Tensor& squaredBase, const Tensor& b, const Tensor& bGram, double scale,
                   double cancellation) {
   const Tensor positive = at::add(squaredBase, at::mul(bGram, b).sum(1), scale * scale);
@@ -287,11 +287,11 @@ void checkTangentOperands(const Tensor& weight, const Tensor& squaredBase, const
   check(weight, squaredBase, a, b);
   checkOperands({&norm});
   checkOperands({&aDot, &bDot});
-  TORCH_CHECK(norm.dim() == 1 && norm.size(0) == weight.size(0), "expected a norm for each of ", weight.size(0),
+  TORCH_CHECK(norm.dim() == 1 && norm.size(0) == weight.size(0), "expected one norm for each of ", weight.size(0),
               " rows");
   TORCH_CHECK((!aDot || (aDot->sizes() == a.sizes() && aDot->scalar_type() == a.scalar_type())) &&
                   (!bDot || (bDot->sizes() == b.sizes() && bDot->scalar_type() == b.scalar_type())),
-              "expected tangents like A and B, ", a.sizes(), " and ", b.sizes());
+              "expected tangents in the shapes of A and B, ", a.sizes(), " and ", b.sizes());
 }
 
 Tensor tangentMeta(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b, double, double,

@@ -1,12 +1,12 @@
-// The functions that each ISA variant has for the norms of DoRA's directions, and their arguments.
+// The kernels of each ISA variant for the norms of DoRA's directions, and their arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
 
 namespace bidora {
 
-// The three terms of the squared norms of rows [rows, rank]. Below `cancellation`, a share of its positive terms, a
-// squared norm has lost too many digits.
+// The three terms of the squared norms of rows [rows, rank]. A squared norm below the share `cancellation` of its
+// positive terms has lost too many digits.
 template <typename Sum>
 struct DirectionTerms {
   const Sum *base, *projected, *bGram, *b;
@@ -14,7 +14,7 @@ struct DirectionTerms {
   int64_t rows, rank;
 };
 
-// The terms of the norms' gradients, [rows, rank], and the gradients [rows] of the norms; the last two are results.
+// The terms of the norms' gradients [rows, rank] and the gradients of the norms [rows]; the last two are results.
 template <typename Sum>
 struct DirectionGradients {
   const Sum *ofNorm, *norm, *projected, *bGram, *b;
@@ -23,7 +23,7 @@ struct DirectionGradients {
   Sum *weighted, *ofB;
 };
 
-// A product with a weight, in the type of sums.
+// A product with a weight, in the accumulation type.
 template <typename T>
 struct WeightProduct {
   Rows<const T> weight;  // [out, in]
@@ -36,10 +36,10 @@ template <typename T>
 struct DirectionFunctions {
   using Sum = SumOf<T>;
 
-  // Squared norms from the three terms; false if those of a row have cancelled.
+  // Squared norms from the three terms; returns false if those of some row cancel.
   bool (*directionSquares)(const DirectionTerms<Sum>& terms, Sum* squares);
-  // weighted = s·f∘B and ofB = s·f∘(projected + s·bGram), row by row, with f = ofNorm / norm, 0 where the norm is
-  // no more than `smallest`.
+  // weighted = s·f∘B and ofB = s·f∘(projected + s·bGram), row by row, with f = ofNorm / norm, or 0 if the norm is at
+  // most `smallest`.
   void (*directionGradients)(const DirectionGradients<Sum>& terms);
   // Rows begin … end − 1 of W·otherᵀ, other [rank, in], into [out, rank].
   void (*weightTimes)(const WeightProduct<T>& product, int64_t begin, int64_t end);

@@ -31,11 +31,11 @@ void directionGradients(const DirectionGradients<T>& terms) {
   }
 }
 
-// Ranks at once, so few that all sums stay in registers.
+// Ranks per pass, few enough that all sums stay in registers.
 constexpr int kMostRanks = kHasManyRegisters ? 8 : 4;
 
-// Two vectors hold partial sums of kSources numbers each, side by side; the result holds those of twice as many
-// numbers, half as many of each.
+// Each of two vectors holds the partial sums of kSources sums; the result holds those of twice as many sums, with half
+// as many partial sums of each.
 template <int kSources, typename T, int... kPlaces>
 [[gnu::always_inline]] inline Vector<T> foldPair(const Vector<T>& a, const Vector<T>& b,
                                                  std::integer_sequence<int, kPlaces...>) {
@@ -68,7 +68,7 @@ template <int kCount, typename T>
   }
 }
 
-// kRows rows of the weight times kRanks of the other operand's.
+// kRows rows of the weight times kRanks rows of the other operand.
 template <int kRows, int kRanks, typename T, typename Sum = SumOf<T>>
 [[gnu::always_inline]] inline void multiplyRows(const WeightProduct<T>& call, int64_t row, int64_t rank) {
   const T* w = call.weight.data + row * call.weight.stride;
@@ -110,7 +110,7 @@ void weightTimes(const WeightProduct<T>& call, int64_t begin, int64_t end) {
   if (rank < call.rank) multiplyAllRows<1>(call, begin, end, rank);
 }
 
-constexpr int64_t kRowsAtOnce = 64;  // of the weight, so few that they stay in the nearer caches
+constexpr int64_t kRowsAtOnce = 64;  // rows of the weight, few enough to stay in the inner caches
 
 // Adds the contribution of `rows` rows to kVectors vectors of columns in kRanks of the result's rows.
 template <int kRanks, int kVectors, typename T, typename Sum = SumOf<T>>

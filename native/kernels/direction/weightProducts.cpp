@@ -17,8 +17,8 @@ constexpr int64_t kRowsOfThread = 48, kColumnsOfThread = 96;
 
 int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
-// The weight as products with A and B read it. A bfloat16 weight is not cast: its products are summed in float, since
-// rounding A or B would drown what is left of terms that cancel.
+// The weight for products with A and B. A bfloat16 weight is not cast; its products accumulate in float. Rounding A or
+// B instead would introduce errors larger than the difference of terms that cancel.
 Tensor readable(const Tensor& weight, const Tensor& like) {
   const bool isNarrow = weight.scalar_type() == at::kBFloat16 && like.scalar_type() == at::kFloat;
   return (isNarrow ? weight : weight.to(like.scalar_type())).contiguous();

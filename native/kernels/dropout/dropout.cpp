@@ -1,5 +1,5 @@
-// Dropout in one pass. The mask depends on the elements' places alone, so that the backward pass computes it again
-// instead of keeping it.
+// Dropout in one pass. The mask depends only on the elements' positions, so the backward pass recomputes it instead of
+// keeping it.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -44,7 +44,7 @@ struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
     return callKernel<dropoutCpu>("bidora::dropout", x, p, seed, stream);
   }
 
-  // Linear, so it is its own derivative of any order.
+  // Linear, so it has derivatives of any order.
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     const auto& key = context->saved_data["key"].toTupleRef().elements();

@@ -1,4 +1,4 @@
-// The dropout function that each ISA variant has.
+// The dropout kernel of each ISA variant.
 #pragma once
 
 #include "kernels/common/functionTable.h"
@@ -7,7 +7,7 @@ namespace bidora {
 
 template <typename T>
 struct DropoutFunctions {
-  // Elements begin … begin + count − 1, counted through the whole tensor; from and to point at the first.
+  // Elements begin … begin + count − 1 of the flattened tensor; from and to point to the first of them.
   void (*drop)(const T* from, T* to, int64_t begin, int64_t count, const Dropping& dropping);
 };
 BIDORA_FUNCTIONS(DropoutFunctions)

@@ -1,4 +1,4 @@
-// Dropout's table for one ISA variant.
+// The dropout kernel's function table of one ISA variant.
 #include "isa.h"
 #include "functions.h"
 

@@ -11,7 +11,7 @@ namespace bidora::BIDORA_ISA {
   return dropping.p < 1 ? 1 / (1 - dropping.p) : 0;
 }
 
-constexpr int64_t kGroup = 64;  // elements that 16 counters serve
+constexpr int64_t kGroup = 64;  // elements served by 16 counters
 
 template <typename From, typename To>
 [[gnu::always_inline]] inline void dropNumbers(const From* from, To* to, int64_t count, const uint32_t* numbers,
@@ -21,7 +21,7 @@ template <typename From, typename To>
   writeNumbers(kept, count, to);
 }
 
-// Elements `begin` … `begin + count - 1`, counted through the whole tensor; from and to point at the first.
+// Elements `begin` … `begin + count - 1` of the flattened tensor; from and to point to the first of them.
 template <typename From, typename To>
 void dropRange(const From* from, To* to, int64_t begin, int64_t count, const Dropping& dropping) {
   const uint32_t threshold = dropThreshold(dropping.p);

@@ -1,12 +1,12 @@
-// The function that each ISA variant has for products with a symmetric matrix in tiles, and its arguments.
+// The kernel of each ISA variant for products with a symmetric matrix in tiles, and its arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
 
 namespace bidora {
 
-// The left operands as rows and as columns, and the sums: sums[k][j] = Σ_i left[k][i]·G[i][j] in two parts, from the
-// tiles and from the transposed tiles; squares[j] = Σ_i G[i][j]²·w[i].
+// The left operands by rows and by columns, and the sums: sums[k][j] = Σ_i left[k][i]·G[i][j], separately over the
+// tiles and the transposed tiles, and squares[j] = Σ_i G[i][j]²·w[i].
 template <typename Sum>
 struct GramPass {
   int64_t size, width;  // padded

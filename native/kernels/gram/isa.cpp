@@ -33,12 +33,12 @@ void addTile(const GramPass<T>& pass, const T* tile, int64_t i0, int64_t j0, con
 template <typename T, typename Sum = SumOf<T>>
 void addTiles(const GramPass<Sum>& pass, const T* tiles, int64_t first, int64_t last, const GramSums<Sum>& sums) {
   const int64_t blocks = pass.size / kTile;
-  Sum room[kTile * kTile];
+  Sum scratch[kTile * kTile];
   int64_t index = 0;
   for (int64_t i = 0; i < blocks && index < last; ++i)
     for (int64_t j = i; j < blocks && index < last; ++j, ++index)
       if (index >= first)
-        addTile(pass, widen(tiles + index * kTile * kTile, kTile * kTile, room), i * kTile, j * kTile, sums);
+        addTile(pass, widen(tiles + index * kTile * kTile, kTile * kTile, scratch), i * kTile, j * kTile, sums);
 }
 
 namespace {

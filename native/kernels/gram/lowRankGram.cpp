@@ -1,6 +1,7 @@
-// The products with G = Wᵀ·W, [in, in], that BiDoRA's regulariser needs, in one pass over it. G is symmetric, so only
-// the tiles on and above its diagonal are kept, row by row of tiles, padded with zeros to a multiple of a tile. The
-// diagonal, much larger than the rest, is a separate vector and 0 in the tiles, so that they may be of a coarser type.
+// The products with G = Wᵀ·W, [in, in], that BiDoRA's regularizer needs, in one pass over G. G is symmetric, so only
+// the tiles on and above its diagonal are stored, row by row, padded with zeros to a multiple of the tile size. The
+// diagonal, much larger than the rest, is stored in a separate vector and is 0 in the tiles, so that the tiles may have
+// a lower precision.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -103,10 +104,10 @@ void check(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const T
   TORCH_CHECK(w.dim() == 1, "expected w of [in], got ", w.sizes());
   const int64_t size = w.size(0);
   TORCH_CHECK(tiles.sizes() == at::IntArrayRef(tileSizes(size)) && tiles.is_contiguous(),
-              "expected the tiles of a matrix of ", size, " columns, side by side, got ", tiles.sizes());
+              "expected contiguous tiles of a matrix of ", size, " columns, got ", tiles.sizes());
   TORCH_CHECK(p.dim() == 2 && p.size(1) == size && q.sizes() == p.sizes(), "expected p and q of [r, ", size, "], got ",
               p.sizes(), " and ", q.sizes());
-  TORCH_CHECK(diagonal.sizes() == w.sizes(), "expected a diagonal like w, got ", diagonal.sizes());
+  TORCH_CHECK(diagonal.sizes() == w.sizes(), "expected a diagonal of w's shape, got ", diagonal.sizes());
   for (const Tensor* other : {&diagonal, &w, &p, &q})
     TORCH_CHECK(other->scalar_type() == sumType(tiles), "expected diagonal, w, p and q of ", sumType(tiles),
                 " for tiles of ", tiles.scalar_type(), ", got ", other->scalar_type());
@@ -172,8 +173,8 @@ Tensor formOf(const GramProducts& products, const Tensor& w, const Tensor& q) {
   return innerProduct(w, products.squares).add(innerProduct(products.p, q), 4);
 }
 
-// The gradient of gram_form as a function of its own, so that it has a derivative: another pass, with the gradients
-// from above in the place of w, p and q.
+// The gradient of gram_form as an autograd function, so that it is differentiable: another pass, with the incoming
+// gradients in place of w, p and q.
 struct GramGradientFunction : torch::autograd::Function<GramGradientFunction> {
   static variable_list forward(AutogradContext* context, const Tensor& gradient, const Tensor& tiles,
                                const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q,

@@ -1,4 +1,4 @@
-// The products with a symmetric matrix in tiles that BiDoRA's regulariser needs; see lowRankGram.cpp.
+// The products with a symmetric matrix in tiles that BiDoRA's regularizer needs; see lowRankGram.cpp.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,8 +10,8 @@ struct GramProducts {
   at::Tensor squares, p, q;
 };
 
-// For tiles [tiles, 64, 64], the diagonal and w [in], p and q [r, in]. The tiles are summed in `chunks` parts, whatever
-// the number of threads; no more threads than parts can work on them.
+// tiles: [tiles, 64, 64]; diagonal, w: [in]; p, q: [r, in]. The tiles are summed in `chunks` parts, whatever the number
+// of threads; at most that many threads can work on them.
 GramProducts multiplyGram(const at::Tensor& tiles, const at::Tensor& diagonal, const at::Tensor& w, const at::Tensor& p,
                           const at::Tensor& q, int64_t chunks);
 

@@ -1,14 +1,14 @@
-// BiDoRA's regulariser of all layers as one operator, with its gradient in the same pass: the mean over layers of
+// BiDoRA's regularizer of all layers as one operator, with its gradient in the same pass: the mean over layers of
 //
-//     R = ‖DᵀD − I‖_F,  D = V·diag(w)^½,  V = W + s·B·A,  w = 1/‖v‖² by column
+//     R = ‖DᵀD − I‖_F,  D = V·diag(w)^½,  V = W + s·B·A,  w = 1/‖v‖² of each column
 //
 // without V or DᵀD. Shapes: W [out, in], A [r, in], B [out, r]; G = WᵀW in tiles (lowRankGram.cpp) and its diagonal
 // [in]. With A' = s·A, C = BᵀB, Z = WᵀB + ½·A'ᵀC (written [r, in]) and M = [A'; Z], [2r, in]:
 //
-//     VᵀV = G + A'ᵀZ + ZᵀA',   S = M·diag(w)·Mᵀ,   S' = S with both its halves changed for each other
+//     VᵀV = G + A'ᵀZ + ZᵀA',   S = M·diag(w)·Mᵀ,   S' = S with its halves swapped
 //     R² = wᵀ(G∘G)w + 4·⟨(A'∘w)·G, Z∘w⟩ + ⟨S, S'⟩ − in + 2·zeros
 //
-// Each layer is computed by one thread, so that its numbers do not depend on how many there are.
+// One thread computes each layer, so that the result does not depend on the number of threads.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/add.h>
@@ -46,7 +46,7 @@ using at::TensorList;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// A difference below the share `cancellation` of its terms has lost too many digits; squared lengths of at most
+// A difference below the share `cancellation` of its terms has lost too many digits; squared norms of at most
 // `smallest` count as zero.
 struct Limits {
   double cancellation, smallest;
@@ -57,7 +57,7 @@ struct Layer {
   double scale;
 };
 
-// R and its gradients. Not whole where terms have cancelled: then the definition has to be used.
+// R and its gradients. They are not whole if terms cancel: then R has to be computed by its definition.
 struct Term {
   bool isWhole = false;
   double value = 0;
@@ -77,15 +77,15 @@ void check(const Layer& layer) {
 
 double sumOfProducts(const Tensor& a, const Tensor& b) { return at::sum(at::mul(a, b), at::kDouble).item<double>(); }
 
-// What the gradients need.
+// The tensors that the gradients need.
 struct Pieces {
-  Tensor a /* A' */, b, c, m, w, swapped /* S' */, squares /* (G∘G)w */, gram /* the halves of (M∘w)·G, changed */;
+  Tensor a /* A' */, b, c, m, w, swapped /* S' */, squares /* (G∘G)w */, gram /* (M∘w)·G, its halves swapped */;
   double scale;
 };
 
 void differentiate(const Layer& layer, const Pieces& of, double factor, Term& term) {
   const int64_t rank = of.a.size(0);
-  const Tensor own = at::mm(of.swapped, of.m).mul_(2);  // ½ of the gradient with respect to M∘w by S
+  const Tensor own = at::mm(of.swapped, of.m).mul_(2);  // half of the gradient of M∘w through S
   Tensor ofM = at::add(own, of.gram, 4);
   const Tensor ofW = at::sum(at::mul(of.m, ofM), 0).add_(of.squares, 2);
   const Tensor ofSquare = ofW.mul(of.w).mul_(of.w).neg_();  // w = 1 / n²
@@ -97,7 +97,8 @@ void differentiate(const Layer& layer, const Pieces& of, double factor, Term& te
   term.ofB = weightTimesTransposed(layer.weight, ofZ).addmm_(of.b, at::add(ofC, ofC.t())).mul_(factor);
 }
 
-// (G∘G)·w, and both halves of (M∘w)·G. Where G is much larger than W, these are (M∘w)·Wᵀ·W, half the work or less.
+// (G∘G)·w, and both halves of (M∘w)·G. If G is much larger than W, the latter are computed as (M∘w)·Wᵀ·W, with half the
+// work or less.
 GramProducts multiply(const Layer& layer, const Tensor& w, const Tensor& low, const Tensor& high) {
   const auto& [weight, tiles, diagonal, a, b, scale] = layer;
   if (2 * weight.size(0) > weight.size(1)) return multiplyGram(tiles, diagonal, w, low, high, 1);
@@ -139,7 +140,7 @@ Term compute(const Layer& layer, const Limits& limits, bool isDifferentiated) {
   return term;
 }
 
-// The largest first, so that no thread starts a large one when the others are done.
+// The largest layers first, so that no thread starts a large one when the others are done.
 std::vector<size_t> byWork(const std::vector<Layer>& layers) {
   std::vector<size_t> order(layers.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -166,18 +167,18 @@ std::vector<Layer> layersOf(TensorList weights, TensorList tiles, TensorList dia
   const size_t count = weights.size();
   TORCH_CHECK(count > 0 && tiles.size() == count && diagonals.size() == count && a.size() == count &&
                   b.size() == count && scales.size() == count,
-              "expected as many tiles, diagonals, A, B and scales as weights, and one weight at least");
+              "expected as many tiles, diagonals, A, B and scales as weights, and at least one weight");
   std::vector<Layer> layers;
   for (size_t i = 0; i < count; ++i) {
     layers.push_back({weights[i], tiles[i], diagonals[i], a[i].detach(), b[i].detach(), scales[i]});
     check(layers.back());
     TORCH_CHECK(!weights[i].requires_grad(), "expected frozen weights");
-    TORCH_CHECK(a[i].scalar_type() == a[0].scalar_type(), "expected A and B of all layers in one dtype");
+    TORCH_CHECK(a[i].scalar_type() == a[0].scalar_type(), "expected A and B of all layers in the same dtype");
   }
   return layers;
 }
 
-// The mean, whether it is whole, and where wanted the gradients of the A of all layers, then of the B.
+// The mean, whether it is whole, and if requested the gradients of all layers' A, then of their B.
 using Forward = std::tuple<Tensor, Tensor, std::vector<Tensor>>;
 
 Forward forwardCpu(TensorList weights, TensorList tiles, TensorList diagonals, TensorList a, TensorList b,
@@ -232,7 +233,7 @@ struct Given {
 };
 
 struct OrthogonalityFunction : torch::autograd::Function<OrthogonalityFunction> {
-  // `trained` are the A of all layers, then the B. Both results are scalars: the mean, and whether it is whole.
+  // `trained` holds the A of all layers, then their B. Both results are scalars: the mean, and whether it is whole.
   static variable_list forward(AutogradContext* context, TensorList trained, const Given& given,
                                bool isDifferentiated) {
     auto [value, whole, gradients] =

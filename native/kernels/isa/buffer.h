@@ -1,4 +1,4 @@
-// Scratch memory of a thread.
+// A thread's scratch memory.
 #pragma once
 
 #include <cstdlib>
@@ -7,7 +7,7 @@
 
 namespace bidora::BIDORA_ISA {
 
-// Memory that only grows, aligned for vectors.
+// Memory that grows but never shrinks, aligned for vectors.
 template <typename T>
 class Buffer {
  public:

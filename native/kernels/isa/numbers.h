@@ -1,4 +1,4 @@
-// Conversions between the stored type of numbers and the type they are computed in.
+// Conversions between a tensor's storage type and the type of the computation.
 #pragma once
 
 #include "vectors.h"
@@ -14,7 +14,7 @@ namespace bidora::BIDORA_ISA {
   return number;
 }
 
-// To the nearest, ties to even.
+// Rounds to nearest, ties to even.
 [[gnu::always_inline]] inline void setNumber(float* to, float x) { *to = x; }
 [[gnu::always_inline]] inline void setNumber(double* to, double x) { *to = x; }
 [[gnu::always_inline]] inline void setNumber(Bfloat16* to, float x) {
@@ -68,23 +68,23 @@ typedef uint16_t Halves __attribute__((vector_size(kVectorBytes / 2)));
 #endif
 }
 
-// The first `lanes` numbers, the rest 0.
+// Loads the first `lanes` elements; the rest is 0.
 template <typename T>
 [[gnu::always_inline]] inline Vector<SumOf<T>> loadSome(const T* from, int64_t lanes) {
   if (lanes == kLanes<SumOf<T>>) return loadWide(from);
-  T room[kLanes<SumOf<T>>] = {};
-  std::memcpy(room, from, lanes * sizeof(T));
-  return loadWide(room);
+  T scratch[kLanes<SumOf<T>>] = {};
+  std::memcpy(scratch, from, lanes * sizeof(T));
+  return loadWide(scratch);
 }
 template <typename Sum, typename T>
 [[gnu::always_inline]] inline void storeSome(T* to, Vector<Sum> x, int64_t lanes) {
   if (lanes == kLanes<Sum>) return storeNumbers(to, x);
-  T room[kLanes<Sum>];
-  storeNumbers(room, x);
-  std::memcpy(to, room, lanes * sizeof(T));
+  T scratch[kLanes<Sum>];
+  storeNumbers(scratch, x);
+  std::memcpy(to, scratch, lanes * sizeof(T));
 }
 
-// use(place, lanes) for vectors that make up 0 … count − 1, the last one possibly with fewer lanes.
+// Calls use(index, lanes) for the vectors that cover 0 … count − 1; the last one may have fewer lanes.
 template <typename Sum, typename Use>
 [[gnu::always_inline]] inline void forEachVector(int64_t count, Use use) {
   int64_t i = 0;
@@ -92,10 +92,10 @@ template <typename Sum, typename Use>
   if (i < count) use(i, count - i);
 }
 
-// `count`, a multiple of the lanes, numbers: in place, or converted into `room` if they are bfloat16.
-inline const float* widen(const Bfloat16* from, int64_t count, float* room) {
-  for (int64_t i = 0; i < count; i += kLanes<float>) store(room + i, loadWide(from + i));
-  return room;
+// `count` elements, a multiple of the lanes: in place, or converted into `scratch` if they are bfloat16.
+inline const float* widen(const Bfloat16* from, int64_t count, float* scratch) {
+  for (int64_t i = 0; i < count; i += kLanes<float>) store(scratch + i, loadWide(from + i));
+  return scratch;
 }
 template <typename T>
 const T* widen(const T* from, int64_t, T*) {

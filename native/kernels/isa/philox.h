@@ -1,13 +1,13 @@
-// Counter-based random numbers: Philox 4x32 with the 7 rounds that pass all its authors' tests of randomness (Salmon et
-// al., "Parallel random numbers: as easy as 1, 2, 3", 2011, table 2). A number depends on the key and its counter
-// alone, so any thread can compute it, and the backward pass can compute it again.
+// Counter-based random numbers: Philox 4x32 with 7 rounds, which pass all its authors' tests of randomness (Salmon et
+// al., "Parallel random numbers: as easy as 1, 2, 3", 2011, table 2). A number depends only on the key and its counter,
+// so any thread can compute it, and the backward pass can recompute it.
 #pragma once
 
 #include "vectors.h"
 
 namespace bidora::BIDORA_ISA {
 
-// Sixteen counters at a time, whatever the registers' width: the compiler splits them.
+// Sixteen counters at a time; the compiler splits them to the registers' width.
 typedef uint32_t Words __attribute__((vector_size(64)));
 typedef uint64_t Products __attribute__((vector_size(64)));
 
@@ -16,10 +16,9 @@ struct Random {
   Words words[4];
 };
 
-// One round's two products, high and low halves, for 16 counters: those of the even lanes and of the odd ones.
+// The high and low halves of one round's product, for 16 counters.
 [[gnu::always_inline]] inline void multiplyWide(Words a, uint32_t by, Words& high, Words& low) {
-#ifdef __AVX512F__  // GCC would multiply whole 64-bit numbers, and mask and shift what one masked shuffle brings
-                    // together
+#ifdef __AVX512F__  // GCC would use full 64-bit multiplications, then masks and shifts instead of a masked shuffle
   const __m512i factor = _mm512_set1_epi64(by), even = _mm512_mul_epu32((__m512i)a, factor),
                 odd = _mm512_mul_epu32(_mm512_srli_epi64((__m512i)a, 32), factor);
   high = (Words)_mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
@@ -36,7 +35,7 @@ struct Random {
 #endif
 }
 
-// Four numbers for each of the counters (first + lane, second, third, stream).
+// Four random numbers for each of the counters (first + lane, second, third, stream).
 [[gnu::always_inline]] inline Random philox(const DropoutKey& key, uint32_t first, uint32_t second, uint32_t third) {
   const Words lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   const Words zero{};
@@ -56,7 +55,7 @@ struct Random {
   return {{c0, c1, c2, c3}};
 }
 
-// Numbers below it are dropped. (At p = 1 the kept numbers are multiplied by 0.)
+// Elements with random numbers below it are dropped. (At p = 1 the kept elements are multiplied by 0.)
 [[gnu::always_inline]] inline uint32_t dropThreshold(double p) {
   return p < 1 ? static_cast<uint32_t>(p * 4294967296.0) : UINT32_MAX;
 }

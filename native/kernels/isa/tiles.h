@@ -1,4 +1,4 @@
-// Small matrix products in registers. A word is the operand of one multiplication of a lane: a number, or two bfloat16
+// Small matrix products in registers. A word is one lane's operand of a multiplication: a number, or two bfloat16
 // numbers, whose two products are added (AVX512-BF16). C[m][n] = Σₖ A[m][k]·B[k][n], with k counted in words.
 #pragma once
 
@@ -11,7 +11,7 @@ struct [[gnu::may_alias]] Pair {
   uint32_t bits;
 };
 
-// The types that a tensor's type is computed in.
+// The types in which a tensor's type is computed.
 template <typename Storage>
 struct Arithmetic {
   using Word = float;
@@ -33,8 +33,8 @@ struct Arithmetic<Bfloat16> {
 };
 #endif
 
-// a·b + c rounded once, if the variant can. Left to the compiler, it would be fused in one tile and not in another, and
-// a number's bits would depend on its tile.
+// a·b + c, rounded once if the variant has FMA. The compiler might fuse it in some tiles and not in others, and an
+// element's bits would depend on its tile.
 #if defined(__AVX512F__)
 [[gnu::always_inline]] inline Vector<float> fused(Vector<float> a, Vector<float> b, Vector<float> c) {
   return (Vector<float>)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
@@ -70,7 +70,7 @@ template <typename V>
 }
 #endif
 
-// A left operand: word (m, k) lies at data[m·rowStride + k·depthStride].
+// A left operand: word (m, k) is at data[m·rowStride + k·depthStride].
 template <typename Word>
 struct Left {
   const Word* data;
@@ -119,7 +119,7 @@ void column(Left<Word> a, const Word* b, int64_t bStride, Sum* c, int64_t cStrid
   for (; m < rows; m += 4) tile<Word, Sum, 4, kVectors>(at(m), b, bStride, c + m * cStride, cStride, depth, accumulate);
 }
 
-// `rows` is a multiple of 4, `columns` of the lanes; b and c have `columns` or more numbers a row.
+// `rows` is a multiple of 4, `columns` of the lanes; rows of b and c have at least `columns` elements.
 template <typename Word, typename Sum>
 void product(Left<Word> a, const Word* b, int64_t bStride, Sum* c, int64_t cStride, int64_t rows, int64_t columns,
              int64_t depth, bool accumulate) {

@@ -1,4 +1,4 @@
-// Transposes matrices of words, a tile in registers at a time.
+// Transposes matrices of words, one tile in registers at a time.
 #pragma once
 
 #include "vectors.h"
@@ -8,8 +8,7 @@ namespace bidora::BIDORA_ISA {
 typedef uint32_t FourBytes __attribute__((vector_size(kVectorBytes)));
 constexpr int kTileSide = kVectorBytes / 4;
 
-// Exchanges lanes of two rows: those of the first whose index has the bit, with those of the second whose index does
-// not.
+// Swaps lanes of two rows: the first row's lanes whose index has the bit, with the second row's whose index does not.
 template <int kBit>
 struct Lower {
   static constexpr int at(int lane) { return lane & kBit ? kTileSide + (lane ^ kBit) : lane; }
@@ -19,7 +18,7 @@ struct Upper {
   static constexpr int at(int lane) { return lane & kBit ? kTileSide + lane : lane ^ kBit; }
 };
 
-// Doing this for every bit of a row's index transposes.
+// Repeated for every bit of a row's index, this transposes.
 template <int kBit>
 [[gnu::always_inline]] inline void exchange(FourBytes* rows) {
 #pragma GCC unroll 16
@@ -45,7 +44,7 @@ template <typename Word>
   for (int i = 0; i < kTileSide; ++i) std::memcpy(static_cast<void*>(to + i * toStride), &rows[i], sizeof(FourBytes));
 }
 
-// [count, words] whose rows lie `stride` words apart → columns of [words, padded]; `count` is a multiple of 16.
+// [count, words] with a row stride of `stride` words → columns of [words, padded]; `count` is a multiple of 16.
 template <typename Word>
 void transpose(const Word* from, int64_t stride, int64_t count, int64_t words, Word* to, int64_t padded) {
   const int64_t inTiles = sizeof(Word) == 4 ? words / kTileSide * kTileSide : 0;

@@ -1,10 +1,10 @@
-// What the ISA variant that is being compiled declares about itself. CMakeLists.txt names it (BIDORA_ISA), gives the
-// compiler its instructions, and defines for it
+// Declarations of the ISA variant being compiled. CMakeLists.txt sets its name (BIDORA_ISA) and compiler options, and
+// defines
 //
-//   BIDORA_BFLOAT16_PAIRS  where it multiplies pairs of bfloat16 numbers and rounds float to bfloat16 by instructions
-//   BIDORA_OWN_PRODUCTS    where our products with frozen matrices are faster than a library's
+//   BIDORA_BFLOAT16_PAIRS  if it has instructions to multiply pairs of bfloat16 and to round float to bfloat16
+//   BIDORA_OWN_PRODUCTS    if our products with frozen matrices are faster than a library's
 //
-// so that no code has to infer one from the other, or from an instruction set.
+// so that no code has to infer them from each other or from an instruction set.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ constexpr int64_t kVectorBytes = 32;
 constexpr int64_t kVectorBytes = 16;
 #endif
 
-// Whether there are 32 vector registers: a tile's sums may take 24 of them, or else 8 of 16.
+// Whether there are 32 vector registers, so that a tile's sums may take 24 of them; otherwise they take 8 of 16.
 #if defined(__AVX512F__) || defined(__aarch64__)
 constexpr bool kHasManyRegisters = true;
 #else

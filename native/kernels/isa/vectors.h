@@ -1,4 +1,4 @@
-// Vectors as wide as the variant's registers, by the compiler's own extension.
+// Vectors as wide as the variant's registers, by a compiler extension.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ template <typename T, typename V>
   std::memcpy(to, &v, sizeof v);
 }
 
-// At place i, lane Places::at(i) of a and b, numbered through both.
+// Lane i of the result is lane Places::at(i) of a followed by b.
 template <typename Places, typename V, int... kPlace>
 [[gnu::always_inline]] inline V shuffled(const V& a, const V& b, std::integer_sequence<int, kPlace...>) {
   return __builtin_shufflevector(a, b, Places::at(kPlace)...);
@@ -42,7 +42,7 @@ template <typename Places, int kCount, typename V>
   return shuffled<Places>(a, b, std::make_integer_sequence<int, kCount>());
 }
 
-// At place i, lane i + kHalf, modulo kCount.
+// Lane i takes lane i + kHalf, modulo kCount.
 template <int kHalf, int kCount>
 struct Rotated {
   static constexpr int at(int place) { return (place + kHalf) % kCount; }
@@ -68,10 +68,10 @@ template <typename T>
   return reduce<T, kLanes<T> / 2>(v, [](const Vector<T>& a, const Vector<T>& b) { return a > b ? a : b; });
 }
 
-// eˣ to the last bit or two; 0 below the smallest normal number. Meant for x ≤ 88.
+// eˣ, exact but for the last one or two bits; 0 below the smallest normal number. For x ≤ 88.
 [[gnu::always_inline]] inline Vector<float> exponential(Vector<float> x) {
   constexpr float kLowest = -87.3F, kLog2e = 1.44269504F, kLn2High = 0.693359375F, kLn2Low = -2.12194440e-4F;
-  constexpr float kToInteger = 12582912.0F;  // adding it leaves the nearest integer in the lowest bits
+  constexpr float kToInteger = 12582912.0F;  // adding it puts the nearest integer into the lowest bits
   const auto isZero = x < kLowest;
   const Vector<float> clamped = isZero ? Vector<float>{} + kLowest : x;
   const Vector<float> shifted = clamped * kLog2e + kToInteger;

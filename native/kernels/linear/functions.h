@@ -1,4 +1,4 @@
-// The functions that each ISA variant has for the gain of a DoRA layer, and their arguments.
+// The kernels of each ISA variant for the gain of a DoRA layer, and their arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
@@ -20,7 +20,7 @@ struct GainTangent {
   const SumOf<T>*gain, *slope;
   int64_t columns;
 };
-// g and ġ of y, y and ẏ [N, O], and the result q̇. Missing operands are null; y and ẏ are needed for sums only.
+// g and ġ of y; y and ẏ [N, O]; and the result q̇. Missing operands are null; y and ẏ are needed only for sums.
 template <typename T>
 struct GainTangentBackward {
   const T *bias, *gradient, *change, *y, *yDot;
@@ -35,11 +35,11 @@ struct GainFunctions {
 
   // y = b + (y − b)·g in place for `rows` rows.
   void (*applyGain)(const Gain<T>& gain, T* y, int64_t rows);
-  // From the gradient of y, for `rows` rows: scaled = gradient·g, and sums[o] = Σ_n gradient·(value − b). Either may be
-  // null.
+  // Computes scaled = gradient·g and sums[o] = Σ_n gradient·(value − b) from the gradient of y, for `rows` rows. Either
+  // may be null.
   void (*gainBackward)(const Gain<T>& gain, const T* gradient, const T* value, T* scaled, Sum* sums, int64_t rows);
-  // A layer with a gain along a direction: ẏ in place of ṗ for `rows` rows, and back for rows begin … end − 1, with
-  // three sums by columns.
+  // The tangent of a layer with a gain: overwrites ṗ with ẏ for `rows` rows. And backward, for rows begin … end − 1,
+  // with three sums per column.
   void (*gainTangent)(const GainTangent<T>& by, const T* y, T* tangent, int64_t rows);
   void (*gainTangentBackward)(const GainTangentBackward<T>& by, int64_t begin, int64_t end, Sum* sums);
 };

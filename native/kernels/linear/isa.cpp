@@ -1,14 +1,12 @@
-// The magnitude's part of a DoRA layer: rows of z scaled column by column. Shapes: N rows, O columns, gain g and bias b
-// [O].
+// The magnitude's part of a DoRA layer: z with its columns scaled. Shapes: z [N, O], gain g and bias b [O].
 #include "functions.h"
 #include "kernels/isa/numbers.h"
 
 namespace bidora::BIDORA_ISA {
 
-constexpr int64_t kPiece =
-    256;  // columns at a time, so that intermediate results stay in registers and the nearest cache
+constexpr int64_t kPiece = 256;  // columns at a time, so that intermediate results stay in registers and the L1 cache
 
-// As y + (y − b)·(g − 1): a gain of 1 changes no bit.
+// Computed as y + (y − b)·(g − 1), so that a gain of 1 changes no bit.
 template <typename T, typename Sum = SumOf<T>>
 void applyGain(const Gain<T>& gain, T* y, int64_t rows) {
   for (int64_t row = 0; row < rows; ++row) {
@@ -34,7 +32,7 @@ void applyGain(const Gain<T>& gain, T* y, int64_t rows) {
   }
 }
 
-// One row: sums += gradient·(value − b) and scaled = gradient·g, whichever is wanted.
+// One row: sums += gradient·(value − b) and scaled = gradient·g, as requested.
 template <bool kSums, bool kScaled, typename T, typename Sum = SumOf<T>>
 void gainRowBackward(const Gain<T>& gain, const T* gradient, const T* value, T* scaled, Sum* sums) {
   int64_t i = 0;
@@ -57,7 +55,7 @@ void gainRowBackward(const Gain<T>& gain, const T* gradient, const T* value, T* 
   }
 }
 
-// Row after row, in memory order: the sums of all columns stay in the nearest cache.
+// Row by row, in memory order: the sums of all columns stay in the L1 cache.
 template <typename T, typename Sum = SumOf<T>>
 void gainBackward(const Gain<T>& gain, const T* gradient, const T* value, T* scaled, Sum* sums, int64_t rows) {
   if (sums) std::memset(static_cast<void*>(sums), 0, gain.columns * sizeof(Sum));
@@ -69,7 +67,7 @@ void gainBackward(const Gain<T>& gain, const T* gradient, const T* value, T* sca
   }
 }
 
-// The magnitude's part of a DoRA layer along a direction: y = c ⊙ p + b with p and c moving. Shapes: N rows, O columns.
+// The tangent of the magnitude's part of a DoRA layer: y = c ⊙ p + b, with tangents of p and c. Shapes: [N, O].
 
 // Overwrites ṗ with c ⊙ ṗ + ċ/c ⊙ (y − b).
 template <typename T, typename Sum = SumOf<T>>
@@ -93,7 +91,7 @@ void gainTangent(const GainTangent<T>& by, const T* y, T* tangent, int64_t rows)
   }
 }
 
-// Some columns of a row, instantiated for each set of tensors that may be given.
+// Some columns of a row, instantiated for each combination of given tensors.
 template <bool hasChange, bool hasTangent, bool hasSums, typename T, typename Sum>
 [[gnu::always_inline]] inline void passGainBack(const GainTangentBackward<T>& by, int64_t at, int64_t start,
                                                 int64_t count, const Sum* b, const Sum* slope, Sum* sums) {
@@ -119,7 +117,7 @@ template <bool hasChange, bool hasTangent, bool hasSums, typename T, typename Su
   writeNumbers(qDot, count, by.qDot + at);
 }
 
-// q̇ = ċ ⊙ g + c ⊙ ġ; sums of g ⊙ (y − b), of ġ ⊙ (y − b) and of g ⊙ ẏ by columns, one after the other.
+// q̇ = ċ ⊙ g + c ⊙ ġ; and the column sums of g ⊙ (y − b), ġ ⊙ (y − b) and g ⊙ ẏ, in this order.
 template <typename T, typename Sum = SumOf<T>>
 void gainTangentBackward(const GainTangentBackward<T>& by, int64_t begin, int64_t end, Sum* sums) {
   for (int64_t start = 0; start < by.columns; start += kPiece) {

@@ -1,5 +1,5 @@
-// y = x·Wᵀ + b by the product of frozenProduct.h, and the gradient of x. Each is the other's derivative, so that both
-// have derivatives of any order. Shapes: x [N, in], W [out, in], b [out].
+// y = x·Wᵀ + b, computed by frozenProduct.h, and the gradient of x. Each is the other's derivative, so both have
+// derivatives of any order. Shapes: x [N, in], W [out, in], b [out].
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
@@ -27,7 +27,7 @@ using Maybe = std::optional<Tensor>;
 // [..., n] → [N, n]
 Tensor inRows(const Tensor& x) { return x.dim() == 1 ? x.unsqueeze(0) : x.flatten(0, -2); }
 
-// Products whose rows are [N, n], for x of [..., n].
+// Applies a product of [N, n] rows to x of [..., n].
 template <typename Product>
 Tensor rowByRow(const Tensor& x, int64_t columns, Product product) {
   if (x.dim() == 2) return product(x);
@@ -79,7 +79,7 @@ Tensor inputGradientMeta(const Tensor& gradient, const Tensor& weight) {
   return emptyProduct(gradient, weight.size(1));
 }
 
-// x·Wᵀ + b, or transposed x·W.
+// x·Wᵀ + b, or x·W if transposed.
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Maybe& bias,
                         const Maybe& packed, bool isTransposed) {
@@ -105,7 +105,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
 
 Tensor linearAutograd(const Tensor& x, const Tensor& weight, const Maybe& bias, const Maybe& packed) {
   checkLinear(x, weight, bias, packed);
-  OneDevice(x, weight, bias);  // libtorch's linear does not check it on Meta
+  OneDevice(x, weight, bias);  // libtorch's linear does not check this on Meta
   if (!hasOwnProduct(weight) && !packed) return at::linear(x, weight, bias);
   return rowByRow(x, weight.size(0),
                   [&](const Tensor& rows) { return LinearFunction::apply(rows, weight, bias, packed, false); });
@@ -125,8 +125,8 @@ void checkLinears(const Tensor& x, at::TensorList weights, at::TensorList biases
   for (size_t i = 0; i < weights.size(); ++i) checkLinear(x, weights[i], biasOf(biases, i), std::nullopt);
 }
 
-// The products of several layers with one input, computed together for few rows: each alone would be over before
-// threads have woken up for it.
+// The products of several layers with the same input. For few rows they are computed together: each alone would finish
+// before the threads wake up for it.
 std::vector<Tensor> linearsCpu(const Tensor& x, at::TensorList weights, at::TensorList biases) {
   checkLinears(x, weights, biases);
   if (x.dim() == 2 && x.size(0) <= kFewRows && std::all_of(weights.begin(), weights.end(), hasOwnProduct))

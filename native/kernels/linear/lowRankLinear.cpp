@@ -1,9 +1,10 @@
-// A frozen linear layer with its low-rank update, and the gain of DoRA, as one operator:
+// A frozen linear layer with its low-rank update and DoRA's gain, as one operator:
 //
 //     y = (x·Wᵀ + s·(x̃·Aᵀ)·Bᵀ) ∘ g + bias
 //
-// Shapes: x and x̃ [N, in], W [out, in], A [r, in], B [out, r], g and bias [out]. The low rank is further depth of the
-// product with W, forward and for the gradient of x; the scale goes with the thin products, s·x̃·Aᵀ and s·∇z·B.
+// Shapes: x and x̃ [N, in], W [out, in], A [r, in], B [out, r], g and bias [out]. The low-rank update extends the depth
+// of the product with W, forward and for the gradient of x. The scale is applied in the thin products, s·x̃·Aᵀ and
+// s·∇z·B.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -44,7 +45,7 @@ void check(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tenso
               weight.sizes());
   for (const Maybe* vector : {&bias, &gain})
     TORCH_CHECK(isOfOutputs(*vector, weight), "expected a bias and a gain of [", weight.size(0), "]");
-  TORCH_CHECK(!branch || branch->sizes() == x.sizes(), "expected a branch input like the input, ", x.sizes());
+  TORCH_CHECK(!branch || branch->sizes() == x.sizes(), "expected a branch input of the input's shape, ", x.sizes());
   TORCH_CHECK(!weight.requires_grad(), "expected a frozen weight");
 }
 
@@ -72,8 +73,8 @@ GainGradients gainGradients(const Tensor& gradient, const Tensor& value, const T
   return result;
 }
 
-// From the gain `least` on, (y − bias) / g has all the digits of z, so z need not be kept beside y. The schema has its
-// value.
+// If all gains are at least `least`, (y − bias) / g has all the digits of z, so z need not be kept besides y. The
+// schema has the default.
 bool isInvertible(const Tensor& gain, double least) {
   return AT_DISPATCH_FLOATING_TYPES(gain.scalar_type(), "bidora::low_rank_linear", [&] {
     const auto* first = gain.const_data_ptr<scalar_t>();
@@ -81,7 +82,7 @@ bool isInvertible(const Tensor& gain, double least) {
   });
 }
 
-// A and B in the input's dtype, with a rank of zeros added where numbers are multiplied in pairs and the rank is odd.
+// A and B in the input's dtype. An odd rank is padded with zeros if elements are multiplied in pairs.
 struct Factors {
   Tensor a, b;
 
@@ -98,7 +99,7 @@ struct Factors {
   }
 };
 
-// y; s·x̃·Aᵀ; and z where it has to be kept for the gain's gradient.
+// y; s·x̃·Aᵀ; and z if it has to be kept for the gain's gradient.
 using Forward = std::tuple<Tensor, Tensor, Tensor>;
 
 // The factors are those of `Factors`.
@@ -107,9 +108,9 @@ Forward forwardCpu(const Tensor& x, const Tensor& weight, const Maybe& bias, con
   const Tensor offset = contiguousOrNone(orNone(bias)), factor = orNone(gain);
   const Tensor reduced = thinProduct(branch.value_or(x), a, false, scale);
   const bool keepsDirection = leastGain > 0 && !isInvertible(factor, leastGain);
-  const FurtherDepth further{reduced, b};
-  const Finish finish{keepsDirection ? Tensor() : factor, offset};
-  const Tensor y = frozenProduct(x, {weight, orNone(packed)}, further, finish);
+  const LowRankTerm lowRank{reduced, b};
+  const Epilogue epilogue{keepsDirection ? Tensor() : factor, offset};
+  const Tensor y = frozenProduct(x, {weight, orNone(packed)}, lowRank, epilogue);
   Tensor direction;
   if (keepsDirection) {
     direction = y.clone();
@@ -124,12 +125,12 @@ Forward forwardMeta(const Tensor& x, const Tensor& weight, const Maybe&, const T
           Tensor()};
 }
 
-// The gradients of x, A, B, gain and branch; those that are not wanted are undefined.
+// The gradients of x, A, B, gain and branch; undefined unless requested.
 using Backward = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
 using Wants = std::array<bool, 5>;
 
-// `gradient` is contiguous; `low` is the branch, or x, where A is trained; `output` is y where the gain is and z was
-// not kept. The gradients of A, Bᵀ and the gain may be in the type of sums.
+// `gradient` is contiguous; `low` is the branch, or x without one, if A is trained; `output` is y if the gain is
+// trained and z was not kept. The gradients of A, Bᵀ and the gain may be in the accumulation type.
 Backward backwardCpu(const Tensor& gradient, const Maybe& low, const Tensor& weight, const Maybe& bias, const Tensor& a,
                      const Tensor& b, const Tensor& reduced, double scale, const Maybe& gain, const Maybe& direction,
                      const Maybe& output, bool hasBranch, Wants wants) {
@@ -215,7 +216,7 @@ struct LowRankLinearFunction : torch::autograd::Function<LowRankLinearFunction> 
     const auto& dtypes = context->saved_data["dtypes"].toTupleRef().elements();
     const double scale = context->saved_data["scale"].toDouble();
     const bool hasBranch = has[2].toBool();
-    // Edges are counted without missing tensors.
+    // Missing tensors have no edge.
     size_t edge = 0;
     const auto wants = [&](bool isThere) { return isThere && context->needs_input_grad(edge++); };
     const bool wantsX = wants(true);

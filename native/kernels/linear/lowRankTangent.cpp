@@ -2,13 +2,13 @@
 //
 //     ẏ = c ⊙ ṗ + ċ/c ⊙ (y − b),  ṗ = ẋ·Wᵀ + s·[x·Aᵀ, ẋ·Aᵀ + x·Ȧᵀ]·[Ḃ, B]ᵀ
 //
-// and back, with g and ġ of y, q = c ⊙ g and q̇ = ċ ⊙ g + c ⊙ ġ,
+// and backward, with the gradient g of y and its tangent ġ, q = c ⊙ g and q̇ = ċ ⊙ g + c ⊙ ġ,
 //
 //     ġ_x = q̇·W + s·[q·Ḃ + q̇·B, q·B]·[A; Ȧ]
 //     g_c = Σ g ⊙ (y − b) / c,  ġ_c = (Σ ġ ⊙ (y − b) + Σ g ⊙ ẏ − ċ ⊙ g_c) / c
 //
-// Shapes: x [N, in], W [out, in], A [r, in], B [out, r], y, g and their tangents [N, out], b and c [out]. One product
-// with W each way. The gain must be large enough to compute p from y.
+// Shapes: x [N, in], W [out, in], A [r, in], B [out, r], y, g and their tangents [N, out], b and c [out]. There is one
+// product with W in each direction. The gain must be large enough to compute p from y.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -43,7 +43,7 @@ void checkWeights(const Tensor& weight, const Maybe& bias, const Tensor& a, cons
               "expected tangents of the shapes of A and B, ", a.sizes(), " and ", b.sizes());
   for (const Maybe* vector : {&bias, &gain, &gainDot})
     TORCH_CHECK(isOfOutputs(*vector, weight), "expected a bias and a gain of [", weight.size(0), "]");
-  TORCH_CHECK(!gainDot || gain, "expected a gain beside its tangent");
+  TORCH_CHECK(!gainDot || gain, "expected a gain for its tangent");
   TORCH_CHECK(!bias || bias->scalar_type() == weight.scalar_type(), "expected the bias in the weight's dtype, ",
               weight.scalar_type());
 }
@@ -76,7 +76,7 @@ void checkBackwardOperands(const Tensor& gradient, const Maybe& change, const Te
                                    {"output", y},
                                    {"output_dot", yDot}})
     checkRows(name, rows, gradient.size(0), weight.size(0), weight);
-  TORCH_CHECK(!wantsGain || gain, "expected a gain where its gradient is wanted");
+  TORCH_CHECK(!wantsGain || gain, "expected a gain if its gradient is requested");
 }
 
 Tensor asVector(const Maybe& vector, at::ScalarType type) { return vector ? vector->to(type).contiguous() : Tensor(); }
@@ -159,7 +159,7 @@ Three tangentBackwardCpu(const Tensor& gradient, const Maybe& change, const Tens
                          bool wantsGain) {
   checkBackwardOperands(gradient, change, weight, bias, a, b, aDot, bDot, gain, gainDot, y, yDot, wantsGain);
   const at::ScalarType type = weight.scalar_type();
-  const Tensor none = at::empty({0}, weight.options());  // for what is not wanted
+  const Tensor none = at::empty({0}, weight.options());  // stands for results that are not requested
   Tensor qDot = change ? *change : Tensor(), columns = stackedB(b, bDot, sumType(weight)), ofGain = none,
          changeOfGain = none;
   if (gain) {

@@ -1,5 +1,4 @@
-// residual + dropout(x) and its norm, LayerNorm or RMSNorm.
-// Shapes: N rows of H numbers.
+// residual + dropout(x) and its LayerNorm or RMSNorm. Shapes: [N, H].
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -18,34 +17,35 @@ using torch::autograd::variable_list;
 using Two = std::tuple<Tensor, Tensor>;
 
 Two dropoutAddNormCpu(const Tensor& x, const Tensor& residual, const Tensor& weight, const Maybe& bias, double epsilon,
-                      bool isCentred, double p, int64_t seed, int64_t stream) {
+                      bool isCentered, double p, int64_t seed, int64_t stream) {
   checkNorm(x, residual, weight, bias);
-  auto [out, sum, stats] = normedRowsCpu(x, residual, weight, bias, epsilon, isCentred, p, seed, stream);
+  auto [out, sum, stats] = normedRowsCpu(x, residual, weight, bias, epsilon, isCentered, p, seed, stream);
   return {out, sum};
 }
 
 Two dropoutAddNormMeta(const Tensor& x, const Tensor& residual, const Tensor& weight, const Maybe& bias, double epsilon,
-                       bool isCentred, double p, int64_t seed, int64_t stream) {
+                       bool isCentered, double p, int64_t seed, int64_t stream) {
   checkNorm(x, residual, weight, bias);
-  auto [out, sum, stats] = normedRowsMeta(x, residual, weight, bias, epsilon, isCentred, p, seed, stream);
+  auto [out, sum, stats] = normedRowsMeta(x, residual, weight, bias, epsilon, isCentered, p, seed, stream);
   return {out, sum};
 }
 
 struct DropoutAddNormFunction : torch::autograd::Function<DropoutAddNormFunction> {
   static variable_list forward(AutogradContext* context, const Tensor& x, const Tensor& residual, const Tensor& weight,
-                               const Maybe& bias, double epsilon, bool isCentred, double p, int64_t seed,
+                               const Maybe& bias, double epsilon, bool isCentered, double p, int64_t seed,
                                int64_t stream) {
     checkNorm(x, residual, weight, bias);
     const auto [out, sum, stats] = callKernel<normedRowsCpu>("bidora::_norm", x, Maybe(residual), weight, bias, epsilon,
-                                                             isCentred, p, seed, stream);
+                                                             isCentered, p, seed, stream);
     context->save_for_backward({sum, stats, weight});
     context->set_materialize_grads(false);
-    context->saved_data["settings"] = c10::ivalue::Tuple::create(isCentred, p, seed, stream, bias.has_value());
+    context->saved_data["settings"] = c10::ivalue::Tuple::create(isCentered, p, seed, stream, bias.has_value());
     return {out, sum};
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), "bidora::dropout_add_norm has no second derivative: use its parts.");
+    TORCH_CHECK(!at::GradMode::is_enabled(),
+                "bidora::dropout_add_norm has no second derivative: use dropout, add and row_norm.");
     const auto saved = context->get_saved_variables();
     const auto& values = context->saved_data["settings"].toTupleRef().elements();
     const Tensor &sum = saved[0], &stats = saved[1], &weight = saved[2];
@@ -61,15 +61,15 @@ struct DropoutAddNormFunction : torch::autograd::Function<DropoutAddNormFunction
 };
 
 Two dropoutAddNormAutograd(const Tensor& x, const Tensor& residual, const Tensor& weight, const Maybe& bias,
-                           double epsilon, bool isCentred, double p, int64_t seed, int64_t stream) {
+                           double epsilon, bool isCentered, double p, int64_t seed, int64_t stream) {
   const variable_list results =
-      DropoutAddNormFunction::apply(x, residual, weight, bias, epsilon, isCentred, p, seed, stream);
+      DropoutAddNormFunction::apply(x, residual, weight, bias, epsilon, isCentered, p, seed, stream);
   return {results[0], results[1]};
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::dropout_add_norm", [](OperatorLibrary& library) {
   library.define<dropoutAddNormCpu, dropoutAddNormMeta, dropoutAddNormAutograd>(
-      "dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, *, bool centred=True, "
+      "dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, *, bool centered=True, "
       "float p=0., int seed=0, int stream=0) -> (Tensor normed, Tensor sum)");
 });
 

@@ -1,5 +1,5 @@
-// The derivative of dropout_add_norm, and of its gradients, along tangents of the input and the residual: forward over
-// reverse. Weight and bias are frozen. Shapes: N rows of H numbers.
+// The directional derivatives of dropout_add_norm and of its gradients, along tangents of the input and the residual
+// (forward over reverse). Weight and bias are frozen. Shapes: [N, H].
 #include <ATen/Dispatch.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -42,11 +42,11 @@ NormTangent<Stored<T>> tangentOf(const Operands& of, const NormSettings& setting
           .residuald = read<T>(of.residuald),
           .size = of.x.size(1),
           .epsilon = settings.epsilon,
-          .isCentred = settings.isCentred,
+          .isCentered = settings.isCentered,
           .dropping = settings.dropping};
 }
 
-// Gradients of the normalised rows and of the sums, with their tangents; a missing one counts as 0.
+// Gradients of the normalized rows and of the sums, with their tangents; a missing one means 0.
 struct Changes {
   Tensor normed, normedTangent, sum, sumTangent;
 };
@@ -61,8 +61,8 @@ using Two = std::tuple<Tensor, Tensor>;
 using Four = std::tuple<Tensor, Tensor, Tensor, Tensor>;
 
 Two tangentCpu(const Tensor& x, const Tensor& residual, const Tensor& weight, const Maybe& bias, double epsilon,
-               const Maybe& xd, const Maybe& residuald, bool isCentred, double p, int64_t seed, int64_t stream) {
-  const NormSettings settings{epsilon, isCentred, droppingOf(p, seed, stream)};
+               const Maybe& xd, const Maybe& residuald, bool isCentered, double p, int64_t seed, int64_t stream) {
+  const NormSettings settings{epsilon, isCentered, droppingOf(p, seed, stream)};
   const Operands given{x, residual, weight, orNone(bias), orNone(xd), orNone(residuald)};
   check("bidora::dropout_add_norm_tangent", given);
   const Operands of = contiguous(given);
@@ -73,21 +73,21 @@ Two tangentCpu(const Tensor& x, const Tensor& residual, const Tensor& weight, co
     const auto norm = tangentOf<scalar_t>(of, settings);
     forRows<Sum>(
         x.size(0), x.size(1),
-        [&](int64_t begin, int64_t end, Sum* room) {
+        [&](int64_t begin, int64_t end, Sum* scratch) {
           functions<NormFunctions, scalar_t>().normTangent(norm, write<scalar_t>(normed), write<scalar_t>(sum), begin,
-                                                           end, room);
+                                                           end, scratch);
         },
-        kTangentRooms);
+        kTangentScratchRows);
   });
   return {normed, sum};
 }
 
 Four tangentBackwardCpu(const Tensor& x, const Tensor& residual, const Tensor& weight, const Maybe& bias,
                         double epsilon, const Maybe& xd, const Maybe& residuald, const Tensor& g, const Maybe& gd,
-                        const Maybe& toSum, const Maybe& toSumTangent, bool isCentred, double p, int64_t seed,
+                        const Maybe& toSum, const Maybe& toSumTangent, bool isCentered, double p, int64_t seed,
                         int64_t stream) {
   constexpr const char* kName = "bidora::dropout_add_norm_tangent_backward";
-  const NormSettings settings{epsilon, isCentred, droppingOf(p, seed, stream)};
+  const NormSettings settings{epsilon, isCentered, droppingOf(p, seed, stream)};
   const Operands operands{x, residual, weight, orNone(bias), orNone(xd), orNone(residuald)};
   const Changes given{g, orNone(gd), orNone(toSum), orNone(toSumTangent)};
   check(kName, operands, given);
@@ -107,10 +107,10 @@ Four tangentBackwardCpu(const Tensor& x, const Tensor& residual, const Tensor& w
           write<scalar_t>(results[2]),    write<scalar_t>(results[3])};
       forRows<Sum>(
           x.size(0), x.size(1),
-          [&](int64_t begin, int64_t end, Sum* room) {
-            functions<NormFunctions, scalar_t>().normTangentBackward(norm, gradient, begin, end, room);
+          [&](int64_t begin, int64_t end, Sum* scratch) {
+            functions<NormFunctions, scalar_t>().normTangentBackward(norm, gradient, begin, end, scratch);
           },
-          kTangentRooms);
+          kTangentScratchRows);
     });
   return {results[0], results[1], results[2], results[3]};
 }
@@ -136,12 +136,13 @@ Four tangentBackwardMeta(const Tensor& x, const Tensor& residual, const Tensor& 
 [[maybe_unused]] const bool defined = defineOnce("bidora::dropout_add_norm_tangent", [](OperatorLibrary& library) {
   library.define<tangentCpu, tangentMeta, NoDerivative::refuse>(
       "dropout_add_norm_tangent(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, Tensor? "
-      "input_tangent, Tensor? residual_tangent, *, bool centred=True, float p=0., int seed=0, int stream=0) -> (Tensor "
+      "input_tangent, Tensor? residual_tangent, *, bool centered=True, float p=0., int seed=0, int stream=0) -> "
+      "(Tensor "
       "normed_tangent, Tensor sum_tangent)");
   library.define<tangentBackwardCpu, tangentBackwardMeta, NoDerivative::refuse>(
       "dropout_add_norm_tangent_backward(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, "
       "Tensor? input_tangent, Tensor? residual_tangent, Tensor normed_grad, Tensor? normed_grad_tangent, Tensor? "
-      "sum_grad, Tensor? sum_grad_tangent, *, bool centred=True, float p=0., int seed=0, int stream=0) -> (Tensor "
+      "sum_grad, Tensor? sum_grad_tangent, *, bool centered=True, float p=0., int seed=0, int stream=0) -> (Tensor "
       "input_grad_tangent, Tensor residual_grad_tangent, Tensor input_grad, Tensor residual_grad)");
 });
 

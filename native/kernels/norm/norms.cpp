@@ -12,7 +12,7 @@ using at::Tensor;
 using Maybe = std::optional<Tensor>;
 
 NormedRows normedRowsCpu(const Tensor& input, const Maybe& residual, const Tensor& weight, const Maybe& bias,
-                         double epsilon, bool isCentred, double p, int64_t seed, int64_t stream) {
+                         double epsilon, bool isCentered, double p, int64_t seed, int64_t stream) {
   const Dropping dropping = droppingOf(p, seed, stream);
   const Tensor x = input.contiguous(), before = contiguousOrNone(orNone(residual)), w = weight.contiguous(),
                b = contiguousOrNone(orNone(bias));
@@ -33,17 +33,17 @@ NormedRows normedRowsCpu(const Tensor& input, const Maybe& residual, const Tenso
                                       .stats = stats.data_ptr<Sum>(),
                                       .size = x.size(1),
                                       .epsilon = epsilon,
-                                      .isCentred = isCentred,
+                                      .isCentered = isCentered,
                                       .dropping = dropping};
-    forRows<Sum>(x.size(0), x.size(1), [&](int64_t begin, int64_t end, Sum* room) {
-      functions<NormFunctions, scalar_t>().norm(norm, begin, end, room);
+    forRows<Sum>(x.size(0), x.size(1), [&](int64_t begin, int64_t end, Sum* scratch) {
+      functions<NormFunctions, scalar_t>().norm(norm, begin, end, scratch);
     });
   });
   return {out, sum, stats};
 }
 
 std::tuple<Tensor, Tensor> normedRowsBackwardCpu(const Tensor& gradient, const Maybe& toSum, const Tensor& sum,
-                                                 const Tensor& stats, const Tensor& weight, bool isCentred, double p,
+                                                 const Tensor& stats, const Tensor& weight, bool isCentered, double p,
                                                  int64_t seed, int64_t stream) {
   const Dropping dropping = droppingOf(p, seed, stream);
   const Tensor change = gradient.contiguous(), direct = contiguousOrNone(orNone(toSum)), w = weight.contiguous();
@@ -59,10 +59,10 @@ std::tuple<Tensor, Tensor> normedRowsBackwardCpu(const Tensor& gradient, const M
                                               .ofX = write<scalar_t>(ofX),
                                               .ofSum = write<scalar_t>(ofSum),
                                               .size = sum.size(1),
-                                              .isCentred = isCentred,
+                                              .isCentered = isCentered,
                                               .dropping = dropping};
-    forRows<Sum>(sum.size(0), sum.size(1), [&](int64_t begin, int64_t end, Sum* room) {
-      functions<NormFunctions, scalar_t>().normBackward(norm, begin, end, room);
+    forRows<Sum>(sum.size(0), sum.size(1), [&](int64_t begin, int64_t end, Sum* scratch) {
+      functions<NormFunctions, scalar_t>().normBackward(norm, begin, end, scratch);
     });
   });
   return {ofX, ofSum};
@@ -84,10 +84,10 @@ std::tuple<Tensor, Tensor> normedRowsBackwardMeta(const Tensor&, const Maybe&, c
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::_norm", [](OperatorLibrary& library) {
   library.define<normedRowsCpu, normedRowsMeta, NoDerivative::refuse>(
-      "_norm(Tensor input, Tensor? residual, Tensor weight, Tensor? bias, float eps, bool centred, float p, int seed, "
+      "_norm(Tensor input, Tensor? residual, Tensor weight, Tensor? bias, float eps, bool centered, float p, int seed, "
       "int stream) -> (Tensor out, Tensor sum, Tensor stats)");
   library.define<normedRowsBackwardCpu, normedRowsBackwardMeta, NoDerivative::refuse>(
-      "_norm_backward(Tensor grad, Tensor? sum_grad, Tensor sum, Tensor stats, Tensor weight, bool centred, float p, "
+      "_norm_backward(Tensor grad, Tensor? sum_grad, Tensor sum, Tensor stats, Tensor weight, bool centered, float p, "
       "int seed, int stream) -> (Tensor input_grad, Tensor residual_grad)");
 });
 

@@ -1,4 +1,4 @@
-// The operands of norms and of their tangents. Shapes: N rows of H numbers.
+// The operands of norms and of their tangents. Shapes: [N, H].
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -14,15 +14,15 @@ namespace bidora {
 
 struct NormSettings {
   double epsilon;
-  bool isCentred;
+  bool isCentered;
   Dropping dropping;
 };
 
-// A weight and perhaps a bias [H] for rows of x: [..., H].
+// Checks a weight and an optional bias [H] for x of [..., H].
 inline void checkNormWeights(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
   checkOperands({&x, &weight});
   checkOperands({&bias});
-  TORCH_CHECK(x.dim() > 0, "expected rows of numbers, got one number");
+  TORCH_CHECK(x.dim() > 0, "expected rows, got a scalar");
   const at::Tensor& offset = bias ? *bias : weight;
   TORCH_CHECK(weight.dim() == 1 && weight.size(0) == x.size(-1) && offset.sizes() == weight.sizes(),
               "expected a weight and a bias of [", x.size(-1), "], got ", weight.sizes(), " and ", offset.sizes());
@@ -35,26 +35,26 @@ inline void checkNorm(const at::Tensor& x, const at::Tensor& residual, const at:
                       const std::optional<at::Tensor>& bias) {
   checkOperands({&x, &residual});
   TORCH_CHECK(x.dim() == 2 && residual.sizes() == x.sizes(),
-              "expected an input and a residual of one shape [N, H], got ", x.sizes(), " and ", residual.sizes());
+              "expected an input and a residual of the same shape [N, H], got ", x.sizes(), " and ", residual.sizes());
   TORCH_CHECK(residual.scalar_type() == x.scalar_type(), "expected one dtype, got ", x.scalar_type(), " and ",
               residual.scalar_type());
   checkNormWeights(x, weight, bias);
 }
 
-// Σ over rows of g∘n, n the normalised rows. x, g: [N, H]
+// Σ over rows of g∘n, with n the normalized rows. x, g: [N, H]
 inline at::Tensor normWeightGradient(const at::Tensor& x, const at::Tensor& stats, const at::Tensor& g) {
   const at::Tensor normal = x.to(stats.scalar_type()).sub(stats.narrow(1, 0, 1)).mul_(stats.narrow(1, 1, 1));
   return normal.mul_(g).sum(0).to(g.scalar_type());
 }
 
-constexpr int64_t kTangentRooms = 4;  // rows of sums that a thread needs for tangents
+constexpr int64_t kTangentScratchRows = 4;  // scratch rows per thread for tangents
 
-// Runs work(first row, end, room for `rooms` rows of sums) on all threads.
+// Runs work(first row, end, scratch) on all threads; `scratch` holds `scratchRows` rows in the accumulation type.
 template <typename Sum, typename Work>
-void forRows(int64_t rows, int64_t size, Work work, int64_t rooms = 1) {
+void forRows(int64_t rows, int64_t size, Work work, int64_t scratchRows = 1) {
   at::parallel_for(0, rows, 1 + kGrain / size, [&](int64_t begin, int64_t end) {
-    std::vector<Sum> room(rooms * size);
-    work(begin, end, room.data());
+    std::vector<Sum> scratch(scratchRows * size);
+    work(begin, end, scratch.data());
   });
 }
 

@@ -1,5 +1,5 @@
-// The derivative of row_norm, and of its gradient, along a tangent of the input: forward over reverse. The weight is
-// frozen, and a bias changes nothing. Shapes: x [..., H], N rows of H numbers in all.
+// The directional derivatives of row_norm and of its gradient, along a tangent of the input (forward over reverse). The
+// weight is frozen, and a bias has no effect. Shapes: x [..., H], N rows in all.
 #include <ATen/Dispatch.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -35,7 +35,7 @@ void check(const char* name, const Tensor& x, const Tensor& weight, const Maybe&
 }
 
 template <typename T>
-NormTangent<Stored<T>> tangentOf(const Operands& of, double epsilon, bool isCentred) {
+NormTangent<Stored<T>> tangentOf(const Operands& of, double epsilon, bool isCentered) {
   return {.x = read<T>(of.x),
           .residual = nullptr,
           .weight = read<T>(of.weight),
@@ -43,11 +43,11 @@ NormTangent<Stored<T>> tangentOf(const Operands& of, double epsilon, bool isCent
           .residuald = nullptr,
           .size = of.x.size(-1),
           .epsilon = epsilon,
-          .isCentred = isCentred,
+          .isCentered = isCentered,
           .dropping = {}};
 }
 
-Tensor tangentCpu(const Tensor& x, const Tensor& weight, double epsilon, const Tensor& xd, bool isCentred) {
+Tensor tangentCpu(const Tensor& x, const Tensor& weight, double epsilon, const Tensor& xd, bool isCentered) {
   constexpr const char* kName = "bidora::row_norm_tangent";
   check(kName, x, weight, xd);
   const Operands of = contiguous(x, weight, xd);
@@ -55,19 +55,19 @@ Tensor tangentCpu(const Tensor& x, const Tensor& weight, double epsilon, const T
   if (x.numel() == 0) return out;
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), kName, [&] {
     using Sum = SumOf<scalar_t>;
-    const auto norm = tangentOf<scalar_t>(of, epsilon, isCentred);
+    const auto norm = tangentOf<scalar_t>(of, epsilon, isCentered);
     forRows<Sum>(
         x.numel() / norm.size, norm.size,
-        [&](int64_t begin, int64_t end, Sum* room) {
-          functions<NormFunctions, scalar_t>().normTangent(norm, write<scalar_t>(out), nullptr, begin, end, room);
+        [&](int64_t begin, int64_t end, Sum* scratch) {
+          functions<NormFunctions, scalar_t>().normTangent(norm, write<scalar_t>(out), nullptr, begin, end, scratch);
         },
-        kTangentRooms);
+        kTangentScratchRows);
   });
   return out;
 }
 
 std::tuple<Tensor, Tensor> tangentBackwardCpu(const Tensor& x, const Tensor& weight, double epsilon, const Maybe& xd,
-                                              const Tensor& g, const Maybe& gd, bool isCentred) {
+                                              const Tensor& g, const Maybe& gd, bool isCentered) {
   constexpr const char* kName = "bidora::row_norm_tangent_backward";
   check(kName, x, weight, xd, g, gd);
   const Operands of = contiguous(x, weight, orNone(xd));
@@ -76,7 +76,7 @@ std::tuple<Tensor, Tensor> tangentBackwardCpu(const Tensor& x, const Tensor& wei
   if (x.numel() == 0) return {ofTangent, ofValue};
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), kName, [&] {
     using Sum = SumOf<scalar_t>;
-    const auto norm = tangentOf<scalar_t>(of, epsilon, isCentred);
+    const auto norm = tangentOf<scalar_t>(of, epsilon, isCentered);
     const NormTangentGradient<Stored<scalar_t>> gradient{.normed = read<scalar_t>(change),
                                                          .normedTangent = read<scalar_t>(changeTangent),
                                                          .sum = nullptr,
@@ -87,10 +87,10 @@ std::tuple<Tensor, Tensor> tangentBackwardCpu(const Tensor& x, const Tensor& wei
                                                          .ofResidual = nullptr};
     forRows<Sum>(
         x.numel() / norm.size, norm.size,
-        [&](int64_t begin, int64_t end, Sum* room) {
-          functions<NormFunctions, scalar_t>().normTangentBackward(norm, gradient, begin, end, room);
+        [&](int64_t begin, int64_t end, Sum* scratch) {
+          functions<NormFunctions, scalar_t>().normTangentBackward(norm, gradient, begin, end, scratch);
         },
-        kTangentRooms);
+        kTangentScratchRows);
   });
   return {ofTangent, ofValue};
 }
@@ -108,10 +108,11 @@ std::tuple<Tensor, Tensor> tangentBackwardMeta(const Tensor& x, const Tensor& we
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::row_norm_tangent", [](OperatorLibrary& library) {
   library.define<tangentCpu, tangentMeta, NoDerivative::refuse>(
-      "row_norm_tangent(Tensor input, Tensor weight, float eps, Tensor input_tangent, *, bool centred=True) -> Tensor");
+      "row_norm_tangent(Tensor input, Tensor weight, float eps, Tensor input_tangent, *, bool centered=True) -> "
+      "Tensor");
   library.define<tangentBackwardCpu, tangentBackwardMeta, NoDerivative::refuse>(
       "row_norm_tangent_backward(Tensor input, Tensor weight, float eps, Tensor? input_tangent, Tensor grad, Tensor? "
-      "grad_tangent, *, bool centred=True) -> (Tensor input_grad_tangent, Tensor input_grad)");
+      "grad_tangent, *, bool centered=True) -> (Tensor input_grad_tangent, Tensor input_grad)");
 });
 
 }  // namespace

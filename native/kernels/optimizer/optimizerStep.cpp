@@ -1,4 +1,4 @@
-// The parts of an optimizer's step over many tensors, most of them small, each in one parallel pass.
+// The parts of an optimizer step over many tensors, most of them small, each as one parallel pass.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -25,9 +25,9 @@ void checkAll(TensorList tensors) {
   for (const Tensor& tensor : tensors) checkOperand(tensor);
 }
 
-constexpr int64_t kLarge = 1 << 18;  // a tensor of this size is computed by all threads
+constexpr int64_t kLarge = 1 << 18;  // tensors of at least this size are computed by all threads
 
-// Where each thread's share of the tensors begins, by their sizes; large ones are not counted.
+// The first tensor of each thread's share, balanced by size; large tensors are not counted.
 std::vector<size_t> shares(TensorList tensors) {
   int64_t total = 0, taken = 0;
   for (const Tensor& tensor : tensors) total += tensor.numel() < kLarge ? tensor.numel() : 0;
@@ -42,7 +42,7 @@ std::vector<size_t> shares(TensorList tensors) {
   return starts;
 }
 
-// Calls `change` with the place of each tensor: small ones divided among the threads, then large ones one by one.
+// Calls `change` with each tensor's index: small tensors in parallel, then large ones one by one.
 template <typename Change>
 void forEachTensor(TensorList tensors, Change change) {
   const std::vector<size_t> starts = shares(tensors);
@@ -56,7 +56,7 @@ void forEachTensor(TensorList tensors, Change change) {
     if (tensors[i].numel() >= kLarge) change(i);
 }
 
-constexpr int64_t kBlock = 1 << 13;  // numbers whose squares are summed together, whatever the number of threads
+constexpr int64_t kBlock = 1 << 13;  // elements per partial sum, whatever the number of threads
 
 struct Block {
   size_t tensor;
@@ -80,7 +80,7 @@ double sumOf(const Tensor& tensor, const Block& block) {
   });
 }
 
-// The norm of all numbers of all tensors together: a scalar in double.
+// The norm of all tensors' elements together: a scalar in double.
 Tensor totalNormCpu(TensorList given) {
   checkAll(given);
   const at::AutoDispatchBelowADInplaceOrView below;
@@ -125,7 +125,7 @@ struct AdamW {
   double lr, beta1, beta2, weightDecay, epsilon;
 };
 
-// torch's own step. It ignores strides, so tensors that are not in row-major order are changed through a copy.
+// libtorch's own step. It ignores strides, so tensors that are not in row-major order are updated through a copy.
 void stepOne(const Tensor& tensor, const Tensor& gradient, const Tensor& mean, const Tensor& meanSquare,
              const Tensor& count, const AdamW& by) {
   const Tensor ownTensor = tensor.contiguous(), ownMean = mean.contiguous(), ownSquare = meanSquare.contiguous();
@@ -143,10 +143,10 @@ void checkStep(TensorList tensors, TensorList gradients, TensorList means, Tenso
     checkAll(list);
     for (size_t i = 0; i < list.size(); ++i)
       TORCH_CHECK(list[i].sizes() == tensors[i].sizes() && list[i].scalar_type() == tensors[i].scalar_type(),
-                  "expected gradients and moments like the tensor, ", tensors[i].scalar_type(), " of ",
+                  "expected gradients and moments of the tensor's dtype and shape, ", tensors[i].scalar_type(), " of ",
                   tensors[i].sizes(), ", got ", list[i].scalar_type(), " of ", list[i].sizes());
   }
-  TORCH_CHECK(step >= 1, "expected the number of a step, from 1 on, got ", step);
+  TORCH_CHECK(step >= 1, "expected a step number of at least 1, got ", step);
 }
 
 void adamwMeta(TensorList tensors, TensorList gradients, TensorList means, TensorList meanSquares, int64_t step, double,
@@ -160,7 +160,7 @@ void adamwCpu(TensorList tensors, TensorList gradients, TensorList means, Tensor
   const Tensor count = at::scalar_tensor(static_cast<double>(step), at::kFloat);
   const AdamW by{lr, beta1, beta2, weightDecay, epsilon};
   forEachTensor(tensors, [&](size_t i) { stepOne(tensors[i], gradients[i], means[i], meanSquares[i], count, by); });
-  // Below autograd nothing else counts the change.
+  // Below autograd, nothing else increments the version.
   for (const TensorList list : {tensors, means, meanSquares})
     for (const Tensor& tensor : list) tensor.unsafeGetTensorImpl()->bump_version();
 }

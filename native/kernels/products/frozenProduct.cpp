@@ -21,12 +21,13 @@ namespace {
 
 using at::Tensor;
 
-constexpr int64_t kBlockOfRows = 64;         // for one thread
-constexpr int64_t kRowsOfChunk = 192;        // for one panel in one task
-constexpr int64_t kColumnsOfTask = 32;       // of an outer product
-constexpr int64_t kBytesOfThread = 3 << 17;  // of a matrix for few rows: reading them takes longer than waking a thread
+constexpr int64_t kBlockOfRows = 64;    // rows per thread
+constexpr int64_t kRowsOfChunk = 192;   // rows per task of a panel
+constexpr int64_t kColumnsOfTask = 32;  // columns per task of an outer product
+constexpr int64_t kBytesOfThread =
+    3 << 17;  // matrix bytes per thread for few rows; reading them takes longer than waking a thread
 
-// With the numbers of a row side by side, and rows of whole pairs.
+// With contiguous rows that begin at whole pairs.
 Tensor inRows(const Tensor& matrix) {
   return matrix.stride(1) == 1 && matrix.stride(0) % 2 == 0 ? matrix : matrix.contiguous();
 }
@@ -36,14 +37,14 @@ Rows<const Stored<T>> rowsOf(const Tensor& matrix) {
   return {read<T>(matrix), matrix.defined() ? matrix.stride(0) : 0};
 }
 
-// Cuts a panel's rows into so many chunks that every thread has some.
+// Splits a panel's rows into enough chunks for all threads.
 int64_t chunkFor(int64_t rows, int64_t panels) {
   const int64_t wanted = (int64_t{4} * at::get_num_threads() + panels - 1) / panels;
   const int64_t chunk = std::clamp(rows / wanted, int64_t{1}, kRowsOfChunk);
   return (chunk + 11) / 12 * 12;
 }
 
-// Products with one input, their columns divided among threads as if they were one product's.
+// Products with the same input, whose columns are split among threads as if they were one product.
 template <typename T>
 void runFewRows(const std::vector<FrozenProduct<Stored<T>>>& calls) {
   int64_t tasks = 0;
@@ -73,11 +74,12 @@ void run(const FrozenProduct<Stored<T>>& call) {
   });
 }
 
-Tensor ownProduct(const Tensor& givenX, const Tensor& givenWeight, bool isTransposed, const FurtherDepth& further,
-                  const Finish& finish, double scale) {
+Tensor ownProduct(const Tensor& givenX, const Tensor& givenWeight, bool isTransposed, const LowRankTerm& lowRank,
+                  const Epilogue& epilogue, double scale) {
   const Tensor x = inRows(givenX), weight = inRows(givenWeight),
-               low = further.low.defined() ? inRows(further.low) : Tensor(),
-               factor = further.low.defined() ? inRows(further.factor) : Tensor(), bias = contiguousOrNone(finish.bias);
+               low = lowRank.low.defined() ? inRows(lowRank.low) : Tensor(),
+               factor = lowRank.low.defined() ? inRows(lowRank.factor) : Tensor(),
+               bias = contiguousOrNone(epilogue.bias);
   const int64_t columns = weight.size(isTransposed ? 1 : 0);
   const Tensor out = at::empty({x.size(0), columns}, x.options());
   if (out.numel() == 0) return out;
@@ -94,7 +96,7 @@ Tensor ownProduct(const Tensor& givenX, const Tensor& givenWeight, bool isTransp
                    low.defined() ? low.size(1) : 0,
                    isTransposed,
                    static_cast<Sum>(scale),
-                   read<Sum>(finish.gain),
+                   read<Sum>(epilogue.gain),
                    read<scalar_t>(bias)});
   });
   return out;
@@ -139,10 +141,10 @@ bool hasOwnProduct(const Tensor& matrix) {
          (matrix.scalar_type() == at::kFloat || isEven(matrix));
 }
 
-void applyGain(const Tensor& y, const Finish& finish) {
-  const Tensor bias = contiguousOrNone(finish.bias);
+void applyGain(const Tensor& y, const Epilogue& epilogue) {
+  const Tensor bias = contiguousOrNone(epilogue.bias);
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, y.scalar_type(), "bidora::frozen_product", [&] {
-    const Gain<Stored<scalar_t>> by{read<scalar_t>(bias), read<SumOf<scalar_t>>(finish.gain), y.size(1)};
+    const Gain<Stored<scalar_t>> by{read<scalar_t>(bias), read<SumOf<scalar_t>>(epilogue.gain), y.size(1)};
     auto* rows = write<scalar_t>(y);
     at::parallel_for(0, y.size(0), kBlockOfRows, [&](int64_t begin, int64_t end) {
       functions<GainFunctions, scalar_t>().applyGain(by, rows + begin * by.columns, end - begin);
@@ -150,17 +152,18 @@ void applyGain(const Tensor& y, const Finish& finish) {
   });
 }
 
-Tensor frozenProduct(const Tensor& x, const FrozenWeight& weight, const FurtherDepth& further, const Finish& finish) {
-  if (hasOwnProduct(weight.plain)) return ownProduct(x, weight.plain, false, further, finish, 1);
-  const Tensor product = libraryProduct(x, weight, finish.bias);
-  if (further.low.defined()) product.addmm_(further.low, further.factor.t());
-  if (finish.gain.defined()) applyGain(product, finish);
+Tensor frozenProduct(const Tensor& x, const FrozenWeight& weight, const LowRankTerm& lowRank,
+                     const Epilogue& epilogue) {
+  if (hasOwnProduct(weight.plain)) return ownProduct(x, weight.plain, false, lowRank, epilogue, 1);
+  const Tensor product = libraryProduct(x, weight, epilogue.bias);
+  if (lowRank.low.defined()) product.addmm_(lowRank.low, lowRank.factor.t());
+  if (epilogue.gain.defined()) applyGain(product, epilogue);
   return product;
 }
 
 std::vector<Tensor> fewRowsProducts(const Tensor& givenX, at::TensorList givenWeights, at::TensorList givenBiases) {
   const Tensor x = inRows(givenX);
-  std::vector<Tensor> results, weights, biases;  // keeps what the calls read
+  std::vector<Tensor> results, weights, biases;  // keep the calls' operands alive
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::frozen_product", [&] {
     std::vector<FrozenProduct<Stored<scalar_t>>> calls;
     for (size_t i = 0; i < givenWeights.size(); ++i) {
@@ -172,7 +175,7 @@ std::vector<Tensor> fewRowsProducts(const Tensor& givenX, at::TensorList givenWe
         calls.push_back({.x = rowsOf<scalar_t>(x),
                          .weight = rowsOf<scalar_t>(weights[i]),
                          .low = {},
-                         .further = {},
+                         .factor = {},
                          .out = {write<scalar_t>(results[i]), columns},
                          .rows = x.size(0),
                          .depth = x.size(1),
@@ -188,10 +191,10 @@ std::vector<Tensor> fewRowsProducts(const Tensor& givenX, at::TensorList givenWe
   return results;
 }
 
-Tensor transposedProduct(const Tensor& x, const Tensor& weight, const FurtherDepth& further) {
-  if (hasOwnProduct(weight)) return ownProduct(x, weight, true, further, {}, 1);
+Tensor transposedProduct(const Tensor& x, const Tensor& weight, const LowRankTerm& lowRank) {
+  if (hasOwnProduct(weight)) return ownProduct(x, weight, true, lowRank, {}, 1);
   const Tensor product = at::mm(x, weight);
-  return further.low.defined() ? product.addmm_(further.low, further.factor) : product;
+  return lowRank.low.defined() ? product.addmm_(lowRank.low, lowRank.factor) : product;
 }
 
 Tensor thinProduct(const Tensor& x, const Tensor& factor, bool isTransposed, double scale) {

@@ -1,20 +1,19 @@
-// The products that are our own, as functions of each ISA variant, and their arguments.
+// The product kernels of each ISA variant, and their arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
 
 namespace bidora {
 
-// A product with a frozen matrix, and with more depth next to it: ((x·W + low·F)·scale ∘ gain) + bias. W and F are
-// stored as [columns, depth] and [columns, rank], or transposed as [depth, columns] and [rank, columns]. Missing
-// operands are null. For bfloat16, whose numbers are multiplied in pairs, depth, rank and the strides of x and low are
-// even.
+// A product with a frozen matrix and a low-rank term: ((x·W + low·F)·scale ∘ gain) + bias. W and F are stored as
+// [columns, depth] and [columns, rank], or if transposed as [depth, columns] and [rank, columns]. Missing operands are
+// null. For bfloat16, which is multiplied in pairs, depth, rank and the strides of x and low are even.
 template <typename T>
 struct FrozenProduct {
   Rows<const T> x;
   Rows<const T> weight;
   Rows<const T> low;
-  Rows<const T> further;
+  Rows<const T> factor;
   Rows<T> out;
   int64_t rows, depth, columns, rank;
   bool isTransposed;
@@ -31,18 +30,17 @@ struct OuterProduct {
   SumOf<T>* result;
 };
 
-constexpr int64_t kPanel = 64;    // columns of a frozen product that are computed together
-constexpr int64_t kFewRows = 16;  // rows of x for which the matrix is multiplied while it is read
+constexpr int64_t kPanel = 64;    // columns per panel of a frozen product
+constexpr int64_t kFewRows = 16;  // at most so many rows of x are multiplied without packing the matrix
 
 template <typename T>
 struct ProductFunctions {
-  // Tasks begin … end − 1, each a panel of columns for a chunk of rows, the chunks of a panel one after the other. Null
+  // Tasks begin … end − 1. Each is a panel of columns for a chunk of rows; the chunks of a panel are consecutive. Null
   // if a library's product is as fast.
   void (*frozenProduct)(const FrozenProduct<T>& product, int64_t rowsOfChunk, int64_t begin, int64_t end);
-  // The same bits for up to kFewRows rows and a matrix that is not transposed: groups begin … end − 1 of sixteen
-  // columns.
+  // The same bits for up to kFewRows rows and a matrix that is not transposed: groups begin … end − 1 of 16 columns.
   void (*fewRowsProduct)(const FrozenProduct<T>& product, int64_t begin, int64_t end);
-  // Columns begin … end − 1. May be null too.
+  // Columns begin … end − 1. May also be null.
   void (*outerProduct)(const OuterProduct<T>& product, int64_t begin, int64_t end);
 };
 BIDORA_FUNCTIONS(ProductFunctions)

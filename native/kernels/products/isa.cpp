@@ -1,6 +1,6 @@
-// A product with a frozen matrix, as large as a layer's: the matrix is copied panel by panel into a core's cache and
-// multiplied there with all rows, so that no second copy of it is kept. Each number of the result is summed over the
-// depth in order, in whichever tile it is.
+// A product with a frozen matrix of a layer's size. The matrix is packed panel by panel into a core's cache and
+// multiplied there with all rows, so that no packed copy of it is kept. Each element of the result is summed over the
+// depth in order, whichever tile it is in.
 #include "functions.h"
 #include "isa/fewRows.h"
 #include "isa/outerProduct.h"
@@ -9,7 +9,7 @@ namespace bidora::BIDORA_ISA {
 
 #ifdef BIDORA_OWN_PRODUCTS
 
-// Sums [rows, width] of the result's columns from `column` on; those past the last one are left out.
+// Writes the sums [rows, width] to the result's columns from `column` on; columns past the last are left out.
 template <typename T, typename Sum = SumOf<T>>
 void finishTile(const FrozenProduct<T>& call, Sum* sums, int64_t rows, int64_t width, int64_t row, int64_t column) {
   const int64_t count = lesser(width, call.columns - column);
@@ -25,18 +25,18 @@ void finishTile(const FrozenProduct<T>& call, Sum* sums, int64_t rows, int64_t w
   }
 }
 
-// A panel's words of W, and below them those of F.
+// A panel's words of W, and those of F.
 template <typename T>
 struct Panel {
-  const WordOf<T>*words, *further;
-  int64_t column;     // its first
-  int64_t tiles = 0;  // multiplied with it so far
-  // Sums of all rows, [rows, width], if it holds a part of the depth; null if it holds all of it.
+  const WordOf<T>*words, *factor;
+  int64_t column;     // its first column
+  int64_t tiles = 0;  // tiles multiplied with it so far
+  // The sums of all rows, [rows, width], if the panel holds a part of the depth; null if it holds all of it.
   SumOf<T>* sums = nullptr;
-  bool isFirst = true, isLast = true;  // of the parts
+  bool isFirst = true, isLast = true;  // whether it is the first or last part
 };
 
-// The lines of the next panel that are fetched with a tile: the first few tiles fetch all of them.
+// The lines of the next panel to prefetch with a tile; the first few tiles prefetch all of them.
 template <typename T>
 Ahead aheadOf(const FrozenProduct<T>& call, const Panel<T>& panel) {
   constexpr int64_t kLine = 64, kPerWord = Arithmetic<T>::kPerWord, kSize = sizeof(T);
@@ -58,12 +58,12 @@ void tileOfRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row) {
   ++panel.tiles;
   if (!panel.isLast) return;
   if (call.rank > 0)
-    tile<WordOf<T>, Sum, kRows, kVectors>(leftAt(call.low, row), panel.further, kWide, sums, kWide,
-                                          call.rank / kPerWord, true);
+    tile<WordOf<T>, Sum, kRows, kVectors>(leftAt(call.low, row), panel.factor, kWide, sums, kWide, call.rank / kPerWord,
+                                          true);
   finishTile(call, sums, kRows, kWide, row, panel.column);
 }
 
-// As many rows at a time as registers hold sums.
+// As many rows at a time as fit into registers.
 template <typename T, int kVectors>
 void panelTimesRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row, int64_t end) {
   constexpr int kTall = kVectors == 4 ? 6 : kVectors == 3 ? 8 : 12;
@@ -84,7 +84,7 @@ void panelTimesRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row, 
   }
 }
 
-// Copies panels one after the other into the same memory.
+// Packs panels one after the other into the same memory.
 template <typename T>
 class PanelPacker {
  public:
@@ -94,7 +94,7 @@ class PanelPacker {
                   count = lesser(kPanel, call.columns - column), width = roundUp(count, kWidth);
     WordOf<T>*ofW = words_.need(depth * kPanel), *ofF = further_.need(rank * kPanel);
     packPanel(call.weight, call.isTransposed, depth, column, count, width, ofW);
-    if (rank > 0) packPanel(call.further, call.isTransposed, rank, column, count, width, ofF);
+    if (rank > 0) packPanel(call.factor, call.isTransposed, rank, column, count, width, ofF);
     return {ofW, ofF, column};
   }
 
@@ -104,8 +104,8 @@ class PanelPacker {
 
 constexpr int64_t kDepthAtOnce = 512, kPanelsAtOnce = 32;
 
-// All rows, which are few, with panels begin … end − 1 of a transposed matrix. A row of the matrix may fill a page, so
-// several panels are computed for a limited depth at a time, whose pages fit into the TLB.
+// All rows, of which there are few, times panels begin … end − 1 of a transposed matrix. A row of the matrix may fill a
+// page, so several panels are computed for a limited depth at a time, whose pages fit into the TLB.
 template <typename T>
 void partByPart(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
   PanelPacker<T> packer;
@@ -130,7 +130,7 @@ void partByPart(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
   }
 }
 
-// Groups begin … end − 1 of sixteen columns, for few rows.
+// Groups begin … end − 1 of 16 columns, for few rows.
 template <typename T>
 void fewRowsProduct(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
   constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
@@ -144,7 +144,7 @@ void fewRowsProduct(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
   for (int64_t column = begin * 16; column < lesser(end * 16, call.columns); column += 16) {
     std::memset(sums, 0, sizeof sums);
     addSixteen<T>(x, call.rows, call.weight, words, column, call.columns, sums);
-    if (low) addSixteen<T>(low, call.rows, call.further, rank, column, call.columns, sums);
+    if (low) addSixteen<T>(low, call.rows, call.factor, rank, column, call.columns, sums);
     finishTile(call, sums, call.rows, 16, 0, column);
   }
 }

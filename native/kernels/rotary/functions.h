@@ -1,12 +1,12 @@
-// The rotary embedding function that each ISA variant has, and its arguments.
+// The rotary embedding kernel of each ISA variant, and its arguments.
 #pragma once
 
 #include "kernels/common/functionTable.h"
 
 namespace bidora {
 
-// N tokens of `heads` heads of D numbers, of which the first `rotated` (R) are rotated by the token's cosines and sines
-// [N, R]; transposed for gradients.
+// N tokens with `heads` heads of size D. The first `rotated` (R) elements of a head are rotated by the token's cosines
+// and sines [N, R]; for gradients, by the transposed rotation.
 template <typename T>
 struct Rotary {
   Rows<const T> x, cosines, sines;

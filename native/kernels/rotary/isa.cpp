@@ -1,5 +1,5 @@
-// Rotary position embedding (RoFormer, arXiv 2104.09864), in the layout of Llama's checkpoints: numbers j and j + R/2
-// of a head are the point that is rotated.
+// Rotary position embedding (RoFormer, arXiv 2104.09864), in the layout of Llama's checkpoints: elements j and j + R/2
+// of a head are rotated as a pair.
 #include "functions.h"
 #include "kernels/isa/numbers.h"
 #include "kernels/isa/tiles.h"

@@ -1,5 +1,5 @@
-// Rotary position embedding of queries or keys, in one pass. Shapes: x [N, H·D], cosines and sines [N, R], where j and
-// j + R/2 belong together; numbers beyond R of a head stay unchanged.
+// Rotary position embedding of queries or keys, in one pass. Shapes: x [N, H·D], cosines and sines [N, R]. Elements j
+// and j + R/2 of a head form a pair; elements beyond R stay unchanged.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -21,17 +21,17 @@ using torch::autograd::variable_list;
 
 void check(const Tensor& x, const Tensor& cosines, const Tensor& sines, int64_t heads) {
   checkOperands({&x, &cosines, &sines});
-  TORCH_CHECK(x.dim() == 2 && heads > 0 && x.size(1) % heads == 0, "expected an input of [tokens, heads · size], got ",
-              x.sizes(), " for ", heads, " heads");
+  TORCH_CHECK(x.dim() == 2 && heads > 0 && x.size(1) % heads == 0,
+              "expected an input of [tokens, heads · head size], got ", x.sizes(), " for ", heads, " heads");
   TORCH_CHECK(cosines.dim() == 2 && cosines.size(0) == x.size(0) && cosines.size(1) % 2 == 0 &&
                   cosines.size(1) <= x.size(1) / heads && sines.sizes() == cosines.sizes(),
-              "expected cosines and sines of [", x.size(0), ", an even number up to ", x.size(1) / heads, "], got ",
+              "expected cosines and sines of [", x.size(0), ", an even size up to ", x.size(1) / heads, "], got ",
               cosines.sizes(), " and ", sines.sizes());
   for (const Tensor* angles : {&cosines, &sines}) {
     TORCH_CHECK(angles->scalar_type() == at::kFloat || angles->scalar_type() == x.scalar_type(),
                 "expected cosines and sines in float32 or the input's dtype, ", x.scalar_type(), ", got ",
                 angles->scalar_type());
-    TORCH_CHECK(!angles->requires_grad(), "expected cosines and sines that need no gradient");
+    TORCH_CHECK(!angles->requires_grad(), "expected cosines and sines that require no gradient");
   }
 }
 
@@ -47,7 +47,7 @@ Tensor rotaryCpu(const Tensor& given, const Tensor& givenCosines, const Tensor& 
   check(given, givenCosines, givenSines, heads);
   const Tensor out = at::empty(given.sizes(), given.options());
   if (given.numel() == 0) return out;
-  // Angles are rounded to the input's type, as checkpoints were trained with.
+  // Angles are rounded to the input's dtype, as in the training of the checkpoints.
   const Tensor x = inRows(given), cosines = inRows(givenCosines.to(x.scalar_type())),
                sines = inRows(givenSines.to(x.scalar_type()));
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::rotary", [&] {
@@ -71,7 +71,7 @@ struct RotaryFunction : torch::autograd::Function<RotaryFunction> {
     return callKernel<rotaryCpu>("bidora::rotary", x, cosines, sines, heads, isTransposed);
   }
 
-  // Linear, so its gradient is the transposed rotation, and has derivatives of any order too.
+  // Linear, so its gradient is the transposed rotation, which also has derivatives of any order.
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const int64_t heads = context->saved_data["heads"].toInt();

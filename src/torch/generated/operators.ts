@@ -664,9 +664,9 @@ export function dropout(input: Tensor, p: number, seed: number, stream: number):
   return new Tensor(native.call(127, input.handle, p, seed, stream) as Handle);
 }
 
-/** `bidora::dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, *, bool centred=True, float p=0., int seed=0, int stream=0) -> (Tensor normed, Tensor sum)` */
-export function dropoutAddNorm(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, options?: { centred?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor] {
-  return tensors(native.call(128, input.handle, residual.handle, weight.handle, bias?.handle, eps, options?.centred, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
+/** `bidora::dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, *, bool centered=True, float p=0., int seed=0, int stream=0) -> (Tensor normed, Tensor sum)` */
+export function dropoutAddNorm(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, options?: { centered?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor] {
+  return tensors(native.call(128, input.handle, residual.handle, weight.handle, bias?.handle, eps, options?.centered, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
 }
 
 /** `bidora::linear(Tensor input, Tensor weight, Tensor? bias=None, *, Tensor? packed=None) -> Tensor` */
@@ -694,29 +694,29 @@ export function linearCrossEntropyTangent(input: Tensor, inputDot: Tensor, weigh
   return new Tensor(native.call(133, input.handle, inputDot.handle, weight.handle, bias?.handle, options?.chunk) as Handle);
 }
 
-/** `bidora::dropout_add_norm_tangent(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, Tensor? input_tangent, Tensor? residual_tangent, *, bool centred=True, float p=0., int seed=0, int stream=0) -> (Tensor normed_tangent, Tensor sum_tangent)` */
-export function dropoutAddNormTangent(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, inputTangent: Tensor | null, residualTangent: Tensor | null, options?: { centred?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor] {
-  return tensors(native.call(134, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, options?.centred, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
+/** `bidora::dropout_add_norm_tangent(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, Tensor? input_tangent, Tensor? residual_tangent, *, bool centered=True, float p=0., int seed=0, int stream=0) -> (Tensor normed_tangent, Tensor sum_tangent)` */
+export function dropoutAddNormTangent(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, inputTangent: Tensor | null, residualTangent: Tensor | null, options?: { centered?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor] {
+  return tensors(native.call(134, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, options?.centered, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
 }
 
-/** `bidora::dropout_add_norm_tangent_backward(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, Tensor? input_tangent, Tensor? residual_tangent, Tensor normed_grad, Tensor? normed_grad_tangent, Tensor? sum_grad, Tensor? sum_grad_tangent, *, bool centred=True, float p=0., int seed=0, int stream=0) -> (Tensor input_grad_tangent, Tensor residual_grad_tangent, Tensor input_grad, Tensor residual_grad)` */
-export function dropoutAddNormTangentBackward(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, inputTangent: Tensor | null, residualTangent: Tensor | null, normedGrad: Tensor, normedGradTangent: Tensor | null, sumGrad: Tensor | null, sumGradTangent: Tensor | null, options?: { centred?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor, Tensor, Tensor] {
-  return tensors(native.call(135, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, normedGrad.handle, normedGradTangent?.handle, sumGrad?.handle, sumGradTangent?.handle, options?.centred, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor, Tensor, Tensor];
+/** `bidora::dropout_add_norm_tangent_backward(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, Tensor? input_tangent, Tensor? residual_tangent, Tensor normed_grad, Tensor? normed_grad_tangent, Tensor? sum_grad, Tensor? sum_grad_tangent, *, bool centered=True, float p=0., int seed=0, int stream=0) -> (Tensor input_grad_tangent, Tensor residual_grad_tangent, Tensor input_grad, Tensor residual_grad)` */
+export function dropoutAddNormTangentBackward(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, inputTangent: Tensor | null, residualTangent: Tensor | null, normedGrad: Tensor, normedGradTangent: Tensor | null, sumGrad: Tensor | null, sumGradTangent: Tensor | null, options?: { centered?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor, Tensor, Tensor] {
+  return tensors(native.call(135, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, normedGrad.handle, normedGradTangent?.handle, sumGrad?.handle, sumGradTangent?.handle, options?.centered, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor, Tensor, Tensor];
 }
 
-/** `bidora::row_norm(Tensor input, Tensor weight, Tensor? bias, float eps, *, bool centred=True) -> Tensor` */
-export function rowNorm(input: Tensor, weight: Tensor, bias: Tensor | null, eps: number, options?: { centred?: boolean }): Tensor {
-  return new Tensor(native.call(136, input.handle, weight.handle, bias?.handle, eps, options?.centred) as Handle);
+/** `bidora::row_norm(Tensor input, Tensor weight, Tensor? bias, float eps, *, bool centered=True) -> Tensor` */
+export function rowNorm(input: Tensor, weight: Tensor, bias: Tensor | null, eps: number, options?: { centered?: boolean }): Tensor {
+  return new Tensor(native.call(136, input.handle, weight.handle, bias?.handle, eps, options?.centered) as Handle);
 }
 
-/** `bidora::row_norm_tangent(Tensor input, Tensor weight, float eps, Tensor input_tangent, *, bool centred=True) -> Tensor` */
-export function rowNormTangent(input: Tensor, weight: Tensor, eps: number, inputTangent: Tensor, options?: { centred?: boolean }): Tensor {
-  return new Tensor(native.call(137, input.handle, weight.handle, eps, inputTangent.handle, options?.centred) as Handle);
+/** `bidora::row_norm_tangent(Tensor input, Tensor weight, float eps, Tensor input_tangent, *, bool centered=True) -> Tensor` */
+export function rowNormTangent(input: Tensor, weight: Tensor, eps: number, inputTangent: Tensor, options?: { centered?: boolean }): Tensor {
+  return new Tensor(native.call(137, input.handle, weight.handle, eps, inputTangent.handle, options?.centered) as Handle);
 }
 
-/** `bidora::row_norm_tangent_backward(Tensor input, Tensor weight, float eps, Tensor? input_tangent, Tensor grad, Tensor? grad_tangent, *, bool centred=True) -> (Tensor input_grad_tangent, Tensor input_grad)` */
-export function rowNormTangentBackward(input: Tensor, weight: Tensor, eps: number, inputTangent: Tensor | null, grad: Tensor, gradTangent: Tensor | null, options?: { centred?: boolean }): [Tensor, Tensor] {
-  return tensors(native.call(138, input.handle, weight.handle, eps, inputTangent?.handle, grad.handle, gradTangent?.handle, options?.centred)) as [Tensor, Tensor];
+/** `bidora::row_norm_tangent_backward(Tensor input, Tensor weight, float eps, Tensor? input_tangent, Tensor grad, Tensor? grad_tangent, *, bool centered=True) -> (Tensor input_grad_tangent, Tensor input_grad)` */
+export function rowNormTangentBackward(input: Tensor, weight: Tensor, eps: number, inputTangent: Tensor | null, grad: Tensor, gradTangent: Tensor | null, options?: { centered?: boolean }): [Tensor, Tensor] {
+  return tensors(native.call(138, input.handle, weight.handle, eps, inputTangent?.handle, grad.handle, gradTangent?.handle, options?.centered)) as [Tensor, Tensor];
 }
 
 /** `bidora::rotary(Tensor input, Tensor cos, Tensor sin, int heads, *, bool transposed=False) -> Tensor` */

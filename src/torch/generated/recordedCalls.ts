@@ -60,14 +60,14 @@ export const attentionCall = ({ arguments: given, results }: TapeCall) => ({
   result: results[0] as TensorId,
 });
 
-/** `bidora::dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, *, bool centred=True, float p=0., int seed=0, int stream=0) -> (Tensor normed, Tensor sum)` */
+/** `bidora::dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, *, bool centered=True, float p=0., int seed=0, int stream=0) -> (Tensor normed, Tensor sum)` */
 export const dropoutAddNormCall = ({ arguments: given, results }: TapeCall) => ({
   input: tensor(given[0]),
   residual: tensor(given[1]),
   weight: tensor(given[2]),
   bias: optionalTensor(given[3]),
   eps: given[4] as number,
-  centred: given[5] as boolean,
+  centered: given[5] as boolean,
   p: given[6] as number,
   seed: given[7] as number,
   stream: given[8] as number,
@@ -94,13 +94,13 @@ export const linearCrossEntropyCall = ({ arguments: given, results }: TapeCall) 
   results: { loss: results[0] as TensorId, inputGradient: results[1] as TensorId, correct: results[2] as TensorId },
 });
 
-/** `bidora::row_norm(Tensor input, Tensor weight, Tensor? bias, float eps, *, bool centred=True) -> Tensor` */
+/** `bidora::row_norm(Tensor input, Tensor weight, Tensor? bias, float eps, *, bool centered=True) -> Tensor` */
 export const rowNormCall = ({ arguments: given, results }: TapeCall) => ({
   input: tensor(given[0]),
   weight: tensor(given[1]),
   bias: optionalTensor(given[2]),
   eps: given[3] as number,
-  centred: given[4] as boolean,
+  centered: given[4] as boolean,
   result: results[0] as TensorId,
 });
 

@@ -1,6 +1,6 @@
-// Attention of a few new queries over keys in a cache, whose tokens are read in place, once for all the query heads
-// that share a key head. Numbers are summed in the order of attendHead, so that a token's bits do not depend on the
-// number of other tokens. M: the queries of a group of heads, head by head.
+// Attention of a few new queries over cached keys, which are read in place and only once for all the query heads that
+// share a key head. Sums have the order of attendHead, so that a token's bits do not depend on the number of other
+// tokens. M: the queries of a group of heads, head by head.
 #pragma once
 
 #include "kernels/products/isa/fewRows.h"
@@ -14,13 +14,13 @@ namespace bidora::BIDORA_ISA {
 template <typename T>
 struct KeyGroup {
   HeadShape shape;  // of its first head
-  Span span;        // of the keys that some query sees
+  Span span;        // the keys that some query attends to
   int64_t heads;
   Strided<const T> q, k, v;  // q of the first head
   Strided<T> out;
 
   int64_t count() const { return heads * shape.queries; }
-  // The numbers of query m, and the place of its result.
+  // The elements of query m, and its output.
   const T* query(int64_t m) const { return q.row(m % shape.queries) + m / shape.queries * shape.size; }
   T* result(int64_t m) const { return out.row(m % shape.queries) + m / shape.queries * shape.size; }
 };
@@ -40,9 +40,9 @@ KeyGroup<T> keyGroup(const AttentionShape& shape, const AttentionInputs<T>& inpu
           headOf(out, start, keyHead * heads, size)};
 }
 
-// Whether a row's queries are few, and its keys can be read as words.
+// Whether a row has few queries, and keys that can be read as words.
 template <typename T>
-bool isFew(const AttentionShape& shape, const AttentionInputs<T>& inputs, int64_t row) {
+bool hasFewQueries(const AttentionShape& shape, const AttentionInputs<T>& inputs, int64_t row) {
   using A = Arithmetic<T>;
   const int64_t queries = shape.queryStarts[row + 1] - shape.queryStarts[row];
   return queries * (shape.heads / shape.kvHeads) <= kFewRows && !isActive(shape.dropping) &&
@@ -56,7 +56,7 @@ const WordOf<T>* packQueries(const KeyGroup<T>& group, Buffer<WordOf<T>>& buffer
   return packLines<T>([&](int64_t m) { return group.query(m); }, group.count(), words, buffer);
 }
 
-// Products of the queries with keys begin … end − 1 of the span, multiples of 16: [M, width].
+// Products of the queries with keys begin … end − 1 of the span, [M, width]; begin and end are multiples of 16.
 template <typename T>
 void scoreKeys(const KeyGroup<T>& group, const WordOf<T>* queries, int64_t begin, int64_t end, float* scores) {
   const Rows<const T> keys{group.k.data, group.k.stride};
@@ -70,11 +70,11 @@ void scoreKeys(const KeyGroup<T>& group, const WordOf<T>* queries, int64_t begin
   }
 }
 
-// A row of products becomes its weights, as words in the same place; returns their sum.
+// Replaces a row of products by its unnormalized weights, as words; returns their sum.
 template <typename T>
 float weighKeys(const KeyGroup<T>& group, int64_t m, float* row) {
   const Block block{0, group.shape.queries, group.shape.queries, group.span};
-  hideUnseen(row, m % group.shape.queries, group.shape, block);
+  maskUnseen(row, m % group.shape.queries, group.shape, block);
   const float sum = exponentials(row, group.span.width, static_cast<float>(group.shape.scale)).sum;
   if constexpr (Arithmetic<T>::kPerWord == 2)
     for (int64_t j = 0; j < group.span.width; j += 16)
@@ -82,7 +82,7 @@ float weighKeys(const KeyGroup<T>& group, int64_t m, float* row) {
   return sum;
 }
 
-// Weights times values: kVectors times 16 of a head's numbers from `first` on, [kRows, kVectors · 16].
+// Weights times values for kVectors · 16 of a head's elements from `first` on: [kRows, kVectors · 16].
 template <typename T, int kRows, int kVectors>
 void mixTile(const KeyGroup<T>& group, const WordOf<T>* const* weights, int64_t first, int64_t count, float* mixed) {
   constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
@@ -108,7 +108,7 @@ void mixTile(const KeyGroup<T>& group, const WordOf<T>* const* weights, int64_t 
     for (int v = 0; v < kVectors; ++v) store(mixed + (r * kVectors + v) * kLanes<float>, total[r][v]);
 }
 
-// For up to kRows queries from m on; the last one is repeated in place of missing ones.
+// For up to kRows queries from m on; the last one fills in for missing ones.
 template <typename T, int kRows, int kVectors>
 void mixSome(const KeyGroup<T>& group, int64_t m, const float* weights, const float* sums, int64_t begin, int64_t end) {
   constexpr int64_t kWide = kVectors * kLanes<float>;
@@ -124,7 +124,7 @@ void mixSome(const KeyGroup<T>& group, int64_t m, const float* weights, const fl
   }
 }
 
-// Numbers begin … end − 1 of the group's results.
+// Elements begin … end − 1 of the group's results.
 template <typename T>
 void mixValues(const KeyGroup<T>& group, const float* weights, const float* sums, int64_t begin, int64_t end) {
   const int64_t count = group.count();
@@ -156,7 +156,7 @@ void attendCached(const AttentionShape& shape, const AttentionInputs<T>& inputs,
                   int64_t& next) {
   const int64_t group = shape.heads / shape.kvHeads;
   forEachOfRows<CachedWork<T>>(shape.rows, shape.heads, next, [&](int64_t row, int64_t head, CachedWork<T>& work) {
-    if (!isFew(shape, inputs, row)) attendRowHead(shape, inputs, out, logSums, row, head, work.heads);
+    if (!hasFewQueries(shape, inputs, row)) attendRowHead(shape, inputs, out, logSums, row, head, work.heads);
     else if (head % group == 0) attendGroup(keyGroup(shape, inputs, out, row, head / group), work);
   });
 }
@@ -164,7 +164,7 @@ void attendCached(const AttentionShape& shape, const AttentionInputs<T>& inputs,
 template <typename T>
 bool attendsInSteps(const AttentionShape& shape, const AttentionInputs<T>& inputs) {
   for (int64_t row = 0; row < shape.rows; ++row)
-    if (!isFew(shape, inputs, row)) return false;
+    if (!hasFewQueries(shape, inputs, row)) return false;
   return true;
 }
 
@@ -183,7 +183,8 @@ void attendStep(const AttentionShape& shape, const AttentionInputs<T>& inputs, R
     const int64_t keyHead = task / shared.parts, part = task % shared.parts;
     const KeyGroup<T> group = keyGroup(shape, inputs, out, row, keyHead);
     const int64_t count = group.count(), width = group.span.width;
-    float *scores = shared.room + shared.places[row] + keyHead * count * (width + 1), *sums = scores + count * width;
+    float *scores = shared.weights + shared.offsets[row] + keyHead * count * (width + 1),
+          *sums = scores + count * width;
     if (step == KeyStep::score) {
       const Span keys = partOf(width, 16, part, shared.parts);
       scoreKeys(group, packQueries(group, work.queries), keys.first, keys.first + keys.count, scores);

@@ -1,11 +1,11 @@
-// Products of attention's blocks together with their derivatives along a tangent, which a dot marks.
+// Products of attention's blocks together with their tangents, which are marked with a dot.
 #pragma once
 
 #include "head.h"
 
 namespace bidora::BIDORA_ISA {
 
-// Something and its tangent; where an operand's tangent is 0, its pointer is null.
+// A value and its tangent; the pointer to an operand's tangent is null if that is 0.
 template <typename T>
 struct Dual {
   T value, tangent;
@@ -22,13 +22,13 @@ Dual<T*> from(const Dual<T*>& operand, int64_t offset) {
   return {operand.value + offset, operand.tangent ? operand.tangent + offset : nullptr};
 }
 
-// The results of need(workspace) for both.
+// need(workspace) for the value and for the tangent.
 template <typename Storage, typename Need>
 auto bothOf(DualWork<Storage>& work, Need need) -> Dual<decltype(need(work.value))> {
   return {need(work.value), need(work.tangent)};
 }
 
-// pack(strided, workspace) of a value, and of its tangent if there is one.
+// pack(strided, workspace) for a value and, if there is one, for its tangent.
 template <typename Storage, typename Pack>
 auto packBoth(const DualStrided<const Storage>& x, DualWork<Storage>& work, Pack pack)
     -> Dual<const typename Arithmetic<Storage>::Word*> {
@@ -58,7 +58,7 @@ void dualProduct(const Dual<Left<Word>>& a, const Dual<const Word*>& b, const Du
   for (int64_t i = 0; i < rows; ++i) std::memset(static_cast<void*>(c.tangent + i * cStride), 0, columns * sizeof(Sum));
 }
 
-// A block's sums as left operands, along their rows or down their columns.
+// A block's sums as left operands, with the depth along their rows or down their columns.
 template <typename Storage, typename Sum>
 auto dualRows(const Dual<Sum*>& sums, const Block& block, DualWork<Storage>& work)
     -> Dual<Left<typename Arithmetic<Storage>::Word>> {
@@ -77,37 +77,37 @@ template <typename Storage, typename Buffer>
 auto dualTokens(const DualStrided<const Storage>& x, const HeadShape& shape, const Block& block, Buffer buffer,
                 DualWork<Storage>& work) -> Dual<Left<typename Arithmetic<Storage>::Word>> {
   using Word = typename Arithmetic<Storage>::Word;
-  const auto left = [&](const Strided<const Storage>& of, Workspace<Storage>& room) {
-    return leftTokens(of, block.start, block.count, block.rows, shape.size, room.*buffer);
+  const auto left = [&](const Strided<const Storage>& of, Workspace<Storage>& scratch) {
+    return leftTokens(of, block.start, block.count, block.rows, shape.size, scratch.*buffer);
   };
   return {left(x.value, work.value), x.tangent.data ? left(x.tangent, work.tangent) : Left<Word>{nullptr, 0, 1}};
 }
 
-// The same as right operands, their numbers across lanes.
+// The same as right operands, with their elements across lanes.
 template <typename Storage, typename Buffer>
 auto dualAcross(const DualStrided<const Storage>& x, const HeadShape& shape, const Block& block, Buffer buffer,
                 DualWork<Storage>& work) {
-  return packBoth<Storage>(x, work, [&](const Strided<const Storage>& of, Workspace<Storage>& room) {
+  return packBoth<Storage>(x, work, [&](const Strided<const Storage>& of, Workspace<Storage>& scratch) {
     return packTokens(Strided<const Storage>{of.row(block.start), of.stride}, block.count, block.rows, shape.size,
-                      shape.sizeWidth(), room.*buffer);
+                      shape.sizeWidth(), scratch.*buffer);
   });
 }
 
-// All keys or values of a head as right operands, tokens across lanes: [words, keys].
+// All keys or values of a head as right operands, with tokens across lanes: [words, keys].
 template <typename Storage, typename Buffer>
 auto dualKeyColumns(const DualStrided<const Storage>& x, const HeadShape& shape, Buffer rows, Buffer columns,
                     DualWork<Storage>& work) {
-  return packBoth<Storage>(x, work, [&](const Strided<const Storage>& of, Workspace<Storage>& room) {
-    return packColumns(of, shape.keys, shape.width(), shape.size, room.*rows, room.*columns);
+  return packBoth<Storage>(x, work, [&](const Strided<const Storage>& of, Workspace<Storage>& scratch) {
+    return packColumns(of, shape.keys, shape.width(), shape.size, scratch.*rows, scratch.*columns);
   });
 }
 
-// The same with their numbers across lanes: [keys, size].
+// The same with elements across lanes: [keys, size].
 template <typename Storage, typename Buffer>
 auto dualKeysAcross(const DualStrided<const Storage>& x, const HeadShape& shape, Buffer buffer,
                     DualWork<Storage>& work) {
-  return packBoth<Storage>(x, work, [&](const Strided<const Storage>& of, Workspace<Storage>& room) {
-    return packTokens(of, shape.keys, shape.width(), shape.size, shape.sizeWidth(), room.*buffer);
+  return packBoth<Storage>(x, work, [&](const Strided<const Storage>& of, Workspace<Storage>& scratch) {
+    return packTokens(of, shape.keys, shape.width(), shape.size, shape.sizeWidth(), scratch.*buffer);
   });
 }
 

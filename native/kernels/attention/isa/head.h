@@ -1,8 +1,8 @@
-// Attention of one head over one row, forward. Shapes: Q queries, K keys, D numbers a token, M queries of a block.
+// Attention of one head over one row, forward. Shapes: Q queries, K keys, head size D, M queries per block.
 //
 //   S = Q·Kᵀ·scale, P = softmax(S), O = (P ∘ mask)·V
 //
-// A block of queries has S of all its keys at once, so softmax needs one pass; nothing of size Q·K outlives a block.
+// A block of queries holds S for all its keys, so softmax needs one pass; nothing of size Q·K outlives a block.
 #pragma once
 
 #include "kernels/dropout/isa.h"
@@ -10,7 +10,7 @@
 
 namespace bidora::BIDORA_ISA {
 
-// Neighbouring keys; `first` is a multiple of kWidth, and so is `width`, which may go beyond the last key.
+// Consecutive keys. `first` and `width` are multiples of kWidth; the span may extend beyond the last key.
 struct Span {
   int64_t first, count, width;
 };
@@ -18,19 +18,19 @@ struct Span {
 struct HeadShape {
   int64_t queries, keys;  // tokens
   int64_t size;           // D
-  int64_t before, after;  // keys that a query sees besides its own place
+  int64_t before, after;  // keys that a query attends to around its own position
   double scale;
   Dropping dropping;
-  uint32_t head;  // counted through all rows
+  uint32_t head;  // its number among the heads of all rows
 
   [[gnu::always_inline]] int64_t width() const { return roundUp(keys, kWidth); }
   [[gnu::always_inline]] int64_t sizeWidth() const { return roundUp(size, kWidth); }
-  // Queries at a time, so few that their data stays in a core's cache.
+  // Queries per block, few enough that their data stays in a core's cache.
   [[gnu::always_inline]] int64_t block() const { return keys <= 256 ? kLargestBlock : 32; }
-  // The first key that a query sees, and the first that it no longer sees.
+  // A query attends to the keys begin(query) … end(query) − 1.
   [[gnu::always_inline]] int64_t begin(int64_t query) const { return greater(query + keys - queries - before, 0); }
   [[gnu::always_inline]] int64_t end(int64_t query) const { return lesser(query + keys - queries + after + 1, keys); }
-  // The keys that some of these queries see.
+  // The keys that any of these queries attends to.
   [[gnu::always_inline]] Span seen(int64_t firstQuery, int64_t count) const {
     const int64_t first = begin(firstQuery) / kWidth * kWidth, seen = end(firstQuery + count - 1) - first;
     return {first, seen, roundUp(seen, kWidth)};
@@ -39,7 +39,7 @@ struct HeadShape {
   static constexpr int64_t kLargestBlock = 64;
 };
 
-// One thread's memory, reused from head to head.
+// One thread's scratch memory, reused for all its heads.
 template <typename Storage>
 struct Workspace {
   using Word = typename Arithmetic<Storage>::Word;
@@ -50,7 +50,7 @@ struct Workspace {
   Buffer<Sum> scores, dropped, change, result, keyGradient, valueGradient;
 };
 
-// A block of queries and the keys that it sees; `rows` is `count` rounded up to the rows of a tile.
+// A block of queries and the keys that it attends to; `rows` is `count` rounded up to the rows of a tile.
 struct Block {
   int64_t start, count, rows;
   Span span;
@@ -64,8 +64,8 @@ template <typename Use>
   }
 }
 
-// use(i, j, numbers) for each query i of a block, and the random numbers of the 16 keys from place j of its span on.
-// Counter (key, query / 4, head) serves one key and four queries.
+// Calls use(i, j, numbers) for each query i of a block, with the random numbers of the 16 keys from position j of its
+// span on. Counter (key, query / 4, head) serves one key and four queries.
 template <typename Use>
 [[gnu::always_inline]] inline void forEachMask(const HeadShape& shape, const Block& block, Use use) {
   const uint32_t head = shape.head;
@@ -82,9 +82,9 @@ template <typename Use>
   }
 }
 
-// Keys that query i of a block does not see get −∞, so that their weight is 0.
+// Sets the scores of keys that query i of a block does not attend to to −∞, so that their weight is 0.
 template <typename Sum>
-[[gnu::always_inline]] inline void hideUnseen(Sum* row, int64_t i, const HeadShape& shape, const Block& block) {
+[[gnu::always_inline]] inline void maskUnseen(Sum* row, int64_t i, const HeadShape& shape, const Block& block) {
   const Span& span = block.span;
   const int64_t begin = shape.begin(block.start + i) - span.first, end = shape.end(block.start + i) - span.first;
   for (int64_t j = 0; j < lesser(begin, span.width); ++j) row[j] = -static_cast<Sum>(__builtin_inf());
@@ -96,7 +96,7 @@ struct Sums {
   Sum logarithm, sum;
 };
 
-// A row of products becomes exp(scale·(s − max)); returns the logarithm of Σ exp(scale·s) and the sum that normalises.
+// Replaces a row of products s by exp(scale·(s − max)); returns log Σ exp(scale·s) and the sum to normalize by.
 template <typename Sum>
 Sums<Sum> exponentials(Sum* row, int64_t width, Sum scale) {
   Vector<Sum> largest = load(row);
@@ -136,7 +136,7 @@ struct HeadInputs {
   Strided<const Storage> q, k, v;
 };
 
-// logSums[i·logSumStride] receives log Σⱼ exp(S[i][j]), which the backward pass takes.
+// logSums[i·logSumStride] receives log Σⱼ exp(S[i][j]), which the backward pass needs.
 template <typename Storage, typename Sum = typename Arithmetic<Storage>::Sum>
 void attendHead(const HeadShape& shape, const HeadInputs<Storage>& inputs, Strided<Storage> out, Strided<Sum> logSums,
                 Workspace<Storage>& work) {
@@ -156,7 +156,7 @@ void attendHead(const HeadShape& shape, const HeadInputs<Storage>& inputs, Strid
             words, false);
     Sum sums[HeadShape::kLargestBlock];
     for (int64_t i = 0; i < count; ++i) {
-      hideUnseen(scores + i * span.width, i, shape, block);
+      maskUnseen(scores + i * span.width, i, shape, block);
       const auto [logSum, sum] = exponentials(scores + i * span.width, span.width, static_cast<Sum>(shape.scale));
       *logSums.row(start + i) = logSum;
       sums[i] = sum;

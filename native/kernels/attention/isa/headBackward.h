@@ -5,21 +5,21 @@
 
 namespace bidora::BIDORA_ISA {
 
-// From products and log-sums back to the weights P; rows beyond `count` become finite numbers, which are multiplied by
+// Recomputes the weights P from products and log-sums; rows beyond `count` get finite values, which are multiplied by
 // 0.
 template <typename Sum>
-void weightsAgain(Sum* scores, Strided<const Sum> logSums, const HeadShape& shape, const Block& block) {
+void recomputeWeights(Sum* scores, Strided<const Sum> logSums, const HeadShape& shape, const Block& block) {
   const Sum scale = static_cast<Sum>(shape.scale);
   const int64_t width = block.span.width;
   for (int64_t i = 0; i < block.rows; ++i) {
     Sum* row = scores + i * width;
-    hideUnseen(row, i, shape, block);
+    maskUnseen(row, i, shape, block);
     const Sum logSum = i < block.count ? *logSums.row(block.start + i) : Sum{0};
     for (int64_t j = 0; j < width; j += kLanes<Sum>) store(row + j, exponential(load(row + j) * scale - logSum));
   }
 }
 
-// `dropped` receives P ∘ mask; `change`, the gradient of that, becomes the gradient of P.
+// `dropped` receives P ∘ mask; `change`, its gradient, is replaced by the gradient of P.
 template <typename Sum>
 void dropBackward(const Sum* weights, Sum* dropped, Sum* change, const HeadShape& shape, const Block& block) {
   const uint32_t threshold = dropThreshold(shape.dropping.p);
@@ -34,7 +34,7 @@ void dropBackward(const Sum* weights, Sum* dropped, Sum* change, const HeadShape
   });
 }
 
-// The gradient of P becomes that of Q·Kᵀ: scale·P ∘ (dP − Σⱼ P·dP).
+// Replaces the gradient of P by that of Q·Kᵀ, scale·P ∘ (dP − Σⱼ P·dP).
 template <typename Sum>
 void softmaxBackward(const Sum* weights, Sum* change, int64_t rows, int64_t width, Sum scale) {
   for (int64_t i = 0; i < rows; ++i) {
@@ -47,7 +47,7 @@ void softmaxBackward(const Sum* weights, Sum* change, int64_t rows, int64_t widt
   }
 }
 
-// A head's keys and values in the layouts that its blocks need, and the sums of their gradients.
+// A head's packed keys and values, and the sums of their gradients.
 template <typename Storage>
 struct PackedKeys {
   using Word = typename Arithmetic<Storage>::Word;
@@ -67,7 +67,7 @@ PackedKeys<Storage> packKeys(const HeadShape& shape, Strided<const Storage> k, S
           work.valueGradient.need(numbers)};
 }
 
-// Whether the first block writes all sums; otherwise they have to start at 0.
+// Whether the first block writes all sums; otherwise they must be initialized to 0.
 inline bool seesAllKeys(const HeadShape& shape) {
   return shape.seen(0, lesser(shape.block(), shape.queries)).count == shape.keys;
 }
@@ -77,7 +77,7 @@ void zeroSums(const HeadShape& shape, Sum* sums) {
   std::memset(static_cast<void*>(sums), 0, roundUp(shape.keys, 4) * shape.sizeWidth() * sizeof(Sum));
 }
 
-// A query head: its queries, the output's gradient, and the result, the queries' gradient.
+// A query head: its queries, the output's gradient, and as the result the queries' gradient.
 template <typename Storage>
 struct QueryHead {
   Strided<const Storage> q, out;
@@ -100,7 +100,7 @@ void attendBlockBackward(const HeadShape& shape, const Block& block, const Packe
   Sum* change = work.change.need(rows * seen);
   product(leftTokens(head.q, start, count, rows, size, work.queryRows), packed.keys + span.first, width, weights, seen,
           rows, seen, words, false);
-  weightsAgain(weights, head.logSums, shape, block);
+  recomputeWeights(weights, head.logSums, shape, block);
   product(leftTokens(head.out, start, count, rows, size, work.outRows), packed.values + span.first, width, change, seen,
           rows, seen, words, false);
   Sum* dropped = weights;

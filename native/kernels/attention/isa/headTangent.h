@@ -7,7 +7,7 @@
 
 namespace bidora::BIDORA_ISA {
 
-// Row i of the products becomes P, that of their tangents Ṗ.
+// Replaces row i of the products by P and of their tangents by Ṗ.
 template <typename Sum>
 void softmaxTangent(Sum* p, Sum* pd, int64_t width, Sum scale) {
   const Sum inverse = 1 / exponentials(p, width, scale).sum;
@@ -21,20 +21,20 @@ void softmaxTangent(Sum* p, Sum* pd, int64_t width, Sum scale) {
   for (int64_t j = 0; j < width; j += kLanes<Sum>) store(pd + j, load(p + j) * ((load(pd + j) - mean) * scale));
 }
 
-// P and Ṗ of a block of queries, [rows, span]: 0 for keys that a query does not see, and for rows beyond `count`, as
-// their products are.
+// P and Ṗ of a block of queries, [rows, span]: 0 for keys that a query does not attend to, and for rows beyond `count`,
+// whose products are 0.
 template <typename Storage>
 Dual<SumOf<Storage>*> dualWeights(const HeadShape& shape, const Block& block, const DualStrided<const Storage>& q,
                                   const Dual<const typename Arithmetic<Storage>::Word*>& keys,
                                   DualWork<Storage>& work) {
   using Sum = SumOf<Storage>;
-  using Room = Workspace<Storage>;
+  using Scratch = Workspace<Storage>;
   const int64_t seen = block.span.width;
-  const auto weights = bothOf<Storage>(work, [&](Room& room) { return room.scores.need(block.rows * seen); });
-  dualProduct(dualTokens<Storage>(q, shape, block, &Room::queryRows, work), from(keys, block.span.first), weights,
+  const auto weights = bothOf<Storage>(work, [&](Scratch& scratch) { return scratch.scores.need(block.rows * seen); });
+  dualProduct(dualTokens<Storage>(q, shape, block, &Scratch::queryRows, work), from(keys, block.span.first), weights,
               {block.rows, seen, wordsOf<Storage>(shape.size), shape.width(), seen}, false);
   for (int64_t i = 0; i < block.count; ++i) {
-    hideUnseen(weights.value + i * seen, i, shape, block);
+    maskUnseen(weights.value + i * seen, i, shape, block);
     softmaxTangent(weights.value + i * seen, weights.tangent + i * seen, seen, static_cast<Sum>(shape.scale));
   }
   return weights;
@@ -49,11 +49,11 @@ template <typename Storage>
 void attendHeadTangent(const HeadShape& shape, const DualInputs<Storage>& inputs, Strided<Storage> out,
                        DualWork<Storage>& work) {
   using Sum = SumOf<Storage>;
-  using Room = Workspace<Storage>;
+  using Scratch = Workspace<Storage>;
   constexpr int64_t kPerWord = Arithmetic<Storage>::kPerWord;
   const int64_t size = shape.size, sizeWidth = shape.sizeWidth();
-  const auto keys = dualKeyColumns<Storage>(inputs.k, shape, &Room::keyRows, &Room::keyColumns, work);
-  const auto values = dualKeysAcross<Storage>(inputs.v, shape, &Room::valueTokens, work);
+  const auto keys = dualKeyColumns<Storage>(inputs.k, shape, &Scratch::keyRows, &Scratch::keyColumns, work);
+  const auto values = dualKeysAcross<Storage>(inputs.v, shape, &Scratch::valueTokens, work);
   const Sum factor = isActive(shape.dropping) ? static_cast<Sum>(factorOf(shape.dropping)) : Sum{1};
   forEachBlock(shape, [&](const Block& block) {
     const auto& [start, count, rows, span] = block;

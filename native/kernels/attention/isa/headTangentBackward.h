@@ -9,7 +9,7 @@
 
 namespace bidora::BIDORA_ISA {
 
-// The gradient of P and its tangent become those of Q·Kᵀ.
+// Replaces the gradient of P and its tangent by those of Q·Kᵀ.
 template <typename Sum>
 void softmaxBackwardTangent(const Dual<Sum*>& weights, const Dual<Sum*>& change, int64_t rows, int64_t width,
                             Sum scale) {
@@ -23,14 +23,14 @@ void softmaxBackwardTangent(const Dual<Sum*>& weights, const Dual<Sum*>& change,
     }
     const Sum mean = sumOf<Sum>(products), meanTangent = sumOf<Sum>(tangents);
     for (int64_t j = 0; j < width; j += kLanes<Sum>) {
-      const Vector<Sum> centred = load(d + j) - mean;
-      store(dd + j, (load(pd + j) * centred + load(p + j) * (load(dd + j) - meanTangent)) * scale);
-      store(d + j, load(p + j) * centred * scale);
+      const Vector<Sum> centered = load(d + j) - mean;
+      store(dd + j, (load(pd + j) * centered + load(p + j) * (load(dd + j) - meanTangent)) * scale);
+      store(d + j, load(p + j) * centered * scale);
     }
   }
 }
 
-// A head's keys and values in the layouts that its blocks need, and the sums of their gradients.
+// A head's packed keys and values, and the sums of their gradients.
 template <typename Storage>
 struct DualKeys {
   using Words = Dual<const typename Arithmetic<Storage>::Word*>;
@@ -41,16 +41,16 @@ struct DualKeys {
 template <typename Storage>
 DualKeys<Storage> packDualKeys(const HeadShape& shape, const DualStrided<const Storage>& k,
                                const DualStrided<const Storage>& v, DualWork<Storage>& work) {
-  using Room = Workspace<Storage>;
+  using Scratch = Workspace<Storage>;
   const int64_t numbers = roundUp(shape.keys, 4) * shape.sizeWidth();
-  return {dualKeyColumns<Storage>(k, shape, &Room::keyRows, &Room::keyColumns, work),
-          dualKeyColumns<Storage>(v, shape, &Room::valueRows, &Room::valueColumns, work),
-          dualKeysAcross<Storage>(k, shape, &Room::keyTokens, work),
-          bothOf<Storage>(work, [&](Room& room) { return room.keyGradient.need(numbers); }),
-          bothOf<Storage>(work, [&](Room& room) { return room.valueGradient.need(numbers); })};
+  return {dualKeyColumns<Storage>(k, shape, &Scratch::keyRows, &Scratch::keyColumns, work),
+          dualKeyColumns<Storage>(v, shape, &Scratch::valueRows, &Scratch::valueColumns, work),
+          dualKeysAcross<Storage>(k, shape, &Scratch::keyTokens, work),
+          bothOf<Storage>(work, [&](Scratch& scratch) { return scratch.keyGradient.need(numbers); }),
+          bothOf<Storage>(work, [&](Scratch& scratch) { return scratch.valueGradient.need(numbers); })};
 }
 
-// A query head: its queries, the output's gradient, and the result, the queries' gradient.
+// A query head: its queries, the output's gradient, and as the result the queries' gradient.
 template <typename Storage>
 struct DualQueryHead {
   DualStrided<const Storage> q, out;
@@ -61,30 +61,30 @@ template <typename Storage>
 void attendBlockTangentBackward(const HeadShape& shape, const Block& block, const DualKeys<Storage>& packed,
                                 const DualQueryHead<Storage>& head, bool accumulate, DualWork<Storage>& work) {
   using Sum = SumOf<Storage>;
-  using Room = Workspace<Storage>;
+  using Scratch = Workspace<Storage>;
   constexpr int64_t kPerWord = Arithmetic<Storage>::kPerWord;
   const auto& [start, count, rows, span] = block;
   const int64_t size = shape.size, sizeWidth = shape.sizeWidth(), seen = span.width, numbers = rows * seen,
                 first = span.first * sizeWidth;
   const ProductShape toKeys{roundUp(span.count, 4), sizeWidth, rows / kPerWord, sizeWidth, sizeWidth};
   const Dual<Sum*> weights = dualWeights<Storage>(shape, block, head.q, packed.keys, work);
-  const auto change = bothOf<Storage>(work, [&](Room& room) { return room.change.need(numbers); });
-  dualProduct(dualTokens<Storage>(head.out, shape, block, &Room::outRows, work), from(packed.values, span.first),
+  const auto change = bothOf<Storage>(work, [&](Scratch& scratch) { return scratch.change.need(numbers); });
+  dualProduct(dualTokens<Storage>(head.out, shape, block, &Scratch::outRows, work), from(packed.values, span.first),
               change, {rows, seen, wordsOf<Storage>(size), shape.width(), seen}, false);
   Dual<Sum*> dropped = weights;
   if (isActive(shape.dropping)) {
-    dropped = bothOf<Storage>(work, [&](Room& room) { return room.dropped.need(numbers); });
+    dropped = bothOf<Storage>(work, [&](Scratch& scratch) { return scratch.dropped.need(numbers); });
     dropBackward(weights.value, dropped.value, change.value, shape, block);
     dropBackward(weights.tangent, dropped.tangent, change.tangent, shape, block);
   }
   dualProduct(dualColumns<Storage>(dropped, block, work),
-              dualAcross<Storage>(head.out, shape, block, &Room::outTokens, work), from(packed.valueGradient, first),
+              dualAcross<Storage>(head.out, shape, block, &Scratch::outTokens, work), from(packed.valueGradient, first),
               toKeys, accumulate);
   softmaxBackwardTangent(weights, change, rows, seen, static_cast<Sum>(shape.scale));
   dualProduct(dualColumns<Storage>(change, block, work),
-              dualAcross<Storage>(head.q, shape, block, &Room::queryTokens, work), from(packed.keyGradient, first),
+              dualAcross<Storage>(head.q, shape, block, &Scratch::queryTokens, work), from(packed.keyGradient, first),
               toKeys, accumulate);
-  const auto ofQueries = bothOf<Storage>(work, [&](Room& room) { return room.result.need(rows * sizeWidth); });
+  const auto ofQueries = bothOf<Storage>(work, [&](Scratch& scratch) { return scratch.result.need(rows * sizeWidth); });
   dualProduct(dualRows<Storage>(change, block, work), from(packed.keyTokens, first / kPerWord), ofQueries,
               {rows, sizeWidth, wordsOf<Storage>(span.count), sizeWidth, sizeWidth}, false);
   for (int64_t i = 0; i < count; ++i) {

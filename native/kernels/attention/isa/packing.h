@@ -1,5 +1,4 @@
-// Operands of the small products, copied from a head's strided numbers, [length, size], into the layouts that tiles.h
-// reads.
+// Packs operands of the small products: copies a head's strided elements [length, size] into the layouts of tiles.h.
 #pragma once
 
 #include "kernels/isa/buffer.h"
@@ -9,7 +8,7 @@
 
 namespace bidora::BIDORA_ISA {
 
-// One head of one row: token i's numbers are at data[i·stride …].
+// One head of one row: token i's elements are at data[i·stride …].
 template <typename T>
 struct Strided {
   T* data;
@@ -18,13 +17,13 @@ struct Strided {
   [[gnu::always_inline]] T* row(int64_t i) const { return data + i * stride; }
 };
 
-// The number of words that hold `numbers` numbers.
+// The number of words that hold `numbers` elements.
 template <typename Storage>
 [[gnu::always_inline]] constexpr int64_t wordsOf(int64_t numbers) {
   return (numbers + Arithmetic<Storage>::kPerWord - 1) / Arithmetic<Storage>::kPerWord;
 }
 
-// Words of a row, side by side; `words` times kPerWord may exceed `size`, and the rest is 0.
+// The contiguous words of a row; `words` times kPerWord may exceed `size`, and the rest is 0.
 template <typename Storage>
 void packRow(const Storage* from, int64_t size, int64_t words, typename Arithmetic<Storage>::Word* to) {
   using A = Arithmetic<Storage>;
@@ -38,7 +37,7 @@ void packRow(const Storage* from, int64_t size, int64_t words, typename Arithmet
   }
 }
 
-// The next head's numbers follow a token's in memory: they are fetched while this head is computed.
+// Prefetches the next head's elements, which follow a token's in memory, while this head is computed.
 template <typename Storage>
 [[gnu::always_inline]] inline void fetchNextHead(const Storage* token, int64_t size) {
   for (int64_t d = 0; d < size; d += 64 / static_cast<int64_t>(sizeof(Storage))) __builtin_prefetch(token + size + d);
@@ -81,7 +80,7 @@ Left<typename Arithmetic<Storage>::Word> leftTokens(Strided<const Storage> x, in
   return {packRows(from, count, padded, size, words, buffer), words, 1};
 }
 
-// Tokens across lanes: → [words, padded], 0 where there is no token. Those that do not fill a tile are copied first.
+// Tokens across lanes: → [words, padded], 0 where there is no token. Tokens that do not fill a tile are copied first.
 template <typename Storage>
 typename Arithmetic<Storage>::Word* packColumns(Strided<const Storage> from, int64_t length, int64_t padded,
                                                 int64_t size, Buffer<typename Arithmetic<Storage>::Word>& rows,
@@ -99,7 +98,7 @@ typename Arithmetic<Storage>::Word* packColumns(Strided<const Storage> from, int
   return to;
 }
 
-// A token's numbers across lanes: → [padded / kPerWord, width], a word holding neighbouring tokens' numbers.
+// A token's elements across lanes: → [padded / kPerWord, width]; a word holds elements of adjacent tokens.
 template <typename Storage>
 typename Arithmetic<Storage>::Word* packTokens(Strided<const Storage> from, int64_t length, int64_t padded,
                                                int64_t size, int64_t width,

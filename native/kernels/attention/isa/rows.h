@@ -1,4 +1,4 @@
-// Attention's heads, row by row, and its masks.
+// Attention over rows and heads, and its masks.
 #pragma once
 
 #include "head.h"
@@ -8,9 +8,9 @@
 namespace bidora::BIDORA_ISA {
 
 // Runs work(row, number, workspace) for every number below `count` in every row, until none is left.
-template <typename Room, typename Work>
+template <typename Workspace, typename Work>
 void forEachOfRows(int64_t rows, int64_t count, int64_t& next, Work work) {
-  Room workspace;
+  Workspace workspace;
   const auto take = [&] { return __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED); };
   for (int64_t task = take(); task < rows * count; task = take()) work(task / count, task % count, workspace);
 }

@@ -1,4 +1,4 @@
-// The tangents of attention's heads, row by row.
+// The tangents of attention, over rows and heads.
 #pragma once
 
 #include "headTangentBackward.h"
@@ -6,7 +6,7 @@
 
 namespace bidora::BIDORA_ISA {
 
-// A head of a value and of its tangent, if there is one.
+// A head's elements and, if there is one, their tangent.
 template <typename T>
 DualStrided<T> dualHeadOf(const Rows<T>& value, const Rows<T>& tangent, int64_t start, int64_t head, int64_t size) {
   return {headOf(value, start, head, size), tangent.data ? headOf(tangent, start, head, size) : Strided<T>{nullptr, 0}};

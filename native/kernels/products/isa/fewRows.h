@@ -1,6 +1,6 @@
-// A product with a frozen matrix [columns, depth] for few rows, as in generation: the matrix is read once, a cache line
-// of sixteen of its rows at a time, which are transposed in registers. Numbers are summed in the same order as in
-// frozenProduct, so that a row's bits do not depend on the number of rows.
+// A product with a frozen matrix [columns, depth] for few rows, as in generation. The matrix is read once, one cache
+// line of 16 rows at a time, which are transposed in registers. Sums have the same order as in frozenProduct, so that a
+// row's bits do not depend on the number of rows.
 #pragma once
 
 #include "kernels/products/functions.h"
@@ -10,16 +10,17 @@ namespace bidora::BIDORA_ISA {
 
 #ifdef BIDORA_OWN_PRODUCTS
 
-constexpr int64_t kLineWords = 16;        // in a cache line
-constexpr int64_t kRowsTogether = 16;     // of the matrix
+constexpr int64_t kLineWords = 16;        // words per cache line
+constexpr int64_t kRowsTogether = 16;     // rows of the matrix at a time
 constexpr int64_t kBytesAhead = 1 << 14;  // how far ahead the matrix is prefetched
 
-// The row counts that there is code for; added rows are 0.
+// Rounds up to a row count that there is code for; added rows are 0.
 [[gnu::always_inline]] inline int64_t paddedRows(int64_t rows) {
   return rows <= 2 ? rows : rows <= 4 ? 4 : rows <= 8 ? 8 : rows <= 12 ? 12 : 16;
 }
 
-// The rows of a left operand, a line of each after the other: [lines, padded rows, kLineWords]. rowAt(i): its numbers.
+// Packs the rows of a left operand, interleaved by cache lines: [lines, padded rows, kLineWords]. rowAt(i) points to
+// row i's elements.
 template <typename T, typename RowAt>
 const WordOf<T>* packLines(RowAt rowAt, int64_t rows, int64_t words, Buffer<WordOf<T>>& buffer) {
   const int64_t padded = paddedRows(rows), lines = roundUp(words, kLineWords);
@@ -34,14 +35,14 @@ const WordOf<T>* packLines(RowAt rowAt, int64_t rows, int64_t words, Buffer<Word
   return to;
 }
 
-// The addresses of sixteen rows of a matrix.
+// The addresses of 16 rows of a matrix.
 struct Sixteen {
   const char* first;
   int64_t rowBytes;
 
   [[gnu::always_inline]] const char* row(int i) const { return first + i * rowBytes; }
 };
-// The addresses of fewer rows: the last one is repeated in place of missing ones.
+// The addresses of fewer than 16 rows; the last one fills in for missing ones.
 struct Fewer {
   const char* rows[16];
 
@@ -51,7 +52,7 @@ struct Fewer {
   [[gnu::always_inline]] const char* row(int i) const { return rows[i]; }
 };
 
-// `count` words of each of sixteen rows from word d on, word by word across lanes.
+// `count` words from word d on of each of 16 rows, with rows across lanes.
 template <typename Lines>
 [[gnu::always_inline]] inline void loadLines(const Lines& from, int64_t d, int64_t count, __m512i (&words)[16]) {
   const __mmask16 there = static_cast<__mmask16>((1U << count) - 1);
@@ -60,7 +61,7 @@ template <typename Lines>
   transpose16(words);
 }
 
-// sums [kRows, 16] += x·words; x holds a line of each row.
+// sums [kRows, 16] += x·words; x holds one line of each row.
 template <typename Word, int kRows>
 [[gnu::always_inline]] inline void addLine(const Word* x, const __m512i (&words)[16], float* sums) {
   Vector<float> total[kRows];
@@ -84,7 +85,7 @@ void addPart(const Word* x, const __m512i (&words)[16], int64_t count, float* su
   }
 }
 
-// sums [kRows, 16] += x·Mᵀ for sixteen rows of M; x in the layout of packLines.
+// sums [kRows, 16] += x·Mᵀ for 16 rows of M; x has the layout of packLines.
 template <typename Word, int kRows, typename Lines>
 void addRows(const Word* x, const Lines& from, int64_t ahead, int64_t words, float* sums) {
   constexpr int kFirst = kRows < 8 ? kRows : 8, kRest = kRows - kFirst;
@@ -114,7 +115,7 @@ void addRows(const Word* x, int64_t rows, const Lines& from, int64_t ahead, int6
   }
 }
 
-// The same for sixteen rows of a matrix of `count`, from `first` on.
+// The same for the 16 rows from `first` on of a matrix of `count` rows.
 template <typename T>
 void addSixteen(const WordOf<T>* x, int64_t rows, const Rows<const T>& matrix, int64_t words, int64_t first,
                 int64_t count, float* sums) {

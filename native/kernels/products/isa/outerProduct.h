@@ -1,5 +1,5 @@
 // Σ_n left[n][k]·right[n][c]: the gradient of a low-rank factor. The result, [rank, columns], is small and stays in the
-// nearest cache while `right` is read once.
+// L1 cache while `right` is read once.
 #pragma once
 
 #include "kernels/products/functions.h"
@@ -11,7 +11,7 @@ namespace bidora::BIDORA_ISA {
 
 constexpr int64_t kColumnsAtOnce = 2 * kLanes<float>;
 
-// Two vectors of words from row n on, and from the row below where words hold two: columns beyond `count` are 0.
+// Two vectors of words from row n, and from the next row if words hold two elements; columns beyond `count` are 0.
 template <typename T>
 [[gnu::always_inline]] inline void loadWords(const T* row, const T* below, int64_t count, Vector<float> (&words)[2]) {
   if constexpr (Arithmetic<T>::kPerWord == 1) {

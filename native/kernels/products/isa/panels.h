@@ -1,5 +1,5 @@
-// The right operand of a large product, copied into panels that tiles.h reads: words of `kWidth`-fold columns side by
-// side, depth by depth, so that a tile reads it sequentially.
+// Packs the right operand of a large product into panels for tiles.h: [words of depth, width], with the width a
+// multiple of `kWidth`, so that a tile reads it sequentially.
 #pragma once
 
 #ifdef BIDORA_OWN_PRODUCTS
@@ -25,7 +25,7 @@ using WordOf = typename Arithmetic<T>::Word;
     a[i + 2] = _mm512_unpacklo_epi64(b[i + 1], b[i + 3]);
     a[i + 3] = _mm512_unpackhi_epi64(b[i + 1], b[i + 3]);
   }
-  // a[4g + j] holds, in its quarter q, column 4q + j of rows 4g … 4g + 3.
+  // Quarter q of a[4g + j] holds column 4q + j of rows 4g … 4g + 3.
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) {
     b[j] = _mm512_shuffle_i32x4(a[j], a[4 + j], 0x88);
@@ -56,7 +56,7 @@ template <typename T>
   return {reinterpret_cast<const WordOf<T>*>(rows.data + row * rows.stride), rows.stride / Arithmetic<T>::kPerWord, 1};
 }
 
-// The word of a number, together with its neighbour if words hold two.
+// The word with an element and, if words hold two, with its neighbor.
 template <typename T>
 [[gnu::always_inline]] inline WordOf<T> wordAt(const T* from) {
   WordOf<T> word;
@@ -86,7 +86,7 @@ void packColumns(const Rows<const T>& matrix, int64_t words, int64_t first, int6
   std::memcpy(to, from, count * sizeof(float));
 }
 
-// Words of the numbers in `low` and of those below them in `high`.
+// Words that pair each number in `low` with the one in `high`.
 [[gnu::always_inline]] inline void pairVectors(__m512i low, __m512i high, Vector<float> (&words)[2]) {
   // Number i of `low` has index i, that of `high` 32 + i.
   alignas(64) static constexpr uint16_t kFirst[32] = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
@@ -116,7 +116,7 @@ void packColumns(const Rows<const T>& matrix, int64_t words, int64_t first, int6
   }
 }
 
-// The next rows are too far apart for the processor's own prefetching.
+// The rows are too far apart for the processor's own prefetching.
 constexpr int64_t kRowsAhead = 24;
 
 template <typename T>
