@@ -68,7 +68,7 @@ export function adaptsTransposed({ modules }: AdaptedModel): boolean {
 
 /** A finished optimizer step. */
 export interface FinishedStep {
-  /** From 1, of `steps` in the run. */
+  /** The step's number, from 1 to `steps`. */
   readonly step: number;
   readonly steps: number;
   /** The clipped gradients, by the names of the trained tensors. */

@@ -29,7 +29,7 @@ export abstract class Adapter extends Module {
 
   /**
    * The weight that computes what layer and adapter compute together, shaped as the layer's, computed in `dtype`.
-   * @throws BidoraError `MERGE` where there is none
+   * @throws BidoraError `MERGE` if there is no such weight
    */
   abstract mergedWeight(layer: Layer, dtype: torch.DType): torch.Tensor;
 

@@ -82,7 +82,9 @@ function withoutTables(model: Module, tensors: Tensors, expected: Shapes): Tenso
       if (!brought || expected.has(name)) continue;
       checkShape(name, brought.shape, shape);
       if (!torch.scope(() => isSameTable(brought, values.dense())))
-        throw misfit(`it brings its own ${what}, ${name}, which differs from the model's: merge it in PEFT instead.`);
+        throw misfit(
+          `it contains its own ${what}, ${name}, which differs from the model's: merge the adapter in PEFT instead.`,
+        );
       rest.delete(name);
     }
   };

@@ -51,7 +51,7 @@ export const TARGET_DEFAULTS: Omit<TargetedConfig, "method"> = {
   modulesToSave: [],
 };
 
-/** What the calls about adapters take. */
+/** Checks of the arguments of functions about adapters. */
 
 export const aModule = having("a model, as loadModel gives it", "namedParameters");
 export const anAdapted = having("what inject or attachAdapter gives", "model", "modules", "trained");
@@ -59,13 +59,13 @@ export const aMerged = having("an adapted module, as inject gives them", "adapte
 export const aConfig = having("settings of an adapter, as loraConfig gives them", "method");
 export const aTargetedConfig = having("settings of an adapter, as loraConfig gives them", "method", "targetModules");
 export const aSavedAdapter = having("an adapter, as readAdapter gives it", "config", "tensors");
-/** Options that draw what a file does not have. */
+/** Checks options with a generator, which initializes tensors that a file does not have. */
 export const WITH_GENERATOR = having("an object with a generator", "generator");
 
 const TARGETS = takes("a list of names, a regular expression, or all-linear", (value) =>
   Array.isArray(value) ? value.every((name) => typeof name === "string") : typeof value === "string",
 );
-/** Settings that have no default to go by, or take one of some words. */
+/** Checks of settings whose defaults do not show their type, and of settings with a choice of words. */
 const DECLARED: Readonly<Record<string, Check>> = {
   targetModules: TARGETS,
   excludeModules: TARGETS,
@@ -76,7 +76,7 @@ const DECLARED: Readonly<Record<string, Check>> = {
   bias: oneOf(BIASES),
 };
 
-/** Settings with the names and the types of their defaults. @param words checks of a method's own settings that take one of some words */
+/** Checks settings by the names and types of their defaults. @param words checks of a method's settings with a choice of words */
 export function configOptions(defaults: object, words: Readonly<Record<string, Check>> = {}): Check {
   const alike = Object.fromEntries(Object.entries(defaults).map(([key, value]) => [key, likeDefault(value)]));
   const checks = Object.entries({ ...alike, ...DECLARED, ...words });

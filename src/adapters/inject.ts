@@ -57,7 +57,7 @@ export function inject<Config extends AdapterConfig>(
   });
 }
 
-/** Numbers in memory for each trained number: itself, its gradient, and the optimizer's two moments. */
+/** Values in memory per trained parameter: the parameter, its gradient, and the optimizer's two moments. */
 const TRAINED_COPIES = 4;
 
 function checkSize({ layers, shared }: Pick<Plan, "layers" | "shared">, dtype: torch.DType, isSaved: boolean): void {
@@ -65,7 +65,7 @@ function checkSize({ layers, shared }: Pick<Plan, "layers" | "shared">, dtype: t
   const numbers = trained + numbersOf(shared);
   torch.requireMemory(
     (isSaved ? numbers : numbers + (TRAINED_COPIES - 1) * trained) * torch.DTYPE_BYTES[dtype],
-    `An adapter of ${numbers.toLocaleString("en")} numbers in ${layers.length} modules`,
+    `An adapter with ${numbers.toLocaleString("en")} parameters in ${layers.length} modules`,
     "make it smaller (--rank, --target-modules, --adapter-size)",
   );
 }

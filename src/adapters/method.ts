@@ -7,7 +7,7 @@ import type { Adapter } from "./adapter.js";
 import type { AdapterConfig, TargetModules } from "./config.js";
 import type { Slot } from "./targets.js";
 
-/** A run's settings as a method gets them: with defaults, and with the layers that the architecture has by default. */
+/** A run's settings as a method gets them: with defaults, and with the architecture's default target modules. */
 export type MethodSettings<Options extends OptionTable> = Values<Options> & { readonly targetModules: TargetModules };
 
 /** A tensor that is saved with an adapter. Derived values, such as a cached norm, are not. */
@@ -42,11 +42,11 @@ export interface AdapterMethod<
 > {
   /** A description in a few words. */
   readonly about: string;
-  /** A learning rate that suits small and base-size encoders. */
+  /** A good learning rate for small and base-size encoders. */
   readonly learningRate: number;
   /** The settings of a run that it uses. Several methods may share one; a run has all of them. */
   readonly options: Options;
-  /** Of its settings those that a run may choose again when it starts from a saved adapter. Its config has the same names for them. */
+  /** The settings that a run may change when it starts from a saved adapter. The method's config has the same names for them. */
   readonly retunable: readonly (keyof Options & string)[];
   /** Defaults of its settings that follow from others. */
   derived?(settings: Values<Options>): Partial<Values<Options>>;

@@ -37,11 +37,11 @@ export type AdapterMethodName = keyof typeof ADAPTER_METHODS;
 
 const KNOWN = oneOf(Object.keys(ADAPTER_METHODS));
 
-/** The settings of a run that made an adapter of this kind. */
+/** The settings of a run that trains such an adapter. */
 export const settingsOfAdapter = (config: AdapterConfig): Partial<Values<MethodOptions>> =>
   methodOf(config).toSettings(config);
 
-/** The method that settings are of. @throws UsageError for settings of a method of one's own */
+/** The method of an adapter's settings. @throws UsageError for a custom method */
 export function methodOf(config: AdapterConfig): AdapterMethod {
   checkArguments("methodOf", ["config", config, aConfig], ["config.method", config?.method, KNOWN]);
   return ADAPTER_METHODS[config.method as AdapterMethodName];

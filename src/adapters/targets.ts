@@ -76,7 +76,7 @@ function noTargetMessage(model: Module, targets: TargetModules): string {
 /** The position of an adapted layer, and the size of its weight. */
 export interface SlotBase {
   readonly path: string;
-  /** The shape [out, in] of a change of the weight: that of a linear layer's weight, transposed for an embedding. */
+  /** The shape [out, in] of the weight's change: that of a linear layer's weight, or of an embedding's transposed table. */
   readonly out: number;
   readonly in: number;
 }

@@ -15,7 +15,7 @@ import { settingsOfAdapter } from "./registry.js";
 export interface ModuleError {
   readonly path: string;
   readonly rank: number;
-  /** ‖D − B·A‖ / ‖D‖ (Frobenius), 0 where nothing changed. */
+  /** ‖D − B·A‖ / ‖D‖ (Frobenius), or 0 if nothing changed. */
   readonly relativeError: number;
 }
 
@@ -40,7 +40,7 @@ interface Approximated {
 
 /**
  * The closest plain LoRA: B·A is the truncated SVD of D = W' − W0, module by module.
- * @throws BidoraError `EXPORT` for an adapter without layers, `MERGE` for one that is no change of weights
+ * @throws BidoraError `EXPORT` for an adapter without layers, `MERGE` for one that can't be merged
  * @param rank upper bound; by default each module keeps its own rank. No rank exceeds the smaller dimension of the weight.
  */
 export function toLora(adapted: AdaptedModel<AdapterConfig>, rank?: number): LoraApproximation {

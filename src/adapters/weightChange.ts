@@ -30,7 +30,7 @@ export function weightChange(
   return torch.noGrad(() => torch.scope(compute));
 }
 
-/** Lengths [k], and vectors of that length 1 (or 0) in a matrix [out, in]. */
+/** Norms [k], and unit (or zero) vectors in a matrix [out, in]. */
 interface Parts {
   readonly norm: torch.Tensor;
   readonly unit: torch.Tensor;

@@ -5,10 +5,10 @@ import { BidoraError } from "../common/errors.js";
 import { gelu, geluMul, silu, siluMul } from "../operators/activation.js";
 import * as torch from "../torch/index.js";
 
-/** What a layer applies to each element. */
+/** An element-wise activation function. */
 export type Activation = (x: torch.Tensor) => torch.Tensor;
 
-/** activation(gate)·up, element by element. */
+/** activation(gate)·up, element-wise. */
 export type GatedActivation = (gate: torch.Tensor, up: torch.Tensor) => torch.Tensor;
 
 const geluTanh: Activation = (x) => gelu(x, "tanh");
@@ -35,10 +35,10 @@ const GATED: Readonly<Record<string, GatedActivation>> = {
   swish: siluMul,
 };
 
-/** @throws BidoraError `ACTIVATION` for a name that is not known */
+/** @throws BidoraError `ACTIVATION` for an unknown name */
 export const activation = (name: string): Activation => found(ACTIVATIONS, name, "activation");
 
-/** @throws BidoraError `ACTIVATION` for a name that is not known */
+/** @throws BidoraError `ACTIVATION` for an unknown name */
 export const gatedActivation = (name: string): GatedActivation => found(GATED, name, "gated activation");
 
 function found<T>(table: Readonly<Record<string, T>>, name: string, what: string): T {

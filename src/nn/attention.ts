@@ -1,5 +1,5 @@
-// Attention as models call it, with dropout, windows and a cache.
-// Shapes: N queries, M keys, H heads, G heads of keys, D size of a head.
+// Attention for models, with dropout, sliding windows and a cache.
+// Shapes: N queries, M keys, H heads, G key heads, head size D.
 import { BidoraError } from "../common/errors.js";
 import { attention } from "../operators/attention.js";
 import { attentionCached } from "../operators/attentionCached.js";
@@ -9,36 +9,36 @@ import type * as torch from "../torch/index.js";
 import type { Dropout, ForwardContext } from "./context.js";
 import type { KeyValueCache } from "./keyValueCache.js";
 
-/** How many tokens before and after its own position a query sees; undefined is no limit. */
+/** How many tokens before and after its own position a query attends to; undefined for no limit. */
 export interface AttentionWindow {
   readonly before?: number | undefined;
   readonly after?: number | undefined;
 }
 
-/** What attention depends on beside its operands. */
+/** Attention's options besides its operands. */
 export interface AttendOptions extends Pick<AttentionOptions, "scores"> {
   readonly heads: number;
-  /** Heads of keys and values, each shared by `heads / kvHeads` neighboring heads of queries. Default: `heads`. */
+  /** Key and value heads, each shared by `heads / kvHeads` adjacent query heads. Default: `heads`. */
   readonly kvHeads?: number | undefined;
-  /** The sequences that queries belong to. Several documents packed into one row are several sequences. */
+  /** The layout of the queries' sequences. Several documents packed into one row are several sequences. */
   readonly layout: RowLayout;
-  /** The same sequences' keys, where a cache holds more of them than there are queries. Default: `layout`. */
+  /** The layout of the same sequences' keys, if a cache has more keys than there are queries. Default: `layout`. */
   readonly keyLayout?: RowLayout | undefined;
-  /** A query sees no later key. The last query of a sequence belongs to its last key. */
+  /** Whether queries attend only to keys up to their own position. A sequence's last query has the position of its last key. */
   readonly causal?: boolean | undefined;
-  /** A sliding window of n tokens, as transformers' `sliding_window`, is causal with `{ before: n - 1 }`. */
+  /** A sliding window. transformers' `sliding_window` of n tokens is causal with `{ before: n - 1 }`. */
   readonly window?: AttentionWindow | undefined;
-  /** What products are multiplied by, above 0. Default: 1 / √D. */
+  /** The positive scale of the products. Default: 1 / √D. */
   readonly scale?: number | undefined;
   readonly dropout: Dropout;
   readonly context: ForwardContext;
 }
 
 /**
- * Attention over flat tokens: softmax(scale·q·kᵀ)·v for each sequence and head. Where a window or causality limits what a query
- * sees, no sequence may have more queries than keys.
+ * Attention over packed tokens: softmax(scale·q·kᵀ)·v for each sequence and head. If it is causal or has a window, no sequence may have
+ * more queries than keys.
  * @param q [N, H·D]
- * @param k [M, G·D]; v likewise
+ * @param k [M, G·D], like v
  * @returns [N, H·D]
  */
 export function attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: AttendOptions): torch.Tensor {
@@ -63,7 +63,7 @@ function limitsOf({ causal, window, layout, keyLayout = layout }: AttendOptions)
   if (!isLimited || row < 0) return limits;
   throw new BidoraError(
     "ATTENTION",
-    `Expected at least as many keys as queries in every sequence, since a query does not see all keys; sequence ${row} has ${layout.lengths[row]} queries and ${keyLayout.lengths[row]} keys: give the keys' own layout.`,
+    `Causal or windowed attention needs at least as many keys as queries in every sequence; sequence ${row} has ${layout.lengths[row]} queries and ${keyLayout.lengths[row]} keys: pass the keys' layout as keyLayout.`,
   );
 }
 
@@ -71,24 +71,24 @@ function longest({ lengths }: RowLayout): number {
   return lengths.reduce((a, b) => Math.max(a, b));
 }
 
-/** What causal attention depends on beside its operands. */
+/** The options of causal attention besides its operands. */
 export type CausalOptions = Omit<AttendOptions, "keyLayout" | "causal" | "scores" | "window"> & {
-  /** Tokens before its own that a query sees; undefined is no limit. */
+  /** The number of tokens before its own that a query attends to; undefined for no limit. */
   readonly before?: number | undefined;
 };
 
-/** A layer's part of a cache. */
+/** A layer's part of a key-value cache. */
 export interface LayerCache {
   readonly cache: KeyValueCache | undefined;
-  /** The layer's number. */
+  /** The layer's index. */
   readonly layer: number;
 }
 
 /**
- * Causal attention of new tokens over themselves and over what a cache holds of their sequences; their keys and values are added to
- * it. No gradient flows through a cache.
+ * Causal attention of new tokens over themselves and the cached tokens of their sequences. Adds their keys and values to the cache. There
+ * is no gradient with a cache.
  * @param q [N, H·D]
- * @param k [N, G·D]; v likewise
+ * @param k [N, G·D], like v
  * @returns [N, H·D]
  */
 export function attendCausally(

@@ -1,33 +1,33 @@
-// What a forward pass is for, and its dropout.
+// The context of a forward pass, and dropout.
 import { type DropoutMask, dropout } from "../operators/dropout.js";
 import type { MaskKey } from "../operators/philox.js";
 import type { Tensor } from "../torch/index.js";
 import { Module } from "./module.js";
 
-/** Where dropout masks come from: a pass's random numbers, or a recording. */
+/** A source of dropout masks: random numbers, or recorded masks. */
 export interface MaskSource {
-  /** For one use of `dropout`: a key, or a mask of `shape` whose elements are 0 or 1 / (1 − p). */
+  /** The mask for one use of `dropout`: a key, or a tensor of `shape` with values 0 and 1 / (1 − p). */
   draw(dropout: { readonly p: number }, shape: readonly number[]): DropoutMask;
 }
 
-/** What a forward pass is for. It is passed explicitly: modules have no mode. */
+/** Whether a forward pass trains or evaluates, and how. It is an argument, since modules have no training mode. */
 export interface ForwardContext {
-  /** Dropout's masks while training; undefined leaves dropout out, as in evaluation. */
+  /** Dropout masks for training; undefined for no dropout, as in evaluation. */
   readonly masks: MaskSource | undefined;
-  /** The backward pass computes layers again instead of keeping what their gradients need. */
+  /** Whether the backward pass recomputes layers instead of keeping their intermediate results. */
   readonly gradientCheckpointing?: boolean;
-  /** Nothing is trained in this pass, so tensors that depend on parameters alone may be kept for the next one. */
+  /** Whether the pass is for inference, so that tensors that depend only on parameters may be kept for the next pass. */
   readonly inference?: boolean;
 }
 
-/** The context of a pass that nothing is learnt from: no dropout. */
+/** The context for evaluation and inference, without dropout. */
 export const EVALUATION: ForwardContext = { masks: undefined, inference: true };
 
-/** One pass's masks: they follow from its seed and from the order in which dropouts are used. */
+/** The masks of one pass, determined by its seed and the order in which dropouts are used. */
 export class SeededMasks implements MaskSource {
   #uses = 0;
 
-  /** @param seed a whole number below 2⁵³ */
+  /** @param seed an integer below 2⁵³ */
   constructor(readonly seed: number) {}
 
   draw(): MaskKey {
@@ -35,28 +35,28 @@ export class SeededMasks implements MaskSource {
   }
 }
 
-/** Zeroes elements with probability `p` and scales the others by 1 / (1 − p) while training. */
+/** While training, zeroes elements with probability `p` and scales the others by 1 / (1 − p). */
 export class Dropout extends Module {
   constructor(readonly p: number) {
     super();
   }
 
-  /** True when this pass drops something. */
+  /** Whether dropout applies in this pass. */
   isActive(context: ForwardContext): boolean {
     return context.masks !== undefined && this.p > 0;
   }
 
-  /** The mask for one use on a tensor of `shape`; undefined where nothing is dropped. */
+  /** The mask for one use on a tensor of `shape`; undefined without dropout. */
   draw(shape: readonly number[], context: ForwardContext): DropoutMask | undefined {
     return this.p > 0 ? context.masks?.draw(this, shape) : undefined;
   }
 
-  /** x with the next mask applied. */
+  /** Applies the next mask to x. */
   forward(x: Tensor, context: ForwardContext): Tensor {
     return this.apply(x, this.draw(x.shape, context));
   }
 
-  /** x with a mask from `draw` applied. */
+  /** Applies a mask from `draw` to x. */
   apply(x: Tensor, mask: DropoutMask | undefined): Tensor {
     return mask ? dropout(x, this.p, mask) : x;
   }

@@ -1,4 +1,4 @@
-// What models and adapters are built from.
+// The building blocks of models and adapters.
 export type { CachedRows } from "../operators/attentionCached.js";
 export type { DropoutMask } from "../operators/dropout.js";
 export type { LinearOperands } from "../operators/linear.js";

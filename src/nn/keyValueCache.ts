@@ -1,5 +1,5 @@
-// The keys and values that decoders keep from token to token.
-// Shapes: N new tokens of all sequences, P rows of the cache, B sequences, W the width of keys or values.
+// The key-value cache of decoders.
+// Shapes: N new tokens of all sequences, P rows of the cache, B sequences, W width of keys or values.
 
 import { type CachedRows, type CachedSpans, writeRows } from "../operators/attentionCached.js";
 import type { RowLayout } from "../operators/rows.js";
@@ -7,49 +7,49 @@ import * as torch from "../torch/index.js";
 
 type Layer = Pick<CachedRows, "keys" | "values">;
 
-/** Where all tokens of each sequence lie in this pass, and where the new ones go. */
+/** The cache rows of each sequence's tokens in this pass, and the rows for the new tokens. */
 interface Spans extends CachedSpans {
   readonly next: Pick<CachedSpans, "starts" | "startsTensor">;
 }
 
-/** Tokens that each sequence has room for at first, unless the caller says how many will come. */
+/** The default initial capacity of each sequence in tokens. */
 const FEW_TOKENS = 256;
 
 /**
- * Each layer's keys and values of the tokens that sequences have had. A sequence has a slot with room for further tokens, so that
- * adding one copies none; when a slot is full, all slots become twice as large.
+ * The keys and values of all layers for the tokens so far. Each sequence has a slot with spare capacity, so that adding a token copies
+ * nothing; when a slot is full, the capacity of all slots doubles.
  */
 export class KeyValueCache {
   readonly #layers = new Map<number, Layer>();
   #lengths: readonly number[];
-  /** Of each sequence. */
+  /** The slot of each sequence. */
   #slots: readonly number[];
   #slotCount: number;
-  /** Of a slot. */
-  #room: number;
+  /** The capacity of a slot in tokens. */
+  #capacity: number;
   #spans: Spans | undefined;
 
   /**
-   * @param sequences how many there are
-   * @param tokens expected in each sequence; more are possible
+   * @param sequences the number of sequences
+   * @param tokens the expected number of tokens per sequence; more are possible
    */
   constructor(sequences: number, tokens = FEW_TOKENS) {
     this.#lengths = new Array<number>(sequences).fill(0);
     this.#slots = [...this.#lengths.keys()];
     this.#slotCount = sequences;
-    this.#room = tokens;
+    this.#capacity = tokens;
   }
 
-  /** Tokens of each sequence so far. */
+  /** The number of tokens of each sequence so far. */
   get lengths(): readonly number[] {
     return this.#lengths;
   }
 
   /**
-   * Adds a layer's keys and values of new tokens.
+   * Adds a layer's keys and values for new tokens.
    * @param keys [N, W]
    * @param layout of the new tokens
-   * @returns the keys and values of all tokens, which belong to the cache
+   * @returns the keys and values of all tokens, owned by the cache
    */
   extend(layer: number, keys: torch.Tensor, values: torch.Tensor, layout: RowLayout): CachedRows {
     const { next, ...spans } = this.#spansOf(layout);
@@ -59,31 +59,31 @@ export class KeyValueCache {
     return { ...own, ...spans };
   }
 
-  /** To be called when every layer has got the new tokens. */
+  /** Must be called after every layer has added the new tokens. */
   advance({ lengths }: RowLayout): void {
     this.#lengths = this.#lengths.map((length, i) => length + (lengths[i] as number));
     this.#forgetSpans();
   }
 
-  /** Forgets the tokens of one sequence, which restarts. */
+  /** Removes all tokens of a sequence. */
   restart(sequence: number): void {
     this.#lengths = this.#lengths.with(sequence, 0);
     this.#forgetSpans();
   }
 
   /**
-   * Continues with some of the sequences, in a new order. A sequence may be dropped or duplicated; only duplicates are copied.
-   * @param sequences their numbers, in their new order
+   * Selects and reorders sequences. A sequence may be dropped or duplicated; only duplicates are copied.
+   * @param sequences the indices of the sequences, in the new order
    */
   select(sequences: readonly number[]): void {
     const lengths = sequences.map((sequence) => this.#lengths[sequence] as number);
     const from = sequences.map((sequence) => this.#slots[sequence] as number);
     const free = Array.from({ length: this.#slotCount }, (_, slot) => slot).filter((slot) => !from.includes(slot));
     const to = from.map((slot, i) => (from.indexOf(slot) === i ? slot : (free.shift() ?? this.#slotCount++)));
-    if (this.#slotCount > this.#held()) this.#make(this.#room);
+    if (this.#slotCount > this.#allocatedSlots()) this.#reallocate(this.#capacity);
     for (const layer of this.#layers.values())
       for (const [i, slot] of to.entries())
-        if (slot !== from[i]) this.#copy(layer, layer, from[i] as number, slot, lengths[i] as number, this.#room);
+        if (slot !== from[i]) this.#copy(layer, layer, from[i] as number, slot, lengths[i] as number, this.#capacity);
     [this.#lengths, this.#slots] = [lengths, to];
     this.#forgetSpans();
   }
@@ -99,8 +99,8 @@ export class KeyValueCache {
     if (this.#spans) return this.#spans;
     const all = this.#lengths.map((length, i) => length + (lengths[i] as number));
     const most = Math.max(...all);
-    if (most > this.#room) this.#make(Math.max(most, 2 * this.#room));
-    const starts = this.#slots.map((slot) => slot * this.#room);
+    if (most > this.#capacity) this.#reallocate(Math.max(most, 2 * this.#capacity));
+    const starts = this.#slots.map((slot) => slot * this.#capacity);
     const next = starts.map((start, i) => start + (this.#lengths[i] as number));
     const tensor = (numbers: readonly number[]) => torch.keep(torch.tensor(numbers, [numbers.length], "int64", device));
     this.#spans = {
@@ -125,16 +125,16 @@ export class KeyValueCache {
     return made;
   }
 
-  /** Slots that layers have memory for. */
-  #held(): number {
+  /** The number of slots that memory is allocated for. */
+  #allocatedSlots(): number {
     const [layer] = this.#layers.values();
-    return layer ? (layer.keys.shape[0] as number) / this.#room : this.#slotCount;
+    return layer ? (layer.keys.shape[0] as number) / this.#capacity : this.#slotCount;
   }
 
-  /** Reallocates every layer's memory: for the present number of slots, each with this much room. */
-  #make(room: number): void {
-    const before = this.#room;
-    this.#room = room;
+  /** Reallocates every layer's memory for the current number of slots with this capacity. */
+  #reallocate(capacity: number): void {
+    const before = this.#capacity;
+    this.#capacity = capacity;
     for (const [number, layer] of this.#layers) {
       const made = this.#add(number, layer.keys, layer.values);
       for (const [i, slot] of this.#slots.entries())
@@ -143,22 +143,24 @@ export class KeyValueCache {
     }
   }
 
-  /** @param room that slots have in `from` */
-  #copy(from: Layer, to: Layer, slot: number, toSlot: number, length: number, room: number): void {
+  /** @param capacity of the slots in `from` */
+  #copy(from: Layer, to: Layer, slot: number, toSlot: number, length: number, capacity: number): void {
     if (length === 0) return;
     torch.scope(() => {
       for (const part of ["keys", "values"] as const)
         torch.copy_(
-          torch.narrow(to[part], 0, toSlot * this.#room, length),
-          torch.narrow(from[part], 0, slot * room, length),
+          torch.narrow(to[part], 0, toSlot * this.#capacity, length),
+          torch.narrow(from[part], 0, slot * capacity, length),
         );
     });
   }
 
-  /** Memory for a layer's keys or values. */
+  /** Allocates memory for a layer's keys or values. */
   #empty(like: torch.Tensor): torch.Tensor {
     const [, width] = like.shape as [number, number];
-    return torch.keep(torch.empty([this.#slotCount * this.#room, width], { dtype: like.dtype, device: like.device }));
+    return torch.keep(
+      torch.empty([this.#slotCount * this.#capacity, width], { dtype: like.dtype, device: like.device }),
+    );
   }
 }
 

@@ -5,8 +5,8 @@ import type { ForwardContext } from "./context.js";
 import { DerivedTensor, Module, Parameter } from "./module.js";
 
 /**
- * An adapter that replaces a linear layer's product. It may use the layer's result: a bottleneck after a sub-layer's dense layer takes
- * `layer.base(x)`, before that sub-layer's dropout and residual.
+ * An adapter that replaces a linear layer's product. It may use the layer's result: a bottleneck after a sub-layer's dense layer computes
+ * `layer.base(x)` first, and comes before that sub-layer's dropout and residual connection.
  */
 export interface LinearAdapter extends Module {
   /** x: [tokens, in] → [tokens, out] */
@@ -17,10 +17,10 @@ export interface LinearAdapter extends Module {
 export class Linear extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
-  /** Its weight and bias are buffers: no loss depends on them, so that nothing but an adapter ever trains here. */
+  /** Whether no loss depends on the layer. Its weight and bias are then buffers, and only an adapter can be trained. */
   readonly isUnused: boolean;
   declare adapter: LinearAdapter | undefined;
-  /** The weight in oneDNN's own layout. */
+  /** The weight in oneDNN's packed layout. */
   readonly #packed = new DerivedTensor();
 
   constructor(
@@ -28,9 +28,9 @@ export class Linear extends Module {
     readonly outFeatures: number,
     options: {
       readonly bias?: boolean;
-      /** Another module's weight to compute with; it is in the tree there, not here. */
+      /** Another module's weight to use; only that module has it in the tree. */
       readonly weight?: Parameter;
-      /** Model files hold the weight as [in, out], as GPT-2's `Conv1D` does. */
+      /** Whether model files store the weight as [in, out], like GPT-2's `Conv1D`. */
       readonly isStoredTransposed?: boolean;
       readonly isUnused?: boolean;
     } = {},
@@ -50,19 +50,19 @@ export class Linear extends Module {
     return this.adapter ? this.adapter.forward(x, this, context) : this.base(x);
   }
 
-  /** The layer's own product, without its adapter. */
+  /** The layer's output without its adapter. */
   base(x: torch.Tensor): torch.Tensor {
     return this.apply(x, (operands) => linear(x, operands));
   }
 
-  /** The result of an operator that takes the layer's weight and bias, in the dtype of its input. */
+  /** Calls an operator with the layer's weight and bias, in the input's dtype. */
   apply(x: torch.Tensor, operator: (operands: LinearOperands) => torch.Tensor): torch.Tensor {
     const bias = this.bias ? torch.castTo(this.bias.tensor, x.dtype) : null;
     const packed = this.packedFor(x);
     return this.weight.values.use((weight) => operator({ weight, bias, packed }), x.dtype);
   }
 
-  /** The weight in oneDNN's own layout, where there is a copy in the input's dtype. */
+  /** The weight in oneDNN's packed layout, if there is a copy in the input's dtype. */
   packedFor(x: torch.Tensor): torch.Tensor | null {
     const { values } = this.weight;
     if (!values.isDense || x.dtype !== values.dtype) return null;
@@ -70,8 +70,8 @@ export class Linear extends Module {
   }
 
   /**
-   * Copies the weight into oneDNN's layout, which oneDNN would otherwise do for every product. The copy is used until the weight is
-   * replaced or changes in place.
+   * Packs the weight into oneDNN's layout, which oneDNN would otherwise do for every product. The copy is used until the weight is replaced
+   * or changed in place.
    */
   pack(): void {
     const { tensor: weight } = this.weight;
@@ -84,7 +84,7 @@ export class Linear extends Module {
   }
 }
 
-/** Packs every linear layer of a model that is not trained, where that makes its products faster. */
+/** Packs the linear layers of a model for inference, if that makes their products faster. */
 export function packLinears(model: Module): void {
   const packable = torch.packableDtypes();
   for (const [, layer] of model.namedModules()) {
@@ -95,7 +95,7 @@ export function packLinears(model: Module): void {
 }
 
 /**
- * The products of several layers with one input, such as query, key and value.
+ * The outputs of several layers for the same input, such as query, key and value.
  * @param x [tokens, in]
  * @returns [tokens, out] for each layer
  */
@@ -111,7 +111,7 @@ export function projectTogether(
   return linears(x, weights, biases);
 }
 
-/** Whether one call computes all products: it takes dense weights, with biases for all or none, and records no gradients. */
+/** Whether one call can compute all products: it needs dense weights, biases for all layers or none, and no gradients. */
 function areTogether(layers: readonly Linear[], x: torch.Tensor): boolean {
   const biased = layers.filter(({ bias }) => bias).length;
   const parameters = layers.flatMap(({ weight, bias }) => (bias ? [weight, bias] : [weight]));
@@ -124,7 +124,7 @@ function areTogether(layers: readonly Linear[], x: torch.Tensor): boolean {
 }
 
 /**
- * The parts of a product of layers that a checkpoint stores as one.
+ * Splits the output of layers that a checkpoint stores fused.
  * @param x [tokens, sum of widths]
  * @returns [tokens, width] for each width
  */

@@ -1,14 +1,14 @@
-// Losses as sums. Shapes: K tokens that are predicted, H hidden size, V vocabulary.
+// Losses, as sums. Shapes: K predicted tokens, H hidden size, V vocabulary size.
 import * as operators from "../operators/linearCrossEntropy.js";
 import * as torch from "../torch/index.js";
 import type { ForwardContext } from "./context.js";
 import type { Linear } from "./linear.js";
 
-/** The label of tokens without one: they are not trained on. */
+/** The label of tokens that do not count in the loss. */
 export const IGNORED_LABEL = -100;
 
 /**
- * Cross-entropy, sum over the labels that are not −100.
+ * Cross-entropy, summed over the labels other than −100.
  * @param logits [n, classes] float32
  * @param labels [n] int64
  */
@@ -16,25 +16,25 @@ export function crossEntropy(logits: torch.Tensor, labels: torch.Tensor): torch.
   return torch.crossEntropyLoss(logits, labels, null, SUM, IGNORED_LABEL);
 }
 
-/** Binary cross-entropy with logits: the sum over rows of the mean over labels. Both [rows, labels], float32. */
+/** Binary cross-entropy with logits, averaged over labels and summed over rows. Both [rows, labels], float32. */
 export function binaryCrossEntropy(logits: torch.Tensor, targets: torch.Tensor): torch.Tensor {
   const sum = torch.binaryCrossEntropyWithLogits(logits, targets, null, null, SUM);
   return torch.divScalar(sum, logits.shape[1] as number);
 }
 
-/** Squared error, summed. Both [n], float32. */
+/** Summed squared error. Both [n], float32. */
 export function meanSquaredError(predictions: torch.Tensor, targets: torch.Tensor): torch.Tensor {
   return torch.mseLoss(predictions, targets, SUM);
 }
 
-/** libtorch's number for the reduction that adds up. */
+/** libtorch's number for the reduction "sum". */
 const SUM = 2;
 
 /**
- * The sum of the cross-entropies of a language model's outputs, float32 (float64 of such a model), without ever having the logits of
- * all tokens: the backward pass computes them again.
- * @param states [K, H] of the tokens that are trained on
- * @param output from states to logits
+ * The sum of the cross-entropies of a language model's outputs, in float32 (float64 for a float64 model), without holding the logits of
+ * all tokens: the backward pass recomputes them.
+ * @param states [K, H] of the tokens that count in the loss
+ * @param output computes logits from states
  * @param targets [K] int64
  */
 export function linearCrossEntropy(
@@ -51,14 +51,14 @@ export function linearCrossEntropy(
   return operators.linearCrossEntropy(states, layer, targets);
 }
 
-/** Tokens that go through the output matrix at a time, so that logits take little memory. */
+/** The number of tokens whose logits are computed at a time, to limit memory. */
 const CHUNK = 256;
 
-/** libtorch's number for no reduction. */
+/** libtorch's number for the reduction "none". */
 const EACH = 0;
 
 /**
- * Each token's cross-entropy, and 1 where its logit is the largest (the first of several): [K, 2] float32. No gradient flows.
+ * Each token's cross-entropy, and 1 if its logit is the first largest, otherwise 0: [K, 2] float32, without gradients.
  * @param states [K, H]
  * @param targets [K] int64
  */

@@ -4,22 +4,22 @@ import * as torch from "../torch/index.js";
 import { DenseWeight } from "./weights/dense.js";
 import type { Weight } from "./weights/weight.js";
 
-/** A matrix transposed, in row-major order: between a model file's layout and this program's. */
+/** The contiguous transpose of a matrix, to convert between a model file's layout and ours. */
 export const transposed = (matrix: torch.Tensor): torch.Tensor => torch.contiguous(torch.t(matrix));
 
-/** Values of known shape in a module: empty until a checkpoint, an adapter or an initializer fills them. */
+/** A module's parameter, with a fixed shape. It is empty until a checkpoint, an adapter or an initializer fills it. */
 export class Parameter {
   #values: Weight | undefined;
-  /** The dtype that layers compute with it in, where training keeps the values themselves in a more precise one. */
+  /** The dtype that layers cast it to, if its values are master weights in a more precise dtype. */
   computeDtype: torch.DType | undefined;
 
   constructor(
     readonly shape: readonly number[],
-    /** Model files hold it transposed: [in, out] for [out, in]. */
+    /** Whether model files store it transposed, as [in, out] instead of [out, in]. */
     readonly isStoredTransposed = false,
   ) {}
 
-  /** A parameter that holds `tensor` already. */
+  /** A parameter filled with `tensor`. */
   static of(tensor: torch.Tensor): Parameter {
     const parameter = new Parameter(tensor.shape);
     parameter.fill(tensor);
@@ -30,35 +30,35 @@ export class Parameter {
     return this.#values !== undefined;
   }
 
-  /** The shape that it has in model files. */
+  /** Its shape in model files. */
   get storedShape(): readonly number[] {
     return this.isStoredTransposed ? this.shape.toReversed() : this.shape;
   }
 
-  /** The values, however they are held. Throws when nothing has filled the parameter yet. */
+  /** The values in any representation. @throws BidoraError `PARAMETER_EMPTY` if the parameter is not filled */
   get values(): Weight {
     if (!this.#values)
       throw new BidoraError("PARAMETER_EMPTY", `A parameter of shape [${this.shape}] was used before it was loaded.`);
     return this.#values;
   }
 
-  /** The values as a tensor. Throws when nothing has filled the parameter yet, and where its values are held in another form. */
+  /** The tensor of dense values. @throws BidoraError `PARAMETER_EMPTY`, or as `Weight.tensor` */
   get tensor(): torch.Tensor {
     return this.values.tensor;
   }
 
-  /** Takes a tensor, releasing the values before. Throws when the shape differs. */
+  /** Sets the tensor and releases the previous values. @throws BidoraError `SHAPE` */
   fill(tensor: torch.Tensor): void {
     const before = this.swapValues(new DenseWeight(tensor));
     if (before && !(before.isDense && before.tensor === tensor)) before.dispose();
   }
 
-  /** Takes a tensor and returns the one before, still alive. Throws when the shape differs. */
+  /** Sets the tensor and returns the previous one, which is not released. @throws BidoraError `SHAPE` */
   swap(tensor: torch.Tensor): torch.Tensor | undefined {
     return this.swapValues(new DenseWeight(tensor))?.tensor;
   }
 
-  /** Takes values and returns those before, still alive. Throws when the shape differs. */
+  /** Sets the values and returns the previous ones, which are not released. @throws BidoraError `SHAPE` */
   swapValues(values: Weight): Weight | undefined {
     if (!torch.sameShape(values.shape, this.shape)) {
       throw new BidoraError("SHAPE", `expected shape [${this.shape}], got [${values.shape}]`);
@@ -70,11 +70,11 @@ export class Parameter {
 }
 
 /**
- * A node of a model's tree. Children and parameters are registered under the names that checkpoints use, so that a path
- * such as `encoder.layer.0.attention.self.query` names the same thing here and in a file.
+ * A node of a model's module tree. Children and parameters have the names that checkpoints use, so that a path such as
+ * `encoder.layer.0.attention.self.query` is the same here and in a file.
  */
 export abstract class Module {
-  /** An adapter that was put here from outside. Its parameters are in the tree under this module's own path. */
+  /** The adapter injected into this module. Its parameters are in the tree under this module's path. */
   adapter: Module | undefined;
   readonly #modules = new Map<string, Module>();
   readonly #parameters = new Map<string, Parameter>();
@@ -89,31 +89,31 @@ export abstract class Module {
     return this.hold(name, new Parameter(shape));
   }
 
-  /** Registers a parameter that exists already. */
+  /** Registers an existing parameter. */
   protected hold(name: string, parameter: Parameter): Parameter {
     this.#parameters.set(name, parameter);
     return parameter;
   }
 
-  /** Registers a tensor that a checkpoint may hold like a parameter, but that is never trained; `value` is its default. */
+  /** Registers a tensor that is never trained but that a checkpoint may contain; `value` is its default. */
   protected buffer(name: string, value: torch.Tensor): Parameter {
     const buffer = Parameter.of(value);
     this.#buffers.set(name, buffer);
     return buffer;
   }
 
-  /** Parameters of this module alone, by name. */
+  /** The parameters of this module without its children, by name. */
   get ownParameters(): ReadonlyMap<string, Parameter> {
     return this.#parameters;
   }
 
-  /** The device of the plain model's parameters; the CPU before any is filled. */
+  /** The device of the base model's parameters; the CPU while none is filled. */
   get device(): string {
     for (const [, parameter] of this.baseParameters()) if (parameter.isFilled) return parameter.values.device;
     return "cpu";
   }
 
-  /** This module, its adapter and all below it, parents first, with their paths ("" for this one). */
+  /** This module, its adapter and all descendants, parents first, with their paths ("" for this one). */
   namedModules(path = ""): Generator<[string, Module]> {
     return this.#walk(path, true);
   }
@@ -129,7 +129,7 @@ export abstract class Module {
     for (const [name, module] of this.#modules) yield* module.#walk(joined(path, name), withAdapters);
   }
 
-  /** All parameters of the tree with their paths, those of adapters among them. */
+  /** All parameters of the tree, including those of adapters, with their paths. */
   namedParameters(): Generator<[string, Parameter]> {
     return parametersOf(this.namedModules());
   }
@@ -140,7 +140,7 @@ export abstract class Module {
       for (const [name, buffer] of module.#buffers) yield [joined(path, name), buffer];
   }
 
-  /** Releases every tensor of the tree, which can't be used after that. */
+  /** Releases all tensors of the tree, which can no longer be used. */
   dispose(): void {
     for (const [, module] of this.namedModules()) module.release();
   }
@@ -151,7 +151,7 @@ export abstract class Module {
       for (const [, parameter] of own) if (parameter.isFilled) parameter.values.dispose();
   }
 
-  /** The parameters of the plain model: those that it has without adapters. */
+  /** The parameters of the base model, without those of adapters. */
   baseParameters(): Generator<[string, Parameter]> {
     return parametersOf(this.baseModules());
   }
@@ -165,7 +165,7 @@ function* parametersOf(modules: Iterable<[string, Module]>): Generator<[string, 
 
 const joined = (path: string, name: string): string => (path ? `${path}.${name}` : name);
 
-/** True for a module's own path, and for all below it. */
+/** Whether `path` is `module` or inside it. */
 export function isWithin(path: string, module: string): boolean {
   return path === module || path.startsWith(`${module}.`);
 }
@@ -180,18 +180,18 @@ export class ModuleList<T extends Module> extends Module implements Iterable<T> 
     for (const [index, item] of items.entries()) this.child(String(index), item);
   }
 
-  /** The modules in their order. */
+  /** The modules in order. */
   [Symbol.iterator](): Iterator<T> {
     return this.items[Symbol.iterator]();
   }
 }
 
-/** A computed tensor that is kept until one of its sources is replaced or changes in place. */
+/** A computed tensor that is kept until one of its sources is replaced or changed in place. */
 export class DerivedTensor {
   #value: torch.Tensor | undefined;
   #sources: readonly (readonly [source: torch.Tensor, version: number])[] = [];
 
-  /** The tensor that was computed last, if these are still its sources. */
+  /** The tensor computed last, if it is still valid for these sources. */
   find(sources: readonly torch.Tensor[]): torch.Tensor | undefined {
     const isFresh = sources.every(
       (source, i) => source === this.#sources[i]?.[0] && source.version === this.#sources[i]?.[1],
@@ -206,7 +206,7 @@ export class DerivedTensor {
     this.#sources = [];
   }
 
-  /** Computes it again, unrecorded, and releases the one before. */
+  /** Computes the tensor without recording gradients, and releases the previous one. */
   make(sources: readonly torch.Tensor[], compute: () => torch.Tensor): torch.Tensor {
     this.#value?.dispose();
     this.#value = torch.keep(torch.noGrad(() => torch.scope(compute)));

@@ -1,4 +1,4 @@
-// Normalization layers, and the residual sums that they normalize. Shapes: N tokens, H hidden size.
+// Normalization layers and residual connections. Shapes: N tokens, H hidden size.
 import { dropoutAddNorm, type NormFactors, rowNorm } from "../operators/norms.js";
 import * as torch from "../torch/index.js";
 import type { Dropout, ForwardContext } from "./context.js";
@@ -19,18 +19,18 @@ export abstract class Norm extends Module {
     this.weight = this.parameter("weight", [size]);
   }
 
-  /** Its numbers where it computes in `dtype`; undefined where it computes in a wider one. */
+  /** Its parameters, if it computes in `dtype`; undefined if it computes in a wider dtype. */
   factors(dtype: torch.DType): NormFactors | undefined {
     return this.factorsOf(torch.castTo(this.weight.tensor, dtype));
   }
 
-  /** @param weight what it multiplies by, in the dtype that it computes in */
+  /** @param weight the weight in the dtype of the computation */
   protected factorsOf(weight: torch.Tensor): NormFactors {
     const bias = this.bias ? torch.castTo(this.bias.tensor, weight.dtype) : null;
     return { weight, bias, epsilon: this.epsilon, isCentered: this.isCentered };
   }
 
-  /** Normalizes over the last dimension, then scales and perhaps shifts. x: [..., size] → the same */
+  /** Normalizes over the last dimension, then applies the weight and, if there is one, the bias. x: [..., size] → the same */
   abstract forward(x: torch.Tensor): torch.Tensor;
 }
 
@@ -59,7 +59,7 @@ export class RmsNorm extends Norm {
   }
 }
 
-/** RMSNorm whose weights are offsets from 1, in float32 at least, as in Gemma. */
+/** RMSNorm whose weights are offsets from 1, computed at least in float32, as in Gemma. */
 export class OffsetRmsNorm extends RmsNorm {
   override factors(dtype: torch.DType): NormFactors | undefined {
     return dtype === torch.wideDtype(dtype) ? this.factorsOf(this.#fromOne(dtype)) : undefined;
@@ -75,21 +75,21 @@ export class OffsetRmsNorm extends RmsNorm {
   }
 }
 
-/** The last linear layer of each kind of sub-layer, whose result is added to the residual: ends of module paths. */
+/** Suffixes of the module paths of each kind of sub-layer's last linear layer, whose output is added to the residual. */
 export interface SubLayerOutputs {
   readonly attention: readonly string[];
   /** A path that also matches `attention` counts as attention only. */
   readonly feedForward: readonly string[];
 }
 
-/** How a residual sum is computed. */
+/** The dropout and norm of a residual connection. */
 export interface ResidualOptions {
   readonly dropout: Dropout;
   readonly norm: Norm;
   readonly context: ForwardContext;
 }
 
-/** A residual sum, and its norm. */
+/** A residual sum and its norm. */
 export interface NormedSum {
   /** residual + dropout(x) */
   readonly sum: torch.Tensor;
@@ -98,8 +98,8 @@ export interface NormedSum {
 }
 
 /**
- * norm(residual + dropout(x)), the end of a sub-layer that normalizes after the sum, as BERT does.
- * @param x [N, H]; residual likewise
+ * norm(residual + dropout(x)), the end of a post-norm sub-layer, as in BERT.
+ * @param x [N, H], like residual
  */
 export function addAndNorm(x: torch.Tensor, residual: torch.Tensor, options: ResidualOptions): torch.Tensor {
   const { sum, normed } = addThenNorm(x, residual, options);
@@ -108,9 +108,9 @@ export function addAndNorm(x: torch.Tensor, residual: torch.Tensor, options: Res
 }
 
 /**
- * residual + dropout(x) and its norm, which the next sub-layer starts with where models normalize before each, as GPT-2 does.
- * One pass computes both, unless the mask is given element by element.
- * @param x [N, H]; residual likewise
+ * residual + dropout(x), and its norm, with which the next sub-layer of a pre-norm model begins, as in GPT-2. One pass computes both,
+ * unless the dropout mask is a tensor.
+ * @param x [N, H], like residual
  */
 export function addThenNorm(
   x: torch.Tensor,

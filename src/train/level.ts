@@ -33,7 +33,7 @@ export interface Update {
   readonly learningRate: number;
   /** The factor by which clipping scaled the gradients. */
   readonly clipFactor: number;
-  /** Clipped, in the order of the trained tensors. */
+  /** The clipped gradients, in the order of the trained tensors. */
   readonly gradients: readonly torch.Tensor[];
 }
 

@@ -112,7 +112,7 @@ export class LatestState implements RunObserver {
 /** The most bytes that are reserved: more would be slow to write, and take space from the user. */
 const MOST = 2 ** 26;
 
-/** Bytes for names, shapes and settings, for a checkpoint and for each of its tensors. */
+/** Overhead in bytes of a checkpoint and of each of its tensors: names, shapes and settings. */
 const BESIDE = 2 ** 16;
 const BESIDE_TENSOR = 2 ** 10;
 
@@ -138,7 +138,7 @@ export class DiskReserve {
     }
   }
 
-  /** Frees the space for good. */
+  /** Frees the space permanently. */
   release(): void {
     this.#isOver = true;
     try {

@@ -147,7 +147,7 @@ export interface FiniteGradients {
 }
 
 /**
- * @param what they are called in the message
+ * @param what their name in the message
  * @throws BidoraError LOSS_NOT_FINITE
  */
 export function checkGradients(tensors: readonly torch.Tensor[], what = "gradient"): FiniteGradients {
@@ -157,7 +157,7 @@ export function checkGradients(tensors: readonly torch.Tensor[], what = "gradien
 /** The gradients that the optimizer gets. */
 export interface ClippedGradients {
   readonly gradients: readonly torch.Tensor[];
-  /** The factor of clipping. */
+  /** The factor that clipping applied. */
   readonly factor: number;
 }
 

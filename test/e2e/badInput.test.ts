@@ -159,7 +159,7 @@ describe("data", () => {
     refused(
       ["--train", TRAIN, "--rank", "1000000000"],
       1,
-      /An adapter of 432,000,000,000 numbers in 6 modules takes 6,910 GB of memory, but this machine has [\d.,]+ GB: .*--rank/,
+      /An adapter with 432,000,000,000 parameters in 6 modules takes 6,910 GB of memory, but this machine has [\d.,]+ GB: .*--rank/,
     ));
 
   test("a batch larger than the rows is the rows", async () => {

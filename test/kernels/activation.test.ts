@@ -159,7 +159,7 @@ describe.each(KINDS)("$name", ({ name, ours, theirs, gated }) => {
 test("invalid operands are refused", () => {
   torch.scope(() => {
     const x = torch.ones([4, 8]);
-    expect(() => torch.fusedGelu(x, { approximate: "erf" })).toThrow(/by "none" or "tanh", got "erf"/);
+    expect(() => torch.fusedGelu(x, { approximate: "erf" })).toThrow(/to be "none" or "tanh", got "erf"/);
     expect(() => torch.siluMul(x, torch.ones([4, 7]))).toThrow(/of the same shape \[N, I\] and dtype/);
     expect(() => torch.geluMul(x, torch.ones([4, 8], { dtype: "bfloat16" }))).toThrow(
       /of the same shape \[N, I\] and dtype/,

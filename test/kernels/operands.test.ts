@@ -334,10 +334,10 @@ test("tiles of another size are refused", () => {
   torch.scope(() => {
     const [v, p] = [torch.ones([64]), torch.ones([2, 64])];
     expect(() => torch.gramForm(torch.ones([1, 64, 1]), v, v, p, p)).toThrow(
-      /expected the tiles of a matrix of 64 columns/,
+      /expected contiguous tiles of a matrix of 64 columns/,
     );
     expect(() => torch.gramForm(torch.ones([1, 1, 1]), v, v, p, p)).toThrow(
-      /expected the tiles of a matrix of 64 columns/,
+      /expected contiguous tiles of a matrix of 64 columns/,
     );
   });
 });

@@ -145,7 +145,9 @@ test("an adapter of the contact head is merged into it, also one with the unchan
     const tensors = new Map([...saved.tensors, [`${CONTACTS}.base_layer.bias`, torch.tensor(values)] as const]);
     return attachAdapter(loaded.model, { ...saved, tensors }, { generator: new torch.Generator(1) });
   };
-  expect(() => attach([bias[0]! + 1])).toThrow(/brings its own bias, esm\.contact_head\.regression\.base_layer\.bias/);
+  expect(() => attach([bias[0]! + 1])).toThrow(
+    /contains its own bias, esm\.contact_head\.regression\.base_layer\.bias/,
+  );
   const before = buffers(loaded);
   const undo = merge(attach(bias));
   expect(buffers(loaded)[`${CONTACTS}.weight`]).not.toEqual(before[`${CONTACTS}.weight`]);

@@ -145,7 +145,7 @@ Backward backwardCpu(const Tensor& gradient, const Maybe& low, const Tensor& wei
     if (wantsGain) ofGain = direction ? both.gain : both.gain.div_(*gain);
   }
   if (wantsReduced) ofReduced = thinProduct(ofDirection, b, true, scale);
-  if (wantsX) ofX = transposedProduct(ofDirection, weight, hasBranch ? FurtherDepth{} : FurtherDepth{ofReduced, a});
+  if (wantsX) ofX = transposedProduct(ofDirection, weight, hasBranch ? LowRankTerm{} : LowRankTerm{ofReduced, a});
   if (wantsBranch) ofBranch = at::mm(ofReduced, a);
   if (wantsA) ofA = outerProduct(ofReduced, orNone(low));
   if (wantsB) ofB = outerProduct(reduced, ofDirection);

@@ -45,7 +45,7 @@ class AdaloraLinear extends Adapter {
     return this.a.shape[0] as number;
   }
 
-  /** Of a layer without ranks 1, as no LoRA has a smaller one. */
+  /** 1 for a layer without ranks, since a LoRA has at least rank 1. */
   get rank(): number {
     return Math.max(1, this.#ranks);
   }
@@ -73,7 +73,7 @@ class AdaloraLinear extends Adapter {
   }
 }
 
-/** Of A and B in a fresh adapter. */
+/** Standard deviation of A and B in a new adapter. */
 const DEVIATION = 0.02;
 
 function normalTensor(name: string, shape: readonly number[]): TensorSpec {

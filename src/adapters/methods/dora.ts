@@ -104,7 +104,7 @@ abstract class DoraAdapter<L extends Layer> extends LowRankAdapter {
     };
   }
 
-  /** (m / ‖V‖)·V. @param along the dimension of the layer's weight that has one magnitude an element */
+  /** (m / ‖V‖)·V. @param along the dimension of the layer's weight with one magnitude per index */
   protected mergedAlong(along: 0 | 1, layer: L, dtype: torch.DType): torch.Tensor {
     const direction = this.lowRank.direction(layer, dtype);
     const norm = torch.linalgVectorNorm(direction, 2, [1 - along]);
@@ -190,7 +190,7 @@ export class DoraLinear extends DoraAdapter<Linear> {
   }
 }
 
-/** DoRA of an embedding: one magnitude a dimension, the norm over the vocabulary. */
+/** DoRA of an embedding: one magnitude per dimension, with norms over the vocabulary. */
 export class DoraEmbedding extends DoraAdapter<Embedding> {
   readonly #squaredBase: torch.Tensor;
 
@@ -205,7 +205,7 @@ export class DoraEmbedding extends DoraAdapter<Embedding> {
     return torch.mul(this.lowRank.addRows(base, ids, layer), gain);
   }
 
-  /** The table is W0ᵀ of a linear layer, so its columns are that layer's rows: they are not contiguous, as the kernel needs them. */
+  /** By the formula: the table is W0ᵀ of a linear layer, whose rows would not be contiguous, as the kernel requires. */
   protected computeNorm(layer: Embedding): torch.Tensor {
     const own = { squaredBase: this.#squaredBase, ...this.lowRank.factors };
     return layer.weight.values.use((table) => directionNormByFormula({ weight: torch.t(table), ...own }, "out"));

@@ -1,7 +1,7 @@
 import * as torch from "../../torch/index.js";
 import type { Weight } from "./weight.js";
 
-/** A tensor as it is: operators get it, or its values in their dtype, and gradients flow to it. */
+/** A plain tensor, which operators use directly or cast to their dtype. Gradients flow to it. */
 export class DenseWeight implements Weight {
   readonly isDense = true;
 

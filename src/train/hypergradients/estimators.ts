@@ -57,10 +57,10 @@ export interface SecondTermDirection {
   readonly weighted: readonly torch.Tensor[];
 }
 
-/** The step along u is so long that the directions move by this much (the paper, after DARTS). */
+/** The norm of the directions' change by a finite difference step along u (as in the paper, after DARTS). */
 const STEP_LENGTH = 0.01;
 
-/** ε = 0.01 / ‖u‖ over all directions together; undefined when u is zero and so is the product. */
+/** ε = 0.01 / ‖u‖ over all directions together; undefined if u, and so the product, is zero. */
 export function stepSize(u: readonly torch.Tensor[], length = STEP_LENGTH): number | undefined {
   const norm = totalNorm(u);
   return norm > 0 ? length / norm : undefined;
@@ -80,7 +80,7 @@ export function finiteDifference(length = STEP_LENGTH): HypergradientEstimator {
   };
 }
 
-/** One-sided: ∇_M L_tr(V) comes with the lower step for nothing. Error of order ε. */
+/** One-sided: ∇_M L_tr(V) is a by-product of the lower step. Error of order ε. */
 export function forwardDifference(length = STEP_LENGTH): HypergradientEstimator {
   return {
     secondDerivatives: "none",
@@ -115,12 +115,12 @@ export const exact: HypergradientEstimator = {
   secondTerm: (point, { weighted }) => [...point.mixedProduct(weighted)],
 };
 
-/** The same by double backward: the reference that others are compared with. */
+/** The same by double backward: the reference for the other estimators. */
 export const reference: HypergradientEstimator = { ...exact, byDoubleBackward: true };
 
-// Implicit differentiation: the second term is ∇²_{M,V} L_tr · H⁻¹·v with H = ∇²_V L_tr, so ξ·v gives way to H⁻¹·v.
+// Implicit differentiation: the second term is ∇²_{M,V} L_tr · H⁻¹·v with H = ∇²_V L_tr, so H⁻¹·v takes the place of ξ·v.
 
-/** H + λI is what `cg` inverts: away from a minimum H alone may be singular. */
+/** λ of H + λI, which `cg` inverts, since away from a minimum H alone may be singular. */
 export const CG_DAMPING = 1e-3;
 
 /**
@@ -195,7 +195,7 @@ const firstOrder: HypergradientEstimator = {
   secondTerm: () => [],
 };
 
-/** How each estimator is made, by name. */
+/** Creates each estimator, by name. */
 export const ESTIMATORS: Readonly<Record<HypergradientName, (options: EstimatorOptions) => HypergradientEstimator>> = {
   "finite-difference": () => finiteDifference(),
   "forward-difference": () => forwardDifference(),

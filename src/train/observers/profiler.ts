@@ -10,7 +10,7 @@ const RECORDED = 5;
 
 export interface ProfilerOptions {
   readonly model: Module;
-  /** Where the table goes (text), and the trace that Chrome and Perfetto open. */
+  /** The paths of the table (text) and of the trace, which Chrome and Perfetto open. */
   readonly table: string;
   readonly trace: string;
 }
@@ -35,7 +35,7 @@ export function profiler(options: ProfilerOptions): RunObserver {
   };
 }
 
-/** Adds what the rule's next step calls to `into`; its time follows on that of the steps before. */
+/** Adds the events of the rule's next step to `into`, with times that continue those of earlier steps. */
 function recordNextStep(rule: StepRule, into: ProfileEvent[]): void {
   const { step } = rule;
   rule.step = () => {
@@ -53,7 +53,7 @@ function recordNextStep(rule: StepRule, into: ProfileEvent[]): void {
   };
 }
 
-/** Opens a range named after its path around each module's forward pass. */
+/** Opens a range around each module's forward pass, named by the module's path. */
 function nameRanges(model: Module): void {
   for (const [path, module] of model.namedModules()) {
     const target = module as Module & { forward?: (...args: readonly unknown[]) => unknown };
@@ -70,7 +70,7 @@ function nameRanges(model: Module): void {
   }
 }
 
-/** Time of operators themselves, without what they call, in milliseconds. */
+/** Self time of operators in milliseconds. */
 interface Share {
   readonly name: string;
   calls: number;
@@ -108,7 +108,7 @@ function section(title: string, shares: readonly Share[]): string {
   return `${"ms".padStart(12)}    share    calls  ${title}\n${lines.join("\n")}\n`;
 }
 
-/** Each event's duration without the events inside it; `events` come in the order of their start. */
+/** Each event's duration without nested events; `events` are sorted by start time. */
 function ownTimes(events: readonly ProfileEvent[]): Float64Array {
   const own = Float64Array.from(events, (event) => event.durationMicros);
   const open: number[] = [];
@@ -121,7 +121,7 @@ function ownTimes(events: readonly ProfileEvent[]): Float64Array {
   return own;
 }
 
-/** The trace event format: one complete event ("X") for each. */
+/** Chrome's trace event format: a complete event ("X") for each. */
 function chromeTrace(events: readonly ProfileEvent[]): object {
   return {
     displayTimeUnit: "ms",
