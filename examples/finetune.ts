@@ -8,11 +8,11 @@ const [
   output = "runs/example",
 ] = process.argv.slice(2);
 
-// The settings are the flags of the command line in camelCase; what is not given has its default.
+// The settings are the flags of the command line in camelCase, with the same defaults.
 const { metrics } = await finetune({
   ...{ model, train, validation, output, overwrite: true },
   ...{ task: "sequence-classification", method: "dora", rank: 8, maxSteps: 40, batchSize: 16, learningRate: 2e-3 },
 });
 
 for (const [name, value] of Object.entries(metrics)) console.log(`${name}: ${value.toFixed(3)}`);
-console.log(`The adapter is in ${output}, and report.html beside it.`);
+console.log(`The adapter and report.html are in ${output}.`);

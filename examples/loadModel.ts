@@ -8,7 +8,7 @@ const texts = given.length > 0 ? given : ["You have won a prize, call now!", "Se
 const model = await load({ adapter });
 console.log(`${model.task}: ${model.labels.join(", ")}`);
 
-// `await` gives all predictions; `for await (const prediction of model.predict(rows))` gives each as it comes.
+// `await` returns all predictions; `for await (const prediction of model.predict(rows))` one at a time.
 const predictions = await model.predict(texts);
 for (const [i, { label, score }] of predictions.entries())
   console.log(`${texts[i]}\n  ${label}, with probability ${score?.toFixed(3)}`);

@@ -1,4 +1,4 @@
-// An adapter method of one's own, IA³ (arXiv 2205.05638, section 3.3): node build/examples/ownMethod.js [MODEL]
+// A custom adapter method, IA³ (arXiv 2205.05638, section 3.3): node build/examples/ownMethod.js [MODEL]
 import {
   Adapter,
   inject,
@@ -17,7 +17,7 @@ import {
   torch,
 } from "bidora";
 
-/** Scales what goes into a linear layer: y = W0·(l ⊙ x) + b. l: [in] */
+/** Scales the input of a linear layer: y = W0·(l ⊙ x) + b. l: [in] */
 class ScaledInput extends Adapter {
   constructor(readonly scale: nn.Parameter) {
     super();
@@ -40,7 +40,7 @@ class ScaledInput extends Adapter {
   }
 }
 
-/** A layer gets one vector, at first of ones, so that the model computes what it computed. */
+/** Each layer gets one vector, initialized to ones, which leaves the model's outputs unchanged. */
 const layers: LayerPart<TargetedConfig> = {
   findSlots: targetSlots,
   tensors: (slot) => [{ name: "ia3_l", shape: [slot.in], start: ({ dtype }) => torch.ones([slot.in], { dtype }) }],

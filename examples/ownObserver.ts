@@ -1,4 +1,4 @@
-// Watches a run and ends it in good order: node build/examples/ownObserver.js [MODEL] [TRAIN] [OUTPUT] [SECONDS]
+// Watches a run and stops it cleanly when its time is up: node build/examples/ownObserver.js [MODEL] [TRAIN] [OUTPUT] [SECONDS]
 import { finetune, type RunEvent } from "bidora";
 
 const [
@@ -12,7 +12,7 @@ const budget = new AbortController();
 let spent = 0;
 let smooth: number | undefined;
 
-/** Prints the loss as a bar, and ends the run when its steps have taken their time. */
+/** Prints the loss as a bar, and stops the run when its steps have taken long enough. */
 function watch(event: RunEvent): void {
   if (event.event !== "step") return;
   smooth = smooth === undefined ? event.loss : 0.9 * smooth + 0.1 * event.loss;
@@ -29,5 +29,5 @@ await finetune(
   { observers: [watch], signal: budget.signal },
 );
 
-if (budget.signal.aborted) console.log(`Out of time: \`bidora finetune ${output}/run.yaml --resume\` goes on.`);
+if (budget.signal.aborted) console.log(`Out of time: \`bidora finetune ${output}/run.yaml --resume\` continues.`);
 else console.log(`Done, in ${output}.`);

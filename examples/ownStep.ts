@@ -1,4 +1,4 @@
-// A forward pass, a backward pass and an optimizer step, all by hand: node build/examples/ownStep.js [MODEL]
+// A custom training loop: forward pass, gradients and optimizer step: node build/examples/ownStep.js [MODEL]
 import {
   inject,
   loadModel,
@@ -32,7 +32,7 @@ const tensors = trained.map(({ tensor }) => tensor);
 const state = optim.initState(adamw, tensors, options);
 
 for (let step = 1; step <= 5; step++) {
-  // Each step's tensors are released at its end; what is trained was made outside, and stays.
+  // The scope releases each step's tensors at its end. The trained tensors were created outside, so they stay.
   const loss = torch.scope(() => {
     const context = { masks: new nn.SeededMasks(step) };
     const mean = torch.divScalar(nn.crossEntropy(loaded.model.forward(input, context), stars), texts.length);

@@ -1,4 +1,4 @@
-// A task of one's own, shares between 0 and 1: node build/examples/ownTask.js [MODEL] [TRAIN] [VALIDATION] [OUTPUT]
+// A custom task that predicts a share between 0 and 1: node build/examples/ownTask.js [MODEL] [TRAIN] [VALIDATION] [OUTPUT]
 import {
   evaluate,
   finetune,
@@ -29,7 +29,7 @@ const meanAbsoluteError: metrics.Metric<number, SharePrediction, number> = {
   result: (errors) => ({ meanAbsoluteError: errors.reduce((a, b) => a + b, 0) / errors.length }),
 };
 
-/** The model gives the logit of the share; the loss is the cross-entropy of a coin that falls so. */
+/** The model's output is the logit of the share; the loss is the binary cross-entropy with the share as the target probability. */
 const share: Task<TextExample<number>, NumberRow, SharePrediction, number> = {
   rows: "one or two texts, a number between 0 and 1",
   head: regression.head,
@@ -54,5 +54,5 @@ const task = { kind: "share", task: share };
 
 const settings = { model, train, validation, output, overwrite: true, maxSteps: 20, batchSize: 4 } as const;
 console.log("trained:", (await finetune(settings, { task })).metrics);
-// The adapter says that it is for the task `share`: whoever uses it must have that task.
+// The adapter records the task name `share`, so every later call needs a task of that name.
 console.log("loaded again:", (await evaluate({ model, adapter: output, data: validation }, { task })).metrics);

@@ -1,6 +1,6 @@
-// Looks at reports in a browser: nothing may be wider than a phone, nothing be fetched, and axe-core find nothing.
-// Leaves pictures (wide and narrow, light and dark) and a PDF of each. No part of the suite: it needs a Chromium.
-// A page that is served live (finetune --dashboard=PORT) is named by its address; it may fetch from there.
+// Checks reports in a browser: nothing is wider than a phone, nothing is fetched, and axe-core finds no fault.
+// Writes screenshots (wide and narrow, light and dark) and a PDF of each. Not part of the tests, because it needs Chromium.
+// A live page (finetune --dashboard=PORT) is given by its URL; it may fetch from there.
 // Usage: node scripts/check-report.js REPORT.html|URL… [--chromium PATH] [--output FOLDER]
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -31,7 +31,7 @@ const isServed = (file) => /^https?:/.test(file);
 /** @param {string} file */
 const addressOf = (file) => (isServed(file) ? file : pathToFileURL(resolve(file)).href);
 
-/** What axe-core finds, a line each. Runs in the page. */
+/** axe-core's findings, one line each. Runs in the page. */
 const FIND = `axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>
   violations.flatMap(({ id, nodes }) => nodes.slice(0, 3).map(({ target, failureSummary }) =>
     id + " " + target.join(" ") + ": " + failureSummary.split("\\n").slice(1, 2).join(" ").trim())))`;
@@ -40,7 +40,7 @@ const FIND = `axe.run(document, { resultTypes: ["violations"] }).then(({ violati
  * @param {import("playwright-core").Browser} browser
  * @param {string} file
  * @param {typeof VIEWS[number]} view
- * @param {string} name of what is left
+ * @param {string} name of the files to write
  * @returns {Promise<string[]>} what is wrong
  */
 async function look(browser, file, { viewport, colorScheme }, name) {

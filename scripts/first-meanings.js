@@ -1,4 +1,4 @@
-// Copies a folder of the E2E challenge's files, of the development set only the rows of its first meanings.
+// Copies a folder of the E2E challenge's files, with only the rows of the first meanings in the development set.
 // Usage: node scripts/first-meanings.js FOLDER MEANINGS OUTPUT
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// Copies a folder of SST-2's or MRPC's TSV files with a share of the training labels flipped, the same ones at every call; the development
-// rows stay as they are.
+// Copies a folder of SST-2's or MRPC's TSV files with a share of the training labels flipped, always the same ones. The development rows are
+// copied unchanged.
 // Usage: node scripts/flip-labels.js FOLDER SHARE OUTPUT
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

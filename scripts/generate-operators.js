@@ -1,5 +1,5 @@
 // Writes src/torch/generated/ from libtorch's own schemas and the names in src/torch/operators.txt.
-// `--check` only says whether the files are fresh (exit status 1 when not).
+// `--check` only checks that the files are up to date (exit status 1 if not).
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
@@ -162,7 +162,7 @@ import { type Handle, native } from "../native.js";
 import type { Generator } from "../random.js";
 import { Tensor } from "../tensor.js";
 
-/** A number that an operator takes beside tensors. */
+/** A number among an operator's arguments. */
 export type Scalar = number | bigint | boolean;
 
 const handles = (list: readonly Tensor[]): Handle[] => list.map((tensor) => tensor.handle);

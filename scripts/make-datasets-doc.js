@@ -1,4 +1,4 @@
-// Writes what the registries say of tasks and named data sets: the sections of docs/datasets.md, from the docstrings in src/datasets, and
+// Writes what the registries say about tasks and named data sets: the sections of docs/datasets.md, from the docstrings in src/datasets, and
 // the table of tasks in docs/fine-tuning.md; with --check only compares.
 import { readFileSync, writeFileSync } from "node:fs";
 import { namedDatasets } from "../dist/datasets/index.js";

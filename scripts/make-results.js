@@ -13,7 +13,7 @@ import { significanceTable } from "../dist/statistics/significanceTable.js";
 const root = fileURLToPath(new URL("../", import.meta.url));
 const studies = join(root, "docs/results");
 
-/** Methods that stand side by side in the short table. */
+/** The columns of the short table. */
 const SHORT = ["lora", "lora+es", "dora", "dora+es", "bidora", "bidora-folds"];
 
 /** @param {string} study @returns {Comparison} */
@@ -23,31 +23,31 @@ const read = (study) => JSON.parse(readFileSync(join(studies, study, "comparison
 const LOSS = { name: "loss", goal: "minimize" };
 
 /**
- * Each task by its main metric and, where runs have it, the loss: it shows what a method is sure of.
+ * Each task with its main metric and, if the runs have it, the loss, which shows how confident a method is.
  * @param {Comparison} found
  * @returns {Comparison}
  */
-const told = ({ tasks, methods, runs, failed, unfinished }) => ({
+const withLoss = ({ tasks, methods, runs, failed, unfinished }) => ({
   methods,
   runs,
   ...(failed && { failed }),
   ...(unfinished && { unfinished }),
   tasks: tasks.map(({ name, metrics: [main, ...others], rows }) => {
-    // The loss that is shown beside a score is of the validation rows.
+    // The loss in the runs' metrics is of the validation rows.
     const isOfThem = rows?.split !== "test" && main.name !== "loss";
     const hasLoss = isOfThem && runs.some((run) => run.task === name && "loss" in run.metrics);
-    // Texts are told by several metrics, of which none stands for the others.
+    // Generated texts are scored by several metrics; none of them represents the others.
     const more = main.name === "bleu" ? others : hasLoss ? [LOSS] : [];
     return { name, metrics: [main, ...more] };
   }),
 });
 
-/** BiDoRA against what it is to be measured by. @param {SignificanceTest} test */
-const isTold = ({ a, b }) => b.startsWith("bidora") && /^(lora|dora)/.test(a);
+/** Whether a test compares BiDoRA with LoRA or DoRA. @param {SignificanceTest} test */
+const isOfBidora = ({ a, b }) => b.startsWith("bidora") && /^(lora|dora)/.test(a);
 
 /**
- * Of the tests over seeds those of BiDoRA, over all tasks of the study or of the only one; what is said under them is about the whole
- * family. They are made of the runs, as the program tests these now.
+ * BiDoRA's tests over seeds: over all tasks of the study, or of its only task. The notes below them are about the whole family. The tests
+ * are computed from the runs with the current code.
  * @param {Comparison} found
  */
 function testsTable(found) {
@@ -56,7 +56,7 @@ function testsTable(found) {
   );
   const table = significanceTable(overall);
   /** @template T @param {readonly T[]} list */
-  const ofBidora = (list) => list.filter((_, row) => isTold(/** @type {SignificanceTest} */ (overall[row])));
+  const ofBidora = (list) => list.filter((_, row) => isOfBidora(/** @type {SignificanceTest} */ (overall[row])));
   return {
     ...table,
     names: ofBidora(table.names),
@@ -64,14 +64,14 @@ function testsTable(found) {
   };
 }
 
-/** The study whose runs had the machine to themselves: of others times say nothing. */
+/** The study whose runs had the machine to themselves; times of other studies mean nothing. */
 const QUIET = "cost";
 const COSTS = new Set(["Trained parameters", "Time", "Peak memory"]);
 
 /** @param {string} study */
 function tablesOf(study) {
   const found = read(study);
-  const tables = comparisonTables(told(found)).map((table) => ({
+  const tables = comparisonTables(withLoss(found)).map((table) => ({
     ...table,
     columns: table.columns.filter(({ title }) => study === QUIET || !COSTS.has(title)),
     notes: table.notes.filter((note) => study === QUIET || !note.startsWith("Time")),
@@ -80,7 +80,7 @@ function tablesOf(study) {
   return [...shown, ...(study === QUIET ? [] : [testsTable(found)])].map(markdownTable).join("\n");
 }
 
-/** A row a task, with the main metric of the methods that matter most. */
+/** One row per task, with the main metric of the most important methods. */
 function shortTable() {
   const rows = readdirSync(studies)
     .filter((study) => study !== QUIET && existsSync(join(studies, study, "comparison.json")))

@@ -13,7 +13,7 @@ const [source] = process.argv.slice(2);
 if (source === undefined) throw new Error("Give the path of the collection's file.");
 const folder = new URL("../examples/data/sms_spam/", import.meta.url);
 
-/** As in CSV: a field with quotation marks stands between quotation marks, its own doubled. @param {string} text */
+/** As in CSV: a field with quotation marks is quoted, and its own are doubled. @param {string} text */
 const quoted = (text) => (text.includes('"') ? `"${text.replaceAll('"', '""')}"` : text);
 
 /** @type {Map<string, string>} */

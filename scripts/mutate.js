@@ -1,8 +1,8 @@
 // Breaks the sources one place at a time, and sees whether a test notices: npm run mutate -- [PATH …]
-// Only sources whose path starts with one of the PATHs are broken. The breaks stand in test/mutations/*.json: by source file
-// the tests that concern it, and for each break `from` (see mutation-places.js), `to`, and `harmless` with the reason where no test
-// can tell. It works on a copy of src and test in a temporary folder. Exit status 1 when a break survives that is not harmless,
-// when one that is called harmless is noticed, or when a `from` does not fit any more.
+// Only sources whose path starts with one of the PATHs are broken. The breaks are in test/mutations/*.json: for each source file its
+// tests, and for each break `from` (see mutation-places.js), `to`, and `harmless` with the reason why no test can notice it.
+// It works on a copy of src and test in a temporary folder. Exit status 1 if a break survives that is not harmless, if a harmless
+// one is noticed, or if a `from` is no longer found.
 import { fork } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -35,7 +35,7 @@ function copyTree() {
   return copy;
 }
 
-/** Runs tests in the copy in a process of its own, which is replaced when a break makes it hang. */
+/** Runs tests in the copy, in a separate process that is replaced when a break makes it hang. */
 class Runner {
   #child;
 

@@ -1,6 +1,6 @@
 // Finds the place of every break in test/mutations/*.json: node scripts/mutation-places.js [--write]
-// A break is looked for in the file that it is listed under, and where that file no longer has it, in all sources: text that occurs
-// once is found wherever it moved to, however it is wrapped. --write lists moved breaks under their new files.
+// A break is searched for in the file that it is listed under and, if it is not there, in all sources: text that occurs once is
+// found wherever it moved to, however it is wrapped. --write lists moved breaks under their new files.
 // Exit status 1 when a break has lost its place, with its file and text.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";

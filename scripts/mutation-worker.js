@@ -1,5 +1,5 @@
-// Runs test files of the folder it is started in, again and again, in one Vitest: scripts/mutate.js sends lists of them.
-// Each message is { broken: a source file that is broken now, tests: files }; the answer is { failed: the first that fails }.
+// Runs test files of its working folder repeatedly in one Vitest: scripts/mutate.js sends lists of them.
+// A message is { broken: the source file that is broken now, tests: files }; the answer is { failed: the first that fails }.
 import { resolve } from "node:path";
 import { createVitest } from "vitest/node";
 

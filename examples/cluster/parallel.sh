@@ -1,7 +1,7 @@
 #!/bin/bash
-# A comparison by GNU parallel: so many runs at once, each with its share of the cores.
+# A comparison with GNU parallel: the third argument is the number of runs at once, which share the cores.
 #   examples/cluster/parallel.sh run.yaml runs/cmp 4
-# Other machines join by --sshloginfile (see its manual), where the folders are shared. What failed is done again by the same call.
+# Other machines with the same shared folders join with --sshloginfile (see its manual). The same call repeats what failed.
 set -euo pipefail
 
 file=$1 output=$2 jobs=$3

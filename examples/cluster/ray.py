@@ -1,4 +1,4 @@
-"""A comparison by Ray: a task a run.
+"""A comparison with Ray: one task per run.
 
     npx --no -- bidora compare run.yaml --threads 8 --output runs/cmp --list > commands.txt
     python examples/cluster/ray.py commands.txt 8

@@ -7,7 +7,7 @@
 #SBATCH --cpus-per-task=8
 #SBATCH --mem=16G
 #SBATCH --time=04:00:00
-# Ends the run in good order before the time is up: it saves a checkpoint, from which the next submission goes on.
+# Two minutes before the time limit the run saves a checkpoint and stops; the next submission resumes from it.
 #SBATCH --signal=INT@120
 set -euo pipefail
 

@@ -22,7 +22,7 @@ const isToggle = (option: Option): boolean => option.placeholder === "";
 /**
  * Reads a command line by a table of options.
  * @param usage of the command, for messages
- * @throws UsageError for an unknown flag (with the nearest known one), a missing value, a wrong one, or a word too many
+ * @throws UsageError for an unknown flag (with the nearest known one), a missing or wrong value, or an extra word
  */
 export function parseArguments<Table extends OptionTable>(
   table: Table,

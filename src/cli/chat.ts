@@ -10,8 +10,8 @@ import { stderr, stdout } from "./streams.js";
 
 /**
  * A conversation: each line is a message of the user, and the answer is printed as it is generated. Ctrl-C stops an answer and keeps what
- * has been generated; between answers it ends the conversation, like the end of the input. A message that can't be answered is left out,
- * with a sentence why.
+ * has been generated; between answers it ends the conversation, like the end of the input. A message that can't be answered is left out
+ * of the conversation, and the reason is printed.
  * @throws BidoraError for a model without a usable chat template
  */
 export async function chat(
@@ -26,7 +26,7 @@ export async function chat(
   const lines = createInterface({ input: process.stdin, ...(isTerminal && { output: process.stderr }) });
   const interrupts = watch(lines);
   lines.setPrompt(isTerminal ? "> " : "");
-  if (isTerminal) output.note("Ctrl-C stops an answer, and between answers the conversation; so does Ctrl-D.");
+  if (isTerminal) output.note("Ctrl-C stops an answer; between answers, Ctrl-C or Ctrl-D ends the conversation.");
   lines.prompt();
   try {
     for await (const line of lines) {

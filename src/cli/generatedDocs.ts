@@ -18,7 +18,7 @@ export async function renderOptionsDoc(): Promise<string> {
       renderTable(Object.entries<Option>(options).filter(([, { positional }]) => !positional)),
     );
   }
-  sections.push("## Methods", "The words for `--method`.", renderMethods());
+  sections.push("## Methods", "The values of `--method`.", renderMethods());
   const intro =
     "Flags are kebab-case; in YAML and TypeScript the same words are camelCase. A switch is turned off by `--no-…`.";
   return `${["# Options", intro, ...sections].join("\n\n")}\n`;

@@ -1,4 +1,4 @@
-/** What the command line passes to a command beside its settings: progress, notes, signals. */
+/** What the command line passes to a command in addition to its settings: progress, notes, signals. */
 
 import type { Command, HookName, Hooks } from "../commands/command.js";
 import { oneLine, printableJson } from "../common/messages.js";

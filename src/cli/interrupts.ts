@@ -32,7 +32,7 @@ export function watchInterrupts(output: Output): Interrupts {
     if (first !== undefined) return;
     first = now;
     controller.abort();
-    output.note("\nStopping in good order; press Ctrl-C again to end at once.");
+    output.note("\nSaving and stopping; press Ctrl-C again to end at once.");
   };
   const unwatchParent = onParentGone(() => controller.abort());
   for (const signal of SIGNALS) process.on(signal, onSignal);

@@ -1,4 +1,4 @@
-/** The command line: finds the command, reads its flags, carries it out. */
+/** The command line: finds the command, reads its flags, runs it. */
 import type { Command } from "../commands/command.js";
 import { INTERRUPTED, UsageError } from "../common/errors.js";
 import { printable } from "../common/messages.js";
@@ -22,7 +22,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   leaveClosedTerminal();
   // A reader that closes early (`bidora … | head`) is not a failure.
   if (!lost || lost.code === "EPIPE") return status;
-  stderr.write(`bidora: What the command printed did not reach stdout: ${printable(lost.message)}.\n`);
+  stderr.write(`bidora: The output could not be written to stdout: ${printable(lost.message)}.\n`);
   return status === 0 && !(await leavesFiles(argv)) ? 1 : status;
 }
 

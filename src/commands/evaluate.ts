@@ -37,7 +37,7 @@ const withModel: AppliesWhen = {
 };
 
 const withTexts: AppliesWhen = {
-  only: "where texts are judged, with --texts",
+  only: "if generated texts are scored, with --texts",
   holds: ({ hasTexts }: EvaluateFacts) => hasTexts !== false,
 };
 

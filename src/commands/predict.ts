@@ -26,7 +26,7 @@ const options = {
   ...partOptions,
   maxNewTokens: {
     ...generationOptions.maxNewTokens,
-    help: "most tokens to generate after a prompt",
+    help: "maximum number of tokens to generate",
     appliesWhen: {
       only: "with causal-lm",
       holds: ({ isGenerative }: { readonly isGenerative?: boolean }) => isGenerative !== false,

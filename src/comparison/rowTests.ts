@@ -5,7 +5,7 @@ import { BidoraError } from "../common/errors.js";
 import { formatCount, formatSeconds } from "../common/format.js";
 import type { BootstrapTest } from "../files/comparison.js";
 import { bareMetric } from "../files/metrics.js";
-import { type JudgedRow, PREDICTIONS, readPredictions } from "../files/predictions.js";
+import { PREDICTIONS, type PredictedRow, readPredictions } from "../files/predictions.js";
 import { type MeasuredRows, partWith } from "../metrics/together.js";
 import { withHolm } from "../statistics/holm.js";
 import { differenceOf, type Resampled, resampled, resamplesFor } from "../statistics/pairedBootstrap.js";
@@ -147,7 +147,7 @@ function slowNote(task: string, resamples: number, note: (line: string) => void)
 /** A run with its prediction for each scored row; no rows if it has no such score. */
 export interface RunPredictions {
   readonly run: CollectedRun;
-  readonly rows: readonly JudgedRow[];
+  readonly rows: readonly PredictedRow[];
 }
 
 /**
@@ -168,7 +168,7 @@ export async function readRunPredictions(
   return judged;
 }
 
-async function rowsIn(folder: string, split: Scoring["split"]): Promise<readonly JudgedRow[]> {
+async function rowsIn(folder: string, split: Scoring["split"]): Promise<readonly PredictedRow[]> {
   const found = await readPredictions(folder, split);
   if (found && found.broken === 0) return found.rows;
   const why = found ? `has ${found.broken} unreadable lines` : "is missing";
@@ -192,8 +192,8 @@ function refuseOthers({ run: one, rows: ours }: RunPredictions, { run: other, ro
  * Identifies a row by its line and its reference (its text if it has no reference), and by the number of scored tokens for a language model.
  * The file's name may differ from machine to machine.
  */
-const identityOf = (row: JudgedRow | undefined): string | undefined =>
+const identityOf = (row: PredictedRow | undefined): string | undefined =>
   row && JSON.stringify([row.line, row.reference ?? row.text, judgedTokens(row.prediction)]);
 
-const judgedTokens = (prediction: JudgedRow["prediction"]): unknown =>
+const judgedTokens = (prediction: PredictedRow["prediction"]): unknown =>
   "loss" in prediction && "tokens" in prediction ? prediction.tokens : undefined;

@@ -171,7 +171,7 @@ export function refuseUnused(given: RunSettings, run: RunValues, except: readonl
   refuse("in this run", runOptions, given, run, except);
 }
 
-/** The settings that have no effect in this run, those that another one takes the place of included. */
+/** The settings that have no effect in this run, including those that another setting replaces. */
 export function unusedSettings(config: RunConfig): string[] {
   const replaced = ALTERNATIVES.flatMap(([first, other]) => (config[first] === undefined ? [] : [other]));
   return [...withoutEffect(runOptions, runOptions, config), ...replaced];

@@ -1,4 +1,4 @@
-// bidora.json, which bidora writes beside an adapter or beside a whole model that it trained.
+// bidora.json, which bidora writes next to an adapter or a whole model that it trained.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";

@@ -22,7 +22,7 @@ const WRITE_LIMIT = 2 ** 30;
 
 const TEMPORARY = /^\..+\.[0-9a-f]{12}\.tmp$/;
 
-/** A new hidden name beside `path`: in the same folder, so that a rename is atomic. `sweepTemporary` removes such files. */
+/** A new hidden name next to `path`: in the same folder, so that a rename is atomic. `sweepTemporary` removes such files. */
 export function temporaryPath(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
 }

@@ -68,10 +68,10 @@ export function checkProvenance(path: string, then: Provenance, now: Provenance)
 }
 
 const FILES = {
-  config: "another config.json of the base model",
-  weights: "other weights of the base model",
-  tokenizer: "another tokenizer",
-  adapter: "another adapter to start from",
+  config: "a different config.json of the base model",
+  weights: "different weights of the base model",
+  tokenizer: "a different tokenizer",
+  adapter: "a different adapter to start from",
 } as const;
 
 function fileDifferences(then: Provenance, now: Provenance): string[] {
@@ -84,7 +84,7 @@ function fileDifferences(then: Provenance, now: Provenance): string[] {
 function labelDifferences({ labels: then }: Provenance, { labels: now }: Provenance): string[] {
   if (then.length !== now.length) return [`${then.length} labels, now there are ${now.length}`];
   const at = then.findIndex((name, id) => name !== now[id]);
-  return at === -1 ? [] : [`labels of which number ${at} was "${then[at]}", now it is "${now[at]}"`];
+  return at === -1 ? [] : [`different labels: number ${at} was "${then[at]}", now it is "${now[at]}"`];
 }
 
 function rowDifferences(then: Provenance, now: Provenance): string[] {
@@ -94,7 +94,7 @@ function rowDifferences(then: Provenance, now: Provenance): string[] {
     if (before === undefined) return [];
     if (before?.rows !== after?.rows)
       return [`${before?.rows ?? "no"} ${name} rows, now there are ${after?.rows ?? "none"}`];
-    return before?.sha256 === after?.sha256 ? [] : [`other ${name} rows, though as many (${before?.rows})`];
+    return before?.sha256 === after?.sha256 ? [] : [`different ${name} rows, though the same number (${before?.rows})`];
   });
 }
 

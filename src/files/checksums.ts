@@ -56,7 +56,7 @@ export async function verifyChecksums(folder: string, needed: readonly string[])
   if (unlisted !== undefined) throw fault(`${CHECKSUMS} does not list ${unlisted}`);
   for (const [name, sum] of sums) {
     requireFile(folder, name);
-    if ((await sha256OfFile(join(folder, name))) !== sum) throw fault(`${name} is not as it was saved`);
+    if ((await sha256OfFile(join(folder, name))) !== sum) throw fault(`${name} has changed since it was saved`);
   }
 }
 
@@ -66,7 +66,7 @@ function readChecksums(folder: string): ReadonlyMap<string, string> {
   return new Map(
     lines.map((line) => {
       const [, sum, name] = LINE.exec(line) ?? [];
-      if (sum === undefined || name === undefined) throw fault(`${CHECKSUMS} is not as it was saved`);
+      if (sum === undefined || name === undefined) throw fault(`${CHECKSUMS} has changed since it was saved`);
       return [name, sum];
     }),
   );

@@ -138,14 +138,14 @@ export interface WilcoxonTest extends Tested {
   readonly tasks?: readonly string[];
   /** min(W+, W−) */
   readonly statistic: number;
-  /** How much better a is than b: positive where it is better, also for metrics of which less is better. */
+  /** How much better a is than b: positive where it is better, also for metrics where lower is better. */
   readonly effect: PairedEffect;
 }
 
 /** The paired bootstrap over rows that both methods have predicted. */
 export interface BootstrapTest extends Tested {
   readonly test: "bootstrap";
-  /** The metric of a less that of b, in an interval from `low` to `high`. */
+  /** The metric of a minus that of b, in an interval from `low` to `high`. */
   readonly statistic: number;
   readonly low: number;
   readonly high: number;
@@ -184,7 +184,7 @@ export interface ComparisonFile extends Comparison {
   readonly tests: readonly SignificanceTest[];
   /** What each run had cost when it reached the score that `--reach` names. */
   readonly reached: readonly ScoreReached[];
-  /** Budget, seeds, number of jobs and grid, for whoever reads the figures. */
+  /** Budget, seeds, number of jobs and grid, for readers of the results. */
   readonly conditions: Readonly<Record<string, unknown>>;
 }
 
@@ -275,7 +275,7 @@ export function readComparisonFile(folder: string): ComparisonFile {
   const [issue] = parsed.error.issues;
   throw new BidoraError(
     "COMPARISON",
-    `Expected the results of a comparison in ${path}, which are incomplete or of an older version (${issue?.path.join(".") || "the file"}: ${issue?.message}); write the file again with compare --collect.`,
+    `Expected the results of a comparison in ${path}, but they are incomplete or from an older version (${issue?.path.join(".") || "the file"}: ${issue?.message}); write the file again with compare --collect.`,
   );
 }
 

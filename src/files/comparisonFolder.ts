@@ -1,4 +1,4 @@
-// The folder of a comparison: its runs in TASK/METHOD/seed-N, and the files about them beside comparison.json.
+// The folder of a comparison: its runs in TASK/METHOD/seed-N, and the files about them next to comparison.json.
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { writeFileAtomic } from "./atomic.js";

@@ -111,7 +111,7 @@ export interface StepEvent extends InTraining {
   readonly rows: number;
   /** Tokens without padding. */
   readonly tokens: number;
-  /** A message for the user, sent once, for example about another way than the requested one. */
+  /** A message for the user, sent once, for example that something other than requested is computed. */
   readonly note?: string;
 }
 

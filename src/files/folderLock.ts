@@ -153,19 +153,22 @@ function locked(folder: string, owner: Owner | undefined): BidoraError {
   if (owner.host !== host) {
     return new BidoraError(
       "LOCKED",
-      `${folder} is being written by process ${owner.pid} on the machine ${owner.host}: wait for its end or name another --output; if it is gone, remove ${join(folder, owner.file)}.`,
+      `${folder} is being written by process ${owner.pid} on the machine ${owner.host}: wait until it ends or name another --output; if it is gone, remove ${join(folder, owner.file)}.`,
     );
   }
   const who = owner.pid === pid ? `another call of this process (${pid})` : `process ${owner.pid}`;
-  return new BidoraError("LOCKED", `${folder} is being written by ${who}: wait for its end, or name another --output.`);
+  return new BidoraError(
+    "LOCKED",
+    `${folder} is being written by ${who}: wait until it ends, or name another --output.`,
+  );
 }
 
 /** Identifies a process, also among later processes with the same number. */
 interface ProcessIdentity {
   readonly pid: number;
-  /** Clock ticks since the machine's start. */
+  /** Clock ticks from the machine's boot to the process's start. */
   readonly start: string;
-  /** The id of this start of the machine. */
+  /** The kernel's boot id. */
   readonly boot: string;
   readonly host: string;
 }

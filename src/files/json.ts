@@ -29,7 +29,7 @@ export function readJsonObject(path: string, code = "JSON"): JsonObject {
 export const readOptionalJsonObject = (path: string, code = "JSON"): JsonObject =>
   existsSync(path) ? readJsonObject(path, code) : {};
 
-/** Parses text that may be no JSON, such as a line that a killed process left torn; undefined then. */
+/** Parses text that may not be JSON, such as a line that a killed process left incomplete; undefined if it is not. */
 export function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text);

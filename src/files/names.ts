@@ -1,4 +1,4 @@
-// The names of files in the folders of models, adapters and runs. A file with a schema has its name beside that schema.
+// The names of files in the folders of models, adapters and runs. The name of a file with a schema is next to that schema.
 
 export const CONFIG_FILE = "config.json";
 export const WEIGHTS_FILE = "model.safetensors";

@@ -95,7 +95,7 @@ export function refuseForeign(output: string): void {
   const foreign = foreignInTheWay(behindLinks(output));
   if (foreign === undefined) return;
   throw inUse(
-    `${output} cannot be written, because bidora did not write ${foreign} in it: move that away, or name another folder`,
+    `${output} cannot be written, because ${foreign} in it is not bidora's: move that away, or name another folder`,
   );
 }
 
@@ -117,7 +117,7 @@ export function freeFile(output: string, overwrite: boolean, inputs: readonly st
 }
 
 /**
- * Checks before a long computation that `path` can be created, by creating something beside it.
+ * Checks before a long computation that `path` can be created, by creating something next to it.
  * @throws BidoraError `OUTPUT` with the reason
  */
 function checkWritable(path: string): void {
@@ -143,11 +143,11 @@ function nearestThere(path: string): string {
   }
 }
 
-/** @throws BidoraError `OUTPUT` for a link to nothing */
+/** @throws BidoraError `OUTPUT` for a broken link */
 function behindLinks(path: string): string {
   if (existsSync(path)) return realpathSync(path);
   if (!isLink(path)) return resolve(path);
-  throw new BidoraError("OUTPUT", `--output ${path} can't be written: it is a link to nothing.`);
+  throw new BidoraError("OUTPUT", `--output ${path} can't be written: it is a broken link.`);
 }
 
 function isLink(path: string): boolean {

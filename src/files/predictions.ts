@@ -10,7 +10,7 @@ import { ADAPTER_METADATA } from "./names.js";
 export const PREDICTIONS = { validation: "validation-predictions.jsonl", test: "test-predictions.jsonl" } as const;
 
 /** One line of the file. The forms of reference and prediction depend on the task. */
-export interface JudgedRow {
+export interface PredictedRow {
   readonly file: string;
   readonly line: number;
   /** The beginning of the text, as the model's tokens spell it. */
@@ -20,35 +20,38 @@ export interface JudgedRow {
 }
 
 /** The rows of one split. */
-interface JudgedSplit {
+interface PredictedSplit {
   readonly split: keyof typeof PREDICTIONS;
-  readonly rows: readonly JudgedRow[];
-  /** How many lines hold no judged row. */
+  readonly rows: readonly PredictedRow[];
+  /** How many lines hold no prediction. */
   readonly broken: number;
 }
 
 /** The predictions of a run. */
-export interface Judgments {
+export interface RunPredictions {
   /** The labels of the outputs, in their order; empty where the run's files do not have them. */
   readonly labels: readonly string[];
-  readonly splits: readonly JudgedSplit[];
+  readonly splits: readonly PredictedSplit[];
 }
 
-export function writePredictions(folder: string, split: JudgedSplit["split"], rows: readonly JudgedRow[]): void {
+export function writePredictions(folder: string, split: PredictedSplit["split"], rows: readonly PredictedRow[]): void {
   writeFileAtomic(join(folder, PREDICTIONS[split]), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
 }
 
 /** The rows of a split; undefined where there is no such file. */
-export async function readPredictions(folder: string, split: JudgedSplit["split"]): Promise<JudgedSplit | undefined> {
+export async function readPredictions(
+  folder: string,
+  split: PredictedSplit["split"],
+): Promise<PredictedSplit | undefined> {
   const text = await textOf(join(folder, PREDICTIONS[split]));
   if (text === undefined) return undefined;
   const lines = text.split("\n").filter((line) => line.trim() !== "");
-  const rows = lines.flatMap((line) => judgedRow(parsedJson(line)) ?? []);
+  const rows = lines.flatMap((line) => predictedRow(parsedJson(line)) ?? []);
   return { split, rows, broken: lines.length - rows.length };
 }
 
 /** The predictions of a run. A run that has not finished has none; files that can't be read are left out. */
-export async function readJudgments(folder: string): Promise<Judgments> {
+export async function readRunPredictions(folder: string): Promise<RunPredictions> {
   const labels = await labelsIn(folder);
   const splits = await Promise.all([readPredictions(folder, "validation"), readPredictions(folder, "test")]);
   return { labels, splits: splits.filter((split) => split !== undefined) };
@@ -60,7 +63,7 @@ async function labelsIn(folder: string): Promise<readonly string[]> {
   return areTexts(labels) ? labels : [];
 }
 
-function judgedRow(value: unknown): JudgedRow | undefined {
+function predictedRow(value: unknown): PredictedRow | undefined {
   if (!isObject(value) || !isObject(value.prediction)) return undefined;
   const { file, line, text, reference, prediction } = value;
   if (typeof file !== "string" || typeof line !== "number") return undefined;
@@ -73,11 +76,12 @@ async function textOf(path: string): Promise<string | undefined> {
 }
 
 /** A row's place for people: `test.csv line 3`. */
-export const placeOf = ({ file, line }: Pick<JudgedRow, "file" | "line">): string => `${basename(file)} line ${line}`;
+export const placeOf = ({ file, line }: Pick<PredictedRow, "file" | "line">): string =>
+  `${basename(file)} line ${line}`;
 
-/** A judged row with its reference and prediction in the form of its task. */
+/** A row with its reference and prediction in the form of its task. */
 interface Placed {
-  readonly at: JudgedRow;
+  readonly at: PredictedRow;
 }
 
 /** One of several classes, by name. */
@@ -128,7 +132,7 @@ export type RowsOfKind =
   | { readonly kind: "texts"; readonly rows: readonly TextRow[] }
   | { readonly kind: "tokens"; readonly rows: readonly TokenPredictionRow[] };
 
-type Read<Row> = (at: JudgedRow, labels: readonly string[]) => Row | undefined;
+type Read<Row> = (at: PredictedRow, labels: readonly string[]) => Row | undefined;
 
 const isText = (value: unknown): value is string => typeof value === "string";
 const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
@@ -183,7 +187,7 @@ const FORMS: { readonly [K in RowsOfKind["kind"]]: Read<Extract<RowsOfKind, { ki
 };
 
 /** The rows in the form that fits all of them, whatever the task is called; undefined where no form does. */
-export function rowsOfKind(rows: readonly JudgedRow[], labels: readonly string[]): RowsOfKind | undefined {
+export function rowsOfKind(rows: readonly PredictedRow[], labels: readonly string[]): RowsOfKind | undefined {
   if (rows.length === 0) return undefined;
   for (const [kind, read] of Object.entries(FORMS)) {
     const found = rows.map((row) => read(row, labels));

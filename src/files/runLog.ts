@@ -1,4 +1,4 @@
-// events.jsonl, the log of a run: one event a line.
+// events.jsonl, the log of a run: one event per line.
 import { existsSync, readFileSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
@@ -7,7 +7,7 @@ import { refuseSpecialFile } from "../common/fileSystem.js";
 import { writeFileAtomic } from "./atomic.js";
 import type { EventName, RunEvent } from "./events.js";
 import { parsedJson } from "./json.js";
-import { type Judgments, readJudgments } from "./predictions.js";
+import { type RunPredictions, readRunPredictions } from "./predictions.js";
 
 export const EVENTS = "events.jsonl";
 
@@ -21,7 +21,7 @@ export interface RunLog {
   /** Whether the last line is incomplete, because the run was killed while writing or is still writing. */
   readonly isTorn: boolean;
   /** Its predictions, if requested. */
-  readonly judgments?: Judgments;
+  readonly predictions?: RunPredictions;
 }
 
 /** The known events, each with its required fields that are objects. */
@@ -51,7 +51,7 @@ export async function readRunLog(path: string): Promise<RunLog> {
   });
   const { events, isTorn } = parseLines(text, file);
   if (events.length === 0) {
-    throw new BidoraError("RUN_LOG", `Expected a run's events in ${file}, it holds none; the run has not started.`);
+    throw new BidoraError("RUN_LOG", `Expected a run's events in ${file}, but it has none: the run has not started.`);
   }
   const place = dirname(resolve(file)).split(sep);
   return { name: place.at(-1) ?? "", place, events: withoutLostSteps(events), isTorn };
@@ -60,7 +60,7 @@ export async function readRunLog(path: string): Promise<RunLog> {
 /** The same, with the run's predictions. */
 export async function readRun(path: string): Promise<RunLog> {
   const log = await readRunLog(path);
-  return { ...log, judgments: await readJudgments((await isFolder(path)) ? path : dirname(path)) };
+  return { ...log, predictions: await readRunPredictions((await isFolder(path)) ? path : dirname(path)) };
 }
 
 async function isFolder(path: string): Promise<boolean> {
@@ -97,10 +97,10 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 const brokenLine = (file: string, index: number): BidoraError =>
   new BidoraError(
     "RUN_LOG",
-    `Expected one whole event a line in ${file}, line ${index + 1} is none; remove that line, or run again.`,
+    `Expected one complete event per line in ${file}, but line ${index + 1} is not one; remove that line, or run again.`,
   );
 
-/** Removes what a resumed run does again: events of later steps, the end of the run, and a line that a killed run left torn. */
+/** Removes what a resumed run repeats: events of later steps, the end of the run, and an incomplete last line of a killed run. */
 export function dropEventsAfter(path: string, step: number): void {
   if (!existsSync(path)) return;
   refuseSpecialFile(path);

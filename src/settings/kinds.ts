@@ -15,7 +15,7 @@ export interface Kind<T> {
   readonly placeholder: string;
   /** The words allowed, where the kind has such a list. */
   readonly words: readonly string[];
-  /** The flag may be given several times, and has all the values then; of any other flag the last value counts. */
+  /** The flag may be given several times and collects all values; of any other flag the last value counts. */
   readonly isRepeated?: boolean;
   /** Turns one word of the command line into what the schema checks. */
   fromText(text: string): unknown;
@@ -78,8 +78,8 @@ export const choiceOrNumber = <const W extends readonly string[]>(words: W): Kin
   fromText: numeric,
 });
 
-/** A text that is not empty. */
-export const text = (placeholder: string, takes = "a text that is not empty"): Kind<string> => ({
+/** A non-empty string. */
+export const text = (placeholder: string, takes = "a non-empty string"): Kind<string> => ({
   schema: z.string().min(1),
   takes,
   placeholder,
@@ -107,10 +107,10 @@ export const names = (placeholder: string): Kind<readonly string[]> => ({
   fromText: commaSeparated,
 });
 
-/** A text that is not empty, or several: the flag may be given more than once. */
+/** One or more non-empty strings: the flag may be given more than once. */
 export const texts = (placeholder: string): Kind<readonly string[]> => ({
   schema: z.array(z.string().min(1)).min(1),
-  takes: "a text that is not empty (repeatable)",
+  takes: "a non-empty string (repeatable)",
   placeholder,
   words: [],
   isRepeated: true,
@@ -167,7 +167,7 @@ export const alternatives = (words: readonly string[]): string =>
 /**
  * The checked value of one option.
  * @param subject names the option in messages: `--rank`, or `rank in run.yaml, line 3,`
- * @throws UsageError with one sentence that says what the option takes and what came
+ * @throws UsageError with one sentence that says what the option takes and what it got
  */
 export function checkValue<T>(option: Kind<T>, given: unknown, subject: string): T {
   const result = option.schema.safeParse(typeof given === "string" ? option.fromText(given) : given);

@@ -17,7 +17,7 @@ export interface AppliesWhen {
 export interface Option<T = unknown> extends Kind<T> {
   /** The heading it has in the help text. */
   readonly group: string;
-  /** What it does, in a sentence that needs no other to be understood. */
+  /** What it does, in one sentence that can be understood alone. */
   readonly help: string;
   /** The value it has by default; absent if it is optional or follows from other settings. */
   readonly default?: T;

@@ -19,7 +19,7 @@ import {
 export type Settings<Table> = Values<Table> & { readonly given: Given<Table> };
 
 /**
- * Checks settings that are given by key. A list may be a text with commas, as on the command line.
+ * Checks settings that are given by key. A list may be a string with commas, as on the command line.
  * @throws UsageError for an unknown key, with the nearest known one, or a wrong value
  */
 export function checkSettings<Table extends OptionTable>(table: Table, given: Given<Table> = {}): Given<Table> {
@@ -34,7 +34,7 @@ export function checkSettings<Table extends OptionTable>(table: Table, given: Gi
   return checked as Given<Table>;
 }
 
-/** In a call, numbers and switches are values of JavaScript and not texts. */
+/** In a call, numbers and booleans must be JavaScript values, not strings. */
 function checkText(option: Option, text: string, key: string): unknown {
   const read = option.fromText(text);
   if (typeof read === "string" || typeof read === "object") return checkValue(option, text, key);
@@ -55,8 +55,8 @@ export function resolveSettings<Table extends OptionTable>(table: Table, given: 
 }
 
 /**
- * Refuses settings that have no effect: whoever gave them meant something by them. A switch that is off has none anyway.
- * @param facts what the command has found out beside its settings
+ * Refuses settings that have no effect, because the user expects one. A switch that is off is never refused.
+ * @param facts what the command has found out in addition to its settings
  * @throws UsageError that names each such setting and says when it applies
  */
 export function refuseWithoutEffect<Table extends OptionTable>(
@@ -68,7 +68,7 @@ export function refuseWithoutEffect<Table extends OptionTable>(
   refuse("here", table, Object.fromEntries(given), { ...settings, ...facts });
 }
 
-/** The same in words that say where. @param settings those that decide @param except keys that have an effect all the same */
+/** The same, naming the place. @param settings those that the conditions read @param except keys that have an effect anyway */
 export function refuse(
   where: string,
   table: OptionTable,
@@ -87,7 +87,7 @@ export function refuse(
   throw new UsageError(`No effect ${where}: ${named.join(", ")}; leave ${named.length > 1 ? "them" : "it"} out.`);
 }
 
-/** The given keys that have no effect beside these settings. */
+/** The given keys that have no effect with these settings. */
 export function withoutEffect(table: OptionTable, given: object, settings: object): string[] {
   return Object.keys(given).filter(
     (key) => table[key]?.appliesWhen?.holds(settings as Record<string, unknown>) === false,

@@ -89,7 +89,7 @@ describe("the built command", () => {
       });
       expect([status, stderr]).toEqual([
         1,
-        "bidora: What the command printed did not reach stdout: ENOSPC: no space left on device, write.\n",
+        "bidora: The output could not be written to stdout: ENOSPC: no space left on device, write.\n",
       ]);
     },
   );

@@ -140,7 +140,7 @@ describe("a setting without effect is refused by name", () => {
     [{ retrainSteps: 0, warmStart: true }, /--warm-start \(applies only .*and a retrain phase\)/],
     [
       { retrainEpochs: 0, searchPatience: 1, evalEvery: 1, earlyStopping: 1 },
-      /No effect in this run: --early-stopping \(applies only where/,
+      /No effect in this run: --early-stopping \(applies only if there is a phase/,
     ],
     [{ momentum: 0.5 }, /--momentum \(applies only with --optimizer sgd\)/],
     [
@@ -155,7 +155,7 @@ describe("a setting without effect is refused by name", () => {
     [{ keepCheckpoints: 2 }, /--keep-checkpoints \(applies only with --save-every\)/],
     [{ task: "regression", data: "folder", train: "t.jsonl" }, /--data \(applies only with a named data set as --task/],
     [{ task: "glue/mrpc", data: "folder", train: "t.tsv", validation: "v.tsv" }, /--data/],
-    [{ task: "glue/mrpc", data: "folder", textColumns: ["a"] }, /--text-columns \(applies only on files of rows/],
+    [{ task: "glue/mrpc", data: "folder", textColumns: ["a"] }, /--text-columns \(applies only on your own files/],
     [{ task: "glue/mrpc", data: "folder", labelColumn: ["a"] }, /--label-column/],
   ])("%j", async (settings, message) => {
     const run = resolveRun({ model: "m", ...settings });

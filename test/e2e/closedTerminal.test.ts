@@ -43,7 +43,7 @@ describe("output that nobody takes does not end a run", () => {
       encoding: "utf8",
       stdio: ["ignore", full, "pipe"],
     });
-    const sentence = "bidora: What the command printed did not reach stdout: ENOSPC: no space left on device, write.\n";
+    const sentence = "bidora: The output could not be written to stdout: ENOSPC: no space left on device, write.\n";
     expect([told.status, told.stderr]).toEqual([0, sentence]);
     const evaluate = [BIN, "evaluate", "--adapter", output, "--model", SMALL.model, "--data", SMALL.train, "--json"];
     const lost = spawnSync(process.execPath, evaluate, { encoding: "utf8", stdio: ["ignore", full, "pipe"] });

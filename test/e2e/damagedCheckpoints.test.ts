@@ -159,7 +159,7 @@ describe("a damaged newest checkpoint", () => {
       const { path, damaged } = await findCheckpoint({ ...resuming, folder });
       expect(path).toBe(join(folder, "checkpoint-2"));
       expect(damaged).toEqual([expect.stringMatching(/^\S+checkpoint-4 is damaged \(.+\)$/)]);
-      expect(/is not as it was saved|is missing|does not list/.test(damaged.join())).toBe(name in TORN);
+      expect(/has changed since it was saved|is missing|does not list/.test(damaged.join())).toBe(name in TORN);
     },
   );
 
@@ -190,7 +190,7 @@ describe("a damaged newest checkpoint", () => {
     const [newest, before] = [join(output, "checkpoint-4"), join(output, "checkpoint-2")];
     expect(notes).toEqual([
       SELECTION,
-      `${newest} is damaged (${TENSORS} is not as it was saved): continuing from ${before}.`,
+      `${newest} is damaged (${TENSORS} has changed since it was saved): continuing from ${before}.`,
     ]);
     expect(stepsOf(events).map(({ step }) => step)).toEqual([3, 4, 5, 6]);
     expect(bytes(output)).toBe(bytes(whole));
@@ -236,7 +236,7 @@ test("where all checkpoints are damaged the run is refused and nothing touched",
   rmSync(join(output, "checkpoint-4", STATE));
   const before = readdirSync(output, { recursive: true });
   await expect(run({ ...SETTINGS, output, resume: true })).rejects.toThrow(
-    /checkpoint-4 is damaged \(training_state.json is missing\); \S+checkpoint-2 is damaged \(training_state.safetensors is not as it was saved\): restore an intact checkpoint, or start a new run in another --output\.$/,
+    /checkpoint-4 is damaged \(training_state.json is missing\); \S+checkpoint-2 is damaged \(training_state.safetensors has changed since it was saved\): restore an intact checkpoint, or start a new run in another --output\.$/,
   );
   expect(readdirSync(output, { recursive: true })).toEqual(before);
   await expect(run({ ...SETTINGS, output })).rejects.toThrow(/is not empty/);

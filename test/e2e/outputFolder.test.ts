@@ -110,10 +110,10 @@ describe("what is not a run of this program", () => {
     const output = trainer();
     const before = everything(output);
     await expect(run({ ...LORA, output, overwrite: true })).rejects.toThrow(
-      /bidora did not write checkpoint-500 in it: move that away/,
+      /checkpoint-500 in it is not bidora's: move that away/,
     );
     const named = filled("README.md/mine.txt");
-    await expect(run({ ...LORA, output: named, overwrite: true })).rejects.toThrow(/did not write README\.md in it/);
+    await expect(run({ ...LORA, output: named, overwrite: true })).rejects.toThrow(/README\.md in it is not bidora's/);
     expect(everything(output)).toEqual(before);
     expect(everything(named)).toEqual({ "README.md/mine.txt": expect.any(String) });
   });
@@ -200,7 +200,7 @@ describe("a linked output folder", () => {
     await expect(run({ ...LORA, output: `${link}-nowhere` })).resolves.toBeDefined();
     const nowhere = fresh("nowhere");
     symlinkSync(fresh(), nowhere);
-    await expect(run({ ...LORA, output: nowhere })).rejects.toThrow(/it is a link to nothing/);
+    await expect(run({ ...LORA, output: nowhere })).rejects.toThrow(/it is a broken link/);
   });
 });
 
@@ -279,7 +279,7 @@ describe("two at once in one folder", () => {
       ]) {
         const { status, stderr } = bidora(...argv, "--output", output);
         expect(stderr).toBe(
-          `bidora: ${output} is being written by process ${process.pid}: wait for its end, or name another --output.\n`,
+          `bidora: ${output} is being written by process ${process.pid}: wait until it ends, or name another --output.\n`,
         );
         expect(status).toBe(1);
       }

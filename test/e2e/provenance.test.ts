@@ -56,34 +56,34 @@ const CHANGES: readonly (readonly [what: string, named: string, change: () => vo
   ],
   [
     "a word of a training row",
-    "other training rows, though as many (22)",
+    "different training rows, though the same number (22)",
     () => edit(inputs.train, (text) => text.replace("cold rain fell", "cold rain")),
   ],
   [
     "the label of a training row",
-    "other training rows, though as many (22)",
+    "different training rows, though the same number (22)",
     () => edit(inputs.train, (text) => text.replace('"beta"', '"gamma"')),
   ],
   ["validation rows cut off", "8 validation rows, now there are 3", () => edit(inputs.validation, firstLines(3))],
   [
     "a word of a validation row",
-    "other validation rows, though as many (8)",
+    "different validation rows, though the same number (8)",
     () => edit(inputs.validation, (text) => text.replace("stone wall", "wall")),
   ],
   ["test rows cut off", "8 test rows, now there are 5", () => edit(inputs.test, firstLines(5))],
   [
     "weights of the base",
-    "other weights of the base model:",
+    "different weights of the base model:",
     () => changeTensor(join(inputs.model, "model.safetensors"), "word_embeddings.weight"),
   ],
   [
     "the base's config.json",
-    "another config.json of the base model:",
+    "a different config.json of the base model:",
     () => writeJson(join(inputs.model, "config.json"), { hidden_act: "relu" }),
   ],
   [
     "the order of the base's labels",
-    'another config.json of the base model; and from labels of which number 0 was "alpha", now it is "gamma"; and from',
+    'a different config.json of the base model; and from different labels: number 0 was "alpha", now it is "gamma"; and from',
     () =>
       writeJson(join(inputs.model, "config.json"), {
         id2label: { 0: "gamma", 1: "beta", 2: "alpha" },
@@ -92,12 +92,12 @@ const CHANGES: readonly (readonly [what: string, named: string, change: () => vo
   ],
   [
     "the tokenizer, though it gives the same tokens",
-    "another tokenizer:",
+    "a different tokenizer:",
     () => appendFileSync(join(inputs.model, "tokenizer.json"), "\n"),
   ],
   [
     "the adapter to start from",
-    "another adapter to start from:",
+    "a different adapter to start from:",
     () => changeTensor(join(inputs.adapter, "adapter_model.safetensors"), "lora_A.weight"),
   ],
 ];
@@ -145,7 +145,7 @@ test("other held-out rows are refused by name", async () => {
   const changed = rows.map((one, i) => (i === 9 ? { ...one, text: "warm sun" } : one));
   writeFileSync(train, changed.map((one) => `${JSON.stringify(one)}\n`).join(""));
   await expect(run({ ...settings, resume: true })).rejects.toThrow(
-    "was made from other held-out rows, though as many (2)",
+    "was made from different held-out rows, though the same number (2)",
   );
 });
 
@@ -158,7 +158,7 @@ test("a renamed label that turns the order of the labels round is refused by nam
   await run(settings, abortAfter(1));
   writeFileSync(train, rows("a"));
   await expect(run({ ...settings, resume: true })).rejects.toThrow(
-    'was made from labels of which number 0 was "m", now it is "a"',
+    'was made from different labels: number 0 was "m", now it is "a"',
   );
 });
 

@@ -40,7 +40,7 @@ describe("the report command on two runs", () => {
     const { document } = parseHTML(readFileSync(path, "utf8"));
     expect(texts(document as unknown as Element, "h1")).toEqual(["2 runs: lora, bidora"]);
     writeFileSync(join(folder, "comparison.json"), JSON.stringify([{ method: "../lora" }]));
-    await expect(writeReport(path, [folder])).rejects.toThrow("are incomplete or of an older version");
+    await expect(writeReport(path, [folder])).rejects.toThrow("they are incomplete or from an older version");
   });
 
   test("of a file that is no log is refused in a sentence", () => {

@@ -127,7 +127,7 @@ test("--overwrite takes the folder away with the run; one with another's files i
   expect(existsSync(folder)).toBe(false);
   mkdirSync(folder);
   writeFileSync(join(folder, "events.out.tfevents.1764150000.host.1.0"), "");
-  await expect(run({ ...LOGGED, output, overwrite: true })).rejects.toThrow(/did not write tensorboard in it/);
+  await expect(run({ ...LOGGED, output, overwrite: true })).rejects.toThrow(/tensorboard in it is not bidora's/);
 });
 
 test("another word is refused, with the one that is right", () => {

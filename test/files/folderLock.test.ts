@@ -17,7 +17,7 @@ describe("holdFolder", () => {
     await holdFolder(where, async () => {
       expect(readdirSync(where).filter(isLock)).toHaveLength(1);
       await expect(holdFolder(where, nothing)).rejects.toThrow(
-        `${where} is being written by another call of this process (${process.pid}): wait for its end, or name another --output.`,
+        `${where} is being written by another call of this process (${process.pid}): wait until it ends, or name another --output.`,
       );
     });
     await expect(holdFolder(where, () => Promise.reject(new Error("stop")))).rejects.toThrow("stop");

@@ -39,12 +39,12 @@ describe("readRunLog", () => {
 
   it("names an invalid line that is not the last", async () => {
     await write([...lines.slice(0, 3), '{"event":"st', ...lines.slice(3)].join("\n"));
-    await expect(readRunLog(folder)).rejects.toThrow("line 4 is none");
+    await expect(readRunLog(folder)).rejects.toThrow("line 4 is not one");
   });
 
   it("names an event without its required field", async () => {
     await write(`${lines[0]}\n{"event":"evaluation","phase":"train","step":3}\n`);
-    await expect(readRunLog(folder)).rejects.toThrow("line 2 is none");
+    await expect(readRunLog(folder)).rejects.toThrow("line 2 is not one");
   });
 
   it("ignores unknown events", async () => {
@@ -66,6 +66,6 @@ describe("readRunLog", () => {
     await expect(readRunLog(join(folder, "none"))).rejects.toMatchObject({ code: "RUN_LOG" });
     await expect(readRunLog(folder)).rejects.toThrow("can't be read");
     await write("\n");
-    await expect(readRunLog(folder)).rejects.toThrow("holds none");
+    await expect(readRunLog(folder)).rejects.toThrow("but it has none");
   });
 });

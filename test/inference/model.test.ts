@@ -124,7 +124,7 @@ describe("a loaded model generates what the command generates", () => {
   test("a setting without effect is refused", async () => {
     const model = await load({ ...F32, model: LLAMA });
     await expect(model.generate("a", { lengthPenalty: 2 })).rejects.toThrow(/^No effect here: --length-penalty/);
-    await expect(model.generate("a", { greedy: true, topK: 3 })).rejects.toThrow(/^--greedy takes the likeliest/);
+    await expect(model.generate("a", { greedy: true, topK: 3 })).rejects.toThrow(/^--greedy takes the most likely/);
   });
 });
 

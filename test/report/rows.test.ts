@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { JudgedRow } from "../../src/files/predictions.js";
+import type { PredictedRow } from "../../src/files/predictions.js";
 import { readRun } from "../../src/files/runLog.js";
 import { renderReport } from "../../src/report/index.js";
 import { all, parse, texts } from "./page.js";
@@ -10,12 +10,12 @@ import { sampleRun } from "./sampleRuns.js";
 
 const run = sampleRun({ name: "run", method: "lora", steps: 10 });
 
-type Told = Pick<JudgedRow, "reference" | "prediction"> & { readonly text?: string };
+type Told = Pick<PredictedRow, "reference" | "prediction"> & { readonly text?: string };
 
 const page = (labels: readonly string[], rows: readonly Told[], broken = 0) => {
   const judged = rows.map((row, i) => ({ file: "/data/dev.tsv", line: i + 1, text: `text ${i + 1}`, ...row }));
   const split = { split: "validation" as const, rows: judged, broken };
-  return parse(renderReport([{ ...run, judgments: { labels, splits: [split] } }]));
+  return parse(renderReport([{ ...run, predictions: { labels, splits: [split] } }]));
 };
 
 const classRow = (reference: number, label: string, score = 0.9): Told => ({ reference, prediction: { label, score } });
@@ -178,11 +178,11 @@ it("the tables of several runs are collapsed under their names", () => {
     rows: [{ file: "f", line: 1, text: undefined, ...classRow(0, "yes") }],
     broken: 0,
   };
-  const judgments = { labels: ["no", "yes"], splits: [split] };
+  const predictions = { labels: ["no", "yes"], splits: [split] };
   const found = parse(
     renderReport([
-      { ...run, judgments },
-      { ...run, name: "other", judgments },
+      { ...run, predictions },
+      { ...run, name: "other", predictions },
     ]),
   );
   expect(texts(found, "#classes > details > summary")).toEqual(["run", "other"]);
@@ -203,8 +203,8 @@ describe("a run's folder", () => {
   it("readRun returns rows with labels and counts invalid lines", async () => {
     await writeFile(join(folder, "bidora.json"), JSON.stringify({ labels: ["no", "yes"] }));
     await writeFile(join(folder, "test-predictions.jsonl"), `${line(classRow(0, "yes"))}{"torn\n[1]\n`);
-    const { judgments } = await readRun(join(folder, "events.jsonl"));
-    expect(judgments).toEqual({
+    const { predictions } = await readRun(join(folder, "events.jsonl"));
+    expect(predictions).toEqual({
       labels: ["no", "yes"],
       splits: [{ split: "test", rows: [{ file: "f", line: 1, text: undefined, ...classRow(0, "yes") }], broken: 2 }],
     });
@@ -216,8 +216,8 @@ describe("a run's folder", () => {
 
   it("a run without predictions or valid metadata still has a report", async () => {
     await writeFile(join(folder, "bidora.json"), "{");
-    expect((await readRun(folder)).judgments).toEqual({ labels: [], splits: [] });
+    expect((await readRun(folder)).predictions).toEqual({ labels: [], splits: [] });
     await writeFile(join(folder, "bidora.json"), JSON.stringify({ labels: [1] }));
-    expect((await readRun(folder)).judgments).toEqual({ labels: [], splits: [] });
+    expect((await readRun(folder)).predictions).toEqual({ labels: [], splits: [] });
   });
 });

@@ -4,7 +4,7 @@ import { refuse, type StepBudget } from "./error.js";
 import { evaluate, Scope } from "./expressions.js";
 import { type Arguments, Callable, Tuple, type Value } from "./values.js";
 
-/** The variables that a macro has beside its parameters, if its body uses them: the call block, and further arguments. */
+/** The variables that a macro has besides its parameters, if its body uses them: the call block, and extra arguments. */
 const IMPLICIT = ["caller", "varargs", "kwargs"] as const;
 type Implicit = ReadonlySet<(typeof IMPLICIT)[number]>;
 

@@ -1,6 +1,6 @@
 /** What a text metric is, and the checks that all share. */
 
-/** Whether more or less of a value is better. */
+/** Whether higher or lower values are better. */
 export type Goal = "maximize" | "minimize";
 
 /** A metric of texts, each compared with all references of its row. What `measure` returns for a row can be kept, so that subsets of the rows are scored without measuring again. */
@@ -22,7 +22,7 @@ export interface TextMetric<Measured = unknown> {
   result(rows: readonly Measured[], corpus?: readonly Measured[]): Readonly<Record<string, number>>;
 }
 
-/** An error for the user: one sentence that says what was expected, what came and what to do. */
+/** An error for the user: one sentence that says what was expected, what was given and what to do. */
 export class TextMetricError extends Error {
   override readonly name = "TextMetricError";
 
@@ -40,7 +40,7 @@ export const MORE_IS_BETTER = { goal: "maximize" } as const;
 /** The number of rows, for a metric to divide by. @throws TextMetricError `METRIC_ROWS` for 0 */
 export function atLeastOne(rows: number): number {
   if (rows > 0) return rows;
-  throw new TextMetricError("METRIC_ROWS", "A metric needs at least one row, none came; score at least one text.");
+  throw new TextMetricError("METRIC_ROWS", "A metric needs at least one row, got none; score at least one text.");
 }
 
 /** The references of one row, which is counted from 1. @throws TextMetricError `METRIC_ROWS` where there are none */
@@ -48,6 +48,6 @@ export function atLeastOneReference(references: readonly string[], row: number):
   if (references.length > 0) return references;
   throw new TextMetricError(
     "METRIC_ROWS",
-    `Expected at least one reference in row ${row}, none came; leave out rows without references.`,
+    `Expected at least one reference in row ${row}, got none; leave out rows without references.`,
   );
 }

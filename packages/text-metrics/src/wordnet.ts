@@ -47,7 +47,7 @@ export function meanings(): Meanings {
 }
 
 /**
- * Throws where METEOR would: call it before long work whose texts METEOR is to score.
+ * Throws if METEOR would throw: call it before a long computation whose texts METEOR will score.
  * @throws TextMetricError `WORDNET_MISSING` without the package `wordnet`
  */
 export function requireWordnet(): void {

@@ -95,7 +95,7 @@ export const bidoraOptions = {
   }),
   searchFolds: option(whole(2), {
     group: "BiDoRA",
-    help: "split the training rows into K folds: each is the upper level's in its share of the search steps, and the others are the lower level's",
+    help: "split the training rows into K folds; the search uses each in turn for the upper level, and the others for the lower level",
     placeholder: "K",
     defaultText: "off",
     advanced: true,
@@ -103,7 +103,7 @@ export const bidoraOptions = {
   }),
   searchPatience: option(whole(1), {
     group: "BiDoRA",
-    help: "end the search after this many passes over the upper level's rows without a lower mean loss, and keep its best state",
+    help: "end the search after this many passes over the upper level's rows without a lower mean loss, and restore its best state",
     defaultText: "off",
     advanced: true,
     appliesWhen: withoutFolds,
@@ -139,7 +139,7 @@ export const bidoraOptions = {
   upperLearningRate: option(number({ least: 0 }), {
     group: "BiDoRA",
     help: "peak learning rate of the magnitudes in the search",
-    defaultText: "as lower",
+    defaultText: "as --learning-rate",
     advanced: true,
     appliesWhen: withBidora,
   }),
@@ -152,7 +152,7 @@ export const bidoraOptions = {
   }),
   xi: option(choiceOrNumber(["learning-rate", "optimizer"]), {
     group: "BiDoRA",
-    help: "step size in the hypergradient's second term: the lower level's learning rate, the derivative of the optimizer's real step, or a number",
+    help: "step size in the hypergradient's second term: the lower level's learning rate, the derivative of the optimizer's actual step, or a number",
     default: "learning-rate",
     advanced: true,
     appliesWhen: withEstimators("usesXi"),

@@ -24,7 +24,7 @@ type DataValues = {
 
 const isNamed = (task: string | undefined): boolean => task !== undefined && isNamedDataset(task);
 
-/** A file given for a part of the data set takes that part's place. */
+/** A file given for a split of the data set replaces that split. */
 const withNamedDataset: AppliesWhen = {
   only: "with a named data set as --task, such as glue/mrpc, unless --train and --validation replace all its rows",
   holds: ({ task, train, validation, testSplit }: DataValues) =>
@@ -44,7 +44,7 @@ const withTestSplit: AppliesWhen = {
 
 /** The columns of a named data set's own files are known. */
 const withFiles: AppliesWhen = {
-  only: "on files of rows, not on a named data set's own",
+  only: "on your own files, not on those of a named data set",
   holds: ({ task, data, train, validation, test }: DataValues) =>
     !isNamed(task) || data === undefined || [train, validation, test].some((file) => file !== undefined),
 };
@@ -88,7 +88,7 @@ export const dataOptions = {
   testSplit: option(toggle, {
     group: "Data",
     help: "use a named data set's labeled test rows for a final evaluation",
-    defaultText: "where it has no validation rows",
+    defaultText: "on if it has no validation rows",
     advanced: true,
     appliesWhen: withTestSplit,
   }),
@@ -120,25 +120,25 @@ export const dataOptions = {
   }),
   maxLength: option(whole(1), {
     group: "Data",
-    help: "tokens of a row, special tokens included, after which it is cut off; by default no more than tokenizer and model allow",
+    help: "maximum number of tokens in a row, special tokens included; by default no more than tokenizer and model allow",
     default: 512,
     advanced: true,
   }),
   trainOn: option(choice(TRAIN_ON), {
     group: "Data",
     help: "which tokens of a language model's rows are trained on",
-    defaultText: "by the kind of row",
+    defaultText: "depends on the columns",
     advanced: true,
   }),
   shuffle: option(toggle, {
     group: "Data",
-    help: "take the training rows in random order",
+    help: "shuffle the training rows",
     default: true,
     advanced: true,
   }),
   dropLast: option(toggle, {
     group: "Data",
-    help: "leave out a last batch that is smaller than the others",
+    help: "drop the last batch of an epoch if it is smaller than the others",
     default: false,
     advanced: true,
   }),

@@ -32,19 +32,19 @@ const withAdapter: AppliesWhen = {
 export const generationOptions = {
   maxNewTokens: option(whole(1), {
     group: "Generation",
-    help: "most tokens to generate after a prompt",
+    help: "maximum number of tokens to generate",
     defaultText: "the model's, else 256",
   }),
   stop: option(texts("TEXT"), { group: "Generation", help: "stop at this string (repeatable)" }),
   greedy: option(toggle, {
     group: "Generation",
-    help: "always take the likeliest token, which is what happens without any sampling option",
+    help: "always take the most likely token; the default without a sampling option",
     default: false,
     advanced: true,
   }),
   repetitionPenalty: option(number({ above: 0 }), {
     group: "Generation",
-    help: "above 1, tokens that have occurred become less likely",
+    help: "above 1, makes tokens that have already occurred less likely",
     defaultText: "the model's, else 1",
   }),
   noRepeatNgram: option(whole(0), {
@@ -55,35 +55,35 @@ export const generationOptions = {
   }),
   temperature: option(number({ above: 0 }), {
     group: "Sampling",
-    help: "sample tokens; below 1 likely ones more often",
+    help: "sample tokens at this temperature; below 1 favors likely ones",
     defaultText: "the model's, else 1",
   }),
   topK: option(whole(0), {
     group: "Sampling",
-    help: "sample from this many of the likeliest tokens; 0 for all",
+    help: "sample from this many of the most likely tokens; 0 for all",
     defaultText: "the model's, else 50",
   }),
   topP: option(probability, {
     group: "Sampling",
-    help: "sample from the likeliest tokens that together have this probability",
+    help: "sample from the most likely tokens that together have this probability",
     defaultText: "the model's, else 1",
   }),
   minP: option(probability, {
     group: "Sampling",
-    help: "sample from tokens with at least this share of the likeliest one's probability",
+    help: "sample from tokens with at least this share of the most likely one's probability",
     defaultText: "the model's, else all",
     advanced: true,
   }),
   seed: option(whole(0), {
     group: "Sampling",
-    help: "seed of sampling",
+    help: "seed for sampling",
     default: 0,
     advanced: true,
     appliesWhen: withSampling,
   }),
   beams: option(whole(1), {
     group: "Beams",
-    help: "beams of a beam search, which gives the best one",
+    help: "number of beams of a beam search",
     defaultText: "the model's, else 1",
   }),
   lengthPenalty: option(number(), {
@@ -95,7 +95,7 @@ export const generationOptions = {
   }),
   earlyStopping: option(toggleOr("never"), {
     group: "Beams",
-    help: "end the beam search with as many finished texts as beams, or with =never only when no better one is possible",
+    help: "end the beam search once as many texts have finished as there are beams; =never: only when no better one is possible",
     defaultText: "the model's, else off",
     advanced: true,
     appliesWhen: withBeams,
@@ -104,7 +104,7 @@ export const generationOptions = {
 
 /** Reports on a data set may need generated texts. */
 const withTexts: AppliesWhen = {
-  only: "with a data set as --task that is reported by texts, such as e2e-nlg",
+  only: "with a data set as --task that is scored on generated texts, such as e2e-nlg",
   holds: ({ task }: { readonly task?: string | undefined }) =>
     task !== undefined && isNamedDataset(task) && namedDatasets[task].texts === true,
 };

@@ -5,12 +5,12 @@ import { type AppliesWhen, option } from "../../settings/option.js";
 import { METHODS } from "../methods.js";
 import { type BidoraValues, withRetraining } from "./bidora.js";
 
-/** Formats of a run's curves beside its own report. */
+/** Formats of a run's curves in addition to its report. */
 const LOGGERS = ["tensorboard"] as const;
 
 /** --search-patience stops a search by its own criterion. */
 const withPhaseToStop: AppliesWhen = {
-  only: "where there is a phase that --search-patience does not judge",
+  only: "if there is a phase that --search-patience does not stop",
   holds: (run: BidoraValues & { readonly searchPatience?: number | undefined }) =>
     !METHODS[run.method].isBilevel || run.searchPatience === undefined || withRetraining.holds(run),
 };
@@ -90,7 +90,7 @@ export const outputOptions = {
   }),
   quiet: option(toggle, {
     group: "Output",
-    help: "print no progress and no notes",
+    help: "don't print progress and notes",
     default: false,
     session: true,
     advanced: true,

@@ -58,7 +58,7 @@ export const partOptions = {
   split: option(choice(["validation", "test", "train"]), {
     group: "Data",
     help: "which split of a named data set to use",
-    defaultText: "validation, or test where it has none",
+    defaultText: "validation, or test if it has none",
     appliesWhen: onFolder,
   }),
   limit: option(whole(1), {

@@ -101,13 +101,13 @@ export const trainingOptions = {
   }),
   maxGradNorm: option(number({ above: 0 }), {
     group: "Training",
-    help: "clip the norm of all gradients together to this value",
+    help: "clip the norm over all gradients to this value",
     defaultText: "none",
     advanced: true,
   }),
   dtype: option(choice(COMPUTE_DTYPES), {
     group: "Training",
-    help: "data type of frozen weights and of the computation; auto takes bfloat16 where the processor computes it fast",
+    help: "data type of frozen weights and of the computation; auto is bfloat16 if the processor computes it fast",
     default: "auto",
     advanced: true,
   }),
