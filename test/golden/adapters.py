@@ -1,4 +1,4 @@
-"""Adapters saved by PEFT: their logits, gradients and merged weights."""
+"""Adapters saved by PEFT, with their logits, gradients and merged weights."""
 
 import json
 from collections.abc import Callable
@@ -45,21 +45,21 @@ RECIPES = {
     "adalora-bias-only": ADALORA | {"bias": "lora_only", "deltaT": 1, "orth_reg_weight": 0.1},
     "adalora-masked": ADALORA | {"masked": True},
 }
-LANGUAGE_RECIPES = {  # of a language model alone: both sides of what may be tied, and layers saved whole
+LANGUAGE_RECIPES = {  # for language models only: both sides of tied weights, and fully trained layers
     "lora-tables": {"r": 3, "lora_alpha": 5, "target_modules": ["word_embeddings", "lm_head", "query"]},
     "dora-tables": {"r": 3, "lora_alpha": 5, "target_modules": ["word_embeddings", "lm_head", "value"], "use_dora": True},
     "lora-saved": {"r": 2, "lora_alpha": 3, "target_modules": ["query"], "modules_to_save": ["value"]},
     "lora-all-linear": ALL_LINEAR,
 }
 EVERY_HEAD = ("lora", "rslora-patterns", "dora")
-MAIN = (*EVERY_HEAD, "lora-bias-only", "dora-wide", "dora-all-linear", "vera", "vera-all-linear", "adalora")  # what families of depth 2 get
+MAIN = (*EVERY_HEAD, "lora-bias-only", "dora-wide", "dora-all-linear", "vera", "vera-all-linear", "adalora")  # for families of depth 2
 MERGED = ("lora", "lora-bias-only", "lora-b-bias", "lora-embedding", "dora-wide", "dora-embedding", "vera-bias-only", "adalora-bias-only", "adalora-masked")
-OWN_KEYS = ("config", "masked")  # of a recipe that are none of its configuration's
+OWN_KEYS = ("config", "masked")  # keys of a recipe that are not keys of its configuration
 
 
 @torch.no_grad()
 def perturb(model: nn.Module) -> None:
-    """Stands for training: B (in VeRA its vector) is not zero, magnitudes are not the norms, head and biases have moved."""
+    """Simulates training: makes B (in VeRA, its vector) nonzero, and changes magnitudes, head and biases."""
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
@@ -89,7 +89,7 @@ def write_adapter(family: Family, checkpoint: Path, head: str, recipe: dict, fol
 
 @torch.no_grad()
 def mask_ranks(model: PeftModel) -> None:
-    """Stands for AdaLoRA's allocations: the first layer has no rank left, the second all of them, the others some."""
+    """Simulates AdaLoRA's allocation: the first layer keeps no rank, the second all ranks, the others some."""
     patterns = {}
     for i, (name, e) in enumerate((name, p) for name, p in model.base_model.model.named_parameters() if "lora_E" in name):
         kept = [i == 1 or i > 1 and (i + 3 * rank) % 4 < 2 for rank in range(len(e))]
@@ -99,7 +99,7 @@ def mask_ranks(model: PeftModel) -> None:
 
 
 def sort_lists(file: Path) -> None:
-    """PEFT writes sets in an order that changes from run to run."""
+    """Sorts lists, since PEFT writes sets in an order that changes from run to run."""
     config = json.loads(file.read_text())
     for key in ("target_modules", "exclude_modules", "modules_to_save"):
         if isinstance(config.get(key), list):
@@ -110,13 +110,13 @@ def sort_lists(file: Path) -> None:
 def load_adapter(family: Family, checkpoint: Path, head: str, folder: Path, dtype: torch.dtype = torch.float32) -> PeftModel:
     model = PeftModel.from_pretrained(load(family, checkpoint, head).to(dtype), folder, is_trainable=True).to(dtype).eval()
     for name, parameter in model.named_parameters():
-        if "ranknum" in name:  # a constant, which PEFT marks as trained on a float64 base
+        if "ranknum" in name:  # a constant that PEFT marks as trainable for a float64 base
             parameter.requires_grad_(False)
     return model
 
 
-def of_task(model: PeftModel) -> nn.Module:
-    """The same model, whose loss is the task's alone: AdaLoRA adds a penalty to it."""
+def task_model(model: PeftModel) -> nn.Module:
+    """The same model with only the task's loss, to which AdaLoRA adds a penalty."""
     return model.base_model.model
 
 
@@ -127,17 +127,17 @@ def saved_name(name: str) -> str:
 
 
 def trained(model: PeftModel, value: Callable[[nn.Parameter], torch.Tensor]) -> dict[str, torch.Tensor]:
-    """`value` of every trained parameter, by its name in adapter_model.safetensors."""
+    """Maps each trained parameter's name in adapter_model.safetensors to `value` of the parameter."""
     return {saved_name(name): value(p) for name, p in model.named_parameters() if p.requires_grad}
 
 
 def gradients(model: PeftModel) -> dict[str, torch.Tensor]:
-    """Zeros where the loss does not depend on a parameter, as on those in ESM's head for contacts."""
+    """Gradients; zeros for parameters that the loss does not depend on, such as those in ESM's contact head."""
     return {f"grad.{name}": grad for name, grad in trained(model, lambda p: p.new_zeros(p.shape) if p.grad is None else p.grad).items()}
 
 
 def merged(model: PeftModel, base: nn.Module) -> tuple[nn.Module, dict[str, torch.Tensor]]:
-    """The merged model and those of its weights that merging changed."""
+    """The merged model, and the weights that merging changed."""
     model = model.merge_and_unload()
     before = base.state_dict()
     return model, {f"merged.{name}": w for name, w in model.state_dict().items() if not torch.equal(w, before[name])}
@@ -173,7 +173,7 @@ def write_case(family: Family, root: Path, target: Path, head: str, name: str, r
     path = target / "adapters" / folder
     write_adapter(family, target / head, head, recipe, path)
     model = load_adapter(family, target / head, head, path)
-    task = of_task(model)
+    task = task_model(model)
     assert trained(model, lambda p: p).keys() <= load_file(path / "adapter_model.safetensors").keys()
     batch = read_batch(family, root, head, ROWS_OF[head])
     output = run(task, batch, head)

@@ -1,4 +1,4 @@
-"""Golden files of BiDoRA: hypergradients (float64) and whole runs, from the plain implementation in bidora_reference.py."""
+"""Golden files of BiDoRA: hypergradients (float64) and complete runs, from the reference implementation in bidora_reference.py."""
 
 import dataclasses
 import math
@@ -23,7 +23,7 @@ LOWER_ROWS, ALL_ROWS = 17, 22  # floor(0.8 · 22)
 TERMS, DAMPING = 3, 1e-3
 RATE, STEPS_BEFORE = 2e-3, 3
 ESTIMATORS = ("exact", "neumann", "cg", "first-order", "finite-difference", "forward-difference")
-AXES = {2: ("out",), 3: ("out", "in")}  # by the family's depth
+AXES = {2: ("out",), 3: ("out", "in")}  # by family depth
 NORM_GRADIENTS = {2: ("full",), 3: ("full", "detached")}
 TAKES_XI = ("exact", "finite-difference", "forward-difference")
 XIS = (1.0, "learning-rate", "optimizer")
@@ -46,7 +46,7 @@ def head_of(adapter: str) -> str:
 def open_problem(
     family: Family, target: Path, dtype: torch.dtype, axis: str, norm_gradient: str, adapter: str = ADAPTER
 ) -> tuple[Problem, Tensors, Tensors]:
-    """The problem, and the adapter's directions and magnitudes. Along "in" (which PEFT has not) magnitudes are norms, perturbed."""
+    """The problem, and the adapter's directions and magnitudes. For the axis "in", which PEFT lacks, magnitudes are perturbed norms."""
     head = head_of(adapter)
     peft_model = load_adapter(family, target / head, head, target / "adapters" / adapter)
     scales = {name.removeprefix("base_model.model."): m.scaling["default"] for name, m in peft_model.named_modules() if hasattr(m, "lora_A")}
@@ -63,8 +63,8 @@ def open_problem(
     return problem, directions, magnitudes
 
 
-def some_steps_in(family: Family, root: Path, problem: Problem, directions: Tensors, magnitudes: Tensors) -> tuple[Step, Moments]:
-    """The lower step on rows 12 to 15 after STEPS_BEFORE others, and the moments before it."""
+def after_some_steps(family: Family, root: Path, problem: Problem, directions: Tensors, magnitudes: Tensors) -> tuple[Step, Moments]:
+    """The lower step on rows 12 to 15, which follows STEPS_BEFORE other steps, and the moments before it."""
     stream = batches(family, root, BATCH_SIZE, 0, 16)
     state = Moments.zeros(directions)
     for _ in range(STEPS_BEFORE):
@@ -75,7 +75,7 @@ def some_steps_in(family: Family, root: Path, problem: Problem, directions: Tens
 
 
 def through_adamw(problem: Problem, step: Step, state: Moments, val_batch) -> Tensors:
-    """The hypergradient by autograd through the functional AdamW step: what xi = "optimizer" must give."""
+    """The hypergradient by autograd through the functional AdamW step, which xi = "optimizer" must equal."""
     magnitudes = leaves(step.magnitudes)
     directions = leaves(step.before)
     g = gradient(problem.train_loss(directions, magnitudes, step.batch), directions, create_graph=True)
@@ -97,7 +97,7 @@ def write_hypergradients(family: Family, root: Path, target: Path) -> list[dict]
     for axis in AXES[family.depth]:
         for norm_gradient in NORM_GRADIENTS[family.depth]:
             problem, directions, magnitudes = open_problem(family, target, torch.float64, axis, norm_gradient)
-            step, state = some_steps_in(family, root, problem, directions, magnitudes)
+            step, state = after_some_steps(family, root, problem, directions, magnitudes)
             val_batch = read_batch(family, root, "single", "train", slice(LOWER_ROWS, LOWER_ROWS + BATCH_SIZE))
             tensors = named("before", step.before) | named("after", step.after) | named("magnitude", magnitudes)
             tensors |= named("moment1", state.first) | named("moment2", state.second)
@@ -171,7 +171,7 @@ def write_run(family: Family, root: Path, target: Path, name: str, run: Run, axi
 
 
 def settings(run: Run) -> dict:
-    """The run's settings, named as the options are."""
+    """The run's settings, by option names."""
     return {
         "maxLength": MAX_LENGTH, "batchSize": BATCH_SIZE, "searchFraction": 0.8, "hypergradient": run.estimator, "xi": run.xi, "maxSteps": run.search_steps,
         "retrainSteps": run.retrain_steps, "learningRate": run.rate, "upperLearningRate": run.upper_rate, "retrainLearningRate": run.retrain_rate,
@@ -194,7 +194,7 @@ def check(name: str, value: float, bound: float) -> None:
 
 
 def check_reference(family: Family, root: Path, target: Path) -> None:
-    """The reference against PEFT, against AdamW's own code, and its hypergradients against differences of unrolled objectives."""
+    """Checks the reference against PEFT and torch's AdamW, and its hypergradients against differences of unrolled objectives."""
     check_peft(family, root, target, ADAPTER)
     if family.depth >= 3:
         check_peft(family, root, target, EMBEDDING_ADAPTER)
@@ -226,7 +226,7 @@ def check_peft(family: Family, root: Path, target: Path, adapter: str) -> None:
 def check_hypergradient(family: Family, root: Path, target: Path, axis: str, norm_gradient: str) -> None:
     label = f"{family.name} {axis} {norm_gradient}"
     problem, directions, magnitudes = open_problem(family, target, torch.float64, axis, norm_gradient)
-    step, state = some_steps_in(family, root, problem, directions, magnitudes)
+    step, state = after_some_steps(family, root, problem, directions, magnitudes)
     val_batch = read_batch(family, root, "single", "train", slice(LOWER_ROWS, LOWER_ROWS + BATCH_SIZE))
     estimate = lambda estimator, xi, **rest: hypergradient(problem, step, val_batch, estimator, xi, AdamW(), **rest)[0]
     check(f"{label}: xi=optimizer against autograd through AdamW", distance(estimate("exact", "optimizer"), through_adamw(problem, step, state, val_batch)), 1e-12)
@@ -241,7 +241,7 @@ def check_hypergradient(family: Family, root: Path, target: Path, axis: str, nor
 
 
 def check_unrolled(label: str, problem: Problem, step: Step, state: Moments, val_batch) -> None:
-    """Along a random direction u of magnitudes: g·u against the central difference of L_val(V'(M), M)."""
+    """Compares g·u, for a random direction u of magnitudes, with the central difference of L_val(V'(M), M)."""
     xi = 0.05
     u = {name: normal("u" + name, t.shape).double() for name, t in step.magnitudes.items()}
 

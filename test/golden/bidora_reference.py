@@ -1,4 +1,4 @@
-"""BiDoRA in plain PyTorch: the formulas as they are written, dense, with double backward. The specification in code.
+"""BiDoRA in plain PyTorch: the paper's formulas, with dense weights and double backward. The specification in code.
 
 Notation: an adapted weight W0 [out, in] has directions A [r, in], B [out, r] and a magnitude m; V = W0 + s·B·A and
 W' = m·V/‖V‖. An embedding's table is W0ᵀ, and its magnitude [out], whatever the axis. Lower level: `directions` (all A, all B, and the head), upper level: `magnitudes`. Both are dictionaries of
@@ -39,7 +39,7 @@ def norm(a: Tensors) -> torch.Tensor:
 
 
 def gradient(value: torch.Tensor, tensors: Tensors, create_graph: bool = False) -> Tensors:
-    """The derivative of a number by each tensor: zeros where it does not depend on one."""
+    """The gradient of a scalar with respect to each tensor; zeros for tensors that it does not depend on."""
     grads = torch.autograd.grad(value, list(tensors.values()), create_graph=create_graph, materialize_grads=True)
     return dict(zip(tensors, grads))
 
@@ -72,11 +72,11 @@ class Problem:
         return isinstance(self.model.get_submodule(path), nn.Embedding)
 
     def is_turned(self, path: str) -> bool:
-        """Whether the model has W as [in, out]."""
+        """Whether the model stores W as [in, out]."""
         return isinstance(self.model.get_submodule(path), (nn.Embedding, Conv1D))
 
     def weight(self, path: str, directions: Tensors, magnitudes: Tensors, norms_at: Tensors) -> torch.Tensor:
-        """W' = m·V/‖V‖, shaped as the model has it. A detached norm is the constant ‖V‖ at `norms_at`."""
+        """W' = m·V/‖V‖, in the model's shape. A detached norm is the constant ‖V‖ at `norms_at`."""
         dim = 1 if self.axis == "out" or self.is_table(path) else 0
         if self.norm_gradient == "full":
             size = self.raw(path, directions).norm(dim=dim, keepdim=True)
@@ -87,7 +87,7 @@ class Problem:
         return weight.T if self.is_turned(path) else weight
 
     def loss(self, directions: Tensors, magnitudes: Tensors, batch, norms_at: Tensors | None = None) -> torch.Tensor:
-        """Cross-entropy, mean over the batch: its rows, or the tokens that are foretold and bear loss. `norms_at` (default: `directions`) matters for detached norms alone."""
+        """Mean cross-entropy over the batch's rows, or over its predicted tokens. `norms_at` (default: `directions`) matters only for detached norms."""
         norms_at = directions if norms_at is None else norms_at
         weights = {f"{path}.weight": self.weight(path, directions, magnitudes, norms_at) for path in self.scales}
         weights |= {name.removeprefix(PREFIX): t for name, t in directions.items() if ".lora_" not in name}
@@ -97,7 +97,7 @@ class Problem:
         return nn.functional.cross_entropy(logits, batch.labels)
 
     def regularizer(self, directions: Tensors) -> torch.Tensor:
-        """R: mean over adapted linear layers of ‖DᵀD − I‖_F, D = V with columns of unit length, whatever the magnitude's axis."""
+        """R: mean over adapted linear layers of ‖DᵀD − I‖_F, D = V with unit columns, for either magnitude axis."""
         terms = []
         for path in self.scales:
             if self.is_table(path):
@@ -108,7 +108,7 @@ class Problem:
         return torch.stack(terms).mean()
 
     def train_loss(self, directions: Tensors, magnitudes: Tensors, batch, norms_at: Tensors | None = None) -> torch.Tensor:
-        """L_tr: the loss and γ·R. (The upper level's L_val is the loss alone.)"""
+        """L_tr: the loss plus γ·R. (The upper level's L_val is only the loss.)"""
         return self.loss(directions, magnitudes, batch, norms_at) + self.gamma * self.regularizer(directions)
 
 
@@ -120,7 +120,7 @@ class AdamW:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
-    weight_decay: float = 0.01  # on everything but biases
+    weight_decay: float = 0.01  # of everything except biases
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Moments:
 
 
 def adamw_step(p: Tensors, g: Tensors, state: Moments, rate: float, settings: AdamW) -> tuple[Tensors, Moments]:
-    """One step as torch.optim.AdamW takes it, as a function: autograd can differentiate it by p and g."""
+    """A step of torch.optim.AdamW as a pure function, which autograd can differentiate with respect to p and g."""
     t = state.steps + 1
     b1, b2 = settings.beta1, settings.beta2
     first = {name: b1 * state.first[name] + (1 - b1) * g[name] for name in p}
@@ -152,13 +152,13 @@ def adamw_step(p: Tensors, g: Tensors, state: Moments, rate: float, settings: Ad
 
 
 def clipped(g: Tensors, max_norm: float | None) -> tuple[Tensors, float]:
-    """As torch.nn.utils.clip_grad_norm_ over all tensors together; also returns the factor."""
+    """Clips like torch.nn.utils.clip_grad_norm_, over all tensors together; also returns the factor."""
     factor = 1.0 if max_norm is None else min(1.0, max_norm / (norm(g).item() + 1e-6))
     return {name: factor * t for name, t in g.items()}, factor
 
 
 def adamw_diagonal(g: Tensors, after: Moments, rate: float, settings: AdamW) -> Tensors:
-    """D = −∂V'/∂g of the step that left the moments `after`, element by element (second term 0 where v̂ is 0)."""
+    """D = −∂V'/∂g of the step that resulted in the moments `after`, element-wise (second term 0 where v̂ is 0)."""
     t, b1, b2 = after.steps, settings.beta1, settings.beta2
     diagonal = {}
     for name in g:
@@ -174,7 +174,7 @@ def adamw_diagonal(g: Tensors, after: Moments, rate: float, settings: AdamW) -> 
 
 @dataclass(frozen=True)
 class Step:
-    """A lower step that was taken: from `before` to `after`, on `batch`, at learning rate `rate`."""
+    """A finished lower step from `before` to `after`, on `batch`, at learning rate `rate`."""
 
     before: Tensors
     after: Tensors
@@ -182,7 +182,7 @@ class Step:
     batch: object
     rate: float
     gradient: Tensors  # ∇_V L_tr at `before`, clipped
-    clip: float  # what clipping multiplied it by
+    clip: float  # the factor of clipping
     moments: Moments  # after the step
 
 
@@ -201,7 +201,7 @@ def hessian_product(problem: Problem, step: Step, w: Tensors) -> Tensors:
 
 
 def magnitude_gradient(problem: Problem, step: Step, directions: Tensors) -> Tensors:
-    """∇_M L_tr at `directions`; detached norms stay those of step.before."""
+    """∇_M L_tr at `directions`; detached norms are those at step.before."""
     magnitudes = leaves(step.magnitudes)
     return gradient(problem.train_loss(directions, magnitudes, step.batch, norms_at=step.before), magnitudes)
 
@@ -229,7 +229,7 @@ def forward_difference(problem: Problem, step: Step, w: Tensors, radius: float =
 def neumann(problem: Problem, step: Step, v: Tensors, terms: int) -> Tensors:
     """(∇²_V L_tr)⁻¹·v ≈ α·Σ_{k<terms} p_k with p_0 = v, p_{k+1} = p_k − α·∇²_V L_tr·p_k, α = step.rate.
 
-    One term alone gives `exact` at ξ = α."""
+    A single term equals `exact` at ξ = α."""
     p, total = v, v
     for _ in range(terms - 1):
         p = axpy(-step.rate, hessian_product(problem, step, p), p)
@@ -238,7 +238,7 @@ def neumann(problem: Problem, step: Step, v: Tensors, terms: int) -> Tensors:
 
 
 def conjugate_gradient(problem: Problem, step: Step, v: Tensors, iterations: int, damping: float) -> Tensors:
-    """`iterations` of plain conjugate gradient, from 0, on (∇²_V L_tr + damping·I)·q = v."""
+    """`iterations` of plain conjugate gradients from 0 for (∇²_V L_tr + damping·I)·q = v."""
     q = {name: torch.zeros_like(t) for name, t in v.items()}
     residual = direction = v
     for _ in range(iterations):
@@ -258,9 +258,9 @@ def hypergradient(
 ) -> tuple[Tensors, Tensors, Tensors, torch.Tensor]:
     """g = ∇_M L_val(V', M) − ∇²_{M,V} L_tr(V, M)·w, with v = ∇_{V'} L_val(V', M).
 
-    w = ξ·v, or c·D∘v for xi = "optimizer", c being the clip's factor, taken as a constant ("learning-rate": ξ = step.rate); `neumann` and `cg` take w ≈ (∇²_V L_tr)⁻¹·v and no ξ.
-    The differences divide by a length that does not hang on ξ: they are taken along v (or D∘v), and scaled by ξ then.
-    Returns g, its first term, the second one (to be subtracted), and L_val."""
+    w = ξ·v, or c·D∘v for xi = "optimizer", where c is the clipping factor, taken as constant ("learning-rate": ξ = step.rate); `neumann` and `cg` use w ≈ (∇²_V L_tr)⁻¹·v without ξ.
+    The step length of finite differences does not depend on ξ: they are computed along v (or D∘v) and then scaled by ξ.
+    Returns g, its first term, its second term (which is subtracted), and L_val."""
     directions, magnitudes = leaves(step.after), leaves(step.magnitudes)
     upper_loss = problem.loss(directions, magnitudes, val_batch)
     both = gradient(upper_loss, directions | magnitudes)
@@ -290,7 +290,7 @@ def hypergradient(
 
 @dataclass(frozen=True)
 class Run:
-    """The settings of a run; rates follow a linear schedule after a warm-up."""
+    """The settings of a run; learning rates follow a linear schedule with warm-up."""
 
     estimator: str = "exact"
     xi: float | str = 1.0
@@ -323,7 +323,7 @@ def lower_step(
 
 
 def search(problem: Problem, directions: Tensors, magnitudes: Tensors, lower: Iterator, upper: Iterator, run: Run) -> tuple[Tensors, Tensors, list[dict]]:
-    """The search phase: a lower step on the directions, then an upper step on the magnitudes, again and again."""
+    """The search phase: lower steps on the directions alternate with upper steps on the magnitudes."""
     lower_state, upper_state = Moments.zeros(directions), Moments.zeros(magnitudes)
     log = []
     for t in range(run.search_steps):
@@ -337,7 +337,7 @@ def search(problem: Problem, directions: Tensors, magnitudes: Tensors, lower: It
 
 
 def retrain(problem: Problem, directions: Tensors, magnitudes: Tensors, rows: Iterator, run: Run) -> tuple[Tensors, list[dict]]:
-    """The retrain phase: `directions` as the run began with, `magnitudes` frozen at the search's last values."""
+    """The retrain phase: `directions` from the start of the run, `magnitudes` frozen at the search's result."""
     state = Moments.zeros(directions)
     log = []
     for t in range(run.retrain_steps):

@@ -1,4 +1,4 @@
-"""BitFit by torch alone: of a checkpoint, every bias and the head are trained."""
+"""BitFit in plain torch: trains every bias of a checkpoint, and the head."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from training import BATCH_SIZE, DEFAULTS, batches, train
 
 
 def is_trained(name: str) -> bool:
-    """ESM's head for contacts has a bias that no loss depends on."""
+    """Excludes the bias of ESM's contact head, which no loss depends on."""
     return name.endswith(".bias") and "contact_head" not in name or name.startswith("classifier.")
 
 

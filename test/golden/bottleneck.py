@@ -12,12 +12,12 @@ from torch import nn
 from training import DEFAULTS, batches, train, update_error
 
 SIZE = 5
-# By placement: whether there is one behind attention too, what is between its two products, whether norms are trained.
+# By placement: whether bottlenecks also follow attention, their activation, and whether norms are trained.
 PLACEMENTS = {
     "houlsby": (True, lambda x: nn.functional.gelu(x, approximate="tanh"), True),
     "pfeiffer": (False, nn.functional.relu, False),
 }
-OUTPUTS = {  # of attention and feed-forward, by the ends of their paths
+OUTPUTS = {  # suffixes of the paths of the output layers of attention and feed-forward
     "bert": ("attention.output.dense", "output.dense"),
     "gpt2": ("attn.c_proj", "mlp.c_proj"),
     "llama": ("self_attn.o_proj", "mlp.down_proj"),
@@ -25,20 +25,20 @@ OUTPUTS = {  # of attention and feed-forward, by the ends of their paths
 HEADS = ("classifier", "score")
 
 
-def put_behind(layer: nn.Module, width: int, activation: Callable) -> None:
-    """y = h + up(activation(down(h))) of what a layer gives."""
+def insert_after(layer: nn.Module, width: int, activation: Callable) -> None:
+    """Inserts y = h + up(activation(down(h))) after a layer with output h."""
     layer.adapter_down, layer.adapter_up = nn.Linear(width, SIZE), nn.Linear(SIZE, width)
     layer.register_forward_hook(lambda layer, _, h: h + layer.adapter_up(activation(layer.adapter_down(h))))
 
 
 def insert(model: nn.Module, family: Family, placement: str) -> None:
-    """Puts bottlenecks in, drawn as if they had been trained, and marks what is trained: they, the head, and Houlsby's norms."""
+    """Inserts bottlenecks with random values, as after training, and marks the trained parameters: bottlenecks, head, and for Houlsby the norms."""
     after_attention, activation, trains_norms = PLACEMENTS[placement]
     attention, feed_forward = OUTPUTS[family.name]
     for name, module in list(model.named_modules()):
         is_attention = name.endswith("." + attention)
         if is_attention and after_attention or name.endswith("." + feed_forward) and not is_attention:
-            put_behind(module, model.config.hidden_size, activation)
+            insert_after(module, model.config.hidden_size, activation)
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     for name, module in model.named_modules():
@@ -90,7 +90,7 @@ def write_case(family: Family, root: Path, target: Path, placement: str) -> dict
 
 
 def write_dropout_case(family: Family, root: Path, target: Path, placement: str) -> str:
-    """In training mode on `dropout/`, with the masks: a sub-layer's dropout comes after the bottleneck."""
+    """In training mode on `dropout/`, with the dropout masks: a sub-layer's dropout comes after the bottleneck."""
     model = open_model(family, target, "dropout", placement)
     batch = read_batch(family, root, "single", "pairs", ROWS)
     with captured_masks(model.train()) as masks:

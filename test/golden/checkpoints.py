@@ -14,22 +14,22 @@ from torch import nn
 from transformers.models.esm import modeling_esm
 from transformers.models.modernbert import modeling_modernbert
 
-LAYERS = {"single": 3, "none": 1}  # of the encoder; else 2
+LAYERS = {"single": 3, "none": 1}  # number of layers; default 2
 SIZES = {"hidden_size": 36, "num_attention_heads": 3, "intermediate_size": 52}
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.15, "classifier_dropout": 0.2}
 PROBLEM = {"single": "single_label_classification", "multi": "multi_label_classification", "regression": "regression", "tokens": None}
-KINDS = {"tokens": "ForTokenClassification", "lm": "ForCausalLM", "none": "Model"}  # else ForSequenceClassification
+KINDS = {"tokens": "ForTokenClassification", "lm": "ForCausalLM", "none": "Model"}  # default: ForSequenceClassification
 
 
 def rotated(q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, unsqueeze_dim: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-    """transformers' apply_rotary_pos_emb, which rounds float64 to float32: this does not."""
+    """transformers' apply_rotary_pos_emb, but without rounding float64 to float32."""
     cos, sin = cos.unsqueeze(unsqueeze_dim), sin.unsqueeze(unsqueeze_dim)
     return q * cos + modeling_esm.rotate_half(q) * sin, k * cos + modeling_esm.rotate_half(k) * sin
 
 
 modeling_esm.apply_rotary_pos_emb = modeling_modernbert.apply_rotary_pos_emb = rotated
-# It takes soft-max in float32 whatever the dtype is; this one, else the same, does not.
+# ModernBERT's own computes softmax in float32 for every dtype; ESM's is the same without that cast.
 modeling_modernbert.eager_attention_forward = modeling_esm.eager_attention_forward
 
 
@@ -44,19 +44,19 @@ def write_json(path: Path, value: object) -> None:
 
 
 def normal(name: str, shape: torch.Size) -> torch.Tensor:
-    """Standard normal numbers that depend on `name` alone."""
+    """Standard normal values that depend only on `name`."""
     generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
     return torch.randn(shape, generator=generator)
 
 
 @torch.no_grad()
 def draw_parameters(model: nn.Module) -> None:
-    """Every parameter gets a visible scale: none is left at 0 or 1."""
+    """Gives every parameter random values of a visible scale; none stays at 0 or 1."""
     for name, parameter in model.named_parameters():
         noise = normal(name, parameter.shape)
         if re.search(r"(norm|ln_\w)\.weight", name, re.IGNORECASE):
             parameter.copy_((0 if type(model).__name__.startswith("Gemma") else 1) + 0.3 * noise)  # Gemma adds the 1 itself
-        elif "pre_classifier" in name:  # ReLU cuts units off, but none for every row, of an adapter's own one too
+        elif "pre_classifier" in name:  # so that no unit is zero after ReLU for every row, with an adapter's copy of the layer too
             parameter.copy_(1.6 + 0.2 * noise if name.endswith("bias") else 0.04 * noise)
         elif name.endswith("bias"):
             parameter.copy_(0.2 * noise)
@@ -88,10 +88,10 @@ def save(model: nn.Module, family: Family, folder: Path, pre_split: bool = False
 
 
 def write_checkpoints(family: Family, folder: Path) -> None:
-    """One folder a head, all without dropout but `dropout`; and the odd folders."""
+    """Writes one folder per head, all without dropout except `dropout`, and some special folders."""
     for head in family.heads:
         save(build(family, head), family, folder / head, pre_split=head == "tokens")
-    if family.is_decoder and family.name in ("gpt2", "llama", "gemma3_text"):  # with the embeddings for an output matrix where it has one of its own, or the other way round
+    if family.is_decoder and family.name in ("gpt2", "llama", "gemma3_text"):  # tied if the default is untied, and vice versa
         tied = family.model_config({}).tie_word_embeddings
         save(build(family, "lm", tie_word_embeddings=not tied), family, folder / "lm-other")
     if family.depth >= 2:
@@ -103,7 +103,7 @@ def write_checkpoints(family: Family, folder: Path) -> None:
 
 
 def write_old_names(source: Path, target: Path) -> None:
-    """The names that TensorFlow checkpoints had: LayerNorm.gamma and LayerNorm.beta."""
+    """Renames tensors to the names of TensorFlow checkpoints, LayerNorm.gamma and LayerNorm.beta."""
     shutil.copytree(source, target)
     file = target / "model.safetensors"
     old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
@@ -112,7 +112,7 @@ def write_old_names(source: Path, target: Path) -> None:
 
 
 def load(family: Family, folder: Path, head: str) -> nn.Module:
-    """Opens a checkpoint, with plain mathematics for attention where that will do."""
+    """Loads a checkpoint, with eager attention where possible."""
     kind = KINDS.get(head, "ForSequenceClassification")
     options = {"add_pooling_layer": False} if head == "none" else {}
     return family.transformers_class(kind).from_pretrained(folder, attn_implementation=family.attention, **options).eval()

@@ -1,4 +1,4 @@
-"""Logits and gradients under dropout, with the masks that were drawn."""
+"""Logits and gradients under dropout, with the dropout masks."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from adapters import ADALORA, ALL_LINEAR, QUERY_VALUE, VERA, gradients, load_adapter, of_task, write_adapter
+from adapters import ADALORA, ALL_LINEAR, QUERY_VALUE, VERA, gradients, load_adapter, task_model, write_adapter
 from checkpoints import write_tensors
 from families import Family
 from forward import read_batch, run
@@ -24,14 +24,14 @@ ROWS = slice(0, 5, 2)
 
 
 def plain_path(name: str) -> str:
-    """The module path without what PEFT puts into it."""
+    """The module path without PEFT's additions."""
     name = name.removeprefix("base_model.model.")
     return name.replace(".modules_to_save.default", "").removesuffix(".default")
 
 
 @contextmanager
 def captured_masks(model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
-    """Replaces dropout by a seeded one; yields its masks (1: kept) by module path, filled while the model runs."""
+    """Replaces dropout by seeded dropout; yields its masks (1: kept) by module path, which are filled while the model runs."""
     masks: dict[str, torch.Tensor] = {}
     running: list[tuple[str, nn.Module]] = []
     generator = torch.Generator().manual_seed(11)
@@ -76,7 +76,7 @@ def write_dropout(family: Family, root: Path, target: Path) -> list[dict]:
         write_adapter(family, target / "dropout", "single", recipe, path)
         model = load_adapter(family, target / "dropout", "single", path)
         with captured_masks(model.train()) as masks:
-            output = run(of_task(model), batch, "single")
+            output = run(task_model(model), batch, "single")
         output.loss.backward()
         tensors = batch.tensors() | {"logits": output.logits, "loss": output.loss} | gradients(model)
         tensors |= {f"mask.{path}": mask.to(torch.uint8) for path, mask in masks.items()}

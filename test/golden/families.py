@@ -1,4 +1,4 @@
-"""The model families of the golden files: one line each."""
+"""The model families of the golden files."""
 
 import json
 import re
@@ -13,11 +13,11 @@ from transformers import PreTrainedConfig
 
 @dataclass(frozen=True)
 class Family:
-    """`classes` is the first part of transformers' class names. `depth` says how much is made for the family:
+    """`classes` is the prefix of transformers' class names. `depth` determines which files are written for the family:
 
     1: checkpoints, logits, hidden states, and the adapters in `recipes`; 2: also the main adapters, training, the exact hypergradient; 3: everything.
-    `settings` are its names for BERT's settings (or several, or none), `modules` those for BERT's modules, found by regular expressions.
-    `kinds` are the names of classes, by transformers' usual ends of them, that begin otherwise or end otherwise."""
+    `settings` maps BERT's settings to the family's names (one, several or none), `modules` maps regular expressions for BERT's modules to the family's.
+    `kinds` maps transformers' usual class name suffixes to class names that deviate from prefix + suffix."""
 
     name: str
     classes: str
@@ -28,20 +28,20 @@ class Family:
     heads: tuple[str, ...] = field(default=("single", "multi", "regression", "tokens"))
     settings: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
-    recipes: tuple[str, ...] | None = None  # of the adapters of its depth those that are made; else all
-    attention: str = "eager"  # transformers' implementation: "sdpa" where rows under a sliding window are padded
+    recipes: tuple[str, ...] | None = None  # the adapters to write, among those of its depth; default: all
+    attention: str = "eager"  # transformers' implementation; "sdpa" for padded rows with a sliding window
     kinds: dict[str, str] = field(default_factory=dict)
 
     def transformers_class(self, suffix: str) -> type:
         return getattr(transformers, self.kinds.get(suffix, self.classes + suffix))
 
     def model_config(self, settings: dict) -> PreTrainedConfig:
-        """The configuration of BERT's `settings`."""
+        """The family's configuration with these settings, given by BERT's names."""
         own = lambda name: (names,) if isinstance(names := self.settings.get(name, name), str) else names
         return self.transformers_class("Config")(**{name: value for key, value in settings.items() for name in own(key)})
 
     def recipe(self, of_bert: dict) -> dict:
-        """An adapter's settings that name BERT's modules, with the family's names."""
+        """Replaces the names of BERT's modules in an adapter's settings by the family's."""
         text = json.dumps(of_bert)
         for name, own in self.modules.items():
             text = re.sub(name, own, text)
@@ -49,7 +49,7 @@ class Family:
 
     @property
     def answers_questions(self) -> bool:
-        """Of decoders GPT-2 alone: the others keep their backbone elsewhere in that class than in all others."""
+        """Of the decoders only GPT-2, since the others' question answering classes have the backbone at another path than their other classes."""
         return hasattr(transformers, self.classes + "ForQuestionAnswering") and (not self.is_decoder or self.name == "gpt2")
 
     @property
@@ -61,7 +61,7 @@ class Family:
         return self.config.get("type_vocab_size", 1) > 1
 
 
-# RoBERTa counts positions from pad_token_id + 1, so 50 of them leave room for 48 tokens.
+# RoBERTa counts positions from pad_token_id + 1, so 50 positions allow 48 tokens.
 BERT = {"max_position_embeddings": 48, "type_vocab_size": 2, "pad_token_id": 0}
 ROBERTA = {
     "max_position_embeddings": 50, "type_vocab_size": 1, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "layer_norm_eps": 1e-5,
@@ -74,13 +74,13 @@ DISTILBERT_SETTINGS = {
     "intermediate_size": "hidden_dim", "hidden_dropout_prob": "dropout", "attention_probs_dropout_prob": "attention_dropout",
     "classifier_dropout": "seq_classif_dropout",
 }
-# For JSON, where a pattern's backslashes are doubled. PEFT trains pre_classifier whole, as its name ends in classifier, and can't adapt it too.
+# For JSON, in which a pattern's backslashes are doubled. PEFT fully trains pre_classifier, as its name ends in classifier, so it can't be adapted.
 DISTILBERT_MODULES = {
     r"(self\\*\.)?query": "q_lin", r"(self\\*\.)?value": "v_lin", "intermediate.dense": "ffn.lin1",
     '"all-linear"': '"all-linear", "exclude_modules": ["pre_classifier"]',
 }
 
-# Small, as they have the depth of large ones. v3 has the first's form, v2-xlarge the second's.
+# Small models with the structure of v3 (first) and v2-xlarge (second).
 SMALL = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 22, "num_hidden_layers": 2}
 FEW = ("lora", "dora", "dora-wide", "dora-all-linear")
 DEBERTA = SMALL | {
@@ -92,7 +92,7 @@ DEBERTA_XLARGE = DEBERTA | {
     "norm_rel_ebd": "none", "embedding_size": 12, "conv_kernel_size": 3, "conv_act": "gelu", "pooler_hidden_act": "tanh",
 }
 DEBERTA_NAMES = {"settings": {"classifier_dropout": "cls_dropout"}, "modules": {"query": "query_proj", "value": "value_proj"}}
-# The mask's id is that of a word which rows have. ESM has no token types, and no way to answer questions.
+# The mask token's id is that of a word in the rows. ESM has no token types and no question answering class.
 ESM = SMALL | {
     "max_position_embeddings": 50, "pad_token_id": 0, "type_vocab_size": 1, "position_embedding_type": "rotary", "token_dropout": True, "mask_token_id": 64,
     "layer_norm_eps": 1e-5,
@@ -119,7 +119,7 @@ DECODER = {
     "hidden_size": 24, "num_attention_heads": 4, "intermediate_size": 28, "num_hidden_layers": 2, "max_position_embeddings": 48,
     "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3,
 }
-# Windows are shorter than the rows; head sizes are not what hidden sizes come to.
+# Windows are shorter than the rows; head sizes are not hidden size / heads.
 LLAMA = DECODER | {"num_key_value_heads": 2, "rms_norm_eps": 1e-3, "attention_bias": True, "mlp_bias": True}
 LLAMA_SETTINGS = {"hidden_dropout_prob": (), "attention_probs_dropout_prob": "attention_dropout", "classifier_dropout": ()}
 LLAMA_MODULES = {

@@ -1,4 +1,4 @@
-"""Logits, hidden states and losses of the bare checkpoints; gradients of full fine-tuning."""
+"""Logits, hidden states and losses of checkpoints without adapters; gradients of full fine-tuning."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def read_batch(family: Family, root: Path, head: str, rows: str, part: slice = s
 
 
 def run(model: nn.Module, batch: Batch, head: str):
-    """The model's output, with hidden states, and with a loss unless it has no head."""
+    """The model's hidden states and, if it has a head, its logits and loss."""
     labels = {} if head == "none" else {"labels": batch.labels}
     return model(**batch.inputs, **labels, output_hidden_states=True)
 

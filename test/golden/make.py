@@ -1,6 +1,6 @@
-"""Makes every golden file below this folder (see README.md):  python make.py, or those of some families:  python make.py bert roberta
+"""Writes all golden files in this folder (see README.md):  python make.py, or those of some families:  python make.py bert roberta
 
-Needs torch, transformers, peft, tokenizers and safetensors. Same versions, same bytes.
+Needs torch, transformers, peft, tokenizers and safetensors. The same versions give the same bytes.
 """
 
 import json

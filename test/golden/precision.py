@@ -1,4 +1,4 @@
-"""transformers has Llama's norms and softmax in float32 whatever the model's dtype is. Here those of a float64 model stay in float64."""
+"""transformers computes Llama's norms and softmax in float32 for every dtype. This patch keeps those of a float64 model in float64."""
 
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-"""Answering questions by spans: windows on contexts, logits, losses, gradients and predictions, as transformers' run_qa.py."""
+"""Extractive question answering as in transformers' run_qa.py: context windows, logits, losses, gradients and predictions."""
 
 import json
 import math
@@ -16,7 +16,7 @@ LONGEST = 30
 
 
 def question_rows() -> list[dict]:
-    """SQuAD's rows: answers at both ends, beyond the first window, none at all, in code points past an emoji."""
+    """Rows in SQuAD's format: answers at both ends, beyond the first window, missing, and after an emoji, where offsets count code points."""
 
     def row(question: str, context: str, *answers: str) -> dict:
         return {"question": question, "context": context, "answers": {"text": list(answers), "answer_start": [context.index(a) for a in answers]}}
@@ -33,7 +33,7 @@ def question_rows() -> list[dict]:
 
 
 def windows(tokenizer, row: dict) -> list[dict]:
-    """The rows that one question makes: each context token but the last windows' is seen, the overlap twice."""
+    """The windows of a question's context, which overlap."""
     question = row["question"].lstrip()
     room = MAX_LENGTH - len(tokenizer(question, add_special_tokens=False).input_ids) - tokenizer.num_special_tokens_to_add(pair=True)
     encoded = tokenizer(
@@ -51,7 +51,7 @@ def windows(tokenizer, row: dict) -> list[dict]:
 
 
 def target(window: dict, row: dict) -> tuple[int, int]:
-    """The span of the first answer, or the first token where it is not all there."""
+    """The span of the first answer, or the first token if the window does not contain it completely."""
     places = [i for i, pair in enumerate(window["offsets"]) if pair is not None]
     if not row["answers"]["text"] or not places:
         return 0, 0
@@ -88,7 +88,7 @@ def write_questions(family: Family, root: Path, target_folder: Path) -> dict:
     draw_parameters(model)
     model.eval()
     with torch.no_grad():
-        dict(model.named_modules())["classifier" if hasattr(model, "classifier") else "qa_outputs"].weight.mul_(4)  # answers that are not all alike
+        dict(model.named_modules())["classifier" if hasattr(model, "classifier") else "qa_outputs"].weight.mul_(4)  # so that answers differ
     save(model, family, target_folder / "questions")
 
     rows = question_rows()
@@ -99,7 +99,7 @@ def write_questions(family: Family, root: Path, target_folder: Path) -> dict:
             start, end = target(window, row)
             ids = torch.tensor([window["ids"]])
             types = {"token_type_ids": torch.tensor([window["types"]])} if family.has_types else {}
-            # One row at a time: in a padded batch transformers counts padding among the places of an answer.
+            # one row at a time, since in a padded batch transformers counts padding as possible answer positions
             output = model(input_ids=ids, **types, start_positions=torch.tensor([start]), end_positions=torch.tensor([end]))
             logits = torch.stack([output.start_logits[0], output.end_logits[0]], dim=1)
             losses.append(output.loss)

@@ -8,8 +8,8 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-MAX_TOKENS = 48  # what the models have positions for
-MAX_LENGTH = 20  # what rows are cut to
+MAX_TOKENS = 48  # the models' maximum length
+MAX_LENGTH = 20  # rows are truncated to this length
 
 SENTENCES = (
     "the small boat left the harbour before the storm came in",
@@ -41,7 +41,7 @@ ROBERTA_TOKENS = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>",
 
 
 def word_piece(pre_split: bool = False) -> Tokenizer:
-    """BERT's tokenizer (lower-cased WordPiece) over letters and the 60 commonest words."""
+    """BERT's tokenizer (lower-cased WordPiece) with letters and the 60 most frequent words."""
     letters = sorted(set("".join(SENTENCES)) - {" "})
     counts = Counter(word for sentence in SENTENCES for word in sentence.replace(",", " ,").split() if len(word) > 2)
     words = [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))][:60]
@@ -59,7 +59,7 @@ def word_piece(pre_split: bool = False) -> Tokenizer:
 
 
 def unigram(pre_split: bool = False) -> Tokenizer:
-    """DeBERTa's tokenizer (SentencePiece's Unigram) over letters and the 60 commonest words, each with the space before it."""
+    """DeBERTa's tokenizer (SentencePiece's Unigram) with letters and the 60 most frequent words, each with a leading space."""
     letters = sorted(set("".join(SENTENCES)) - {" "})
     counts = Counter(word for sentence in SENTENCES for word in sentence.replace(",", "").split() if len(word) > 2)
     words = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:60]
@@ -78,14 +78,14 @@ def unigram(pre_split: bool = False) -> Tokenizer:
 
 
 def word_piece_after_one(pre_split: bool = False) -> Tokenizer:
-    """The same pieces as a decoder's tokenizer: one special token before a text, none after it."""
+    """The same pieces as a decoder's tokenizer, with one special token before the text and none after it."""
     tokenizer = word_piece(pre_split)
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A", pair="[CLS] $A $B", special_tokens=[("[CLS]", 2)])
     return tokenizer
 
 
 def byte_level_bpe(pre_split: bool = False) -> Tokenizer:
-    """RoBERTa's tokenizer (byte-level BPE): 5 special tokens, 256 bytes, 45 merges. `pre_split`: words get a space before."""
+    """RoBERTa's tokenizer (byte-level BPE): 5 special tokens, 256 bytes, 45 merges. `pre_split`: words get a leading space."""
     specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     merges = learn_merges(45)
     pieces = specials + sorted(pre_tokenizers.ByteLevel.alphabet()) + [a + b for a, b in merges]
@@ -98,7 +98,7 @@ def byte_level_bpe(pre_split: bool = False) -> Tokenizer:
 
 
 def learn_merges(count: int) -> list[tuple[str, str]]:
-    """Byte-pair merges of the sentences. (The library's trainer numbers pieces in another order at each run.)"""
+    """Byte-pair merges of the sentences. (The library's trainer orders pieces differently in each run.)"""
     split = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str
     words = Counter(tuple(word) for sentence in SENTENCES for word, _ in split(sentence))
     merges = []
@@ -134,7 +134,7 @@ def load_tokenizer(family, pre_split: bool) -> PreTrainedTokenizerFast:
 
 
 def make_rows() -> dict[str, list[dict]]:
-    """Every JSONL file by name. `train` has 22 rows, so that batches of 4 end with a short one."""
+    """All JSONL files by name. `train` has 22 rows, so that the last batch of 4 is incomplete."""
     draw = random.Random(7)
     names = LABELS["single"]
     singles = ["", SENTENCES[0], "a", UNICODE_TEXT, LONG_TEXT, "two  dogs,\tone BALL!", SENTENCES[6]]
@@ -154,7 +154,7 @@ def make_rows() -> dict[str, list[dict]]:
 
     return {
         "texts": [{"sentence": text, "label": names[i % 3]} for i, text in enumerate(singles)],
-        "language": [{"sentence": text} for text in singles[::2]],  # few, as the logits are many
+        "language": [{"sentence": text} for text in singles[::2]],  # few rows, since each has many logits
         "pairs": [{"sentence1": a, "sentence2": b, "label": names[(i + 1) % 3]} for i, (a, b) in enumerate(pairs)],
         "multi": [{"sentence": text, "label": [name for name in LABELS["multi"] if draw.random() < 0.5]} for text in singles],
         "regression": [{"sentence1": a, "sentence2": b, "label": round(draw.uniform(-1, 3), 3)} for a, b in pairs[:5]],
@@ -165,18 +165,18 @@ def make_rows() -> dict[str, list[dict]]:
 
 @dataclass(frozen=True)
 class Batch:
-    """`inputs` is what a transformers model takes (padded); `labels` fit the head."""
+    """`inputs` are a transformers model's (padded) inputs; `labels` are for the head."""
 
     inputs: dict[str, torch.Tensor]
     labels: torch.Tensor
     word_starts: list[list[int]] | None = None
 
     def flat(self, values: torch.Tensor) -> torch.Tensor:
-        """[rows, length, ...] -> [tokens, ...], padding left out."""
+        """[rows, length, ...] -> [tokens, ...], without padding."""
         return values[self.inputs["attention_mask"].bool()]
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """The batch as the golden files hold it."""
+        """The batch as stored in golden files."""
         result = {"lengths": self.inputs["attention_mask"].sum(1)}
         result |= {name: self.flat(self.inputs[name]) for name in ("input_ids", "token_type_ids") if name in self.inputs}
         if self.labels.dim() == 2 and self.labels.dtype == torch.int64:
@@ -189,7 +189,7 @@ class Batch:
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, rows: list[dict], head: str) -> Batch:
-    """Tokenises and pads `rows` into one batch for `head`."""
+    """Tokenizes and pads `rows` into one batch for `head`."""
     options = {"truncation": True, "max_length": MAX_LENGTH, "padding": True, "return_tensors": "pt"}
     if head == "tokens":
         return encode_words(tokenizer, rows, options)
@@ -198,7 +198,7 @@ def encode(tokenizer: PreTrainedTokenizerFast, rows: list[dict], head: str) -> B
     else:
         inputs = tokenizer([row["sentence"] for row in rows], **options)
     if head == "lm":
-        return Batch(dict(inputs), foretold(inputs))
+        return Batch(dict(inputs), next_token_labels(inputs))
     names = LABELS[head]
     labels = {
         "single": lambda label: names.index(label),
@@ -208,8 +208,8 @@ def encode(tokenizer: PreTrainedTokenizerFast, rows: list[dict], head: str) -> B
     return Batch(dict(inputs), torch.tensor([labels(row["label"]) for row in rows]))
 
 
-def foretold(inputs) -> torch.Tensor:
-    """Each token as the label of the one before it, but the first third of a row, a prompt, and padding: they bear no loss."""
+def next_token_labels(inputs) -> torch.Tensor:
+    """Labels of a language model: the tokens, except padding and the first third of each row, which is a prompt and not trained on."""
     lengths = inputs["attention_mask"].sum(1, keepdim=True)
     places = torch.arange(inputs["input_ids"].shape[1])
     return inputs["input_ids"].masked_fill((places < 1 + lengths // 3) | (places >= lengths), -100)

@@ -1,4 +1,4 @@
-"""Twelve steps of AdamW from a saved adapter, in file order."""
+"""Twelve AdamW steps from a saved adapter, with rows in file order."""
 
 import math
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from adapters import load_adapter, of_task, trained
+from adapters import load_adapter, task_model, trained
 from checkpoints import write_tensors
 from families import Family
 from forward import read_batch, run
@@ -18,7 +18,7 @@ DEFAULTS = {
     "maxLength": MAX_LENGTH, "maxSteps": STEPS, "batchSize": BATCH_SIZE, "gradientAccumulation": 1, "learningRate": 3e-3, "weightDecay": 0.01, "adamBeta1": 0.9,
     "adamBeta2": 0.999, "adamEpsilon": 1e-8, "warmupRatio": 0.25, "schedule": "linear", "maxGradNorm": None,
 }
-ILL_CONDITIONED = 1e-3  # such as the keys' part of a fused bias: its gradient is rounding, which Adam makes steps of
+ILL_CONDITIONED = 1e-3  # such as the key part of a fused bias, whose gradient is rounding error that Adam amplifies
 RUNS = {
     "lm-lora-linear": ("lm-lora", {}),
     "lm-dora-accumulated": ("lm-dora", {"gradientAccumulation": 2, "maxGradNorm": 0.5}),
@@ -43,7 +43,7 @@ RUNS = {
 
 
 def factor(step: int, steps: int, warmup_ratio: float, schedule: str) -> float:
-    """The learning rate's factor at `step`, counted from 0."""
+    """The learning rate's factor at `step`, from 0."""
     warmup = math.ceil(warmup_ratio * steps)
     if step < warmup:
         return step / warmup
@@ -55,19 +55,19 @@ def factor(step: int, steps: int, warmup_ratio: float, schedule: str) -> float:
 
 
 def batches(family: Family, root: Path, size: int, first: int = 0, last: int = 22, head: str = "single") -> Iterator[Batch]:
-    """Rows `first` to `last` of train.jsonl in order, again and again; the short last batch is kept."""
+    """Batches of rows `first` to `last` of train.jsonl in order, repeatedly; the incomplete last batch is kept."""
     pass_ = [read_batch(family, root, head, "train", slice(start, min(start + size, last))) for start in range(first, last, size)]
     while True:
         yield from pass_
 
 
 def weight(batch: Batch) -> int:
-    """What a batch's mean loss is the mean of: rows, or a language model's tokens that are foretold and bear loss."""
+    """The number of rows, or of a language model's predicted tokens, that a batch's mean loss averages over."""
     return len(batch.labels) if batch.labels.dim() == 1 else int((batch.labels[:, 1:] != -100).sum())
 
 
 def decays(name: str) -> bool:
-    """No weight decay for biases (also MPNet's table of them) and norm weights, as in transformers' Trainer."""
+    """Whether weight decay applies: not to biases (including MPNet's table of them) and norm weights, as in transformers' Trainer."""
     return "bias" not in name and not re.search(r"(norm|ln_\w)\.weight", name, re.IGNORECASE)
 
 
@@ -91,13 +91,13 @@ def train(model, stream: Iterator[Batch], settings: dict) -> dict:
             share = weight(batch) / total
             loss = run(model, batch, "single").loss * share
             loss.backward()
-            losses.append(loss.item() if allocator is None else told_loss(model, batch) * share)
+            losses.append(loss.item() if allocator is None else task_loss(model, batch) * share)
         limit = settings["maxGradNorm"] or math.inf
         norm = torch.nn.utils.clip_grad_norm_([p for _, p in named], limit)
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
-        if allocator is not None and ranks > allocator.target_bgt:  # a saved adapter's first ranks are what PEFT counts: it would take all away
+        if allocator is not None and ranks > allocator.target_bgt:  # PEFT counts a saved adapter's ranks as initial ones, so it would prune all
             model.base_model.update_and_allocate(step + 1)
         optimizer.zero_grad()
         log["losses"].append(sum(losses))
@@ -107,13 +107,13 @@ def train(model, stream: Iterator[Batch], settings: dict) -> dict:
 
 
 @torch.no_grad()
-def told_loss(model, batch: Batch) -> float:
-    """Without AdaLoRA's penalty."""
-    return run(of_task(model), batch, "single").loss.item()
+def task_loss(model, batch: Batch) -> float:
+    """The loss without AdaLoRA's penalty."""
+    return run(task_model(model), batch, "single").loss.item()
 
 
 def ranks_left(model) -> dict:
-    """Which of its first ranks AdaLoRA has left to each layer."""
+    """Which of each layer's initial ranks AdaLoRA has kept."""
     pattern = getattr(model.peft_config["default"], "rank_pattern", None) if hasattr(model.base_model, "update_and_allocate") else None
     return {} if pattern is None else {"rankPattern": {name.replace(".default", ""): kept for name, kept in pattern.items()}}
 
@@ -125,7 +125,7 @@ def update_error(start: dict, end: dict, reference: dict) -> float:
 
 
 def write_training(family: Family, root: Path, target: Path) -> list[dict]:
-    """Writes training/*.safetensors; returns the manifest's entries (with float64's distance, a measure of conditioning)."""
+    """Writes training/*.safetensors; returns the manifest's entries (with the distance to float64, a measure of conditioning)."""
     entries = []
     for name, (adapter, changes) in RUNS.items():
         if not (target / "adapters" / adapter).exists():

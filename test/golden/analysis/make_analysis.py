@@ -1,4 +1,4 @@
-"""Checkpoints of a DoRA that PEFT trained, and ΔM, ΔD and regression lines by numpy and scipy.
+"""Checkpoints of a DoRA trained by PEFT, with ΔM, ΔD and regression lines by numpy and scipy.
 
     VENV/bin/python test/golden/analysis/make_analysis.py    # needs torch, transformers, peft, scipy
 """
@@ -29,7 +29,7 @@ SAVED = ("lora", "dora-wide", "dora-embedding", "vera", "adalora")  # of bert/ad
 
 
 def train(folder: Path) -> None:
-    """Nine steps of AdamW on random tokens; a checkpoint every third, as a trainer leaves them."""
+    """Nine AdamW steps on random tokens, with a checkpoint after every third, as a trainer writes them."""
     torch.manual_seed(4)
     model = get_peft_model(load(BERT, CHECKPOINT, "single"), LoraConfig(task_type="SEQ_CLS", **RECIPE))
     optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=2e-2)
@@ -49,7 +49,7 @@ def train(folder: Path) -> None:
 
 
 def weights_of(model: PeftModel) -> dict[str, np.ndarray]:
-    """Of adapted layers, [out, in] in float64: PEFT's own merge."""
+    """The adapted layers' weights as PEFT merges them, [out, in] in float64."""
     paths = [name for name, module in model.base_model.model.named_modules() if hasattr(module, "base_layer")]
     merged = dict(model.merge_and_unload().named_parameters())
     return {path: oriented(path, merged[f"{path}.weight"].detach().numpy()) for path in paths}
@@ -60,7 +60,7 @@ def oriented(path: str, weight: np.ndarray) -> np.ndarray:
 
 
 def change(before: np.ndarray, after: np.ndarray, axis: str) -> dict[str, float]:
-    """Section 3.2 of DoRA, as it is written; the paper's columns are the inputs."""
+    """The formulas of section 3.2 of DoRA; the paper's columns are the inputs."""
     norm = {"out": 1, "in": 0}[axis]
     m0, m = np.linalg.norm(before, axis=norm), np.linalg.norm(after, axis=norm)
     cosine = (before * after).sum(axis=norm) / (m0 * m)

@@ -1,4 +1,4 @@
-"""Twenty conversations, and more with fields that few templates look at. The sentences were written for these files."""
+"""Twenty conversations, and more with fields that few templates use. The sentences were written for these files."""
 
 
 def message(role: str, content, **fields) -> dict:
@@ -6,7 +6,7 @@ def message(role: str, content, **fields) -> dict:
 
 
 def talk(*contents, system=None) -> list[dict]:
-    """User and assistant in turn, after what the system says."""
+    """Alternates user and assistant turns, after an optional system message."""
     turns = [message("user" if i % 2 == 0 else "assistant", content) for i, content in enumerate(contents)]
     return turns if system is None else [message("system", system), *turns]
 

@@ -17,7 +17,7 @@ TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 
 
 def render(tokenizer, messages: list[dict], prompt: bool):
-    """The text; null where the template raises an error, or prints an object's address in memory."""
+    """The text; null if the template raises an error or prints an object's address."""
     try:
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
     except Exception:

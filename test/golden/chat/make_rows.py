@@ -1,7 +1,7 @@
-"""Writes tokenizers/ and rows.json: rows for language models as token ids, with what of them bears loss.
+"""Writes tokenizers/ and rows.json: rows for language models as token ids, with masks of the tokens that are trained on.
 
-What the assistant said is transformers' `return_assistant_tokens_mask` where the template has `{% generation %}`, else what rendering a
-turn adds to what came before it. Run in a virtual environment that has transformers: python test/golden/chat/make_rows.py
+The assistant's tokens are transformers' `return_assistant_tokens_mask` if the template has `{% generation %}`, otherwise the text that
+rendering a turn adds to the turns before it. Run in a virtual environment with transformers: python test/golden/chat/make_rows.py
 """
 
 import json
@@ -36,7 +36,7 @@ TEXTS = ["the bread was warm, the butter soft, and the coffee strong", "", " ", 
 
 
 def byte_level():
-    """GPT-2's: nothing stands before a text."""
+    """GPT-2's tokenizer, which adds no start token."""
     merges = learn_merges(60)
     specials = ["</s>", *MARKS]
     pieces = specials + sorted(pre_tokenizers.ByteLevel.alphabet()) + [a + b for a, b in merges]
@@ -49,7 +49,7 @@ def byte_level():
 
 
 def sentence_piece(legacy: bool):
-    """Llama 2's: bytes for unknown characters, a space before a text (`legacy`: and after each special token), `<s>` first."""
+    """Llama 2's tokenizer: byte fallback, a space before the text (with `legacy` also after special tokens), and `<s>` at the start."""
     words = Counter(tuple("▁" + word) for sentence in SENTENCES for word in sentence.split())
     merges = []
     for _ in range(60):
@@ -91,7 +91,7 @@ def write_tokenizer(name: str, made, template: str, in_config: bool) -> None:
 
 
 def row(ids, mask):
-    """A first token has nothing before it."""
+    """A row; its first token is never trained on, since no token precedes it."""
     return {"ids": ids, "mask": "".join(str(int(bears and i > 0)) for i, bears in enumerate(mask))}
 
 
@@ -102,7 +102,7 @@ def of_spans(tokenizer, text: str, spans):
 
 
 def spans_after(tokenizer, messages: list[dict], turns: list[int]):
-    """Of each turn what it adds, or None where a text is no start of the next."""
+    """The span that each turn adds, or None if a rendered text is not a prefix of the next one."""
     text = tokenizer.apply_chat_template(messages, tokenize=False)
     spans = []
     for turn in turns:

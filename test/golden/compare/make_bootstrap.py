@@ -1,4 +1,4 @@
-"""Writes bootstrap.json beside this file: percentile intervals and paired p-values by plain numpy, from the draws of draws.json.
+"""Writes bootstrap.json next to this file: percentile intervals and paired p-values by plain numpy, from the resamples in draws.json.
 
     node test/golden/compare/draws.mjs
     pip install numpy scikit-learn

@@ -1,4 +1,4 @@
-"""Writes classes.json beside this file: scores of single classes, labels and entity types by scikit-learn and seqeval.
+"""Writes classes.json next to this file: scores of each class, label and entity type by scikit-learn and seqeval.
 
     pip install scikit-learn==1.9.1 seqeval==1.2.2
     python test/golden/compare/make_classes.py
@@ -36,7 +36,7 @@ def scores(reference, prediction, labels):
 
 
 def classes():
-    # "delta" is never predicted, "never" is neither side's.
+    # "delta" is never predicted, and "never" does not occur.
     reference = [RANDOM.choices(NAMES[:4], [5, 3, 2, 1])[0] for _ in range(60)]
     prediction = [one if RANDOM.random() < 0.6 and one != "delta" else RANDOM.choice(NAMES[:3]) for one in reference]
     return {

@@ -1,4 +1,4 @@
-"""Writes tests.json beside this file: Holm's correction as statsmodels has it, effect sizes as pingouin and numpy have them.
+"""Writes tests.json next to this file: Holm's correction by statsmodels, effect sizes by pingouin and numpy.
 
     pip install statsmodels==0.15.0 pingouin==0.7.0 scipy numpy
     python test/golden/compare/make_tests.py

@@ -1,10 +1,10 @@
-"""Writes wilcoxon.json beside this file: the signed-rank test on drawn and on awkward pairs.
+"""Writes wilcoxon.json next to this file: the signed-rank test on random pairs and edge cases.
 
     pip install scipy==1.17.1 numpy
     python test/golden/compare/make_wilcoxon.py
 
-Statistics and normal p-values are scipy's. Its `method="exact"` is exact for ranks without ties only, so exact p-values come
-from all 2^n signs of the ranks, one after the other; where there are no ties this script checks them against scipy's.
+Statistics and normal p-values are scipy's. Its `method="exact"` is exact only for ranks without ties, so exact p-values are computed
+from all 2^n sign combinations of the ranks. Without ties, the script checks them against scipy's.
 """
 
 import json
@@ -20,7 +20,7 @@ cases = []
 
 
 def all_signs(d, statistic):
-    """The share of all signs of the mid-ranks whose smaller rank sum is at most the statistic."""
+    """The share of all sign combinations of the mid-ranks whose smaller rank sum is at most the statistic."""
     doubled = np.round(2 * rankdata(np.abs(d))).astype(np.int16)
     sums = np.zeros(1, dtype=np.int16)
     for rank in doubled:

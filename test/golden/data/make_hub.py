@@ -1,4 +1,4 @@
-"""Makes the folders of Parquet files below hub/, named and with columns as in the copies on the Hub: python test/golden/data/make_hub.py"""
+"""Writes the folders of Parquet files in hub/, with the names and columns of the data sets on the Hub: python test/golden/data/make_hub.py"""
 
 import pathlib
 import shutil
@@ -11,7 +11,7 @@ TEXT, LABEL = pa.string(), pa.int64()
 
 
 def write(folder, columns, **splits):
-    """Each split as a list of lists of rows, one a file."""
+    """Writes each split, a list of files, each of which is a list of rows."""
     (HUB / folder).mkdir(parents=True, exist_ok=True)
     for split, shards in splits.items():
         for i, rows in enumerate(shards):

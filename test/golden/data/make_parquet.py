@@ -1,4 +1,4 @@
-"""Makes the Parquet files beside this one, as pyarrow writes them: python test/golden/data/make_parquet.py"""
+"""Writes the Parquet files next to this one by pyarrow: python test/golden/data/make_parquet.py"""
 
 import datetime
 import pathlib

@@ -1,4 +1,4 @@
-"""What transformers computes in bfloat16 of tiny random decoders: greedy tokens, and logits beside those that the same weights have in float64.
+"""transformers' results in bfloat16 for tiny random decoders: greedy tokens, and logits together with those of the same weights in float64.
 
 VENV/bin/python test/golden/generation/bfloat16.py
 """

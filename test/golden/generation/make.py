@@ -1,4 +1,4 @@
-"""What transformers' `generate` gives for each prompt alone, on tiny random decoders. See README.md in the folder above.
+"""The results of transformers' `generate` for single prompts, with tiny random decoders. See README.md in the folder above.
 
 VENV/bin/python test/golden/generation/make.py
 """
@@ -85,7 +85,7 @@ def build(name: str, vocabulary: int):
             parameter.copy_(1 + 0.2 * noise)
         else:
             parameter.copy_(SCALE[name] * noise)
-    # Ends are likely enough to come.
+    # makes end tokens likely enough to occur
     output = model.get_output_embeddings().weight
     output[:2] *= END_SCALE[name]
     model.generation_config.eos_token_id = [0, 1]
@@ -98,15 +98,15 @@ def uniforms(case: str, prompt: int, count: int) -> list[float]:
 
 
 class TooFew(Exception):
-    """More is to be drawn than can be: torch takes what it finds."""
+    """Fewer tokens have a nonzero probability than are to be sampled; torch would sample others."""
 
 
 def draw_from(numbers: list[float]):
-    """`torch.multinomial` with numbers of one's own: the first token up to which the probabilities add up to more."""
+    """`torch.multinomial` with given random numbers: picks the first token at which the cumulative probability exceeds the number."""
     remaining = list(numbers)
 
     def multinomial(probabilities: torch.Tensor, num_samples: int) -> torch.Tensor:
-        """None is drawn twice."""
+        """Samples without replacement."""
         assert len(probabilities) == 1
         if (probabilities > 0).sum() < num_samples:
             raise TooFew
@@ -121,7 +121,7 @@ def draw_from(numbers: list[float]):
 
 
 def draws(settings: dict) -> int:
-    """How many numbers a prompt takes."""
+    """How many random numbers a prompt needs."""
     numbers = settings.get("max_new_tokens", NEW)
     return numbers * 3 * settings["num_beams"] if "num_beams" in settings else numbers
 
@@ -140,7 +140,7 @@ def generate(model, tokenizer, ids: list[int], numbers: list[float], settings: d
 
 
 def filled(settings: dict, tokenizer, greedy: list[list[int]]) -> dict:
-    """Suppresses tokens that would come, and stops at texts that come."""
+    """Fills in suppressed tokens and stop strings that would otherwise occur in the greedy results."""
     texts = [tokenizer.decode(tokens, skip_special_tokens=True) for tokens in greedy]
     found = [re.findall(r"[^\ufffd]{2}", text)[-1:] for text in texts]
     words = {
@@ -174,7 +174,7 @@ def main() -> None:
                 numbers = uniforms(case, prompt, draws(settings))
                 try:
                     tokens = generate(model, tokenizer, ids, numbers, settings)
-                    # What depends on rounding is no measure.
+                    # leaves out results that depend on rounding
                     same = tokens == generate(precise, tokenizer, ids, numbers, settings)
                 except TooFew:
                     tokens, same = [], False

@@ -1,6 +1,6 @@
-"""Writes the golden safetensors files beside this script. Needs: torch, safetensors, numpy.
+"""Writes the golden safetensors files next to this script. Needs: torch, safetensors, numpy.
 
-The values are simple counters, so that the tests can make the same tensors again.
+The values are simple counters, so that the tests can create the same tensors.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ names = ["bool", "uint8", "int8", "int16", "float16", "bfloat16", "int32", "floa
 tensors = {f"{name}.weight": counted(getattr(torch, name), 3, 5) for name in names}
 save_file(tensors, here / "dtypes.safetensors", {"format": "pt"})
 
-# Names in an order that only UTF-8 comparison gives, an escape, names like numbers, a scalar, an empty tensor.
+# Names whose order requires UTF-8 comparison, an escape, numeric names, a scalar, an empty tensor.
 odd = ["10", "2", "b.\U0001f600", "b.\ufb01", 'quote"\\back\nline', "a", "A", "z\u007f\u2028"]
 tensors = {name: counted(torch.float32, 2) for name in odd}
 tensors["scalar"] = torch.tensor(2.5, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Writes intervals.json beside this file: BCa intervals as scipy gives them of given draws, and Wilson's as scipy has them.
+"""Writes intervals.json next to this file: scipy's BCa intervals for given resamples, and scipy's Wilson intervals.
 
     pip install scipy==1.17.1 scikit-learn
     python test/golden/metrics/make_intervals.py

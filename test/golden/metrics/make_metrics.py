@@ -1,4 +1,4 @@
-"""Writes metrics.json beside this file: metrics of scikit-learn, scipy and seqeval on drawn and on awkward inputs.
+"""Writes metrics.json next to this file: metrics of scikit-learn, scipy and seqeval on random inputs and edge cases.
 
     pip install scikit-learn==1.9.1 scipy==1.17.1 seqeval==1.2.2
     python test/golden/metrics/make_metrics.py
@@ -70,7 +70,7 @@ def numbers_case(name, references, predictions):
         "name": name,
         "references": references.tolist(),
         "predictions": predictions.tolist(),
-        # scipy gives NaN for a constant side; 0 is the documented answer here.
+        # scipy returns NaN for constant inputs; here, 0 is documented.
         "pearson": 0.0 if constant else float(scipy.stats.pearsonr(references, predictions).statistic),
         "spearman": 0.0 if constant else float(scipy.stats.spearmanr(references, predictions).statistic),
         "meanSquaredError": float(sk.mean_squared_error(references, predictions)),
@@ -144,7 +144,7 @@ def tags_case(name, references, predictions, schemes):
 
 def drawn_rows(prefixes, rows=60):
     tags = ["O"] + [f"{prefix}-{kind}" for prefix in prefixes for kind in ("PER", "LOC", "cell-type")]
-    # Few types and long rows: broken sequences of every kind come up.
+    # few types and long rows, so that every kind of broken sequence occurs
     return [[str(tag) for tag in random.choice(tags, random.integers(1, 12))] for _ in range(rows)]
 
 

@@ -1,8 +1,8 @@
-"""Writes squad.json beside this file: exact match and F1 by the algorithm of SQuAD's official script, version 2.0.
+"""Writes squad.json next to this file: exact match and F1 by the algorithm of SQuAD's official script, version 2.0.
 
     python test/golden/metrics/make_squad.py
 
-Nothing but Python is needed. The functions are those of the script, by name; rows are drawn and awkward.
+Needs only Python. The functions have the script's names; rows are random or edge cases.
 """
 
 import collections

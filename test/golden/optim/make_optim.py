@@ -1,4 +1,4 @@
-"""Writes optim.json beside this file: steps of AdamW, SGD and Adafactor, clipped gradients and learning rate schedules of torch and transformers.
+"""Writes optim.json next to this file: steps of AdamW, SGD and Adafactor, clipped gradients and learning rate schedules by torch and transformers.
 
     pip install torch==2.13.0 transformers==5.24.0
     python test/golden/optim/make_optim.py
@@ -23,7 +23,7 @@ def plain(tensors):
 
 
 def steps_case(make, rates, options):
-    """Weight decay spares the bias. The gradients differ in scale by a thousand; one element never has any."""
+    """Weight decay excludes the bias. Gradients differ in scale by a factor of a thousand; one element's gradient is always zero."""
     start = drawn()
     weight_decay = options["weightDecay"]
     parameters = {name: t.clone().requires_grad_() for name, t in start.items()}
@@ -46,7 +46,7 @@ def steps_case(make, rates, options):
 
 
 def remembered(state):
-    """What an optimiser keeps of one tensor, the count of steps aside."""
+    """An optimizer's state for one tensor, without the step count."""
     kept = {name: value for name, value in state.items() if name != "step" and value is not None}
     return {name: {"shape": list(value.shape), "values": value.flatten().tolist()} for name, value in kept.items()}
 

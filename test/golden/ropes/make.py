@@ -1,7 +1,7 @@
-"""Frequencies of rotary positions by transformers' configurations, and logits past the first training's context:  python make.py
+"""RoPE frequencies from transformers' configurations, and logits beyond the pretraining context:  python make.py
 
-Writes ropes.json and logits.safetensors here. The logits are those of ../FAMILY/lm with other settings, each row by itself in a model of
-its own: transformers gives all rows of a batch the frequencies of the longest, and keeps what a long row has made of them.
+Writes ropes.json and logits.safetensors here. The logits are those of ../FAMILY/lm with other settings. Each row has its own model, since
+transformers gives all rows of a batch the frequencies of the longest row, and keeps them after a long row.
 """
 
 import json
@@ -81,7 +81,7 @@ CASES = (
 
 
 def rope_of(config, length: int) -> dict:
-    """What each kind of layers has for a sequence of `length` tokens, in a module of its own."""
+    """The RoPE of each layer type for a sequence of `length` tokens, from a new module."""
     rotary = ROTARY[config.model_type](config)
     kinds = ["full_attention", "sliding_attention"] if config.model_type == "gemma3_text" else [None]
     made = {}
@@ -89,7 +89,7 @@ def rope_of(config, length: int) -> dict:
         rotary(torch.zeros(1), torch.arange(length)[None], *([kind] if kind else []))
         prefix = f"{kind}_" if kind else ""
         frequencies = getattr(rotary, f"{prefix}inv_freq")
-        # A dynamic rope of one kind of layers leaves its factor, which is 1, under the name of the whole.
+        # A dynamic rope of one layer type stores its factor, which is 1, without the layer type's prefix.
         factor = getattr(rotary, f"{prefix}attention_scaling")
         made[kind or "full_attention"] = {"frequencies": frequencies.tolist(), "factor": float(factor)}
     return {"length": length, **made}
@@ -104,7 +104,7 @@ def frequencies() -> list[dict]:
     return entries
 
 
-# family, settings put over those of ../FAMILY/lm, whose heads have 6, 8 (6 of them turned) and 10 numbers
+# family, settings that override those of ../FAMILY/lm, whose head sizes are 6, 8 (6 of them rotated) and 10
 LOGITS = {
     "linear": ("llama", {"rope_scaling": {"type": "linear", "factor": 2.0}}),
     "dynamic": ("llama", {"max_position_embeddings": 12, "rope_scaling": {"type": "dynamic", "factor": 3.0}}),
@@ -118,7 +118,7 @@ LENGTHS = (12, 40, 5, 13, 15)
 
 @torch.no_grad()
 def logits() -> dict[str, torch.Tensor]:
-    """Of each row's last token."""
+    """The logits of each row's last token."""
     ids = torch.randint(4, 117, (sum(LENGTHS),), generator=torch.Generator().manual_seed(3))
     tensors = {"input_ids": ids, "lengths": torch.tensor(LENGTHS)}
     for name, (family, settings) in LOGITS.items():

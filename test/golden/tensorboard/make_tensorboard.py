@@ -1,8 +1,8 @@
-"""Event files as TensorBoard's own library writes them from a run's events, and what TensorBoard reads out of them.
+"""Event files written by TensorBoard's own library from a run's events, and the curves that TensorBoard reads from them.
 
     VENV/bin/python test/golden/tensorboard/make_tensorboard.py    # needs tensorboard
 
-events.json has the events of a run and those of its resumption from the checkpoint at step 2. Files of a real run can be read too:
+events.json has the events of a run, and of the run resumed from the checkpoint at step 2. The script can also read the files of a real run:
 
     VENV/bin/python test/golden/tensorboard/make_tensorboard.py FOLDER    # prints every curve
 """
@@ -71,7 +71,7 @@ def write(path: Path, events: list[dict], resumed_at: int | None) -> None:
 
 
 def curves(folder: Path) -> dict[str, list[list[float]]]:
-    """By tag: step, value and wall time of each point, as TensorBoard shows them."""
+    """Step, value and wall time of each point that TensorBoard shows, by tag."""
     read = EventAccumulator(str(folder), size_guidance={"scalars": 0, "tensors": 0})
     read.Reload()
     return {tag: [[e.step, e.value, e.wall_time] for e in read.Scalars(tag)] for tag in sorted(read.Tags()["scalars"])}
@@ -85,7 +85,7 @@ def main() -> None:
         write(HERE / name, EVENTS[part], 2 if part == "resumed" else None)
     shown = curves(HERE)
     assert [point[:1] for point in shown["train/upperLoss"]] == [[1], [2], [3]], "steps after the checkpoint are told anew"
-    assert all(value < 9 for points in shown.values() for _, value, _ in points), "what was lost is taken back"
+    assert all(value < 9 for points in shown.values() for _, value, _ in points), "steps after the checkpoint are dropped"
     (HERE / "events.json").write_text(json.dumps(EVENTS, indent=1) + "\n")
     (HERE / "curves.json").write_text(json.dumps(shown, indent=1) + "\n")
 

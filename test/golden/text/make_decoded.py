@@ -1,6 +1,6 @@
-"""Writes decoded.json: what transformers decodes from token sequences cut at every place, special tokens left out.
+"""Writes decoded.json: the text that transformers decodes from every prefix of token sequences, without special tokens.
 
-Run in a virtual environment that has transformers: python test/golden/text/make_decoded.py
+Run in a virtual environment with transformers: python test/golden/text/make_decoded.py
 """
 
 import json
@@ -17,7 +17,7 @@ TEXTS = ["é漢字", " the cat 😀", "\ufffd", "x ñ", "  a", "한", "\x80", ".
 
 
 def sequence(tokenizer, rng: random.Random) -> list[int]:
-    """Pieces of texts, some begun or left within a character, with tokens drawn at random and special ones between them."""
+    """Pieces of texts, some of which begin or end within a character, with random and special tokens between them."""
     ids: list[int] = []
     while len(ids) < 24:
         own = tokenizer.encode(rng.choice(TEXTS), add_special_tokens=False)
@@ -36,7 +36,7 @@ def sequence(tokenizer, rng: random.Random) -> list[int]:
 
 
 def write_cleaned() -> None:
-    """A tokenizer whose `clean_up_tokenization_spaces` acts: that of BPE does not."""
+    """A tokenizer for which `clean_up_tokenization_spaces` has an effect, unlike for BPE."""
     folder = HERE.parent / CLEANED
     folder.mkdir(exist_ok=True)
     shutil.copy(HERE / "unigram" / "tokenizer.json", folder)

@@ -1,6 +1,6 @@
-"""Makes settings.json beside this file: what transformers makes of settings of tokenizer_config.json, and a model of what it is given.
+"""Writes settings.json next to this file: transformers' encodings with various settings in tokenizer_config.json, and a model's logits for them.
 
-Run in a virtual environment that has torch and transformers: python test/golden/text/make_settings.py
+Run in a virtual environment with torch and transformers: python test/golden/text/make_settings.py
 """
 
 import json
@@ -46,7 +46,7 @@ WORDS = ["The", "painters", "don't", "leave", ".", "cat"]
 
 
 def changed(source, change):
-    """A copy of a folder with other settings in tokenizer_config.json; None takes one out."""
+    """A copy of a folder with changed settings in tokenizer_config.json; None removes a setting."""
     folder = pathlib.Path(tempfile.mkdtemp())
     shutil.copytree(HERE.parent / source, folder, dirs_exist_ok=True)
     file = folder / "tokenizer_config.json"
@@ -69,7 +69,7 @@ def encoded(source, change):
 
 
 def words_cut(side):
-    """The first sub-word of each word, -1 where it was cut off."""
+    """The first sub-word of each word, or -1 if it was truncated."""
     folder = changed("bert/single", {"truncation_side": side})
     tokenizer = AutoTokenizer.from_pretrained(folder)
     out = tokenizer(WORDS, is_split_into_words=True)
@@ -82,7 +82,7 @@ def words_cut(side):
 
 
 def logits(names):
-    """Of the pairs, each row by itself."""
+    """The logits of the pairs, one row at a time."""
     folder = changed("bert/single", {"model_input_names": names})
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()

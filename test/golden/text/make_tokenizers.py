@@ -1,6 +1,6 @@
-"""Makes the tokenizer folders and golden.json beside this file, with transformers' AutoTokenizer as the reference.
+"""Writes the tokenizer folders and golden.json next to this file, with transformers' AutoTokenizer as the reference.
 
-Run in a virtual environment that has transformers: python test/golden/text/make_tokenizers.py, with names of folders for those alone.
+Run in a virtual environment with transformers: python test/golden/text/make_tokenizers.py [FOLDER…]; by default, writes all folders.
 """
 
 import json
@@ -51,7 +51,7 @@ WORDS = [
 ESM_TOKENS = ["<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO", ".", "-", "<null_1>", "<mask>"]
 
 
-ONLY = sys.argv[1:]  # the trainers number pieces in another order at each run
+ONLY = sys.argv[1:]  # the trainers order pieces differently in each run
 
 
 def write(folder, **files):
@@ -88,7 +88,7 @@ def byte_level(special):
 
 
 def unigram():
-    """SentencePiece's kind, as XLM-RoBERTa has it."""
+    """A SentencePiece tokenizer, as in XLM-RoBERTa."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
@@ -102,7 +102,7 @@ def unigram():
 
 
 def pieces():
-    """SentencePiece's BPE as old tokenizer.json files have it: spaces are written by a normalizer."""
+    """SentencePiece's BPE as in old tokenizer.json files, in which a normalizer replaces spaces."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     special = ["<unk>", "<s>", "</s>"]
@@ -164,22 +164,22 @@ def make_folders():
 
 
 def word_ids(tokenizer, words, length):
-    """As a fast tokenizer would have it of a slow one's `length` tokens."""
+    """The word ids that a fast tokenizer would have for a slow one's `length` tokens."""
     ids = [i for i, word in enumerate(words) for _ in tokenizer.tokenize(word)]
     return [None, *ids[: length - 2], None]
 
 
 def golden(folder):
     tokenizer = AutoTokenizer.from_pretrained(HERE / folder)
-    own = "bert-" in folder or folder == "llama-bare"  # what is asked for would outweigh its own setting
+    own = "bert-" in folder or folder == "llama-bare"  # the argument would override the tokenizer's own setting
     prefixed = tokenizer if own else AutoTokenizer.from_pretrained(HERE / folder, add_prefix_space=True)
     texts, words = [], []
     for row in TEXTS if tokenizer.is_fast else [*TEXTS, *PROTEINS]:
         for length in LENGTHS:
             if len(row) == 2 and length and not tokenizer.is_fast and (length - tokenizer.num_special_tokens_to_add(pair=True)) % 2:
-                continue  # The slow ones leave the odd token to the first text.
+                continue  # slow tokenizers give the odd token to the first text
             cut = {"truncation": "longest_first", "max_length": length} if length else {"truncation": False}
-            batch = [[text] for text in row]  # As a batch, since a lone pair with an empty second text counts as one text.
+            batch = [[text] for text in row]  # as a batch, since a single pair with an empty second text counts as one text
             out = tokenizer(*batch, return_token_type_ids=True, padding=False, **cut)
             texts.append({"texts": row, "maxLength": length, "ids": out.input_ids[0], "typeIds": out.token_type_ids[0]})
     for row in WORDS:

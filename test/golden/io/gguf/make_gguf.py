@@ -1,12 +1,12 @@
-"""GGUF files and what the Python package `gguf` and transformers read from them.
+"""GGUF files, and the values that the Python package `gguf` and transformers read from them.
 
 VENV/bin/pip install torch transformers gguf; VENV/bin/python test/golden/io/gguf/make_gguf.py
-Written beside this script; the same versions give the same bytes.
+Writes next to this script; the same versions give the same bytes.
 
-types.gguf            random blocks of every type that is read; types.safetensors has their values by `gguf.quants.dequantize`
-kinds.gguf            every kind of metadata, tensors of every type that is written; kinds.safetensors has the values given
-NAME.gguf             tiny models, as llama.cpp's converter lays them out; NAME.safetensors has what was converted (of quantised tensors:
-                      what transformers reads), NAME.json the configuration that transformers makes of it, and texts with their ids
+types.gguf            random blocks of every readable type; types.safetensors has their values by `gguf.quants.dequantize`
+kinds.gguf            every kind of metadata, and tensors of every writable type; kinds.safetensors has the original values
+NAME.gguf             tiny models in the layout of llama.cpp's converter; NAME.safetensors has the original weights (for quantized tensors,
+                      the values that transformers reads), NAME.json the configuration that transformers derives, and texts with their ids
 """
 
 import json
@@ -47,7 +47,7 @@ CORPUS = TEXTS * 3 + ["the cat sat on the mat and the dog ran to the fog", "user
 
 
 def random_blocks(rng, kind, rows, columns):
-    """Random bytes, but scales that are finite float16 of both signs, one of them subnormal, one zero."""
+    """Random bytes with finite float16 scales of both signs, one of them subnormal and one zero."""
     elements, size = gguf.GGML_QUANT_SIZES[kind]
     blocks = rng.integers(0, 256, (rows * columns // elements, size), dtype=np.uint8)
     halves = {T.Q8_0: [0], T.Q4_0: [0], T.Q4_1: [0, 2], T.Q5_0: [0], T.Q5_1: [0, 2], T.Q4_K: [0, 2], T.Q5_K: [0, 2], T.Q6_K: [208]}
@@ -123,7 +123,7 @@ def make_kinds():
             values[1, :32] = np.arange(32) - 15.5  # halfway between two steps
             values[1, 31] = 127
             values[2, :32] *= 1e-6
-            # Found by trying: so near a half that it goes the other way unless the scale's inverse is a float32.
+            # found by trial: so close to a half that it rounds the other way unless the scale's inverse is a float32
             values[2, 32:34] = [2.0924041271209717, 0.041189055889844894]
             values[2, 34:] = 0
         given[name] = torch.from_numpy(values)
@@ -146,7 +146,7 @@ def split(expression):
 
 
 def byte_level(pre, specials):
-    """A tokenizer as the models with this way of splitting have it."""
+    """A tokenizer like those of the models with this pre-tokenizer."""
     tokenizer = Tokenizer(models.BPE(ignore_merges=pre == "llama-bpe"))
     tokenizer.pre_tokenizer = {
         "gpt-2": lambda: pre_tokenizers.ByteLevel(add_prefix_space=False),
@@ -168,7 +168,7 @@ def byte_level(pre, specials):
     tokenizer.train_from_iterator(CORPUS, trainer)
     spec = json.loads(tokenizer.to_str())
     vocab = spec["model"]["vocab"]
-    if pre == "llama-bpe":  # a word that no merges lead to: it is one token all the same
+    if pre == "llama-bpe":  # a word that no merges produce, but that is a token nevertheless
         vocab[next(word for word in ["\u0120lazy", "\u0120brown", "\u0120jumps"] if word not in vocab)] = len(vocab)
     if pre in ("smollm", "qwen2"):  # digits that would be merged if they were one word
         vocab["12"] = len(vocab)
@@ -192,7 +192,7 @@ def add_byte_level(writer, tokenizer, pre, specials, plain):
 
 
 def permute(weights, heads):
-    """As llama.cpp's converter: the two halves of a head interleaved."""
+    """Interleaves the two halves of each head, like llama.cpp's converter."""
     shape = weights.shape
     return weights.reshape(heads, 2, shape[0] // heads // 2, *shape[1:]).swapaxes(1, 2).reshape(shape)
 
@@ -229,7 +229,7 @@ def gguf_name(name, arch):
 
 
 def rope_factors(config):
-    """As llama.cpp's converter computes `rope_freqs.weight`."""
+    """`rope_freqs.weight` as computed by llama.cpp's converter."""
     p = config.rope_parameters
     dim = config.head_dim
     freqs = 1.0 / (p["rope_theta"] ** (torch.arange(0, dim, 2, dtype=torch.float32) / dim))
@@ -281,7 +281,7 @@ def add_model(writer, arch, config, kinds):
 
 
 def write_truth(name, state, ids, sentences=TEXTS):
-    """Configuration and weights as transformers reads them; exact values where nothing was quantised."""
+    """Writes the configuration and weights that transformers reads; exact values for tensors that are not quantized."""
     file = f"{name}.gguf"
     config = AutoConfig.from_pretrained(HERE, gguf_file=file).to_dict()
     model = AutoModelForCausalLM.from_pretrained(HERE, gguf_file=file, dtype=torch.float32)
@@ -295,7 +295,7 @@ def write_truth(name, state, ids, sentences=TEXTS):
     ] + (["sliding_window", "head_dim", "layer_types"] if name == "gemma3" else [])
     theirs = AutoTokenizer.from_pretrained(HERE, gguf_file=file)
     differ = [text for text, own in zip(sentences, ids) if theirs(text)["input_ids"] != own]
-    print(name, "transformers' own reading of the file gives other ids for:", differ)
+    print(name, "transformers reads other ids from the file for:", differ)
     facts = {"config": {k: config.get(k) for k in keep}, "texts": sentences, "ids": ids, "differ": differ}
     (HERE / f"{name}.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
 
@@ -345,17 +345,17 @@ def make_byte_level_models():
 
 
 def write_exact(name, state, ids):
-    """For files that transformers reads with other settings than they say: biases and the size of heads are left to defaults."""
+    """For files whose settings transformers ignores: it uses defaults for biases and head size."""
     save_file({k: v.clone() for k, v in state.items()}, HERE / f"{name}.safetensors")
     theirs = AutoTokenizer.from_pretrained(HERE, gguf_file=f"{name}.gguf")
     differ = [text for text, own in zip(TEXTS, ids) if theirs(text)["input_ids"] != own]
-    print(name, "transformers' own reading of the file gives other ids for:", differ)
+    print(name, "transformers reads other ids from the file for:", differ)
     facts = {"texts": TEXTS, "ids": ids, "differ": differ}
     (HERE / f"{name}.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
 
 
 def make_sentencepiece_model():
-    """Pieces with scores as sentencepiece's BPE gives them: the order in which they were learned."""
+    """Pieces with the scores of sentencepiece's BPE: the order in which they were learned."""
     special = ["<unk>", "<s>", "</s>"]
     byte_tokens = [f"<0x{i:02X}>" for i in range(256)]
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
@@ -388,7 +388,7 @@ def make_sentencepiece_model():
 
 
 def make_gemma_model():
-    """Gemma's pieces go by the order of their numbers, runs of spaces are written as such, and scores say nothing."""
+    """Gemma's pieces: merged in the order of their ids, with runs of spaces as pieces, and meaningless scores."""
     special = ["<pad>", "<eos>", "<bos>", "<unk>"]
     byte_tokens = [f"<0x{i:02X}>" for i in range(256)]
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
