@@ -86,9 +86,19 @@ export function trainParameter(
   dtype: torch.DType,
   start?: torch.Tensor,
 ): TrainedTensor {
+  refuseQuantized(name, parameter);
   parameter.computeDtype ??= parameter.values.dtype;
   parameter.fill(start ? fromFile(parameter, start, dtype) : ownCopy(parameter.tensor, dtype));
   return new TrainedTensor(name, parameter, "direction", decays);
+}
+
+/** @throws BidoraError `TARGET` */
+function refuseQuantized(name: string, { values }: Parameter): void {
+  if (values.isDense) return;
+  throw new BidoraError(
+    "TARGET",
+    `${name} can't be trained, since its blocks stay as they are: load the model without baseDtype (--base-dtype), or train an adapter.`,
+  );
 }
 
 function fromFile({ isStoredTransposed }: Parameter, stored: torch.Tensor, dtype: torch.DType): torch.Tensor {

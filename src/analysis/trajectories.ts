@@ -25,7 +25,7 @@ import { findModel, open } from "../inference/open.js";
 import { type Checkpoint, openCheckpoint, readConfig, weightFileNames } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { resolveModel } from "../io/resolveModel.js";
-import { type Architecture, architectureOf, buildModel, WeightSource } from "../models/index.js";
+import { type Architecture, architectureOf, buildModel, type LoadOptions, WeightSource } from "../models/index.js";
 import { storedDtype } from "../models/modelFolder.js";
 import { Embedding, type Linear, Parameter } from "../nn/index.js";
 import { type NamedTask, usedHead } from "../tasks/index.js";
@@ -111,15 +111,15 @@ export async function adapterTrajectory(
   const { model, revision, hub } = options;
   const found = await findModel({ model, revision, adapter: run.adapter }, hub);
   await base.check(run, found.folder);
-  const dtype = computedWith(found.folder, run);
-  const { adapted: first, ...opened } = await open(found, { task, dtype });
+  const held = computedWith(found.folder, run);
+  const { adapted: first, ...opened } = await open(found, { task, ...held });
   const trajectories = new Trajectories(axis, run.axis === undefined ? FLOAT64_ROUNDING : FLOAT32_ROUNDING);
   let adapted = first!;
   for (const state of run.states) {
     if (state !== run.states[0]) {
       const saved = await readAdapter(state.folder);
       eject(adapted);
-      const trained = dtype === "float64" ? dtype : "float32";
+      const trained = held.dtype === "float64" ? held.dtype : "float32";
       adapted = attachAdapter(opened.model, saved, { generator: new torch.Generator(0), dtype: trained });
     }
     for (const module of adapted.modules) {
@@ -130,11 +130,12 @@ export async function adapterTrajectory(
   return { model: opened.folder, layers: trajectories.layers };
 }
 
-/** The dtype of the frozen weights in the run: with bfloat16 it trained on rounded weights. */
-function computedWith(folder: string, { settings }: AnalyzedFolder): torch.DType {
-  if (settings.dtype === "bfloat16") return "bfloat16";
+/** How the run had the frozen weights: with bfloat16, and in quantized blocks, it trained on rounded ones. */
+function computedWith(folder: string, { settings }: AnalyzedFolder): Pick<LoadOptions, "dtype" | "baseDtype"> {
+  const { baseDtype } = settings;
+  if (settings.dtype === "bfloat16") return { dtype: "bfloat16", baseDtype };
   const stored = storedDtype(folder);
-  return stored === "float16" ? "float32" : stored;
+  return { dtype: stored === "float16" ? "float32" : stored, baseDtype };
 }
 
 function refuseUnmerged({ path, method }: AnalyzedFolder, { adapter, layer, path: module }: AdaptedModule): void {

@@ -52,7 +52,7 @@ const options = {
   textColumns: { ...rowOptions.textColumns, appliesWhen: both(rowOptions.textColumns.appliesWhen, notOfTexts) },
   ...pick(rowOptions, "labelColumn"),
   ...allApplyWhen(withModel, {
-    ...pick(rowOptions, "maxLength", "batchSize", "dtype", "threads"),
+    ...pick(rowOptions, "maxLength", "batchSize", "dtype", "baseDtype", "threads"),
     ...pick(runOptions, "trainOn"),
   }),
   data: option(text("PATH"), { group: "Data", help: "labeled rows: a file, or a named data set's folder" }),
@@ -167,8 +167,8 @@ async function judgeModel(
   hooks: Hooks,
 ): Promise<Judged> {
   const found = await findModel(settings, hooks.hub);
-  const { threads, dtype } = settings;
-  const open = await openForInference(found, { task: named, threads, dtype: computeDtype(dtype) });
+  const { threads, dtype, baseDtype } = settings;
+  const open = await openForInference(found, { task: named, threads, baseDtype, dtype: computeDtype(dtype) });
   const choice = named ?? taskOf(open.kind);
   const overrides = textOverrides(settings, choice);
   if (overrides) requireTextScores();

@@ -56,11 +56,11 @@ export async function* generatedRows(
 
 /** Opens the model of a call. Its weights are read once the settings have been checked against its generation config. */
 export async function generatorFor(settings: GenerateCall, hub: Hooks["hub"]): Promise<TextGenerator> {
-  const { batchSize, merge, threads, dtype } = settings;
+  const { batchSize, merge, threads, dtype, baseDtype } = settings;
   const found = await findModel(settings, hub);
   const plan = generationPlan(found.folder, settings);
   const task = namedTask("causal-lm");
-  const open = await openForInference(found, { task, merge, threads, dtype: computeDtype(dtype) });
+  const open = await openForInference(found, { task, merge, threads, baseDtype, dtype: computeDtype(dtype) });
   return TextGenerator.of(open, plan, { batchSize });
 }
 

@@ -7,7 +7,11 @@ import { type Given, pick } from "../settings/option.js";
 import { computeDtype } from "../torch/index.js";
 import { checkedCall, type HookName, type Hooks } from "./command.js";
 
-const options = { ...baseModel, ...pick(rowOptions, "task", "dtype", "threads"), ...pick(generateOptions, "merge") };
+const options = {
+  ...baseModel,
+  ...pick(rowOptions, "task", "dtype", "baseDtype", "threads"),
+  ...pick(generateOptions, "merge"),
+};
 const hookNames: readonly HookName[] = ["signal", "onNote", "onDownload", "hub", "task"];
 
 /** What `load` takes: the flags of `bidora predict` and `bidora generate` that name a model, in camelCase. */
@@ -24,8 +28,10 @@ export async function load(
   hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub" | "task"> = {},
 ): Promise<Model> {
   const called = checkedCall("load", { options, hooks: hookNames }, settings, hooks);
-  const { merge, threads, dtype, task } = called.settings;
+  const { merge, threads, dtype, baseDtype, task } = called.settings;
   const asked = askedTask(task, called.hooks.task);
   const found = await findModel(called.settings, called.hooks.hub);
-  return new Model(await openForInference(found, { task: asked, merge, threads, dtype: computeDtype(dtype) }));
+  return new Model(
+    await openForInference(found, { task: asked, merge, threads, baseDtype, dtype: computeDtype(dtype) }),
+  );
 }

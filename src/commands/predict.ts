@@ -79,7 +79,7 @@ function requireInput({ input }: PredictCall): string {
 
 /** Predicts rows and, with `output`, writes the file after the last one. */
 async function* predictionsFor(settings: PredictCall, { signal, hub, task: own }: Hooks): AsyncGenerator<Prediction> {
-  const { output, split, limit, threads, dtype } = settings;
+  const { output, split, limit, threads, dtype, baseDtype } = settings;
   const input = requireInput(settings);
   const read = [input, settings.model, settings.adapter].filter((path) => path !== undefined);
   const path = output === undefined ? undefined : freeFile(output, settings.overwrite, read);
@@ -87,7 +87,7 @@ async function* predictionsFor(settings: PredictCall, { signal, hub, task: own }
   const folder = asked && isNamedFolder(asked, input) ? asked : undefined;
   refuseWithoutEffect(options, settings, { isDatasetFolder: folder !== undefined });
   const found = await findModel(settings, hub);
-  const open = await openForInference(found, { task: asked, threads, dtype: computeDtype(dtype) });
+  const open = await openForInference(found, { task: asked, threads, baseDtype, dtype: computeDtype(dtype) });
   if (!open.task.isGenerative) refuseWithoutEffect(options, settings, { isGenerative: false });
   const examplesOf: ExamplesOf = async (readFile) => {
     const examples = folder ? await rowsOfSplit(folder, input, split) : (await readFile()).examples;

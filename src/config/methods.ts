@@ -57,6 +57,12 @@ export function withMethods(...methods: readonly Method[]): AppliesWhen {
   };
 }
 
+/** With the methods that keep a model's matrices as they are. */
+export const withFrozenMatrices: AppliesWhen = {
+  only: "where matrices stay frozen, so with every --method but full",
+  holds: ({ method }: { method?: Method }) => method === undefined || METHODS[method].adapter !== undefined,
+};
+
 /** The default learning rates: BiDoRA's, and those of the methods that differ. */
 export function learningRates(): string {
   const common = METHODS.bidora.learningRate;

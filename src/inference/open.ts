@@ -16,7 +16,7 @@ import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
-import { packLinears } from "../nn/index.js";
+import { packLinears, type WeightFormatName } from "../nn/index.js";
 import { type NamedTask, type UsedHead, usedHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import { type DType, Generator, setThreads } from "../torch/index.js";
@@ -75,6 +75,8 @@ export async function findModel(names: ModelNames, hub?: HubOptions): Promise<Fo
 /** How a model is opened. */
 export interface OpenOptions {
   readonly dtype: DType;
+  /** The format that matrices are held in instead of tensors (see `LoadOptions`). */
+  readonly baseDtype?: WeightFormatName | undefined;
   /** By default the task of the adapter or the checkpoint. */
   readonly task?: NamedTask | undefined;
   /** Merge the adapter into the weights. */
@@ -106,13 +108,15 @@ export async function open(
   options: OpenOptions,
 ): Promise<OpenModel> {
   const { folder, adapter } = which.folder === undefined ? await findModel(which) : which;
+  const { baseDtype } = options;
   if (options.threads !== undefined) setThreads(options.threads);
   const checkpointConfig = readConfig(folder);
   const metadata = adapter ? adapter.metadata : findAdapterMetadata(folder);
   const used = usedHead(architectureOf(checkpointConfig), checkpointConfig, { adapter, metadata }, options.task);
   const { task, labels } = used;
   const generator = new Generator(0);
-  const loaded = await loadModel(folder, { head: task.head, outputs: labels.length, dtype: options.dtype, generator });
+  const head = { head: task.head, outputs: labels.length };
+  const loaded = await loadModel(folder, { ...head, dtype: options.dtype, baseDtype, generator });
   refuseUntrainedHead(loaded, adapter);
   const dtype = options.dtype === "float64" ? "float64" : "float32";
   const adapted = adapter && attachAdapter(loaded.model, adapter, { generator, dtype });

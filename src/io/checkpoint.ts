@@ -65,6 +65,8 @@ export interface Weights {
   readBytes(name: string): Uint8Array;
   /** A tensor, in its stored dtype. */
   readTensor(name: string): Tensor;
+  /** A tensor's blocks, where it is stored in ggml's type of this name; else undefined. */
+  readBlocks(name: string, ggmlType: string): Uint8Array | undefined;
   /** Closes the files. */
   close(): void;
 }
@@ -124,7 +126,8 @@ function holder(index: string, shard: SafetensorsFile, name: string): Safetensor
   throw new BidoraError("WEIGHTS", `${index} says that ${shard.path} has the tensor '${name}', but it does not.`);
 }
 
-type WeightFile = Pick<SafetensorsFile, "path" | "info" | "readBytes" | "readTensor" | "close">;
+type WeightFile = Pick<SafetensorsFile, "path" | "info" | "readBytes" | "readTensor" | "close"> &
+  Partial<Pick<Weights, "readBlocks">>;
 
 function weights(files: readonly WeightFile[], holders: ReadonlyMap<string, WeightFile>): Weights {
   const of = (name: string): WeightFile => {
@@ -140,6 +143,7 @@ function weights(files: readonly WeightFile[], holders: ReadonlyMap<string, Weig
     info: (name) => of(name).info(name),
     readBytes: (name) => of(name).readBytes(name),
     readTensor: (name) => of(name).readTensor(name),
+    readBlocks: (name, ggmlType) => of(name).readBlocks?.(name, ggmlType),
     close: () => {
       for (const file of files) file.close();
     },

@@ -3,7 +3,18 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { aNumber, anObject, checkArguments, isObject, oneOf, optional, options, takes } from "../common/arguments.js";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
-import { isWithin, Linear, Norm } from "../nn/index.js";
+import {
+  Embedding,
+  isWithin,
+  type KnownFormat,
+  Linear,
+  Norm,
+  OutputLinear,
+  type Parameter,
+  WEIGHT_FORMATS,
+  type WeightFormatName,
+  weightFormatNames,
+} from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, buildModel, designOf } from "./architecture.js";
 import type { ModelConfig } from "./backbone.js";
@@ -22,6 +33,11 @@ export interface LoadOptions {
   readonly outputs: number;
   /** The backbone's dtype; the head is float32 (float64 in a float64 model). */
   readonly dtype: torch.DType;
+  /**
+   * The format that the backbone's matrices are held in instead of a tensor, and decoded from for each use: those of linear layers, and
+   * those that the checkpoint has in it. Rows that don't fill whole blocks, and the head's, are dense.
+   */
+  readonly baseDtype?: WeightFormatName | undefined;
   /** The dtype of the backbone's master weights for full fine-tuning; it still computes in `dtype`. */
   readonly masterDtype?: torch.DType;
   /** Initializes weights that the checkpoint lacks. */
@@ -52,6 +68,7 @@ const OPTIONS = options({
   head: anObject,
   outputs: aNumber,
   dtype: aDType,
+  baseDtype: optional(oneOf(weightFormatNames)),
   masterDtype: optional(aDType),
   generator: anObject,
   initWeights: optional(oneOf(INIT_WEIGHTS)),
@@ -85,9 +102,12 @@ async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<Loade
   const kept = options.masterDtype ?? options.dtype;
   const backbone = [...model.namedParameters()].filter(([path]) => !isWithinAny(path, headModules));
   for (const [path, parameter] of backbone) weights.require(path, parameter);
-  checkModelSize(model, kept, options.availableBytes);
+  const formats = formatsOf(model, backbone, weights, options.baseDtype);
+  checkModelSize(model, kept, formats, options.availableBytes);
   for (const [path, parameter] of backbone) {
-    weights.fill(path, parameter, kept);
+    const format = formats.get(parameter);
+    if (format) weights.fillQuantized(path, parameter, format, options.dtype);
+    else weights.fill(path, parameter, kept);
     parameter.computeDtype = options.dtype;
     await nextTurn();
   }
@@ -97,6 +117,30 @@ async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<Loade
     (path) => path === model.outputModule || initialized.some((name) => isWithin(name, path)),
   );
   return { model, architecture, initialized, trainedModules };
+}
+
+/** The parameters of the backbone that are held in a format. */
+function formatsOf(
+  model: TaskModel,
+  backbone: readonly (readonly [path: string, parameter: Parameter])[],
+  weights: WeightSource,
+  name: WeightFormatName | undefined,
+): ReadonlyMap<Parameter, KnownFormat> {
+  if (name === undefined) return new Map();
+  const format = WEIGHT_FORMATS[name];
+  const [linear, tables] = matricesOf(model);
+  const isHeld = (path: string, parameter: Parameter) =>
+    (parameter.shape.at(-1) as number) % format.elements === 0 &&
+    (linear.has(parameter) || (tables.has(parameter) && weights.isStoredIn(path, parameter, format)));
+  return new Map(backbone.filter((own) => isHeld(...own)).map(([, parameter]) => [parameter, format]));
+}
+
+/** The matrices of linear layers, and those of embeddings and outputs. */
+function matricesOf(model: TaskModel): readonly [linear: ReadonlySet<Parameter>, tables: ReadonlySet<Parameter>] {
+  const layers = Array.from(model.baseModules(), ([, module]) => module);
+  const tables = layers.filter((layer) => layer instanceof Embedding || layer instanceof OutputLinear);
+  const linear = layers.filter((layer) => layer instanceof Linear && !(layer instanceof OutputLinear)) as Linear[];
+  return [new Set(linear.map(({ weight }) => weight)), new Set(tables.map(({ weight }) => weight))];
 }
 
 /**
@@ -112,11 +156,21 @@ export function checkLayers({ layers }: ModelConfig, tensors: number): void {
  * @param available bytes of available memory; if unknown, only the machine's total memory is checked
  * @throws BidoraError `MEMORY` for a model that does not fit in memory
  */
-function checkModelSize(model: TaskModel, dtype: torch.DType, available?: number): void {
-  let elements = 0;
-  for (const [, { shape }] of model.namedParameters()) elements += torch.numelOf(shape);
+function checkModelSize(
+  model: TaskModel,
+  dtype: torch.DType,
+  formats: ReadonlyMap<Parameter, KnownFormat>,
+  available?: number,
+): void {
+  let [elements, bytes] = [0, 0];
+  for (const [, parameter] of model.namedParameters()) {
+    const { elements: ofBlock = 1, bytes: blockBytes = torch.DTYPE_BYTES[dtype] } = formats.get(parameter) ?? {};
+    const count = torch.numelOf(parameter.shape);
+    elements += count;
+    bytes += (count / ofBlock) * blockBytes;
+  }
   torch.requireMemory(
-    elements * torch.DTYPE_BYTES[dtype],
+    bytes,
     `The model that config.json describes, ${elements} parameters,`,
     "check config.json, or take a smaller model",
     available,

@@ -3,8 +3,9 @@
 import { BidoraError } from "../common/errors.js";
 import type { JsonObject } from "../files/json.js";
 import type { Checkpoint } from "../io/checkpoint.js";
+import { quantize } from "../io/gguf/quantize.js";
 import { isInteger } from "../io/safetensorsHeader.js";
-import { type Parameter, transposed } from "../nn/index.js";
+import { type KnownFormat, type Parameter, QuantizedWeight, transposed } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, checkpointNames } from "./architecture.js";
 import type { HeadDesign, LanguageConfig } from "./heads.js";
@@ -30,13 +31,43 @@ export class WeightSource {
 
   /** Reads a tensor into a parameter. @throws as `require` */
   fill(path: string, parameter: Parameter, dtype: torch.DType): void {
-    const name = this.require(path, parameter);
-    parameter.fill(
-      torch.scope(() => {
-        const stored = this.checkpoint.readTensor(name);
-        return torch.keep(torch.castTo(parameter.isStoredTransposed ? transposed(stored) : stored, dtype));
-      }),
-    );
+    parameter.fill(torch.scope(() => torch.keep(this.#read(path, parameter, dtype))));
+  }
+
+  /** Whether the file has a parameter's values in this format. */
+  isStoredIn(path: string, parameter: Parameter, { ggmlType }: KnownFormat): boolean {
+    return !parameter.isStoredTransposed && this.checkpoint.info(this.require(path, parameter)).storedAs === ggmlType;
+  }
+
+  /**
+   * Reads a matrix into a parameter that holds it in a format: the file's blocks as they are, or blocks made of the file's values.
+   * @param dtype of the values
+   * @throws as `require`; BidoraError `NOT_FINITE` for values that the format can't hold
+   */
+  fillQuantized(path: string, parameter: Parameter, format: KnownFormat, dtype: torch.DType): void {
+    const stored = this.isStoredIn(path, parameter, format)
+      ? this.checkpoint.readBlocks(this.require(path, parameter), format.ggmlType)
+      : undefined;
+    const blocks = stored ?? this.#quantized(path, parameter, format);
+    parameter.swapValues(QuantizedWeight.of(format, parameter.shape, dtype, blocks))?.dispose();
+  }
+
+  #quantized(path: string, parameter: Parameter, { name, ggmlType }: KnownFormat): Uint8Array {
+    try {
+      return torch.scope(() => quantize(this.#read(path, parameter, "float32"), ggmlType));
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw new BidoraError(
+        "NOT_FINITE",
+        `${path} in ${this.checkpoint.folder} can't be held in ${name}, since ${cause.message}: leave out baseDtype (--base-dtype).`,
+        { cause },
+      );
+    }
+  }
+
+  #read(path: string, parameter: Parameter, dtype: torch.DType): torch.Tensor {
+    const stored = this.checkpoint.readTensor(this.require(path, parameter));
+    return torch.castTo(parameter.isStoredTransposed ? transposed(stored) : stored, dtype);
   }
 
   /**

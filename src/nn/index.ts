@@ -40,4 +40,6 @@ export {
   type SubLayerOutputs,
 } from "./norm.js";
 export { DenseWeight } from "./weights/dense.js";
+export { type KnownFormat, WEIGHT_FORMATS, type WeightFormatName, weightFormatNames } from "./weights/formats.js";
+export { QuantizedWeight, type WeightFormat } from "./weights/quantized.js";
 export type { Weight } from "./weights/weight.js";

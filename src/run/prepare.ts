@@ -101,6 +101,7 @@ export async function prepare(
       head: choice.task.head,
       outputs: names.length,
       dtype,
+      baseDtype: config.baseDtype,
       ...masters,
       generator,
       initWeights: config.initWeights,

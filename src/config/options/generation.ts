@@ -179,6 +179,7 @@ export const generateOptions = {
   },
   ...generationOptions,
   dtype: { ...trainingOptions.dtype, group: "Model" },
+  baseDtype: { ...trainingOptions.baseDtype, group: "Model" },
   threads: { ...trainingOptions.threads, group: "Model" },
   ...pick(promptOptions, "output", "overwrite"),
   ...session,

@@ -1,4 +1,5 @@
 /** How a model is trained: length, batches, optimizer, schedule, precision. */
+import { weightFormatNames } from "../../nn/index.js";
 import {
   OPTIMIZERS,
   type OptimizerName,
@@ -9,7 +10,7 @@ import {
 import { alternatives, choice, number, toggle, whole } from "../../settings/kinds.js";
 import { type AppliesWhen, option } from "../../settings/option.js";
 import { COMPUTE_DTYPES } from "../../torch/index.js";
-import { learningRates } from "../methods.js";
+import { learningRates, withFrozenMatrices } from "../methods.js";
 
 const optimizers = Object.keys(OPTIMIZERS) as OptimizerName[];
 const schedules = Object.keys(SCHEDULES) as ScheduleName[];
@@ -110,6 +111,14 @@ export const trainingOptions = {
     help: "data type of frozen weights and of the computation; auto is bfloat16 if the processor computes it fast",
     default: "auto",
     advanced: true,
+  }),
+  baseDtype: option(choice(weightFormatNames), {
+    group: "Training",
+    help: "hold frozen matrices in blocks of this type: those of a GGUF file that has them, else made from its values",
+    defaultText: "as --dtype",
+    advanced: true,
+    rare: true,
+    appliesWhen: withFrozenMatrices,
   }),
   threads: option(whole(1), {
     group: "Training",

@@ -69,6 +69,12 @@ class GgufWeights {
     return this.#isShifted(name) ? torch.scope(() => torch.keep(torch.subScalar(tensor, 1))) : tensor;
   }
 
+  /** A tensor's blocks with rows in transformers' order, where the file has it in this type; else undefined. */
+  readBlocks(name: string, ggmlType: string): Uint8Array | undefined {
+    const info = this.#info(name);
+    return info.type === ggmlType ? this.#bytesOf(info) : undefined;
+  }
+
   close(): void {
     this.file.close();
   }

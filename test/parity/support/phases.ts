@@ -43,7 +43,9 @@ export function runPhases(
   kind: TaskKind = "sequence-classification",
 ): { readonly start: Snapshot; readonly phases: readonly Phase[] } {
   const start = takeSnapshot(adapted.trained);
-  const masks = new ReplayableMasks(new torch.Generator(0));
+  const masks = new ReplayableMasks(new torch.Generator(0), {
+    gradientCheckpointing: settings.gradientCheckpointing ?? false,
+  });
   const setup = { model, adapted, rows, task: TASKS[kind] as Task, masks, start };
   const plans = planPhases(setup, planSettings(settings));
   const phases = plans.map((plan): Phase => {

@@ -1,0 +1,232 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import {
+  attachAdapter,
+  type DoraConfig,
+  doraConfig,
+  inject,
+  type LoraConfig,
+  loraConfig,
+} from "../../src/adapters/index.js";
+import { openCheckpoint } from "../../src/io/checkpoint.js";
+import { openGguf } from "../../src/io/gguf/file.js";
+import { quantize } from "../../src/io/gguf/quantize.js";
+import { resolveModel } from "../../src/io/resolveModel.js";
+import { saveSafetensors } from "../../src/io/safetensors.js";
+import { type LoadOptions, loadModel, modelInput, type TaskModel } from "../../src/models/index.js";
+import { crossEntropy, EVALUATION, linearCrossEntropy, QuantizedWeight, WEIGHT_FORMATS } from "../../src/nn/index.js";
+import { TASKS } from "../../src/tasks/index.js";
+import * as torch from "../../src/torch/index.js";
+import { temporaryFolders } from "../io/temporaryFolder.js";
+import { expectClose, get, readTensors } from "../parity/goldenFiles.js";
+import { wideFolder } from "../parity/support/wide.js";
+import { expectSameBits } from "../torch/sameBits.js";
+import { ownHead } from "./ownHead.js";
+
+const golden = (name: string) => fileURLToPath(new URL(`../golden/io/gguf/${name}`, import.meta.url));
+const folder = temporaryFolders();
+beforeEach(() => {
+  vi.stubEnv("XDG_CACHE_HOME", folder());
+});
+
+const ran = readTensors(golden("q8_0-ran.safetensors"));
+/** Of numbers in float64: transformers computes angles of positions in float32 all the same. */
+const TOLERANCE = 1e-7;
+const ids = get(ran, "ids").toArray();
+const input = () => modelInput([{ inputIds: ids, tokenTypeIds: ids.map(() => 0) }]);
+
+async function open(options: Pick<LoadOptions, "dtype" | "baseDtype">): Promise<TaskModel> {
+  const { head } = TASKS["causal-lm"];
+  const source = await resolveModel(golden("q8_0.gguf"));
+  return (await loadModel(source, { head, outputs: 0, generator: new torch.Generator(0), ...options })).model;
+}
+
+const gradients = (loss: torch.Tensor, of: readonly torch.Tensor[]) => torch.grad([loss], of) as torch.Tensor[];
+
+describe("Q8_0", () => {
+  const values = readTensors(golden("types.safetensors"));
+
+  function blocksOf(): { readonly shape: readonly number[]; readonly blocks: Uint8Array } {
+    const file = openGguf(golden("types.gguf"));
+    try {
+      return { shape: file.info("Q8_0").shape, blocks: file.readBytes("Q8_0") };
+    } finally {
+      file.close();
+    }
+  }
+
+  test("blocks stand for the values that the Python package gguf reads", () => {
+    const { shape, blocks } = blocksOf();
+    const weight = QuantizedWeight.of(WEIGHT_FORMATS.q8_0, shape, "float32", blocks);
+    expectSameBits(weight.dense(), get(values, "Q8_0"));
+    expect([weight.shape, weight.bytes, weight.device]).toEqual([shape, blocks.length, "cpu"]);
+  });
+
+  test("rows are those of the table, in any order", () => {
+    const { shape, blocks } = blocksOf();
+    const rows = torch.tensor(Int32Array.of(2, 0, 2));
+    for (const dtype of ["float32", "bfloat16"] as const) {
+      const weight = QuantizedWeight.of(WEIGHT_FORMATS.q8_0, shape, dtype, blocks);
+      expectSameBits(weight.rows(rows), torch.indexSelect(torch.castTo(get(values, "Q8_0"), dtype), 0, rows));
+    }
+  });
+
+  test("values are rounded to the weight's dtype before they are widened", () => {
+    const { shape, blocks } = blocksOf();
+    const weight = QuantizedWeight.of(WEIGHT_FORMATS.q8_0, shape, "bfloat16", blocks);
+    const rounded = torch.castTo(torch.castTo(get(values, "Q8_0"), "bfloat16"), "float32");
+    expectSameBits(weight.dense("float32"), rounded);
+    expectSameBits(
+      weight.use((dense) => torch.clone(dense), "float32"),
+      rounded,
+    );
+  });
+});
+
+describe("a GGUF file of Q8_0 blocks", () => {
+  const weights = readTensors(golden("q8_0.safetensors"));
+
+  test("is loaded as tensors unless asked otherwise", async () => {
+    const model = await open({ dtype: "float32" });
+    for (const [path, { tensor }] of model.namedParameters()) expectSameBits(tensor, get(weights, path), path);
+  });
+
+  test("keeps its blocks: 34 bytes for 32 values, in transformers' order of rows", async () => {
+    const model = await open({ dtype: "float32", baseDtype: "q8_0" });
+    const dense: string[] = [];
+    for (const [path, { values, shape }] of model.namedParameters()) {
+      expectSameBits(values.dense(), get(weights, path), path);
+      if (values.isDense) dense.push(path.replace(/\.\d+\./, ".N."));
+      else expect(values.bytes, path).toBe((torch.numelOf(shape) * 34) / 32);
+    }
+    // Rows of 80 don't fill blocks.
+    const norms = ["input_layernorm", "post_attention_layernorm"].map((name) => `model.layers.N.${name}.weight`);
+    expect(new Set(dense)).toEqual(new Set(["model.layers.N.mlp.down_proj.weight", ...norms, "model.norm.weight"]));
+  });
+
+  test("has transformers' logits", async () => {
+    const model = await open({ dtype: "float64", baseDtype: "q8_0" });
+    expectClose(model.forward(input(), EVALUATION), get(ran, "logits"), TOLERANCE);
+  });
+
+  test.each([
+    ["lora", loraConfig({ rank: 4, alpha: 8 })],
+    ["dora", doraConfig({ rank: 4, alpha: 8 })],
+  ] as [string, LoraConfig | DoraConfig][])("has PEFT's gradients of %s", async (name, config) => {
+    const model = await open({ dtype: "float64", baseDtype: "q8_0" });
+    const own = [...ran].filter(([key]) => key.startsWith(`${name}/model.`));
+    const tensors = new Map(own.map(([key, tensor]) => [key.slice(name.length + 1), tensor]));
+    const saved = { config, tensors, metadata: undefined, taskType: "CAUSAL_LM", baseModel: "x", revision: undefined };
+    const { trained } = attachAdapter(model, saved, { generator: new torch.Generator(0), dtype: "float64" });
+    const logits = torch.narrow(model.forward(input(), { masks: undefined }), 0, 0, ids.length - 1);
+    const next = torch.tensor(ids.slice(1), [ids.length - 1], "int64");
+    const loss = torch.divScalar(crossEntropy(logits, next), ids.length - 1);
+    expectClose(torch.reshape(loss, [1]), get(ran, `${name}/loss`), TOLERANCE);
+    const found = gradients(
+      loss,
+      trained.map(({ tensor }) => tensor),
+    );
+    for (const [i, member] of trained.entries())
+      expectClose(found[i]!, get(ran, `${name}/grad/${member.name}`), 10 * TOLERANCE, member.name);
+  });
+
+  test.each([
+    ["LoRA", loraConfig({ rank: 2, targetModules: ["embed_tokens", "lm_head"] })],
+    ["DoRA", doraConfig({ rank: 2, targetModules: ["embed_tokens", "lm_head"], normGradient: "full" })],
+  ] as [string, LoraConfig | DoraConfig][])(
+    "%s of the embeddings and of the output tied to them",
+    async (_, config) => {
+      const found = await Promise.all(
+        [{ baseDtype: "q8_0" } as const, {}].map(async (held) => {
+          const model = await open({ dtype: "float32", ...held });
+          const { trained } = inject(model, config, { generator: new torch.Generator(1) });
+          const y = model.forward(input(), { masks: undefined });
+          return [
+            y,
+            ...gradients(
+              torch.sum(torch.square(y)),
+              trained.map(({ tensor }) => tensor),
+            ),
+          ];
+        }),
+      );
+      for (const [i, tensor] of found[0]!.entries()) expectSameBits(tensor, found[1]![i]!, `${i}`);
+    },
+  );
+
+  test("the loss of all tokens never has the output matrix for longer than it computes", async () => {
+    const found = await Promise.all(
+      [{ baseDtype: "q8_0" } as const, {}].map(async (held) => {
+        const { outputLayer } = await open({ dtype: "float32", ...held });
+        const states = torch.normal_(torch.empty([5, 64]), 0, 1, { generator: new torch.Generator(2) });
+        const targets = torch.tensor([1, 5, 9, 300, 2], [5], "int64");
+        const loss = linearCrossEntropy(states.setRequiresGrad(true), outputLayer, targets, { masks: undefined });
+        return [loss, ...gradients(loss, [states])];
+      }),
+    );
+    for (const [i, tensor] of found[0]!.entries()) expectSameBits(tensor, found[1]![i]!);
+  });
+
+  test("nothing dense is kept for the backward pass", async () => {
+    const [weight] = Array.from(
+      (await open({ dtype: "float32", baseDtype: "q8_0" })).namedParameters(),
+      ([, own]) => own.values,
+    );
+    const large = QuantizedWeight.of(
+      WEIGHT_FORMATS.q8_0,
+      [4096, 1024],
+      "float32",
+      new Uint8Array((4096 * 1024 * 34) / 32),
+    );
+    expect(weight!.isDense).toBe(false);
+    const x = torch.ones([1, 1024]).setRequiresGrad(true);
+    const before = torch.allocatedBytes();
+    const y = large.use((dense) => torch.linear(x, dense));
+    expect(torch.allocatedBytes() - before).toBeLessThan(2 ** 20);
+    expect(gradients(torch.sum(y), [x])[0]!.shape).toEqual([1, 1024]);
+    expect(torch.allocatedBytes() - before).toBeLessThan(2 ** 20);
+  });
+});
+
+describe("blocks made of a checkpoint's values", () => {
+  const load = (source: string) =>
+    loadModel(source, {
+      ...ownHead(openCheckpoint(source).config),
+      dtype: "float32",
+      baseDtype: "q8_0",
+      generator: new torch.Generator(0),
+    });
+
+  test("are the Python package's, of matrices as [out, in]; the head and the embeddings stay tensors", async () => {
+    const source = wideFolder(join(folder(), "wide"), "gpt2", "single");
+    const { model } = await load(source);
+    const file = openCheckpoint(source);
+    const held = [...model.namedParameters()].filter(([, { values }]) => !values.isDense);
+    expect(held.map(([path]) => path.replace(/^transformer\.h\.\d+\./, ""))).toEqual(
+      [0, 1].flatMap(() => ["attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight"]),
+    );
+    for (const [path, { values, shape }] of held) {
+      const matrix = torch.contiguous(torch.t(file.readTensor(path)));
+      expect(values.shape, path).toEqual(matrix.shape);
+      const own = QuantizedWeight.of(WEIGHT_FORMATS.q8_0, shape, "float32", quantize(matrix, "Q8_0"));
+      expectSameBits(values.dense(), own.dense(), path);
+      const error = torch.max(torch.abs(torch.sub(values.dense(), matrix))).item();
+      expect(error).toBeLessThan((torch.max(torch.abs(matrix)).item() / 127) * 0.51);
+    }
+    file.close();
+  });
+
+  test("are refused where a value is not finite", async () => {
+    const source = wideFolder(join(folder(), "wide"), "bert", "single");
+    const file = openCheckpoint(source);
+    const tensors = new Map(file.names.map((name) => [name, file.readTensor(name)]));
+    file.close();
+    const name = "bert.encoder.layer.1.output.dense.weight";
+    torch.fill_(torch.narrow(tensors.get(name)!, 0, 0, 1), Number.NaN);
+    saveSafetensors(join(source, "model.safetensors"), [...tensors], { format: "pt" });
+    await expect(load(source)).rejects.toThrow(
+      `${name} in ${source} can't be held in q8_0, since it would hold something other than finite Q8_0 numbers: leave out baseDtype (--base-dtype).`,
+    );
+  });
+});
