@@ -26,6 +26,7 @@ declare global {
 export { type AnalyzeResult, type AnalyzeSettings, analyze } from "./commands/analyze.js";
 export type { Hooks } from "./commands/command.js";
 export { type CompareOutcome, type CompareSettings, compare } from "./commands/compare.js";
+export { type ConfigSettings, config, type ResolvedSetting, type ResolvedSettings } from "./commands/config.js";
 export { type EstimateSettings, estimate } from "./commands/estimate.js";
 export { type EvaluateResult, type EvaluateSettings, evaluate } from "./commands/evaluate.js";
 export { type ExportResult, type ExportSettings, exportModel } from "./commands/export.js";
@@ -82,6 +83,7 @@ export type {
   Phase,
   RowCounts,
   RunEvent,
+  SettingSource,
   StartEvent,
   StepEvent,
   Versions,

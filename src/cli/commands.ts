@@ -52,6 +52,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   export: entry("export an adapter or a model to another format", () => import("../commands/export.js"), computes),
   preview: entry("show training rows as the model sees them", () => import("../commands/preview.js"), waits),
   estimate: entry("predict a run's memory, time and parameter count", () => import("../commands/estimate.js"), waits),
+  config: entry("show a run's settings and where each comes from", () => import("../commands/config.js"), waits),
   inspect: entry("show what is in a model or an adapter", () => import("../commands/inspect.js")),
   report: entry("write an HTML report of runs", () => import("../commands/report.js")),
   analyze: entry("measure how weights moved in runs", () => import("../commands/analyze.js"), computes),

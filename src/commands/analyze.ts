@@ -20,9 +20,8 @@ import { choice, modules, text } from "../settings/kinds.js";
 import { type Given, option } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { setThreads } from "../torch/index.js";
-import { call, defineCommand, type Hooks } from "./command.js";
+import { call, defineCommand, formatTable, type Hooks } from "./command.js";
 import { runFoldersOption } from "./report.js";
-import { formatTable } from "./tables.js";
 
 const options = {
   ...runFoldersOption,

@@ -14,12 +14,15 @@ import {
 } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
+import { oneLine } from "../common/messages.js";
 import type { ComparisonResult } from "../comparison/results.js";
 import { type RunConfig, type RunSettings, readRunFile, resolveChecked } from "../config/index.js";
 import { writeAll, writeAtomic } from "../files/atomic.js";
 import type { RunId } from "../files/comparison.js";
 import type { RunEvent } from "../files/events.js";
+import type { Metrics } from "../files/metrics.js";
 import { type DownloadProgress, type HubOptions, hubOptions } from "../io/hub/options.js";
+import type { ConfidenceInterval } from "../metrics/index.js";
 import type { Given, OptionTable } from "../settings/option.js";
 import { checkSettings, filled, refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { aNamedTask, type NamedTask } from "../tasks/index.js";
@@ -176,4 +179,37 @@ export async function* writtenTo<Row>(path: string | undefined, rows: AsyncItera
 export function required<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new UsageError(`${what} is missing.`);
   return value;
+}
+
+// Tables of plain text, for results that people read.
+
+/** Rows in columns of equal width. Columns of numbers are aligned to the right, with four decimals unless all are whole. */
+export function formatTable(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const cells = [header, ...rows].map((row) => row.map(formatCell));
+  const widths = header.map((_, column) =>
+    cells.reduce((widest, row) => Math.max(widest, (row[column] ?? "").length), 0),
+  );
+  const isNumber = header.map((_, column) => rows.every((row) => typeof row[column] === "number"));
+  const line = (row: readonly string[]): string =>
+    row.map((cell, c) => (isNumber[c] ? cell.padStart(widths[c] ?? 0) : cell.padEnd(widths[c] ?? 0))).join("  ");
+  return cells.map((row) => line(row).trimEnd()).join("\n");
+}
+
+const formatCell = (value: string | number): string =>
+  typeof value === "string" ? oneLine(value) : Number.isInteger(value) ? String(value) : value.toFixed(4);
+
+/** Metrics as a table, with their confidence intervals if there are any. */
+export function formatMetrics(
+  metrics: Metrics,
+  intervals?: Readonly<Record<string, ConfidenceInterval | null>>,
+): string {
+  const rows = Object.entries(metrics);
+  if (!intervals) return formatTable(["metric", "value"], rows);
+  return formatTable(
+    ["metric", "value", "from", "to", "by"],
+    rows.map(([name, value]) => {
+      const { low = "", high = "", method = "" } = intervals[name] ?? {};
+      return [name, value, low, high, method];
+    }),
+  );
 }

@@ -1,9 +1,7 @@
 /** `bidora doctor`: what the engine found. */
 import { session } from "../config/index.js";
 import { type Diagnosis, diagnose } from "../torch/index.js";
-import { defineCommand } from "./command.js";
-import { formatTable } from "./tables.js";
-
+import { defineCommand, formatTable } from "./command.js";
 export const doctorCommand = defineCommand({
   usage: "doctor",
   about: "Shows what the engine found (libtorch, BLAS, threads, bfloat16) and what needs fixing.",

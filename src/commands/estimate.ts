@@ -4,8 +4,7 @@ import { runFile, runOptions, session } from "../config/index.js";
 import { estimateRun } from "../run/estimates/estimateRun.js";
 import type { Estimate } from "../run/estimates/measureRun.js";
 import { type Given, omit } from "../settings/option.js";
-import { call, defineCommand, type Hooks, runOf } from "./command.js";
-import { formatTable } from "./tables.js";
+import { call, defineCommand, formatTable, type Hooks, runOf } from "./command.js";
 
 /** A run's own. Nothing is written, so the output folder hardly matters. */
 const options = {

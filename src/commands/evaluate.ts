@@ -19,8 +19,7 @@ import { computeDtype } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { type Evaluation, evaluateRows, notesOf, noteWithoutLoss } from "../train/evaluation.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
-import { call, defineCommand, type Hooks } from "./command.js";
-import { formatMetrics } from "./tables.js";
+import { call, defineCommand, formatMetrics, type Hooks } from "./command.js";
 
 /** What is known of a call when its task is. */
 interface EvaluateFacts {

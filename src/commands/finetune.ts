@@ -13,8 +13,7 @@ import { inputsOf, type RunStart, startOf } from "../run/runInputs.js";
 import { TrainingRun } from "../run/trainingRun.js";
 import { withDashboard } from "../run/withDashboard.js";
 import type { Given } from "../settings/option.js";
-import { call, checkedCall, defineCommand, type Hooks, runOf } from "./command.js";
-import { formatMetrics } from "./tables.js";
+import { call, checkedCall, defineCommand, formatMetrics, type Hooks, runOf } from "./command.js";
 
 /** What a run produced. */
 export interface FinetuneResult {

@@ -11,9 +11,8 @@ import { names, text } from "../settings/kinds.js";
 import { type Given, option, pick } from "../settings/option.js";
 import { checkSettings, type Settings } from "../settings/settings.js";
 import { HINTED_COMMAND } from "../torch/installation.js";
-import { call, defineCommand, type Hooks, settingsFor } from "./command.js";
+import { call, defineCommand, formatTable, type Hooks, settingsFor } from "./command.js";
 import { type CompareSettings, compareCommand } from "./compare.js";
-import { formatTable } from "./tables.js";
 
 const options = {
   topic: option(text("TOPIC"), {

@@ -7,8 +7,7 @@ import { choice } from "../settings/kinds.js";
 import { type Given, omit, option } from "../settings/option.js";
 import { namingBadWeights } from "../train/badWeights.js";
 import { compareEstimators, type EstimatorComparison } from "../train/hypergradients/compareEstimators.js";
-import { call, defineCommand, type Hooks, runOf } from "./command.js";
-import { formatTable } from "./tables.js";
+import { call, defineCommand, formatTable, type Hooks, runOf } from "./command.js";
 
 const options = {
   ...runFile,

@@ -20,6 +20,7 @@ export {
   resolveChecked,
   resolveRun,
   runOptions,
+  settingSources,
   settingsOf,
   unusedSettings,
   withFound,

@@ -7,6 +7,7 @@ import { stringify } from "yaml";
 import { ADAPTER_METHODS, type AdapterMethod } from "../adapters/index.js";
 import { anObject, checkArguments, optional, options } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
+import type { SettingSource } from "../files/events.js";
 import type { JsonObject } from "../files/json.js";
 import { type Given, type Option, type Values, withDefaults } from "../settings/option.js";
 import { checkSettings, refuse, withoutEffect } from "../settings/settings.js";
@@ -63,6 +64,15 @@ export type RunConfig = RunValues & {
  */
 export const SOURCES = ["found", "flags", "file", "adapter", "follows"] as const;
 
+/** The names of the sources in a run's log. */
+const SOURCE_NAMES: Readonly<Record<(typeof SOURCES)[number], SettingSource>> = {
+  found: "data",
+  flags: "flag",
+  file: "file",
+  adapter: "adapter",
+  follows: "derived",
+};
+
 /** The settings that each source gives. */
 export type Sources = { readonly [S in (typeof SOURCES)[number]]?: RunSettings };
 
@@ -96,6 +106,22 @@ export function resolveChecked({ flags = {}, file = {}, adapter = {} }: Omit<Sou
   const settings = withDefaults(runOptions, settle(sources));
   refuseContradictions(settings);
   return configOf({ ...sources, follows: following(settings) });
+}
+
+/** Where each setting that has a value comes from. A value that model and data only confirm comes from where it was before. */
+export function settingSources(config: RunConfig): Record<string, SettingSource> {
+  const kept = Object.entries<Option>(runOptions).filter(([, { session }]) => !session);
+  const named = kept.map(([key]) => [key, sourceOf(config, key as RunKey)] as const);
+  return Object.fromEntries(named.filter(([key]) => config[key as RunKey] !== undefined));
+}
+
+function sourceOf({ sources }: RunConfig, key: RunKey): SettingSource {
+  const [found, ...others] = SOURCES;
+  const from = others.find((source) => sources[source]?.[key] !== undefined);
+  const before = from ? sources[from]?.[key] : (runOptions[key] as Option).default;
+  const now = sources[found]?.[key];
+  if (now !== undefined && JSON.stringify(now) !== JSON.stringify(before)) return SOURCE_NAMES.found;
+  return from ? SOURCE_NAMES[from] : "default";
 }
 
 /** The settings of a run in a YAML file. @throws as `readSettingsFile` */

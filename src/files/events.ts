@@ -68,6 +68,15 @@ export interface RowCounts {
   readonly test?: number;
 }
 
+/**
+ * Where a setting of a run can come from: a flag (or the library's call), the run file, the adapter that the run starts from, the model
+ * and the data once they are read, the other settings, or the option's default.
+ */
+export const SETTING_SOURCES = ["flag", "file", "adapter", "data", "derived", "default"] as const;
+
+/** Where a setting of a run comes from. */
+export type SettingSource = (typeof SETTING_SOURCES)[number];
+
 /** The first event of a run, and of each resumption. */
 export interface StartEvent extends Timed {
   readonly event: "start";
@@ -75,6 +84,8 @@ export interface StartEvent extends Timed {
   readonly machine: MachineFacts;
   /** Every resolved setting of the run, by its key in `run.yaml`. */
   readonly settings: Readonly<Record<string, JsonValue>>;
+  /** Where each setting comes from, by its key. Earlier versions wrote none. */
+  readonly sources?: Readonly<Record<string, SettingSource>>;
   /** The keys of settings without effect in the run. */
   readonly idle?: readonly string[];
   readonly parameters: ParameterCounts;

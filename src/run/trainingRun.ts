@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { stopsByValidation } from "../common/run.js";
-import { renderRunYaml, settingsOf, unusedSettings } from "../config/index.js";
+import { renderRunYaml, settingSources, settingsOf, unusedSettings } from "../config/index.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import type { EvaluationEvent, Phase, RunEvent } from "../files/events.js";
 import { type Goal, type MetricRows, type Metrics, metricName, writeMetrics } from "../files/metrics.js";
@@ -148,9 +148,9 @@ export class TrainingRun {
   #startEvent(steps: Partial<Record<Phase, number>>): Untimed {
     const { config, rows } = this.prepared;
     const parameters = parameterCounts(this.prepared);
-    const [settings, idle] = [settingsOf(config), unusedSettings(config)];
+    const [settings, sources, idle] = [settingsOf(config), settingSources(config), unusedSettings(config)];
     const [facts, judgedBy] = [{ versions: versions(), machine: machineFacts() }, judgedByOf(this.prepared)];
-    return { event: "start", ...facts, settings, idle, parameters, rows, judgedBy, steps };
+    return { event: "start", ...facts, settings, sources, idle, parameters, rows, judgedBy, steps };
   }
 
   async #finishAborted(): Promise<Metrics> {

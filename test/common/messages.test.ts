@@ -1,8 +1,8 @@
 import { expect, test, vi } from "vitest";
 import { createOutput } from "../../src/cli/output.js";
 import { createProgress } from "../../src/cli/progress.js";
+import { formatTable } from "../../src/commands/command.js";
 import { renderInspection } from "../../src/commands/inspect.js";
-import { formatTable } from "../../src/commands/tables.js";
 import { oneLine, printable, printableJson } from "../../src/common/messages.js";
 
 const EVIL = "a\u001b[31mb\u001b]0;title\u0007\u009b2J\r\u007f\u0000é";

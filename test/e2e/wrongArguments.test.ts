@@ -48,6 +48,7 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   attachAdapter: [model, object({ config: {}, tensors: new Map() }), object({ generator: {} })],
   batchOf: [list(row)],
   compare: [{ ...settings, wrong: [...settings.wrong, { seeds: 1.5 }, { runFile: "" }] }, hooks],
+  config: [run, hooks],
   doraConfig: [lowRank({ axis: 1 }, { axis: "output" }, { normGradient: "half" })],
   eject: [adapted],
   encodeRows: [object({ encode: nothing }), list({ input: {}, at: {} }), object({ encodeBatch: nothing }), options()],

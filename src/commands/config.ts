@@ -1,0 +1,154 @@
+/** `bidora config`: the settings of a run, and where each comes from. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { BidoraError, UsageError } from "../common/errors.js";
+import { statOf } from "../common/fileSystem.js";
+import {
+  type RunKey,
+  type RunSettings,
+  refuseUnused,
+  runOptions,
+  session,
+  settingSources,
+  unusedSettings,
+} from "../config/index.js";
+import type { SettingSource, StartEvent } from "../files/events.js";
+import { isJsonObject, type JsonValue } from "../files/json.js";
+import { RUN_FILE } from "../files/names.js";
+import { EVENTS, readRunLog } from "../files/runLog.js";
+import { startOf } from "../run/runInputs.js";
+import { text } from "../settings/kinds.js";
+import { asRare, flagOf, type Given, omit, option } from "../settings/option.js";
+import { readSettingsFile } from "../settings/settingsFile.js";
+import { call, defineCommand, formatTable, type Hooks, runOf } from "./command.js";
+
+const options = {
+  run: option(text("RUN"), {
+    group: "Run",
+    help: "a run's output folder, or a YAML file with settings",
+    positional: true,
+  }),
+  ...asRare(omit(runOptions, "resume", "overwrite", "dashboard", "profile", "json", "quiet", "debug")),
+  ...session,
+};
+
+/** What `config` takes: a run, or the flags of `bidora finetune`, in camelCase. */
+export type ConfigSettings = Given<typeof options>;
+
+/** A setting's value, and where it comes from. */
+export interface ResolvedSetting {
+  readonly value: JsonValue;
+  /** `unknown` in a run of an earlier version, which did not write it. */
+  readonly source: SettingSource | "unknown";
+}
+
+/** Every setting that has a value and an effect, by its key. */
+export type ResolvedSettings = Readonly<Record<string, ResolvedSetting>>;
+
+const SOURCE_TEXTS: Readonly<Record<ResolvedSetting["source"], string>> = {
+  flag: "flag",
+  file: "run file",
+  adapter: "adapter",
+  data: "model and data",
+  derived: "other settings",
+  default: "default",
+  unknown: "unknown (written by an earlier version)",
+};
+
+export const configCommand = defineCommand({
+  usage: "config RUN | [run.yaml] [flags]",
+  about:
+    "Shows every setting of a run, finished or not, and where each comes from. Of a YAML file or flags it shows what finetune would take, before model and data are read.",
+  options,
+  isRun: true,
+  hooks: ["signal", "onNote", "onDownload", "hub"],
+  run: ({ given: { run, ...flags } }, { hub }) =>
+    run !== undefined && statOf(run)?.isDirectory() ? settingsOfRun(run, flags) : settingsToRun(run, flags, hub),
+  show(settings) {
+    const rows = Object.entries(settings).map(([key, { value, source }]) => [
+      key,
+      shownValue(value),
+      SOURCE_TEXTS[source],
+    ]);
+    return { value: { settings }, text: formatTable(["setting", "value", "from"], rows) };
+  },
+});
+
+/**
+ * The settings of a run and where each comes from: of the output folder `run`, or of what `finetune` would do with a YAML file `run` and
+ * the other settings. Neither model nor data are read.
+ * @throws UsageError for settings beside a run's folder, and as `finetune` for wrong ones; BidoraError `RUN_FILE` for a folder that is no
+ *   run's
+ */
+export const config = (
+  settings: ConfigSettings,
+  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub"> = {},
+): Promise<ResolvedSettings> => call("config", configCommand, settings, hooks);
+
+/** A run of a task of one's own has a task in its run.yaml that no flag takes. */
+const writtenOptions = { ...runOptions, task: { ...runOptions.task, ...text("TASK") } };
+
+/** The settings in a run's run.yaml, with the sources in its log. */
+async function settingsOfRun(run: string, flags: RunSettings): Promise<ResolvedSettings> {
+  const [extra] = Object.keys(omit(flags, "json", "quiet", "debug"));
+  if (extra !== undefined)
+    throw new UsageError(
+      `No effect: ${flagOf(extra)} is for settings of a new run, and ${run} is a run's folder; leave it out.`,
+    );
+  const file = join(run, RUN_FILE);
+  if (!existsSync(file))
+    throw new BidoraError(
+      "RUN_FILE",
+      `${run} has no ${RUN_FILE}: name the output folder of a run that has taken a step, or a YAML file.`,
+    );
+  const starts = existsSync(join(run, EVENTS)) ? await startsOf(run) : [];
+  const idle = starts.at(-1)?.idle ?? [];
+  const settings = Object.entries(readSettingsFile(file, writtenOptions)).filter(([key]) => !idle.includes(key));
+  return resolved(settings, (key) => recordedSource(starts, key));
+}
+
+async function startsOf(run: string): Promise<StartEvent[]> {
+  const { events } = await readRunLog(run);
+  return events.filter((event) => event.event === "start");
+}
+
+/** A resumed run reads its own run.yaml: a value comes from where the first session that had it got it from. */
+function recordedSource(starts: readonly StartEvent[], key: string): ResolvedSetting["source"] {
+  const values = starts.map(({ settings }) => JSON.stringify(settings[key]));
+  const first = values.findLastIndex((value, i) => i === 0 || value !== values[i - 1]);
+  return starts[first]?.sources?.[key] ?? "unknown";
+}
+
+/** The settings that `finetune` would take. */
+async function settingsToRun(
+  runFile: string | undefined,
+  flags: RunSettings,
+  hub: Hooks["hub"],
+): Promise<ResolvedSettings> {
+  const asked = runOf({ ...flags, runFile });
+  const { config } = await startOf(asked, hub);
+  refuseUnused(asked.given, config);
+  const [sources, idle] = [settingSources(config), unusedSettings(config)];
+  const settings = Object.keys(sources).filter((key) => !idle.includes(key));
+  return resolved(
+    settings.map((key) => [key, config[key as RunKey]] as const),
+    (key) => sources[key] as SettingSource,
+  );
+}
+
+function resolved(
+  settings: readonly (readonly [key: string, value: unknown])[],
+  sourceOf: (key: string) => ResolvedSetting["source"],
+): ResolvedSettings {
+  const known = settings.filter(([, value]) => value !== undefined);
+  return Object.fromEntries(known.map(([key, value]) => [key, { value: value as JsonValue, source: sourceOf(key) }]));
+}
+
+/** A value as a flag takes it. */
+function shownValue(value: JsonValue): string {
+  if (Array.isArray(value)) return value.join(",");
+  if (!isJsonObject(value)) return String(value);
+  return Object.entries(value)
+    .map(([key, part]) => `${key}=${part}`)
+    .join(",");
+}
