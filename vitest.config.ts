@@ -1,5 +1,22 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+
+const root = fileURLToPath(new URL(".", import.meta.url));
+
+/**
+ * What needs a process of its own: a mocked module, which must not have been imported before, and the memory or the number of live
+ * tensors of the process.
+ */
+const NEEDS_OWN_PROCESS = /\bvi\.mock\(|\b(memoryUsage|liveHandles|collectableBytes|allocatedBytes)\(/;
+
+const testFiles = ["test", "packages"].flatMap((folder) =>
+  readdirSync(`${root}/${folder}`, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".test.ts") && !name.includes("node_modules"))
+    .map((name) => `${folder}/${name}`),
+);
+
+const needsOwnProcess = (path: string): boolean => NEEDS_OWN_PROCESS.test(readFileSync(`${root}/${path}`, "utf8"));
 
 export default defineConfig({
   resolve: {
@@ -9,10 +26,19 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["test/**/*.test.ts", "packages/*/test/**/*.test.ts"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    setupFiles: ["test/everyFile.ts"],
+    // Two workers for two processors: libtorch's own threads would only wait for each other.
+    env: { OMP_NUM_THREADS: "1" },
+    projects: [
+      { extends: true, test: { name: "isolated", include: testFiles.filter(needsOwnProcess) } },
+      {
+        extends: true,
+        test: { name: "shared", include: testFiles.filter((path) => !needsOwnProcess(path)), isolate: false },
+      },
+    ],
   },
 });

@@ -29,8 +29,8 @@ function check(tasks: readonly object[], flags: Asked = {}, isListed = false, mo
 
 const good = { name: "good", task: "sequence-classification", train, validation };
 
-describe("before the first run", () => {
-  it("a task without rows to judge by is refused by name, also for a list", async () => {
+describe("the checks before a comparison's first run", () => {
+  it("refuse a task without rows to evaluate on, also for --list", async () => {
     const bare = { name: "bare", task: "sequence-classification", train };
     const refused = /^No run was started\. bare: there are neither validation nor test rows, .*: name a file by/;
     await expect(check([good, bare])).rejects.toThrow(refused);
@@ -41,7 +41,7 @@ describe("before the first run", () => {
     await expect(check([good, { ...bare, test: other }])).resolves.toBeUndefined();
   });
 
-  it("runs of one task that would be judged by other labels or tokens are refused, of methods and of a grid", async () => {
+  it("refuse methods or grid points that would be evaluated on other labels or tokens", async () => {
     const text = jsonl(...Array.from({ length: 9 }, (_, i) => ({ prompt: `word ${i}`, completion: "the word" })));
     const lm = { name: "lm", task: "causal-lm", model: join(GOLDEN, "gpt2/lm"), train: text, validation: text };
     const methods = ["lora", "dora"];
@@ -61,7 +61,7 @@ describe("before the first run", () => {
     );
   });
 
-  it("all tasks are told in one message, each with what is wrong with it", async () => {
+  it("report the problems of all tasks in one message", async () => {
     const labels = rows(4, (i) => (i === 2 ? "delta" : "alpha"));
     const names = rows(9, () => "high");
     const error = await check([
@@ -96,14 +96,14 @@ describe("before the first run", () => {
     expect(message).not.toContain("good");
   });
 
-  it("what is wrong with several tasks alike is said once", async () => {
+  it("report a problem that several tasks share once", async () => {
     const file = "no-such.jsonl";
     await expect(check([good, { ...good, name: "a", test: file }, { ...good, name: "b", test: file }])).rejects.toThrow(
       "No run was started. a, b: There is no no-such.jsonl, which --test names.",
     );
   });
 
-  it("a list may be for another machine: files that are not here are not missed, those that are here are read", async () => {
+  it("allow missing files for --list, which may be for another machine, and read those that exist", async () => {
     const away = { ...good, name: "away", train: "no-such.jsonl" };
     const wrong = { ...good, name: "wrong", labelColumn: ["kind"] };
     await expect(check([away], {}, true)).resolves.toBeUndefined();
@@ -118,7 +118,7 @@ describe("before the first run", () => {
     await expect(check([{ ...folder, data: empty }])).rejects.toThrow(/set: \S+ has no files of JNLPBA/);
   });
 
-  it("a task's kind may follow from the model, and a data set may have test rows of a user's own", async () => {
+  it("accept a task inferred from the model, and a data set with the user's own test rows", async () => {
     const { task: _task, ...kindless } = good;
     await expect(check([kindless])).resolves.toBeUndefined();
     await expect(check([{ ...kindless, name: "bare", validation: undefined }])).rejects.toThrow(
@@ -130,7 +130,7 @@ describe("before the first run", () => {
     await expect(check([{ ...mrpc, test: other }])).resolves.toBeUndefined();
   });
 
-  it("settings of single methods are looked at, and rows are counted once for all", async () => {
+  it("include settings of single methods, and count rows once", async () => {
     const spec = ["perMethod: {dora: {labelColumn: [kind]}}"];
     await expect(check([good], { methods: ["lora", "dora"] }, false, spec)).rejects.toThrow("has no column kind");
     await expect(check([good], { methods: ["lora"] }, false, spec)).resolves.toBeUndefined();
@@ -143,7 +143,7 @@ describe("before the first run", () => {
     expect(await facts.rowsOf({ ...config, trainLimit: 50 })).toBe(50);
   });
 
-  it("labels of -1 throughout, as GLUE's test rows have them, are none", async () => {
+  it("treat labels that are all -1, as in GLUE's test rows, as missing", async () => {
     const scores = { name: "scores", task: "regression", train: rows(9, (i) => i), validation: rows(4, (i) => i) };
     await expect(check([{ ...scores, test: rows(5, () => -1) }])).rejects.toThrow(
       /scores: Every label in \S+rows\.jsonl is -1/,
@@ -155,12 +155,12 @@ describe("before the first run", () => {
   });
 });
 
-describe("early stopping", () => {
+describe("early stopping in a comparison", () => {
   const early = { earlyStopping: 2, evalEvery: 5 };
   const refused =
     /^No run was started\. good: --early-stopping would stop lora by the validation rows that the results are reported on: use lora\+es/;
 
-  it("by the rows that are reported is refused, whoever asks for it", async () => {
+  it("on the reported rows is refused, wherever it is set", async () => {
     await expect(check([good], early)).rejects.toThrow(refused);
     await expect(check([good], early)).rejects.toThrow(UsageError);
     await expect(check([good], early, true)).rejects.toThrow(refused);
@@ -175,7 +175,7 @@ describe("early stopping", () => {
     );
   });
 
-  it("by other rows is taken: those held out, or validation rows beside test rows", async () => {
+  it("on other rows is accepted: held-out rows, or validation rows beside test rows", async () => {
     await expect(check([good], { methods: ["lora+es", "dora+es"], earlyStopping: 2 })).resolves.toBeUndefined();
     await expect(check([good], { ...early, holdoutFraction: 0.25 })).resolves.toBeUndefined();
     await expect(check([{ ...good, test: other }], early)).resolves.toBeUndefined();
@@ -183,7 +183,7 @@ describe("early stopping", () => {
     await expect(check([good], { methods: ["bidora"], searchPatience: 2 })).resolves.toBeUndefined();
   });
 
-  it("by validation rows that are the test rows is by the rows that are reported", async () => {
+  it("on validation rows that are the test rows is refused as well", async () => {
     const copy = write("copy.jsonl", "");
     writeFileSync(copy, await import("node:fs").then(({ readFileSync }) => readFileSync(validation)));
     await expect(check([{ ...good, test: copy }], early)).rejects.toThrow(
@@ -191,7 +191,7 @@ describe("early stopping", () => {
     );
   });
 
-  it("without rows to watch is refused before the first run too", async () => {
+  it("without rows to evaluate on is refused", async () => {
     const tested = { name: "good", task: "sequence-classification", train, test: other };
     await expect(check([tested], early)).rejects.toThrow(
       /good: --early-stopping needs --eval-every, and validation rows/,
@@ -199,7 +199,7 @@ describe("early stopping", () => {
     await expect(check([good], { earlyStopping: 2, holdoutFraction: 0.2 })).rejects.toThrow("needs --eval-every");
   });
 
-  it("of a named data set is by what its folder has", async () => {
+  it("of a named data set is checked by the splits in its folder", async () => {
     const words = (name: string, folder: string) => writeFileSync(join(folder, name), "word\tO\nIL-2\tB-DNA\n\n");
     const [data, tested] = [fresh("jnlpba"), fresh("genia")];
     for (const folder of [data, tested]) mkdirSync(folder);

@@ -17,8 +17,8 @@ const done = (at: number, seconds: number): RunEvent => ({
   ...{ time: time(at), metrics: {}, seconds, peakMemoryBytes: 1 },
 });
 
-describe("looks at a run on its way", () => {
-  it("stand on the clock of the whole run, from before its first step, evaluations included", () => {
+describe("intermediate evaluations of a run", () => {
+  it("are timed from before the first step, evaluations included", () => {
     // The clock began two seconds before the run told of its start.
     const events = [
       start(2),
@@ -34,7 +34,7 @@ describe("looks at a run on its way", () => {
     ]);
   });
 
-  it("count in the retraining alone, whose cost holds that of the search", () => {
+  it("count in the retraining only, whose time includes the search", () => {
     const events = [
       start(0),
       step("search", 1, 5),
@@ -46,12 +46,12 @@ describe("looks at a run on its way", () => {
     expect(evaluationsIn(events)).toEqual([{ accuracy: 0.8, step: 2, seconds: 9 }]);
   });
 
-  it("count in a search that is the whole run", () => {
+  it("count in a search without retraining", () => {
     const events = [start(0), step("search", 1, 5), look("search", 1, 6, 0.9), done(10, 10)];
     expect(evaluationsIn(events)).toEqual([{ accuracy: 0.9, step: 1, seconds: 6 }]);
   });
 
-  it("of a run that was gone on with count what each session took, and not the time between them", () => {
+  it("of a resumed run are timed without the pauses between its sessions", () => {
     const events = [
       start(0),
       step("train", 1, 4),

@@ -38,8 +38,8 @@ const told = (folder: string, at: number) =>
     }),
   );
 
-describe("a run without results", () => {
-  it("failed where its log ends in an error, with the first line of that", async () => {
+describe("a comparison's run without results", () => {
+  it("has failed if its log ends in an error, with the error's first line", async () => {
     const why = { code: "LOSS_NOT_FINITE", step: 1, reason: "Step 2: The loss is not a number." };
     const folder = begun(start(0), step(1, 1), error(2));
     expect(await runStateOf(output, folder)).toEqual({ state: "failed", ...why });
@@ -48,14 +48,14 @@ describe("a run without results", () => {
     expect(await runStateOf(output, folder)).toEqual({ state: "failed", ...why });
   });
 
-  it("was stopped where its log just ends, also after an error that it went on from", async () => {
+  it("was stopped if its log just ends, also after an error from which it was resumed", async () => {
     expect(await runStateOf(output, begun(start(0), step(1, 1)))).toEqual({ state: "stopped" });
     expect(await runStateOf(output, begun(start(0), step(1, 1), error(2), start(3), step(2, 4)))).toEqual({
       state: "stopped",
     });
   });
 
-  it("failed where the comparison saw its process fail, unless it went on since", async () => {
+  it("has failed if its process failed, unless it was resumed since", async () => {
     const killed = begun(start(0), step(1, 5));
     told(killed, 6);
     expect(await runStateOf(output, killed)).toEqual({ state: "failed", reason: "its process was ended by SIGKILL" });
@@ -67,12 +67,12 @@ describe("a run without results", () => {
     expect(await runStateOf(output, never)).toMatchObject({ state: "failed" });
   });
 
-  it("is running while a process has its folder, whatever its log says", async () => {
+  it("is running while a process has locked its folder, whatever its log says", async () => {
     const folder = begun(start(0), step(1, 1), error(2));
     await holdFolder(folder, async () => expect(await runStateOf(output, folder)).toEqual({ state: "running" }));
   });
 
-  it("that is asked for and has not begun is waiting, one that was asked for once is not told of", async () => {
+  it("is waiting if it is requested and has not begun; an earlier request does not count", async () => {
     const own = join(work, "other");
     mkdirSync(own);
     const names = ["t/lora/seed-0", "t/dora/seed-0", "u/lora/seed-0", "t/lora/grid/rank=4"];
@@ -89,7 +89,7 @@ describe("a run without results", () => {
   });
 });
 
-it("a run diverged where something was no finite number any more", () => {
+it("a run has diverged if a value became non-finite", () => {
   const codes = ["LOSS_NOT_FINITE", "STATE_NOT_FINITE", "NOT_FINITE", "OUT_OF_MEMORY", undefined];
   expect(codes.map((code) => hasDiverged({ code }))).toEqual([true, true, true, false, false]);
 });

@@ -11,7 +11,7 @@ const folder = fileURLToPath(new URL("../../examples/paper/", import.meta.url));
 const files = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
 
 describe.each(files)("the paper's experiment in %s", (name) => {
-  it("says of every run what has an effect there, with the paper's five seeds", async () => {
+  it("has an effective value for every setting of every run, and the paper's five seeds", async () => {
     const spec = readSpec({ grid: ["learningRate=1e-4,1e-3"] }, join(folder, name));
     expect(spec.seeds).toEqual([0, 1, 2, 3, 4]);
     const methods = spec.variants.map((variant) => variant.name);
@@ -20,7 +20,7 @@ describe.each(files)("the paper's experiment in %s", (name) => {
   });
 });
 
-it("all of the paper's data sets are there", () => {
+it("the paper's data sets all have a file", () => {
   const named = files.flatMap((name) => readSpec({}, join(folder, name)).tasks.map((task) => task.name));
   expect([...new Set(named)].sort()).toEqual([
     "conll2003",

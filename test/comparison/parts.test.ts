@@ -11,7 +11,7 @@ import { variantsOf } from "../../src/comparison/spec.js";
 import { type RunSettings, resolveRun, runOptions } from "../../src/config/index.js";
 
 describe("variants", () => {
-  it("are methods, with early stopping or in BiDoRA's other forms", () => {
+  it("are methods, optionally with early stopping or BiDoRA's other forms", () => {
     const found = variantsOf(["lora", "lora+es", "bidora-folds", "bidora-warm+es", "full+es"]);
     expect(found.map(({ method }) => method)).toEqual(["lora", "lora", "bidora", "bidora", "full"]);
     expect(found.map(({ stopsEarly }) => stopsEarly)).toEqual([false, true, false, true, true]);
@@ -24,7 +24,7 @@ describe("variants", () => {
     ]);
   });
 
-  it("are refused by name", () => {
+  it("are refused with a message if unknown", () => {
     expect(() => variantsOf(["lora", "lora"])).toThrow("names lora twice");
     expect(() => variantsOf(["lorra"])).toThrow('got lorra. Did you mean "lora"?');
     expect(() => variantsOf(["+es"])).toThrow("got +es");
@@ -32,7 +32,7 @@ describe("variants", () => {
   });
 });
 
-describe("a command line", () => {
+describe("the command line of a run", () => {
   const settings: RunSettings = {
     model: "my models/a b",
     task: "sequence-classification",
@@ -46,11 +46,11 @@ describe("a command line", () => {
     output: "it's --here",
   };
 
-  it("says what the settings say", () => {
+  it("has the run's settings", () => {
     expect(parseArguments(runOptions, flagsOf(settings)).given).toEqual(settings);
   });
 
-  it("comes through a shell as it is", () => {
+  it("is quoted for the shell", () => {
     fc.assert(
       fc.property(
         fc.array(fc.string({ minLength: 1, unit: "grapheme-ascii" }), { minLength: 1, maxLength: 4 }),
@@ -67,7 +67,7 @@ describe("a command line", () => {
 describe("a budget", () => {
   const config = (settings: RunSettings) => resolveRun({ model: "m", batchSize: 4, ...settings });
 
-  it("of steps is used up by every method, a search as much as the retraining", () => {
+  it("of steps is spent by every method, half of it on a search", () => {
     const amount = readBudget("steps=101");
     expect(lengthWithinBudget(config({ method: "lora" }), amount, ONE_PER_STEP)).toEqual({ maxSteps: 101 });
     expect(lengthWithinBudget(config({ method: "bidora" }), amount, ONE_PER_STEP)).toEqual({
@@ -76,14 +76,14 @@ describe("a budget", () => {
     });
   });
 
-  it("of rows counts those of the upper level", () => {
+  it("of rows counts the upper level's rows too", () => {
     const bidora = config({ method: "bidora", unrollSteps: 2, gradientAccumulation: 3 });
     expect(rowsPerStep(bidora, 400)).toEqual({ train: 12, search: 36, retrain: 12 });
     const length = lengthWithinBudget(bidora, readBudget("rows=7200"), rowsPerStep(bidora, 400));
     expect(length).toEqual({ maxSteps: 100, retrainSteps: 300 });
   });
 
-  it("of rows counts short batches as they are", () => {
+  it("of rows counts short last batches by their size", () => {
     // Passes of 10 rows are batches of 4, 4 and 2; below are 8 of them, above 2.
     const costs = rowsPerStep(config({ method: "bidora" }), 10);
     expect(costs).toEqual({ train: 10 / 3, search: 4 + 2, retrain: 10 / 3 });
@@ -97,7 +97,7 @@ describe("a budget", () => {
     expect(rowsPerStep(config({ method: "bidora", searchFraction: 0.5 }), 10).search).toBe(2.5 + 2.5);
   });
 
-  it("that not every method could keep is refused", () => {
+  it("is refused if not every method can keep it", () => {
     const costs = { train: 4, search: 9, retrain: 4 };
     const length = (method: "lora" | "bidora", rows: number) =>
       lengthWithinBudget(config({ method }), readBudget(`rows=${rows}`), costs);
@@ -117,7 +117,7 @@ describe("a budget", () => {
 });
 
 describe("a grid", () => {
-  it("has every combination, as settings", () => {
+  it("is every combination of the values", () => {
     const expected = [
       { learningRate: 1e-4, rank: 4 },
       { learningRate: 1e-4, rank: 8 },
@@ -133,7 +133,7 @@ describe("a grid", () => {
     expect(new Set(patterns.map(pointName)).size).toBe(4);
   });
 
-  it("takes settings of a run alone, with values that they have", () => {
+  it("accepts only settings of a run, with valid values", () => {
     expect(() => gridPoints(["learnRate=1"])).toThrow('got learnRate. Did you mean "learningRate"?');
     expect(() => gridPoints(["rank=4.5"])).toThrow("--grid rank takes a whole number");
     expect(() => gridPoints(["rank=4", "rank=8"])).toThrow("names rank twice");
@@ -145,7 +145,7 @@ describe("a grid", () => {
       expect(() => gridPoints([`${key}=1`])).toThrow("settings that can be chosen");
   });
 
-  it("is chosen from by the best score, the first of equals", () => {
+  it("selects the best score, the first of equal ones", () => {
     const scores = [1, 3, 3, 2].map((score, rank) => ({ score, point: { rank } }));
     expect(bestPoint(scores, "maximize")).toEqual({ rank: 1 });
     expect(bestPoint(scores, "minimize")).toEqual({ rank: 0 });
@@ -154,7 +154,7 @@ describe("a grid", () => {
   });
 });
 
-it("what runs take together is what they take one after the other, as many at once as there are jobs", () => {
+it("the total time of runs is their sum, spread over the parallel jobs", () => {
   const pairs = [
     { runs: 3, seconds: 1 },
     { runs: 2, seconds: 5 },
@@ -163,7 +163,7 @@ it("what runs take together is what they take one after the other, as many at on
   expect(secondsWithJobs([], 2)).toBe(0);
 });
 
-describe("runs that failed", () => {
+describe("failed runs of a comparison", () => {
   const ended = (count: number): EndedRun[] =>
     Array.from({ length: count }, (_, seed) => ({
       cell: { task: "t", variant: variantsOf(["lora"])[0]!, seed, point: undefined, folder: "", settings: {} },
@@ -171,7 +171,7 @@ describe("runs that failed", () => {
       message: "bidora: no such thing.",
     }));
 
-  it("are named, a few of them", () => {
+  it("names the first few", () => {
     expect(runsFailed(ended(1), 4).message).toMatch(/^1 of 4 runs failed; .*\. t lora seed 0: no such thing\.$/);
     expect(runsFailed(ended(2), 2).message).toMatch(
       /^2 of 2 runs failed; the same command continues with the missing ones\. /,

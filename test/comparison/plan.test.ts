@@ -36,8 +36,8 @@ function begin({ folder, settings }: Cell, change: object = {}): void {
   writeFileSync(join(folder, RUN_FILE), renderRunYaml(resolveRun({ ...settings, output: folder, ...change })));
 }
 
-describe("runs that have begun", () => {
-  it("are summed up with other methods and seeds of the same settings alone", async () => {
+describe("existing runs of a comparison", () => {
+  it("are combined only with other methods and seeds of the same settings", async () => {
     const output = fresh();
     for (const cell of await asked({ methods: ["lora", "lora+es"], output })) begin(cell);
     for (const cell of await asked({ methods: ["dora"], seeds: [1], output })) begin(cell);
@@ -57,7 +57,7 @@ describe("runs that have begun", () => {
     await expect(asked({ methods: ["bidora"], output })).resolves.toHaveLength(1);
   });
 
-  it("must have the files that a folder links to", async () => {
+  it("must have been trained on the same contents of linked folders", async () => {
     const [output, model, kept] = [fresh(), fresh("linked"), write("config.json", "{}")];
     mkdirSync(model);
     symlinkSync(kept, join(model, "config.json"));
@@ -68,14 +68,14 @@ describe("runs that have begun", () => {
     );
   });
 
-  it("may have another value of what a grid chooses", async () => {
+  it("may differ in settings that a grid chooses", async () => {
     const output = fresh();
     for (const cell of await asked({ methods: ["lora"], learningRate: 0.5, output })) begin(cell);
     await asked({ methods: ["dora"], grid: ["learningRate=0.1,0.2"], output });
     await expect(asked({ methods: ["full"], output })).rejects.toThrow("learningRate 0.5, now not set");
   });
 
-  it("must be this comparison's own", async () => {
+  it("must have been started by this comparison", async () => {
     const output = fresh();
     const [lora] = await asked({ methods: ["lora"], output });
     begin(lora!);
@@ -85,7 +85,7 @@ describe("runs that have begun", () => {
     await expect(asked({ methods: ["lora"], output })).rejects.toThrow(strange);
   });
 
-  it("must not have been put in the place of another", async () => {
+  it("must not have replaced one another", async () => {
     const output = fresh();
     const [lora] = await asked({ methods: ["lora"], output });
     begin(lora!, { threads: 7, saveEvery: 3 });
@@ -100,7 +100,7 @@ describe("runs that have begun", () => {
     await expect(asked({ methods: ["lora"], output })).rejects.toThrow("has seed 3, the plan has 0");
   });
 
-  it("are gathered only where they are what was asked for, as far as a plan says what that was", async () => {
+  it("are collected only if they match the plan", async () => {
     const output = fresh();
     const [lora] = await asked({ methods: ["lora"], output });
     begin(lora!);

@@ -20,17 +20,17 @@ function run(method: string, seed: number, looks: readonly number[], more: Colle
 const failed = (method: string, seed: number, task = "t") => ({ task, method, seed, reason: "no reason" });
 const asked = { tasks: ["t"], methods: ["vera", "lora", "lora+es", "dora"], reach: 0.2 };
 
-describe("runs that failed", () => {
+describe("failed runs of a comparison", () => {
   const runs = [run("lora", 0, [0.5, 0.1]), run("dora", 0, [0.9])];
   const missing = { failed: [failed("lora", 1), failed("vera", 0), failed("lora+es", 0)], unfinished: [] };
   const found = summarizeRuns(runs, asked, missing);
 
-  it("keep their methods in the tables, in the order that was asked for", () => {
+  it("keep their methods in the tables, in the requested order", () => {
     expect(found.methods).toEqual(["vera", "lora", "lora+es", "dora"]);
     expect(found.failed).toBe(missing.failed);
   });
 
-  it("did not get to a score, save those that would have been looked at by other rows", () => {
+  it("count as not having reached the score, unless they are evaluated on other rows", () => {
     expect(found.reached[0]?.runs).toEqual([
       { method: "lora", seed: 0, cost: { step: 2, seconds: 2 } },
       { method: "dora", seed: 0, cost: null },
@@ -41,7 +41,7 @@ describe("runs that failed", () => {
     expect(summarizeRuns(held, asked, { ...missing, failed: [failed("lora", 1)] }).reached[0]?.runs).toHaveLength(1);
   });
 
-  it("of other tasks are none of a task's", () => {
+  it("of other tasks do not count", () => {
     const other = summarizeRuns(runs, asked, { failed: [failed("lora", 1, "u")], unfinished: [] });
     expect(other.reached[0]?.runs).toHaveLength(2);
     expect(other.tasks.map(({ name }) => name)).toEqual(["t"]);

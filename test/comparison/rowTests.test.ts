@@ -42,8 +42,8 @@ const B = [2, 1, 4, 3, 6, 5, 9, 4];
 /** On another scale: together with A's the correlation is another one. */
 const C = A.map((value, i) => 1000 - 100 * value + i * i * 30);
 
-describe("the rows of a task", () => {
-  it("must be the same in all runs, wherever the file lay", async () => {
+describe("tests over the rows of a task", () => {
+  it("need the same rows in all runs, at any path", async () => {
     const [one, other] = [run("lora", 0, rowsOf(A)), run("dora", 0, rowsOf(B))];
     await expect(readRunPredictions([one, other], judging)).resolves.toHaveLength(2);
     const swapped = run("dora", 1, rowsOf(B, REFERENCES.with(2, 4).with(3, 3)));
@@ -60,7 +60,7 @@ describe("the rows of a task", () => {
     );
   });
 
-  it("of a language model are judged by the same tokens", async () => {
+  it("need the same tokens for language models", async () => {
     const of = (tokens: number) => [{ line: 1, text: "a", prediction: { loss: 2, tokens, correct: 0 } }];
     await expect(readRunPredictions([run("a", 0, of(3)), run("b", 0, of(3))], judging)).resolves.toHaveLength(2);
     await expect(readRunPredictions([run("a", 0, of(3)), run("b", 0, of(9))], judging)).rejects.toThrow(
@@ -68,7 +68,7 @@ describe("the rows of a task", () => {
     );
   });
 
-  it("are missed where a file of them is gone: a test over fewer runs would stand beside a table of all", async () => {
+  it("are refused if a run's file is gone, since the table is over all runs", async () => {
     const [there, gone] = [run("a", 0, rowsOf(A)), run("b", 0, undefined)];
     await expect(readRunPredictions([there, gone], judging)).rejects.toThrow(
       /b-0.validation-predictions\.jsonl, which .* row, is missing: restore it, or remove the run's folder and run it again\./,
@@ -78,7 +78,7 @@ describe("the rows of a task", () => {
   });
 });
 
-it("the difference over rows is that of the means which the table shows", async () => {
+it("the difference over rows equals the difference of the table's means", async () => {
   const runs = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("b", 0, rowsOf(B)), run("b", 1, rowsOf(A))];
   const [test] = rowTests("t", ["a", "b"], await readRunPredictions(runs, judging), judging);
   const scoreOf = (values: readonly number[]) => {
@@ -93,7 +93,7 @@ it("the difference over rows is that of the means which the table shows", async 
   expect(rowTests("t", ["a", "b"], turned, judging)).toEqual([test]);
 });
 
-it("all pairs of a task draw as often, and say how many rows they differ in, and of what they speak", async () => {
+it("all pairs of a task have equally many resamples, their number of different rows, and their metric", async () => {
   const runs = [run("a", 0, rowsOf(A)), run("b", 0, rowsOf(B)), run("c", 0, rowsOf(A))];
   const found = rowTests("t", ["a", "b", "c"], await readRunPredictions(runs, judging), judging);
   expect(found.map(({ a, b, resamples, population }) => [a, b, resamples, population])).toEqual([
@@ -107,7 +107,7 @@ it("all pairs of a task draw as often, and say how many rows they differ in, and
   expect(found[1]).toMatchObject({ statistic: 0, p: 1 });
 });
 
-it("fifteen methods, 105 pairs: more resamples, the same for all", () => {
+it("105 pairs of fifteen methods have more resamples, the same number for all", () => {
   const names = Array.from({ length: 15 }, (_, i) => `m${i}`);
   const accuracyOnly: Scoring = {
     ...judging,
@@ -123,7 +123,7 @@ it("fifteen methods, 105 pairs: more resamples, the same for all", () => {
   expect(new Set(found.map(({ resamples }) => resamples))).toEqual(new Set([10_500]));
 });
 
-it("counts rows as equal that differ only in classes other than the one of F1", () => {
+it("for binary F1, rows that differ only in other classes count as equal", () => {
   const ofClass1: Scoring = {
     ...judging,
     main: { name: "f1", goal: "maximize" },
@@ -138,7 +138,7 @@ it("counts rows as equal that differ only in classes other than the one of F1", 
   expect(rowTests("t", ["a", "b"], runs, ofClass1)).toMatchObject([{ pairs: 6, differing: 1 }]);
 });
 
-it("says once how long it will take, where it takes long", async () => {
+it("a long test says once how long it will take", async () => {
   const runs = await readRunPredictions([run("a", 0, rowsOf(A)), run("b", 0, rowsOf(B))], judging);
   const lines: string[] = [];
   let now = 0;
@@ -152,7 +152,7 @@ it("says once how long it will take, where it takes long", async () => {
   expect(lines).toHaveLength(1);
 });
 
-it("counts the runs whose seed only one of two methods has: the means of the table are not those of the test", async () => {
+it("runs with a seed that only one of two methods has are counted, since the table includes them", async () => {
   const runs = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("a", 2, rowsOf(C)), run("b", 0, rowsOf(B))];
   const tests = rowTests("t", ["a", "b"], await readRunPredictions(runs, judging), judging);
   expect(tests).toMatchObject([{ unmatched: 2 }]);
@@ -160,7 +160,7 @@ it("counts the runs whose seed only one of two methods has: the means of the tab
   expect(test).toEqual({ ...tests[0], unmatched: 0 });
 });
 
-it("leaves out a metric that has no value for many of the samples of the rows, and says so once", async () => {
+it("a metric that is undefined on many resamples is left out, with one note", async () => {
   const words = {
     ...judging,
     main: { name: "accuracy", goal: "maximize" } as const,
@@ -183,7 +183,7 @@ it("leaves out a metric that has no value for many of the samples of the rows, a
   ]);
 });
 
-it("of language models the difference is that of their losses, a mean over tokens", async () => {
+it("language models are compared by their losses, means over tokens", async () => {
   const losses = [
     [3, 8, 5, 2],
     [4, 6, 5, 1],
@@ -198,14 +198,14 @@ it("of language models the difference is that of their losses, a mean over token
   expect(test?.statistic).toBeCloseTo(18 / 10 - 16 / 10, 12);
 });
 
-it("a set that is reported by texts is judged by these, and rows that are held out of it by their loss", () => {
+it("a data set scored by texts is tested on these, and its held-out rows on their loss", () => {
   const { folder } = run("lora", 0, []);
   writeFileSync(join(folder, "run.yaml"), "task: e2e-nlg\n");
   expect(scoringOf([{ folder, metrics: { bleu: 0.5, loss: 1 } }]).main).toEqual({ name: "bleu", goal: "maximize" });
   expect(watchedMetric(folder)).toEqual({ name: "loss", goal: "minimize" });
 });
 
-it("a run whose log has lost its end is none of no cost", async () => {
+it("a run whose log lacks its end has an unknown cost, not zero", async () => {
   const output = fresh("comparison");
   const folder = join(output, "t/lora/seed-0");
   mkdirSync(folder, { recursive: true });

@@ -38,10 +38,10 @@ const both = (test: number, validation: number) => ({
 
 const asked = { tasks: [], methods: [], reach: undefined };
 
-describe("runs with test rows", () => {
+describe("a comparison of runs with test rows", () => {
   const runs = [run("t", "lora", 0, both(0.5, 0.9)), run("t", "dora", 0, both(0.6, 0.8))];
 
-  it("are compared by these, and the validation rows stand beside them", () => {
+  it("compares their test metrics, and shows validation metrics beside them", () => {
     const [task] = summarizeRuns(runs, asked).tasks;
     expect(task).toEqual({
       name: "t",
@@ -54,7 +54,7 @@ describe("runs with test rows", () => {
     });
   });
 
-  it("have both in their tables under headings that say so, and the best of the test rows alone marked", () => {
+  it("has both in its tables under separate headings, with the best test metric marked", () => {
     const [table] = comparisonTables(summarizeRuns(runs, asked));
     const told = table!.columns.map(({ group, title, cells }) => [
       group,
@@ -74,7 +74,7 @@ describe("runs with test rows", () => {
     expect(latexTable(table!)).toContain("\\multicolumn{1}{c}{t (validation, 408 rows)}");
   });
 
-  it("are tested by them alone, by runs and by rows", async () => {
+  it("has significance tests on test rows only, by runs and by rows", async () => {
     const found = summarizeRuns(runs, asked);
     expect(significance(found).map(({ metric }) => metric)).toEqual(["test_accuracy"]);
     for (const [i, { folder }] of runs.entries()) {
@@ -94,7 +94,7 @@ describe("runs with test rows", () => {
     expect(test).toMatchObject({ metric: "test_accuracy", pairs: 3 });
   });
 
-  it("are not mixed with validation rows of another task", () => {
+  it("keeps them apart from validation rows of another task", () => {
     const other = ["lora", "dora"].map((method) => run("other", method, 0, { accuracy: 0.7, macroF1: 0.7, loss: 1 }));
     const found = summarizeRuns([...runs, ...other], asked);
     expect(found.tasks.map(({ name, rows, beside }) => [name, rows?.split, beside?.rows.split])).toEqual([
@@ -106,7 +106,7 @@ describe("runs with test rows", () => {
     expect(pairs.map((test) => test.pairs)).toEqual(pairs.map(() => 1));
   });
 
-  it("are not compared with runs of the same task that have none", () => {
+  it("refuses runs of the same task without test rows", () => {
     const without = run("t", "dora", 1, { accuracy: 0.7, macroF1: 0.7, loss: 1 });
     expect(() => summarizeRuns([...runs, without], asked)).toThrow(
       /t-lora-0 was scored on test rows, .*t-dora-1 on validation rows only, so their scores can't be compared/,
@@ -115,7 +115,7 @@ describe("runs with test rows", () => {
     expect(summarizeRuns([...runs, run("t", "full", 0, {})], asked).tasks[0]?.rows?.split).toBe("test");
   });
 
-  it("reach a score where they were looked at on the way: on validation rows, which the column says", () => {
+  it("computes the cost to reach a score on validation rows, as the column says", () => {
     const evaluations = [
       { step: 5, seconds: 1, accuracy: 0.75 },
       { step: 9, seconds: 2, ...both(0.9, 0.85) },
@@ -137,7 +137,7 @@ describe("runs with test rows", () => {
     ["e2e-nlg", "bleu", "maximize", { bleu: 0.5, nist: 3, loss: 2, perplexity: 7 }],
     ["regression", "meanSquaredError", "minimize", { meanSquaredError: 1, pearson: 0.5, loss: 1 }],
     ["token-classification", "accuracy", "maximize", { accuracy: 0.5, loss: 1 }],
-  ] as const)("of %s are judged by test_%s, which is to be as little or as much", (as, main, goal, metrics) => {
+  ] as const)("of %s uses test_%s and its direction", (as, main, goal, metrics) => {
     const test = Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`test_${name}`, value]));
     // What a run holds out says nothing of it in a comparison.
     const runs = [run("t", "lora+es", 0, { ...metrics, ...test, [`holdout_${main}`]: 1, holdout_loss: 1 }, { as })];
@@ -152,8 +152,8 @@ describe("runs with test rows", () => {
   });
 });
 
-describe("runs with validation rows alone", () => {
-  it("are compared by these, and the heading says it", () => {
+describe("a comparison of runs with validation rows only", () => {
+  it("compares their validation metrics, as the heading says", () => {
     const scored = { validation: 408, stopsByValidation: false };
     const runs = ["lora", "dora"].map((method) => run("t", method, 0, { accuracy: 0.7, loss: 1 }, { scored }));
     const found = summarizeRuns(runs, asked);
@@ -163,7 +163,7 @@ describe("runs with validation rows alone", () => {
     expect(comparisonTables(found)[0]?.columns[0]?.group).toBe("t (validation, 408 rows)");
   });
 
-  it("that these rows stopped are named, where there are such from before", () => {
+  it("names earlier runs that were stopped early by these rows", () => {
     const scored = { ...COUNTS, stopsByValidation: true };
     const stopped = (metrics: CollectedRun["metrics"]) => [
       run("t", "lora", 0, metrics, { scored }),

@@ -28,8 +28,8 @@ async function cellsOf(flags: Parameters<typeof readSpec>[0], path: string | und
   return each.flat();
 }
 
-describe("a comparison", () => {
-  it("is every method on every task with every seed, in folders by their names", async () => {
+describe("the plan of a comparison", () => {
+  it("has every method on every task with every seed, in folders of those names", async () => {
     const cells = await cellsOf({ methods: ["lora", "full"], seeds: [3, 1], output: "out" }, file(...LIST));
     expect(cells.map(({ folder }) => folder)).toEqual([
       "out/small/lora/seed-3",
@@ -44,7 +44,7 @@ describe("a comparison", () => {
     expect(cells.map(({ settings }) => settings.seed)).toEqual([3, 1, 3, 1, 3, 1, 3, 1]);
   });
 
-  it("takes a task's settings before those of all, a method's before these, and a flag before all", async () => {
+  it("gives flags precedence over a method's settings, these over a task's, and these over common ones", async () => {
     const path = file(...LIST);
     const [small, mrpc] = await cellsOf({ methods: ["lora"] }, path);
     expect(small?.settings).toMatchObject({ task: "regression", batchSize: 4, rank: 16, learningRate: 0.5 });
@@ -55,7 +55,7 @@ describe("a comparison", () => {
     expect([taken?.task, more.length]).toEqual(["glue-mrpc", 0]);
   });
 
-  it("leaves out of a run what has no effect there, and refuses what has none anywhere", async () => {
+  it("leaves settings without effect out of a run, and refuses those without effect in any run", async () => {
     const path = file("task: regression", "train: t", "rank: 4", "hypergradient: first-order");
     const cells = await cellsOf({ methods: ["full", "lora", "bidora"] }, path);
     expect(cells.map(({ settings }) => [settings.rank, settings.hypergradient])).toEqual([
@@ -71,7 +71,7 @@ describe("a comparison", () => {
     expect(pairsOf(readSpec({ methods: ["full", "lora"] }, path)).length).toBe(2);
   });
 
-  it("refuses what has no effect on the method that it is for, in a grid, or beside a budget", () => {
+  it("refuses settings without effect on their method, in a grid, or with a budget", () => {
     const idle = (lines: readonly string[], flags: Parameters<typeof readSpec>[0] = {}) =>
       expect(() => pairsOf(readSpec(flags, file("task: regression", "train: t", ...lines))));
     const mine = "perMethod: {lora: {xi: 0.5}}";
@@ -99,7 +99,7 @@ describe("a comparison", () => {
     same({ ...early, holdoutFraction: 0.2 }).toThrow("lora and lora+es are the same run");
   });
 
-  it("gives a variant what acts in it", async () => {
+  it("gives a variant the settings that have an effect in it", async () => {
     const path = file("task: regression", "train: t", "searchFraction: 0.7", "perMethod: {bidora: {xi: 0.1}}");
     const [bidora, folds] = await cellsOf({ methods: ["bidora", "bidora-folds"] }, path);
     expect(bidora?.settings).toMatchObject({ searchFraction: 0.7, xi: 0.1 });
@@ -107,7 +107,7 @@ describe("a comparison", () => {
     expect(folds?.settings).not.toHaveProperty("searchFraction");
   });
 
-  it("tries points that are one run but once", async () => {
+  it("runs grid points that amount to the same run once", async () => {
     const flags = { methods: ["lora", "bidora"], grid: ["xi=0.1,0.2", "rank=2,4"] };
     const spec = readSpec(flags, file("task: regression", "train: t"));
     const cells = await Promise.all(pairsOf(spec).map((pair) => gridCells(spec, pair, facts)));
@@ -115,20 +115,20 @@ describe("a comparison", () => {
     expect(cells[0]?.map(({ settings }) => settings.rank)).toEqual([2, 4]);
   });
 
-  it("looks ten times in a run by the rows that are left to train on", async () => {
+  it("evaluates ten times in a run, counted by the rows left to train on", async () => {
     const steps = { ...facts, stepsOf: async (run: RunConfig) => (run.holdoutFraction === 0.2 ? 800 : 1000) };
     const spec = readSpec({ methods: ["lora+es"] }, file("task: regression", "train: t"));
     const [cell] = await finalCells(spec, pairsOf(spec)[0]!, steps);
     expect(cell?.settings.evalEvery).toBe(80);
   });
 
-  it("holds out what BiDoRA's upper level has, whoever says how much", async () => {
+  it("holds out as many rows as BiDoRA's upper level has, wherever that is set", async () => {
     const path = file("task: regression", "train: t", "perMethod: {bidora: {searchFraction: 0.75}}");
     const [early] = await cellsOf({ methods: ["lora+es"] }, path);
     expect(early?.settings.holdoutFraction).toBe(0.25);
   });
 
-  it("stops early on as many rows as the upper level has, and looks ten times, unless the file says otherwise", async () => {
+  it("stops early on as many rows as the upper level has, with ten evaluations, unless the file says otherwise", async () => {
     const path = file("task: regression", "train: t");
     const [plain, early] = await cellsOf({ methods: ["dora", "dora+es"] }, path);
     expect(plain?.settings).not.toHaveProperty("holdoutFraction");
@@ -139,7 +139,7 @@ describe("a comparison", () => {
     expect(own?.settings).toMatchObject({ evalEvery: 7, learningRate: 0.5 });
   });
 
-  it("saves five times on the way, and keeps all but whole models", async () => {
+  it("saves five checkpoints during a run, and keeps them unless they are whole models", async () => {
     const path = file("task: regression", "train: t");
     const cells = await cellsOf({ methods: ["lora", "full"] }, path);
     expect(cells.map(({ settings }) => [settings.saveEvery, settings.keepCheckpoints])).toEqual([
@@ -150,7 +150,7 @@ describe("a comparison", () => {
     expect([own?.settings.saveEvery, own?.settings.keepCheckpoints]).toEqual([3, undefined]);
   });
 
-  it("keeps its budget with what a grid tries", async () => {
+  it("keeps the budget in a grid's runs", async () => {
     const flags = { methods: ["lora", "bidora"], grid: ["batchSize=2,8"], budget: "rows=160" } as const;
     const spec = readSpec(flags, file("task: regression", "train: t", "epochs: 9"));
     const [lora, bidora] = await Promise.all(pairsOf(spec).map((pair) => gridCells(spec, pair, facts)));
@@ -170,7 +170,7 @@ describe("a comparison", () => {
     expect(chosen?.settings).not.toHaveProperty("holdoutFraction");
   });
 
-  it("keeps seconds by what steps take", async () => {
+  it("converts a budget of seconds by the time per step", async () => {
     const flags = { methods: ["lora", "bidora"], budget: "seconds=60" };
     const [lora, bidora] = await cellsOf(flags, file("task: regression", "train: t"));
     expect(lora?.settings.maxSteps).toBe(60);

@@ -20,14 +20,14 @@ describe.each(files)("the study in %s", (name) => {
     await expectEffects(spec, 800);
   });
 
-  it("is named by the page, and has its table there once it has been made", () => {
+  it("is linked from the results page, with its table once results exist", () => {
     expect(page).toContain(`npx bidora compare ${name} `);
     const study = dirname(name);
     const isMade = existsSync(join(root, study, "comparison.json"));
     expect(page.includes(`<!-- generated: results ${study.split("/").at(-1)} -->`)).toBe(isMade);
   });
 
-  it("has in its table no method or task that it does not ask for", () => {
+  it("has a table of only the methods and tasks in its file", () => {
     const path = join(root, dirname(name), "comparison.json");
     if (!existsSync(path)) return;
     const { methods } = JSON.parse(readFileSync(path, "utf8")) as { methods: readonly string[] };

@@ -1,12 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll } from "vitest";
-
-const made: string[] = [];
-afterAll(() => {
-  for (const folder of made) rmSync(folder, { recursive: true, force: true });
-});
+import { freshPath } from "../workFolder.js";
 
 export interface Story {
   readonly topics?: "YES" | "NO" | "BYPASS";
@@ -36,8 +30,8 @@ export function storySgml({ topics = "YES", lewis = "TRAIN", cgi = "TRAINING-SET
 
 /** A folder of the collection's 22 files with the stories in the first ones, a file each, and one unused story in the others. */
 export function reutersFolder(...stories: readonly Story[]): string {
-  const folder = mkdtempSync(join(tmpdir(), "bidora-reuters-"));
-  made.push(folder);
+  const folder = freshPath("reuters");
+  mkdirSync(folder);
   for (let i = 0; i < 22; i++) {
     const own = stories.length > i ? [stories[i] as Story] : [];
     const rest = i === 21 ? stories.slice(22) : [];

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { exportModel } from "../../src/commands/export.js";
 import type { RunSettings } from "../../src/config/index.js";
-import { abortAfter, bytes, called, fresh, json, predicted, ROWS, run, SMALL } from "./support.js";
+import { abortAfter, bidora, bytes, fresh, json, predicted, ROWS, run, SMALL } from "./support.js";
 
 const ROW_FILE = join(ROWS, "train.jsonl");
 const SCHEDULE: RunSettings = {
@@ -16,7 +16,7 @@ const ranksIn = (folder: string): number[] => {
 };
 
 describe("--method adalora", () => {
-  test.each([1, 2, 3, 4, 5])("gone on from after step %i of 6 has the same bits, settings among them", async (step) => {
+  test.each([1, 2, 3, 4, 5])("resumed after step %i of 6 has the same bits, settings among them", async (step) => {
     const whole = await run(SCHEDULE);
     const output = fresh();
     await run({ ...SCHEDULE, output }, abortAfter(step));
@@ -51,7 +51,7 @@ describe("--method adalora", () => {
 
   test("begins with no fewer ranks than it is to end with", async () => {
     const argv = ["--model", SMALL.model, "--train", SMALL.train, "--method", "adalora", "--adalora-init-rank", "4"];
-    const { status, stderr } = await called("finetune", ...argv, "--rank", "5", "--output", fresh());
+    const { status, stderr } = await bidora("finetune", ...argv, "--rank", "5", "--output", fresh());
     expect([status, stderr]).toEqual([2, expect.stringContaining("--adalora-init-rank 4 is below --rank 5")]);
   });
 });

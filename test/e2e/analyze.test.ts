@@ -59,7 +59,7 @@ describe("a comparison's runs", () => {
     ({ analysis } = await analyze({ runs: [comparison] }, { hub: { onNote: (note) => notes.push(note) } }));
   });
 
-  test("are found, in the order of their numbers, and what leaves weights alone is left out with a sentence", () => {
+  test("are sorted by name and seed, and a run of a method that changes no weights is left out with a note", async () => {
     expect(analysis.runs.map(({ name, method }) => [name, method])).toEqual([
       ["other/lora/seed-0", "lora"],
       ["task/bidora/seed-10", "bidora"],
@@ -72,14 +72,14 @@ describe("a comparison's runs", () => {
       expect.stringMatching(/^Left out: .*adapter.* was trained with adapter, and .* is followed by a bottleneck/),
     ]);
     expect(notes).toEqual(analysis.notes);
-    expect(bidora("analyze", join(comparison, "task", "bitfit", "seed-10"))).toMatchObject({
+    expect(await bidora("analyze", join(comparison, "task", "bitfit", "seed-10"))).toMatchObject({
       status: 1,
       stdout: "",
       stderr: expect.stringContaining("was trained with bitfit"),
     });
   });
 
-  test("have every layer at every saved step, the phases told", () => {
+  test("have every layer at every saved step, with its phase", () => {
     expect(analysis.axis).toBe("out");
     const stepsOf = (at: number) => analysis.runs[at]!.layers.map(({ steps }) => steps.map(({ step }) => step));
     expect(stepsOf(0)).toEqual(Array(6).fill([2]));
@@ -100,7 +100,7 @@ describe("a comparison's runs", () => {
     expect(frozen[3]).toBeCloseTo(frozen[4]!, 14);
   });
 
-  test("stand beside full fine-tuning of their own task", () => {
+  test("are compared with full fine-tuning of the same task", () => {
     const full = analysis.runs[2]!;
     expect(analysis.runs[0]!.fits.all.slope).toBeGreaterThan(0);
     expect(analysis.runs[0]!.againstFull).toBeUndefined();
@@ -113,7 +113,7 @@ describe("a comparison's runs", () => {
     }
   });
 
-  test("full fine-tuning's layers are those that LoRA takes, and change as the files say", () => {
+  test("full fine-tuning is analyzed at the layers that LoRA adapts, by the differences between its files", () => {
     const { layers } = analysis.runs[2]!;
     expect(layers.map(({ path }) => path)).toEqual(analysis.runs[3]!.layers.map(({ path }) => path));
     const read = (folder: string) => readTensors(join(folder, "model.safetensors"));
@@ -126,7 +126,7 @@ describe("a comparison's runs", () => {
     }
   });
 
-  test("leave the same numbers in a file, and a page that needs no other", () => {
+  test("leave the same numbers in a file, and a self-contained page", () => {
     const [output, data] = [join(comparison, "analysis.html"), join(comparison, "analysis.json")];
     expect(json(data)).toEqual({ madeBy: "bidora analyze", ...analysis });
     const source = readFileSync(output, "utf8");
@@ -145,13 +145,13 @@ describe("a comparison's runs", () => {
     expect(plots[2]!.querySelectorAll('[data-mark="line"] path')).toHaveLength(1);
   });
 
-  test("a second call replaces the first one's files, and prints the same", () => {
-    const again = bidora("analyze", comparison, "--json");
+  test("a second call replaces the files of the first and prints the same", async () => {
+    const again = await bidora("analyze", comparison, "--json");
     const [output, data] = [join(comparison, "analysis.html"), join(comparison, "analysis.json")];
     expect(again.status).toBe(0);
     expect(again.stderr).toContain("Left out");
     expect(JSON.parse(again.stdout)).toEqual({ output, data, ...analysis });
-    const { stdout } = bidora("analyze", join(comparison, "task", "full", "seed-10"), "--quiet");
+    const { stdout } = await bidora("analyze", join(comparison, "task", "full", "seed-10"), "--quiet");
     expect(stdout).toMatch(/seed-10 +full +query +– +\S+/);
     expect(stdout).not.toContain("phase of");
   });
@@ -161,9 +161,9 @@ describe("a BiDoRA run's phases", () => {
   const bidoraRun = (settings: RunSettings) => run({ ...SMALL, ...SAVING, method: "bidora", ...settings });
   const phasesOf = ({ layers }: AnalyzedRun) => layers[0]!.steps.map(({ step, phase }) => [step, phase]);
 
-  test("have lines apart in the terminal and on the page, and the one that compares is named", async () => {
+  test("are separate lines in the terminal and on the page, and the phase used for comparison is named", async () => {
     const { output } = await bidoraRun({ retrainSteps: 4 });
-    const { stdout } = bidora("analyze", output, "--quiet");
+    const { stdout } = await bidora("analyze", output, "--quiet");
     const rows = stdout.split("\n").map((line) => line.trim().split(/ +/).slice(1, 4).join(" "));
     expect(rows.filter((row) => row.startsWith("bidora"))).toEqual([
       "bidora all search",
@@ -180,16 +180,16 @@ describe("a BiDoRA run's phases", () => {
     expect(cells.map((cell) => cell?.textContent)).toEqual(["search", "search", "search", "retrain"]);
   });
 
-  test("of a run without retraining are the search alone", async () => {
+  test("of a run without retraining contain the search only", async () => {
     const analyzed = await analysisOf((await bidoraRun({ retrainSteps: 0 })).output);
     expect(analyzed.fits).toMatchObject({ phase: "search", all: { points: 18 } });
     expect(analyzed.fits.phases).toBeUndefined();
   });
 
-  test("of a run that saved its end alone say that the search is not among them", async () => {
+  test("of a run that saved only its end say that the search is missing", async () => {
     const { output } = await bidoraRun({ saveEvery: undefined });
     expect((await analysisOf(output)).fits).toMatchObject({ phase: "retrain", all: { points: 6 } });
-    expect(bidora("analyze", output, "--quiet").stdout).toMatch(
+    expect((await bidora("analyze", output, "--quiet")).stdout).toMatch(
       /The line of \S+ fits retraining alone, .* Use --save-every to keep steps of the search/,
     );
   });
@@ -210,7 +210,7 @@ describe("a BiDoRA run's phases", () => {
   );
 });
 
-test("full fine-tuning is told by the layers of the runs beside it, and each by those that both have", async () => {
+test("full fine-tuning is analyzed at the layers of the runs beside it, and each pair at its common layers", async () => {
   const comparison = fresh("targets");
   const at = (method: string) => join(comparison, "task", method, "seed-0");
   const targetModules = ["query", "key", "output.dense"];
@@ -231,7 +231,7 @@ test("full fine-tuning is told by the layers of the runs beside it, and each by 
   expect(named.analysis.runs[1]?.againstFull).toBeUndefined();
 }, 100_000);
 
-test("GPT-2's weights, which lie turned round in files, are told along both axes", async () => {
+test("GPT-2's weights, which are transposed in files, are analyzed along both axes", async () => {
   const { output } = await run({ ...SMALL, ...SAVING, model: GPT2, method: "full" });
   const read = (folder: string) => readTensors(join(folder, "model.safetensors"));
   const [before, after] = [read(GPT2), read(output)];
@@ -258,7 +258,7 @@ test.each([
   ["vera", {}],
   ["adalora", {}],
   ["full", {}],
-] as const)("a run with --method %s %o that learns nothing has moved by exactly nothing", async (method, settings) => {
+] as const)("a run with --method %s %o and learning rate 0 has changes of exactly zero", async (method, settings) => {
   const { output } = await run({ ...SMALL, ...SAVING, learningRate: 0, method, ...settings });
   for (const axis of ["out", "in"] as const) {
     const analyzed = await analysisOf(output, { axis });
@@ -267,7 +267,7 @@ test.each([
   }
 });
 
-test("magnitudes along in are taken along in, frozen ones are at rest", async () => {
+test("magnitudes along the input axis are analyzed along it, and frozen ones have changes of zero", async () => {
   const settings = {
     magnitudeAxis: "in",
     upperLearningRate: 0,
@@ -286,7 +286,7 @@ test("magnitudes along in are taken along in, frozen ones are at rest", async ()
   expect(one.fits.all).toMatchObject({ slope: 0, correlation: null });
 });
 
-test("layers of full fine-tuning are as --target-modules says, as far as the pretrained model has them", async () => {
+test("full fine-tuning is analyzed at the --target-modules that the pretrained model has", async () => {
   const { output } = await run({ ...SMALL, ...SAVING, method: "full" });
   const whole = await analysisOf(output, { targetModules: "all-linear" });
   const kinds = Object.keys(whole.fits.kinds);
@@ -314,7 +314,7 @@ test("layers of full fine-tuning are as --target-modules says, as far as the pre
   expect((await analysisOf(copy, { model: SMALL.model })).fits).toEqual((await analysisOf(output)).fits);
 });
 
-test("steps after a run's end are none of its own, and --overwrite takes an analysis away with the run", async () => {
+test("checkpoints after a run's end are ignored, and --overwrite removes the analysis with the run", async () => {
   const { output } = await run({ ...SMALL, ...SAVING, method: "lora" });
   cpSync(join(output, "checkpoint-4"), join(output, "checkpoint-20"), { recursive: true });
   await analyze({ runs: [output] });
@@ -324,7 +324,7 @@ test("steps after a run's end are none of its own, and --overwrite takes an anal
   expect(existsSync(join(output, "analysis.json")) || existsSync(join(output, "analysis.html"))).toBe(false);
 });
 
-test("weights that the run did not begin from are refused", async () => {
+test("a --model other than the one that the run started from is refused", async () => {
   const model = fresh("base");
   cpSync(SMALL.model, model, { recursive: true });
   const runs: string[] = [];

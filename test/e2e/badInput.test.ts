@@ -2,12 +2,9 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { BERT, bidora, called, fresh, GOLDEN, jsonl, list, ROWS, SMALL, write } from "./support.js";
+import { BERT, bidora, fresh, GOLDEN, jsonl, list, ROWS, SMALL, write } from "./support.js";
 
 const TRAIN: string = SMALL.train;
-
-// Each call of the command listens to stdout anew.
-process.stdout.setMaxListeners(0);
 
 /** Runs `finetune` with flags that stand against each other; nothing may be left, and one sentence comes. */
 async function refused(flags: readonly string[], status: 1 | 2, message: RegExp): Promise<void> {
@@ -24,7 +21,7 @@ async function refused(flags: readonly string[], status: 1 | 2, message: RegExp)
     "--output",
     output,
   ];
-  const result = await called("finetune", ...base, ...flags);
+  const result = await bidora("finetune", ...base, ...flags);
   expect(result.stderr).toMatch(/^bidora: .*[.?]\n$/);
   expect(result.stderr).toMatch(message);
   expect(result.stderr).not.toMatch(/\n\s+at |TypeError|ENO|undefined|\[object/);
@@ -155,14 +152,14 @@ describe("data", () => {
     ["no rows at all", ["--train", ""], /--train takes/],
   ] as const)("%s", (_, flags, message) => refused(["--train", TRAIN, ...flags], 2, message));
 
-  test("a rank beyond the machine's memory", () =>
+  test("a rank that needs more memory than the machine has", () =>
     refused(
       ["--train", TRAIN, "--rank", "1000000000"],
       1,
       /An adapter with 432,000,000,000 parameters in 6 modules takes 6,910 GB of memory, but this machine has [\d.,]+ GB: .*--rank/,
     ));
 
-  test("a batch larger than the rows is the rows", async () => {
+  test("a batch size above the number of rows means all rows", async () => {
     const output = fresh();
     const flags = [
       "--model",
@@ -177,7 +174,7 @@ describe("data", () => {
       "--output",
       output,
     ];
-    expect(await called("finetune", ...flags)).toEqual({ status: 0, stderr: "" });
+    expect(await bidora("finetune", ...flags)).toMatchObject({ status: 0, stderr: "" });
   });
 });
 
@@ -329,7 +326,7 @@ describe("models", () => {
     refused(["--train", TRAIN, "--method", "lora", "--adapter", adapter()], 1, message),
   );
 
-  test("an adapter with another head names the tensor and both shapes", () =>
+  test("an adapter with another head is refused with the tensor's name and both shapes", () =>
     refused(
       ["--train", TRAIN, "--model", join(BERT, "dropout"), "--adapter", join(BERT, "adapters/multi-lora")],
       1,
@@ -338,7 +335,7 @@ describe("models", () => {
 });
 
 describe("the output folder", () => {
-  test("in use, under a file, or where nothing can be written", async () => {
+  test("is refused if it is in use, below a file, or not writable", async () => {
     const used = fresh();
     mkdirSync(used);
     writeFileSync(join(used, "mine.txt"), "");
@@ -349,7 +346,7 @@ describe("the output folder", () => {
       [join(TRAIN, "deep", "er"), /can't be written: .*train\.jsonl is a file/],
       ["/proc/bidora", /can't be written/],
     ] as const) {
-      const { status, stderr } = await called(...flags, output);
+      const { status, stderr } = await bidora(...flags, output);
       expect(status).toBe(1);
       expect(stderr).toMatch(/^bidora: --output [^\n]*\.\n$/);
       expect(stderr).toMatch(message);
@@ -358,8 +355,8 @@ describe("the output folder", () => {
   });
 });
 
-test("--debug shows the stack, and only then", () => {
+test("only --debug prints the stack trace", async () => {
   const flags = ["finetune", "--model", SMALL.model, "--train", "/no/such.jsonl"];
-  expect(bidora(...flags).stderr.split("\n")).toHaveLength(2);
-  expect(bidora(...flags, "--debug").stderr).toMatch(/\n +at /);
+  expect((await bidora(...flags)).stderr.split("\n")).toHaveLength(2);
+  expect((await bidora(...flags, "--debug")).stderr).toMatch(/\n +at /);
 });

@@ -40,13 +40,13 @@ describe("a checkpoint with a value that is not finite", () => {
     ["bidora", `${LAYER}.output.dense.bias`, Number.NaN],
     ["full", QUERY, Number.NaN],
     ["lora", "classifier.weight", Number.NaN],
-  ] as const)("is what ends %s, and %s is named", async (method, name, value) => {
+  ] as const)("ends %s with an error that names %s", async (method, name, value) => {
     const model = damagedModel(name, value);
-    const told: RunEvent[] = [];
-    const running = run({ model, method }, { observers: [(event) => told.push(event)] });
+    const events: RunEvent[] = [];
+    const running = run({ model, method }, { observers: [(event) => events.push(event)] });
     await expect(running).rejects.toThrow(new RegExp(`Step 1: .*own weights in ${model} .* in ${name};`));
     await expect(running).rejects.not.toThrow("--learning-rate");
-    expect(told.at(-1)).toMatchObject({ event: "error", message: expect.stringContaining(name) });
+    expect(events.at(-1)).toMatchObject({ event: "error", message: expect.stringContaining(name) });
   });
 
   test("is named by predict, merge and export", async () => {
@@ -64,7 +64,7 @@ describe("a checkpoint with a value that is not finite", () => {
     }
   });
 
-  test("is of no matter to an export that does not touch it, and is not copied by merge", async () => {
+  test("does not matter to an export that leaves it out, and is not copied by merge", async () => {
     const name = `${LAYER}.output.dense.weight`;
     const all = { model: damagedModel(name), adapter: adapterOf("dora") };
     await exportModel({ ...all, ...output(), to: "peft-lora", rank: undefined });
@@ -72,7 +72,7 @@ describe("a checkpoint with a value that is not finite", () => {
   });
 });
 
-test("an adapter with a value that is not finite is refused, and its tensor named", async () => {
+test("an adapter with a value that is not finite is refused with the tensor's name", async () => {
   const name = `base_model.model.${LAYER}.attention.self.query.lora_B.weight`;
   const adapter = damaged(adapterOf("dora"), "adapter_model.safetensors", name);
   const wanted = /The adapter's own tensor .*layer\.1\.attention\.self\.query\.lora_B\.weight/;
@@ -80,7 +80,7 @@ test("an adapter with a value that is not finite is refused, and its tensor name
   await expect(merge({ model: join(BERT, "single"), adapter, ...output() })).rejects.toThrow(wanted);
 });
 
-test("where the weights are good, what is not finite is told as it was", async () => {
+test("a loss that is not finite with finite weights keeps its own error message", async () => {
   const own = () => ({
     folder: "model",
     weights: [

@@ -26,10 +26,10 @@ async function withEnvironment(variables: Readonly<Record<string, string>>, ...a
   return { status, stderr };
 }
 
-describe.runIf(existsSync("/proc/self"))("a cache on a file system that takes no names", { timeout: 90_000 }, () => {
+describe.runIf(existsSync("/proc/self"))("a cache on a file system that refuses new files", { timeout: 90_000 }, () => {
   const hubs = fakeHubs();
 
-  test("of the Hub is refused before a file is fetched", async () => {
+  test("for Hub files is refused before a download", async () => {
     const { hub, endpoint } = await hubs();
     hub.files = { "config.json": { content: "{}" }, "model.safetensors": { content: "weights" } };
     const { status, stderr } = await withEnvironment(
@@ -44,7 +44,7 @@ describe.runIf(existsSync("/proc/self"))("a cache on a file system that takes no
     expect(hub.downloads("config.json")).toEqual([]);
   });
 
-  test("of converted GGUF files is refused", async () => {
+  test("for converted GGUF files is refused", async () => {
     const file = join(GOLDEN, "io/gguf/smollm.gguf");
     const { status, stderr } = await withEnvironment(
       { XDG_CACHE_HOME: "/proc/x" },
@@ -60,7 +60,7 @@ describe.runIf(existsSync("/proc/self"))("a cache on a file system that takes no
     );
   });
 
-  test("is not needed for tokenizers that were tested before", async () => {
+  test("is not needed for tokenizers that were checked before", async () => {
     const { status, stderr } = await withEnvironment(
       { XDG_CACHE_HOME: "/proc/x" },
       "preview",
@@ -74,10 +74,10 @@ describe.runIf(existsSync("/proc/self"))("a cache on a file system that takes no
   });
 });
 
-describe("a cache below a file", () => {
+describe("a cache folder below a file", () => {
   const hubs = fakeHubs();
 
-  test("is refused before a file is fetched", async () => {
+  test("is refused before a download", async () => {
     const { hub, endpoint } = await hubs();
     hub.files = { "config.json": { content: "{}" }, "model.safetensors": { content: "weights" } };
     const file = fresh("file");

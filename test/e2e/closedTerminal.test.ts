@@ -17,8 +17,8 @@ function expectEnded(output: string, reference: string): void {
   expect(json(join(output, "metrics.json"))).toEqual(json(join(reference, "metrics.json")));
 }
 
-describe("output that nobody takes does not end a run", () => {
-  test("full, closed, or a reader that has gone", async () => {
+describe("output that can't be written does not end a run", () => {
+  test("a full disk, a closed stdout, and a pipe without a reader", async () => {
     const reference = (await whole()).output;
     const full = openSync("/dev/full", "w");
     for (const json of [[], ["--json"]]) {
@@ -36,15 +36,15 @@ describe("output that nobody takes does not end a run", () => {
     expectEnded(output, reference);
   });
 
-  test("what was lost is told where it can be", () => {
+  test("lost output is reported on stderr", () => {
     const full = openSync("/dev/full", "w");
     const output = fresh();
-    const told = spawnSync(process.execPath, [BIN, "finetune", ...flags, "--quiet", "--output", output], {
+    const result = spawnSync(process.execPath, [BIN, "finetune", ...flags, "--quiet", "--output", output], {
       encoding: "utf8",
       stdio: ["ignore", full, "pipe"],
     });
     const sentence = "bidora: The output could not be written to stdout: ENOSPC: no space left on device, write.\n";
-    expect([told.status, told.stderr]).toEqual([0, sentence]);
+    expect([result.status, result.stderr]).toEqual([0, sentence]);
     const evaluate = [BIN, "evaluate", "--adapter", output, "--model", SMALL.model, "--data", SMALL.train, "--json"];
     const lost = spawnSync(process.execPath, evaluate, { encoding: "utf8", stdio: ["ignore", full, "pipe"] });
     expect([lost.status, lost.stderr]).toEqual([1, sentence]);
@@ -52,21 +52,24 @@ describe("output that nobody takes does not end a run", () => {
 });
 
 describe("signals", () => {
-  test.each(["SIGHUP", "SIGTERM"] as const)("%s with the terminal gone: saves and exits with 130", async (signal) => {
-    const output = fresh();
-    const argv = [BIN, "finetune", ...common, "--max-steps", "4000", "--json", "--output", output];
-    const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "pipe"] });
-    const ended = once(child, "exit");
-    await once(child.stdout, "data");
-    child.stdout.destroy();
-    child.stderr.destroy();
-    child.kill(signal);
-    expect(await ended).toEqual([130, null]);
-    const [last] = stepsOf(eventsIn(output)).slice(-1);
-    expect(list(output)).toEqual([`checkpoint-${last?.step}`, "events.jsonl", "run.yaml"]);
-  });
+  test.each(["SIGHUP", "SIGTERM"] as const)(
+    "%s after the terminal was closed: saves and exits with 130",
+    async (signal) => {
+      const output = fresh();
+      const argv = [BIN, "finetune", ...common, "--max-steps", "4000", "--json", "--output", output];
+      const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "pipe"] });
+      const ended = once(child, "exit");
+      await once(child.stdout, "data");
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.kill(signal);
+      expect(await ended).toEqual([130, null]);
+      const [last] = stepsOf(eventsIn(output)).slice(-1);
+      expect(list(output)).toEqual([`checkpoint-${last?.step}`, "events.jsonl", "run.yaml"]);
+    },
+  );
 
-  test("a terminal that is closed, over its own line to the process", async () => {
+  test("closing the controlling terminal saves and exits", async () => {
     const output = fresh();
     const status = fresh("status");
     const words = [process.execPath, BIN, "finetune", ...common, "--max-steps", "4000", "--output", output];
@@ -81,7 +84,7 @@ describe("signals", () => {
     expect(list(output)[0]).toMatch(/^checkpoint-\d+$/);
   });
 
-  test("the same signal twice at once, as npx and a terminal both send it, is one", async () => {
+  test("a signal sent twice at once, by npx and the terminal, counts as one", async () => {
     const output = fresh();
     const { child, ended } = start("finetune", ...common, "--max-steps", "4000", "--output", output);
     while (!list(output).includes("events.jsonl")) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -92,10 +95,10 @@ describe("signals", () => {
   });
 });
 
-test("a failed run says in one sentence where it can go on from", () => {
+test("a failed run says in one sentence where --resume continues", async () => {
   const output = fresh();
   const argv = [...common, "--max-steps", "20", "--learning-rate", "1e30", "--output", output];
-  const { status, stderr } = bidora("finetune", ...argv, "--quiet");
+  const { status, stderr } = await bidora("finetune", ...argv, "--quiet");
   expect(status).toBe(1);
   expect(stderr).toMatch(
     /^bidora: Step (\d+): The .*\. The state after step \d+ was saved: --resume continues from .*\.\n$/,

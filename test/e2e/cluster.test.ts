@@ -11,9 +11,9 @@ const command = `${process.execPath} ${here("bin/bidora.js")}`;
 const seedsIn = (output: string) =>
   json<{ runs: { method: string }[] }>(join(output, "comparison.json")).runs.map(({ method }) => method);
 
-test("a Slurm array does the runs, a task a run", () => {
+test("a Slurm array does one run per task", async () => {
   const [output, spec] = [fresh("slurm"), file()];
-  const listed = bidora("compare", spec, "--threads", "1", "--output", output, "--list").stdout;
+  const listed = (await bidora("compare", spec, "--threads", "1", "--output", output, "--list")).stdout;
   const commands = write("commands.txt", listed);
   const task = (index: number) =>
     spawnSync("bash", [here("examples/cluster/slurm.sh"), commands], {
@@ -23,7 +23,7 @@ test("a Slurm array does the runs, a task a run", () => {
   expect([task(1).status, task(2).status]).toEqual([0, 0]);
   const beyond = task(3);
   expect([beyond.status, beyond.stderr]).toEqual([1, expect.stringContaining("has no line 3")]);
-  expect(bidora("compare", spec, "--output", output, "--collect").status).toBe(0);
+  expect((await bidora("compare", spec, "--output", output, "--collect")).status).toBe(0);
   expect(seedsIn(output)).toEqual(["full", "lora"]);
 }, 100_000);
 
@@ -42,7 +42,7 @@ test.skipIf(!hasParallel)(
   100_000,
 );
 
-test("the Kubernetes Job is one, and its pods take the lines of the list", () => {
+test("the Kubernetes Job is valid, and its pods do one line of the list each", () => {
   const job = parse(readFileSync(here("examples/cluster/kubernetes.yaml"), "utf8"));
   expect(job).toMatchObject({ apiVersion: "batch/v1", kind: "Job", spec: { completionMode: "Indexed" } });
   const [container] = job.spec.template.spec.containers;

@@ -54,7 +54,7 @@ interface Result {
   }[];
 }
 
-describe("a comparison", () => {
+describe("the plan of a comparison", () => {
   const output = fresh("comparison");
   let result: Result;
   let notes: string[];
@@ -72,7 +72,7 @@ describe("a comparison", () => {
     expect(outcome.result).toEqual(result);
   }, 200_000);
 
-  test("has every run in a folder of its own, and says how far it has come", () => {
+  test("writes each run to its own folder and reports progress", () => {
     const folders = ["lora/seed-0", "lora/seed-1", "dora+es/seed-0", "dora+es/seed-1"];
     for (const folder of folders)
       expect(existsSync(join(output, "sequence-classification", folder, "adapter_model.safetensors"))).toBe(true);
@@ -80,7 +80,7 @@ describe("a comparison", () => {
     expect(notes[3]).toMatch(/^4\/4 sequence-classification (lora|dora\+es) seed [01]: accuracy \d/);
   });
 
-  test("sums them up as the contract has it", () => {
+  test("writes a summary with means, deviations and tests", () => {
     expect(result.runs.length).toBe(4);
     for (const run of result.runs)
       expect(run).toMatchObject({
@@ -104,13 +104,13 @@ describe("a comparison", () => {
     expect(metrics).toHaveProperty("holdout_accuracy");
   });
 
-  test("leaves tables and a report", () => {
+  test("writes tables and a report", () => {
     expect(readFileSync(join(output, "comparison.md"), "utf8")).toMatch(/\| *lora *\|/);
     expect(readFileSync(join(output, "comparison.tex"), "utf8")).toContain("\\toprule");
     expect(readFileSync(join(output, "report.html"), "utf8")).toContain("<svg");
   });
 
-  test("keeps what is finished, and does what is missing", async () => {
+  test("keeps finished runs and does the missing ones", async () => {
     const kept = join(output, "sequence-classification/lora/seed-0/metrics.json");
     const before = statSync(kept).mtimeMs;
     rmSync(join(output, "sequence-classification/lora/seed-1"), { recursive: true });
@@ -121,7 +121,7 @@ describe("a comparison", () => {
     expect(again.runs.map(({ metrics }) => metrics)).toEqual(result.runs.map(({ metrics }) => metrics));
   }, 100_000);
 
-  test("is not gone on with by other settings or on other rows", async () => {
+  test("is not continued with other settings or other rows", async () => {
     await expect(call({ batchSize: 8 })).rejects.toThrow(
       /lora\/seed-0 was started with other settings or data \(batchSize 4, now 8\): name another --output/,
     );
@@ -129,7 +129,7 @@ describe("a comparison", () => {
     await expect(call()).rejects.toThrow(`the content of ${validation}`);
   });
 
-  test("is gathered from the folders that are there", async () => {
+  test("is collected from the existing folders", async () => {
     const outcome = await call({ collect: true, methods: ["dora+es", "lora"] });
     if (outcome.kind !== "compared") throw new Error(outcome.kind);
     expect(outcome.text.indexOf("dora+es")).toBeLessThan(outcome.text.indexOf("lora "));
@@ -139,7 +139,7 @@ describe("a comparison", () => {
     await expect(call({ collect: true, output: fresh("nothing") })).rejects.toThrow("There is no finished run");
   });
 
-  test("is not gathered from runs in the place of others", async () => {
+  test("is not collected from runs that were put in place of others", async () => {
     const [lora, dora] = ["lora", "dora"].map((method) => join(output, "sequence-classification", method, "seed-0"));
     cpSync(lora as string, dora as string, { recursive: true });
     await expect(call({ collect: true })).rejects.toThrow(/dora.seed-0 is not a run .*did not start it/);
@@ -154,7 +154,7 @@ describe("a comparison", () => {
   });
 });
 
-test("a model that was changed between two calls is not mixed in", async () => {
+test("a comparison is not continued with a model that has changed", async () => {
   const [output, model] = [fresh("changed-model"), changed("bert/single", "config.json", {})];
   const call = () => compare({ runFile: file, methods: ["lora"], model, maxSteps: 1, output });
   await call();
@@ -164,13 +164,13 @@ test("a model that was changed between two calls is not mixed in", async () => {
   );
 }, 100_000);
 
-test("the grid is chosen from on rows that its runs hold out, and the best is trained on all", async () => {
+test("a grid is evaluated on held-out rows, and its best point is trained on all rows", async () => {
   const output = fresh("grid");
   const flags = { methods: ["lora"], grid: ["learningRate=0,0.05"], output, maxSteps: 6 };
   const notes: string[] = [];
   const outcome = await compare({ ...flags, runFile: file }, { onNote: (line) => notes.push(line) });
   if (outcome.kind !== "compared") throw new Error(outcome.kind);
-  // While it is chosen from, nothing tells what its runs score on the rows that the results are of.
+  // Until the choice is made, no note shows a score on the rows that are reported.
   expect(notes.map((line) => /(\w+) [\d.]+(;|$)/.exec(line)?.[1])).toEqual([
     ...["holdout_accuracy", "holdout_accuracy"],
     "accuracy",
@@ -187,7 +187,7 @@ test("the grid is chosen from on rows that its runs hold out, and the best is tr
   expect((outcome.result.runs as Result["runs"]).length).toBe(1);
 }, 200_000);
 
-test("what it would cost is told, and nothing is done", async () => {
+test("--dry-run estimates the cost and does no run", async () => {
   const output = fresh("expected");
   const flags = { methods: ["lora", "bidora"], seeds: [0, 1, 2], jobs: 2, output, dryRun: true };
   const outcome = await compare({ ...flags, runFile: file });
@@ -200,7 +200,7 @@ test("what it would cost is told, and nothing is done", async () => {
   expect(existsSync(output)).toBe(false);
 }, 100_000);
 
-test("a grid's runs are told apart, and no more run at once than there are", async () => {
+test("--dry-run lists a grid's runs separately, and counts no more parallel jobs than runs", async () => {
   const output = fresh("expected-grid");
   const flags = { methods: ["lora"], grid: ["learningRate=0,1e-3"], epochs: 2, jobs: 8, output, dryRun: true };
   const outcome = await compare({
@@ -218,7 +218,7 @@ test("a grid's runs are told apart, and no more run at once than there are", asy
   expect(outcome.text).toMatch(/^lora \(grid\)/m);
 }, 100_000);
 
-test("a grid's points that cost different amounts are told each, and that nothing has been chosen yet", async () => {
+test("--dry-run lists grid points of different cost separately, and says that the choice is open", async () => {
   const grid = ["maxSteps=1,3", "learningRate=0,1e-3"];
   const outcome = await compare({
     runFile: file,
@@ -237,7 +237,7 @@ test("a grid's points that cost different amounts are told each, and that nothin
   expect(outcome.text).toContain("without the settings that the grid will choose");
 }, 100_000);
 
-test("early stopping has a budget of seconds too, and what it would cost is in no one's way", async () => {
+test("early stopping works with a budget of seconds, and after a dry run", async () => {
   const flags = { methods: ["lora+es"], budget: "seconds=0.3", output: fresh("seconds-early") };
   const { kind } = await compare({ runFile: file, ...flags, dryRun: true });
   expect(kind).toBe("expected");
@@ -246,7 +246,7 @@ test("early stopping has a budget of seconds too, and what it would cost is in n
   expect(outcome.commands[0]).toMatch(/--max-steps=\d+ .*--holdout-fraction=0\.2 .*--eval-every=/);
 }, 100_000);
 
-test("where there are test rows they are what is reported, and everything names them", async () => {
+test("with test rows, their metrics are reported, and all outputs name the test split", async () => {
   const output = fresh("tested");
   const flags = { methods: ["lora", "dora"], test: jsonl(...rows(7)), output, maxSteps: 1 };
   const outcome = await compare({ ...flags, runFile: file });
@@ -268,7 +268,7 @@ test("where there are test rows they are what is reported, and everything names 
   }
 }, 100_000);
 
-test("settings that would make the results unusable are refused before the first run", async () => {
+test("settings that would invalidate the results are refused before the first run", async () => {
   const notes: string[] = [];
   const call = (flags: object) => {
     const output = fresh("refused");
@@ -282,12 +282,12 @@ test("settings that would make the results unusable are refused before the first
   );
   await expect(call({ labelColumn: ["kind"], dryRun: true })).rejects.toThrow("has no column kind");
   const bare = write("bare.yaml", readFileSync(file, "utf8").replace(/^validation:.*\n/m, ""));
-  const listed = bidora("compare", bare, "--output", fresh("bare"), "--list");
+  const listed = await bidora("compare", bare, "--output", fresh("bare"), "--list");
   expect([listed.status, listed.stderr]).toEqual([2, expect.stringContaining("neither validation nor test rows")]);
   expect(notes).toEqual([]);
 }, 100_000);
 
-test("rows that are not there are told before the first run", async () => {
+test("a missing file of rows is reported before the first run", async () => {
   const notes: string[] = [];
   const call = compare(
     { runFile: file, validation: "no-such.jsonl", output: fresh("no-rows") },
@@ -301,7 +301,7 @@ test("rows that are not there are told before the first run", async () => {
   expect(notes).toEqual([]);
 });
 
-test("a budget of seconds becomes steps, and stays so", async () => {
+test("a budget of seconds is converted to steps once, and kept", async () => {
   const output = fresh("seconds");
   const flags = { methods: ["lora"], budget: "seconds=0.2", output };
   await compare({ ...flags, runFile: file });
@@ -309,15 +309,15 @@ test("a budget of seconds becomes steps, and stays so", async () => {
   const steps = /maxSteps: (\d+)/.exec(readFileSync(join(folder, "run.yaml"), "utf8"))?.[1];
   expect(Number(steps)).toBeGreaterThanOrEqual(1);
   const before = statSync(join(folder, "metrics.json")).mtimeMs;
-  // Steps measured anew would be another run.
+  // Steps measured again would be another run.
   await compare({ ...flags, runFile: file });
   expect(statSync(join(folder, "metrics.json")).mtimeMs).toBe(before);
 }, 100_000);
 
-describe("by the command", () => {
-  test("--list prints commands that do the runs, complete in themselves", () => {
+describe("the command compare", () => {
+  test("--list prints self-contained commands for the runs", async () => {
     const output = fresh("listed");
-    const listed = bidora("compare", file, "--methods", "full", "--seeds", "0,1", "--output", output, "--list");
+    const listed = await bidora("compare", file, "--methods", "full", "--seeds", "0,1", "--output", output, "--list");
     expect([listed.status, listed.stderr]).toEqual([0, ""]);
     const commands = listed.stdout.trim().split("\n");
     expect(commands.length).toBe(2);
@@ -329,11 +329,11 @@ describe("by the command", () => {
       // No project is there, and nothing on the path: npx would ask the registry for a stranger's package.
       execFileSync("/bin/sh", ["-c", command], { stdio: "pipe", cwd: elsewhere, env: { PATH: elsewhere } });
     }
-    const collected = bidora("compare", file, "--collect", "--output", output, "--json");
+    const collected = await bidora("compare", file, "--collect", "--output", output, "--json");
     expect((JSON.parse(collected.stdout) as Result).runs.map(({ seed }) => seed)).toEqual([0, 1]);
   }, 100_000);
 
-  test("a run that fails holds up no other, and is named at the end", () => {
+  test("a failed run does not stop the others, and is named at the end", async () => {
     const output = fresh("failing");
     const list = write(
       "two.yaml",
@@ -344,20 +344,20 @@ describe("by the command", () => {
         `  - {name: bad, task: sequence-classification, train: ${train}, validation: ${train}, learningRate: 1e38}`,
       ].join("\n"),
     );
-    const { status, stderr } = bidora("compare", list, "--methods", "lora", "--output", output);
+    const { status, stderr } = await bidora("compare", list, "--methods", "lora", "--output", output);
     expect(status).toBe(1);
     expect(stderr).toMatch(/1 of 2 runs failed; .* bad lora seed 0: (?!bidora).*no longer finite/);
     expect(readdirSync(output)).toContain("comparison.json");
     expect(json<Result>(join(output, "comparison.json")).runs.map(({ task }) => task)).toEqual(["good"]);
   }, 100_000);
 
-  test("a folder of another's is left alone, and modes are mutually exclusive", () => {
+  test("a folder with other files is refused, and so are two modes together", async () => {
     const other = write("notes.txt", "mine");
     const folder = join(other, "..");
-    const { status, stderr } = bidora("compare", file, "--output", folder);
+    const { status, stderr } = await bidora("compare", file, "--output", folder);
     expect([status, stderr]).toEqual([1, expect.stringContaining("so it is not the folder of a comparison")]);
     expect(readdirSync(folder)).toEqual(["notes.txt"]);
-    const both = bidora("compare", file, "--list", "--collect", "--output", fresh());
+    const both = await bidora("compare", file, "--list", "--collect", "--output", fresh());
     expect([both.status, both.stderr]).toEqual([
       2,
       expect.stringContaining("--list and --collect are mutually exclusive"),

@@ -152,7 +152,7 @@ const WRONG: Readonly<Record<string, Damage>> = {
 
 describe("a damaged newest checkpoint", () => {
   test.each([...Object.entries(TORN), ...Object.entries(WRONG)])(
-    "%s: the one before is taken",
+    "%s: the previous checkpoint is used",
     async (name, damage) => {
       const folder = leftRun();
       await damage(join(folder, "checkpoint-4"));
@@ -163,7 +163,7 @@ describe("a damaged newest checkpoint", () => {
     },
   );
 
-  test("of a step that the run never gets to is one too", async () => {
+  test("includes a checkpoint of a step beyond the run's end", async () => {
     const folder = leftRun();
     const beyond = join(folder, "checkpoint-1000000000");
     cpSync(join(folder, "checkpoint-4"), beyond, { recursive: true });
@@ -176,14 +176,14 @@ describe("a damaged newest checkpoint", () => {
     expect(damaged).toEqual([`${beyond} is damaged (train has 6 steps, not 1000000000)`]);
   });
 
-  test("is one that lacks what the adapter method remembers", async () => {
+  test("includes one without the adapter method's state", async () => {
     const hooks = { memory: new Map([["importance", torch.zeros([4])]]) };
     await expect(findCheckpoint({ ...resuming, hooks, folder: leftRun() })).rejects.toThrow(
       "(training_state.safetensors has no hooks.importance)",
     );
   });
 
-  test("is passed over with a line that says so, and the result is the same", async () => {
+  test("is skipped with a note, and the result is the same", async () => {
     const output = leftRun();
     await flip(TENSORS)(join(output, "checkpoint-4"));
     const { notes, events } = await run({ ...SETTINGS, output, resume: true });
@@ -196,7 +196,7 @@ describe("a damaged newest checkpoint", () => {
     expect(bytes(output)).toBe(bytes(whole));
   });
 
-  test("is not counted among those that are kept", async () => {
+  test("does not count towards --keep-checkpoints", async () => {
     const output = leftRun();
     await flip(STATE)(join(output, "checkpoint-4"));
     await run({ ...SETTINGS, saveEvery: 1, keepCheckpoints: 1, output, resume: true }, abortAfter(3));
@@ -206,13 +206,13 @@ describe("a damaged newest checkpoint", () => {
   });
 });
 
-describe("a pipe", () => {
+describe("a named pipe", () => {
   const replace = (path: string) => {
     rmSync(path);
     execFileSync("mkfifo", [path]);
   };
 
-  test.each(["SHA256SUMS", STATE, TENSORS])("in the place of a checkpoint's %s is not waited for", async (file) => {
+  test.each(["SHA256SUMS", STATE, TENSORS])("in place of a checkpoint's %s does not block", async (file) => {
     const folder = leftRun();
     replace(join(folder, "checkpoint-4", file));
     const { path, damaged } = await findCheckpoint({ ...resuming, folder });
@@ -223,14 +223,14 @@ describe("a pipe", () => {
   test.each([
     ["events.jsonl", /events\.jsonl is a pipe, but a regular file is expected/],
     [MARKER, /is not a run of bidora/],
-  ])("in the place of a run's %s is refused", async (file, message) => {
+  ])("in place of a run's %s is refused", async (file, message) => {
     const output = leftRun();
     replace(join(output, file));
     await expect(run({ ...SETTINGS, output, resume: true })).rejects.toThrow(message);
   });
 });
 
-test("where all checkpoints are damaged the run is refused and nothing touched", async () => {
+test("a run whose checkpoints are all damaged is refused and left as it is", async () => {
   const output = leftRun();
   await flip(TENSORS)(join(output, "checkpoint-2"));
   rmSync(join(output, "checkpoint-4", STATE));
@@ -242,7 +242,7 @@ test("where all checkpoints are damaged the run is refused and nothing touched",
   await expect(run({ ...SETTINGS, output })).rejects.toThrow(/is not empty/);
 });
 
-test("one that a run has only just begun to write is none", async () => {
+test("a checkpoint folder that is still being written is ignored", async () => {
   const output = fresh();
   mkdirSync(join(output, "checkpoint-2"), { recursive: true });
   writeFileSync(join(output, MARKER), "");
@@ -250,7 +250,7 @@ test("one that a run has only just begun to write is none", async () => {
   expect(notes).toEqual([expect.stringContaining("There is no whole checkpoint"), SELECTION]);
 });
 
-test("a search's state in which the levels' steps do not fit is damaged too", async () => {
+test("a search state whose levels are at different steps counts as damaged", async () => {
   const settings = { ...SETTINGS, method: "bidora" } as const;
   const output = fresh();
   await run({ ...settings, output }, abortAfter(4));
@@ -259,7 +259,7 @@ test("a search's state in which the levels' steps do not fit is damaged too", as
   expect(notes.join()).toContain("checkpoint-4 is damaged (training_state.json: rule: does not go with phaseStep)");
 });
 
-describe("the optimizer", () => {
+describe("the optimizer's state", () => {
   const settingsThen = (change: (settings: Record<string, unknown>) => void): Damage =>
     edit((state) => {
       const settings = { ...(state.settings as object) };
@@ -267,7 +267,7 @@ describe("the optimizer", () => {
       return { ...state, settings };
     });
 
-  test("of a checkpoint from before there was a choice is the default one", async () => {
+  test("of a checkpoint from before --optimizer existed is that of the default optimizer", async () => {
     const folder = leftRun();
     const before = settingsThen((settings) => {
       delete settings.optimizer;
@@ -283,14 +283,14 @@ describe("the optimizer", () => {
   test.each([
     ["sgd", "momentum_buffer"],
     ["adafactor", "row_var"],
-  ] as const)("%s finds what it needs in the checkpoint, or says what is missing", async (optimizer, name) => {
+  ] as const)("of %s is read from the checkpoint, or the missing tensor is named", async (optimizer, name) => {
     const config = { ...resuming.config, optimizer };
     await expect(findCheckpoint({ ...resuming, config, folder: leftRun() })).rejects.toThrow(
       new RegExp(`checkpoint-4 is damaged \\(training_state.safetensors has no \\S+\\.${name}\\)`),
     );
   });
 
-  test("has its own shapes in the checkpoint", async () => {
+  test("is checked against the shapes of its parameters", async () => {
     const settings = { ...SETTINGS, optimizer: "adafactor" } as const;
     const output = fresh();
     await run({ ...settings, output }, abortAfter(4));

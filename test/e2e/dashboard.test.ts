@@ -43,18 +43,18 @@ function startLong(...flags: readonly string[]) {
   const output = fresh();
   const { child, ended } = start("finetune", ...HOURS, "--method", "lora", "--output", output, ...flags);
   children.push(child);
-  let told = "";
+  let printed = "";
   child.stderr?.on("data", (text: string) => {
-    told += text;
+    printed += text;
   });
-  return { child, ended, output, told: () => told };
+  return { child, ended, output, printed: () => printed };
 }
 
 describe("finetune --dashboard", () => {
-  test("shows the run, saves when asked, and stops as at Ctrl-C", async () => {
-    const { ended, output, told } = startLong("--dashboard");
-    await expect.poll(() => addressOf(told()), WITHIN).toBeDefined();
-    const url = addressOf(told())!;
+  test("shows the run, saves on request, and stops the run as Ctrl-C does", async () => {
+    const { ended, output, printed } = startLong("--dashboard");
+    await expect.poll(() => addressOf(printed()), WITHIN).toBeDefined();
+    const url = addressOf(printed())!;
     await expect.poll(() => textOf(url), WITHIN).toMatch(/train, step \d+ of 100,000/);
     await expect.poll(() => textOf(url), WITHIN).toContain("Training loss");
     expect(await textOf(url)).not.toContain("has not ended");
@@ -68,19 +68,19 @@ describe("finetune --dashboard", () => {
     await expect(fetch(url)).rejects.toThrow();
   });
 
-  test("a port that is taken is told before anything is done", async () => {
+  test("a port in use is reported before training starts", async () => {
     const first = startLong("--dashboard");
-    await expect.poll(() => addressOf(first.told()), WITHIN).toBeDefined();
-    const port = new URL(addressOf(first.told())!).port;
+    await expect.poll(() => addressOf(first.printed()), WITHIN).toBeDefined();
+    const port = new URL(addressOf(first.printed())!).port;
     const second = startLong(`--dashboard=${port}`);
     expect(await second.ended).toBe(1);
-    expect(second.told()).toContain(`--dashboard=${port} can't be served: the port is in use.`);
+    expect(second.printed()).toContain(`--dashboard=${port} can't be served: the port is in use.`);
     expect(existsSync(second.output)).toBe(false);
     first.child.kill("SIGINT");
     expect(await first.ended).toBe(130);
   });
 
-  test("a signal of a queue has a run save a checkpoint and go on", async () => {
+  test("SIGUSR2, as a queue sends it, makes a run save a checkpoint and continue", async () => {
     const { child, ended, output } = startLong();
     await expect.poll(() => existsSync(join(output, "events.jsonl")), WITHIN).toBe(true);
     for (const count of [1, 2]) {
@@ -92,7 +92,7 @@ describe("finetune --dashboard", () => {
   });
 });
 
-test("what an earlier run left in the folder is not shown as the run's that replaces it", async () => {
+test("a run that replaces an earlier one does not show that run's events", async () => {
   const { output } = await run({ method: "lora", maxSteps: 2 });
   const shown: string[] = [];
   const notes: string[] = [];
@@ -105,7 +105,7 @@ test("what an earlier run left in the folder is not shown as the run's that repl
   expect(shown[0]).toContain("Figures appear after the first steps.");
 });
 
-test("what is asked for once is saved once, beside what the settings save", async () => {
+test("a requested checkpoint is saved once, in addition to those of the settings", async () => {
   const checkpoints = new CheckpointRequest();
   const ask = (event: RunEvent) => {
     if (event.event === "step" && event.step === 2) checkpoints.ask();
@@ -114,7 +114,7 @@ test("what is asked for once is saved once, beside what the settings save", asyn
   expect(checkpointSteps(output)).toEqual([3, 2]);
 });
 
-test("a run that goes on from a checkpoint that was asked for ends with the same bits", async () => {
+test("a run resumed from a requested checkpoint ends with the same bits", async () => {
   const whole = await run({ method: "bidora", maxSteps: 3 });
   const checkpoints = new CheckpointRequest();
   const stopping = new AbortController();
@@ -160,7 +160,7 @@ describe("compare --dashboard", () => {
     return { outcome: outcome.catch((error: Error) => error), output, url: () => addressOf(notes.join("\n")) };
   }
 
-  test("shows all runs and each, and one can be stopped while others go on", async () => {
+  test("shows the comparison and each run, and one run can be stopped while others continue", async () => {
     const { outcome, output, url } = begin();
     await expect.poll(url, WITHIN).toBeDefined();
     const at = url()!;
@@ -179,12 +179,12 @@ describe("compare --dashboard", () => {
     expect(existsSync(join(output, "comparison.json"))).toBe(true);
   });
 
-  test.each(["list", "collect", "dryRun"])("is refused beside %s, where no run is done", async (mode) => {
+  test.each(["list", "collect", "dryRun"])("is refused with %s, which does no run", async (mode) => {
     const settings = { methods: ["lora"], dashboard: true, output: fresh(), [mode]: true };
     await expect(compare({ ...settings, runFile: file })).rejects.toThrow("No effect here: --dashboard");
   });
 
-  test("all can be stopped", async () => {
+  test("can stop all runs", async () => {
     const { outcome, url } = begin();
     await expect.poll(url, WITHIN).toBeDefined();
     await expect.poll(() => textOf(url()!), WITHIN).toContain("Stop all");

@@ -4,21 +4,22 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { estimate } from "../../src/commands/estimate.js";
 import type { RunEvent } from "../../src/files/events.js";
-import { bidora, fresh, jsonl, SMALL, start, write } from "./support.js";
+import { bidora, fresh, jsonl, SMALL, spawned, start, write } from "./support.js";
 
 const flags = ["--model", SMALL.model, "--train", SMALL.train, "--batch-size", "4", "--max-steps", "6"];
 const validation = ["--validation", SMALL.train];
 
 describe("estimate", () => {
-  it("prints exactly what is promised, memory within 15 % of the run's own", () => {
+  it("prints the documented fields, with peak memory within 15 % of the run's", async () => {
     const output = fresh("run");
     for (const method of ["lora", "bidora"]) {
       const all = [...flags, ...validation, "--method", method, "--output", join(output, method), "--json", "--quiet"];
-      const said = bidora("estimate", ...all);
+      const said = await bidora("estimate", ...all);
       expect([said.status, said.stderr]).toEqual([0, ""]);
       expect(existsSync(output)).toBe(method === "bidora");
       const found = JSON.parse(said.stdout);
-      const events = bidora("finetune", ...all)
+      // Its peak memory is that of its process.
+      const events = spawned("finetune", ...all)
         .stdout.trimEnd()
         .split("\n")
         .map((line) => JSON.parse(line) as RunEvent);
@@ -37,19 +38,19 @@ describe("estimate", () => {
     }
   });
 
-  it("carries its warnings in JSON too, quiet or not", () => {
+  it("has its warnings in JSON too, with and without --quiet", async () => {
     const stopping = [...flags, ...validation, "--method", "lora", "--eval-every", "2", "--early-stopping", "2"];
     const sentence = "Early stopping may end the run sooner: steps and time are upper bounds.";
-    const quiet = bidora("estimate", ...stopping, "--output", fresh(), "--json", "--quiet");
+    const quiet = await bidora("estimate", ...stopping, "--output", fresh(), "--json", "--quiet");
     expect([quiet.status, quiet.stderr]).toEqual([0, ""]);
     expect(JSON.parse(quiet.stdout).warnings).toEqual([sentence]);
-    expect(bidora("estimate", ...stopping, "--output", fresh(), "--json").stderr).toContain(`${sentence}\n`);
+    expect((await bidora("estimate", ...stopping, "--output", fresh(), "--json")).stderr).toContain(`${sentence}\n`);
   });
 
-  it("is a table for people, and takes a run's file", () => {
+  it("prints a table, and reads a run file", async () => {
     const { train, model } = SMALL;
     const yaml = write("run.yaml", JSON.stringify({ model, train, method: "lora", maxSteps: 3 }));
-    const { stdout, stderr, status } = bidora("estimate", yaml, "--max-steps", "1234", "--batch-size", "4");
+    const { stdout, stderr, status } = await bidora("estimate", yaml, "--max-steps", "1234", "--batch-size", "4");
     expect(stdout).toMatch(
       /^what +estimate\nparameters +[\d,]+\ntrained +[\d,]+ \([\d.]+ %\)\npeak memory +\d+ MiB of .* available\n/,
     );
@@ -58,20 +59,19 @@ describe("estimate", () => {
     expect(status).toBe(0);
   });
 
-  it("ends with the status that finetune has for what it refuses", () => {
-    const refused = (...more: string[]) => {
-      const [said, did] = ["estimate", "finetune"].map((command) =>
-        bidora(command, ...flags, ...more, "--output", fresh()),
-      );
+  it("exits with finetune's status and message for settings that are refused", async () => {
+    const refused = async (...more: string[]) => {
+      const said = await bidora("estimate", ...flags, ...more, "--output", fresh());
+      const did = await bidora("finetune", ...flags, ...more, "--output", fresh());
       expect(said).toEqual({ ...did, stdout: "" });
-      return said!.status;
+      return said.status;
     };
-    expect(refused("--method", "lora", "--xi", "1")).toBe(2);
-    expect(refused("--train", jsonl({ text: "no label" }))).toBe(1);
-    expect(refused("--model", fresh("nothing"))).toBe(1);
+    expect(await refused("--method", "lora", "--xi", "1")).toBe(2);
+    expect(await refused("--train", jsonl({ text: "no label" }))).toBe(1);
+    expect(await refused("--model", fresh("nothing"))).toBe(1);
   });
 
-  it("ends with Ctrl-C, and its process with it", async () => {
+  it("stops at Ctrl-C together with its child process", async () => {
     const { child, ended } = start("estimate", ...flags, "--method", "bidora", "--init-weights", "new-head");
     // The first note comes from the process that it has made.
     await once(child.stderr!, "data");
@@ -83,8 +83,8 @@ describe("estimate", () => {
   });
 });
 
-describe("the function", () => {
-  it("measures in a process of its own, whatever this one has had", async () => {
+describe("estimate() of the library", () => {
+  it("measures in a process of its own, unaffected by this one's memory", async () => {
     const held = Buffer.alloc(2 ** 30, 1);
     const settings = { ...SMALL, method: "lora", output: fresh("none") } as const;
     const { peakMemoryBytes, steps, stepsOfPhases, availableMemoryBytes } = await estimate(settings);
@@ -93,7 +93,7 @@ describe("the function", () => {
     expect(availableMemoryBytes).toBeGreaterThan(0);
   });
 
-  it("throws what the run would, notes of the run included", async () => {
+  it("throws the run's errors and passes on its notes", async () => {
     const settings = { ...SMALL, method: "lora", train: jsonl({ text: "no label" }) } as const;
     await expect(estimate(settings)).rejects.toMatchObject({ name: "BidoraError", exitStatus: 1 });
     const notes: string[] = [];
@@ -102,7 +102,7 @@ describe("the function", () => {
     expect(notes).toEqual([expect.stringContaining("Initialized a new head")]);
   });
 
-  it("is broken off by its signal", async () => {
+  it("stops when its signal is aborted", async () => {
     const controller = new AbortController();
     const asked = estimate(
       { ...SMALL, method: "lora", output: fresh("none") },

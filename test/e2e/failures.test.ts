@@ -42,7 +42,7 @@ async function expectSound(settings: RunSettings, step: number): Promise<void> {
   expect(json(join(output, "metrics.json"))).toEqual(json(join(whole.output, "metrics.json")));
 }
 
-describe("an observer that throws leaves the state of its step", () => {
+describe("a run whose observer throws keeps the state of that step", () => {
   const watched = { validation: VALIDATION, evalEvery: 1, earlyStopping: 2, learningRate: 0.3, maxSteps: 6 } as const;
 
   test.each([
@@ -61,14 +61,14 @@ describe("an observer that throws leaves the state of its step", () => {
     await expectSound(settings, step);
   });
 
-  test("after the last step, in the report of the end", async () => {
+  test("an observer that throws at the end of the run leaves the state of the last step", async () => {
     const settings: RunSettings = { method: "lora", validation: VALIDATION, output: fresh() };
     const message = await failure(settings, [(event) => event.event === "done" && boom()]);
     expect(message).toContain(kept(settings.output as string, 4));
     await expectSound(settings, 4);
   });
 
-  test("whatever it throws", async () => {
+  test("an observer may throw a value that is no Error", async () => {
     const output = fresh();
     const throwText = () => {
       throw "a text";
@@ -76,14 +76,14 @@ describe("an observer that throws leaves the state of its step", () => {
     expect(await failure({ method: "lora", output }, [at("step", 1, throwText)])).toBe(`a text. ${kept(output, 1)}`);
   });
 
-  test("before the first step leaves nothing", async () => {
+  test("an observer that throws before the first step leaves no files", async () => {
     const output = fresh();
     expect(await failure({ method: "lora", output }, [(event) => event.event === "start" && boom()])).toBe("boom");
     expect(list(output)).toEqual([]);
   });
 });
 
-describe("a step that fails leaves the state before it", () => {
+describe("a failed step leaves the state before it", () => {
   /** The update with that number fails, having begun or not. */
   function failingUpdate(number: number, isHalfDone: boolean): void {
     const { update } = Level.prototype;
@@ -108,7 +108,7 @@ describe("a step that fails leaves the state before it", () => {
     await expectSound(settings, 2);
   });
 
-  test("but no state that is half changed", async () => {
+  test("a state that is only half updated is not saved", async () => {
     const output = fresh();
     failingUpdate(3, true);
     expect(await failure({ method: "lora", output })).toBe("Step 3: boom");
@@ -121,11 +121,11 @@ describe("a step that fails leaves the state before it", () => {
   });
 });
 
-describe("a disk that fails", () => {
+describe("a file that can't be written", () => {
   test.each([
     ["lora", {}],
     ["bidora", { validation: VALIDATION, evalEvery: 1, earlyStopping: 9 }],
-  ] as const)("room for a checkpoint is held while %s trains, %j", async (method, more) => {
+  ] as const)("space for a checkpoint is reserved while %s trains, %j", async (method, more) => {
     const output = fresh();
     const held: number[] = [];
     const look = () => {
@@ -140,7 +140,7 @@ describe("a disk that fails", () => {
     expect(list(output)).toEqual(["checkpoint-3", "events.jsonl", "run.yaml"]);
   });
 
-  test("at the log: the state is kept, the log stays whole", async () => {
+  test("the log: the state is saved, and the log stays intact", async () => {
     const settings: RunSettings = { method: "lora", output: fresh() };
     const log = join(settings.output as string, "events.jsonl");
     const message = await failure(settings, [
@@ -156,7 +156,7 @@ describe("a disk that fails", () => {
     await expectSound(settings, 3);
   });
 
-  test("altogether: the first reason is told, and that nothing could be kept", async () => {
+  test("the output folder: the first error is reported, and that no state could be saved", async () => {
     const output = fresh();
     const message = await failure({ method: "lora", output }, [
       at("step", 2, () => {

@@ -41,7 +41,7 @@ const ADAPTER_FILES = [
 describe.each(["full", "lora", "dora", "bidora"] as const)("finetune --method %s", (method) => {
   const phases = method === "bidora" ? ["search", "retrain"] : ["train"];
 
-  test("leaves the folder and tells the events that it should", async () => {
+  test("writes the expected files and emits the expected events", async () => {
     const { output, metrics } = await run({ method, validation: VALIDATION, evalEvery: 2, saveEvery: 4 });
     const checkpoints = method === "bidora" ? ["checkpoint-4", "checkpoint-8"] : ["checkpoint-4"];
     const model = ["config.json", "model.safetensors"];
@@ -82,7 +82,7 @@ describe.each(["full", "lora", "dora", "bidora"] as const)("finetune --method %s
     expect(Object.keys(readRunFile(join(output, "run.yaml")))).toEqual(expect.arrayContaining(listed));
   });
 
-  test("run.yaml gives the same bits again, and names every setting as resolved", async () => {
+  test("run.yaml reproduces the run's bits, and holds every resolved setting", async () => {
     const first = await run({ method, seed: 7, ...(method !== "full" && { dropout: 0.1 }) });
     const settings = readRunFile(join(first.output, "run.yaml"));
     expect(settings).toMatchObject({
@@ -112,7 +112,7 @@ test.each([
   ["multi-label-classification", "multi", "multi.jsonl", [...LABEL_SCORES, "loss", "subsetAccuracy"]],
   ["regression", "regression", "regression.jsonl", ["loss", "meanSquaredError", "pearson", "spearman"]],
   ["token-classification", "tokens", "tokens.jsonl", ["accuracy", "f1", "loss", "precision", "recall"]],
-] as const)("%s, with the metrics of the held-out and the test rows", async (task, model, file, names) => {
+] as const)("%s reports the metrics of held-out and test rows", async (task, model, file, names) => {
   const rows = join(ROWS, file);
   const { output, metrics } = await run({
     model: join(BERT, model),
@@ -129,7 +129,7 @@ test.each([
   );
 });
 
-test("--json: events on stdout and nothing else there; --quiet: nothing for people", () => {
+test("--json prints only events on stdout; --quiet prints no messages", async () => {
   const output = fresh("with space and ünïcode");
   const flags = [
     "--model",
@@ -143,19 +143,19 @@ test("--json: events on stdout and nothing else there; --quiet: nothing for peop
     "--method",
     "lora",
   ];
-  const { status, stdout, stderr } = bidora("finetune", ...flags, "--output", output, "--json", "--quiet");
+  const { status, stdout, stderr } = await bidora("finetune", ...flags, "--output", output, "--json", "--quiet");
   expect([status, stderr]).toEqual([0, ""]);
-  const told = stdout
+  const printed = stdout
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line) as { event: string });
-  expect(told.map(({ event }) => event)).toEqual(["start", "step", "step", "done"]);
-  expect(told).toEqual(eventsIn(output));
-  const quiet = bidora("finetune", ...flags, "--output", output, "--overwrite", "--quiet");
+  expect(printed.map(({ event }) => event)).toEqual(["start", "step", "step", "done"]);
+  expect(printed).toEqual(eventsIn(output));
+  const quiet = await bidora("finetune", ...flags, "--output", output, "--overwrite", "--quiet");
   expect(quiet).toEqual({ status: 0, stdout: `Saved in ${output}\n`, stderr: "" });
 });
 
-test("gradient accumulation, short last batches, and passes", async () => {
+test("gradient accumulation with short last batches over several epochs", async () => {
   const plain = await run({ method: "lora", shuffle: false, maxSteps: 6, batchSize: 4 });
   expect(stepsOf(plain.events).map(({ rows }) => rows)).toEqual([4, 4, 4, 4, 4, 2]);
   const dropped = await run({ method: "lora", shuffle: false, maxSteps: 6, batchSize: 4, dropLast: true });
@@ -189,7 +189,7 @@ test("gradient accumulation, short last batches, and passes", async () => {
   expect(mean(stepsOf(one.events))).toBeCloseTo(mean(stepsOf(still.events)), 6);
 });
 
-test("early stopping ends each phase and saves its best state", async () => {
+test("early stopping ends each phase and restores its best state", async () => {
   const { events, metrics, output } = await run({
     method: "bidora",
     validation: VALIDATION,
@@ -203,7 +203,7 @@ test("early stopping ends each phase and saves its best state", async () => {
   const retrain = events.filter((event) => event.event === "evaluation" && event.phase === "retrain");
   const best = Math.max(...retrain.map((event) => ("metrics" in event ? (event.metrics.accuracy ?? 0) : 0)));
   expect(metrics.accuracy).toBe(best);
-  // The score is of rows that chose what it is of: whoever reads it is told.
+  // The validation rows were used for selection, and the model card says so.
   expect(events.at(-1)).toMatchObject({ event: "done", chosenBy: "validation" });
   expect(readFileSync(join(output, "README.md"), "utf8")).toContain("were used for selection");
   expect(readFileSync(join(output, "report.html"), "utf8")).toContain("was used for selection");
@@ -220,34 +220,37 @@ describe("--adapter", () => {
     ["dora", "dora", "bert", "single"],
     ["dora", "bidora", "roberta", "single"],
     ["tokens-dora", "bidora", "bert", "tokens"],
-  ] as const)("%s goes on as %s, with the same tensors under the same names", async (name, method, family, model) => {
-    const adapter = join(GOLDEN, family, "adapters", name);
-    const rows = join(ROWS, model === "tokens" ? "tokens.jsonl" : "train.jsonl");
-    const { output } = await run({
-      adapter,
-      method,
-      model: join(GOLDEN, family, model),
-      train: rows,
-      maxSteps: 2,
-      batchSize: 2,
-    });
-    const header = (folder: string) => {
-      const file = readFileSync(join(folder, "adapter_model.safetensors"));
-      const head = JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE(0))).toString()) as Record<
-        string,
-        { shape: unknown }
-      >;
-      return Object.fromEntries(Object.entries(head).map(([key, { shape }]) => [key, shape]));
-    };
-    expect(header(output)).toEqual(header(adapter));
-    const [before, after] = [adapter, output].map((folder) => json(join(folder, "adapter_config.json")));
-    for (const key of ["r", "lora_alpha", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "bias"])
-      expect(after?.[key], key).toEqual(before?.[key]);
-    const again = await run({ ...readRunFile(join(output, "run.yaml")), output: fresh() });
-    expect(bytes(again.output)).toBe(bytes(output));
-  });
+  ] as const)(
+    "the adapter %s is trained further as %s, with the same tensors under the same names",
+    async (name, method, family, model) => {
+      const adapter = join(GOLDEN, family, "adapters", name);
+      const rows = join(ROWS, model === "tokens" ? "tokens.jsonl" : "train.jsonl");
+      const { output } = await run({
+        adapter,
+        method,
+        model: join(GOLDEN, family, model),
+        train: rows,
+        maxSteps: 2,
+        batchSize: 2,
+      });
+      const header = (folder: string) => {
+        const file = readFileSync(join(folder, "adapter_model.safetensors"));
+        const head = JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE(0))).toString()) as Record<
+          string,
+          { shape: unknown }
+        >;
+        return Object.fromEntries(Object.entries(head).map(([key, { shape }]) => [key, shape]));
+      };
+      expect(header(output)).toEqual(header(adapter));
+      const [before, after] = [adapter, output].map((folder) => json(join(folder, "adapter_config.json")));
+      for (const key of ["r", "lora_alpha", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "bias"])
+        expect(after?.[key], key).toEqual(before?.[key]);
+      const again = await run({ ...readRunFile(join(output, "run.yaml")), output: fresh() });
+      expect(bytes(again.output)).toBe(bytes(output));
+    },
+  );
 
-  test("the method follows the adapter, a BiDoRA one included", async () => {
+  test("the method is that of the adapter, BiDoRA included", async () => {
     const method = async (adapter: string) => (await run({ adapter, maxSteps: 1, learningRate: 0 })).events[0];
     expect(await method(join(adapters, "lora"))).toMatchObject({ settings: { method: "lora", rank: 3 } });
     expect(await method(join(adapters, "dora"))).toMatchObject({ settings: { method: "dora" } });
@@ -265,13 +268,13 @@ describe("--adapter", () => {
     ["lora", { alpha: 7 }, /--alpha 7 contradicts .* which has/],
     ["lora", { targetModules: ["key"] }, /--target-modules key contradicts .* which has/],
     ["lora", { rslora: true }, /--rslora true contradicts .* which has false/],
-  ] as const)("%s refuses %j", async (name, settings, message) => {
+  ] as const)("an adapter of %s refuses %j", async (name, settings, message) => {
     const output = fresh();
     await expect(run({ adapter: join(adapters, name), ...settings, output })).rejects.toThrow(message);
     expect(list(output)).toEqual([]);
   });
 
-  test("an output folder that holds the adapter or the data is not emptied", async () => {
+  test("an output folder that contains the adapter or the data is not emptied", async () => {
     const output = fresh();
     mkdirSync(output);
     copyFileSync(SMALL.train, join(output, "train.jsonl"));
@@ -282,7 +285,7 @@ describe("--adapter", () => {
   });
 });
 
-test("a head of one's own: whole numbers order by value, names by code point, and both are kept", async () => {
+test("the labels of a new head are sorted by value if integers, else by code point, and saved", async () => {
   const numbers = jsonl(...[10, 9, 2].map((label) => ({ text: `row ${label}`, label })));
   const own = await run({
     method: "lora",
@@ -299,7 +302,7 @@ test("a head of one's own: whole numbers order by value, names by code point, an
   expect(readFileSync(join(named.output, "README.md"), "utf8")).toContain("`B`, `b`, `\uFF5E`, `\u{1F600}`");
 });
 
-test("labels may have the names of what every object has", async () => {
+test("labels may have the names of Object.prototype's properties", async () => {
   const names = ["__proto__", "constructor", "toString"];
   const train = jsonl(...names.map((label) => ({ text: "row", label })));
   const { output } = await run({ method: "full", train, maxSteps: 1, validation: train });
@@ -307,6 +310,8 @@ test("labels may have the names of what every object has", async () => {
   expect(readFileSync(join(output, "config.json"), "utf8")).toMatch(/"label2id": \{\s*"__proto__": 0,/);
   const input = jsonl({ text: "row" });
   const predictions = join(output, "predictions.jsonl");
-  expect(bidora("predict", "--model", output, "--input", input, "--output", predictions)).toMatchObject({ status: 0 });
+  expect(await bidora("predict", "--model", output, "--input", input, "--output", predictions)).toMatchObject({
+    status: 0,
+  });
   expect(names).toContain(json<{ label: string }>(predictions).label);
 });

@@ -12,7 +12,7 @@ import { loadModel } from "../../src/models/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import * as torch from "../../src/torch/index.js";
 import { openGenerator } from "../inference/openGenerator.js";
-import { bidora, called, fresh, GOLDEN, jsonl, predicted } from "./support.js";
+import { bidora, fresh, GOLDEN, jsonl, predicted } from "./support.js";
 
 const LLAMA = join(GOLDEN, "generation", "llama");
 const BIN = join(GOLDEN, "..", "..", "bin", "bidora.js");
@@ -56,8 +56,8 @@ function chatModel(): string {
 const MODEL = ["generate", "--model", LLAMA, "--dtype", "float32"];
 
 describe("bidora generate", () => {
-  test("a prompt: its text, or with --json all of it", () => {
-    const { status, stdout, stderr } = bidora(
+  test("a prompt prints the generated text, or with --json the whole result", async () => {
+    const { status, stdout, stderr } = await bidora(
       ...MODEL,
       "--prompt",
       prompts[1] as string,
@@ -69,17 +69,17 @@ describe("bidora generate", () => {
     expect(JSON.parse(stdout)).toEqual({ prompt: prompts[1], ...rowsOf("greedy")[1], finish: "length" });
   });
 
-  test("the rows of a file, into a file or on stdout, in any batches", () => {
+  test("prompts of a file give the same texts in a file and on stdout, at any batch size", async () => {
     const input = jsonl(...prompts.map((prompt) => ({ prompt, completion: "not looked at" })));
     const output = fresh("generated.jsonl");
     const wanted = rowsOf("beams-2").map((row, i) => ({ prompt: prompts[i], ...row }));
     const asked = ["--input", input, "--beams", "2", "--max-new-tokens", "24"];
-    const written = bidora(...MODEL, ...asked, "--batch-size", "4", "--output", output);
+    const written = await bidora(...MODEL, ...asked, "--batch-size", "4", "--output", output);
     expect([written.status, written.stderr, written.stdout]).toEqual([0, "", `6 rows in ${output}\n`]);
     expect(readLines(output).map(({ finish: _, ...row }) => row)).toEqual(wanted);
-    const told = bidora(...MODEL, ...asked, "--json");
-    expect(parsed(told.stdout)).toEqual(readLines(output));
-    expect(bidora(...MODEL, ...asked, "--output", output).stderr).toContain("--overwrite");
+    const printed = await bidora(...MODEL, ...asked, "--json");
+    expect(parsed(printed.stdout)).toEqual(readLines(output));
+    expect((await bidora(...MODEL, ...asked, "--output", output)).stderr).toContain("--overwrite");
   });
 
   test.each([
@@ -98,7 +98,7 @@ describe("bidora generate", () => {
     [["--prompt", "a", "--temperature", "0"], "--temperature takes a number above 0"],
     [["--prompt", "a", "--no-repeat-ngram", "x"], "--no-repeat-ngram takes"],
   ])("%j is wrong usage", async (argv, message) => {
-    const { status, stderr } = await called(...MODEL, ...argv);
+    const { status, stderr } = await bidora(...MODEL, ...argv);
     expect(stderr).toContain(message);
     expect([status, stderr.trimEnd().split("\n").length]).toEqual([2, 1]);
   });
@@ -115,13 +115,13 @@ describe("bidora generate", () => {
     [["--input", jsonl({ sentence: "a" })], /line 1: expected messages/],
   ])("%j is refused in one sentence", async (argv, message) => {
     const output = fresh("none.jsonl");
-    const { status, stderr } = await called(...MODEL, ...argv, ...(argv[0] === "--input" ? ["--output", output] : []));
+    const { status, stderr } = await bidora(...MODEL, ...argv, ...(argv[0] === "--input" ? ["--output", output] : []));
     expect(stderr).toMatch(message);
     expect([status, stderr.trimEnd().split("\n").length, existsSync(output)]).toEqual([1, 1, false]);
   });
 
-  test("a model that is none for language is refused", async () => {
-    const { status, stderr } = await called("generate", "--model", join(GOLDEN, "bert", "single"), "--prompt", "a");
+  test("a model without a language-model head is refused", async () => {
+    const { status, stderr } = await bidora("generate", "--model", join(GOLDEN, "bert", "single"), "--prompt", "a");
     expect([status, stderr.trimEnd().split("\n").length]).toEqual([1, 1]);
     expect(stderr).toContain("causal-lm");
   });
@@ -130,7 +130,7 @@ describe("bidora generate", () => {
 describe("generate", () => {
   const input = jsonl(...prompts.map((prompt) => ({ prompt })));
 
-  test("draws the same tokens from the same seed, in any batches, and others from another", async () => {
+  test("samples the same tokens from the same seed at any batch size, and others from another seed", async () => {
     const drawn = { input, temperature: 1.3, topK: 0, maxNewTokens: 12 };
     const rows = await generated({ ...drawn, seed: 7 });
     expect(await generated({ ...drawn, seed: 7, batchSize: 4 })).toEqual(rows);
@@ -139,7 +139,7 @@ describe("generate", () => {
     expect(twice[0]?.tokens).not.toEqual(twice[1]?.tokens);
   });
 
-  test("stops at a text, or at a special token that is named as one", async () => {
+  test("stops at a stop string, and at a special token given as one", async () => {
     const [plain] = await generated({ prompt: prompts[1] as string, maxNewTokens: 24 });
     const { text, tokens } = plain as GeneratedRow;
     const stop = [...text].slice(5, 8).join("");
@@ -149,7 +149,7 @@ describe("generate", () => {
     expect(stopped?.tokens.length).toBeLessThan(24);
   });
 
-  test("an adapter does the same merged and unmerged, and something", async () => {
+  test("an adapter changes the output, and gives the same one merged and unmerged", async () => {
     const generator = new torch.Generator(3);
     const options = { head: { className: "ForCausalLM" }, outputs: 0, dtype: "float32", generator } as const;
     const { model } = await loadModel(LLAMA, options);
@@ -172,7 +172,7 @@ describe("generate", () => {
     expect(await generated({ ...asked, merge: true })).toEqual([unmerged]);
   });
 
-  test("a conversation is what the template makes of it; a signal ends it", async () => {
+  test("a conversation is rendered by the chat template; an abort signal ends it", async () => {
     const model = chatModel();
     const messages = [{ role: "user", content: "one two" }] as const;
     const generator = await openGenerator({ ...FLOAT32, model, maxNewTokens: 9 });
@@ -188,7 +188,7 @@ describe("generate", () => {
   });
 });
 
-test("predict goes on from prompts, and from conversations without their last answer", async () => {
+test("predict generates from prompts, and from conversations without their last answer", async () => {
   const rows = await predicted({
     ...FLOAT32,
     input: jsonl(...prompts.map((prompt) => ({ prompt }))),
@@ -214,7 +214,7 @@ describe("bidora generate --chat", () => {
     return { child, printed, ended: once(child, "exit") };
   };
 
-  test("answers line by line, and what was said before counts", async () => {
+  test("answers line by line, with the earlier messages as context", async () => {
     const { child, printed, ended } = start("--max-new-tokens", "6", "--system", "be brief");
     child.stdin.end("one\n\ntwo\n");
     expect(await ended).toEqual([0, null]);
@@ -249,7 +249,7 @@ describe("bidora generate --chat", () => {
     return printable(printed);
   }
 
-  test("a message that is too long is refused by its own length, and the conversation goes on without it", async () => {
+  test("a message longer than the context is refused with its length, and left out of the conversation", async () => {
     const { child, printed, ended } = start("--max-new-tokens", "6");
     child.stdin.end(`one\n${"b".repeat(200)}\ntwo\n`);
     expect(await ended).toEqual([0, null]);
@@ -266,7 +266,7 @@ describe("bidora generate --chat", () => {
     expect(Number(left)).toBe(96 - 6 - around);
   });
 
-  test("what fits is what is told to be left, and not a token more", async () => {
+  test("accepts a message of exactly the length reported as left, and none longer", async () => {
     const { child, printed, ended } = start("--max-new-tokens", "6");
     child.stdin.end(`${"b".repeat(200)}\n`);
     await ended;
@@ -279,7 +279,7 @@ describe("bidora generate --chat", () => {
     expect(second.printed.stdout.endsWith("\n")).toBe(true);
   });
 
-  test("a message that the template does not take is left out as well", async () => {
+  test("a message that the template rejects is left out of the conversation", async () => {
     const model = chatModel();
     const check =
       "{% for m in messages %}{% if m.content == 'bad' %}{{ raise_exception('say something nice') }}{% endif %}{% endfor %}";
@@ -294,7 +294,7 @@ describe("bidora generate --chat", () => {
     expect(printed.stdout).toBe(await answers(chatModel(), ["one", "two"]));
   });
 
-  test("a --system that the template does not take is refused before anything is said", async () => {
+  test("a --system message that the template rejects is refused at the start", async () => {
     const model = chatModel();
     const template = join(model, "chat_template.jinja");
     const check = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}";
@@ -307,7 +307,7 @@ describe("bidora generate --chat", () => {
     child.stdin.destroy();
   });
 
-  test("where --max-new-tokens takes all the room, it is named", async () => {
+  test("a --max-new-tokens that fills the context is named in the error", async () => {
     const { child, printed, ended } = start("--max-new-tokens", "1000");
     child.stdin.end("one\n");
     expect(await ended).toEqual([0, null]);
@@ -316,7 +316,7 @@ describe("bidora generate --chat", () => {
     );
   });
 
-  test("a model without a template is refused before anything is said", async () => {
+  test("a model without a chat template is refused at the start", async () => {
     const { child, printed, ended } = startOn(LLAMA);
     expect(await ended).toEqual([1, null]);
     expect([printed.stdout, printed.stderr]).toEqual([
@@ -326,7 +326,7 @@ describe("bidora generate --chat", () => {
     child.stdin.destroy();
   });
 
-  test("Ctrl-C without an answer ends it with 130", async () => {
+  test("Ctrl-C while no answer is generated exits with 130", async () => {
     const { child, ended } = start("--max-new-tokens", "2");
     child.stdin.write("one\n");
     await once(child.stdout, "data");

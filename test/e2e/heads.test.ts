@@ -10,7 +10,7 @@ import { BERT, changed, evaluated, fresh, json, jsonl, predicted, ROWS, run, wri
 
 const TRAIN = join(ROWS, "train.jsonl");
 
-describe("a head that is drawn when a run starts from an adapter without one", () => {
+describe("a new head for an adapter without one", () => {
   const bare = { model: join(BERT, "no-prefix"), task: "sequence-classification" } as const;
 
   /** An adapter of another program for a bare encoder, with no more of a head than `kept`. */
@@ -32,7 +32,7 @@ describe("a head that is drawn when a run starts from an adapter without one", (
   test.each([
     ["nothing of it", []],
     ["the classifier alone", ["classifier"]],
-  ] as const)("is trained, saved and used: %s", async (_, kept) => {
+  ] as const)("is initialized, trained, saved and used: %s", async (_, kept) => {
     const adapter = await adapterWith(kept);
     for (const method of ["dora", "bidora"] as const) {
       const [begun, trained] = [
@@ -62,14 +62,14 @@ describe("a head that is drawn when a run starts from an adapter without one", (
     }
   });
 
-  test("is not told where the adapter brings it", async () => {
+  test("is not mentioned if the adapter contains a head", async () => {
     const { output } = await run({ ...bare, method: "dora", maxSteps: 1 });
     const again = await run({ ...bare, adapter: output, maxSteps: 1 });
     expect(again.notes).toEqual([]);
   });
 });
 
-describe("labels come from the data where the checkpoint's head is of another kind", () => {
+describe("labels are taken from the data if the checkpoint's head is for another task", () => {
   const one = jsonl({ sentence: "a boat", label: 0 }, { sentence: "cold rain", label: 1 });
   const kinds = [
     ["tokens", "sequence-classification", one, ["0", "1"]],
@@ -86,7 +86,7 @@ describe("labels come from the data where the checkpoint's head is of another ki
     expect(labels).toEqual(expect.arrayContaining([row!.label ?? row!.labels].flat()));
   });
 
-  test("and no head of one output tells classes apart", async () => {
+  test("a head with one output can't be used for classification", async () => {
     const model = join(BERT, "regression");
     const { output } = await run({ model, task: "regression", train: one, maxSteps: 1, method: "lora" });
     rmSync(join(output, "bidora.json"));
@@ -94,7 +94,7 @@ describe("labels come from the data where the checkpoint's head is of another ki
     await expect(asked).rejects.toThrow("The adapter's head has 1 output, which does not fit sequence-class");
   });
 
-  test("and where the adapter to start from is for another kind", async () => {
+  test("labels are taken from the data if the adapter to start from is for another task", async () => {
     const tokens = { model: join(BERT, "no-prefix"), maxSteps: 1, method: "lora" } as const;
     const train = jsonl({ tokens: ["a", "b"], labels: ["O", "B-X"] });
     const { output: adapter } = await run({ ...tokens, task: "token-classification", train });
@@ -104,7 +104,7 @@ describe("labels come from the data where the checkpoint's head is of another ki
     await expect(asked).rejects.toThrow("The adapter's head is for token-classification, not for sequence");
   });
 
-  test("in an adapter of another program", async () => {
+  test("labels are taken from the data for an adapter of another program", async () => {
     const adapter = fresh("adapter");
     const model = join(BERT, "tokens");
     const five = jsonl(...["a", "b", "c", "d", "e"].map((label) => ({ sentence: "x", label })));
@@ -149,8 +149,8 @@ function mrpc(): string {
   return write("dev.tsv", `Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n${rows.join("\n")}\n`);
 }
 
-describe("two classes", () => {
-  test("F1 is about the data set's positive class, in whatever order the model has them", async () => {
+describe("binary classification", () => {
+  test("F1 is of the data set's positive class, in whichever order the model has the labels", async () => {
     const data = join(mrpc(), "..");
     const asFile = jsonl(
       ...["a boat", "rain", "the painter", "cold rain", "small", "a map"].map((text, i) => ({
@@ -190,18 +190,18 @@ describe("two classes", () => {
   test.each([
     ["LABEL_0", "LABEL_1"],
     ["0", "1"],
-  ] as const)("%s and %s stand for the data set's, as in finetune", async (...names) => {
+  ] as const)("the model's labels %s and %s are mapped to the data set's, as in finetune", async (...names) => {
     const data = join(mrpc(), "..");
     const [bare, named] = [await twoClasses(names), await twoClasses(["not_equivalent", "equivalent"])];
     const metrics = await evaluated({ model: bare, task: "glue/mrpc", data });
     expect(metrics).toEqual(await evaluated({ model: named, task: "glue/mrpc", data }));
     cpSync(join(data, "dev.tsv"), join(data, "train.tsv"));
-    const { metrics: told } = await run({ model: bare, task: "glue/mrpc", data, train: undefined, learningRate: 0 });
-    expect(told.f1).toBe(metrics.f1);
+    const { metrics: trained } = await run({ model: bare, task: "glue/mrpc", data, train: undefined, learningRate: 0 });
+    expect(trained.f1).toBe(metrics.f1);
   });
 });
 
-describe("an output that is no number", () => {
+describe("a model output of NaN", () => {
   /** The tiny model with a weight that makes one word's rows NaN, or infinite. */
   function broken(source: string): string {
     const folder = changed(`bert/${source}`, "config.json", {});
@@ -218,7 +218,7 @@ describe("an output that is no number", () => {
   const rows = jsonl({ sentence: "rain", label: "alpha" }, { sentence: "a boat", label: "beta" });
   const line2 = /rows\.jsonl line 2: the model's output is not a finite number/;
 
-  test("is an error that names the row: evaluate, predict, and evaluation in training", async () => {
+  test("is an error that names the row in evaluate, predict and evaluation during training", async () => {
     const model = broken("single");
     await expect(evaluated({ model, data: rows })).rejects.toThrow(line2);
     await expect(predicted({ model, input: rows })).rejects.toThrow(line2);
@@ -228,7 +228,7 @@ describe("an output that is no number", () => {
     await expect(run(settings)).rejects.toThrow(line2);
   });
 
-  test("nor can a loss be told that is infinite", async () => {
+  test("an infinite evaluation loss is an error too", async () => {
     const model = changed("bert/regression", "config.json", {});
     const path = join(model, "model.safetensors");
     const [file, bytes] = [openSafetensors(path), readFileSync(path)];
@@ -251,7 +251,7 @@ describe("an output that is no number", () => {
   });
 });
 
-describe("what a run was read from is remembered", () => {
+describe("the columns that a run was trained on are remembered", () => {
   const rows = (first: string, second: string) =>
     jsonl(
       ...["a boat", "cold rain", "a map", "rain"].map((text, i) => ({
@@ -262,33 +262,36 @@ describe("what a run was read from is remembered", () => {
     );
   const task = "multi-label-classification";
 
-  test.each(["lora", "full"] as const)("%s: evaluate and predict find text and labels again", async (method) => {
-    const data = rows("sea", "land");
-    const trained = await run({
-      ...{ model: join(BERT, "no-prefix"), task, train: data, validation: data, method, dtype: "float32" },
-      textColumns: ["body"],
-      labelColumn: ["sea", "land"],
-    });
-    const own =
-      method === "full" ? { model: trained.output } : { model: join(BERT, "no-prefix"), adapter: trained.output };
-    const metrics = await evaluated({ ...own, data });
-    expect(metrics.microF1).toBe(trained.metrics.microF1);
-    expect(await predicted({ ...own, input: data })).toHaveLength(4);
-    await expect(evaluated({ ...own, data: rows("x", "y") })).rejects.toThrow(/name one with --label-column/);
-    if (method === "full") return;
-    const output = fresh("merged");
-    const unset = { revision: undefined, overwrite: false };
-    await merge({ ...unset, ...own, adapter: trained.output, output });
-    expect((await evaluated({ model: output, data })).microF1).toBe(metrics.microF1);
-    const again = await run({ ...own, task, train: data, maxSteps: 1 });
-    expect(json(join(again.output, "bidora.json"))).toMatchObject({
-      textColumns: ["body"],
-      labelColumns: ["sea", "land"],
-    });
-  });
+  test.each(["lora", "full"] as const)(
+    "%s: evaluate and predict use the columns of training for text and labels",
+    async (method) => {
+      const data = rows("sea", "land");
+      const trained = await run({
+        ...{ model: join(BERT, "no-prefix"), task, train: data, validation: data, method, dtype: "float32" },
+        textColumns: ["body"],
+        labelColumn: ["sea", "land"],
+      });
+      const own =
+        method === "full" ? { model: trained.output } : { model: join(BERT, "no-prefix"), adapter: trained.output };
+      const metrics = await evaluated({ ...own, data });
+      expect(metrics.microF1).toBe(trained.metrics.microF1);
+      expect(await predicted({ ...own, input: data })).toHaveLength(4);
+      await expect(evaluated({ ...own, data: rows("x", "y") })).rejects.toThrow(/name one with --label-column/);
+      if (method === "full") return;
+      const output = fresh("merged");
+      const unset = { revision: undefined, overwrite: false };
+      await merge({ ...unset, ...own, adapter: trained.output, output });
+      expect((await evaluated({ model: output, data })).microF1).toBe(metrics.microF1);
+      const again = await run({ ...own, task, train: data, maxSteps: 1 });
+      expect(json(join(again.output, "bidora.json"))).toMatchObject({
+        textColumns: ["body"],
+        labelColumns: ["sea", "land"],
+      });
+    },
+  );
 });
 
-test("a column of labels in a file of words is remembered, too", async () => {
+test("the label column of a word-labelling file is remembered too", async () => {
   const data = write("words.conllu", "1\ta\t_\tNOUN\tN1\t_\t_\t_\t_\t_\n2\tboat\t_\tVERB\tV1\t_\t_\t_\t_\t_\n");
   const model = join(BERT, "no-prefix");
   const asked = { model, task: "token-classification", train: data, labelColumn: ["xpos"], maxSteps: 1 } as const;

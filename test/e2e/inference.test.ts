@@ -20,10 +20,10 @@ import {
   write,
 } from "./support.js";
 
-/** `predict` through the built command. */
-function predictedByCommand(...argv: string[]): Row[] {
+/** `predict` by the command. */
+async function predictedByCommand(...argv: string[]): Promise<Row[]> {
   const output = fresh("out.jsonl");
-  const { status, stderr } = bidora("predict", ...argv, "--output", output);
+  const { status, stderr } = await bidora("predict", ...argv, "--output", output);
   expect([status, stderr]).toEqual([0, ""]);
   return readRows(output);
 }
@@ -39,13 +39,13 @@ function expectNear(actual: readonly number[], expected: readonly number[]): voi
 const golden = (file: string) => readTensors(join(BERT, file));
 const CUT = ["--dtype", "float32", "--max-length", "20"];
 
-describe("predict agrees with transformers and PEFT, in the form that each task has", () => {
+describe("predict agrees with transformers and PEFT on every task", () => {
   test.each([
     ["single", "texts", "forward/single-texts.safetensors", undefined],
     ["single", "pairs", "forward/single-pairs.safetensors", undefined],
     ["single", "texts", "adapters/dora-wide.safetensors", "dora-wide"],
-  ] as const)("sequence-classification: %s, %s, %s", (model, rows, file, adapter) => {
-    const found = predictedByCommand(
+  ] as const)("sequence-classification: %s, %s, %s", async (model, rows, file, adapter) => {
+    const found = await predictedByCommand(
       ...["--model", join(BERT, model), "--input", join(ROWS, `${rows}.jsonl`), ...CUT],
       ...(adapter ? ["--adapter", join(BERT, "adapters", adapter)] : []),
     );
@@ -74,8 +74,14 @@ describe("predict agrees with transformers and PEFT, in the form that each task 
     );
   });
 
-  test("multi-label-classification", () => {
-    const found = predictedByCommand("--model", join(BERT, "multi"), "--input", join(ROWS, "multi.jsonl"), ...CUT);
+  test("multi-label-classification", async () => {
+    const found = await predictedByCommand(
+      "--model",
+      join(BERT, "multi"),
+      "--input",
+      join(ROWS, "multi.jsonl"),
+      ...CUT,
+    );
     expectNear(
       found.flatMap(({ logits }) => logits),
       get(golden("forward/multi-multi.safetensors"), "logits").toArray(),
@@ -91,8 +97,8 @@ describe("predict agrees with transformers and PEFT, in the form that each task 
     }
   });
 
-  test("regression", () => {
-    const found = predictedByCommand(
+  test("regression", async () => {
+    const found = await predictedByCommand(
       "--model",
       join(BERT, "regression"),
       "--input",
@@ -107,8 +113,14 @@ describe("predict agrees with transformers and PEFT, in the form that each task 
     );
   });
 
-  test("token-classification: null for words that have no token; what transformers cuts off is read too", () => {
-    const found = predictedByCommand("--model", join(BERT, "tokens"), "--input", join(ROWS, "tokens.jsonl"), ...CUT);
+  test("token-classification: null for words without a token; words that transformers truncates are predicted too", async () => {
+    const found = await predictedByCommand(
+      "--model",
+      join(BERT, "tokens"),
+      "--input",
+      join(ROWS, "tokens.jsonl"),
+      ...CUT,
+    );
     const tensors = golden("forward/tokens-tokens.safetensors");
     const [counts, starts, lengths] = ["word_counts", "word_starts", "lengths"].map((name) =>
       get(tensors, name).toArray(),
@@ -140,7 +152,7 @@ test.each([
   ["single", "texts"],
   ["multi", "multi"],
   ["tokens", "tokens"],
-] as const)("%s: results depend neither on the batch size nor on the labels", async (checkpoint, file) => {
+] as const)("%s: predictions depend neither on the batch size nor on the labels", async (checkpoint, file) => {
   const input = join(ROWS, `${file}.jsonl`);
   const model = join(BERT, checkpoint);
   const numbers = (rows: readonly Row[]) => rows.flatMap((row) => row.logits.flat().filter((value) => value !== null));
@@ -154,7 +166,7 @@ test.each([
   if (file === "texts") expect(await predicted({ model, input: strange })).toEqual(all);
 });
 
-test("a CSV, a TSV and a byte-order mark give what the JSON lines give", async () => {
+test("CSV, TSV and files with a byte-order mark give the predictions of JSON lines", async () => {
   const texts = readRows(join(ROWS, "pairs.jsonl")).map(
     ({ sentence1, sentence2 }) => [sentence1, sentence2] as string[],
   );
@@ -168,9 +180,9 @@ test("a CSV, a TSV and a byte-order mark give what the JSON lines give", async (
   expect(await predicted({ model: SMALL.model, input: write("rows.tsv", table("\t")) })).toEqual(expected);
 });
 
-describe("a run of one's own", () => {
+describe("the model of a run", () => {
   test.each(["lora", "dora", "bidora", "full"] as const)(
-    "%s: evaluate gives the run's own figures, those told in training among them",
+    "%s: evaluate reproduces the run's metrics, those logged during training among them",
     async (method) => {
       const data = join(ROWS, "pairs.jsonl");
       const rate = method === "full" ? 1e-3 : 1e-2;
@@ -187,7 +199,7 @@ describe("a run of one's own", () => {
       const again = await evaluated({ ...used, data, batchSize: 4 });
       expect(again.loss).toBeCloseTo(metrics.loss as number, 5);
       expect({ ...again, loss: 0 }).toEqual({ ...metrics, loss: 0 });
-      const { status, stdout } = bidora(
+      const { status, stdout } = await bidora(
         ...["evaluate", "--model", used.model, "--data", data, "--dtype", "float32", "--json"],
         ...("adapter" in used ? ["--adapter", used.adapter as string] : []),
       );
@@ -196,7 +208,7 @@ describe("a run of one's own", () => {
     },
   );
 
-  test("columns of training are the first choice, the usual names the next", async () => {
+  test("predict takes the columns of training first, then columns with the usual names", async () => {
     const rows = readRows(join(ROWS, "train.jsonl"));
     const train = jsonl(...rows.map(({ sentence1, label }) => ({ text: "x", body: sentence1, label })));
     const { output } = await run({ method: "lora", train, textColumns: ["body"] });
@@ -211,7 +223,7 @@ describe("a run of one's own", () => {
     expect(await predicted({ ...use, input: input("strange"), textColumns: ["strange"] })).toEqual(expected);
   });
 
-  test("without --task the adapter of PEFT or the checkpoint says what is predicted", async () => {
+  test("without --task, PEFT's adapter or the checkpoint decides what is predicted", async () => {
     const adapters = join(GOLDEN, "bert", "adapters");
     const keys = async (model: string, file: string, adapter?: string) =>
       Object.keys(
@@ -230,32 +242,32 @@ describe("a run of one's own", () => {
   });
 });
 
-describe("the output file", () => {
+describe("predict's output file", () => {
   const input = join(ROWS, "texts.jsonl");
   const flags = ["predict", "--model", SMALL.model, "--input", input];
 
-  test("is refused when something is in it, unless it is given away", () => {
+  test("is not replaced without --overwrite if it has content", async () => {
     const output = write("mine.jsonl", "mine\n");
-    expect(bidora(...flags, "--output", output)).toMatchObject({
+    expect(await bidora(...flags, "--output", output)).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/mine\.jsonl exists.*--overwrite/),
     });
     expect(readFileSync(output, "utf8")).toBe("mine\n");
-    expect(bidora(...flags, "--output", output, "--overwrite").status).toBe(0);
-    expect(bidora(...flags, "--output", write("empty.jsonl", "")).status).toBe(0);
+    expect((await bidora(...flags, "--output", output, "--overwrite")).status).toBe(0);
+    expect((await bidora(...flags, "--output", write("empty.jsonl", ""))).status).toBe(0);
   });
 
-  test("is refused before anything is computed where it cannot be", () => {
+  test("is refused before any computation if it can't be written", async () => {
     for (const output of [join(input, "x.jsonl"), ROWS, "/proc/x.jsonl"]) {
-      const { status, stderr } = bidora(...flags, "--output", output);
+      const { status, stderr } = await bidora(...flags, "--output", output);
       expect(status).toBe(1);
       expect(stderr).toMatch(/^bidora: --output .*(can't be written|is not a file).*\n$/);
     }
   });
 
-  test("may lie in a folder that is not there yet", () => {
+  test("may be in a folder that does not exist yet", async () => {
     const folder = fresh("deep");
-    expect(bidora(...flags, "--output", join(folder, "er", "out.jsonl")).status).toBe(0);
+    expect((await bidora(...flags, "--output", join(folder, "er", "out.jsonl"))).status).toBe(0);
     expect(list(join(folder, "er"))).toEqual(["out.jsonl"]);
   });
 });

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { type EvaluateSettings, evaluate } from "../../src/commands/evaluate.js";
 import { BERT, changed, evaluated, fresh, json, jsonl, predicted, run, write } from "./support.js";
 
-describe("a model with stand-ins for a named set's tags", () => {
+describe("a model with LABEL_0 names for a named data set's tags", () => {
   const folder = fresh("conll");
   let model: string;
   beforeAll(async () => {
@@ -23,12 +23,12 @@ describe("a model with stand-ins for a named set's tags", () => {
     writeFileSync(config, JSON.stringify({ ...json(config), ...names }));
   });
 
-  test("is judged by the tags, entities too", async () => {
+  test("is scored by the data set's tags and entities", async () => {
     const { loss: _, ...metrics } = await evaluated({ model, task: "conll2003", data: folder });
     expect(metrics).toEqual({ accuracy: 1, precision: 1, recall: 1, f1: 1 });
   });
 
-  test("is judged alike by rows with their numbers", async () => {
+  test("gets the same scores on rows with tag ids", async () => {
     const data = jsonl(
       { tokens: ["the", "small", "boat"], labels: [3, 4, 0] },
       { tokens: ["harbour", "the"], labels: [1, 0] },
@@ -37,21 +37,21 @@ describe("a model with stand-ins for a named set's tags", () => {
   });
 });
 
-describe("the labels are those of all rows, however few are judged", () => {
-  test("by a model: numbers that are not its ids are refused", async () => {
+describe("labels are taken from all rows, also with --limit", () => {
+  test("for a model: integers that are none of its ids are refused", async () => {
     const data = jsonl(...["1", "2", "3"].map((label) => ({ sentence1: "the boat", sentence2: "the", label })));
     const judged = evaluated({ model: join(BERT, "single"), data, limit: 2 });
     await expect(judged).rejects.toThrow("the label 1 is not one of the known labels: alpha, beta, gamma");
   });
 
-  test("by a file: three labels have no positive one", async () => {
+  test("for predictions in a file: three labels have no positive class", async () => {
     const data = jsonl(...["a", "b", "b", "c"].map((label) => ({ text: "x", label })));
     const predictions = jsonl(...["a", "b", "a"].map((label) => ({ label })));
     const { metrics } = await evaluate({ task: "sequence-classification", data, predictions, limit: 3 });
     expect(Object.keys(metrics)).toEqual(["accuracy", "macroF1"]);
   });
 
-  test("by a file: rows without any are judged too", async () => {
+  test("for predictions in a file: rows without labels are scored too", async () => {
     const data = jsonl(...[[], [], ["a"]].map((labels) => ({ text: "x", labels })));
     const predictions = jsonl({ labels: [] }, { labels: ["a"] });
     const { metrics } = await evaluate({ task: "multi-label-classification", data, predictions, limit: 2 });
@@ -59,7 +59,7 @@ describe("the labels are those of all rows, however few are judged", () => {
   });
 });
 
-describe("texts in a file, of rows of which some have one prompt", () => {
+describe("texts in a predictions file, for rows of which some share a prompt", () => {
   const data = jsonl(
     ...[
       ["a", "one two"],
@@ -74,11 +74,11 @@ describe("texts in a file, of rows of which some have one prompt", () => {
       .rougeL;
   };
 
-  test("are refused where a limit leaves it open which rows they are for", async () => {
+  test("are refused if --limit makes it ambiguous which rows they are for", async () => {
     await expect(judged(["one two", "six"], 2)).rejects.toThrow("--limit 2 leaves it open whether the 2 texts are for");
   });
 
-  test("are for the rows or prompts of which there are as many", async () => {
+  test("are matched to rows or to prompts, whichever are as many", async () => {
     expect(await judged(["one two"], 1).catch(() => "refused")).toBe("refused");
     expect(await judged(["four five", "six", "x y z"])).toBe(1);
     expect(await judged(["one two", "four five", "six", "x y z"])).toBe(1);
@@ -86,7 +86,7 @@ describe("texts in a file, of rows of which some have one prompt", () => {
   });
 });
 
-test("words that are not those of the row are refused by line", async () => {
+test("predicted words other than the row's are refused with the line number", async () => {
   const rows = [
     { tokens: ["a", "b"], labels: ["O", "B-X"] },
     { tokens: ["c", "d"], labels: ["B-X", "O"] },
@@ -98,7 +98,7 @@ test("words that are not those of the row are refused by line", async () => {
   await expect(judged(rows.toReversed())).rejects.toThrow(/line 1: the tokens are other ones than in .* line 1/);
 });
 
-test("a label of the model without a column is refused, of those with one each", async () => {
+test("a multi-label model is refused if one of its labels has no column", async () => {
   const data = write("rows.csv", "text,north,east,south,west\nthe boat,1,0,1,0\nthe,0,1,0,1\n");
   const settings = { model: join(BERT, "multi"), task: "multi-label-classification", data } as const;
   const judged = (...labelColumn: string[]) => evaluated({ ...settings, labelColumn });
@@ -108,19 +108,19 @@ test("a label of the model without a column is refused, of those with one each",
   );
 });
 
-describe("stand-ins for labels whose order no one published", () => {
+describe("LABEL_0 names of a model whose label order is unknown", () => {
   const ids = Array.from({ length: 4 }, (_, id) => [id, `LABEL_${id}`] as const);
   const id2label = Object.fromEntries(ids);
   const label2id = Object.fromEntries(ids.map(([id, name]) => [name, id]));
   const data = write("rows.csv", "text,north,east,south,west\nthe boat,1,0,1,0\nthe,0,1,0,1\n");
   const rows = { task: "multi-label-classification", data, labelColumn: ["north", "east", "south", "west"] } as const;
 
-  test("are not taken for the columns of a file", async () => {
+  test("are not mapped to the columns of a file", async () => {
     const model = changed("bert/multi", "config.json", { id2label, label2id });
     await expect(evaluated({ model, ...rows })).rejects.toThrow("The model predicts LABEL_0");
   });
 
-  test("are not in a file of predictions either", async () => {
+  test("are refused in a file of predictions too", async () => {
     const judged = (...labels: string[]) =>
       evaluate({ ...rows, predictions: jsonl(...labels.map((label) => ({ labels: [label] }))) });
     await expect(judged("LABEL_0", "LABEL_1")).rejects.toThrow(
@@ -130,7 +130,7 @@ describe("stand-ins for labels whose order no one published", () => {
   });
 });
 
-describe("labels in a file of predictions, and numbers in the rows", () => {
+describe("label names in a file of predictions and integers in the rows, or the reverse,", () => {
   const pairs = (labels: readonly (string | number)[]) =>
     jsonl(...labels.map((label) => ({ sentence1: "x", sentence2: "y", label })));
   const judged = async (
@@ -139,7 +139,7 @@ describe("labels in a file of predictions, and numbers in the rows", () => {
     labels: readonly (string | number)[],
   ) => (await evaluate({ task, data, predictions: jsonl(...labels.map((label) => ({ label }))) })).metrics;
 
-  test("go together by a named set's ids, either way", async () => {
+  test("are matched by a named data set's ids", async () => {
     const right = { accuracy: 1, f1: 1 };
     const names = ["equivalent", "not_equivalent"];
     expect(await judged("glue/mrpc", pairs([1, 0]), names)).toEqual(right);
@@ -147,32 +147,32 @@ describe("labels in a file of predictions, and numbers in the rows", () => {
     expect(await judged("glue/mrpc", pairs(names), ["LABEL_1", "LABEL_0"])).toEqual(right);
   });
 
-  test("go together whatever their letters", async () => {
+  test("are matched regardless of case", async () => {
     expect(await judged("sequence-classification", pairs(["Ham", "Spam"]), ["ham", "SPAM"])).toEqual({
       accuracy: 1,
       f1: 1,
     });
   });
 
-  test("are those of stand-ins where no set is named", async () => {
+  test("are matched by LABEL_0 names without a named data set", async () => {
     const metrics = await judged("sequence-classification", pairs([1, 0]), ["LABEL_1", "LABEL_0"]);
     expect(metrics).toEqual({ accuracy: 1, f1: 1 });
   });
 
-  test("have the entities of a named set where the rows have its numbers", async () => {
+  test("give the entities of a named data set whose rows have ids", async () => {
     const rows = (labels: readonly (string | number)[]) => jsonl({ tokens: ["a", "b", "c"], labels });
     const names = ["B-PER", "I-PER", "O"];
     const { metrics } = await evaluate({ task: "conll2003", data: rows([1, 2, 0]), predictions: rows(names) });
     expect(metrics).toEqual({ accuracy: 1, precision: 1, recall: 1, f1: 1 });
   });
 
-  test("take nothing from the label that F1 is about where one is predicted that no row has", async () => {
+  test("keep the positive class of F1 if a label is predicted that no row has", async () => {
     const names = ["equivalent", "not_equivalent", "equivalent"];
     const metrics = await judged("glue/mrpc", pairs(names), ["equivalent", "not_equivalent", "maybe"]);
     expect(metrics).toEqual({ accuracy: 2 / 3, f1: 2 / 3 });
   });
 
-  test("are refused where nothing says which is which", async () => {
+  test("are refused if nothing maps one to the other", async () => {
     const refused = "none of the predicted labels (pos, neg) is one of the rows' (0, 1)";
     await expect(judged("sequence-classification", pairs([1, 0]), ["pos", "neg"])).rejects.toThrow(refused);
     await expect(judged("sequence-classification", pairs(["a", "b"]), [1, 0])).rejects.toThrow("(1, 0) is one of");
@@ -183,7 +183,7 @@ describe("labels in a file of predictions, and numbers in the rows", () => {
   });
 });
 
-describe("labels of a model that neither rows nor predictions have", () => {
+describe("labels of the model that appear in neither rows nor predictions", () => {
   const rows = (key: string, each: readonly unknown[]) =>
     each.map((value) => ({ sentence1: "the boat", text: "the boat", sentence2: "the", [key]: value }));
 
@@ -197,14 +197,14 @@ describe("labels of a model that neither rows nor predictions have", () => {
     expect((await evaluate({ task, data, predictions })).metrics).toEqual(metrics);
   });
 
-  test("do not make the only one known of two the other's opposite", async () => {
+  test("do not make the single known label of two the positive class", async () => {
     const data = jsonl(...rows("label", [1, 1]));
     const predictions = jsonl({ label: "1", logits: [0, 1] }, { label: "1", logits: [0, 2] });
     const { metrics } = await evaluate({ task: "sequence-classification", data, predictions });
     expect(metrics).toEqual({ accuracy: 1, macroF1: 1 });
   });
 
-  test("are none where a file does not say that there are any", async () => {
+  test("are not assumed for a predictions file", async () => {
     const data = jsonl(...rows("label", ["a", "b"]));
     const judged = (logits: unknown) =>
       evaluate({
@@ -217,7 +217,7 @@ describe("labels of a model that neither rows nor predictions have", () => {
   });
 });
 
-test("a model of pairs takes no single texts, unless their column is named", async () => {
+test("a model for sentence pairs refuses single texts unless --text-columns names their column", async () => {
   const { output: adapter } = await run({ method: "lora", maxSteps: 1 });
   const data = jsonl({ text: "the boat", label: "alpha" }, { text: "cold rain", label: "beta" });
   const model = { model: join(BERT, "single"), adapter };
@@ -228,13 +228,13 @@ test("a model of pairs takes no single texts, unless their column is named", asy
   expect(await predicted({ ...model, input: data, textColumns: ["text"] })).toHaveLength(2);
 });
 
-test("references beside a completion are refused, as where a model is judged", async () => {
+test("references beside a completion are refused, as in the evaluation of a model", async () => {
   const data = jsonl({ prompt: "a", references: ["x y"], completion: "p q" });
   const judged = evaluate({ task: "causal-lm", data, predictions: jsonl({ text: "p q" }) });
   await expect(judged).rejects.toThrow("line 1: a row can't have both completion and references");
 });
 
-test("scores of which each is -1 are none", async () => {
+test("scores that are all -1 count as missing", async () => {
   const rows = (labels: readonly number[]) => jsonl(...labels.map((label) => ({ text: "the boat", label })));
   const judged = (labels: readonly number[]) => evaluated({ model: join(BERT, "regression"), data: rows(labels) });
   await expect(judged([-1, -1])).rejects.toThrow(/^Every label in .* is -1: expected a file with labels/);

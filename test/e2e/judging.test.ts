@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type EvaluateSettings, evaluate } from "../../src/commands/evaluate.js";
-import { BERT, bidora, called, evaluated, fresh, GOLDEN, jsonl, predicted, ROWS, readRows, run } from "./support.js";
+import { BERT, bidora, evaluated, fresh, GOLDEN, jsonl, predicted, ROWS, readRows, run } from "./support.js";
 
 const CASES = [
   ["sequence-classification", join(BERT, "single"), join(ROWS, "pairs.jsonl")],
@@ -15,13 +15,13 @@ const CASES = [
 const fileOf = (rows: readonly object[]): string => jsonl(...rows);
 
 describe.each(CASES)("%s", (task, model, data) => {
-  test("predictions in a file are judged as those that a model makes, without it", async () => {
+  test("predictions in a file get the figures of the model that made them", async () => {
     const { loss: _, ...metrics } = await evaluated({ model, task, data });
     const predictions = fileOf(await predicted({ model, input: data }));
     expect(await evaluate({ task, data, predictions })).toMatchObject({ metrics });
   });
 
-  test("every metric has an interval or a reason, the same again from the same seed", async () => {
+  test("every metric has a confidence interval or a reason for none, reproducible by its seed", async () => {
     const predictions = fileOf(await predicted({ model, input: data }));
     const judged = (given: EvaluateSettings) => evaluate({ task, data, predictions, confidence: 0.9, ...given });
     const { metrics, intervals, notes } = await judged({});
@@ -35,7 +35,7 @@ describe.each(CASES)("%s", (task, model, data) => {
     expect((await judged({})).intervals).toEqual(intervals);
   });
 
-  test("the first rows alone are judged, and predicted", async () => {
+  test("--limit evaluates and predicts only the first rows", async () => {
     const two = readRows(data).slice(0, 2);
     expect(await evaluated({ model, task, data, limit: 2 })).toEqual(
       await evaluated({ model, task, data: fileOf(two) }),
@@ -44,7 +44,7 @@ describe.each(CASES)("%s", (task, model, data) => {
   });
 });
 
-test("intervals narrow with the confidence, and follow the seed", async () => {
+test("confidence intervals narrow with lower confidence and depend on the seed", async () => {
   const labels = Array.from({ length: 60 }, (_, i) => (i % 3 === 0 ? "a" : "b"));
   const data = fileOf(labels.map((label) => ({ text: "x", label })));
   const predictions = fileOf(labels.map((_, i) => ({ label: i % 2 === 0 ? "a" : "b" })));
@@ -64,7 +64,7 @@ describe("predictions in a file", () => {
   const data = fileOf(["a", "b", "a"].map((label) => ({ text: "x", label })));
   const task = "sequence-classification";
 
-  test("may have labels that no row has, which are wrong", async () => {
+  test("may contain labels that no row has, which count as wrong", async () => {
     const predictions = fileOf(["a", "c", "c"].map((label) => ({ label })));
     const { metrics } = await evaluate({ task, data, predictions });
     expect(metrics.accuracy).toBeCloseTo(1 / 3, 12);
@@ -72,7 +72,7 @@ describe("predictions in a file", () => {
     expect(metrics.macroF1).toBeCloseTo(2 / 3 / 3, 12);
   });
 
-  test("may have a model's stand-ins for a named data set's labels, which stand for their ids", async () => {
+  test("may contain a model's LABEL_0 names, which are mapped to a named data set's ids", async () => {
     const folder = fresh("MRPC");
     mkdirSync(folder);
     const rows = [1, 0, 0].map((quality) => `${quality}\t1\t2\tone\ttwo\n`).join("");
@@ -95,13 +95,13 @@ describe("predictions in a file", () => {
     );
   });
 
-  test("may have numbers for labels", async () => {
+  test("may contain integer labels", async () => {
     const numbered = fileOf([0, 1, 1].map((label) => ({ text: "x", label })));
     const predictions = fileOf([0, 1, 0].map((label) => ({ label })));
     expect((await evaluate({ task, data: numbered, predictions })).metrics.accuracy).toBeCloseTo(2 / 3, 12);
   });
 
-  test("are judged by the label that F1 is about in the named data set", async () => {
+  test("have the F1 of the named data set's positive label", async () => {
     const folder = fresh("MRPC");
     const rows = [1, 1, 0].map((quality) => `${quality}\t1\t2\tone\ttwo\n`).join("");
     mkdirSync(folder);
@@ -119,7 +119,7 @@ describe("predictions in a file", () => {
     await expect(evaluate({ task, data, predictions: fileOf(rows) })).rejects.toThrow(new RegExp(sentence));
   });
 
-  test("need a task, and nothing of a model", async () => {
+  test("need a task and no model", async () => {
     const predictions = fileOf(["a", "b", "a"].map((label) => ({ label })));
     await expect(evaluate({ data, predictions })).rejects.toThrow("--task is missing");
     for (const given of [{ model: "m" }, { adapter: "a" }, { batchSize: 1 }, { trainOn: "all" }, { beams: 2 }] as const)
@@ -128,7 +128,7 @@ describe("predictions in a file", () => {
       );
   });
 
-  test("with texts are compared with a row's references", async () => {
+  test("with texts are scored against a row's references", async () => {
     const rows = fileOf([
       { references: ["the cat sat", "a cat"] },
       { prompt: "p", completion: "the dog ran home now" },
@@ -144,7 +144,7 @@ describe("predictions in a file", () => {
   });
 });
 
-test("a setting of the figures without effect is refused", async () => {
+test("a metric setting without effect is refused", async () => {
   const flags = ["evaluate", "--model", join(BERT, "single"), "--data", join(ROWS, "pairs.jsonl")];
   for (const [option, why] of [
     [["--seed", "1"], "--seed"],
@@ -152,14 +152,14 @@ test("a setting of the figures without effect is refused", async () => {
     [["--beams", "2"], "--beams"],
     [["--split", "test"], "--split"],
   ] as const) {
-    const { status, stderr } = await called(...flags, ...option);
+    const { status, stderr } = await bidora(...flags, ...option);
     expect([status, stderr]).toEqual([2, expect.stringContaining(`No effect here: ${why}`)]);
   }
 });
 
-test("evaluate prints every metric at the top, and the intervals beside", () => {
+test("evaluate prints every metric in one table with its interval", async () => {
   const flags = ["--model", join(BERT, "single"), "--data", join(ROWS, "pairs.jsonl"), "--confidence", "0.9"];
-  const { status, stdout } = bidora("evaluate", ...flags, "--json");
+  const { status, stdout } = await bidora("evaluate", ...flags, "--json");
   expect(status).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({
     accuracy: expect.any(Number),
@@ -167,13 +167,13 @@ test("evaluate prints every metric at the top, and the intervals beside", () => 
     intervals: { accuracy: { low: expect.any(Number), high: expect.any(Number), method: "wilson" }, macroF1: null },
     notes: [expect.stringContaining("No interval for macroF1")],
   });
-  const { stdout: table, stderr } = bidora("evaluate", ...flags);
+  const { stdout: table, stderr } = await bidora("evaluate", ...flags);
   expect(table).toMatch(/metric +value +from +to +by\n/);
   expect(table).toMatch(/\naccuracy +[\d.]+ +[\d.]+ +[\d.]+ +wilson\n/);
   expect(stderr).toContain("No interval for macroF1");
 });
 
-test("predictions that are all the same number have correlations of 0 and a note, in JSON too", () => {
+test("constant predictions have correlations of 0 and a note, in JSON too", async () => {
   const data = fileOf([1, 2, 3].map((label) => ({ text: "x", label })));
   const flags = [
     "--task",
@@ -183,13 +183,13 @@ test("predictions that are all the same number have correlations of 0 and a note
     "--predictions",
     fileOf([1, 2, 3].map(() => ({ value: 2.5 }))),
   ];
-  const { stdout, stderr } = bidora("evaluate", ...flags, "--json");
+  const { stdout, stderr } = await bidora("evaluate", ...flags, "--json");
   const note = "The predictions are constant: correlations are undefined (scipy gives nan), and reported as 0.";
   expect(JSON.parse(stdout)).toMatchObject({ pearson: 0, spearman: 0, notes: [note] });
   expect(stderr).toContain(note);
 });
 
-describe("texts that a model goes on with", () => {
+describe("generated texts", () => {
   const model = join(GOLDEN, "gpt2/lm");
   const rows = [
     { prompt: "the cat", completion: " sat on the mat" },
@@ -198,7 +198,7 @@ describe("texts that a model goes on with", () => {
   ];
   const settings = { model, task: "causal-lm", data: fileOf(rows), texts: true, maxNewTokens: 6 } as const;
 
-  test("are judged beside what it foretells, as a file of them would be", async () => {
+  test("are scored beside the loss, as a file with them would be", async () => {
     const all = await evaluated(settings);
     expect(Object.keys(all)).toEqual(expect.arrayContaining(["bleu", "rougeL", "perplexity", "loss"]));
     const { loss, perplexity, tokenAccuracy, ...ofTexts } = all;
@@ -218,7 +218,7 @@ describe("texts that a model goes on with", () => {
     expect(tokenAccuracy).toBeGreaterThanOrEqual(0);
   });
 
-  test("with one prompt count as one row of an interval", async () => {
+  test("of one prompt count as one row of a confidence interval", async () => {
     const spread = (prompts: number) =>
       fileOf(
         Array.from({ length: 2 * prompts }, (_, i) => ({
@@ -236,13 +236,13 @@ describe("texts that a model goes on with", () => {
     expect(intervals?.perplexity?.high).toBeGreaterThan(metrics.perplexity as number);
   });
 
-  test("are judged by all references of the first so many prompts", async () => {
+  test("are scored against all references of the first --limit prompts", async () => {
     const one = await evaluated({ ...settings, limit: 1 });
     const [cat, , again] = rows;
     expect(one).toEqual(await evaluated({ ...settings, data: fileOf([cat, again] as object[]) }));
   });
 
-  test("of several references each is foretold", async () => {
+  test("of several references: the loss is over each reference", async () => {
     const spread = fileOf(["one two", "three"].map((completion) => ({ prompt: "the cat", completion })));
     const together = fileOf([{ prompt: "the cat", references: ["one two", "three"] }]);
     const foretold = (data: string) => evaluated({ model, task: "causal-lm", data });
@@ -255,7 +255,7 @@ describe("texts that a model goes on with", () => {
   });
 });
 
-describe("a run", () => {
+describe("a run's evaluation", () => {
   const train = fileOf(
     Array.from({ length: 20 }, (_, i) => ({
       sentence1: `word ${i}`,
@@ -272,18 +272,19 @@ describe("a run", () => {
   );
   const small = { method: "lora", train, validation, maxSteps: 4, dtype: "float32" } as const;
 
-  test("says where correlations of its predictions are undefined", () => {
+  test("says if correlations of its predictions are undefined", async () => {
     const rows = join(ROWS, "regression.jsonl");
     const one = fileOf(readRows(rows).slice(0, 1));
     const settings = ["--model", join(BERT, "regression"), "--task", "regression", "--max-steps", "1"];
-    const notesOf = (validation: string) =>
-      bidora("finetune", ...settings, "--train", rows, "--validation", validation, "--output", fresh("run")).stderr;
+    const notesOf = async (validation: string) =>
+      (await bidora("finetune", ...settings, "--train", rows, "--validation", validation, "--output", fresh("run")))
+        .stderr;
     const note = "On the validation rows: The predictions are constant: correlations are undefined";
-    expect(notesOf(one)).toContain(note);
-    expect(notesOf(rows)).not.toContain(note);
+    expect(await notesOf(one)).toContain(note);
+    expect(await notesOf(rows)).not.toContain(note);
   });
 
-  test("leaves what it said of each validation row", async () => {
+  test("writes its prediction for each validation row", async () => {
     const { output, metrics } = await run({ ...small, test: validation });
     for (const name of ["validation-predictions.jsonl", "test-predictions.jsonl"]) {
       const rows = readRows(join(output, name)) as unknown as {
@@ -305,7 +306,7 @@ describe("a run", () => {
     }
   });
 
-  test("watches the rows that are held out, and judges the validation rows at its end", async () => {
+  test("uses held-out rows during training, and validation rows at the end", async () => {
     const { events, metrics } = await run({ ...small, holdoutFraction: 0.2, evalEvery: 2, earlyStopping: 1 });
     expect(events[0]).toMatchObject({ rows: { train: 16, validation: 6 } });
     const evaluations = events.filter((event) => event.event === "evaluation");
@@ -318,13 +319,13 @@ describe("a run", () => {
     expect(events.at(-1)).not.toHaveProperty("chosenBy");
   });
 
-  test("can watch without any validation rows", async () => {
+  test("can use held-out rows without validation rows", async () => {
     const { metrics } = await run({ ...small, validation: undefined, holdoutFraction: 0.2, evalEvery: 4 });
     expect(Object.keys(metrics).every((name) => name.startsWith("holdout_"))).toBe(true);
     expect(metrics.holdout_accuracy).toBeGreaterThanOrEqual(0);
   });
 
-  test("takes so many rows, and knows the labels of all", async () => {
+  test("limits the number of rows, and takes labels from all", async () => {
     const rare = fileOf([...readRows(train), { sentence1: "x", sentence2: "the", label: "gamma" }]);
     const { events, output } = await run({ ...small, train: rare, trainLimit: 3 });
     expect(events[0]).toMatchObject({ rows: { train: 3 } });

@@ -25,8 +25,8 @@ const writerIn = (folder: string): number | undefined => {
 
 const patience = { timeout: 60_000, interval: 5 };
 
-describe("a comparison that is killed", () => {
-  test("takes its run along, which saves its state, and the same command does all runs", async () => {
+describe("a killed comparison", () => {
+  test("stops its running child, which saves its state; the same command then completes all runs", async () => {
     const output = fresh("killed");
     const folder = join(output, "sequence-classification/lora/seed-0");
     const { child, ended } = start("compare", file, "--output", output);
@@ -38,16 +38,16 @@ describe("a comparison that is killed", () => {
     expect(isAlive(pid)).toBe(true);
     child.kill("SIGKILL");
     expect(await ended).toBe("SIGKILL");
-    const again = bidora("compare", file, "--output", output, "--json");
+    const again = await bidora("compare", file, "--output", output, "--json");
     expect([again.status, again.stderr]).toEqual([0, expect.not.stringContaining("failed")]);
     expect(isAlive(pid)).toBe(false);
     const { runs } = json<{ runs: { seed: number; steps: number }[] }>(join(output, "comparison.json"));
     expect(runs.map(({ seed, steps }) => [seed, steps])).toEqual([0, 1].map((seed) => [seed, 200]));
-    // The run went on from what the first process saved, and did nothing twice.
+    // The run was resumed from what the first process saved, and did no step twice.
     expect(eventsIn(folder).filter(({ event }) => event === "start")).toHaveLength(2);
   }, 200_000);
 
-  test("leaves a checkpoint of the run where nothing follows", async () => {
+  test("leaves a checkpoint of the run that was in progress", async () => {
     const output = fresh("killed-alone");
     const folder = join(output, "sequence-classification/lora/seed-0");
     const { child } = start("compare", file, "--output", output);
@@ -63,7 +63,7 @@ describe("a comparison that is killed", () => {
   }, 200_000);
 });
 
-test("a run that is killed by itself has failed, by what signal is said, and the same command does it", async () => {
+test("a run killed by a signal is reported as failed with the signal's name, and the same command repeats it", async () => {
   const output = fresh("killed-run");
   const folder = join(output, "sequence-classification/lora/seed-0");
   const { ended } = start("compare", file, "--output", output, "--max-steps", "60");
@@ -77,11 +77,11 @@ test("a run that is killed by itself has failed, by what signal is said, and the
       reason: "its process was killed by SIGKILL, as the system does when memory runs out.",
     },
   ]);
-  const again = bidora("compare", file, "--output", output, "--max-steps", "60", "--json");
+  const again = await bidora("compare", file, "--output", output, "--max-steps", "60", "--json");
   expect([again.status, JSON.parse(again.stdout)]).toMatchObject([0, { failed: [], unfinished: [] }]);
 }, 200_000);
 
-test("a run that another process started goes on when that one has gone, and with its input closed", async () => {
+test("a run outlives the process that started it, and needs no stdin", async () => {
   const output = fresh("by-hand");
   const words = [
     "finetune",

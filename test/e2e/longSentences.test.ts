@@ -11,7 +11,7 @@ const labels = tokens.map((_, i) => LABELS[(i * 7 + (i % 3)) % LABELS.length] as
 const model = join(BERT, "tokens");
 const use = { model, task: "token-classification", maxLength: 20 } as const;
 
-test("a sentence of 1 000 words has a label for each, in rows of 20 tokens, and is judged by all", async () => {
+test("a sentence of 1 000 words in windows of 20 tokens gets a label for each word, and metrics count all words", async () => {
   const short = { tokens: ["the", "boat"], labels: ["O", "B-THING"] };
   const input = jsonl(short, { tokens, labels }, short);
   const [first, long, last] = await predicted({ ...use, input });
@@ -32,7 +32,7 @@ test("a sentence of 1 000 words has a label for each, in rows of 20 tokens, and 
   expect(loss).toBeGreaterThan(0);
 });
 
-test("its words are read in stretches, each as a sentence of its own", async () => {
+test("each window of a long sentence is encoded as a sentence of its own", async () => {
   const [long] = await predicted({ ...use, input: jsonl({ tokens }), batchSize: 7 });
   const stretches: string[][] = [];
   for (let next = 0; next < tokens.length; next += stretches.at(-1)?.length ?? 0) {
@@ -56,7 +56,7 @@ async function firstStretch(words: readonly string[]): Promise<number> {
   return size;
 }
 
-test("training takes all of it, and counts the sentence as one row of its file", async () => {
+test("training uses all windows of a long sentence, and counts the sentence as one row", async () => {
   const train = jsonl({ tokens, labels }, { tokens: ["the"], labels: ["O"] });
   const { events } = await run({
     model,

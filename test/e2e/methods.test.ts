@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { ADAPTER_METHODS, type AdapterMethod, type AdapterMethodName } from "../../src/adapters/index.js";
 import { inspect, renderInspection } from "../../src/commands/inspect.js";
 import { merge } from "../../src/commands/merge.js";
-import { abortAfter, bytes, called, evaluated, fresh, list, predicted, ROWS, run, SMALL } from "./support.js";
+import { abortAfter, bidora, bytes, evaluated, fresh, list, predicted, ROWS, run, SMALL } from "./support.js";
 
 const methods = Object.entries(ADAPTER_METHODS) as [AdapterMethodName, AdapterMethod][];
 const ROW_FILE = join(ROWS, "train.jsonl");
@@ -14,7 +14,7 @@ const weightsIn = (folder: string) =>
 const logits = (rows: Awaited<ReturnType<typeof predicted>>) => rows.flatMap((row) => row.logits);
 
 describe.each(methods)("--method %s", (name, method) => {
-  test("trains, is evaluated, predicted with, gone on from and merged", async () => {
+  test("trains, evaluates, predicts, is trained further and is merged", async () => {
     const { output, metrics, events } = await run({
       method: name,
       ...rank(method),
@@ -47,7 +47,7 @@ describe.each(methods)("--method %s", (name, method) => {
     for (const [i, value] of logits(rows).entries()) expect(Math.abs(value - plain[i]!) / scale).toBeLessThan(1e-5);
   });
 
-  test("goes on from a checkpoint with the same bits", async () => {
+  test("resumes from a checkpoint with the same bits", async () => {
     const settings = { method: name, ...rank(method), dtype: "float32" } as const;
     const whole = await run(settings);
     const output = fresh();
@@ -57,7 +57,7 @@ describe.each(methods)("--method %s", (name, method) => {
     expect(bytes(output, file)).toBe(bytes(whole.output, file));
   });
 
-  test("is told by inspect", async () => {
+  test("is named by inspect", async () => {
     const { output } = await run({ method: name, ...rank(method), maxSteps: 1 });
     const found = await inspect({ path: output });
     expect(found).toMatchObject({ settings: { method: name, task: "sequence-classification" }, refusals: [] });
@@ -77,10 +77,10 @@ describe.each(methods)("--method %s", (name, method) => {
     ["adalora-tfinal", "1"],
     ["adalora-delta-t", "2"],
     ["adalora-orthogonal-weight", "0.1"],
-  ])("takes --%s where it has an effect", async (flag, value) => {
+  ])("accepts --%s if it has an effect", async (flag, value) => {
     const key = flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
     const argv = ["finetune", "--model", SMALL.model, "--train", SMALL.train, "--max-steps", "1", "--method", name];
-    const { status, stderr } = await called(...argv, `--${flag}`, value, "--output", fresh(), "--quiet");
+    const { status, stderr } = await bidora(...argv, `--${flag}`, value, "--output", fresh(), "--quiet");
     if (key in method.options) expect([status, stderr]).toEqual([0, ""]);
     else expect(stderr).toMatch(`No effect in this run: --${flag} (applies only with --method`);
   });

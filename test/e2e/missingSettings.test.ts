@@ -2,14 +2,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { called, changed, fresh, ROWS, SMALL } from "./support.js";
+import { bidora, changed, fresh, ROWS, SMALL } from "./support.js";
 
 const OUTPUT = fresh("missing.gguf");
 const NO_MODEL = /^bidora: --model is missing: give a local folder or a Hub repository, or an --adapter that names/;
 const NO_MODEL_OF_RUN = /^bidora: --model is missing: give a local folder or a Hub repository\.$/m;
 const FINETUNE = ["--task", "sequence-classification", "--train", SMALL.train];
 
-describe("is missing", () => {
+describe("missing settings", () => {
   test.each<readonly [string, readonly string[], RegExp]>([
     ["generate", ["--prompt", "a"], NO_MODEL],
     ["generate", ["--chat"], NO_MODEL],
@@ -32,7 +32,7 @@ describe("is missing", () => {
     ["report", [], /^bidora: The run is missing/],
     ["download", [], /^bidora: The repository, like org\/name, is missing/],
   ])("%s %j", async (command, argv, message) => {
-    const { status, stderr } = await called(command, ...argv);
+    const { status, stderr } = await bidora(command, ...argv);
     expect(stderr).toMatch(message);
     expect([status, stderr.trimEnd().split("\n").length, existsSync(OUTPUT)]).toEqual([2, 1, false]);
   });
@@ -45,7 +45,7 @@ describe("is missing", () => {
     "%s: an adapter that does not name its base model leaves --model to give",
     async (command, source, argv) => {
       const adapter = changed(source, "adapter_config.json", { base_model_name_or_path: undefined });
-      const { status, stderr } = await called(command, "--adapter", adapter, ...argv);
+      const { status, stderr } = await bidora(command, "--adapter", adapter, ...argv);
       expect(stderr).toMatch(
         /^bidora: --model is missing, and the adapter does not name its base model: give a local folder/,
       );

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { reutersFolder } from "../datasets/reutersFolder.js";
-import { BERT, called, evaluated, fresh, jsonl, list, run } from "./support.js";
+import { BERT, bidora, evaluated, fresh, jsonl, list, run } from "./support.js";
 
 const MODEL = join(BERT, "no-prefix");
 const reuters = reutersFolder(
@@ -18,7 +18,7 @@ const small = { method: "lora", maxSteps: 1, batchSize: 2 } as const;
 const namesOf = (metrics: object) => Object.keys(metrics).sort();
 
 describe("a named data set without validation rows", () => {
-  test("gives a run its test rows, with topics that training has", async () => {
+  test("gives a run its test rows, restricted to topics of the training rows", async () => {
     const { metrics, events } = await run({ ...asked, ...small });
     expect(events[0]).toMatchObject({ rows: { train: 4, test: 2 } });
     expect((events[0] as { rows: object }).rows).not.toHaveProperty("validation");
@@ -26,7 +26,7 @@ describe("a named data set without validation rows", () => {
     expect(namesOf(metrics)).toContain("test_microF1");
   });
 
-  test("takes other rows in their place, or none", async () => {
+  test("accepts other test rows in their place, or none", async () => {
     const file = jsonl({ text: "Gold up.", labels: ["gold"] });
     const given = await run({ ...asked, ...small, validation: file });
     expect(given.events[0]).toMatchObject({ rows: { train: 4, validation: 1, test: 2 } });
@@ -39,13 +39,13 @@ describe("a named data set without validation rows", () => {
     expect((none.events[0] as { rows: object }).rows).toEqual({ train: 4 });
   });
 
-  test("is evaluated on its test rows, and on others that it has", async () => {
+  test("is evaluated on its test rows by default, and on any split it has", async () => {
     const { output } = await run({ ...asked, ...small, method: "lora" });
     const use = { model: MODEL, adapter: output, task: asked.task, data: reuters } as const;
     expect(await evaluated(use)).toEqual(await evaluated({ ...use, split: "test" }));
     expect(await evaluated({ ...use, split: "train" })).not.toEqual(await evaluated(use));
     const flags = ["--model", MODEL, "--adapter", output, "--task", asked.task, "--data", reuters];
-    const { status, stderr } = await called("evaluate", ...flags, "--split", "validation");
+    const { status, stderr } = await bidora("evaluate", ...flags, "--split", "validation");
     expect(stderr).toMatch(
       /reuters21578\/modapte has no labeled validation rows in .*, so --split validation can't be used: it has train and test\./,
     );
@@ -62,7 +62,7 @@ describe("a named data set without labeled test rows", () => {
     writeFileSync(join(folder, "test.tsv"), "index\tsentence\n0\tthree\n");
   });
 
-  test("gives a run its validation rows alone", async () => {
+  test("gives a run only its validation rows", async () => {
     const { metrics, events } = await run({
       ...small,
       model: MODEL,
@@ -80,27 +80,27 @@ describe("a named data set without labeled test rows", () => {
   ])("refuses %s", async (_, flags) => {
     const output = fresh();
     const base = ["--model", MODEL, "--task", "glue/cola", "--data", folder, "--output", output];
-    const { status, stderr } = await called("finetune", ...base, ...flags);
+    const { status, stderr } = await bidora("finetune", ...base, ...flags);
     expect(stderr).toMatch(/--test-split \(applies only with --data and a named data set/);
     expect(status).toBe(2);
     expect(list(output)).toEqual([]);
   });
 
-  test("is not evaluated on them", async () => {
+  test("refuses to evaluate on unlabelled test rows", async () => {
     const model = join(BERT, "single");
     const base = ["--model", model, "--task", "glue/cola", "--data", folder, "--split", "test"];
-    const { status, stderr } = await called("evaluate", ...base);
+    const { status, stderr } = await bidora("evaluate", ...base);
     expect(stderr).toMatch(/glue\/cola has no labeled test rows in .*: it has train and validation\./);
     expect(status).toBe(2);
   });
 });
 
-test("--test-split beside --test is refused, and --data that nothing is read from", async () => {
+test("--test-split with --test is refused, and so is a --data that nothing reads", async () => {
   const file = jsonl({ text: "Gold up.", labels: ["gold"] });
   const base = ["--model", MODEL, "--task", asked.task, "--data", reuters, "--output", fresh()];
-  const beside = await called("finetune", ...base, "--test", file, "--test-split");
+  const beside = await bidora("finetune", ...base, "--test", file, "--test-split");
   expect(beside.stderr).toMatch(/--test-split \(applies only .* without --test\)/);
-  const idle = await called("finetune", ...base, "--train", file, "--validation", file);
+  const idle = await bidora("finetune", ...base, "--train", file, "--validation", file);
   expect(idle.stderr).toMatch(/--data \(applies only .* unless --train and --validation replace all its rows\)/);
   expect([beside.status, idle.status]).toEqual([2, 2]);
 });

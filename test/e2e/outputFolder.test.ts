@@ -18,7 +18,21 @@ import { quickstart, quickstartCommand } from "../../src/commands/quickstart.js"
 import { holdFolder } from "../../src/files/folderLock.js";
 import { MARKER } from "../../src/files/names.js";
 import { reportPath, writeReport } from "../../src/run/writeReport.js";
-import { abortAfter, BERT, bidora, bytes, eventsIn, fresh, json, list, ROWS, run, SMALL, stepsOf } from "./support.js";
+import {
+  abortAfter,
+  BERT,
+  bidora,
+  bytes,
+  eventsIn,
+  fresh,
+  json,
+  list,
+  ROWS,
+  run,
+  SMALL,
+  spawned,
+  stepsOf,
+} from "./support.js";
 
 const ADAPTERS = join(BERT, "adapters");
 const LORA = { method: "lora", maxSteps: 2 } as const;
@@ -44,7 +58,7 @@ function filled(...names: readonly string[]): string {
   return folder;
 }
 
-describe("the default folder", () => {
+describe("the default output folder", () => {
   async function within<T>(folder: string, body: () => Promise<T>): Promise<T> {
     const before = process.cwd();
     process.chdir(folder);
@@ -57,7 +71,7 @@ describe("the default folder", () => {
 
   const withAdapter = (adapter: string, overwrite = false) => finetune({ ...SMALL, maxSteps: 1, adapter, overwrite });
 
-  test("follows the adapter's method, and is the one that is looked at, written and told", async () => {
+  test("is named after the adapter's method, and is the one that is checked, written and printed", async () => {
     const cwd = filled("runs/run-lora/mine.txt");
     await within(cwd, async () => {
       await expect(withAdapter(join(ADAPTERS, "lora"))).rejects.toThrow("--output runs/run-lora is not empty");
@@ -76,7 +90,7 @@ describe("the default folder", () => {
     expect(stdout).toBe("Saved in runs/run-dora\n");
   });
 
-  test("is never the adapter that the run starts from", async () => {
+  test("is never the folder of the adapter that the run starts from", async () => {
     const cwd = fresh();
     mkdirSync(join(cwd, "runs"), { recursive: true });
     cpSync(join(ADAPTERS, "lora"), join(cwd, "runs/run-lora"), { recursive: true });
@@ -89,14 +103,14 @@ describe("the default folder", () => {
   });
 });
 
-describe("what is not a run of this program", () => {
+describe("an output folder with something else in it", () => {
   const trainer = () =>
     filled(
       ...["config.json", "training_args.bin", "events.jsonl", "run.yaml"],
       ...["checkpoint-500/model.safetensors", "checkpoint-500/optimizer.pt", "checkpoint-500/trainer_state.json"],
     );
 
-  test("is not gone on with: another trainer's folder stays as it is", async () => {
+  test("is not resumed: a folder of another trainer stays as it is", async () => {
     const output = trainer();
     const before = everything(output);
     await expect(run({ ...LORA, output, resume: true })).rejects.toThrow(
@@ -106,7 +120,7 @@ describe("what is not a run of this program", () => {
     expect(everything(output)).toEqual(before);
   });
 
-  test("is not replaced where it stands in the way", async () => {
+  test("is not replaced by --overwrite", async () => {
     const output = trainer();
     const before = everything(output);
     await expect(run({ ...LORA, output, overwrite: true })).rejects.toThrow(
@@ -118,7 +132,7 @@ describe("what is not a run of this program", () => {
     expect(everything(named)).toEqual({ "README.md/mine.txt": expect.any(String) });
   });
 
-  test("stays when a run beside it is replaced, and the old run goes", async () => {
+  test("keeps the other files when --overwrite replaces the run beside them", async () => {
     const { output } = await run({ method: "full", maxSteps: 2, saveEvery: 1 });
     expect(list(output)).toEqual(expect.arrayContaining(["checkpoint-1", "model.safetensors"]));
     const mine = filled("notes.txt", "sub/checkpoint-3/notes.txt", ".hidden");
@@ -132,7 +146,7 @@ describe("what is not a run of this program", () => {
     expect(stepsOf(eventsIn(output))).toHaveLength(2);
   });
 
-  test("that came while model and data were loaded is left alone as well", async () => {
+  test("that was filled while model and data were loaded is not replaced either", async () => {
     const output = fresh();
     const onStart = () => {
       if (existsSync(join(output, "late.txt"))) return;
@@ -143,8 +157,8 @@ describe("what is not a run of this program", () => {
   });
 });
 
-describe("what a run reads", () => {
-  test("is found behind links, folders and single files", async () => {
+describe("an output path that would replace the run's own inputs", () => {
+  test("is refused, also behind links, folders and single files", async () => {
     const { output } = await run({ method: "full", maxSteps: 1 });
     const before = everything(output);
     const link = fresh("link");
@@ -172,12 +186,12 @@ describe("what a run reads", () => {
     expect(everything(output)).toEqual(before);
   });
 
-  test("is not what predict or report writes", async () => {
+  test("is refused by predict and report", async () => {
     const rows = fresh("rows.jsonl");
     cpSync(join(ROWS, "texts.jsonl"), rows);
     const before = readFileSync(rows, "utf8");
     const flags = ["predict", "--model", SMALL.model, "--input", rows, "--output", rows, "--overwrite"];
-    expect(bidora(...flags)).toMatchObject({
+    expect(await bidora(...flags)).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/is an input of this command/),
     });
@@ -189,7 +203,7 @@ describe("what a run reads", () => {
 });
 
 describe("a linked output folder", () => {
-  test("is written where the link points, and goes on as the same run", async () => {
+  test("is written to the link's target, and resumed as the same run", async () => {
     const [real, link] = [fresh("real"), fresh("link")];
     mkdirSync(real);
     symlinkSync(real, link);
@@ -205,7 +219,7 @@ describe("a linked output folder", () => {
 });
 
 describe("--resume", () => {
-  test("of a run whose report failed finds it ended, with nothing lost", async () => {
+  test("of a run whose report failed finds the run finished and all results there", async () => {
     const output = fresh();
     const block = () => mkdirSync(join(output, "report.html", "in the way"), { recursive: true });
     const observer = ({ event }: { event: string }) => (event === "done" ? block() : undefined);
@@ -220,7 +234,7 @@ describe("--resume", () => {
     expect(bytes(output)).toBe(before);
   });
 
-  test("of a run that left no checkpoint removes nothing before there is something new", async () => {
+  test("of a run without a checkpoint removes nothing until there is something new", async () => {
     const whole = await run({ ...LORA, maxSteps: 4 });
     const { output } = whole;
     const before = bytes(output);
@@ -239,7 +253,7 @@ describe("--resume", () => {
     expect(list(output)).toContain("notes.txt");
   });
 
-  test("needs the mark that a run puts down first of all", async () => {
+  test("needs the marker file that a run writes first", async () => {
     const output = fresh();
     await run({ ...LORA, output, saveEvery: 1 }, abortAfter(1));
     expect(readdirSync(output).sort()).toEqual([MARKER, "checkpoint-1", "events.jsonl", "run.yaml"]);
@@ -249,8 +263,8 @@ describe("--resume", () => {
   });
 });
 
-describe("two at once in one folder", () => {
-  test("a second run of the same process is refused, and the first goes on undisturbed", async () => {
+describe("two runs in one folder at the same time", () => {
+  test("a second run in the same process is refused, and the first is not disturbed", async () => {
     const output = fresh();
     const refusals: Promise<unknown>[] = [];
     const second = (settings: object) => run({ ...LORA, output, ...settings }).catch((error: unknown) => error);
@@ -266,7 +280,7 @@ describe("two at once in one folder", () => {
     expect(readdirSync(output).filter((name) => name.includes("lock"))).toEqual([]);
   });
 
-  test("every command that writes a folder names the process that has it", async () => {
+  test("every command that writes a folder names the process that has locked it", async () => {
     const output = fresh();
     const train = ["finetune", "--model", SMALL.model, "--train", SMALL.train, "--max-steps", "1"];
     const adapter = ["--model", SMALL.model, "--adapter", join(ADAPTERS, "lora")];
@@ -277,7 +291,7 @@ describe("two at once in one folder", () => {
         ["export", ...adapter, "--to", "peft-lora"],
         ["quickstart"],
       ]) {
-        const { status, stderr } = bidora(...argv, "--output", output);
+        const { status, stderr } = spawned(...argv, "--output", output);
         expect(stderr).toBe(
           `bidora: ${output} is being written by process ${process.pid}: wait until it ends, or name another --output.\n`,
         );
@@ -288,7 +302,7 @@ describe("two at once in one folder", () => {
   });
 });
 
-test("quickstart leaves what is in its folder, unless it is given away", async () => {
+test("quickstart does not replace files in its folder without --overwrite", async () => {
   const output = filled("lora/adapter_model.safetensors", "lora/notes.txt");
   const before = everything(output);
   await expect(quickstart({ methods: ["lora"], output })).rejects.toThrow(/is not empty/);
@@ -297,7 +311,7 @@ test("quickstart leaves what is in its folder, unless it is given away", async (
 });
 
 describe("report", () => {
-  test("renews a run's own page, and no other file without --overwrite", async () => {
+  test("replaces a run's own page, and no other file without --overwrite", async () => {
     const { output } = await run(LORA);
     const own = reportPath([output], { overwrite: false });
     expect(own).toBe(join(output, "report.html"));
@@ -316,8 +330,8 @@ describe("report", () => {
     symlinkSync(mine, own);
     expect(() => reportPath([output], { overwrite: false })).toThrow(/report\.html exists/);
     const flags = ["report", output, output, "--output", mine];
-    expect(bidora(...flags).status).toBe(1);
-    expect(bidora(...flags, "--overwrite").status).toBe(0);
+    expect((await bidora(...flags)).status).toBe(1);
+    expect((await bidora(...flags, "--overwrite")).status).toBe(0);
     expect(readFileSync(mine, "utf8")).toMatch(/^<!doctype html>/i);
   });
 });

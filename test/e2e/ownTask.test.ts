@@ -32,8 +32,8 @@ const halved: NamedTask = {
 const data = jsonl(...["cold rain", "a map", "the sea", "two fish"].map((text, i) => ({ text, label: i / 2 })));
 const settings = { model: join(BERT, "no-prefix"), train: data, validation: data, dtype: "float32" } as const;
 
-describe.each(["lora", "full"] as const)("a task of one's own, trained by %s", (method) => {
-  test("is measured, predicts, and is named in what the run leaves", async () => {
+describe.each(["lora", "full"] as const)("a custom task trained by %s", (method) => {
+  test("is evaluated, predicts, and is named in the run's files", async () => {
     const { output, metrics } = await run({ ...settings, method }, { task: halved });
     const own = method === "full" ? { model: output } : { model: settings.model, adapter: output };
     expect(json(join(output, "bidora.json"))).toMatchObject({ task: "halved", labels: ["value"] });
@@ -51,7 +51,7 @@ describe.each(["lora", "full"] as const)("a task of one's own, trained by %s", (
   });
 });
 
-test("a run for it is gone on with where it was left, given the task again", async () => {
+test("a run of a custom task is resumed if given the task again", async () => {
   const all = { ...settings, method: "lora", saveEvery: 2 } as const;
   const whole = await run(all, { task: halved });
   const { output } = await run(all, { task: halved, ...abortAfter(2) });
@@ -60,7 +60,7 @@ test("a run for it is gone on with where it was left, given the task again", asy
   expect(bytes(output)).toBe(bytes(whole.output));
 });
 
-test("an adapter for it can be trained further, given the task", async () => {
+test("an adapter of a custom task can be trained further, given the task", async () => {
   const first = await run({ ...settings, method: "lora" }, { task: halved });
   const again = { ...settings, adapter: first.output };
   await expect(run(again)).rejects.toThrow(/Unknown task halved/);
@@ -68,7 +68,7 @@ test("an adapter for it can be trained further, given the task", async () => {
   expect(json(join(output, "bidora.json"))).toMatchObject({ task: "halved" });
 });
 
-test("an adapter for it can be merged and exported, given the task", async () => {
+test("an adapter of a custom task can be merged and exported, given the task", async () => {
   const { output: adapter, metrics } = await run({ ...settings, method: "lora" }, { task: halved });
   const { model } = settings;
   const plain = fresh("merged");
@@ -82,7 +82,7 @@ test("an adapter for it can be merged and exported, given the task", async () =>
   }
 });
 
-test("is refused beside a word, and under one that means something else", async () => {
+test("a custom task is refused together with --task, and under the name of a built-in task", async () => {
   await expect(run({ ...settings, task: "regression" }, { task: halved })).rejects.toThrow(
     "The settings name the task regression, but a custom task is given too: leave one out.",
   );

@@ -25,8 +25,8 @@ describe("preview", () => {
   const rows = jsonl({ prompt: "the boat\x1b[31m", completion: " left" }, { prompt: "a", completion: "b" });
   const flags = ["preview", "--model", decoder(), "--task", "causal-lm", "--train", rows];
 
-  it("shows tokens that are trained on in brackets, and the lengths of all rows", () => {
-    const { status, stdout, stderr } = bidora(...flags, "--limit", "1");
+  it("shows tokens that are trained on in brackets, and the lengths of all rows", async () => {
+    const { status, stdout, stderr } = await bidora(...flags, "--limit", "1");
     expect(stdout).toMatch(/^line 1, \d+ tokens\n {2}the boat\\x1b\[31m⟦ left<\/s>⟧\n$/);
     expect(stderr).toMatch(
       /^2 rows of 3 to \d+ tokens, .* in all, \d+ of which are trained on; 0 as long as --max-length 64/,
@@ -34,8 +34,8 @@ describe("preview", () => {
     expect(status).toBe(0);
   });
 
-  it("gives one object a row", () => {
-    const { stdout } = bidora(...flags, "--json", "--quiet", "--train-on", "all");
+  it("prints one JSON object per row", async () => {
+    const { stdout } = await bidora(...flags, "--json", "--quiet", "--train-on", "all");
     const [first, second, ...more] = stdout
       .trimEnd()
       .split("\n")
@@ -51,9 +51,9 @@ describe("preview", () => {
     expect(more).toEqual([]);
   });
 
-  it("shows rows of any task, with their targets", () => {
+  it("shows the rows of any task with their targets", async () => {
     const model = ["--model", SMALL.model, "--task", "sequence-classification"];
-    const { stdout, status } = bidora("preview", ...model, "--train", join(ROWS, "train.jsonl"), "--limit", "1");
+    const { stdout, status } = await bidora("preview", ...model, "--train", join(ROWS, "train.jsonl"), "--limit", "1");
     expect(stdout).toMatch(/^line 1, \d+ tokens\n {2}\[CLS\].*\[SEP\].*\[SEP\]\n {2}target \d\n$/);
     expect(status).toBe(0);
   });

@@ -49,7 +49,7 @@ describe("the profile of a run", () => {
     modules = section(table, "module, forward and backward");
   });
 
-  test("writes a table of operators and of the model's modules, layers of one kind together", () => {
+  test("writes a table of operators and of the model's modules, with all layers of one kind in one line", () => {
     expect([...operators.keys()]).toEqual(
       expect.arrayContaining(["bidora::linear", "bidora::adamw_", "bidora::attention", "NllLossBackward0"]),
     );
@@ -65,7 +65,7 @@ describe("the profile of a run", () => {
     );
   });
 
-  test("gives each operator and each module its own time alone, the longest first", () => {
+  test("gives each operator and each module its self time, sorted in descending order", () => {
     for (const shares of [operators, modules]) {
       const rows = [...shares.values()];
       expect(rows.map(({ ms }) => ms)).toEqual(rows.map(({ ms }) => ms).sort((a, b) => b - a));
@@ -78,7 +78,7 @@ describe("the profile of a run", () => {
     expect(total(operators)).toBeLessThanOrEqual(spent + 0.01 * operators.size);
   });
 
-  test("shows what adapters compute, under the layer that they adapt", () => {
+  test("shows the adapters' operators under the layer that they adapt", () => {
     const inQuery = events.filter(({ args }) =>
       /^bert\.encoder\.layer\.\d+\.attention\.self\.query\b/.test(args.module ?? ""),
     );
@@ -89,7 +89,7 @@ describe("the profile of a run", () => {
     expect(inQuery.some(({ cat }) => cat === "backward")).toBe(true);
   });
 
-  test("writes a trace that Chrome opens: complete events, nested, of five steps", () => {
+  test("writes a Chrome trace of complete, nested events of five steps", () => {
     for (const event of events) {
       expect(event).toMatchObject({ name: expect.any(String), ph: "X", pid: 1, tid: expect.any(Number) });
       expect(["operator", "backward", "range"]).toContain(event.cat);
@@ -117,19 +117,19 @@ function isTopmost(): (event: TraceEvent) => boolean {
 const classifierCalls = (folder: string): number =>
   traceIn(folder).filter(({ name, cat }) => cat === "range" && name === "classifier").length;
 
-test("records training steps alone, however often the run evaluates", async () => {
+test("records training steps only, however often the run evaluates", async () => {
   const { output } = await run({ ...PROFILED, maxSteps: 9, validation: SMALL.train, evalEvery: 1 });
   expect(classifierCalls(output)).toBe(5);
 });
 
-test("records the steps that a short run has after its second", async () => {
+test("records the steps after the second in a short run", async () => {
   const { output } = await run({ ...PROFILED, maxSteps: 4 });
   expect(classifierCalls(output)).toBe(2);
   const { output: shorter } = await run({ ...PROFILED, maxSteps: 2 });
   expect(existsSync(join(shorter, "profile.txt"))).toBe(false);
 });
 
-test("records search and retraining, and a run that goes on", async () => {
+test("records search and retraining, and a resumed run", async () => {
   const settings = { ...PROFILED, method: "bidora", maxSteps: 4, retrainSteps: 8 } as const;
   const { output } = await run(settings, abortAfter(4));
   const searched = updates(traceIn(output));
@@ -138,10 +138,18 @@ test("records search and retraining, and a run that goes on", async () => {
   expect(classifierCalls(output)).toBe(5);
 });
 
-test("the command takes --profile", () => {
+test("the command takes --profile", async () => {
   const output = fresh("profiled");
   const flags = ["--method", "lora", "--max-steps", "3", "--batch-size", "4", "--output", output, "--quiet"];
-  const { status, stderr } = bidora("finetune", "--model", SMALL.model, "--train", SMALL.train, ...flags, "--profile");
+  const { status, stderr } = await bidora(
+    "finetune",
+    "--model",
+    SMALL.model,
+    "--train",
+    SMALL.train,
+    ...flags,
+    "--profile",
+  );
   expect([status, stderr]).toEqual([0, ""]);
   expect(list(output)).toEqual(expect.arrayContaining(["profile.json", "profile.txt"]));
 });

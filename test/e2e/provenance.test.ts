@@ -104,7 +104,7 @@ const CHANGES: readonly (readonly [what: string, named: string, change: () => vo
 
 const row = (text: string) => `${JSON.stringify({ sentence1: text, sentence2: text, label: "beta" })}\n`;
 
-describe("what a run was made from", () => {
+describe("files that a run was made from", () => {
   const output = fresh();
   const settings = { ...inputs, output };
   let whole: string;
@@ -129,14 +129,14 @@ describe("what a run was made from", () => {
     expect(readdirSync(output, { recursive: true })).toEqual(before);
   });
 
-  test("put back as it was, the run goes on to the same bits", async () => {
+  test("once a changed file is restored, the run resumes to the same bits", async () => {
     putInputs();
     await run({ ...settings, resume: true });
     expect(bytes(output)).toBe(bytes(whole));
   });
 });
 
-test("other held-out rows are refused by name", async () => {
+test("a resumed run refuses other held-out rows and names the file", async () => {
   const rows = Array.from({ length: 10 }, (_, i) => ({ text: `cold rain ${i}`, label: i % 2 ? "alpha" : "beta" }));
   const train = jsonl(...rows);
   const watched = { holdoutFraction: 0.2, evalEvery: 1, earlyStopping: 3, shuffle: false } as const;
@@ -149,7 +149,7 @@ test("other held-out rows are refused by name", async () => {
   );
 });
 
-test("a renamed label that turns the order of the labels round is refused by name", async () => {
+test("a resumed run refuses a renamed label that changes the order of the labels", async () => {
   const rows = (other: string) =>
     ["m", other, "m", other].map((label) => `${JSON.stringify({ text: "cold rain", label })}\n`).join("");
   const train = jsonl();
@@ -162,7 +162,7 @@ test("a renamed label that turns the order of the labels round is refused by nam
   );
 });
 
-test("an unfinished run whose base model is gone in the middle still saves", async () => {
+test("a run still saves if its base model's files disappear during training", async () => {
   putInputs();
   const { signal, observers } = abortAfter(3);
   const output = fresh();
@@ -179,7 +179,7 @@ test("an unfinished run whose base model is gone in the middle still saves", asy
   await run({ ...inputs, output, resume: true });
 });
 
-test("another number of threads is said, and the run goes on", async () => {
+test("a run resumed with another number of threads says so and continues", async () => {
   const output = fresh();
   const { threads } = torch.engineFacts();
   try {
@@ -195,7 +195,7 @@ test("another number of threads is said, and the run goes on", async () => {
 });
 
 const { isaVariant, isaVariants } = torch.engineFacts();
-test.skipIf(isaVariants.length < 2)("another kind of processor is said, and the run goes on", async () => {
+test.skipIf(isaVariants.length < 2)("a run resumed on another kind of processor says so and continues", async () => {
   const output = fresh();
   try {
     native.setIsaVariant(isaVariants[0] as string);

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { quickstart } from "../../src/commands/quickstart.js";
 import { COMPARISON, readComparisonFile } from "../../src/files/comparison.js";
 import { clearComparison, comparedRunFolder, readPlan } from "../../src/files/comparisonFolder.js";
-import { BERT, called, fresh, list } from "./support.js";
+import { BERT, bidora, fresh, list } from "./support.js";
 
 test("quickstart trains the model with each method and leaves a comparison", async () => {
   const folder = fresh("quickstart");
@@ -14,7 +14,7 @@ test("quickstart trains the model with each method and leaves a comparison", asy
   const before = process.cwd();
   process.chdir(folder);
   try {
-    const { status, stderr } = await called("quickstart", "--methods", "lora", "--output", "out", "--threads", "1");
+    const { status, stderr } = await bidora("quickstart", "--methods", "lora", "--output", "out", "--threads", "1");
     expect(stderr).toMatch(/lora: fine-tuning .*400 text messages/);
     expect(stderr).not.toMatch(/bidora:/);
     expect(status).toBe(0);

@@ -33,7 +33,7 @@ test("the docs list every task, data set, method, optimizer, architecture and co
   for (const name of Object.keys(COMMANDS)) expect(models).toContain(`\`${name}\``);
 });
 
-test("links between README and the docs lead to files", () => {
+test("links between README and the docs point to existing files", () => {
   for (const page of [
     "README.md",
     ...readdirSync(join(ROOT, "docs"))
@@ -53,7 +53,7 @@ function withValue(code: string, key: string, value: string): string {
   return changed;
 }
 
-test("the library's example runs, on a small checkpoint in the place of the named one", () => {
+test("the library example in the README runs on a small checkpoint", () => {
   const folder = fresh("example");
   mkdirSync(join(folder, "node_modules"), { recursive: true });
   symlinkSync(ROOT, join(folder, "node_modules", "bidora"));

@@ -12,7 +12,7 @@ describe.skipIf(!existsSync(DATA))("published data sets", () => {
     ["glue/mrpc", "glue/MRPC", ["accuracy", "f1", "loss"]],
     ["glue/cola", "glue/CoLA", ["loss", "matthewsCorrelation"]],
     ["glue/stsb", "glue/STS-B", ["loss", "pearson", "spearman"]],
-  ] as const)("%s by its name, with BiDoRA", async (task, folder, names) => {
+  ] as const)("the named data set %s trains with BiDoRA", async (task, folder, names) => {
     const settings = {
       task,
       data: join(DATA, folder),
@@ -25,7 +25,7 @@ describe.skipIf(!existsSync(DATA))("published data sets", () => {
     expect(Object.keys(metrics).sort()).toEqual(names);
   });
 
-  test("words of CoNLL-U and of IOB columns, with DoRA", async () => {
+  test("CoNLL-U files and IOB columns train with DoRA", async () => {
     const ewt = join(DATA, "ud_english_ewt");
     const settings = {
       method: "dora",
@@ -49,7 +49,7 @@ describe.skipIf(!existsSync(DATA))("published data sets", () => {
     expect(Object.keys(iob.metrics).sort()).toEqual(["accuracy", "f1", "loss", "precision", "recall"]);
   });
 
-  test.skipIf(!isCached)("a pretrained encoder by its name", async () => {
+  test.skipIf(!isCached)("a pretrained encoder is opened by its Hub name", async () => {
     const settings = {
       task: "glue/mrpc",
       data: join(DATA, "glue/MRPC"),

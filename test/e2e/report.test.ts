@@ -18,18 +18,18 @@ const texts = (page: Element, selector: string): string[] =>
 describe("the report command on two runs", () => {
   const [lora, bidoraRun] = [join(fresh(), "lora"), join(fresh(), "bidora")];
   const output = join(fresh("report"), "both.html");
-  let printed: ReturnType<typeof bidora>;
+  let printed: Awaited<ReturnType<typeof bidora>>;
   let page: Element;
 
   beforeAll(async () => {
     const shared = { validation: SMALL.train, evalEvery: 2, retrainSteps: 3 };
     await run({ ...SMALL, validation: SMALL.train, evalEvery: 2, method: "lora", output: lora });
     await run({ ...SMALL, ...shared, method: "bidora", output: bidoraRun });
-    printed = bidora("report", lora, join(bidoraRun, "events.jsonl"), "--output", output, "--json");
+    printed = await bidora("report", lora, join(bidoraRun, "events.jsonl"), "--output", output, "--json");
     page = parseHTML(readFileSync(output, "utf8")).document as unknown as Element;
   });
 
-  test("is that of the quickstart's runs where its folder is named", async () => {
+  test("shows the quickstart's runs if given its folder", async () => {
     const folder = fresh("quickstart");
     cpSync(lora, join(folder, "lora"), { recursive: true });
     cpSync(bidoraRun, join(folder, "bidora"), { recursive: true });
@@ -43,18 +43,18 @@ describe("the report command on two runs", () => {
     await expect(writeReport(path, [folder])).rejects.toThrow("they are incomplete or from an older version");
   });
 
-  test("of a file that is no log is refused in a sentence", () => {
+  test("refuses a file that is no run log", () => {
     const file = join(lora, "metrics.json");
     expect(() => reportPath([file], { overwrite: false })).toThrow(`${file} is a file.`);
   });
 
-  test("says where it is, and leaves the runs' own reports", () => {
+  test("prints its path and keeps the runs' own reports", () => {
     expect(printed).toEqual({ status: 0, stdout: `${JSON.stringify({ output })}\n`, stderr: "" });
     for (const folder of [lora, bidoraRun])
       expect(statSync(join(folder, "report.html")).mtimeMs).toBeLessThan(statSync(output).mtimeMs);
   });
 
-  test("puts both runs' results side by side, as their metrics.json has them", () => {
+  test("shows both runs' results side by side, as in their metrics.json", () => {
     expect(texts(page, "h1")).toEqual(["2 runs: lora, bidora"]);
     const [results] = all(page, "table") as [Element];
     const heads = texts(results, "thead th");
@@ -71,7 +71,7 @@ describe("the report command on two runs", () => {
     expect(rows.map((row) => row[heads.indexOf("Steps")])).toEqual(["4", "7"]);
   });
 
-  test("draws both runs' curves, and the search of the one that has it", () => {
+  test("draws both runs' curves, and the search of BiDoRA's", () => {
     expect(texts(page, "figure h2")).toEqual(
       expect.arrayContaining(["Training loss", "Validation", "Search: the two levels", "Learning rate"]),
     );
@@ -80,7 +80,7 @@ describe("the report command on two runs", () => {
     expect(strokes).toEqual(new Set(["var(--run-0)", "var(--run-1)"]));
   });
 
-  test("needs no other file", () => {
+  test("is self-contained", () => {
     const source = readFileSync(output, "utf8");
     expect(source).not.toMatch(/(?:src|href)="(?!#|data:)|@import|url\((?!#|data:)/);
   });
@@ -108,13 +108,13 @@ describe("the report command on a comparison", () => {
         output: folderOf(part),
       });
     const asked = ["--methods", "lora,dora", "--seeds", "0,1", "--task", task, "--train", SMALL.train];
-    const gathered = bidora("compare", ...asked, "--output", output, "--collect", "--json");
+    const gathered = await bidora("compare", ...asked, "--output", output, "--collect", "--json");
     expect(gathered).toMatchObject({ status: 0, stderr: "" });
   });
 
-  test("renews the page that compare left, from comparison.json and the runs", () => {
+  test("replaces the page that compare wrote, from comparison.json and the runs", async () => {
     const before = readFileSync(report, "utf8");
-    expect(bidora("report", output)).toMatchObject({ status: 0, stdout: `Report in ${report}\n` });
+    expect(await bidora("report", output)).toMatchObject({ status: 0, stdout: `Report in ${report}\n` });
     expect(readFileSync(report, "utf8")).toBe(before);
     const page = parseHTML(before).document as unknown as Element;
     expect(texts(page, "h1")).toEqual(["Comparison cmp"]);
@@ -123,7 +123,7 @@ describe("the report command on a comparison", () => {
     expect(texts(page, "#training-loss h2")).toEqual(["Training loss"]);
   });
 
-  test("calls tasks what they were asked for by, though their folders can't be named so", async () => {
+  test("shows tasks by their names, also if their folders have other names", async () => {
     const copy = join(fresh(), "copy");
     cpSync(join(output, task), join(copy, task), { recursive: true });
     const file = write(
@@ -131,7 +131,7 @@ describe("the report command on a comparison", () => {
       `tasks:\n  - {name: "sequence classification", task: ${task}, train: ${SMALL.train}}\n`,
     );
     const asked = ["--methods", "lora,dora", "--seeds", "0,1", "--output", copy];
-    expect(bidora("compare", file, ...asked, "--collect", "--json")).toMatchObject({ status: 0, stderr: "" });
+    expect(await bidora("compare", file, ...asked, "--collect", "--json")).toMatchObject({ status: 0, stderr: "" });
     const page = parseHTML(readFileSync(join(copy, "report.html"), "utf8")).document as unknown as Element;
     expect(texts(page, "#differences h3")).toEqual(["sequence classification: Accuracy (validation, 22 rows)"]);
     expect(texts(page, "#conditions dl div")).toContain("Taskssequence classification");
@@ -142,10 +142,16 @@ describe("the report command on a comparison", () => {
     expect(tasks).toMatchObject([{ name: task, title: "sequence classification" }]);
   });
 
-  test("is refused beside anything else, and never written over what it reads", () => {
-    const { status, stderr } = bidora("report", output, folderOf(parts[0]), "--output", join(fresh(), "any.html"));
+  test("refuses further runs beside a comparison, and never overwrites what it reads", async () => {
+    const { status, stderr } = await bidora(
+      "report",
+      output,
+      folderOf(parts[0]),
+      "--output",
+      join(fresh(), "any.html"),
+    );
     expect([status, stderr]).toEqual([2, expect.stringContaining("A comparison has a report by itself")]);
-    const own = bidora("report", output, "--output", join(output, "comparison.json"), "--overwrite");
+    const own = await bidora("report", output, "--output", join(output, "comparison.json"), "--overwrite");
     expect([own.status, own.stderr]).toEqual([1, expect.stringContaining("is an input of this command")]);
   });
 });

@@ -2,21 +2,21 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createProgress } from "../../src/cli/progress.js";
 import type { RunSettings } from "../../src/config/index.js";
-import { abortAfter, BERT, bytes, eventsIn, fresh, json, list, ROWS, run, stepsOf, write } from "./support.js";
+import { abortAfter, bytes, eventsIn, fresh, json, list, oneLayer, ROWS, run, stepsOf, write } from "./support.js";
 
-const RANDOM = { method: "bidora", model: join(BERT, "dropout"), dropout: 0.2, maxSteps: 6, seed: 3 } as const;
+const RANDOM = { method: "bidora", model: oneLayer(), dropout: 0.2, maxSteps: 6, seed: 3 } as const;
 /** Rates at which the upper loss soon goes up again. */
 const RESTLESS = { ...RANDOM, learningRate: 0.1, upperLearningRate: 0.1, maxSteps: 20, searchPatience: 1 } as const;
 
-/** What a run leaves and that must not depend on having been interrupted. */
+/** The results of a run that must not depend on interruptions. */
 const results = (output: string) => ({
   adapter: bytes(output),
   side: json(join(output, "bidora.json")),
-  steps: stepsOf(eventsIn(output)).map(({ seconds: _, time: __, ...told }) => told),
+  steps: stepsOf(eventsIn(output)).map(({ seconds: _, time: __, ...rest }) => rest),
   files: list(output).filter((name) => !name.startsWith("checkpoint-")),
 });
 
-/** Compares a run that is left after each of some steps, and gone on with, with one that went through. */
+/** Compares runs that were interrupted after certain steps and resumed with an uninterrupted one. */
 async function expectSameWherever(settings: RunSettings, places: (total: number) => readonly number[]) {
   const whole = await run(settings);
   for (const step of places(stepsOf(whole.events).length)) {
@@ -27,26 +27,27 @@ async function expectSameWherever(settings: RunSettings, places: (total: number)
   }
 }
 
-describe("left and gone on with, it has the bits of a run that went through", () => {
+describe("an interrupted and resumed search has the bits of an uninterrupted run", () => {
   test.each([
     { searchFolds: 3 },
     { searchFolds: 4, unrollSteps: 2, gradientAccumulation: 2, optimizer: "sgd" },
-  ] as const)("in every stretch: %j", (more) =>
+  ] as const)("interrupted after each of the first steps: %j", (more) =>
     expectSameWherever({ ...RANDOM, ...more, retrainSteps: 1 }, () => [1, 2, 3, 4, 5, 6]),
   );
 
-  test("a warm start, in both phases", () => expectSameWherever({ ...RANDOM, warmStart: true }, () => [2, 6, 7, 9]));
+  test("with a warm start, interrupted in both phases", () =>
+    expectSameWherever({ ...RANDOM, warmStart: true }, () => [2, 6, 7, 9]));
 
-  test("a search with patience, after any step", () =>
+  test("with --search-patience, interrupted after any step", () =>
     expectSameWherever({ ...RESTLESS, retrainSteps: 2 }, (total) => Array.from({ length: total }, (_, i) => i + 1)));
 
-  test("a search with patience, passes that end within a step, and a warm start", () => {
+  test("with --search-patience, passes that end within a step, and a warm start", () => {
     const settings = { ...RESTLESS, warmStart: true, gradientAccumulation: 2, retrainSteps: 2 } as const;
     return expectSameWherever(settings, (total) => [1, 2, total - 3, total - 2, total - 1]);
   });
 });
 
-test("beside a patience of the search, early stopping judges the retraining alone", async () => {
+test("with --search-patience, early stopping applies to the retraining only", async () => {
   const validation = join(ROWS, "pairs.jsonl");
   const judged = {
     ...RESTLESS,
@@ -70,7 +71,7 @@ test("beside a patience of the search, early stopping judges the retraining alon
   await expectSameWherever(judged, (total) => [2, search, search + 1, total]);
 });
 
-test("a search that ends early: steps as planned in the start event, and numbers that go on", async () => {
+test("a search that ends early: the start event has the planned steps, and step numbers are consecutive", async () => {
   const { output, events, notes } = await run({ ...RESTLESS, retrainSteps: 3 });
   expect(notes).toEqual([]);
   expect(events[0]).toMatchObject({ event: "start", steps: { search: 20, retrain: 3 } });
@@ -89,7 +90,7 @@ test("a search that ends early: steps as planned in the start event, and numbers
   expect(shown).toContain("retrain 3/3");
 });
 
-test("a run.yaml that says a fraction is run in folds by the flag", async () => {
+test("--search-folds overrides the searchFraction of a run.yaml", async () => {
   const { output } = await run({ ...RANDOM, searchFraction: 0.6, retrainSteps: 0 });
   const { output: folded } = await run({ ...RANDOM, searchFolds: 3, retrainSteps: 0 });
   const [plain, inFolds] = [output, folded].map((folder) =>
@@ -102,7 +103,7 @@ test("a run.yaml that says a fraction is run in folds by the flag", async () => 
   expect(bytes(folded)).not.toBe(bytes(output));
 });
 
-test("more folds than rows are refused, and nothing is left", async () => {
+test("more folds than rows are refused, and no files are left", async () => {
   const train = write("rows.csv", "text,label\na,yes\nb,no\nc,no\n");
   const output = fresh();
   await expect(run({ ...RANDOM, train, output, searchFolds: 4 })).rejects.toThrow(

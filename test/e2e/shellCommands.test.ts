@@ -145,7 +145,7 @@ function conversation(row: number): string {
 const lines = (head: string, rows: number, row: (index: number) => string): string =>
   [head, ...Array.from({ length: rows }, (_, index) => row(index))].join("\n").concat("\n");
 
-/** Runs one line as a shell does; this process goes on serving the hub. */
+/** Runs one line as a shell does; this process serves the Hub meanwhile. */
 function sh(command: string): Promise<{ status: number | null; printed: string }> {
   const child = spawn("sh", ["-c", command], { cwd: project, env: environment, stdio: ["ignore", "pipe", "pipe"] });
   let printed = "";

@@ -40,14 +40,14 @@ function bfloat16Copy(): string {
 }
 
 describe.each(DTYPES)("with learning rate 0, computing in %s", (dtype) => {
-  test("full fine-tuning saves the checkpoint's own values, whatever their dtype", async () => {
+  test("full fine-tuning saves the checkpoint's values unchanged, whatever their dtype", async () => {
     for (const model of [CHECKPOINT, bfloat16Copy()]) {
       const { output } = await run({ ...STILL, model, method: "full", dtype });
       expect(valuesIn(output)).toEqual(valuesIn(model));
     }
   });
 
-  test.each(["lora", "dora", "bidora"] as const)("%s saves the checkpoint's own head", async (method) => {
+  test.each(["lora", "dora", "bidora"] as const)("%s saves the checkpoint's head unchanged", async (method) => {
     const { output } = await run({ ...STILL, method, dtype });
     const [saved, own] = [valuesIn(output, "adapter_model.safetensors"), valuesIn(CHECKPOINT)];
     for (const name of ["classifier.weight", "classifier.bias"])
@@ -55,7 +55,7 @@ describe.each(DTYPES)("with learning rate 0, computing in %s", (dtype) => {
   });
 
   test.each(["lora-bias-all", "lora-embedding", "dora", "dora-embedding"])(
-    "the adapter %s is saved as it was",
+    "the adapter %s is saved unchanged",
     async (name) => {
       const adapter = join(BERT, "adapters", name);
       const { output } = await run({ ...STILL, dtype, method: name.startsWith("dora") ? "dora" : "lora", adapter });
@@ -65,7 +65,7 @@ describe.each(DTYPES)("with learning rate 0, computing in %s", (dtype) => {
   );
 });
 
-test("full fine-tuning in bfloat16 computes what the checkpoint in bfloat16 computes, for float32 gradients", async () => {
+test("full fine-tuning in bfloat16 has the forward pass of the bfloat16 checkpoint, and float32 gradients", async () => {
   const input = modelInput(tokenRows([4, 2], [2, 9, 30, 3, 2, 3]));
   const open = async (dtype: (typeof DTYPES)[number]) => {
     const head = ownHead(readConfig(CHECKPOINT));
@@ -86,7 +86,7 @@ test("full fine-tuning in bfloat16 computes what the checkpoint in bfloat16 comp
   for (const tensor of trained) expect(tensor.dtype).toBe("float32");
 });
 
-test("full fine-tuning in bfloat16 goes on as if it had not been interrupted", async () => {
+test("full fine-tuning in bfloat16 resumes to the same bits", async () => {
   const settings = { method: "full", dtype: "bfloat16", validation: join(ROWS, "pairs.jsonl"), evalEvery: 2 } as const;
   const whole = await run(settings);
   const output = fresh();

@@ -1,9 +1,7 @@
 import { execFile, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll } from "vitest";
 import { main } from "../../src/cli/main.js";
 import type { Hooks } from "../../src/commands/command.js";
 import { type EvaluateSettings, evaluate } from "../../src/commands/evaluate.js";
@@ -12,6 +10,7 @@ import { type PredictSettings, predict } from "../../src/commands/predict.js";
 import type { RunSettings } from "../../src/config/index.js";
 import type { RunEvent } from "../../src/files/events.js";
 import { MARKER } from "../../src/files/names.js";
+import { freshPath } from "../workFolder.js";
 
 export const GOLDEN = fileURLToPath(new URL("../golden/", import.meta.url));
 export const BERT = join(GOLDEN, "bert");
@@ -22,12 +21,8 @@ export const DATA = fileURLToPath(new URL("../../../shared/data/", import.meta.u
 const BIN = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));
 const ENV = { ...process.env, OMP_NUM_THREADS: "1" };
 
-const work = mkdtempSync(join(tmpdir(), "bidora-e2e-"));
-afterAll(() => rmSync(work, { recursive: true, force: true }));
-
-let count = 0;
-/** A path that nothing has yet. */
-export const fresh = (name = "run"): string => join(work, `${count++}-${name}`);
+/** A path in the test file's temporary folder where nothing is yet. */
+export const fresh = (name = "run"): string => freshPath(name);
 
 export function write(name: string, text: string | Uint8Array): string {
   const folder = fresh("data");
@@ -53,27 +48,42 @@ export const comparisonFile = (...more: readonly string[]): string =>
 export const jsonl = (...rows: readonly unknown[]): string =>
   write("rows.jsonl", rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
 
-export function bidora(...argv: readonly string[]) {
+/** Runs the command in this process: its exit status, and what it prints. */
+export async function bidora(...argv: string[]) {
+  const [stdout, stderr] = [capture(process.stdout), capture(process.stderr)];
+  try {
+    return { status: await main(argv), stdout: stdout.text(), stderr: stderr.text() };
+  } finally {
+    stdout.stop();
+    stderr.stop();
+  }
+}
+
+/** Collects what is written to a stream instead of writing it. */
+function capture(stream: NodeJS.WriteStream) {
+  const original = stream.write;
+  let text = "";
+  stream.write = (piece: string | Uint8Array, ...rest: unknown[]) => {
+    text += piece;
+    const done = rest.at(-1);
+    if (typeof done === "function") done();
+    return true;
+  };
+  return {
+    text: () => text,
+    stop: () => {
+      stream.write = original;
+    },
+  };
+}
+
+/** Runs the built command in a process of its own. */
+export function spawned(...argv: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...argv], { encoding: "utf8", env: ENV });
   return { status, stdout, stderr };
 }
 
-/** The command in this process, with what it prints. */
-export async function called(...argv: string[]) {
-  let stderr = "";
-  const print = process.stderr.write;
-  process.stderr.write = ((text: string) => {
-    stderr += text;
-    return true;
-  }) as typeof print;
-  try {
-    return { status: await main(argv), stderr };
-  } finally {
-    process.stderr.write = print;
-  }
-}
-
-/** Starts the command without waiting for it. */
+/** Starts the command in a process of its own, without waiting for it. */
 export function start(...argv: readonly string[]) {
   let done: (code: number | string | null) => void;
   const ended = new Promise<number | string | null>((resolve) => {
@@ -93,7 +103,7 @@ export const SMALL = {
   learningRate: 1e-2,
 } as const satisfies RunSettings;
 
-/** Runs `finetune` in this process and gathers what it told. */
+/** Runs `finetune` in this process and collects its events and notes. */
 export async function run(settings: RunSettings, options: Omit<Hooks, "onPartial"> = {}) {
   const output = settings.output ?? fresh();
   const events: RunEvent[] = [];
@@ -138,6 +148,9 @@ export function changed(source: string, file: string, change: object): string {
   writeFileSync(join(folder, file), JSON.stringify({ ...json(join(folder, file)), ...change }));
   return folder;
 }
+
+/** A model with dropout and a single layer, for tests of many runs. */
+export const oneLayer = (): string => changed("bert/dropout", "config.json", { num_hidden_layers: 1 });
 
 export const stepsOf = (events: readonly RunEvent[]) => events.filter((event) => event.event === "step");
 

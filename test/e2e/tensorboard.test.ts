@@ -66,26 +66,26 @@ function curve(output: string, tag: string): (readonly [step: number, value: num
   return points;
 }
 
-const toldIn = (output: string, of: (event: RunEvent) => number | undefined) =>
+const loggedIn = (output: string, of: (event: RunEvent) => number | undefined) =>
   eventsIn(output).flatMap((event) => {
     const value = of(event);
     return value === undefined || !("step" in event) ? [] : [[event.step, Math.fround(value)] as const];
   });
 
-test("a search and its retraining tell TensorBoard what they tell the run's log", async () => {
+test("TensorBoard curves of search and retraining hold the values of the run's log", async () => {
   const { output, metrics } = await run({
     ...LOGGED,
     ...{ method: "bidora", retrainSteps: 3, validation: SMALL.train, evalEvery: 2, test: SMALL.train },
   });
   for (const name of ["loss", "upperLoss", "hypergradientNorm", "learningRate"] as const) {
-    const told = toldIn(output, (event) =>
+    const logged = loggedIn(output, (event) =>
       event.event === "step" ? (event as { readonly [key in typeof name]?: number })[name] : undefined,
     );
-    expect(told.length).toBeGreaterThan(3);
-    expect(curve(output, `train/${name}`), name).toEqual(told);
+    expect(logged.length).toBeGreaterThan(3);
+    expect(curve(output, `train/${name}`), name).toEqual(logged);
   }
-  const told = toldIn(output, (event) => (event.event === "evaluation" ? event.metrics.accuracy : undefined));
-  expect(curve(output, "validation/accuracy")).toEqual(told);
+  const logged = loggedIn(output, (event) => (event.event === "evaluation" ? event.metrics.accuracy : undefined));
+  expect(curve(output, "validation/accuracy")).toEqual(logged);
   expect(curve(output, "test/accuracy")).toEqual([[7, Math.fround(metrics.test_accuracy!)]]);
   expect(readFileSync(join(output, "run.yaml"), "utf8")).toMatch(/^log:\n {2}- tensorboard$/m);
   const [first] = filesIn(output).map(readEvents);
@@ -94,7 +94,7 @@ test("a search and its retraining tell TensorBoard what they tell the run's log"
   expect(first!.filter(({ scalars }) => "train/loss" in scalars).map(({ wallTime }) => wallTime)).toEqual(times);
 });
 
-test("a resumed run goes on in a file of its own, and its curves are those of its log", async () => {
+test("a resumed run writes a second event file, and the curves match its log", async () => {
   const output = fresh();
   const settings = { ...LOGGED, maxSteps: 8, saveEvery: 3, output };
   await run(settings, abortAfter(5));
@@ -104,12 +104,12 @@ test("a resumed run goes on in a file of its own, and its curves are those of it
   expect(filesIn(output)).toHaveLength(2);
   const [, restart] = readEvents(filesIn(output)[1]!);
   expect(restart).toMatchObject({ isRestart: true, step: 6 });
-  const told = toldIn(output, (event) => (event.event === "step" ? event.loss : undefined));
-  expect(told.map(([step]) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-  expect(curve(output, "train/loss")).toEqual(told);
+  const logged = loggedIn(output, (event) => (event.event === "step" ? event.loss : undefined));
+  expect(logged.map(([step]) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  expect(curve(output, "train/loss")).toEqual(logged);
 });
 
-test("a run may be resumed with curves that began without, or the other way round", async () => {
+test("a run may be resumed with TensorBoard logging switched on or off", async () => {
   const output = fresh();
   const settings = { ...SMALL, method: "lora", maxSteps: 4, saveEvery: 1, output } as const;
   await run(settings, abortAfter(2));
@@ -119,7 +119,7 @@ test("a run may be resumed with curves that began without, or the other way roun
   expect(curve(output, "train/loss").map(([step]) => step)).toEqual([3]);
 });
 
-test("--overwrite takes the folder away with the run; one with another's files in it stays, and is named", async () => {
+test("--overwrite removes the TensorBoard folder with the run; a folder with other files stays and is named in the error", async () => {
   const output = fresh();
   const folder = join(output, "tensorboard");
   await run({ ...LOGGED, output });
@@ -130,7 +130,15 @@ test("--overwrite takes the folder away with the run; one with another's files i
   await expect(run({ ...LOGGED, output, overwrite: true })).rejects.toThrow(/tensorboard in it is not bidora's/);
 });
 
-test("another word is refused, with the one that is right", () => {
-  const { status, stderr } = bidora("finetune", "--model", SMALL.model, "--train", SMALL.train, "--log", "tensorbord");
+test("an unknown --log value is refused with the right one", async () => {
+  const { status, stderr } = await bidora(
+    "finetune",
+    "--model",
+    SMALL.model,
+    "--train",
+    SMALL.train,
+    "--log",
+    "tensorbord",
+  );
   expect([status, stderr]).toEqual([2, expect.stringMatching(/^bidora: --log takes tensorboard; got "tensorbord"\./)]);
 });

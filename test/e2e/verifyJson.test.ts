@@ -11,8 +11,8 @@ interface Verified {
 
 const FLAGS = ["--model", SMALL.model, "--train", SMALL.train, "--batch-size", "4", "--xi", "1"];
 
-function verified(...flags: string[]): Verified {
-  const { status, stdout, stderr } = bidora("verify-hypergradient", ...FLAGS, ...flags, "--json", "--quiet");
+async function verified(...flags: string[]): Promise<Verified> {
+  const { status, stdout, stderr } = await bidora("verify-hypergradient", ...FLAGS, ...flags, "--json", "--quiet");
   expect([status, stderr]).toEqual([0, ""]);
   expect(stdout.match(/\n/g)).toHaveLength(1);
   return JSON.parse(stdout) as Verified;
@@ -34,8 +34,8 @@ describe("verify-hypergradient --json", () => {
     ["float32", ["--precision", "float32"]],
     ["float32", ["--dtype", "float32"]],
     ["bfloat16", ["--dtype", "bfloat16"]],
-  ])("in %s by %s is one line with a figure of each kind for each estimator", (dtype, flags) => {
-    const found = verified(...flags);
+  ])("in %s by %s is one line with all figures of each estimator", async (dtype, flags) => {
+    const found = await verified(...flags);
     expect(Object.keys(found)).toEqual(["dtype", "estimators", "secondOrderShare", "notes"]);
     expect(found.dtype).toBe(dtype);
     expect(found.estimators.map(({ name }) => name)).toEqual(Object.keys(ESTIMATORS));
@@ -54,20 +54,21 @@ describe("verify-hypergradient --json", () => {
     expect(errorOf(found, "first-order")).toBeCloseTo(found.secondOrderShare, 12);
   });
 
-  test("computes in the precision asked for", () => {
-    const [double, single] = [verified("--precision", "float64"), verified("--precision", "float32")];
+  test("computes in the precision asked for", async () => {
+    const double = await verified("--precision", "float64");
+    const single = await verified("--precision", "float32");
     const ratio = double.secondOrderShare / single.secondOrderShare;
     expect(ratio).not.toBe(1);
     expect(Math.abs(ratio - 1)).toBeLessThan(0.1);
     expect([double.notes, single.notes]).toEqual([[], []]);
-    expect(verified("--dtype", "bfloat16").notes).toEqual([
+    expect((await verified("--dtype", "bfloat16")).notes).toEqual([
       expect.stringMatching(/^In bfloat16 finite-difference is off by /),
     ]);
   });
 
-  test("says the same as the table", () => {
-    const { stdout } = bidora("verify-hypergradient", ...FLAGS, "--precision", "float64");
-    const { estimators, secondOrderShare } = verified("--precision", "float64");
+  test("has the figures of the table", async () => {
+    const { stdout } = await bidora("verify-hypergradient", ...FLAGS, "--precision", "float64");
+    const { estimators, secondOrderShare } = await verified("--precision", "float64");
     for (const { name, cosine, relativeError } of estimators)
       expect(stdout).toMatch(
         new RegExp(`^${name} +${cosine.toFixed(6)} +${relativeError.toExponential(2).replace("+", "\\+")} `, "m"),

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { evaluate } from "../../src/commands/evaluate.js";
-import { BERT, called, fresh, json, list, ROWS, run, SMALL, write } from "./support.js";
+import { BERT, bidora, fresh, json, list, ROWS, run, SMALL, write } from "./support.js";
 
 const HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n";
 const mrpc = (rows: number): string =>
@@ -24,7 +24,7 @@ describe("refused with status 2, and nothing is left", () => {
   ])("finetune: %s", async (_, flags, message) => {
     const output = fresh();
     const base = ["--model", SMALL.model, "--train", SMALL.train, "--method", "lora", "--output", output];
-    const { status, stderr } = await called("finetune", ...base, ...flags);
+    const { status, stderr } = await bidora("finetune", ...base, ...flags);
     expect(stderr).toMatch(message);
     expect(status).toBe(2);
     expect(list(output)).toEqual([]);
@@ -33,7 +33,7 @@ describe("refused with status 2, and nothing is left", () => {
   test("--text-columns with columns of words", async () => {
     const train = write("words.conll", "a O\nb O\n");
     const flags = ["--model", join(BERT, "tokens"), "--task", "token-classification", "--text-columns", "a"];
-    const { status, stderr } = await called("finetune", ...flags, "--train", train);
+    const { status, stderr } = await bidora("finetune", ...flags, "--train", train);
     expect(stderr).toMatch(/No effect: --text-columns a names no column of .*words\.conll/);
     expect(status).toBe(2);
   });
@@ -50,7 +50,7 @@ describe("refused with status 2, and nothing is left", () => {
       /--label-column \(applies only on a file of rows/,
     ],
   ])("evaluate: %s", async (_, flags, message) => {
-    const { status, stderr } = await called("evaluate", "--model", join(BERT, "no-prefix"), ...flags());
+    const { status, stderr } = await bidora("evaluate", "--model", join(BERT, "no-prefix"), ...flags());
     expect(stderr).toMatch(message);
     expect(status).toBe(2);
   });
@@ -61,7 +61,7 @@ test.each([
   ["lora,laro", /--methods takes full, .*lora, .*dora, bidora, .*; got laro/],
 ])("quickstart: --methods %s is refused before anything is trained", async (methods, message) => {
   const output = fresh();
-  const { status, stderr } = await called("quickstart", "--methods", methods, "--output", output);
+  const { status, stderr } = await bidora("quickstart", "--methods", methods, "--output", output);
   expect(stderr).toMatch(message);
   expect(status).toBe(2);
   expect(list(output)).toEqual([]);

@@ -9,8 +9,8 @@ const WHOLE = { prompt: "a", completion: " b" };
 const SETTINGS = { model: LLAMA, task: "causal-lm", maxLength: 8, dtype: "float32" } as const;
 const rows = jsonl;
 
-describe("rows that bear no loss", () => {
-  test("are counted in a note, whatever they are for", async () => {
+describe("rows without tokens to train on", () => {
+  test("are counted in a note for training, validation and test rows", async () => {
     const training = { ...SETTINGS, method: "lora", maxSteps: 1, batchSize: 1 } as const;
     const [train, validation] = [rows(WHOLE, CUT), rows(CUT, WHOLE, CUT)];
     const { notes } = await run({ ...training, train, validation });
@@ -23,7 +23,7 @@ describe("rows that bear no loss", () => {
     expect(heard).toEqual([notes[1]?.replace("validation", "evaluation")]);
   });
 
-  test("alone are refused, before any training", async () => {
+  test("are refused before training if there are no others", async () => {
     const none = rows(CUT);
     await expect(evaluate({ ...SETTINGS, data: none })).rejects.toThrow(
       /1 of 1 evaluation rows do not count in the loss/,

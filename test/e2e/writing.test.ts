@@ -17,8 +17,8 @@ function limited(kibibytes: number, ...argv: readonly string[]) {
   return spawnSync("bash", ["-c", script, process.execPath, BIN, ...argv], { encoding: "utf8" });
 }
 
-describe("a disk on which the result does not fit", () => {
-  test("predict says so and leaves no file", () => {
+describe("a disk that is too small for the result", () => {
+  test("ends predict with an error and leaves no file", () => {
     const row = readFileSync(join(ROWS, "texts.jsonl"), "utf8").split("\n")[0] as string;
     const input = jsonl(...Array.from({ length: 40 }, () => JSON.parse(row) as object));
     const output = join(fresh("out"), "predictions.jsonl");
@@ -37,7 +37,7 @@ describe("a disk on which the result does not fit", () => {
     expect(list(join(output, ".."))).toEqual([]);
   });
 
-  test("merge names the file and leaves no folder", () => {
+  test("ends merge with an error that names the file, and leaves no folder", () => {
     const output = fresh("merged");
     const flags = ["--model", SMALL.model, "--adapter", join(BERT, "adapters/lora"), "--output", output];
     const { status, stderr } = limited(40, "merge", ...flags);
@@ -49,7 +49,7 @@ describe("a disk on which the result does not fit", () => {
   });
 });
 
-describe("numbers that are not finite", () => {
+describe("values that are not finite", () => {
   test.each(["full", "lora", "dora", "bidora"] as const)(
     "a last step of %s that diverged is no success",
     async (method) => {

@@ -17,8 +17,8 @@ async function needOf(settings: RunSettings) {
   return { need: new MemoryNeed(prepared), ...prepared };
 }
 
-describe("what a run takes at the least", () => {
-  it("is weights, trained tensors with what goes with them, and what the backward pass asks for", async () => {
+describe("the lower bound of a run's memory", () => {
+  it("is weights, trained tensors with gradients and optimizer state, and activations for the backward pass", async () => {
     const { need, loaded, adapted, data } = await needOf({ method: "lora", targetModules: "all-linear" });
     const trained = adapted.trained.reduce((sum, { tensor }) => sum + tensor.numel, 0);
     const all = [...loaded.model.namedParameters()].reduce((sum, [, { tensor }]) => sum + tensor.numel, 0);
@@ -37,7 +37,7 @@ describe("what a run takes at the least", () => {
     expect(need.with()).toBe(need.with({ dtype: "float32" }));
   });
 
-  it("is less with smaller batches, checkpointing, half the bytes, an optimizer that remembers less", async () => {
+  it("is lower with smaller batches, gradient checkpointing, bfloat16, or an optimizer with less state", async () => {
     const { need } = await needOf({ method: "full" });
     const whole = need.with();
     for (const change of [{ batchSize: 1 }, { gradientCheckpointing: true }, { dtype: "bfloat16" } as const])
@@ -46,7 +46,7 @@ describe("what a run takes at the least", () => {
     expect(sgd.with()).toBeLessThan(whole);
   });
 
-  it("leaves out layers below the lowest that is trained", async () => {
+  it("leaves out layers below the lowest trained one", async () => {
     const { need: last } = await needOf({ method: "lora", targetModules: "encoder.layer.2.attention.self.query" });
     const { need: all } = await needOf({ method: "lora" });
     expect(last.with({ batchSize: 1 }) - last.with()).toBe(0);
@@ -54,8 +54,8 @@ describe("what a run takes at the least", () => {
   });
 });
 
-describe("what fits", () => {
-  it("is told by the same bound, the largest batch first", async () => {
+describe("the suggestion of what fits", () => {
+  it("follows from the same bound, the largest batch first", async () => {
     const { need, config } = await needOf({ method: "lora", gradientAccumulation: 2 });
     for (const batchSize of [4, 2, 1]) {
       const available = need.with({ batchSize });
@@ -67,7 +67,7 @@ describe("what fits", () => {
     );
   });
 
-  it("takes several changes together where none alone is enough, and is nothing where they are not either", async () => {
+  it("combines several changes if none alone is enough, and is empty if all together are not", async () => {
     const { need, config } = await needOf({ method: "lora" });
     const least = { dtype: "bfloat16", gradientCheckpointing: true, batchSize: 1 } as const;
     expect(settingsThatFit(need, config, need.with(least))).toBe(
@@ -76,7 +76,7 @@ describe("what fits", () => {
     expect(settingsThatFit(need, config, need.with(least) - 1)).toBeUndefined();
   });
 
-  it("does not name what is on already, nor bfloat16 where all weights are trained", async () => {
+  it("names no setting that is on already, nor bfloat16 if all weights are trained", async () => {
     const { need, config } = await needOf({ method: "full", gradientCheckpointing: true });
     const flags = settingsThatFit(need, config, need.with({ batchSize: 1 }));
     expect(flags).toBe("--batch-size 1 with --gradient-accumulation 8");
@@ -84,10 +84,10 @@ describe("what fits", () => {
   });
 });
 
-describe("finetune", () => {
+describe("finetune with too little memory", () => {
   const settings = { method: "lora", dtype: "float32", batchSize: 8, maxSteps: 1 } as const;
 
-  it("says before the run that it won't fit, and trains all the same", async () => {
+  it("warns before a run that won't fit, and trains nevertheless", async () => {
     const { need } = await needOf({ ...settings, targetModules: undefined });
     memory.available = need.with({ batchSize: 4 });
     const { notes, events } = await run(settings);
@@ -99,13 +99,13 @@ describe("finetune", () => {
     expect(events.some(({ event }) => event === "done")).toBe(true);
   });
 
-  it("says nothing where there is enough", async () => {
+  it("prints no warning if there is enough", async () => {
     const { need } = await needOf(settings);
     memory.available = need.with();
     expect((await run(settings)).notes.filter((line) => line.includes("available"))).toEqual([]);
   });
 
-  it("refuses weights that alone are more than there is", async () => {
+  it("refuses weights that exceed the available memory by themselves", async () => {
     memory.available = 10_000;
     await expect(run(settings)).rejects.toThrow(/^The model .* takes .* of memory, but 0\.00001 GB are available: /);
   });

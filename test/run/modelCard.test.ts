@@ -14,14 +14,14 @@ const cardOf = (settings: RunSettings, labels: readonly string[] = []): string =
     machine: { processor: "p", threads: 1 } as never,
   });
 
-test("a model card shows a label's control characters and holds none", () => {
+test("a model card escapes a label's control characters", () => {
   const card = cardOf({}, ["a\u001b[31m", "b\u009b1m"]);
   expect(card).toContain("`a\\x1b[31m`, `b\\x9b1m`");
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   expect(card).not.toMatch(/[\u001b\u009b]/);
 });
 
-test("a model card says of validation rows that they were used for selection, where they were", () => {
+test("a model card says if validation rows were used for selection", () => {
   const told =
     /Early stopping kept the state that was best on the validation rows: their metrics were used for selection/;
   const early = { earlyStopping: 2, evalEvery: 5 };
@@ -30,7 +30,7 @@ test("a model card says of validation rows that they were used for selection, wh
   expect(cardOf({ ...early, holdoutFraction: 0.2 })).not.toMatch(told);
 });
 
-test("a model card says what is out of the ordinary about a search", () => {
+test("a model card describes a search with non-default settings", () => {
   const told = [/each of 5 folds/, /after 3 passes over/, /started from the directions and the head/];
   const which = (settings: RunSettings) => told.map((sentence) => sentence.test(cardOf(settings)));
   expect(which({})).toEqual([false, false, false]);

@@ -16,7 +16,7 @@ function log(...events: readonly object[]): void {
   writeFileSync(join(folder, "events.jsonl"), events.map((event) => `${JSON.stringify(event)}\n`).join(""));
 }
 
-test("a search is told by the means of its tenths", async () => {
+test("a search is summarized by the mean losses of its tenths", async () => {
   const steps = Array.from({ length: 25 }, (_, i) => search(i + 1, i));
   log(start, ...steps, retrain(26), retrain(27));
   const summary = await searchSummary(folder, SETTINGS);
@@ -25,7 +25,7 @@ test("a search is told by the means of its tenths", async () => {
   expect(summary.upperLoss).toEqual(summary.loss.map((value) => 2 * value));
 });
 
-test("a short search is told step by step, and what a resumed run did again counts once", async () => {
+test("a short search is summarized step by step, and steps repeated by a resumed run count once", async () => {
   log(start, search(1, 1), search(2, 5), start, search(2, 2), search(3, 3));
   expect(await searchSummary(folder, SETTINGS)).toMatchObject({ steps: 3, loss: [1, 2, 3], upperLoss: [2, 4, 6] });
 });

@@ -16,7 +16,7 @@ vi.mock("@bidora/text-metrics", async (original) => {
 const model = join(GOLDEN, "gpt2/lm");
 const missing = expect.objectContaining({ name: BidoraError.name, code: "WORDNET_MISSING" });
 
-test("a run of a data set that is scored by its texts ends before training", async () => {
+test("without WordNet, a run of a data set scored by METEOR ends before training", async () => {
   const rows = "name[n],the cat sat\nname[m],the cat sat on mat\n";
   const data = dirname(write("trainset.csv", `mr,ref\n${rows}`));
   for (const name of ["devset.csv", "testset_w_refs.csv"]) writeFileSync(join(data, name), `mr,ref\n${rows}`);
@@ -27,7 +27,7 @@ test("a run of a data set that is scored by its texts ends before training", asy
   expect(existsSync(join(output, "adapter_model.safetensors"))).toBe(false);
 });
 
-test("an evaluation of texts ends before they are generated, one of rows alone does not need the dictionary", async () => {
+test("without WordNet, an evaluation of texts ends before generation, and one without texts works", async () => {
   const data = jsonl({ prompt: "the cat", completion: " sat" }, { prompt: "the mat", completion: " sat" });
   const settings = { model, task: "causal-lm", data } as const;
   await expect(evaluated({ ...settings, texts: true })).rejects.toThrow(missing);

@@ -38,7 +38,7 @@ function valuesOf(file: GgufFile, name: string): torch.Tensor {
   return torch.tensor(dequantize(type as ReadableType, file.readBytes(name)), shape);
 }
 
-describe("a model as GGUF", () => {
+describe("a model exported to GGUF", () => {
   test.each(["smollm", "llama3", "qwen2", "qwen3", "pieces", "gemma3"])(
     "has what the file had that it was read from: %s",
     async (name) => {
@@ -72,7 +72,7 @@ describe("a model as GGUF", () => {
     },
   );
 
-  test("says of a tokenizer what llama.cpp's converter says", async () => {
+  test("has the tokenizer metadata of llama.cpp's converter", async () => {
     const model = llama();
     const settings = join(model, "tokenizer_config.json");
     writeFileSync(settings, JSON.stringify({ ...readJsonObject(settings), eos_token: "<|endoftext|>" }));
@@ -106,7 +106,7 @@ describe("a model as GGUF", () => {
     ).toEqual(["FROM ./model.gguf", 'PARAMETER stop "<|endoftext|>"', 'PARAMETER stop "<|im_end|>"', ""]);
   });
 
-  test("names no end of a turn beside the end of a text where they are one", async () => {
+  test("has no end-of-turn token if it is the end-of-text token", async () => {
     const [model, output] = [llama({ eos_token_id: [2] }), join(newFolder(), "model.gguf")];
     await exportModel({ model, to: "gguf", output });
     const { metadata } = openGguf(output);
@@ -114,7 +114,7 @@ describe("a model as GGUF", () => {
     expect(metadata.has("tokenizer.ggml.eot_token_id")).toBe(false);
   });
 
-  test("says where YaRN began", async () => {
+  test("has YaRN's original context length", async () => {
     const yarn = { rope_type: "yarn", rope_theta: 100, factor: 4, original_max_position_embeddings: 16 };
     const output = join(newFolder(), "model.gguf");
     await exportModel({ model: llama({ rope_parameters: yarn }), to: "gguf", output });
@@ -125,7 +125,7 @@ describe("a model as GGUF", () => {
     expect(metadata.number("llama.rope.freq_base")).toBe(100);
   });
 
-  test("scores pieces in the order in which they are merged", async () => {
+  test("has scores of pieces in merge order", async () => {
     const model = tinyModel(join(newFolder(), "model"), "gemma3", LLAMA);
     const output = join(newFolder(), "model.gguf");
     await exportModel({ model, to: "gguf", output });
@@ -139,7 +139,7 @@ describe("a model as GGUF", () => {
     expect(metadata.flag("tokenizer.ggml.add_space_prefix")).toBe(false);
   });
 
-  test.each(["first", "never"])("says whether a space is put before a text: %s", async (scheme) => {
+  test.each(["first", "never"])("has add_space_prefix for prepend_scheme %s", async (scheme) => {
     const [model, output] = [tinyModel(join(newFolder(), "model"), "pieces", LLAMA), join(newFolder(), "model.gguf")];
     const path = join(model, "tokenizer.json");
     const json = readJsonObject(path);
@@ -149,7 +149,7 @@ describe("a model as GGUF", () => {
     expect(openGguf(output).metadata.flag("tokenizer.ggml.add_space_prefix")).toBe(scheme === "first");
   });
 
-  test("is cut to the window that llama.cpp does not have", async () => {
+  test("is limited to the context of a sliding window that llama.cpp lacks", async () => {
     const output = join(newFolder(), "model.gguf");
     const model = llama({ model_type: "mistral", architectures: ["MistralForCausalLM"], sliding_window: 9 });
     const { note } = await exportModel({ model, to: "gguf", output });
@@ -218,7 +218,7 @@ describe("a model as GGUF", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("is refused where it is a classifier", async () => {
+  test("is refused for a classifier", async () => {
     const model = llama({ architectures: ["LlamaForSequenceClassification"], pad_token_id: 0 });
     const path = join(model, "model.safetensors");
     const score = torch.zeros([2, 40]);
@@ -278,7 +278,7 @@ describe("a model as GGUF", () => {
       }),
       /token "<far>" has id 999, but there are \d+ embeddings/,
     ],
-  ])("is refused for its tokenizer: %s", async (_, change, message) => {
+  ])("is refused for an unsupported tokenizer: %s", async (_, change, message) => {
     const model = llama();
     const path = join(model, "tokenizer.json");
     writeFileSync(path, JSON.stringify(change(readJsonObject(path))));
@@ -297,7 +297,7 @@ describe("a model as GGUF", () => {
       (json) => ({ ...json, normalizer: { type: "NFKC" } }),
       /normalizer and pre_tokenizer are not those of a SentencePiece model/,
     ],
-  ])("is refused for its pieces: %s", async (_, change, message) => {
+  ])("is refused for unsupported pieces: %s", async (_, change, message) => {
     const model = tinyModel(join(newFolder(), "model"), "gemma3", LLAMA);
     const path = join(model, "tokenizer.json");
     writeFileSync(path, JSON.stringify(change(readJsonObject(path))));
@@ -321,8 +321,8 @@ function withMerges(json: JsonObject, change: (merges: string[][]) => string[][]
   return { ...json, model: { ...model, merges: change(model.merges as string[][]) } };
 }
 
-describe("an adapter as GGUF", () => {
-  test("has LoRA's own tensors, with every module's scale", async () => {
+describe("an adapter exported to GGUF", () => {
+  test("has LoRA's A and B with each module's scale", async () => {
     const model = llama();
     const config = loraConfig({
       ...{ rank: 4, alpha: 6, rslora: true, targetModules: ["q_proj", "k_proj", "o_proj"] },
@@ -362,7 +362,7 @@ describe("an adapter as GGUF", () => {
     ).toEqual([`FROM ${model}`, "ADAPTER ./lora.gguf"]);
   });
 
-  test("keeps B as it is where one alpha says it all", async () => {
+  test("has B unscaled if one alpha holds for all modules", async () => {
     const model = llama();
     const config = loraConfig({ rank: 3, alpha: 5, targetModules: ["v_proj"] });
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, config);
@@ -374,7 +374,7 @@ describe("an adapter as GGUF", () => {
     expect(torch.equal(valuesOf(file, "blk.0.attn_v.weight.lora_b"), own)).toBe(true);
   });
 
-  test("of a LoRA that is switched off changes nothing", async () => {
+  test("of a LoRA with alpha 0 changes nothing", async () => {
     const model = llama();
     const config = loraConfig({ rank: 3, alpha: 0, targetModules: ["v_proj"] });
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, config);
@@ -385,7 +385,7 @@ describe("an adapter as GGUF", () => {
     expect(new Set(valuesOf(file, "blk.0.attn_v.weight.lora_b").toArray())).toEqual(new Set([0]));
   });
 
-  test("of DoRA is an SVD with its error, in float16 where that is wanted", async () => {
+  test("of DoRA is an SVD with its reported error, in float16 on request", async () => {
     const model = golden("smollm.gguf");
     const folder = newFolder();
     const base = await resolveModel(model);
@@ -435,7 +435,7 @@ describe("an adapter as GGUF", () => {
     ["dora", doraConfig({ rank: 3, alpha: 5, targetModules })],
     ["dora along in", doraConfig({ rank: 3, axis: "in", targetModules })],
     ["vera", ADAPTER_METHODS.vera.config({ rank: 4, targetModules })],
-  ])("of %s is W' - W0, as far as its rank goes", async (_, config) => {
+  ])("of %s is W' - W0 at its rank", async (_, config) => {
     const model = llama();
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, config);
     const { adapted } = await open({ model, adapter }, { dtype: "float32" });
@@ -463,7 +463,7 @@ describe("an adapter as GGUF", () => {
     }
   });
 
-  test("is refused without updates", async () => {
+  test("is refused if it has no weight updates", async () => {
     const model = llama({ attention_bias: true });
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, ADAPTER_METHODS.bitfit.config({}));
     await expect(exportModel({ adapter, to: "gguf-lora", output: join(newFolder(), "x.gguf") })).rejects.toThrow(
@@ -471,7 +471,7 @@ describe("an adapter as GGUF", () => {
     );
   });
 
-  test("is refused where no weight stands for what it does, and is not merged for a file either", async () => {
+  test("is refused if its effect is no weight update, also merged", async () => {
     const config = ADAPTER_METHODS.adapter.config({ targetModules: ["o_proj"], adapterSize: 2 });
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), llama(), config);
     for (const to of ["gguf-lora", "gguf"] as const) {
@@ -484,11 +484,11 @@ describe("an adapter as GGUF", () => {
   });
 });
 
-describe("files that are there", () => {
+describe("existing GGUF files", () => {
   const write = (model: string, output: string, overwrite = false) =>
     exportModel({ model, to: "gguf", output, overwrite });
 
-  test("are replaced where bidora wrote them and is told to", async () => {
+  test("are replaced by --overwrite if bidora wrote them", async () => {
     const [model, folder] = [llama(), newFolder()];
     const output = join(folder, "m.gguf");
     await write(model, output);
@@ -504,7 +504,7 @@ describe("files that are there", () => {
     expect(readdirSync(folder).sort()).toEqual(["m.Modelfile", "m.gguf"]);
   });
 
-  test("stand beside each other, each with a Modelfile of its own that refers to it", async () => {
+  test("can be several in a folder, each with its own Modelfile", async () => {
     const [model, folder] = [llama(), newFolder()];
     const config = loraConfig({ rank: 3, alpha: 5, targetModules: ["v_proj"] });
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, config);
@@ -523,7 +523,7 @@ describe("files that are there", () => {
     expect(linesOf("lora.Modelfile").slice(1, 3)).toEqual([`FROM ${model}`, "ADAPTER ./lora.gguf"]);
   });
 
-  test("leave another file's Modelfile alone, told to overwrite or not", async () => {
+  test("keep another file's Modelfile, with and without --overwrite", async () => {
     const [model, folder] = [llama(), newFolder()];
     await write(model, join(folder, "m.GGUF"));
     await expect(write(model, join(folder, "m.gguf"), true)).rejects.toThrow(/m.Modelfile exists: give another/);
@@ -536,13 +536,13 @@ describe("files that are there", () => {
     expect(readFileSync(join(folder, "again.Modelfile"), "utf8")).toContain("FROM ./again.gguf\n");
   });
 
-  test("are never replaced where they are read", async () => {
+  test("are never replaced while they are read", async () => {
     const output = join(newFolder(), "m.gguf");
     await write(llama(), output);
     await expect(write(output, output, true)).rejects.toThrow(/m.gguf is an input of this command/);
   });
 
-  test("need a name of their own", async () => {
+  test("need different names", async () => {
     const model = llama();
     await expect(write(model, join(newFolder(), "folder"))).rejects.toThrow(/folder must be the name of a .gguf file/);
     await expect(exportModel({ model, to: "gguf" })).rejects.toThrow(/--output is missing/);

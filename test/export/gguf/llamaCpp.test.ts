@@ -150,7 +150,7 @@ const ADAPTERS: readonly AdapterCase[] = [
 ];
 
 describe.runIf(hasLlamaCpp())("llama.cpp", () => {
-  test("computes what models compute, and splits texts as their tokenizers", async () => {
+  test("computes the logits of models, and tokenizes as their tokenizers do", async () => {
     const folder = newFolder();
     const models = MODELS.map(({ tokenizer, config }, i) => tinyModel(join(folder, `${i}`), tokenizer, config));
     const outputs = models.map((model) => join(model, "gguf", "model.gguf"));
@@ -170,7 +170,7 @@ describe.runIf(hasLlamaCpp())("llama.cpp", () => {
     }
   });
 
-  test("computes what adapters compute: on their base, and merged", async () => {
+  test("computes the logits of adapters, on their base and merged", async () => {
     for (const [i, { name, base: config, config: adapterConfig, rank }] of ADAPTERS.entries()) {
       const folder = newFolder();
       const model = tinyModel(join(folder, "model"), "smollm", config);
@@ -188,7 +188,7 @@ describe.runIf(hasLlamaCpp())("llama.cpp", () => {
     }
   });
 
-  test("gives an adapter in a shared table what it has alone", async () => {
+  test("computes an adapter of a tied embedding as bidora does", async () => {
     const folder = newFolder();
     const model = tinyModel(join(folder, "model"), "qwen3", QWEN3);
     for (const [i, target] of ["embed_tokens", "lm_head"].entries()) {
@@ -208,7 +208,7 @@ describe.runIf(hasLlamaCpp())("llama.cpp", () => {
     ["f16", 2e-2],
     ["bf16", 0.2],
     ["q8_0", 0.5],
-  ] as const)("takes matrices in %s", async (outtype, bound) => {
+  ] as const)("loads matrices in %s", async (outtype, bound) => {
     const folder = newFolder();
     const config = { ...LLAMA, hidden_size: 64, intermediate_size: 96, head_dim: 16 };
     const model = tinyModel(join(folder, "model"), "smollm", config);

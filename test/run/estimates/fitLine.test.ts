@@ -4,7 +4,7 @@ import { evenlySpread, fitLine, meanOverLine, secondsAt } from "../../../src/run
 
 const on = (base: number, perToken: number) => (tokens: number) => ({ tokens, seconds: base + perToken * tokens });
 
-test("a line is found, though one of its points was disturbed", () => {
+test("the line fit is robust against one outlier", () => {
   const points = [100, 200, 400, 700, 900, 1500].map(on(0.5, 0.01));
   const disturbed = points.map((point, i) => (i === 1 ? { ...point, seconds: 10 * point.seconds } : point));
   for (const measured of [points, disturbed]) {
@@ -15,7 +15,7 @@ test("a line is found, though one of its points was disturbed", () => {
   }
 });
 
-test("points that say nothing of a base are taken in proportion", () => {
+test("points that don't determine an intercept are fitted through zero", () => {
   expect(fitLine([100, 100, 100].map(on(0, 0.02)))).toEqual({ base: 0, perToken: 0.02 });
   expect(fitLine([on(0, 0.02)(50)])).toEqual({ base: 0, perToken: 0.02 });
   // A base below zero would make short work free.
@@ -24,22 +24,22 @@ test("points that say nothing of a base are taken in proportion", () => {
   expect(secondsAt(line, 200)).toBeCloseTo(1.5, 6);
 });
 
-test("time that falls with the tokens is taken as the same for all", () => {
+test("a negative slope is replaced by a constant", () => {
   expect(fitLine([100, 200, 300].map(on(4, -0.01)))).toEqual({ base: 2, perToken: 0 });
 });
 
-test("the mean over the line is that of the times", () => {
+test("the mean of the fitted values is the mean of the times", () => {
   const measured = [100, 200, 300].map((tokens, i) => ({ tokens, seconds: tokens * (i === 0 ? 0.04 : 0.01) }));
   expect(meanOverLine({ base: 0, perToken: 0.01 }, measured)).toBeCloseTo(9 / 6, 10);
 });
 
-test("few of many lie evenly, all come once", () => {
+test("a sample is evenly spaced, and a sample of all has each item once", () => {
   expect(evenlySpread(100, 3)).toEqual([50, 25, 75]);
   expect(evenlySpread(5, 64).toSorted()).toEqual([0, 1, 2, 3, 4]);
   expect(evenlySpread(0, 64)).toEqual([]);
 });
 
-test("the typical step counts each phase by its steps", () => {
+test("the typical step weights each phase by its steps", () => {
   const search = { steps: 10, secondsOfSteps: [3, 3.2] };
   const retrain = { steps: 33, secondsOfSteps: [1, 1.1, 1.2] };
   expect(typicalSeconds([search, retrain])).toBe(1.1);

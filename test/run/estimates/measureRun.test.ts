@@ -29,8 +29,8 @@ async function told(settings: RunSettings) {
   return { parameters, stepsOfPhases: steps, steps: events.filter(({ event }) => event === "step").length };
 }
 
-describe("counts", () => {
-  it.each(methodNames)("are those of the run, by %s", async (method) => {
+describe("counts of an estimate", () => {
+  it.each(methodNames)("are those of the run with --method %s", async (method) => {
     const settings = { method, maxSteps: 2 } as const;
     expect(await measured(settings)).toMatchObject(await told(settings));
   });
@@ -48,8 +48,8 @@ describe("counts", () => {
   });
 });
 
-describe("what is measured", () => {
-  it("leaves nothing, not even a folder", async () => {
+describe("a measurement", () => {
+  it("leaves no files, not even a folder", async () => {
     const output = fresh("none");
     const before = readdirSync(process.cwd());
     await measured({ method: "bidora", output, saveEvery: 1, validation: SMALL.train, evalEvery: 1 });
@@ -57,7 +57,7 @@ describe("what is measured", () => {
     expect(readdirSync(process.cwd())).toEqual(before);
   });
 
-  it("is told in seconds of the clock that is given, of more steps and evaluations more", async () => {
+  it("is in seconds of the given clock, and grows with steps and evaluations", async () => {
     const foretold = (settings: RunSettings) =>
       measureRun(configOf({ method: "lora", ...settings }), { clock: ticking() });
     const few = await foretold({ maxSteps: 4 });
@@ -69,11 +69,11 @@ describe("what is measured", () => {
     expect(judged.seconds).toBeGreaterThan(1.2 * many.seconds);
   });
 
-  it("is time above zero by the clock on the wall", async () => {
+  it("is positive by the wall clock", async () => {
     expect((await measured({ method: "lora", maxSteps: 4 })).secondsPerStep).toBeGreaterThan(0);
   });
 
-  it("says what was tried, and what it can't know", async () => {
+  it("says what was tried, and what it does not know", async () => {
     const { notes, warnings } = await measured({ method: "bidora", maxSteps: 2 });
     expect(warnings).toEqual([]);
     expect(notes.map((note) => note.replace(/heaviest \(\d+/, "heaviest (N"))).toEqual(
@@ -90,7 +90,7 @@ describe("what is measured", () => {
     expect(patient.warnings).toEqual([expect.stringContaining("Early stopping")]);
   });
 
-  it("is a warning for each phase of which no whole step was tried", () => {
+  it("warns of each phase without a whole measured step", () => {
     const phase = (name: "search" | "retrain", reached: number) =>
       ({ phase: name, steps: 4, sampled: { count: Number(reached === 90), reached, heaviest: 90 } }) as PhaseCost;
     const phases = [phase("search", 30), phase("retrain", 90)];
@@ -103,7 +103,7 @@ describe("what is measured", () => {
     expect(resumed).toEqual(["The figures are for the whole run, from its first step."]);
   });
 
-  it("counts evaluations as the run makes them", () => {
+  it("counts the evaluations of the run", () => {
     const of = (config: object, data: object) => evaluationCounts({ config, data } as unknown as Prepared, 10);
     const [validation, test, holdout] = [[], [], []];
     expect(of({}, { validation, test })).toEqual({ validation: 1, test: 1, holdout: 0 });
@@ -116,7 +116,7 @@ describe("what is measured", () => {
   });
 });
 
-describe("a data set that is reported by texts", () => {
+describe("a data set scored by generated texts", () => {
   /** 20 meanings with two texts each. */
   const rows = Array.from({ length: 40 }, (_, i) => `name[n${i >> 1}],the cat sat on mat ${i}`).join("\n");
   const data = dirname(write("trainset.csv", `mr,ref\n${rows}\n`));
@@ -132,7 +132,7 @@ describe("a data set that is reported by texts", () => {
     };
   }
 
-  it("takes time for the texts, with more for beams", async () => {
+  it("is estimated with the time of generation, more with beam search", async () => {
     // Processor time, which other processes don't lengthen; the first call's is that of everything that is loaded.
     const clock = () => process.cpuUsage().user / 1000;
     const secondsOf = async (of: Prepared) =>
@@ -144,7 +144,7 @@ describe("a data set that is reported by texts", () => {
     expect(await secondsOf({ ...(await prepared()), texts: undefined })).toBe(0);
   });
 
-  it("is about what they take", async () => {
+  it("is estimated close to the time of generation", async () => {
     // Each look at the clock is a second later: 20 prompts by 4 are 5 batches, of which each takes one.
     let now = 0;
     const clock = () => {
@@ -158,12 +158,12 @@ describe("a data set that is reported by texts", () => {
     expect(rough).toBeGreaterThan(5);
   });
 
-  it("is estimated as a whole", async () => {
+  it("is estimated including all steps and evaluations", async () => {
     expect((await measured({ ...settings, maxSteps: 2 })).seconds).toBeGreaterThan(0);
   });
 });
 
-describe("refused as by the run", () => {
+describe("an estimate refuses what the run refuses", () => {
   it.each<readonly [RunSettings, RegExp]>([
     [{ method: "lora", xi: 1 }, /No effect in this run: --xi/],
     [{ method: "lora", earlyStopping: 2 }, /--early-stopping needs/],
@@ -180,7 +180,7 @@ describe("refused as by the run", () => {
     expect(said).toBe(await failure(() => run(settings)));
   });
 
-  it("a folder that could not be gone on with; nothing is written, so that one with a run in it is none", async () => {
+  it("a folder that can't be resumed; a folder with a run in it is fine, since nothing is written", async () => {
     const { output } = await run({ method: "lora", maxSteps: 1 });
     expect((await measured({ method: "lora", output })).steps).toBe(4);
     const other = join(write("mine.txt", "x"), "..");

@@ -33,8 +33,8 @@ function sampler(options: { secondsPerToken?: number; seconds?: number; room?: n
   return { done, sampled: sampleWork({ works, run, until: deadline, deadline, room: () => room }) };
 }
 
-describe("pieces of work", () => {
-  test("are done from a part of the heaviest to all of it, then the others, then the heaviest again", async () => {
+describe("measured pieces of work", () => {
+  test("run from a part of the heaviest to all of it, then the others, then the heaviest again", async () => {
     const { done, sampled } = sampler({});
     const { line, count, reached, heaviest, bytesBeyond } = await sampled;
     expect(done.slice(0, 3)).toEqual([50, 50, 400]);
@@ -49,7 +49,7 @@ describe("pieces of work", () => {
     expect(secondsAt(line, 400)).toBeCloseTo(4e-4, 12);
   });
 
-  test("that would take too long go on in a straight line from their parts", async () => {
+  test("that would take too long are extrapolated linearly from their parts", async () => {
     // The first part takes 5 s of 12: no other one is begun.
     const { done, sampled } = sampler({ secondsPerToken: 0.1, seconds: 7 });
     const { line, count, reached, heaviest } = await sampled;
@@ -58,7 +58,7 @@ describe("pieces of work", () => {
     expect(secondsAt(line, 400)).toBeCloseTo(40, 6);
   });
 
-  test("that would take too much memory are not done, and what they would take is told", async () => {
+  test("that would take too much memory are not run, and their memory is estimated", async () => {
     const perToken = 2 ** 20;
     const run = (work: Work) => {
       memory.peak = 7e8 + tokensOfWork(work) * perToken;
@@ -72,7 +72,7 @@ describe("pieces of work", () => {
     expect(8e8 + sampled.bytesBeyond).toBeCloseTo(7e8 + 400 * perToken, -2);
   });
 
-  test("of which none was whole go on from what comes with each piece, not from what comes but once", async () => {
+  test("of which none was whole are extrapolated without the cost that occurs only once", async () => {
     let isFirst = true;
     const run = (work: Work) => {
       const seconds = 0.5 + 0.01 * tokensOfWork(work) + (isFirst ? 1.5 : 0);
@@ -90,7 +90,7 @@ describe("pieces of work", () => {
   test.each<[string, Work]>([
     ["one gradient", [Array.from({ length: 4 }, () => batch(...Array.from({ length: 20 }, () => 5)))]],
     ["two levels", [1, 2].map(() => Array.from({ length: 4 }, () => batch(...Array.from({ length: 20 }, () => 5))))],
-  ])("of %s go on from as many batches, or from whole ones", async (_, whole) => {
+  ])("of %s are extrapolated from parts with as many batches, or from whole batches", async (_, whole) => {
     // Each batch takes some time, however many rows it has.
     const secondsOf = (work: Work) => 0.1 * work.flat().length + 0.01 * tokensOfWork(work);
     const deadline = performance.now() + 4000;
@@ -100,7 +100,7 @@ describe("pieces of work", () => {
     expect(secondsAt(sampled.line, sampled.heaviest)).toBeCloseTo(secondsOf(whole), 6);
   });
 
-  test("have two parts at least, though time is over", async () => {
+  test("have at least two parts, even if time is up", async () => {
     const done: number[] = [];
     const run = (work: Work) => {
       done.push(tokensOfWork(work));
@@ -112,24 +112,28 @@ describe("pieces of work", () => {
     expect(secondsAt(sampled.line, 400)).toBeCloseTo(0.6, 6);
   });
 
-  test.each([2, 4])("of two levels with %i batches go on to the memory of all that is held", async (count) => {
-    const long = Array.from({ length: 16 }, () => 10);
-    const whole: Work = [long, long].map((lengths) => Array.from({ length: count }, () => batch(...lengths)));
-    // All lower batches are held until the directions' gradients are taken, of the upper ones one at a time.
-    const bytesOf = (work: Work) => 6.7e5 * tokensOfWork(work.slice(0, 1)) + 1.35e6 * Math.max(...tokensByBatch(work));
-    for (const share of [0.3, 0.45, 0.7]) {
-      const run = (work: Work) => {
-        memory.peak = 7e8 + bytesOf(work);
-        return tokensOfWork(work) > share * tokensOfWork(whole) ? 60 : 1e-6;
-      };
-      const deadline = performance.now() + 60_000;
-      const room = () => (bytesOf(whole) * share) / 2;
-      const sampled = await sampleWork({ works: [whole], run, until: deadline, deadline, room });
-      expect(sampled.reached).toBeLessThan(sampled.heaviest);
-      const found = 1e8 + sampled.bytesBeyond;
-      expect(Math.abs(found / bytesOf(whole) - 1)).toBeLessThan(0.1);
-    }
-  });
+  test.each([2, 4])(
+    "of two levels with %i batches are extrapolated to the memory of all batches held",
+    async (count) => {
+      const long = Array.from({ length: 16 }, () => 10);
+      const whole: Work = [long, long].map((lengths) => Array.from({ length: count }, () => batch(...lengths)));
+      // All lower batches are held until the directions' gradients are taken, of the upper ones one at a time.
+      const bytesOf = (work: Work) =>
+        6.7e5 * tokensOfWork(work.slice(0, 1)) + 1.35e6 * Math.max(...tokensByBatch(work));
+      for (const share of [0.3, 0.45, 0.7]) {
+        const run = (work: Work) => {
+          memory.peak = 7e8 + bytesOf(work);
+          return tokensOfWork(work) > share * tokensOfWork(whole) ? 60 : 1e-6;
+        };
+        const deadline = performance.now() + 60_000;
+        const room = () => (bytesOf(whole) * share) / 2;
+        const sampled = await sampleWork({ works: [whole], run, until: deadline, deadline, room });
+        expect(sampled.reached).toBeLessThan(sampled.heaviest);
+        const found = 1e8 + sampled.bytesBeyond;
+        expect(Math.abs(found / bytesOf(whole) - 1)).toBeLessThan(0.1);
+      }
+    },
+  );
 
   test("of one gradient with several batches have the memory of the largest", async () => {
     const whole: Work = [[batch(10, 10), batch(...Array.from({ length: 40 }, () => 10)), batch(10, 10, 10)]];
@@ -144,7 +148,7 @@ describe("pieces of work", () => {
     expect(8e8 + sampled.bytesBeyond).toBeCloseTo(12e8, -6);
   });
 
-  test("of one gradient need no more room for more batches, though peaks differ", async () => {
+  test("of one gradient need no more memory for more batches, though peaks differ", async () => {
     const whole: Work = [Array.from({ length: 40 }, () => batch(...Array.from({ length: 20 }, () => 5)))];
     let noise = 0;
     const run = (work: Work) => {
@@ -157,7 +161,7 @@ describe("pieces of work", () => {
     expect(sampled.reached).toBe(sampled.heaviest);
   });
 
-  test("of two levels are as heavy as all their batches, others as their largest", async () => {
+  test("of two levels weigh as much as all their batches, others as much as the largest", async () => {
     const heaviestOf = async (works: Work[]) => {
       const deadline = performance.now() + 60_000;
       const run = () => 1e-6;
@@ -177,13 +181,13 @@ describe("pieces of work", () => {
   });
 });
 
-describe("less of a piece", () => {
+describe("a part of a piece of work", () => {
   const work: Work = [
     [batch(1, 2, 3, 4), batch(5, 6, 7, 8)],
     [batch(9, 10, 11, 12), batch(13, 14, 15, 16)],
   ];
 
-  test("of several gradients has fewer rows in all batches, as long as the others, then fewer batches", () => {
+  test("of several gradients has fewer rows in all batches, as long as the others are, then fewer batches", () => {
     expect(reduced(work, 1)).toEqual(work);
     expect(lengthsOf(reduced(work, 0.5))).toEqual([
       [
@@ -203,7 +207,7 @@ describe("less of a piece", () => {
     expect(lengthsOf(reduced(work, 0))).toEqual([[[1]], [[9]]]);
   });
 
-  test("has as many batches for each gradient, whatever their rows", () => {
+  test("has equally many batches for each gradient, whatever their rows", () => {
     const uneven: Work = [
       [batch(1, 2, 3, 4), batch(5)],
       [batch(9), batch(10, 11)],
@@ -228,7 +232,7 @@ describe("less of a piece", () => {
     expect(lengthsOf(reduced(plain, 0))).toEqual([[[5]]]);
   });
 
-  test("is counted in tokens, by batch and in all", () => {
+  test("is measured in tokens, per batch and in total", () => {
     expect(tokensByBatch(work)).toEqual([10, 26, 42, 58]);
     expect(tokensOfWork(work)).toBe(136);
   });
