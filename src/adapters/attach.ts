@@ -125,7 +125,7 @@ export function newLayers({ initialized }: NewModules, { modulesToSave }: Adapte
 }
 
 /** The adapter's settings, with the modules of new layers added to `modulesToSave`. */
-export function withNewModules<Config extends AdapterConfig>(config: Config, model: NewModules): Config {
+function withNewModules<Config extends AdapterConfig>(config: Config, model: NewModules): Config {
   const layers = newLayers(model, config);
   const added = model.trainedModules.filter((module) => layers.some((path) => isWithin(path, module)));
   const kept = config.modulesToSave.filter((path) => !added.some((module) => isWithin(path, module)));

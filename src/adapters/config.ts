@@ -13,7 +13,7 @@ import {
 } from "../common/arguments.js";
 import { own } from "../common/collections.js";
 
-export const BIASES = ["none", "adapted", "all"] as const;
+const BIASES = ["none", "adapted", "all"] as const;
 
 /** Settings that every adapter has. */
 export interface AdapterConfig {

@@ -127,17 +127,17 @@ export function reinject(adapted: AdaptedModel): void {
 }
 
 /** A layer that gets an adapter, with its tensors. */
-export interface PlannedLayer {
+interface PlannedLayer {
   readonly slot: Slot;
   readonly tensors: readonly TensorSpec[];
   build(parameters: ReadonlyMap<string, Parameter>): Adapter;
 }
 
 /** The name of a layer's tensor in the module tree and in a file. */
-export const nameIn = ({ path }: Slot, { name }: TensorSpec): string => `${path}.${name}`;
+const nameIn = ({ path }: Slot, { name }: TensorSpec): string => `${path}.${name}`;
 
 /** The layers and tensors that an adapter's settings give in a model, before any is created. */
-export interface Plan<Config extends AdapterConfig = AdapterConfig> {
+interface Plan<Config extends AdapterConfig = AdapterConfig> {
   readonly layers: readonly PlannedLayer[];
   readonly shared: readonly TensorSpec[];
   readonly whole: readonly FullyTrained[];

@@ -100,7 +100,7 @@ function withoutAdapters(adapted: AdaptedModel): Map<string, torch.Tensor> {
 }
 
 /** The names of the tensors that adapters added to the model. */
-export function addedNames({ modules, shared }: AdaptedModel): ReadonlySet<string> {
+function addedNames({ modules, shared }: AdaptedModel): ReadonlySet<string> {
   const own = modules.flatMap(({ path, adapter }) =>
     Array.from(adapter.ownParameters.keys(), (name) => `${path}.${name}`),
   );

@@ -14,7 +14,7 @@ const MADE_BY = "bidora analyze";
 const HEAD = 512;
 
 /** Where an analysis goes. */
-export interface AnalysisFiles {
+interface AnalysisFiles {
   readonly page: string;
   readonly data: string;
 }

@@ -94,7 +94,7 @@ const hasWeights = (folder: string): boolean => isAdapterFolder(folder) || exist
  * The saved steps of a run in order: its checkpoints, and its result unless that equals the last checkpoint.
  * @throws BidoraError `ANALYSIS` for a damaged checkpoint
  */
-export async function statesOf(run: string): Promise<RunState[]> {
+async function statesOf(run: string): Promise<RunState[]> {
   const logged = existsSync(join(run, EVENTS)) ? toRuns([await readRunLog(run)])[0] : undefined;
   const bests = logged ? bestSteps(logged) : new Map<Phase, number>();
   const last = logged?.of("step").at(-1);

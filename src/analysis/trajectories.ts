@@ -48,13 +48,13 @@ export interface RunTrajectory {
 }
 
 /** A layer's weight at the start and at a saved step, both [out, in]. */
-export interface WeightPair {
+interface WeightPair {
   readonly before: Tensor;
   readonly after: Tensor;
 }
 
 /** Collects the changes of layers, one weight at a time. */
-export class Trajectories {
+class Trajectories {
   readonly #layers = new Map<string, LayerTrajectory>();
 
   /** @param rounding as in `weightChange` */
@@ -84,7 +84,7 @@ export class Trajectories {
 }
 
 /** How a run is read. */
-export interface TrajectoryOptions {
+interface TrajectoryOptions {
   readonly axis: MagnitudeAxis;
   /** Used instead of the model that the run names. */
   readonly model: string | undefined;

@@ -7,7 +7,7 @@ import { checkValue } from "../settings/kinds.js";
 import { flagOf, type Given, type Option, type OptionTable } from "../settings/option.js";
 
 /** The contents of a command line. */
-export interface Arguments<Table> {
+interface Arguments<Table> {
   /** Settings that are flags, and words that are not. */
   readonly given: Given<Table>;
   /** `--help`: the options that matter most; `--help-all`: each with its full help. */

@@ -76,7 +76,7 @@ export async function* train(
 }
 
 /** Does a run whose settings have been checked. */
-export async function finetuneRun(given: FinetuneSettings, hooks: Hooks): Promise<FinetuneResult> {
+async function finetuneRun(given: FinetuneSettings, hooks: Hooks): Promise<FinetuneResult> {
   const asked = runOf(given);
   const begin = await startOf(asked, hooks.hub);
   refuseUnused(asked.given, begin.config);

@@ -37,7 +37,7 @@ const options = {
 };
 
 /** A finished comparison. */
-export interface QuickstartResult {
+interface QuickstartResult {
   /** In the order of the methods. */
   readonly runs: readonly ComparedRun[];
   readonly topic: TopicName;

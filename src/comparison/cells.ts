@@ -95,7 +95,7 @@ export interface RunFacts {
 }
 
 /** The share of the training rows that is held out for a grid or early stopping by default. */
-export const HOLDOUT = 0.2;
+const HOLDOUT = 0.2;
 /** The number of evaluations in a run with early stopping, by default. */
 const EVALUATIONS = 10;
 /** The number of checkpoints in a run, by default; a killed run is resumed from the newest. */
@@ -105,7 +105,7 @@ const CHECKPOINTS = 5;
  * All settings of a run.
  * @param tried a grid point, which takes precedence over everything else
  */
-export async function runSettings(
+async function runSettings(
   spec: Spec,
   { task, variant }: Pick<Pair, "task" | "variant">,
   facts: RunFacts,
@@ -119,7 +119,7 @@ export async function runSettings(
 }
 
 /** The requested settings of a run, without those that have no effect in it. */
-export function requestedSettings(spec: Spec, task: SpecTask, variant: Variant, tried: RunSettings = {}): RunSettings {
+function requestedSettings(spec: Spec, task: SpecTask, variant: Variant, tried: RunSettings = {}): RunSettings {
   const { method } = variant;
   const said = {
     ...spec.common,
@@ -145,7 +145,7 @@ export function settingsWithHoldout(
 }
 
 /** Refuses two method names for the same run, which a table would show as two competitors. @throws UsageError naming both */
-export function refuseSameRuns(spec: Spec): void {
+function refuseSameRuns(spec: Spec): void {
   for (const task of spec.tasks) {
     const named = new Map<string, string>();
     for (const variant of spec.variants) {
@@ -209,7 +209,7 @@ const keeping = (method: Method): RunSettings => (METHODS[method].adapter === un
  * Refuses settings that have no effect in any run: the user expected one.
  * @throws UsageError for a setting of all methods, of one method, or of the grid
  */
-export function refuseUnusedSettings(spec: Spec): void {
+function refuseUnusedSettings(spec: Spec): void {
   const { mustApply, perMethod, grid, variants } = spec;
   const all = runsOf(spec, variants);
   refuse(mustApply, all, "of this comparison");

@@ -167,7 +167,7 @@ export async function reportedRows(said: RunSettings): Promise<"test" | "validat
  * Flaws in the design of an experiment: no rows to score, runs that are scored on different labels or tokens, and runs that stop early by
  * the rows that their results are reported on.
  */
-export async function designProblems(spec: Spec, task: SpecTask): Promise<BidoraError[]> {
+async function designProblems(spec: Spec, task: SpecTask): Promise<BidoraError[]> {
   const said = { ...spec.common, ...task.settings };
   const reported = await reportedRows(said);
   if (reported === null)

@@ -16,7 +16,7 @@ const seeds: Kind<readonly number[]> = {
 };
 
 /** An entry of a file's list of tasks: the task's settings. */
-export type TaskEntry = Readonly<Record<string, unknown>>;
+type TaskEntry = Readonly<Record<string, unknown>>;
 
 const tasks: Kind<readonly (string | TaskEntry)[]> = {
   schema: z.array(z.union([z.string().min(1), z.record(z.string(), z.unknown())])).min(1),

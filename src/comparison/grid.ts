@@ -90,7 +90,7 @@ export function distinctRuns<Of extends { readonly settings: RunSettings }>(cell
 }
 
 /** A point's score and loss on the rows that its run held out. */
-export interface GridScore {
+interface GridScore {
   readonly point: RunSettings;
   readonly score: number;
   readonly loss?: number | undefined;

@@ -34,7 +34,7 @@ export interface JobControls {
   checkpoint(): void;
 }
 
-export interface JobHooks {
+interface JobHooks {
   /** Stops the running runs, each after a checkpoint. */
   readonly signal: AbortSignal;
   /** Receive the runs' starts, events and ends. */

@@ -60,7 +60,7 @@ export async function withDashboard<T>(
 }
 
 /** The report of a running comparison, from the runs that have finished; without the tests over rows, which are slow. */
-export async function comparisonPage(
+async function comparisonPage(
   output: string,
   asked: RequestedResults & { readonly conditions: object },
   live: LivePart,

@@ -36,7 +36,7 @@ export interface ComparisonResult {
   readonly output: string;
 }
 
-export interface WriteOptions extends RequestedResults {
+interface WriteOptions extends RequestedResults {
   readonly conditions: object;
   /** Receives notes for the user. */
   readonly note?: ((line: string) => void) | undefined;

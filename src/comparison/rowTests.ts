@@ -145,7 +145,7 @@ function slowNote(task: string, resamples: number, note: (line: string) => void)
 }
 
 /** A run with its prediction for each scored row; no rows if it has no such score. */
-export interface RunPredictions {
+interface RunPredictions {
   readonly run: CollectedRun;
   readonly rows: readonly PredictedRow[];
 }

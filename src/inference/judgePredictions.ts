@@ -139,7 +139,7 @@ function readPredictions<Prediction>(
 }
 
 /** Predictions whose labels are spelled as in the rows, and all labels. */
-export interface SpelledPredictions {
+interface SpelledPredictions {
   readonly labels: LabelMap;
   readonly predictions: readonly object[];
 }
@@ -150,7 +150,7 @@ export interface SpelledPredictions {
  * @throws BidoraError `PREDICTIONS` if a named data set has none of the predicted labels, if only one side has numbers, and if every
  *   row has the label -1, which in the Hub's test files means that there is none
  */
-export function spellLabels(
+function spellLabels(
   { dataset: name }: Pick<TaskChoice, "dataset">,
   dataset: Dataset,
   predictions: readonly object[],

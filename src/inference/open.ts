@@ -22,7 +22,7 @@ import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import { type DType, Generator, setThreads } from "../torch/index.js";
 
 /** A model and its adapter by name: folders, GGUF files or Hub repositories. */
-export interface ModelNames {
+interface ModelNames {
   readonly model?: string | undefined;
   readonly revision?: string | undefined;
   /** An adapter that has been read already is taken as it is. */
@@ -30,7 +30,7 @@ export interface ModelNames {
 }
 
 /** An adapter that has been read, and its folder. */
-export interface FoundAdapter {
+interface FoundAdapter {
   readonly adapter: SavedAdapter | undefined;
   /** Undefined without an adapter, and for one that was passed as a value. */
   readonly adapterFolder: string | undefined;
@@ -73,7 +73,7 @@ export async function findModel(names: ModelNames, hub?: HubOptions): Promise<Fo
 }
 
 /** How a model is opened. */
-export interface OpenOptions {
+interface OpenOptions {
   readonly dtype: DType;
   /** The format that matrices are held in instead of tensors (see `LoadOptions`). */
   readonly baseDtype?: WeightFormatName | undefined;

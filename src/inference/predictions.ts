@@ -35,7 +35,7 @@ export interface Prediction {
 }
 
 /** How rows are predicted. */
-export interface PredictionSettings {
+interface PredictionSettings {
   readonly batchSize: number;
   readonly maxLength: number;
   readonly textColumns?: readonly string[] | undefined;

@@ -32,7 +32,7 @@ export interface GeneratedRow extends Generated {
 type GenerationTable = typeof generationOptions;
 
 /** How texts are generated, from the user's settings and the model's `generation_config.json`. No weights are needed for it. */
-export interface GenerationPlan {
+interface GenerationPlan {
   readonly own: GenerationConfig;
   readonly generation: GenerationSettings;
   readonly maxNewTokens: number | undefined;
@@ -60,7 +60,7 @@ export function greedyPlan({ folder, checkpointConfig }: InferenceModel, maxNewT
 }
 
 /** How many prompts are continued together, and how long they may be. */
-export interface PromptLimits {
+interface PromptLimits {
   readonly batchSize: number;
   /** The most tokens that a prompt may have. */
   readonly maxLength?: number | undefined;
@@ -139,7 +139,7 @@ export class TextGenerator {
 }
 
 /** Options of `TextGenerator.stream`. */
-export interface StreamOptions extends Signal {
+interface StreamOptions extends Signal {
   /** Which of the seed's streams of random numbers to sample with. */
   readonly stream?: number;
   /** The name of the prompt in errors. */

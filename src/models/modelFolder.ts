@@ -15,7 +15,7 @@ import { type Architecture, classNameOf } from "./architecture.js";
 import type { HeadKind } from "./heads.js";
 import type { TaskModel } from "./taskModel.js";
 
-export interface ModelFolder {
+interface ModelFolder {
   /** The folder of the original checkpoint. Its configuration is kept, apart from the head. */
   readonly source: string;
   readonly architecture: Architecture;

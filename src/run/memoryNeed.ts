@@ -9,7 +9,7 @@ import * as torch from "../torch/index.js";
 import { BatchStream } from "../train/batches.js";
 
 /** The settings that determine a run's memory. */
-export type MemorySettings = Pick<
+type MemorySettings = Pick<
   RunConfig,
   "batchSize" | "gradientAccumulation" | "gradientCheckpointing" | "dtype" | "shuffle" | "dropLast" | "seed"
 >;

@@ -5,7 +5,7 @@ import { METHODS, type RunConfig } from "../config/index.js";
 import type { MachineFacts, Versions } from "../files/events.js";
 import type { Metrics } from "../files/metrics.js";
 
-export interface CardFacts {
+interface CardFacts {
   readonly config: RunConfig;
   /** Whether PEFT can load the result. */
   readonly isForPeft: boolean;

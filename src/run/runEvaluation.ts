@@ -9,7 +9,7 @@ import { evaluateTexts } from "../train/textEvaluation.js";
 import type { Prepared } from "./prepare.js";
 
 /** The splits that a run evaluates. */
-export type EvaluatedSplit = "validation" | "test" | "holdout";
+type EvaluatedSplit = "validation" | "test" | "holdout";
 
 /** A predicted row whose text is not decoded yet. */
 type Undecoded = Omit<PredictedRow, "text"> & { readonly inputIds: readonly number[] };
@@ -115,7 +115,7 @@ export function shortText(text: string): string {
 }
 
 /** The special tokens at both ends of a row. */
-export interface RowEnds {
+interface RowEnds {
   readonly front: readonly number[];
   readonly back: readonly number[];
 }

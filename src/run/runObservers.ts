@@ -12,7 +12,7 @@ import type { LatestState } from "../train/rescue.js";
 import type { Prepared } from "./prepare.js";
 import type { RunEvaluation } from "./runEvaluation.js";
 
-export interface ObserverOptions {
+interface ObserverOptions {
   /** Receive every event of the run. */
   readonly listeners: readonly ((event: RunEvent) => void)[];
   readonly followers: readonly RunObserver[];

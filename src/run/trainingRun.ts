@@ -24,7 +24,7 @@ import { RunEvaluation } from "./runEvaluation.js";
 import { earlyStoppingOf, runObservers } from "./runObservers.js";
 import { writeReport } from "./writeReport.js";
 
-export interface TrainingRunOptions {
+interface TrainingRunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Requests for checkpoints during the run. */
   readonly checkpoints?: CheckpointRequest | undefined;
@@ -235,7 +235,7 @@ const prefixed = (split: MetricRows, metrics: Metrics): Metrics =>
   Object.fromEntries(Object.entries(metrics).map(([name, value]) => [metricName(name, split), value]));
 
 /** The progress of a run, from its events. */
-export class RunProgress implements RunObserver {
+class RunProgress implements RunObserver {
   /** The newest step of this session. */
   last: RunHandle | undefined;
   evaluated: EvaluationEvent | undefined;

@@ -5,7 +5,7 @@ import type { HubOptions } from "../io/hub/options.js";
 import { CheckpointRequest } from "../train/checkpoints.js";
 
 /** Controls and observers of a run. */
-export interface RunHooks {
+interface RunHooks {
   readonly signal?: AbortSignal;
   readonly checkpoints?: CheckpointRequest;
   readonly observers?: readonly ((event: RunEvent) => void)[];

@@ -47,13 +47,6 @@ export const filled = <Table extends OptionTable>(table: Table, given: Given<Tab
   given,
 });
 
-/** Checks settings and fills in defaults. @throws UsageError as `checkSettings` and `refuseWithoutEffect` */
-export function resolveSettings<Table extends OptionTable>(table: Table, given: Given<Table>): Settings<Table> {
-  const settings = filled(table, checkSettings(table, given));
-  refuseWithoutEffect(table, settings);
-  return settings;
-}
-
 /**
  * Refuses settings that have no effect, because the user expects one. A switch that is off is never refused.
  * @param facts what the command has found out in addition to its settings

@@ -84,7 +84,7 @@ interface Score {
  * One column for each of a task's metrics: means ± sample deviations over seeds, with n if it is not the usual number or runs failed. Then
  * the scores on other rows, which are only shown: none is marked as best.
  */
-export function scoreColumns(comparison: Comparison, task: ComparedTask, usualSeeds: number): Column[] {
+function scoreColumns(comparison: Comparison, task: ComparedTask, usualSeeds: number): Column[] {
   const { name, metrics, rows, beside } = task;
   const columnsOf = (some: readonly ComparedMetric[], of: ScoredRows | undefined): Column[] =>
     some.map((metric) => {
@@ -100,7 +100,7 @@ export function scoreColumns(comparison: Comparison, task: ComparedTask, usualSe
 const unmarked = (column: Column): Column => ({ ...column, cells: column.cells.map(({ text }) => plain(text)) });
 
 /** The number of runs behind each score of the table. */
-export function seedCounts(comparison: Comparison): number[] {
+function seedCounts(comparison: Comparison): number[] {
   return comparison.tasks.flatMap(({ name, metrics }) =>
     comparison.methods.flatMap((method) =>
       metrics.map((metric) => scoreOf(comparison, name, method, metric.name).n).filter((n) => n > 0),

@@ -4,7 +4,7 @@ import { BatchOrder, batchesPerPass, foldsForSearch, type OrderState, splitForSe
 import { type Batch, batchOf, type EncodedRow } from "../tasks/index.js";
 import { examplesOf } from "./evaluation.js";
 
-export interface BatchOptions {
+interface BatchOptions {
   readonly batchSize: number;
   readonly shuffle: boolean;
   readonly dropLast: boolean;
@@ -70,7 +70,7 @@ export function stepsOf(epochs: number, batchesPerPass: number, batchesPerStep: 
 }
 
 /** A set of rows that is used for some batches. */
-export interface Stretch {
+interface Stretch {
   readonly rowCount: number;
   /** Called when the stretch begins: the rows of all stretches together are many times the data set. */
   readonly rows: () => readonly EncodedRow[];
@@ -88,7 +88,7 @@ interface Turn extends Stretch {
  * The batches of several sets of rows, one set after the other; the last set repeats without end. Passes are counted across all
  * sets, so that each pass has its own order; a pass that is cut short counts as one.
  */
-export class SegmentedStream implements BatchSource {
+class SegmentedStream implements BatchSource {
   readonly #turns: readonly Turn[];
   #at: number;
   #stream: BatchStream;
@@ -165,7 +165,7 @@ type Rows = readonly EncodedRow[];
 type SearchSettings = RunConfig & Pick<BatchOptions, "device">;
 
 /** The batches of both levels of a search, and its number of steps. */
-export interface SearchBatches {
+interface SearchBatches {
   readonly lower: BatchSource;
   readonly upper: BatchSource;
   readonly steps: number;

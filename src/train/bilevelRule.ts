@@ -223,7 +223,7 @@ export class BilevelRule implements StepRule {
 }
 
 /** The sums of a pass so far. */
-export interface PassState {
+interface PassState {
   readonly sum: number;
   readonly weight: number;
 }

@@ -13,13 +13,13 @@ export interface StoppingCriterion {
   valueOf(event: RunEvent): number | undefined;
 }
 
-export interface EarlyStoppingOptions {
+interface EarlyStoppingOptions {
   /** By phase; other phases are not stopped early. */
   readonly criteria: Readonly<Partial<Record<Phase, StoppingCriterion>>>;
   readonly trained: readonly TrainedTensor[];
 }
 
-export interface EarlyStoppingState {
+interface EarlyStoppingState {
   readonly phase: Phase | undefined;
   readonly best: number;
   readonly failures: number;
@@ -90,7 +90,7 @@ export class EarlyStopping implements RunObserver {
   }
 }
 
-export interface EvaluatorOptions {
+interface EvaluatorOptions {
   /** Steps between evaluations. */
   readonly every: number;
   readonly evaluate: () => Promise<Metrics>;

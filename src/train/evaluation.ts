@@ -35,7 +35,7 @@ import * as torch from "../torch/index.js";
 type Rows = readonly EncodedRow[];
 
 /** Options for running rows through a model. */
-export interface PassOptions {
+interface PassOptions {
   readonly task: Task;
   /** The labels of the outputs, in order. */
   readonly labels: readonly string[];
@@ -58,7 +58,7 @@ const EVALUATION_OPTIONS = options({
 } satisfies Record<keyof EvaluationOptions, Check>);
 
 /** An example's prediction. */
-export interface RowPrediction {
+interface RowPrediction {
   /** The example's first row. */
   readonly row: EncodedRow;
   readonly prediction: object;

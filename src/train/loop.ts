@@ -11,7 +11,7 @@ export interface PhasePlan<Rule extends StepRule = StepRule> {
   begin(): Rule;
 }
 
-export interface LoopOptions {
+interface LoopOptions {
   readonly plans: readonly PhasePlan[];
   readonly observers: readonly RunObserver[];
   readonly signal: AbortSignal;

@@ -47,7 +47,7 @@ export interface RunObserver {
   on(event: RunEvent, run: RunHandle | undefined): void | Promise<void>;
 }
 
-export interface RunLogOptions {
+interface RunLogOptions {
   /** Called once, before the first line is written. */
   readonly prepare: () => void;
   /** The step that a resumed run starts after: later events in an existing log are removed, since they will be written again. */

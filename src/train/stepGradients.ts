@@ -52,7 +52,7 @@ export interface StepLoss {
 }
 
 /** What a step's gradients are used for. */
-export interface GradientUse {
+interface GradientUse {
   /** Keep their graph, to differentiate them again. */
   readonly createGraph?: boolean;
   /** Record each batch's passes, to compute tangents. */
@@ -60,7 +60,7 @@ export interface GradientUse {
 }
 
 /** A step's loss and gradients. */
-export interface StepGradients {
+interface StepGradients {
   readonly loss: number;
   readonly gradients: readonly torch.Tensor[];
   /** One for each batch, if recorded. They do not contain the penalty. */
@@ -128,7 +128,7 @@ export function gradientsOf(
 }
 
 /** Adds the gradients of two batches: in place, unless they are to be differentiated again. */
-export function reduceGradients(
+function reduceGradients(
   sum: readonly torch.Tensor[] | undefined,
   part: readonly torch.Tensor[],
   isRecorded: boolean,
@@ -155,7 +155,7 @@ export function checkGradients(tensors: readonly torch.Tensor[], what = "gradien
 }
 
 /** The gradients that the optimizer gets. */
-export interface ClippedGradients {
+interface ClippedGradients {
   readonly gradients: readonly torch.Tensor[];
   /** The factor that clipping applied. */
   readonly factor: number;
@@ -167,7 +167,7 @@ export function clipGradients({ tensors, norm }: FiniteGradients, maxNorm: numbe
 }
 
 /** Returns a finite loss. @throws BidoraError `LOSS_NOT_FINITE` before it can change a tensor */
-export function finiteLoss(value: number, what = "loss"): number {
+function finiteLoss(value: number, what = "loss"): number {
   if (Number.isFinite(value)) return value;
   throw new BidoraError(
     "LOSS_NOT_FINITE",

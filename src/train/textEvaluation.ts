@@ -17,12 +17,12 @@ import { checkIds, encodePrompts, textScorer } from "../tasks/index.js";
 import type { Evaluation } from "./evaluation.js";
 
 /** A model that generates text, and its files. */
-export interface WritingModel extends TextModel {
+interface WritingModel extends TextModel {
   readonly folder: string;
   readonly checkpointConfig: JsonObject;
 }
 
-export interface TextEvaluationOptions {
+interface TextEvaluationOptions {
   readonly batchSize: number;
   /** Generation settings; greedy without beams. */
   readonly overrides?:
@@ -32,7 +32,7 @@ export interface TextEvaluationOptions {
 }
 
 /** A prompt's row, its references, and the generated text. */
-export type OnText = (example: LanguageExample, references: readonly string[], prediction: { text: string }) => void;
+type OnText = (example: LanguageExample, references: readonly string[], prediction: { text: string }) => void;
 
 /** Scores the texts that a model generates for prompts, each against all references of its prompt. */
 export async function evaluateTexts(
@@ -61,7 +61,7 @@ export async function evaluateTexts(
   return { metrics: metric.result(measured), metric: metric as Evaluation["metric"], measured, units: "prompts" };
 }
 
-export interface PromptOptions {
+interface PromptOptions {
   /** By default the model's own. */
   readonly maxNewTokens?: number | undefined;
   /** The most tokens that a prompt may have. */

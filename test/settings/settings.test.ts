@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { resolveRun } from "../../src/config/index.js";
 import { number, text, toggle, whole } from "../../src/settings/kinds.js";
-import { both, option } from "../../src/settings/option.js";
-import { refuseWithoutEffect, resolveSettings } from "../../src/settings/settings.js";
+import { both, type Given, option } from "../../src/settings/option.js";
+import { checkSettings, filled, refuseWithoutEffect } from "../../src/settings/settings.js";
 
 const withInput = {
   only: "with --input",
@@ -20,7 +20,14 @@ const table = {
   share: option(number(), { group, help: "share of the rows", appliesWhen: both(withInput, ofTexts) }),
 };
 
-describe("resolveSettings", () => {
+/** Checks settings and fills in defaults, as a command's call does. */
+function resolveSettings(asked: typeof table, given: Given<typeof table>) {
+  const settings = filled(asked, checkSettings(asked, given));
+  refuseWithoutEffect(asked, settings);
+  return settings;
+}
+
+describe("the settings of a call", () => {
   test("fills in defaults and keeps what was given", () => {
     expect(resolveSettings(table, { input: "f" })).toEqual({
       ...{ input: "f", rows: 8, overwrite: false, share: undefined },

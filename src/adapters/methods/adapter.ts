@@ -45,7 +45,7 @@ const OF_PLACEMENT = {
 } as const;
 
 /** Settings of bottleneck adapters; by default Houlsby's of width 64. */
-export const bottleneckConfig = (options: Partial<BottleneckConfig>): BottleneckConfig => ({
+const bottleneckConfig = (options: Partial<BottleneckConfig>): BottleneckConfig => ({
   ...TARGET_DEFAULTS,
   adapterSize: 64,
   adapterPlacement: "houlsby",
@@ -55,7 +55,7 @@ export const bottleneckConfig = (options: Partial<BottleneckConfig>): Bottleneck
 });
 
 /** The layers that are followed by bottlenecks. */
-export function placed(
+function placed(
   placement: AdapterPlacement,
   { attention, feedForward }: SubLayerOutputs,
 ): Pick<BottleneckConfig, "targetModules" | "excludeModules"> {

@@ -200,8 +200,7 @@ interface Ranks {
  * The step after which the ranks reach the target and stay there. PEFT requires it to come after `tinit`; here a run that is too
  * short for its schedule still ends at the target.
  */
-export const lastAllocation = (steps: number, { adaloraTfinal }: Schedule): number =>
-  Math.max(1, steps - adaloraTfinal);
+const lastAllocation = (steps: number, { adaloraTfinal }: Schedule): number => Math.max(1, steps - adaloraTfinal);
 
 /**
  * The number of ranks left after a step (arXiv 2303.10512, equation 12), as in PEFT; undefined if the step prunes none.

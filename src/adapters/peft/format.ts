@@ -145,7 +145,7 @@ type Codec = AdapterCodec<AdapterConfig>;
  * Reads all tensors of an adapter file, by name without `base_model.model.`.
  * @throws BidoraError `SAFETENSORS`, or `ADAPTER` when two tensors have one name
  */
-export function readAdapterTensors(path: string, codec: Codec): Map<string, Tensor> {
+function readAdapterTensors(path: string, codec: Codec): Map<string, Tensor> {
   const file = openSafetensors(path);
   try {
     const tensors = new Map<string, Tensor>();
@@ -175,7 +175,7 @@ function plainName(key: string, { currentName, shared = [] }: Codec): string | u
 }
 
 /** The reverse: the name in PEFT's files. */
-export function peftName(name: string, { shared = [] }: Codec): string {
+function peftName(name: string, { shared = [] }: Codec): string {
   return (shared.includes(name) ? SHARED_PREFIX : PEFT_PREFIX) + name;
 }
 

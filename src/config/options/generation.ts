@@ -140,7 +140,7 @@ const withInput: AppliesWhen = {
 };
 
 /** Which prompts `generate` gets, and where the texts go. */
-export const promptOptions = {
+const promptOptions = {
   prompt: option(text("TEXT"), { group: "Data", help: "the prompt, used as it is" }),
   input: option(text("FILE"), { group: "Data", help: "a file of rows, each with a prompt or messages" }),
   chat: option(toggle, { group: "Data", help: "chat in the terminal", default: false }),

@@ -14,7 +14,7 @@ import type { UsedHead } from "../../tasks/index.js";
 import type { Tokenizer } from "../../text/index.js";
 
 /** A model folder's configuration, for this program and for llama.cpp. */
-export interface Decoder {
+interface Decoder {
   readonly architecture: NamedArchitecture;
   readonly json: JsonObject;
   readonly config: DecoderConfig;
@@ -54,7 +54,7 @@ interface ModelMetadata extends RopeMetadata {
  * The keys that llama.cpp's converter writes for a `config.json`.
  * @throws BidoraError `EXPORT` for what llama.cpp would compute differently
  */
-export function modelMetadata(architecture: NamedArchitecture, config: DecoderConfig): ModelMetadata {
+function modelMetadata(architecture: NamedArchitecture, config: DecoderConfig): ModelMetadata {
   const { name } = architecture;
   refuseOther(architecture, config);
   const rope = ropeMetadata(name, config.ropes.full_attention, config.maxTokens);
@@ -131,7 +131,7 @@ function refuseOtherGemma(config: DecoderConfig): void {
 }
 
 /** RoPE scaling in the keys of llama.cpp's converter. */
-export interface RopeMetadata {
+interface RopeMetadata {
   readonly pairs: readonly GgufPair[];
   /** The divisor of each frequency, if llama.cpp reads them from a tensor. */
   readonly factors?: readonly number[];
@@ -141,7 +141,7 @@ export interface RopeMetadata {
  * @param prefix the architecture's name
  * @throws BidoraError `EXPORT` for RoPE scaling that llama.cpp lacks or has with other settings
  */
-export function ropeMetadata(prefix: string, rope: Rope, maxPositions: number): RopeMetadata {
+function ropeMetadata(prefix: string, rope: Rope, maxPositions: number): RopeMetadata {
   const base: GgufPair = [`${prefix}.rope.freq_base`, number(rope.theta)];
   if (rope.type === "default") return { pairs: [base] };
   const { settings } = rope;

@@ -48,7 +48,7 @@ export function writeBoth(
 const MARK = "# Written by bidora export";
 
 /** The contents of a Modelfile. Paths are relative to it. */
-export interface ModelfileParts {
+interface ModelfileParts {
   /** The model: a path. Its chat template is in the file. */
   readonly from: string;
   readonly adapter?: string;
@@ -60,7 +60,7 @@ export interface ModelfileParts {
  * The path of a GGUF file's Modelfile: beside it, with its name, so that several exports fit into one folder.
  * @throws BidoraError `OUTPUT_IN_USE` if there is one that may not be replaced
  */
-export function freeModelfile(file: string, overwrite: boolean): string {
+function freeModelfile(file: string, overwrite: boolean): string {
   const name = `${basename(file).replace(/\.gguf$/i, "")}.Modelfile`;
   const path = join(dirname(file), name);
   if (!existsSync(path)) return path;
@@ -83,12 +83,12 @@ function isOwn(path: string, file: string): boolean {
 }
 
 /** How a Modelfile names a file beside it. */
-export const besideModelfile = (file: string): string => `./${basename(file)}`;
+const besideModelfile = (file: string): string => `./${basename(file)}`;
 
 /** Ollama's format has no escapes. */
 const isPlain = (stop: string): boolean => !/["\r\n]/.test(stop);
 
-export function writeModelfile(path: string, { from, adapter, stops }: ModelfileParts): void {
+function writeModelfile(path: string, { from, adapter, stops }: ModelfileParts): void {
   const lines = [
     `${MARK}; use it with: ollama create NAME -f ${basename(path)}`,
     `FROM ${from}`,

@@ -19,7 +19,7 @@ import { exportError } from "./metadata.js";
 type Changed = ReadonlyMap<string, () => torch.Tensor>;
 
 /** The layout of a family's tensors in files. */
-export interface Layout {
+interface Layout {
   readonly architecture: NamedArchitecture;
   readonly config: DecoderConfig;
   readonly fileType: FileType;
@@ -40,14 +40,14 @@ export function modelTensors(model: TaskModel, layout: Layout, changed: Changed)
 }
 
 /** Values in the order and form of GGUF files. */
-export function laidOut(values: torch.Tensor, name: string, { architecture, config }: Layout): torch.Tensor {
+function laidOut(values: torch.Tensor, name: string, { architecture, config }: Layout): torch.Tensor {
   if (architecture.addsOneToNorms && name.endsWith("norm.weight")) return torch.addScalar(values, 1);
   const heads = headsOf(architecture, name, { attn_q: config.heads, attn_k: config.kvHeads });
   return heads === undefined ? values : interleaveHalves(values, heads);
 }
 
 /** @throws BidoraError `EXPORT` for one that the format lacks */
-export function nameOf(architecture: NamedArchitecture, path: string): string {
+function nameOf(architecture: NamedArchitecture, path: string): string {
   const name = tensorName(architecture, path);
   if (name === undefined) throw exportError(`llama.cpp's ${architecture.name} has no place for ${path}.`);
   return name;

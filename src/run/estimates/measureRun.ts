@@ -37,7 +37,7 @@ export interface Estimate {
   readonly warnings: readonly string[];
 }
 
-export interface MeasureOptions {
+interface MeasureOptions {
   readonly hub?: HubOptions | undefined;
   readonly signal?: AbortSignal | undefined;
   /**

@@ -2,7 +2,7 @@ import { BidoraError, UsageError } from "../../common/errors.js";
 import type { Estimate } from "./measureRun.js";
 
 /** An error that is sent from one process to another. */
-export interface SerializedError {
+interface SerializedError {
   /** Undefined for an unexpected error. */
   readonly code: string | undefined;
   readonly message: string;

@@ -20,7 +20,7 @@ export interface Sampled {
   readonly once: number;
 }
 
-export interface SamplerOptions {
+interface SamplerOptions {
   /** The pieces to sample from, which include the heaviest. */
   readonly works: readonly Work[];
   /** Does one piece. @returns its seconds */
@@ -152,13 +152,13 @@ const loadOf = (work: Work): number =>
   work.length > 1 ? tokensOfWork(work) : tokensByBatch(work).reduce((most, tokens) => Math.max(most, tokens), 0);
 
 /** The measured time of a piece of work. */
-export interface Timed {
+interface Timed {
   readonly tokens: number;
   readonly seconds: number;
 }
 
 /** Time as a linear function of tokens. */
-export interface Line {
+interface Line {
   readonly base: number;
   readonly perToken: number;
 }

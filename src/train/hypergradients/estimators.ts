@@ -26,7 +26,7 @@ export interface LowerPoint extends SecondDerivatives {
   magnitudeGradientsAt(u: readonly torch.Tensor[], epsilon: number): readonly torch.Tensor[];
 }
 
-export interface EstimatorOptions {
+interface EstimatorOptions {
   /** Terms of `neumann`, iterations of `cg`. */
   readonly terms: number;
 }
@@ -49,7 +49,7 @@ export interface HypergradientEstimator {
 }
 
 /** v = ∇_{V'} L_val(V', M), and how ξ weights it. */
-export interface SecondTermDirection {
+interface SecondTermDirection {
   readonly v: readonly torch.Tensor[];
   /** The learning rate of the last lower step, after the schedule. */
   readonly learningRate: number;
@@ -127,7 +127,7 @@ export const CG_DAMPING = 1e-3;
  * H⁻¹·v ≈ α·Σ_{k<K} (I − αH)ᵏ·v with α the lower learning rate (Lorraine et al. 2020). One term is the unrolled
  * hypergradient with ξ = α.
  */
-export function neumann({ terms }: EstimatorOptions): HypergradientEstimator {
+function neumann({ terms }: EstimatorOptions): HypergradientEstimator {
   return implicit((point, v, alpha) => {
     let power = [...v];
     let sum = [...v];

@@ -3,7 +3,7 @@ import * as torch from "../../torch/index.js";
 import type { SecondDerivatives } from "./estimators.js";
 
 /** A lower step's recorded passes, one for each of its batches. */
-export interface Tapes {
+interface Tapes {
   readonly tapes: readonly TangentTape[];
   /** The tensors whose gradients the tapes differentiate: directions (or none) and magnitudes. */
   readonly directions: readonly torch.Tensor[];
@@ -53,7 +53,7 @@ export function alongTapes({ tapes, directions, magnitudes, penaltyHessian, othe
 }
 
 /** A lower step's gradients with their graph, which can be differentiated again. */
-export interface RecordedGradients {
+interface RecordedGradients {
   readonly directions: readonly torch.Tensor[];
   readonly magnitudes: readonly torch.Tensor[];
   /** ∇_V L_tr(V, M) */

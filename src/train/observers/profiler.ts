@@ -8,7 +8,7 @@ import type { StepRule } from "../stepRule.js";
 const WARM_UP = 2;
 const RECORDED = 5;
 
-export interface ProfilerOptions {
+interface ProfilerOptions {
   readonly model: Module;
   /** The paths of the table (text) and of the trace, which Chrome and Perfetto open. */
   readonly table: string;
