@@ -3,7 +3,7 @@
 import type { JsonObject } from "../src/files/json.js";
 import { openCheckpoint } from "../src/io/checkpoint.js";
 import { interleaveHalves } from "../src/io/gguf/architectures.js";
-import type { GgufValue } from "../src/io/gguf/format.js";
+import type { GgufValue } from "../src/io/gguf/types.js";
 import { type GgufEntry, writeGguf } from "../src/io/gguf/writer.js";
 import * as torch from "../src/torch/index.js";
 import type { RandomModel } from "./randomModel.js";

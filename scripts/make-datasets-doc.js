@@ -15,7 +15,7 @@ const table = ([head, ...rows]) =>
 
 /** @typedef {typeof namedDatasets[keyof typeof namedDatasets]} Facts */
 /** Each file of the registry, in its order: the data sets that it declares, and its docstring. */
-const groups = [...read("src/datasets/registry.ts").matchAll(/^ {2}\.\.\.(\w+),$/gm)].map(([, file]) => {
+const groups = [...read("src/datasets/namedDatasets.ts").matchAll(/^ {2}\.\.\.(\w+),$/gm)].map(([, file]) => {
   const source = read(`src/datasets/${file}.ts`);
   const [, comment] = new RegExp(`/\\*\\*\\n((?: \\*.*\\n)+?) \\*/\\nexport const ${file} = `).exec(source) ?? [];
   if (comment === undefined) throw new Error(`src/datasets/${file}.ts has no docstring before "export const ${file}".`);

@@ -2,7 +2,7 @@ import { checkArguments } from "../common/arguments.js";
 import { type Module, type Parameter, transposed } from "../nn/index.js";
 import type { Tensor } from "../torch/index.js";
 import type { Adapter } from "./adapter.js";
-import { type AdapterConfig, anAdapted } from "./config.js";
+import { type AdapterConfig, anAdapted } from "./adapterConfig.js";
 import type { Slot } from "./targets.js";
 
 /** One adapted layer: its position in the model, and its adapter. */

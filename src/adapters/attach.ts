@@ -3,9 +3,9 @@ import { BidoraError } from "../common/errors.js";
 import { Embedding, isWithin, Linear, type Module, OutputLinear, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
-import { type AdapterConfig, aModule, aSavedAdapter, WITH_GENERATOR } from "./config.js";
+import { type AdapterConfig, aModule, aSavedAdapter, WITH_GENERATOR } from "./adapterConfig.js";
 import { inject, plannedShapes, planOf } from "./inject.js";
-import type { SavedAdapter } from "./peft/format.js";
+import type { SavedAdapter } from "./peft/adapterFolder.js";
 import { isSaved } from "./targets.js";
 
 type Shapes = ReadonlyMap<string, readonly number[]>;

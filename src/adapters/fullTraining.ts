@@ -2,7 +2,7 @@ import { BidoraError } from "../common/errors.js";
 import { type Module, Norm, OutputLinear, type Parameter, transposed } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type AdaptedModel, TrainedTensor } from "./adapted.js";
-import type { AdapterConfig } from "./config.js";
+import type { AdapterConfig } from "./adapterConfig.js";
 import { isSaved } from "./targets.js";
 
 /** A parameter of the model that is itself trained, with or without adapters. */

@@ -20,14 +20,21 @@ export {
   TrainedTensor,
 } from "./adapted.js";
 export { Adapter, type Layer } from "./adapter.js";
-export { attachAdapter, type NewModules, newLayers } from "./attach.js";
 export {
   type AdapterConfig,
   type Pattern,
   TARGET_DEFAULTS,
   type TargetedConfig,
   type TargetModules,
-} from "./config.js";
+} from "./adapterConfig.js";
+export {
+  ADAPTER_METHODS,
+  type AdapterMethodName,
+  adapterOptions,
+  methodOf,
+  settingsOfAdapter,
+} from "./adapterMethods.js";
+export { attachAdapter, type NewModules, newLayers } from "./attach.js";
 export { trainEverything } from "./fullTraining.js";
 export { eject, type InjectOptions, inject, reinject } from "./inject.js";
 export { LowRank } from "./lowRank.js";
@@ -46,7 +53,6 @@ export { ADAPTER_PLACEMENTS, type AdapterPlacement, type BottleneckConfig } from
 export { type DoraConfig, DoraEmbedding, DoraLinear, doraConfig } from "./methods/dora.js";
 export { type LoraConfig, loraConfig } from "./methods/lora.js";
 export { isRegularized, OrthogonalityRegularizer } from "./orthogonality.js";
-export type { AdapterOrigin } from "./peft/config.js";
 export {
   adaptedPaths,
   isAdapterFolder,
@@ -54,8 +60,8 @@ export {
   type SavedAdapter,
   whyNotPeft,
   writeAdapter,
-} from "./peft/format.js";
-export { ADAPTER_METHODS, type AdapterMethodName, adapterOptions, methodOf, settingsOfAdapter } from "./registry.js";
+} from "./peft/adapterFolder.js";
+export type { AdapterOrigin } from "./peft/peftConfig.js";
 export { findTargets, type Slot, type SlotBase, targetSlots } from "./targets.js";
 export {
   type LoraApproximation,

@@ -3,10 +3,10 @@ import { Module, Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type AdaptedModel, type AdaptedModule, TrainedTensor, type TrainingHooks } from "./adapted.js";
 import type { Adapter } from "./adapter.js";
-import { type AdapterConfig, aConfig, aModule, anAdapted, WITH_GENERATOR } from "./config.js";
+import { type AdapterConfig, aConfig, aModule, anAdapted, WITH_GENERATOR } from "./adapterConfig.js";
+import { methodOf } from "./adapterMethods.js";
 import { type FullyTrained, fullyTrainedParameters, ownCopy, requireBiases, trainParameter } from "./fullTraining.js";
 import type { LayerPart, TensorSpec } from "./method.js";
-import { methodOf } from "./registry.js";
 import type { Slot } from "./targets.js";
 
 /** Options for adding an adapter to a model. */

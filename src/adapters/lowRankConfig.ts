@@ -1,7 +1,7 @@
 import { fullMatch } from "../common/patterns.js";
 import { modules, number, pattern, toggle, whole } from "../settings/kinds.js";
 import { option, type Values } from "../settings/option.js";
-import { type Pattern, TARGET_DEFAULTS, type TargetedConfig } from "./config.js";
+import { type Pattern, TARGET_DEFAULTS, type TargetedConfig } from "./adapterConfig.js";
 import type { MethodSettings } from "./method.js";
 
 /** Settings that LoRA and DoRA share; meanings are PEFT's, names those of a run's settings. */

@@ -3,7 +3,7 @@ import { BidoraError } from "../common/errors.js";
 import { DenseWeight, Embedding, Linear, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel, AdaptedModule } from "./adapted.js";
-import { aMerged, anAdapted } from "./config.js";
+import { aMerged, anAdapted } from "./adapterConfig.js";
 import { eject, reinject } from "./inject.js";
 
 /** An adapter and its layer. */

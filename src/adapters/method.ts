@@ -4,7 +4,7 @@ import type { OptionTable, Values } from "../settings/option.js";
 import type * as torch from "../torch/index.js";
 import type { AdaptedModel, TrainedRole, TrainingHooks } from "./adapted.js";
 import type { Adapter } from "./adapter.js";
-import type { AdapterConfig, TargetModules } from "./config.js";
+import type { AdapterConfig, TargetModules } from "./adapterConfig.js";
 import type { Slot } from "./targets.js";
 
 /** A run's settings as a method gets them: with defaults, and with the architecture's default target modules. */

@@ -2,7 +2,7 @@ import { checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import { fullMatch, groupAt } from "../common/patterns.js";
 import { Embedding, Linear, type Module, OutputLinear } from "../nn/index.js";
-import { aModule, aTargetedConfig, type TargetedConfig, type TargetModules } from "./config.js";
+import { aModule, aTargetedConfig, type TargetedConfig, type TargetModules } from "./adapterConfig.js";
 
 /**
  * The modules that get an adapter, by path.

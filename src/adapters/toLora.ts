@@ -4,12 +4,12 @@ import { BidoraError } from "../common/errors.js";
 import { exactPattern } from "../common/patterns.js";
 import * as torch from "../torch/index.js";
 import { type AdaptedModel, type AdaptedModule, savedTensors } from "./adapted.js";
-import type { AdapterConfig, Pattern, TargetedConfig } from "./config.js";
+import type { AdapterConfig, Pattern, TargetedConfig } from "./adapterConfig.js";
+import { settingsOfAdapter } from "./adapterMethods.js";
 import type { LowRankConfig } from "./lowRankConfig.js";
 import { B_BIAS, LOW_RANK_NAMES } from "./lowRankLayers.js";
 import { mergedWeight } from "./merge.js";
 import { type LoraConfig, loraConfig } from "./methods/lora.js";
-import { settingsOfAdapter } from "./registry.js";
 
 /** How closely a low-rank update approximates one module's change. */
 export interface ModuleError {

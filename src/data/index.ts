@@ -9,7 +9,7 @@ export {
   type TextOrMessages,
   textOrMessages,
 } from "./languageRows.js";
-export { type LabelForm, type LoadOptions, loadTable, loadTexts, loadWords, wordsExamples } from "./load.js";
+export { type LabelForm, type LoadOptions, loadTable, loadTexts, loadWords, wordsExamples } from "./loadRows.js";
 export { BatchOrder, batchesPerPass, type OrderState } from "./order.js";
 export { type Answer, loadQuestions, type QuestionExample, sliceOf } from "./questions.js";
 export {

@@ -5,7 +5,7 @@ import { UsageError } from "../common/errors.js";
 import { shown } from "../common/messages.js";
 import { HAS_LONE_SURROGATE, isWellFormed, type Message, ROLES, type TextPart } from "../text/index.js";
 import type { Dataset, Example } from "./example.js";
-import { type LoadOptions, loadOptions, loadTable } from "./load.js";
+import { type LoadOptions, loadOptions, loadTable } from "./loadRows.js";
 import { aRowSource, findTextColumns, type RowSource, type Table, type TableRow, written } from "./table.js";
 import { rowError } from "./textFile.js";
 /** A text or a conversation. */

@@ -2,7 +2,7 @@
 import { checkArguments } from "../common/arguments.js";
 import { own } from "../common/collections.js";
 import type { Dataset, Example, Location } from "./example.js";
-import { type LoadOptions, loadOptions, loadTable } from "./load.js";
+import { type LoadOptions, loadOptions, loadTable } from "./loadRows.js";
 import {
   aRowSource,
   fail,

@@ -3,7 +3,7 @@ import { group } from "d3-array";
 import { UsageError } from "../common/errors.js";
 import { where } from "./example.js";
 import { type LanguageExample, loadLanguage, type TextOrMessages } from "./languageRows.js";
-import { loadTable } from "./load.js";
+import { loadTable } from "./loadRows.js";
 import { isAbsent } from "./table.js";
 import { rowError } from "./textFile.js";
 

@@ -3,7 +3,7 @@ import { BidoraError, UsageError } from "../common/errors.js";
 import { type Dataset, type LabelMap, labelMap, modelLabels, positiveLabel } from "../data/index.js";
 import { isTaskKind, type MetricName, type NamedTask, namedTask, TASKS, type Task } from "../tasks/index.js";
 import type { NamedDatasetFacts, Splits } from "./dataset.js";
-import { isNamedDataset, type NamedDataset, namedDatasets } from "./registry.js";
+import { isNamedDataset, type NamedDataset, namedDatasets } from "./namedDatasets.js";
 
 /** A task, and the named data set where `--task` names one. */
 export interface TaskChoice extends NamedTask {

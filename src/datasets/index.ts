@@ -1,6 +1,6 @@
 export { askedTask, labelsFor, outputNames, positiveOf, type TaskChoice, taskOf, usedLabels } from "./choice.js";
 export type { Split, Splits } from "./dataset.js";
-export { isNamedDataset, type NamedDataset, namedDatasets } from "./registry.js";
+export { isNamedDataset, type NamedDataset, namedDatasets } from "./namedDatasets.js";
 export {
   type EncodedSplits,
   encodeSplits,

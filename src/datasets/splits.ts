@@ -7,7 +7,7 @@ import { type EncodedRow, encodeRows, type RowEncoding, type Task } from "../tas
 import type { Tokenizer } from "../text/index.js";
 import type { TaskChoice } from "./choice.js";
 import type { Split, Splits } from "./dataset.js";
-import { type NamedDataset, namedDatasets } from "./registry.js";
+import { type NamedDataset, namedDatasets } from "./namedDatasets.js";
 
 /** The settings that name the data. */
 interface DataSettings {

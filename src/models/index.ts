@@ -1,10 +1,10 @@
 export { type Architecture, buildModel, checkpointNames, classNameOf, designOf, findDesign } from "./architecture.js";
+export { ARCHITECTURES, architectureOf, hasHead, type ModelType } from "./architectures.js";
 export { Backbone, type ModelConfig, type ModelInput, modelInput, rowsOfTokens, type TokenRow } from "./backbone.js";
 export { ConfigReader, configError } from "./configReader.js";
 export type { DecoderConfig } from "./decoderConfig.js";
 export { type Head, type HeadDesign, type HeadKind, linearHead, type Reads } from "./heads.js";
-export { aDType, checkLayers, INIT_WEIGHTS, type LoadedModel, type LoadOptions, loadModel } from "./load.js";
-export { ARCHITECTURES, architectureOf, hasHead, type ModelType } from "./registry.js";
+export { aDType, checkLayers, INIT_WEIGHTS, type LoadedModel, type LoadOptions, loadModel } from "./loadModel.js";
 export type { Rope } from "./rope.js";
 export { aModel, TaskModel } from "./taskModel.js";
 export { WeightSource } from "./weightSource.js";

@@ -3,7 +3,6 @@ export { encodeLanguageRows, encodePrompts, type LanguageEncoding, type Language
 export { checkIds, encodeRows, maxLengthOf, type RowEncoding, type VocabularySizes } from "./encodeRows.js";
 export { type LabelsPrediction, type LabelsRow, multiLabelClassification } from "./multiLabelClassification.js";
 export { questionAnswering, type SpanPrediction, type SpanRow } from "./questionAnswering.js";
-export { isTaskKind, type NamedTask, namedTask, TASKS, type TaskKind } from "./registry.js";
 export { type NumberPrediction, type NumberRow, regression } from "./regression.js";
 export {
   checkValues,
@@ -34,6 +33,7 @@ export {
   type TrainOn,
   tokensOf,
 } from "./task.js";
+export { isTaskKind, type NamedTask, namedTask, TASKS, type TaskKind } from "./taskKinds.js";
 export { targetOf } from "./texts.js";
 export { tokenClassification, type WordsPrediction, type WordsRow } from "./tokenClassification.js";
 export { inferTask, type TrainedHead, type UsedHead, usedHead } from "./trainedHead.js";

@@ -5,8 +5,8 @@ import { anObject, checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../files/json.js";
 import { type Architecture, ConfigReader, configError, findDesign, hasHead } from "../models/index.js";
-import { isTaskKind, type NamedTask, namedTask, TASK_ENTRIES, TASKS, type TaskKind } from "./registry.js";
 import type { Task } from "./task.js";
+import { isTaskKind, type NamedTask, namedTask, TASK_ENTRIES, TASKS, type TaskKind } from "./taskKinds.js";
 
 /** A trained head: its task, and the names of its outputs. */
 export interface TrainedHead {

@@ -11,6 +11,6 @@ export {
 } from "./chatTemplate.js";
 export { type DecodeOptions, TextStream, textEnd } from "./decoder.js";
 export type { Encoded, TextTokens, Window } from "./layout.js";
-export { joinedPieces, listTokenizerFiles, loadTokenizer, metaspace } from "./load.js";
+export { joinedPieces, listTokenizerFiles, loadTokenizer, metaspace } from "./loadTokenizer.js";
 export { HAS_LONE_SURROGATE, isWellFormed, RefusedText } from "./surrogates.js";
 export { type EncodedWords, type EncodeOptions, type Texts, Tokenizer } from "./tokenizer.js";

@@ -2,7 +2,7 @@
 import { cpSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
-import * as adapterFiles from "../../src/adapters/peft/format.js";
+import * as adapterFiles from "../../src/adapters/peft/adapterFolder.js";
 import { generate } from "../../src/commands/generate.js";
 import { load } from "../../src/commands/load.js";
 import { merge } from "../../src/commands/merge.js";
@@ -12,7 +12,7 @@ import { liveHandles } from "../../src/torch/index.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 
-vi.mock("../../src/adapters/peft/format.js", { spy: true });
+vi.mock("../../src/adapters/peft/adapterFolder.js", { spy: true });
 
 const newFolder = temporaryFolders();
 const BERT = join(GOLDEN, "bert");

@@ -1,16 +1,16 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import * as adapterFiles from "../../src/adapters/peft/format.js";
+import * as adapterFiles from "../../src/adapters/peft/adapterFolder.js";
 import * as generation from "../../src/generation/generateTexts.js";
-import * as models from "../../src/models/load.js";
+import * as models from "../../src/models/loadModel.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 import { openGenerator } from "./openGenerator.js";
 
-vi.mock("../../src/adapters/peft/format.js", { spy: true });
-vi.mock("../../src/models/load.js", { spy: true });
+vi.mock("../../src/adapters/peft/adapterFolder.js", { spy: true });
+vi.mock("../../src/models/loadModel.js", { spy: true });
 vi.mock("../../src/generation/generateTexts.js", { spy: true });
 
 const newFolder = temporaryFolders();

@@ -4,7 +4,7 @@ import { BidoraError } from "../../common/errors.js";
 import { wholeRecord } from "../../common/keys.js";
 import type { JsonObject } from "../../files/json.js";
 import type { Tensor } from "../../torch/index.js";
-import { TARGET_DEFAULTS, type TargetedConfig } from "../config.js";
+import { TARGET_DEFAULTS, type TargetedConfig } from "../adapterConfig.js";
 import { LORA_DEFAULTS, refuseUnsupported } from "../peft/loraKeys.js";
 import { checkedKeys, parseTargetKeys, renderTargetKeys, targetKeys } from "../peft/targetKeys.js";
 

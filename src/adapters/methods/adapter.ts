@@ -14,7 +14,7 @@ import { choice, whole } from "../../settings/kinds.js";
 import { option } from "../../settings/option.js";
 import * as torch from "../../torch/index.js";
 import { Adapter } from "../adapter.js";
-import { TARGET_DEFAULTS, type TargetedConfig } from "../config.js";
+import { TARGET_DEFAULTS, type TargetedConfig } from "../adapterConfig.js";
 import type { AdapterMethod, TensorSpec } from "../method.js";
 import { checkedKeys, parseTargetKeys, renderTargetKeys, TARGET_KEY_DEFAULTS, targetKeys } from "../peft/targetKeys.js";
 import { linearSlots } from "../targets.js";

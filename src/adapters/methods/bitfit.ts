@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { AdapterConfig } from "../config.js";
+import type { AdapterConfig } from "../adapterConfig.js";
 import type { AdapterMethod } from "../method.js";
 import { checkedKeys } from "../peft/targetKeys.js";
 

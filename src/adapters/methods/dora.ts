@@ -32,7 +32,7 @@ import { choice } from "../../settings/kinds.js";
 import { option } from "../../settings/option.js";
 import * as torch from "../../torch/index.js";
 import type { Layer } from "../adapter.js";
-import { configOptions } from "../config.js";
+import { configOptions } from "../adapterConfig.js";
 import type { LowRank } from "../lowRank.js";
 import {
   fromSettings,

@@ -1,7 +1,7 @@
 import { checkArguments } from "../../common/arguments.js";
 import type { Embedding, ForwardContext, Linear } from "../../nn/index.js";
 import type * as torch from "../../torch/index.js";
-import { configOptions } from "../config.js";
+import { configOptions } from "../adapterConfig.js";
 import {
   fromSettings,
   LOW_RANK_DEFAULTS,

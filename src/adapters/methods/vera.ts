@@ -5,7 +5,7 @@ import { Dropout, type ForwardContext, type Linear, type Parameter } from "../..
 import { pick } from "../../settings/option.js";
 import * as torch from "../../torch/index.js";
 import { Adapter } from "../adapter.js";
-import { TARGET_DEFAULTS, type TargetedConfig } from "../config.js";
+import { TARGET_DEFAULTS, type TargetedConfig } from "../adapterConfig.js";
 import { LOW_RANK_OPTIONS } from "../lowRankConfig.js";
 import type { AdapterMethod, TensorSpec } from "../method.js";
 import {

@@ -3,7 +3,7 @@ import { BidoraError } from "../../common/errors.js";
 import { wholeRecord } from "../../common/keys.js";
 import { exactPattern } from "../../common/patterns.js";
 import type { JsonObject } from "../../files/json.js";
-import type { Pattern } from "../config.js";
+import type { Pattern } from "../adapterConfig.js";
 import { type LowRankConfig, matchingKeys, rankAndScale } from "../lowRankConfig.js";
 import { B_BIAS, LOW_RANK_NAMES, MAGNITUDE } from "../lowRankLayers.js";
 import {

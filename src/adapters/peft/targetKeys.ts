@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
 import type { JsonObject } from "../../files/json.js";
-import type { TargetedConfig } from "../config.js";
+import type { TargetedConfig } from "../adapterConfig.js";
 
 const list = z.array(z.string());
 const layers = z.union([z.array(z.int()), z.int().transform((layer) => [layer])]);

@@ -1,6 +1,6 @@
 /** The model a run starts from, and its rows: files, columns, order. */
 
-import { isNamedDataset, namedDatasets } from "../../datasets/registry.js";
+import { isNamedDataset, namedDatasets } from "../../datasets/namedDatasets.js";
 import { TRAIN_ON } from "../../files/adapterMetadata.js";
 import { INIT_WEIGHTS } from "../../models/index.js";
 import { choice, names, number, text, toggle, whole } from "../../settings/kinds.js";

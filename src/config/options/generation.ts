@@ -1,5 +1,5 @@
 /** How text is generated, and from which prompts. */
-import { isNamedDataset, namedDatasets } from "../../datasets/registry.js";
+import { isNamedDataset, namedDatasets } from "../../datasets/namedDatasets.js";
 import { type GenerationSettings, SAMPLING_KEYS } from "../../generation/index.js";
 import { number, text, texts, toggle, toggleOr, whole } from "../../settings/kinds.js";
 import { type AppliesWhen, flagOf, type Given, inGroup, option, pick } from "../../settings/option.js";

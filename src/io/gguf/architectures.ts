@@ -4,8 +4,8 @@ import { own } from "../../common/collections.js";
 import { didYouMean } from "../../common/messages.js";
 import type { JsonObject } from "../../files/json.js";
 import * as torch from "../../torch/index.js";
-import { ggufError } from "./format.js";
 import type { ArchitectureKeys, GgufMetadata } from "./metadata.js";
+import { ggufError } from "./types.js";
 
 /** How llama.cpp's converter writes a model family, and transformers' names for its parts. */
 export interface GgufArchitecture {

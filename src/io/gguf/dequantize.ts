@@ -1,7 +1,7 @@
 // Decodes the blocks of quantized GGUF tensors to float32.
 
-import { blockOf, type GgmlType } from "./format.js";
 import { halfValues } from "./quantize.js";
+import { blockOf, type GgmlType } from "./types.js";
 
 /**
  * Writes the values of blocks to `out`, with the same bits as ggml and the Python package `gguf`. The product of a scale and a small

@@ -1,5 +1,7 @@
 import { closeSync, fstatSync } from "node:fs";
 import { openToRead, readInto } from "../../common/fileSystem.js";
+import { HeaderReader, leastBytes } from "./headerReader.js";
+import { GgufMetadata } from "./metadata.js";
 import {
   blockOf,
   type GgmlType,
@@ -10,9 +12,7 @@ import {
   type Scalar,
   type ScalarType,
   VALUE_TYPES,
-} from "./format.js";
-import { HeaderReader, leastBytes } from "./headerReader.js";
-import { GgufMetadata } from "./metadata.js";
+} from "./types.js";
 
 /** An open GGUF file: the header is in memory, and tensors are read from disk on demand. */
 export class GgufFile {

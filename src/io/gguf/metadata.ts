@@ -1,6 +1,6 @@
 // A file's metadata: typed access for reading, and key-value pairs for writing.
 
-import { type GgufValue, ggufError, type Scalar } from "./format.js";
+import { type GgufValue, ggufError, type Scalar } from "./types.js";
 
 /** Typed access to a file's metadata: undefined for a missing key, an error that names the key for a value of another type. */
 export class GgufMetadata {

@@ -8,10 +8,10 @@ import { createFolderAtomic, sweepTemporary, writeFileAtomic } from "../../files
 import { sha256 } from "../../files/checksums.js";
 import { type JsonObject, readJsonObject } from "../../files/json.js";
 import { CONFIG_FILE, GGUF_FILE, GGUF_SOURCE } from "../../files/names.js";
-import { configOf, endTokens } from "./config.js";
 import { type GgufFile, openGguf } from "./file.js";
-import { ggufError } from "./format.js";
+import { configOf, endTokens } from "./modelConfig.js";
 import { tokenizerConfigOf, tokenizerOf } from "./tokenizer.js";
+import { ggufError } from "./types.js";
 
 /** Version of the conversion below; folders of an older version are not reused. */
 const CONVERSION = 2;

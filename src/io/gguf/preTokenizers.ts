@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { own } from "../../common/collections.js";
 import { didYouMean } from "../../common/messages.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../files/json.js";
-import { ggufError } from "./format.js";
+import { ggufError } from "./types.js";
 
 /** How a byte-level BPE tokenizer splits text before merging, with the settings that go with it. */
 interface Splitting {

@@ -4,8 +4,8 @@ import type { JsonObject } from "../../files/json.js";
 import { ROPE_FACTORS } from "./architectures.js";
 import { dequantize, isReadable } from "./dequantize.js";
 import type { GgufFile } from "./file.js";
-import { ggufError } from "./format.js";
 import type { ArchitectureKeys } from "./metadata.js";
+import { ggufError } from "./types.js";
 
 const DEFAULT_BASE = 10000;
 

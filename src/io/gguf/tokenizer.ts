@@ -3,10 +3,10 @@
 import type { JsonObject } from "../../files/json.js";
 import { joinedPieces, metaspace } from "../../text/index.js";
 import { architectureOf } from "./architectures.js";
-import { tokenId } from "./config.js";
-import { ggufError } from "./format.js";
 import type { GgufMetadata } from "./metadata.js";
+import { tokenId } from "./modelConfig.js";
 import { splittingOf } from "./preTokenizers.js";
+import { ggufError } from "./types.js";
 
 /**
  * The `tokenizer.json` of a file's tokenizer.

@@ -1,10 +1,10 @@
 // From a Hugging Face tokenizer to the metadata of a GGUF file.
 
 import { isJsonObject, type JsonObject } from "../../files/json.js";
-import { ggufError } from "./format.js";
 import { count, flag, type GgufPair, integers, numbers, text, texts } from "./metadata.js";
 import { splittingName, splittingNames } from "./preTokenizers.js";
 import { mergesOf } from "./tokenizer.js";
+import { ggufError } from "./types.js";
 
 /** llama.cpp's names for the roles of tokens. */
 const TOKEN_ROLES = ["bos", "eos", "eot", "unknown", "padding"] as const;

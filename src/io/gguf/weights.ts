@@ -12,8 +12,8 @@ import {
 } from "./architectures.js";
 import { dequantize, isReadable, READABLE_TYPES, type ReadableType } from "./dequantize.js";
 import { type GgufFile, type GgufTensorInfo, openGguf } from "./file.js";
-import { blockOf, type GgmlType, ggufError } from "./format.js";
 import { ArchitectureKeys } from "./metadata.js";
+import { blockOf, type GgmlType, ggufError } from "./types.js";
 
 /** Number of elements dequantized at a time, to bound the memory needed besides the tensor. */
 const ELEMENTS_AT_ONCE = 2 ** 22;

@@ -3,6 +3,7 @@
 import { writeAll, writeAtomic } from "../../files/atomic.js";
 import { numelOf, sameShape, scope, type Tensor } from "../../torch/index.js";
 import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, MAGIC, VERSIONS } from "./file.js";
+import { quantize, type WritableType } from "./quantize.js";
 import {
   blockOf,
   type GgufValue,
@@ -12,8 +13,7 @@ import {
   type Scalar,
   type ScalarType,
   VALUE_TYPES,
-} from "./format.js";
-import { quantize, type WritableType } from "./quantize.js";
+} from "./types.js";
 
 /** A tensor to write. */
 export interface GgufEntry {

@@ -9,7 +9,7 @@ import {
   loraConfig,
   rankAndScale,
 } from "../../../src/adapters/index.js";
-import { parsePeftConfig, renderPeftConfig } from "../../../src/adapters/peft/config.js";
+import { parsePeftConfig, renderPeftConfig } from "../../../src/adapters/peft/peftConfig.js";
 import type { JsonObject } from "../../../src/files/json.js";
 import { GOLDEN } from "../../parity/goldenFiles.js";
 

@@ -17,10 +17,10 @@ import {
 } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, buildModel, designOf } from "./architecture.js";
+import { architectureOf } from "./architectures.js";
 import type { ModelConfig } from "./backbone.js";
 import { configError } from "./configReader.js";
 import { type HeadKind, headDtype } from "./heads.js";
-import { architectureOf } from "./registry.js";
 import type { TaskModel } from "./taskModel.js";
 import { tiesOf, WeightSource } from "./weightSource.js";
 

@@ -1,6 +1,6 @@
 import { checkArguments, oneOf } from "../common/arguments.js";
 import type { Values } from "../settings/option.js";
-import { type AdapterConfig, aConfig } from "./config.js";
+import { type AdapterConfig, aConfig } from "./adapterConfig.js";
 import type { AdapterMethod } from "./method.js";
 import { adalora } from "./methods/adalora.js";
 import { adapter } from "./methods/adapter.js";

@@ -17,11 +17,11 @@ import { openSafetensors, saveSafetensors } from "../../io/safetensors.js";
 import { isInteger } from "../../io/safetensorsHeader.js";
 import type { Tensor } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
-import { type AdapterConfig, aSavedAdapter, type TargetedConfig } from "../config.js";
+import { type AdapterConfig, aSavedAdapter, type TargetedConfig } from "../adapterConfig.js";
+import { methodOf } from "../adapterMethods.js";
 import type { AdapterCodec } from "../method.js";
-import { methodOf } from "../registry.js";
 import { isAllLinear } from "../targets.js";
-import { type AdapterOrigin, type PeftConfig, parsePeftConfig, renderPeftConfig } from "./config.js";
+import { type AdapterOrigin, type PeftConfig, parsePeftConfig, renderPeftConfig } from "./peftConfig.js";
 
 /** An adapter as saved on disk. */
 export interface SavedAdapter extends AdapterOrigin {

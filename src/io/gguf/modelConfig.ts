@@ -3,9 +3,9 @@
 import type { JsonObject } from "../../files/json.js";
 import { architectureOf, EMBEDDINGS, type GgufArchitecture, OUTPUT } from "./architectures.js";
 import type { GgufFile } from "./file.js";
-import { ggufError } from "./format.js";
 import { ArchitectureKeys, type GgufMetadata } from "./metadata.js";
 import { ropeParameters } from "./rope.js";
+import { ggufError } from "./types.js";
 
 /**
  * The `config.json` of the model in a file, as transformers makes it (`from_pretrained(…, gguf_file=…)`). Also has what transformers

@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
 import type { JsonObject, JsonValue } from "../../files/json.js";
-import type { AdapterConfig } from "../config.js";
+import type { AdapterConfig } from "../adapterConfig.js";
+import { ADAPTER_METHODS, methodOf } from "../adapterMethods.js";
 import type { AdapterMethod } from "../method.js";
-import { ADAPTER_METHODS, methodOf } from "../registry.js";
 import { checkedKeys } from "./targetKeys.js";
 
 /** The version of PEFT that defines these keys; written as `peft_version`. */
