@@ -17,7 +17,7 @@ import type { HubOptions } from "../io/hub/options.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
 import { packLinears, type WeightFormatName } from "../nn/index.js";
-import { type NamedTask, type UsedHead, usedHead } from "../tasks/index.js";
+import { type NamedTask, type ResolvedHead, resolveHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import { type DType, Generator, setThreads } from "../torch/index.js";
 
@@ -88,7 +88,7 @@ interface OpenOptions {
 }
 
 /** A model with its weights and its adapter. */
-export interface OpenModel extends LoadedModel, UsedHead {
+export interface OpenModel extends LoadedModel, ResolvedHead {
   readonly folder: string;
   readonly checkpointConfig: JsonObject;
   readonly adapter: SavedAdapter | undefined;
@@ -112,7 +112,7 @@ export async function open(
   if (options.threads !== undefined) setThreads(options.threads);
   const checkpointConfig = readConfig(folder);
   const metadata = adapter ? adapter.metadata : findAdapterMetadata(folder);
-  const used = usedHead(architectureOf(checkpointConfig), checkpointConfig, { adapter, metadata }, options.task);
+  const used = resolveHead(architectureOf(checkpointConfig), checkpointConfig, { adapter, metadata }, options.task);
   const { task, labels } = used;
   const generator = new Generator(0);
   const head = { head: task.head, outputs: labels.length };

@@ -1,7 +1,7 @@
 /** Predictions of an open model for rows, as the command `predict` writes them. */
 import { BidoraError } from "../common/errors.js";
 import { type Dataset, type Example, type LanguageExample, loadLanguage, type RowSource } from "../data/index.js";
-import { readRows, usualColumns } from "../datasets/splits.js";
+import { readRows, trainedColumns } from "../datasets/splits.js";
 import { encodeRows, maxLengthOf } from "../tasks/index.js";
 import { namingBadWeightsIn } from "../train/badWeights.js";
 import { predictRows } from "../train/evaluation.js";
@@ -72,7 +72,7 @@ async function* headPredictions(
   const { task, labels, model, tokenizer } = open;
   const { textColumns, batchSize, signal } = settings;
   const examples = await examplesOf(async () => {
-    const dataset = await readRows(task, source, { textColumns, ...usualColumns(open.metadata) }, "optional");
+    const dataset = await readRows(task, source, { textColumns, ...trainedColumns(open.metadata) }, "optional");
     checkTexts(dataset, open, source, settings);
     return dataset;
   });
@@ -92,7 +92,7 @@ async function* generatedAnswers(
   examplesOf: ExamplesOf,
 ): AsyncGenerator<Prediction> {
   const { textColumns, batchSize, maxNewTokens, signal } = settings;
-  const { usualTextColumns } = usualColumns(open.metadata);
+  const { usualTextColumns } = trainedColumns(open.metadata);
   const examples = await examplesOf(() => loadLanguage(source, { labels: "optional", textColumns, usualTextColumns }));
   const maxLength = "maxLength" in settings.given ? settings.maxLength : undefined;
   const generator = await TextGenerator.of(open, greedyPlan(open, maxNewTokens), { batchSize, maxLength });

@@ -10,7 +10,7 @@ import { count, type GgufPair, number, text } from "../../io/gguf/metadata.js";
 import { llama3Factors } from "../../io/gguf/rope.js";
 import type { TokenizerParts } from "../../io/gguf/tokenizerMetadata.js";
 import { architectureOf, type DecoderConfig, type Rope } from "../../models/index.js";
-import type { UsedHead } from "../../tasks/index.js";
+import type { ResolvedHead } from "../../tasks/index.js";
 import type { Tokenizer } from "../../text/index.js";
 
 /** A model folder's configuration, for this program and for llama.cpp. */
@@ -36,7 +36,7 @@ export function decoderOf(folder: string): Decoder {
 }
 
 /** @throws BidoraError `EXPORT` for a model that is not a language model */
-export function requireLanguageModel({ kind, task }: UsedHead): void {
+export function requireLanguageModel({ kind, task }: ResolvedHead): void {
   if (task.head.className === "ForCausalLM") return;
   throw exportError(`it is for ${kind}, and llama.cpp runs causal language models (--task causal-lm).`);
 }
@@ -202,8 +202,8 @@ export async function tokenizerParts(
     path: folder,
     json: tokenizer.json as JsonObject,
     roles: Object.fromEntries(Object.entries({ bos, eos, eot, unknown, padding }).filter(([, id]) => id !== undefined)),
-    addsBos: isAdded(await tokenizer.frontIds(), bos, "before"),
-    addsEos: isAdded(await tokenizer.backIds(), eos, "after"),
+    addsBos: isAdded(await tokenizer.prefixIds(), bos, "before"),
+    addsEos: isAdded(await tokenizer.suffixIds(), eos, "after"),
     chatTemplate: tokenizer.chatTemplateText,
   };
 }

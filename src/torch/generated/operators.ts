@@ -4,7 +4,7 @@ import { type Handle, native } from "../native.js";
 import type { Generator } from "../random.js";
 import { Tensor } from "../tensor.js";
 
-/** A number that an operator takes beside tensors. */
+/** A number among an operator's arguments. */
 export type Scalar = number | bigint | boolean;
 
 const handles = (list: readonly Tensor[]): Handle[] => list.map((tensor) => tensor.handle);

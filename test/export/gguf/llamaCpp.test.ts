@@ -165,7 +165,7 @@ describe.runIf(hasLlamaCpp())("llama.cpp", () => {
         trainContextSize: name === "mistral" ? 33 : 64,
         bos: tokenizer.specialTokenId("bos_token") ?? expect.anything(),
         eos: tokenizer.eosTokenId,
-        addsBos: (await tokenizer.frontIds()).length > 0,
+        addsBos: (await tokenizer.prefixIds()).length > 0,
       });
     }
   });
