@@ -60,9 +60,9 @@ export type RunConfig = RunValues & {
  * - `flags`: the command line, or the call
  * - `file`: the YAML file
  * - `adapter`: the adapter that the run starts from
- * - `follows`: the other settings (the learning rate follows the method)
+ * - `derived`: the other settings (the learning rate follows the method)
  */
-export const SOURCES = ["found", "flags", "file", "adapter", "follows"] as const;
+export const SOURCES = ["found", "flags", "file", "adapter", "derived"] as const;
 
 /** The names of the sources in a run's log. */
 const SOURCE_NAMES: Readonly<Record<(typeof SOURCES)[number], SettingSource>> = {
@@ -70,7 +70,7 @@ const SOURCE_NAMES: Readonly<Record<(typeof SOURCES)[number], SettingSource>> = 
   flags: "flag",
   file: "file",
   adapter: "adapter",
-  follows: "derived",
+  derived: "derived",
 };
 
 /** The settings that each source gives. */
@@ -97,16 +97,16 @@ const givenIn = ({ flags, file }: Sources): RunSettings =>
  */
 export function resolveRun(flags: RunSettings, others: Pick<Sources, "file" | "adapter"> = {}): RunConfig {
   const check = (settings: RunSettings | undefined) => checkSettings(runOptions, settings);
-  checkArguments("resolveRun", ["weaker", others, options({ file: optional(anObject), adapter: optional(anObject) })]);
+  checkArguments("resolveRun", ["others", others, options({ file: optional(anObject), adapter: optional(anObject) })]);
   return resolveChecked({ flags: check(flags), file: check(others.file), adapter: check(others.adapter) });
 }
 
 /** Fills in every default, those that follow from other settings included. @throws UsageError as `resolveRun` */
-export function resolveChecked({ flags = {}, file = {}, adapter = {} }: Omit<Sources, "found" | "follows">): RunConfig {
+export function resolveChecked({ flags = {}, file = {}, adapter = {} }: Omit<Sources, "found" | "derived">): RunConfig {
   const sources = { flags, file: withoutReplaced(file, flags), adapter };
   const settings = withDefaults(runOptions, mergeSources(sources));
   refuseContradictions(settings);
-  return configOf({ ...sources, follows: derivedSettings(settings) });
+  return configOf({ ...sources, derived: derivedSettings(settings) });
 }
 
 /** Where each setting that has a value comes from. A value that model and data only confirm comes from where it was before. */
@@ -134,7 +134,7 @@ export function withFound(config: RunConfig, found: RunSettings): RunConfig {
 }
 
 function configOf(sources: Sources): RunConfig {
-  // What has no default is in `follows`, or has been checked to be there.
+  // What has no default is in `derived`, or has been checked to be there.
   const settings = withDefaults(runOptions, mergeSources(sources)) as RunValues;
   return { ...settings, given: givenIn(sources), sources };
 }
