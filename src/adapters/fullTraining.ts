@@ -31,7 +31,7 @@ export function* parametersOf(
 
 /**
  * The model's own parameters that a configuration trains: `modules_to_save`, and the norms and biases that it names.
- * @throws BidoraError `TARGET` for a module that shares its weight with another
+ * @throws BidoraError `TARGET` for a module that shares its weight with another, and for a weight in quantized blocks
  */
 export function fullyTrainedParameters(
   model: Module,
@@ -43,6 +43,7 @@ export function fullyTrainedParameters(
   const isWhole = (path: string, module: Module) =>
     isSaved(path, modulesToSave) || (trainsNorms && module instanceof Norm);
   const found = [...parametersOf(model, isWhole)];
+  refuseQuantized(found);
   if (bias === "none") return found;
   for (const [path, module] of model.baseModules()) {
     const parameter = module.ownParameters.get("bias");
@@ -86,18 +87,18 @@ export function trainParameter(
   dtype: torch.DType,
   start?: torch.Tensor,
 ): TrainedTensor {
-  refuseQuantized(name, parameter);
   parameter.computeDtype ??= parameter.values.dtype;
   parameter.fill(start ? fromFile(parameter, start, dtype) : ownCopy(parameter.tensor, dtype));
   return new TrainedTensor(name, parameter, "direction", decays);
 }
 
 /** @throws BidoraError `TARGET` */
-function refuseQuantized(name: string, { values }: Parameter): void {
-  if (values.isDense) return;
+function refuseQuantized(wanted: readonly FullyTrained[]): void {
+  const held = wanted.find(({ parameter }) => parameter.isFilled && !parameter.values.isDense);
+  if (!held) return;
   throw new BidoraError(
     "TARGET",
-    `${name} can't be trained, since its blocks stay as they are: load the model without baseDtype (--base-dtype), or train an adapter.`,
+    `${held.name} can't be trained, since its quantized blocks stay as they are: load the model without baseDtype (--base-dtype), or train an adapter.`,
   );
 }
 
@@ -110,10 +111,12 @@ export function ownCopy(tensor: torch.Tensor, dtype: torch.DType): torch.Tensor 
   return torch.keep(torch.scope(() => torch.clone(torch.to(tensor, dtype), { memoryFormat: "contiguous" })));
 }
 
-/** Trains every parameter of a model, each in `dtype`: float32, or float64 for checks. */
+/** Trains every parameter of a model, each in `dtype`: float32, or float64 for checks. @throws BidoraError `TARGET` for one in quantized blocks */
 export function trainEverything(model: Module, dtype: torch.DType = "float32"): AdaptedModel<undefined> {
   return torch.noGrad(() => {
-    const trained = Array.from(parametersOf(model), (parameter) => trainParameter(parameter, dtype));
+    const wanted = [...parametersOf(model)];
+    refuseQuantized(wanted);
+    const trained = wanted.map((parameter) => trainParameter(parameter, dtype));
     for (const { tensor } of trained) tensor.setRequiresGrad(true);
     return { model, config: undefined, modules: [], trained, shared: undefined };
   });

@@ -13,17 +13,19 @@ import {
 } from "../../src/adapters/index.js";
 import { METHODS, type Method, methodNames, type RunSettings } from "../../src/config/index.js";
 import type { TaskModel } from "../../src/models/index.js";
-import type { Module } from "../../src/nn/index.js";
+import { type Module, QuantizedWeight } from "../../src/nn/index.js";
 import { type EncodedRow, TASKS, type Task, type TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { native } from "../../src/torch/native.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planPhases } from "../../src/train/plans.js";
 import { takeSnapshot } from "../../src/train/trainedTensors.js";
+import { temporaryFolders } from "../io/temporaryFolder.js";
 import { families, GOLDEN } from "../parity/goldenFiles.js";
 import { openModel } from "../parity/support/adapted.js";
 import { planSettings } from "../parity/support/phases.js";
 import { encodeLanguageRows, encodeRows } from "../parity/support/rows.js";
+import { twins, wideFolder } from "../parity/support/wide.js";
 
 /** Operators that move tensors from one device to another. */
 const MOVES = new Set(["aten::to.device"]);
@@ -42,6 +44,8 @@ function tensorsOf(operator: string, args: readonly unknown[]): number[] {
     return (Array.isArray(given) ? given : [given]).filter((handle): handle is number => typeof handle === "number");
   });
 }
+
+const folder = temporaryFolders();
 
 const call = native.call;
 
@@ -69,10 +73,19 @@ afterAll(() => {
   vi.restoreAllMocks();
 });
 
+const onMeta = (tensor: torch.Tensor) => torch.keep(torch.onDevice(tensor, "meta"));
+
 function toMeta(model: Module): void {
   for (const tensors of [model.namedParameters(), model.namedBuffers()])
-    for (const [, parameter] of tensors) parameter.fill(torch.keep(torch.onDevice(parameter.tensor, "meta")));
+    for (const [, parameter] of tensors) {
+      const { values } = parameter;
+      if (values instanceof QuantizedWeight) parameter.swapValues(quantizedOnMeta(values))?.dispose();
+      else parameter.fill(onMeta(values.tensor));
+    }
 }
+
+const quantizedOnMeta = ({ format, shape, dtype, parts }: QuantizedWeight) =>
+  new QuantizedWeight(format, shape, dtype, parts.map(onMeta));
 
 function adapt(model: TaskModel, method: Method, dtype: torch.DType) {
   const { adapter } = METHODS[method];
@@ -91,15 +104,18 @@ interface Form {
   readonly method?: Method;
   readonly settings?: RunSettings;
   readonly isCheckpointed?: boolean;
+  /** Its matrices are in quantized blocks. */
+  readonly isQuantized?: boolean;
 }
 
 /** One step of a run's first phase. */
-async function step({ family, checkpoint = "single", kind, method = "bidora", settings, isCheckpointed }: Form) {
-  const model = await openModel(family, checkpoint);
+async function step({ family, checkpoint = "single", kind, method = "bidora", settings, ...form }: Form) {
+  const wide = () => wideFolder(folder(), family, checkpoint);
+  const model = form.isQuantized ? (await twins(wide())).quantized : await openModel(family, checkpoint);
   toMeta(model);
   const adapted = adapt(model, method, "float32");
   const rows = await rowsOf(family, checkpoint, kind);
-  const masks = new ReplayableMasks(new torch.Generator(2), { gradientCheckpointing: isCheckpointed ?? false });
+  const masks = new ReplayableMasks(new torch.Generator(2), { gradientCheckpointing: form.isCheckpointed ?? false });
   const task: Task = TASKS[kind ?? "sequence-classification"];
   const setup = { model, adapted, rows, task, masks, start: takeSnapshot(adapted.trained) };
   const run = planSettings({ method, batchSize: 3, regularizer: 0.1, maxSteps: 1, ...settings });
@@ -130,6 +146,13 @@ test.each(["finite-difference", "forward-difference", "neumann", "cg", "first-or
   "the hypergradient %s",
   (hypergradient) => step({ family: "bert", checkpoint: "dropout", settings: { hypergradient } }),
 );
+
+describe("a quantized base", () => {
+  const trained = methodNames.filter((method) => METHODS[method].adapter !== undefined);
+  test.each(trained)("with %s", (method) => step({ family: "gpt2", method, isQuantized: true }));
+  test("differentiated twice", () =>
+    step({ family: "bert", isQuantized: true, settings: { hypergradient: "neumann", hypergradientTerms: 1 } }));
+});
 
 test("a language model's tokens", () => step({ family: "llama", checkpoint: "lm", kind: "causal-lm", method: "lora" }));
 

@@ -9,6 +9,7 @@ import {
   type AdapterConfig,
   type AdapterMethodName,
   inject,
+  loraConfig,
   merge,
   mergedWeight,
   toLora,
@@ -181,10 +182,19 @@ describe("a quantized base", () => {
     for (const [name, tensor] of own!.tensors) expectSameBits(tensor, other!.tensors.get(name)!, name);
   });
 
+  test("is refused where one of its matrices is to be trained, before anything changes", async () => {
+    const { quantized } = await twins(wide());
+    const config = loraConfig({ targetModules: ["c_attn"], modulesToSave: ["c_fc"] });
+    expect(() => inject(quantized, config, { generator: new torch.Generator(1) })).toThrow(
+      "transformer.h.0.mlp.c_fc.weight can't be trained, since its quantized blocks stay as they are",
+    );
+    expect([...quantized.namedModules()].some(([, { adapter }]) => adapter)).toBe(false);
+  });
+
   test("is refused where every weight is to be trained", async () => {
     const { quantized } = await twins(wide());
     expect(() => trainEverything(quantized)).toThrow(
-      "transformer.h.0.attn.c_attn.weight can't be trained, since its blocks stay as they are: load the model without baseDtype (--base-dtype), or train an adapter.",
+      "transformer.h.0.attn.c_attn.weight can't be trained, since its quantized blocks stay as they are: load the model without baseDtype (--base-dtype), or train an adapter.",
     );
   });
 });
