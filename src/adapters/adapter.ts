@@ -34,7 +34,7 @@ export abstract class Adapter extends Module {
   abstract mergedWeight(layer: Layer, dtype: torch.DType): torch.Tensor;
 
   /** The change of the layer's bias by merging, [out]; undefined for none. */
-  biasUpdate(_dtype: torch.DType): torch.Tensor | undefined {
+  biasUpdate(_layer: Layer, _dtype: torch.DType): torch.Tensor | undefined {
     return undefined;
   }
 

@@ -6,6 +6,7 @@ import { adalora } from "./methods/adalora.js";
 import { adapter } from "./methods/adapter.js";
 import { bitfit } from "./methods/bitfit.js";
 import { dora } from "./methods/dora.js";
+import { ia3 } from "./methods/ia3.js";
 import { lora } from "./methods/lora.js";
 import { vera } from "./methods/vera.js";
 
@@ -13,6 +14,7 @@ import { vera } from "./methods/vera.js";
 export const ADAPTER_METHODS = {
   bitfit,
   adapter,
+  ia3,
   lora,
   vera,
   adalora,

@@ -46,6 +46,7 @@ export type {
   LayerFacts,
   LayerPart,
   MethodSettings,
+  ModelDefaults,
   TensorSpec,
 } from "./method.js";
 export { type AdaloraConfig, adaloraConfig } from "./methods/adaloraConfig.js";

@@ -97,7 +97,7 @@ export abstract class LowRankAdapter extends Adapter {
     return this.lowRank.direction(layer, dtype);
   }
 
-  override biasUpdate(dtype: torch.DType): torch.Tensor | undefined {
+  override biasUpdate(_layer: Layer, dtype: torch.DType): torch.Tensor | undefined {
     return this.lowRank.biasUpdate(dtype);
   }
 }

@@ -29,7 +29,7 @@ export function mergedBias(merged: AdaptedLayer, dtype?: torch.DType): torch.Ten
   const bias = biasOf(layer);
   return torch.noGrad(() =>
     torch.scope(() => {
-      const update = adapter.biasUpdate(own);
+      const update = adapter.biasUpdate(layer, own);
       return update && bias && torch.add(torch.castTo(bias.tensor, own), update);
     }),
   );

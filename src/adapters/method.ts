@@ -7,8 +7,17 @@ import type { Adapter } from "./adapter.js";
 import type { AdapterConfig, TargetModules } from "./adapterConfig.js";
 import type { Slot } from "./targets.js";
 
-/** A run's settings as a method gets them: with defaults, and with the architecture's default target modules. */
+/** A run's settings as a method gets them: with defaults, and with the layers that get an adapter by default. */
 export type MethodSettings<Options extends OptionTable> = Values<Options> & { readonly targetModules: TargetModules };
+
+/** What the defaults of a method depend on in a model. */
+export interface ModelDefaults {
+  /** Its `model_type` in Hugging Face configurations. */
+  readonly modelType: string;
+  readonly defaultTargetModules: readonly string[];
+  /** The layers that the model's sub-layers end with. */
+  readonly subLayerOutputs: SubLayerOutputs;
+}
 
 /** A tensor that is saved with an adapter. Derived values, such as a cached norm, are not. */
 export interface TensorSpec {
@@ -54,8 +63,10 @@ export interface AdapterMethod<
   check?(settings: Values<Options>): void;
   /** The method's own configuration, with defaults for what is absent. */
   config(options: Partial<Config>): Config;
-  /** Turns a run's settings into the method's configuration. @param outputs the layers that the model's sub-layers end with */
-  fromSettings(settings: MethodSettings<Options>, outputs: SubLayerOutputs): Partial<Config>;
+  /** The layers that get an adapter by default; absent where they are the architecture's `defaultTargetModules`. */
+  defaultTargets?(model: ModelDefaults): TargetModules;
+  /** Turns a run's settings into the method's configuration. @throws UsageError for settings that do not fit the model */
+  fromSettings(settings: MethodSettings<Options>, model: ModelDefaults): Partial<Config>;
   /** And back: the settings that a saved adapter decides in a run that starts from it. */
   toSettings(config: Config): Partial<Values<Options>>;
   /** The part that is added to layers; undefined for none. */

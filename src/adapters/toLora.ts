@@ -6,7 +6,6 @@ import * as torch from "../torch/index.js";
 import { type AdaptedModel, type AdaptedModule, savedTensors } from "./adapted.js";
 import type { AdapterConfig, Pattern, TargetedConfig } from "./adapterConfig.js";
 import { settingsOfAdapter } from "./adapterMethods.js";
-import type { LowRankConfig } from "./lowRankConfig.js";
 import { B_BIAS, LOW_RANK_NAMES } from "./lowRankLayers.js";
 import { mergedWeight } from "./merge.js";
 import { type LoraConfig, loraConfig } from "./methods/lora.js";
@@ -50,15 +49,17 @@ export function toLora(adapted: AdaptedModel<AdapterConfig>, rank?: number): Lor
       "The adapter changes no layer's weight, so it cannot be converted to a LoRA: merge it instead.",
     );
   const whole = withoutAdapters(adapted);
+  const loraBias = adapted.modules.some((module) => biasUpdateOf(module) !== undefined);
   const results = adapted.modules.map((module) => {
     const result = approximate(module, rank ?? module.adapter.rank);
     addLora(whole, module, result);
+    if (loraBias) whole.set(`${module.path}.${B_BIAS}`, biasUpdateOf(module) ?? noChange(module));
     return { path: module.path, ...result };
   });
   const total = results.reduce((sum, { squaredNorm }) => sum + squaredNorm, 0);
   const lost = results.reduce((sum, { squaredError }) => sum + squaredError, 0);
   return {
-    config: configFor(adapted.config, results, rank),
+    config: configFor(adapted.config, { modules: results, rank, loraBias }),
     tensors: whole,
     modules: results.map((result) => ({
       path: result.path,
@@ -107,33 +108,34 @@ function addedNames({ modules, shared }: AdaptedModel): ReadonlySet<string> {
   return new Set([...own, ...(shared?.ownParameters.keys() ?? [])]);
 }
 
-/** A module's new tensors: A and B, and B's bias at scale 1. */
+/** A module's new tensors A and B. */
 function addLora(tensors: Map<string, torch.Tensor>, module: AdaptedModule, { a, b }: Approximated): void {
   const names = LOW_RANK_NAMES[module.kind];
   tensors.set(`${module.path}.${names.a}`, a);
   tensors.set(`${module.path}.${names.b}`, b);
-  const bias = module.adapter.biasUpdate(module.adapter.dtype);
-  if (bias) tensors.set(`${module.path}.${B_BIAS}`, bias);
 }
+
+/** In a LoRA with `lora_bias` every layer has one. */
+const noChange = ({ out, adapter }: AdaptedModule): torch.Tensor => torch.zeros([out], { dtype: adapter.dtype });
+
+const biasUpdateOf = ({ adapter, layer }: AdaptedModule): torch.Tensor | undefined =>
+  adapter.biasUpdate(layer, adapter.dtype);
 
 /** alpha = rank in every module, so that the scale is 1 with either of LoRA's rules. */
 function configFor(
   config: AdapterConfig,
-  modules: readonly { path: string; rank: number }[],
-  wanted?: number,
+  found: {
+    readonly modules: readonly { path: string; rank: number }[];
+    readonly rank: number | undefined;
+    readonly loraBias: boolean;
+  },
 ): LoraConfig {
-  const rank = wanted ?? settingsOfAdapter(config).rank ?? 1;
+  const { modules, loraBias } = found;
+  const rank = found.rank ?? settingsOfAdapter(config).rank ?? modules[0]?.rank ?? 1;
   const others = modules.filter((module) => module.rank !== rank);
   const pattern: Pattern = Object.fromEntries(others.map((module) => [exactPattern(module.path), module.rank]));
-  const {
-    targetModules,
-    excludeModules,
-    layersToTransform,
-    layersPattern,
-    bias,
-    modulesToSave,
-    loraBias = false,
-  } = config as TargetedConfig & Partial<LowRankConfig>;
+  const { targetModules, excludeModules, layersToTransform, layersPattern, bias, modulesToSave } =
+    config as TargetedConfig;
   return loraConfig({
     ...{ targetModules, excludeModules, layersToTransform, layersPattern, bias, modulesToSave },
     rank,
@@ -191,7 +193,7 @@ const ownUpdates = ({ modules }: AdaptedModel): LowRankUpdate[] =>
 /** The names of the trained tensors that are not part of an update: biases, fully trained modules, and `lora_bias`. */
 export function trainedOutsideUpdates(adapted: AdaptedModel): string[] {
   const added = addedNames(adapted);
-  const biases = adapted.modules.filter(({ adapter }) => adapter.biasUpdate(adapter.dtype) !== undefined);
+  const biases = adapted.modules.filter((module) => biasUpdateOf(module) !== undefined);
   return [
     ...[...savedTensors(adapted).keys()].filter((name) => !added.has(name)),
     ...biases.map(({ path }) => `${path}.lora_B.bias`),

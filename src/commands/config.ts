@@ -58,7 +58,7 @@ const SOURCE_TEXTS: Readonly<Record<ResolvedSetting["source"], string>> = {
 export const configCommand = defineCommand({
   usage: "config RUN | [run.yaml] [flags]",
   about:
-    "Shows every setting of a run, finished or not, and where each comes from. For a YAML file or flags it shows the settings finetune would use, before model and data are read.",
+    "Shows every setting of a run, finished or not, and where each comes from. Of a YAML file or flags it shows what finetune would take, before model and data are read.",
   options,
   isRun: true,
   hooks: ["signal", "onNote", "onDownload", "hub"],
@@ -77,15 +77,15 @@ export const configCommand = defineCommand({
 /**
  * The settings of a run and where each comes from: of the output folder `run`, or of what `finetune` would do with a YAML file `run` and
  * the other settings. Neither model nor data are read.
- * @throws UsageError for settings in addition to a run's folder, and as `finetune` for wrong ones; BidoraError `RUN_FILE` for a folder
- *   without a run
+ * @throws UsageError for settings beside a run's folder, and as `finetune` for wrong ones; BidoraError `RUN_FILE` for a folder that is no
+ *   run's
  */
 export const config = (
   settings: ConfigSettings,
   hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub"> = {},
 ): Promise<ResolvedSettings> => call("config", configCommand, settings, hooks);
 
-/** A run of a custom task has a task name in its run.yaml that no flag takes. */
+/** A run of a task of one's own has a task in its run.yaml that no flag takes. */
 const writtenOptions = { ...runOptions, task: { ...runOptions.task, ...text("TASK") } };
 
 /** The settings in a run's run.yaml, with the sources in its log. */

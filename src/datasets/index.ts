@@ -1,12 +1,4 @@
-export {
-  chosenTask,
-  labelsFor,
-  labelsForInference,
-  outputNames,
-  positiveOf,
-  type TaskChoice,
-  taskOf,
-} from "./choice.js";
+export { askedTask, labelsFor, outputNames, positiveOf, type TaskChoice, taskOf, usedLabels } from "./choice.js";
 export type { Split, Splits } from "./dataset.js";
 export { isNamedDataset, type NamedDataset, namedDatasets } from "./namedDatasets.js";
 export {
@@ -19,6 +11,6 @@ export {
   readSplit,
   readSplits,
   splitsToRead,
-  trainedColumns,
+  usualColumns,
   withSubsets,
 } from "./splits.js";

@@ -1,10 +1,10 @@
-/** Generation settings: their types, and their resolution from the user's and the model's settings. */
+/** The settings of a generation: their types, and how they are resolved from the user's and the model's own. */
 import { BidoraError } from "../common/errors.js";
 import type { GenerationConfig } from "./generationConfig.js";
 
 /** How tokens are sampled. */
 export interface SamplingSettings {
-  /** The positive divisor of the logits. */
+  /** Logits are divided by it: above 0. */
   readonly temperature: number;
   /** Sample from the `topK` most likely tokens; 0 for all. */
   readonly topK: number;
@@ -23,33 +23,33 @@ export interface BeamSettings {
   readonly earlyStopping: boolean | "never";
 }
 
-/** How a model generates text. */
+/** How a model continues a prompt. */
 export interface GenerationSettings {
-  /** Tokens that end generation. */
+  /** Generation ends at any of them. */
   readonly endTokens: readonly number[];
-  /** The divisor of the logits of tokens in the prompt or the generated text; 1 for no penalty. */
+  /** The logits of tokens in the prompt or the continuation are divided by it; 1 for no penalty. */
   readonly repetitionPenalty: number;
-  /** No n-gram of this size may occur twice, including the prompt; 0 for no limit. */
+  /** No n-gram of this size occurs twice, the prompt included; 0 for no limit. */
   readonly noRepeatNgram: number;
-  /** Tokens that are never generated, and tokens that are not generated first. */
+  /** Tokens that are never generated, and tokens that are never generated first. */
   readonly suppressTokens: readonly number[];
   readonly beginSuppressTokens: readonly number[];
-  /** The minimum number of tokens before an end token, including the prompt and without it. */
+  /** The least tokens before an end token: with the prompt, and without it. */
   readonly minLength: number;
   readonly minNewTokens: number;
-  /** The token forced after a prompt of one token, and the token forced at the maximum length. */
+  /** The token after a prompt of one token, and the last token where there is no more room. */
   readonly forcedBosToken: number | undefined;
   readonly forcedEosTokens: readonly number[] | undefined;
-  /** Undefined for greedy decoding. */
+  /** Undefined: the most likely token is taken. */
   readonly sampling: SamplingSettings | undefined;
-  /** Undefined without beam search. */
+  /** Undefined: one sequence. */
   readonly beams: BeamSettings | undefined;
   /** Strings at which generation stops, and tokens that work like a stop string. */
   readonly stop: readonly string[];
   readonly stopTokens: readonly number[];
 }
 
-/** Greedy decoding up to the maximum length. */
+/** Takes the most likely token each time, until there is no more room. */
 export const GREEDY: GenerationSettings = {
   endTokens: [],
   repetitionPenalty: 1,
@@ -66,7 +66,7 @@ export const GREEDY: GenerationSettings = {
   stopTokens: [],
 };
 
-/** The user's settings, which take precedence over those in the model's files. */
+/** Settings of the user, which take precedence over those in the model's files. */
 export interface GenerationOverrides {
   readonly maxNewTokens?: number | undefined;
   readonly stop?: readonly string[] | undefined;
@@ -85,14 +85,14 @@ export interface GenerationOverrides {
 /** Each of these settings turns sampling on. */
 export const SAMPLING_KEYS = ["temperature", "topK", "topP", "minP"] as const satisfies (keyof GenerationOverrides)[];
 
-/** transformers' default. */
+/** The default in transformers. */
 const TOP_K = 50;
 
 /** The default for `maxNewTokens`. */
 const NEW_TOKENS = 256;
 
 /**
- * Resolves the user's settings and those in the model's files.
+ * The settings of a generation, from the user's and those in the model's files.
  * @throws BidoraError `CONFIG` for a sampling method in the model's files that is not supported
  */
 export function resolveGeneration(overrides: GenerationOverrides, own: GenerationConfig): GenerationSettings {
@@ -138,10 +138,10 @@ function samplingOf(overrides: GenerationOverrides, own: GenerationConfig): Samp
   };
 }
 
-/** Thrown for a prompt that leaves no room for new tokens. */
+/** A prompt that leaves no room for new tokens. */
 export class PromptTooLong extends BidoraError {
   constructor(
-    /** The maximum number of tokens of the prompt. */
+    /** The most tokens that the prompt may have. */
     readonly most: number,
     message: string,
   ) {
@@ -150,7 +150,7 @@ export class PromptTooLong extends BidoraError {
 }
 
 /**
- * The maximum number of new tokens after a prompt.
+ * How many tokens may be generated after a prompt.
  * @param tokens of the prompt
  * @param positions of the model
  * @param name of the prompt in errors

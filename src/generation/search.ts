@@ -1,18 +1,18 @@
-/** Decoding of one prompt: a search keeps one or more sequences and adds a token to each in every step. */
+/** How one prompt is continued: a search keeps one or more sequences, and adds a token to each in a step. */
 import { argmax } from "../common/collections.js";
 import type { GenerationSettings } from "./generationSettings.js";
 import { type Processor, processorsOf } from "./processors.js";
 import { sample } from "./sampling.js";
 
-/** Why generation ended: at an end token, at a stop string, or at the maximum length. */
+/** Why a continuation ended: at an end token, at a stop string, or for lack of room. */
 export type Finish = "eos" | "stop" | "length";
 
-/** A prompt. */
+/** A prompt to continue. */
 export interface Prompt {
   readonly ids: readonly number[];
-  /** The maximum number of new tokens. */
+  /** The most new tokens. */
   readonly maxNewTokens: number;
-  /** Random numbers in [0, 1), one per sampled token. */
+  /** Random numbers of at least 0 and below 1, one for each sampled token. */
   readonly uniform: () => number;
 }
 
@@ -21,23 +21,23 @@ export type StopCheck = (tokens: readonly number[]) => Promise<boolean>;
 
 /** The result of one step. */
 export interface SearchStep {
-  /** The new tokens that are final. */
+  /** The new tokens of the continuation, as far as they are certain. */
   readonly tokens: readonly number[];
   /** Undefined while the search continues. */
   readonly finish: Finish | undefined;
-  /** For each sequence of the next step, the index of the sequence that it extends. */
+  /** For each sequence of the next step, the sequence of this step that it extends. */
   readonly parents: readonly number[];
 }
 
-/** The decoding of one prompt. */
+/** The search for the continuation of one prompt. */
 export interface Search {
-  /** The sequences to extend, including the prompt. */
+  /** The sequences whose next token is searched, prompt included. */
   readonly sequences: readonly (readonly number[])[];
-  /** @param logits the logits of each sequence's next token, which are changed */
+  /** @param logits of the next token of each sequence, which are changed */
   advance(logits: readonly Float32Array[]): Promise<SearchStep>;
 }
 
-/** Greedy decoding and sampling: one sequence, whose tokens are final immediately. */
+/** Greedy search and sampling: one sequence, each token of which is certain at once. */
 export class SequenceSearch implements Search {
   readonly #prompt: Prompt;
   readonly #settings: GenerationSettings;
@@ -75,7 +75,7 @@ export class SequenceSearch implements Search {
   }
 }
 
-/** Why the newest token ends generation, if it does. */
+/** Why the newest of a continuation's tokens ends it, if it does. */
 export async function endOf(
   tokens: readonly number[],
   { endTokens, stopTokens }: GenerationSettings,

@@ -1,4 +1,4 @@
-/** Inspects the folder of a model or an adapter, and finds why other commands would refuse it. */
+/** What is in the folder of a model or an adapter, and what of it the other commands would refuse. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -22,22 +22,22 @@ import { architectureOf, checkLayers, checkpointNames } from "../models/index.js
 import { inferTask, type TrainedHead } from "../tasks/index.js";
 import { numelOf } from "../torch/index.js";
 
-/** A tensor's description in its file's header. */
+/** A tensor as its file's header describes it. */
 export type TensorFacts = Pick<TensorInfo, "name" | "dtype" | "shape" | "storedAs">;
 
-/** Facts about any folder with weights. */
+/** What every folder with weights has. */
 export interface Contents {
   readonly path: string;
-  /** The number of elements of all tensors, in total and by dtype. */
+  /** Elements of all tensors, in total and by dtype. */
   readonly parameters: number;
   readonly dtypes: Readonly<Record<string, number>>;
   readonly bytes: number;
   readonly tensors: readonly TensorFacts[];
-  /** Reasons why other commands would refuse it, one sentence each. */
+  /** Why the other commands would refuse it, a sentence each; empty if they would not. */
   readonly refusals: readonly string[];
 }
 
-/** Facts about a model's folder. */
+/** What is in a model's folder. */
 export interface ModelInspection extends Contents {
   readonly kind: "model";
   readonly modelType: string | null;
@@ -46,7 +46,7 @@ export interface ModelInspection extends Contents {
   readonly defaultTargetModules: readonly string[];
 }
 
-/** Facts about an adapter's folder. */
+/** What is in an adapter's folder. */
 export interface AdapterInspection extends Contents {
   readonly kind: "adapter";
   /** Null if its configuration is refused. */
@@ -73,11 +73,11 @@ export interface AdapterSettings {
   readonly modules: readonly ({ readonly path: string } & LayerFacts)[];
 }
 
-/** Facts about a folder. */
+/** What is in a folder. */
 export type Inspection = ModelInspection | AdapterInspection;
 
 /**
- * Inspects the folder of a model or an adapter. Of a model, reads only headers and configurations.
+ * Reads what is in the folder of a model or an adapter. Only headers and configurations of a model are read.
  * @param path a folder or a Hub repository
  * @throws BidoraError `CHECKPOINT` for a folder that is neither
  */
@@ -149,7 +149,7 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
   };
 }
 
-/** The backbone's weights that are missing or whose shape does not match config.json. */
+/** The weights of the backbone that are missing, or have another shape than config.json says. */
 function missingWeights(config: JsonObject, tensors: readonly TensorFacts[]): string[] {
   const architecture = architectureOf(config);
   const backbone = architecture.backbone(architecture.parseConfig(config));
@@ -164,7 +164,7 @@ function missingWeights(config: JsonObject, tensors: readonly TensorFacts[]): st
     else if (dtype && isInteger(dtype)) problems.push(`${found} has dtype ${dtype}, but weights are floats.`);
     else if (shapes.get(found) !== parameter.shape.join(", ")) {
       problems.push(
-        `${found} has shape [${shapes.get(found)}], but config.json requires [${parameter.shape.join(", ")}].`,
+        `${found} has shape [${shapes.get(found)}], but config.json asks for [${parameter.shape.join(", ")}].`,
       );
     }
   }
@@ -173,7 +173,10 @@ function missingWeights(config: JsonObject, tensors: readonly TensorFacts[]): st
 
 function unreadable(tensors: readonly TensorFacts[]): string[] {
   const dtypes = new Set(tensors.map(({ dtype }) => dtype).filter((dtype) => torchDtype(dtype) === undefined));
-  return Array.from(dtypes, (dtype) => `Tensors of dtype ${dtype} are not supported; convert them to F32 or BF16.`);
+  return Array.from(
+    dtypes,
+    (dtype) => `Tensors of dtype ${dtype} cannot be computed with; convert them to F32 or BF16.`,
+  );
 }
 
 function weightsOf(folder: string): TensorInfo[] {
@@ -213,7 +216,7 @@ function sizes(tensors: readonly TensorInfo[]): Pick<Contents, "parameters" | "d
   return { parameters, dtypes, bytes, tensors: tensors.map(metadataOf) };
 }
 
-/** The result; or undefined, with the error's message added to the list. */
+/** The result, or undefined and its refusal in the list. */
 async function attempt<T>(refusals: string[], read: () => T | Promise<T>): Promise<T | undefined> {
   try {
     return await read();

@@ -1,4 +1,4 @@
-/** Text generation with an open model. */
+/** Text generation with a model that stays open. */
 import { UsageError } from "../common/errors.js";
 import { uniforms } from "../common/seededGenerator.js";
 import { generationOptions } from "../config/index.js";
@@ -24,14 +24,14 @@ import { namingBadWeightsIn } from "../train/badWeights.js";
 import { promptsOf } from "../train/textEvaluation.js";
 import type { InferenceModel } from "./open.js";
 
-/** A generated text with its prompt; for a conversation, the prompt rendered by the chat template. */
+/** A continuation with its prompt: of a conversation, the text that the chat template renders. */
 export interface GeneratedRow extends Generated {
   readonly prompt: string;
 }
 
 type GenerationTable = typeof generationOptions;
 
-/** Generation settings, resolved from the user's settings and the model's `generation_config.json`, without loading weights. */
+/** How texts are generated, from the user's settings and the model's `generation_config.json`. No weights are needed for it. */
 interface GenerationPlan {
   readonly own: GenerationConfig;
   readonly generation: GenerationSettings;
@@ -40,9 +40,9 @@ interface GenerationPlan {
 }
 
 /**
- * Resolves generation settings.
+ * How texts are generated.
  * @param folder of the model
- * @throws UsageError for settings without effect or that are mutually exclusive
+ * @throws UsageError for settings without effect or that exclude each other
  */
 export function generationPlan(folder: string, settings: Settings<GenerationTable>): GenerationPlan {
   refuseExcluding(settings.given);
@@ -53,16 +53,16 @@ export function generationPlan(folder: string, settings: Settings<GenerationTabl
   return { own, generation, maxNewTokens, seed };
 }
 
-/** The settings for greedy decoding. */
+/** How the most likely continuations are generated. */
 export function greedyPlan({ folder, checkpointConfig }: InferenceModel, maxNewTokens?: number): GenerationPlan {
   const own = readGenerationConfig(folder, checkpointConfig);
   return { own, generation: resolveGeneration({ greedy: true }, own), maxNewTokens, seed: 0 };
 }
 
-/** The batch size, and the maximum length of prompts. */
+/** How many prompts are continued together, and how long they may be. */
 interface PromptLimits {
   readonly batchSize: number;
-  /** The maximum number of tokens of a prompt. */
+  /** The most tokens that a prompt may have. */
   readonly maxLength?: number | undefined;
 }
 
@@ -70,7 +70,7 @@ interface Signal {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Generates text after prompts: texts, or conversations, which are rendered by the model's chat template. */
+/** A model that continues prompts: texts as they are, or conversations, which its chat template renders. */
 export class TextGenerator {
   private constructor(
     private readonly open: InferenceModel,
@@ -85,7 +85,7 @@ export class TextGenerator {
   }
 
   /**
-   * The number of tokens of a prompt.
+   * How many tokens a prompt has.
    * @param name of the prompt in errors
    * @throws BidoraError for a conversation that the chat template cannot render
    */
@@ -94,7 +94,7 @@ export class TextGenerator {
     return ids!.length;
   }
 
-  /** Streams the text after a prompt in pieces. @throws PromptTooLong if the prompt leaves no room */
+  /** Continues one prompt, in pieces. @throws PromptTooLong for one that leaves no room */
   async *stream(prompt: TextOrMessages, options: StreamOptions = {}): AsyncGenerator<GeneratedPiece> {
     const { signal, stream = 0, name = promptName(0) } = options;
     const [encoded] = (await this.encode([exampleOf(prompt, name)])) as [Prompt];
@@ -102,14 +102,14 @@ export class TextGenerator {
     yield* namingBadWeightsIn(this.open, generateTexts(this.open, [own], this.plan.generation, { signal }));
   }
 
-  /** Generates text after prompts, in order, with the same results as one at a time. */
+  /** Continues prompts, each as if it were alone, in their order. */
   rows(prompts: readonly TextOrMessages[], hooks: Signal = {}): AsyncGenerator<GeneratedRow> {
     const examples = prompts.map((prompt, i) => exampleOf(prompt, promptName(i)));
     return this.examples(examples, hooks);
   }
 
   /**
-   * Generates text after the prompts of a file's rows.
+   * Continues the rows of a file.
    * @throws BidoraError `EMPTY_TEXT`, `PROMPT_TOO_LONG`, `VOCABULARY` naming the row, before anything is computed
    */
   examples(examples: readonly LanguageExample[], hooks: Signal = {}): AsyncGenerator<GeneratedRow> {
@@ -140,7 +140,7 @@ export class TextGenerator {
 
 /** Options of `TextGenerator.stream`. */
 interface StreamOptions extends Signal {
-  /** The number of the seed's random stream to sample with. */
+  /** Which of the seed's streams of random numbers to sample with. */
   readonly stream?: number;
   /** The name of the prompt in errors. */
   readonly name?: string;
@@ -154,7 +154,7 @@ const exampleOf = (prompt: TextOrMessages, name: string): LanguageExample => ({
   at: { file: name, line: 0 },
 });
 
-/** @throws UsageError for --greedy together with sampling or beam search */
+/** @throws UsageError for greedy search together with what is not greedy */
 function refuseExcluding(given: Given<GenerationTable>): void {
   const beams = (given.beams ?? 1) > 1 ? "beams" : undefined;
   const other = given.greedy ? (SAMPLING_KEYS.find((key) => key in given) ?? beams) : undefined;

@@ -65,6 +65,12 @@ export function architectureOf(config: JsonObject): Architecture {
   throw configError(`${what}; supported are ${known.join(", ")}.${hint}`);
 }
 
+/** The `model_type` of a registered architecture. */
+export function modelTypeOf(architecture: Architecture): ModelType {
+  const types = Object.keys(ARCHITECTURES) as ModelType[];
+  return types.find((type) => ARCHITECTURES[type] === architecture) as ModelType;
+}
+
 /** Whether a class of transformers, for a model with this `config.json`, has this kind of head. */
 export function hasHead(className: string, kind: HeadKind, { model_type: type }: JsonObject): boolean {
   if (className.endsWith(kind.className)) return true;

@@ -1,5 +1,5 @@
 export { type Architecture, buildModel, checkpointNames, classNameOf, designOf, findDesign } from "./architecture.js";
-export { ARCHITECTURES, architectureOf, hasHead, type ModelType } from "./architectures.js";
+export { ARCHITECTURES, architectureOf, hasHead, type ModelType, modelTypeOf } from "./architectures.js";
 export { Backbone, type ModelConfig, type ModelInput, modelInput, rowsOfTokens, type TokenRow } from "./backbone.js";
 export { ConfigReader, configError } from "./configReader.js";
 export type { DecoderConfig } from "./decoderConfig.js";

@@ -26,7 +26,7 @@ import {
 import type { RowCounts } from "../files/events.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { requireTextScores } from "../metrics/textMetrics.js";
-import { type LoadedModel, loadModel } from "../models/index.js";
+import { type LoadedModel, loadModel, modelTypeOf } from "../models/index.js";
 import { DenseWeight } from "../nn/index.js";
 import type { Task, TrainedHead } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
@@ -246,8 +246,10 @@ function adapt(
     const own = { ...saved.config, ...retuned };
     return attachAdapter(loaded.model, { ...saved, config: own }, { generator, dtype, newModules: loaded });
   }
-  const targetModules = config.targetModules ?? loaded.architecture.defaultTargetModules;
-  const own = method.fromSettings({ ...config, targetModules }, loaded.architecture.subLayerOutputs);
+  const { architecture } = loaded;
+  const defaults = { ...architecture, modelType: modelTypeOf(architecture) };
+  const targetModules = config.targetModules ?? method.defaultTargets?.(defaults) ?? architecture.defaultTargetModules;
+  const own = method.fromSettings({ ...config, targetModules }, defaults);
   return inject(loaded.model, method.config({ ...own, modulesToSave: loaded.trainedModules }), { generator, dtype });
 }
 

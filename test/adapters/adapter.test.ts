@@ -17,10 +17,14 @@ import { SmallModel } from "./smallModel.js";
 const newFolder = temporaryFolders();
 const ORIGIN = { taskType: "SEQ_CLS", baseModel: "some/base", revision: undefined, metadata: undefined };
 const { adapter } = ADAPTER_METHODS;
-const OUTPUTS = { attention: ["layer.0.query"], feedForward: ["query", "value"] };
+const MODEL = {
+  modelType: "bert",
+  defaultTargetModules: ["query"],
+  subLayerOutputs: { attention: ["layer.0.query"], feedForward: ["query", "value"] },
+};
 
 const placed = (adapterPlacement: BottleneckConfig["adapterPlacement"]) =>
-  adapter.config(adapter.fromSettings({ adapterSize: 3, adapterPlacement } as never, OUTPUTS));
+  adapter.config(adapter.fromSettings({ adapterSize: 3, adapterPlacement } as never, MODEL));
 
 const put = (config: BottleneckConfig) =>
   inject(new SmallModel("float32"), config, { generator: new torch.Generator(3) });

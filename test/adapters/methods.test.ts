@@ -109,11 +109,12 @@ describe.each(methods)("the method %s", (name, method) => {
       ...{ rank: 3, alpha: 5, rslora: true, dropout: 0.2, targetModules: ["query"] },
       ...{ rankPattern: { query: 2 }, alphaPattern: { query: 4 }, magnitudeAxis: "in", normGradient: "full" },
       ...{ adaloraInitRank: 5, adaloraTinit: 2, adaloraTfinal: 4, adaloraDeltaT: 3, adaloraOrthogonalWeight: 0.1 },
-      ...{ adapterSize: 6, adapterPlacement: "pfeiffer" },
+      ...{ adapterSize: 6, adapterPlacement: "pfeiffer", ia3FeedforwardModules: ["query"], ia3InitWeights: false },
     } as const;
     const { normGradient: _choice, ...decided } = settings;
     const used = Object.entries(decided).filter(([key]) => key in method.options);
-    const outputs = { attention: ["query"], feedForward: ["value"] };
-    expect(method.toSettings(method.config(method.fromSettings(settings, outputs)))).toEqual(Object.fromEntries(used));
+    const subLayerOutputs = { attention: ["query"], feedForward: ["value"] };
+    const model = { modelType: "bert", defaultTargetModules: ["query"], subLayerOutputs };
+    expect(method.toSettings(method.config(method.fromSettings(settings, model)))).toEqual(Object.fromEntries(used));
   });
 });

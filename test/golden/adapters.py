@@ -8,7 +8,8 @@ import torch
 from checkpoints import load, normal, write_tensors
 from families import Family
 from forward import ROWS_OF, outputs, read_batch, run
-from peft import AdaLoraConfig, LoraConfig, PeftModel, VeraConfig, get_peft_model
+from peft import AdaLoraConfig, IA3Config, LoraConfig, PeftModel, VeraConfig, get_peft_model
+from peft.utils.constants import TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING
 from safetensors.torch import load_file
 from torch import nn
 
@@ -24,6 +25,7 @@ ADALORA = {
     "config": AdaLoraConfig, "init_r": 4, "target_r": 2, "lora_alpha": 5, "target_modules": ["query", "intermediate.dense"], "total_step": 12, "tinit": 2, "tfinal": 3,
     "deltaT": 2,
 }
+IA3 = {"config": IA3Config}
 RECIPES = {
     "lora": QUERY_VALUE,
     "rslora-patterns": PATTERNS,
@@ -44,16 +46,19 @@ RECIPES = {
     "adalora": ADALORA,
     "adalora-bias-only": ADALORA | {"bias": "lora_only", "deltaT": 1, "orth_reg_weight": 0.1},
     "adalora-masked": ADALORA | {"masked": True},
+    "ia3": IA3,  # PEFT's default layers
+    "ia3-all-linear": IA3 | {"target_modules": "all-linear", "feedforward_modules": ".*intermediate.dense"},
 }
 LANGUAGE_RECIPES = {  # for language models only: both sides of tied weights, and fully trained layers
     "lora-tables": {"r": 3, "lora_alpha": 5, "target_modules": ["word_embeddings", "lm_head", "query"]},
     "dora-tables": {"r": 3, "lora_alpha": 5, "target_modules": ["word_embeddings", "lm_head", "value"], "use_dora": True},
     "lora-saved": {"r": 2, "lora_alpha": 3, "target_modules": ["query"], "modules_to_save": ["value"]},
     "lora-all-linear": ALL_LINEAR,
+    "ia3": IA3,
 }
 EVERY_HEAD = ("lora", "rslora-patterns", "dora")
-MAIN = (*EVERY_HEAD, "lora-bias-only", "dora-wide", "dora-all-linear", "vera", "vera-all-linear", "adalora")  # for families of depth 2
-MERGED = ("lora", "lora-bias-only", "lora-b-bias", "lora-embedding", "dora-wide", "dora-embedding", "vera-bias-only", "adalora-bias-only", "adalora-masked")
+MAIN = (*EVERY_HEAD, "lora-bias-only", "dora-wide", "dora-all-linear", "vera", "vera-all-linear", "adalora", "ia3")  # for families of depth 2
+MERGED = ("lora", "lora-bias-only", "lora-b-bias", "lora-embedding", "dora-wide", "dora-embedding", "vera-bias-only", "adalora-bias-only", "adalora-masked", "ia3", "ia3-all-linear")
 OWN_KEYS = ("config", "masked")  # keys of a recipe that are not keys of its configuration
 
 
@@ -81,7 +86,7 @@ def write_adapter(family: Family, checkpoint: Path, head: str, recipe: dict, fol
     perturb(model)
     if recipe.get("masked"):
         mask_ranks(model)
-    name_tables = head == "lm" and "lm_head" in settings["target_modules"]
+    name_tables = head == "lm" and "lm_head" in settings.get("target_modules", ())
     model.save_pretrained(folder, save_embedding_layers=name_tables and "auto")
     (folder / "README.md").unlink()  # an empty model card
     sort_lists(folder / "adapter_config.json")
@@ -101,7 +106,7 @@ def mask_ranks(model: PeftModel) -> None:
 def sort_lists(file: Path) -> None:
     """Sorts lists, since PEFT writes sets in an order that changes from run to run."""
     config = json.loads(file.read_text())
-    for key in ("target_modules", "exclude_modules", "modules_to_save"):
+    for key in ("target_modules", "exclude_modules", "feedforward_modules", "modules_to_save"):
         if isinstance(config.get(key), list):
             config[key].sort()
     file.write_text(json.dumps(config, indent=2, sort_keys=True))
@@ -150,21 +155,27 @@ def write_adapters(family: Family, root: Path, target: Path) -> list[dict]:
         if family.is_decoder and head == "tokens":
             continue
         for name, recipe in RECIPES.items():
-            if family.recipes and name not in family.recipes:
+            if not is_made(family, name, recipe):
                 continue
             is_asked_for = family.depth >= 3 or family.recipes and not family.is_decoder
             if name in EVERY_HEAD or head == "single" and (name in MAIN or is_asked_for):
                 entries.append(write_case(family, root, target, head, name, recipe))
         for name, recipe in LANGUAGE_RECIPES.items() if head == "lm" else ():
-            if family.recipes and name not in family.recipes:
+            if not is_made(family, name, recipe):
                 continue
             entries.append(write_case(family, root, target, head, name, recipe))
     return entries
 
 
+def is_made(family: Family, name: str, recipe: dict) -> bool:
+    """Whether the family gets the recipe: PEFT has default layers of (IA)3 for some families only."""
+    has_layers = recipe is not IA3 or family.name in TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING
+    return has_layers and (not family.recipes or name in family.recipes)
+
+
 def method_of(recipe: dict) -> str:
-    if recipe.get("config") is AdaLoraConfig:
-        return "adalora"
+    if recipe.get("config") in (AdaLoraConfig, IA3Config):
+        return "adalora" if recipe["config"] is AdaLoraConfig else "ia3"
     return "vera" if recipe.get("config") is VeraConfig else "dora" if recipe.get("use_dora") else "lora"
 
 
@@ -181,7 +192,8 @@ def write_case(family: Family, root: Path, target: Path, head: str, name: str, r
     tensors = outputs(batch, output, head) | gradients(model)
     last = len(output.hidden_states) - 1 if name in EVERY_HEAD else -1
     tensors = {key: t for key, t in tensors.items() if not key.startswith("hidden") or key == f"hidden.{last}"}
-    has_merged = head == "single" and name in MERGED
+    # PEFT can't merge (IA)3 beside a saved head that is several layers.
+    has_merged = head == "single" and name in MERGED and not (recipe.get("config") is IA3Config and family.name == "roberta")
     if has_merged:
         plain, weights = merged(model, load(family, target / head, head))
         with torch.no_grad():

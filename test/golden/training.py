@@ -38,6 +38,9 @@ RUNS = {
     "adalora-clipped-accumulated": ("adalora", {"maxGradNorm": 0.5, "gradientAccumulation": 2, "weightDecay": 0.1}),
     "adalora-masked-linear": ("adalora-masked", {}),
     "adalora-bias-only-constant": ("adalora-bias-only", {"schedule": "constant", "warmupRatio": 0.1}),
+    "ia3-linear": ("ia3", {"weightDecay": 0.1, "learningRate": 1e-2}),
+    "ia3-all-linear-clipped-accumulated": ("ia3-all-linear", {"maxGradNorm": 0.5, "gradientAccumulation": 2}),
+    "lm-ia3-linear": ("lm-ia3", {"learningRate": 1e-2}),
     "dora-wide-clipped-accumulated": ("dora-wide", {"maxGradNorm": 0.5, "gradientAccumulation": 2}),
 }
 

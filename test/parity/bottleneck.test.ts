@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { ADAPTER_METHODS, type AdapterPlacement, eject, inject } from "../../src/adapters/index.js";
 import { GREEDY, generateTokens } from "../../src/generation/index.js";
 import { readConfig } from "../../src/io/checkpoint.js";
-import { architectureOf, type TaskModel } from "../../src/models/index.js";
+import { architectureOf, modelTypeOf, type TaskModel } from "../../src/models/index.js";
 import { EVALUATION, type ForwardContext, Norm, transposed } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { perturb } from "../adapters/smallModel.js";
@@ -39,8 +39,9 @@ function insert(
   model: TaskModel,
   { placement, size = 64, saved }: { placement: AdapterPlacement; size?: number; saved?: Tensors },
 ) {
-  const { subLayerOutputs } = architectureOf(readConfig(join(GOLDEN, family, checkpoint)));
-  const own = adapter.fromSettings({ adapterSize: size, adapterPlacement: placement } as never, subLayerOutputs);
+  const architecture = architectureOf(readConfig(join(GOLDEN, family, checkpoint)));
+  const defaults = { ...architecture, modelType: modelTypeOf(architecture) };
+  const own = adapter.fromSettings({ adapterSize: size, adapterPlacement: placement } as never, defaults);
   const config = adapter.config({ ...own, modulesToSave: ["classifier", "score"] });
   return inject(model, config, { generator: new torch.Generator(3), ...(saved && { saved }) });
 }

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { doraConfig, inject, loraConfig, trainEverything } from "../../src/adapters/index.js";
+import { ia3 } from "../../src/adapters/methods/ia3.js";
 import { vera } from "../../src/adapters/methods/vera.js";
 import { loadModel, type TaskModel } from "../../src/models/index.js";
 import { lossSum, TASKS, type Task } from "../../src/tasks/index.js";
@@ -18,6 +19,7 @@ const everywhere = { rank: 3, alpha: 6, dropout: 0.2, targetModules: "all-linear
 const METHODS = {
   lora: (model: TaskModel, dtype: torch.DType) => inject(model, loraConfig(everywhere), drawn(dtype)),
   dora: (model, dtype) => inject(model, doraConfig({ ...everywhere, axis: "in", normGradient: "full" }), drawn(dtype)),
+  ia3: (model, dtype) => inject(model, ia3.config({ ...everywhere, feedforwardModules: ["down_proj"] }), drawn(dtype)),
   vera: (model, dtype) => inject(model, vera.config({ ...everywhere, rank: 4 }), drawn(dtype)),
   full: trainEverything,
 } satisfies Record<string, (model: TaskModel, dtype: torch.DType) => unknown>;

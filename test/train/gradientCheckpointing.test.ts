@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { doraConfig, inject, loraConfig } from "../../src/adapters/index.js";
 import { bitfit } from "../../src/adapters/methods/bitfit.js";
+import { ia3 } from "../../src/adapters/methods/ia3.js";
 import { vera } from "../../src/adapters/methods/vera.js";
 import type { RunSettings } from "../../src/config/index.js";
 import { type Prepared, setupOf } from "../../src/run/prepare.js";
@@ -26,6 +27,10 @@ const METHODS = {
   dora: { method: "dora", config: doraConfig(shared) },
   "dora along in": { method: "dora", config: doraConfig({ ...shared, axis: "in", normGradient: "full" }) },
   "dora without dropout": { method: "dora", config: doraConfig({ ...shared, dropout: 0, normGradient: "full" }) },
+  ia3: {
+    method: "ia3",
+    config: ia3.config({ feedforwardModules: ["output.dense"], modulesToSave: ["classifier"] }),
+  },
   vera: { method: "vera", config: vera.config({ rank: 4, modulesToSave: ["classifier"] }) },
   bitfit: { method: "bitfit", config: bitfit.config({ modulesToSave: ["classifier"] }) },
 } as const;

@@ -154,10 +154,10 @@ export const adapter: AdapterMethod<BottleneckConfig, typeof OPTIONS> = {
   options: OPTIONS,
   retunable: [],
   config: bottleneckConfig,
-  fromSettings: ({ adapterSize, adapterPlacement }, outputs) => ({
+  fromSettings: ({ adapterSize, adapterPlacement }, { subLayerOutputs }) => ({
     adapterSize,
     adapterPlacement,
-    ...placed(adapterPlacement, outputs),
+    ...placed(adapterPlacement, subLayerOutputs),
   }),
   toSettings: ({ adapterSize, adapterPlacement }) => ({ adapterSize, adapterPlacement }),
   inLayers: {

@@ -65,7 +65,7 @@ test("single numbers and names are lists of one element", () => {
 
 describe("unsupported settings are refused with a reason", () => {
   test.each<[JsonObject, string]>([
-    [{ peft_type: "IA3" }, "IA3"],
+    [{ peft_type: "LOHA" }, "LOHA"],
     [{ peft_type: null }, "no peft_type"],
     ...["pissa", "pissa_niter_4", "olora", "corda", "loftq", "lora_ga"].map((start): [JsonObject, string] => [
       { init_lora_weights: start },
@@ -155,6 +155,6 @@ describe("patterns", () => {
 });
 
 test("an unknown peft_type is refused with a list of known ones", () => {
-  expect(() => parse({ peft_type: "IA3" })).toThrow(/peft_type is "IA3"; known are .*"LORA"/);
+  expect(() => parse({ peft_type: "LOHA" })).toThrow(/peft_type is "LOHA"; known are .*"LORA"/);
   expect(() => parse({})).toThrow(/it has no peft_type; known are .*"LORA"/);
 });
