@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { oneLayer } from "../e2e/support.js";
 import { runChild } from "./child.js";
 
 const path = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
@@ -17,14 +18,14 @@ interface Look {
   readonly bytes: number;
 }
 
-/** A whole run of the library with an evaluation every ten steps, which looks at memory from its observer. */
+/** A whole run of the library with evaluations, which looks at memory from its observer. */
 function looksDuring(settings: object): Look[] {
   const run = {
-    model: path("test/golden/bert/single"),
+    model: oneLayer(),
     train: path("test/golden/rows/train.jsonl"),
     validation: path("test/golden/rows/train.jsonl"),
-    evalEvery: 10,
-    batchSize: 16,
+    evalEvery: EVERY,
+    batchSize: 4,
     dtype: "float32",
     threads: 1,
     ...settings,
