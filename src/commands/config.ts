@@ -1,4 +1,4 @@
-/** `bidora config`: the settings of a run, and where each comes from. */
+/** `bidora config`: the settings of a run, with their sources. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError, UsageError } from "../common/errors.js";
@@ -38,11 +38,11 @@ export type ConfigSettings = Given<typeof options>;
 /** A setting's value, and where it comes from. */
 export interface ResolvedSetting {
   readonly value: JsonValue;
-  /** `unknown` in a run of an earlier version, which did not write it. */
+  /** `unknown` for a run of an earlier version, which did not record it. */
   readonly source: SettingSource | "unknown";
 }
 
-/** Every setting that has a value and an effect, by its key. */
+/** All settings with a value and an effect, by key. */
 export type ResolvedSettings = Readonly<Record<string, ResolvedSetting>>;
 
 const SOURCE_TEXTS: Readonly<Record<ResolvedSetting["source"], string>> = {
@@ -75,17 +75,17 @@ export const configCommand = defineCommand({
 });
 
 /**
- * The settings of a run and where each comes from: of the output folder `run`, or of what `finetune` would do with a YAML file `run` and
- * the other settings. Neither model nor data are read.
- * @throws UsageError for settings beside a run's folder, and as `finetune` for wrong ones; BidoraError `RUN_FILE` for a folder that is no
- *   run's
+ * The settings of a run, with their sources: of the run in the output folder `run`, or of the run that `finetune` would start with a YAML
+ * file `run` and the other settings. Reads neither model nor data.
+ * @throws UsageError for other settings together with a run's folder, and for invalid settings as in `finetune`; BidoraError `RUN_FILE`
+ *   for a folder without a run
  */
 export const config = (
   settings: ConfigSettings,
   hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub"> = {},
 ): Promise<ResolvedSettings> => call("config", configCommand, settings, hooks);
 
-/** A run of a task of one's own has a task in its run.yaml that no flag takes. */
+/** The run.yaml of a custom task has a task name that the flag does not accept. */
 const writtenOptions = { ...runOptions, task: { ...runOptions.task, ...text("TASK") } };
 
 /** The settings in a run's run.yaml, with the sources in its log. */
@@ -112,14 +112,14 @@ async function startsOf(run: string): Promise<StartEvent[]> {
   return events.filter((event) => event.event === "start");
 }
 
-/** A resumed run reads its own run.yaml: a value comes from where the first session that had it got it from. */
+/** A setting's source in the first session that had the current value, since resumed sessions read all settings from run.yaml. */
 function recordedSource(starts: readonly StartEvent[], key: string): ResolvedSetting["source"] {
   const values = starts.map(({ settings }) => JSON.stringify(settings[key]));
   const first = values.findLastIndex((value, i) => i === 0 || value !== values[i - 1]);
   return starts[first]?.sources?.[key] ?? "unknown";
 }
 
-/** The settings that `finetune` would take. */
+/** The settings that `finetune` would use. */
 async function settingsToRun(
   runFile: string | undefined,
   flags: RunSettings,
@@ -144,7 +144,7 @@ function resolved(
   return Object.fromEntries(known.map(([key, value]) => [key, { value: value as JsonValue, source: sourceOf(key) }]));
 }
 
-/** A value as a flag takes it. */
+/** A value in a flag's syntax. */
 function shownValue(value: JsonValue): string {
   if (Array.isArray(value)) return value.join(",");
   if (!isJsonObject(value)) return String(value);

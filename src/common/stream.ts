@@ -1,17 +1,17 @@
-/** Results that come one by one, and can be awaited all together. */
+/** A stream of results, which can also be awaited as a whole. */
 import { UsageError } from "./errors.js";
 
 /**
- * Results as they come with `for await`, or all of them with `await`. The work begins when either asks for the first result, and is done
- * once: a stream can be read once.
+ * Results one at a time with `for await`, or all together with `await`. Work starts at the first request for results; a stream can be
+ * read only once.
  */
 export class ResultStream<T, All = readonly T[]> implements AsyncIterable<T>, PromiseLike<All> {
   #isIterated = false;
   #all: Promise<All> | undefined;
 
   /**
-   * @param each gives the results one by one
-   * @param all gives them together; by default a list of all that `each` gives
+   * @param each yields the results
+   * @param all returns all results together; by default a list of those from `each`
    */
   constructor(
     private readonly each: () => AsyncGenerator<T>,

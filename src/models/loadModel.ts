@@ -34,8 +34,8 @@ export interface LoadOptions {
   /** The backbone's dtype; the head is float32 (float64 in a float64 model). */
   readonly dtype: torch.DType;
   /**
-   * The format that the backbone's matrices are held in instead of a tensor, and decoded from for each use: those of linear layers, and
-   * those that the checkpoint has in it. Rows that don't fill whole blocks, and the head's, are dense.
+   * The quantization format of the backbone's linear layers, and of other matrices that the checkpoint has in this format. They are decoded
+   * for each use. The head, and matrices whose rows don't fill whole blocks, are dense.
    */
   readonly baseDtype?: WeightFormatName | undefined;
   /** The dtype of the backbone's master weights for full fine-tuning; it still computes in `dtype`. */
@@ -79,7 +79,7 @@ const OPTIONS = options({
  * Builds the model of a checkpoint and reads its weights. No parameter requires gradients yet. Tensors without a parameter in the model
  * are ignored.
  * @param source a model folder, or an open checkpoint (which stays open)
- * @throws BidoraError `CONFIG` or `WEIGHTS` for what is missing, unsupported or of another shape
+ * @throws BidoraError `CONFIG` or `WEIGHTS` for settings or tensors that are missing, unsupported or of another shape
  */
 export async function loadModel(source: string | Checkpoint, options: LoadOptions): Promise<LoadedModel> {
   checkArguments("loadModel", ["source", source, SOURCE], ["options", options, OPTIONS]);
@@ -119,7 +119,7 @@ async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<Loade
   return { model, architecture, initialized, trainedModules };
 }
 
-/** The parameters of the backbone that are held in a format. */
+/** The backbone's parameters to quantize, with their formats. */
 function formatsOf(
   model: TaskModel,
   backbone: readonly (readonly [path: string, parameter: Parameter])[],
@@ -149,7 +149,7 @@ function matricesOf(model: TaskModel): readonly [linear: ReadonlySet<Parameter>,
  */
 export function checkLayers({ layers }: ModelConfig, tensors: number): void {
   if (layers <= tensors) return;
-  throw configError(`it asks for ${layers} layers, but the checkpoint has ${tensors} tensors in all.`);
+  throw configError(`it has ${layers} layers, but the checkpoint has only ${tensors} tensors.`);
 }
 
 /**

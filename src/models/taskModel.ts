@@ -42,7 +42,7 @@ export class TaskModel extends Module {
   }
 
   /**
-   * As `forward`, but for given tokens.
+   * The same as `forward`, for given tokens.
    * @param only [K] int64: their flat indices
    * @returns [K, outputs]
    */

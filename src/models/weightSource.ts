@@ -59,7 +59,7 @@ export class WeightSource {
       if (!(cause instanceof RangeError)) throw cause;
       throw new BidoraError(
         "NOT_FINITE",
-        `${path} in ${this.checkpoint.folder} can't be held in ${name}, since ${cause.message}: leave out baseDtype (--base-dtype).`,
+        `${path} in ${this.checkpoint.folder} can't be quantized to ${name}: ${cause.message}; leave out baseDtype (--base-dtype).`,
         { cause },
       );
     }

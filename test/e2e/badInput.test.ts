@@ -227,7 +227,7 @@ describe("models", () => {
     [
       "an absurd number of layers",
       () => changed(config({ num_hidden_layers: 1e6 })),
-      /asks for 1000000 layers, but the checkpoint has \d+ tensors/,
+      /it has 1000000 layers, but the checkpoint has only \d+ tensors/,
     ],
     [
       "an absurd number of labels",

@@ -226,7 +226,7 @@ describe("blocks made of a checkpoint's values", () => {
     torch.fill_(torch.narrow(tensors.get(name)!, 0, 0, 1), Number.NaN);
     saveSafetensors(join(source, "model.safetensors"), [...tensors], { format: "pt" });
     await expect(load(source)).rejects.toThrow(
-      `${name} in ${source} can't be held in q8_0, since it would hold something other than finite Q8_0 numbers: leave out baseDtype (--base-dtype).`,
+      `${name} in ${source} can't be quantized to q8_0: some values are not finite in Q8_0; leave out baseDtype (--base-dtype).`,
     );
   });
 });

@@ -101,7 +101,7 @@ function noAdapter(folder: string): string {
     return `${folder} is not a folder; expected an adapter's folder, with ${ADAPTER_CONFIG} and ${ADAPTER_WEIGHTS}.`;
   }
   if (existsSync(join(folder, CONFIG_FILE)))
-    return `${folder} holds a model, not an adapter: pass it as the model. (A run with --method full leaves a whole model.)`;
+    return `${folder} holds a model, not an adapter: pass it as the model (--method full writes a complete model, without ${ADAPTER_CONFIG}).`;
   const inside = readdirSync(folder).find((name) => existsSync(join(folder, name, ADAPTER_CONFIG)));
   const hint = inside === undefined ? "" : `; there is an adapter in ${join(folder, inside)}`;
   return `${folder} has no ${ADAPTER_CONFIG}; expected an adapter's folder${hint}.`;
@@ -133,7 +133,7 @@ function saveFloat32(path: string, { config, tensors }: SavedAdapter): void {
 }
 
 function notFinite(path: string, name: string): BidoraError {
-  return new BidoraError("NOT_FINITE", `${path} was not written: ${name} holds something other than finite numbers.`);
+  return new BidoraError("NOT_FINITE", `${path} was not written: ${name} contains values that are not finite.`);
 }
 
 const PEFT_PREFIX = "base_model.model.";

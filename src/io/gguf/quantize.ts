@@ -13,13 +13,13 @@ const INFINITE_HALF = 0x7c00;
 
 /**
  * Encodes a tensor's elements, with the same bytes as the Python package `gguf`. Its rows must fill whole blocks.
- * @throws RangeError for values that are not finite, or would not be in this type
+ * @throws RangeError for values that are not finite in this type
  */
 export function quantize(tensor: torch.Tensor, type: WritableType): Uint8Array<ArrayBuffer> {
   return torch.noGrad(() =>
     torch.scope(() => {
       const stored = torch.castTo(tensor, DTYPES[type]);
-      if (!torch.isAllFinite(stored)) throw new RangeError(`it would hold something other than finite ${type} numbers`);
+      if (!torch.isAllFinite(stored)) throw new RangeError(`some values are not finite in ${type}`);
       const bytes = stored.bytes();
       return type === "Q8_0" ? q8_0(new Float32Array(bytes.buffer)) : bytes;
     }),

@@ -69,7 +69,7 @@ class GgufWeights {
     return this.#isShifted(name) ? torch.scope(() => torch.keep(torch.subScalar(tensor, 1))) : tensor;
   }
 
-  /** A tensor's blocks with rows in transformers' order, where the file has it in this type; else undefined. */
+  /** A tensor's blocks with rows in transformers' order, if the file has it in this type; otherwise undefined. */
   readBlocks(name: string, ggmlType: string): Uint8Array | undefined {
     const info = this.#info(name);
     return info.type === ggmlType ? this.#bytesOf(info) : undefined;

@@ -187,7 +187,7 @@ class ConvolvedOutput extends Module {
 
 const attentionOf = (config: DebertaConfig) => new BertAttention(config, new DisentangledAttention(config));
 
-/** A layer with a convolution beside it. The convolution's module is outside the layer, as in checkpoints. */
+/** A layer with a parallel convolution, whose module is outside the layer, as in checkpoints. */
 class ConvolvedLayer extends EncoderLayer<DistantRows> {
   constructor(
     config: DebertaConfig,

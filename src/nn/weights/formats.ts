@@ -1,10 +1,10 @@
 import { q8_0 } from "./q8_0.js";
 import type { WeightFormat } from "./quantized.js";
 
-/** The formats that frozen matrices can be held in, by name. */
+/** The quantization formats of frozen matrices, by name. */
 export const WEIGHT_FORMATS = { q8_0 } satisfies Readonly<Record<string, WeightFormat>>;
 
-/** Names of formats that frozen matrices can be held in. */
+/** The name of a quantization format. */
 export type WeightFormatName = keyof typeof WEIGHT_FORMATS;
 
 /** One of these formats. */

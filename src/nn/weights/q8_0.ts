@@ -5,7 +5,7 @@ const ELEMENTS = 32;
 const SCALE_BYTES = 2;
 const BLOCK_BYTES = SCALE_BYTES + ELEMENTS;
 
-/** ggml's Q8_0: 32 elements are a float16 scale times a signed byte each, 34 bytes in all. */
+/** ggml's Q8_0: a block of 34 bytes has a float16 scale and 32 elements of a signed byte. */
 export const q8_0 = {
   name: "q8_0",
   ggmlType: "Q8_0",

@@ -3,33 +3,33 @@ import { checkpoint } from "../../operators/checkpoint.js";
 import * as torch from "../../torch/index.js";
 import type { Weight } from "./weight.js";
 
-/** How values are held in fewer bits: blocks of neighboring elements of a row. */
+/** A quantization format: blocks of consecutive elements of a row. */
 export interface WeightFormat {
   /** Its name in settings and messages. */
   readonly name: string;
   /** ggml's name for the type of such blocks. */
   readonly ggmlType: string;
-  /** Elements of a block. A row has whole blocks. */
+  /** Elements per block. Rows must consist of whole blocks. */
   readonly elements: number;
-  /** Bytes of a block. */
+  /** Bytes per block. */
   readonly bytes: number;
   /**
-   * Blocks as in a GGUF file, as tensors of `rows` rows.
-   * @param blocks all of the first row, then all of the second, …
+   * Splits blocks in GGUF's layout into tensors with `rows` rows.
+   * @param blocks the blocks in row-major order
    */
   split(blocks: Uint8Array, rows: number): torch.Tensor[];
-  /** The values of rows: [rows, columns] float32. @param parts these rows of what `split` gives */
+  /** Decodes rows to [rows, columns] float32. @param parts the rows' part of the tensors from `split` */
   decode(parts: readonly torch.Tensor[]): torch.Tensor;
 }
 
 /**
- * A frozen matrix in a format's blocks. Its values are those that the blocks stand for, rounded to the weight's dtype, and only exist
- * while an operator computes with them.
+ * A frozen quantized matrix. Its values are the decoded blocks, rounded to the weight's dtype; they exist only while an operator uses
+ * them.
  */
 export class QuantizedWeight implements Weight {
   readonly isDense = false;
 
-  /** @param parts of the whole matrix, as the format splits blocks; the weight owns them */
+  /** @param parts the tensors from the format's `split`, which the weight then owns */
   constructor(
     readonly format: WeightFormat,
     readonly shape: readonly number[],
@@ -37,7 +37,7 @@ export class QuantizedWeight implements Weight {
     readonly parts: readonly torch.Tensor[],
   ) {}
 
-  /** A matrix of this shape from its blocks, as a GGUF file has them. @param dtype of the values */
+  /** Creates a matrix from blocks in GGUF's layout. @param dtype of the values */
   static of(format: WeightFormat, shape: readonly number[], dtype: torch.DType, blocks: Uint8Array): QuantizedWeight {
     const parts = torch.scope(() => format.split(blocks, shape[0] as number).map((part) => torch.keep(part)));
     return new QuantizedWeight(format, shape, dtype, parts);
@@ -54,7 +54,7 @@ export class QuantizedWeight implements Weight {
   get tensor(): never {
     throw new BidoraError(
       "QUANTIZED",
-      `A weight of shape [${this.shape}] is held in blocks of ${this.format.name}, but a dense tensor is needed here: load the model without baseDtype (--base-dtype).`,
+      `A weight of shape [${this.shape}] is quantized to ${this.format.name}, but a dense tensor is needed here: load the model without baseDtype (--base-dtype).`,
     );
   }
 
