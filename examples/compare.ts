@@ -8,7 +8,7 @@ const [
   output = "runs/compared",
 ] = process.argv.slice(2);
 
-// The settings are the flags of the command line in camelCase. Each run is a process of its own; a second call does only what is missing.
+// The settings are the flags of the command line in camelCase. Each run is a separate process; a second call does only what is missing.
 const outcome = await compare(
   {
     ...{ model, train, validation, output, task: "sequence-classification" },

@@ -7,7 +7,7 @@ export default class SummaryReporter {
   onTestRunEnd(modules, unhandledErrors) {
     const count = { passed: 0, failed: unhandledErrors.length, skipped: 0, pending: 0 };
     for (const module of modules) {
-      // A file that could not be loaded has no tests, and has failed all the same.
+      // A file that could not be loaded has no tests, but counts as failed.
       count.failed += module.errors().length;
       for (const test of module.children.allTests()) count[test.result().state]++;
     }

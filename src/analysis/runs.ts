@@ -194,7 +194,7 @@ export function unchanged(path: string, method: string, why: string): BidoraErro
 }
 
 /** Runs that can't be analyzed: an error for one that the caller named, a note for one that was found in a comparison. */
-export class UnfitRuns {
+export class SkippedRuns {
   readonly notes: string[] = [];
 
   /** The result of `body`, or undefined if it fails for a run of a comparison. @throws what `body` throws otherwise */

@@ -28,7 +28,7 @@ import { resolveModel } from "../io/resolveModel.js";
 import { type Architecture, architectureOf, buildModel, type LoadOptions, WeightSource } from "../models/index.js";
 import { storedDtype } from "../models/modelFolder.js";
 import { Embedding, type Linear, Parameter } from "../nn/index.js";
-import { type NamedTask, usedHead } from "../tasks/index.js";
+import { type NamedTask, resolveHead } from "../tasks/index.js";
 import type { Tensor } from "../torch/index.js";
 import * as torch from "../torch/index.js";
 import { type AnalyzedFolder, type RunState, unchanged } from "./runs.js";
@@ -91,7 +91,7 @@ interface TrajectoryOptions {
   readonly revision: string | undefined;
   readonly task: NamedTask | undefined;
   readonly hub: HubOptions | undefined;
-  readonly base: SameBase;
+  readonly base: BaseCheck;
 }
 
 /** Magnitudes are kept in float32, their norms at the start too. */
@@ -214,7 +214,7 @@ function targetsOf(
   { task, targetModules }: ModelTrajectoryOptions,
 ): Map<string, Linear | Embedding> {
   const config = readConfig(folder);
-  const used = usedHead(architecture, config, { adapter: undefined, metadata: findAdapterMetadata(folder) }, task);
+  const used = resolveHead(architecture, config, { adapter: undefined, metadata: findAdapterMetadata(folder) }, task);
   const model = buildModel(architecture, config, used.task.head, used.labels.length);
   return findTargets(model, {
     ...TARGET_DEFAULTS,
@@ -241,7 +241,7 @@ const matrix = (weight: torch.Tensor, layer: Linear | Embedding): torch.Tensor =
   layer instanceof Embedding ? torch.t(weight) : weight;
 
 /** Checks that runs are compared with the weights they started from. The files of each model are read once. */
-export class SameBase {
+export class BaseCheck {
   readonly #digests = new Map<string, Promise<string>>();
 
   /**

@@ -66,5 +66,5 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   setup: entry("install and build what is needed", () => import("../commands/setup.js")),
 };
 
-/** Undefined if there is none of that name. */
+/** The command of that name, or undefined. */
 export const commandNamed = (name = ""): Entry | undefined => own(COMMANDS, name);

@@ -2,18 +2,18 @@
 
 import { MAGNITUDE_AXES, type MagnitudeAxis } from "../adapters/index.js";
 import { analyzedRuns, isOfOneTask } from "../analysis/fits.js";
-import { type AnalyzedFolder, describeRun, type RunFolder, runFolders, UnfitRuns } from "../analysis/runs.js";
+import { type AnalyzedFolder, describeRun, type RunFolder, runFolders, SkippedRuns } from "../analysis/runs.js";
 import {
   adapterTrajectory,
+  BaseCheck,
   type ModelTrajectoryOptions,
   modelTrajectory,
   type RunTrajectory,
-  SameBase,
 } from "../analysis/trajectories.js";
 import { UsageError } from "../common/errors.js";
 import { formatNumber } from "../common/format.js";
 import { overwrite, runOptions, session } from "../config/index.js";
-import { askedTask } from "../datasets/choice.js";
+import { chosenTask } from "../datasets/choice.js";
 import type { Analysis } from "../files/analysis.js";
 import { linesOf, phaseNotes } from "../report/renderAnalysis.js";
 import { choice, modules, text } from "../settings/kinds.js";
@@ -121,12 +121,12 @@ async function analysisOf(
   settings: Settings<typeof options>,
   { hub, task: own }: Hooks,
 ): Promise<Analysis> {
-  const unfit = new UnfitRuns();
+  const unfit = new SkippedRuns();
   const described = await describe(runFolders(given), unfit);
   refuseWithoutEffect(options, settings, { hasFull: described.some(({ adapter }) => !adapter) });
   const { axis, axisFrom } = axisOf(settings.axis, described);
   const { model, revision, targetModules } = settings;
-  const how = { axis, model, revision, targetModules, hub, task: askedTask(undefined, own), base: new SameBase() };
+  const how = { axis, model, revision, targetModules, hub, task: chosenTask(undefined, own), base: new BaseCheck() };
   const trajectories = await trajectoriesOf(described, how, unfit);
   const folders = unfit.refuseNone(described.filter((folder) => trajectories.has(folder)));
   for (const note of unfit.notes) hub?.onNote?.(note);
@@ -137,7 +137,7 @@ async function analysisOf(
   return { axis, axisFrom, runs, notes: unfit.notes };
 }
 
-async function describe(runs: readonly RunFolder[], unfit: UnfitRuns): Promise<AnalyzedFolder[]> {
+async function describe(runs: readonly RunFolder[], unfit: SkippedRuns): Promise<AnalyzedFolder[]> {
   const folders: AnalyzedFolder[] = [];
   for (const run of runs) {
     const folder = await unfit.orElse(run, () => describeRun(run));
@@ -165,7 +165,7 @@ function axisOf(
 async function trajectoriesOf(
   folders: readonly AnalyzedFolder[],
   options: ModelTrajectoryOptions,
-  unfit: UnfitRuns,
+  unfit: SkippedRuns,
 ): Promise<Map<AnalyzedFolder, RunTrajectory>> {
   const found = new Map<AnalyzedFolder, RunTrajectory>();
   for (const folder of folders) {

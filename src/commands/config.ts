@@ -58,7 +58,7 @@ const SOURCE_TEXTS: Readonly<Record<ResolvedSetting["source"], string>> = {
 export const configCommand = defineCommand({
   usage: "config RUN | [run.yaml] [flags]",
   about:
-    "Shows every setting of a run, finished or not, and where each comes from. Of a YAML file or flags it shows what finetune would take, before model and data are read.",
+    "Shows every setting of a run, finished or not, and where each comes from. For a YAML file or flags it shows the settings finetune would use, before model and data are read.",
   options,
   isRun: true,
   hooks: ["signal", "onNote", "onDownload", "hub"],

@@ -3,8 +3,8 @@
 import { UsageError } from "../common/errors.js";
 import { baseModel, evaluatedTexts, partOptions, rowOptions, runOptions, session } from "../config/index.js";
 import { type Dataset, type LabelMap, type LanguageExample, rowsByPrompt, rowsOfPrompts } from "../data/index.js";
-import { askedTask, positiveOf, type TaskChoice, taskOf, usedLabels } from "../datasets/choice.js";
-import { isNamedFolder, readLabeled, usualColumns } from "../datasets/splits.js";
+import { chosenTask, labelsForInference, positiveOf, type TaskChoice, taskOf } from "../datasets/choice.js";
+import { isNamedFolder, readLabeled, trainedColumns } from "../datasets/splits.js";
 import type { Metrics } from "../files/metrics.js";
 import { judgePredictions } from "../inference/judgePredictions.js";
 import { findModel, type InferenceModel, openForInference } from "../inference/open.js";
@@ -110,7 +110,7 @@ export const evaluateCommand = defineCommand({
     const { data, predictions } = settings;
     if (data === undefined)
       throw new UsageError("--data is missing: give a file with labeled rows, or a named data set's folder.");
-    const named = askedTask(settings.task, hooks.task);
+    const named = chosenTask(settings.task, hooks.task);
     const isDatasetFolder = named !== undefined && isNamedFolder(named, data);
     refuseWithoutEffect(options, settings, {
       isDatasetFolder,
@@ -173,7 +173,7 @@ async function judgeModel(
   if (overrides) requireTextScores();
   const all = await readLabeled(choice, settings.data, settings.split, {
     ...settings,
-    ...usualColumns(open.metadata),
+    ...trainedColumns(open.metadata),
   });
   checkTexts(all, open, settings.data, settings);
   const { limit = all.examples.length } = settings;
@@ -184,7 +184,7 @@ async function judgeModel(
     () => ({ folder: open.folder, weights: weightsOf(open.model) }),
     async () => {
       // The labels are those of all rows, however few of them are evaluated.
-      const labels = usedLabels(choice, all, open.labels);
+      const labels = labelsForInference(choice, all, open.labels);
       const judged = await judgeRows(open, choice, { examples, labels }, settings, hooks);
       const needsUnits = choice.task.isGenerative && settings.confidence !== undefined;
       const judgments = [needsUnits ? byPrompts(judged, choice.task, examples) : judged];

@@ -2,7 +2,7 @@
 
 import { UsageError } from "../common/errors.js";
 import { baseModel, overwrite, session } from "../config/index.js";
-import { askedTask } from "../datasets/choice.js";
+import { chosenTask } from "../datasets/choice.js";
 import { exportLora } from "../export/gguf/exportLora.js";
 import { exportGguf } from "../export/gguf/exportModel.js";
 import { exportPeft } from "../export/peft.js";
@@ -60,7 +60,7 @@ export const exportCommand = defineCommand({
   run(settings, hooks): Promise<ExportResult> {
     const { to } = settings;
     if (to === undefined) throw new UsageError(`--to is missing: take ${options.to.takes}.`);
-    return FORMATS[to](settings, hooks.task && askedTask(undefined, hooks.task));
+    return FORMATS[to](settings, hooks.task && chosenTask(undefined, hooks.task));
   },
   show: ({ path, note, relativeError }) => ({
     value: { output: path, relativeError },

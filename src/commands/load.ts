@@ -1,6 +1,6 @@
 /** Opens a model for the library's `Model`. The command line has no such command: `predict` and `generate` open models themselves. */
 import { baseModel, generateOptions, rowOptions } from "../config/index.js";
-import { askedTask } from "../datasets/choice.js";
+import { chosenTask } from "../datasets/choice.js";
 import { Model } from "../inference/model.js";
 import { findModel, openForInference } from "../inference/open.js";
 import { type Given, pick } from "../settings/option.js";
@@ -29,7 +29,7 @@ export async function load(
 ): Promise<Model> {
   const called = checkedCall("load", { options, hooks: hookNames }, settings, hooks);
   const { merge, threads, dtype, baseDtype, task } = called.settings;
-  const asked = askedTask(task, called.hooks.task);
+  const asked = chosenTask(task, called.hooks.task);
   const found = await findModel(called.settings, called.hooks.hub);
   return new Model(
     await openForInference(found, { task: asked, merge, threads, baseDtype, dtype: computeDtype(dtype) }),

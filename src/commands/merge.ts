@@ -3,7 +3,7 @@
 import { inferenceMetadata, mergedParameters, writeAdapterMetadata } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import { baseModel, overwrite, session } from "../config/index.js";
-import { askedTask } from "../datasets/choice.js";
+import { chosenTask } from "../datasets/choice.js";
 import { fillFolder } from "../files/atomic.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../files/outputFolder.js";
 import { copyFiles } from "../files/runFolder.js";
@@ -55,7 +55,7 @@ export const merge = (settings: MergeSettings, hooks: Pick<Hooks, "task"> = {}):
 async function writeMerged(path: string, found: FoundModel, own: NamedTask | undefined): Promise<void> {
   const source = found.folder;
   const dtype = storedDtype(source);
-  const task = askedTask(undefined, own);
+  const task = chosenTask(undefined, own);
   const opened = await open(found, { task, dtype: dtype === "float64" ? dtype : "float32" });
   refuseBadWeights({ folder: source, weights: weightsOf(opened.model) });
   const changed = opened.adapted ? mergedParameters(opened.adapted) : new Map();

@@ -4,7 +4,7 @@ import { UsageError } from "../common/errors.js";
 import { ResultStream } from "../common/stream.js";
 import { baseModel, generationOptions, overwrite, partOptions, rowOptions, session } from "../config/index.js";
 import { type Example, type LanguageExample, promptsWithReferences } from "../data/index.js";
-import { askedTask } from "../datasets/choice.js";
+import { chosenTask } from "../datasets/choice.js";
 import type { Split } from "../datasets/dataset.js";
 import { isNamedFolder, type NamedChoice, readSplit } from "../datasets/splits.js";
 import { freeFile } from "../files/outputFolder.js";
@@ -83,7 +83,7 @@ async function* predictionsFor(settings: PredictCall, { signal, hub, task: own }
   const input = requireInput(settings);
   const read = [input, settings.model, settings.adapter].filter((path) => path !== undefined);
   const path = output === undefined ? undefined : freeFile(output, settings.overwrite, read);
-  const asked = askedTask(settings.task, own);
+  const asked = chosenTask(settings.task, own);
   const folder = asked && isNamedFolder(asked, input) ? asked : undefined;
   refuseWithoutEffect(options, settings, { isDatasetFolder: folder !== undefined });
   const found = await findModel(settings, hub);

@@ -89,7 +89,7 @@ export const preview = (
 
 async function previewRow(row: EncodedRow, task: Task, tokenizer: Tokenizer): Promise<PreviewRow> {
   const { inputIds, at, target } = row;
-  const marks = task.takesTrainOn ? marksOf(target as readonly number[]) : inputIds.map(() => false);
+  const marks = task.takesTrainOn ? lossMask(target as readonly number[]) : inputIds.map(() => false);
   return {
     line: at.line,
     length: inputIds.length,
@@ -101,7 +101,7 @@ async function previewRow(row: EncodedRow, task: Task, tokenizer: Tokenizer): Pr
 }
 
 /** A target stands at the token before the one that is predicted. */
-const marksOf = (targets: readonly number[]): boolean[] =>
+const lossMask = (targets: readonly number[]): boolean[] =>
   targets.map((_, i) => i > 0 && targets[i - 1] !== IGNORED_LABEL);
 
 async function partsOf(

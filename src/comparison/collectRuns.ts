@@ -34,13 +34,13 @@ export async function collectRuns(output: string): Promise<CollectedRun[]> {
   return found;
 }
 
-type Spent = Omit<CollectedRun, "task" | "method" | "seed" | "folder" | "metrics">;
+type RunCost = Omit<CollectedRun, "task" | "method" | "seed" | "folder" | "metrics">;
 
 /**
  * The cost of a run over all its sessions, from its events.
  * @throws BidoraError `COMPARISON` if the log has lost its beginning or its end
  */
-function spentIn(events: readonly RunEvent[], folder: string): Spent {
+function spentIn(events: readonly RunEvent[], folder: string): RunCost {
   const start = events.find((event) => event.event === "start");
   const done = events.findLast((event) => event.event === "done");
   if (!start || !done)
@@ -65,7 +65,7 @@ function spentIn(events: readonly RunEvent[], folder: string): Spent {
  * The evaluations of the final phase, whose model a run ends with: a search's directions are thrown away when it is followed by a retrain
  * phase. Their cost is still counted from the run's first step.
  */
-export function evaluationsIn(events: readonly RunEvent[]): Spent["evaluations"] {
+export function evaluationsIn(events: readonly RunEvent[]): RunCost["evaluations"] {
   const seconds = secondsAtEvents(events);
   const last = events.findLast((event) => event.event === "step")?.phase;
   return events.flatMap((event, i) =>

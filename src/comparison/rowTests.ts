@@ -6,7 +6,7 @@ import { formatCount, formatSeconds } from "../common/format.js";
 import type { BootstrapTest } from "../files/comparison.js";
 import { bareMetric } from "../files/metrics.js";
 import { PREDICTIONS, type PredictedRow, readPredictions } from "../files/predictions.js";
-import { type MeasuredRows, partWith } from "../metrics/together.js";
+import { type MeasuredRows, partWith } from "../metrics/combineMetrics.js";
 import { withHolm } from "../statistics/holm.js";
 import { differenceOf, type Resampled, resampled, resamplesFor } from "../statistics/pairedBootstrap.js";
 import { mean } from "../statistics/summary.js";

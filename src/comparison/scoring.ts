@@ -8,7 +8,7 @@ import type { ComparedMetric, ScoredRows } from "../files/comparison.js";
 import { bareMetric, metricName, metricRows } from "../files/metrics.js";
 import { RUN_FILE } from "../files/names.js";
 import type { Metric, PredictedTokens } from "../metrics/index.js";
-import { LESS_IS_BETTER } from "../metrics/metric.js";
+import { LOWER_IS_BETTER } from "../metrics/metric.js";
 import { overSums } from "../metrics/sums.js";
 import { tokenSums } from "../metrics/tokenPrediction.js";
 import { goalOf, NAMED_VALUES, textScorer } from "../tasks/index.js";
@@ -72,7 +72,7 @@ function judgedRowsOf(runs: readonly Scored[], main: string): Scoring["split"] {
 
 /** The loss of a language model as a metric: the mean over tokens. */
 const lossOf = ({ measure }: Metric<unknown, object, PredictedTokens>): Metric<unknown, object, PredictedTokens> =>
-  overSums({ loss: LESS_IS_BETTER }, measure, () => tokenSums((loss) => ({ loss })));
+  overSums({ loss: LOWER_IS_BETTER }, measure, () => tokenSums((loss) => ({ loss })));
 
 /** The metric on the rows that a run held out; no texts are generated for them. */
 export function watchedMetric(folder: string): ComparedMetric {

@@ -60,9 +60,9 @@ export type RunConfig = RunValues & {
  * - `flags`: the command line, or the call
  * - `file`: the YAML file
  * - `adapter`: the adapter that the run starts from
- * - `follows`: the other settings (the learning rate follows the method)
+ * - `derived`: the other settings (the learning rate follows the method)
  */
-export const SOURCES = ["found", "flags", "file", "adapter", "follows"] as const;
+export const SOURCES = ["found", "flags", "file", "adapter", "derived"] as const;
 
 /** The names of the sources in a run's log. */
 const SOURCE_NAMES: Readonly<Record<(typeof SOURCES)[number], SettingSource>> = {
@@ -70,14 +70,14 @@ const SOURCE_NAMES: Readonly<Record<(typeof SOURCES)[number], SettingSource>> = 
   flags: "flag",
   file: "file",
   adapter: "adapter",
-  follows: "derived",
+  derived: "derived",
 };
 
 /** The settings that each source gives. */
 export type Sources = { readonly [S in (typeof SOURCES)[number]]?: RunSettings };
 
 /** Each setting takes the value of its highest-precedence source. */
-export function settle(sources: Sources): RunSettings {
+export function mergeSources(sources: Sources): RunSettings {
   return Object.assign({}, ...SOURCES.toReversed().map((source) => withoutUndefined(sources[source] ?? {})));
 }
 
@@ -86,7 +86,8 @@ function withoutUndefined(settings: RunSettings): RunSettings {
 }
 
 /** What a user set. */
-const givenIn = ({ flags, file }: Sources): RunSettings => settle({ ...(flags && { flags }), ...(file && { file }) });
+const givenIn = ({ flags, file }: Sources): RunSettings =>
+  mergeSources({ ...(flags && { flags }), ...(file && { file }) });
 
 /**
  * Checks settings and resolves them.
@@ -96,16 +97,16 @@ const givenIn = ({ flags, file }: Sources): RunSettings => settle({ ...(flags &&
  */
 export function resolveRun(flags: RunSettings, others: Pick<Sources, "file" | "adapter"> = {}): RunConfig {
   const check = (settings: RunSettings | undefined) => checkSettings(runOptions, settings);
-  checkArguments("resolveRun", ["weaker", others, options({ file: optional(anObject), adapter: optional(anObject) })]);
+  checkArguments("resolveRun", ["others", others, options({ file: optional(anObject), adapter: optional(anObject) })]);
   return resolveChecked({ flags: check(flags), file: check(others.file), adapter: check(others.adapter) });
 }
 
 /** Fills in every default, those that follow from other settings included. @throws UsageError as `resolveRun` */
-export function resolveChecked({ flags = {}, file = {}, adapter = {} }: Omit<Sources, "found" | "follows">): RunConfig {
+export function resolveChecked({ flags = {}, file = {}, adapter = {} }: Omit<Sources, "found" | "derived">): RunConfig {
   const sources = { flags, file: withoutReplaced(file, flags), adapter };
-  const settings = withDefaults(runOptions, settle(sources));
+  const settings = withDefaults(runOptions, mergeSources(sources));
   refuseContradictions(settings);
-  return configOf({ ...sources, follows: following(settings) });
+  return configOf({ ...sources, derived: derivedSettings(settings) });
 }
 
 /** Where each setting that has a value comes from. A value that model and data only confirm comes from where it was before. */
@@ -133,8 +134,8 @@ export function withFound(config: RunConfig, found: RunSettings): RunConfig {
 }
 
 function configOf(sources: Sources): RunConfig {
-  // What has no default is in `follows`, or has been checked to be there.
-  const settings = withDefaults(runOptions, settle(sources)) as RunValues;
+  // What has no default is in `derived`, or has been checked to be there.
+  const settings = withDefaults(runOptions, mergeSources(sources)) as RunValues;
   return { ...settings, given: givenIn(sources), sources };
 }
 
@@ -156,7 +157,7 @@ function refuseContradictions(settings: Values<RunTable>): void {
 }
 
 /** The values of settings that depend on others. */
-function following(settings: Values<RunTable>): RunSettings {
+function derivedSettings(settings: Values<RunTable>): RunSettings {
   const { method, task, learningRate } = settings;
   const rate = learningRate ?? METHODS[method].learningRate;
   return {
@@ -190,7 +191,7 @@ function withoutReplaced(file: RunSettings, flags: RunSettings): RunSettings {
 
 /**
  * Refuses settings that have no effect in a run.
- * @param except settings that have an effect all the same
+ * @param except settings that have an effect anyway
  * @throws UsageError that names each of them and says when it applies
  */
 export function refuseUnused(given: RunSettings, run: RunValues, except: readonly RunKey[] = []): void {

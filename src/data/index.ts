@@ -11,7 +11,7 @@ export {
 } from "./languageRows.js";
 export { type LabelForm, type LoadOptions, loadTable, loadTexts, loadWords, wordsExamples } from "./loadRows.js";
 export { BatchOrder, batchesPerPass, type OrderState } from "./order.js";
-export { type Answer, loadQuestions, type QuestionExample, sliceOf } from "./questions.js";
+export { type Answer, codePointSlice, loadQuestions, type QuestionExample } from "./questions.js";
 export {
   byPrompt,
   loadReferences,

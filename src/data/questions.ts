@@ -33,7 +33,7 @@ export type QuestionExample = Example<readonly [question: string, context: strin
  */
 export async function loadQuestions(source: RowSource, options: LoadOptions = {}): Promise<Dataset<QuestionExample>> {
   checkArguments("loadQuestions", ["file", source, aRowSource], ["options", options, loadOptions]);
-  const table = unfolded(await loadTable(source, options));
+  const table = flattened(await loadTable(source, options));
   const { file } = table;
   if (table.rows.length === 0) throw rowError(file, 1, "its articles have no questions.");
   const optional = options.labels === "optional";
@@ -60,7 +60,7 @@ export async function loadQuestions(source: RowSource, options: LoadOptions = {}
 }
 
 /** SQuAD's files are one object: articles with paragraphs with questions. */
-function unfolded(table: Table): Table {
+function flattened(table: Table): Table {
   const [only, ...more] = table.rows;
   const articles = only?.values.data;
   if (more.length > 0 || !Array.isArray(articles)) return table;
@@ -97,7 +97,7 @@ function readAnswers(table: Table, row: TableRow, column: string): Answer[] {
 /** @throws BidoraError for an answer that is not at its start */
 function checkAnswer({ text, start }: Answer, context: string, { file, line }: Location): void {
   const length = Array.from(text).length;
-  const there = sliceOf(context, start, start + length);
+  const there = codePointSlice(context, start, start + length);
   if (start >= 0 && there === text) return;
   throw rowError(
     file,
@@ -107,6 +107,6 @@ function checkAnswer({ text, start }: Answer, context: string, { file, line }: L
 }
 
 /** The part of a text from one code point up to, and without, another. */
-export function sliceOf(text: string, start: number, end: number): string {
+export function codePointSlice(text: string, start: number, end: number): string {
   return Array.from(text).slice(start, end).join("");
 }

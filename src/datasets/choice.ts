@@ -30,7 +30,7 @@ export function taskOf(word: string): TaskChoice {
  * The task given by name or as a value; undefined where neither is given.
  * @throws UsageError for both, for an unknown name, or for a value under a built-in task's name
  */
-export function askedTask(word: string | undefined, own: NamedTask | undefined): TaskChoice | undefined {
+export function chosenTask(word: string | undefined, own: NamedTask | undefined): TaskChoice | undefined {
   if (!own) return word === undefined ? undefined : taskOf(word);
   if (word !== undefined)
     throw new UsageError(`The settings name the task ${word}, but a custom task is given too: leave one out.`);
@@ -55,7 +55,7 @@ export function labelsFor(
  * The labels of a model for inference, in the spelling of the labeled rows; undefined for a task whose outputs are not labels.
  * @throws BidoraError `UNKNOWN_LABEL` where rows have one column per label and lack one
  */
-export function usedLabels(
+export function labelsForInference(
   { task, dataset: name }: TaskChoice,
   { examples, labelNames, columns }: Dataset,
   checkpoint: readonly string[],

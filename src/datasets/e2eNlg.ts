@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { type Dataset, type LanguageExample, loadTable, readText, rowError } from "../data/index.js";
 import type { NamedDatasets, Split } from "./dataset.js";
-import { namesIn, noFiles } from "./files.js";
+import { missingFiles, namesIn } from "./files.js";
 
 /**
  * Descriptions of restaurants from meaning representations (Novikova et al., 2017): `trainset.csv`, `devset.csv`,
@@ -34,7 +34,7 @@ const SEPARATOR = " ||";
 async function load(directory: string, split: Split): Promise<Dataset<LanguageExample>> {
   const names = await namesIn(directory);
   if (!names.includes(FILES[split]))
-    throw noFiles(directory, `${FILES[split]} of the E2E NLG Challenge (${Object.values(FILES).join(", ")})`);
+    throw missingFiles(directory, `${FILES[split]} of the E2E NLG Challenge (${Object.values(FILES).join(", ")})`);
   const file = join(directory, FILES[split]);
   const table = await loadTable(file);
   if (!["mr", "ref"].every((column) => table.columns.includes(column)))

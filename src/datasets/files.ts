@@ -13,7 +13,7 @@ export async function namesIn(folder: string): Promise<string[]> {
 }
 
 /** The error for a folder without a data set's files. @param files their names, as part of a sentence */
-export function noFiles(folder: string, files: string): BidoraError {
+export function missingFiles(folder: string, files: string): BidoraError {
   return new BidoraError("FILE", `${folder} has no ${files}: --data must be the folder with the published files.`);
 }
 

@@ -14,7 +14,7 @@ import {
 } from "../data/index.js";
 import type { Texts } from "../text/index.js";
 import type { NamedDatasetFacts, NamedDatasets, Split } from "./dataset.js";
-import { hubFiles, namesIn, noFiles } from "./files.js";
+import { hubFiles, missingFiles, namesIn } from "./files.js";
 
 /**
  * The nine sets of the benchmark, from its TSV files, or, where there are none, from Parquet files named as on the Hub
@@ -187,7 +187,7 @@ async function tsvFiles(set: GlueSet, directory: string, stems: readonly string[
   });
   if (found.every((files) => files.length === 0)) return undefined;
   const missing = stems.find((_, i) => found[i]?.length === 0);
-  if (missing !== undefined) throw noFiles(folder, `${missing}.tsv of GLUE's ${set.folder}`);
+  if (missing !== undefined) throw missingFiles(folder, `${missing}.tsv of GLUE's ${set.folder}`);
   return found.flat().map((name) => join(folder, name));
 }
 
@@ -197,7 +197,10 @@ async function parquetFiles(set: GlueSet, directory: string, stems: readonly str
   for (const split of splits) found.push(await hubFiles(directory, [set.configuration], split));
   const missing = found.findIndex((files) => files.length === 0);
   if (missing === -1) return found.flat();
-  throw noFiles(directory, `${stems[missing]}.tsv of GLUE's ${set.folder}, nor the Hub's ${splits[missing]}-….parquet`);
+  throw missingFiles(
+    directory,
+    `${stems[missing]}.tsv of GLUE's ${set.folder}, nor the Hub's ${splits[missing]}-….parquet`,
+  );
 }
 
 async function readFileRows(set: GlueSet, labelNames: readonly string[] | undefined, file: string, split: Split) {

@@ -1,4 +1,12 @@
-export { askedTask, labelsFor, outputNames, positiveOf, type TaskChoice, taskOf, usedLabels } from "./choice.js";
+export {
+  chosenTask,
+  labelsFor,
+  labelsForInference,
+  outputNames,
+  positiveOf,
+  type TaskChoice,
+  taskOf,
+} from "./choice.js";
 export type { Split, Splits } from "./dataset.js";
 export { isNamedDataset, type NamedDataset, namedDatasets } from "./namedDatasets.js";
 export {
@@ -11,6 +19,6 @@ export {
   readSplit,
   readSplits,
   splitsToRead,
-  usualColumns,
+  trainedColumns,
   withSubsets,
 } from "./splits.js";

@@ -13,7 +13,7 @@ import {
   type ValueReader,
 } from "../data/index.js";
 import type { NamedDatasetFacts, NamedDatasets, Split } from "./dataset.js";
-import { namesIn, noFiles } from "./files.js";
+import { missingFiles, namesIn } from "./files.js";
 
 const CLASSES = { task: "sequence-classification", metrics: ["accuracy", "precision", "recall", "f1"] } as const;
 
@@ -107,7 +107,7 @@ async function splitsIn(set: ProteinSet, directory: string): Promise<readonly Sp
 async function load(set: ProteinSet, directory: string, split: Split): Promise<Dataset<TextExample<string | number>>> {
   const files = await filesOf(set, directory);
   const file = typeof files === "string" ? files : files.get(split);
-  if (file === undefined) throw noFiles(directory, `${set.stem}_${split}.csv of ${set.name}`);
+  if (file === undefined) throw missingFiles(directory, `${set.stem}_${split}.csv of ${set.name}`);
   const table = await loadTable(file);
   const sequence = columnOf(table, SEQUENCE_COLUMNS) ?? missing(table, "the sequences", SEQUENCE_COLUMNS);
   const label = columnOf(table, set.labelColumns) ?? missing(table, "the labels", set.labelColumns);
@@ -144,7 +144,7 @@ async function filesOf({ name, stem }: ProteinSet, directory: string): Promise<R
       `${directory} has several files of ${name} (${whole.join(", ")}): leave one of these folds there.`,
     );
   if (only !== undefined) return join(directory, only);
-  throw noFiles(directory, `${stem}_train.csv of ${name}, nor a ${stem}.csv or ${stem}_0.csv with a column set`);
+  throw missingFiles(directory, `${stem}_train.csv of ${name}, nor a ${stem}.csv or ${stem}_0.csv with a column set`);
 }
 
 function addOnce(files: Map<Split, string>, split: Split, file: string): void {

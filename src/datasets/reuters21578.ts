@@ -13,7 +13,7 @@ import {
   type TextExample,
 } from "../data/index.js";
 import type { NamedDatasetFacts, NamedDatasets, Split } from "./dataset.js";
-import { namesIn, noFiles } from "./files.js";
+import { missingFiles, namesIn } from "./files.js";
 
 /**
  * Topics of newswire stories, any number for each: the 22 SGML files of Reuters-21578, Distribution 1.0. The stories' attributes divide
@@ -78,7 +78,8 @@ async function load(
 async function readAll(directory: string): Promise<ReutersDocument[]> {
   const names = await namesIn(directory);
   const missing = FILES.find((name) => !names.includes(name));
-  if (missing !== undefined) throw noFiles(directory, `${missing} of Reuters-21578's ${FILES[0]} to ${FILES.at(-1)}`);
+  if (missing !== undefined)
+    throw missingFiles(directory, `${missing} of Reuters-21578's ${FILES[0]} to ${FILES.at(-1)}`);
   const documents: ReutersDocument[] = [];
   for (const name of FILES) documents.push(...(await readReutersFile(join(directory, name))));
   return documents;

@@ -26,7 +26,7 @@ interface DataSettings {
 }
 
 /** The columns that a model was trained on, which are used where none are given. */
-export function usualColumns(
+export function trainedColumns(
   metadata: Pick<AdapterMetadata, "textColumns" | "labelColumns"> | undefined,
 ): Pick<DataSettings, "usualTextColumns" | "usualLabelColumns"> {
   return { usualTextColumns: metadata?.textColumns, usualLabelColumns: metadata?.labelColumns };
@@ -114,7 +114,7 @@ export async function readLabeled(
   if (!isNamedFolder(choice, path)) return readRows(choice.task, path, settings);
   const { dataset } = choice;
   const splits = await labeledSplits(dataset, path);
-  const wanted = split ?? usualSplit(splits);
+  const wanted = split ?? defaultSplit(splits);
   if (splits.includes(wanted)) return namedDatasets[dataset].load(path, wanted);
   throw new UsageError(
     `${dataset} has no labeled ${wanted} rows in ${path}, so --split ${wanted} can't be used: it has ${splits.join(" and ")}.`,
@@ -123,10 +123,10 @@ export async function readLabeled(
 
 /** Rows of a split of a named data set's folder, with labels or without; by default as `readLabeled`. */
 export async function readSplit({ dataset }: NamedChoice, folder: string, split: Split | undefined): Promise<Dataset> {
-  return namedDatasets[dataset].load(folder, split ?? usualSplit(await labeledSplits(dataset, folder)));
+  return namedDatasets[dataset].load(folder, split ?? defaultSplit(await labeledSplits(dataset, folder)));
 }
 
-const usualSplit = (labeled: readonly Split[]): Split => (labeled.includes("validation") ? "validation" : "test");
+const defaultSplit = (labeled: readonly Split[]): Split => (labeled.includes("validation") ? "validation" : "test");
 
 /** Rows of one file, or in memory. With `labels: "optional"` they may lack labels. */
 export function readRows(

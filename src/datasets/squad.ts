@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { type Dataset, loadQuestions, type QuestionExample } from "../data/index.js";
 import type { NamedDatasets, Split } from "./dataset.js";
-import { hubFiles, namesIn, noFiles } from "./files.js";
+import { hubFiles, missingFiles, namesIn } from "./files.js";
 
 /**
  * Questions on paragraphs of Wikipedia (Rajpurkar et al., 2016), in version 2.0 also questions without an answer (2018):
@@ -41,5 +41,5 @@ async function filesOf(directory: string, split: Split): Promise<string[]> {
   if (found.length > 0) return found.map((name) => join(directory, name));
   const files = await hubFiles(directory, CONFIGURATIONS, split);
   if (files.length > 0) return files;
-  throw noFiles(directory, `${[...wanted, `${split}-….parquet`].join(" or ")} of SQuAD`);
+  throw missingFiles(directory, `${[...wanted, `${split}-….parquet`].join(" or ")} of SQuAD`);
 }

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { type Dataset, loadTable, readConll, rowError, type WordsExample, wordsExamples } from "../data/index.js";
 import type { NamedDatasetFacts, Split } from "./dataset.js";
-import { hubFiles, namesIn, noFiles } from "./files.js";
+import { hubFiles, missingFiles, namesIn } from "./files.js";
 
 /** The file names of each split, in order of preference. */
 type Form = Readonly<Partial<Record<Split, readonly string[]>>>;
@@ -57,7 +57,7 @@ async function readColumns(set: TaggedWords, directory: string, split: Split): P
   const names = await namesIn(directory);
   const wanted = formIn(set, directory, names)[split] ?? [];
   const file = wanted.find((name) => names.includes(name));
-  if (file === undefined) throw noFiles(directory, `${wanted.join(" or ")} of ${set.name}`);
+  if (file === undefined) throw missingFiles(directory, `${wanted.join(" or ")} of ${set.name}`);
   const sentences = await readConll(join(directory, file));
   for (const sentence of sentences) checkTags(set, sentence);
   return sentences;
@@ -69,7 +69,7 @@ function formIn({ name, forms }: TaggedWords, directory: string, names: readonly
   const found = forms.find(({ train }) => has(train)) ?? forms.find((form) => Object.values(form).some(has));
   if (found) return found;
   const each = forms.map((form) => Object.values(form).map(([first]) => first));
-  throw noFiles(directory, `files of ${name} (${each.map((files) => files.join(", ")).join("; or ")})`);
+  throw missingFiles(directory, `files of ${name} (${each.map((files) => files.join(", ")).join("; or ")})`);
 }
 
 /** Refuses a file whose last column holds something other than tags. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type Dataset, readConllu, type WordsExample } from "../data/index.js";
 import type { NamedDatasets, Split } from "./dataset.js";
-import { namesIn, noFiles } from "./files.js";
+import { missingFiles, namesIn } from "./files.js";
 
 /** The universal part-of-speech tags, in the order of https://universaldependencies.org/u/pos/all.html. */
 const UPOS = [
@@ -30,6 +30,6 @@ const STEMS: Readonly<Record<Split, string>> = { train: "train", validation: "de
 async function load(directory: string, split: Split): Promise<Dataset<WordsExample>> {
   const file = `en_ewt-ud-${STEMS[split]}.conllu`;
   if (!(await namesIn(directory)).includes(file))
-    throw noFiles(directory, `${file} of Universal Dependencies' English Web Treebank`);
+    throw missingFiles(directory, `${file} of Universal Dependencies' English Web Treebank`);
   return { examples: await readConllu(join(directory, file), "upos"), labelNames: UPOS };
 }

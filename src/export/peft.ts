@@ -1,4 +1,4 @@
-/** An adapter as a plain LoRA of PEFT: the truncated singular value decomposition of its change of each weight. */
+/** Exports an adapter as a plain LoRA for PEFT: the truncated singular value decomposition of each weight's change. */
 import { type AdapterMetadata, inferenceMetadata, type ModuleError, toLora, writeAdapter } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import { fillFolder } from "../files/atomic.js";
@@ -35,25 +35,25 @@ export async function exportPeft(settings: PeftSettings, task: NamedTask | undef
   });
 }
 
-/** Keeps what the adapter is used for, and drops how it was trained. */
+/** Keeps the metadata about the adapter's use, and drops those about its training. */
 function metadataOf(metadata: AdapterMetadata | undefined): AdapterMetadata | undefined {
   return metadata && { ...inferenceMetadata(metadata), method: "lora" };
 }
 
-/** The part of an adapter's change of the weights that low-rank updates lose. */
+/** The error of approximating an adapter's change of the weights by low-rank updates. */
 interface LossOfRank {
   readonly modules: readonly ModuleError[];
-  /** For all modules together. */
+  /** Over all modules together. */
   readonly relativeError: number;
 }
 
-/** The same in a sentence. */
+/** Describes the loss in a sentence. */
 export function describeLoss({ modules, relativeError }: LossOfRank): string {
   const worst = modules.reduce((a, b) => (b.relativeError > a.relativeError ? b : a));
   const rank = Math.max(...modules.map((module) => module.rank));
-  if (relativeError === 0) return `Rank ${rank}: the change of the weights is kept as it is.`;
+  if (relativeError === 0) return `Rank ${rank}: the change of the weights is kept exactly.`;
   return (
-    `Rank ${rank}: the change of the weights is kept with a relative error of ${relativeError.toPrecision(3)} in all, ` +
+    `Rank ${rank}: the change of the weights is kept with a relative error of ${relativeError.toPrecision(3)} overall, ` +
     `at most ${worst.relativeError.toPrecision(3)} (${worst.path}).`
   );
 }

@@ -69,7 +69,7 @@ export function metadataOf({
   return facts;
 }
 
-/** The part that says how a model is used. How it was trained does not describe what is made from it. */
+/** The part that says how a model is used. How it was trained is left out, because it does not hold for models derived from it. */
 export const inferenceMetadata = (metadata: AdapterMetadata): AdapterMetadata => use.parse(metadata);
 
 /** @throws BidoraError `SIDE_FILE` for a file of another form or a later version, `JSON` for one that can't be read */

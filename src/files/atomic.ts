@@ -191,13 +191,13 @@ export function appendWhole(path: string, data: string | Uint8Array): void {
     size = statOf(path)?.size ?? 0;
     appendFileSync(path, data);
   } catch (error) {
-    cutTo(path, size);
+    truncateTo(path, size);
     throw writeFailure(path, error);
   }
 }
 
 /** Errors are ignored: the caller reports the first one. */
-function cutTo(path: string, size: number | undefined): void {
+function truncateTo(path: string, size: number | undefined): void {
   try {
     if (size !== undefined) truncateSync(path, size);
   } catch {}

@@ -66,7 +66,7 @@ const PAIR_ON_A_LINE = /^( *)("(?:[^"\\]|\\.)*": -?\d+)(?=,?$)/gm;
 
 /**
  * `value` as indented JSON. A number that `source` spells as a float under the same key, such as `0.0`, keeps that spelling:
- * transformers refuses `0` where a configuration's class wants a float.
+ * transformers refuses `0` where a configuration's class expects a float.
  */
 export function withFloatsOf(source: string, value: JsonObject): string {
   const floats = new Map<string, string>();

@@ -47,7 +47,7 @@ export async function holdOutput<T>(
   waiting?: Waiting,
 ): Promise<T> {
   if (output === undefined) throw new UsageError("--output is missing: name the folder to write.");
-  const folder = behindLinks(output);
+  const folder = resolveLinks(output);
   checkWritable(folder);
   refuseFile(output);
   return holdFolder(folder, () => body(folder), waiting);
@@ -58,8 +58,8 @@ export async function holdOutput<T>(
  * @throws BidoraError `OUTPUT`, `OUTPUT_IN_USE`
  */
 export function checkOutput(output: string): void {
-  const folder = behindLinks(output);
-  const above = nearestThere(folder);
+  const folder = resolveLinks(output);
+  const above = nearestExisting(folder);
   try {
     accessSync(`${above}/`, constants.W_OK);
   } catch (cause) {
@@ -69,7 +69,7 @@ export function checkOutput(output: string): void {
 }
 
 function refuseFile(output: string): void {
-  if (statOf(behindLinks(output))?.isDirectory() === false) throw inUse(`${output} is a file; name a folder`);
+  if (statOf(resolveLinks(output))?.isDirectory() === false) throw inUse(`${output} is a file; name a folder`);
 }
 
 /**
@@ -78,7 +78,7 @@ function refuseFile(output: string): void {
  * @throws BidoraError `OUTPUT_IN_USE`
  */
 export function refuseOccupied(output: string, overwrite: boolean, inputs: readonly string[]): void {
-  const folder = behindLinks(output);
+  const folder = resolveLinks(output);
   if (!existsSync(folder) || contentsOf(folder).length === 0) return;
   if (!overwrite) {
     throw inUse(
@@ -92,7 +92,7 @@ export function refuseOccupied(output: string, overwrite: boolean, inputs: reado
 
 /** @throws BidoraError `OUTPUT_IN_USE` if a file of another program is in the way */
 export function refuseForeign(output: string): void {
-  const foreign = foreignInTheWay(behindLinks(output));
+  const foreign = foreignInTheWay(resolveLinks(output));
   if (foreign === undefined) return;
   throw inUse(
     `${output} cannot be written, because ${foreign} in it is not bidora's: move that away, or name another folder`,
@@ -105,7 +105,7 @@ export function refuseForeign(output: string): void {
  * @throws BidoraError `OUTPUT_IN_USE` or `OUTPUT` before anything is computed
  */
 export function freeFile(output: string, overwrite: boolean, inputs: readonly string[]): string {
-  const path = behindLinks(output);
+  const path = resolveLinks(output);
   const found = statOf(path);
   if (found && !found.isFile()) throw inUse(`${output} is not a file: name a file to write`);
   if (found && found.size > 0 && !overwrite)
@@ -121,7 +121,7 @@ export function freeFile(output: string, overwrite: boolean, inputs: readonly st
  * @throws BidoraError `OUTPUT` with the reason
  */
 function checkWritable(path: string): void {
-  const above = nearestThere(path);
+  const above = nearestExisting(path);
   try {
     rmdirSync(mkdtempSync(join(above, ".bidora-")));
   } catch (cause) {
@@ -136,7 +136,7 @@ function unwritable(path: string, above: string, cause: unknown): BidoraError {
 }
 
 /** The path itself if it is an existing folder, else the nearest existing path above it. */
-function nearestThere(path: string): string {
+function nearestExisting(path: string): string {
   for (let above = path; ; above = dirname(above)) {
     const isThere = existsSync(above) && (above !== path || statSync(above).isDirectory());
     if (isThere || above === dirname(above)) return above;
@@ -144,7 +144,7 @@ function nearestThere(path: string): string {
 }
 
 /** @throws BidoraError `OUTPUT` for a broken link */
-function behindLinks(path: string): string {
+function resolveLinks(path: string): string {
   if (existsSync(path)) return realpathSync(path);
   if (!isLink(path)) return resolve(path);
   throw new BidoraError("OUTPUT", `--output ${path} can't be written: it is a broken link.`);

@@ -1,5 +1,5 @@
 /**
- * Beam search as in transformers 5, down to its rounding: what it computes in float32 is rounded to float32 here. Comments name the
+ * Beam search as in transformers 5, including its rounding: values that it computes in float32 are rounded to float32. Comments name the
  * functions of transformers' `_beam_search`.
  */
 import type { BeamSettings, GenerationSettings } from "./generationSettings.js";
@@ -7,7 +7,7 @@ import { type Processor, processorsOf } from "./processors.js";
 import { sampleSeveral, topK, warp } from "./sampling.js";
 import { endOf, type Finish, type Prompt, type Search, type SearchStep, type StopCheck } from "./search.js";
 
-/** Added to the scores of sequences that do not count. */
+/** Added to the scores of sequences that must not be selected. */
 const NONE = -1e9;
 
 /** A sequence with one more token. */
@@ -55,12 +55,12 @@ export class BeamSearch implements Search {
     this.#promptLength = prompt.length;
     this.#maxNewTokens = maxNewTokens;
     const beams = Array.from({ length: settings.beams.count }, (_, i) => i);
-    // Only the first beam counts in the first step: otherwise all would find the same tokens.
+    // In the first step only the first beam may be selected; otherwise all beams would choose the same tokens.
     this.#running = beams.map((beam) => ({ ids: prompt, score: beam === 0 ? 0 : NONE }));
     this.#finished = beams.map(() => ({ ids: prompt, score: NONE, finish: undefined }));
   }
 
-  /** The beams; in the first step the prompt only. */
+  /** The beams; in the first step only the prompt. */
   get sequences(): readonly (readonly number[])[] {
     const all = this.#running.map(({ ids }) => ids);
     return this.#length === 0 ? all.slice(0, 1) : all;
@@ -76,7 +76,7 @@ export class BeamSearch implements Search {
     return (this.#running[0]?.ids.length as number) - this.#promptLength;
   }
 
-  /** Adds a token to each beam. Tokens are certain only when the search ends. */
+  /** Adds a token to each beam. The result's tokens are known only when the search ends. */
   async advance(logits: readonly Float32Array[]): Promise<SearchStep> {
     const candidates = await this.#candidates(logits);
     const length = this.#length + 1;
@@ -99,7 +99,7 @@ export class BeamSearch implements Search {
     return this.#finished.every(({ finish }) => finish !== undefined);
   }
 
-  /** The most likely or sampled sequences, so many that `count` continue even if others end (`_get_top_k_continuations`). */
+  /** The most likely or sampled sequences, enough that `count` of them continue even if others end (`_get_top_k_continuations`). */
   async #candidates(logits: readonly Float32Array[]): Promise<Candidate[]> {
     const { endTokens, sampling } = this.#settings;
     const [promptLength, maxNewTokens] = [this.#promptLength, this.#maxNewTokens];
@@ -127,7 +127,7 @@ export class BeamSearch implements Search {
     return Promise.all(found);
   }
 
-  /** Keeps the best `count` finished sequences (`_update_finished_beams`). @param length of the candidates in new tokens */
+  /** Keeps the best `count` finished sequences (`_update_finished_beams`). @param length the candidates' number of new tokens */
   #keepFinished(candidates: readonly Candidate[], length: number): void {
     const { count, lengthPenalty, earlyStopping } = this.#settings.beams;
     const isClosed = this.#isFull && earlyStopping === true;

@@ -1,4 +1,4 @@
-/** Generated tokens as text: streamed in pieces, or as whole continuations. */
+/** Generates text, streamed in pieces or as complete texts. */
 import { aWhole, having, options as optionsOf } from "../common/arguments.js";
 import type { TaskModel } from "../models/index.js";
 import { TextStream, type Tokenizer } from "../text/index.js";
@@ -13,13 +13,13 @@ import type { GenerationSettings } from "./generationSettings.js";
 import type { Finish, Prompt } from "./search.js";
 import { StopStrings } from "./stopStrings.js";
 
-/** The next piece of a continuation. */
+/** The next piece of a generated text. */
 export interface GeneratedPiece extends NextTokens {
-  /** The text that has become certain with these tokens. */
+  /** The text that these tokens complete. */
   readonly text: string;
 }
 
-/** A continuation. */
+/** The generated text after a prompt. */
 export interface Generated {
   /** Without special tokens and without the stop string. */
   readonly text: string;
@@ -42,7 +42,7 @@ const { isStopped: _, ...OWN_OPTIONS } = GENERATE_OPTIONS;
 const TEXTS = optionsOf(OWN_OPTIONS);
 const ROWS = optionsOf({ ...OWN_OPTIONS, batchSize: aWhole });
 
-/** Continues prompts in one batch, each as if it were alone, and streams their texts. With beams each continuation is one piece. */
+/** Generates text after prompts in one batch, with the same results as one at a time, and streams it. With beams each text is a single piece. */
 export async function* generateTexts(
   textModel: TextModel,
   prompts: readonly Prompt[],
@@ -56,7 +56,7 @@ export async function* generateTexts(
     yield { ...next, text: await (writers[next.prompt] as TextWriter).write(next) };
 }
 
-/** The tokens of prompts, each up to a stop string. */
+/** The generated tokens of prompts, each up to a stop string. */
 function tokensUntil(
   stops: StopStrings,
   { model }: TextModel,
@@ -68,7 +68,7 @@ function tokensUntil(
   return generateTokens(model, prompts, settings, { ...options, ...(!stops.isEmpty && { isStopped }) });
 }
 
-/** The text of one continuation as it becomes certain: the beginning of a possible stop string is held back. */
+/** Streams the text of one generation; holds back text that may be the start of a stop string. */
 class TextWriter {
   readonly #stream: TextStream;
   #held = "";
@@ -91,7 +91,7 @@ class TextWriter {
   }
 }
 
-/** The continuations of prompts that are computed in one batch. */
+/** Generates text after prompts in one batch. */
 export async function generateBatch(
   textModel: TextModel,
   prompts: readonly Prompt[],
@@ -115,8 +115,8 @@ export async function generateBatch(
 }
 
 /**
- * The continuations of prompts, in the order of the prompts.
- * @param given.batchSize how many prompts are continued at once
+ * Generates text after prompts, in the order of the prompts.
+ * @param given.batchSize the number of prompts per batch
  */
 export async function* generateRows(
   textModel: TextModel,

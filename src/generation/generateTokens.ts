@@ -1,4 +1,4 @@
-/** The loop that generates tokens: the model computes the next logits of all sequences at once, a search per prompt chooses tokens. */
+/** The generation loop: the model computes the next logits of all sequences in a batch, and each prompt's search chooses tokens. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   aFunction,
@@ -19,7 +19,7 @@ import { BeamSearch } from "./beams.js";
 import { type GenerationSettings, GREEDY } from "./generationSettings.js";
 import { type Finish, type Prompt, type Search, SequenceSearch } from "./search.js";
 
-/** The next tokens of one of the prompts. */
+/** The next tokens after one of the prompts. */
 export interface NextTokens {
   /** The prompt's index. */
   readonly prompt: number;
@@ -30,10 +30,10 @@ export interface NextTokens {
 
 /** Options of a generation. */
 export interface GenerateOptions {
-  /** Whether a continuation ends with a stop string. */
+  /** Whether the generated tokens end with a stop string. */
   readonly isStopped?: ((prompt: number, tokens: readonly number[]) => Promise<boolean>) | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** False computes all tokens of a sequence for each new one. */
+  /** Whether to use a key-value cache; without one, each step recomputes all tokens. */
   readonly cache?: boolean | undefined;
 }
 
@@ -67,8 +67,8 @@ export function checkGeneration(
 }
 
 /**
- * Continues prompts in one batch, each as if it were alone. Tokens come one by one; with beams a whole continuation at once. Finished
- * continuations leave the batch.
+ * Generates tokens after prompts in one batch, with the same results as one at a time. Yields tokens one by one, or with beams all at
+ * once. Finished sequences leave the batch.
  */
 export async function* generateTokens(
   model: TaskModel,
@@ -125,8 +125,8 @@ export class Continuations {
   readonly #cache: KeyValueCache | undefined;
 
   /**
-   * @param model one that returns logits for every token
-   * @param sequences how many there are
+   * @param model returns logits for every token
+   * @param sequences the number of sequences
    */
   constructor(
     private readonly model: TaskModel,
@@ -137,8 +137,8 @@ export class Continuations {
   }
 
   /**
-   * Logits for the token after each sequence, in float32.
-   * @param sequences all tokens of each, at least one of them new
+   * The logits of the token after each sequence, in float32.
+   * @param sequences all tokens of each sequence, at least one of them new
    * @throws BidoraError `NOT_FINITE`
    */
   next(sequences: readonly (readonly number[])[]): Float32Array[] {
@@ -158,7 +158,7 @@ export class Continuations {
     );
   }
 
-  /** How many of a sequence's tokens the cache holds. */
+  /** The number of a sequence's cached tokens. */
   #cached(sequence: number, length: number): number {
     const seen = this.#cache?.lengths[sequence] ?? 0;
     if (seen === 0 || this.model.backbone.cacheStaysValid(seen, length)) return seen;
@@ -166,7 +166,7 @@ export class Continuations {
     return 0;
   }
 
-  /** Keeps some of the sequences. @param sequences their indices in the new order; one may occur several times */
+  /** Selects sequences. @param sequences their indices in the new order, possibly with duplicates */
   select(sequences: readonly number[]): void {
     torch.noGrad(() => this.#cache?.select(sequences));
   }
@@ -176,7 +176,7 @@ export class Continuations {
   }
 }
 
-/** [rows] int64: the flat index of each row's last token. */
+/** [rows] int64: the packed index of each row's last token. */
 function lastOf(rows: readonly (readonly number[])[]): torch.Tensor {
   let end = 0;
   const last = rows.map(({ length }) => {

@@ -11,7 +11,7 @@ const id = z.int();
 const ids = z.union([id.transform((one) => [one]), z.array(id)]);
 const texts = z.union([z.string().transform((one) => [one]), z.array(z.string())]);
 
-/** The keys that change the generated tokens, with the types that transformers accepts. */
+/** The keys that affect generation, with the types that transformers accepts. */
 const SCHEMA = z.object({
   eos_token_id: ids.nullish(),
   max_new_tokens: z.int().min(1).nullish(),
@@ -42,7 +42,7 @@ export type GenerationConfig = { readonly [K in keyof Read]?: NonNullable<Read[K
   readonly unsupportedSampling: readonly string[];
 };
 
-/** Unsupported keys, with the values at which they have no effect. */
+/** Unsupported keys, with the values that have no effect. */
 const UNSUPPORTED: Readonly<Record<string, readonly JsonValue[]>> = {
   bad_words_ids: [],
   constraints: [],
@@ -63,7 +63,7 @@ const UNSUPPORTED: Readonly<Record<string, readonly JsonValue[]>> = {
 };
 const UNSUPPORTED_SAMPLING: typeof UNSUPPORTED = { epsilon_cutoff: [0], eta_cutoff: [0], top_h: [], typical_p: [1] };
 
-/** The `max_length` that transformers ignores: its default. */
+/** transformers' default `max_length`, which it ignores. */
 const NO_MAX_LENGTH = 20;
 
 /**

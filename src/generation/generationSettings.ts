@@ -1,10 +1,10 @@
-/** The settings of a generation: their types, and how they are resolved from the user's and the model's own. */
+/** Generation settings: their types, and their resolution from the user's and the model's settings. */
 import { BidoraError } from "../common/errors.js";
 import type { GenerationConfig } from "./generationConfig.js";
 
 /** How tokens are sampled. */
 export interface SamplingSettings {
-  /** Logits are divided by it: above 0. */
+  /** The positive divisor of the logits. */
   readonly temperature: number;
   /** Sample from the `topK` most likely tokens; 0 for all. */
   readonly topK: number;
@@ -23,33 +23,33 @@ export interface BeamSettings {
   readonly earlyStopping: boolean | "never";
 }
 
-/** How a model continues a prompt. */
+/** How a model generates text. */
 export interface GenerationSettings {
-  /** Generation ends at any of them. */
+  /** Tokens that end generation. */
   readonly endTokens: readonly number[];
-  /** The logits of tokens in the prompt or the continuation are divided by it; 1 for no penalty. */
+  /** The divisor of the logits of tokens in the prompt or the generated text; 1 for no penalty. */
   readonly repetitionPenalty: number;
-  /** No n-gram of this size occurs twice, the prompt included; 0 for no limit. */
+  /** No n-gram of this size may occur twice, including the prompt; 0 for no limit. */
   readonly noRepeatNgram: number;
-  /** Tokens that are never generated, and tokens that are never generated first. */
+  /** Tokens that are never generated, and tokens that are not generated first. */
   readonly suppressTokens: readonly number[];
   readonly beginSuppressTokens: readonly number[];
-  /** The least tokens before an end token: with the prompt, and without it. */
+  /** The minimum number of tokens before an end token, including the prompt and without it. */
   readonly minLength: number;
   readonly minNewTokens: number;
-  /** The token after a prompt of one token, and the last token where there is no more room. */
+  /** The token forced after a prompt of one token, and the token forced at the maximum length. */
   readonly forcedBosToken: number | undefined;
   readonly forcedEosTokens: readonly number[] | undefined;
-  /** Undefined: the most likely token is taken. */
+  /** Undefined for greedy decoding. */
   readonly sampling: SamplingSettings | undefined;
-  /** Undefined: one sequence. */
+  /** Undefined without beam search. */
   readonly beams: BeamSettings | undefined;
   /** Strings at which generation stops, and tokens that work like a stop string. */
   readonly stop: readonly string[];
   readonly stopTokens: readonly number[];
 }
 
-/** Takes the most likely token each time, until there is no more room. */
+/** Greedy decoding up to the maximum length. */
 export const GREEDY: GenerationSettings = {
   endTokens: [],
   repetitionPenalty: 1,
@@ -66,7 +66,7 @@ export const GREEDY: GenerationSettings = {
   stopTokens: [],
 };
 
-/** Settings of the user, which take precedence over those in the model's files. */
+/** The user's settings, which take precedence over those in the model's files. */
 export interface GenerationOverrides {
   readonly maxNewTokens?: number | undefined;
   readonly stop?: readonly string[] | undefined;
@@ -85,14 +85,14 @@ export interface GenerationOverrides {
 /** Each of these settings turns sampling on. */
 export const SAMPLING_KEYS = ["temperature", "topK", "topP", "minP"] as const satisfies (keyof GenerationOverrides)[];
 
-/** The default in transformers. */
+/** transformers' default. */
 const TOP_K = 50;
 
 /** The default for `maxNewTokens`. */
 const NEW_TOKENS = 256;
 
 /**
- * The settings of a generation, from the user's and those in the model's files.
+ * Resolves the user's settings and those in the model's files.
  * @throws BidoraError `CONFIG` for a sampling method in the model's files that is not supported
  */
 export function resolveGeneration(overrides: GenerationOverrides, own: GenerationConfig): GenerationSettings {
@@ -138,10 +138,10 @@ function samplingOf(overrides: GenerationOverrides, own: GenerationConfig): Samp
   };
 }
 
-/** A prompt that leaves no room for new tokens. */
+/** Thrown for a prompt that leaves no room for new tokens. */
 export class PromptTooLong extends BidoraError {
   constructor(
-    /** The most tokens that the prompt may have. */
+    /** The maximum number of tokens of the prompt. */
     readonly most: number,
     message: string,
   ) {
@@ -150,7 +150,7 @@ export class PromptTooLong extends BidoraError {
 }
 
 /**
- * How many tokens may be generated after a prompt.
+ * The maximum number of new tokens after a prompt.
  * @param tokens of the prompt
  * @param positions of the model
  * @param name of the prompt in errors

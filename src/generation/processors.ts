@@ -1,12 +1,12 @@
-/** Transformers' logits processors, in their order: they change the scores of the next token before it is chosen. */
+/** transformers' logits processors, in their order: they change the scores of the next token before it is chosen. */
 import type { GenerationSettings } from "./generationSettings.js";
 
-/** A sequence so far. */
+/** The current state of a sequence. */
 export interface Sequence {
   /** The prompt and the new tokens. */
   readonly ids: readonly number[];
   readonly promptLength: number;
-  /** The most new tokens. */
+  /** The maximum number of new tokens. */
   readonly maxNewTokens: number;
 }
 
@@ -32,7 +32,7 @@ export function processorsOf(settings: GenerationSettings): Processor[] {
 
 const newTokens = ({ ids, promptLength }: Sequence): number => ids.length - promptLength;
 
-/** Whether the next token is the first that is chosen: one forced after a prompt of one token does not count. */
+/** Whether the next token is the first chosen one; a token forced after a prompt of one token does not count. */
 function isFirst(sequence: Sequence, forcedBosToken: number | undefined): boolean {
   const isForced = sequence.promptLength === 1 && forcedBosToken !== undefined;
   return newTokens(sequence) === (isForced ? 1 : 0);
@@ -57,7 +57,7 @@ function force(tokens: readonly number[]): Processor {
   };
 }
 
-/** Makes tokens of the sequence less likely, each once, however often it occurs. */
+/** Penalizes each distinct token of the sequence once. */
 function penalizeRepetition(penalty: number): Processor {
   return (scores, { ids }) => {
     for (const id of new Set(ids)) {

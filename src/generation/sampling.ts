@@ -1,10 +1,10 @@
-/** Sampling a token: transformers' logits warpers in their order, then a draw from the probabilities that are left. */
+/** Sampling: transformers' logits warpers in their order, then a draw from the remaining probabilities. */
 import type { SamplingSettings } from "./generationSettings.js";
 
 /**
- * Samples a token: the first one in vocabulary order at which the cumulative probability exceeds a random number.
+ * Samples a token: the first in vocabulary order at which the cumulative probability exceeds a random number.
  * @param scores logits, which are changed
- * @param uniform random number of at least 0 and below 1
+ * @param uniform a random number in [0, 1)
  */
 export function sample(scores: Float32Array, settings: SamplingSettings, uniform: number): number {
   warp(scores, settings);
@@ -26,9 +26,9 @@ function draw({ weights, total }: Weights, uniform: number): number {
 }
 
 /**
- * Samples several indices without replacement. When only weights of 0 are left, the highest scores are taken.
- * @param uniform random numbers of at least 0 and below 1, one for each index
- * @returns the indices by decreasing score
+ * Samples several indices without replacement. If only weights of 0 are left, takes the highest scores.
+ * @param uniform random numbers in [0, 1), one per index
+ * @returns the indices in order of decreasing score
  */
 export function sampleSeveral(scores: Float32Array, count: number, uniform: () => number): Int32Array {
   const { weights } = softmax(scores);
@@ -49,7 +49,7 @@ export function sampleSeveral(scores: Float32Array, count: number, uniform: () =
 
 /**
  * Sets the scores of tokens that must not be sampled to −∞.
- * @param least keep at least so many tokens
+ * @param least the minimum number of tokens to keep
  */
 export function warp(scores: Float32Array, { temperature, topK: k, topP, minP }: SamplingSettings, least = 1): void {
   if (temperature !== 1) scores.set(scores.map((score) => score / temperature));
@@ -58,7 +58,7 @@ export function warp(scores: Float32Array, { temperature, topK: k, topP, minP }:
   if (minP !== undefined) keepLikely(scores, minP, least);
 }
 
-/** Keeps the `k` largest scores, and all that equal the k-th. */
+/** Keeps the `k` largest scores and ties with the k-th. */
 function keepLargest(scores: Float32Array, k: number): void {
   if (k >= scores.length) return;
   const least = scores[topK(scores, k).at(-1) as number] as number;
@@ -66,13 +66,13 @@ function keepLargest(scores: Float32Array, k: number): void {
 }
 
 /**
- * Drops the least likely tokens while their probabilities add up to no more than 1 − `topP`, but keeps `least` tokens. Of equal ones the
- * first are dropped first.
+ * Drops the least likely tokens while their probabilities add up to at most 1 − `topP`, but keeps `least` tokens. Among ties, the first
+ * are dropped first.
  */
 function keepNucleus(scores: Float32Array, topP: number, least: number): void {
   const { weights, total } = softmax(scores);
   const most = (1 - topP) * total;
-  // Tokens below this share are dropped in any case, as they add up to less than `most`: only the others are sorted.
+  // Tokens below this share add up to less than `most`, so they are always dropped; only the others need sorting.
   const share = most / weights.length;
   const sorted: number[] = [];
   let sum = 0;
@@ -116,7 +116,7 @@ function softmax(scores: Float32Array): Weights {
   let total = 0;
   for (let token = 0; token < scores.length; token++) {
     const score = scores[token] as number;
-    if (score === Number.NEGATIVE_INFINITY) continue; // as most tokens are after top-k
+    if (score === Number.NEGATIVE_INFINITY) continue; // like most tokens after top-k
     const weight = Math.exp(score - most);
     weights[token] = weight;
     total += weight;
@@ -125,8 +125,7 @@ function softmax(scores: Float32Array): Weights {
 }
 
 /**
- * The indices of the `k` largest values, largest first, of equal ones the first first. A heap holds the best so far, with the worst of
- * them at the top.
+ * The indices of the `k` largest values in decreasing order; ties are in index order. A min-heap holds the largest so far.
  */
 export function topK(values: Float32Array, k: number): Int32Array {
   const heap = new Int32Array(Math.min(k, values.length));

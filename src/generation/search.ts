@@ -1,18 +1,18 @@
-/** How one prompt is continued: a search keeps one or more sequences, and adds a token to each in a step. */
+/** Decoding of one prompt: a search keeps one or more sequences and adds a token to each in every step. */
 import { argmax } from "../common/collections.js";
 import type { GenerationSettings } from "./generationSettings.js";
 import { type Processor, processorsOf } from "./processors.js";
 import { sample } from "./sampling.js";
 
-/** Why a continuation ended: at an end token, at a stop string, or for lack of room. */
+/** Why generation ended: at an end token, at a stop string, or at the maximum length. */
 export type Finish = "eos" | "stop" | "length";
 
-/** A prompt to continue. */
+/** A prompt. */
 export interface Prompt {
   readonly ids: readonly number[];
-  /** The most new tokens. */
+  /** The maximum number of new tokens. */
   readonly maxNewTokens: number;
-  /** Random numbers of at least 0 and below 1, one for each sampled token. */
+  /** Random numbers in [0, 1), one per sampled token. */
   readonly uniform: () => number;
 }
 
@@ -21,23 +21,23 @@ export type StopCheck = (tokens: readonly number[]) => Promise<boolean>;
 
 /** The result of one step. */
 export interface SearchStep {
-  /** The new tokens of the continuation, as far as they are certain. */
+  /** The new tokens that are final. */
   readonly tokens: readonly number[];
   /** Undefined while the search continues. */
   readonly finish: Finish | undefined;
-  /** For each sequence of the next step, the sequence of this step that it extends. */
+  /** For each sequence of the next step, the index of the sequence that it extends. */
   readonly parents: readonly number[];
 }
 
-/** The search for the continuation of one prompt. */
+/** The decoding of one prompt. */
 export interface Search {
-  /** The sequences whose next token is searched, prompt included. */
+  /** The sequences to extend, including the prompt. */
   readonly sequences: readonly (readonly number[])[];
-  /** @param logits of the next token of each sequence, which are changed */
+  /** @param logits the logits of each sequence's next token, which are changed */
   advance(logits: readonly Float32Array[]): Promise<SearchStep>;
 }
 
-/** Greedy search and sampling: one sequence, each token of which is certain at once. */
+/** Greedy decoding and sampling: one sequence, whose tokens are final immediately. */
 export class SequenceSearch implements Search {
   readonly #prompt: Prompt;
   readonly #settings: GenerationSettings;
@@ -75,7 +75,7 @@ export class SequenceSearch implements Search {
   }
 }
 
-/** Why the newest of a continuation's tokens ends it, if it does. */
+/** Why the newest token ends generation, if it does. */
 export async function endOf(
   tokens: readonly number[],
   { endTokens, stopTokens }: GenerationSettings,

@@ -15,24 +15,24 @@ export class StopStrings {
     return this.strings.length === 0;
   }
 
-  /** Where the first stop string begins in `text`; undefined if there is none. */
+  /** The index of the first stop string in `text`; undefined if there is none. */
   find(text: string): number | undefined {
     const found = this.strings.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
     return found.length > 0 ? Math.min(...found) : undefined;
   }
 
-  /** Whether the newest of a continuation's tokens completes a stop string. Only the end of the text is decoded. */
+  /** Whether the newest token completes a stop string. Decodes only the end of the text. */
   async isCompleted(tokens: readonly number[]): Promise<boolean> {
     return this.find(await textEnd(this.tokenizer, tokens, this.#longest)) !== undefined;
   }
 
-  /** The length of `text` without a beginning of a stop string at its end. */
+  /** The length of `text` without a partial stop string at its end. */
   certainLength(text: string): number {
     return text.length - Math.max(0, ...this.strings.map((stop) => overlap(text, stop)));
   }
 }
 
-/** How many characters at the end of `text` are a proper beginning of `stop`. */
+/** The length of the longest suffix of `text` that is a proper prefix of `stop`. */
 function overlap(text: string, stop: string): number {
   for (let size = Math.min(stop.length - 1, text.length); size > 0; size--) {
     if (stop.startsWith(text.slice(text.length - size))) return size;
@@ -41,7 +41,7 @@ function overlap(text: string, stop: string): number {
 }
 
 /**
- * Splits stop strings into special tokens, which decoded text does not show, and other strings.
+ * Splits stop strings into special tokens, which decoded text does not contain, and other strings.
  * @returns the other strings, and the ids of the special tokens
  */
 export async function splitStops(

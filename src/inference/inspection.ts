@@ -1,4 +1,4 @@
-/** What is in the folder of a model or an adapter, and what of it the other commands would refuse. */
+/** Inspects the folder of a model or an adapter, and finds why other commands would refuse it. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -22,22 +22,22 @@ import { architectureOf, checkLayers, checkpointNames } from "../models/index.js
 import { inferTask, type TrainedHead } from "../tasks/index.js";
 import { numelOf } from "../torch/index.js";
 
-/** A tensor as its file's header describes it. */
+/** A tensor's description in its file's header. */
 export type TensorFacts = Pick<TensorInfo, "name" | "dtype" | "shape" | "storedAs">;
 
-/** What every folder with weights has. */
+/** Facts about any folder with weights. */
 export interface Contents {
   readonly path: string;
-  /** Elements of all tensors, in total and by dtype. */
+  /** The number of elements of all tensors, in total and by dtype. */
   readonly parameters: number;
   readonly dtypes: Readonly<Record<string, number>>;
   readonly bytes: number;
   readonly tensors: readonly TensorFacts[];
-  /** Why the other commands would refuse it, a sentence each; empty if they would not. */
+  /** Reasons why other commands would refuse it, one sentence each. */
   readonly refusals: readonly string[];
 }
 
-/** What is in a model's folder. */
+/** Facts about a model's folder. */
 export interface ModelInspection extends Contents {
   readonly kind: "model";
   readonly modelType: string | null;
@@ -46,7 +46,7 @@ export interface ModelInspection extends Contents {
   readonly defaultTargetModules: readonly string[];
 }
 
-/** What is in an adapter's folder. */
+/** Facts about an adapter's folder. */
 export interface AdapterInspection extends Contents {
   readonly kind: "adapter";
   /** Null if its configuration is refused. */
@@ -73,11 +73,11 @@ export interface AdapterSettings {
   readonly modules: readonly ({ readonly path: string } & LayerFacts)[];
 }
 
-/** What is in a folder. */
+/** Facts about a folder. */
 export type Inspection = ModelInspection | AdapterInspection;
 
 /**
- * Reads what is in the folder of a model or an adapter. Only headers and configurations of a model are read.
+ * Inspects the folder of a model or an adapter. Of a model, reads only headers and configurations.
  * @param path a folder or a Hub repository
  * @throws BidoraError `CHECKPOINT` for a folder that is neither
  */
@@ -149,7 +149,7 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
   };
 }
 
-/** The weights of the backbone that are missing, or have another shape than config.json says. */
+/** The backbone's weights that are missing or whose shape does not match config.json. */
 function missingWeights(config: JsonObject, tensors: readonly TensorFacts[]): string[] {
   const architecture = architectureOf(config);
   const backbone = architecture.backbone(architecture.parseConfig(config));
@@ -164,7 +164,7 @@ function missingWeights(config: JsonObject, tensors: readonly TensorFacts[]): st
     else if (dtype && isInteger(dtype)) problems.push(`${found} has dtype ${dtype}, but weights are floats.`);
     else if (shapes.get(found) !== parameter.shape.join(", ")) {
       problems.push(
-        `${found} has shape [${shapes.get(found)}], but config.json asks for [${parameter.shape.join(", ")}].`,
+        `${found} has shape [${shapes.get(found)}], but config.json requires [${parameter.shape.join(", ")}].`,
       );
     }
   }
@@ -173,10 +173,7 @@ function missingWeights(config: JsonObject, tensors: readonly TensorFacts[]): st
 
 function unreadable(tensors: readonly TensorFacts[]): string[] {
   const dtypes = new Set(tensors.map(({ dtype }) => dtype).filter((dtype) => torchDtype(dtype) === undefined));
-  return Array.from(
-    dtypes,
-    (dtype) => `Tensors of dtype ${dtype} cannot be computed with; convert them to F32 or BF16.`,
-  );
+  return Array.from(dtypes, (dtype) => `Tensors of dtype ${dtype} are not supported; convert them to F32 or BF16.`);
 }
 
 function weightsOf(folder: string): TensorInfo[] {
@@ -216,7 +213,7 @@ function sizes(tensors: readonly TensorInfo[]): Pick<Contents, "parameters" | "d
   return { parameters, dtypes, bytes, tensors: tensors.map(metadataOf) };
 }
 
-/** The result, or undefined and its refusal in the list. */
+/** The result; or undefined, with the error's message added to the list. */
 async function attempt<T>(refusals: string[], read: () => T | Promise<T>): Promise<T | undefined> {
   try {
     return await read();

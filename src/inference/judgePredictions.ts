@@ -1,4 +1,4 @@
-/** Metrics of predictions in a file, compared with labeled rows. No model is needed. */
+/** Metrics of a file of predictions for labeled rows, without a model. */
 import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import {
@@ -33,12 +33,12 @@ interface PredictionFile {
   readonly predictions: string;
 }
 
-/** Compares a file of predictions with labeled rows, as many and in the same order. Needs no model. */
+/** Evaluates a file of predictions against the same number of labeled rows in the same order, without a model. */
 export async function judgePredictions(
   settings: PredictionFile,
   choice: TaskChoice | undefined,
 ): Promise<{ readonly judgments: readonly Evaluation[]; readonly rows: number }> {
-  if (!choice) throw new UsageError("--task is missing: it says how --predictions are judged.");
+  if (!choice) throw new UsageError("--task is missing: it determines how --predictions are evaluated.");
   const { rows: lines } = await loadTable(settings.predictions);
   const written = lines.map(({ values, line }) => ({ values, at: { file: settings.predictions, line } }));
   const judge = choice.task.isGenerative ? judgeTexts : judgeLabels;
@@ -61,7 +61,7 @@ const judgeTexts: Judge = async (settings, choice, written) => {
   return { metrics: metric.result(measured), metric: metric as Evaluation["metric"], measured };
 };
 
-/** The references of each prompt of a data set, or of each row of a file; of each prompt if there are as many texts as prompts. */
+/** The references of each row of a file, or of each prompt of a data set or of a file with as many prompts as texts. */
 async function referencesOf(
   settings: PredictionFile,
   choice: TaskChoice,
@@ -78,7 +78,7 @@ async function referencesOf(
   if (prompts.length !== count) return each;
   if (each.length === count && JSON.stringify(each) !== JSON.stringify(prompts))
     throw new UsageError(
-      `--limit ${limit} leaves it open whether the ${count} texts are for ${data}'s first rows or for its first prompts, of which some have several rows: leave it out, or put the rows of each prompt into one with references.`,
+      `With --limit ${limit} it is unclear whether the ${count} texts are for ${data}'s first rows or its first prompts, since some prompts have several rows: leave --limit out, or merge the rows of each prompt into one with references.`,
     );
   return prompts;
 }
@@ -103,14 +103,18 @@ const judgeLabels: Judge = async (settings, choice, written) => {
   return { metrics: metric.result(measured), metric, measured };
 };
 
-/** A prediction that repeats the words of its row must have the same ones. @throws BidoraError naming the line */
+/** Checks that a prediction's words, if it has them, are those of its row. @throws BidoraError naming the line */
 function checkWords({ values, at }: Written, { input, at: row }: Example): void {
   const words = own(values as Readonly<Record<string, unknown>>, "tokens");
   if (!Array.isArray(words) || !Array.isArray(input) || JSON.stringify(words) === JSON.stringify(input)) return;
-  throw rowError(at.file, at.line, `the tokens are other ones than in ${where(row)}: the same rows are expected.`);
+  throw rowError(
+    at.file,
+    at.line,
+    `the tokens differ from those in ${where(row)}: expected predictions for the same rows.`,
+  );
 }
 
-/** @throws BidoraError for a wrong number of predictions, or naming the line that is no prediction for the task */
+/** @throws BidoraError for a wrong number of predictions, or naming a line that is not a prediction for the task */
 function readPredictions<Prediction>(
   { predictions, data }: PredictionFile,
   { task, kind }: TaskChoice,
@@ -123,7 +127,7 @@ function readPredictions<Prediction>(
   if (written.length !== expected)
     throw new BidoraError(
       "PREDICTIONS",
-      `${predictions} has ${written.length} predictions, but ${data} has ${expected} ${what}: one a row is expected, in the same order.`,
+      `${predictions} has ${written.length} predictions, but ${data} has ${expected} ${what}: expected one per row, in the same order.`,
     );
   return written.map(({ values, at }) => {
     const read = schema.safeParse(values);
@@ -133,22 +137,22 @@ function readPredictions<Prediction>(
     throw rowError(
       at.file,
       at.line,
-      `a prediction of ${kind} is expected, but ${key || "it"} does not fit: ${issue?.message}.`,
+      `expected a prediction for ${kind}, but ${key || "it"} is invalid: ${issue?.message}.`,
     );
   });
 }
 
-/** Predictions whose labels are spelled as in the rows, and all labels. */
+/** Predictions with labels spelled as in the rows, and all labels. */
 interface SpelledPredictions {
   readonly labels: LabelMap;
   readonly predictions: readonly object[];
 }
 
 /**
- * Spells predicted labels as the rows do. A model may have them in another case, as placeholders (`LABEL_1`) or as the numeric ids of a
- * named data set, and rows may have the ids. A label that no row has stays the same and counts as wrong.
- * @throws BidoraError `PREDICTIONS` if a named data set has none of the predicted labels, if only one side has numbers, and if every
- *   row has the label -1, which in the Hub's test files means that there is none
+ * Spells predicted labels as in the rows. A model may have them in another case, as placeholders (`LABEL_1`) or as a named data set's
+ * numeric ids, and rows may have ids. A label that no row has is kept and counts as wrong.
+ * @throws BidoraError `PREDICTIONS` if a named data set has none of the predicted labels, if only one side has numbers, or if all rows
+ *   have the label -1, which in the Hub's test files stands for an unpublished label
  */
 function spellLabels(
   { dataset: name }: Pick<TaskChoice, "dataset">,
@@ -156,7 +160,7 @@ function spellLabels(
   predictions: readonly object[],
 ): SpelledPredictions {
   const numbered = name ? namedDatasets[name].labelNames : [];
-  // With its label names a named data set is evaluated the same whether rows have the names or the ids.
+  // by its label names, so that the result does not depend on whether rows have names or ids
   const rowLabels = labelMap(dataset.examples, { checkpoint: numbered, dataset: dataset.labelNames });
   const { names } = rowLabels;
   const spell = spelling(names, numbered);
@@ -168,14 +172,14 @@ function spellLabels(
   if (isOther && found.length > 0 && others.length === found.length)
     throw new BidoraError(
       "PREDICTIONS",
-      `none of the predicted labels (${found.join(", ")}) is one of the rows' (${names.join(", ")}): predictions by these names are expected.`,
+      `none of the predicted labels (${found.join(", ")}) occurs in the rows (${names.join(", ")}): expected predictions with these names.`,
     );
   return { labels: withUnnamed(rowLabels.and(others), predictions), predictions: spelled };
 }
 
 /**
- * Adds placeholders for labels of the model that occur neither in rows nor in predictions: they count in means over all labels, and
- * with more than two labels there is no positive one. With two labels, a single known name does not tell which one is positive.
+ * Adds placeholders for the model's labels that occur neither in rows nor in predictions, since they count in means over all labels, and
+ * only binary classification has a positive label. With two labels, a single known name does not determine the positive one.
  */
 function withUnnamed(labels: LabelMap, predictions: readonly Labeled[]): LabelMap {
   const count = predictions.reduce((most, { logits = [] }) => Math.max(most, logits.length), 0);
@@ -184,7 +188,7 @@ function withUnnamed(labels: LabelMap, predictions: readonly Labeled[]): LabelMa
   return labels.and(Array.from({ length: unnamed }, (_, i) => `unnamed label ${i + 1}`));
 }
 
-/** In place of a label that was not published. */
+/** Stands for a label that was not published. */
 const UNLABELED = "-1";
 
 const ID = /^(?:LABEL_)?(\d+)$/;

@@ -1,4 +1,4 @@
-/** A model that stays open: it predicts rows and generates text until it is disposed of. */
+/** An open model, which predicts rows and generates text until it is disposed of. */
 import {
   anObject,
   checkArguments,
@@ -30,10 +30,10 @@ const predictTable = {
 };
 const generateTable = { ...pick(rowOptions, "batchSize"), ...generationOptions };
 
-/** How `Model.predict` predicts: the flags of `bidora predict` about rows, in camelCase. */
+/** Settings of `Model.predict`: the flags of `bidora predict` about rows, in camelCase. */
 export type ModelPredictSettings = Given<typeof predictTable>;
 
-/** How `Model.generate` generates: the flags of `bidora generate` about generation, in camelCase. */
+/** Settings of `Model.generate`: the flags of `bidora generate` about generation, in camelCase. */
 export type ModelGenerateSettings = Given<typeof generateTable>;
 
 /** Hooks of a call of an open model. */
@@ -52,7 +52,7 @@ const ROWS = listOf(
 );
 
 /**
- * A model with its adapter and tokenizer, as `load` opens it. Calls may overlap: each gives what it gives alone.
+ * A model with its adapter and tokenizer, as returned by `load`. Calls may overlap without affecting each other's results.
  */
 export class Model {
   #open: InferenceModel | undefined;
@@ -73,7 +73,7 @@ export class Model {
     this.folder = open.folder;
   }
 
-  /** The network itself, for a forward pass of one's own. @throws BidoraError `DISPOSED` */
+  /** The module tree, for custom forward passes. @throws BidoraError `DISPOSED` */
   get module(): TaskModel {
     return this.#opened().model;
   }
@@ -84,8 +84,8 @@ export class Model {
   }
 
   /**
-   * Predicts rows, in their order, as `bidora predict` does: `await` gives all predictions, `for await` gives each as it comes.
-   * @param rows texts, or rows as a data file has them: `{ text }`, `{ sentence1, sentence2 }`, `{ tokens }`, `{ question, context }`,
+   * Predicts rows in order, like `bidora predict`: `await` returns all predictions, `for await` streams them.
+   * @param rows texts, or rows as in a data file: `{ text }`, `{ sentence1, sentence2 }`, `{ tokens }`, `{ question, context }`,
    *   `{ prompt }`, `{ messages }`; labels are ignored
    * @throws UsageError for no rows or other values; BidoraError naming the row that does not fit, `DISPOSED`
    */
@@ -105,16 +105,16 @@ export class Model {
   }
 
   /**
-   * Continues one prompt: `for await` gives pieces of the text as they are generated, `await` gives the whole text.
-   * @param prompt a text as it is, or a conversation, which the model's chat template renders
-   * @throws UsageError for settings without effect; BidoraError `HEAD` for a model that is no language model, `DISPOSED`, PromptTooLong
+   * Generates text after a prompt: `for await` streams pieces of the text, `await` returns the complete text.
+   * @param prompt a text, or a conversation, which is rendered by the model's chat template
+   * @throws UsageError for settings without effect; BidoraError `HEAD` for a model that is not a language model, `DISPOSED`, PromptTooLong
    */
   generate(
     prompt: string | readonly Message[],
     settings?: ModelGenerateSettings,
     hooks?: CallHooks,
   ): ResultStream<GeneratedPiece, GeneratedRow>;
-  /** Continues several prompts, each as if it were alone, in their order: `for await` gives each text, `await` gives all. */
+  /** Generates text after several prompts, with the same results as one at a time: `for await` streams the texts in order, `await` returns all. */
   generate(
     prompts: readonly TextOrMessages[],
     settings?: ModelGenerateSettings,
@@ -140,7 +140,7 @@ export class Model {
     return new ResultStream(() => pieces[Symbol.asyncIterator](), whole);
   }
 
-  /** Releases the weights. Calls that are still running end with an error `DISPOSED`. Doing it again has no effect. */
+  /** Releases the weights. Running calls fail with an error `DISPOSED`. May be called twice. */
   dispose(): void {
     const open = this.#open;
     this.#open = undefined;
@@ -149,12 +149,12 @@ export class Model {
     for (const tensor of open?.adapter?.tensors.values() ?? []) tensor.dispose();
   }
 
-  /** As `dispose`, for `using`. */
+  /** The same as `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  /** As `dispose`, for `await using`. */
+  /** The same as `dispose`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.dispose();
   }
@@ -198,7 +198,7 @@ function somePrompts(prompts: unknown, subject: string): void {
 
 const isMessage = (value: unknown): boolean => isObject(value) && "role" in value;
 
-/** A text stands in the column that the model was trained on. */
+/** The rows as a table; a string becomes the value of the column that the model was trained on. */
 function tableOf(rows: readonly InputRow[], open: InferenceModel, given: readonly string[] | undefined): Table {
   const trained = open.metadata?.textColumns;
   const usual = open.task.isGenerative ? "prompt" : trained?.length === 1 ? trained[0] : "text";
@@ -206,7 +206,7 @@ function tableOf(rows: readonly InputRow[], open: InferenceModel, given: readonl
   return rowsTable(rows.map((row) => (typeof row === "string" ? { [column]: row } : row)));
 }
 
-/** @throws BidoraError `HEAD` for a model that is no language model */
+/** @throws BidoraError `HEAD` for a model that is not a language model */
 async function generatorOf(
   open: InferenceModel,
   given: ModelGenerateSettings,

@@ -1,4 +1,4 @@
-/** Opening a model, with its adapter if it has one: a folder, a GGUF file or a Hub repository. */
+/** Opens a model, with its adapter if it has one, from a folder, a GGUF file or a Hub repository. */
 import { existsSync } from "node:fs";
 import {
   type AdaptedModel,
@@ -17,26 +17,26 @@ import type { HubOptions } from "../io/hub/options.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
 import { packLinears, type WeightFormatName } from "../nn/index.js";
-import { type NamedTask, type UsedHead, usedHead } from "../tasks/index.js";
+import { type NamedTask, type ResolvedHead, resolveHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import { type DType, Generator, setThreads } from "../torch/index.js";
 
-/** A model and its adapter by name: folders, GGUF files or Hub repositories. */
+/** The names of a model and its adapter: folders, GGUF files or Hub repositories. */
 interface ModelNames {
   readonly model?: string | undefined;
   readonly revision?: string | undefined;
-  /** An adapter that has been read already is taken as it is. */
+  /** A name, or an adapter that was already read. */
   readonly adapter?: string | SavedAdapter | undefined;
 }
 
-/** An adapter that has been read, and its folder. */
+/** An adapter, already read, and its folder. */
 interface FoundAdapter {
   readonly adapter: SavedAdapter | undefined;
-  /** Undefined without an adapter, and for one that was passed as a value. */
+  /** Undefined without an adapter and for an adapter passed as a value. */
   readonly adapterFolder: string | undefined;
 }
 
-/** A model whose weights have not been read yet, and its adapter, which has been. */
+/** A model whose weights are not read yet, and its adapter, which is. */
 export interface FoundModel extends FoundAdapter {
   readonly folder: string;
 }
@@ -53,7 +53,7 @@ export async function findAdapter(named: ModelNames["adapter"], hub?: HubOptions
 }
 
 /**
- * Reads the adapter, and finds its base model: `model`, else the one that the adapter names.
+ * Reads the adapter and finds its base model: `model`, or by default the one named by the adapter.
  * @throws UsageError if there is no model; BidoraError as `resolveModel` and `readAdapter`
  */
 export async function findModel(names: ModelNames, hub?: HubOptions): Promise<FoundModel> {
@@ -72,35 +72,35 @@ export async function findModel(names: ModelNames, hub?: HubOptions): Promise<Fo
   return { ...found, folder };
 }
 
-/** How a model is opened. */
+/** Options for opening a model. */
 interface OpenOptions {
   readonly dtype: DType;
   /** The format that matrices are held in instead of tensors (see `LoadOptions`). */
   readonly baseDtype?: WeightFormatName | undefined;
   /** By default the task of the adapter or the checkpoint. */
   readonly task?: NamedTask | undefined;
-  /** Merge the adapter into the weights. */
+  /** Merges the adapter into the weights. */
   readonly merge?: boolean;
-  /** Copy the matrices into the layout in which products are fastest: for a model that is not trained. */
+  /** Packs the weights into the fastest layout for products, for inference only. */
   readonly packed?: boolean;
   /** The number of libtorch's threads. */
   readonly threads?: number | undefined;
 }
 
 /** A model with its weights and its adapter. */
-export interface OpenModel extends LoadedModel, UsedHead {
+export interface OpenModel extends LoadedModel, ResolvedHead {
   readonly folder: string;
   readonly checkpointConfig: JsonObject;
   readonly adapter: SavedAdapter | undefined;
   /** The adapter in the model's layers. */
   readonly adapted: AdaptedModel<AdapterConfig> | undefined;
-  /** How the model is used, from the bidora.json beside it. */
+  /** How to use the model, from bidora.json. */
   readonly metadata: AdapterMetadata | undefined;
 }
 
 /**
- * Loads a model's weights and attaches its adapter. The head is the adapter's, else the checkpoint's.
- * @param which what `findModel` found, or the names to find it by
+ * Loads a model's weights and attaches its adapter. The head is the adapter's, or by default the checkpoint's.
+ * @param which the result of `findModel`, or its arguments
  * @throws BidoraError `HEAD` if neither has one
  */
 export async function open(
@@ -112,7 +112,7 @@ export async function open(
   if (options.threads !== undefined) setThreads(options.threads);
   const checkpointConfig = readConfig(folder);
   const metadata = adapter ? adapter.metadata : findAdapterMetadata(folder);
-  const used = usedHead(architectureOf(checkpointConfig), checkpointConfig, { adapter, metadata }, options.task);
+  const used = resolveHead(architectureOf(checkpointConfig), checkpointConfig, { adapter, metadata }, options.task);
   const { task, labels } = used;
   const generator = new Generator(0);
   const head = { head: task.head, outputs: labels.length };
@@ -125,12 +125,12 @@ export async function open(
   return { ...loaded, ...used, folder, checkpointConfig, adapter, adapted, metadata };
 }
 
-/** An open model with its tokenizer, which texts are put into. */
+/** An open model with its tokenizer. */
 export interface InferenceModel extends OpenModel {
   readonly tokenizer: Tokenizer;
 }
 
-/** Opens a model for inference: with its tokenizer, and with packed matrices. */
+/** Opens a model for inference, with its tokenizer and packed weights. */
 export async function openForInference(
   which: Parameters<typeof open>[0],
   options: Omit<OpenOptions, "packed">,

@@ -1,18 +1,18 @@
-/** Predictions of an open model for rows, as the command `predict` writes them. */
+/** An open model's predictions for rows, in the form that the command `predict` writes. */
 import { BidoraError } from "../common/errors.js";
 import { type Dataset, type Example, type LanguageExample, loadLanguage, type RowSource } from "../data/index.js";
-import { readRows, usualColumns } from "../datasets/splits.js";
+import { readRows, trainedColumns } from "../datasets/splits.js";
 import { encodeRows, maxLengthOf } from "../tasks/index.js";
 import { namingBadWeightsIn } from "../train/badWeights.js";
 import { predictRows } from "../train/evaluation.js";
 import type { InferenceModel, OpenModel } from "./open.js";
 import { greedyPlan, TextGenerator } from "./textGenerator.js";
 
-/** The prediction for a row, as a line of the predictions file holds it. Which keys it has depends on the task. */
+/** The prediction for a row, in the form of a line of the predictions file. Its keys depend on the task. */
 export interface Prediction {
   /** Classification: the most likely label, and its softmax probability. */
   readonly label?: string;
-  /** Also of question answering: the probability of the answer. */
+  /** Also for question answering: the probability of the answer. */
   readonly score?: number;
   /** Classification: in the order of the labels; of words a list each, null for a word without tokens. */
   readonly logits?: readonly (number | readonly number[] | null)[];
@@ -22,31 +22,31 @@ export interface Prediction {
   readonly scores?: readonly number[];
   /** Regression. */
   readonly value?: number;
-  /** Words of the row; of a language model the ids of the new tokens. */
+  /** The words of the row; for a language model, the ids of the new tokens. */
   readonly tokens?: readonly (string | number)[];
-  /** Question answering: the answer, and where it starts and ends in the context, in code points. */
+  /** Question answering: the answer, and its start and end in the context, in code points. */
   readonly answer?: string;
   readonly start?: number;
   readonly end?: number;
   /** Language models: the text after the prompt. */
   readonly text?: string;
-  /** A task of one's own may have other keys. */
+  /** A custom task may have other keys. */
   readonly [key: string]: unknown;
 }
 
-/** How rows are predicted. */
+/** Settings for predicting rows. */
 interface PredictionSettings {
   readonly batchSize: number;
   readonly maxLength: number;
   readonly textColumns?: readonly string[] | undefined;
-  /** The most tokens to generate, with a language model. */
+  /** The maximum number of tokens to generate, for a language model. */
   readonly maxNewTokens?: number | undefined;
-  /** What the user set. */
+  /** The settings that the user gave. */
   readonly given: object;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Gives the examples to predict, with `read` if they are the rows of the source. */
+/** Returns the examples to predict; calls `read` if they are the source's rows. */
 export type ExamplesOf = (read: () => Promise<Dataset>) => Promise<readonly Example[]>;
 
 /**
@@ -72,7 +72,7 @@ async function* headPredictions(
   const { task, labels, model, tokenizer } = open;
   const { textColumns, batchSize, signal } = settings;
   const examples = await examplesOf(async () => {
-    const dataset = await readRows(task, source, { textColumns, ...usualColumns(open.metadata) }, "optional");
+    const dataset = await readRows(task, source, { textColumns, ...trainedColumns(open.metadata) }, "optional");
     checkTexts(dataset, open, source, settings);
     return dataset;
   });
@@ -84,7 +84,7 @@ async function* headPredictions(
     yield prediction as Prediction;
 }
 
-/** Generates with greedy search. An answer at the end of a conversation is left out: it is what is predicted. */
+/** Generates with greedy decoding. Leaves out an answer at the end of a conversation, since it is to be predicted. */
 async function* generatedAnswers(
   open: InferenceModel,
   source: RowSource,
@@ -92,7 +92,7 @@ async function* generatedAnswers(
   examplesOf: ExamplesOf,
 ): AsyncGenerator<Prediction> {
   const { textColumns, batchSize, maxNewTokens, signal } = settings;
-  const { usualTextColumns } = usualColumns(open.metadata);
+  const { usualTextColumns } = trainedColumns(open.metadata);
   const examples = await examplesOf(() => loadLanguage(source, { labels: "optional", textColumns, usualTextColumns }));
   const maxLength = "maxLength" in settings.given ? settings.maxLength : undefined;
   const generator = await TextGenerator.of(open, greedyPlan(open, maxNewTokens), { batchSize, maxLength });
@@ -110,12 +110,12 @@ function withoutAnswer(example: LanguageExample): LanguageExample {
   return { ...example, input: { ...input, messages: input.messages.slice(0, -1) } };
 }
 
-/** Labels of the rows are ignored: the model may not even know them. */
+/** Removes labels, which the model may not know. */
 function withoutLabel(example: Example): Example {
   return { ...example, label: undefined };
 }
 
-/** `--max-length` if given, else the length that the model was trained with, at most what the model allows. */
+/** `--max-length` if given, otherwise the length that the model was trained with; at most the model's maximum. */
 export function lengthFor(
   { maxLength, given }: Pick<PredictionSettings, "maxLength" | "given">,
   { metadata, tokenizer, model }: InferenceModel,
@@ -126,8 +126,7 @@ export function lengthFor(
 }
 
 /**
- * A model that was trained on pairs of texts needs pairs, and one that was trained on single texts needs single texts, unless the user
- * names the columns.
+ * Checks that rows have pairs of texts if the model was trained on pairs, and otherwise single texts, unless the user names the columns.
  * @throws BidoraError `UNKNOWN_COLUMN` naming both
  */
 export function checkTexts(

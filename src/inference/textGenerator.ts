@@ -1,4 +1,4 @@
-/** Text generation with a model that stays open. */
+/** Text generation with an open model. */
 import { UsageError } from "../common/errors.js";
 import { uniforms } from "../common/seededGenerator.js";
 import { generationOptions } from "../config/index.js";
@@ -24,14 +24,14 @@ import { namingBadWeightsIn } from "../train/badWeights.js";
 import { promptsOf } from "../train/textEvaluation.js";
 import type { InferenceModel } from "./open.js";
 
-/** A continuation with its prompt: of a conversation, the text that the chat template renders. */
+/** A generated text with its prompt; for a conversation, the prompt rendered by the chat template. */
 export interface GeneratedRow extends Generated {
   readonly prompt: string;
 }
 
 type GenerationTable = typeof generationOptions;
 
-/** How texts are generated, from the user's settings and the model's `generation_config.json`. No weights are needed for it. */
+/** Generation settings, resolved from the user's settings and the model's `generation_config.json`, without loading weights. */
 interface GenerationPlan {
   readonly own: GenerationConfig;
   readonly generation: GenerationSettings;
@@ -40,9 +40,9 @@ interface GenerationPlan {
 }
 
 /**
- * How texts are generated.
+ * Resolves generation settings.
  * @param folder of the model
- * @throws UsageError for settings without effect or that exclude each other
+ * @throws UsageError for settings without effect or that are mutually exclusive
  */
 export function generationPlan(folder: string, settings: Settings<GenerationTable>): GenerationPlan {
   refuseExcluding(settings.given);
@@ -53,16 +53,16 @@ export function generationPlan(folder: string, settings: Settings<GenerationTabl
   return { own, generation, maxNewTokens, seed };
 }
 
-/** How the most likely continuations are generated. */
+/** The settings for greedy decoding. */
 export function greedyPlan({ folder, checkpointConfig }: InferenceModel, maxNewTokens?: number): GenerationPlan {
   const own = readGenerationConfig(folder, checkpointConfig);
   return { own, generation: resolveGeneration({ greedy: true }, own), maxNewTokens, seed: 0 };
 }
 
-/** How many prompts are continued together, and how long they may be. */
+/** The batch size, and the maximum length of prompts. */
 interface PromptLimits {
   readonly batchSize: number;
-  /** The most tokens that a prompt may have. */
+  /** The maximum number of tokens of a prompt. */
   readonly maxLength?: number | undefined;
 }
 
@@ -70,7 +70,7 @@ interface Signal {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A model that continues prompts: texts as they are, or conversations, which its chat template renders. */
+/** Generates text after prompts: texts, or conversations, which are rendered by the model's chat template. */
 export class TextGenerator {
   private constructor(
     private readonly open: InferenceModel,
@@ -85,7 +85,7 @@ export class TextGenerator {
   }
 
   /**
-   * How many tokens a prompt has.
+   * The number of tokens of a prompt.
    * @param name of the prompt in errors
    * @throws BidoraError for a conversation that the chat template cannot render
    */
@@ -94,7 +94,7 @@ export class TextGenerator {
     return ids!.length;
   }
 
-  /** Continues one prompt, in pieces. @throws PromptTooLong for one that leaves no room */
+  /** Streams the text after a prompt in pieces. @throws PromptTooLong if the prompt leaves no room */
   async *stream(prompt: TextOrMessages, options: StreamOptions = {}): AsyncGenerator<GeneratedPiece> {
     const { signal, stream = 0, name = promptName(0) } = options;
     const [encoded] = (await this.encode([exampleOf(prompt, name)])) as [Prompt];
@@ -102,14 +102,14 @@ export class TextGenerator {
     yield* namingBadWeightsIn(this.open, generateTexts(this.open, [own], this.plan.generation, { signal }));
   }
 
-  /** Continues prompts, each as if it were alone, in their order. */
+  /** Generates text after prompts, in order, with the same results as one at a time. */
   rows(prompts: readonly TextOrMessages[], hooks: Signal = {}): AsyncGenerator<GeneratedRow> {
     const examples = prompts.map((prompt, i) => exampleOf(prompt, promptName(i)));
     return this.examples(examples, hooks);
   }
 
   /**
-   * Continues the rows of a file.
+   * Generates text after the prompts of a file's rows.
    * @throws BidoraError `EMPTY_TEXT`, `PROMPT_TOO_LONG`, `VOCABULARY` naming the row, before anything is computed
    */
   examples(examples: readonly LanguageExample[], hooks: Signal = {}): AsyncGenerator<GeneratedRow> {
@@ -140,7 +140,7 @@ export class TextGenerator {
 
 /** Options of `TextGenerator.stream`. */
 interface StreamOptions extends Signal {
-  /** Which of the seed's streams of random numbers to sample with. */
+  /** The number of the seed's random stream to sample with. */
   readonly stream?: number;
   /** The name of the prompt in errors. */
   readonly name?: string;
@@ -154,7 +154,7 @@ const exampleOf = (prompt: TextOrMessages, name: string): LanguageExample => ({
   at: { file: name, line: 0 },
 });
 
-/** @throws UsageError for greedy search together with what is not greedy */
+/** @throws UsageError for --greedy together with sampling or beam search */
 function refuseExcluding(given: Given<GenerationTable>): void {
   const beams = (given.beams ?? 1) > 1 ? "beams" : undefined;
   const other = given.greedy ? (SAMPLING_KEYS.find((key) => key in given) ?? beams) : undefined;

@@ -1,5 +1,5 @@
 /** Metrics of one class per row, given as class ids: accuracy, precision, recall, F1, Matthews correlation. */
-import { atLeastOne, type Metric, MORE_IS_BETTER, SHARE_OF_ROWS, type Sums } from "./metric.js";
+import { atLeastOne, HIGHER_IS_BETTER, type Metric, SHARE_OF_ROWS, type Sums } from "./metric.js";
 import { addOne, COUNTS, type Counts, countsIn, macroScores, type Scores, scoresOf } from "./scores.js";
 import { meanOverRows, overSums } from "./sums.js";
 
@@ -19,7 +19,7 @@ const ofClass =
   (name: keyof Scores) =>
   (positive: number): Metric<number, number, ClassHit> =>
     overSums(
-      { [name]: MORE_IS_BETTER },
+      { [name]: HIGHER_IS_BETTER },
       (reference, prediction) => ({ actual: reference === positive, predicted: prediction === positive }),
       () => ({
         width: COUNTS,
@@ -81,7 +81,7 @@ export function overClassCounts(
   of: (counts: ClassCounts, rows: number) => number,
 ): Metric<number, number, ClassPair> {
   return overSums(
-    { [name]: MORE_IS_BETTER },
+    { [name]: HIGHER_IS_BETTER },
     (reference, prediction) => [reference, prediction],
     (corpus) => classSums(corpus, (counts, rows) => ({ [name]: of(counts, rows) })),
   );

@@ -2,6 +2,7 @@
 export type { BleuRow, CiderRow, CiderText, MeteorRow, NgramCounts, NistRow } from "@bidora/text-metrics";
 export type { Goal } from "../files/metrics.js";
 export type { ClassHit, ClassPair } from "./classes.js";
+export { combineMetrics, mapPrediction } from "./combineMetrics.js";
 export { type ConfidenceInterval, type ConfidenceIntervals, confidenceIntervals } from "./confidenceIntervals.js";
 export type { TagScheme } from "./entities.js";
 export { type EntityRules, entityRulesOf, mixesEnds } from "./entities.js";
@@ -14,7 +15,6 @@ export type { Counts } from "./scores.js";
 export { type AnswerScores, squad } from "./squad.js";
 export type { Interval } from "./statistics.js";
 export { bleu, cider, meteor, nist, rougeL, type TextMetric, textScores } from "./textMetrics.js";
-export { readingFrom, together } from "./together.js";
 export { type PredictedTokens, tokenPrediction } from "./tokenPrediction.js";
 export {
   type EntityCounts,

@@ -1,6 +1,6 @@
 /** Metrics of any number of labels per row. Shapes: L labels; a row has one 0 or 1 for each. */
 import { BidoraError } from "../common/errors.js";
-import { atLeastOne, type Metric, MORE_IS_BETTER, SHARE_OF_ROWS } from "./metric.js";
+import { atLeastOne, HIGHER_IS_BETTER, type Metric, SHARE_OF_ROWS } from "./metric.js";
 import { addOne, COUNTS, type Counts, countsIn, macroScores, microScores } from "./scores.js";
 import { overSums } from "./sums.js";
 
@@ -30,12 +30,12 @@ export function labelScores(): Metric<LabelSet, LabelSet, LabelSets> {
 }
 
 const LABEL_SCORES = {
-  microPrecision: MORE_IS_BETTER,
-  microRecall: MORE_IS_BETTER,
-  microF1: MORE_IS_BETTER,
-  macroPrecision: MORE_IS_BETTER,
-  macroRecall: MORE_IS_BETTER,
-  macroF1: MORE_IS_BETTER,
+  microPrecision: HIGHER_IS_BETTER,
+  microRecall: HIGHER_IS_BETTER,
+  microF1: HIGHER_IS_BETTER,
+  macroPrecision: HIGHER_IS_BETTER,
+  macroRecall: HIGHER_IS_BETTER,
+  macroF1: HIGHER_IS_BETTER,
 };
 
 function scoresOfLabels(counts: readonly Counts[]): Readonly<Record<keyof typeof LABEL_SCORES, number>> {

@@ -10,8 +10,8 @@ export interface MetricValue {
   readonly isShareOfRows?: boolean;
 }
 
-export const MORE_IS_BETTER: MetricValue = { goal: "maximize" };
-export const LESS_IS_BETTER: MetricValue = { goal: "minimize" };
+export const HIGHER_IS_BETTER: MetricValue = { goal: "maximize" };
+export const LOWER_IS_BETTER: MetricValue = { goal: "minimize" };
 export const SHARE_OF_ROWS: MetricValue = { goal: "maximize", isShareOfRows: true };
 
 /**

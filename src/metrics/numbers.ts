@@ -1,11 +1,11 @@
 /** Metrics of one number per row: mean squared error, Pearson's and Spearman's correlation. */
-import { atLeastOne, checkFinite, LESS_IS_BETTER, type Metric, MORE_IS_BETTER } from "./metric.js";
+import { atLeastOne, checkFinite, HIGHER_IS_BETTER, LOWER_IS_BETTER, type Metric } from "./metric.js";
 import { averageRanks } from "./statistics.js";
 import { meanOverRows } from "./sums.js";
 
 /** `meanSquaredError`, in the square of the label's unit. Throws METRIC_NOT_FINITE. */
 export function meanSquaredError(): Metric<number, number, number> {
-  return meanOverRows("meanSquaredError", LESS_IS_BETTER, (reference, prediction, row) => {
+  return meanOverRows("meanSquaredError", LOWER_IS_BETTER, (reference, prediction, row) => {
     checkFinite(reference, "references", row);
     checkFinite(prediction, "predictions", row);
     return (reference - prediction) ** 2;
@@ -38,7 +38,7 @@ function correlationOfRows(
   of: (references: Numbers, predictions: Numbers) => number,
 ): Metric<number, number, NumberPair> {
   return {
-    values: { [name]: MORE_IS_BETTER },
+    values: { [name]: HIGHER_IS_BETTER },
     measure(reference, prediction, row) {
       checkFinite(reference, "references", row);
       checkFinite(prediction, "predictions", row);

@@ -1,5 +1,5 @@
 /** Exact match and F1 of extracted answers, by SQuAD's official script. */
-import { atLeastOne, type Metric, MORE_IS_BETTER, SHARE_OF_ROWS } from "./metric.js";
+import { atLeastOne, HIGHER_IS_BETTER, type Metric, SHARE_OF_ROWS } from "./metric.js";
 import { overSums } from "./sums.js";
 
 /** The scores of one answer, as fractions. */
@@ -15,7 +15,7 @@ export interface AnswerScores {
  */
 export function squad(): Metric<readonly string[], string, AnswerScores> {
   return overSums(
-    { exactMatch: SHARE_OF_ROWS, f1: MORE_IS_BETTER },
+    { exactMatch: SHARE_OF_ROWS, f1: HIGHER_IS_BETTER },
     (references, prediction) => {
       const known = references.map(normalizeAnswer).filter((answer) => answer !== "");
       const answers = known.length > 0 ? known : [""];

@@ -1,8 +1,8 @@
 /** Metrics of texts, each compared with all references of its row: those of `@bidora/text-metrics`, with errors of bidora's class. */
 import * as texts from "@bidora/text-metrics";
 import { BidoraError } from "../common/errors.js";
+import { combineMetrics } from "./combineMetrics.js";
 import type { Metric } from "./metric.js";
-import { together } from "./together.js";
 
 /** A metric of texts, each scored against all references of its row; `measure` throws METRIC_ROWS for a row without references. */
 export type TextMetric<Measured = unknown> = Metric<readonly string[], string, Measured>;
@@ -27,7 +27,7 @@ export const cider = (): TextMetric<texts.CiderRow> => withOwnErrors(texts.cider
  * `nist`, `meteor`, `rougeL`, `cider`.
  */
 export function textScores(): TextMetric<readonly unknown[]> {
-  return together<readonly string[], string>(bleu(), nist(), meteor(), rougeL(), cider());
+  return combineMetrics<readonly string[], string>(bleu(), nist(), meteor(), rougeL(), cider());
 }
 
 /** Checks before a long computation that `textScores` can run. @throws BidoraError `WORDNET_MISSING` without the package `wordnet` */

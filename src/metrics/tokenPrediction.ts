@@ -1,5 +1,5 @@
 /** How well a language model predicts tokens: perplexity and token accuracy. */
-import { atLeastOne, LESS_IS_BETTER, type Metric, MORE_IS_BETTER, type Sums } from "./metric.js";
+import { atLeastOne, HIGHER_IS_BETTER, LOWER_IS_BETTER, type Metric, type Sums } from "./metric.js";
 import { overSums } from "./sums.js";
 
 /** Sums over a language model's predictions of some tokens. */
@@ -14,7 +14,7 @@ export interface PredictedTokens {
 /** `perplexity`, the exponential of the mean cross-entropy over all tokens, and `tokenAccuracy`. Throws METRIC_ROWS for no token. */
 export function tokenPrediction(): Metric<unknown, PredictedTokens, PredictedTokens> {
   return overSums(
-    { perplexity: LESS_IS_BETTER, tokenAccuracy: MORE_IS_BETTER },
+    { perplexity: LOWER_IS_BETTER, tokenAccuracy: HIGHER_IS_BETTER },
     (_reference, predicted) => predicted,
     () => tokenSums((loss, accuracy) => ({ perplexity: Math.exp(loss), tokenAccuracy: accuracy })),
   );

@@ -1,7 +1,7 @@
 /** Metrics of one label per word: accuracy over words, and precision, recall and F1 of entities. */
 import { BidoraError } from "../common/errors.js";
 import { type Entity, type EntityRules, entitiesBy, entityKey } from "./entities.js";
-import { atLeastOne, type Metric, MORE_IS_BETTER, type Sums } from "./metric.js";
+import { atLeastOne, HIGHER_IS_BETTER, type Metric, type Sums } from "./metric.js";
 import { addCounts, COUNTS, type Counts, countsIn, scoresOf } from "./scores.js";
 import { overSums } from "./sums.js";
 
@@ -23,7 +23,7 @@ export interface WordHits {
  */
 export function wordAccuracy(): Metric<WordLabels, PredictedWordLabels, WordHits> {
   return overSums(
-    { accuracy: MORE_IS_BETTER },
+    { accuracy: HIGHER_IS_BETTER },
     (labels, predicted, row) => {
       const guesses = alignWords(labels, predicted, row);
       return { words: labels.length, right: labels.filter((label, word) => label === guesses[word]).length };
@@ -53,7 +53,7 @@ export interface EntityCounts extends Counts {
  */
 export function entityScores(rules: EntityRules = "lenient"): Metric<WordLabels, PredictedWordLabels, EntityCounts> {
   const scores = overSums<WordLabels, PredictedWordLabels, EntityCounts>(
-    { precision: MORE_IS_BETTER, recall: MORE_IS_BETTER, f1: MORE_IS_BETTER },
+    { precision: HIGHER_IS_BETTER, recall: HIGHER_IS_BETTER, f1: HIGHER_IS_BETTER },
     (labels, predicted, row) => {
       const guesses = alignWords(labels, predicted, row);
       const known = entitiesBy(rules, labels);

@@ -101,9 +101,9 @@ export function panels(list: readonly Panel[], rowLength = list.length): Markup 
   const size = rowLength % 3 === 0 ? THIRD : HALF;
   const cells = list.map(({ title, draw }) => html`<div class="panel"><h3>${title}</h3>${draw(size)}</div>`);
   const all = html`<div class="${size === THIRD ? "panels thirds" : "panels"}">${cells}</div>`;
-  return list.length > MOST_PANELS ? folded(`All ${list.length} panels`, all) : all;
+  return list.length > MOST_PANELS ? collapsed(`All ${list.length} panels`, all) : all;
 }
 
 /** Collapsed content, which most readers skip. */
-export const folded = (summary: string, content: Markup | readonly Markup[]): Markup =>
+export const collapsed = (summary: string, content: Markup | readonly Markup[]): Markup =>
   html`<details><summary>${summary}</summary>${content}</details>`;

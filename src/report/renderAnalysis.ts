@@ -5,7 +5,7 @@ import type { Analysis, AnalyzedLayer, AnalyzedRun, AnalyzedStep, LineFit } from
 import type { Phase } from "../files/events.js";
 import { depthBetween } from "./figures/palette.js";
 import { draw, drawBare } from "./figures/plot.js";
-import { figure, folded, html, type Markup, type Panel, panels, type Size, section } from "./html.js";
+import { collapsed, figure, html, type Markup, type Panel, panels, type Size, section } from "./html.js";
 import { renderPage } from "./page.js";
 import { NOTHING, table } from "./table.js";
 
@@ -76,7 +76,7 @@ function numbersTable({ name, layers }: AnalyzedRun): Markup {
       return html`<tr><th scope="row">${path}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`;
     }),
   );
-  return folded(name, table(`Layers of ${name}`, ["Layer", "Step", "Phase", "ΔM", "ΔD"], rows));
+  return collapsed(name, table(`Layers of ${name}`, ["Layer", "Step", "Phase", "ΔM", "ΔD"], rows));
 }
 
 const number = (value: number | null | undefined): string =>
@@ -232,7 +232,7 @@ export function linesOf({ fits }: AnalyzedRun): NamedLine[] {
   return [of("all", all), ...single, ...others.map(([phase, fit]): NamedLine => ({ layers: "all", phase, fit }))];
 }
 
-/** Notes about runs with several phases, and about runs with saved steps of the retraining alone. */
+/** Notes about runs with several phases, and about runs with saved steps of retraining only. */
 export function phaseNotes(runs: readonly AnalyzedRun[]): string[] {
   const several = runs.filter(({ fits }) => fits.phases !== undefined);
   const retrained = runs.filter(({ fits }) => fits.phase === "retrain");
@@ -244,7 +244,7 @@ export function phaseNotes(runs: readonly AnalyzedRun[]): string[] {
       : []),
     ...(retrained.length > 0
       ? [
-          `The line of ${namesOf(retrained)} fits retraining alone, where the magnitudes are frozen: it shows how layers differ, not how training moves them. Use --save-every to keep steps of the search, which can be compared with full fine-tuning.`,
+          `The line of ${namesOf(retrained)} fits retraining only, where the magnitudes are frozen: it shows how layers differ, not how training moves them. Use --save-every to keep steps of the search, which can be compared with full fine-tuning.`,
         ]
       : []),
   ];

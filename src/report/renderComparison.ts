@@ -6,7 +6,7 @@ import type { ComparisonLog } from "../files/comparisonFolder.js";
 import { scoresHeading } from "../statistics/checkComparison.js";
 import { comparisonTables } from "../statistics/comparisonTables.js";
 import { significanceTable } from "../statistics/significanceTable.js";
-import { costFigure, type Spent } from "./figures/cost.js";
+import { costFigure, type RunCost } from "./figures/cost.js";
 import type { Subject } from "./figures/curves.js";
 import { gapFigure } from "./figures/gap.js";
 import { magnitudesFigure } from "./figures/magnitudes.js";
@@ -17,7 +17,7 @@ import { html, type Markup, section, taskPart } from "./html.js";
 import { type LivePart, renderPage } from "./page.js";
 import { alertOf, sharedSetting } from "./renderReport.js";
 import { type Run, toRuns } from "./runs.js";
-import { comparedTable, counted, foldedIfLong, NOTHING, row, table } from "./table.js";
+import { collapsedIfLong, comparedTable, counted, NOTHING, row, table } from "./table.js";
 import { machineTables, settingsTables } from "./tables.js";
 
 /**
@@ -114,7 +114,7 @@ function costOf(
   { name, metrics: [main] }: ComparedTask,
   task: string | undefined,
 ): Markup | undefined {
-  const spent = runs.flatMap((run): Spent[] => {
+  const spent = runs.flatMap((run): RunCost[] => {
     const score = own(run.metrics, main.name);
     if (run.task !== name || score === undefined) return [];
     const { method, seed, seconds, trainedParameters, peakMemoryBytes } = run;
@@ -178,7 +178,7 @@ function gridTable(
       .map((method) => row(method, [task, ...keys.map((key) => chosen(task, method, key))])),
   );
   const about = html`<p class="note">Grid of ${counted(points.length, "point")}, each scored on held-out training rows: ${tried.join("; ")}.</p>`;
-  return html`${about}${foldedIfLong("Chosen from the grid", rows.length, table("Chosen from the grid", ["Method", "Task", ...keys], rows))}`;
+  return html`${about}${collapsedIfLong("Chosen from the grid", rows.length, table("Chosen from the grid", ["Method", "Task", ...keys], rows))}`;
 }
 
 function settingsIn(log: ComparisonLog["runs"][number]["log"]): Readonly<Record<string, unknown>> {

@@ -4,7 +4,7 @@ import { formatTime } from "../common/format.js";
 import { stopsByValidation } from "../common/run.js";
 import { metricName, metricRows } from "../files/metrics.js";
 import type { RunLog } from "../files/runLog.js";
-import { costFigure, type ScoreMetric, type Spent } from "./figures/cost.js";
+import { costFigure, type RunCost, type ScoreMetric } from "./figures/cost.js";
 import { subjectsOf } from "./figures/curves.js";
 import { gapFigure } from "./figures/gap.js";
 import { magnitudesFigure } from "./figures/magnitudes.js";
@@ -102,7 +102,7 @@ function costOf(runs: readonly Run[]): Markup | undefined {
   if (!scored || sharedSetting(runs, "task") === undefined) return undefined;
   const methods = runs.map((run) => String(own(run.start?.settings ?? {}, "method") ?? run.name));
   const isRepeated = new Set(methods).size < runs.length;
-  const spent = runs.flatMap((run, i): Spent[] => {
+  const spent = runs.flatMap((run, i): RunCost[] => {
     const score = scoreOf(run, scored.metric);
     const { seconds } = run;
     if (score === undefined || !run.done || seconds === undefined || !run.start) return [];

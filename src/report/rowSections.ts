@@ -188,7 +188,7 @@ function wrongWords(rows: RowsOf<"words">): WrongRows {
 function wrongTexts(rows: RowsOf<"texts">): WrongRows {
   const compared = rows.slice(0, MOST_COMPARED);
   const unlike = ({ reference, prediction }: (typeof rows)[number]) =>
-    reference.length === 0 ? Number(prediction !== "") : 1 - likeness(reference, prediction);
+    reference.length === 0 ? Number(prediction !== "") : 1 - similarity(reference, prediction);
   const worst = worstRows(compared, unlike, MOST);
   const note = compared.length < rows.length ? { note: `Of the first ${counted(MOST_COMPARED, "row")}.` } : {};
   return {
@@ -239,6 +239,6 @@ export function worstRows<Row>(
 }
 
 /** The similarity of a text to the most similar of its references, by words: ROUGE-L, in [0, 1]. */
-export function likeness(references: readonly string[], text: string): number {
+export function similarity(references: readonly string[], text: string): number {
   return references.length === 0 ? 0 : rougeL().measure(references, text, 1);
 }

@@ -2,7 +2,7 @@
 import { formatCount } from "../common/format.js";
 import { groupSpans, type Table } from "../statistics/renderTable.js";
 import { mean, sampleDeviation } from "../statistics/summary.js";
-import { folded, html, type Markup } from "./html.js";
+import { collapsed, html, type Markup } from "./html.js";
 
 export const NOTHING = "–";
 
@@ -46,8 +46,8 @@ export const scrolling = (label: string, content: Markup): Markup =>
 const MOST_ROWS = 30;
 
 /** A table, collapsed under its caption if it is long. */
-export const foldedIfLong = (caption: string, rows: number, content: Markup): Markup =>
-  rows > MOST_ROWS ? folded(`${caption} (${counted(rows, "row")})`, content) : content;
+export const collapsedIfLong = (caption: string, rows: number, content: Markup): Markup =>
+  rows > MOST_ROWS ? collapsed(`${caption} (${counted(rows, "row")})`, content) : content;
 
 /** A row: its name and its cells. */
 export const row = (name: string | Markup, cells: readonly (string | Markup)[]): Markup =>
@@ -76,7 +76,7 @@ export function comparedTable(table: Table, caption: string): Markup {
   const content = html`<table class="figures"><caption>${caption}</caption><thead>${over}<tr><th scope="col">${heading}</th>${titles}</tr></thead><tbody>${body}</tbody></table>`;
   const hasBest = columns.some(({ cells }) => cells.some(({ best }) => best));
   const said = [...(hasBest ? ["Bold: the best mean."] : []), ...notes];
-  return html`${foldedIfLong(caption, names.length, scrolling(caption, content))}${said.map((note) => html`<p class="note">${note}</p>`)}`;
+  return html`${collapsedIfLong(caption, names.length, scrolling(caption, content))}${said.map((note) => html`<p class="note">${note}</p>`)}`;
 }
 
 const leftOf = (align: "left" | "right"): Markup | undefined => (align === "left" ? html` class="left"` : undefined);

@@ -6,7 +6,7 @@ import type { JsonValue } from "../files/json.js";
 import type { Subject } from "./figures/curves.js";
 import { runMark } from "./figures/palette.js";
 import { metricTitle } from "./figures/training.js";
-import { folded, html, type Markup, section } from "./html.js";
+import { collapsed, html, type Markup, section } from "./html.js";
 import { finalMetrics, metricNames, metricsByRows, type Run } from "./runs.js";
 import { NOTHING, number, row, table } from "./table.js";
 
@@ -68,7 +68,7 @@ export function evaluationsTable(runs: readonly Run[]): Markup | undefined {
   if (rows.length === 0) return undefined;
   const titles = names.map((name) => (name === "loss" ? "Loss" : metricTitle(name)));
   const head = ["Run", "Phase", "Step", "Rows", ...titles];
-  return folded("All evaluations as a table", table("Metrics at each evaluation", head, rows));
+  return collapsed("All evaluations as a table", table("Metrics at each evaluation", head, rows));
 }
 
 /** Settings by key: first those that differ, with one column for each subject, then the shared ones. */

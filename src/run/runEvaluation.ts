@@ -79,7 +79,7 @@ export class RunEvaluation {
 
   async #decoded(judged: readonly (Undecoded | PredictedRow)[]): Promise<PredictedRow[]> {
     const { tokenizer } = this.prepared;
-    const ends = { front: await tokenizer.frontIds(), back: await tokenizer.backIds() };
+    const ends = { front: await tokenizer.prefixIds(), back: await tokenizer.suffixIds() };
     const rows: PredictedRow[] = [];
     for (const row of judged) {
       if ("text" in row) rows.push(row);

@@ -10,13 +10,13 @@ import {
 } from "../config/index.js";
 import type { LabelMap } from "../data/index.js";
 import {
-  askedTask,
+  chosenTask,
   labelsFor,
   readSplits,
   type Splits,
   type TaskChoice,
   taskOf,
-  usualColumns,
+  trainedColumns,
   withSubsets,
 } from "../datasets/index.js";
 import { findAdapter } from "../inference/open.js";
@@ -48,10 +48,10 @@ export async function readRunData({ config, saved, task }: RunStart, hub?: HubOp
   const checkpointConfig = readConfig(folder);
   const architecture = architectureOf(checkpointConfig);
   const own = inferTask(checkpointConfig);
-  const choice = askedTask(config.task, task) ?? taskOf(saved?.metadata?.task ?? own?.kind ?? missingTask());
+  const choice = chosenTask(config.task, task) ?? taskOf(saved?.metadata?.task ?? own?.kind ?? missingTask());
   const splits = await readSplits(choice, {
     ...config,
-    ...usualColumns(saved ? saved.metadata : findAdapterMetadata(folder)),
+    ...trainedColumns(saved ? saved.metadata : findAdapterMetadata(folder)),
   });
   const tokenizer = await loadTokenizer(folder);
   const labels = labelsFor(choice, splits, labelsOfKind(choice.kind, saved?.metadata, own));

@@ -40,7 +40,7 @@ const smallestP = (pairs: number): number => Math.min(1, 2 / 2 ** pairs);
 export const pairsNeeded = (family = 1): number => Math.floor(Math.log2((2 * family) / LEVEL)) + 1;
 
 /**
- * Notes for a family of tests of which some can't be significant (corrected p < 0.05) whatever their outcome; none if all can.
+ * Notes for a family of tests in which some can't be significant (corrected p < 0.05) whatever their outcome; none if all can.
  * The exact test's limit is applied to the bootstrap, too. The bootstrap has no such limit, but for few differing rows its p-values
  * are too small.
  * @param family the tests that Holm's correction is over

@@ -1,6 +1,7 @@
 /** The paired bootstrap over rows: is the difference of a metric between two methods more than chance? */
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
+import type { MeasuredRows } from "../metrics/combineMetrics.js";
 import type { OverRows } from "../metrics/metric.js";
 import {
   areEnough,
@@ -10,7 +11,6 @@ import {
   resultOfSample,
 } from "../metrics/resampling.js";
 import { type Interval, percentiles } from "../metrics/statistics.js";
-import type { MeasuredRows } from "../metrics/together.js";
 import { round12 } from "./summary.js";
 
 /** The least number of resamples. */

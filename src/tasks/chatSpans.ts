@@ -80,7 +80,7 @@ export function codePointSpans(text: string, spans: readonly Span[]): Span[] {
 }
 
 /** Whether each token contains a character of a span: transformers' rule for the assistant mask. */
-export function marksOf(offsets: TextTokens["offsets"], spans: readonly Span[]): boolean[] {
+export function lossMask(offsets: TextTokens["offsets"], spans: readonly Span[]): boolean[] {
   let next = 0;
   return offsets.map(([from, to]) => {
     while (next < spans.length && from >= (spans[next] as Span)[1]) next++;

@@ -3,8 +3,8 @@ import { UsageError } from "../common/errors.js";
 import type { LanguageExample, LanguageInput, Location } from "../data/index.js";
 import { IGNORED_LABEL } from "../nn/index.js";
 import type { Message, TextTokens, Tokenizer } from "../text/index.js";
-import { ChatRenderer, codePointSpans, type MarkedText, marksOf } from "./chatSpans.js";
-import { namingRow } from "./encodeRows.js";
+import { ChatRenderer, codePointSpans, lossMask, type MarkedText } from "./chatSpans.js";
+import { withRowInErrors } from "./encodeRows.js";
 import type { EncodedRow, TrainOn } from "./task.js";
 
 /** The target of a token is the next token, where the loss is computed on that, else -100. */
@@ -29,7 +29,7 @@ export async function encodeLanguageRows(
   tokenizer: Tokenizer,
   { trainOn, maxLength = Number.POSITIVE_INFINITY }: LanguageEncoding = {},
 ): Promise<LanguageRow[][]> {
-  const front = await tokenizer.frontIds();
+  const front = await tokenizer.prefixIds();
   const renderer = new ChatRenderer(tokenizer);
   const rows: LanguageRow[][] = [];
   for (let first = 0; first < examples.length; first += CHUNK) {
@@ -60,10 +60,10 @@ export async function encodePrompts(
   examples: readonly LanguageExample[],
   tokenizer: Tokenizer,
 ): Promise<(readonly number[])[]> {
-  const front = await tokenizer.frontIds();
+  const front = await tokenizer.prefixIds();
   const renderer = new ChatRenderer(tokenizer);
   const prompts = examples.map(({ input, at }) => {
-    const writing = writingOf(input);
+    const writing = textOrMessagesOf(input);
     return typeof writing === "string"
       ? { texts: [writing], front, at }
       : { texts: [renderer.render(writing, true, at).text], front: [], at };
@@ -72,7 +72,7 @@ export async function encodePrompts(
   return tokens.map(({ ids }, i) => [...(prompts[i]?.front ?? []), ...ids]);
 }
 
-function writingOf(input: LanguageInput): string | readonly Message[] {
+function textOrMessagesOf(input: LanguageInput): string | readonly Message[] {
   if (input.kind === "prompt") return input.prompt;
   return input.kind === "text" ? input.text : input.messages;
 }
@@ -82,7 +82,7 @@ function tokensOf(
   tokenizer: Tokenizer,
   rows: readonly { readonly texts: readonly string[]; readonly at: Location }[],
 ): Promise<TextTokens[]> {
-  return namingRow(tokenizer.tokensOf(rows.flatMap(({ texts }) => texts)), rows, ({ texts }) => texts);
+  return withRowInErrors(tokenizer.tokensOf(rows.flatMap(({ texts }) => texts)), rows, ({ texts }) => texts);
 }
 
 /** The texts of an example that are tokenized separately: a prompt and its completion, else one. */
@@ -137,7 +137,7 @@ function markedTokens(
 ): MarkedTokens {
   const marked = texts.flatMap(({ text, loss }, i) => {
     const { ids, offsets } = tokens[i] as TextTokens;
-    const marks = typeof loss === "boolean" ? undefined : marksOf(offsets, codePointSpans(text, loss));
+    const marks = typeof loss === "boolean" ? undefined : lossMask(offsets, codePointSpans(text, loss));
     return ids.map((id, k) => [id, marks ? (marks[k] as boolean) : (loss as boolean)] as const);
   });
   const [first] = texts;

@@ -49,7 +49,7 @@ export async function encodeRows<E extends Example, Row extends EncodedRow>(
   const { model, ...options } = encoding;
   if (options.trainOn !== undefined && !task.takesTrainOn)
     throw new UsageError("No effect: --train-on is for language models (--task causal-lm); leave it out.");
-  const rows = await namingRow(task.encode(examples, tokenizer, options), examples, textsOf);
+  const rows = await withRowInErrors(task.encode(examples, tokenizer, options), examples, textsOf);
   const empty = rows.find((row) => row.inputIds.length === 0);
   if (empty) throw new BidoraError("EMPTY_TEXT", `${where(empty.at)}: the text has no tokens: remove the row.`);
   const fed = withReferences(tokenizer.givesTypes ? rows : rows.map(withoutTypes), examples, (example) =>
@@ -125,7 +125,7 @@ export function maxLengthOf(chosen: number, isGiven: boolean, tokenizer: Tokeniz
  * The result of tokenizing rows. An error for a text that the tokenizer refuses names its row.
  * @param textsOf the texts of a row that are tokenized
  */
-export async function namingRow<Row extends { readonly at: Location }, Result>(
+export async function withRowInErrors<Row extends { readonly at: Location }, Result>(
   encoded: Promise<Result>,
   rows: readonly Row[],
   textsOf: (row: Row) => readonly unknown[],

@@ -6,13 +6,13 @@ export { questionAnswering, type SpanPrediction, type SpanRow } from "./question
 export { type NumberPrediction, type NumberRow, regression } from "./regression.js";
 export {
   checkValues,
+  type GeneratedText,
   goalOf,
   type MetricName,
   NAMED_VALUES,
   type Scorer,
   type ScorerOptions,
   textScorer,
-  type WrittenText,
 } from "./scorer.js";
 export { type ClassPrediction, type ClassRow, sequenceClassification } from "./sequenceClassification.js";
 export {
@@ -36,4 +36,4 @@ export {
 export { isTaskKind, type NamedTask, namedTask, TASKS, type TaskKind } from "./taskKinds.js";
 export { targetOf } from "./texts.js";
 export { tokenClassification, type WordsPrediction, type WordsRow } from "./tokenClassification.js";
-export { inferTask, type TrainedHead, type UsedHead, usedHead } from "./trainedHead.js";
+export { inferTask, type ResolvedHead, resolveHead, type TrainedHead } from "./trainedHead.js";

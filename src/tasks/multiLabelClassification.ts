@@ -1,10 +1,10 @@
 import * as z from "zod";
 import { type LabelMap, loadTexts, readLabels, type TextExample } from "../data/index.js";
-import { type LabelSet, labelScores, readingFrom, subsetAccuracy, together } from "../metrics/index.js";
+import { combineMetrics, type LabelSet, labelScores, mapPrediction, subsetAccuracy } from "../metrics/index.js";
 import { binaryCrossEntropy } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { EncodedRow, RowOutputs, Task } from "./task.js";
-import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf, writtenLogits } from "./texts.js";
+import { encodeTexts, labelMismatch, SEQUENCE_HEAD, targetOf, writtenLogits } from "./texts.js";
 
 /** 0 or 1 for each label. */
 export type LabelsRow = EncodedRow<readonly number[]>;
@@ -44,7 +44,7 @@ export const multiLabelClassification: Task<
   prediction: z.object({ labels: z.array(z.string()), logits: writtenLogits }),
   scorer: ({ labels }) => ({
     main: "microF1",
-    metric: readingFrom(together<LabelSet, LabelSet>(labelScores(), subsetAccuracy()), (prediction) => {
+    metric: mapPrediction(combineMetrics<LabelSet, LabelSet>(labelScores(), subsetAccuracy()), (prediction) => {
       const found = new Set(prediction.labels);
       return labels.map((name) => (found.has(name) ? 1 : 0));
     }),
@@ -53,7 +53,7 @@ export const multiLabelClassification: Task<
 
 /** 0 or 1 for each label. */
 function reference({ label, at }: TextExample<readonly string[]>, labels: LabelMap | undefined): readonly number[] {
-  if (!labels || typeof label !== "object") throw misfit(label, at, "names");
+  if (!labels || typeof label !== "object") throw labelMismatch(label, at, "names");
   const ids = new Set(label.map((name) => labels.indexOf(name, at)));
   return labels.names.map((_, id) => (ids.has(id) ? 1 : 0));
 }

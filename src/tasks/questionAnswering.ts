@@ -1,7 +1,7 @@
 // Shapes: N tokens of all rows, B rows, L the longest row's tokens.
 import * as z from "zod";
-import { type Answer, loadQuestions, type QuestionExample, rowError, sliceOf } from "../data/index.js";
-import { readingFrom, squad } from "../metrics/index.js";
+import { type Answer, codePointSlice, loadQuestions, type QuestionExample, rowError } from "../data/index.js";
+import { mapPrediction, squad } from "../metrics/index.js";
 import { linearHead } from "../models/index.js";
 import { crossEntropy, paddedRows } from "../nn/index.js";
 import type { Window } from "../text/index.js";
@@ -76,7 +76,7 @@ export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, r
     return { ...best.answer, score: Math.exp(best.score - total) };
   },
   prediction: z.object({ answer: z.string() }),
-  scorer: () => ({ main: "f1", metric: readingFrom(squad(), ({ answer }) => answer) }),
+  scorer: () => ({ main: "f1", metric: mapPrediction(squad(), ({ answer }) => answer) }),
 };
 
 // Rows
@@ -139,7 +139,7 @@ function bestSpan({ start, offsets, source = "" }: SpanRow, { values }: RowOutpu
   }
   const [from, to] = [offsets[best.first]?.[0] ?? 0, offsets[best.last]?.[1] ?? 0];
   return {
-    answer: { answer: sliceOf(source, from, to), start: from, end: to },
+    answer: { answer: codePointSlice(source, from, to), start: from, end: to },
     score: best.score,
     total: logSumExp(scores),
     none: (begins[0] as number) + (ends[0] as number),

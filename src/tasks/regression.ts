@@ -8,12 +8,12 @@ import {
   readNumber,
   type TextExample,
 } from "../data/index.js";
-import { readingFrom } from "../metrics/index.js";
+import { mapPrediction } from "../metrics/index.js";
 import { meanSquaredError } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { namedMetrics } from "./scorer.js";
 import type { EncodedRow, Task } from "./task.js";
-import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf } from "./texts.js";
+import { encodeTexts, labelMismatch, SEQUENCE_HEAD, targetOf } from "./texts.js";
 
 /** A row whose target is a number. */
 export type NumberRow = EncodedRow<number>;
@@ -43,7 +43,7 @@ export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, 
   prediction: z.object({ value: z.number() }),
   scorer: ({ metrics }) => {
     const { metric, ...facts } = namedMetrics(metrics ?? ["mean-squared-error", "pearson", "spearman"]);
-    return { ...facts, metric: readingFrom(metric, ({ value }) => value) };
+    return { ...facts, metric: mapPrediction(metric, ({ value }) => value) };
   },
 };
 
@@ -61,6 +61,6 @@ async function read(source: RowSource, options: LoadOptions): Promise<Dataset<Te
 const UNLABELED = -1;
 
 function reference({ label, at }: TextExample<number>): number {
-  if (typeof label !== "number") throw misfit(label, at, "a number");
+  if (typeof label !== "number") throw labelMismatch(label, at, "a number");
   return label;
 }

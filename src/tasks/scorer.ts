@@ -1,7 +1,7 @@
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import { kebabCase } from "../common/format.js";
-import { type Goal, type Metric, readingFrom, textScores, together } from "../metrics/index.js";
+import { combineMetrics, type Goal, type Metric, mapPrediction, textScores } from "../metrics/index.js";
 import * as named from "../metrics/named.js";
 
 /** How a task's predictions are scored. */
@@ -58,22 +58,22 @@ export function namedMetrics(
   names: readonly [MetricName, ...MetricName[]],
   positive = 1,
 ): { readonly main: string; readonly metric: Metric<number> } {
-  const metric = together(...names.map((name) => METRICS.get(name)!(positive)));
+  const metric = combineMetrics(...names.map((name) => METRICS.get(name)!(positive)));
   return { main: Object.keys(metric.values)[0]!, metric };
 }
 
 /** The values of all named metrics: a run's folder does not say which of them were used. */
-export const NAMED_VALUES: Pick<Metric<number>, "values"> = together(
+export const NAMED_VALUES: Pick<Metric<number>, "values"> = combineMetrics(
   ...Array.from(METRICS.values(), (make) => make(1)),
 );
 
 /** A generated text. */
-export interface WrittenText {
+export interface GeneratedText {
   readonly text: string;
 }
 
 /** Scores generated texts, trimmed, against all references of their prompt. */
-export const textScorer: Scorer<readonly string[], WrittenText> = {
+export const textScorer: Scorer<readonly string[], GeneratedText> = {
   main: "bleu",
-  metric: readingFrom(textScores(), ({ text }) => text.trim()),
+  metric: mapPrediction(textScores(), ({ text }) => text.trim()),
 };

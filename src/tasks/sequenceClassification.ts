@@ -1,12 +1,12 @@
 import * as z from "zod";
 import { argmax } from "../common/collections.js";
 import { LabelMap, loadTexts, positiveLabel, readName, type TextExample } from "../data/index.js";
-import { readingFrom } from "../metrics/index.js";
+import { mapPrediction } from "../metrics/index.js";
 import { crossEntropy } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { namedMetrics, type Scorer, type ScorerOptions } from "./scorer.js";
 import type { EncodedRow, RowOutputs, Task } from "./task.js";
-import { encodeTexts, misfit, SEQUENCE_HEAD, softmax, targetOf, writtenLogits } from "./texts.js";
+import { encodeTexts, labelMismatch, SEQUENCE_HEAD, softmax, targetOf, writtenLogits } from "./texts.js";
 
 /** A row whose target is a label's id. */
 export type ClassRow = EncodedRow<number>;
@@ -43,7 +43,7 @@ export const sequenceClassification: Task<TextExample<string | number>, ClassRow
 
 /** The label's id. */
 function reference({ label, at }: TextExample<string | number>, labels: LabelMap | undefined): number {
-  if (!labels || label === undefined || typeof label === "object") throw misfit(label, at, "one name");
+  if (!labels || label === undefined || typeof label === "object") throw labelMismatch(label, at, "one name");
   return labels.indexOf(label, at);
 }
 
@@ -51,5 +51,5 @@ function scorer({ labels, metrics, positive }: ScorerOptions): Scorer<number, Cl
   const map = new LabelMap(labels);
   const usual = labels.length === 2 ? (["accuracy", "f1"] as const) : (["accuracy", "macro-f1"] as const);
   const { metric, ...facts } = namedMetrics(metrics ?? usual, positive ?? positiveLabel(map));
-  return { ...facts, metric: readingFrom(metric, ({ label }) => map.find(label) as number) };
+  return { ...facts, metric: mapPrediction(metric, ({ label }) => map.find(label) as number) };
 }

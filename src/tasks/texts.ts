@@ -27,7 +27,7 @@ export async function encodeTexts<Label, Target>(
 }
 
 /** The error for a label of another type than the task's, as rows of a named data set may have. */
-export function misfit(label: unknown, { file, line }: Location, wanted: string): Error {
+export function labelMismatch(label: unknown, { file, line }: Location, wanted: string): Error {
   return rowError(file, line, `the label ${JSON.stringify(label)} does not fit the task, which takes ${wanted}.`);
 }
 

@@ -2,12 +2,12 @@ import * as z from "zod";
 import { argmax } from "../common/collections.js";
 import { type LabelMap, loadWords, type WordsExample } from "../data/index.js";
 import {
+  combineMetrics,
   entityRulesOf,
   entityScores,
+  mapPrediction,
   mixesEnds,
   type PredictedWordLabels,
-  readingFrom,
-  together,
   type WordLabels,
   wordAccuracy,
 } from "../metrics/index.js";
@@ -76,10 +76,10 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, 
     // Labels that are not entity tags, such as parts of speech, are scored only per word.
     const rules = entityRulesOf(labels);
     const words = mixesEnds(labels) ? { ...wordAccuracy(), notes: () => [MIXED_ENDS] } : wordAccuracy();
-    const metric = together<WordLabels, PredictedWordLabels>(words, ...(rules ? [entityScores(rules)] : []));
+    const metric = combineMetrics<WordLabels, PredictedWordLabels>(words, ...(rules ? [entityScores(rules)] : []));
     return {
       main: rules ? "f1" : "accuracy",
-      metric: readingFrom(metric, (prediction) => prediction.labels),
+      metric: mapPrediction(metric, (prediction) => prediction.labels),
     };
   },
 };

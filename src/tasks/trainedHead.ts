@@ -103,7 +103,7 @@ function inOrder(labels: readonly (readonly [number, string])[]): readonly strin
 }
 
 /** The task that a model is used for, and the names of its outputs. */
-export interface UsedHead extends NamedTask {
+export interface ResolvedHead extends NamedTask {
   readonly labels: readonly string[];
 }
 
@@ -113,12 +113,12 @@ export interface UsedHead extends NamedTask {
  * @param wanted the task, where the user gives one
  * @throws BidoraError `HEAD` where neither has a trained head, or only for another task
  */
-export function usedHead(
+export function resolveHead(
   architecture: Architecture,
   config: JsonObject,
   { adapter, metadata }: { readonly adapter: SavedAdapter | undefined; readonly metadata: AdapterMetadata | undefined },
   wanted: NamedTask | undefined,
-): UsedHead {
+): ResolvedHead {
   const own = inferTask(config);
   const kept = wanted ? undefined : savedTask(metadata);
   if (adapter) return adapterHead(architecture, own, adapter, wanted ?? kept);
@@ -136,7 +136,7 @@ function adapterHead(
   own: TrainedHead | undefined,
   adapter: SavedAdapter,
   wanted: NamedTask | undefined,
-): UsedHead {
+): ResolvedHead {
   const outputs = outputsOf(architecture, adapter, wanted);
   const used = wanted ?? namedTask(kindOfOutputs(adapter, own, outputs));
   const { kind } = used;

@@ -56,7 +56,7 @@ export interface Encoded {
 /** The side of a text that is truncated. */
 export type Side = "left" | "right";
 
-interface Cutting {
+interface Truncation {
   readonly maxLength: number | undefined;
   readonly side: Side;
 }
@@ -65,8 +65,12 @@ interface Cutting {
  * Adds the special tokens to the tokens of texts, and truncates to `maxLength` tokens in total.
  * @throws UsageError if `maxLength` leaves no room for the texts
  */
-export function assemble(layout: Layout, texts: readonly (readonly number[])[], { maxLength, side }: Cutting): Encoded {
-  const kept = cut(texts, maxLength === undefined ? undefined : roomForText(layout, maxLength), side);
+export function assemble(
+  layout: Layout,
+  texts: readonly (readonly number[])[],
+  { maxLength, side }: Truncation,
+): Encoded {
+  const kept = truncate(texts, maxLength === undefined ? undefined : roomForText(layout, maxLength), side);
   const inputIds = [...layout.pieces[0]!.ids];
   const tokenTypeIds = [...layout.pieces[0]!.typeIds];
   for (const [i, text] of kept.entries()) {
@@ -92,7 +96,7 @@ export function roomForText(layout: Layout, maxLength: number): number {
 }
 
 /** Truncates the longest text first, as `LongestFirst` of the `tokenizers` library. */
-function cut(
+function truncate(
   texts: readonly (readonly number[])[],
   room: number | undefined,
   side: Side,

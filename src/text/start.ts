@@ -7,7 +7,7 @@ import { RefusedText, requireWellFormed } from "./surrogates.js";
 export interface Start {
   readonly ids: readonly number[];
   /** Whether more tokens follow. */
-  readonly isCut: boolean;
+  readonly isTruncated: boolean;
 }
 
 /** A long text that can't be split anywhere. */
@@ -53,7 +53,7 @@ export class StartEncoder {
       const ids = await this.encodeWhole(pieces.map((piece) => piece.text.slice(0, piece.end)));
       for (const [i, piece] of pieces.entries()) {
         const isWhole = piece.end === piece.text.length;
-        starts.push(isWhole ? { ids: ids[i]!, isCut: false } : await this.enough(piece, ids[i]!, wanted));
+        starts.push(isWhole ? { ids: ids[i]!, isTruncated: false } : await this.enough(piece, ids[i]!, wanted));
       }
     }
     return starts;
@@ -104,7 +104,7 @@ export class StartEncoder {
       const more = this.cutAfter(text, found.end, found.end * (GROWTH - 1), original);
       found = { ids: (await this.encodeWhole([text.slice(0, more)]))[0]!, end: more };
     }
-    return { ids: found.ids, isCut: found.end < text.length };
+    return { ids: found.ids, isTruncated: found.end < text.length };
   }
 }
 

@@ -125,12 +125,12 @@ export class Tokenizer {
   }
 
   /** The special tokens that the tokenizer adds after a text. */
-  async backIds(): Promise<readonly number[]> {
+  async suffixIds(): Promise<readonly number[]> {
     return (await this.#layout(1)).pieces[1]!.ids;
   }
 
   /** The special tokens that the tokenizer adds before a text. */
-  async frontIds(): Promise<readonly number[]> {
+  async prefixIds(): Promise<readonly number[]> {
     return (await this.#layout(1)).pieces[0]!.ids;
   }
 
@@ -182,7 +182,9 @@ export class Tokenizer {
   async #inTrueOrder(row: Texts, starts: readonly Start[], layout: Layout, maxLength: number | undefined) {
     const ids = starts.map((start) => start.ids);
     const isClear =
-      maxLength === undefined || starts.every(({ isCut }) => !isCut) || (maxLength - layout.specials) % 2 === 0;
+      maxLength === undefined ||
+      starts.every(({ isTruncated }) => !isTruncated) ||
+      (maxLength - layout.specials) % 2 === 0;
     const [first, second] = ids;
     if (isClear || row.length === 1 || !ids.every(({ length }) => length > maxLength)) return ids;
     const isFirstLonger = (await this.#encoder.compare(...row)) > 0;

@@ -103,14 +103,14 @@ test("refusals are listed beside everything that can be read", async () => {
   configure(join(misshapen, "config.json"), { intermediate_size: 60, num_hidden_layers: 4 });
   const { refusals } = await inspect({ path: misshapen });
   expect(refusals).toContain(
-    "bert.encoder.layer.0.intermediate.dense.weight has shape [52, 36], but config.json asks for [60, 36].",
+    "bert.encoder.layer.0.intermediate.dense.weight has shape [52, 36], but config.json requires [60, 36].",
   );
   expect(refusals).toContain("The weight bert.encoder.layer.3.attention.self.query.weight is missing.");
 
   const quantized = copyOf("bert/single");
   writeSafetensors(join(quantized, "model.safetensors"), [bytesEntry("x", "F8_E4M3", [4], new Uint8Array(4))]);
   expect((await inspect({ path: quantized })).refusals).toContain(
-    "Tensors of dtype F8_E4M3 cannot be computed with; convert them to F32 or BF16.",
+    "Tensors of dtype F8_E4M3 are not supported; convert them to F32 or BF16.",
   );
 });
 

@@ -4,14 +4,14 @@ import { describe, expect, it, vi } from "vitest";
 import { type CollectedRun, collectRuns } from "../../src/comparison/collectRuns.js";
 import { readRunPredictions, rowTests } from "../../src/comparison/rowTests.js";
 import { type Scoring, scoringOf, watchedMetric } from "../../src/comparison/scoring.js";
+import { mapPrediction } from "../../src/metrics/combineMetrics.js";
 import { accuracy, f1, pearson, wordAccuracy } from "../../src/metrics/index.js";
-import { readingFrom } from "../../src/metrics/together.js";
 import { fresh } from "../e2e/support.js";
 
 const judging: Scoring = {
   main: { name: "pearson", goal: "maximize" },
   others: [],
-  metric: readingFrom(pearson(), ({ value }: { value: number }) => value) as Scoring["metric"],
+  metric: mapPrediction(pearson(), ({ value }: { value: number }) => value) as Scoring["metric"],
   split: "validation",
   beside: [],
 };
@@ -112,7 +112,7 @@ it("105 pairs of fifteen methods have more resamples, the same number for all", 
   const accuracyOnly: Scoring = {
     ...judging,
     main: { name: "accuracy", goal: "maximize" },
-    metric: readingFrom(accuracy(), ({ value }: { value: number }) => value) as Scoring["metric"],
+    metric: mapPrediction(accuracy(), ({ value }: { value: number }) => value) as Scoring["metric"],
   };
   const runs = names.map((method, i) => ({
     run: run(method, 0, []),
@@ -127,7 +127,7 @@ it("for binary F1, rows that differ only in other classes count as equal", () =>
   const ofClass1: Scoring = {
     ...judging,
     main: { name: "f1", goal: "maximize" },
-    metric: readingFrom(f1(1), ({ value }: { value: number }) => value) as Scoring["metric"],
+    metric: mapPrediction(f1(1), ({ value }: { value: number }) => value) as Scoring["metric"],
   };
   const references = [0, 1, 2, 1, 0, 1];
   const predictions = { a: [0, 1, 2, 1, 0, 0], b: [2, 1, 0, 1, 2, 1] };
@@ -164,7 +164,7 @@ it("a metric that is undefined on many resamples is left out, with one note", as
   const words = {
     ...judging,
     main: { name: "accuracy", goal: "maximize" } as const,
-    metric: readingFrom(wordAccuracy(), ({ labels }: { labels: string[] }) => labels) as never,
+    metric: mapPrediction(wordAccuracy(), ({ labels }: { labels: string[] }) => labels) as never,
   };
   const row = (labels: readonly string[], i: number) => ({ line: i, reference: labels, prediction: { labels } });
   const rows = [["a", "b"], [], [], []].map(row);

@@ -1,13 +1,15 @@
 import { expect, test } from "vitest";
 import { type RunSettings, resolveRun, withFound } from "../../src/config/index.js";
-import { SOURCES, type Sources, settle } from "../../src/config/run.js";
+import { mergeSources, SOURCES, type Sources } from "../../src/config/run.js";
 
 test("each source takes precedence over those after it, and leaves other settings to them", () => {
   const all = Object.fromEntries(SOURCES.map((source, i) => [source, { rank: i + 1 }])) as Sources;
   const rest: Record<string, RunSettings> = { ...all };
   for (const [i, source] of SOURCES.entries()) {
-    expect(settle(rest)).toEqual({ rank: i + 1 });
-    expect(settle({ ...rest, [source]: { rank: undefined } })).toEqual(i < SOURCES.length - 1 ? { rank: i + 2 } : {});
+    expect(mergeSources(rest)).toEqual({ rank: i + 1 });
+    expect(mergeSources({ ...rest, [source]: { rank: undefined } })).toEqual(
+      i < SOURCES.length - 1 ? { rank: i + 2 } : {},
+    );
     delete rest[source];
   }
 });

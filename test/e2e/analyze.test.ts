@@ -190,7 +190,7 @@ describe("a BiDoRA run's phases", () => {
     const { output } = await bidoraRun({ saveEvery: undefined });
     expect((await analysisOf(output)).fits).toMatchObject({ phase: "retrain", all: { points: 6 } });
     expect((await bidora("analyze", output, "--quiet")).stdout).toMatch(
-      /The line of \S+ fits retraining alone, .* Use --save-every to keep steps of the search/,
+      /The line of \S+ fits retraining only, .* Use --save-every to keep steps of the search/,
     );
   });
 

@@ -75,7 +75,9 @@ describe("texts in a predictions file, for rows of which some share a prompt", (
   };
 
   test("are refused if --limit makes it ambiguous which rows they are for", async () => {
-    await expect(judged(["one two", "six"], 2)).rejects.toThrow("--limit 2 leaves it open whether the 2 texts are for");
+    await expect(judged(["one two", "six"], 2)).rejects.toThrow(
+      "With --limit 2 it is unclear whether the 2 texts are for",
+    );
   });
 
   test("are matched to rows or to prompts, whichever are as many", async () => {
@@ -95,7 +97,7 @@ test("predicted words other than the row's are refused with the line number", as
     evaluate({ task: "token-classification", data: jsonl(...rows), predictions: jsonl(...predictions) });
   expect((await judged(rows)).metrics.f1).toBe(1);
   expect((await judged(rows.map(({ labels }) => ({ labels })))).metrics.f1).toBe(1);
-  await expect(judged(rows.toReversed())).rejects.toThrow(/line 1: the tokens are other ones than in .* line 1/);
+  await expect(judged(rows.toReversed())).rejects.toThrow(/line 1: the tokens differ from those in .* line 1/);
 });
 
 test("a multi-label model is refused if one of its labels has no column", async () => {
@@ -124,7 +126,7 @@ describe("LABEL_0 names of a model whose label order is unknown", () => {
     const judged = (...labels: string[]) =>
       evaluate({ ...rows, predictions: jsonl(...labels.map((label) => ({ labels: [label] }))) });
     await expect(judged("LABEL_0", "LABEL_1")).rejects.toThrow(
-      "none of the predicted labels (LABEL_0, LABEL_1) is one of",
+      "none of the predicted labels (LABEL_0, LABEL_1) occurs in the rows",
     );
     expect((await judged("south", "LABEL_0")).metrics.microPrecision).toBe(0.5);
   });
@@ -173,13 +175,17 @@ describe("label names in a file of predictions and integers in the rows, or the 
   });
 
   test("are refused if nothing maps one to the other", async () => {
-    const refused = "none of the predicted labels (pos, neg) is one of the rows' (0, 1)";
+    const refused = "none of the predicted labels (pos, neg) occurs in the rows (0, 1)";
     await expect(judged("sequence-classification", pairs([1, 0]), ["pos", "neg"])).rejects.toThrow(refused);
-    await expect(judged("sequence-classification", pairs(["a", "b"]), [1, 0])).rejects.toThrow("(1, 0) is one of");
+    await expect(judged("sequence-classification", pairs(["a", "b"]), [1, 0])).rejects.toThrow(
+      "(1, 0) occurs in the rows",
+    );
     expect(await judged("sequence-classification", pairs(["a", "b"]), ["c", "c"])).toMatchObject({ accuracy: 0 });
-    await expect(judged("glue/mrpc", pairs([0, 1]), ["pos", "neg"])).rejects.toThrow("(pos, neg) is one of the rows'");
+    await expect(judged("glue/mrpc", pairs([0, 1]), ["pos", "neg"])).rejects.toThrow("(pos, neg) occurs in the rows");
     for (const task of ["glue/mrpc", "sequence-classification"] as const)
-      await expect(judged(task, pairs([-1, -1]), ["equivalent", "not_equivalent"])).rejects.toThrow("the rows' (-1)");
+      await expect(judged(task, pairs([-1, -1]), ["equivalent", "not_equivalent"])).rejects.toThrow(
+        "occurs in the rows (-1)",
+      );
   });
 });
 

@@ -91,7 +91,7 @@ describe("predictions in a file", () => {
     expect(await judged(1, 0, 1)).toEqual(named);
     expect(await judged("Equivalent", "NOT_EQUIVALENT", "equivalent")).toEqual(named);
     await expect(judged("yes", "no", "yes")).rejects.toThrow(
-      /none of the predicted labels \(yes, no\) is one of the rows' \(not_equivalent, equivalent\)/,
+      /none of the predicted labels \(yes, no\) occurs in the rows \(not_equivalent, equivalent\)/,
     );
   });
 
@@ -112,9 +112,12 @@ describe("predictions in a file", () => {
   });
 
   test.each([
-    [[{ label: "a" }], "has 1 predictions, but .* has 3 labeled rows: one a row is expected"],
-    [[{ label: "a" }, { value: 1 }, { label: "b" }], "line 2: a prediction of sequence-classification is expected"],
-    [[{ label: "a" }, { label: null }, { label: "b" }], "line 2: .*label does not fit"],
+    [[{ label: "a" }], "has 1 predictions, but .* has 3 labeled rows: expected one per row"],
+    [
+      [{ label: "a" }, { value: 1 }, { label: "b" }],
+      "line 2: expected a prediction for sequence-classification, but .* is invalid",
+    ],
+    [[{ label: "a" }, { label: null }, { label: "b" }], "line 2: .*label is invalid"],
   ])("%o are refused", async (rows, sentence) => {
     await expect(evaluate({ task, data, predictions: fileOf(rows) })).rejects.toThrow(new RegExp(sentence));
   });

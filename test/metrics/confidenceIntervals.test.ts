@@ -3,7 +3,7 @@ import { describe, expect, it, test } from "vitest";
 import { BidoraError } from "../../src/common/errors.js";
 import { uniforms } from "../../src/common/seededGenerator.js";
 import { bca, confidenceIntervals, wilson } from "../../src/metrics/confidenceIntervals.js";
-import { type Metric, type MetricValue, MORE_IS_BETTER } from "../../src/metrics/metric.js";
+import { HIGHER_IS_BETTER, type Metric, type MetricValue } from "../../src/metrics/metric.js";
 import { meanSquaredError as summedError } from "../../src/metrics/numbers.js";
 import type { Interval } from "../../src/metrics/statistics.js";
 import { accuracy, meanOfSome, meanSquaredError, measured, pearson } from "./rowMetrics.js";
@@ -25,7 +25,7 @@ const METRICS = { accuracy, meanSquaredError, pearson } as Readonly<Record<strin
 /** A metric of given values over rows that are numbers. */
 const metricOf = (
   result: (rows: readonly number[], corpus?: readonly number[]) => Readonly<Record<string, number>>,
-  value: MetricValue = MORE_IS_BETTER,
+  value: MetricValue = HIGHER_IS_BETTER,
 ) => ({ values: Object.fromEntries(Object.keys(result([1], [1])).map((name) => [name, value])), result });
 
 const sum = (rows: readonly number[]) => rows.reduce((a, b) => a + b, 0);

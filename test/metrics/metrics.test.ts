@@ -4,6 +4,7 @@ import { lenientEntities, strictEntities } from "../../src/metrics/entities.js";
 import {
   accuracy,
   balancedAccuracy,
+  combineMetrics,
   entityScores,
   f1,
   type LabelSet,
@@ -17,7 +18,6 @@ import {
   spearman,
   subsetAccuracy,
   type TagScheme,
-  together,
   wordAccuracy,
 } from "../../src/metrics/index.js";
 import type { Scores } from "../../src/metrics/scores.js";
@@ -57,7 +57,7 @@ function expectClose(actual: object, expected: object, scale = 1): void {
 describe("metrics of classes match scikit-learn", () => {
   it.each(golden.classes)("$name", ({ name: _, references, predictions, f1: binary, ...expected }) => {
     expectClose(
-      over(together(accuracy(), balancedAccuracy(), matthewsCorrelation(), macroF1()), references, predictions),
+      over(combineMetrics(accuracy(), balancedAccuracy(), matthewsCorrelation(), macroF1()), references, predictions),
       expected,
     );
     if (binary !== undefined) expectClose(over(f1(1), references, predictions), { f1: binary });
@@ -66,18 +66,18 @@ describe("metrics of classes match scikit-learn", () => {
   it("f1, precision and recall take the positive class", () => {
     expectClose(over(f1(0), [0, 0, 0, 1], [0, 0, 1, 0]), { f1: 2 / 3 });
     expect(over(f1(2), [0, 1], [0, 1])).toEqual({ f1: 0 });
-    expect(over(together(precision(1), recall(1)), [0, 1, 1, 1], [1, 1, 0, 0])).toEqual({
+    expect(over(combineMetrics(precision(1), recall(1)), [0, 1, 1, 1], [1, 1, 0, 0])).toEqual({
       precision: 1 / 2,
       recall: 1 / 3,
     });
-    expect(over(together(precision(1), recall(1)), [0, 0], [0, 0])).toEqual({ precision: 0, recall: 0 });
+    expect(over(combineMetrics(precision(1), recall(1)), [0, 0], [0, 0])).toEqual({ precision: 0, recall: 0 });
   });
 });
 
 describe("metrics of numbers match scipy", () => {
   it.each(golden.numbers)("$name", ({ references, predictions, meanSquaredError: squared, ...expected }) => {
     const { pearson: r, spearman: rho } = expected;
-    expectClose(over(together(pearson(), spearman()), references, predictions), { pearson: r, spearman: rho });
+    expectClose(over(combineMetrics(pearson(), spearman()), references, predictions), { pearson: r, spearman: rho });
     const found = over(meanSquaredError(), references, predictions);
     expectClose(found, { meanSquaredError: squared }, Math.max(1, squared));
   });
@@ -103,7 +103,7 @@ describe("metrics of numbers match scipy", () => {
 
 describe("metrics of label sets match scikit-learn", () => {
   it.each(golden.labels)("$name", ({ references, predictions, micro, macro, subsetAccuracy: whole }) => {
-    expectClose(over(together(labelScores(), subsetAccuracy()), references, predictions), {
+    expectClose(over(combineMetrics(labelScores(), subsetAccuracy()), references, predictions), {
       microPrecision: micro.precision,
       microRecall: micro.recall,
       microF1: micro.f1,

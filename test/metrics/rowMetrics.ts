@@ -1,5 +1,5 @@
 import { BidoraError } from "../../src/common/errors.js";
-import { LESS_IS_BETTER, type Metric, MORE_IS_BETTER, SHARE_OF_ROWS } from "../../src/metrics/metric.js";
+import { HIGHER_IS_BETTER, LOWER_IS_BETTER, type Metric, SHARE_OF_ROWS } from "../../src/metrics/metric.js";
 import { correlation } from "../../src/metrics/numbers.js";
 
 type Pair = readonly [reference: number, prediction: number];
@@ -16,13 +16,13 @@ export const accuracy: Metric<number, number, number> = {
 };
 
 export const meanSquaredError: Metric<number, number, number> = {
-  values: { meanSquaredError: LESS_IS_BETTER },
+  values: { meanSquaredError: LOWER_IS_BETTER },
   measure: (reference, prediction) => (reference - prediction) ** 2,
   result: (rows) => ({ meanSquaredError: mean(rows) }),
 };
 
 export const pearson: Metric<number, number, Pair> = {
-  values: { pearson: MORE_IS_BETTER },
+  values: { pearson: HIGHER_IS_BETTER },
   measure: (reference, prediction) => [reference, prediction],
   result: (rows) => ({
     pearson: correlation(
@@ -34,7 +34,7 @@ export const pearson: Metric<number, number, Pair> = {
 
 /** A mean over the rows that have something to measure, which some samples are without. */
 export const meanOfSome: Metric<number, number, number | null> = {
-  values: { some: MORE_IS_BETTER },
+  values: { some: HIGHER_IS_BETTER },
   measure: (reference, prediction) => (reference === 0 ? null : prediction),
   result: (rows) => ({ some: mean(rows.filter((row) => row !== null)) }),
 };

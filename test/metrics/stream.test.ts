@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import {
   accuracy,
   balancedAccuracy,
+  combineMetrics,
   entityScores,
   f1,
   labelScores,
@@ -15,10 +16,9 @@ import {
   spearman,
   squad,
   subsetAccuracy,
-  together,
   wordAccuracy,
 } from "../../src/metrics/index.js";
-import { MORE_IS_BETTER } from "../../src/metrics/metric.js";
+import { HIGHER_IS_BETTER } from "../../src/metrics/metric.js";
 
 const classId = fc.integer({ min: 0, max: 4 });
 const number = fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e6, max: 1e6 });
@@ -74,11 +74,11 @@ describe.each(Object.entries(METRICS))("%s over measured rows", (_, { make, rows
     fc.assert(
       fc.property(rows, (all) => {
         const counter: Metric<unknown> = {
-          values: { rows: MORE_IS_BETTER, corpus: MORE_IS_BETTER },
+          values: { rows: HIGHER_IS_BETTER, corpus: HIGHER_IS_BETTER },
           measure: () => 1,
           result: (own, corpus) => ({ rows: own.length, corpus: corpus?.length ?? 0 }),
         };
-        const both = together(make(), counter);
+        const both = combineMetrics(make(), counter);
         const known = measured(both, all) as (readonly unknown[])[];
         expect(both.result(known)).toStrictEqual({ ...score(make(), all), rows: all.length, corpus: all.length });
         const [first] = known as [readonly unknown[]];
@@ -102,7 +102,7 @@ it("a joint metric passes its parts the same arrays for the same corpus", () => 
       return {};
     },
   };
-  const both = together(watcher, accuracy() as Metric<unknown>);
+  const both = combineMetrics(watcher, accuracy() as Metric<unknown>);
   const rows = [[1, 1] as const, [1, 0] as const];
   both.result([rows[0]!], rows);
   both.result([rows[1]!], rows);
@@ -110,7 +110,7 @@ it("a joint metric passes its parts the same arrays for the same corpus", () => 
 });
 
 it("a joint metric notices rows added to a corpus", () => {
-  const both = together(accuracy(), f1(1));
+  const both = combineMetrics(accuracy(), f1(1));
   const rows = [both.measure(1, 1, 1)];
   expect(both.result(rows)).toEqual({ accuracy: 1, f1: 1 });
   rows.push(both.measure(0, 1, 2));
@@ -122,5 +122,5 @@ it("word accuracy rejects rows without words", () => {
 });
 
 it("a joint metric of no metrics has no values", () => {
-  expect(together().result([])).toEqual({});
+  expect(combineMetrics().result([])).toEqual({});
 });

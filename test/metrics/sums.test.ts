@@ -1,25 +1,25 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
+import { partWith } from "../../src/metrics/combineMetrics.js";
 import {
   accuracy,
   balancedAccuracy,
+  combineMetrics,
   entityScores,
   f1,
   labelScores,
   type Metric,
   macroF1,
+  mapPrediction,
   matthewsCorrelation,
   meanSquaredError,
   pearson,
-  readingFrom,
   squad,
   subsetAccuracy,
-  together,
   tokenPrediction,
   wordAccuracy,
 } from "../../src/metrics/index.js";
 import { resultOfSample } from "../../src/metrics/resampling.js";
-import { partWith } from "../../src/metrics/together.js";
 
 const id = fc.integer({ min: 0, max: 3 });
 const tags = fc.array(fc.constantFrom("O", "B-a", "I-a", "B-b", "I-b"), { minLength: 4, maxLength: 4 });
@@ -54,9 +54,9 @@ const METRICS = {
     fc.constant(undefined),
     predicted.map((one) => ({ ...one, correct: one.tokens - 1 })),
   ),
-  several: of(together<number, number>(macroF1(), accuracy(), matthewsCorrelation()), id, id),
+  several: of(combineMetrics<number, number>(macroF1(), accuracy(), matthewsCorrelation()), id, id),
   read: of(
-    readingFrom(together<number, number>(f1(1), accuracy()), ({ label }: { label: number }) => label),
+    mapPrediction(combineMetrics<number, number>(f1(1), accuracy()), ({ label }: { label: number }) => label),
     id,
     id.map((label) => ({ label })),
   ),
@@ -98,12 +98,12 @@ test("samples can have rows that were added to the corpus", () => {
 });
 
 test("a joint metric has no sums if one of its parts has none", () => {
-  expect(together<number, number>(accuracy(), pearson()).sums).toBeUndefined();
-  expect(together<number, number>(accuracy(), macroF1()).sums).toBeDefined();
+  expect(combineMetrics<number, number>(accuracy(), pearson()).sums).toBeUndefined();
+  expect(combineMetrics<number, number>(accuracy(), macroF1()).sums).toBeDefined();
 });
 
 test("the part for a value is the last metric that has it, with its measured rows", () => {
-  const metric = together<number, number>(pearson(), accuracy());
+  const metric = combineMetrics<number, number>(pearson(), accuracy());
   const rows = [
     [1, 1],
     [2, 3],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { smooth, thin } from "../../src/report/figures/curves.js";
+import { downsample, smooth } from "../../src/report/figures/curves.js";
 import { modulePathOf } from "../../src/report/figures/magnitudes.js";
 import type { Point } from "../../src/report/runs.js";
 
@@ -26,10 +26,10 @@ describe("smooth", () => {
   });
 });
 
-describe("thin", () => {
-  it("thin keeps both ends, the order and every spike", () => {
+describe("downsample", () => {
+  it("downsample keeps both ends, the order and every spike", () => {
     const spiky = range(10_000).map((place) => (place === 4321 ? 50 : place === 777 ? -50 : Math.sin(place)));
-    const kept = thin(points(spiky), 100);
+    const kept = downsample(points(spiky), 100);
     expect(kept.length).toBeLessThanOrEqual(104);
     expect(kept.map(({ value }) => value)).toEqual(expect.arrayContaining([50, -50]));
     expect([kept[0]!.step, kept.at(-1)!.step]).toEqual([1, 10_000]);

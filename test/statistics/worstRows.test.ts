@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { likeness, worstRows } from "../../src/report/rowSections.js";
+import { similarity, worstRows } from "../../src/report/rowSections.js";
 
 it("puts the worst rows first, equals in their own order, and none that is right", () => {
   const rows = [0.2, 0.9, 0, 0.9, -1, 0.5].map((wrongness, place) => ({ wrongness, place }));
@@ -10,8 +10,8 @@ it("puts the worst rows first, equals in their own order, and none that is right
 });
 
 it("says how like a text is to its nearest reference", () => {
-  expect(likeness(["the cat sat", "a dog"], "a dog")).toBe(1);
-  expect(likeness(["the cat sat"], "birds fly")).toBe(0);
-  expect(likeness([], "anything")).toBe(0);
-  expect(likeness(["the cat sat down"], "the cat")).toBeGreaterThan(likeness(["the cat sat down"], "down the"));
+  expect(similarity(["the cat sat", "a dog"], "a dog")).toBe(1);
+  expect(similarity(["the cat sat"], "birds fly")).toBe(0);
+  expect(similarity([], "anything")).toBe(0);
+  expect(similarity(["the cat sat down"], "the cat")).toBeGreaterThan(similarity(["the cat sat down"], "down the"));
 });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { codePointSpans, marksOf } from "../../src/tasks/chatSpans.js";
+import { codePointSpans, lossMask } from "../../src/tasks/chatSpans.js";
 
 it("a token is marked if it contains a character of a span, even if it begins before the span or ends after it", () => {
   const offsets = [
@@ -10,14 +10,14 @@ it("a token is marked if it contains a character of a span, even if it begins be
     [6, 9],
     [9, 12],
   ] as const;
-  expect(marksOf(offsets, [[3, 7]])).toEqual([false, true, true, true, true, false]);
+  expect(lossMask(offsets, [[3, 7]])).toEqual([false, true, true, true, true, false]);
   expect(
-    marksOf(offsets, [
+    lossMask(offsets, [
       [2, 5],
       [9, 10],
     ]),
   ).toEqual([false, true, false, false, false, true]);
-  expect(marksOf(offsets, [])).toEqual(offsets.map(() => false));
+  expect(lossMask(offsets, [])).toEqual(offsets.map(() => false));
 });
 
 it("spans are converted to code points", () => {

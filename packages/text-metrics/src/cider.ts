@@ -64,7 +64,7 @@ const scoresIn = perCorpus<CiderRow, (row: CiderRow) => { readonly score: number
   return once((row) => ({ score: rowScore(row, weight) }));
 });
 
-/** The number of rows of which a reference has the n-gram. */
+/** The number of rows with a reference that has the n-gram. */
 function documentFrequencies(corpus: readonly CiderRow[]): NgramCounts {
   const frequencies: NgramCounts = new Map();
   for (const row of corpus) {

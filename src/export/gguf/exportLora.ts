@@ -1,4 +1,4 @@
-/** An adapter as a LoRA for llama.cpp. */
+/** Exports an adapter as a LoRA for llama.cpp. */
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type AdaptedModel, lowRankUpdates, refuseUnmerged, trainedOutsideUpdates } from "../../adapters/index.js";
@@ -17,7 +17,7 @@ import { decoderOf, exportError, requireLanguageModel, stopsOf, tokenizerParts }
 import { freeDestination, ggufName, writeBoth } from "./modelfile.js";
 import { loraTensors } from "./tensors.js";
 
-/** Writes an adapter as llama.cpp's LoRA, to load together with the base as a GGUF file, and a Modelfile beside it. */
+/** Writes an adapter as a GGUF LoRA, which llama.cpp loads together with the base model's GGUF file, and a Modelfile next to it. */
 export async function exportLora(
   settings: GgufSettings & { readonly rank?: number | undefined },
   task: NamedTask | undefined,
@@ -26,7 +26,7 @@ export async function exportLora(
   if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
   const { outtype = "f32" } = settings;
   if (outtype !== "f32" && outtype !== "f16")
-    throw new UsageError(`--outtype ${outtype} is not for --to gguf-lora: take f32 or f16.`);
+    throw new UsageError(`--outtype ${outtype} is not supported with --to gguf-lora: use f32 or f16.`);
   const found = await findModel(settings);
   const source = found.folder;
   const destination = freeDestination(output, settings.overwrite, foldersOf(found));
@@ -38,7 +38,7 @@ export async function exportLora(
   const adapted = opened.adapted!;
   const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.values] as const);
   refuseBadWeights({ folder: source, weights });
-  refuseBeside(adapted);
+  refuseOtherTrained(adapted);
   const { updates, ...loss } = lowRankUpdates(adapted, settings.rank);
   const { alpha, tensors } = loraTensors(updates, opened.model, { architecture, config, fileType: outtype });
   const pairs: GgufPair[] = [
@@ -53,18 +53,18 @@ export async function exportLora(
   return { path: destination.path, note: describeLoss(loss), relativeError: loss.relativeError };
 }
 
-/** @throws BidoraError `EXPORT` for what an adapter of llama.cpp can't contain, `MERGE` if merging would not help */
-function refuseBeside(adapted: AdaptedModel): void {
+/** @throws BidoraError `EXPORT` for trained tensors that llama.cpp's adapters can't contain, `MERGE` if merging would not help */
+function refuseOtherTrained(adapted: AdaptedModel): void {
   const [first, ...others] = trainedOutsideUpdates(adapted);
   if (first === undefined) return;
   refuseUnmerged(adapted);
   const more = others.length > 0 ? ` and ${others.length} more` : "";
   throw exportError(
-    `the adapter trains ${first}${more} beside its updates of weights, which llama.cpp's adapters can't contain: take --to gguf, which merges everything.`,
+    `besides weight updates, the adapter trains ${first}${more}, which llama.cpp's adapters can't contain: use --to gguf, which merges everything.`,
   );
 }
 
-/** The path of the base for Ollama: a folder that was converted from a GGUF file is replaced by that file. */
+/** The base model's path for Ollama: the GGUF file, if the folder was converted from one. */
 function baseOf(folder: string): string {
   const record = join(folder, GGUF_SOURCE);
   const { path } = existsSync(record) ? readJsonObject(record) : {};

@@ -1,4 +1,4 @@
-/** A model, merged with its adapter if there is one, as one GGUF file. */
+/** Exports a model, merged with its adapter if there is one, as a GGUF file. */
 import { basename } from "node:path";
 import { mergedParameters } from "../../adapters/index.js";
 import { findModel, foldersOf, open } from "../../inference/open.js";
@@ -23,20 +23,20 @@ export interface GgufSettings {
   readonly overwrite: boolean;
 }
 
-/** The default of llama.cpp's converter. */
+/** The default output type of llama.cpp's converter. */
 const DEFAULT_TYPE = "f16";
-/** A file that was written, and a sentence on what is in it. */
+/** A written file, and a sentence about its contents. */
 export interface Exported {
   readonly path: string;
   readonly note: string;
-  /** Of an adapter: the error of its change of the weights, relative to that change. */
+  /** For an adapter, the relative error of the exported change of the weights. */
   readonly relativeError?: number;
 }
 
-/** ggml's version of the format of quantized blocks. */
+/** ggml's version of the quantization formats. */
 const QUANTIZATION_VERSION = 2;
 
-/** Writes base and adapter, if there is one, as one GGUF file like llama.cpp's converter, and a Modelfile beside it. */
+/** Writes the model and its adapter, if there is one, as a single GGUF file like llama.cpp's converter, and a Modelfile next to it. */
 export async function exportGguf(settings: GgufSettings, task: NamedTask | undefined): Promise<Exported> {
   const output = ggufName(settings.output);
   const found = await findModel(settings);
@@ -68,6 +68,7 @@ export async function exportGguf(settings: GgufSettings, task: NamedTask | undef
 function noteOf(outtype: FileType, tensors: readonly GgufEntry[], note: string | undefined): string {
   const kinds = new Set(tensors.map(({ type }) => type));
   const mixed = [...kinds].filter((kind) => kind !== outtype.toUpperCase());
-  const beside = mixed.length > 0 ? ` (${mixed.join(", ")} where that is no matrix, or its rows fill no blocks)` : "";
+  const beside =
+    mixed.length > 0 ? ` (${mixed.join(", ")} for vectors, and for rows that do not fill whole blocks)` : "";
   return [`${tensors.length} tensors in ${outtype.toUpperCase()}${beside}.`, note].filter(Boolean).join(" ");
 }

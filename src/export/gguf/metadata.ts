@@ -1,4 +1,4 @@
-/** The metadata of a GGUF file: the architecture, the scaling of positions, the tokenizer. */
+/** The metadata of a GGUF file: architecture, RoPE scaling, tokenizer. */
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -10,10 +10,10 @@ import { count, type GgufPair, number, text } from "../../io/gguf/metadata.js";
 import { llama3Factors } from "../../io/gguf/rope.js";
 import type { TokenizerParts } from "../../io/gguf/tokenizerMetadata.js";
 import { architectureOf, type DecoderConfig, type Rope } from "../../models/index.js";
-import type { UsedHead } from "../../tasks/index.js";
+import type { ResolvedHead } from "../../tasks/index.js";
 import type { Tokenizer } from "../../text/index.js";
 
-/** A model folder's configuration, for this program and for llama.cpp. */
+/** A model folder's configuration, for bidora and for llama.cpp. */
 interface Decoder {
   readonly architecture: NamedArchitecture;
   readonly json: JsonObject;
@@ -21,7 +21,7 @@ interface Decoder {
   readonly metadata: ModelMetadata;
 }
 
-/** @throws BidoraError `CONFIG`, and `EXPORT` for a model that llama.cpp lacks or implements differently */
+/** @throws BidoraError `CONFIG`, and `EXPORT` for a model that llama.cpp does not support or computes differently */
 export function decoderOf(folder: string): Decoder {
   const json = readConfig(folder);
   const { model_type: type } = json;
@@ -30,29 +30,29 @@ export function decoderOf(folder: string): Decoder {
   if (!architecture) {
     throw exportError(`its model_type is ${String(type)}; supported are ${writableModelTypes().join(", ")}.`);
   }
-  // Every architecture that can be exported is a decoder.
+  // all architectures that can be exported are decoders
   const config = known.parseConfig(json) as DecoderConfig;
   return { architecture, json, config, metadata: modelMetadata(architecture, config) };
 }
 
 /** @throws BidoraError `EXPORT` for a model that is not a language model */
-export function requireLanguageModel({ kind, task }: UsedHead): void {
+export function requireLanguageModel({ kind, task }: ResolvedHead): void {
   if (task.head.className === "ForCausalLM") return;
-  throw exportError(`it is for ${kind}, and llama.cpp runs causal language models (--task causal-lm).`);
+  throw exportError(`it is for ${kind}, but llama.cpp runs only causal language models (--task causal-lm).`);
 }
 
-/** The RoPE base of Gemma 3's sliding-window layers, which are five of six. Files need not contain it. */
+/** Gemma 3's constants, which files need not contain: five of six layers have a sliding window, with this RoPE base. */
 const GEMMA = { pattern: 6, windowBase: 10000, largest: 62 } as const;
 
 /** A model's configuration as GGUF metadata. */
 interface ModelMetadata extends RopeMetadata {
-  /** A sentence about what the file can't express. */
+  /** A sentence about settings that the file can't express. */
   readonly note?: string;
 }
 
 /**
  * The keys that llama.cpp's converter writes for a `config.json`.
- * @throws BidoraError `EXPORT` for what llama.cpp would compute differently
+ * @throws BidoraError `EXPORT` for a model that llama.cpp would compute differently
  */
 function modelMetadata(architecture: NamedArchitecture, config: DecoderConfig): ModelMetadata {
   const { name } = architecture;
@@ -80,7 +80,7 @@ function modelMetadata(architecture: NamedArchitecture, config: DecoderConfig): 
     ...rope,
     pairs: [...counts, epsilon, ...rope.pairs],
     ...(context < config.maxTokens && {
-      note: `Its layers see a window of ${context} tokens, which llama.cpp does not have for ${name}: the context length is ${context}.`,
+      note: `Its layers have a sliding window of ${context} tokens, which llama.cpp does not support for ${name}: the context length is ${context}.`,
     }),
   };
 }
@@ -94,7 +94,7 @@ function withinWindow({ maxTokens, slidingWindow, layerTypes }: DecoderConfig): 
 function refuseOther({ name, isGemma = false }: NamedArchitecture, config: DecoderConfig): void {
   const activations = isGemma ? ["gelu_pytorch_tanh"] : ["silu", "swish"];
   if (!activations.includes(config.activation)) {
-    throw exportError(`its activation is ${config.activation}, but llama.cpp's ${name} has ${activations[0]}.`);
+    throw exportError(`its activation is ${config.activation}, but llama.cpp's ${name} uses ${activations[0]}.`);
   }
   const { queryBias, outputBias, mlpBias } = config;
   const allowed = { llama: 7, qwen2: 1, qwen3: 0, gemma3: 0 }[name];
@@ -103,13 +103,13 @@ function refuseOther({ name, isGemma = false }: NamedArchitecture, config: Decod
   const { heads, headSize, hiddenSize } = config;
   if (name === "qwen2" && heads * headSize !== hiddenSize) {
     throw exportError(
-      `its heads have ${heads} · ${headSize} numbers, but llama.cpp's qwen2 takes the hidden size ${hiddenSize} for granted.`,
+      `its heads have ${heads} · ${headSize} dimensions, but llama.cpp's qwen2 requires the hidden size ${hiddenSize}.`,
     );
   }
   if (isGemma) refuseOtherGemma(config);
 }
 
-/** What llama.cpp assumes for Gemma 3. */
+/** Checks the settings that llama.cpp assumes for Gemma 3. */
 function refuseOtherGemma(config: DecoderConfig): void {
   const { layers, hiddenSize, heads, headSize, layerTypes, ropes, slidingWindow } = config;
   const hasWindow = slidingWindow !== undefined;
@@ -117,15 +117,17 @@ function refuseOtherGemma(config: DecoderConfig): void {
     (type, i) => (type === "full_attention") === (!hasWindow || (i + 1) % GEMMA.pattern === 0),
   );
   if (!isUsual)
-    throw exportError(`its layer_types are not llama.cpp's, where every ${GEMMA.pattern}th sees everything.`);
+    throw exportError(
+      `its layer_types differ from llama.cpp's, where every ${GEMMA.pattern}th layer has full attention.`,
+    );
   const scale = (layers === GEMMA.largest ? hiddenSize / heads : headSize) ** -0.5;
   if (Math.abs((config.attentionScale ?? scale) / scale - 1) > 1e-6) {
-    throw exportError(`its query_pre_attn_scalar is not ${scale ** -2}, which llama.cpp takes for granted.`);
+    throw exportError(`its query_pre_attn_scalar is not ${scale ** -2}, which llama.cpp requires.`);
   }
   const { type, theta } = ropes.sliding_attention;
   if (hasWindow && (type !== "default" || theta !== GEMMA.windowBase)) {
     throw exportError(
-      `the positions of layers that see a window have base ${theta} and scaling ${type}, but llama.cpp takes ${GEMMA.windowBase} and none for granted.`,
+      `its sliding-window layers have RoPE base ${theta} and scaling ${type}, but llama.cpp requires ${GEMMA.windowBase} and none.`,
     );
   }
 }
@@ -133,13 +135,13 @@ function refuseOtherGemma(config: DecoderConfig): void {
 /** RoPE scaling in the keys of llama.cpp's converter. */
 interface RopeMetadata {
   readonly pairs: readonly GgufPair[];
-  /** The divisor of each frequency, if llama.cpp reads them from a tensor. */
+  /** The divisors of the frequencies, if llama.cpp reads them from a tensor. */
   readonly factors?: readonly number[];
 }
 
 /**
  * @param prefix the architecture's name
- * @throws BidoraError `EXPORT` for RoPE scaling that llama.cpp lacks or has with other settings
+ * @throws BidoraError `EXPORT` for RoPE scaling that llama.cpp does not support
  */
 function ropeMetadata(prefix: string, rope: Rope, maxPositions: number): RopeMetadata {
   const base: GgufPair = [`${prefix}.rope.freq_base`, number(rope.theta)];
@@ -147,10 +149,10 @@ function ropeMetadata(prefix: string, rope: Rope, maxPositions: number): RopeMet
   const { settings } = rope;
   const original = Number(settings.original_max_position_embeddings ?? maxPositions);
   if (rope.type === "llama3" && prefix !== "llama")
-    throw exportError(`llama.cpp has llama3 scaling of positions for llama models, but not for ${prefix}.`);
+    throw exportError(`llama.cpp supports llama3 RoPE scaling for llama models, but not for ${prefix}.`);
   if (rope.type === "llama3") return { pairs: [base], factors: factorsOf(rope, original) };
   if (rope.type !== "linear" && rope.type !== "yarn") {
-    throw exportError(`llama.cpp has no ${rope.type} scaling of positions; it has linear, llama3 and yarn.`);
+    throw exportError(`llama.cpp does not support ${rope.type} RoPE scaling; supported are linear, llama3 and yarn.`);
   }
   const factor = Number(settings.factor ?? maxPositions / original);
   const scaling: GgufPair[] = [
@@ -178,15 +180,15 @@ function refuseUnlikeYarn({ settings, factor: attention }: Rope, factor: number)
     ((slow ?? 1) !== 1 && "beta_slow") ||
     (truncate === false && "truncate") ||
     (Math.abs(attention / usual - 1) > 1e-6 && "attention_factor");
-  if (other) throw exportError(`its yarn scaling has another ${other} than llama.cpp takes for granted.`);
+  if (other) throw exportError(`the ${other} of its yarn scaling is not llama.cpp's.`);
 }
 
-/** Tokens that end a turn, in the families' chat formats. */
+/** Tokens that end a turn in the models' chat formats. */
 const TURN_ENDS: readonly string[] = ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<turn|>"];
 
 /**
  * A tokenizer in the keys of GGUF files.
- * @throws BidoraError `EXPORT` for one that adds anything to texts but its BOS and EOS tokens
+ * @throws BidoraError `EXPORT` for a tokenizer that adds other tokens to a text than BOS and EOS
  */
 export async function tokenizerParts(
   tokenizer: Tokenizer,
@@ -202,8 +204,8 @@ export async function tokenizerParts(
     path: folder,
     json: tokenizer.json as JsonObject,
     roles: Object.fromEntries(Object.entries({ bos, eos, eot, unknown, padding }).filter(([, id]) => id !== undefined)),
-    addsBos: isAdded(await tokenizer.frontIds(), bos, "before"),
-    addsEos: isAdded(await tokenizer.backIds(), eos, "after"),
+    addsBos: isAdded(await tokenizer.prefixIds(), bos, "before"),
+    addsEos: isAdded(await tokenizer.suffixIds(), eos, "after"),
     chatTemplate: tokenizer.chatTemplateText,
   };
 }
@@ -213,31 +215,31 @@ function isAdded(ids: readonly number[], token: number | undefined, where: strin
   if (ids.length === 1 && ids[0] === token) return true;
   const role = where === "before" ? "bos_token" : "eos_token";
   throw exportError(
-    `its tokenizer puts tokens ${ids.join(", ")} ${where} a text; llama.cpp can put the ${role} there alone.`,
+    `its tokenizer adds tokens ${ids.join(", ")} ${where} a text, but llama.cpp can only add the ${role}.`,
   );
 }
 
 const idOf = (id: unknown): number | undefined => (typeof id === "number" ? id : undefined);
 
-/** The tokens at which generation ends, as the model's files list them. */
+/** The tokens that end generation, from the model's files. */
 function endsOf(folder: string, config: JsonObject): unknown[] {
   const path = join(folder, "generation_config.json");
   const ends = (existsSync(path) ? readJsonObject(path).eos_token_id : undefined) ?? config.eos_token_id;
   return Array.isArray(ends) ? ends : [ends];
 }
 
-/** The other one of them, if its name says that it ends a turn. */
+/** The other end token, if it is one that ends a turn. */
 function turnEnd(tokenizer: Tokenizer, ends: readonly unknown[], eos: number | undefined): number | undefined {
   const others = ends.filter((id) => typeof id === "number").filter((id) => id !== eos);
   return others.find((id) => TURN_ENDS.includes(tokenizer.tokenText(id) ?? ""));
 }
 
-/** The texts of the tokens that end an answer. */
+/** The strings of the tokens that end an answer. */
 export function stopsOf(tokenizer: Tokenizer, { roles }: TokenizerParts): string[] {
   const ids = [roles.eos, roles.eot].filter((id) => id !== undefined);
   return ids.flatMap((id) => tokenizer.tokenText(id) ?? []);
 }
 
-/** An error for what llama.cpp would compute differently or not at all. */
+/** An error for a model that llama.cpp would compute differently or not at all. */
 export const exportError = (what: string): BidoraError =>
   new BidoraError("EXPORT", `The model can't be written as GGUF: ${what}`);

@@ -1,4 +1,4 @@
-/** Where a GGUF file is written, and the Modelfile for `ollama create` beside it. */
+/** The destination of a GGUF file, and the Modelfile for `ollama create` next to it. */
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -15,15 +15,15 @@ interface Destination {
   readonly modelfile: string;
 }
 
-/** @throws UsageError for a name that is not a GGUF file's */
+/** @throws UsageError unless the name ends in .gguf */
 export function ggufName(output: string | undefined): string {
   if (output === undefined) throw new UsageError("--output is missing: name the .gguf file to write.");
   if (/\.gguf$/i.test(output)) return output;
-  throw new UsageError(`--output ${output} must be the name of a .gguf file: model.gguf, or a folder's model.gguf.`);
+  throw new UsageError(`--output ${output} must end in .gguf, such as model.gguf.`);
 }
 
 /**
- * Checks before anything is computed whether the files may be written.
+ * Checks whether the files may be written, before anything is computed.
  * @param inputs files and folders that the command reads
  * @throws BidoraError `OUTPUT_IN_USE`, `OUTPUT`
  */
@@ -41,24 +41,24 @@ export function writeBoth(
 ): void {
   makeFolder(dirname(path));
   writeGguf(path, metadata, tensors);
-  writeModelfile(modelfile, parts(besideModelfile(path)));
+  writeModelfile(modelfile, parts(modelfileReference(path)));
 }
 
-/** The beginning of the first line, which marks it as this program's. */
+/** The start of the first line, which marks files written by bidora. */
 const MARK = "# Written by bidora export";
 
 /** The contents of a Modelfile. Paths are relative to it. */
 interface ModelfileParts {
-  /** The model: a path. Its chat template is in the file. */
+  /** The path of the model, which contains its chat template. */
   readonly from: string;
   readonly adapter?: string;
-  /** Texts that end an answer. */
+  /** Strings that end an answer. */
   readonly stops: readonly string[];
 }
 
 /**
- * The path of a GGUF file's Modelfile: beside it, with its name, so that several exports fit into one folder.
- * @throws BidoraError `OUTPUT_IN_USE` if there is one that may not be replaced
+ * The path of a GGUF file's Modelfile, next to it and with its name, so that a folder can hold several exports.
+ * @throws BidoraError `OUTPUT_IN_USE` if one exists that may not be replaced
  */
 function freeModelfile(file: string, overwrite: boolean): string {
   const name = `${basename(file).replace(/\.gguf$/i, "")}.Modelfile`;
@@ -69,21 +69,21 @@ function freeModelfile(file: string, overwrite: boolean): string {
   const advice = isOurs ? "give --overwrite to replace it, or another --output" : "give another --output";
   throw new BidoraError(
     "OUTPUT_IN_USE",
-    `--output ${file} goes with ${name} beside it, but ${path} exists: ${advice}.`,
+    `--output ${file} also writes ${name} next to it, but ${path} exists: ${advice}.`,
   );
 }
 
-/** Whether a Modelfile was written for this file by this program. */
+/** Whether bidora wrote the Modelfile for this file. */
 function isOwn(path: string, file: string): boolean {
   if (!statSync(path).isFile()) return false;
   const [first = "", ...lines] = readFileSync(path, "utf8").split("\n");
   return (
-    first.startsWith(MARK) && ["FROM", "ADAPTER"].some((word) => lines.includes(`${word} ${besideModelfile(file)}`))
+    first.startsWith(MARK) && ["FROM", "ADAPTER"].some((word) => lines.includes(`${word} ${modelfileReference(file)}`))
   );
 }
 
-/** How a Modelfile names a file beside it. */
-const besideModelfile = (file: string): string => `./${basename(file)}`;
+/** How a Modelfile refers to a file next to it. */
+const modelfileReference = (file: string): string => `./${basename(file)}`;
 
 /** Ollama's format has no escapes. */
 const isPlain = (stop: string): boolean => !/["\r\n]/.test(stop);

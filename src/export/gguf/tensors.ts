@@ -1,4 +1,4 @@
-/** The tensors of a GGUF file: those of a model, and those of a LoRA. */
+/** The tensors of a GGUF file, of a model or a LoRA. */
 
 import type { LowRankUpdate } from "../../adapters/index.js";
 import {
@@ -15,10 +15,10 @@ import { untied } from "../../models/modelFolder.js";
 import * as torch from "../../torch/index.js";
 import { exportError } from "./metadata.js";
 
-/** Functions that compute parameters to write instead of the model's own, by path. */
+/** Functions that compute parameters to write instead of the model's, by path. */
 type Changed = ReadonlyMap<string, () => torch.Tensor>;
 
-/** The layout of a family's tensors in files. */
+/** How an architecture's tensors are written. */
 interface Layout {
   readonly architecture: NamedArchitecture;
   readonly config: DecoderConfig;
@@ -27,7 +27,7 @@ interface Layout {
 
 /**
  * A model's parameters as llama.cpp's converter writes them.
- * @throws BidoraError `EXPORT` for a parameter that the format lacks
+ * @throws BidoraError `EXPORT` for a parameter that has no name in GGUF files
  */
 export function modelTensors(model: TaskModel, layout: Layout, changed: Changed): GgufEntry[] {
   return [...model.baseParameters(), ...untied({ model, changed })].map(([path, parameter]) => {
@@ -39,17 +39,17 @@ export function modelTensors(model: TaskModel, layout: Layout, changed: Changed)
   });
 }
 
-/** Values in the order and form of GGUF files. */
+/** Converts values to the row order and form of GGUF files. */
 function laidOut(values: torch.Tensor, name: string, { architecture, config }: Layout): torch.Tensor {
   if (architecture.addsOneToNorms && name.endsWith("norm.weight")) return torch.addScalar(values, 1);
   const heads = headsOf(architecture, name, { attn_q: config.heads, attn_k: config.kvHeads });
   return heads === undefined ? values : interleaveHalves(values, heads);
 }
 
-/** @throws BidoraError `EXPORT` for one that the format lacks */
+/** A parameter's name in GGUF files. @throws BidoraError `EXPORT` if it has none */
 function nameOf(architecture: NamedArchitecture, path: string): string {
   const name = tensorName(architecture, path);
-  if (name === undefined) throw exportError(`llama.cpp's ${architecture.name} has no place for ${path}.`);
+  if (name === undefined) throw exportError(`llama.cpp's ${architecture.name} has no tensor for ${path}.`);
   return name;
 }
 
@@ -63,7 +63,7 @@ export function factorsTensor(factors: readonly number[]): GgufEntry {
   };
 }
 
-// Shapes: A [r, in], B [out, r]; of an embedding A [r, tokens], B [dim, r].
+// Shapes: A [r, in], B [out, r]; for an embedding A [r, tokens], B [dim, r].
 
 interface LoraTensors {
   /** `adapter.lora.alpha`: llama.cpp multiplies a product of rank r by alpha / r. */
@@ -72,7 +72,7 @@ interface LoraTensors {
 }
 
 /**
- * Updates in llama.cpp's form. It has one alpha for all modules, so a module with another scale has it multiplied into B.
+ * Updates in llama.cpp's format. It has a single alpha, so other scales are multiplied into B.
  * @throws BidoraError `EXPORT` for a module that llama.cpp's adapters can't change
  */
 export function loraTensors(updates: readonly LowRankUpdate[], model: TaskModel, layout: Layout): LoraTensors {
@@ -89,7 +89,7 @@ export function loraTensors(updates: readonly LowRankUpdate[], model: TaskModel,
   return { alpha, tensors };
 }
 
-/** The first module's alpha, so that B stays the same if all have one alpha. llama.cpp reads 0 as no scale. */
+/** The first module's alpha, so that B is unchanged if all modules have this alpha. llama.cpp takes 0 as no scale. */
 const commonAlpha = (updates: readonly LowRankUpdate[]): number =>
   updates.map(({ scale, rank }) => Math.fround(scale * rank)).find((alpha) => alpha !== 0) ?? 1;
 
@@ -103,11 +103,11 @@ function entry(name: string, tensor: () => torch.Tensor, { fileType }: Layout): 
   return { name, type: typeOf(fileType, shape), shape, tensor: () => torch.noGrad(tensor) };
 }
 
-/** llama.cpp would apply an update of the shared table where it does not fit. */
+/** llama.cpp would apply an update of a tied table to the other use of it too. */
 function refuseTied(path: string, model: TaskModel): void {
   if (untied({ model, changed: new Map([[path, () => model.outputLayer.weight.values.dense()]]) }).length === 0) return;
   throw exportError(
-    `the adapter changes ${path}, which the model's embeddings and its output share, and llama.cpp's adapters can't change one of ` +
-      "them alone: take --to gguf, which parts them.",
+    `the adapter changes ${path}, which ties the model's embeddings and output matrix, and llama.cpp's adapters can't change only one of ` +
+      "them: use --to gguf, which unties them.",
   );
 }

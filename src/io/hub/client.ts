@@ -3,7 +3,7 @@
 import { type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 import { BidoraError } from "../../common/errors.js";
 import { AnswerTooLong, AnswerTooSlow, fetchWithin } from "../answer.js";
-import { type HubQuestion, refusal, unreachable } from "./errors.js";
+import { type HubRequest, refusal, unreachable } from "./errors.js";
 import { shownUrl, tokenFor } from "./options.js";
 
 export interface RemoteFile {
@@ -26,23 +26,23 @@ const MAX_PAGES = 20;
 const SILENCES_PER_ANSWER = 6;
 
 /** The current commit of a branch, tag or commit hash. @throws BidoraError `HUB_…` */
-export async function findCommit(question: HubQuestion, limits: RequestLimits): Promise<string> {
-  const { repo, revision, settings } = question;
-  const fetch = apiFetch(question, limits);
-  const ask = () => modelInfo({ name: repo, revision, additionalFields: ["sha"], hubUrl: settings.endpoint, fetch });
-  const info = await attempt(question, limits, ask);
-  if (!/^[0-9a-f]{40}$/.test(info.sha)) throw unexpected(question, "the commit is not a hash");
+export async function findCommit(request: HubRequest, limits: RequestLimits): Promise<string> {
+  const { repo, revision, settings } = request;
+  const fetch = apiFetch(request, limits);
+  const send = () => modelInfo({ name: repo, revision, additionalFields: ["sha"], hubUrl: settings.endpoint, fetch });
+  const info = await attempt(request, limits, send);
+  if (!/^[0-9a-f]{40}$/.test(info.sha)) throw unexpected(request, "the commit is not a hash");
   return info.sha;
 }
 
 /** The files in the root of a repository. @throws BidoraError `HUB_…` */
 export async function listRemoteFiles(
-  question: HubQuestion,
+  request: HubRequest,
   commit: string,
   limits: RequestLimits,
 ): Promise<RemoteFile[]> {
-  const { repo, settings } = question;
-  const fetch = apiFetch(question, limits);
+  const { repo, settings } = request;
+  const fetch = apiFetch(request, limits);
   const entries = listFiles({
     repo: { type: "model", name: repo },
     revision: commit,
@@ -50,18 +50,18 @@ export async function listRemoteFiles(
     fetch,
   });
   const files: RemoteFile[] = [];
-  await attempt(question, limits, async () => {
-    for await (const entry of entries) if (entry.type === "file") files.push(remoteFile(question, entry));
+  await attempt(request, limits, async () => {
+    for await (const entry of entries) if (entry.type === "file") files.push(remoteFile(request, entry));
   });
   return files;
 }
 
-function remoteFile(question: HubQuestion, { path, size, oid, lfs }: ListFileEntry): RemoteFile {
+function remoteFile(request: HubRequest, { path, size, oid, lfs }: ListFileEntry): RemoteFile {
   const etag = lfs?.oid ?? oid ?? "";
   const bytes = lfs?.size ?? size;
-  if (!isPlainName(path)) throw unexpected(question, "a file at the top is not a plain name");
-  if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(etag)) throw unexpected(question, `${path} has no checksum`);
-  if (!Number.isSafeInteger(bytes) || bytes < 0) throw unexpected(question, `${path} has no size`);
+  if (!isPlainName(path)) throw unexpected(request, "a file at the top is not a plain name");
+  if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(etag)) throw unexpected(request, `${path} has no checksum`);
+  if (!Number.isSafeInteger(bytes) || bytes < 0) throw unexpected(request, `${path} has no size`);
   return { path, size: bytes, etag };
 }
 
@@ -72,17 +72,17 @@ function isPlainName(path: unknown): path is string {
 }
 
 /** The download URL of a file. */
-export function fileUrl({ repo, settings }: HubQuestion, commit: string, path: string): string {
+export function fileUrl({ repo, settings }: HubRequest, commit: string, path: string): string {
   return `${settings.endpoint}/${repo}/resolve/${commit}/${encodeURIComponent(path)}`;
 }
 
 /** A `fetch` for API requests, whose responses are short and come in a few pages. */
-function apiFetch(question: HubQuestion, limits: RequestLimits): typeof fetch {
+function apiFetch(request: HubRequest, limits: RequestLimits): typeof fetch {
   let pages = 0;
-  const ask = hubFetch(question, limits, MAX_ANSWER_BYTES, limits.timeoutMs * SILENCES_PER_ANSWER);
+  const send = hubFetch(request, limits, MAX_ANSWER_BYTES, limits.timeoutMs * SILENCES_PER_ANSWER);
   return (input, init) => {
-    if (++pages > MAX_PAGES) throw unexpected(question, `it has more than ${MAX_PAGES} pages`);
-    return ask(input, init);
+    if (++pages > MAX_PAGES) throw unexpected(request, `it has more than ${MAX_PAGES} pages`);
+    return send(input, init);
   };
 }
 
@@ -91,27 +91,27 @@ function apiFetch(question: HubQuestion, limits: RequestLimits): typeof fetch {
  * into a `BidoraError`. Status 416 is returned, since downloads handle it.
  */
 export function hubFetch(
-  question: HubQuestion,
+  request: HubRequest,
   { timeoutMs, signal }: RequestLimits,
   maxBytes: number,
   wholeMs?: number,
 ): typeof fetch {
   const limits = { silenceMs: timeoutMs, wholeMs, maxBytes, signal };
   return async (input, init) => {
-    const ask = (url: URL) => {
-      const signed: RequestInit = { ...init, headers: headersFor(url, question, init), redirect: "manual" };
-      return attempt(question, { signal }, () => fetchWithin(url, signed, limits));
+    const send = (url: URL) => {
+      const signed: RequestInit = { ...init, headers: headersFor(url, request, init), redirect: "manual" };
+      return attempt(request, { signal }, () => fetchWithin(url, signed, limits));
     };
     const first = new URL(input instanceof Request ? input.url : input);
-    const { response, url } = await throughRedirects(question, first, ask);
+    const { response, url } = await throughRedirects(request, first, send);
     if (response.ok || response.status === 416) return response;
     await response.body?.cancel();
-    throw refusal(question, response, url);
+    throw refusal(request, response, url);
   };
 }
 
 /** Request headers, with the token if the URL is on the endpoint. */
-function headersFor(url: URL, { settings }: HubQuestion, init: RequestInit | undefined): Headers {
+function headersFor(url: URL, { settings }: HubRequest, init: RequestInit | undefined): Headers {
   const headers = new Headers(init?.headers);
   headers.set("User-Agent", "bidora");
   const token = tokenFor(url, settings);
@@ -121,20 +121,20 @@ function headersFor(url: URL, { settings }: HubQuestion, init: RequestInit | und
 
 /** Runs a request. The caller's cancellation is rethrown as it is; every other failure becomes a `BidoraError`. */
 export async function attempt<T>(
-  question: HubQuestion,
+  request: HubRequest,
   { signal }: Pick<RequestLimits, "signal">,
-  request: () => Promise<T>,
+  send: () => Promise<T>,
 ): Promise<T> {
   try {
-    return await request();
+    return await send();
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof BidoraError) throw error;
-    if (error instanceof AnswerTooLong) throw unexpected(question, `it ${error.message}`);
-    if (error instanceof SyntaxError) throw unexpected(question, "it is not JSON");
+    if (error instanceof AnswerTooLong) throw unexpected(request, `it ${error.message}`);
+    if (error instanceof SyntaxError) throw unexpected(request, "it is not JSON");
     // A TypeError of fetch itself has a cause; one without comes from a response with missing fields.
-    if (error instanceof TypeError && error.cause === undefined) throw unexpected(question, "parts of it are missing");
-    throw unreachable(question, reason(error), error);
+    if (error instanceof TypeError && error.cause === undefined) throw unexpected(request, "parts of it are missing");
+    throw unreachable(request, reason(error), error);
   }
 }
 
@@ -144,7 +144,7 @@ function reason(error: unknown): string {
   return code === undefined ? "closed the connection" : `cannot be reached (${code})`;
 }
 
-function unexpected({ repo, settings }: HubQuestion, what: string): BidoraError {
+function unexpected({ repo, settings }: HubRequest, what: string): BidoraError {
   return new BidoraError(
     "HUB_FAILED",
     `${shownUrl(settings.endpoint)} gave an unexpected answer about ${repo}: ${what}.`,
@@ -165,39 +165,39 @@ interface Answer {
  * @throws BidoraError `HUB_UNREACHABLE` that names the redirect
  */
 async function throughRedirects(
-  question: HubQuestion,
+  request: HubRequest,
   first: URL,
-  ask: (url: URL) => Promise<Response>,
+  send: (url: URL) => Promise<Response>,
 ): Promise<Answer> {
   let url = first;
   for (let followed = 0; ; followed++) {
-    const response = await ask(url);
+    const response = await send(url);
     const location = REDIRECTS.has(response.status) ? response.headers.get("Location") : null;
     if (location === null) return { response, url };
     await response.body?.cancel();
-    url = nextOf(question, url, location);
+    url = nextOf(request, url, location);
     if (followed === MOST_REDIRECTS)
       throw unreachable(
-        question,
-        `redirects ${asked(question)} more than ${MOST_REDIRECTS} times, last to ${originAndPath(url)}`,
+        request,
+        `redirects ${requested(request)} more than ${MOST_REDIRECTS} times, last to ${originAndPath(url)}`,
       );
   }
 }
 
-function nextOf(question: HubQuestion, url: URL, location: string): URL {
-  if (!URL.canParse(location, url.href)) throw notFollowed(question, "something that is not an address");
+function nextOf(request: HubRequest, url: URL, location: string): URL {
+  if (!URL.canParse(location, url.href)) throw notFollowed(request, "something that is not an address");
   const next = new URL(location, url);
   if (next.protocol !== "http:" && next.protocol !== "https:")
-    throw notFollowed(question, `a ${next.protocol} address, where http: or https: is expected`);
+    throw notFollowed(request, `a ${next.protocol} address, where http: or https: is expected`);
   if (next.username !== "" || next.password !== "")
-    throw notFollowed(question, `${originAndPath(next)} with a user name or password in the address`);
+    throw notFollowed(request, `${originAndPath(next)} with a user name or password in the address`);
   return next;
 }
 
-const notFollowed = (question: HubQuestion, where: string) =>
-  unreachable(question, `redirects ${asked(question)} to ${where}`);
+const notFollowed = (request: HubRequest, where: string) =>
+  unreachable(request, `redirects ${requested(request)} to ${where}`);
 
-const asked = ({ file }: HubQuestion): string => file ?? "the request";
+const requested = ({ file }: HubRequest): string => file ?? "the request";
 
 /** A URL as messages show it: without the query, which may be a signature. */
 const originAndPath = ({ origin, pathname }: URL): string => origin + pathname;

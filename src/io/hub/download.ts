@@ -19,14 +19,14 @@ import { makeFolder, statOf, writeFailure } from "../../common/fileSystem.js";
 import { writeAll } from "../../files/atomic.js";
 import { isAlive } from "../../files/folderLock.js";
 import { attempt, hubFetch, type RemoteFile, type RequestLimits } from "./client.js";
-import { type HubQuestion, isUnreachable, unreachable } from "./errors.js";
+import { type HubRequest, isUnreachable, unreachable } from "./errors.js";
 import { HUB_CACHE_SETTING } from "./options.js";
 
 /** Consecutive attempts without a new byte before giving up. */
 const FRUITLESS_ATTEMPTS = 3;
 
 interface BlobDownload {
-  readonly question: HubQuestion;
+  readonly request: HubRequest;
   readonly url: string;
   readonly file: RemoteFile;
   /** The blob's final path. */
@@ -91,7 +91,7 @@ async function receiveAll(download: BlobDownload, arrived: Arrived): Promise<voi
       if (!isUnreachable(error)) throw error;
       fruitless = arrived.bytes > before ? 0 : fruitless + 1;
       if (fruitless === FRUITLESS_ATTEMPTS)
-        throw arrived.bytes === 0 ? error : brokenOff(download, arrived.bytes, error);
+        throw arrived.bytes === 0 ? error : interrupted(download, arrived.bytes, error);
       await sleep(download.retryDelayMs * 2 ** fruitless, undefined, { signal: download.limits.signal });
     }
   }
@@ -100,18 +100,18 @@ async function receiveAll(download: BlobDownload, arrived: Arrived): Promise<voi
 /** Makes one request for the missing bytes. */
 async function receive(download: BlobDownload, arrived: Arrived): Promise<void> {
   const { url, limits, file } = download;
-  const question = { ...download.question, file: file.path };
+  const request = { ...download.request, file: file.path };
   const headers = { "Accept-Encoding": "identity", ...(arrived.bytes > 0 && { Range: `bytes=${arrived.bytes}-` }) };
-  const response = await hubFetch(question, limits, Number.POSITIVE_INFINITY)(url, { headers });
+  const response = await hubFetch(request, limits, Number.POSITIVE_INFINITY)(url, { headers });
   if (!continues(response, arrived.bytes)) restart(download, arrived);
   if (response.status === 416 || response.body === null) {
     await response.body?.cancel();
-    throw unreachable(question, `sent no contents for ${file.path}`);
+    throw unreachable(request, `sent no contents for ${file.path}`);
   }
-  await attempt(question, limits, async () => {
+  await attempt(request, limits, async () => {
     for await (const chunk of response.body!) append(download, arrived, chunk);
   });
-  if (arrived.bytes < file.size) throw unreachable(question, `stopped in the middle of ${file.path}`);
+  if (arrived.bytes < file.size) throw unreachable(request, `stopped in the middle of ${file.path}`);
 }
 
 function continues(response: Response, from: number): boolean {
@@ -146,26 +146,26 @@ function startHash({ etag, size }: RemoteFile): Hash {
   return etag.length === 64 ? createHash("sha256") : createHash("sha1").update(`blob ${size}\0`);
 }
 
-function checkSum({ question, file }: BlobDownload, path: string, sum: string): void {
+function checkSum({ request, file }: BlobDownload, path: string, sum: string): void {
   if (sum === file.etag) return;
   rmSync(path, { force: true });
   throw new BidoraError(
     "HUB_CHECKSUM",
-    `${file.path} of ${question.repo} arrived damaged: its checksum is ${sum}, expected ${file.etag}; it was deleted, so run the command again.`,
+    `${file.path} of ${request.repo} arrived damaged: its checksum is ${sum}, expected ${file.etag}; it was deleted, so run the command again.`,
   );
 }
 
-function tooLong({ question, file }: BlobDownload): BidoraError {
+function tooLong({ request, file }: BlobDownload): BidoraError {
   return new BidoraError(
     "HUB_CHECKSUM",
-    `${file.path} of ${question.repo} should have ${file.size} bytes, but more arrived; it was deleted, so run the command again.`,
+    `${file.path} of ${request.repo} should have ${file.size} bytes, but more arrived; it was deleted, so run the command again.`,
   );
 }
 
-function brokenOff({ question, file }: BlobDownload, bytes: number, cause: unknown): BidoraError {
+function interrupted({ request, file }: BlobDownload, bytes: number, cause: unknown): BidoraError {
   return new BidoraError(
     "HUB_UNREACHABLE",
-    `${file.path} of ${question.repo} stopped after ${bytes} of ${file.size} bytes; run the command again to resume.`,
+    `${file.path} of ${request.repo} stopped after ${bytes} of ${file.size} bytes; run the command again to resume.`,
     { cause },
   );
 }

@@ -4,7 +4,7 @@ import { BidoraError } from "../../common/errors.js";
 import { type HubSettings, shownUrl } from "./options.js";
 
 /** What is requested, for messages. */
-export interface HubQuestion {
+export interface HubRequest {
   readonly repo: string;
   readonly revision: string;
   readonly settings: HubSettings;
@@ -17,7 +17,7 @@ export function isUnreachable(error: unknown): error is BidoraError {
   return error instanceof BidoraError && error.code === "HUB_UNREACHABLE";
 }
 
-export function unreachable({ repo, settings }: HubQuestion, why: string, cause?: unknown): BidoraError {
+export function unreachable({ repo, settings }: HubRequest, why: string, cause?: unknown): BidoraError {
   return new BidoraError(
     "HUB_UNREACHABLE",
     `${repo} cannot be fetched: ${shownUrl(settings.endpoint)} ${why}; set HF_ENDPOINT to a mirror that can be reached, or give a local folder.`,
@@ -25,7 +25,7 @@ export function unreachable({ repo, settings }: HubQuestion, why: string, cause?
   );
 }
 
-export function notCached({ repo, revision, settings }: HubQuestion): BidoraError {
+export function notCached({ repo, revision, settings }: HubRequest): BidoraError {
   return new BidoraError(
     "HUB_OFFLINE",
     `${repo} (revision ${revision}) is not in the cache ${settings.cacheFolder}, and offline mode forbids asking the Hub; unset HF_HUB_OFFLINE, or give a local folder.`,
@@ -36,9 +36,9 @@ export function notCached({ repo, revision, settings }: HubQuestion): BidoraErro
  * The error for a response other than success. Its body is not shown, because it may repeat what was sent.
  * @param url the URL that answered, after redirects
  */
-export function refusal(question: HubQuestion, response: Response, url: URL): BidoraError {
-  const { repo, revision, settings, file } = question;
-  if (url.origin !== new URL(settings.endpoint).origin) return refusedElsewhere(question, response.status, url);
+export function refusal(request: HubRequest, response: Response, url: URL): BidoraError {
+  const { repo, revision, settings, file } = request;
+  if (url.origin !== new URL(settings.endpoint).origin) return refusedElsewhere(request, response.status, url);
   const host = shownUrl(settings.endpoint);
   const { status, headers } = response;
   const fault = headers.get("X-Error-Code");
@@ -78,7 +78,7 @@ export function refusal(question: HubQuestion, response: Response, url: URL): Bi
       `There is no model ${repo} at ${host} (404), and no local folder of that name: check the spelling.`,
     );
   }
-  if (status === 429 || status >= 500) return unreachable(question, `answered with status ${status}`);
+  if (status === 429 || status >= 500) return unreachable(request, `answered with status ${status}`);
   return new BidoraError(
     "HUB_FAILED",
     `${host} answered the request for ${file === undefined ? repo : `${file} of ${repo}`} with the unexpected status ${status}.`,
@@ -86,11 +86,11 @@ export function refusal(question: HubQuestion, response: Response, url: URL): Bi
 }
 
 /** The error for a response from a server that the Hub redirected to, which knows nothing of tokens or revisions. */
-function refusedElsewhere(question: HubQuestion, status: number, { origin }: URL): BidoraError {
-  const { repo, settings, file } = question;
+function refusedElsewhere(request: HubRequest, status: number, { origin }: URL): BidoraError {
+  const { repo, settings, file } = request;
   const what = file === undefined ? "the request" : file;
   if (status === 429 || status >= 500)
-    return unreachable(question, `redirects ${what} to ${origin}, which answered with status ${status}`);
+    return unreachable(request, `redirects ${what} to ${origin}, which answered with status ${status}`);
   return new BidoraError(
     "HUB_FAILED",
     `${shownUrl(settings.endpoint)} redirects ${what} of ${repo} to ${origin}, which answered with status ${status}: try again later, or set HF_ENDPOINT to another mirror.`,

@@ -57,7 +57,7 @@ export function tokenFor(url: URL, { endpoint, token }: HubSettings): string | u
   if (token === undefined || url.origin !== new URL(endpoint).origin) return undefined;
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   throw new UsageError(
-    "The Hub's token can't be sent, because there is a line break, a space or a character outside ASCII in it: set HF_TOKEN (or the token file) to the token alone.",
+    "The Hub's token can't be sent, because it contains a line break, a space or a non-ASCII character: set HF_TOKEN (or the token file) to the token alone.",
   );
 }
 

@@ -15,7 +15,7 @@ import {
 } from "./cache.js";
 import { fileUrl, findCommit, listRemoteFiles, type RemoteFile, type RequestLimits } from "./client.js";
 import { downloadBlob } from "./download.js";
-import { type HubQuestion, isUnreachable, notCached } from "./errors.js";
+import { type HubRequest, isUnreachable, notCached } from "./errors.js";
 import { type HubOptions, hubSettings } from "./options.js";
 
 /** Files of configuration, tokenizer and adapters, which are small and downloaded whenever they exist. */
@@ -31,16 +31,16 @@ const MAX_SMALL_BYTES = 2 ** 28;
  * @throws BidoraError `HUB_…`; `WEIGHTS` if the repository has no safetensors
  */
 export async function hubSnapshot(repo: string, options: HubOptions = {}): Promise<string> {
-  const question = ask(repo, options);
-  const { revision, settings } = question;
+  const request = requestOf(repo, options);
+  const { revision, settings } = request;
   const folder = repoFolder(settings, repo);
   const known = cachedCommit(folder, revision);
   const cached =
     known !== undefined && isUsable(snapshotFolder(folder, known)) ? snapshotFolder(folder, known) : undefined;
   if (cached !== undefined && (settings.offline || (isCommit(revision) && isComplete(cached)))) return cached;
-  if (settings.offline) throw notCached(question);
+  if (settings.offline) throw notCached(request);
   try {
-    return await updateSnapshot(question, folder, options);
+    return await updateSnapshot(request, folder, options);
   } catch (error) {
     if (cached === undefined || !isUnreachable(error)) throw error;
     options.onNote?.(`${error.message} The copy in the cache is used.`);
@@ -48,7 +48,7 @@ export async function hubSnapshot(repo: string, options: HubOptions = {}): Promi
   }
 }
 
-function ask(repo: string, options: HubOptions): HubQuestion {
+function requestOf(repo: string, options: HubOptions): HubRequest {
   const settings = hubSettings(options.environment);
   const revision = options.revision ?? "main";
   if (!/^[\w.-]+(\/[\w.-]+)*$/.test(revision) || revision.includes("..")) {
@@ -64,18 +64,18 @@ function ask(repo: string, options: HubOptions): HubQuestion {
   };
 }
 
-async function updateSnapshot(question: HubQuestion, folder: string, options: HubOptions): Promise<string> {
+async function updateSnapshot(request: HubRequest, folder: string, options: HubOptions): Promise<string> {
   const limits: RequestLimits = { timeoutMs: options.timeoutMs ?? 10_000, signal: options.signal };
-  const commit = await findCommit(question, limits);
+  const commit = await findCommit(request, limits);
   const snapshot = snapshotFolder(folder, commit);
-  if (!isComplete(snapshot)) await fetchSnapshot({ question, folder, commit, limits, options });
+  if (!isComplete(snapshot)) await fetchSnapshot({ request, folder, commit, limits, options });
   // Last, so that after an interrupted download the branch still points to its complete snapshot.
-  writeRef(folder, question.revision, commit);
+  writeRef(folder, request.revision, commit);
   return snapshot;
 }
 
 interface SnapshotDownload {
-  readonly question: HubQuestion;
+  readonly request: HubRequest;
   readonly folder: string;
   readonly commit: string;
   readonly limits: RequestLimits;
@@ -83,18 +83,18 @@ interface SnapshotDownload {
 }
 
 async function fetchSnapshot(download: SnapshotDownload): Promise<void> {
-  const { question, folder, commit, limits } = download;
-  const listed = await listRemoteFiles(question, commit, limits);
+  const { request, folder, commit, limits } = download;
+  const listed = await listRemoteFiles(request, commit, limits);
   const names = new Set(listed.map((file) => file.path));
-  checkContents(question, names);
+  checkContents(request, names);
   const fetchFiles = fetcher(download, listed);
   const sharded = !names.has(WEIGHTS_FILE) && names.has(WEIGHTS_INDEX);
   const whole = [WEIGHTS_FILE, ADAPTER_WEIGHTS].filter((name) => names.has(name));
-  await fetchFiles([...smallFiles(question, listed), ...(sharded ? [WEIGHTS_INDEX] : []), ...whole]);
+  await fetchFiles([...smallFiles(request, listed), ...(sharded ? [WEIGHTS_INDEX] : []), ...whole]);
   if (sharded) await fetchFiles(shardsOf(snapshotFolder(folder, commit)));
 }
 
-function smallFiles({ repo }: HubQuestion, listed: readonly RemoteFile[]): string[] {
+function smallFiles({ repo }: HubRequest, listed: readonly RemoteFile[]): string[] {
   const files = listed.filter((file) => SMALL_FILES.test(file.path));
   const large = files.find((file) => file.size > MAX_SMALL_BYTES);
   if (large === undefined) return files.map((file) => file.path);
@@ -105,7 +105,7 @@ function smallFiles({ repo }: HubQuestion, listed: readonly RemoteFile[]): strin
 }
 
 /** Checks that a repository holds a model, before anything large is downloaded. */
-function checkContents({ repo }: HubQuestion, names: ReadonlySet<string>): void {
+function checkContents({ repo }: HubRequest, names: ReadonlySet<string>): void {
   if (!names.has(CONFIG_FILE) && !names.has(ADAPTER_CONFIG)) {
     throw new BidoraError(
       "HUB_FAILED",
@@ -116,17 +116,17 @@ function checkContents({ repo }: HubQuestion, names: ReadonlySet<string>): void 
 }
 
 /** A function that downloads files one after the other into the snapshot and reports their total progress. */
-function fetcher({ question, folder, commit, limits, options }: SnapshotDownload, listed: readonly RemoteFile[]) {
+function fetcher({ request, folder, commit, limits, options }: SnapshotDownload, listed: readonly RemoteFile[]) {
   const byName = new Map(listed.map((file) => [file.path, file]));
   let finished = 0;
   let total = 0;
   return async (names: readonly string[]): Promise<void> => {
-    const files = names.map((name) => byName.get(name) ?? missing(question, name));
+    const files = names.map((name) => byName.get(name) ?? missing(request, name));
     total += files.reduce((sum, file) => sum + file.size, 0);
     for (const file of files) {
       await downloadBlob({
-        question,
-        url: fileUrl(question, commit, file.path),
+        request,
+        url: fileUrl(request, commit, file.path),
         file,
         blob: blobPath(folder, file.etag),
         limits,
@@ -140,6 +140,6 @@ function fetcher({ question, folder, commit, limits, options }: SnapshotDownload
   };
 }
 
-function missing({ repo }: HubQuestion, name: string): never {
+function missing({ repo }: HubRequest, name: string): never {
   throw new BidoraError("HUB_FAILED", `${repo} names the shard ${name} in ${WEIGHTS_INDEX}, but has no such file.`);
 }

@@ -4,14 +4,14 @@ import { group } from "d3-array";
 import { formatBytes, formatCount, formatNumber, formatSeconds, words } from "../../common/format.js";
 import type { Goal } from "../../files/metrics.js";
 import { mean, sampleDeviation } from "../../statistics/summary.js";
-import { figure, folded, html, type Markup, panels, type Size, titled } from "../html.js";
+import { collapsed, figure, html, type Markup, panels, type Size, titled } from "../html.js";
 import { meanAndSpread, row, table } from "../table.js";
 import { labelsOf } from "./labels.js";
 import { runColor, runMark, runSymbol } from "./palette.js";
 import { around, draw } from "./plot.js";
 
 /** The score of one run and its cost. */
-export interface Spent {
+export interface RunCost {
   /** The method. */
   readonly name: string;
   /** The method's number in the page. */
@@ -34,7 +34,7 @@ export interface ScoreMetric {
 interface Axis {
   readonly title: string;
   readonly unit: string;
-  of(run: Spent): number;
+  of(run: RunCost): number;
   format(value: number): string;
 }
 
@@ -59,7 +59,7 @@ const scoreTitle = ({ metric, goal }: ScoreMetric): string =>
   `${metric === "loss" ? "Validation loss" : words(metric)}${goal === undefined ? "" : goal === "maximize" ? " ↑" : " ↓"}`;
 
 /** Scores over costs: a mark for each run, and the mean with its deviations for a method with several runs. */
-export function costFigure(spent: readonly Spent[], metric: ScoreMetric, task?: string): Markup | undefined {
+export function costFigure(spent: readonly RunCost[], metric: ScoreMetric, task?: string): Markup | undefined {
   const names = [...new Set(spent.map(({ name }) => name))];
   if (spent.length < 2) return undefined;
   const axes = AXES.filter((axis) => spent.every((one) => Number.isFinite(axis.of(one))));
@@ -75,11 +75,11 @@ export function costFigure(spent: readonly Spent[], metric: ScoreMetric, task?: 
     task,
     drawings: [panels(list, 2)],
     caption: `${scoreTitle(metric)} over the cost of a run${several ? ". Small marks are runs, large marks are means over a method’s runs, lines are one sample deviation to either side" : ""}.`,
-    data: folded("The figure’s numbers", costTable(spent, metric, axes, task)),
+    data: collapsed("The figure’s numbers", costTable(spent, metric, axes, task)),
   });
 }
 
-function costTable(spent: readonly Spent[], metric: ScoreMetric, axes: readonly Axis[], task?: string): Markup {
+function costTable(spent: readonly RunCost[], metric: ScoreMetric, axes: readonly Axis[], task?: string): Markup {
   const rows = [...group(spent, ({ name }) => name)].map(([name, runs]) =>
     row(html`${runMark(runs[0]!)} ${name}`, [
       String(runs.length),
@@ -98,7 +98,7 @@ function costTable(spent: readonly Spent[], metric: ScoreMetric, axes: readonly 
 }
 
 /** Scores over one cost: a large mark for the mean of a method, small marks for its runs, and lines for the deviations. */
-function scatter(spent: readonly Spent[], score: string, axis: Axis, size: Size): Markup {
+function scatter(spent: readonly RunCost[], score: string, axis: Axis, size: Size): Markup {
   const means = [...group(spent, ({ name }) => name).values()].map((runs) => meanOf(runs, axis));
   const several = means.filter(({ runs }) => runs.length > 1);
   const ends = (read: (one: Mean) => readonly number[]) => means.flatMap(read);
@@ -132,13 +132,13 @@ function scatter(spent: readonly Spent[], score: string, axis: Axis, size: Size)
 
 const formOf = (index: number) => ({ fill: runColor(index), symbol: runSymbol(index) }) as const;
 
-const runTooltip = ({ run, score }: Spent): string => `${run}: ${formatNumber(score)}`;
+const runTooltip = ({ run, score }: RunCost): string => `${run}: ${formatNumber(score)}`;
 
 type Mean = ReturnType<typeof meanOf>;
 
 /** The mean of a method, and one sample deviation each way. */
-function meanOf(runs: readonly Spent[], { of }: Axis) {
-  const [{ name, index }] = runs as [Spent];
+function meanOf(runs: readonly RunCost[], { of }: Axis) {
+  const [{ name, index }] = runs as [RunCost];
   const [xs, ys] = [runs.map(of), runs.map(({ score }) => score)];
   const [x, y, dx, dy] = [mean(xs), mean(ys), sampleDeviation(xs) ?? 0, sampleDeviation(ys) ?? 0];
   return {

@@ -103,7 +103,7 @@ function prefixSums(values: readonly number[]): number[] {
 }
 
 /** At most about `limit` points for each phase: the lowest and highest of each stretch, so that spikes stay visible. */
-export function thin(points: readonly Point[], limit = 600): Point[] {
+export function downsample(points: readonly Point[], limit = 600): Point[] {
   return byPhase(points).flatMap((phase) => {
     if (phase.length <= limit) return phase;
     const stretch = Math.ceil((2 * phase.length) / limit);

@@ -1,10 +1,10 @@
 // Drawings of curves over steps, and tables of their values.
 import * as Plot from "@observablehq/plot";
 import { formatCount, formatNumber } from "../../common/format.js";
-import { folded, type Markup, panels, type Size, titled } from "../html.js";
+import { collapsed, type Markup, panels, type Size, titled } from "../html.js";
 import { type BestPoint, type Point, phasesIn } from "../runs.js";
 import { NOTHING, row, table } from "../table.js";
-import { type BandPoint, type Curve, thin } from "./curves.js";
+import { type BandPoint, type Curve, downsample } from "./curves.js";
 import { runColor } from "./palette.js";
 import { around, curve, dots, draw, retrainRules } from "./plot.js";
 
@@ -29,7 +29,7 @@ export function drawCurves({ title, curves, withDots = false, best = [] }: Curve
     ...band.flatMap(({ low, high }) => [low, high]),
   ]);
   const isFlat = all.every((value) => value === all[0]);
-  const thinned = curves.map((one) => ({ ...one, points: thin(one.points, TREND) }));
+  const thinned = curves.map((one) => ({ ...one, points: downsample(one.points, TREND) }));
   return draw({
     title,
     description: `${describe(curves)}${best.map((point) => `; best at step ${point.step}: ${formatNumber(point.value)}`).join("")}.`,
@@ -38,7 +38,7 @@ export function drawCurves({ title, curves, withDots = false, best = [] }: Curve
       ...thinned.map(band),
       ...curves
         .filter(({ raw }) => raw.length > 0)
-        .map(({ subject, raw }) => curve(subject, thin(raw, RAW / share), true)),
+        .map(({ subject, raw }) => curve(subject, downsample(raw, RAW / share), true)),
       ...thinned.map(({ subject, points }) => curve(subject, points)),
       ...thinned.map(({ subject, points }) =>
         withDots ? dots(subject, points, tooltip) : dots(subject, some(points)),
@@ -107,7 +107,7 @@ export const curvePanels = <T extends CurvePanel>(
 
 /** The numbers behind panels, collapsed. */
 export const panelNumbers = (entries: readonly CurvePanel[], task: string | undefined): Markup =>
-  folded(
+  collapsed(
     "The figure’s numbers",
     entries.map(({ title, curves }) => curveNumbers(titled(title, task), curves)),
   );
@@ -117,7 +117,7 @@ const MOST = 20;
 
 /** The values of curves at some of their steps. */
 export function curvesTable(title: string, curves: readonly Curve[], summary = "The figure’s numbers"): Markup {
-  return folded(summary, curveNumbers(title, curves));
+  return collapsed(summary, curveNumbers(title, curves));
 }
 
 function curveNumbers(title: string, curves: readonly Curve[]): Markup {

@@ -15,7 +15,7 @@ import {
   WATCHED,
   type WatchedRows,
 } from "../runs.js";
-import { foldedIfLong, meanAndSpread, row, table } from "../table.js";
+import { collapsedIfLong, meanAndSpread, row, table } from "../table.js";
 import { curvesOf, type Subject, valuesOf } from "./curves.js";
 import { curvePanels, drawCurves, panelNumbers } from "./drawCurves.js";
 import { runMark } from "./palette.js";
@@ -100,7 +100,7 @@ export function gapFigure(subjects: readonly Subject[], task?: string): Markup |
     title: "Generalization gap",
     task,
     drawings: [
-      foldedIfLong(caption, rows.length, table(caption, ["", ...HEAD], rows)),
+      collapsedIfLong(caption, rows.length, table(caption, ["", ...HEAD], rows)),
       ...(entries.length > 0
         ? [curvePanels(entries, (one, size) => drawCurves({ ...one, withDots: true }, size))]
         : []),

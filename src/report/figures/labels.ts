@@ -105,7 +105,7 @@ export function spread(wanted: readonly number[], gap: number, low: number, high
 /** Neighbors that are exactly one gap apart. */
 interface Block {
   readonly members: number[];
-  /** The mean of the positions at which each one wants the first to be. */
+  /** The sum of where each member would put the first one. */
   sum: number;
 }
 
@@ -147,7 +147,7 @@ export function apart<T extends object>(options: T, room: Room): T {
 /** How far each mark is moved; 0 without a close neighbor in its band. */
 export function offsets(x: readonly number[], y: readonly number[], { near, room }: Room): number[] {
   const moved = x.map(() => 0);
-  for (const heap of heaps(x, y, near)) {
+  for (const heap of clusters(x, y, near)) {
     const step = Math.min(near, room / Math.max(1, heap.length - 1));
     for (const [k, i] of heap.entries()) moved[i] = step * (k - (heap.length - 1) / 2);
   }
@@ -155,7 +155,7 @@ export function offsets(x: readonly number[], y: readonly number[], { near, room
 }
 
 /** Groups of marks of one band, each mark close to the one before. */
-function heaps(x: readonly number[], y: readonly number[], near: number): number[][] {
+function clusters(x: readonly number[], y: readonly number[], near: number): number[][] {
   const order = x.map((_, i) => i).sort((a, b) => y[a]! - y[b]! || x[a]! - x[b]!);
   const found: number[][] = [];
   for (const i of order) {

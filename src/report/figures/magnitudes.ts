@@ -3,7 +3,7 @@ import * as Plot from "@observablehq/plot";
 import { rollups } from "d3-array";
 import { formatCount, formatNumber } from "../../common/format.js";
 import { mean } from "../../statistics/summary.js";
-import { figure, folded, html, type Markup, panels, type Size, titled } from "../html.js";
+import { collapsed, figure, html, type Markup, panels, type Size, titled } from "../html.js";
 import type { Run } from "../runs.js";
 import { NOTHING, row, table } from "../table.js";
 import type { Subject } from "./curves.js";
@@ -41,7 +41,7 @@ export function magnitudesFigure(subjects: readonly Subject[], task?: string): M
     task,
     drawings: [depthLegend(lastLayer), panels(list, kinds > 1 ? kinds : list.length)],
     caption: `Mean of |m − m₀| over each module’s magnitudes since the start of the run${isMean ? ", and over a method’s seeds" : ""}. All panels have the same scale.`,
-    data: folded(
+    data: collapsed(
       "The figure’s numbers",
       groups.map((group) => layersTable(group, task)),
     ),

@@ -6,7 +6,7 @@ import type { ComparedTask } from "../../files/comparison.js";
 import type { ComparisonLog } from "../../files/comparisonFolder.js";
 import { mainHeading } from "../../statistics/checkComparison.js";
 import { mean } from "../../statistics/summary.js";
-import { figure, fitting, folded, html, type Markup, type Size } from "../html.js";
+import { collapsed, figure, fitting, html, type Markup, type Size } from "../html.js";
 import { counted, NOTHING, row, table } from "../table.js";
 import { apart } from "./labels.js";
 import { runColor } from "./palette.js";
@@ -74,7 +74,7 @@ export function differencesFigure(found: Found & Pick<ComparisonLog, "tasks">): 
       ({ task, pairs }) => html`<h3>${title(task)}</h3>${fitting((size) => drawPairs(title(task), pairs, size))}`,
     ),
     caption: `Differences between runs with the same seed, first method minus second, with the sign reversed where lower is better: right of 0 the first method is better. Circles are seeds, diamonds are means${hasIntervals ? ", bars 95 % intervals of the paired bootstrap over rows" : ""}.${left ? ` Only pairs with ${found.methods[0]} are shown.` : ""}`,
-    data: folded(
+    data: collapsed(
       "The figure’s numbers",
       list.map(({ task, pairs }) => pairsTable(`Paired differences, ${title(task)}`, pairs)),
     ),

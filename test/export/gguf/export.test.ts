@@ -153,16 +153,18 @@ describe("a model exported to GGUF", () => {
     const output = join(newFolder(), "model.gguf");
     const model = llama({ model_type: "mistral", architectures: ["MistralForCausalLM"], sliding_window: 9 });
     const { note } = await exportModel({ model, to: "gguf", output });
-    expect(note).toMatch(/in F16 \(F32 where that is no matrix.*the context length is 9/);
+    expect(note).toMatch(
+      /in F16 \(F32 for vectors, and for rows that do not fill whole blocks\).*the context length is 9/,
+    );
     expect(openGguf(output).metadata.count("llama.context_length")).toBe(9);
   });
 
   test.each<[string, JsonObject, RegExp]>([
-    ["another activation", { hidden_act: "gelu" }, /its activation is gelu, but llama.cpp's llama has silu/],
+    ["another activation", { hidden_act: "gelu" }, /its activation is gelu, but llama.cpp's llama uses silu/],
     [
       "positions that are stretched as the text grows",
       { rope_parameters: { rope_theta: 100, rope_type: "dynamic", factor: 2 } },
-      /llama.cpp has no dynamic scaling of positions; it has linear, llama3 and yarn/,
+      /llama.cpp does not support dynamic RoPE scaling; supported are linear, llama3 and yarn/,
     ],
     [
       "Llama 3's positions in another family",
@@ -170,17 +172,17 @@ describe("a model exported to GGUF", () => {
         ...{ model_type: "qwen3", architectures: ["Qwen3ForCausalLM"] },
         rope_parameters: { rope_theta: 100, rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4 },
       },
-      /llama.cpp has llama3 scaling of positions for llama models, but not for qwen3/,
+      /llama.cpp supports llama3 RoPE scaling for llama models, but not for qwen3/,
     ],
     [
       "another YaRN",
       { rope_parameters: { rope_theta: 100, rope_type: "yarn", factor: 2, attention_factor: 1.5 } },
-      /yarn scaling has another attention_factor/,
+      /the attention_factor of its yarn scaling is not llama.cpp's/,
     ],
     [
       "heads of another size",
       { model_type: "qwen2", architectures: ["Qwen2ForCausalLM"] },
-      /its heads have 6 · 6 numbers, but llama.cpp's qwen2 takes the hidden size 40 for granted/,
+      /its heads have 6 · 6 dimensions, but llama.cpp's qwen2 requires the hidden size 40/,
     ],
     [
       "biases",
@@ -190,7 +192,7 @@ describe("a model exported to GGUF", () => {
     [
       "other windows",
       { model_type: "gemma3_text", architectures: ["Gemma3ForCausalLM"], sliding_window: 4, sliding_window_pattern: 2 },
-      /its layer_types are not llama.cpp's, where every 6th sees everything/,
+      /its layer_types differ from llama.cpp's, where every 6th layer has full attention/,
     ],
     [
       "another scale",
@@ -203,7 +205,7 @@ describe("a model exported to GGUF", () => {
         ...{ model_type: "gemma3_text", architectures: ["Gemma3ForCausalLM"], sliding_window: 4 },
         ...{ query_pre_attn_scalar: 6, rope_local_base_freq: 77 },
       },
-      /layers that see a window have base 77 and scaling default, but llama.cpp takes 10000 and none/,
+      /its sliding-window layers have RoPE base 77 and scaling default, but llama.cpp requires 10000 and none/,
     ],
     [
       "a family that it can't write",
@@ -224,7 +226,7 @@ describe("a model exported to GGUF", () => {
     const score = torch.zeros([2, 40]);
     saveSafetensors(path, [...readTensors(path), ["score.weight", score]], { format: "pt" });
     await expect(exportModel({ model, to: "gguf", output: join(newFolder(), "m.gguf") })).rejects.toThrow(
-      /it is for sequence-classification, and llama.cpp runs causal language models/,
+      /it is for sequence-classification, but llama.cpp runs only causal language models/,
     );
   });
 
@@ -255,7 +257,7 @@ describe("a model exported to GGUF", () => {
           special_tokens: { "<|im_end|>": { id: "<|im_end|>", ids: [2], tokens: ["<|im_end|>"] } },
         },
       }),
-      /its tokenizer puts tokens 2 before a text; llama.cpp can put the bos_token there alone/,
+      /its tokenizer adds tokens 2 before a text, but llama.cpp can only add the bos_token/,
     ],
     [
       "words that have an end",
@@ -331,7 +333,7 @@ describe("an adapter exported to GGUF", () => {
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, config);
     const output = join(newFolder(), "lora.gguf");
     const { note } = await exportModel({ adapter, to: "gguf-lora", rank: 4, output });
-    expect(note).toBe("Rank 4: the change of the weights is kept as it is.");
+    expect(note).toBe("Rank 4: the change of the weights is kept exactly.");
     const file = openGguf(output);
     expect(file.metadata.text("general.type")).toBe("adapter");
     expect(file.metadata.text("adapter.type")).toBe("lora");
@@ -400,7 +402,7 @@ describe("an adapter exported to GGUF", () => {
       outtype: "f16",
       output,
     });
-    expect(note).toMatch(/^Rank 3: the change of the weights is kept with a relative error of 0\.\d+ in all, at most/);
+    expect(note).toMatch(/^Rank 3: the change of the weights is kept with a relative error of 0\.\d+ overall, at most/);
     expect(relativeError).toBeGreaterThan(0.01);
     const { tensors } = openGguf(output);
     expect(new Set([...tensors.values()].map(({ type }) => type))).toEqual(new Set(["F16"]));
@@ -415,9 +417,13 @@ describe("an adapter exported to GGUF", () => {
     [
       "whole modules",
       { targetModules: ["v_proj"], modulesToSave: ["lm_head"] },
-      /the adapter trains lm_head.weight beside its updates of weights.*take --to gguf/,
+      /besides weight updates, the adapter trains lm_head.weight.*use --to gguf/,
     ],
-    ["biases", { targetModules: ["v_proj"], bias: "all" }, /the adapter trains .*bias and \d+ more beside/],
+    [
+      "biases",
+      { targetModules: ["v_proj"], bias: "all" },
+      /besides weight updates, the adapter trains .*bias and \d+ more, which/,
+    ],
     ["biases of updates", { targetModules: ["v_proj"], loraBias: true }, /trains .*v_proj.lora_B.bias and 1 more/],
   ])("is refused with %s", async (_, given, message) => {
     const model = llama({ attention_bias: true });
@@ -468,7 +474,7 @@ describe("an adapter exported to GGUF", () => {
     const model = llama({ attention_bias: true });
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, ADAPTER_METHODS.bitfit.config({}));
     await expect(exportModel({ adapter, to: "gguf-lora", output: join(newFolder(), "x.gguf") })).rejects.toThrow(
-      /take --to gguf/,
+      /use --to gguf, which merges everything/,
     );
   });
 
@@ -496,7 +502,7 @@ describe("existing GGUF files", () => {
     await expect(write(model, output)).rejects.toThrow(/m.gguf exists: give another --output, or --overwrite/);
     rmSync(output);
     await expect(write(model, output)).rejects.toThrow(
-      /m.gguf goes with m.Modelfile beside it, but .*m.Modelfile exists: give --overwrite/,
+      /m.gguf also writes m.Modelfile next to it, but .*m.Modelfile exists: give --overwrite/,
     );
     await write(model, output, true);
     writeFileSync(join(folder, "m.Modelfile"), "FROM ./m.gguf\n");
@@ -545,7 +551,7 @@ describe("existing GGUF files", () => {
 
   test("need different names", async () => {
     const model = llama();
-    await expect(write(model, join(newFolder(), "folder"))).rejects.toThrow(/folder must be the name of a .gguf file/);
+    await expect(write(model, join(newFolder(), "folder"))).rejects.toThrow(/folder must end in .gguf/);
     await expect(exportModel({ model, to: "gguf" })).rejects.toThrow(/--output is missing/);
     mkdirSync(join(model, "m.gguf"));
     await expect(write(model, join(model, "m.gguf"))).rejects.toThrow(/m.gguf is not a file/);
@@ -555,7 +561,10 @@ describe("existing GGUF files", () => {
 test.each([
   [{ to: "gguf", rank: 4 }, /--rank \(applies only with --to peft-lora or gguf-lora\)/],
   [{ to: "peft-lora", outtype: "f16" }, /--outtype \(applies only with --to gguf-lora or gguf\)/],
-  [{ to: "gguf-lora", outtype: "q8_0", adapter: "/x" }, /--outtype q8_0 is not for --to gguf-lora: take f32 or f16/],
+  [
+    { to: "gguf-lora", outtype: "q8_0", adapter: "/x" },
+    /--outtype q8_0 is not supported with --to gguf-lora: use f32 or f16/,
+  ],
   [{ to: "gguf-lora" }, /--adapter is missing/],
   [{}, /--to is missing: take/],
 ] as const)("%j is wrong usage", async (given, message) => {

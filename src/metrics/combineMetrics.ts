@@ -6,7 +6,7 @@ import type { Metric, OverRows } from "./metric.js";
 import { sumsOfAll } from "./sums.js";
 
 /** Joins metrics into one whose result has the values of all of them, in order. */
-export function together<Reference, Prediction>(
+export function combineMetrics<Reference, Prediction>(
   ...metrics: readonly Metric<Reference, Prediction>[]
 ): Metric<Reference, Prediction, readonly unknown[]> {
   const columnsOf = perCorpus((rows: readonly (readonly unknown[])[]) =>
@@ -29,7 +29,7 @@ export function together<Reference, Prediction>(
 }
 
 /** Adapts a metric to predictions that contain what it scores. @param read extracts that from a prediction */
-export function readingFrom<Reference, Prediction, Read, Measured>(
+export function mapPrediction<Reference, Prediction, Read, Measured>(
   metric: Metric<Reference, Read, Measured>,
   read: (prediction: Prediction) => Read,
 ): Metric<Reference, Prediction, Measured> {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { loraConfig, type SavedAdapter } from "../../src/adapters/index.js";
 import { ARCHITECTURES } from "../../src/models/index.js";
-import { TASKS, usedHead } from "../../src/tasks/index.js";
+import { resolveHead, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 
 const THREE = { architectures: ["BertForSequenceClassification"], id2label: { "0": "a", "1": "b", "2": "c" } };
@@ -12,8 +12,8 @@ function adapterOf(outputs: number, taskType = "SEQ_CLS"): SavedAdapter {
   return { config: loraConfig(), tensors, taskType, baseModel: undefined, revision: undefined, metadata: undefined };
 }
 
-const headOf = (adapter: SavedAdapter, wanted?: Parameters<typeof usedHead>[3]) => {
-  const { kind, labels } = usedHead(ARCHITECTURES.bert, THREE, { adapter, metadata: undefined }, wanted);
+const headOf = (adapter: SavedAdapter, wanted?: Parameters<typeof resolveHead>[3]) => {
+  const { kind, labels } = resolveHead(ARCHITECTURES.bert, THREE, { adapter, metadata: undefined }, wanted);
   return { kind, labels };
 };
 
