@@ -44,7 +44,7 @@ function renderGroup(group: string, entries: Entries, all: boolean): string[] {
   return [`${group}:`, ...lines, ...(also ? wrap(`also ${also}`, "    ", "  ") : [])];
 }
 
-/** A switch that is on by default is shown in the form that turns it off. */
+/** A switch that is on by default is listed in the form that turns it off. */
 const shownFlag = (key: string, option: Option): string =>
   option.default === true ? flagOf(key).replace("--", "--no-") : flagOf(key);
 
@@ -53,9 +53,9 @@ interface DefaultFacts {
   readonly defaultText?: string | undefined;
 }
 
-/** The default in parentheses; empty if there is none to show. */
+/** The default in parentheses; empty if there is none to show, or for a switch that is off. */
 function shownDefault(option: DefaultFacts): string {
-  if (typeof option.default === "boolean") return "";
+  if (option.default === false) return "";
   const value = defaultText(option);
   return value === "" ? "" : ` (${value})`;
 }
@@ -76,7 +76,8 @@ export const helpText = ({ help, appliesWhen, valueAppliesWhen = {} }: Option): 
   ].join("; ");
 
 function renderOption(key: string, option: Option, all: boolean): string[] {
-  const flag = `  ${`${shownFlag(key, option)} ${option.placeholder}`.trim()}`;
+  const name = option.default === true ? flagOf(key).replace("--", "--[no-]") : flagOf(key);
+  const flag = `  ${`${name} ${option.placeholder}`.trim()}`;
   const help = wrap(`${all ? helpText(option) : option.help}${shownDefault(option)}`, " ".repeat(FLAGS));
   if (flag.length + 1 > FLAGS) return [flag, ...help];
   return [flag.padEnd(FLAGS) + help[0]?.slice(FLAGS), ...help.slice(1)];

@@ -59,7 +59,7 @@ export function withMethods(...methods: readonly Method[]): AppliesWhen {
 
 /** With the methods that keep a model's matrices as they are. */
 export const withFrozenMatrices: AppliesWhen = {
-  only: "where matrices stay frozen, so with every --method but full",
+  only: "with frozen weight matrices, so with every --method except full",
   holds: ({ method }: { method?: Method }) => method === undefined || METHODS[method].adapter !== undefined,
 };
 

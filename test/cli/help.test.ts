@@ -27,6 +27,7 @@ test.each(Object.keys(COMMANDS))(
 test("--help-all explains every option", async () => {
   const words = renderHelp(await COMMANDS.finetune!.load(), true).replace(/\s+/g, " ");
   for (const option of Object.values(runOptions)) expect(words).toContain(option.help);
+  expect(words).toContain("--[no-]shuffle shuffle the training rows (on)");
   expect(words).not.toContain("also");
 });
 

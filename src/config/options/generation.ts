@@ -174,7 +174,7 @@ export const generateOptions = {
   batchSize: {
     ...trainingOptions.batchSize,
     group: "Data",
-    help: "rows that are generated together",
+    help: "rows to generate at once",
     appliesWhen: withInput,
   },
   ...generationOptions,

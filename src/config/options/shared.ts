@@ -63,7 +63,7 @@ export const partOptions = {
   }),
   limit: option(whole(1), {
     group: "Data",
-    help: "use only this many rows from the start, or prompts if texts are evaluated",
+    help: "use only the first N rows, or the first N prompts if generated texts are evaluated",
     defaultText: "all",
   }),
 };

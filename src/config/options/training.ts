@@ -114,7 +114,7 @@ export const trainingOptions = {
   }),
   baseDtype: option(choice(weightFormatNames), {
     group: "Training",
-    help: "hold frozen matrices in blocks of this type: those of a GGUF file that has them, else made from its values",
+    help: "keep frozen weight matrices quantized in this format: a GGUF file's own blocks, or else quantized when loaded",
     defaultText: "as --dtype",
     advanced: true,
     rare: true,
