@@ -2,8 +2,9 @@
  * The library: what the command line does, and the parts that it is made of.
  *
  * - The commands are functions: `finetune`, `evaluate`, `predict`, `generate`, `compare`, `estimate`, `preview`, `merge`, `exportModel`,
- *   `inspect`, `analyze`, `report`. Each takes settings, which are the command's flags in camelCase (docs/options.md explains them), and
- *   hooks, such as a signal that ends it.
+ *   `config`, `inspect`, `analyze`, `report`. Each takes settings, which are the command's flags in camelCase (docs/options.md explains
+ *   them), and hooks, such as a signal that ends it. `train` is `finetune` as a loop over the run's events.
+ * - `load` opens a model that predicts and generates until it is disposed of.
  * - Models and adapters: load a model, put an adapter into it, take it out again, merge it, save it; a method of one's own is a value.
  * - Tasks and rows say what is learnt from what, and how it is measured; a task of one's own is a value.
  * - `torch`, `nn`, `optim` and `metrics` are for a forward pass, a backward pass and a step of one's own.
@@ -76,7 +77,6 @@ export type {
   DoneEvent,
   ErrorEvent,
   EvaluationEvent,
-  EventName,
   MachineFacts,
   MagnitudesEvent,
   ParameterCounts,
@@ -88,7 +88,6 @@ export type {
   StepEvent,
   Versions,
 } from "./files/events.js";
-export type { JsonValue as LoggedValue } from "./files/json.js";
 export type { Metrics } from "./files/metrics.js";
 export type { Finish, Generated, GeneratedPiece, NextTokens } from "./generation/index.js";
 export type {
@@ -112,7 +111,7 @@ export type { DownloadProgress, HubOptions } from "./io/hub/options.js";
 export { resolveModel } from "./io/resolveModel.js";
 export type { Estimate } from "./run/estimates/measureRun.js";
 export type { Kind } from "./settings/kinds.js";
-export type { AppliesWhen, Option, OptionTable } from "./settings/option.js";
+export type { AppliesWhen } from "./settings/option.js";
 export { CheckpointRequest } from "./train/checkpoints.js";
 export type { EstimatorComparison, EstimatorResult } from "./train/hypergradients/compareEstimators.js";
 
@@ -123,7 +122,7 @@ export { type Checkpoint, openCheckpoint, type Weights } from "./io/checkpoint.j
 export type { TensorInfo } from "./io/safetensorsHeader.js";
 export {
   type Architecture,
-  Backbone,
+  type Backbone,
   type Head,
   type HeadDesign,
   type HeadKind,
@@ -134,8 +133,7 @@ export {
   type ModelInput,
   modelInput,
   type Reads,
-  TaskModel,
-  type TokenRow,
+  type TaskModel,
 } from "./models/index.js";
 export {
   type ChatTemplate,
@@ -161,10 +159,8 @@ export {
   type AdaptedModel,
   type AdaptedModule,
   Adapter,
-  type AdapterCodec,
   type AdapterConfig,
   type AdapterMetadata,
-  type AdapterMethod,
   type AdapterMethodName,
   type AdapterOrigin,
   attachAdapter,
@@ -183,17 +179,12 @@ export {
   type LowRankFactors,
   loraConfig,
   type MagnitudeAxis,
-  type MethodSettings,
   type ModelDefaults,
-  mergedBias,
   mergedParameters,
-  mergedWeight,
-  methodOf,
   type NewModules,
   type NormGradient,
   type Pattern,
   readAdapter,
-  reinject,
   type SavedAdapter,
   type SavedState,
   type Slot,
@@ -206,7 +197,7 @@ export {
   type TargetModules,
   type TensorSpec,
   type TrainedRole,
-  TrainedTensor,
+  type TrainedTensor,
   type TrainingHooks,
   targetSlots,
   writeAdapter,
@@ -247,7 +238,6 @@ export {
   type EncodedRow,
   type EncodeOptions,
   encodeRows,
-  inferTask,
   type LabelsPrediction,
   type LabelsRow,
   lossSum,
@@ -257,10 +247,8 @@ export {
   type NamedTask,
   type NumberPrediction,
   type NumberRow,
-  namedTask,
   type Problem,
   questionAnswering,
-  type ResolvedHead,
   type RowEncoding,
   type RowOutputs,
   regression,

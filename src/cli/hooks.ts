@@ -1,10 +1,10 @@
 /** What the command line passes to a command in addition to its settings: progress, notes, signals. */
 
 import type { Command, HookName, Hooks } from "../commands/command.js";
+import { isLinkedChild } from "../common/childProcess.js";
 import { oneLine, printableJson } from "../common/messages.js";
 import type { RunEvent } from "../files/events.js";
 import type { DownloadProgress } from "../io/hub/options.js";
-import { hasLifeline } from "../io/lifeline.js";
 import { CHECKPOINT_SIGNAL, CheckpointRequest } from "../train/checkpoints.js";
 import type { Output } from "./output.js";
 import { createProgress } from "./progress.js";
@@ -27,7 +27,7 @@ export async function withHooks<T>(
     observers: observersFor(output),
     checkpoints,
     // A comparison that was killed may have left the process that does this run, which is saving its checkpoint.
-    waits: hasLifeline,
+    waits: isLinkedChild,
     onPartial: (outcome) => void output.show(show(outcome, stdout.isTTY)),
   };
   const taken = Object.fromEntries(Object.entries(all).filter(([name]) => names.includes(name as HookName)));

@@ -1,5 +1,5 @@
 /** How Ctrl-C and other signals stop a command. */
-import { onParentGone } from "../io/lifeline.js";
+import { onParentExit } from "../common/childProcess.js";
 import { endAtSecondSignal } from "../torch/native.js";
 import type { Output } from "./output.js";
 import { leaveClosedTerminal } from "./streams.js";
@@ -34,7 +34,7 @@ export function watchInterrupts(output: Output): Interrupts {
     controller.abort();
     output.note("\nSaving and stopping; press Ctrl-C again to end at once.");
   };
-  const unwatchParent = onParentGone(() => controller.abort());
+  const unwatchParent = onParentExit(() => controller.abort());
   for (const signal of SIGNALS) process.on(signal, onSignal);
   // The listeners above are not called while the event loop is blocked.
   const unwatch = endAtSecondSignal(SIGNALS, SAME);

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { spawnLinkedChild } from "../common/childProcess.js";
 import type { RunSettings } from "../config/index.js";
 import { recordFailure } from "../files/comparisonFolder.js";
 import type { ErrorEvent, RunEvent } from "../files/events.js";
-import { spawnWithLifeline } from "../io/lifeline.js";
 import { flagOf } from "../settings/option.js";
 import { ownCommand } from "../torch/installation.js";
 import { CHECKPOINT_SIGNAL } from "../train/checkpoints.js";
@@ -60,7 +60,7 @@ export async function runCells(cells: readonly Cell[], jobs: number, hooks: JobH
 
 async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Promise<EndedRun> {
   const [program, ...words] = [...ownCommand, ...commandOf(cell), "--json", "--quiet"];
-  const child = spawnWithLifeline(program as string, words);
+  const child = spawnLinkedChild(program as string, words);
   let isStopped = false;
   const stop = () => {
     isStopped = true;

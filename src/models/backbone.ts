@@ -11,6 +11,7 @@ import {
   rowLayout,
 } from "../nn/index.js";
 import { checkpoint } from "../operators/checkpoint.js";
+import type { Encoded } from "../text/index.js";
 import * as torch from "../torch/index.js";
 
 // Input
@@ -28,12 +29,6 @@ export interface ModelInput {
   readonly cache?: KeyValueCache | undefined;
 }
 
-/** The tokens of one row. */
-export interface TokenRow {
-  readonly inputIds: readonly number[];
-  readonly tokenTypeIds: readonly number[];
-}
-
 /** Checks an argument that must be rows of tokens. */
 export const rowsOfTokens = listOf(
   "a list of rows, as encodeRows gives them",
@@ -45,7 +40,7 @@ export const rowsOfTokens = listOf(
  * @param cache for incremental decoding: positions continue after the cached tokens
  * @param device the device of the tensors; the CPU by default
  */
-export function modelInput(rows: readonly TokenRow[], cache?: KeyValueCache, device = "cpu"): ModelInput {
+export function modelInput(rows: readonly Encoded[], cache?: KeyValueCache, device = "cpu"): ModelInput {
   checkArguments("modelInput", ["rows", rows, rowsOfTokens]);
   const lengths = rows.map(({ inputIds }) => inputIds.length);
   const tokens = lengths.reduce((sum, length) => sum + length, 0);

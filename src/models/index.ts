@@ -1,6 +1,6 @@
 export { type Architecture, buildModel, checkpointNames, classNameOf, designOf, findDesign } from "./architecture.js";
 export { ARCHITECTURES, architectureOf, hasHead, type ModelType, modelTypeOf } from "./architectures.js";
-export { Backbone, type ModelConfig, type ModelInput, modelInput, rowsOfTokens, type TokenRow } from "./backbone.js";
+export { Backbone, type ModelConfig, type ModelInput, modelInput, rowsOfTokens } from "./backbone.js";
 export { ConfigReader, configError } from "./configReader.js";
 export type { DecoderConfig } from "./decoderConfig.js";
 export { type Head, type HeadDesign, type HeadKind, linearHead, type Reads } from "./heads.js";

@@ -8,8 +8,8 @@ import * as yauzl from "yauzl";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
 import type { Environment } from "../common/program.js";
-import { AnswerTooLong, AnswerTooSlow, fetchWithin } from "../io/answer.js";
 import { shownUrl } from "../io/hub/options.js";
+import { limitedFetch, ResponseTooLong, ResponseTooSlow } from "../io/limitedFetch.js";
 
 export interface WheelName {
   readonly project: string;
@@ -201,14 +201,14 @@ async function get<T>(
 ): Promise<T> {
   try {
     const { url, headers } = request(address, index);
-    const response = await fetchWithin(url, { headers }, { ...limits, silenceMs: timeoutMs, signal });
+    const response = await limitedFetch(url, { headers }, { ...limits, silenceMs: timeoutMs, signal });
     if (response.ok) return await use(response);
     await response.body?.cancel();
     throw new BidoraError("PACKAGE_INDEX", `${shownUrl(address)} answered with status ${response.status}.`);
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof BidoraError) throw error;
-    const isLimit = error instanceof AnswerTooSlow || error instanceof AnswerTooLong;
+    const isLimit = error instanceof ResponseTooSlow || error instanceof ResponseTooLong;
     throw new BidoraError("PACKAGE_INDEX", `${shownUrl(address)} ${isLimit ? error.message : "cannot be reached"}.`, {
       cause: error,
     });

@@ -3,17 +3,9 @@ import type * as z from "zod";
 import { anObject, checkArguments, having, listOf } from "../common/arguments.js";
 import type { Dataset, Example, LabelMap, LoadOptions, Location, RowSource } from "../data/index.js";
 import type { TRAIN_ON } from "../files/adapterMetadata.js";
-import {
-  aModel,
-  type HeadKind,
-  type ModelInput,
-  modelInput,
-  rowsOfTokens,
-  type TaskModel,
-  type TokenRow,
-} from "../models/index.js";
+import { aModel, type HeadKind, type ModelInput, modelInput, rowsOfTokens, type TaskModel } from "../models/index.js";
 import type { ForwardContext } from "../nn/index.js";
-import type { Tokenizer } from "../text/index.js";
+import type { Encoded, Tokenizer } from "../text/index.js";
 import type * as torch from "../torch/index.js";
 import type { Tensor } from "../torch/index.js";
 import type { Scorer, ScorerOptions } from "./scorer.js";
@@ -22,7 +14,7 @@ import type { Scorer, ScorerOptions } from "./scorer.js";
 export type TrainOn = (typeof TRAIN_ON)[number];
 
 /** A row as token ids, without padding. */
-export interface EncodedRow<Target = unknown, Source = unknown> extends TokenRow {
+export interface EncodedRow<Target = unknown, Source = unknown> extends Encoded {
   /** What the loss compares the outputs with; undefined in rows to predict. */
   readonly target: Target | undefined;
   /** What metrics compare the prediction with, in labeled rows. */

@@ -58,7 +58,6 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   exportModel: [settings, hooks],
   finetune: [run, hooks],
   generate: [settings, hooks],
-  inferTask: [anyObject],
   inject: [model, adapterConfig, object({ generator: {} })],
   inspect: [{ ...settings, wrong: [null, 7, "one", [], {}, { pathh: "m" }, { path: 7 }] }],
   load: [{ ...settings, wrong: [...settings.wrong, { dtype: "float23" }] }, hooks],
@@ -78,14 +77,8 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   lossSum: [task, model, batch, anyObject],
   lossWeight: [task, batch],
   merge: [settings, hooks],
-  mergedBias: [object({ adapter: {}, layer: {} })],
   mergedParameters: [adapted],
-  mergedWeight: [object({ adapter: {}, layer: {} })],
-  methodOf: [
-    required({ good: { method: "lora" }, wrong: [null, 7, "one", [], {}, { method: "nope" }, { method: "toString" }] }),
-  ],
   modelInput: [list(row)],
-  namedTask: [text("regression")],
   openCheckpoint: [text(folder)],
   predict: [settings, hooks],
   preview: [{ ...run, wrong: [...run.wrong, { model: "m", limit: 0 }] }, hooks],
@@ -96,7 +89,6 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
     object({ values: {}, line: 1 }),
     required({ good: "label", wrong: [null, 7, {}] }),
   ],
-  reinject: [adapted],
   report: [{ good: { runs: ["run"] }, wrong: [null, 7, "one", [], {}, { rnus: ["run"] }, { runs: [] }] }],
   resolveModel: [text(folder), options()],
   savedState: [adapted],
@@ -108,17 +100,7 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
 };
 
 /** Made by others of these, or to be extended. */
-const CLASSES = [
-  "Adapter",
-  "Backbone",
-  "BidoraError",
-  "CheckpointRequest",
-  "LabelMap",
-  "LowRank",
-  "TaskModel",
-  "TrainedTensor",
-  "UsageError",
-];
+const CLASSES = ["Adapter", "BidoraError", "CheckpointRequest", "LabelMap", "LowRank", "UsageError"];
 
 type AnyFunction = (...given: readonly unknown[]) => unknown;
 

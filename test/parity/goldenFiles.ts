@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import { openSafetensors } from "../../src/io/safetensors.js";
-import { type ModelInput, modelInput, type TokenRow } from "../../src/models/index.js";
+import { type ModelInput, modelInput } from "../../src/models/index.js";
+import type { Encoded } from "../../src/text/index.js";
 import type * as torch from "../../src/torch/index.js";
 
 export const GOLDEN = fileURLToPath(new URL("../golden/", import.meta.url));
@@ -62,7 +63,7 @@ export function get(tensors: Tensors, name: string): torch.Tensor {
 }
 
 /** The rows of a golden file. */
-export function goldenRows(tensors: Tensors): TokenRow[] {
+export function goldenRows(tensors: Tensors): Encoded[] {
   const ids = Array.from(get(tensors, "input_ids").toArray());
   const types = Array.from(tensors.get("token_type_ids")?.toArray() ?? ids.map(() => 0));
   return tokenRows(get(tensors, "lengths").toArray(), ids, types);
@@ -77,7 +78,7 @@ export function tokenRows(
   lengths: readonly number[],
   ids: readonly number[],
   types: readonly number[] = ids.map(() => 0),
-): TokenRow[] {
+): Encoded[] {
   let end = 0;
   return lengths.map((length) => {
     end += length;

@@ -2,7 +2,7 @@
 
 import { type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 import { BidoraError } from "../../common/errors.js";
-import { AnswerTooLong, AnswerTooSlow, fetchWithin } from "../answer.js";
+import { limitedFetch, ResponseTooLong, ResponseTooSlow } from "../limitedFetch.js";
 import { type HubRequest, refusal, unreachable } from "./errors.js";
 import { shownUrl, tokenFor } from "./options.js";
 
@@ -100,7 +100,7 @@ export function hubFetch(
   return async (input, init) => {
     const send = (url: URL) => {
       const signed: RequestInit = { ...init, headers: headersFor(url, request, init), redirect: "manual" };
-      return attempt(request, { signal }, () => fetchWithin(url, signed, limits));
+      return attempt(request, { signal }, () => limitedFetch(url, signed, limits));
     };
     const first = new URL(input instanceof Request ? input.url : input);
     const { response, url } = await throughRedirects(request, first, send);
@@ -130,7 +130,7 @@ export async function attempt<T>(
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof BidoraError) throw error;
-    if (error instanceof AnswerTooLong) throw unexpected(request, `it ${error.message}`);
+    if (error instanceof ResponseTooLong) throw unexpected(request, `it ${error.message}`);
     if (error instanceof SyntaxError) throw unexpected(request, "it is not JSON");
     // A TypeError of fetch itself has a cause; one without comes from a response with missing fields.
     if (error instanceof TypeError && error.cause === undefined) throw unexpected(request, "parts of it are missing");
@@ -139,7 +139,7 @@ export async function attempt<T>(
 }
 
 function reason(error: unknown): string {
-  if (error instanceof AnswerTooSlow) return error.message;
+  if (error instanceof ResponseTooSlow) return error.message;
   const code = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code;
   return code === undefined ? "closed the connection" : `cannot be reached (${code})`;
 }

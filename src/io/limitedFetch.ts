@@ -1,22 +1,22 @@
-/** How long a server may take for an answer, and how much it may send. */
-interface AnswerLimits {
-  /** Longest silence in milliseconds: until the answer begins, and between two pieces of its body. */
+/** How long a server may take to respond, and how much it may send. */
+interface ResponseLimits {
+  /** Longest silence in milliseconds: before the response, and between two pieces of its body. */
   readonly silenceMs: number;
-  /** For the whole answer, where it is known to be short. */
+  /** For the whole response, if it is known to be short. */
   readonly wholeMs?: number | undefined;
   readonly maxBytes: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-export class AnswerTooSlow extends Error {}
-export class AnswerTooLong extends Error {}
+export class ResponseTooSlow extends Error {}
+export class ResponseTooLong extends Error {}
 
 /**
  * `fetch` with limits that hold until the body's last byte. The time is kept here, by a timer for each piece: a signal made by
- * `AbortSignal.any` or `AbortSignal.timeout` can be collected as soon as the answer has begun, and then never fires.
- * @throws AnswerTooSlow, AnswerTooLong (while the body is read, too), the signal's own reason, or what `fetch` throws
+ * `AbortSignal.any` or `AbortSignal.timeout` can be garbage-collected as soon as the response has begun, and then never fires.
+ * @throws ResponseTooSlow, ResponseTooLong (while the body is read, too), the signal's own reason, or what `fetch` throws
  */
-export async function fetchWithin(url: URL, init: RequestInit, limits: AnswerLimits): Promise<Response> {
+export async function limitedFetch(url: URL, init: RequestInit, limits: ResponseLimits): Promise<Response> {
   const connection = new AbortController();
   const clock = new Clock(limits);
   try {
@@ -39,7 +39,7 @@ async function* pieces(body: ReadableStream<Uint8Array>, clock: Clock, maxBytes:
       const { done, value } = await clock.limit(reader.read());
       if (done) return;
       received += value.length;
-      if (received > maxBytes) throw new AnswerTooLong(`sent more than ${maxBytes} bytes`);
+      if (received > maxBytes) throw new ResponseTooLong(`sent more than ${maxBytes} bytes`);
       yield value;
     }
   } finally {
@@ -51,7 +51,7 @@ async function* pieces(body: ReadableStream<Uint8Array>, clock: Clock, maxBytes:
 class Clock {
   private readonly end: number;
 
-  constructor(private readonly limits: AnswerLimits) {
+  constructor(private readonly limits: ResponseLimits) {
     this.end = performance.now() + (limits.wholeMs ?? Number.POSITIVE_INFINITY);
   }
 
@@ -60,7 +60,7 @@ class Clock {
     const { silenceMs, signal } = this.limits;
     return new Promise<T>((resolve, reject) => {
       const cancel = () => reject(signal!.reason as Error);
-      const expire = () => reject(new AnswerTooSlow("did not answer in time"));
+      const expire = () => reject(new ResponseTooSlow("did not answer in time"));
       const timer = setTimeout(expire, Math.max(0, Math.min(silenceMs, this.end - performance.now())));
       if (signal?.aborted) cancel();
       signal?.addEventListener("abort", cancel, { once: true });

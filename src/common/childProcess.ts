@@ -1,0 +1,50 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { Socket } from "node:net";
+import type { Readable } from "node:stream";
+
+/*
+ * A linked child ends when its parent does. It inherits one end of a pipe, whose other end the system closes when the parent exits,
+ * however it exits. An environment variable says that there is such a pipe, so that no other process takes an open file for one.
+ */
+
+const VARIABLE = "BIDORA_PARENT_PIPE";
+const DESCRIPTOR = 3;
+
+const inherited = process.env[VARIABLE];
+// Processes that this one starts have no such pipe.
+delete process.env[VARIABLE];
+
+/** Whether this process is a linked child. */
+export const isLinkedChild = inherited === String(DESCRIPTOR);
+
+/**
+ * Starts a linked child in a process group of its own, so that the terminal's Ctrl-C reaches it once, through this process.
+ */
+export function spawnLinkedChild(program: string, words: readonly string[]): ChildProcess & Printing {
+  const env = { ...process.env, [VARIABLE]: String(DESCRIPTOR) };
+  const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe", "pipe"], env, detached: true });
+  // The child may exit first, which is no error.
+  child.stdio[DESCRIPTOR]?.on("error", () => {});
+  return child as ChildProcess & Printing;
+}
+
+interface Printing {
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+}
+
+/** Calls `listener` once when the parent has exited; never in a process that is no linked child. @returns a function that removes it */
+export function onParentExit(listener: () => void): () => void {
+  const pipe = isLinkedChild ? opened() : undefined;
+  pipe?.once("close", listener).resume().unref();
+  return () => void pipe?.off("close", listener).destroy();
+}
+
+/** Undefined if something else has taken the descriptor: nothing is known of the parent then. */
+function opened(): Socket | undefined {
+  try {
+    return new Socket({ fd: DESCRIPTOR, readable: true, writable: false }).on("error", () => {});
+  } catch {
+    return undefined;
+  }
+}
