@@ -105,6 +105,12 @@ describe("a GGUF file of Q8_0 blocks", () => {
     expect(new Set(dense)).toEqual(new Set(["model.layers.N.mlp.down_proj.weight", ...norms, "model.norm.weight"]));
   });
 
+  test("has values in the model's dtype", async () => {
+    const model = await open({ dtype: "bfloat16", baseDtype: "q8_0" });
+    for (const [path, { values }] of model.namedParameters())
+      expectSameBits(values.dense(), torch.castTo(get(weights, path), "bfloat16"), path);
+  });
+
   test("has transformers' logits", async () => {
     const model = await open({ dtype: "float64", baseDtype: "q8_0" });
     expectClose(model.forward(input(), EVALUATION), get(ran, "logits"), TOLERANCE);
@@ -215,6 +221,13 @@ describe("blocks made of a checkpoint's values", () => {
       expect(error).toBeLessThan((torch.max(torch.abs(matrix)).item() / 127) * 0.51);
     }
     file.close();
+  });
+
+  test("leave a language model's embeddings and output as they are", async () => {
+    const { model } = await load(wideFolder(join(folder(), "wide"), "llama", "lm"));
+    const dense = [...model.namedParameters()].filter(([, { values }]) => values.isDense).map(([path]) => path);
+    const matrices = dense.filter((path) => !path.includes("norm") && !path.endsWith("bias"));
+    expect(matrices).toEqual(["model.embed_tokens.weight", "lm_head.weight"]);
   });
 
   test("are refused where a value is not finite", async () => {
