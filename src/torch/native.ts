@@ -6,7 +6,7 @@ import { OPERATORS } from "./generated/operatorNames.js";
 import { addonPath, checkEngine, engineProblem, setupCommand } from "./installation.js";
 import { isAddressSpaceLimited } from "./limits.js";
 
-/** JavaScript's reference to a native object; see native/handles.h. */
+/** JavaScript's reference to a native object; see native/bridge/handles.h. */
 export type Handle = number;
 
 type NativeArgument = {
@@ -64,7 +64,7 @@ export type TensorId = number;
 /** An argument of a recorded call: a tensor, a list of tensors, or a value. */
 export type TapeArgument = { readonly place: TensorId } | null | number | string | boolean | readonly TapeArgument[];
 
-/** A recorded call; see native/tape.h. */
+/** A recorded call; see native/autograd/tape.h. */
 type NativeTapeEntry = {
   readonly operator: string;
   readonly arguments: readonly TapeArgument[];

@@ -6,11 +6,11 @@
 #include <memory>
 #include <utility>
 
+#include "autograd/tape.h"
 #include "collected.h"
 #include "handles.h"
 #include "operators.h"
 #include "profile.h"
-#include "tape.h"
 
 namespace bidora {
 

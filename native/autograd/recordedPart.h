@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "operators.h"
+#include "bridge/operators.h"
 #include "tape.h"
 
 namespace bidora {

@@ -67,6 +67,9 @@ class Tape {
   std::vector<torch::autograd::Edge> edges_;
 };
 
+// The edge of the graph that leads to a tensor, as torch::autograd::grad finds it.
+torch::autograd::Edge edgeTo(const at::Tensor& tensor);
+
 // Whether any of the results requires a gradient.
 bool isDifferentiable(const std::vector<c10::IValue>& results);
 

@@ -3,9 +3,9 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/variable.h>
 
-#include "environment.h"
-#include "exports.h"
-#include "guard.h"
+#include "bridge/environment.h"
+#include "bridge/exports.h"
+#include "bridge/guard.h"
 
 namespace bidora {
 namespace {

@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "environment.h"
-#include "exports.h"
-#include "guard.h"
+#include "bridge/environment.h"
+#include "bridge/exports.h"
+#include "bridge/guard.h"
 #include "recordedPart.h"
 
 namespace bidora {
