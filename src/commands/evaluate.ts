@@ -6,7 +6,7 @@ import { type Dataset, type LabelMap, type LanguageExample, rowsByPrompt, rowsOf
 import { chosenTask, labelsForInference, positiveOf, type TaskChoice, taskOf } from "../datasets/choice.js";
 import { isNamedFolder, readLabeled, trainedColumns } from "../datasets/splits.js";
 import type { Metrics } from "../files/metrics.js";
-import { judgePredictions } from "../inference/judgePredictions.js";
+import { evaluatePredictions } from "../inference/evaluatePredictions.js";
 import { findModel, type InferenceModel, openForInference } from "../inference/open.js";
 import { checkTexts, lengthFor } from "../inference/predictions.js";
 import { type ConfidenceInterval, confidenceIntervals } from "../metrics/index.js";
@@ -119,7 +119,7 @@ export const evaluateCommand = defineCommand({
     const found =
       predictions === undefined
         ? await judgeModel({ ...settings, data }, named, hooks)
-        : await judgePredictions({ ...settings, data, predictions }, named);
+        : await evaluatePredictions({ ...settings, data, predictions }, named);
     const { notes, ...figures } = figuresOf(found, settings);
     for (const note of notes) hooks.hub?.onNote?.(note);
     return { ...figures, ...(notes.length > 0 && { notes }), rows: found.rows };

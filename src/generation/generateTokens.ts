@@ -78,7 +78,7 @@ export async function* generateTokens(
 ): AsyncGenerator<NextTokens> {
   checkGeneration("generateTokens", [model, aModel], prompts, settings, [options, OPTIONS]);
   const { signal, cache } = options;
-  const continuations = new Continuations(model, prompts.length, cache);
+  const continuations = new SequenceBatch(model, prompts.length, cache);
   let running = prompts.map((given, prompt) => ({ prompt, search: searchFor(prompt, given, settings, options) }));
   try {
     while (running.length > 0) {
@@ -121,7 +121,7 @@ function searchFor(
 }
 
 /** The sequences of a batch, with their key-value cache. */
-export class Continuations {
+export class SequenceBatch {
   readonly #cache: KeyValueCache | undefined;
 
   /**

@@ -156,7 +156,7 @@ export class PromptTooLong extends BidoraError {
  * @param name of the prompt in errors
  * @throws PromptTooLong
  */
-export function roomAfter(
+export function maxNewTokensAfter(
   tokens: number,
   { maxNewTokens }: Pick<GenerationOverrides, "maxNewTokens">,
   own: Pick<GenerationConfig, "max_new_tokens" | "max_length">,

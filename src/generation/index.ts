@@ -15,9 +15,9 @@ export {
   type GenerationOverrides,
   type GenerationSettings,
   GREEDY,
+  maxNewTokensAfter,
   PromptTooLong,
   resolveGeneration,
-  roomAfter,
   SAMPLING_KEYS,
   type SamplingSettings,
 } from "./generationSettings.js";

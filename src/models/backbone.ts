@@ -100,7 +100,7 @@ export class LayerStack<Rows = RowLayout> extends ModuleList<StackLayer<Rows>> {
 }
 
 /** Selects tokens. x: N,H → K,H */
-export function pick(x: torch.Tensor, indices: torch.Tensor | undefined): torch.Tensor {
+export function selectTokens(x: torch.Tensor, indices: torch.Tensor | undefined): torch.Tensor {
   return indices ? torch.indexSelect(x, 0, indices) : x;
 }
 

@@ -2,7 +2,7 @@
 // Shapes: N tokens of all rows, K selected tokens, H hidden size, Q query heads × head size, G key heads × head size.
 import {
   addThenNorm,
-  attendCausally,
+  causalAttention,
   Dropout,
   Embedding,
   type ForwardContext,
@@ -22,7 +22,7 @@ import {
 } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, architecture } from "./architecture.js";
-import { LayerStack, type ModelInput, pick, StackedModel, StackLayer } from "./backbone.js";
+import { LayerStack, type ModelInput, StackedModel, StackLayer, selectTokens } from "./backbone.js";
 import type { LayerType } from "./configReader.js";
 import type { DecoderConfig } from "./decoderConfig.js";
 import { languageHead, linearHead, scoreHead } from "./heads.js";
@@ -78,8 +78,8 @@ class DecoderAttention extends Module {
     const before = type === "sliding_attention" && slidingWindow !== undefined ? slidingWindow - 1 : undefined;
     const { layout, cache } = rows;
     const options = { heads, kvHeads, layout, before, scale, dropout: this.dropout, context };
-    const mixed = attendCausally(query, key, v, { cache, layer: this.layer }, options);
-    return this.output.forward(pick(mixed, only), context);
+    const mixed = causalAttention(query, key, v, { cache, layer: this.layer }, options);
+    return this.output.forward(selectTokens(mixed, only), context);
   }
 
   /** x: N,H → queries N,Q, keys and values N,G */
@@ -157,7 +157,11 @@ class DecoderLayer extends StackLayer<DecoderRows> {
   forward(x: torch.Tensor, rows: DecoderRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const attended = this.attention.forward(this.attentionNorm.forward(x), rows, context, only);
     const residual = { dropout: this.attentionDropout, norm: this.mlpNorm, context };
-    const { sum, normed } = addThenNorm(normedBy(this.outputNorms?.attention, attended), pick(x, only), residual);
+    const { sum, normed } = addThenNorm(
+      normedBy(this.outputNorms?.attention, attended),
+      selectTokens(x, only),
+      residual,
+    );
     const fed = normedBy(this.outputNorms?.mlp, this.mlp.forward(normed, context));
     return torch.add(this.mlpDropout.forward(fed, context), sum);
   }

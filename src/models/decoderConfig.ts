@@ -162,7 +162,7 @@ export function slidingWindowOf(json: JsonObject, otherwise: number | undefined)
 }
 
 /** The same type for every layer: sliding-window attention if there is a window. */
-export function layersAlike(layers: number, slidingWindow: number | undefined): Own {
+export function uniformLayers(layers: number, slidingWindow: number | undefined): Own {
   const type = slidingWindow === undefined ? "full_attention" : "sliding_attention";
   return { layerTypes: new Array<LayerType>(layers).fill(type), slidingWindow };
 }

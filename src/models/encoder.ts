@@ -17,7 +17,7 @@ import {
   type SubLayerOutputs,
 } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
-import { LayerStack, type ModelInput, pick, StackedModel, StackLayer } from "./backbone.js";
+import { LayerStack, type ModelInput, StackedModel, StackLayer, selectTokens } from "./backbone.js";
 import type { Embeddings } from "./embeddings.js";
 
 export interface EncoderConfig {
@@ -105,7 +105,7 @@ export class BertAttention<Rows> extends Module implements AttentionBlock<Rows> 
   /** x: N,H → N,H, or K,H for only the selected tokens */
   forward(x: torch.Tensor, rows: Rows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const mixed = this.mixer.forward(x, rows, context);
-    return this.output.forward(pick(mixed, only), pick(x, only), context);
+    return this.output.forward(selectTokens(mixed, only), selectTokens(x, only), context);
   }
 }
 

@@ -197,6 +197,6 @@ export function headDtype(dtype: torch.DType): torch.DType {
 }
 
 /** Hidden states in the head's precision. */
-export function toHead(hidden: torch.Tensor): torch.Tensor {
+export function toHeadDtype(hidden: torch.Tensor): torch.Tensor {
   return torch.castTo(hidden, headDtype(hidden.dtype));
 }

@@ -2,7 +2,7 @@ import { having } from "../common/arguments.js";
 import { type ForwardContext, isWithin, type Linear, Module } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
 import type { Backbone, ModelConfig, ModelInput } from "./backbone.js";
-import { type Head, type HeadDesign, indicesRead, type Reads, rowMeans, toHead } from "./heads.js";
+import { type Head, type HeadDesign, indicesRead, type Reads, rowMeans, toHeadDtype } from "./heads.js";
 
 /** Checks an argument that must be a model. */
 export const aModel = having("a model, as returned by loadModel", "forward");
@@ -37,7 +37,7 @@ export class TaskModel extends Module {
   forward(input: ModelInput, context: ForwardContext): torch.Tensor {
     const { reads, design, config } = this;
     const hidden = this.backbone.forward(input, context, indicesRead(reads, input, config.padTokenId));
-    const states = design.isPretrained ? hidden : toHead(hidden);
+    const states = design.isPretrained ? hidden : toHeadDtype(hidden);
     return this.#head.forward(reads === "mean" ? rowMeans(states, input.layout) : states, context);
   }
 
@@ -48,7 +48,7 @@ export class TaskModel extends Module {
    */
   forwardAt(input: ModelInput, context: ForwardContext, only: torch.Tensor): torch.Tensor {
     const hidden = this.backbone.forward(input, context, only);
-    return this.#head.forward(this.design.isPretrained ? hidden : toHead(hidden), context);
+    return this.#head.forward(this.design.isPretrained ? hidden : toHeadDtype(hidden), context);
   }
 
   /** Which hidden states the head reads. */

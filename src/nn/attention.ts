@@ -91,7 +91,7 @@ export interface LayerCache {
  * @param k [N, G·D], like v
  * @returns [N, H·D]
  */
-export function attendCausally(
+export function causalAttention(
   q: torch.Tensor,
   k: torch.Tensor,
   v: torch.Tensor,

@@ -11,8 +11,8 @@ export {
   type AttendOptions,
   type AttentionWindow,
   attend,
-  attendCausally,
   type CausalOptions,
+  causalAttention,
   type LayerCache,
 } from "./attention.js";
 export { Dropout, EVALUATION, type ForwardContext, type MaskSource, SeededMasks } from "./context.js";

@@ -6,7 +6,7 @@ import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
 import { byFormula } from "./formulaRule.js";
 import type { LowRankFactors } from "./lowRankLinear.js";
-import { type ForwardState, type Rule, smallestSize } from "./rule.js";
+import { type ForwardState, type Rule, smallestAbs } from "./rule.js";
 
 /** One magnitude per output row (norm over `in`), or per input column (norm over `out`). */
 export const MAGNITUDE_AXES = ["out", "in"] as const;
@@ -182,7 +182,7 @@ export const directionGainRule: Rule = {
   backward(state) {
     const { a, b, magnitude, result, constantNorm } = calls.directionGainCall(state.call);
     const gain = state.value(result);
-    if ((!constantNorm && [a, b].some(state.wantsChange)) || smallestSize(gain) === 0) {
+    if ((!constantNorm && [a, b].some(state.wantsChange)) || smallestAbs(gain) === 0) {
       gainFormula.backward(state);
       return;
     }
@@ -204,7 +204,7 @@ export const directionGainRule: Rule = {
 /** n = m / c, unless one of them is zero. */
 function normOf(state: ForwardState, gain: torch.Tensor): torch.Tensor {
   const { weight, squaredBase, a, b, magnitude, scale } = calls.directionGainCall(state.call);
-  if (smallestSize(gain) !== 0) return torch.div(state.value(magnitude), gain);
+  if (smallestAbs(gain) !== 0) return torch.div(state.value(magnitude), gain);
   const [w, base, factorA, factorB] = [weight, squaredBase, a, b].map((id) => state.value(id));
   const direction = { weight: w, squaredBase: base, a: factorA, b: factorB, scale } as Direction;
   return torch.noGrad(() => directionNormByFormula(direction, "out"));

@@ -9,7 +9,7 @@
 import * as calls from "../torch/generated/recordedCalls.js";
 import * as torch from "../torch/index.js";
 import { biasBackward, linear, linearInputGradient } from "./linear.js";
-import { type BackwardState, type CallFacts, type ForwardState, ids, type Rule, smallestSize } from "./rule.js";
+import { type BackwardState, type CallFacts, type ForwardState, ids, type Rule, smallestAbs } from "./rule.js";
 
 /** The call's operands; `low` is x̃, by default x. */
 function operandsOf({ call }: Pick<CallFacts, "call">) {
@@ -120,7 +120,7 @@ function withoutBias(state: ForwardState, at: Operands): torch.Tensor | undefine
 
 /** Whether some gain is below `least`, so that p cannot be computed from y by division and is recomputed. */
 function isSmallGain(gain: torch.Tensor, least: number): boolean {
-  return smallestSize(gain) < least;
+  return smallestAbs(gain) < least;
 }
 
 function tangent(state: ForwardState, at: Operands): torch.Tensor | undefined {

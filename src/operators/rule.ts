@@ -102,7 +102,7 @@ export function backwardThrough(state: BackwardState, input: TensorId, map: (gra
 }
 
 /** The smallest |x| in a tensor; infinity if it is empty. */
-export function smallestSize(x: Tensor): number {
+export function smallestAbs(x: Tensor): number {
   if (x.numel === 0) return Number.POSITIVE_INFINITY;
   return torch.noGrad(() => torch.scope(() => torch.min(torch.abs(x)).item()));
 }

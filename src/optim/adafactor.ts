@@ -14,7 +14,7 @@ const THRESHOLD = 1;
  */
 export const adafactor: Optimizer<DecayOptions> = {
   uses: [],
-  remembers(shape) {
+  stateShapes(shape) {
     if (shape.length < 2) return { variance: shape };
     return { row_var: shape.with(-1, 1), col_var: shape.with(-2, 1) };
   },

@@ -2,11 +2,11 @@ import { adamw as stepTensors } from "../operators/optimizerStep.js";
 import * as torch from "../torch/index.js";
 import {
   type DecayOptions,
+  decayIndices,
   type Optimized,
   type Optimizer,
   type OptimizerState,
-  remembered,
-  whichDecay,
+  stateTensors,
 } from "./optimizer.js";
 
 /** AdamW's options, named as the run settings are. */
@@ -22,7 +22,7 @@ export interface AdamWOptions extends DecayOptions {
  */
 export const adamw: Optimizer<AdamWOptions> = {
   uses: ["adamBeta1", "adamBeta2", "adamEpsilon"],
-  remembers: (shape) => ({ exp_avg: shape, exp_avg_sq: shape }),
+  stateShapes: (shape) => ({ exp_avg: shape, exp_avg_sq: shape }),
   update: stepAdamW,
   derivative: derivativeOf,
 };
@@ -37,13 +37,13 @@ function stepAdamW(
 ): void {
   state.steps += 1;
   for (const decays of [true, false]) {
-    const chosen = whichDecay(parameters, decays);
+    const chosen = decayIndices(parameters, decays);
     if (chosen.length === 0) continue;
     const tensors = {
       parameters: chosen.map((i) => (parameters[i] as Optimized).tensor),
       gradients: chosen.map((i) => gradients[i] as torch.Tensor),
-      means: remembered(state, "exp_avg", chosen),
-      meanSquares: remembered(state, "exp_avg_sq", chosen),
+      means: stateTensors(state, "exp_avg", chosen),
+      meanSquares: stateTensors(state, "exp_avg_sq", chosen),
     };
     stepTensors(tensors, state.steps, {
       lr: learningRate,

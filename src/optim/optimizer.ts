@@ -30,7 +30,7 @@ export interface Optimizer<Options extends DecayOptions> {
   /** Options that this optimizer takes and not every other does. */
   readonly uses: readonly Exclude<keyof Options & string, keyof DecayOptions>[];
   /** Shapes of the state tensors for a parameter of this shape, under PyTorch's names. */
-  remembers(shape: readonly number[], options: Options): Readonly<Record<string, readonly number[]>>;
+  stateShapes(shape: readonly number[], options: Options): Readonly<Record<string, readonly number[]>>;
   /** Takes one step in place, which bumps each tensor's version counter. */
   update(
     parameters: readonly Optimized[],
@@ -55,19 +55,19 @@ export interface Optimizer<Options extends DecayOptions> {
 
 /** The state before the first step: zeros of each tensor's dtype, kept beyond the current scope. */
 export function initState<Options extends DecayOptions>(
-  optimizer: Pick<Optimizer<Options>, "remembers">,
+  optimizer: Pick<Optimizer<Options>, "stateShapes">,
   tensors: readonly torch.Tensor[],
   options: Options,
 ): OptimizerState {
   const memories = tensors.map(({ shape, dtype, device }) => {
-    const shapes = Object.entries(optimizer.remembers(shape, options));
+    const shapes = Object.entries(optimizer.stateShapes(shape, options));
     return Object.fromEntries(shapes.map(([name, own]) => [name, torch.keep(torch.zeros(own, { dtype, device }))]));
   });
   return { steps: 0, memories };
 }
 
 /** One state tensor of each chosen parameter; of all parameters by default. */
-export function remembered(
+export function stateTensors(
   { memories }: OptimizerState,
   name: string,
   chosen: Iterable<number> = memories.keys(),
@@ -76,7 +76,7 @@ export function remembered(
 }
 
 /** Indices of the parameters that weight decay applies to, or of the others. */
-export function whichDecay(parameters: readonly Optimized[], decays: boolean): number[] {
+export function decayIndices(parameters: readonly Optimized[], decays: boolean): number[] {
   return [...parameters.keys()].filter((i) => parameters[i]?.decays === decays);
 }
 

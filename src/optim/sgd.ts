@@ -1,5 +1,5 @@
 import * as torch from "../torch/index.js";
-import { type DecayOptions, type Optimized, type Optimizer, remembered, whichDecay } from "./optimizer.js";
+import { type DecayOptions, decayIndices, type Optimized, type Optimizer, stateTensors } from "./optimizer.js";
 
 /** SGD's options, named as the run settings are. */
 export interface SgdOptions extends DecayOptions {
@@ -12,7 +12,7 @@ export interface SgdOptions extends DecayOptions {
  */
 export const sgd: Optimizer<SgdOptions> = {
   uses: ["momentum"],
-  remembers: (shape, { momentum }) => (momentum === 0 ? {} : { momentum_buffer: shape }),
+  stateShapes: (shape, { momentum }) => (momentum === 0 ? {} : { momentum_buffer: shape }),
   update(parameters, gradients, state, learningRate, { momentum, weightDecay }) {
     state.steps += 1;
     const tensors = parameters.map(({ tensor }) => tensor);
@@ -22,11 +22,11 @@ export const sgd: Optimizer<SgdOptions> = {
         torch.foreachAdd_(tensors, gradients, { alpha: -learningRate });
         return;
       }
-      const buffers = remembered(state, "momentum_buffer");
+      const buffers = stateTensors(state, "momentum_buffer");
       torch.foreachMulScalar_(buffers, momentum);
       torch.foreachAdd_(buffers, gradients);
       decayed(parameters, (own, chosen) =>
-        torch.foreachAdd_(remembered(state, "momentum_buffer", chosen), own, { alpha: weightDecay }),
+        torch.foreachAdd_(stateTensors(state, "momentum_buffer", chosen), own, { alpha: weightDecay }),
       );
       torch.foreachAdd_(tensors, buffers, { alpha: -learningRate });
     });
@@ -39,7 +39,7 @@ function decayed(
   parameters: readonly Optimized[],
   change: (tensors: readonly torch.Tensor[], chosen: readonly number[]) => void,
 ): void {
-  const chosen = whichDecay(parameters, true);
+  const chosen = decayIndices(parameters, true);
   if (chosen.length === 0) return;
   const tensors = chosen.map((i) => (parameters[i] as Optimized).tensor);
   change(tensors, chosen);

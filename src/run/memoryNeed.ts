@@ -78,7 +78,7 @@ export class MemoryNeed {
 
 /** A trained tensor with its gradient, its initial value and the optimizer's state. */
 function trainedBytes({ shape, nbytes }: torch.Tensor, { optimizer, ...settings }: RunConfig): number {
-  const memories = Object.values(OPTIMIZERS[optimizer].remembers(shape, settings));
+  const memories = Object.values(OPTIMIZERS[optimizer].stateShapes(shape, settings));
   return 3 * nbytes + memories.reduce((sum, memory) => sum + 4 * torch.numelOf(memory), 0);
 }
 

@@ -11,7 +11,7 @@ import { goalOf } from "../tasks/index.js";
 import { namingBadWeights } from "../train/badWeights.js";
 import { type CheckpointOptions, type CheckpointRequest, saveCheckpoint } from "../train/checkpoints.js";
 import { type EarlyStopping, emitEvaluation } from "../train/earlyStopping.js";
-import { type ResumePoint, runLoop, stepsOfPhases, tell } from "../train/loop.js";
+import { notify, type ResumePoint, runLoop, stepsOfPhases } from "../train/loop.js";
 import { machineFacts, peakMemoryBytes, versions } from "../train/machine.js";
 import { inOrder, type RunHandle, type RunObserver, type Untimed } from "../train/observer.js";
 import { checkpointBytes, DiskReserve, LatestState, rescue, withNote } from "../train/rescue.js";
@@ -142,7 +142,7 @@ export class TrainingRun {
   }
 
   #emit(event: Untimed): Promise<void> {
-    return tell(this.#observers, event);
+    return notify(this.#observers, event);
   }
 
   #startEvent(steps: Partial<Record<Phase, number>>): Untimed {

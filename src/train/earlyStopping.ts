@@ -2,7 +2,7 @@ import type { TrainedTensor } from "../adapters/index.js";
 import type { Phase, RunEvent } from "../files/events.js";
 import type { Goal, Metrics } from "../files/metrics.js";
 import type { RunHandle, RunObserver } from "./observer.js";
-import { disposeSnapshot, magnitudeMovement, putBack, type Snapshot, takeSnapshot } from "./trainedTensors.js";
+import { disposeSnapshot, magnitudeMovement, restoreSnapshot, type Snapshot, takeSnapshot } from "./trainedTensors.js";
 
 /** The value that early stopping watches in a phase. */
 export interface StoppingCriterion {
@@ -73,7 +73,7 @@ export class EarlyStopping implements RunObserver {
     const isOver = this.#phase === event.phase && this.#failures >= criterion.patience;
     if (isOver) run.stop();
     if ((isOver || run.isPhaseEnd) && this.#phase === event.phase && this.#snapshot)
-      putBack(this.options.trained, this.#snapshot);
+      restoreSnapshot(this.options.trained, this.#snapshot);
   }
 
   #observe(phase: Phase, value: number, { goal }: StoppingCriterion): void {

@@ -11,7 +11,7 @@ import {
 } from "../optim/index.js";
 import * as torch from "../torch/index.js";
 import { clipGradients, type FiniteGradients } from "./stepGradients.js";
-import { copyBack } from "./trainedTensors.js";
+import { restoreTensors } from "./trainedTensors.js";
 
 /** An optimizer by name, and its settings. */
 export interface OptimizerChoice extends OptimizerOptions {
@@ -112,7 +112,7 @@ export class Level {
 
   restore(steps: number, saved: ReadonlyMap<string, torch.Tensor>): void {
     this.#state.steps = steps;
-    copyBack(this.save().tensors, saved);
+    restoreTensors(this.save().tensors, saved);
   }
 }
 
@@ -123,6 +123,6 @@ export function savedShapes(
   { name, tensor }: Pick<TrainedTensor, "name" | "tensor">,
   options: OptimizerChoice,
 ): (readonly [name: string, shape: readonly number[]])[] {
-  const shapes = OPTIMIZERS[options.optimizer].remembers(tensor.shape, options);
+  const shapes = OPTIMIZERS[options.optimizer].stateShapes(tensor.shape, options);
   return Object.entries(shapes).map(([key, shape]) => [memoryName(name, key), shape]);
 }

@@ -47,7 +47,7 @@ export function stepsOfPhases(
  * Passes an event to all observers, one after the other. An observer's error is thrown after the last one: a checkpoint of that
  * state is then the same as without the error.
  */
-export async function tell(observers: readonly RunObserver[], event: Untimed, run?: RunHandle): Promise<void> {
+export async function notify(observers: readonly RunObserver[], event: Untimed, run?: RunHandle): Promise<void> {
   const timed = { time: new Date().toISOString(), ...event } as RunEvent;
   const failures: unknown[] = [];
   for (const observer of observers) {
@@ -129,7 +129,7 @@ class Handle implements RunHandle {
   }
 
   emit(event: Untimed): Promise<void> {
-    return tell(this.observers, event, this);
+    return notify(this.observers, event, this);
   }
 
   stop(): void {

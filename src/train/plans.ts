@@ -12,7 +12,7 @@ import type { PhasePlan } from "./loop.js";
 import type { ReplayableMasks } from "./masks.js";
 import type { Penalty } from "./stepGradients.js";
 import { PlainRule, type PlainRuleOptions } from "./stepRule.js";
-import { putBack, type Snapshot } from "./trainedTensors.js";
+import { restoreSnapshot, type Snapshot } from "./trainedTensors.js";
 
 /** The model, its data, and its starting point. */
 export interface TrainingSetup {
@@ -116,7 +116,7 @@ function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty
     steps,
     begin: () => {
       const directions = withRole(setup, "direction");
-      if (!settings.warmStart) putBack(directions, setup.start);
+      if (!settings.warmStart) restoreSnapshot(directions, setup.start);
       for (const { tensor } of withRole(setup, "magnitude")) tensor.setRequiresGrad(false);
       const level = { steps, learningRate, weightDecay };
       return plainRule("retrain", setup, settings, directions, batches, level, { penalty });

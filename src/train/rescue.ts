@@ -9,7 +9,7 @@ import * as torch from "../torch/index.js";
 import { type CheckpointOptions, saveCheckpoint } from "./checkpoints.js";
 import type { RunHandle, RunObserver } from "./observer.js";
 import type { RuleState } from "./stepRule.js";
-import { hookMemory, putBack } from "./trainedTensors.js";
+import { hookMemory, restoreSnapshot } from "./trainedTensors.js";
 
 /**
  * Saves the last good state of a failed run as a checkpoint.
@@ -101,7 +101,7 @@ export class LatestState implements RunObserver {
     const run = this.#run;
     if (!run || !this.#random || !this.#values) return undefined;
     const isCopied = run.phase === "search";
-    if (isCopied) putBack(this.trained, this.#copies);
+    if (isCopied) restoreSnapshot(this.trained, this.#copies);
     else if (this.#versionsNow().some((version, i) => version !== this.#versions[i])) return undefined;
     run.rule.restore({ tensors: isCopied ? this.#copies : run.rule.save().tensors, values: this.#values });
     this.generator.setState(this.#random);

@@ -22,7 +22,7 @@ import { Generator, sameShape, type Tensor } from "../torch/index.js";
 import type { CheckpointOptions } from "./checkpoints.js";
 import { savedShapes } from "./level.js";
 import type { PhasePlan, ResumePoint } from "./loop.js";
-import { hookMemory, putBack } from "./trainedTensors.js";
+import { hookMemory, restoreSnapshot } from "./trainedTensors.js";
 
 /** A run that resumes from a checkpoint. */
 export interface ResumingRun {
@@ -173,7 +173,7 @@ export function resumePoint(
     isPhaseOver: state.isPhaseOver,
     resume(rule) {
       const tensors = readTensors(join(path, TENSORS));
-      putBack(options.trained, tensors);
+      restoreSnapshot(options.trained, tensors);
       rule.restore({ tensors, values: state.rule });
       options.generator.setState(Buffer.from(state.generator, "base64"));
       if (state.earlyStopping) restoreEarlyStopping(options.earlyStopping, state.earlyStopping, tensors);

@@ -9,7 +9,7 @@ import type { BatchSource } from "./batches.js";
 import type { Level } from "./level.js";
 import type { ReplayableMasks } from "./masks.js";
 import { checkGradients, type Penalty, stepGradients, takeBatches } from "./stepGradients.js";
-import { copyBack, hookMemory } from "./trainedTensors.js";
+import { hookMemory, restoreTensors } from "./trainedTensors.js";
 
 /** The result of a step: the fields of a `step` event that the rule knows. */
 export interface StepReport {
@@ -98,7 +98,7 @@ export class PlainRule implements StepRule {
     const { steps, batches } = values as PlainState;
     const { level, hooks } = this.options;
     level.restore(steps, tensors);
-    copyBack(hookMemory(hooks), tensors);
+    restoreTensors(hookMemory(hooks), tensors);
     this.options.batches.restore(batches);
   }
 }

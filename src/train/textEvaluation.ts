@@ -6,10 +6,10 @@ import {
   type GenerationConfig,
   type GenerationOverrides,
   generateRows,
+  maxNewTokensAfter,
   type Prompt,
   readGenerationConfig,
   resolveGeneration,
-  roomAfter,
   splitStops,
   type TextModel,
 } from "../generation/index.js";
@@ -91,7 +91,7 @@ export async function promptsOf(
         `${name} has ${ids.length} tokens, and --max-length allows ${maxLength}: shorten it, or allow more.`,
       );
     checkIds({ inputIds: ids }, name, tokenizer, model.config);
-    const room = roomAfter(ids.length, { maxNewTokens }, own, model.config.maxTokens, name);
+    const room = maxNewTokensAfter(ids.length, { maxNewTokens }, own, model.config.maxTokens, name);
     return { ids, maxNewTokens: room, uniform: uniforms(seed, i) };
   });
 }

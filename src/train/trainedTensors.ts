@@ -11,15 +11,18 @@ export function takeSnapshot(trained: readonly TrainedTensor[]): Snapshot {
 }
 
 /** Restores a snapshot's values in place. Throws if one is missing. */
-export function putBack(trained: readonly TrainedTensor[], snapshot: Snapshot): void {
-  copyBack(
+export function restoreSnapshot(trained: readonly TrainedTensor[], snapshot: Snapshot): void {
+  restoreTensors(
     trained.map(({ name, tensor }) => [name, tensor]),
     snapshot,
   );
 }
 
 /** The same for any tensors. */
-export function copyBack(tensors: Iterable<readonly [name: string, tensor: torch.Tensor]>, saved: Snapshot): void {
+export function restoreTensors(
+  tensors: Iterable<readonly [name: string, tensor: torch.Tensor]>,
+  saved: Snapshot,
+): void {
   torch.noGrad(() => {
     for (const [name, tensor] of tensors) {
       const value = saved.get(name);

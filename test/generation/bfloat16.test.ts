@@ -1,7 +1,7 @@
 // Generation in bfloat16: logits as accurate as transformers', and the same tokens where rounding does not decide.
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { Continuations, generateTokens } from "../../src/generation/generateTokens.js";
+import { generateTokens, SequenceBatch } from "../../src/generation/generateTokens.js";
 import { GREEDY } from "../../src/generation/index.js";
 import { loadModel } from "../../src/models/index.js";
 import * as torch from "../../src/torch/index.js";
@@ -25,7 +25,7 @@ test.each([
     const [ids, tokens, theirs, precise] = [list("prompt"), list("tokens"), list("logits"), list("precise")];
     const width = get(golden, `${number}.precise`).shape[1] as number;
     const largest = Math.max(...precise.map(Math.abs));
-    const continuations = new Continuations(model, 1);
+    const continuations = new SequenceBatch(model, 1);
     let isDecided = true;
     const found: number[] = [];
     for await (const { tokens: next } of generateTokens(

@@ -2,7 +2,12 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/files/json.js";
-import { PromptTooLong, readGenerationConfig, resolveGeneration, roomAfter } from "../../src/generation/index.js";
+import {
+  maxNewTokensAfter,
+  PromptTooLong,
+  readGenerationConfig,
+  resolveGeneration,
+} from "../../src/generation/index.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 
 const newFolder = temporaryFolders();
@@ -107,7 +112,7 @@ describe("the generation settings of a model's files", () => {
 
 describe("the room after a prompt", () => {
   const room = (tokens: number, maxNewTokens: number | undefined, generation: JsonObject = {}) =>
-    roomAfter(tokens, { maxNewTokens }, read(generation), 100, "Row 3");
+    maxNewTokensAfter(tokens, { maxNewTokens }, read(generation), 100, "Row 3");
 
   test("is the user's, else the model's, else 256 tokens, within the model's positions", () => {
     expect(room(10, 90)).toBe(90);

@@ -13,7 +13,7 @@ import * as torch from "../../src/torch/index.js";
 import { BilevelRule } from "../../src/train/bilevelRule.js";
 import { ESTIMATORS } from "../../src/train/hypergradients/estimators.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
-import { putBack } from "../../src/train/trainedTensors.js";
+import { restoreSnapshot } from "../../src/train/trainedTensors.js";
 import type { Adapted } from "./support/adapted.js";
 import { ADAMW, ofRole, WatchedLevel } from "./support/bilevel.js";
 import { cosine } from "./support/compare.js";
@@ -73,7 +73,7 @@ describe.skipIf(!existsSync(GLUE))("in bfloat16, a pretrained encoder on MRPC", 
   /** The model at the end of the float32 run. */
   async function hypergradient(dtype: torch.DType, name: "exact" | "first-order") {
     const { model, adapted } = await open(dtype);
-    putBack(adapted.trained, full.end);
+    restoreSnapshot(adapted.trained, full.end);
     const schedule = { schedule: "constant", warmupRatio: 0, steps: 1, maxGradNorm: undefined } as const;
     const options = { ...ADAMW, ...schedule, learningRate: settings.learningRate };
     const upper = new WatchedLevel(ofRole(adapted, "magnitude"), options);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import * as torch from "../../src/torch/index.js";
 import type { StepReport } from "../../src/train/stepRule.js";
-import { putBack, type Snapshot } from "../../src/train/trainedTensors.js";
+import { restoreSnapshot, type Snapshot } from "../../src/train/trainedTensors.js";
 import { openAdapted } from "./support/adapted.js";
 import { ofRole, penaltyOf } from "./support/bilevel.js";
 import { type BilevelCase, casesOf, goldenTensors, section } from "./support/cases.js";
@@ -62,7 +62,7 @@ test("the regularizer acts in both phases, and is not part of the reported loss"
     const { phases } = runPhases(problem, rows, { ...planOf(settings), regularizer });
     const penalty = penaltyOf(problem.adapted, 1);
     return phases.map(({ reports, end }) => {
-      putBack(problem.adapted.trained, end);
+      restoreSnapshot(problem.adapted.trained, end);
       return { first: reports[0]!.loss, r: torch.noGrad(penalty).item() };
     });
   };

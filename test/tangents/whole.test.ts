@@ -22,7 +22,7 @@ import * as torch from "../../src/torch/index.js";
 import { ESTIMATORS, type HypergradientEstimator, reference } from "../../src/train/hypergradients/estimators.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planSearch } from "../../src/train/plans.js";
-import { putBack, takeSnapshot } from "../../src/train/trainedTensors.js";
+import { restoreSnapshot, takeSnapshot } from "../../src/train/trainedTensors.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 import { openModel } from "../parity/support/adapted.js";
 import { planSettings } from "../parity/support/phases.js";
@@ -88,7 +88,7 @@ const copyOf = (tensors: ReadonlyMap<string, torch.Tensor>) =>
 /** The hypergradient of the fourth step by an estimator. */
 function hypergradient(search: Awaited<ReturnType<typeof prepare>>, estimator: HypergradientEstimator): number[] {
   const { form, setup, run, saved } = search;
-  putBack(setup.adapted.trained, saved.trained);
+  restoreSnapshot(setup.adapted.trained, saved.trained);
   setup.masks.generator.setState(saved.generator);
   const rule = planSearch(setup, run, undefined, estimator).begin();
   rule.restore({ values: saved.values, tensors: copyOf(saved.tensors) });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { RunEvent } from "../../src/files/events.js";
-import { tell } from "../../src/train/loop.js";
+import { notify } from "../../src/train/loop.js";
 import { inOrder, type RunObserver, STAGES } from "../../src/train/observer.js";
 
 test("observers receive events by stage, whatever the order of the object's keys", async () => {
@@ -8,7 +8,7 @@ test("observers receive events by stage, whatever the order of the object's keys
   const observer = (name: string): RunObserver => ({ on: () => void told.push(name) });
   const staged = Object.fromEntries(STAGES.toReversed().map((stage) => [stage, [observer(stage)]]));
   const observers = inOrder({ ...(staged as Record<(typeof STAGES)[number], RunObserver[]>) });
-  await tell(observers, { event: "done", metrics: {}, seconds: 1, peakMemoryBytes: 1 } as Omit<
+  await notify(observers, { event: "done", metrics: {}, seconds: 1, peakMemoryBytes: 1 } as Omit<
     RunEvent,
     "time"
   > as never);

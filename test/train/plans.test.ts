@@ -6,7 +6,7 @@ import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planPhases } from "../../src/train/plans.js";
-import { putBack, type Snapshot, takeSnapshot } from "../../src/train/trainedTensors.js";
+import { restoreSnapshot, type Snapshot, takeSnapshot } from "../../src/train/trainedTensors.js";
 import { openAdapted, openModel } from "../parity/support/adapted.js";
 import { ofRole } from "../parity/support/bilevel.js";
 import { planSettings } from "../parity/support/phases.js";
@@ -156,7 +156,7 @@ describe("the retraining", () => {
     // The loss of all rows by what the search ended with, and not by the start.
     const lossBy = async (kept: Snapshot) => {
       const other = await plansOf({ ...settings, method: "dora", batchSize: 22, maxSteps: 1 });
-      putBack(other.adapted.trained, kept);
+      restoreSnapshot(other.adapted.trained, kept);
       return torch.scope(() => other.plans[0]!.begin().step().loss);
     };
     const asTensors = new Map(

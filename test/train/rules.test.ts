@@ -10,7 +10,7 @@ import { Level, savedShapes } from "../../src/train/level.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planPhases } from "../../src/train/plans.js";
 import { PlainRule, type RuleState, type StepRule } from "../../src/train/stepRule.js";
-import { putBack, takeSnapshot } from "../../src/train/trainedTensors.js";
+import { restoreSnapshot, takeSnapshot } from "../../src/train/trainedTensors.js";
 import { openAdapted } from "../parity/support/adapted.js";
 import { planSettings } from "../parity/support/phases.js";
 import { encodeRows } from "../parity/support/rows.js";
@@ -70,7 +70,7 @@ describe.each(rules)("the state of $method's rule with $optimizer", ({ method, o
 
     const resumed = await open(method, { optimizer });
     resumed.rule.restore(state);
-    putBack(resumed.adapted.trained, trained);
+    restoreSnapshot(resumed.adapted.trained, trained);
     resumed.masks.generator.setState(mark);
     expect(steps(resumed.rule, 4)).toEqual(expected);
     const [whole, gone] = [through, resumed].map(({ adapted }) => takeSnapshot(adapted.trained));

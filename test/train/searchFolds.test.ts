@@ -7,7 +7,7 @@ import { BilevelRule } from "../../src/train/bilevelRule.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planSearch } from "../../src/train/plans.js";
 import type { StepReport } from "../../src/train/stepRule.js";
-import { putBack, takeSnapshot } from "../../src/train/trainedTensors.js";
+import { restoreSnapshot, takeSnapshot } from "../../src/train/trainedTensors.js";
 import { openAdapted } from "../parity/support/adapted.js";
 import { planSettings } from "../parity/support/phases.js";
 import { encodeRows } from "../parity/support/rows.js";
@@ -225,7 +225,7 @@ describe("a search in two folds", () => {
       const values = JSON.parse(JSON.stringify(state.values));
       const resumed = await open(settings);
       resumed.rule.restore({ tensors: state.tensors, values });
-      putBack(resumed.adapted.trained, takeSnapshot(left.adapted.trained));
+      restoreSnapshot(resumed.adapted.trained, takeSnapshot(left.adapted.trained));
       resumed.masks.generator.setState(left.masks.mark());
       expect(steps(resumed.rule, 7 - step), `left after step ${step}`).toEqual(expected.slice(step));
     }

@@ -9,7 +9,7 @@ import { runLoop } from "../../src/train/loop.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import type { RunObserver } from "../../src/train/observer.js";
 import { planPhases } from "../../src/train/plans.js";
-import { putBack, takeSnapshot } from "../../src/train/trainedTensors.js";
+import { restoreSnapshot, takeSnapshot } from "../../src/train/trainedTensors.js";
 import { openAdapted } from "../parity/support/adapted.js";
 import { ofRole } from "../parity/support/bilevel.js";
 import { planSettings } from "../parity/support/phases.js";
@@ -156,7 +156,7 @@ test("a resumed run reports the mean over a whole pass that was interrupted", as
   for (let i = 0; i < 4; i++) torch.scope(() => rule!.step());
   const { tensors, values } = rule!.save();
   other!.restore({ tensors, values: JSON.parse(JSON.stringify(values)) });
-  putBack(resumed.adapted.trained, takeSnapshot(left.adapted.trained));
+  restoreSnapshot(resumed.adapted.trained, takeSnapshot(left.adapted.trained));
   expect(torch.scope(() => other!.step()).upperPassLoss).toBeUndefined();
   expect(torch.scope(() => other!.step()).upperPassLoss).toBe(expected);
 });

@@ -4,7 +4,7 @@ import { Parameter } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { evaluator } from "../../src/train/earlyStopping.js";
 import type { RunHandle, Untimed } from "../../src/train/observer.js";
-import { checkFinite, magnitudeMovement, putBack, takeSnapshot } from "../../src/train/trainedTensors.js";
+import { checkFinite, magnitudeMovement, restoreSnapshot, takeSnapshot } from "../../src/train/trainedTensors.js";
 
 const member = (name: string, values: readonly number[], role: "direction" | "magnitude" = "direction") =>
   new TrainedTensor(name, Parameter.of(torch.tensor(values)), role, true);
@@ -18,10 +18,10 @@ test("a snapshot keeps tensors' values and restores them in place", () => {
   const snapshot = torch.scope(() => takeSnapshot(trained));
   const tensor = trained[0]!.tensor;
   for (const each of trained) set(each, each.name === "a" ? [7, 7] : [7]);
-  putBack(trained, snapshot);
+  restoreSnapshot(trained, snapshot);
   expect(trained.map((each) => [...each.tensor.toArray()])).toEqual([[1, 2], [3]]);
   expect(trained[0]!.tensor).toBe(tensor);
-  expect(() => putBack([...trained, member("c", [0])], snapshot)).toThrow("for c");
+  expect(() => restoreSnapshot([...trained, member("c", [0])], snapshot)).toThrow("for c");
 });
 
 test("one non-finite number is found", () => {

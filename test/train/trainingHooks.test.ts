@@ -17,7 +17,7 @@ import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planPhases } from "../../src/train/plans.js";
 import type { RuleState } from "../../src/train/stepRule.js";
-import { putBack, takeSnapshot } from "../../src/train/trainedTensors.js";
+import { restoreSnapshot, takeSnapshot } from "../../src/train/trainedTensors.js";
 import { openModel } from "../parity/support/adapted.js";
 import { planSettings } from "../parity/support/phases.js";
 import { encodeRows } from "../parity/support/rows.js";
@@ -167,7 +167,7 @@ test("a method's state is saved and restored with the same bits", async () => {
   const resumed = await open();
   const again = resumed.plan()[0]!.begin();
   again.restore(state);
-  putBack(resumed.adapted.trained, trained);
+  restoreSnapshot(resumed.adapted.trained, trained);
   steps(again, 3);
   for (const [i, { name, tensor }] of through.adapted.trained.entries())
     expectSameBits(resumed.adapted.trained[i]!.tensor, tensor, name);

@@ -15,7 +15,7 @@ import {
 } from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
-import { LayerStack, type ModelInput, pick, StackedModel } from "../backbone.js";
+import { LayerStack, type ModelInput, StackedModel, selectTokens } from "../backbone.js";
 import { ConfigReader, configError } from "../configReader.js";
 import { BertAttention, ENCODER_OUTPUTS, EncoderLayer } from "../encoder.js";
 import type { HeadDesign } from "../heads.js";
@@ -203,7 +203,7 @@ class ConvolvedLayer extends EncoderLayer<DistantRows> {
     only: torch.Tensor | undefined,
   ): torch.Tensor {
     const output = super.forward(x, rows, context, undefined);
-    return pick(this.beside.forward(x, output, rows.layout, context), only);
+    return selectTokens(this.beside.forward(x, output, rows.layout, context), only);
   }
 }
 

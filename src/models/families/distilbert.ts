@@ -17,7 +17,7 @@ import {
 } from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
-import { LayerStack, type ModelConfig, pick, StackLayer } from "../backbone.js";
+import { LayerStack, type ModelConfig, StackLayer, selectTokens } from "../backbone.js";
 import { ConfigReader } from "../configReader.js";
 import { Embeddings, type EmbeddingsConfig } from "../embeddings.js";
 import { type EncoderConfig, EncoderModel } from "../encoder.js";
@@ -96,7 +96,7 @@ class Attention extends Module {
     const layers = [this.query, this.key, this.value];
     const [q, k, v] = projectTogether(layers, x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
     const mixed = attend(q, k, v, { heads: this.heads, layout, dropout: this.dropout, context });
-    return this.output.forward(pick(mixed, only), context);
+    return this.output.forward(selectTokens(mixed, only), context);
   }
 }
 
@@ -140,7 +140,11 @@ class Layer extends StackLayer {
 
   forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const mixed = this.attention.forward(x, layout, context, only);
-    const attended = addAndNorm(mixed, pick(x, only), { dropout: NO_DROPOUT, norm: this.attentionNorm, context });
+    const attended = addAndNorm(mixed, selectTokens(x, only), {
+      dropout: NO_DROPOUT,
+      norm: this.attentionNorm,
+      context,
+    });
     const { dropout } = this.feedForward;
     return addAndNorm(this.feedForward.forward(attended, context), attended, {
       dropout,

@@ -18,7 +18,7 @@ import {
 import { gelu } from "../../operators/activation.js";
 import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
-import { LayerStack, type ModelConfig, type ModelInput, pick, StackedModel, StackLayer } from "../backbone.js";
+import { LayerStack, type ModelConfig, type ModelInput, StackedModel, StackLayer, selectTokens } from "../backbone.js";
 import { ConfigReader, configError } from "../configReader.js";
 import { type PositionRule, positionsAfterPadding } from "../embeddings.js";
 import { ENCODER_OUTPUTS, SelfAttention } from "../encoder.js";
@@ -196,7 +196,7 @@ class Attention extends Module {
   /** The residual sum applies its dropout. x: N,H → N,H, or K,H for only the selected tokens */
   forward(x: torch.Tensor, rows: EsmRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const mixed = this.attention.forward(this.norm.forward(x), rows.layout, context, rows.rotary);
-    return this.output.forward(pick(mixed, only), context);
+    return this.output.forward(selectTokens(mixed, only), context);
   }
 }
 
@@ -232,7 +232,7 @@ class Layer extends StackLayer<EsmRows> {
   forward(x: torch.Tensor, rows: EsmRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const { attention, norm, intermediate, output } = this;
     const attended = attention.forward(x, rows, context, only);
-    const { sum, normed } = addThenNorm(attended, pick(x, only), { dropout: attention.dropout, norm, context });
+    const { sum, normed } = addThenNorm(attended, selectTokens(x, only), { dropout: attention.dropout, norm, context });
     const fed = output.forward(intermediate.forward(normed, context), context);
     return torch.add(output.dropout.forward(fed, context), sum);
   }

@@ -5,7 +5,7 @@ import {
   type Activation,
   activation,
   addThenNorm,
-  attendCausally,
+  causalAttention,
   Dropout,
   Embedding,
   type ForwardContext,
@@ -16,7 +16,7 @@ import {
 } from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
-import { LayerStack, type ModelConfig, type ModelInput, pick, StackedModel, StackLayer } from "../backbone.js";
+import { LayerStack, type ModelConfig, type ModelInput, StackedModel, StackLayer, selectTokens } from "../backbone.js";
 import { ConfigReader } from "../configReader.js";
 import { languageHead, scoreHead } from "../heads.js";
 
@@ -129,8 +129,8 @@ class Attention extends Module {
     const widths = [hiddenSize, hiddenSize, hiddenSize];
     const [q, k, v] = partsOf(this.qkv.forward(x, context), widths) as [torch.Tensor, torch.Tensor, torch.Tensor];
     const options = { heads, layout, scale: this.scale, dropout: this.dropout, context };
-    const mixed = attendCausally(q, k, v, { cache, layer: this.layer }, options);
-    return this.output.forward(pick(mixed, only), context);
+    const mixed = causalAttention(q, k, v, { cache, layer: this.layer }, options);
+    return this.output.forward(selectTokens(mixed, only), context);
   }
 }
 
@@ -174,7 +174,7 @@ class Block extends StackLayer<Gpt2Rows> {
   forward(x: torch.Tensor, rows: Gpt2Rows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const attended = this.attention.forward(this.attentionNorm.forward(x), rows, context, only);
     const residual = { dropout: this.attentionDropout, norm: this.mlpNorm, context };
-    const { sum, normed } = addThenNorm(attended, pick(x, only), residual);
+    const { sum, normed } = addThenNorm(attended, selectTokens(x, only), residual);
     return torch.add(this.mlpDropout.forward(this.mlp.forward(normed, context), context), sum);
   }
 }

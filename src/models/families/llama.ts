@@ -2,14 +2,14 @@
 
 import type { JsonObject } from "../../files/json.js";
 import { decoderArchitecture } from "../decoder.js";
-import { type DecoderConfig, layersAlike, parseDecoderConfig } from "../decoderConfig.js";
+import { type DecoderConfig, parseDecoderConfig, uniformLayers } from "../decoderConfig.js";
 
 function parseConfig(json: JsonObject): DecoderConfig {
   const defaults = { vocabSize: 32000, intermediateSize: 11008, maxPositions: 2048 };
   return parseDecoderConfig(json, defaults, (read, layers) => {
     const bias = read.flag("attention_bias", false);
     const mlpBias = read.flag("mlp_bias", false);
-    return { queryBias: bias, outputBias: bias, mlpBias, ...layersAlike(layers, undefined) };
+    return { queryBias: bias, outputBias: bias, mlpBias, ...uniformLayers(layers, undefined) };
   });
 }
 

@@ -22,7 +22,7 @@ import {
 } from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
-import { LayerStack, type ModelConfig, type ModelInput, pick, StackedModel, StackLayer } from "../backbone.js";
+import { LayerStack, type ModelConfig, type ModelInput, StackedModel, StackLayer, selectTokens } from "../backbone.js";
 import { ConfigReader, configError, type LayerType, layerTypes } from "../configReader.js";
 import type { HeadDesign, Reads } from "../heads.js";
 import { type Rope, type Ropes, ropeOfLayers, ropeTables } from "../rope.js";
@@ -165,7 +165,7 @@ class Attention extends Module {
     const rotated = (of: torch.Tensor) => rotate(of, rows.rotary[this.type], heads);
     const window = this.type === "sliding_attention" ? { before: reach, after: reach } : {};
     const options = { heads, layout: rows.layout, window, dropout: this.dropout, context };
-    return this.output.forward(pick(attend(rotated(q), rotated(k), v, options), only), context);
+    return this.output.forward(selectTokens(attend(rotated(q), rotated(k), v, options), only), context);
   }
 }
 
@@ -211,7 +211,7 @@ class Layer extends StackLayer<Rows> {
     const normedInput = this.attentionNorm ? this.attentionNorm.forward(x) : x;
     const attended = this.attention.forward(normedInput, rows, context, only);
     const residual = { dropout: this.attention.outputDropout, norm: this.mlpNorm, context };
-    const { sum, normed } = addThenNorm(attended, pick(x, only), residual);
+    const { sum, normed } = addThenNorm(attended, selectTokens(x, only), residual);
     return torch.add(this.mlp.forward(normed, context), sum);
   }
 }

@@ -15,7 +15,7 @@ import {
 } from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
-import { LayerStack, type ModelInput, pick, StackedModel } from "../backbone.js";
+import { LayerStack, type ModelInput, StackedModel, selectTokens } from "../backbone.js";
 import { ConfigReader, configError } from "../configReader.js";
 import { Embeddings, positionsAfterPadding } from "../embeddings.js";
 import { type AttentionBlock, EncoderLayer } from "../encoder.js";
@@ -137,7 +137,7 @@ class SelfAttention extends Module {
       return torch.narrow(torch.narrow(bias, 1, 0, length), 2, 0, length);
     };
     const mixed = attend(q, k, v, { heads, layout, scores, dropout, context });
-    return this.output.forward(pick(mixed, only), context);
+    return this.output.forward(selectTokens(mixed, only), context);
   }
 }
 
@@ -155,7 +155,7 @@ class Attention extends Module implements AttentionBlock<MPNetRows> {
 
   forward(x: torch.Tensor, rows: MPNetRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const attended = this.attention.forward(x, rows, context, only);
-    return addAndNorm(attended, pick(x, only), { dropout: this.dropout, norm: this.norm, context });
+    return addAndNorm(attended, selectTokens(x, only), { dropout: this.dropout, norm: this.norm, context });
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { isJsonObject, type JsonObject } from "../../files/json.js";
 import { decoderArchitecture } from "../decoder.js";
-import { type DecoderConfig, layersAlike, parseDecoderConfig, slidingWindowOf } from "../decoderConfig.js";
+import { type DecoderConfig, parseDecoderConfig, slidingWindowOf, uniformLayers } from "../decoderConfig.js";
 import { type Ropes, ropeOf, sameRope } from "../rope.js";
 
 /** Names of `longrope` in old checkpoints, as in transformers. */
@@ -41,7 +41,7 @@ function parseConfig(json: JsonObject): DecoderConfig {
     for (const key of ["attention_bias", "mlp_bias"]) read.only(key, false);
     read.absent("layer_types");
     const residualDropout = read.probability("resid_pdrop", 0);
-    return { fusesProjections: true, residualDropout, ...layersAlike(layers, slidingWindowOf(json, undefined)) };
+    return { fusesProjections: true, residualDropout, ...uniformLayers(layers, slidingWindowOf(json, undefined)) };
   });
 }
 

@@ -2,7 +2,7 @@ import { estimatorNames, type HypergradientName, type RunConfig } from "../../co
 import * as torch from "../../torch/index.js";
 import type { BilevelRule } from "../bilevelRule.js";
 import { planSearch, type TrainingSetup } from "../plans.js";
-import { disposeSnapshot, putBack, takeSnapshot } from "../trainedTensors.js";
+import { disposeSnapshot, restoreSnapshot, takeSnapshot } from "../trainedTensors.js";
 import { type HypergradientEstimator, reference } from "./estimators.js";
 
 /** One estimator against the exact hypergradient, by double backward. */
@@ -48,7 +48,7 @@ export async function compareEstimators(
   const measureBy = async (rule: BilevelRule): Promise<Measured> => {
     rule.restore(state);
     const measured = setup.masks.replay(random, () => measure(rule));
-    putBack(trained, snapshot);
+    restoreSnapshot(trained, snapshot);
     await new Promise(setImmediate);
     signal?.throwIfAborted();
     return measured;

@@ -34,7 +34,7 @@ interface PredictionFile {
 }
 
 /** Evaluates a file of predictions against the same number of labeled rows in the same order, without a model. */
-export async function judgePredictions(
+export async function evaluatePredictions(
   settings: PredictionFile,
   choice: TaskChoice | undefined,
 ): Promise<{ readonly judgments: readonly Evaluation[]; readonly rows: number }> {
