@@ -45,7 +45,7 @@ async function runCommand(entry: Entry, argv: readonly string[]): Promise<number
   const output = createOutput(given);
   const interrupts = entry.isInterruptible && !isChat(given) ? watchInterrupts(output) : undefined;
   try {
-    const status = await carryOut(entry, command, given, { output, signal: signalOf(interrupts) });
+    const status = await runWithHooks(entry, command, given, { output, signal: signalOf(interrupts) });
     return interrupts?.signal.aborted ? INTERRUPTED : status;
   } catch (error) {
     if (!interrupts?.signal.aborted) throw error;
@@ -60,18 +60,18 @@ async function runCommand(entry: Entry, argv: readonly string[]): Promise<number
 /** A chat handles Ctrl-C itself. */
 const isChat = ({ chat }: { readonly chat?: unknown }): boolean => chat === true;
 
-interface Surroundings {
+interface Context {
   readonly output: Output;
   readonly signal: AbortSignal;
 }
 
 /** @returns the exit status */
-async function carryOut(entry: Entry, command: Command, given: object, surroundings: Surroundings): Promise<number> {
+async function runWithHooks(entry: Entry, command: Command, given: object, context: Context): Promise<number> {
   const { settingsFor, withHub } = await import("../commands/command.js");
   const { withHooks } = await import("./hooks.js");
   const settings = settingsFor(command, given);
-  const { output, signal } = surroundings;
-  return withHooks(command, surroundings, async (hooks) => {
+  const { output, signal } = context;
+  return withHooks(command, context, async (hooks) => {
     if (entry.inTerminal) return (await entry.inTerminal())(settings, hooks, output);
     const result = await command.run(settings, withHub(hooks));
     return signal.aborted ? INTERRUPTED : output.show(command.show(result, stdout.isTTY));

@@ -7,7 +7,7 @@ import type { AppliesWhen } from "../settings/option.js";
 export type Method = "full" | AdapterMethodName | "bidora";
 
 interface MethodFacts {
-  /** What is put into the model; undefined where every weight is trained. */
+  /** What is put into the model; undefined if every weight is trained. */
   readonly adapter: AdapterMethodName | undefined;
   /** Trained in two levels: directions below, magnitudes above. */
   readonly isBilevel: boolean;

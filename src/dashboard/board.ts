@@ -52,7 +52,7 @@ export class Board {
   /** Adds runs that are planned or already done. */
   add(names: Iterable<string>, state: "waiting" | "done"): void {
     for (const name of names) this.#runs.set(name, { name, state, step: 0, steps: 0, isSaving: false });
-    this.#tell();
+    this.#notify();
   }
 
   event(name: string, event: RunEvent): void {
@@ -74,10 +74,10 @@ export class Board {
 
   #set(status: RunStatus): void {
     this.#runs.set(status.name, status);
-    this.#tell();
+    this.#notify();
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const listener of this.#listeners) listener();
   }
 }

@@ -66,7 +66,7 @@ class DashboardServer {
       );
     }
     this.#port = (this.#server.address() as AddressInfo).port;
-    const timer = setInterval(() => this.#tell(), INTERVAL).unref();
+    const timer = setInterval(() => this.#sendUpdates(), INTERVAL).unref();
     return { url: `http://${THIS_MACHINE}:${this.#port}/`, close: () => this.#close(timer) };
   }
 
@@ -74,7 +74,7 @@ class DashboardServer {
     clearInterval(timer);
     this.#hasEnded = true;
     const { size } = this.#news.pages;
-    this.#tell();
+    this.#sendUpdates();
     this.#news.send("end", "The command has ended: this page is no longer updated.");
     if (size > 0) await pause(LAST_LOOK);
     this.#news.close();
@@ -83,7 +83,7 @@ class DashboardServer {
   }
 
   /** Sends the progress of the runs to each page's readers, and whether there are new figures. */
-  #tell(): void {
+  #sendUpdates(): void {
     for (const shown of this.#news.pages) {
       if (this.#hasChanged) this.#news.send("status", this.#pages.statusOf(shown.run).source, shown);
       if (shown.page.isDue) this.#news.send("page", "", shown);

@@ -22,9 +22,9 @@ export type WordsExample = Example<readonly string[], readonly string[]>;
 /** The rows of one source. */
 export interface Dataset<E extends Example = Example> {
   readonly examples: readonly E[];
-  /** All label names in order, where the source defines them; else they follow from the rows. */
+  /** All label names in order, if the source defines them; else they follow from the rows. */
   readonly labelNames: readonly string[] | undefined;
-  /** The names of the columns that were read, where the file has them. */
+  /** The names of the columns that were read, if the file has them. */
   readonly columns?: { readonly text: readonly string[]; readonly label: readonly string[] | undefined };
 }
 

@@ -43,7 +43,7 @@ export class LabelMap {
 interface LabelSources {
   /** The label names in a checkpoint's config.json, in the order of their ids. */
   readonly checkpoint?: readonly string[] | undefined;
-  /** All label names in order, where the data set defines them. */
+  /** All label names in order, if the data set defines them. */
   readonly dataset?: readonly string[] | undefined;
   /** The label names of a named data set, whose files may have ids instead. */
   readonly numbered?: readonly string[] | undefined;
@@ -64,7 +64,7 @@ export function labelMap(examples: readonly Example[], sources: LabelSources = {
 
 /**
  * The labels of a model for inference, in its order and in the spelling of the rows: for placeholders such as `LABEL_0` the data set's
- * names, where their order is published. A label of the rows that the model lacks is an error later.
+ * names, if their order is published. A label of the rows that the model lacks is an error later.
  */
 export function modelLabels(
   examples: readonly Example[],

@@ -62,7 +62,7 @@ export async function loadLanguage(file: RowSource, options: LoadOptions = {}): 
 
 const isThere = (value: unknown): boolean => value !== undefined && value !== null;
 
-/** The columns given by flag, else those of the training run where the file has them. @throws BidoraError for a missing column */
+/** The columns given by flag, else those of the training run if the file has them. @throws BidoraError for a missing column */
 function namedColumns(table: Table, options: LoadOptions): readonly string[] | undefined {
   const { textColumns, usualTextColumns, labelColumns } = options;
   if (labelColumns !== undefined)

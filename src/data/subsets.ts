@@ -19,7 +19,7 @@ export interface Subsets<Row> {
 /**
  * The rows to train on, in their order: a random sample by the seed (the first rows without `shuffle`), without the held-out rows.
  * Those are the rows of BiDoRA's upper level at the same share and seed.
- * @throws UsageError for more rows than there are, and where no row would be left
+ * @throws UsageError for more rows than there are, and if no row would be left
  */
 export function subsetsOf<Row>(
   rows: readonly Row[],

@@ -5,7 +5,7 @@ import { isTaskKind, type MetricName, type NamedTask, namedTask, TASKS, type Tas
 import type { NamedDatasetFacts, Splits } from "./dataset.js";
 import { isNamedDataset, type NamedDataset, namedDatasets } from "./namedDatasets.js";
 
-/** A task, and the named data set where `--task` names one. */
+/** A task, and the named data set if `--task` names one. */
 export interface TaskChoice extends NamedTask {
   readonly dataset: NamedDataset | undefined;
   /** The metrics that results on the data set are reported in. */
@@ -27,7 +27,7 @@ export function taskOf(word: string): TaskChoice {
 }
 
 /**
- * The task given by name or as a value; undefined where neither is given.
+ * The task given by name or as a value; undefined if neither is given.
  * @throws UsageError for both, for an unknown name, or for a value under a built-in task's name
  */
 export function chosenTask(word: string | undefined, own: NamedTask | undefined): TaskChoice | undefined {
@@ -53,7 +53,7 @@ export function labelsFor(
 
 /**
  * The labels of a model for inference, in the spelling of the labeled rows; undefined for a task whose outputs are not labels.
- * @throws BidoraError `UNKNOWN_LABEL` where rows have one column per label and lack one
+ * @throws BidoraError `UNKNOWN_LABEL` if rows have one column per label and lack one
  */
 export function labelsForInference(
   { task, dataset: name }: TaskChoice,

@@ -18,7 +18,7 @@ export interface NamedDatasetFacts {
   readonly task: TaskKind;
   /** Which files it is read from, for help and documentation. */
   readonly files: string;
-  /** In the order of their ids, as in Hugging Face's copy of the set; empty for regression, and where the files give them. */
+  /** In the order of their ids, as in Hugging Face's copy of the set; empty for regression, and if the files give them. */
   readonly labelNames: readonly string[];
   /** The label that precision, recall and F1 are computed for. */
   readonly positive?: string;

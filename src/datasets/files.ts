@@ -19,8 +19,8 @@ export function missingFiles(folder: string, files: string): BidoraError {
 
 /**
  * The Parquet files of one split in the Hub's layout, in order: `train-00000-of-00002.parquet`, …, in the folder itself, in one named
- * after the set's configuration, or in `data`. None where the split has no such file.
- * @throws BidoraError where some of the files of a split are missing
+ * after the set's configuration, or in `data`. None if the split has no such file.
+ * @throws BidoraError if some of the files of a split are missing
  */
 export async function hubFiles(directory: string, configurations: readonly string[], split: string): Promise<string[]> {
   const inside = await namesIn(directory);

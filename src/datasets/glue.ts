@@ -138,7 +138,7 @@ interface GlueSet {
   readonly skipShortRows?: boolean;
   /** Its name on the Hub. */
   readonly configuration: string;
-  /** The text columns there, where they have other names. */
+  /** The text columns there, if they have other names. */
   readonly hubColumns?: GlueSet["textColumns"];
 }
 
@@ -176,7 +176,7 @@ async function readGlue(
   return { examples: examples.flat(), labelNames };
 }
 
-/** At least one file for each stem; undefined where there are no TSV files. @throws BidoraError where some are missing */
+/** At least one file for each stem; undefined if there are no TSV files. @throws BidoraError if some are missing */
 async function tsvFiles(set: GlueSet, directory: string, stems: readonly string[]): Promise<string[] | undefined> {
   const isParent = (await namesIn(directory)).includes(set.folder);
   const folder = isParent ? join(directory, set.folder) : directory;

@@ -82,7 +82,7 @@ interface ProteinSet {
 
 const SPLITS = ["train", "validation", "test"] as const;
 const SEQUENCE_COLUMNS = ["sequence", "seq", "real_seq", "peptide"];
-/** The split of each row, where one file has them all. */
+/** The split of each row, if one file has them all. */
 const SET_COLUMNS = ["set", "split"];
 const WORDS: ReadonlyMap<string, Split> = new Map([
   ["train", "train"],
@@ -124,7 +124,7 @@ async function load(set: ProteinSet, directory: string, split: Split): Promise<D
   return { examples, labelNames: set.labelNames };
 }
 
-/** One file for each split, or one for all. @throws BidoraError where there is none, or more than one fits */
+/** One file for each split, or one for all. @throws BidoraError if there is none, or more than one fits */
 async function filesOf({ name, stem }: ProteinSet, directory: string): Promise<ReadonlyMap<Split, string> | string> {
   const names = await namesIn(directory);
   const files = new Map<Split, string>();

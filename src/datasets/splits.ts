@@ -18,14 +18,14 @@ interface DataSettings {
   /** Whether to read a named data set's labeled test rows; by default only if it has no validation rows. */
   readonly testSplit?: boolean | undefined;
   readonly textColumns?: readonly string[] | undefined;
-  /** The text columns that an adapter was trained on, used where none are given and the file has them. */
+  /** The text columns that an adapter was trained on, used if none are given and the file has them. */
   readonly usualTextColumns?: readonly string[] | undefined;
   readonly labelColumn?: readonly string[] | undefined;
   /** The same for the label: one column, or several 0/1 columns. */
   readonly usualLabelColumns?: readonly string[] | undefined;
 }
 
-/** The columns that a model was trained on, which are used where none are given. */
+/** The columns that a model was trained on, which are used if none are given. */
 export function trainedColumns(
   metadata: Pick<AdapterMetadata, "textColumns" | "labelColumns"> | undefined,
 ): Pick<DataSettings, "usualTextColumns" | "usualLabelColumns"> {
@@ -51,7 +51,7 @@ export async function splitsToRead({ dataset }: TaskChoice, settings: DataSettin
 const takesTest = ({ testSplit }: DataSettings, own: readonly Split[] | undefined): boolean =>
   testSplit ?? own?.includes("validation") === false;
 
-/** Reads the rows of a run. @throws UsageError where no training rows are given, BidoraError for what is wrong with them */
+/** Reads the rows of a run. @throws UsageError if no training rows are given, BidoraError for what is wrong with them */
 export async function readSplits({ task, dataset }: TaskChoice, settings: DataSettings): Promise<Splits> {
   const { train, validation, test, data } = settings;
   const own =

@@ -34,7 +34,7 @@ const tagNames = ({ types }: Pick<TaggedWords, "types">): string[] => [
   ...types.flatMap((type) => [`B-${type}`, `I-${type}`]),
 ];
 
-/** The splits that a folder has files for. @throws BidoraError where it has none */
+/** The splits that a folder has files for. @throws BidoraError if it has none */
 async function splitsIn(set: TaggedWords, directory: string): Promise<readonly Split[]> {
   const splits: Split[] = [];
   for (const split of ["train", "validation", "test"] as const)

@@ -45,7 +45,7 @@ const schema = z.object({
       upperLoss: z.array(z.number()),
     })
     .optional(),
-  /** The adapter's settings as in adapter_config.json, where PEFT can't hold such an adapter. */
+  /** The adapter's settings as in adapter_config.json, if PEFT can't hold such an adapter. */
   adapterConfig: z.custom<JsonObject>(isJsonObject).optional(),
 });
 

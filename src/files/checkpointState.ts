@@ -47,7 +47,7 @@ const provenance = z.object({
   holdout: rows.nullable().optional(),
   /** In the order of the model's outputs. */
   labels: z.array(z.string()),
-  /** Digests of the files of base model, tokenizer and initial adapter; null where there are none, or no longer any. */
+  /** Digests of the files of base model, tokenizer and initial adapter; null if there are none, or no longer any. */
   config: digest.nullable(),
   weights: digest.nullable(),
   tokenizer: digest.nullable(),

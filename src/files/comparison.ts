@@ -33,14 +33,14 @@ export interface ComparedMetric {
 /** The rows that scores were measured on. */
 export interface ScoredRows {
   readonly split: "validation" | "test";
-  /** How many there are, where the runs say it. */
+  /** How many there are, if the runs say it. */
   readonly count?: number;
 }
 
 /** A task by the name of its folder. */
 export interface ComparedTask {
   readonly name: string;
-  /** The name that the user gave, where that can't be a folder's. */
+  /** The name that the user gave, if that can't be a folder's. */
   readonly title?: string;
   /** The metrics shown for it. Methods are tested by the first, the main metric. */
   readonly metrics: readonly [main: ComparedMetric, ...others: ComparedMetric[]];
@@ -48,7 +48,7 @@ export interface ComparedTask {
   readonly rows?: ScoredRows;
   /** Scores on other rows. They are shown, but not tested. */
   readonly beside?: { readonly rows: ScoredRows; readonly metrics: readonly ComparedMetric[] };
-  /** Methods whose training was stopped by the validation rows, where scores on these rows are shown. */
+  /** Methods whose training was stopped by the validation rows, if scores on these rows are shown. */
   readonly chosenByRows?: readonly string[];
 }
 
@@ -98,11 +98,11 @@ export interface PairedEffect {
   readonly meanDifference: number;
   /** Of the mean difference: the sample deviation of the differences over √n; null for one pair. */
   readonly standardError: number | null;
-  /** Cohen's d_z: the mean difference over the sample deviation of the differences; null where that is 0 or does not exist. */
+  /** Cohen's d_z: the mean difference over the sample deviation of the differences; null if that is 0 or does not exist. */
   readonly cohensDz: number | null;
   /**
-   * The matched-pairs rank-biserial correlation, (W+ − W−) / (W+ + W−): 1 where a is above b in every pair that differs, −1
-   * where it is below in every such pair, 0 where no pair differs.
+   * The matched-pairs rank-biserial correlation, (W+ − W−) / (W+ + W−): 1 if a is above b in every pair that differs, −1
+   * if it is below in every such pair, 0 if no pair differs.
    */
   readonly rankBiserial: number;
 }
@@ -134,7 +134,7 @@ interface Tested {
  */
 export interface WilcoxonTest extends Tested {
   readonly test: "wilcoxon" | "wilcoxon-tasks";
-  /** The tasks of a test over several tasks, where these are not all of them. */
+  /** The tasks of a test over several tasks, if these are not all of them. */
   readonly tasks?: readonly string[];
   /** min(W+, W−) */
   readonly statistic: number;
@@ -169,9 +169,9 @@ export interface ScoreReached {
   readonly task: string;
   /** The score of the task's main metric. */
   readonly target: number;
-  /** The rows that were evaluated during training, where that is known. */
+  /** The rows that were evaluated during training, if that is known. */
   readonly split?: ScoredRows["split"];
-  /** One entry for each run that was evaluated; its cost is null where it never reached the score. */
+  /** One entry for each run that was evaluated; its cost is null if it never reached the score. */
   readonly runs: readonly { readonly method: string; readonly seed: number; readonly cost: Cost | null }[];
 }
 

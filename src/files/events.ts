@@ -112,8 +112,8 @@ export interface StepEvent extends InTraining {
   /** The Euclidean norm of the hypergradient over all magnitudes, in a search. */
   readonly hypergradientNorm?: number;
   /**
-   * The Euclidean norm of the second-order term relative to `hypergradientNorm`. It is above 1 where the two terms oppose each other,
-   * and absent from a first-order search and where the hypergradient is zero.
+   * The Euclidean norm of the second-order term relative to `hypergradientNorm`. It is above 1 if the two terms oppose each other,
+   * and absent from a first-order search and if the hypergradient is zero.
    */
   readonly secondOrderShare?: number;
   readonly learningRate: number;

@@ -25,7 +25,7 @@ export function readJsonObject(path: string, code = "JSON"): JsonObject {
   return value;
 }
 
-/** The same, but an empty object where there is no such file. */
+/** The same, but an empty object if there is no such file. */
 export const readOptionalJsonObject = (path: string, code = "JSON"): JsonObject =>
   existsSync(path) ? readJsonObject(path, code) : {};
 

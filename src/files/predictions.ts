@@ -29,7 +29,7 @@ interface PredictedSplit {
 
 /** The predictions of a run. */
 export interface RunPredictions {
-  /** The labels of the outputs, in their order; empty where the run's files do not have them. */
+  /** The labels of the outputs, in their order; empty if the run's files do not have them. */
   readonly labels: readonly string[];
   readonly splits: readonly PredictedSplit[];
 }
@@ -38,7 +38,7 @@ export function writePredictions(folder: string, split: PredictedSplit["split"],
   writeFileAtomic(join(folder, PREDICTIONS[split]), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
 }
 
-/** The rows of a split; undefined where there is no such file. */
+/** The rows of a split; undefined if there is no such file. */
 export async function readPredictions(
   folder: string,
   split: PredictedSplit["split"],
@@ -109,7 +109,7 @@ interface NumberRow extends Placed {
   readonly prediction: number;
 }
 
-/** A text and every correct text; none where there is no answer. */
+/** A text and every correct text; none if there is no answer. */
 interface TextRow extends Placed {
   readonly reference: readonly string[];
   readonly prediction: string;
@@ -186,7 +186,7 @@ const FORMS: { readonly [K in RowsOfKind["kind"]]: Read<Extract<RowsOfKind, { ki
   tokens: tokenPredictionRow,
 };
 
-/** The rows in the form that fits all of them, whatever the task is called; undefined where no form does. */
+/** The rows in the form that fits all of them, whatever the task is called; undefined if no form does. */
 export function rowsOfKind(rows: readonly PredictedRow[], labels: readonly string[]): RowsOfKind | undefined {
   if (rows.length === 0) return undefined;
   for (const [kind, read] of Object.entries(FORMS)) {

@@ -14,7 +14,7 @@ export interface ClassHit {
   readonly predicted: boolean;
 }
 
-/** One score of one class against the rest (scikit-learn's `average="binary"`), in [0, 1]; 0 where it is undefined. */
+/** One score of one class against the rest (scikit-learn's `average="binary"`), in [0, 1]; 0 if it is undefined. */
 const ofClass =
   (name: keyof Scores) =>
   (positive: number): Metric<number, number, ClassHit> =>
@@ -31,13 +31,13 @@ const ofClass =
       }),
     );
 
-/** `precision` of one class, in [0, 1]; 0 where it was never predicted. */
+/** `precision` of one class, in [0, 1]; 0 if it was never predicted. */
 export const precision = ofClass("precision");
 
-/** `recall` of one class, in [0, 1]; 0 where it is never the reference. */
+/** `recall` of one class, in [0, 1]; 0 if it is never the reference. */
 export const recall = ofClass("recall");
 
-/** `f1` of one class against the rest, in [0, 1]; 0 where it is undefined. */
+/** `f1` of one class against the rest, in [0, 1]; 0 if it is undefined. */
 export const f1 = ofClass("f1");
 
 /** The classes of one row. */
@@ -52,8 +52,8 @@ export function macroF1(): Metric<number, number, ClassPair> {
 }
 
 /**
- * `matthewsCorrelation` for two or more classes (Gorodkin's R_K, as scikit-learn), in [-1, 1]; 0 where it is undefined, that is
- * where all references or all predictions are one class.
+ * `matthewsCorrelation` for two or more classes (Gorodkin's R_K, as scikit-learn), in [-1, 1]; 0 if it is undefined, that is,
+ * if all references or all predictions are one class.
  */
 export function matthewsCorrelation(): Metric<number, number, ClassPair> {
   return overClassCounts("matthewsCorrelation", correlation);

@@ -19,7 +19,7 @@ export interface ConfidenceInterval extends Interval {
 
 /** The intervals of a metric's values. */
 export interface ConfidenceIntervals {
-  /** By the value's name; null where the rows allow none. */
+  /** By the value's name; null if the rows allow none. */
   readonly intervals: Readonly<Record<string, ConfidenceInterval | null>>;
   /** Why values have no interval, one sentence for each reason. */
   readonly notes: readonly string[];
@@ -102,7 +102,7 @@ class Samples<Measured> {
     return found ? { ...found, method: "bca" } : `it is outside the range of its values in all samples of the ${units}`;
   }
 
-  /** The value over the bootstrap's and the jackknife's samples; undefined where too many samples have no value. */
+  /** The value over the bootstrap's and the jackknife's samples; undefined if too many samples have no value. */
   #valuesOf(name: string): (readonly number[] | undefined)[] {
     this.#drawn ??= this.#over(bootstrapSamples(this.rows.length, this.settings));
     this.#leftOut ??= this.#over(jackknifeSamples(this.rows.length, this.settings));
@@ -130,7 +130,7 @@ function shareAtEnds(values: readonly number[]): number {
 
 /**
  * Wilson's score interval of a share (Wilson 1927, without continuity correction): the true shares that the normal approximation
- * does not reject. It stays within [0, 1], and has a width even where all or none of the rows are correct.
+ * does not reject. It stays within [0, 1], and has a width even if all or none of the rows are correct.
  */
 export function wilson(share: number, count: number, confidence: number): Interval {
   const z = normalQuantile((1 + confidence) / 2);
@@ -177,7 +177,7 @@ const areAlike = (a: number, b: number): boolean => Math.abs(a - b) <= ROUNDING 
 
 const ROUNDING = 1e-12;
 
-/** 0 where all jackknife samples change the value alike. */
+/** 0 if all jackknife samples change the value alike. */
 function skewnessOver6(leftOut: readonly number[]): number {
   const center = mean(leftOut);
   const changes = leftOut.map((value) => center - value);

@@ -22,7 +22,7 @@ export const entitiesBy = (rules: EntityRules, tags: readonly string[]): Entity[
 export const entityKey = ({ type, start, end }: Entity): string => `${start} ${end} ${type}`;
 
 /**
- * The rules for a set of labels; undefined where the labels mark no entities, as for parts of speech. IOB1, IOB2 and BIOES are read
+ * The rules for a set of labels; undefined if the labels mark no entities, as for parts of speech. IOB1, IOB2 and BIOES are read
  * leniently. BILOU, which conlleval doesn't know, is read strictly, and only where no label is specific to BIOES: a set with both
  * schemes' ends is ambiguous.
  */

@@ -29,7 +29,7 @@ export interface Metric<Reference, Prediction = Reference, Measured = unknown> {
   /**
    * The values over rows, by name.
    * @param rows as `measure` returned them
-   * @param corpus all rows, where `rows` are a sample of them: corpus statistics, such as document frequencies, are taken from it
+   * @param corpus all rows, if `rows` are a sample of them: corpus statistics, such as document frequencies, are taken from it
    * @throws BidoraError `METRIC_ROWS` for no rows
    */
   result(rows: readonly Measured[], corpus?: readonly Measured[]): Readonly<Record<string, number>>;

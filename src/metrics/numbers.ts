@@ -13,7 +13,7 @@ export function meanSquaredError(): Metric<number, number, number> {
 }
 
 /**
- * `pearson`: Pearson's correlation, in [-1, 1]; 0 where it is undefined, that is where all references or all predictions are
+ * `pearson`: Pearson's correlation, in [-1, 1]; 0 if it is undefined, that is, if all references or all predictions are
  * equal. Throws METRIC_NOT_FINITE.
  */
 export function pearson(): Metric<number, number, NumberPair> {
@@ -64,7 +64,7 @@ const columnsOf = (rows: readonly NumberPair[]): [references: Numbers, predictio
   rows.map(([, prediction]) => prediction),
 ];
 
-/** Pearson's correlation of two columns of one length; 0 where one is constant. */
+/** Pearson's correlation of two columns of one length; 0 if one is constant. */
 export function correlation(references: ArrayLike<number>, predictions: ArrayLike<number>): number {
   if (isConstant(references) || isConstant(predictions)) return 0;
   const x = centeredUnit(references);

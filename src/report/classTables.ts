@@ -23,7 +23,7 @@ interface Words {
   readonly many: string;
 }
 
-/** Scores of each class, label or type, with the confusion matrix where each row has one class. */
+/** Scores of each class, label or type, with the confusion matrix if each row has one class. */
 export function classTables(found: RowsOfKind, labels: readonly string[], split: string): Markup[] {
   switch (found.kind) {
     case "classes":

@@ -44,7 +44,7 @@ export interface Panel {
 }
 
 const WIDE: Size = { width: 860, height: 330 };
-/** The same figure on a narrow page, where the labels of the wide one would be too small. */
+/** The same figure on a narrow page, on which the labels of the wide one would be too small. */
 const NARROW: Size = { width: 380, height: 270 };
 const HALF: Size = { width: 420, height: 230 };
 const THIRD: Size = { width: 300, height: 210 };
@@ -56,7 +56,7 @@ export interface FigureParts {
   /** Its id in the page. */
   readonly id: string;
   readonly title: string;
-  /** Its task, where the page has several. */
+  /** Its task, if the page has several. */
   readonly task?: string | undefined;
   readonly drawings: readonly (Markup | string)[];
   readonly caption: string;
@@ -70,7 +70,7 @@ export function figure({ id: part, title, task, drawings, caption, data }: Figur
   return html`<figure id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${titled(title, task)}</h2>${drawings}<figcaption>${caption}</figcaption>${data}</figure>`;
 }
 
-/** A title with the task's name, where there are several tasks. */
+/** A title with the task's name, if there are several tasks. */
 export const titled = (title: string, task: string | undefined): string =>
   task === undefined ? title : `${task}: ${title}`;
 
@@ -93,7 +93,7 @@ export const taskPart = (task: string, title: string, content: readonly (Markup 
 export const fitting = (draw: (size: Size) => Markup, size: Size = WIDE): Markup =>
   html`<div class="wide">${draw(size)}</div><div class="narrow">${draw(NARROW)}</div>`;
 
-/** Panels side by side: three in a row where that fills the rows, else two. */
+/** Panels side by side: three in a row if that fills the rows, else two. */
 export function panels(list: readonly Panel[], rowLength = list.length): Markup {
   const [only] = list;
   if (only && list.length === 1)

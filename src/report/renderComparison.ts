@@ -22,7 +22,7 @@ import { machineTables, settingsTables } from "./tables.js";
 
 /**
  * A comparison as one HTML file: its tables, the runs behind them, and each method's curves as means over its seeds.
- * @param live the progress of the runs, where the page is served while they run
+ * @param live the progress of the runs, if the page is served while they run
  */
 export function renderComparison(found: ComparisonLog, live?: LivePart): string {
   const { tasks, tests, name } = found;
@@ -91,7 +91,7 @@ function methodSubjects({ methods, runs }: ComparisonLog, logs: readonly Run[], 
   }));
 }
 
-/** The figures of a task, with its name where there are several tasks. */
+/** The figures of a task, with its name if there are several tasks. */
 function figuresOfTask(
   found: ComparisonLog,
   compared: ComparedTask,

@@ -18,7 +18,7 @@ import { evaluationsTable, machineTables, resultsTable, settingsTables } from ".
 
 /**
  * One or more runs as one self-contained HTML file. All values from the logs are escaped.
- * @param live the progress of the runs, where the page is served while they run
+ * @param live the progress of the runs, if the page is served while they run
  */
 export function renderReport(logs: readonly RunLog[], live?: LivePart): string {
   const runs = toRuns(logs);
@@ -128,7 +128,7 @@ function scoreMetricOf(runs: readonly Run[]): ScoreMetric | undefined {
   return metric === undefined ? undefined : { metric };
 }
 
-/** The metric on test rows where all finished runs have it, else on validation rows: scores on different rows are not comparable. */
+/** The metric on test rows if all finished runs have it, else on validation rows: scores on different rows are not comparable. */
 function ofCommonRows(scored: ScoreMetric | undefined, runs: readonly Run[]): ScoreMetric | undefined {
   if (!scored) return undefined;
   const names = [metricName(scored.metric, "test"), scored.metric];

@@ -76,7 +76,7 @@ interface WrongRows {
   readonly note?: string;
 }
 
-/** The rows with the worst predictions; undefined where all are correct or the rows can't be compared. */
+/** The rows with the worst predictions; undefined if all are correct or the rows can't be compared. */
 function wrongRowsList(found: RowsOfKind, split: string): Markup | undefined {
   const { measure, caption, rows, note } = wrongRows(found);
   if (rows.length === 0) return undefined;

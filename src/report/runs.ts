@@ -114,7 +114,7 @@ const setting = (run: Run, key: string) => own(run.start?.settings ?? {}, key);
 const isSet = (run: Run, key: string): boolean => (setting(run, key) ?? null) !== null;
 
 /**
- * The evaluations of one curve, one for each step. The final evaluation is left out where it is on other rows (because the run held
+ * The evaluations of one curve, one for each step. The final evaluation is left out if it is on other rows (because the run held
  * rows out) or of another state (because early stopping has restored the best one).
  */
 function evaluationsOf(run: Run): readonly EvaluationEvent[] {

@@ -13,7 +13,7 @@ export interface Kind<T> {
   readonly takes: string;
   /** Shown in place of the value in help texts; empty for switches, which take none. */
   readonly placeholder: string;
-  /** The words allowed, where the kind has such a list. */
+  /** The words allowed, if the kind has such a list. */
   readonly words: readonly string[];
   /** The flag may be given several times and collects all values; of any other flag the last value counts. */
   readonly isRepeated?: boolean;

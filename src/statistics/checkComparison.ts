@@ -126,7 +126,7 @@ function unfinishedNote(unfinished: readonly UnfinishedRun[]): string[] {
   return [`Not finished, and not included: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`];
 }
 
-/** Whether a metric was measured on these rows; true where the rows are unknown. */
+/** Whether a metric was measured on these rows; true if the rows are unknown. */
 export const isOfRows = (metric: string, rows: ScoredRows | undefined): boolean =>
   rows === undefined || (metricRows(metric) === "test") === (rows.split === "test");
 

@@ -27,7 +27,7 @@ class CountsByName {
 /** The reference and predicted class of a row, or of a word. */
 export interface Classified {
   readonly reference: string;
-  /** Null where there is no prediction. */
+  /** Null if there is no prediction. */
   readonly prediction: string | null;
 }
 
@@ -73,7 +73,7 @@ export function labelScores(
 }
 
 /**
- * Scores of each entity type: a true positive has the type and both ends of a reference entity. Undefined where the tags mark no
+ * Scores of each entity type: a true positive has the type and both ends of a reference entity. Undefined if the tags mark no
  * entities.
  * @param labels the model's labels, which determine the tagging scheme, as for the metric over all types: the rows alone may not
  */

@@ -31,7 +31,7 @@ export interface PairedBootstrap extends Interval {
   readonly pStandardError: number;
 }
 
-/** A metric's value for one method, over all rows and over each resample; NaN where it is undefined. */
+/** A metric's value for one method, over all rows and over each resample; NaN if it is undefined. */
 export interface Resampled {
   readonly whole: number;
   readonly drawn: readonly number[];
@@ -47,7 +47,7 @@ export interface Resampled {
  * @param a the measured rows of one method
  * @param b those of the other: the same rows in the same order
  * @throws BidoraError `PAIRED_SAMPLES` for different numbers of rows, or fewer than two rows
- * @throws BidoraError `METRIC_NOT_FINITE` where the difference is undefined over all rows, or in more than 5 % of the resamples
+ * @throws BidoraError `METRIC_NOT_FINITE` if the difference is undefined over all rows, or in more than 5 % of the resamples
  */
 export function pairedBootstrap<Measured>(
   metric: OverRows<Measured>,

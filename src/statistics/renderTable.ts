@@ -78,7 +78,7 @@ interface Span {
   readonly count: number;
 }
 
-/** The width of each column's widest text; the first column of a group is wider where the group's name needs it. */
+/** The width of each column's widest text; the first column of a group is wider if the group's name needs it. */
 function columnWidths(columns: readonly (readonly string[])[], groups: readonly Span[]): number[] {
   const widths = columns.map(widest);
   let first = 0;

@@ -7,7 +7,7 @@ import { mean, roundedDifferences, sampleDeviation } from "./summary.js";
 const EXACT_UP_TO = 25;
 
 export interface WilcoxonResult {
-  /** The smaller of the rank sums W+ and W−; 0 where no pair differs. */
+  /** The smaller of the rank sums W+ and W−; 0 if no pair differs. */
   readonly statistic: number;
   /** Two-sided, in [0, 1]. */
   readonly p: number;

@@ -25,7 +25,7 @@ export const causalLm: Task<LanguageExample, LanguageRow, PredictedTokens> = {
   },
   weight: lossTokens,
   outputRows: lossTokens,
-  /** The loss of each predicted token, and 1 where the model ranks it first: [K, 2]. In training only the sum of losses: [1, 1]. */
+  /** The loss of each predicted token, and 1 if the model ranks it first: [K, 2]. In training only the sum of losses: [1, 1]. */
   forward(model, batch, context) {
     const targets = batch.rows.flatMap(targetOf);
     const indices = targets.flatMap((target, i) => (target === IGNORED_LABEL ? [] : [i]));

@@ -16,7 +16,7 @@ import { aTokenizer, type EncodedRow, type EncodeOptions, examplesOfRows, type T
 
 /** How rows are encoded, and for which model. */
 export interface RowEncoding extends EncodeOptions {
-  /** The vocabulary of the model, where known. */
+  /** The vocabulary of the model, if known. */
   readonly model?: VocabularySizes | undefined;
 }
 
@@ -112,7 +112,7 @@ export function checkIds(
 
 /**
  * The maximum number of tokens in a row.
- * @throws UsageError where the flag gives more than tokenizer or model allow
+ * @throws UsageError if the flag gives more than tokenizer or model allow
  */
 export function maxLengthOf(chosen: number, isGiven: boolean, tokenizer: Tokenizer, modelTokens: number): number {
   const cap = Math.min(modelTokens, tokenizer.modelMaxLength ?? Number.POSITIVE_INFINITY);

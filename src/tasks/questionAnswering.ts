@@ -10,7 +10,7 @@ import type { Batch, EncodedRow, RowOutputs, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 
 /**
- * A question with one window of its context. The target is the positions of the answer's first and last token, 0 where the answer is
+ * A question with one window of its context. The target is the positions of the answer's first and last token, 0 if the answer is
  * not in this window.
  */
 export interface SpanRow extends EncodedRow<readonly [first: number, last: number], string> {
@@ -21,7 +21,7 @@ export interface SpanRow extends EncodedRow<readonly [first: number, last: numbe
 
 /** The most likely answer to a question. */
 export interface SpanPrediction {
-  /** Empty where no answer is more likely than any span. */
+  /** Empty if no answer is more likely than any span. */
   readonly answer: string;
   /** The answer's first character in the context and the one after its last, in code points. */
   readonly start: number;
@@ -93,7 +93,7 @@ function rowsOfExample(example: QuestionExample, windows: readonly Window[], max
   }));
 }
 
-/** The last token that begins no later than the answer, and the first that ends no earlier; 0 where the answer is not all in the window. */
+/** The last token that begins no later than the answer, and the first that ends no earlier; 0 if the answer is not all in the window. */
 function spanIn(
   { start, offsets }: Pick<SpanRow, "start" | "offsets">,
   answer: Answer | undefined,

@@ -47,7 +47,7 @@ export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, 
   },
 };
 
-/** @throws BidoraError `NO_LABELS` where every label is -1, as in the Hub's test files of GLUE */
+/** @throws BidoraError `NO_LABELS` if every label is -1, as in the Hub's test files of GLUE */
 async function read(source: RowSource, options: LoadOptions): Promise<Dataset<TextExample<number>>> {
   const dataset = await loadTexts(source, { read: readNumber }, options);
   const { examples } = dataset;

@@ -64,7 +64,7 @@ export interface Task<
   /** PEFT's `task_type`. */
   readonly peftTaskType: string;
   readonly problem?: Problem;
-  /** The names of the outputs, where these are not the labels of the rows. */
+  /** The names of the outputs, if these are not the labels of the rows. */
   readonly outputs?: readonly string[];
   /** Whether `trainOn` applies. */
   readonly takesTrainOn?: boolean;

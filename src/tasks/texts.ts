@@ -8,7 +8,7 @@ import type { EncodedRow, EncodeOptions } from "./task.js";
 /** One prediction per row, from the state of one token; each architecture has its own head. */
 export const SEQUENCE_HEAD: HeadKind = { className: "ForSequenceClassification" };
 
-/** @param targetOf the target of a labeled example; throws where the label does not fit */
+/** @param targetOf the target of a labeled example; throws if the label does not fit */
 export async function encodeTexts<Label, Target>(
   examples: readonly TextExample<Label>[],
   tokenizer: Tokenizer,

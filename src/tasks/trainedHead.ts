@@ -44,7 +44,7 @@ function kindOf(possible: readonly [TaskKind, Task][], type: JsonValue | undefin
   );
 }
 
-/** The most likely of tasks with the same kind of head. @param outputs their number, where known */
+/** The most likely of tasks with the same kind of head. @param outputs their number, if known */
 function assumedKind(possible: readonly [TaskKind, Task][], outputs: number | undefined): TaskKind {
   const assumed =
     outputs === undefined ? undefined : possible.find(([, task]) => task.problem?.isAssumed && takes(task, outputs));
@@ -110,8 +110,8 @@ export interface ResolvedHead extends NamedTask {
 /**
  * The head that a model is used with: the adapter's, else the checkpoint's.
  * @param metadata the bidora.json next to the adapter or checkpoint
- * @param wanted the task, where the user gives one
- * @throws BidoraError `HEAD` where neither has a trained head, or only for another task
+ * @param wanted the task, if the user gives one
+ * @throws BidoraError `HEAD` if neither has a trained head, or only for another task
  */
 export function resolveHead(
   architecture: Architecture,
@@ -184,7 +184,7 @@ function checkOutputs({ kind, task }: NamedTask, outputs: number | undefined): v
   );
 }
 
-/** The task, where only PEFT's `task_type` and the number of outputs are known. */
+/** The task, if only PEFT's `task_type` and the number of outputs are known. */
 function kindOfOutputs(
   { taskType }: SavedAdapter,
   own: TrainedHead | undefined,
@@ -197,7 +197,7 @@ function kindOfOutputs(
   return assumedKind(possible, outputs);
 }
 
-/** The number of outputs of the adapter's head, or undefined where it has none. */
+/** The number of outputs of the adapter's head, or undefined if it has none. */
 function outputsOf(
   architecture: Architecture,
   { tensors }: SavedAdapter,

@@ -51,7 +51,7 @@ export function nativeText(spec: JsonObject): string {
 
 /*
  * The library ends the whole process on some tokenizer files: a character map that it can't parse, a template with a second text
- * where there is only one, an expression that backtracks too far. So each new tokenizer is tried in a child process first. Those that
+ * although there is only one, an expression that backtracks too far. So each new tokenizer is tried in a child process first. Those that
  * passed are remembered by their contents.
  */
 

@@ -47,7 +47,7 @@ const ITEMS_PER_STEP = 2 ** 4;
 
 const NO_ARGUMENTS: Arguments = { positional: [], named: new Map() };
 
-/** @throws TemplateError where Python raises an error, or the expression is not supported */
+/** @throws TemplateError if Python raises an error, or the expression is not supported */
 export function evaluate(node: Expression, scope: Scope, steps: StepBudget): Value {
   steps.take(1);
   const value = compute(node, scope, steps);

@@ -45,7 +45,7 @@ const ON_FLOATS: Readonly<Record<string, (a: number, b: number) => number>> = {
 /** The most characters or items of a repeated string or list. */
 const MAX_REPEATED = 2 ** 22;
 
-/** Applies any binary operator except `and` and `or`. @throws TemplateError where Python raises an error, or the case is not supported */
+/** Applies any binary operator except `and` and `or`. @throws TemplateError if Python raises an error, or the case is not supported */
 export function operate(operator: string, left: Value, right: Value): Value {
   if (operator === "==") return isEqual(left, right);
   if (operator === "!=") return !isEqual(left, right);

@@ -13,7 +13,7 @@ interface Specifier {
   readonly precision: number | undefined;
 }
 
-/** @throws TemplateError where a value has the wrong type, or there are too few or too many values */
+/** @throws TemplateError if a value has the wrong type, or there are too few or too many values */
 export function percentFormat(format: string, values: Value): string {
   const source = new ValueSource(values);
   const text = format.replace(SPECIFIER, (...[whole, name, flags, wide, precise, letter]: string[]) => {

@@ -22,7 +22,7 @@ export interface BleuRow {
  *
  * This is what the E2E challenge's script prints by default, which runs NIST's Perl program mteval-v13a. One difference: a
  * reference without words is ignored here even if it comes first. sacrebleu gives the same with `tokenize="13a"`,
- * `lowercase=True`, except for 0 where no word matches or an n is missing. The challenge's Python program (`-p`) gives the same for
+ * `lowercase=True`, except for 0 if no word matches or an n is missing. The challenge's Python program (`-p`) gives the same for
  * texts of four words or more, but smooths with 1e-15 matches. Both differ in two places of tokenizing (see `mtevalWords`). On 616
  * outputs like the challenge's, complete and with words removed, all three agree.
  */

@@ -99,7 +99,7 @@ function vector(counts: NgramCounts, weight: Weight): Vector {
   return { weighted, norm: Math.sqrt(squares) };
 }
 
-/** The cosine of two vectors, with our counts clipped to theirs; 0 where one vector is 0. */
+/** The cosine of two vectors, with our counts clipped to theirs; 0 if one vector is 0. */
 function cosine(ours: Vector, theirs: Vector): number {
   let product = 0;
   for (const [ngram, value] of ours.weighted) {

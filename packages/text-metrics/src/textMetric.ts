@@ -16,7 +16,7 @@ export interface TextMetric<Measured = unknown> {
   /**
    * The values over rows.
    * @param rows as `measure` returned them
-   * @param corpus all rows, where `rows` are a sample of them: NIST and CIDEr take n-gram statistics from it
+   * @param corpus all rows, if `rows` are a sample of them: NIST and CIDEr take n-gram statistics from it
    * @throws TextMetricError `METRIC_ROWS` for no rows
    */
   result(rows: readonly Measured[], corpus?: readonly Measured[]): Readonly<Record<string, number>>;
@@ -43,7 +43,7 @@ export function atLeastOne(rows: number): number {
   throw new TextMetricError("METRIC_ROWS", "A metric needs at least one row, got none; score at least one text.");
 }
 
-/** The references of one row, which is counted from 1. @throws TextMetricError `METRIC_ROWS` where there are none */
+/** The references of one row, which is counted from 1. @throws TextMetricError `METRIC_ROWS` if there are none */
 export function atLeastOneReference(references: readonly string[], row: number): readonly string[] {
   if (references.length > 0) return references;
   throw new TextMetricError(

@@ -60,7 +60,7 @@ function averaged(each: readonly (readonly Point[])[], run: string): BandPoint[]
   });
 }
 
-/** One number of each run of a subject, where the run has it. */
+/** One number of each run of a subject, if the run has it. */
 export const valuesOf = (subject: Subject, read: (run: Run) => number | undefined): number[] =>
   subject.runs.map(read).filter((value): value is number => typeof value === "number" && Number.isFinite(value));
 

@@ -25,7 +25,7 @@ interface Gap {
   /** Mean over the last tenth of the last phase's steps. With early stopping, the tenth that ends at the state that is kept. */
   readonly train: number;
   readonly heldOut: number;
-  /** Positive where the model is worse on rows that it was not trained on. */
+  /** Positive if the model is worse on rows that it was not trained on. */
   readonly gap: number;
 }
 
@@ -85,7 +85,7 @@ const KINDS: readonly Kind[] = [
 
 export const gapCurveOn = (run: Run, rows: WatchedRows): Point[] => ifWatched(run, rows, () => gapCurve(run));
 
-/** The gaps at the end, and during training where runs were evaluated. */
+/** The gaps at the end, and during training if runs were evaluated. */
 export function gapFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
   const rows = subjects.flatMap((subject) => KINDS.flatMap((kind) => gapRow(subject, kind) ?? []));
   if (rows.length === 0) return undefined;
