@@ -2,13 +2,16 @@
 import { cpSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
+import { loraConfig } from "../../src/adapters/index.js";
 import * as adapterFiles from "../../src/adapters/peft/adapterFolder.js";
+import { exportModel } from "../../src/commands/export.js";
 import { generate } from "../../src/commands/generate.js";
 import { load } from "../../src/commands/load.js";
 import { merge } from "../../src/commands/merge.js";
 import { type PredictSettings, predict } from "../../src/commands/predict.js";
 import type { InputRow } from "../../src/inference/model.js";
 import { liveHandles } from "../../src/torch/index.js";
+import { tinyAdapter, tinyModel } from "../export/gguf/tinyModels.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 
@@ -256,6 +259,48 @@ describe("rows and models that do not fit", () => {
     await expect(of({ ...single, model: other })).rejects.toThrow(
       /^The adapter does not fit the model: .*another base model/,
     );
+  });
+
+  test("the labels are the adapter's, in its order, and not the checkpoint's", async () => {
+    const own = (labels: string[]) => {
+      const folder = join(newFolder(), "adapter");
+      cpSync(single.adapter, folder, { recursive: true });
+      writeFileSync(join(folder, "bidora.json"), JSON.stringify({ formatVersion: 1, method: "dora", labels }));
+      return of({ ...single, adapter: folder });
+    };
+    const plain = await of(single);
+    const reversed = await own(plain.labels.toReversed());
+    expect(reversed.labels).toEqual(plain.labels.toReversed());
+    const [[a], [b]] = [await plain.predict(["a word"]), await reversed.predict(["a word"])];
+    expect(b?.logits).toEqual(a?.logits);
+    expect(plain.labels.length - 1 - plain.labels.indexOf(a?.label as string)).toBe(
+      plain.labels.indexOf(b?.label as string),
+    );
+  });
+
+  test("a GGUF file with an adapter", async () => {
+    vi.stubEnv("XDG_CACHE_HOME", newFolder());
+    const folder = newFolder();
+    const model = tinyModel(join(folder, "base"), "smollm", {
+      model_type: "llama",
+      architectures: ["LlamaForCausalLM"],
+    });
+    const adapter = await tinyAdapter(
+      join(folder, "adapter"),
+      model,
+      loraConfig({ rank: 2, targetModules: ["v_proj"] }),
+    );
+    const file = join(folder, "base.gguf");
+    await exportModel({ model, to: "gguf", outtype: "f32", output: file });
+    const settings = { maxNewTokens: 6 };
+    const [fromFolder, fromFile, alone] = [
+      await (await of({ model, adapter })).generate("one two", settings),
+      await (await of({ model: file, adapter })).generate("one two", settings),
+      await (await of({ model: file })).generate("one two", settings),
+    ];
+    expect(fromFile).toEqual(fromFolder);
+    expect(alone.tokens).not.toEqual(fromFile.tokens);
+    vi.unstubAllEnvs();
   });
 
   test("a model without a head, an adapter as the model, a model as the adapter", async () => {
