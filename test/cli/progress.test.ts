@@ -71,9 +71,9 @@ test("the retrain phase counts from 1 and starts new running means", () => {
 });
 
 test.each([true, false])(
-  "what is told between steps counts as the steps do, on a terminal (%s) and elsewhere",
+  "events between steps have the count of the steps, on a terminal (%s) and elsewhere",
   (isTTY) => {
-    const told = written(
+    const shown = written(
       [
         start({ search: 90, retrain: 120 }),
         step("search", 59),
@@ -96,8 +96,8 @@ test.each([true, false])(
       "retrain 30  saved run/checkpoint-90",
       "retrain 31/120  loss",
     ])
-      expect(told).toContain(count);
-    expect(told).not.toMatch(/retrain (90|-)/);
+      expect(shown).toContain(count);
+    expect(shown).not.toMatch(/retrain (90|-)/);
   },
 );
 
@@ -137,7 +137,7 @@ test("clock", () => {
 });
 
 test("consecutive runs each count from their own start", () => {
-  const told = written(
+  const shown = written(
     [
       start({ train: 120 }),
       step("train", 120),
@@ -150,5 +150,5 @@ test("consecutive runs each count from their own start", () => {
     ],
     { seconds: 9 },
   );
-  for (const count of ["search 1/60", "search 60/60", "retrain 1/120", "train 1/3"]) expect(told).toContain(count);
+  for (const count of ["search 1/60", "search 60/60", "retrain 1/120", "train 1/3"]) expect(shown).toContain(count);
 });

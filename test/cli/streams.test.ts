@@ -26,8 +26,8 @@ test.each([
       throw failure("ENOSPC");
     },
   ],
-  ["tells later", (emitter: EventEmitter) => process.nextTick(() => emitter.emit("error", failure("ENOSPC")))],
-])("what a stream that %s does not take is lost, and told at the end", async (_, fail) => {
+  ["emits an error later", (emitter: EventEmitter) => process.nextTick(() => emitter.emit("error", failure("ENOSPC")))],
+])("output to a stream that %s is lost, and reported at the end", async (_, fail) => {
   const stream = target(1, fail);
   const printer = new Printer(() => stream);
   for (const text of ["a", "b", "c"]) printer.write(text);

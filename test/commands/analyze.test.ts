@@ -95,9 +95,9 @@ test("a run that stopped early ends with the step it went back to", async () => 
     metrics: { accuracy },
   });
   const last = { event: "step", phase: "train", step: 9, loss: 1 };
-  const told = [judged(3, 0.5), judged(6, 0.7), judged(9, 0.6), last, judged(9, 0.7), { event: "done", metrics: {} }];
-  expect(await stepsOf(start({ earlyStopping: 1 }), ...told)).toEqual([3, 6]);
-  expect(await stepsOf(start({ earlyStopping: null }), ...told)).toEqual([3, 6, 9]);
+  const log = [judged(3, 0.5), judged(6, 0.7), judged(9, 0.6), last, judged(9, 0.7), { event: "done", metrics: {} }];
+  expect(await stepsOf(start({ earlyStopping: 1 }), ...log)).toEqual([3, 6]);
+  expect(await stepsOf(start({ earlyStopping: null }), ...log)).toEqual([3, 6, 9]);
 });
 
 test("the axis is the runs' own' magnitudes, else out; runs that differ ask for one", async () => {

@@ -83,7 +83,7 @@ describe("the checks before a comparison's first run", () => {
     expect(error).toBeInstanceOf(BidoraError);
     expect(error).not.toBeInstanceOf(UsageError);
     const { message } = error as Error;
-    for (const told of [
+    for (const expected of [
       /column: \S+rows\.jsonl has no column kind; its columns are/,
       /gone: There is no no-such\.jsonl, which --validation names\. gone: There is no none\.jsonl, which --test names\./,
       /label: \S+rows\.jsonl line 3: the label delta is not one of the known labels: alpha, beta/,
@@ -92,7 +92,7 @@ describe("the checks before a comparison's first run", () => {
       /head: .*BertForCausalLM is not supported/,
       /few: --train-limit 21 is more than the 20 training rows/,
     ])
-      expect(message).toMatch(told);
+      expect(message).toMatch(expected);
     expect(message).not.toContain("good");
   });
 

@@ -19,7 +19,7 @@ const done = (at: number, seconds: number): RunEvent => ({
 
 describe("intermediate evaluations of a run", () => {
   it("are timed from before the first step, evaluations included", () => {
-    // The clock began two seconds before the run told of its start.
+    // The clock began two seconds before the start event.
     const events = [
       start(2),
       step("train", 1, 4),

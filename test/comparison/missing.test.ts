@@ -30,7 +30,7 @@ function begun(...events: readonly object[]): string {
     writeFileSync(join(folder, "events.jsonl"), events.map((e) => `${JSON.stringify(e)}\n`).join(""));
   return folder;
 }
-const told = (folder: string, at: number) =>
+const recordFailure = (folder: string, at: number) =>
   writeFileSync(
     join(output, "comparison-failed.json"),
     JSON.stringify({
@@ -43,8 +43,8 @@ describe("a comparison's run without results", () => {
     const why = { code: "LOSS_NOT_FINITE", step: 1, reason: "Step 2: The loss is not a number." };
     const folder = begun(start(0), step(1, 1), error(2));
     expect(await runStateOf(output, folder)).toEqual({ state: "failed", ...why });
-    // What its process told says no more than that.
-    told(folder, 3);
+    // The process's own message adds nothing to that.
+    recordFailure(folder, 3);
     expect(await runStateOf(output, folder)).toEqual({ state: "failed", ...why });
   });
 
@@ -57,13 +57,13 @@ describe("a comparison's run without results", () => {
 
   it("has failed if its process failed, unless it was resumed since", async () => {
     const killed = begun(start(0), step(1, 5));
-    told(killed, 6);
+    recordFailure(killed, 6);
     expect(await runStateOf(output, killed)).toEqual({ state: "failed", reason: "its process was ended by SIGKILL" });
-    told(killed, 4);
+    recordFailure(killed, 4);
     expect(await runStateOf(output, killed)).toEqual({ state: "stopped" });
     const never = join(output, "t", "lora", "seed-99");
     expect(await runStateOf(output, never)).toEqual({ state: "waiting" });
-    told(never, 0);
+    recordFailure(never, 0);
     expect(await runStateOf(output, never)).toMatchObject({ state: "failed" });
   });
 

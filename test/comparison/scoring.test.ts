@@ -56,12 +56,12 @@ describe("a comparison of runs with test rows", () => {
 
   it("has both in its tables under separate headings, with the best test metric marked", () => {
     const [table] = comparisonTables(summarizeRuns(runs, asked));
-    const told = table!.columns.map(({ group, title, cells }) => [
+    const columns = table!.columns.map(({ group, title, cells }) => [
       group,
       title,
       ...cells.map(({ text, best }) => text + (best ? "*" : "")),
     ]);
-    expect(told.slice(0, 3)).toEqual([
+    expect(columns.slice(0, 3)).toEqual([
       ["t (test, 4,693 rows)", "Accuracy", "0.6000*", "0.5000"],
       ["t (test, 4,693 rows)", "Macro F1", "0.6000*", "0.5000"],
       ["t (validation, 408 rows)", "Accuracy", "0.8000", "0.9000"],
@@ -69,7 +69,7 @@ describe("a comparison of runs with test rows", () => {
     expect(table!.notes).toContain(
       "Methods are compared and tested on the test rows; scores on the validation rows are shown next to them.",
     );
-    expect(told[3]?.slice(0, 2)).toEqual(["t", "Trained parameters"]);
+    expect(columns[3]?.slice(0, 2)).toEqual(["t", "Trained parameters"]);
     expect(terminalTable(table!)).toContain("t (test, 4,693 rows)");
     expect(latexTable(table!)).toContain("\\multicolumn{1}{c}{t (validation, 408 rows)}");
   });

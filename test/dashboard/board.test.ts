@@ -52,10 +52,10 @@ test("only running runs accept requests", () => {
 
 test("the board reports every change", () => {
   const board = running();
-  let told = 0;
-  board.onChange(() => told++);
+  let changes = 0;
+  board.onChange(() => changes++);
   board.event("a", step("search", 1, 1));
   board.ended("a", "failed", "out of memory");
   board.event("none", start);
-  expect(told).toBe(2);
+  expect(changes).toBe(2);
 });

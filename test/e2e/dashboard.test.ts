@@ -29,7 +29,7 @@ const press = (url: string, path: string) =>
 const textOf = async (url: string): Promise<string> => (await fetch(url)).text();
 const WITHIN = { timeout: 90_000, interval: 100 };
 
-/** The address that a command tells on stderr. */
+/** The address that a command prints on stderr. */
 const addressOf = (text: string): string | undefined => /Live at (http:\S+)/.exec(text)?.[1];
 
 /** A test that fails leaves none of its runs behind. */

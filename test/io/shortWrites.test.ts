@@ -59,7 +59,7 @@ describe("a full disk", () => {
       `^${path} can't be written \\(ENOSPC\\): the disk is full; make room there, then run the command again\\.$`,
     );
 
-  it("is told with the path, and no half file is left", () => {
+  it("is reported with the path, and no partial file is left", () => {
     const where = folder();
     const path = join(where, "a.json");
     writeFileAtomic(path, "old");
@@ -73,7 +73,7 @@ describe("a full disk", () => {
     expect(readdirSync(where)).toEqual(["a.json"]);
   });
 
-  it("is told with the place that a file in a folder was to have", async () => {
+  it("is reported with the final path of a file in a folder", async () => {
     const where = folder();
     const path = join(where, "checkpoint-1");
     const fill = (fresh: string) => writeAtomic(join(fresh, "a.json"), () => writeFileSync(full(), "text"));
@@ -82,7 +82,7 @@ describe("a full disk", () => {
     expect(readdirSync(where)).toEqual([]);
   });
 
-  it("is told of the run log", () => {
+  it("is reported for the run log", () => {
     const path = join(folder(), "events.jsonl");
     const log = runLogWriter(path, { prepare: () => {}, from: 0 });
     const done = { event: "done", time: "", metrics: {}, seconds: 0, peakMemoryBytes: 0 } as const;

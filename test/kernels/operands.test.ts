@@ -221,7 +221,7 @@ function lowRank({ size, dtype }: Usual): readonly unknown[] {
 const isTensors = (value: unknown): value is readonly torch.Tensor[] =>
   Array.isArray(value) && value[0] instanceof torch.Tensor;
 
-/** Some arguments of a call that fits are laid out anew, some replaced. */
+/** Some arguments of a call that fits get another memory layout, some are replaced. */
 function spoilt(values: readonly unknown[], choose: Choose, usual: Usual): readonly unknown[] {
   return values.map((value) => {
     const isReplaced = choose([true, ...new Array(2 * values.length).fill(false)]);

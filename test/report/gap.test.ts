@@ -60,7 +60,7 @@ const start = (settings: Record<string, number | null>): RunEvent =>
   }) as unknown as RunEvent;
 
 const run = (...events: RunEvent[]) => toRuns([{ name: "a", events, isTorn: false } satisfies RunLog])[0]!;
-/** Losses 1, 0.99, 0.98, …: the mean of a tenth tells where it was taken. */
+/** Losses 1, 0.99, 0.98, …: the mean of a tenth identifies it. */
 const losses = (count: number, phase: Phase = "train", from = 1) =>
   Array.from({ length: count }, (_, i) => step(from + i, (100 - i) / 100, phase));
 
@@ -106,15 +106,17 @@ describe("the gap of a run", () => {
   });
 
   it("a curve leaves out the final evaluation of a restored state", () => {
-    const told = [
+    const evaluations = [
       evaluation(5, { accuracy: 0.8 }),
       evaluation(10, { accuracy: 0.7 }),
       evaluation(12, { accuracy: 0.8 }),
     ];
     const curve = (...events: RunEvent[]) => metricCurve(run(...events), "accuracy").map(({ step: at }) => at);
-    expect(curve(start({ earlyStopping: 3 }), ...losses(12), ...told, done({ accuracy: 0.8 }))).toEqual([5, 10]);
-    expect(curve(start({ earlyStopping: 3 }), ...losses(12), ...told)).toEqual([5, 10, 12]);
-    expect(curve(start({ earlyStopping: null }), ...losses(12), ...told, done({ accuracy: 0.8 }))).toEqual([5, 10, 12]);
+    expect(curve(start({ earlyStopping: 3 }), ...losses(12), ...evaluations, done({ accuracy: 0.8 }))).toEqual([5, 10]);
+    expect(curve(start({ earlyStopping: 3 }), ...losses(12), ...evaluations)).toEqual([5, 10, 12]);
+    expect(curve(start({ earlyStopping: null }), ...losses(12), ...evaluations, done({ accuracy: 0.8 }))).toEqual([
+      5, 10, 12,
+    ]);
   });
 
   it("the gap at each evaluation uses the losses up to that step", () => {

@@ -51,7 +51,7 @@ describe("marks that would overlap", () => {
 });
 
 describe("ticks", () => {
-  const told = (low: number, high: number, width: number) => {
+  const ticksOf = (low: number, high: number, width: number) => {
     const { values, format } = ticksWithin([low, high], width);
     return { values, texts: values.map(format) };
   };
@@ -65,9 +65,9 @@ describe("ticks", () => {
     [-0.31, 0.62],
     [1e-7, 9e-7],
     [0, 3e10],
-  ])("from %d to %d are told apart, exact, and have room", (low, high) => {
+  ])("from %d to %d are distinct, exact, and do not overlap", (low, high) => {
     for (const width of [120, 180, 260, 400, 800]) {
-      const { values, texts } = told(low, high, width);
+      const { values, texts } = ticksOf(low, high, width);
       expect(values.length).toBeGreaterThan(0);
       expect(new Set(texts).size).toBe(texts.length);
       const units = { K: 1e3, M: 1e6, G: 1e9 };

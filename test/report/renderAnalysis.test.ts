@@ -39,9 +39,9 @@ test("each layer has its own color and each step its own marker, for any number 
   const { document } = page("run", layers);
   expect(new Set(looks(document)).size).toBe(40 * 25);
   expect(document.querySelectorAll('[aria-label="Layers"] li')).toHaveLength(25);
-  const told = [...document.querySelectorAll('[aria-label="Steps"] li')].map(({ textContent }) => textContent.trim());
-  expect(told).toHaveLength(40);
-  expect(told.slice(-2)).toEqual(["step 390", "end"]);
+  const listed = [...document.querySelectorAll('[aria-label="Steps"] li')].map(({ textContent }) => textContent.trim());
+  expect(listed).toHaveLength(40);
+  expect(listed.slice(-2)).toEqual(["step 390", "end"]);
 });
 
 test("names in an analysis are escaped", () => {

@@ -219,7 +219,7 @@ describe("what a log may hold", () => {
     for (const selector of ["h1", ".alert", ".legend", "figure h3", "circle title", "code", "dd", "tbody th"]) {
       expect(texts(page, selector).join(), selector).toContain(evil);
     }
-    expect(texts(page, "svg.plot > desc").filter((told) => told.includes(evil)).length).toBeGreaterThan(2);
+    expect(texts(page, "svg.plot > desc").filter((text) => text.includes(evil)).length).toBeGreaterThan(2);
   });
 
   it("a log may have values that are not finite", () => {

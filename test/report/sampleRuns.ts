@@ -50,7 +50,7 @@ export function sampleRun({ name, method, steps, settings = {} }: SampleOptions)
   return { name, events, isTorn: false };
 }
 
-/** A made-up run that watched rows which it held out, as early stopping does; its end tells of the validation rows too. */
+/** A made-up run with held-out rows, as for early stopping, and validation metrics at its end. */
 export function heldOutRun(options: SampleOptions): RunLog {
   const run = sampleRun({ ...options, settings: { ...options.settings, earlyStopping: 3, holdoutFraction: 0.2 } });
   const evaluations = run.events.filter((event) => event.event === "evaluation");
@@ -115,8 +115,8 @@ function evaluation(
 ): RunEvent[] {
   const accuracy = 0.684 + 0.18 * (1 - Math.exp(-2.5 * progress)) + 0.012 * random();
   const metrics = { loss: 0.3 + 0.32 * Math.exp(-2.5 * progress) + 0.01 * random(), accuracy, f1: 0.45 + accuracy / 2 };
-  const told: RunEvent = { event: "evaluation", ...at, metrics };
-  if (method === "lora") return [told];
+  const evaluated: RunEvent = { event: "evaluation", ...at, metrics };
+  if (method === "lora") return [evaluated];
   const layers: Record<string, number> = {};
   const moved = at.phase === "retrain" ? 1 : progress;
   for (let layer = 0; layer < LAYERS; layer++) {
@@ -125,7 +125,7 @@ function evaluation(
       layers[`encoder.layer.${layer}.attention.self.${kind}`] = 0.011 * pace * (1 - Math.exp(-2 * moved));
     }
   }
-  return [told, { event: "magnitudes", ...at, layers }];
+  return [evaluated, { event: "magnitudes", ...at, layers }];
 }
 
 const timeOf = (second: number): string => new Date(Date.UTC(2026, 4, 17, 9, 30, second)).toISOString();

@@ -22,17 +22,17 @@ test("a model card escapes a label's control characters", () => {
 });
 
 test("a model card says if validation rows were used for selection", () => {
-  const told =
+  const sentences =
     /Early stopping kept the state that was best on the validation rows: their metrics were used for selection/;
   const early = { earlyStopping: 2, evalEvery: 5 };
-  expect(cardOf(early)).toMatch(told);
-  expect(cardOf({ evalEvery: 5 })).not.toMatch(told);
-  expect(cardOf({ ...early, holdoutFraction: 0.2 })).not.toMatch(told);
+  expect(cardOf(early)).toMatch(sentences);
+  expect(cardOf({ evalEvery: 5 })).not.toMatch(sentences);
+  expect(cardOf({ ...early, holdoutFraction: 0.2 })).not.toMatch(sentences);
 });
 
 test("a model card describes a search with non-default settings", () => {
-  const told = [/each of 5 folds/, /after 3 passes over/, /started from the directions and the head/];
-  const which = (settings: RunSettings) => told.map((sentence) => sentence.test(cardOf(settings)));
+  const sentences = [/each of 5 folds/, /after 3 passes over/, /started from the directions and the head/];
+  const which = (settings: RunSettings) => sentences.map((sentence) => sentence.test(cardOf(settings)));
   expect(which({})).toEqual([false, false, false]);
   expect(which({ searchFolds: 5 })).toEqual([true, false, false]);
   expect(which({ searchPatience: 3, warmStart: true })).toEqual([false, true, true]);

@@ -33,7 +33,7 @@ const twoTasks: Comparison = {
 };
 
 /** Titles to the texts of the column, the best ones with a star. */
-const told = (table: Table): Record<string, string[]> =>
+const cellsByColumn = (table: Table): Record<string, string[]> =>
   Object.fromEntries(
     table.columns.map(({ title, cells }) => [title, cells.map(({ text, best }) => text + (best ? "*" : ""))]),
   );
@@ -43,7 +43,7 @@ describe("comparison tables", () => {
     const [table, ...others] = comparisonTables(oneTask);
     expect(others).toEqual([]);
     expect(table!.names).toEqual(methods);
-    expect(told(table!)).toEqual({
+    expect(cellsByColumn(table!)).toEqual({
       Accuracy: ["0.8100 ± 0.0141*", "–", "0.8100 (n = 1)*"],
       F1: ["0.7100 ± 0.0141", "–", "0.8000 (n = 1)*"],
       "Trained parameters": ["1,234", "–", "99,000"],
@@ -58,7 +58,7 @@ describe("comparison tables", () => {
 
   test("for several tasks are one of scores and one of costs; the lowest value of a metric to minimize is best", () => {
     const [scores, costs] = comparisonTables(twoTasks);
-    expect(told(scores!)).toEqual({
+    expect(cellsByColumn(scores!)).toEqual({
       Accuracy: ["0.6250 ± 0.1768", "0.7500 ± 0.0000*", "–"],
       "Perplexity ↓": ["13.00 ± 1.41*", "13.63 ± 0.18", "–"],
     });
@@ -88,7 +88,7 @@ describe("comparison tables", () => {
         ],
       },
     ]);
-    expect(told(table!)).toMatchObject({
+    expect(cellsByColumn(table!)).toMatchObject({
       "Time to 0.8000": ["15.0 s (2 of 3)", "not reached", "–"],
       "Steps to 0.8000": ["151 (2 of 3)", "not reached", "–"],
     });
@@ -114,7 +114,7 @@ describe("comparison tables", () => {
       tasks: [task("t", accuracy)],
       runs: [run("t", "lora", 0, { accuracy: 1 })],
     });
-    expect(told(table!).Accuracy).toEqual(["1.0000"]);
+    expect(cellsByColumn(table!).Accuracy).toEqual(["1.0000"]);
     expect(table!.notes).toEqual(["One run each: differences between them may be due to chance."]);
   });
 
@@ -137,7 +137,7 @@ describe("comparison tables", () => {
       tasks: [task("t", accuracy)],
       runs: [run("t", "a", 0, { accuracy: 0.1 + 0.2 }), run("t", "b", 0, { accuracy: 0.3 })],
     });
-    expect(told(table!).Accuracy).toEqual(["0.3000*", "0.3000*"]);
+    expect(cellsByColumn(table!).Accuracy).toEqual(["0.3000*", "0.3000*"]);
   });
 
   test.each([
@@ -171,7 +171,7 @@ describe("comparison tables", () => {
       tasks: [task("t", accuracy)],
       runs: [run("t", "a", 0, { accuracy: a! }), run("t", "b", 0, { accuracy: b! })],
     });
-    expect(told(table!).Accuracy).toEqual(texts);
+    expect(cellsByColumn(table!).Accuracy).toEqual(texts);
   });
 
   test("show parameter counts that differ between seeds as a range, and costs that are not numbers as a dash", () => {
@@ -184,7 +184,11 @@ describe("comparison tables", () => {
         run("t", "adalora", 1, { accuracy: 1 }, { ...odd, trainedParameters: 1500 }),
       ],
     });
-    expect(told(table!)).toMatchObject({ "Trained parameters": ["1,500–2,000"], Time: ["–"], "Peak memory": ["–"] });
+    expect(cellsByColumn(table!)).toMatchObject({
+      "Trained parameters": ["1,500–2,000"],
+      Time: ["–"],
+      "Peak memory": ["–"],
+    });
   });
 
   test("do not depend on the order of runs", () => {
@@ -201,7 +205,7 @@ describe("comparison tables", () => {
 
   test("show dashes and no note on seeds if there are no runs", () => {
     const [table] = comparisonTables({ ...oneTask, runs: [] });
-    expect(told(table!).Accuracy).toEqual(["–", "–", "–"]);
+    expect(cellsByColumn(table!).Accuracy).toEqual(["–", "–", "–"]);
     expect(table!.notes).toEqual([]);
   });
 });
@@ -214,7 +218,7 @@ test("the table of significance tests has notes on too few pairs", () => {
   ];
   const table = significanceTable(significance({ methods: ["a", "b", "c"], tasks: [task("t", accuracy)], runs }));
   expect(table.names).toEqual(["a – b", "a – c", "b – c"]);
-  const columns = told(table);
+  const columns = cellsByColumn(table);
   expect(columns.Task).toEqual(["t", "t", "t"]);
   expect(columns.Population).toEqual(Array(3).fill("seeds of this task"));
   expect(columns.Pairs).toEqual(["3", "2 (1 left out)", "2 (1 left out)"]);
@@ -233,7 +237,7 @@ test("equal rows are counted separately, and a bootstrap's p has its standard er
     bootstrapTest({ differing: 400, resamples: 30_000, unmatched: 1 }),
   ];
   const table = significanceTable(tests);
-  expect(told(table)).toMatchObject({
+  expect(cellsByColumn(table)).toMatchObject({
     Test: ["Paired bootstrap", "Paired bootstrap"],
     Population: ["rows of this task", "rows of this task"],
     Pairs: ["400 (360 equal, 2 runs left out)", "400 (1 run left out)"],
@@ -249,7 +253,7 @@ test("equal rows are counted separately, and a bootstrap's p has its standard er
 test("the notes say what each kind of test says nothing about", () => {
   const tests = [wilcoxonTest({}), wilcoxonTest({ test: "wilcoxon-tasks", population: "tasks" }), wilcoxonTest({})];
   const table = significanceTable(tests);
-  expect(told(table)).toMatchObject({
+  expect(cellsByColumn(table)).toMatchObject({
     Task: ["all", "all", "all"],
     Test: ["Wilcoxon", "Wilcoxon", "Wilcoxon"],
     Population: ["seeds of these tasks", "tasks", "seeds of these tasks"],
@@ -264,7 +268,7 @@ test("a test over some of the tasks says so, and a note names them", () => {
     wilcoxonTest({ metric: "accuracy", tasks: ["mrpc", "sst2"] }),
     wilcoxonTest({ metric: "main", tasks: ["mrpc", "cola", "sst2"] }),
   ]);
-  expect(told(table).Task).toEqual(["2 tasks", "3 tasks"]);
+  expect(cellsByColumn(table).Task).toEqual(["2 tasks", "3 tasks"]);
   expect(table.notes.slice(1, 3)).toEqual([
     "Accuracy is tested over 2 tasks: mrpc, sst2. Tasks without this metric on their reported rows are left out.",
     "Each task's main metric is tested over 3 tasks: mrpc, cola, sst2. Tasks whose main metric is better when lower, or that have no result, are left out.",

@@ -416,7 +416,7 @@ const others: readonly Case[] = [
   ].map(
     (one): Case => ({
       ...one,
-      name: `a part made anew, ${one.name}`,
+      name: `a recomputed part, ${one.name}`,
       shapes: [[3, 4], [2, 4], [4, 2], [4]],
       apply: (x, a, b, c) =>
         torch.checkpoint(() =>
@@ -430,7 +430,7 @@ const others: readonly Case[] = [
     }),
   ),
   {
-    name: "parts made anew one after the other, the first with two results",
+    name: "consecutive recomputed parts, the first with two results",
     shapes: [[3, 4], [2, 4], [4, 2], [4]],
     apply: (x, a, b, c) => {
       const [y, z] = torch.checkpoint(() => [part(x!, a!, b!, c!), torch.square(x!)] as const);

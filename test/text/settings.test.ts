@@ -51,8 +51,8 @@ describe("settings of tokenizer_config.json work as in transformers", () => {
       const encoded = await tokenizer.encode(texts.map(whole) as unknown as Texts, {
         maxLength: maxLength ?? undefined,
       });
-      const told = { ids: encoded.inputIds, typeIds: tokenizer.givesTypes ? encoded.tokenTypeIds : null };
-      expect({ texts, maxLength, ...told }).toEqual({ texts, maxLength, ids, typeIds });
+      const result = { ids: encoded.inputIds, typeIds: tokenizer.givesTypes ? encoded.tokenTypeIds : null };
+      expect({ texts, maxLength, ...result }).toEqual({ texts, maxLength, ids, typeIds });
     }
   });
 

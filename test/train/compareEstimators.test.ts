@@ -89,7 +89,7 @@ test("every estimator is measured at the run's fourth step, independently of the
     expect(seconds).toBeGreaterThan(0);
     if (name === "first-order") {
       expect(secondOrderShare).toBeCloseTo(norm(minus(exact, g)) / norm(exact), 9);
-      // Not one of these by chance: the divisor is told from the other norm, and the point from the one where B is zero.
+      // Not one of these by chance: the divisor differs from the other norm, and the point from the one where B is zero.
       expect(Math.abs(norm(g) / norm(exact) - 1)).toBeGreaterThan(1e-3);
     }
   }

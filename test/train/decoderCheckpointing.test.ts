@@ -1,4 +1,4 @@
-// The layers of each language model, made anew in the backward pass: the same loss, the same gradients, with every dropout on.
+// The layers of each language model, recomputed in the backward pass: the same loss, the same gradients, with every dropout on.
 
 import { describe, expect, test } from "vitest";
 import { doraConfig, inject, loraConfig, trainEverything } from "../../src/adapters/index.js";
@@ -67,10 +67,10 @@ describe.each(["float32", "bfloat16"] as const)("%s", (dtype) => {
   test.each(cases)("$method on $family", async ({ family, method }) => {
     const prepared = await prepare(family, dtype, method);
     torch.scope(() => {
-      const [kept, anew] = [step(prepared, false), step(prepared, true)];
-      expect(anew.loss).toBe(kept.loss);
+      const [kept, recomputed] = [step(prepared, false), step(prepared, true)];
+      expect(recomputed.loss).toBe(kept.loss);
       for (const [i, { name }] of prepared.adapted.trained.entries())
-        expectSameBits(anew.gradients[i]!, kept.gradients[i]!, name);
+        expectSameBits(recomputed.gradients[i]!, kept.gradients[i]!, name);
       expect(step(prepared, true, false).loss).not.toBe(kept.loss);
       // The loss by its formula is a part as well.
       expect(partsMadeAnew(prepared)).toBe(prepared.layers + (isPlain ? 1 : 0));

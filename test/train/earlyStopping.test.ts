@@ -25,9 +25,9 @@ function watched(options: Partial<Pick<StoppingCriterion, "patience" | "goal">> 
       torch.noGrad(() => torch.copy_(tensor, torch.tensor([i + 1])));
       let isStopped = false;
       const run = { phase, step: i + 1, isPhaseEnd: i + 1 === scores.length, stop: () => (isStopped = true) };
-      const told = { time: "", phase, step: i + 1 };
-      stopping.on({ ...told, event: "evaluation", metrics: { score: scores[i]!, other: -scores[i]! } }, undefined);
-      const step = { ...told, event: "step", loss: 0, learningRate: 0, seconds: 0, rows: 1, tokens: 1 } as const;
+      const base = { time: "", phase, step: i + 1 };
+      stopping.on({ ...base, event: "evaluation", metrics: { score: scores[i]!, other: -scores[i]! } }, undefined);
+      const step = { ...base, event: "step", loss: 0, learningRate: 0, seconds: 0, rows: 1, tokens: 1 } as const;
       stopping.on(step, run as unknown as RunHandle);
       if (isStopped) return { ended: i + 1, value: tensor.item() };
     }
@@ -76,10 +76,10 @@ describe("a search with its own patience", () => {
     const passes = [undefined, 5, undefined, 4, undefined, 4, undefined, 4.5, undefined, 1];
     for (const [i, upperPassLoss] of passes.entries()) {
       torch.noGrad(() => torch.copy_(tensor, torch.tensor([i + 1])));
-      const told = { ...step, step: i + 1, upperLoss: 0, ...(upperPassLoss !== undefined && { upperPassLoss }) };
+      const base = { ...step, step: i + 1, upperLoss: 0, ...(upperPassLoss !== undefined && { upperPassLoss }) };
       const run = { phase: "search", isPhaseEnd: false, stop: () => (ended = i + 1) } as unknown as RunHandle;
       stopping.on({ time: "", event: "evaluation", phase: "search", step: i + 1, metrics: { score: 10 - i } }, run);
-      stopping.on(told, run);
+      stopping.on(base, run);
       if (ended) break;
     }
     expect([ended, tensor.item()]).toEqual([8, 4]);

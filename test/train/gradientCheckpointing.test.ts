@@ -1,4 +1,4 @@
-// Layers that are made anew in the backward pass: the same bits as those that are kept.
+// Layers that are recomputed in the backward pass: the same bits as those that are kept.
 
 import { describe, expect, test } from "vitest";
 import { doraConfig, inject, loraConfig } from "../../src/adapters/index.js";
@@ -75,10 +75,10 @@ async function train({ family, dtype, method }: Case, gradientCheckpointing: boo
 }
 
 async function expectSame(one: Case, settings: RunSettings = {}) {
-  const [kept, anew] = [await train(one, false, settings), await train(one, true, settings)];
-  expect(anew.reports).toEqual(kept.reports);
-  expect([...anew.end.keys()]).toEqual([...kept.end.keys()]);
-  for (const [name, tensor] of kept.end) expectSameBits(anew.end.get(name)!, tensor, name);
+  const [kept, recomputed] = [await train(one, false, settings), await train(one, true, settings)];
+  expect(recomputed.reports).toEqual(kept.reports);
+  expect([...recomputed.end.keys()]).toEqual([...kept.end.keys()]);
+  for (const [name, tensor] of kept.end) expectSameBits(recomputed.end.get(name)!, tensor, name);
 }
 
 describe.each(["float32", "bfloat16"] as const)("%s", (dtype) => {

@@ -6,14 +6,14 @@ import type { StepRule } from "../../src/train/stepRule.js";
 
 /** Plans that write down what happens. */
 function watched(lengths: readonly (readonly [Phase, number])[], failsAt?: number) {
-  const told: string[] = [];
+  const calls: string[] = [];
   let taken = 0;
   const plans = lengths.map(
     ([phase, steps]): PhasePlan => ({
       phase,
       steps,
       begin: () => {
-        told.push(`begin ${phase}`);
+        calls.push(`begin ${phase}`);
         const step = () => {
           taken += 1;
           if (taken === failsAt) throw new Error("it broke");
@@ -26,10 +26,10 @@ function watched(lengths: readonly (readonly [Phase, number])[], failsAt?: numbe
   const log: RunObserver = {
     on(event, run) {
       if (event.event === "step")
-        told.push(`${event.phase} ${event.step} ${run?.phaseStep}${run?.isPhaseEnd ? "!" : ""}`);
+        calls.push(`${event.phase} ${event.step} ${run?.phaseStep}${run?.isPhaseEnd ? "!" : ""}`);
     },
   };
-  return { told, plans, log };
+  return { calls, plans, log };
 }
 
 const never = new AbortController().signal;
@@ -39,9 +39,9 @@ const two = [
 ] as const;
 
 test("phases run in order, and steps count through the run", async () => {
-  const { told, plans, log } = watched(two);
+  const { calls, plans, log } = watched(two);
   expect(await runLoop({ plans, observers: [log], signal: never })).toBe("done");
-  expect(told).toEqual([
+  expect(calls).toEqual([
     "begin search",
     "search 1 1",
     "search 2 2!",
@@ -53,54 +53,54 @@ test("phases run in order, and steps count through the run", async () => {
 });
 
 describe("a resumed run", () => {
-  const from = (point: Partial<ResumePoint>, told: string[]): ResumePoint => ({
+  const from = (point: Partial<ResumePoint>, calls: string[]): ResumePoint => ({
     phase: "search",
     step: 1,
     phaseStep: 1,
     isPhaseOver: false,
-    resume: () => told.push("resume"),
+    resume: () => calls.push("resume"),
     ...point,
   });
 
   test("skips finished phases and steps", async () => {
-    const { told, plans, log } = watched(two);
+    const { calls, plans, log } = watched(two);
     await runLoop({
       plans,
       observers: [log],
       signal: never,
-      from: from({ phase: "retrain", step: 4, phaseStep: 2 }, told),
+      from: from({ phase: "retrain", step: 4, phaseStep: 2 }, calls),
     });
-    expect(told).toEqual(["begin retrain", "resume", "retrain 5 3!"]);
+    expect(calls).toEqual(["begin retrain", "resume", "retrain 5 3!"]);
   });
 
   test("in its first phase restores that phase only", async () => {
-    const { told, plans, log } = watched(two);
-    await runLoop({ plans, observers: [log], signal: never, from: from({}, told) });
-    expect(told.slice(0, 5)).toEqual(["begin search", "resume", "search 2 2!", "begin retrain", "retrain 3 1"]);
+    const { calls, plans, log } = watched(two);
+    await runLoop({ plans, observers: [log], signal: never, from: from({}, calls) });
+    expect(calls.slice(0, 5)).toEqual(["begin search", "resume", "search 2 2!", "begin retrain", "retrain 3 1"]);
   });
 
   test("starts the next phase if the current one was ended early", async () => {
-    const { told, plans, log } = watched(two);
-    await runLoop({ plans, observers: [log], signal: never, from: from({ isPhaseOver: true }, told) });
-    expect(told.slice(0, 4)).toEqual(["begin search", "resume", "begin retrain", "retrain 2 1"]);
+    const { calls, plans, log } = watched(two);
+    await runLoop({ plans, observers: [log], signal: never, from: from({ isPhaseOver: true }, calls) });
+    expect(calls.slice(0, 4)).toEqual(["begin search", "resume", "begin retrain", "retrain 2 1"]);
   });
 });
 
 test("stop ends the phase, not the run", async () => {
-  const { told, plans, log } = watched(two);
+  const { calls, plans, log } = watched(two);
   const stopper: RunObserver = {
     on: (event, run) => (event.event === "step" && event.step === 1 ? run?.stop() : undefined),
   };
   await runLoop({ plans, observers: [stopper, log], signal: never });
-  expect(told.slice(0, 4)).toEqual(["begin search", "search 1 1", "begin retrain", "retrain 2 1"]);
+  expect(calls.slice(0, 4)).toEqual(["begin search", "search 1 1", "begin retrain", "retrain 2 1"]);
 });
 
 test("an abort ends the run after the current step", async () => {
-  const { told, plans, log } = watched(two);
+  const { calls, plans, log } = watched(two);
   const controller = new AbortController();
   const aborter: RunObserver = { on: (event) => (event.event === "step" ? controller.abort() : undefined) };
   expect(await runLoop({ plans, observers: [log, aborter], signal: controller.signal })).toBe("aborted");
-  expect(told).toEqual(["begin search", "search 1 1"]);
+  expect(calls).toEqual(["begin search", "search 1 1"]);
 });
 
 test("an error in a step names the step", async () => {

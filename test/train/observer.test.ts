@@ -4,13 +4,13 @@ import { notify } from "../../src/train/loop.js";
 import { inOrder, type RunObserver, STAGES } from "../../src/train/observer.js";
 
 test("observers receive events by stage, whatever the order of the object's keys", async () => {
-  const told: string[] = [];
-  const observer = (name: string): RunObserver => ({ on: () => void told.push(name) });
+  const calls: string[] = [];
+  const observer = (name: string): RunObserver => ({ on: () => void calls.push(name) });
   const staged = Object.fromEntries(STAGES.toReversed().map((stage) => [stage, [observer(stage)]]));
   const observers = inOrder({ ...(staged as Record<(typeof STAGES)[number], RunObserver[]>) });
   await notify(observers, { event: "done", metrics: {}, seconds: 1, peakMemoryBytes: 1 } as Omit<
     RunEvent,
     "time"
   > as never);
-  expect(told).toEqual(["record", "follow", "measure", "judge", "save", "keep"]);
+  expect(calls).toEqual(["record", "follow", "measure", "judge", "save", "keep"]);
 });

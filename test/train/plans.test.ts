@@ -36,7 +36,7 @@ test("the lower schedule counts every lower step, other schedules their own step
     expect(rule.steps).toBe(plan.steps);
     return Array.from({ length: plan.steps }, () => torch.scope(() => rule.step().learningRate));
   });
-  // The last of the four lower steps is the one that is told.
+  // The last of the four lower steps is the one that is reported.
   expect(search).toEqual([3, 7, 11].map((t) => 1e-3 * scheduleFactor("cosine", t, 12, 0.25)));
   expect(retrain).toEqual([0, 1, 2, 3].map((t) => 5e-3 * scheduleFactor("cosine", t, 4, 0.25)));
 });

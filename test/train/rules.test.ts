@@ -51,7 +51,7 @@ async function open(method: "dora" | "bidora", more: RunSettings = {}) {
 
 const steps = (rule: StepRule, count: number) => Array.from({ length: count }, () => torch.scope(() => rule.step()));
 
-/** What a checkpoint would hold, apart from what goes on being trained. */
+/** The contents of a checkpoint, without the trained tensors. */
 const copy = ({ tensors, values }: RuleState): RuleState => ({
   tensors: new Map([...tensors].map(([name, tensor]) => [name, torch.keep(torch.noGrad(() => torch.clone(tensor)))])),
   values: JSON.parse(JSON.stringify(values)),
@@ -124,15 +124,15 @@ test("the second-order share is the norm of the second term divided by that of t
 });
 
 test("the derivative of a step of SGD is its learning rate times the clipping factor", async () => {
-  const told = async (more: RunSettings) => {
+  const shareBy = async (more: RunSettings) => {
     const settings = { optimizer: "sgd", momentum: 0.5, learningRate: 0.1, unrollSteps: 1, ...more } as const;
     const { rule } = await open("bidora", settings);
     return steps(rule, 3).map(({ hypergradientNorm }) => hypergradientNorm!);
   };
-  const [byRate, byDerivative] = [await told({ xi: "learning-rate" }), await told({ xi: "optimizer" })];
+  const [byRate, byDerivative] = [await shareBy({ xi: "learning-rate" }), await shareBy({ xi: "optimizer" })];
   expect(byDerivative).not.toEqual(byRate);
   const free = { maxGradNorm: 1e6 };
-  expect(await told({ xi: "optimizer", ...free })).toEqual(await told({ xi: "learning-rate", ...free }));
+  expect(await shareBy({ xi: "optimizer", ...free })).toEqual(await shareBy({ xi: "learning-rate", ...free }));
 });
 
 test.each(optimizers)("%s saves the tensors that a checkpoint is checked for", async (optimizer) => {

@@ -42,7 +42,7 @@ async function open(settings: RunSettings) {
   return { adapted, resolved, plans: planPhases(setup, resolved) };
 }
 
-/** A whole run; by step what it told and the values of what is trained, before early stopping puts any back. */
+/** A whole run; by step its report and the values of what is trained, before early stopping puts any back. */
 async function train(settings: RunSettings) {
   const { adapted, resolved, plans } = await open(settings);
   const values = (role: "direction" | "magnitude") =>
@@ -126,20 +126,20 @@ describe("the search ends when the mean upper loss of a pass has not improved fo
 
 test("the step with a pass's last batch reports its loss, weighted by rows, and only if enabled", async () => {
   const { steps } = await train({ searchPatience: 100, maxSteps: 6 });
-  const told = steps.slice(0, 6).map(({ upperPassLoss }) => upperPassLoss);
-  expect(told.map((value) => value === undefined)).toEqual([true, true, false, true, true, false]);
+  const reported = steps.slice(0, 6).map(({ upperPassLoss }) => upperPassLoss);
+  expect(reported.map((value) => value === undefined)).toEqual([true, true, false, true, true, false]);
   const mean = WEIGHTS.reduce((sum, weight, i) => sum + weight * steps[i]!.upperLoss!, 0) / 7;
-  expect(told[2]).toBeCloseTo(mean, 12);
+  expect(reported[2]).toBeCloseTo(mean, 12);
   expect((await train({ maxSteps: 6 })).steps.every((step) => !("upperPassLoss" in step))).toBe(true);
 });
 
 test("a step with batches of two passes counts in the pass that it ends", async () => {
   const { steps } = await train({ searchPatience: 100, maxSteps: 6, gradientAccumulation: 2 });
-  const told = steps.slice(0, 6).map(({ upperPassLoss }) => upperPassLoss);
-  expect(told.map((value) => value !== undefined)).toEqual([false, true, true, false, true, true]);
+  const reported = steps.slice(0, 6).map(({ upperPassLoss }) => upperPassLoss);
+  expect(reported.map((value) => value !== undefined)).toEqual([false, true, true, false, true, true]);
   // Batches of 3 and 3, then of 1 and 3: the pass has 10 rows.
-  expect(told[1]).toBeCloseTo((6 * steps[0]!.upperLoss! + 4 * steps[1]!.upperLoss!) / 10, 12);
-  expect(told[2]).toBeCloseTo(steps[2]!.upperLoss!, 12);
+  expect(reported[1]).toBeCloseTo((6 * steps[0]!.upperLoss! + 4 * steps[1]!.upperLoss!) / 10, 12);
+  expect(reported[2]).toBeCloseTo(steps[2]!.upperLoss!, 12);
 });
 
 test("a pass without a loss reports none, and the next pass starts from zero", () => {

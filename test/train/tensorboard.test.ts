@@ -42,7 +42,7 @@ test("TensorBoard reads the run's values, rounded to float32", () => {
     join(REFERENCE, "curves.json"),
   );
   const kept = [...EVENTS.first.filter((event) => "step" in event && event.step! <= 2), ...EVENTS.resumed];
-  const told = new Map<string, [number, number, number][]>();
+  const expected = new Map<string, [number, number, number][]>();
   for (const event of kept) {
     if (event.event !== "step" && event.event !== "evaluation") continue;
     const { loss, upperLoss, hypergradientNorm, learningRate } = event as StepEvent;
@@ -57,10 +57,10 @@ test("TensorBoard reads the run's values, rounded to float32", () => {
     for (const [tag, value] of values) {
       if (value === undefined) continue;
       const point = [event.step, Math.fround(value), Date.parse(event.time) / 1000] as [number, number, number];
-      told.set(tag, [...(told.get(tag) ?? []), point]);
+      expected.set(tag, [...(expected.get(tag) ?? []), point]);
     }
   }
-  expect(curves).toEqual(Object.fromEntries(told));
+  expect(curves).toEqual(Object.fromEntries(expected));
 });
 
 test("metrics of holdout rows during training have their own tag, final metrics that of their split", () => {

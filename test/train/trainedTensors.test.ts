@@ -41,7 +41,7 @@ test("the movement of magnitudes is the mean distance by module", () => {
 
 test("an evaluation runs every so many steps of the whole run, and emits metrics and magnitudes if there are any", async () => {
   const magnitudes = [member("x.lora_magnitude_vector", [1], "magnitude")];
-  const told = async (trained: readonly TrainedTensor[], metrics: Readonly<Record<string, number>>) => {
+  const eventsOf = async (trained: readonly TrainedTensor[], metrics: Readonly<Record<string, number>>) => {
     const { on } = evaluator({ every: 3, evaluate: async () => metrics, trained, start: takeSnapshot(trained) });
     const events: string[] = [];
     const emit = async ({ event, ...rest }: Untimed) => {
@@ -54,12 +54,12 @@ test("an evaluation runs every so many steps of the whole run, and emits metrics
     }
     return events;
   };
-  expect(await told([], { accuracy: 1 })).toEqual(["evaluation 3", "evaluation 6"]);
-  expect(await told(magnitudes, { accuracy: 1 })).toEqual([
+  expect(await eventsOf([], { accuracy: 1 })).toEqual(["evaluation 3", "evaluation 6"]);
+  expect(await eventsOf(magnitudes, { accuracy: 1 })).toEqual([
     "magnitudes 3",
     "evaluation 3",
     "magnitudes 6",
     "evaluation 6",
   ]);
-  expect(await told(magnitudes, {})).toEqual(["magnitudes 3", "magnitudes 6"]);
+  expect(await eventsOf(magnitudes, {})).toEqual(["magnitudes 3", "magnitudes 6"]);
 });

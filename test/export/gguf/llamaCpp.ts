@@ -6,7 +6,7 @@ export interface LlamaCppQuestion {
   /** A GGUF file. */
   readonly model: string;
   readonly adapter?: string;
-  /** Tokens to look at, and to go on from. */
+  /** Tokens to compute logits of, and to continue. */
   readonly rows: readonly (readonly number[])[];
   readonly newTokens: number;
   /** Texts to be split into tokens. */
@@ -16,7 +16,7 @@ export interface LlamaCppQuestion {
 export interface LlamaCppAnswer {
   /** Of each row's tokens, how likely every token is to follow. */
   readonly probabilities: readonly (readonly (readonly number[])[])[];
-  /** With which each row goes on, greedily. */
+  /** The greedy continuation of each row. */
   readonly tokens: readonly (readonly number[])[];
   /** The tokens of texts. */
   readonly words: readonly (readonly number[])[];

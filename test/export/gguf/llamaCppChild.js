@@ -54,7 +54,7 @@ async function distributions(sequence, row) {
   return found.map(({ next }) => [...next.probabilities].sort(([a], [b]) => a - b).map(([, p]) => p));
 }
 
-/** The tokens with which llama.cpp goes on from a row. */
+/** llama.cpp's greedy continuation of a row. */
 async function greedy(sequence, row, newTokens) {
   const found = [];
   for await (const token of sequence.evaluate(row, { temperature: 0, yieldEogToken: true })) {

@@ -23,7 +23,7 @@ function ticking(): () => number {
 const startOf = (events: readonly RunEvent[]) => events.find((event) => event.event === "start")!;
 
 /** Of the run itself. */
-async function told(settings: RunSettings) {
+async function factsOfRun(settings: RunSettings) {
   const { events } = await run(settings);
   const { parameters, steps } = startOf(events);
   return { parameters, stepsOfPhases: steps, steps: events.filter(({ event }) => event === "step").length };
@@ -32,7 +32,7 @@ async function told(settings: RunSettings) {
 describe("counts of an estimate", () => {
   it.each(methodNames)("are those of the run with --method %s", async (method) => {
     const settings = { method, maxSteps: 2 } as const;
-    expect(await measured(settings)).toMatchObject(await told(settings));
+    expect(await measured(settings)).toMatchObject(await factsOfRun(settings));
   });
 
   it.each<RunSettings>([
@@ -43,7 +43,7 @@ describe("counts of an estimate", () => {
     { method: "bidora", retrainSteps: 0 },
     { method: "lora", maxSteps: undefined, epochs: 1, trainLimit: 9, holdoutFraction: 0.3, evalEvery: 1 },
   ])("of steps are those of the run with %o", async (settings) => {
-    const { steps, stepsOfPhases } = await told(settings);
+    const { steps, stepsOfPhases } = await factsOfRun(settings);
     expect(await measured(settings)).toMatchObject({ steps, stepsOfPhases });
   });
 });
