@@ -1,7 +1,6 @@
-// The import rule: folders are layers, imports point only downward, and files import each other in no cycle; packages import nothing of
-// each other's or of src's by path.
-// Prints each import that breaks it; exit status 1.
-// Usage: node scripts/check-layers.js [folder, if not src]
+// The import rule: folders are layers, imports only point downward, and there are no import cycles. Packages import neither each other
+// nor src by path. Prints each import that breaks the rule; exit status 1 if there is one.
+// Usage: node scripts/check-layers.js [FOLDER]   (src by default)
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -41,7 +40,7 @@ const READS_ONLY = {
 /** @typedef {{ from: string, to: string, line: number, text: string }} Import */
 
 /**
- * The folder that a file belongs to, or the file itself where it lies in src.
+ * The folder of src that a file is in, or the file itself if it is directly in src.
  * @param {string} file path within src
  */
 const folderOf = (file) => file.split("/")[0] ?? "";

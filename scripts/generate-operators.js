@@ -232,7 +232,7 @@ for (const [name, text] of Object.entries(files)) {
   const target = new URL(path, root);
   if (!process.argv.includes("--check")) writeFileSync(target, text);
   else if (!existsSync(target) || readFileSync(target, "utf8") !== text) {
-    console.error(`${path} is not fresh: run \`npm run generate\`.`);
+    console.error(`${path} is out of date: run \`npm run generate\`.`);
     process.exitCode = 1;
   }
 }

@@ -79,7 +79,7 @@ function commandsToCheck() {
   return { pending: all.filter(({ key }) => !known.has(key)), count: all.length };
 }
 
-/** @returns {Promise<boolean>} whether clang-tidy has nothing to say */
+/** @returns {Promise<boolean>} whether clang-tidy found nothing */
 async function check({ file, flags, key }) {
   try {
     await promisify(execFile)(tidy, ["--quiet", file, "--", ...flags, "-fno-openmp"], { maxBuffer: 1 << 26 });

@@ -66,7 +66,7 @@ function update(path, mark, text) {
   const after = before.replace(place, (_, begin, end) => `${begin}\n${text}\n\n${end}`);
   if (!process.argv.includes("--check")) writeFileSync(new URL(path, root), after);
   else if (before !== after) {
-    console.error(`The part "${mark}" of ${path} is not fresh; run: npm run generate`);
+    console.error(`The part "${mark}" of ${path} is out of date; run: npm run generate`);
     process.exitCode = 1;
   }
 }

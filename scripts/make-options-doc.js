@@ -6,6 +6,6 @@ const path = new URL("../docs/options.md", import.meta.url);
 const text = await renderOptionsDoc();
 if (!process.argv.includes("--check")) writeFileSync(path, text);
 else if (readFileSync(path, "utf8") !== text) {
-  console.error("docs/options.md is not fresh; run: npm run generate");
+  console.error("docs/options.md is out of date; run: npm run generate");
   process.exitCode = 1;
 }

@@ -123,6 +123,6 @@ const after = before.replace(PLACE, (_, begin, study, end) => {
 });
 if (!process.argv.includes("--check")) writeFileSync(path, after);
 else if (before !== after) {
-  console.error("The tables of docs/results.md are not fresh; run: npm run generate");
+  console.error("The tables of docs/results.md are out of date; run: npm run generate");
   process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-// Draws examples/data/sms_spam/{train,test}.tsv from the SMS Spam Collection.
+// Samples examples/data/sms_spam/{train,test}.tsv from the SMS Spam Collection.
 // Usage: node scripts/make-sms-split.js SMSSpamCollection   (lines of the form label TAB text)
 //
 // The rule: each text once (the collection repeats some), in the order of the texts' SHA-256 sums; the first 1000 rows

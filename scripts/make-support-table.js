@@ -9,6 +9,6 @@ if (!place.test(before)) throw new Error("docs/models.md has no place marked <!-
 const after = before.replace(place, (_, begin, end) => `${begin}\n${renderSupportTable()}\n\n${end}`);
 if (!process.argv.includes("--check")) writeFileSync(path, after);
 else if (before !== after) {
-  console.error("The table of models in docs/models.md is not fresh; run: npm run generate");
+  console.error("The table of models in docs/models.md is out of date; run: npm run generate");
   process.exitCode = 1;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up a clone: Debian packages, npm packages, native addon, TypeScript build, the `bidora` command. An installed package has
 # its npm packages and TypeScript build already. Steps whose result is up to date are skipped.
-# LIBTORCH may name a folder with another libtorch than Debian's. --yes installs system packages without asking; --lint adds those
+# LIBTORCH can be a folder with a libtorch other than Debian's. --yes installs system packages without asking; --lint adds those
 # that scripts/lint-native.js and the tests of examples/cluster need.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,7 +30,7 @@ missing_packages() {
 # Whether system packages may be installed: always as root, in CI and with --yes; otherwise the user is asked at the terminal.
 may_install() {
   local answer
-  # npm passes "npm start --yes" on in a variable.
+  # npm passes "npm start --yes" in a variable.
   if [ "$yes" = true ] || [ "${npm_config_yes:-}" = true ] || [ "$(id -u)" -eq 0 ] || [ "${CI:-}" = true ]; then return 0; fi
   [ -t 0 ] && [ -t 2 ] || return 1
   read -r -p "Install these Debian packages with sudo: $1? [y/N] " answer
