@@ -5,9 +5,9 @@
 
 namespace bidora {
 
-// Packed rows: row i has the queries queryStarts[i] … queryStarts[i + 1] − 1 and the keys keyStarts[i] … keyEnds[i]
-// − 1. A row's last query has the position of its last key, and a query attends to the keys from `before` positions
-// before its own to `after` positions after it. heads / kvHeads query heads share a key head.
+// Packed rows: row i has the queries from queryStarts[i] to before queryStarts[i + 1] and the keys from keyStarts[i] to
+// before keyEnds[i]. A row's last query has the position of its last key, and a query attends to the keys from `before`
+// positions before its own to `after` positions after it. heads / kvHeads query heads share a key head.
 struct AttentionShape {
   const int64_t *queryStarts, *keyStarts, *keyEnds;
   int64_t rows, heads, kvHeads, size;

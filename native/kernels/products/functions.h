@@ -31,7 +31,7 @@ struct OuterProduct {
 };
 
 constexpr int64_t kPanel = 64;    // columns per panel of a frozen product
-constexpr int64_t kFewRows = 16;  // at most so many rows of x are multiplied without packing the matrix
+constexpr int64_t kFewRows = 16;  // for up to this many rows of x, the matrix is not packed
 
 template <typename T>
 struct ProductFunctions {
