@@ -1,13 +1,13 @@
 /**
- * The library: what the command line does, and the parts that it is made of.
+ * The library: the commands as functions, and the parts that they are built from.
  *
  * - The commands are functions: `finetune`, `evaluate`, `predict`, `generate`, `compare`, `estimate`, `preview`, `merge`, `exportModel`,
  *   `config`, `inspect`, `analyze`, `report`. Each takes settings, which are the command's flags in camelCase (docs/options.md explains
  *   them), and hooks, such as a signal that ends it. `train` is `finetune` as a loop over the run's events.
  * - `load` opens a model that predicts and generates until it is disposed of.
- * - Models and adapters: load a model, put an adapter into it, take it out again, merge it, save it; a method of one's own is a value.
- * - Tasks and rows say what is learnt from what, and how it is measured; a task of one's own is a value.
- * - `torch`, `nn`, `optim` and `metrics` are for a forward pass, a backward pass and a step of one's own.
+ * - Models and adapters: load a model, inject an adapter, eject, merge and save it; a custom method is a value.
+ * - Tasks and rows: inputs, targets, losses and metrics; a custom task is a value.
+ * - `torch`, `nn`, `optim` and `metrics`: for custom forward passes, backward passes and optimizer steps.
  *
  * @packageDocumentation
  */
@@ -272,7 +272,7 @@ export {
   type OnPrediction,
 } from "./train/evaluation.js";
 
-// For a pass and a step of one's own.
+// For custom training loops.
 
 /** Measures over a stream of rows. */
 export * as metrics from "./metrics/index.js";

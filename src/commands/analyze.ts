@@ -1,4 +1,4 @@
-/** `bidora analyze`: how the weights moved in runs. */
+/** `bidora analyze`: measures how a run changes the weights. */
 
 import { MAGNITUDE_AXES, type MagnitudeAxis } from "../adapters/index.js";
 import { analyzedRuns, isOfOneTask } from "../analysis/fits.js";
@@ -94,9 +94,9 @@ export const analyzeCommand = defineCommand({
 });
 
 /**
- * Measures how the weights moved in runs, magnitude and direction apart (DoRA, arXiv 2402.09353, section 3.2): ΔM and ΔD of every
- * adapted layer at every saved step, with regression lines. Writes a page with figures, and the numbers as JSON.
- * @throws BidoraError `ANALYSIS` for a folder with nothing to analyze, and for a run whose method leaves weights as they are;
+ * Measures how runs change the magnitudes and directions of weights (DoRA, arXiv 2402.09353, section 3.2): ΔM and ΔD of every adapted
+ * layer at every saved step, with regression lines. Writes a page with figures, and the numbers as JSON.
+ * @throws BidoraError `ANALYSIS` for a folder with nothing to analyze, and for a run whose method does not change weights;
  *   `MODEL_CHANGED`, `OUTPUT_IN_USE`; UsageError for a setting without effect
  */
 export const analyze = (
@@ -146,7 +146,7 @@ async function describe(runs: readonly RunFolder[], unfit: SkippedRuns): Promise
   return unfit.refuseNone(folders);
 }
 
-/** One for all runs, so that they can be compared. @throws UsageError where the runs' own differ, and none is asked for */
+/** The axis for all runs, so that they can be compared. @throws UsageError if the runs' axes differ and none is given */
 function axisOf(
   asked: MagnitudeAxis | undefined,
   folders: readonly AnalyzedFolder[],
@@ -161,7 +161,7 @@ function axisOf(
   return axis === undefined ? { axis: "out", axisFrom: "default" } : { axis, axisFrom: "runs" };
 }
 
-/** Whole models come last: they are read at the layers that the adapters beside them have, unless others are asked for. */
+/** Full models come last: by default they are analyzed at the layers that the other runs' adapters have. */
 async function trajectoriesOf(
   folders: readonly AnalyzedFolder[],
   options: ModelTrajectoryOptions,

@@ -1,4 +1,4 @@
-/** What a command is: its settings, what it does with them, and how its result reads. Nothing is printed here. */
+/** Commands: their settings, what they do, and how their results are rendered. Nothing is printed here. */
 
 import { dirname } from "node:path";
 import {
@@ -28,7 +28,7 @@ import { checkSettings, filled, refuseWithoutEffect, type Settings } from "../se
 import { aNamedTask, type NamedTask } from "../tasks/index.js";
 import type { CheckpointRequest } from "../train/checkpoints.js";
 
-/** What a call can have beside its settings. */
+/** Hooks of a call: functions and values other than settings. */
 export interface Hooks {
   /** Ends the call when it aborts: training saves a checkpoint first, anything else throws the signal's reason. */
   readonly signal?: AbortSignal;
@@ -36,15 +36,15 @@ export interface Hooks {
   readonly onNote?: (note: string) => void;
   /** Called several times a second while files are downloaded. */
   readonly onDownload?: (progress: DownloadProgress) => void;
-  /** How the Hub is reached. */
+  /** Options for accessing the Hub. */
   readonly hub?: HubOptions;
-  /** A task that is defined in code, instead of one that the settings name. Its name is kept in what a run writes. */
+  /** A task defined in code instead of one named by the settings. Files that a run writes contain its name. */
   readonly task?: NamedTask;
   /** Called with every event of a run. The run waits for a promise that an observer returns. */
   readonly observers?: readonly ((event: RunEvent) => void)[];
-  /** Requests checkpoints from outside, beside those that the settings ask for. */
+  /** Requests checkpoints in addition to those from the settings. */
   readonly checkpoints?: CheckpointRequest;
-  /** Wait while another process of this machine writes to the run's folder, and then continue that run, instead of throwing. */
+  /** Waits while another process on this machine writes to the run's folder, then continues that run, instead of throwing. */
   readonly waits?: boolean;
   /** Called with every event of every run of a comparison. */
   readonly onEvent?: (event: RunEvent, run: RunId) => void;
@@ -68,39 +68,39 @@ const HOOKS = {
 /** The name of a hook. */
 export type HookName = keyof Hooks;
 
-/** How a result reads: its text, or with `--json` its value. */
+/** A rendered result: its text, or its value for `--json`. */
 export interface Shown {
   readonly value?: unknown;
   readonly text?: string;
-  /** Its value is among the events that `--json` has printed already. */
+  /** Whether its value is among the events that `--json` has already printed. */
   readonly isEvent?: boolean;
-  /** Its text has escape sequences of a terminal that are to be printed as they are. */
+  /** Whether its text has terminal escape sequences, to be printed unchanged. */
   readonly isFormatted?: boolean;
-  /** Sentences beside it. */
+  /** Notes about it, one sentence each. */
   readonly notes?: readonly string[];
   /** The exit status of the command line, if it is not 0. */
   readonly status?: number;
 }
 
-/** One command: of the command line, and of the library. */
+/** A command of the command line and the library. */
 export interface Command<Table extends OptionTable = OptionTable, Result = unknown> {
   /** The words after `bidora`: `finetune [run.yaml] [flags]`. */
   readonly usage: string;
   readonly about: string;
   readonly options: Table;
-  /** The hooks that it takes. */
+  /** The hooks that it supports. */
   readonly hooks: readonly HookName[];
-  /** Whether its settings are a run's: its file and the adapter it starts from decide as well which of them have an effect. */
+  /** Whether its settings are a run's, so that which of them have an effect also depends on the run file and the adapter to start from. */
   readonly isRun?: boolean;
   /** Whether its results are files, so that nothing is lost if its output can't be printed. */
   readonly leavesFiles?: boolean;
-  /** Carries it out. The settings are checked, and have their defaults. */
+  /** Runs the command. The settings are checked and have their defaults. */
   run(settings: Settings<Table>, hooks: Hooks): Promise<Result>;
   /** @param isTerminal whether the text goes to a terminal, where colors can be shown */
   show(result: Result, isTerminal: boolean): Shown | readonly Shown[];
 }
 
-/** Gives the parts of a command the types of its own options. */
+/** Declares a command, whose parts get the types of its options. */
 export const defineCommand = <Table extends OptionTable, Result>(
   command: Command<Table, Result>,
 ): Command<Table, Result> => command;
@@ -108,7 +108,7 @@ export const defineCommand = <Table extends OptionTable, Result>(
 /**
  * Calls a command from the library.
  * @param name of the function, for messages
- * @throws UsageError for settings or hooks that it does not take
+ * @throws UsageError for settings or hooks that it does not support
  */
 export async function call<Table extends OptionTable, Result>(
   name: string,
@@ -144,21 +144,21 @@ export function settingsFor<Table extends OptionTable>(
 const hooksOf = (names: readonly HookName[]): Check =>
   options(Object.fromEntries(names.map((hook) => [hook, HOOKS[hook]])));
 
-/** What is told about downloads goes to the caller's hooks. */
+/** Passes notes and progress of downloads to the caller's hooks. */
 export function withHub(hooks: Hooks): Hooks {
   const { signal, onNote, onDownload, hub } = hooks;
   const own = { ...(signal && { signal }), ...(onNote && { onNote }), ...(onDownload && { onProgress: onDownload }) };
   return { ...hooks, hub: { ...own, ...hub } };
 }
 
-/** The settings of a run among those of a command, resolved, together with those in its file. */
+/** Resolves the run's settings among those of a command, together with those in the run file. */
 export function runOf(given: RunSettings & { readonly runFile?: string | undefined }): RunConfig {
   const { runFile, ...flags } = given;
   const file = runFile === undefined ? {} : readRunFile(runFile);
   return resolveChecked({ flags, file });
 }
 
-/** Passes rows on, and writes them to a file, one JSON object a line, after the last one. */
+/** Passes rows on; after the last one, writes all to a file, one JSON object per line. */
 export async function* writtenTo<Row>(path: string | undefined, rows: AsyncIterable<Row>): AsyncGenerator<Row> {
   const lines: Buffer[] = [];
   for await (const row of rows) {
@@ -173,7 +173,7 @@ export async function* writtenTo<Row>(path: string | undefined, rows: AsyncItera
 }
 
 /**
- * The value of an option that the command can't do without.
+ * The value of a required option.
  * @throws UsageError if it is missing
  */
 export function required<T>(value: T | undefined, what: string): T {

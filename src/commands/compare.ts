@@ -1,4 +1,4 @@
-/** `bidora compare`: methods on tasks with several seeds. */
+/** `bidora compare`: compares methods on tasks with several seeds. */
 import { own } from "../common/collections.js";
 import { BidoraError, INTERRUPTED, UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
@@ -104,7 +104,7 @@ async function compareRuns(settings: Settings<typeof options>, hooks: Hooks): Pr
     return onPage(spec, hooks, async (hooks) => {
       const unfinished = await runAll(open, spec, hooks);
       if (unfinished === "stopped") return { kind: "stopped" };
-      // A point of the grid that diverges has lost; the choice is among the others.
+      // a grid point that diverges is out; the others are compared
       const inTheWay = unfinished.filter(({ error }) => !hasDiverged(error ?? {}));
       if (inTheWay.length > 0) throw runsFailed(inTheWay, tried.length);
       return compareCells(await planned(spec.output, cellsOnceTried), spec, hooks);
@@ -121,7 +121,7 @@ async function planned(output: string, cellsOnceTried: () => Promise<Cell[]>): P
 async function compareCells(cells: readonly Cell[], spec: Spec, hooks: WatchedHooks): Promise<CompareOutcome> {
   const unfinished = await runAll(cells, spec, hooks);
   if (unfinished === "stopped") return { kind: "stopped" };
-  // The runs that finished are summarized in any case.
+  // finished runs are summarized even if others failed
   const outcome = unfinished.length < cells.length ? await gather(spec, hooks, spec.seeds) : undefined;
   if (outcome && unfinished.length === 0) return outcome;
   if (outcome) hooks.onPartial?.(outcome);
@@ -130,7 +130,7 @@ async function compareCells(cells: readonly Cell[], spec: Spec, hooks: WatchedHo
 
 type WatchedHooks = Hooks & { readonly watch?: ComparisonWatch };
 
-/** Carries out the runs, with a live page about them if --dashboard is given. */
+/** Makes the runs, with a live page about them for --dashboard. */
 async function onPage<T>(spec: Spec, hooks: Hooks, body: (hooks: WatchedHooks) => Promise<T>): Promise<T> {
   if (spec.dashboard === false) return body(hooks);
   const { withDashboard } = await import("../comparison/livePage.js");

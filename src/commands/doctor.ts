@@ -1,4 +1,4 @@
-/** `bidora doctor`: what the engine found. */
+/** `bidora doctor`: reports on the engine. */
 import { session } from "../config/index.js";
 import { type Diagnosis, diagnose } from "../torch/index.js";
 import { defineCommand, formatTable } from "./command.js";

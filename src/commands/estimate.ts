@@ -1,4 +1,4 @@
-/** `bidora estimate`: what a run will take. */
+/** `bidora estimate`: predicts a run's cost. */
 import { formatBytes, formatCount, formatSeconds } from "../common/format.js";
 import { runFile, runOptions, session } from "../config/index.js";
 import { estimateRun } from "../run/estimates/estimateRun.js";
@@ -6,7 +6,7 @@ import type { Estimate } from "../run/estimates/measureRun.js";
 import { type Given, omit } from "../settings/option.js";
 import { call, defineCommand, formatTable, type Hooks, runOf } from "./command.js";
 
-/** A run's own. Nothing is written, so the output folder hardly matters. */
+/** The options of a run. Nothing is written, so the output folder hardly matters. */
 const options = {
   ...runFile,
   ...omit(runOptions, "dashboard"),
@@ -38,9 +38,9 @@ export const estimateCommand = defineCommand({
 
 /**
  * Predicts how many parameters a run has and trains, how much memory it takes, and how long a step and the whole run take. A separate
- * process does some of the run's steps and evaluations, those with the largest batches among them, and writes nothing. Times are
- * extrapolated from these by the number of tokens; the memory is that process's own peak. `warnings` name what could not be tried
- * within a minute, or would not have fit.
+ * process does some of the run's steps and evaluations, including those with the largest batches, and writes nothing. Times are
+ * extrapolated from these by the number of tokens; the memory is that process's peak. `warnings` list parts of the run that could not be
+ * tried within a minute or would not fit in memory.
  * @throws BidoraError, UsageError as `finetune` before its first step; `MEMORY` if a step that was tried took too much
  */
 export const estimate = (

@@ -21,7 +21,7 @@ import { type Evaluation, evaluateRows, notesOf, noteWithoutLoss } from "../trai
 import { evaluateTexts } from "../train/textEvaluation.js";
 import { call, defineCommand, formatMetrics, type Hooks } from "./command.js";
 
-/** What is known of a call when its task is. */
+/** Facts about a call once its task is known. */
 interface EvaluateFacts {
   readonly confidence?: number | undefined;
   readonly predictions?: string | undefined;
@@ -88,14 +88,14 @@ const options = {
 /** What `evaluate` takes: the flags of `bidora evaluate`, in camelCase. */
 export type EvaluateSettings = Given<typeof options>;
 
-/** What `evaluate` found. */
+/** The result of `evaluate`. */
 export interface EvaluateResult {
   readonly metrics: Metrics;
-  /** Confidence intervals of the metrics, with `confidence`; null where the rows say nothing about a metric's spread. */
+  /** Confidence intervals of the metrics, with `confidence`; null if the rows say nothing about a metric's spread. */
   readonly intervals?: Readonly<Record<string, ConfidenceInterval | null>>;
-  /** Sentences on what the metrics don't show; absent if there is nothing to add. */
+  /** Notes on what the metrics don't show, one sentence each; absent if there are none. */
   readonly notes?: readonly string[];
-  /** Rows that were evaluated. */
+  /** The number of evaluated rows. */
   readonly rows: number;
 }
 
@@ -131,9 +131,9 @@ export const evaluateCommand = defineCommand({
 });
 
 /**
- * The task's metrics of a model, with its adapter if one is given, on labeled rows; with `predictions` those of a file, without
+ * The task's metrics for a model, with its adapter if one is given, on labeled rows; with `predictions`, for a file of predictions, without
  * a model.
- * @throws UsageError for what is missing, BidoraError for what does not fit
+ * @throws UsageError for missing settings, BidoraError for rows or files that do not fit
  */
 export const evaluate = (
   settings: EvaluateSettings,
@@ -235,8 +235,8 @@ function byPrompts(judgment: Evaluation, { join }: Task, examples: Dataset["exam
 }
 
 /**
- * How texts are generated to be evaluated; undefined if none are.
- * @throws UsageError for a setting of texts if none are evaluated
+ * The settings for generating texts to evaluate; undefined if none are generated.
+ * @throws UsageError for a generation setting if no texts are evaluated
  */
 function textOverrides(
   settings: EvaluateCall,

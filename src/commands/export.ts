@@ -1,4 +1,4 @@
-/** `bidora export`: an adapter, or a model, in another format. */
+/** `bidora export`: exports an adapter or a model to another format. */
 
 import { UsageError } from "../common/errors.js";
 import { baseModel, overwrite, session } from "../config/index.js";
@@ -45,9 +45,9 @@ export type ExportSettings = Given<typeof options>;
 /** What `exportModel` wrote. */
 export interface ExportResult {
   readonly path: string;
-  /** What the result holds, or how close it is, in a sentence. */
+  /** A sentence about the result's contents or accuracy. */
   readonly note: string;
-  /** Of an adapter: the error of its change of the weights, relative to that change. */
+  /** For an adapter, the relative error of the exported change of the weights. */
   readonly relativeError?: number;
 }
 

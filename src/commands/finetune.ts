@@ -15,13 +15,13 @@ import { withDashboard } from "../run/withDashboard.js";
 import type { Given } from "../settings/option.js";
 import { call, checkedCall, defineCommand, formatMetrics, type Hooks, runOf } from "./command.js";
 
-/** What a run produced. */
+/** The result of a run. */
 export interface FinetuneResult {
-  /** On the validation rows, and on the test rows as `test_…`; empty for a run that was stopped. */
+  /** Metrics on the validation rows, and on the test rows as `test_…`; empty for a stopped run. */
   readonly metrics: Metrics;
-  /** The folder with the adapter and everything else. */
+  /** The output folder, with the adapter and all other files. */
   readonly output: string;
-  /** The run was stopped before its last step and saved a checkpoint: call again with `resume` to continue it. */
+  /** Whether the run was stopped before its last step and saved a checkpoint: call again with `resume` to continue it. */
   readonly isStopped: boolean;
 }
 
@@ -58,10 +58,10 @@ export const finetune = (
 ): Promise<FinetuneResult> => call("finetune", finetuneCommand, settings, hooks);
 
 /**
- * The same run as a stream of its events, which are those of events.jsonl: `for await (const event of train(settings))`. The run waits
- * while an event is handled. Leaving the loop stops the run after its current step and saves a checkpoint, so that `resume` continues it.
- * @returns what `finetune` returns, as the value of the last `next()`
- * @throws what `finetune` throws; an error during training comes after its `error` event
+ * The same run as a stream of its events, as in events.jsonl: `for await (const event of train(settings))`. The run waits while an event
+ * is handled. Leaving the loop stops the run after its current step and saves a checkpoint, from which `resume` continues.
+ * @returns the result of `finetune`, as the value of the last `next()`
+ * @throws the errors of `finetune`; an error during training follows its `error` event
  */
 export async function* train(
   settings: FinetuneSettings,
@@ -75,21 +75,21 @@ export async function* train(
   });
 }
 
-/** Does a run whose settings have been checked. */
+/** Makes a run with checked settings. */
 async function finetuneRun(given: FinetuneSettings, hooks: Hooks): Promise<FinetuneResult> {
   const asked = runOf(given);
   const begin = await startOf(asked, hooks.hub);
   refuseUnused(asked.given, begin.config);
   const { waits = false, signal } = hooks;
   const work = () => withDashboard(begin.config, hooks, (watched) => trainFrom(begin, watched));
-  // Another process may finish the run while this one waits for it.
+  // another process may finish the run while this one waits
   return (
     finished(begin, hooks) ??
     holdOutput(begin.config.output, async () => finished(begin, hooks) ?? work(), { waits, signal })
   );
 }
 
-/** The result of a run that is to be resumed and has already finished; undefined for any other. */
+/** The result of a run to resume, if it has already finished; otherwise undefined. */
 function finished({ config: { output, resume } }: RunStart, { hub }: Hooks): FinetuneResult | undefined {
   if (!resume || !isFinished(output)) return undefined;
   hub?.onNote?.(`The run in ${output} has ended already: nothing was done. It had the settings of its run.yaml.`);

@@ -1,4 +1,4 @@
-/** `bidora generate`: text after prompts. */
+/** `bidora generate`: generates text after prompts. */
 
 import { UsageError } from "../common/errors.js";
 import { ResultStream } from "../common/stream.js";
@@ -24,9 +24,9 @@ export const generateCommand = defineCommand({
 });
 
 /**
- * Generates text after `prompt`, or after each row of `input`, in the order of the rows. `await` gives all rows, `for await` gives each
- * as it comes. With `output` they are also written to that file, after the last one.
- * @throws UsageError for what is missing or excludes each other, BidoraError for what does not fit
+ * Generates text after `prompt`, or after each row of `input`, in order. `await` returns all results, `for await` streams them. With
+ * `output` they are also written to that file, after the last one.
+ * @throws UsageError for settings that are missing or mutually exclusive, BidoraError for prompts or files that do not fit
  */
 export const generate = (
   settings: GenerateSettings,
@@ -37,7 +37,7 @@ export const generate = (
     yield* generatedRows(called.settings, called.hooks);
   });
 
-/** Generates text for settings that have been checked. */
+/** Generates text with checked settings. */
 export async function* generatedRows(
   settings: GenerateCall,
   { signal, hub }: Pick<Hooks, "signal" | "hub">,
@@ -54,7 +54,7 @@ export async function* generatedRows(
   yield* writtenTo(path, rows);
 }
 
-/** Opens the model of a call. Its weights are read once the settings have been checked against its generation config. */
+/** Opens the model of a call. Checks the settings against its generation config before reading its weights. */
 export async function generatorFor(settings: GenerateCall, hub: Hooks["hub"]): Promise<TextGenerator> {
   const { batchSize, merge, threads, dtype, baseDtype } = settings;
   const found = await findModel(settings, hub);

@@ -1,4 +1,4 @@
-/** `bidora inspect`: what is in a model or an adapter. */
+/** `bidora inspect`: shows the contents of a model or an adapter. */
 import { oneLine } from "../common/messages.js";
 import { session } from "../config/index.js";
 import {
@@ -30,11 +30,11 @@ export const inspectCommand = defineCommand({
   show: (found) => ({ value: found, text: renderInspection(found) }),
 });
 
-/** Reads what is in the folder of a model or an adapter, and what of it would be refused. */
+/** Inspects the folder of a model or an adapter, and finds why other commands would refuse it. */
 export const inspect = (settings: InspectSettings): Promise<Inspection> =>
   call("inspect", inspectCommand, settings, {});
 
-/** An inspection as text for people. */
+/** An inspection as text. */
 export function renderInspection(found: Inspection): string {
   const facts = found.kind === "model" ? modelFacts(found) : adapterFacts(found);
   const width = Math.max(...facts.map(([name]) => name.length));
@@ -100,7 +100,7 @@ function rankFact(rank: number, alpha: number | undefined, isStabilized: boolean
   return ["rank, alpha", `${rank}, ${alpha}${isStabilized ? ", rank-stabilized" : ""}`];
 }
 
-/** The scale of the modules, by their rank where there are several. */
+/** The scale of the modules; by rank if there are several. */
 function scales({ modules }: AdapterSettings): string {
   const counts = new Map<string, number>();
   for (const { rank, scale } of modules) {
@@ -119,7 +119,7 @@ function sizeFacts({ parameters, dtypes, bytes }: Inspection): Fact[] {
   ];
 }
 
-/** One line for all tensors that differ in the numbers of their layers only. */
+/** One line for all tensors that differ only in their layer numbers. */
 function tensorLines(tensors: readonly TensorFacts[]): string[] {
   const groups = new Map<string, { readonly line: readonly [string, string, string]; count: number }>();
   for (const { name, dtype, shape, storedAs = dtype } of tensors) {

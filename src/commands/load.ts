@@ -18,10 +18,10 @@ const hookNames: readonly HookName[] = ["signal", "onNote", "onDownload", "hub",
 export type LoadSettings = Given<typeof options>;
 
 /**
- * Opens a model for inference, with its adapter if one is named: a folder, a GGUF file or a Hub repository. The task is the adapter's,
- * else the checkpoint's.
- * @throws UsageError for settings without effect and without any model; BidoraError `HEAD` if neither model nor adapter has a trained
- *   head, `ADAPTER_MISFIT` for an adapter of another base model, and for what can't be read
+ * Opens a model for inference, with its adapter if one is named, from a folder, a GGUF file or a Hub repository. The task is the adapter's,
+ * or by default the checkpoint's.
+ * @throws UsageError for settings without effect and if no model is named; BidoraError `HEAD` if neither model nor adapter has a trained
+ *   head, `ADAPTER_MISFIT` for an adapter of another base model, and for files that can't be read
  */
 export async function load(
   settings: LoadSettings,

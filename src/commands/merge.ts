@@ -1,4 +1,4 @@
-/** `bidora merge`: base model and adapter as one plain model. */
+/** `bidora merge`: merges an adapter into its base model. */
 
 import { inferenceMetadata, mergedParameters, writeAdapterMetadata } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
@@ -45,8 +45,8 @@ export const mergeCommand = defineCommand({
 });
 
 /**
- * Merges an adapter into its base model and saves a plain model that transformers opens, in the base's dtype. Weights are merged in
- * float32 (float64 for such a base). Nothing is written before everything is computed.
+ * Merges an adapter into its base model and saves a plain model for transformers, in the base's dtype. Weights are merged in float32
+ * (float64 for a float64 base). Nothing is written before everything is computed.
  * @returns the folder
  */
 export const merge = (settings: MergeSettings, hooks: Pick<Hooks, "task"> = {}): Promise<{ readonly path: string }> =>

@@ -59,9 +59,9 @@ export const predictCommand = defineCommand({
 });
 
 /**
- * Predicts each row of `input`, in the order of the rows. `await` gives all predictions, `for await` gives each as it comes. With
- * `output` they are also written to that file, after the last one.
- * @throws UsageError for what is missing, BidoraError `OUTPUT_IN_USE`, `NOT_FINITE` naming the row, and what does not fit
+ * Predicts each row of `input`, in order. `await` returns all predictions, `for await` streams them. With `output` they are also written
+ * to that file, after the last one.
+ * @throws UsageError for missing settings; BidoraError `OUTPUT_IN_USE`, `NOT_FINITE` naming the row, and for rows that do not fit
  */
 export const predict = (
   settings: PredictSettings,

@@ -9,7 +9,7 @@ import { type EncodedRow, encodeRows, type Task } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
 import { call, defineCommand, type Hooks, runOf, type Shown } from "./command.js";
 
-/** A run's own, so that the rows of any command for `finetune` can be shown. */
+/** The options of a run, so that any settings of `finetune` can be previewed. */
 const options = {
   ...runFile,
   ...omit(runOptions, "resume", "overwrite", "profile", "keepCheckpoints", "dashboard"),
@@ -25,13 +25,13 @@ export interface PreviewPart {
   readonly bearsLoss: boolean;
 }
 
-/** A training row as the model gets it. */
+/** A training row as the model sees it. */
 export interface PreviewRow {
   /** Its line in the file. */
   readonly line: number;
   readonly length: number;
   readonly inputIds: readonly number[];
-  /** The tokens as text, special ones included: as a whole, and in parts by whether they are trained on. */
+  /** The tokens as text, including special ones: complete, and in parts by whether they are trained on. */
   readonly text: string;
   readonly parts: readonly PreviewPart[];
   /** Whether each token is trained on, for language models. */
@@ -43,9 +43,9 @@ export interface PreviewRow {
 /** Some training rows, and the lengths of all of them. */
 export interface Preview {
   readonly rows: readonly PreviewRow[];
-  /** How many tokens each training row has. */
+  /** The number of tokens of each training row. */
   readonly lengths: readonly number[];
-  /** How many tokens of all rows are trained on, for language models. */
+  /** The number of tokens in all rows that are trained on, for language models. */
   readonly bearing: number | undefined;
   readonly maxLength: number;
 }
@@ -79,8 +79,8 @@ export const previewCommand = defineCommand({
 });
 
 /**
- * The training rows of a run as token ids, with which of them are trained on. Nothing is trained, and no weights are read.
- * @throws UsageError and BidoraError as the run itself would for its rows
+ * The training rows of a run as token ids, with the loss mask. Reads no weights and trains nothing.
+ * @throws UsageError and BidoraError as the run would for its rows
  */
 export const preview = (
   settings: PreviewSettings,
@@ -100,7 +100,7 @@ async function previewRow(row: EncodedRow, task: Task, tokenizer: Tokenizer): Pr
   };
 }
 
-/** A target stands at the token before the one that is predicted. */
+/** Whether each token is trained on; its target is at the token before it. */
 const lossMask = (targets: readonly number[]): boolean[] =>
   targets.map((_, i) => i > 0 && targets[i - 1] !== IGNORED_LABEL);
 
@@ -119,7 +119,7 @@ async function partsOf(
   );
 }
 
-/** Tokens that are trained on are green on a terminal, and in brackets elsewhere. */
+/** Marks tokens that are trained on: green on a terminal, otherwise in brackets. */
 function rowLines({ line, length, parts, target }: PreviewRow, isColored: boolean): string {
   const text = parts.map((part) => shown(part, isColored)).join("");
   const aim = target === undefined ? "" : `\n  target ${oneLine(JSON.stringify(target))}`;

@@ -38,7 +38,7 @@ const options = {
 
 /** A finished comparison. */
 interface QuickstartResult {
-  /** In the order of the methods. */
+  /** The results, in the order of the methods. */
   readonly runs: readonly ComparedRun[];
   readonly topic: TopicName;
   readonly output: string;
@@ -99,7 +99,7 @@ function topicNamed(name: string): QuickstartTopic {
   throw new UsageError(`There is no quickstart ${name}; known are ${Object.keys(TOPICS).join(", ")}.`);
 }
 
-/** The settings of the comparison. Every method gets the same training steps; BiDoRA searches half as many before. */
+/** The settings of the comparison. All methods get the same number of training steps; BiDoRA has half as many search steps before. */
 function presetOf(
   { steps, run }: QuickstartTopic,
   variants: readonly Variant[],
@@ -113,13 +113,13 @@ function presetOf(
     seeds: [seed],
     perMethod: Object.fromEntries(variants.map((variant) => [variant.name, lengthOf(variant)])),
     evalEvery: steps / 4,
-    // The runs are short: none saves a checkpoint.
+    // the runs are too short for checkpoints
     saveEvery: 2 * steps,
     ...(threads !== undefined && { threads }),
   };
 }
 
-/** What to do next. */
+/** Suggests next steps. */
 const TRY: Readonly<Record<TopicName, (result: QuickstartResult) => string>> = {
   messages: (result) => `
 Try one of them on your own messages (one JSON object a line, with "text"):

@@ -1,4 +1,4 @@
-/** `bidora report`: runs, or a comparison, as one HTML file. */
+/** `bidora report`: writes runs or a comparison as one HTML file. */
 import { overwrite, session } from "../config/index.js";
 import { reportPath, writeReport } from "../run/writeReport.js";
 import { text, texts } from "../settings/kinds.js";
@@ -43,8 +43,8 @@ export const reportCommand = defineCommand({
 /**
  * Writes one self-contained HTML file about one run, several runs side by side, or a comparison.
  * @returns the file
- * @throws UsageError without any run and for a comparison beside anything else, BidoraError `RUN_LOG` for a folder without a complete
- *   log and `COMPARISON` for a comparison that can't be read; nothing is written then
+ * @throws UsageError without a run and for a comparison together with other folders; BidoraError `RUN_LOG` for a folder without a
+ *   complete log and `COMPARISON` for a comparison that can't be read. Nothing is written then.
  */
 export const report = (settings: ReportSettings): Promise<{ readonly path: string }> =>
   call("report", reportCommand, settings, {});

@@ -34,9 +34,9 @@ const options = {
 /** What `verifyHypergradient` takes: the flags of `bidora verify-hypergradient`, in camelCase. */
 export type VerifySettings = Given<typeof options>;
 
-/** How well each estimator of the hypergradient does on a model and data. */
+/** The accuracy of each hypergradient estimator for a model and data. */
 export interface Verification extends EstimatorComparison {
-  /** The data type that the model computed in. */
+  /** The dtype of the computation. */
   readonly dtype: "float64" | "float32" | "bfloat16";
   /** Sentences on what the figures mean for the run. */
   readonly notes: readonly string[];
@@ -54,7 +54,7 @@ export const verifyCommand = defineCommand({
     const config = runOf(given);
     if (!METHODS[config.method].isBilevel)
       throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);
-    // Every estimator is computed, so that settings of any of them have an effect.
+    // every estimator is computed, so the settings of all of them have an effect
     refuseUnused(config.given, config, ["xi", "hypergradientTerms"]);
     const prepared = await prepare(await startOf(config, hub), hub, precision);
     const comparison = await namingBadWeights(
