@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import type { FileOfRows } from "./protocol.js";
+import type { RowsFile } from "./protocol.js";
 
 export const CHAT_ROWS = 16;
 export const CHAT_TOKENS = 2048;
@@ -33,10 +33,10 @@ export function writeChatRows(file: string): void {
     const length = random(SHORTEST, pair - SHORTEST + 1);
     return [chatRow(length, random), chatRow(pair - length, random)];
   });
-  writeFileSync(file, JSON.stringify({ rows: rows.flat() } satisfies FileOfRows));
+  writeFileSync(file, JSON.stringify({ rows: rows.flat() } satisfies RowsFile));
 }
 
-function chatRow(length: number, random: ReturnType<typeof seeded>): FileOfRows["rows"][number] {
+function chatRow(length: number, random: ReturnType<typeof seeded>): RowsFile["rows"][number] {
   const ids = randomIds(length, random);
   return { ids, label: ids.map((id, i) => (i < length / 2 ? NO_LOSS : id)) };
 }

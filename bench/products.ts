@@ -46,7 +46,7 @@ async function main(): Promise<void> {
       rows: values.rows?.split(",").map(Number) ?? (values.quick ? [64, 782] : ROWS),
       types: values.types.split(",") as ("bfloat16" | "float32")[],
       threads: Number(values.threads ?? facts.cores),
-      patience: { turns: 3, seconds: values.quick ? 0.1 : 0.5, clock: values.clock as Clock },
+      timing: { turns: 3, seconds: values.quick ? 0.1 : 0.5, clock: values.clock as Clock },
     },
     say,
   );

@@ -26,7 +26,7 @@ export interface RealRows {
 }
 
 /** A file of rows. A language model's `label` is transformers' labels: at each position the token itself, or -100. */
-export interface FileOfRows {
+export interface RowsFile {
   readonly rows: readonly { readonly ids: readonly number[]; readonly label: number | readonly number[] }[];
 }
 

@@ -13,7 +13,7 @@ export function generated({ facts }: Measured, prompts: number, newTokens: numbe
 }
 
 /** The length of the common prefix of two generations. With random weights, rounding may decide which token is the most likely. */
-export function inCommon(one: readonly number[], other: readonly number[]): number {
+export function commonPrefixLength(one: readonly number[], other: readonly number[]): number {
   const parting = one.findIndex((token, i) => token !== other[i]);
   return parting < 0 ? one.length : parting;
 }

@@ -4,7 +4,7 @@ import type { Effort, Measured, Side } from "../compare.js";
 import type { Context } from "../context.js";
 import { generateWorker, llamaCppWorker, ownWorker } from "../programs.js";
 import type { GenerateSpec, Precision } from "../protocol.js";
-import { generated, inCommon } from "../sameTokens.js";
+import { commonPrefixLength, generated } from "../sameTokens.js";
 
 /** The prompts, and the number of new tokens per prompt. */
 export type Job = Pick<GenerateSpec, "prompts" | "newTokens">;
@@ -51,6 +51,6 @@ export function compareTokens(
   const [own] = generated(ours, prompts.length, newTokens) as [number[]];
   for (const [name, side] of Object.entries(others)) {
     const [tokens] = generated(side, prompts.length, newTokens) as [number[]];
-    tell(`  ${name}: the first ${inCommon(own, tokens)} of ${newTokens} tokens match ours`);
+    tell(`  ${name}: the first ${commonPrefixLength(own, tokens)} of ${newTokens} tokens match ours`);
   }
 }

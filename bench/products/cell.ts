@@ -1,7 +1,7 @@
 import * as torch from "../../src/torch/index.js";
 import { random } from "./random.js";
 import { FEW_ROWS, type WeightShape } from "./shapes.js";
-import { leastSeconds, type Patience } from "./turns.js";
+import { leastSeconds, type TimingOptions } from "./turns.js";
 import type { Direction, Way } from "./ways.js";
 
 /** One product: rows times a weight of a given shape, forward or backward. */
@@ -26,7 +26,7 @@ function inTurns<In, Out>(functions: readonly ((given: In) => Out)[]): (given: I
 }
 
 /** The minimum seconds to read a weight's bytes; undefined where weights stay in the caches. */
-export function timeRead(cell: Cell, patience: Patience): number | undefined {
+export function timeRead(cell: Cell, timing: TimingOptions): number | undefined {
   if (cell.rows > FEW_ROWS) return undefined;
   return torch.scope(() => {
     const reads = Array.from({ length: weightsOf(cell) }, () => {
@@ -34,12 +34,12 @@ export function timeRead(cell: Cell, patience: Patience): number | undefined {
       return () => torch.sum(numbers);
     });
     const read = inTurns(reads);
-    return leastSeconds([() => read(undefined)], patience)[0];
+    return leastSeconds([() => read(undefined)], timing)[0];
   });
 }
 
 /** The minimum seconds of one product, for each way that applies. */
-export function timeWays(cell: Cell, ways: readonly Way[], patience: Patience): Map<Way, number> {
+export function timeWays(cell: Cell, ways: readonly Way[], timing: TimingOptions): Map<Way, number> {
   const { from, to, rows, dtype, direction } = cell;
   const fitting = ways.filter((way) => way.fits(rows));
   return torch.scope(() => {
@@ -50,7 +50,7 @@ export function timeWays(cell: Cell, ways: readonly Way[], patience: Patience): 
       return () => multiply(x);
     });
     checkAgreement(fitting, calls);
-    const seconds = leastSeconds(calls, patience);
+    const seconds = leastSeconds(calls, timing);
     return new Map(fitting.map((way, i) => [way, seconds[i] as number]));
   });
 }

@@ -3,7 +3,7 @@ import { type Cell, timeRead, timeWays } from "./cell.js";
 import { programsWay } from "./programsWay.js";
 import { FEW_ROWS, OUTPUTS, WEIGHTS, type WeightShape } from "./shapes.js";
 import { header, type Rates, ratesLine, ratesOf, summary } from "./table.js";
-import type { Patience } from "./turns.js";
+import type { TimingOptions } from "./turns.js";
 import { DIRECTIONS, WAYS } from "./ways.js";
 
 export interface Choice {
@@ -12,7 +12,7 @@ export interface Choice {
   readonly rows: readonly number[];
   readonly types: readonly Cell["dtype"][];
   readonly threads: number;
-  readonly patience: Patience;
+  readonly timing: TimingOptions;
 }
 
 /** Times every chosen product, printing its rates as they are measured and then a summary. */
@@ -25,8 +25,8 @@ export function measureProducts(choice: Choice, print: (line: string) => void): 
       DIRECTIONS.flatMap((direction) => {
         print(header({ model, dtype, direction }));
         return cellsOf(model, dtype, direction, choice.rows).map((cell) => {
-          const seconds = timeWays(cell, [...WAYS, programsWay], choice.patience);
-          const one = ratesOf(model, cell, seconds, timeRead(cell, choice.patience));
+          const seconds = timeWays(cell, [...WAYS, programsWay], choice.timing);
+          const one = ratesOf(model, cell, seconds, timeRead(cell, choice.timing));
           print(ratesLine(one));
           return one;
         });

@@ -2,7 +2,7 @@ import * as torch from "../../src/torch/index.js";
 import type { Clock } from "../compare.js";
 
 /** How long to time calls, and by which clock. */
-export interface Patience {
+export interface TimingOptions {
   /** The minimum number of turns per call. */
   readonly turns: number;
   /** Turns continue until this many seconds have passed. */
@@ -20,7 +20,7 @@ const LONG = 20e-3;
  * The minimum seconds of each call, measured in turns. Results are released immediately, as in a training step, so that each call
  * reuses the memory of the one before.
  */
-export function leastSeconds(calls: readonly (() => unknown)[], { turns, seconds, clock }: Patience): number[] {
+export function leastSeconds(calls: readonly (() => unknown)[], { turns, seconds, clock }: TimingOptions): number[] {
   return torch.noGrad(() => {
     const stopwatches = calls.map((call) => new Stopwatch(call, clock));
     const began = performance.now();

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import * as torch from "../../src/torch/index.js";
 import { bestOf, type Cell, gigaflops, timeWays } from "../products/cell.js";
 import { random } from "../products/random.js";
-import { type Patience, releaseResult } from "../products/turns.js";
+import { releaseResult, type TimingOptions } from "../products/turns.js";
 import { DIRECTIONS, type Direction, WAYS, type Way } from "../products/ways.js";
 import type { OwnSpec } from "../protocol.js";
 import type { Prepared } from "./work.js";
 
 /** Long enough to distinguish the ways. */
-const PATIENCE: Patience = { turns: 5, seconds: 0.3, clock: "wall" };
+const TIMING: TimingOptions = { turns: 5, seconds: 0.3, clock: "wall" };
 
 interface Sizes {
   readonly hidden_size: number;
@@ -103,7 +103,7 @@ class FastestProducts {
   #find(from: number, to: number, rows: number, direction: Direction): Best {
     const cell = { from, to, rows, direction, dtype: this.dtype };
     const key = JSON.stringify(cell);
-    const found = this.#best.get(key) ?? { cell, ...bestOf(timeWays(cell, WAYS, PATIENCE)) };
+    const found = this.#best.get(key) ?? { cell, ...bestOf(timeWays(cell, WAYS, TIMING)) };
     this.#best.set(key, found);
     return found;
   }

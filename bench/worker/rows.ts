@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import { IGNORED_LABEL } from "../../src/nn/index.js";
 import type { EncodedRow } from "../../src/tasks/index.js";
-import type { FileOfRows, Kind, OwnSpec, Shape } from "../protocol.js";
+import type { Kind, OwnSpec, RowsFile, Shape } from "../protocol.js";
 
 /** Enough batches for a search, whose upper level takes a fifth of the rows. */
 const BATCHES = 40;
 
 export function rowsOf(spec: OwnSpec): EncodedRow[] {
   if ("shape" in spec) return randomRows(spec.shape, spec.kind);
-  const { rows } = JSON.parse(readFileSync(spec.data, "utf8")) as FileOfRows;
+  const { rows } = JSON.parse(readFileSync(spec.data, "utf8")) as RowsFile;
   return rows.map(({ ids, label }, i) => ({
     inputIds: ids,
     tokenTypeIds: ids.map(() => 0),
