@@ -103,7 +103,7 @@ async function splitsIn(set: ProteinSet, directory: string): Promise<readonly Sp
   return SPLITS.filter((split) => found.has(split));
 }
 
-/** @throws BidoraError naming the missing file or column, or the line at fault */
+/** @throws BidoraError naming the missing file or column, or the line at fault, in whichever split of the file it is */
 async function load(set: ProteinSet, directory: string, split: Split): Promise<Dataset<TextExample<string | number>>> {
   const files = await filesOf(set, directory);
   const file = typeof files === "string" ? files : files.get(split);
@@ -112,15 +112,18 @@ async function load(set: ProteinSet, directory: string, split: Split): Promise<D
   const sequence = columnOf(table, SEQUENCE_COLUMNS) ?? missing(table, "the sequences", SEQUENCE_COLUMNS);
   const label = columnOf(table, set.labelColumns) ?? missing(table, "the labels", set.labelColumns);
   const splitOf = typeof files === "string" ? splitReader(table) : () => split;
-  const rows = table.rows.filter((row) => splitOf(row) === split);
-  if (rows.length === 0)
-    throw new BidoraError("EMPTY_FILE", `${file} has no ${split} rows of ${set.name}: at least one is expected.`);
   const readLabel = set.labelNames === undefined ? readNumber : classReader(set.labelNames);
-  const examples = rows.map((row) => ({
-    input: [readSequence(table, row, sequence)] as const,
-    label: readLabel(table, row, label),
-    at: { file, line: row.line },
+  const all = table.rows.map((row) => ({
+    split: splitOf(row),
+    example: {
+      input: [readSequence(table, row, sequence)] as const,
+      label: readLabel(table, row, label),
+      at: { file, line: row.line },
+    },
   }));
+  const examples = all.filter((row) => row.split === split).map(({ example }) => example);
+  if (examples.length === 0)
+    throw new BidoraError("EMPTY_FILE", `${file} has no ${split} rows of ${set.name}: at least one is expected.`);
   return { examples, labelNames: set.labelNames };
 }
 

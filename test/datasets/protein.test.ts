@@ -100,6 +100,13 @@ describe("proteins in one file", () => {
     );
   });
 
+  it("a fault in a row of another split is reported too", async () => {
+    const fault = (row: string) =>
+      faultOf(rowsOf("protein/hotprotein-s2c2", folderOf({ "s2c2_0.csv": `${FOLD}${row}\n` }), "train"));
+    expect(await fault("AF,2,test,")).toContain('line 6: the column target must hold 0 or 1, but holds "2".');
+    expect(await fault("A-F,1,test,")).toContain("line 6: the column sequence must hold letters of amino acids");
+  });
+
   it("a missing set column, an unknown split and several folds are refused", async () => {
     const fault = (files: Record<string, string>) =>
       faultOf(rowsOf("protein/hotprotein-s2c2", folderOf(files), "train"));
