@@ -11,6 +11,7 @@ export {
 } from "./chatTemplate.js";
 export { type DecodeOptions, TextStream, textEnd } from "./decoder.js";
 export type { Encoded, TextTokens, Window } from "./layout.js";
-export { joinedPieces, listTokenizerFiles, loadTokenizer, metaspace } from "./loadTokenizer.js";
+export { listTokenizerFiles, loadTokenizer } from "./loadTokenizer.js";
 export { HAS_LONE_SURROGATE, isWellFormed, RefusedText } from "./surrogates.js";
 export { type EncodedWords, type EncodeOptions, type Texts, Tokenizer } from "./tokenizer.js";
+export { byteLevelBpe, joinedPieces, metaspace, templateProcessing } from "./tokenizerJson.js";

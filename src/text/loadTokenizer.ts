@@ -7,6 +7,7 @@ import { isJsonObject, type JsonObject, type JsonValue, readJsonObject } from ".
 import { TOKENIZER_FILES, TOKENIZER_SPECS, type TokenizerFile } from "../files/names.js";
 import { nativeText, tryTokenizer } from "./native.js";
 import { Tokenizer } from "./tokenizer.js";
+import { joinedPieces, metaspace } from "./tokenizerJson.js";
 import { readTokenizerSettings, type TokenizerSettings } from "./tokenizerSettings.js";
 import { byteLevel, isEsm, proteinLetters, wordPiece } from "./vocabularyFiles.js";
 
@@ -150,25 +151,3 @@ function withTokens(spec: JsonObject, { config, specialTokens, extraTokens }: To
   });
   return added.length === 0 ? spec : { ...spec, added_tokens: [...listed, ...added] };
 }
-
-/** A section of tokenizer.json. */
-type Spec = { readonly [key: string]: string | boolean | number | Spec | readonly Spec[] };
-
-/** SentencePiece's pre-tokenizer. @param scheme whether to put a space before a text, also after special tokens, or nowhere */
-export const metaspace = (scheme: "first" | "always" | "never"): Spec => ({
-  type: "Metaspace",
-  replacement: "▁",
-  prepend_scheme: scheme,
-  split: false,
-});
-
-/** SentencePiece's decoder. @param stripsSpace whether to remove the space before the first piece */
-export const joinedPieces = (stripsSpace: boolean): Spec => ({
-  type: "Sequence",
-  decoders: [
-    { type: "Replace", pattern: { String: "▁" }, content: " " },
-    { type: "ByteFallback" },
-    { type: "Fuse" },
-    ...(stripsSpace ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : []),
-  ],
-});

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/fileSystem.js";
 import { type JsonObject, readJsonObject, readOptionalJsonObject } from "../files/json.js";
+import { byteLevelBpe, templateProcessing } from "./tokenizerJson.js";
 import {
   BERT,
   type DefaultTokens,
@@ -66,15 +67,7 @@ export async function byteLevel(folder: string, settings: TokenizerSettings): Pr
           add_prefix_space: addPrefixSpace,
         }
       : aroundTexts(special, idOf, settings),
-    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: "BPE",
-      continuing_subword_prefix: "",
-      end_of_word_suffix: "",
-      fuse_unk: false,
-      vocab: Object.fromEntries(vocab),
-      merges: await readMerges(join(folder, "merges.txt")),
-    },
+    ...byteLevelBpe({ vocab: Object.fromEntries(vocab), merges: await readMerges(join(folder, "merges.txt")) }),
   };
 }
 
@@ -87,23 +80,7 @@ function aroundTexts(
   const [start, end] = (["bos", "eos"] as const).map((role) =>
     config[`add_${role}_token`] === true ? special.get(`${role}_token`) : undefined,
   );
-  const used = [start, end].filter((token) => token !== undefined);
-  if (used.length === 0) return null;
-  const one = (token: string | undefined, type_id: number) =>
-    token === undefined ? [] : [{ SpecialToken: { id: token, type_id } }];
-  const around = (id: "A" | "B", type_id: number) => [
-    ...one(start, type_id),
-    { Sequence: { id, type_id } },
-    ...one(end, type_id),
-  ];
-  return {
-    type: "TemplateProcessing",
-    single: around("A", 0),
-    pair: [...around("A", 0), ...around("B", 1)],
-    special_tokens: Object.fromEntries(
-      used.map((token) => [token, { id: token, ids: [idOf(token)], tokens: [token] }]),
-    ),
-  };
+  return start === undefined && end === undefined ? null : templateProcessing({ start, end }, idOf);
 }
 
 /** By the name of the class or model; if neither is known, by RoBERTa's special tokens in the vocabulary. */

@@ -1,6 +1,6 @@
 import type { TrainingHooks } from "../adapters/index.js";
 import type { PlainState, RuleValues } from "../files/checkpointState.js";
-import type { Phase } from "../files/events.js";
+import type { Phase, StepEvent } from "../files/events.js";
 import type { TaskModel } from "../models/index.js";
 import type { Task } from "../tasks/index.js";
 import type { Tensor } from "../torch/index.js";
@@ -12,18 +12,7 @@ import { checkGradients, type Penalty, stepGradients, takeBatches } from "./step
 import { hookMemory, restoreTensors } from "./trainedTensors.js";
 
 /** The result of a step: the fields of a `step` event that the rule knows. */
-export interface StepReport {
-  readonly loss: number;
-  readonly upperLoss?: number;
-  readonly upperPassLoss?: number;
-  readonly hypergradientNorm?: number;
-  readonly secondOrderShare?: number;
-  readonly learningRate: number;
-  readonly rows: number;
-  readonly tokens: number;
-  /** A note for the user about this step, given once. */
-  readonly note?: string;
-}
+export type StepReport = Omit<StepEvent, "event" | "time" | "phase" | "step" | "seconds">;
 
 /** A rule's state without the trained tensors: enough to resume with the same bits. */
 export interface RuleState {

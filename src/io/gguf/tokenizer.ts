@@ -1,7 +1,7 @@
 // From a file's metadata to `tokenizer.json` and `tokenizer_config.json`.
 
 import type { JsonObject } from "../../files/json.js";
-import { joinedPieces, metaspace } from "../../text/index.js";
+import { byteLevelBpe, joinedPieces, metaspace, templateProcessing } from "../../text/index.js";
 import { architectureOf } from "./architectures.js";
 import type { GgufMetadata } from "./metadata.js";
 import { tokenId } from "./modelConfig.js";
@@ -48,17 +48,12 @@ function byteLevel(metadata: GgufMetadata, vocabulary: Vocabulary): JsonObject {
     normalizer: splitting.normalizer,
     pre_tokenizer: splitting.preTokenizer,
     post_processor: template(metadata, vocabulary, { start: splitting.addsStart }),
-    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: "BPE",
-      continuing_subword_prefix: "",
-      end_of_word_suffix: "",
-      fuse_unk: false,
+    ...byteLevelBpe({
       byte_fallback: false,
       ignore_merges: splitting.ignoresMerges,
       vocab: idsOf(vocabulary),
       merges: merges.map((merge) => pairOf(metadata, merge)),
-    },
+    }),
   };
 }
 
@@ -132,24 +127,8 @@ function template(
 ): JsonObject {
   const start = (metadata.flag("tokenizer.ggml.add_bos_token") ?? defaults.start) ? roles.bos : undefined;
   const end = (metadata.flag("tokenizer.ggml.add_eos_token") ?? false) ? roles.eos : undefined;
-  const around = (sequence: "A" | "B", type_id: number): JsonObject[] => [
-    ...special(start, type_id),
-    { Sequence: { id: sequence, type_id } },
-    ...special(end, type_id),
-  ];
-  const used = [...new Set([start, end].filter((token) => token !== undefined))];
-  return {
-    type: "TemplateProcessing",
-    single: around("A", 0),
-    pair: [...around("A", 0), ...around("B", 1)],
-    special_tokens: Object.fromEntries(
-      used.map((token) => [token, { id: token, ids: [tokens.indexOf(token)], tokens: [token] }]),
-    ),
-  };
+  return templateProcessing({ start, end }, (token) => tokens.indexOf(token));
 }
-
-const special = (token: string | undefined, type_id: number): JsonObject[] =>
-  token === undefined ? [] : [{ SpecialToken: { id: token, type_id } }];
 
 /** A file's vocabulary and its special tokens. */
 interface Vocabulary {

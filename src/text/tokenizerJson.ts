@@ -1,0 +1,53 @@
+/** Parts of a `tokenizer.json` that tokenizers from vocabulary files and from GGUF files have in common. */
+import type { JsonObject } from "../files/json.js";
+
+/**
+ * The post-processor that adds tokens at the start and the end of a text, if they are given.
+ * @param idOf the id of such a token
+ */
+export function templateProcessing(
+  { start, end }: { readonly start: string | undefined; readonly end: string | undefined },
+  idOf: (token: string) => number,
+): JsonObject {
+  const one = (token: string | undefined, type_id: number): JsonObject[] =>
+    token === undefined ? [] : [{ SpecialToken: { id: token, type_id } }];
+  const around = (id: "A" | "B", type_id: number): JsonObject[] => [
+    ...one(start, type_id),
+    { Sequence: { id, type_id } },
+    ...one(end, type_id),
+  ];
+  const used = [...new Set([start, end].filter((token) => token !== undefined))];
+  return {
+    type: "TemplateProcessing",
+    single: around("A", 0),
+    pair: [...around("A", 0), ...around("B", 1)],
+    special_tokens: Object.fromEntries(
+      used.map((token) => [token, { id: token, ids: [idOf(token)], tokens: [token] }]),
+    ),
+  };
+}
+
+/** The decoder and the model of byte-level BPE, with the model's other keys. */
+export const byteLevelBpe = (model: JsonObject): { readonly decoder: JsonObject; readonly model: JsonObject } => ({
+  decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
+  model: { type: "BPE", continuing_subword_prefix: "", end_of_word_suffix: "", fuse_unk: false, ...model },
+});
+
+/** SentencePiece's pre-tokenizer. @param scheme whether to put a space before a text, also after special tokens, or nowhere */
+export const metaspace = (scheme: "first" | "always" | "never"): JsonObject => ({
+  type: "Metaspace",
+  replacement: "▁",
+  prepend_scheme: scheme,
+  split: false,
+});
+
+/** SentencePiece's decoder. @param stripsSpace whether to remove the space before the first piece */
+export const joinedPieces = (stripsSpace: boolean): JsonObject => ({
+  type: "Sequence",
+  decoders: [
+    { type: "Replace", pattern: { String: "▁" }, content: " " },
+    { type: "ByteFallback" },
+    { type: "Fuse" },
+    ...(stripsSpace ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : []),
+  ],
+});
