@@ -126,6 +126,12 @@ export class DoraLinear extends DoraAdapter<Linear> {
   readonly #squaredBase: torch.Tensor;
   readonly #gain = new DerivedTensor();
 
+  protected override release(): void {
+    this.#gain.dispose();
+    this.#squaredBase.dispose();
+    super.release();
+  }
+
   constructor(
     lowRank: LowRank,
     magnitude: Parameter,
