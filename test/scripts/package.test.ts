@@ -143,9 +143,9 @@ console.log(task.peftTaskType, settings.rank, layer.inFeatures, torch.tensor([1,
     ["esnext", "bundler", ["es2023"]],
     ["esnext", "bundler", ["es2023", "dom"]],
   ])("has types that compile without skipLibCheck: module %s, resolution %s, lib %j", (module, resolution, lib) => {
-    const source = `import { finetune, TextGenerator } from "bidora";
+    const source = `import { finetune, load } from "bidora";
 export const metrics = finetune({ model: "nowhere" }).then((result) => result.metrics);
-export const open = (signal: AbortSignal) => TextGenerator.open({ model: "nowhere" }, { hub: { signal } });
+export const open = (signal: AbortSignal) => load({ model: "nowhere" }, { hub: { signal } });
 `;
     writeFileSync(join(project, "strict.ts"), source);
     const compilerOptions = {

@@ -124,15 +124,15 @@ test("the second-order share is the norm of the second term divided by that of t
 });
 
 test("the derivative of a step of SGD is its learning rate times the clipping factor", async () => {
-  const shareBy = async (more: RunSettings) => {
+  const normsBy = async (more: RunSettings) => {
     const settings = { optimizer: "sgd", momentum: 0.5, learningRate: 0.1, unrollSteps: 1, ...more } as const;
     const { rule } = await open("bidora", settings);
     return steps(rule, 3).map(({ hypergradientNorm }) => hypergradientNorm!);
   };
-  const [byRate, byDerivative] = [await shareBy({ xi: "learning-rate" }), await shareBy({ xi: "optimizer" })];
+  const [byRate, byDerivative] = [await normsBy({ xi: "learning-rate" }), await normsBy({ xi: "optimizer" })];
   expect(byDerivative).not.toEqual(byRate);
   const free = { maxGradNorm: 1e6 };
-  expect(await shareBy({ xi: "optimizer", ...free })).toEqual(await shareBy({ xi: "learning-rate", ...free }));
+  expect(await normsBy({ xi: "optimizer", ...free })).toEqual(await normsBy({ xi: "learning-rate", ...free }));
 });
 
 test.each(optimizers)("%s saves the tensors that a checkpoint is checked for", async (optimizer) => {

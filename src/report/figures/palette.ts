@@ -1,6 +1,6 @@
 // Colors, dashes and marks of runs, and the legend.
 import * as Plot from "@observablehq/plot";
-import { parseHTML } from "linkedom";
+import { parseHTML } from "linkedom/worker";
 import { html, Markup } from "../html.js";
 
 /**
