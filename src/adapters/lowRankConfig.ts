@@ -79,7 +79,7 @@ export function fromSettings(settings: MethodSettings<LowRankOptions>): Partial<
   return { rank, alpha, rslora, dropout, targetModules, rankPattern, alphaPattern };
 }
 
-/** And back. */
+/** The reverse. */
 export function toSettings(config: LowRankConfig): Values<LowRankOptions> {
   const { rank, alpha, rslora, dropout, targetModules, rankPattern, alphaPattern } = config;
   return { rank, alpha, rslora, dropout, targetModules, rankPattern, alphaPattern };

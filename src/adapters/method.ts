@@ -7,15 +7,15 @@ import type { Adapter } from "./adapter.js";
 import type { AdapterConfig, TargetModules } from "./adapterConfig.js";
 import type { Slot } from "./targets.js";
 
-/** A run's settings as a method gets them: with defaults, and with the layers that get an adapter by default. */
+/** A run's settings as a method gets them: with defaults, including the default target modules. */
 export type MethodSettings<Options extends OptionTable> = Values<Options> & { readonly targetModules: TargetModules };
 
-/** What the defaults of a method depend on in a model. */
+/** The facts about a model that a method's defaults depend on. */
 export interface ModelDefaults {
   /** Its `model_type` in Hugging Face configurations. */
   readonly modelType: string;
   readonly defaultTargetModules: readonly string[];
-  /** The layers that the model's sub-layers end with. */
+  /** The output layers of the model's sub-layers. */
   readonly subLayerOutputs: SubLayerOutputs;
 }
 
@@ -33,7 +33,7 @@ export interface TensorSpec {
 }
 
 /**
- * An adapter method: one file in `methods/`, one line in `registry.ts`. The kinds of methods:
+ * An adapter method: one file in `methods/`, one line in `adapterMethods.ts`. The kinds of methods:
  *
  * - Tensors in layers (LoRA, DoRA): `findSlots` finds the layers, `tensors` lists the tensors of each, `build` makes the module that
  *   replaces the layer. A weight is always [out, in] here: only the codec knows, as `fan_in_fan_out`, that GPT-2's Conv1D stores it
@@ -57,17 +57,17 @@ export interface AdapterMethod<
   readonly options: Options;
   /** The settings that a run may change when it starts from a saved adapter. The method's config has the same names for them. */
   readonly retunable: readonly (keyof Options & string)[];
-  /** Defaults of its settings that follow from others. */
+  /** Defaults of its settings that are derived from other settings. */
   derived?(settings: Values<Options>): Partial<Values<Options>>;
   /** @throws UsageError for settings that contradict each other */
   check?(settings: Values<Options>): void;
   /** The method's own configuration, with defaults for what is absent. */
   config(options: Partial<Config>): Config;
-  /** The layers that get an adapter by default; absent where they are the architecture's `defaultTargetModules`. */
+  /** The default target modules; if absent, the architecture's `defaultTargetModules`. */
   defaultTargets?(model: ModelDefaults): TargetModules;
   /** Turns a run's settings into the method's configuration. @throws UsageError for settings that do not fit the model */
   fromSettings(settings: MethodSettings<Options>, model: ModelDefaults): Partial<Config>;
-  /** And back: the settings that a saved adapter decides in a run that starts from it. */
+  /** The reverse: the settings that a saved adapter determines in a run that starts from it. */
   toSettings(config: Config): Partial<Values<Options>>;
   /** The part that is added to layers; undefined for none. */
   readonly inLayers?: LayerPart<Config>;

@@ -1,4 +1,4 @@
-// The optimizers by name; a new one is a file beside this one and an entry in OPTIMIZERS.
+// The optimizers by name; a new one is a file in this folder and an entry in OPTIMIZERS.
 
 import { adafactor } from "./adafactor.js";
 import { type AdamWOptions, adamw } from "./adamw.js";

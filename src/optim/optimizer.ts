@@ -1,4 +1,4 @@
-// What an optimizer is, with gradient clipping and learning-rate schedules.
+// The interface of optimizers, gradient clipping and learning-rate schedules.
 
 import * as operators from "../operators/optimizerStep.js";
 import * as torch from "../torch/index.js";
@@ -27,7 +27,7 @@ export interface DecayOptions {
 
 /** An optimizer as a value. Its options are named as the run settings are. */
 export interface Optimizer<Options extends DecayOptions> {
-  /** Options that this optimizer takes and not every other does. */
+  /** Options of this optimizer that not all optimizers have. */
   readonly uses: readonly Exclude<keyof Options & string, keyof DecayOptions>[];
   /** Shapes of the state tensors for a parameter of this shape, under PyTorch's names. */
   stateShapes(shape: readonly number[], options: Options): Readonly<Record<string, readonly number[]>>;

@@ -1,4 +1,4 @@
-// Shapes: x [n, in], y [n, out], l [1, in] before a feed-forward layer, else [out, 1].
+// Shapes: x [n, in], y [n, out], l [1, in] for a feed-forward layer, otherwise [out, 1].
 import * as z from "zod";
 import { BidoraError, UsageError } from "../../common/errors.js";
 import { fullMatch } from "../../common/patterns.js";
@@ -13,13 +13,13 @@ import type { AdapterMethod, TensorSpec } from "../method.js";
 import { checkedKeys, targetKeys } from "../peft/targetKeys.js";
 import { linearSlots, type Slot } from "../targets.js";
 
-/** Settings of (IA)³; meanings and defaults are PEFT's, which has none for biases or single layers of the model. */
+/** Settings of (IA)³; meanings and defaults are PEFT's, which can't train biases or select single layers of the model. */
 export interface Ia3Config extends TargetedConfig {
   readonly method: "ia3";
   readonly bias: "none";
-  /** The adapted layers whose input is scaled, not their output: ends of paths, or a regular expression for the whole path. */
+  /** The adapted layers whose input is scaled instead of their output: ends of paths, or a regular expression for the whole path. */
   readonly feedforwardModules: TargetModules;
-  /** Start with ones; false for standard normal numbers. */
+  /** Whether to initialize with ones instead of standard normal values. */
   readonly initWeights: boolean;
 }
 
@@ -36,7 +36,7 @@ const ia3Config = (options: Partial<Ia3Config>): Ia3Config => ({
 
 const VECTOR = "ia3_l";
 
-/** As in PEFT, `dense` is also the end of `intermediate_dense`. */
+/** As in PEFT, `dense` also matches the end of `intermediate_dense`. */
 function isFeedforward(path: string, { feedforwardModules: names }: Ia3Config): boolean {
   return typeof names === "string" ? fullMatch(names, path) : names.some((name) => path.endsWith(name));
 }
@@ -90,8 +90,8 @@ function vectorOf(shape: readonly [number, number], { initWeights }: Ia3Config):
 }
 
 /**
- * The attention layers that get an adapter by default, by `model_type`, where they are not those of LoRA. PEFT has bert, roberta,
- * deberta-v2, llama and mistral; the others have the analogous layers, which are keys and values.
+ * The attention layers adapted by default, by `model_type`, if they differ from LoRA's. PEFT has defaults for bert, roberta, deberta-v2,
+ * llama and mistral; for the others they are the analogous layers, keys and values.
  */
 const KEYS_AND_VALUES: Readonly<Record<string, readonly string[]>> = {
   bert: ["key", "value"],
@@ -107,7 +107,7 @@ const KEYS_AND_VALUES: Readonly<Record<string, readonly string[]>> = {
   mistral: ["k_proj", "v_proj"],
 };
 
-/** The names of feed-forward layers that are not among those of the adapted layers: PEFT refuses them. */
+/** The names of feed-forward layers that are not target modules, which PEFT refuses. */
 function strayNames(feedforward: TargetModules, targets: TargetModules): readonly string[] {
   const areLists = typeof feedforward !== "string" && typeof targets !== "string";
   return areLists ? feedforward.filter((name) => !targets.includes(name)) : [];
