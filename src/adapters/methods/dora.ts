@@ -55,10 +55,7 @@ export interface DoraConfig extends LowRankConfig {
 }
 
 const DORA_DEFAULTS = { ...LOW_RANK_DEFAULTS, axis: "out", normGradient: "detached" } as const;
-const OPTIONS = configOptions(DORA_DEFAULTS, {
-  axis: oneOf(MAGNITUDE_AXES),
-  normGradient: oneOf(NORM_GRADIENTS),
-});
+const OPTIONS = configOptions(DORA_DEFAULTS, { axis: oneOf(MAGNITUDE_AXES), normGradient: oneOf(NORM_GRADIENTS) });
 
 /** DoRA's settings; the defaults are PEFT's, with rank 8, alpha 16 and every linear layer. */
 export function doraConfig(options: Partial<Omit<DoraConfig, "method">> = {}): DoraConfig {
