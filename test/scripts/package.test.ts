@@ -146,6 +146,12 @@ console.log(task.peftTaskType, settings.rank, layer.inFeatures, torch.tensor([1,
     const source = `import { finetune, load } from "bidora";
 export const metrics = finetune({ model: "nowhere" }).then((result) => result.metrics);
 export const open = (signal: AbortSignal) => load({ model: "nowhere" }, { hub: { signal } });
+export const use = async (signal: AbortSignal): Promise<string | undefined> => {
+  const model = await open(signal);
+  const [first] = await model.predict(["a text"]);
+  model[Symbol.dispose]();
+  return first?.label;
+};
 `;
     writeFileSync(join(project, "strict.ts"), source);
     const compilerOptions = {
