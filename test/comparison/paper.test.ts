@@ -38,8 +38,8 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
   jnlpba: ["train.tsv", "devel.tsv", "test.tsv"],
 };
 
-/** What the files say of the rows that the figures are of; without a word they are those of validation rows, where there are such. */
-const SAYS_TEST = /figures of the paper are those of test rows|the figures are those of the test rows|testSplit: true/;
+/** How the files say that results are on test rows; otherwise they are on validation rows. */
+const SAYS_TEST = /figures of the paper are those of test rows|the results are on the test rows|testSplit: true/;
 
 describe.each(files.filter((name) => !name.startsWith("proteins")))("the rows of %s", (name) => {
   it("are those that the file says its figures are of", async () => {
