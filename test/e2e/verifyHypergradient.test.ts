@@ -63,7 +63,10 @@ test("the command prints the comparison, and refuses settings without effect on 
   expect(stdout).toMatch(/^In bfloat16:\nestimator +cosine/);
   expect(stdout).toContain("In bfloat16 finite-difference is off by ");
   const both = await bidora(...given, "--precision", "float32", "--dtype", "float32");
-  expect(both).toMatchObject({ status: 2, stderr: expect.stringContaining("--precision and --dtype are mutually exclusive") });
+  expect(both).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining("--precision and --dtype are mutually exclusive"),
+  });
   for (const flags of [
     ["--method", "lora"],
     ["--epochs", "2"],
