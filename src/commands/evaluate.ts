@@ -16,7 +16,7 @@ import { type AppliesWhen, allApplyWhen, both, type Given, option, pick } from "
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { encodeRows, type Task } from "../tasks/index.js";
 import { computeDtype } from "../torch/index.js";
-import { namingBadWeights, weightsOf } from "../train/badWeights.js";
+import { namingBadWeights, weightsIn } from "../train/badWeights.js";
 import { type Evaluation, evaluateRows, notesOf, noteWithoutLoss } from "../train/evaluation.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
 import { call, defineCommand, formatMetrics, type Hooks } from "./command.js";
@@ -181,7 +181,7 @@ async function judgeModel(
     ? rowsOfPrompts(all.examples as readonly LanguageExample[], limit)
     : all.examples.slice(0, limit);
   return namingBadWeights(
-    () => ({ folder: open.folder, weights: weightsOf(open.model) }),
+    () => weightsIn(open),
     async () => {
       // The labels are those of all rows, however few of them are evaluated.
       const labels = labelsForInference(choice, all, open.labels);

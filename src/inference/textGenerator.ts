@@ -20,7 +20,7 @@ import { readConfig } from "../io/checkpoint.js";
 import { flagOf, type Given } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { encodePrompts } from "../tasks/encodeLanguage.js";
-import { namingBadWeightsIn } from "../train/badWeights.js";
+import { blamingBadWeights, namingBadWeightsIn, weightsIn } from "../train/badWeights.js";
 import { promptsOf } from "../train/textEvaluation.js";
 import type { InferenceModel } from "./open.js";
 
@@ -99,7 +99,11 @@ export class TextGenerator {
     const { signal, stream = 0, name = promptName(0) } = options;
     const [encoded] = (await this.encode([exampleOf(prompt, name)])) as [Prompt];
     const own = { ...encoded, uniform: uniforms(this.plan.seed, stream) };
-    yield* namingBadWeightsIn(this.open, generateTexts(this.open, [own], this.plan.generation, { signal }));
+    try {
+      yield* generateTexts(this.open, [own], this.plan.generation, { signal });
+    } catch (error) {
+      throw blamingBadWeights(error, () => weightsIn(this.open));
+    }
   }
 
   /** Generates text after prompts, in order, with the same results as one at a time. */

@@ -19,28 +19,36 @@ export async function namingBadWeights<T>(own: () => OwnWeights, body: () => Pro
   try {
     return await body();
   } catch (error) {
-    if (!(error instanceof BidoraError && NOT_FINITE.test(error.code))) throw error;
-    const { folder, weights } = own();
-    const bad = firstBad(weights);
-    if (bad === undefined) throw error;
-    const finding = error.message.replace(/[:;] (take|try) .*$|\.$/s, "");
-    throw new BidoraError(error.code, `${finding}: ${blame(bad, folder)}`, { cause: error });
+    throw blamingBadWeights(error, own);
   }
 }
 
 /** The same for a stream of results of an open model. */
-export async function* namingBadWeightsIn<T>(
-  { folder, model }: { readonly folder: string; readonly model: Module },
-  stream: AsyncGenerator<T>,
-): AsyncGenerator<T> {
+export async function* namingBadWeightsIn<T>(model: OpenWeights, stream: AsyncGenerator<T>): AsyncGenerator<T> {
   try {
     yield* stream;
   } catch (error) {
-    await namingBadWeights(
-      () => ({ folder, weights: weightsOf(model) }),
-      () => Promise.reject(error),
-    );
+    throw blamingBadWeights(error, () => weightsIn(model));
   }
+}
+
+/** A model, and the folder that its weights were read from. */
+interface OpenWeights {
+  readonly folder: string;
+  readonly model: Module;
+}
+
+/** The weights of an open model. */
+export const weightsIn = ({ folder, model }: OpenWeights): OwnWeights => ({ folder, weights: weightsOf(model) });
+
+/** An error, or the one that takes its place if a weight that is not finite is the cause. */
+export function blamingBadWeights(error: unknown, own: () => OwnWeights): unknown {
+  if (!(error instanceof BidoraError && NOT_FINITE.test(error.code))) return error;
+  const { folder, weights } = own();
+  const bad = firstBad(weights);
+  if (bad === undefined) return error;
+  const finding = error.message.replace(/[:;] (take|try) .*$|\.$/s, "");
+  return new BidoraError(error.code, `${finding}: ${blame(bad, folder)}`, { cause: error });
 }
 
 /** @throws BidoraError `NOT_FINITE` naming the first tensor with a value that is not a finite number */

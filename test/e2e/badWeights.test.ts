@@ -2,6 +2,7 @@ import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { exportModel } from "../../src/commands/export.js";
+import { load } from "../../src/commands/load.js";
 import { merge } from "../../src/commands/merge.js";
 import { predict } from "../../src/commands/predict.js";
 import { BidoraError } from "../../src/common/errors.js";
@@ -10,7 +11,7 @@ import { openSafetensors, saveSafetensors } from "../../src/io/safetensors.js";
 import { DenseWeight } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { namingBadWeights } from "../../src/train/badWeights.js";
-import { BERT, fresh, list, ROWS, run } from "./support.js";
+import { BERT, fresh, GOLDEN, list, ROWS, run } from "./support.js";
 
 const LAYER = "bert.encoder.layer.1";
 const QUERY = `${LAYER}.attention.self.query.weight`;
@@ -27,7 +28,8 @@ function damaged(folder: string, file: string, name: string, value = Number.NaN)
   return copy;
 }
 
-const damagedModel = (name: string, value?: number) => damaged(join(BERT, "single"), "model.safetensors", name, value);
+const damagedModel = (name: string, value?: number, folder = join(BERT, "single")) =>
+  damaged(folder, "model.safetensors", name, value);
 const adapterOf = (name: string) => join(BERT, "adapters", name);
 const output = () => ({ output: fresh(), overwrite: false, revision: undefined });
 
@@ -62,6 +64,15 @@ describe("a checkpoint with a value that is not finite", () => {
       await expect(work(all)).rejects.toThrow(new RegExp(`^The model's own weights in ${model} .* in ${QUERY};`));
       expect(list(all.output)).toEqual([]);
     }
+  });
+
+  test("is named by generation, streamed or not", async () => {
+    const name = "model.layers.0.mlp.down_proj.weight";
+    const folder = damagedModel(name, Number.NaN, join(GOLDEN, "generation", "llama"));
+    using model = await load({ model: folder });
+    const named = new RegExp(`own weights in ${folder} .* in ${name};`);
+    await expect(model.generate("one")).rejects.toThrow(named);
+    await expect(model.generate("one")[Symbol.asyncIterator]().next()).rejects.toThrow(named);
   });
 
   test("does not matter to an export that leaves it out, and is not copied by merge", async () => {
