@@ -133,9 +133,9 @@ describe("a loaded model generates what the command generates", () => {
 });
 
 describe("the end of a model", () => {
-  test("its tensors are released, and later calls are refused", async () => {
+  test.each(["dora", "dora-embedding"])("its tensors are released, and later calls are refused: %s", async (name) => {
     const before = liveHandles();
-    const model = await load({ ...F32, ...single, adapter: join(BERT, "adapters", "dora") });
+    const model = await load({ ...F32, ...single, adapter: join(BERT, "adapters", name) });
     await model.predict(["a word"]);
     expect(liveHandles()).toBeGreaterThan(before + 20);
     const { tokenizer } = model;

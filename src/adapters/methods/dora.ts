@@ -63,16 +63,26 @@ export function doraConfig(options: Partial<Omit<DoraConfig, "method">> = {}): D
   return { ...DORA_DEFAULTS, ...options, method: "dora" };
 }
 
-/** The base class for both kinds of layers: the magnitude, and a norm that can be frozen. */
+/** The base class for both kinds of layers: the magnitude along an axis of the stored weight, and a norm that can be frozen. */
 abstract class DoraAdapter<L extends Layer> extends LowRankAdapter {
+  /** The part of ‖V‖² that is not trained, one for each magnitude. */
+  protected readonly squaredBase: torch.Tensor;
   #frozenNorm: torch.Tensor | undefined;
 
   constructor(
     lowRank: LowRank,
     readonly magnitudeParameter: Parameter,
+    readonly axis: MagnitudeAxis,
     readonly normGradient: NormGradient,
+    weight: Weight,
   ) {
     super(lowRank);
+    this.squaredBase = torch.scope(() => directionBase(weight.dense(), axis, this.magnitude.dtype));
+  }
+
+  protected override release(): void {
+    this.squaredBase.dispose();
+    super.release();
   }
 
   get magnitude(): torch.Tensor {
@@ -101,11 +111,12 @@ abstract class DoraAdapter<L extends Layer> extends LowRankAdapter {
     };
   }
 
-  /** (m / ‖V‖)·V. @param along the dimension of the layer's weight with one magnitude per index */
-  protected mergedAlong(along: 0 | 1, layer: L, dtype: torch.DType): torch.Tensor {
+  /** (m / ‖V‖)·V */
+  override mergedWeight(layer: L, dtype: torch.DType): torch.Tensor {
     const direction = this.lowRank.direction(layer, dtype);
-    const norm = torch.linalgVectorNorm(direction, 2, [1 - along]);
-    const gain = torch.unsqueeze(gainOf(torch.castTo(this.magnitude, dtype), norm), 1 - along);
+    const summed = this.axis === "out" ? 1 : 0;
+    const norm = torch.linalgVectorNorm(direction, 2, [summed]);
+    const gain = torch.unsqueeze(gainOf(torch.castTo(this.magnitude, dtype), norm), summed);
     return torch.mul(direction, gain);
   }
 }
@@ -120,24 +131,11 @@ abstract class DoraAdapter<L extends Layer> extends LowRankAdapter {
  * BiDoRA uses the same layer.
  */
 export class DoraLinear extends DoraAdapter<Linear> {
-  readonly #squaredBase: torch.Tensor;
   readonly #gain = new DerivedTensor();
 
   protected override release(): void {
     this.#gain.dispose();
-    this.#squaredBase.dispose();
     super.release();
-  }
-
-  constructor(
-    lowRank: LowRank,
-    magnitude: Parameter,
-    readonly axis: MagnitudeAxis,
-    normGradient: NormGradient,
-    weight: Weight,
-  ) {
-    super(lowRank, magnitude, normGradient);
-    this.#squaredBase = torch.scope(() => directionBase(weight.dense(), axis, this.magnitude.dtype));
   }
 
   protected computeNorm(layer: Linear): torch.Tensor {
@@ -145,11 +143,7 @@ export class DoraLinear extends DoraAdapter<Linear> {
   }
 
   #direction(weight: torch.Tensor): Direction {
-    return { weight, squaredBase: this.#squaredBase, ...this.lowRank.factors };
-  }
-
-  override mergedWeight(layer: Linear, dtype: torch.DType): torch.Tensor {
-    return this.mergedAlong(this.axis === "out" ? 0 : 1, layer, dtype);
+    return { weight, squaredBase: this.squaredBase, ...this.lowRank.factors };
   }
 
   forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
@@ -195,11 +189,8 @@ export class DoraLinear extends DoraAdapter<Linear> {
 
 /** DoRA of an embedding: one magnitude per dimension, with norms over the vocabulary. */
 export class DoraEmbedding extends DoraAdapter<Embedding> {
-  readonly #squaredBase: torch.Tensor;
-
   constructor(lowRank: LowRank, magnitude: Parameter, normGradient: NormGradient, table: Weight) {
-    super(lowRank, magnitude, normGradient);
-    this.#squaredBase = torch.scope(() => directionBase(table.dense(), "in", this.magnitude.dtype));
+    super(lowRank, magnitude, "in", normGradient, table);
   }
 
   forward(ids: torch.Tensor, layer: Embedding, _context: ForwardContext): torch.Tensor {
@@ -210,12 +201,10 @@ export class DoraEmbedding extends DoraAdapter<Embedding> {
 
   /** By the formula: the table is W0ᵀ of a linear layer, whose rows would not be contiguous, as the kernel requires. */
   protected computeNorm(layer: Embedding): torch.Tensor {
-    const own = { squaredBase: this.#squaredBase, ...this.lowRank.factors };
-    return layer.weight.values.use((table) => directionNormByFormula({ weight: torch.t(table), ...own }, "out"));
-  }
-
-  override mergedWeight(layer: Embedding, dtype: torch.DType): torch.Tensor {
-    return this.mergedAlong(1, layer, dtype);
+    const { squaredBase } = this;
+    return layer.weight.values.use((table) =>
+      directionNormByFormula({ weight: torch.t(table), squaredBase, ...this.lowRank.factors }, "out"),
+    );
   }
 }
 
