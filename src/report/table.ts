@@ -1,10 +1,10 @@
 // HTML tables.
 import { formatCount } from "../common/format.js";
-import { groupSpans, type Table } from "../statistics/renderTable.js";
+import { groupSpans, NOTHING, type Table } from "../statistics/renderTable.js";
 import { mean, sampleDeviation } from "../statistics/summary.js";
 import { collapsed, html, type Markup } from "./html.js";
 
-export const NOTHING = "–";
+export { NOTHING };
 
 /** A formatted number from a log; a dash if the value is not a finite number. */
 export function number(value: unknown, format: (value: number) => string): string {

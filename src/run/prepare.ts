@@ -40,6 +40,9 @@ import { type Snapshot, takeSnapshot } from "../train/trainedTensors.js";
 import { MemoryNeed, settingsThatFit } from "./memoryNeed.js";
 import { type RunStart, readRunData } from "./runInputs.js";
 
+/** The dtype of trained tensors. */
+const TRAINED_DTYPE = "float32";
+
 /** Everything that a run needs, loaded and checked. */
 export interface Prepared {
   readonly config: RunConfig;
@@ -91,43 +94,39 @@ export async function prepare(
   checkEvaluationRows(config, splits);
   const names = outputNames(choice.task, labels);
   const generator = new Generator(config.seed);
-  const dtype = precision ?? computeDtype(config.dtype);
-  const trainedDtype = precision ?? "float32";
-  const masters = METHODS[config.method].adapter === undefined ? { masterDtype: trainedDtype } : {};
   // The tokenizer works in separate threads.
   const [data, loaded] = await Promise.all([
     encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, trainOn: config.trainOn, model }),
     loadModel(folder, {
+      ...dtypesOf(config, precision),
       head: choice.task.head,
       outputs: names.length,
-      dtype,
-      baseDtype: config.baseDtype,
-      ...masters,
       generator,
       initWeights: config.initWeights,
       availableBytes: available,
     }),
   ]);
   noteRowsWithoutLoss(choice.task, data, hub);
-  const adapted = adapt(loaded, config, saved, generator, trainedDtype);
+  const adapted = adapt(loaded, config, saved, generator, precision ?? TRAINED_DTYPE);
   noteNeed(new MemoryNeed({ config, loaded, adapted, data }), config, available, hub);
   noteHead(saved ? newLayers(loaded, saved.config) : loaded.initialized, own, hub);
   return {
+    ...{ folder, adapterFolder, choice, tokenizer, maxLength, data, loaded, adapted, generator },
     config: withFound(config, foundIn(config, { choice, splits, maxLength, adapted })),
-    folder,
-    adapterFolder,
-    choice,
     labels: names,
     positive: positiveOf(choice, labels),
-    tokenizer,
-    maxLength,
-    data,
     texts: choice.texts ? { validation: splits.validation, test: splits.test } : undefined,
     rows: rowsOf(splits),
-    loaded,
-    adapted,
     start: takeSnapshot(adapted.trained),
-    generator,
+  };
+}
+
+/** How the model's values are held: for full training, with masters that the optimizer updates. */
+function dtypesOf({ dtype, baseDtype, method }: RunConfig, precision: "float32" | "float64" | undefined) {
+  return {
+    dtype: precision ?? computeDtype(dtype),
+    baseDtype,
+    ...(METHODS[method].adapter === undefined && { masterDtype: precision ?? TRAINED_DTYPE }),
   };
 }
 

@@ -37,52 +37,41 @@ export function notCached({ repo, revision, settings }: HubRequest): BidoraError
  * @param url the URL that answered, after redirects
  */
 export function refusal(request: HubRequest, response: Response, url: URL): BidoraError {
-  const { repo, revision, settings, file } = request;
-  if (url.origin !== new URL(settings.endpoint).origin) return refusedElsewhere(request, response.status, url);
-  const host = shownUrl(settings.endpoint);
+  const { repo, settings, file } = request;
   const { status, headers } = response;
-  const fault = headers.get("X-Error-Code");
-  if (status === 401 && settings.token === undefined) {
-    return new BidoraError(
-      "HUB_UNAUTHORIZED",
-      `${host} does not show ${repo} without a token (401): check the name, or set HF_TOKEN if it is private or gated.`,
-    );
-  }
-  if (status === 401) {
-    return new BidoraError(
-      "HUB_UNAUTHORIZED",
-      `${host} does not show ${repo} to this token (401): check the name, and that HF_TOKEN is valid.`,
-    );
-  }
+  if (url.origin !== new URL(settings.endpoint).origin) return refusedElsewhere(request, status, url);
+  if (status === 401) return unauthorized(request);
+  const host = shownUrl(settings.endpoint);
   if (status === 403) {
     return new BidoraError(
       "HUB_FORBIDDEN",
       `${host} refuses access to ${repo} (403): accept its conditions at ${host}/${repo} with the account of your HF_TOKEN.`,
     );
   }
-  if (status === 404 && fault === "RevisionNotFound") {
-    return new BidoraError(
-      "HUB_NOT_FOUND",
-      `${repo} has no revision '${revision}' (404): expected a branch, a tag or a full commit hash.`,
-    );
-  }
-  if (status === 404 && file !== undefined) {
-    return new BidoraError(
-      "HUB_NOT_FOUND",
-      `${host} lists ${file} in ${repo} but has no such file (404): try again later, give another --revision, or set HF_ENDPOINT to another mirror.`,
-    );
-  }
-  if (status === 404) {
-    return new BidoraError(
-      "HUB_NOT_FOUND",
-      `There is no model ${repo} at ${host} (404), and no local folder of that name: check the spelling.`,
-    );
-  }
+  if (status === 404) return new BidoraError("HUB_NOT_FOUND", whatIsMissing(request, headers.get("X-Error-Code")));
   if (status === 429 || status >= 500) return unreachable(request, `answered with status ${status}`);
   return new BidoraError(
     "HUB_FAILED",
     `${host} answered the request for ${file === undefined ? repo : `${file} of ${repo}`} with the unexpected status ${status}.`,
   );
+}
+
+function unauthorized({ repo, settings }: HubRequest): BidoraError {
+  const [whom, advice] =
+    settings.token === undefined
+      ? ["without a token", "or set HF_TOKEN if it is private or gated"]
+      : ["to this token", "and that HF_TOKEN is valid"];
+  const host = shownUrl(settings.endpoint);
+  return new BidoraError("HUB_UNAUTHORIZED", `${host} does not show ${repo} ${whom} (401): check the name, ${advice}.`);
+}
+
+function whatIsMissing({ repo, revision, settings, file }: HubRequest, fault: string | null): string {
+  const host = shownUrl(settings.endpoint);
+  if (fault === "RevisionNotFound")
+    return `${repo} has no revision '${revision}' (404): expected a branch, a tag or a full commit hash.`;
+  if (file !== undefined)
+    return `${host} lists ${file} in ${repo} but has no such file (404): try again later, give another --revision, or set HF_ENDPOINT to another mirror.`;
+  return `There is no model ${repo} at ${host} (404), and no local folder of that name: check the spelling.`;
 }
 
 /** The error for a response from a server that the Hub redirected to, which knows nothing of tokens or revisions. */
