@@ -118,7 +118,7 @@ export const evaluateCommand = defineCommand({
     });
     const found =
       predictions === undefined
-        ? await judgeModel({ ...settings, data }, named, hooks)
+        ? await evaluateModel({ ...settings, data }, named, hooks)
         : await evaluatePredictions({ ...settings, data, predictions }, named);
     const { notes, ...figures } = figuresOf(found, settings);
     for (const note of notes) hooks.hub?.onNote?.(note);
@@ -141,30 +141,30 @@ export const evaluate = (
 ): Promise<EvaluateResult> => call("evaluate", evaluateCommand, settings, hooks);
 
 /** The results for each kind of metric. */
-interface Judged {
-  readonly judgments: readonly Evaluation[];
+interface Evaluated {
+  readonly evaluations: readonly Evaluation[];
   readonly rows: number;
 }
 
 function figuresOf(
-  { judgments }: Judged,
+  { evaluations }: Evaluated,
   { confidence, seed }: Pick<EvaluateCall, "confidence" | "seed">,
 ): Pick<EvaluateResult, "metrics" | "intervals"> & { readonly notes: readonly string[] } {
-  const metrics = Object.assign({}, ...judgments.map((judgment) => judgment.metrics));
-  const notes = judgments.flatMap(notesOf);
+  const metrics = Object.assign({}, ...evaluations.map((evaluation) => evaluation.metrics));
+  const notes = evaluations.flatMap(notesOf);
   if (confidence === undefined) return { metrics, notes };
-  const each = judgments.map(({ metric, measured, units }) =>
+  const each = evaluations.map(({ metric, measured, units }) =>
     confidenceIntervals(metric, measured, { confidence, seed }, units),
   );
   const intervals = Object.assign({}, ...each.map((found) => found.intervals));
   return { metrics, intervals, notes: [...notes, ...each.flatMap((found) => found.notes)] };
 }
 
-async function judgeModel(
+async function evaluateModel(
   settings: EvaluateCall & { readonly data: string },
   named: TaskChoice | undefined,
   hooks: Hooks,
-): Promise<Judged> {
+): Promise<Evaluated> {
   const found = await findModel(settings, hooks.hub);
   const { threads, dtype, baseDtype } = settings;
   const open = await openForInference(found, { task: named, threads, baseDtype, dtype: computeDtype(dtype) });
@@ -185,19 +185,19 @@ async function judgeModel(
     async () => {
       // The labels are those of all rows, however few of them are evaluated.
       const labels = labelsForInference(choice, all, open.labels);
-      const judged = await judgeRows(open, choice, { examples, labels }, settings, hooks);
+      const evaluation = await evaluateExamples(open, choice, { examples, labels }, settings, hooks);
       const needsUnits = choice.task.isGenerative && settings.confidence !== undefined;
-      const judgments = [needsUnits ? byPrompts(judged, choice.task, examples) : judged];
+      const evaluations = [needsUnits ? byPrompts(evaluation, choice.task, examples) : evaluation];
       const texts = examples as readonly LanguageExample[];
       const { batchSize } = settings;
       if (overrides)
-        judgments.unshift(await evaluateTexts(open, texts, { batchSize, overrides, signal: hooks.signal }));
-      return { judgments, rows: examples.length };
+        evaluations.unshift(await evaluateTexts(open, texts, { batchSize, overrides, signal: hooks.signal }));
+      return { evaluations, rows: examples.length };
     },
   );
 }
 
-async function judgeRows(
+async function evaluateExamples(
   open: InferenceModel,
   choice: TaskChoice,
   { examples, labels }: Pick<Dataset, "examples"> & { readonly labels: LabelMap | undefined },
@@ -224,14 +224,14 @@ async function judgeRows(
 }
 
 /** Measures rows with the same prompt as one row, because they are not independent. */
-function byPrompts(judgment: Evaluation, { join }: Task, examples: Dataset["examples"]): Evaluation {
-  const { metric, measured } = judgment;
-  if (!join) return judgment;
+function byPrompts(evaluation: Evaluation, { join }: Task, examples: Dataset["examples"]): Evaluation {
+  const { metric, measured } = evaluation;
+  if (!join) return evaluation;
   const groups = rowsByPrompt(examples as readonly LanguageExample[]);
   const joined = groups.map((rows, i) =>
     metric.measure(undefined, join(rows.map((row) => measured[row] as object)), i + 1),
   );
-  return { ...judgment, measured: joined, units: "prompts" };
+  return { ...evaluation, measured: joined, units: "prompts" };
 }
 
 /**

@@ -176,7 +176,7 @@ async function designProblems(spec: Spec, task: SpecTask): Promise<BidoraError[]
         "there are neither validation nor test rows, so its runs cannot be scored: name a file by --validation or --test.",
       ),
     ];
-  const unlike = unlikeJudged(spec, task);
+  const unlike = differentlyScored(spec, task);
   if (unlike.length > 0) return unlike;
   const isSeen = reported === "validation" || (reported === "test" && (await areSame(said.validation, said.test)));
   const stopped = isSeen ? stoppedBySeen(spec, task) : [];
@@ -190,13 +190,13 @@ async function designProblems(spec: Spec, task: SpecTask): Promise<BidoraError[]
 }
 
 /** Settings that would score a task's runs, all grid points included, on different labels or tokens. */
-function unlikeJudged(spec: Spec, task: SpecTask): UsageError[] {
+function differentlyScored(spec: Spec, task: SpecTask): UsageError[] {
   const runs = spec.variants.flatMap((variant) =>
     pointsOf(spec).map((point) => settingsWithHoldout(spec, task, variant, point)),
   );
   const isOfTokens = runs.some((run) => run.task !== undefined && taskOf(run.task).task.takesTrainOn === true);
-  const judgedBy: readonly RunKey[] = ["labelColumn", ...(isOfTokens ? (["maxLength", "trainOn"] as const) : [])];
-  return judgedBy.flatMap((key) => {
+  const scoredBy: readonly RunKey[] = ["labelColumn", ...(isOfTokens ? (["maxLength", "trainOn"] as const) : [])];
+  return scoredBy.flatMap((key) => {
     const values = [...new Set(runs.map((run) => String(run[key] ?? "not set")))];
     if (values.length < 2) return [];
     const [flag, what] = [flagOf(key), key === "labelColumn" ? "labels" : "tokens of its rows"];

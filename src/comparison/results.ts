@@ -23,7 +23,7 @@ import { significance } from "../statistics/significance.js";
 import { significanceTable } from "../statistics/significanceTable.js";
 import { summary } from "../statistics/summary.js";
 import type { CollectedRun } from "./collectRuns.js";
-import { readRunPredictions, rowTests } from "./rowTests.js";
+import { readPredictedRuns, rowTests } from "./rowTests.js";
 import { scoringOf } from "./scoring.js";
 import { type RequestedResults, variantNamed } from "./spec.js";
 
@@ -86,8 +86,8 @@ async function allRowTests(
   for (const { name } of comparison.tasks) {
     const methods = methodsWithoutFailure(comparison, new Set([name]));
     const own = runs.filter(({ task }) => task === name) as [CollectedRun, ...CollectedRun[]];
-    const judging = scoringOf(own);
-    tests.push(...rowTests(name, methods, await readRunPredictions(own, judging), judging, note));
+    const scoring = scoringOf(own);
+    tests.push(...rowTests(name, methods, await readPredictedRuns(own, scoring), scoring, note));
   }
   return tests;
 }

@@ -23,12 +23,12 @@ import type { Scoring } from "./scoring.js";
 export function rowTests(
   task: string,
   methods: readonly string[],
-  runs: readonly RunPredictions[],
-  judging: Scoring,
+  runs: readonly PredictedRun[],
+  scoring: Scoring,
   note: (line: string) => void = () => {},
 ): BootstrapTest[] {
-  const { main } = judging;
-  const sides = runs.flatMap((one) => (methods.includes(one.run.method) ? (sideOf(one, judging) ?? []) : []));
+  const { main } = scoring;
+  const sides = runs.flatMap((one) => (methods.includes(one.run.method) ? (sideOf(one, scoring) ?? []) : []));
   const pairs = pairsOf(methods, sides);
   if (pairs.length === 0) return [];
   const options = { resamples: resamplesFor(pairs.length), confidence: 0.95, seed: 0 };
@@ -36,33 +36,29 @@ export function rowTests(
   const found = resampled(bareMetric(main.name), sides, options, onDrawn);
   const drawn = new Map(sides.map((side, i) => [side, found[i]!]));
   const meanOver = meansOf((side: Side) => drawn.get(side)!);
-  const leftOut = new Set<string>();
-  const tests: Omit<BootstrapTest, "pHolm">[] = [];
-  for (const { a, b } of pairs) {
-    const result = orWhyNot(() => differenceOf(main.name, meanOver(a), meanOver(b), options));
-    if (typeof result === "string") {
-      leftOut.add(result);
-      continue;
-    }
-    const { difference, ...rest } = result;
-    const [one, other] = [a[0]!.method, b[0]!.method];
-    tests.push({
-      a: one,
-      b: other,
-      metric: main.name,
-      population: "rows of this task",
-      pairs: a[0]!.rows.length,
-      differing: differingRows(a, b),
-      unmatched: runs.filter(({ run: { method } }) => method === one || method === other).length - 2 * a.length,
-      statistic: difference,
-      ...rest,
-      resamples: options.resamples,
-      test: "bootstrap",
-      task,
-    });
-  }
-  for (const why of leftOut) note(`The bootstrap over the rows of ${task} is left out: ${why}`);
-  return withHolm(tests);
+  const testOf = (pair: Pair): Omit<BootstrapTest, "pHolm"> => {
+    const { difference, ...rest } = differenceOf(main.name, meanOver(pair.a), meanOver(pair.b), options);
+    const { resamples } = options;
+    return { ...pairFacts(pair, main.name, runs), statistic: difference, ...rest, resamples, test: "bootstrap", task };
+  };
+  const results = pairs.map((pair) => orWhyNot(() => testOf(pair)));
+  for (const why of new Set(results.filter((result) => typeof result === "string")))
+    note(`The bootstrap over the rows of ${task} is left out: ${why}`);
+  return withHolm(results.filter((result) => typeof result !== "string"));
+}
+
+/** What is compared: the methods, and the rows and runs behind their scores. */
+function pairFacts({ a, b }: Pair, metric: string, runs: readonly PredictedRun[]) {
+  const [one, other] = [a[0]!.method, b[0]!.method];
+  return {
+    a: one,
+    b: other,
+    metric,
+    population: "rows of this task",
+    pairs: a[0]!.rows.length,
+    differing: differingRows(a, b),
+    unmatched: runs.filter(({ run: { method } }) => method === one || method === other).length - 2 * a.length,
+  } as const;
 }
 
 /** A test's result, or the reason if its metric is undefined for too many resamples: that must not hide the other results. */
@@ -82,7 +78,7 @@ interface Side extends MeasuredRows {
 }
 
 /** Undefined if fewer than two rows were predicted. */
-function sideOf({ run, rows }: RunPredictions, { metric, main }: Scoring): Side | undefined {
+function sideOf({ run, rows }: PredictedRun, { metric, main }: Scoring): Side | undefined {
   if (rows.length < 2) return undefined;
   const measured = rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1));
   const { method, seed } = run;
@@ -145,7 +141,7 @@ function slowNote(task: string, resamples: number, note: (line: string) => void)
 }
 
 /** A run with its prediction for each scored row; no rows if it has no such score. */
-interface RunPredictions {
+interface PredictedRun {
   readonly run: CollectedRun;
   readonly rows: readonly PredictedRow[];
 }
@@ -154,18 +150,18 @@ interface RunPredictions {
  * The predictions of a task's runs for its scored rows. All runs must have the same rows: scores on different rows can't be compared.
  * @throws BidoraError `COMPARISON` naming two runs with different rows, or a run whose predictions are missing
  */
-export async function readRunPredictions(
+export async function readPredictedRuns(
   runs: readonly CollectedRun[],
   { main, split }: Scoring,
-): Promise<RunPredictions[]> {
-  const judged: RunPredictions[] = [];
+): Promise<PredictedRun[]> {
+  const found: PredictedRun[] = [];
   for (const run of runs) {
-    const isJudged = own(run.metrics, main.name) !== undefined;
-    judged.push({ run, rows: isJudged ? await rowsIn(run.folder, split) : [] });
+    const isScored = own(run.metrics, main.name) !== undefined;
+    found.push({ run, rows: isScored ? await rowsIn(run.folder, split) : [] });
   }
-  const [first, ...others] = judged;
-  for (const other of others) refuseOthers(first as RunPredictions, other);
-  return judged;
+  const [first, ...others] = found;
+  for (const other of others) refuseOthers(first as PredictedRun, other);
+  return found;
 }
 
 async function rowsIn(folder: string, split: Scoring["split"]): Promise<readonly PredictedRow[]> {
@@ -178,7 +174,7 @@ async function rowsIn(folder: string, split: Scoring["split"]): Promise<readonly
   );
 }
 
-function refuseOthers({ run: one, rows: ours }: RunPredictions, { run: other, rows: theirs }: RunPredictions): void {
+function refuseOthers({ run: one, rows: ours }: PredictedRun, { run: other, rows: theirs }: PredictedRun): void {
   const place = ours.findIndex((row, i) => identityOf(row) !== identityOf(theirs[i]));
   if (place === -1 && ours.length === theirs.length) return;
   const what = ours.length === theirs.length ? `row ${place + 1} differs` : `${ours.length} and ${theirs.length}`;
@@ -193,7 +189,7 @@ function refuseOthers({ run: one, rows: ours }: RunPredictions, { run: other, ro
  * The file's name may differ from machine to machine.
  */
 const identityOf = (row: PredictedRow | undefined): string | undefined =>
-  row && JSON.stringify([row.line, row.reference ?? row.text, judgedTokens(row.prediction)]);
+  row && JSON.stringify([row.line, row.reference ?? row.text, scoredTokens(row.prediction)]);
 
-const judgedTokens = (prediction: PredictedRow["prediction"]): unknown =>
+const scoredTokens = (prediction: PredictedRow["prediction"]): unknown =>
   "loss" in prediction && "tokens" in prediction ? prediction.tokens : undefined;

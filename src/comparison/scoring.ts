@@ -26,7 +26,7 @@ export interface Scoring {
   readonly beside: readonly ComparedMetric[];
 }
 
-/** What a run is judged by. */
+/** What a run is scored by. */
 type Scored = Pick<CollectedRun, "folder" | "metrics">;
 
 /**
@@ -36,7 +36,7 @@ type Scored = Pick<CollectedRun, "folder" | "metrics">;
 export function scoringOf(runs: readonly [Scored, ...Scored[]]): Scoring {
   const { isOfTexts, byRows } = scorersOf(runs[0].folder);
   const scorer = isOfTexts ? textScorer : byRows;
-  const split = judgedRowsOf(runs, scorer.main);
+  const split = scoredSplit(runs, scorer.main);
   const named = (name: string): ComparedMetric => ({
     name: metricName(name, split),
     // The labels decide whether F1 is binary or macro-averaged, but the folder may not have them.
@@ -57,7 +57,7 @@ export function scoringOf(runs: readonly [Scored, ...Scored[]]): Scoring {
 }
 
 /** The split that all runs of a task are scored on: scores on different rows can't be compared. */
-function judgedRowsOf(runs: readonly Scored[], main: string): Scoring["split"] {
+function scoredSplit(runs: readonly Scored[], main: string): Scoring["split"] {
   const has = (name: string) => runs.filter(({ metrics }) => own(metrics, name) !== undefined);
   const [tested, validated] = [has(metricName(main, "test")), has(main)];
   if (validated.length === 0) return "test";

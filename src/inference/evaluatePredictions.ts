@@ -37,13 +37,13 @@ interface PredictionFile {
 export async function evaluatePredictions(
   settings: PredictionFile,
   choice: TaskChoice | undefined,
-): Promise<{ readonly judgments: readonly Evaluation[]; readonly rows: number }> {
+): Promise<{ readonly evaluations: readonly Evaluation[]; readonly rows: number }> {
   if (!choice) throw new UsageError("--task is missing: it determines how --predictions are evaluated.");
   const { rows: lines } = await loadTable(settings.predictions);
   const written = lines.map(({ values, line }) => ({ values, at: { file: settings.predictions, line } }));
-  const judge = choice.task.isGenerative ? judgeTexts : judgeLabels;
-  const judgment = await judge(settings, choice, written);
-  return { judgments: [judgment], rows: judgment.measured.length };
+  const score = choice.task.isGenerative ? scoreTexts : scoreLabels;
+  const evaluation = await score(settings, choice, written);
+  return { evaluations: [evaluation], rows: evaluation.measured.length };
 }
 
 interface Written {
@@ -51,9 +51,9 @@ interface Written {
   readonly at: Example["at"];
 }
 
-type Judge = (settings: PredictionFile, choice: TaskChoice, written: readonly Written[]) => Promise<Evaluation>;
+type Score = (settings: PredictionFile, choice: TaskChoice, written: readonly Written[]) => Promise<Evaluation>;
 
-const judgeTexts: Judge = async (settings, choice, written) => {
+const scoreTexts: Score = async (settings, choice, written) => {
   const known = await referencesOf(settings, choice, written.length);
   const texts = readPredictions<{ text: string }>(settings, choice, written, known.length, "texts to compare with");
   const { metric } = textScorer;
@@ -83,7 +83,7 @@ async function referencesOf(
   return prompts;
 }
 
-const judgeLabels: Judge = async (settings, choice, written) => {
+const scoreLabels: Score = async (settings, choice, written) => {
   const { data, split, limit } = settings;
   const all = await readLabeled(choice, data, split, settings);
   const examples = all.examples.slice(0, limit);

@@ -75,8 +75,8 @@ function overTasksWith(comparison: Comparison): NamedScope[] {
  * rows than the metric's are left out: scores that are only shown are not tested.
  */
 function runsOfTasksWith({ name }: ComparedMetric, { tasks: compared, runs }: Comparison): ComparedRun[] {
-  const judged = new Set(compared.filter(({ rows }) => isOfRows(name, rows)).map((task) => task.name));
-  const having = runs.filter(({ task, metrics }) => judged.has(task) && own(metrics, name) !== undefined);
+  const scored = new Set(compared.filter(({ rows }) => isOfRows(name, rows)).map((task) => task.name));
+  const having = runs.filter(({ task, metrics }) => scored.has(task) && own(metrics, name) !== undefined);
   const tasks = new Set(having.map(({ task }) => task));
   return runs.filter(({ task }) => tasks.has(task));
 }

@@ -2,13 +2,13 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { type CollectedRun, collectRuns } from "../../src/comparison/collectRuns.js";
-import { readRunPredictions, rowTests } from "../../src/comparison/rowTests.js";
+import { readPredictedRuns, rowTests } from "../../src/comparison/rowTests.js";
 import { type Scoring, scoringOf, watchedMetric } from "../../src/comparison/scoring.js";
 import { mapPrediction } from "../../src/metrics/combineMetrics.js";
 import { accuracy, f1, pearson, wordAccuracy } from "../../src/metrics/index.js";
 import { fresh } from "../e2e/support.js";
 
-const judging: Scoring = {
+const scoring: Scoring = {
   main: { name: "pearson", goal: "maximize" },
   others: [],
   metric: mapPrediction(pearson(), ({ value }: { value: number }) => value) as Scoring["metric"],
@@ -45,57 +45,57 @@ const C = A.map((value, i) => 1000 - 100 * value + i * i * 30);
 describe("tests over the rows of a task", () => {
   it("need the same rows in all runs, at any path", async () => {
     const [one, other] = [run("lora", 0, rowsOf(A)), run("dora", 0, rowsOf(B))];
-    await expect(readRunPredictions([one, other], judging)).resolves.toHaveLength(2);
+    await expect(readPredictedRuns([one, other], scoring)).resolves.toHaveLength(2);
     const swapped = run("dora", 1, rowsOf(B, REFERENCES.with(2, 4).with(3, 3)));
-    await expect(readRunPredictions([one, other, swapped], judging)).rejects.toThrow(
+    await expect(readPredictedRuns([one, other, swapped], scoring)).rejects.toThrow(
       /lora-0 and .*dora-1 were scored on different rows \(row 3 differs\)/,
     );
     const fewer = run("dora", 1, rowsOf(B).slice(0, 5));
-    await expect(readRunPredictions([one, fewer], judging)).rejects.toThrow("different rows (8 and 5)");
-    await expect(readRunPredictions([fewer, one], judging)).rejects.toThrow("different rows (5 and 8)");
+    await expect(readPredictedRuns([one, fewer], scoring)).rejects.toThrow("different rows (8 and 5)");
+    await expect(readPredictedRuns([fewer, one], scoring)).rejects.toThrow("different rows (5 and 8)");
     const bare = REFERENCES.map(() => null);
     const text = rowsOf(A, bare).with(1, { ...rowsOf(A, bare)[1]!, text: "another" });
-    await expect(readRunPredictions([run("a", 0, rowsOf(A, bare)), run("b", 0, text)], judging)).rejects.toThrow(
+    await expect(readPredictedRuns([run("a", 0, rowsOf(A, bare)), run("b", 0, text)], scoring)).rejects.toThrow(
       "row 2 differs",
     );
   });
 
   it("need the same tokens for language models", async () => {
     const of = (tokens: number) => [{ line: 1, text: "a", prediction: { loss: 2, tokens, correct: 0 } }];
-    await expect(readRunPredictions([run("a", 0, of(3)), run("b", 0, of(3))], judging)).resolves.toHaveLength(2);
-    await expect(readRunPredictions([run("a", 0, of(3)), run("b", 0, of(9))], judging)).rejects.toThrow(
+    await expect(readPredictedRuns([run("a", 0, of(3)), run("b", 0, of(3))], scoring)).resolves.toHaveLength(2);
+    await expect(readPredictedRuns([run("a", 0, of(3)), run("b", 0, of(9))], scoring)).rejects.toThrow(
       "row 1 differs",
     );
   });
 
   it("are refused if a run's file is gone, since the table is over all runs", async () => {
     const [there, gone] = [run("a", 0, rowsOf(A)), run("b", 0, undefined)];
-    await expect(readRunPredictions([there, gone], judging)).rejects.toThrow(
+    await expect(readPredictedRuns([there, gone], scoring)).rejects.toThrow(
       /b-0.validation-predictions\.jsonl, which .* row, is missing: restore it, or remove the run's folder and run it again\./,
     );
-    const unjudged = { ...gone, metrics: {} };
-    expect(await readRunPredictions([unjudged], judging)).toEqual([{ run: unjudged, rows: [] }]);
+    const unscored = { ...gone, metrics: {} };
+    expect(await readPredictedRuns([unscored], scoring)).toEqual([{ run: unscored, rows: [] }]);
   });
 });
 
 it("the difference over rows equals the difference of the table's means", async () => {
   const runs = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("b", 0, rowsOf(B)), run("b", 1, rowsOf(A))];
-  const [test] = rowTests("t", ["a", "b"], await readRunPredictions(runs, judging), judging);
+  const [test] = rowTests("t", ["a", "b"], await readPredictedRuns(runs, scoring), scoring);
   const scoreOf = (values: readonly number[]) => {
-    const rows = REFERENCES.map((reference, i) => judging.metric.measure(reference, { value: values[i] }, i + 1));
-    return judging.metric.result(rows).pearson as number;
+    const rows = REFERENCES.map((reference, i) => scoring.metric.measure(reference, { value: values[i] }, i + 1));
+    return scoring.metric.result(rows).pearson as number;
   };
   const mean = (one: readonly number[], other: readonly number[]) => (scoreOf(one) + scoreOf(other)) / 2;
   expect(test?.statistic).toBeCloseTo(mean(A, C) - mean(B, A), 12);
   expect(test).toMatchObject({ pairs: 8, metric: "pearson", task: "t", test: "bootstrap" });
   expect([test!.low <= test!.statistic, test!.statistic <= test!.high]).toEqual([true, true]);
-  const turned = await readRunPredictions(runs.toReversed(), judging);
-  expect(rowTests("t", ["a", "b"], turned, judging)).toEqual([test]);
+  const turned = await readPredictedRuns(runs.toReversed(), scoring);
+  expect(rowTests("t", ["a", "b"], turned, scoring)).toEqual([test]);
 });
 
 it("all pairs of a task have equally many resamples, their number of different rows, and their metric", async () => {
   const runs = [run("a", 0, rowsOf(A)), run("b", 0, rowsOf(B)), run("c", 0, rowsOf(A))];
-  const found = rowTests("t", ["a", "b", "c"], await readRunPredictions(runs, judging), judging);
+  const found = rowTests("t", ["a", "b", "c"], await readPredictedRuns(runs, scoring), scoring);
   expect(found.map(({ a, b, resamples, population }) => [a, b, resamples, population])).toEqual([
     ["a", "b", 10_000, "rows of this task"],
     ["a", "c", 10_000, "rows of this task"],
@@ -110,7 +110,7 @@ it("all pairs of a task have equally many resamples, their number of different r
 it("105 pairs of fifteen methods have more resamples, the same number for all", () => {
   const names = Array.from({ length: 15 }, (_, i) => `m${i}`);
   const accuracyOnly: Scoring = {
-    ...judging,
+    ...scoring,
     main: { name: "accuracy", goal: "maximize" },
     metric: mapPrediction(accuracy(), ({ value }: { value: number }) => value) as Scoring["metric"],
   };
@@ -125,7 +125,7 @@ it("105 pairs of fifteen methods have more resamples, the same number for all", 
 
 it("for binary F1, rows that differ only in other classes count as equal", () => {
   const ofClass1: Scoring = {
-    ...judging,
+    ...scoring,
     main: { name: "f1", goal: "maximize" },
     metric: mapPrediction(f1(1), ({ value }: { value: number }) => value) as Scoring["metric"],
   };
@@ -139,30 +139,30 @@ it("for binary F1, rows that differ only in other classes count as equal", () =>
 });
 
 it("a long test says once how long it will take", async () => {
-  const runs = await readRunPredictions([run("a", 0, rowsOf(A)), run("b", 0, rowsOf(B))], judging);
+  const runs = await readPredictedRuns([run("a", 0, rowsOf(A)), run("b", 0, rowsOf(B))], scoring);
   const lines: string[] = [];
   let now = 0;
   vi.spyOn(performance, "now").mockImplementation(() => (now += 10));
-  rowTests("wide", ["a", "b"], runs, judging, (line) => lines.push(line));
+  rowTests("wide", ["a", "b"], runs, scoring, (line) => lines.push(line));
   vi.restoreAllMocks();
   expect(lines).toEqual([
     expect.stringMatching(/^The bootstrap over the rows of wide draws 10,000 resamples: about .* left\.$/),
   ]);
-  rowTests("t", ["a", "b"], runs, judging, (line) => lines.push(line));
+  rowTests("t", ["a", "b"], runs, scoring, (line) => lines.push(line));
   expect(lines).toHaveLength(1);
 });
 
 it("runs with a seed that only one of two methods has are counted, since the table includes them", async () => {
   const runs = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("a", 2, rowsOf(C)), run("b", 0, rowsOf(B))];
-  const tests = rowTests("t", ["a", "b"], await readRunPredictions(runs, judging), judging);
+  const tests = rowTests("t", ["a", "b"], await readPredictedRuns(runs, scoring), scoring);
   expect(tests).toMatchObject([{ unmatched: 2 }]);
-  const [test] = rowTests("t", ["a", "b"], await readRunPredictions([runs[0]!, runs[3]!], judging), judging);
+  const [test] = rowTests("t", ["a", "b"], await readPredictedRuns([runs[0]!, runs[3]!], scoring), scoring);
   expect(test).toEqual({ ...tests[0], unmatched: 0 });
 });
 
 it("a metric that is undefined on many resamples is left out, with one note", async () => {
   const words = {
-    ...judging,
+    ...scoring,
     main: { name: "accuracy", goal: "maximize" } as const,
     metric: mapPrediction(wordAccuracy(), ({ labels }: { labels: string[] }) => labels) as never,
   };
@@ -172,7 +172,7 @@ it("a metric that is undefined on many resamples is left out, with one note", as
     [0, 1].map((seed) => ({ ...run(method, seed, rows), metrics: { accuracy: 1 } })),
   );
   const notes: string[] = [];
-  const tests = rowTests("t", ["a", "b", "c"], await readRunPredictions(runs, words), words, (line) =>
+  const tests = rowTests("t", ["a", "b", "c"], await readPredictedRuns(runs, words), words, (line) =>
     notes.push(line),
   );
   expect(tests).toEqual([]);
@@ -193,7 +193,7 @@ it("language models are compared by their losses, means over tokens", async () =
   const metrics = { perplexity: 2, tokenAccuracy: 0, loss: 1.8 };
   const found = scoringOf([{ folder: runs[0]!.folder, metrics }]);
   expect(found.main).toEqual({ name: "loss", goal: "minimize" });
-  const [test] = rowTests("t", ["method-0", "method-1"], await readRunPredictions(runs, found), found);
+  const [test] = rowTests("t", ["method-0", "method-1"], await readPredictedRuns(runs, found), found);
   expect(test).toMatchObject({ metric: "loss", pairs: 4 });
   expect(test?.statistic).toBeCloseTo(18 / 10 - 16 / 10, 12);
 });

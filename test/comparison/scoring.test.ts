@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { CollectedRun } from "../../src/comparison/collectRuns.js";
 import { summarizeRuns } from "../../src/comparison/results.js";
-import { readRunPredictions, rowTests } from "../../src/comparison/rowTests.js";
+import { readPredictedRuns, rowTests } from "../../src/comparison/rowTests.js";
 import { scoringOf } from "../../src/comparison/scoring.js";
 import { comparisonTables } from "../../src/statistics/comparisonTables.js";
 import { latexTable, terminalTable } from "../../src/statistics/renderTable.js";
@@ -87,10 +87,10 @@ describe("a comparison of runs with test rows", () => {
       writeFileSync(join(folder, "test-predictions.jsonl"), row(i === 0) + row(true) + row(true));
       writeFileSync(join(folder, "validation-predictions.jsonl"), row(true) + row(true));
     }
-    const judging = scoringOf(runs as [CollectedRun, CollectedRun]);
-    const judged = await readRunPredictions(runs, judging);
-    expect(judged.map(({ rows }) => rows.length)).toEqual([3, 3]);
-    const [test] = rowTests("t", ["lora", "dora"], judged, judging);
+    const scoring = scoringOf(runs as [CollectedRun, CollectedRun]);
+    const found = await readPredictedRuns(runs, scoring);
+    expect(found.map(({ rows }) => rows.length)).toEqual([3, 3]);
+    const [test] = rowTests("t", ["lora", "dora"], found, scoring);
     expect(test).toMatchObject({ metric: "test_accuracy", pairs: 3 });
   });
 

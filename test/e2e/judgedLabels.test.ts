@@ -40,8 +40,8 @@ describe("a model with LABEL_0 names for a named data set's tags", () => {
 describe("labels are taken from all rows, also with --limit", () => {
   test("for a model: integers that are none of its ids are refused", async () => {
     const data = jsonl(...["1", "2", "3"].map((label) => ({ sentence1: "the boat", sentence2: "the", label })));
-    const judged = evaluated({ model: join(BERT, "single"), data, limit: 2 });
-    await expect(judged).rejects.toThrow("the label 1 is not one of the known labels: alpha, beta, gamma");
+    const scored = evaluated({ model: join(BERT, "single"), data, limit: 2 });
+    await expect(scored).rejects.toThrow("the label 1 is not one of the known labels: alpha, beta, gamma");
   });
 
   test("for predictions in a file: three labels have no positive class", async () => {
@@ -68,23 +68,23 @@ describe("texts in a predictions file, for rows of which some share a prompt", (
       ["c", "x y z"],
     ].map(([prompt, completion]) => ({ prompt, completion })),
   );
-  const judged = async (texts: readonly string[], limit?: number) => {
+  const scored = async (texts: readonly string[], limit?: number) => {
     const predictions = jsonl(...texts.map((text) => ({ text })));
     return (await evaluate({ task: "causal-lm", data, predictions, ...(limit !== undefined && { limit }) })).metrics
       .rougeL;
   };
 
   test("are refused if --limit makes it ambiguous which rows they are for", async () => {
-    await expect(judged(["one two", "six"], 2)).rejects.toThrow(
+    await expect(scored(["one two", "six"], 2)).rejects.toThrow(
       "With --limit 2 it is unclear whether the 2 texts are for",
     );
   });
 
   test("are matched to rows or to prompts, whichever are as many", async () => {
-    expect(await judged(["one two"], 1).catch(() => "refused")).toBe("refused");
-    expect(await judged(["four five", "six", "x y z"])).toBe(1);
-    expect(await judged(["one two", "four five", "six", "x y z"])).toBe(1);
-    expect(await judged(["four five", "six", "x y z"], 8)).toBe(1);
+    expect(await scored(["one two"], 1).catch(() => "refused")).toBe("refused");
+    expect(await scored(["four five", "six", "x y z"])).toBe(1);
+    expect(await scored(["one two", "four five", "six", "x y z"])).toBe(1);
+    expect(await scored(["four five", "six", "x y z"], 8)).toBe(1);
   });
 });
 
@@ -93,19 +93,19 @@ test("predicted words other than the row's are refused with the line number", as
     { tokens: ["a", "b"], labels: ["O", "B-X"] },
     { tokens: ["c", "d"], labels: ["B-X", "O"] },
   ];
-  const judged = (predictions: readonly object[]) =>
+  const scored = (predictions: readonly object[]) =>
     evaluate({ task: "token-classification", data: jsonl(...rows), predictions: jsonl(...predictions) });
-  expect((await judged(rows)).metrics.f1).toBe(1);
-  expect((await judged(rows.map(({ labels }) => ({ labels })))).metrics.f1).toBe(1);
-  await expect(judged(rows.toReversed())).rejects.toThrow(/line 1: the tokens differ from those in .* line 1/);
+  expect((await scored(rows)).metrics.f1).toBe(1);
+  expect((await scored(rows.map(({ labels }) => ({ labels })))).metrics.f1).toBe(1);
+  await expect(scored(rows.toReversed())).rejects.toThrow(/line 1: the tokens differ from those in .* line 1/);
 });
 
 test("a multi-label model is refused if one of its labels has no column", async () => {
   const data = write("rows.csv", "text,north,east,south,west\nthe boat,1,0,1,0\nthe,0,1,0,1\n");
   const settings = { model: join(BERT, "multi"), task: "multi-label-classification", data } as const;
-  const judged = (...labelColumn: string[]) => evaluated({ ...settings, labelColumn });
-  expect(await judged("west", "east", "south", "north")).toEqual(await judged("north", "east", "south", "west"));
-  await expect(judged("north", "east")).rejects.toThrow(
+  const scored = (...labelColumn: string[]) => evaluated({ ...settings, labelColumn });
+  expect(await scored("west", "east", "south", "north")).toEqual(await scored("north", "east", "south", "west"));
+  await expect(scored("north", "east")).rejects.toThrow(
     "The model predicts south, west, but the data has no column for it",
   );
 });
@@ -123,19 +123,19 @@ describe("LABEL_0 names of a model whose label order is unknown", () => {
   });
 
   test("are refused in a file of predictions too", async () => {
-    const judged = (...labels: string[]) =>
+    const scored = (...labels: string[]) =>
       evaluate({ ...rows, predictions: jsonl(...labels.map((label) => ({ labels: [label] }))) });
-    await expect(judged("LABEL_0", "LABEL_1")).rejects.toThrow(
+    await expect(scored("LABEL_0", "LABEL_1")).rejects.toThrow(
       "none of the predicted labels (LABEL_0, LABEL_1) occurs in the rows",
     );
-    expect((await judged("south", "LABEL_0")).metrics.microPrecision).toBe(0.5);
+    expect((await scored("south", "LABEL_0")).metrics.microPrecision).toBe(0.5);
   });
 });
 
 describe("label names in a file of predictions and integers in the rows, or the reverse,", () => {
   const pairs = (labels: readonly (string | number)[]) =>
     jsonl(...labels.map((label) => ({ sentence1: "x", sentence2: "y", label })));
-  const judged = async (
+  const scored = async (
     task: NonNullable<EvaluateSettings["task"]>,
     data: string,
     labels: readonly (string | number)[],
@@ -144,20 +144,20 @@ describe("label names in a file of predictions and integers in the rows, or the 
   test("are matched by a named data set's ids", async () => {
     const right = { accuracy: 1, f1: 1 };
     const names = ["equivalent", "not_equivalent"];
-    expect(await judged("glue/mrpc", pairs([1, 0]), names)).toEqual(right);
-    expect(await judged("glue/mrpc", pairs(names), [1, 0])).toEqual(right);
-    expect(await judged("glue/mrpc", pairs(names), ["LABEL_1", "LABEL_0"])).toEqual(right);
+    expect(await scored("glue/mrpc", pairs([1, 0]), names)).toEqual(right);
+    expect(await scored("glue/mrpc", pairs(names), [1, 0])).toEqual(right);
+    expect(await scored("glue/mrpc", pairs(names), ["LABEL_1", "LABEL_0"])).toEqual(right);
   });
 
   test("are matched regardless of case", async () => {
-    expect(await judged("sequence-classification", pairs(["Ham", "Spam"]), ["ham", "SPAM"])).toEqual({
+    expect(await scored("sequence-classification", pairs(["Ham", "Spam"]), ["ham", "SPAM"])).toEqual({
       accuracy: 1,
       f1: 1,
     });
   });
 
   test("are matched by LABEL_0 names without a named data set", async () => {
-    const metrics = await judged("sequence-classification", pairs([1, 0]), ["LABEL_1", "LABEL_0"]);
+    const metrics = await scored("sequence-classification", pairs([1, 0]), ["LABEL_1", "LABEL_0"]);
     expect(metrics).toEqual({ accuracy: 1, f1: 1 });
   });
 
@@ -170,20 +170,20 @@ describe("label names in a file of predictions and integers in the rows, or the 
 
   test("keep the positive class of F1 if a label is predicted that no row has", async () => {
     const names = ["equivalent", "not_equivalent", "equivalent"];
-    const metrics = await judged("glue/mrpc", pairs(names), ["equivalent", "not_equivalent", "maybe"]);
+    const metrics = await scored("glue/mrpc", pairs(names), ["equivalent", "not_equivalent", "maybe"]);
     expect(metrics).toEqual({ accuracy: 2 / 3, f1: 2 / 3 });
   });
 
   test("are refused if nothing maps one to the other", async () => {
     const refused = "none of the predicted labels (pos, neg) occurs in the rows (0, 1)";
-    await expect(judged("sequence-classification", pairs([1, 0]), ["pos", "neg"])).rejects.toThrow(refused);
-    await expect(judged("sequence-classification", pairs(["a", "b"]), [1, 0])).rejects.toThrow(
+    await expect(scored("sequence-classification", pairs([1, 0]), ["pos", "neg"])).rejects.toThrow(refused);
+    await expect(scored("sequence-classification", pairs(["a", "b"]), [1, 0])).rejects.toThrow(
       "(1, 0) occurs in the rows",
     );
-    expect(await judged("sequence-classification", pairs(["a", "b"]), ["c", "c"])).toMatchObject({ accuracy: 0 });
-    await expect(judged("glue/mrpc", pairs([0, 1]), ["pos", "neg"])).rejects.toThrow("(pos, neg) occurs in the rows");
+    expect(await scored("sequence-classification", pairs(["a", "b"]), ["c", "c"])).toMatchObject({ accuracy: 0 });
+    await expect(scored("glue/mrpc", pairs([0, 1]), ["pos", "neg"])).rejects.toThrow("(pos, neg) occurs in the rows");
     for (const task of ["glue/mrpc", "sequence-classification"] as const)
-      await expect(judged(task, pairs([-1, -1]), ["equivalent", "not_equivalent"])).rejects.toThrow(
+      await expect(scored(task, pairs([-1, -1]), ["equivalent", "not_equivalent"])).rejects.toThrow(
         "occurs in the rows (-1)",
       );
   });
@@ -212,14 +212,14 @@ describe("labels of the model that appear in neither rows nor predictions", () =
 
   test("are not assumed for a predictions file", async () => {
     const data = jsonl(...rows("label", ["a", "b"]));
-    const judged = (logits: unknown) =>
+    const scored = (logits: unknown) =>
       evaluate({
         task: "sequence-classification",
         data,
         predictions: jsonl(...["a", "b"].map((label) => ({ label, logits }))),
       });
     for (const logits of [undefined, null, "high", [1, 2]])
-      expect((await judged(logits)).metrics).toEqual({ accuracy: 1, f1: 1 });
+      expect((await scored(logits)).metrics).toEqual({ accuracy: 1, f1: 1 });
   });
 });
 
@@ -236,14 +236,14 @@ test("a model for sentence pairs refuses single texts unless --text-columns name
 
 test("references beside a completion are refused, as in the evaluation of a model", async () => {
   const data = jsonl({ prompt: "a", references: ["x y"], completion: "p q" });
-  const judged = evaluate({ task: "causal-lm", data, predictions: jsonl({ text: "p q" }) });
-  await expect(judged).rejects.toThrow("line 1: a row can't have both completion and references");
+  const scored = evaluate({ task: "causal-lm", data, predictions: jsonl({ text: "p q" }) });
+  await expect(scored).rejects.toThrow("line 1: a row can't have both completion and references");
 });
 
 test("scores that are all -1 count as missing", async () => {
   const rows = (labels: readonly number[]) => jsonl(...labels.map((label) => ({ text: "the boat", label })));
-  const judged = (labels: readonly number[]) => evaluated({ model: join(BERT, "regression"), data: rows(labels) });
-  await expect(judged([-1, -1])).rejects.toThrow(/^Every label in .* is -1: expected a file with labels/);
-  expect(await judged([-1, 0])).toMatchObject({ pearson: expect.any(Number) });
-  expect(await judged([-1])).toMatchObject({ meanSquaredError: expect.any(Number) });
+  const scored = (labels: readonly number[]) => evaluated({ model: join(BERT, "regression"), data: rows(labels) });
+  await expect(scored([-1, -1])).rejects.toThrow(/^Every label in .* is -1: expected a file with labels/);
+  expect(await scored([-1, 0])).toMatchObject({ pearson: expect.any(Number) });
+  expect(await scored([-1])).toMatchObject({ meanSquaredError: expect.any(Number) });
 });

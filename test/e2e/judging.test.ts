@@ -23,8 +23,8 @@ describe.each(CASES)("%s", (task, model, data) => {
 
   test("every metric has a confidence interval or a reason for none, reproducible by its seed", async () => {
     const predictions = fileOf(await predicted({ model, input: data }));
-    const judged = (given: EvaluateSettings) => evaluate({ task, data, predictions, confidence: 0.9, ...given });
-    const { metrics, intervals, notes } = await judged({});
+    const scored = (given: EvaluateSettings) => evaluate({ task, data, predictions, confidence: 0.9, ...given });
+    const { metrics, intervals, notes } = await scored({});
     expect(Object.keys(intervals ?? {})).toEqual(Object.keys(metrics));
     const without = Object.entries(intervals ?? {}).flatMap(([name, interval]) => (interval ? [] : [name]));
     expect(notes).toEqual([
@@ -32,7 +32,7 @@ describe.each(CASES)("%s", (task, model, data) => {
     ]);
     for (const interval of Object.values(intervals ?? {}))
       if (interval) expect(interval.low).toBeLessThanOrEqual(interval.high);
-    expect((await judged({})).intervals).toEqual(intervals);
+    expect((await scored({})).intervals).toEqual(intervals);
   });
 
   test("--limit evaluates and predicts only the first rows", async () => {
@@ -48,12 +48,12 @@ test("confidence intervals narrow with lower confidence and depend on the seed",
   const labels = Array.from({ length: 60 }, (_, i) => (i % 3 === 0 ? "a" : "b"));
   const data = fileOf(labels.map((label) => ({ text: "x", label })));
   const predictions = fileOf(labels.map((_, i) => ({ label: i % 2 === 0 ? "a" : "b" })));
-  const judged = async (given: EvaluateSettings) =>
+  const scored = async (given: EvaluateSettings) =>
     (await evaluate({ task: "sequence-classification", data, predictions, ...given })).intervals?.f1;
   const [wide, narrow, other] = [
-    await judged({ confidence: 0.95 }),
-    await judged({ confidence: 0.5 }),
-    await judged({ confidence: 0.95, seed: 1 }),
+    await scored({ confidence: 0.95 }),
+    await scored({ confidence: 0.5 }),
+    await scored({ confidence: 0.95, seed: 1 }),
   ];
   expect(wide!.low).toBeLessThan(narrow!.low);
   expect(wide!.high).toBeGreaterThan(narrow!.high);
@@ -77,7 +77,7 @@ describe("predictions in a file", () => {
     mkdirSync(folder);
     const rows = [1, 0, 0].map((quality) => `${quality}\t1\t2\tone\ttwo\n`).join("");
     writeFileSync(join(folder, "dev.tsv"), `Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n${rows}`);
-    const judged = async (...labels: readonly (string | number)[]) =>
+    const scored = async (...labels: readonly (string | number)[]) =>
       (
         await evaluate({
           task: "glue/mrpc",
@@ -85,12 +85,12 @@ describe("predictions in a file", () => {
           predictions: fileOf(labels.map((label) => ({ label }))),
         })
       ).metrics;
-    const named = await judged("equivalent", "not_equivalent", "equivalent");
+    const named = await scored("equivalent", "not_equivalent", "equivalent");
     expect(named).toEqual({ accuracy: 2 / 3, f1: 2 / 3 });
-    expect(await judged("LABEL_1", "LABEL_0", "LABEL_1")).toEqual(named);
-    expect(await judged(1, 0, 1)).toEqual(named);
-    expect(await judged("Equivalent", "NOT_EQUIVALENT", "equivalent")).toEqual(named);
-    await expect(judged("yes", "no", "yes")).rejects.toThrow(
+    expect(await scored("LABEL_1", "LABEL_0", "LABEL_1")).toEqual(named);
+    expect(await scored(1, 0, 1)).toEqual(named);
+    expect(await scored("Equivalent", "NOT_EQUIVALENT", "equivalent")).toEqual(named);
+    await expect(scored("yes", "no", "yes")).rejects.toThrow(
       /none of the predicted labels \(yes, no\) occurs in the rows \(not_equivalent, equivalent\)/,
     );
   });
@@ -138,12 +138,12 @@ describe("predictions in a file", () => {
     ]);
     const right = fileOf([{ text: " the cat sat" }, { text: "the dog ran home now" }]);
     const wrong = fileOf([{ text: "the dog ran home now" }, { text: "the cat sat" }]);
-    const judged = async (predictions: string) =>
+    const scored = async (predictions: string) =>
       (await evaluate({ task: "causal-lm", data: rows, predictions })).metrics;
-    expect((await judged(right)).bleu).toBe(1);
-    expect((await judged(right)).rougeL).toBe(1);
-    expect((await judged(wrong)).rougeL).toBeLessThan(0.5);
-    await expect(judged(fileOf([{ text: "one" }]))).rejects.toThrow("has 1 predictions");
+    expect((await scored(right)).bleu).toBe(1);
+    expect((await scored(right)).rougeL).toBe(1);
+    expect((await scored(wrong)).rougeL).toBeLessThan(0.5);
+    await expect(scored(fileOf([{ text: "one" }]))).rejects.toThrow("has 1 predictions");
   });
 });
 
@@ -229,12 +229,12 @@ describe("generated texts", () => {
           completion: " sat".repeat(1 + (i % 5)),
         })),
       );
-    const judged = (prompts: number) =>
+    const scored = (prompts: number) =>
       evaluate({ model, task: "causal-lm", data: spread(prompts), confidence: 0.9, batchSize: 32 });
-    const few = await judged(29);
+    const few = await scored(29);
     expect(few.intervals).toEqual({ perplexity: null, tokenAccuracy: null });
     expect(few.notes).toEqual([expect.stringContaining("29 prompts are too few for the bootstrap")]);
-    const { metrics, intervals } = await judged(30);
+    const { metrics, intervals } = await scored(30);
     expect(intervals?.perplexity?.low).toBeLessThan(metrics.perplexity as number);
     expect(intervals?.perplexity?.high).toBeGreaterThan(metrics.perplexity as number);
   });

@@ -71,15 +71,15 @@ interface Kind {
   readonly curve: (run: Run) => readonly Point[];
 }
 
-const isJudgedByTest = (run: Run): boolean => own(finalMetrics(run), "loss") === undefined;
+const isScoredOnTest = (run: Run): boolean => own(finalMetrics(run), "loss") === undefined;
 
 const KINDS: readonly Kind[] = [
   {
     rows: WATCHED[0],
-    of: (run) => (isJudgedByTest(run) ? undefined : gapOf(run)),
+    of: (run) => (isScoredOnTest(run) ? undefined : gapOf(run)),
     curve: (run) => gapCurveOn(run, WATCHED[0]),
   },
-  { rows: "test rows", of: (run) => (isJudgedByTest(run) ? gapOf(run) : undefined), curve: () => [] },
+  { rows: "test rows", of: (run) => (isScoredOnTest(run) ? gapOf(run) : undefined), curve: () => [] },
   { rows: WATCHED[1], of: heldOutGapOf, curve: (run) => gapCurveOn(run, WATCHED[1]) },
 ];
 
