@@ -1,4 +1,4 @@
-// A custom adapter method, IA³ (arXiv 2205.05638, section 3.3): node build/examples/ownMethod.js [MODEL]
+// A custom adapter method, which scales the inputs of linear layers: node build/examples/ownMethod.js [MODEL]
 import {
   Adapter,
   inject,
@@ -43,8 +43,8 @@ class ScaledInput extends Adapter {
 /** Each layer gets one vector, initialized to ones, which leaves the model's outputs unchanged. */
 const layers: LayerPart<TargetedConfig> = {
   findSlots: targetSlots,
-  tensors: (slot) => [{ name: "ia3_l", shape: [slot.in], start: ({ dtype }) => torch.ones([slot.in], { dtype }) }],
-  build: (_slot, _config, parameters) => new ScaledInput(parameters.get("ia3_l") as nn.Parameter),
+  tensors: (slot) => [{ name: "input_scale", shape: [slot.in], start: ({ dtype }) => torch.ones([slot.in], { dtype }) }],
+  build: (_slot, _config, parameters) => new ScaledInput(parameters.get("input_scale") as nn.Parameter),
   facts: () => ({}),
 };
 
@@ -53,7 +53,7 @@ const generator = new torch.Generator(0);
 const { head } = sequenceClassification;
 const { model } = await loadModel(await resolveModel(name), { head, outputs: 2, dtype: "float32", generator });
 
-const config = { ...TARGET_DEFAULTS, method: "ia3", targetModules: ["output.dense"] };
+const config = { ...TARGET_DEFAULTS, method: "input-scale", targetModules: ["output.dense"] };
 const adapted = inject(model, config, { generator, layers });
 const vectors = adapted.trained.map(({ tensor }) => tensor);
 console.log(`${vectors.length} vectors, such as ${[...savedTensors(adapted).keys()][0]}`);

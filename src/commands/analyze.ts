@@ -43,7 +43,7 @@ const options = {
     help: "layers of a run with --method full to analyze: names such as query,value, a pattern, or all-linear",
     defaultText: "by model",
     appliesWhen: {
-      only: "to runs with --method full",
+      only: "for runs with --method full",
       holds: ({ hasFull }: { readonly hasFull?: boolean }) => hasFull !== false,
     },
   }),

@@ -14,7 +14,7 @@ import * as torch from "../../src/torch/index.js";
 import { expectClose } from "../parity/goldenFiles.js";
 import { IDS, perturb, SmallModel } from "./smallModel.js";
 
-/** y = W0·(l ⊙ x) + b: IA³'s form for what goes into a layer. */
+/** y = W0·(l ⊙ x) + b, a scaled input. */
 class ScaledInput extends Adapter {
   readonly rank = 1;
   readonly dtype = "float64";

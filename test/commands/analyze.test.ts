@@ -143,7 +143,7 @@ test("what can't be analysed is refused in a sentence", async () => {
     message: expect.stringMatching(/^--model is missing, and the adapter does not name its base model/),
   });
   await expect(analyze({ runs: [PEFT_RUN], model: MODEL, output: empty, targetModules: ["query"] })).rejects.toThrow(
-    "--target-modules (applies only to runs with --method full)",
+    "--target-modules (applies only for runs with --method full)",
   );
   cpSync(PEFT_RUN, run, { recursive: true });
   writeFileSync(join(run, "checkpoint-6", "SHA256SUMS"), `${"0".repeat(64)}  adapter_model.safetensors\n`);
