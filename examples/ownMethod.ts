@@ -43,7 +43,9 @@ class ScaledInput extends Adapter {
 /** Each layer gets one vector, initialized to ones, which leaves the model's outputs unchanged. */
 const layers: LayerPart<TargetedConfig> = {
   findSlots: targetSlots,
-  tensors: (slot) => [{ name: "input_scale", shape: [slot.in], start: ({ dtype }) => torch.ones([slot.in], { dtype }) }],
+  tensors: (slot) => [
+    { name: "input_scale", shape: [slot.in], start: ({ dtype }) => torch.ones([slot.in], { dtype }) },
+  ],
   build: (_slot, _config, parameters) => new ScaledInput(parameters.get("input_scale") as nn.Parameter),
   facts: () => ({}),
 };

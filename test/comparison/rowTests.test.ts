@@ -63,9 +63,7 @@ describe("tests over the rows of a task", () => {
   it("need the same tokens for language models", async () => {
     const of = (tokens: number) => [{ line: 1, text: "a", prediction: { loss: 2, tokens, correct: 0 } }];
     await expect(readPredictedRuns([run("a", 0, of(3)), run("b", 0, of(3))], scoring)).resolves.toHaveLength(2);
-    await expect(readPredictedRuns([run("a", 0, of(3)), run("b", 0, of(9))], scoring)).rejects.toThrow(
-      "row 1 differs",
-    );
+    await expect(readPredictedRuns([run("a", 0, of(3)), run("b", 0, of(9))], scoring)).rejects.toThrow("row 1 differs");
   });
 
   it("are refused if a run's file is gone, since the table is over all runs", async () => {
@@ -172,9 +170,7 @@ it("a metric that is undefined on many resamples is left out, with one note", as
     [0, 1].map((seed) => ({ ...run(method, seed, rows), metrics: { accuracy: 1 } })),
   );
   const notes: string[] = [];
-  const tests = rowTests("t", ["a", "b", "c"], await readPredictedRuns(runs, words), words, (line) =>
-    notes.push(line),
-  );
+  const tests = rowTests("t", ["a", "b", "c"], await readPredictedRuns(runs, words), words, (line) => notes.push(line));
   expect(tests).toEqual([]);
   expect(notes).toEqual([
     expect.stringMatching(

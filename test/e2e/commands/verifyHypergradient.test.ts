@@ -1,0 +1,91 @@
+import { describe, expect, test } from "vitest";
+import { parseArguments } from "../../../src/cli/args.js";
+import { verifyCommand, verifyHypergradient } from "../../../src/commands/verifyHypergradient.js";
+import type { RunSettings } from "../../../src/config/index.js";
+import { bidora, run, SMALL } from "../support.js";
+
+type Settings = Omit<Parameters<typeof verifyHypergradient>[0], "precision">;
+const verify = (settings: Settings, precision?: "float32" | "float64") => {
+  const { maxSteps: _, ...small } = SMALL;
+  const asked = precision ? { precision } : ({ dtype: "float32" } as const);
+  return verifyHypergradient({ ...small, xi: 1, ...asked, ...settings });
+};
+
+const errorsOf = ({ estimators }: Awaited<ReturnType<typeof verify>>) =>
+  Object.fromEntries(estimators.map(({ name, relativeError }) => [name, relativeError]));
+
+const byBatchSize = new Map<number, ReturnType<typeof verify>>();
+/** The result with default settings, computed once for each batch size. */
+function byDefault(batchSize: number): ReturnType<typeof verify> {
+  const known = byBatchSize.get(batchSize) ?? verify({ batchSize });
+  byBatchSize.set(batchSize, known);
+  return known;
+}
+
+describe("verify-hypergradient gives the hypergradient of the run", () => {
+  test.each([
+    { unrollSteps: 2 },
+    { gradientAccumulation: 2 },
+    { dtype: "bfloat16" },
+    { dropLast: true, batchSize: 3 },
+    { shuffle: false },
+    { hypergradient: "first-order" },
+    { upperLearningRate: 0.1 },
+    { upperWeightDecay: 0.5 },
+    { searchFraction: 0.5 },
+    { hypergradientTerms: 1, xi: "learning-rate" },
+  ] satisfies Settings[])("with %o", async (settings) => {
+    const { batchSize } = { ...SMALL, ...settings };
+    expect(errorsOf(await verify(settings))).not.toEqual(errorsOf(await byDefault(batchSize)));
+  });
+
+  test("in the run's dtype, or in another on request", async () => {
+    expect(await byDefault(SMALL.batchSize)).toMatchObject({ dtype: "float32", notes: [] });
+    const precise = await verify({}, "float64");
+    expect(precise).toMatchObject({ dtype: "float64", notes: [] });
+    expect(errorsOf(precise)["finite-difference"]).toBeLessThan(1e-2);
+  });
+
+  test("and reports the error of finite differences in bfloat16", async () => {
+    const coarse = await verify({ dtype: "bfloat16" });
+    const percent = (name: string) => (100 * errorsOf(coarse)[name]!).toPrecision(2);
+    expect(coarse.notes).toEqual([
+      `In bfloat16 finite-difference is off by ${percent("finite-difference")} % and forward-difference is off by ${percent("forward-difference")} %: take --hypergradient exact, or --dtype float32.`,
+    ]);
+    expect(errorsOf(coarse)["finite-difference"]).toBeGreaterThan(0.05);
+  });
+});
+
+test("the command prints the comparison, and refuses settings without effect on it", async () => {
+  const given = ["verify-hypergradient", "--model", SMALL.model, "--train", SMALL.train];
+  const { status, stdout } = await bidora(...given, "--batch-size", "4", "--dtype", "bfloat16");
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^In bfloat16:\nestimator +cosine/);
+  expect(stdout).toContain("In bfloat16 finite-difference is off by ");
+  const both = await bidora(...given, "--precision", "float32", "--dtype", "float32");
+  expect(both).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining("--precision and --dtype are mutually exclusive"),
+  });
+  for (const flags of [
+    ["--method", "lora"],
+    ["--epochs", "2"],
+    ["--max-steps", "2"],
+    ["--schedule", "constant"],
+    ["--warmup-ratio", "0"],
+    ["--validation", SMALL.train],
+    ["--test", SMALL.train],
+  ])
+    expect(() => parseArguments(verifyCommand.options, flags), flags[0]).toThrow(flags[0]);
+});
+
+test("a run warns at its start about finite differences in bfloat16", async () => {
+  const noted = async (settings: RunSettings) =>
+    (await run({ maxSteps: 1, retrainSteps: 0, ...settings })).notes.filter((note) => note.includes("loses accuracy"));
+  for (const hypergradient of ["finite-difference", "forward-difference"] as const)
+    expect(await noted({ hypergradient, dtype: "bfloat16" })).toEqual([
+      `--hypergradient ${hypergradient} loses accuracy in bfloat16: use exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
+    ]);
+  expect(await noted({ hypergradient: "finite-difference", dtype: "float32" })).toEqual([]);
+  expect(await noted({ hypergradient: "exact", dtype: "bfloat16" })).toEqual([]);
+});

@@ -1,0 +1,187 @@
+import { spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tinyModel } from "../../export/gguf/tinyModels.js";
+import { FakeHub } from "../../io/fakeHub.js";
+import { BERT, fresh } from "../support.js";
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+/** README and the pages that it links to, in its order: later ones use what the commands of earlier ones leave. */
+const LINKED = Array.from(
+  readFileSync(join(ROOT, "README.md"), "utf8").matchAll(/\]\((docs\/[\w-]+\.md)\)/g),
+  ([, page]) => page!,
+);
+const PAGES = readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".md"))
+  .map((name) => join("docs", name));
+const TABLE = LINKED.slice(LINKED.lastIndexOf("docs/install.md"));
+const DOCUMENTS = [...new Set(["README.md", ...TABLE, ...PAGES])];
+
+/** Commands that are not run here, with the reason. */
+const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
+  [/^npm (start|run setup)\b/, "sets the machine up and trains for minutes on a real model"],
+  [/^npm test\b/, "is this suite"],
+  [/^npm run bench\b/, "measures for minutes to hours"],
+  [/^npx bidora .*…/, "has … in the place of a run's own flags"],
+  [/^npx bidora compare .*examples\/mrpc\.yaml/, "trains for minutes: test/e2e/compare.test.ts does the same on less"],
+  [
+    /^npx bidora compare docs\/results\//,
+    "trains for minutes to hours: test/comparison/studies.test.ts reads its settings",
+  ],
+  [
+    /^(for share in .*)?node scripts\/first-meanings\.js|^for share in .*flip-labels/,
+    "needs whole data sets: test/scripts/studies.test.ts",
+  ],
+  [/^npx bidora analyze runs\/mrpc/, "needs what that comparison leaves"],
+  [/^npx bidora evaluate .*--task e2e-nlg/, "needs a language model trained on that data set"],
+];
+
+const commandsOf = (document: string): string[] => {
+  const blocks = readFileSync(join(ROOT, document), "utf8").matchAll(/^```sh\n([\s\S]*?)^```/gm);
+  const lines = [...blocks].flatMap(([, block]) => (block as string).replaceAll("\\\n", " ").split("\n"));
+  return lines.filter((line) => line.trim() !== "" && !line.startsWith("#"));
+};
+
+const isSkipped = (command: string): boolean => SKIPPED.some(([pattern]) => pattern.test(command));
+const COMMANDS = DOCUMENTS.flatMap((document) => commandsOf(document).map((command) => ({ document, command })));
+
+const hub = new FakeHub();
+let environment: NodeJS.ProcessEnv;
+/** The project of a person who has installed bidora and has the data that the documents speak of. */
+const project = fresh("project");
+
+/** A folder with an npx that starts an installed command at once; the real one takes half a second to find it. */
+const QUICK_NPX = fresh("npx");
+
+beforeAll(async () => {
+  mkdirSync(join(project, "node_modules", ".bin"), { recursive: true });
+  symlinkSync(ROOT, join(project, "node_modules", "bidora"));
+  symlinkSync("../bidora/bin/bidora.js", join(project, "node_modules", ".bin", "bidora"));
+  mkdirSync(QUICK_NPX);
+  writeFileSync(join(QUICK_NPX, "npx"), '#!/bin/sh\ncommand=$1; shift\nexec "node_modules/.bin/$command" "$@"\n', {
+    mode: 0o755,
+  });
+  writeData();
+  offerModel();
+  offerLanguageModel();
+  environment = await givenTo(hub);
+});
+afterAll(() => hub.stop());
+
+const TEMPLATE =
+  "{% for m in messages %}{{ m.role }} : {{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}assistant : {% endif %}";
+
+/** The folder called SMOLLM2: a tiny decoder that knows what conversations look like. */
+function offerLanguageModel(): void {
+  const config = { model_type: "llama", architectures: ["LlamaForCausalLM"], max_position_embeddings: 512 };
+  const folder = tinyModel(join(project, "SMOLLM2"), "smollm", config);
+  writeFileSync(join(folder, "chat_template.jinja"), TEMPLATE);
+}
+
+/** The one repository that the commands name, of which the hub gives a tiny bare encoder; and the folder called MODEL. */
+function offerModel(): void {
+  const model = join(BERT, "no-prefix");
+  const named = COMMANDS.map(({ command }) => /--model (\S+\/\S+)/.exec(command)?.[1]);
+  const [repository, ...others] = new Set(named.filter((name) => name !== undefined));
+  if (repository === undefined || others.length > 0) throw new Error(`One repository is served: ${others} came too.`);
+  hub.repo = repository;
+  hub.files = Object.fromEntries(
+    readdirSync(model).map((name) => [
+      name,
+      { content: readFileSync(join(model, name)), large: name.endsWith(".safetensors") },
+    ]),
+  );
+  cpSync(model, join(project, "MODEL"), { recursive: true });
+}
+
+/** Nothing of this machine's caches and settings, and no network but the hub. */
+async function givenTo(server: FakeHub): Promise<NodeJS.ProcessEnv> {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(HF_|npm_|XDG_)/.test(name));
+  return {
+    ...Object.fromEntries(kept),
+    HF_ENDPOINT: await server.start(),
+    HF_HOME: join(project, ".cache", "huggingface"),
+    XDG_CACHE_HOME: join(project, ".cache"),
+    npm_config_offline: "true",
+    npm_config_update_notifier: "false",
+    OMP_NUM_THREADS: "1",
+  };
+}
+
+const WORDS = "boat harbour storm garden wall apples kitchen table train midnight rain painter".split(" ");
+/** A sentence with another one for each number. */
+const sentence = (row: number): string => [row, row * 5 + 1, row * 7 + 3].map((word) => WORDS[word % 12]).join(" ");
+
+function writeData(): void {
+  const csv = (rows: number) => lines("text,label", rows, (row) => `${sentence(row)},${row % 2 ? "good" : "bad"}`);
+  const mrpc = (rows: number) =>
+    lines("Quality\t#1 ID\t#2 ID\t#1 String\t#2 String", rows, (row) =>
+      [row % 2, row, row + 1, sentence(row), sentence(row + 1)].join("\t"),
+    );
+  for (const [name, content] of Object.entries({
+    "train.csv": csv(40),
+    "validation.csv": csv(6),
+    "test.csv": csv(7),
+    "rows.jsonl": lines("", 5, (row) => JSON.stringify({ text: sentence(row) })).trimStart(),
+    "chat.jsonl": lines("", 20, conversation).trimStart(),
+    "chat-valid.jsonl": lines("", 5, conversation).trimStart(),
+    "prompts.jsonl": lines("", 3, (row) => JSON.stringify({ prompt: sentence(row) })).trimStart(),
+    "predictions-of-test.jsonl": lines("", 7, (row) => JSON.stringify({ label: row % 3 ? "good" : "bad" })).trimStart(),
+    "examples/mrpc.yaml": "model: MODEL\ntask: glue/mrpc\ndata: glue/MRPC\nmaxSteps: 2\nbatchSize: 4\n",
+    "glue/MRPC/train.tsv": mrpc(40),
+    "glue/MRPC/dev.tsv": mrpc(6),
+    "glue/MRPC/test.tsv": lines("index\t#1 ID\t#2 ID\t#1 String\t#2 String", 1, (row) =>
+      [row, row, row, sentence(row), sentence(row)].join("\t"),
+    ),
+  })) {
+    mkdirSync(dirname(join(project, name)), { recursive: true });
+    writeFileSync(join(project, name), content);
+  }
+}
+
+function conversation(row: number): string {
+  const messages = [
+    { role: "user", content: sentence(row) },
+    { role: "assistant", content: sentence(row + 1) },
+  ];
+  return JSON.stringify({ messages });
+}
+
+const lines = (head: string, rows: number, row: (index: number) => string): string =>
+  [head, ...Array.from({ length: rows }, (_, index) => row(index))].join("\n").concat("\n");
+
+/** Runs one line as a shell does; this process serves the Hub meanwhile. */
+function sh(command: string, folders = `${QUICK_NPX}:`): Promise<{ status: number | null; printed: string }> {
+  const env = { ...environment, PATH: `${folders}${environment.PATH}` };
+  const child = spawn("sh", ["-c", command], { cwd: project, env, stdio: ["ignore", "pipe", "pipe"] });
+  let printed = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (printed += text));
+  return new Promise((done) => child.on("close", (status) => done({ status, printed })));
+}
+
+describe("the commands in the documentation", () => {
+  test.each(COMMANDS.filter(({ command }) => !isSkipped(command)))("$document: $command", async ({ command }) => {
+    const { status, printed } = await sh(command);
+    expect(status, printed).toBe(0);
+    const output = /--output (\S+)/.exec(command)?.[1];
+    if (output) expect(existsSync(join(project, output)), `${output} is there`).toBe(true);
+  });
+
+  test("npx finds the installed command", async () => {
+    expect(await sh("npx bidora --version", "")).toEqual({
+      status: 0,
+      printed: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+    });
+  });
+
+  test("the model was downloaded from the Hub once", () => {
+    expect(hub.downloads("model.safetensors")).toHaveLength(1);
+  });
+
+  test("every skipped command is in the documentation", () => {
+    for (const [pattern] of SKIPPED)
+      expect(COMMANDS.map(({ command }) => command).join("\n")).toMatch(new RegExp(pattern, "m"));
+  });
+});
