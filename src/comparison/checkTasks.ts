@@ -31,10 +31,10 @@ export async function checkTasks(spec: Spec, facts: KnownFacts, options: CheckOp
   for (const task of spec.tasks)
     for (const problem of await problemsOf(spec, task, facts, options)) found.push({ task: task.name, problem });
   if (found.length === 0) return;
-  const told = [...group(found, ({ problem }) => problem.message)].map(
+  const sentences = [...group(found, ({ problem }) => problem.message)].map(
     ([what, alike]) => `${[...new Set(alike.map(({ task }) => task))].join(", ")}: ${what}`,
   );
-  const message = `No run was started. ${told.join(" ")}`;
+  const message = `No run was started. ${sentences.join(" ")}`;
   throw found.every(({ problem }) => problem instanceof UsageError)
     ? new UsageError(message)
     : new BidoraError("COMPARISON", message);

@@ -52,13 +52,13 @@ const OWN: readonly RunKey[] = [
   "overwrite",
 ];
 /** Settings that would score the points on different rows or tokens, so that their scores could not be compared. */
-const JUDGED_BY: readonly RunKey[] = [
+const SCORED_BY: readonly RunKey[] = [
   ...(["data", "train", "validation", "test", "testSplit", "trainLimit", "holdoutFraction"] as const),
   ...(["shuffle", "labelColumn", "trainOn"] as const),
 ];
 /** Settings without effect on the score that chooses: no texts are generated for held-out rows. */
 const NO_SCORE: readonly RunKey[] = ["maxNewTokens", "beams", "lengthPenalty", "noRepeatNgram"];
-const NOT_TRIED: ReadonlySet<string> = new Set([...OWN, ...JUDGED_BY, ...NO_SCORE]);
+const NOT_TRIED: ReadonlySet<string> = new Set([...OWN, ...SCORED_BY, ...NO_SCORE]);
 
 function triedValue(key: string, value: unknown): unknown {
   const option: Option | undefined = Object.hasOwn(runOptions, key) ? runOptions[key as RunKey] : undefined;

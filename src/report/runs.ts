@@ -158,7 +158,7 @@ export interface BestPoint extends Point {
   readonly metric: string;
 }
 
-/** The points that early stopping restored, one for each phase that it judged by evaluations. */
+/** The points that early stopping restored, one for each phase in which it watched evaluations. */
 export function bestPoints(run: Run): BestPoint[] {
   const judged = run.start?.judgedBy;
   if (!judged || !stopsEarly(run)) return [];

@@ -170,10 +170,10 @@ function foundIn(
 
 /** @throws BidoraError `NO_LOSS` if no row of a split counts in the loss */
 function noteRowsWithoutLoss(task: Task, data: Prepared["data"], hub: HubOptions | undefined): void {
-  const judged = task.takesTrainOn
+  const evaluated = task.takesTrainOn
     ? ({ validation: data.validation, test: data.test, "held-out": data.holdout } as const)
     : {};
-  for (const [what, rows] of Object.entries({ training: data.train, ...judged })) {
+  for (const [what, rows] of Object.entries({ training: data.train, ...evaluated })) {
     const note = rows && noteWithoutLoss(task, rows, what);
     if (note !== undefined) hub?.onNote?.(note);
   }

@@ -16,7 +16,7 @@ type Undecoded = Omit<PredictedRow, "text"> & { readonly inputIds: readonly numb
 
 /** Evaluates a run's current model, and keeps its predictions. */
 export class RunEvaluation {
-  readonly #judged = new Map<EvaluatedSplit, readonly (Undecoded | PredictedRow)[]>();
+  readonly #rows = new Map<EvaluatedSplit, readonly (Undecoded | PredictedRow)[]>();
 
   readonly #noted = new Set<string>();
 
@@ -30,15 +30,15 @@ export class RunEvaluation {
     const { config, choice, labels, positive, loaded, data } = this.prepared;
     const { task, metrics } = choice;
     const options = { task, labels, batchSize: config.batchSize, metrics, positive, signal };
-    const judged: Undecoded[] = [];
+    const predicted: Undecoded[] = [];
     const found = await evaluateRows(
       loaded.model,
       data[split] ?? [],
       options,
       ({ at, inputIds, reference }, prediction) =>
-        judged.push({ ...at, inputIds, reference, prediction: withoutNumbers(prediction) }),
+        predicted.push({ ...at, inputIds, reference, prediction: withoutNumbers(prediction) }),
     );
-    this.#judged.set(split, judged);
+    this.#rows.set(split, predicted);
     for (const note of notesOf(found)) this.#noteOnce(`On the ${split} rows: ${note}`);
     return found.metrics;
   }
@@ -55,33 +55,33 @@ export class RunEvaluation {
     const dataset: Dataset | undefined = texts?.[split];
     if (!dataset) return {};
     const model = { model: loaded.model, tokenizer, folder, checkpointConfig: readConfig(folder) };
-    const judged: PredictedRow[] = [];
+    const predicted: PredictedRow[] = [];
     const found = await evaluateTexts(
       model,
       dataset.examples as readonly LanguageExample[],
       { batchSize: config.batchSize, overrides: overridesOf(config), signal },
       ({ at, input }, reference, prediction) =>
-        judged.push({ ...at, text: shortText(promptText(input)), reference, prediction }),
+        predicted.push({ ...at, text: shortText(promptText(input)), reference, prediction }),
     );
-    this.#judged.set(split, judged);
+    this.#rows.set(split, predicted);
     return found.metrics;
   }
 
   /** Writes the latest predictions for the validation and test rows. */
   async write(folder: string): Promise<void> {
     for (const split of ["validation", "test"] as const) {
-      const judged = this.#judged.get(split);
-      if (!judged) continue;
-      const rows = await this.#decoded(judged);
+      const found = this.#rows.get(split);
+      if (!found) continue;
+      const rows = await this.#decoded(found);
       writePredictions(folder, split, rows);
     }
   }
 
-  async #decoded(judged: readonly (Undecoded | PredictedRow)[]): Promise<PredictedRow[]> {
+  async #decoded(kept: readonly (Undecoded | PredictedRow)[]): Promise<PredictedRow[]> {
     const { tokenizer } = this.prepared;
     const ends = { front: await tokenizer.prefixIds(), back: await tokenizer.suffixIds() };
     const rows: PredictedRow[] = [];
-    for (const row of judged) {
+    for (const row of kept) {
       if ("text" in row) rows.push(row);
       else {
         const { inputIds, reference, prediction, ...at } = row;

@@ -55,7 +55,7 @@ export function underpoweredNotes(family: readonly SignificanceTest[]): string[]
 const PAIRS = {
   wilcoxon: ["differing pair of runs", "differing pairs of runs"],
   "wilcoxon-tasks": ["task whose means differ", "tasks whose means differ"],
-  bootstrap: ["row that is judged differently", "rows that are judged differently"],
+  bootstrap: ["row that is scored differently", "rows that are scored differently"],
 } as const;
 
 /** @param alike the underpowered tests of one kind */

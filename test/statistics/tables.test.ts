@@ -277,7 +277,7 @@ test("a test over some of the tasks says so, and a note names them", () => {
 
 test("a bootstrap over few rows gets a note that they are too few", () => {
   const table = significanceTable([bootstrapTest({ pairs: 2, differing: 2 })]);
-  expect(table.notes.at(-1)).toContain("2 rows that are judged differently are too few:");
+  expect(table.notes.at(-1)).toContain("2 rows that are scored differently are too few:");
 });
 
 test("notes on too few pairs name the family if there are several", () => {

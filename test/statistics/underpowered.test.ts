@@ -50,7 +50,7 @@ test("notes on tasks and on rows name them", () => {
   const tasks = Array.from({ length: 3 }, () => wilcoxonTest({ test: "wilcoxon-tasks", pairs: 6, differing: 6 }));
   expect(underpoweredNotes(tasks)[0]).toContain("6 tasks whose means differ are too few:");
   const rows = [bootstrapTest({ pairs: 400, differing: 3 })];
-  expect(underpoweredNotes(rows)[0]).toContain("3 rows that are judged differently are too few:");
+  expect(underpoweredNotes(rows)[0]).toContain("3 rows that are scored differently are too few:");
   expect(underpoweredNotes([bootstrapTest({ pairs: 400, differing: 6 })])).toEqual([]);
 });
 

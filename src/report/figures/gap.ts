@@ -35,7 +35,7 @@ export function gapOf(run: Run): Gap | undefined {
   return gapTo(run, own(metrics, "loss") ?? own(metrics, metricName("loss", "test")));
 }
 
-/** The gap to held-out training rows, which early stopping is judged by. */
+/** The gap to held-out training rows, which early stopping watches. */
 export const heldOutGapOf = (run: Run): Gap | undefined =>
   gapTo(run, own(finalMetrics(run), metricName("loss", "holdout")));
 

@@ -40,10 +40,10 @@ function inProcess(
     const child = fork(PROCESS, [], { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
     const abort = () => void child.kill("SIGKILL");
     signal?.addEventListener("abort", abort, { once: true });
-    child.on("message", (told: ProcessMessage) => {
-      if ("note" in told) onNote?.(told.note);
-      else if ("estimate" in told) resolve(told.estimate);
-      else reject(deserializeError(told.error));
+    child.on("message", (message: ProcessMessage) => {
+      if ("note" in message) onNote?.(message.note);
+      else if ("estimate" in message) resolve(message.estimate);
+      else reject(deserializeError(message.error));
     });
     child.on("error", reject);
     child.on("exit", (status, ended) => {

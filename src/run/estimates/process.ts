@@ -3,7 +3,7 @@ import { type RunSettings, resolveRun } from "../../config/index.js";
 import { preloadEngine } from "../../torch/native.js";
 import { type ProcessMessage, serializeError } from "./messages.js";
 
-const tell = (told: ProcessMessage) => new Promise<void>((resolve) => void process.send?.(told, () => resolve()));
+const tell = (message: ProcessMessage) => new Promise<void>((resolve) => void process.send?.(message, () => resolve()));
 
 async function work(settings: RunSettings): Promise<ProcessMessage> {
   try {
@@ -18,8 +18,8 @@ async function work(settings: RunSettings): Promise<ProcessMessage> {
 preloadEngine();
 process.once("disconnect", () => process.exit(1));
 process.once("message", (settings: RunSettings) => {
-  void work(settings).then(async (told) => {
-    await tell(told);
+  void work(settings).then(async (message) => {
+    await tell(message);
     process.exit(0);
   });
 });
