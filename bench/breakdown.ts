@@ -2,18 +2,18 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { workerOf } from "./before.js";
-import { type Breakdown, drawBreakdown } from "./breakdownFigure.js";
-import { partsOf } from "./breakdownParts.js";
-import { median } from "./compare.js";
+import { type Breakdown, drawBreakdown } from "./figures/breakdownFigure.js";
+import { partsOf } from "./figures/breakdownParts.js";
+import { METHOD_CHOICES, type MethodChoice, stepOf } from "./figures/methodChoices.js";
 import { machine } from "./machine.js";
-import { METHOD_CHOICES, type MethodChoice, stepOf } from "./methodChoices.js";
 import { ownWorker, ROOT, unpinEnvironment } from "./programs.js";
-import type { Answers, OwnSpec } from "./protocol.js";
-import { randomModel } from "./randomModel.js";
-import { scratchFolder } from "./scratch.js";
-import { peers } from "./venv.js";
-import { type Program, startWorker, type WorkerProcess } from "./workerProcess.js";
+import { randomModel } from "./setup/randomModel.js";
+import { scratchFolder } from "./setup/scratch.js";
+import { peers } from "./setup/venv.js";
+import { workerOf } from "./turns/before.js";
+import { median } from "./turns/compare.js";
+import type { Answers, OwnSpec } from "./turns/protocol.js";
+import { type Program, startWorker, type WorkerProcess } from "./turns/workerProcess.js";
 
 const { values } = parseArgs({
   options: {

@@ -1,8 +1,8 @@
-import type { Effort, Side } from "./compare.js";
 import type { Goals } from "./goals.js";
 import { ownWorker, peftWorker, publishedWorker } from "./programs.js";
-import type { Input, OwnSpec, PeerSpec, Shape, Targets } from "./protocol.js";
-import type { Program } from "./workerProcess.js";
+import type { Effort, Side } from "./turns/compare.js";
+import type { Input, OwnSpec, PeerSpec, Shape, Targets } from "./turns/protocol.js";
+import type { Program } from "./turns/workerProcess.js";
 
 export interface Models {
   /** The folder of a base-size RoBERTa with random weights and dropout 0. */

@@ -7,11 +7,11 @@ import { parseArgs } from "node:util";
 import type { Method, RunSettings } from "../src/config/index.js";
 import { namedDatasets } from "../src/datasets/index.js";
 import { quickstartModel } from "../src/quickstart/models.js";
-import { median } from "./compare.js";
 import { machine } from "./machine.js";
-import { writePlainModel } from "./plainModel.js";
 import { ROOT, unpinEnvironment } from "./programs.js";
-import { scratchFolder } from "./scratch.js";
+import { writePlainModel } from "./setup/plainModel.js";
+import { scratchFolder } from "./setup/scratch.js";
+import { median } from "./turns/compare.js";
 import type { Figures } from "./worker/estimate.js";
 
 const { values } = parseArgs({

@@ -2,15 +2,15 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { median } from "./compare.js";
-import { drawGrowth, type GrowthPoint } from "./growthFigure.js";
+import { drawGrowth, type GrowthPoint } from "./figures/growthFigure.js";
+import { METHOD_CHOICES, type MethodChoice, stepOf } from "./figures/methodChoices.js";
 import { machine } from "./machine.js";
-import { METHOD_CHOICES, type MethodChoice, stepOf } from "./methodChoices.js";
 import { ownWorker, ROOT, unpinEnvironment } from "./programs.js";
-import { randomModel } from "./randomModel.js";
-import { scratchFolder } from "./scratch.js";
-import { peers } from "./venv.js";
-import { startWorker } from "./workerProcess.js";
+import { randomModel } from "./setup/randomModel.js";
+import { scratchFolder } from "./setup/scratch.js";
+import { peers } from "./setup/venv.js";
+import { median } from "./turns/compare.js";
+import { startWorker } from "./turns/workerProcess.js";
 
 const { values } = parseArgs({
   options: { output: { type: "string", default: join(ROOT, "bench", "results", "growth") } },

@@ -3,19 +3,19 @@ import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
-import { workerOf } from "./before.js";
-import type { Clock } from "./compare.js";
 import { COMPARISONS } from "./comparisons/index.js";
 import type { Context } from "./context.js";
 import { goalsFor } from "./goals.js";
 import { machine } from "./machine.js";
 import { ROOT, unpinEnvironment } from "./programs.js";
-import type { Shape } from "./protocol.js";
-import { randomModel } from "./randomModel.js";
 import { markdown, type Results, tableLines } from "./report.js";
 import type { Row } from "./rows.js";
-import { scratchFolder } from "./scratch.js";
-import { peers } from "./venv.js";
+import { randomModel } from "./setup/randomModel.js";
+import { scratchFolder } from "./setup/scratch.js";
+import { peers } from "./setup/venv.js";
+import { workerOf } from "./turns/before.js";
+import type { Clock } from "./turns/compare.js";
+import type { Shape } from "./turns/protocol.js";
 
 const HELP = `npm run bench -- [options]
   --only a,b      some of ${Object.keys(COMPARISONS).join(", ")}

@@ -9,9 +9,9 @@ import { encodeRows, TASKS, type Task } from "../src/tasks/index.js";
 import { loadTokenizer } from "../src/text/index.js";
 import { machine } from "./machine.js";
 import { ownWorker, ROOT, unpinEnvironment } from "./programs.js";
-import type { OwnSpec } from "./protocol.js";
-import { scratchFolder } from "./scratch.js";
-import { WorkerProcess } from "./workerProcess.js";
+import { scratchFolder } from "./setup/scratch.js";
+import type { OwnSpec } from "./turns/protocol.js";
+import { WorkerProcess } from "./turns/workerProcess.js";
 
 const STEPS = 1000;
 const REFERENCE = 200;

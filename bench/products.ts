@@ -3,10 +3,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Clock } from "./compare.js";
 import { machine } from "./machine.js";
 import { ROWS, WEIGHTS } from "./products/shapes.js";
 import { ROOT, unpinEnvironment } from "./programs.js";
+import type { Clock } from "./turns/compare.js";
 
 const HELP = `npm run bench:products -- [options]
   --quick         BERT base with 64 and 782 rows, few turns: an impression, not a result

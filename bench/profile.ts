@@ -1,10 +1,10 @@
 // `npm run bench:profile`: where the time of a training step or a generation goes, from libtorch's profiler.
 import { parseArgs } from "node:util";
-import { randomIds, seeded } from "./chatRows.js";
 import { machine } from "./machine.js";
 import { ownWorker, unpinEnvironment } from "./programs.js";
-import type { GenerateSpec, OwnSpec, ProfileRow } from "./protocol.js";
-import { startWorker } from "./workerProcess.js";
+import { randomIds, seeded } from "./setup/chatRows.js";
+import type { GenerateSpec, OwnSpec, ProfileRow } from "./turns/protocol.js";
+import { startWorker } from "./turns/workerProcess.js";
 
 const { values } = parseArgs({
   options: {

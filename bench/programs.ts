@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { Program } from "./workerProcess.js";
+import type { Program } from "./turns/workerProcess.js";
 
 /** The repository's root, relative to the compiled files in build/bench/bench. */
 export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));

@@ -1,7 +1,7 @@
-import type { Effort } from "./compare.js";
 import { hasAmx } from "./goals.js";
 import type { Machine } from "./machine.js";
 import { type Goal, isMet, type Row } from "./rows.js";
+import type { Effort } from "./turns/compare.js";
 
 export interface Results {
   readonly machine: Machine;

@@ -1,4 +1,4 @@
-import { type Measured, median, type Ratio } from "./compare.js";
+import { type Measured, median, type Ratio } from "./turns/compare.js";
 
 /** The ratio to reach: a minimum speedup, or a maximum share of the time or memory. */
 export type Goal = { readonly atLeast: number } | { readonly atMost: number };

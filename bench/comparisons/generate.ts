@@ -1,11 +1,11 @@
 // Greedy generation, compared with transformers and llama.cpp.
 import { join } from "node:path";
-import { compare, faster, type Measured, median, ratio, ratioBy } from "../compare.js";
 import { before, type Context } from "../context.js";
-import { writeRandomGguf } from "../gguf.js";
 import { ownWorker } from "../programs.js";
-import { randomModel } from "../randomModel.js";
 import { milliseconds, type Row } from "../rows.js";
+import { writeRandomGguf } from "../setup/gguf.js";
+import { randomModel } from "../setup/randomModel.js";
+import { compare, faster, type Measured, median, ratio, ratioBy } from "../turns/compare.js";
 import { compareTokens, job, llamaCpp, ours, type Place, theirs } from "./generationSides.js";
 import { LANGUAGE_MODELS, type LanguageModel } from "./language.js";
 import { BEFORE } from "./stepRows.js";

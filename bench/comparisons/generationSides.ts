@@ -1,10 +1,11 @@
 // The sides of the generation comparisons, and their prompts.
-import { randomIds, seeded } from "../chatRows.js";
-import type { Effort, Measured, Side } from "../compare.js";
+
 import type { Context } from "../context.js";
 import { generateWorker, llamaCppWorker, ownWorker } from "../programs.js";
-import type { GenerateSpec, Precision } from "../protocol.js";
-import { commonPrefixLength, generated } from "../sameTokens.js";
+import { randomIds, seeded } from "../setup/chatRows.js";
+import type { Effort, Measured, Side } from "../turns/compare.js";
+import type { GenerateSpec, Precision } from "../turns/protocol.js";
+import { commonPrefixLength, generated } from "../turns/sameTokens.js";
 
 /** The prompts, and the number of new tokens per prompt. */
 export type Job = Pick<GenerateSpec, "prompts" | "newTokens">;

@@ -1,11 +1,11 @@
 // Training steps of language models on chat-like rows.
 import { join } from "node:path";
-import { CHAT_ROWS, CHAT_TOKENS, writeChatRows } from "../chatRows.js";
-import { compare, type Effort, type Measured } from "../compare.js";
 import { type Cell, type Context, own } from "../context.js";
-import type { OwnSpec } from "../protocol.js";
-import { randomModel } from "../randomModel.js";
 import type { Row } from "../rows.js";
+import { CHAT_ROWS, CHAT_TOKENS, writeChatRows } from "../setup/chatRows.js";
+import { randomModel } from "../setup/randomModel.js";
+import { compare, type Effort, type Measured } from "../turns/compare.js";
+import type { OwnSpec } from "../turns/protocol.js";
 import { BEFORE, bothBuilds, cost, memory, peftRows, peftSides, speed } from "./stepRows.js";
 
 /** The published models whose sizes are used; quick mode takes only the first. */

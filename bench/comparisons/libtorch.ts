@@ -2,11 +2,11 @@
 import { execFile } from "node:child_process";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
-import { compare, type Measured, ratio, type Side } from "../compare.js";
 import { type Context, effortFor, own, type Setting, settingName } from "../context.js";
 import { ROOT } from "../programs.js";
-import type { OwnSpec } from "../protocol.js";
 import { milliseconds, type Row } from "../rows.js";
+import { compare, type Measured, ratio, type Side } from "../turns/compare.js";
+import type { OwnSpec } from "../turns/protocol.js";
 
 type Choice = Pick<OwnSpec, "method" | "precision" | "hypergradient">;
 

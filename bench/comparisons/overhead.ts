@@ -1,7 +1,7 @@
 // The overhead of a step outside libtorch.
 import { type Context, own, type Setting, settingName } from "../context.js";
 import { type Row, single } from "../rows.js";
-import { startWorker } from "../workerProcess.js";
+import { startWorker } from "../turns/workerProcess.js";
 
 /** The share of a step's time spent outside native calls. */
 export async function overhead(context: Context, setting: Setting): Promise<Row[]> {

@@ -5,10 +5,10 @@ import { LabelMap } from "../../src/data/index.js";
 import { type NamedDataset, namedDatasets } from "../../src/datasets/index.js";
 import { encodeRows, TASKS, type Task } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
-import { compare, type Effort, faster, type Measured, median, ratio, type Side } from "../compare.js";
 import { before, type Context, own, peft } from "../context.js";
-import type { PeerPrecision, RealRows } from "../protocol.js";
 import type { Goal, Row } from "../rows.js";
+import { compare, type Effort, faster, type Measured, median, ratio, type Side } from "../turns/compare.js";
+import type { PeerPrecision, RealRows } from "../turns/protocol.js";
 
 interface RealSet {
   readonly name: NamedDataset;

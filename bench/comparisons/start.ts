@@ -3,12 +3,12 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { quickstartModel } from "../../src/quickstart/models.js";
-import { median } from "../compare.js";
 import type { Context } from "../context.js";
 import { peerScript, ROOT } from "../programs.js";
-import type { PeerPrecision } from "../protocol.js";
 import type { Row } from "../rows.js";
-import type { Program } from "../workerProcess.js";
+import { median } from "../turns/compare.js";
+import type { PeerPrecision } from "../turns/protocol.js";
+import type { Program } from "../turns/workerProcess.js";
 
 const PRECISIONS: readonly PeerPrecision[] = ["bfloat16-autocast", "bfloat16-weights", "float32"];
 

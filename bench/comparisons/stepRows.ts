@@ -1,8 +1,9 @@
 // Rows that compare the time and memory of training steps, and the sides behind them.
-import { faster, type Measured, ratio } from "../compare.js";
+
 import { before, type Cell, type Context, own, peft } from "../context.js";
-import type { OwnSpec, PeerPrecision, PeerSpec } from "../protocol.js";
 import { type Goal, mebibytes, milliseconds, type Row, single } from "../rows.js";
+import { faster, type Measured, ratio } from "../turns/compare.js";
+import type { OwnSpec, PeerPrecision, PeerSpec } from "../turns/protocol.js";
 
 /** A row without its figures. */
 export type Place = Pick<Row, "what" | "against"> & { readonly setting: string; readonly goal?: Goal };

@@ -1,7 +1,8 @@
 // Training steps on batches without padding: the first rows of the table.
-import { compare } from "../compare.js";
+
 import { type Context, effortFor, own, peft, published, type Setting, settingName } from "../context.js";
 import type { Row } from "../rows.js";
+import { compare } from "../turns/compare.js";
 import { BEFORE, bothBuilds, cost, memory, peftRows, peftSides, sinceBefore, speed } from "./stepRows.js";
 
 export async function lora(context: Context, setting: Setting): Promise<Row[]> {

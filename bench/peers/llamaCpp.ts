@@ -1,6 +1,6 @@
-// The generation peer: llama.cpp through node-llama-cpp, on the CPU. Speaks the protocol of ../protocol.ts.
+// The generation peer: llama.cpp through node-llama-cpp, on the CPU. Speaks the protocol of ../turns/protocol.ts.
 import { getLlama, type LlamaContextSequence, type Token } from "node-llama-cpp";
-import type { GenerateSpec } from "../protocol.js";
+import type { GenerateSpec } from "../turns/protocol.js";
 import { serve } from "../worker/serve.js";
 import type { Prepared } from "../worker/work.js";
 

@@ -1,5 +1,5 @@
 import * as torch from "../../src/torch/index.js";
-import type { Clock } from "../compare.js";
+import type { Clock } from "../turns/compare.js";
 
 /** How long to time calls, and by which clock. */
 export interface TimingOptions {

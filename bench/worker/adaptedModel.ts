@@ -2,7 +2,7 @@ import { type AdaptedModel, doraConfig, inject, loraConfig } from "../../src/ada
 import { type LoadedModel, loadModel } from "../../src/models/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
-import type { OwnSpec, Targets } from "../protocol.js";
+import type { OwnSpec, Targets } from "../turns/protocol.js";
 
 export const TARGET_MODULES: Readonly<Record<Targets, readonly string[] | "all-linear">> = {
   "query-value": ["query", "value"],

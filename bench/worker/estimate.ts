@@ -1,7 +1,7 @@
 // A process that estimates a run, or runs it, once: its memory and its time are those of nothing else.
 import type { RunSettings } from "../../src/config/index.js";
-import { type Clock, median } from "../compare.js";
 import { ROOT } from "../programs.js";
+import { type Clock, median } from "../turns/compare.js";
 
 // A run reports bidora's version, which it reads from a file next to the built program.
 const built = (path: string) => import(`${ROOT}dist/${path}`);

@@ -3,7 +3,7 @@ import { loadModel, type TaskModel } from "../../src/models/index.js";
 import { Linear, packLinears } from "../../src/nn/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
-import type { GenerateSpec } from "../protocol.js";
+import type { GenerateSpec } from "../turns/protocol.js";
 import type { Prepared } from "./work.js";
 
 /** Generates from prompts as `generate` does, without an end-of-sequence token. */

@@ -6,7 +6,7 @@ import { bestOf, type Cell, gigaflops, timeWays } from "../products/cell.js";
 import { random } from "../products/random.js";
 import { releaseResult, type TimingOptions } from "../products/turns.js";
 import { DIRECTIONS, type Direction, WAYS, type Way } from "../products/ways.js";
-import type { OwnSpec } from "../protocol.js";
+import type { OwnSpec } from "../turns/protocol.js";
 import type { Prepared } from "./work.js";
 
 /** Long enough to distinguish the ways. */

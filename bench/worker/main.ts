@@ -1,6 +1,6 @@
-// Our worker process. Speaks the protocol of ../protocol.ts.
+// Our worker process. Speaks the protocol of ../turns/protocol.ts.
 import * as torch from "../../src/torch/index.js";
-import type { WorkerSpec } from "../protocol.js";
+import type { WorkerSpec } from "../turns/protocol.js";
 import { generation } from "./generation.js";
 import { limit } from "./limit.js";
 import { meter } from "./meter.js";

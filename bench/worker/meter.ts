@@ -1,5 +1,5 @@
 import { type Native, native } from "../../src/torch/native.js";
-import type { Metered } from "../protocol.js";
+import type { Metered } from "../turns/protocol.js";
 import type { Work } from "./work.js";
 
 type NativeFunction = (...args: readonly unknown[]) => unknown;

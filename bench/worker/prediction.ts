@@ -1,7 +1,7 @@
 import { packLinears } from "../../src/nn/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import { predictRows } from "../../src/train/evaluation.js";
-import type { OwnSpec } from "../protocol.js";
+import type { OwnSpec } from "../turns/protocol.js";
 import { adaptedModel, labelsOf } from "./adaptedModel.js";
 import { batchSizeOf, rowsOf } from "./rows.js";
 import type { Prepared } from "./work.js";

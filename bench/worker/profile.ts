@@ -1,5 +1,5 @@
 import { type ProfileEvent, startProfile, stopProfile } from "../../src/torch/index.js";
-import type { Answers, ProfileRow } from "../protocol.js";
+import type { Answers, ProfileRow } from "../turns/protocol.js";
 import type { Work } from "./work.js";
 
 type Pass = ProfileRow["pass"];

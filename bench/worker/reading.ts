@@ -1,7 +1,7 @@
 import * as torch from "../../src/torch/index.js";
 import { random } from "../products/random.js";
 import { releaseResult } from "../products/turns.js";
-import type { ReadSpec } from "../protocol.js";
+import type { ReadSpec } from "../turns/protocol.js";
 import type { Prepared } from "./work.js";
 
 /** Sums numbers in memory with all threads, which runs at memory bandwidth. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { IGNORED_LABEL } from "../../src/nn/index.js";
 import type { EncodedRow } from "../../src/tasks/index.js";
-import type { Kind, OwnSpec, RowsFile, Shape } from "../protocol.js";
+import type { Kind, OwnSpec, RowsFile, Shape } from "../turns/protocol.js";
 
 /** Enough batches for a search, whose upper level takes a fifth of the rows. */
 const BATCHES = 40;

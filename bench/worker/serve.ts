@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import type { Facts, Memory, Request, Timed } from "../protocol.js";
+import type { Facts, Memory, Request, Timed } from "../turns/protocol.js";
 import type { Prepared, Work } from "./work.js";
 
 type Prepare = (request: Extract<Request, { command: "prepare" }>) => Promise<Prepared>;
@@ -8,7 +8,7 @@ type Prepare = (request: Extract<Request, { command: "prepare" }>) => Promise<Pr
 /** Answers to optional commands. */
 type Further = { readonly [C in "meter" | "profile"]?: (work: Work, count: number) => Promise<object> };
 
-/** Answers the requests of ../protocol.ts from standard input until that closes. */
+/** Answers the requests of ../turns/protocol.ts from standard input until that closes. */
 export async function serve(prepare: Prepare, further: Further = {}): Promise<void> {
   let work: Work = () => {
     throw new Error("prepare comes first");

@@ -4,7 +4,7 @@ import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planPhases } from "../../src/train/plans.js";
 import { takeSnapshot } from "../../src/train/trainedTensors.js";
-import type { OwnSpec } from "../protocol.js";
+import type { OwnSpec } from "../turns/protocol.js";
 import { adaptedModel } from "./adaptedModel.js";
 import { batchSizeOf, isInOrder, rowsOf } from "./rows.js";
 import type { Prepared } from "./work.js";

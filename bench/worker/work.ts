@@ -1,4 +1,4 @@
-import type { Facts } from "../protocol.js";
+import type { Facts } from "../turns/protocol.js";
 
 /** One count of `run`. */
 export type Work = () => void | Promise<void>;

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
-import { peerScript } from "./programs.js";
+import { peerScript } from "../programs.js";
 
 /** Models whose sizes are used, with their number of layers. */
 export const RANDOM_MODELS = { roberta: 12, smollm2: 30, gpt2: 12 } as const;

@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import type { RowsFile } from "./protocol.js";
+import type { RowsFile } from "../turns/protocol.js";
 
 export const CHAT_ROWS = 16;
 export const CHAT_TOKENS = 2048;

@@ -1,4 +1,4 @@
-import type { ProfileRow } from "./protocol.js";
+import type { ProfileRow } from "../turns/protocol.js";
 
 /** The parts of a step, by the names of the operators that do the work; the first match wins. */
 const PARTS: readonly (readonly [part: string, names: RegExp])[] = [

@@ -1,4 +1,4 @@
-import type { OwnSpec, Shape } from "./protocol.js";
+import type { OwnSpec, Shape } from "../turns/protocol.js";
 
 export type MethodChoice = Pick<OwnSpec, "method" | "hypergradient">;
 

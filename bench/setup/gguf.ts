@@ -1,11 +1,11 @@
 // Random models as GGUF files for llama.cpp, in bfloat16 except for norms and biases.
 
-import type { JsonObject } from "../src/files/json.js";
-import { openCheckpoint } from "../src/io/checkpoint.js";
-import { interleaveHalves } from "../src/io/gguf/architectures.js";
-import type { GgufValue } from "../src/io/gguf/types.js";
-import { type GgufEntry, writeGguf } from "../src/io/gguf/writer.js";
-import * as torch from "../src/torch/index.js";
+import type { JsonObject } from "../../src/files/json.js";
+import { openCheckpoint } from "../../src/io/checkpoint.js";
+import { interleaveHalves } from "../../src/io/gguf/architectures.js";
+import type { GgufValue } from "../../src/io/gguf/types.js";
+import { type GgufEntry, writeGguf } from "../../src/io/gguf/writer.js";
+import * as torch from "../../src/torch/index.js";
 import type { RandomModel } from "./randomModel.js";
 
 interface Family {
