@@ -25,7 +25,7 @@ const options = {
   outtype: option(choice(["f32", "f16", "bf16", "q8_0"]), {
     group: "Export",
     help: "data type of the matrices in a GGUF file; a gguf-lora can have f32 or f16",
-    defaultText: "f16; of gguf-lora f32",
+    defaultText: "f16; gguf-lora: f32",
     appliesWhen: withFormats("gguf-lora", "gguf"),
   }),
   rank: option(whole(1), {
