@@ -121,15 +121,15 @@ async function runSettings(
 /** The requested settings of a run, without those that have no effect in it. */
 function requestedSettings(spec: Spec, task: SpecTask, variant: Variant, tried: RunSettings = {}): RunSettings {
   const { method } = variant;
-  const said = {
+  const requested = {
     ...spec.common,
     ...task.settings,
     ...spec.perMethod.get(method),
     ...spec.perMethod.get(variant.name),
     ...tried,
   };
-  const whole = { ...variant.settings, ...said, method };
-  const idle = new Set(withoutEffect(runOptions, said, resolveRun(whole)));
+  const whole = { ...variant.settings, ...requested, method };
+  const idle = new Set(withoutEffect(runOptions, requested, resolveRun(whole)));
   return Object.fromEntries(Object.entries(whole).filter(([key]) => !idle.has(key)));
 }
 

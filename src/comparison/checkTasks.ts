@@ -46,8 +46,8 @@ async function problemsOf(
   facts: KnownFacts,
   { hub, isListed }: CheckOptions,
 ): Promise<BidoraError[]> {
-  const said = { ...spec.common, ...task.settings };
-  const missing = missingFiles(said);
+  const given = { ...spec.common, ...task.settings };
+  const missing = missingFiles(given);
   const design = await caught(() => designProblems(spec, task));
   const runs = runsOf(spec, task);
   // Nothing is downloaded from the Hub just to list the runs.
@@ -61,9 +61,9 @@ const MISSING = "FILE";
 
 const FILES = ["data", "train", "validation", "test"] as const;
 
-const missingFiles = (said: RunSettings): BidoraError[] =>
+const missingFiles = (given: RunSettings): BidoraError[] =>
   FILES.flatMap((key) => {
-    const path = said[key];
+    const path = given[key];
     if (path === undefined || existsSync(path)) return [];
     return new BidoraError(MISSING, `There is no ${path}, which ${flagOf(key)} names.`);
   });
@@ -155,11 +155,11 @@ async function caught(look: () => Promise<BidoraError[]>): Promise<BidoraError[]
  * The split that a task's results are reported on: its test rows if there are any, else its validation rows. Null if it has neither, and
  * undefined if the data set's folder is not on this machine.
  */
-export async function reportedRows(said: RunSettings): Promise<"test" | "validation" | null | undefined> {
-  if (said.task === undefined)
-    return said.test !== undefined ? "test" : said.validation !== undefined ? "validation" : null;
-  if (said.data !== undefined && !existsSync(said.data)) return undefined;
-  const splits = await splitsToRead(taskOf(said.task), said);
+export async function reportedRows(given: RunSettings): Promise<"test" | "validation" | null | undefined> {
+  if (given.task === undefined)
+    return given.test !== undefined ? "test" : given.validation !== undefined ? "validation" : null;
+  if (given.data !== undefined && !existsSync(given.data)) return undefined;
+  const splits = await splitsToRead(taskOf(given.task), given);
   return (["test", "validation"] as const).find((split) => splits.includes(split)) ?? null;
 }
 
@@ -168,8 +168,8 @@ export async function reportedRows(said: RunSettings): Promise<"test" | "validat
  * the rows that their results are reported on.
  */
 async function designProblems(spec: Spec, task: SpecTask): Promise<BidoraError[]> {
-  const said = { ...spec.common, ...task.settings };
-  const reported = await reportedRows(said);
+  const given = { ...spec.common, ...task.settings };
+  const reported = await reportedRows(given);
   if (reported === null)
     return [
       new UsageError(
@@ -178,7 +178,7 @@ async function designProblems(spec: Spec, task: SpecTask): Promise<BidoraError[]
     ];
   const unlike = differentlyScored(spec, task);
   if (unlike.length > 0) return unlike;
-  const isSeen = reported === "validation" || (reported === "test" && (await areSame(said.validation, said.test)));
+  const isSeen = reported === "validation" || (reported === "test" && (await areSame(given.validation, given.test)));
   const stopped = isSeen ? stoppedBySeen(spec, task) : [];
   if (stopped.length === 0) return [];
   const rows = reported === "test" ? "validation rows, which are its test rows," : "validation rows";

@@ -68,9 +68,9 @@ async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Prom
   };
   signal.addEventListener("abort", stop, { once: true });
   onBegin(cell, { stop, checkpoint: () => child.kill(CHECKPOINT_SIGNAL) });
-  const said: string[] = [];
+  const output: string[] = [];
   let error: ErrorEvent | undefined;
-  child.stderr.setEncoding("utf8").on("data", (text: string) => said.push(text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => output.push(text));
   createInterface({ input: child.stdout }).on("line", (line) => {
     const event = eventOf(line);
     if (event?.event === "error") error = event;
@@ -80,7 +80,7 @@ async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Prom
   signal.removeEventListener("abort", stop);
   if (code === 0) return { cell, status: "done", message: undefined };
   if (isStopped) return { cell, status: "stopped", message: "it was stopped" };
-  const message = said.join("").trim().split("\n").at(-1) || endOf(code, killedBy);
+  const message = output.join("").trim().split("\n").at(-1) || endOf(code, killedBy);
   return { cell, status: "failed", message, error };
 }
 

@@ -40,7 +40,7 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
   const significance =
     tests.length > 0 ? comparedTable(significanceTable(tests), "Tests of each pair of methods") : undefined;
   const all = subjectsOf();
-  const begun = all.filter((subject) => subject.runs.length > 0);
+  const started = all.filter((subject) => subject.runs.length > 0);
   return renderPage({
     title: `${name} – comparison`,
     heading: `Comparison ${name}`,
@@ -57,8 +57,8 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
         return isOne ? figures : taskPart(task.name, `${task.name}: costs and curves`, figures);
       }),
       conditionsSection(found),
-      settingsTables(begun, ["seed", "output"]),
-      machineTables(begun),
+      settingsTables(started, ["seed", "output"]),
+      machineTables(started),
     ],
     source:
       "Made by bidora from comparison.json and the runs’ events.jsonl; each run’s own report has its classes and rows.",
@@ -67,10 +67,10 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
 }
 
 function aboutOf({ tasks, runs }: ComparisonLog, logs: readonly Run[]): string {
-  const begun = logs.flatMap(({ start }) => start?.time ?? []).sort()[0];
+  const started = logs.flatMap(({ start }) => start?.time ?? []).sort()[0];
   const model = sharedSetting(logs, "model");
   const counts = `${runs.length} runs on ${tasks.length === 1 ? tasks[0]!.name : `${tasks.length} tasks`}`;
-  return [...(model === undefined ? [] : [model]), counts, ...(begun ? [formatTime(begun)] : [])].join(" · ");
+  return [...(model === undefined ? [] : [model]), counts, ...(started ? [formatTime(started)] : [])].join(" · ");
 }
 
 function missingAlert({ runs }: ComparisonLog): Markup | undefined {

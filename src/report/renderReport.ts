@@ -73,9 +73,9 @@ function headingOf(runs: readonly Run[]): string {
 }
 
 function aboutOf(runs: readonly Run[]): string {
-  const begun = runs.flatMap(({ start }) => start?.time ?? []).sort()[0];
+  const started = runs.flatMap(({ start }) => start?.time ?? []).sort()[0];
   const about = ["model", "task"].flatMap((key) => sharedSetting(runs, key) ?? []);
-  return [...about, ...(begun ? [formatTime(begun)] : [])].join(" · ");
+  return [...about, ...(started ? [formatTime(started)] : [])].join(" · ");
 }
 
 export function sharedSetting(runs: readonly Run[], key: string): string | undefined {

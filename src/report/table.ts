@@ -75,8 +75,8 @@ export function comparedTable(table: Table, caption: string): Markup {
   });
   const content = html`<table class="figures"><caption>${caption}</caption><thead>${over}<tr><th scope="col">${heading}</th>${titles}</tr></thead><tbody>${body}</tbody></table>`;
   const hasBest = columns.some(({ cells }) => cells.some(({ best }) => best));
-  const said = [...(hasBest ? ["Bold: the best mean."] : []), ...notes];
-  return html`${collapsedIfLong(caption, names.length, scrolling(caption, content))}${said.map((note) => html`<p class="note">${note}</p>`)}`;
+  const lines = [...(hasBest ? ["Bold: the best mean."] : []), ...notes];
+  return html`${collapsedIfLong(caption, names.length, scrolling(caption, content))}${lines.map((note) => html`<p class="note">${note}</p>`)}`;
 }
 
 const leftOf = (align: "left" | "right"): Markup | undefined => (align === "left" ? html` class="left"` : undefined);

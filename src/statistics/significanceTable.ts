@@ -54,11 +54,11 @@ function pairsText(test: SignificanceTest): string {
   const { pairs, differing, unmatched } = test;
   // A bootstrap's pairs are rows, and all of them are used: only runs can be left out.
   const runs = test.test !== "bootstrap" ? "" : unmatched === 1 ? "run " : "runs ";
-  const said = [
+  const facts = [
     ...(differing < pairs ? [`${pairs - differing} equal`] : []),
     ...(unmatched > 0 ? [`${unmatched} ${runs}left out`] : []),
   ];
-  return said.length === 0 ? `${pairs}` : `${pairs} (${said.join(", ")})`;
+  return facts.length === 0 ? `${pairs}` : `${pairs} (${facts.join(", ")})`;
 }
 
 const pText = (test: SignificanceTest): string =>
@@ -79,11 +79,11 @@ function notesOf(tests: readonly SignificanceTest[]): string[] {
 
 /** Notes on underpowered families, which are named if there are several families. */
 function familyNotes(families: readonly (readonly SignificanceTest[])[]): string[] {
-  const said = families.flatMap((family) =>
+  const notes = families.flatMap((family) =>
     underpoweredNotes(family).map((sentence) => ({ sentence, name: nameOf(family) })),
   );
-  if (families.length === 1) return said.map(({ sentence }) => sentence);
-  return [...group(said, ({ sentence }) => sentence)].map(
+  if (families.length === 1) return notes.map(({ sentence }) => sentence);
+  return [...group(notes, ({ sentence }) => sentence)].map(
     ([sentence, alike]) => `${alike.map(({ name }) => name).join("; ")}. ${sentence}`,
   );
 }
