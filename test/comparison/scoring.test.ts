@@ -88,9 +88,9 @@ describe("a comparison of runs with test rows", () => {
       writeFileSync(join(folder, "validation-predictions.jsonl"), row(true) + row(true));
     }
     const scoring = scoringOf(runs as [CollectedRun, CollectedRun]);
-    const found = await readPredictedRuns(runs, scoring);
-    expect(found.map(({ rows }) => rows.length)).toEqual([3, 3]);
-    const [test] = rowTests("t", ["lora", "dora"], found, scoring);
+    const predicted = await readPredictedRuns(runs, scoring);
+    expect(predicted.map(({ rows }) => rows.length)).toEqual([3, 3]);
+    const [test] = rowTests("t", ["lora", "dora"], predicted, scoring);
     expect(test).toMatchObject({ metric: "test_accuracy", pairs: 3 });
   });
 
