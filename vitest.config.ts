@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statfsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -18,6 +19,15 @@ const testFiles = ["test", "packages"].flatMap((folder) =>
 
 const needsOwnProcess = (path: string): boolean => NEEDS_OWN_PROCESS.test(readFileSync(`${root}/${path}`, "utf8"));
 
+/** In memory where there is room to run programs from: runs and checkpoints wait for the disk at each file otherwise. */
+function temporaryFolder(): string {
+  const mounts = process.platform === "linux" ? readFileSync("/proc/mounts", "utf8") : "";
+  const options = /^\S+ \/dev\/shm tmpfs (\S+)/m.exec(mounts)?.[1]?.split(",") ?? ["ro"];
+  if (options.some((option) => ["ro", "noexec"].includes(option))) return tmpdir();
+  const { bavail, bsize } = statfsSync("/dev/shm");
+  return bavail * bsize > 4 * 2 ** 30 ? "/dev/shm" : tmpdir();
+}
+
 export default defineConfig({
   resolve: {
     // Workspaces by their sources, so that tests need no build of them.
@@ -32,7 +42,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     setupFiles: ["test/everyFile.ts"],
     // Two workers for two processors: libtorch's own threads would only wait for each other.
-    env: { OMP_NUM_THREADS: "1" },
+    env: { OMP_NUM_THREADS: "1", TMPDIR: temporaryFolder() },
     projects: [
       { extends: true, test: { name: "isolated", include: testFiles.filter(needsOwnProcess) } },
       {
