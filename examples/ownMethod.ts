@@ -1,4 +1,4 @@
-// A custom adapter method, which scales the inputs of linear layers: node build/examples/ownMethod.js [MODEL]
+// A custom adapter method, SSF (arXiv 2210.08823, section 3.2): node build/examples/ownMethod.js [MODEL]
 import {
   Adapter,
   inject,
@@ -17,9 +17,12 @@ import {
   torch,
 } from "bidora";
 
-/** Scales the input of a linear layer: y = W0·(l ⊙ x) + b. l: [in] */
-class ScaledInput extends Adapter {
-  constructor(readonly scale: nn.Parameter) {
+/** Scales and shifts the output of a linear layer: y = γ ⊙ (x·W0ᵀ + b) + β. γ, β: [out] */
+class ScaledAndShifted extends Adapter {
+  constructor(
+    readonly scale: nn.Parameter,
+    readonly shift: nn.Parameter,
+  ) {
     super();
   }
 
@@ -32,21 +35,36 @@ class ScaledInput extends Adapter {
   }
 
   forward(x: torch.Tensor, layer: nn.Linear): torch.Tensor {
-    return layer.base(torch.mul(x, this.scale.tensor));
+    return torch.addcmul(this.shift.tensor, layer.base(x), this.scale.tensor);
+  }
+
+  override whyNotMerged(layer: Layer): string | undefined {
+    return layer.ownParameters.has("bias") ? undefined : "has no bias that the shift could be merged into";
   }
 
   mergedWeight(layer: Layer, dtype: torch.DType): torch.Tensor {
-    return torch.mul(torch.castTo(layer.weight.tensor, dtype), torch.castTo(this.scale.tensor, dtype)); // [out, in] ⊙ [in]
+    const scale = torch.unsqueeze(torch.castTo(this.scale.tensor, dtype), 1);
+    return torch.mul(layer.weight.values.dense(dtype), scale); // [out, in] ⊙ [out, 1]
+  }
+
+  /** γ ⊙ b + β − b */
+  override biasUpdate(layer: Layer, dtype: torch.DType): torch.Tensor | undefined {
+    const bias = layer.ownParameters.get("bias");
+    if (!bias) return undefined;
+    const [b, scale, shift] = [bias, this.scale, this.shift].map(({ tensor }) => torch.castTo(tensor, dtype));
+    return torch.sub(torch.addcmul(shift!, b!, scale!), b!);
   }
 }
 
-/** Each layer gets one vector, initialized to ones, which leaves the model's outputs unchanged. */
+/** Each layer gets a scale of ones and a shift of zeros, which leave the model's outputs unchanged. */
 const layers: LayerPart<TargetedConfig> = {
   findSlots: targetSlots,
-  tensors: (slot) => [
-    { name: "input_scale", shape: [slot.in], start: ({ dtype }) => torch.ones([slot.in], { dtype }) },
+  tensors: ({ out }) => [
+    { name: "ssf_scale", shape: [out], start: ({ dtype }) => torch.ones([out], { dtype }) },
+    { name: "ssf_shift", shape: [out], start: ({ dtype }) => torch.zeros([out], { dtype }) },
   ],
-  build: (_slot, _config, parameters) => new ScaledInput(parameters.get("input_scale") as nn.Parameter),
+  build: (_slot, _config, parameters) =>
+    new ScaledAndShifted(parameters.get("ssf_scale") as nn.Parameter, parameters.get("ssf_shift") as nn.Parameter),
   facts: () => ({}),
 };
 
@@ -55,7 +73,7 @@ const generator = new torch.Generator(0);
 const { head } = sequenceClassification;
 const { model } = await loadModel(await resolveModel(name), { head, outputs: 2, dtype: "float32", generator });
 
-const config = { ...TARGET_DEFAULTS, method: "input-scale", targetModules: ["output.dense"] };
+const config = { ...TARGET_DEFAULTS, method: "ssf", targetModules: ["output.dense"] };
 const adapted = inject(model, config, { generator, layers });
 const vectors = adapted.trained.map(({ tensor }) => tensor);
 console.log(`${vectors.length} vectors, such as ${[...savedTensors(adapted).keys()][0]}`);
@@ -71,5 +89,5 @@ for (let step = 1; step <= 3; step++) {
   });
   for (const vector of vectors) vector.setGrad(undefined);
 }
-const [path, weight] = [...mergedParameters(adapted)][0] ?? [];
-console.log(`Merged, ${path} is again a plain weight of shape [${weight?.().shape}].`);
+const merged = [...mergedParameters(adapted)].map(([path, value]) => `${path} [${value().shape}]`);
+console.log(`Merged, ${merged.slice(0, 2).join(" and ")} are plain parameters again.`);
