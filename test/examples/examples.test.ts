@@ -57,7 +57,11 @@ const CASES: readonly (readonly [name: string, args: readonly string[], prints: 
     [MODEL, join(SMS, "test.tsv"), join(SMS, "test.tsv"), join(work, "compared")],
     /^1\/4 [\s\S]*4\/4 [\s\S]*Method +Accuracy[\s\S]*lora against dora, bootstrap: p = \d\.\d{3}\n$/,
   ],
-  ["ownMethod", [MODEL], /^12 vectors, such as .*ssf_scale\n[\s\S]*Merged, .*weight \[36,36\] and .*bias \[36\] are plain/],
+  [
+    "ownMethod",
+    [MODEL],
+    /^12 vectors, such as .*ssf_scale\n[\s\S]*Merged, .*weight \[36,36\] and .*bias \[36\] are plain/,
+  ],
 ];
 
 test.each(CASES)("%s", (name, args, prints) => {
