@@ -130,6 +130,15 @@ describe("LABEL_0 names of a model whose label order is unknown", () => {
     );
     expect((await scored("south", "LABEL_0")).metrics.microPrecision).toBe(0.5);
   });
+
+  test("names in a file of predictions, none of which is a column's, are refused as well", async () => {
+    const judged = (...labels: string[]) =>
+      evaluate({ ...rows, predictions: jsonl(...labels.map((label) => ({ labels: [label] }))) });
+    await expect(judged("up", "down")).rejects.toThrow(
+      "none of the predicted labels (up, down) occurs in the rows (east, north, south, west)",
+    );
+    expect((await judged("south", "down")).metrics.microPrecision).toBe(0.5);
+  });
 });
 
 describe("label names in a file of predictions and integers in the rows, or the reverse,", () => {
