@@ -9,10 +9,11 @@ import { generate } from "../../../src/commands/generate.js";
 import { merge } from "../../../src/commands/merge.js";
 import type { RunSettings } from "../../../src/config/index.js";
 import { resolveRun } from "../../../src/config/index.js";
+import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
 import { measureRun } from "../../../src/run/estimates/measureRun.js";
 import { MemoryNeed } from "../../../src/run/memoryNeed.js";
 import { prepare } from "../../../src/run/prepare.js";
-import { numelOf } from "../../../src/torch/index.js";
+import { castTo, type DType, numelOf } from "../../../src/torch/index.js";
 import { wideFolder } from "../../parity/support/wide.js";
 import { abortAfter, bytes, fresh, GOLDEN, jsonl, list, predicted, run, SMALL, stepsOf } from "../support.js";
 
@@ -27,6 +28,14 @@ beforeAll(() => {
   const train = jsonl(...texts.map((text) => ({ prompt: text.slice(0, 8), completion: text.slice(8) })));
   settings = { model: Q8_0, task: "causal-lm", train, dtype: "float32", batchSize: 2, maxSteps: 3, seed: 1 };
 });
+
+/** Rewrites a file of weights in another dtype. */
+function storeAs(dtype: DType, path: string): void {
+  const file = openSafetensors(path);
+  const tensors = file.names.map((name) => [name, castTo(file.readTensor(name), dtype)] as const);
+  file.close();
+  saveSafetensors(path, tensors, { format: "pt" });
+}
 
 const twoRuns = async (more: RunSettings) =>
   [await run({ ...settings, ...more, ...HELD }), await run({ ...settings, ...more })] as const;
@@ -144,14 +153,18 @@ test("an estimate is made of a run on a quantized base", async () => {
   expect([estimate.steps, trained > 0, estimate.warnings]).toEqual([3, true, []]);
 });
 
-test("blocks made of a model's weights are what a run started from, for its analysis too", async () => {
-  const model = fresh("wide");
-  cpSync(join(GOLDEN, "bert", "single"), model, { recursive: true });
-  wideFolder(model, "bert", "single");
-  const still = { learningRate: 0, method: "dora", maxSteps: 1, dtype: "float32" } as const;
-  const { output } = await run({ ...SMALL, model, ...still, ...HELD });
-  const { analysis } = await analyze({ runs: [output], output: fresh() });
-  const { layers } = analysis.runs[0]!;
-  expect(layers.length).toBeGreaterThan(2);
-  for (const { steps } of layers) for (const { deltaM, deltaD } of steps) expect([deltaM, deltaD]).toEqual([0, 0]);
-});
+test.each(["float32", "bfloat16"] as const)(
+  "blocks made of a model's weights in %s are what a run started from, for its analysis too",
+  async (stored) => {
+    const model = fresh("wide");
+    cpSync(join(GOLDEN, "bert", "single"), model, { recursive: true });
+    wideFolder(model, "bert", "single");
+    storeAs(stored, join(model, "model.safetensors"));
+    const still = { learningRate: 0, method: "dora", maxSteps: 1, dtype: "float32" } as const;
+    const { output } = await run({ ...SMALL, model, ...still, ...HELD });
+    const { analysis } = await analyze({ runs: [output], output: fresh() });
+    const { layers } = analysis.runs[0]!;
+    expect(layers.length).toBeGreaterThan(2);
+    for (const { steps } of layers) for (const { deltaM, deltaD } of steps) expect([deltaM, deltaD]).toEqual([0, 0]);
+  },
+);
