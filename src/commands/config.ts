@@ -112,11 +112,17 @@ async function startsOf(run: string): Promise<StartEvent[]> {
   return events.filter((event) => event.event === "start");
 }
 
-/** A setting's source in the first session that had the current value, since resumed sessions read all settings from run.yaml. */
+/**
+ * A setting's source in the first session that had the current value, since resumed sessions read all settings from run.yaml. For a setting
+ * that the log has no values of, such as the threads, the last session that did not get it from a file.
+ */
 function recordedSource(starts: readonly StartEvent[], key: string): ResolvedSetting["source"] {
+  const sources = starts.map((start) => start.sources?.[key]);
   const values = starts.map(({ settings }) => JSON.stringify(settings[key]));
   const first = values.findLastIndex((value, i) => i === 0 || value !== values[i - 1]);
-  return starts[first]?.sources?.[key] ?? "unknown";
+  const isLogged = values.some((value) => value !== undefined);
+  const later = isLogged ? undefined : sources.findLast((source) => source !== undefined && source !== "file");
+  return later ?? sources[first] ?? "unknown";
 }
 
 /** The settings that `finetune` would use. */

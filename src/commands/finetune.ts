@@ -107,7 +107,8 @@ async function trainFrom(begin: RunStart, options: Hooks): Promise<FinetuneResul
   const provenance = new ProvenanceSource(prepared);
   const from = isFresh ? undefined : await checkpointToResume(prepared, provenance, options.hub?.onNote);
   const run = new TrainingRun(prepared, { ...options, onNote: options.hub?.onNote, from, provenance });
-  return { metrics: await run.go(), output: config.output, isStopped: options.signal?.aborted === true };
+  const metrics = await run.go();
+  return { metrics: metrics ?? {}, output: config.output, isStopped: metrics === undefined };
 }
 
 const SELECTED =

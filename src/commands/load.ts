@@ -29,9 +29,14 @@ export async function load(
 ): Promise<Model> {
   const called = checkedCall("load", { options, hooks: hookNames }, settings, hooks);
   const { merge, threads, dtype, baseDtype, task } = called.settings;
-  const asked = chosenTask(task, called.hooks.task);
-  const found = await findModel(called.settings, called.hooks.hub);
-  return new Model(
+  const { hub, signal, task: own } = called.hooks;
+  const asked = chosenTask(task, own);
+  const found = await findModel(called.settings, hub);
+  signal?.throwIfAborted();
+  const model = new Model(
     await openForInference(found, { task: asked, merge, threads, baseDtype, dtype: computeDtype(dtype) }),
   );
+  if (signal?.aborted) model.dispose();
+  signal?.throwIfAborted();
+  return model;
 }

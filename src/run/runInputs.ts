@@ -122,7 +122,7 @@ function followAdapter(config: RunConfig, { config: own, metadata }: SavedAdapte
   const method = possible.find((name) => name === metadata?.method) ?? (own.method as Method);
   const { method: given } = config.given;
   if (given !== undefined && !possible.includes(given)) throw conflict("method", given, method);
-  return resolveChecked({ flags: config.given, adapter: { ...settings, method } });
+  return resolveChecked({ ...config.sources, adapter: { ...settings, method } });
 }
 
 function conflict(key: RunKey, given: unknown, own: unknown): UsageError {

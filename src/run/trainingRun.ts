@@ -106,8 +106,9 @@ export class TrainingRun {
   /**
    * Trains, evaluates and writes the results. An aborted or failed run leaves a checkpoint and no metrics; the error of a failed one
    * names the checkpoint.
+   * @returns undefined for an aborted run
    */
-  async go(): Promise<Metrics> {
+  async go(): Promise<Metrics | undefined> {
     try {
       return await this.#trainUnlessAborted();
     } catch (error) {
@@ -117,7 +118,7 @@ export class TrainingRun {
     }
   }
 
-  async #trainUnlessAborted(): Promise<Metrics> {
+  async #trainUnlessAborted(): Promise<Metrics | undefined> {
     try {
       return await namingBadWeights(
         () => checkpointWeights(this.prepared),
@@ -129,7 +130,7 @@ export class TrainingRun {
     }
   }
 
-  async #train(): Promise<Metrics> {
+  async #train(): Promise<Metrics | undefined> {
     const plans = plansOf(this.prepared);
     await this.#emit(this.#startEvent(stepsOfPhases(plans, this.#from)));
     const ended = await runLoop({
@@ -153,9 +154,8 @@ export class TrainingRun {
     return { event: "start", ...facts, settings, sources, idle, parameters, rows, judgedBy, steps };
   }
 
-  async #finishAborted(): Promise<Metrics> {
+  async #finishAborted(): Promise<undefined> {
     if (this.#progress.last) await saveCheckpoint(this.#checkpoint, this.#progress.last);
-    return {};
   }
 
   async #finish(): Promise<Metrics> {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type ConfigSettings, config, configCommand, type ResolvedSettings } from "../../src/commands/config.js";
 import { finetune, train } from "../../src/commands/finetune.js";
+import type { RunSettings } from "../../src/config/index.js";
 import { sequenceClassification } from "../../src/tasks/index.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
@@ -51,6 +52,14 @@ test("an adapter to start from decides its method and rank", async () => {
   expect(found).toMatchObject({ adapter: "flag", method: "adapter", rank: "adapter", batchSize: "default" });
 });
 
+test("a YAML file that names an adapter to start from is still the source of its settings", async () => {
+  const run = runFile(`model: ${MODEL}\nadapter: ${ADAPTER}\nbatchSize: 4\n`);
+  expect(sourcesOf(await config({ run, seed: 1 }))).toMatchObject({
+    ...{ model: "file", adapter: "file", batchSize: "file" },
+    ...{ seed: "flag", method: "adapter", epochs: "default" },
+  });
+});
+
 test("settings that finetune refuses are refused", async () => {
   await expect(config({})).rejects.toThrow(/^--model is missing/);
   await expect(config({ model: MODEL, method: "lora", xi: 0 })).rejects.toThrow(/^No effect in this run: --xi/);
@@ -85,6 +94,18 @@ test("an unfinished run, and its resumption from its own run.yaml", async () => 
   await finetune({ runFile: join(output, "run.yaml"), resume: true, saveEvery: 2 });
   const after = await config({ run: output });
   expect(after).toEqual({ ...before, saveEvery: { value: 2, source: "flag" } });
+});
+
+test("the number of threads, which the log does not record, comes from the session that set it", async () => {
+  const output = join(newFolder(), "run");
+  const session = async (settings: RunSettings & { readonly runFile?: string }) => {
+    for await (const event of train(settings)) if (event.event === "step") break;
+    return (await config({ run: output })).threads;
+  };
+  expect(await session({ ...SMALL, output })).toBeUndefined();
+  const resumed = { runFile: join(output, "run.yaml"), resume: true } as const;
+  expect(await session({ ...resumed, threads: 1 })).toEqual({ value: 1, source: "flag" });
+  expect(await session(resumed)).toEqual({ value: 1, source: "flag" });
 });
 
 test("a run of an earlier version, which did not write where settings come from", async () => {

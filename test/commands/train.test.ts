@@ -87,6 +87,16 @@ test("an error in the loop stops the run and is thrown; so is a signal's stop", 
   expect(next.value).toMatchObject({ isStopped: true });
 });
 
+test("a signal after the last event does not make a finished run a stopped one", async () => {
+  const stopping = new AbortController();
+  const own = settings();
+  const run = train(own, { signal: stopping.signal });
+  let next = await run.next();
+  for (; !next.done; next = await run.next()) if (next.value.event === "done") stopping.abort();
+  expect(existsSync(join(own.output, "metrics.json"))).toBe(true);
+  expect(next.value).toMatchObject({ isStopped: false });
+});
+
 test("errors are thrown: before the first event, and in training after its error event", async () => {
   await expect(train({ ...settings(), model: "/nowhere/at all" }).next()).rejects.toThrow(/^There is no folder/);
   const seen: string[] = [];

@@ -133,22 +133,25 @@ describe("a loaded model generates what the command generates", () => {
 });
 
 describe("the end of a model", () => {
-  test.each(["dora", "dora-embedding"])("its tensors are released, and later calls are refused: %s", async (name) => {
-    const before = liveHandles();
-    const model = await load({ ...F32, ...single, adapter: join(BERT, "adapters", name) });
-    await model.predict(["a word"]);
-    expect(liveHandles()).toBeGreaterThan(before + 20);
-    const { tokenizer } = model;
-    model.dispose();
-    model.dispose();
-    expect(liveHandles() - before).toBeLessThan(2); // what is left is the random number generator
-    const refusal = /^The model has been disposed of: load it again/;
-    await expect(model.predict(["a"])).rejects.toThrow(refusal);
-    await expect(model.generate("a")).rejects.toThrow(refusal);
-    expect(() => model.module).toThrow(refusal);
-    expect(() => model.tokenizer).toThrow(refusal);
-    expect((await tokenizer.tokensOf(["a"])).length).toBe(1);
-  });
+  test.each(["lora", "dora", "dora-embedding", "vera", "adalora", "ia3"])(
+    "its tensors are released, and later calls are refused: %s",
+    async (adapter) => {
+      const before = liveHandles();
+      const model = await load({ ...F32, ...single, adapter: join(BERT, "adapters", adapter) });
+      await model.predict(["a word"]);
+      expect(liveHandles()).toBeGreaterThan(before + 20);
+      const { tokenizer } = model;
+      model.dispose();
+      model.dispose();
+      expect(liveHandles() - before).toBeLessThan(2); // what is left is the random number generator
+      const refusal = /^The model has been disposed of: load it again/;
+      await expect(model.predict(["a"])).rejects.toThrow(refusal);
+      await expect(model.generate("a")).rejects.toThrow(refusal);
+      expect(() => model.module).toThrow(refusal);
+      expect(() => model.tokenizer).toThrow(refusal);
+      expect((await tokenizer.tokensOf(["a"])).length).toBe(1);
+    },
+  );
 
   test("a call that is running ends with the same sentence", async () => {
     const model = await load({ ...F32, model: LLAMA });
@@ -178,6 +181,19 @@ describe("the end of a model", () => {
     const reason = new Error("enough");
     await expect(model.predict(["a"], {}, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     expect(await model.predict(["a"])).toHaveLength(1);
+  });
+
+  test("a signal ends loading, before it or during it", async () => {
+    const reason = new Error("enough");
+    await expect(load({ ...F32, ...single }, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    const before = liveHandles();
+    const stopping = new AbortController();
+    const loading = load({ ...F32, ...single, adapter: join(BERT, "adapters", "dora") }, { signal: stopping.signal });
+    const ended = expect(loading).rejects.toBe(reason);
+    while (liveHandles() < before + 5) await new Promise(setImmediate);
+    stopping.abort(reason);
+    await ended;
+    expect(liveHandles()).toBeLessThan(before + 3);
   });
 });
 

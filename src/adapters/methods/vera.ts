@@ -64,6 +64,12 @@ class VeraLinear extends Adapter {
     this.#b = torch.keep(torch.narrow(b.tensor, 0, 0, slot.out));
   }
 
+  protected override release(): void {
+    this.#a.dispose();
+    this.#b.dispose();
+    super.release();
+  }
+
   get rank(): number {
     return this.lambdaD.shape[0] as number;
   }
