@@ -26,7 +26,7 @@ torch.setThreads(1);
 const GLUE = fileURLToPath(new URL("../../../shared/data/glue", import.meta.url));
 const task: Task = TASKS["sequence-classification"];
 const mrpc = namedDatasets["glue/mrpc"];
-const settings = { batchSize: 4, maxSteps: 200, learningRate: 1e-3, warmupRatio: 0.1, weightDecay: 0.01 };
+const settings = { batchSize: 4, maxSteps: 100, learningRate: 1e-3, warmupRatio: 0.1, weightDecay: 0.01 };
 /** Losses are averaged over this many steps before they are compared. */
 const WINDOW = 10;
 

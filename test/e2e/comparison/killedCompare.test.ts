@@ -7,10 +7,13 @@ import { describe, expect, test, vi } from "vitest";
 import { isAlive } from "../../../src/files/folderLock.js";
 import { BERT, bidora, comparisonFile, eventsIn, fresh, json, list, ROWS, start, stepsOf } from "../support.js";
 
+/** So many that none of the runs ends before it is killed. */
+const STEPS = 80;
+
 const file = comparisonFile(
   "methods: [lora]",
   "seeds: [0, 1]",
-  "maxSteps: 200",
+  `maxSteps: ${STEPS}`,
   "batchSize: 4",
   "saveEvery: 100000",
   "threads: 1",
@@ -42,7 +45,7 @@ describe("a killed comparison", () => {
     expect([again.status, again.stderr]).toEqual([0, expect.not.stringContaining("failed")]);
     expect(isAlive(pid)).toBe(false);
     const { runs } = json<{ runs: { seed: number; steps: number }[] }>(join(output, "comparison.json"));
-    expect(runs.map(({ seed, steps }) => [seed, steps])).toEqual([0, 1].map((seed) => [seed, 200]));
+    expect(runs.map(({ seed, steps }) => [seed, steps])).toEqual([0, 1].map((seed) => [seed, STEPS]));
     // The run was resumed from what the first process saved, and did no step twice.
     expect(eventsIn(folder).filter(({ event }) => event === "start")).toHaveLength(2);
   }, 200_000);

@@ -4,11 +4,13 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { RunSettings } from "../../../src/config/index.js";
 import type { RunEvent } from "../../../src/files/events.js";
 import { Level } from "../../../src/train/level.js";
-import { abortAfter, bytes, eventsIn, fresh, json, list, ROWS, run } from "../support.js";
+import { abortAfter, bytes, eventsIn, fresh, json, list, oneLayer, ROWS, run as runOf } from "../support.js";
 
 afterEach(() => vi.restoreAllMocks());
 
 const VALIDATION = join(ROWS, "pairs.jsonl");
+const MODEL = oneLayer();
+const run = (settings: RunSettings, hooks?: Parameters<typeof runOf>[1]) => runOf({ model: MODEL, ...settings }, hooks);
 
 /** The message of a run that fails. */
 const failure = (settings: RunSettings, observers: ((event: RunEvent) => void)[] = []): Promise<string> =>

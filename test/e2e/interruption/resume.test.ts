@@ -73,6 +73,7 @@ describe("an interrupted and resumed run has the same bits as an uninterrupted o
     const settings = {
       method,
       validation: VALIDATION,
+      model: RANDOM.model,
       evalEvery: 1,
       earlyStopping: 2,
       learningRate: 0.3,

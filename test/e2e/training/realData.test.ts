@@ -1,10 +1,16 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { BERT, DATA, run } from "../support.js";
+import { BERT, DATA, run, write } from "../support.js";
 
 const MINILM = "sentence-transformers/all-MiniLM-L6-v2";
+/** The first sentences of a file of columns. */
+function firstOf(path: string, sentences: number): string {
+  const all = readFileSync(join(DATA, path), "utf8").split("\n\n");
+  return write(basename(path), `${all.slice(0, sentences).join("\n\n")}\n\n`);
+}
+
 const isCached = ["bidora", "huggingface"].some((name) => existsSync(join(homedir(), ".cache", name)));
 
 describe.skipIf(!existsSync(DATA))("published data sets", () => {
@@ -26,7 +32,6 @@ describe.skipIf(!existsSync(DATA))("published data sets", () => {
   });
 
   test("CoNLL-U files and IOB columns train with DoRA", async () => {
-    const ewt = join(DATA, "ud_english_ewt");
     const settings = {
       method: "dora",
       model: join(BERT, "no-prefix"),
@@ -36,15 +41,15 @@ describe.skipIf(!existsSync(DATA))("published data sets", () => {
     } as const;
     const upos = await run({
       ...settings,
-      train: join(ewt, "en_ewt-ud-test.conllu"),
-      validation: join(ewt, "en_ewt-ud-dev.conllu"),
+      train: join(DATA, "ud_english_ewt/en_ewt-ud-test.conllu"),
+      validation: firstOf("ud_english_ewt/en_ewt-ud-dev.conllu", 100),
       labelColumn: ["upos"],
     });
     expect(Object.keys(upos.metrics).sort()).toEqual(["accuracy", "loss"]);
     const iob = await run({
       ...settings,
       train: join(DATA, "jnlpba/devel.tsv"),
-      validation: join(DATA, "jnlpba/devel.tsv"),
+      validation: firstOf("jnlpba/devel.tsv", 100),
     });
     expect(Object.keys(iob.metrics).sort()).toEqual(["accuracy", "f1", "loss", "precision", "recall"]);
   });

@@ -171,21 +171,23 @@ describe.runIf(hasLlamaCpp())("llama.cpp", () => {
   });
 
   test("computes the logits of adapters, on their base and merged", async () => {
-    for (const [i, { name, base: config, config: adapterConfig, rank }] of ADAPTERS.entries()) {
+    const questions: { readonly model: string; readonly adapter?: string }[] = [];
+    const comparisons: { readonly name: string; readonly model: string; readonly adapter: string }[] = [];
+    for (const { name, base: config, config: adapterConfig, rank } of ADAPTERS) {
       const folder = newFolder();
       const model = tinyModel(join(folder, "model"), "smollm", config);
       const adapter = await tinyAdapter(join(folder, "adapter"), model, adapterConfig);
-      const [base, merged, lora] = ["base", "merged", "lora"].map((part) => join(folder, part, `${i}.gguf`));
+      const [base, merged, lora] = ["base", "merged", "lora"].map((part) => join(folder, part, "model.gguf"));
       await exportModel({ model, to: "gguf", outtype: "f32", output: base });
       await exportModel({ model, adapter, to: "gguf", outtype: "f32", output: merged });
       const { relativeError } = await exportModel({ adapter, to: "gguf-lora", output: lora, rank });
       if (rank === undefined) expect(relativeError).toBe(0);
       else expect(relativeError).toBeLessThan(1e-6);
-      const questions = [{ model: merged! }, { model: base!, adapter: lora! }];
-      const [whole, apart] = askLlamaCpp(...questions.map((question) => ({ ...question, ...QUESTION })));
-      await compare(whole!, `${name}, merged`, { model, adapter });
-      await compare(apart!, `${name}, on its base`, { model, adapter });
+      questions.push({ model: merged! }, { model: base!, adapter: lora! });
+      comparisons.push({ name: `${name}, merged`, model, adapter }, { name: `${name}, on its base`, model, adapter });
     }
+    const answers = askLlamaCpp(...questions.map((question) => ({ ...question, ...QUESTION })));
+    for (const [i, { name, ...parts }] of comparisons.entries()) await compare(answers[i]!, name, parts);
   });
 
   test("computes an adapter of a tied embedding as bidora does", async () => {
