@@ -5,23 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { bidora as called } from "../e2e/support.js";
 
 const bin = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));
 const bidora = (...argv: string[]) => spawnSync(process.execPath, [bin, ...argv], { encoding: "utf8" });
 
-describe("the built command", () => {
-  test.each([
-    [["--help"], /^Usage: bidora COMMAND/],
-    [["--version"], /^\d+\.\d+\.\d+\n$/],
-    [["finetune", "--help"], /^Usage: bidora finetune/],
-    [["help"], /^Usage: bidora COMMAND/],
-    [["help", "merge"], /^Usage: bidora merge/],
-  ])("%j prints to stdout and exits with 0", (argv, expected) => {
-    const { status, stdout, stderr } = bidora(...argv);
-    expect(stdout).toMatch(expected);
-    expect([status, stderr]).toEqual([0, ""]);
-  });
-
+describe("a usage error", () => {
   test.each([
     [["fintune"], 2, 'bidora: Unknown command "fintune". Did you mean "finetune"?\n'],
     [["help", "constructor"], 2, 'bidora: Unknown command "constructor". bidora --help lists them.\n'],
@@ -36,9 +25,22 @@ describe("the built command", () => {
     ],
     [["report"], 2, "bidora: The run is missing: give the output folder of at least one run, or of a comparison.\n"],
     [["analyze"], 2, "bidora: The run is missing: give the output folder of at least one run.\n"],
-  ])("%j exits with %d and one sentence", (argv, status, message) => {
-    const result = bidora(...argv);
-    expect(result).toMatchObject({ status, stdout: "", stderr: message });
+  ])("%j exits with %d and one sentence", async (argv, status, message) => {
+    expect(await called(...argv)).toMatchObject({ status, stdout: "", stderr: message });
+  });
+});
+
+describe("the built command", () => {
+  test.each([
+    [["--help"], /^Usage: bidora COMMAND/],
+    [["--version"], /^\d+\.\d+\.\d+\n$/],
+    [["finetune", "--help"], /^Usage: bidora finetune/],
+    [["help"], /^Usage: bidora COMMAND/],
+    [["help", "merge"], /^Usage: bidora merge/],
+  ])("%j prints to stdout and exits with 0", (argv, expected) => {
+    const { status, stdout, stderr } = bidora(...argv);
+    expect(stdout).toMatch(expected);
+    expect([status, stderr]).toEqual([0, ""]);
   });
 
   test("doctor prints what the engine found and whether anything needs fixing", () => {

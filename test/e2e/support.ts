@@ -149,8 +149,8 @@ export function changed(source: string, file: string, change: object): string {
   return folder;
 }
 
-/** A model with dropout and a single layer, for tests of many runs. */
-export const oneLayer = (): string => changed("bert/dropout", "config.json", { num_hidden_layers: 1 });
+/** A model with a single layer, for tests of many runs; with dropout unless another one is named. */
+export const oneLayer = (model = "bert/dropout"): string => changed(model, "config.json", { num_hidden_layers: 1 });
 
 export const stepsOf = (events: readonly RunEvent[]) => events.filter((event) => event.event === "step");
 

@@ -2,13 +2,14 @@ import { describe, expect, test } from "vitest";
 import { parseArguments } from "../../../src/cli/args.js";
 import { verifyCommand, verifyHypergradient } from "../../../src/commands/verifyHypergradient.js";
 import type { RunSettings } from "../../../src/config/index.js";
-import { bidora, run, SMALL } from "../support.js";
+import { bidora, oneLayer, run, SMALL } from "../support.js";
 
 type Settings = Omit<Parameters<typeof verifyHypergradient>[0], "precision">;
+const MODEL = oneLayer("bert/single");
 const verify = (settings: Settings, precision?: "float32" | "float64") => {
   const { maxSteps: _, ...small } = SMALL;
   const asked = precision ? { precision } : ({ dtype: "float32" } as const);
-  return verifyHypergradient({ ...small, xi: 1, ...asked, ...settings });
+  return verifyHypergradient({ ...small, model: MODEL, xi: 1, ...asked, ...settings });
 };
 
 const errorsOf = ({ estimators }: Awaited<ReturnType<typeof verify>>) =>
@@ -57,7 +58,7 @@ describe("verify-hypergradient gives the hypergradient of the run", () => {
 });
 
 test("the command prints the comparison, and refuses settings without effect on it", async () => {
-  const given = ["verify-hypergradient", "--model", SMALL.model, "--train", SMALL.train];
+  const given = ["verify-hypergradient", "--model", MODEL, "--train", SMALL.train];
   const { status, stdout } = await bidora(...given, "--batch-size", "4", "--dtype", "bfloat16");
   expect(status).toBe(0);
   expect(stdout).toMatch(/^In bfloat16:\nestimator +cosine/);

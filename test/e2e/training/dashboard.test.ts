@@ -27,7 +27,7 @@ const press = (url: string, path: string) =>
   fetch(new URL(path, url), { method: "POST", headers: { origin: new URL(url).origin }, redirect: "manual" });
 
 const textOf = async (url: string): Promise<string> => (await fetch(url)).text();
-const WITHIN = { timeout: 90_000, interval: 100 };
+const WITHIN = { timeout: 90_000, interval: 20 };
 
 /** The address that a command prints on stderr. */
 const addressOf = (text: string): string | undefined => /Live at (http:\S+)/.exec(text)?.[1];

@@ -8,9 +8,11 @@ import { evaluationCounts, measureTexts } from "../../../src/run/estimates/evalu
 import { measureRun, notesOf, warningsOf } from "../../../src/run/estimates/measureRun.js";
 import type { PhaseCost } from "../../../src/run/estimates/phaseCosts.js";
 import { type Prepared, prepare } from "../../../src/run/prepare.js";
-import { fresh, GOLDEN, jsonl, run, SMALL, write } from "../../e2e/support.js";
+import { fresh, GOLDEN, jsonl, oneLayer, run as runOf, SMALL, write } from "../../e2e/support.js";
 
-const configOf = (settings: RunSettings) => resolveRun({ ...SMALL, output: fresh("none"), ...settings });
+const MODEL = oneLayer("bert/single");
+const run = (settings: RunSettings) => runOf({ model: MODEL, ...settings });
+const configOf = (settings: RunSettings) => resolveRun({ ...SMALL, model: MODEL, output: fresh("none"), ...settings });
 
 const measured = (settings: RunSettings) => measureRun(configOf(settings));
 
