@@ -14,8 +14,18 @@ const processState = () => ({
 
 const before = processState();
 
-afterAll(() => {
+/** With other threads or instructions the next file's tests would not test what they say. */
+async function expectDefaultEngine(): Promise<void> {
+  const { native } = await import("../src/torch/native.js");
+  if (!Object.hasOwn(native, "engineFacts")) return; // libtorch is not loaded
+  const { threads, isaVariant, isaVariants } = native.engineFacts();
+  const usual = [Number(process.env.OMP_NUM_THREADS), process.env.BIDORA_CPU || isaVariants.at(-1)];
+  expect([threads, isaVariant], "threads and ISA variant after this test file").toEqual(usual);
+}
+
+afterAll(async () => {
   removeWorkFolder();
   vi.unstubAllEnvs();
   expect(processState(), "the process after this test file").toEqual(before);
+  await expectDefaultEngine();
 });
