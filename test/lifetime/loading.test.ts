@@ -62,8 +62,13 @@ it.each([
   [
     "while a worker works",
     `
-    const worker = new Worker(\`import(\${JSON.stringify(torchPath)}).then((torch) => { for (;;) torch.scope(() => void torch.mm(torch.ones([200, 200]), torch.ones([200, 200]))); })\`, { eval: true });
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const worker = new Worker(\`import(\${JSON.stringify(torchPath)}).then(async (torch) => {
+      torch.ones([1]);
+      (await import("node:worker_threads")).parentPort.postMessage("works");
+      for (;;) torch.scope(() => void torch.mm(torch.ones([200, 200]), torch.ones([200, 200])));
+    })\`, { eval: true });
+    await new Promise((resolve) => worker.once("message", resolve));
+    await new Promise((resolve) => setTimeout(resolve, 200));
     process.exit(0);`,
   ],
   ...[0, 40, 150, 300].map((after) => [

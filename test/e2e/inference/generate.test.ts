@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { inject, loraConfig, savedTensors, writeAdapter } from "../../../src/adapters/index.js";
 import { generate } from "../../../src/commands/generate.js";
 import { printable } from "../../../src/common/messages.js";
@@ -327,10 +327,10 @@ describe("bidora generate --chat", () => {
   });
 
   test("Ctrl-C while no answer is generated exits with 130", async () => {
-    const { child, ended } = start("--max-new-tokens", "2");
+    const { child, printed, ended } = start("--max-new-tokens", "2");
     child.stdin.write("one\n");
-    await once(child.stdout, "data");
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await vi.waitUntil(() => printed.stdout.endsWith("\n"), { timeout: 20_000 });
+    await new Promise((resolve) => setTimeout(resolve, 200));
     child.kill("SIGINT");
     expect(await ended).toEqual([130, null]);
   });
