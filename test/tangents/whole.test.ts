@@ -179,6 +179,12 @@ describe.each([
     { bias: "all" },
   ] satisfies Config[])("with %o", (adapter) => expectBothAgree({ ...form, adapter }, 1e-9));
 
+  test("by double backward, layers that would be recomputed give the same", async () => {
+    const search = await prepare(form);
+    const [{ added }, recomputed] = [secondTerm(search), secondTerm(checkpointed(search))];
+    expect(norm(minus(recomputed.added, added)) / norm(added)).toBeLessThan(1e-9);
+  });
+
   test.each([
     { unrollSteps: 2 },
     { gradientAccumulation: 2 },
