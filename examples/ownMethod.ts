@@ -1,4 +1,4 @@
-// A custom adapter method, SSF (arXiv 2210.08823, section 3.2): node build/examples/ownMethod.js [MODEL]
+// A custom adapter method, SSF (arXiv 2210.08823): node build/examples/ownMethod.js [MODEL]
 import {
   Adapter,
   inject,
