@@ -15,7 +15,6 @@ import { number, text, toggle, whole } from "../settings/kinds.js";
 import { type AppliesWhen, allApplyWhen, both, type Given, option, pick } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { encodeRows, type Task } from "../tasks/index.js";
-import { computeDtype } from "../torch/index.js";
 import { namingBadWeights, weightsIn } from "../train/badWeights.js";
 import { type Evaluation, evaluateRows, notesOf, noteWithoutLoss } from "../train/evaluation.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
@@ -166,8 +165,7 @@ async function evaluateModel(
   hooks: Hooks,
 ): Promise<Evaluated> {
   const found = await findModel(settings, hooks.hub);
-  const { threads, dtype, baseDtype } = settings;
-  const open = await openForInference(found, { task: named, threads, baseDtype, dtype: computeDtype(dtype) });
+  const open = await openForInference(found, settings, named);
   const choice = named ?? taskOf(open.kind);
   const overrides = textOverrides(settings, choice);
   if (overrides) requireTextScores();

@@ -9,7 +9,6 @@ import { findModel, openForInference } from "../inference/open.js";
 import { type GeneratedRow, generationPlan, TextGenerator } from "../inference/textGenerator.js";
 import type { Settings } from "../settings/settings.js";
 import { namedTask } from "../tasks/index.js";
-import { computeDtype } from "../torch/index.js";
 import { checkedCall, defineCommand, type Hooks, writtenTo } from "./command.js";
 
 type GenerateCall = Settings<typeof generateOptions>;
@@ -56,12 +55,10 @@ export async function* generatedRows(
 
 /** Opens the model of a call. Checks the settings against its generation config before reading its weights. */
 export async function generatorFor(settings: GenerateCall, hub: Hooks["hub"]): Promise<TextGenerator> {
-  const { batchSize, merge, threads, dtype, baseDtype } = settings;
   const found = await findModel(settings, hub);
   const plan = generationPlan(found.folder, settings);
-  const task = namedTask("causal-lm");
-  const open = await openForInference(found, { task, merge, threads, baseDtype, dtype: computeDtype(dtype) });
-  return TextGenerator.of(open, plan, { batchSize });
+  const open = await openForInference(found, settings, namedTask("causal-lm"));
+  return TextGenerator.of(open, plan, { batchSize: settings.batchSize });
 }
 
 /** @throws UsageError unless exactly one of `--prompt`, `--input` and `--chat` is given */

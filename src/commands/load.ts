@@ -4,7 +4,6 @@ import { chosenTask } from "../datasets/choice.js";
 import { Model } from "../inference/model.js";
 import { findModel, openForInference } from "../inference/open.js";
 import { type Given, pick } from "../settings/option.js";
-import { computeDtype } from "../torch/index.js";
 import { checkedCall, type HookName, type Hooks } from "./command.js";
 
 const options = {
@@ -28,14 +27,11 @@ export async function load(
   hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub" | "task"> = {},
 ): Promise<Model> {
   const called = checkedCall("load", { options, hooks: hookNames }, settings, hooks);
-  const { merge, threads, dtype, baseDtype, task } = called.settings;
   const { hub, signal, task: own } = called.hooks;
-  const asked = chosenTask(task, own);
+  const asked = chosenTask(called.settings.task, own);
   const found = await findModel(called.settings, hub);
   signal?.throwIfAborted();
-  const model = new Model(
-    await openForInference(found, { task: asked, merge, threads, baseDtype, dtype: computeDtype(dtype) }),
-  );
+  const model = new Model(await openForInference(found, called.settings, asked));
   if (signal?.aborted) model.dispose();
   signal?.throwIfAborted();
   return model;

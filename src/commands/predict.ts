@@ -13,7 +13,6 @@ import { type ExamplesOf, type Prediction, predictions } from "../inference/pred
 import { text } from "../settings/kinds.js";
 import { type Given, omit, option } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
-import { computeDtype } from "../torch/index.js";
 import { checkedCall, defineCommand, type Hooks, writtenTo } from "./command.js";
 
 const options = {
@@ -79,7 +78,7 @@ function requireInput({ input }: PredictCall): string {
 
 /** Predicts rows and, with `output`, writes the file after the last one. */
 async function* predictionsFor(settings: PredictCall, { signal, hub, task: own }: Hooks): AsyncGenerator<Prediction> {
-  const { output, split, limit, threads, dtype, baseDtype } = settings;
+  const { output, split, limit } = settings;
   const input = requireInput(settings);
   const read = [input, settings.model, settings.adapter].filter((path) => path !== undefined);
   const path = output === undefined ? undefined : freeFile(output, settings.overwrite, read);
@@ -87,7 +86,7 @@ async function* predictionsFor(settings: PredictCall, { signal, hub, task: own }
   const folder = asked && isNamedFolder(asked, input) ? asked : undefined;
   refuseWithoutEffect(options, settings, { isDatasetFolder: folder !== undefined });
   const found = await findModel(settings, hub);
-  const open = await openForInference(found, { task: asked, threads, baseDtype, dtype: computeDtype(dtype) });
+  const open = await openForInference(found, settings, asked);
   if (!open.task.isGenerative) refuseWithoutEffect(options, settings, { isGenerative: false });
   const examplesOf: ExamplesOf = async (readFile) => {
     const examples = folder ? await rowsOfSplit(folder, input, split) : (await readFile()).examples;

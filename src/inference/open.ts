@@ -19,7 +19,7 @@ import { architectureOf, type LoadedModel, loadModel } from "../models/index.js"
 import { packLinears, type WeightFormatName } from "../nn/index.js";
 import { type NamedTask, type ResolvedHead, resolveHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
-import { type DType, Generator, setThreads } from "../torch/index.js";
+import { computeDtype, type DType, Generator, setThreads } from "../torch/index.js";
 
 /** The names of a model and its adapter: folders, GGUF files or Hub repositories. */
 interface ModelNames {
@@ -80,7 +80,7 @@ interface OpenOptions {
   /** By default the task of the adapter or the checkpoint. */
   readonly task?: NamedTask | undefined;
   /** Merges the adapter into the weights. */
-  readonly merge?: boolean;
+  readonly merge?: boolean | undefined;
   /** Packs the weights into the fastest layout for products, for inference only. */
   readonly packed?: boolean;
   /** The number of libtorch's threads. */
@@ -130,12 +130,18 @@ export interface InferenceModel extends OpenModel {
   readonly tokenizer: Tokenizer;
 }
 
-/** Opens a model for inference, with its tokenizer and packed weights. */
+/** The settings of a command that opens a model for inference. */
+interface InferenceSettings extends Pick<OpenOptions, "baseDtype" | "merge" | "threads"> {
+  readonly dtype: Parameters<typeof computeDtype>[0];
+}
+
+/** Opens a model for inference, with its tokenizer and packed weights. @param task by default that of the adapter or the checkpoint */
 export async function openForInference(
-  which: Parameters<typeof open>[0],
-  options: Omit<OpenOptions, "packed">,
+  found: FoundModel,
+  { dtype, baseDtype, merge, threads }: InferenceSettings,
+  task: NamedTask | undefined,
 ): Promise<InferenceModel> {
-  const opened = await open(which, { ...options, packed: true });
+  const opened = await open(found, { dtype: computeDtype(dtype), baseDtype, merge, threads, task, packed: true });
   return { ...opened, tokenizer: await loadTokenizer(opened.folder) };
 }
 
