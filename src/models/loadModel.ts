@@ -2,6 +2,7 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { aNumber, anObject, checkArguments, isObject, oneOf, optional, options, takes } from "../common/arguments.js";
+import { UsageError } from "../common/errors.js";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
 import {
   Embedding,
@@ -79,7 +80,8 @@ const OPTIONS = options({
  * Builds the model of a checkpoint and reads its weights. No parameter requires gradients yet. Tensors without a parameter in the model
  * are ignored.
  * @param source a model folder, or an open checkpoint (which stays open)
- * @throws BidoraError `CONFIG` or `WEIGHTS` for settings or tensors that are missing, unsupported or of another shape
+ * @throws BidoraError `CONFIG` or `WEIGHTS` for settings or tensors that are missing, unsupported or of another shape; UsageError for a
+ *   `baseDtype` that no matrix can be held in
  */
 export async function loadModel(source: string | Checkpoint, options: LoadOptions): Promise<LoadedModel> {
   checkArguments("loadModel", ["source", source, SOURCE], ["options", options, OPTIONS]);
@@ -119,7 +121,7 @@ async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<Loade
   return { model, architecture, initialized, trainedModules };
 }
 
-/** The backbone's parameters to quantize, with their formats. */
+/** The backbone's parameters to quantize, with their formats. @throws UsageError if there are none */
 function formatsOf(
   model: TaskModel,
   backbone: readonly (readonly [path: string, parameter: Parameter])[],
@@ -132,7 +134,12 @@ function formatsOf(
   const isHeld = (path: string, parameter: Parameter) =>
     (parameter.shape.at(-1) as number) % format.elements === 0 &&
     (linear.has(parameter) || (tables.has(parameter) && weights.isStoredIn(path, parameter, format)));
-  return new Map(backbone.filter((own) => isHeld(...own)).map(([, parameter]) => [parameter, format]));
+  const held = backbone.filter((own) => isHeld(...own));
+  if (held.length === 0)
+    throw new UsageError(
+      `No effect: ${name} holds rows of whole blocks of ${format.elements} values, and no linear layer of this model has such rows; leave out baseDtype (--base-dtype).`,
+    );
+  return new Map(held.map(([, parameter]) => [parameter, format]));
 }
 
 /** The matrices of linear layers, and those of embeddings and outputs. */

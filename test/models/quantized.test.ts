@@ -230,6 +230,13 @@ describe("blocks made of a checkpoint's values", () => {
     expect(matrices).toEqual(["model.embed_tokens.weight", "lm_head.weight"]);
   });
 
+  test("are refused for a model without a row of whole blocks", async () => {
+    const narrow = fileURLToPath(new URL("../golden/bert/single", import.meta.url));
+    await expect(load(narrow)).rejects.toThrow(
+      "No effect: q8_0 holds rows of whole blocks of 32 values, and no linear layer of this model has such rows; leave out baseDtype (--base-dtype).",
+    );
+  });
+
   test("are refused where a value is not finite", async () => {
     const source = wideFolder(join(folder(), "wide"), "bert", "single");
     const file = openCheckpoint(source);
