@@ -1,4 +1,4 @@
-// This program's version and its cache folder.
+// This program's version, those that it needs of others, and its cache folder.
 
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -18,8 +18,16 @@ export function userCache(environment: Environment): string {
   return environment[CACHE_SETTING] || join(homedir(), ".cache");
 }
 
-/** This program's own version. */
-export function packageVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
+interface PackageFile {
+  readonly version: string;
+  readonly peerDependencies: Readonly<Record<string, string>>;
 }
+
+const packageFile = (): PackageFile =>
+  JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as PackageFile;
+
+/** This program's own version. */
+export const packageVersion = (): string => packageFile().version;
+
+/** The version of an npm package that this program needs but does not install. */
+export const peerVersion = (name: string): string => packageFile().peerDependencies[name]!;

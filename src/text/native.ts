@@ -9,6 +9,7 @@ import { BidoraError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
 import { ownCacheFolder } from "../common/program.js";
 import type { JsonObject } from "../files/json.js";
+import { findTokenizers } from "./library.js";
 
 // The library's own types do not compile, so no published type refers to them.
 
@@ -40,7 +41,7 @@ const require = createRequire(import.meta.url);
 
 /** Loads the library at its first use: no other native library can be loaded while a thread loads libtorch. */
 export function createNative(text: string): NativeTokenizer {
-  const { Tokenizer: Native } = require("tokenizers") as typeof import("tokenizers");
+  const { Tokenizer: Native } = require(findTokenizers().path) as typeof import("tokenizers");
   return Native.fromString(text);
 }
 
@@ -99,15 +100,15 @@ export async function tryTokenizer(spec: string, file: string, limitMs = LIMIT_M
 
 /** Includes the library's version and the script, which may change the outcome. */
 function fingerprint(spec: string): string {
-  const { version } = require("tokenizers/package.json") as { version: string };
-  return createHash("sha256").update(`${version}\n${SCRIPT}\n${spec}`).digest("hex");
+  return createHash("sha256").update(`${findTokenizers().version}\n${SCRIPT}\n${spec}`).digest("hex");
 }
 
 type Outcome = "passed" | "crashed" | "slow" | "unknown";
 
 function runTrial(trial: { spec: string; texts: readonly string[] }, limitMs: number): Promise<Outcome> {
+  const { path } = findTokenizers();
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ["-e", SCRIPT, require.resolve("tokenizers")], {
+    const child = spawn(process.execPath, ["-e", SCRIPT, path], {
       cwd: tmpdir(),
       stdio: ["pipe", "pipe", "ignore"],
     });
