@@ -1,8 +1,8 @@
 // `npm run bench:bridge`: the bridge's overhead per call. Times the same small operators from TypeScript, including releasing the result, and from C++.
 import { execFileSync } from "node:child_process";
 import { dirname, join } from "node:path";
+import { addonPath } from "../src/torch/engines/index.js";
 import * as torch from "../src/torch/index.js";
-import { addonPath } from "../src/torch/installation.js";
 import { machine } from "./machine.js";
 
 const ROUNDS = 201;

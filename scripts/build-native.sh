@@ -26,8 +26,8 @@ addon_api="$(include_of node-addon-api .)"
 api_headers="$(include_of node-api-headers include)"
 
 made_here() { grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD/native" "$build/CMakeCache.txt" 2>/dev/null; }
-newer() { find native scripts/build-native.sh scripts/build-stamp.cjs "$addon_api/package.json" -newer "$addon" -type f -print -quit; }
-if [ -f "$addon" ] && made_here && node scripts/build-stamp.cjs check "$build"; then
+newer() { find native scripts/build-native.sh scripts/addon.cjs "$addon_api/package.json" -newer "$addon" -type f -print -quit; }
+if [ -f "$addon" ] && made_here && node scripts/addon.cjs check "$build"; then
   [ -n "$(newer)" ] || exit 0
 elif ! made_here || [ -f "$build/stamp.json" ]; then
   find "$build" -mindepth 1 -not -name lock -delete  # CMake's cache is for another machine, folder or libtorch
@@ -41,4 +41,4 @@ if ! { cmake -S native -B "$build" -DLIBTORCH="$libtorch" -DNODE_ADDON_API="$add
 fi
 touch "$addon"
 [ -d src ] || find "$build" -name '*.gch' -delete  # 400 MB that only the next build of changed sources would need
-node scripts/build-stamp.cjs write "$build"
+node scripts/addon.cjs write "$build"

@@ -36,12 +36,13 @@ export function createOutput({ json = false, quiet = false }): Output {
   return output;
 }
 
-function print({ value, text, isEvent, isFormatted, notes = [] }: Shown, output: Output): void {
+function print({ value, text, isEvent, isFormatted, failure, notes = [] }: Shown, output: Output): void {
   if (text !== undefined && !(output.json && isEvent)) {
     if (isFormatted && !output.json) stdout.write(`${text}\n`);
     else output.result(value, text);
   }
   for (const note of notes) output.note(note);
+  if (failure !== undefined) printFailure(failure);
 }
 
 /** Prints one sentence for what a user can fix; the stack trace only on request. @returns the exit status */
@@ -49,6 +50,9 @@ export function reportError(error: unknown, debug = false): 1 | 2 {
   const known = error instanceof Error ? error : new Error(String(error));
   const message = known.message.split("\n")[0] || known.name;
   const frames = known.stack?.match(/(\n +at .*)+$/)?.[0] ?? "";
-  stderr.write(printable(debug ? `${known.name}: ${known.message}${frames}\n` : `bidora: ${message}\n`));
+  if (debug) stderr.write(printable(`${known.name}: ${known.message}${frames}\n`));
+  else printFailure(message);
   return known instanceof BidoraError ? known.exitStatus : 1;
 }
+
+const printFailure = (message: string): void => void stderr.write(printable(`bidora: ${message}\n`));

@@ -78,6 +78,8 @@ export interface Shown {
   readonly isFormatted?: boolean;
   /** Notes about it, one sentence each. */
   readonly notes?: readonly string[];
+  /** What failed, one sentence, printed as errors are. */
+  readonly failure?: string;
   /** The exit status of the command line, if it is not 0. */
   readonly status?: number;
 }

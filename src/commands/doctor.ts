@@ -1,6 +1,8 @@
 /** `bidora doctor`: reports on the engine. */
+
+import { packageVersion } from "../common/program.js";
 import { session } from "../config/index.js";
-import { type Diagnosis, diagnose } from "../torch/index.js";
+import { type Diagnosis, diagnose, type EngineDetails, type FoundEngine } from "../torch/index.js";
 import { defineCommand, formatTable } from "./command.js";
 export const doctorCommand = defineCommand({
   usage: "doctor",
@@ -9,16 +11,38 @@ export const doctorCommand = defineCommand({
   hooks: [],
   run: async () => diagnose(),
   show(diagnosis) {
-    const verdict = diagnosis.problems.join("\n") || "Everything is in order.";
+    const { problems } = diagnosis;
+    const value = { node: process.versions.node, bidora: packageVersion(), ...diagnosis };
+    if (!hasDetails(diagnosis)) return { value, text: engineTable(diagnosis), failure: problems.join(" "), status: 1 };
+    const verdict = problems.join("\n") || "Everything is in order.";
+    const details = formatTable(["part", "found"], describe(diagnosis));
     return {
-      value: { node: process.versions.node, ...diagnosis },
-      text: `${formatTable(["part", "found"], describe(diagnosis))}\n\n${verdict}`,
-      status: diagnosis.problems.length === 0 ? 0 : 1,
+      value,
+      text: [engineTable(diagnosis), details, verdict].join("\n\n"),
+      status: problems.length === 0 ? 0 : 1,
     };
   },
 });
 
-function describe(facts: Diagnosis): [string, string][] {
+const engineTable = ({ engines, problems }: Diagnosis): string =>
+  formatTable(
+    ["looked in", "libtorch", "MiB", "result"],
+    engines.map((engine) => [engine.source, engine.libtorch ?? "", sizeOf(engine), resultOf(engine, problems)]),
+  );
+
+const sizeOf = ({ bytes }: FoundEngine): string => (bytes === undefined ? "" : String(Math.round(bytes / 2 ** 20)));
+
+/** A problem that is stated below the table is not repeated. */
+function resultOf({ inUse, problem, folder }: FoundEngine, stated: readonly string[]): string {
+  if (inUse) return `in use: ${folder}`;
+  if (problem === undefined) return "not needed";
+  return stated.includes(problem) ? "can't be used" : problem;
+}
+
+/** Only an engine that could be loaded has details. */
+const hasDetails = (diagnosis: Diagnosis): diagnosis is Diagnosis & EngineDetails => diagnosis.library !== undefined;
+
+function describe(facts: EngineDetails): [string, string][] {
   const blas = facts.mkl ? "MKL" : facts.openblas || "not optimized";
   return [
     ["Node", process.versions.node],
@@ -33,7 +57,7 @@ function describe(facts: Diagnosis): [string, string][] {
   ];
 }
 
-function frozenProducts({ ownProducts, tiles }: Diagnosis): string {
+function frozenProducts({ ownProducts, tiles }: EngineDetails): string {
   if (ownProducts.length > 0) return `our own in ${ownProducts.join(" and ")}`;
   return tiles ? "libtorch's, with AMX" : "libtorch's";
 }

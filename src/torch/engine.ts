@@ -1,10 +1,8 @@
-// Information about the engine and the processor, and their measured speed.
+// Information about the engine and the processor.
 import { readFileSync, realpathSync } from "node:fs";
 import type { DType } from "./dtype.js";
-import { mm, ones } from "./generated/operators.js";
 import { addressSpaceProblem, threadsProblem } from "./limits.js";
 import { type EngineFacts, native } from "./native.js";
-import { scope } from "./ownership.js";
 
 export type { EngineFacts };
 
@@ -63,43 +61,4 @@ type ComputeDtype = (typeof COMPUTE_DTYPES)[number];
 export function computeDtype(choice: ComputeDtype): Exclude<ComputeDtype, "auto"> {
   if (choice !== "auto") return choice;
   return hasFastBfloat16() ? "bfloat16" : "float32";
-}
-
-/** The findings of `diagnose`. */
-export type Diagnosis = EngineFacts & {
-  readonly fastBfloat16: boolean;
-  /** Measured speed of a matrix product, in 10^9 operations per second. */
-  readonly gigaflops: { readonly float32: number; readonly bfloat16: number };
-  /** Problems to fix, one sentence each. */
-  readonly problems: readonly string[];
-};
-
-const MEASURED_SIZE = 512;
-const MEASURE_MS = 150;
-
-/** Reports the engine's versions, speed and problems. Takes half a second. */
-export function diagnose(): Diagnosis {
-  const facts = engineFacts();
-  const warning = blasWarning(facts);
-  return {
-    ...facts,
-    fastBfloat16: hasFastBfloat16(),
-    gigaflops: { float32: measure("float32"), bfloat16: measure("bfloat16") },
-    problems: warning ? [warning] : [],
-  };
-}
-
-/** The fastest of as many products as fit into the time; slower ones were disturbed by other work. */
-function measure(dtype: DType): number {
-  return scope(() => {
-    const matrix = ones([MEASURED_SIZE, MEASURED_SIZE], { dtype });
-    const end = performance.now() + MEASURE_MS;
-    let best = Number.POSITIVE_INFINITY;
-    do {
-      const start = performance.now();
-      mm(matrix, matrix).dispose();
-      best = Math.min(best, performance.now() - start);
-    } while (performance.now() < end);
-    return Math.round((2 * MEASURED_SIZE ** 3) / best / 1e6);
-  });
 }

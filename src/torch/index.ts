@@ -1,12 +1,11 @@
 // libtorch for TypeScript: tensors, scopes that release them, operators, gradients and tapes.
 export { type BackwardOptions, backward, checkpoint, enableGrad, type GradOptions, grad, noGrad } from "./autograd.js";
+export { type Diagnosis, diagnose, type EngineDetails, type FoundEngine } from "./diagnosis.js";
 export { DTYPE_BYTES, type DType, numelOf, sameShape, type TypedArray, wideDtype } from "./dtype.js";
 export {
   blasWarning,
   COMPUTE_DTYPES,
   computeDtype,
-  type Diagnosis,
-  diagnose,
   type EngineFacts,
   engineFacts,
   hasFastBfloat16,

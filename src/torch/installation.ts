@@ -1,29 +1,30 @@
-// Locates this installation, and checks before loading libtorch for problems that would otherwise end in a signal, an endless wait or a
-// linker error.
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
+// Locates this installation: its folder, its command, and whether it is a clone.
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { BidoraError } from "../common/errors.js";
-import { addressSpaceProblem, environmentThreadsProblem, initialThreads } from "./limits.js";
 
-const require = createRequire(import.meta.url);
+const here = dirname(fileURLToPath(import.meta.url));
 
-/** The folder with package.json. */
-export const packageRoot = findRoot();
+/** The folder with bidora's package.json; this file's own folder if a bundler has moved the code out of the package. */
+export const packageRoot = findRoot(here) ?? here;
 
-function findRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
-  return folder;
+/** Whether a bundler has moved the code out of the package. */
+export const isBundled = packageRoot === here;
+
+/** Whether this is a clone of the repository, not an installed package. */
+export const isClone = existsSync(join(packageRoot, "src", "torch"));
+
+function findRoot(folder: string): string | undefined {
+  if (nameIn(folder) === "bidora") return folder;
+  return dirname(folder) === folder ? undefined : findRoot(dirname(folder));
 }
 
-/** The addon's path for the libtorch in use; scripts/build-native.sh names its build folders in the same way. */
-export function addonPath(): string {
-  const libtorch = process.env.LIBTORCH;
-  const name = libtorch ? createHash("sha256").update(resolve(libtorch)).digest("hex").slice(0, 12) : "system";
-  return join(packageRoot, "build", `native-${name}`, "bidora.node");
+function nameIn(folder: string): unknown {
+  try {
+    return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")).name;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The command that runs this installation from any folder; npx would look for a package, perhaps in the registry. */
@@ -34,39 +35,5 @@ export const HINTED_COMMAND = "npx --no -- bidora";
 
 /** The command that builds the addon: an npm script in a clone, bidora's own command if it is installed as a package. */
 export function setupCommand(): string {
-  return existsSync(join(packageRoot, "src")) ? "npm run setup" : `${HINTED_COMMAND} setup`;
-}
-
-/** Why libtorch cannot be loaded; undefined if it can. */
-export function engineProblem(): BidoraError | undefined {
-  return addonProblem() ?? environmentThreadsProblem() ?? addressSpaceProblem(initialThreads());
-}
-
-export function checkEngine(): void {
-  const problem = engineProblem();
-  if (problem) throw problem;
-}
-
-function addonProblem(): BidoraError | undefined {
-  const path = addonPath();
-  if (!existsSync(path)) {
-    return new BidoraError(
-      "ENGINE_MISSING",
-      `The native addon is not built for this libtorch (expected ${path}): run \`${setupCommand()}\`.`,
-    );
-  }
-  const reason = mismatch(dirname(path));
-  if (reason === undefined) return undefined;
-  return new BidoraError(
-    "ENGINE_STALE",
-    `The native addon in ${dirname(path)} cannot be used: ${reason}; run \`${setupCommand()}\`.`,
-  );
-}
-
-/** See scripts/build-stamp.cjs. */
-function mismatch(buildFolder: string): string | undefined {
-  const stamp = require(join(packageRoot, "scripts", "build-stamp.cjs")) as {
-    mismatch(folder: string): string | undefined;
-  };
-  return stamp.mismatch(buildFolder);
+  return isClone ? "npm run setup" : `${HINTED_COMMAND} setup`;
 }

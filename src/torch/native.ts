@@ -2,9 +2,10 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
+import { addonPath, engineInUse } from "./engines/index.js";
 import { OPERATORS } from "./generated/operatorNames.js";
-import { addonPath, checkEngine, engineProblem, setupCommand } from "./installation.js";
-import { isAddressSpaceLimited } from "./limits.js";
+import { setupCommand } from "./installation.js";
+import { addressSpaceProblem, environmentThreadsProblem, initialThreads, isAddressSpaceLimited } from "./limits.js";
 
 /** JavaScript's reference to a native object; see native/bridge/handles.h. */
 export type Handle = number;
@@ -145,8 +146,14 @@ export class TorchError extends BidoraError {
   }
 }
 
+/** Why libtorch cannot be loaded; undefined if it can. Checked first, as it could end in a signal, an endless wait or a linker error. */
+export function engineProblem(): BidoraError | undefined {
+  return engineInUse().problem ?? environmentThreadsProblem() ?? addressSpaceProblem(initialThreads());
+}
+
 function load(): Native {
-  checkEngine();
+  const problem = engineProblem();
+  if (problem) throw problem;
   const path = addonPath();
   try {
     loadPrelude(path);

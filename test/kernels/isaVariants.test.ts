@@ -3,8 +3,8 @@ import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { addonPath } from "../../src/torch/engines/index.js";
 import * as torch from "../../src/torch/index.js";
-import { addonPath } from "../../src/torch/installation.js";
 import { native } from "../../src/torch/native.js";
 
 const { isaVariant, isaVariants } = torch.engineFacts();

@@ -7,11 +7,11 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { UsageError } from "../../src/common/errors.js";
+import { addonPath } from "../../src/torch/engines/index.js";
 import * as torch from "../../src/torch/index.js";
-import { addonPath } from "../../src/torch/installation.js";
 import { environmentThreadsProblem } from "../../src/torch/limits.js";
 
-const { mismatch } = createRequire(import.meta.url)("../../scripts/build-stamp.cjs") as {
+const { mismatch } = createRequire(import.meta.url)("../../scripts/addon.cjs") as {
   mismatch(folder: string): string | undefined;
 };
 const bin = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));

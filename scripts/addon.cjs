@@ -1,16 +1,37 @@
-// What an addon was built for, stored next to it, so that a copied build folder, or a replaced libtorch, is detected before the
-// addon is loaded. (The processor does not matter: kernels are built for all.) Checked by the build and at every start.
-// Usage: node scripts/build-stamp.cjs write|check BUILD_FOLDER
-const { readFileSync, realpathSync, statSync, writeFileSync } = require("node:fs");
-const { join } = require("node:path");
+// What an addon was built from and for, stored next to it, so that a copied build folder, or a replaced libtorch, is detected before
+// the addon is loaded. (The processor does not matter: kernels are built for all.) Checked by the build and at every start.
+// Usage: node scripts/addon.cjs write|check BUILD_FOLDER
+const { createHash } = require("node:crypto");
+const { readFileSync, readdirSync, realpathSync, statSync, writeFileSync } = require("node:fs");
+const { join, resolve } = require("node:path");
 
 /** @typedef {{ path: string, bytes: number }} Library */
-/** @typedef {{ architecture: string, nodeApi: number, compiler: string, libraries: Library[] }} Stamp */
+/** @typedef {{ architecture: string, nodeApi: number, compiler: string, sources: string, libtorch: string, libraries: Library[] }} Stamp */
+
+const SOURCES = join(__dirname, "..", "native");
+
+/** Identifies the native sources. @returns {string} */
+function sourcesHash(folder = SOURCES) {
+  const hash = createHash("sha256");
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => name.replaceAll("\\", "/"));
+  for (const name of names.sort()) {
+    const path = join(folder, name);
+    if (statSync(path).isFile()) hash.update(`${name}\0`).update(readFileSync(path)).update("\0");
+  }
+  return hash.digest("hex").slice(0, 12);
+}
 
 const stampOf = (/** @type {string} */ folder) => join(folder, "stamp.json");
 
 /** @returns {Library} */
 const describe = (/** @type {string} */ path) => ({ path: realpathSync(path), bytes: statSync(path).size });
+
+/** The version of the libtorch that the addon in `folder` runs on. Loads it, so that a build that cannot be loaded is no build. */
+function libtorchOf(/** @type {string} */ folder) {
+  const path = (/** @type {string} */ name) => resolve(folder, name);
+  require(path("prelude.node"));
+  return require(path("bidora.node")).engineFacts().torchVersion;
+}
 
 /** @returns {Stamp} what CMake found for the build in `folder` */
 function currentStamp(/** @type {string} */ folder) {
@@ -20,6 +41,8 @@ function currentStamp(/** @type {string} */ folder) {
     architecture: process.arch,
     nodeApi: Number(found("NODE_API")),
     compiler: found("CMAKE_CXX_COMPILER"),
+    sources: sourcesHash(),
+    libtorch: libtorchOf(folder),
     libraries: ["torch_cpu", "c10"].map((name) => describe(found(name))),
   };
 }
@@ -60,4 +83,4 @@ function main(/** @type {string} */ action, /** @type {string} */ folder) {
 }
 
 if (require.main === module) main(process.argv[2] ?? "", process.argv[3] ?? "");
-module.exports = { mismatch };
+module.exports = { mismatch, readStamp, sourcesHash };

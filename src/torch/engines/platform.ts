@@ -1,0 +1,140 @@
+// The engine in the platform package, and why it can't be used if it can't: each known reason in one sentence, with what to do.
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { BidoraError } from "../../common/errors.js";
+import { PLATFORM_PACKAGE, platformPackageFolder } from "../../common/platformPackage.js";
+import { packageVersion } from "../../common/program.js";
+import { HINTED_COMMAND, isBundled, isClone, packageRoot } from "../installation.js";
+import { stamps } from "./builds.js";
+import type { Engine } from "./engine.js";
+
+/** `engine.json` of a platform package; `npm run package` writes it. */
+interface EngineFile {
+  readonly version: string;
+  readonly libtorch: string;
+  readonly nodeApi: number;
+  /** The oldest GNU C library that has all that libtorch asks for. */
+  readonly glibc: string;
+  /** The hash of the native sources. */
+  readonly sources: string;
+  /** Bytes by file name. */
+  readonly files: Readonly<Record<string, number>>;
+}
+
+/** The platforms that have a package. */
+const PACKAGES: readonly string[] = ["@bidora/linux-x64-gnu", "@bidora/linux-arm64-gnu"];
+
+const SETUP = `build the engine on this machine with \`${HINTED_COMMAND} setup\``;
+
+export function platformEngine(): Engine {
+  const folder = unpacked(platformPackageFolder());
+  const file = readEngineFile(folder);
+  const reason = folder !== undefined && file ? unusable(folder, file) : missing(folder);
+  return {
+    source: "platform package",
+    folder: folder ?? "",
+    libtorch: file?.libtorch,
+    bytes: file && Object.values(file.files).reduce((sum, bytes) => sum + bytes, 0),
+    problem: reason === undefined ? undefined : new BidoraError("ENGINE_PACKAGE", reason),
+  };
+}
+
+function readEngineFile(folder: string | undefined): EngineFile | undefined {
+  if (folder === undefined) return undefined;
+  try {
+    return JSON.parse(readFileSync(join(folder, "engine.json"), "utf8")) as EngineFile;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Electron keeps what can't be loaded from its archive beside the archive. */
+function unpacked(folder: string | undefined): string | undefined {
+  const outside = folder?.replace(/\bapp\.asar(?=[\\/])/, "app.asar.unpacked");
+  return outside && existsSync(outside) ? outside : folder;
+}
+
+/** Why the package can't be used although it is there; undefined if it can. */
+function unusable(folder: string, file: EngineFile): string | undefined {
+  const name = `${PLATFORM_PACKAGE} ${file.version}`;
+  if (/\bapp\.asar[\\/]/.test(folder)) {
+    return `${name} is inside app.asar, where the system can't load libraries from: add "node_modules/@bidora/**" to asarUnpack in the settings of Electron's packager.`;
+  }
+  if (file.version !== packageVersion()) {
+    return `${name} is installed, but bidora ${packageVersion()} needs the same version of it: run \`npm install bidora@${packageVersion()}\`.`;
+  }
+  if (isClone && file.sources !== stamps().sourcesHash())
+    return `${name} was made from other native sources: run \`npm run package\`.`;
+  const damaged = Object.entries(file.files).find(([path, bytes]) => sizeOf(join(folder, path)) !== bytes);
+  if (damaged) {
+    return `${damaged[0]} in ${folder} is incomplete (expected ${damaged[1]} bytes, got ${sizeOf(join(folder, damaged[0]))}): remove that folder, then run \`npm install\`.`;
+  }
+  if (file.nodeApi > Number(process.versions.napi)) {
+    return `${name} needs Node-API ${file.nodeApi}, and Node ${process.versions.node} has ${process.versions.napi}: install a newer Node.`;
+  }
+  return tooOldLibrary(file);
+}
+
+const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+
+function tooOldLibrary({ glibc, libtorch }: EngineFile): string | undefined {
+  const found = glibcVersion();
+  if (process.platform !== "linux" || (found !== undefined && !isOlder(found, glibc))) return undefined;
+  return `libtorch ${libtorch} needs the GNU C library ${glibc} or newer (Debian 13, Ubuntu 24.04), and this system has ${found ?? "another one"}: use a newer system or image, or ${SETUP}.`;
+}
+
+let header: { readonly glibcVersionRuntime?: string } | undefined;
+
+/** The version of the GNU C library that runs this process; undefined with another C library. Node's report takes 10 ms. */
+function glibcVersion(): string | undefined {
+  header ??= (process.report.getReport() as { header: { glibcVersionRuntime?: string } }).header;
+  return header.glibcVersionRuntime;
+}
+
+function isOlder(version: string, wanted: string): boolean {
+  const [[major = 0, minor = 0], [wantedMajor = 0, wantedMinor = 0]] = [numbersOf(version), numbersOf(wanted)];
+  return major < wantedMajor || (major === wantedMajor && minor < wantedMinor);
+}
+
+const numbersOf = (version: string): number[] => version.split(".").map(Number);
+
+/** Why there is no package, or none with an engine. */
+function missing(folder: string | undefined): string {
+  const system = `${process.platform} on ${process.arch}`;
+  if (isBundled) {
+    return `A bundler moved bidora's code to ${packageRoot}, away from its packages: exclude it from the bundle (esbuild: --external:bidora).`;
+  }
+  if (!PACKAGES.includes(PLATFORM_PACKAGE)) {
+    return `bidora has no prebuilt engine for ${system}: ${SETUP} (untried on this system), or use Linux, for example in a container.`;
+  }
+  if (isMusl()) {
+    return `bidora's prebuilt engine needs the GNU C library, and this system (Alpine, for example) has musl: use an image with glibc, such as node:22-trixie-slim.`;
+  }
+  if (isClone) return `${PLATFORM_PACKAGE} is not built in this clone: \`npm run package\` builds it.`;
+  if (folder) return `${folder} has no engine.json: remove that folder, then run \`npm install\`.`;
+  return notInstalled();
+}
+
+const isMusl = (): boolean => process.platform === "linux" && glibcVersion() === undefined;
+
+/** Among the known reasons, what the folders beside bidora and the lock file say. */
+function notInstalled(): string {
+  const project = dirname(dirname(packageRoot));
+  const other = installedForOthers(join(project, "node_modules", "@bidora"))[0];
+  const subject = `${PLATFORM_PACKAGE}, which holds libtorch, is not installed`;
+  if (other)
+    return `${subject}: node_modules was installed on another system (it has @bidora/${other}); remove it, then run \`npm install\` here.`;
+  if (isLockedWithout(join(project, "package-lock.json"))) {
+    return `${subject}: package-lock.json was made on another system and lacks it; remove package-lock.json and node_modules, then run \`npm install\`.`;
+  }
+  return `${subject}, since optional dependencies were left out: run \`npm install --include=optional\`, or ${SETUP}.`;
+}
+
+function installedForOthers(folder: string): string[] {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  return names.filter((name) => /^(linux|darwin|win32)-/.test(name) && name !== basename(PLATFORM_PACKAGE));
+}
+
+function isLockedWithout(path: string): boolean {
+  return existsSync(path) && !readFileSync(path, "utf8").includes(`node_modules/${PLATFORM_PACKAGE}"`);
+}
