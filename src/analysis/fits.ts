@@ -8,7 +8,7 @@ import type {
   AnalyzedStep,
   LineFit,
 } from "../files/analysis.js";
-import { modulePathOf } from "../report/figures/magnitudes.js";
+import { modulePathOf } from "../report/modulePath.js";
 import { type AnalyzedFolder, isFull } from "./runs.js";
 import type { RunTrajectory } from "./trajectories.js";
 

@@ -15,7 +15,7 @@ import { formatNumber } from "../common/format.js";
 import { overwrite, runOptions, session } from "../config/index.js";
 import { chosenTask } from "../datasets/choice.js";
 import type { Analysis } from "../files/analysis.js";
-import { linesOf, phaseNotes } from "../report/renderAnalysis.js";
+import { linesOf, phaseNotes } from "../report/analysisLines.js";
 import { choice, modules, text } from "../settings/kinds.js";
 import { type Given, option } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { downsample, smooth } from "../../src/report/figures/curves.js";
-import { modulePathOf } from "../../src/report/figures/magnitudes.js";
+import { modulePathOf } from "../../src/report/modulePath.js";
 import type { Point } from "../../src/report/runs.js";
 
 const points = (values: readonly number[], phase: Point["phase"] = "train", from = 1): Point[] =>

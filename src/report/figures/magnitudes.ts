@@ -4,6 +4,7 @@ import { rollups } from "d3-array";
 import { formatCount, formatNumber } from "../../common/format.js";
 import { mean } from "../../statistics/summary.js";
 import { collapsed, figure, html, type Markup, panels, type Size, titled } from "../html.js";
+import { type ModulePath, modulePathOf } from "../modulePath.js";
 import type { Run } from "../runs.js";
 import { NOTHING, row, table } from "../table.js";
 import type { Subject } from "./curves.js";
@@ -149,16 +150,4 @@ function depthLegend(lastLayer: number): Markup {
     (_, step) => html`<i style="background:${depthColor(step)}"></i>`,
   );
   return html`<p class="depths">layer 0 <span aria-hidden="true">${swatches}</span> layer ${lastLayer}</p>`;
-}
-
-/** The layer and the kind in a module's path: `encoder.layer.3.attention.self.query` is layer 3 of kind `attention.self.query`. */
-interface ModulePath {
-  readonly layer: number;
-  readonly kind: string;
-}
-
-export function modulePathOf(path: string): ModulePath {
-  const parts = path.split(".");
-  const at = parts.findIndex((part) => /^\d+$/.test(part));
-  return at < 0 ? { layer: 0, kind: path } : { layer: Number(parts[at]), kind: parts.slice(at + 1).join(".") };
 }
