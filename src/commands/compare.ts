@@ -2,6 +2,7 @@
 import { own } from "../common/collections.js";
 import { BidoraError, INTERRUPTED, UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
+import { ownCommand } from "../common/installation.js";
 import {
   type Cell,
   finalCells,
@@ -32,7 +33,6 @@ import { holdOutput } from "../files/outputFolder.js";
 import { isFinished } from "../files/runFolder.js";
 import { flagOf, type Given, pick } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
-import { ownCommand } from "../torch/installation.js";
 import { call, defineCommand, type Hooks, type Shown } from "./command.js";
 
 const options = { ...runFile, ...compareOptions };

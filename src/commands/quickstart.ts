@@ -1,5 +1,6 @@
 /** `bidora quickstart`: compares methods on real data in a few minutes. A preset of `compare`. */
 import { INTERRUPTED, UsageError } from "../common/errors.js";
+import { HINTED_COMMAND } from "../common/installation.js";
 import { type Variant, variantsOf } from "../comparison/spec.js";
 import { METHODS, overwrite, type RunSettings, runOptions, session } from "../config/index.js";
 import type { ComparedRun } from "../files/comparison.js";
@@ -10,7 +11,6 @@ import { type QuickstartTopic, TOPICS, type TopicName } from "../quickstart/topi
 import { names, text } from "../settings/kinds.js";
 import { type Given, option, pick } from "../settings/option.js";
 import { checkSettings, type Settings } from "../settings/settings.js";
-import { HINTED_COMMAND } from "../torch/installation.js";
 import { call, defineCommand, formatTable, type Hooks, settingsFor } from "./command.js";
 import { type CompareSettings, compareCommand } from "./compare.js";
 

@@ -1,12 +1,13 @@
 /** `bidora setup`: installs and builds what is needed. */
 import { spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { packageRoot } from "../common/installation.js";
 import { session } from "../config/index.js";
 import { toggle } from "../settings/kinds.js";
 import { option } from "../settings/option.js";
 import { defineCommand } from "./command.js";
 
-const script = fileURLToPath(new URL("../../scripts/setup.sh", import.meta.url));
+const script = join(packageRoot, "scripts", "setup.sh");
 
 export const setupCommand = defineCommand({
   usage: "setup",

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { packageRoot } from "./installation.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -24,7 +25,7 @@ interface PackageFile {
 }
 
 const packageFile = (): PackageFile =>
-  JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as PackageFile;
+  JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as PackageFile;
 
 /** This program's own version. */
 export const packageVersion = (): string => packageFile().version;

@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { spawnLinkedChild } from "../common/childProcess.js";
+import { ownCommand } from "../common/installation.js";
 import type { RunSettings } from "../config/index.js";
 import { recordFailure } from "../files/comparisonFolder.js";
 import type { ErrorEvent, RunEvent } from "../files/events.js";
 import { flagOf } from "../settings/option.js";
-import { ownCommand } from "../torch/installation.js";
 import { CHECKPOINT_SIGNAL } from "../train/checkpoints.js";
 import type { Cell } from "./cells.js";
 

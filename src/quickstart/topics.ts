@@ -1,7 +1,7 @@
 // What the quickstart trains: a small model on rows that come with bidora.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { packageRoot } from "../common/installation.js";
 import type { RunSettings } from "../config/index.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { QUICKSTART_MODEL, quickstartChatModel, quickstartModel } from "./models.js";
@@ -21,7 +21,7 @@ export interface QuickstartTopic {
   readonly run: Omit<RunSettings, "model" | "method" | "output">;
 }
 
-const data = (path: string): string => join(fileURLToPath(new URL("../../examples/data/", import.meta.url)), path);
+const data = (path: string): string => join(packageRoot, "examples", "data", path);
 
 export const TOPICS = {
   messages: {

@@ -1,11 +1,11 @@
 // What `doctor` reports: where libtorch was looked for, what is in use, its measured speed, and what needs fixing.
 import { BidoraError } from "../common/errors.js";
+import { setupCommand } from "../common/installation.js";
 import type { DType } from "./dtype.js";
 import { blasWarning, type EngineFacts, engineFacts, hasFastBfloat16 } from "./engine.js";
 import { isOutdated } from "./engines/builds.js";
 import { type Engine, engineInUse, engines } from "./engines/index.js";
 import { mm, ones } from "./generated/operators.js";
-import { setupCommand } from "./installation.js";
 import { scope } from "./ownership.js";
 
 /** A place where libtorch may be, as `diagnose` reports it. */

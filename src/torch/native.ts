@@ -2,9 +2,9 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
+import { setupCommand } from "../common/installation.js";
 import { addonPath, engineInUse } from "./engines/index.js";
 import { OPERATORS } from "./generated/operatorNames.js";
-import { setupCommand } from "./installation.js";
 import { addressSpaceProblem, environmentThreadsProblem, initialThreads, isAddressSpaceLimited } from "./limits.js";
 
 /** JavaScript's reference to a native object; see native/bridge/handles.h. */

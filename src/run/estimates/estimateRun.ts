@@ -1,10 +1,10 @@
 import { fork } from "node:child_process";
 import { join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
+import { packageRoot } from "../../common/installation.js";
 import { type RunConfig, type RunSettings, refuseUnused } from "../../config/index.js";
 import type { HubOptions } from "../../io/hub/options.js";
 import { resolveModel } from "../../io/resolveModel.js";
-import { packageRoot } from "../../torch/installation.js";
 import { startOf } from "../runInputs.js";
 import type { Estimate } from "./measureRun.js";
 import { deserializeError, type ProcessMessage } from "./messages.js";

@@ -4,8 +4,8 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { BidoraError } from "../../common/errors.js";
+import { isClone, packageRoot, setupCommand } from "../../common/installation.js";
 import { ownCacheFolder } from "../../common/program.js";
-import { isClone, packageRoot, setupCommand } from "../installation.js";
 import type { Engine } from "./engine.js";
 
 /** What an addon was built from and for. */

@@ -1,5 +1,5 @@
 // The engine that is used: of the folder LIBTORCH, else of the platform package, else what the set-up built.
-import { isClone } from "../installation.js";
+import { isClone } from "../../common/installation.js";
 import { addonIn, libtorchEngine, setupEngine } from "./builds.js";
 import type { Engine } from "./engine.js";
 import { platformEngine } from "./platform.js";

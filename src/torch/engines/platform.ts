@@ -2,9 +2,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
+import { HINTED_COMMAND, isBundled, isClone, packageRoot } from "../../common/installation.js";
 import { PLATFORM_PACKAGE, platformPackageFolder } from "../../common/platformPackage.js";
 import { packageVersion } from "../../common/program.js";
-import { HINTED_COMMAND, isBundled, isClone, packageRoot } from "../installation.js";
 import { stamps } from "./builds.js";
 import type { Engine } from "./engine.js";
 
