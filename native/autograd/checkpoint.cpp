@@ -9,6 +9,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,6 +23,18 @@ namespace {
 
 using torch::autograd::SavedVariable;
 using torch::autograd::variable_list;
+
+// libtorch holds the nodes of its graph by std::shared_ptr, or in newer versions by c10::intrusive_ptr.
+using NodePointer = decltype(torch::autograd::Edge::function);
+
+template <typename NodeType, typename... Arguments>
+NodePointer makeNode(Arguments&&... arguments) {
+  if constexpr (std::is_same_v<NodePointer, std::shared_ptr<torch::autograd::Node>>) {
+    return NodePointer(new NodeType(std::forward<Arguments>(arguments)...), [](auto* node) { deleteNode(node); });
+  } else {
+    return c10::make_intrusive<NodeType>(std::forward<Arguments>(arguments)...);
+  }
+}
 
 // An input receives one gradient per use, in the order of a backward pass without checkpointing, so that their sums
 // are bitwise the same.
@@ -125,7 +138,7 @@ Napi::Value stopPart(const Napi::CallbackInfo& info) {
   const auto part = std::make_shared<RecordedPart>(std::move(*calls), state.operators, outputs);
   if (part->made().empty()) return results;
   const std::vector<at::Tensor> inputs = part->takeInputs();
-  const std::shared_ptr<RecomputedPart> node(new RecomputedPart(part, inputs), torch::autograd::deleteNode);
+  const NodePointer node = makeNode<RecomputedPart>(part, inputs);
   std::vector<at::Tensor> made;
   for (const size_t i : part->made()) {
     made.push_back(outputs[i].detach());
