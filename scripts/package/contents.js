@@ -49,6 +49,7 @@ export async function makeContents(wheel, platform, folder) {
     nodeApi,
     glibc: needs.GLIBC,
     glibcxx: needs.GLIBCXX,
+    tokenizers: require("tokenizers/package.json").version,
     sources,
     files: Object.fromEntries(binaries.map((path) => [basename(path), statSync(path).size])),
   };
