@@ -133,15 +133,17 @@ function run(program: string, args: readonly string[], options: WheelOptions): P
     const child = spawn(program, args, {
       env: { ...(options.environment ?? process.env) },
       stdio: ["ignore", "ignore", "pipe"],
-      timeout: PIP_LIMIT_MS,
       ...(options.signal && { signal: options.signal }),
     });
+    // The option `timeout` would keep this process alive when the program does not exist.
+    const limit = setTimeout(() => child.kill(), PIP_LIMIT_MS).unref();
     let errors = "";
     child.stderr.on("data", (chunk: Buffer) => {
       errors = (errors + chunk.toString()).slice(-MAX_MESSAGE_LENGTH);
     });
     child.on("error", () => done(undefined));
     child.on("close", (status) => {
+      clearTimeout(limit);
       if (status === 0) done("ok");
       else done(/No module named '?pip/.test(errors) ? undefined : shownUrl(lastLine(errors) || `status ${status}`));
     });

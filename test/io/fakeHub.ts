@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach } from "vitest";
 
 export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 
@@ -116,19 +115,6 @@ export function flood(response: ServerResponse): void {
   response.on("drain", send).on("error", () => {});
   response.writeHead(200);
   send();
-}
-
-/** Starts a new fake Hub for each test. */
-export function fakeHubs(): () => Promise<{ hub: FakeHub; endpoint: string }> {
-  const started: FakeHub[] = [];
-  afterEach(() => {
-    for (const hub of started.splice(0)) hub.stop();
-  });
-  return async () => {
-    const hub = new FakeHub();
-    started.push(hub);
-    return { hub, endpoint: await hub.start() };
-  };
 }
 
 export const sha256 = (content: string | Buffer): string => createHash("sha256").update(content).digest("hex");

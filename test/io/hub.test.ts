@@ -6,7 +6,8 @@ import { describe, expect, it } from "vitest";
 import { BidoraError } from "../../src/common/errors.js";
 import type { DownloadProgress, HubOptions } from "../../src/io/hub/options.js";
 import { resolveModel } from "../../src/io/resolveModel.js";
-import { COMMIT, type FakeHub, fakeHubs, flood, gitSha1, sha256, stall } from "./fakeHub.js";
+import { COMMIT, type FakeHub, flood, gitSha1, sha256, stall } from "./fakeHub.js";
+import { fakeHubs } from "./fakeHubs.js";
 import { collectGarbage } from "./garbage.js";
 import { temporaryFolders } from "./temporaryFolder.js";
 

@@ -6,7 +6,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { resolveModel } from "../../src/io/resolveModel.js";
 import type { PackagedModel } from "../../src/quickstart/models.js";
 import { QUICKSTART_MODEL, quickstartModel } from "../../src/quickstart/models.js";
-import { fakeHubs, flood, sha256, stall } from "../io/fakeHub.js";
+import { flood, sha256, stall } from "../io/fakeHub.js";
+import { fakeHubs } from "../io/fakeHubs.js";
 import { collectGarbage } from "../io/garbage.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { zip } from "../io/zip.js";
@@ -203,6 +204,13 @@ describe("quickstartModel", () => {
     await expect(run()).rejects.toThrow(/pip says: ERROR: No matching distribution found/);
     installPip(home, "echo '/bin/python3: No module named pip' >&2; exit 1");
     await expect(run()).rejects.toThrow(/there is no pip/);
+  });
+
+  it("keeps the process no longer where there is no pip", async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const before = timers();
+    await expect(machine().run()).rejects.toThrow(/there is no pip/);
+    expect(timers()).toBeLessThanOrEqual(before);
   });
 
   it("uses no network when offline", async () => {
