@@ -1,0 +1,84 @@
+// Installs the packages as a fresh user does, from a registry on this machine: npm run test:package [-- WORD…] [--packages DIR]
+// A word is a system (trixie, bookworm, …) or a part (npm, pnpm, …); all by default. DIR has the tarballs of an earlier `npm run package`.
+import { parseArgs } from "node:util";
+import { startHub } from "./hub.js";
+import { tarballSizes, tarballs } from "./packages.js";
+import { checkRefusal } from "./parts/refusal.js";
+import { PARTS } from "./parts.js";
+import { Place } from "./place.js";
+import { removeTemporary } from "./places.js";
+import { stopAll } from "./processes.js";
+import { publish, startRegistry } from "./registry.js";
+import { Session } from "./session.js";
+import { Skipped, Summary } from "./summary.js";
+import { rootOf, SYSTEMS, type System } from "./systems.js";
+import { installTools } from "./tools.js";
+
+const { values, positionals: words } = parseArgs({
+  options: { packages: { type: "string" } },
+  allowPositionals: true,
+});
+
+/** Those that are named; all if none is. */
+function chosen<T extends { readonly name: string }>(all: readonly T[]): readonly T[] {
+  const named = all.filter(({ name }) => words.includes(name));
+  return named.length > 0 ? named : all;
+}
+
+async function main(summary: Summary): Promise<void> {
+  const known = [...SYSTEMS, ...PARTS].map(({ name }) => name);
+  const unknown = words.find((word) => !known.includes(word));
+  if (unknown !== undefined) throw new Error(`unknown word ${unknown}; expected some of ${known.join(", ")}`);
+  if (process.platform !== "linux" || process.arch !== "x64")
+    return summary.skip("all", "all", "there is a package for Linux on x64 only to try");
+  const tools = await installTools();
+  const packages = await tarballs(values.packages);
+  await summary.check("packages", "size", async () => tarballSizes(packages));
+  const registry = await startRegistry(tools);
+  await publish(registry, packages);
+  const hub = await startHub();
+  for (const system of chosen(SYSTEMS))
+    await checkSystem({ system, tools, registry, endpoint: hub?.endpoint, summary });
+  hub?.hub.stop();
+}
+
+interface Setting {
+  readonly system: System;
+  readonly tools: string;
+  readonly registry: string;
+  readonly endpoint: string | undefined;
+  readonly summary: Summary;
+}
+
+async function checkSystem({ system, tools, registry, endpoint, summary }: Setting): Promise<void> {
+  try {
+    const session = new Session(await rootOf(system), tools, registry);
+    await session.checkNamespaces();
+    const place = new Place(system, session, summary, endpoint);
+    if (system.refusal) await checkRefusal(place, system.refusal);
+    else for (const part of chosen(PARTS)) await part.run(place);
+  } catch (error) {
+    if (!(error instanceof Skipped)) throw error;
+    summary.skip(system.name, system.title, error.message);
+  }
+}
+
+function cleanUp(): void {
+  stopAll();
+  removeTemporary();
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.once(signal, () => {
+    cleanUp();
+    process.exit(1);
+  });
+
+const summary = new Summary();
+try {
+  await main(summary);
+} finally {
+  cleanUp();
+}
+console.log(`\n${summary.text()}`);
+process.exitCode = summary.hasFailed ? 1 : 0;

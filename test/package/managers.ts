@@ -1,0 +1,58 @@
+// The package managers, and how a user types the same thing with each. No install script is run.
+
+export interface Manager {
+  readonly name: string;
+  /** Files of the project's that configure it, by name; the registry's address is the argument. */
+  readonly files?: (registry: string) => Readonly<Record<string, string>>;
+  readonly install: string;
+  /** In front of `bidora`. */
+  readonly run: string;
+  readonly node: string;
+  /** Folders in the home folder where it writes for itself. */
+  readonly own: readonly string[];
+}
+
+const NPM = "--ignore-scripts --no-audit --no-fund";
+
+export const npm: Manager = {
+  name: "npm",
+  install: `npm install ${NPM} bidora`,
+  run: "npx --no --",
+  node: "node",
+  own: [".npm"],
+};
+
+/** npm without optional dependencies. */
+export const INSTALL_WITHOUT_OPTIONAL = `npm install ${NPM} --omit=optional bidora`;
+export const INSTALL_LOCKED = `npm ci ${NPM}`;
+
+export const OTHERS: readonly Manager[] = [
+  {
+    name: "pnpm",
+    install: "pnpm add --ignore-scripts bidora",
+    run: "pnpm exec",
+    node: "node",
+    own: [".cache/pnpm", ".local/share/pnpm", ".local/state/pnpm"],
+  },
+  {
+    name: "yarn",
+    install: "yarn add --ignore-scripts --silent bidora",
+    run: "yarn --silent",
+    node: "node",
+    own: [".cache/yarn", ".config/yarn"],
+  },
+  {
+    name: "yarn4",
+    files: (registry) => ({
+      ".yarnrc.yml": `npmRegistryServer: "${registry}"
+unsafeHttpWhitelist: ["127.0.0.1"]
+enableScripts: false
+enableTelemetry: false
+`,
+    }),
+    install: "yarn4 add bidora",
+    run: "yarn4",
+    node: "yarn4 node",
+    own: [".yarn"],
+  },
+];

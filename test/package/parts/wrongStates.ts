@@ -1,0 +1,70 @@
+import { npm } from "../managers.js";
+import type { Place } from "../place.js";
+import { oneSentence } from "../sentences.js";
+import type { User } from "../session.js";
+
+interface WrongState {
+  readonly name: string;
+  /** Shell commands that bring it about, in a copy of the project. */
+  readonly make: string;
+  /** What is run; `bidora doctor` by default. */
+  readonly run?: string;
+  readonly sentence: RegExp;
+}
+
+const PLATFORM = "node_modules/@bidora/linux-x64-gnu";
+const DOCTOR = `${npm.run} bidora doctor`;
+
+/** Edits a JSON file: `it` is its value. */
+const edit = (file: string, change: string): string =>
+  `node -e 'const fs = require("fs"), file = "${file}", it = JSON.parse(fs.readFileSync(file)); ${change}; fs.rmSync(file); fs.writeFileSync(file, JSON.stringify(it))'`;
+
+const REINSTALL = "rm -rf node_modules && npm ci --ignore-scripts --no-audit --no-fund";
+
+const STATES: readonly WrongState[] = [
+  {
+    name: "a lock file made on another system",
+    make: `${edit("package-lock.json", `for (const path in it.packages) if (path.includes("@bidora/linux")) delete it.packages[path]`)} && ${REINSTALL}`,
+    sentence: /@bidora\/linux-x64-gnu/,
+  },
+  {
+    name: "musl instead of glibc",
+    make: "rm -rf node_modules package-lock.json && npm install --libc=musl --ignore-scripts --no-audit --no-fund bidora",
+    run: `node --require ./musl.cjs node_modules/bidora/bin/bidora.js doctor`,
+    sentence: /musl/,
+  },
+  {
+    name: "a platform package of another version",
+    make: `${edit(`${PLATFORM}/package.json`, 'it.version = "0.0.9"')} && ${edit(`${PLATFORM}/engine.json`, 'it.version = "0.0.9"')}`,
+    sentence: /0\.0\.9/,
+  },
+  {
+    name: "a truncated libtorch",
+    make: `cd ${PLATFORM} && head -c 100000000 libtorch_cpu.so > short && mv short libtorch_cpu.so`,
+    sentence: /libtorch_cpu\.so/,
+  },
+  {
+    name: "a bundler",
+    make: "esbuild app.mjs --bundle --platform=node --format=esm --outfile=bundle/app.mjs --log-level=error --external:tokenizers",
+    run: "node bundle/app.mjs",
+    sentence: /bundle/,
+  },
+  {
+    name: "Electron's asar archive",
+    make: "mkdir app.asar && mv node_modules app.asar/",
+    run: "node app.asar/node_modules/bidora/bin/bidora.js doctor",
+    sentence: /asar/,
+  },
+];
+
+/** Wrong installations: each is answered by one sentence. */
+export async function checkWrongStates(place: Place): Promise<void> {
+  for (const state of STATES)
+    await place.checks("wrong states")(state.name, async () => refused(await place.installed(), state));
+}
+
+async function refused(user: User, { make, run = DOCTOR, sentence }: WrongState): Promise<string> {
+  const enter = `cd ${user.home} && rm -rf wrong && cp -al project wrong && cd wrong`;
+  await user.succeed(`${enter} && (${make})`);
+  return oneSentence(await user.run(`cd ${user.home}/wrong && ${run}`), sentence);
+}

@@ -1,0 +1,39 @@
+// Where things are: in the repository, in the user's cache, and on the disk while the tests run.
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ownCacheFolder } from "../../src/common/program.js";
+
+/** The repository: the nearest folder above this file, which is compiled into `build/`, with a lock file. */
+function repository(folder = dirname(fileURLToPath(import.meta.url))): string {
+  return existsSync(join(folder, "package-lock.json")) && existsSync(join(folder, "biome.json"))
+    ? folder
+    : repository(dirname(folder));
+}
+
+export const REPOSITORY = repository();
+export const GOLDEN = join(REPOSITORY, "test", "golden");
+/** The sources of these tests: programs and scripts that are not compiled. */
+export const SOURCES = join(REPOSITORY, "test", "package");
+
+/** A folder that stays between runs. */
+export function cacheFolder(name: string): string {
+  const folder = join(ownCacheFolder(), "test-package", name);
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+const temporary: string[] = [];
+
+/** A new folder, which is removed at the end. */
+export function temporaryFolder(name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `bidora-${name}-`));
+  temporary.push(folder);
+  return folder;
+}
+
+/** Removes what `temporaryFolder` made. Nothing is mounted there: mounts are in namespaces, which end with their commands. */
+export function removeTemporary(): void {
+  for (const folder of temporary.splice(0)) rmSync(folder, { recursive: true, force: true });
+}
