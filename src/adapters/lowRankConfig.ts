@@ -55,14 +55,14 @@ export const LOW_RANK_OPTIONS = {
     default: false,
     advanced: true,
   }),
-  rankPattern: option(pattern(whole(1)), {
+  rankPattern: option(pattern(whole(1), String.raw`0*[1-9]\d*`), {
     group: "Method",
     help: "different ranks for the layers whose names match",
     defaultText: "none",
     advanced: true,
     rare: true,
   }),
-  alphaPattern: option(pattern(number({ above: 0 })), {
+  alphaPattern: option(pattern(number({ above: 0 }), String.raw`(?!0*\.?0*$)\d*\.?\d+`), {
     group: "Method",
     help: "different alphas for the layers whose names match",
     defaultText: "none",

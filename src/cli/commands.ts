@@ -40,6 +40,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     () => import("../commands/quickstart.js"),
     trains,
   ),
+  init: entry("write a run.yaml from a file of rows", () => import("../commands/init/init.js"), {
+    ...waits,
+    inTerminal: async () => (await import("./init.js")).initInTerminal as unknown as InTerminal,
+  }),
   finetune: entry("train a model", () => import("../commands/finetune.js"), trains),
   evaluate: entry("compute metrics on labeled rows", () => import("../commands/evaluate.js"), trains),
   predict: entry("write one JSON line per row", () => import("../commands/predict.js"), trains),

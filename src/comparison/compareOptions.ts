@@ -1,7 +1,7 @@
 /** The options of a comparison: its own, and those of its runs. */
 import * as z from "zod";
 import { runOptions } from "../config/index.js";
-import { type Kind, names, number, text, toggle, whole } from "../settings/kinds.js";
+import { type Kind, names, number, separated, text, toggle, whole } from "../settings/kinds.js";
 import { type AppliesWhen, asRare, type Given, omit, option, pick } from "../settings/option.js";
 
 const WHOLE = /^\d+$/;
@@ -13,6 +13,7 @@ const seeds: Kind<readonly number[]> = {
   placeholder: "N,…",
   words: [],
   fromText: (given) => given.split(",").map((seed) => (WHOLE.test(seed.trim()) ? Number(seed) : seed)),
+  textPattern: separated(String.raw`\d+`),
 };
 
 /** An entry of a file's list of tasks: the task's settings. */
@@ -24,6 +25,7 @@ const tasks: Kind<readonly (string | TaskEntry)[]> = {
   placeholder: "NAMES",
   words: [],
   fromText: (given) => given.split(",").map((name) => name.trim()),
+  textPattern: names("").textPattern!,
 };
 
 /** Values to try by setting. */
@@ -34,6 +36,7 @@ const grid: Kind<readonly string[] | Readonly<Record<string, readonly unknown[]>
   words: [],
   isRepeated: true,
   fromText: (given) => [given],
+  textPattern: "^[^=]+=.+$",
 };
 
 const perMethod: Kind<Readonly<Record<string, TaskEntry>>> = {

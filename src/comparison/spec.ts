@@ -125,9 +125,9 @@ function tasksOf(listed: CompareSettings["tasks"], common: RunSettings, byFlag: 
 
 function taskOf(entry: unknown, index: number, byFlag: RunSettings): SpecTask {
   const where = `task ${index + 1} of the list`;
-  if (typeof entry === "string") return { ...named(entry), settings: checked({ task: entry }, where) };
+  if (typeof entry === "string") return { ...named(entry), settings: checked({ task: entry }, where, taskKeys) };
   const { name, ...settings } = entry as { readonly name?: unknown } & RunSettings;
-  const own = checked(settings, where);
+  const own = checked(settings, where, taskKeys);
   const title = name ?? own.task;
   if (typeof title !== "string" || title === "") throw new UsageError(`A name is missing in ${where}.`);
   return { ...named(title), settings: { ...own, ...byFlag } };
@@ -136,9 +136,17 @@ function taskOf(entry: unknown, index: number, byFlag: RunSettings): SpecTask {
 /** Settings of the rows, which are the same for all methods of a task. */
 const ROWS: readonly string[] = ["task", "data", "train", "validation", "test", "testSplit"] satisfies RunKey[];
 
-function checked(settings: object, where: string, others: readonly string[] = []): RunSettings {
-  const isOthers = (key: string) => others.includes(key) || OWN.has(key) || !Object.hasOwn(compareOptions, key);
-  const stray = Object.keys(settings).find((key) => Object.hasOwn(runOptions, key) && isOthers(key));
+const isShared = (key: string): boolean => OWN.has(key) || !Object.hasOwn(compareOptions, key);
+const runKeys = Object.keys(runOptions) as RunKey[];
+
+/** The settings that a task of the list can have. */
+export const taskKeys: readonly RunKey[] = runKeys.filter((key) => !isShared(key));
+/** The settings that a method can have for itself. */
+export const methodKeys: readonly RunKey[] = taskKeys.filter((key) => !ROWS.includes(key));
+
+function checked(settings: object, where: string, own: readonly RunKey[]): RunSettings {
+  const isOwn = (key: string) => (own as readonly string[]).includes(key);
+  const stray = Object.keys(settings).find((key) => Object.hasOwn(runOptions, key) && !isOwn(key));
   if (stray !== undefined)
     throw new UsageError(`In ${where}: ${stray} is set by the comparison, not here; leave it out.`);
   try {
@@ -177,7 +185,7 @@ function perMethodOf(given: Readonly<Record<string, object>>, byFlag: RunSetting
   return new Map(
     Object.entries(given).map(([name, settings]) => {
       variantsOf([name]);
-      return [name, { ...checked(settings, `the settings of ${name}`, ROWS), ...byFlag }];
+      return [name, { ...checked(settings, `the settings of ${name}`, methodKeys), ...byFlag }];
     }),
   );
 }
@@ -205,6 +213,12 @@ const OF_BIDORA: Readonly<Record<string, RunSettings>> = {
   "bidora-folds": { searchFolds: FOLDS },
   "bidora-warm": { warmStart: true },
 };
+
+/** The names of all variants. */
+export const variantNames: readonly string[] = [...methodNames, ...Object.keys(OF_BIDORA)].flatMap((name) => [
+  name,
+  `${name}${EARLY}`,
+]);
 
 /** The variants with these names. @throws UsageError for an unknown or repeated name */
 export function variantsOf(names: readonly string[]): Variant[] {

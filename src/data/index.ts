@@ -9,7 +9,15 @@ export {
   type TextOrMessages,
   textOrMessages,
 } from "./languageRows.js";
-export { type LabelForm, type LoadOptions, loadTable, loadTexts, loadWords, wordsExamples } from "./loadRows.js";
+export {
+  formsOfFile,
+  type LabelForm,
+  type LoadOptions,
+  loadTable,
+  loadTexts,
+  loadWords,
+  wordsExamples,
+} from "./loadRows.js";
 export { BatchOrder, batchesPerPass, type OrderState } from "./order.js";
 export { type Answer, codePointSlice, loadQuestions, type QuestionExample } from "./questions.js";
 export {
@@ -33,7 +41,10 @@ export {
   rowsTable,
   type Table,
   type TableRow,
+  usualLabelColumns,
+  usualTextColumns,
+  usualWordsColumn,
   type ValueReader,
 } from "./table.js";
 export { readPlainTsv } from "./tableFiles.js";
-export { emptyFile, fileError, rowError } from "./textFile.js";
+export { emptyFile, fileError, readLines, rowError } from "./textFile.js";

@@ -31,7 +31,7 @@ import {
   type TableRow,
   type ValueReader,
 } from "./table.js";
-import { readCsv, readJsonl, readTsv } from "./tableFiles.js";
+import { type ReadLimit, readCsv, readJsonl, readTsv } from "./tableFiles.js";
 import { fileError, rowError } from "./textFile.js";
 
 /** The columns to read, and whether rows must have labels. */
@@ -53,14 +53,15 @@ export const loadOptions = optionsOf({
   header: SOME_NAMES,
 } satisfies Record<keyof LoadOptions, Check>);
 
-type TableReader = (file: string, options: Pick<LoadOptions, "header">) => Promise<Table>;
+type TableReader = (file: string, options: TableOptions) => Promise<Table>;
+type TableOptions = Pick<LoadOptions, "header"> & ReadLimit;
 
 const TABLES: ReadonlyMap<string, TableReader> = new Map([
   [".jsonl", readJsonl],
   [".json", readJsonl],
   [".csv", readCsv],
   [".tsv", readTsv],
-  [".parquet", async (file) => (await import("./parquet.js")).readParquet(file)],
+  [".parquet", async (file, options) => (await import("./parquet.js")).readParquet(file, options)],
 ]);
 /** Formats whose cells can hold lists. */
 const LISTS = [".jsonl", ".json", ".parquet"];
@@ -86,7 +87,7 @@ export async function loadTexts<Label>(
 }
 
 /** A file with named columns, or rows that are in memory. @throws BidoraError naming the file or line at fault */
-export async function loadTable(file: RowSource, options: Pick<LoadOptions, "header"> = {}): Promise<Table> {
+export async function loadTable(file: RowSource, options: TableOptions = {}): Promise<Table> {
   if (typeof file !== "string") return file;
   const read = TABLES.get(extensionOf(file)) ?? unknownFormat(file, [...TABLES.keys()]);
   return read(file, options);
@@ -130,6 +131,18 @@ async function sentences(
     throw new BidoraError("UNKNOWN_COLUMN", `${file} has only a column of words: expected a column of labels too.`);
   }
   return read;
+}
+
+/**
+ * How the file's extension says that it can be read: as a table, or as one word per line. A .tsv file can be either.
+ * @throws BidoraError, UsageError for a missing file, a folder, or another extension
+ */
+export function formsOfFile(file: string): { readonly isTable: boolean; readonly isWords: boolean } {
+  const extension = extensionOf(file);
+  const forms = { isTable: TABLES.has(extension), isWords: extension === ".conllu" || COLUMNS.includes(extension) };
+  return forms.isTable || forms.isWords
+    ? forms
+    : unknownFormat(file, [...new Set([...TABLES.keys(), ".conllu", ...COLUMNS])]);
 }
 
 const extensionOf = (file: string): string => extname(file).toLowerCase();

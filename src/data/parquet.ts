@@ -5,13 +5,14 @@ import { firstRepeated } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/fileSystem.js";
 import type { Table } from "./table.js";
+import type { ReadLimit } from "./tableFiles.js";
 import { emptyFile, fileError } from "./textFile.js";
 
 /**
  * A Parquet file, in any of the format's compressions.
  * @throws BidoraError if the file is missing, damaged, empty, or has two columns with one name
  */
-export async function readParquet(path: string): Promise<Table> {
+export async function readParquet(path: string, { limit }: ReadLimit = {}): Promise<Table> {
   refuseSpecialFile(path);
   const file = await asyncBufferFromFile(path).catch((cause: unknown) => {
     throw fileError(path, cause);
@@ -23,7 +24,8 @@ export async function readParquet(path: string): Promise<Table> {
     const twice = firstRepeated(columns);
     if (twice !== undefined)
       throw new BidoraError("BAD_FILE", `${path} has the column ${JSON.stringify(twice)} twice: remove one of them.`);
-    const objects = await parquetReadObjects({ file, metadata, compressors, parsers: { stringFromBytes } });
+    const rowEnd = limit === undefined ? {} : { rowEnd: limit };
+    const objects = await parquetReadObjects({ file, metadata, compressors, parsers: { stringFromBytes }, ...rowEnd });
     if (objects.length === 0) throw emptyFile(path);
     const rows = objects.map((values, i) => ({ line: i + 1, values: mapValues(values) }));
     return { file: path, columns, rows };

@@ -209,9 +209,21 @@ export function oneColumn(columns: readonly string[] | undefined): readonly stri
   throw new UsageError(`The task has one label column, but ${columns.length} are named: ${columns.join(", ")}.`);
 }
 
-function findUsual(table: Table, names: readonly (readonly string[])[]): readonly string[] | undefined {
+type Columns = Pick<Table, "columns">;
+
+function findUsual(table: Columns, names: readonly (readonly string[])[]): readonly string[] | undefined {
   return names.find((group) => group.every((name) => table.columns.includes(name)));
 }
+
+/** The text columns by their usual names; undefined if there are none. */
+export const usualTextColumns = (table: Columns): Names => findUsual(table, TEXTS);
+
+/** The column of words by its usual names; undefined if there is none. */
+export const usualWordsColumn = (table: Columns): string | undefined => findUsual(table, WORDS)?.[0];
+
+/** Every column with a usual name for a label, or for words' labels, in the order of preference. */
+export const usualLabelColumns = ({ columns }: Columns, words = false): readonly string[] =>
+  (words ? WORD_LABELS : LABEL).flat().filter((name) => columns.includes(name));
 
 function requireColumns(table: Table, names: readonly string[]): readonly string[] {
   const missing = names.find((name) => !table.columns.includes(name));

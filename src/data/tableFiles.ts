@@ -8,7 +8,13 @@ import { duplicateKeyIn } from "../common/keys.js";
 import type { Table, TableRow } from "./table.js";
 import { columnCount, emptyFile, hasCharacter, readLines, readText, rowError } from "./textFile.js";
 
-interface CsvOptions {
+/** How much of a file is read. */
+export interface ReadLimit {
+  /** Only so many rows, from the first; by default all. */
+  readonly limit?: number | undefined;
+}
+
+interface CsvOptions extends ReadLimit {
   /** The column names of a file without a header row. */
   readonly header?: readonly string[] | undefined;
 }
@@ -75,9 +81,15 @@ async function attempt(reading: Promise<Table>): Promise<Table | TableError> {
 
 async function readTable(file: string, dialect: Dialect, options: PlainTsvOptions): Promise<Table> {
   const table = new TableBuilder(file, options);
-  await readRecords(file, dialect, (line, fields) => table.add(line, fields));
+  await readRecords(file, dialect, (line, fields) => {
+    if (table.isFull) throw new EnoughRows();
+    table.add(line, fields);
+  });
   return table.finish();
 }
+
+/** Ends the reading of a file. */
+class EnoughRows extends Error {}
 
 /** Collects the rows of one table; the first is the header unless one is given. */
 class TableBuilder {
@@ -90,6 +102,10 @@ class TableBuilder {
     readonly options: PlainTsvOptions,
   ) {
     this.#header = options.header;
+  }
+
+  get isFull(): boolean {
+    return this.#rows.length === this.options.limit;
   }
 
   add(line: number, fields: readonly string[]): void {
@@ -141,6 +157,7 @@ async function readRecords(
   try {
     await pipeline(readText(file), parser);
   } catch (cause) {
+    if (cause instanceof EnoughRows) return;
     if (cause instanceof CsvError) throw new TableError(line, file, recordFault(cause.code));
     throw cause;
   }
@@ -156,7 +173,7 @@ function recordFault(code: string): string {
  * One JSON object per line; blank lines are skipped. The columns are all keys that occur.
  * @throws BidoraError naming a line that is not an object, or has a key twice in one object
  */
-export async function readJsonl(file: string): Promise<Table> {
+export async function readJsonl(file: string, { limit }: ReadLimit = {}): Promise<Table> {
   const rows: TableRow[] = [];
   const columns = new Set<string>();
   let number = 0;
@@ -164,6 +181,7 @@ export async function readJsonl(file: string): Promise<Table> {
     for (const line of lines) {
       number++;
       if (line.trim() === "") continue;
+      if (rows.length === limit) return { file, columns: [...columns], rows };
       if (rows.length === 0 && line.trimStart().startsWith("[")) throw arrayError(file, number);
       const values = parseObject(file, number, line);
       for (const column of Object.keys(values)) columns.add(column);

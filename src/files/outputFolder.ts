@@ -102,16 +102,17 @@ export function refuseForeign(output: string): void {
 /**
  * The path of a file that a command may write, without symbolic links: a new or empty file, or any file with `overwrite`.
  * @param inputs files and folders that the command reads, which must not be replaced
+ * @param flag that names the file, for messages
  * @throws BidoraError `OUTPUT_IN_USE` or `OUTPUT` before anything is computed
  */
-export function freeFile(output: string, overwrite: boolean, inputs: readonly string[]): string {
+export function freeFile(output: string, overwrite: boolean, inputs: readonly string[], flag = "--output"): string {
   const path = resolveLinks(output);
   const found = statOf(path);
-  if (found && !found.isFile()) throw inUse(`${output} is not a file: name a file to write`);
+  if (found && !found.isFile()) throw inUse(`${output} is not a file: name a file to write`, flag);
   if (found && found.size > 0 && !overwrite)
-    throw new BidoraError("OUTPUT_IN_USE", `${output} exists: give another --output, or --overwrite to replace it.`);
+    throw new BidoraError("OUTPUT_IN_USE", `${output} exists: give another ${flag}, or --overwrite to replace it.`);
   if (inputs.flatMap(filesOf).includes(path))
-    throw inUse(`${output} is an input of this command: name another file to write`);
+    throw inUse(`${output} is an input of this command: name another file to write`, flag);
   checkWritable(path);
   return path;
 }
@@ -171,8 +172,8 @@ function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }
 
-function inUse(why: string): BidoraError {
-  return new BidoraError("OUTPUT_IN_USE", `--output ${why}.`);
+function inUse(why: string, flag = "--output"): BidoraError {
+  return new BidoraError("OUTPUT_IN_USE", `${flag} ${why}.`);
 }
 
 /** The files of an adapter or a model. */

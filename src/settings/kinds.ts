@@ -19,6 +19,8 @@ export interface Kind<T> {
   readonly isRepeated?: boolean;
   /** Turns one word of the command line into what the schema checks. */
   fromText(text: string): unknown;
+  /** A regular expression for texts that `fromText` turns into an accepted list or mapping; of other kinds the schema says which texts fit. */
+  readonly textPattern?: string;
 }
 
 const numeric = (text: string): unknown => (text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text));
@@ -60,6 +62,12 @@ export const choice = <const W extends readonly string[]>(words: W): Kind<W[numb
   fromText: (text) => text,
 });
 
+/** A regular expression for one or more items, separated by commas. */
+export const separated = (item: string): string => String.raw`^\s*${item}\s*(,\s*${item}\s*)*$`;
+
+/** The same for any non-empty items. */
+const SEPARATED = separated(String.raw`[^,\s]([^,]*[^,\s])?`);
+
 /** Some of the words, separated by commas; a list in YAML. */
 export const choices = <const W extends readonly string[]>(words: W): Kind<readonly W[number][]> => ({
   schema: z.array(z.enum(words)).min(1),
@@ -67,6 +75,7 @@ export const choices = <const W extends readonly string[]>(words: W): Kind<reado
   placeholder: words.join("|"),
   words,
   fromText: commaSeparated,
+  textPattern: separated(`(${words.join("|")})`),
 });
 
 /** One of the words, or a number of at least 0. */
@@ -105,6 +114,7 @@ export const names = (placeholder: string): Kind<readonly string[]> => ({
   placeholder,
   words: [],
   fromText: commaSeparated,
+  textPattern: SEPARATED,
 });
 
 /** One or more non-empty strings: the flag may be given more than once. */
@@ -115,6 +125,7 @@ export const texts = (placeholder: string): Kind<readonly string[]> => ({
   words: [],
   isRepeated: true,
   fromText: (given) => [given],
+  textPattern: String.raw`[\s\S]`,
 });
 
 /** A switch with a third position: `--flag`, `--no-flag`, `--flag=WORD`. */
@@ -143,21 +154,29 @@ export const modules: Kind<string | readonly string[]> = {
   placeholder: "NAMES|REGEX",
   words: [],
   fromText: (given) => (given !== "all-linear" && /^[\w.,\s-]+$/.test(given) ? commaSeparated(given) : given),
+  textPattern: String.raw`${SEPARATED}|[^\w.,\s-]`,
 };
 
-/** A number for each regular expression over module paths: `query=4,value=16`; a mapping in YAML. */
-export const pattern = (value: Kind<number>): Kind<Readonly<Record<string, number>>> => ({
+/**
+ * A number for each regular expression over module paths: `query=4,value=16`; a mapping in YAML.
+ * @param numeral a regular expression for the number
+ */
+export const pattern = (value: Kind<number>, numeral: string): Kind<Readonly<Record<string, number>>> => ({
   schema: wholeRecord(z.record(z.string().refine(isPattern), value.schema)),
   takes: `pairs of a regular expression and ${value.takes}, like query=4,value=16`,
   placeholder: "REGEX=N,…",
   words: [],
-  fromText: (given) =>
-    Object.fromEntries(
-      commaSeparated(given).map((pair) => {
+  fromText(given) {
+    const pairs = commaSeparated(given);
+    if (pairs.some((pair) => pair.lastIndexOf("=") < 1)) return given;
+    return Object.fromEntries(
+      pairs.map((pair) => {
         const cut = pair.lastIndexOf("=");
-        return [pair.slice(0, Math.max(cut, 0)), numeric(pair.slice(cut + 1))];
+        return [pair.slice(0, cut), numeric(pair.slice(cut + 1))];
       }),
-    ),
+    );
+  },
+  textPattern: separated(String.raw`[^,\s][^,]*=\s*${numeral}`),
 });
 
 /** `a, b or c`. */

@@ -1,0 +1,47 @@
+/** Guesses the task and the columns of a run, by the first form of rows that fits. */
+import { BidoraError } from "../../common/errors.js";
+import { TASKS } from "../../tasks/index.js";
+import { columnsOf } from "./columns.js";
+import { type Guess, type Guessed, listed, type Rows } from "./guess.js";
+import { guessLabeled } from "./labeledTexts.js";
+import { guessLanguage, guessTexts } from "./languageRows.js";
+import type { Sample } from "./sample.js";
+import { guessQuestions, guessWords, wordsOfFile } from "./structuredRows.js";
+
+/**
+ * Guesses what the user has not set.
+ * @throws UsageError, BidoraError with one sentence on why no task fits the rows
+ */
+export async function guessRun(sample: Sample, given: Guessed): Promise<Guess> {
+  if (sample.kind === "words") return wordsOfFile(sample, given);
+  const { table } = sample;
+  const rows = { table, columns: columnsOf(table) };
+  const forms = [guessWords, guessQuestions, guessLanguage, guessLabeled, guessTexts];
+  for (const form of forms) {
+    const guess = form(rows, given);
+    if (!guess) continue;
+    await TASKS[guess.settings.task].read(table, loadOptionsOf(guess.settings));
+    return { ...guess, reasons: [...guess.reasons, ...unusedColumns(rows, guess)] };
+  }
+  throw unknownRows(rows);
+}
+
+/** The columns as the readers of rows take them. */
+export const loadOptionsOf = ({ textColumns, labelColumn }: Guessed) => ({
+  ...(textColumns && { textColumns }),
+  ...(labelColumn && { labelColumns: labelColumn }),
+});
+
+function unusedColumns({ columns }: Rows, { settings, columns: read = [] }: Guess): string[] {
+  const used = [...(settings.textColumns ?? []), ...(settings.labelColumn ?? []), ...read];
+  const unused = columns.filter(({ name }) => !used.includes(name));
+  return unused.length === 0 ? [] : [`Not used: ${listed(unused)}.`];
+}
+
+function unknownRows({ table, columns }: Rows): BidoraError {
+  const head = columns.length === 0 ? "it has no columns with a name" : `its columns are ${listed(columns)}`;
+  return new BidoraError(
+    "UNKNOWN_COLUMN",
+    `${table.file}: no column looks like a text; ${head}: name the columns with --text-columns and --label-column, and the task with --task.`,
+  );
+}

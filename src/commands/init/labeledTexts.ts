@@ -1,0 +1,108 @@
+/** Rows of one or two texts with a label. */
+import { usualLabelColumns, usualTextColumns } from "../../data/index.js";
+import type { Column } from "./columns.js";
+import { columnsNamed, type Guess, type Guessed, listed, named, type Question, type Rows } from "./guess.js";
+import { classNotes, hasClasses, isFlag, taskOfLabel } from "./labels.js";
+import { longest } from "./languageRows.js";
+
+/** Columns that were chosen, why, and what else could have been. */
+interface Found {
+  readonly columns: readonly string[];
+  readonly reasons: readonly string[];
+  readonly open: readonly Question[];
+}
+
+export function guessLabeled(rows: Rows, given: Guessed): Guess | undefined {
+  if (given.task === "causal-lm") return undefined;
+  const texts = textsOf(rows, given);
+  const label = texts && labelOf(rows, given, texts.columns);
+  if (!texts || !label) return undefined;
+  const task = taskFor(rows, given, label.columns);
+  return {
+    settings: { task: task.task, textColumns: texts.columns, labelColumn: label.columns },
+    reasons: [...texts.reasons, ...label.reasons, ...task.reasons],
+    open: [...texts.open, ...label.open, ...task.open],
+  };
+}
+
+const given = (columns: readonly string[]): Found => ({ columns, reasons: [], open: [] });
+
+function textsOf(rows: Rows, { textColumns, labelColumn = [] }: Guessed): Found | undefined {
+  if (textColumns) return given(textColumns);
+  const isFree = (name: string) => !labelColumn.includes(name);
+  const usual = usualTextColumns({ columns: rows.table.columns.filter(isFree) });
+  if (usual) return given(usual);
+  const free = rows.columns.filter(({ name }) => isFree(name) && !usualLabelColumns(rows.table).includes(name));
+  const texts = free.filter(({ shape }) => shape === "text");
+  const found = texts.length > 0 ? texts : free.filter((column) => column.shape === "name" && !hasClasses(column));
+  const [first, second, ...more] = found;
+  if (!first) return undefined;
+  if (!second) return { ...given([first.name]), reasons: [`${named(first)} is taken for the text.`] };
+  const long = longest(found) as Column;
+  const pair = more.length === 0 ? [first, second] : [long];
+  const choices = [pair, ...found.filter((column) => pair.length > 1 || column !== long).map((column) => [column])];
+  return {
+    columns: pair.map(({ name }) => name),
+    reasons: [
+      `${listed(pair)} ${pair.length > 1 ? "are" : "is"} taken for the text; ${listed(found)} all look like texts: --text-columns names others.`,
+    ],
+    open: [{ key: "textColumns", choices: choices.map((columns) => columns.map(({ name }) => name)) }],
+  };
+}
+
+/** Words in the names of columns that hold labels. */
+const HINT =
+  /label|class|categor|sentiment|topic|intent|rating|score|stars|target|emotion|polarity|similarity|(^|_)(y|tag|is)(_|$)/i;
+
+function labelOf(rows: Rows, { labelColumn, task }: Guessed, texts: readonly string[]): Found | undefined {
+  if (labelColumn) return given(labelColumn);
+  const free = rows.columns.filter(({ name, shape }) => !texts.includes(name) && shape !== "empty");
+  const usual = columnsNamed({ ...rows, columns: free }, usualLabelColumns(rows.table));
+  if (usual.length > 0) return oneOf(usual, usual.length > 1);
+  const flags = free.filter(isFlag);
+  const fitting = free.filter((column) => hasClasses(column) || column.shape === "list" || column.shape === "number");
+  const hinted = fitting.filter(({ name }) => HINT.test(name));
+  if (flags.length > 1 && (task === "multi-label-classification" || hinted.every(isFlag))) return ofFlags(rows, flags);
+  return fitting.length === 0
+    ? undefined
+    : oneOf([...hinted, ...fitting.filter((column) => !hinted.includes(column)).toReversed()], true);
+}
+
+function oneOf(columns: readonly Column[], isSaid: boolean): Found {
+  const [first, ...others] = columns as [Column, ...Column[]];
+  const rest = others.length > 0 ? `, though ${listed(others)} could be it too: --label-column names another` : "";
+  return {
+    columns: [first.name],
+    reasons: isSaid ? [`${named(first)} is taken for the label${rest}.`] : [],
+    open: others.length > 0 ? [{ key: "labelColumn", choices: columns.map(({ name }) => [name]) }] : [],
+  };
+}
+
+function ofFlags({ table }: Rows, flags: readonly Column[]): Found {
+  const names = flags.map(({ name }) => name);
+  const isOneHot = table.rows.every(({ values }) => names.filter((name) => Number(values[name]) === 1).length === 1);
+  const hint = isOneHot
+    ? "; each row has exactly one of them: one column with its name would make it sequence-classification"
+    : "";
+  return {
+    columns: names,
+    reasons: [`${listed(flags)} hold 0 and 1, and are taken for the labels${hint}.`],
+    open: [{ key: "labelColumn", choices: [names, ...names.map((name) => [name])] }],
+  };
+}
+
+function taskFor(rows: Rows, { task: asked }: Guessed, names: readonly string[]) {
+  const [label, ...more] = columnsNamed(rows, names);
+  if (!label) return { task: asked ?? "sequence-classification", reasons: [], open: [] } as const;
+  const found =
+    more.length > 0
+      ? ({ task: "multi-label-classification", why: "several columns of labels" } as const)
+      : taskOfLabel(label);
+  const task = (asked ?? found.task) as typeof found.task;
+  const notes = task === "sequence-classification" ? classNotes(label) : [];
+  const { other } = "other" in found ? found : { other: undefined };
+  const hint = other ? `; --task ${other.task} if ${other.when}` : "";
+  const why = asked === undefined ? [`${found.why}: ${task}${hint}.`] : [];
+  const open: Question[] = asked === undefined && other ? [{ key: "task", choices: [[task], [other.task]] }] : [];
+  return { task, reasons: [...why, ...notes], open };
+}

@@ -1,0 +1,102 @@
+/** Rows for language models: conversations, prompts with completions, texts. */
+import { UsageError } from "../../common/errors.js";
+import type { Column } from "./columns.js";
+import { columnsNamed, type Guess, type Guessed, listed, named, type Rows } from "./guess.js";
+
+const TASK = "causal-lm";
+
+/** Rows with the usual columns of a conversation, or of a prompt and its completion. */
+export function guessLanguage(rows: Rows, given: Guessed): Guess | undefined {
+  if (given.task !== undefined && given.task !== TASK) return undefined;
+  if (given.labelColumn !== undefined && given.task === undefined) return undefined;
+  refuseOtherForms(rows, given);
+  if (given.textColumns) return given.task === TASK ? language(given, [], given.textColumns) : undefined;
+  const [messages] = columnsNamed(rows, ["messages"]);
+  if (messages?.shape === "messages")
+    return { ...language(given, ["messages holds conversations: causal-lm."], ["messages"]), isChat: true };
+  const [prompt, completion] = columnsNamed(rows, ["prompt", "completion", "references"]);
+  if (prompt?.name === "prompt" && completion)
+    return language(given, [`prompt and ${completion.name}: causal-lm.`], [prompt.name, completion.name]);
+  return pairOf(rows, given);
+}
+
+/** @param columns read, by their usual names unless the settings name them */
+const language = (given: Guessed, reasons: readonly string[], columns: readonly string[]): Guess => ({
+  settings: { ...given, task: TASK },
+  reasons,
+  open: [],
+  columns,
+});
+
+/** Names of a prompt and of what should follow it. */
+const PAIRS = [
+  ["instruction", "output"],
+  ["instruction", "response"],
+  ["question", "answer"],
+  ["prompt", "response"],
+  ["prompt", "answer"],
+  ["input", "output"],
+  ["input", "response"],
+  ["source", "target"],
+  ["text", "summary"],
+  ["document", "summary"],
+  ["article", "highlights"],
+] as const;
+
+/** Parts of a prompt that would be lost. */
+const PARTS = ["input", "context", "system"];
+
+function pairOf(rows: Rows, given: Guessed): Guess | undefined {
+  const pair = PAIRS.map((names) => columnsNamed(rows, names)).find(
+    (columns) =>
+      columns.length === 2 && columns.every(isString) && columns[1]!.counts.size > columns[1]!.values.length / 2,
+  );
+  if (!pair) return undefined;
+  const part = columnsNamed(rows, PARTS).find((column) => !pair.includes(column) && column.values.length > 0);
+  if (part)
+    throw new UsageError(
+      `${rows.table.file}: a row's prompt is in ${listed(pair.slice(0, 1))} and ${named(part)}, but one column is read: join them in one, or leave ${named(part)} out with --task causal-lm --text-columns ${listed(pair).replace(", ", ",")}.`,
+    );
+  const names = pair.map(({ name }) => name);
+  const reason = `${listed(pair.slice(0, 1))} is taken for the prompt and ${listed(pair.slice(1))} for its completion: causal-lm.`;
+  return language({ ...given, textColumns: names }, [reason], names);
+}
+
+const isString = ({ shape }: Column): boolean => shape === "text" || shape === "name";
+
+/** Texts without a label. */
+export function guessTexts(rows: Rows, given: Guessed): Guess | undefined {
+  if ((given.task !== undefined && given.task !== TASK) || given.labelColumn !== undefined) return undefined;
+  const texts = rows.columns.filter(({ shape }) => shape === "text");
+  const usual = texts.find(({ name }) => name === "text");
+  const text = given.textColumns ? columnsNamed(rows, given.textColumns)[0] : (usual ?? longest(texts));
+  if (!text) return undefined;
+  const why = `${named(text)} holds texts, and no column could be their label: causal-lm.`;
+  const found = { ...given, ...(text === usual ? {} : { textColumns: given.textColumns ?? [text.name] }) };
+  const others = texts.filter((column) => column !== text);
+  const isOpen = !given.textColumns && !usual && others.length > 0;
+  return {
+    ...language(found, given.task === TASK ? [] : [why], [text.name]),
+    open: isOpen ? [{ key: "textColumns", choices: [text, ...others].map(({ name }) => [name]) }] : [],
+  };
+}
+
+/** The column with the longest values on average. */
+export function longest(columns: readonly Column[]): Column | undefined {
+  const length = ({ values }: Column) =>
+    values.reduce<number>((sum, value) => sum + String(value).length, 0) / values.length;
+  return columns.toSorted((a, b) => length(b) - length(a))[0];
+}
+
+/** Forms of rows that other trainers take, and what to do. */
+function refuseOtherForms({ table, columns }: Rows, { textColumns }: Guessed): void {
+  const has = (name: string) => columns.some((column) => column.name === name);
+  if (has("chosen") && has("rejected") && !textColumns)
+    throw new UsageError(
+      `${table.file}: chosen and rejected are preferences, which no method here trains on: --task causal-lm --text-columns prompt,chosen trains on the chosen ones alone.`,
+    );
+  if (has("conversations") && !has("messages"))
+    throw new UsageError(
+      `${table.file}: conversations are expected in a column messages, each a list of {"role", "content"}: rename conversations, from and value.`,
+    );
+}

@@ -1,0 +1,60 @@
+/** What a new run will take, if its model is on this machine. */
+import { BidoraError } from "../../common/errors.js";
+import { formatBytes, formatCount, formatSeconds } from "../../common/format.js";
+import { HINTED_COMMAND } from "../../common/installation.js";
+import type { RunConfig } from "../../config/index.js";
+import type { HubOptions } from "../../io/hub/options.js";
+import { resolveModel } from "../../io/resolveModel.js";
+import { estimateRun } from "../../run/estimates/estimateRun.js";
+import type { Estimate } from "../../run/estimates/measureRun.js";
+import { readRunData, startOf } from "../../run/runInputs.js";
+
+/** An estimate as one sentence, or why there is none. */
+export interface Measured {
+  readonly estimate?: Estimate;
+  readonly text: string;
+}
+
+interface MeasureOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly hub?: HubOptions | undefined;
+  /** How the run is named in commands. */
+  readonly file: string;
+}
+
+/** Downloads nothing. @throws UsageError, BidoraError as the run itself for its model and rows */
+export async function measure(config: RunConfig, { signal, hub, file }: MeasureOptions): Promise<Measured> {
+  const local = { ...hub, offline: true };
+  const command = `${HINTED_COMMAND} estimate ${file}`;
+  if (!(await isLocal(config, local)))
+    return {
+      text: `${config.model} is not on this machine: \`${command}\` downloads it, and says what the run takes.`,
+    };
+  await readRunData(await startOf(config, local), local);
+  try {
+    const estimate = await estimateRun(config, { hub: local, signal });
+    return { estimate, text: textOf(estimate) };
+  } catch (error) {
+    if (!(error instanceof BidoraError) || !OF_MACHINE.test(error.code)) throw error;
+    return { text: `Not estimated: ${error.message}` };
+  }
+}
+
+/** Errors of this machine rather than of the run. */
+const OF_MACHINE = /^(ENGINE|MEMORY|ESTIMATE)/;
+
+async function isLocal({ model, revision, adapter }: RunConfig, hub: HubOptions): Promise<boolean> {
+  try {
+    await resolveModel(model, { ...hub, ...(revision !== undefined && { revision }) });
+    if (adapter !== undefined) await resolveModel(adapter, hub);
+    return true;
+  } catch (error) {
+    if (error instanceof BidoraError && error.code === "HUB_OFFLINE") return false;
+    throw error;
+  }
+}
+
+function textOf({ parameters, peakMemoryBytes, seconds, steps }: Estimate): string {
+  const { total, trained } = parameters;
+  return `Estimated on this machine: ${formatCount(trained)} of ${formatCount(total)} parameters trained, ${formatCount(steps)} steps, ${formatSeconds(seconds)}, ${formatBytes(peakMemoryBytes)} of memory.`;
+}
