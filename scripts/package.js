@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { makeContents } from "./package/contents.js";
 import { packBidora, packPlatform } from "./package/pack.js";
 import { checkVersions, manifestOf, OWN_PLATFORM, PLATFORMS, packageFolder, root } from "./package/platforms.js";
-import { Refusal } from "./package/run.js";
+import { catchSignals, Refusal } from "./package/run.js";
 import { cpuWheel, readPins } from "./package/wheel.js";
 
 const step = (/** @type {string} */ text) => console.error(`==> ${text}`);
@@ -64,6 +64,7 @@ async function main() {
   console.log(table(packages));
 }
 
+catchSignals();
 try {
   await main();
 } catch (error) {

@@ -17,7 +17,14 @@ const NODES = ["bidora.node", "prelude.node"];
  */
 export async function buildAddon(libtorch, platform, folder) {
   mkdirSync(folder, { recursive: true });
-  const settings = [`-DLIBTORCH=${libtorch}`, "-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON", ...crossSettings(platform)];
+  const settings = [
+    `-DLIBTORCH=${libtorch}`,
+    "-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON",
+    // Messages name source files: not by this machine's folders.
+    `-DCMAKE_CXX_FLAGS=-ffile-prefix-map=${root}= -ffile-prefix-map=${libtorch}/include/=`,
+    "-DCMAKE_MODULE_LINKER_FLAGS=-s",
+    ...crossSettings(platform),
+  ];
   await logged(folder, ["-S", join(root, "native"), "-B", folder, ...settings]);
   await logged(folder, ["--build", folder, "--parallel", String(availableParallelism())]);
   const paths = NODES.map((name) => join(folder, name));

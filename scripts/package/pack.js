@@ -1,10 +1,14 @@
 // Tarballs, by npm, from a copy of what they hold.
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ENGINE_FILE } from "./contents.js";
 import { manifestOf, npmFields, packageFolder, root } from "./platforms.js";
-import { outputOf } from "./run.js";
+import { outputOf, Refusal } from "./run.js";
 
-/** @typedef {{ name: string, filename: string, size: number, unpackedSize: number }} Packed as npm describes it */
+/** @typedef {{ filename: string, size: number, unpackedSize: number, files: { path: string, size: number }[] }} Packed as npm describes it */
+
+/** The most that a platform's package may take, in bytes. */
+const LIMITS = { size: 120e6, unpackedSize: 400e6 };
 
 /** bidora's own tarball; npm builds it first. @param {string} output @returns {Promise<Packed>} */
 export const packBidora = (output) => beside(output, (folder) => pack(root, folder));
@@ -22,8 +26,26 @@ export function packPlatform(platform, output) {
     cpSync(packageFolder(platform), copy, { recursive: true });
     const manifest = { ...manifestOf(copy), ...npmFields(platform) };
     writeFileSync(join(copy, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-    return await pack(copy, folder);
+    const packed = await pack(copy, folder);
+    checkPacked(packed, JSON.parse(readFileSync(join(copy, ENGINE_FILE), "utf8")).files);
+    return packed;
   });
+}
+
+/**
+ * Refuses a tarball that is too large, or that lacks what the engine needs.
+ * @param {Packed} packed
+ * @param {Record<string, number>} needed bytes by name
+ */
+export function checkPacked({ filename, size, unpackedSize, files }, needed) {
+  const held = new Map(files.map(({ path, size }) => [path, size]));
+  const lacking = Object.keys(needed).find((name) => held.get(name) !== needed[name]);
+  if (lacking)
+    throw new Refusal(`${filename} lacks ${lacking} or a part of it: see "files" in the package's package.json`);
+  if (size > LIMITS.size || unpackedSize > LIMITS.unpackedSize)
+    throw new Refusal(
+      `${filename} has ${size} bytes, ${unpackedSize} unpacked; at most ${LIMITS.size} and ${LIMITS.unpackedSize} are allowed`,
+    );
 }
 
 /**

@@ -5,11 +5,14 @@ import { spawn } from "node:child_process";
 export class Refusal extends Error {}
 
 const interruption = new AbortController();
-for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]))
-  process.once(signal, () => interruption.abort(new Refusal(`interrupted by ${signal}`)));
 
 /** Aborted when the user interrupts: what was begun is removed then. */
 export const interrupted = interruption.signal;
+
+export function catchSignals() {
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]))
+    process.once(signal, () => interruption.abort(new Refusal(`interrupted by ${signal}`)));
+}
 
 /** @typedef {{ status: number, output: string, errors: string }} Outcome */
 
