@@ -1,6 +1,6 @@
 // Writes docs/options.md from the option tables of the built command line; with --check only compares.
 import { readFileSync, writeFileSync } from "node:fs";
-import { renderOptionsDoc } from "../dist/cli/generatedDocs.js";
+import { renderOptionsDoc } from "../build/js/cli/generatedDocs.js";
 
 const path = new URL("../docs/options.md", import.meta.url);
 const text = await renderOptionsDoc();

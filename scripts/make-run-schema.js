@@ -1,6 +1,6 @@
 // Writes schema/run.schema.json from the option tables of the built command line; with --check only compares.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { renderRunSchema } from "../dist/cli/runSchema.js";
+import { renderRunSchema } from "../build/js/cli/runSchema.js";
 
 const path = new URL("../schema/run.schema.json", import.meta.url);
 const text = renderRunSchema();

@@ -1,6 +1,6 @@
 // Writes the table of models and tasks into docs/models.md, from the built registries; with --check only compares.
 import { readFileSync, writeFileSync } from "node:fs";
-import { renderSupportTable } from "../dist/cli/generatedDocs.js";
+import { renderSupportTable } from "../build/js/cli/generatedDocs.js";
 
 const path = new URL("../docs/models.md", import.meta.url);
 const place = /(<!-- generated: support -->\n)[\s\S]*?(<!-- end of generated -->)/;

@@ -77,7 +77,7 @@ build_native() {
 
 build_typescript() {
   local stamp=dist/.built
-  if [ -f "$stamp" ] && [ -z "$(find src packages/*/{src,tsconfig.json} tsconfig.json tsconfig.build.json package-lock.json -newer "$stamp" -print -quit)" ]; then
+  if [ -f "$stamp" ] && [ -z "$(find src packages/*/{src,tsconfig.json} tsconfig.json tsconfig.build.json rolldown.config.js package-lock.json -newer "$stamp" -print -quit)" ]; then
     announce "TypeScript build: up to date"
     return
   fi

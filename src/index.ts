@@ -41,6 +41,7 @@ export { type Preview, type PreviewPart, type PreviewRow, type PreviewSettings, 
 export { type ReportSettings, report } from "./commands/report.js";
 export { type Verification, type VerifySettings, verifyHypergradient } from "./commands/verifyHypergradient.js";
 export { BidoraError, UsageError } from "./common/errors.js";
+export type { Schema } from "./common/schema.js";
 export type { ResultStream } from "./common/stream.js";
 export type { ExpectedCost, ExpectedCosts } from "./comparison/expectedCosts.js";
 export type { ComparisonResult } from "./comparison/results.js";

@@ -4,7 +4,7 @@ import { ROOT } from "../programs.js";
 import { type Clock, median } from "../turns/compare.js";
 
 // A run reports bidora's version, which it reads from a file next to the built program.
-const built = (path: string) => import(`${ROOT}dist/${path}`);
+const built = (path: string) => import(`${ROOT}build/js/${path}`);
 const { preloadEngine } = (await built("torch/native.js")) as typeof import("../../src/torch/native.js");
 preloadEngine();
 const { resolveRun } = (await built("config/index.js")) as typeof import("../../src/config/index.js");

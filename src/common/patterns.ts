@@ -1,8 +1,9 @@
 // Regular expressions over module paths, as PEFT uses them, with bounded running time.
 
 import { type Context, createContext, Script } from "node:vm";
-import { RE2JS, RE2JSException } from "re2js";
+import type { RE2JS } from "re2js";
 import { BidoraError } from "./errors.js";
+import { re2 } from "./libraries.js";
 
 /** What is needed of a regular expression, whichever engine runs it. */
 interface Matching {
@@ -69,9 +70,9 @@ function linear(expression: string): Matching | undefined {
 
 function readLinear(expression: string): RE2JS | undefined {
   try {
-    return RE2JS.compile(expression);
+    return re2().RE2JS.compile(expression);
   } catch (error) {
-    if (error instanceof RE2JSException) return undefined;
+    if (error instanceof re2().RE2JSException) return undefined;
     throw error;
   }
 }

@@ -3,10 +3,10 @@
  * `runOptions`.
  */
 
-import { stringify } from "yaml";
 import { ADAPTER_METHODS, type AdapterMethod } from "../adapters/index.js";
 import { anObject, checkArguments, optional, options } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
+import { yaml } from "../common/libraries.js";
 import type { SettingSource } from "../files/events.js";
 import type { JsonObject } from "../files/json.js";
 import { type Given, type Option, type Values, withDefaults } from "../settings/option.js";
@@ -213,7 +213,7 @@ export function renderRunYaml(config: RunConfig): string {
     if (option.session || unused.has(key) || value === undefined) continue;
     groups.set(option.group, { ...groups.get(option.group), [key]: value });
   }
-  return [...groups].map(([group, values]) => `# ${group}\n${stringify(values)}`).join("\n");
+  return [...groups].map(([group, values]) => `# ${group}\n${yaml().stringify(values)}`).join("\n");
 }
 
 /** Settings that change where results go and how fast they come, but not the results. */

@@ -1,7 +1,6 @@
 /** Tables in text files: CSV, TSV and JSONL. */
 import { constants } from "node:buffer";
 import { pipeline } from "node:stream/promises";
-import { CsvError, parse } from "csv-parse";
 import { firstRepeated } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import { duplicateKeyIn } from "../common/keys.js";
@@ -152,6 +151,7 @@ async function readRecords(
   };
   const shared = { record_delimiter: ["\r\n", "\n"], relax_column_count: true, skip_empty_lines: true };
   const limits = { max_record_size: constants.MAX_STRING_LENGTH };
+  const { CsvError, parse } = await import("csv-parse");
   const parser = parse({ ...dialect, ...shared, ...limits, on_record: onRecord });
   parser.resume();
   try {

@@ -1,6 +1,5 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Parser } from "htmlparser2";
 import { own } from "../common/collections.js";
 import { refuseSpecialFile } from "../common/fileSystem.js";
 import {
@@ -113,7 +112,8 @@ async function readReutersFile(file: string): Promise<ReutersDocument[]> {
     throw fileError(file, cause);
   });
   const stories = new StoryBuilder(file, sgml);
-  const parser: Parser = new Parser(
+  const { Parser } = await import("htmlparser2");
+  const parser = new Parser(
     {
       onopentag: (name, attributes) => stories.open(name, attributes, parser.startIndex),
       ontext: (text) => stories.text(text),

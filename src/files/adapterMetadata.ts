@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { BidoraError } from "../common/errors.js";
-import { PHASES } from "../common/run.js";
+import { PHASES, type Phase } from "../common/run.js";
+import type { Schema } from "../common/schema.js";
 import { writeFileAtomic } from "./atomic.js";
 import { isJsonObject, type JsonObject, readJsonObject } from "./json.js";
 import { ADAPTER_METADATA } from "./names.js";
@@ -13,9 +14,44 @@ export const TRAIN_ON = ["completion", "all", "assistant"] as const;
 
 const FORMAT = 1;
 
+/** The content of `bidora.json`. A method's own facts are further keys. */
+export interface StoredMetadata extends Use {
+  /** Increased when older readers would misread the file. */
+  readonly formatVersion: typeof FORMAT;
+  /** The run's last phase. */
+  readonly phase?: Phase | undefined;
+  readonly search?: SearchFacts | undefined;
+  /** The adapter's settings as in adapter_config.json, if PEFT can't hold such an adapter. */
+  readonly adapterConfig?: JsonObject | undefined;
+}
+
 /** How a model is used: what its outputs mean, and how rows were made into its inputs. */
-const use = z.object({
+interface Use {
   /** The run's method. */
+  readonly method: string;
+  readonly task?: string | undefined;
+  readonly labels?: readonly string[] | undefined;
+  readonly textColumns?: readonly string[] | undefined;
+  readonly labelColumns?: readonly string[] | undefined;
+  readonly maxLength?: number | undefined;
+  readonly trainOn?: (typeof TRAIN_ON)[number] | undefined;
+  readonly baseModel?: string | undefined;
+  readonly revision?: string | undefined;
+}
+
+/** The search of a BiDoRA run. */
+interface SearchFacts {
+  /** Completed steps. */
+  readonly steps: number;
+  readonly retrainSteps: number;
+  readonly hypergradient: string;
+  readonly xi: string | number;
+  /** Means over each tenth of the search. */
+  readonly loss: readonly number[];
+  readonly upperLoss: readonly number[];
+}
+
+const use = z.object({
   method: z.string(),
   task: z.string().optional(),
   labels: z.array(z.string()).optional(),
@@ -27,30 +63,23 @@ const use = z.object({
   revision: z.string().optional(),
 });
 
-const schema = z.object({
-  /** Increased when older readers would misread the file. */
-  formatVersion: z.literal(FORMAT),
-  ...use.shape,
-  /** The run's last phase. */
-  phase: z.enum(PHASES).optional(),
-  search: z
-    .object({
-      /** Completed steps. */
-      steps: z.int(),
-      retrainSteps: z.int(),
-      hypergradient: z.string(),
-      xi: z.union([z.string(), z.number()]),
-      /** Means over each tenth of the search. */
-      loss: z.array(z.number()),
-      upperLoss: z.array(z.number()),
-    })
-    .optional(),
-  /** The adapter's settings as in adapter_config.json, if PEFT can't hold such an adapter. */
-  adapterConfig: z.custom<JsonObject>(isJsonObject).optional(),
+const search = z.object({
+  steps: z.int(),
+  retrainSteps: z.int(),
+  hypergradient: z.string(),
+  xi: z.union([z.string(), z.number()]),
+  loss: z.array(z.number()),
+  upperLoss: z.array(z.number()),
 });
 
-/** The content of `bidora.json`. A method's own facts are further keys. */
-export type StoredMetadata = z.infer<typeof schema>;
+// The types are written out, so that the package's types do not need zod's.
+const schema = z.object({
+  formatVersion: z.literal(FORMAT),
+  ...use.shape,
+  phase: z.enum(PHASES).optional(),
+  search: search.optional(),
+  adapterConfig: z.custom<JsonObject>(isJsonObject).optional(),
+} satisfies Record<keyof StoredMetadata, z.ZodType>);
 
 /** What a run knows about its result; the format's own fields are added on writing. */
 export type AdapterMetadata = Omit<StoredMetadata, "formatVersion" | "adapterConfig">;
@@ -86,7 +115,7 @@ export function readAdapterMetadata(folder: string): StoredMetadata {
 }
 
 /** Checks keys of a folder's bidora.json. @throws BidoraError `SIDE_FILE` naming the first key that is wrong */
-export function checkedMetadata<T>(folder: string, keys: z.ZodType<T>, json: object): T {
+export function checkedMetadata<T>(folder: string, keys: Schema<T>, json: object): T {
   const parsed = keys.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;

@@ -1,4 +1,4 @@
-import { stringify } from "yaml";
+import { yaml } from "../common/libraries.js";
 import { printable } from "../common/messages.js";
 import { stopsByValidation } from "../common/run.js";
 import { METHODS, type RunConfig } from "../config/index.js";
@@ -20,7 +20,7 @@ interface CardFacts {
 /** The model card: a Hub README with front matter, data, settings and results. */
 export function renderModelCard(facts: CardFacts): string {
   const { config, rows, parameters, machine, versions } = facts;
-  const front = stringify({
+  const front = yaml().stringify({
     base_model: config.model,
     ...(facts.isForPeft && { library_name: "peft" }),
     tags: [...new Set(["bidora", config.method])],

@@ -5,10 +5,11 @@ import { UsageError } from "../common/errors.js";
 import { wholeRecord } from "../common/keys.js";
 import { didYouMean, shown } from "../common/messages.js";
 import { isPattern } from "../common/patterns.js";
+import type { Schema } from "../common/schema.js";
 
 /** A kind of value. */
 export interface Kind<T> {
-  readonly schema: z.ZodType<T>;
+  readonly schema: Schema<T>;
   /** Completes the sentence "--rank takes …". */
   readonly takes: string;
   /** Shown in place of the value in help texts; empty for switches, which take none. */
@@ -162,7 +163,7 @@ export const modules: Kind<string | readonly string[]> = {
  * @param numeral a regular expression for the number
  */
 export const pattern = (value: Kind<number>, numeral: string): Kind<Readonly<Record<string, number>>> => ({
-  schema: wholeRecord(z.record(z.string().refine(isPattern), value.schema)),
+  schema: wholeRecord(z.record(z.string().refine(isPattern), value.schema as z.ZodType<number>)),
   takes: `pairs of a regular expression and ${value.takes}, like query=4,value=16`,
   placeholder: "REGEX=N,…",
   words: [],

@@ -1,21 +1,11 @@
 /** Settings in a YAML file, with messages that name the line. */
 
 import { readFileSync } from "node:fs";
-import {
-  CST,
-  type Document,
-  isMap,
-  isNode,
-  isScalar,
-  LineCounter,
-  type Node,
-  type ParsedNode,
-  Parser,
-  parseDocument,
-} from "yaml";
+import type { CST, Document, LineCounter, Node, ParsedNode } from "yaml";
 import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/fileSystem.js";
+import { yaml } from "../common/libraries.js";
 import { didYouMean } from "../common/messages.js";
 import { checkValue } from "./kinds.js";
 import type { Given, Option, OptionTable } from "./option.js";
@@ -25,6 +15,7 @@ import type { Given, Option, OptionTable } from "./option.js";
  * @throws BidoraError if the file can't be read; UsageError with the line for broken YAML, unknown keys and wrong values
  */
 export function readSettingsFile<Table extends OptionTable>(path: string, table: Table): Given<Table> {
+  const { isMap, isScalar, LineCounter } = yaml();
   const lines = new LineCounter();
   const lineOf = (offset: number | undefined) =>
     `${path}, line ${offset === undefined ? 1 : lines.linePos(offset).line}`;
@@ -51,13 +42,14 @@ function parse(path: string, lineCounter: LineCounter): Document.Parsed<ParsedNo
   const text = readText(path);
   if (isDeep(text))
     throw new UsageError(`${path} should hold lines of the form "key: value"; it is nested too deeply.`);
-  return parseDocument(text, { lineCounter });
+  return yaml().parseDocument(text, { lineCounter });
 }
 
 /** More levels than settings need, and few enough for the parser's recursion. */
 const MOST_LEVELS = 32;
 
 function isDeep(text: string): boolean {
+  const { CST, Parser } = yaml();
   let level: (CST.Token | null | undefined)[] = [...new Parser().parse(text)];
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > MOST_LEVELS) return true;
@@ -81,7 +73,7 @@ function notYaml(line: string, { message }: Error): UsageError {
 /** A YAML node as plain data. Aliases are replaced by their values; the parser limits how often. */
 function toPlain(node: Node | null, document: Document, line: string): unknown {
   try {
-    const plain: unknown = isNode(node) ? node.toJS(document) : null;
+    const plain: unknown = yaml().isNode(node) ? node.toJS(document) : null;
     // A value that contains itself through an alias is not plain data.
     JSON.stringify(plain);
     return plain;

@@ -1,6 +1,6 @@
 /** What a task is, and the rows and batches that it works on. */
-import type * as z from "zod";
 import { anObject, checkArguments, having, listOf } from "../common/arguments.js";
+import type { Schema } from "../common/schema.js";
 import type { Dataset, Example, LabelMap, LoadOptions, Location, RowSource } from "../data/index.js";
 import type { TRAIN_ON } from "../files/adapterMetadata.js";
 import { aModel, type HeadKind, type ModelInput, modelInput, rowsOfTokens, type TaskModel } from "../models/index.js";
@@ -110,7 +110,7 @@ export interface Task<
   /** Joins several predictions into one, for tasks that score predictions for the same prompt together. */
   join?(predictions: readonly Prediction[]): Prediction;
   /** The part of a prediction that is scored, to read predictions from a file. */
-  readonly prediction?: z.ZodType;
+  readonly prediction?: Schema;
   /** The metrics that the task reports. */
   scorer(options: ScorerOptions): Scorer<Reference, Prediction>;
 }

@@ -29,7 +29,7 @@ test("the first signal asks to stop, one right after it counts as the same, and 
 describe("a process whose event loop is blocked", () => {
   /** Starts a script with the interrupts watched; resolves at its first output. */
   async function started(script: string) {
-    const at = (path: string) => JSON.stringify(new URL(`../../dist/cli/${path}`, import.meta.url).href);
+    const at = (path: string) => JSON.stringify(new URL(`../../build/js/cli/${path}`, import.meta.url).href);
     const source = `
       import { writeSync } from "node:fs";
       const { watchInterrupts } = await import(${at("interrupts.js")});

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-const torch = fileURLToPath(new URL("../../dist/torch/index.js", import.meta.url));
+const torch = fileURLToPath(new URL("../../build/js/torch/index.js", import.meta.url));
 
 /** What every script begins with. */
 const PRELUDE = `

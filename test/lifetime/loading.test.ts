@@ -9,7 +9,7 @@ import { runChild } from "./child.js";
 const folder = mkdtempSync(join(tmpdir(), "addon-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const torchPath = fileURLToPath(new URL("../../dist/torch/index.js", import.meta.url));
+const torchPath = fileURLToPath(new URL("../../build/js/torch/index.js", import.meta.url));
 
 it("works next to a second copy of the addon at another path", () => {
   const copy = join(folder, "copy.node");

@@ -34,7 +34,7 @@ function looksDuring(settings: object): Look[] {
     import { mkdtempSync, rmSync } from "node:fs";
     import { tmpdir } from "node:os";
     import { join } from "node:path";
-    import { finetune } from ${JSON.stringify(path("dist/index.js"))};
+    import { finetune } from ${JSON.stringify(path("build/js/index.js"))};
     const output = mkdtempSync(join(tmpdir(), "bidora-memory-"));
     const looks = [];
     async function look({ event, phase, step }) {

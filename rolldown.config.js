@@ -1,0 +1,45 @@
+// Bundles the compiled sources (build/js) into dist, which is what the package has: a few files load several times faster than
+// hundreds. Dependencies stay imports; development dependencies that the sources import become part of the bundle.
+import { readFileSync } from "node:fs";
+import { defineConfig } from "rolldown";
+import { dts } from "rolldown-plugin-dts";
+
+/** What is loaded from outside: the library, the command line, and the process that measures for an estimate. */
+const ENTRIES = ["index", "cli/main", "run/estimates/process"];
+
+const { dependencies, peerDependencies } = JSON.parse(readFileSync("package.json", "utf8"));
+const external = Object.keys({ ...dependencies, ...peerDependencies }).map((name) => new RegExp(`^${name}(/|$)`));
+const tsconfig = "tsconfig.build.json";
+
+/** Adds a file as it is. */
+const file = (/** @type {string} */ fileName, /** @type {string} */ source) => ({
+  name: "file",
+  generateBundle() {
+    /** @type {import("rolldown").PluginContext} */ (this).emitFile({ type: "asset", fileName, source });
+  },
+});
+
+/** Leaves out the module that the types' bundle would need if it were a program. */
+const typesAlone = {
+  name: "types-alone",
+  generateBundle(/** @type {unknown} */ _, /** @type {import("rolldown").OutputBundle} */ bundle) {
+    for (const name of Object.keys(bundle)) if (name.endsWith(".js")) delete bundle[name];
+  },
+};
+
+export default defineConfig([
+  {
+    input: Object.fromEntries(ENTRIES.map((name) => [name, `build/js/${name}.js`])),
+    ...{ platform: "node", external, tsconfig },
+    plugins: [file("index.cjs", readFileSync("src/index.cjs", "utf8"))],
+    output: { dir: "dist", cleanDir: true, chunkFileNames: "chunks/[name].js" },
+  },
+  {
+    // The types are written once, for require(); import gets the same ones.
+    input: { index: "build/js/index.d.ts" },
+    ...{ external, tsconfig },
+    plugins: [dts({ dtsInput: true, tsconfig }), typesAlone, file("index.d.ts", 'export * from "./index.cjs";\n')],
+    output: { dir: "dist", entryFileNames: "index.d.cts" },
+    checks: { bundlerTimings: false, pluginTimings: false },
+  },
+]);
