@@ -25,7 +25,7 @@ const HELP = `npm run bench -- [options]
   --threads N     threads of each side (all cores)
   --clock C       wall, or cpu: processor time, which with --threads 1 is reliable on a busy machine
   --before FOLDER another checkout of bidora, set up, to compare with
-  --libtorch FOLDER another libtorch (as in LIBTORCH), for the comparison libtorch
+  --libtorch FOLDER another libtorch (as in LIBTORCH, or "system"), for the comparison libtorch
   --data FOLDER   folder with glue/ and tokenizers/ (../shared/data)
   --output FOLDER folder for results.md and results.json (bench/results)
 BENCH_VENV names a Python environment with torch, transformers and peft to use instead of a throw-away one; BENCH_MODEL names

@@ -2,7 +2,7 @@ import { type Context, type Setting, settingName, settingsOf } from "../context.
 import type { Row } from "../rows.js";
 import { generate } from "./generate.js";
 import { LANGUAGE_MODELS, type LanguageModel, language, languageModelsOf } from "./language.js";
-import { otherLibtorch } from "./libtorch.js";
+import { generationOnLibtorch, startOnLibtorch, stepsOnLibtorch } from "./libtorch.js";
 import { overhead } from "./overhead.js";
 import { REAL_SETS, realPrediction, realTraining } from "./realData.js";
 import { firstStep } from "./start.js";
@@ -36,6 +36,14 @@ function modelRows(
   }));
 }
 
+function onLibtorch(context: Context): Comparison[] {
+  return [
+    ...stepRows(context, "libtorch", stepsOnLibtorch),
+    ...modelRows(context, "libtorch", generationOnLibtorch),
+    { name: "libtorch, start", run: startOnLibtorch },
+  ];
+}
+
 /** All comparisons, by the names that `--only` takes. */
 export const COMPARISONS: Readonly<Record<string, (context: Context) => Comparison[]>> = {
   lora: (context) => stepRows(context, "lora", lora),
@@ -49,5 +57,5 @@ export const COMPARISONS: Readonly<Record<string, (context: Context) => Comparis
   language: (context) => modelRows(context, "language", language),
   generate: (context) => modelRows(context, "generate", generate),
   overhead: (context) => stepRows(context, "overhead", overhead).slice(0, 1),
-  libtorch: (context) => (context.libtorch === undefined ? [] : stepRows(context, "libtorch", otherLibtorch)),
+  libtorch: (context) => (context.libtorch === undefined ? [] : onLibtorch(context)),
 };

@@ -31,32 +31,28 @@ export async function makeContents(wheel, platform, folder) {
   rmSync(begun, { recursive: true, force: true });
   mkdirSync(begun);
   for (const path of [...paths, ...filesIn(join(libtorch, "lib"))]) copyFileSync(path, join(begun, basename(path)));
-  copyFileSync(tokenizersBinary(platform), join(begun, "tokenizers.node"));
-  const binaries = filesIn(begun);
-  const needs = await requirements(binaries);
-  writeFileSync(
-    join(begun, "NOTICE"),
-    await noticeFor(
-      wheel,
-      platform,
-      binaries.map((path) => basename(path)),
-    ),
-  );
-  const engine = {
-    version: manifestOf(packageFolder(platform)).version,
-    libtorch: (await torchFacts(wheel)).version,
-    architecture: platform.split("-")[1],
-    nodeApi,
-    glibc: needs.GLIBC,
-    glibcxx: needs.GLIBCXX,
-    tokenizers: require("tokenizers/package.json").version,
-    sources,
-    files: Object.fromEntries(binaries.map((path) => [basename(path), statSync(path).size])),
-  };
+  const tokenizers = tokenizersBinary(platform);
+  copyFileSync(tokenizers.path, join(begun, "tokenizers.node"));
+  const facts = { libtorch: (await torchFacts(wheel)).version, nodeApi, tokenizers: tokenizers.version, sources };
+  const engine = await engineOf(platform, facts, filesIn(begun));
+  writeFileSync(join(begun, "NOTICE"), await noticeFor(wheel, platform, Object.keys(engine.files)));
   writeFileSync(join(begun, ENGINE_FILE), `${JSON.stringify(engine, null, 2)}\n`);
   if (sourcesHash() !== sources)
     throw new Refusal("the native sources changed while the addon was built: run it again");
   publish(begun, packageFolder(platform));
+}
+
+/**
+ * What engine.json says.
+ * @param {string} platform
+ * @param {{ libtorch: string, nodeApi: number, tokenizers: string, sources: string }} facts
+ * @param {readonly string[]} binaries paths
+ */
+async function engineOf(platform, facts, binaries) {
+  const { GLIBC: glibc, GLIBCXX: glibcxx } = await requirements(binaries);
+  const files = Object.fromEntries(binaries.map((path) => [basename(path), statSync(path).size]));
+  const { version } = manifestOf(packageFolder(platform));
+  return { version, architecture: platform.split("-")[1], ...facts, glibc, glibcxx, files };
 }
 
 const filesIn = (/** @type {string} */ folder) =>
@@ -64,12 +60,13 @@ const filesIn = (/** @type {string} */ folder) =>
     .sort()
     .map((name) => join(folder, name));
 
-/** The binary of the npm package tokenizers. */
+/** The binary of the npm package tokenizers. @returns {{ path: string, version: string }} */
 function tokenizersBinary(/** @type {string} */ platform) {
-  const path = join(dirname(require.resolve("tokenizers/package.json")), `tokenizers.${platform}.node`);
+  const manifest = require.resolve("tokenizers/package.json");
+  const path = join(dirname(manifest), `tokenizers.${platform}.node`);
   if (!existsSync(path))
     throw new Refusal(`the npm package tokenizers has no binary for ${platform} (expected ${path})`);
-  return path;
+  return { path, version: require(manifest).version };
 }
 
 /** Replaces the contents of a package; what describes them goes first and comes last. @param {string} from @param {string} to */

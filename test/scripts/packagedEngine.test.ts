@@ -17,6 +17,7 @@ interface EngineFile {
   readonly glibc: string;
   readonly glibcxx: string;
   readonly sources: string;
+  readonly tokenizers: string;
   readonly files: Readonly<Record<string, number>>;
 }
 
@@ -95,6 +96,11 @@ describe.skipIf(!engine)(`packages/${platform}, if npm run package made it from 
     for (const name of ["bidora.node", "prelude.node"]) await expectNothingNewer(at(name), libraries);
     const { GLIBC, GLIBCXX } = await needs(...names.map(at));
     expect([engine!.glibc, engine!.glibcxx]).toEqual([GLIBC, GLIBCXX]);
+  });
+
+  test("names the version of tokenizers that bidora asks for", () => {
+    const { peerDependencies } = JSON.parse(readFileSync(new URL("../package.json", scripts), "utf8"));
+    expect(engine!.tokenizers).toBe(peerDependencies.tokenizers);
   });
 
   test("takes less than 400 MB", () => {

@@ -22,6 +22,8 @@ function platformPackage(engine?: object): string {
   return folder;
 }
 
+const nowhere = join(work, "nowhere");
+
 const missing = (): never => {
   throw new Error("Cannot find module 'tokenizers'");
 };
@@ -38,7 +40,7 @@ describe("the tokenizers' library", () => {
   });
 
   it.each([
-    ["there is no platform package", () => undefined],
+    ["there is no platform package", () => nowhere],
     ["the platform package has none", () => mkdtempSync(join(work, "empty-"))],
     ["the platform package's has another version", () => platformPackage({ tokenizers: "0.1.0" })],
     ["the platform package does not say its version", () => platformPackage()],
@@ -60,7 +62,7 @@ describe("the tokenizers' library", () => {
     ],
     ["is of an unknown version", {}, missing, ` (${PLATFORM_PACKAGE} has an unknown version)`],
   ])("is asked for with the command that installs it where it %s", (_, engine, resolve, found) => {
-    expect(() => findTokenizers(engine && platformPackage(engine), resolve)).toThrow(
+    expect(() => findTokenizers(engine ? platformPackage(engine) : nowhere, resolve)).toThrow(
       `The library tokenizers ${version} is not installed${found}: run \`npm install tokenizers@${version}\`.`,
     );
   });

@@ -5,6 +5,9 @@ import { native } from "../../src/torch/native.js";
 import { expectClose, type Nested, nested } from "./nested.js";
 import { CASES } from "./operatorCases.js";
 
+// The addon's functions are methods of `native`, which calls are counted of, once it is loaded.
+native.engineFacts();
+
 function shown(result: torch.Tensor | readonly torch.Tensor[] | number | boolean): Nested {
   if (result instanceof torch.Tensor) return nested(result);
   return Array.isArray(result) ? result.map(nested) : (result as number | boolean);
