@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { defineConfig } from "rolldown";
 import { dts } from "rolldown-plugin-dts";
+import { licensesOfBundle } from "./scripts/dependencies/licenses.js";
 
 /** What is loaded from outside: the library, the command line, and the process that measures for an estimate. */
 const ENTRIES = ["index", "cli/main", "run/estimates/process"];
@@ -31,7 +32,7 @@ export default defineConfig([
   {
     input: Object.fromEntries(ENTRIES.map((name) => [name, `build/js/${name}.js`])),
     ...{ platform: "node", external, tsconfig },
-    plugins: [file("index.cjs", readFileSync("src/index.cjs", "utf8"))],
+    plugins: [licensesOfBundle("THIRD-PARTY-LICENSES.txt"), file("index.cjs", readFileSync("src/index.cjs", "utf8"))],
     output: { dir: "dist", cleanDir: true, chunkFileNames: "chunks/[name].js" },
   },
   {
