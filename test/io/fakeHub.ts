@@ -48,6 +48,11 @@ export class FakeHub {
     this.server?.close();
   }
 
+  /** The files as the Hub lists them. */
+  listing(): object[] {
+    return Object.entries(this.files).map(listed);
+  }
+
   downloads(file: string): (string | undefined)[] {
     return this.requests.filter(({ path }) => path.endsWith(`/${file}`)).map(({ range }) => range);
   }
@@ -64,8 +69,7 @@ export class FakeHub {
     else if (this.status !== undefined) fail(response, this.status, this.errorCode);
     else if (this.portal) response.end("<html>Log in to this network</html>");
     else if (revision !== undefined) this.revision(response, decodeURIComponent(revision));
-    else if (path === `/api/models/${this.repo}/tree/${this.commit}`)
-      json(response, Object.entries(this.files).map(listed));
+    else if (path === `/api/models/${this.repo}/tree/${this.commit}`) json(response, this.listing());
     else if (file !== undefined && this.elsewhere && this.files[file]?.large) this.redirect(response, path);
     else if (file !== undefined && this.files[file]) this.send(response, file, range);
     else fail(response, 404, path.startsWith("/api") ? "RepoNotFound" : "EntryNotFound");
@@ -128,10 +132,18 @@ function after(path: string, prefix: string): string | undefined {
   return path.startsWith(prefix) ? path.slice(prefix.length) : undefined;
 }
 
-function listed([path, { content, large }]: [string, HubFile]): object {
-  const size = Buffer.byteLength(content);
-  const entry = { type: "file", path, size, oid: gitSha1(content) };
-  return large ? { ...entry, lfs: { oid: sha256(content), size, pointerSize: 130 } } : entry;
+/** Hashes of a large file take long enough that a client may give up. */
+const hashes = new WeakMap<HubFile, object>();
+
+function listed([path, file]: [string, HubFile]): object {
+  const size = Buffer.byteLength(file.content);
+  if (!hashes.has(file)) hashes.set(file, hashed(file, size));
+  return { type: "file", path, size, ...hashes.get(file) };
+}
+
+function hashed({ content, large }: HubFile, size: number): object {
+  const oid = gitSha1(content);
+  return large ? { oid, lfs: { oid: sha256(content), size, pointerSize: 130 } } : { oid };
 }
 
 function json(response: ServerResponse, body: object): void {

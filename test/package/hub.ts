@@ -16,6 +16,7 @@ export async function startHub(): Promise<{ hub: FakeHub; endpoint: string } | u
   const hub = new FakeHub();
   hub.repo = QUICKSTART_MODEL;
   hub.files = Object.fromEntries(filesOf(folder).map((name) => [name, hubFile(join(folder, name))]));
+  hub.listing();
   return { hub, endpoint: await hub.start() };
 }
 

@@ -5,6 +5,6 @@ import type { Ended } from "./processes.js";
 export function oneSentence({ status, stdout, stderr }: Ended, expected: RegExp): string {
   const sentence = stderr.trim();
   const isOne = /^bidora: [^\n]+[.]$/.test(sentence) && !/[.!?] [A-Z]/.test(sentence);
-  if (status === 1 && isOne && expected.test(sentence) && stdout.trim() === "") return sentence;
+  if (status === 1 && isOne && expected.test(sentence)) return sentence;
   throw new Error(`expected one sentence that matches ${expected} and status 1; status ${status}\n${stdout}${stderr}`);
 }

@@ -17,7 +17,12 @@ export interface System {
 export const SYSTEMS: readonly System[] = [
   { name: "trixie", title: "Debian 13", isDebian: true },
   { name: "noble", title: "Ubuntu 24.04", isDebian: false },
-  { name: "bookworm", title: "Debian 12", isDebian: true, refusal: /2\.36/ },
+  {
+    name: "bookworm",
+    title: "Debian 12",
+    isDebian: true,
+    refusal: /needs the GNU C library .*, and this system has 2\.36: /,
+  },
 ];
 
 /** The root folder of a system. @throws Skipped if it can't be had here */
