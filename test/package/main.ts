@@ -63,14 +63,14 @@ async function checkSystem({ system, tools, registry, endpoint, summary }: Setti
   }
 }
 
-function cleanUp(): void {
-  stopAll();
+async function cleanUp(): Promise<void> {
+  await stopAll();
   removeTemporary();
 }
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-  process.once(signal, () => {
-    cleanUp();
+  process.once(signal, async () => {
+    await cleanUp();
     process.exit(1);
   });
 
@@ -78,7 +78,7 @@ const summary = new Summary();
 try {
   await main(summary);
 } finally {
-  cleanUp();
+  await cleanUp();
 }
 console.log(`\n${summary.text()}`);
 process.exitCode = summary.hasFailed ? 1 : 0;

@@ -1,5 +1,6 @@
 // Processes, none of which outlives this one.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 
 export interface Ended {
   readonly status: number | string | null;
@@ -52,8 +53,10 @@ export function succeeded(ended: Ended, command: string): Ended {
 }
 
 /** Ends what is still running. */
-export function stopAll(): void {
+export async function stopAll(): Promise<void> {
+  const ended = [...running].map((child) => once(child, "close"));
   for (const child of running) child.kill("SIGKILL");
+  await Promise.all(ended);
 }
 
 export const hasProgram = (name: string): boolean =>
