@@ -142,15 +142,15 @@ export function formsOfFile(file: string): { readonly isTable: boolean; readonly
   const forms = { isTable: TABLES.has(extension), isWords: extension === ".conllu" || COLUMNS.includes(extension) };
   return forms.isTable || forms.isWords
     ? forms
-    : unknownFormat(file, [...new Set([...TABLES.keys(), ".conllu", ...COLUMNS])]);
+    : unknownFormat(file, [...new Set([...TABLES.keys(), ".conllu", ...COLUMNS])], "expected");
 }
 
 const extensionOf = (file: string): string => extname(file).toLowerCase();
 
-function unknownFormat(file: string, known: readonly string[]): never {
+function unknownFormat(file: string, known: readonly string[], who = "this task expects"): never {
   if (!existsSync(file)) throw fileError(file, { code: "ENOENT" });
   if (statSync(file).isDirectory()) throw fileError(file, { code: "EISDIR" });
-  throw new UsageError(`${file}: this task expects a file whose name ends in one of ${known.join(", ")}.`);
+  throw new UsageError(`${file}: ${who} a file whose name ends in one of ${known.join(", ")}.`);
 }
 
 interface ColumnOptions {

@@ -73,7 +73,7 @@ function labelsOfKind(
 }
 
 /** @throws BidoraError `ONE_LABEL` if there is only one label to predict */
-function checkCount(task: Task, labels: readonly string[] | undefined): void {
+export function checkCount(task: Task, labels: readonly string[] | undefined): void {
   const [fewest] = task.problem?.outputs ?? [1];
   if (labels?.length !== 1 || fewest === 1) return;
   throw new BidoraError(

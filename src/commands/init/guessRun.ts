@@ -1,11 +1,14 @@
 /** Guesses the task and the columns of a run, by the first form of rows that fits. */
 import { BidoraError } from "../../common/errors.js";
-import { TASKS } from "../../tasks/index.js";
+import { labelMap } from "../../data/index.js";
+import { checkCount } from "../../run/runInputs.js";
+import { TASKS, type Task } from "../../tasks/index.js";
 import { columnsOf } from "./columns.js";
 import { type Guess, type Guessed, listed, type Rows } from "./guess.js";
+import { checkHeader } from "./header.js";
 import { guessLabeled } from "./labeledTexts.js";
 import { guessLanguage, guessTexts } from "./languageRows.js";
-import type { Sample } from "./sample.js";
+import type { Sample, TableSample } from "./sample.js";
 import { guessQuestions, guessWords, wordsOfFile } from "./structuredRows.js";
 
 /**
@@ -16,14 +19,22 @@ export async function guessRun(sample: Sample, given: Guessed): Promise<Guess> {
   if (sample.kind === "words") return wordsOfFile(sample, given);
   const { table } = sample;
   const rows = { table, columns: columnsOf(table) };
+  if (!given.textColumns) checkHeader(rows);
   const forms = [guessWords, guessQuestions, guessLanguage, guessLabeled, guessTexts];
   for (const form of forms) {
     const guess = form(rows, given);
     if (!guess) continue;
-    await TASKS[guess.settings.task].read(table, loadOptionsOf(guess.settings));
+    await checkRows(sample, guess);
     return { ...guess, reasons: [...guess.reasons, ...unusedColumns(rows, guess)] };
   }
   throw unknownRows(rows);
+}
+
+/** Reads the rows as the run will. @throws BidoraError as the run */
+async function checkRows({ table, isWhole }: TableSample, { settings }: Guess): Promise<void> {
+  const task: Task = TASKS[settings.task];
+  const { examples, labelNames } = await task.read(table, loadOptionsOf(settings));
+  if (isWhole && !task.outputs) checkCount(task, labelNames ?? labelMap(examples).names);
 }
 
 /** The columns as the readers of rows take them. */

@@ -2,7 +2,7 @@
 import { usualLabelColumns, usualTextColumns } from "../../data/index.js";
 import type { Column } from "./columns.js";
 import { columnsNamed, type Guess, type Guessed, listed, named, type Question, type Rows } from "./guess.js";
-import { classNotes, hasClasses, isFlag, taskOfLabel } from "./labels.js";
+import { classNotes, hasClasses, isFlag, isLabel, taskOfLabel } from "./labels.js";
 import { longest } from "./languageRows.js";
 
 /** Columns that were chosen, why, and what else could have been. */
@@ -15,15 +15,20 @@ interface Found {
 export function guessLabeled(rows: Rows, given: Guessed): Guess | undefined {
   if (given.task === "causal-lm") return undefined;
   const texts = textsOf(rows, given);
-  const label = texts && labelOf(rows, given, texts.columns);
-  if (!texts || !label) return undefined;
-  const task = taskFor(rows, given, label.columns);
+  if (!texts) return undefined;
+  const label = labelOf(rows, given, texts.columns);
+  if (!label && given.task === undefined && !isUsualPair(rows, texts.columns)) return undefined;
+  const task = taskFor(rows, given, label?.columns ?? []);
   return {
-    settings: { task: task.task, textColumns: texts.columns, labelColumn: label.columns },
-    reasons: [...texts.reasons, ...label.reasons, ...task.reasons],
-    open: [...texts.open, ...label.open, ...task.open],
+    settings: { task: task.task, textColumns: texts.columns, ...(label && { labelColumn: label.columns }) },
+    reasons: [...texts.reasons, ...(label?.reasons ?? []), ...task.reasons],
+    open: [...texts.open, ...(label?.open ?? []), ...task.open],
   };
 }
+
+/** Pairs of texts under these names are for labels, even if none is found. */
+const isUsualPair = ({ table }: Rows, columns: readonly string[]): boolean =>
+  columns.length === 2 && columns.join() === usualTextColumns(table)?.join();
 
 const given = (columns: readonly string[]): Found => ({ columns, reasons: [], open: [] });
 
@@ -33,7 +38,7 @@ function textsOf(rows: Rows, { textColumns, labelColumn = [] }: Guessed): Found 
   const usual = usualTextColumns({ columns: rows.table.columns.filter(isFree) });
   if (usual) return given(usual);
   const free = rows.columns.filter(({ name }) => isFree(name) && !usualLabelColumns(rows.table).includes(name));
-  const texts = free.filter(({ shape }) => shape === "text");
+  const texts = free.filter((column) => column.shape === "text" && !hasClasses(column));
   const found = texts.length > 0 ? texts : free.filter((column) => column.shape === "name" && !hasClasses(column));
   const [first, second, ...more] = found;
   if (!first) return undefined;
@@ -52,7 +57,7 @@ function textsOf(rows: Rows, { textColumns, labelColumn = [] }: Guessed): Found 
 
 /** Words in the names of columns that hold labels. */
 const HINT =
-  /label|class|categor|sentiment|topic|intent|rating|score|stars|target|emotion|polarity|similarity|(^|_)(y|tag|is)(_|$)/i;
+  /label|class|categor|sentiment|topic|intent|rating|score|stars|target|emotion|polarity|similarity|grade|price|(^|_)(y|tag|is)(_|$)/i;
 
 function labelOf(rows: Rows, { labelColumn, task }: Guessed, texts: readonly string[]): Found | undefined {
   if (labelColumn) return given(labelColumn);
@@ -60,12 +65,11 @@ function labelOf(rows: Rows, { labelColumn, task }: Guessed, texts: readonly str
   const usual = columnsNamed({ ...rows, columns: free }, usualLabelColumns(rows.table));
   if (usual.length > 0) return oneOf(usual, usual.length > 1);
   const flags = free.filter(isFlag);
-  const fitting = free.filter((column) => hasClasses(column) || column.shape === "list" || column.shape === "number");
-  const hinted = fitting.filter(({ name }) => HINT.test(name));
+  const hinted = free.filter((column) => HINT.test(column.name) && isLabel(column));
+  const fitting = free.filter((column) => hasClasses(column) || (free.length === 1 && isLabel(column)));
   if (flags.length > 1 && (task === "multi-label-classification" || hinted.every(isFlag))) return ofFlags(rows, flags);
-  return fitting.length === 0
-    ? undefined
-    : oneOf([...hinted, ...fitting.filter((column) => !hinted.includes(column)).toReversed()], true);
+  const found = [...hinted, ...fitting.filter((column) => !hinted.includes(column)).toReversed()];
+  return found.length === 0 ? undefined : oneOf(found, true);
 }
 
 function oneOf(columns: readonly Column[], isSaid: boolean): Found {

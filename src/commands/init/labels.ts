@@ -13,9 +13,11 @@ export interface LabelTask {
   readonly other?: { readonly task: TaskKind; readonly when: string };
 }
 
-/** The most different whole numbers that are taken for classes. */
+/** The most different values that are taken for classes where the column's name does not say that it is a label. */
 const MOST_CLASSES = 20;
-/** The most rows with different names in which each may be a class. */
+/** As many rows of each class on average. */
+const ROWS_OF_CLASS = 4;
+/** With fewer rows classes need only repeat. */
 const FEW_ROWS = 20;
 
 /**
@@ -54,9 +56,16 @@ function ofWholeNumbers(label: Column): LabelTask {
 /** Whether the column could hold classes: few values that repeat. */
 export function hasClasses({ shape, counts, values }: Column): boolean {
   if (shape !== "name" && shape !== "whole" && shape !== "text") return false;
-  const most = shape === "whole" ? MOST_CLASSES : values.length < FEW_ROWS ? values.length - 1 : values.length / 2;
-  return counts.size >= 2 && counts.size <= most && counts.size < values.length;
+  const most = values.length < FEW_ROWS ? values.length - 1 : Math.min(MOST_CLASSES, values.length / ROWS_OF_CLASS);
+  return counts.size >= 2 && counts.size <= most;
 }
+
+/** Whether the column could be a label if its name, or the lack of other columns, says so. */
+export const isLabel = ({ shape, counts, values }: Column): boolean =>
+  shape === "number" ||
+  shape === "list" ||
+  shape === "boolean" ||
+  (counts.size > 1 && counts.size <= values.length / 2);
 
 /** Whether the column has a label's 0 or 1, as one of several such columns. */
 export const isFlag = ({ shape, counts, absent }: Column): boolean =>

@@ -64,22 +64,34 @@ function pairOf(rows: Rows, given: Guessed): Guess | undefined {
 
 const isString = ({ shape }: Column): boolean => shape === "text" || shape === "name";
 
-/** Texts without a label. */
+/** Texts without a label: prompts with completions in two columns, or texts in one. */
 export function guessTexts(rows: Rows, given: Guessed): Guess | undefined {
   if ((given.task !== undefined && given.task !== TASK) || given.labelColumn !== undefined) return undefined;
   const texts = rows.columns.filter(({ shape }) => shape === "text");
   const usual = texts.find(({ name }) => name === "text");
-  const text = given.textColumns ? columnsNamed(rows, given.textColumns)[0] : (usual ?? longest(texts));
-  if (!text) return undefined;
-  const why = `${named(text)} holds texts, and no column could be their label: causal-lm.`;
-  const found = { ...given, ...(text === usual ? {} : { textColumns: given.textColumns ?? [text.name] }) };
-  const others = texts.filter((column) => column !== text);
-  const isOpen = !given.textColumns && !usual && others.length > 0;
+  if (given.textColumns) return language(given, [], given.textColumns);
+  if (usual) return language(given, whyText(usual, given), [usual.name]);
+  const [first, second, ...more] = texts;
+  if (!first) return undefined;
+  const chosen = !second ? [first] : more.length === 0 ? [first, second] : [longest(texts) as Column];
+  const names = chosen.map(({ name }) => name);
+  const why = second && chosen.length > 1 ? whyPair(first, second) : whyText(chosen[0] as Column, given);
+  const choices = [names, ...(chosen.length > 1 ? [names.toReversed()] : []), ...texts.map(({ name }) => [name])];
   return {
-    ...language(found, given.task === TASK ? [] : [why], [text.name]),
-    open: isOpen ? [{ key: "textColumns", choices: [text, ...others].map(({ name }) => [name]) }] : [],
+    ...language({ ...given, textColumns: names }, why, names),
+    open: second ? [{ key: "textColumns", choices: distinct(choices) }] : [],
   };
 }
+
+const whyText = (text: Column, { task }: Guessed): string[] =>
+  task === TASK ? [] : [`${named(text)} holds texts, and no column could be their label: causal-lm.`];
+
+const whyPair = (prompt: Column, completion: Column): string[] => [
+  `${named(prompt)} is taken for the prompt and ${named(completion)} for its completion, since no column could be a label: causal-lm; --text-columns names one column of texts, or two in another order.`,
+];
+
+const distinct = (lists: readonly (readonly string[])[]) =>
+  lists.filter((list, i) => lists.findIndex((other) => JSON.stringify(other) === JSON.stringify(list)) === i);
 
 /** The column with the longest values on average. */
 export function longest(columns: readonly Column[]): Column | undefined {

@@ -22,11 +22,13 @@ const CHAT: ModelChoice = { model: "HuggingFaceTB/SmolLM2-135M-Instruct", why: "
 /** @param texts some texts of the rows */
 export function modelFor(task: TaskKind, isChat: boolean, texts: readonly string[]): ModelChoice {
   if (task === "causal-lm") return isChat ? CHAT : LANGUAGE;
-  if (texts.length > 0 && texts.every(isProtein)) return PROTEINS;
+  if (areProteins(texts)) return PROTEINS;
   return isLatin(texts.join("")) ? ENCODER : MULTILINGUAL;
 }
 
-const isProtein = (text: string): boolean => /^[ACDEFGHIKLMNPQRSTVWYXBZUO]{5,}$/.test(text);
+/** Whether the texts are amino acids by their letters. */
+const areProteins = (texts: readonly string[]): boolean =>
+  texts.join("").length > 8 * texts.length && texts.every((text) => /^[ACDEFGHIKLMNPQRSTVWYXBZUO]+$/.test(text));
 
 /** Whether at least half of the letters are Latin. */
 function isLatin(text: string): boolean {

@@ -1,12 +1,13 @@
 /** The settings of a new run: those that the user gives, and what is guessed from the rows. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { own } from "../../common/collections.js";
 import { UsageError } from "../../common/errors.js";
 import { statOf } from "../../common/fileSystem.js";
 import { oneLine } from "../../common/messages.js";
 import { type RunSettings, runOptions } from "../../config/index.js";
 import { isNamedDataset } from "../../datasets/index.js";
-import type { Guessed, Question } from "./guess.js";
+import type { Guess, Guessed, Question } from "./guess.js";
 import { guessRun } from "./guessRun.js";
 import { type ModelChoice, modelFor } from "./models.js";
 import { readSample, type Sample } from "./sample.js";
@@ -37,7 +38,7 @@ export async function proposeRun(given: RunSettings, rows: string | undefined): 
   const splits = await findSplits(train, sample, guess, Object.keys(given));
   const model =
     given.model === undefined && adapter === undefined
-      ? modelFor(guess.settings.task, guess.isChat === true, textsOf(sample))
+      ? modelFor(guess.settings.task, guess.isChat === true, textsOf(sample, guess))
       : undefined;
   const method = runOptions.method.default;
   const found = { ...(model && { model: model.model }), method, train, ...splits.files, ...guess.settings };
@@ -45,7 +46,7 @@ export async function proposeRun(given: RunSettings, rows: string | undefined): 
   return {
     settings: { ...found, ...holdout.settings, ...given },
     reasons: [
-      ...sizeOf(sample),
+      ...partsNotes(train, sample),
       ...guess.reasons,
       ...splits.notes,
       ...holdout.notes,
@@ -86,21 +87,22 @@ function trainIn(folder: string): string {
   throw new UsageError(`${oneLine(folder)} is a folder with ${what}; name the file with the training rows.`);
 }
 
-function sizeOf(sample: Sample): string[] {
-  if (sample.kind === "words") return [];
-  const { length } = sample.table.rows;
-  return sample.isWhole ? [] : [`Guessed from the first ${length} rows.`];
+/** What the file is only a part of, or only a part was looked at. */
+function partsNotes(train: string, sample: Sample): string[] {
+  const [, parts = "1"] = /-\d+-of-(\d+)\.\w+$/.exec(train) ?? [];
+  const first = sample.kind === "table" && !sample.isWhole ? [sample.table.rows.length] : [];
+  return [
+    ...(Number(parts) > 1 ? [`${train} is one of ${Number(parts)} parts, and the run trains on this one alone.`] : []),
+    ...first.map((count) => `Guessed from the first ${count} rows.`),
+  ];
 }
 
-/** Some texts of a table. */
-function textsOf(sample: Sample): string[] {
+/** Some of the texts that the model gets. */
+function textsOf(sample: Sample, { settings, columns = [] }: Guess): string[] {
   if (sample.kind === "words") return [];
-  return sample.table.rows
-    .slice(0, 200)
-    .flatMap(
-      ({ values }) =>
-        Object.values(values).filter((value) => typeof value === "string" && value.length > 20) as string[],
-    );
+  const read = [...(settings.textColumns ?? []), ...columns];
+  const values = sample.table.rows.slice(0, 200).flatMap((row) => read.map((name) => own(row.values, name)));
+  return values.flat().filter((value) => typeof value === "string");
 }
 
 /** The share of training rows to evaluate on if there are no others, and the fewest rows of which it leaves enough. */

@@ -28,15 +28,18 @@ export async function readSample(file: string): Promise<Sample> {
   const { isTable, isWords } = formsOfFile(file);
   const words = isWords ? await wordsSample(file) : undefined;
   if (words) return words;
-  if (!isTable) throw notWords(file);
+  if (!isTable) throw await notWords(file);
   const table = await loadTable(file, { limit: MOST_ROWS + 1 });
   const rows = table.rows.slice(0, MOST_ROWS);
   return { kind: "table", table: { ...table, rows }, isWhole: rows.length === table.rows.length };
 }
 
-function notWords(file: string): UsageError {
+async function notWords(file: string): Promise<UsageError> {
+  const what = `${file} does not have one word per line with its label`;
+  for await (const [first = ""] of readLines(file))
+    if (first.includes("\t")) return new UsageError(`${what}: if it is a table, give it a name that ends in .tsv.`);
   return new UsageError(
-    `${file} does not have one word per line with its label: to train a language model on plain text, write each text as a line {"text": "…"} of a .jsonl file.`,
+    `${what}: to train a language model on plain text, write each text as a line {"text": "…"} of a .jsonl file.`,
   );
 }
 

@@ -10,7 +10,7 @@ import { readSample, type Sample, type TableSample } from "./sample.js";
 
 /** What the names of such files have in the place of "train". */
 const NAMES = {
-  validation: ["validation", "valid", "val", "dev", "eval"],
+  validation: ["validation", "valid", "val", "dev", "devel", "development", "eval"],
   test: ["test"],
 } as const;
 
@@ -46,7 +46,7 @@ export async function findSplits(
 function namesOf(train: string, words: readonly string[]): string[] {
   const [folder, extension] = [dirname(train), extname(train)];
   const stem = basename(train, extension);
-  const place = /(?<![a-z])train(ing)?(?![a-z])/i;
+  const place = /(?<![a-z])train(ing)?(?=set|[^a-z]|$)/i;
   const stems = words.map((word) => (place.test(stem) ? stem.replace(place, word) : undefined));
   const others = words.flatMap((word) => [word, `${stem}_${word}`, `${stem}-${word}`, `${stem}.${word}`]);
   return (place.test(stem) ? (stems as string[]) : others).map((name) => join(folder, `${name}${extension}`));

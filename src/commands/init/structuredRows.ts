@@ -36,9 +36,19 @@ export function guessWords(rows: Rows, given: Guessed): Guess | undefined {
   if (words === undefined || label === undefined) return undefined;
   return {
     settings: { task: "token-classification", textColumns: [words], labelColumn: [label] },
-    reasons: [`${named({ name: words })} holds lists of words, and ${named({ name: label })} a label for each.`],
+    reasons: [
+      `${named({ name: words })} holds lists of words, and ${named({ name: label })} a label for each.`,
+      ...numbersNote(rows, label),
+    ],
     open: given.labelColumn || labels.length < 2 ? [] : [{ key: "labelColumn", choices: labels.map((name) => [name]) }],
   };
+}
+
+/** Entities are scored by names such as B-PER. */
+function numbersNote(rows: Rows, label: string): string[] {
+  const [column] = columnsNamed(rows, [label]);
+  const isNumbers = column?.values.flat().every((value) => typeof value === "number");
+  return isNumbers ? [`The labels in ${named({ name: label })} are numbers: only words are scored, not entities.`] : [];
 }
 
 /** Columns with as many labels as there are words, the usual names first. */
