@@ -19,6 +19,7 @@ export interface Rows {
 /** A setting that the rows leave open, with the values to choose from; the guess is the first. */
 export interface Question {
   readonly key: keyof Guessed;
+  readonly text: string;
   readonly choices: readonly (readonly string[])[];
 }
 

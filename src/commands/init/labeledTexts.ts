@@ -51,7 +51,13 @@ function textsOf(rows: Rows, { textColumns, labelColumn = [] }: Guessed): Found 
     reasons: [
       `${listed(pair)} ${pair.length > 1 ? "are" : "is"} taken for the text; ${listed(found)} all look like texts: --text-columns names others.`,
     ],
-    open: [{ key: "textColumns", choices: choices.map((columns) => columns.map(({ name }) => name)) }],
+    open: [
+      {
+        key: "textColumns",
+        text: `${listed(found)} look like texts: which are read?`,
+        choices: choices.map((columns) => columns.map(({ name }) => name)),
+      },
+    ],
   };
 }
 
@@ -78,7 +84,16 @@ function oneOf(columns: readonly Column[], isSaid: boolean): Found {
   return {
     columns: [first.name],
     reasons: isSaid ? [`${named(first)} is taken for the label${rest}.`] : [],
-    open: others.length > 0 ? [{ key: "labelColumn", choices: columns.map(({ name }) => [name]) }] : [],
+    open:
+      others.length > 0
+        ? [
+            {
+              key: "labelColumn",
+              text: `${listed(columns)} could be the label: which is it?`,
+              choices: columns.map(({ name }) => [name]),
+            },
+          ]
+        : [],
   };
 }
 
@@ -91,7 +106,13 @@ function ofFlags({ table }: Rows, flags: readonly Column[]): Found {
   return {
     columns: names,
     reasons: [`${listed(flags)} hold 0 and 1, and are taken for the labels${hint}.`],
-    open: [{ key: "labelColumn", choices: [names, ...names.map((name) => [name])] }],
+    open: [
+      {
+        key: "labelColumn",
+        text: `${listed(flags)} hold 0 and 1: which are labels?`,
+        choices: [names, ...names.map((name) => [name])],
+      },
+    ],
   };
 }
 
@@ -107,6 +128,9 @@ function taskFor(rows: Rows, { task: asked }: Guessed, names: readonly string[])
   const { other } = "other" in found ? found : { other: undefined };
   const hint = other ? `; --task ${other.task} if ${other.when}` : "";
   const why = asked === undefined ? [`${found.why}: ${task}${hint}.`] : [];
-  const open: Question[] = asked === undefined && other ? [{ key: "task", choices: [[task], [other.task]] }] : [];
+  const open: Question[] =
+    asked === undefined && other
+      ? [{ key: "task", text: `${found.why}: which task is it?`, choices: [[task], [other.task]] }]
+      : [];
   return { task, reasons: [...why, ...notes], open };
 }

@@ -79,7 +79,15 @@ export function guessTexts(rows: Rows, given: Guessed): Guess | undefined {
   const choices = [names, ...(chosen.length > 1 ? [names.toReversed()] : []), ...texts.map(({ name }) => [name])];
   return {
     ...language({ ...given, textColumns: names }, why, names),
-    open: second ? [{ key: "textColumns", choices: distinct(choices) }] : [],
+    open: second
+      ? [
+          {
+            key: "textColumns",
+            text: `${listed(texts)} hold texts: which are the prompt and its completion, or the text?`,
+            choices: distinct(choices),
+          },
+        ]
+      : [],
   };
 }
 

@@ -20,7 +20,13 @@ export function wordsOfFile({ columns }: WordsSample, given: Guessed): Guess {
   return {
     settings: { ...settings, labelColumn: [last] },
     reasons: [`One word per line; of its ${columns} columns the last is taken for the label.`],
-    open: [{ key: "labelColumn", choices: Array.from({ length: columns - 1 }, (_, i) => [String(columns - i)]) }],
+    open: [
+      {
+        key: "labelColumn",
+        text: "Which column has the words' labels?",
+        choices: Array.from({ length: columns - 1 }, (_, i) => [String(columns - i)]),
+      },
+    ],
   };
 }
 
@@ -40,7 +46,10 @@ export function guessWords(rows: Rows, given: Guessed): Guess | undefined {
       `${named({ name: words })} holds lists of words, and ${named({ name: label })} a label for each.`,
       ...numbersNote(rows, label),
     ],
-    open: given.labelColumn || labels.length < 2 ? [] : [{ key: "labelColumn", choices: labels.map((name) => [name]) }],
+    open:
+      given.labelColumn || labels.length < 2
+        ? []
+        : [{ key: "labelColumn", text: "Which labels of the words?", choices: labels.map((name) => [name]) }],
   };
 }
 
