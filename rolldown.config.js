@@ -33,7 +33,7 @@ export default defineConfig([
     input: Object.fromEntries(ENTRIES.map((name) => [name, `build/js/${name}.js`])),
     ...{ platform: "node", external, tsconfig },
     plugins: [licensesOfBundle("THIRD-PARTY-LICENSES.txt"), file("index.cjs", readFileSync("src/index.cjs", "utf8"))],
-    output: { dir: "dist", cleanDir: true, chunkFileNames: "chunks/[name].js" },
+    output: { dir: "dist", cleanDir: true, chunkFileNames: "chunks/[name].js", comments: { jsdoc: false } },
   },
   {
     // The types are written once, for require(); import gets the same ones.

@@ -2,8 +2,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ownUrl } from "./require.js";
 
-const here = dirname(fileURLToPath(import.meta.url));
+const here = dirname(fileURLToPath(ownUrl));
 
 /** The folder with bidora's package.json; this file's own folder if a bundler has moved the code out of the package. */
 export const packageRoot = findRoot(here) ?? here;

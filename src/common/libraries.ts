@@ -1,7 +1,5 @@
 // Libraries of many files, each loaded by the first call that needs it.
-import { createRequire } from "node:module";
-
-const require = createRequire(import.meta.url);
+import { require } from "./require.js";
 
 export const yaml = (): typeof import("yaml") => require("yaml");
 

@@ -1,8 +1,7 @@
 // The npm package with the native parts for this platform: libtorch, the addon and the tokenizers' binary.
-import { createRequire } from "node:module";
-import { dirname } from "node:path";
 
-const require = createRequire(import.meta.url);
+import { dirname } from "node:path";
+import { require } from "./require.js";
 
 /** The package's name for this platform, whether or not it exists; Linux packages are for the GNU C library. */
 export const PLATFORM_PACKAGE = `@bidora/${process.platform}-${process.arch}${process.platform === "linux" ? "-gnu" : ""}`;

@@ -2,10 +2,10 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { BidoraError } from "../common/errors.js";
+import { require } from "../common/require.js";
 import { Pages, pathOf, type Shown, type Watched } from "./pages.js";
 
 export interface Dashboard {
@@ -139,8 +139,7 @@ const EVENTS = "/events";
 
 /** The scripts of a page, in this order. */
 const SCRIPTS: Readonly<Record<string, () => string>> = Object.assign(Object.create(null), {
-  "/idiomorph.js": () =>
-    readFileSync(createRequire(import.meta.url).resolve("idiomorph/dist/idiomorph.min.js"), "utf8"),
+  "/idiomorph.js": () => readFileSync(require.resolve("idiomorph/dist/idiomorph.min.js"), "utf8"),
   "/live.js": () => liveScript,
 });
 

@@ -1,13 +1,11 @@
 // Where the native library `tokenizers` is: the platform package has one platform's binary, the npm package those of all.
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { PLATFORM_PACKAGE, platformPackageFolder } from "../common/platformPackage.js";
 import { peerVersion } from "../common/program.js";
+import { require } from "../common/require.js";
 import { readOptionalJsonObject } from "../files/json.js";
-
-const require = createRequire(import.meta.url);
 
 /** A build of the library, and how messages name it. */
 interface Library {

@@ -2,12 +2,12 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
 import { ownCacheFolder } from "../common/program.js";
+import { require } from "../common/require.js";
 import type { JsonObject } from "../files/json.js";
 import { findTokenizers } from "./library.js";
 
@@ -36,8 +36,6 @@ export interface NativeTokenizer {
   idToToken(id: number): string | null;
   tokenToId(token: string): number | null;
 }
-
-const require = createRequire(import.meta.url);
 
 /** Loads the library at its first use: no other native library can be loaded while a thread loads libtorch. */
 export function createNative(text: string): NativeTokenizer {
