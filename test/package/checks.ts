@@ -7,7 +7,11 @@ import { Skipped } from "./summary.js";
 
 /** @throws Error unless `doctor --json` reports no problem */
 export async function healthy(user: User, command = `${npm.run} bidora`): Promise<string> {
-  const { stdout } = await user.succeed(`${command} doctor --json`);
+  return engineIn((await user.succeed(`${command} doctor --json`)).stdout);
+}
+
+/** The engine in the output of `doctor --json`. @throws Error if it is not the platform package's, or has a problem */
+export function engineIn(stdout: string): string {
   const { torchVersion, problems, library } = JSON.parse(stdout);
   if (problems.length > 0 || !library.includes("node_modules/@bidora/linux-x64-gnu")) throw new Error(stdout);
   return `libtorch ${torchVersion}`;

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs a command as user 1000 in an overlay of a system's root folder; what it writes is left in STATE/upper. Called in mount and process
-# namespaces of its own, so that mounts and processes end with the command.
-# enter.sh ROOT STATE TOOLS COMMAND…
+# Runs a command as a user, by number, in an overlay of a system's root folder; what it writes is left in STATE/upper. Called in mount and
+# process namespaces of its own, so that mounts and processes end with the command.
+# enter.sh USER ROOT STATE TOOLS COMMAND…
 set -euo pipefail
-lower=$1 state=$2 tools=$3
-shift 3
+user=$1 lower=$2 state=$3 tools=$4
+shift 4
 root=$state/root
 
 mount --make-rprivate /
@@ -20,4 +20,4 @@ ln -s /proc/self/fd "$root/dev/fd"
 mount --bind "$tools" "$root/opt/tools"
 mount -o remount,bind,ro "$root/opt/tools"
 ip link set lo up 2>/dev/null || true
-exec chroot --userspec=1000:1000 --groups= "$root" "$@"
+exec chroot --userspec="$user:$user" --groups= "$root" "$@"

@@ -1,6 +1,7 @@
 // The parts of the test, each with a user of its own.
 import type { Manager } from "./managers.js";
 import * as managers from "./managers.js";
+import { checkImage } from "./parts/image.js";
 import { checkManager } from "./parts/manager.js";
 import { checkNodes } from "./parts/nodes.js";
 import { checkNpm } from "./parts/npm.js";
@@ -25,4 +26,5 @@ export const PARTS: readonly Part[] = [
   { name: "nodes", run: checkNodes },
   ...managers.OTHERS.map(other),
   { name: "wrong-states", run: checkWrongStates },
+  { name: "image", run: checkImage },
 ];

@@ -45,9 +45,10 @@ export class Session {
     if (status !== 0) throw new Skipped(`no namespaces here (${stderr.trim().split("\n").at(-1)})`);
   }
 
-  run(command: readonly string[], isOffline = false): Promise<Ended> {
+  /** @param command a program and its arguments @param options `user`: its number */
+  run(command: readonly string[], { isOffline = false, user = USER } = {}): Promise<Ended> {
     const namespaces = ["--mount", "--pid", "--fork", "--kill-child", ...(isOffline ? ["--net"] : [])];
-    const enter = ["bash", join(SOURCES, "enter.sh"), this.root, this.#state, this.tools];
+    const enter = ["bash", join(SOURCES, "enter.sh"), String(user), this.root, this.#state, this.tools];
     return run(["unshare", ...namespaces, ...enter, ...command]);
   }
 }
@@ -84,7 +85,7 @@ export class User {
     const variables = { HOME: this.home, PATH: "/usr/local/bin:/usr/bin:/bin", LANG: "C.UTF-8", ...env };
     const words = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
     const shell = ["/bin/sh", "-c", `cd ${this.project} && ${command}`];
-    return this.session.run(["/usr/bin/env", "-i", ...words, ...shell], isOffline);
+    return this.session.run(["/usr/bin/env", "-i", ...words, ...shell], { isOffline });
   }
 
   /** As `run`, for a command that must succeed. */
