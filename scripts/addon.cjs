@@ -1,6 +1,6 @@
 // What an addon was built from and for, stored next to it, so that a copied build folder, or a replaced libtorch, is detected before
 // the addon is loaded. (The processor does not matter: kernels are built for all.) Checked by the build and at every start.
-// Usage: node scripts/addon.cjs write|check BUILD_FOLDER
+// Usage: node scripts/addon.cjs write|check BUILD_FOLDER, or name
 const { createHash } = require("node:crypto");
 const { readFileSync, readdirSync, realpathSync, statSync, writeFileSync } = require("node:fs");
 const { join, resolve } = require("node:path");
@@ -20,6 +20,10 @@ function sourcesHash(folder = SOURCES) {
   }
   return hash.digest("hex").slice(0, 12);
 }
+
+/** The name of a build: the libtorch that it is for, by its folder; the system's without one. */
+const buildName = (libtorch = process.env.LIBTORCH) =>
+  libtorch ? createHash("sha256").update(resolve(libtorch)).digest("hex").slice(0, 12) : "system";
 
 const stampOf = (/** @type {string} */ folder) => join(folder, "stamp.json");
 
@@ -78,9 +82,10 @@ function mismatch(/** @type {string} */ folder) {
 }
 
 function main(/** @type {string} */ action, /** @type {string} */ folder) {
-  if (action === "write") writeFileSync(stampOf(folder), `${JSON.stringify(currentStamp(folder), null, 2)}\n`);
+  if (action === "name") console.log(buildName());
+  else if (action === "write") writeFileSync(stampOf(folder), `${JSON.stringify(currentStamp(folder), null, 2)}\n`);
   else process.exitCode = mismatch(folder) === undefined ? 0 : 1;
 }
 
 if (require.main === module) main(process.argv[2] ?? "", process.argv[3] ?? "");
-module.exports = { mismatch, readStamp, sourcesHash };
+module.exports = { buildName, mismatch, readStamp, sourcesHash };

@@ -1,19 +1,17 @@
 #!/usr/bin/env bash
-# Builds the native addon for one libtorch: the one in the folder LIBTORCH, or else the distribution's. Skipped if it is up to date.
+# Builds the native addon for one libtorch: the one in the folder LIBTORCH, or else the system's. Skipped if it is up to date.
+# Usage: build-native.sh [BUILD_FOLDER]   (in a clone, build/native-NAME by default)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 fail() { echo "$*" >&2; exit 1; }
 
 libtorch="${LIBTORCH:-}"
-name="system"
 if [ -n "$libtorch" ]; then
   libtorch="$(cd "$libtorch" && pwd)" || fail "LIBTORCH is $libtorch, which is not a folder."
-  name="$(printf '%s' "$libtorch" | sha256sum | cut -c1-12)"
 fi
-build="build/native-$name"
+build="${1:-build/native-$(node scripts/addon.cjs name)}"
 addon="$build/bidora.node"
-{ mkdir -p "$build" && [ -w "$build" ]; } 2>/dev/null ||
-  fail "The native addon is built in $PWD/build, which this user cannot write to: run this as the owner, or install the package in a folder that you can write to."
+mkdir -p "$build"
 exec 9>"$build/lock"
 flock 9  # one build at a time
 
@@ -37,8 +35,7 @@ rm -f "$build/stamp.json"
 if ! { cmake -S native -B "$build" -DLIBTORCH="$libtorch" -DNODE_ADDON_API="$addon_api" -DNODE_API_HEADERS="$api_headers" &&
   cmake --build "$build" --parallel "$(nproc)"; } >"$log" 2>&1; then
   tail -n 30 "$log" >&2
-  fail "The native addon could not be built; the log is in $PWD/$log."
+  fail "The native addon could not be built; the log ends above."
 fi
 touch "$addon"
-[ -d src ] || find "$build" -name '*.gch' -delete  # 400 MB that only the next build of changed sources would need
 node scripts/addon.cjs write "$build"

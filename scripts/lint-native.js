@@ -1,4 +1,4 @@
-// Checks the native sources with clang-format and clang-tidy; --fix formats them instead. "setup.sh --lint" installs both.
+// Checks the native sources with clang-format and clang-tidy; --fix formats them instead. "npm run setup -- --develop" installs both.
 //
 // clang-tidy runs for each compile command of the build, which compiles a kernel's files together: most of its time goes into
 // libtorch's headers. It runs on all cores, and only where a source, a header of ours that it includes, the command or the
@@ -60,7 +60,7 @@ function keyOf(/** @type {string} */ file, /** @type {string[]} */ flags, /** @t
 
 /** Each compile command that has not passed yet, and the keys of all. */
 function commandsToCheck() {
-  if (!existsSync(database)) fail("the native addon is not built: run npm run setup.");
+  if (!existsSync(database)) fail("the native addon is not built: run npm run setup -- --develop.");
   const constant = [
     execFileSync(tidy, ["--version"], { encoding: "utf8" }),
     readFileSync(join(root, ".clang-tidy"), "utf8"),
@@ -104,7 +104,7 @@ async function checkAll() {
 }
 
 for (const tool of [format, tidy])
-  if (spawnSync(tool, ["--version"]).status !== 0) fail(`${tool} is missing: run npm run setup -- --lint.`);
+  if (spawnSync(tool, ["--version"]).status !== 0) fail(`${tool} is missing: run npm run setup -- --develop.`);
 const sources = [...filesIn("native"), ...filesIn("bench")];
 const isFixing = process.argv.includes("--fix");
 const style = isFixing ? ["-i"] : ["--dry-run", "--Werror"];

@@ -1,30 +1,60 @@
-/** `bidora setup`: installs and builds what is needed. */
-import { spawnSync } from "node:child_process";
-import { join } from "node:path";
-import { packageRoot } from "../common/installation.js";
+/** `bidora setup`: finds or builds the engine. */
+
+import { isClone } from "../common/installation.js";
 import { session } from "../config/index.js";
 import { toggle } from "../settings/kinds.js";
 import { option } from "../settings/option.js";
-import { defineCommand } from "./command.js";
+import { clean } from "../setup/clean.js";
+import { setUp } from "../setup/setUp.js";
+import { thisSystem } from "../setup/system.js";
+import { defineCommand, formatTable } from "./command.js";
 
-const script = join(packageRoot, "scripts", "setup.sh");
+const toBuild = { only: "without --clean", holds: ({ clean }: { readonly clean?: unknown }) => clean !== true };
 
 export const setupCommand = defineCommand({
   usage: "setup",
-  about: "Installs and builds what is needed: system packages, npm packages, the native bridge.",
+  about: "Builds the engine for libtorch if there is none: for the system's, for that in LIBTORCH, or for Python's.",
   options: {
+    fromPython: option(toggle, {
+      group: "Run",
+      help: "build for the torch of the python3 on the PATH",
+      default: false,
+      session: true,
+      appliesWhen: toBuild,
+    }),
     yes: option(toggle, {
       group: "Run",
       help: "install system packages without asking, as root and in CI",
       default: false,
       session: true,
+      appliesWhen: toBuild,
+    }),
+    develop: option(toggle, {
+      group: "Run",
+      help: "in a clone: build there, and install what its checks need",
+      default: false,
+      session: true,
+      appliesWhen: {
+        only: "in a clone of bidora, and without --clean",
+        holds: (settings) => isClone && toBuild.holds(settings),
+      },
+    }),
+    clean: option(toggle, {
+      group: "Run",
+      help: "only remove what no installation uses any more from the cache",
+      default: false,
+      session: true,
     }),
     ...session,
   },
-  hooks: [],
-  async run({ yes }) {
-    const words = yes ? [script, "--yes"] : [script];
-    return spawnSync("bash", words, { stdio: ["inherit", process.stderr, process.stderr] }).status ?? 1;
+  hooks: ["signal", "onNote"],
+  async run(settings, { signal, onNote = () => {} }) {
+    if (settings.clean) return { removed: clean() };
+    return { engine: await setUp(thisSystem, settings, { note: onNote, signal }) };
   },
-  show: (status) => ({ status }),
+  show(result) {
+    if (!result.removed) return { value: result.engine };
+    const rows = result.removed.map(({ path, bytes }) => [path, Math.round(bytes / 2 ** 20)]);
+    return { value: result, text: rows.length > 0 ? formatTable(["removed", "MiB"], rows) : "Nothing to remove." };
+  },
 });

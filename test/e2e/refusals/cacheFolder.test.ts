@@ -56,7 +56,7 @@ describe.runIf(existsSync("/proc/self"))("a cache on a file system that refuses 
     );
     expect(status).toBe(1);
     expect(stderr).toBe(
-      "bidora: /proc/x/bidora/gguf can't be made (ENOENT): /proc takes no new folders; write elsewhere. The folder is set by XDG_CACHE_HOME.\n",
+      "bidora: /proc/x/bidora/gguf can't be made (ENOENT): /proc takes no new folders; write elsewhere. The folder is set by BIDORA_HOME or XDG_CACHE_HOME.\n",
     );
   });
 

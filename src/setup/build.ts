@@ -1,0 +1,65 @@
+// Builds an addon and leaves it in the user's cache, complete or not at all.
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { BidoraError } from "../common/errors.js";
+import { makeFolder } from "../common/fileSystem.js";
+import { isClone, packageRoot } from "../common/installation.js";
+import { OWN_CACHE_SETTING } from "../common/program.js";
+import { replaceFolderAtomic, writeFileAtomic } from "../files/atomic.js";
+import { holdFolder } from "../files/folderLock.js";
+import { addonCache, cachedBuild, choiceFile, choiceOf, isUsable, ownBuild, stamps } from "../torch/engines/builds.js";
+import type { System } from "./system.js";
+
+/** What makes an addon: the addon, what is loaded before it, and what it was built for. */
+const FILES = ["bidora.node", "prelude.node", "stamp.json"];
+
+/**
+ * Chooses the addon for the libtorch in `libtorch`, or for the system's, if this version has been built before.
+ * @returns whether it has
+ */
+export async function takeFromCache(libtorch: string | undefined): Promise<boolean> {
+  const name = stamps().buildName(libtorch);
+  if (!isUsable(cachedBuild(name))) return false;
+  if (isClone) await copyBuild(cachedBuild(name), ownBuild(name));
+  choose(name);
+  return true;
+}
+
+/**
+ * Builds that addon and chooses it. Two set-ups at once wait for each other.
+ * @throws BidoraError `SETUP` if it can't be built; what the compiler said is on stderr
+ */
+export async function build(system: System, libtorch: string | undefined, signal?: AbortSignal): Promise<void> {
+  const name = stamps().buildName(libtorch);
+  makeFolder(addonCache(), OWN_CACHE_SETTING);
+  await holdFolder(addonCache(), () => buildOnce(system, libtorch, name), { waits: true, signal });
+  choose(name);
+}
+
+async function buildOnce(system: System, libtorch: string | undefined, name: string): Promise<void> {
+  if (!isClone && isUsable(cachedBuild(name))) return; // by the set-up that was waited for
+  const folder = isClone ? ownBuild(name) : mkdtempSync(join(addonCache(), BUILDING));
+  try {
+    const script = join(packageRoot, "scripts", "build-native.sh");
+    if (system.run("bash", [script, folder], { LIBTORCH: libtorch ?? "" }) !== 0) {
+      throw new BidoraError("SETUP", "The native addon could not be built; the compiler's messages are above.");
+    }
+    await copyBuild(folder, cachedBuild(name));
+  } finally {
+    if (!isClone) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const copyBuild = (from: string, to: string): Promise<void> =>
+  replaceFolderAtomic(to, (fresh) => {
+    for (const file of FILES) copyFileSync(join(from, file), join(fresh, file));
+  });
+
+/** The folders of unfinished builds start with this. */
+export const BUILDING = ".building-";
+
+/** Makes a build the one that this installation uses. */
+function choose(name: string): void {
+  makeFolder(dirname(choiceFile()), OWN_CACHE_SETTING);
+  writeFileAtomic(choiceFile(), `${JSON.stringify(choiceOf(name))}\n`);
+}

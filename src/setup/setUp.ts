@@ -1,0 +1,85 @@
+// `bidora setup`: uses the engine that is there, or builds one.
+import { BidoraError } from "../common/errors.js";
+import { isOutdated } from "../torch/engines/builds.js";
+import { type Engine, engineInUse } from "../torch/engines/index.js";
+import { build, takeFromCache } from "./build.js";
+import { pythonTorch, requirePythonTorch } from "./python.js";
+import type { System } from "./system.js";
+import { installPackages, missingPackages } from "./systemPackages.js";
+
+export interface SetupOptions {
+  /** Install system packages without asking. */
+  readonly yes: boolean;
+  /** Build for the torch of the Python on the PATH. */
+  readonly fromPython: boolean;
+  /** Build in the clone, and install what its checks need. */
+  readonly develop: boolean;
+}
+
+interface SetupHooks {
+  readonly note: (sentence: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Makes an engine usable: nothing if one is, else an addon is built for LIBTORCH, for the system's libtorch (which is installed
+ * if that is possible), or for Python's.
+ * @returns the engine in use
+ * @throws BidoraError `SETUP` saying what is missing and how to get it
+ */
+export async function setUp(system: System, options: SetupOptions, { note, signal }: SetupHooks): Promise<Engine> {
+  const chosen = options.fromPython ? requirePythonTorch(system).folder : process.env.LIBTORCH || undefined;
+  const { fromPython, develop } = options;
+  const isReady = !develop && ((!fromPython && isUsable(engineInUse())) || (await takeFromCache(chosen)));
+  if (!isReady) {
+    const libtorch = (await provide(system, chosen, options, note)) ?? chosen;
+    note("==> Native addon (built if it is not up to date)");
+    await build(system, libtorch, signal);
+  }
+  const engine = engineInUse();
+  if (engine.problem) throw engine.problem;
+  note(`==> Ready: libtorch ${engine.libtorch ?? ""} with the addon in ${engine.folder}`);
+  return engine;
+}
+
+/** An addon that was built from other sources is usable, but not up to date. */
+const isUsable = ({ source, folder, problem }: Engine): boolean =>
+  problem === undefined && (source === "platform package" || !isOutdated(folder));
+
+/**
+ * Installs what the build needs.
+ * @returns the folder of another libtorch than `chosen` (undefined: the system's) where that can't be installed
+ */
+async function provide(
+  system: System,
+  chosen: string | undefined,
+  { yes, develop }: SetupOptions,
+  note: (sentence: string) => void,
+): Promise<string | undefined> {
+  const missing = missingPackages(system, { libtorch: chosen === undefined, develop });
+  note(`==> System packages: ${missing.join(" ") || "already installed"}`);
+  if (missing.length === 0) return undefined;
+  try {
+    await installPackages(system, missing, yes);
+    return undefined;
+  } catch (refusal) {
+    const python = chosen === undefined ? buildableTorch(system) : undefined;
+    if (!python) throw refusal instanceof BidoraError ? withOthers(refusal) : refusal;
+    note(
+      `==> The libtorch of Python's torch ${python.version} (${python.folder}), as no system packages can be installed`,
+    );
+    return python.folder;
+  }
+}
+
+/** Python's torch, if the tools to build for it are there. */
+function buildableTorch(system: System) {
+  const isBuildable = missingPackages(system, { libtorch: false, develop: false }).length === 0;
+  return isBuildable ? pythonTorch(system) : undefined;
+}
+
+const withOthers = ({ code, message }: BidoraError): BidoraError =>
+  new BidoraError(
+    code,
+    `${message} (Without an administrator: g++ in CXX, cmake and make from a prefix of your own, and --from-python for libtorch.)`,
+  );
