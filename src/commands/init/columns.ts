@@ -4,7 +4,7 @@ import { own } from "../../common/collections.js";
 import type { Table } from "../../data/index.js";
 
 /**
- * - `text`: strings of several words or many letters; `name`: shorter ones
+ * - `text`: strings of several words; `name`: shorter ones, and codes
  * - `whole` and `number`: numbers, or strings that hold them; codes with leading zeros are names
  * - `list`: lists of names or whole numbers; `messages`: conversations
  */
@@ -57,18 +57,21 @@ const isConversation = (value: unknown): boolean =>
   Array.isArray(value) && value.length > 0 && value.every((part) => isObject(part) && "role" in part);
 
 /** 007 is a code. */
-const WHOLE = /^[-+]?(0|[1-9]\d*)$/;
+const WHOLE = /^[-+]?(0|[1-9]\d*)(\.0*)?$/;
 const NUMBER = /^[-+]?(0|[1-9]\d*)?(\.\d*)?(e[-+]?\d+)?$/i;
 const isWhole = (value: unknown): boolean =>
   typeof value === "string" ? WHOLE.test(value.trim()) : Number.isSafeInteger(value);
 const isNumber = (value: unknown): boolean =>
   typeof value === "string" ? /\d/.test(value) && NUMBER.test(value.trim()) : Number.isFinite(value);
 
-/** Mean words and characters from which strings are texts. */
+/** The mean number of words from which strings are texts. */
 const WORDS = 3;
-const CHARACTERS = 30;
 
-function isProse(values: readonly string[]): boolean {
-  const mean = (size: (value: string) => number) => values.reduce((sum, value) => sum + size(value), 0) / values.length;
-  return mean((value) => value.trim().split(/\s+/).length) >= WORDS || mean((value) => value.length) >= CHARACTERS;
-}
+const isProse = (values: readonly string[]): boolean =>
+  values.reduce((sum, value) => sum + wordsIn(value), 0) / values.length >= WORDS;
+
+/** Scripts without spaces have words of about two characters. */
+const UNSPACED =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/gu;
+
+const wordsIn = (text: string): number => text.trim().split(/\s+/).length + (text.match(UNSPACED)?.length ?? 0) / 2;

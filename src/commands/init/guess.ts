@@ -35,8 +35,15 @@ export interface Guess {
   readonly isChat?: boolean;
 }
 
+/** The most columns that a message names. */
+const MOST_NAMED = 12;
+
 /** Names of columns in a message. In a file without a header row they can be long texts. */
-export const listed = (columns: readonly Pick<Column, "name">[]): string => columns.map(named).join(", ");
+export const listed = (columns: readonly Pick<Column, "name">[]): string =>
+  [
+    ...columns.slice(0, MOST_NAMED).map(named),
+    ...(columns.length > MOST_NAMED ? [`and ${columns.length - MOST_NAMED} more`] : []),
+  ].join(", ");
 
 /** A column's name in a message. */
 export const named = ({ name }: Pick<Column, "name">): string =>

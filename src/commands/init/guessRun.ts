@@ -8,6 +8,7 @@ import { type Guess, type Guessed, listed, type Rows } from "./guess.js";
 import { checkHeader } from "./header.js";
 import { guessLabeled } from "./labeledTexts.js";
 import { guessLanguage, guessTexts } from "./languageRows.js";
+import { refuseOtherForms } from "./otherForms.js";
 import type { Sample, TableSample } from "./sample.js";
 import { guessQuestions, guessWords, wordsOfFile } from "./structuredRows.js";
 
@@ -20,6 +21,7 @@ export async function guessRun(sample: Sample, given: Guessed): Promise<Guess> {
   const { table } = sample;
   const rows = { table, columns: columnsOf(table) };
   if (!given.textColumns) checkHeader(rows);
+  refuseOtherForms(rows, given);
   const forms = [guessWords, guessQuestions, guessLanguage, guessLabeled, guessTexts];
   for (const form of forms) {
     const guess = form(rows, given);

@@ -2,7 +2,7 @@
 
 import { own } from "../../common/collections.js";
 import { BidoraError } from "../../common/errors.js";
-import { rowError } from "../../data/index.js";
+import { rowError, type Table } from "../../data/index.js";
 import { named, type Rows } from "./guess.js";
 import { hasClasses } from "./labels.js";
 
@@ -15,6 +15,7 @@ const MOST_WORDS = 8;
  */
 export function checkHeader({ table, columns }: Rows): void {
   if (!/\.(csv|tsv)$/i.test(table.file)) return;
+  checkSeparator(table);
   const again = table.rows.find(({ values }) => table.columns.every((name) => own(values, name) === name));
   if (again) throw rowError(table.file, again.line, "the line repeats the names of the columns: remove it.");
   // pandas numbers columns without names
@@ -24,6 +25,22 @@ export function checkHeader({ table, columns }: Rows): void {
   throw new BidoraError(
     "UNKNOWN_COLUMN",
     `${table.file}: its first line looks like a row, with ${JSON.stringify(named(row))}: put a line with the names of the columns before it, such as text and label.`,
+  );
+}
+
+/** @throws BidoraError `BAD_FILE` for one column that is a whole line with another separator */
+function checkSeparator({ file, columns: [only = "", ...more] }: Table): void {
+  const other = more.length > 0 ? undefined : [";", "\t", ",", "|"].find((sign) => only.includes(sign));
+  if (other === undefined) return;
+  const known =
+    other === "\t"
+      ? "give it a name that ends in .tsv"
+      : other === ","
+        ? "give it a name that ends in .csv"
+        : "save it with commas";
+  throw new BidoraError(
+    "BAD_FILE",
+    `${file}: its columns seem to be separated by ${other === "\t" ? "tabs" : JSON.stringify(other)}, but a ${file.slice(-4)} file has ${file.toLowerCase().endsWith(".tsv") ? "tabs" : "commas"}: ${known}.`,
   );
 }
 

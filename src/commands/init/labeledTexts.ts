@@ -1,4 +1,5 @@
 /** Rows of one or two texts with a label. */
+import { own } from "../../common/collections.js";
 import { usualLabelColumns, usualTextColumns } from "../../data/index.js";
 import type { Column } from "./columns.js";
 import { columnsNamed, type Guess, type Guessed, listed, named, type Question, type Rows } from "./guess.js";
@@ -21,10 +22,15 @@ export function guessLabeled(rows: Rows, given: Guessed): Guess | undefined {
   const task = taskFor(rows, given, label?.columns ?? []);
   return {
     settings: { task: task.task, textColumns: texts.columns, ...(label && { labelColumn: label.columns }) },
-    reasons: [...texts.reasons, ...(label?.reasons ?? []), ...task.reasons],
+    reasons: [...texts.reasons, ...(label?.reasons ?? []), ...task.reasons, ...emptyTexts(rows, texts.columns)],
     open: [...texts.open, ...(label?.open ?? []), ...task.open],
   };
 }
+
+const emptyTexts = (rows: Rows, names: readonly string[]): string[] =>
+  columnsNamed(rows, names)
+    .filter(({ absent }) => absent > 0)
+    .map((column) => `${named(column)} is empty in ${column.absent} of the rows, which are trained on all the same.`);
 
 /** Pairs of texts under these names are for labels, even if none is found. */
 const isUsualPair = ({ table }: Rows, columns: readonly string[]): boolean =>
@@ -39,25 +45,31 @@ function textsOf(rows: Rows, { textColumns, labelColumn = [] }: Guessed): Found 
   if (usual) return given(usual);
   const free = rows.columns.filter(({ name }) => isFree(name) && !usualLabelColumns(rows.table).includes(name));
   const texts = free.filter((column) => column.shape === "text" && !hasClasses(column));
-  const found = texts.length > 0 ? texts : free.filter((column) => column.shape === "name" && !hasClasses(column));
-  const [first, second, ...more] = found;
-  if (!first) return undefined;
-  if (!second) return { ...given([first.name]), reasons: [`${named(first)} is taken for the text.`] };
-  const long = longest(found) as Column;
-  const pair = more.length === 0 ? [first, second] : [long];
-  const choices = [pair, ...found.filter((column) => pair.length > 1 || column !== long).map((column) => [column])];
+  const names = free.filter((column) => column.shape === "name" && !hasClasses(column));
+  return texts.length > 0 ? ofTexts(texts, texts.length === 2) : ofTexts(names, false);
+}
+
+/** Two columns of texts are a pair; of more, and of names, the longest is read. */
+function ofTexts(found: readonly Column[], isPair: boolean): Found | undefined {
+  const long = longest(found);
+  if (!long) return undefined;
+  const chosen = isPair ? found : [long];
+  const names = chosen.map(({ name }) => name);
+  const hint = found.length > 1 ? `, since ${listed(found)} look like texts: --text-columns names others` : "";
+  const others = found.map(({ name }) => [name]).filter(([name]) => isPair || name !== long.name);
   return {
-    columns: pair.map(({ name }) => name),
-    reasons: [
-      `${listed(pair)} ${pair.length > 1 ? "are" : "is"} taken for the text; ${listed(found)} all look like texts: --text-columns names others.`,
-    ],
-    open: [
-      {
-        key: "textColumns",
-        text: `${listed(found)} look like texts: which are read?`,
-        choices: choices.map((columns) => columns.map(({ name }) => name)),
-      },
-    ],
+    columns: names,
+    reasons: [`${listed(chosen)} ${isPair ? "are" : "is"} taken for the text${hint}.`],
+    open:
+      found.length > 1
+        ? [
+            {
+              key: "textColumns",
+              text: `${listed(found)} look like texts: which are read?`,
+              choices: [names, ...others],
+            },
+          ]
+        : [],
   };
 }
 
@@ -99,7 +111,9 @@ function oneOf(columns: readonly Column[], isSaid: boolean): Found {
 
 function ofFlags({ table }: Rows, flags: readonly Column[]): Found {
   const names = flags.map(({ name }) => name);
-  const isOneHot = table.rows.every(({ values }) => names.filter((name) => Number(values[name]) === 1).length === 1);
+  const isOneHot = table.rows.every(
+    ({ values }) => names.filter((name) => Number(own(values, name)) === 1).length === 1,
+  );
   const hint = isOneHot
     ? "; each row has exactly one of them: one column with its name would make it sequence-classification"
     : "";

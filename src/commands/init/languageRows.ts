@@ -9,7 +9,6 @@ const TASK = "causal-lm";
 export function guessLanguage(rows: Rows, given: Guessed): Guess | undefined {
   if (given.task !== undefined && given.task !== TASK) return undefined;
   if (given.labelColumn !== undefined && given.task === undefined) return undefined;
-  refuseOtherForms(rows, given);
   if (given.textColumns) return given.task === TASK ? language(given, [], given.textColumns) : undefined;
   const [messages] = columnsNamed(rows, ["messages"]);
   if (messages?.shape === "messages")
@@ -106,17 +105,4 @@ export function longest(columns: readonly Column[]): Column | undefined {
   const length = ({ values }: Column) =>
     values.reduce<number>((sum, value) => sum + String(value).length, 0) / values.length;
   return columns.toSorted((a, b) => length(b) - length(a))[0];
-}
-
-/** Forms of rows that other trainers take, and what to do. */
-function refuseOtherForms({ table, columns }: Rows, { textColumns }: Guessed): void {
-  const has = (name: string) => columns.some((column) => column.name === name);
-  if (has("chosen") && has("rejected") && !textColumns)
-    throw new UsageError(
-      `${table.file}: chosen and rejected are preferences, which no method here trains on: --task causal-lm --text-columns prompt,chosen trains on the chosen ones alone.`,
-    );
-  if (has("conversations") && !has("messages"))
-    throw new UsageError(
-      `${table.file}: conversations are expected in a column messages, each a list of {"role", "content"}: rename conversations, from and value.`,
-    );
 }

@@ -1,6 +1,6 @@
 /** Files with validation and test rows, found by their names next to the training rows. */
 import { existsSync } from "node:fs";
-import { basename, dirname, extname, join } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { BidoraError } from "../../common/errors.js";
 import { type Example, labelMap } from "../../data/index.js";
 import { TASKS, type Task } from "../../tasks/index.js";
@@ -32,24 +32,26 @@ export async function findSplits(
   const files: Partial<Record<Split, string>> = {};
   const notes: string[] = [];
   for (const split of Object.keys(NAMES) as Split[]) {
-    const file = namesOf(train, NAMES[split]).find((path) => path !== train && existsSync(path));
+    const file = namesOf(train, NAMES[split]).find((path) => resolve(path) !== resolve(train) && existsSync(path));
     if (file === undefined || given.includes(split)) continue;
-    const checked = await checkSplit(file, sample, guess);
-    if (checked.isUsed) files[split] = file;
-    if (checked.note !== undefined)
-      notes.push(checked.isUsed ? checked.note : `${file} is left out as ${split} rows: ${checked.note}`);
+    const { isUsed, note } = await checkSplit(file, sample, guess);
+    if (isUsed) files[split] = file;
+    const what = isUsed ? `The ${split} rows are those of ${file}.` : `${file} is left out as ${split} rows:`;
+    notes.push(note === undefined ? what : `${what} ${note}`);
   }
   return { files, notes };
 }
+
+const TRAIN = /(?<![a-z])train(ing)?(?=set|[^a-z]|$)/i;
 
 /** The names that a file of a split can have. */
 function namesOf(train: string, words: readonly string[]): string[] {
   const [folder, extension] = [dirname(train), extname(train)];
   const stem = basename(train, extension);
-  const place = /(?<![a-z])train(ing)?(?=set|[^a-z]|$)/i;
-  const stems = words.map((word) => (place.test(stem) ? stem.replace(place, word) : undefined));
-  const others = words.flatMap((word) => [word, `${stem}_${word}`, `${stem}-${word}`, `${stem}.${word}`]);
-  return (place.test(stem) ? (stems as string[]) : others).map((name) => join(folder, `${name}${extension}`));
+  const stems = TRAIN.test(stem)
+    ? words.map((word) => stem.replace(TRAIN, word))
+    : words.flatMap((word) => [word, `${stem}_${word}`, `${stem}-${word}`, `${stem}.${word}`]);
+  return stems.map((name) => join(folder, `${name}${extension}`));
 }
 
 interface CheckedSplit {
@@ -67,7 +69,7 @@ async function checkSplit(file: string, train: Sample, { settings }: Guess): Pro
     const read = async ({ table }: TableSample) => (await task.read(table, loadOptionsOf(settings))).examples;
     const [rows, ownRows] = [await read(train), await read(sample)];
     if (train.isWhole && !task.outputs) for (const row of ownRows) task.reference(row, labelMap(rows));
-    return { isUsed: true, note: repeated(file, rows, ownRows) };
+    return { isUsed: true, note: repeated(rows, ownRows) };
   } catch (error) {
     if (error instanceof BidoraError) return { isUsed: false, note: error.message };
     throw error;
@@ -75,10 +77,10 @@ async function checkSplit(file: string, train: Sample, { settings }: Guess): Pro
 }
 
 /** A score on rows that were trained on says little. */
-function repeated(file: string, train: readonly Example[], rows: readonly Example[]): string | undefined {
+function repeated(train: readonly Example[], rows: readonly Example[]): string | undefined {
   const known = new Set(train.map(({ input }) => JSON.stringify(input)));
   const count = rows.filter(({ input }) => known.has(JSON.stringify(input))).length;
   return count > rows.length / 10
-    ? `${count} of the ${rows.length} rows of ${file} are training rows too, so its score will be too good.`
+    ? `${count} of its ${rows.length} rows are training rows too, so that its score will be too good.`
     : undefined;
 }

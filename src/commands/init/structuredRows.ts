@@ -1,4 +1,5 @@
 /** Rows whose columns leave no choice: words with labels, and questions with answers. */
+import { own } from "../../common/collections.js";
 import { usualLabelColumns, usualWordsColumn } from "../../data/index.js";
 import { columnsNamed, type Guess, type Guessed, listed, named, type Rows } from "./guess.js";
 import type { WordsSample } from "./sample.js";
@@ -63,7 +64,8 @@ function numbersNote(rows: Rows, label: string): string[] {
 /** Columns with as many labels as there are words, the usual names first. */
 function wordLabels(rows: Rows, words: string | undefined): string[] {
   const fits = (name: string) =>
-    name !== words && rows.table.rows.every(({ values }) => lengthOf(values[name]) === lengthOf(values[words ?? ""]));
+    name !== words &&
+    rows.table.rows.every(({ values }) => lengthOf(own(values, name)) === lengthOf(own(values, words ?? "")));
   const lists = listColumns(rows).map(({ name }) => name);
   return [...new Set([...usualLabelColumns(rows.table, true), ...lists])].filter(
     (name) => lists.includes(name) && fits(name),
