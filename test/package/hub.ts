@@ -20,8 +20,9 @@ export async function startHub(): Promise<{ hub: FakeHub; endpoint: string } | u
   return { hub, endpoint: await hub.start() };
 }
 
+/** Those at the top, among which are all that bidora reads. */
 const filesOf = (folder: string): string[] =>
-  readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => statSync(join(folder, name)).isFile());
+  readdirSync(folder).filter((name) => statSync(join(folder, name)).isFile());
 
 function hubFile(path: string): HubFile {
   const content = readFileSync(path);
