@@ -1,6 +1,7 @@
 // Installs the packages as a fresh user does, from a registry on this machine: npm run test:package [-- WORD…] [--packages DIR]
 // A word is a system (trixie, bookworm, …) or a part (npm, pnpm, …); all by default. DIR has the tarballs of an earlier `npm run package`.
 import { parseArgs } from "node:util";
+import { hiddenPaths } from "./hidden.js";
 import { startHub } from "./hub.js";
 import { tarballSizes, tarballs } from "./packages.js";
 import { checkRefusal } from "./parts/refusal.js";
@@ -11,7 +12,7 @@ import { stopAll } from "./processes.js";
 import { publish, startRegistry } from "./registry.js";
 import { Session } from "./session.js";
 import { Skipped, Summary } from "./summary.js";
-import { rootOf, SYSTEMS, type System } from "./systems.js";
+import { HOST, rootOf, SYSTEMS, type System } from "./systems.js";
 import { installTools } from "./tools.js";
 
 const { values, positionals: words } = parseArgs({
@@ -26,7 +27,7 @@ function chosen<T extends { readonly name: string }>(all: readonly T[]): readonl
 }
 
 async function main(summary: Summary): Promise<void> {
-  const known = [...SYSTEMS, ...PARTS].map(({ name }) => name);
+  const known = [...SYSTEMS, HOST, ...PARTS].map(({ name }) => name);
   const unknown = words.find((word) => !known.includes(word));
   if (unknown !== undefined) throw new Error(`unknown word ${unknown}; expected some of ${known.join(", ")}`);
   if (process.platform !== "linux" || process.arch !== "x64")
@@ -50,16 +51,20 @@ interface Setting {
   readonly summary: Summary;
 }
 
-async function checkSystem({ system, tools, registry, endpoint, summary }: Setting): Promise<void> {
+/** @returns whether the system can be had */
+async function checkSystem({ system, tools, registry, endpoint, summary }: Setting): Promise<boolean> {
   try {
     const session = new Session(await rootOf(system), tools, registry);
+    if (system === HOST) await session.hide(hiddenPaths());
     await session.checkNamespaces();
     const place = new Place(system, session, summary, endpoint);
     if (system.refusal) await checkRefusal(place, system.refusal);
     else for (const part of chosen(PARTS)) await part.run(place);
+    return true;
   } catch (error) {
     if (!(error instanceof Skipped)) throw error;
     summary.skip(system.name, system.title, error.message);
+    return false;
   }
 }
 

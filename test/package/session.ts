@@ -1,8 +1,8 @@
 // A fresh user on a system: commands run without root in the system's root folder, which stays as it is; what is written goes beside it.
 import { chownSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { SOURCES, temporaryFolder } from "./places.js";
-import { type Ended, run, succeeded } from "./processes.js";
+import { type Ended, run, succeed, succeeded } from "./processes.js";
 import { Skipped } from "./summary.js";
 import { PROGRAMS } from "./tools.js";
 
@@ -32,6 +32,14 @@ export class Session {
       mkdirSync(join(this.#state, name), { recursive: true });
     for (const [name, path] of Object.entries(PROGRAMS))
       symlinkSync(join("/opt/tools/node_modules", path), join(this.upper, "usr/local/bin", name));
+  }
+
+  /** Makes paths of the system's invisible, in the way of overlayfs. */
+  async hide(paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      mkdirSync(join(this.upper, dirname(path)), { recursive: true });
+      await succeed(["mknod", join(this.upper, path), "c", "0", "0"]);
+    }
   }
 
   /** A user with an empty home folder, which has the name, and an empty project in it. */

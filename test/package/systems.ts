@@ -25,8 +25,12 @@ export const SYSTEMS: readonly System[] = [
   },
 ];
 
+/** This machine without libtorch and compilers: where no distribution can be had. */
+export const HOST: System = { name: "host", title: "this machine, with libtorch and compilers hidden", isDebian: true };
+
 /** The root folder of a system. @throws Skipped if it can't be had here */
 export async function rootOf(system: System): Promise<string> {
+  if (system === HOST) return "/";
   const root = join(cacheFolder("roots"), system.name);
   if (existsSync(root)) return root;
   if (!hasProgram("debootstrap")) throw new Skipped("debootstrap is not installed");
