@@ -1,5 +1,5 @@
 // A fresh user on a system: commands run without root in the system's root folder, which stays as it is; what is written goes beside it.
-import { chownSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chownSync, cpSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { SOURCES, temporaryFolder } from "./places.js";
 import { type Ended, run, succeed, succeeded } from "./processes.js";
@@ -85,7 +85,9 @@ export class User {
 
   /** Copies a file or folder into the project. */
   copy(source: string, name: string): void {
-    cpSync(source, this.#outside(join(this.project, name)), { recursive: true });
+    const path = this.#outside(join(this.project, name));
+    cpSync(source, path, { recursive: true });
+    for (const entry of [path, ...entriesUnder(path)]) chownSync(entry, USER, USER);
   }
 
   /** Runs a shell command in the project. */
@@ -104,4 +106,9 @@ export class User {
   #outside(path: string): string {
     return join(this.session.upper, path);
   }
+}
+
+function entriesUnder(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [];
+  return readdirSync(path, { recursive: true, encoding: "utf8" }).map((name) => join(path, name));
 }
