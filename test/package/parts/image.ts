@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { join } from "node:path";
 import { engineIn } from "../checks.js";
 import { Image } from "../image.js";
@@ -32,6 +32,7 @@ export async function checkImage(place: Place): Promise<void> {
     if (place.endpoint === undefined) throw new Skipped("the quickstart's model can't be downloaded here");
     const { seconds } = await run("quickstart --methods lora", { HF_ENDPOINT: place.endpoint });
     if (!existsSync(join(session.upper, "cache/huggingface/hub"))) throw new Error("the model is not in /cache");
+    if (lstatSync(join(session.upper, "work/runs")).uid === 0) throw new Error("it ran as root");
     return `${seconds.toFixed(0)} s`;
   });
   await check("docker run --user 4321 bidora doctor --json", async () =>
