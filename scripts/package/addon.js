@@ -20,7 +20,8 @@ export async function buildAddon(libtorch, platform, folder) {
   const settings = [
     `-DLIBTORCH=${libtorch}`,
     "-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON",
-    // Messages name source files: not by this machine's folders.
+    // Messages name source files, but not this machine's folders; the compiler keeps these in precompiled headers.
+    "-DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON",
     `-DCMAKE_CXX_FLAGS=-ffile-prefix-map=${root}= -ffile-prefix-map=${libtorch}/include/=`,
     "-DCMAKE_MODULE_LINKER_FLAGS=-s",
     ...crossSettings(platform),

@@ -3,13 +3,13 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { UsageError } from "../../src/common/errors.js";
-import { addonPath } from "../../src/torch/engines/index.js";
 import * as torch from "../../src/torch/index.js";
 import { environmentThreadsProblem } from "../../src/torch/limits.js";
+import { builtFolder } from "./builtFolder.js";
 
 const { mismatch } = createRequire(import.meta.url)("../../scripts/addon.cjs") as {
   mismatch(folder: string): string | undefined;
@@ -57,21 +57,22 @@ test("an address space that is too small is refused immediately", () => {
 
 describe("a build's stamp", () => {
   const stampOf = (name: string) => join(folder, name, "stamp.json");
+  const build = builtFolder();
 
-  /** The stamp of the build in use with some of it changed. */
+  /** The stamp of the build with some of it changed. */
   function changed(
     name: string,
     change: (stamp: { nodeApi: number; architecture: string; libraries: { path: string; bytes: number }[] }) => void,
   ) {
-    const stamp = JSON.parse(readFileSync(join(dirname(addonPath()), "stamp.json"), "utf8"));
+    const stamp = JSON.parse(readFileSync(join(build, "stamp.json"), "utf8"));
     change(stamp);
     mkdirSync(join(folder, name));
     writeFileSync(stampOf(name), JSON.stringify(stamp));
     return mismatch(join(folder, name));
   }
 
-  test("fits the build in use", () => {
-    expect(mismatch(dirname(addonPath()))).toBeUndefined();
+  test("fits the build", () => {
+    expect(mismatch(build)).toBeUndefined();
     expect(changed("same", () => undefined)).toBeUndefined();
   });
 
@@ -96,7 +97,7 @@ describe("a build's stamp", () => {
         stamp.libraries[1]!.path += ".old";
       }),
     ).toMatch(/libc10\S* is gone\)$/);
-    cpSync(join(dirname(addonPath()), "prelude.node"), join(folder, "bare", "prelude.node"));
+    cpSync(join(build, "prelude.node"), join(folder, "bare", "prelude.node"));
     expect(mismatch(join(folder, "bare"))).toMatch(/has no record of the libtorch/);
     for (const damaged of ["null", "{}", '{"libraries":5}', '{"libraries":[{}]}']) {
       writeFileSync(join(folder, "bare", "stamp.json"), damaged);

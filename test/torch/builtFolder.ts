@@ -1,0 +1,4 @@
+import { engines } from "../../src/torch/engines/index.js";
+
+/** The folder of the addon that was built on this machine: a platform package has neither a stamp nor object files. */
+export const builtFolder = (): string => engines().find(({ source }) => source !== "platform package")!.folder;
