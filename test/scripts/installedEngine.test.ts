@@ -7,7 +7,7 @@ import { PLATFORM_PACKAGE } from "../../src/common/platformPackage.js";
 import { packageVersion } from "../../src/common/program.js";
 import { packedProject } from "./packedProject.js";
 
-const { folder: project, installed, bidora } = packedProject();
+const { folder: project, installed, env, bidora } = packedProject();
 const platform = join(project, "node_modules", PLATFORM_PACKAGE);
 const lock = join(project, "package-lock.json");
 afterAll(() => rmSync(project, { recursive: true }));
@@ -97,7 +97,7 @@ describe("without an engine, one sentence says why and what to do:", () => {
         cpSync(join(project, "node_modules", name), join(archive, name), { recursive: true });
       }
       const program = join(archive, "bidora", "bin", "bidora.js");
-      const { status, stderr } = spawnSync(process.execPath, [program, "doctor"], { encoding: "utf8" });
+      const { status, stderr } = spawnSync(process.execPath, [program, "doctor"], { env, encoding: "utf8" });
       expect([status, stderr]).toEqual([
         1,
         `bidora: ${PLATFORM_PACKAGE} ${packageVersion()} is inside app.asar, where the system can't load libraries from: add "node_modules/@bidora/**" to asarUnpack in the settings of Electron's packager.\n`,

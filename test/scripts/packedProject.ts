@@ -14,6 +14,7 @@ export interface PackedProject {
   readonly folder: string;
   /** bidora's folder in the project. */
   readonly installed: string;
+  readonly tarball: string;
   /** The environment that the command runs in: a cache of its own, and tools that play the compiler. */
   readonly env: NodeJS.ProcessEnv;
   /** Runs its command. */
@@ -24,7 +25,8 @@ export function packedProject(): PackedProject {
   const folder = mkdtempSync(join(tmpdir(), "bidora-project-"));
   const installed = join(folder, "node_modules", "bidora");
   mkdirSync(installed, { recursive: true });
-  unpack(folder, installed);
+  const tarball = pack(folder);
+  execFileSync("tar", ["-xzf", tarball, "-C", installed, "--strip-components=1"]);
   linkDependencies(folder);
   const tools = fakeTools(folder);
   const env = { ...process.env, PATH: `${tools}:${process.env.PATH}`, BIDORA_HOME: join(folder, "home") };
@@ -34,25 +36,26 @@ export function packedProject(): PackedProject {
       env,
       encoding: "utf8",
     });
-  return { folder, installed, env, bidora };
+  return { folder, installed, tarball, env, bidora };
 }
 
-function unpack(folder: string, installed: string): void {
+function pack(folder: string): string {
   const packed = execFileSync("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", folder], {
     cwd: root,
     encoding: "utf8",
   });
   const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
-  execFileSync("tar", ["-xzf", join(folder, filename), "-C", installed, "--strip-components=1"]);
+  return join(folder, filename);
 }
 
-/** The packages that npm installs beside bidora: those of the lock file that are neither bundled nor for development. */
+/** The packages that npm installs beside bidora: those of the lock file that are not for development. */
 function linkDependencies(project: string): void {
   const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
-    packages: Record<string, { dev?: boolean; link?: boolean }>;
+    packages: Record<string, { dev?: boolean; devOptional?: boolean; link?: boolean }>;
   };
-  for (const [path, { dev, link }] of Object.entries(packages)) {
-    if (dev || link || !/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) || !existsSync(join(root, path))) continue;
+  for (const [path, { dev, devOptional, link }] of Object.entries(packages)) {
+    if (dev || devOptional || link || !/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) || !existsSync(join(root, path)))
+      continue;
     mkdirSync(dirname(join(project, path)), { recursive: true });
     symlinkSync(join(root, path), join(project, path));
   }
