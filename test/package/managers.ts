@@ -12,19 +12,19 @@ export interface Manager {
   readonly own: readonly string[];
 }
 
-const NPM = "--ignore-scripts --no-audit --no-fund";
+export const NPM_FLAGS = "--ignore-scripts --no-audit --no-fund";
 
 export const npm: Manager = {
   name: "npm",
-  install: `npm install ${NPM} bidora`,
+  install: `npm install ${NPM_FLAGS} bidora`,
   run: "npx --no --",
   node: "node",
   own: [".npm"],
 };
 
 /** npm without optional dependencies. */
-export const INSTALL_WITHOUT_OPTIONAL = `npm install ${NPM} --omit=optional bidora`;
-export const INSTALL_LOCKED = `npm ci ${NPM}`;
+export const INSTALL_WITHOUT_OPTIONAL = `npm install ${NPM_FLAGS} --omit=optional bidora`;
+export const INSTALL_OPTIONAL = `npm install ${NPM_FLAGS} --include=optional`;
 
 export const OTHERS: readonly Manager[] = [
   {

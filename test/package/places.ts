@@ -27,8 +27,11 @@ export function cacheFolder(name: string): string {
 const temporary: string[] = [];
 
 /** A new folder, which is removed at the end. */
-export function temporaryFolder(name: string): string {
-  const folder = mkdtempSync(join(tmpdir(), `bidora-${name}-`));
+export const temporaryFolder = (name: string): string => temporaryIn(tmpdir(), `bidora-${name}`);
+
+/** A new folder within `parent`, which is removed at the end, unless it has another name by then. */
+export function temporaryIn(parent: string, name: string): string {
+  const folder = mkdtempSync(join(parent, `${name}-`));
   temporary.push(folder);
   return folder;
 }

@@ -1,7 +1,7 @@
 // The systems that a fresh user has: root folders of distributions, bootstrapped into the user's cache.
-import { existsSync, renameSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { cacheFolder } from "./places.js";
+import { cacheFolder, temporaryFolder, temporaryIn } from "./places.js";
 import { hasProgram, run } from "./processes.js";
 import { Skipped } from "./summary.js";
 
@@ -35,16 +35,30 @@ export async function rootOf(system: System): Promise<string> {
   if (existsSync(root)) return root;
   if (!hasProgram("debootstrap")) throw new Skipped("debootstrap is not installed");
   if (process.getuid?.() !== 0) throw new Skipped("debootstrap needs root");
+  const source = system.isDebian ? ["--force-check-gpg"] : ["--force-check-gpg", "--keyring", await ubuntuKeyring()];
   const mirror = system.isDebian ? await debianMirror() : [];
-  const begun = `${root}.${process.pid}`;
-  const { status, stdout } = await run(["debootstrap", "--variant=minbase", system.name, begun, ...mirror]);
-  if (status !== 0) {
-    await run(["rm", "-rf", "--one-file-system", begun]);
-    throw new Skipped(`debootstrap: ${stdout.trim().split("\n").at(-1)}`);
-  }
+  const begun = temporaryIn(cacheFolder("roots"), system.name);
+  // It mounts in the root folder, where its namespace ends with it.
+  const alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child"];
+  const bootstrap = ["debootstrap", "--variant=minbase", ...source, system.name, begun, ...mirror];
+  const { status, stdout, stderr } = await run([...alone, ...bootstrap]);
+  if (status !== 0) throw new Skipped(`debootstrap: ${`${stdout}${stderr}`.trim().split("\n").at(-1)}`);
   await run(["rm", "-rf", join(begun, "var/cache/apt/archives"), join(begun, "var/lib/apt/lists")]);
+  chmodSync(begun, 0o755);
   renameSync(begun, root);
   return root;
+}
+
+/** Ubuntu's keys: installed, or from Debian's package of them, which apt verifies. */
+async function ubuntuKeyring(): Promise<string> {
+  const path = "usr/share/keyrings/ubuntu-archive-keyring.gpg";
+  if (existsSync(join("/", path))) return join("/", path);
+  const folder = temporaryFolder("keys");
+  await run(["apt-get", "download", "ubuntu-keyring"], { cwd: folder });
+  const [file] = readdirSync(folder);
+  if (file === undefined) throw new Skipped("there is no ubuntu-keyring to verify its archive with");
+  await run(["dpkg-deb", "--extract", join(folder, file), folder]);
+  return join(folder, path);
 }
 
 /** The mirror that this machine's apt takes Debian from. */

@@ -1,4 +1,4 @@
-import { npm } from "../managers.js";
+import { NPM_FLAGS, npm } from "../managers.js";
 import type { Place } from "../place.js";
 import { oneSentence } from "../sentences.js";
 import type { User } from "../session.js";
@@ -10,26 +10,29 @@ interface WrongState {
   /** What is run; `bidora doctor` by default. */
   readonly run?: string;
   readonly sentence: RegExp;
+  /** What the sentence says to do, where that is a command. */
+  readonly mend?: string;
 }
 
 const PLATFORM = "node_modules/@bidora/linux-x64-gnu";
+const INSTALL = `npm install ${NPM_FLAGS}`;
 const DOCTOR = `${npm.run} bidora doctor`;
 
 /** Edits a JSON file: `it` is its value. */
 const edit = (file: string, change: string): string =>
   `node -e 'const fs = require("fs"), file = "${file}", it = JSON.parse(fs.readFileSync(file)); ${change}; fs.rmSync(file); fs.writeFileSync(file, JSON.stringify(it))'`;
 
-const REINSTALL = "rm -rf node_modules && npm ci --ignore-scripts --no-audit --no-fund";
-
 const STATES: readonly WrongState[] = [
   {
     name: "a lock file made on another system",
-    make: `${edit("package-lock.json", `for (const path in it.packages) if (path.includes("@bidora/linux")) delete it.packages[path]`)} && ${REINSTALL}`,
+    // Some versions of npm install from such a file what it names, and no more.
+    make: `${edit("package-lock.json", 'for (const path in it.packages) if (path.includes("@bidora/linux")) delete it.packages[path]')} && rm -r node_modules/@bidora`,
     sentence: /@bidora\/linux-x64-gnu, .*package-lock\.json was made on another system/,
+    mend: `rm -r package-lock.json node_modules && ${INSTALL}`,
   },
   {
     name: "musl instead of glibc",
-    make: "rm -rf node_modules package-lock.json && npm install --libc=musl --ignore-scripts --no-audit --no-fund bidora",
+    make: `rm -rf node_modules package-lock.json && ${INSTALL} --libc=musl bidora`,
     run: `node --require ./musl.cjs node_modules/bidora/bin/bidora.js doctor`,
     sentence: /musl/,
   },
@@ -42,6 +45,7 @@ const STATES: readonly WrongState[] = [
     name: "a truncated libtorch",
     make: `cd ${PLATFORM} && head -c 100000000 libtorch_cpu.so > short && mv short libtorch_cpu.so`,
     sentence: /libtorch_cpu\.so .* is incomplete \(expected \d+ bytes, got 100000000\)/,
+    mend: `rm -r ${PLATFORM} && ${INSTALL}`,
   },
   {
     name: "a bundler",
@@ -63,8 +67,14 @@ export async function checkWrongStates(place: Place): Promise<void> {
     await place.checks("wrong states")(state.name, async () => refused(await place.installed(), state));
 }
 
-async function refused(user: User, { make, run = DOCTOR, sentence }: WrongState): Promise<string> {
+async function refused(user: User, { make, run = DOCTOR, sentence, mend }: WrongState): Promise<string> {
   const enter = `cd ${user.home} && rm -rf wrong && cp -al project wrong && cd wrong`;
   await user.succeed(`${enter} && (${make})`);
-  return oneSentence(await user.run(`cd ${user.home}/wrong && ${run}`), sentence);
+  const here = `cd ${user.home}/wrong`;
+  const said = oneSentence(await user.run(`${here} && ${run}`), sentence);
+  if (mend) {
+    await user.succeed(`${here} && ${mend}`);
+    await user.succeed(`${here} && ${DOCTOR}`);
+  }
+  return said;
 }
