@@ -29,7 +29,7 @@ const SETUP = `build the engine on this machine with \`${HINTED_COMMAND} setup\`
 export function platformEngine(): Engine {
   const folder = unpacked(platformPackageFolder());
   const file = readEngineFile(folder);
-  const reason = folder !== undefined && file ? unusable(folder, file) : missing(folder);
+  const reason = whyNot(folder, file);
   return {
     source: "platform package",
     folder: folder ?? "",
@@ -37,6 +37,14 @@ export function platformEngine(): Engine {
     bytes: file && Object.values(file.files).reduce((sum, bytes) => sum + bytes, 0),
     problem: reason === undefined ? undefined : new BidoraError("ENGINE_PACKAGE", reason),
   };
+}
+
+/** Why the package can't be used; undefined if it can. */
+function whyNot(folder: string | undefined, file: EngineFile | undefined): string | undefined {
+  if (isBundled) {
+    return `A bundler moved bidora's code to ${packageRoot}, away from its packages: exclude it from the bundle (esbuild: --external:bidora).`;
+  }
+  return folder !== undefined && file ? unusable(folder, file) : missing(folder);
 }
 
 function readEngineFile(folder: string | undefined): EngineFile | undefined {
@@ -101,9 +109,6 @@ const numbersOf = (version: string): number[] => version.split(".").map(Number);
 /** Why there is no package, or none with an engine. */
 function missing(folder: string | undefined): string {
   const system = `${process.platform} on ${process.arch}`;
-  if (isBundled) {
-    return `A bundler moved bidora's code to ${packageRoot}, away from its packages: exclude it from the bundle (esbuild: --external:bidora).`;
-  }
   if (!PACKAGES.includes(PLATFORM_PACKAGE)) {
     return `bidora has no prebuilt engine for ${system}: ${SETUP} (untried on this system), or use Linux, for example in a container.`;
   }
