@@ -22,6 +22,12 @@ const DOCUMENTS = [...new Set(["README.md", ...TABLE, ...PAGES])];
 /** Commands that are not run here, with the reason. */
 const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
   [/^npm (start|run setup)\b/, "sets the machine up and trains for minutes on a real model"],
+  [/^npm install bidora\b/, "is done by npm run test:package"],
+  [/^docker /, "is done by npm run test:package, without Docker"],
+  [
+    /^npx bidora (quickstart|setup)\b/,
+    "trains a real model, or compiles: test/e2e/commands/quickstart.test.ts, test/scripts/installedEngine.test.ts",
+  ],
   [/^npm test\b/, "is this suite"],
   [/^npm run bench\b/, "measures for minutes to hours"],
   [/^npx bidora .*…/, "has … in the place of a run's own flags"],
