@@ -27,6 +27,15 @@ describe("an installed package", () => {
     expect(execFileSync(process.execPath, ["-e", script], { cwd: project, encoding: "utf8" })).toBe("function\n");
   });
 
+  test("has the JSON Schema that init names in run files", () => {
+    const rows = Array.from({ length: 6 }, (_, i) => `the boat ${i},${i % 2}\n`).join("");
+    writeFileSync(join(project, "train.csv"), `text,label\n${rows}`);
+    expect(bidora("init", "train.csv", "--no-estimate")).toMatchObject({ status: 0 });
+    const [, schema] = /\$schema=(\S+)/.exec(readFileSync(join(project, "run.yaml"), "utf8")) ?? [];
+    expect(schema).toBe("./node_modules/bidora/schema/run.schema.json");
+    expect(existsSync(join(project, schema!))).toBe(true);
+  });
+
   test("has the metrics of texts, but not METEOR's dictionary", () => {
     expect(existsSync(join(project, "node_modules/wordnet"))).toBe(false);
     const script = `import("bidora").then(({ metrics: { bleu, meteor } }) => {

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { makeFolder } from "../../common/fileSystem.js";
-import { HINTED_COMMAND, packageRoot } from "../../common/installation.js";
+import { packageRoot } from "../../common/installation.js";
 import {
   overwrite,
   type RunConfig,
@@ -20,7 +20,7 @@ import { text, toggle } from "../../settings/kinds.js";
 import { asRare, omit, option } from "../../settings/option.js";
 import type { Settings } from "../../settings/settings.js";
 import { defineCommand, type Hooks } from "../command.js";
-import { measure } from "./measure.js";
+import { commandFor, measure } from "./measure.js";
 import { type Proposal, proposeRun } from "./proposal.js";
 import { renderRunFile } from "./render.js";
 
@@ -78,7 +78,7 @@ export const initCommand = defineCommand({
   run: (settings, hooks) => init(settings, hooks),
   show: ({ file, settings, reasons, estimate }) => ({
     value: { file, settings, reasons, estimate },
-    text: `Wrote ${file}. Next:\n  ${HINTED_COMMAND} preview ${file}\n  ${HINTED_COMMAND} finetune ${file}`,
+    text: `Wrote ${file}. Next:\n  ${commandFor("preview", file)}\n  ${commandFor("finetune", file)}`,
   }),
 });
 
@@ -120,7 +120,7 @@ function fileText(
 ): string {
   const { settings, reasons } = proposal;
   const lines = [
-    `\`${HINTED_COMMAND} preview ${name}\` shows the rows as the model sees them, \`${HINTED_COMMAND} finetune ${name}\` trains.`,
+    `\`${commandFor("preview", name)}\` shows the rows as the model sees them, \`${commandFor("finetune", name)}\` trains.`,
     "Paths are relative to the folder that bidora is started in.",
     ...(measured === undefined ? [] : [measured]),
     ...reasons,

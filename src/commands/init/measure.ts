@@ -2,6 +2,7 @@
 import { BidoraError } from "../../common/errors.js";
 import { formatBytes, formatCount, formatSeconds } from "../../common/format.js";
 import { HINTED_COMMAND } from "../../common/installation.js";
+import { shellLine } from "../../comparison/jobs.js";
 import type { RunConfig } from "../../config/index.js";
 import type { HubOptions } from "../../io/hub/options.js";
 import { resolveModel } from "../../io/resolveModel.js";
@@ -25,10 +26,9 @@ interface MeasureOptions {
 /** Downloads nothing. @throws UsageError, BidoraError as the run itself for its model and rows */
 export async function measure(config: RunConfig, { signal, hub, file }: MeasureOptions): Promise<Measured> {
   const local = { ...hub, offline: true };
-  const command = `${HINTED_COMMAND} estimate ${file}`;
   if (!(await isLocal(config, local)))
     return {
-      text: `${config.model} is not on this machine: \`${command}\` downloads it, and says what the run takes.`,
+      text: `${config.model} is not on this machine: \`${commandFor("estimate", file)}\` downloads it, and says what the run takes.`,
     };
   await readRunData(await startOf(config, local), local);
   try {
@@ -39,6 +39,9 @@ export async function measure(config: RunConfig, { signal, hub, file }: MeasureO
     return { text: `Not estimated: ${error.message}` };
   }
 }
+
+/** A command on the run file, as a shell takes it. */
+export const commandFor = (command: string, file: string): string => `${HINTED_COMMAND} ${shellLine([command, file])}`;
 
 /** Errors of this machine rather than of the run. */
 const OF_MACHINE = /^(ENGINE|MEMORY|ESTIMATE)/;

@@ -7,7 +7,7 @@ import { statOf } from "../../common/fileSystem.js";
 import { oneLine } from "../../common/messages.js";
 import { type RunSettings, runOptions } from "../../config/index.js";
 import { isNamedDataset } from "../../datasets/index.js";
-import type { Guess, Guessed, Question } from "./guess.js";
+import type { Guess, Question } from "./guess.js";
 import { guessRun } from "./guessRun.js";
 import { type ModelChoice, modelFor } from "./models.js";
 import { readSample, type Sample } from "./sample.js";
@@ -30,31 +30,29 @@ export interface Proposal {
  * @throws UsageError, BidoraError with one sentence on what is missing or does not fit
  */
 export async function proposeRun(given: RunSettings, rows: string | undefined): Promise<Proposal> {
-  const { task, adapter } = given;
+  const { task, textColumns, labelColumn } = given;
   if (task !== undefined && isNamedDataset(task)) return { settings: ofDataset(given, rows), reasons: [], open: [] };
   const train = trainingFile(given.train, rows);
-  const sample = await readSample(train);
-  const guess = await guessRun(sample, given as Guessed);
+  const sample = await readSample(train, task);
+  const guess = await guessRun(sample, { task, textColumns, labelColumn });
   const splits = await findSplits(train, sample, guess, Object.keys(given));
-  const model =
-    given.model === undefined && adapter === undefined
-      ? modelFor(guess.settings.task, guess.isChat === true, textsOf(sample, guess))
-      : undefined;
+  const model = modelOf(given, sample, guess);
   const method = runOptions.method.default;
   const found = { ...(model && { model: model.model }), method, train, ...splits.files, ...guess.settings };
   const holdout = holdoutFor({ ...found, ...given }, sample);
+  const notes = [...partsNotes(train, sample), ...guess.reasons, ...splits.notes, ...holdout.notes];
   return {
     settings: { ...found, ...holdout.settings, ...given },
-    reasons: [
-      ...partsNotes(train, sample),
-      ...guess.reasons,
-      ...splits.notes,
-      ...holdout.notes,
-      ...(model ? [`${model.model} is ${model.why}; --model names another.`] : []),
-    ],
+    reasons: [...notes, ...(model ? [`${model.model} is ${model.why}; --model names another.`] : [])],
     open: guess.open,
     ...(model && { model }),
   };
+}
+
+/** The model, unless the user names one or an adapter that was trained for one. */
+function modelOf({ model, adapter }: RunSettings, sample: Sample, guess: Guess): ModelChoice | undefined {
+  if (model !== undefined || adapter !== undefined) return undefined;
+  return modelFor(guess.settings.task, guess.isChat === true, textsOf(sample, guess));
 }
 
 function ofDataset(given: RunSettings, rows: string | undefined): RunSettings {
@@ -116,7 +114,7 @@ function holdoutFor(
 ): { readonly settings: RunSettings; readonly notes: readonly string[] } {
   if (validation !== undefined || test !== undefined || holdoutFraction !== undefined)
     return { settings: {}, notes: [] };
-  if (sample.kind === "table" && sample.table.rows.length < FEWEST)
+  if ((sample.kind === "table" ? sample.table.rows.length : sample.sentences) < FEWEST)
     return {
       settings: {},
       notes: ["There are no rows to evaluate on, so the run will have no score: name some with --validation."],
@@ -124,7 +122,7 @@ function holdoutFor(
   return {
     settings: { holdoutFraction: HOLDOUT },
     notes: [
-      `There is no file of validation rows next to it: ${100 * HOLDOUT} % of the training rows are held out to evaluate on.`,
+      `No file of validation rows was found: ${100 * HOLDOUT} % of the training rows are held out to evaluate on.`,
     ],
   };
 }

@@ -62,7 +62,7 @@ interface CheckedSplit {
 /** Whether a file can be a split of these rows. */
 async function checkSplit(file: string, train: Sample, { settings }: Guess): Promise<CheckedSplit> {
   try {
-    const sample = await readSample(file);
+    const sample = await readSample(file, settings.task);
     if (sample.kind !== train.kind) return { isUsed: false, note: "its rows have another form." };
     if (sample.kind === "words" || train.kind === "words") return { isUsed: true };
     const task: Task = TASKS[settings.task];

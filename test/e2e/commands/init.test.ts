@@ -91,6 +91,14 @@ describe("init", () => {
     expect(readRunFile(runFile)).toMatchObject({ task: "glue/mrpc", data: "glue/MRPC" });
   });
 
+  it("quotes the file's name in commands", async () => {
+    const runFile = join(fresh("my runs"), "a run.yaml");
+    const train = write("train.csv", csv("text,label", TWO));
+    const { stdout } = await bidora("init", train, "--run-file", runFile, "--no-estimate");
+    expect(stdout).toContain(`bidora finetune '${runFile}'\n`);
+    expect(readRunFile(runFile).train).toBe(train);
+  });
+
   it("asks for the rows if none are named", async () => {
     const { status, stderr } = await bidora("init");
     expect([status, stderr]).toEqual([2, expect.stringContaining("The file with the training rows is missing")]);

@@ -196,7 +196,12 @@ describe("rows to evaluate on", () => {
     expect([validation, stderr]).toEqual(["dev.csv", expect.stringMatching(/30 of its 30 rows are training rows too/)]);
   });
 
-  it("none are held out of few rows", async () => {
+  it("none are held out of few rows or sentences", async () => {
+    const words = await among({ "train.conll": "The\tO\n\nIt\tO\n\nWe\tB\n" });
+    expect([words.holdout, (await among({ "train.conll": "The\tO\n\n".repeat(60) })).holdout]).toEqual([
+      undefined,
+      0.1,
+    ]);
     const { holdout, stderr } = await among({ "train.csv": csv("text,label", TWO, 20) });
     expect([holdout, stderr]).toEqual([undefined, expect.stringContaining("the run will have no score")]);
   });

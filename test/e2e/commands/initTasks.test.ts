@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it, test } from "vitest";
 import { GOLDEN } from "../support.js";
-import { csv, guessed, init, initFor, jsonl, sentence, TWO } from "./initRows.js";
+import { csv, guessed, init, initFor, jsonl, refused, sentence, TWO } from "./initRows.js";
 
 describe("tasks by their rows", () => {
   const classes = { task: "sequence-classification", textColumns: ["text"], labelColumn: ["label"] };
@@ -146,6 +146,15 @@ describe("tasks by their rows", () => {
       textColumns: ["text"],
       labelColumn: ["stars"],
     });
+  });
+
+  it("reads a file that could hold words as the user's task does", async () => {
+    const rows = "text\tlabel\n\nthe boat\tgood\nthe rain\tbad\n";
+    const flags = ["--task", "sequence-classification"];
+    expect(await guessed("a.tsv", rows, ...flags)).toEqual(classes);
+    expect(await refused("a.conll", "The\tO\n\nIt\tO\n", ...flags)).toContain(
+      "this task expects a file whose name ends in",
+    );
   });
 
   it("names what else the label could be", async () => {
