@@ -2,7 +2,7 @@
 // A version that the registry has already is passed over, so that a release that failed halfway can be repeated.
 import { execFileSync, spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { manifestOf, packageFolders } from "./workspaces.js";
 
@@ -45,7 +45,8 @@ if (!folder || options.some((option) => option !== "--dry-run")) {
   throw new Error("usage: node scripts/release/publish.js FOLDER [--dry-run]");
 }
 const how = options.length > 0 ? options : ["--provenance"];
-for (const found of tarballsOf(folder)) {
+// npm takes a relative path such as packed/a.tgz for a repository on GitHub.
+for (const found of tarballsOf(resolve(folder))) {
   if (isPublished(found)) console.log(`==> ${found.name} ${found.version} is published already`);
   else publish(found, how);
 }

@@ -1,7 +1,7 @@
 // What the release scripts rely on: versions, pins and licences of the packages, and the order in which they are published.
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { freshPath } from "../workFolder.js";
@@ -13,6 +13,7 @@ interface Manifest {
   readonly version: string;
   readonly files: readonly string[];
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly [field: string]: unknown;
 }
@@ -28,8 +29,10 @@ const bidora = packages.at(-1)!;
 describe("the packages of a release", () => {
   test("have one version, and ask each other for exactly this one", () => {
     expect(new Set(packages.map(({ version }) => version))).toEqual(new Set([bidora.version]));
-    const asked = packages.flatMap(({ dependencies, optionalDependencies }) =>
-      Object.entries({ ...dependencies, ...optionalDependencies }).filter(([name]) => name.startsWith("@bidora/")),
+    const asked = packages.flatMap(({ dependencies, devDependencies, optionalDependencies }) =>
+      Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies }).filter(([name]) =>
+        name.startsWith("@bidora/"),
+      ),
     );
     expect(asked.map(([name]) => name).sort()).toEqual(
       packages.map(({ name }) => name).filter((name) => name !== "bidora"),
@@ -83,7 +86,8 @@ describe("publishing", () => {
   function publish(...options: string[]) {
     const env = { ...process.env, PATH: `${tools}:${process.env.PATH}` };
     const script = join(root, "scripts/release/publish.js");
-    return spawnSync(process.execPath, [script, folder, ...options], { encoding: "utf8", env });
+    const at = { cwd: dirname(folder), encoding: "utf8", env } as const;
+    return spawnSync(process.execPath, [script, basename(folder), ...options], at);
   }
 
   beforeAll(() => {
@@ -107,7 +111,10 @@ describe("publishing", () => {
     for (const { name } of packages) pack(name, bidora.version);
     const { status, stdout } = publish();
     expect(status).toBe(0);
-    const called = Array.from(stdout.matchAll(/^npm publish \S+\/(\S+)\.tgz (.*)$/gm), ([, name, how]) => [name, how]);
+    const called = Array.from(stdout.matchAll(/^npm publish \/\S+\/(\S+)\.tgz (.*)$/gm), ([, name, how]) => [
+      name,
+      how,
+    ]);
     const how = "--access public --tag latest --provenance";
     expect(called).toEqual(
       ["bidora-chat-template", "bidora-linux-arm64-gnu", "bidora-linux-x64-gnu", "bidora"].map((name) => [name, how]),
