@@ -5,7 +5,7 @@ import { hiddenPaths } from "./hidden.js";
 import { startHub } from "./hub.js";
 import { tarballSizes, tarballs } from "./packages.js";
 import { checkRefusal } from "./parts/refusal.js";
-import { PARTS } from "./parts.js";
+import { PARTS, type Part } from "./parts.js";
 import { Place } from "./place.js";
 import { removeTemporary } from "./places.js";
 import { stopAll } from "./processes.js";
@@ -24,6 +24,11 @@ const { values, positionals: words } = parseArgs({
 function chosen<T extends { readonly name: string }>(all: readonly T[]): readonly T[] {
   const named = all.filter(({ name }) => words.includes(name));
   return named.length > 0 ? named : all;
+}
+
+function partsOn({ parts }: System): readonly Part[] {
+  const named = chosen(PARTS);
+  return named === PARTS && parts ? PARTS.filter(({ name }) => parts.includes(name)) : named;
 }
 
 async function main(summary: Summary): Promise<void> {
@@ -60,7 +65,7 @@ async function checkSystem({ system, tools, registry, endpoint, summary }: Setti
     await session.checkNamespaces();
     const place = new Place(system, session, summary, endpoint);
     if (system.refusal) await checkRefusal(place, system.refusal);
-    else for (const part of chosen(PARTS)) await part.run(place);
+    else for (const part of partsOn(system)) await part.run(place);
     return true;
   } catch (error) {
     if (!(error instanceof Skipped)) throw error;

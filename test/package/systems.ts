@@ -10,13 +10,15 @@ export interface System {
   readonly title: string;
   /** A distribution of Debian's, whose mirror is the one that apt is configured with; otherwise debootstrap knows it. */
   readonly isDebian: boolean;
+  /** The parts that are not already proven on another system; all by default. */
+  readonly parts?: readonly string[];
   /** Why bidora does not run there, in the sentence that it says. */
   readonly refusal?: RegExp;
 }
 
 export const SYSTEMS: readonly System[] = [
   { name: "trixie", title: "Debian 13", isDebian: true },
-  { name: "noble", title: "Ubuntu 24.04", isDebian: false },
+  { name: "noble", title: "Ubuntu 24.04", isDebian: false, parts: ["npm"] },
   {
     name: "bookworm",
     title: "Debian 12",
