@@ -38,7 +38,11 @@ function defaultLine(key: string, config: RunConfig, option: Option): string {
   return `${key}:  # ${option.help}${words}`;
 }
 
-/** One line, whatever the value holds. */
+/** Control characters that are written as they are, though a terminal would follow them. */
+const LEFT = /[\x7f-\x9f]/g;
+const escaped = (character: string): string => `\\x${character.charCodeAt(0).toString(16)}`;
+
+/** One line, whatever the value holds: texts with line breaks and other control characters are quoted. */
 function settingLine(key: string, value: unknown, { help }: Option): string {
   const document = new Document({ [key]: value });
   visit(document, {
@@ -46,7 +50,7 @@ function settingLine(key: string, value: unknown, { help }: Option): string {
       if (at === "value") node.flow = true;
     },
     Scalar(_, node) {
-      if (typeof node.value === "string" && /[^\P{C}]/u.test(node.value)) node.type = Scalar.QUOTE_DOUBLE;
+      if (typeof node.value === "string" && /\p{C}/u.test(node.value)) node.type = Scalar.QUOTE_DOUBLE;
     },
   });
   const text = document.toString({
@@ -54,5 +58,5 @@ function settingLine(key: string, value: unknown, { help }: Option): string {
     flowCollectionPadding: false,
     doubleQuotedMinMultiLineLength: Number.POSITIVE_INFINITY,
   });
-  return `${text.trimEnd()}  # ${help}`;
+  return `${text.trimEnd().replace(LEFT, escaped)}  # ${help}`;
 }

@@ -99,6 +99,12 @@ describe("init", () => {
     expect(readRunFile(runFile).train).toBe(train);
   });
 
+  it("writes a path with line breaks and control characters on one line", async () => {
+    const { runFile, train, text } = await init("a\nb\u009b#: c.csv", csv("text,label", TWO));
+    expect(readRunFile(runFile).train).toBe(train);
+    expect(text).not.toContain("\u009b");
+  });
+
   it("asks for the rows if none are named", async () => {
     const { status, stderr } = await bidora("init");
     expect([status, stderr]).toEqual([2, expect.stringContaining("The file with the training rows is missing")]);
@@ -139,6 +145,8 @@ test("any names of columns and files are read back as they are", async () => {
         "é",
         "😀",
         "\u2028",
+        "a\nb",
+        "\u0085",
       ),
       fc.string({ minLength: 1, maxLength: 12, unit: "grapheme" }),
     )

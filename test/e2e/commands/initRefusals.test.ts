@@ -173,6 +173,7 @@ describe("rows to evaluate on", () => {
   it("the user's own", async () => {
     const found = await among({ "train.csv": train, "dev.csv": others }, "--validation", "mine.csv");
     expect(found.validation).toBe("mine.csv");
+    expect(found.stderr).not.toContain("dev.csv");
   });
 
   test.each([

@@ -80,6 +80,30 @@ describe("tasks by their rows", () => {
       { task: "question-answering" },
     ],
     [
+      "Chinese texts alone",
+      "a.csv",
+      csv("編號,故事", (i) => `no${i},這艘船在雨中離開了港口${i}`),
+      { task: "causal-lm", textColumns: ["故事"] },
+    ],
+    [
+      "an index without a name beside texts",
+      "a.csv",
+      csv(",story", (i) => `${i % 2},${sentence(i)}`),
+      { task: "causal-lm", textColumns: ["story"] },
+    ],
+    [
+      "classes of several words",
+      "a.csv",
+      csv("comment,outcome", (i) => `${sentence(i)},it went very ${i % 2 ? "well" : "badly"}`),
+      { ...classes, textColumns: ["comment"], labelColumn: ["outcome"] },
+    ],
+    [
+      "a pair under other names",
+      "a.csv",
+      csv("title,body,topic", (i) => `${sentence(i)},${TWO(i)}`),
+      { ...classes, textColumns: ["title", "body"], labelColumn: ["topic"] },
+    ],
+    [
       "conversations",
       "a.jsonl",
       jsonl((i) => ({ messages: [{ role: "user", content: sentence(i) }] })),
