@@ -20,7 +20,19 @@ export interface StoredMetadata extends Use {
   readonly formatVersion: typeof FORMAT;
   /** The run's last phase. */
   readonly phase?: Phase | undefined;
-  readonly search?: SearchFacts | undefined;
+  /** The search of a BiDoRA run. */
+  readonly search?:
+    | {
+        /** Completed steps. */
+        readonly steps: number;
+        readonly retrainSteps: number;
+        readonly hypergradient: string;
+        readonly xi: string | number;
+        /** Means over each tenth of the search. */
+        readonly loss: readonly number[];
+        readonly upperLoss: readonly number[];
+      }
+    | undefined;
   /** The adapter's settings as in adapter_config.json, if PEFT can't hold such an adapter. */
   readonly adapterConfig?: JsonObject | undefined;
 }
@@ -37,18 +49,6 @@ interface Use {
   readonly trainOn?: (typeof TRAIN_ON)[number] | undefined;
   readonly baseModel?: string | undefined;
   readonly revision?: string | undefined;
-}
-
-/** The search of a BiDoRA run. */
-interface SearchFacts {
-  /** Completed steps. */
-  readonly steps: number;
-  readonly retrainSteps: number;
-  readonly hypergradient: string;
-  readonly xi: string | number;
-  /** Means over each tenth of the search. */
-  readonly loss: readonly number[];
-  readonly upperLoss: readonly number[];
 }
 
 const use = z.object({
