@@ -67,7 +67,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   ),
   download: entry("download a model from the Hub into the cache", () => import("../commands/download.js"), waits),
   doctor: entry("check the engine: libtorch, BLAS, threads, bfloat16", () => import("../commands/doctor.js")),
-  setup: entry("build the engine where there is none", () => import("../commands/setup.js")),
+  setup: entry("build the engine where there is none", () => import("../commands/setup.js"), waits),
 };
 
 /** The command of that name, or undefined. */

@@ -1,5 +1,5 @@
 // Builds an addon and leaves it in the user's cache, complete or not at all.
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
@@ -32,21 +32,36 @@ export async function takeFromCache(libtorch: string | undefined): Promise<boole
 export async function build(system: System, libtorch: string | undefined, signal?: AbortSignal): Promise<void> {
   const name = stamps().buildName(libtorch);
   makeFolder(addonCache(), OWN_CACHE_SETTING);
-  await holdFolder(addonCache(), () => buildOnce(system, libtorch, name), { waits: true, signal });
+  await holdFolder(addonCache(), () => buildOnce(system, libtorch, name, signal), { waits: true, signal });
   choose(name);
 }
 
-async function buildOnce(system: System, libtorch: string | undefined, name: string): Promise<void> {
+async function buildOnce(
+  system: System,
+  libtorch: string | undefined,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   if (!isClone && isUsable(cachedBuild(name))) return; // by the set-up that was waited for
+  removeUnfinished();
   const folder = isClone ? ownBuild(name) : mkdtempSync(join(addonCache(), BUILDING));
   try {
     const script = join(packageRoot, "scripts", "build-native.sh");
-    if (system.run("bash", [script, folder], { LIBTORCH: libtorch ?? "" }) !== 0) {
+    const status = await system.run("bash", [script, folder], { LIBTORCH: libtorch ?? "" });
+    signal?.throwIfAborted();
+    if (status !== 0) {
       throw new BidoraError("SETUP", "The native addon could not be built; the compiler's messages are above.");
     }
     await copyBuild(folder, cachedBuild(name));
   } finally {
     if (!isClone) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Builds of set-ups that were killed: no other one is running. */
+function removeUnfinished(): void {
+  for (const name of readdirSync(addonCache())) {
+    if (name.startsWith(BUILDING)) rmSync(join(addonCache(), name), { recursive: true });
   }
 }
 

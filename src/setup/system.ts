@@ -1,5 +1,6 @@
 // What the set-up asks of the system: programs, packages, consent.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline/promises";
@@ -14,7 +15,7 @@ export interface System {
   /** Whether a Debian package is installed. */
   hasPackage(name: string): boolean;
   /** Runs a program whose output the user sees on stderr. @returns its exit status */
-  run(program: string, words: readonly string[], environment?: Readonly<Record<string, string>>): number;
+  run(program: string, words: readonly string[], environment?: Readonly<Record<string, string>>): Promise<number>;
   /** Runs a program for its output; undefined if it can't be run or fails. */
   output(program: string, words: readonly string[]): string | undefined;
   ask(question: string): Promise<string>;
@@ -28,9 +29,13 @@ export const thisSystem: System = {
   isTerminal: Boolean(process.stdin.isTTY && process.stderr.isTTY),
   has: (program) => (process.env.PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, program))),
   hasPackage: (name) => thisSystem.output("dpkg-query", ["-W", "-f=${db:Status-Status}", name]) === "installed",
-  run(program, words, environment = {}) {
-    const env = { ...process.env, ...environment };
-    return spawnSync(program, words, { stdio: ["inherit", STDERR, STDERR], env }).status ?? 1;
+  async run(program, words, environment = {}) {
+    const child = spawn(program, words, {
+      stdio: ["inherit", STDERR, STDERR],
+      env: { ...process.env, ...environment },
+    });
+    const [status] = await once(child, "close").catch(() => [1]);
+    return (status as number | null) ?? 1;
   },
   output(program, words) {
     const { status, stdout } = spawnSync(program, words, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });

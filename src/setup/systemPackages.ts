@@ -45,11 +45,11 @@ export async function installPackages(system: System, packages: readonly string[
   if (!isAllowed)
     throw refusal(`System packages are missing; an administrator installs them with: ${byHand(packages)}`);
   const [program, ...words] = aptGet(system);
-  if (system.run(program, [...words, "update", "-q"]) !== 0) {
+  if ((await system.run(program, [...words, "update", "-q"])) !== 0) {
     throw refusal(`apt-get update failed; an administrator installs what is missing with: ${byHand(packages)}`);
   }
   const install = ["install", "-y", "-q", "--no-install-recommends", ...packages];
-  if (system.run(program, [...words, ...install]) !== 0) {
+  if ((await system.run(program, [...words, ...install])) !== 0) {
     throw refusal(`apt-get could not install ${packages.join(" ")}; its messages are above.`);
   }
 }

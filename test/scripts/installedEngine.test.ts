@@ -1,10 +1,12 @@
 // Which engine an installed package uses, and what it says if there is none that it can use.
-import { spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { PLATFORM_PACKAGE } from "../../src/common/platformPackage.js";
 import { packageVersion } from "../../src/common/program.js";
+import { isLock } from "../../src/files/folderLock.js";
 import { packedProject } from "./packedProject.js";
 
 const { folder: project, installed, env, bidora } = packedProject();
@@ -111,6 +113,15 @@ describe("without an engine, one sentence says why and what to do:", () => {
 describe("the set-up of an installed package", () => {
   const addons = join(project, "home", "addons");
   const setUp = () => bidora("setup");
+  /** Starts one in a process group of its own, as a terminal's Ctrl-C reaches the compiler too. */
+  const startSetUp = () =>
+    spawn(process.execPath, [join(installed, "bin", "bidora.js"), "setup"], {
+      cwd: project,
+      env,
+      detached: true,
+      stdio: "ignore",
+    });
+  const statusOf = (child: ChildProcess): Promise<number | null> => once(child, "close").then(([status]) => status);
   const doctor = () => JSON.parse(bidora("doctor", "--json").stdout);
 
   test("leaves nothing if the compiler fails", () => {
@@ -136,6 +147,30 @@ describe("the set-up of an installed package", () => {
       { source: "platform package", inUse: false },
       { source: "setup", inUse: true },
     ]);
+  });
+
+  test("two at once build once", async () => {
+    rmSync(addons, { recursive: true });
+    rmSync(join(project, "builds"));
+    const statuses = await Promise.all([statusOf(startSetUp()), statusOf(startSetUp())]);
+    expect(statuses).toEqual([0, 0]);
+    expect(readFileSync(join(project, "builds"), "utf8")).toBe("built\n");
+  });
+
+  test.each([
+    ["SIGINT", 130, 0],
+    ["SIGKILL", null, 1],
+  ] as const)("that ended by %s leaves no addon, and the next one succeeds", async (signal, status, unfinished) => {
+    rmSync(addons, { recursive: true });
+    rmSync(join(project, "builds"));
+    const first = startSetUp();
+    await vi.waitFor(() => expect(existsSync(join(project, "builds"))).toBe(true), 20_000);
+    process.kill(-first.pid!, signal);
+    expect(await statusOf(first)).toBe(status);
+    const left = readdirSync(addons).filter((name) => !isLock(name));
+    expect(left.map((name) => name.slice(0, 10))).toEqual(Array(unfinished).fill(".building-"));
+    expect(setUp().status).toBe(0);
+    expect(readdirSync(addons).filter((name) => name.startsWith("."))).toEqual([]);
   });
 
   test("does nothing if there is an engine", () => {

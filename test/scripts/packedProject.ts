@@ -78,6 +78,7 @@ function fakeTools(project: string): string {
   esac
 done
 if [ "$1" = --build ]; then
+  echo built >> ${project}/builds; sleep 0.5
   [ ! -e ${project}/compiler-fails ] || { echo "error: no such instruction"; exit 1; }
   cp ${addon}/{bidora.node,prelude.node} "$2"
   printf '%s\n' NODE_API:STRING=9 torch_cpu:FILEPATH=${library} c10:FILEPATH=${c10} > "$2/CMakeCache.txt"

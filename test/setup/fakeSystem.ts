@@ -9,7 +9,7 @@ export function fakeSystem(traits: Partial<System> & { readonly answer?: string 
     isTerminal: false,
     has: (program) => ["sudo", "apt-get"].includes(program),
     hasPackage: () => false,
-    run: (program, words) => {
+    run: async (program, words) => {
       ran.push([program, ...words].join(" "));
       return 0;
     },

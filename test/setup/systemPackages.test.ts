@@ -86,7 +86,7 @@ describe("installing", () => {
       /^libtorch-dev libopenblas0-openmp are missing, and this system has no apt-get: .* set LIBTORCH/,
     );
     const failing = (what: string) =>
-      fakeSystem({ isRoot: true, run: (_, words) => Number(words.includes(what)) }).system;
+      fakeSystem({ isRoot: true, run: async (_, words) => Number(words.includes(what)) }).system;
     await expect(install(failing("update"))).rejects.toThrow(/^apt-get update failed; .*sudo apt-get/);
     await expect(install(failing("install"))).rejects.toThrow(/^apt-get could not install libtorch-dev/);
   });
