@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 import { hiddenPaths } from "./hidden.js";
 import { startHub } from "./hub.js";
-import { tarballSizes, tarballs } from "./packages.js";
+import { emptyPackages, tarballSizes, tarballs } from "./packages.js";
 import { checkRefusal } from "./parts/refusal.js";
 import { PARTS, type Part } from "./parts.js";
 import { Place } from "./place.js";
@@ -42,7 +42,7 @@ async function main(summary: Summary): Promise<void> {
   const packages = await tarballs(values.packages);
   await summary.check("packages", "size", async () => tarballSizes(packages));
   const registry = await startRegistry(tools);
-  await publish(registry, packages);
+  await publish(registry, [...packages, ...emptyPackages(packages)]);
   const hub = await startHub();
   for (const system of chosen(SYSTEMS))
     await checkSystem({ system, tools, registry, endpoint: hub?.endpoint, summary });

@@ -8,8 +8,6 @@ export interface Manager {
   /** In front of `bidora`. */
   readonly run: string;
   readonly node: string;
-  /** Folders in the home folder where it writes for itself. */
-  readonly own: readonly string[];
 }
 
 export const NPM_FLAGS = "--ignore-scripts --no-audit --no-fund";
@@ -19,7 +17,6 @@ export const npm: Manager = {
   install: `npm install ${NPM_FLAGS} bidora`,
   run: "npx --no --",
   node: "node",
-  own: [".npm"],
 };
 
 /** npm without optional dependencies. */
@@ -32,14 +29,12 @@ export const OTHERS: readonly Manager[] = [
     install: "pnpm add --ignore-scripts bidora",
     run: "pnpm exec",
     node: "node",
-    own: [".cache/pnpm", ".local/share/pnpm", ".local/state/pnpm"],
   },
   {
     name: "yarn",
     install: "yarn add --ignore-scripts --silent bidora",
     run: "yarn --silent",
     node: "node",
-    own: [".cache/yarn", ".config/yarn"],
   },
   {
     name: "yarn4",
@@ -48,11 +43,11 @@ export const OTHERS: readonly Manager[] = [
 unsafeHttpWhitelist: ["127.0.0.1"]
 enableScripts: false
 enableTelemetry: false
+npmMinimalAgeGate: 0 # the packages were published just now
 `,
     }),
     install: "yarn4 add bidora",
     run: "yarn4",
     node: "yarn4 node",
-    own: [".yarn"],
   },
 ];

@@ -1,5 +1,5 @@
 // The packages as `npm run package` makes them.
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { REPOSITORY, temporaryFolder } from "./places.js";
 import { succeed } from "./processes.js";
@@ -15,6 +15,26 @@ export async function tarballs(folder: string | undefined): Promise<string[]> {
   return readdirSync(output)
     .filter((name) => name.endsWith(".tgz"))
     .map((name) => join(output, name));
+}
+
+/**
+ * Folders with empty packages for the platforms that have no tarball: yarn 1 installs nothing if a package for another platform is
+ * missing from the registry.
+ */
+export function emptyPackages(paths: readonly string[]): string[] {
+  const { optionalDependencies } = JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8"));
+  return Object.entries<string>(optionalDependencies)
+    .filter(([name]) => !paths.some((path) => basename(path).startsWith(`${name.slice(1).replace("/", "-")}-`)))
+    .map(([name, version]) => emptyPackage(name, version));
+}
+
+/** @param name such as `@bidora/linux-arm64-gnu` */
+function emptyPackage(name: string, version: string): string {
+  const [os, cpu] = basename(name).split("-");
+  const folder = temporaryFolder("empty");
+  const manifest = { name, version, os: [os], cpu: [cpu], ...(os === "linux" && { libc: ["glibc"] }) };
+  writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
+  return folder;
 }
 
 /** Their sizes. @throws Error if one is too large */

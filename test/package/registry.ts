@@ -23,12 +23,12 @@ export async function startRegistry(tools: string): Promise<string> {
   return `http://${address}/`;
 }
 
-/** Publishes tarballs. */
-export async function publish(registry: string, tarballs: readonly string[]): Promise<void> {
+/** Publishes packages. @param packages tarballs or folders */
+export async function publish(registry: string, packages: readonly string[]): Promise<void> {
   const userConfig = join(temporaryFolder("publisher"), "npmrc");
   writeFileSync(userConfig, `registry=${registry}\n${registry.replace("http:", "")}:_authToken=anyone\n`);
-  for (const tarball of tarballs)
-    await succeed(["npm", "publish", tarball, "--userconfig", userConfig, "--ignore-scripts", "--access", "public"]);
+  for (const path of packages)
+    await succeed(["npm", "publish", path, "--userconfig", userConfig, "--ignore-scripts", "--access", "public"]);
 }
 
 const configuration = (folder: string, upstream: string): string => `

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { checkPrograms, healthy, quickstart } from "../checks.js";
 import { npm } from "../managers.js";
 import type { Place } from "../place.js";
@@ -10,7 +10,9 @@ import { checkTypes } from "./types.js";
 
 const MAX_PLATFORM_BYTES = 400e6;
 /** Where bidora may write: the project's output folder and two caches. */
-const OUTPUTS = ["project/runs", ".cache/bidora", ".cache/huggingface"];
+const WRITTEN_BY_BIDORA = ["project/runs", ".cache/bidora", ".cache/huggingface"];
+/** Where npm itself writes, from which `npx` runs. */
+const WRITTEN_BY_NPM = [".npm", "/tmp/node-compile-cache"];
 
 /** npm, from an empty folder to trained adapters, and again without a network. */
 export async function checkNpm(place: Place): Promise<void> {
@@ -49,7 +51,7 @@ function sizes(user: User): string {
 }
 
 async function nothingElse(user: User, before: ReturnType<typeof filesUnder>): Promise<undefined> {
-  const allowed = [...OUTPUTS, ...npm.own].map((name) => join(user.home, name));
+  const allowed = [...WRITTEN_BY_BIDORA, ...WRITTEN_BY_NPM].map((name) => resolve(user.home, name));
   const found = writtenOutside(before, filesUnder(user.session.upper), allowed);
   if (found.length > 0) throw new Error(`${found.length} files\n${found.slice(0, 20).join("\n")}`);
   return undefined;
