@@ -81,6 +81,7 @@ describe("files that the program refuses", () => {
     ["an empty list", "textColumns: []"],
     ["an empty name in a list", "textColumns: 'a,,b'"],
     ["an empty text", "train: ''"],
+    ["a number without its pattern", "rankPattern: '4'"],
     ["a list", "- model: bert"],
     ["a text", "bert"],
     ["a comparison with a run's method", "methods: [lora]\nmethod: lora"],
