@@ -9,6 +9,8 @@
 #ifdef BIDORA_X86_VARIANTS
 #define BIDORA_FOR_EACH_VARIANT(use, argument) \
   use(baseline, argument) use(avx2, argument) use(avx512, argument) use(avx512_bf16, argument)
+#elif defined(BIDORA_ARM_VARIANTS)
+#define BIDORA_FOR_EACH_VARIANT(use, argument) use(neon, argument) use(neon_bf16, argument)
 #else
 #define BIDORA_FOR_EACH_VARIANT(use, argument) use(baseline, argument)
 #endif

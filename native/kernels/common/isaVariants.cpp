@@ -1,5 +1,12 @@
 #include "isaVariants.h"
 
+#if defined(__linux__) && defined(BIDORA_ARM_VARIANTS)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
 #include <cstdlib>
 #include <new>
 #include <stdexcept>
@@ -8,8 +15,23 @@ namespace bidora {
 namespace {
 
 // Whether this processor has a variant's instructions and the system saves its registers (__builtin_cpu_supports
-// checks both). One function per variant, named `has_` + its name.
+// and the kernel's lists check both). One function per variant, named `has_` + its name.
+#ifdef BIDORA_ARM_VARIANTS
+bool has_neon() { return true; }
+bool has_neon_bf16() {
+#if defined(__linux__)
+  return getauxval(AT_HWCAP2) & HWCAP2_BF16;
+#elif defined(__APPLE__)
+  int found = 0;
+  size_t size = sizeof found;
+  return sysctlbyname("hw.optional.arm.FEAT_BF16", &found, &size, nullptr, 0) == 0 && found;
+#else
+  return false;
+#endif
+}
+#else
 bool has_baseline() { return true; }
+#endif
 #ifdef BIDORA_X86_VARIANTS
 bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&

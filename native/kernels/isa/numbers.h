@@ -1,6 +1,7 @@
 // Conversions between a tensor's storage type and the type of the computation.
 #pragma once
 
+#include "firstElements.h"
 #include "vectors.h"
 
 namespace bidora::BIDORA_ISA {
@@ -29,18 +30,22 @@ template <typename Sum, typename T>
   for (int64_t i = 0; i < count; ++i) setNumber(to + i, from[i]);
 }
 
-#ifdef BIDORA_BFLOAT16_PAIRS
-[[gnu::always_inline]] inline void writeNumbers(const float* from, int64_t count, Bfloat16* to) {
-  int64_t i = 0;
-  for (; i + 16 <= count; i += 16)
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
-  if (i == count) return;
-  const __mmask16 rest = static_cast<__mmask16>((1U << (count - i)) - 1);
-  _mm256_mask_storeu_epi16(to + i, rest, (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(rest, from + i)));
-}
-#endif
-
 typedef uint16_t Halves __attribute__((vector_size(kVectorBytes / 2)));
+
+// Rounds to nearest, ties to even.
+[[gnu::always_inline]] inline Halves roundedNumbers(Vector<float> x) {
+#if defined(BIDORA_BFLOAT16_PAIRS) && defined(__aarch64__)
+  return (Halves)vcvt_bf16_f32((float32x4_t)x);
+#elif defined(BIDORA_BFLOAT16_PAIRS)
+  return (Halves)_mm512_cvtneps_pbh((__m512)x);
+#else
+  Vector<uint32_t> bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const Vector<uint32_t> rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
+  const Vector<uint32_t> whole = x != x ? Vector<uint32_t>{} + 0x7FC0U : rounded;
+  return __builtin_convertvector(whole, Halves);
+#endif
+}
 
 [[gnu::always_inline]] inline Vector<float> loadWide(const Bfloat16* from) {
   Halves halves;
@@ -56,17 +61,17 @@ typedef uint16_t Halves __attribute__((vector_size(kVectorBytes / 2)));
 [[gnu::always_inline]] inline void storeNumbers(float* to, Vector<float> x) { store(to, x); }
 [[gnu::always_inline]] inline void storeNumbers(double* to, Vector<double> x) { store(to, x); }
 [[gnu::always_inline]] inline void storeNumbers(Bfloat16* to, Vector<float> x) {
-#ifdef BIDORA_BFLOAT16_PAIRS
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), (__m256i)_mm512_cvtneps_pbh((__m512)x));
-#else
-  Vector<uint32_t> bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  const Vector<uint32_t> rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
-  const Vector<uint32_t> whole = x != x ? Vector<uint32_t>{} + 0x7FC0U : rounded;
-  const auto halves = __builtin_convertvector(whole, Halves);
+  const Halves halves = roundedNumbers(x);
   std::memcpy(to, &halves, sizeof halves);
-#endif
 }
+
+#ifdef BIDORA_BFLOAT16_PAIRS
+[[gnu::always_inline]] inline void writeNumbers(const float* from, int64_t count, Bfloat16* to) {
+  int64_t i = 0;
+  for (; i + kLanes<float> <= count; i += kLanes<float>) storeNumbers(to + i, load(from + i));
+  if (i < count) storeFirst(&to[i].bits, roundedNumbers(loadFirst(from + i, count - i)), count - i);
+}
+#endif
 
 // Loads the first `lanes` elements; the rest is 0.
 template <typename T>

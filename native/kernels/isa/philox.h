@@ -23,6 +23,18 @@ struct Random {
                 odd = _mm512_mul_epu32(_mm512_srli_epi64((__m512i)a, 32), factor);
   high = (Words)_mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
   low = (Words)_mm512_mask_shuffle_epi32(even, 0xAAAA, odd, _MM_PERM_CCAA);
+#elif defined(__aarch64__)  // NEON has no 64-bit multiplication
+  uint32x4_t fours[4], highs[4], lows[4];
+  std::memcpy(fours, &a, sizeof fours);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const uint32x4_t first = vreinterpretq_u32_u64(vmull_n_u32(vget_low_u32(fours[i]), by)),
+                     second = vreinterpretq_u32_u64(vmull_high_n_u32(fours[i], by));
+    highs[i] = vuzp2q_u32(first, second);
+    lows[i] = vuzp1q_u32(first, second);
+  }
+  std::memcpy(&high, highs, sizeof high);
+  std::memcpy(&low, lows, sizeof low);
 #else
   Products pairs;
   std::memcpy(&pairs, &a, sizeof pairs);

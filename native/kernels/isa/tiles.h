@@ -1,5 +1,5 @@
 // Small matrix products in registers. A word is one lane's operand of a multiplication: a number, or two bfloat16
-// numbers, whose two products are added (AVX512-BF16). C[m][n] = Σₖ A[m][k]·B[k][n], with k counted in words.
+// numbers, whose two products are added. C[m][n] = Σₖ A[m][k]·B[k][n], with k counted in words.
 #pragma once
 
 #include "vectors.h"
@@ -35,7 +35,14 @@ struct Arithmetic<Bfloat16> {
 
 // a·b + c, rounded once if the variant has FMA. The compiler might fuse it in some tiles and not in others, and an
 // element's bits would depend on its tile.
-#if defined(__AVX512F__)
+#if defined(__aarch64__)
+[[gnu::always_inline]] inline Vector<float> fused(Vector<float> a, Vector<float> b, Vector<float> c) {
+  return (Vector<float>)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+}
+[[gnu::always_inline]] inline Vector<double> fused(Vector<double> a, Vector<double> b, Vector<double> c) {
+  return (Vector<double>)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+}
+#elif defined(__AVX512F__)
 [[gnu::always_inline]] inline Vector<float> fused(Vector<float> a, Vector<float> b, Vector<float> c) {
   return (Vector<float>)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 }
@@ -63,10 +70,23 @@ template <typename V>
   sum = fused(a - Vector<double>{}, load(b), sum);
 }
 
+// sum += a·b, word by word.
+[[gnu::always_inline]] inline void addWords(Vector<float>& sum, float a, const Vector<float>& b) {
+  sum = fused(a - Vector<float>{}, b, sum);
+}
 #ifdef BIDORA_BFLOAT16_PAIRS
+[[gnu::always_inline]] inline void addWords(Vector<float>& sum, Pair a, const Vector<float>& b) {
+#ifdef __aarch64__
+  sum = (Vector<float>)vbfdotq_f32((float32x4_t)sum, vreinterpretq_bf16_u32(vdupq_n_u32(a.bits)),
+                                   vreinterpretq_bf16_f32((float32x4_t)b));
+#else
+  sum = _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(static_cast<int>(a.bits)), (__m512bh)b);
+#endif
+}
 [[gnu::always_inline]] inline void addProduct(Vector<float>& sum, Pair a, const Pair* b) {
-  const __m512i broadcast = _mm512_set1_epi32(static_cast<int>(a.bits));
-  sum = _mm512_dpbf16_ps(sum, (__m512bh)broadcast, (__m512bh)_mm512_loadu_si512(b));
+  Vector<float> words;
+  std::memcpy(&words, b, sizeof words);
+  addWords(sum, a, words);
 }
 #endif
 

@@ -30,16 +30,21 @@ template <int kBit>
   }
 }
 
+// Rows of as many words become columns.
+[[gnu::always_inline]] inline void transposeRows(FourBytes (&rows)[kTileSide]) {
+  exchange<1>(rows);
+  exchange<2>(rows);
+  if constexpr (kTileSide > 4) exchange<4>(rows);
+  if constexpr (kTileSide > 8) exchange<8>(rows);
+}
+
 // Strides in words.
 template <typename Word>
 [[gnu::always_inline]] inline void transposeTile(const Word* from, int64_t fromStride, Word* to, int64_t toStride) {
   FourBytes rows[kTileSide];
 #pragma GCC unroll 16
   for (int i = 0; i < kTileSide; ++i) std::memcpy(&rows[i], from + i * fromStride, sizeof(FourBytes));
-  exchange<1>(rows);
-  exchange<2>(rows);
-  if constexpr (kTileSide > 4) exchange<4>(rows);
-  if constexpr (kTileSide > 8) exchange<8>(rows);
+  transposeRows(rows);
 #pragma GCC unroll 16
   for (int i = 0; i < kTileSide; ++i) std::memcpy(static_cast<void*>(to + i * toStride), &rows[i], sizeof(FourBytes));
 }

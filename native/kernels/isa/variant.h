@@ -9,14 +9,16 @@
 
 #include <cstdint>
 
-#if defined(BIDORA_BFLOAT16_PAIRS) && !defined(__AVX512BF16__)
-#error "BIDORA_BFLOAT16_PAIRS is written with AVX512-BF16 instructions."
+#if defined(BIDORA_BFLOAT16_PAIRS) && !defined(__AVX512BF16__) && !defined(__ARM_FEATURE_BF16)
+#error "BIDORA_BFLOAT16_PAIRS is written with the instructions of AVX512-BF16 and of Arm's BF16."
 #endif
 #if defined(BIDORA_OWN_PRODUCTS) && !defined(BIDORA_BFLOAT16_PAIRS)
 #error "BIDORA_OWN_PRODUCTS needs BIDORA_BFLOAT16_PAIRS: products of bfloat16 are written for pairs."
 #endif
 
-#ifdef __FMA__
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#elif defined(__FMA__)
 #include <immintrin.h>
 #endif
 

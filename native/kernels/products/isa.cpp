@@ -25,11 +25,15 @@ void finishTile(const FrozenProduct<T>& call, Sum* sums, int64_t rows, int64_t w
   }
 }
 
+// Columns that a tile has at most. A wider panel has several blocks of so many columns, one after the other.
+constexpr int64_t kTileColumns = 4 * kLanes<float>;
+
 // A panel's words of W, and those of F.
 template <typename T>
 struct Panel {
   const WordOf<T>*words, *factor;
   int64_t column;     // its first column
+  int64_t width = 0;  // columns, rounded up
   int64_t tiles = 0;  // tiles multiplied with it so far
   // The sums of all rows, [rows, width], if the panel holds a part of the depth; null if it holds all of it.
   SumOf<T>* sums = nullptr;
@@ -48,40 +52,43 @@ Ahead aheadOf(const FrozenProduct<T>& call, const Panel<T>& panel) {
   return {reinterpret_cast<const char*>(row) + panel.tiles / kPerWord * kLine, call.weight.stride * kSize};
 }
 
+// `first` is the tile's first column in the panel.
 template <typename T, int kRows, int kVectors, typename Sum = SumOf<T>>
-void tileOfRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row) {
+void tileOfRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t first, int64_t row) {
   constexpr int64_t kWide = kVectors * kLanes<Sum>, kPerWord = Arithmetic<T>::kPerWord;
   alignas(kVectorBytes) Sum own[kRows * kWide];
-  Sum* sums = panel.sums ? panel.sums + row * kWide : own;
-  tile<WordOf<T>, Sum, kRows, kVectors, true>(leftAt(call.x, row), panel.words, kWide, sums, kWide,
-                                              call.depth / kPerWord, !panel.isFirst, aheadOf(call, panel));
+  Sum* sums = panel.sums ? panel.sums + first * call.rows + row * kWide : own;
+  const int64_t depth = call.depth / kPerWord, rank = call.rank / kPerWord;
+  tile<WordOf<T>, Sum, kRows, kVectors, true>(leftAt(call.x, row), panel.words + first * depth, kWide, sums, kWide,
+                                              depth, !panel.isFirst, aheadOf(call, panel));
   ++panel.tiles;
   if (!panel.isLast) return;
-  if (call.rank > 0)
-    tile<WordOf<T>, Sum, kRows, kVectors>(leftAt(call.low, row), panel.factor, kWide, sums, kWide, call.rank / kPerWord,
+  if (rank > 0)
+    tile<WordOf<T>, Sum, kRows, kVectors>(leftAt(call.low, row), panel.factor + first * rank, kWide, sums, kWide, rank,
                                           true);
-  finishTile(call, sums, kRows, kWide, row, panel.column);
+  finishTile(call, sums, kRows, kWide, row, panel.column + first);
 }
 
 // As many rows at a time as fit into registers.
 template <typename T, int kVectors>
-void panelTimesRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row, int64_t end) {
+void blockTimesRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t first, int64_t row, int64_t end) {
   constexpr int kTall = kVectors == 4 ? 6 : kVectors == 3 ? 8 : 12;
-  for (; row + kTall <= end; row += kTall) tileOfRows<T, kTall, kVectors>(call, panel, row);
-  if (kTall > 8 && row + 8 <= end) tileOfRows<T, 8, kVectors>(call, panel, row), row += 8;
-  if (row + 4 <= end) tileOfRows<T, 4, kVectors>(call, panel, row), row += 4;
-  if (row + 2 <= end) tileOfRows<T, 2, kVectors>(call, panel, row), row += 2;
-  if (row < end) tileOfRows<T, 1, kVectors>(call, panel, row);
+  for (; row + kTall <= end; row += kTall) tileOfRows<T, kTall, kVectors>(call, panel, first, row);
+  if (kTall > 8 && row + 8 <= end) tileOfRows<T, 8, kVectors>(call, panel, first, row), row += 8;
+  if (row + 4 <= end) tileOfRows<T, 4, kVectors>(call, panel, first, row), row += 4;
+  if (row + 2 <= end) tileOfRows<T, 2, kVectors>(call, panel, first, row), row += 2;
+  if (row < end) tileOfRows<T, 1, kVectors>(call, panel, first, row);
 }
 
 template <typename T>
 void panelTimesRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row, int64_t end) {
-  switch ((lesser(kPanel, call.columns - panel.column) + kWidth - 1) / kWidth) {
-    case 4: panelTimesRows<T, 4>(call, panel, row, end); break;
-    case 3: panelTimesRows<T, 3>(call, panel, row, end); break;
-    case 2: panelTimesRows<T, 2>(call, panel, row, end); break;
-    default: panelTimesRows<T, 1>(call, panel, row, end);
-  }
+  for (int64_t first = 0; first < panel.width; first += kTileColumns)
+    switch (lesser(kTileColumns, panel.width - first) / kLanes<float>) {
+      case 4: blockTimesRows<T, 4>(call, panel, first, row, end); break;
+      case 3: blockTimesRows<T, 3>(call, panel, first, row, end); break;
+      case 2: blockTimesRows<T, 2>(call, panel, first, row, end); break;
+      default: blockTimesRows<T, 1>(call, panel, first, row, end);
+    }
 }
 
 // Packs panels one after the other into the same memory.
@@ -91,14 +98,22 @@ class PanelPacker {
   Panel<T> pack(const FrozenProduct<T>& call, int64_t column, bool isLast) {
     constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
     const int64_t depth = call.depth / kPerWord, rank = isLast ? call.rank / kPerWord : 0,
-                  count = lesser(kPanel, call.columns - column), width = roundUp(count, kWidth);
+                  count = lesser(kPanel, call.columns - column);
     WordOf<T>*ofW = words_.need(depth * kPanel), *ofF = further_.need(rank * kPanel);
-    packPanel(call.weight, call.isTransposed, depth, column, count, width, ofW);
-    if (rank > 0) packPanel(call.factor, call.isTransposed, rank, column, count, width, ofF);
-    return {ofW, ofF, column};
+    packBlocks(call.weight, call.isTransposed, depth, column, count, ofW);
+    if (rank > 0) packBlocks(call.factor, call.isTransposed, rank, column, count, ofF);
+    return {ofW, ofF, column, roundUp(count, kWidth)};
   }
 
  private:
+  static void packBlocks(const Rows<const T>& matrix, bool isTransposed, int64_t words, int64_t column, int64_t count,
+                         WordOf<T>* to) {
+    for (int64_t first = 0; first < count; first += kTileColumns) {
+      const int64_t some = lesser(kTileColumns, count - first);
+      packPanel(matrix, isTransposed, words, column + first, some, roundUp(some, kWidth), to + first * words);
+    }
+  }
+
   Buffer<WordOf<T>> words_, further_;
 };
 
@@ -130,7 +145,7 @@ void partByPart(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
   }
 }
 
-// Groups begin … end − 1 of 16 columns, for few rows.
+// Groups begin … end − 1 of kWidth columns, for few rows.
 template <typename T>
 void fewRowsProduct(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
   constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
@@ -141,11 +156,12 @@ void fewRowsProduct(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
   };
   const WordOf<T>*x = pack(call.x, words, ofX), *low = rank > 0 ? pack(call.low, rank, ofLow) : nullptr;
   alignas(kVectorBytes) float sums[kFewRows * kRowsTogether];
-  for (int64_t column = begin * 16; column < lesser(end * 16, call.columns); column += 16) {
+  const int64_t last = lesser(end * kWidth, call.columns);
+  for (int64_t column = begin * kWidth; column < last; column += kRowsTogether) {
     std::memset(sums, 0, sizeof sums);
-    addSixteen<T>(x, call.rows, call.weight, words, column, call.columns, sums);
-    if (low) addSixteen<T>(low, call.rows, call.factor, rank, column, call.columns, sums);
-    finishTile(call, sums, call.rows, 16, 0, column);
+    addTogether<T>(x, call.rows, call.weight, words, column, call.columns, sums);
+    if (low) addTogether<T>(low, call.rows, call.factor, rank, column, call.columns, sums);
+    finishTile(call, sums, call.rows, kRowsTogether, 0, column);
   }
 }
 

@@ -56,15 +56,15 @@ const WordOf<T>* packQueries(const KeyGroup<T>& group, Buffer<WordOf<T>>& buffer
   return packLines<T>([&](int64_t m) { return group.query(m); }, group.count(), words, buffer);
 }
 
-// Products of the queries with keys begin … end − 1 of the span, [M, width]; begin and end are multiples of 16.
+// Products of the queries with keys begin … end − 1 of the span, [M, width]; begin and end are multiples of kWidth.
 template <typename T>
 void scoreKeys(const KeyGroup<T>& group, const WordOf<T>* queries, int64_t begin, int64_t end, float* scores) {
   const Rows<const T> keys{group.k.data, group.k.stride};
   const int64_t words = wordsOf<T>(group.shape.size), first = group.span.first;
   alignas(kVectorBytes) float sums[kFewRows * kRowsTogether];
-  for (int64_t j = begin; j < end; j += 16) {
+  for (int64_t j = begin; j < end; j += kRowsTogether) {
     std::memset(sums, 0, sizeof sums);
-    addSixteen<T>(queries, group.count(), keys, words, first + j, group.shape.keys, sums);
+    addTogether<T>(queries, group.count(), keys, words, first + j, group.shape.keys, sums);
     for (int64_t m = 0; m < group.count(); ++m)
       store(scores + m * group.span.width + j, load(sums + m * kRowsTogether));
   }
@@ -77,12 +77,12 @@ float weighKeys(const KeyGroup<T>& group, int64_t m, float* row) {
   maskUnseen(row, m % group.shape.queries, group.shape, block);
   const float sum = exponentials(row, group.span.width, static_cast<float>(group.shape.scale)).sum;
   if constexpr (Arithmetic<T>::kPerWord == 2)
-    for (int64_t j = 0; j < group.span.width; j += 16)
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(reinterpret_cast<Bfloat16*>(row) + j), roundToBfloat16(row + j));
+    for (int64_t j = 0; j < group.span.width; j += kLanes<float>)
+      storeNumbers(reinterpret_cast<Bfloat16*>(row) + j, load(row + j));
   return sum;
 }
 
-// Weights times values for kVectors · 16 of a head's elements from `first` on: [kRows, kVectors · 16].
+// Weights times values for kVectors vectors of a head's elements from `first` on: [kRows, kVectors · lanes].
 template <typename T, int kRows, int kVectors>
 void mixTile(const KeyGroup<T>& group, const WordOf<T>* const* weights, int64_t first, int64_t count, float* mixed) {
   constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
@@ -94,9 +94,10 @@ void mixTile(const KeyGroup<T>& group, const WordOf<T>* const* weights, int64_t 
     Vector<float> values[kVectors / 2][2];
 #pragma GCC unroll 2
     for (int64_t v = 0; v < kVectors / 2; ++v) {
-      for (int64_t i = 0; i < kPerWord; ++i) __builtin_prefetch(row + (kRowsAhead + i) * stride + v * 32);
-      const int64_t left = lesser(greater(count - v * 32, 0), 32);
-      loadWords(row + v * 32, hasBelow ? row + stride + v * 32 : nullptr, left, values[v]);
+      for (int64_t i = 0; i < kPerWord; ++i) __builtin_prefetch(row + (kRowsAhead + i) * stride + v * kColumnsAtOnce);
+      const int64_t left = lesser(greater(count - v * kColumnsAtOnce, 0), kColumnsAtOnce);
+      const T* from = row + v * kColumnsAtOnce;
+      loadWords(from, hasBelow ? from + stride : nullptr, left, values[v]);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)

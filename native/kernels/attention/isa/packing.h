@@ -136,24 +136,21 @@ Left<Sum> alongColumns(const Sum* from, int64_t rows, int64_t width, Buffer<Sum>
 }
 
 #ifdef BIDORA_BFLOAT16_PAIRS
-inline __m256i roundToBfloat16(const float* from) { return (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from)); }
-
 inline Left<Pair> alongRows(const float* from, int64_t rows, int64_t width, Buffer<Pair>& buffer) {
   Pair* to = buffer.need(rows * width / 2);
-  for (int64_t i = 0; i < rows * width; i += 16)
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i / 2), roundToBfloat16(from + i));
+  for (int64_t i = 0; i < rows * width; i += kLanes<float>)
+    storeNumbers(reinterpret_cast<Bfloat16*>(to) + i, load(from + i));
   return {to, width / 2, 1};
 }
 
 inline Left<Pair> alongColumns(const float* from, int64_t rows, int64_t width, Buffer<Pair>& buffer) {
   Pair* to = buffer.need(rows / 2 * width);
-  for (int64_t i = 0; i < rows; i += 2) {
-    for (int64_t j = 0; j < width; j += 16) {
-      const __m512i low = _mm512_cvtepu16_epi32(roundToBfloat16(from + i * width + j));
-      const __m512i high = _mm512_cvtepu16_epi32(roundToBfloat16(from + (i + 1) * width + j));
-      _mm512_storeu_si512(to + i / 2 * width + j, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
-    }
-  }
+  const auto rounded = [&](int64_t i, int64_t j) {
+    return __builtin_convertvector(roundedNumbers(load(from + i * width + j)), Vector<uint32_t>);
+  };
+  for (int64_t i = 0; i < rows; i += 2)
+    for (int64_t j = 0; j < width; j += kLanes<float>)
+      store(to + i / 2 * width + j, rounded(i, j) | rounded(i + 1, j) << 16);
   return {to, 1, width};
 }
 #endif

@@ -1,6 +1,6 @@
 // A product with a frozen matrix [columns, depth] for few rows, as in generation. The matrix is read once, one cache
-// line of 16 rows at a time, which are transposed in registers. Sums have the same order as in frozenProduct, so that a
-// row's bits do not depend on the number of rows.
+// line at a time of as many rows as a vector has lanes, which are transposed in registers. Sums have the same order as
+// in frozenProduct, so that a row's bits do not depend on the number of rows.
 #pragma once
 
 #include "kernels/products/functions.h"
@@ -10,9 +10,9 @@ namespace bidora::BIDORA_ISA {
 
 #ifdef BIDORA_OWN_PRODUCTS
 
-constexpr int64_t kLineWords = 16;        // words per cache line
-constexpr int64_t kRowsTogether = 16;     // rows of the matrix at a time
-constexpr int64_t kBytesAhead = 1 << 14;  // how far ahead the matrix is prefetched
+constexpr int64_t kLineWords = 16;                // words per cache line
+constexpr int64_t kRowsTogether = kLanes<float>;  // rows of the matrix at a time
+constexpr int64_t kBytesAhead = 1 << 14;          // how far ahead the matrix is prefetched
 
 // Rounds up to a row count that there is code for; added rows are 0.
 [[gnu::always_inline]] inline int64_t paddedRows(int64_t rows) {
@@ -35,35 +35,42 @@ const WordOf<T>* packLines(RowAt rowAt, int64_t rows, int64_t words, Buffer<Word
   return to;
 }
 
-// The addresses of 16 rows of a matrix.
-struct Sixteen {
+// The addresses of kRowsTogether rows of a matrix.
+struct Together {
   const char* first;
   int64_t rowBytes;
 
   [[gnu::always_inline]] const char* row(int i) const { return first + i * rowBytes; }
 };
-// The addresses of fewer than 16 rows; the last one fills in for missing ones.
+// The addresses of fewer rows; the last one fills in for missing ones.
 struct Fewer {
-  const char* rows[16];
+  const char* rows[kRowsTogether];
 
-  Fewer(const Sixteen& from, int64_t count) {
-    for (int i = 0; i < 16; ++i) rows[i] = from.row(static_cast<int>(lesser(i, count - 1)));
+  Fewer(const Together& from, int64_t count) {
+    for (int i = 0; i < kRowsTogether; ++i) rows[i] = from.row(static_cast<int>(lesser(i, count - 1)));
   }
   [[gnu::always_inline]] const char* row(int i) const { return rows[i]; }
 };
 
-// `count` words from word d on of each of 16 rows, with rows across lanes.
+// `count` words from word d on of each of the rows, with rows across lanes.
 template <typename Lines>
-[[gnu::always_inline]] inline void loadLines(const Lines& from, int64_t d, int64_t count, __m512i (&words)[16]) {
-  const __mmask16 there = static_cast<__mmask16>((1U << count) - 1);
+[[gnu::always_inline]] inline void loadLines(const Lines& from, int64_t d, int64_t count, Line (&words)[kLineWords]) {
+#pragma GCC unroll 4
+  for (int64_t first = 0; first < kLineWords; first += kTileSide) {
+    const int64_t left = lesser(greater(count - first, 0), kTileSide);
+    Line square[kTileSide];
 #pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) words[i] = _mm512_maskz_loadu_epi32(there, from.row(i) + d * 4);
-  transpose16(words);
+    for (int i = 0; i < kTileSide; ++i)
+      square[i] = (Line)loadFirst(reinterpret_cast<const float*>(from.row(i) + (d + first) * 4), left);
+    transposeLines(square);
+#pragma GCC unroll 16
+    for (int i = 0; i < kTileSide; ++i) words[first + i] = square[i];
+  }
 }
 
-// sums [kRows, 16] += x·words; x holds one line of each row.
+// sums [kRows, kRowsTogether] += x·words; x holds one line of each row.
 template <typename Word, int kRows>
-[[gnu::always_inline]] inline void addLine(const Word* x, const __m512i (&words)[16], float* sums) {
+[[gnu::always_inline]] inline void addLine(const Word* x, const Line (&words)[kLineWords], float* sums) {
   Vector<float> total[kRows];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) total[r] = load(sums + r * kRowsTogether);
@@ -77,7 +84,7 @@ template <typename Word, int kRows>
 
 // The last line, which has only `count` words.
 template <typename Word, int kRows>
-void addPart(const Word* x, const __m512i (&words)[16], int64_t count, float* sums) {
+void addPart(const Word* x, const Line (&words)[kLineWords], int64_t count, float* sums) {
   for (int r = 0; r < kRows; ++r) {
     Vector<float> total = load(sums + r * kRowsTogether);
     for (int64_t w = 0; w < count; ++w) addWords(total, x[r * kLineWords + w], (Vector<float>)words[w]);
@@ -85,15 +92,15 @@ void addPart(const Word* x, const __m512i (&words)[16], int64_t count, float* su
   }
 }
 
-// sums [kRows, 16] += x·Mᵀ for 16 rows of M; x has the layout of packLines.
+// sums [kRows, kRowsTogether] += x·Mᵀ for as many rows of M; x has the layout of packLines.
 template <typename Word, int kRows, typename Lines>
 void addRows(const Word* x, const Lines& from, int64_t ahead, int64_t words, float* sums) {
   constexpr int kFirst = kRows < 8 ? kRows : 8, kRest = kRows - kFirst;
-  __m512i lines[16];
+  Line lines[kLineWords];
   int64_t d = 0;
   for (; d + kLineWords <= words; d += kLineWords) {
 #pragma GCC unroll 16
-    for (int i = 0; i < 16; ++i) __builtin_prefetch(from.row(i) + d * 4 + ahead, 0, 2);
+    for (int i = 0; i < kRowsTogether; ++i) __builtin_prefetch(from.row(i) + d * 4 + ahead, 0, 2);
     loadLines(from, d, kLineWords, lines);
     addLine<Word, kFirst>(x + d * kRows, lines, sums);
     if constexpr (kRest > 0) addLine<Word, kRest>(x + d * kRows + 8 * kLineWords, lines, sums + 8 * kRowsTogether);
@@ -115,14 +122,14 @@ void addRows(const Word* x, int64_t rows, const Lines& from, int64_t ahead, int6
   }
 }
 
-// The same for the 16 rows from `first` on of a matrix of `count` rows.
+// The same for the rows from `first` on of a matrix of `count` rows.
 template <typename T>
-void addSixteen(const WordOf<T>* x, int64_t rows, const Rows<const T>& matrix, int64_t words, int64_t first,
-                int64_t count, float* sums) {
+void addTogether(const WordOf<T>* x, int64_t rows, const Rows<const T>& matrix, int64_t words, int64_t first,
+                 int64_t count, float* sums) {
   const int64_t rowBytes = matrix.stride * static_cast<int64_t>(sizeof(T)),
                 ahead = greater(roundUp(kBytesAhead / greater(rowBytes, 1), 16), 16) * rowBytes;
-  const Sixteen from{reinterpret_cast<const char*>(matrix.data + first * matrix.stride), rowBytes};
-  if (first + 16 <= count) addRows(x, rows, from, ahead, words, sums);
+  const Together from{reinterpret_cast<const char*>(matrix.data + first * matrix.stride), rowBytes};
+  if (first + kRowsTogether <= count) addRows(x, rows, from, ahead, words, sums);
   else addRows(x, rows, Fewer(from, count - first), ahead, words, sums);
 }
 

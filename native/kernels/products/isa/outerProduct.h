@@ -16,13 +16,12 @@ template <typename T>
 [[gnu::always_inline]] inline void loadWords(const T* row, const T* below, int64_t count, Vector<float> (&words)[2]) {
   if constexpr (Arithmetic<T>::kPerWord == 1) {
     for (int64_t v = 0; v < 2; ++v) {
-      const int64_t left = lesser(greater(count - v * 16, 0), 16);
-      words[v] = _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << left) - 1), row + v * 16);
+      const int64_t first = v * kLanes<float>;
+      words[v] = loadFirst(row + first, lesser(greater(count - first, 0), kLanes<float>));
     }
   } else {
-    const __mmask32 there = static_cast<__mmask32>((uint64_t{1} << count) - 1);
-    const __m512i low = _mm512_maskz_loadu_epi16(there, row),
-                  high = below ? _mm512_maskz_loadu_epi16(there, below) : _mm512_setzero_si512();
+    const Vector<uint16_t> low = loadFirst(&row->bits, count),
+                           high = below ? loadFirst(&below->bits, count) : Vector<uint16_t>{};
     pairVectors(low, high, words);
   }
 }
@@ -36,7 +35,7 @@ void outerTile(const OuterProduct<T>& call, const WordOf<T>* left, int64_t first
   Vector<float> total[kRank][2];
 #pragma GCC unroll 8
   for (int r = 0; r < kRank; ++r)
-    for (int64_t v = 0; v < 2; ++v) total[r][v] = load(sums + r * kColumnsAtOnce + v * 16);
+    for (int64_t v = 0; v < 2; ++v) total[r][v] = load(sums + r * kColumnsAtOnce + v * kLanes<float>);
   for (int64_t n = first; n < end; ++n) {
     const T* row = call.right.data + n * kPerWord * call.right.stride + column;
     const bool hasBelow = kPerWord == 2 && 2 * n + 1 < call.rows;
@@ -48,7 +47,7 @@ void outerTile(const OuterProduct<T>& call, const WordOf<T>* left, int64_t first
   }
 #pragma GCC unroll 8
   for (int r = 0; r < kRank; ++r)
-    for (int64_t v = 0; v < 2; ++v) store(sums + r * kColumnsAtOnce + v * 16, total[r][v]);
+    for (int64_t v = 0; v < 2; ++v) store(sums + r * kColumnsAtOnce + v * kLanes<float>, total[r][v]);
 }
 
 template <typename T>
@@ -73,7 +72,7 @@ void outerProduct(const OuterProduct<T>& call, int64_t begin, int64_t end) {
   Buffer<float> sumBuffer;
   WordOf<T>* left = leftBuffer.need(words * call.rank);
   packLeft(call, words, left);
-  float* sums = sumBuffer.need(call.rank * wide);  // [columns / 32, rank, 32]
+  float* sums = sumBuffer.need(call.rank * wide);  // [columns / kColumnsAtOnce, rank, kColumnsAtOnce]
   std::memset(sums, 0, call.rank * wide * sizeof(float));
   for (int64_t first = 0; first < words; first += kWordsAtOnce) {
     const int64_t last = lesser(first + kWordsAtOnce, words);

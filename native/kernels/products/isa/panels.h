@@ -10,8 +10,11 @@ namespace bidora::BIDORA_ISA {
 template <typename T>
 using WordOf = typename Arithmetic<T>::Word;
 
-// 16 rows of 16 words become 16 columns.
-[[gnu::always_inline]] inline void transpose16(__m512i (&a)[16]) {
+#ifdef __AVX512F__
+using Line = __m512i;  // a register of words
+
+// Rows of as many words become columns. Faster than exchanges.
+[[gnu::always_inline]] inline void transposeLines(__m512i (&a)[16]) {
   __m512i b[16];
 #pragma GCC unroll 8
   for (int i = 0; i < 16; i += 2) {
@@ -42,13 +45,20 @@ using WordOf = typename Arithmetic<T>::Word;
   }
 }
 
-[[gnu::always_inline]] inline void transpose16(const void* from, int64_t rowBytes, void* to, int64_t wordsOfRow) {
-  __m512i lines[16];
+#else
+using Line = FourBytes;
+
+[[gnu::always_inline]] inline void transposeLines(Line (&lines)[kTileSide]) { transposeRows(lines); }
+#endif
+
+[[gnu::always_inline]] inline void transposeLines(const void* from, int64_t rowBytes, void* to, int64_t wordsOfRow) {
+  Line lines[kTileSide];
 #pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) lines[i] = _mm512_loadu_si512(static_cast<const char*>(from) + i * rowBytes);
-  transpose16(lines);
+  for (int i = 0; i < kTileSide; ++i)
+    std::memcpy(&lines[i], static_cast<const char*>(from) + i * rowBytes, sizeof(Line));
+  transposeLines(lines);
 #pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) _mm512_storeu_si512(static_cast<uint32_t*>(to) + i * wordsOfRow, lines[i]);
+  for (int i = 0; i < kTileSide; ++i) std::memcpy(static_cast<uint32_t*>(to) + i * wordsOfRow, &lines[i], sizeof(Line));
 }
 
 template <typename T>
@@ -69,13 +79,13 @@ template <typename T>
 void packColumns(const Rows<const T>& matrix, int64_t words, int64_t first, int64_t count, int64_t width,
                  WordOf<T>* to) {
   constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
-  for (int64_t c = 0; c < count; c += 16) {
+  for (int64_t c = 0; c < count; c += kTileSide) {
     const T* from = matrix.data + (first + c) * matrix.stride;
-    const int64_t columns = lesser(16, count - c);
+    const int64_t columns = lesser(kTileSide, count - c);
     int64_t d = 0;
-    if (columns == 16)
-      for (; d + 16 <= words; d += 16)
-        transpose16(from + d * kPerWord, matrix.stride * static_cast<int64_t>(sizeof(T)), to + d * width + c, width);
+    if (columns == kTileSide)
+      for (; d + kTileSide <= words; d += kTileSide)
+        transposeLines(from + d * kPerWord, matrix.stride * static_cast<int64_t>(sizeof(T)), to + d * width + c, width);
     for (; d < words; ++d)
       for (int64_t lane = 0; lane < columns; ++lane)
         to[d * width + c + lane] = wordAt(from + lane * matrix.stride + d * kPerWord);
@@ -86,33 +96,29 @@ void packColumns(const Rows<const T>& matrix, int64_t words, int64_t first, int6
   std::memcpy(to, from, count * sizeof(float));
 }
 
-// Words that pair each number in `low` with the one in `high`.
-[[gnu::always_inline]] inline void pairVectors(__m512i low, __m512i high, Vector<float> (&words)[2]) {
-  // Number i of `low` has index i, that of `high` 32 + i.
-  alignas(64) static constexpr uint16_t kFirst[32] = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
-                                                      8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
-  const __m512i first = _mm512_load_si512(kFirst), second = _mm512_add_epi16(first, _mm512_set1_epi16(16));
-  words[0] = (Vector<float>)_mm512_permutex2var_epi16(low, first, high);
-  words[1] = (Vector<float>)_mm512_permutex2var_epi16(low, second, high);
-}
+// Lane 2i of the result is lane i of the kHalf-th half of a, and lane 2i + 1 is that of b.
+template <int kHalf>
+struct Paired {
+  static constexpr int kCount = kLanes<uint16_t>;
+  static constexpr int at(int place) { return place / 2 + kHalf * kCount / 2 + place % 2 * kCount; }
+};
 
-// sum += a·b, word by word.
-[[gnu::always_inline]] inline void addWords(Vector<float>& sum, float a, const Vector<float>& b) {
-  sum = fused(a - Vector<float>{}, b, sum);
-}
-[[gnu::always_inline]] inline void addWords(Vector<float>& sum, Pair a, const Vector<float>& b) {
-  sum = _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(static_cast<int>(a.bits)), (__m512bh)b);
+// Words that pair each number in `low` with the one in `high`.
+[[gnu::always_inline]] inline void pairVectors(const Vector<uint16_t>& low, const Vector<uint16_t>& high,
+                                               Vector<float> (&words)[2]) {
+  words[0] = (Vector<float>)shuffled<Paired<0>, Paired<0>::kCount>(low, high);
+  words[1] = (Vector<float>)shuffled<Paired<1>, Paired<1>::kCount>(low, high);
 }
 
 // Pairs of numbers in the same column of two rows.
 [[gnu::always_inline]] inline void pairRows(const Bfloat16* from, int64_t stride, Pair* to, int64_t count) {
-  for (int64_t c = 0; c < count; c += 32) {
-    const int64_t left = lesser(32, count - c);
-    const __mmask32 there = static_cast<__mmask32>((uint64_t{1} << left) - 1);
+  constexpr int64_t kWords = kLanes<float>;
+  for (int64_t c = 0; c < count; c += 2 * kWords) {
+    const int64_t left = lesser(2 * kWords, count - c);
     Vector<float> words[2];
-    pairVectors(_mm512_maskz_loadu_epi16(there, from + c), _mm512_maskz_loadu_epi16(there, from + stride + c), words);
-    _mm512_mask_storeu_ps(to + c, static_cast<__mmask16>(there), words[0]);
-    _mm512_mask_storeu_ps(to + c + 16, static_cast<__mmask16>(there >> 16), words[1]);
+    pairVectors(loadFirst(&from[c].bits, left), loadFirst(&from[stride + c].bits, left), words);
+    storeFirst(to + c, words[0], lesser(left, kWords));
+    storeFirst(to + c + kWords, words[1], greater(left - kWords, 0));
   }
 }
 
