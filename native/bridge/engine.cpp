@@ -1,36 +1,25 @@
-// Information about the engine and its settings: versions, BLAS, oneDNN, threads, the C library's allocator.
+// Information about the engine and its settings: versions, BLAS, oneDNN, threads, memory.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
-#include <dlfcn.h>
-#include <malloc.h>
 #include <torch/version.h>
 
+#include "allocator.h"
 #include "environment.h"
 #include "exports.h"
 #include "guard.h"
 #include "kernels/common/isaVariants.h"
 #include "kernels/common/processor.h"
 #include "kernels/products/frozenProduct.h"
+#include "systemLibraries.h"
 
 namespace bidora {
 namespace {
 
-// Freed memory stays with the process: returning pages and faulting them in again is slower than computing with them.
-constexpr int kKeepMapped = 32 << 20;  // the largest mmap threshold that glibc allows
-constexpr int kKeepAtTop = 1 << 30;
-constexpr int kGrowBy = 64 << 20;
-
-// The path of the library that contains a function, or "".
-std::string libraryOf(void* address) {
-  Dl_info found{};
-  return address && dladdr(address, &found) && found.dli_fname ? found.dli_fname : "";
-}
-
 // Calls a function of the loaded BLAS without arguments; returns `absent` if there is no such function.
 template <typename Result>
 Result askBlas(const char* name, Result absent) {
-  const auto function = reinterpret_cast<Result (*)()>(dlsym(RTLD_DEFAULT, name));
+  const auto function = reinterpret_cast<Result (*)()>(loadedFunction(name));
   return function ? function() : absent;
 }
 
@@ -57,7 +46,7 @@ Napi::Value engineFacts(const Napi::CallbackInfo& info) {
   facts.Set("isaVariants", variantNames(info.Env()));
   facts.Set("tiles", hasTiles());
   facts.Set("ownProducts", ownProducts(info.Env()));
-  facts.Set("blasLibrary", libraryOf(dlsym(RTLD_DEFAULT, "sgemm_")));
+  facts.Set("blasLibrary", libraryOf(loadedFunction("sgemm_")));
   facts.Set("openblas", std::string(askBlas<const char*>("openblas_get_config", "")));
   facts.Set("openblasThreads", askBlas<int>("openblas_get_num_threads", 0));
   facts.Set("mkl", at::hasMKL());
@@ -81,9 +70,8 @@ Napi::Value setIsaVariant(const Napi::CallbackInfo& info) {
 }
 
 // () => bytes allocated from the C library by all threads.
-Napi::Value allocatedBytes(const Napi::CallbackInfo& info) {
-  const struct mallinfo2 use = mallinfo2();
-  return Napi::Number::New(info.Env(), static_cast<double>(use.uordblks + use.hblkhd));
+Napi::Value allocated(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(allocatedBytes()));
 }
 
 Napi::Value setErrorFactory(const Napi::CallbackInfo& info) {
@@ -91,18 +79,12 @@ Napi::Value setErrorFactory(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-void keepFreedPages() {
-  mallopt(M_MMAP_THRESHOLD, kKeepMapped);
-  mallopt(M_TRIM_THRESHOLD, kKeepAtTop);
-  mallopt(M_TOP_PAD, kGrowBy);
-}
-
 }  // namespace
 
 void exportEngine(Napi::Object exports) {
   keepFreedPages();
   defineFunction<engineFacts>(exports, "engineFacts");
-  defineFunction<allocatedBytes>(exports, "allocatedBytes");
+  defineFunction<allocated>(exports, "allocatedBytes");
   defineFunction<setThreads>(exports, "setThreads");
   defineFunction<setIsaVariant>(exports, "setIsaVariant");
   defineFunction<setErrorFactory>(exports, "setErrorFactory");

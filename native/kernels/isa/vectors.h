@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/common/types.h"
+#include "olderLibraries/symbolVersions.h"
 #include "variant.h"
 
 namespace bidora::BIDORA_ISA {
