@@ -70,7 +70,7 @@ function installNode() {
   ];
   writeFileSync(join(folder, "package.json"), "{}\n");
   const how = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--no-save", "--loglevel=error"];
-  const system = ["--os=linux", "--cpu=arm64", "--libc=glibc"];
+  const system = ["--os=linux", "--cpu=arm64", "--libc=glibc", "--force"]; // npm compares packages with its own system
   must("npm", ["install", "--prefix", folder, ...how, ...system, ...packages], "npm could not install Node for Arm.");
 }
 
