@@ -1,7 +1,9 @@
 /** `bidora doctor`: reports on the engine. */
 
+import { HINTED_COMMAND } from "../common/installation.js";
 import { packageVersion } from "../common/program.js";
 import { session } from "../config/index.js";
+import { type Leftover, leftovers } from "../setup/clean.js";
 import { type Diagnosis, diagnose, type EngineDetails, type FoundEngine } from "../torch/index.js";
 import { defineCommand, formatTable } from "./command.js";
 export const doctorCommand = defineCommand({
@@ -9,13 +11,13 @@ export const doctorCommand = defineCommand({
   about: "Shows what the engine found (libtorch, BLAS, threads, bfloat16) and what needs fixing.",
   options: session,
   hooks: [],
-  run: async () => diagnose(),
+  run: async () => ({ ...diagnose(), unused: leftovers() }),
   show(diagnosis) {
     const { problems } = diagnosis;
     const value = { node: process.versions.node, bidora: packageVersion(), ...diagnosis };
     if (!hasDetails(diagnosis)) return { value, text: engineTable(diagnosis), failure: problems.join(" "), status: 1 };
     const verdict = problems.join("\n") || "Everything is in order.";
-    const details = formatTable(["part", "found"], describe(diagnosis));
+    const details = formatTable(["part", "found"], [...describe(diagnosis), ...cache(diagnosis.unused)]);
     return {
       value,
       text: [engineTable(diagnosis), details, verdict].join("\n\n"),
@@ -60,4 +62,11 @@ function describe(facts: EngineDetails): [string, string][] {
 function frozenProducts({ ownProducts, tiles }: EngineDetails): string {
   if (ownProducts.length > 0) return `our own in ${ownProducts.join(" and ")}`;
   return tiles ? "libtorch's, with AMX" : "libtorch's";
+}
+
+/** What earlier versions left, if anything. */
+function cache(unused: readonly Leftover[]): [string, string][] {
+  if (unused.length === 0) return [];
+  const size = Math.ceil(unused.reduce((sum, { bytes }) => sum + bytes, 0) / 2 ** 20);
+  return [["cache", `${size} MiB that no installation uses: ${HINTED_COMMAND} setup --clean removes them`]];
 }

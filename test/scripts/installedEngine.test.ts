@@ -188,11 +188,16 @@ describe("the set-up of an installed package", () => {
   });
 
   test("keeps what is in use when it cleans, and removes it once the installation is gone", () => {
+    expect(doctor().unused).toEqual([]);
     expect(bidora("setup", "--clean").stdout).toBe("Nothing to remove.\n");
     const [sources] = readdirSync(addons);
     const [record] = readdirSync(join(addons, sources!, "installations"));
     const path = join(addons, sources!, "installations", record!);
     writeFileSync(path, readFileSync(path, "utf8").replace(basename(installed), "gone"));
+    expect(JSON.parse(bidora("doctor", "--json").stdout).unused).toEqual([
+      { path: join(addons, sources!), bytes: expect.any(Number) },
+    ]);
+    expect(bidora("doctor").stdout).toMatch(/\ncache +\d+ MiB that no installation uses/);
     expect(bidora("setup", "--clean").stdout).toContain(join(addons, sources!));
     expect(readdirSync(addons)).toEqual([]);
   });
