@@ -45,6 +45,14 @@ describe("workflows", () => {
     }
   });
 
+  test("run scripts that package.json has", () => {
+    const { scripts } = JSON.parse(readFileSync(join(github, "../package.json"), "utf8"));
+    const run = [...texts.values()].flatMap((text) => [...text.matchAll(/npm (?:run )?([\w:]+)/g)]);
+    const named = run.filter(([words]) => /npm (run|test)/.test(words)).map(([, name]) => name!);
+    expect(named).toContain("test:package");
+    for (const name of named) expect(Object.keys(scripts)).toContain(name);
+  });
+
   test("may read the repository and nothing else, except the job that publishes", () => {
     for (const [name, { permissions, jobs }] of workflows) {
       expect(permissions, name).toEqual({ contents: "read" });
