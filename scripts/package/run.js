@@ -26,16 +26,23 @@ export function catchSignals() {
 export function outcomeOf(program, words, { cwd, log } = {}) {
   interrupted.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const child = spawn(program, words, { cwd, stdio: ["ignore", log ?? "pipe", log ?? "pipe"], signal: interrupted });
+    // In a process group of its own: an interruption ends the compilers that a program has started, too.
+    const child = spawn(program, words, { cwd, stdio: ["ignore", log ?? "pipe", log ?? "pipe"], detached: true });
+    const stop = () => child.pid && child.exitCode === null && process.kill(-child.pid, "SIGTERM");
+    interrupted.addEventListener("abort", stop);
     let [output, errors] = ["", ""];
     child.stdout?.on("data", (chunk) => (output += chunk));
     child.stderr?.on("data", (chunk) => (errors += chunk));
     child.on("error", (error) => {
-      if (interrupted.aborted) reject(interrupted.reason);
-      else if (/** @type {NodeJS.ErrnoException} */ (error).code === "ENOENT") resolve(undefined);
+      interrupted.removeEventListener("abort", stop);
+      if (/** @type {NodeJS.ErrnoException} */ (error).code === "ENOENT") resolve(undefined);
       else reject(error);
     });
-    child.on("close", (status) => resolve({ status: status ?? 1, output, errors }));
+    child.on("close", (status) => {
+      interrupted.removeEventListener("abort", stop);
+      if (interrupted.aborted) reject(interrupted.reason);
+      else resolve({ status: status ?? 1, output, errors });
+    });
   });
 }
 

@@ -52,6 +52,12 @@ function make(
   return { status, message: stderr.trim().split("\n").slice(1).join("\n"), kept: join(home, "wheels") };
 }
 
+/** The state of a process in /proc, Z for one that has ended; nothing if there is no such process. */
+function stateOf(pid: string): string {
+  const path = `/proc/${pid}/stat`;
+  return existsSync(path) ? (readFileSync(path, "utf8").split(") ").at(-1) as string) : "";
+}
+
 /** pip that downloads the file `wheel` under a name. */
 const pip = (wheel: string, name: string) => `
 while [ "$1" != --dest ]; do shift; done
@@ -94,20 +100,21 @@ describe("npm run package", () => {
     expect(readdirSync(kept)).toEqual([]);
   });
 
-  test("leaves nothing when it is interrupted", async () => {
+  test("leaves nothing when it is interrupted, and no process", async () => {
     const [tools, home] = [folder(), folder()];
-    writeFileSync(join(tools, "python3"), "#!/bin/sh\necho begun > $BEGUN\nexec /bin/sleep 60\n");
+    writeFileSync(join(tools, "python3"), "#!/bin/sh\n/bin/sleep 60 &\necho $! > $BEGUN\nwait\n");
     chmodSync(join(tools, "python3"), 0o755);
     const begun = join(tools, "begun");
     const child = spawn(process.execPath, [script, "--output", join(home, "packed"), "--platform", PLATFORM], {
       env: { PATH: tools, BIDORA_HOME: home, BEGUN: begun },
     });
     const [message, status] = [text(child.stderr), once(child, "close")];
-    await vi.waitUntil(() => existsSync(begun), { timeout: 60_000 });
+    await vi.waitUntil(() => existsSync(begun) && readFileSync(begun, "utf8").endsWith("\n"), { timeout: 60_000 });
     child.kill("SIGINT");
     expect(await status).toEqual([1, null]);
     expect(await message).toMatch(/\npackage: interrupted by SIGINT\.\n$/);
     expect(readdirSync(home, { recursive: true })).toEqual(["wheels"]);
+    await vi.waitFor(() => expect(stateOf(readFileSync(begun, "utf8").trim())).toMatch(/^$|^Z/));
   });
 
   test.each([
