@@ -91,6 +91,9 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
 const summary = new Summary();
 try {
   await main(summary);
+} catch (error) {
+  if (!(error instanceof Skipped)) throw error;
+  summary.skip("all", "all", error.message);
 } finally {
   await cleanUp();
 }
