@@ -1,8 +1,8 @@
 // What an addon was built from and for, stored next to it, so that a copied build folder, or a replaced libtorch, is detected before
 // the addon is loaded. (The processor does not matter: kernels are built for all.) Checked by the build and at every start.
-// Usage: node scripts/addon.cjs write|check BUILD_FOLDER, or name
+// Usage: node scripts/addon.cjs write|check|fresh BUILD_FOLDER, or name
 const { createHash } = require("node:crypto");
-const { readFileSync, readdirSync, realpathSync, statSync, writeFileSync } = require("node:fs");
+const { existsSync, readFileSync, readdirSync, realpathSync, statSync, writeFileSync } = require("node:fs");
 const { join, resolve } = require("node:path");
 
 /** @typedef {{ path: string, bytes: number }} Library */
@@ -23,7 +23,10 @@ function sourcesHash(folder = SOURCES) {
 
 /** The name of a build: the libtorch that it is for, by its folder; the system's without one. */
 const buildName = (libtorch = process.env.LIBTORCH) =>
-  libtorch ? createHash("sha256").update(resolve(libtorch)).digest("hex").slice(0, 12) : "system";
+  libtorch ? createHash("sha256").update(realPath(libtorch)).digest("hex").slice(0, 12) : "system";
+
+/** A link that now leads to another libtorch makes another build. */
+const realPath = (/** @type {string} */ path) => (existsSync(path) ? realpathSync(path) : resolve(path));
 
 const stampOf = (/** @type {string} */ folder) => join(folder, "stamp.json");
 
@@ -84,6 +87,7 @@ function mismatch(/** @type {string} */ folder) {
 function main(/** @type {string} */ action, /** @type {string} */ folder) {
   if (action === "name") console.log(buildName());
   else if (action === "write") writeFileSync(stampOf(folder), `${JSON.stringify(currentStamp(folder), null, 2)}\n`);
+  else if (action === "fresh") process.exitCode = readStamp(folder)?.sources === sourcesHash() ? 0 : 1;
   else process.exitCode = mismatch(folder) === undefined ? 0 : 1;
 }
 

@@ -2,13 +2,14 @@
 # Builds the native addon for one libtorch: the one in the folder LIBTORCH, or else the system's. Skipped if it is up to date.
 # Usage: build-native.sh [BUILD_FOLDER]   (in a clone, build/native-NAME by default)
 set -euo pipefail
-cd "$(dirname "$0")/.."
 fail() { echo "$*" >&2; exit 1; }
 
 libtorch="${LIBTORCH:-}"
 if [ -n "$libtorch" ]; then
-  libtorch="$(cd "$libtorch" && pwd)" || fail "LIBTORCH is $libtorch, which is not a folder."
+  libtorch="$(cd -- "$libtorch" >/dev/null 2>&1 && pwd -P)" || fail "LIBTORCH is $LIBTORCH, which is not a folder."
+  export LIBTORCH="$libtorch"
 fi
+cd "$(dirname "$0")/.."
 build="${1:-build/native-$(node scripts/addon.cjs name)}"
 addon="$build/bidora.node"
 mkdir -p "$build"
@@ -24,7 +25,8 @@ addon_api="$(include_of node-addon-api .)"
 api_headers="$(include_of node-api-headers include)"
 
 made_here() { grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD/native" "$build/CMakeCache.txt" 2>/dev/null; }
-newer() { find native scripts/build-native.sh scripts/addon.cjs "$addon_api/package.json" -newer "$addon" -type f -print -quit; }
+# Sources can also be removed, or replaced by older files.
+newer() { node scripts/addon.cjs fresh "$build" || echo sources; find native scripts/build-native.sh scripts/addon.cjs "$addon_api/package.json" -newer "$addon" -type f -print -quit; }
 if [ -f "$addon" ] && made_here && node scripts/addon.cjs check "$build"; then
   [ -n "$(newer)" ] || exit 0
 elif ! made_here || [ -f "$build/stamp.json" ]; then

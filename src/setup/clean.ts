@@ -1,6 +1,8 @@
 // What nobody uses any more in this program's cache.
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
+import { BidoraError } from "../common/errors.js";
+import { statOf } from "../common/fileSystem.js";
 import { isTemporary } from "../files/atomic.js";
 import { addonCache, installationsOf, stamps } from "../torch/engines/builds.js";
 import { BUILDING } from "./build.js";
@@ -21,32 +23,59 @@ export function leftovers(): Leftover[] {
     .map((path) => ({ path, bytes: bytesOf(path) }));
 }
 
-/** Removes them. @returns what was removed */
+/** Removes them. @returns what was removed @throws BidoraError `WRITE` */
 export function clean(): Leftover[] {
   const found = leftovers();
-  for (const { path } of found) rmSync(path, { recursive: true, force: true });
+  for (const { path } of found) remove(path);
   return found;
 }
 
-const entriesOf = (folder: string): string[] =>
-  existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
+function remove(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new BidoraError("WRITE", `${path} can't be removed (${code}): run the command as its owner.`, {
+      cause: error,
+    });
+  }
+}
+
+const entriesOf = (folder: string): string[] => namesIn(folder).map((name) => join(folder, name));
+
+/** None in a folder that is another user's. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
 
 const isUnfinished = (path: string): boolean => isTemporary(basename(path)) || basename(path).startsWith(BUILDING);
 
-/** Addons are used by the installations that set them up, as long as these have the same native sources. */
+/**
+ * Addons are used by the installations that set them up, as long as these have the same native sources. What this user can't look into
+ * may be in use by another one.
+ */
 function isUnused(path: string): boolean {
-  return statSync(path).isDirectory() && !installationsOf(path).some((root) => sourcesOf(root) === basename(path));
+  try {
+    return isFolder(path) && !installationsOf(path).some((root) => sourcesOf(root) === basename(path));
+  } catch {
+    return false;
+  }
 }
 
 function sourcesOf(root: string): string | undefined {
   const native = join(root, "native");
-  return existsSync(native) ? stamps().sourcesHash(native) : undefined;
+  return statOf(native) && stamps().sourcesHash(native);
 }
 
-const ageMs = (path: string): number => Date.now() - statSync(path).mtimeMs;
+/** Locks and unfinished builds can disappear at any time. */
+const ageMs = (path: string): number => Date.now() - (statOf(path)?.mtimeMs ?? Date.now());
+const isFolder = (path: string): boolean => statOf(path)?.isDirectory() === true;
 
 function bytesOf(path: string): number {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (!found?.isDirectory()) return found?.size ?? 0;
+  if (!isFolder(path)) return statOf(path)?.size ?? 0;
   return entriesOf(path).reduce((sum, entry) => sum + bytesOf(entry), 0);
 }

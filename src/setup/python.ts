@@ -20,10 +20,13 @@ print(os.path.dirname(importlib.util.find_spec("torch").origin))
 print(importlib.metadata.version("torch"))
 `;
 
+/** Whether a folder has libtorch's C++ headers. */
+export const hasHeaders = (folder: string): boolean => existsSync(join(folder, "include", "torch", "csrc", "api"));
+
 /** The torch of the Python on the PATH; undefined if there is none, or one without what is needed to build against it. */
 export function pythonTorch(system: System): PythonTorch | undefined {
   const [folder, version] = system.output(PYTHON, ["-c", SCRIPT])?.split("\n") ?? [];
-  if (!folder || !version || !existsSync(join(folder, "include", "torch", "csrc", "api"))) return undefined;
+  if (!folder || !version || !hasHeaders(folder)) return undefined;
   return { folder, version };
 }
 

@@ -1,9 +1,11 @@
 // `bidora setup`: uses the engine that is there, or builds one.
+import { resolve } from "node:path";
 import { BidoraError } from "../common/errors.js";
+import { HINTED_COMMAND } from "../common/installation.js";
 import { isOutdated } from "../torch/engines/builds.js";
-import { type Engine, engineInUse } from "../torch/engines/index.js";
+import { type Engine, engineInUse, engines } from "../torch/engines/index.js";
 import { build, takeFromCache } from "./build.js";
-import { pythonTorch, requirePythonTorch } from "./python.js";
+import { hasHeaders, pythonTorch, requirePythonTorch } from "./python.js";
 import type { System } from "./system.js";
 import { installPackages, missingPackages } from "./systemPackages.js";
 
@@ -28,7 +30,7 @@ interface SetupHooks {
  * @throws BidoraError `SETUP` saying what is missing and how to get it
  */
 export async function setUp(system: System, options: SetupOptions, { note, signal }: SetupHooks): Promise<Engine> {
-  const chosen = options.fromPython ? requirePythonTorch(system).folder : process.env.LIBTORCH || undefined;
+  const chosen = options.fromPython ? usedPythonTorch(system) : libtorchFolder();
   const { fromPython, develop } = options;
   const isReady = !develop && ((!fromPython && isUsable(engineInUse())) || (await takeFromCache(chosen)));
   if (!isReady) {
@@ -40,6 +42,29 @@ export async function setUp(system: System, options: SetupOptions, { note, signa
   if (engine.problem) throw engine.problem;
   note(`==> Ready: libtorch ${engine.libtorch ?? ""} with the addon in ${engine.folder}`);
   return engine;
+}
+
+/** The folder in LIBTORCH, if it is set. */
+function libtorchFolder(): string | undefined {
+  const folder = process.env.LIBTORCH;
+  if (!folder) return undefined;
+  if (hasHeaders(folder)) return resolve(folder);
+  throw new BidoraError(
+    "SETUP",
+    `LIBTORCH is ${folder}, which has no libtorch to build for: set it to a folder with include/ and lib/, or unset it.`,
+  );
+}
+
+/** Python's torch, unless another engine would be used all the same. */
+function usedPythonTorch(system: System): string {
+  const { folder } = requirePythonTorch(system);
+  const first = engines().find(({ source, problem }) => source === "LIBTORCH" || problem === undefined);
+  if (first === undefined || first.source === "setup") return folder;
+  const what = first.source === "LIBTORCH" ? "LIBTORCH is set and" : `The ${first.source}`;
+  throw new BidoraError(
+    "SETUP",
+    `${what} takes precedence over what --from-python builds: run \`LIBTORCH=${folder} ${HINTED_COMMAND} setup\`, and set LIBTORCH when running, too.`,
+  );
 }
 
 /** An addon that was built from other sources is usable, but not up to date. */

@@ -1,7 +1,7 @@
 // Which engine an installed package uses, and what it says if there is none that it can use.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { PLATFORM_PACKAGE } from "../../src/common/platformPackage.js";
@@ -80,6 +80,12 @@ describe("without an engine, one sentence says why and what to do:", () => {
     );
     rmSync(join(platform, "engine.json"));
     expect(sentence()).toMatch(/ has no engine\.json: remove that folder, then run `npm install`\.$/);
+    for (const damaged of ["null", "{}", "[]", "5", "{", '{"version":"0.1.0","files":null}']) {
+      writeFileSync(join(platform, "engine.json"), damaged);
+      expect(sentence()).toMatch(/ has a damaged engine\.json: remove that folder, then run `npm install`\.$/);
+    }
+    installPlatform({ files: { "libtorch_cpu.so": "5" } });
+    expect(sentence()).toMatch(/ has a damaged engine\.json/);
   });
 
   test("Node or the C library is too old for it", () => {
@@ -89,6 +95,35 @@ describe("without an engine, one sentence says why and what to do:", () => {
     expect(sentence()).toMatch(
       /^libtorch 2\.13\.0 needs the GNU C library 2\.999 or newer \(.*\), and this system has 2\.\d+: use a newer/,
     );
+  });
+
+  test("the C library's version is found without looking up the names of connected hosts", () => {
+    installPlatform({ glibc: "2.999" });
+    const preload = join(project, "preload.cjs");
+    writeFileSync(
+      preload,
+      `const { report } = process; const { getReport } = report;
+report.getReport = () => { if (!report.excludeNetwork) throw new Error("looks up names"); return getReport.call(report); };`,
+    );
+    env.NODE_OPTIONS = `--require=${preload}`;
+    try {
+      expect(sentence()).toMatch(/needs the GNU C library 2\.999/);
+    } finally {
+      delete env.NODE_OPTIONS;
+    }
+  });
+
+  test("the user has no home folder", () => {
+    const before = { ...env };
+    Object.assign(env, { BIDORA_HOME: "", XDG_CACHE_HOME: "", HOME: "" });
+    try {
+      expect(sentence()).toBe(
+        "This user has no home folder to cache files in: set BIDORA_HOME or XDG_CACHE_HOME to one.",
+      );
+    } finally {
+      for (const name of ["BIDORA_HOME", "XDG_CACHE_HOME", "HOME"]) delete env[name];
+      Object.assign(env, before);
+    }
   });
 
   test("it is inside Electron's archive", () => {
@@ -171,6 +206,24 @@ describe("the set-up of an installed package", () => {
     expect(left.map((name) => name.slice(0, 10))).toEqual(Array(unfinished).fill(".building-"));
     expect(setUp().status).toBe(0);
     expect(readdirSync(addons).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  test("builds for a relative LIBTORCH in a relative cache, and finds that through a link to LIBTORCH", () => {
+    const torch = join(project, "torch");
+    mkdirSync(join(torch, "include", "torch", "csrc", "api"), { recursive: true });
+    mkdirSync(join(torch, "lib"));
+    symlinkSync(torch, join(project, "linked"));
+    const run = (LIBTORCH: string, ...words: string[]) =>
+      spawnSync(process.execPath, [join(installed, "bin", "bidora.js"), ...words], {
+        cwd: join(project, "torch"),
+        env: { ...env, LIBTORCH, BIDORA_HOME: "../relative" },
+        encoding: "utf8",
+      });
+    expect(run(".", "setup")).toMatchObject({ status: 0 });
+    expect(readdirSync(join(project, "relative"))).toEqual(["addons"]);
+    expect(JSON.parse(run("../linked/", "doctor", "--json").stdout).engines).toMatchObject([{ inUse: true }]);
+    const { status, stderr } = run("lib", "setup");
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^bidora: LIBTORCH is lib, which has no libtorch/)]);
   });
 
   test("does nothing if there is an engine", () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { clean, leftovers } from "../../src/setup/clean.js";
@@ -62,4 +62,29 @@ test("a record that can't be read counts as none", () => {
   const folder = join(home, "addons", "ffffffffffff");
   write(join(folder, "installations", "some.json"), "{");
   expect(leftovers().map(({ path }) => path)).toEqual([folder]);
+});
+
+/** A read refused to this user, as of another user's private folder: a name that is too long is refused even to root. */
+const unreadable = `/${"x".repeat(300)}`;
+
+test("an installation that this user can't look into keeps its addon", () => {
+  const folder = join(home, "addons", "eeeeeeeeeeee");
+  write(join(folder, "installations", "some.json"), JSON.stringify({ installation: unreadable, build: "system" }));
+  expect(leftovers().map(({ path }) => path)).not.toContain(folder);
+});
+
+test("records of another form count as none", () => {
+  const folder = join(home, "addons", "dddddddddddd");
+  for (const [i, record] of [null, {}, [], 5, { installation: 5, build: "system" }].entries())
+    write(join(folder, "installations", `${i}.json`), JSON.stringify(record));
+  expect(leftovers().map(({ path }) => path)).toContain(folder);
+});
+
+test("a cache that is a file or has broken links is no failure", () => {
+  mkdirSync(join(home, "addons"), { recursive: true });
+  symlinkSync("/nowhere", join(home, "addons", "broken"));
+  expect(() => leftovers()).not.toThrow();
+  process.env.BIDORA_HOME = freshPath("file");
+  write(process.env.BIDORA_HOME, "");
+  expect(leftovers()).toEqual([]);
 });

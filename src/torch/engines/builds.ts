@@ -4,8 +4,10 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
+import { statOf } from "../../common/fileSystem.js";
 import { isClone, packageRoot, setupCommand } from "../../common/installation.js";
 import { ownCacheFolder } from "../../common/program.js";
+import { isJsonObject } from "../../files/json.js";
 import type { Engine } from "./engine.js";
 
 /** What an addon was built from and for. */
@@ -63,17 +65,21 @@ export const choiceOf = (build: string): Choice => ({ installation: packageRoot,
 /** The installations that set up addons of one hash of sources. @param folder in the cache, with that hash for its name */
 export function installationsOf(folder: string): string[] {
   const files = join(folder, INSTALLATIONS);
-  if (!existsSync(files)) return [];
+  if (statOf(files) === undefined) return [];
   return readdirSync(files).flatMap((name) => readChoice(join(files, name))?.installation ?? []);
 }
 
 function readChoice(path: string): Choice | undefined {
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as Choice;
+    const choice: unknown = JSON.parse(readFileSync(path, "utf8"));
+    return isChoice(choice) ? choice : undefined;
   } catch {
     return undefined;
   }
 }
+
+const isChoice = (value: unknown): value is Choice =>
+  isJsonObject(value) && typeof value.installation === "string" && typeof value.build === "string";
 
 /** Where this installation's build is: a clone builds in its own folder, step by step. */
 export const ownBuild = (name: string): string =>

@@ -2,9 +2,10 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
-import { HINTED_COMMAND, isBundled, isClone, packageRoot } from "../../common/installation.js";
+import { BUNDLED, HINTED_COMMAND, isBundled, isClone, packageRoot } from "../../common/installation.js";
 import { PLATFORM_PACKAGE, platformPackageFolder } from "../../common/platformPackage.js";
-import { packageVersion } from "../../common/program.js";
+import { packageVersion, platformPackages } from "../../common/program.js";
+import { isJsonObject, parsedJson } from "../../files/json.js";
 import { stamps } from "./builds.js";
 import type { Engine } from "./engine.js";
 
@@ -20,9 +21,6 @@ interface EngineFile {
   /** Bytes by file name. */
   readonly files: Readonly<Record<string, number>>;
 }
-
-/** The platforms that have a package. */
-const PACKAGES: readonly string[] = ["@bidora/linux-x64-gnu", "@bidora/linux-arm64-gnu"];
 
 const SETUP = `build the engine on this machine with \`${HINTED_COMMAND} setup\``;
 
@@ -41,19 +39,26 @@ export function platformEngine(): Engine {
 
 /** Why the package can't be used; undefined if it can. */
 function whyNot(folder: string | undefined, file: EngineFile | undefined): string | undefined {
-  if (isBundled) {
-    return `A bundler moved bidora's code to ${packageRoot}, away from its packages: exclude it from the bundle (esbuild: --external:bidora).`;
-  }
+  if (isBundled) return BUNDLED;
   return folder !== undefined && file ? unusable(folder, file) : missing(folder);
 }
 
 function readEngineFile(folder: string | undefined): EngineFile | undefined {
   if (folder === undefined) return undefined;
   try {
-    return JSON.parse(readFileSync(join(folder, "engine.json"), "utf8")) as EngineFile;
+    const file = parsedJson(readFileSync(join(folder, "engine.json"), "utf8"));
+    return isEngineFile(file) ? file : undefined;
   } catch {
     return undefined;
   }
+}
+
+const TEXTS = ["version", "libtorch", "glibc", "sources"];
+
+function isEngineFile(file: unknown): file is EngineFile {
+  if (!isJsonObject(file) || !isJsonObject(file.files) || typeof file.nodeApi !== "number") return false;
+  const areTexts = TEXTS.every((key) => typeof file[key] === "string");
+  return areTexts && Object.values(file.files).every((bytes) => typeof bytes === "number");
 }
 
 /** Electron keeps what can't be loaded from its archive beside the archive. */
@@ -95,8 +100,20 @@ let header: { readonly glibcVersionRuntime?: string } | undefined;
 
 /** The version of the GNU C library that runs this process; undefined with another C library. Node's report takes 10 ms. */
 function glibcVersion(): string | undefined {
-  header ??= (process.report.getReport() as { header: { glibcVersionRuntime?: string } }).header;
+  header ??= (reportWithoutNetwork() as { header: { glibcVersionRuntime?: string } }).header;
   return header.glibcVersionRuntime;
+}
+
+/** By default Node looks up the names of all hosts that this process is connected to, and waits for each. */
+function reportWithoutNetwork(): object {
+  const report = process.report as typeof process.report & { excludeNetwork?: boolean };
+  const before = report.excludeNetwork;
+  report.excludeNetwork = true;
+  try {
+    return report.getReport();
+  } finally {
+    if (before !== undefined) report.excludeNetwork = before;
+  }
 }
 
 function isOlder(version: string, wanted: string): boolean {
@@ -109,14 +126,17 @@ const numbersOf = (version: string): number[] => version.split(".").map(Number);
 /** Why there is no package, or none with an engine. */
 function missing(folder: string | undefined): string {
   const system = `${process.platform} on ${process.arch}`;
-  if (!PACKAGES.includes(PLATFORM_PACKAGE)) {
+  if (!platformPackages().includes(PLATFORM_PACKAGE)) {
     return `bidora has no prebuilt engine for ${system}: ${SETUP} (untried on this system), or use Linux, for example in a container.`;
   }
   if (isMusl()) {
     return `bidora's prebuilt engine needs the GNU C library, and this system (Alpine, for example) has musl: use an image with glibc, such as node:22-trixie-slim.`;
   }
   if (isClone) return `${PLATFORM_PACKAGE} is not built in this clone: \`npm run package\` builds it.`;
-  if (folder) return `${folder} has no engine.json: remove that folder, then run \`npm install\`.`;
+  if (folder) {
+    const fault = existsSync(join(folder, "engine.json")) ? "a damaged" : "no";
+    return `${folder} has ${fault} engine.json: remove that folder, then run \`npm install\`.`;
+  }
   return notInstalled();
 }
 
