@@ -12,7 +12,7 @@ export const packageRoot = findRoot(here) ?? here;
 /** Whether a bundler has moved the code out of the package. */
 export const isBundled = packageRoot === here;
 
-/** What to do about that. */
+/** That, as a sentence with what to do. */
 export const BUNDLED = `A bundler moved bidora's code to ${packageRoot}, away from its packages: exclude it from the bundle (esbuild: --external:bidora).`;
 
 /** Whether this is a clone of the repository, not an installed package. */

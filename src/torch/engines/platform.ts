@@ -1,13 +1,15 @@
-// The engine in the platform package, and why it can't be used if it can't: each known reason in one sentence, with what to do.
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+// The engine in the platform package, or why an installed package can't be used: one sentence for each known reason, with what to do.
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
-import { BUNDLED, HINTED_COMMAND, isBundled, isClone, packageRoot } from "../../common/installation.js";
+import { BUNDLED, isBundled, isClone } from "../../common/installation.js";
 import { PLATFORM_PACKAGE, platformPackageFolder } from "../../common/platformPackage.js";
-import { packageVersion, platformPackages } from "../../common/program.js";
+import { packageVersion } from "../../common/program.js";
 import { isJsonObject, parsedJson } from "../../files/json.js";
 import { stamps } from "./builds.js";
 import type { Engine } from "./engine.js";
+import { glibcVersion, isOlder } from "./glibc.js";
+import { BUILD_IT, whyMissing } from "./missingPackage.js";
 
 /** `engine.json` of a platform package; `npm run package` writes it. */
 interface EngineFile {
@@ -21,8 +23,6 @@ interface EngineFile {
   /** Bytes by file name. */
   readonly files: Readonly<Record<string, number>>;
 }
-
-const SETUP = `build the engine on this machine with \`${HINTED_COMMAND} setup\``;
 
 export function platformEngine(): Engine {
   const folder = unpacked(platformPackageFolder());
@@ -40,7 +40,7 @@ export function platformEngine(): Engine {
 /** Why the package can't be used; undefined if it can. */
 function whyNot(folder: string | undefined, file: EngineFile | undefined): string | undefined {
   if (isBundled) return BUNDLED;
-  return folder !== undefined && file ? unusable(folder, file) : missing(folder);
+  return folder !== undefined && file ? unusable(folder, file) : whyMissing(folder);
 }
 
 function readEngineFile(folder: string | undefined): EngineFile | undefined {
@@ -93,73 +93,5 @@ const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false 
 function tooOldLibrary({ glibc, libtorch }: EngineFile): string | undefined {
   const found = glibcVersion();
   if (process.platform !== "linux" || (found !== undefined && !isOlder(found, glibc))) return undefined;
-  return `libtorch ${libtorch} needs the GNU C library ${glibc} or newer (Debian 13, Ubuntu 24.04), and this system has ${found ?? "another one"}: use a newer system or image, or ${SETUP}.`;
-}
-
-let header: { readonly glibcVersionRuntime?: string } | undefined;
-
-/** The version of the GNU C library that runs this process; undefined with another C library. Node's report takes 10 ms. */
-function glibcVersion(): string | undefined {
-  header ??= (reportWithoutNetwork() as { header: { glibcVersionRuntime?: string } }).header;
-  return header.glibcVersionRuntime;
-}
-
-/** By default Node looks up the names of all hosts that this process is connected to, and waits for each. */
-function reportWithoutNetwork(): object {
-  const report = process.report as typeof process.report & { excludeNetwork?: boolean };
-  const before = report.excludeNetwork;
-  report.excludeNetwork = true;
-  try {
-    return report.getReport();
-  } finally {
-    if (before !== undefined) report.excludeNetwork = before;
-  }
-}
-
-function isOlder(version: string, wanted: string): boolean {
-  const [[major = 0, minor = 0], [wantedMajor = 0, wantedMinor = 0]] = [numbersOf(version), numbersOf(wanted)];
-  return major < wantedMajor || (major === wantedMajor && minor < wantedMinor);
-}
-
-const numbersOf = (version: string): number[] => version.split(".").map(Number);
-
-/** Why there is no package, or none with an engine. */
-function missing(folder: string | undefined): string {
-  const system = `${process.platform} on ${process.arch}`;
-  if (!platformPackages().includes(PLATFORM_PACKAGE)) {
-    return `bidora has no prebuilt engine for ${system}: ${SETUP} (untried on this system), or use Linux, for example in a container.`;
-  }
-  if (isMusl()) {
-    return `bidora's prebuilt engine needs the GNU C library, and this system (Alpine, for example) has musl: use an image with glibc, such as node:22-trixie-slim.`;
-  }
-  if (isClone) return `${PLATFORM_PACKAGE} is not built in this clone: \`npm run package\` builds it.`;
-  if (folder) {
-    const fault = existsSync(join(folder, "engine.json")) ? "a damaged" : "no";
-    return `${folder} has ${fault} engine.json: remove that folder, then run \`npm install\`.`;
-  }
-  return notInstalled();
-}
-
-const isMusl = (): boolean => process.platform === "linux" && glibcVersion() === undefined;
-
-/** Among the known reasons, what the folders beside bidora and the lock file say. */
-function notInstalled(): string {
-  const project = dirname(dirname(packageRoot));
-  const other = installedForOthers(join(project, "node_modules", "@bidora"))[0];
-  const subject = `${PLATFORM_PACKAGE}, which holds libtorch, is not installed`;
-  if (other)
-    return `${subject}: node_modules was installed on another system (it has @bidora/${other}); remove it, then run \`npm install\` here.`;
-  if (isLockedWithout(join(project, "package-lock.json"))) {
-    return `${subject}: package-lock.json was made on another system and lacks it; remove package-lock.json and node_modules, then run \`npm install\`.`;
-  }
-  return `${subject}, since optional dependencies were left out: run \`npm install --include=optional\`, or ${SETUP}.`;
-}
-
-function installedForOthers(folder: string): string[] {
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  return names.filter((name) => /^(linux|darwin|win32)-/.test(name) && name !== basename(PLATFORM_PACKAGE));
-}
-
-function isLockedWithout(path: string): boolean {
-  return existsSync(path) && !readFileSync(path, "utf8").includes(`node_modules/${PLATFORM_PACKAGE}"`);
+  return `libtorch ${libtorch} needs the GNU C library ${glibc} or newer (Debian 13, Ubuntu 24.04), and this system has ${found ?? "another one"}: use a newer system or image, or ${BUILD_IT}.`;
 }
