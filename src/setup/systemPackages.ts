@@ -27,7 +27,7 @@ export function missingPackages(system: System, { libtorch, develop }: Need): st
 }
 
 /** The commands that an administrator runs to install packages. */
-export const byHand = (packages: readonly string[]): string =>
+const byHand = (packages: readonly string[]): string =>
   `sudo apt-get update && sudo apt-get install -y --no-install-recommends ${packages.join(" ")}`;
 
 /**

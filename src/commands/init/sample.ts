@@ -26,7 +26,7 @@ export interface WordsSample {
 const WORDS_TASK = "token-classification";
 
 /** Enough to tell classes from numbers, and quick in a file of any size. */
-export const MOST_ROWS = 5000;
+const MOST_ROWS = 5000;
 
 /**
  * @param task for which the rows are, if the user has named it
