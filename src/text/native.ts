@@ -109,6 +109,8 @@ function runTrial(trial: { spec: string; texts: readonly string[] }, limitMs: nu
     const child = spawn(process.execPath, ["-e", SCRIPT, path], {
       cwd: tmpdir(),
       stdio: ["pipe", "pipe", "ignore"],
+      // In Electron, execPath is the app.
+      env: { ...process.env, ELECTRON_RUN_AS_NODE: "1" },
     });
     let [isReady, isSlow] = [false, false];
     const expire = () => {

@@ -1,5 +1,6 @@
 /** Rows for language models: conversations, prompts with completions, texts. */
 import { UsageError } from "../../common/errors.js";
+import { usualLabelColumns } from "../../data/index.js";
 import type { Column } from "./columns.js";
 import { columnsNamed, type Guess, type Guessed, listed, named, type Rows } from "./guess.js";
 
@@ -45,7 +46,9 @@ const PAIRS = [
 /** Parts of a prompt that would be lost. */
 const PARTS = ["input", "context", "system"];
 
+/** Nothing beside a label, which says that the pair is to be classified, unless the task is given. */
 function pairOf(rows: Rows, given: Guessed): Guess | undefined {
+  if (given.task === undefined && usualLabelColumns(rows.table).length > 0) return undefined;
   const pair = PAIRS.map((names) => columnsNamed(rows, names)).find(
     (columns) =>
       columns.length === 2 && columns.every(isString) && columns[1]!.counts.size > columns[1]!.values.length / 2,
@@ -57,7 +60,7 @@ function pairOf(rows: Rows, given: Guessed): Guess | undefined {
       `${rows.table.file}: a row's prompt is in ${listed(pair.slice(0, 1))} and ${named(part)}, but one column is read: join them in one, or leave ${named(part)} out with --task causal-lm --text-columns ${listed(pair).replace(", ", ",")}.`,
     );
   const names = pair.map(({ name }) => name);
-  const reason = `${listed(pair.slice(0, 1))} is taken for the prompt and ${listed(pair.slice(1))} for its completion: causal-lm.`;
+  const reason = `${listed(pair.slice(0, 1))} is the prompt and ${listed(pair.slice(1))} its completion: causal-lm.`;
   return language({ ...given, textColumns: names }, [reason], names);
 }
 
@@ -94,7 +97,7 @@ const whyText = (text: Column, { task }: Guessed): string[] =>
   task === TASK ? [] : [`${named(text)} holds texts, and no column could be their label: causal-lm.`];
 
 const whyPair = (prompt: Column, completion: Column): string[] => [
-  `${named(prompt)} is taken for the prompt and ${named(completion)} for its completion, since no column could be a label: causal-lm; --text-columns names one column of texts, or two in another order.`,
+  `${named(prompt)} is the prompt and ${named(completion)} for its completion, since no column could be a label: causal-lm; --text-columns names one column of texts, or two in another order.`,
 ];
 
 const distinct = (lists: readonly (readonly string[])[]) =>

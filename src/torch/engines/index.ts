@@ -15,10 +15,13 @@ export function engines(): Engine[] {
 
 /** The first without a problem. If there is none, the one whose problem says what to do here. */
 export function engineInUse(): Engine {
-  const found = engines();
-  const usable = found.find(({ problem }) => problem === undefined);
-  const [first, built = first] = found as [Engine, Engine?];
-  return usable ?? (built.problem?.code === "ENGINE_MISSING" && !isClone ? first : built);
+  if (isBundled) return platformEngine();
+  const libtorch = process.env.LIBTORCH;
+  if (libtorch) return libtorchEngine(libtorch);
+  const platform = platformEngine();
+  if (platform.problem === undefined) return platform;
+  const built = setupEngine();
+  return built.problem?.code === "ENGINE_MISSING" && !isClone ? platform : built;
 }
 
 /** The path of the addon in use. */

@@ -111,6 +111,12 @@ describe("tasks by their rows", () => {
     ],
     ["prompts", "a.jsonl", jsonl((i) => ({ prompt: sentence(i), completion: "yes" })), { task: "causal-lm" }],
     [
+      "questions and answers with a label",
+      "a.csv",
+      csv("question,answer,label", (i) => `${sentence(i)},${sentence(i + 1)},${i % 2 ? "yes" : "no"}`),
+      { task: "sequence-classification", textColumns: ["question", "answer"], labelColumn: ["label"] },
+    ],
+    [
       "questions and answers",
       "a.csv",
       csv("question,answer", (i) => `${sentence(i)},${sentence(i + 1)}`),
