@@ -30,7 +30,7 @@ export function guessLabeled(rows: Rows, given: Guessed): Guess | undefined {
 const emptyTexts = (rows: Rows, names: readonly string[]): string[] =>
   columnsNamed(rows, names)
     .filter(({ absent }) => absent > 0)
-    .map((column) => `${named(column)} is empty in ${column.absent} of the rows, which are trained on all the same.`);
+    .map((column) => `${named(column)} is empty in ${column.absent} of the rows; training uses these rows too.`);
 
 /** Pairs of texts under these names are for labels, even if none is found. */
 const isUsualPair = ({ table }: Rows, columns: readonly string[]): boolean =>
@@ -95,7 +95,7 @@ function oneOf(columns: readonly Column[], isSaid: boolean): Found {
   const rest = others.length > 0 ? `, though ${listed(others)} could be it too: --label-column names another` : "";
   return {
     columns: [first.name],
-    reasons: isSaid ? [`${named(first)} is taken for the label${rest}.`] : [],
+    reasons: isSaid ? [`${named(first)} is used as the label${rest}.`] : [],
     open:
       others.length > 0
         ? [
@@ -119,7 +119,7 @@ function ofFlags({ table }: Rows, flags: readonly Column[]): Found {
     : "";
   return {
     columns: names,
-    reasons: [`${listed(flags)} hold 0 and 1, and are taken for the labels${hint}.`],
+    reasons: [`${listed(flags)} hold 0 and 1, and are used as the labels${hint}.`],
     open: [
       {
         key: "labelColumn",

@@ -20,7 +20,7 @@ export function wordsOfFile({ columns }: WordsSample, given: Guessed): Guess {
   const last = String(columns);
   return {
     settings: { ...settings, labelColumn: [last] },
-    reasons: [`One word per line; of its ${columns} columns the last is taken for the label.`],
+    reasons: [`One word per line; the last of its ${columns} columns is the label.`],
     open: [
       {
         key: "labelColumn",
@@ -50,7 +50,13 @@ export function guessWords(rows: Rows, given: Guessed): Guess | undefined {
     open:
       given.labelColumn || labels.length < 2
         ? []
-        : [{ key: "labelColumn", text: "Which labels of the words?", choices: labels.map((name) => [name]) }],
+        : [
+            {
+              key: "labelColumn",
+              text: "Which column holds the labels of the words?",
+              choices: labels.map((name) => [name]),
+            },
+          ],
   };
 }
 

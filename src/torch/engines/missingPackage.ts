@@ -13,7 +13,7 @@ export const BUILD_IT = `build the engine on this machine with \`${HINTED_COMMAN
 export function whyMissing(folder: string | undefined): string {
   const system = `${process.platform} on ${process.arch}`;
   if (!platformPackages().includes(PLATFORM_PACKAGE)) {
-    return `bidora has no prebuilt engine for ${system}: ${BUILD_IT} (untried on this system), or use Linux, for example in a container.`;
+    return `bidora has no prebuilt engine for ${system}: ${BUILD_IT} (not tested on this system), or use Linux, for example in a container.`;
   }
   if (isMusl()) {
     return `bidora's prebuilt engine needs the GNU C library, and this system (Alpine, for example) has musl: use an image with glibc, such as node:22-trixie-slim.`;

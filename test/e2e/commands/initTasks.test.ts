@@ -189,7 +189,7 @@ describe("tasks by their rows", () => {
 
   it("names what else the label could be", async () => {
     const rows = csv("text,label,score", (i) => `${TWO(i)},${i % 5}`);
-    expect((await init("a.csv", rows)).stderr).toContain("label is taken for the label, though score could be it too");
+    expect((await init("a.csv", rows)).stderr).toContain("label is used as the label, though score could be it too");
     const stars = csv("text,label", (i) => `${sentence(i)},${i % 5}`);
     expect((await init("a.csv", stars)).stderr).toContain(
       "sequence-classification; --task regression if it is a score.",
@@ -212,7 +212,7 @@ describe("tasks by their rows", () => {
       csv(`text,label,${many}`, (i) => `${i ? sentence(i) : ""},${i % 2}${",x".repeat(20)}`),
     );
     expect(stderr).toContain("Not used: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, and 8 more.");
-    expect(stderr).toContain("text is empty in 1 of the rows, which are trained on all the same.");
+    expect(stderr).toContain("text is empty in 1 of the rows; training uses these rows too.");
   });
 
   it("guesses from the first rows of a long file, and says so", async () => {
