@@ -29,7 +29,13 @@ export function packedProject(): PackedProject {
   execFileSync("tar", ["-xzf", tarball, "-C", installed, "--strip-components=1"]);
   linkDependencies(folder);
   const tools = fakeTools(folder);
-  const env = { ...process.env, PATH: `${tools}:${process.env.PATH}`, BIDORA_HOME: join(folder, "home") };
+  const env = {
+    ...process.env,
+    PATH: `${tools}:${process.env.PATH}`,
+    BIDORA_HOME: join(folder, "home"),
+    // A copy of a platform package's addon finds libtorch there.
+    LD_LIBRARY_PATH: dirname(engineFacts().library),
+  };
   const bidora = (...words: string[]) =>
     spawnSync(process.execPath, [join(installed, "bin", "bidora.js"), ...words], {
       cwd: folder,
