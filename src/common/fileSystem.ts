@@ -72,7 +72,10 @@ function make(folder: string): string | undefined {
   }
 }
 
-const isFolder = (path: string): boolean => statOf(path)?.isDirectory() === true;
+export const isFolder = (path: string): boolean => statOf(path)?.isDirectory() === true;
+
+/** The bytes of a file; 0 if nothing is there. */
+export const sizeOf = (path: string): number => statOf(path)?.size ?? 0;
 
 function refusal(folder: string, error: NodeJS.ErrnoException, setting: string | undefined): unknown {
   const found = error.code === "ENOENT" ? takesNone(folder, error) : writeFailure(folder, error);

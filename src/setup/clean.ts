@@ -2,7 +2,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { statOf } from "../common/fileSystem.js";
+import { isFolder, sizeOf, statOf } from "../common/fileSystem.js";
 import { isTemporary } from "../files/atomic.js";
 import { addonCache, installationsOf, stamps } from "../torch/engines/builds.js";
 import { BUILDING } from "./build.js";
@@ -73,9 +73,8 @@ function sourcesOf(root: string): string | undefined {
 
 /** Locks and unfinished builds can disappear at any time. */
 const ageMs = (path: string): number => Date.now() - (statOf(path)?.mtimeMs ?? Date.now());
-const isFolder = (path: string): boolean => statOf(path)?.isDirectory() === true;
 
 function bytesOf(path: string): number {
-  if (!isFolder(path)) return statOf(path)?.size ?? 0;
+  if (!isFolder(path)) return sizeOf(path);
   return entriesOf(path).reduce((sum, entry) => sum + bytesOf(entry), 0);
 }

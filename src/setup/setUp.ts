@@ -32,7 +32,7 @@ interface SetupHooks {
 export async function setUp(system: System, options: SetupOptions, { note, signal }: SetupHooks): Promise<Engine> {
   const chosen = options.fromPython ? usedPythonTorch(system) : libtorchFolder();
   const { fromPython, develop } = options;
-  const isReady = !develop && ((!fromPython && isUsable(engineInUse())) || (await takeFromCache(chosen)));
+  const isReady = !develop && ((!fromPython && isCurrent(engineInUse())) || (await takeFromCache(chosen)));
   if (!isReady) {
     const libtorch = (await provide(system, chosen, options, note)) ?? chosen;
     note("==> Native addon (built if it is not up to date)");
@@ -68,7 +68,7 @@ function usedPythonTorch(system: System): string {
 }
 
 /** An addon that was built from other sources is usable, but not up to date. */
-const isUsable = ({ source, folder, problem }: Engine): boolean =>
+const isCurrent = ({ source, folder, problem }: Engine): boolean =>
   problem === undefined && (source === "platform package" || !isOutdated(folder));
 
 /**

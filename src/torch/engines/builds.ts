@@ -1,10 +1,10 @@
 // Addons that were built on this machine, by `bidora setup` or in a clone, and where they are.
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
-import { statOf } from "../../common/fileSystem.js";
+import { sizeOf, statOf } from "../../common/fileSystem.js";
 import { isClone, packageRoot, setupCommand } from "../../common/installation.js";
 import { ownCacheFolder } from "../../common/program.js";
 import { isJsonObject } from "../../files/json.js";
@@ -110,8 +110,6 @@ export const isUsable = (folder: string): boolean => problemOf(folder) === undef
 
 /** Whether an addon was built from other native sources than those of this installation. */
 export const isOutdated = (folder: string): boolean => stamps().readStamp(folder)?.sources !== stamps().sourcesHash();
-
-const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
 const bytesOf = (folder: string, { libraries }: Stamp): number =>
   libraries.reduce((sum, { bytes }) => sum + bytes, sizeOf(addonIn(folder)));

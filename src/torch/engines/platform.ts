@@ -1,7 +1,8 @@
 // The engine in the platform package, or why an installed package can't be used: one sentence for each known reason, with what to do.
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
+import { sizeOf } from "../../common/fileSystem.js";
 import { BUNDLED, isBundled, isClone } from "../../common/installation.js";
 import { PLATFORM_PACKAGE, platformPackageFolder } from "../../common/platformPackage.js";
 import { packageVersion } from "../../common/program.js";
@@ -87,8 +88,6 @@ function unusable(folder: string, file: EngineFile): string | undefined {
   }
   return tooOldLibrary(file);
 }
-
-const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
 function tooOldLibrary({ glibc, libtorch }: EngineFile): string | undefined {
   const found = glibcVersion();
