@@ -3,8 +3,8 @@ import { BidoraError } from "../../common/errors.js";
 import { labelMap } from "../../data/index.js";
 import { checkCount } from "../../run/runInputs.js";
 import { TASKS, type Task } from "../../tasks/index.js";
-import { columnsOf } from "./columns.js";
-import { type Guess, type Guessed, listed, type Rows } from "./guess.js";
+import { type Column, columnsOf } from "./columns.js";
+import { type Guess, type Guessed, listed, named, type Rows } from "./guess.js";
 import { checkHeader } from "./header.js";
 import { guessLabeled } from "./labeledTexts.js";
 import { guessLanguage, guessTexts } from "./languageRows.js";
@@ -48,8 +48,18 @@ export const loadOptionsOf = ({ textColumns, labelColumn }: Guessed) => ({
 function unusedColumns({ columns }: Rows, { settings, columns: read = [] }: Guess): string[] {
   const used = [...(settings.textColumns ?? []), ...(settings.labelColumn ?? []), ...read];
   const unused = columns.filter(({ name }) => !used.includes(name));
-  return unused.length === 0 ? [] : [`Not used: ${listed(unused)}.`];
+  if (unused.length === 0) return [];
+  return [`Not used: ${listed(unused)}.`, ...unused.filter(holdsSplits).map(splitNote)];
 }
+
+const SPLITS = new Set(["train", "training", "dev", "val", "valid", "validation", "eval", "test"]);
+
+/** Whether a column says which rows are for training and which for testing. */
+const holdsSplits = ({ counts }: Column): boolean =>
+  counts.size > 1 && [...counts.keys()].every((value) => SPLITS.has(value.toLowerCase()));
+
+const splitNote = (column: Column): string =>
+  `${named(column)} names splits (${[...column.counts.keys()].join(", ")}), but training uses all rows of the file: put each split in a file of its own.`;
 
 function unknownRows({ table, columns }: Rows): BidoraError {
   const head = columns.length === 0 ? "it has no columns with a name" : `its columns are ${listed(columns)}`;

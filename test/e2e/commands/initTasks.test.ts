@@ -215,6 +215,14 @@ describe("tasks by their rows", () => {
     expect(stderr).toContain("text is empty in 1 of the rows; training uses these rows too.");
   });
 
+  it("warns that training uses the rows of all splits that a column names", async () => {
+    const rows = csv("text,label,split", (i) => `${sentence(i)},${i % 2 ? "good" : "bad"},${i % 4 ? "train" : "test"}`);
+    const { stderr } = await init("a.csv", rows);
+    expect(stderr).toMatch(
+      /split names splits \((test, train|train, test)\), but training uses all rows of the file: put each split in a file of its own\./,
+    );
+  });
+
   it("guesses from the first rows of a long file, and says so", async () => {
     const { stderr, status } = await init("a.csv", csv("text,label", TWO, 5001));
     expect([status, stderr]).toEqual([0, expect.stringContaining("Guessed from the first 5000 rows.")]);
