@@ -11,7 +11,11 @@ afterAll(() => rmSync(project, { recursive: true }));
 
 /** What a tool of this repository says in the project. */
 const said = (tool: string, ...words: string[]): string =>
-  spawnSync(join(root, "node_modules", ".bin", tool), words, { cwd: project, encoding: "utf8" }).stdout;
+  spawnSync(join(root, "node_modules", ".bin", tool), words, {
+    cwd: project,
+    env: { ...process.env, NO_COLOR: "1" },
+    encoding: "utf8",
+  }).stdout;
 
 /** What a program in the project prints. */
 function printed(program: string, source: string, ...flags: string[]): string {
