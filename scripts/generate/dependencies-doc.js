@@ -1,19 +1,19 @@
-// Writes the tables of docs/dependencies.md from package-lock.json and the reasons beside this file; with --check only compares.
+// Writes the tables of docs/dependencies.md from package-lock.json and the reasons in scripts/dependencies; with --check only compares.
 // A dependency without a reason, or with a license that is not allowed, is an error.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { dependencies, nameOf, problems } from "./tree.js";
+import { dependencies, nameOf, problems } from "../dependencies/tree.js";
 
 const page = new URL("../../docs/dependencies.md", import.meta.url);
 const json = (/** @type {string} */ path) => JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8"));
 
 const { packages } = json("../../package-lock.json");
-const reasons = json("reasons.json");
+const reasons = json("../dependencies/reasons.json");
 const found = dependencies(packages, fileURLToPath(new URL("../../src", import.meta.url)));
 const wrong = problems(packages, found, reasons);
 if (wrong.length > 0) throw new Error(`${wrong.join("; ")}.`);
 
-/** @param {readonly import("./tree.js").Dependency[]} list */
+/** @param {readonly import("../dependencies/tree.js").Dependency[]} list */
 function table(list) {
   const rows = list.map(({ name, license, brings }) => {
     const names = [...new Set(brings.map(nameOf))].sort();

@@ -1,10 +1,10 @@
 // Writes what the registries say about tasks and named data sets: the sections of docs/datasets.md, from the docstrings in src/datasets, and
 // the table of tasks in docs/fine-tuning.md; with --check only compares.
 import { readFileSync, writeFileSync } from "node:fs";
-import { namedDatasets } from "../build/js/datasets/index.js";
-import { TASKS } from "../build/js/tasks/index.js";
+import { namedDatasets } from "../../build/js/datasets/index.js";
+import { TASKS } from "../../build/js/tasks/index.js";
 
-const root = new URL("../", import.meta.url);
+const root = new URL("../../", import.meta.url);
 /** @param {string} path */
 const read = (path) => readFileSync(new URL(path, root), "utf8");
 /** @param {readonly string[]} words */
