@@ -4,14 +4,14 @@
 #include <ATen/Version.h>
 #include <torch/version.h>
 
-#include "allocator.h"
 #include "environment.h"
 #include "exports.h"
 #include "guard.h"
 #include "kernels/common/isaVariants.h"
 #include "kernels/common/processor.h"
 #include "kernels/products/frozenProduct.h"
-#include "systemLibraries.h"
+#include "system/allocator.h"
+#include "system/systemLibraries.h"
 
 namespace bidora {
 namespace {
