@@ -28,6 +28,7 @@ export const thisSystem: System = {
   isRoot: process.getuid?.() === 0,
   isTerminal: Boolean(process.stdin.isTTY && process.stderr.isTTY),
   has: (program) => (process.env.PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, program))),
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own syntax
   hasPackage: (name) => thisSystem.output("dpkg-query", ["-W", "-f=${db:Status-Status}", name]) === "installed",
   async run(program, words, environment = {}) {
     const child = spawn(program, words, {
