@@ -10,7 +10,7 @@ const ORDER = [
   ["common"],
   ["files"],
   ["torch", "text", "metrics", "settings"],
-  ["operators"],
+  ["operators", "retrieval"],
   ["nn", "optim", "io", "data", "tangents"],
   ["models", "adapters"],
   ["tasks", "generation"],

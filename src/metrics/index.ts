@@ -11,6 +11,7 @@ export { type Metric, type MetricValue, type OverRows, type Sums, score } from "
 export * from "./named.js";
 export type { NumberPair } from "./numbers.js";
 export type { BootstrapOptions } from "./resampling.js";
+export { type QueryRanks, retrieval } from "./retrieval.js";
 export type { Counts } from "./scores.js";
 export { type AnswerScores, squad } from "./squad.js";
 export type { Interval } from "./statistics.js";

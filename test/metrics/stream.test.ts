@@ -12,6 +12,7 @@ import {
   matthewsCorrelation,
   meanSquaredError,
   pearson,
+  retrieval,
   score,
   spearman,
   squad,
@@ -25,6 +26,10 @@ const number = fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e6, max:
 const labelSet = fc.array(fc.constantFrom(0, 1), { minLength: 3, maxLength: 3 });
 const tags = fc.array(fc.constantFrom("O", "B-X", "I-X", "B-Y", "I-Y"), { minLength: 4, maxLength: 4 });
 const answer = fc.array(fc.constantFrom("the", "Cat", "sat.", "on"), { maxLength: 4 }).map((words) => words.join(" "));
+
+const ranks = fc
+  .uniqueArray(fc.integer({ min: 1, max: 120 }), { minLength: 1, maxLength: 5 })
+  .map((found) => found.sort((a, b) => a - b));
 
 /** Metrics with a maker of rows: reference and prediction. */
 const METRICS = {
@@ -41,6 +46,7 @@ const METRICS = {
   wordAccuracy: over(wordAccuracy, tags),
   entityScores: over(entityScores, tags),
   squad: over(squad, fc.array(answer, { maxLength: 3 }), answer),
+  retrieval: over(retrieval, fc.integer({ min: 5, max: 9 }), ranks),
 };
 
 interface Rows {

@@ -14,6 +14,7 @@ import {
   matthewsCorrelation,
   meanSquaredError,
   pearson,
+  retrieval,
   squad,
   subsetAccuracy,
   tokenPrediction,
@@ -37,6 +38,10 @@ const of = <Reference, Prediction>(
   prediction: fc.Arbitrary<Prediction>,
 ) => fc.array(fc.tuple(reference, prediction), { minLength: 1, maxLength: 12 }).map((rows) => ({ metric, rows }));
 
+const ranks = fc
+  .uniqueArray(fc.integer({ min: 1, max: 120 }), { minLength: 1, maxLength: 5 })
+  .map((found) => found.sort((a, b) => a - b));
+
 const METRICS = {
   accuracy: of(accuracy(), id, id),
   balancedAccuracy: of(balancedAccuracy(), id, id),
@@ -49,6 +54,7 @@ const METRICS = {
   labelScores: of(labelScores(), labels, labels),
   subsetAccuracy: of(subsetAccuracy(), labels, labels),
   squad: of(squad(), fc.array(answer, { maxLength: 2 }), answer),
+  retrieval: of(retrieval(), fc.integer({ min: 5, max: 9 }), ranks),
   tokenPrediction: of(
     tokenPrediction(),
     fc.constant(undefined),

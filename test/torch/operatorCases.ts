@@ -120,6 +120,7 @@ const arithmetic = {
   "aten::lt.Scalar": () => [torch.ltScalar(v(1, 2, 3), 2), [1, 0, 0]],
   "aten::le.Scalar": () => [torch.leScalar(v(1, 2, 3), 2), [1, 1, 0]],
   "aten::ge.Scalar": () => [torch.geScalar(v(1, 2, 3), 2), [0, 1, 1]],
+  "aten::ge.Tensor": () => [torch.ge(v(1, 2, 3), v(1, 3, 2)), [1, 0, 1]],
   "aten::logical_not": () => [torch.logicalNot(flags(1, 0)), [0, 1]],
   "aten::logical_or": () => [torch.logicalOr(flags(1, 1, 0), flags(1, 0, 0)), [1, 1, 0]],
   "aten::bitwise_and.Scalar": () => [torch.bitwiseAndScalar(longs(5, 6), 3), [1, 2]],
@@ -142,6 +143,7 @@ const reductions = {
     [torch.argmax(wide()), torch.argmax(wide(), 0)],
     [5, [1, 1, 1]],
   ],
+  "aten::topk": () => [torch.topk(row(1, 3, 2), 2), [[[3, 2]], [[1, 2]]]],
   "aten::all": () => [
     [torch.all(flags(1, 1)), torch.all(flags(1, 0))],
     [1, 0],
