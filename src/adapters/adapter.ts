@@ -22,6 +22,16 @@ export abstract class Adapter extends Module {
   /** x: [tokens, in], or ids [tokens] of an embedding → [tokens, out] */
   abstract forward(x: torch.Tensor, layer: Layer, context: ForwardContext): torch.Tensor;
 
+  /** Whether `afterLayer` is there, which computes the same from the layer's own output. */
+  get followsLayer(): boolean {
+    return false;
+  }
+
+  /** `forward` for inference, from the layer's own output, which several adapters can share. base: [tokens, out] → [tokens, out] */
+  afterLayer(_base: torch.Tensor, x: torch.Tensor, layer: Layer, context: ForwardContext): torch.Tensor {
+    return this.forward(x, layer, context);
+  }
+
   /** The reason that this adapter cannot be merged, as the end of a sentence; undefined if it can. */
   whyNotMerged(_layer: Layer): string | undefined {
     return undefined;

@@ -1,5 +1,5 @@
 import { Dropout, Embedding, type ForwardContext, type Linear, type Parameter } from "../nn/index.js";
-import { addLowRank, type LowRankFactors, lowRankLinear } from "../operators/lowRankLinear.js";
+import { addLowRank, afterLinear, type LowRankFactors, lowRankLinear } from "../operators/lowRankLinear.js";
 import * as torch from "../torch/index.js";
 
 /** The trained low-rank update s·B·A of one weight. A: [r, in], B: [out, r]. */
@@ -46,6 +46,12 @@ export class LowRank {
     options: { readonly gain?: torch.Tensor; readonly branch?: torch.Tensor } = {},
   ): torch.Tensor {
     return this.#addBias(layer.apply(x, (operands) => lowRankLinear(x, operands, this.factors, options)));
+  }
+
+  /** The same from the layer's own output, without dropout. base: [n, out] → [n, out]. */
+  afterLinear(base: torch.Tensor, x: torch.Tensor, { bias }: Linear, gain?: torch.Tensor): torch.Tensor {
+    const own = bias ? torch.castTo(bias.tensor, x.dtype) : null;
+    return this.#addBias(afterLinear(base, x, this.factors, { gain, bias: own }));
   }
 
   /** base + s·(x·Aᵀ)·Bᵀ in the dtype of x. x: [n, in], base: [n, out]. */

@@ -142,18 +142,27 @@ export class SequenceBatch {
    * @throws BidoraError `NOT_FINITE`
    */
   next(sequences: readonly (readonly number[])[]): Float32Array[] {
-    const rows = sequences.map((ids, i) => ids.slice(this.#cached(i, ids.length)));
+    const logits = this.logitsAfter(sequences.map((ids) => ({ ids })));
+    if (!logits.every(([last]) => areFinite(last as Float32Array))) throw logitsNotFinite();
+    return logits.map(([last]) => last as Float32Array);
+  }
+
+  /**
+   * The logits of the token after each sequence, or after each of its new tokens, in float32.
+   * @returns for each sequence those after its last tokens, in the order of the tokens
+   */
+  logitsAfter(sequences: readonly NewTokens[]): Float32Array[][] {
+    const rows = sequences.map(({ ids }, i) => ids.slice(this.#cached(i, ids.length)));
+    const counts = sequences.map(({ every }, i) => (every ? (rows[i] as readonly number[]).length : 1));
     return torch.noGrad(() =>
       torch.scope(() => {
         const input = modelInput(
           rows.map((inputIds) => ({ inputIds, tokenTypeIds: inputIds.map(() => 0) })),
           this.#cache,
         );
-        const logits = this.model.forwardAt(input, EVALUATION, lastOf(rows));
-        if (!torch.isAllFinite(logits)) throw logitsNotFinite();
+        const logits = this.model.forwardAt(input, EVALUATION, lastOf(rows, counts));
         const values = torch.castTo(logits, "float32").toTypedArray() as Float32Array;
-        const width = values.length / rows.length;
-        return rows.map((_, i) => values.subarray(i * width, (i + 1) * width));
+        return split(values, counts);
       }),
     );
   }
@@ -166,6 +175,11 @@ export class SequenceBatch {
     return 0;
   }
 
+  /** Adds empty sequences after the others. @param tokens the expected number of tokens of each */
+  add(tokens: readonly number[]): void {
+    torch.noGrad(() => this.#cache?.add(tokens));
+  }
+
   /** Selects sequences. @param sequences their indices in the new order, possibly with duplicates */
   select(sequences: readonly number[]): void {
     torch.noGrad(() => this.#cache?.select(sequences));
@@ -176,14 +190,35 @@ export class SequenceBatch {
   }
 }
 
-/** [rows] int64: the packed index of each row's last token. */
-function lastOf(rows: readonly (readonly number[])[]): torch.Tensor {
+/** A sequence of a batch. */
+export interface NewTokens {
+  /** All of its tokens, at least one of them new. */
+  readonly ids: readonly number[];
+  /** Whether the logits after each new token are wanted, not only those after the last one. */
+  readonly every?: boolean;
+}
+
+/** [K] int64: the packed indices of the last `counts[i]` tokens of each row. */
+function lastOf(rows: readonly (readonly number[])[], counts: readonly number[]): torch.Tensor {
   let end = 0;
-  const last = rows.map(({ length }) => {
+  const last = rows.flatMap(({ length }, i) => {
     end += length;
-    return end - 1;
+    const count = counts[i] as number;
+    return Array.from({ length: count }, (_, k) => end - count + k);
   });
   return torch.tensor(last, [last.length], "int64");
+}
+
+/** Values [K, width] as rows, in groups of these sizes. */
+function split(values: Float32Array, counts: readonly number[]): Float32Array[][] {
+  const width = values.length / counts.reduce((sum, count) => sum + count, 0);
+  let row = 0;
+  return counts.map((count) => Array.from({ length: count }, () => values.subarray(row++ * width, row * width)));
+}
+
+/** Whether all values are finite numbers. */
+export function areFinite(values: Float32Array): boolean {
+  return values.every(Number.isFinite);
 }
 
 function logitsNotFinite(): BidoraError {

@@ -15,18 +15,38 @@ interface Spans extends CachedSpans {
 /** The default initial capacity of each sequence in tokens. */
 const FEW_TOKENS = 256;
 
+/** A sequence's rows in the memory of each layer. */
+interface Slot {
+  readonly start: number;
+  /** In tokens. */
+  readonly capacity: number;
+}
+
+/** A sequence to find a slot for. */
+interface Wanted {
+  readonly capacity: number;
+  /** The number of tokens that it has. */
+  readonly length: number;
+  /** Where they are; undefined for a new sequence. */
+  readonly from: Slot | undefined;
+}
+
+/** The share of a slot from which on its capacity doubles together with that of a full one. */
+const NEARLY_FULL = 0.75;
+/** Memory to spare for further sequences, as a share of what is needed. */
+const SPARE = 0.25;
+
 /**
  * The keys and values of all layers for the tokens so far. Each sequence has a slot with spare capacity, so that adding a token copies
- * nothing; when a slot is full, the capacity of all slots doubles.
+ * nothing; a slot that is full moves to one of twice the capacity.
  */
 export class KeyValueCache {
   readonly #layers = new Map<number, Layer>();
-  #lengths: readonly number[];
+  #lengths: readonly number[] = [];
   /** The slot of each sequence. */
-  #slots: readonly number[];
-  #slotCount: number;
-  /** The capacity of a slot in tokens. */
-  #capacity: number;
+  #slots: readonly Slot[] = [];
+  /** The number of rows of each layer's memory. */
+  #rows = 0;
   #spans: Spans | undefined;
 
   /**
@@ -34,10 +54,7 @@ export class KeyValueCache {
    * @param tokens the expected number of tokens per sequence; more are possible
    */
   constructor(sequences: number, tokens = FEW_TOKENS) {
-    this.#lengths = new Array<number>(sequences).fill(0);
-    this.#slots = [...this.#lengths.keys()];
-    this.#slotCount = sequences;
-    this.#capacity = tokens;
+    this.#arrange(Array.from({ length: sequences }, () => emptySlot(tokens)));
   }
 
   /** The number of tokens of each sequence so far. */
@@ -71,21 +88,18 @@ export class KeyValueCache {
     this.#forgetSpans();
   }
 
+  /** Adds empty sequences after the others. @param tokens the expected number of tokens of each; more are possible */
+  add(tokens: readonly number[]): void {
+    this.#arrange([...this.#held, ...tokens.map(emptySlot)], SPARE);
+  }
+
   /**
    * Selects and reorders sequences. A sequence may be dropped or duplicated; only duplicates are copied.
    * @param sequences the indices of the sequences, in the new order
    */
   select(sequences: readonly number[]): void {
-    const lengths = sequences.map((sequence) => this.#lengths[sequence] as number);
-    const from = sequences.map((sequence) => this.#slots[sequence] as number);
-    const free = Array.from({ length: this.#slotCount }, (_, slot) => slot).filter((slot) => !from.includes(slot));
-    const to = from.map((slot, i) => (from.indexOf(slot) === i ? slot : (free.shift() ?? this.#slotCount++)));
-    if (this.#slotCount > this.#allocatedSlots()) this.#reallocate(this.#capacity);
-    for (const layer of this.#layers.values())
-      for (const [i, slot] of to.entries())
-        if (slot !== from[i]) this.#copy(layer, layer, from[i] as number, slot, lengths[i] as number, this.#capacity);
-    [this.#lengths, this.#slots] = [lengths, to];
-    this.#forgetSpans();
+    const held = this.#held;
+    this.#arrange(sequences.map((sequence) => held[sequence] as Wanted));
   }
 
   /** Releases everything. */
@@ -98,9 +112,8 @@ export class KeyValueCache {
   #spansOf({ lengths, first: { device } }: RowLayout): Spans {
     if (this.#spans) return this.#spans;
     const all = this.#lengths.map((length, i) => length + (lengths[i] as number));
-    const most = Math.max(...all);
-    if (most > this.#capacity) this.#reallocate(Math.max(most, 2 * this.#capacity));
-    const starts = this.#slots.map((slot) => slot * this.#capacity);
+    if (all.some((length, i) => length > (this.#slots[i] as Slot).capacity)) this.#enlarge(all);
+    const starts = this.#slots.map(({ start }) => start);
     const next = starts.map((start, i) => start + (this.#lengths[i] as number));
     const tensor = (numbers: readonly number[]) => torch.keep(torch.tensor(numbers, [numbers.length], "int64", device));
     this.#spans = {
@@ -125,43 +138,93 @@ export class KeyValueCache {
     return made;
   }
 
-  /** The number of slots that memory is allocated for. */
-  #allocatedSlots(): number {
-    const [layer] = this.#layers.values();
-    return layer ? (layer.keys.shape[0] as number) / this.#capacity : this.#slotCount;
+  get #held(): readonly Wanted[] {
+    return this.#slots.map((from, i) => ({ from, capacity: from.capacity, length: this.#lengths[i] as number }));
   }
 
-  /** Reallocates every layer's memory for the current number of slots with this capacity. */
-  #reallocate(capacity: number): void {
-    const before = this.#capacity;
-    this.#capacity = capacity;
+  /** Doubles the capacity of slots that are full, or nearly so. @param lengths the number of tokens that each must hold */
+  #enlarge(lengths: readonly number[]): void {
+    this.#arrange(
+      this.#held.map((held, i) => {
+        const length = lengths[i] as number;
+        const isKept = length < NEARLY_FULL * held.capacity;
+        return isKept ? held : { ...held, capacity: Math.max(length, 2 * held.capacity) };
+      }),
+    );
+  }
+
+  /** Gives each sequence its slot: in the present memory, or all in new memory. @param spare the share of rows to add in new memory */
+  #arrange(wanted: readonly Wanted[], spare = 0): void {
+    const slots = this.#fit(wanted);
+    if (slots) for (const layer of this.#layers.values()) copyAll(layer, layer, wanted, slots);
+    this.#slots = slots ?? this.#relocate(wanted, spare);
+    this.#lengths = wanted.map(({ length }) => length);
+    this.#forgetSpans();
+  }
+
+  /** Slots in the present memory, where a sequence stays in its own if that is large enough; undefined if there is no room. */
+  #fit(wanted: readonly Wanted[]): readonly Slot[] | undefined {
+    // A slot that is left can be overwritten only after it has been copied.
+    const taken = [...new Set(wanted.flatMap(({ from }) => from ?? []))];
+    const kept = new Set<Slot>();
+    const slots: Slot[] = [];
+    for (const { from, capacity } of wanted) {
+      const stays = from && !kept.has(from) && from.capacity >= capacity;
+      const slot = stays ? from : gapIn(taken, capacity, this.#rows);
+      if (!slot) return undefined;
+      if (stays) kept.add(from);
+      else taken.push(slot);
+      slots.push(slot);
+    }
+    return slots;
+  }
+
+  /** Moves all sequences to new memory. */
+  #relocate(wanted: readonly Wanted[], spare: number): readonly Slot[] {
+    let end = 0;
+    const slots = wanted.map(({ capacity }) => {
+      end += capacity;
+      return { start: end - capacity, capacity };
+    });
+    this.#rows = Math.ceil(end * (1 + spare));
     for (const [number, layer] of this.#layers) {
-      const made = this.#add(number, layer.keys, layer.values);
-      for (const [i, slot] of this.#slots.entries())
-        this.#copy(layer, made, slot, slot, this.#lengths[i] as number, before);
+      copyAll(layer, this.#add(number, layer.keys, layer.values), wanted, slots);
       dispose(layer);
     }
-  }
-
-  /** @param capacity of the slots in `from` */
-  #copy(from: Layer, to: Layer, slot: number, toSlot: number, length: number, capacity: number): void {
-    if (length === 0) return;
-    torch.scope(() => {
-      for (const part of ["keys", "values"] as const)
-        torch.copy_(
-          torch.narrow(to[part], 0, toSlot * this.#capacity, length),
-          torch.narrow(from[part], 0, slot * capacity, length),
-        );
-    });
+    return slots;
   }
 
   /** Allocates memory for a layer's keys or values. */
   #empty(like: torch.Tensor): torch.Tensor {
     const [, width] = like.shape as [number, number];
-    return torch.keep(
-      torch.empty([this.#slotCount * this.#capacity, width], { dtype: like.dtype, device: like.device }),
-    );
+    return torch.keep(torch.empty([this.#rows, width], { dtype: like.dtype, device: like.device }));
   }
+}
+
+const emptySlot = (capacity: number): Wanted => ({ capacity, length: 0, from: undefined });
+
+/** The first place for a slot beside those that are taken; undefined if there is none. */
+function gapIn(taken: readonly Slot[], capacity: number, rows: number): Slot | undefined {
+  let start = 0;
+  for (const slot of taken.toSorted((a, b) => a.start - b.start)) {
+    if (slot.start - start >= capacity) break;
+    start = slot.start + slot.capacity;
+  }
+  return start + capacity <= rows ? { start, capacity } : undefined;
+}
+
+/** Copies sequences to their new slots. */
+function copyAll(from: Layer, to: Layer, sequences: readonly Wanted[], slots: readonly Slot[]): void {
+  for (const [i, { from: slot, length }] of sequences.entries())
+    if (slot && length > 0 && (from !== to || slot !== slots[i]))
+      copyRows(from, to, [slot.start, (slots[i] as Slot).start, length]);
+}
+
+function copyRows(from: Layer, to: Layer, [at, toAt, length]: readonly [number, number, number]): void {
+  torch.scope(() => {
+    for (const part of ["keys", "values"] as const)
+      torch.copy_(torch.narrow(to[part], 0, toAt, length), torch.narrow(from[part], 0, at, length));
+  });
 }
 
 function dispose({ keys, values }: Layer): void {

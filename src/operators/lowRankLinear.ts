@@ -33,7 +33,17 @@ export function lowRankLinear(
     const options = { ...(gain && { gain }), ...(branch && { branch }), packed };
     return torch.lowRankLinear(x, weight, bias, a, b, scale, options);
   }
-  const y = addLowRank(linear(x, layer), branch ?? x, factors);
+  return afterLinear(linear(x, layer), branch ?? x, factors, { gain, bias });
+}
+
+/** The same from the layer's own output x·Wᵀ + b, `base`: [N, out] → [N, out]. @param x the input of the low-rank branch */
+export function afterLinear(
+  base: torch.Tensor,
+  x: torch.Tensor,
+  factors: LowRankFactors,
+  { gain, bias = null }: Pick<LowRankOptions, "gain"> & { readonly bias?: torch.Tensor | null },
+): torch.Tensor {
+  const y = addLowRank(base, x, factors);
   return gain ? withGain(y, bias, gain) : y;
 }
 

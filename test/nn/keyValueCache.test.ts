@@ -45,6 +45,11 @@ class Checked {
     this.#held = sequences.map((sequence) => this.#held[sequence] as number[][]);
   }
 
+  add(...tokens: readonly number[]): void {
+    this.cache.add(tokens);
+    this.#held.push(...tokens.map(() => []));
+  }
+
   restart(sequence: number): void {
     this.cache.restart(sequence);
     this.#held[sequence] = [];
@@ -84,4 +89,35 @@ test("one sequence restarts while another continues", () => {
     cache.extend(5, 1);
     cache.extend(1, 1);
   });
+});
+
+test("sequences join, outgrow their slots and leave in any order", () => {
+  checked(0, 4, (cache) => {
+    cache.add(4);
+    cache.extend(3);
+    cache.add(9, 2);
+    cache.extend(1, 9, 2);
+    cache.extend(1, 1, 1);
+    cache.select(2, 0);
+    cache.add(3);
+    cache.extend(1, 1, 3);
+    cache.select(2, 1);
+    cache.add(2, 30, 1);
+    cache.extend(4, 1, 2, 5, 1);
+    cache.select(4, 4, 0);
+    cache.extend(6, 1, 1);
+  });
+});
+
+test("a long sequence does not enlarge the slots of others", () => {
+  torch.noGrad(() =>
+    torch.scope(() => {
+      const cache = new KeyValueCache(0);
+      cache.add([8, 1000, 8, 8]);
+      const lengths = [1, 1000, 1, 1];
+      const rows = torch.zeros([1003, WIDTH]);
+      const { keys } = cache.extend(0, rows, rows, rowLayout(lengths));
+      expect(keys.shape[0]).toBeLessThan(1400);
+    }),
+  );
 });

@@ -155,6 +155,15 @@ export class DoraLinear extends DoraAdapter<Linear> {
     return this.lowRank.linear(torch.addcmul(x, x, less), layer);
   }
 
+  /** With axis in, the gain comes before the layer's product. */
+  override get followsLayer(): boolean {
+    return this.axis === "out";
+  }
+
+  override afterLayer(base: torch.Tensor, x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
+    return this.lowRank.afterLinear(base, x, layer, this.#gainFor(layer, context));
+  }
+
   #gainFor(layer: Linear, context: ForwardContext): torch.Tensor {
     const compute = () => this.#computeGain(layer);
     if (!context.inference) return compute();

@@ -32,6 +32,14 @@ class LoraLinear extends LowRankAdapter {
     const branch = this.lowRank.drop(x, context);
     return this.lowRank.linear(x, layer, branch === x ? {} : { branch });
   }
+
+  override get followsLayer(): boolean {
+    return true;
+  }
+
+  override afterLayer(base: torch.Tensor, x: torch.Tensor, layer: Linear): torch.Tensor {
+    return this.lowRank.afterLinear(base, x, layer);
+  }
 }
 
 /** LoRA of an embedding: rows of table + s·(B·A)ᵀ. */
