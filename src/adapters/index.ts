@@ -50,7 +50,7 @@ export type {
   TensorSpec,
 } from "./method.js";
 export { type AdaloraConfig, adaloraConfig } from "./methods/adaloraConfig.js";
-export { ADAPTER_PLACEMENTS, type AdapterPlacement, type BottleneckConfig } from "./methods/adapter.js";
+export { ADAPTER_PLACEMENTS, type AdapterPlacement, Bottleneck, type BottleneckConfig } from "./methods/adapter.js";
 export { type DoraConfig, DoraEmbedding, DoraLinear, doraConfig } from "./methods/dora.js";
 export { type LoraConfig, loraConfig } from "./methods/lora.js";
 export { isRegularized, OrthogonalityRegularizer } from "./orthogonality.js";

@@ -5,13 +5,15 @@ import { baseModel, overwrite, session } from "../config/index.js";
 import { chosenTask } from "../datasets/choice.js";
 import { exportLora } from "../export/gguf/exportLora.js";
 import { exportGguf } from "../export/gguf/exportModel.js";
+import { ONNX_DTYPE_NAMES } from "../export/onnx/dtypes.js";
+import { exportOnnx, type OnnxFile } from "../export/onnx/exportModel.js";
 import { exportPeft } from "../export/peft.js";
-import { choice, text, whole } from "../settings/kinds.js";
+import { choice, choices, text, whole } from "../settings/kinds.js";
 import { type AppliesWhen, type Given, option } from "../settings/option.js";
 import { call, defineCommand, type Hooks } from "./command.js";
 
 /** The formats by name. */
-const FORMATS = { "peft-lora": exportPeft, "gguf-lora": exportLora, gguf: exportGguf };
+const FORMATS = { "peft-lora": exportPeft, "gguf-lora": exportLora, gguf: exportGguf, onnx: exportOnnx };
 type Format = keyof typeof FORMATS;
 
 const withFormats = (...formats: readonly Format[]): AppliesWhen => ({
@@ -21,7 +23,7 @@ const withFormats = (...formats: readonly Format[]): AppliesWhen => ({
 
 const options = {
   ...baseModel,
-  to: option(choice(["peft-lora", "gguf-lora", "gguf"]), { group: "Export", help: "format to export to" }),
+  to: option(choice(["peft-lora", "gguf-lora", "gguf", "onnx"]), { group: "Export", help: "format to export to" }),
   outtype: option(choice(["f32", "f16", "bf16", "q8_0"]), {
     group: "Export",
     help: "data type of the matrices in a GGUF file; a gguf-lora can have f32 or f16",
@@ -33,6 +35,18 @@ const options = {
     help: "rank of the LoRA that a DoRA adapter is approximated by",
     defaultText: "the adapter's",
     appliesWhen: withFormats("peft-lora", "gguf-lora"),
+  }),
+  dtype: option(choices(ONNX_DTYPE_NAMES), {
+    group: "Export",
+    help: "data types of the weights in ONNX graphs, one graph each, as transformers.js names them",
+    defaultText: "fp32",
+    appliesWhen: withFormats("onnx"),
+  }),
+  task: option(choice(["feature-extraction"]), {
+    group: "Export",
+    help: "writes the model without its head, for hidden states",
+    defaultText: "the model's own task",
+    appliesWhen: withFormats("onnx"),
   }),
   output: option(text("PATH"), { group: "Output", help: "folder, or .gguf file, to write" }),
   ...overwrite,
@@ -49,11 +63,15 @@ export interface ExportResult {
   readonly note: string;
   /** For an adapter, the relative error of the exported change of the weights. */
   readonly relativeError?: number;
+  /** With `onnx`, the graphs that were written, one for each dtype. */
+  readonly files?: readonly OnnxFile[];
+  /** What to know before using it, one sentence each. */
+  readonly notes?: readonly string[];
 }
 
 export const exportCommand = defineCommand({
   usage: "export [--model M] --adapter A --to FORMAT --output PATH",
-  about: "Exports an adapter, or with --to gguf the merged model, to another format.",
+  about: "Exports an adapter, or with --to gguf or onnx the merged model, to another format.",
   options,
   hooks: ["task"],
   leavesFiles: true,
@@ -62,16 +80,17 @@ export const exportCommand = defineCommand({
     if (to === undefined) throw new UsageError(`--to is missing: take ${options.to.takes}.`);
     return FORMATS[to](settings, hooks.task && chosenTask(undefined, hooks.task));
   },
-  show: ({ path, note, relativeError }) => ({
-    value: { output: path, relativeError },
+  show: ({ path, note, relativeError, files, notes = [] }) => ({
+    value: { output: path, relativeError, files },
     text: `${note}\nExported to ${path}`,
+    notes,
   }),
 });
 
 /**
  * Exports an adapter, or a model, to another format: `peft-lora`, a plain LoRA of PEFT, which is the truncated singular value
  * decomposition of the adapter's change of each weight; `gguf-lora`, such a LoRA (or LoRA's own tensors) for llama.cpp; `gguf`, the
- * model merged with its adapter, or the model alone, as one file for llama.cpp. Nothing is written before everything is computed.
+ * model merged with its adapter, or the model alone, as one file for llama.cpp; `onnx`, the same as a folder for transformers.js. Nothing is written before everything is computed.
  */
 export const exportModel = (settings: ExportSettings, hooks: Pick<Hooks, "task"> = {}): Promise<ExportResult> =>
   call("exportModel", exportCommand, settings, hooks);

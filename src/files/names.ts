@@ -17,6 +17,11 @@ export const ADAPTER_WEIGHT_FILES: readonly string[] = [ADAPTER_WEIGHTS, OWN_WEI
 /** Every file that an adapter can consist of. */
 export const ADAPTER_FILES: readonly string[] = [ADAPTER_CONFIG, ...ADAPTER_WEIGHT_FILES, ADAPTER_METADATA];
 
+/** The folder of a model's ONNX graphs, and what it may hold. */
+export const ONNX_FOLDER = "onnx";
+const ONNX_FILE = /^model(_[a-z0-9]+)?\.onnx(_data(_\d+)?)?$/;
+export const isOnnxFile = (name: string): boolean => ONNX_FILE.test(name);
+
 /** Every file that a tokenizer may consist of, under Hugging Face's names. */
 export const TOKENIZER_FILES = [
   "tokenizer.json",

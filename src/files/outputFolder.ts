@@ -25,7 +25,9 @@ import {
   CARD,
   CONFIG_FILE,
   isEventFile,
+  isOnnxFile,
   MARKER,
+  ONNX_FOLDER,
   PROFILE,
   REPORT,
   RUN_FILE,
@@ -211,7 +213,7 @@ export function removeOwnFiles(folder: string): void {
 /** The name of an entry that a run would write but bidora did not create, or undefined. */
 export function foreignInTheWay(folder: string): string | undefined {
   const isWritten = (name: string): boolean =>
-    OWN.has(name) || name === TENSORBOARD || checkpointStep(name) !== undefined;
+    OWN.has(name) || name === TENSORBOARD || name === ONNX_FOLDER || checkpointStep(name) !== undefined;
   return contentsOf(folder).find((entry) => isWritten(entry.name) && !isOwn(folder, entry))?.name;
 }
 
@@ -219,6 +221,7 @@ function isOwn(folder: string, entry: Dirent): boolean {
   if (!entry.isDirectory()) return OWN.has(entry.name);
   const path = join(folder, entry.name);
   if (entry.name === TENSORBOARD) return readdirSync(path).every(isEventFile);
+  if (entry.name === ONNX_FOLDER) return readdirSync(path).every(isOnnxFile);
   return checkpointStep(entry.name) !== undefined && isOwnCheckpoint(path);
 }
 

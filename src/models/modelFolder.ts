@@ -34,10 +34,15 @@ const FLOATS: readonly torch.DType[] = ["float64", "float32", "bfloat16", "float
 
 /** Writes config.json and model.safetensors as transformers does. `folder` must exist. */
 export function writeModelFolder(folder: string, options: ModelFolder): void {
-  const config = modelConfig(readConfig(options.source), options);
+  writeModelConfig(folder, options);
+  writeSafetensors(join(folder, WEIGHTS_FILE), entriesOf(options), { format: "pt" });
+}
+
+/** Writes the config.json of such a folder. @param extra keys to add */
+export function writeModelConfig(folder: string, options: ModelFolder, extra: JsonObject = {}): void {
+  const config = { ...modelConfig(readConfig(options.source), options), ...extra };
   const source = readFileSync(join(options.source, CONFIG_FILE), "utf8");
   writeFileAtomic(join(folder, CONFIG_FILE), `${withFloatsOf(source, config)}\n`);
-  writeSafetensors(join(folder, WEIGHTS_FILE), entriesOf(options), { format: "pt" });
 }
 
 /** The dtype of a checkpoint's weights on disk. Of several dtypes it is the one that holds all values, as torch promotes them. */

@@ -11,39 +11,52 @@ export type Activation = (x: torch.Tensor) => torch.Tensor;
 /** activation(gate)·up, element-wise. */
 export type GatedActivation = (gate: torch.Tensor, up: torch.Tensor) => torch.Tensor;
 
-const geluTanh: Activation = (x) => gelu(x, "tanh");
+/** An activation, whatever it is called. */
+export type ActivationKind = "gelu" | "geluTanh" | "relu" | "silu" | "tanh";
 
-const ACTIVATIONS: Readonly<Record<string, Activation>> = {
+const KINDS: Readonly<Record<string, ActivationKind>> = {
+  gelu: "gelu",
+  gelu_new: "geluTanh",
+  gelu_fast: "geluTanh",
+  gelu_pytorch_tanh: "geluTanh",
+  relu: "relu",
+  silu: "silu",
+  swish: "silu",
+  tanh: "tanh",
+};
+
+const ACTIVATIONS: Readonly<Record<ActivationKind, Activation>> = {
   gelu: (x) => gelu(x),
-  gelu_new: geluTanh,
-  gelu_fast: geluTanh,
-  gelu_pytorch_tanh: geluTanh,
+  geluTanh: (x) => gelu(x, "tanh"),
   relu: (x) => torch.relu(x),
   silu,
-  swish: silu,
   tanh: (x) => torch.tanh(x),
 };
 
-const geluTanhMul: GatedActivation = (gate, up) => geluMul(gate, up, "tanh");
-
-const GATED: Readonly<Record<string, GatedActivation>> = {
+const GATED: Readonly<Partial<Record<ActivationKind, GatedActivation>>> = {
   gelu: (gate, up) => geluMul(gate, up),
-  gelu_new: geluTanhMul,
-  gelu_fast: geluTanhMul,
-  gelu_pytorch_tanh: geluTanhMul,
+  geluTanh: (gate, up) => geluMul(gate, up, "tanh"),
   silu: siluMul,
-  swish: siluMul,
 };
 
 /** @throws BidoraError `ACTIVATION` for an unknown name */
-export const activation = (name: string): Activation => found(ACTIVATIONS, name, "activation");
+export function activationKind(name: string): ActivationKind {
+  const kind = own(KINDS, name);
+  if (kind) return kind;
+  throw unknownActivation("activation", name, Object.keys(KINDS));
+}
 
 /** @throws BidoraError `ACTIVATION` for an unknown name */
-export const gatedActivation = (name: string): GatedActivation => found(GATED, name, "gated activation");
+export const activation = (name: string): Activation => ACTIVATIONS[activationKind(name)];
 
-function found<T>(table: Readonly<Record<string, T>>, name: string, what: string): T {
-  const entry = own(table, name);
-  if (entry) return entry;
-  const known = Object.keys(table).join(", ");
-  throw new BidoraError("ACTIVATION", `The model's ${what} "${name}" is not supported; known are ${known}.`);
+/** @throws BidoraError `ACTIVATION` for an unknown name */
+export function gatedActivation(name: string): GatedActivation {
+  const kind = own(KINDS, name);
+  const gated = kind && GATED[kind];
+  if (gated) return gated;
+  const known = Object.keys(KINDS).filter((other) => GATED[KINDS[other]!]);
+  throw unknownActivation("gated activation", name, known);
 }
+
+const unknownActivation = (what: string, name: string, known: readonly string[]): BidoraError =>
+  new BidoraError("ACTIVATION", `The model's ${what} "${name}" is not supported; known are ${known.join(", ")}.`);

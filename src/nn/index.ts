@@ -6,7 +6,14 @@ export type { NormFactors } from "../operators/norms.js";
 export type { MaskKey } from "../operators/philox.js";
 export { type RotaryTables, rotaryTables, rotate } from "../operators/rotary.js";
 export { paddedRows, type RowLayout, rowLayout } from "../operators/rows.js";
-export { type Activation, activation, type GatedActivation, gatedActivation } from "./activations.js";
+export {
+  type Activation,
+  type ActivationKind,
+  activation,
+  activationKind,
+  type GatedActivation,
+  gatedActivation,
+} from "./activations.js";
 export {
   type AttendOptions,
   type AttentionWindow,

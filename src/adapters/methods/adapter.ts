@@ -70,17 +70,27 @@ const UP = { weight: "adapter_up.weight", bias: "adapter_up.bias" } as const;
 const NOT_MERGED =
   "is followed by a bottleneck, which cannot be merged into a weight and a bias: use the adapter unmerged";
 
+/** A linear layer of a bottleneck. */
+interface Dense {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+}
+
 /**
  * A bottleneck after the last layer of a sub-layer (arXiv 1902.00751, section 2.1): h = x·W0ᵀ + b,
  * y = h + up(f(down(h))). The sub-layer's dropout, residual sum and norm come after it.
  */
-class Bottleneck extends Adapter {
+export class Bottleneck extends Adapter {
+  private readonly activation: Activation;
+
   constructor(
-    private readonly down: { readonly weight: Parameter; readonly bias: Parameter },
-    private readonly up: { readonly weight: Parameter; readonly bias: Parameter },
-    private readonly activation: Activation,
+    readonly down: Dense,
+    readonly up: Dense,
+    /** The name of its activation in Hugging Face configurations. */
+    readonly nonLinearity: string,
   ) {
     super();
+    this.activation = activation(nonLinearity);
   }
 
   get rank(): number {
@@ -106,10 +116,7 @@ class Bottleneck extends Adapter {
   }
 }
 
-function product(
-  x: torch.Tensor,
-  { weight, bias }: { readonly weight: Parameter; readonly bias: Parameter },
-): torch.Tensor {
+function product(x: torch.Tensor, { weight, bias }: Dense): torch.Tensor {
   return torch.linear(x, torch.castTo(weight.tensor, x.dtype), torch.castTo(bias.tensor, x.dtype));
 }
 
@@ -181,7 +188,7 @@ export const adapter: AdapterMethod<BottleneckConfig, typeof OPTIONS> = {
         weight: parameters.get(weight) as Parameter,
         bias: parameters.get(bias) as Parameter,
       });
-      return new Bottleneck(pair(DOWN), pair(UP), activation(nonLinearity));
+      return new Bottleneck(pair(DOWN), pair(UP), nonLinearity);
     },
     facts: () => ({}),
   },

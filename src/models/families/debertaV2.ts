@@ -30,13 +30,13 @@ import {
 
 // Config
 
-interface ConvolutionConfig {
+export interface ConvolutionConfig {
   /** Odd. */
   readonly kernelSize: number;
   readonly activation: string;
 }
 
-interface DebertaConfig extends BertConfig, DisentangledConfig {
+export interface DebertaConfig extends BertConfig, DisentangledConfig {
   readonly embeddingSize: number;
   /** Whether position embeddings are added to the word embeddings. */
   readonly hasPositions: boolean;

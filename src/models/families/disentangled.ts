@@ -27,7 +27,7 @@ const POSITION_TERMS = ["c2p", "p2c"] as const;
 type PositionTerm = (typeof POSITION_TERMS)[number];
 
 /** How distances between tokens are embedded. */
-interface RelativeConfig {
+export interface RelativeConfig {
   /** There is an embedding for each distance (or bucket) from −span to span − 1. */
   readonly span: number;
   /** Long distances share logarithmic buckets. Undefined: each distance has its own embedding. */

@@ -27,7 +27,7 @@ import { ropeOf } from "../rope.js";
 
 // Config
 
-interface EsmConfig extends ModelConfig {
+export interface EsmConfig extends ModelConfig {
   readonly heads: number;
   readonly intermediateSize: number;
   readonly layerNormEpsilon: number;
@@ -101,7 +101,7 @@ function parsePositions(
 // Embeddings
 
 /** The share of tokens that were not masked in pretraining. */
-const UNMASKED = 1 - 0.15 * 0.8;
+export const UNMASKED = 1 - 0.15 * 0.8;
 
 class Embeddings extends Module {
   private readonly words: Embedding;

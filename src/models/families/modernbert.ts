@@ -29,7 +29,7 @@ import { type Rope, type Ropes, ropeOfLayers, ropeTables } from "../rope.js";
 
 // Config
 
-interface ModernBertConfig extends ModelConfig {
+export interface ModernBertConfig extends ModelConfig {
   readonly heads: number;
   readonly intermediateSize: number;
   readonly activation: string;

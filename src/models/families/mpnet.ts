@@ -32,7 +32,8 @@ interface MPNetConfig extends BertConfig {
 /** transformers' model has these numbers as constants, whatever the configuration says. */
 const PAD_TOKEN = 1;
 const BUCKETS = 32;
-const MAX_DISTANCE = 128;
+/** All larger distances share a bucket. */
+export const MAX_DISTANCE = 128;
 
 function parseConfig(json: JsonObject): MPNetConfig {
   const defaults = { vocabSize: 30527, padTokenId: PAD_TOKEN, typeVocabSize: 0 };

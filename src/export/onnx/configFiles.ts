@@ -1,0 +1,47 @@
+/** The files beside a graph: config.json and the tokenizer's. */
+import { basename, join } from "node:path";
+import { writeFileAtomic } from "../../files/atomic.js";
+import { type JsonObject, readJsonObject } from "../../files/json.js";
+import { copyFiles } from "../../files/runFolder.js";
+import { writeModelConfig } from "../../models/modelFolder.js";
+import { TOKENIZER_FILES, type Tokenizer } from "../../text/index.js";
+import type { ExportedModel } from "./open.js";
+
+const [TOKENIZER, SETTINGS] = TOKENIZER_FILES;
+
+interface ConfigFiles {
+  /** The model's folder. */
+  readonly source: string;
+  readonly opened: ExportedModel;
+  readonly tokenizer: Tokenizer;
+  readonly files: readonly { readonly path: string; readonly dataFiles: number }[];
+}
+
+/** Writes config.json and the tokenizer's files, as transformers.js reads them. */
+export function writeConfigFiles(folder: string, { source, opened, tokenizer, files }: ConfigFiles): void {
+  const own = tokenizer.files();
+  copyFiles(own, source, folder);
+  // The whole tokenizer: a model folder may have its vocabulary alone, and settings in other files.
+  writeJson(join(folder, TOKENIZER), tokenizer.json as JsonObject);
+  const given = own.includes(SETTINGS) ? readJsonObject(join(source, SETTINGS)) : {};
+  writeJson(join(folder, SETTINGS), { ...given, ...lengthOf(given, opened) });
+  writeModelConfig(folder, { ...opened, source, dtype: "float32" }, externalData(files));
+}
+
+/** The longest row, at which pipelines truncate: no more than the model has positions for. */
+function lengthOf({ model_max_length: given }: JsonObject, { model }: ExportedModel): JsonObject {
+  const { maxTokens } = model.config;
+  if (!Number.isFinite(maxTokens) || (typeof given === "number" && given <= maxTokens)) return {};
+  return { model_max_length: maxTokens };
+}
+
+/** Tells transformers.js which graphs have data files, and how many. */
+function externalData(files: ConfigFiles["files"]): JsonObject {
+  const large = files.filter(({ dataFiles }) => dataFiles > 0);
+  if (large.length === 0) return {};
+  const counts = Object.fromEntries(large.map(({ path, dataFiles }) => [basename(path), dataFiles]));
+  return { "transformers.js_config": { use_external_data_format: counts } };
+}
+
+const writeJson = (path: string, value: JsonObject): void =>
+  writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);

@@ -1,0 +1,73 @@
+/** Exports a model, merged with its adapter if there is one, as a folder that transformers.js opens. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fillFolder } from "../../files/atomic.js";
+import { ONNX_FOLDER } from "../../files/names.js";
+import { holdOutput, refuseOccupied, removeOwnFiles } from "../../files/outputFolder.js";
+import { findModel, foldersOf } from "../../inference/open.js";
+import type { NamedTask } from "../../tasks/index.js";
+import { loadTokenizer } from "../../text/index.js";
+import { refuseBadWeights, weightsOf } from "../../train/badWeights.js";
+import type { Exported } from "../gguf/exportModel.js";
+import { writeConfigFiles } from "./configFiles.js";
+import { ONNX_DTYPES, type OnnxDtypeName } from "./dtypes.js";
+import { notesOn } from "./notes.js";
+import { type ExportedModel, familyOf, graphOf, openToExport } from "./open.js";
+import { writeGraph } from "./writeGraph.js";
+
+/** The model to write, how, and where. */
+export interface OnnxSettings {
+  readonly model?: string | undefined;
+  readonly revision?: string | undefined;
+  readonly adapter?: string | undefined;
+  readonly task?: "feature-extraction" | undefined;
+  readonly dtype?: readonly OnnxDtypeName[] | undefined;
+  readonly output?: string | undefined;
+  readonly overwrite: boolean;
+}
+
+/** A written graph, with its data files. */
+export interface OnnxFile {
+  readonly path: string;
+  readonly dtype: OnnxDtypeName;
+  readonly bytes: number;
+}
+
+/** What was written. */
+export interface ExportedOnnx extends Exported {
+  readonly files: readonly OnnxFile[];
+  /** What to know before using it, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** Writes config.json, the tokenizer's files and `onnx/model.onnx`, as transformers.js reads them. */
+export async function exportOnnx(settings: OnnxSettings, task: NamedTask | undefined): Promise<ExportedOnnx> {
+  const found = await findModel(settings);
+  const family = familyOf(found.folder);
+  return holdOutput(settings.output, async (path) => {
+    refuseOccupied(path, settings.overwrite, foldersOf(found));
+    const tokenizer = await loadTokenizer(found.folder);
+    const opened = await openToExport(found, task, settings.task !== undefined);
+    refuseBadWeights({ folder: found.folder, weights: weightsOf(opened.model) });
+    const { graph } = graphOf(family, opened);
+    const dtypes = [...new Set(settings.dtype ?? (["fp32"] as const))];
+    const files: (OnnxFile & { readonly dataFiles: number })[] = [];
+    const fill = (folder: string): void => {
+      mkdirSync(join(folder, ONNX_FOLDER));
+      for (const dtype of dtypes) {
+        const { suffix, convert } = ONNX_DTYPES[dtype];
+        const name = join(ONNX_FOLDER, `model${suffix}.onnx`);
+        files.push({ path: join(path, name), dtype, ...writeGraph(join(folder, name), convert(graph)) });
+      }
+      writeConfigFiles(folder, { source: found.folder, opened, tokenizer, files });
+    };
+    await fillFolder(path, fill, () => removeOwnFiles(path));
+    const written = files.map(({ dataFiles: _, ...file }) => file);
+    return { path, note: noteOf(opened), notes: notesOn(opened), files: written };
+  });
+}
+
+function noteOf({ kind, model }: ExportedModel): string {
+  const { layers } = model.config;
+  return `The graph of ${kind ?? "hidden states (feature-extraction)"}, with ${layers} layers.`;
+}

@@ -1,0 +1,25 @@
+/** The architectures that can be written as ONNX. A new one is a file in families and an entry here. */
+import type { ModelType } from "../../models/index.js";
+import { bert } from "./families/bert.js";
+import { debertaV2 } from "./families/debertaV2.js";
+import { distilbert } from "./families/distilbert.js";
+import { electra } from "./families/electra.js";
+import { esm } from "./families/esm.js";
+import { modernbert } from "./families/modernbert.js";
+import { mpnet } from "./families/mpnet.js";
+import { roberta } from "./families/roberta.js";
+import type { GraphFamily } from "./family.js";
+
+/** The graphs by `model_type`. */
+export const GRAPH_FAMILIES: Readonly<Partial<Record<ModelType, GraphFamily>>> = {
+  bert,
+  roberta,
+  "xlm-roberta": roberta,
+  camembert: roberta,
+  distilbert,
+  electra,
+  "deberta-v2": debertaV2,
+  esm,
+  mpnet,
+  modernbert,
+};

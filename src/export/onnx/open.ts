@@ -1,0 +1,67 @@
+/** Opens the model to export: with its head, or without one. */
+
+import { mergedParameters } from "../../adapters/index.js";
+import { BidoraError } from "../../common/errors.js";
+import { type FoundModel, type OpenModel, open } from "../../inference/open.js";
+import { readConfig } from "../../io/checkpoint.js";
+import { architectureOf, type HeadKind, loadModel, modelTypeOf } from "../../models/index.js";
+import { inferTask, type NamedTask } from "../../tasks/index.js";
+import { Generator } from "../../torch/index.js";
+import { GRAPH_FAMILIES } from "./families.js";
+import type { GraphFamily } from "./family.js";
+import { type Changed, ModelGraph } from "./modelGraph.js";
+
+/** No head: transformers' class is the bare model's. */
+const NO_HEAD: HeadKind = {
+  className: "Model",
+  usual: { reads: "every", output: "", build: () => ({ modules: {}, forward: (hidden) => hidden }) },
+};
+
+/** A model to export. */
+export interface ExportedModel extends Pick<OpenModel, "model" | "architecture" | "labels" | "checkpointConfig"> {
+  readonly task: { readonly head: HeadKind; readonly problem?: { readonly type: string } };
+  /** The task; undefined for hidden states. */
+  readonly kind: string | undefined;
+  readonly changed: Changed;
+}
+
+/** @throws BidoraError `EXPORT` for an architecture that has no graph */
+export function familyOf(folder: string): GraphFamily {
+  const type = modelTypeOf(architectureOf(readConfig(folder)));
+  const family = GRAPH_FAMILIES[type];
+  if (family) return family;
+  const known = Object.keys(GRAPH_FAMILIES).join(", ");
+  throw new BidoraError("EXPORT", `A ${type} model can't be written as ONNX; supported are ${known}.`);
+}
+
+/** @param headless whether only hidden states are wanted; a checkpoint without a head has nothing else */
+export async function openToExport(
+  found: FoundModel,
+  task: NamedTask | undefined,
+  headless: boolean,
+): Promise<ExportedModel> {
+  if (!found.adapter && !task && (headless || !inferTask(readConfig(found.folder)))) return openBare(found.folder);
+  const opened = await open(found, { task, dtype: "float32" });
+  const whole = { ...opened, changed: changedBy(opened) };
+  return headless ? { ...whole, task: { head: NO_HEAD }, kind: undefined, labels: [] } : whole;
+}
+
+async function openBare(folder: string): Promise<ExportedModel> {
+  const generator = new Generator(0);
+  const loaded = await loadModel(folder, { head: NO_HEAD, outputs: 0, dtype: "float32", generator });
+  const checkpointConfig = readConfig(folder);
+  return { ...loaded, checkpointConfig, task: { head: NO_HEAD }, kind: undefined, labels: [], changed: new Map() };
+}
+
+/** The parameters that the adapter changes. Bottlenecks can't be merged: they become nodes. */
+function changedBy({ adapted, adapter }: OpenModel): Changed {
+  if (!adapted || adapter?.config.method === "adapter") return new Map();
+  return mergedParameters(adapted, "float32");
+}
+
+/** The graph of a model. */
+export function graphOf(family: GraphFamily, { model, changed, kind, task }: ExportedModel): ModelGraph {
+  const graph = new ModelGraph(model, changed);
+  family.build(graph, kind === undefined ? undefined : task.head.className);
+  return graph;
+}
