@@ -33,7 +33,7 @@ export { type EvaluateResult, type EvaluateSettings, evaluate } from "./commands
 export { type ExportResult, type ExportSettings, exportModel } from "./commands/export.js";
 export { type FinetuneResult, type FinetuneSettings, finetune, train } from "./commands/finetune.js";
 export { generate } from "./commands/generate.js";
-export { type InspectSettings, inspect } from "./commands/inspect.js";
+export { type InspectResult, type InspectSettings, inspect } from "./commands/inspect.js";
 export { type LoadSettings, load } from "./commands/load.js";
 export { type MergeSettings, merge } from "./commands/merge.js";
 export { type PredictSettings, predict } from "./commands/predict.js";
@@ -91,6 +91,8 @@ export type {
 } from "./files/events.js";
 export type { Metrics } from "./files/metrics.js";
 export type { Finish, Generated, GeneratedPiece, NextTokens } from "./generation/index.js";
+export type { Verdict } from "./inference/engines/engine.js";
+export type { EngineName, EngineVerdict } from "./inference/engines/index.js";
 export type {
   AdapterInspection,
   AdapterSettings,

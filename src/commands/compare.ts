@@ -3,6 +3,7 @@ import { own } from "../common/collections.js";
 import { BidoraError, INTERRUPTED, UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
 import { ownCommand } from "../common/installation.js";
+import { shellLine } from "../common/shell.js";
 import {
   type Cell,
   finalCells,
@@ -18,7 +19,7 @@ import { type CompareSettings as ComparisonSettings, compareOptions } from "../c
 import { ComparisonProgress, cellName, runsFailed, scoreText } from "../comparison/comparisonProgress.js";
 import { costsText, type ExpectedCosts, expectedCosts } from "../comparison/expectedCosts.js";
 import { bestSettings, divergedCells } from "../comparison/gridSearch.js";
-import { commandOf, type EndedRun, runCells, saveFailure, shellLine } from "../comparison/jobs.js";
+import { commandOf, type EndedRun, runCells, saveFailure } from "../comparison/jobs.js";
 import type { ComparisonWatch } from "../comparison/livePage.js";
 import { checkComparisonFolder, checkStarted, refuseForeignRuns, savePlan } from "../comparison/plan.js";
 import { type ComparisonResult, writeComparison } from "../comparison/results.js";

@@ -1,6 +1,7 @@
 /** `bidora inspect`: shows the contents of a model or an adapter. */
 import { oneLine } from "../common/messages.js";
-import { session } from "../config/index.js";
+import { baseModel, session } from "../config/index.js";
+import { ENGINE_NAMES, type EngineVerdict, judge } from "../inference/engines/index.js";
 import {
   type AdapterInspection,
   type AdapterSettings,
@@ -9,33 +10,61 @@ import {
   type ModelInspection,
   type TensorFacts,
 } from "../inference/inspection.js";
-import { text } from "../settings/kinds.js";
-import { type Given, option } from "../settings/option.js";
-import { call, defineCommand, required } from "./command.js";
+import { choices, text } from "../settings/kinds.js";
+import { type AppliesWhen, type Given, option } from "../settings/option.js";
+import { call, defineCommand, formatTable, required } from "./command.js";
+
+const withEngines: AppliesWhen = {
+  only: "with --for",
+  holds: (settings) => settings.for !== undefined,
+};
 
 const options = {
   path: option(text("PATH"), { group: "Data", help: "folder of a model or an adapter", positional: true }),
+  for: option(choices(ENGINE_NAMES), {
+    group: "Data",
+    help: "say which of these programs run it, which do not and why, and the commands that change that",
+    placeholder: "ENGINES",
+  }),
+  model: {
+    ...baseModel.model,
+    group: "Data",
+    help: "base model of the adapter",
+    defaultText: "named by the adapter",
+    appliesWhen: withEngines,
+  },
   ...session,
 };
 
 /** What `inspect` takes: the path of a model or an adapter. */
 export type InspectSettings = Given<typeof options>;
 
+/** What is in a model or an adapter, and with `for` the verdicts of other programs. */
+export type InspectResult = Inspection & { readonly engines?: readonly EngineVerdict[] };
+
 export const inspectCommand = defineCommand({
-  usage: "inspect PATH",
-  about: "Shows what is in a model or an adapter: family, sizes, data types, tensors, adapted layers.",
+  usage: "inspect [--for ENGINES] PATH",
+  about: "Shows what is in a model or an adapter, or which other programs run it.",
   options,
   hooks: [],
-  run: ({ path }) => inspectFolder(required(path, "The path of a model or an adapter")),
+  async run({ path, for: engines, model }): Promise<InspectResult> {
+    const name = required(path, "The path of a model or an adapter");
+    const found = await inspectFolder(name);
+    return engines === undefined ? found : { ...found, engines: await judge(found, engines, { name, model }) };
+  },
   show: (found) => ({ value: found, text: renderInspection(found) }),
 });
 
-/** Inspects the folder of a model or an adapter, and finds why other commands would refuse it. */
-export const inspect = (settings: InspectSettings): Promise<Inspection> =>
+/**
+ * Inspects the folder of a model or an adapter, and finds why other commands would refuse it. With `for` also says which of the named
+ * programs run it, from facts about their versions of November 2026; none of them is called.
+ */
+export const inspect = (settings: InspectSettings): Promise<InspectResult> =>
   call("inspect", inspectCommand, settings, {});
 
-/** An inspection as text. */
-export function renderInspection(found: Inspection): string {
+/** An inspection as text: the verdicts of other programs if there are any, else the contents. */
+export function renderInspection(found: InspectResult): string {
+  if (found.engines) return [renderVerdicts(found.engines), ...refusalLines(found)].join("\n");
   const facts = found.kind === "model" ? modelFacts(found) : adapterFacts(found);
   const width = Math.max(...facts.map(([name]) => name.length));
   return [
@@ -43,10 +72,30 @@ export function renderInspection(found: Inspection): string {
     "",
     ...tensorLines(found.tensors),
     "",
-    ...(found.refusals.length === 0
-      ? ["Nothing in it is refused."]
-      : found.refusals.map((why) => `Refused: ${oneLine(why)}`)),
+    ...(found.refusals.length === 0 ? ["Nothing in it is refused."] : refusalLines(found)),
   ].join("\n");
+}
+
+const refusalLines = ({ refusals }: Inspection): string[] => refusals.map((why) => `Refused: ${oneLine(why)}`);
+
+/** A table of the verdicts, then the notes and the commands of each program. */
+function renderVerdicts(verdicts: readonly EngineVerdict[]): string {
+  const rows = verdicts.flatMap(({ engine, takes, reasons }) => {
+    const [first = "", ...others] = reasons;
+    return [[engine, takes, first], ...others.map((reason) => ["", "", reason])];
+  });
+  return [formatTable(["engine", "takes it", "why"], rows), ...verdicts.flatMap(adviceLines)].join("\n");
+}
+
+function adviceLines({ engine, takes, notes, commands }: EngineVerdict): string[] {
+  if (notes.length + commands.length === 0) return [];
+  const title = takes === "yes" || commands.length === 0 ? `${engine}:` : `${engine}, after these commands:`;
+  return [
+    "",
+    title,
+    ...notes.map((note) => `  ${oneLine(note)}`),
+    ...commands.map((command) => `  $ ${oneLine(command)}`),
+  ];
 }
 
 type Fact = readonly [name: string, value: string];

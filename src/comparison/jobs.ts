@@ -122,13 +122,6 @@ function textOf(value: unknown): string {
   return String(value);
 }
 
-/** Arguments quoted for a POSIX shell. */
-export const shellLine = (words: readonly string[]): string => words.map(quoted).join(" ");
-
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
 /** Records the reason that a failed run's process gave. */
 export function saveFailure(output: string, { cell, message, error }: EndedRun): void {
   const words = error?.message ?? message?.replace(/^bidora: /, "") ?? "its process ended without a message";

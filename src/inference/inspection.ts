@@ -162,9 +162,9 @@ function missingWeights(config: JsonObject, tensors: readonly TensorFacts[]): st
     const dtype = found === undefined ? undefined : dtypes.get(found);
     if (found === undefined) problems.push(`The weight ${path} is missing.`);
     else if (dtype && isInteger(dtype)) problems.push(`${found} has dtype ${dtype}, but weights are floats.`);
-    else if (shapes.get(found) !== parameter.shape.join(", ")) {
+    else if (shapes.get(found) !== parameter.storedShape.join(", ")) {
       problems.push(
-        `${found} has shape [${shapes.get(found)}], but config.json requires [${parameter.shape.join(", ")}].`,
+        `${found} has shape [${shapes.get(found)}], but config.json requires [${parameter.storedShape.join(", ")}].`,
       );
     }
   }

@@ -184,6 +184,13 @@ export const pattern = (value: Kind<number>, numeral: string): Kind<Readonly<Rec
 export const alternatives = (words: readonly string[]): string =>
   words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 
+/** The nearest word to the first item that is none of them; items are separated by commas or in a list. */
+function hintFor(given: unknown, words: readonly string[]): string {
+  const items = typeof given === "string" ? commaSeparated(given) : Array.isArray(given) ? given : [];
+  const wrong = items.find((item) => !words.includes(item));
+  return typeof wrong === "string" ? didYouMean(wrong, words) : "";
+}
+
 /**
  * The checked value of one option.
  * @param subject names the option in messages: `--rank`, or `rank in run.yaml, line 3,`
@@ -192,6 +199,5 @@ export const alternatives = (words: readonly string[]): string =>
 export function checkValue<T>(option: Kind<T>, given: unknown, subject: string): T {
   const result = option.schema.safeParse(typeof given === "string" ? option.fromText(given) : given);
   if (result.success) return result.data;
-  const hint = typeof given === "string" ? didYouMean(given, option.words) : "";
-  throw new UsageError(`${subject} takes ${option.takes}; got ${shown(given)}.${hint}`);
+  throw new UsageError(`${subject} takes ${option.takes}; got ${shown(given)}.${hintFor(given, option.words)}`);
 }

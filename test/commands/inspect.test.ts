@@ -21,16 +21,21 @@ function configure(file: string, change: object): void {
   writeFileSync(file, JSON.stringify({ ...readJson<object>(file), ...change }));
 }
 
-test.each(["bert/single", "bert/sharded", "bert/no-prefix", "bert/old-names", "roberta/tokens", "camembert/tokens"])(
-  "%s: a model that is taken as it is",
-  async (path) => {
-    const found = (await inspect({ path: join(GOLDEN, path) })) as ModelInspection;
-    expect(found.refusals).toEqual([]);
-    expect([found.kind, found.modelType]).toEqual(["model", path.split("/")[0]]);
-    expect(found.bytes).toBe(4 * found.parameters);
-    expect(renderInspection(found)).toContain("Nothing in it is refused.");
-  },
-);
+test.each([
+  "bert/single",
+  "bert/sharded",
+  "bert/no-prefix",
+  "bert/old-names",
+  "roberta/tokens",
+  "camembert/tokens",
+  "gpt2/lm",
+])("%s: a model that is taken as it is", async (path) => {
+  const found = (await inspect({ path: join(GOLDEN, path) })) as ModelInspection;
+  expect(found.refusals).toEqual([]);
+  expect([found.kind, found.modelType]).toEqual(["model", path.split("/")[0]]);
+  expect(found.bytes).toBe(4 * found.parameters);
+  expect(renderInspection(found)).toContain("Nothing in it is refused.");
+});
 
 test("a GGUF file is counted by its quantization types", async () => {
   const found = (await inspect({ path: join(GOLDEN, "io/gguf/smollm.gguf") })) as ModelInspection;

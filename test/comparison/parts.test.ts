@@ -2,11 +2,12 @@ import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseArguments } from "../../src/cli/args.js";
+import { shellLine } from "../../src/common/shell.js";
 import { lengthWithinBudget, ONE_PER_STEP, readBudget, rowsPerStep } from "../../src/comparison/budget.js";
 import { runsFailed } from "../../src/comparison/comparisonProgress.js";
 import { secondsWithJobs } from "../../src/comparison/expectedCosts.js";
 import { bestPoint, gridPoints, pointName } from "../../src/comparison/grid.js";
-import { type EndedRun, flagsOf, shellLine } from "../../src/comparison/jobs.js";
+import { type EndedRun, flagsOf } from "../../src/comparison/jobs.js";
 import { variantsOf } from "../../src/comparison/spec.js";
 import { type RunSettings, resolveRun, runOptions } from "../../src/config/index.js";
 

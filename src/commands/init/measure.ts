@@ -2,7 +2,7 @@
 import { BidoraError } from "../../common/errors.js";
 import { formatBytes, formatCount, formatSeconds } from "../../common/format.js";
 import { HINTED_COMMAND } from "../../common/installation.js";
-import { shellLine } from "../../comparison/jobs.js";
+import { shellLine } from "../../common/shell.js";
 import type { RunConfig } from "../../config/index.js";
 import type { HubOptions } from "../../io/hub/options.js";
 import { resolveModel } from "../../io/resolveModel.js";

@@ -1,0 +1,93 @@
+import type { AdapterConfig, LowRankConfig } from "../../adapters/index.js";
+import { shellLine } from "../../common/shell.js";
+import { architectureFor, writableModelTypes } from "../../io/gguf/architectures.js";
+import { type Engine, no, type Verdict, yes } from "./engine.js";
+import type { AdapterSubject, Subject } from "./subject.js";
+import { baseName, exporting, isMergeable, merging, shortName, type Way } from "./ways.js";
+
+/** Classes that llama.cpp's convert_hf_to_gguf.py registers (November 2026), of families that bidora writes no GGUF for. */
+const CONVERTED = [
+  ...["GPT2LMHeadModel", "Phi3ForCausalLM"],
+  ...["BertModel", "BertForSequenceClassification", "CamembertModel"],
+  ...["RobertaModel", "RobertaForSequenceClassification", "XLMRobertaModel", "XLMRobertaForSequenceClassification"],
+  ...["DistilBertModel", "DistilBertForSequenceClassification"],
+  ...["ModernBertModel", "ModernBertForSequenceClassification"],
+];
+
+/** llama.cpp runs GGUF files: models, and LoRA adapters. */
+export const llamaCpp: Engine = (subject) => {
+  const { adapter, name } = subject;
+  if (subject.isGguf) return yes({ commands: [shellLine(["llama-cli", "-m", name])] });
+  const stopped = whyNoGguf(subject);
+  if (stopped) return stopped;
+  const model = exporting(subject, "gguf", ".gguf");
+  if (!adapter) return no(["It reads GGUF files."], { commands: running(model), notes: openNote(subject) });
+  const whole = whyWhole(adapter.config);
+  if (whole !== undefined)
+    return no(["It reads GGUF files.", whole], { commands: running(model), notes: openNote(subject) });
+  return no(["It reads GGUF files."], {
+    commands: loraCommands(subject, adapter),
+    notes: [...openNote(subject), ...loraNotes(adapter.config)],
+  });
+};
+
+/** The verdict on what bidora can't write as GGUF; undefined for what it can, and for what is not known. */
+export function whyNoGguf(subject: Subject): Verdict | undefined {
+  const { adapter, className, modelType, task } = subject;
+  if (adapter && !isMergeable(adapter.config)) return no(["No GGUF file can hold a bottleneck adapter."]);
+  const mayBeLanguageModel = task === undefined ? adapter !== undefined : task.head.className === "ForCausalLM";
+  if (mayBeLanguageModel && (modelType === undefined || architectureFor(modelType))) return undefined;
+  const what = `bidora writes GGUF files of language models only, and of ${writableModelTypes().join(", ")}`;
+  const way = convertersWay(subject);
+  if (!way) return no([`It reads GGUF files; ${what}.`]);
+  return no([`It reads GGUF files; ${what}: ${className} takes llama.cpp's own converter.`], { commands: way });
+}
+
+/** By way of llama.cpp's converter; undefined for a class that it does not have. */
+function convertersWay(subject: Subject): string[] | undefined {
+  const { adapter, className, name } = subject;
+  if (className === undefined || !CONVERTED.includes(className)) return undefined;
+  const merged = adapter && merging(subject);
+  const folder = merged?.output ?? name;
+  const convert = shellLine(["python", "convert_hf_to_gguf.py", folder, "--outfile", `${shortName(folder)}.gguf`]);
+  return [...(merged ? [merged.command] : []), convert];
+}
+
+export const openNote = ({ modelType, whyUnknown }: Subject): string[] =>
+  modelType === undefined ? [`Whether bidora writes GGUF files of the base model is not known: ${whyUnknown}.`] : [];
+
+const running = ({ command, output }: Way): string[] => [command, shellLine(["llama-cli", "-m", output])];
+
+/** Why the adapter has to be merged; undefined if it can be a LoRA of its own. */
+function whyWhole({ method, bias, modulesToSave }: AdapterConfig): string | undefined {
+  const more = method === "bitfit" || bias !== "none" || modulesToSave.length > 0;
+  return more
+    ? "Its adapters hold changes of matrices only, and this one trains more: it has to be merged."
+    : undefined;
+}
+
+function loraCommands(subject: Subject, adapter: AdapterSubject): string[] {
+  const lora = exporting(subject, "gguf-lora", "-lora.gguf");
+  const base = baseName(adapter);
+  const model = `${shortName(base)}.gguf`;
+  const ofBase = /\.gguf$/i.test(base)
+    ? []
+    : [`${lora.command.split(" export ")[0]} export --to gguf ${shellLine(["--model", base, "--output", model])}`];
+  return [
+    lora.command,
+    ...ofBase,
+    shellLine(["llama-cli", "-m", ofBase.length > 0 ? model : base, "--lora", lora.output]),
+  ];
+}
+
+/** What becomes of the adapter on the way. */
+function loraNotes(config: AdapterConfig): string[] {
+  const { rslora, alphaPattern = {} } = config as Partial<LowRankConfig>;
+  if (config.method !== "lora")
+    return [
+      "Its change of the weights is approximated by a LoRA of the adapter's rank; --to gguf merges it without loss.",
+    ];
+  return rslora || Object.keys(alphaPattern).length > 0
+    ? ["llama.cpp's convert_lora_to_gguf.py reads lora_alpha only and would scale it wrongly: take bidora's export."]
+    : [];
+}

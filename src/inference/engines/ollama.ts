@@ -1,0 +1,55 @@
+import type { LowRankConfig } from "../../adapters/index.js";
+import { shellLine } from "../../common/shell.js";
+import { type Engine, no, unknown, yes } from "./engine.js";
+import { openNote, whyNoGguf } from "./llamaCpp.js";
+import type { Subject } from "./subject.js";
+import { exporting, shortName } from "./ways.js";
+
+/**
+ * Ollama runs GGUF files (its docs/import.mdx). Its imports of safetensors depend on version and platform: models go to its MLX engine,
+ * adapters through a converter of its own.
+ */
+export const ollama: Engine = (subject) => {
+  const { name, adapter, task } = subject;
+  if (subject.isGguf)
+    return yes({ commands: [`echo ${shellLine([`FROM ${name}`])} > Modelfile && ${creating(name, "Modelfile")}`] });
+  if (task && task.head.className !== "ForCausalLM") return no(["It generates text and makes embeddings only."]);
+  const stopped = whyNoGguf(subject);
+  if (stopped) return stopped;
+  const { command, output } = exporting(subject, "gguf", ".gguf");
+  const commands = [command, creating(name, `${shortName(output)}.Modelfile`)];
+  if (!adapter) return no(["It runs GGUF files."], { commands, notes: openNote(subject) });
+  const against = whyNotImported(subject, adapter.config as LowRankConfig, adapter.json.lora_alpha);
+  const notes = [...openNote(subject), ...WITH_ITS_OWN_BASE];
+  if (against.length > 0) return no(against, { commands, notes });
+  return unknown(
+    ["It may import this adapter (ADAPTER in a Modelfile), which bidora has not tried; a GGUF file is certain."],
+    { commands, notes },
+  );
+};
+
+const WITH_ITS_OWN_BASE = [
+  "On a base model of Ollama's own, --to gguf-lora gives an adapter: name that model after FROM in its Modelfile.",
+];
+
+const creating = (name: string, modelfile: string): string =>
+  shellLine(["ollama", "create", shortName(name), "-f", modelfile]);
+
+/** What ConvertAdapter of its convert/convert.go refuses, or leaves out without an error: it reads tensors A and B, and lora_alpha. */
+function whyNotImported({ modelType }: Subject, config: LowRankConfig, alpha: unknown): string[] {
+  const { method, bias, modulesToSave, rslora, alphaPattern = {}, loraBias } = config;
+  if (method !== ("lora" as string)) return [`It imports LoRA only, and this adapter is of the method ${method}.`];
+  const other = modelType !== undefined && !["llama", "mistral"].includes(modelType);
+  return [
+    ...(other
+      ? [`It imports adapters of Llama, Mistral and Gemma 1 and 2, and the base model is of ${modelType}.`]
+      : []),
+    ...(modulesToSave.length > 0 || bias !== "none" || loraBias
+      ? ["It imports changes of matrices only, and this adapter trains more."]
+      : []),
+    ...(rslora || Object.keys(alphaPattern).length > 0
+      ? ["It scales by lora_alpha / r and ignores use_rslora and alpha_pattern without an error."]
+      : []),
+    ...(Number.isInteger(alpha) ? [] : ["It reads lora_alpha as a whole number."]),
+  ];
+}

@@ -1,0 +1,323 @@
+// Verdicts of other programs on adapters of every method and on models of every family.
+import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { basename, dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { loraConfig } from "../../../src/adapters/index.js";
+import { inspect, renderInspection } from "../../../src/commands/inspect.js";
+import { HINTED_COMMAND } from "../../../src/common/installation.js";
+import { ENGINE_NAMES, type EngineName, type EngineVerdict } from "../../../src/inference/engines/index.js";
+import { WITHOUT_CLASS } from "../../../src/inference/engines/transformersJs.js";
+import { architectureFor } from "../../../src/io/gguf/architectures.js";
+import { ARCHITECTURES } from "../../../src/models/index.js";
+import { bidora } from "../../e2e/support.js";
+import { tinyAdapter, tinyModel } from "../../export/gguf/tinyModels.js";
+import { GOLDEN, readJson } from "../../parity/goldenFiles.js";
+import { freshPath } from "../../workFolder.js";
+import { adapterOf, LLAMA } from "./adapters.js";
+
+const BERT = join(GOLDEN, "bert");
+
+async function verdicts(path: string, model?: string): Promise<Readonly<Record<EngineName, EngineVerdict>>> {
+  const { engines = [] } = await inspect({ path, model, for: ENGINE_NAMES });
+  expect(engines.map(({ engine }) => engine)).toEqual(ENGINE_NAMES);
+  return Object.fromEntries(engines.map((verdict) => [verdict.engine, verdict])) as never;
+}
+
+const on = async (engine: EngineName, path: string, model?: string) => (await verdicts(path, model))[engine];
+
+function copyOf(path: string, change: object = {}): string {
+  const folder = freshPath("copy");
+  cpSync(path, folder, { recursive: true });
+  const file = join(folder, "adapter_config.json");
+  writeFileSync(file, JSON.stringify({ ...readJson<object>(file), ...change }));
+  return folder;
+}
+
+describe("a plain LoRA of a language model", () => {
+  const adapter = () => adapterOf("lora", { rank: 8, alpha: 16 });
+
+  test("is served by vLLM and loaded by PEFT as it is; the others take what bidora exports", async () => {
+    const path = await adapter();
+    const found = await verdicts(path);
+    expect(ENGINE_NAMES.map((engine) => found[engine].takes)).toEqual(["no", "yes", "no", "unknown", "yes"]);
+    expect(found.vllm.commands).toEqual([`vllm serve ${LLAMA} --enable-lora --lora-modules ${basename(path)}=${path}`]);
+    expect(found.vllm.notes[1]).toContain("serves the bare base model without an error");
+    expect(found.peft.notes).toEqual(["It needs PEFT 0.12.0 or newer."]);
+    expect(found["transformers.js"].commands).toEqual([
+      `${HINTED_COMMAND} export --to onnx --adapter ${path} --output ${basename(path)}-onnx`,
+    ]);
+  });
+
+  test("becomes what llama.cpp and Ollama read by the commands as they are printed", async () => {
+    const llama = { model_type: "llama", architectures: ["LlamaForCausalLM"], tie_word_embeddings: false };
+    const model = tinyModel(join(freshPath("models"), "lm"), "smollm", llama);
+    const path = await tinyAdapter(freshPath("lora"), model, loraConfig({ targetModules: ["q_proj"] }));
+    const found = await verdicts(path, model);
+    const folder = freshPath("out");
+    const files: string[] = [];
+    for (const command of [...found["llama.cpp"].commands, ...found.ollama.commands]) {
+      if (!command.startsWith(HINTED_COMMAND)) continue;
+      const words = command.slice(HINTED_COMMAND.length + 1).split(" ");
+      const output = join(folder, words.at(-1)!);
+      expect(await bidora(...words.slice(0, -1), output), command).toMatchObject({ status: 0 });
+      files.push(basename(output));
+    }
+    const name = basename(path);
+    expect(files).toEqual([`${name}-lora.gguf`, "lm.gguf", `${name}.gguf`]);
+    expect(found["llama.cpp"].commands.at(-1)).toBe(`llama-cli -m lm.gguf --lora ${name}-lora.gguf`);
+    expect(found.ollama.commands.at(-1)).toBe(`ollama create ${name} -f ${name}.Modelfile`);
+    expect(readFileSync(join(folder, `${name}.Modelfile`), "utf8")).toContain(`FROM ./${name}.gguf`);
+  });
+
+  test("of a large rank needs a limit of vLLM's list, up to the largest", async () => {
+    const path = await adapter();
+    const file = join(path, "adapter_config.json");
+    const ranked = async (rank: number, alpha: number) => {
+      writeFileSync(file, JSON.stringify({ ...readJson<object>(file), r: rank, lora_alpha: alpha }));
+      return on("vllm", path);
+    };
+    expect((await ranked(16, 16)).commands[0]).not.toContain("--max-lora-rank");
+    expect((await ranked(17, 16)).commands[0]).toContain("--max-lora-rank 32 ");
+    expect((await ranked(300, 16)).commands[0]).toContain("--max-lora-rank 320 ");
+    const above = await ranked(513, 16);
+    expect([above.takes, above.reasons]).toEqual(["no", ["It takes ranks up to 512, and the largest here is 513."]]);
+  });
+
+  test("with another scale for some modules is scaled wrongly by vLLM, and by Ollama and llama.cpp's converter", async () => {
+    const patterns = await verdicts(await adapterOf("lora", { alphaPattern: { q_proj: 4 } }));
+    expect(patterns.vllm.takes).toBe("no");
+    expect(patterns.vllm.reasons[0]).toMatch(/ignores rank_pattern and alpha_pattern without an error/);
+    expect(patterns.vllm.commands.at(-1)).toMatch(/^vllm serve \S*lora-merged$/);
+    expect(patterns.ollama.reasons).toEqual([expect.stringContaining("ignores use_rslora and alpha_pattern")]);
+    expect(patterns["llama.cpp"].notes).toEqual([expect.stringContaining("would scale it wrongly")]);
+    const ranks = await on("vllm", await adapterOf("lora", { rankPattern: { q_proj: 4 } }));
+    expect(ranks.takes).toBe("no");
+    // Both patterns together give the same scale: alpha / r = 2.
+    const alike = { rankPattern: { q_proj: 4 }, alphaPattern: { q_proj: 8 } };
+    expect((await on("vllm", await adapterOf("lora", alike))).takes).toBe("yes");
+    expect((await on("vllm", await adapterOf("lora", { rslora: true }))).takes).toBe("yes");
+  });
+
+  test("with trained modules, biases, or LoRA on the embeddings is not served by vLLM as it is", async () => {
+    const whole = await on("vllm", copyOf(await adapter(), { modules_to_save: ["lm_head"] }));
+    expect(whole.reasons).toEqual(["It refuses modules_to_save, which are lm_head here."]);
+    const biases = await on("vllm", copyOf(await adapter(), { bias: "lora_only" }));
+    expect(biases.reasons).toEqual(["It refuses trained biases."]);
+    const ownBias = await on("vllm", await adapterOf("lora", { loraBias: true }));
+    expect(ownBias.reasons).toEqual(["It refuses trained biases."]);
+    const tables = await on("vllm", join(GOLDEN, "llama/adapters/lm-lora-tables"), LLAMA);
+    expect(tables.takes).toBe("unknown");
+    expect(tables.reasons[0]).toMatch(/LoRA on .*embed_tokens.* only where the model's class lists them/);
+  });
+});
+
+test.each([
+  ["dora", {}, ["It refuses DoRA."], "0.12.0"],
+  ["vera", { rank: 4 }, ["It serves LoRA only, and this adapter is of the method vera."], "0.12.0"],
+  ["ia3", {}, ["It serves LoRA only, and this adapter is of the method ia3."], "0.12.0"],
+  ["adalora", {}, ["It serves LoRA only, and this adapter is of the method adalora."], "0.12.0"],
+] as const)(
+  "%s: PEFT loads it, vLLM takes it merged, llama.cpp an approximation",
+  async (method, settings, why, version) => {
+    const path = await adapterOf(method, settings);
+    const { vllm, peft, ollama, "llama.cpp": llamaCpp } = await verdicts(path);
+    expect([vllm.takes, vllm.reasons]).toEqual(["no", why]);
+    expect(vllm.commands).toEqual([
+      `${HINTED_COMMAND} merge --adapter ${path} --output ${basename(path)}-merged`,
+      `vllm serve ${basename(path)}-merged`,
+    ]);
+    expect([peft.takes, peft.notes]).toEqual(["yes", [`It needs PEFT ${version} or newer.`]]);
+    expect(llamaCpp.notes).toEqual([expect.stringMatching(/approximated by a LoRA/)]);
+    expect([ollama.takes, ollama.reasons]).toEqual(["no", [expect.stringContaining(`of the method ${method}`)]]);
+  },
+);
+
+test("what PEFT cannot hold is merged; a bottleneck adapter only runs in bidora and as an ONNX graph", async () => {
+  const magnitudes = await on("peft", await adapterOf("dora", { axis: "in" }));
+  expect([magnitudes.takes, magnitudes.reasons]).toEqual(["no", ["PEFT has no magnitudes along in."]]);
+  expect(magnitudes.commands[0]).toContain("bidora merge --adapter ");
+
+  const biases = await verdicts(await adapterOf("lora", { bias: "all", loraBias: false }));
+  expect(biases["llama.cpp"].commands[0]).toContain("export --to gguf --adapter");
+  expect(biases["llama.cpp"].reasons[1]).toMatch(/has to be merged/);
+
+  const bottleneck = await verdicts(await adapterOf("adapter", { targetModules: ["o_proj", "down_proj"] }));
+  expect(ENGINE_NAMES.map((engine) => bottleneck[engine].takes)).toEqual(["no", "no", "no", "no", "no"]);
+  expect(bottleneck.peft.commands).toEqual([]);
+  expect(bottleneck.vllm.commands).toEqual([]);
+  expect(bottleneck["llama.cpp"]).toMatchObject({
+    reasons: ["No GGUF file can hold a bottleneck adapter."],
+    commands: [],
+  });
+  expect(bottleneck["transformers.js"].commands[0]).toContain("export --to onnx");
+});
+
+test.each([
+  ["exclude_modules", { exclude_modules: ["o_proj"] }, "0.14.0"],
+  ["the keys of an old file", {}, "0.3.0"],
+  ["the keys of an old file with DoRA", { use_dora: true }, "0.9.0"],
+  ["the keys of an old file with use_rslora", { use_rslora: true }, "0.8.0"],
+  ["the keys of an old file with rank_pattern", { rank_pattern: { q_proj: 8 } }, "0.6.0"],
+])("PEFT's first version that reads %s", async (_, change: Readonly<Record<string, unknown>>, version) => {
+  const path = await adapterOf(change.use_dora ? "dora" : "lora");
+  const file = join(path, "adapter_config.json");
+  const { exclude_modules: __, peft_version: ___, ...old } = readJson<Record<string, unknown>>(file);
+  writeFileSync(file, JSON.stringify({ ...old, ...change }));
+  expect((await on("peft", path)).notes).toEqual([`It needs PEFT ${version} or newer.`]);
+});
+
+test.each([
+  ["dora", "0.13.0"],
+  ["lora", "0.12.0"],
+])("%s on an embedding needs PEFT %s", async (method, version) => {
+  const { notes } = await on("peft", join(BERT, `adapters/${method}-embedding`));
+  expect(notes[0]).toBe(`It needs PEFT ${version} or newer.`);
+});
+
+test("PEFT's task type of an adapter has the meaning that the base model's head gives it", async () => {
+  const adapter = join(BERT, "adapters/lora");
+  const softmax = expect.stringContaining("softmax");
+  expect((await on("transformers.js", adapter, join(BERT, "regression"))).notes).toEqual([softmax]);
+  expect((await on("transformers.js", adapter, join(BERT, "single"))).notes).toEqual([]);
+});
+
+test("a new head's number of labels is part of PEFT's command", async () => {
+  const path = copyOf(join(BERT, "adapters/lora"));
+  const labels = ["a", "b", "c", "d", "e"];
+  const metadata = { formatVersion: 1, method: "lora", task: "sequence-classification", labels };
+  writeFileSync(join(path, "bidora.json"), JSON.stringify(metadata));
+  const { notes, commands } = await on("peft", path, join(BERT, "no-prefix"));
+  expect(notes[1]).toMatch(/loaded with num_labels=5/);
+  expect(commands[0]).toContain("AutoModelForSequenceClassification.from_pretrained(");
+  expect(commands[0]).toContain(", num_labels=5)");
+});
+
+test("an adapter whose base model is not here is judged as far as its own files say, and no model is downloaded", async () => {
+  const path = copyOf(await adapterOf("lora"), { base_model_name_or_path: "nobody/has-this" });
+  const found = await verdicts(path);
+  expect(ENGINE_NAMES.map((engine) => found[engine].takes)).toEqual(["no", "unknown", "no", "unknown", "yes"]);
+  expect(found.vllm.reasons).toEqual([expect.stringContaining("base model nobody/has-this is not on this machine")]);
+  expect(found["transformers.js"].notes).toEqual([
+    expect.stringContaining("Whether it has a class for the model is not known"),
+  ]);
+  const named = await verdicts(path, LLAMA);
+  expect(named.vllm.takes).toBe("yes");
+  expect(named["transformers.js"].commands[0]).toContain(`export --to onnx --model ${LLAMA} --adapter`);
+  await expect(verdicts(path, "nobody/has-this")).rejects.toThrow(/not in the cache/);
+  const dora = await on("vllm", copyOf(path, { use_dora: true }));
+  expect(dora.takes).toBe("unknown");
+});
+
+test("an adapter that bidora can't read is unknown to all", async () => {
+  const path = copyOf(await adapterOf("lora"), { peft_type: "BOFT" });
+  const found = await inspect({ path, for: ENGINE_NAMES });
+  expect(found.engines!.map(({ takes }) => takes)).toEqual(Array(5).fill("unknown"));
+  expect(renderInspection(found)).toMatch(/Refused: .*peft_type is "BOFT"/);
+});
+
+// Which classes transformers.js has, from its own source.
+const REGISTRY = readFileSync(
+  join(dirname(createRequire(import.meta.url).resolve("@huggingface/transformers")), "../src/models/registry.js"),
+  "utf8",
+);
+const MAPPINGS = {
+  single: ["ForSequenceClassification", "SEQUENCE_CLASSIFICATION"],
+  tokens: ["ForTokenClassification", "TOKEN_CLASSIFICATION"],
+  questions: ["ForQuestionAnswering", "QUESTION_ANSWERING"],
+  lm: ["ForCausalLM", "CAUSAL_LM"],
+} as const;
+
+const typesIn = (mapping: string): string[] => {
+  const start = REGISTRY.indexOf(`MODEL_FOR_${mapping}_MAPPING_NAMES = new Map([`);
+  expect(start).toBeGreaterThan(0);
+  const text = REGISTRY.slice(start, REGISTRY.indexOf("]);", start));
+  return Array.from(text.matchAll(/\['([\w-]+)', '\w+'\]/g), ([, type]) => type as string);
+};
+
+test.each(Object.values(MAPPINGS))(
+  "transformers.js has classes %s for the families that the table says",
+  (suffix, mapping) => {
+    const types = typesIn(mapping);
+    const decoders = Object.keys(ARCHITECTURES).filter((type) => typesIn("CAUSAL_LM").includes(type));
+    const families = suffix === "ForCausalLM" ? decoders : Object.keys(ARCHITECTURES);
+    const lacking = families.filter((type) => !types.includes(type));
+    expect([...(WITHOUT_CLASS[suffix] ?? [])].sort()).toEqual(lacking.sort());
+  },
+);
+
+const FAMILIES = Object.keys(ARCHITECTURES);
+
+describe.each(Object.keys(MAPPINGS) as (keyof typeof MAPPINGS)[])("models with a head: %s", (head) => {
+  const families = FAMILIES.filter((family) => {
+    try {
+      return readFileSync(join(GOLDEN, family, head, "config.json")).length > 0;
+    } catch {
+      return false;
+    }
+  });
+
+  test.each(families)("%s", async (family) => {
+    const path = join(GOLDEN, family, head);
+    const found = await verdicts(path);
+    const [suffix] = MAPPINGS[head];
+    const hasClass = !WITHOUT_CLASS[suffix]?.includes(family);
+    expect(found["transformers.js"].takes).toBe("no");
+    expect(found["transformers.js"].commands.length).toBe(hasClass ? 1 : 0);
+    const isWritten = head === "lm" && architectureFor(family) !== undefined;
+    expect(found["llama.cpp"].commands.some((command) => command.includes("--to gguf"))).toBe(isWritten);
+    expect(found.ollama.commands.length > 0).toBe(isWritten || (head === "lm" && ["gpt2", "phi3"].includes(family)));
+    expect(found.vllm.takes).toBe(vllmTakes(head, family));
+    expect(found.peft.takes).toBe("no");
+  });
+});
+
+function vllmTakes(head: keyof typeof MAPPINGS, family: string): string {
+  const served: readonly string[] = {
+    lm: FAMILIES,
+    single: ["bert", "roberta", "xlm-roberta", "gpt2", "qwen2", "qwen3"],
+    tokens: ["bert", "modernbert", "qwen3"],
+    questions: [],
+  }[head];
+  return head === "questions" ? "no" : served.includes(family) ? "yes" : "unknown";
+}
+
+test("an exported folder runs in transformers.js, with what its pipelines do otherwise", async () => {
+  const folder = freshPath("onnx");
+  cpSync(join(BERT, "regression"), folder, { recursive: true });
+  mkdirSync(join(folder, "onnx"));
+  renameSync(join(folder, "model.safetensors"), join(folder, "onnx", "model.onnx"));
+  const found = await on("transformers.js", folder);
+  expect([found.takes, found.commands]).toEqual(["yes", []]);
+  expect(found.notes).toEqual([expect.stringContaining("softmax")]);
+});
+
+test("a GGUF file runs in llama.cpp and Ollama as it is", async () => {
+  const path = join(GOLDEN, "io/gguf/smollm.gguf");
+  const found = await verdicts(path);
+  expect([found["llama.cpp"].takes, found.ollama.takes, found.vllm.takes]).toEqual(["yes", "yes", "unknown"]);
+  expect(found["llama.cpp"].commands).toEqual([`llama-cli -m ${path}`]);
+  expect(found.ollama.commands).toEqual([`echo 'FROM ${path}' > Modelfile && ollama create smollm -f Modelfile`]);
+});
+
+test("the command line prints a table, or JSON, and refuses an unknown engine by the nearest name", async () => {
+  const path = join(BERT, "single");
+  const { stdout } = await bidora("inspect", path, "--for", "vllm,peft");
+  expect(stdout.split("\n").slice(0, 3)).toEqual([
+    "engine  takes it  why",
+    "vllm    yes",
+    "peft    no        It loads adapters, and this is a whole model, which transformers loads without PEFT.",
+  ]);
+  expect(stdout).toContain(`\nvllm:\n  $ vllm serve ${path} --runner pooling`);
+  const { stdout: text } = await bidora("inspect", path, "--for", "vllm", "--json");
+  expect(JSON.parse(text).engines).toEqual([
+    { engine: "vllm", takes: "yes", reasons: [], notes: [], commands: [`vllm serve ${path} --runner pooling`] },
+  ]);
+  const unknown = await bidora("inspect", path, "--for", "peft,transformer.js");
+  expect([unknown.status, unknown.stderr]).toEqual([2, expect.stringContaining('Did you mean "transformers.js"?')]);
+  const lone = await bidora("inspect", path, "--model", LLAMA);
+  expect([lone.status, lone.stderr]).toEqual([
+    2,
+    expect.stringContaining("No effect here: --model (applies only with --for)"),
+  ]);
+});
