@@ -2,11 +2,11 @@
 import { afterAll, expect, vi } from "vitest";
 import { removeWorkFolder } from "./workFolder.js";
 
-/** Environment variables that are set when libtorch is loaded. */
-const OF_LIBTORCH = /^(GOMP_|LRU_CACHE_|NVPL_|OMP_WAIT_POLICY|ONEDNN_|UCX_)/;
+/** Environment variables that are set when libtorch, onnxruntime or transformers.js is loaded. */
+const OF_LIBRARIES = /^(GOMP_|LRU_CACHE_|NVPL_|OMP_WAIT_POLICY|ONEDNN_|ORT_|UCX_|VIPSHOME)/;
 
 const processState = () => ({
-  environment: Object.fromEntries(Object.entries(process.env).filter(([name]) => !OF_LIBTORCH.test(name))),
+  environment: Object.fromEntries(Object.entries(process.env).filter(([name]) => !OF_LIBRARIES.test(name))),
   workingFolder: process.cwd(),
   exitCode: process.exitCode,
   signalListeners: ["SIGINT", "SIGTERM", "SIGHUP"].map((signal) => process.listenerCount(signal)),

@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { writeFileAtomic } from "../../files/atomic.js";
 import { type JsonObject, readJsonObject } from "../../files/json.js";
 import { copyFiles } from "../../files/runFolder.js";
+import { type ModelType, modelTypeOf } from "../../models/index.js";
 import { writeModelConfig } from "../../models/modelFolder.js";
 import { TOKENIZER_FILES, type Tokenizer } from "../../text/index.js";
 import type { ExportedModel } from "./open.js";
@@ -24,7 +25,7 @@ export function writeConfigFiles(folder: string, { source, opened, tokenizer, fi
   // The whole tokenizer: a model folder may have its vocabulary alone, and settings in other files.
   writeJson(join(folder, TOKENIZER), tokenizer.json as JsonObject);
   const given = own.includes(SETTINGS) ? readJsonObject(join(source, SETTINGS)) : {};
-  writeJson(join(folder, SETTINGS), { ...given, ...lengthOf(given, opened) });
+  writeJson(join(folder, SETTINGS), { ...given, ...lengthOf(given, opened), ...classOf(given, tokenizer, opened) });
   writeModelConfig(folder, { ...opened, source, dtype: "float32" }, externalData(files));
 }
 
@@ -33,6 +34,22 @@ function lengthOf({ model_max_length: given }: JsonObject, { model }: ExportedMo
   const { maxTokens } = model.config;
   if (!Number.isFinite(maxTokens) || (typeof given === "number" && given <= maxTokens)) return {};
   return { model_max_length: maxTokens };
+}
+
+/** Tokenizer classes that give token types in transformers.js, which looks at nothing else, by the models that have such an input. */
+const WITH_TYPES: Readonly<Partial<Record<ModelType, string>>> = {
+  bert: "BertTokenizer",
+  electra: "ElectraTokenizer",
+  "deberta-v2": "DebertaV2Tokenizer",
+};
+
+/** A class with which transformers.js gives token types exactly if the tokenizer does. */
+function classOf({ tokenizer_class: given }: JsonObject, { givesTypes }: Tokenizer, opened: ExportedModel): JsonObject {
+  const withTypes = WITH_TYPES[modelTypeOf(opened.architecture)];
+  if (withTypes === undefined) return {};
+  const hasTypes = typeof given === "string" && Object.values(WITH_TYPES).includes(given.replace(/Fast$/, ""));
+  if (hasTypes === givesTypes) return {};
+  return { tokenizer_class: givesTypes ? withTypes : "PreTrainedTokenizer" };
 }
 
 /** Tells transformers.js which graphs have data files, and how many. */

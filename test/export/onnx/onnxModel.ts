@@ -1,10 +1,13 @@
 /** Runs exported graphs with onnxruntime. */
 import { join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
+import { expect } from "vitest";
 import type { Encoded } from "../../../src/text/index.js";
 
 /** The side of a row that padding is on. */
 export type Side = "left" | "right";
+
+export const SIDES: readonly Side[] = ["left", "right"];
 
 /** Output tensors by name. */
 export type Outputs = Readonly<Record<string, Tensor>>;
@@ -49,4 +52,26 @@ export function unpadded(output: Tensor, rows: readonly Encoded[], side: Side): 
     const start = i * length + (side === "left" ? length - inputIds.length : 0);
     return values.slice(start * width, (start + inputIds.length) * width);
   });
+}
+
+/** The largest difference, over the largest expected magnitude. */
+export function distance(actual: readonly number[], expected: readonly number[]): number {
+  expect(actual.length).toBe(expected.length);
+  const scale = Math.max(...expected.map(Math.abs));
+  return Math.max(...actual.map((value, i) => Math.abs(value - (expected[i] as number)))) / scale;
+}
+
+const valuesOf = (outputs: Outputs, name: string): number[] => Array.from(outputs[name]?.data as Float32Array);
+
+/** The outputs of rows, without padding. */
+export async function outputsOf(
+  model: OnnxModel,
+  rows: readonly Encoded[],
+  side: Side,
+  padding = 0,
+): Promise<number[]> {
+  const outputs = await model.run(rows, side, padding);
+  const isByRow = outputs.logits?.dims.length === 2;
+  if (isByRow) return valuesOf(outputs, "logits");
+  return unpadded(outputs.logits ?? outputs.last_hidden_state!, rows, side);
 }
