@@ -1,6 +1,7 @@
 // The names of files in the folders of models, adapters and runs. The name of a file with a schema is next to that schema.
 
 export const CONFIG_FILE = "config.json";
+export const GENERATION_CONFIG = "generation_config.json";
 export const WEIGHTS_FILE = "model.safetensors";
 export const WEIGHTS_INDEX = "model.safetensors.index.json";
 export const ADAPTER_CONFIG = "adapter_config.json";

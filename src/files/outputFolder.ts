@@ -24,6 +24,7 @@ import {
   ADAPTER_FILES,
   CARD,
   CONFIG_FILE,
+  GENERATION_CONFIG,
   isEventFile,
   isOnnxFile,
   MARKER,
@@ -185,6 +186,7 @@ const MODEL: readonly string[] = [...ADAPTER_FILES, ...[WEIGHTS_FILE, CONFIG_FIL
 const OWN: ReadonlySet<string> = new Set([
   ...[
     MARKER,
+    GENERATION_CONFIG,
     RUN_FILE,
     EVENTS,
     METRICS,

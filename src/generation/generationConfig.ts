@@ -4,8 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { BidoraError } from "../common/errors.js";
 import { type JsonObject, type JsonValue, readJsonObject } from "../files/json.js";
-
-const FILE = "generation_config.json";
+import { GENERATION_CONFIG } from "../files/names.js";
 
 const id = z.int();
 const ids = z.union([id.transform((one) => [one]), z.array(id)]);
@@ -71,8 +70,8 @@ const NO_MAX_LENGTH = 20;
  * @throws BidoraError `CONFIG` for an unsupported key that would change the result, or a value of the wrong type
  */
 export function readGenerationConfig(folder: string, config: JsonObject): GenerationConfig {
-  const path = join(folder, FILE);
-  const [name, json] = existsSync(path) ? [FILE, readJsonObject(path)] : ["config.json", config];
+  const path = join(folder, GENERATION_CONFIG);
+  const [name, json] = existsSync(path) ? [GENERATION_CONFIG, readJsonObject(path)] : ["config.json", config];
   const [unsupported] = keysSet(json, UNSUPPORTED);
   if (unsupported !== undefined) throw unsupportedKey(name, unsupported, json);
   const { eos_token_id, max_length, ...read } = parse(name, json);

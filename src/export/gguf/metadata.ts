@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
 import { type JsonObject, readJsonObject } from "../../files/json.js";
+import { GENERATION_CONFIG } from "../../files/names.js";
 import { readConfig } from "../../io/checkpoint.js";
 import { architectureFor, type NamedArchitecture, writableModelTypes } from "../../io/gguf/architectures.js";
 import { count, type GgufPair, number, text } from "../../io/gguf/metadata.js";
@@ -223,7 +224,7 @@ const idOf = (id: unknown): number | undefined => (typeof id === "number" ? id :
 
 /** The tokens that end generation, from the model's files. */
 function endsOf(folder: string, config: JsonObject): unknown[] {
-  const path = join(folder, "generation_config.json");
+  const path = join(folder, GENERATION_CONFIG);
   const ends = (existsSync(path) ? readJsonObject(path).eos_token_id : undefined) ?? config.eos_token_id;
   return Array.isArray(ends) ? ends : [ends];
 }

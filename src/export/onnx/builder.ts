@@ -17,6 +17,8 @@ interface NodeOptions {
   readonly attributes?: Readonly<Record<string, Attribute>>;
   /** The operator's domain; ONNX's own by default. */
   readonly domain?: string;
+  /** The node's name, which onnxruntime's errors have. */
+  readonly name?: string;
 }
 
 /** A number, or a tensor in the graph. Numbers become constants of the operation's dtype, float32 unless said otherwise. */
@@ -97,9 +99,9 @@ export class GraphBuilder {
     operator: string,
     inputs: readonly string[],
     outputs: readonly string[],
-    { attributes = {}, domain = "" }: NodeOptions,
+    { attributes = {}, domain = "", name = `node ${outputs[0]}` }: NodeOptions,
   ): Node {
-    return { name: `node ${outputs[0]}`, operator, domain, inputs, outputs, attributes };
+    return { name, operator, domain, inputs, outputs, attributes };
   }
 
   #fresh(stem: string): string {

@@ -1,7 +1,9 @@
 /** The files beside a graph: config.json and the tokenizer's. */
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { writeFileAtomic } from "../../files/atomic.js";
 import { type JsonObject, readJsonObject } from "../../files/json.js";
+import { GENERATION_CONFIG } from "../../files/names.js";
 import { copyFiles } from "../../files/runFolder.js";
 import { type ModelType, modelTypeOf } from "../../models/index.js";
 import { writeModelConfig } from "../../models/modelFolder.js";
@@ -9,6 +11,7 @@ import { TOKENIZER_FILES, type Tokenizer } from "../../text/index.js";
 import type { ExportedModel } from "./open.js";
 
 const [TOKENIZER, SETTINGS] = TOKENIZER_FILES;
+const TEMPLATE = "chat_template.jinja";
 
 interface ConfigFiles {
   /** The model's folder. */
@@ -25,8 +28,10 @@ export function writeConfigFiles(folder: string, { source, opened, tokenizer, fi
   // The whole tokenizer: a model folder may have its vocabulary alone, and settings in other files.
   writeJson(join(folder, TOKENIZER), tokenizer.json as JsonObject);
   const given = own.includes(SETTINGS) ? readJsonObject(join(source, SETTINGS)) : {};
-  writeJson(join(folder, SETTINGS), { ...given, ...lengthOf(given, opened), ...classOf(given, tokenizer, opened) });
+  const settings = { ...given, ...lengthOf(given, opened), ...templateOf(given, tokenizer) };
+  writeJson(join(folder, SETTINGS), { ...settings, ...classOf(given, tokenizer, opened) });
   writeModelConfig(folder, { ...opened, source, dtype: "float32" }, externalData(files));
+  if (opened.kind === "causal-lm") writeJson(join(folder, GENERATION_CONFIG), generationKeys(source, opened));
 }
 
 /** The longest row, at which pipelines truncate: no more than the model has positions for. */
@@ -50,6 +55,27 @@ function classOf({ tokenizer_class: given }: JsonObject, { givesTypes }: Tokeniz
   const hasTypes = typeof given === "string" && Object.values(WITH_TYPES).includes(given.replace(/Fast$/, ""));
   if (hasTypes === givesTypes) return {};
   return { tokenizer_class: givesTypes ? withTypes : "PreTrainedTokenizer" };
+}
+
+/** The chat template, which transformers.js reads in no other file. */
+function templateOf({ chat_template: given }: JsonObject, tokenizer: Tokenizer): JsonObject {
+  const isListed = Array.isArray(given) && !tokenizer.files().includes(TEMPLATE);
+  const text = isListed ? undefined : tokenizer.chatTemplateText;
+  return text === undefined ? {} : { chat_template: text };
+}
+
+/** Special tokens, which may also stand in config.json. */
+const TOKEN_KEYS = ["bos_token_id", "eos_token_id", "pad_token_id"] as const;
+
+/** The model's generation_config.json, or what config.json says of generation. */
+function generationKeys(source: string, { checkpointConfig }: ExportedModel): JsonObject {
+  const path = join(source, GENERATION_CONFIG);
+  const given = existsSync(path) ? readJsonObject(path) : {};
+  const tokens = TOKEN_KEYS.flatMap((key) => {
+    const value = given[key] ?? checkpointConfig[key] ?? null;
+    return value === null ? [] : [[key, value] as const];
+  });
+  return { ...given, ...Object.fromEntries(tokens) };
 }
 
 /** Tells transformers.js which graphs have data files, and how many. */

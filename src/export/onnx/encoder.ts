@@ -1,7 +1,7 @@
 // The graph around an encoder: inputs, pooling, heads, outputs. Shapes: b rows, s tokens of the longest row, H hidden size.
 import { own } from "../../common/collections.js";
 import type { ModelConfig, Reads } from "../../models/index.js";
-import type { EncoderGraph, GraphFamily } from "./family.js";
+import type { EncoderGraph, EncoderInputs, GraphFamily } from "./family.js";
 import type { Value } from "./graph.js";
 import type { ModelGraph } from "./modelGraph.js";
 
@@ -17,7 +17,7 @@ export const encoderGraph = <Config extends ModelConfig>(family: EncoderGraph<Co
     const types = family.takesTypes?.(config) ? input("token_type_ids") : undefined;
     const hidden = family.hidden(g, { ids, mask, types }, config);
     if (head === undefined) g.output("last_hidden_state", hidden, "float32", [...TOKENS, config.hiddenSize]);
-    else writeHead(g, head, outputsOf(g, head, family, config, read(g, hidden, mask)));
+    else writeHead(g, head, outputsOf(g, head, family, config, read(g, hidden, { ids, mask })));
   },
 });
 
@@ -33,19 +33,32 @@ function outputsOf<Config extends ModelConfig>(
 }
 
 /** The states that the head reads. hidden: [b, s, H] → [b, H], or all */
-function read(g: ModelGraph, hidden: Value, mask: Value): Value {
-  return READERS[g.model.reads](g, hidden, mask);
+function read(g: ModelGraph, hidden: Value, tokens: Pick<EncoderInputs, "ids" | "mask">): Value {
+  return READERS[g.model.reads](g, hidden, tokens);
 }
 
-const READERS: Readonly<Record<Reads, (g: ModelGraph, hidden: Value, mask: Value) => Value>> = {
+type Reader = (g: ModelGraph, hidden: Value, tokens: Pick<EncoderInputs, "ids" | "mask">) => Value;
+
+const READERS: Readonly<Record<Reads, Reader>> = {
   every: (_, hidden) => hidden,
-  first: (g, hidden, mask) => g.gatherInRows(hidden, g.argMax(g.cast(mask, "int32"), 1)),
-  last(g, hidden, mask) {
-    const places = g.mul(g.cumSum(mask, 1), mask); // 1, 2, … at tokens
-    return g.gatherInRows(hidden, g.argMax(g.cast(places, "int32"), 1));
-  },
-  mean: meanOfTokens,
+  first: (g, hidden, { mask }) => g.gatherInRows(hidden, g.argMax(g.cast(mask, "int32"), 1)),
+  last: (g, hidden, { ids, mask }) => g.gatherInRows(hidden, lastTokens(g, ids, mask)),
+  mean: (g, hidden, { mask }) => meanOfTokens(g, hidden, mask),
 };
+
+/**
+ * The last token of each row whose id is not the padding token's, which a row's own text may end with; the first token if all are.
+ * ids, mask: int64 [b, s] → int64 [b]
+ */
+function lastTokens(g: ModelGraph, ids: Value, mask: Value): Value {
+  const { padTokenId } = g.model.config;
+  const numbers = g.mul(g.cumSum(mask, 1), mask); // 1, 2, … at tokens
+  if (padTokenId === undefined) return g.argMax(g.cast(numbers, "int32"), 1);
+  const isPadding = g.equal(ids, g.constant(padTokenId, "int64"));
+  const first = g.cast(g.equal(numbers, g.constant(1, "int64")), "int64");
+  const ranks = g.where(isPadding, first, g.mul(numbers, g.constant(2, "int64"))); // 2, 4, …; of padding tokens 0, or 1 for the first
+  return g.argMax(g.cast(ranks, "int32"), 1);
+}
 
 /** The mean over the tokens of each row. hidden: [b, s, H], mask: int64 [b, s] → [b, H] */
 export function meanOfTokens(g: ModelGraph, hidden: Value, mask: Value): Value {

@@ -2,9 +2,11 @@
 import type { ModelType } from "../../models/index.js";
 import { bert } from "./families/bert.js";
 import { debertaV2 } from "./families/debertaV2.js";
+import { decoder, gemma3 } from "./families/decoder.js";
 import { distilbert } from "./families/distilbert.js";
 import { electra } from "./families/electra.js";
 import { esm } from "./families/esm.js";
+import { gpt2 } from "./families/gpt2.js";
 import { modernbert } from "./families/modernbert.js";
 import { mpnet } from "./families/mpnet.js";
 import { roberta } from "./families/roberta.js";
@@ -22,4 +24,11 @@ export const GRAPH_FAMILIES: Readonly<Partial<Record<ModelType, GraphFamily>>> =
   esm,
   mpnet,
   modernbert,
+  gpt2,
+  llama: decoder,
+  mistral: decoder,
+  qwen2: decoder,
+  qwen3: decoder,
+  phi3: decoder,
+  gemma3_text: gemma3,
 };

@@ -18,7 +18,7 @@ export class ModelGraph extends GraphBuilder {
 
   constructor(
     readonly model: TaskModel,
-    private readonly changed: Changed,
+    readonly changed: Changed,
   ) {
     super();
     this.#modules = new Map(model.baseModules());
@@ -41,9 +41,23 @@ export class ModelGraph extends GraphBuilder {
   parameter(path: string, shape?: readonly number[], convert = (values: torch.Tensor) => values): Value {
     const parameter = this.#parameters.get(path);
     if (!parameter) throw new BidoraError("EXPORT", `The model has no parameter ${path}.`);
-    const values = this.changed.get(path) ?? (() => parameter.values.dense());
-    const tensor = () => convert(torch.castTo(values(), "float32"));
-    return this.initializer({ name: path, dtype: "float32", shape: shape ?? parameter.shape, tensor });
+    return this.valuesOf(path, parameter, shape, convert);
+  }
+
+  /** A parameter under any name. */
+  valuesOf(
+    name: string,
+    parameter: Parameter,
+    shape = parameter.shape,
+    convert = (values: torch.Tensor) => values,
+  ): Value {
+    const values = this.changed.get(name) ?? (() => parameter.values.dense());
+    return this.initializer({
+      name,
+      dtype: "float32",
+      shape,
+      tensor: () => convert(torch.castTo(values(), "float32")),
+    });
   }
 
   /** x·Wᵀ + b, with what a bottleneck adapter adds. x: [..., in] → [..., out] */

@@ -2,23 +2,26 @@
 import { classNameOf } from "../../models/index.js";
 import type { ExportedModel } from "./open.js";
 
-/** Models of bidora that transformers.js has no class for. */
-export const WITHOUT_CLASS: readonly string[] = ["ModernBertForQuestionAnswering"];
+/** Heads of encoders that transformers.js has no class for. */
+const WITHOUT_CLASS: readonly string[] = ["ModernBertForQuestionAnswering"];
 
 /** Sentences about what transformers.js does with the model. */
-export function notesOn({ architecture, task, kind }: ExportedModel): string[] {
-  const name = classNameOf(architecture, task.head);
+export function notesOn(model: ExportedModel): string[] {
+  const name = classNameOf(model.architecture, model.task.head);
+  if (hasNoClass(model, name))
+    return [`transformers.js has no ${name}: run the graph with onnxruntime itself, which gives ${outputsOf(name)}.`];
+  if (model.kind !== "regression") return [];
   return [
-    ...(WITHOUT_CLASS.includes(name)
-      ? [
-          `transformers.js has no ${name}: run the model with onnxruntime itself, which gives start_logits and end_logits.`,
-        ]
-      : []),
-    ...(kind === "regression"
-      ? [
-          "transformers.js's text-classification pipeline takes a softmax of the one output, which is always 1: call " +
-            "AutoModelForSequenceClassification, whose logits are the value.",
-        ]
-      : []),
+    "transformers.js's text-classification pipeline takes a softmax of the one output, which is always 1: call " +
+      "AutoModelForSequenceClassification, whose logits are the value.",
   ];
 }
+
+/** transformers.js has decoders as language models only. */
+function hasNoClass({ architecture, kind }: ExportedModel, name: string): boolean {
+  const isDecoder = (architecture.heads.ForCausalLM ?? null) !== null;
+  return WITHOUT_CLASS.includes(name) || (isDecoder && kind !== undefined && kind !== "causal-lm");
+}
+
+const outputsOf = (name: string): string =>
+  name.endsWith("ForQuestionAnswering") ? "start_logits and end_logits" : "logits";

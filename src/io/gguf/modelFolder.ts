@@ -7,7 +7,7 @@ import { type Environment, OWN_CACHE_SETTING, ownCacheFolder, packageVersion } f
 import { createFolderAtomic, sweepTemporary, writeFileAtomic } from "../../files/atomic.js";
 import { sha256 } from "../../files/checksums.js";
 import { type JsonObject, readJsonObject } from "../../files/json.js";
-import { CONFIG_FILE, GGUF_FILE, GGUF_SOURCE } from "../../files/names.js";
+import { CONFIG_FILE, GENERATION_CONFIG, GGUF_FILE, GGUF_SOURCE } from "../../files/names.js";
 import { type GgufFile, openGguf } from "./file.js";
 import { configOf, endTokens } from "./modelConfig.js";
 import { tokenizerConfigOf, tokenizerOf } from "./tokenizer.js";
@@ -67,7 +67,7 @@ function write(folder: string, file: GgufFile, source: JsonObject): void {
   const vocabSize = config.vocab_size as number;
   const contents: Readonly<Record<string, JsonObject>> = {
     [CONFIG_FILE]: config,
-    "generation_config.json": { eos_token_id: endTokens(metadata, vocabSize) },
+    [GENERATION_CONFIG]: { eos_token_id: endTokens(metadata, vocabSize) },
     "tokenizer.json": tokenizerOf(metadata),
     "tokenizer_config.json": tokenizerConfigOf(metadata, config.max_position_embeddings as number),
     [GGUF_SOURCE]: source,

@@ -22,7 +22,7 @@ import { languageHead, scoreHead } from "../heads.js";
 
 // Config
 
-interface Gpt2Config extends ModelConfig {
+export interface Gpt2Config extends ModelConfig {
   readonly heads: number;
   readonly intermediateSize: number;
   readonly activation: string;
@@ -99,6 +99,14 @@ type Gpt2Rows = Pick<ModelInput, "layout" | "cache">;
 const conv1d = (inFeatures: number, outFeatures: number) =>
   new Linear(inFeatures, outFeatures, { isStoredTransposed: true });
 
+/** The scale of a layer's attention scores. */
+export function attentionScale(
+  { hiddenSize, heads, scalesAttention, scalesByLayer }: Gpt2Config,
+  layer: number,
+): number {
+  return (scalesAttention ? (hiddenSize / heads) ** -0.5 : 1) / (scalesByLayer ? layer + 1 : 1);
+}
+
 /** Causal attention with a fused query, key and value projection. */
 class Attention extends Module {
   private readonly qkv: Linear;
@@ -111,11 +119,11 @@ class Attention extends Module {
     private readonly layer: number,
   ) {
     super();
-    const { hiddenSize, heads, attentionDropout, scalesAttention, scalesByLayer } = config;
+    const { hiddenSize, attentionDropout } = config;
     this.qkv = this.child("c_attn", conv1d(hiddenSize, 3 * hiddenSize));
     this.output = this.child("c_proj", conv1d(hiddenSize, hiddenSize));
     this.dropout = this.child("dropout", new Dropout(attentionDropout));
-    this.scale = (scalesAttention ? (hiddenSize / heads) ** -0.5 : 1) / (scalesByLayer ? layer + 1 : 1);
+    this.scale = attentionScale(config, layer);
   }
 
   /** x: N,H → N,H, or K,H for only the selected tokens */

@@ -1,0 +1,38 @@
+// Matrices as int8: symmetric, with a scale for each row.
+
+/** values ≈ codes · scale of the row. */
+export interface Int8Rows {
+  /** [rows, columns] */
+  readonly codes: Int8Array<ArrayBuffer>;
+  /** [rows] */
+  readonly scales: Float32Array<ArrayBuffer>;
+}
+
+const LARGEST = 127;
+
+/** Rounds each row to multiples of a 127th of its largest magnitude. values: [rows, columns] */
+export function int8Rows(values: Float32Array, columns: number): Int8Rows {
+  const codes = new Int8Array(values.length);
+  const scales = new Float32Array(values.length / columns);
+  for (let row = 0; row < scales.length; row++) {
+    const [start, end] = [row * columns, (row + 1) * columns];
+    const scale = Math.fround(largestMagnitude(values, start, end) / LARGEST);
+    scales[row] = scale;
+    if (scale === 0) continue;
+    for (let i = start; i < end; i++)
+      codes[i] = Math.max(-LARGEST, Math.min(LARGEST, Math.round((values[i] as number) / scale)));
+  }
+  return { codes, scales };
+}
+
+/** The values that int8 rows stand for: [rows, columns]. */
+export function fromInt8Rows({ codes, scales }: Int8Rows): Float32Array<ArrayBuffer> {
+  const columns = codes.length / scales.length;
+  return Float32Array.from(codes, (code, i) => code * (scales[Math.floor(i / columns)] as number));
+}
+
+function largestMagnitude(values: Float32Array, start: number, end: number): number {
+  let largest = 0;
+  for (let i = start; i < end; i++) largest = Math.max(largest, Math.abs(values[i] as number));
+  return largest;
+}
