@@ -166,7 +166,7 @@ async function evaluateModel(
 ): Promise<Evaluated> {
   const found = await findModel(settings, hooks.hub);
   const open = await openForInference(found, settings, named);
-  const choice = named ?? taskOf(open.kind);
+  const choice = { ...(named ?? taskOf(open.kind)), task: open.task };
   const overrides = textOverrides(settings, choice);
   if (overrides) requireTextScores();
   const all = await readLabeled(choice, settings.data, settings.split, {

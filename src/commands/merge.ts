@@ -62,7 +62,7 @@ async function writeMerged(path: string, found: FoundModel, own: NamedTask | und
   const tokenizerFiles = await listTokenizerFiles(source);
   const fill = (folder: string): void => {
     copyFiles(tokenizerFiles, source, folder);
-    writeModelFolder(folder, { ...opened, source, dtype, changed });
+    writeModelFolder(folder, { ...opened, source, dtype, changed, maxLength: opened.metadata?.maxLength });
     if (opened.metadata) writeAdapterMetadata(folder, inferenceMetadata(opened.metadata));
   };
   await fillFolder(path, fill, () => removeOwnFiles(path));

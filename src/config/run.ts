@@ -15,6 +15,7 @@ import { readSettingsFile } from "../settings/settingsFile.js";
 import { METHODS } from "./methods.js";
 import { bidoraOptions } from "./options/bidora.js";
 import { dataOptions, modelOptions } from "./options/data.js";
+import { embeddingOptions } from "./options/embedding.js";
 import { textOptions } from "./options/generation.js";
 import { methodOptions } from "./options/method.js";
 import { outputOptions } from "./options/output.js";
@@ -26,6 +27,7 @@ export const runOptions = {
   ...dataOptions,
   ...methodOptions,
   ...trainingOptions,
+  ...embeddingOptions,
   ...bidoraOptions,
   ...textOptions,
   ...outputOptions,

@@ -142,7 +142,7 @@ type Names = readonly string[] | undefined;
 
 /** The one or two text columns: those given, else `first`, else the usual names. @throws BidoraError listing the columns */
 export function findTextColumns(table: Table, given: Names, first?: Names): readonly string[] {
-  const found = given ?? findUsual(table, first ? [first, ...TEXTS] : TEXTS);
+  const found = given ?? findColumns(table, first ? [first, ...TEXTS] : TEXTS);
   if (found === undefined) throw notFound(table, "the text", "--text-columns");
   if (found.length < 1 || found.length > 2) {
     throw new BidoraError(
@@ -155,7 +155,7 @@ export function findTextColumns(table: Table, given: Names, first?: Names): read
 
 /** The column with the words of a row. @throws BidoraError listing the columns */
 export function findWordsColumn(table: Table, given: Names, first?: Names): string {
-  const found = given ?? findUsual(table, first ? [first, ...WORDS] : WORDS);
+  const found = given ?? findColumns(table, first ? [first, ...WORDS] : WORDS);
   if (found === undefined) throw notFound(table, "the words", "--text-columns");
   if (found.length !== 1)
     throw new BidoraError("UNKNOWN_COLUMN", `Expected one column of words, but got ${found.length}.`);
@@ -185,7 +185,7 @@ export function findLabelColumns(
   }
   const usual = words ? WORD_LABELS : LABEL;
   const groups = first ? [first, ...usual] : usual;
-  const found = findUsual(
+  const found = findColumns(
     table,
     groups.filter((names) => !names.some((name) => texts.includes(name))),
   );
@@ -211,21 +211,23 @@ export function oneColumn(columns: readonly string[] | undefined): readonly stri
 
 type Columns = Pick<Table, "columns">;
 
-function findUsual(table: Columns, names: readonly (readonly string[])[]): readonly string[] | undefined {
-  return names.find((group) => group.every((name) => table.columns.includes(name)));
+/** The first group of names that are all columns of the table. */
+export function findColumns(table: Columns, groups: readonly (readonly string[])[]): Names {
+  return groups.find((group) => group.every((name) => table.columns.includes(name)));
 }
 
 /** The text columns by their usual names; undefined if there are none. */
-export const usualTextColumns = (table: Columns): Names => findUsual(table, TEXTS);
+export const usualTextColumns = (table: Columns): Names => findColumns(table, TEXTS);
 
 /** The column of words by its usual names; undefined if there is none. */
-export const usualWordsColumn = (table: Columns): string | undefined => findUsual(table, WORDS)?.[0];
+export const usualWordsColumn = (table: Columns): string | undefined => findColumns(table, WORDS)?.[0];
 
 /** Every column with a usual name for a label, or for words' labels, in the order of preference. */
 export const usualLabelColumns = ({ columns }: Columns, words = false): readonly string[] =>
   (words ? WORD_LABELS : LABEL).flat().filter((name) => columns.includes(name));
 
-function requireColumns(table: Table, names: readonly string[]): readonly string[] {
+/** @throws BidoraError `UNKNOWN_COLUMN` for a name that is no column of the table */
+export function requireColumns(table: Table, names: readonly string[]): readonly string[] {
   const missing = names.find((name) => !table.columns.includes(name));
   if (missing === undefined) return names;
   throw new BidoraError("UNKNOWN_COLUMN", `${table.file} has no column ${missing}; its columns are ${list(table)}.`);

@@ -12,6 +12,10 @@ import { ADAPTER_METADATA } from "./names.js";
 /** The tokens of a language model's row that count in the loss. */
 export const TRAIN_ON = ["completion", "all", "assistant"] as const;
 
+/** How the states of a text's tokens become one vector: their mean, the first token's, or the last token's. */
+export const POOLINGS = ["mean", "cls", "last"] as const;
+export type Pooling = (typeof POOLINGS)[number];
+
 const FORMAT = 1;
 
 /** The content of `bidora.json`. A method's own facts are further keys. */
@@ -47,6 +51,8 @@ interface Use {
   readonly labelColumns?: readonly string[] | undefined;
   readonly maxLength?: number | undefined;
   readonly trainOn?: (typeof TRAIN_ON)[number] | undefined;
+  /** How token states become an embedding. */
+  readonly pooling?: (typeof POOLINGS)[number] | undefined;
   readonly baseModel?: string | undefined;
   readonly revision?: string | undefined;
 }
@@ -59,6 +65,7 @@ const use = z.object({
   labelColumns: z.array(z.string()).optional(),
   maxLength: z.int().min(1).optional(),
   trainOn: z.enum(TRAIN_ON).optional(),
+  pooling: z.enum(POOLINGS).optional(),
   baseModel: z.string().optional(),
   revision: z.string().optional(),
 });

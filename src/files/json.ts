@@ -25,7 +25,14 @@ export function readJsonObject(path: string, code = "JSON"): JsonObject {
   return value;
 }
 
-/** The same, but an empty object if there is no such file. */
+/** Reads a JSON file that must hold a list of objects. @throws as `readJsonObject` */
+export function readJsonObjects(path: string, code = "JSON"): readonly JsonObject[] {
+  const value = parse(path, readText(path, code), code);
+  if (Array.isArray(value) && value.every(isJsonObject)) return value;
+  throw new BidoraError(code, `${path} must hold a list of JSON objects, but holds ${kindOf(value)}.`);
+}
+
+/** The same as `readJsonObject`, but an empty object if there is no such file. */
 export const readOptionalJsonObject = (path: string, code = "JSON"): JsonObject =>
   existsSync(path) ? readJsonObject(path, code) : {};
 

@@ -13,6 +13,15 @@ export const ADAPTER_METADATA = "bidora.json";
 export const GGUF_FILE = "model.gguf";
 export const GGUF_SOURCE = "gguf.json";
 
+/** The files by which sentence-transformers knows how a model's token states become embeddings. */
+export const SENTENCE_TRANSFORMERS = {
+  modules: "modules.json",
+  transformer: "sentence_bert_config.json",
+  prompts: "config_sentence_transformers.json",
+} as const;
+/** The folders of sentence-transformers' modules, as bidora names them. */
+export const MODULE_FOLDERS = { pooling: "1_Pooling", normalize: "2_Normalize" } as const;
+
 /** The files of an adapter that hold tensors. */
 export const ADAPTER_WEIGHT_FILES: readonly string[] = [ADAPTER_WEIGHTS, OWN_WEIGHTS];
 /** Every file that an adapter can consist of. */

@@ -14,6 +14,7 @@ import {
   statSync,
 } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
+import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { ANALYSIS } from "./analysis.js";
 import { isTemporary } from "./atomic.js";
@@ -28,10 +29,12 @@ import {
   isEventFile,
   isOnnxFile,
   MARKER,
+  MODULE_FOLDERS,
   ONNX_FOLDER,
   PROFILE,
   REPORT,
   RUN_FILE,
+  SENTENCE_TRANSFORMERS,
   TENSORBOARD,
   TOKENIZER_FILES,
   WEIGHTS_FILE,
@@ -180,7 +183,21 @@ function inUse(why: string, flag = "--output"): BidoraError {
 }
 
 /** The files of an adapter or a model. */
-const MODEL: readonly string[] = [...ADAPTER_FILES, ...[WEIGHTS_FILE, CONFIG_FILE, ...TOKENIZER_FILES]];
+const MODEL: readonly string[] = [
+  ...ADAPTER_FILES,
+  ...[WEIGHTS_FILE, CONFIG_FILE, ...TOKENIZER_FILES],
+  ...Object.values(SENTENCE_TRANSFORMERS),
+];
+
+/** The folders of sentence-transformers' modules. */
+const MODULES: readonly string[] = Object.values(MODULE_FOLDERS);
+
+/** The folders that bidora writes inside its output, each with the files that it puts there. */
+const FOLDERS: Readonly<Record<string, (name: string) => boolean>> = {
+  [TENSORBOARD]: isEventFile,
+  [ONNX_FOLDER]: isOnnxFile,
+  ...Object.fromEntries(MODULES.map((name) => [name, (file: string) => file === CONFIG_FILE || isTemporary(file)])),
+};
 
 /** Every file that a run, a merge or an export can write at the top of its folder. */
 const OWN: ReadonlySet<string> = new Set([
@@ -215,21 +232,21 @@ export function removeOwnFiles(folder: string): void {
 /** The name of an entry that a run would write but bidora did not create, or undefined. */
 export function foreignInTheWay(folder: string): string | undefined {
   const isWritten = (name: string): boolean =>
-    OWN.has(name) || name === TENSORBOARD || name === ONNX_FOLDER || checkpointStep(name) !== undefined;
+    OWN.has(name) || own(FOLDERS, name) !== undefined || checkpointStep(name) !== undefined;
   return contentsOf(folder).find((entry) => isWritten(entry.name) && !isOwn(folder, entry))?.name;
 }
 
 function isOwn(folder: string, entry: Dirent): boolean {
   if (!entry.isDirectory()) return OWN.has(entry.name);
   const path = join(folder, entry.name);
-  if (entry.name === TENSORBOARD) return readdirSync(path).every(isEventFile);
-  if (entry.name === ONNX_FOLDER) return readdirSync(path).every(isOnnxFile);
+  const isItsFile = own(FOLDERS, entry.name);
+  if (isItsFile) return readdirSync(path).every(isItsFile);
   return checkpointStep(entry.name) !== undefined && isOwnCheckpoint(path);
 }
 
 /** Other programs use the same names for checkpoints. Bidora's have its state file, or only files that it writes. */
 function isOwnCheckpoint(folder: string): boolean {
-  const known = [...MODEL, ...CHECKPOINT_FILES];
+  const known = [...MODEL, ...MODULES, ...CHECKPOINT_FILES];
   const hasState = CHECKPOINT_FILES.some((name) => existsSync(join(folder, name)));
   return hasState || readdirSync(folder).every((name) => known.includes(name) || isTemporary(name));
 }

@@ -15,9 +15,10 @@ import type { JsonObject } from "../files/json.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { resolveModel } from "../io/resolveModel.js";
+import { isSentenceTransformer } from "../io/sentenceTransformers.js";
 import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
 import { packLinears, type WeightFormatName } from "../nn/index.js";
-import { type NamedTask, type ResolvedHead, resolveHead } from "../tasks/index.js";
+import { configuredTask, type NamedTask, namedTask, type ResolvedHead, resolveHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import { computeDtype, type DType, Generator, setThreads } from "../torch/index.js";
 
@@ -112,7 +113,11 @@ export async function open(
   if (options.threads !== undefined) setThreads(options.threads);
   const checkpointConfig = readConfig(folder);
   const metadata = adapter ? adapter.metadata : findAdapterMetadata(folder);
-  const used = resolveHead(architectureOf(checkpointConfig), checkpointConfig, { adapter, metadata }, options.task);
+  const architecture = architectureOf(checkpointConfig);
+  const wanted = options.task ?? (adapter ? undefined : taskOfModules(folder));
+  const resolved = resolveHead(architecture, checkpointConfig, { adapter, metadata }, wanted);
+  const width = architecture.parseConfig(checkpointConfig).hiddenSize;
+  const used = configuredTask(resolved, { folder, width, settings: { pooling: metadata?.pooling } });
   const { task, labels } = used;
   const generator = new Generator(0);
   const head = { head: task.head, outputs: labels.length };
@@ -124,6 +129,10 @@ export async function open(
   if (options.packed) packLinears(loaded.model);
   return { ...loaded, ...used, folder, checkpointConfig, adapter, adapted, metadata };
 }
+
+/** A model of sentence-transformers makes embeddings, unless an adapter or the user says otherwise. */
+const taskOfModules = (folder: string): NamedTask | undefined =>
+  isSentenceTransformer(folder) ? namedTask("embedding") : undefined;
 
 /** An open model with its tokenizer. */
 export interface InferenceModel extends OpenModel {

@@ -30,6 +30,8 @@ export interface Prediction {
   readonly end?: number;
   /** Language models: the text after the prompt. */
   readonly text?: string;
+  /** Embeddings of texts. */
+  readonly embedding?: readonly number[];
   /** A custom task may have other keys. */
   readonly [key: string]: unknown;
 }
@@ -118,10 +120,10 @@ function withoutLabel(example: Example): Example {
 /** `--max-length` if given, otherwise the length that the model was trained with; at most the model's maximum. */
 export function lengthFor(
   { maxLength, given }: Pick<PredictionSettings, "maxLength" | "given">,
-  { metadata, tokenizer, model }: InferenceModel,
+  { metadata, tokenizer, model, task }: InferenceModel,
 ): number {
   const isGiven = "maxLength" in given;
-  const wanted = isGiven ? maxLength : (metadata?.maxLength ?? maxLength);
+  const wanted = isGiven ? maxLength : (metadata?.maxLength ?? task.embedding?.maxLength ?? maxLength);
   return maxLengthOf(wanted, isGiven, tokenizer, model.config.maxTokens);
 }
 
@@ -136,7 +138,7 @@ export function checkTexts(
   { textColumns: given }: { readonly textColumns?: readonly string[] | undefined },
 ): void {
   const [trained, found] = [metadata?.textColumns, columns?.text];
-  if (given || task.isGenerative || !trained || !found || trained.length === found.length) return;
+  if (given || task.isGenerative || task.textsVary || !trained || !found || trained.length === found.length) return;
   const path = typeof source === "string" ? source : source.file;
   throw new BidoraError(
     "UNKNOWN_COLUMN",

@@ -32,7 +32,8 @@ export const architecture = <Config extends ModelConfig>(value: Architecture<Con
 /** Builds a model, with empty parameters. @throws BidoraError `CONFIG` as `parseConfig`, and for an unsupported head */
 export function buildModel(of: Architecture, json: JsonObject, kind: HeadKind, outputs: number): TaskModel {
   const config = of.parseConfig(json);
-  return new TaskModel(config, of.backbone(config), of.prefix, designOf(of, kind), outputs);
+  const design = designOf(of, kind);
+  return new TaskModel(config, of.backbone(config), design.isBare ? "" : of.prefix, design, outputs);
 }
 
 /** An architecture's head of this kind. @throws BidoraError `CONFIG` for an unsupported head */

@@ -43,6 +43,8 @@ export interface HeadDesign<Config extends ModelConfig = ModelConfig> {
   readonly className?: string;
   /** Whether it belongs to the pretrained model: never newly initialized, trained only as the backbone is, and in its dtype. */
   readonly isPretrained?: boolean;
+  /** Whether there is no head: the model is transformers' base class, in which the backbone's names have no prefix. */
+  readonly isBare?: boolean;
   /**
    * Builds the head, with empty parameters.
    * @param backbone the model, whose embeddings a tied head uses
@@ -152,6 +154,18 @@ export function languageHead<Config extends LanguageConfig>(
   };
 }
 
+/** No head: the states of all tokens, from a model as transformers' `AutoModel` loads it. */
+export const NO_HEAD: HeadKind = {
+  className: "Model",
+  usual: {
+    reads: "every",
+    output: "",
+    isPretrained: true,
+    isBare: true,
+    build: () => ({ modules: {}, forward: (hidden) => hidden }),
+  },
+};
+
 // Hidden states
 
 /**
@@ -179,13 +193,18 @@ function lastTokens(inputIds: torch.Tensor, { lengths }: RowLayout, padTokenId: 
   return torch.tensor(last, [last.length], "int64", inputIds.device);
 }
 
-/** Mean pooling. hidden: [N, H] → [B, H] */
-export function rowMeans(hidden: torch.Tensor, { lengths }: RowLayout): torch.Tensor {
+/**
+ * Mean pooling. hidden: [N, H] → [B, H]
+ * @param skipped of each row, the tokens at its start that do not count; a row of nothing else counts whole
+ */
+export function rowMeans(hidden: torch.Tensor, { lengths }: RowLayout, skipped: readonly number[] = []): torch.Tensor {
   const tokens = hidden.shape[0] as number;
   const shares = new Float64Array(lengths.length * tokens); // B,N
   let start = 0;
   for (const [row, length] of lengths.entries()) {
-    shares.fill(1 / length, row * tokens + start, row * tokens + start + length);
+    const out = skipped[row] ?? 0;
+    const first = out < length ? out : 0;
+    shares.fill(1 / (length - first), row * tokens + start + first, row * tokens + start + length);
     start += length;
   }
   return torch.matmul(torch.tensor(shares, [lengths.length, tokens], hidden.dtype, hidden.device), hidden);

@@ -3,8 +3,9 @@ export { ARCHITECTURES, architectureOf, hasHead, type ModelType, modelTypeOf } f
 export { Backbone, type ModelConfig, type ModelInput, modelInput, rowsOfTokens } from "./backbone.js";
 export { ConfigReader, configError } from "./configReader.js";
 export type { DecoderConfig } from "./decoderConfig.js";
-export { type Head, type HeadDesign, type HeadKind, linearHead, type Reads } from "./heads.js";
+export { type Head, type HeadDesign, type HeadKind, linearHead, NO_HEAD, type Reads } from "./heads.js";
 export { aDType, checkLayers, INIT_WEIGHTS, type LoadedModel, type LoadOptions, loadModel } from "./loadModel.js";
+export { pooled } from "./pooling.js";
 export type { Rope } from "./rope.js";
 export { aModel, TaskModel } from "./taskModel.js";
 export { WeightSource } from "./weightSource.js";

@@ -100,7 +100,7 @@ async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<Loade
   const { config, aliases } = tiesOf(checkpoint, architecture, designOf(architecture, options.head), options.dtype);
   const model = buildModel(architecture, config, options.head, options.outputs);
   const { headModules } = model;
-  const weights = new WeightSource(checkpoint, architecture, aliases);
+  const weights = new WeightSource(checkpoint, architecture, aliases, model.prefix);
   const kept = options.masterDtype ?? options.dtype;
   const backbone = [...model.namedParameters()].filter(([path]) => !isWithinAny(path, headModules));
   for (const [path, parameter] of backbone) weights.require(path, parameter);

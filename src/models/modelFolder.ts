@@ -9,6 +9,7 @@ import { CONFIG_FILE, WEIGHTS_FILE } from "../files/names.js";
 import { openCheckpoint, readConfig } from "../io/checkpoint.js";
 import { type TensorEntry, writeSafetensors } from "../io/safetensors.js";
 import { safetensorsDtype, torchDtype } from "../io/safetensorsHeader.js";
+import { type EmbeddingFormat, writeEmbeddingFormat } from "../io/sentenceTransformers.js";
 import { OutputLinear, type Parameter, transposed } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, classNameOf } from "./architecture.js";
@@ -19,7 +20,13 @@ interface ModelFolder {
   /** The folder of the original checkpoint. Its configuration is kept, apart from the head. */
   readonly source: string;
   readonly architecture: Architecture;
-  readonly task: { readonly head: HeadKind; readonly problem?: { readonly type: string } };
+  readonly task: {
+    readonly head: HeadKind;
+    readonly problem?: { readonly type: string };
+    readonly embedding?: EmbeddingFormat;
+  };
+  /** The most tokens of a text, for a model of sentence-transformers; by default its format's. */
+  readonly maxLength?: number | undefined;
   /** The labels of the outputs, in order. */
   readonly labels: readonly string[];
   readonly model: TaskModel;
@@ -32,8 +39,11 @@ interface ModelFolder {
 /** Widest first. */
 const FLOATS: readonly torch.DType[] = ["float64", "float32", "bfloat16", "float16"];
 
-/** Writes config.json and model.safetensors as transformers does. `folder` must exist. */
+/** Writes config.json and model.safetensors as transformers does, and sentence-transformers' files. `folder` must exist. */
 export function writeModelFolder(folder: string, options: ModelFolder): void {
+  const { embedding } = options.task;
+  const { maxLength = embedding?.maxLength, model } = options;
+  if (embedding) writeEmbeddingFormat(folder, { ...embedding, maxLength }, model.config.hiddenSize);
   writeModelConfig(folder, options);
   writeSafetensors(join(folder, WEIGHTS_FILE), entriesOf(options), { format: "pt" });
 }

@@ -18,7 +18,7 @@ export class TaskModel extends Module {
   constructor(
     readonly config: ModelConfig,
     readonly backbone: Backbone,
-    /** The path of the backbone. */
+    /** The path of the backbone; empty for a model without a head. */
     readonly prefix: string,
     readonly design: HeadDesign,
     readonly outputs: number,

@@ -17,6 +17,8 @@ export class WeightSource {
     private readonly architecture: Architecture,
     /** For a parameter's path, another path whose tensor is read instead. */
     private readonly aliases: ReadonlyMap<string, string> = new Map(),
+    /** The path of the backbone in the model; empty for a model without a head. */
+    private readonly prefix = architecture.prefix,
   ) {}
 
   has(path: string): boolean {
@@ -95,11 +97,15 @@ export class WeightSource {
 
   private find(path: string): string | undefined {
     const read = this.aliases.get(path) ?? path;
-    return checkpointNames(this.architecture, read).find((name) => this.checkpoint.has(name));
+    return this.namesOf(read).find((name) => this.checkpoint.has(name));
+  }
+
+  private namesOf(path: string): readonly string[] {
+    return checkpointNames(this.architecture, this.prefix === "" ? `${this.architecture.prefix}.${path}` : path);
   }
 
   private missing(path: string): BidoraError {
-    const names = checkpointNames(this.architecture, path).join(", ");
+    const names = this.namesOf(path).join(", ");
     return new BidoraError("WEIGHTS", `${this.checkpoint.folder} lacks the weight ${path}; looked for ${names}.`);
   }
 }

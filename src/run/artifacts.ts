@@ -28,7 +28,8 @@ export async function writeTrained(folder: string, prepared: Prepared, phase: Ph
   const { config, adapted, loaded, choice, labels } = prepared;
   if (adapted.config === undefined) {
     const { task } = choice;
-    writeModelFolder(folder, { ...loaded, task, labels, source: prepared.folder, dtype: "float32" });
+    const { maxLength, folder: source } = prepared;
+    writeModelFolder(folder, { ...loaded, task, labels, maxLength, source, dtype: "float32" });
     writeAdapterMetadata(folder, metadataOf(prepared));
     return;
   }
@@ -54,6 +55,7 @@ function metadataOf({ config, choice, labels, maxLength }: Prepared): AdapterMet
     labels: [...labels],
     maxLength,
     ...(config.trainOn && { trainOn: config.trainOn }),
+    ...(choice.task.embedding && { pooling: choice.task.embedding.pooling }),
     ...(config.textColumns && { textColumns: [...config.textColumns] }),
     ...(config.labelColumn && { labelColumns: [...config.labelColumn] }),
   };

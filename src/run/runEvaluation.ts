@@ -99,11 +99,11 @@ export const overridesOf = ({ beams, lengthPenalty, noRepeatNgram, maxNewTokens 
   maxNewTokens,
 });
 
-/** Leaves out the logits and scores of all labels, which are many and can be recomputed. */
-function withoutNumbers(prediction: object): PredictedRow["prediction"] {
-  const { logits: _logits, scores: _scores, ...rest } = prediction as { logits?: unknown; scores?: unknown };
-  return rest;
-}
+/** The logits and scores of all labels, and embeddings, which are many numbers and can be recomputed. */
+const NUMBERS: ReadonlySet<string> = new Set(["logits", "scores", "embedding", "others"]);
+
+const withoutNumbers = (prediction: object): PredictedRow["prediction"] =>
+  Object.fromEntries(Object.entries(prediction).filter(([key]) => !NUMBERS.has(key)));
 
 /** The number of characters of a row in a predictions file. */
 const LONGEST = 300;

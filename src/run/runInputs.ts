@@ -25,7 +25,15 @@ import type { HubOptions } from "../io/hub/options.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { architectureOf, type ModelConfig } from "../models/index.js";
 import { flagOf } from "../settings/option.js";
-import { inferTask, maxLengthOf, type NamedTask, TASKS, type Task, type TrainedHead } from "../tasks/index.js";
+import {
+  configuredTask,
+  inferTask,
+  maxLengthOf,
+  type NamedTask,
+  TASKS,
+  type Task,
+  type TrainedHead,
+} from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 
 /** What a run reads before the weights. */
@@ -48,16 +56,21 @@ export async function readRunData({ config, saved, task }: RunStart, hub?: HubOp
   const checkpointConfig = readConfig(folder);
   const architecture = architectureOf(checkpointConfig);
   const own = inferTask(checkpointConfig);
-  const choice = chosenTask(config.task, task) ?? taskOf(saved?.metadata?.task ?? own?.kind ?? missingTask());
-  const splits = await readSplits(choice, {
+  const asked = chosenTask(config.task, task) ?? taskOf(saved?.metadata?.task ?? own?.kind ?? missingTask());
+  const splits = await readSplits(asked, {
     ...config,
     ...trainedColumns(saved ? saved.metadata : findAdapterMetadata(folder)),
   });
   const tokenizer = await loadTokenizer(folder);
+  const model = architecture.parseConfig(checkpointConfig);
+  const settings = { ...config, pooling: config.pooling ?? saved?.metadata?.pooling };
+  const { examples } = splits.train;
+  const choice = configuredTask(asked, { folder, width: model.hiddenSize, settings, examples });
   const labels = labelsFor(choice, splits, labelsOfKind(choice.kind, saved?.metadata, own));
   checkCount(choice.task, labels?.names);
-  const model = architecture.parseConfig(checkpointConfig);
-  const maxLength = maxLengthOf(config.maxLength, "maxLength" in config.given, tokenizer, model.maxTokens);
+  const isGiven = "maxLength" in config.given;
+  const wanted = isGiven ? config.maxLength : (choice.task.embedding?.maxLength ?? config.maxLength);
+  const maxLength = maxLengthOf(wanted, isGiven, tokenizer, model.maxTokens);
   // The labels come from all rows, even if only some are trained on.
   return { folder, choice, own, splits: withSubsets(splits, config), tokenizer, labels, model, maxLength };
 }

@@ -118,6 +118,19 @@ export const names = (placeholder: string): Kind<readonly string[]> => ({
   textPattern: SEPARATED,
 });
 
+/** Different whole numbers of at least 1, separated by commas; a list in YAML. */
+export const wholes: Kind<readonly number[]> = {
+  schema: z
+    .array(z.int().min(1))
+    .min(1)
+    .refine((list) => new Set(list).size === list.length),
+  takes: "different whole numbers of at least 1, separated by commas",
+  placeholder: "N[,N…]",
+  words: [],
+  fromText: (given) => commaSeparated(given).map(numeric),
+  textPattern: separated(String.raw`\d+`),
+};
+
 /** One or more non-empty strings: the flag may be given more than once. */
 export const texts = (placeholder: string): Kind<readonly string[]> => ({
   schema: z.array(z.string().min(1)).min(1),

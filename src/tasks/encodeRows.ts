@@ -2,6 +2,7 @@
 import {
   aNumber,
   anObject,
+  aSwitch,
   aText,
   type Check,
   checkArguments,
@@ -25,6 +26,7 @@ const ENCODING = options({
   labels: optional(anObject),
   maxLength: optional(aNumber),
   trainOn: optional(aText),
+  usesPrompts: optional(aSwitch),
   model: optional(anObject),
 } satisfies Record<keyof RowEncoding, Check>);
 

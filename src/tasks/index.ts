@@ -1,4 +1,13 @@
 export { causalLm } from "./causalLm.js";
+export {
+  type EmbeddingPrediction,
+  type EmbeddingTask,
+  embedding,
+  embeddingTask,
+} from "./embedding/embedding.js";
+export { EMBEDDING_LOSSES } from "./embedding/losses.js";
+export type { EmbeddingRow } from "./embedding/rows.js";
+export { type EmbeddingLossName, type EmbeddingSettings, embeddingLossNames } from "./embedding/settings.js";
 export { encodeLanguageRows, encodePrompts, type LanguageEncoding, type LanguageRow } from "./encodeLanguage.js";
 export { checkIds, encodeRows, maxLengthOf, type RowEncoding, type VocabularySizes } from "./encodeRows.js";
 export { type LabelsPrediction, type LabelsRow, multiLabelClassification } from "./multiLabelClassification.js";
@@ -30,10 +39,11 @@ export {
   type Problem,
   RowOutputs,
   type Task,
+  type TaskSource,
   type TrainOn,
   tokensOf,
 } from "./task.js";
-export { isTaskKind, type NamedTask, namedTask, TASKS, type TaskKind } from "./taskKinds.js";
+export { configuredTask, isTaskKind, type NamedTask, namedTask, TASKS, type TaskKind } from "./taskKinds.js";
 export { targetOf } from "./texts.js";
 export { tokenClassification, type WordsPrediction, type WordsRow } from "./tokenClassification.js";
 export { inferTask, type ResolvedHead, resolveHead, type TrainedHead } from "./trainedHead.js";

@@ -3,11 +3,13 @@ import { anObject, checkArguments, having, listOf } from "../common/arguments.js
 import type { Schema } from "../common/schema.js";
 import type { Dataset, Example, LabelMap, LoadOptions, Location, RowSource } from "../data/index.js";
 import type { TRAIN_ON } from "../files/adapterMetadata.js";
+import type { EmbeddingFormat } from "../io/sentenceTransformers.js";
 import { aModel, type HeadKind, type ModelInput, modelInput, rowsOfTokens, type TaskModel } from "../models/index.js";
 import type { ForwardContext } from "../nn/index.js";
 import type { Encoded, Tokenizer } from "../text/index.js";
 import type * as torch from "../torch/index.js";
 import type { Tensor } from "../torch/index.js";
+import type { EmbeddingSettings } from "./embedding/settings.js";
 import type { Scorer, ScorerOptions } from "./scorer.js";
 
 /** The part of a language model's rows that the loss is computed on. */
@@ -37,6 +39,19 @@ export interface EncodeOptions {
   readonly maxLength: number | undefined;
   /** By default it follows from the kind of row. */
   readonly trainOn?: TrainOn | undefined;
+  /** Whether the model's prompts stand before texts that are compared: for evaluation. */
+  readonly usesPrompts?: boolean | undefined;
+}
+
+/** What a task can depend on besides its rows. */
+export interface TaskSource {
+  /** The model's folder. */
+  readonly folder: string;
+  /** The model's hidden size. */
+  readonly width: number;
+  readonly settings: EmbeddingSettings;
+  /** The training rows, if they are known. */
+  readonly examples?: readonly Example[];
 }
 
 /** transformers' `problem_type`, which distinguishes tasks with the same kind of head. */
@@ -70,6 +85,12 @@ export interface Task<
   readonly takesTrainOn?: boolean;
   /** Whether `predict` generates text. */
   readonly isGenerative?: boolean;
+  /** Whether rows to predict can have another number of texts than rows to train on. */
+  readonly textsVary?: boolean;
+  /** How embeddings are made, for the task of embedding texts. */
+  readonly embedding?: EmbeddingFormat;
+  /** The task for a model and the settings of a run; absent if it depends on neither. @throws UsageError for settings that do not fit */
+  configured?(source: TaskSource): Task;
 
   /** Reads the rows of a file, or rows that are in memory. @throws BidoraError naming file, line or column at fault */
   read(file: RowSource, options: LoadOptions): Promise<Dataset<E>>;

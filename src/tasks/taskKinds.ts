@@ -1,10 +1,11 @@
 import { checkArguments, oneOf } from "../common/arguments.js";
 import { causalLm } from "./causalLm.js";
+import { embedding } from "./embedding/embedding.js";
 import { multiLabelClassification } from "./multiLabelClassification.js";
 import { questionAnswering } from "./questionAnswering.js";
 import { regression } from "./regression.js";
 import { sequenceClassification } from "./sequenceClassification.js";
-import type { Task } from "./task.js";
+import type { Task, TaskSource } from "./task.js";
 import { tokenClassification } from "./tokenClassification.js";
 
 /** Every task by its name for `--task`. */
@@ -15,6 +16,7 @@ export const TASKS = {
   "token-classification": tokenClassification,
   "question-answering": questionAnswering,
   "causal-lm": causalLm,
+  embedding,
 } as const satisfies Readonly<Record<string, Task>>;
 
 /** The name of a built-in task. */
@@ -32,6 +34,12 @@ export interface NamedTask {
   readonly kind: string;
   readonly task: Task;
 }
+
+/** A task as a model's folder and a run's settings make it. @throws UsageError for settings that do not fit */
+export const configuredTask = <Named extends NamedTask>(named: Named, source: TaskSource): Named => ({
+  ...named,
+  task: named.task.configured?.(source) ?? named.task,
+});
 
 /** A built-in task by its name. */
 export function namedTask(kind: TaskKind): NamedTask {

@@ -21,7 +21,9 @@ export interface TrainedHead {
 export function inferTask(config: JsonObject): TrainedHead | undefined {
   checkArguments("inferTask", ["config", config, anObject]);
   const classes = Array.isArray(config.architectures) ? config.architectures.map(String) : [];
-  const possible = TASK_ENTRIES.filter(([, { head }]) => classes.some((name) => hasHead(name, head, config)));
+  const possible = TASK_ENTRIES.filter(
+    ([, { head }]) => !head.usual?.isBare && classes.some((name) => hasHead(name, head, config)),
+  );
   if (possible.length === 0) return undefined;
   const [[only, { problem, outputs }]] = possible as [[TaskKind, Task]];
   if (!problem) return { kind: only, labels: outputs ?? labelsOf(config) };

@@ -18,9 +18,9 @@ import { downloadBlob } from "./download.js";
 import { type HubRequest, isUnreachable, notCached } from "./errors.js";
 import { type HubOptions, hubSettings } from "./options.js";
 
-/** Files of configuration, tokenizer and adapters, which are small and downloaded whenever they exist. */
+/** Files of configuration, tokenizer, adapters and sentence-transformers' modules, which are small and downloaded whenever they exist. */
 const SMALL_FILES =
-  /^((adapter_|generation_)?config|special_tokens_map|added_tokens|vocab|tokenizer[\w-]*|chat_template|bidora[\w-]*)\.json$|^(vocab|merges)\.txt$|^chat_template\.jinja$|\.model$/;
+  /^((adapter_|generation_)?config|special_tokens_map|added_tokens|vocab|tokenizer[\w-]*|chat_template|bidora[\w-]*|modules|config_sentence_transformers|sentence_[\w-]+_config|\d+_\w+\/config)\.json$|^(vocab|merges)\.txt$|^chat_template\.jinja$|\.model$/;
 
 /** Far more than any vocabulary needs, and little enough to be read as a whole. */
 const MAX_SMALL_BYTES = 2 ** 28;

@@ -1,0 +1,68 @@
+/** How a model learns to embed texts. */
+import { POOLINGS } from "../../files/adapterMetadata.js";
+import { alternatives, choice, number, whole, wholes } from "../../settings/kinds.js";
+import { type AppliesWhen, option } from "../../settings/option.js";
+import { EMBEDDING_LOSSES, type EmbeddingLossName, embeddingLossNames } from "../../tasks/index.js";
+
+/** The settings that the conditions below read. */
+interface EmbeddingValues {
+  readonly task?: string | undefined;
+  readonly loss?: EmbeddingLossName | undefined;
+  readonly batchSize?: number | undefined;
+  readonly miniBatchSize?: number | undefined;
+}
+
+/** With embeddings, and where `holds` is true as well. A task that is not named may be this one. */
+function withEmbeddings(only = "", holds: (run: EmbeddingValues) => boolean = () => true): AppliesWhen {
+  return {
+    only: `with --task embedding${only}`,
+    holds: (run: EmbeddingValues) => (run.task === undefined || run.task === "embedding") && holds(run),
+  };
+}
+
+const withTemperature = embeddingLossNames.filter((name) => EMBEDDING_LOSSES[name].usesTemperature);
+
+export const embeddingOptions = {
+  loss: option(choice(embeddingLossNames), {
+    group: "Embeddings",
+    help: "loss of embeddings, as sentence-transformers defines it",
+    placeholder: "NAME",
+    defaultText: "multiple-negatives-ranking, or cosent for rows with scores",
+    advanced: true,
+    appliesWhen: withEmbeddings(),
+  }),
+  temperature: option(number({ above: 0 }), {
+    group: "Embeddings",
+    help: "what cosines are divided by in the loss: 1 / scale",
+    defaultText: "0.05",
+    advanced: true,
+    appliesWhen: withEmbeddings(
+      ` and --loss ${alternatives(withTemperature)}`,
+      ({ loss }) => loss === undefined || withTemperature.includes(loss),
+    ),
+  }),
+  pooling: option(choice(POOLINGS), {
+    group: "Embeddings",
+    help: "how the states of a text's tokens become its embedding: their mean, the first one, the last one",
+    defaultText: "the model folder's own, or mean",
+    advanced: true,
+    appliesWhen: withEmbeddings(),
+  }),
+  matryoshka: option(wholes, {
+    group: "Embeddings",
+    help: "train embeddings that can be cut to these numbers of values: the loss is the sum over them",
+    defaultText: "none",
+    advanced: true,
+    appliesWhen: withEmbeddings(),
+  }),
+  miniBatchSize: option(whole(1), {
+    group: "Embeddings",
+    help: "rows of a batch in memory at a time (GradCache), with the gradient of the whole batch",
+    defaultText: "all",
+    advanced: true,
+    appliesWhen: withEmbeddings(
+      " and a larger --batch-size",
+      ({ batchSize, miniBatchSize }) => (miniBatchSize ?? 0) < (batchSize ?? Number.POSITIVE_INFINITY),
+    ),
+  }),
+};

@@ -1,0 +1,136 @@
+/** Rows for embeddings: texts to embed, pairs, pairs with negatives, and pairs with a score. */
+import { checkArguments } from "../common/arguments.js";
+import { own } from "../common/collections.js";
+import { BidoraError, UsageError } from "../common/errors.js";
+import type { Dataset, Example } from "./example.js";
+import { type LoadOptions, loadOptions, loadTable } from "./loadRows.js";
+import {
+  aRowSource,
+  findColumns,
+  findTextColumns,
+  isAbsent,
+  type RowSource,
+  readNumber,
+  readStrings,
+  readText,
+  requireColumns,
+  type Table,
+  type TableRow,
+} from "./table.js";
+
+/** What a row to learn from says: how similar its two texts are, or nothing more than that they belong together. */
+export interface PairLabel {
+  readonly score?: number;
+}
+
+/** One text to embed; or an anchor, its positive and any number of negatives; or two texts with a score. */
+export type EmbeddingExample = Example<readonly string[], PairLabel>;
+
+/** Columns of pairs. Those of the first groups may have negatives beside them, those of the others a score. */
+const ANCHORED: readonly (readonly string[])[] = [
+  ["anchor", "positive"],
+  ["query", "positive"],
+];
+const SCORES: readonly (readonly string[])[] = [["score"], ["similarity_score"], ["label"]];
+const NEGATIVE = /^negatives?$|^negative_\d+$/;
+
+/**
+ * Rows of pairs; with `labels: "optional"` rows to predict, of one text each.
+ * @throws BidoraError naming the file, line or column at fault
+ */
+export async function loadEmbeddingRows(
+  source: RowSource,
+  options: LoadOptions = {},
+): Promise<Dataset<EmbeddingExample>> {
+  checkArguments("loadEmbeddingRows", ["source", source, aRowSource], ["options", options, loadOptions]);
+  const table = await loadTable(source, options);
+  return options.labels === "optional" ? single(table, options) : pairs(table, options);
+}
+
+function single(table: Table, { textColumns }: LoadOptions): Dataset<EmbeddingExample> {
+  const text = findTextColumns(table, textColumns);
+  const [column] = text;
+  if (column === undefined || text.length > 1)
+    throw new BidoraError(
+      "UNKNOWN_COLUMN",
+      `${table.file}: rows to embed have one text, but these have ${text.join(" and ")}: name one column with --text-columns.`,
+    );
+  const examples = table.rows.map((row) => ({
+    input: [readText(table, row, column)],
+    label: undefined,
+    at: { file: table.file, line: row.line },
+  }));
+  return { examples, labelNames: undefined, columns: { text, label: undefined } };
+}
+
+function pairs(table: Table, options: LoadOptions): Dataset<EmbeddingExample> {
+  const text = pairColumns(table, options);
+  const score = scoreColumn(table, text, options);
+  const examples = table.rows.map((row) => ({
+    input: textsOf(table, row, text),
+    label: score === undefined ? {} : { score: readNumber(table, row, score) },
+    at: { file: table.file, line: row.line },
+  }));
+  return { examples, labelNames: undefined, columns: { text, label: score === undefined ? undefined : [score] } };
+}
+
+/** The columns of the anchor, the positive and the negatives. */
+function pairColumns(table: Table, { textColumns: given, usualTextColumns: usual }: LoadOptions): readonly string[] {
+  if (given && given.length < 2)
+    throw new UsageError(
+      `--text-columns names only ${given}: --task embedding learns from pairs; name two columns, and those of negatives after them.`,
+    );
+  if (given) return requireColumns(table, given);
+  const anchored = findColumns(table, [...(usual && usual.length > 1 ? [usual] : []), ...ANCHORED]);
+  if (!anchored) return pairOf(table);
+  const negatives = table.columns.filter((name) => NEGATIVE.test(name) && !anchored.includes(name));
+  return isAnchored(anchored) ? [...anchored, ...negatives] : anchored;
+}
+
+function pairOf(table: Table): readonly string[] {
+  const found = findTextColumns(table, undefined);
+  if (found.length === 2) return found;
+  throw new BidoraError(
+    "UNKNOWN_COLUMN",
+    `${table.file}: --task embedding learns from pairs, in the columns anchor and positive or sentence1 and sentence2, but the only text is ${found.join(", ")}: name two columns with --text-columns.`,
+  );
+}
+
+const isAnchored = (columns: readonly string[]): boolean =>
+  ANCHORED.some((names) => names.every((name, i) => name === columns[i]));
+
+function scoreColumn(
+  table: Table,
+  texts: readonly string[],
+  { labelColumns: given, usualLabelColumns: usual }: LoadOptions,
+): string | undefined {
+  const mayHaveScore = texts.length === 2 && !isAnchored(texts);
+  const found = given
+    ? requireColumns(table, given)
+    : mayHaveScore
+      ? findColumns(table, [...(usual ? [usual] : []), ...SCORES])
+      : undefined;
+  if (found === undefined) return undefined;
+  const [score, ...more] = found;
+  if (more.length > 0) throw new UsageError(`A pair has one score, but --label-column names ${found.join(", ")}.`);
+  if (texts.length > 2)
+    throw new UsageError(`Rows have negatives or a score (--label-column ${score}), not both: leave one out.`);
+  if (texts.includes(score as string))
+    throw new UsageError(`The column ${score} is given for both text and score: name another with --label-column.`);
+  return score;
+}
+
+/** The anchor, the positive and the negatives, of which a column may hold one, a list, or none. */
+function textsOf(table: Table, row: TableRow, [anchor, positive, ...negatives]: readonly string[]): string[] {
+  return [
+    readText(table, row, anchor as string),
+    readText(table, row, positive as string),
+    ...negatives.flatMap((column) => negativesIn(table, row, column)),
+  ];
+}
+
+function negativesIn(table: Table, row: TableRow, column: string): readonly string[] {
+  const value = own(row.values, column);
+  if (isAbsent(value)) return [];
+  return Array.isArray(value) ? readStrings(table, row, column) : [readText(table, row, column)];
+}

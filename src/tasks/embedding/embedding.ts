@@ -1,0 +1,146 @@
+// Shapes: B rows, T texts of all rows, H width.
+import { UsageError } from "../../common/errors.js";
+import { type EmbeddingExample, loadEmbeddingRows, type PairLabel, where } from "../../data/index.js";
+import { type EmbeddingFormat, PLAIN_FORMAT, readEmbeddingFormat } from "../../io/sentenceTransformers.js";
+import { atLeastOne } from "../../metrics/metric.js";
+import { modelInput, NO_HEAD, pooled } from "../../models/index.js";
+import { normalize } from "../../nn/index.js";
+import * as torch from "../../torch/index.js";
+import type { Batch, RowOutputs, Task, TaskSource } from "../task.js";
+import { type Columns, EMBEDDING_LOSSES } from "./losses.js";
+import { type EmbeddingRow, encodeEmbeddingRows, textsOf } from "./rows.js";
+import type { EmbeddingLossName, EmbeddingSettings } from "./settings.js";
+
+/** A text's embedding. */
+export interface EmbeddingPrediction {
+  readonly embedding: readonly number[];
+  /** Those of the row's further texts: a positive and negatives, or the second text of a scored pair. */
+  readonly others?: readonly (readonly number[])[];
+}
+
+/** The task of embedding texts. */
+export type EmbeddingTask = Task<EmbeddingExample, EmbeddingRow, EmbeddingPrediction, PairLabel>;
+
+/** The temperature of losses of cosines: sentence-transformers' scale of 20. */
+const TEMPERATURE = 0.05;
+
+/**
+ * Embeddings of texts, learned from pairs. The rows of one batch are each other's negatives, so the mean loss of a step is the mean over
+ * its rows, each among the rows of its own batch: with gradient accumulation, batches don't share negatives.
+ * @param format how the model makes an embedding of a text's tokens
+ * @param settings of the loss
+ */
+export function embeddingTask(format: EmbeddingFormat = PLAIN_FORMAT, settings: EmbeddingSettings = {}): EmbeddingTask {
+  const lossOf = (rows: readonly EmbeddingRow[]) => EMBEDDING_LOSSES[lossNameFor(rows, settings.loss)];
+  return {
+    rows: '`{"anchor", "positive"}`, with `"negative"` or `"negatives": [...]`; or `{"sentence1", "sentence2", "score"}`',
+    head: NO_HEAD,
+    peftTaskType: "FEATURE_EXTRACTION",
+    outputs: [],
+    textsVary: true,
+    embedding: format,
+    configured,
+    read: loadEmbeddingRows,
+    reference: ({ label = {} }) => label,
+    encode: (examples, tokenizer, options) => encodeEmbeddingRows(examples, tokenizer, options, format),
+    weight: (row) => lossOf([row]).weight(row),
+    outputRows: ({ lengths }) => lengths.length,
+    forward(model, { rows, inputIds }, context) {
+      const input = modelInput(rows.flatMap(textsOf), undefined, inputIds.device);
+      const { pooling, normalizes } = format;
+      const states = pooled(model, input, context, { pooling, skipped: rows.flatMap(({ skipped }) => skipped) });
+      return normalizes ? normalize(states) : states;
+    },
+    loss(outputs, { rows }) {
+      const { temperature = TEMPERATURE, matryoshka } = settings;
+      const widths = matryoshka?.map((width) => normalize(torch.narrow(outputs, 1, 0, width))) ?? [outputs];
+      const losses = widths.map((part) => lossOf(rows).sum(columnsOf(part, rows), rows, { temperature }));
+      return losses.reduce((sum, loss) => torch.add(sum, loss));
+    },
+    predict: ([outputs], [row]) => {
+      const [embedding, ...others] = row!.lengths.map((_, i) => Array.from((outputs as RowOutputs).vector(i)));
+      return { embedding: embedding as number[], ...(others.length > 0 && { others }) };
+    },
+    scorer: () => ({
+      main: "loss",
+      metric: { values: {}, measure: () => undefined, result: noMetrics },
+    }),
+  };
+}
+
+function noMetrics(rows: readonly unknown[]): Readonly<Record<string, number>> {
+  atLeastOne(rows.length);
+  return {};
+}
+
+/** The task of embedding texts with a model of transformers that says nothing else. */
+export const embedding: EmbeddingTask = embeddingTask();
+
+/** outputs: [T, H] */
+function columnsOf(outputs: torch.Tensor, rows: Batch<EmbeddingRow>["rows"]): Columns {
+  const starts: number[] = [];
+  let next = 0;
+  for (const { lengths } of rows) {
+    starts.push(next);
+    next += lengths.length;
+  }
+  const pick = (indices: readonly number[]) =>
+    torch.indexSelect(outputs, 0, torch.tensor(indices, [indices.length], "int64", outputs.device));
+  return {
+    anchors: pick(starts),
+    positives: pick(starts.map((start) => start + 1)),
+    negatives: pick(
+      starts.flatMap((start, row) => rows[row]!.lengths.slice(2).map((_, negative) => start + 2 + negative)),
+    ),
+  };
+}
+
+/** The loss of the settings if it takes such rows, otherwise the rows' usual one. */
+function lossNameFor(rows: readonly EmbeddingRow[], asked: EmbeddingLossName | undefined): EmbeddingLossName {
+  const isScored = rows.some(({ target }) => target?.score !== undefined);
+  const fits = asked !== undefined && (EMBEDDING_LOSSES[asked].takes === "scored pairs") === isScored;
+  return fits ? asked : isScored ? "cosent" : "multiple-negatives-ranking";
+}
+
+// Settings
+
+/** The task for a model's folder and the settings of a run. @throws UsageError for settings that fit neither model nor rows */
+function configured({ folder, settings, width, examples }: TaskSource): EmbeddingTask {
+  const own = readEmbeddingFormat(folder);
+  const { pooling = own.pooling, matryoshka = [] } = settings;
+  const wide = matryoshka.find((each) => each > width);
+  if (wide !== undefined)
+    throw new UsageError(
+      `--matryoshka ${matryoshka}: the model's embeddings have ${width} values, fewer than ${wide}.`,
+    );
+  if (examples) checkLoss(examples as readonly EmbeddingExample[], settings);
+  return embeddingTask({ ...own, pooling }, settings);
+}
+
+/** @throws UsageError for a loss that does not take the training rows, or that they give nothing to learn */
+function checkLoss(examples: readonly EmbeddingExample[], settings: EmbeddingSettings): void {
+  const isScored = examples.some(({ label }) => label?.score !== undefined);
+  const name = settings.loss ?? (isScored ? "cosent" : "multiple-negatives-ranking");
+  const { takes, isInBatch } = EMBEDDING_LOSSES[name];
+  if ((takes === "scored pairs") !== isScored)
+    throw new UsageError(
+      `--loss ${name} takes ${takes}, and the training rows ${isScored ? "have scores" : "have none: name their column with --label-column"}.`,
+    );
+  const without = examples.find(({ input }) => input.length < 3);
+  if (takes === "triplets" && without)
+    throw new UsageError(`--loss ${name} takes triplets, and ${where(without.at)} has no negative.`);
+  if (isInBatch && settings.batchSize === 1 && without)
+    throw new UsageError(
+      `--loss ${name} takes the other rows of a batch as negatives, and --batch-size 1 leaves none: use larger batches, or rows with negatives.`,
+    );
+  if (name === "cosine") checkScores(examples);
+}
+
+/** @throws UsageError naming a row whose score is no cosine */
+function checkScores(examples: readonly EmbeddingExample[]): void {
+  const outside = examples.find(({ label }) => Math.abs(label?.score ?? 0) > 1);
+  if (outside)
+    throw new UsageError(
+      `--loss cosine takes scores from -1 to 1, and ${where(outside.at)} has ${outside.label?.score}: divide the scores by the largest, or use --loss cosent, which reads only their order.`,
+    );
+}

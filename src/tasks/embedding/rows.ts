@@ -1,0 +1,92 @@
+// The rows of token ids: the texts of a row laid end to end, each with its own special tokens.
+import { own } from "../../common/collections.js";
+import { BidoraError } from "../../common/errors.js";
+import { type EmbeddingExample, type PairLabel, where } from "../../data/index.js";
+import type { EmbeddingFormat } from "../../io/sentenceTransformers.js";
+import type { Encoded, Tokenizer } from "../../text/index.js";
+import type { EncodedRow, EncodeOptions } from "../task.js";
+
+/** A text to embed; or an anchor, a positive and negatives; or two texts with a score. */
+export interface EmbeddingRow extends EncodedRow<PairLabel> {
+  /** The number of tokens of each text. */
+  readonly lengths: readonly number[];
+  /** For each text, the tokens at its start that do not count in the pooling. */
+  readonly skipped: readonly number[];
+}
+
+/** Encodes each text of the examples by itself, behind the prompt that it has. */
+export async function encodeEmbeddingRows(
+  examples: readonly EmbeddingExample[],
+  tokenizer: Tokenizer,
+  { maxLength, usesPrompts = false }: EncodeOptions,
+  format: EmbeddingFormat,
+): Promise<EmbeddingRow[]> {
+  const prompts = examples.map((example) => promptsFor(example, usesPrompts, format));
+  const inputs = examples.flatMap(({ input }, row) =>
+    input.map((text, i) => prepared(`${prompts[row]?.[i]}${text}`, format)),
+  );
+  const encoded = await tokenizer.encodeBatch(
+    inputs.map((text) => [text] as const),
+    { maxLength },
+  );
+  const tokens = format.includesPrompt ? undefined : await promptTokens(prompts.flat(), tokenizer, format);
+  let next = 0;
+  return examples.map((example, row) => {
+    const texts = encoded.slice(next, next + example.input.length);
+    next += texts.length;
+    const skipped = (prompts[row] as string[]).map((prompt) => tokens?.get(prompt) ?? 0);
+    return rowOf(example, texts, skipped);
+  });
+}
+
+function rowOf({ label, at }: EmbeddingExample, texts: readonly Encoded[], skipped: readonly number[]): EmbeddingRow {
+  if (texts.some(({ inputIds }) => inputIds.length === 0))
+    throw new BidoraError("EMPTY_TEXT", `${where(at)}: a text has no tokens: remove the row.`);
+  return {
+    inputIds: texts.flatMap(({ inputIds }) => inputIds),
+    tokenTypeIds: texts.flatMap(({ tokenTypeIds }) => tokenTypeIds),
+    lengths: texts.map(({ inputIds }) => inputIds.length),
+    skipped,
+    target: label,
+    at,
+  };
+}
+
+/** The prompt of each text: the default one of a text to embed, and where texts are compared, those of queries and documents. */
+function promptsFor({ input, label }: EmbeddingExample, usesPrompts: boolean, format: EmbeddingFormat): string[] {
+  const { prompts, defaultPrompt } = format;
+  const named = (name: string | undefined) => (name === undefined ? undefined : own(prompts, name)) ?? "";
+  if (label === undefined) return input.map(() => named(defaultPrompt));
+  if (!usesPrompts || label.score !== undefined) return input.map(() => "");
+  return input.map((_, i) => named(i === 0 ? "query" : "document"));
+}
+
+/** Lowercased letter by letter, as tokenizers do. */
+const prepared = (text: string, { lowercases }: EmbeddingFormat): string =>
+  lowercases ? Array.from(text, (letter) => letter.toLowerCase()).join("") : text;
+
+/** The number of tokens of each prompt, with the special tokens before it. */
+async function promptTokens(
+  prompts: readonly string[],
+  tokenizer: Tokenizer,
+  format: EmbeddingFormat,
+): Promise<ReadonlyMap<string, number>> {
+  const given = [...new Set(prompts)].filter((prompt) => prompt !== "");
+  const after = (await tokenizer.suffixIds()).length;
+  const encoded = await tokenizer.encodeBatch(given.map((prompt) => [prepared(prompt, format)] as const));
+  return new Map(given.map((prompt, i) => [prompt, (encoded[i] as Encoded).inputIds.length - after]));
+}
+
+/** The texts of a row. */
+export function textsOf({ inputIds, tokenTypeIds, lengths }: EmbeddingRow): Encoded[] {
+  let start = 0;
+  return lengths.map((length) => {
+    const end = start + length;
+    const text = { inputIds: inputIds.slice(start, end), tokenTypeIds: tokenTypeIds.slice(start, end) };
+    start = end;
+    return text;
+  });
+}
+
+/** A key for each text of a row; texts with the same tokens have the same. */
+export const keysOf = (row: EmbeddingRow): string[] => textsOf(row).map(({ inputIds }) => inputIds.join(" "));
