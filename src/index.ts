@@ -120,9 +120,11 @@ export type { EstimatorComparison, EstimatorResult } from "./train/hypergradient
 
 // Models.
 
+export type { Pooling } from "./files/adapterMetadata.js";
 export type { JsonObject, JsonValue } from "./files/json.js";
 export { type Checkpoint, openCheckpoint, type Weights } from "./io/checkpoint.js";
 export type { TensorInfo } from "./io/safetensorsHeader.js";
+export type { EmbeddingFormat } from "./io/sentenceTransformers.js";
 export {
   type Architecture,
   type Backbone,
@@ -238,6 +240,8 @@ export {
   batchOf,
   type ClassPrediction,
   type ClassRow,
+  type EmbeddingLossName,
+  type EmbeddingSettings,
   type EncodedRow,
   type EncodeOptions,
   encodeRows,
@@ -262,6 +266,7 @@ export {
   sequenceClassification,
   type Task,
   type TaskKind,
+  type TaskSource,
   type TrainedHead,
   tokenClassification,
   type VocabularySizes,

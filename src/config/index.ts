@@ -16,6 +16,7 @@ export {
   type RunValues,
   readRunFile,
   refuseUnused,
+  refuseUnusedForTask,
   renderRunYaml,
   resolveChecked,
   resolveRun,

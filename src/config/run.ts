@@ -200,6 +200,10 @@ export function refuseUnused(given: RunSettings, run: RunValues, except: readonl
   refuse("in this run", runOptions, given, run, except);
 }
 
+/** The same for settings that depend on the task, once it is known where the user names none. @throws as `refuseUnused` */
+export const refuseUnusedForTask = (run: RunConfig, task: string): void =>
+  refuse("in this run", embeddingOptions, run.given, { ...run, task });
+
 /** The settings that have no effect in this run, including those that another setting replaces. */
 export function unusedSettings(config: RunConfig): string[] {
   const replaced = ALTERNATIVES.flatMap(([first, other]) => (config[first] === undefined ? [] : [other]));

@@ -6,6 +6,7 @@ import {
   type RunConfig,
   type RunKey,
   type RunSettings,
+  refuseUnusedForTask,
   resolveChecked,
 } from "../config/index.js";
 import type { LabelMap } from "../data/index.js";
@@ -57,6 +58,7 @@ export async function readRunData({ config, saved, task }: RunStart, hub?: HubOp
   const architecture = architectureOf(checkpointConfig);
   const own = inferTask(checkpointConfig);
   const asked = chosenTask(config.task, task) ?? taskOf(saved?.metadata?.task ?? own?.kind ?? missingTask());
+  refuseUnusedForTask(config, asked.kind);
   const splits = await readSplits(asked, {
     ...config,
     ...trainedColumns(saved ? saved.metadata : findAdapterMetadata(folder)),

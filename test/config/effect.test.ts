@@ -24,6 +24,7 @@ const AXES: readonly (readonly RunSettings[])[] = [
   [{}, { saveEvery: 1 }, { searchFolds: 2 }, { searchPatience: 1 }],
   [
     { task: "regression", train: "t" },
+    { task: "embedding", train: "t" },
     { task: "glue/mrpc", data: "d" },
     { task: "reuters21578/modapte", data: "d" },
     { task: "e2e-nlg", data: "d" },

@@ -24,7 +24,7 @@ const withTemperature = embeddingLossNames.filter((name) => EMBEDDING_LOSSES[nam
 
 export const embeddingOptions = {
   loss: option(choice(embeddingLossNames), {
-    group: "Embeddings",
+    group: "Training",
     help: "loss of embeddings, as sentence-transformers defines it",
     placeholder: "NAME",
     defaultText: "multiple-negatives-ranking, or cosent for rows with scores",
@@ -32,34 +32,37 @@ export const embeddingOptions = {
     appliesWhen: withEmbeddings(),
   }),
   temperature: option(number({ above: 0 }), {
-    group: "Embeddings",
+    group: "Training",
     help: "what cosines are divided by in the loss: 1 / scale",
     defaultText: "0.05",
     advanced: true,
+    rare: true,
     appliesWhen: withEmbeddings(
       ` and --loss ${alternatives(withTemperature)}`,
       ({ loss }) => loss === undefined || withTemperature.includes(loss),
     ),
   }),
   pooling: option(choice(POOLINGS), {
-    group: "Embeddings",
+    group: "Training",
     help: "how the states of a text's tokens become its embedding: their mean, the first one, the last one",
     defaultText: "the model folder's own, or mean",
     advanced: true,
     appliesWhen: withEmbeddings(),
   }),
   matryoshka: option(wholes, {
-    group: "Embeddings",
+    group: "Training",
     help: "train embeddings that can be cut to these numbers of values: the loss is the sum over them",
     defaultText: "none",
     advanced: true,
+    rare: true,
     appliesWhen: withEmbeddings(),
   }),
   miniBatchSize: option(whole(1), {
-    group: "Embeddings",
+    group: "Training",
     help: "rows of a batch in memory at a time (GradCache), with the gradient of the whole batch",
     defaultText: "all",
     advanced: true,
+    rare: true,
     appliesWhen: withEmbeddings(
       " and a larger --batch-size",
       ({ batchSize, miniBatchSize }) => (miniBatchSize ?? 0) < (batchSize ?? Number.POSITIVE_INFINITY),
