@@ -1,6 +1,7 @@
 /** `bidora export`: exports an adapter or a model to another format. */
 
 import { UsageError } from "../common/errors.js";
+import { formatBytes } from "../common/format.js";
 import { baseModel, overwrite, session } from "../config/index.js";
 import { chosenTask } from "../datasets/choice.js";
 import { exportLora } from "../export/gguf/exportLora.js";
@@ -10,7 +11,7 @@ import { exportOnnx, type OnnxFile } from "../export/onnx/exportModel.js";
 import { exportPeft } from "../export/peft.js";
 import { choice, choices, text, whole } from "../settings/kinds.js";
 import { type AppliesWhen, type Given, option } from "../settings/option.js";
-import { call, defineCommand, type Hooks } from "./command.js";
+import { call, defineCommand, formatTable, type Hooks } from "./command.js";
 
 /** The formats by name. */
 const FORMATS = { "peft-lora": exportPeft, "gguf-lora": exportLora, gguf: exportGguf, onnx: exportOnnx };
@@ -48,6 +49,12 @@ const options = {
     defaultText: "the model's own task",
     appliesWhen: withFormats("onnx"),
   }),
+  data: option(text("FILE"), {
+    group: "Export",
+    help: "rows on which each data type's error against fp32 is measured, and the metrics if they have labels",
+    defaultText: "none",
+    appliesWhen: withFormats("onnx"),
+  }),
   output: option(text("PATH"), { group: "Output", help: "folder, or .gguf file, to write" }),
   ...overwrite,
   ...session,
@@ -82,10 +89,24 @@ export const exportCommand = defineCommand({
   },
   show: ({ path, note, relativeError, files, notes = [] }) => ({
     value: { output: path, relativeError, files },
-    text: `${note}\nExported to ${path}`,
+    text: [note, ...(files ? [filesTable(files)] : []), `Exported to ${path}`].join("\n"),
     notes,
   }),
 });
+
+/** A row for each graph; columns without figures are left out. */
+function filesTable(files: readonly OnnxFile[]): string {
+  const names = [...new Set(files.flatMap(({ metrics }) => Object.keys(metrics ?? {})))];
+  const hasErrors = files.some(({ error }) => error !== undefined);
+  const columns = ["dtype", "size", ...(hasErrors ? ["largest error"] : []), ...names];
+  const rows = files.map(({ dtype, bytes, error, metrics }) => [
+    dtype,
+    formatBytes(bytes),
+    ...(hasErrors ? [error ?? ""] : []),
+    ...names.map((name) => metrics?.[name] ?? ""),
+  ]);
+  return formatTable(columns, rows);
+}
 
 /**
  * Exports an adapter, or a model, to another format: `peft-lora`, a plain LoRA of PEFT, which is the truncated singular value

@@ -7,18 +7,8 @@ export {
   generateTexts,
   type TextModel,
   type TextOptions,
-  TextWriter,
 } from "./generateTexts.js";
-export {
-  areFinite,
-  type GenerateOptions,
-  generateTokens,
-  type NewTokens,
-  type NextTokens,
-  newSearch,
-  type PassCounts,
-  SequenceBatch,
-} from "./generateTokens.js";
+export { type GenerateOptions, generateTokens, type NextTokens } from "./generateTokens.js";
 export { type GenerationConfig, readGenerationConfig } from "./generationConfig.js";
 export {
   type BeamSettings,
@@ -31,6 +21,5 @@ export {
   SAMPLING_KEYS,
   type SamplingSettings,
 } from "./generationSettings.js";
-export { topK } from "./sampling.js";
-export type { Finish, Prompt, Search, SearchStep, StopCheck } from "./search.js";
-export { StopStrings, splitStops } from "./stopStrings.js";
+export type { Finish, Prompt } from "./search.js";
+export { splitStops } from "./stopStrings.js";

@@ -6,14 +6,15 @@ import { ONNX_FOLDER } from "../../files/names.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../../files/outputFolder.js";
 import { findModel, foldersOf } from "../../inference/open.js";
 import type { NamedTask } from "../../tasks/index.js";
-import { loadTokenizer } from "../../text/index.js";
+import { loadTokenizer, type Tokenizer } from "../../text/index.js";
 import { refuseBadWeights, weightsOf } from "../../train/badWeights.js";
 import type { Exported } from "../gguf/exportModel.js";
 import { writeConfigFiles } from "./configFiles.js";
-import { ONNX_DTYPES, type OnnxDtypeName } from "./dtypes.js";
+import { type DtypeError, dtypeError, float32Error, readMeasured } from "./dtypes/errors.js";
+import { ONNX_DTYPES, type OnnxDtype, type OnnxDtypeName } from "./dtypes.js";
 import { notesOn } from "./notes.js";
 import { type ExportedModel, familyOf, graphOf, openToExport } from "./open.js";
-import { MOST_BYTES, writeGraph } from "./writeGraph.js";
+import { writeGraph } from "./writeGraph.js";
 
 /** The model to write, how, and where. */
 export interface OnnxSettings {
@@ -22,12 +23,14 @@ export interface OnnxSettings {
   readonly adapter?: string | undefined;
   readonly task?: "feature-extraction" | undefined;
   readonly dtype?: readonly OnnxDtypeName[] | undefined;
+  /** Rows to measure the error of each dtype on. */
+  readonly data?: string | undefined;
   readonly output?: string | undefined;
   readonly overwrite: boolean;
 }
 
 /** A written graph, with its data files. */
-export interface OnnxFile {
+export interface OnnxFile extends Partial<DtypeError> {
   readonly path: string;
   readonly dtype: OnnxDtypeName;
   readonly bytes: number;
@@ -40,15 +43,8 @@ export interface ExportedOnnx extends Exported {
   readonly notes: readonly string[];
 }
 
-/**
- * Writes config.json, the tokenizer's files and `onnx/model.onnx`, as transformers.js reads them.
- * @param mostBytes the most bytes of weights in one file
- */
-export async function exportOnnx(
-  settings: OnnxSettings,
-  task: NamedTask | undefined,
-  mostBytes = MOST_BYTES,
-): Promise<ExportedOnnx> {
+/** Writes config.json, the tokenizer's files and `onnx/model.onnx`, as transformers.js reads them. */
+export async function exportOnnx(settings: OnnxSettings, task: NamedTask | undefined): Promise<ExportedOnnx> {
   const found = await findModel(settings);
   const family = familyOf(found.folder);
   return holdOutput(settings.output, async (path) => {
@@ -58,20 +54,38 @@ export async function exportOnnx(
     refuseBadWeights({ folder: found.folder, weights: weightsOf(opened.model) });
     const { graph } = graphOf(family, opened);
     const dtypes = [...new Set(settings.dtype ?? (["fp32"] as const))];
+    const errors = settings.data === undefined ? undefined : await errorsOf(settings.data, dtypes, opened, tokenizer);
     const files: (OnnxFile & { readonly dataFiles: number })[] = [];
     const fill = (folder: string): void => {
       mkdirSync(join(folder, ONNX_FOLDER));
       for (const dtype of dtypes) {
         const { suffix, convert } = ONNX_DTYPES[dtype];
         const name = join(ONNX_FOLDER, `model${suffix}.onnx`);
-        files.push({ path: join(path, name), dtype, ...writeGraph(join(folder, name), convert(graph), mostBytes) });
+        files.push({ path: join(path, name), dtype, ...writeGraph(join(folder, name), convert(graph)) });
       }
       writeConfigFiles(folder, { source: found.folder, opened, tokenizer, files });
     };
     await fillFolder(path, fill, () => removeOwnFiles(path));
-    const written = files.map(({ dataFiles: _, ...file }) => file);
+    const written = files.map(({ dataFiles: _, ...file }) => ({ ...file, ...errors?.get(file.dtype) }));
     return { path, note: noteOf(opened), notes: notesOn(opened), files: written };
   });
+}
+
+/** The error of each dtype on the user's rows. */
+async function errorsOf(
+  data: string,
+  dtypes: readonly OnnxDtypeName[],
+  opened: ExportedModel,
+  tokenizer: Tokenizer,
+): Promise<ReadonlyMap<OnnxDtypeName, DtypeError>> {
+  const measured = await readMeasured(data, opened, tokenizer);
+  const errors = new Map<OnnxDtypeName, DtypeError>();
+  for (const dtype of dtypes) {
+    const { arithmetic }: OnnxDtype = ONNX_DTYPES[dtype];
+    const own = arithmetic ? dtypeError(dtype, arithmetic, opened, measured) : float32Error(opened, measured);
+    errors.set(dtype, await own);
+  }
+  return errors;
 }
 
 function noteOf({ kind, model }: ExportedModel): string {

@@ -5,7 +5,7 @@ import { BidoraError } from "../../common/errors.js";
 import { type FoundModel, type OpenModel, open } from "../../inference/open.js";
 import { readConfig } from "../../io/checkpoint.js";
 import { architectureOf, type HeadKind, loadModel, modelTypeOf } from "../../models/index.js";
-import { inferTask, type NamedTask } from "../../tasks/index.js";
+import { inferTask, type NamedTask, type Task } from "../../tasks/index.js";
 import { Generator } from "../../torch/index.js";
 import { GRAPH_FAMILIES } from "./families.js";
 import type { GraphFamily } from "./family.js";
@@ -18,8 +18,9 @@ const NO_HEAD: HeadKind = {
 };
 
 /** A model to export. */
-export interface ExportedModel extends Pick<OpenModel, "model" | "architecture" | "labels" | "checkpointConfig"> {
-  readonly task: { readonly head: HeadKind; readonly problem?: { readonly type: string } };
+export interface ExportedModel
+  extends Pick<OpenModel, "model" | "architecture" | "labels" | "checkpointConfig" | "metadata"> {
+  readonly task: Task | { readonly head: HeadKind; readonly problem?: { readonly type: string } };
   /** The task; undefined for hidden states. */
   readonly kind: string | undefined;
   readonly changed: Changed;
@@ -50,7 +51,8 @@ async function openBare(folder: string): Promise<ExportedModel> {
   const generator = new Generator(0);
   const loaded = await loadModel(folder, { head: NO_HEAD, outputs: 0, dtype: "float32", generator });
   const checkpointConfig = readConfig(folder);
-  return { ...loaded, checkpointConfig, task: { head: NO_HEAD }, kind: undefined, labels: [], changed: new Map() };
+  const none = { task: { head: NO_HEAD }, kind: undefined, labels: [], changed: new Map(), metadata: undefined };
+  return { ...loaded, checkpointConfig, ...none };
 }
 
 /** The parameters that the adapter changes. Bottlenecks can't be merged: they become nodes. */

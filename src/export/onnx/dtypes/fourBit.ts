@@ -4,8 +4,9 @@
  */
 import * as torch from "../../../torch/index.js";
 import type { Initializer } from "../graph.js";
-import { fromHalf, halfLookup, toHalf } from "./half.js";
-import { BLOCK, blocksOf, type Int4Blocks, int4Blocks } from "./int4Blocks.js";
+import type { Arithmetic } from "./arithmetic.js";
+import { fromHalf, halfLookup, roundingArithmetic, toHalf } from "./half.js";
+import { BLOCK, blocksOf, fromInt4Blocks, type Int4Blocks, int4Blocks } from "./int4Blocks.js";
 import { heldFor, roundedToHalf } from "./matrices.js";
 import type { Rewriter, Rules } from "./rewrite.js";
 
@@ -32,7 +33,7 @@ export const fourBitHalf: Rules = {
 function product(input: string, matrix: Initializer, output: string, dtype: Float, to: Rewriter): string {
   const [inputs = 0, outputs = 0] = matrix.shape;
   const blocks = blocksOf(inputs);
-  const made = heldFor(2, () => blocksOfMatrix(matrix.tensor(), dtype));
+  const made = heldFor(2, () => blocksOfWeight(torch.t(matrix.tensor()), dtype));
   const shape = [outputs, blocks, BLOCK / 2];
   const codes = to.constant(`${matrix.name}.int4`, "uint8", shape, () => torch.tensor(made().codes, shape));
   const scales = to.constant(`${matrix.name}.scale`, dtype, [outputs * blocks], () =>
@@ -43,8 +44,18 @@ function product(input: string, matrix: Initializer, output: string, dtype: Floa
   return to.add("MatMulNBits", [input, codes, scales], output, attributes, DOMAIN);
 }
 
-/** matrix: [in, out] */
-function blocksOfMatrix(matrix: torch.Tensor, dtype: Float): Int4Blocks {
-  const values = torch.contiguous(torch.t(matrix)).toTypedArray() as Float32Array;
-  return int4Blocks(values, matrix.shape[0] as number, dtype === "float16" ? roundedToHalf : Math.fround);
+/** weight: [out, in] */
+function blocksOfWeight(weight: torch.Tensor, dtype: Float): Int4Blocks {
+  const values = torch.contiguous(weight).toTypedArray() as Float32Array;
+  return int4Blocks(values, weight.shape[1] as number, dtype === "float16" ? roundedToHalf : Math.fround);
 }
+
+const throughInt4 = (weight: torch.Tensor, dtype: Float): torch.Tensor =>
+  torch.tensor(fromInt4Blocks(blocksOfWeight(weight, dtype), weight.shape[1] as number), weight.shape);
+
+export const fourBitArithmetic: Arithmetic = { weight: (weight) => throughInt4(weight, "float32") };
+
+export const fourBitHalfArithmetic: Arithmetic = {
+  ...roundingArithmetic,
+  weight: (weight) => throughInt4(weight, "float16"),
+};

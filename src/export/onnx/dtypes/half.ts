@@ -2,6 +2,7 @@
 import * as torch from "../../../torch/index.js";
 import type { Initializer } from "../graph.js";
 import { ELEMENT_TYPES } from "../graph.js";
+import type { Arithmetic } from "./arithmetic.js";
 import type { Rewriter, Rules } from "./rewrite.js";
 
 /** A value in float16. */
@@ -30,3 +31,24 @@ export const half: Rules = {
 
 const halfOf = ({ name, shape, tensor }: Initializer, to: Rewriter): string =>
   to.constant(`${name}.float16`, "float16", shape, () => torch.castTo(tensor(), "float16"));
+
+/** Values rounded to float16. */
+export const throughHalf = (values: torch.Tensor): torch.Tensor =>
+  torch.castTo(torch.castTo(values, "float16"), "float32");
+
+/** The values themselves, but not numbers where float16 is infinite. */
+function unlessTooLarge(values: torch.Tensor): torch.Tensor {
+  const rounded = throughHalf(values);
+  return torch.add(values, torch.sub(rounded, rounded));
+}
+
+/** ONNX Runtime leaves out the rounding of inputs and outputs on a CPU, where it multiplies in float32; on a GPU they are rounded. */
+export const halfArithmetic: Arithmetic = {
+  weight: throughHalf,
+  table: throughHalf,
+  input: unlessTooLarge,
+  output: unlessTooLarge,
+};
+
+/** With inputs and outputs in float16. */
+export const roundingArithmetic: Arithmetic = { ...halfArithmetic, input: throughHalf, output: throughHalf };

@@ -1,14 +1,15 @@
-// Matrices as int8: symmetric, with a scale for each row.
+// int8 as ONNX Runtime's dynamic quantization has it.
 
-/** values ≈ codes · scale of the row. */
+const LARGEST = 127;
+const STEPS = 255;
+
+/** A matrix: values ≈ codes · scale of the row. */
 export interface Int8Rows {
   /** [rows, columns] */
   readonly codes: Int8Array<ArrayBuffer>;
   /** [rows] */
   readonly scales: Float32Array<ArrayBuffer>;
 }
-
-const LARGEST = 127;
 
 /** Rounds each row to multiples of a 127th of its largest magnitude. values: [rows, columns] */
 export function int8Rows(values: Float32Array, columns: number): Int8Rows {
@@ -35,4 +36,22 @@ function largestMagnitude(values: Float32Array, start: number, end: number): num
   let largest = 0;
   for (let i = start; i < end; i++) largest = Math.max(largest, Math.abs(values[i] as number));
   return largest;
+}
+
+/** A layer's input after ONNX's `DynamicQuantizeLinear`: 256 steps between its smallest and largest element, and 0. */
+export function throughUint8(values: Float32Array): Float32Array<ArrayBuffer> {
+  let [low, high] = [0, 0];
+  for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  const scale = Math.fround((high - low) / STEPS);
+  if (scale === 0) return Float32Array.from(values);
+  const zero = clipped(roundedToEven(-low / scale));
+  return Float32Array.from(values, (value) => (clipped(roundedToEven(value / scale) + zero) - zero) * scale);
+}
+
+const clipped = (code: number): number => Math.max(0, Math.min(STEPS, code));
+
+function roundedToEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return floor + (rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? 1 : 0);
 }

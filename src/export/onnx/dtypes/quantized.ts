@@ -4,7 +4,8 @@
  */
 import * as torch from "../../../torch/index.js";
 import { ELEMENT_TYPES, type Initializer } from "../graph.js";
-import { type Int8Rows, int8Rows } from "./int8.js";
+import type { Arithmetic } from "./arithmetic.js";
+import { fromInt8Rows, type Int8Rows, int8Rows, throughUint8 } from "./int8.js";
 import { heldFor } from "./matrices.js";
 import type { Rewriter, Rules } from "./rewrite.js";
 
@@ -69,3 +70,11 @@ const rowsOf = (matrix: torch.Tensor): Int8Rows =>
 
 const codesOf = ({ codes, scales }: Int8Rows): torch.Tensor =>
   torch.tensor(codes, [scales.length, codes.length / scales.length]);
+
+const throughInt8 = (matrix: torch.Tensor): torch.Tensor => torch.tensor(fromInt8Rows(rowsOf(matrix)), matrix.shape);
+
+export const quantizedArithmetic: Arithmetic = {
+  weight: throughInt8,
+  table: throughInt8,
+  input: (x) => torch.tensor(throughUint8(torch.contiguous(x).toTypedArray() as Float32Array), x.shape),
+};

@@ -1,0 +1,126 @@
+/** What a dtype costs on the user's rows, computed by our own model with the dtype's values. */
+import { BidoraError } from "../../../common/errors.js";
+import { rowOptions } from "../../../config/index.js";
+import { where } from "../../../data/index.js";
+import { labelsForInference, positiveOf } from "../../../datasets/choice.js";
+import { readRows, trainedColumns } from "../../../datasets/splits.js";
+import type { Metrics } from "../../../files/metrics.js";
+import { EVALUATION } from "../../../nn/index.js";
+import {
+  batchOf,
+  type EncodedRow,
+  encodeRows,
+  maxLengthOf,
+  sequenceClassification,
+  type Task,
+} from "../../../tasks/index.js";
+import type { Tokenizer } from "../../../text/index.js";
+import * as torch from "../../../torch/index.js";
+import { type EvaluationOptions, evaluateRows } from "../../../train/evaluation.js";
+import type { ExportedModel } from "../open.js";
+import type { Arithmetic } from "./arithmetic.js";
+import { Emulation } from "./emulation.js";
+
+/** A graph's deviation from float32. */
+export interface DtypeError {
+  /** The largest difference of an output (logits, or hidden states) from float32, over the range of float32's outputs. */
+  readonly error: number;
+  /** The task's metrics, if all rows have labels. */
+  readonly metrics?: Metrics;
+}
+
+/** The user's rows, and how they are scored if they have labels. */
+export interface MeasuredRows {
+  readonly rows: readonly EncodedRow[];
+  readonly scoring: EvaluationOptions | undefined;
+}
+
+/** One row at a time: ranges of a batch's inputs depend on its padding. */
+const BATCH_SIZE = 1;
+
+/**
+ * Reads rows with or without labels.
+ * @throws BidoraError naming a row that does not fit
+ */
+export async function readMeasured(path: string, model: ExportedModel, tokenizer: Tokenizer): Promise<MeasuredRows> {
+  const { metadata, kind, labels: names } = model;
+  const task: Task = "encode" in model.task ? model.task : sequenceClassification;
+  const dataset = await readRows(task, path, trainedColumns(metadata), "optional");
+  const hasLabels =
+    kind !== undefined && !task.isGenerative && dataset.examples.every(({ label }) => label !== undefined);
+  const choice = { kind: kind ?? "", task, dataset: undefined, metrics: undefined, texts: false };
+  const labels = hasLabels ? labelsForInference(choice, dataset, names) : undefined;
+  const { config } = model.model;
+  const length = maxLengthOf(metadata?.maxLength ?? rowOptions.maxLength.default, false, tokenizer, config.maxTokens);
+  const examples = hasLabels ? dataset.examples : dataset.examples.map((example) => ({ ...example, label: undefined }));
+  const rows = await encodeRows(task, examples, tokenizer, { labels, maxLength: length, model: config });
+  const isScored = hasLabels || (task.isGenerative === true && rows.some((row) => task.weight(row) > 0));
+  const scoring = { task, labels: labels?.names ?? names, batchSize: BATCH_SIZE, positive: positiveOf(choice, labels) };
+  return { rows, scoring: isScored ? scoring : undefined };
+}
+
+/** The error of a graph in float32, with its metrics. */
+export async function float32Error({ model }: ExportedModel, { rows, scoring }: MeasuredRows): Promise<DtypeError> {
+  return { error: 0, ...(scoring && { metrics: (await evaluateRows(model, rows, scoring)).metrics }) };
+}
+
+/**
+ * The error of a graph in another dtype, with its metrics.
+ * @param dtype its name, for errors
+ * @throws BidoraError `NOT_FINITE` naming the row whose outputs are not finite
+ */
+export async function dtypeError(
+  dtype: string,
+  arithmetic: Arithmetic,
+  exported: ExportedModel,
+  { rows, scoring }: MeasuredRows,
+): Promise<DtypeError> {
+  const { model, changed } = exported;
+  const emulation = new Emulation(model, changed, arithmetic);
+  const compute = () => (scoring ? evaluateRows(model, rows, scoring) : undefined);
+  try {
+    const error = await largestError(dtype, exported, emulation, rows);
+    const metrics = (await emulation.within(compute))?.metrics;
+    return { error, ...(metrics && { metrics }) };
+  } finally {
+    emulation.dispose();
+  }
+}
+
+async function largestError(
+  dtype: string,
+  exported: ExportedModel,
+  emulation: Emulation,
+  rows: readonly EncodedRow[],
+): Promise<number> {
+  let [error, low, high] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const row of rows) {
+    const exact = outputsOf(exported, row);
+    const own = await emulation.within(() => outputsOf(exported, row));
+    for (const [i, value] of own.entries()) {
+      if (!Number.isFinite(value)) throw notFinite(dtype, row);
+      error = Math.max(error, Math.abs(value - (exact[i] as number)));
+      low = Math.min(low, exact[i] as number);
+      high = Math.max(high, exact[i] as number);
+    }
+  }
+  return error === 0 ? 0 : error / (high - low);
+}
+
+/** The outputs of the graph for a row. */
+function outputsOf({ model, kind }: ExportedModel, row: EncodedRow): Float32Array {
+  return torch.noGrad(() =>
+    torch.scope(() => {
+      const batch = batchOf([row], model.device);
+      const outputs =
+        kind === undefined ? model.backbone.forward(batch, EVALUATION) : model.forwardWhole(batch, EVALUATION);
+      return torch.contiguous(outputs).toTypedArray() as Float32Array;
+    }),
+  );
+}
+
+const notFinite = (dtype: string, { at }: EncodedRow): BidoraError =>
+  new BidoraError(
+    "NOT_FINITE",
+    `${where(at)}: with ${dtype} the model's output is not a finite number, so the model was not written; leave ${dtype} out of --dtype.`,
+  );

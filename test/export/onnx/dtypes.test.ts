@@ -1,0 +1,85 @@
+/** Exported graphs in each dtype: their error in onnxruntime, and what export says that it is. */
+import { writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { exportModel } from "../../../src/commands/export.js";
+import type { OnnxDtypeName } from "../../../src/export/onnx/dtypes.js";
+import { causalLm } from "../../../src/tasks/index.js";
+import { loadTokenizer } from "../../../src/text/index.js";
+import { GOLDEN } from "../../parity/goldenFiles.js";
+import { freshPath } from "../../workFolder.js";
+import { DecoderSession } from "./decoderSession.js";
+import { OnnxModel } from "./onnxModel.js";
+
+const TEXTS = ["the cat sat on the mat", "no", "a good day to all of you", "she reads a long book", "why not"];
+
+/** The most that logits of the tiny golden models differ from float32, over float32's range. */
+const BOUNDS: Readonly<Record<OnnxDtypeName, number>> = { fp32: 1e-12, fp16: 1e-3, q8: 0.05, q4: 0.3, q4f16: 0.3 };
+const DTYPES = Object.keys(BOUNDS) as OnnxDtypeName[];
+
+const CASES = [
+  ["bert", "single"],
+  ["distilbert", "tokens"],
+  ["deberta-v2", "single"],
+  ["modernbert", "single"],
+  ["electra", "single"],
+  ["gpt2", "lm"],
+  ["gpt2", "lm-other"],
+  ["llama", "lm"],
+  ["phi3", "lm"],
+  ["gemma3_text", "lm"],
+  ["qwen2", "single"],
+] as const;
+
+type Kind = "single" | "tokens" | "lm" | "lm-other";
+
+const rowOf = (kind: Kind, text: string) => (kind === "tokens" ? { tokens: text.split(" ") } : { text });
+
+/** The token ids of the rows, as the task has them. */
+async function idsOf(model: string, kind: Kind): Promise<readonly (readonly number[])[]> {
+  const tokenizer = await loadTokenizer(model);
+  const options = { labels: undefined, maxLength: undefined };
+  const examples = TEXTS.map((text, line) => ({
+    input: { kind: "text" as const, text },
+    label: undefined,
+    at: { file: "rows", line },
+  }));
+  const rows = kind.startsWith("lm")
+    ? await causalLm.encode(examples, tokenizer, options)
+    : await tokenizer.encodeBatch(TEXTS.map((text) => [text]));
+  return rows.map(({ inputIds }) => inputIds);
+}
+
+/** The logits of each row alone, one after the other. */
+async function logitsOf(path: string, ids: readonly (readonly number[])[], kind: Kind): Promise<number[]> {
+  const isDecoder = kind.startsWith("lm");
+  const decoder = isDecoder ? await DecoderSession.open(path) : undefined;
+  const encoder = isDecoder ? undefined : await OnnxModel.open(dirname(dirname(path)), basename(path));
+  const all: number[] = [];
+  for (const inputIds of ids) {
+    const outputs = await encoder?.run([{ inputIds, tokenTypeIds: inputIds.map(() => 0) }], "right");
+    const own = decoder ? (await decoder.run([inputIds])).logits.data : outputs?.logits?.data;
+    all.push(...(own as Float32Array));
+  }
+  return all;
+}
+
+describe.each(CASES)("%s %s", (family, kind) => {
+  it("has the error that export reports", async () => {
+    const model = join(GOLDEN, family, kind);
+    const [output, data] = [freshPath("onnx"), freshPath("rows.jsonl")];
+    writeFileSync(data, TEXTS.map((text) => JSON.stringify(rowOf(kind, text))).join("\n"));
+    const { files = [] } = await exportModel({ model, to: "onnx", dtype: DTYPES, data, output });
+    expect(files.map(({ dtype }) => dtype)).toEqual(DTYPES);
+
+    const ids = await idsOf(model, kind);
+    const exact = await logitsOf(files[0]!.path, ids, kind);
+    const range = Math.max(...exact) - Math.min(...exact);
+    for (const { dtype, path, error = Number.NaN } of files) {
+      const logits = await logitsOf(path, ids, kind);
+      const real = Math.max(...logits.map((value, i) => Math.abs(value - exact[i]!))) / range;
+      expect(error, dtype).toBeLessThan(BOUNDS[dtype]);
+      expect(Math.abs(error - real), dtype).toBeLessThan(0.02 * real + 1e-6);
+    }
+  });
+});
