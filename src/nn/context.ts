@@ -8,6 +8,8 @@ import { Module } from "./module.js";
 export interface MaskSource {
   /** The mask for one use of `dropout`: a key, or a tensor of `shape` with values 0 and 1 / (1 − p). */
   draw(dropout: { readonly p: number }, shape: readonly number[]): DropoutMask;
+  /** The same masks from the first one on, for a pass that is repeated. */
+  again?(): MaskSource;
 }
 
 /** Whether a forward pass trains or evaluates, and how. It is an argument, since modules have no training mode. */
@@ -32,6 +34,10 @@ export class SeededMasks implements MaskSource {
 
   draw(): MaskKey {
     return { seed: this.seed, stream: this.#uses++ };
+  }
+
+  again(): SeededMasks {
+    return new SeededMasks(this.seed);
   }
 }
 

@@ -11,7 +11,14 @@ import { BatchStream } from "../train/batches.js";
 /** The settings that determine a run's memory. */
 type MemorySettings = Pick<
   RunConfig,
-  "batchSize" | "gradientAccumulation" | "gradientCheckpointing" | "dtype" | "shuffle" | "dropLast" | "seed"
+  | "batchSize"
+  | "miniBatchSize"
+  | "gradientAccumulation"
+  | "gradientCheckpointing"
+  | "dtype"
+  | "shuffle"
+  | "dropLast"
+  | "seed"
 >;
 
 /** The parts of a prepared run that take memory. */
@@ -88,19 +95,20 @@ function layerOf(path: string): number | undefined {
   return found === undefined ? undefined : Number(found);
 }
 
-/** The tokens of the largest batch, in the run's order of batches. */
+/** The tokens of the largest batch, or of the largest mini-batch, in the run's order of batches. */
 function largestBatch(rows: readonly EncodedRow[], settings: MemorySettings): number {
   const stream = new BatchStream(rows, settings);
   let [most, left] = [0, Math.min(BATCHES, stream.batchesPerPass)];
   for (const batch of stream.upcoming()) {
-    most = Math.max(
-      most,
-      batch.reduce((sum, { inputIds }) => sum + inputIds.length, 0),
-    );
+    const size = settings.miniBatchSize ?? batch.length;
+    for (let start = 0; start < batch.length; start += size)
+      most = Math.max(most, tokensIn(batch.slice(start, start + size)));
     if (--left === 0) break;
   }
   return most;
 }
+
+const tokensIn = (rows: readonly EncodedRow[]): number => rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
 
 /** Flags with which a run fits in memory, the smallest change first. Undefined if none do. */
 export function settingsThatFit(need: MemoryNeed, config: RunConfig, available: number): string | undefined {

@@ -110,6 +110,8 @@ export interface Task<
    * @returns `[n, width]` with `outputRows` vectors for each row of the batch
    */
   forward?(model: TaskModel, batch: Batch<Row>, context: ForwardContext): Tensor;
+  /** The parts of a batch whose outputs are computed one at a time in training; the loss is that of the whole batch. */
+  miniBatches?(batch: Batch<Row>): readonly Batch<Row>[];
   /** How many vectors `forward` returns for a row. */
   outputRows?(row: Row): number;
   /** The weight of a labeled row in a mean loss: 1, or the number of its labeled tokens. */

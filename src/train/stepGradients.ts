@@ -10,9 +10,10 @@ import type { ForwardContext } from "../nn/index.js";
 import { twiceDifferentiable } from "../operators/choose.js";
 import { clipGradNorm, totalNorm } from "../optim/index.js";
 import { type RecordOptions, recordForward, type TangentTape } from "../tangents/index.js";
-import { type Batch, lossSum, lossWeight, type Task, tokensOf } from "../tasks/index.js";
+import { type Batch, lossWeight, type Task, tokensOf } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import type { BatchSource } from "./batches.js";
+import { MiniBatches } from "./gradientCache.js";
 
 /** The batches of one gradient. */
 export interface StepBatches {
@@ -76,31 +77,64 @@ export function stepGradients(loss: StepLoss, inputs: readonly torch.Tensor[], u
   return use.createGraph ? twiceDifferentiable(compute) : compute();
 }
 
-function gradientsOfParts(
-  { task, model, batches, context, penalty, what }: StepLoss,
-  inputs: readonly torch.Tensor[],
-  { createGraph = false, record }: GradientUse,
-): StepGradients {
-  const { parts, weight } = batches;
-  if (parts.length === 0) return { loss: 0, gradients: penaltyGradients(penalty, inputs, createGraph), tapes: [] };
+function gradientsOfParts(objective: StepLoss, inputs: readonly torch.Tensor[], use: GradientUse): StepGradients {
+  const { task, model, batches, context, penalty } = objective;
+  const { createGraph = false, record } = use;
+  if (batches.parts.length === 0)
+    return { loss: 0, gradients: penaltyGradients(penalty, inputs, createGraph), tapes: [] };
   let loss = 0;
   let gradients: readonly torch.Tensor[] | undefined;
   const tapes: TangentTape[] = [];
-  for (const [i, batch] of parts.entries()) {
+  for (const [i, batch] of batches.parts.entries()) {
     const part = torch.scope(() => {
-      const forward = () => torch.divScalar(lossSum(task, model, batch, context()), weight);
-      const recorded = record && recordForward(forward, record);
-      const share = recorded?.loss ?? forward();
-      loss += finiteLoss(share.item(), what);
-      const total = i === 0 && penalty ? torch.add(share, penalty()) : share;
-      if (!recorded) return gradientsOf(total, inputs, { createGraph });
-      const found = recorded.gradients(total, inputs);
-      tapes.push(found.tape);
-      return found.gradients;
+      const whole = new MiniBatches(task, model, batch, context);
+      const own = i === 0 ? objective : { ...objective, penalty: undefined };
+      const isCached = whole.count > 1 && !createGraph && !record;
+      return isCached ? cachedGradients(whole, own, inputs) : wholeGradients(whole, own, inputs, use, tapes);
     });
-    gradients = reduceGradients(gradients, part, createGraph);
+    loss += part.loss;
+    gradients = reduceGradients(gradients, part.gradients, createGraph);
   }
   return { loss, gradients: gradients as readonly torch.Tensor[], tapes };
+}
+
+/** @param tapes receives the recorded pass */
+function wholeGradients(
+  whole: MiniBatches,
+  { batches: { weight }, penalty, what }: StepLoss,
+  inputs: readonly torch.Tensor[],
+  { createGraph = false, record }: GradientUse,
+  tapes: TangentTape[],
+): Omit<StepGradients, "tapes"> {
+  const forward = () => torch.divScalar(whole.loss(), weight);
+  const recorded = record && recordForward(forward, record);
+  const share = recorded?.loss ?? forward();
+  const loss = finiteLoss(share.item(), what);
+  const total = penalty ? torch.add(share, penalty()) : share;
+  if (!recorded) return { loss, gradients: gradientsOf(total, inputs, { createGraph }) };
+  const found = recorded.gradients(total, inputs);
+  tapes.push(found.tape);
+  return { loss, gradients: found.gradients };
+}
+
+function cachedGradients(
+  whole: MiniBatches,
+  { batches: { weight }, penalty, what }: StepLoss,
+  inputs: readonly torch.Tensor[],
+): Omit<StepGradients, "tapes"> {
+  const { loss, shares } = whole.shares(weight);
+  finiteLoss(loss, what);
+  const all = [...shares, ...(penalty ? [penalty] : [])];
+  const gradients = all.reduce<readonly torch.Tensor[] | undefined>(
+    (sum, share) =>
+      reduceGradients(
+        sum,
+        torch.scope(() => gradientsOf(share(), inputs)),
+        false,
+      ),
+    undefined,
+  );
+  return { loss, gradients: gradients as readonly torch.Tensor[] };
 }
 
 function penaltyGradients(

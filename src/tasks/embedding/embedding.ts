@@ -6,7 +6,7 @@ import { atLeastOne } from "../../metrics/metric.js";
 import { modelInput, NO_HEAD, pooled } from "../../models/index.js";
 import { normalize } from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
-import type { Batch, RowOutputs, Task, TaskSource } from "../task.js";
+import { type Batch, batchOf, type RowOutputs, type Task, type TaskSource } from "../task.js";
 import { type Columns, EMBEDDING_LOSSES } from "./losses.js";
 import { type EmbeddingRow, encodeEmbeddingRows, textsOf } from "./rows.js";
 import type { EmbeddingLossName, EmbeddingSettings } from "./settings.js";
@@ -44,6 +44,7 @@ export function embeddingTask(format: EmbeddingFormat = PLAIN_FORMAT, settings: 
     reference: ({ label = {} }) => label,
     encode: (examples, tokenizer, options) => encodeEmbeddingRows(examples, tokenizer, options, format),
     weight: (row) => lossOf([row]).weight(row),
+    miniBatches: (batch) => miniBatchesOf(batch, settings.miniBatchSize),
     outputRows: ({ lengths }) => lengths.length,
     forward(model, { rows, inputIds }, context) {
       const input = modelInput(rows.flatMap(textsOf), undefined, inputIds.device);
@@ -66,6 +67,13 @@ export function embeddingTask(format: EmbeddingFormat = PLAIN_FORMAT, settings: 
       metric: { values: {}, measure: () => undefined, result: noMetrics },
     }),
   };
+}
+
+function miniBatchesOf(batch: Batch<EmbeddingRow>, size = batch.rows.length): readonly Batch<EmbeddingRow>[] {
+  const { rows, inputIds } = batch;
+  if (size >= rows.length) return [batch];
+  const starts = Array.from({ length: Math.ceil(rows.length / size) }, (_, i) => i * size);
+  return starts.map((start) => batchOf(rows.slice(start, start + size), inputIds.device));
 }
 
 function noMetrics(rows: readonly unknown[]): Readonly<Record<string, number>> {

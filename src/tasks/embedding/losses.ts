@@ -105,16 +105,12 @@ function cosine(columns: Columns, rows: readonly EmbeddingRow[]): torch.Tensor {
 
 /** How much farther than the positive a negative should be. */
 const MARGIN = 5;
-/** Added to each difference, as PyTorch's `pairwise_distance` does. */
-const DISTANCE_EPSILON = 1e-6;
-
 /** max(0, ‖a − p‖ − ‖a − n‖ + 5) of each negative. */
 function triplet({ anchors, positives, negatives }: Columns, rows: readonly EmbeddingRow[]): torch.Tensor {
   const owners = rows.flatMap((row, i) => new Array<number>(row.lengths.length - 2).fill(i));
   const index = torch.tensor(owners, [owners.length], "int64", anchors.device);
   const [a, p] = [torch.indexSelect(anchors, 0, index), torch.indexSelect(positives, 0, index)];
-  const distance = (b: torch.Tensor) =>
-    torch.linalgVectorNorm(torch.addScalar(torch.sub(a, b), DISTANCE_EPSILON), 2, [1], false);
+  const distance = (b: torch.Tensor) => torch.linalgVectorNorm(torch.sub(a, b), 2, [1]);
   return torch.sum(torch.relu(torch.addScalar(torch.sub(distance(p), distance(negatives)), MARGIN)));
 }
 
