@@ -39,6 +39,7 @@ export { type MergeSettings, merge } from "./commands/merge.js";
 export { type PredictSettings, predict } from "./commands/predict.js";
 export { type Preview, type PreviewPart, type PreviewRow, type PreviewSettings, preview } from "./commands/preview.js";
 export { type ReportSettings, report } from "./commands/report.js";
+export { type ServeSettings, serve } from "./commands/serve.js";
 export { type Verification, type VerifySettings, verifyHypergradient } from "./commands/verifyHypergradient.js";
 export { BidoraError, UsageError } from "./common/errors.js";
 export type { Schema } from "./common/schema.js";
@@ -235,6 +236,7 @@ export {
   type ValueReader,
   type WordsExample,
 } from "./data/index.js";
+export type { RunningServer } from "./server/serve.js";
 export {
   type Batch,
   batchOf,

@@ -63,6 +63,7 @@ export {
   writeAdapter,
 } from "./peft/adapterFolder.js";
 export type { AdapterOrigin } from "./peft/peftConfig.js";
+export { AdapterRoutes, type Route } from "./routes.js";
 export { findTargets, type Slot, type SlotBase, targetSlots } from "./targets.js";
 export {
   type LoraApproximation,

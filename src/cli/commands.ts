@@ -18,6 +18,8 @@ export interface Entry {
   readonly inTerminal?: () => Promise<InTerminal>;
   /** Whether Ctrl-C lets it save its state and finish, instead of ending the process at once. */
   readonly isInterruptible: boolean;
+  /** Whether it runs until it is stopped, so that SIGTERM is its orderly end. */
+  readonly isService: boolean;
 }
 
 type Module = Readonly<Record<string, unknown>>;
@@ -26,7 +28,7 @@ type Module = Readonly<Record<string, unknown>>;
 function entry(about: string, load: () => Promise<Module>, traits: Partial<Entry> = {}): Entry {
   const command = async (): Promise<Command> =>
     Object.entries(await load()).find(([name]) => name.endsWith("Command"))![1] as Command;
-  return { about, load: command, usesEngine: false, isInterruptible: false, ...traits };
+  return { about, load: command, usesEngine: false, isInterruptible: false, isService: false, ...traits };
 }
 
 const trains = { usesEngine: true, isInterruptible: true };
@@ -50,6 +52,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   generate: entry("generate text", () => import("../commands/generate.js"), {
     ...trains,
     inTerminal: async () => (await import("./generate.js")).generateInTerminal as unknown as InTerminal,
+  }),
+  serve: entry("serve models by OpenAI's protocol", () => import("../commands/serve.js"), {
+    ...trains,
+    isService: true,
   }),
   compare: entry("compare methods, with significance tests", () => import("../commands/compare.js"), waits),
   merge: entry("merge an adapter into its base model", () => import("../commands/merge.js"), computes),

@@ -1,5 +1,6 @@
 /** How Ctrl-C and other signals stop a command. */
 import { onParentExit } from "../common/childProcess.js";
+import { INTERRUPTED } from "../common/errors.js";
 import { endAtSecondSignal } from "../torch/native.js";
 import type { Output } from "./output.js";
 import { leaveClosedTerminal } from "./streams.js";
@@ -8,6 +9,8 @@ import { leaveClosedTerminal } from "./streams.js";
 export interface Interrupts {
   /** Aborted by the first signal: the command saves its state and returns. */
   readonly signal: AbortSignal;
+  /** The exit status after the first signal. */
+  readonly status: number;
   stop(): void;
 }
 
@@ -19,20 +22,23 @@ const SAME = 300;
 /**
  * The first signal tells the command to save its state and stop, and so does the end of a process that it must not outlive. A second
  * signal ends it at once.
+ * @param isService whether the command runs until it is stopped
  */
-export function watchInterrupts(output: Output): Interrupts {
+export function watchInterrupts(output: Output, isService = false): Interrupts {
   const controller = new AbortController();
   let first: number | undefined;
-  const onSignal = (): void => {
+  let status = INTERRUPTED;
+  const onSignal = (name: NodeJS.Signals): void => {
     const now = performance.now();
     if (first !== undefined && now - first >= SAME) {
       leaveClosedTerminal();
-      process.exit(130);
+      process.exit(INTERRUPTED);
     }
     if (first !== undefined) return;
     first = now;
+    if (isService && name === "SIGTERM") status = 0;
     controller.abort();
-    output.note("\nSaving and stopping; press Ctrl-C again to end at once.");
+    output.note(`\n${isService ? "Stopping" : "Saving and stopping"}; press Ctrl-C again to end at once.`);
   };
   const unwatchParent = onParentExit(() => controller.abort());
   for (const signal of SIGNALS) process.on(signal, onSignal);
@@ -40,6 +46,9 @@ export function watchInterrupts(output: Output): Interrupts {
   const unwatch = endAtSecondSignal(SIGNALS, SAME);
   return {
     signal: controller.signal,
+    get status() {
+      return status;
+    },
     stop: () => {
       unwatch();
       unwatchParent();

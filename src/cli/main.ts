@@ -43,15 +43,15 @@ async function runCommand(entry: Entry, argv: readonly string[]): Promise<number
   const { given, help } = parseArguments(command.options, argv, command.usage);
   if (help) return print((await import("./help.js")).renderHelp(command, help === "all"));
   const output = createOutput(given);
-  const interrupts = entry.isInterruptible && !isChat(given) ? watchInterrupts(output) : undefined;
+  const interrupts = entry.isInterruptible && !isChat(given) ? watchInterrupts(output, entry.isService) : undefined;
   try {
     const status = await runWithHooks(entry, command, given, { output, signal: signalOf(interrupts) });
-    return interrupts?.signal.aborted ? INTERRUPTED : status;
+    return interrupts?.signal.aborted ? interrupts.status : status;
   } catch (error) {
     if (!interrupts?.signal.aborted) throw error;
     if (isAbort(error, interrupts.signal)) output.note("Interrupted.");
     else reportError(error, argv.includes("--debug"));
-    return INTERRUPTED;
+    return interrupts.status;
   } finally {
     interrupts?.stop();
   }

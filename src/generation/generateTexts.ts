@@ -69,7 +69,7 @@ function tokensUntil(
 }
 
 /** Streams the text of one generation; holds back text that may be the start of a stop string. */
-class TextWriter {
+export class TextWriter {
   readonly #stream: TextStream;
   #held = "";
 
@@ -80,7 +80,8 @@ class TextWriter {
     this.#stream = new TextStream(tokenizer);
   }
 
-  async write({ tokens, finish }: NextTokens): Promise<string> {
+  /** @returns the text that has become certain */
+  async write({ tokens, finish }: Pick<NextTokens, "tokens" | "finish">): Promise<string> {
     this.#held += await this.#stream.put(...tokens);
     if (finish !== undefined) this.#held += await this.#stream.end();
     const certain = finish === undefined ? this.stops.certainLength(this.#held) : this.#held.length;

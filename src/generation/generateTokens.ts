@@ -17,7 +17,7 @@ import { EVALUATION, KeyValueCache } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { BeamSearch } from "./beams.js";
 import { type GenerationSettings, GREEDY } from "./generationSettings.js";
-import { type Finish, type Prompt, type Search, SequenceSearch } from "./search.js";
+import { type Finish, type Prompt, type Search, SequenceSearch, type StopCheck } from "./search.js";
 
 /** The next tokens after one of the prompts. */
 export interface NextTokens {
@@ -77,9 +77,10 @@ export async function* generateTokens(
   options: GenerateOptions = {},
 ): AsyncGenerator<NextTokens> {
   checkGeneration("generateTokens", [model, aModel], prompts, settings, [options, OPTIONS]);
-  const { signal, cache } = options;
+  const { signal, cache, isStopped } = options;
   const continuations = new SequenceBatch(model, prompts.length, cache);
-  let running = prompts.map((given, prompt) => ({ prompt, search: searchFor(prompt, given, settings, options) }));
+  const stopCheck = (prompt: number): StopCheck | undefined => isStopped && ((tokens) => isStopped(prompt, tokens));
+  let running = prompts.map((given, prompt) => ({ prompt, search: newSearch(given, settings, stopCheck(prompt)) }));
   try {
     while (running.length > 0) {
       signal?.throwIfAborted();
@@ -108,17 +109,21 @@ export async function* generateTokens(
   }
 }
 
-function searchFor(
-  prompt: number,
-  given: Prompt,
-  settings: GenerationSettings,
-  { isStopped }: GenerateOptions,
-): Search {
-  const isDone = isStopped && ((tokens: readonly number[]) => isStopped(prompt, tokens));
+/** The search for the continuation of one prompt. */
+export function newSearch(given: Prompt, settings: GenerationSettings, isStopped?: StopCheck): Search {
   return settings.beams
-    ? new BeamSearch(given, { ...settings, beams: settings.beams }, isDone)
-    : new SequenceSearch(given, settings, isDone);
+    ? new BeamSearch(given, { ...settings, beams: settings.beams }, isStopped)
+    : new SequenceSearch(given, settings, isStopped);
 }
+
+/** How many new tokens of a sequence a pass computes, and after how many of them its logits are wanted. */
+export interface PassCounts {
+  readonly tokens: number;
+  readonly selected: number;
+}
+
+/** Calls the model on a batch. */
+type Pass = (counts: readonly PassCounts[], compute: () => Float32Array) => Float32Array;
 
 /** The sequences of a batch, with their key-value cache. */
 export class SequenceBatch {
@@ -127,11 +132,13 @@ export class SequenceBatch {
   /**
    * @param model returns logits for every token
    * @param sequences the number of sequences
+   * @param pass calls the model; it may choose what the model computes with
    */
   constructor(
     private readonly model: TaskModel,
     sequences: number,
     isCached = true,
+    private readonly pass: Pass = (_, compute) => compute(),
   ) {
     this.#cache = isCached ? new KeyValueCache(sequences) : undefined;
   }
@@ -153,16 +160,26 @@ export class SequenceBatch {
    */
   logitsAfter(sequences: readonly NewTokens[]): Float32Array[][] {
     const rows = sequences.map(({ ids }, i) => ids.slice(this.#cached(i, ids.length)));
-    const counts = sequences.map(({ every }, i) => (every ? (rows[i] as readonly number[]).length : 1));
+    const counts = sequences.map(({ every }, i) => {
+      const tokens = (rows[i] as readonly number[]).length;
+      return { tokens, selected: every ? tokens : 1 };
+    });
+    return split(
+      this.pass(counts, () => this.#forward(rows, counts)),
+      counts,
+    );
+  }
+
+  /** [K · vocabulary]: the logits of the selected tokens. */
+  #forward(rows: readonly (readonly number[])[], counts: readonly PassCounts[]): Float32Array {
     return torch.noGrad(() =>
       torch.scope(() => {
         const input = modelInput(
           rows.map((inputIds) => ({ inputIds, tokenTypeIds: inputIds.map(() => 0) })),
           this.#cache,
         );
-        const logits = this.model.forwardAt(input, EVALUATION, lastOf(rows, counts));
-        const values = torch.castTo(logits, "float32").toTypedArray() as Float32Array;
-        return split(values, counts);
+        const logits = this.model.forwardAt(input, EVALUATION, selectedIn(counts));
+        return torch.castTo(logits, "float32").toTypedArray() as Float32Array;
       }),
     );
   }
@@ -198,22 +215,23 @@ export interface NewTokens {
   readonly every?: boolean;
 }
 
-/** [K] int64: the packed indices of the last `counts[i]` tokens of each row. */
-function lastOf(rows: readonly (readonly number[])[], counts: readonly number[]): torch.Tensor {
+/** [K] int64: the packed indices of the selected tokens, which are the last of each row. */
+function selectedIn(counts: readonly PassCounts[]): torch.Tensor {
   let end = 0;
-  const last = rows.flatMap(({ length }, i) => {
-    end += length;
-    const count = counts[i] as number;
+  const selected = counts.flatMap(({ tokens, selected: count }) => {
+    end += tokens;
     return Array.from({ length: count }, (_, k) => end - count + k);
   });
-  return torch.tensor(last, [last.length], "int64");
+  return torch.tensor(selected, [selected.length], "int64");
 }
 
-/** Values [K, width] as rows, in groups of these sizes. */
-function split(values: Float32Array, counts: readonly number[]): Float32Array[][] {
-  const width = values.length / counts.reduce((sum, count) => sum + count, 0);
+/** Values [K, width] as rows, those of each sequence together. */
+function split(values: Float32Array, counts: readonly PassCounts[]): Float32Array[][] {
+  const width = values.length / counts.reduce((sum, { selected }) => sum + selected, 0);
   let row = 0;
-  return counts.map((count) => Array.from({ length: count }, () => values.subarray(row++ * width, row * width)));
+  return counts.map(({ selected }) =>
+    Array.from({ length: selected }, () => values.subarray(row++ * width, row * width)),
+  );
 }
 
 /** Whether all values are finite numbers. */

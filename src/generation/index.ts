@@ -7,8 +7,18 @@ export {
   generateTexts,
   type TextModel,
   type TextOptions,
+  TextWriter,
 } from "./generateTexts.js";
-export { type GenerateOptions, generateTokens, type NextTokens } from "./generateTokens.js";
+export {
+  areFinite,
+  type GenerateOptions,
+  generateTokens,
+  type NewTokens,
+  type NextTokens,
+  newSearch,
+  type PassCounts,
+  SequenceBatch,
+} from "./generateTokens.js";
 export { type GenerationConfig, readGenerationConfig } from "./generationConfig.js";
 export {
   type BeamSettings,
@@ -21,5 +31,6 @@ export {
   SAMPLING_KEYS,
   type SamplingSettings,
 } from "./generationSettings.js";
-export type { Finish, Prompt } from "./search.js";
-export { splitStops } from "./stopStrings.js";
+export { topK } from "./sampling.js";
+export type { Finish, Prompt, Search, SearchStep, StopCheck } from "./search.js";
+export { StopStrings, splitStops } from "./stopStrings.js";

@@ -1,5 +1,6 @@
 // The parts of BERT-like encoders. Shapes: b rows, s tokens of the longest row, H hidden size.
 import type { EncoderConfig } from "../../models/encoder.js";
+import { Embedding } from "../../nn/index.js";
 import { narrow } from "../../torch/index.js";
 import { activate } from "./activations.js";
 import { attend, joinHeads, splitHeads, tokenKeys, unseenBias } from "./attention.js";
@@ -22,16 +23,14 @@ export function bertEmbeddings(g: ModelGraph, { ids, mask, types }: EncoderInput
   return g.norm(`${path}.LayerNorm`, placed);
 }
 
-/** Adds token type embeddings: those of the input, else of type 0. */
+/** Adds token type embeddings: those of the input, else, and in a model with a single type, of type 0. */
 export function withTypes(g: ModelGraph, words: Value, types: Value | undefined): Value {
   const path = `${g.model.prefix}.embeddings.token_type_embeddings`;
-  if (types) return g.add(words, g.embedding(path, types));
   if (!g.has(`${path}.weight`)) return words;
-  const { hiddenSize } = g.model.config;
-  return g.add(
-    words,
-    g.parameter(`${path}.weight`, [1, hiddenSize], (table) => narrow(table, 0, 0, 1)),
-  );
+  const { count, dim } = g.module(path, Embedding);
+  if (types && count > 1) return g.add(words, g.embedding(path, types));
+  const first = g.parameter(`${path}.weight`, [1, dim], (table) => narrow(table, 0, 0, 1));
+  return g.add(words, first);
 }
 
 /** The bias of attention that sees all tokens of a row. [b, 1, 1, s] */

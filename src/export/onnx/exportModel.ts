@@ -14,7 +14,7 @@ import { type DtypeError, dtypeError, float32Error, readMeasured } from "./dtype
 import { ONNX_DTYPES, type OnnxDtype, type OnnxDtypeName } from "./dtypes.js";
 import { notesOn } from "./notes.js";
 import { type ExportedModel, familyOf, graphOf, openToExport } from "./open.js";
-import { writeGraph } from "./writeGraph.js";
+import { MOST_BYTES, writeGraph } from "./writeGraph.js";
 
 /** The model to write, how, and where. */
 export interface OnnxSettings {
@@ -43,8 +43,15 @@ export interface ExportedOnnx extends Exported {
   readonly notes: readonly string[];
 }
 
-/** Writes config.json, the tokenizer's files and `onnx/model.onnx`, as transformers.js reads them. */
-export async function exportOnnx(settings: OnnxSettings, task: NamedTask | undefined): Promise<ExportedOnnx> {
+/**
+ * Writes config.json, the tokenizer's files and `onnx/model.onnx`, as transformers.js reads them.
+ * @param mostBytes the most bytes of weights in one file
+ */
+export async function exportOnnx(
+  settings: OnnxSettings,
+  task: NamedTask | undefined,
+  mostBytes = MOST_BYTES,
+): Promise<ExportedOnnx> {
   const found = await findModel(settings);
   const family = familyOf(found.folder);
   return holdOutput(settings.output, async (path) => {
@@ -61,7 +68,7 @@ export async function exportOnnx(settings: OnnxSettings, task: NamedTask | undef
       for (const dtype of dtypes) {
         const { suffix, convert } = ONNX_DTYPES[dtype];
         const name = join(ONNX_FOLDER, `model${suffix}.onnx`);
-        files.push({ path: join(path, name), dtype, ...writeGraph(join(folder, name), convert(graph)) });
+        files.push({ path: join(path, name), dtype, ...writeGraph(join(folder, name), convert(graph), mostBytes) });
       }
       writeConfigFiles(folder, { source: found.folder, opened, tokenizer, files });
     };

@@ -15,7 +15,7 @@ export interface WrittenGraph {
 }
 
 /** Protocol buffers have less than 2 GiB; a browser's buffers too. */
-const MOST_BYTES = 2_000_000_000;
+export const MOST_BYTES = 2_000_000_000;
 
 /** Smaller tensors stay in the graph's file, where onnxruntime needs shapes and axes. */
 const SMALL_BYTES = 1024;
@@ -28,7 +28,7 @@ const ALIGNMENT = 4096;
  * transformers.js expects: `model.onnx_data`, `model.onnx_data_1`, …
  * @throws BidoraError `NOT_FINITE` for weights that are not finite
  */
-export function writeGraph(path: string, graph: Graph, mostBytes = MOST_BYTES): WrittenGraph {
+export function writeGraph(path: string, graph: Graph, mostBytes: number): WrittenGraph {
   const total = graph.initializers.reduce((sum, initializer) => sum + bytesOf(initializer), 0);
   return total > mostBytes ? writeWithData(path, graph, mostBytes) : writeWhole(path, graph);
 }

@@ -1,4 +1,5 @@
 // DeBERTa v2 and v3. Shapes: b rows, s tokens, H hidden size, A heads, D head size, S largest relative position.
+import { BidoraError } from "../../../common/errors.js";
 import type { ConvolutionConfig, DebertaConfig } from "../../../models/families/debertaV2.js";
 import { type RelativeConfig, relativePosition } from "../../../models/families/disentangled.js";
 import { activate } from "../activations.js";
@@ -27,9 +28,19 @@ interface Distances {
   readonly positions: Value;
 }
 
+/** A distance beyond which the row is always the same. @throws BidoraError `EXPORT` where that is too far away for a table */
+function farthest({ span, buckets }: RelativeConfig): number {
+  if (!buckets) return span;
+  if (buckets.count % 2 === 0) return 2 * buckets.maxDistance;
+  throw new BidoraError(
+    "EXPORT",
+    `The model can't be written as ONNX: its position_buckets are an odd number, ${buckets.count}; take a model with an even one.`,
+  );
+}
+
 function distancesOf(g: ModelGraph, ids: Value, relative: RelativeConfig): Distances {
   const table = g.parameter("deberta.encoder.rel_embeddings.weight");
-  const limit = relative.buckets?.maxDistance ?? relative.span;
+  const limit = farthest(relative);
   return {
     table: relative.isNormalized ? g.norm("deberta.encoder.LayerNorm", table) : table,
     positions: byDistance(g, ids, limit, (distance) => relativePosition(distance, relative)),

@@ -1,0 +1,86 @@
+/** `bidora serve`: answers requests by OpenAI's protocol. */
+import { once } from "node:events";
+import { UsageError } from "../common/errors.js";
+import { baseModel, rowOptions, session } from "../config/index.js";
+import { listen, type RunningServer } from "../server/serve.js";
+import { openServed } from "../server/servedModel.js";
+import { text, texts, whole } from "../settings/kinds.js";
+import { type Given, option, pick } from "../settings/option.js";
+import type { Settings } from "../settings/settings.js";
+import { checkedCall, defineCommand, type HookName, type Hooks } from "./command.js";
+
+const MOST_PORT = 65_535;
+
+const options = {
+  ...pick(baseModel, "model", "revision"),
+  adapter: option(texts("FOLDER"), {
+    group: "Model",
+    help: "an adapter to serve beside the base model, chosen by its folder's name (repeatable)",
+  }),
+  port: option(whole(0), { group: "Server", help: "port to listen on; 0 for any free one", default: 8080 }),
+  host: option(text("HOST"), {
+    group: "Server",
+    help: "address to listen on; 0.0.0.0 makes the server reachable from other machines",
+    default: "127.0.0.1",
+  }),
+  apiKey: option(text("KEY"), {
+    group: "Server",
+    help: 'key that requests must send as "Authorization: Bearer KEY"',
+    defaultText: "none",
+  }),
+  maxConcurrentRequests: option(whole(1), {
+    group: "Server",
+    help: "how many requests may run or wait at once; further ones are answered with status 429",
+    default: 64,
+  }),
+  ...pick(rowOptions, "dtype", "baseDtype", "threads"),
+  ...pick(session, "quiet", "debug"),
+};
+
+const hooks: readonly HookName[] = ["signal", "onNote", "onDownload", "hub"];
+
+/** What `serve` takes: the flags of `bidora serve`, in camelCase. */
+export type ServeSettings = Given<typeof options>;
+
+export const serveCommand = defineCommand({
+  usage: "serve --model M [--adapter A]…",
+  about:
+    "Serves a language model and its adapters by OpenAI's protocol: chat completions, completions, models, and metrics for Prometheus.",
+  options,
+  hooks,
+  async run(settings, own) {
+    const server = await started(settings, own);
+    own.onNote?.(`Listening on ${server.url}`);
+    if (own.signal && !own.signal.aborted) await once(own.signal, "abort");
+    await server.close();
+  },
+  show: () => [],
+});
+
+/**
+ * Serves a language model and its adapters by OpenAI's protocol until `close` is called, or the signal is aborted.
+ * @returns the running server, once it answers
+ * @throws UsageError for settings without effect, and for two models of one name; BidoraError `HEAD` for a model that does not generate
+ *   text, `ADAPTER_MISFIT` for an adapter of another base model, `SERVE` for a port that can't be used
+ */
+export async function serve(
+  settings: ServeSettings,
+  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub"> = {},
+): Promise<RunningServer> {
+  const called = checkedCall("serve", serveCommand, settings, hooks);
+  const server = await started(called.settings, called.hooks);
+  const { signal } = called.hooks;
+  if (signal?.aborted) await server.close();
+  signal?.throwIfAborted();
+  signal?.addEventListener("abort", () => void server.close(), { once: true });
+  return server;
+}
+
+async function started(settings: Settings<typeof options>, { hub, signal, onNote }: Hooks): Promise<RunningServer> {
+  const { port, host, apiKey, maxConcurrentRequests } = settings;
+  if (port > MOST_PORT) throw new UsageError(`--port takes a whole number of at most ${MOST_PORT}; got ${port}.`);
+  const served = await openServed(settings, hub);
+  signal?.throwIfAborted();
+  const onError = (error: unknown) => onNote?.(`A request failed: ${error instanceof Error ? error.message : error}`);
+  return listen(served, { port, host, apiKey, maxConcurrentRequests, onError });
+}

@@ -1,0 +1,153 @@
+/** The routes of a server. */
+import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { answer } from "./answers.js";
+import { ApiError, invalid, isOwnFault, toApiError } from "./apiError.js";
+import { Engine } from "./engine/engine.js";
+import { refuseForeign, requireKey } from "./guards.js";
+import { Metrics } from "./metrics.js";
+import { Places } from "./places.js";
+import { type Plan, TextPlans } from "./plans.js";
+import { readChat } from "./requests/chat.js";
+import { readCompletion } from "./requests/completion.js";
+import { readEmbeddings } from "./requests/embeddings.js";
+import type { ServedModel } from "./servedModel.js";
+
+/** The most bytes of a body. */
+const MOST_BYTES = 32 * 2 ** 20;
+
+/** How requests are answered. */
+export interface AppOptions {
+  /** That the server listens on. */
+  readonly host: string;
+  readonly apiKey: string | undefined;
+  readonly maxConcurrentRequests: number;
+  /** Aborted when the server stops, with the error for requests that are not finished. */
+  readonly closing: AbortSignal;
+  /** Called with errors that are not the client's. */
+  onError(error: unknown): void;
+}
+
+export class App {
+  readonly hono = new Hono();
+  readonly #engine: Engine;
+  readonly #plans: TextPlans;
+  readonly #places: Places;
+  readonly #metrics: Metrics;
+  readonly #created = Math.floor(Date.now() / 1000);
+
+  constructor(
+    private readonly served: ServedModel,
+    private readonly options: AppOptions,
+  ) {
+    this.#engine = new Engine(served.base.model, served.routes);
+    this.#plans = new TextPlans(served);
+    this.#places = new Places(options.maxConcurrentRequests);
+    this.#metrics = new Metrics(() => this.#engine.load);
+    this.#addGuards();
+    this.#addRoutes();
+  }
+
+  #addGuards(): void {
+    const { hono } = this;
+    const { host, apiKey, closing } = this.options;
+    hono.onError((error, c) => {
+      const known = toApiError(error);
+      if (isOwnFault(error) && !c.req.raw.signal.aborted) this.options.onError(error);
+      return c.json(known.body, known.status);
+    });
+    hono.notFound((c) => c.json(new ApiError(404, `There is no ${c.req.method} ${c.req.path}.`).body, 404));
+    hono.use(async (c, next) => {
+      await next();
+      const isKnown = hono.routes.some(({ path }) => path === c.req.path);
+      this.#metrics.countRequest(isKnown ? c.req.path : "other", c.res.status);
+    });
+    hono.use(async (c, next) => {
+      refuseForeign(c.req.raw.headers, host);
+      if (c.req.path !== "/health") requireKey(c.req.raw.headers, apiKey);
+      closing.throwIfAborted();
+      await next();
+    });
+    const onError = (c: Context) => {
+      c.header("connection", "close");
+      const error = new ApiError(413, `The body has more than the ${MOST_BYTES} bytes that the server takes.`);
+      return c.json(error.body, error.status);
+    };
+    hono.use(bodyLimit({ maxSize: MOST_BYTES, onError }));
+  }
+
+  #addRoutes(): void {
+    const { hono } = this;
+    hono.get("/health", (c) => c.json({ status: "ok" }));
+    hono.get("/metrics", async (c) =>
+      c.body(await this.#metrics.text, 200, { "content-type": this.#metrics.contentType }),
+    );
+    hono.get("/v1/models", (c) =>
+      c.json({ object: "list", data: [...this.served.adapters.keys()].map((id) => this.#shown(id)) }),
+    );
+    hono.get("/v1/models/:model", (c) => {
+      this.#requireModel(c.req.param("model"));
+      return c.json(this.#shown(c.req.param("model")));
+    });
+    hono.post("/v1/chat/completions", (c) => this.#generate(c, readChat, (request) => this.#plans.chat(request)));
+    hono.post("/v1/completions", (c) =>
+      this.#generate(c, readCompletion, (request) => this.#plans.completion(request)),
+    );
+    hono.post("/v1/embeddings", async (c) => {
+      const { model } = readEmbeddings(await bodyOf(c));
+      this.#requireModel(model);
+      throw invalid(`${model} is a language model, which has no embeddings.`, "model");
+    });
+  }
+
+  /** Answers a request that generates text. */
+  async #generate<Request extends { readonly model: string }>(
+    c: Context,
+    read: (body: unknown) => Request,
+    plan: (request: Request) => Promise<Plan>,
+  ): Promise<Response> {
+    const start = performance.now();
+    const request = read(await bodyOf(c));
+    this.#requireModel(request.model);
+    const release = this.#places.take();
+    const { closing, onError } = this.options;
+    const { base } = this.served;
+    const own = { engine: this.#engine, tokenizer: base.tokenizer, metrics: this.#metrics };
+    try {
+      return await answer(c, await plan(request), { ...own, release, closing, start, onError });
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** @throws ApiError 404 */
+  #requireModel(model: string): void {
+    const { adapters } = this.served;
+    if (adapters.has(model)) return;
+    throw new ApiError(
+      404,
+      `There is no model ${JSON.stringify(model)}; expected ${[...adapters.keys()].join(" or ")}.`,
+      {
+        code: "model_not_found",
+        param: "model",
+      },
+    );
+  }
+
+  #shown(id: string): object {
+    return { id, object: "model", created: this.#created, owned_by: "bidora" };
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** @throws ApiError 400 for a body that is not JSON */
+async function bodyOf(c: Context): Promise<unknown> {
+  const bytes = await c.req.arrayBuffer();
+  try {
+    return JSON.parse(utf8.decode(bytes));
+  } catch {
+    throw invalid("The body must be JSON in UTF-8.");
+  }
+}

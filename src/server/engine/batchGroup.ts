@@ -1,0 +1,129 @@
+/** Jobs that are computed in one batch: they join and leave between its steps. */
+import type { AdapterRoutes } from "../../adapters/index.js";
+import { type NewTokens, type PassCounts, SequenceBatch } from "../../generation/index.js";
+import type { TaskModel } from "../../models/index.js";
+import { BatchRow } from "./batchRow.js";
+import type { Job } from "./job.js";
+
+/** The most tokens of prompts in a step, so that running jobs don't wait for long prompts. Each prompt gets at least one. */
+const PROMPT_TOKENS = 256;
+
+/** A row, and how many sequences of the batch are its. */
+interface Placed {
+  readonly row: BatchRow;
+  readonly count: number;
+}
+
+export class BatchGroup {
+  /** In the order of the batch's sequences. */
+  #placed: readonly Placed[] = [];
+  #batch: SequenceBatch | undefined;
+
+  constructor(
+    private readonly model: TaskModel,
+    private readonly routes: AdapterRoutes,
+    /** Called when a job has left the batch. */
+    private readonly onLeft: (job: Job) => void,
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.#placed.length === 0;
+  }
+
+  add(job: Job): void {
+    const row = new BatchRow(job);
+    this.#batch ??= new SequenceBatch(this.model, 0, true, (counts, compute) => this.#pass(counts, compute));
+    this.#batch.add([row.expectedTokens]);
+    this.#placed = [...this.#placed, { row, count: 1 }];
+  }
+
+  /** Adds a token to every job whose prompt is computed, and computes a part of the other prompts. */
+  async step(): Promise<void> {
+    try {
+      this.#rearrange(this.#placed.map(({ row, count }) => (row.job.signal.aborted ? [] : upTo(count))));
+      if (this.#batch) await this.#advanceAll(this.#batch);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #advanceAll(batch: SequenceBatch): Promise<void> {
+    const shares = sharesOf(this.#placed.map(({ row }) => row.remaining));
+    const canPause = (tokens: number, of: number) => this.model.backbone.cacheStaysValid(tokens, of);
+    const sequences = this.#placed.map(({ row }, i) => row.sequences(shares[i] as number, canPause));
+    const logits = batch.logitsAfter(sequences.flat());
+    this.#rearrange(await this.#advance(sequences, logits));
+  }
+
+  /** Ends all jobs with an error. */
+  #fail(error: unknown): void {
+    for (const { row } of this.#placed) row.job.onError(error);
+    this.#rearrange(this.#placed.map(() => []));
+  }
+
+  /** Gives each row the logits of its sequences. @returns each row's next sequences; none for a row that fails */
+  #advance(
+    sequences: readonly (readonly NewTokens[])[],
+    logits: readonly Float32Array[][],
+  ): Promise<(readonly number[])[]> {
+    let end = 0;
+    const advanced = this.#placed.map(async ({ row }, i) => {
+      end += (sequences[i] as readonly NewTokens[]).length;
+      const own = logits.slice(end - (sequences[i] as readonly NewTokens[]).length, end);
+      try {
+        return await row.advance(own);
+      } catch (error) {
+        row.job.onError(error);
+        return [];
+      }
+    });
+    return Promise.all(advanced);
+  }
+
+  /** Drops, duplicates and reorders the sequences of each row; rows without any leave. Those of one adapter come together. */
+  #rearrange(parents: readonly (readonly number[])[]): void {
+    let first = 0;
+    const rows = this.#placed.map(({ row, count }, i) => {
+      first += count;
+      return { row, sequences: (parents[i] as readonly number[]).map((parent) => first - count + parent) };
+    });
+    const left = rows.filter(({ sequences }) => sequences.length === 0);
+    const kept = rows.filter(({ sequences }) => sequences.length > 0).sort(byAdapter);
+    if (kept.length > 0) this.#batch?.select(kept.flatMap(({ sequences }) => sequences));
+    else this.#dispose();
+    this.#placed = kept.map(({ row, sequences }) => ({ row, count: sequences.length }));
+    for (const { row } of left) this.onLeft(row.job);
+  }
+
+  /** Calls the model with each sequence's adapter. */
+  #pass<T>(counts: readonly PassCounts[], compute: () => T): T {
+    const adapters = this.#placed.flatMap(({ row, count }) =>
+      new Array<string | undefined>(count).fill(row.job.adapter),
+    );
+    const routes = counts.map(({ tokens, selected }, i) => ({ adapter: adapters[i], tokens, selected }));
+    return this.routes.pass(routes, compute);
+  }
+
+  #dispose(): void {
+    this.#batch?.dispose();
+    this.#batch = undefined;
+  }
+}
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+const byAdapter = (a: { readonly row: BatchRow }, b: { readonly row: BatchRow }): number =>
+  (a.row.job.adapter ?? "") < (b.row.job.adapter ?? "") ? -1 : a.row.job.adapter === b.row.job.adapter ? 0 : 1;
+
+/** The tokens to compute of prompts with so many tokens left: all get the same share, and what short ones leave goes to the others. */
+function sharesOf(remaining: readonly number[]): number[] {
+  const shares = remaining.map(() => 0);
+  const order = [...remaining.keys()].filter((i) => (remaining[i] as number) > 0);
+  order.sort((a, b) => (remaining[a] as number) - (remaining[b] as number));
+  let left = PROMPT_TOKENS;
+  for (const [rank, i] of order.entries()) {
+    shares[i] = Math.max(1, Math.min(remaining[i] as number, Math.floor(left / (order.length - rank))));
+    left -= shares[i] as number;
+  }
+  return shares;
+}

@@ -1,0 +1,110 @@
+/** From a request to what is computed for it. */
+import {
+  type GenerationConfig,
+  type GenerationOverrides,
+  type GenerationSettings,
+  readGenerationConfig,
+  resolveGeneration,
+  splitStops,
+} from "../generation/index.js";
+import { type TextTokens, TokenBytes, type Tokenizer } from "../text/index.js";
+import { invalid } from "./apiError.js";
+import type { ChoicesCall } from "./choices.js";
+import type { WantedLogprobs } from "./engine/job.js";
+import { type EncodedPrompt, encode } from "./prompts.js";
+import type { ChatRequest } from "./requests/chat.js";
+import { type CompletionRequest, newTokensOf, type Prompted } from "./requests/completion.js";
+import { overridesOf } from "./requests/generation.js";
+import { ChatForm } from "./responses/chat.js";
+import type { ResponseForm } from "./responses/common.js";
+import { CompletionForm, type EchoedPrompt } from "./responses/completion.js";
+import { charactersIn } from "./responses/tokens.js";
+import type { ServedModel } from "./servedModel.js";
+
+/** How a request is answered. */
+export interface Plan {
+  readonly model: string;
+  readonly call: Omit<ChoicesCall, "onComputed">;
+  readonly form: ResponseForm;
+  readonly stream: boolean;
+  readonly includesUsage: boolean;
+}
+
+/** Plans the answers of the routes that generate text. */
+export class TextPlans {
+  readonly #own: GenerationConfig;
+  readonly #bytes: TokenBytes;
+  readonly #tokenizer: Tokenizer;
+
+  constructor(private readonly served: ServedModel) {
+    const { base } = served;
+    this.#own = readGenerationConfig(base.folder, base.checkpointConfig);
+    this.#tokenizer = base.tokenizer;
+    this.#bytes = new TokenBytes(base.tokenizer);
+  }
+
+  /** @throws ApiError, BidoraError for a request that can't be answered */
+  async chat(request: ChatRequest): Promise<Plan> {
+    const { model, n, logprobs, messages } = request;
+    const wanted = request.max_completion_tokens ?? request.max_tokens;
+    const prompts = await encode(this.served.base, [messages], { wanted, isAsked: wanted !== undefined }, this.#own);
+    const call = await this.#call(
+      request,
+      prompts,
+      overridesOf(request, wanted),
+      logprobs ? { top: request.top_logprobs ?? 0, ofPrompt: false } : undefined,
+    );
+    const includesUsage = request.stream_options?.include_usage === true;
+    const form = new ChatForm({ model, n, logprobs, includesUsage }, this.#bytes);
+    return { model, call, form, stream: request.stream, includesUsage };
+  }
+
+  /** @throws ApiError, BidoraError for a request that can't be answered */
+  async completion(request: CompletionRequest): Promise<Plan> {
+    const { model, n, echo, prompt: given, logprobs } = request;
+    const count = newTokensOf(request);
+    const prompts = await encode(this.served.base, given, count, this.#own);
+    const scored = logprobs === undefined ? undefined : { top: logprobs, ofPrompt: echo };
+    const call = await this.#call(request, prompts, overridesOf(request, count.wanted), scored);
+    const echoes = echo
+      ? await Promise.all(given.map((one, i) => this.#echo(one, prompts[i] as EncodedPrompt)))
+      : undefined;
+    const includesUsage = request.stream_options?.include_usage === true;
+    const options = { model, n, prompts: given.length, echoes, logprobs: logprobs !== undefined, includesUsage };
+    return { model, call, form: new CompletionForm(options, this.#bytes), stream: request.stream, includesUsage };
+  }
+
+  async #call(
+    { model, n, seed }: Pick<ChatRequest, "model" | "n" | "seed">,
+    prompts: readonly EncodedPrompt[],
+    overrides: GenerationOverrides,
+    logprobs: WantedLogprobs | undefined,
+  ): Promise<Plan["call"]> {
+    const resolved = resolveGeneration(overrides, this.#own);
+    if (resolved.beams && logprobs)
+      throw invalid(
+        "logprobs are not served with beam search, which the model's settings ask for: give a temperature.",
+        "logprobs",
+      );
+    const settings: GenerationSettings = { ...resolved, ...(await splitStops(this.#tokenizer, resolved.stop)) };
+    return { adapter: this.served.adapters.get(model), prompts, n, seed, settings, logprobs };
+  }
+
+  /** A prompt's text and the places of its tokens in it. */
+  async #echo(given: Prompted, { ids }: EncodedPrompt): Promise<EchoedPrompt> {
+    if (typeof given !== "string") return this.#echoIds(ids);
+    const [{ offsets }] = (await this.#tokenizer.tokensOf([given])) as [TextTokens];
+    const front = new Array<number>(ids.length - offsets.length).fill(0);
+    return { text: given, ids, offsets: [...front, ...offsets.map(([from]) => from)] };
+  }
+
+  async #echoIds(ids: readonly number[]): Promise<EchoedPrompt> {
+    let end = 0;
+    const offsets = ids.map((id) => {
+      const from = end;
+      end += charactersIn(this.#bytes.of(id));
+      return from;
+    });
+    return { text: await this.#tokenizer.decode(ids, { skipSpecialTokens: false }), ids, offsets };
+  }
+}

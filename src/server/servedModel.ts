@@ -1,0 +1,120 @@
+/** The models that a server has: one base model, alone and with each of its adapters. */
+import { existsSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { AdapterRoutes, type SavedAdapter } from "../adapters/index.js";
+import { BidoraError, UsageError } from "../common/errors.js";
+import { type FoundModel, findAdapter, findModel, type InferenceModel, openForInference } from "../inference/open.js";
+import { readConfig } from "../io/checkpoint.js";
+import type { HubOptions } from "../io/hub/options.js";
+import { architectureOf } from "../models/index.js";
+import type { WeightFormatName } from "../nn/index.js";
+import { isTaskKind, type NamedTask, namedTask, resolveHead } from "../tasks/index.js";
+import { loadTokenizer, type Tokenizer } from "../text/index.js";
+
+/** Which model to serve, and how it computes. */
+export interface ServedSettings {
+  readonly model?: string | undefined;
+  readonly revision?: string | undefined;
+  /** Folders or Hub repositories. */
+  readonly adapter?: readonly string[] | undefined;
+  readonly dtype: "float32" | "bfloat16" | "auto";
+  readonly baseDtype?: WeightFormatName | undefined;
+  readonly threads?: number | undefined;
+}
+
+/** A base model with its adapters. */
+export interface ServedModel {
+  readonly base: InferenceModel;
+  readonly routes: AdapterRoutes;
+  /** The adapter of each model that requests can name, undefined for the base model alone; the base model is the first. */
+  readonly adapters: ReadonlyMap<string, string | undefined>;
+}
+
+/** An adapter with the name that requests use. */
+interface NamedAdapter {
+  readonly name: string;
+  readonly given: string;
+  readonly folder: string;
+  readonly saved: SavedAdapter;
+}
+
+/**
+ * Opens a base model and its adapters.
+ * @throws UsageError for two models of one name, or adapters of different base models if none is given; BidoraError `HEAD` for a model
+ *   that does not generate text, and as `findModel` and `attachAdapter`
+ */
+export async function openServed(settings: ServedSettings, hub?: HubOptions): Promise<ServedModel> {
+  const given = settings.adapter ?? [];
+  const adapters = await Promise.all(given.map((one) => findNamed(one, hub)));
+  const { model, revision } = settings;
+  const found = await findModel({ model, revision, adapter: adapters[0]?.saved }, hub);
+  if (model === undefined) refuseOtherBase(adapters);
+  const name = nameOf(model ?? (adapters[0]?.saved.baseModel as string));
+  refuseSameName(name, adapters);
+  const base = await openForInference(
+    { folder: found.folder, adapter: undefined, adapterFolder: undefined },
+    settings,
+    taskFor(found, adapters),
+  );
+  const routes = new AdapterRoutes(base.model, new Map(adapters.map(({ name, saved }) => [name, saved])), "float32");
+  for (const adapter of adapters) await noteOtherTokenizer(adapter, base.tokenizer, hub);
+  return { base, routes, adapters: new Map([[name, undefined], ...adapters.map(({ name }) => [name, name] as const)]) };
+}
+
+async function findNamed(given: string, hub: HubOptions | undefined): Promise<NamedAdapter> {
+  const { adapter, adapterFolder } = await findAdapter(given, hub);
+  return { name: nameOf(given), given, folder: adapterFolder as string, saved: adapter as SavedAdapter };
+}
+
+/** The last part of a folder's path or of a repository's name. */
+function nameOf(given: string): string {
+  return basename(existsSync(given) ? resolve(given) : given);
+}
+
+function refuseOtherBase(adapters: readonly NamedAdapter[]): void {
+  const [first] = adapters;
+  const other = adapters.find(({ saved }) => saved.baseModel !== first?.saved.baseModel);
+  if (!first || !other) return;
+  throw new UsageError(
+    `The adapters ${first.given} and ${other.given} name different base models, ${first.saved.baseModel} and ${other.saved.baseModel}: give --model.`,
+  );
+}
+
+function refuseSameName(base: string, adapters: readonly NamedAdapter[]): void {
+  const seen = new Map([[base, "the base model"]]);
+  for (const { name, given } of adapters) {
+    const other = seen.get(name);
+    if (other !== undefined)
+      throw new UsageError(
+        `--adapter ${given} and ${other} are both called ${name}, the name by which requests choose a model: rename the folder.`,
+      );
+    seen.set(name, `--adapter ${given}`);
+  }
+}
+
+/** The task that all adapters are for, else the checkpoint's. @throws BidoraError `HEAD` for one that is not served */
+function taskFor({ folder }: FoundModel, adapters: readonly NamedAdapter[]): NamedTask {
+  const config = readConfig(folder);
+  const architecture = architectureOf(config);
+  const resolved = (one: NamedAdapter | undefined, task?: NamedTask) =>
+    resolveHead(architecture, config, { adapter: one?.saved, metadata: one?.saved.metadata }, task);
+  const { kind } = resolved(adapters[0]);
+  if (!isTaskKind(kind) || !namedTask(kind).task.isGenerative)
+    throw new BidoraError("HEAD", `The model is for ${kind}, which serve does not answer: give a language model.`);
+  for (const adapter of adapters) resolved(adapter, namedTask(kind));
+  return namedTask(kind);
+}
+
+/** Says that an adapter came with another tokenizer than the base model's, which is used, as by generate. */
+async function noteOtherTokenizer(
+  { name, folder }: NamedAdapter,
+  base: Tokenizer,
+  hub: HubOptions | undefined,
+): Promise<void> {
+  if (!existsSync(join(folder, "tokenizer.json"))) return;
+  const own = await loadTokenizer(folder).catch(() => undefined);
+  if (own && own.chatTemplateText !== base.chatTemplateText)
+    hub?.onNote?.(`${name}: the adapter's folder has another chat template than the base model, whose own is used.`);
+  if (own && own.size !== base.size)
+    hub?.onNote?.(`${name}: the adapter's folder has another vocabulary than the base model, whose own is used.`);
+}
