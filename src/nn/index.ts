@@ -46,7 +46,7 @@ export {
   RmsNorm,
   type SubLayerOutputs,
 } from "./norm.js";
-export { normalize } from "./normalize.js";
+export { normalize, SMALLEST_NORM } from "./normalize.js";
 export { DenseWeight } from "./weights/dense.js";
 export { type KnownFormat, WEIGHT_FORMATS, type WeightFormatName, weightFormatNames } from "./weights/formats.js";
 export { QuantizedWeight, type WeightFormat } from "./weights/quantized.js";

@@ -1,7 +1,7 @@
 import * as torch from "../torch/index.js";
 
 /** The smallest norm that vectors are divided by, as in PyTorch's `normalize`. */
-const SMALLEST_NORM = 1e-12;
+export const SMALLEST_NORM = 1e-12;
 
 /** Divides each row by its Euclidean norm. x: [n, H] → [n, H] */
 export function normalize(x: torch.Tensor): torch.Tensor {

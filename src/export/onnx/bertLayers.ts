@@ -17,18 +17,18 @@ import { type RotaryTables, rotate } from "./rotary.js";
  * @returns [b, s, H]
  */
 export function bertEmbeddings(g: ModelGraph, { ids, mask, types }: EncoderInputs, positions?: Value): Value {
-  const path = `${g.model.prefix}.embeddings`;
-  const words = withTypes(g, g.embedding(`${path}.word_embeddings`, ids), types);
-  const placed = g.add(words, g.embedding(`${path}.position_embeddings`, positions ?? positionsInRow(g, mask)));
+  const path = `${g.prefix}.embeddings`;
+  const words = withTypes(g, g.lookup(`${path}.word_embeddings`, ids), types);
+  const placed = g.add(words, g.lookup(`${path}.position_embeddings`, positions ?? positionsInRow(g, mask)));
   return g.norm(`${path}.LayerNorm`, placed);
 }
 
 /** Adds token type embeddings: those of the input, else, and in a model with a single type, of type 0. */
 export function withTypes(g: ModelGraph, words: Value, types: Value | undefined): Value {
-  const path = `${g.model.prefix}.embeddings.token_type_embeddings`;
+  const path = `${g.prefix}.embeddings.token_type_embeddings`;
   if (!g.has(`${path}.weight`)) return words;
   const { count, dim } = g.module(path, Embedding);
-  if (types && count > 1) return g.add(words, g.embedding(path, types));
+  if (types && count > 1) return g.add(words, g.lookup(path, types));
   const first = g.parameter(`${path}.weight`, [1, dim], (table) => narrow(table, 0, 0, 1));
   return g.add(words, first);
 }
@@ -88,7 +88,7 @@ export function bertEncoder(
 ): Value {
   let hidden = x;
   for (let i = from; i < to; i++) {
-    const layer = `${g.model.prefix}.encoder.layer.${i}`;
+    const layer = `${g.prefix}.encoder.layer.${i}`;
     const mixed = attention(layer, hidden);
     hidden = feedForward(g, layer, residualOutput(g, `${layer}.attention.output`, mixed, hidden), activation);
   }

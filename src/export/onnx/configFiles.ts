@@ -5,6 +5,7 @@ import { writeFileAtomic } from "../../files/atomic.js";
 import { type JsonObject, readJsonObject } from "../../files/json.js";
 import { GENERATION_CONFIG } from "../../files/names.js";
 import { copyFiles } from "../../files/runFolder.js";
+import { type EmbeddingFormat, writeEmbeddingFormat } from "../../io/sentenceTransformers.js";
 import { type ModelType, modelTypeOf } from "../../models/index.js";
 import { writeModelConfig } from "../../models/modelFolder.js";
 import { TOKENIZER_FILES, type Tokenizer } from "../../text/index.js";
@@ -25,20 +26,32 @@ interface ConfigFiles {
 export function writeConfigFiles(folder: string, { source, opened, tokenizer, files }: ConfigFiles): void {
   const own = tokenizer.files();
   copyFiles(own, source, folder);
-  // The whole tokenizer: a model folder may have its vocabulary alone, and settings in other files.
-  writeJson(join(folder, TOKENIZER), tokenizer.json as JsonObject);
+  writeJson(join(folder, TOKENIZER), wholeTokenizer(tokenizer, opened.task.embedding));
   const given = own.includes(SETTINGS) ? readJsonObject(join(source, SETTINGS)) : {};
   const settings = { ...given, ...lengthOf(given, opened), ...templateOf(given, tokenizer) };
   writeJson(join(folder, SETTINGS), { ...settings, ...classOf(given, tokenizer, opened) });
+  writeEmbeddings(folder, opened);
   writeModelConfig(folder, { ...opened, source, dtype: "float32" }, externalData(files));
   if (opened.kind === "causal-lm") writeJson(join(folder, GENERATION_CONFIG), generationKeys(source, opened));
 }
 
-/** The longest row, at which pipelines truncate: no more than the model has positions for. */
-function lengthOf({ model_max_length: given }: JsonObject, { model }: ExportedModel): JsonObject {
-  const { maxTokens } = model.config;
-  if (!Number.isFinite(maxTokens) || (typeof given === "number" && given <= maxTokens)) return {};
-  return { model_max_length: maxTokens };
+/** All of the tokenizer: a model folder may have its vocabulary alone, and settings in other files. */
+function wholeTokenizer({ json }: Tokenizer, embedding: EmbeddingFormat | undefined): JsonObject {
+  const whole = json as JsonObject;
+  if (!embedding?.lowercases) return whole;
+  const normalizers = [{ type: "Lowercase" }, ...(whole.normalizer ? [whole.normalizer] : [])];
+  return { ...whole, normalizer: { type: "Sequence", normalizers } };
+}
+
+/**
+ * The longest row, at which pipelines truncate: as in training, and no more than the model has positions for. Training's length says
+ * nothing of what a language model can go on with.
+ */
+function lengthOf({ model_max_length: given }: JsonObject, { model, kind, task, metadata }: ExportedModel): JsonObject {
+  const trained = kind === "causal-lm" ? undefined : (metadata?.maxLength ?? task.embedding?.maxLength);
+  const length = Math.min(model.config.maxTokens, trained ?? Number.POSITIVE_INFINITY);
+  if (!Number.isFinite(length) || (typeof given === "number" && given <= length)) return {};
+  return { model_max_length: length };
 }
 
 /** Tokenizer classes that give token types in transformers.js, which looks at nothing else, by the models that have such an input. */
@@ -76,6 +89,13 @@ function generationKeys(source: string, { checkpointConfig }: ExportedModel): Js
     return value === null ? [] : [[key, value] as const];
   });
   return { ...given, ...Object.fromEntries(tokens) };
+}
+
+/** The files by which sentence-transformers makes embeddings, for a model that does. */
+function writeEmbeddings(folder: string, { task: { embedding }, model, metadata }: ExportedModel): void {
+  if (!embedding) return;
+  const { maxLength = embedding.maxLength } = metadata ?? {};
+  writeEmbeddingFormat(folder, { ...embedding, maxLength }, model.config.hiddenSize);
 }
 
 /** Tells transformers.js which graphs have data files, and how many. */

@@ -1,6 +1,8 @@
 // The graph around an encoder: inputs, pooling, heads, outputs. Shapes: b rows, s tokens of the longest row, H hidden size.
 import { own } from "../../common/collections.js";
+import type { Pooling } from "../../files/adapterMetadata.js";
 import type { ModelConfig, Reads } from "../../models/index.js";
+import { SMALLEST_NORM } from "../../nn/index.js";
 import type { EncoderGraph, EncoderInputs, GraphFamily } from "./family.js";
 import type { Value } from "./graph.js";
 import type { ModelGraph } from "./modelGraph.js";
@@ -16,7 +18,7 @@ export const encoderGraph = <Config extends ModelConfig>(family: EncoderGraph<Co
     const [ids, mask] = [input("input_ids"), input("attention_mask")];
     const types = family.takesTypes?.(config) ? input("token_type_ids") : undefined;
     const hidden = family.hidden(g, { ids, mask, types }, config);
-    if (head === undefined) g.output("last_hidden_state", hidden, "float32", [...TOKENS, config.hiddenSize]);
+    if (head === undefined) writeStates(g, hidden, mask);
     else writeHead(g, head, outputsOf(g, head, family, config, read(g, hidden, { ids, mask })));
   },
 });
@@ -41,7 +43,7 @@ type Reader = (g: ModelGraph, hidden: Value, tokens: Pick<EncoderInputs, "ids" |
 
 const READERS: Readonly<Record<Reads, Reader>> = {
   every: (_, hidden) => hidden,
-  first: (g, hidden, { mask }) => g.gatherInRows(hidden, g.argMax(g.cast(mask, "int32"), 1)),
+  first: (g, hidden, { mask }) => POOLINGS.cls(g, hidden, mask),
   last: (g, hidden, { ids, mask }) => g.gatherInRows(hidden, lastTokens(g, ids, mask)),
   mean: (g, hidden, { mask }) => meanOfTokens(g, hidden, mask),
 };
@@ -65,6 +67,28 @@ export function meanOfTokens(g: ModelGraph, hidden: Value, mask: Value): Value {
   const kept = g.unsqueeze(g.cast(mask, "float32"), [2]);
   const sum = g.reduceSum(g.where(g.cast(kept, "bool"), hidden, 0), [1], false);
   return g.div(sum, g.max(g.reduceSum(kept, [1], false), 1));
+}
+
+/** The states of all tokens, and for a model of sentence-transformers the embedding that it makes of them. */
+function writeStates(g: ModelGraph, hidden: Value, mask: Value): void {
+  const { hiddenSize } = g.model.config;
+  g.output("last_hidden_state", hidden, "float32", [...TOKENS, hiddenSize]);
+  if (!g.embedding) return;
+  const pooled = POOLINGS[g.embedding.pooling](g, hidden, mask);
+  const whole = g.embedding.normalizes ? normalized(g, pooled) : pooled;
+  g.output("sentence_embedding", whole, "float32", [TOKENS[0], hiddenSize]);
+}
+
+const POOLINGS: Readonly<Record<Pooling, (g: ModelGraph, hidden: Value, mask: Value) => Value>> = {
+  mean: meanOfTokens,
+  cls: (g, hidden, mask) => g.gatherInRows(hidden, g.argMax(g.cast(mask, "int32"), 1)),
+  last: (g, hidden, mask) => g.gatherInRows(hidden, g.argMax(g.cast(g.mul(g.cumSum(mask, 1), mask), "int32"), 1)),
+};
+
+/** Divided by the Euclidean norm. x: [b, H] → the same */
+function normalized(g: ModelGraph, x: Value): Value {
+  const norm = g.sqrt(g.reduceSum(g.mul(x, x), [1]));
+  return g.div(x, g.max(norm, SMALLEST_NORM));
 }
 
 function writeHead(g: ModelGraph, head: string, outputs: Value): void {

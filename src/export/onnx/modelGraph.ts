@@ -1,6 +1,7 @@
 /** A model's graph under construction: its layers by path, with their weights as initializers. */
 import { Bottleneck } from "../../adapters/index.js";
 import { BidoraError } from "../../common/errors.js";
+import type { EmbeddingFormat } from "../../io/sentenceTransformers.js";
 import type { TaskModel } from "../../models/index.js";
 import { Embedding, Linear, type Module, Norm, type Parameter, transposed } from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
@@ -19,27 +20,36 @@ export class ModelGraph extends GraphBuilder {
   constructor(
     readonly model: TaskModel,
     readonly changed: Changed,
+    /** The path of the backbone in a model with a head, which all paths start from here. */
+    readonly prefix: string,
+    /** How token states become an embedding, in a model of sentence-transformers. */
+    readonly embedding?: EmbeddingFormat,
   ) {
     super();
     this.#modules = new Map(model.baseModules());
     this.#parameters = new Map([...model.baseParameters(), ...model.namedBuffers()]);
   }
 
+  /** A path in this model: without the prefix if it has no head. */
+  #own(path: string): string {
+    return this.model.prefix === "" && path.startsWith(`${this.prefix}.`) ? path.slice(this.prefix.length + 1) : path;
+  }
+
   /** Whether the model has this parameter. */
   has(path: string): boolean {
-    return this.#parameters.has(path);
+    return this.#parameters.has(this.#own(path));
   }
 
   /** The module at a path. @throws BidoraError `EXPORT` if there is none of this class */
   module<T extends Module>(path: string, kind: abstract new (...args: never[]) => T): T {
-    const module = this.#modules.get(path);
+    const module = this.#modules.get(this.#own(path));
     if (module instanceof kind) return module;
     throw new BidoraError("EXPORT", `The model has no ${kind.name} at ${path}.`);
   }
 
   /** A parameter or a buffer. @param convert rearranges its values @param shape of the result */
   parameter(path: string, shape?: readonly number[], convert = (values: torch.Tensor) => values): Value {
-    const parameter = this.#parameters.get(path);
+    const parameter = this.#parameters.get(this.#own(path));
     if (!parameter) throw new BidoraError("EXPORT", `The model has no parameter ${path}.`);
     return this.valuesOf(path, parameter, shape, convert);
   }
@@ -51,7 +61,7 @@ export class ModelGraph extends GraphBuilder {
     shape = parameter.shape,
     convert = (values: torch.Tensor) => values,
   ): Value {
-    const values = this.changed.get(name) ?? (() => parameter.values.dense());
+    const values = this.changed.get(this.#own(name)) ?? (() => parameter.values.dense());
     return this.initializer({
       name,
       dtype: "float32",
@@ -97,7 +107,7 @@ export class ModelGraph extends GraphBuilder {
   }
 
   /** Rows of a table. ids: int64 of any shape → [..., dim] */
-  embedding(path: string, ids: Value): Value {
+  lookup(path: string, ids: Value): Value {
     this.module(path, Embedding);
     return this.gather(this.parameter(`${path}.weight`), ids);
   }

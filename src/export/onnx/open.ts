@@ -4,23 +4,24 @@ import { mergedParameters } from "../../adapters/index.js";
 import { BidoraError } from "../../common/errors.js";
 import { type FoundModel, type OpenModel, open } from "../../inference/open.js";
 import { readConfig } from "../../io/checkpoint.js";
-import { architectureOf, type HeadKind, loadModel, modelTypeOf } from "../../models/index.js";
+import { type EmbeddingFormat, isSentenceTransformer } from "../../io/sentenceTransformers.js";
+import { architectureOf, type HeadKind, loadModel, modelTypeOf, NO_HEAD } from "../../models/index.js";
 import { inferTask, type NamedTask, type Task } from "../../tasks/index.js";
 import { Generator } from "../../torch/index.js";
 import { GRAPH_FAMILIES } from "./families.js";
 import type { GraphFamily } from "./family.js";
 import { type Changed, ModelGraph } from "./modelGraph.js";
 
-/** No head: transformers' class is the bare model's. */
-const NO_HEAD: HeadKind = {
-  className: "Model",
-  usual: { reads: "every", output: "", build: () => ({ modules: {}, forward: (hidden) => hidden }) },
-};
-
 /** A model to export. */
 export interface ExportedModel
   extends Pick<OpenModel, "model" | "architecture" | "labels" | "checkpointConfig" | "metadata"> {
-  readonly task: Task | { readonly head: HeadKind; readonly problem?: { readonly type: string } };
+  readonly task:
+    | Task
+    | {
+        readonly head: HeadKind;
+        readonly problem?: { readonly type: string };
+        readonly embedding?: EmbeddingFormat;
+      };
   /** The task; undefined for hidden states. */
   readonly kind: string | undefined;
   readonly changed: Changed;
@@ -41,11 +42,13 @@ export async function openToExport(
   task: NamedTask | undefined,
   headless: boolean,
 ): Promise<ExportedModel> {
-  if (!found.adapter && !task && (headless || !inferTask(readConfig(found.folder)))) return openBare(found.folder);
+  if (!found.adapter && !task && (headless || isHeadless(found.folder))) return openBare(found.folder);
   const opened = await open(found, { task, dtype: "float32" });
   const whole = { ...opened, changed: changedBy(opened) };
   return headless ? { ...whole, task: { head: NO_HEAD }, kind: undefined, labels: [] } : whole;
 }
+
+const isHeadless = (folder: string): boolean => !inferTask(readConfig(folder)) && !isSentenceTransformer(folder);
 
 async function openBare(folder: string): Promise<ExportedModel> {
   const generator = new Generator(0);
@@ -62,8 +65,8 @@ function changedBy({ adapted, adapter }: OpenModel): Changed {
 }
 
 /** The graph of a model. */
-export function graphOf(family: GraphFamily, { model, changed, kind, task }: ExportedModel): ModelGraph {
-  const graph = new ModelGraph(model, changed);
-  family.build(graph, kind === undefined ? undefined : task.head.className);
+export function graphOf(family: GraphFamily, { model, changed, architecture, task }: ExportedModel): ModelGraph {
+  const graph = new ModelGraph(model, changed, architecture.prefix, task.embedding);
+  family.build(graph, task.head === NO_HEAD ? undefined : task.head.className);
   return graph;
 }

@@ -15,8 +15,8 @@ const EMBEDDINGS = "deberta.embeddings";
 
 /** → [b, s, H] */
 function embed(g: ModelGraph, { ids, mask, types }: EncoderInputs, config: DebertaConfig): Value {
-  const words = g.embedding(`${EMBEDDINGS}.word_embeddings`, ids);
-  const positions = () => g.embedding(`${EMBEDDINGS}.position_embeddings`, positionsInRow(g, mask));
+  const words = g.lookup(`${EMBEDDINGS}.word_embeddings`, ids);
+  const positions = () => g.lookup(`${EMBEDDINGS}.position_embeddings`, positionsInRow(g, mask));
   const typed = withTypes(g, config.hasPositions ? g.add(words, positions()) : words, types);
   const isProjected = config.embeddingSize !== config.hiddenSize;
   return g.norm(`${EMBEDDINGS}.LayerNorm`, isProjected ? g.linear(`${EMBEDDINGS}.embed_proj`, typed) : typed);

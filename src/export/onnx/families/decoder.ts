@@ -65,7 +65,7 @@ function valuesOf(
 }
 
 function embed(g: ModelGraph, { embeddingScale }: DecoderConfig, ids: Value): Value {
-  const rows = g.embedding("model.embed_tokens", ids);
+  const rows = g.lookup("model.embed_tokens", ids);
   return embeddingScale === undefined ? rows : g.mul(rows, embeddingScale);
 }
 

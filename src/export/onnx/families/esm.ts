@@ -12,12 +12,12 @@ import { type RotaryTables, rotaryTables } from "../rotary.js";
 /** → [b, s, H] */
 function embed(g: ModelGraph, { ids, mask }: EncoderInputs, config: EsmConfig): Value {
   const path = "esm.embeddings";
-  const words = g.embedding(`${path}.word_embeddings`, ids);
+  const words = g.lookup(`${path}.word_embeddings`, ids);
   const { maskTokenId, padTokenId = 0 } = config;
   const scaled = maskTokenId === undefined ? words : scaleUnmasked(g, words, { ids, mask }, maskTokenId);
   const positions = () => positionsAfterPadding(g, ids, mask, padTokenId);
   const placed =
-    config.positions === undefined ? scaled : g.add(scaled, g.embedding(`${path}.position_embeddings`, positions()));
+    config.positions === undefined ? scaled : g.add(scaled, g.lookup(`${path}.position_embeddings`, positions()));
   return config.normsEmbeddings ? g.norm(`${path}.layer_norm`, placed) : placed;
 }
 

@@ -9,7 +9,7 @@ import type { ModelGraph } from "../modelGraph.js";
 /** [b, s, H], after the final norm. @param positions int64 [b, s] */
 function hiddenStates(g: ModelGraph, config: Gpt2Config, tokens: CausalTokens, positions: Value): Value {
   const values = { config, tokens, bias: causalBias(g, tokens, 1) };
-  let x = g.add(g.embedding("transformer.wte", tokens.ids), g.embedding("transformer.wpe", positions));
+  let x = g.add(g.lookup("transformer.wte", tokens.ids), g.lookup("transformer.wpe", positions));
   for (let layer = 0; layer < config.layers; layer++) x = block(g, x, layer, values);
   return g.norm("transformer.ln_f", x);
 }

@@ -68,7 +68,7 @@ function head(g: ModelGraph, x: Value, { classifierActivation }: ModernBertConfi
 export const modernbert = encoderGraph<ModernBertConfig>({
   hidden(g, { ids, mask }, config) {
     const rows = rowsOf(g, ids, mask, config);
-    let hidden = g.norm("model.embeddings.norm", g.embedding("model.embeddings.tok_embeddings", ids));
+    let hidden = g.norm("model.embeddings.norm", g.lookup("model.embeddings.tok_embeddings", ids));
     for (const [i, type] of config.layerTypes.entries()) {
       const layer = `model.layers.${i}`;
       const normed = i === 0 ? hidden : g.norm(`${layer}.attn_norm`, hidden);
