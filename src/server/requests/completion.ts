@@ -10,12 +10,15 @@ const NEW_TOKENS = 16;
 
 const schema = z.strictObject({
   ...generationKeys,
-  prompt: z.union([
-    aText.transform((one): readonly Prompted[] => [one]),
-    ids.transform((one): readonly Prompted[] => [one]),
-    z.array(aText).min(1),
-    z.array(ids).min(1),
-  ]),
+  prompt: z.union(
+    [
+      aText.transform((one): readonly Prompted[] => [one]),
+      ids.transform((one): readonly Prompted[] => [one]),
+      z.array(aText).min(1),
+      z.array(ids).min(1),
+    ],
+    "expected a text or token ids, or a list of either",
+  ),
   max_tokens: z.int().min(0).optional(),
   echo: z.boolean().default(false),
   logprobs: z.int().min(0).max(20).optional(),

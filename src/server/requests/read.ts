@@ -35,6 +35,12 @@ export function readBody<Schema extends z.ZodType>(schema: Schema, body: unknown
   throw refusal(result.error.issues[0] as z.core.$ZodIssue);
 }
 
+/** What is wrong with a value that no alternative takes; a text with a fault of its own says more than that it is none of them. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  const faults = issue.code === "invalid_union" ? issue.errors.flat() : [];
+  return faults.find(({ code }) => code === "custom")?.message ?? issue.message;
+}
+
 function refusal(issue: z.core.$ZodIssue): ApiError {
   const path = issue.path.map(String);
   if (issue.code === "unrecognized_keys") {
@@ -42,5 +48,5 @@ function refusal(issue: z.core.$ZodIssue): ApiError {
     return invalid(`${param} is not served: leave it out.`, param, "unsupported_parameter");
   }
   const param = path.join(".");
-  return invalid(param === "" ? `The request is invalid: ${issue.message}.` : `${param}: ${issue.message}.`, param);
+  return invalid(`${param}: ${messageOf(issue)}.`, param);
 }
