@@ -30,8 +30,9 @@ function temporaryFolder(): string {
 
 export default defineConfig({
   resolve: {
-    // Workspaces by their sources, so that tests need no build of them.
+    // bidora and workspaces by their sources, so that tests need no build of them.
     alias: [
+      { find: /^bidora$/, replacement: fileURLToPath(new URL("src/index.ts", import.meta.url)) },
       { find: /^@bidora\/([\w-]+)$/, replacement: fileURLToPath(new URL("packages/$1/src/index.ts", import.meta.url)) },
     ],
   },

@@ -15,6 +15,7 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly [field: string]: unknown;
 }
 
@@ -29,13 +30,14 @@ const bidora = packages.at(-1)!;
 describe("the packages of a release", () => {
   test("have one version, and ask each other for exactly this one", () => {
     expect(new Set(packages.map(({ version }) => version))).toEqual(new Set([bidora.version]));
-    const asked = packages.flatMap(({ dependencies, devDependencies, optionalDependencies }) =>
-      Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies }).filter(([name]) =>
-        name.startsWith("@bidora/"),
+    const asked = packages.flatMap(({ dependencies, devDependencies, optionalDependencies, peerDependencies }) =>
+      Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies, ...peerDependencies }).filter(
+        ([name]) => /^(@bidora\/|bidora$)/.test(name),
       ),
     );
+    // @bidora/ai-sdk asks for bidora, and nothing asks for it.
     expect(asked.map(([name]) => name).sort()).toEqual(
-      packages.map(({ name }) => name).filter((name) => name !== "bidora"),
+      packages.map(({ name }) => name).filter((name) => name !== "@bidora/ai-sdk"),
     );
     expect(new Set(asked.map(([, version]) => version))).toEqual(new Set([bidora.version]));
   });
@@ -117,14 +119,16 @@ describe("publishing", () => {
     ]);
     const how = "--access public --tag latest --provenance";
     expect(called).toEqual(
-      ["bidora-chat-template", "bidora-linux-arm64-gnu", "bidora-linux-x64-gnu", "bidora"].map((name) => [name, how]),
+      ["bidora-ai-sdk", "bidora-chat-template", "bidora-linux-arm64-gnu", "bidora-linux-x64-gnu", "bidora"].map(
+        (name) => [name, how],
+      ),
     );
     expect(stdout).toContain(`==> @bidora/text-metrics ${bidora.version} is published already\n`);
   });
 
   test("publishes nothing in a dry run, and refuses other options", () => {
     const { stdout } = publish("--dry-run");
-    expect(stdout.match(/--dry-run$/gm)).toHaveLength(4);
+    expect(stdout.match(/--dry-run$/gm)).toHaveLength(5);
     expect(stdout).not.toContain("--provenance");
     expect(publish("--dryrun").stderr).toContain("usage: node scripts/release/publish.js FOLDER [--dry-run]");
   });

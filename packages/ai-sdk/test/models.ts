@@ -1,0 +1,27 @@
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll } from "vitest";
+
+// The AI SDK prints warnings otherwise.
+Object.assign(globalThis, { AI_SDK_LOG_WARNINGS: false });
+
+export const golden = (name: string): string => fileURLToPath(new URL(`../../../test/golden/${name}`, import.meta.url));
+
+/** Writes the role and the text of every message, then the start of an answer. */
+const TEMPLATE =
+  "{% for message in messages %}{{ message.role }} {{ message.content }} {% endfor %}{% if add_generation_prompt %}one {% endif %}";
+
+const work = mkdtempSync(join(tmpdir(), "bidora-ai-sdk-"));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+export const freshFolder = (): string => mkdtempSync(join(work, "model-"));
+
+/** A small random model with a chat template. */
+export function chatModel(): string {
+  const folder = freshFolder();
+  cpSync(golden("generation/llama"), folder, { recursive: true });
+  writeFileSync(join(folder, "chat_template.jinja"), TEMPLATE);
+  return folder;
+}
