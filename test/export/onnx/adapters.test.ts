@@ -12,11 +12,13 @@ import {
 import { exportModel } from "../../../src/commands/export.js";
 import { readConfig } from "../../../src/io/checkpoint.js";
 import { architectureOf, modelTypeOf } from "../../../src/models/index.js";
+import type { Encoded } from "../../../src/text/index.js";
 import * as torch from "../../../src/torch/index.js";
-import { families, GOLDEN, get, goldenRows, manifest, readJson, readTensors } from "../../parity/goldenFiles.js";
+import { families, GOLDEN, get, goldenRows, readJson, readTensors } from "../../parity/goldenFiles.js";
 import { openModel } from "../../parity/support/adapted.js";
 import { goldenTensors, section } from "../../parity/support/cases.js";
 import { freshPath } from "../../workFolder.js";
+import { DecoderSession } from "./decoderSession.js";
 import { distance, OnnxModel, outputsOf } from "./onnxModel.js";
 
 const TOLERANCE = 1e-4;
@@ -24,6 +26,7 @@ const TOLERANCE = 1e-4;
 interface AdapterCase {
   readonly name: string;
   readonly checkpoint: string;
+  readonly head: string;
   readonly adapter: string;
   readonly batch: string;
   readonly file: string;
@@ -33,18 +36,25 @@ interface AdapterCase {
 const casesOf = (family: string, key: "adapters" | "bottlenecks"): AdapterCase[] =>
   readJson<Partial<Record<typeof key, AdapterCase[]>>>(join(GOLDEN, family, "golden.json"))[key] ?? [];
 
-const ENCODERS = families.filter((family) => !manifest(family).forward.some(({ head }) => head === "lm"));
-
 /** The logits of an exported model, without padding, for the rows of a golden file. */
-async function logitsOf(family: string, adapter: string, { checkpoint, batch }: AdapterCase): Promise<number[]> {
+async function logitsOf(family: string, adapter: string, { checkpoint, head, batch }: AdapterCase): Promise<number[]> {
   const output = freshPath("onnx");
   await exportModel({ model: join(GOLDEN, family, checkpoint), adapter, to: "onnx", output });
   const rows = goldenRows(readTensors(join(GOLDEN, family, batch)));
+  if (head === "lm") return tokenLogits(join(output, "onnx/model.onnx"), rows);
   return outputsOf(await OnnxModel.open(output), rows, "right");
 }
 
+/** A language model's logits for each token of rows. */
+async function tokenLogits(path: string, rows: readonly Encoded[]): Promise<number[]> {
+  const session = await DecoderSession.open(path);
+  const all = [];
+  for (const { inputIds } of rows) all.push(...(await session.run([inputIds])).logits.data);
+  return all;
+}
+
 const casesOfAll = (key: "adapters" | "bottlenecks") =>
-  ENCODERS.flatMap((family) => casesOf(family, key).map((entry) => [family, entry.name, entry] as const));
+  families.flatMap((family) => casesOf(family, key).map((entry) => [family, entry.name, entry] as const));
 
 test.each(casesOfAll("adapters"))("%s with PEFT's adapter %s", async (family, _, entry) => {
   const expected = get(readTensors(join(GOLDEN, family, entry.file)), "logits").toArray();

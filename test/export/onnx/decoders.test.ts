@@ -3,6 +3,8 @@ import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { exportModel } from "../../../src/commands/export.js";
+import { Emulation } from "../../../src/export/onnx/dtypes/emulation.js";
+import { ONNX_DTYPE_NAMES, ONNX_DTYPES, type OnnxDtype, type OnnxDtypeName } from "../../../src/export/onnx/dtypes.js";
 import type { JsonObject } from "../../../src/files/json.js";
 import { generateTokens } from "../../../src/generation/generateTokens.js";
 import { GREEDY } from "../../../src/generation/generationSettings.js";
@@ -24,9 +26,9 @@ const cases = families.flatMap((family) =>
 
 type Rows = readonly (readonly number[])[];
 
-async function exported(model: string): Promise<string> {
+async function exported(model: string, ...dtype: OnnxDtypeName[]): Promise<string> {
   const output = freshPath("onnx");
-  await exportModel({ model, to: "onnx", output });
+  await exportModel({ model, to: "onnx", output, ...(dtype.length > 0 && { dtype }) });
   return output;
 }
 
@@ -75,14 +77,26 @@ async function inParts(session: DecoderSession, parts: readonly (readonly Padded
   return all.flat();
 }
 
-async function ownTokens(model: string, prompts: Rows, tokens: number): Promise<number[][]> {
+/** @param dtype whose values the model computes with */
+async function ownTokens(
+  model: string,
+  prompts: Rows,
+  tokens: number,
+  dtype: OnnxDtypeName = "fp32",
+): Promise<number[][]> {
   const options = { ...headFor("causal-lm", 0), dtype: "float32", generator: new torch.Generator(1) } as const;
   const { model: own } = await loadModel(model, options);
   const endTokens = [readJson<{ eos_token_id: number }>(join(model, "config.json")).eos_token_id];
   const generated = prompts.map((): number[] => []);
   const given = prompts.map((ids) => ({ ids, maxNewTokens: tokens, uniform: () => 0 }));
-  for await (const next of generateTokens(own, given, { ...GREEDY, endTokens }))
-    generated[next.prompt]?.push(...next.tokens);
+  const { arithmetic }: OnnxDtype = ONNX_DTYPES[dtype];
+  const emulation = arithmetic && new Emulation(own, new Map(), arithmetic);
+  const generate = async () => {
+    for await (const next of generateTokens(own, given, { ...GREEDY, endTokens }))
+      generated[next.prompt]?.push(...next.tokens);
+  };
+  await (emulation ? emulation.within(generate) : generate());
+  emulation?.dispose();
   own.dispose();
   return generated;
 }
@@ -153,6 +167,25 @@ describe.each(cases)("$family $checkpoint", ({ family, checkpoint, file }) => {
     await model.dispose();
   });
 });
+
+it.each([
+  ["gpt2", "lm"],
+  ["llama", "lm"],
+  ["gemma3_text", "lm"],
+] as const)(
+  "%s %s: every dtype opens by its name, and generates what its values give in our model",
+  async (family, checkpoint) => {
+    const source = join(GOLDEN, family, checkpoint);
+    const folder = await exported(source, ...ONNX_DTYPE_NAMES);
+    const prompt = [2, 17, 40, 71, 9];
+    for (const dtype of ONNX_DTYPE_NAMES) {
+      const model = await openCausalLm(folder, dtype);
+      const expected = await ownTokens(source, [prompt], 24, dtype);
+      expect(await greedyTokens(model, [prompt], { padding: 0, tokens: 24 }), dtype).toEqual(expected);
+      await model.dispose();
+    }
+  },
+);
 
 describe("RoPE frequencies that depend on a row's length", () => {
   const dynamic = {

@@ -17,8 +17,13 @@ const TEXTS = ["the cat sat on the mat", "no", "a good day to all of you", "she 
 const BOUNDS: Readonly<Record<OnnxDtypeName, number>> = { fp32: 1e-12, fp16: 1e-3, q8: 0.05, q4: 0.3, q4f16: 0.3 };
 const DTYPES = Object.keys(BOUNDS) as OnnxDtypeName[];
 
-const CASES = [
+type Kind = "single" | "tokens" | "lm" | "lm-other";
+
+const CASES: readonly (readonly [family: string, kind: Kind, adapter?: string])[] = [
   ["bert", "single"],
+  ["bert", "single", "dora"],
+  ["gpt2", "lm", "lm-dora-tables"],
+  ["gemma3_text", "lm", "lm-lora-tables"],
   ["distilbert", "tokens"],
   ["deberta-v2", "single"],
   ["modernbert", "single"],
@@ -29,9 +34,7 @@ const CASES = [
   ["phi3", "lm"],
   ["gemma3_text", "lm"],
   ["qwen2", "single"],
-] as const;
-
-type Kind = "single" | "tokens" | "lm" | "lm-other";
+];
 
 const rowOf = (kind: Kind, text: string) => (kind === "tokens" ? { tokens: text.split(" ") } : { text });
 
@@ -64,12 +67,15 @@ async function logitsOf(path: string, ids: readonly (readonly number[])[], kind:
   return all;
 }
 
-describe.each(CASES)("%s %s", (family, kind) => {
+const NAMED = CASES.map(([family, kind, name]) => ({ family, kind, name }));
+
+describe.each(NAMED)("$family $kind $name", ({ family, kind, name }) => {
   it("has the error that export reports", async () => {
     const model = join(GOLDEN, family, kind);
     const [output, data] = [freshPath("onnx"), freshPath("rows.jsonl")];
     writeFileSync(data, TEXTS.map((text) => JSON.stringify(rowOf(kind, text))).join("\n"));
-    const { files = [] } = await exportModel({ model, to: "onnx", dtype: DTYPES, data, output });
+    const adapter = name && join(GOLDEN, family, "adapters", name);
+    const { files = [] } = await exportModel({ model, adapter, to: "onnx", dtype: DTYPES, data, output });
     expect(files.map(({ dtype }) => dtype)).toEqual(DTYPES);
 
     const ids = await idsOf(model, kind);

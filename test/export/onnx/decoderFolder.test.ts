@@ -1,0 +1,73 @@
+/** What an exported decoder's folder has besides its graphs. */
+import { cpSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { exportModel } from "../../../src/commands/export.js";
+import type { JsonObject } from "../../../src/files/json.js";
+import { modelInput } from "../../../src/models/index.js";
+import { EVALUATION } from "../../../src/nn/index.js";
+import { GOLDEN, readJson } from "../../parity/goldenFiles.js";
+import { openModel } from "../../parity/support/adapted.js";
+import { freshPath } from "../../workFolder.js";
+import { distance, OnnxModel, SIDES } from "./onnxModel.js";
+
+function copyOf(source: string, files: Readonly<Record<string, string>> = {}): string {
+  const folder = freshPath("model");
+  cpSync(join(GOLDEN, source), folder, { recursive: true });
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
+async function exported(model: string) {
+  const output = freshPath("onnx");
+  const { notes } = await exportModel({ model, to: "onnx", output });
+  const read = (name: string) => readJson<JsonObject>(join(output, name));
+  return { output, notes, read };
+}
+
+it("the chat template stands in tokenizer_config.json", async () => {
+  const template = "{% for message in messages %}{{ message.content }}{% endfor %}";
+  const { read } = await exported(copyOf("llama/lm", { "chat_template.jinja": template }));
+  expect(read("tokenizer_config.json").chat_template).toBe(template);
+});
+
+it("named templates stay as they are", async () => {
+  const settings = readJson<JsonObject>(join(GOLDEN, "llama/lm/tokenizer_config.json"));
+  const chat_template = [
+    { name: "default", template: "a" },
+    { name: "tool_use", template: "b" },
+  ];
+  const model = copyOf("llama/lm", { "tokenizer_config.json": JSON.stringify({ ...settings, chat_template }) });
+  expect((await exported(model)).read("tokenizer_config.json").chat_template).toEqual(chat_template);
+});
+
+it("generation_config.json is the model's, with the special tokens of config.json", async () => {
+  const model = copyOf("llama/lm", { "generation_config.json": JSON.stringify({ top_k: 7, eos_token_id: [3, 5] }) });
+  const { read } = await exported(model);
+  expect(read("generation_config.json")).toEqual({ top_k: 7, eos_token_id: [3, 5], bos_token_id: 2, pad_token_id: 0 });
+  rmSync(join(model, "generation_config.json"));
+  const without = (await exported(model)).read("generation_config.json");
+  expect(without).toEqual({ eos_token_id: 3, bos_token_id: 2, pad_token_id: 0 });
+});
+
+it("a classifying decoder is for onnxruntime alone, which export says", async () => {
+  expect((await exported(join(GOLDEN, "qwen2/single"))).notes).toEqual([
+    "transformers.js has no Qwen2ForSequenceClassification: run the graph with onnxruntime itself, which gives logits.",
+  ]);
+  expect((await exported(join(GOLDEN, "llama/lm"))).notes).toEqual([]);
+});
+
+it("a classifying decoder reads the last token that is not the padding token, also if the text has it", async () => {
+  const { output } = await exported(join(GOLDEN, "llama/single"));
+  const model = await OnnxModel.open(output);
+  const own = await openModel("llama", "single");
+  const rows = [[5, 9, 0, 8, 0, 0], [0, 0], [7], [0, 4, 6, 3]].map((inputIds) => ({
+    inputIds,
+    tokenTypeIds: inputIds.map(() => 0),
+  }));
+  const expected = [...own.forward(modelInput(rows), EVALUATION).toArray()];
+  for (const side of SIDES) {
+    const { logits } = await model.run(rows, side);
+    expect(distance([...(logits!.data as Float32Array)], expected), side).toBeLessThan(1e-4);
+  }
+});
