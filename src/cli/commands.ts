@@ -57,6 +57,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     ...trains,
     isService: true,
   }),
+  mine: entry("find hard negatives for embedding rows", () => import("../commands/mine.js"), trains),
   compare: entry("compare methods, with significance tests", () => import("../commands/compare.js"), waits),
   merge: entry("merge an adapter into its base model", () => import("../commands/merge.js"), computes),
   export: entry("export an adapter or a model to another format", () => import("../commands/export.js"), computes),

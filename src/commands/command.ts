@@ -21,6 +21,7 @@ import { writeAll, writeAtomic } from "../files/atomic.js";
 import type { RunId } from "../files/comparison.js";
 import type { RunEvent } from "../files/events.js";
 import type { Metrics } from "../files/metrics.js";
+import { ROW_FORMATS, type RowFormat } from "../files/rowFormats.js";
 import { type DownloadProgress, type HubOptions, hubOptions } from "../io/hub/options.js";
 import type { ConfidenceInterval } from "../metrics/index.js";
 import type { Given, OptionTable } from "../settings/option.js";
@@ -160,17 +161,22 @@ export function runOf(given: RunSettings & { readonly runFile?: string | undefin
   return resolveChecked({ flags, file });
 }
 
-/** Passes rows on; after the last one, writes all to a file, one JSON object per line. */
-export async function* writtenTo<Row>(path: string | undefined, rows: AsyncIterable<Row>): AsyncGenerator<Row> {
-  const lines: Buffer[] = [];
+/** Passes rows on; after the last one, writes all to a file. */
+export async function* writtenTo<Row extends object>(
+  path: string | undefined,
+  rows: AsyncIterable<Row>,
+  format: RowFormat = ROW_FORMATS.jsonl,
+): AsyncGenerator<Row> {
+  const written: Uint8Array[] = [];
   for await (const row of rows) {
-    if (path !== undefined) lines.push(Buffer.from(`${JSON.stringify(row)}\n`));
+    if (path !== undefined) written.push(format.bytesOf(row));
     yield row;
   }
   if (path === undefined) return;
   makeFolder(dirname(path));
+  const header = format.headerOf?.(written);
   writeAtomic(path, (descriptor) => {
-    for (const line of lines) writeAll(descriptor, line);
+    for (const bytes of header ? [header, ...written] : written) writeAll(descriptor, bytes);
   });
 }
 

@@ -2,13 +2,21 @@
 
 import { UsageError } from "../common/errors.js";
 import { baseModel, evaluatedTexts, partOptions, rowOptions, runOptions, session } from "../config/index.js";
-import { type Dataset, type LabelMap, type LanguageExample, rowsByPrompt, rowsOfPrompts } from "../data/index.js";
+import {
+  type Dataset,
+  type EmbeddingExample,
+  type LabelMap,
+  type LanguageExample,
+  rowsByPrompt,
+  rowsOfPrompts,
+} from "../data/index.js";
 import { chosenTask, labelsForInference, positiveOf, type TaskChoice, taskOf } from "../datasets/choice.js";
 import { isNamedFolder, readLabeled, trainedColumns } from "../datasets/splits.js";
 import type { Metrics } from "../files/metrics.js";
 import { evaluatePredictions } from "../inference/evaluatePredictions.js";
 import { findModel, type InferenceModel, openForInference } from "../inference/open.js";
 import { checkTexts, lengthFor } from "../inference/predictions.js";
+import { arePairs, searchCorpus } from "../inference/searchCorpus.js";
 import { type ConfidenceInterval, confidenceIntervals } from "../metrics/index.js";
 import { requireTextScores } from "../metrics/textMetrics.js";
 import { number, text, toggle, whole } from "../settings/kinds.js";
@@ -16,7 +24,13 @@ import { type AppliesWhen, allApplyWhen, both, type Given, option, pick } from "
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { encodeRows, type Task } from "../tasks/index.js";
 import { namingBadWeights, weightsIn } from "../train/badWeights.js";
-import { type Evaluation, evaluateRows, notesOf, noteWithoutLoss } from "../train/evaluation.js";
+import {
+  type Evaluation,
+  type EvaluationOptions,
+  evaluateRows,
+  notesOf,
+  noteWithoutLoss,
+} from "../train/evaluation.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
 import { call, defineCommand, formatMetrics, type Hooks } from "./command.js";
 
@@ -27,6 +41,8 @@ interface EvaluateFacts {
   /** Whether texts are generated and evaluated. */
   readonly hasTexts?: boolean;
   readonly isGenerative?: boolean | undefined;
+  /** Whether rows are pairs whose anchors' positives are searched for. */
+  readonly hasPairs?: boolean | undefined;
 }
 
 const withModel: AppliesWhen = {
@@ -54,6 +70,15 @@ const options = {
     ...pick(runOptions, "trainOn"),
   }),
   data: option(text("PATH"), { group: "Data", help: "labeled rows: a file, or a named data set's folder" }),
+  corpus: option(text("FILE"), {
+    group: "Data",
+    help: "rows with a text: anchors' positives are searched among these too",
+    defaultText: "only the positives of --data",
+    appliesWhen: both(withModel, {
+      only: "with embedding, on pairs without scores",
+      holds: ({ hasPairs }: EvaluateFacts) => hasPairs !== false,
+    }),
+  }),
   ...partOptions,
   predictions: option(text("FILE"), {
     group: "Data",
@@ -174,6 +199,8 @@ async function evaluateModel(
     ...trainedColumns(open.metadata),
   });
   checkTexts(all, open, settings.data, settings);
+  const hasPairs = arePairs(open, all.examples);
+  refuseWithoutEffect(options, settings, { hasPairs });
   const { limit = all.examples.length } = settings;
   const examples = overrides
     ? rowsOfPrompts(all.examples as readonly LanguageExample[], limit)
@@ -183,7 +210,9 @@ async function evaluateModel(
     async () => {
       // The labels are those of all rows, however few of them are evaluated.
       const labels = labelsForInference(choice, all, open.labels);
-      const evaluation = await evaluateExamples(open, choice, { examples, labels }, settings, hooks);
+      const pairs = hasPairs ? (all.examples as readonly EmbeddingExample[]) : undefined;
+      const corpus = pairs && (await searchCorpus(open, pairs, examples.length, { ...settings, signal: hooks.signal }));
+      const evaluation = await evaluateExamples(open, choice, { examples, labels, corpus }, settings, hooks);
       const needsUnits = choice.task.isGenerative && settings.confidence !== undefined;
       const evaluations = [needsUnits ? byPrompts(evaluation, choice.task, examples) : evaluation];
       const texts = examples as readonly LanguageExample[];
@@ -195,10 +224,14 @@ async function evaluateModel(
   );
 }
 
+interface EvaluatedRows extends Pick<Dataset, "examples">, Pick<EvaluationOptions, "corpus"> {
+  readonly labels: LabelMap | undefined;
+}
+
 async function evaluateExamples(
   open: InferenceModel,
   choice: TaskChoice,
-  { examples, labels }: Pick<Dataset, "examples"> & { readonly labels: LabelMap | undefined },
+  { examples, labels, corpus }: EvaluatedRows,
   settings: EvaluateCall,
   { signal, hub }: Hooks,
 ): Promise<Evaluation> {
@@ -206,6 +239,7 @@ async function evaluateExamples(
     labels,
     maxLength: lengthFor(settings, open),
     trainOn: settings.trainOn ?? open.metadata?.trainOn,
+    usesPrompts: true,
     model: open.model.config,
   });
   const note = choice.task.takesTrainOn ? noteWithoutLoss(choice.task, rows, "evaluation") : undefined;
@@ -217,6 +251,7 @@ async function evaluateExamples(
     batchSize: settings.batchSize,
     metrics: choice.metrics,
     positive: positiveOf(choice, labels),
+    corpus,
     signal,
   });
 }

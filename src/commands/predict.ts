@@ -8,12 +8,19 @@ import { chosenTask } from "../datasets/choice.js";
 import type { Split } from "../datasets/dataset.js";
 import { isNamedFolder, type NamedChoice, readSplit } from "../datasets/splits.js";
 import { freeFile } from "../files/outputFolder.js";
+import { ROW_FORMATS } from "../files/rowFormats.js";
 import { findModel, openForInference } from "../inference/open.js";
 import { type ExamplesOf, type Prediction, predictions } from "../inference/predictions.js";
-import { text } from "../settings/kinds.js";
-import { type Given, omit, option } from "../settings/option.js";
+import { choice, text } from "../settings/kinds.js";
+import { type AppliesWhen, type Given, omit, option } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { checkedCall, defineCommand, type Hooks, writtenTo } from "./command.js";
+
+const withEmbeddings: AppliesWhen = {
+  only: "with embedding and --output",
+  holds: ({ isEmbedding, output }: { readonly isEmbedding?: boolean; readonly output?: string | undefined }) =>
+    isEmbedding !== false && output !== undefined,
+};
 
 const options = {
   ...baseModel,
@@ -32,6 +39,12 @@ const options = {
     },
   },
   output: option(text("FILE"), { group: "Output", help: "file for one JSON object per row, in the order of the rows" }),
+  format: option(choice(["jsonl", "npy", "f32"] satisfies (keyof typeof ROW_FORMATS)[]), {
+    group: "Output",
+    help: "the output's format: JSON lines; or embeddings as float32 [rows, width], as a NumPy file or without a header",
+    default: "jsonl",
+    valueAppliesWhen: { npy: withEmbeddings, f32: withEmbeddings },
+  }),
   ...overwrite,
   ...session,
 };
@@ -87,12 +100,13 @@ async function* predictionsFor(settings: PredictCall, { signal, hub, task: own }
   refuseWithoutEffect(options, settings, { isDatasetFolder: folder !== undefined });
   const found = await findModel(settings, hub);
   const open = await openForInference(found, settings, asked);
-  if (!open.task.isGenerative) refuseWithoutEffect(options, settings, { isGenerative: false });
+  const isEmbedding = open.task.embedding !== undefined;
+  refuseWithoutEffect(options, settings, { isEmbedding, ...(!open.task.isGenerative && { isGenerative: false }) });
   const examplesOf: ExamplesOf = async (readFile) => {
     const examples = folder ? await rowsOfSplit(folder, input, split) : (await readFile()).examples;
     return examples.slice(0, limit);
   };
-  yield* writtenTo(path, predictions(open, input, { ...settings, signal }, examplesOf));
+  yield* writtenTo(path, predictions(open, input, { ...settings, signal }, examplesOf), ROW_FORMATS[settings.format]);
 }
 
 /** One row per prompt if the data set is reported by texts. */

@@ -86,6 +86,10 @@ function scorersOf(folder: string) {
   const choice = taskOf(task ?? metadata?.task ?? "");
   return {
     isOfTexts: choice.texts,
-    byRows: choice.task.scorer({ labels: metadata?.labels ?? [], metrics: choice.metrics }),
+    byRows: choice.task.scorer({
+      labels: metadata?.labels ?? [],
+      metrics: choice.metrics,
+      isScored: metadata?.isScored,
+    }),
   };
 }

@@ -53,6 +53,8 @@ interface Use {
   readonly trainOn?: (typeof TRAIN_ON)[number] | undefined;
   /** How token states become an embedding. */
   readonly pooling?: (typeof POOLINGS)[number] | undefined;
+  /** Whether embeddings were learned from pairs with a score. */
+  readonly isScored?: boolean | undefined;
   readonly baseModel?: string | undefined;
   readonly revision?: string | undefined;
 }
@@ -66,6 +68,7 @@ const use = z.object({
   maxLength: z.int().min(1).optional(),
   trainOn: z.enum(TRAIN_ON).optional(),
   pooling: z.enum(POOLINGS).optional(),
+  isScored: z.boolean().optional(),
   baseModel: z.string().optional(),
   revision: z.string().optional(),
 });

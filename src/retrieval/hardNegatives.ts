@@ -47,9 +47,11 @@ export async function* hardNegatives(
   let place = 0;
   for await (const hits of nearest(search, candidates + others)) {
     const query = { place, relevant: new Set(relevant[place]), excluded: excluded[place]! };
-    const near = hits.filter(({ document }) => !query.excluded.has(document)).slice(0, candidates);
     const isAccepted = acceptance(search, query, options);
-    const accepted = near.filter((hit) => !query.relevant.has(hit.document) && isAccepted(hit));
+    const accepted = hits
+      .filter(({ document }) => query.relevant.has(document) || !query.excluded.has(document))
+      .slice(0, candidates)
+      .filter((hit) => !query.relevant.has(hit.document) && isAccepted(hit));
     yield sampled(accepted.slice(options.rangeMin, rangeMax), query, options);
     place++;
   }

@@ -56,6 +56,7 @@ function metadataOf({ config, choice, labels, maxLength }: Prepared): AdapterMet
     maxLength,
     ...(config.trainOn && { trainOn: config.trainOn }),
     ...(choice.task.embedding && { pooling: choice.task.embedding.pooling }),
+    ...(choice.task.isScored !== undefined && { isScored: choice.task.isScored }),
     ...(config.textColumns && { textColumns: [...config.textColumns] }),
     ...(config.labelColumn && { labelColumns: [...config.labelColumn] }),
   };

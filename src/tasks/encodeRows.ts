@@ -27,6 +27,7 @@ const ENCODING = options({
   maxLength: optional(aNumber),
   trainOn: optional(aText),
   usesPrompts: optional(aSwitch),
+  promptName: optional(aText),
   model: optional(anObject),
 } satisfies Record<keyof RowEncoding, Check>);
 

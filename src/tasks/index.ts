@@ -1,12 +1,12 @@
 export { causalLm } from "./causalLm.js";
 export {
-  type EmbeddingPrediction,
   type EmbeddingTask,
   embedding,
   embeddingTask,
 } from "./embedding/embedding.js";
 export { EMBEDDING_LOSSES } from "./embedding/losses.js";
 export type { EmbeddingRow } from "./embedding/rows.js";
+export type { EmbeddingPrediction } from "./embedding/scored.js";
 export { type EmbeddingLossName, type EmbeddingSettings, embeddingLossNames } from "./embedding/settings.js";
 export { encodeLanguageRows, encodePrompts, type LanguageEncoding, type LanguageRow } from "./encodeLanguage.js";
 export { checkIds, encodeRows, maxLengthOf, type RowEncoding, type VocabularySizes } from "./encodeRows.js";
@@ -30,6 +30,7 @@ export {
   aTokenizer,
   type Batch,
   batchOf,
+  type EmbeddedText,
   type EncodedRow,
   type EncodeOptions,
   lossSum,
@@ -38,6 +39,7 @@ export {
   outputsOf,
   type Problem,
   RowOutputs,
+  type RowPrediction,
   type Task,
   type TaskSource,
   type TrainOn,

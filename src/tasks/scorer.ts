@@ -20,6 +20,8 @@ export interface ScorerOptions {
   readonly metrics?: readonly [MetricName, ...MetricName[]] | undefined;
   /** The id of the positive label of two, for F1; by default the later one by value or name. */
   readonly positive?: number | undefined;
+  /** For embeddings: whether rows are pairs with a score; by default as the task knows it. */
+  readonly isScored?: boolean | undefined;
 }
 
 /**

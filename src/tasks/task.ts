@@ -41,6 +41,8 @@ export interface EncodeOptions {
   readonly trainOn?: TrainOn | undefined;
   /** Whether the model's prompts stand before texts that are compared: for evaluation. */
   readonly usesPrompts?: boolean | undefined;
+  /** The prompt before texts to embed, instead of the model's default one; none if the model has no prompt of this name. */
+  readonly promptName?: string | undefined;
 }
 
 /** What a task can depend on besides its rows. */
@@ -89,6 +91,8 @@ export interface Task<
   readonly textsVary?: boolean;
   /** How embeddings are made, for the task of embedding texts. */
   readonly embedding?: EmbeddingFormat;
+  /** Whether embeddings are learned from pairs with a score, as far as known. */
+  readonly isScored?: boolean | undefined;
   /** The task for a model and the settings of a run; absent if it depends on neither. @throws UsageError for settings that do not fit */
   configured?(source: TaskSource): Task;
 
@@ -132,10 +136,37 @@ export interface Task<
   predict(outputs: readonly RowOutputs[], rows: readonly Row[], labels: readonly string[]): Prediction;
   /** Joins several predictions into one, for tasks that score predictions for the same prompt together. */
   join?(predictions: readonly Prediction[]): Prediction;
+  /**
+   * For a task whose rows are scored together: receives each row's prediction, and returns what is scored.
+   * @param corpus more texts to search in, with their embeddings
+   */
+  together?(corpus?: readonly EmbeddedText[]): Together<Row, Prediction>;
   /** The part of a prediction that is scored, to read predictions from a file. */
   readonly prediction?: Schema;
   /** The metrics that the task reports. */
   scorer(options: ScorerOptions): Scorer<Reference, Prediction>;
+}
+
+/** An example's prediction. */
+export interface RowPrediction<Row = EncodedRow, Prediction extends object = object> {
+  /** The example's first row. */
+  readonly row: Row;
+  readonly prediction: Prediction;
+}
+
+/** Collects the predictions for rows that are scored together. */
+export interface Together<Row, Prediction extends object> {
+  /** What is scored, if not rows. */
+  readonly units?: "queries" | undefined;
+  add(predicted: RowPrediction<Row, Prediction>): void;
+  /** What is scored: references and predictions as the task's metric takes them. */
+  scored(signal?: AbortSignal): Promise<readonly RowPrediction[]>;
+}
+
+/** A text with its embedding. */
+export interface EmbeddedText {
+  readonly text: string;
+  readonly embedding: ArrayLike<number>;
 }
 
 /** Lays rows end to end. */

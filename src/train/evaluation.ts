@@ -1,9 +1,12 @@
 import {
   aFunction,
   aNumber,
+  aSwitch,
   aWhole,
   type Check,
   checkArguments,
+  having,
+  listOf,
   names,
   optional,
   options,
@@ -21,11 +24,13 @@ import {
   type Batch,
   batchOf,
   checkValues,
+  type EmbeddedText,
   type EncodedRow,
   lossWeight,
   outputsByRow,
   outputsOf,
   type RowOutputs,
+  type RowPrediction,
   type ScorerOptions,
   type Task,
   targetOf,
@@ -55,14 +60,9 @@ const EVALUATION_OPTIONS = options({
   signal,
   metrics: optional(texts),
   positive: optional(aNumber),
+  isScored: optional(aSwitch),
+  corpus: optional(listOf("a list of texts with embeddings", having("a text", "text", "embedding"))),
 } satisfies Record<keyof EvaluationOptions, Check>);
-
-/** An example's prediction. */
-interface RowPrediction {
-  /** The example's first row. */
-  readonly row: EncodedRow;
-  readonly prediction: object;
-}
 
 /**
  * Predicts rows, in their order, as a stream: only one stretch is in memory at a time.
@@ -155,7 +155,10 @@ function rowsByOutput(
 }
 
 /** Options for evaluating rows: the same, and those of the metrics. */
-export interface EvaluationOptions extends Omit<PassOptions, "onOutputs">, ScorerOptions {}
+export interface EvaluationOptions extends Omit<PassOptions, "onOutputs">, ScorerOptions {
+  /** For embeddings: more texts that the anchors' positives are searched among. */
+  readonly corpus?: readonly EmbeddedText[] | undefined;
+}
 
 /** The result of an evaluation. */
 export interface Evaluation {
@@ -165,7 +168,7 @@ export interface Evaluation {
   /** What the metric measured of each example, in order. */
   readonly measured: readonly unknown[];
   /** What was measured, if not rows. */
-  readonly units?: "prompts";
+  readonly units?: "prompts" | "queries";
 }
 
 /** Notes on the metrics, one sentence each. */
@@ -199,15 +202,21 @@ export async function evaluateRows(
     losses.weight += weight;
   };
   const measured: unknown[] = [];
-  for await (const { row, prediction } of predictRows(model, rows, { ...options, onOutputs })) {
-    targetOf(row);
+  const score = ({ row, prediction }: RowPrediction) => {
     measured.push(metric.measure(row.reference, prediction, measured.length + 1));
     onPrediction(row, prediction);
+  };
+  const together = task.together?.(options.corpus);
+  for await (const predicted of predictRows(model, rows, { ...options, onOutputs })) {
+    targetOf(predicted.row);
+    if (together) together.add(predicted);
+    else score(predicted);
   }
+  for (const predicted of (await together?.scored(options.signal)) ?? []) score(predicted);
   const loss = losses.weight ? losses.sum / losses.weight : 0;
   const result = metric.result(measured);
   checkValues(result, metric);
-  return { metrics: { ...result, loss }, metric, measured };
+  return { metrics: { ...result, loss }, metric, measured, ...(together?.units && { units: together.units }) };
 }
 
 /** Sums a batch's loss. Finite outputs can be too large for it. @throws BidoraError `NOT_FINITE` naming the row of the largest output */

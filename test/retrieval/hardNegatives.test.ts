@@ -46,13 +46,25 @@ describe("hard negatives", () => {
   });
 
   it("leave out excluded documents, and take the next ones", async () => {
-    const all = await mined({});
-    const [first, second, third] = all.get("q2")!;
+    const ranked = (await mined({ numNegatives: 100 })).get("q2")!;
     const place = relevance.queries.indexOf("q2");
-    const excluded = relevance.queries.map((_, i) => new Set(i === place ? [relevance.documents.indexOf(first!)] : []));
-    const others = await mined({}, excluded);
-    expect(others.get("q2")).toEqual([second, third, expect.any(String)]);
-    expect(others.get("q4")).toEqual(all.get("q4"));
+    const places = ranked.slice(0, 8).map((text) => relevance.documents.indexOf(text));
+    const excluded = relevance.queries.map((_, query) => new Set(query === place ? places : []));
+    expect((await mined({}, excluded)).get("q2")).toEqual(ranked.slice(8, 11));
+    const limits = { rangeMax: 6, maxScore: 0.2 };
+    const [all, others] = [await mined(limits), await mined(limits, excluded)];
+    for (const query of relevance.queries) if (query !== "q2") expect(others.get(query)).toEqual(all.get(query));
+  });
+
+  it("have scores within the limits", async () => {
+    const limits = { minScore: 0.1, maxScore: 0.4, numNegatives: 100 };
+    const scores: number[] = [];
+    const none = relevance.queries.map(() => new Set<number>());
+    for await (const hits of hardNegatives(search, relevance, none, { ...DEFAULTS, ...limits, rangeMax: 100 }))
+      scores.push(...hits.map(({ score }) => score));
+    expect(Math.min(...scores)).toBeGreaterThanOrEqual(0.1);
+    expect(Math.max(...scores)).toBeLessThanOrEqual(0.4);
+    expect(scores.length).toBeGreaterThan(10);
   });
 
   it("are drawn by the seed among the candidates", async () => {

@@ -1,25 +1,18 @@
 // Shapes: B rows, T texts of all rows, H width.
 import { UsageError } from "../../common/errors.js";
-import { type EmbeddingExample, loadEmbeddingRows, type PairLabel, where } from "../../data/index.js";
+import { type EmbeddingExample, loadEmbeddingRows, where } from "../../data/index.js";
 import { type EmbeddingFormat, PLAIN_FORMAT, readEmbeddingFormat } from "../../io/sentenceTransformers.js";
-import { atLeastOne } from "../../metrics/metric.js";
 import { modelInput, NO_HEAD, pooled } from "../../models/index.js";
 import { normalize } from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
 import { type Batch, batchOf, type RowOutputs, type Task, type TaskSource } from "../task.js";
 import { type Columns, EMBEDDING_LOSSES } from "./losses.js";
 import { type EmbeddingRow, encodeEmbeddingRows, textsOf } from "./rows.js";
+import { EmbeddedRows, type EmbeddingPrediction, type EmbeddingReference, embeddingScorer } from "./scored.js";
 import type { EmbeddingLossName, EmbeddingSettings } from "./settings.js";
 
-/** A text's embedding. */
-export interface EmbeddingPrediction {
-  readonly embedding: readonly number[];
-  /** Those of the row's further texts: a positive and negatives, or the second text of a scored pair. */
-  readonly others?: readonly (readonly number[])[];
-}
-
 /** The task of embedding texts. */
-export type EmbeddingTask = Task<EmbeddingExample, EmbeddingRow, EmbeddingPrediction, PairLabel>;
+export type EmbeddingTask = Task<EmbeddingExample, EmbeddingRow, EmbeddingPrediction, EmbeddingReference>;
 
 /** The temperature of losses of cosines: sentence-transformers' scale of 20. */
 const TEMPERATURE = 0.05;
@@ -29,8 +22,13 @@ const TEMPERATURE = 0.05;
  * its rows, each among the rows of its own batch: with gradient accumulation, batches don't share negatives.
  * @param format how the model makes an embedding of a text's tokens
  * @param settings of the loss
+ * @param isScored whether the rows to learn from have scores, as far as known
  */
-export function embeddingTask(format: EmbeddingFormat = PLAIN_FORMAT, settings: EmbeddingSettings = {}): EmbeddingTask {
+export function embeddingTask(
+  format: EmbeddingFormat = PLAIN_FORMAT,
+  settings: EmbeddingSettings = {},
+  isScored?: boolean,
+): EmbeddingTask {
   const lossOf = (rows: readonly EmbeddingRow[]) => EMBEDDING_LOSSES[lossNameFor(rows, settings.loss)];
   return {
     rows: '`{"anchor", "positive"}`, with `"negative"` or `"negatives": [...]`; or `{"sentence1", "sentence2", "score"}`',
@@ -39,9 +37,10 @@ export function embeddingTask(format: EmbeddingFormat = PLAIN_FORMAT, settings: 
     outputs: [],
     textsVary: true,
     embedding: format,
+    isScored,
     configured,
     read: loadEmbeddingRows,
-    reference: ({ label = {} }) => label,
+    reference: ({ label, input: [anchor, positive] }) => label?.score ?? [anchor!, positive!],
     encode: (examples, tokenizer, options) => encodeEmbeddingRows(examples, tokenizer, options, format),
     weight: (row) => lossOf([row]).weight(row),
     miniBatches: (batch) => miniBatchesOf(batch, settings.miniBatchSize),
@@ -62,10 +61,8 @@ export function embeddingTask(format: EmbeddingFormat = PLAIN_FORMAT, settings: 
       const [embedding, ...others] = row!.lengths.map((_, i) => Array.from((outputs as RowOutputs).vector(i)));
       return { embedding: embedding as number[], ...(others.length > 0 && { others }) };
     },
-    scorer: () => ({
-      main: "loss",
-      metric: { values: {}, measure: () => undefined, result: noMetrics },
-    }),
+    together: (corpus) => new EmbeddedRows(corpus),
+    scorer: (options) => embeddingScorer(options.isScored ?? isScored ?? false),
   };
 }
 
@@ -74,11 +71,6 @@ function miniBatchesOf(batch: Batch<EmbeddingRow>, size = batch.rows.length): re
   if (size >= rows.length) return [batch];
   const starts = Array.from({ length: Math.ceil(rows.length / size) }, (_, i) => i * size);
   return starts.map((start) => batchOf(rows.slice(start, start + size), inputIds.device));
-}
-
-function noMetrics(rows: readonly unknown[]): Readonly<Record<string, number>> {
-  atLeastOne(rows.length);
-  return {};
 }
 
 /** The task of embedding texts with a model of transformers that says nothing else. */
@@ -121,18 +113,19 @@ function configured({ folder, settings, width, examples }: TaskSource): Embeddin
     throw new UsageError(
       `--matryoshka ${matryoshka}: the model's embeddings have ${width} values, fewer than ${wide}.`,
     );
-  if (examples) checkLoss(examples as readonly EmbeddingExample[], settings);
-  return embeddingTask({ ...own, pooling }, settings);
+  const rows = examples as readonly EmbeddingExample[] | undefined;
+  if (rows) checkLoss(rows, settings);
+  return embeddingTask({ ...own, pooling }, settings, rows?.some(isScored));
 }
 
 /** @throws UsageError for a loss that does not take the training rows, or that they give nothing to learn */
 function checkLoss(examples: readonly EmbeddingExample[], settings: EmbeddingSettings): void {
-  const isScored = examples.some(({ label }) => label?.score !== undefined);
-  const name = settings.loss ?? (isScored ? "cosent" : "multiple-negatives-ranking");
+  const haveScores = examples.some(isScored);
+  const name = settings.loss ?? (haveScores ? "cosent" : "multiple-negatives-ranking");
   const { takes, isInBatch } = EMBEDDING_LOSSES[name];
-  if ((takes === "scored pairs") !== isScored)
+  if ((takes === "scored pairs") !== haveScores)
     throw new UsageError(
-      `--loss ${name} takes ${takes}, and the training rows ${isScored ? "have scores" : "have none: name their column with --label-column"}.`,
+      `--loss ${name} takes ${takes}, and the training rows ${haveScores ? "have scores" : "have none: name their column with --label-column"}.`,
     );
   const without = examples.find(({ input }) => input.length < 3);
   if (takes === "triplets" && without)
@@ -143,6 +136,8 @@ function checkLoss(examples: readonly EmbeddingExample[], settings: EmbeddingSet
     );
   if (name === "cosine") checkScores(examples);
 }
+
+const isScored = ({ label }: EmbeddingExample): boolean => label?.score !== undefined;
 
 /** @throws UsageError naming a row whose score is no cosine */
 function checkScores(examples: readonly EmbeddingExample[]): void {

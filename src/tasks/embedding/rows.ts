@@ -18,10 +18,10 @@ export interface EmbeddingRow extends EncodedRow<PairLabel> {
 export async function encodeEmbeddingRows(
   examples: readonly EmbeddingExample[],
   tokenizer: Tokenizer,
-  { maxLength, usesPrompts = false }: EncodeOptions,
+  { maxLength, ...options }: EncodeOptions,
   format: EmbeddingFormat,
 ): Promise<EmbeddingRow[]> {
-  const prompts = examples.map((example) => promptsFor(example, usesPrompts, format));
+  const prompts = examples.map((example) => promptsFor(example, options, format));
   const inputs = examples.flatMap(({ input }, row) =>
     input.map((text, i) => prepared(`${prompts[row]?.[i]}${text}`, format)),
   );
@@ -53,10 +53,13 @@ function rowOf({ label, at }: EmbeddingExample, texts: readonly Encoded[], skipp
 }
 
 /** The prompt of each text: the default one of a text to embed, and where texts are compared, those of queries and documents. */
-function promptsFor({ input, label }: EmbeddingExample, usesPrompts: boolean, format: EmbeddingFormat): string[] {
-  const { prompts, defaultPrompt } = format;
+function promptsFor(
+  { input, label }: EmbeddingExample,
+  { usesPrompts, promptName }: Pick<EncodeOptions, "usesPrompts" | "promptName">,
+  { prompts, defaultPrompt }: EmbeddingFormat,
+): string[] {
   const named = (name: string | undefined) => (name === undefined ? undefined : own(prompts, name)) ?? "";
-  if (label === undefined) return input.map(() => named(defaultPrompt));
+  if (label === undefined) return input.map(() => named(promptName ?? defaultPrompt));
   if (!usesPrompts || label.score !== undefined) return input.map(() => "");
   return input.map((_, i) => named(i === 0 ? "query" : "document"));
 }

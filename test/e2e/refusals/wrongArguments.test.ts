@@ -81,6 +81,7 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   mergedParameters: [adapted],
   modelInput: [list(row)],
   openCheckpoint: [text(folder)],
+  mine: [settings, hooks],
   predict: [settings, hooks],
   preview: [{ ...run, wrong: [...run.wrong, { model: "m", limit: 0 }] }, hooks],
   readAdapter: [text(folder)],
