@@ -2,7 +2,6 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setTimeout as pause } from "node:timers/promises";
 import { BidoraError } from "../common/errors.js";
 import { ApiError } from "./apiError.js";
 import type { AppOptions } from "./app.js";
@@ -22,6 +21,7 @@ export interface ServeOptions extends Omit<AppOptions, "closing"> {
 
 /** Milliseconds for clients to read the end of their streams. */
 const LAST_READ = 1000;
+const IDLE_CHECK = 20;
 
 /**
  * Serves models by OpenAI's protocol.
@@ -62,12 +62,12 @@ async function bound(server: Server, { port, host }: ServeOptions): Promise<void
 async function stop(server: Server, closing: AbortController): Promise<void> {
   const ended = new Promise<void>((resolve) => server.close(() => resolve()));
   closing.abort(new ApiError(503, "The server is stopping."));
-  server.closeIdleConnections();
-  const timer = new AbortController();
-  await Promise.race([ended, pause(LAST_READ, undefined, { signal: timer.signal }).catch(() => {})]);
-  timer.abort();
-  server.closeAllConnections();
+  // A connection is idle once its last response has been sent.
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK);
+  const all = setTimeout(() => server.closeAllConnections(), LAST_READ);
   await ended;
+  clearInterval(idle);
+  clearTimeout(all);
 }
 
 function release({ base, routes }: ServedModel): void {
