@@ -45,7 +45,7 @@ export function writeModelFolder(folder: string, options: ModelFolder): void {
   const { maxLength = embedding?.maxLength, model } = options;
   if (embedding) writeEmbeddingFormat(folder, { ...embedding, maxLength }, model.config.hiddenSize);
   writeModelConfig(folder, options);
-  writeSafetensors(join(folder, WEIGHTS_FILE), entriesOf(options), { format: "pt" });
+  writeSafetensors(join(folder, WEIGHTS_FILE), [...entriesOf(options), ...poolerEntries(options)], { format: "pt" });
 }
 
 /** Writes the config.json of such a folder. @param extra keys to add */
@@ -130,6 +130,24 @@ function entriesOf(options: ModelFolder): TensorEntry[] {
         ),
     };
   });
+}
+
+/** The pooler that a model without a head doesn't use, as its checkpoint has it: transformers would initialize a missing one. */
+function poolerEntries({ model, source, architecture, dtype }: ModelFolder): TensorEntry[] {
+  if (!model.design.isBare) return [];
+  const checkpoint = openCheckpoint(source);
+  try {
+    const found = checkpoint.names.flatMap((name) => {
+      const own = name.startsWith(`${architecture.prefix}.`) ? name.slice(architecture.prefix.length + 1) : name;
+      return own.startsWith("pooler.") ? [[own, torch.castTo(checkpoint.readTensor(name), dtype)] as const] : [];
+    });
+    return found.map(([name, tensor]) => ({
+      ...{ name, dtype: safetensorsDtype(dtype), shape: tensor.shape, byteLength: tensor.nbytes },
+      write: (descriptor, position) => torch.writeFile(tensor, descriptor, position),
+    }));
+  } finally {
+    checkpoint.close();
+  }
 }
 
 function notFinite(name: string, dtype: torch.DType): BidoraError {

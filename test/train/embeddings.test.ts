@@ -48,7 +48,7 @@ const CASES: Readonly<Record<string, RunSettings>> = {
   ranking: { train: rows("pairs") },
   "ranking with negatives, in mini-batches": { train: rows("negatives"), miniBatchSize: 2 },
   symmetric: { train: rows("triplets"), loss: "multiple-negatives-symmetric-ranking" },
-  cosent: { train: rows("scored") },
+  "cosent, in mini-batches": { train: rows("scored"), miniBatchSize: 2 },
   cosine: { train: rows("scored"), loss: "cosine", matryoshka: [24, 8] },
   triplet: { train: rows("triplets"), loss: "triplet" },
 };

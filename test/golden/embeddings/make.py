@@ -63,6 +63,7 @@ def rows(kind: str) -> list[dict]:
 
 def write_folder(name: str) -> SentenceTransformer:
     checkpoint, pooling, normalized, include_prompt, legacy = FOLDERS[name]
+    torch.manual_seed(0)  # for poolers, which the checkpoints lack and no embedding uses
     transformer = Transformer(str(ROOT / checkpoint), processor_kwargs={"model_max_length": 20})
     width = transformer.get_embedding_dimension()
     parts = [transformer, modules.Pooling(width, pooling, include_prompt=include_prompt), *([Normalize()] if normalized else [])]
@@ -83,7 +84,7 @@ def to_version_5(target: Path, width: int, pooling: str, name: str) -> None:
     for module in listed:
         module["type"] = "sentence_transformers.models." + module["type"].split(".")[-1]
     write_json(target / "modules.json", listed)
-    write_json(target / "sentence_bert_config.json", {"max_seq_length": 20, "do_lower_case": name.startswith("roberta")})
+    write_json(target / "sentence_bert_config.json", {"max_seq_length": 14, "do_lower_case": name.startswith("roberta")})
     flag = {"cls": "pooling_mode_cls_token", "lasttoken": "pooling_mode_lasttoken"}[pooling]
     flags = ["pooling_mode_cls_token", "pooling_mode_mean_tokens", "pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens", "pooling_mode_lasttoken"]
     write_json(target / "1_Pooling" / "config.json", {"word_embedding_dimension": width} | {key: key == flag for key in flags})

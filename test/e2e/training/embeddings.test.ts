@@ -1,0 +1,123 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { load } from "../../../src/commands/load.js";
+import { merge } from "../../../src/commands/merge.js";
+import type { RunSettings } from "../../../src/config/index.js";
+import { openSafetensors } from "../../../src/io/safetensors.js";
+import { readEmbeddingFormat } from "../../../src/io/sentenceTransformers.js";
+import { bidora, changed, fresh, GOLDEN, json, jsonl, list, predicted, run, stepsOf } from "../support.js";
+
+const ROOT = join(GOLDEN, "embeddings");
+const MODEL = join(ROOT, "bert-mean");
+const file = (name: string) => join(ROOT, `${name}.jsonl`);
+const SMALL = { model: MODEL, task: "embedding", train: file("negatives"), batchSize: 3 } as const;
+const embeddings = async (given: { readonly model: string; readonly adapter?: string }) =>
+  (await predicted({ ...given, input: file("texts") })).map(({ embedding }) => embedding as number[]);
+
+const near = (vectors: readonly (readonly number[])[]) =>
+  vectors.map((vector) => vector.map((value) => expect.closeTo(value, 5)));
+
+const namesIn = (folder: string, name = "adapter_model.safetensors") => {
+  const weights = openSafetensors(join(folder, name));
+  weights.close();
+  return [...weights.names];
+};
+
+test("an adapter has the names of AutoModel, and merged it is a folder of sentence-transformers", async () => {
+  const { output } = await run({ ...SMALL, method: "lora", pooling: "cls", maxLength: 12 });
+  expect(json(join(output, "adapter_config.json"))).toMatchObject({ task_type: "FEATURE_EXTRACTION" });
+  expect(namesIn(output)).toContain("base_model.model.encoder.layer.0.attention.self.query.lora_A.weight");
+  const merged = fresh("merged");
+  await merge({ model: MODEL, adapter: output, output: merged });
+  expect(readEmbeddingFormat(merged)).toEqual({ ...readEmbeddingFormat(MODEL), pooling: "cls", maxLength: 12 });
+  expect(namesIn(merged, "model.safetensors")).toEqual(
+    expect.arrayContaining(["encoder.layer.0.attention.self.query.weight", "pooler.dense.weight"]),
+  );
+  const found = await embeddings({ model: MODEL, adapter: output });
+  expect(found).not.toEqual(near(await embeddings({ model: MODEL })));
+  expect(await embeddings({ model: merged })).toEqual(near(found));
+});
+
+test("full training leaves such a folder, which --overwrite removes with its modules", async () => {
+  const { output } = await run({ ...SMALL, method: "full" });
+  expect(list(output)).toEqual(expect.arrayContaining(["1_Pooling", "2_Normalize", "modules.json"]));
+  const vectors = await embeddings({ model: output });
+  for (const vector of vectors) expect(Math.hypot(...vector)).toBeCloseTo(1, 5);
+  await run({ ...SMALL, method: "lora", output, overwrite: true });
+  expect(list(output)).not.toEqual(expect.arrayContaining(["1_Pooling"]));
+});
+
+test("the library's model embeds texts as the command does", async () => {
+  using model = await load({ model: MODEL, dtype: "float32" });
+  expect(model.task).toBe("embedding");
+  const [first] = await model.predict(["old stone wall"]);
+  expect([first!.embedding]).toEqual(near([(await embeddings({ model: MODEL }))[1]!]));
+});
+
+test("with mini-batches a run takes the same steps", async () => {
+  const of = async (settings: RunSettings) =>
+    stepsOf((await run({ ...SMALL, batchSize: 6, method: "dora", dtype: "float32", ...settings })).events).map(
+      ({ loss }) => loss,
+    );
+  const [whole, parts] = [await of({}), await of({ miniBatchSize: 2 })];
+  expect(whole.length).toBeGreaterThan(2);
+  expect(parts).toEqual(whole.map((loss) => expect.closeTo(loss, 4)));
+});
+
+test("candidates with the text of the positive are no negatives", async () => {
+  const same = jsonl(...["a boat", "the wall", "three words"].map((anchor) => ({ anchor, positive: "old stone" })));
+  const { events } = await run({ ...SMALL, train: same, method: "lora" });
+  for (const { loss } of stepsOf(events)) expect(loss).toBeCloseTo(0, 6);
+});
+
+describe("what gives nothing to learn, or another meaning, is refused", () => {
+  const scored = jsonl({ sentence1: "a", sentence2: "b", score: 4 }, { sentence1: "c", sentence2: "d", score: 1 });
+  const cases: readonly (readonly [what: string, settings: RunSettings, message: string])[] = [
+    ["one row in a batch", { train: file("pairs"), batchSize: 1 }, "--batch-size 1 leaves none"],
+    ["scores beyond cosines", { train: scored, loss: "cosine" }, "takes scores from -1 to 1"],
+    ["a loss of pairs for scores", { train: scored, loss: "triplet" }, "the training rows have scores"],
+    ["a loss of scores for pairs", { train: file("pairs"), loss: "cosent" }, "have none"],
+    ["triplets without a negative", { train: file("pairs"), loss: "triplet" }, "has no negative"],
+    ["a width beyond the model's", { matryoshka: [64] }, "fewer than 64"],
+    ["a temperature without effect", { train: scored, loss: "triplet", temperature: 1 }, "--temperature"],
+    ["mini-batches as large as a batch", { miniBatchSize: 3 }, "--mini-batch-size"],
+    ["rows of one text", { train: file("texts") }, "learns from pairs"],
+    ["another task", { task: "sequence-classification", loss: "cosine" }, "--loss"],
+  ];
+  test.each(cases)("%s", async (_what, settings, message) => {
+    await expect(run({ ...SMALL, method: "lora", ...settings })).rejects.toThrow(message);
+  });
+
+  const folders: readonly (readonly [what: string, file: string, change: object, message: string])[] = [
+    ["another pooling", "1_Pooling/config.json", { pooling_mode: "max" }, "the pooling max"],
+    ["several poolings", "1_Pooling/config.json", { pooling_mode: ["cls", "mean"] }, "several poolings at once"],
+    ["another kind of model", "config_sentence_transformers.json", { model_type: "SparseEncoder" }, "SparseEncoder"],
+    ["a default prompt that is missing", "config_sentence_transformers.json", { default_prompt_name: "x" }, '"x"'],
+    ["another output", "sentence_bert_config.json", { transformer_task: "fill-mask" }, "fill-mask"],
+  ];
+  test.each(folders)("%s in a model's folder", async (_what, name, change, message) => {
+    const model = changed("embeddings/bert-mean", name, change);
+    await expect(predicted({ model, input: file("texts") })).rejects.toThrow(message);
+  });
+
+  test("predictions of pairs", async () => {
+    await expect(predicted({ model: MODEL, input: file("scored") })).rejects.toThrow("rows to embed have one text");
+  });
+});
+
+test("a model without modules gives the mean, not normalized; a classifier is embedded without its head", async () => {
+  for (const model of [join(GOLDEN, "bert", "no-prefix"), join(GOLDEN, "bert", "single")]) {
+    const rows = await predicted({ model, task: "embedding", input: file("texts") });
+    expect(Math.hypot(...(rows[1]!.embedding as number[]))).not.toBeCloseTo(1, 1);
+  }
+  const { status, stderr } = await bidora(
+    "predict",
+    "--model",
+    join(GOLDEN, "bert", "no-prefix"),
+    "--input",
+    file("texts"),
+    "--output",
+    fresh("out.jsonl"),
+  );
+  expect([status, stderr]).toEqual([1, expect.stringContaining("no trained head")]);
+});
