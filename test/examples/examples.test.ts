@@ -1,10 +1,12 @@
 // The examples, compiled and run as docs/library.md says, on a tiny checkpoint.
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { load } from "../../src/commands/load.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const MODEL = join(ROOT, "test", "golden", "bert", "single");
@@ -73,6 +75,58 @@ test.each(CASES)("%s", (name, args, prints) => {
   expect(run(name, args)).toMatch(prints);
 });
 
+/** Starts the service on a free port; the caller ends it. */
+async function startService(folder: string) {
+  const child = spawn(process.execPath, ["build/examples/node-service/service.js", folder, "0"], {
+    cwd: ROOT,
+    env: { ...process.env, OMP_NUM_THREADS: "1" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = once(child, "exit");
+  const [line] = (await once(child.stdout.setEncoding("utf8"), "data")) as [string];
+  const [url, task] = line.trim().split(" ") as [string, string];
+  const post = (path: string, body: string) => fetch(`${url}${path}`, { method: "POST", body });
+  const stop = async () => {
+    child.kill("SIGTERM");
+    return (await ended)[0] as number;
+  };
+  return { url, task, post, stop };
+}
+
+test("node-service predicts rows, refuses what it can't read in one sentence, and ends in good order", async () => {
+  const { url, task, post, stop } = await startService(adapter);
+  expect(task).toBe("sequence-classification");
+  expect(await (await fetch(`${url}/health`)).text()).toBe("sequence-classification\n");
+  const rows = ["call now to win", "see you at home"];
+  const [first, ...others] = await Promise.all(
+    [rows, rows, [rows[1]]].map(
+      async (given) => (await post("/predict", JSON.stringify(given))).json() as Promise<unknown[]>,
+    ),
+  );
+  expect(first).toMatchObject([{ label: expect.stringMatching(/ham|spam/) }, { score: expect.any(Number) }]);
+  expect(others).toEqual([first, [first![1]]]);
+  const refused = async (path: string, body: string) => {
+    const response = await post(path, body);
+    return [response.status, ((await response.json()) as { error: string }).error];
+  };
+  expect(await refused("/predict", "[")).toEqual([400, "The body is not JSON."]);
+  expect(await refused("/predict", "[7]")).toEqual([400, expect.stringContaining("a string, or an object")]);
+  expect(await refused("/predict", `"${"a".repeat(1e6)}"`)).toEqual([413, expect.stringContaining("1000000 bytes")]);
+  expect(await refused("/generate", '{"prompt":"a"}')).toEqual([400, expect.stringContaining("call predict()")]);
+  expect(await refused("/train", "[]")).toEqual([404, expect.stringContaining("/predict, /generate")]);
+  expect(await stop()).toBe(0);
+});
+
+test("node-service streams generated text", async () => {
+  const { post, stop } = await startService(LLAMA);
+  const text = await (await post("/generate", '{"prompt":"one two","maxNewTokens":8}')).text();
+  using model = await load({ model: LLAMA });
+  expect(text).toBe((await model.generate("one two", { maxNewTokens: 8 })).text);
+  const stray = await post("/generate", '{"prompt":"one","maxTokens":8}');
+  expect([stray.status, await stray.json()]).toEqual([400, { error: expect.stringContaining("maxTokens") }]);
+  expect(await stop()).toBe(0);
+});
+
 test("leave what they say", () => {
   for (const path of ["run/adapter_model.safetensors", "run/predictions.jsonl", "run-merged/model.safetensors"])
     expect(existsSync(join(work, path)), path).toBe(true);
@@ -87,5 +141,5 @@ test("all run here, and docs/library.md lists each", () => {
   );
   expect(CASES.map(([name]) => name).sort()).toEqual(names.sort());
   const page = readFileSync(join(ROOT, "docs/library.md"), "utf8");
-  for (const name of names) expect(page).toContain(`(../examples/${name}.ts)`);
+  for (const name of [...names, "node-service/service"]) expect(page).toContain(`(../examples/${name}.ts)`);
 });

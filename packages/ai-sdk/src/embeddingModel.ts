@@ -1,20 +1,15 @@
-import {
-  type EmbeddingModelV3,
-  type EmbeddingModelV3CallOptions,
-  type EmbeddingModelV3Result,
-  UnsupportedFunctionalityError,
-} from "@ai-sdk/provider";
+import type { EmbeddingModelV3, EmbeddingModelV3CallOptions, EmbeddingModelV3Result } from "@ai-sdk/provider";
 import type { Model } from "bidora";
 import { asSdkError } from "./errors.js";
 
-/** A model for text embeddings that bidora runs. */
+/** A model for text embeddings that bidora runs: with the pooling, the prompt and the normalization that its folder names. */
 export class BidoraEmbeddingModel implements EmbeddingModelV3 {
   readonly specificationVersion = "v3";
   readonly provider = "bidora.embedding";
   readonly maxEmbeddingsPerCall = Number.POSITIVE_INFINITY;
   readonly supportsParallelCalls = false;
 
-  /** @param open opens the model, or returns it if it is open */
+  /** @param open opens the model for the task `embedding`, or returns it if it is open */
   constructor(
     readonly modelId: string,
     private readonly open: () => Promise<Model>,
@@ -23,24 +18,15 @@ export class BidoraEmbeddingModel implements EmbeddingModelV3 {
   async doEmbed({ values, abortSignal }: EmbeddingModelV3CallOptions): Promise<EmbeddingModelV3Result> {
     const model = await this.open();
     abortSignal?.throwIfAborted();
-    if (model.task !== "embedding") throw noEmbeddings(model);
     try {
       const rows = await model.predict(
         values.map((text) => ({ text })),
         {},
         { signal: abortSignal },
       );
-      return { embeddings: rows.map(vectorOf), warnings: [] };
+      return { embeddings: rows.map(({ embedding = [] }) => [...embedding]), warnings: [] };
     } catch (error) {
       throw asSdkError(error, values);
     }
   }
 }
-
-const vectorOf = (row: object): number[] => [...(row as { embedding: readonly number[] }).embedding];
-
-const noEmbeddings = ({ task }: Model) =>
-  new UnsupportedFunctionalityError({
-    functionality: "text embeddings",
-    message: `The model is for ${task}; embeddings need one that was trained with --task embedding.`,
-  });

@@ -14,7 +14,10 @@ export interface BidoraProvider extends ProviderV3 {
   languageModel(modelId: string, settings?: ModelSettings): BidoraLanguageModel;
   /** A model that continues a text, for models without a chat template. */
   completionModel(modelId: string, settings?: ModelSettings): BidoraLanguageModel;
-  /** A model for text embeddings. */
+  /**
+   * A model for text embeddings: one of sentence-transformers, an adapter that was trained with `--task embedding`, or any other model,
+   * whose embedding is the mean over its tokens.
+   */
   embeddingModel(modelId: string, settings?: ModelSettings): BidoraEmbeddingModel;
   /** @throws NoSuchModelError since bidora has none */
   imageModel(modelId: string): never;
@@ -35,7 +38,7 @@ export function createBidora(defaults: ModelSettings = {}): BidoraProvider {
     completionModel: (id: string, settings: ModelSettings = {}) =>
       new BidoraLanguageModel(id, "completion", opener(id, settings, "languageModel")),
     embeddingModel: (id: string, settings: ModelSettings = {}) =>
-      new BidoraEmbeddingModel(id, opener(id, settings, "embeddingModel")),
+      new BidoraEmbeddingModel(id, opener(id, { task: "embedding", ...settings }, "embeddingModel")),
     imageModel(modelId: string): never {
       throw new NoSuchModelError({ modelId, modelType: "imageModel" });
     },

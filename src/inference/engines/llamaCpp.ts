@@ -40,17 +40,20 @@ export function whyNoGguf(subject: Subject): Verdict | undefined {
   const what = `bidora writes GGUF files of language models only, and of ${writableModelTypes().join(", ")}`;
   const way = convertersWay(subject);
   if (!way) return no([`It reads GGUF files; ${what}.`]);
-  return no([`It reads GGUF files; ${what}: ${className} takes llama.cpp's own converter.`], { commands: way });
+  return no([`It reads GGUF files; ${what}: ${className} takes llama.cpp's own converter.`], {
+    commands: way.commands,
+  });
 }
 
-/** By way of llama.cpp's converter; undefined for a class that it does not have. */
-function convertersWay(subject: Subject): string[] | undefined {
+/** By way of llama.cpp's own converter; undefined for a class that it does not have. */
+export function convertersWay(subject: Subject): { commands: readonly string[]; output: string } | undefined {
   const { adapter, className, name } = subject;
   if (className === undefined || !CONVERTED.includes(className)) return undefined;
   const merged = adapter && merging(subject);
   const folder = merged?.output ?? name;
-  const convert = shellLine(["python", "convert_hf_to_gguf.py", folder, "--outfile", `${shortName(folder)}.gguf`]);
-  return [...(merged ? [merged.command] : []), convert];
+  const output = `${shortName(folder)}.gguf`;
+  const convert = shellLine(["python", "convert_hf_to_gguf.py", folder, "--outfile", output]);
+  return { commands: [...(merged ? [merged.command] : []), convert], output };
 }
 
 export const openNote = ({ modelType, whyUnknown }: Subject): string[] =>

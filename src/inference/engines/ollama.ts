@@ -1,7 +1,7 @@
 import type { LowRankConfig } from "../../adapters/index.js";
 import { shellLine } from "../../common/shell.js";
 import { type Engine, no, unknown, yes } from "./engine.js";
-import { openNote, whyNoGguf } from "./llamaCpp.js";
+import { convertersWay, openNote, whyNoGguf } from "./llamaCpp.js";
 import type { Subject } from "./subject.js";
 import { exporting, shortName } from "./ways.js";
 
@@ -11,10 +11,12 @@ import { exporting, shortName } from "./ways.js";
  */
 export const ollama: Engine = (subject) => {
   const { name, adapter, task } = subject;
-  if (subject.isGguf)
-    return yes({ commands: [`echo ${shellLine([`FROM ${name}`])} > Modelfile && ${creating(name, "Modelfile")}`] });
-  if (task && task.head.className !== "ForCausalLM") return no(["It generates text and makes embeddings only."]);
+  if (subject.isGguf) return yes({ commands: [creatingFrom(name)] });
+  if (task && !["ForCausalLM", "Model"].includes(task.head.className))
+    return no(["It generates text and makes embeddings only."]);
   const stopped = whyNoGguf(subject);
+  const converted = stopped && convertersWay(subject);
+  if (converted) return { ...stopped, commands: [...converted.commands, creatingFrom(`./${converted.output}`)] };
   if (stopped) return stopped;
   const { command, output } = exporting(subject, "gguf", ".gguf");
   const commands = [command, creating(name, `${shortName(output)}.Modelfile`)];
@@ -31,6 +33,9 @@ export const ollama: Engine = (subject) => {
 const WITH_ITS_OWN_BASE = [
   "On a base model of Ollama's own, --to gguf-lora gives an adapter: name that model after FROM in its Modelfile.",
 ];
+
+const creatingFrom = (file: string): string =>
+  `echo ${shellLine([`FROM ${file}`])} > Modelfile && ${creating(file, "Modelfile")}`;
 
 const creating = (name: string, modelfile: string): string =>
   shellLine(["ollama", "create", shortName(name), "-f", modelfile]);

@@ -45,7 +45,7 @@ function headNote({ labels }: Subject, { baseConfig, config }: AdapterSubject): 
 
 function loading({ name, task, labels }: Subject, adapter: AdapterSubject): string {
   const head = task?.head.className;
-  const auto = head === undefined ? "AutoModel" : `AutoModel${head}`;
+  const auto = head === undefined || head === "Model" ? "AutoModel" : `AutoModel${head}`;
   const count = labels && adapter.config.modulesToSave.length > 0 ? `, num_labels=${labels}` : "";
   const [base, path] = [baseName(adapter), name].map((text) => JSON.stringify(text));
   const program = `from transformers import ${auto}; from peft import PeftModel; model = PeftModel.from_pretrained(${auto}.from_pretrained(${base}${count}), ${path})`;

@@ -6,6 +6,7 @@ import { type JsonObject, readOptionalJsonObject } from "../../files/json.js";
 import { ADAPTER_CONFIG, GGUF_FILE } from "../../files/names.js";
 import { readConfig } from "../../io/checkpoint.js";
 import { resolveModel } from "../../io/resolveModel.js";
+import { isSentenceTransformer } from "../../io/sentenceTransformers.js";
 import { ARCHITECTURES, architectureOf, classNameOf } from "../../models/index.js";
 import { inferTask, isTaskKind, TASKS, type Task } from "../../tasks/index.js";
 import { TASK_ENTRIES } from "../../tasks/taskKinds.js";
@@ -68,7 +69,7 @@ function modelSubject({ path: folder, modelType, architectures, head }: ModelIns
     modelType: modelType ?? undefined,
     isSupported: modelType === null || Object.hasOwn(ARCHITECTURES, modelType),
     className,
-    task: head ? TASKS[head.kind] : undefined,
+    task: head ? TASKS[head.kind] : isSentenceTransformer(folder) ? TASKS.embedding : undefined,
     whyUnknown: modelType === null ? "its config.json has no model_type" : undefined,
     labels: head?.labels.length,
     isGguf: existsSync(join(folder, GGUF_FILE)),

@@ -47,6 +47,8 @@ function pipelineNotes({ task }: Subject): string[] {
     return [
       "Its pipeline puts a softmax on the one output, which is then always 1: take the logits of the model's class.",
     ];
+  if (task?.embedding)
+    return ["Its pipeline pools and normalizes only as each call says: the export prints what to give."];
   if (task?.head.className === "ForQuestionAnswering")
     return ["Its pipeline reads a long context only up to the model's length, not in windows: answers differ there."];
   return [];

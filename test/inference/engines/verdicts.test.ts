@@ -282,6 +282,32 @@ function vllmTakes(head: keyof typeof MAPPINGS, family: string): string {
   return head === "questions" ? "no" : served.includes(family) ? "yes" : "unknown";
 }
 
+test("a model of sentence-transformers makes embeddings in vLLM, and by llama.cpp's converter in Ollama", async () => {
+  const path = join(GOLDEN, "embeddings/bert-mean");
+  const found = await verdicts(path);
+  expect(found.vllm.commands).toEqual([`vllm serve ${path} --runner pooling`]);
+  expect(found["transformers.js"].notes).toEqual([
+    expect.stringContaining("pools and normalizes only as each call says"),
+  ]);
+  expect(found.ollama.commands).toEqual([
+    `python convert_hf_to_gguf.py ${path} --outfile bert-mean.gguf`,
+    "echo 'FROM ./bert-mean.gguf' > Modelfile && ollama create bert-mean -f Modelfile",
+  ]);
+});
+
+test("an adapter of an embedding model is merged for all but PEFT", async () => {
+  const base = join(GOLDEN, "embeddings/bert-mean");
+  const change = { task_type: "FEATURE_EXTRACTION", base_model_name_or_path: base, modules_to_save: null };
+  const path = copyOf(join(BERT, "adapters/lora-all-linear"), change);
+  const { vllm, ollama, peft } = await verdicts(path);
+  expect([vllm.takes, vllm.reasons]).toEqual(["no", ["It has no LoRA for BertModel."]]);
+  expect(vllm.commands.at(-1)).toMatch(
+    /^vllm serve copy\S*-merged --runner pooling$|^vllm serve \S*copy-merged --runner pooling$/,
+  );
+  expect(ollama.commands.at(-1)).toMatch(/FROM \.\/\S*copy-merged\.gguf/);
+  expect(peft.commands[0]).toContain("AutoModel.from_pretrained(");
+});
+
 test("an exported folder runs in transformers.js, with what its pipelines do otherwise", async () => {
   const folder = freshPath("onnx");
   cpSync(join(BERT, "regression"), folder, { recursive: true });
