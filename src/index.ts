@@ -243,6 +243,7 @@ export {
   batchOf,
   type ClassPrediction,
   type ClassRow,
+  type EmbeddedText,
   type EmbeddingLossName,
   type EmbeddingSettings,
   type EncodedRow,
@@ -261,6 +262,7 @@ export {
   questionAnswering,
   type RowEncoding,
   type RowOutputs,
+  type RowPrediction,
   regression,
   type Scorer,
   type ScorerOptions,
@@ -270,6 +272,7 @@ export {
   type Task,
   type TaskKind,
   type TaskSource,
+  type Together,
   type TrainedHead,
   tokenClassification,
   type VocabularySizes,
@@ -291,5 +294,7 @@ export * as metrics from "./metrics/index.js";
 export * as nn from "./nn/index.js";
 /** Optimizers as values, learning-rate schedules, and clipping. */
 export * as optim from "./optim/index.js";
+/** Search over embeddings: the nearest documents, ranks of the relevant ones, hard negatives. */
+export * as retrieval from "./retrieval/index.js";
 /** libtorch: tensors, scopes that release them, gradients, generators, and the operators by torch's names in camelCase. */
 export * as torch from "./torch/index.js";

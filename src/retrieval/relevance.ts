@@ -16,7 +16,7 @@ export interface Relevance {
   readonly relevant: readonly (readonly number[])[];
 }
 
-/** @param corpus more documents */
+/** The queries and documents of pairs of texts. @param corpus more documents */
 export function relevanceOf(pairs: readonly TextPair[], corpus: readonly string[] = []): Relevance {
   const places = placesOf([...pairs.map(({ positive }) => positive), ...corpus]);
   const relevant = new Map<string, Set<number>>();

@@ -42,6 +42,7 @@ export {
   type RowPrediction,
   type Task,
   type TaskSource,
+  type Together,
   type TrainOn,
   tokensOf,
 } from "./task.js";

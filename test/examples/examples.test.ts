@@ -55,6 +55,7 @@ const CASES: readonly (readonly [name: string, args: readonly string[], prints: 
     [adapter, "call now"],
     /^sequence-classification: ham, spam\ncall now\n {2}(ham|spam), with probability 0\.\d{3}\n$/,
   ],
+  ["search", [MODEL, SHARES, "apples"], /^(\d\.\d{3} {2}[^\n]+\n){3}$/],
   ["generate", [LLAMA, "one two"], /^[\s\S]* \[(length|eos)\]\none two … ".*" \(\d+ tokens\)\n$/],
   ["ownStep", [MODEL], /^step 1: loss 0\.\d+\n[\s\S]*step 5: loss 0\.\d+\n$/],
   ["train", [MODEL, join(SMS, "train.tsv"), join(work, "watched"), "0"], /^ {3}1 #+ \d\.\d{3}\nOut of time: /],

@@ -132,6 +132,9 @@ function writeData(): void {
     "validation.csv": csv(6),
     "test.csv": csv(7),
     "rows.jsonl": lines("", 5, (row) => JSON.stringify({ text: sentence(row) })).trimStart(),
+    "texts.jsonl": lines("", 30, (row) => JSON.stringify({ text: sentence(row + 2) })).trimStart(),
+    "pairs.jsonl": lines("", 24, pair).trimStart(),
+    "test-pairs.jsonl": lines("", 6, (row) => pair(row + 3)).trimStart(),
     "chat.jsonl": lines("", 20, conversation).trimStart(),
     "chat-valid.jsonl": lines("", 5, conversation).trimStart(),
     "prompts.jsonl": lines("", 3, (row) => JSON.stringify({ prompt: sentence(row) })).trimStart(),
@@ -147,6 +150,8 @@ function writeData(): void {
     writeFileSync(join(project, name), content);
   }
 }
+
+const pair = (row: number): string => JSON.stringify({ anchor: sentence(row), positive: sentence(row + 1) });
 
 function conversation(row: number): string {
   const messages = [
