@@ -70,15 +70,23 @@ export class AdapterRoutes {
 
   /** Computes a pass. @param routes of all its rows, in order; an adapter that can't share is the only one */
   pass<T>(routes: readonly Route[], compute: () => T): T {
-    this.#routes = routes;
-    const replaced = this.#replaced.get(routes[0]?.adapter ?? "") ?? [];
-    const before = replaced.map(({ parameter, values }) => parameter.swapValues(values) as Weight);
+    const release = this.use(routes);
     try {
       return compute();
     } finally {
+      release();
+    }
+  }
+
+  /** Computes all passes with these routes until the returned function is called. A single route is for rows of any number. */
+  use(routes: readonly Route[]): () => void {
+    this.#routes = routes;
+    const replaced = this.#replaced.get(routes[0]?.adapter ?? "") ?? [];
+    const before = replaced.map(({ parameter, values }) => parameter.swapValues(values) as Weight);
+    return () => {
       for (const [i, { parameter }] of replaced.entries()) parameter.swapValues(before[i] as Weight);
       this.#routes = [];
-    }
+    };
   }
 
   /** Releases what is not part of the model's tree. */

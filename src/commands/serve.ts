@@ -44,8 +44,7 @@ export type ServeSettings = Given<typeof options>;
 
 export const serveCommand = defineCommand({
   usage: "serve --model M [--adapter A]…",
-  about:
-    "Serves a language model and its adapters by OpenAI's protocol: chat completions, completions, models, and metrics for Prometheus.",
+  about: "Serves a language model or an embedding model, and its adapters, by OpenAI's protocol.",
   options,
   hooks,
   async run(settings, own) {
@@ -58,10 +57,10 @@ export const serveCommand = defineCommand({
 });
 
 /**
- * Serves a language model and its adapters by OpenAI's protocol until `close` is called, or the signal is aborted.
+ * Serves a language model or an embedding model, and its adapters, by OpenAI's protocol until `close` is called, or the signal is aborted.
  * @returns the running server, once it answers
- * @throws UsageError for settings without effect, and for two models of one name; BidoraError `HEAD` for a model that does not generate
- *   text, `ADAPTER_MISFIT` for an adapter of another base model, `SERVE` for a port that can't be used
+ * @throws UsageError for settings without effect, and for two models of one name; BidoraError `HEAD` for a model for another
+ *   task, `ADAPTER_MISFIT` for an adapter of another base model, `SERVE` for a port that can't be used
  */
 export async function serve(
   settings: ServeSettings,

@@ -131,7 +131,7 @@ export async function open(
 }
 
 /** A model of sentence-transformers makes embeddings, unless an adapter or the user says otherwise. */
-const taskOfModules = (folder: string): NamedTask | undefined =>
+export const taskOfModules = (folder: string): NamedTask | undefined =>
   isSentenceTransformer(folder) ? namedTask("embedding") : undefined;
 
 /** An open model with its tokenizer. */

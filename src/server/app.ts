@@ -1,8 +1,10 @@
 /** The routes of a server. */
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import type { TaskKind } from "../tasks/index.js";
 import { answer } from "./answers.js";
 import { ApiError, invalid, isOwnFault, toApiError } from "./apiError.js";
+import { Embedder } from "./embedder.js";
 import { Engine } from "./engine/engine.js";
 import { refuseForeign, requireKey } from "./guards.js";
 import { Metrics } from "./metrics.js";
@@ -11,6 +13,7 @@ import { type Plan, TextPlans } from "./plans.js";
 import { readChat } from "./requests/chat.js";
 import { readCompletion } from "./requests/completion.js";
 import { readEmbeddings } from "./requests/embeddings.js";
+import { embeddingsJson } from "./responses/embeddings.js";
 import type { ServedModel } from "./servedModel.js";
 
 /** The most bytes of a body. */
@@ -34,6 +37,7 @@ export class App {
   readonly #plans: TextPlans;
   readonly #places: Places;
   readonly #metrics: Metrics;
+  readonly #embedder: Embedder;
   readonly #created = Math.floor(Date.now() / 1000);
 
   constructor(
@@ -42,6 +46,7 @@ export class App {
   ) {
     this.#engine = new Engine(served.base.model, served.routes);
     this.#plans = new TextPlans(served);
+    this.#embedder = new Embedder(served);
     this.#places = new Places(options.maxConcurrentRequests);
     this.#metrics = new Metrics(() => this.#engine.load);
     this.#addGuards();
@@ -93,11 +98,7 @@ export class App {
     hono.post("/v1/completions", (c) =>
       this.#generate(c, readCompletion, (request) => this.#plans.completion(request)),
     );
-    hono.post("/v1/embeddings", async (c) => {
-      const { model } = readEmbeddings(await bodyOf(c));
-      this.#requireModel(model);
-      throw invalid(`${model} is a language model, which has no embeddings.`, "model");
-    });
+    hono.post("/v1/embeddings", (c) => this.#embed(c));
   }
 
   /** Answers a request that generates text. */
@@ -108,7 +109,7 @@ export class App {
   ): Promise<Response> {
     const start = performance.now();
     const request = read(await bodyOf(c));
-    this.#requireModel(request.model);
+    this.#requireModel(request.model, "causal-lm");
     const release = this.#places.take();
     const { closing, onError } = this.options;
     const { base } = this.served;
@@ -121,18 +122,36 @@ export class App {
     }
   }
 
-  /** @throws ApiError 404 */
-  #requireModel(model: string): void {
-    const { adapters } = this.served;
-    if (adapters.has(model)) return;
-    throw new ApiError(
-      404,
-      `There is no model ${JSON.stringify(model)}; expected ${[...adapters.keys()].join(" or ")}.`,
-      {
-        code: "model_not_found",
-        param: "model",
-      },
-    );
+  async #embed(c: Context): Promise<Response> {
+    const request = readEmbeddings(await bodyOf(c));
+    this.#requireModel(request.model, "embedding");
+    const release = this.#places.take();
+    try {
+      const signal = AbortSignal.any([c.req.raw.signal, this.options.closing]);
+      const embeddings = await this.#embedder.embed(request.model, request.input, signal);
+      this.#metrics.countTokens(request.model, "prompt", embeddings.tokens);
+      return c.json(embeddingsJson(request, embeddings));
+    } finally {
+      release();
+    }
+  }
+
+  /** @param kind of model that the route is for @throws ApiError 404, or 400 for another kind */
+  #requireModel(model: string, kind?: TaskKind): void {
+    const { adapters, base } = this.served;
+    if (!adapters.has(model))
+      throw new ApiError(
+        404,
+        `There is no model ${JSON.stringify(model)}; expected ${[...adapters.keys()].join(" or ")}.`,
+        {
+          code: "model_not_found",
+          param: "model",
+        },
+      );
+    if (kind === undefined || base.kind === kind) return;
+    const [does, route] =
+      base.kind === "embedding" ? ["makes embeddings", "/v1/embeddings"] : ["generates text", "/v1/completions"];
+    throw invalid(`${model} ${does}, which is asked for at ${route}.`, "model");
   }
 
   #shown(id: string): object {

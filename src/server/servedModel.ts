@@ -1,14 +1,21 @@
 /** The models that a server has: one base model, alone and with each of its adapters. */
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { AdapterRoutes, type SavedAdapter } from "../adapters/index.js";
+import { type AdapterMetadata, AdapterRoutes, type SavedAdapter } from "../adapters/index.js";
 import { BidoraError, UsageError } from "../common/errors.js";
-import { type FoundModel, findAdapter, findModel, type InferenceModel, openForInference } from "../inference/open.js";
+import {
+  type FoundModel,
+  findAdapter,
+  findModel,
+  type InferenceModel,
+  openForInference,
+  taskOfModules,
+} from "../inference/open.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { architectureOf } from "../models/index.js";
 import type { WeightFormatName } from "../nn/index.js";
-import { isTaskKind, type NamedTask, namedTask, resolveHead } from "../tasks/index.js";
+import { type NamedTask, namedTask, resolveHead, type TaskKind } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 
 /** Which model to serve, and how it computes. */
@@ -28,6 +35,8 @@ export interface ServedModel {
   readonly routes: AdapterRoutes;
   /** The adapter of each model that requests can name, undefined for the base model alone; the base model is the first. */
   readonly adapters: ReadonlyMap<string, string | undefined>;
+  /** How to use each model, from bidora.json. */
+  readonly metadata: ReadonlyMap<string, AdapterMetadata | undefined>;
 }
 
 /** An adapter with the name that requests use. */
@@ -41,7 +50,7 @@ interface NamedAdapter {
 /**
  * Opens a base model and its adapters.
  * @throws UsageError for two models of one name, or adapters of different base models if none is given; BidoraError `HEAD` for a model
- *   that does not generate text, and as `findModel` and `attachAdapter`
+ *   for a task that is not served, and as `findModel` and `attachAdapter`
  */
 export async function openServed(settings: ServedSettings, hub?: HubOptions): Promise<ServedModel> {
   const given = settings.adapter ?? [];
@@ -58,7 +67,12 @@ export async function openServed(settings: ServedSettings, hub?: HubOptions): Pr
   );
   const routes = new AdapterRoutes(base.model, new Map(adapters.map(({ name, saved }) => [name, saved])), "float32");
   for (const adapter of adapters) await noteOtherTokenizer(adapter, base.tokenizer, hub);
-  return { base, routes, adapters: new Map([[name, undefined], ...adapters.map(({ name }) => [name, name] as const)]) };
+  return {
+    base,
+    routes,
+    adapters: new Map([[name, undefined], ...adapters.map(({ name }) => [name, name] as const)]),
+    metadata: new Map([[name, base.metadata], ...adapters.map(({ name, saved }) => [name, saved.metadata] as const)]),
+  };
 }
 
 async function findNamed(given: string, hub: HubOptions | undefined): Promise<NamedAdapter> {
@@ -92,17 +106,21 @@ function refuseSameName(base: string, adapters: readonly NamedAdapter[]): void {
   }
 }
 
+/** The tasks that requests can ask for. */
+const SERVED: readonly string[] = ["causal-lm", "embedding"] satisfies TaskKind[];
+
 /** The task that all adapters are for, else the checkpoint's. @throws BidoraError `HEAD` for one that is not served */
 function taskFor({ folder }: FoundModel, adapters: readonly NamedAdapter[]): NamedTask {
   const config = readConfig(folder);
   const architecture = architectureOf(config);
   const resolved = (one: NamedAdapter | undefined, task?: NamedTask) =>
     resolveHead(architecture, config, { adapter: one?.saved, metadata: one?.saved.metadata }, task);
-  const { kind } = resolved(adapters[0]);
-  if (!isTaskKind(kind) || !namedTask(kind).task.isGenerative)
-    throw new BidoraError("HEAD", `The model is for ${kind}, which serve does not answer: give a language model.`);
-  for (const adapter of adapters) resolved(adapter, namedTask(kind));
-  return namedTask(kind);
+  const { kind } = resolved(adapters[0], adapters.length === 0 ? taskOfModules(folder) : undefined);
+  if (!SERVED.includes(kind))
+    throw new BidoraError("HEAD", `The model is for ${kind}, and serve is for ${SERVED.join(" and ")}: use predict.`);
+  const task = namedTask(kind as TaskKind);
+  for (const adapter of adapters) resolved(adapter, task);
+  return task;
 }
 
 /** Says that an adapter came with another tokenizer than the base model's, which is used, as by generate. */

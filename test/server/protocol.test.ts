@@ -209,5 +209,7 @@ test("an adapter's other chat template is noted, and the base model's is used", 
 
 test("a checkpoint that is no language model is refused before its weights are read", async () => {
   const bert = ADAPTED.replace("llama/lm", "bert/single");
-  await expect(openServer({ model: bert })).rejects.toThrow(/sequence-classification, which serve does not answer/);
+  await expect(openServer({ model: bert })).rejects.toThrow(
+    /sequence-classification, and serve is for causal-lm and embedding/,
+  );
 });

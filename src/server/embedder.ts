@@ -1,0 +1,104 @@
+/** Embeddings of texts, as `predict` gives them. */
+import type { InferenceModel } from "../inference/open.js";
+import { lengthFor } from "../inference/predictions.js";
+import type { EmbeddingRow } from "../tasks/embedding/rows.js";
+import { configuredTask, type EmbeddingPrediction, encodeRows, namedTask } from "../tasks/index.js";
+import { predictRows } from "../train/evaluation.js";
+import { invalid } from "./apiError.js";
+import type { Embedded } from "./requests/embeddings.js";
+import type { ServedModel } from "./servedModel.js";
+
+/** How many texts are computed before those of another request have their turn. */
+const TURN = 32;
+
+/** The embeddings of a request's inputs, in order. */
+export interface Embeddings {
+  readonly vectors: readonly (readonly number[])[];
+  readonly tokens: number;
+}
+
+export class Embedder {
+  /** The end of the last turn: only one adapter is used at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
+  readonly #opened = new Map<string, InferenceModel>();
+
+  constructor(private readonly served: ServedModel) {}
+
+  /**
+   * The embeddings of texts, which are truncated to the model's length, or of token ids, which get no special tokens.
+   * @param model one of the served names
+   * @throws ApiError 400 for ids that are unknown or too many; BidoraError for a text without tokens
+   */
+  async embed(model: string, inputs: readonly Embedded[], signal: AbortSignal): Promise<Embeddings> {
+    const open = this.#open(model);
+    const rows = await rowsOf(open, inputs);
+    const vectors: (readonly number[])[] = [];
+    for (let start = 0; start < rows.length; start += TURN) {
+      const part = rows.slice(start, start + TURN);
+      vectors.push(...(await this.#inTurn(() => this.#compute(open, this.served.adapters.get(model), part, signal))));
+    }
+    return { vectors, tokens: rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0) };
+  }
+
+  /** The base model with a served model's own task, whose pooling may be the adapter's. */
+  #open(model: string): InferenceModel {
+    const found = this.#opened.get(model);
+    if (found) return found;
+    const { base, metadata } = this.served;
+    const own = metadata.get(model);
+    const source = { folder: base.folder, width: base.model.config.hiddenSize, settings: { pooling: own?.pooling } };
+    const open = { ...base, ...configuredTask(namedTask("embedding"), source), metadata: own };
+    this.#opened.set(model, open);
+    return open;
+  }
+
+  async #compute(
+    { model, task, labels }: InferenceModel,
+    adapter: string | undefined,
+    rows: readonly EmbeddingRow[],
+    signal: AbortSignal,
+  ): Promise<(readonly number[])[]> {
+    signal.throwIfAborted();
+    const release = this.served.routes.use([{ adapter, tokens: 1, selected: 1 }]);
+    const vectors: (readonly number[])[] = [];
+    try {
+      for await (const { prediction } of predictRows(model, rows, { task, labels, batchSize: TURN, signal }))
+        vectors.push((prediction as EmbeddingPrediction).embedding);
+    } finally {
+      release();
+    }
+    return vectors;
+  }
+
+  #inTurn<T>(compute: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(compute);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+}
+
+async function rowsOf(open: InferenceModel, inputs: readonly Embedded[]): Promise<EmbeddingRow[]> {
+  const { task, tokenizer, model } = open;
+  const maxLength = lengthFor({ maxLength: model.config.maxTokens, given: {} }, open);
+  const texts = inputs.filter((input) => typeof input === "string");
+  const examples = texts.map((text, i) => ({
+    input: [text],
+    label: undefined,
+    at: { file: `input ${i + 1}`, line: 0 },
+  }));
+  const encoded = await encodeRows(task, examples, tokenizer, { labels: undefined, maxLength, model: model.config });
+  let next = 0;
+  return inputs.map((input) =>
+    typeof input === "string" ? (encoded[next++] as EmbeddingRow) : rowOfIds(input, maxLength, model.config.vocabSize),
+  );
+}
+
+function rowOfIds(ids: readonly number[], maxLength: number, vocabSize: number): EmbeddingRow {
+  const unknown = ids.find((id) => id >= vocabSize);
+  if (unknown !== undefined)
+    throw invalid(`The input has the token id ${unknown}, but the model has ${vocabSize} tokens.`, "input");
+  if (ids.length > maxLength)
+    throw invalid(`The input has ${ids.length} token ids; the model takes ${maxLength}.`, "input");
+  const at = { file: "input", line: 0 };
+  return { inputIds: ids, tokenTypeIds: ids.map(() => 0), lengths: [ids.length], skipped: [0], target: undefined, at };
+}
