@@ -84,7 +84,10 @@ async function startService(folder: string) {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = once(child, "exit");
-  const [line] = (await once(child.stdout.setEncoding("utf8"), "data")) as [string];
+  const started = once(child.stdout.setEncoding("utf8"), "data");
+  const failed = ended.then(([status]) => Promise.reject(new Error(`The service ended with status ${status}.`)));
+  const [line] = (await Promise.race([started, failed])) as [string];
+  failed.catch(() => {});
   const [url, task] = line.trim().split(" ") as [string, string];
   const post = (path: string, body: string) => fetch(`${url}${path}`, { method: "POST", body });
   const stop = async () => {

@@ -29,7 +29,7 @@ export function writeConfigFiles(folder: string, { source, opened, tokenizer, fi
   writeJson(join(folder, TOKENIZER), wholeTokenizer(tokenizer, opened.task.embedding));
   const given = own.includes(SETTINGS) ? readJsonObject(join(source, SETTINGS)) : {};
   const settings = { ...given, ...lengthOf(given, opened), ...templateOf(given, tokenizer) };
-  writeJson(join(folder, SETTINGS), { ...settings, ...classOf(given, tokenizer, opened) });
+  writeJson(join(folder, SETTINGS), { ...settings, ...classOf(given, tokenizer, opened), ...sideOf(opened) });
   writeEmbeddings(folder, opened);
   writeModelConfig(folder, { ...opened, source, dtype: "float32" }, externalData(files));
   if (opened.kind === "causal-lm") writeJson(join(folder, GENERATION_CONFIG), generationKeys(source, opened));
@@ -53,6 +53,10 @@ function lengthOf({ model_max_length: given }: JsonObject, { model, kind, task, 
   if (!Number.isFinite(length) || (typeof given === "number" && given <= length)) return {};
   return { model_max_length: length };
 }
+
+/** transformers.js's pooling of the last token takes the last position of a padded batch, whatever stands there. */
+const sideOf = ({ task }: ExportedModel): JsonObject =>
+  task.embedding?.pooling === "last" ? { padding_side: "left" } : {};
 
 /** Tokenizer classes that give token types in transformers.js, which looks at nothing else, by the models that have such an input. */
 const WITH_TYPES: Readonly<Partial<Record<ModelType, string>>> = {

@@ -1,16 +1,17 @@
 /** What users of transformers.js must know about an exported model. */
-import type { EmbeddingFormat } from "../../io/sentenceTransformers.js";
-import { classNameOf } from "../../models/index.js";
-import type { ExportedModel } from "./open.js";
 
-/** Heads of encoders that transformers.js has no class for. */
-const WITHOUT_CLASS: readonly string[] = ["ModernBertForQuestionAnswering"];
+import { lacksClass } from "../../inference/engines/transformersJs.js";
+import type { EmbeddingFormat } from "../../io/sentenceTransformers.js";
+import { classNameOf, modelTypeOf } from "../../models/index.js";
+import type { ExportedModel } from "./open.js";
 
 /** Sentences about what transformers.js does with the model. */
 export function notesOn(model: ExportedModel): string[] {
-  const name = classNameOf(model.architecture, model.task.head);
-  if (hasNoClass(model, name))
+  const { architecture, task } = model;
+  if (lacksClass(modelTypeOf(architecture), task.head.className)) {
+    const name = classNameOf(architecture, task.head);
     return [`transformers.js has no ${name}: run the graph with onnxruntime itself, which gives ${outputsOf(name)}.`];
+  }
   if (model.task.embedding) return notesOnEmbeddings(model.task.embedding);
   if (model.kind !== "regression") return [];
   return [
@@ -31,12 +32,6 @@ function notesOnEmbeddings({ pooling, normalizes, prompts, includesPrompt }: Emb
         ]
       : []),
   ];
-}
-
-/** transformers.js has decoders as language models only. */
-function hasNoClass({ architecture, kind }: ExportedModel, name: string): boolean {
-  const isDecoder = (architecture.heads.ForCausalLM ?? null) !== null;
-  return WITHOUT_CLASS.includes(name) || (isDecoder && kind !== undefined && kind !== "causal-lm");
 }
 
 const outputsOf = (name: string): string =>

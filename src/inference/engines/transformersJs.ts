@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { own } from "../../common/collections.js";
 import { statOf } from "../../common/fileSystem.js";
 import { type Engine, no, unknown, yes } from "./engine.js";
 import type { Subject } from "./subject.js";
@@ -29,8 +30,12 @@ export const transformersJs: Engine = (subject) => {
   return no([what], { notes, commands: [exporting(subject, "onnx", "-onnx").command] });
 };
 
+/** @param head the suffix of the class's name */
+export const lacksClass = (modelType: string, head: string): boolean =>
+  own(WITHOUT_CLASS, head)?.includes(modelType) === true;
+
 function whyNoClass(modelType: string, head: string): string | undefined {
-  if (!WITHOUT_CLASS[head]?.includes(modelType)) return undefined;
+  if (!lacksClass(modelType, head)) return undefined;
   return `It has no class for ${modelType} with this head (${head}): onnxruntime itself runs the exported graph.`;
 }
 

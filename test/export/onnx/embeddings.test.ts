@@ -56,6 +56,20 @@ describe.each(["bert/no-prefix", "distilbert/single", "modernbert/single", "qwen
   });
 });
 
+test.each(["qwen2/single", "gpt2/single"])(
+  "%s: the pipeline finds the last token of every text of a batch",
+  async (checkpoint) => {
+    const model = sentenceTransformer(checkpoint, { pooling: "last", normalizes: true });
+    const output = freshPath("onnx");
+    const { notes } = await exportModel({ model, to: "onnx", output });
+    expect(notes).toEqual([expect.stringContaining('{"pooling":"last_token","normalize":true}')]);
+    Object.assign(env, { allowRemoteModels: false, localModelPath: dirname(output) });
+    const extract = await pipeline("feature-extraction", basename(output), { dtype: "fp32" });
+    const found = (await extract(TEXTS, { pooling: "last_token", normalize: true })) as unknown as Tensor;
+    expect(distance(Array.from(found.data as Float32Array), await predicted({ model }))).toBeLessThan(1e-4);
+  },
+);
+
 test("texts are lowercased, and truncated at sentence-transformers' length", async () => {
   const model = sentenceTransformer("roberta/single", { lowercases: true, maxLength: 6 });
   const output = freshPath("onnx");
