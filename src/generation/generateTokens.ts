@@ -236,7 +236,8 @@ function split(values: Float32Array, counts: readonly PassCounts[]): Float32Arra
 
 /** Whether all values are finite numbers. */
 export function areFinite(values: Float32Array): boolean {
-  return values.every(Number.isFinite);
+  for (const value of values) if (!Number.isFinite(value)) return false;
+  return true;
 }
 
 function logitsNotFinite(): BidoraError {
