@@ -57,6 +57,7 @@ const CASES: readonly (readonly [name: string, args: readonly string[], prints: 
   ],
   ["search", [MODEL, SHARES, "apples"], /^(\d\.\d{3} {2}[^\n]+\n){3}$/],
   ["generate", [LLAMA, "one two"], /^[\s\S]* \[(length|eos)\]\none two … ".*" \(\d+ tokens\)\n$/],
+  ["serve", [LLAMA], /^llama: The capital of France is[\s\S]*\n$/],
   ["ownStep", [MODEL], /^step 1: loss 0\.\d+\n[\s\S]*step 5: loss 0\.\d+\n$/],
   ["train", [MODEL, join(SMS, "train.tsv"), join(work, "watched"), "0"], /^ {3}1 #+ \d\.\d{3}\nOut of time: /],
   ["ownTask", [MODEL, SHARES, SHARES, join(work, "share")], /^trained: \{ meanAbsoluteError: /],

@@ -28,6 +28,7 @@ const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
     /^npx bidora (quickstart|setup)\b/,
     "trains a real model, or compiles: test/e2e/commands/quickstart.test.ts, test/scripts/installedEngine.test.ts",
   ],
+  [/^npx bidora serve\b/, "serves until it is stopped: test/e2e/inference/serve.test.ts"],
   [/^npm test\b/, "is this suite"],
   [/^npm run bench\b/, "measures for minutes to hours"],
   [/^npm run package\b/, "downloads PyTorch's wheel and compiles for minutes: npm run test:package does it"],
