@@ -95,14 +95,13 @@ function layerOf(path: string): number | undefined {
   return found === undefined ? undefined : Number(found);
 }
 
-/** The tokens of the largest batch, or of the largest mini-batch, in the run's order of batches. */
+/** The tokens of the largest batch, or a mini-batch's share of them, in the run's order of batches. */
 function largestBatch(rows: readonly EncodedRow[], settings: MemorySettings): number {
   const stream = new BatchStream(rows, settings);
   let [most, left] = [0, Math.min(BATCHES, stream.batchesPerPass)];
   for (const batch of stream.upcoming()) {
-    const size = settings.miniBatchSize ?? batch.length;
-    for (let start = 0; start < batch.length; start += size)
-      most = Math.max(most, tokensIn(batch.slice(start, start + size)));
+    const share = Math.min(1, (settings.miniBatchSize ?? batch.length) / batch.length);
+    most = Math.max(most, tokensIn(batch) * share);
     if (--left === 0) break;
   }
   return most;

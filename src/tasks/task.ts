@@ -114,7 +114,7 @@ export interface Task<
    * @returns `[n, width]` with `outputRows` vectors for each row of the batch
    */
   forward?(model: TaskModel, batch: Batch<Row>, context: ForwardContext): Tensor;
-  /** The parts of a batch whose outputs are computed one at a time in training; the loss is that of the whole batch. */
+  /** The parts of a batch, in any order, whose outputs are computed one at a time in training; the loss is that of the whole batch. */
   miniBatches?(batch: Batch<Row>): readonly Batch<Row>[];
   /** How many vectors `forward` returns for a row. */
   outputRows?(row: Row): number;

@@ -7,15 +7,18 @@ import * as torch from "../torch/index.js";
 /** A batch's outputs by mini-batches. Each has a context of its own, so that both ways to a gradient draw the same dropout masks. */
 export class MiniBatches {
   readonly #batches: readonly Batch[];
+  /** The batch with its rows in the order of the outputs. */
+  readonly #whole: Batch;
   readonly #contexts: readonly ForwardContext[];
 
   constructor(
     readonly task: Task,
     readonly model: TaskModel,
-    readonly batch: Batch,
+    batch: Batch,
     context: () => ForwardContext,
   ) {
     this.#batches = task.miniBatches?.(batch) ?? [batch];
+    this.#whole = { ...batch, rows: this.#batches.flatMap(({ rows }) => rows) };
     this.#contexts = this.#batches.map(context);
   }
 
@@ -26,7 +29,7 @@ export class MiniBatches {
   /** The batch's loss, as a sum, from all outputs at once. To be called once: masks continue where they are. */
   loss(): torch.Tensor {
     const outputs = this.#batches.map((_, i) => this.#outputs(i, this.#contexts[i] as ForwardContext));
-    return this.task.loss(outputs.length === 1 ? (outputs[0] as torch.Tensor) : torch.cat(outputs, 0), this.batch);
+    return this.task.loss(outputs.length === 1 ? (outputs[0] as torch.Tensor) : torch.cat(outputs, 0), this.#whole);
   }
 
   /**
@@ -39,7 +42,7 @@ export class MiniBatches {
   shares(weight: number): { readonly loss: number; readonly shares: readonly (() => torch.Tensor)[] } {
     const parts = this.#batches.map((_, i) => torch.noGrad(() => torch.scope(() => this.#outputs(i, this.#again(i)))));
     const outputs = torch.cat(parts, 0).setRequiresGrad(true);
-    const loss = torch.divScalar(this.task.loss(outputs, this.batch), weight);
+    const loss = torch.divScalar(this.task.loss(outputs, this.#whole), weight);
     const [gradient] = torch.grad([loss], [outputs]);
     let end = 0;
     const shares = parts.map(({ shape: [count = 0] }, i) => {

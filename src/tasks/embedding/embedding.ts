@@ -66,11 +66,17 @@ export function embeddingTask(
   };
 }
 
+/** A batch's rows are sorted by length, so each mini-batch takes rows from the whole batch: then none has much more tokens than others. */
 function miniBatchesOf(batch: Batch<EmbeddingRow>, size = batch.rows.length): readonly Batch<EmbeddingRow>[] {
   const { rows, inputIds } = batch;
   if (size >= rows.length) return [batch];
-  const starts = Array.from({ length: Math.ceil(rows.length / size) }, (_, i) => i * size);
-  return starts.map((start) => batchOf(rows.slice(start, start + size), inputIds.device));
+  const count = Math.ceil(rows.length / size);
+  return Array.from({ length: count }, (_, part) =>
+    batchOf(
+      rows.filter((_, i) => i % count === part),
+      inputIds.device,
+    ),
+  );
 }
 
 /** The task of embedding texts with a model of transformers that says nothing else. */
