@@ -9,6 +9,7 @@ import { exportGguf } from "../export/gguf/exportModel.js";
 import { ONNX_DTYPE_NAMES } from "../export/onnx/dtypes.js";
 import { exportOnnx, type OnnxFile } from "../export/onnx/exportModel.js";
 import { exportPeft } from "../export/peft.js";
+import type { Metrics } from "../files/metrics.js";
 import { choice, choices, text, whole } from "../settings/kinds.js";
 import { type AppliesWhen, type Given, option } from "../settings/option.js";
 import { call, defineCommand, formatTable, type Hooks } from "./command.js";
@@ -94,18 +95,25 @@ export const exportCommand = defineCommand({
   }),
 });
 
-/** A row for each graph; columns without figures are left out. */
+/** A row for each graph. With measured rows also the errors and metrics, after a row with the metrics of float32. */
 function filesTable(files: readonly OnnxFile[]): string {
-  const names = [...new Set(files.flatMap(({ metrics }) => Object.keys(metrics ?? {})))];
-  const hasErrors = files.some(({ error }) => error !== undefined);
-  const columns = ["dtype", "size", ...(hasErrors ? ["largest error"] : []), ...names];
-  const rows = files.map(({ dtype, bytes, error, metrics }) => [
+  if (files.every(({ error }) => error === undefined))
+    return formatTable(
+      ["dtype", "size"],
+      files.map(({ dtype, bytes }) => [dtype, formatBytes(bytes)]),
+    );
+  const exact = files[0]?.float32Metrics ?? {};
+  const names = Object.keys(exact);
+  const valuesOf = (metrics: Metrics = {}) => names.map((name) => metrics[name] ?? "");
+  const rows = files.map(({ dtype, bytes, error = 0, metrics }) => [
     dtype,
     formatBytes(bytes),
-    ...(hasErrors ? [error ?? ""] : []),
-    ...names.map((name) => metrics?.[name] ?? ""),
+    error.toPrecision(3),
+    ...valuesOf(metrics),
   ]);
-  return formatTable(columns, rows);
+  const isWritten = names.length === 0 || files.some(({ dtype }) => dtype === "fp32");
+  const unwritten = isWritten ? [] : [["fp32", "not written", "0", ...valuesOf(exact)]];
+  return formatTable(["dtype", "size", "largest error", ...names], [...unwritten, ...rows]);
 }
 
 /**

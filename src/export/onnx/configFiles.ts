@@ -6,7 +6,7 @@ import { type JsonObject, readJsonObject } from "../../files/json.js";
 import { GENERATION_CONFIG } from "../../files/names.js";
 import { copyFiles } from "../../files/runFolder.js";
 import { type EmbeddingFormat, writeEmbeddingFormat } from "../../io/sentenceTransformers.js";
-import { type ModelType, modelTypeOf } from "../../models/index.js";
+import { type DecoderConfig, type ModelType, modelTypeOf } from "../../models/index.js";
 import { writeModelConfig } from "../../models/modelFolder.js";
 import { TOKENIZER_FILES, type Tokenizer } from "../../text/index.js";
 import type { ExportedModel } from "./open.js";
@@ -31,7 +31,7 @@ export function writeConfigFiles(folder: string, { source, opened, tokenizer, fi
   const settings = { ...given, ...lengthOf(given, opened), ...templateOf(given, tokenizer) };
   writeJson(join(folder, SETTINGS), { ...settings, ...classOf(given, tokenizer, opened), ...sideOf(opened) });
   writeEmbeddings(folder, opened);
-  writeModelConfig(folder, { ...opened, source, dtype: "float32" }, externalData(files));
+  writeModelConfig(folder, { ...opened, source, dtype: "float32" }, { ...cacheKeys(opened), ...externalData(files) });
   if (opened.kind === "causal-lm") writeJson(join(folder, GENERATION_CONFIG), generationKeys(source, opened));
 }
 
@@ -79,6 +79,20 @@ function templateOf({ chat_template: given }: JsonObject, tokenizer: Tokenizer):
   const isListed = Array.isArray(given) && !tokenizer.files().includes(TEMPLATE);
   const text = isListed ? undefined : tokenizer.chatTemplateText;
   return text === undefined ? {} : { chat_template: text };
+}
+
+/** The keys of Llama-like decoders that transformers.js 3 computes the cache's shape from, where config.json leaves them to their defaults. */
+function cacheKeys({ model: { config }, checkpointConfig }: ExportedModel): JsonObject {
+  if (!("kvHeads" in config)) return {};
+  const { heads, kvHeads, headSize, layers, hiddenSize } = config as DecoderConfig;
+  const keys = {
+    num_hidden_layers: layers,
+    hidden_size: hiddenSize,
+    num_attention_heads: heads,
+    num_key_value_heads: kvHeads,
+    head_dim: headSize,
+  };
+  return Object.fromEntries(Object.entries(keys).filter(([key]) => (checkpointConfig[key] ?? null) === null));
 }
 
 /** Special tokens, which may also stand in config.json. */

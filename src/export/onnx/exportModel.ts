@@ -10,7 +10,7 @@ import { loadTokenizer, type Tokenizer } from "../../text/index.js";
 import { refuseBadWeights, weightsOf } from "../../train/badWeights.js";
 import type { Exported } from "../gguf/exportModel.js";
 import { writeConfigFiles } from "./configFiles.js";
-import { type DtypeError, dtypeError, float32Error, readMeasured } from "./dtypes/errors.js";
+import { type DtypeError, dtypeError, float32Metrics, readMeasured } from "./dtypes/errors.js";
 import { ONNX_DTYPES, type OnnxDtype, type OnnxDtypeName } from "./dtypes.js";
 import { notesOn } from "./notes.js";
 import { type ExportedModel, familyOf, graphOf, openToExport } from "./open.js";
@@ -86,11 +86,12 @@ async function errorsOf(
   tokenizer: Tokenizer,
 ): Promise<ReadonlyMap<OnnxDtypeName, DtypeError>> {
   const measured = await readMeasured(data, opened, tokenizer);
+  const exact = await float32Metrics(opened, measured);
   const errors = new Map<OnnxDtypeName, DtypeError>();
   for (const dtype of dtypes) {
     const { arithmetic }: OnnxDtype = ONNX_DTYPES[dtype];
-    const own = arithmetic ? dtypeError(dtype, arithmetic, opened, measured) : float32Error(opened, measured);
-    errors.set(dtype, await own);
+    const own = arithmetic && (await dtypeError(dtype, arithmetic, opened, measured));
+    errors.set(dtype, { error: 0, ...(exact && { metrics: exact, float32Metrics: exact }), ...own });
   }
   return errors;
 }

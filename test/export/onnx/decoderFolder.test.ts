@@ -50,6 +50,17 @@ it("generation_config.json is the model's, with the special tokens of config.jso
   expect(without).toEqual({ eos_token_id: 3, bos_token_id: 2, pad_token_id: 0 });
 });
 
+it("config.json has the sizes of the cache, also those that the model's leaves to their defaults", async () => {
+  const {
+    num_key_value_heads: _,
+    head_dim: __,
+    ...config
+  } = readJson<JsonObject>(join(GOLDEN, "qwen2/lm/config.json"));
+  const model = copyOf("qwen2/lm", { "config.json": JSON.stringify({ ...config, num_key_value_heads: 2 }) });
+  const { read } = await exported(model);
+  expect(read("config.json")).toMatchObject({ num_key_value_heads: 2, head_dim: 6 });
+});
+
 it("a classifying decoder is for onnxruntime alone, which export says", async () => {
   expect((await exported(join(GOLDEN, "qwen2/single"))).notes).toEqual([
     "transformers.js has no Qwen2ForSequenceClassification: run the graph with onnxruntime itself, which gives logits.",

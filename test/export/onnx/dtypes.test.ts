@@ -1,11 +1,15 @@
 /** Exported graphs in each dtype: their error in onnxruntime, and what export says that it is. */
-import { writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { evaluate } from "../../../src/commands/evaluate.js";
 import { exportModel } from "../../../src/commands/export.js";
 import type { OnnxDtypeName } from "../../../src/export/onnx/dtypes.js";
+import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
+import { PLAIN_FORMAT, writeEmbeddingFormat } from "../../../src/io/sentenceTransformers.js";
 import { causalLm } from "../../../src/tasks/index.js";
 import { loadTokenizer } from "../../../src/text/index.js";
+import * as torch from "../../../src/torch/index.js";
 import { GOLDEN } from "../../parity/goldenFiles.js";
 import { freshPath } from "../../workFolder.js";
 import { DecoderSession } from "./decoderSession.js";
@@ -87,5 +91,92 @@ describe.each(NAMED)("$family $kind $name", ({ family, kind, name }) => {
       expect(error, dtype).toBeLessThan(BOUNDS[dtype]);
       expect(Math.abs(error - real), dtype).toBeLessThan(0.02 * real + 1e-6);
     }
+  });
+});
+
+describe("the rows of --data", () => {
+  const measured = async (model: string, rows: readonly object[], dtype: OnnxDtypeName[]) => {
+    const [output, data] = [freshPath("onnx"), freshPath("rows.jsonl")];
+    writeFileSync(data, rows.map((row) => JSON.stringify(row)).join("\n"));
+    const { files = [] } = await exportModel({ model: resolve(GOLDEN, model), to: "onnx", dtype, data, output });
+    return files;
+  };
+
+  it("with labels give the metrics of evaluate, of the dtype and of float32", async () => {
+    const data = join(GOLDEN, "rows/texts.jsonl");
+    const rows = readFileSync(data, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as object);
+    const [file] = await measured("bert/single", rows, ["q4"]);
+    const { metrics } = await evaluate({
+      model: join(GOLDEN, "bert/single"),
+      task: "sequence-classification",
+      dtype: "float32",
+      data,
+    });
+    for (const [name, value] of Object.entries(metrics)) expect(file?.float32Metrics?.[name]).toBeCloseTo(value, 5);
+    expect(file?.metrics?.loss).not.toBeCloseTo(metrics.loss as number, 3);
+  });
+
+  it("without labels give the error alone", async () => {
+    const [file, exact] = await measured(
+      "bert/single",
+      TEXTS.map((text) => ({ text })),
+      ["q8", "fp32"],
+    );
+    expect(Object.keys(file ?? {}).sort()).toEqual(["bytes", "dtype", "error", "path"]);
+    expect(exact?.error).toBe(0);
+  });
+
+  it("of prompts without completions give the error alone", async () => {
+    const [file] = await measured(
+      "llama/lm",
+      TEXTS.map((prompt) => ({ prompt })),
+      ["q8"],
+    );
+    expect(file?.error).toBeGreaterThan(0);
+    expect(file?.metrics).toBeUndefined();
+  });
+
+  it("of a model that embeds texts give the error of embeddings", async () => {
+    const folder = freshPath("model");
+    cpSync(join(GOLDEN, "bert/no-prefix"), folder, { recursive: true });
+    writeEmbeddingFormat(folder, { ...PLAIN_FORMAT, normalizes: true }, 36);
+    const rows = TEXTS.map((text) => ({ text }));
+    const [exact, file] = await measured(folder, rows, ["fp32", "q8"]);
+    const encoded = await (await loadTokenizer(folder)).encodeBatch(TEXTS.map((text) => [text]));
+    const [expected, actual] = await Promise.all(
+      [exact, file].map(async (each) => {
+        const graph = await OnnxModel.open(dirname(dirname(each!.path)), basename(each!.path));
+        const all: number[] = [];
+        for (const row of encoded)
+          all.push(...((await graph.run([row], "right")).sentence_embedding!.data as Float32Array));
+        return all;
+      }),
+    );
+    const real = Math.max(...actual!.map((value, i) => Math.abs(value - expected![i]!)));
+    const range = Math.max(...expected!) - Math.min(...expected!);
+    expect(Math.abs(file!.error! - real / range)).toBeLessThan((0.02 * real) / range);
+  });
+
+  it("that overflow float16 refuse it by name, and nothing is written", async () => {
+    const folder = freshPath("model");
+    cpSync(join(GOLDEN, "llama/lm"), folder, { recursive: true });
+    const path = join(folder, "model.safetensors");
+    const file = openSafetensors(path);
+    const large = file.names.map((name) => {
+      const tensor = file.readTensor(name);
+      return [name, name.endsWith("up_proj.weight") ? torch.mulScalar(tensor, 1e6) : tensor] as const;
+    });
+    file.close();
+    saveSafetensors(path, large, { format: "pt" });
+    const [output, data] = [freshPath("onnx"), freshPath("rows.jsonl")];
+    writeFileSync(data, JSON.stringify({ text: "the cat sat" }));
+    const settings = { model: folder, to: "onnx", data, output } as const;
+    await expect(exportModel({ ...settings, dtype: ["fp32", "fp16"] })).rejects.toThrow(
+      /line 1: with fp16 .* leave fp16 out/,
+    );
+    expect(existsSync(join(output, "config.json"))).toBe(false);
   });
 });

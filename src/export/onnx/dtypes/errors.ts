@@ -1,10 +1,11 @@
 /** What a dtype costs on the user's rows, computed by our own model with the dtype's values. */
 import { BidoraError } from "../../../common/errors.js";
 import { rowOptions } from "../../../config/index.js";
-import { where } from "../../../data/index.js";
+import { type LanguageExample, where } from "../../../data/index.js";
 import { labelsForInference, positiveOf } from "../../../datasets/choice.js";
 import { readRows, trainedColumns } from "../../../datasets/splits.js";
 import type { Metrics } from "../../../files/metrics.js";
+import { NO_HEAD } from "../../../models/index.js";
 import { EVALUATION } from "../../../nn/index.js";
 import {
   batchOf,
@@ -25,8 +26,9 @@ import { Emulation } from "./emulation.js";
 export interface DtypeError {
   /** The largest difference of an output (logits, or hidden states) from float32, over the range of float32's outputs. */
   readonly error: number;
-  /** The task's metrics, if all rows have labels. */
+  /** The task's metrics, and those in float32, if all rows have labels. */
   readonly metrics?: Metrics;
+  readonly float32Metrics?: Metrics;
 }
 
 /** The user's rows, and how they are scored if they have labels. */
@@ -47,22 +49,31 @@ export async function readMeasured(path: string, model: ExportedModel, tokenizer
   const task: Task = "encode" in model.task ? model.task : sequenceClassification;
   const dataset = await readRows(task, path, trainedColumns(metadata), "optional");
   const hasLabels =
-    kind !== undefined && !task.isGenerative && dataset.examples.every(({ label }) => label !== undefined);
+    kind !== undefined &&
+    !task.embedding &&
+    !task.isGenerative &&
+    dataset.examples.every(({ label }) => label !== undefined);
   const choice = { kind: kind ?? "", task, dataset: undefined, metrics: undefined, texts: false };
   const labels = hasLabels ? labelsForInference(choice, dataset, names) : undefined;
   const { config } = model.model;
   const length = maxLengthOf(metadata?.maxLength ?? rowOptions.maxLength.default, false, tokenizer, config.maxTokens);
   const examples = hasLabels ? dataset.examples : dataset.examples.map((example) => ({ ...example, label: undefined }));
   const rows = await encodeRows(task, examples, tokenizer, { labels, maxLength: length, model: config });
-  const isScored = hasLabels || (task.isGenerative === true && rows.some((row) => task.weight(row) > 0));
+  const isScored =
+    hasLabels || (task.isGenerative === true && (dataset.examples as LanguageExample[]).every(hasAnswer));
   const scoring = { task, labels: labels?.names ?? names, batchSize: BATCH_SIZE, positive: positiveOf(choice, labels) };
   return { rows, scoring: isScored ? scoring : undefined };
 }
 
-/** The error of a graph in float32, with its metrics. */
-export async function float32Error({ model }: ExportedModel, { rows, scoring }: MeasuredRows): Promise<DtypeError> {
-  return { error: 0, ...(scoring && { metrics: (await evaluateRows(model, rows, scoring)).metrics }) };
-}
+/** Whether a row of a language model has more than a prompt. */
+const hasAnswer = ({ input }: LanguageExample): boolean =>
+  input.kind !== "prompt" || input.completion !== undefined || input.references !== undefined;
+
+/** The metrics in float32; undefined for rows without labels. */
+export const float32Metrics = async (
+  { model }: ExportedModel,
+  { rows, scoring }: MeasuredRows,
+): Promise<Metrics | undefined> => scoring && (await evaluateRows(model, rows, scoring)).metrics;
 
 /**
  * The error of a graph in another dtype, with its metrics.
@@ -107,13 +118,14 @@ async function largestError(
   return error === 0 ? 0 : error / (high - low);
 }
 
-/** The outputs of the graph for a row. */
-function outputsOf({ model, kind }: ExportedModel, row: EncodedRow): Float32Array {
+/** The outputs of the graph for a row, or the embeddings of its texts. */
+function outputsOf({ model, task }: ExportedModel, row: EncodedRow): Float32Array {
   return torch.noGrad(() =>
     torch.scope(() => {
       const batch = batchOf([row], model.device);
-      const outputs =
-        kind === undefined ? model.backbone.forward(batch, EVALUATION) : model.forwardWhole(batch, EVALUATION);
+      const whole = task.head === NO_HEAD ? model.backbone.forward(batch, EVALUATION) : undefined;
+      const embedded = "embedding" in task && "forward" in task ? task.forward?.(model, batch, EVALUATION) : undefined;
+      const outputs = embedded ?? whole ?? model.forwardWhole(batch, EVALUATION);
       return torch.contiguous(outputs).toTypedArray() as Float32Array;
     }),
   );
