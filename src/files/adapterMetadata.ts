@@ -53,7 +53,7 @@ interface Use {
   readonly trainOn?: (typeof TRAIN_ON)[number] | undefined;
   /** How token states become an embedding. */
   readonly pooling?: (typeof POOLINGS)[number] | undefined;
-  /** Whether embeddings were learned from pairs with a score. */
+  /** Whether embeddings were evaluated on pairs with a score. */
   readonly isScored?: boolean | undefined;
   readonly baseModel?: string | undefined;
   readonly revision?: string | undefined;

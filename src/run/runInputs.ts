@@ -66,8 +66,11 @@ export async function readRunData({ config, saved, task }: RunStart, hub?: HubOp
   const tokenizer = await loadTokenizer(folder);
   const model = architecture.parseConfig(checkpointConfig);
   const settings = { ...config, pooling: config.pooling ?? saved?.metadata?.pooling };
-  const { examples } = splits.train;
-  const choice = configuredTask(asked, { folder, width: model.hiddenSize, settings, examples });
+  const choice = configuredTask(asked, {
+    ...{ folder, width: model.hiddenSize, settings },
+    examples: splits.train.examples,
+    evaluated: (splits.validation ?? splits.test)?.examples,
+  });
   const labels = labelsFor(choice, splits, labelsOfKind(choice.kind, saved?.metadata, own));
   checkCount(choice.task, labels?.names);
   const isGiven = "maxLength" in config.given;

@@ -54,6 +54,8 @@ export interface TaskSource {
   readonly settings: EmbeddingSettings;
   /** The training rows, if they are known. */
   readonly examples?: readonly Example[];
+  /** The rows to evaluate on, if they are known and others than the training rows. */
+  readonly evaluated?: readonly Example[] | undefined;
 }
 
 /** transformers' `problem_type`, which distinguishes tasks with the same kind of head. */
@@ -91,7 +93,7 @@ export interface Task<
   readonly textsVary?: boolean;
   /** How embeddings are made, for the task of embedding texts. */
   readonly embedding?: EmbeddingFormat;
-  /** Whether embeddings are learned from pairs with a score, as far as known. */
+  /** Whether embeddings are evaluated on pairs with a score, as far as known. */
   readonly isScored?: boolean | undefined;
   /** The task for a model and the settings of a run; absent if it depends on neither. @throws UsageError for settings that do not fit */
   configured?(source: TaskSource): Task;

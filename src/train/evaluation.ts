@@ -194,29 +194,37 @@ export async function evaluateRows(
   );
   const { task, labels, metrics, positive } = options;
   const { metric } = task.scorer({ labels, metrics, positive });
-  const losses = { sum: 0, weight: 0 };
-  const onOutputs = (batch: Batch, outputs: torch.Tensor) => {
-    const weight = lossWeight(task, batch);
-    if (weight === 0) return;
-    losses.sum += finiteSum(task, outputs, batch);
-    losses.weight += weight;
-  };
+  const losses = meanLoss(task);
   const measured: unknown[] = [];
   const score = ({ row, prediction }: RowPrediction) => {
     measured.push(metric.measure(row.reference, prediction, measured.length + 1));
     onPrediction(row, prediction);
   };
   const together = task.together?.(options.corpus);
-  for await (const predicted of predictRows(model, rows, { ...options, onOutputs })) {
+  for await (const predicted of predictRows(model, rows, { ...options, onOutputs: losses.add })) {
     targetOf(predicted.row);
     if (together) together.add(predicted);
     else score(predicted);
   }
   for (const predicted of (await together?.scored(options.signal)) ?? []) score(predicted);
-  const loss = losses.weight ? losses.sum / losses.weight : 0;
   const result = metric.result(measured);
   checkValues(result, metric);
-  return { metrics: { ...result, loss }, metric, measured, ...(together?.units && { units: together.units }) };
+  const { units } = together ?? {};
+  return { metrics: { ...result, loss: losses.mean() }, metric, measured, ...(units && { units }) };
+}
+
+/** The mean loss over batches; 0 if no row counts in it. */
+function meanLoss(task: Task) {
+  const total = { sum: 0, weight: 0 };
+  return {
+    add(batch: Batch, outputs: torch.Tensor): void {
+      const weight = lossWeight(task, batch);
+      if (weight === 0) return;
+      total.sum += finiteSum(task, outputs, batch);
+      total.weight += weight;
+    },
+    mean: () => (total.weight ? total.sum / total.weight : 0),
+  };
 }
 
 /** Sums a batch's loss. Finite outputs can be too large for it. @throws BidoraError `NOT_FINITE` naming the row of the largest output */

@@ -38,6 +38,20 @@ const both = (test: number, validation: number) => ({
 
 const asked = { tasks: [], methods: [], reach: undefined };
 
+describe("a comparison of embeddings", () => {
+  it.each([
+    ["spearman", true],
+    ["ndcg@10", false],
+  ])("goes by %s", (name, isScored) => {
+    const one = run("t", "lora", 0, { pearson: 0.1, "mrr@10": 0.1, [name]: 0.2, loss: 1 }, { as: "embedding" });
+    const metadata = { formatVersion: 1, method: "lora", task: "embedding", labels: [], isScored };
+    writeFileSync(join(one.folder, "bidora.json"), JSON.stringify(metadata));
+    const { main, others } = scoringOf([one]);
+    expect(main).toEqual({ name, goal: "maximize" });
+    expect(others.map(({ goal }) => goal)).toEqual(["maximize", "maximize"]);
+  });
+});
+
 describe("a comparison of runs with test rows", () => {
   const runs = [run("t", "lora", 0, both(0.5, 0.9)), run("t", "dora", 0, both(0.6, 0.8))];
 

@@ -22,7 +22,7 @@ const TEMPERATURE = 0.05;
  * its rows, each among the rows of its own batch: with gradient accumulation, batches don't share negatives.
  * @param format how the model makes an embedding of a text's tokens
  * @param settings of the loss
- * @param isScored whether the rows to learn from have scores, as far as known
+ * @param isScored whether the rows to evaluate on have scores, as far as known
  */
 export function embeddingTask(
   format: EmbeddingFormat = PLAIN_FORMAT,
@@ -111,7 +111,7 @@ function lossNameFor(rows: readonly EmbeddingRow[], asked: EmbeddingLossName | u
 // Settings
 
 /** The task for a model's folder and the settings of a run. @throws UsageError for settings that fit neither model nor rows */
-function configured({ folder, settings, width, examples }: TaskSource): EmbeddingTask {
+function configured({ folder, settings, width, examples, evaluated }: TaskSource): EmbeddingTask {
   const own = readEmbeddingFormat(folder);
   const { pooling = own.pooling, matryoshka = [] } = settings;
   const wide = matryoshka.find((each) => each > width);
@@ -119,9 +119,9 @@ function configured({ folder, settings, width, examples }: TaskSource): Embeddin
     throw new UsageError(
       `--matryoshka ${matryoshka}: the model's embeddings have ${width} values, fewer than ${wide}.`,
     );
-  const rows = examples as readonly EmbeddingExample[] | undefined;
-  if (rows) checkLoss(rows, settings);
-  return embeddingTask({ ...own, pooling }, settings, rows?.some(isScored));
+  if (examples) checkLoss(examples as readonly EmbeddingExample[], settings);
+  const judged = (evaluated ?? examples) as readonly EmbeddingExample[] | undefined;
+  return embeddingTask({ ...own, pooling }, settings, judged?.some(isScored));
 }
 
 /** @throws UsageError for a loss that does not take the training rows, or that they give nothing to learn */

@@ -6,7 +6,7 @@ import { evaluate } from "../../../src/commands/evaluate.js";
 import { type MineSettings, mine } from "../../../src/commands/mine.js";
 import { predict } from "../../../src/commands/predict.js";
 import { cosine } from "../../../src/retrieval/index.js";
-import { BERT, bidora, changed, evaluated, fresh, jsonl, list, ROWS, readRows, run } from "../support.js";
+import { BERT, bidora, changed, evaluated, fresh, json, jsonl, list, ROWS, readRows, run } from "../support.js";
 
 const MODEL = join(BERT, "no-prefix");
 const EMBEDDING = { model: MODEL, task: "embedding", dtype: "float32" } as const;
@@ -283,14 +283,18 @@ describe("finetune", () => {
     expect(list(output)).toContain("report.html");
   });
 
+  const [pairs, scored] = [jsonl(...PAIRS), jsonl(...SCORED)];
   test.each([
-    ["ndcg@10", jsonl(...PAIRS)],
-    ["spearman", jsonl(...SCORED)],
-  ])("stops early by %s", async (name, rows) => {
-    const settings = { ...PAIRED, train: rows, validation: rows, method: "lora", maxSteps: 6 } as const;
-    const { events, metrics } = await run({ ...settings, evalEvery: 1, earlyStopping: 1, learningRate: 1 });
+    ["ndcg@10", pairs, pairs],
+    ["spearman", scored, scored],
+    ["spearman", pairs, scored],
+    ["ndcg@10", scored, pairs],
+  ])("stops early by %s", async (name, train, validation) => {
+    const settings = { ...PAIRED, train, validation, method: "lora", maxSteps: 6 } as const;
+    const { events, metrics, output } = await run({ ...settings, evalEvery: 1, earlyStopping: 1, learningRate: 1 });
     const values = events.flatMap((event) => (event.event === "evaluation" ? [event.metrics[name]!] : []));
     expect(values.length).toBeGreaterThan(1);
     expect(metrics[name]).toBeCloseTo(Math.max(...values), 10);
+    expect(json(join(output, "bidora.json"))).toMatchObject({ isScored: name === "spearman" });
   });
 });
