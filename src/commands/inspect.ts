@@ -101,15 +101,27 @@ function adviceLines({ engine, takes, notes, commands }: EngineVerdict): string[
 type Fact = readonly [name: string, value: string];
 
 function modelFacts(model: ModelInspection): Fact[] {
-  const { head } = model;
+  const { head, embedding } = model;
   return [
     ["model", model.path],
     ["family", model.modelType ?? "unknown"],
     ["architecture", model.architectures.join(", ") || "unknown"],
     ["head", head ? `${head.kind}: ${head.labels.join(", ")}` : "none"],
+    ...(embedding ? [["embeddings", embeddingFacts(embedding)] as const] : []),
     ...sizeFacts(model),
     ["default targets", model.defaultTargetModules.join(", ") || "none"],
   ];
+}
+
+function embeddingFacts(format: NonNullable<ModelInspection["embedding"]>): string {
+  const { pooling, normalizes, maxLength, prompts, defaultPrompt } = format;
+  const names = Object.keys(prompts).map((name) => (name === defaultPrompt ? `${name} (default)` : name));
+  return [
+    `${pooling} pooling`,
+    ...(normalizes ? ["normalized"] : []),
+    ...(maxLength === undefined ? [] : [`up to ${maxLength} tokens`]),
+    ...(names.length > 0 ? [`prompts ${names.join(", ")}`] : []),
+  ].join("; ");
 }
 
 function adapterFacts(adapter: AdapterInspection): Fact[] {

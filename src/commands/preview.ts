@@ -1,4 +1,5 @@
 /** `bidora preview`: training rows as the model sees them. */
+import { isObject } from "../common/arguments.js";
 import { oneLine } from "../common/messages.js";
 import { runFile, runOptions } from "../config/index.js";
 import { IGNORED_LABEL } from "../nn/index.js";
@@ -96,9 +97,12 @@ async function previewRow(row: EncodedRow, task: Task, tokenizer: Tokenizer): Pr
     inputIds,
     text: await tokenizer.decode(inputIds, { skipSpecialTokens: false }),
     parts: await partsOf(inputIds, marks, tokenizer),
-    ...(task.takesTrainOn ? { bearsLoss: marks } : { target }),
+    ...(task.takesTrainOn ? { bearsLoss: marks } : isEmpty(target) ? {} : { target }),
   };
 }
+
+/** Whether a target says nothing, as that of pairs without a score. */
+const isEmpty = (target: unknown): boolean => isObject(target) && Object.keys(target).length === 0;
 
 /** Whether each token is trained on; its target is at the token before it. */
 const lossMask = (targets: readonly number[]): boolean[] =>

@@ -83,9 +83,19 @@ function pairColumns(table: Table, { textColumns: given, usualTextColumns: usual
   if (given) return requireColumns(table, given);
   const anchored = findColumns(table, [...(usual && usual.length > 1 ? [usual] : []), ...ANCHORED]);
   if (!anchored) return pairOf(table);
-  const negatives = table.columns.filter((name) => NEGATIVE.test(name) && !anchored.includes(name));
-  return isAnchored(anchored) ? [...anchored, ...negatives] : anchored;
+  return isAnchored(anchored) ? withNegatives(table, anchored) : anchored;
 }
+
+/** The columns of an anchor, its positive and its negatives, by their usual names; undefined if there are none. */
+export function anchoredColumns(table: Pick<Table, "columns">): readonly string[] | undefined {
+  const anchored = findColumns(table, ANCHORED);
+  return anchored && withNegatives(table, anchored);
+}
+
+const withNegatives = ({ columns }: Pick<Table, "columns">, anchored: readonly string[]): readonly string[] => [
+  ...anchored,
+  ...columns.filter((name) => NEGATIVE.test(name) && !anchored.includes(name)),
+];
 
 function pairOf(table: Table): readonly string[] {
   const found = findTextColumns(table, undefined);

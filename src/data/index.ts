@@ -1,5 +1,5 @@
 export { readConll, readConllu } from "./conll.js";
-export { type EmbeddingExample, loadEmbeddingRows, type PairLabel } from "./embeddingRows.js";
+export { anchoredColumns, type EmbeddingExample, loadEmbeddingRows, type PairLabel } from "./embeddingRows.js";
 export { type Dataset, type Example, type Location, type TextExample, type WordsExample, where } from "./example.js";
 export { byCodePoint, LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";
 export {

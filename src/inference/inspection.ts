@@ -18,6 +18,7 @@ import { openWeights, readConfig } from "../io/checkpoint.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { openSafetensors } from "../io/safetensors.js";
 import { isInteger, type TensorInfo, torchDtype } from "../io/safetensorsHeader.js";
+import { type EmbeddingFormat, isSentenceTransformer, readEmbeddingFormat } from "../io/sentenceTransformers.js";
 import { architectureOf, checkLayers, checkpointNames } from "../models/index.js";
 import { inferTask, type TrainedHead } from "../tasks/index.js";
 import { numelOf } from "../torch/index.js";
@@ -43,6 +44,8 @@ export interface ModelInspection extends Contents {
   readonly modelType: string | null;
   readonly architectures: readonly string[];
   readonly head: TrainedHead | null;
+  /** How it makes embeddings, if it is a model of sentence-transformers. */
+  readonly embedding: EmbeddingFormat | null;
   readonly defaultTargetModules: readonly string[];
 }
 
@@ -129,6 +132,9 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
     return { ...found, config: found.parseConfig(config) };
   });
   const head = await attempt(refusals, () => inferTask(config));
+  const embedding = isSentenceTransformer(folder)
+    ? await attempt(refusals, () => readEmbeddingFormat(folder))
+    : undefined;
   const tensors = (await attempt(refusals, () => weightsOf(folder))) ?? [];
   if (architecture && tensors.length > 0) {
     const missing = await attempt(refusals, () => {
@@ -143,6 +149,7 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
     modelType: typeof config.model_type === "string" ? config.model_type : null,
     architectures: Array.isArray(config.architectures) ? config.architectures.map(String) : [],
     head: head ?? null,
+    embedding: embedding ?? null,
     defaultTargetModules: architecture?.defaultTargetModules ?? [],
     ...sizes(tensors),
     refusals: [...refusals, ...unreadable(tensors)],

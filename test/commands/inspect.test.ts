@@ -37,6 +37,21 @@ test.each([
   expect(renderInspection(found)).toContain("Nothing in it is refused.");
 });
 
+test("how a model of sentence-transformers makes embeddings is shown", async () => {
+  const found = (await inspect({ path: join(GOLDEN, "embeddings/bert-cls-prompt") })) as ModelInspection;
+  expect(found.embedding).toMatchObject({ pooling: "cls" });
+  expect(renderInspection(found)).toMatch(/^embeddings +cls pooling; prompts document, query \(default\)$/m);
+  const folder = copyOf("embeddings/bert-cls-prompt");
+  configure(join(folder, "1_Pooling/config.json"), {
+    pooling_mode: "max",
+    pooling_mode_cls_token: false,
+    pooling_mode_max_tokens: true,
+  });
+  const refused = (await inspect({ path: folder })) as ModelInspection;
+  expect(refused.embedding).toBeNull();
+  expect(refused.refusals.join()).toContain("max");
+});
+
 test("a GGUF file is counted by its quantization types", async () => {
   const found = (await inspect({ path: join(GOLDEN, "io/gguf/smollm.gguf") })) as ModelInspection;
   expect(found).toMatchObject({ kind: "model", modelType: "llama", refusals: [] });

@@ -4,6 +4,7 @@ import { createProgress } from "../../src/cli/progress.js";
 import { formatTable } from "../../src/commands/command.js";
 import { renderInspection } from "../../src/commands/inspect.js";
 import { oneLine, printable, printableJson } from "../../src/common/messages.js";
+import { PLAIN_FORMAT } from "../../src/io/sentenceTransformers.js";
 
 const EVIL = "a\u001b[31mb\u001b]0;title\u0007\u009b2J\r\u007f\u0000é";
 
@@ -50,6 +51,7 @@ test("inspect escapes line breaks in names", () => {
     modelType: EVIL,
     architectures: [`${EVIL}\n`],
     head: { kind: "sequence-classification", labels: [`x\nRefused: all`, EVIL] },
+    embedding: { ...PLAIN_FORMAT, prompts: { [EVIL]: "" } },
     defaultTargetModules: [],
     parameters: 1,
     dtypes: { F32: 1 },

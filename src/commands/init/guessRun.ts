@@ -4,6 +4,7 @@ import { labelMap } from "../../data/index.js";
 import { checkCount } from "../../run/runInputs.js";
 import { TASKS, type Task } from "../../tasks/index.js";
 import { type Column, columnsOf } from "./columns.js";
+import { guessEmbeddings } from "./embeddingRows.js";
 import { type Guess, type Guessed, listed, named, type Rows } from "./guess.js";
 import { checkHeader } from "./header.js";
 import { guessLabeled } from "./labeledTexts.js";
@@ -22,7 +23,7 @@ export async function guessRun(sample: Sample, given: Guessed): Promise<Guess> {
   const rows = { table, columns: columnsOf(table) };
   if (!given.textColumns) checkHeader(rows);
   refuseOtherForms(rows, given);
-  const forms = [guessWords, guessQuestions, guessLanguage, guessLabeled, guessTexts];
+  const forms = [guessWords, guessQuestions, guessEmbeddings, guessLanguage, guessLabeled, guessTexts];
   for (const form of forms) {
     const guess = form(rows, given);
     if (!guess) continue;

@@ -122,6 +122,12 @@ describe("tasks by their rows", () => {
       csv("question,answer", (i) => `${sentence(i)},${sentence(i + 1)}`),
       { task: "causal-lm", textColumns: ["question", "answer"] },
     ],
+    [
+      "pairs",
+      "a.jsonl",
+      jsonl((i) => ({ anchor: sentence(i), positive: sentence(i + 1), negatives: [sentence(i + 2)] })),
+      { task: "embedding" },
+    ],
     ["texts alone", "a.jsonl", jsonl((i) => ({ text: sentence(i) })), { task: "causal-lm" }],
     [
       "texts under another name",

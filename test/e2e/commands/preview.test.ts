@@ -51,6 +51,13 @@ describe("preview", () => {
     expect(more).toEqual([]);
   });
 
+  it("shows pairs to learn embeddings from, which have no target", async () => {
+    const train = jsonl({ anchor: "cold rain", positive: "rain fell" });
+    const argv = ["--model", join(GOLDEN, "bert/no-prefix"), "--task", "embedding", "--train", train];
+    const { stdout } = await bidora("preview", ...argv);
+    expect(stdout).toMatch(/^line 1, \d+ tokens\n {2}\[CLS\] cold rain \[SEP\] \[CLS\] rain fell \[SEP\]\n$/);
+  });
+
   it("shows the rows of any task with their targets", async () => {
     const model = ["--model", SMALL.model, "--task", "sequence-classification"];
     const { stdout, status } = await bidora("preview", ...model, "--train", join(ROWS, "train.jsonl"), "--limit", "1");

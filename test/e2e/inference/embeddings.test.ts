@@ -68,6 +68,14 @@ describe("evaluate", () => {
     expect(metrics["mrr@10"]).toBeCloseTo(expected.mrr, 10);
   });
 
+  test("does not search negatives", async () => {
+    const rows = PAIRS.map((pair, i) => ({ ...pair, negative: OTHERS[i % 3]! }));
+    const { loss: _, ...metrics } = await evaluated({ ...EMBEDDING, data: jsonl(...rows) });
+    const { loss, ...expected } = await evaluated({ ...EMBEDDING, data: jsonl(...PAIRS) });
+    expect(metrics).toEqual(expected);
+    expect(loss).toBeGreaterThan(0);
+  });
+
   test("searches the corpus too, in which positives count once", async () => {
     const metrics = await evaluated({ ...EMBEDDING, data: jsonl(...PAIRS), corpus: corpusFile() });
     const expected = sortedMetrics(PAIRS, await ofTexts(anchors), await ofTexts([...positives, ...OTHERS]));
@@ -232,6 +240,24 @@ describe("mine", () => {
     expect(rows).toEqual([{ ...own, negatives: [PAIRS[4]!.positive, "a yellow boat"] }]);
   });
 
+  test("puts the model's prompts before anchors and documents", async () => {
+    const model = withPrompts({ query: "the train ", document: "a garden " });
+    const { rows } = await mined({ model, input: jsonl(...PAIRS), numNegatives: 3 });
+    const documents = await embeddingsOf([...new Set(PAIRS.map(({ positive }) => positive))], MODEL, "a garden ");
+    const queries = await embeddingsOf([...new Set(PAIRS.map(({ anchor }) => anchor))], MODEL, "the train ");
+    for (const { anchor, negatives } of rows) {
+      const own = PAIRS.filter((pair) => pair.anchor === anchor).map(({ positive }) => positive);
+      const score = (text: string) => cosine(queries.get(anchor)!, documents.get(text)!);
+      const others = [...documents.keys()].filter((text) => text !== anchor && !own.includes(text));
+      expect(negatives.map(score)).toEqual(
+        others
+          .map(score)
+          .sort((a, b) => b - a)
+          .slice(0, 3),
+      );
+    }
+  });
+
   test("its rows are trained on", async () => {
     const output = fresh("mined.jsonl");
     await mine({ model: MODEL, input: jsonl(...PAIRS), output, numNegatives: 2, samplingStrategy: "random", seed: 3 });
@@ -279,7 +305,7 @@ describe("finetune", () => {
       reference: [PAIRS[0]!.positive, PAIRS[5]!.positive],
       prediction: { ranks: [expect.any(Number), expect.any(Number)] },
     });
-    expect(kept[0]!.text).toContain(PAIRS[0]!.anchor);
+    expect(kept[0]!.text).toBe(PAIRS[0]!.anchor);
     expect(list(output)).toContain("report.html");
   });
 
