@@ -79,15 +79,14 @@ export class BatchRow {
     this.job.onStep({ tokens: [], finish: undefined, logprobs: [], promptLogprobs: [], ...step });
   }
 
-  /** The prompt's next tokens after those that have been computed. @param logits after the last tokens up to `#upTo` */
+  /** The tokens after those that this step computes. @param logits after each of these */
   #scorePrompt(logits: readonly Float32Array[]): TokenLogprobs[] {
     const { logprobs, prompt } = this.job;
     if (!logprobs?.ofPrompt) return [];
-    const first = this.#upTo - logits.length;
     const scored: TokenLogprobs[] = [];
     for (let at = this.#computed; at < this.#upTo; at++) {
       const next = prompt.ids[at + 1];
-      if (next !== undefined) scored.push(logprobsOf(logits[at - first] as Float32Array, next, logprobs.top));
+      if (next !== undefined) scored.push(logprobsOf(logits[at - this.#computed] as Float32Array, next, logprobs.top));
     }
     return scored;
   }
