@@ -94,6 +94,20 @@ describe("parameters", async () => {
     expect([status, json.error?.param]).toEqual([400, param]);
   });
 
+  test("parts of a message are one text for the template", async () => {
+    const content = ["one", "two"].map((part) => ({ type: "text", text: part }));
+    const [parts, whole] = await Promise.all(
+      [content, "one\ntwo"].map(async (given) => {
+        const { json } = await chat({ messages: [{ role: "user", content: given }], temperature: 0, max_tokens: 8 });
+        const { choices, usage } = json as unknown as { choices: object; usage: object };
+        return { choices, usage };
+      }),
+    );
+    expect(parts).toEqual(whole);
+    const { json } = await chat({ messages: [{ role: "user", content: [{ type: "image_url", image_url: {} }] }] });
+    expect(json.error?.message).toContain("parts of type text");
+  });
+
   test.each([
     [{ prompt: "" }, /no tokens/],
     [{ prompt: [] }, /prompt/],

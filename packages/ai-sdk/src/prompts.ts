@@ -16,7 +16,8 @@ function messageOf(message: LanguageModelV3Message): Message {
   const [texts, reasoning] = [textsOf(message, "text"), textsOf(message, "reasoning")];
   return {
     role: message.role,
-    content: texts.join(""),
+    // Separate parts of a user's message, such as two documents; those of an answer came in pieces.
+    content: texts.join(message.role === "user" ? "\n" : ""),
     ...(reasoning.length > 0 && { reasoning_content: reasoning.join("") }),
   };
 }

@@ -33,16 +33,22 @@ const conversation: ModelMessage[] = [
   {
     role: "user",
     content: [
-      { type: "text", text: "one " },
+      { type: "text", text: "one" },
       { type: "text", text: "two" },
     ],
   },
-  { role: "assistant", content: "three" },
+  {
+    role: "assistant",
+    content: [
+      { type: "text", text: "th" },
+      { type: "text", text: "ree" },
+    ],
+  },
   { role: "user", content: "four" },
 ];
 const messages: Message[] = [
   { role: "system", content: "two" },
-  { role: "user", content: "one two" },
+  { role: "user", content: "one\ntwo" },
   { role: "assistant", content: "three" },
   { role: "user", content: "four" },
 ];

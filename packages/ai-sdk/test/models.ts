@@ -1,8 +1,7 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll } from "vitest";
+import { freshPath } from "../../../test/workFolder.js";
 
 // The AI SDK prints warnings otherwise.
 Object.assign(globalThis, { AI_SDK_LOG_WARNINGS: false });
@@ -13,10 +12,11 @@ export const golden = (name: string): string => fileURLToPath(new URL(`../../../
 const TEMPLATE =
   "{% for message in messages %}{{ message.role }} {{ message.content }} {% endfor %}{% if add_generation_prompt %}one {% endif %}";
 
-const work = mkdtempSync(join(tmpdir(), "bidora-ai-sdk-"));
-afterAll(() => rmSync(work, { recursive: true, force: true }));
-
-export const freshFolder = (): string => mkdtempSync(join(work, "model-"));
+export function freshFolder(): string {
+  const folder = freshPath("folder");
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
 
 /** A small random model with a chat template. */
 export function chatModel(): string {

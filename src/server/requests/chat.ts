@@ -7,15 +7,25 @@ import { readBody } from "./read.js";
 
 const aPart = z.strictObject({ type: z.literal("text"), text: aText });
 
+/** Parts become one text, one a line as in vLLM and llama.cpp: most templates would write a list as Python prints it. */
+const aContent = z.union(
+  [
+    aText,
+    z
+      .array(aPart)
+      .min(1)
+      .transform((parts) => parts.map(({ text }) => text).join("\n")),
+  ],
+  { error: "expected a text, or a list of parts of type text" },
+);
+
 /** A message, with other fields that a chat template may read. A field that is null counts as absent. */
 const aMessage = z.preprocess(
   (message) =>
     typeof message === "object" && message !== null && !Array.isArray(message)
       ? Object.fromEntries(Object.entries(message).filter(([, value]) => value !== null))
       : message,
-  z
-    .object({ role: z.enum(ROLES), content: z.union([aText, z.array(aPart).min(1)]) })
-    .catchall(z.union([aText, z.boolean()])),
+  z.object({ role: z.enum(ROLES), content: aContent }).catchall(z.union([aText, z.boolean()])),
 );
 
 const schema = z.strictObject({
