@@ -2,7 +2,7 @@
 
 import { lacksClass } from "../../inference/engines/transformersJs.js";
 import type { EmbeddingFormat } from "../../io/sentenceTransformers.js";
-import { classNameOf, modelTypeOf } from "../../models/index.js";
+import { classNameOf, type DecoderConfig, type ModelConfig, modelTypeOf } from "../../models/index.js";
 import type { ExportedModel } from "./open.js";
 
 /** Sentences about what transformers.js does with the model. */
@@ -13,10 +13,22 @@ export function notesOn(model: ExportedModel): string[] {
     return [`transformers.js has no ${name}: run the graph with onnxruntime itself, which gives ${outputsOf(name)}.`];
   }
   if (model.task.embedding) return notesOnEmbeddings(model.task.embedding);
+  if (model.kind === "causal-lm") return notesOnCache(model.model.config);
   if (model.kind !== "regression") return [];
   return [
     "transformers.js's text-classification pipeline takes a softmax of the one output, which is always 1: call " +
       "AutoModelForSequenceClassification, whose logits are the value.",
+  ];
+}
+
+/** Models whose cached keys become wrong at a length. */
+function notesOnCache(config: ModelConfig): string[] {
+  const ropes = "ropes" in config ? Object.values((config as DecoderConfig).ropes) : [];
+  const at = ropes.flatMap(({ switchesAfter }) => switchesAfter ?? [])[0];
+  if (at === undefined) return [];
+  return [
+    `This model has other RoPE frequencies for rows of more than ${at} tokens. A cache that grows from fewer tokens to more makes the ` +
+      "graph fail, where transformers computes it again: start with an empty cache there.",
   ];
 }
 

@@ -3,13 +3,16 @@ import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { exportModel } from "../../../src/commands/export.js";
+import { load } from "../../../src/commands/load.js";
 import type { JsonObject } from "../../../src/files/json.js";
 import { modelInput } from "../../../src/models/index.js";
 import { EVALUATION } from "../../../src/nn/index.js";
 import { GOLDEN, readJson } from "../../parity/goldenFiles.js";
 import { openModel } from "../../parity/support/adapted.js";
 import { freshPath } from "../../workFolder.js";
+import { tinyModel } from "../gguf/tinyModels.js";
 import { distance, OnnxModel, SIDES } from "./onnxModel.js";
+import { answerTo } from "./transformersJs.js";
 
 function copyOf(source: string, files: Readonly<Record<string, string>> = {}): string {
   const folder = freshPath("model");
@@ -30,6 +33,22 @@ it("the chat template stands in tokenizer_config.json", async () => {
   const { read } = await exported(copyOf("llama/lm", { "chat_template.jinja": template }));
   expect(read("tokenizer_config.json").chat_template).toBe(template);
 });
+
+it.each(["smollm", "qwen2", "llama3"] as const)(
+  "transformers.js's pipeline answers a conversation as we do: %s",
+  async (name) => {
+    const config = { model_type: "llama", architectures: ["LlamaForCausalLM"], max_position_embeddings: 512 };
+    const model = tinyModel(freshPath("model"), name, config);
+    const template =
+      "{% for m in messages %}{{ m.role }} : {{ m.content }}{% endfor %}{% if add_generation_prompt %} assistant :{% endif %}";
+    writeFileSync(join(model, "chat_template.jinja"), template);
+    const { output } = await exported(model);
+    const text = "What is the capital of France?";
+    await using own = await load({ model, dtype: "float32" });
+    const expected = await own.generate([{ role: "user", content: text }], { maxNewTokens: 16 });
+    expect((await answerTo(output, text, 16)).trim()).toBe(expected.text.trim());
+  },
+);
 
 it("named templates stay as they are", async () => {
   const settings = readJson<JsonObject>(join(GOLDEN, "llama/lm/tokenizer_config.json"));
@@ -66,6 +85,11 @@ it("a classifying decoder is for onnxruntime alone, which export says", async ()
     "transformers.js has no Qwen2ForSequenceClassification: run the graph with onnxruntime itself, which gives logits.",
   ]);
   expect((await exported(join(GOLDEN, "llama/lm"))).notes).toEqual([]);
+});
+
+it("export says at which length the cache of a longrope model is of no use", async () => {
+  const { notes } = await exported(join(GOLDEN, "phi3/lm"));
+  expect(notes).toEqual([expect.stringMatching(/frequencies for rows of more than 48 tokens.*empty cache/)]);
 });
 
 it("a classifying decoder reads the last token that is not the padding token, also if the text has it", async () => {

@@ -17,6 +17,19 @@ export async function openCausalLm(folder: string, dtype: OnnxDtypeName = "fp32"
   return AutoModelForCausalLM.from_pretrained(basename(folder), { dtype, session_options: { intraOpNumThreads: 1 } });
 }
 
+/** The answer to a conversation by transformers.js's pipeline. */
+export async function answerTo(folder: string, text: string, tokens: number): Promise<string> {
+  const { env, pipeline } = await library();
+  Object.assign(env, { allowRemoteModels: false, localModelPath: dirname(folder) });
+  const generate = await pipeline("text-generation", basename(folder), { dtype: "fp32" });
+  const messages = [{ role: "user", content: text }];
+  const [answer] = (await generate(messages, { max_new_tokens: tokens, do_sample: false })) as unknown as [
+    { generated_text: { content: string }[] },
+  ];
+  await generate.dispose();
+  return answer.generated_text.at(-1)?.content as string;
+}
+
 const int64 = async (rows: readonly (readonly number[])[]): Promise<Tensor> =>
   new (await library()).Tensor("int64", BigInt64Array.from(rows.flat(), BigInt), [
     rows.length,
