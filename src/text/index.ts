@@ -16,3 +16,4 @@ export { HAS_LONE_SURROGATE, isWellFormed, RefusedText } from "./surrogates.js";
 export { TokenBytes } from "./tokenBytes.js";
 export { type EncodedWords, type EncodeOptions, type Texts, Tokenizer } from "./tokenizer.js";
 export { byteLevelBpe, joinedPieces, metaspace, templateProcessing } from "./tokenizerJson.js";
+export { SPECIAL_TOKENS } from "./tokenizerSettings.js";

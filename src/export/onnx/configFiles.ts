@@ -8,7 +8,7 @@ import { copyFiles } from "../../files/runFolder.js";
 import { type EmbeddingFormat, writeEmbeddingFormat } from "../../io/sentenceTransformers.js";
 import { type DecoderConfig, type ModelType, modelTypeOf } from "../../models/index.js";
 import { writeModelConfig } from "../../models/modelFolder.js";
-import { TOKENIZER_FILES, type Tokenizer } from "../../text/index.js";
+import { SPECIAL_TOKENS, TOKENIZER_FILES, type Tokenizer } from "../../text/index.js";
 import type { ExportedModel } from "./open.js";
 
 const [TOKENIZER, SETTINGS] = TOKENIZER_FILES;
@@ -28,16 +28,19 @@ export function writeConfigFiles(folder: string, { source, opened, tokenizer, fi
   copyFiles(own, source, folder);
   writeJson(join(folder, TOKENIZER), wholeTokenizer(tokenizer, opened.task.embedding));
   const given = own.includes(SETTINGS) ? readJsonObject(join(source, SETTINGS)) : {};
-  const settings = { ...given, ...lengthOf(given, opened), ...templateOf(given, tokenizer) };
+  const settings = { ...specialsOf(tokenizer), ...given, ...lengthOf(given, opened), ...templateOf(given, tokenizer) };
   writeJson(join(folder, SETTINGS), { ...settings, ...classOf(given, tokenizer, opened), ...sideOf(opened) });
   writeEmbeddings(folder, opened);
   writeModelConfig(folder, { ...opened, source, dtype: "float32" }, { ...cacheKeys(opened), ...externalData(files) });
   if (opened.kind === "causal-lm") writeJson(join(folder, GENERATION_CONFIG), generationKeys(source, opened));
 }
 
+/** The parts of a tokenizer that transformers.js wants named, even if there are none. */
+const NO_PARTS: JsonObject = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
+
 /** All of the tokenizer: a model folder may have its vocabulary alone, and settings in other files. */
 function wholeTokenizer({ json }: Tokenizer, embedding: EmbeddingFormat | undefined): JsonObject {
-  const whole = json as JsonObject;
+  const whole = { ...NO_PARTS, ...(json as JsonObject) };
   if (!embedding?.lowercases) return whole;
   const normalizers = [{ type: "Lowercase" }, ...(whole.normalizer ? [whole.normalizer] : [])];
   return { ...whole, normalizer: { type: "Sequence", normalizers } };
@@ -72,6 +75,15 @@ function classOf({ tokenizer_class: given }: JsonObject, { givesTypes }: Tokeniz
   const hasTypes = typeof given === "string" && Object.values(WITH_TYPES).includes(given.replace(/Fast$/, ""));
   if (hasTypes === givesTypes) return {};
   return { tokenizer_class: givesTypes ? withTypes : "PreTrainedTokenizer" };
+}
+
+/** The special tokens, which transformers.js looks up in no other file: without a padding token it can pad no batch. */
+function specialsOf(tokenizer: Tokenizer): JsonObject {
+  const found = SPECIAL_TOKENS.map((role) => {
+    const id = role === "pad_token" ? tokenizer.padTokenId : tokenizer.specialTokenId(role);
+    return [role, id === undefined ? undefined : tokenizer.tokenText(id)] as const;
+  });
+  return Object.fromEntries(found.filter(([, text]) => text !== undefined)) as JsonObject;
 }
 
 /** The chat template, which transformers.js reads in no other file. */

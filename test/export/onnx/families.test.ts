@@ -2,7 +2,11 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { exportModel } from "../../../src/commands/export.js";
+import { modelInput } from "../../../src/models/index.js";
+import { EVALUATION } from "../../../src/nn/index.js";
+import * as torch from "../../../src/torch/index.js";
 import { families, GOLDEN, get, goldenRows, manifest, readJson, readTensors } from "../../parity/goldenFiles.js";
+import { openModel } from "../../parity/support/adapted.js";
 import { freshPath } from "../../workFolder.js";
 import { distance, OnnxModel, outputsOf, SIDES, unpadded } from "./onnxModel.js";
 
@@ -28,6 +32,19 @@ test.each(forwardCases)("%s, %s: both sides of padding, and each row alone", asy
   const alone = [];
   for (const row of rows) alone.push(...(await outputsOf(model, [row], "right", padding)));
   expect(distance(alone, expected), "alone").toBeLessThan(TOLERANCE);
+});
+
+test.each(["roberta", "mpnet", "esm-1b"])("%s: a padding token in a text has a position of its own", async (family) => {
+  const model = await openModel(family, "single");
+  const { padTokenId = 0 } = model.config;
+  const row = { inputIds: [5, 6, padTokenId, 7, 8], tokenTypeIds: [0, 0, 0, 0, 0] };
+  const expected = torch.noGrad(() => model.forward(modelInput([row]), EVALUATION)).toArray();
+  const graph = await exported(family, "single");
+  for (const side of SIDES) {
+    const longer = { inputIds: [5, 6, 7, 8, 7, 6, 5], tokenTypeIds: [0, 0, 0, 0, 0, 0, 0] };
+    const logits = await outputsOf(graph, [row, longer], side, padTokenId);
+    expect(distance(logits.slice(0, expected.length), [...expected]), side).toBeLessThan(TOLERANCE);
+  }
 });
 
 const questionCases = families.flatMap((family) => {

@@ -1,5 +1,5 @@
 /** Exported folders in transformers.js, beside what bidora itself predicts. */
-import { mkdirSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   AutoModelForSequenceClassification,
@@ -12,6 +12,7 @@ import {
 import { beforeAll, describe, expect, test } from "vitest";
 import { exportModel } from "../../../src/commands/export.js";
 import { load } from "../../../src/commands/load.js";
+import { loadTokenizer } from "../../../src/text/index.js";
 import { families, GOLDEN, manifest, readJson } from "../../parity/goldenFiles.js";
 import { freshPath } from "../../workFolder.js";
 import { distance } from "./onnxModel.js";
@@ -75,6 +76,30 @@ test.each(ENCODERS)("%s: AutoModel and AutoTokenizer give the logits of pairs, i
   const expected = (await predicted(family, "single", rows)).flatMap(({ logits }) => logits);
   expect(distance(Array.from(logits.data as Float32Array), expected)).toBeLessThan(1e-4);
 });
+
+test("a folder with vocab.txt alone gets the tokenizer's files, with token types of pairs and padding", async () => {
+  const model = freshPath("vocabulary");
+  cpSync(join(GOLDEN, "bert/single"), model, { recursive: true });
+  const { vocab } = readJson<{ model: { vocab: Record<string, number> } }>(join(model, "tokenizer.json")).model;
+  const words = Object.entries(vocab).sort(([, a], [, b]) => a - b);
+  writeFileSync(join(model, "vocab.txt"), words.map(([word]) => word).join("\n"));
+  for (const name of ["tokenizer.json", "tokenizer_config.json"]) rmSync(join(model, name));
+  const output = join(models, "vocabulary");
+  await exportModel({ model, to: "onnx", output });
+  const tokenizer = await AutoTokenizer.from_pretrained("vocabulary");
+  const own = await loadTokenizer(model);
+  const rows = await own.encodeBatch(PAIRS, {});
+  const found = tokenizer(
+    PAIRS.map(([a]) => a),
+    { text_pair: PAIRS.map(([, b]) => b), padding: true },
+  );
+  const length = Math.max(...rows.map(({ inputIds }) => inputIds.length));
+  const padded = (ids: readonly number[]) => [...ids, ...Array.from({ length: length - ids.length }, () => 0)];
+  expect(numbersOf(found.input_ids)).toEqual(rows.map(({ inputIds }) => padded(inputIds)));
+  expect(numbersOf(found.token_type_ids as Tensor)).toEqual(rows.map(({ tokenTypeIds }) => padded(tokenTypeIds)));
+});
+
+const numbersOf = (tensor: Tensor): number[][] => (tensor.tolist() as bigint[][]).map((row) => row.map(Number));
 
 describe("pipelines", () => {
   test("text-classification: labels and scores", async () => {
