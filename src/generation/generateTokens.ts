@@ -192,6 +192,11 @@ export class SequenceBatch {
     return 0;
   }
 
+  /** The bytes of a cached token; 0 before the first pass. */
+  get bytesPerToken(): number {
+    return this.#cache?.bytesPerToken ?? 0;
+  }
+
   /** Adds empty sequences after the others. @param tokens the expected number of tokens of each */
   add(tokens: readonly number[]): void {
     torch.noGrad(() => this.#cache?.add(tokens));

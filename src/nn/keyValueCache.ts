@@ -62,6 +62,12 @@ export class KeyValueCache {
     return this.#lengths;
   }
 
+  /** The bytes of a token's keys and values in all layers; 0 before the first pass. */
+  get bytesPerToken(): number {
+    const tensors = [...this.#layers.values()].flatMap(({ keys, values }) => [keys, values]);
+    return tensors.reduce((sum, { shape, dtype }) => sum + (shape[1] as number) * torch.DTYPE_BYTES[dtype], 0);
+  }
+
   /**
    * Adds a layer's keys and values for new tokens.
    * @param keys [N, W]

@@ -31,10 +31,16 @@ export interface AppOptions {
   onError(error: unknown): void;
 }
 
+/** What answers the routes that generate text. */
+interface TextParts {
+  readonly engine: Engine;
+  readonly plans: TextPlans;
+}
+
 export class App {
   readonly hono = new Hono();
-  readonly #engine: Engine;
-  readonly #plans: TextPlans;
+  /** For a language model. */
+  readonly #text: TextParts | undefined;
   readonly #places: Places;
   readonly #metrics: Metrics;
   readonly #embedder: Embedder;
@@ -44,11 +50,11 @@ export class App {
     private readonly served: ServedModel,
     private readonly options: AppOptions,
   ) {
-    this.#engine = new Engine(served.base.model, served.routes);
-    this.#plans = new TextPlans(served);
+    const { base, routes } = served;
+    if (base.task.isGenerative) this.#text = { engine: new Engine(base.model, routes), plans: new TextPlans(served) };
     this.#embedder = new Embedder(served);
     this.#places = new Places(options.maxConcurrentRequests);
-    this.#metrics = new Metrics(() => this.#engine.load);
+    this.#metrics = new Metrics(() => this.#text?.engine.load ?? { running: 0, waiting: 0 });
     this.#addGuards();
     this.#addRoutes();
   }
@@ -94,9 +100,9 @@ export class App {
       this.#requireModel(c.req.param("model"));
       return c.json(this.#shown(c.req.param("model")));
     });
-    hono.post("/v1/chat/completions", (c) => this.#generate(c, readChat, (request) => this.#plans.chat(request)));
+    hono.post("/v1/chat/completions", (c) => this.#generate(c, readChat, (plans, request) => plans.chat(request)));
     hono.post("/v1/completions", (c) =>
-      this.#generate(c, readCompletion, (request) => this.#plans.completion(request)),
+      this.#generate(c, readCompletion, (plans, request) => plans.completion(request)),
     );
     hono.post("/v1/embeddings", (c) => this.#embed(c));
   }
@@ -105,7 +111,7 @@ export class App {
   async #generate<Request extends { readonly model: string }>(
     c: Context,
     read: (body: unknown) => Request,
-    plan: (request: Request) => Promise<Plan>,
+    plan: (plans: TextPlans, request: Request) => Promise<Plan>,
   ): Promise<Response> {
     const start = performance.now();
     const request = read(await bodyOf(c));
@@ -113,9 +119,10 @@ export class App {
     const release = this.#places.take();
     const { closing, onError } = this.options;
     const { base } = this.served;
-    const own = { engine: this.#engine, tokenizer: base.tokenizer, metrics: this.#metrics };
+    const { engine, plans } = this.#text as TextParts;
+    const own = { engine, tokenizer: base.tokenizer, metrics: this.#metrics };
     try {
-      return await answer(c, await plan(request), { ...own, release, closing, start, onError });
+      return await answer(c, await plan(plans, request), { ...own, release, closing, start, onError });
     } catch (error) {
       release();
       throw error;

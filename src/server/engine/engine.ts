@@ -1,9 +1,11 @@
 /** Continuous batching: jobs of all requests are computed together, step by step. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AdapterRoutes } from "../../adapters/index.js";
+import { availableMemory } from "../../common/availableMemory.js";
+import { SequenceBatch } from "../../generation/index.js";
 import type { TaskModel } from "../../models/index.js";
 import { BatchGroup } from "./batchGroup.js";
-import { type Job, sequencesOf } from "./job.js";
+import { type Job, sequencesOf, tokensOf } from "./job.js";
 
 /** The most sequences that are computed at once; further jobs wait. */
 const MOST_SEQUENCES = 64;
@@ -19,12 +21,16 @@ export class Engine {
   readonly #groups = new Map<string | undefined, BatchGroup>();
   readonly #requests = new Set<Request>();
   readonly #requestOf = new Map<Job, Request>();
+  /** The sequences in batches, and the most tokens that they will have. */
   #sequences = 0;
+  #tokens = 0;
   #isRunning = false;
 
+  /** @param mostTokens how many tokens of all sequences may be cached; a job that needs more is computed alone */
   constructor(
     private readonly model: TaskModel,
     private readonly routes: AdapterRoutes,
+    private readonly mostTokens = mostTokensOf(model),
   ) {}
 
   /** The number of jobs in batches, and of those that wait for a place. */
@@ -57,10 +63,15 @@ export class Engine {
       const request = this.#next();
       const job = request?.waiting[0];
       if (!request || !job) return;
-      if (this.#sequences > 0 && this.#sequences + sequencesOf(job) > MOST_SEQUENCES) return;
+      if (this.#sequences > 0 && !this.#hasRoom(job)) return;
       request.waiting.shift();
       this.#start(request, job);
     }
+  }
+
+  #hasRoom(job: Job): boolean {
+    const isFull = this.#sequences + sequencesOf(job) > MOST_SEQUENCES;
+    return !isFull && this.#tokens + tokensOf(job) <= this.mostTokens;
   }
 
   #next(): Request | undefined {
@@ -76,6 +87,7 @@ export class Engine {
   #start(request: Request, job: Job): void {
     request.running++;
     this.#sequences += sequencesOf(job);
+    this.#tokens += tokensOf(job);
     this.#requestOf.set(job, request);
     const key = this.routes.canShare(job.adapter) ? undefined : job.adapter;
     const group = this.#groups.get(key) ?? new BatchGroup(this.model, this.routes, (left) => this.#left(left));
@@ -92,6 +104,7 @@ export class Engine {
     const request = this.#requestOf.get(job) as Request;
     this.#requestOf.delete(job);
     this.#sequences -= sequencesOf(job);
+    this.#tokens -= tokensOf(job);
     request.running--;
     this.#forgetIfDone(request);
   }
@@ -99,4 +112,15 @@ export class Engine {
   #forgetIfDone(request: Request): void {
     if (request.running === 0 && request.waiting.length === 0) this.#requests.delete(request);
   }
+}
+
+/** The share of the memory available at the start for cached tokens, which are copied to twice the room at times. */
+const CACHE_SHARE = 0.3;
+
+function mostTokensOf(model: TaskModel): number {
+  const batch = new SequenceBatch(model, 1);
+  batch.next([[0]]);
+  const bytes = batch.bytesPerToken;
+  batch.dispose();
+  return Math.floor((CACHE_SHARE * availableMemory()) / bytes);
 }

@@ -40,3 +40,6 @@ export interface Job {
 
 /** The sequences that a job has in a batch. */
 export const sequencesOf = ({ settings }: Job): number => settings.beams?.count ?? 1;
+
+/** The most tokens that its sequences will have. */
+export const tokensOf = (job: Job): number => sequencesOf(job) * (job.prompt.ids.length + job.prompt.maxNewTokens);

@@ -1,0 +1,37 @@
+// How many jobs are computed at once.
+import { afterAll, expect, test } from "vitest";
+import { AdapterRoutes } from "../../src/adapters/index.js";
+import { load } from "../../src/commands/load.js";
+import { GREEDY } from "../../src/generation/index.js";
+import type { Model } from "../../src/inference/model.js";
+import { Engine } from "../../src/server/engine/engine.js";
+import { LLAMA, until } from "./openServer.js";
+
+let model: Model;
+afterAll(() => model.dispose());
+
+test("as many as the memory for cached tokens has room for, and one that needs more alone", async () => {
+  model = await load({ model: LLAMA, dtype: "float32" });
+  const engine = new Engine(model.module, new AdapterRoutes(model.module, new Map()), 60);
+  const finished: number[] = [];
+  const most = { running: 0 };
+  const job = (length: number, number: number) => ({
+    ...{ adapter: undefined, settings: GREEDY, isStopped: undefined, logprobs: undefined },
+    prompt: { ids: Array.from({ length }, (_, i) => 5 + i), maxNewTokens: 10, uniform: () => 0 },
+    signal: new AbortController().signal,
+    onStep({ finish }: { readonly finish: unknown }) {
+      most.running = Math.max(most.running, engine.load.running);
+      if (finish !== undefined) finished.push(number);
+    },
+    onError(error: unknown) {
+      throw error;
+    },
+  });
+  engine.submit([10, 10, 10, 10, 10].map(job));
+  await until(() => finished.length === 5);
+  expect(most.running).toBe(3);
+  most.running = 0;
+  engine.submit([10, 80].map(job));
+  await until(() => finished.length === 7);
+  expect(most.running).toBe(1);
+});
