@@ -25,7 +25,14 @@ import { findModel, open } from "../inference/open.js";
 import { type Checkpoint, openCheckpoint, readConfig, weightFileNames } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { resolveModel } from "../io/resolveModel.js";
-import { type Architecture, architectureOf, buildModel, type LoadOptions, WeightSource } from "../models/index.js";
+import {
+  type Architecture,
+  architectureOf,
+  buildModel,
+  type LoadOptions,
+  type TaskModel,
+  WeightSource,
+} from "../models/index.js";
 import { storedDtype } from "../models/modelFolder.js";
 import { Embedding, type Linear, Parameter } from "../nn/index.js";
 import { type NamedTask, resolveHead } from "../tasks/index.js";
@@ -171,13 +178,16 @@ export async function modelTrajectory(run: AnalyzedFolder, options: ModelTraject
   const architecture = architectureOf(config);
   const pretrained = openCheckpoint(model);
   try {
-    const source = new WeightSource(pretrained, architecture);
-    const targets = [...targetsOf(run, architecture, options)].filter(([path]) => source.has(`${path}.weight`));
+    const { model: trainedModel, found } = targetsOf(run, architecture, options);
+    const sourceOf = (checkpoint: Checkpoint) =>
+      new WeightSource(checkpoint, architecture, undefined, trainedModel.prefix);
+    const source = sourceOf(pretrained);
+    const targets = [...found].filter(([path]) => source.has(`${path}.weight`));
     const trajectories = new Trajectories(options.axis, roundingOf(pretrained));
     for (const state of run.states) {
       const trained = openCheckpoint(state.folder);
       try {
-        const saved = new WeightSource(trained, architecture);
+        const saved = sourceOf(trained);
         for (const [path, layer] of targets) {
           const [before, after] = [readWeight(source, path, layer), readWeight(saved, path, layer)];
           torch.scope(() =>
@@ -207,21 +217,22 @@ async function pretrainedOf(run: AnalyzedFolder, { model, revision, hub }: Traje
   return resolveModel(name, { ...hub, ...(wanted === undefined ? {} : { revision: wanted }) });
 }
 
-/** By path, in the model's order. */
+/** The model, and its layers by path, in the model's order. */
 function targetsOf(
   { states: [{ folder }] }: AnalyzedFolder,
   architecture: Architecture,
   { task, targetModules }: ModelTrajectoryOptions,
-): Map<string, Linear | Embedding> {
+): { readonly model: TaskModel; readonly found: Map<string, Linear | Embedding> } {
   const config = readConfig(folder);
   const used = resolveHead(architecture, config, { adapter: undefined, metadata: findAdapterMetadata(folder) }, task);
   const model = buildModel(architecture, config, used.task.head, used.labels.length);
-  return findTargets(model, {
+  const found = findTargets(model, {
     ...TARGET_DEFAULTS,
     targetModules: targetModules ?? architecture.defaultTargetModules,
-    modulesToSave: [model.outputModule],
+    modulesToSave: model.outputModule === "" ? [] : [model.outputModule],
     method: "full",
   });
+  return { model, found };
 }
 
 /** The relative rounding error of the saved weights. */

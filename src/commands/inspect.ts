@@ -137,7 +137,10 @@ function settingFacts(settings: AdapterSettings): Fact[] {
       axis === null ? method : `${method}, one magnitude for each ${axis === "out" ? "output row" : "input column"}`,
     ],
     ["base model", settings.baseModel ?? "not named"],
-    ["task", [settings.task ?? "not named", ...(settings.labels ? [settings.labels.join(", ")] : [])].join(": ")],
+    [
+      "task",
+      [settings.task ?? "not named", ...(settings.labels?.length ? [settings.labels.join(", ")] : [])].join(": "),
+    ],
     rank === undefined ? undefined : rankFact(rank, alpha, settings.rslora),
     settings.adapterSize === undefined
       ? undefined

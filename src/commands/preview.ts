@@ -126,7 +126,8 @@ async function partsOf(
 /** Marks tokens that are trained on: green on a terminal, otherwise in brackets. */
 function rowLines({ line, length, parts, target }: PreviewRow, isColored: boolean): string {
   const text = parts.map((part) => shown(part, isColored)).join("");
-  const aim = target === undefined ? "" : `\n  target ${oneLine(JSON.stringify(target))}`;
+  const aim =
+    target === undefined || JSON.stringify(target) === "{}" ? "" : `\n  target ${oneLine(JSON.stringify(target))}`;
   return `line ${line}, ${length} tokens\n  ${text}${aim}`;
 }
 

@@ -119,11 +119,19 @@ const TRANSFORMER_FILES = [
   ),
 ];
 
+/** Settings that change what a text's tokens are. */
+const OTHER_SETTINGS = ["processing_kwargs", "query_length", "document_length", "query_expansion"] as const;
+
+const isSet = (value: JsonValue | undefined): boolean =>
+  isJsonObject(value) ? Object.keys(value).length > 0 : (value ?? null) !== null;
+
 function transformerOf(folder: string): Pick<EmbeddingFormat, "lowercases" | "maxLength"> {
   const path = TRANSFORMER_FILES.map((name) => join(folder, name)).find((file) => existsSync(file));
   const json = path === undefined ? {} : readOptionalJsonObject(path);
   const { max_seq_length: length, transformer_task: task = "feature-extraction", modality_config: modality } = json;
   if (task !== "feature-extraction") throw unsupported(path as string, `the transformer_task ${JSON.stringify(task)}`);
+  const other = OTHER_SETTINGS.find((key) => isSet(json[key]));
+  if (other !== undefined) throw unsupported(path as string, `the setting ${other}`);
   if (modality !== undefined && !isOfTokenStates(modality))
     throw unsupported(path as string, `the modality_config ${JSON.stringify(modality)}`);
   return {
@@ -140,7 +148,8 @@ function isOfTokenStates(modality: JsonValue): boolean {
 
 function promptsOf(folder: string): Pick<EmbeddingFormat, "prompts" | "defaultPrompt"> {
   const path = join(folder, SENTENCE_TRANSFORMERS.prompts);
-  const { prompts: given, default_prompt_name: name, model_type: type } = readOptionalJsonObject(path);
+  const { prompts: given, default_prompt_name: name, model_type: type, ...more } = readOptionalJsonObject(path);
+  if (isSet(more.truncate_dim)) throw unsupported(path, `the truncate_dim ${String(more.truncate_dim)}`);
   if (type !== undefined && type !== "SentenceTransformer") throw unsupported(path, `the model_type ${String(type)}`);
   const texts = Object.entries(isJsonObject(given) ? given : {}).filter(([, text]) => typeof text === "string");
   const prompts = Object.fromEntries(texts) as Record<string, string>;

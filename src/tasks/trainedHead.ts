@@ -126,7 +126,8 @@ export function resolveHead(
   if (adapter) return adapterHead(architecture, own, adapter, wanted ?? kept);
   if (own && (wanted === undefined || wanted.kind === own.kind)) return { ...namedTask(own.kind), labels: own.labels };
   if (wanted && metadata?.labels && metadata.task === wanted.kind) return { ...wanted, labels: metadata.labels };
-  if (wanted && isPretrained(architecture, wanted)) return { ...wanted, labels: [] };
+  const used = wanted ?? kept;
+  if (used && isPretrained(architecture, used)) return { ...used, labels: [] };
   throw new BidoraError(
     "HEAD",
     `The model has no trained head for ${wanted?.kind ?? "any task"}: give --adapter, or a model that was fine-tuned for it.`,

@@ -136,7 +136,7 @@ function checkLoss(examples: readonly EmbeddingExample[], settings: EmbeddingSet
   const without = examples.find(({ input }) => input.length < 3);
   if (takes === "triplets" && without)
     throw new UsageError(`--loss ${name} takes triplets, and ${where(without.at)} has no negative.`);
-  if (isInBatch && settings.batchSize === 1 && without)
+  if (isInBatch && Math.min(settings.batchSize ?? examples.length, examples.length) === 1 && without)
     throw new UsageError(
       `--loss ${name} takes the other rows of a batch as negatives, and --batch-size 1 leaves none: use larger batches, or rows with negatives.`,
     );

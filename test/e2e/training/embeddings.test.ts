@@ -93,6 +93,8 @@ describe("what gives nothing to learn, or another meaning, is refused", () => {
     ["several poolings", "1_Pooling/config.json", { pooling_mode: ["cls", "mean"] }, "several poolings at once"],
     ["another kind of model", "config_sentence_transformers.json", { model_type: "SparseEncoder" }, "SparseEncoder"],
     ["a default prompt that is missing", "config_sentence_transformers.json", { default_prompt_name: "x" }, '"x"'],
+    ["cut embeddings", "config_sentence_transformers.json", { truncate_dim: 8 }, "truncate_dim 8"],
+    ["other tokens", "sentence_bert_config.json", { query_length: 8 }, "query_length"],
     ["another output", "sentence_bert_config.json", { transformer_task: "fill-mask" }, "fill-mask"],
   ];
   test.each(folders)("%s in a model's folder", async (_what, name, change, message) => {
