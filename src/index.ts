@@ -48,6 +48,9 @@ export type { ResultStream } from "./common/stream.js";
 export type { ExpectedCost, ExpectedCosts } from "./comparison/expectedCosts.js";
 export type { ComparisonResult } from "./comparison/results.js";
 export type { GenerateSettings, Method, RunSettings } from "./config/index.js";
+export type { DtypeError } from "./export/onnx/dtypes/errors.js";
+export type { OnnxDtypeName } from "./export/onnx/dtypes.js";
+export type { OnnxFile } from "./export/onnx/exportModel.js";
 export type {
   AgainstFull,
   Analysis,

@@ -16,15 +16,16 @@ export interface OnnxDtype {
   readonly arithmetic?: Arithmetic;
 }
 
-/** The dtypes by their names in transformers.js. */
+/** A dtype of weights in ONNX graphs, by its name in transformers.js. */
+export type OnnxDtypeName = "fp32" | "fp16" | "q8" | "q4" | "q4f16";
+
+/** The dtypes by name. */
 export const ONNX_DTYPES = {
   fp32: { suffix: "", convert: (graph) => graph },
   fp16: { suffix: "_fp16", convert: (graph) => rewritten(graph, half), arithmetic: halfArithmetic },
   q8: { suffix: "_quantized", convert: (graph) => rewritten(graph, quantized), arithmetic: quantizedArithmetic },
   q4: { suffix: "_q4", convert: (graph) => rewritten(graph, fourBit), arithmetic: fourBitArithmetic },
   q4f16: { suffix: "_q4f16", convert: (graph) => rewritten(graph, fourBitHalf), arithmetic: fourBitHalfArithmetic },
-} as const satisfies Readonly<Record<string, OnnxDtype>>;
-
-export type OnnxDtypeName = keyof typeof ONNX_DTYPES;
+} as const satisfies Readonly<Record<OnnxDtypeName, OnnxDtype>>;
 
 export const ONNX_DTYPE_NAMES = Object.keys(ONNX_DTYPES) as OnnxDtypeName[];

@@ -31,8 +31,10 @@ export interface OnnxSettings {
 
 /** A written graph, with its data files. */
 export interface OnnxFile extends Partial<DtypeError> {
+  /** The graph's path. */
   readonly path: string;
   readonly dtype: OnnxDtypeName;
+  /** The size of the graph's file and its data files. */
   readonly bytes: number;
 }
 
