@@ -1,5 +1,5 @@
 import type { Goals } from "./goals.js";
-import { ownWorker, peftWorker, publishedWorker } from "./programs.js";
+import { embeddingWorker, ownWorker, peftWorker, publishedWorker } from "./programs.js";
 import type { Effort, Side } from "./turns/compare.js";
 import type { Input, OwnSpec, PeerSpec, Shape, Targets } from "./turns/protocol.js";
 import type { Program } from "./turns/workerProcess.js";
@@ -71,6 +71,16 @@ export function before({ before: program }: Context, { spec }: Side): Side | und
 export function peft(context: Context, cell: Cell, choice: Choice<PeerSpec>, options: Partial<PeerSpec> = {}): Side {
   const spec = { ...common(context), ...cell, ...choice, ...options };
   return { program: peftWorker(context.python), spec: spec as PeerSpec };
+}
+
+/** sentence-transformers with PEFT. */
+export function embeddings(
+  context: Context,
+  cell: Cell,
+  choice: Choice<PeerSpec>,
+  options: Partial<PeerSpec> = {},
+): Side {
+  return { ...peft(context, cell, choice, options), program: embeddingWorker(context.python) };
 }
 
 export function published(context: Context, cell: Cell): Side {

@@ -18,6 +18,8 @@ export interface Goals {
   readonly memory: { readonly peft: Goal; readonly exact: Goal };
   /** A language model's LoRA step against PEFT's, and the cost of other methods relative to it. */
   readonly language: { readonly peft: Goal; readonly memory: Goal; readonly dora: Goal; readonly search: Goal };
+  /** Against sentence-transformers in its fastest precision. */
+  readonly embeddings: { readonly train: Goal; readonly encode: Goal };
   /** Tokens per second against peers, and of many prompts at once against one; time to the first token. */
   readonly generate: {
     readonly transformers: Goal;
@@ -36,6 +38,7 @@ const COMMON = {
     dora: { atMost: 1.08 },
     search: { atMost: 3.3 },
   },
+  embeddings: { train: { atLeast: 2 }, encode: { atLeast: 3 } },
   generate: {
     transformers: { atLeast: 3 },
     llamaCpp: { atLeast: 0.8 },

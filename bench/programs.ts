@@ -14,6 +14,11 @@ export function peftWorker(python: string): Program {
   return { command: python, args: [`${PEERS}/peft_worker.py`] };
 }
 
+/** sentence-transformers' losses and pooling. */
+export function embeddingWorker(python: string): Program {
+  return { command: python, args: [`${PEERS}/embedding_worker.py`] };
+}
+
 /** transformers' `generate`. */
 export function generateWorker(python: string): Program {
   return { command: python, args: [`${PEERS}/generate_worker.py`] };

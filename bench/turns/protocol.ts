@@ -8,7 +8,7 @@ export type PeerPrecision = "float32" | "bfloat16-autocast" | "bfloat16-weights"
 export type Targets = "query-value" | "all-linear";
 
 /** What a model's head is for. */
-export type Kind = "sequence-classification" | "regression" | "causal-lm";
+export type Kind = "sequence-classification" | "regression" | "causal-lm" | "embedding";
 
 export interface Shape {
   readonly rows: number;
@@ -25,7 +25,10 @@ export interface RealRows {
   readonly bucketBatches?: number;
 }
 
-/** A file of rows. A language model's `label` is transformers' labels: at each position the token itself, or -100. */
+/**
+ * A file of rows. A language model's `label` is transformers' labels: at each position the token itself, or -100. The label of a text to
+ * embed is the text that belongs to it, or 0 for none.
+ */
 export interface RowsFile {
   readonly rows: readonly { readonly ids: readonly number[]; readonly label: number | readonly number[] }[];
 }

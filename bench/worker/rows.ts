@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { IGNORED_LABEL } from "../../src/nn/index.js";
-import type { EncodedRow } from "../../src/tasks/index.js";
+import type { EmbeddingRow, EncodedRow } from "../../src/tasks/index.js";
 import type { Kind, OwnSpec, RowsFile, Shape } from "../turns/protocol.js";
 
 /** Enough batches for a search, whose upper level takes a fifth of the rows. */
@@ -9,12 +9,24 @@ const BATCHES = 40;
 export function rowsOf(spec: OwnSpec): EncodedRow[] {
   if ("shape" in spec) return randomRows(spec.shape, spec.kind);
   const { rows } = JSON.parse(readFileSync(spec.data, "utf8")) as RowsFile;
+  if (spec.kind === "embedding") return rows.map((row, i) => textsRow(row, { file: spec.data, line: i + 1 }));
   return rows.map(({ ids, label }, i) => ({
     inputIds: ids,
     tokenTypeIds: ids.map(() => 0),
     target: typeof label === "number" ? label : nextTokens(label),
     at: { file: spec.data, line: i + 1 },
   }));
+}
+
+/** A text to embed, or a pair of texts. */
+function textsRow({ ids, label }: RowsFile["rows"][number], at: EncodedRow["at"]): EmbeddingRow {
+  const texts = typeof label === "number" ? [ids] : [ids, label];
+  const inputIds = texts.flat();
+  return {
+    ...{ inputIds, tokenTypeIds: inputIds.map(() => 0), at },
+    ...{ lengths: texts.map(({ length }) => length), skipped: texts.map(() => 0) },
+    target: texts.length === 1 ? undefined : {},
+  };
 }
 
 export function batchSizeOf(spec: OwnSpec): number {

@@ -1,6 +1,7 @@
 /** Hard negatives for the rows of a file, with the embeddings of an open model. */
 import { UsageError } from "../common/errors.js";
 import { type EmbeddingExample, where } from "../data/index.js";
+import { trainedColumns } from "../datasets/splits.js";
 import { hardNegatives, type NegativeOptions, type Relevance, relevanceOf } from "../retrieval/index.js";
 import { differentTexts, embedTexts } from "./embedTexts.js";
 import type { InferenceModel } from "./open.js";
@@ -70,9 +71,12 @@ function rowWith([anchor, positive, ...own]: readonly string[], found: readonly 
 
 const pairOf = ({ input: [anchor, positive] }: EmbeddingExample) => ({ anchor: anchor!, positive: positive! });
 
-async function readPairs({ task }: InferenceModel, settings: MiningSettings): Promise<readonly EmbeddingExample[]> {
+async function readPairs(
+  { task, metadata }: InferenceModel,
+  settings: MiningSettings,
+): Promise<readonly EmbeddingExample[]> {
   const { textColumns, input } = settings;
-  const { examples } = await task.read(input, { textColumns });
+  const { examples } = await task.read(input, { textColumns, ...trainedColumns(metadata) });
   const pairs = examples as readonly EmbeddingExample[];
   const scored = pairs.find(({ label }) => label?.score !== undefined);
   if (scored)

@@ -266,6 +266,14 @@ describe("mine", () => {
     expect(events.at(-1)?.event).toBe("done");
   });
 
+  test("reads the columns that an adapter was trained on", async () => {
+    const train = jsonl(...PAIRS.map(({ anchor, positive }) => ({ q: anchor, d: positive })));
+    const settings = { model: MODEL, task: "embedding", train, textColumns: ["q", "d"], maxSteps: 1 } as const;
+    const { output: adapter } = await run({ ...settings, method: "lora" });
+    const { rows } = await mined({ adapter, input: train, numNegatives: 1 });
+    expect(rows.map(({ anchor, positive }) => ({ anchor, positive }))).toEqual(PAIRS);
+  });
+
   test("says how many rows got fewer negatives, or none", async () => {
     const input = jsonl(...PAIRS.slice(0, 4));
     const argv = ["mine", "--model", MODEL, "--input", input, "--dtype", "float32"];
