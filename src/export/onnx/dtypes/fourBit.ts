@@ -7,7 +7,7 @@ import type { Initializer } from "../graph.js";
 import type { Arithmetic } from "./arithmetic.js";
 import { fromHalf, halfLookup, roundingArithmetic, toHalf } from "./half.js";
 import { BLOCK, blocksOf, fromInt4Blocks, type Int4Blocks, int4Blocks } from "./int4Blocks.js";
-import { heldFor, roundedToHalf } from "./matrices.js";
+import { byRows, heldFor, roundedToHalf } from "./matrices.js";
 import type { Rewriter, Rules } from "./rewrite.js";
 
 /** The domain of ONNX Runtime's own operators. */
@@ -46,8 +46,18 @@ function product(input: string, matrix: Initializer, output: string, dtype: Floa
 
 /** weight: [out, in] */
 function blocksOfWeight(weight: torch.Tensor, dtype: Float): Int4Blocks {
-  const values = torch.contiguous(weight).toTypedArray() as Float32Array;
-  return int4Blocks(values, weight.shape[1] as number, dtype === "float16" ? roundedToHalf : Math.fround);
+  const [outputs = 0, inputs = 0] = weight.shape;
+  const blocks = blocksOf(inputs);
+  const whole = {
+    codes: new Uint8Array((outputs * blocks * BLOCK) / 2),
+    scales: new Float32Array(outputs * blocks),
+  };
+  byRows(weight, (values, first) => {
+    const part = int4Blocks(values, inputs, dtype === "float16" ? roundedToHalf : Math.fround);
+    whole.codes.set(part.codes, (first * blocks * BLOCK) / 2);
+    whole.scales.set(part.scales, first * blocks);
+  });
+  return whole;
 }
 
 const throughInt4 = (weight: torch.Tensor, dtype: Float): torch.Tensor =>

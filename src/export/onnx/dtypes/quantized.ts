@@ -6,7 +6,7 @@ import * as torch from "../../../torch/index.js";
 import { ELEMENT_TYPES, type Initializer } from "../graph.js";
 import type { Arithmetic } from "./arithmetic.js";
 import { fromInt8Rows, type Int8Rows, int8Rows, throughUint8 } from "./int8.js";
-import { heldFor } from "./matrices.js";
+import { byRows, heldFor } from "./matrices.js";
 import type { Rewriter, Rules } from "./rewrite.js";
 
 export const quantized: Rules = {
@@ -65,8 +65,16 @@ function quantizedInput(input: string, to: Rewriter): [string, string, string] {
 const toFloat = (codes: string, output: string, to: Rewriter): string =>
   to.add("Cast", [codes], `${output}.float32`, { to: { int: ELEMENT_TYPES.float32 } });
 
-const rowsOf = (matrix: torch.Tensor): Int8Rows =>
-  int8Rows(torch.contiguous(matrix).toTypedArray() as Float32Array, matrix.shape[1] as number);
+function rowsOf(matrix: torch.Tensor): Int8Rows {
+  const [rows = 0, columns = 0] = matrix.shape;
+  const whole = { codes: new Int8Array(rows * columns), scales: new Float32Array(rows) };
+  byRows(matrix, (values, first) => {
+    const part = int8Rows(values, columns);
+    whole.codes.set(part.codes, first * columns);
+    whole.scales.set(part.scales, first);
+  });
+  return whole;
+}
 
 const codesOf = ({ codes, scales }: Int8Rows): torch.Tensor =>
   torch.tensor(codes, [scales.length, codes.length / scales.length]);
