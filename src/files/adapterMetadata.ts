@@ -13,8 +13,8 @@ import { ADAPTER_METADATA } from "./names.js";
 export const TRAIN_ON = ["completion", "all", "assistant"] as const;
 
 /** How the states of a text's tokens become one vector: their mean, the first token's, or the last token's. */
-export const POOLINGS = ["mean", "cls", "last"] as const;
-export type Pooling = (typeof POOLINGS)[number];
+export type Pooling = "mean" | "cls" | "last";
+export const POOLINGS = ["mean", "cls", "last"] as const satisfies readonly Pooling[];
 
 const FORMAT = 1;
 
@@ -52,7 +52,7 @@ interface Use {
   readonly maxLength?: number | undefined;
   readonly trainOn?: (typeof TRAIN_ON)[number] | undefined;
   /** How token states become an embedding. */
-  readonly pooling?: (typeof POOLINGS)[number] | undefined;
+  readonly pooling?: Pooling | undefined;
   /** Whether embeddings were evaluated on pairs with a score. */
   readonly isScored?: boolean | undefined;
   readonly baseModel?: string | undefined;

@@ -160,6 +160,7 @@ export interface RowPrediction<Row = EncodedRow, Prediction extends object = obj
 export interface Together<Row, Prediction extends object> {
   /** What is scored, if not rows. */
   readonly units?: "queries" | undefined;
+  /** Takes a row's prediction. */
   add(predicted: RowPrediction<Row, Prediction>): void;
   /** What is scored: references and predictions as the task's metric takes them. */
   scored(signal?: AbortSignal): Promise<readonly RowPrediction[]>;

@@ -47,6 +47,7 @@ export const embeddingOptions = {
     help: "how the states of a text's tokens become its embedding: their mean, the first one, the last one",
     defaultText: "the model folder's own, or mean",
     advanced: true,
+    rare: true,
     appliesWhen: withEmbeddings(),
   }),
   matryoshka: option(wholes, {

@@ -8,6 +8,7 @@ export const embeddingLossNames = [
   "cosine",
   "triplet",
 ] as const;
+/** The name of a loss of embeddings: `multiple-negatives-ranking`, `cosent`, … */
 export type EmbeddingLossName = (typeof embeddingLossNames)[number];
 
 /** The settings of a run that learns embeddings. */
