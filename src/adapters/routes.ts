@@ -38,9 +38,10 @@ export class AdapterRoutes {
    * @throws BidoraError as `attachAdapter`
    */
   constructor(model: Module, adapters: ReadonlyMap<string, SavedAdapter>, dtype?: torch.DType) {
+    const options = { generator: new torch.Generator(0), ...(dtype && { dtype }) };
     const layers = new Map<Layer, Map<string, Adapter>>();
     for (const [name, saved] of adapters) {
-      const adapted = this.#attach(model, name, saved, dtype);
+      const adapted = this.#attach(model, name, saved, options);
       for (const { layer, adapter } of adapted.modules)
         layers.set(layer, (layers.get(layer) ?? new Map()).set(name, adapter));
     }
@@ -48,10 +49,15 @@ export class AdapterRoutes {
   }
 
   /** Attaches an adapter and takes it out again: its layers, and the values of the model's parameters that it replaces. */
-  #attach(model: Module, name: string, saved: SavedAdapter, dtype: torch.DType | undefined): AdaptedModel {
+  #attach(
+    model: Module,
+    name: string,
+    saved: SavedAdapter,
+    options: Parameters<typeof attachAdapter>[2],
+  ): AdaptedModel {
     const parameters = planOf(model, saved.config).whole.map(({ parameter }) => parameter);
     const base = torch.noGrad(() => parameters.map(replaceByCopy));
-    const adapted = attachAdapter(model, saved, { generator: new torch.Generator(0), ...(dtype && { dtype }) });
+    const adapted = attachAdapter(model, saved, options);
     for (const { tensor } of adapted.trained) tensor.setRequiresGrad(false);
     eject(adapted);
     const replaced = parameters.map((parameter, i) => ({

@@ -66,6 +66,8 @@ export async function openServed(settings: ServedSettings, hub?: HubOptions): Pr
     taskFor(found, adapters),
   );
   const routes = new AdapterRoutes(base.model, new Map(adapters.map(({ name, saved }) => [name, saved])), "float32");
+  // The model has copies.
+  for (const { saved } of adapters) for (const tensor of saved.tensors.values()) tensor.dispose();
   for (const adapter of adapters) await noteOtherTokenizer(adapter, base.tokenizer, hub);
   return {
     base,

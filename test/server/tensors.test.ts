@@ -1,0 +1,33 @@
+// A server keeps no tensors of requests that are done, and none after it is closed.
+import { expect, test } from "vitest";
+import { serve } from "../../src/commands/serve.js";
+import { liveHandles } from "../../src/torch/index.js";
+import { ADAPTED, adapterAt, metric, post, until } from "./openServer.js";
+
+test("the number of live tensors stays the same over requests, and as before after closing", async () => {
+  const names = ["lm-lora", "lm-dora-tables", "lm-ia3"];
+  const opened = () => serve({ model: ADAPTED, adapter: names.map(adapterAt), dtype: "float32", port: 0 });
+  await (await opened()).close();
+  const before = liveHandles();
+  const server = await opened();
+  const route = `${server.url}/v1/completions`;
+  const running = () => metric(server.url, "bidora_choices_running");
+  const round = async () => {
+    const body = { prompt: ["a b", "c d e"], max_tokens: 30, temperature: 1, logprobs: 2, echo: true };
+    await Promise.all(["lm", ...names].map((model, seed) => post(route, { ...body, model, seed })));
+    const leaving = new AbortController();
+    const long = JSON.stringify({ model: "lm-lora", prompt: [7], n: 100, max_tokens: 40, temperature: 1 });
+    const request = fetch(route, { method: "POST", body: long, signal: leaving.signal }).catch(() => {});
+    await until(async () => (await running()) > 0);
+    leaving.abort();
+    await request;
+    await until(async () => (await running()) === 0);
+  };
+  await round();
+  const after = liveHandles();
+  for (let i = 0; i < 3; i++) await round();
+  expect(liveHandles()).toBe(after);
+  await server.close();
+  // Of opening a model, the generators are left to the garbage collector.
+  expect(liveHandles() - before).toBeLessThanOrEqual(2);
+});
