@@ -60,7 +60,7 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   generate: [settings, hooks],
   inject: [model, adapterConfig, object({ generator: {} })],
   inspect: [{ ...settings, wrong: [null, 7, "one", [], {}, { pathh: "m" }, { path: 7 }, { path: "m", for: ["vlm"] }] }],
-  serve: [{ ...settings, wrong: [...settings.wrong, { port: "80" }, { adapter: "one" }] }, hooks],
+  serve: [{ ...settings, wrong: [...settings.wrong, { port: "80" }, { adapter: 7 }] }, hooks],
   load: [{ ...settings, wrong: [...settings.wrong, { dtype: "float23" }] }, hooks],
   loadLanguage: [text("rows.jsonl"), loadRows],
   loadModel: [
