@@ -19,7 +19,7 @@ install_npm() {
     return
   fi
   announce "npm packages"
-  npm ci --no-audit --no-fund --loglevel=error >&2 || fail "npm ci failed."
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2 || fail "npm ci failed."
 }
 
 build_typescript() {
