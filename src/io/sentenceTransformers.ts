@@ -1,10 +1,11 @@
 // A sentence-transformers folder: how a model's token states become embeddings. Formats of versions 2 to 6 are read; what is written,
 // versions 2 to 6 read.
 
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
+import { makeFolder } from "../common/fileSystem.js";
 import type { Pooling } from "../files/adapterMetadata.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import {
@@ -178,7 +179,7 @@ export function writeEmbeddingFormat(folder: string, format: EmbeddingFormat, wi
     writeFileAtomic(join(folder, path), `${JSON.stringify(json, undefined, 2)}\n`);
   const { pooling, normalizes, includesPrompt, lowercases, maxLength, prompts, defaultPrompt } = format;
   const paths = ["", MODULE_FOLDERS.pooling, ...(normalizes ? [MODULE_FOLDERS.normalize] : [])];
-  for (const path of paths) mkdirSync(join(folder, path), { recursive: true });
+  for (const path of paths) makeFolder(join(folder, path));
   const modules = paths.map((path, idx) => ({
     ...{ idx, name: String(idx), path },
     type: `sentence_transformers.models.${SUPPORTED[idx]}`,

@@ -1,6 +1,6 @@
 /** Exports a model, merged with its adapter if there is one, as a folder that transformers.js opens. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "../../common/fileSystem.js";
 import { fillFolder } from "../../files/atomic.js";
 import { ONNX_FOLDER } from "../../files/names.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../../files/outputFolder.js";
@@ -66,7 +66,7 @@ export async function exportOnnx(
     const errors = settings.data === undefined ? undefined : await errorsOf(settings.data, dtypes, opened, tokenizer);
     const files: (OnnxFile & { readonly dataFiles: number })[] = [];
     const fill = (folder: string): void => {
-      mkdirSync(join(folder, ONNX_FOLDER));
+      makeFolder(join(folder, ONNX_FOLDER));
       for (const dtype of dtypes) {
         const { suffix, convert } = ONNX_DTYPES[dtype];
         const name = join(ONNX_FOLDER, `model${suffix}.onnx`);

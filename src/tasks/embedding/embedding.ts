@@ -138,7 +138,7 @@ function checkLoss(examples: readonly EmbeddingExample[], settings: EmbeddingSet
     throw new UsageError(`--loss ${name} takes triplets, and ${where(without.at)} has no negative.`);
   if (isInBatch && Math.min(settings.batchSize ?? examples.length, examples.length) === 1 && without)
     throw new UsageError(
-      `--loss ${name} takes the other rows of a batch as negatives, and --batch-size 1 leaves none: use larger batches, or rows with negatives.`,
+      `--loss ${name} takes the other rows of a batch as negatives, and ${examples.length === 1 ? "a single training row" : "--batch-size 1"} leaves none: use ${examples.length === 1 ? "more rows" : "larger batches"}, or rows with negatives.`,
     );
   if (name === "cosine") checkScores(examples);
 }

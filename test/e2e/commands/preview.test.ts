@@ -52,8 +52,8 @@ describe("preview", () => {
   });
 
   it("shows pairs to learn embeddings from, which have no target", async () => {
-    const train = jsonl({ anchor: "cold rain", positive: "rain fell" });
-    const argv = ["--model", join(GOLDEN, "bert/no-prefix"), "--task", "embedding", "--train", train];
+    const train = jsonl({ anchor: "cold rain", positive: "rain fell" }, { anchor: "a boat", positive: "a ship" });
+    const argv = ["--model", join(GOLDEN, "bert/no-prefix"), "--task", "embedding", "--train", train, "--limit", "1"];
     const { stdout } = await bidora("preview", ...argv);
     expect(stdout).toMatch(/^line 1, \d+ tokens\n {2}\[CLS\] cold rain \[SEP\] \[CLS\] rain fell \[SEP\]\n$/);
   });

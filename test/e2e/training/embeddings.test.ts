@@ -74,6 +74,7 @@ describe("what gives nothing to learn, or another meaning, is refused", () => {
   const scored = jsonl({ sentence1: "a", sentence2: "b", score: 4 }, { sentence1: "c", sentence2: "d", score: 1 });
   const cases: readonly (readonly [what: string, settings: RunSettings, message: string])[] = [
     ["one row in a batch", { train: file("pairs"), batchSize: 1 }, "--batch-size 1 leaves none"],
+    ["a single row", { train: jsonl({ anchor: "a", positive: "b" }) }, "a single training row leaves none"],
     ["scores beyond cosines", { train: scored, loss: "cosine" }, "takes scores from -1 to 1"],
     ["a loss of pairs for scores", { train: scored, loss: "triplet" }, "the training rows have scores"],
     ["a loss of scores for pairs", { train: file("pairs"), loss: "cosent" }, "have none"],
