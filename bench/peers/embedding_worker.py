@@ -3,7 +3,6 @@
 Rows are tokenized in advance. `encode` sorts texts by length, the longest first. Precisions are those of peft_worker.py.
 """
 
-import contextlib
 import itertools
 import json
 
@@ -12,7 +11,7 @@ import sentence_transformers
 import torch
 import transformers
 from batches import PAD, padded
-from peft_worker import TARGETS, compute_type
+from peft_worker import TARGETS, for_inference, training
 from protocol import serve
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import Pooling
@@ -43,31 +42,15 @@ def features_of(rows):
     return {"input_ids": padded(rows, PAD), "attention_mask": padded([[1] * len(row) for row in rows], 0)}
 
 
-def training(model, spec):
-    model.train()
-    context = compute_type(spec)
-    loss_of = MultipleNegativesRankingLoss(model)
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.0, fused=True)
-
-    def step(rows):
-        with context():
-            loss = loss_of([features_of([row["ids"] for row in rows]), features_of([row["label"] for row in rows])], None)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        return loss.item()
-
-    return step
+def ranking(model, spec):
+    loss = MultipleNegativesRankingLoss(model)
+    sides = ("ids", "label")
+    return training(model, spec, lambda rows: loss([features_of([row[side] for row in rows]) for side in sides], None))
 
 
 def encoding(model, spec):
     model.encoder = model.encoder.merge_and_unload()
-    model.eval()
-    if spec["precision"] == "bfloat16-weights":
-        model = model.to(torch.bfloat16)
-    context = compute_type(spec) if spec["precision"] == "bfloat16-autocast" else contextlib.nullcontext
+    model, context = for_inference(model, spec)
 
     def step(rows):
         with torch.inference_mode(), context():
@@ -89,7 +72,7 @@ def prepare(spec):
     count = -(-len(rows) // size) if spec["unit"] == "pass" else 1
     model = Embedder(spec)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    step = (encoding if is_encoding else training)(model, spec)
+    step = (encoding if is_encoding else ranking)(model, spec)
 
     def run():
         for _ in range(count):

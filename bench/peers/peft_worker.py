@@ -49,7 +49,8 @@ def compute_type(spec):
     return lambda: torch.autocast("cpu", dtype=torch.bfloat16)
 
 
-def training(model, spec):
+def training(model, spec, loss_of=None):
+    loss_of = loss_of or (lambda batch: model(**batch).loss)
     model.train()
     context = compute_type(spec)
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -57,7 +58,7 @@ def training(model, spec):
 
     def step(batch):
         with context():
-            loss = model(**batch).loss
+            loss = loss_of(batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
@@ -67,11 +68,16 @@ def training(model, spec):
     return step
 
 
-def prediction(model, spec):
-    model = model.merge_and_unload().eval()
+def for_inference(model, spec):
+    """The model in evaluation mode and in the requested precision, and the context in which it runs."""
+    model = model.eval()
     if spec["precision"] == "bfloat16-weights":
         model = model.to(torch.bfloat16)
-    context = compute_type(spec) if spec["precision"] == "bfloat16-autocast" else contextlib.nullcontext
+    return model, compute_type(spec) if spec["precision"] == "bfloat16-autocast" else contextlib.nullcontext
+
+
+def prediction(model, spec):
+    model, context = for_inference(model.merge_and_unload(), spec)
 
     def step(batch):
         with torch.inference_mode(), context():

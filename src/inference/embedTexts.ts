@@ -1,4 +1,5 @@
 import type { Location } from "../data/index.js";
+import type { EmbeddingRow } from "../tasks/embedding/rows.js";
 import { type EmbeddingPrediction, encodeRows } from "../tasks/index.js";
 import { predictRows } from "../train/evaluation.js";
 import type { InferenceModel } from "./open.js";
@@ -9,10 +10,13 @@ export interface LocatedText {
   readonly at: Location;
 }
 
-interface EmbedSettings {
-  /** The prompt that stands before the texts, if the model has one of this name. */
-  readonly promptName: "query" | "document";
+interface EncodeSettings {
+  /** The prompt that stands before the texts, if the model has one of this name; the model's default if undefined. */
+  readonly promptName?: "query" | "document";
   readonly maxLength: number;
+}
+
+interface EmbedSettings {
   readonly batchSize: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -22,17 +26,40 @@ interface EmbedSettings {
  * @throws BidoraError `NOT_FINITE`, `EMPTY_TEXT` naming the row
  */
 export async function embedTexts(
+  open: InferenceModel,
+  texts: readonly LocatedText[],
+  settings: EncodeSettings & EmbedSettings,
+): Promise<Float32Array[]> {
+  const rows = await encodeTexts(open, texts, settings);
+  settings.signal?.throwIfAborted();
+  return (await embedRows(open, rows, settings)).map((embedding) => Float32Array.from(embedding));
+}
+
+/** The rows of token ids of texts, in order. @throws BidoraError `EMPTY_TEXT` naming the row */
+export async function encodeTexts(
   { task, model, tokenizer }: InferenceModel,
   texts: readonly LocatedText[],
-  { promptName, maxLength, batchSize, signal }: EmbedSettings,
-): Promise<Float32Array[]> {
+  { promptName, maxLength }: EncodeSettings,
+): Promise<EmbeddingRow[]> {
   const examples = texts.map(({ text, at }) => ({ input: [text], label: undefined, at: { ...at } }));
-  const encoding = { labels: undefined, maxLength, promptName, model: model.config };
-  const rows = await encodeRows(task, examples, tokenizer, encoding);
-  signal?.throwIfAborted();
-  const embeddings: Float32Array[] = [];
+  const rows = await encodeRows(task, examples, tokenizer, {
+    labels: undefined,
+    maxLength,
+    promptName,
+    model: model.config,
+  });
+  return rows as EmbeddingRow[];
+}
+
+/** The embedding of each row, in order. @throws BidoraError `NOT_FINITE` naming the row */
+export async function embedRows(
+  { task, model }: InferenceModel,
+  rows: readonly EmbeddingRow[],
+  { batchSize, signal }: EmbedSettings,
+): Promise<(readonly number[])[]> {
+  const embeddings: (readonly number[])[] = [];
   for await (const { prediction } of predictRows(model, rows, { task, labels: [], batchSize, signal }))
-    embeddings.push(Float32Array.from((prediction as EmbeddingPrediction).embedding));
+    embeddings.push((prediction as EmbeddingPrediction).embedding);
   return embeddings;
 }
 

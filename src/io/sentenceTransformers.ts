@@ -12,6 +12,7 @@ import {
   isJsonObject,
   type JsonObject,
   type JsonValue,
+  readJsonObject,
   readJsonObjects,
   readOptionalJsonObject,
 } from "../files/json.js";
@@ -98,7 +99,7 @@ const MODES: Readonly<Record<string, Pooling>> = {
 
 function poolingOf(folder: string, module = ""): Pick<EmbeddingFormat, "pooling" | "includesPrompt"> {
   const path = join(folder, module, CONFIG_FILE);
-  const json = readOptionalJsonObject(path);
+  const json = readJsonObject(path);
   const modes = poolingModes(json);
   const [mode = "mean"] = modes;
   const pooling = own(MODES, mode);

@@ -1,9 +1,9 @@
 /** Embeddings of texts, as `predict` gives them. */
+import { embedRows, encodeTexts } from "../inference/embedTexts.js";
 import type { InferenceModel } from "../inference/open.js";
 import { lengthFor } from "../inference/predictions.js";
 import type { EmbeddingRow } from "../tasks/embedding/rows.js";
-import { configuredTask, type EmbeddingPrediction, encodeRows, namedTask } from "../tasks/index.js";
-import { predictRows } from "../train/evaluation.js";
+import { configuredTask, namedTask } from "../tasks/index.js";
 import { invalid } from "./apiError.js";
 import type { Embedded } from "./requests/embeddings.js";
 import type { ServedModel } from "./servedModel.js";
@@ -53,21 +53,18 @@ export class Embedder {
   }
 
   async #compute(
-    { model, task, labels }: InferenceModel,
+    open: InferenceModel,
     adapter: string | undefined,
     rows: readonly EmbeddingRow[],
     signal: AbortSignal,
   ): Promise<(readonly number[])[]> {
     signal.throwIfAborted();
     const release = this.served.routes.use([{ adapter, tokens: 1, selected: 1 }]);
-    const vectors: (readonly number[])[] = [];
     try {
-      for await (const { prediction } of predictRows(model, rows, { task, labels, batchSize: TURN, signal }))
-        vectors.push((prediction as EmbeddingPrediction).embedding);
+      return await embedRows(open, rows, { batchSize: TURN, signal });
     } finally {
       release();
     }
-    return vectors;
   }
 
   #inTurn<T>(compute: () => Promise<T>): Promise<T> {
@@ -78,18 +75,15 @@ export class Embedder {
 }
 
 async function rowsOf(open: InferenceModel, inputs: readonly Embedded[]): Promise<EmbeddingRow[]> {
-  const { task, tokenizer, model } = open;
+  const { model } = open;
   const maxLength = lengthFor({ maxLength: model.config.maxTokens, given: {} }, open);
   const texts = inputs.filter((input) => typeof input === "string");
-  const examples = texts.map((text, i) => ({
-    input: [text],
-    label: undefined,
-    at: { file: `input ${i + 1}`, line: 0 },
-  }));
-  const encoded = await encodeRows(task, examples, tokenizer, { labels: undefined, maxLength, model: model.config });
-  let next = 0;
+  const located = texts.map((text, i) => ({ text, at: { file: `input ${i + 1}`, line: 0 } }));
+  const encoded = (await encodeTexts(open, located, { maxLength })).values();
   return inputs.map((input) =>
-    typeof input === "string" ? (encoded[next++] as EmbeddingRow) : rowOfIds(input, maxLength, model.config.vocabSize),
+    typeof input === "string"
+      ? (encoded.next().value as EmbeddingRow)
+      : rowOfIds(input, maxLength, model.config.vocabSize),
   );
 }
 

@@ -33,6 +33,8 @@ export class FakeHub {
   /** Answer 200 with a page instead of JSON. */
   portal = false;
   silent = false;
+  /** Name the files of the repository in answers about a revision. */
+  namesFiles = true;
   /** Special responses by the end of the path. */
   readonly odd = new Map<string, (response: ServerResponse, request: IncomingMessage) => void>();
   private server: Server | undefined;
@@ -48,9 +50,17 @@ export class FakeHub {
     this.server?.close();
   }
 
-  /** The files as the Hub lists them. */
-  listing(): object[] {
-    return Object.entries(this.files).map(listed);
+  /** The files and folders in a folder (empty: the root) as the Hub lists them. */
+  listing(folder = ""): object[] {
+    const inside = Object.entries(this.files).filter(([path]) => path.startsWith(folder));
+    const isDirect = (path: string) => !path.slice(folder.length).includes("/");
+    const subfolders = inside
+      .filter(([path]) => !isDirect(path))
+      .map(([path]) => folder + path.slice(folder.length).split("/")[0]);
+    return [
+      ...[...new Set(subfolders)].map((path) => ({ type: "directory", path, size: 0, oid: "d".repeat(40) })),
+      ...inside.filter(([path]) => isDirect(path)).map(listed),
+    ];
   }
 
   downloads(file: string): (string | undefined)[] {
@@ -63,13 +73,14 @@ export class FakeHub {
     this.requests.push({ path, range, authorization });
     const revision = after(path, `/api/models/${this.repo}/revision/`);
     const file = after(path, `/${this.repo}/resolve/${this.commit}/`);
+    const folder = after(`${path}/`, `/api/models/${this.repo}/tree/${this.commit}/`);
     if (this.silent) return;
     const odd = [...this.odd].find(([end]) => path.endsWith(end));
     if (odd) odd[1](response, request);
     else if (this.status !== undefined) fail(response, this.status, this.errorCode);
     else if (this.portal) response.end("<html>Log in to this network</html>");
     else if (revision !== undefined) this.revision(response, decodeURIComponent(revision));
-    else if (path === `/api/models/${this.repo}/tree/${this.commit}`) json(response, this.listing());
+    else if (folder !== undefined) json(response, this.listing(folder));
     else if (file !== undefined && this.elsewhere && this.files[file]?.large) this.redirect(response, path);
     else if (file !== undefined && this.files[file]) this.send(response, file, range);
     else fail(response, 404, path.startsWith("/api") ? "RepoNotFound" : "EntryNotFound");
@@ -77,7 +88,11 @@ export class FakeHub {
 
   private revision(response: ServerResponse, revision: string): void {
     if (!["main", "v1", this.commit].includes(revision)) fail(response, 404, "RevisionNotFound");
-    else json(response, { _id: "1", id: this.repo, sha: this.commit, lastModified: "2024-01-01T00:00:00Z" });
+    else {
+      const siblings = Object.keys(this.files).map((rfilename) => ({ rfilename }));
+      const info = { _id: "1", id: this.repo, sha: this.commit, lastModified: "2024-01-01T00:00:00Z" };
+      json(response, { ...info, ...(this.namesFiles && { siblings }) });
+    }
   }
 
   private redirect(response: ServerResponse, path: string): void {

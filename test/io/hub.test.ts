@@ -1,4 +1,13 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { scanCachedRepo } from "@huggingface/hub";
@@ -20,6 +29,11 @@ const FILES = {
   "model.safetensors": { content: WEIGHTS, large: true },
   "pytorch_model.bin": { content: "pickle", large: true },
   "README.md": { content: "hello" },
+};
+
+const MODULES = {
+  "modules.json": { content: "[]" },
+  "1_Pooling/config.json": { content: '{"pooling_mode_cls_token":true}' },
 };
 
 interface Setup {
@@ -101,6 +115,48 @@ describe("resolveModel", () => {
     expect(readdirSync(join(cached, "refs"))).toEqual(["v1"]);
     expect((await failure(fetch({ revision: "v9" }))).message).toMatch(/org\/model has no revision 'v9'/);
     expect((await failure(fetch({ revision: "../../x" }))).message).toMatch(/cannot be a revision/);
+  });
+
+  it("downloads the modules of a sentence-transformers model", async () => {
+    const { fetch, hub } = await setup();
+    hub.files = { ...FILES, ...MODULES, "onnx/config.json": { content: "{}" } };
+    const snapshot = await fetch();
+    expect(readFileSync(join(snapshot, "1_Pooling/config.json"), "utf8")).toBe(
+      MODULES["1_Pooling/config.json"].content,
+    );
+    expect(existsSync(join(snapshot, "onnx"))).toBe(false);
+    expect(await fetch({ revision: COMMIT })).toBe(snapshot);
+  });
+
+  it("completes a snapshot in which another program left small files out", async () => {
+    const { fetch, hub, cached } = await setup();
+    const snapshot = await fetch();
+    hub.files = { ...FILES, ...MODULES };
+    expect(await fetch()).toBe(snapshot);
+    expect(readdirSync(join(snapshot, "1_Pooling"))).toEqual(["config.json"]);
+    expect(readdirSync(join(cached, "snapshots"))).toEqual([COMMIT]);
+  });
+
+  it("asks once for the modules of a pinned snapshot that another program downloaded", async () => {
+    const { fetch, hub, cached } = await setup();
+    hub.files = { ...FILES, ...MODULES };
+    const snapshot = await fetch({ revision: COMMIT });
+    for (const name of ["modules.json", "1_Pooling"]) rmSync(join(snapshot, name), { recursive: true });
+    expect(await fetch({ revision: COMMIT })).toBe(snapshot);
+    expect(readdirSync(join(snapshot, "1_Pooling"))).toEqual(["config.json"]);
+    hub.files = FILES;
+    rmSync(cached, { recursive: true });
+    await fetch({ revision: COMMIT });
+    expect(readdirSync(join(cached, ".no_exist", COMMIT))).toEqual(["modules.json"]);
+  });
+
+  it("keeps a snapshot if the Hub doesn't name the repository's files", async () => {
+    const { fetch, hub } = await setup();
+    const snapshot = await fetch();
+    hub.namesFiles = false;
+    hub.requests.length = 0;
+    expect(await fetch()).toBe(snapshot);
+    expect(hub.requests.length).toBe(1);
   });
 
   it("downloads the shards in an index, and no others", async () => {
@@ -536,6 +592,7 @@ describe("a listing", () => {
 
   it.each([
     [entry("../../../evil.model"), /is not a plain name/],
+    [entry("1_Pooling/../../evil.model"), /is not a plain name/],
     [entry("x.model", { oid: "../x" }), /x\.model has no checksum/],
     [entry("x.model", { size: "1" }), /x\.model has no size/],
     [entry("x.model", { size: -1 }), /x\.model has no size/],

@@ -13,7 +13,7 @@ import { roberta } from "./families/roberta.js";
 import type { GraphFamily } from "./family.js";
 
 /** The graphs by `model_type`. */
-export const GRAPH_FAMILIES: Readonly<Partial<Record<ModelType, GraphFamily>>> = {
+export const GRAPH_FAMILIES: Readonly<Record<ModelType, GraphFamily>> = {
   bert,
   roberta,
   "xlm-roberta": roberta,

@@ -7,6 +7,7 @@ import {
   ADAPTER_CONFIG,
   ADAPTER_WEIGHTS,
   CONFIG_FILE,
+  SENTENCE_TRANSFORMERS,
   TOKENIZER_SPECS,
   WEIGHTS_FILE,
   WEIGHTS_INDEX,
@@ -19,6 +20,7 @@ import { HUB_CACHE_SETTING, type HubSettings } from "./options.js";
  *   models--org--name/blobs/<etag>                 file contents, each stored once
  *   models--org--name/refs/<branch or tag>         the commit it pointed to when last asked
  *   models--org--name/snapshots/<commit>/<file>    links to the blobs
+ *   models--org--name/.no_exist/<commit>/<file>    empty; a file that the commit is known not to have
  */
 
 /** Files that this program or another can load a tokenizer from. */
@@ -64,9 +66,28 @@ export function isUsable(snapshot: string): boolean {
   return has(CONFIG_FILE) && (has(WEIGHTS_FILE) || (has(WEIGHTS_INDEX) && shardsOf(snapshot).every(has)));
 }
 
-/** Whether a snapshot has everything, including a tokenizer. */
-export function isComplete(snapshot: string): boolean {
-  return isUsable(snapshot) && TOKENIZER_SOURCES.some((name) => existsSync(join(snapshot, name)));
+/**
+ * Whether a snapshot has everything, including a tokenizer and, if the repository has them, sentence-transformers' modules, which
+ * transformers does not download.
+ * @param expected small files of the repository, if they are known
+ */
+export function isComplete(folder: string, commit: string, expected: readonly string[] = []): boolean {
+  const snapshot = snapshotFolder(folder, commit);
+  const has = (name: string) => existsSync(join(snapshot, name));
+  const knowsModules = has(MODULES) || existsSync(missingPath(folder, commit, MODULES));
+  return isUsable(snapshot) && TOKENIZER_SOURCES.some(has) && knowsModules && expected.every(has);
+}
+
+const MODULES = SENTENCE_TRANSFORMERS.modules;
+
+const missingPath = (folder: string, commit: string, file: string): string => join(folder, ".no_exist", commit, file);
+
+/** Records which of the files that decide whether a snapshot is complete the commit does not have. */
+export function recordMissing(folder: string, commit: string, names: ReadonlySet<string>): void {
+  if (names.has(MODULES)) return;
+  const path = missingPath(folder, commit, MODULES);
+  makeFolder(dirname(path), HUB_CACHE_SETTING);
+  writeFileAtomic(path, "");
 }
 
 export function shardsOf(snapshot: string): string[] {

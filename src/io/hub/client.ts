@@ -7,6 +7,7 @@ import { type HubRequest, refusal, unreachable } from "./errors.js";
 import { shownUrl, tokenFor } from "./options.js";
 
 export interface RemoteFile {
+  /** Of a module of sentence-transformers, with its folder. */
   readonly path: string;
   readonly size: number;
   /** SHA-256 of a large file, git's SHA-1 of a small one; also the name of its blob in the cache. */
@@ -25,17 +26,27 @@ const MAX_PAGES = 20;
 /** API responses are short, so a complete one may take only this many timeouts. */
 const SILENCES_PER_ANSWER = 6;
 
-/** The current commit of a branch, tag or commit hash. @throws BidoraError `HUB_…` */
-export async function findCommit(request: HubRequest, limits: RequestLimits): Promise<string> {
-  const { repo, revision, settings } = request;
-  const fetch = apiFetch(request, limits);
-  const send = () => modelInfo({ name: repo, revision, additionalFields: ["sha"], hubUrl: settings.endpoint, fetch });
-  const info = await attempt(request, limits, send);
-  if (!/^[0-9a-f]{40}$/.test(info.sha)) throw unexpected(request, "the commit is not a hash");
-  return info.sha;
+export interface RemoteCommit {
+  readonly hash: string;
+  /** The paths of all its files. */
+  readonly paths: readonly string[];
 }
 
-/** The files in the root of a repository. @throws BidoraError `HUB_…` */
+/** The current commit of a branch, tag or commit hash. @throws BidoraError `HUB_…` */
+export async function findCommit(request: HubRequest, limits: RequestLimits): Promise<RemoteCommit> {
+  const { repo, revision, settings } = request;
+  const fetch = apiFetch(request, limits);
+  const send = () =>
+    modelInfo({ name: repo, revision, additionalFields: ["sha", "filePaths"], hubUrl: settings.endpoint, fetch });
+  const { sha, filePaths } = await attempt(request, limits, send);
+  if (!/^[0-9a-f]{40}$/.test(sha)) throw unexpected(request, "the commit is not a hash");
+  return { hash: sha, paths: filePaths };
+}
+
+/** A folder of sentence-transformers, such as `1_Pooling`. */
+const MODULE_FOLDER = /^\d+_\w+$/;
+
+/** The files in the root of a repository and in the folders of sentence-transformers' modules. @throws BidoraError `HUB_…` */
 export async function listRemoteFiles(
   request: HubRequest,
   commit: string,
@@ -43,23 +54,28 @@ export async function listRemoteFiles(
 ): Promise<RemoteFile[]> {
   const { repo, settings } = request;
   const fetch = apiFetch(request, limits);
-  const entries = listFiles({
-    repo: { type: "model", name: repo },
-    revision: commit,
-    hubUrl: settings.endpoint,
-    fetch,
-  });
+  const list = (path = "") =>
+    listFiles({ repo: { type: "model", name: repo }, revision: commit, hubUrl: settings.endpoint, fetch, path });
   const files: RemoteFile[] = [];
+  const folders: string[] = [];
   await attempt(request, limits, async () => {
-    for await (const entry of entries) if (entry.type === "file") files.push(remoteFile(request, entry));
+    for await (const entry of list()) {
+      if (entry.type === "file") files.push(remoteFile(request, "", entry));
+      else if (MODULE_FOLDER.test(entry.path)) folders.push(entry.path);
+    }
+    for (const folder of folders)
+      for await (const entry of list(folder))
+        if (entry.type === "file") files.push(remoteFile(request, `${folder}/`, entry));
   });
   return files;
 }
 
-function remoteFile(request: HubRequest, { path, size, oid, lfs }: ListFileEntry): RemoteFile {
+/** @param folder of the file: empty, or with a slash at its end */
+function remoteFile(request: HubRequest, folder: string, { path, size, oid, lfs }: ListFileEntry): RemoteFile {
   const etag = lfs?.oid ?? oid ?? "";
   const bytes = lfs?.size ?? size;
-  if (!isPlainName(path)) throw unexpected(request, "a file at the top is not a plain name");
+  if (!path?.startsWith(folder) || !isPlainName(path.slice(folder.length)))
+    throw unexpected(request, `a file in ${folder || "the root"} is not a plain name`);
   if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(etag)) throw unexpected(request, `${path} has no checksum`);
   if (!Number.isSafeInteger(bytes) || bytes < 0) throw unexpected(request, `${path} has no size`);
   return { path, size: bytes, etag };
@@ -73,7 +89,7 @@ function isPlainName(path: unknown): path is string {
 
 /** The download URL of a file. */
 export function fileUrl({ repo, settings }: HubRequest, commit: string, path: string): string {
-  return `${settings.endpoint}/${repo}/resolve/${commit}/${encodeURIComponent(path)}`;
+  return `${settings.endpoint}/${repo}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 /** A `fetch` for API requests, whose responses are short and come in a few pages. */

@@ -8,6 +8,7 @@ import {
   isComplete,
   isUsable,
   linkIntoSnapshot,
+  recordMissing,
   repoFolder,
   shardsOf,
   snapshotFolder,
@@ -20,7 +21,9 @@ import { type HubOptions, hubSettings } from "./options.js";
 
 /** Files of configuration, tokenizer, adapters and sentence-transformers' modules, which are small and downloaded whenever they exist. */
 const SMALL_FILES =
-  /^((adapter_|generation_)?config|special_tokens_map|added_tokens|vocab|tokenizer[\w-]*|chat_template|bidora[\w-]*|modules|config_sentence_transformers|sentence_[\w-]+_config|\d+_\w+\/config)\.json$|^(vocab|merges)\.txt$|^chat_template\.jinja$|\.model$/;
+  /^((adapter_|generation_)?config|special_tokens_map|added_tokens|vocab|tokenizer[\w-]*|chat_template|bidora[\w-]*|modules|config_sentence_transformers|sentence_[\w-]+_config|\d+_\w+\/config)\.json$|^(vocab|merges)\.txt$|^chat_template\.jinja$|^[^/]+\.model$/;
+
+const isSmall = (path: string): boolean => SMALL_FILES.test(path);
 
 /** Far more than any vocabulary needs, and little enough to be read as a whole. */
 const MAX_SMALL_BYTES = 2 ** 28;
@@ -37,7 +40,7 @@ export async function hubSnapshot(repo: string, options: HubOptions = {}): Promi
   const known = cachedCommit(folder, revision);
   const cached =
     known !== undefined && isUsable(snapshotFolder(folder, known)) ? snapshotFolder(folder, known) : undefined;
-  if (cached !== undefined && (settings.offline || (isCommit(revision) && isComplete(cached)))) return cached;
+  if (cached !== undefined && (settings.offline || (isCommit(revision) && isComplete(folder, revision)))) return cached;
   if (settings.offline) throw notCached(request);
   try {
     return await updateSnapshot(request, folder, options);
@@ -66,9 +69,10 @@ function requestOf(repo: string, options: HubOptions): HubRequest {
 
 async function updateSnapshot(request: HubRequest, folder: string, options: HubOptions): Promise<string> {
   const limits: RequestLimits = { timeoutMs: options.timeoutMs ?? 10_000, signal: options.signal };
-  const commit = await findCommit(request, limits);
+  const { hash: commit, paths } = await findCommit(request, limits);
   const snapshot = snapshotFolder(folder, commit);
-  if (!isComplete(snapshot)) await fetchSnapshot({ request, folder, commit, limits, options });
+  if (!isComplete(folder, commit, paths.filter(isSmall)))
+    await fetchSnapshot({ request, folder, commit, limits, options });
   // Last, so that after an interrupted download the branch still points to its complete snapshot.
   writeRef(folder, request.revision, commit);
   return snapshot;
@@ -92,10 +96,11 @@ async function fetchSnapshot(download: SnapshotDownload): Promise<void> {
   const whole = [WEIGHTS_FILE, ADAPTER_WEIGHTS].filter((name) => names.has(name));
   await fetchFiles([...smallFiles(request, listed), ...(sharded ? [WEIGHTS_INDEX] : []), ...whole]);
   if (sharded) await fetchFiles(shardsOf(snapshotFolder(folder, commit)));
+  recordMissing(folder, commit, names);
 }
 
 function smallFiles({ repo }: HubRequest, listed: readonly RemoteFile[]): string[] {
-  const files = listed.filter((file) => SMALL_FILES.test(file.path));
+  const files = listed.filter(({ path }) => isSmall(path));
   const large = files.find((file) => file.size > MAX_SMALL_BYTES);
   if (large === undefined) return files.map((file) => file.path);
   throw new BidoraError(

@@ -1,5 +1,5 @@
 // Embeddings in use: evaluated, written as arrays, and searched for hard negatives.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { evaluate } from "../../../src/commands/evaluate.js";
@@ -52,6 +52,8 @@ function withPrompts(prompts: Record<string, string>): string {
     { idx: 1, name: "1", path: "1_Pooling", type: "sentence_transformers.models.Pooling" },
   ]);
   write("config_sentence_transformers.json", { prompts });
+  mkdirSync(join(folder, "1_Pooling"));
+  write("1_Pooling/config.json", { pooling_mode_mean_tokens: true });
   return folder;
 }
 

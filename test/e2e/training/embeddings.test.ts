@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { load } from "../../../src/commands/load.js";
@@ -101,6 +102,12 @@ describe("what gives nothing to learn, or another meaning, is refused", () => {
   test.each(folders)("%s in a model's folder", async (_what, name, change, message) => {
     const model = changed("embeddings/bert-mean", name, change);
     await expect(predicted({ model, input: file("texts") })).rejects.toThrow(message);
+  });
+
+  test("a folder without the pooling that modules.json names", async () => {
+    const model = changed("embeddings/bert-mean", "config.json", {});
+    rmSync(join(model, "1_Pooling"), { recursive: true });
+    await expect(predicted({ model, input: file("texts") })).rejects.toThrow("1_Pooling");
   });
 
   test("predictions of pairs", async () => {

@@ -8,6 +8,7 @@ import type { Metrics } from "../../../files/metrics.js";
 import { NO_HEAD } from "../../../models/index.js";
 import { EVALUATION } from "../../../nn/index.js";
 import {
+  type Batch,
   batchOf,
   type EncodedRow,
   encodeRows,
@@ -119,16 +120,18 @@ async function largestError(
 }
 
 /** The outputs of the graph for a row, or the embeddings of its texts. */
-function outputsOf({ model, task }: ExportedModel, row: EncodedRow): Float32Array {
+function outputsOf(exported: ExportedModel, row: EncodedRow): Float32Array {
   return torch.noGrad(() =>
     torch.scope(() => {
-      const batch = batchOf([row], model.device);
-      const whole = task.head === NO_HEAD ? model.backbone.forward(batch, EVALUATION) : undefined;
-      const embedded = "embedding" in task && "forward" in task ? task.forward?.(model, batch, EVALUATION) : undefined;
-      const outputs = embedded ?? whole ?? model.forwardWhole(batch, EVALUATION);
-      return torch.contiguous(outputs).toTypedArray() as Float32Array;
+      const batch = batchOf([row], exported.model.device);
+      return torch.contiguous(forward(exported, batch)).toTypedArray() as Float32Array;
     }),
   );
+}
+
+function forward({ model, task }: ExportedModel, batch: Batch): torch.Tensor {
+  if ("forward" in task && task.forward) return task.forward(model, batch, EVALUATION);
+  return task.head === NO_HEAD ? model.backbone.forward(batch, EVALUATION) : model.forwardWhole(batch, EVALUATION);
 }
 
 const notFinite = (dtype: string, { at }: EncodedRow): BidoraError =>
