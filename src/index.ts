@@ -251,6 +251,7 @@ export {
   type EmbeddingSettings,
   type EncodedRow,
   type EncodeOptions,
+  type EvaluatedSplits,
   encodeRows,
   type LabelsPrediction,
   type LabelsRow,

@@ -9,7 +9,7 @@ import { sha256OfFile } from "../files/checksums.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { architectureOf, designOf } from "../models/index.js";
-import { checkEvaluationRows } from "../run/prepare.js";
+import { checkEvaluationRows, checkOneMetric } from "../run/prepare.js";
 import { type RunData, readRunData } from "../run/runInputs.js";
 import { flagOf } from "../settings/option.js";
 import { settingsWithHoldout } from "./cells.js";
@@ -72,13 +72,18 @@ const missingFiles = (given: RunSettings): BidoraError[] =>
 interface AskedRun {
   readonly variant: Variant;
   readonly config: RunConfig;
+  /** Whether a grid search, which holds out training rows, chooses some of its settings. */
+  readonly isTuned: boolean;
 }
 
 /** All runs on a task, whatever the seed: every method with every grid point. */
 function runsOf(spec: Spec, task: SpecTask): AskedRun[] {
-  const points = spec.grid.length > 0 ? spec.grid : [{}];
+  const isTuned = spec.grid.length > 0;
   return spec.variants.flatMap((variant) =>
-    points.map((point) => ({ variant, config: resolveRun(settingsWithHoldout(spec, task, variant, point)) })),
+    pointsOf(spec).map((point) => ({
+      ...{ variant, isTuned },
+      config: resolveRun(settingsWithHoldout(spec, task, variant, point)),
+    })),
   );
 }
 
@@ -116,12 +121,13 @@ async function problemsOfAlike(
   facts.learn(runs[0].config, splits.train.examples.length);
   designOf(architectureOf(readConfig(data.folder)), data.choice.task.head);
   const problems = [splits.train, splits.validation, splits.test].flatMap((rows) => labelProblem(data, rows));
-  for (const { config, variant } of runs) {
+  for (const { config, variant, isTuned } of runs) {
     const watching = { ...config, ...(variant.stopsEarly && { evalEvery: 1 }) };
     const holdout = config.holdoutFraction === undefined ? undefined : splits.train;
     problems.push(
       ...(await caught(async () => {
         checkEvaluationRows(watching, { validation: splits.validation, holdout });
+        checkOneMetric(data.choice.task, { ...splits, holdout: isTuned ? splits.train : holdout });
         await facts.rowsOf(config);
         return [];
       })),

@@ -92,6 +92,7 @@ export async function prepare(
   const { folder, choice, own, splits, tokenizer, labels, model, maxLength } = read;
   if (choice.texts) requireTextScores();
   checkEvaluationRows(config, splits);
+  checkOneMetric(choice.task, splits);
   const names = outputNames(choice.task, labels);
   const generator = new Generator(config.seed);
   // The tokenizer works in separate threads.
@@ -143,6 +144,13 @@ export function checkEvaluationRows(
       "--eval-every needs rows to evaluate on: name them by --validation, or give --holdout-fraction.",
     );
 }
+
+/** @throws UsageError if no metric applies to all rows that a run is evaluated on */
+export const checkOneMetric = (
+  task: Pick<Task, "checkEvaluated">,
+  { validation, test, holdout }: Pick<Splits, "validation" | "test" | "holdout">,
+): void =>
+  task.checkEvaluated?.({ validation: validation?.examples, test: test?.examples, holdout: holdout?.examples });
 
 /** The settings that are derived from the files of model, data and adapter. */
 function foundIn(

@@ -33,6 +33,7 @@ export {
   type EmbeddedText,
   type EncodedRow,
   type EncodeOptions,
+  type EvaluatedSplits,
   lossSum,
   lossWeight,
   outputsByRow,

@@ -58,6 +58,14 @@ export interface TaskSource {
   readonly evaluated?: readonly Example[] | undefined;
 }
 
+/** The rows that a run is evaluated on. */
+export interface EvaluatedSplits<E extends Example = Example> {
+  readonly validation: readonly E[] | undefined;
+  readonly test: readonly E[] | undefined;
+  /** Training rows that are held out. */
+  readonly holdout: readonly E[] | undefined;
+}
+
 /** transformers' `problem_type`, which distinguishes tasks with the same kind of head. */
 export interface Problem {
   readonly type: string;
@@ -95,6 +103,11 @@ export interface Task<
   readonly embedding?: EmbeddingFormat;
   /** Whether embeddings are evaluated on pairs with a score, as far as known. */
   readonly isScored?: boolean | undefined;
+  /**
+   * Checks that one metric applies to all rows that a run is evaluated on; absent if it always does.
+   * @throws UsageError naming two splits with different metrics
+   */
+  checkEvaluated?(splits: EvaluatedSplits<E>): void;
   /** The task for a model and the settings of a run; absent if it depends on neither. @throws UsageError for settings that do not fit */
   configured?(source: TaskSource): Task;
 

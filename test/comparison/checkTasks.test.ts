@@ -61,6 +61,19 @@ describe("the checks before a comparison's first run", () => {
     );
   });
 
+  it("refuse held-out rows without the metric that embeddings are compared by", async () => {
+    const pairs = jsonl(...Array.from({ length: 9 }, (_, i) => ({ anchor: `word ${i}`, positive: "the word" })));
+    const scored = jsonl(
+      ...Array.from({ length: 9 }, (_, i) => ({ sentence1: `word ${i}`, sentence2: "a", score: i })),
+    );
+    const task = { name: "sts", task: "embedding", train: pairs, validation: scored, test: scored };
+    const refused = "sts: The validation rows have scores and the held-out training rows have none";
+    await expect(check([task], { methods: ["lora", "dora"] })).resolves.toBeUndefined();
+    await expect(check([task], { methods: ["lora+es"] })).rejects.toThrow(refused);
+    await expect(check([task], { grid: ["learningRate=1e-3,1e-4"] })).rejects.toThrow(refused);
+    await expect(check([{ ...task, train: scored }], { methods: ["lora+es"] })).resolves.toBeUndefined();
+  });
+
   it("report the problems of all tasks in one message", async () => {
     const labels = rows(4, (i) => (i === 2 ? "delta" : "alpha"));
     const names = rows(9, () => "high");

@@ -5,7 +5,7 @@ import { type EmbeddingFormat, PLAIN_FORMAT, readEmbeddingFormat } from "../../i
 import { modelInput, NO_HEAD, pooled } from "../../models/index.js";
 import { normalize } from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
-import { type Batch, batchOf, type RowOutputs, type Task, type TaskSource } from "../task.js";
+import { type Batch, batchOf, type EvaluatedSplits, type RowOutputs, type Task, type TaskSource } from "../task.js";
 import { type Columns, EMBEDDING_LOSSES } from "./losses.js";
 import { type EmbeddingRow, encodeEmbeddingRows, textsOf } from "./rows.js";
 import { EmbeddedRows, type EmbeddingPrediction, type EmbeddingReference, embeddingScorer } from "./scored.js";
@@ -39,6 +39,7 @@ export function embeddingTask(
     embedding: format,
     isScored,
     configured,
+    checkEvaluated,
     read: loadEmbeddingRows,
     reference: ({ label, input: [anchor, positive] }) => label?.score ?? [anchor!, positive!],
     encode: (examples, tokenizer, options) => encodeEmbeddingRows(examples, tokenizer, options, format),
@@ -122,6 +123,18 @@ function configured({ folder, settings, width, examples, evaluated }: TaskSource
   if (examples) checkLoss(examples as readonly EmbeddingExample[], settings);
   const judged = (evaluated ?? examples) as readonly EmbeddingExample[] | undefined;
   return embeddingTask({ ...own, pooling }, settings, judged?.some(isScored));
+}
+
+/** @throws UsageError for splits of which some are pairs with scores and others are not: a run goes by one main metric */
+function checkEvaluated({ validation, test, holdout }: EvaluatedSplits<EmbeddingExample>): void {
+  const splits = Object.entries({ validation, test, "held-out training": holdout });
+  const found = splits.flatMap(([what, rows]) => (rows?.length ? [{ what, scored: rows.some(isScored) }] : []));
+  const scored = found.find((split) => split.scored);
+  const others = found.find((split) => !split.scored);
+  if (!scored || !others) return;
+  throw new UsageError(
+    `The ${scored.what} rows have scores and the ${others.what} rows have none, but a run goes by one metric: use rows of one kind, and evaluate the others by \`bidora evaluate\`.`,
+  );
 }
 
 /** @throws UsageError for a loss that does not take the training rows, or that they give nothing to learn */

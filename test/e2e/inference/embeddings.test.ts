@@ -333,4 +333,18 @@ describe("finetune", () => {
     expect(metrics[name]).toBeCloseTo(Math.max(...values), 10);
     expect(json(join(output, "bidora.json"))).toMatchObject({ isScored: name === "spearman" });
   });
+
+  test.each([
+    ["validation and held-out", { train: pairs, validation: scored, holdoutFraction: 0.3 }],
+    ["validation and held-out", { train: scored, validation: pairs, holdoutFraction: 0.3 }],
+    ["test and held-out", { train: pairs, test: scored, holdoutFraction: 0.3, evalEvery: 1, earlyStopping: 1 }],
+    ["validation and test", { train: pairs, validation: scored, test: pairs }],
+  ])("refuses %s rows of which only some have scores", async (_, rows) => {
+    const output = fresh();
+    const settings = { ...PAIRED, ...rows, output, method: "lora", maxSteps: 2 } as const;
+    await expect(run(settings)).rejects.toThrow(
+      /^The \S+( training)? rows have scores and the \S+( training)? rows have none, but a run goes by one metric/,
+    );
+    expect(existsSync(output)).toBe(false);
+  });
 });
