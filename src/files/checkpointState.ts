@@ -52,6 +52,8 @@ const provenance = z.object({
   weights: digest.nullable(),
   tokenizer: digest.nullable(),
   adapter: digest.nullable(),
+  /** The digest of how the base model makes embeddings; absent for other tasks. */
+  embedding: digest.optional(),
 });
 
 /** The inputs of a run. They must be the same when it is resumed. */
@@ -72,12 +74,13 @@ const FILES = {
   weights: "different weights of the base model",
   tokenizer: "a different tokenizer",
   adapter: "a different adapter to start from",
+  embedding: "a model that makes embeddings in another way (its pooling, normalization, length or prompts)",
 } as const;
 
 function fileDifferences(then: Provenance, now: Provenance): string[] {
   return Object.entries(FILES).flatMap(([key, words]) => {
-    const [before, after] = [then[key as keyof typeof FILES], now[key as keyof typeof FILES]];
-    return before === null || after === null || before === after ? [] : [words];
+    const [before, after] = [then, now].map((files) => files[key as keyof typeof FILES] ?? undefined);
+    return before === undefined || after === undefined || before === after ? [] : [words];
   });
 }
 

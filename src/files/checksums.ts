@@ -8,7 +8,8 @@ import { writeFileAtomic } from "./atomic.js";
 
 /** In the format of coreutils: `sha256sum -c SHA256SUMS` checks it too. */
 export const CHECKSUMS = "SHA256SUMS";
-const LINE = /^([0-9a-f]{64}) {2}([^/\\]+)$/;
+/** A checksum, and the path of a file within the folder. */
+const LINE = /^([0-9a-f]{64}) {2}((?:(?!\.{1,2}\/)[^/\\]+\/)*[^/\\]+)$/;
 const CHUNK_BYTES = 2 ** 22;
 
 export function sha256(data: string | Uint8Array): string {
@@ -39,10 +40,11 @@ export async function checksumsOf(folder: string, names: readonly string[], sign
   return lines;
 }
 
-/** Writes the checksums of all files in a folder without subfolders, replacing earlier ones. */
+/** Writes the checksums of all files in a folder and its subfolders, replacing earlier ones. */
 export async function writeChecksums(folder: string): Promise<void> {
-  const names = readdirSync(folder).filter((name) => name !== CHECKSUMS);
-  writeFileAtomic(join(folder, CHECKSUMS), await checksumsOf(folder, names.sort()));
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  const files = names.filter((name) => name !== CHECKSUMS && statOf(join(folder, name))?.isFile());
+  writeFileAtomic(join(folder, CHECKSUMS), await checksumsOf(folder, files.sort()));
 }
 
 /**

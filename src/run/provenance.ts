@@ -43,7 +43,8 @@ export class ProvenanceSource implements RunObserver {
   }
 
   async #gather(): Promise<Provenance> {
-    const { folder, adapterFolder, tokenizer, labels, data } = this.prepared;
+    const { folder, adapterFolder, tokenizer, labels, data, choice } = this.prepared;
+    const { embedding } = choice.task;
     return {
       train: await digestRows(data.train),
       validation: data.validation ? await digestRows(data.validation) : null,
@@ -55,6 +56,7 @@ export class ProvenanceSource implements RunObserver {
       tokenizer: await this.#digest(folder, () => tokenizer.files()),
       adapter:
         adapterFolder === undefined ? null : await this.#digest(adapterFolder, () => adapterFiles(adapterFolder)),
+      ...(embedding && { embedding: sha256(JSON.stringify(embedding)) }),
     };
   }
 

@@ -149,11 +149,28 @@ function checkLoss(examples: readonly EmbeddingExample[], settings: EmbeddingSet
   const without = examples.find(({ input }) => input.length < 3);
   if (takes === "triplets" && without)
     throw new UsageError(`--loss ${name} takes triplets, and ${where(without.at)} has no negative.`);
-  if (isInBatch && Math.min(settings.batchSize ?? examples.length, examples.length) === 1 && without)
-    throw new UsageError(
-      `--loss ${name} takes the other rows of a batch as negatives, and ${examples.length === 1 ? "a single training row" : "--batch-size 1"} leaves none: use ${examples.length === 1 ? "more rows" : "larger batches"}, or rows with negatives.`,
-    );
+  if (isInBatch && without) checkBatches(examples.length, name, settings);
+  if (name === "cosent") checkOrder(examples);
   if (name === "cosine") checkScores(examples);
+}
+
+/** @throws UsageError for batches of one row */
+function checkBatches(rows: number, name: EmbeddingLossName, { batchSize = rows }: EmbeddingSettings): void {
+  if (Math.min(batchSize, rows) > 1) return;
+  const [why, remedy] = rows === 1 ? ["a single training row", "more rows"] : ["--batch-size 1", "larger batches"];
+  const isOrdered = EMBEDDING_LOSSES[name].takes === "scored pairs";
+  throw new UsageError(
+    isOrdered
+      ? `--loss ${name} compares the rows of a batch, and ${why} leaves none to compare: use ${remedy}.`
+      : `--loss ${name} takes the other rows of a batch as negatives, and ${why} leaves none: use ${remedy}, or rows with negatives.`,
+  );
+}
+
+/** @throws UsageError for rows that all have one score */
+function checkOrder(examples: readonly EmbeddingExample[]): void {
+  const [first, ...others] = new Set(examples.map(({ label }) => label?.score));
+  if (others.length === 0)
+    throw new UsageError(`--loss cosent learns from the order of the scores, and all training rows have ${first}.`);
 }
 
 const isScored = ({ label }: EmbeddingExample): boolean => label?.score !== undefined;

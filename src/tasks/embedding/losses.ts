@@ -23,7 +23,7 @@ interface LossOptions {
 interface EmbeddingLoss {
   /** The rows that it takes. */
   readonly takes: "pairs" | "scored pairs" | "triplets";
-  /** Whether the other rows of a batch are a row's negatives. */
+  /** Whether a row without negatives is compared with the other rows of its batch, and teaches nothing alone. */
   readonly isInBatch?: boolean;
   readonly usesTemperature: boolean;
   /** The weight of a row in the mean. */
@@ -127,7 +127,7 @@ export const EMBEDDING_LOSSES: Readonly<Record<EmbeddingLossName, EmbeddingLoss>
     ...{ takes: "pairs", isInBatch: true, usesTemperature: true, weight: one },
     sum: symmetricRanking,
   },
-  cosent: { takes: "scored pairs", usesTemperature: true, weight: one, sum: cosent },
+  cosent: { takes: "scored pairs", isInBatch: true, usesTemperature: true, weight: one, sum: cosent },
   cosine: { takes: "scored pairs", usesTemperature: false, weight: one, sum: cosine },
   triplet: { takes: "triplets", usesTemperature: false, weight: ({ lengths }) => lengths.length - 2, sum: triplet },
 };

@@ -1,6 +1,6 @@
 // The rows of token ids: the texts of a row laid end to end, each with its own special tokens.
 import { own } from "../../common/collections.js";
-import { BidoraError } from "../../common/errors.js";
+import { BidoraError, UsageError } from "../../common/errors.js";
 import { type EmbeddingExample, type PairLabel, where } from "../../data/index.js";
 import type { EmbeddingFormat } from "../../io/sentenceTransformers.js";
 import type { Encoded, Tokenizer } from "../../text/index.js";
@@ -14,7 +14,10 @@ export interface EmbeddingRow extends EncodedRow<PairLabel> {
   readonly skipped: readonly number[];
 }
 
-/** Encodes each text of the examples by itself, behind the prompt that it has. */
+/**
+ * Encodes each text of the examples by itself, behind the prompt that it has.
+ * @throws UsageError for a prompt that leaves no room for a text, BidoraError `EMPTY_TEXT` naming the row
+ */
 export async function encodeEmbeddingRows(
   examples: readonly EmbeddingExample[],
   tokenizer: Tokenizer,
@@ -29,12 +32,12 @@ export async function encodeEmbeddingRows(
     inputs.map((text) => [text] as const),
     { maxLength },
   );
-  const tokens = format.includesPrompt ? undefined : await promptTokens(prompts.flat(), tokenizer, format);
+  const tokens = await promptTokens(prompts.flat(), tokenizer, format, maxLength);
   let next = 0;
   return examples.map((example, row) => {
     const texts = encoded.slice(next, next + example.input.length);
     next += texts.length;
-    const skipped = (prompts[row] as string[]).map((prompt) => tokens?.get(prompt) ?? 0);
+    const skipped = (prompts[row] as string[]).map((prompt) => (format.includesPrompt ? 0 : (tokens.get(prompt) ?? 0)));
     return rowOf(example, texts, skipped);
   });
 }
@@ -68,16 +71,26 @@ function promptsFor(
 const prepared = (text: string, { lowercases }: EmbeddingFormat): string =>
   lowercases ? Array.from(text, (letter) => letter.toLowerCase()).join("") : text;
 
-/** The number of tokens of each prompt, with the special tokens before it. */
+/**
+ * The number of tokens of each prompt, with the special tokens before it.
+ * @throws UsageError for a prompt that fills `maxLength`: all texts would have the same embedding
+ */
 async function promptTokens(
   prompts: readonly string[],
   tokenizer: Tokenizer,
   format: EmbeddingFormat,
+  maxLength = Number.POSITIVE_INFINITY,
 ): Promise<ReadonlyMap<string, number>> {
   const given = [...new Set(prompts)].filter((prompt) => prompt !== "");
   const after = (await tokenizer.suffixIds()).length;
   const encoded = await tokenizer.encodeBatch(given.map((prompt) => [prepared(prompt, format)] as const));
-  return new Map(given.map((prompt, i) => [prompt, (encoded[i] as Encoded).inputIds.length - after]));
+  const counts = given.map((prompt, i) => [prompt, (encoded[i] as Encoded).inputIds.length] as const);
+  const filling = counts.find(([, count]) => count >= maxLength);
+  if (filling)
+    throw new UsageError(
+      `The model's prompt ${JSON.stringify(filling[0])} has ${filling[1]} tokens, special ones included, and --max-length ${maxLength} leaves none for a text: give a larger --max-length.`,
+    );
+  return new Map(counts.map(([prompt, count]) => [prompt, count - after]));
 }
 
 /** The texts of a row. */

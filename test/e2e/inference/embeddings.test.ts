@@ -114,6 +114,15 @@ describe("evaluate", () => {
     expect(metrics["recall@1"]).toBeCloseTo(expected.recall1, 10);
   });
 
+  test("refuses a length that a prompt fills, at which all texts would have one embedding", async () => {
+    const model = withPrompts({ document: "the train was late " });
+    const settings = { ...EMBEDDING, model, data: jsonl(...PAIRS) };
+    await expect(evaluate({ ...settings, maxLength: 13 })).rejects.toThrow(
+      'The model\'s prompt "the train was late " has 13 tokens, special ones included, and --max-length 13 leaves none',
+    );
+    await expect(evaluate({ ...settings, maxLength: 14 })).resolves.toBeDefined();
+  });
+
   test("correlates scores with cosines", async () => {
     const metrics = await evaluated({ ...EMBEDDING, data: jsonl(...SCORED) });
     expect(Object.keys(metrics)).toEqual(["pearson", "spearman", "loss"]);

@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { load } from "../../../src/commands/load.js";
@@ -6,7 +6,20 @@ import { merge } from "../../../src/commands/merge.js";
 import type { RunSettings } from "../../../src/config/index.js";
 import { openSafetensors } from "../../../src/io/safetensors.js";
 import { readEmbeddingFormat } from "../../../src/io/sentenceTransformers.js";
-import { bidora, changed, fresh, GOLDEN, json, jsonl, list, predicted, run, stepsOf } from "../support.js";
+import {
+  abortAfter,
+  bidora,
+  bytes,
+  changed,
+  fresh,
+  GOLDEN,
+  json,
+  jsonl,
+  list,
+  predicted,
+  run,
+  stepsOf,
+} from "../support.js";
 
 const ROOT = join(GOLDEN, "embeddings");
 const MODEL = join(ROOT, "bert-mean");
@@ -48,6 +61,31 @@ test("full training leaves such a folder, which --overwrite removes with its mod
   expect(list(output)).not.toEqual(expect.arrayContaining(["1_Pooling"]));
 });
 
+test("full training goes on from a checkpoint, whose files in subfolders are checked too", async () => {
+  const settings = { ...SMALL, method: "full", saveEvery: 1, maxSteps: 4, dtype: "float32" } as const;
+  const whole = await run(settings);
+  const left = await run(settings, abortAfter(3));
+  expect(list(join(left.output, "checkpoint-3"))).toEqual(expect.arrayContaining(["1_Pooling", "modules.json"]));
+  writeFileSync(join(left.output, "checkpoint-3", "1_Pooling", "config.json"), "{}");
+  const resumed = await run({ ...settings, output: left.output, resume: true });
+  expect(resumed.notes.join()).toContain(
+    "checkpoint-3 is damaged (1_Pooling/config.json has changed since it was saved",
+  );
+  const [resumedBytes, expected] = [resumed, whole].map(({ output }) => bytes(output, "model.safetensors"));
+  expect(resumedBytes).toBe(expected);
+  await run({ ...settings, output: left.output, overwrite: true });
+});
+
+test("a run does not go on with a model whose folder changed the pooling", async () => {
+  const model = changed("embeddings/bert-mean", "config.json", {});
+  const settings = { ...SMALL, model, method: "lora", saveEvery: 1, maxSteps: 4 } as const;
+  const { output } = await run(settings, abortAfter(2));
+  writeFileSync(join(model, "1_Pooling", "config.json"), JSON.stringify({ pooling_mode: "cls" }));
+  await expect(run({ ...settings, output, resume: true })).rejects.toThrow(
+    "checkpoint-2 was made from a model that makes embeddings in another way",
+  );
+});
+
 test("the library's model embeds texts as the command does", async () => {
   using model = await load({ model: MODEL, dtype: "float32" });
   expect(model.task).toBe("embedding");
@@ -73,9 +111,13 @@ test("candidates with the text of the positive are no negatives", async () => {
 
 describe("what gives nothing to learn, or another meaning, is refused", () => {
   const scored = jsonl({ sentence1: "a", sentence2: "b", score: 4 }, { sentence1: "c", sentence2: "d", score: 1 });
+  const equal = jsonl({ sentence1: "a", sentence2: "b", score: 4 }, { sentence1: "c", sentence2: "d", score: 4 });
   const cases: readonly (readonly [what: string, settings: RunSettings, message: string])[] = [
     ["one row in a batch", { train: file("pairs"), batchSize: 1 }, "--batch-size 1 leaves none"],
     ["a single row", { train: jsonl({ anchor: "a", positive: "b" }) }, "a single training row leaves none"],
+    ["one row with a score in a batch", { train: scored, batchSize: 1 }, "--batch-size 1 leaves none to compare"],
+    ["a single score", { train: jsonl({ sentence1: "a", sentence2: "b", score: 4 }) }, "a single training row leaves"],
+    ["equal scores", { train: equal }, "the order of the scores, and all training rows have 4"],
     ["scores beyond cosines", { train: scored, loss: "cosine" }, "takes scores from -1 to 1"],
     ["a loss of pairs for scores", { train: scored, loss: "triplet" }, "the training rows have scores"],
     ["a loss of scores for pairs", { train: file("pairs"), loss: "cosent" }, "have none"],
