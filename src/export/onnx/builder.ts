@@ -197,9 +197,8 @@ export class GraphBuilder {
   softmax(x: Value, axis = -1): Value {
     return this.node("Softmax", [x], { attributes: { axis: int(axis) } });
   }
-  layerNormalization(x: Value, scale: Value, bias: Value | undefined, epsilon: number): Value {
-    const inputs = bias === undefined ? [x, scale] : [x, scale, bias];
-    return this.node("LayerNormalization", inputs, { attributes: { axis: int(-1), epsilon: { float: epsilon } } });
+  layerNormalization(x: Value, scale: Value, bias: Value, epsilon: number): Value {
+    return this.node("LayerNormalization", [x, scale, bias], { attributes: { axis: int(-1), epsilon: { float: epsilon } } });
   }
   reduceSum(x: Value, axes: readonly number[], keepDims = true): Value {
     const attributes = { keepdims: int(keepDims ? 1 : 0) };

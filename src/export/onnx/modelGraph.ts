@@ -99,10 +99,10 @@ export class ModelGraph extends GraphBuilder {
     );
   }
 
-  /** The norm of the last dimension. x: [..., size] → the same */
+  /** The norm of the last dimension. ONNX Runtime 1.17 crashes on one without a bias, so that it is 0 then. x: [..., size] → the same */
   norm(path: string, x: Value): Value {
-    const { bias, epsilon } = this.module(path, Norm);
-    const own = bias && this.parameter(`${path}.bias`);
+    const { size, bias, epsilon } = this.module(path, Norm);
+    const own = bias ? this.parameter(`${path}.bias`) : this.constant(new Array<number>(size).fill(0));
     return this.layerNormalization(x, this.parameter(`${path}.weight`), own, epsilon);
   }
 
