@@ -34,14 +34,36 @@ export function attachAdapter(
   );
   const { generator, dtype, newModules = NO_NEW_MODULES } = options;
   const config = withNewModules(saved.config, newModules);
-  const expected = plannedShapes(planOf(model, config));
-  const tensors = withoutTables(model, saved.tensors, expected);
   const layers = newLayers(newModules, saved.config);
   const isNew = (name: string) => layers.some((path) => isWithin(name, path));
-  checkNames(expected, tensors, isNew);
-  for (const [name, shape] of expected) if (!isNew(name)) checkShape(name, tensors.get(name)?.shape ?? [], shape);
+  const { tensors, tables } = fitted(model, config, saved.tensors, isNew);
+  for (const table of tables) checkSameTable(table);
   for (const [name, tensor] of tensors) checkFinite(name, tensor);
   return inject(model, config, { generator, ...(dtype && { dtype }), saved: tensors });
+}
+
+/**
+ * Checks the names and shapes of a saved adapter's tensors against a model, whose parameters may be empty.
+ * @throws BidoraError as `attachAdapter`
+ */
+export function checkFit(model: Module, { config, tensors }: SavedAdapter): void {
+  fitted(model, config, tensors, () => false);
+}
+
+/** The adapter's tensors whose names and shapes fit the model, and those that must equal the model's own. */
+function fitted(
+  model: Module,
+  config: AdapterConfig,
+  saved: Tensors,
+  isNew: (name: string) => boolean,
+): { readonly tensors: Tensors; readonly tables: readonly SavedTable[] } {
+  const expected = plannedShapes(planOf(model, config));
+  const tables = tablesOf(model, saved, expected);
+  const tensors = new Map(saved);
+  for (const { name } of tables) tensors.delete(name);
+  checkNames(expected, tensors, isNew);
+  for (const [name, shape] of expected) if (!isNew(name)) checkShape(name, tensors.get(name)?.shape ?? [], shape);
+  return { tensors, tables };
 }
 
 function checkNames(expected: Shapes, tensors: Tensors, isNew: (name: string) => boolean): void {
@@ -70,30 +92,39 @@ function checkFinite(name: string, tensor: torch.Tensor): void {
   );
 }
 
-/**
- * PEFT may save whole embedding tables with the adapter, and a bias that no loss depends on. Those that equal the model's own are
- * ignored. Others mean that the base model was changed, which an adapter must not do silently.
- */
-function withoutTables(model: Module, tensors: Tensors, expected: Shapes): Tensors {
-  const rest = new Map(tensors);
-  const leaveOut = (path: string, key: string, { shape, values }: Parameter, what: string): void => {
+/** A tensor of the model that the adapter's file has too. */
+interface SavedTable {
+  readonly name: string;
+  readonly saved: torch.Tensor;
+  readonly own: Parameter;
+  readonly what: "embedding table" | "bias";
+}
+
+/** PEFT may save whole embedding tables with the adapter, and a bias that no loss depends on. */
+function tablesOf(model: Module, tensors: Tensors, expected: Shapes): SavedTable[] {
+  const found: SavedTable[] = [];
+  const find = (path: string, key: string, own: Parameter, what: SavedTable["what"]): void => {
     for (const name of [`${path}.${key}`, `${path}.base_layer.${key}`]) {
-      const brought = rest.get(name);
-      if (!brought || expected.has(name)) continue;
-      checkShape(name, brought.shape, shape);
-      if (!torch.scope(() => isSameTable(brought, values.dense())))
-        throw misfit(
-          `it contains its own ${what}, ${name}, which differs from the model's: merge the adapter in PEFT instead.`,
-        );
-      rest.delete(name);
+      const saved = tensors.get(name);
+      if (!saved || expected.has(name)) continue;
+      checkShape(name, saved.shape, own.shape);
+      found.push({ name, saved, own, what });
     }
   };
   for (const [path, module] of model.baseModules()) {
     if (module instanceof Embedding || module instanceof OutputLinear)
-      leaveOut(path, "weight", module.weight, "embedding table");
-    if (module instanceof Linear && module.isUnused && module.bias) leaveOut(path, "bias", module.bias, "bias");
+      find(path, "weight", module.weight, "embedding table");
+    if (module instanceof Linear && module.isUnused && module.bias) find(path, "bias", module.bias, "bias");
   }
-  return rest;
+  return found;
+}
+
+/** A table that equals the model's is ignored. Another one means that the base model was changed, which an adapter must not do silently. */
+function checkSameTable({ name, saved, own, what }: SavedTable): void {
+  if (torch.scope(() => isSameTable(saved, own.values.dense()))) return;
+  throw misfit(
+    `it contains its own ${what}, ${name}, which differs from the model's: merge the adapter in PEFT instead.`,
+  );
 }
 
 /** Equal at the precision of the less precise dtype. */

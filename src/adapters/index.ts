@@ -34,7 +34,7 @@ export {
   methodOf,
   settingsOfAdapter,
 } from "./adapterMethods.js";
-export { attachAdapter, type NewModules, newLayers } from "./attach.js";
+export { attachAdapter, checkFit, type NewModules, newLayers } from "./attach.js";
 export { trainEverything } from "./fullTraining.js";
 export { eject, type InjectOptions, inject, reinject } from "./inject.js";
 export { LowRank } from "./lowRank.js";

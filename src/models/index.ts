@@ -4,7 +4,15 @@ export { Backbone, type ModelConfig, type ModelInput, modelInput, rowsOfTokens }
 export { ConfigReader, configError } from "./configReader.js";
 export type { DecoderConfig } from "./decoderConfig.js";
 export { type Head, type HeadDesign, type HeadKind, linearHead, NO_HEAD, type Reads } from "./heads.js";
-export { aDType, checkLayers, INIT_WEIGHTS, type LoadedModel, type LoadOptions, loadModel } from "./loadModel.js";
+export {
+  aDType,
+  checkLayers,
+  emptyModel,
+  INIT_WEIGHTS,
+  type LoadedModel,
+  type LoadOptions,
+  loadModel,
+} from "./loadModel.js";
 export { pooled } from "./pooling.js";
 export type { Rope } from "./rope.js";
 export { aModel, TaskModel } from "./taskModel.js";

@@ -94,11 +94,25 @@ export async function loadModel(source: string | Checkpoint, options: LoadOption
   }
 }
 
-async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<LoadedModel> {
+/** Builds the model of a folder with empty parameters: names and shapes alone. @throws BidoraError `CONFIG` as `loadModel` */
+export function emptyModel(folder: string, options: Pick<LoadOptions, "head" | "outputs" | "dtype">): TaskModel {
+  const checkpoint = openCheckpoint(folder);
+  try {
+    return build(checkpoint, options).model;
+  } finally {
+    checkpoint.close();
+  }
+}
+
+function build(checkpoint: Checkpoint, { head, outputs, dtype }: Pick<LoadOptions, "head" | "outputs" | "dtype">) {
   const architecture = architectureOf(checkpoint.config);
   checkLayers(architecture.parseConfig(checkpoint.config), checkpoint.names.length);
-  const { config, aliases } = tiesOf(checkpoint, architecture, designOf(architecture, options.head), options.dtype);
-  const model = buildModel(architecture, config, options.head, options.outputs);
+  const { config, aliases } = tiesOf(checkpoint, architecture, designOf(architecture, head), dtype);
+  return { architecture, model: buildModel(architecture, config, head, outputs), aliases };
+}
+
+async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<LoadedModel> {
+  const { architecture, model, aliases } = build(checkpoint, options);
   const { headModules } = model;
   const weights = new WeightSource(checkpoint, architecture, aliases, model.prefix);
   const kept = options.masterDtype ?? options.dtype;

@@ -198,7 +198,9 @@ export class GraphBuilder {
     return this.node("Softmax", [x], { attributes: { axis: int(axis) } });
   }
   layerNormalization(x: Value, scale: Value, bias: Value, epsilon: number): Value {
-    return this.node("LayerNormalization", [x, scale, bias], { attributes: { axis: int(-1), epsilon: { float: epsilon } } });
+    return this.node("LayerNormalization", [x, scale, bias], {
+      attributes: { axis: int(-1), epsilon: { float: epsilon } },
+    });
   }
   reduceSum(x: Value, axes: readonly number[], keepDims = true): Value {
     const attributes = { keepdims: int(keepDims ? 1 : 0) };

@@ -1,10 +1,10 @@
 /** Which other programs run a model or an adapter, which do not and why, and the commands that change that. */
 import type { Inspection } from "../inspection.js";
-import { type Engine, unknown, type Verdict } from "./engine.js";
+import { type Engine, no, unknown, type Verdict } from "./engine.js";
 import { llamaCpp } from "./llamaCpp.js";
 import { ollama } from "./ollama.js";
 import { peft } from "./peft.js";
-import { subjectOf } from "./subject.js";
+import { type Subject, subjectOf } from "./subject.js";
 import { transformersJs } from "./transformersJs.js";
 import { vllm } from "./vllm.js";
 
@@ -40,7 +40,10 @@ export async function judge(
 ): Promise<EngineVerdict[]> {
   const isUnread = found.kind === "adapter" && found.settings === null;
   const subject = isUnread ? undefined : await subjectOf(found, name, model);
-  return engines.map((engine) => ({ engine, ...(subject ? ENGINES[engine](subject) : UNREAD) }));
+  return engines.map((engine) => ({ engine, ...(subject ? verdictOn(subject, ENGINES[engine]) : UNREAD) }));
 }
+
+const verdictOn = (subject: Subject, engine: Engine): Verdict =>
+  subject.misfit === undefined ? engine(subject) : no([subject.misfit]);
 
 const UNREAD = unknown(["bidora can't read the adapter."]);

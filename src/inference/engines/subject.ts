@@ -1,14 +1,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type AdapterConfig, readAdapter } from "../../adapters/index.js";
+import { type AdapterConfig, checkFit, readAdapter, type SavedAdapter } from "../../adapters/index.js";
 import { BidoraError } from "../../common/errors.js";
 import { type JsonObject, readOptionalJsonObject } from "../../files/json.js";
 import { ADAPTER_CONFIG, GGUF_FILE } from "../../files/names.js";
 import { readConfig } from "../../io/checkpoint.js";
 import { resolveModel } from "../../io/resolveModel.js";
 import { isSentenceTransformer } from "../../io/sentenceTransformers.js";
-import { ARCHITECTURES, architectureOf, classNameOf } from "../../models/index.js";
-import { inferTask, isTaskKind, TASKS, type Task } from "../../tasks/index.js";
+import { ARCHITECTURES, architectureOf, classNameOf, emptyModel } from "../../models/index.js";
+import { inferTask, isTaskKind, resolveHead, TASKS, type Task } from "../../tasks/index.js";
 import { TASK_ENTRIES } from "../../tasks/taskKinds.js";
 import type { AdapterInspection, AdapterSettings, Inspection, ModelInspection } from "../inspection.js";
 
@@ -30,6 +30,8 @@ export interface Subject {
   readonly whyUnknown: string | undefined;
   /** The number of labels; undefined if it is not known. */
   readonly labels: number | undefined;
+  /** Why the adapter does not fit the base model; undefined if it does, or if that is not known. */
+  readonly misfit: string | undefined;
   /** Whether it was converted from a GGUF file. */
   readonly isGguf: boolean;
   /** Undefined for a model. */
@@ -72,17 +74,20 @@ function modelSubject({ path: folder, modelType, architectures, head }: ModelIns
     task: head ? TASKS[head.kind] : isSentenceTransformer(folder) ? TASKS.embedding : undefined,
     whyUnknown: modelType === null ? "its config.json has no model_type" : undefined,
     labels: head?.labels.length,
+    misfit: undefined,
     isGguf: existsSync(join(folder, GGUF_FILE)),
     adapter: undefined,
   };
 }
 
-async function adapterSubject(found: AdapterInspection, name: string, model: string | undefined): Promise<Subject> {
-  const { path: folder, tensors } = found;
-  const settings = found.settings!;
-  const { config } = await readAdapter(folder);
+async function adapterSubject(inspected: AdapterInspection, name: string, model: string | undefined): Promise<Subject> {
+  const { path: folder, tensors } = inspected;
+  const settings = inspected.settings!;
+  const saved = await readAdapter(folder);
+  const { config } = saved;
   const base = model ?? settings.baseModel ?? undefined;
-  const baseConfig = base === undefined ? undefined : await configOnMachine(base, model !== undefined);
+  const found = base === undefined ? undefined : await baseOnMachine(base, model !== undefined);
+  const baseConfig = found?.config;
   const task = taskOf(settings, baseConfig);
   const json = readOptionalJsonObject(join(folder, ADAPTER_CONFIG));
   const { model_type: modelType } = baseConfig ?? {};
@@ -95,6 +100,7 @@ async function adapterSubject(found: AdapterInspection, name: string, model: str
     task,
     whyUnknown: whyUnknown(base, baseConfig, task),
     labels: settings.labels?.length,
+    misfit: found && misfitOf(saved, found),
     isGguf: false,
     adapter: { settings, config, json, tensors: tensors.map(({ name }) => name), base, givenBase: model, baseConfig },
   };
@@ -106,13 +112,36 @@ function whyUnknown(base: string | undefined, config: JsonObject | undefined, ta
   return task ? undefined : "the task that it was trained for is not known";
 }
 
-/** The configuration of a model that is here already; nothing is downloaded. @param isRequired whether to throw if it is not */
-async function configOnMachine(name: string, isRequired: boolean): Promise<JsonObject | undefined> {
+/** A base model. */
+interface FoundBase {
+  readonly folder: string;
+  readonly config: JsonObject;
+}
+
+/** A model that is here already; nothing is downloaded. @param isRequired whether to throw if it is not */
+async function baseOnMachine(name: string, isRequired: boolean): Promise<FoundBase | undefined> {
   try {
-    return readConfig(await resolveModel(name, { offline: true }));
+    const folder = await resolveModel(name, { offline: true });
+    return { folder, config: readConfig(folder) };
   } catch (error) {
     if (isRequired || !(error instanceof BidoraError)) throw error;
     return undefined;
+  }
+}
+
+/** Codes of errors that say that an adapter is for another model. */
+const MISFITS: ReadonlySet<string> = new Set(["ADAPTER_MISFIT", "TARGET", "PATTERN"]);
+
+/** Why names or shapes of an adapter's tensors do not fit a base model. Only headers of its weights are read. */
+function misfitOf(adapter: SavedAdapter, { folder, config }: FoundBase): string | undefined {
+  try {
+    const saved = { adapter, metadata: adapter.metadata };
+    const { task, labels } = resolveHead(architectureOf(config), config, saved, undefined);
+    checkFit(emptyModel(folder, { head: task.head, outputs: labels.length, dtype: "float32" }), adapter);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof BidoraError)) throw error;
+    return MISFITS.has(error.code) ? error.message : undefined;
   }
 }
 

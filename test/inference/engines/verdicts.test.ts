@@ -10,6 +10,7 @@ import { ENGINE_NAMES, type EngineName, type EngineVerdict } from "../../../src/
 import { WITHOUT_CLASS } from "../../../src/inference/engines/transformersJs.js";
 import { architectureFor } from "../../../src/io/gguf/architectures.js";
 import { ARCHITECTURES } from "../../../src/models/index.js";
+import { TASKS } from "../../../src/tasks/index.js";
 import { bidora } from "../../e2e/support.js";
 import { tinyAdapter, tinyModel } from "../../export/gguf/tinyModels.js";
 import { GOLDEN, readJson } from "../../parity/goldenFiles.js";
@@ -71,12 +72,7 @@ describe("a plain LoRA of a language model", () => {
   });
 
   test("of a large rank needs a limit of vLLM's list, up to the largest", async () => {
-    const path = await adapter();
-    const file = join(path, "adapter_config.json");
-    const ranked = async (rank: number, alpha: number) => {
-      writeFileSync(file, JSON.stringify({ ...readJson<object>(file), r: rank, lora_alpha: alpha }));
-      return on("vllm", path);
-    };
+    const ranked = async (rank: number, alpha: number) => on("vllm", await adapterOf("lora", { rank, alpha }));
     expect((await ranked(16, 16)).commands[0]).not.toContain("--max-lora-rank");
     expect((await ranked(17, 16)).commands[0]).toContain("--max-lora-rank 32 ");
     expect((await ranked(300, 16)).commands[0]).toContain("--max-lora-rank 320 ");
@@ -100,9 +96,9 @@ describe("a plain LoRA of a language model", () => {
   });
 
   test("with trained modules, biases, or LoRA on the embeddings is not served by vLLM as it is", async () => {
-    const whole = await on("vllm", copyOf(await adapter(), { modules_to_save: ["lm_head"] }));
+    const whole = await on("vllm", await adapterOf("lora", { modulesToSave: ["lm_head"] }));
     expect(whole.reasons).toEqual(["It refuses modules_to_save, which are lm_head here."]);
-    const biases = await on("vllm", copyOf(await adapter(), { bias: "lora_only" }));
+    const biases = await on("vllm", await adapterOf("lora", { bias: "adapted" }));
     expect(biases.reasons).toEqual(["It refuses trained biases."]);
     const ownBias = await on("vllm", await adapterOf("lora", { loraBias: true }));
     expect(ownBias.reasons).toEqual(["It refuses trained biases."]);
@@ -176,21 +172,25 @@ test.each([
 });
 
 test("PEFT's task type of an adapter has the meaning that the base model's head gives it", async () => {
-  const adapter = join(BERT, "adapters/lora");
-  const softmax = expect.stringContaining("softmax");
-  expect((await on("transformers.js", adapter, join(BERT, "regression"))).notes).toEqual([softmax]);
-  expect((await on("transformers.js", adapter, join(BERT, "single"))).notes).toEqual([]);
+  const notesOn = async (name: string, base: string) =>
+    (await on("transformers.js", join(BERT, "adapters", name), join(BERT, base))).notes;
+  expect(await notesOn("regression-lora", "regression")).toEqual([expect.stringContaining("softmax")]);
+  expect(await notesOn("lora", "single")).toEqual([]);
 });
 
 test("a new head's number of labels is part of PEFT's command", async () => {
   const path = copyOf(join(BERT, "adapters/lora"));
-  const labels = ["a", "b", "c", "d", "e"];
+  const labels = ["a", "b", "c"];
   const metadata = { formatVersion: 1, method: "lora", task: "sequence-classification", labels };
   writeFileSync(join(path, "bidora.json"), JSON.stringify(metadata));
-  const { notes, commands } = await on("peft", path, join(BERT, "no-prefix"));
-  expect(notes[1]).toMatch(/loaded with num_labels=5/);
+  const base = freshPath("base");
+  cpSync(join(BERT, "single"), base, { recursive: true });
+  const { id2label: _, label2id: __, ...unlabeled } = readJson<Record<string, unknown>>(join(base, "config.json"));
+  writeFileSync(join(base, "config.json"), JSON.stringify(unlabeled));
+  const { notes, commands } = await on("peft", path, base);
+  expect(notes[1]).toMatch(/loaded with num_labels=3/);
   expect(commands[0]).toContain("AutoModelForSequenceClassification.from_pretrained(");
-  expect(commands[0]).toContain(", num_labels=5)");
+  expect(commands[0]).toContain(", num_labels=3)");
 });
 
 test("an adapter whose base model is not here is judged as far as its own files say, and no model is downloaded", async () => {
@@ -297,14 +297,14 @@ test("a model of sentence-transformers makes embeddings in vLLM, and by llama.cp
 
 test("an adapter of an embedding model is merged for all but PEFT", async () => {
   const base = join(GOLDEN, "embeddings/bert-mean");
-  const change = { task_type: "FEATURE_EXTRACTION", base_model_name_or_path: base, modules_to_save: null };
-  const path = copyOf(join(BERT, "adapters/lora-all-linear"), change);
+  const origin = { base, task: TASKS.embedding, taskType: "FEATURE_EXTRACTION" };
+  const path = await adapterOf("lora", { targetModules: ["query", "value"] }, origin);
   const { vllm, ollama, peft } = await verdicts(path);
   expect([vllm.takes, vllm.reasons]).toEqual(["no", ["It has no LoRA for BertModel."]]);
   expect(vllm.commands.at(-1)).toMatch(
-    /^vllm serve copy\S*-merged --runner pooling$|^vllm serve \S*copy-merged --runner pooling$/,
+    /^vllm serve lora\S*-merged --runner pooling$|^vllm serve \S*lora-merged --runner pooling$/,
   );
-  expect(ollama.commands.at(-1)).toMatch(/FROM \.\/\S*copy-merged\.gguf/);
+  expect(ollama.commands.at(-1)).toMatch(/FROM \.\/\S*lora-merged\.gguf/);
   expect(peft.commands[0]).toContain("AutoModel.from_pretrained(");
 });
 
@@ -346,4 +346,44 @@ test("the command line prints a table, or JSON, and refuses an unknown engine by
     2,
     expect.stringContaining("No effect here: --model (applies only with --for)"),
   ]);
+});
+
+describe("an adapter that does not fit its base model is run by no program", () => {
+  const expectMisfit = async (path: string, model: string, why: RegExp) => {
+    const found = await verdicts(path, model);
+    for (const engine of ENGINE_NAMES) {
+      expect(found[engine], engine).toMatchObject({ takes: "no", commands: [] });
+      expect(found[engine].reasons, engine).toEqual([expect.stringMatching(why)]);
+    }
+  };
+
+  test("because of other sizes", async () => {
+    const wider = tinyModel(freshPath("model"), "smollm", { model_type: "llama", architectures: ["LlamaForCausalLM"] });
+    await expectMisfit(
+      await adapterOf("lora", {}),
+      wider,
+      /does not fit the model: \S+ has shape \[\d+, \d+\], but the model needs/,
+    );
+  });
+
+  test("because of another number of layers", async () => {
+    const folder = freshPath("model");
+    cpSync(LLAMA, folder, { recursive: true });
+    const config = readJson<object>(join(folder, "config.json"));
+    writeFileSync(join(folder, "config.json"), JSON.stringify({ ...config, num_hidden_layers: 1 }));
+    await expectMisfit(await adapterOf("lora", {}), folder, /tensors that belong to no module of the model/);
+  });
+
+  test("because of another architecture", async () => {
+    await expectMisfit(await adapterOf("lora", {}), join(GOLDEN, "gpt2/lm"), /No module matches the target modules/);
+  });
+});
+
+test.each(["bert", "llama", "gpt2", "gemma3_text"])("every adapter of PEFT fits its base model: %s", async (family) => {
+  type Entry = { readonly checkpoint: string; readonly adapter: string };
+  const { adapters } = readJson<{ adapters: Entry[] }>(join(GOLDEN, family, "golden.json"));
+  for (const { checkpoint, adapter } of adapters) {
+    const { peft } = await verdicts(join(GOLDEN, family, adapter), join(GOLDEN, family, checkpoint));
+    expect(peft.reasons.join(), adapter).not.toMatch(/does not fit|targets/);
+  }
 });
