@@ -12,10 +12,17 @@ import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer } from "../../text/index.js";
 import { refuseBadWeights } from "../../train/badWeights.js";
 import { describeLoss } from "../peft.js";
+import { exportError } from "./exportError.js";
 import type { Exported, GgufSettings } from "./exportModel.js";
-import { decoderOf, exportError, requireLanguageModel, stopsOf, tokenizerParts } from "./metadata.js";
 import { freeDestination, ggufName, writeBoth } from "./modelfile.js";
 import { loraTensors } from "./tensors.js";
+import { stopsOf, tokenizerParts } from "./tokenizer.js";
+import { refuseOtherHeads, writableModel } from "./writable.js";
+
+/** An adapter of a model that embeds texts. */
+const MERGED_ONLY =
+  "--to gguf-lora is for language models: an adapter's file can't say how token states are pooled, and llama.cpp would pool as the base " +
+  "model's file does. Use --to gguf, which merges the adapter.";
 
 /** Writes an adapter as a GGUF LoRA, which llama.cpp loads together with the base model's GGUF file, and a Modelfile next to it. */
 export async function exportLora(
@@ -30,19 +37,21 @@ export async function exportLora(
   const found = await findModel(settings);
   const source = found.folder;
   const destination = freeDestination(output, settings.overwrite, foldersOf(found));
-  const { architecture, config, json } = decoderOf(source);
+  const writable = writableModel(source);
   const tokenizer = await loadTokenizer(source);
-  const stops = stopsOf(tokenizer, await tokenizerParts(tokenizer, source, json));
   const opened = await open(found, { task, dtype: "float32" });
-  requireLanguageModel(opened);
+  refuseOtherHeads(opened, writable);
+  if (opened.task.embedding) throw new UsageError(MERGED_ONLY);
+  const form = writable.form(undefined);
+  const stops = stopsOf(tokenizer, await tokenizerParts(tokenizer, source, writable.json));
   const adapted = opened.adapted!;
   const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.values] as const);
   refuseBadWeights({ folder: source, weights });
   refuseOtherTrained(adapted);
   const { updates, ...loss } = lowRankUpdates(adapted, settings.rank);
-  const { alpha, tensors } = loraTensors(updates, opened.model, { architecture, config, fileType: outtype });
+  const { alpha, tensors } = loraTensors(updates, opened.model, { form, fileType: outtype });
   const pairs: GgufPair[] = [
-    ["general.architecture", text(architecture.name)],
+    ["general.architecture", text(form.name)],
     ["general.type", text("adapter")],
     ["adapter.type", text("lora")],
     ["general.name", text(basename(destination.path).replace(/\.gguf$/i, ""))],

@@ -9,9 +9,11 @@ import type { GgufEntry } from "../../io/gguf/writer.js";
 import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer } from "../../text/index.js";
 import { refuseBadWeights, weightsOf } from "../../train/badWeights.js";
-import { decoderOf, requireLanguageModel, stopsOf, tokenizerParts } from "./metadata.js";
+import { limitOf, notesOnEmbeddings, poolingPair } from "./embeddings.js";
 import { freeDestination, ggufName, writeBoth } from "./modelfile.js";
 import { factorsTensor, modelTensors } from "./tensors.js";
+import { stopsOf, tokenizerParts } from "./tokenizer.js";
+import { refuseOtherHeads, writableModel } from "./writable.js";
 
 /** The model to write, and where. */
 export interface GgufSettings {
@@ -33,36 +35,53 @@ export interface Exported {
   readonly relativeError?: number;
 }
 
+/** What was written, and what to know of a model that embeds texts. */
+export interface ExportedGguf extends Exported {
+  /** One sentence each. */
+  readonly notes?: readonly string[];
+}
+
 /** ggml's version of the quantization formats. */
 const QUANTIZATION_VERSION = 2;
 
-/** Writes the model and its adapter, if there is one, as a single GGUF file like llama.cpp's converter, and a Modelfile next to it. */
-export async function exportGguf(settings: GgufSettings, task: NamedTask | undefined): Promise<Exported> {
+/**
+ * Writes the model and its adapter, if there is one, as a single GGUF file like llama.cpp's converter, and a Modelfile next to it: a
+ * language model, or a model that embeds texts.
+ */
+export async function exportGguf(settings: GgufSettings, task: NamedTask | undefined): Promise<ExportedGguf> {
   const output = ggufName(settings.output);
   const found = await findModel(settings);
   const source = found.folder;
   const destination = freeDestination(output, settings.overwrite, foldersOf(found));
-  const { architecture, config, metadata, json } = decoderOf(source);
+  const writable = writableModel(source);
   const tokenizer = await loadTokenizer(source);
-  const parts = await tokenizerParts(tokenizer, source, json);
+  const opened = await open(found, { task, dtype: "float32" });
+  refuseOtherHeads(opened, writable);
+  const { embedding } = opened.task;
+  const form = writable.form(embedding && limitOf(opened, embedding, tokenizer));
+  const parts = await tokenizerParts(tokenizer, source, writable.json, embedding);
   const { outtype = DEFAULT_TYPE } = settings;
   const pairs: GgufPair[] = [
-    ["general.architecture", text(architecture.name)],
+    ["general.architecture", text(form.name)],
     ["general.type", text("model")],
     ["general.name", text(basename(destination.path).replace(/\.gguf$/i, ""))],
-    ...metadata.pairs,
+    ...form.pairs,
+    ...(embedding ? [poolingPair(form, embedding)] : []),
     ["general.file_type", count(fileTypeNumber(outtype))],
     ["general.quantization_version", count(QUANTIZATION_VERSION)],
-    ...tokenizerMetadata(parts, config.vocabSize),
+    ...tokenizerMetadata(parts, writable.config.vocabSize),
   ];
-  const opened = await open(found, { task, dtype: "float32" });
-  requireLanguageModel(opened);
   refuseBadWeights({ folder: source, weights: weightsOf(opened.model) });
   const changed = opened.adapted ? mergedParameters(opened.adapted) : new Map();
-  const tensors = modelTensors(opened.model, { architecture, config, fileType: outtype }, changed);
-  const factors = metadata.factors ? [factorsTensor(metadata.factors)] : [];
-  writeBoth(destination, pairs, [...factors, ...tensors], (from) => ({ from, stops: stopsOf(tokenizer, parts) }));
-  return { path: destination.path, note: noteOf(outtype, tensors, metadata.note) };
+  const tensors = modelTensors(opened.model, { form, fileType: outtype }, changed);
+  const factors = form.factors ? [factorsTensor(form.factors)] : [];
+  const stops = embedding ? [] : stopsOf(tokenizer, parts);
+  writeBoth(destination, pairs, [...factors, ...tensors], (from) => ({ from, stops }));
+  return {
+    path: destination.path,
+    note: noteOf(outtype, tensors, form.note),
+    ...(embedding && { notes: notesOnEmbeddings(embedding, form, parts) }),
+  };
 }
 
 function noteOf(outtype: FileType, tensors: readonly GgufEntry[], note: string | undefined): string {

@@ -1,27 +1,21 @@
 /** The tensors of a GGUF file, of a model or a LoRA. */
 
 import type { LowRankUpdate } from "../../adapters/index.js";
-import {
-  headsOf,
-  interleaveHalves,
-  type NamedArchitecture,
-  ROPE_FACTORS,
-  tensorName,
-} from "../../io/gguf/architectures.js";
+import { ROPE_FACTORS } from "../../io/gguf/architectures.js";
 import { type FileType, typeOf } from "../../io/gguf/quantize.js";
 import type { GgufEntry } from "../../io/gguf/writer.js";
-import type { DecoderConfig, TaskModel } from "../../models/index.js";
+import type { TaskModel } from "../../models/index.js";
 import { untied } from "../../models/modelFolder.js";
 import * as torch from "../../torch/index.js";
-import { exportError } from "./metadata.js";
+import { exportError } from "./exportError.js";
+import type { TensorForm } from "./form.js";
 
 /** Functions that compute parameters to write instead of the model's, by path. */
 type Changed = ReadonlyMap<string, () => torch.Tensor>;
 
-/** How an architecture's tensors are written. */
+/** How tensors are written, and in which data type. */
 interface Layout {
-  readonly architecture: NamedArchitecture;
-  readonly config: DecoderConfig;
+  readonly form: TensorForm;
   readonly fileType: FileType;
 }
 
@@ -29,27 +23,23 @@ interface Layout {
  * A model's parameters as llama.cpp's converter writes them.
  * @throws BidoraError `EXPORT` for a parameter that has no name in GGUF files
  */
-export function modelTensors(model: TaskModel, layout: Layout, changed: Changed): GgufEntry[] {
+export function modelTensors(model: TaskModel, { form, fileType }: Layout, changed: Changed): GgufEntry[] {
   return [...model.baseParameters(), ...untied({ model, changed })].map(([path, parameter]) => {
-    const { shape } = parameter;
     const value = changed.get(path) ?? (() => parameter.values.dense());
-    const name = nameOf(layout.architecture, path);
-    const tensor = () => torch.noGrad(() => laidOut(torch.castTo(value(), "float32"), name, layout));
-    return { name, type: typeOf(layout.fileType, shape), shape, tensor };
+    const name = nameOf(form, path);
+    const rows = form.rowsOf?.(name);
+    const part = (whole: torch.Tensor) => (rows ? torch.narrow(whole, 0, rows.start, rows.length) : whole);
+    const shape = rows ? [rows.length, ...parameter.shape.slice(1)] : parameter.shape;
+    const type = form.isFloat32?.(name) ? "F32" : typeOf(fileType, shape);
+    const tensor = () => torch.noGrad(() => form.laidOut(part(torch.castTo(value(), "float32")), name));
+    return { name, type, shape, tensor };
   });
 }
 
-/** Converts values to the row order and form of GGUF files. */
-function laidOut(values: torch.Tensor, name: string, { architecture, config }: Layout): torch.Tensor {
-  if (architecture.addsOneToNorms && name.endsWith("norm.weight")) return torch.addScalar(values, 1);
-  const heads = headsOf(architecture, name, { attn_q: config.heads, attn_k: config.kvHeads });
-  return heads === undefined ? values : interleaveHalves(values, heads);
-}
-
 /** A parameter's name in GGUF files. @throws BidoraError `EXPORT` if it has none */
-function nameOf(architecture: NamedArchitecture, path: string): string {
-  const name = tensorName(architecture, path);
-  if (name === undefined) throw exportError(`llama.cpp's ${architecture.name} has no tensor for ${path}.`);
+function nameOf(form: TensorForm, path: string): string {
+  const name = form.nameOf(path);
+  if (name === undefined) throw exportError(`llama.cpp's ${form.name} has no tensor for ${path}.`);
   return name;
 }
 
@@ -80,10 +70,10 @@ export function loraTensors(updates: readonly LowRankUpdate[], model: TaskModel,
   const tensors = updates.flatMap((update) => {
     const path = `${update.path}.weight`;
     refuseTied(path, model);
-    const name = nameOf(layout.architecture, path);
+    const name = nameOf(layout.form, path);
     const factor = (update.scale * update.rank) / alpha;
     const a = update.kind === "embedding" ? () => torch.t(update.a) : () => update.a;
-    const b = () => laidOut(times(update.b, factor), name, layout);
+    const b = () => layout.form.laidOut(times(update.b, factor), name);
     return [entry(`${name}.lora_a`, a, layout), entry(`${name}.lora_b`, b, layout)];
   });
   return { alpha, tensors };

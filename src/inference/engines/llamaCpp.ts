@@ -1,11 +1,12 @@
 import type { AdapterConfig, LowRankConfig } from "../../adapters/index.js";
 import { shellLine } from "../../common/shell.js";
 import { architectureFor, writableModelTypes } from "../../io/gguf/architectures.js";
+import { ENCODER_TYPES, encoderNames } from "../../io/gguf/encoders.js";
 import { type Engine, no, type Verdict, yes } from "./engine.js";
 import type { AdapterSubject, Subject } from "./subject.js";
 import { baseName, exporting, isMergeable, merging, shortName, type Way } from "./ways.js";
 
-/** Classes that llama.cpp's convert_hf_to_gguf.py registers (November 2026), of families that bidora writes no GGUF for. */
+/** Classes that llama.cpp's convert_hf_to_gguf.py registers (November 2026), which bidora writes no GGUF for, or only for embeddings. */
 const CONVERTED = [
   ...["GPT2LMHeadModel", "Phi3ForCausalLM"],
   ...["BertModel", "BertForSequenceClassification", "CamembertModel"],
@@ -21,6 +22,7 @@ export const llamaCpp: Engine = (subject) => {
   const stopped = whyNoGguf(subject);
   if (stopped) return stopped;
   const model = exporting(subject, "gguf", ".gguf");
+  if (subject.task?.embedding) return embedding(subject, model);
   if (!adapter) return no(["It reads GGUF files."], { commands: running(model), notes: openNote(subject) });
   const whole = whyWhole(adapter.config);
   if (whole !== undefined)
@@ -31,13 +33,29 @@ export const llamaCpp: Engine = (subject) => {
   });
 };
 
+/** Models that embed texts are merged: an adapter's file can't say how token states are pooled. */
+function embedding(subject: Subject, { command, output }: Way): Verdict {
+  const reasons = subject.adapter ? ["An adapter of a model that embeds texts has to be merged."] : [];
+  return no(["It reads GGUF files.", ...reasons], {
+    commands: [command, shellLine(["llama-server", "--embeddings", "-m", output])],
+    notes: [
+      ...openNote(subject),
+      "It normalizes embeddings as --embd-normalize says, and knows no prompts: the export says what to set.",
+    ],
+  });
+}
+
 /** The verdict on what bidora can't write as GGUF; undefined for what it can, and for what is not known. */
 export function whyNoGguf(subject: Subject): Verdict | undefined {
   const { adapter, className, modelType, task } = subject;
   if (adapter && !isMergeable(adapter.config)) return no(["No GGUF file can hold a bottleneck adapter."]);
   const mayBeLanguageModel = task === undefined ? adapter !== undefined : task.head.className === "ForCausalLM";
   if (mayBeLanguageModel && (modelType === undefined || architectureFor(modelType))) return undefined;
-  const what = `bidora writes GGUF files of language models only, and of ${writableModelTypes().join(", ")}`;
+  const embeds = task?.embedding !== undefined;
+  if (embeds && (modelType === undefined || architectureFor(modelType) || encoderNames(modelType))) return undefined;
+  const what =
+    `bidora writes GGUF files of language models (${writableModelTypes().join(", ")}), and of these and encoders ` +
+    `(${ENCODER_TYPES.join(", ")}) that embed texts`;
   const way = convertersWay(subject);
   if (!way) return no([`It reads GGUF files; ${what}.`]);
   return no([`It reads GGUF files; ${what}: ${className} takes llama.cpp's own converter.`], {

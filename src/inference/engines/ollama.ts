@@ -20,6 +20,10 @@ export const ollama: Engine = (subject) => {
   if (stopped) return stopped;
   const { command, output } = exporting(subject, "gguf", ".gguf");
   const commands = [command, creating(name, `${shortName(output)}.Modelfile`)];
+  if (task?.embedding) {
+    const reasons = adapter ? ["An adapter of a model that embeds texts has to be merged."] : [];
+    return no(["It runs GGUF files.", ...reasons], { commands, notes: [...openNote(subject), ALWAYS_NORMALIZES] });
+  }
   if (!adapter) return no(["It runs GGUF files."], { commands, notes: openNote(subject) });
   const against = whyNotImported(subject, adapter.config as LowRankConfig, adapter.json.lora_alpha);
   const notes = [...openNote(subject), ...WITH_ITS_OWN_BASE];
@@ -29,6 +33,9 @@ export const ollama: Engine = (subject) => {
     { commands, notes },
   );
 };
+
+const ALWAYS_NORMALIZES =
+  "Its /api/embed always normalizes embeddings and knows no prompts; its own engine lowercases the texts of WordPiece models, also where the tokenizer does not.";
 
 const WITH_ITS_OWN_BASE = [
   "On a base model of Ollama's own, --to gguf-lora gives an adapter: name that model after FROM in its Modelfile.",

@@ -137,3 +137,4 @@ export const flag = (value: boolean): GgufValue => ({ type: "bool", value });
 export const texts = (values: readonly string[]): GgufValue => ({ type: "array", of: "string", values });
 export const numbers = (values: readonly number[]): GgufValue => ({ type: "array", of: "float32", values });
 export const integers = (values: readonly number[]): GgufValue => ({ type: "array", of: "int32", values });
+export const bytes = (values: Uint8Array): GgufValue => ({ type: "array", of: "uint8", values: Array.from(values) });

@@ -43,12 +43,15 @@ const smollm: Splitting = {
 };
 const llama3: Splitting = { ...PLAIN, preTokenizer: split(LLAMA3), ignoresMerges: true, addsStart: true };
 const qwen2: Splitting = { ...PLAIN, normalizer: { type: "NFC" }, preTokenizer: split(QWEN2) };
+/** ModernBERT's. */
+const modernBert: Splitting = { ...gpt2, normalizer: { type: "NFC" } };
 const tekken: Splitting = { ...PLAIN, preTokenizer: split(TEKKEN), ignoresMerges: true, addsStart: true };
 
 /** Pre-tokenizers by `tokenizer.ggml.pre`, llama.cpp's name for them. */
 const SPLITTINGS = {
   "gpt-2": gpt2,
   default: gpt2,
+  "modern-bert": modernBert,
   smollm,
   "llama-bpe": llama3,
   llama3,

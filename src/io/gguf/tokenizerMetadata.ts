@@ -1,27 +1,14 @@
 // From a Hugging Face tokenizer to the metadata of a GGUF file.
 
 import { isJsonObject, type JsonObject } from "../../files/json.js";
-import { count, flag, type GgufPair, integers, numbers, text, texts } from "./metadata.js";
+import { flag, type GgufPair, numbers, text, texts } from "./metadata.js";
 import { splittingName, splittingNames } from "./preTokenizers.js";
 import { mergesOf } from "./tokenizer.js";
+import { rolePairs, type TokenizerParts } from "./tokenizerParts.js";
 import { ggufError } from "./types.js";
-
-/** llama.cpp's names for the roles of tokens. */
-const TOKEN_ROLES = ["bos", "eos", "eot", "unknown", "padding"] as const;
-
-/** A Hugging Face tokenizer as its files describe it. */
-export interface TokenizerParts {
-  /** Its path, for messages. */
-  readonly path: string;
-  /** The content of `tokenizer.json`. */
-  readonly json: JsonObject;
-  /** Token ids by role. */
-  readonly roles: Readonly<Partial<Record<(typeof TOKEN_ROLES)[number], number>>>;
-  /** Whether it adds a start or an end token. */
-  readonly addsBos: boolean;
-  readonly addsEos: boolean;
-  readonly chatTemplate: string | undefined;
-}
+import { unigram } from "./unigram.js";
+import { idsByText, KINDS, type Token, tokensOf, vocabulary } from "./vocabulary.js";
+import { wordPiece } from "./wordPiece.js";
 
 /**
  * The metadata that llama.cpp's converter writes for a tokenizer.
@@ -29,28 +16,41 @@ export interface TokenizerParts {
  * @throws BidoraError `GGUF` for a tokenizer that would give other tokens in llama.cpp
  */
 export function tokenizerMetadata(parts: TokenizerParts, size: number): GgufPair[] {
-  const { path, json, roles, addsBos, addsEos, chatTemplate } = parts;
-  const model = pairEncoding(path, json);
-  const own =
-    model.byte_fallback === true ? sentencePiece(path, json, model, size) : byteLevel(path, json, model, size);
-  const ids = TOKEN_ROLES.flatMap((role): GgufPair[] => {
-    const id = roles[role];
-    return id === undefined ? [] : [[`tokenizer.ggml.${role}_token_id`, count(id)]];
-  });
+  const { addsBos, addsEos, chatTemplate } = parts;
   return [
-    ...own,
-    ...ids,
+    ...ownMetadata(parts, size),
+    ...rolePairs(parts),
     ["tokenizer.ggml.add_bos_token", flag(addsBos)],
     ["tokenizer.ggml.add_eos_token", flag(addsEos)],
     ...(chatTemplate === undefined ? [] : [["tokenizer.chat_template", text(chatTemplate)] as const]),
   ];
 }
 
+/** The metadata of one kind of tokenizer. */
+function ownMetadata(parts: TokenizerParts, size: number): GgufPair[] {
+  const { path, json } = parts;
+  const { type } = isJsonObject(json.model) ? json.model : {};
+  if (type === "WordPiece") return wordPiece(parts, size);
+  if (parts.lowercases) {
+    throw ggufError(
+      path,
+      "its folder lowercases texts (do_lower_case), which llama.cpp does only for WordPiece tokenizers: set do_lower_case to false, " +
+        "and lowercase texts yourself before they are embedded.",
+    );
+  }
+  if (type === "Unigram") return unigram(parts, size);
+  const model = pairEncoding(path, json);
+  return model.byte_fallback === true ? sentencePiece(path, json, model, size) : byteLevel(path, json, model, size);
+}
+
 /** The settings of the BPE model. @throws BidoraError `GGUF` for another model type, or a setting that llama.cpp doesn't have */
 function pairEncoding(path: string, { model }: JsonObject): JsonObject {
   const { type, ...settings } = isJsonObject(model) ? model : {};
   if (type !== "BPE") {
-    throw ggufError(path, `the tokenizer's model ${JSON.stringify(type)} is not supported; expected BPE.`);
+    throw ggufError(
+      path,
+      `the tokenizer's model ${JSON.stringify(type)} is not supported; expected BPE, WordPiece or Unigram.`,
+    );
   }
   const set = ["continuing_subword_prefix", "end_of_word_suffix", "dropout"].find((key) => Boolean(settings[key]));
   if (set === undefined) return settings;
@@ -72,15 +72,16 @@ function byteLevel(path: string, json: JsonObject, model: JsonObject, size: numb
   return [
     ["tokenizer.ggml.model", text("gpt2")],
     ["tokenizer.ggml.pre", text(splitting)],
-    ...vocabulary(tokensOf(path, json, size, "gpt2")),
+    ...vocabulary(tokensOf(path, json, size, byteTokens(model))),
     ["tokenizer.ggml.merges", texts(pairsOf(path, model).map((pair) => pair.join(" ")))],
   ];
 }
 
-const vocabulary = (tokens: readonly Token[]): GgufPair[] => [
-  ["tokenizer.ggml.tokens", texts(tokens.map((token) => token.text))],
-  ["tokenizer.ggml.token_type", integers(tokens.map((token) => token.kind))],
-];
+const byteTokens = (model: JsonObject) => ({
+  model: idsByText(model),
+  token: (token: string) => ({ text: token, kind: KINDS.normal }),
+  added: (token: string) => ({ text: token, kind: KINDS.userDefined }),
+});
 
 /** The merges as pairs; `tokenizer.json` has pairs, or two tokens separated by a space. */
 function pairsOf(path: string, { merges }: JsonObject): (readonly [string, string])[] {
@@ -104,7 +105,7 @@ function sentencePiece(path: string, json: JsonObject, model: JsonObject, size: 
         "differently. Convert the merged model with llama.cpp's own convert_hf_to_gguf.py.",
     );
   }
-  const tokens = tokensOf(path, json, size, "llama");
+  const tokens = tokensOf(path, json, size, pieces(model));
   const merges = pairsOf(path, model);
   const scores = scoresOf(tokens, merges);
   refuseOtherMerges(path, tokens, scores, merges);
@@ -116,6 +117,15 @@ function sentencePiece(path: string, json: JsonObject, model: JsonObject, size: 
     ["tokenizer.ggml.add_space_prefix", flag(prefix)],
   ];
 }
+
+const pieces = (model: JsonObject) => ({
+  model: idsByText(model),
+  token: (token: string) => {
+    const isByte = /^<0x[0-9A-F]{2}>$/.test(token);
+    return { text: token, kind: token === model.unk_token ? KINDS.unknown : isByte ? KINDS.byte : KINDS.normal };
+  },
+  added: (token: string) => ({ text: token.replaceAll("▁", " "), kind: KINDS.userDefined }),
+});
 
 /** Whether a space is added before the text; undefined for a tokenizer that is not SentencePiece's. */
 function spacePrefix({ normalizer, pre_tokenizer: preTokenizer }: JsonObject): boolean | undefined {
@@ -175,54 +185,4 @@ function refuseOtherMerges(
     path,
     `the tokenizer merges ${JSON.stringify(merges[late]!.join(""))} at several ranks, which llama.cpp's scores can't express: not supported.`,
   );
-}
-
-/** llama.cpp's token types. */
-const KINDS = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
-
-/** A vocabulary entry. */
-interface Token {
-  readonly text: string;
-  readonly kind: number;
-}
-
-/** Names of special tokens that are not always marked as special. */
-const LOOKS_SPECIAL = /^<\|.*\|>$|^<｜.*｜>$|^<unused\d+>$/s;
-
-/**
- * The tokens of a `tokenizer.json` in order of their ids, as llama.cpp's converter lists them; ids without a token are marked unused.
- * @param size number of rows of the embeddings
- * @throws BidoraError `GGUF` for added tokens that llama.cpp would match differently
- */
-function tokensOf(path: string, tokenizer: JsonObject, size: number, kind: "gpt2" | "llama"): Token[] {
-  const { vocab, unk_token: unknown } = tokenizer.model as JsonObject;
-  const found = new Array<Token | undefined>(size).fill(undefined);
-  const put = (id: unknown, token: Token): void => {
-    if (typeof id === "number" && Number.isInteger(id) && id >= 0 && id < size) found[id] = token;
-    else throw ggufError(path, `token ${JSON.stringify(token.text)} has id ${id}, but there are ${size} embeddings.`);
-  };
-  for (const [text, id] of Object.entries(isJsonObject(vocab) ? vocab : {})) {
-    const isUnknown = kind === "llama" && text === unknown;
-    const isByte = kind === "llama" && /^<0x[0-9A-F]{2}>$/.test(text);
-    put(id, { text, kind: isUnknown ? KINDS.unknown : isByte ? KINDS.byte : KINDS.normal });
-  }
-  for (const added of addedTokens(tokenizer)) {
-    const token = addedToken(path, added, kind);
-    if (found[added.id as number]?.kind !== KINDS.unknown) put(added.id, token);
-  }
-  return found.map((token, id) => token ?? { text: `[PAD${id}]`, kind: KINDS.unused });
-}
-
-function addedTokens({ added_tokens: added }: JsonObject): JsonObject[] {
-  return Array.isArray(added) ? added.filter(isJsonObject) : [];
-}
-
-function addedToken(path: string, { content, special, ...flags }: JsonObject, kind: "gpt2" | "llama"): Token {
-  const text = String(content);
-  const set = ["single_word", "lstrip", "rstrip"].find((name) => flags[name] === true);
-  if (set !== undefined) {
-    throw ggufError(path, `token ${JSON.stringify(text)} has ${set}, which llama.cpp does not support.`);
-  }
-  if (special === true || LOOKS_SPECIAL.test(text)) return { text, kind: KINDS.control };
-  return { text: kind === "llama" ? text.replaceAll("▁", " ") : text, kind: KINDS.userDefined };
 }

@@ -242,9 +242,14 @@ describe("a model exported to GGUF", () => {
       /match none of llama.cpp.s pre-tokenizers/,
     ],
     [
-      "pieces",
+      "whole words",
+      (json) => ({ ...json, model: WORD_LEVEL }),
+      /the tokenizer's model "WordLevel" is not supported; expected BPE, WordPiece or Unigram/,
+    ],
+    [
+      "pieces of words that the normalizer of a language model splits",
       (json) => ({ ...json, model: WORD_PIECE }),
-      /the tokenizer's model "WordPiece" is not supported; expected BPE/,
+      /has the normalizer none and the pre-tokenizer Sequence, but llama.cpp's WordPiece does what BertNormalizer and BertPreTokenizer do/,
     ],
     [
       "another first token",
@@ -307,6 +312,7 @@ describe("a model exported to GGUF", () => {
   });
 });
 
+const WORD_LEVEL = { type: "WordLevel", unk_token: "!", vocab: { "!": 0 } };
 const WORD_PIECE = {
   ...{ type: "WordPiece", unk_token: "!", vocab: { "!": 0 } },
   ...{ continuing_subword_prefix: "##", max_input_chars_per_word: 9 },

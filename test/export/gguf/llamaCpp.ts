@@ -11,6 +11,8 @@ export interface LlamaCppQuestion {
   readonly newTokens: number;
   /** Texts to be split into tokens. */
   readonly texts: readonly string[];
+  /** Whether embeddings of the rows are asked for, and no probabilities. */
+  readonly embeds?: boolean;
 }
 
 export interface LlamaCppAnswer {
@@ -18,6 +20,8 @@ export interface LlamaCppAnswer {
   readonly probabilities: readonly (readonly (readonly number[])[])[];
   /** The greedy continuation of each row. */
   readonly tokens: readonly (readonly number[])[];
+  /** The pooled states of each row, not normalized, where embeddings are asked for. */
+  readonly embeddings: readonly (readonly number[])[];
   /** The tokens of texts. */
   readonly words: readonly (readonly number[])[];
   readonly about: {
@@ -25,7 +29,9 @@ export interface LlamaCppAnswer {
     readonly bos: number | null;
     readonly eos: number | null;
     readonly eot: number | null;
+    readonly sep: number | null;
     readonly addsBos: boolean;
+    readonly addsEos: boolean;
   };
 }
 

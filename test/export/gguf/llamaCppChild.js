@@ -1,7 +1,7 @@
 // llama.cpp, through node-llama-cpp, in a process of its own. Reads a list of questions as JSON from stdin, and writes their answers to stdout.
 // Exit status 3: there is no binary for this machine.
 import { readFileSync } from "node:fs";
-import { getLlama, NoBinaryFoundError } from "node-llama-cpp";
+import { getLlama, LlamaEmbeddingContext, NoBinaryFoundError } from "node-llama-cpp";
 
 /** Keys and values are not rounded. */
 const EXACT = { flashAttention: false, experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32" };
@@ -22,8 +22,9 @@ const answers = [];
 for (const question of questions) answers.push(await answer(question));
 process.stdout.write(JSON.stringify(answers), () => process.exit(0));
 
-async function answer({ model: modelPath, adapter, rows, newTokens, texts }) {
+async function answer({ model: modelPath, adapter, rows, newTokens, texts, embeds = false }) {
   const model = await llama.loadModel({ modelPath, gpuLayers: 0 });
+  if (embeds) return embeddings(model, rows, texts);
   const inContext = async (length, use) => {
     // At its end a context drops its first tokens.
     const size = { contextSize: length + 8, batchSize: length + 8 };
@@ -39,11 +40,33 @@ async function answer({ model: modelPath, adapter, rows, newTokens, texts }) {
     probabilities.push(await inContext(row.length, (sequence) => distributions(sequence, row)));
     tokens.push(await inContext(row.length + newTokens, (sequence) => greedy(sequence, row, newTokens)));
   }
-  const words = texts.map((text) => Array.from(model.tokenize(text)));
-  const { bos, eos, eot, shouldPrependBosToken: addsBos } = model.tokens;
-  const about = { trainContextSize: model.trainContextSize, bos, eos, eot, addsBos };
+  const facts = factsOf(model, texts);
   await model.dispose();
-  return { probabilities, tokens, words, about };
+  return { probabilities, tokens, ...facts };
+}
+
+/** The tokens of texts, without those around a text, and what the model's file says. */
+function factsOf(model, texts) {
+  const words = texts.map((text) => Array.from(model.tokenize(text)));
+  const { bos, eos, eot, sep, shouldPrependBosToken: addsBos, shouldAppendEosToken: addsEos } = model.tokens;
+  return { words, about: { trainContextSize: model.trainContextSize, bos, eos, eot, sep, addsBos, addsEos } };
+}
+
+/** The pooled states of each row of tokens, which hold those around a text; not normalized. */
+async function embeddings(model, rows, texts) {
+  const size = Math.max(...rows.map(({ length }) => length)) + 8;
+  const found = [];
+  for (const row of rows) {
+    const sizes = { contextSize: size, batchSize: size, threads: 1 };
+    const context = new LlamaEmbeddingContext({
+      _llamaContext: await model.createContext({ ...sizes, ...EXACT, _embeddings: true }),
+    });
+    found.push((await context.getEmbeddingFor(row)).vector);
+    await context.dispose();
+  }
+  const facts = factsOf(model, texts);
+  await model.dispose();
+  return { embeddings: found, ...facts };
 }
 
 /** Of each token of a row, how likely every token is to follow it. */

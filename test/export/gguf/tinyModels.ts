@@ -1,13 +1,20 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type AdapterConfig, inject, savedTensors, writeAdapter } from "../../../src/adapters/index.js";
-import type { JsonObject } from "../../../src/files/json.js";
+import {
+  type AdapterConfig,
+  type AdapterMetadata,
+  inject,
+  savedTensors,
+  writeAdapter,
+} from "../../../src/adapters/index.js";
+import { type JsonObject, readJsonObject } from "../../../src/files/json.js";
 import { openGguf } from "../../../src/io/gguf/file.js";
 import { tokenizerConfigOf, tokenizerOf } from "../../../src/io/gguf/tokenizer.js";
 import { saveSafetensors } from "../../../src/io/safetensors.js";
-import { architectureOf, buildModel, loadModel } from "../../../src/models/index.js";
-import { TASKS } from "../../../src/tasks/index.js";
+import { type EmbeddingFormat, PLAIN_FORMAT, writeEmbeddingFormat } from "../../../src/io/sentenceTransformers.js";
+import { architectureOf, buildModel, type HeadKind, loadModel, NO_HEAD } from "../../../src/models/index.js";
+import { TASKS, type TaskKind } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
 
 const golden = (name: string) => fileURLToPath(new URL(`../../golden/io/gguf/${name}.gguf`, import.meta.url));
@@ -41,19 +48,70 @@ function writeTokenizer(folder: string, name: TokenizerName): number {
 export function tinyModel(folder: string, tokenizer: TokenizerName, config: JsonObject): string {
   mkdirSync(folder, { recursive: true });
   const vocab_size = writeTokenizer(folder, tokenizer) + UNUSED_TOKENS;
-  const json: JsonObject = { vocab_size, ...BASE, ...config };
+  writeWeights(folder, { vocab_size, ...BASE, ...config }, TASKS["causal-lm"].head);
+  return folder;
+}
+
+/** Writes config.json and random weights. */
+function writeWeights(folder: string, json: JsonObject, head: HeadKind): void {
   writeFileSync(join(folder, "config.json"), JSON.stringify(json));
   torch.scope(() => {
-    const model = buildModel(architectureOf(json), json, TASKS["causal-lm"].head, 0);
+    const model = buildModel(architectureOf(json), json, head, 0);
     const generator = new torch.Generator(3);
     const tensors = Array.from(model.namedParameters(), ([path, { shape }]) => {
       const deviation = shape.length === 1 ? 0.3 : path.includes("embed") ? 1 : 1.5 / Math.sqrt(shape.at(-1)!);
-      const mean = path.endsWith("norm.weight") && json.model_type !== "gemma3_text" ? 1 : 0;
+      const mean = /norm\.weight$/i.test(path) && json.model_type !== "gemma3_text" ? 1 : 0;
       return [path, torch.normal_(torch.empty(shape), mean, deviation, { generator })] as const;
     });
     saveSafetensors(join(folder, "model.safetensors"), tensors, { format: "pt" });
   });
+}
+
+/** Encoders' sizes, under all the names that families have for them. */
+const ENCODER = {
+  ...{ hidden_size: 48, intermediate_size: 52, num_hidden_layers: 4, num_attention_heads: 3 },
+  ...{ dim: 48, hidden_dim: 52, n_layers: 4, n_heads: 3 },
+  ...{ max_position_embeddings: 40, type_vocab_size: 2 },
+} as const;
+
+/** An encoder that embeds texts. */
+interface TinyEncoder {
+  readonly config: JsonObject;
+  /** The folder that has its tokenizer's files. */
+  readonly tokenizer: string;
+  /** Replaces parts of tokenizer.json and tokenizer_config.json. */
+  readonly tokenizerJson?: JsonObject;
+  readonly tokenizerConfig?: JsonObject;
+  readonly format?: Partial<EmbeddingFormat>;
+}
+
+/** Writes the folder of a model of sentence-transformers with random weights. */
+export function tinyEncoder(folder: string, { config, tokenizer, format, ...changed }: TinyEncoder): string {
+  mkdirSync(folder, { recursive: true });
+  const change = (file: string, json: JsonObject = {}) =>
+    writeFileSync(join(folder, file), JSON.stringify({ ...readJsonObject(join(tokenizer, file)), ...json }));
+  change("tokenizer.json", changed.tokenizerJson);
+  change("tokenizer_config.json", { model_max_length: 64, ...changed.tokenizerConfig });
+  const { vocab } = readJsonObject(join(folder, "tokenizer.json")).model as { vocab: object };
+  const vocab_size = Object.keys(vocab).length + UNUSED_TOKENS;
+  writeWeights(folder, { vocab_size, ...ENCODER, ...config }, NO_HEAD);
+  embedsTexts(folder, format);
   return folder;
+}
+
+/** Writes the files by which sentence-transformers embeds texts with a model. */
+export function embedsTexts(folder: string, format: Partial<EmbeddingFormat> = {}): string {
+  const { hidden_size: width } = readJsonObject(join(folder, "config.json"));
+  writeEmbeddingFormat(folder, { ...PLAIN_FORMAT, ...format }, width as number);
+  return folder;
+}
+
+interface AdapterOptions {
+  /** Of the random numbers. */
+  readonly deviation?: number;
+  readonly task?: TaskKind;
+  /** Its bidora.json. */
+  readonly metadata?: AdapterMetadata;
 }
 
 /** Writes an adapter with random tensors for a model folder. */
@@ -61,17 +119,17 @@ export async function tinyAdapter(
   folder: string,
   base: string,
   config: AdapterConfig,
-  deviation = 0.3,
+  { deviation = 0.3, task = "causal-lm", metadata }: AdapterOptions = {},
 ): Promise<string> {
   mkdirSync(folder, { recursive: true });
   const generator = new torch.Generator(5);
-  const { model } = await loadModel(base, { head: TASKS["causal-lm"].head, outputs: 0, dtype: "float32", generator });
+  const { model } = await loadModel(base, { head: TASKS[task].head, outputs: 0, dtype: "float32", generator });
   const adapted = inject(model, config, { generator });
   torch.noGrad(() => {
     for (const { tensor } of adapted.trained)
       torch.add_(tensor, torch.normal_(torch.empty(tensor.shape), 0, deviation, { generator }));
   });
-  const origin = { taskType: "CAUSAL_LM", baseModel: base, revision: undefined, metadata: undefined };
+  const origin = { taskType: TASKS[task].peftTaskType, baseModel: base, revision: undefined, metadata };
   writeAdapter(folder, { config, tensors: savedTensors(adapted), ...origin });
   return folder;
 }

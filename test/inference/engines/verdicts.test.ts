@@ -282,29 +282,50 @@ function vllmTakes(head: keyof typeof MAPPINGS, family: string): string {
   return head === "questions" ? "no" : served.includes(family) ? "yes" : "unknown";
 }
 
-test("a model of sentence-transformers makes embeddings in vLLM, and by llama.cpp's converter in Ollama", async () => {
+test("a model of sentence-transformers makes embeddings in vLLM, and exported in llama.cpp and Ollama", async () => {
   const path = join(GOLDEN, "embeddings/bert-mean");
   const found = await verdicts(path);
   expect(found.vllm.commands).toEqual([`vllm serve ${path} --runner pooling`]);
   expect(found["transformers.js"].notes).toEqual([
     expect.stringContaining("pools and normalizes only as each call says"),
   ]);
-  expect(found.ollama.commands).toEqual([
-    `python convert_hf_to_gguf.py ${path} --outfile bert-mean.gguf`,
-    "echo 'FROM ./bert-mean.gguf' > Modelfile && ollama create bert-mean -f Modelfile",
-  ]);
+  const exporting = `${HINTED_COMMAND} export --to gguf --model ${path} --output bert-mean.gguf`;
+  expect(found["llama.cpp"].takes).toBe("no");
+  expect(found["llama.cpp"].commands).toEqual([exporting, "llama-server --embeddings -m bert-mean.gguf"]);
+  expect(found["llama.cpp"].notes).toEqual([expect.stringMatching(/--embd-normalize.*knows no prompts/)]);
+  expect(found.ollama.commands).toEqual([exporting, "ollama create bert-mean -f bert-mean.Modelfile"]);
+  expect(found.ollama.notes).toEqual([expect.stringMatching(/always normalizes/)]);
+});
+
+test("embeddings of a family that llama.cpp does not run stay with other programs", async () => {
+  const path = freshPath("mpnet");
+  cpSync(join(GOLDEN, "mpnet/single"), path, { recursive: true });
+  cpSync(join(GOLDEN, "embeddings/bert-mean/modules.json"), join(path, "modules.json"));
+  const json = readJson<object>(join(path, "config.json"));
+  writeFileSync(join(path, "config.json"), JSON.stringify({ ...json, architectures: ["MPNetModel"] }));
+  const { ollama, "llama.cpp": llamaCpp } = await verdicts(path);
+  for (const found of [ollama, llamaCpp]) {
+    expect([found.takes, found.commands]).toEqual(["no", []]);
+    expect(found.reasons[0]).toMatch(/and of these and encoders \(bert, distilbert, .*\) that embed texts/);
+  }
 });
 
 test("an adapter of an embedding model is merged for all but PEFT", async () => {
   const base = join(GOLDEN, "embeddings/bert-mean");
   const origin = { base, task: TASKS.embedding, taskType: "FEATURE_EXTRACTION" };
   const path = await adapterOf("lora", { targetModules: ["query", "value"] }, origin);
-  const { vllm, ollama, peft } = await verdicts(path);
+  const { vllm, ollama, peft, "llama.cpp": llamaCpp } = await verdicts(path);
   expect([vllm.takes, vllm.reasons]).toEqual(["no", ["It has no LoRA for BertModel."]]);
   expect(vllm.commands.at(-1)).toMatch(
     /^vllm serve lora\S*-merged --runner pooling$|^vllm serve \S*lora-merged --runner pooling$/,
   );
-  expect(ollama.commands.at(-1)).toMatch(/FROM \.\/\S*lora-merged\.gguf/);
+  const name = basename(path);
+  for (const found of [ollama, llamaCpp]) {
+    expect(found.reasons.at(-1)).toMatch(/has to be merged/);
+    expect(found.commands[0]).toBe(`${HINTED_COMMAND} export --to gguf --adapter ${path} --output ${name}.gguf`);
+  }
+  expect(ollama.commands.at(-1)).toBe(`ollama create ${name} -f ${name}.Modelfile`);
+  expect(llamaCpp.commands.at(-1)).toBe(`llama-server --embeddings -m ${name}.gguf`);
   expect(peft.commands[0]).toContain("AutoModel.from_pretrained(");
 });
 

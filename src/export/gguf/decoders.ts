@@ -1,45 +1,55 @@
-/** The metadata of a GGUF file: architecture, RoPE scaling, tokenizer. */
+/** The metadata of decoders: architecture and RoPE scaling. */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { BidoraError } from "../../common/errors.js";
-import { type JsonObject, readJsonObject } from "../../files/json.js";
-import { GENERATION_CONFIG } from "../../files/names.js";
-import { readConfig } from "../../io/checkpoint.js";
-import { architectureFor, type NamedArchitecture, writableModelTypes } from "../../io/gguf/architectures.js";
+import type { JsonObject } from "../../files/json.js";
+import {
+  architectureFor,
+  headsOf,
+  interleaveHalves,
+  type NamedArchitecture,
+  tensorName,
+} from "../../io/gguf/architectures.js";
 import { count, type GgufPair, number, text } from "../../io/gguf/metadata.js";
 import { llama3Factors } from "../../io/gguf/rope.js";
-import type { TokenizerParts } from "../../io/gguf/tokenizerMetadata.js";
 import { architectureOf, type DecoderConfig, type Rope } from "../../models/index.js";
-import type { ResolvedHead } from "../../tasks/index.js";
-import type { Tokenizer } from "../../text/index.js";
+import * as torch from "../../torch/index.js";
+import { exportError } from "./exportError.js";
+import type { Form, TensorForm, Writable } from "./form.js";
 
-/** A model folder's configuration, for bidora and for llama.cpp. */
-interface Decoder {
+/** A decoder's configuration, for bidora and for llama.cpp. */
+export interface Decoder {
   readonly architecture: NamedArchitecture;
   readonly json: JsonObject;
   readonly config: DecoderConfig;
-  readonly metadata: ModelMetadata;
 }
 
-/** @throws BidoraError `CONFIG`, and `EXPORT` for a model that llama.cpp does not support or computes differently */
-export function decoderOf(folder: string): Decoder {
-  const json = readConfig(folder);
-  const { model_type: type } = json;
-  const known = architectureOf(json);
-  const architecture = architectureFor(type);
-  if (!architecture) {
-    throw exportError(`its model_type is ${String(type)}; supported are ${writableModelTypes().join(", ")}.`);
-  }
-  // all architectures that can be exported are decoders
-  const config = known.parseConfig(json) as DecoderConfig;
-  return { architecture, json, config, metadata: modelMetadata(architecture, config) };
+/** The decoder of a `config.json`; undefined for a family that is not written. @throws BidoraError `CONFIG` */
+export function decoderOf(json: JsonObject): Decoder | undefined {
+  const architecture = architectureFor(json.model_type);
+  return architecture && { architecture, json, config: architectureOf(json).parseConfig(json) as DecoderConfig };
 }
 
-/** @throws BidoraError `EXPORT` for a model that is not a language model */
-export function requireLanguageModel({ kind, task }: ResolvedHead): void {
-  if (task.head.className === "ForCausalLM") return;
-  throw exportError(`it is for ${kind}, but llama.cpp runs only causal language models (--task causal-lm).`);
+/** A decoder that is written whole. @throws BidoraError `EXPORT` for a model that llama.cpp would compute differently */
+export function writableDecoder(decoder: Decoder): Writable {
+  const { architecture, json, config } = decoder;
+  const form = (limit: number | undefined): Form => ({
+    ...modelMetadata(architecture, config, limit),
+    ...tensorForm(decoder, limit === undefined ? "" : "model."),
+  });
+  form(undefined);
+  return { json, config, isEncoder: false, form };
+}
+
+/** @param prefix what parameters' paths lack: a model without a head has transformers' names without `model.` */
+export function tensorForm({ architecture, config }: Decoder, prefix = ""): TensorForm {
+  return {
+    name: architecture.name,
+    nameOf: (path) => tensorName(architecture, `${prefix}${path}`),
+    laidOut(values, tensor) {
+      if (architecture.addsOneToNorms && tensor.endsWith("norm.weight")) return torch.addScalar(values, 1);
+      const heads = headsOf(architecture, tensor, { attn_q: config.heads, attn_k: config.kvHeads });
+      return heads === undefined ? values : interleaveHalves(values, heads);
+    },
+  };
 }
 
 /** Gemma 3's constants, which files need not contain: five of six layers have a sliding window, with this RoPE base. */
@@ -47,6 +57,7 @@ const GEMMA = { pattern: 6, windowBase: 10000, largest: 62 } as const;
 
 /** A model's configuration as GGUF metadata. */
 interface ModelMetadata extends RopeMetadata {
+  readonly context: number;
   /** A sentence about settings that the file can't express. */
   readonly note?: string;
 }
@@ -55,11 +66,16 @@ interface ModelMetadata extends RopeMetadata {
  * The keys that llama.cpp's converter writes for a `config.json`.
  * @throws BidoraError `EXPORT` for a model that llama.cpp would compute differently
  */
-function modelMetadata(architecture: NamedArchitecture, config: DecoderConfig): ModelMetadata {
+function modelMetadata(
+  architecture: NamedArchitecture,
+  config: DecoderConfig,
+  limit = Number.POSITIVE_INFINITY,
+): ModelMetadata {
   const { name } = architecture;
   refuseOther(architecture, config);
   const rope = ropeMetadata(name, config.ropes.full_attention, config.maxTokens);
-  const context = architecture.isGemma ? config.maxTokens : withinWindow(config);
+  const whole = architecture.isGemma ? config.maxTokens : withinWindow(config);
+  const context = Math.min(whole, limit);
   const values: readonly (readonly [string, number | undefined])[] = [
     ["vocab_size", config.vocabSize],
     ["context_length", context],
@@ -79,9 +95,10 @@ function modelMetadata(architecture: NamedArchitecture, config: DecoderConfig): 
   const epsilon: GgufPair = [`${name}.attention.layer_norm_rms_epsilon`, number(config.normEpsilon)];
   return {
     ...rope,
+    context,
     pairs: [...counts, epsilon, ...rope.pairs],
-    ...(context < config.maxTokens && {
-      note: `Its layers have a sliding window of ${context} tokens, which llama.cpp does not support for ${name}: the context length is ${context}.`,
+    ...(whole < Math.min(config.maxTokens, limit) && {
+      note: `Its layers have a sliding window of ${whole} tokens, which llama.cpp does not support for ${name}: the context length is ${whole}.`,
     }),
   };
 }
@@ -183,64 +200,3 @@ function refuseUnlikeYarn({ settings, factor: attention }: Rope, factor: number)
     (Math.abs(attention / usual - 1) > 1e-6 && "attention_factor");
   if (other) throw exportError(`the ${other} of its yarn scaling is not llama.cpp's.`);
 }
-
-/** Tokens that end a turn in the models' chat formats. */
-const TURN_ENDS: readonly string[] = ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<turn|>"];
-
-/**
- * A tokenizer in the keys of GGUF files.
- * @throws BidoraError `EXPORT` for a tokenizer that adds other tokens to a text than BOS and EOS
- */
-export async function tokenizerParts(
-  tokenizer: Tokenizer,
-  folder: string,
-  config: JsonObject,
-): Promise<TokenizerParts> {
-  const bos = tokenizer.specialTokenId("bos_token") ?? idOf(config.bos_token_id);
-  const eos = tokenizer.specialTokenId("eos_token") ?? idOf(config.eos_token_id);
-  const eot = turnEnd(tokenizer, endsOf(folder, config), eos);
-  const unknown = tokenizer.specialTokenId("unk_token");
-  const padding = tokenizer.padTokenId ?? idOf(config.pad_token_id);
-  return {
-    path: folder,
-    json: tokenizer.json as JsonObject,
-    roles: Object.fromEntries(Object.entries({ bos, eos, eot, unknown, padding }).filter(([, id]) => id !== undefined)),
-    addsBos: isAdded(await tokenizer.prefixIds(), bos, "before"),
-    addsEos: isAdded(await tokenizer.suffixIds(), eos, "after"),
-    chatTemplate: tokenizer.chatTemplateText,
-  };
-}
-
-function isAdded(ids: readonly number[], token: number | undefined, where: string): boolean {
-  if (ids.length === 0) return false;
-  if (ids.length === 1 && ids[0] === token) return true;
-  const role = where === "before" ? "bos_token" : "eos_token";
-  throw exportError(
-    `its tokenizer adds tokens ${ids.join(", ")} ${where} a text, but llama.cpp can only add the ${role}.`,
-  );
-}
-
-const idOf = (id: unknown): number | undefined => (typeof id === "number" ? id : undefined);
-
-/** The tokens that end generation, from the model's files. */
-function endsOf(folder: string, config: JsonObject): unknown[] {
-  const path = join(folder, GENERATION_CONFIG);
-  const ends = (existsSync(path) ? readJsonObject(path).eos_token_id : undefined) ?? config.eos_token_id;
-  return Array.isArray(ends) ? ends : [ends];
-}
-
-/** The other end token, if it is one that ends a turn. */
-function turnEnd(tokenizer: Tokenizer, ends: readonly unknown[], eos: number | undefined): number | undefined {
-  const others = ends.filter((id) => typeof id === "number").filter((id) => id !== eos);
-  return others.find((id) => TURN_ENDS.includes(tokenizer.tokenText(id) ?? ""));
-}
-
-/** The strings of the tokens that end an answer. */
-export function stopsOf(tokenizer: Tokenizer, { roles }: TokenizerParts): string[] {
-  const ids = [roles.eos, roles.eot].filter((id) => id !== undefined);
-  return ids.flatMap((id) => tokenizer.tokenText(id) ?? []);
-}
-
-/** An error for a model that llama.cpp would compute differently or not at all. */
-export const exportError = (what: string): BidoraError =>
-  new BidoraError("EXPORT", `The model can't be written as GGUF: ${what}`);

@@ -1,0 +1,32 @@
+/** Which models can be written as GGUF. */
+import { readConfig } from "../../io/checkpoint.js";
+import { writableModelTypes } from "../../io/gguf/architectures.js";
+import { ENCODER_TYPES } from "../../io/gguf/encoders.js";
+import { architectureOf } from "../../models/index.js";
+import type { ResolvedHead } from "../../tasks/index.js";
+import { decoderOf, writableDecoder } from "./decoders.js";
+import { writableEncoder } from "./encoders.js";
+import { exportError } from "./exportError.js";
+import type { Writable } from "./form.js";
+
+/** @throws BidoraError `CONFIG`, and `EXPORT` for a model that llama.cpp does not support or computes differently */
+export function writableModel(folder: string): Writable {
+  const json = readConfig(folder);
+  architectureOf(json);
+  const decoder = decoderOf(json);
+  const found = decoder ? writableDecoder(decoder) : writableEncoder(json);
+  if (found) return found;
+  throw exportError(
+    `its model_type is ${String(json.model_type)}; supported are ${writableModelTypes().join(", ")}, and of encoders that embed texts ` +
+      `${ENCODER_TYPES.join(", ")}. onnxruntime runs all models, with --to onnx.`,
+  );
+}
+
+/** @throws BidoraError `EXPORT` for a model that is neither a language model nor embeds texts */
+export function refuseOtherHeads({ kind, task }: ResolvedHead, { isEncoder }: Pick<Writable, "isEncoder">): void {
+  if (task.embedding || (task.head.className === "ForCausalLM" && !isEncoder)) return;
+  throw exportError(
+    `it is for ${kind}, but llama.cpp runs only causal language models (--task causal-lm) and models that embed texts (--task embedding): ` +
+      "use --to onnx.",
+  );
+}
