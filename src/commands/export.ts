@@ -119,7 +119,7 @@ function filesTable(files: readonly OnnxFile[]): string {
 /**
  * Exports an adapter, or a model, to another format: `peft-lora`, a plain LoRA of PEFT, which is the truncated singular value
  * decomposition of the adapter's change of each weight; `gguf-lora`, such a LoRA (or LoRA's own tensors) for llama.cpp; `gguf`, the
- * model merged with its adapter, or the model alone, as one file for llama.cpp; `onnx`, the same as a folder for transformers.js. Nothing is written before everything is computed.
+ * model merged with its adapter, or the model alone, as one file for llama.cpp: a language model, or one that embeds texts; `onnx`, the same as a folder for transformers.js. Nothing is written before everything is computed.
  */
 export const exportModel = (settings: ExportSettings, hooks: Pick<Hooks, "task"> = {}): Promise<ExportResult> =>
   call("exportModel", exportCommand, settings, hooks);
