@@ -95,7 +95,7 @@ export type {
   Versions,
 } from "./files/events.js";
 export type { Metrics } from "./files/metrics.js";
-export type { Finish, Generated, GeneratedPiece, NextTokens } from "./generation/index.js";
+export type { Finish, Generated, GeneratedPiece, JsonSchema, NextTokens } from "./generation/index.js";
 export type { Verdict } from "./inference/engines/engine.js";
 export type { EngineName, EngineVerdict } from "./inference/engines/index.js";
 export type {

@@ -71,11 +71,12 @@ function importedIn(folder) {
 export function dependencies(packages, sources) {
   const root = packages[""] ?? {};
   const imported = importedIn(sources);
-  const bundled = Object.keys(root.devDependencies ?? {}).filter((name) => imported.has(name));
+  const peers = root.peerDependencies ?? {};
+  const bundled = Object.keys(root.devDependencies ?? {}).filter((name) => imported.has(name) && !(name in peers));
   return {
     installed: named(packages, Object.keys(root.dependencies ?? {})),
     bundled: named(packages, bundled),
-    optional: named(packages, Object.keys(root.peerDependencies ?? {})),
+    optional: named(packages, Object.keys(peers)),
   };
 }
 

@@ -31,6 +31,8 @@ export {
   SAMPLING_KEYS,
   type SamplingSettings,
 } from "./generationSettings.js";
+export { type Grammar, Grammars } from "./grammar/grammars.js";
+export type { JsonSchema } from "./grammar/jsonGrammar.js";
 export { topK } from "./sampling.js";
 export type { Finish, Prompt, Search, SearchStep, StopCheck } from "./search.js";
 export { StopStrings, splitStops } from "./stopStrings.js";

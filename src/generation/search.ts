@@ -1,6 +1,7 @@
 /** Decoding of one prompt: a search keeps one or more sequences and adds a token to each in every step. */
 import { argmax } from "../common/collections.js";
 import type { GenerationSettings } from "./generationSettings.js";
+import { type Constraint, keepAllowed, requireAllowed } from "./grammar/constraint.js";
 import { type Processor, processorsOf } from "./processors.js";
 import { sample } from "./sampling.js";
 
@@ -14,6 +15,8 @@ export interface Prompt {
   readonly maxNewTokens: number;
   /** Random numbers in [0, 1), one per sampled token. */
   readonly uniform: () => number;
+  /** Limits the new tokens; not with beams. */
+  readonly constraint?: Constraint | undefined;
 }
 
 /** Whether new tokens end with a stop string. */
@@ -58,20 +61,25 @@ export class SequenceSearch implements Search {
   }
 
   async advance([logits]: readonly Float32Array[]): Promise<SearchStep> {
-    const token = this.#choose(logits as Float32Array);
+    const allowed = await this.#prompt.constraint?.allowed();
+    const token = this.#choose(logits as Float32Array, allowed);
     this.#ids.push(token);
     const tokens = this.#ids.slice(this.#prompt.ids.length);
     const isFull = tokens.length >= this.#prompt.maxNewTokens;
     const finish = (await endOf(tokens, this.#settings, this.#isStopped)) ?? (isFull ? "length" : undefined);
+    if (finish === undefined) this.#prompt.constraint?.accept(token);
     return { tokens: [token], finish, parents: [0] };
   }
 
-  #choose(scores: Float32Array): number {
+  #choose(scores: Float32Array, allowed: Int32Array | undefined): number {
     const { ids: prompt, maxNewTokens, uniform } = this.#prompt;
     const sequence = { ids: this.#ids, promptLength: prompt.length, maxNewTokens };
+    if (allowed) keepAllowed(scores, allowed);
     for (const process of this.#processors) process(scores, sequence);
     const { sampling } = this.#settings;
-    return sampling ? sample(scores, sampling, uniform()) : argmax(scores);
+    const token = sampling ? sample(scores, sampling, uniform()) : argmax(scores);
+    if (allowed) requireAllowed(allowed, token);
+    return token;
   }
 }
 

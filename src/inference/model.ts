@@ -13,7 +13,7 @@ import { shown } from "../common/messages.js";
 import { ResultStream } from "../common/stream.js";
 import { generationOptions, rowOptions } from "../config/index.js";
 import { promptList, rowsTable, type Table, type TextOrMessages, textOrMessages } from "../data/index.js";
-import type { GeneratedPiece } from "../generation/index.js";
+import { type GeneratedPiece, Grammars, type JsonSchema } from "../generation/index.js";
 import type { TaskModel } from "../models/index.js";
 import { type Given, omit, pick } from "../settings/option.js";
 import { checkSettings, filled } from "../settings/settings.js";
@@ -33,8 +33,14 @@ const generateTable = { ...pick(rowOptions, "batchSize"), ...generationOptions }
 /** Settings of `Model.predict`: the flags of `bidora predict` about rows, in camelCase. */
 export type ModelPredictSettings = Given<typeof predictTable>;
 
-/** Settings of `Model.generate`: the flags of `bidora generate` about generation, in camelCase. */
-export type ModelGenerateSettings = Given<typeof generateTable>;
+/** Settings of `Model.generate`: the flags of `bidora generate` about generation, in camelCase, and a schema. */
+export type ModelGenerateSettings = Given<typeof generateTable> & {
+  /**
+   * The texts are JSON by this schema, unless they are cut off at `maxNewTokens` or a stop string: other tokens are not chosen. Needs the package
+   * `@mlc-ai/web-xgrammar`. docs/serve.md has the keywords that a schema may have.
+   */
+  readonly jsonSchema?: JsonSchema | undefined;
+};
 
 /** Hooks of a call of an open model. */
 export interface CallHooks {
@@ -57,6 +63,7 @@ const ROWS = listOf(
 export class Model {
   #open: InferenceModel | undefined;
   readonly #closing = new AbortController();
+  #grammars: Grammars | undefined;
   /** The kind of its task: `sequence-classification`, `causal-lm`, … */
   readonly task: string;
   /** The names of its outputs, in the order of the logits; empty for a language model. */
@@ -129,12 +136,13 @@ export class Model {
     const rows = (prompts: readonly TextOrMessages[]) =>
       this.#stream(hooks, async (open, signal) => {
         checkArguments("generate", ["prompts", prompts, somePrompts]);
-        return (await generatorOf(open, settings, hooks)).rows(prompts, { signal });
+        return (await generatorOf(open, settings, hooks, () => this.#grammarsOf(open))).rows(prompts, { signal });
       });
     if (!isOne) return rows(given as readonly TextOrMessages[]);
     const pieces = this.#stream(hooks, async (open, signal) => {
       checkArguments("generate", ["prompt", given, textOrMessages]);
-      return (await generatorOf(open, settings, hooks)).stream(given as TextOrMessages, { signal });
+      const generator = await generatorOf(open, settings, hooks, () => this.#grammarsOf(open));
+      return generator.stream(given as TextOrMessages, { signal });
     });
     const whole = async () => (await rows([given as TextOrMessages]))[0] as GeneratedRow;
     return new ResultStream(() => pieces[Symbol.asyncIterator](), whole);
@@ -145,6 +153,7 @@ export class Model {
     const open = this.#open;
     this.#open = undefined;
     this.#closing.abort(disposed());
+    this.#grammars?.dispose();
     open?.model.dispose();
     for (const tensor of open?.adapter?.tensors.values() ?? []) tensor.dispose();
   }
@@ -162,6 +171,11 @@ export class Model {
   #opened(): InferenceModel {
     if (!this.#open) throw disposed();
     return this.#open;
+  }
+
+  #grammarsOf({ tokenizer, model }: InferenceModel): Grammars {
+    this.#grammars ??= new Grammars(tokenizer, model.config.vocabSize);
+    return this.#grammars;
   }
 
   /** The results of one call, which ends when the model is disposed of. */
@@ -211,14 +225,23 @@ async function generatorOf(
   open: InferenceModel,
   given: ModelGenerateSettings,
   hooks: CallHooks,
+  grammars: () => Grammars,
 ): Promise<TextGenerator> {
   checkArguments("generate", ["hooks", hooks, HOOKS]);
-  const { batchSize, ...settings } = filled(generateTable, checkSettings(generateTable, given));
+  anObject(given, "settings");
+  const { jsonSchema, ...flags } = given;
+  if (jsonSchema !== undefined && !isObject(jsonSchema) && typeof jsonSchema !== "boolean")
+    throw new UsageError(`generate: jsonSchema takes a JSON schema, an object; got ${shown(jsonSchema)}.`);
+  const { batchSize, ...settings } = filled(generateTable, checkSettings(generateTable, flags));
   if (!open.task.isGenerative)
     throw new BidoraError(
       "HEAD",
       `The model is for ${open.kind}, and generate() takes a language model: call predict().`,
     );
   const plan = generationPlan(open.folder, { ...settings, given: omit(settings.given, "batchSize") });
-  return TextGenerator.of(open, plan, { batchSize });
+  if (jsonSchema === undefined) return TextGenerator.of(open, plan, { batchSize });
+  if (plan.generation.beams)
+    throw new UsageError("jsonSchema limits one token after the other, and beam search does not: leave one out.");
+  const openGrammar = () => grammars().open(jsonSchema, plan.generation.endTokens);
+  return TextGenerator.of(open, { ...plan, openGrammar }, { batchSize });
 }

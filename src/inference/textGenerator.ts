@@ -8,6 +8,7 @@ import {
   type GeneratedPiece,
   type GenerationConfig,
   type GenerationSettings,
+  type Grammar,
   generateBatch,
   generateTexts,
   type Prompt,
@@ -37,6 +38,8 @@ interface GenerationPlan {
   readonly generation: GenerationSettings;
   readonly maxNewTokens: number | undefined;
   readonly seed: number;
+  /** Opens the grammar of the texts, for one call. */
+  readonly openGrammar?: (() => Promise<Grammar>) | undefined;
 }
 
 /**
@@ -98,11 +101,14 @@ export class TextGenerator {
   async *stream(prompt: TextOrMessages, options: StreamOptions = {}): AsyncGenerator<GeneratedPiece> {
     const { signal, stream = 0, name = promptName(0) } = options;
     const [encoded] = (await this.encode([exampleOf(prompt, name)])) as [Prompt];
-    const own = { ...encoded, uniform: uniforms(this.plan.seed, stream) };
+    const grammar = await this.plan.openGrammar?.();
+    const own = { ...encoded, uniform: uniforms(this.plan.seed, stream), constraint: grammar?.constraint() };
     try {
       yield* generateTexts(this.open, [own], this.plan.generation, { signal });
     } catch (error) {
       throw blamingBadWeights(error, () => weightsIn(this.open));
+    } finally {
+      grammar?.release();
     }
   }
 
@@ -122,12 +128,19 @@ export class TextGenerator {
 
   private async *generate(examples: readonly LanguageExample[], { signal }: Signal): AsyncGenerator<GeneratedRow> {
     const prompts = await this.encode(examples);
+    const grammar = await this.plan.openGrammar?.();
     const { batchSize } = this.limits;
-    for (let start = 0; start < prompts.length; start += batchSize) {
-      const batch = prompts.slice(start, start + batchSize);
-      const rows = await generateBatch(this.open, batch, this.plan.generation, { signal });
-      for (const [i, row] of rows.entries())
-        yield { prompt: await this.textOf(examples[start + i] as LanguageExample, (batch[i] as Prompt).ids), ...row };
+    try {
+      for (let start = 0; start < prompts.length; start += batchSize) {
+        const batch = prompts
+          .slice(start, start + batchSize)
+          .map((prompt) => ({ ...prompt, constraint: grammar?.constraint() }));
+        const rows = await generateBatch(this.open, batch, this.plan.generation, { signal });
+        for (const [i, row] of rows.entries())
+          yield { prompt: await this.textOf(examples[start + i] as LanguageExample, (batch[i] as Prompt).ids), ...row };
+      }
+    } finally {
+      grammar?.release();
     }
   }
 

@@ -40,6 +40,9 @@ export const invalid = (message: string, param?: string, code?: string): ApiErro
 /** Errors that are the model's, not the request's. */
 const OWN_FAULT = /NOT_FINITE$|^MEMORY$/;
 
+/** Errors that the wanted format causes. */
+const FORMAT_FAULTS: readonly string[] = ["JSON_SCHEMA", "XGRAMMAR_MISSING"];
+
 /** Whether an error is to be reported to who runs the server. */
 export const isOwnFault = (error: unknown): boolean => !(error instanceof ApiError) && toApiError(error).status >= 500;
 
@@ -47,5 +50,6 @@ export const isOwnFault = (error: unknown): boolean => !(error instanceof ApiErr
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   if (!(error instanceof BidoraError)) return new ApiError(500, "The server failed to answer; its log has the reason.");
-  return OWN_FAULT.test(error.code) ? new ApiError(500, error.message) : invalid(error.message);
+  if (OWN_FAULT.test(error.code)) return new ApiError(500, error.message);
+  return invalid(error.message, FORMAT_FAULTS.includes(error.code) ? "response_format" : undefined);
 }

@@ -59,6 +59,11 @@ export class App {
     this.#addRoutes();
   }
 
+  /** Ends the threads of grammars. */
+  dispose(): void {
+    this.#text?.plans.dispose();
+  }
+
   #addGuards(): void {
     const { hono } = this;
     const { host, apiKey, closing } = this.options;

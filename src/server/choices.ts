@@ -1,6 +1,6 @@
 /** The choices of a request: each is a job of the engine, whose tokens become text here. */
 import { uniforms } from "../common/seededGenerator.js";
-import { type Finish, type GenerationSettings, StopStrings, TextWriter } from "../generation/index.js";
+import { type Finish, type GenerationSettings, type Grammar, StopStrings, TextWriter } from "../generation/index.js";
 import type { Tokenizer } from "../text/index.js";
 import { Channel } from "./channel.js";
 import type { Engine } from "./engine/engine.js";
@@ -16,6 +16,8 @@ export interface ChoicesCall {
   readonly settings: GenerationSettings;
   readonly seed: number;
   readonly logprobs: WantedLogprobs | undefined;
+  /** Of the texts; released in the end. */
+  readonly grammar: Grammar | undefined;
   /** Called when nothing is computed any more, perhaps long before the last piece is read; perhaps several times. */
   onComputed(): void;
 }
@@ -52,12 +54,13 @@ export async function* choicePieces(
   } finally {
     signal.removeEventListener("abort", onAbort);
     leaving.abort();
+    call.grammar?.release();
     call.onComputed();
   }
 }
 
 function jobsOf(
-  { adapter, prompts, n, settings, seed, logprobs, onComputed }: ChoicesCall,
+  { adapter, prompts, n, settings, seed, logprobs, grammar, onComputed }: ChoicesCall,
   stops: StopStrings,
   signal: AbortSignal,
   steps: Channel<JobStep & { readonly index: number }>,
@@ -75,7 +78,7 @@ function jobsOf(
         steps.push({ ...step, index });
         if (step.finish !== undefined && --left === 0) onComputed();
       };
-      const own = { ...prompt, uniform: uniforms(seed, index) };
+      const own = { ...prompt, uniform: uniforms(seed, index), constraint: grammar?.constraint() };
       return { adapter, settings, isStopped, logprobs, signal, prompt: own, onStep, onError };
     }),
   );

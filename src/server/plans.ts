@@ -3,6 +3,7 @@ import {
   type GenerationConfig,
   type GenerationOverrides,
   type GenerationSettings,
+  Grammars,
   readGenerationConfig,
   resolveGeneration,
   splitStops,
@@ -15,6 +16,7 @@ import { type EncodedPrompt, encode } from "./prompts.js";
 import type { ChatRequest } from "./requests/chat.js";
 import { type CompletionRequest, newTokensOf, type Prompted } from "./requests/completion.js";
 import { overridesOf } from "./requests/generation.js";
+import { schemaOf } from "./requests/responseFormat.js";
 import { ChatForm } from "./responses/chat.js";
 import type { ResponseForm } from "./responses/common.js";
 import { CompletionForm, type EchoedPrompt } from "./responses/completion.js";
@@ -35,12 +37,18 @@ export class TextPlans {
   readonly #own: GenerationConfig;
   readonly #bytes: TokenBytes;
   readonly #tokenizer: Tokenizer;
+  readonly #grammars: Grammars;
 
   constructor(private readonly served: ServedModel) {
     const { base } = served;
     this.#own = readGenerationConfig(base.folder, base.checkpointConfig);
     this.#tokenizer = base.tokenizer;
     this.#bytes = new TokenBytes(base.tokenizer);
+    this.#grammars = new Grammars(base.tokenizer, base.model.config.vocabSize);
+  }
+
+  dispose(): void {
+    this.#grammars.dispose();
   }
 
   /** @throws ApiError, BidoraError for a request that can't be answered */
@@ -75,7 +83,7 @@ export class TextPlans {
   }
 
   async #call(
-    { model, n, seed }: Pick<ChatRequest, "model" | "n" | "seed">,
+    { model, n, seed, response_format }: Pick<ChatRequest, "model" | "n" | "seed" | "response_format">,
     prompts: readonly EncodedPrompt[],
     overrides: GenerationOverrides,
     logprobs: WantedLogprobs | undefined,
@@ -87,7 +95,14 @@ export class TextPlans {
         "logprobs",
       );
     const settings: GenerationSettings = { ...resolved, ...(await splitStops(this.#tokenizer, resolved.stop)) };
-    return { adapter: this.served.adapters.get(model), prompts, n, seed, settings, logprobs };
+    const schema = schemaOf(response_format);
+    if (resolved.beams && schema !== undefined)
+      throw invalid(
+        "response_format is not served with beam search, which the model's settings ask for: give a temperature of 0.",
+        "response_format",
+      );
+    const grammar = schema === undefined ? undefined : await this.#grammars.open(schema, settings.endTokens);
+    return { adapter: this.served.adapters.get(model), prompts, n, seed, settings, logprobs, grammar };
   }
 
   /** A prompt's text and the places of its tokens in it. */

@@ -30,14 +30,17 @@ const IDLE_CHECK = 20;
 export async function listen(served: ServedModel, options: ServeOptions): Promise<RunningServer> {
   const [{ App }, { createAdaptorServer }] = await Promise.all([import("./app.js"), import("@hono/node-server")]);
   const closing = new AbortController();
-  const { hono } = new App(served, { ...options, closing: closing.signal });
-  const server = createAdaptorServer({ fetch: hono.fetch }) as Server;
+  const app = new App(served, { ...options, closing: closing.signal });
+  const server = createAdaptorServer({ fetch: app.hono.fetch }) as Server;
   await bound(server, options);
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   let closed: Promise<void> | undefined;
   const close = () => {
-    closed ??= stop(server, closing).then(() => release(served));
+    closed ??= stop(server, closing).then(() => {
+      app.dispose();
+      release(served);
+    });
     return closed;
   };
   return { url: `http://${host}:${port}`, close };

@@ -10,6 +10,8 @@ export class TokenBytes {
   readonly #added: ReadonlyMap<number, boolean>;
   readonly #isByteLevel: boolean;
   readonly #hasFallback: boolean;
+  /** Whether a text is the bytes of its tokens, one after the other. */
+  readonly areJoined: boolean;
 
   constructor(private readonly tokenizer: Pick<Tokenizer, "json" | "tokenText">) {
     const { decoder, added_tokens } = tokenizer.json as JsonObject;
@@ -18,6 +20,7 @@ export class TokenBytes {
     this.#added = new Map(added.map(({ id, special }) => [id as number, special === true] as const));
     this.#isByteLevel = steps.includes('"ByteLevel"');
     this.#hasFallback = steps.includes('"ByteFallback"');
+    this.areJoined = this.#isByteLevel || this.#hasFallback || steps.includes('"Metaspace"');
   }
 
   /** Whether texts are decoded without this token. */

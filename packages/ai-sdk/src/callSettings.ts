@@ -1,6 +1,6 @@
 /** The AI SDK's call options as bidora's settings. */
 import { InvalidArgumentError, type LanguageModelV3CallOptions, type SharedV3Warning } from "@ai-sdk/provider";
-import type { ModelGenerateSettings } from "bidora";
+import type { JsonSchema, ModelGenerateSettings } from "bidora";
 
 /** Further settings of a call, as `providerOptions: { bidora: … }`: those of bidora's `generate` that the AI SDK has no option for. */
 export type BidoraCallOptions = Pick<
@@ -17,6 +17,9 @@ const OWN: readonly (keyof BidoraCallOptions)[] = [
   "earlyStopping",
 ];
 
+/** The schema of JSON for which a call gives none. */
+const ANY_OBJECT: JsonSchema = { type: "object" };
+
 interface Mapped {
   readonly settings: ModelGenerateSettings;
   readonly warnings: SharedV3Warning[];
@@ -27,7 +30,16 @@ interface Mapped {
  * @throws InvalidArgumentError for provider options that do not exist
  */
 export function settingsOf(options: LanguageModelV3CallOptions): Mapped {
-  const { temperature, topP, topK, seed, maxOutputTokens, stopSequences = [], providerOptions } = options;
+  const {
+    temperature,
+    topP,
+    topK,
+    seed,
+    maxOutputTokens,
+    stopSequences = [],
+    providerOptions,
+    responseFormat,
+  } = options;
   const own = ownOptions(providerOptions?.bidora);
   const isGreedy = temperature === 0;
   const sampling = isGreedy ? {} : given({ temperature, topP, topK, minP: own.minP });
@@ -40,6 +52,7 @@ export function settingsOf(options: LanguageModelV3CallOptions): Mapped {
       ...(isGreedy && { greedy: true }),
       ...sampling,
       ...(isSampled && given({ seed })),
+      ...(responseFormat?.type === "json" && { jsonSchema: (responseFormat.schema ?? ANY_OBJECT) as JsonSchema }),
     },
     warnings: [
       ...unsupported(options),
@@ -59,11 +72,10 @@ function ownOptions(options: Readonly<Record<string, unknown>> = {}): BidoraCall
 
 /** Options that bidora has nothing for. */
 function unsupported(options: LanguageModelV3CallOptions): SharedV3Warning[] {
-  const { presencePenalty, frequencyPenalty, responseFormat, tools = [], toolChoice } = options;
+  const { presencePenalty, frequencyPenalty, tools = [], toolChoice } = options;
   return [
     ...(presencePenalty ? [warning("presencePenalty", "providerOptions.bidora has repetitionPenalty")] : []),
     ...(frequencyPenalty ? [warning("frequencyPenalty", "providerOptions.bidora has repetitionPenalty")] : []),
-    ...(responseFormat?.type === "json" ? [warning("responseFormat", "the text is not constrained to JSON")] : []),
     ...(tools.length > 0 ? [warning("tools", "the model gets no tools")] : []),
     ...(tools.length > 0 && toolChoice && toolChoice.type !== "auto" ? [warning("toolChoice")] : []),
   ];

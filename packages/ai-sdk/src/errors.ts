@@ -32,6 +32,8 @@ export function asSdkError(error: unknown, prompt: unknown): unknown {
   const { code, message } = error;
   if (code === "USAGE") return new InvalidArgumentError({ argument: "settings", message, cause: error });
   if (OF_PROMPT.includes(code)) return new InvalidPromptError({ prompt, message, cause: error });
+  if (code === "JSON_SCHEMA" || code === "XGRAMMAR_MISSING")
+    return new UnsupportedFunctionalityError({ functionality: "responseFormat with this schema", message });
   if (code === "HEAD") return new UnsupportedFunctionalityError({ functionality: "a model for another task", message });
   return new AISDKError({ name: `AI_Bidora_${code}`, message, cause: error });
 }

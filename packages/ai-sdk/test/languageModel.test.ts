@@ -111,11 +111,11 @@ describe("generateText", () => {
     );
     const tools = [{ type: "function" as const, name: "look", inputSchema: {} }];
     const direct = await model.doGenerate({
-      ...{ ...callOf("one"), maxOutputTokens: 1, responseFormat: { type: "json" }, tools },
+      ...{ ...callOf("one"), maxOutputTokens: 1, tools },
       toolChoice: { type: "required" },
     });
     expect(direct.warnings.map((warning) => "feature" in warning && warning.feature)).toEqual([
-      ...["responseFormat", "tools", "toolChoice"],
+      ...["tools", "toolChoice"],
     ]);
   });
 

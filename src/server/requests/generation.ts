@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type GenerationOverrides, SAMPLING_KEYS } from "../../generation/index.js";
 import { isWellFormed } from "../../text/index.js";
 import { invalid } from "../apiError.js";
+import { aResponseFormat } from "./responseFormat.js";
 
 /** The most choices of a request. */
 const MOST_CHOICES = 1024;
@@ -24,6 +25,7 @@ export const generationKeys = {
   top_k: z.int().min(0).optional(),
   min_p: aProbability.optional(),
   repetition_penalty: z.number().gt(0).optional(),
+  response_format: aResponseFormat.optional(),
 };
 
 const schema = z.object(generationKeys);

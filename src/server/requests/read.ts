@@ -11,7 +11,6 @@ const NEUTRAL: Readonly<Record<string, (value: unknown) => boolean>> = {
   logit_bias: isEmpty,
   best_of: (value) => value === 1,
   suffix: (value) => value === "",
-  response_format: (value) => isObject(value) && value.type === "text",
   tools: isEmpty,
   tool_choice: (value) => value === "none",
   store: (value) => value === false,
