@@ -239,9 +239,9 @@ async function generatorOf(
       `The model is for ${open.kind}, and generate() takes a language model: call predict().`,
     );
   const plan = generationPlan(open.folder, { ...settings, given: omit(settings.given, "batchSize") });
-  if (jsonSchema === undefined) return TextGenerator.of(open, plan, { batchSize });
-  if (plan.generation.beams)
+  if (jsonSchema !== undefined && plan.generation.beams)
     throw new UsageError("jsonSchema limits one token after the other, and beam search does not: leave one out.");
-  const openGrammar = () => grammars().open(jsonSchema, plan.generation.endTokens);
+  const openGrammar =
+    jsonSchema === undefined ? undefined : () => grammars().open(jsonSchema, plan.generation.endTokens);
   return TextGenerator.of(open, { ...plan, openGrammar }, { batchSize });
 }

@@ -1,6 +1,7 @@
 /** The routes of a server. */
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { duplicateKeyIn } from "../common/keys.js";
 import type { TaskKind } from "../tasks/index.js";
 import { answer } from "./answers.js";
 import { ApiError, invalid, isOwnFault, toApiError } from "./apiError.js";
@@ -176,8 +177,16 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 /** @throws ApiError 400 for a body that is not JSON */
 async function bodyOf(c: Context): Promise<unknown> {
   const bytes = await c.req.arrayBuffer();
+  const [text, body] = jsonOf(bytes);
+  const twice = duplicateKeyIn(text, body);
+  if (twice !== undefined) throw invalid(`The body has ${JSON.stringify(twice)} twice in one object: send it once.`);
+  return body;
+}
+
+function jsonOf(bytes: ArrayBuffer): [text: string, value: unknown] {
   try {
-    return JSON.parse(utf8.decode(bytes));
+    const text = utf8.decode(bytes);
+    return [text, JSON.parse(text)];
   } catch {
     throw invalid("The body must be JSON in UTF-8.");
   }

@@ -16,7 +16,7 @@ const aContent = z.union(
       .min(1)
       .transform((parts) => parts.map(({ text }) => text).join("\n")),
   ],
-  { error: "expected a text, or a list of parts of type text" },
+  { error: "a string, or a list of parts of type text" },
 );
 
 /** A message, with other fields that a chat template may read. A field that is null counts as absent. */
@@ -25,7 +25,11 @@ const aMessage = z.preprocess(
     typeof message === "object" && message !== null && !Array.isArray(message)
       ? Object.fromEntries(Object.entries(message).filter(([, value]) => value !== null))
       : message,
-  z.object({ role: z.enum(ROLES), content: aContent }).catchall(z.union([aText, z.boolean()])),
+  z
+    .object({ role: z.enum(ROLES), content: aContent })
+    .catchall(
+      z.union([aText, z.boolean()], "a string, true or false, as a field of a message besides role and content"),
+    ),
 );
 
 const schema = z.strictObject({

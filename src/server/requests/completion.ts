@@ -17,7 +17,7 @@ const schema = z.strictObject({
       z.array(aText).min(1),
       z.array(ids).min(1),
     ],
-    "expected a text or token ids, or a list of either",
+    "a string or token ids, or a list of either",
   ),
   max_tokens: z.int().min(0).optional(),
   echo: z.boolean().default(false),

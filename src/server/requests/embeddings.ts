@@ -10,12 +10,15 @@ const ids = z.array(z.int().min(0)).min(1);
 
 const schema = z.strictObject({
   model: z.string(),
-  input: z.union([
-    aText.transform((one): readonly Embedded[] => [one]),
-    ids.transform((one): readonly Embedded[] => [one]),
-    z.array(aText).min(1).max(MOST_INPUTS),
-    z.array(ids).min(1).max(MOST_INPUTS),
-  ]),
+  input: z.union(
+    [
+      aText.transform((one): readonly Embedded[] => [one]),
+      ids.transform((one): readonly Embedded[] => [one]),
+      z.array(aText).min(1).max(MOST_INPUTS),
+      z.array(ids).min(1).max(MOST_INPUTS),
+    ],
+    `a string or token ids, or a list of at most ${MOST_INPUTS} of either`,
+  ),
   encoding_format: z.enum(["float", "base64"]).default("float"),
 });
 

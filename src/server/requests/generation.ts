@@ -9,14 +9,21 @@ import { aResponseFormat } from "./responseFormat.js";
 const MOST_CHOICES = 1024;
 const MOST_STOPS = 16;
 
-export const aText = z.string().refine(isWellFormed, "it has half of a surrogate pair, which is no character");
+export const aText = z
+  .string()
+  .refine(isWellFormed, "has half of a surrogate pair, which is no character: send whole characters");
 const aStop = aText.min(1);
 const aProbability = z.number().min(0).max(1);
 
 export const generationKeys = {
   model: z.string(),
   n: z.int().min(1).max(128).default(1),
-  stop: z.union([aStop.transform((one) => [one]), z.array(aStop).max(MOST_STOPS)]).optional(),
+  stop: z
+    .union(
+      [aStop.transform((one) => [one]), z.array(aStop).max(MOST_STOPS)],
+      `a string that is not empty, or a list of at most ${MOST_STOPS} of them`,
+    )
+    .optional(),
   stream: z.boolean().default(false),
   stream_options: z.strictObject({ include_usage: z.boolean().nullish() }).optional(),
   seed: z.int().min(0).default(0),
@@ -47,7 +54,10 @@ export function checkGeneration(request: GenerationRequest, prompts: number): vo
   if (request.stream_options && !request.stream)
     throw invalid("stream_options is for stream: true: leave it out.", "stream_options");
   if (prompts * request.n > MOST_CHOICES)
-    throw invalid(`A request has at most ${MOST_CHOICES} choices; got ${prompts} prompts with n ${request.n}.`, "n");
+    throw invalid(
+      `A request has at most ${MOST_CHOICES} choices; got ${prompts} prompts with n ${request.n}: send several requests.`,
+      "n",
+    );
 }
 
 /** Whether a request asks for sampling. */

@@ -2,7 +2,9 @@
 import type { z } from "zod";
 import { isObject } from "../../common/arguments.js";
 import { own } from "../../common/collections.js";
+import { shown } from "../../common/messages.js";
 import { type ApiError, invalid } from "../apiError.js";
+import { sentenceOf } from "./sentences.js";
 
 /** Values with which a parameter that is not served changes nothing. Clients send some of these without being asked. */
 const NEUTRAL: Readonly<Record<string, (value: unknown) => boolean>> = {
@@ -27,25 +29,19 @@ function isEmpty(value: unknown): boolean {
  * @throws ApiError 400 naming the parameter
  */
 export function readBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.infer<Schema> {
-  if (!isObject(body)) throw invalid("The body must be a JSON object.");
+  if (!isObject(body)) throw invalid(`The body must be a JSON object; got ${shown(body)}.`);
   const given = Object.entries(body).filter(([key, value]) => value !== null && !own(NEUTRAL, key)?.(value));
   const result = schema.safeParse(Object.fromEntries(given));
   if (result.success) return result.data;
-  throw refusal(result.error.issues[0] as z.core.$ZodIssue);
+  throw refusal(result.error.issues[0] as z.core.$ZodIssue, body);
 }
 
-/** What is wrong with a value that no alternative takes; a text with a fault of its own says more than that it is none of them. */
-function messageOf(issue: z.core.$ZodIssue): string {
-  const faults = issue.code === "invalid_union" ? issue.errors.flat() : [];
-  return faults.find(({ code }) => code === "custom")?.message ?? issue.message;
-}
-
-function refusal(issue: z.core.$ZodIssue): ApiError {
+function refusal(issue: z.core.$ZodIssue, body: unknown): ApiError {
   const path = issue.path.map(String);
   if (issue.code === "unrecognized_keys") {
     const param = [...path, issue.keys[0]].join(".");
     return invalid(`${param} is not served: leave it out.`, param, "unsupported_parameter");
   }
   const param = path.join(".");
-  return invalid(`${param}: ${messageOf(issue)}.`, param);
+  return invalid(sentenceOf(issue, param, body), param);
 }
