@@ -13,7 +13,7 @@ import { limitOf, notesOnEmbeddings, poolingPair } from "./embeddings.js";
 import { freeDestination, ggufName, writeBoth } from "./modelfile.js";
 import { factorsTensor, modelTensors } from "./tensors.js";
 import { stopsOf, tokenizerParts } from "./tokenizer.js";
-import { refuseOtherHeads, writableModel } from "./writable.js";
+import { refuseBare, refuseOtherHeads, writableModel } from "./writable.js";
 
 /** The model to write, and where. */
 export interface GgufSettings {
@@ -54,6 +54,7 @@ export async function exportGguf(settings: GgufSettings, task: NamedTask | undef
   const source = found.folder;
   const destination = freeDestination(output, settings.overwrite, foldersOf(found));
   const writable = writableModel(source);
+  refuseBare(found, writable);
   const tokenizer = await loadTokenizer(source);
   const opened = await open(found, { task, dtype: "float32" });
   refuseOtherHeads(opened, writable);

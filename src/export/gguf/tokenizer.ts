@@ -2,7 +2,8 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type JsonObject, readJsonObject } from "../../files/json.js";
+import { own } from "../../common/collections.js";
+import { isJsonObject, type JsonObject, readJsonObject } from "../../files/json.js";
 import { GENERATION_CONFIG } from "../../files/names.js";
 import type { TokenizerParts } from "../../io/gguf/tokenizerParts.js";
 import type { EmbeddingFormat } from "../../io/sentenceTransformers.js";
@@ -24,30 +25,39 @@ export async function tokenizerParts(
   embedding?: EmbeddingFormat,
 ): Promise<TokenizerParts> {
   const [before, after] = [await tokenizer.prefixIds(), await tokenizer.suffixIds()];
-  const own = {
+  const named = {
     bos: tokenizer.specialTokenId("bos_token") ?? idOf(config.bos_token_id),
     eos: tokenizer.specialTokenId("eos_token") ?? idOf(config.eos_token_id),
   };
   // A model that generates no text needs these roles only for the tokens around a text
-  const { bos, eos } = embedding ? { bos: before[0] ?? own.bos, eos: after[0] ?? own.eos } : own;
+  const { bos, eos } = embedding ? { bos: before[0] ?? named.bos, eos: after[0] ?? named.eos } : named;
+  const json = tokenizer.json as JsonObject;
   const roles = {
     ...{ bos, eos, eot: turnEnd(tokenizer, endsOf(folder, config), eos) },
-    unknown: tokenizer.specialTokenId("unk_token"),
+    unknown: unknownOf(json) ?? tokenizer.specialTokenId("unk_token"),
     padding: tokenizer.padTokenId ?? idOf(config.pad_token_id),
+    // WordPiece puts the separator after a text
     ...(embedding && {
-      separator: tokenizer.specialTokenId("sep_token"),
+      separator: after[0] ?? tokenizer.specialTokenId("sep_token"),
       mask: tokenizer.specialTokenId("mask_token"),
     }),
   };
   return {
     path: folder,
-    json: tokenizer.json as JsonObject,
+    json,
     roles: Object.fromEntries(Object.entries(roles).filter(([, id]) => id !== undefined)),
     addsBos: isAdded(before, bos, "before"),
     addsEos: isAdded(after, eos, "after"),
     lowercases: embedding?.lowercases ?? false,
     chatTemplate: tokenizer.chatTemplateText,
   };
+}
+
+/** The unknown token that the tokenizer's model uses, whatever its settings name; undefined for BPE. */
+function unknownOf({ model }: JsonObject): number | undefined {
+  const { type, unk_id: id, unk_token: token, vocab } = isJsonObject(model) ? model : {};
+  if (type === "Unigram") return idOf(id);
+  return type === "WordPiece" && isJsonObject(vocab) ? idOf(own(vocab, String(token))) : undefined;
 }
 
 function isAdded(ids: readonly number[], token: number | undefined, where: string): boolean {

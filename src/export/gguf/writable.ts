@@ -1,9 +1,11 @@
 /** Which models can be written as GGUF. */
+import type { FoundModel } from "../../inference/open.js";
 import { readConfig } from "../../io/checkpoint.js";
 import { writableModelTypes } from "../../io/gguf/architectures.js";
 import { ENCODER_TYPES } from "../../io/gguf/encoders.js";
+import { isSentenceTransformer } from "../../io/sentenceTransformers.js";
 import { architectureOf } from "../../models/index.js";
-import type { ResolvedHead } from "../../tasks/index.js";
+import { inferTask, type ResolvedHead } from "../../tasks/index.js";
 import { decoderOf, writableDecoder } from "./decoders.js";
 import { writableEncoder } from "./encoders.js";
 import { exportError } from "./exportError.js";
@@ -19,6 +21,15 @@ export function writableModel(folder: string): Writable {
   throw exportError(
     `its model_type is ${String(json.model_type)}; supported are ${writableModelTypes().join(", ")}, and of encoders that embed texts ` +
       `${ENCODER_TYPES.join(", ")}. onnxruntime runs all models, with --to onnx.`,
+  );
+}
+
+/** @throws BidoraError `EXPORT` for an encoder without a head that nothing says embeds texts */
+export function refuseBare({ folder, adapter }: FoundModel, { json, isEncoder }: Writable): void {
+  if (!isEncoder || adapter || isSentenceTransformer(folder) || inferTask(json)) return;
+  throw exportError(
+    "it is an encoder, and nothing says how its token states become embeddings: give --adapter with one of --task embedding, or a model " +
+      "of sentence-transformers (with modules.json).",
   );
 }
 

@@ -82,10 +82,10 @@ function refuseOtherPieces({ path, roles, addsBos, addsEos }: TokenizerParts, mo
       path,
       `the tokenizer starts tokens within words with ${JSON.stringify(prefix)}, and llama.cpp knows ## only.`,
     );
-  if (!addsBos || !addsEos || roles.separator !== roles.eos)
+  if (!addsBos || !addsEos)
     throw ggufError(
       path,
-      "the tokenizer does not put one token before and its separator after a text, as llama.cpp's WordPiece always does.",
+      "the tokenizer does not put one token before a text and one after it, as llama.cpp's WordPiece always does.",
     );
   if (roles.unknown === undefined)
     throw ggufError(path, "the tokenizer has no unknown token, which llama.cpp's WordPiece needs.");

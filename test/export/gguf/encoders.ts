@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { JsonObject } from "../../../src/files/json.js";
 import { GOLDEN } from "../../parity/goldenFiles.js";
+import { tinyEncoder } from "./tinyModels.js";
 
 /** Folders with tokenizers: BERT's, RoBERTa's, and XLM-RoBERTa's. */
 export const WORD_PIECE = join(GOLDEN, "embeddings/bert-mean");
@@ -32,3 +33,14 @@ export const cleaned = ({ normalizer }: JsonObject, stripsEnd = true): JsonObjec
   },
   pre_tokenizer: METASPACE,
 });
+
+/** What a test changes of an encoder. */
+export type EncoderChange = Partial<Parameters<typeof tinyEncoder>[1]>;
+
+/** Writes BERT with a WordPiece tokenizer into a folder, and embeds texts with it. */
+export const encoderIn = (folder: string, change: EncoderChange = {}): string =>
+  tinyEncoder(join(folder, "model"), { config: { model_type: "bert" }, tokenizer: WORD_PIECE, ...change });
+
+/** Writes ModernBERT. */
+export const modernBertIn = (folder: string, config: JsonObject = {}): string =>
+  encoderIn(folder, { config: { ...MODERNBERT, ...config }, tokenizer: BYTE_LEVEL, tokenizerJson: COMPOSED });
