@@ -113,8 +113,8 @@ function modelFacts(model: ModelInspection): Fact[] {
   ];
 }
 
-function embeddingFacts(format: NonNullable<ModelInspection["embedding"]>): string {
-  const { pooling, normalizes, maxLength, prompts, defaultPrompt } = format;
+function embeddingFacts(format: Partial<NonNullable<ModelInspection["embedding"]>>): string {
+  const { pooling, normalizes, maxLength, prompts = {}, defaultPrompt } = format;
   const names = Object.keys(prompts).map((name) => (name === defaultPrompt ? `${name} (default)` : name));
   return [
     `${pooling} pooling`,
@@ -141,6 +141,7 @@ function settingFacts(settings: AdapterSettings): Fact[] {
       "task",
       [settings.task ?? "not named", ...(settings.labels?.length ? [settings.labels.join(", ")] : [])].join(": "),
     ],
+    settings.pooling === undefined ? undefined : ["embeddings", embeddingFacts(settings)],
     rank === undefined ? undefined : rankFact(rank, alpha, settings.rslora),
     settings.adapterSize === undefined
       ? undefined

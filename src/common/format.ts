@@ -38,7 +38,10 @@ export function words(key: string): string {
     .replace(/[_-]+/g, " ")
     .replace(/([a-z0-9])([A-Z])/g, (_, before: string, after: string) => `${before} ${after.toLowerCase()}`)
     .replace(/\bf(\d)\b/g, "F$1");
-  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+  const started = spaced.charAt(0).toUpperCase() + spaced.slice(1);
+  return started.replace(/\b(ndcg|mrr|map)(?=@)/gi, (name) =>
+    name.toLowerCase() === "ndcg" ? "nDCG" : name.toUpperCase(),
+  );
 }
 
 /** A camelCase key in kebab case: `macroF1` becomes "macro-f1". */

@@ -13,6 +13,7 @@ import {
   settingsOfAdapter,
 } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
+import type { Pooling } from "../files/adapterMetadata.js";
 import type { JsonObject } from "../files/json.js";
 import { openWeights, readConfig } from "../io/checkpoint.js";
 import { resolveModel } from "../io/resolveModel.js";
@@ -63,6 +64,9 @@ export interface AdapterSettings {
   readonly task: string | null;
   readonly labels: readonly string[] | null;
   readonly baseModel: string | null;
+  /** Of embeddings: how token states become one, and the most tokens of a text. */
+  readonly pooling?: Pooling;
+  readonly maxLength?: number;
   readonly rank?: number;
   readonly alpha?: number;
   readonly rslora?: boolean;
@@ -108,6 +112,7 @@ async function adapterSettings(folder: string): Promise<AdapterSettings> {
     task: metadata?.task ?? taskType ?? null,
     labels: metadata?.labels ?? null,
     baseModel: baseModel ?? null,
+    ...(metadata?.pooling && given({ pooling: metadata.pooling, maxLength: metadata.maxLength })),
     ...given({ rank, alpha, rslora, dropout, adapterSize, adapterPlacement }),
     bias: config.bias,
     ...(targetModules !== undefined && { targetModules }),

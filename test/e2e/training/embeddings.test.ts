@@ -50,6 +50,8 @@ test("an adapter has the names of AutoModel, and merged it is a folder of senten
   const found = await embeddings({ model: MODEL, adapter: output });
   expect(found).not.toEqual(near(await embeddings({ model: MODEL })));
   expect(await embeddings({ model: merged })).toEqual(near(found));
+  const { stdout } = await bidora("inspect", output);
+  expect(stdout).toMatch(/^embeddings +cls pooling; up to 12 tokens$/m);
 });
 
 test("full training leaves such a folder, which --overwrite removes with its modules", async () => {
