@@ -34,7 +34,7 @@ export function notesOnEmbeddings(format: EmbeddingFormat, { context }: Form, pa
     `llama.cpp reads the pooling (${pooling}) from the file, and normalizes by an option of its own: this model needs ${option}.`,
     `A text has at most ${context} tokens: bidora and Ollama cut longer ones, llama-server refuses them.`,
     ...promptNotes(format),
-    ...wordNotes(parts),
+    ...tokenNotes(parts),
   ];
 }
 
@@ -48,9 +48,17 @@ function promptNotes({ prompts, pooling, includesPrompt }: EmbeddingFormat): str
   return [`The file has no prompts: write them before the texts yourself (${names.join(", ")})${skipped}.`];
 }
 
-/** Where llama.cpp's WordPiece gives other tokens, which no setting of a file changes. */
+/** Where llama.cpp gives other tokens, which no setting of a file changes. */
+function tokenNotes(parts: TokenizerParts): string[] {
+  const { model, normalizer } = parts.json;
+  if (isJsonObject(model) && model.type === "WordPiece") return wordNotes(parts);
+  return isJsonObject(normalizer) && normalizer.type === "NFC" ? [COMPOSES] : [];
+}
+
+const COMPOSES =
+  "llama.cpp does not compose characters (Unicode's NFC), as this tokenizer does: give it texts in that form.";
+
 function wordNotes(parts: TokenizerParts): string[] {
-  if (!isJsonObject(parts.json.model) || parts.json.model.type !== "WordPiece") return [];
   const { lowercases, stripsAccents } = wordSettings(parts);
   const scripts = stripsAccents ? ", and in Korean and Indic scripts" : "";
   return [

@@ -201,4 +201,17 @@ describe.runIf(hasLlamaCpp())("llama.cpp", () => {
     expect(own[2]!.slice(1)).toEqual([117, 118]);
     expect(answer!.words.map((ids, i) => ids.join() === own[i]!.join())).toEqual([false, true, false, true]);
   });
+
+  test("does not compose characters, as the export says", async () => {
+    const model = tinyEncoder(newModel(), { config: MODERNBERT, tokenizer: BYTE_LEVEL, tokenizerJson: COMPOSED });
+    const output = join(newFolder(), "model.gguf");
+    const { notes = [] } = await exportModel({ model, to: "gguf", outtype: "f32", output });
+    expect(notes.join(" ")).toMatch(/llama.cpp does not compose characters \(Unicode's NFC\)/);
+    const texts = ["caf\u00E9", "cafe\u0301"];
+    const [answer] = askLlamaCpp({ model: output, rows: [[0, 2]], texts, newTokens: 0, embeds: true });
+    const [own, alike] = (await (await loadTokenizer(model)).tokensOf(texts)).map(({ ids }) => ids);
+    expect(alike).toEqual(own);
+    expect(answer!.words[0]).toEqual(own);
+    expect(answer!.words[1]).not.toEqual(own);
+  });
 });
