@@ -35,3 +35,36 @@ test("as many as the memory for cached tokens has room for, and one that needs m
   await until(() => finished.length === 7);
   expect(most.running).toBe(1);
 });
+
+test("the choices of a prompt compute it once", async () => {
+  const ids = Array.from({ length: 40 }, (_, i) => 5 + i);
+  const routes = new AdapterRoutes(model.module, new Map());
+  const pass = routes.pass.bind(routes);
+  let computed = 0;
+  routes.pass = (counts, compute) => {
+    computed += counts.reduce((sum, { tokens }) => sum + tokens, 0);
+    return pass(counts, compute);
+  };
+  const engine = new Engine(model.module, routes);
+  const texts = new Map<number, number[]>();
+  let left = 0;
+  const jobs = (own: readonly number[], from: number) =>
+    Array.from({ length: 6 }, (_, k) => ({
+      ...{ adapter: undefined, settings: GREEDY, isStopped: undefined, logprobs: undefined },
+      prompt: { ids: own, maxNewTokens: 5, uniform: () => 0 },
+      signal: new AbortController().signal,
+      onStep({ tokens, finish }: { readonly tokens: readonly number[]; readonly finish: unknown }) {
+        texts.set(from + k, [...(texts.get(from + k) ?? []), ...tokens]);
+        if (finish !== undefined) left++;
+      },
+      onError(error: unknown) {
+        throw error;
+      },
+    }));
+  engine.submit(jobs(ids, 0));
+  engine.submit(jobs(ids.slice(0, 30), 6));
+  await until(() => left === 12);
+  const further = [...texts.values()].reduce((sum, tokens) => sum + tokens.length - 1, 0);
+  expect(computed).toBe(40 + 30 + further);
+  for (let k = 1; k < 6; k++) expect(texts.get(k)).toEqual(texts.get(0));
+});

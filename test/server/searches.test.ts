@@ -104,3 +104,38 @@ test("in bfloat16, of adapters that share a batch", async () => {
     expect(answers[i]?.choices.map(({ text }) => text)).toEqual(expected);
   }
 });
+
+test("several choices of one prompt, which is computed once: of adapters, scored, stopped, and with beams", async () => {
+  const names = ["lm-lora", "lm-dora-tables"];
+  const { client } = await openServer({ model: ADAPTED, adapter: names.map(adapterAt) });
+  const settings = { maxNewTokens: 20, temperature: 1.2, topK: 0, seed: 6 };
+  const body = { max_tokens: 20, temperature: 1.2, top_k: 0, seed: 6, n: 5, prompt: ["a b", "q r s t"] };
+  const prompts = body.prompt.flatMap((prompt) => Array.from({ length: 5 }, () => prompt));
+  const answers = await Promise.all(["lm", ...names].map((model) => client.completions.create({ ...body, model })));
+  for (const [i, name] of [undefined, ...names].entries()) {
+    const expected = await texts(ADAPTED, prompts, settings, "float32", name && adapterAt(name));
+    expect(answers[i]?.choices.map(({ text }) => text)).toEqual(expected);
+  }
+  const scored = await client.completions.create({ ...body, model: "lm", echo: true, logprobs: 2, n: 3 });
+  const own = await client.completions.create({ ...body, model: "lm", echo: true, logprobs: 2, n: 1 });
+  for (const [p] of body.prompt.entries()) {
+    const logprobs = (at: number) => scored.choices[3 * p + at]?.logprobs?.token_logprobs as (number | null)[];
+    if (p === 0) expect(scored.choices[0]).toEqual({ ...own.choices[0] });
+    const shared = Math.min(...[0, 1, 2].map((at) => logprobs(at).length));
+    expect(shared).toBeGreaterThan(2);
+    for (const at of [1, 2]) expect(logprobs(at).slice(0, 3)).toEqual(logprobs(0).slice(0, 3));
+  }
+  const only = await client.completions.create({ ...body, model: "lm", echo: true, logprobs: 1, n: 3, max_tokens: 0 });
+  expect(only.choices[1]?.logprobs).toEqual(only.choices[0]?.logprobs);
+  expect(only.choices[2]?.logprobs?.token_logprobs?.length).toBeGreaterThan(2);
+  const folder = changed(LLAMA, "beamed", "generation_config.json", { num_beams: 3 });
+  const beamed = await openServer({ model: folder });
+  const expected = await texts(folder, ["Hello there"], { maxNewTokens: 9 }, "float32");
+  const { choices } = await beamed.client.completions.create({
+    model: "beamed",
+    prompt: "Hello there",
+    max_tokens: 9,
+    n: 3,
+  });
+  expect(choices.map(({ text }) => text)).toEqual([0, 1, 2].map(() => expected[0]));
+});

@@ -2,7 +2,7 @@
 import type { AdapterRoutes } from "../../adapters/index.js";
 import { type NewTokens, type PassCounts, SequenceBatch } from "../../generation/index.js";
 import type { TaskModel } from "../../models/index.js";
-import { BatchRow } from "./batchRow.js";
+import { type Advanced, BatchRow } from "./batchRow.js";
 import type { Job } from "./job.js";
 
 /** The most tokens of prompts in a step, so that running jobs don't wait for long prompts. Each prompt gets at least one. */
@@ -32,6 +32,7 @@ export class BatchGroup {
 
   add(job: Job): void {
     const row = new BatchRow(job);
+    if (this.#placed.some((placed) => placed.row.lead(row))) return;
     this.#batch ??= new SequenceBatch(this.model, 0, true, (counts, compute) => this.#pass(counts, compute));
     this.#batch.add([row.expectedTokens]);
     this.#placed = [...this.#placed, { row, count: 1 }];
@@ -40,7 +41,9 @@ export class BatchGroup {
   /** Adds a token to every job whose prompt is computed, and computes a part of the other prompts. */
   async step(): Promise<void> {
     try {
-      this.#rearrange(this.#placed.map(({ row, count }) => (row.job.signal.aborted ? [] : upTo(count))));
+      this.#rearrange(
+        this.#placed.map(({ row, count }) => (row.job.signal.aborted ? leaving(row) : [{ row, parents: upTo(count) }])),
+      );
       if (this.#batch) await this.#advanceAll(this.#batch);
     } catch (error) {
       this.#fail(error);
@@ -57,15 +60,14 @@ export class BatchGroup {
 
   /** Ends all jobs with an error. */
   #fail(error: unknown): void {
-    for (const { row } of this.#placed) row.job.onError(error);
-    this.#rearrange(this.#placed.map(() => []));
+    this.#rearrange(this.#placed.map(({ row }) => failing(row, error)));
   }
 
-  /** Gives each row the logits of its sequences. @returns each row's next sequences; none for a row that fails */
+  /** Gives each row the logits of its sequences. @returns each row, with no sequences if it fails, and those that waited for its prompt */
   #advance(
     sequences: readonly (readonly NewTokens[])[],
     logits: readonly Float32Array[][],
-  ): Promise<(readonly number[])[]> {
+  ): Promise<(readonly Advanced[])[]> {
     let end = 0;
     const advanced = this.#placed.map(async ({ row }, i) => {
       end += (sequences[i] as readonly NewTokens[]).length;
@@ -73,19 +75,20 @@ export class BatchGroup {
       try {
         return await row.advance(own);
       } catch (error) {
-        row.job.onError(error);
-        return [];
+        return failing(row, error);
       }
     });
     return Promise.all(advanced);
   }
 
   /** Drops, duplicates and reorders the sequences of each row; rows without any leave. Those of one adapter come together. */
-  #rearrange(parents: readonly (readonly number[])[]): void {
+  #rearrange(advanced: readonly (readonly Advanced[])[]): void {
     let first = 0;
-    const rows = this.#placed.map(({ row, count }, i) => {
+    const rows = this.#placed.flatMap(({ count }, i) => {
+      const start = first;
       first += count;
-      return { row, sequences: (parents[i] as readonly number[]).map((parent) => first - count + parent) };
+      const own = advanced[i] as readonly Advanced[];
+      return own.map(({ row, parents }) => ({ row, sequences: parents.map((parent) => start + parent) }));
     });
     const left = rows.filter(({ sequences }) => sequences.length === 0);
     const kept = rows.filter(({ sequences }) => sequences.length > 0).sort(byAdapter);
@@ -108,6 +111,14 @@ export class BatchGroup {
     this.#batch?.dispose();
     this.#batch = undefined;
   }
+}
+
+/** A row that leaves the batch, with those that wait for it. */
+const leaving = (row: BatchRow): readonly Advanced[] => row.all.map((one) => ({ row: one, parents: [] }));
+
+function failing(row: BatchRow, error: unknown): readonly Advanced[] {
+  for (const { job } of row.all) job.onError(error);
+  return leaving(row);
 }
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);

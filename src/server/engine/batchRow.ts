@@ -4,8 +4,12 @@ import { areFinite, type NewTokens, newSearch, type Search } from "../../generat
 import type { Job, JobStep } from "./job.js";
 import { logprobsOf, type TokenLogprobs } from "./logprobs.js";
 
-/** For each sequence of the next step, the index of the job's sequence that it continues; none at the end. */
-type Parents = readonly number[];
+/** A row after a step. */
+export interface Advanced {
+  readonly row: BatchRow;
+  /** For each of its sequences in the next step, the index of the sequence of the step that it continues; none at the end. */
+  readonly parents: readonly number[];
+}
 
 /** The most tokens of a prompt in one step if the logits after each are needed. */
 const MOST_SCORED = 64;
@@ -16,10 +20,26 @@ export class BatchRow {
   #computed = 0;
   /** How many of them will have been after this step. */
   #upTo = 0;
+  /** Rows with the same prompt, which begin when it is computed. */
+  #followers: readonly BatchRow[] = [];
 
   constructor(readonly job: Job) {
     const { prompt, settings, isStopped } = job;
     if (prompt.maxNewTokens > 0) this.#search = newSearch(prompt, settings, isStopped);
+  }
+
+  /** The row and those that wait for its prompt. */
+  get all(): readonly BatchRow[] {
+    return [this, ...this.#followers];
+  }
+
+  /** Lets a row of another choice wait for the prompt. @returns false if it has another prompt, or this one's is computed in part */
+  lead(other: BatchRow): boolean {
+    const { adapter, prompt } = this.job;
+    const isSame = other.job.prompt.ids === prompt.ids && other.job.adapter === adapter;
+    if (!isSame || this.#computed > 0) return false;
+    this.#followers = [...this.#followers, other];
+    return true;
   }
 
   /** How many tokens of the prompt are still to be computed. */
@@ -47,22 +67,43 @@ export class BatchRow {
     return [{ ids: ids.slice(0, this.#upTo), every }];
   }
 
-  /** Takes the logits of its sequences. @throws BidoraError `NOT_FINITE` */
-  async advance(logits: readonly (readonly Float32Array[])[]): Promise<Parents> {
+  /**
+   * Takes the logits of its sequences.
+   * @returns the row, and at the end of the prompt those that waited for it
+   * @throws BidoraError `NOT_FINITE`
+   */
+  async advance(logits: readonly (readonly Float32Array[])[]): Promise<readonly Advanced[]> {
     if (!logits.flat().every(areFinite))
       throw new BidoraError("NOT_FINITE", "The model's output is not a finite number; try --dtype float32.");
-    if (this.remaining === 0) return this.#extend(lastOf(logits), []);
+    if (this.remaining === 0) return [{ row: this, parents: await this.#extend(lastOf(logits), []) }];
     const promptLogprobs = this.#scorePrompt(logits[0] as readonly Float32Array[]);
     this.#computed = this.#upTo;
+    const rows = this.all;
     if (this.remaining > 0) {
-      this.#report({ promptLogprobs });
-      return [0];
+      for (const row of rows) row.#report({ promptLogprobs });
+      return [{ row: this, parents: [0] }];
     }
-    return this.#extend(lastOf(logits), promptLogprobs);
+    this.#followers = [];
+    const last = lastOf(logits);
+    return Promise.all(rows.map(async (row) => ({ row, parents: await row.#begin(last, promptLogprobs) })));
+  }
+
+  /** Adds the first token after the prompt. */
+  async #begin(logits: readonly Float32Array[], promptLogprobs: readonly TokenLogprobs[]): Promise<readonly number[]> {
+    this.#computed = this.job.prompt.ids.length;
+    try {
+      return await this.#extend(
+        logits.map((own) => own.slice()), // the search changes them
+        promptLogprobs,
+      );
+    } catch (error) {
+      this.job.onError(error);
+      return [];
+    }
   }
 
   /** Adds a token to each sequence. */
-  async #extend(logits: Float32Array[], promptLogprobs: readonly TokenLogprobs[]): Promise<Parents> {
+  async #extend(logits: Float32Array[], promptLogprobs: readonly TokenLogprobs[]): Promise<readonly number[]> {
     if (!this.#search) {
       this.#report({ promptLogprobs, finish: "length" });
       return [];
