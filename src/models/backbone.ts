@@ -125,6 +125,9 @@ export interface ModelConfig {
 
 /** A model without a head. */
 export abstract class Backbone extends Module {
+  /** Whether the last layer also computes tokens whose state is not needed, as an exported graph does. */
+  computesAllTokens = false;
+
   /**
    * @param only [K] flat indices of the tokens whose state is needed
    * @returns [N, H], or [K, H] with `only`
@@ -151,9 +154,10 @@ export abstract class StackedModel<Rows> extends Backbone {
 
   forward(input: ModelInput, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
     const embedded = this.embed(input, context);
-    const hidden = this.stack.forward(embedded, this.rowsOf(input, context, embedded.dtype), context, only);
+    const needed = this.computesAllTokens ? undefined : only;
+    const hidden = this.stack.forward(embedded, this.rowsOf(input, context, embedded.dtype), context, needed);
     input.cache?.advance(input.layout);
-    return this.finish(hidden);
+    return this.finish(needed === only ? hidden : selectTokens(hidden, only));
   }
 
   /** As in transformers: the last one is after the final norm, if there is one. */

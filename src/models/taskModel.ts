@@ -1,7 +1,7 @@
 import { having } from "../common/arguments.js";
 import { type ForwardContext, isWithin, type Linear, Module } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
-import { type Backbone, type ModelConfig, type ModelInput, selectTokens } from "./backbone.js";
+import type { Backbone, ModelConfig, ModelInput } from "./backbone.js";
 import { type Head, type HeadDesign, indicesRead, type Reads, rowMeans, toHeadDtype } from "./heads.js";
 
 /** Checks an argument that must be a model. */
@@ -36,11 +36,6 @@ export class TaskModel extends Module {
   /** @returns outputs for the tokens the head reads, [rows or N, outputs]; float32 (float64 in a float64 model) unless pretrained */
   forward(input: ModelInput, context: ForwardContext): torch.Tensor {
     return this.#outputs(this.backbone.forward(input, context, this.#read(input)), input, context);
-  }
-
-  /** The same as `forward`, but the last layer also computes tokens that the head does not read, as an exported graph does. */
-  forwardWhole(input: ModelInput, context: ForwardContext): torch.Tensor {
-    return this.#outputs(selectTokens(this.backbone.forward(input, context), this.#read(input)), input, context);
   }
 
   #read(input: ModelInput): torch.Tensor | undefined {

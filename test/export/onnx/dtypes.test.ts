@@ -139,26 +139,29 @@ describe("the rows of --data", () => {
     expect(file?.metrics).toBeUndefined();
   });
 
-  it("of a model that embeds texts give the error of embeddings", async () => {
-    const folder = freshPath("model");
-    cpSync(join(GOLDEN, "bert/no-prefix"), folder, { recursive: true });
-    writeEmbeddingFormat(folder, { ...PLAIN_FORMAT, normalizes: true }, 36);
-    const rows = TEXTS.map((text) => ({ text }));
-    const [exact, file] = await measured(folder, rows, ["fp32", "q8"]);
-    const encoded = await (await loadTokenizer(folder)).encodeBatch(TEXTS.map((text) => [text]));
-    const [expected, actual] = await Promise.all(
-      [exact, file].map(async (each) => {
-        const graph = await OnnxModel.open(dirname(dirname(each!.path)), basename(each!.path));
-        const all: number[] = [];
-        for (const row of encoded)
-          all.push(...((await graph.run([row], "right")).sentence_embedding!.data as Float32Array));
-        return all;
-      }),
-    );
-    const real = Math.max(...actual!.map((value, i) => Math.abs(value - expected![i]!)));
-    const range = Math.max(...expected!) - Math.min(...expected!);
-    expect(Math.abs(file!.error! - real / range)).toBeLessThan((0.02 * real) / range);
-  });
+  it.each(["mean", "cls", "last"] as const)(
+    "of a model that embeds texts give the error of embeddings: %s",
+    async (pooling) => {
+      const folder = freshPath("model");
+      cpSync(join(GOLDEN, "bert/no-prefix"), folder, { recursive: true });
+      writeEmbeddingFormat(folder, { ...PLAIN_FORMAT, pooling, normalizes: true }, 36);
+      const rows = TEXTS.map((text) => ({ text }));
+      const [exact, file] = await measured(folder, rows, ["fp32", "q8"]);
+      const encoded = await (await loadTokenizer(folder)).encodeBatch(TEXTS.map((text) => [text]));
+      const [expected, actual] = await Promise.all(
+        [exact, file].map(async (each) => {
+          const graph = await OnnxModel.open(dirname(dirname(each!.path)), basename(each!.path));
+          const all: number[] = [];
+          for (const row of encoded)
+            all.push(...((await graph.run([row], "right")).sentence_embedding!.data as Float32Array));
+          return all;
+        }),
+      );
+      const real = Math.max(...actual!.map((value, i) => Math.abs(value - expected![i]!)));
+      const range = Math.max(...expected!) - Math.min(...expected!);
+      expect(Math.abs(file!.error! - real / range)).toBeLessThan((0.02 * real) / range);
+    },
+  );
 
   it("that overflow float16 refuse it by name, and nothing is written", async () => {
     const folder = freshPath("model");

@@ -10,4 +10,6 @@ export interface Arithmetic {
   readonly input?: (x: torch.Tensor) => torch.Tensor;
   /** A layer's output without its bias; by default as it is. */
   readonly output?: (y: torch.Tensor) => torch.Tensor;
+  /** Whether a row's numbers depend on the other rows of its batch. */
+  readonly dependsOnBatch?: boolean;
 }

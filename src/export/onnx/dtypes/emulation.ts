@@ -33,7 +33,11 @@ export class Emulation {
   readonly #layers: readonly { readonly layer: Module; readonly own: Module | undefined; readonly emulated: Module }[];
 
   /** @param changed parameters that an adapter changes, by path */
-  constructor(model: TaskModel, changed: Changed, arithmetic: Arithmetic) {
+  constructor(
+    private readonly model: TaskModel,
+    changed: Changed,
+    arithmetic: Arithmetic,
+  ) {
     this.#layers = [...model.baseModules()].flatMap(([path, layer]) => {
       const maker = new Maker(path, changed, arithmetic);
       const emulated = torch.noGrad(() => torch.scope(() => maker.make(layer)));
@@ -41,12 +45,14 @@ export class Emulation {
     });
   }
 
-  /** Calls `body` while the model computes in the dtype. */
+  /** Calls `body` while the model computes in the dtype. Ranges of inputs depend on all tokens, so that it computes them all. */
   async within<T>(body: () => T | Promise<T>): Promise<T> {
     for (const { layer, emulated } of this.#layers) layer.adapter = emulated;
+    this.model.backbone.computesAllTokens = true;
     try {
       return await body();
     } finally {
+      this.model.backbone.computesAllTokens = false;
       for (const { layer, own } of this.#layers) layer.adapter = own;
     }
   }

@@ -5,23 +5,13 @@ import { type LanguageExample, where } from "../../../data/index.js";
 import { labelsForInference, positiveOf } from "../../../datasets/choice.js";
 import { readRows, trainedColumns } from "../../../datasets/splits.js";
 import type { Metrics } from "../../../files/metrics.js";
-import { NO_HEAD } from "../../../models/index.js";
-import { EVALUATION } from "../../../nn/index.js";
-import {
-  type Batch,
-  batchOf,
-  type EncodedRow,
-  encodeRows,
-  maxLengthOf,
-  sequenceClassification,
-  type Task,
-} from "../../../tasks/index.js";
+import { type EncodedRow, encodeRows, maxLengthOf, sequenceClassification, type Task } from "../../../tasks/index.js";
 import type { Tokenizer } from "../../../text/index.js";
-import * as torch from "../../../torch/index.js";
-import { type EvaluationOptions, evaluateRows } from "../../../train/evaluation.js";
+import { type EvaluationOptions, evaluateRows, evaluationBatches } from "../../../train/evaluation.js";
 import type { ExportedModel } from "../open.js";
 import type { Arithmetic } from "./arithmetic.js";
 import { Emulation } from "./emulation.js";
+import { batchSizeOf, Float32Outputs, outputsOf } from "./outputs.js";
 
 /** A graph's deviation from float32. */
 export interface DtypeError {
@@ -35,11 +25,10 @@ export interface DtypeError {
 /** The user's rows, and how they are scored if they have labels. */
 export interface MeasuredRows {
   readonly rows: readonly EncodedRow[];
-  readonly scoring: EvaluationOptions | undefined;
+  readonly scoring: Omit<EvaluationOptions, "batchSize"> | undefined;
+  /** What the dtypes' outputs are compared with. */
+  readonly exact: Float32Outputs;
 }
-
-/** One row at a time: ranges of a batch's inputs depend on its padding. */
-const BATCH_SIZE = 1;
 
 /**
  * Reads rows with or without labels.
@@ -62,8 +51,8 @@ export async function readMeasured(path: string, model: ExportedModel, tokenizer
   const rows = await encodeRows(task, examples, tokenizer, { labels, maxLength: length, model: config });
   const isScored =
     hasLabels || (task.isGenerative === true && (dataset.examples as LanguageExample[]).every(hasAnswer));
-  const scoring = { task, labels: labels?.names ?? names, batchSize: BATCH_SIZE, positive: positiveOf(choice, labels) };
-  return { rows, scoring: isScored ? scoring : undefined };
+  const scoring = { task, labels: labels?.names ?? names, positive: positiveOf(choice, labels) };
+  return { rows, scoring: isScored ? scoring : undefined, exact: new Float32Outputs(model) };
 }
 
 /** Whether a row of a language model has more than a prompt. */
@@ -72,9 +61,10 @@ const hasAnswer = ({ input }: LanguageExample): boolean =>
 
 /** The metrics in float32; undefined for rows without labels. */
 export const float32Metrics = async (
-  { model }: ExportedModel,
+  exported: ExportedModel,
   { rows, scoring }: MeasuredRows,
-): Promise<Metrics | undefined> => scoring && (await evaluateRows(model, rows, scoring)).metrics;
+): Promise<Metrics | undefined> =>
+  scoring && (await evaluateRows(exported.model, rows, { ...scoring, batchSize: batchSizeOf(exported) })).metrics;
 
 /**
  * The error of a graph in another dtype, with its metrics.
@@ -85,53 +75,47 @@ export async function dtypeError(
   dtype: string,
   arithmetic: Arithmetic,
   exported: ExportedModel,
-  { rows, scoring }: MeasuredRows,
+  { rows, scoring, exact }: MeasuredRows,
 ): Promise<DtypeError> {
   const { model, changed } = exported;
   const emulation = new Emulation(model, changed, arithmetic);
-  const compute = () => (scoring ? evaluateRows(model, rows, scoring) : undefined);
+  const batchSize = batchSizeOf(exported, arithmetic);
+  const compute = () => (scoring ? evaluateRows(model, rows, { ...scoring, batchSize }) : undefined);
   try {
-    const error = await largestError(dtype, exported, emulation, rows);
+    const spread = new Spread(dtype);
+    for (const batch of evaluationBatches(rows, batchSize)) {
+      const expected = exact.of(batch);
+      const own = await emulation.within(() => outputsOf(exported, batch));
+      for (const [i, row] of batch.entries()) spread.add(row, own[i] as Float32Array, expected[i] as Float32Array);
+    }
     const metrics = (await emulation.within(compute))?.metrics;
-    return { error, ...(metrics && { metrics }) };
+    return { error: spread.error, ...(metrics && { metrics }) };
   } finally {
     emulation.dispose();
   }
 }
 
-async function largestError(
-  dtype: string,
-  exported: ExportedModel,
-  emulation: Emulation,
-  rows: readonly EncodedRow[],
-): Promise<number> {
-  let [error, low, high] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const row of rows) {
-    const exact = outputsOf(exported, row);
-    const own = await emulation.within(() => outputsOf(exported, row));
-    for (const [i, value] of own.entries()) {
-      if (!Number.isFinite(value)) throw notFinite(dtype, row);
-      error = Math.max(error, Math.abs(value - (exact[i] as number)));
-      low = Math.min(low, exact[i] as number);
-      high = Math.max(high, exact[i] as number);
+/** The largest difference from float32's outputs, and their range. */
+class Spread {
+  #difference = 0;
+  #low = Number.POSITIVE_INFINITY;
+  #high = Number.NEGATIVE_INFINITY;
+
+  constructor(private readonly dtype: string) {}
+
+  add(row: EncodedRow, own: Float32Array, exact: Float32Array): void {
+    for (let i = 0; i < own.length; i++) {
+      const [value, expected] = [own[i] as number, exact[i] as number];
+      if (!Number.isFinite(value)) throw notFinite(this.dtype, row);
+      this.#difference = Math.max(this.#difference, Math.abs(value - expected));
+      this.#low = Math.min(this.#low, expected);
+      this.#high = Math.max(this.#high, expected);
     }
   }
-  return error === 0 ? 0 : error / (high - low);
-}
 
-/** The outputs of the graph for a row, or the embeddings of its texts. */
-function outputsOf(exported: ExportedModel, row: EncodedRow): Float32Array {
-  return torch.noGrad(() =>
-    torch.scope(() => {
-      const batch = batchOf([row], exported.model.device);
-      return torch.contiguous(forward(exported, batch)).toTypedArray() as Float32Array;
-    }),
-  );
-}
-
-function forward({ model, task }: ExportedModel, batch: Batch): torch.Tensor {
-  if ("forward" in task && task.forward) return task.forward(model, batch, EVALUATION);
-  return task.head === NO_HEAD ? model.backbone.forward(batch, EVALUATION) : model.forwardWhole(batch, EVALUATION);
+  get error(): number {
+    return this.#difference === 0 ? 0 : this.#difference / (this.#high - this.#low);
+  }
 }
 
 const notFinite = (dtype: string, { at }: EncodedRow): BidoraError =>

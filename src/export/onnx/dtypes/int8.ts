@@ -29,7 +29,10 @@ export function int8Rows(values: Float32Array, columns: number): Int8Rows {
 /** The values that int8 rows stand for: [rows, columns]. */
 export function fromInt8Rows({ codes, scales }: Int8Rows): Float32Array<ArrayBuffer> {
   const columns = codes.length / scales.length;
-  return Float32Array.from(codes, (code, i) => code * (scales[Math.floor(i / columns)] as number));
+  const values = new Float32Array(codes.length);
+  for (let row = 0, i = 0; row < scales.length; row++)
+    for (const end = i + columns; i < end; i++) values[i] = (codes[i] as number) * (scales[row] as number);
+  return values;
 }
 
 function largestMagnitude(values: Float32Array, start: number, end: number): number {
@@ -41,17 +44,25 @@ function largestMagnitude(values: Float32Array, start: number, end: number): num
 /** A layer's input after ONNX's `DynamicQuantizeLinear`: 256 steps between its smallest and largest element, and 0. */
 export function throughUint8(values: Float32Array): Float32Array<ArrayBuffer> {
   let [low, high] = [0, 0];
-  for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  for (let i = 0; i < values.length; i++) {
+    low = Math.min(low, values[i] as number);
+    high = Math.max(high, values[i] as number);
+  }
   const scale = Math.fround((high - low) / STEPS);
   if (scale === 0) return Float32Array.from(values);
-  const zero = clipped(roundedToEven(-low / scale));
-  return Float32Array.from(values, (value) => (clipped(roundedToEven(value / scale) + zero) - zero) * scale);
+  const zero = clipped(roundedToEven(Math.fround(-low / scale)));
+  const rounded = new Float32Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const code = roundedToEven(Math.fround((values[i] as number) / scale)) + zero;
+    rounded[i] = (clipped(code) - zero) * scale;
+  }
+  return rounded;
 }
 
 const clipped = (code: number): number => Math.max(0, Math.min(STEPS, code));
 
-function roundedToEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  return floor + (rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? 1 : 0);
-}
+/** 1.5 · 2⁵²: a sum with it has no digits after the point. */
+const WHOLE = 1.5 * 2 ** 52;
+
+/** The nearest whole number, of two the even one, for numbers up to 2⁵¹. */
+const roundedToEven = (value: number): number => value + WHOLE - WHOLE;

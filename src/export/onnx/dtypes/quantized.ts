@@ -85,4 +85,5 @@ export const quantizedArithmetic: Arithmetic = {
   weight: throughInt8,
   table: throughInt8,
   input: (x) => torch.tensor(throughUint8(torch.contiguous(x).toTypedArray() as Float32Array), x.shape),
+  dependsOnBatch: true,
 };

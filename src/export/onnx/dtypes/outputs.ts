@@ -1,0 +1,71 @@
+/** The outputs of a graph for the user's rows, computed by our own model. */
+import { NO_HEAD } from "../../../models/index.js";
+import { EVALUATION } from "../../../nn/index.js";
+import { type Batch, batchOf, type EncodedRow } from "../../../tasks/index.js";
+import * as torch from "../../../torch/index.js";
+import type { ExportedModel } from "../open.js";
+import type { Arithmetic } from "./arithmetic.js";
+
+/** Rows that run together. */
+const BATCH_SIZE = 16;
+
+/** One row at a time where rows depend on each other, and for the logits of language models, which take much memory. */
+export const batchSizeOf = ({ kind }: ExportedModel, { dependsOnBatch = false }: Partial<Arithmetic> = {}): number =>
+  dependsOnBatch || kind === "causal-lm" ? 1 : BATCH_SIZE;
+
+/** Outputs of each row, or the embeddings of its texts. */
+export function outputsOf(exported: ExportedModel, rows: readonly EncodedRow[]): Float32Array[] {
+  return torch.noGrad(() =>
+    torch.scope(() => {
+      const batch = batchOf(rows, exported.model.device);
+      const outputs = torch.contiguous(forward(exported, batch));
+      return byRow(exported, outputs.toTypedArray() as Float32Array, outputs.shape[0] as number, batch);
+    }),
+  );
+}
+
+function forward({ model, task }: ExportedModel, batch: Batch): torch.Tensor {
+  if (task.embedding && "forward" in task && task.forward) return task.forward(model, batch, EVALUATION);
+  return task.head === NO_HEAD ? model.backbone.forward(batch, EVALUATION) : model.forward(batch, EVALUATION);
+}
+
+/** @param count of vectors: one for each row, for each of its texts, or for each of its tokens */
+function byRow({ task }: ExportedModel, values: Float32Array, count: number, { rows, layout }: Batch): Float32Array[] {
+  const width = values.length / count;
+  const vectorsOf = (row: EncodedRow, i: number): number => {
+    if (count === rows.length) return 1;
+    if (task.embedding && "outputRows" in task && task.outputRows) return task.outputRows(row);
+    return layout.lengths[i] as number;
+  };
+  let end = 0;
+  return rows.map((row, i) => {
+    const start = end;
+    end += vectorsOf(row, i) * width;
+    return values.subarray(start, end);
+  });
+}
+
+/** The most numbers that are held: 256 MiB. */
+const MOST_NUMBERS = 2 ** 26;
+
+/** Float32's outputs by row, computed once for all dtypes while they do not take too much memory. */
+export class Float32Outputs {
+  readonly #held = new Map<EncodedRow, Float32Array>();
+  #free = MOST_NUMBERS;
+
+  constructor(private readonly exported: ExportedModel) {}
+
+  of(rows: readonly EncodedRow[]): Float32Array[] {
+    const missing = rows.filter((row) => !this.#held.has(row));
+    const computed = missing.length === 0 ? [] : outputsOf(this.exported, missing);
+    const made = new Map(missing.map((row, i) => [row, computed[i] as Float32Array]));
+    for (const [row, outputs] of made) this.#hold(row, outputs);
+    return rows.map((row) => (made.get(row) ?? this.#held.get(row)) as Float32Array);
+  }
+
+  #hold(row: EncodedRow, outputs: Float32Array): void {
+    if (outputs.length > this.#free) return;
+    this.#free -= outputs.length;
+    this.#held.set(row, outputs);
+  }
+}
