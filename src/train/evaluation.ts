@@ -192,6 +192,16 @@ export async function evaluateRows(
     ["options", options, EVALUATION_OPTIONS],
     ["onPrediction", onPrediction, aFunction],
   );
+  return evaluateWithOutputs(model, rows, options, onPrediction);
+}
+
+/** The same, with a function in the options that receives the outputs of each batch before they are disposed. */
+export async function evaluateWithOutputs(
+  model: TaskModel,
+  rows: readonly EncodedRow[],
+  options: EvaluationOptions & Pick<PassOptions, "onOutputs">,
+  onPrediction: OnPrediction = () => {},
+): Promise<Evaluation> {
   const { task, labels, metrics, positive } = options;
   const { metric } = task.scorer({ labels, metrics, positive });
   const losses = meanLoss(task);
@@ -201,7 +211,11 @@ export async function evaluateRows(
     onPrediction(row, prediction);
   };
   const together = task.together?.(options.corpus);
-  for await (const predicted of predictRows(model, rows, { ...options, onOutputs: losses.add })) {
+  const onOutputs = (batch: Batch, outputs: torch.Tensor) => {
+    options.onOutputs?.(batch, outputs);
+    losses.add(batch, outputs);
+  };
+  for await (const predicted of predictRows(model, rows, { ...options, onOutputs })) {
     targetOf(predicted.row);
     if (together) together.add(predicted);
     else score(predicted);

@@ -10,7 +10,7 @@ import { PLAIN_FORMAT, writeEmbeddingFormat } from "../../../src/io/sentenceTran
 import { causalLm } from "../../../src/tasks/index.js";
 import { loadTokenizer } from "../../../src/text/index.js";
 import * as torch from "../../../src/torch/index.js";
-import { GOLDEN } from "../../parity/goldenFiles.js";
+import { GOLDEN, readJson } from "../../parity/goldenFiles.js";
 import { freshPath } from "../../workFolder.js";
 import { DecoderSession } from "./decoderSession.js";
 import { OnnxModel } from "./onnxModel.js";
@@ -94,6 +94,18 @@ describe.each(NAMED)("$family $kind $name", ({ family, kind, name }) => {
   });
 });
 
+/** Multiplies the weights of a folder whose names end so. */
+function enlarge(folder: string, ending: string, factor: number): void {
+  const path = join(folder, "model.safetensors");
+  const file = openSafetensors(path);
+  const large = file.names.map((name) => {
+    const tensor = file.readTensor(name);
+    return [name, name.endsWith(ending) ? torch.mulScalar(tensor, factor) : tensor] as const;
+  });
+  file.close();
+  saveSafetensors(path, large, { format: "pt" });
+}
+
 describe("the rows of --data", () => {
   const measured = async (model: string, rows: readonly object[], dtype: OnnxDtypeName[]) => {
     const [output, data] = [freshPath("onnx"), freshPath("rows.jsonl")];
@@ -163,17 +175,21 @@ describe("the rows of --data", () => {
     },
   );
 
+  it("that overflow float16 refuse it by name in a labeled file too", async () => {
+    const folder = freshPath("model");
+    cpSync(join(GOLDEN, "bert/single"), folder, { recursive: true });
+    enlarge(folder, "intermediate.dense.weight", 1e6);
+    const data = freshPath("rows.jsonl");
+    const labels = Object.values(readJson<{ id2label: Record<string, string> }>(join(folder, "config.json")).id2label);
+    writeFileSync(data, TEXTS.map((text) => JSON.stringify({ text, label: labels[0] })).join("\n"));
+    const settings = { model: folder, to: "onnx", data, output: freshPath("onnx") } as const;
+    await expect(exportModel({ ...settings, dtype: ["fp16"] })).rejects.toThrow(/line \d: with fp16 .* leave fp16 out/);
+  });
+
   it("that overflow float16 refuse it by name, and nothing is written", async () => {
     const folder = freshPath("model");
     cpSync(join(GOLDEN, "llama/lm"), folder, { recursive: true });
-    const path = join(folder, "model.safetensors");
-    const file = openSafetensors(path);
-    const large = file.names.map((name) => {
-      const tensor = file.readTensor(name);
-      return [name, name.endsWith("up_proj.weight") ? torch.mulScalar(tensor, 1e6) : tensor] as const;
-    });
-    file.close();
-    saveSafetensors(path, large, { format: "pt" });
+    enlarge(folder, "up_proj.weight", 1e6);
     const [output, data] = [freshPath("onnx"), freshPath("rows.jsonl")];
     writeFileSync(data, JSON.stringify({ text: "the cat sat" }));
     const settings = { model: folder, to: "onnx", data, output } as const;

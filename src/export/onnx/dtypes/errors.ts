@@ -5,13 +5,21 @@ import { type LanguageExample, where } from "../../../data/index.js";
 import { labelsForInference, positiveOf } from "../../../datasets/choice.js";
 import { readRows, trainedColumns } from "../../../datasets/splits.js";
 import type { Metrics } from "../../../files/metrics.js";
-import { type EncodedRow, encodeRows, maxLengthOf, sequenceClassification, type Task } from "../../../tasks/index.js";
+import {
+  type Batch,
+  type EncodedRow,
+  encodeRows,
+  maxLengthOf,
+  sequenceClassification,
+  type Task,
+} from "../../../tasks/index.js";
 import type { Tokenizer } from "../../../text/index.js";
-import { type EvaluationOptions, evaluateRows, evaluationBatches } from "../../../train/evaluation.js";
+import type * as torch from "../../../torch/index.js";
+import { type EvaluationOptions, evaluateWithOutputs, evaluationBatches } from "../../../train/evaluation.js";
 import type { ExportedModel } from "../open.js";
 import type { Arithmetic } from "./arithmetic.js";
 import { Emulation } from "./emulation.js";
-import { batchSizeOf, Float32Outputs, outputsOf } from "./outputs.js";
+import { batchSizeOf, byRow, Float32Outputs, outputsOf } from "./outputs.js";
 
 /** A graph's deviation from float32. */
 export interface DtypeError {
@@ -60,11 +68,29 @@ const hasAnswer = ({ input }: LanguageExample): boolean =>
   input.kind !== "prompt" || input.completion !== undefined || input.references !== undefined;
 
 /** The metrics in float32; undefined for rows without labels. */
-export const float32Metrics = async (
+export const float32Metrics = (exported: ExportedModel, measured: MeasuredRows): Promise<Metrics | undefined> =>
+  metricsOf(exported, measured, batchSizeOf(exported), (row, outputs) => measured.exact.hold(row, outputs));
+
+/** Receives the outputs of a row. */
+type OnRow = (row: EncodedRow, outputs: Float32Array) => void;
+
+/** The metrics of rows that are scored. @param onRow gets the outputs of each row, if metrics are computed from all outputs of the graph */
+async function metricsOf(
   exported: ExportedModel,
   { rows, scoring }: MeasuredRows,
-): Promise<Metrics | undefined> =>
-  scoring && (await evaluateRows(exported.model, rows, { ...scoring, batchSize: batchSizeOf(exported) })).metrics;
+  batchSize: number,
+  onRow?: OnRow,
+): Promise<Metrics | undefined> {
+  if (!scoring) return undefined;
+  const onOutputs = (batch: Batch, outputs: torch.Tensor) => {
+    for (const [i, own] of byRow(exported, outputs, batch).entries()) onRow?.(batch.rows[i] as EncodedRow, own);
+  };
+  const options = { ...scoring, batchSize, ...(usesAllOutputs(scoring.task) && { onOutputs }) };
+  return (await evaluateWithOutputs(exported.model, rows, options)).metrics;
+}
+
+/** Whether metrics are computed from the graph's outputs, all of them. */
+const usesAllOutputs = ({ forward }: Task): boolean => forward === undefined;
 
 /**
  * The error of a graph in another dtype, with its metrics.
@@ -75,21 +101,30 @@ export async function dtypeError(
   dtype: string,
   arithmetic: Arithmetic,
   exported: ExportedModel,
-  { rows, scoring, exact }: MeasuredRows,
+  measured: MeasuredRows,
 ): Promise<DtypeError> {
-  const { model, changed } = exported;
-  const emulation = new Emulation(model, changed, arithmetic);
+  const { rows, scoring, exact } = measured;
+  const emulation = new Emulation(exported.model, exported.changed, arithmetic);
   const batchSize = batchSizeOf(exported, arithmetic);
-  const compute = () => (scoring ? evaluateRows(model, rows, { ...scoring, batchSize }) : undefined);
-  try {
-    const spread = new Spread(dtype);
+  const spread = new Spread(dtype);
+  const compare = async () => {
     for (const batch of evaluationBatches(rows, batchSize)) {
       const expected = exact.of(batch);
       const own = await emulation.within(() => outputsOf(exported, batch));
       for (const [i, row] of batch.entries()) spread.add(row, own[i] as Float32Array, expected[i] as Float32Array);
     }
-    const metrics = (await emulation.within(compute))?.metrics;
+  };
+  const together = scoring !== undefined && usesAllOutputs(scoring.task) && exact.holds(rows);
+  const onRow: OnRow = (row, own) => spread.add(row, own, exact.of([row])[0] as Float32Array);
+  try {
+    if (!together) await compare();
+    const metrics = await emulation.within(() =>
+      metricsOf(exported, measured, batchSize, together ? onRow : undefined),
+    );
     return { error: spread.error, ...(metrics && { metrics }) };
+  } catch (error) {
+    if (together) await compare(); // names the dtype and the row whose outputs are not finite
+    throw error;
   } finally {
     emulation.dispose();
   }

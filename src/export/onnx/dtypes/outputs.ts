@@ -18,8 +18,7 @@ export function outputsOf(exported: ExportedModel, rows: readonly EncodedRow[]):
   return torch.noGrad(() =>
     torch.scope(() => {
       const batch = batchOf(rows, exported.model.device);
-      const outputs = torch.contiguous(forward(exported, batch));
-      return byRow(exported, outputs.toTypedArray() as Float32Array, outputs.shape[0] as number, batch);
+      return byRow(exported, forward(exported, batch), batch);
     }),
   );
 }
@@ -29,8 +28,10 @@ function forward({ model, task }: ExportedModel, batch: Batch): torch.Tensor {
   return task.head === NO_HEAD ? model.backbone.forward(batch, EVALUATION) : model.forward(batch, EVALUATION);
 }
 
-/** @param count of vectors: one for each row, for each of its texts, or for each of its tokens */
-function byRow({ task }: ExportedModel, values: Float32Array, count: number, { rows, layout }: Batch): Float32Array[] {
+/** The outputs of a batch by row. outputs: a vector for each row, for each of its texts, or for each of its tokens */
+export function byRow({ task }: ExportedModel, outputs: torch.Tensor, { rows, layout }: Batch): Float32Array[] {
+  const values = torch.contiguous(outputs).toTypedArray() as Float32Array;
+  const [count = 0] = outputs.shape;
   const width = values.length / count;
   const vectorsOf = (row: EncodedRow, i: number): number => {
     if (count === rows.length) return 1;
@@ -59,11 +60,17 @@ export class Float32Outputs {
     const missing = rows.filter((row) => !this.#held.has(row));
     const computed = missing.length === 0 ? [] : outputsOf(this.exported, missing);
     const made = new Map(missing.map((row, i) => [row, computed[i] as Float32Array]));
-    for (const [row, outputs] of made) this.#hold(row, outputs);
+    for (const [row, outputs] of made) this.hold(row, outputs);
     return rows.map((row) => (made.get(row) ?? this.#held.get(row)) as Float32Array);
   }
 
-  #hold(row: EncodedRow, outputs: Float32Array): void {
+  /** Whether the outputs of all these rows are held. */
+  holds(rows: readonly EncodedRow[]): boolean {
+    return rows.every((row) => this.#held.has(row));
+  }
+
+  /** Takes outputs that were computed already. */
+  hold(row: EncodedRow, outputs: Float32Array): void {
     if (outputs.length > this.#free) return;
     this.#free -= outputs.length;
     this.#held.set(row, outputs);
