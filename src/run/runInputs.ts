@@ -63,12 +63,13 @@ export async function readRunData({ config, saved, task }: RunStart, hub?: HubOp
     ...config,
     ...trainedColumns(saved ? saved.metadata : findAdapterMetadata(folder)),
   });
+  const used = withSubsets(splits, config);
   const tokenizer = await loadTokenizer(folder);
   const model = architecture.parseConfig(checkpointConfig);
   const settings = { ...config, pooling: config.pooling ?? saved?.metadata?.pooling };
   const choice = configuredTask(asked, {
     ...{ folder, width: model.hiddenSize, settings },
-    examples: splits.train.examples,
+    examples: used.train.examples,
     evaluated: (splits.validation ?? splits.test)?.examples,
   });
   const labels = labelsFor(choice, splits, labelsOfKind(choice.kind, saved?.metadata, own));
@@ -77,7 +78,7 @@ export async function readRunData({ config, saved, task }: RunStart, hub?: HubOp
   const wanted = isGiven ? config.maxLength : (choice.task.embedding?.maxLength ?? config.maxLength);
   const maxLength = maxLengthOf(wanted, isGiven, tokenizer, model.maxTokens);
   // The labels come from all rows, even if only some are trained on.
-  return { folder, choice, own, splits: withSubsets(splits, config), tokenizer, labels, model, maxLength };
+  return { folder, choice, own, splits: used, tokenizer, labels, model, maxLength };
 }
 
 /** The labels of the adapter's or the checkpoint's head if it has this task; those of another task mean something else. */

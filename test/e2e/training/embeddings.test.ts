@@ -117,6 +117,7 @@ describe("what gives nothing to learn, or another meaning, is refused", () => {
   const cases: readonly (readonly [what: string, settings: RunSettings, message: string])[] = [
     ["one row in a batch", { train: file("pairs"), batchSize: 1 }, "--batch-size 1 leaves none"],
     ["a single row", { train: jsonl({ anchor: "a", positive: "b" }) }, "a single training row leaves none"],
+    ["a single row of many", { train: file("pairs"), trainLimit: 1 }, "a single training row leaves none"],
     ["one row with a score in a batch", { train: scored, batchSize: 1 }, "--batch-size 1 leaves none to compare"],
     ["a single score", { train: jsonl({ sentence1: "a", sentence2: "b", score: 4 }) }, "a single training row leaves"],
     ["equal scores", { train: equal }, "the order of the scores, and all training rows have 4"],
