@@ -10,7 +10,7 @@ import { type GgufFile, openGguf } from "../../../src/io/gguf/file.js";
 import { temporaryFolders } from "../../io/temporaryFolder.js";
 import { GOLDEN } from "../../parity/goldenFiles.js";
 import { type EncoderChange, encoderIn, modernBertIn, ROBERTA, UNIGRAM, WORD_PIECE } from "./encoders.js";
-import { tinyAdapter } from "./tinyModels.js";
+import { embedsTexts, tinyAdapter, tinyModel } from "./tinyModels.js";
 
 const newFolder = temporaryFolders();
 const encoder = (change: EncoderChange = {}) => encoderIn(newFolder(), change);
@@ -26,8 +26,8 @@ function valuesOf(file: GgufFile, name: string): Float32Array {
   return dequantize(file.info(name).type as ReadableType, file.readBytes(name));
 }
 
-describe("the file of an encoder", () => {
-  test("is the one of llama.cpp's converter, but for the length of texts and names", async () => {
+describe("the file", () => {
+  test("of BERT is the one of llama.cpp's converter, but for the length of texts and names", async () => {
     const { file } = await exported(join(GOLDEN, "embeddings/bert-mean"));
     const theirs = openGguf(join(GOLDEN, "io/gguf/converted/bert-mean.gguf"));
     const others = /^general\.(name|size_label)$|add_sep_token$|strip_accents$|context_length$/;
@@ -61,6 +61,17 @@ describe("the file of an encoder", () => {
     const { file } = await exported(model, { adapter });
     expect(file.metadata.count("bert.pooling_type")).toBe(3);
     expect(file.metadata.count("bert.context_length")).toBe(12);
+  });
+
+  test("of a decoder has the most tokens of a text and the pooling, and a language model's has not", async () => {
+    const model = tinyModel(join(newFolder(), "model"), "smollm", {
+      model_type: "llama",
+      architectures: ["LlamaForCausalLM"],
+    });
+    const plain = (await exported(model)).file.metadata;
+    expect([plain.count("llama.context_length"), plain.has("llama.pooling_type")]).toEqual([64, false]);
+    const { metadata } = (await exported(embedsTexts(model, { pooling: "last", maxLength: 12 }))).file;
+    expect([metadata.count("llama.context_length"), metadata.count("llama.pooling_type")]).toEqual([12, 3]);
   });
 
   test("keeps positions and token types in float32, which llama.cpp adds to float32", async () => {
