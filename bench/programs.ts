@@ -19,6 +19,11 @@ export function embeddingWorker(python: string): Program {
   return { command: python, args: [`${PEERS}/embedding_worker.py`] };
 }
 
+/** sentence-transformers' `encode`. */
+export function encodeWorker(python: string): Program {
+  return { command: python, args: [`${PEERS}/encode_worker.py`] };
+}
+
 /** transformers' `generate`. */
 export function generateWorker(python: string): Program {
   return { command: python, args: [`${PEERS}/generate_worker.py`] };

@@ -80,6 +80,18 @@ export interface GenerateSpec {
   readonly newTokens: number;
 }
 
+/** One count of `run` embeds all texts of a file, from the text to the vector. */
+export interface EncodeSpec {
+  readonly task: "encode";
+  /** The folder of a sentence-transformers model. */
+  readonly model: string;
+  readonly precision: Precision | PeerPrecision;
+  readonly threads: number;
+  /** A file with a list of texts, as JSON. */
+  readonly texts: string;
+  readonly batchSize: number;
+}
+
 /** One count of `run` reads this many bytes of memory, more than the caches hold. */
 export interface ReadSpec {
   readonly task: "read";
@@ -88,7 +100,7 @@ export interface ReadSpec {
 }
 
 /** A task for our own worker. */
-export type WorkerSpec = OwnSpec | GenerateSpec | ReadSpec;
+export type WorkerSpec = OwnSpec | GenerateSpec | EncodeSpec | ReadSpec;
 
 export type Spec = WorkerSpec | PeerSpec | PublishedSpec;
 

@@ -1,6 +1,7 @@
 // Our worker process. Speaks the protocol of ../turns/protocol.ts.
 import * as torch from "../../src/torch/index.js";
 import type { WorkerSpec } from "../turns/protocol.js";
+import { encoding } from "./encoding.js";
 import { generation } from "./generation.js";
 import { limit } from "./limit.js";
 import { meter } from "./meter.js";
@@ -19,6 +20,7 @@ const TASKS: { readonly [T in Task]: (spec: Extract<WorkerSpec, { task: T }>) =>
   predict: prediction,
   limit,
   generate: generation,
+  encode: encoding,
   read: reading,
 };
 
