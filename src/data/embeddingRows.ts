@@ -112,14 +112,12 @@ const isAnchored = (columns: readonly string[]): boolean =>
 function scoreColumn(
   table: Table,
   texts: readonly string[],
-  { labelColumns: given, usualLabelColumns: usual }: LoadOptions,
+  { textColumns, labelColumns: given, usualLabelColumns: usual }: LoadOptions,
 ): string | undefined {
   const mayHaveScore = texts.length === 2 && !isAnchored(texts);
-  const found = given
-    ? requireColumns(table, given)
-    : mayHaveScore
-      ? findColumns(table, [...(usual ? [usual] : []), ...SCORES])
-      : undefined;
+  const usualScore = () => findColumns(table, [...(usual ? [usual] : []), ...SCORES]);
+  if (!given && !textColumns && isAnchored(texts)) refuseScore(table, texts, usualScore());
+  const found = given ? requireColumns(table, given) : mayHaveScore ? usualScore() : undefined;
   if (found === undefined) return undefined;
   const [score, ...more] = found;
   if (more.length > 0) throw new UsageError(`A pair has one score, but --label-column names ${found.join(", ")}.`);
@@ -128,6 +126,16 @@ function scoreColumn(
   if (texts.includes(score as string))
     throw new UsageError(`The column ${score} is given for both text and score: name another with --label-column.`);
   return score;
+}
+
+/** A pair with a low score is no positive one. @throws BidoraError `UNKNOWN_COLUMN` for a score beside an anchor and its positive */
+function refuseScore({ file }: Table, texts: readonly string[], score: readonly string[] | undefined): void {
+  if (!score) return;
+  const asScore = texts.length === 2 ? `--label-column ${score} to learn from it as a score, or ` : "";
+  throw new BidoraError(
+    "UNKNOWN_COLUMN",
+    `${file} has ${score} beside ${texts.join(" and ")}: give ${asScore}--text-columns ${texts.join(",")} to leave it out.`,
+  );
 }
 
 /** The anchor, the positive and the negatives, of which a column may hold one, a list, or none. */

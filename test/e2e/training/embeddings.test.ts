@@ -105,6 +105,17 @@ test("with mini-batches a run takes the same steps", async () => {
   expect(parts).toEqual(whole.map((loss) => expect.closeTo(loss, 4)));
 });
 
+test("a score beside anchor and positive is left out, or learned from, as asked", async () => {
+  const train = jsonl({ anchor: "a", positive: "b", score: 0.2 }, { anchor: "c", positive: "d", score: 0.9 });
+  const first = async (settings: RunSettings) =>
+    stepsOf((await run({ ...SMALL, train, method: "lora", ...settings })).events)[0]!.loss;
+  const [pairs, scores] = [
+    await first({ textColumns: ["anchor", "positive"] }),
+    await first({ labelColumn: ["score"] }),
+  ];
+  expect(pairs).not.toBeCloseTo(scores, 3);
+});
+
 test("candidates with the text of the positive are no negatives", async () => {
   const same = jsonl(...["a boat", "the wall", "three words"].map((anchor) => ({ anchor, positive: "old stone" })));
   const { events } = await run({ ...SMALL, train: same, method: "lora" });
@@ -112,6 +123,7 @@ test("candidates with the text of the positive are no negatives", async () => {
 });
 
 describe("what gives nothing to learn, or another meaning, is refused", () => {
+  const judged = [0, 1].map((score) => ({ anchor: "a b", positive: "c d", score }));
   const scored = jsonl({ sentence1: "a", sentence2: "b", score: 4 }, { sentence1: "c", sentence2: "d", score: 1 });
   const equal = jsonl({ sentence1: "a", sentence2: "b", score: 4 }, { sentence1: "c", sentence2: "d", score: 4 });
   const cases: readonly (readonly [what: string, settings: RunSettings, message: string])[] = [
@@ -122,6 +134,12 @@ describe("what gives nothing to learn, or another meaning, is refused", () => {
     ["a single score", { train: jsonl({ sentence1: "a", sentence2: "b", score: 4 }) }, "a single training row leaves"],
     ["equal scores", { train: equal }, "the order of the scores, and all training rows have 4"],
     ["scores beyond cosines", { train: scored, loss: "cosine" }, "takes scores from -1 to 1"],
+    ["a score beside anchor and positive", { train: jsonl(...judged) }, "--label-column score"],
+    [
+      "a score beside negatives",
+      { train: jsonl(...judged.map((row) => ({ ...row, negative: "e" }))) },
+      "to leave it out",
+    ],
     ["a loss of pairs for scores", { train: scored, loss: "triplet" }, "the training rows have scores"],
     ["a loss of scores for pairs", { train: file("pairs"), loss: "cosent" }, "have none"],
     ["triplets without a negative", { train: file("pairs"), loss: "triplet" }, "has no negative"],
