@@ -73,10 +73,10 @@ export class TextPlans {
     const count = newTokensOf(request);
     const prompts = await encode(this.served.base, given, count, this.#own);
     const scored = logprobs === undefined ? undefined : { top: logprobs, ofPrompt: echo };
-    const call = await this.#call(request, prompts, overridesOf(request, count.wanted), scored);
     const echoes = echo
       ? await Promise.all(given.map((one, i) => this.#echo(one, prompts[i] as EncodedPrompt)))
       : undefined;
+    const call = await this.#call(request, prompts, overridesOf(request, count.wanted), scored);
     const includesUsage = request.stream_options?.include_usage === true;
     const options = { model, n, prompts: given.length, echoes, logprobs: logprobs !== undefined, includesUsage };
     return { model, call, form: new CompletionForm(options, this.#bytes), stream: request.stream, includesUsage };

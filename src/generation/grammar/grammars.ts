@@ -51,7 +51,8 @@ export class Grammars {
         `A JSON schema needs a model with ${endTokens.length === 0 ? "an end token" : "a byte-level or SentencePiece tokenizer"}: leave it out.`,
       );
     const key = JSON.stringify([endTokens, grammar]);
-    const thread = this.#threads.get(key) ?? new GrammarThread({ grammar, endTokens, ...this.#tokens });
+    const known = this.#threads.get(key);
+    const thread = known && !known.hasEnded ? known : new GrammarThread({ grammar, endTokens, ...this.#tokens });
     this.#threads.delete(key);
     this.#threads.set(key, thread);
     thread.users++;
@@ -59,7 +60,7 @@ export class Grammars {
     const release = () => {
       for (const sequence of own.splice(0)) thread.forget(sequence);
       thread.users--;
-      if (thread.hasEnded) this.#threads.delete(key);
+      if (thread.hasEnded && this.#threads.get(key) === thread) this.#threads.delete(key);
       this.#endIdle();
     };
     let isReleased = false;

@@ -5,15 +5,17 @@
  */
 import { isObject } from "../../common/arguments.js";
 import { own } from "../../common/collections.js";
-import { ANY_NUMBER, integers, numbers } from "./numberRules.js";
+import { oneOfTexts, oneOfWays, separable } from "./literalRules.js";
+import { integers, NUMBER_RULES, numbers } from "./numberRules.js";
 import {
   ANNOTATIONS,
   BOUNDS,
   boundsOf,
+  constant,
   countOf,
   KEYWORDS,
-  literal,
-  literals,
+  ofType,
+  pathOf,
   type SchemaObject,
   type TypeName,
   textsOf,
@@ -34,9 +36,23 @@ const COMMON = String.raw`
 ws ::= "" | " " | "\n" [ \t]{0,20}
 hex ::= [0-9a-fA-F]
 ${STRING_RULES}
-number ::= ${ANY_NUMBER}
-value ::= "{" ws "}" | "{" ws string ":" ws value ("," ws string ":" ws value)* ws "}" | "[" ws "]" | "[" ws value ("," ws value)* ws "]" | string | number | "true" | "false" | "null"
+${NUMBER_RULES}
+value ::= "{" ws members | "[" ws items | string | number | "true" | "false" | "null"
+members ::= "}" | string ":" ws value furthermembers
+furthermembers ::= "," ws string ":" ws value furthermembers | ws "}"
+items ::= "]" | value furtheritems
+furtheritems ::= "," ws value furtheritems | ws "]"
 `;
+
+/** The most ways in which the members of an object may go on. */
+const MOST_WAYS = 5000;
+
+/** A property: the text of its key, and the rule of its value. */
+interface Member {
+  readonly key: string;
+  readonly value: string;
+  readonly isNeeded: boolean;
+}
 
 /** The grammar of a schema. @throws BidoraError `JSON_SCHEMA` for a schema that has no values, or a keyword that is not supported */
 export function jsonGrammar(schema: JsonSchema): string {
@@ -82,16 +98,29 @@ class Grammar {
   #special(keyword: string, schema: SchemaObject, path: readonly string[]): string {
     const value = schema[keyword];
     if (keyword === "$ref") return this.#ref(value, [...path, keyword]);
-    if (keyword === "const") return literals([value], schema.type, path);
+    if (keyword === "const") return this.#constants([value], schema, path);
     if (!Array.isArray(value) || value.length === 0)
       throw wrong([...path, keyword], "must be a list of at least one entry");
-    if (keyword === "enum") return literals(value, schema.type, path);
+    if (keyword === "enum") return this.#constants(value, schema, path);
     if (keyword === "oneOf" && !this.#areDistinct(value))
       throw wrong(
         [...path, keyword],
         "is supported for objects that differ in a required property with const: use anyOf",
       );
-    return `(${value.map((one, i) => this.#of(one, [...path, keyword, `${i}`])).join(" | ")})`;
+    return `(${value.map((one, i) => this.#rule(this.#of(one, [...path, keyword, `${i}`]))).join(" | ")})`;
+  }
+
+  #constants(values: readonly unknown[], schema: SchemaObject, path: readonly string[]): string {
+    const fitting = ofType(values, schema.type, path);
+    const nested = fitting.filter((value): value is object => typeof value === "object" && value !== null);
+    const plain = fitting
+      .filter((value) => typeof value !== "object" || value === null)
+      .map((value) => JSON.stringify(value));
+    const ways = [
+      ...nested.map((value) => this.#rule(constant(value))),
+      ...(plain.length > 0 ? [oneOfTexts(separable(plain), (expression) => this.#rule(expression))] : []),
+    ];
+    return `(${ways.join(" | ")})`;
   }
 
   /** Whether no value satisfies two of the schemas, by the constants of a property. */
@@ -164,9 +193,11 @@ class Grammar {
       case "string":
         return this.#strings.of(schema, path);
       case "integer":
-        return integers(boundsOf(schema, true, path));
+        return integers(boundsOf(schema, true, path), (expression) => this.#rule(expression));
       case "number":
-        return BOUNDS.some((key) => key in schema) ? numbers(boundsOf(schema, false, path)) : "number";
+        return BOUNDS.some((key) => key in schema)
+          ? numbers(boundsOf(schema, false, path), (expression) => this.#rule(expression))
+          : "number";
       case "boolean":
         return '("true" | "false")';
       default:
@@ -185,36 +216,55 @@ class Grammar {
     const ofNames = isObject(propertyNames) ? propertyNames : { type: "string" };
     if (ofNames.type !== "string" || (Object.keys(properties).length > 0 && Object.keys(ofNames).length > 1))
       throw wrong([...path, "propertyNames"], "is supported with type string, in a schema without properties");
-    const members = Object.entries(properties).map(([key, own]) => ({
-      text: `${literal(`${JSON.stringify(key)}:`)} ws ${this.#of(own, [...path, "properties", key])}`,
+    const keys = separable(Object.keys(properties).map((key) => `${JSON.stringify(key)}:`));
+    const members = Object.entries(properties).map(([key, own], i) => ({
+      key: keys[i] as string,
+      value: this.#rule(`ws ${this.#of(own, [...path, "properties", key])}`),
       isNeeded: needed.includes(key),
     }));
-    if (members.length > 0) return this.#members(members);
-    const empty = '"{" ws "}"';
-    if (additionalProperties === false) return empty;
+    if (members.length > 0) return this.#members(members, path);
+    if (additionalProperties === false) return '"{" ws "}"';
     const name = this.#of(ofNames, [...path, "propertyNames"]);
-    const other = `${name} ":" ws ${this.#of(additionalProperties, [...path, "additionalProperties"])}`;
-    return `(${empty} | "{" ws ${other} ("," ws ${other})* ws "}")`;
+    const other = this.#rule(`${name} ":" ws ${this.#of(additionalProperties, [...path, "additionalProperties"])}`);
+    const rest = this.#rule((own) => `"," ws ${other} ${own} | ws "}"`);
+    return `"{" ws ${this.#rule(`"}" | ${other} ${rest}`)}`;
   }
 
-  #members(members: readonly { readonly text: string; readonly isNeeded: boolean }[]): string {
-    // rest[i]: the members from i on, after another one.
-    let rest = "";
-    const ways: string[] = [];
-    for (const { text, isNeeded } of members.toReversed()) {
-      const member = this.#rule(text);
-      if (isNeeded) ways.length = 0;
-      ways.unshift(`${member} ${rest}`);
-      rest = this.#rule(isNeeded ? `"," ws ${member} ${rest}` : `("," ws ${member})? ${rest}`);
+  #members(members: readonly Member[], path: readonly string[]): string {
+    /** By index: what follows the members before. */
+    const rests: string[] = [];
+    let next: string | undefined;
+    let count = 0;
+    for (let at = members.length; at >= 0; at--) {
+      const needed = members.findIndex(({ isNeeded }, i) => i >= at && isNeeded);
+      const possible = members.slice(at, needed < 0 ? undefined : needed + 1);
+      count += possible.length;
+      if (count > MOST_WAYS) throw wrong([...path, "properties"], "has too many optional properties");
+      const ways = possible.map(({ key, value }, i) => ({ text: key, after: `${value} ${rests[at + i + 1]}` }));
+      next = ways.length > 0 ? oneOfWays(ways, (expression) => this.#rule(expression)) : undefined;
+      const further = [...(next === undefined ? [] : [`"," ws ${next}`]), ...(needed < 0 ? ['ws "}"'] : [])];
+      rests[at] = this.#rule(further.join(" | "));
     }
-    const isEmpty = members.every(({ isNeeded }) => !isNeeded);
-    return `(${isEmpty ? '"{" ws "}" | ' : ""}"{" ws (${ways.join(" | ")}) ws "}")`;
+    const isOptional = members.every(({ isNeeded }) => !isNeeded);
+    return `"{" ws ${isOptional ? this.#rule(`"}" | ${next}`) : next}`;
   }
 
-  #rule(text: string): string {
+  /** Adds a rule, which may refer to itself. @returns its name */
+  #rule(text: string | ((name: string) => string)): string {
     const name = `part${this.#rules.length}`;
-    this.#rules.push(`${name} ::= ${text}`);
+    this.#rules.push(`${name} ::= ${typeof text === "string" ? text : text(name)}`);
     return name;
+  }
+
+  /** `fewest` to `more` further items after one, or after the start, and the end of the list. */
+  #items(item: string, isFirst: boolean, fewest: number, more: number): string {
+    const end = isFirst ? '"]"' : 'ws "]"';
+    const next = isFirst ? item : `"," ws ${item}`;
+    if (more === 0) return this.#rule(end);
+    if (fewest === 0 && more === Number.POSITIVE_INFINITY && !isFirst)
+      return this.#rule((own) => `${next} ${own} | ${end}`);
+    const rest = this.#items(item, false, Math.max(0, fewest - 1), more - 1);
+    return this.#rule(fewest > 0 ? `${next} ${rest}` : `${next} ${rest} | ${end}`);
   }
 
   /** A list has all of its `prefixItems`, and others only if there are none, or `items` says which. */
@@ -233,30 +283,11 @@ class Grammar {
       throw wrong(path, "has minItems, maxItems and items that no list satisfies");
     const first = prefix.map((one, i) => this.#of(one, [...path, isTuple ? "items" : "prefixItems", `${i}`]));
     const item = more > 0 ? this.#rule(this.#of(further ?? true, [...path, "items"])) : undefined;
-    return listOf(first, item, fewest, more);
-  }
-}
-
-/** A list of `first`, and of `fewest` to `more` further ones. */
-function listOf(first: readonly string[], item: string | undefined, fewest: number, more: number): string {
-  const times = (least: number, most: number) => `{${least},${Number.isFinite(most) ? most : ""}}`;
-  const [empty, head] = ['"[" ws "]"', first.join(' "," ws ')];
-  if (first.length > 0) return `"[" ws ${head}${item ? ` ("," ws ${item})${times(fewest, more)}` : ""} ws "]"`;
-  if (item === undefined) return empty;
-  const full = `"[" ws ${item} ("," ws ${item})${times(Math.max(0, fewest - 1), more - 1)} ws "]"`;
-  return fewest > 0 ? full : `(${empty} | ${full})`;
-}
-
-/** The keywords of a reference: a JSON pointer in a fragment. */
-function pathOf(ref: string): string[] {
-  const keys = ref.slice(1).split("/").slice(1);
-  return keys.map((key) => unescaped(key).replaceAll("~1", "/").replaceAll("~0", "~"));
-}
-
-function unescaped(key: string): string {
-  try {
-    return decodeURIComponent(key);
-  } catch {
-    return key;
+    const head = first.map((one, at) => (at === 0 ? one : `"," ws ${one}`)).join(" ");
+    const rest =
+      item === undefined
+        ? this.#rule(first.length === 0 ? '"]"' : 'ws "]"')
+        : this.#items(item, first.length === 0, fewest, more);
+    return `"[" ws ${head} ${rest}`;
   }
 }

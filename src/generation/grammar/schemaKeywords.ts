@@ -1,6 +1,7 @@
 /** The keywords of a JSON Schema, checked. */
 import { isObject } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
+import { literal } from "./literalRules.js";
 import type { Bounds } from "./numberRules.js";
 
 export type SchemaObject = Readonly<Record<string, unknown>>;
@@ -70,16 +71,16 @@ export function boundsOf(schema: SchemaObject, isInteger: boolean, path: readonl
   return { least, most };
 }
 
-/** JSON texts of values. @param type that the values must have, or undefined */
-export function literals(values: readonly unknown[], type: unknown, path: readonly string[]): string {
+/** Those of several values that are of a type. @param type that the values must have, or undefined */
+export function ofType(values: readonly unknown[], type: unknown, path: readonly string[]): readonly unknown[] {
   const types = type === undefined ? TYPES : typesOf({ type }, [], path);
   const fitting = values.filter((value) => types.some((one) => isOfType(value, one)));
   if (fitting.length === 0) throw wrong(path, "has no value of its type");
-  return `(${fitting.map(constant).join(" | ")})`;
+  return fitting;
 }
 
 /** The JSON texts of a value. */
-function constant(value: unknown): string {
+export function constant(value: unknown): string {
   const parts = Array.isArray(value)
     ? value.map(constant)
     : isObject(value)
@@ -97,9 +98,6 @@ function isOfType(value: unknown, type: TypeName): boolean {
   return type === "object" ? isObject(value) : typeof value === type;
 }
 
-/** A text in the grammar. */
-export const literal = (text: string): string => `"${text.replace(/[\\"]/g, "\\$&")}"`;
-
 function numberOf(schema: SchemaObject, key: string, path: readonly string[]): number | undefined {
   const value = schema[key];
   if (value !== undefined && typeof value !== "number") throw wrong([...path, key], "must be a number");
@@ -107,7 +105,7 @@ function numberOf(schema: SchemaObject, key: string, path: readonly string[]): n
 }
 
 /** The most that a count may be: larger ones would make grammars of hundreds of megabytes. */
-const MOST_COUNT = 10_000;
+const MOST_COUNT = 1000;
 
 export function countOf(schema: SchemaObject, key: string, path: readonly string[]): number | undefined {
   const value = numberOf(schema, key, path);
@@ -124,4 +122,18 @@ export function textsOf(value: unknown, path: readonly string[]): readonly strin
 export function wrong(path: readonly string[], problem: string): BidoraError {
   const subject = path.length === 0 ? "The JSON schema" : `In the JSON schema, ${path.join(".")}`;
   return new BidoraError("JSON_SCHEMA", `${subject} ${problem}.`);
+}
+
+/** The keywords of a reference: a JSON pointer in a fragment. */
+export function pathOf(ref: string): string[] {
+  const keys = ref.slice(1).split("/").slice(1);
+  return keys.map((key) => unescaped(key).replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+function unescaped(key: string): string {
+  try {
+    return decodeURIComponent(key);
+  } catch {
+    return key;
+  }
 }

@@ -47,6 +47,19 @@ const SCHEMAS: readonly (readonly [object | boolean, readonly unknown[]])[] = [
   [{ type: "number", minimum: -2, maximum: 10 }, [-2, -1.5, -0.5, 9.75, 10]],
   [{ enum: ["a", 'x"y', 3, null, { a: [1] }, "東"] }, ["a", 'x"y', 3, null, { a: [1] }, "東"]],
   [{ type: "string", enum: ["a", 3] }, ["a"]],
+  [{ enum: ["да", "нет", 7] }, [7]], // the others are written with escapes
+  [{ enum: Array.from({ length: 60 }, (_, i) => `${(i * 7919) % 1009} of ${"abc"[i % 3]}`) }, ["0 of a"]],
+  [{ type: "integer", minimum: 3968 }, [3968, 4000, 12345]],
+  [{ type: "integer", minimum: -2051642, maximum: -5043 }, [-5043, -9999, -2051642]],
+  [
+    {
+      anyOf: [
+        { type: "object", additionalProperties: { type: "integer" } },
+        { type: "array", items: { type: "null" } },
+      ],
+    },
+    [{ a: 1, b: 2, c: 3 }, [null, null]],
+  ],
   [{ const: { a: "ü\n" } }, [{ a: "ü\n" }]],
   [{ type: ["string", "null", "integer"], maxLength: 2 }, ["ab", null, 12]],
   [{ anyOf: [{ type: "boolean" }, { type: "array", items: { type: "null" } }] }, [true, [null, null]]],

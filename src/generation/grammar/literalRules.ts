@@ -1,0 +1,73 @@
+/** Alternatives of texts, as expressions of a grammar. */
+
+/** A text in the grammar. */
+export const literal = (text: string): string => `"${text.replace(/[\\"]/g, "\\$&")}"`;
+
+/** A text, and the expression of what comes after it. */
+export interface Way {
+  readonly text: string;
+  readonly after: string;
+}
+
+/**
+ * One of several ways, by rules in which no two alternatives begin with the same character. XGrammar 0.1.27 merges longer alternatives to more
+ * texts than they are.
+ * @param addRule adds a rule with this expression, and returns its name
+ */
+export function oneOfWays(ways: readonly Way[], addRule: (expression: string) => string): string {
+  const groups = new Map<string, Way[]>();
+  for (const way of ways) {
+    const [first = ""] = way.text;
+    groups.set(first, [...(groups.get(first) ?? []), way]);
+  }
+  const alternatives = [...groups.values()].map((group) => {
+    const start = commonStart(group.map(({ text }) => text));
+    const rests = group.map(({ text, after }) => ({ text: text.slice(start.length), after }));
+    const [{ after }] = rests as [Way];
+    return `${literal(start)} ${rests.length === 1 ? after : oneOfWays(rests, addRule)}`;
+  });
+  return addRule(alternatives.join(" | "));
+}
+
+/** One of several texts. */
+export const oneOfTexts = (texts: readonly string[], addRule: (expression: string) => string): string =>
+  oneOfWays(
+    [...new Set(texts)].map((text) => ({ text, after: "" })),
+    addRule,
+  );
+
+/** The longest start that all texts have. */
+function commonStart(texts: readonly string[]): string {
+  const [first = "", ...others] = texts;
+  const characters = Array.from(first);
+  let length = 0;
+  for (const [i] of characters.entries()) {
+    const start = characters.slice(0, i + 1).join("");
+    if (!others.every((text) => text.startsWith(start))) break;
+    length = start.length;
+  }
+  return first.slice(0, length);
+}
+
+/**
+ * JSON texts of one rule: with characters beyond ASCII escaped if two texts go on with such characters that have the same first byte, which
+ * XGrammar 0.1.27 merges.
+ */
+export function separable(texts: readonly string[]): readonly string[] {
+  const sorted = [...texts].sort();
+  const isMerged = sorted.some((text, i) => i > 0 && goOnAlike(sorted[i - 1] as string, text));
+  return isMerged ? texts.map((text) => text.replace(/[^\0-\x7f]/g, escaped)) : texts;
+}
+
+function goOnAlike(one: string, other: string): boolean {
+  const at = Array.from({ length: one.length }, (_, i) => i).find((i) => one[i] !== other[i]);
+  if (at === undefined) return false;
+  const [a, b] = [one.charCodeAt(at), other.charCodeAt(at)];
+  return a >= 0x80 && b >= 0x80 && leadByte(a) === leadByte(b);
+}
+
+/** The first byte of a UTF-16 unit's character. */
+const leadByte = (unit: number): number =>
+  unit < 0x800 ? 0xc0 | (unit >> 6) : unit >= 0xd800 && unit < 0xe000 ? 0xf0 : 0xe0 | (unit >> 12);
+
+const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
