@@ -100,5 +100,5 @@ async function errorsOf(
 
 function noteOf({ kind, model }: ExportedModel): string {
   const { layers } = model.config;
-  return `The graph of ${kind ?? "hidden states (feature-extraction)"}, with ${layers} layers.`;
+  return `ONNX for ${kind ?? "feature-extraction"}, ${layers} layers.`;
 }
