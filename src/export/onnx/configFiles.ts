@@ -5,11 +5,12 @@ import { writeFileAtomic } from "../../files/atomic.js";
 import { type JsonObject, readJsonObject } from "../../files/json.js";
 import { GENERATION_CONFIG } from "../../files/names.js";
 import { copyFiles } from "../../files/runFolder.js";
-import { type EmbeddingFormat, writeEmbeddingFormat } from "../../io/sentenceTransformers.js";
+import { writeEmbeddingFormat } from "../../io/sentenceTransformers.js";
 import { type DecoderConfig, type ModelType, modelTypeOf } from "../../models/index.js";
 import { writeModelConfig } from "../../models/modelFolder.js";
 import { SPECIAL_TOKENS, TOKENIZER_FILES, type Tokenizer } from "../../text/index.js";
 import type { ExportedModel } from "./open.js";
+import { wholeTokenizer } from "./wholeTokenizer.js";
 
 const [TOKENIZER, SETTINGS] = TOKENIZER_FILES;
 const TEMPLATE = "chat_template.jinja";
@@ -33,17 +34,6 @@ export function writeConfigFiles(folder: string, { source, opened, tokenizer, fi
   writeEmbeddings(folder, opened);
   writeModelConfig(folder, { ...opened, source, dtype: "float32" }, { ...cacheKeys(opened), ...externalData(files) });
   if (opened.kind === "causal-lm") writeJson(join(folder, GENERATION_CONFIG), generationKeys(source, opened));
-}
-
-/** The parts of a tokenizer that transformers.js wants named, even if there are none. */
-const NO_PARTS: JsonObject = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
-
-/** All of the tokenizer: a model folder may have its vocabulary alone, and settings in other files. */
-function wholeTokenizer({ json }: Tokenizer, embedding: EmbeddingFormat | undefined): JsonObject {
-  const whole = { ...NO_PARTS, ...(json as JsonObject) };
-  if (!embedding?.lowercases) return whole;
-  const normalizers = [{ type: "Lowercase" }, ...(whole.normalizer ? [whole.normalizer] : [])];
-  return { ...whole, normalizer: { type: "Sequence", normalizers } };
 }
 
 /**

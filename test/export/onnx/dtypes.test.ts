@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { evaluate } from "../../../src/commands/evaluate.js";
 import { exportModel } from "../../../src/commands/export.js";
+import { finetune } from "../../../src/commands/finetune.js";
 import type { OnnxDtypeName } from "../../../src/export/onnx/dtypes.js";
 import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
 import { PLAIN_FORMAT, writeEmbeddingFormat } from "../../../src/io/sentenceTransformers.js";
@@ -71,26 +72,40 @@ async function logitsOf(path: string, ids: readonly (readonly number[])[], kind:
   return all;
 }
 
+/** Exports in every dtype, and compares the reported errors with those in onnxruntime. */
+async function expectErrors(model: string, kind: Kind, adapter?: string): Promise<void> {
+  const [output, data] = [freshPath("onnx"), freshPath("rows.jsonl")];
+  writeFileSync(data, TEXTS.map((text) => JSON.stringify(rowOf(kind, text))).join("\n"));
+  const { files = [] } = await exportModel({ model, adapter, to: "onnx", dtype: DTYPES, data, output });
+  expect(files.map(({ dtype }) => dtype)).toEqual(DTYPES);
+
+  const ids = await idsOf(model, kind);
+  const exact = await logitsOf(files[0]!.path, ids, kind);
+  const range = Math.max(...exact) - Math.min(...exact);
+  for (const { dtype, path, error = Number.NaN } of files) {
+    const logits = await logitsOf(path, ids, kind);
+    const real = Math.max(...logits.map((value, i) => Math.abs(value - exact[i]!))) / range;
+    expect(error, dtype).toBeLessThan(BOUNDS[dtype]);
+    expect(Math.abs(error - real), dtype).toBeLessThan(0.02 * real + 1e-6);
+  }
+}
+
 const NAMED = CASES.map(([family, kind, name]) => ({ family, kind, name }));
 
 describe.each(NAMED)("$family $kind $name", ({ family, kind, name }) => {
   it("has the error that export reports", async () => {
-    const model = join(GOLDEN, family, kind);
-    const [output, data] = [freshPath("onnx"), freshPath("rows.jsonl")];
-    writeFileSync(data, TEXTS.map((text) => JSON.stringify(rowOf(kind, text))).join("\n"));
-    const adapter = name && join(GOLDEN, family, "adapters", name);
-    const { files = [] } = await exportModel({ model, adapter, to: "onnx", dtype: DTYPES, data, output });
-    expect(files.map(({ dtype }) => dtype)).toEqual(DTYPES);
+    await expectErrors(join(GOLDEN, family, kind), kind, name && join(GOLDEN, family, "adapters", name));
+  });
+});
 
-    const ids = await idsOf(model, kind);
-    const exact = await logitsOf(files[0]!.path, ids, kind);
-    const range = Math.max(...exact) - Math.min(...exact);
-    for (const { dtype, path, error = Number.NaN } of files) {
-      const logits = await logitsOf(path, ids, kind);
-      const real = Math.max(...logits.map((value, i) => Math.abs(value - exact[i]!))) / range;
-      expect(error, dtype).toBeLessThan(BOUNDS[dtype]);
-      expect(Math.abs(error - real), dtype).toBeLessThan(0.02 * real + 1e-6);
-    }
+describe("bottlenecks after layers without a bias", () => {
+  it.each(["qwen2", "modernbert"])("%s: have the error that export reports", async (family) => {
+    const [train, output] = [freshPath("rows.jsonl"), freshPath("run")];
+    writeFileSync(train, TEXTS.map((text, i) => JSON.stringify({ text, label: i % 2 })).join("\n"));
+    const model = join(GOLDEN, family, "single");
+    const settings = { maxSteps: 2, learningRate: 0.1, dtype: "float32", adapterSize: 5 } as const;
+    await finetune({ model, task: "sequence-classification", train, method: "adapter", output, ...settings });
+    await expectErrors(model, "single", output);
   });
 });
 

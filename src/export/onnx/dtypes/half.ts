@@ -7,7 +7,7 @@ import type { Rewriter, Rules } from "./rewrite.js";
 
 /** A value in float16. */
 export function toHalf(value: string, to: Rewriter): string {
-  const output = `${value}.float16`;
+  const output = `${value}.to_float16`;
   const cast = () => [to.add("Cast", [value], output, { to: { int: ELEMENT_TYPES.float16 } })];
   return to.shared(output, cast)[0] as string;
 }

@@ -53,7 +53,7 @@ function ofTable({ name, shape, tensor }: Initializer, to: Rewriter): Int8Consta
 
 /** The codes of a layer's input (uint8), its scale and its zero. */
 function quantizedInput(input: string, to: Rewriter): [string, string, string] {
-  const outputs = ["uint8", "scale", "zero_point"].map((part) => `${input}.${part}`);
+  const outputs = ["uint8", "step", "zero_point"].map((part) => `${input}.${part}`);
   const made = to.shared(`${input}.uint8`, () => {
     const name = `node ${outputs[0]}`;
     to.nodes.push({ name, operator: "DynamicQuantizeLinear", domain: "", inputs: [input], outputs, attributes: {} });
