@@ -242,6 +242,8 @@ async function generatorOf(
   if (jsonSchema !== undefined && plan.generation.beams)
     throw new UsageError("jsonSchema limits one token after the other, and beam search does not: leave one out.");
   const openGrammar =
-    jsonSchema === undefined ? undefined : () => grammars().open(jsonSchema, plan.generation.endTokens);
+    jsonSchema === undefined
+      ? undefined
+      : (signal?: AbortSignal) => grammars().open(jsonSchema, plan.generation.endTokens, signal);
   return TextGenerator.of(open, { ...plan, openGrammar }, { batchSize });
 }

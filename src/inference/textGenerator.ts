@@ -39,7 +39,7 @@ interface GenerationPlan {
   readonly maxNewTokens: number | undefined;
   readonly seed: number;
   /** Opens the grammar of the texts, for one call. */
-  readonly openGrammar?: (() => Promise<Grammar>) | undefined;
+  readonly openGrammar?: ((signal?: AbortSignal) => Promise<Grammar>) | undefined;
 }
 
 /**
@@ -101,7 +101,7 @@ export class TextGenerator {
   async *stream(prompt: TextOrMessages, options: StreamOptions = {}): AsyncGenerator<GeneratedPiece> {
     const { signal, stream = 0, name = promptName(0) } = options;
     const [encoded] = (await this.encode([exampleOf(prompt, name)])) as [Prompt];
-    const grammar = await this.plan.openGrammar?.();
+    const grammar = await this.plan.openGrammar?.(signal);
     const own = { ...encoded, uniform: uniforms(this.plan.seed, stream), constraint: grammar?.constraint() };
     try {
       yield* generateTexts(this.open, [own], this.plan.generation, { signal });
@@ -128,7 +128,7 @@ export class TextGenerator {
 
   private async *generate(examples: readonly LanguageExample[], { signal }: Signal): AsyncGenerator<GeneratedRow> {
     const prompts = await this.encode(examples);
-    const grammar = await this.plan.openGrammar?.();
+    const grammar = await this.plan.openGrammar?.(signal);
     const { batchSize } = this.limits;
     try {
       for (let start = 0; start < prompts.length; start += batchSize) {

@@ -1,13 +1,14 @@
 /** The routes of a server. */
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { methodNotAllowed } from "hono/method-not-allowed";
 import { duplicateKeyIn } from "../common/keys.js";
 import type { TaskKind } from "../tasks/index.js";
 import { answer } from "./answers.js";
 import { ApiError, invalid, isOwnFault, toApiError } from "./apiError.js";
 import { Embedder } from "./embedder.js";
 import { Engine } from "./engine/engine.js";
-import { refuseForeign, requireKey } from "./guards.js";
+import { refuseCompressed, refuseForeign, requireKey } from "./guards.js";
 import { Metrics } from "./metrics.js";
 import { Places } from "./places.js";
 import { type Plan, TextPlans } from "./plans.js";
@@ -83,8 +84,15 @@ export class App {
       refuseForeign(c.req.raw.headers, host);
       if (c.req.path !== "/health") requireKey(c.req.raw.headers, apiKey);
       closing.throwIfAborted();
+      refuseCompressed(c.req.raw.headers);
       await next();
     });
+    const onMethodNotAllowed = (c: Context, methods: string[]) => {
+      const allow = methods.join(", ");
+      const error = new ApiError(405, `${c.req.path} takes ${allow}; got ${c.req.method}.`);
+      return c.json(error.body, error.status, { allow });
+    };
+    hono.use(methodNotAllowed({ app: hono, onMethodNotAllowed }));
     const onError = (c: Context) => {
       c.header("connection", "close");
       const error = new ApiError(413, `The body has more than the ${MOST_BYTES} bytes that the server takes.`);
@@ -106,9 +114,9 @@ export class App {
       this.#requireModel(c.req.param("model"));
       return c.json(this.#shown(c.req.param("model")));
     });
-    hono.post("/v1/chat/completions", (c) => this.#generate(c, readChat, (plans, request) => plans.chat(request)));
+    hono.post("/v1/chat/completions", (c) => this.#generate(c, readChat, (plans, ...asked) => plans.chat(...asked)));
     hono.post("/v1/completions", (c) =>
-      this.#generate(c, readCompletion, (plans, request) => plans.completion(request)),
+      this.#generate(c, readCompletion, (plans, ...asked) => plans.completion(...asked)),
     );
     hono.post("/v1/embeddings", (c) => this.#embed(c));
   }
@@ -117,7 +125,7 @@ export class App {
   async #generate<Request extends { readonly model: string }>(
     c: Context,
     read: (body: unknown) => Request,
-    plan: (plans: TextPlans, request: Request) => Promise<Plan>,
+    plan: (plans: TextPlans, request: Request, signal: AbortSignal) => Promise<Plan>,
   ): Promise<Response> {
     const start = performance.now();
     const request = read(await bodyOf(c));
@@ -128,7 +136,8 @@ export class App {
     const { engine, plans } = this.#text as TextParts;
     const own = { engine, tokenizer: base.tokenizer, metrics: this.#metrics };
     try {
-      return await answer(c, await plan(plans, request), { ...own, release, closing, start, onError });
+      const planned = await plan(plans, request, AbortSignal.any([c.req.raw.signal, closing]));
+      return await answer(c, planned, { ...own, release, closing, start, onError });
     } catch (error) {
       release();
       throw error;

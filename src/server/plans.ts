@@ -52,7 +52,7 @@ export class TextPlans {
   }
 
   /** @throws ApiError, BidoraError for a request that can't be answered */
-  async chat(request: ChatRequest): Promise<Plan> {
+  async chat(request: ChatRequest, signal: AbortSignal): Promise<Plan> {
     const { model, n, logprobs, messages } = request;
     const wanted = request.max_completion_tokens ?? request.max_tokens;
     const prompts = await encode(this.served.base, [messages], { wanted, isAsked: wanted !== undefined }, this.#own);
@@ -61,6 +61,7 @@ export class TextPlans {
       prompts,
       overridesOf(request, wanted),
       logprobs ? { top: request.top_logprobs ?? 0, ofPrompt: false } : undefined,
+      signal,
     );
     const includesUsage = request.stream_options?.include_usage === true;
     const form = new ChatForm({ model, n, logprobs, includesUsage }, this.#bytes);
@@ -68,7 +69,7 @@ export class TextPlans {
   }
 
   /** @throws ApiError, BidoraError for a request that can't be answered */
-  async completion(request: CompletionRequest): Promise<Plan> {
+  async completion(request: CompletionRequest, signal: AbortSignal): Promise<Plan> {
     const { model, n, echo, prompt: given, logprobs } = request;
     const count = newTokensOf(request);
     const prompts = await encode(this.served.base, given, count, this.#own);
@@ -76,7 +77,7 @@ export class TextPlans {
     const echoes = echo
       ? await Promise.all(given.map((one, i) => this.#echo(one, prompts[i] as EncodedPrompt)))
       : undefined;
-    const call = await this.#call(request, prompts, overridesOf(request, count.wanted), scored);
+    const call = await this.#call(request, prompts, overridesOf(request, count.wanted), scored, signal);
     const includesUsage = request.stream_options?.include_usage === true;
     const options = { model, n, prompts: given.length, echoes, logprobs: logprobs !== undefined, includesUsage };
     return { model, call, form: new CompletionForm(options, this.#bytes), stream: request.stream, includesUsage };
@@ -87,6 +88,7 @@ export class TextPlans {
     prompts: readonly EncodedPrompt[],
     overrides: GenerationOverrides,
     logprobs: WantedLogprobs | undefined,
+    signal: AbortSignal,
   ): Promise<Plan["call"]> {
     const resolved = resolveGeneration(overrides, this.#own);
     if (resolved.beams && logprobs)
@@ -101,7 +103,7 @@ export class TextPlans {
         "response_format is not served with beam search, which the model's settings ask for: give a temperature of 0.",
         "response_format",
       );
-    const grammar = schema === undefined ? undefined : await this.#grammars.open(schema, settings.endTokens);
+    const grammar = schema === undefined ? undefined : await this.#grammars.open(schema, settings.endTokens, signal);
     return { adapter: this.served.adapters.get(model), prompts, n, seed, settings, logprobs, grammar };
   }
 

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { load } from "../../src/commands/load.js";
 import type { Model } from "../../src/inference/model.js";
 import { adaptedWriter, roomy } from "./jsonModels.js";
-import { ADAPTED, adapterAt, LLAMA, openServer, post } from "./openServer.js";
+import { ADAPTED, adapterAt, LLAMA, openServer, post, until } from "./openServer.js";
 
 const ajv = new Ajv2020({ strict: false, validateFormats: false });
 
@@ -223,4 +223,39 @@ test("tokens that are no parts of texts, and beams, can't follow a schema", asyn
   const model = await loaded(LLAMA);
   await expect(model.generate("a", { jsonSchema: {}, beams: 2 })).rejects.toThrow("beam search");
   await expect(model.generate("a", { jsonSchema: 5 as never })).rejects.toThrow("generate: jsonSchema takes");
+});
+
+/** Requests with schemas that take more than a second to compile together. */
+const SLOW = Array.from({ length: 8 }, (_, i) => ({
+  ...{ model: "slow", prompt: "a", max_tokens: 1 },
+  response_format: formatOf({ type: "string", minLength: 90 + i, maxLength: 100 }),
+}));
+
+/** A server of one model that compiles the schemas. */
+async function compiling(leaving?: AbortSignal) {
+  const { url, server } = await openServer({ model: roomy("slow"), maxConcurrentRequests: SLOW.length });
+  const send = (body: object) =>
+    fetch(`${url}/v1/completions`, { method: "POST", body: JSON.stringify(body), signal: leaving ?? null });
+  const answers = Promise.allSettled(SLOW.map(send));
+  const status = async () =>
+    (await post(`${url}/v1/completions`, { model: "slow", prompt: "a", max_tokens: 1 })).status;
+  await until(async () => (await status()) === 429);
+  return { url, server, answers, status };
+}
+
+test("clients that hang up while their schemas are compiled free their places, and the next one has the grammar", async () => {
+  const leaving = new AbortController();
+  const { url, answers, status } = await compiling(leaving.signal);
+  leaving.abort();
+  await answers;
+  await until(async () => (await status()) === 200, 400);
+  expect((await post(`${url}/v1/completions`, SLOW[0])).status).toBe(200);
+});
+
+test("closing ends requests whose schemas are compiled", async () => {
+  const { server, answers } = await compiling();
+  const start = performance.now();
+  await server.close();
+  expect(performance.now() - start).toBeLessThan(900);
+  for (const answer of await answers) expect(answer).toMatchObject({ value: { status: 503 } });
 });

@@ -1,9 +1,10 @@
 // Requests that are refused, and how: nothing that is asked for is ignored.
 import { cpSync } from "node:fs";
 import { connect } from "node:net";
+import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { UsageError } from "../../src/common/errors.js";
-import { ADAPTED, adapterAt, LLAMA, openServer, post, withTemplate } from "./openServer.js";
+import { ADAPTED, adapterAt, LLAMA, metric, openServer, post, withTemplate } from "./openServer.js";
 
 const CHAT = { model: "chatty", messages: [{ role: "user", content: "hi" }] };
 const TEXT = { model: "chatty", prompt: "hi" };
@@ -159,7 +160,25 @@ test("bodies: 200 kB are taken, what is no JSON is 400, and what is too large is
     expect((await post(route, body)).status).toBe(400);
   expect((await post(route, "x".repeat(33 * 2 ** 20))).status).toBe(413);
   expect((await post(`${url}/v1/nothing`, {})).status).toBe(404);
-  expect((await fetch(route)).status).toBe(404);
+});
+
+test("another method is refused with those that a route takes, and so is a compressed body", async () => {
+  const { url } = await openServer({ model: LLAMA });
+  const ask = async (path: string, method: string, headers: Record<string, string> = {}, body?: Uint8Array) => {
+    const response = await fetch(`${url}${path}`, { method, headers, ...(body && { body }) } as RequestInit);
+    const { error } = (await response.json()) as { error?: { message: string } };
+    return [response.status, response.headers.get("allow"), error?.message];
+  };
+  expect(await ask("/v1/completions", "GET")).toEqual([405, "POST", "/v1/completions takes POST; got GET."]);
+  expect(await ask("/v1/models/llama", "DELETE")).toEqual([405, "GET, HEAD", expect.stringContaining("got DELETE")]);
+  expect(await ask("/v1/models/other", "GET")).toEqual([404, null, expect.stringContaining("There is no model")]);
+  expect(await ask("/v1/completions/", "POST")).toEqual([404, null, "There is no POST /v1/completions/."]);
+  const body = Buffer.from(JSON.stringify({ model: "llama", prompt: "a", max_tokens: 1 }));
+  const compressed = await ask("/v1/completions", "POST", { "content-encoding": "gzip" }, gzipSync(body));
+  expect(compressed).toEqual([415, null, expect.stringContaining("Content-Encoding gzip")]);
+  expect((await ask("/v1/completions", "POST", { "content-encoding": "gzip" }, body))[0]).toBe(415);
+  expect((await ask("/v1/completions", "POST", { "content-encoding": "Identity" }, body))[0]).toBe(200);
+  expect(await metric(url, 'bidora_requests_total{route="/v1/completions",status="405"}')).toBe(1);
 });
 
 test("a body of 1 GiB is refused by its length, before it is sent", async () => {

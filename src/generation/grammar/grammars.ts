@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { BidoraError } from "../../common/errors.js";
 import { require } from "../../common/require.js";
+import { unlessAborted } from "../../common/unlessAborted.js";
 import { TokenBytes, type Tokenizer } from "../../text/index.js";
 import type { Constraint } from "./constraint.js";
 import { grammarThread, type Question, type Reply, type ThreadData } from "./grammarThread.js";
@@ -40,10 +41,11 @@ export class Grammars {
   /**
    * The grammar of a schema.
    * @param endTokens that end a text
+   * @param signal gives up waiting; the grammar is compiled for the next one who asks for it
    * @throws BidoraError `JSON_SCHEMA` for a schema that is not supported, or a model whose tokens are no parts of texts or have no end;
    *   `XGRAMMAR_MISSING` without the package
    */
-  async open(schema: JsonSchema, endTokens: readonly number[]): Promise<Grammar> {
+  async open(schema: JsonSchema, endTokens: readonly number[], signal?: AbortSignal): Promise<Grammar> {
     const grammar = jsonGrammar(schema);
     if (!this.#bytes.areJoined || endTokens.length === 0)
       throw new BidoraError(
@@ -65,7 +67,7 @@ export class Grammars {
     };
     let isReleased = false;
     try {
-      await thread.ready;
+      await unlessAborted(thread.ready, signal);
     } catch (error) {
       release();
       throw error;

@@ -171,3 +171,14 @@ test("halves of surrogate pairs are no characters, even escaped", async () => {
   expect(await hasText(grammar, '"\\uD7ff\\uE000\\u0000"')).toBe(true);
   grammar.release();
 });
+
+test("a signal gives up waiting for a grammar, which the next one has", async () => {
+  const schema = { type: "string", minLength: 90 };
+  const own = new Grammars(tokenizer, VOCABULARY);
+  await expect(own.open(schema, [END], AbortSignal.timeout(5))).rejects.toThrow("timeout");
+  await expect(own.open(schema, [END], AbortSignal.abort(new Error("left")))).rejects.toThrow("left");
+  const grammar = await own.open(schema, [END]);
+  expect(isAllowed(await grammar.constraint().allowed(), byteIds.get(0x22) as number)).toBe(true);
+  grammar.release();
+  own.dispose();
+});
