@@ -97,10 +97,12 @@ export function createFolderAtomic(path: string, fill: Fill): Promise<void> {
 }
 
 /**
- * Puts the files that `fill` writes into a folder that may have other files. Nothing changes before all is written. Then `clear`
- * removes conflicting files, and each new one is renamed into place; the configuration, which marks a complete folder, is the last.
+ * Puts the files that `fill` writes into a folder that may have other files, and that no other process writes. Nothing changes before
+ * all is written, but that temporary files of killed processes are removed. Then `clear` removes conflicting files, and each new one is
+ * renamed into place; the configuration, which marks a complete folder, is the last.
  */
 export function fillFolder(path: string, fill: Fill, clear: () => void): Promise<void> {
+  if (existsSync(path)) sweepTemporary(path);
   const place = (fresh: string): void => {
     clear();
     const isConfig = (name: string): boolean => name.endsWith("config.json");

@@ -57,7 +57,8 @@ export async function exportOnnx(
   const found = await findModel(settings);
   const family = familyOf(found.folder);
   return holdOutput(settings.output, async (path) => {
-    refuseOccupied(path, settings.overwrite, foldersOf(found));
+    const rows = settings.data === undefined ? [] : [settings.data];
+    refuseOccupied(path, settings.overwrite, [...foldersOf(found), ...rows]);
     const tokenizer = await loadTokenizer(found.folder);
     const opened = await openToExport(found, task, settings.task !== undefined);
     refuseBadWeights({ folder: found.folder, weights: weightsOf(opened.model) });
@@ -76,7 +77,7 @@ export async function exportOnnx(
     };
     await fillFolder(path, fill, () => removeOwnFiles(path));
     const written = files.map(({ dataFiles: _, ...file }) => ({ ...file, ...errors?.get(file.dtype) }));
-    return { path, note: noteOf(opened), notes: notesOn(opened), files: written };
+    return { path, note: noteOf(opened), notes: await notesOn(opened, tokenizer), files: written };
   });
 }
 

@@ -3,16 +3,18 @@
 import { lacksClass } from "../../inference/engines/transformersJs.js";
 import type { EmbeddingFormat } from "../../io/sentenceTransformers.js";
 import { classNameOf, type DecoderConfig, type ModelConfig, modelTypeOf } from "../../models/index.js";
+import type { Tokenizer } from "../../text/index.js";
 import type { ExportedModel } from "./open.js";
 
 /** Sentences about what transformers.js does with the model. */
-export function notesOn(model: ExportedModel): string[] {
+export async function notesOn(model: ExportedModel, tokenizer: Tokenizer): Promise<string[]> {
   const { architecture, task } = model;
   if (lacksClass(modelTypeOf(architecture), task.head.className)) {
     const name = classNameOf(architecture, task.head);
     return [`transformers.js has no ${name}: run the graph with onnxruntime itself, which gives ${outputsOf(name)}.`];
   }
-  if (model.task.embedding) return notesOnEmbeddings(model.task.embedding);
+  const { embedding } = task;
+  if (embedding) return [...notesOnEmbeddings(embedding), ...(await notesOnLastToken(embedding, tokenizer))];
   if (model.kind === "causal-lm") return notesOnCache(model.model.config);
   if (model.kind !== "regression") return [];
   return [
@@ -33,16 +35,25 @@ function notesOnCache(config: ModelConfig): string[] {
 }
 
 /** What the pipeline must be given, since it reads none of sentence-transformers' files. */
-function notesOnEmbeddings({ pooling, normalizes, prompts, includesPrompt }: EmbeddingFormat): string[] {
+function notesOnEmbeddings({ pooling, normalizes, prompts, defaultPrompt, includesPrompt }: EmbeddingFormat): string[] {
   const options = JSON.stringify({ pooling: pooling === "last" ? "last_token" : pooling, normalize: normalizes });
   const skipped = includesPrompt ? "" : "; their tokens count in the pooling there, which they do not for this model";
+  const names = Object.keys(prompts).map((name) => (name === defaultPrompt ? `${name}, predict's default` : name));
   return [
     `transformers.js's feature-extraction pipeline takes ${options} to give the embeddings that the graph has as sentence_embedding.`,
-    ...(Object.keys(prompts).length > 0
-      ? [
-          `transformers.js puts no prompt before a text: write it there yourself (${Object.keys(prompts).join(", ")})${skipped}.`,
-        ]
+    ...(names.length > 0
+      ? [`transformers.js puts no prompt before a text: write it there yourself (${names.join("; ")})${skipped}.`]
       : []),
+  ];
+}
+
+/** A last token that is cut off, although the embedding is read from it. */
+async function notesOnLastToken({ pooling }: EmbeddingFormat, tokenizer: Tokenizer): Promise<string[]> {
+  const last = pooling === "last" ? (await tokenizer.suffixIds()).at(-1) : undefined;
+  if (last === undefined) return [];
+  return [
+    `transformers.js cuts long texts without keeping ${tokenizer.tokenText(last)} at their end, which this model reads the embedding ` +
+      "from: give it texts within model_max_length of tokenizer_config.json, or their embeddings differ from bidora's.",
   ];
 }
 

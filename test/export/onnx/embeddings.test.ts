@@ -96,6 +96,17 @@ test("an adapter trained for embeddings is merged", async () => {
   expect(distance(Array.from(found.data as Float32Array), await predicted({ model, adapter }))).toBeLessThan(1e-4);
 });
 
+test.each(["bert/no-prefix", "qwen2/single"])(
+  "%s: a cut last token is noted if pooling reads it",
+  async (checkpoint) => {
+    const tokenizer = await loadTokenizer(join(GOLDEN, checkpoint));
+    const [last] = await tokenizer.suffixIds();
+    const model = sentenceTransformer(checkpoint, { pooling: "last" });
+    const { notes = [] } = await exportModel({ model, to: "onnx", output: freshPath("onnx") });
+    expect(notes.some((note) => note.includes("cuts long texts"))).toBe(last !== undefined);
+  },
+);
+
 test("with --task feature-extraction there are the states alone", async () => {
   const output = freshPath("onnx");
   const model = sentenceTransformer("bert/no-prefix", {});
@@ -105,8 +116,9 @@ test("with --task feature-extraction there are the states alone", async () => {
 });
 
 test("prompts and pooling are noted, since pipelines read neither", async () => {
-  const model = sentenceTransformer("bert/no-prefix", { normalizes: true, prompts: { query: "query: " } });
+  const prompts = { query: "query: ", document: "" };
+  const model = sentenceTransformer("bert/no-prefix", { normalizes: true, prompts, defaultPrompt: "query" });
   const { notes } = await exportModel({ model, to: "onnx", output: freshPath("onnx") });
   expect(notes?.join("\n")).toContain('{"pooling":"mean","normalize":true}');
-  expect(notes?.join("\n")).toContain("(query)");
+  expect(notes?.join("\n")).toContain("(query, predict's default; document)");
 });

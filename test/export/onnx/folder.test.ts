@@ -76,6 +76,24 @@ describe("an occupied output", () => {
     expect(readFileSync(join(output, "onnx", "encoder.onnx"), "utf8")).toBe("theirs");
   });
 
+  test("is refused, even with overwrite, if it has the rows to measure", async () => {
+    const output = freshPath("onnx");
+    await exported({ output });
+    const data = join(output, "test-predictions.jsonl");
+    writeFileSync(data, JSON.stringify({ text: "no" }));
+    await expect(exported({ output, data, overwrite: true })).rejects.toThrow("test-predictions.jsonl is in it");
+    expect(existsSync(data)).toBe(true);
+  });
+
+  test("loses what a killed export left", async () => {
+    const output = freshPath("onnx");
+    const left = join(output, ".new.0123456789ab.tmp");
+    mkdirSync(left, { recursive: true });
+    writeFileSync(join(left, "model.onnx"), "half");
+    await exported({ output });
+    expect(readdirSync(output).sort()).toEqual(["config.json", "onnx", "tokenizer.json", "tokenizer_config.json"]);
+  });
+
   test("stays as it was if the export fails", async () => {
     const output = freshPath("onnx");
     await exported({ output });
