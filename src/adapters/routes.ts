@@ -1,4 +1,5 @@
 /** Several adapters in one model, of which each row of a batch uses one or none. */
+import { named } from "../common/errors.js";
 import type { Embedding, ForwardContext, Linear, Parameter, Weight } from "../nn/index.js";
 import { Module } from "../nn/index.js";
 import * as torch from "../torch/index.js";
@@ -35,17 +36,24 @@ export class AdapterRoutes {
 
   /**
    * Attaches adapters by name.
-   * @throws BidoraError as `attachAdapter`
+   * @throws BidoraError as `attachAdapter`, naming the adapter
    */
   constructor(model: Module, adapters: ReadonlyMap<string, SavedAdapter>, dtype?: torch.DType) {
     const options = { generator: new torch.Generator(0), ...(dtype && { dtype }) };
     const layers = new Map<Layer, Map<string, Adapter>>();
-    for (const [name, saved] of adapters) {
-      const adapted = this.#attach(model, name, saved, options);
-      for (const { layer, adapter } of adapted.modules)
-        layers.set(layer, (layers.get(layer) ?? new Map()).set(name, adapter));
+    try {
+      for (const [name, saved] of adapters) {
+        const adapted = named(name, () => this.#attach(model, name, saved, options));
+        for (const { layer, adapter } of adapted.modules)
+          layers.set(layer, (layers.get(layer) ?? new Map()).set(name, adapter));
+      }
+    } catch (error) {
+      this.dispose();
+      throw error;
+    } finally {
+      // After an error, too: the model disposes of its adapters.
+      for (const [layer, own] of layers) layer.adapter = new RoutedAdapter(own, (rows) => this.#routesFor(rows));
     }
-    for (const [layer, own] of layers) layer.adapter = new RoutedAdapter(own, (rows) => this.#routesFor(rows));
   }
 
   /** Attaches an adapter and takes it out again: its layers, and the values of the model's parameters that it replaces. */

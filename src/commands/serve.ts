@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { UsageError } from "../common/errors.js";
 import { baseModel, rowOptions, session } from "../config/index.js";
 import { listen, type RunningServer } from "../server/serve.js";
-import { openServed } from "../server/servedModel.js";
+import { disposeServed, openServed } from "../server/servedModel.js";
 import { text, texts, whole } from "../settings/kinds.js";
 import { type Given, option, pick } from "../settings/option.js";
 import type { Settings } from "../settings/settings.js";
@@ -79,7 +79,12 @@ async function started(settings: Settings<typeof options>, { hub, signal, onNote
   const { port, host, apiKey, maxConcurrentRequests } = settings;
   if (port > MOST_PORT) throw new UsageError(`--port takes a whole number of at most ${MOST_PORT}; got ${port}.`);
   const served = await openServed(settings, hub);
-  signal?.throwIfAborted();
   const onError = (error: unknown) => onNote?.(`A request failed: ${error instanceof Error ? error.message : error}`);
-  return listen(served, { port, host, apiKey, maxConcurrentRequests, onError });
+  try {
+    signal?.throwIfAborted();
+    return await listen(served, { port, host, apiKey, maxConcurrentRequests, onError });
+  } catch (error) {
+    disposeServed(served);
+    throw error;
+  }
 }

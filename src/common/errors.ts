@@ -25,5 +25,15 @@ export class UsageError extends BidoraError {
   }
 }
 
+/** Puts what is computed for in front of the message of a BidoraError: `chat: …`. @throws BidoraError with the same code */
+export function named<T>(name: string, compute: () => T): T {
+  try {
+    return compute();
+  } catch (error) {
+    if (!(error instanceof BidoraError)) throw error;
+    throw new BidoraError(error.code, `${name}: ${error.message}`, { cause: error });
+  }
+}
+
 /** Exit status of a command that was interrupted, as shells count it: 128 + SIGINT. */
 export const INTERRUPTED = 130;

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { BidoraError } from "../common/errors.js";
 import { ApiError } from "./apiError.js";
 import type { AppOptions } from "./app.js";
-import type { ServedModel } from "./servedModel.js";
+import { disposeServed, type ServedModel } from "./servedModel.js";
 
 /** A server that answers requests until it is closed. */
 export interface RunningServer {
@@ -39,7 +39,7 @@ export async function listen(served: ServedModel, options: ServeOptions): Promis
   const close = () => {
     closed ??= stop(server, closing).then(() => {
       app.dispose();
-      release(served);
+      disposeServed(served);
     });
     return closed;
   };
@@ -71,9 +71,4 @@ async function stop(server: Server, closing: AbortController): Promise<void> {
   await ended;
   clearInterval(idle);
   clearTimeout(all);
-}
-
-function release({ base, routes }: ServedModel): void {
-  base.model.dispose();
-  routes.dispose();
 }

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { type AdapterMetadata, AdapterRoutes, type SavedAdapter } from "../adapters/index.js";
-import { BidoraError, UsageError } from "../common/errors.js";
+import { BidoraError, named, UsageError } from "../common/errors.js";
 import {
   type FoundModel,
   findAdapter,
@@ -55,6 +55,19 @@ interface NamedAdapter {
 export async function openServed(settings: ServedSettings, hub?: HubOptions): Promise<ServedModel> {
   const given = settings.adapter ?? [];
   const adapters = await Promise.all(given.map((one) => findNamed(one, hub)));
+  try {
+    return await withAdapters(adapters, settings, hub);
+  } finally {
+    // The model has copies.
+    for (const { saved } of adapters) for (const tensor of saved.tensors.values()) tensor.dispose();
+  }
+}
+
+async function withAdapters(
+  adapters: readonly NamedAdapter[],
+  settings: ServedSettings,
+  hub: HubOptions | undefined,
+): Promise<ServedModel> {
   const { model, revision } = settings;
   const found = await findModel({ model, revision, adapter: adapters[0]?.saved }, hub);
   if (model === undefined) refuseOtherBase(adapters);
@@ -65,9 +78,7 @@ export async function openServed(settings: ServedSettings, hub?: HubOptions): Pr
     settings,
     taskFor(found, adapters),
   );
-  const routes = new AdapterRoutes(base.model, new Map(adapters.map(({ name, saved }) => [name, saved])), "float32");
-  // The model has copies.
-  for (const { saved } of adapters) for (const tensor of saved.tensors.values()) tensor.dispose();
+  const routes = routesOf(base, adapters);
   for (const adapter of adapters) await noteOtherTokenizer(adapter, base.tokenizer, hub);
   return {
     base,
@@ -75,6 +86,22 @@ export async function openServed(settings: ServedSettings, hub?: HubOptions): Pr
     adapters: new Map([[name, undefined], ...adapters.map(({ name }) => [name, name] as const)]),
     metadata: new Map([[name, base.metadata], ...adapters.map(({ name, saved }) => [name, saved.metadata] as const)]),
   };
+}
+
+/** Attaches the adapters. The base model is disposed of if one does not fit. */
+function routesOf({ model }: InferenceModel, adapters: readonly NamedAdapter[]): AdapterRoutes {
+  try {
+    return new AdapterRoutes(model, new Map(adapters.map(({ name, saved }) => [name, saved])), "float32");
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+}
+
+/** Releases the tensors of a base model and its adapters. */
+export function disposeServed({ base, routes }: ServedModel): void {
+  base.model.dispose();
+  routes.dispose();
 }
 
 async function findNamed(given: string, hub: HubOptions | undefined): Promise<NamedAdapter> {
@@ -121,7 +148,7 @@ function taskFor({ folder }: FoundModel, adapters: readonly NamedAdapter[]): Nam
   if (!SERVED.includes(kind))
     throw new BidoraError("HEAD", `The model is for ${kind}, and serve is for ${SERVED.join(" and ")}: use predict.`);
   const task = namedTask(kind as TaskKind);
-  for (const adapter of adapters) resolved(adapter, task);
+  for (const adapter of adapters) named(adapter.name, () => resolved(adapter, task));
   return task;
 }
 

@@ -175,7 +175,10 @@ function checkKind({ metadata, taskType }: SavedAdapter, { kind, task }: NamedTa
   const isKnown = TASK_ENTRIES.some(([, { peftTaskType }]) => peftTaskType === taskType);
   const own = metadata?.task ?? (isKnown && task.peftTaskType !== taskType ? taskType : undefined);
   if (own === undefined || own === kind) return;
-  throw new BidoraError("HEAD", `The adapter's head is for ${own}, not for ${kind}: give that --task, or none.`);
+  throw new BidoraError(
+    "HEAD",
+    `The adapter's head is for ${own}, not for ${kind}: choose an adapter or a task that fits.`,
+  );
 }
 
 /** @throws BidoraError `HEAD` for an adapter's head with a number of outputs that the task cannot have */

@@ -1,8 +1,8 @@
 // A server keeps no tensors of requests that are done, and none after it is closed.
 import { expect, test } from "vitest";
-import { serve } from "../../src/commands/serve.js";
+import { type ServeSettings, serve } from "../../src/commands/serve.js";
 import { liveHandles } from "../../src/torch/index.js";
-import { ADAPTED, adapterAt, metric, post, until } from "./openServer.js";
+import { ADAPTED, adapterAt, LLAMA, metric, post, until } from "./openServer.js";
 
 test("the number of live tensors stays the same over requests, and as before after closing", async () => {
   const names = ["lm-lora", "lm-dora-tables", "lm-ia3"];
@@ -30,4 +30,30 @@ test("the number of live tensors stays the same over requests, and as before aft
   await server.close();
   // Of opening a model, the generators are left to the garbage collector.
   expect(liveHandles() - before).toBeLessThanOrEqual(2);
+});
+
+test("a start that is refused leaves no tensors, and names the adapter that does not fit", async () => {
+  const start = (settings: Partial<ServeSettings>, signal?: AbortSignal) =>
+    serve({ model: ADAPTED, dtype: "float32", port: 0, ...settings }, { ...(signal && { signal }) });
+  const blocking = await start({ model: LLAMA });
+  const misfit = adapterAt("lm-lora").replace("llama", "gpt2");
+  const late = new AbortController();
+  const cases: readonly (readonly [() => Promise<unknown>, RegExp])[] = [
+    [() => start({ adapter: [adapterAt("lm-dora-tables"), misfit] }), /^lm-lora: No module matches/],
+    [() => start({ adapter: ["lm-dora", "lora"].map(adapterAt) }), /^lora: The adapter's head is for SEQ_CLS, not for/],
+    [() => start({ adapter: [adapterAt("lm-ia3")], port: Number(new URL(blocking.url).port) }), /the port is in use/],
+    [
+      () => {
+        setTimeout(() => late.abort(new Error("stopped")));
+        return start({ adapter: [adapterAt("lm-lora-tables")] }, late.signal);
+      },
+      /stopped/,
+    ],
+  ];
+  for (const [open, message] of cases) {
+    const before = liveHandles();
+    await expect(open()).rejects.toThrow(message);
+    expect(liveHandles() - before, `${message}`).toBeLessThanOrEqual(2);
+  }
+  await blocking.close();
 });
