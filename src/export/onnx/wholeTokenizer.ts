@@ -9,10 +9,11 @@ const NO_PARTS: JsonObject = { normalizer: null, pre_tokenizer: null, post_proce
 /** All of the tokenizer: a model folder may have its vocabulary alone, and settings in other files. */
 export function wholeTokenizer({ json }: Tokenizer, embedding: EmbeddingFormat | undefined): JsonObject {
   const whole = { ...NO_PARTS, ...(json as JsonObject) };
-  const { model, normalizer, post_processor } = whole as Readonly<Record<string, JsonObject | null>>;
+  const { model, normalizer, pre_tokenizer, post_processor } = whole as Readonly<Record<string, JsonObject | null>>;
   return {
     ...whole,
     ...(embedding?.lowercases && { normalizer: lowercased(normalizer) }),
+    pre_tokenizer: pre_tokenizer ? withWords(pre_tokenizer) : null,
     post_processor: withPairs(post_processor),
     model: withUnknown(model as JsonObject),
   };
@@ -20,6 +21,22 @@ export function wholeTokenizer({ json }: Tokenizer, embedding: EmbeddingFormat |
 
 function lowercased(normalizer: JsonObject | null | undefined): JsonObject {
   return { type: "Sequence", normalizers: [{ type: "Lowercase" }, ...(normalizer ? [normalizer] : [])] };
+}
+
+const WORD = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
+
+/** What the pre-tokenizer `Whitespace` does. transformers.js's own takes letters outside ASCII for punctuation. */
+const WORDS: JsonObject = {
+  type: "Split",
+  pattern: { Regex: `[${WORD}]+|[^${WORD}\\p{White_Space}]+` },
+  behavior: "Removed",
+  invert: true,
+};
+
+function withWords(preTokenizer: JsonObject): JsonObject {
+  const { type, pretokenizers } = preTokenizer;
+  if (type === "Sequence") return { ...preTokenizer, pretokenizers: (pretokenizers as JsonObject[]).map(withWords) };
+  return type === "Whitespace" ? WORDS : preTokenizer;
 }
 
 /** Post-processors that say where the second text of a pair stands. */

@@ -78,3 +78,21 @@ test("words that a WordLevel tokenizer does not have are unknown", async () => {
   writeFileSync(join(model, "tokenizer_config.json"), JSON.stringify({ pad_token: "[PAD]" }));
   await expectSame(model, [["the cat sats"], ["theme the", "catsup"], ["x".repeat(200)]]);
 });
+
+test.each([
+  { type: "Whitespace" },
+  { type: "Sequence", pretokenizers: [{ type: "Whitespace" }, { type: "Digits", individual_digits: true }] },
+])("letters of all scripts belong to words: $type", async (pre_tokenizer) => {
+  const model = changed("bert/single", (tokenizer) => ({ ...tokenizer, pre_tokenizer, normalizer: null }));
+  const texts = [
+    "stra\u00dfe na\u00efve",
+    "the \u0441\u0430t 12",
+    "a\u0301b_c-d...!",
+    "\u65e5\u672c\u8a9e the",
+    "a\u00a0b\u0085c\u200dd",
+  ];
+  await expectSame(
+    model,
+    texts.map((text) => [text]),
+  );
+});
