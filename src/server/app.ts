@@ -21,6 +21,9 @@ import type { ServedModel } from "./servedModel.js";
 /** The most bytes of a body. */
 const MOST_BYTES = 32 * 2 ** 20;
 
+/** The status, as nginx counts it, of a request whose client left before the answer. */
+const CLIENT_LEFT = 499;
+
 /** How requests are answered. */
 export interface AppOptions {
   /** That the server listens on. */
@@ -76,9 +79,14 @@ export class App {
     });
     hono.notFound((c) => c.json(new ApiError(404, `There is no ${c.req.method} ${c.req.path}.`).body, 404));
     hono.use(async (c, next) => {
-      await next();
-      const isKnown = hono.routes.some(({ path }) => path === c.req.path);
-      this.#metrics.countRequest(isKnown ? c.req.path : "other", c.res.status);
+      let status = CLIENT_LEFT;
+      try {
+        await next();
+        if (!c.req.raw.signal.aborted) status = c.res.status;
+      } finally {
+        const isKnown = hono.routes.some(({ path }) => path === c.req.path);
+        this.#metrics.countRequest(isKnown ? c.req.path : "other", status);
+      }
     });
     hono.use(async (c, next) => {
       refuseForeign(c.req.raw.headers, host);

@@ -35,6 +35,21 @@ test.each([true, false])("a client that hangs up frees its place (stream: %s)", 
   }
 });
 
+test("clients that leave before the answer count as status 499, also amid their body", async () => {
+  const { url } = await openServer({ model: ADAPTED });
+  const body = JSON.stringify({ ...LONG, n: 64 });
+  const counted = (status: number) => metric(url, `bidora_requests_total{route="/v1/completions",status="${status}"}`);
+  for (const sent of [body, body.slice(0, 9)]) {
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    socket.write(`POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${sent}`);
+    if (sent === body) await until(async () => (await running(url)) > 0);
+    else await new Promise((resolve) => setTimeout(resolve, 50));
+    socket.destroy();
+    await until(async () => (await counted(499)) === (sent === body ? 1 : 2));
+  }
+  expect([await counted(500), await counted(200)]).toEqual([0, 0]);
+});
+
 test("a client that does not read holds nobody up", async () => {
   const { url } = await openServer({ model: ADAPTED, maxConcurrentRequests: 1 });
   const body = JSON.stringify({ ...LONG, n: 64, stream: true, logprobs: 20 });
