@@ -79,9 +79,21 @@ function specialsOf(tokenizer: Tokenizer): JsonObject {
 /** The chat template, which transformers.js reads in no other file. */
 function templateOf({ chat_template: given }: JsonObject, tokenizer: Tokenizer): JsonObject {
   const isListed = Array.isArray(given) && !tokenizer.files().includes(TEMPLATE);
-  const text = isListed ? undefined : tokenizer.chatTemplateText;
-  return text === undefined ? {} : { chat_template: text };
+  if (isListed) return { chat_template: (given as NamedTemplate[]).map(plainNamed) };
+  const text = tokenizer.chatTemplateText;
+  return text === undefined ? {} : { chat_template: withoutGeneration(text) };
 }
+
+type NamedTemplate = JsonObject & { readonly template: string };
+
+const plainNamed = (named: NamedTemplate): JsonObject => ({ ...named, template: withoutGeneration(named.template) });
+
+/** A template without `generation` blocks: transformers.js removes their tags, and then strips white space across them. */
+const withoutGeneration = (template: string): string =>
+  template.replace(
+    /\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}/g,
+    (_, before, end, after) => `{%${before} ${end ? "endif" : "if true"} ${after}%}`,
+  );
 
 /** The keys of Llama-like decoders that transformers.js 3 computes the cache's shape from, where config.json leaves them to their defaults. */
 function cacheKeys({ model: { config }, checkpointConfig }: ExportedModel): JsonObject {

@@ -96,3 +96,25 @@ test.each([
     texts.map((text) => [text]),
   );
 });
+
+const GENERATION = `{%- for message in messages %}
+    {{- message.role + ':\\n' }}
+    {% generation %}
+    {{- message.content }}
+    {% endgeneration %}
+    {{- 'the end' if loop.last else '' }}
+{%- endfor %}`;
+
+test.each([
+  ["one", GENERATION],
+  ["several", [{ name: "default", template: GENERATION }]],
+])("white space around a generation block is kept: %s", async (_, chat_template) => {
+  const model = changed("llama/lm", (tokenizer) => tokenizer);
+  writeFileSync(join(model, "tokenizer_config.json"), JSON.stringify({ eos_token: "[SEP]", chat_template }));
+  const output = join(models, basename(model));
+  await exportModel({ model, to: "onnx", output });
+  const messages = [{ role: "user" as const, content: "hi" }];
+  const theirs = await AutoTokenizer.from_pretrained(basename(output));
+  const { text } = (await loadTokenizer(model)).chatTemplate().render(messages, { addGenerationPrompt: false });
+  expect(theirs.apply_chat_template(messages, { tokenize: false, add_generation_prompt: false })).toBe(text);
+});
