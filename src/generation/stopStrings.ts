@@ -1,6 +1,9 @@
 /** The strings at which generation stops. */
 import { type Tokenizer, textEnd } from "../text/index.js";
 
+/** The bytes of a character that further tokens may complete. */
+const UNFINISHED = /\ufffd{1,3}$/;
+
 export class StopStrings {
   readonly #longest: number;
 
@@ -23,7 +26,8 @@ export class StopStrings {
 
   /** Whether the newest token completes a stop string. Decodes only the end of the text. */
   async isCompleted(tokens: readonly number[]): Promise<boolean> {
-    return this.find(await textEnd(this.tokenizer, tokens, this.#longest)) !== undefined;
+    const text = await textEnd(this.tokenizer, tokens, this.#longest);
+    return this.find(text.replace(UNFINISHED, "")) !== undefined;
   }
 
   /** The length of `text` without a partial stop string at its end. */

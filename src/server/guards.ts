@@ -52,7 +52,7 @@ const digest = (text: string): Buffer => createHash("sha256").update(text).diges
 
 /** @throws ApiError 415 for a body that is compressed, which nothing here expands */
 export function refuseCompressed(headers: Headers): void {
-  const encoding = headers.get("content-encoding") ?? "identity";
+  const encoding = headers.get("content-encoding") || "identity";
   if (encoding.toLowerCase() === "identity") return;
   throw new ApiError(415, `Bodies are taken as they are, not with Content-Encoding ${encoding}: send plain JSON.`);
 }

@@ -26,7 +26,8 @@ test("the number of live tensors stays the same over requests, and as before aft
   await round();
   const after = liveHandles();
   for (let i = 0; i < 3; i++) await round();
-  expect(liveHandles()).toBe(after);
+  // Generators of opening the models may have been collected meanwhile.
+  expect(liveHandles()).toBeLessThanOrEqual(after);
   await server.close();
   // Of opening a model, the generators are left to the garbage collector.
   expect(liveHandles() - before).toBeLessThanOrEqual(2);

@@ -42,6 +42,14 @@ function textOf(seed: number): string {
   return Array.from({ length: 100 }, () => PARTS[(next() >> 8) % PARTS.length]).join("");
 }
 
+test("the bytes of an unfinished character are no replacement characters, and those that stay unfinished are", async () => {
+  const tokenizer = await loadTokenizer(golden("chat/tokenizers/byte-level"));
+  const { inputIds: ids } = await tokenizer.encode(["a\u0e07b"]);
+  const stops = new StopStrings(tokenizer, ["\ufffd"]);
+  for (let end = 1; end <= ids.length; end++) expect(await stops.isCompleted(ids.slice(0, end)), `${end}`).toBe(false);
+  expect(await stops.isCompleted([...ids.slice(0, 2), ids.at(-1) as number])).toBe(true);
+});
+
 describe.each(FOLDERS)("%s", (folder) => {
   test("a stop string is found as soon as the whole text has it", async () => {
     const tokenizer = await loadTokenizer(golden(folder));
