@@ -120,7 +120,7 @@ function withoutLabel(example: Example): Example {
 /** `--max-length` if given, otherwise the length that the model was trained with; at most the model's maximum. */
 export function lengthFor(
   { maxLength, given }: Pick<PredictionSettings, "maxLength" | "given">,
-  { metadata, tokenizer, model, task }: InferenceModel,
+  { metadata, tokenizer, model, task }: Pick<InferenceModel, "metadata" | "tokenizer" | "model" | "task">,
 ): number {
   const isGiven = "maxLength" in given;
   const wanted = isGiven ? maxLength : (metadata?.maxLength ?? task.embedding?.maxLength ?? maxLength);

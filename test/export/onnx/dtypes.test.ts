@@ -190,6 +190,17 @@ describe("the rows of --data", () => {
     },
   );
 
+  it("are truncated at sentence-transformers' length", async () => {
+    const folder = freshPath("model");
+    cpSync(join(GOLDEN, "bert/no-prefix"), folder, { recursive: true });
+    writeEmbeddingFormat(folder, { ...PLAIN_FORMAT, maxLength: 6 }, 36);
+    const [short, long] = await Promise.all(
+      ["the cat sat on", "the cat sat on the mat and so on"].map((text) => measured(folder, [{ text }], ["q4"])),
+    );
+    expect(short?.[0]?.error).toBeGreaterThan(0);
+    expect(long?.[0]?.error).toBe(short?.[0]?.error);
+  });
+
   it("that overflow float16 refuse it by name in a labeled file too", async () => {
     const folder = freshPath("model");
     cpSync(join(GOLDEN, "bert/single"), folder, { recursive: true });

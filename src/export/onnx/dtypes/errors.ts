@@ -5,14 +5,8 @@ import { type LanguageExample, where } from "../../../data/index.js";
 import { labelsForInference, positiveOf } from "../../../datasets/choice.js";
 import { readRows, trainedColumns } from "../../../datasets/splits.js";
 import type { Metrics } from "../../../files/metrics.js";
-import {
-  type Batch,
-  type EncodedRow,
-  encodeRows,
-  maxLengthOf,
-  sequenceClassification,
-  type Task,
-} from "../../../tasks/index.js";
+import { lengthFor } from "../../../inference/predictions.js";
+import { type Batch, type EncodedRow, encodeRows, sequenceClassification, type Task } from "../../../tasks/index.js";
 import type { Tokenizer } from "../../../text/index.js";
 import type * as torch from "../../../torch/index.js";
 import { type EvaluationOptions, evaluateWithOutputs, evaluationBatches } from "../../../train/evaluation.js";
@@ -54,9 +48,9 @@ export async function readMeasured(path: string, model: ExportedModel, tokenizer
   const choice = { kind: kind ?? "", task, dataset: undefined, metrics: undefined, texts: false };
   const labels = hasLabels ? labelsForInference(choice, dataset, names) : undefined;
   const { config } = model.model;
-  const length = maxLengthOf(metadata?.maxLength ?? rowOptions.maxLength.default, false, tokenizer, config.maxTokens);
+  const maxLength = lengthFor({ maxLength: rowOptions.maxLength.default, given: {} }, { ...model, task, tokenizer });
   const examples = hasLabels ? dataset.examples : dataset.examples.map((example) => ({ ...example, label: undefined }));
-  const rows = await encodeRows(task, examples, tokenizer, { labels, maxLength: length, model: config });
+  const rows = await encodeRows(task, examples, tokenizer, { labels, maxLength, model: config });
   const isScored =
     hasLabels || (task.isGenerative === true && (dataset.examples as LanguageExample[]).every(hasAnswer));
   const scoring = { task, labels: labels?.names ?? names, positive: positiveOf(choice, labels) };
