@@ -1,8 +1,13 @@
 // A server keeps no tensors of requests that are done, and none after it is closed.
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type ServeSettings, serve } from "../../src/commands/serve.js";
 import { liveHandles } from "../../src/torch/index.js";
+import { GOLDEN } from "../e2e/support.js";
 import { ADAPTED, adapterAt, LLAMA, metric, post, until } from "./openServer.js";
+
+const GPT2 = join(GOLDEN, "gpt2/lm");
+const gpt2Adapter = (name: string): string => join(GOLDEN, "gpt2/adapters", name);
 
 test("the number of live tensors stays the same over requests, and as before after closing", async () => {
   const names = ["lm-lora", "lm-dora-tables", "lm-ia3"];
@@ -37,10 +42,14 @@ test("a start that is refused leaves no tensors, and names the adapter that does
   const start = (settings: Partial<ServeSettings>, signal?: AbortSignal) =>
     serve({ model: ADAPTED, dtype: "float32", port: 0, ...settings }, { ...(signal && { signal }) });
   const blocking = await start({ model: LLAMA });
-  const misfit = adapterAt("lm-lora").replace("llama", "gpt2");
+  const misfit = gpt2Adapter("lm-lora");
   const late = new AbortController();
   const cases: readonly (readonly [() => Promise<unknown>, RegExp])[] = [
     [() => start({ adapter: [adapterAt("lm-dora-tables"), misfit] }), /^lm-lora: No module matches/],
+    [
+      () => start({ model: GPT2, adapter: [gpt2Adapter("lm-lora-saved"), adapterAt("lm-dora")] }),
+      /^lm-dora: No module matches/,
+    ],
     [() => start({ adapter: ["lm-dora", "lora"].map(adapterAt) }), /^lora: The adapter's head is for SEQ_CLS, not for/],
     [() => start({ adapter: [adapterAt("lm-ia3")], port: Number(new URL(blocking.url).port) }), /the port is in use/],
     [
