@@ -46,7 +46,7 @@ const QUOTE = String.raw`"\""`;
 
 /**
  * A rule for what follows a part of a string. It has all that may follow, and no rule for a single character: XGrammar finds the tokens that may
- * come within one rule beforehand, and those that reach beyond it anew each time, which takes 1000 times as long.
+ * come within one rule beforehand, and those that reach beyond it again each time, which takes 1000 times as long.
  * @param next the rule after one more character, or undefined for none @param mayEnd whether the string may end here
  */
 function afterPart(next: string | undefined, mayEnd: boolean): string {
