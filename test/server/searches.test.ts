@@ -1,4 +1,4 @@
-// Answers that take more than one sequence, or computing a sequence anew, are generate's too.
+// Answers that take more than one sequence, or recompute a sequence, are generate's too.
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";

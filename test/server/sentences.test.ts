@@ -1,4 +1,4 @@
-// Requests that are refused are told, in one sentence each, which parameter is wrong, what it takes and what came.
+// Refusals of requests say in one sentence which parameter is wrong, what it takes and what it got.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { openServer, post, withTemplate } from "./openServer.js";

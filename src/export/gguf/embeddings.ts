@@ -24,7 +24,7 @@ export function limitOf({ metadata, model }: OpenModel, { maxLength }: Embedding
   return maxLengthOf(metadata?.maxLength ?? maxLength ?? maxTokens, false, tokenizer, maxTokens);
 }
 
-/** Sentences about what llama.cpp does otherwise, or must be told. */
+/** Notes on what llama.cpp does differently, and which of its options to set. */
 export function notesOnEmbeddings(format: EmbeddingFormat, { context }: Form, parts: TokenizerParts): string[] {
   const { pooling, normalizes } = format;
   const option = normalizes

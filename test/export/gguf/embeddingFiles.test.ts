@@ -126,7 +126,7 @@ describe("the file", () => {
 });
 
 describe("what is said", () => {
-  test("of normalization: what llama.cpp has to be told", async () => {
+  test("of normalization: which option llama.cpp needs", async () => {
     const [unit, plain] = [encoder({ format: { normalizes: true } }), encoder()];
     expect((await exported(unit)).notes[0]).toMatch(
       /pooling \(mean\) from the file.* needs --embd-normalize 2, its default\.$/,
