@@ -109,15 +109,9 @@ function pairOf(table: Table): readonly string[] {
 const isAnchored = (columns: readonly string[]): boolean =>
   ANCHORED.some((names) => names.every((name, i) => name === columns[i]));
 
-function scoreColumn(
-  table: Table,
-  texts: readonly string[],
-  { textColumns, labelColumns: given, usualLabelColumns: usual }: LoadOptions,
-): string | undefined {
-  const mayHaveScore = texts.length === 2 && !isAnchored(texts);
-  const usualScore = () => findColumns(table, [...(usual ? [usual] : []), ...SCORES]);
-  if (!given && !textColumns && isAnchored(texts)) refuseScore(table, texts, usualScore());
-  const found = given ? requireColumns(table, given) : mayHaveScore ? usualScore() : undefined;
+function scoreColumn(table: Table, texts: readonly string[], options: LoadOptions): string | undefined {
+  const { labelColumns: given } = options;
+  const found = given ? requireColumns(table, given) : usualScore(table, texts, options);
   if (found === undefined) return undefined;
   const [score, ...more] = found;
   if (more.length > 0) throw new UsageError(`A pair has one score, but --label-column names ${found.join(", ")}.`);
@@ -128,13 +122,28 @@ function scoreColumn(
   return score;
 }
 
+/** The score's column if none is named. Beside an anchor and its positive it counts if the adapter was trained on it. */
+function usualScore(
+  table: Table,
+  texts: readonly string[],
+  { textColumns, usualLabelColumns: trained }: LoadOptions,
+): readonly string[] | undefined {
+  const isOfAnchor = isAnchored(texts);
+  if (isOfAnchor && textColumns) return undefined;
+  const own = trained && texts.length === 2 ? findColumns(table, [trained]) : undefined;
+  if (own) return own;
+  const score = findColumns(table, SCORES);
+  if (isOfAnchor) refuseScore(table, texts, score);
+  return texts.length === 2 ? score : undefined;
+}
+
 /** A pair with a low score is no positive one. @throws BidoraError `UNKNOWN_COLUMN` for a score beside an anchor and its positive */
 function refuseScore({ file }: Table, texts: readonly string[], score: readonly string[] | undefined): void {
   if (!score) return;
-  const asScore = texts.length === 2 ? `--label-column ${score} to learn from it as a score, or ` : "";
+  const asScore = texts.length === 2 ? `; to learn from it as a score, finetune takes --label-column ${score}` : "";
   throw new BidoraError(
     "UNKNOWN_COLUMN",
-    `${file} has ${score} beside ${texts.join(" and ")}: give ${asScore}--text-columns ${texts.join(",")} to leave it out.`,
+    `${file} has ${score} beside ${texts.join(" and ")}: give --text-columns ${texts.join(",")} to leave it out${asScore}.`,
   );
 }
 

@@ -106,6 +106,8 @@ async function adapterSettings(folder: string): Promise<AdapterSettings> {
   const method = methodOf(config);
   const { magnitudeAxis, targetModules, ...own } = settingsOfAdapter(config);
   const { rank, alpha, rslora, dropout, adapterSize, adapterPlacement } = own;
+  const paths = adaptedPaths(tensors.keys(), method.codec);
+  for (const tensor of tensors.values()) tensor.dispose();
   return {
     method: metadata?.method ?? config.method,
     axis: magnitudeAxis ?? null,
@@ -117,7 +119,7 @@ async function adapterSettings(folder: string): Promise<AdapterSettings> {
     bias: config.bias,
     ...(targetModules !== undefined && { targetModules }),
     modulesToSave: config.modulesToSave,
-    modules: adaptedPaths(tensors.keys(), method.codec).map((path) => ({
+    modules: paths.map((path) => ({
       path,
       ...method.inLayers?.facts(config, path),
     })),

@@ -1,22 +1,10 @@
 // What a server answers is what generate gives: token for token, alone or together with other requests.
-import { afterAll, expect, test } from "vitest";
-import { load } from "../../src/commands/load.js";
+import { expect, test } from "vitest";
 import type { Model, ModelGenerateSettings } from "../../src/inference/model.js";
 import type { Message } from "../../src/text/index.js";
-import { ADAPTED, adapterAt, LLAMA, openServer, withTemplate } from "./openServer.js";
+import { ADAPTED, adapterAt, LLAMA, loaded, openServer, withTemplate } from "./openServer.js";
 
 const PROMPTS = ["Hello there", "a", "The night was", "東京 🙂", "one two three four five six seven", "é"];
-
-const models: Model[] = [];
-afterAll(() => {
-  for (const model of models) model.dispose();
-});
-
-async function loaded(model: string, adapter?: string): Promise<Model> {
-  const opened = await load({ model, dtype: "float32", ...(adapter && { adapter }) });
-  models.push(opened);
-  return opened;
-}
 
 const generated = async (model: Model, prompts: readonly string[], settings: ModelGenerateSettings) =>
   (await model.generate(prompts, settings)).map(({ text, tokens, finish }) => ({

@@ -1,25 +1,12 @@
 // Answers by a JSON schema parse and validate, however tokens are chosen, and are the same alone and among others.
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { Completion, CompletionChoice } from "openai/resources/completions";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { load } from "../../src/commands/load.js";
-import type { Model } from "../../src/inference/model.js";
 import { adaptedWriter, roomy } from "./jsonModels.js";
-import { ADAPTED, adapterAt, LLAMA, openServer, post, until } from "./openServer.js";
+import { ADAPTED, adapterAt, LLAMA, loaded, openServer, post, until } from "./openServer.js";
 
 const ajv = new Ajv2020({ strict: false, validateFormats: false });
-
-const models: Model[] = [];
-afterAll(() => {
-  for (const model of models) model.dispose();
-});
-
-async function loaded(model: string, adapter?: string): Promise<Model> {
-  const opened = await load({ model, dtype: "float32", ...(adapter && { adapter }) });
-  models.push(opened);
-  return opened;
-}
 
 const zodSchema = (type: z.ZodType) => z.toJSONSchema(type) as Record<string, unknown>;
 

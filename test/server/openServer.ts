@@ -3,7 +3,9 @@ import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { afterAll } from "vitest";
+import { load } from "../../src/commands/load.js";
 import { type ServeSettings, serve } from "../../src/commands/serve.js";
+import type { Model } from "../../src/inference/model.js";
 import type { RunningServer } from "../../src/server/serve.js";
 import { GOLDEN } from "../e2e/support.js";
 import { freshPath } from "../workFolder.js";
@@ -24,6 +26,18 @@ export function withTemplate(model = LLAMA, name = "chatty"): string {
   cpSync(model, folder, { recursive: true });
   writeFileSync(join(folder, "chat_template.jinja"), TEMPLATE);
   return folder;
+}
+
+const models: Model[] = [];
+afterAll(() => {
+  for (const model of models) model.dispose();
+});
+
+/** An open model in float32, until the tests are done. */
+export async function loaded(model: string, adapter?: string): Promise<Model> {
+  const found = await load({ model, dtype: "float32", ...(adapter && { adapter }) });
+  models.push(found);
+  return found;
 }
 
 const opened: RunningServer[] = [];

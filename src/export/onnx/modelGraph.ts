@@ -99,7 +99,7 @@ export class ModelGraph extends GraphBuilder {
     );
   }
 
-  /** The norm of the last dimension. ONNX Runtime 1.17 crashes on one without a bias, so that it is 0 then. x: [..., size] → the same */
+  /** The norm of the last dimension. ONNX Runtime 1.17 crashes on a norm without a bias, so it gets one of zeros. x: [..., size] → the same */
   norm(path: string, x: Value): Value {
     const { size, bias, epsilon } = this.module(path, Norm);
     const own = bias ? this.parameter(`${path}.bias`) : this.constant(new Array<number>(size).fill(0));

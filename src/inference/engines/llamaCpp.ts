@@ -4,7 +4,7 @@ import { architectureFor, writableModelTypes } from "../../io/gguf/architectures
 import { ENCODER_TYPES, encoderNames } from "../../io/gguf/encoders.js";
 import { type Engine, no, type Verdict, yes } from "./engine.js";
 import type { AdapterSubject, Subject } from "./subject.js";
-import { baseName, exporting, isMergeable, merging, shortName, type Way } from "./ways.js";
+import { baseName, exporting, isMergeable, merging, reasonsToMerge, shortName, type Way } from "./ways.js";
 
 /** Classes that llama.cpp's convert_hf_to_gguf.py registers (November 2026), which bidora writes no GGUF for, or only for embeddings. */
 const CONVERTED = [
@@ -35,8 +35,7 @@ export const llamaCpp: Engine = (subject) => {
 
 /** Models that embed texts are merged: an adapter's file can't say how token states are pooled. */
 function embedding(subject: Subject, { command, output }: Way): Verdict {
-  const reasons = subject.adapter ? ["An adapter of a model that embeds texts has to be merged."] : [];
-  return no(["It reads GGUF files.", ...reasons], {
+  return no(["It reads GGUF files.", ...reasonsToMerge(subject)], {
     commands: [command, shellLine(["llama-server", "--embeddings", "-m", output])],
     notes: [
       ...openNote(subject),

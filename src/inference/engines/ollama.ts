@@ -3,7 +3,7 @@ import { shellLine } from "../../common/shell.js";
 import { type Engine, no, unknown, yes } from "./engine.js";
 import { convertersWay, openNote, whyNoGguf } from "./llamaCpp.js";
 import type { Subject } from "./subject.js";
-import { exporting, shortName } from "./ways.js";
+import { exporting, reasonsToMerge, shortName } from "./ways.js";
 
 /**
  * Ollama runs GGUF files (its docs/import.mdx). Its imports of safetensors depend on version and platform: models go to its MLX engine,
@@ -20,10 +20,11 @@ export const ollama: Engine = (subject) => {
   if (stopped) return stopped;
   const { command, output } = exporting(subject, "gguf", ".gguf");
   const commands = [command, creating(name, `${shortName(output)}.Modelfile`)];
-  if (task?.embedding) {
-    const reasons = adapter ? ["An adapter of a model that embeds texts has to be merged."] : [];
-    return no(["It runs GGUF files.", ...reasons], { commands, notes: [...openNote(subject), ALWAYS_NORMALIZES] });
-  }
+  if (task?.embedding)
+    return no(["It runs GGUF files.", ...reasonsToMerge(subject)], {
+      commands,
+      notes: [...openNote(subject), ALWAYS_NORMALIZES],
+    });
   if (!adapter) return no(["It runs GGUF files."], { commands, notes: openNote(subject) });
   const against = whyNotImported(subject, adapter.config as LowRankConfig, adapter.json.lora_alpha);
   const notes = [...openNote(subject), ...WITH_ITS_OWN_BASE];

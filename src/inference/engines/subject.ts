@@ -91,6 +91,8 @@ async function adapterSubject(inspected: AdapterInspection, name: string, model:
   const task = taskOf(settings, baseConfig);
   const json = readOptionalJsonObject(join(folder, ADAPTER_CONFIG));
   const { model_type: modelType } = baseConfig ?? {};
+  const misfit = found && misfitOf(saved, found);
+  for (const tensor of saved.tensors.values()) tensor.dispose();
   return {
     name,
     folder,
@@ -100,7 +102,7 @@ async function adapterSubject(inspected: AdapterInspection, name: string, model:
     task,
     whyUnknown: whyUnknown(base, baseConfig, task),
     labels: settings.labels?.length,
-    misfit: found && misfitOf(saved, found),
+    misfit,
     isGguf: false,
     adapter: { settings, config, json, tensors: tensors.map(({ name }) => name), base, givenBase: model, baseConfig },
   };
@@ -137,7 +139,12 @@ function misfitOf(adapter: SavedAdapter, { folder, config }: FoundBase): string 
   try {
     const saved = { adapter, metadata: adapter.metadata };
     const { task, labels } = resolveHead(architectureOf(config), config, saved, undefined);
-    checkFit(emptyModel(folder, { head: task.head, outputs: labels.length, dtype: "float32" }), adapter);
+    const model = emptyModel(folder, { head: task.head, outputs: labels.length, dtype: "float32" });
+    try {
+      checkFit(model, adapter);
+    } finally {
+      model.dispose();
+    }
     return undefined;
   } catch (error) {
     if (!(error instanceof BidoraError)) throw error;

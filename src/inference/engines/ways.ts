@@ -33,6 +33,10 @@ function way(subject: Subject, words: readonly string[], suffix: string): Way {
   return { command: `${HINTED_COMMAND} ${line}`, output };
 }
 
+/** Why an adapter of a model that embeds texts is no GGUF file of its own; nothing for a model. */
+export const reasonsToMerge = ({ adapter }: Subject): readonly string[] =>
+  adapter ? ["An adapter of a model that embeds texts has to be merged."] : [];
+
 /** Merges the adapter into its base model; undefined for an adapter that can't be merged. */
 export const merging = (subject: Subject): Way | undefined =>
   subject.adapter && isMergeable(subject.adapter.config) ? way(subject, ["merge"], "-merged") : undefined;

@@ -11,6 +11,7 @@ import {
   bidora,
   bytes,
   changed,
+  evaluated,
   fresh,
   GOLDEN,
   json,
@@ -114,6 +115,19 @@ test("a score beside anchor and positive is left out, or learned from, as asked"
     await first({ labelColumn: ["score"] }),
   ];
   expect(pairs).not.toBeCloseTo(scores, 3);
+});
+
+test("an adapter that learned from a score beside anchor and positive is evaluated on it, unless texts are named", async () => {
+  const data = jsonl(
+    { anchor: "a", positive: "b", score: 0.2 },
+    { anchor: "c", positive: "d", score: 0.9 },
+    { anchor: "e", positive: "f", score: 0.5 },
+  );
+  const { output } = await run({ ...SMALL, train: data, method: "lora", labelColumn: ["score"] });
+  const scored = await evaluated({ model: MODEL, adapter: output, data });
+  expect(Object.keys(scored)).toContain("spearman");
+  const searched = await evaluated({ model: MODEL, adapter: output, data, textColumns: ["anchor", "positive"] });
+  expect(Object.keys(searched)).toContain("recall@1");
 });
 
 test("candidates with the text of the positive are no negatives", async () => {
