@@ -16,6 +16,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportAutograd(exports);
   exportGenerators(exports);
   exportEngine(exports);
+  exportDevices(exports);
   exportProfile(exports);
   exportTape(exports);
   exportCheckpoint(exports);

@@ -10,6 +10,7 @@ void exportTensors(Napi::Object exports);
 void exportAutograd(Napi::Object exports);
 void exportGenerators(Napi::Object exports);
 void exportEngine(Napi::Object exports);
+void exportDevices(Napi::Object exports);
 void exportProfile(Napi::Object exports);
 void exportTape(Napi::Object exports);
 void exportCheckpoint(Napi::Object exports);

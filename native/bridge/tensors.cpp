@@ -32,7 +32,14 @@ at::Tensor emptyForBytes(const std::vector<int64_t>& sizes, at::ScalarType dtype
   return at::empty(sizes, dtype == at::kBool ? at::kByte : dtype);
 }
 
-// (bytes: Uint8Array, shape, dtype of the bytes, dtype of the tensor) => handle of a copy.
+// A copy on the device. One to CUDA is made from page-locked memory, so that the processor need not wait for it.
+at::Tensor onDevice(const at::Tensor& tensor, const c10::Device& device) {
+  if (device.is_cpu()) return tensor;
+  return device.is_cuda() ? tensor.pin_memory().to(device, tensor.scalar_type(), /*non_blocking=*/true)
+                          : tensor.to(device);
+}
+
+// (bytes: Uint8Array, shape, dtype of the bytes, dtype of the tensor, device, by default the CPU) => handle of a copy.
 Napi::Value fromBytes(const Napi::CallbackInfo& info) {
   const auto bytes = info[0].As<Napi::Uint8Array>();
   const at::Tensor tensor = emptyForBytes(sizesAt(info, 1), dtypeAt(info, 2));
@@ -40,7 +47,9 @@ Napi::Value fromBytes(const Napi::CallbackInfo& info) {
     throw std::invalid_argument("expected " + std::to_string(tensor.nbytes()) +
                                 " bytes for this shape and dtype, got " + std::to_string(bytes.ByteLength()) + ".");
   if (tensor.nbytes()) std::memcpy(tensor.data_ptr(), bytes.Data(), tensor.nbytes());
-  return newTensor(info.Env(), tensor.to(dtypeAt(info, 3)));
+  const at::Tensor host = tensor.to(dtypeAt(info, 3));
+  if (info[4].IsUndefined()) return newTensor(info.Env(), host);
+  return newTensor(info.Env(), onDevice(host, c10::Device(info[4].As<Napi::String>().Utf8Value())));
 }
 
 // (handle, dtype of the bytes) => Uint8Array with a copy of the elements in row-major order.

@@ -102,8 +102,9 @@ function refuseQuantized(wanted: readonly FullyTrained[]): void {
   );
 }
 
-function fromFile({ isStoredTransposed }: Parameter, stored: torch.Tensor, dtype: torch.DType): torch.Tensor {
-  return torch.scope(() => torch.keep(ownCopy(isStoredTransposed ? transposed(stored) : stored, dtype)));
+function fromFile({ isStoredTransposed, values }: Parameter, stored: torch.Tensor, dtype: torch.DType): torch.Tensor {
+  const turned = () => (isStoredTransposed ? transposed(stored) : stored);
+  return torch.scope(() => torch.keep(ownCopy(torch.onDevice(turned(), values.device), dtype)));
 }
 
 /** A contiguous copy that training may change in place. */

@@ -41,7 +41,7 @@ export function inject<Config extends AdapterConfig>(
   return torch.noGrad(() => {
     const plan = planOf(model, config, layers);
     if (plan.layers.length === 0) requireBiases(config, plan.whole);
-    checkSize(plan, dtype, saved !== undefined);
+    checkSize(plan, dtype, saved !== undefined, model.device);
     const fill: Fill = (name, spec) => {
       const own = saved?.get(name);
       const start = () => torch.onDevice(own ?? spec.start({ dtype, generator }), model.device);
@@ -60,13 +60,19 @@ export function inject<Config extends AdapterConfig>(
 /** Values in memory per trained parameter: the parameter, its gradient, and the optimizer's two moments. */
 const TRAINED_COPIES = 4;
 
-function checkSize({ layers, shared }: Pick<Plan, "layers" | "shared">, dtype: torch.DType, isSaved: boolean): void {
+function checkSize(
+  { layers, shared }: Pick<Plan, "layers" | "shared">,
+  dtype: torch.DType,
+  isSaved: boolean,
+  device: string,
+): void {
   const trained = numbersOf(layers.flatMap(({ tensors }) => tensors));
   const numbers = trained + numbersOf(shared);
   torch.requireMemory(
     (isSaved ? numbers : numbers + (TRAINED_COPIES - 1) * trained) * torch.DTYPE_BYTES[dtype],
     `An adapter with ${numbers.toLocaleString("en")} parameters in ${layers.length} modules`,
     "make it smaller (--rank, --target-modules, --adapter-size)",
+    { device },
   );
 }
 

@@ -12,7 +12,7 @@ export class OrthogonalityRegularizer {
     readonly gram: ReturnType<typeof gramOf>;
   }[];
 
-  constructor(adapted: AdaptedModel) {
+  constructor(private readonly adapted: AdaptedModel) {
     this.#layers = updatesOf(adapted).map(({ weight, lowRank }) => ({
       weight,
       lowRank,
@@ -23,7 +23,7 @@ export class OrthogonalityRegularizer {
   /** R (zero without any adapted linear layer), a scalar to be differentiated with respect to A and B. */
   value(): torch.Tensor {
     const layers = this.#layers.map(({ lowRank, ...layer }) => ({ ...layer, ...lowRank.factors }));
-    if (layers.length === 0) return torch.zeros([]);
+    if (layers.length === 0) return torch.zeros([], { device: this.adapted.model.device });
     if (layers.every(({ weight }) => weight.isDense))
       return orthogonality(layers.map(({ weight, ...layer }) => ({ weight: weight.tensor, ...layer })));
     return torch.mean(

@@ -34,6 +34,7 @@ import { holdOutput } from "../files/outputFolder.js";
 import { isFinished } from "../files/runFolder.js";
 import { flagOf, type Given, pick } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
+import { resolveDevice } from "../torch/index.js";
 import { call, defineCommand, type Hooks, type Shown } from "./command.js";
 
 const options = { ...runFile, ...compareOptions };
@@ -139,6 +140,7 @@ async function onPage<T>(spec: Spec, hooks: Hooks, body: (hooks: WatchedHooks) =
 }
 
 async function expected(cells: readonly Cell[], { jobs }: Spec, hooks: Hooks): Promise<CompareOutcome> {
+  requireDevices(cells);
   const costs = await expectedCosts(cells, jobs, hooks);
   return { kind: "expected", costs, text: costsText(costs) };
 }
@@ -167,6 +169,12 @@ async function cellsThatCount(
   return cells;
 }
 
+/** Refuses a device that is not there, once and not in each run. @throws BidoraError `DEVICE` */
+function requireDevices(cells: readonly Cell[]): void {
+  for (const device of new Set(cells.map(({ settings }) => settings.device ?? "auto")))
+    if (device !== "auto") resolveDevice(device);
+}
+
 /** @returns the runs that failed or were stopped */
 async function runAll(
   cells: readonly Cell[],
@@ -174,6 +182,7 @@ async function runAll(
   { watch, ...hooks }: WatchedHooks,
 ): Promise<readonly EndedRun[] | "stopped"> {
   const waiting = cells.filter((cell) => !hasEnded(cell));
+  requireDevices(waiting);
   const note = hooks.hub?.onNote ?? (() => {});
   if (waiting.length < cells.length)
     note(`${cells.length - waiting.length} of ${cells.length} runs are there already.`);

@@ -66,7 +66,7 @@ const options = {
   textColumns: { ...rowOptions.textColumns, appliesWhen: both(rowOptions.textColumns.appliesWhen, notOfTexts) },
   ...pick(rowOptions, "labelColumn"),
   ...allApplyWhen(withModel, {
-    ...pick(rowOptions, "maxLength", "batchSize", "dtype", "baseDtype", "threads"),
+    ...pick(rowOptions, "maxLength", "batchSize", "dtype", "baseDtype", "device", "threads"),
     ...pick(runOptions, "trainOn"),
   }),
   data: option(text("PATH"), { group: "Data", help: "labeled rows: a file, or a named data set's folder" }),

@@ -8,7 +8,7 @@ import { checkedCall, type HookName, type Hooks } from "./command.js";
 
 const options = {
   ...baseModel,
-  ...pick(rowOptions, "task", "dtype", "baseDtype", "threads"),
+  ...pick(rowOptions, "task", "dtype", "baseDtype", "device", "threads"),
   ...pick(generateOptions, "merge"),
 };
 const hookNames: readonly HookName[] = ["signal", "onNote", "onDownload", "hub", "task"];

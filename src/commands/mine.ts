@@ -20,7 +20,7 @@ const options = {
     help: "rows with a text: more candidates",
     defaultText: "only the input's positives",
   }),
-  ...pick(rowOptions, "textColumns", "maxLength", "batchSize", "dtype", "baseDtype", "threads"),
+  ...pick(rowOptions, "textColumns", "maxLength", "batchSize", "dtype", "baseDtype", "device", "threads"),
   numNegatives: option(whole(1), { group: "Negatives", help: "number of negatives for each row", default: 3 }),
   rangeMin: option(whole(0), {
     group: "Negatives",

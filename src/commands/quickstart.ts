@@ -32,7 +32,7 @@ const options = {
     defaultText: "runs/quickstart, runs/quickstart-chat",
   }),
   overwrite: { ...overwrite.overwrite, group: "Run" },
-  ...pick(runOptions, "seed", "threads"),
+  ...pick(runOptions, "seed", "device", "threads"),
   ...session,
 };
 
@@ -103,7 +103,7 @@ function topicNamed(name: string): QuickstartTopic {
 function presetOf(
   { steps, run }: QuickstartTopic,
   variants: readonly Variant[],
-  { methods, seed, threads }: Settings<typeof options>,
+  { methods, seed, device, threads }: Settings<typeof options>,
 ): CompareSettings {
   const lengthOf = ({ method }: Variant): RunSettings =>
     METHODS[method].isBilevel ? { maxSteps: steps / 2, retrainSteps: steps } : { maxSteps: steps };
@@ -115,6 +115,7 @@ function presetOf(
     evalEvery: steps / 4,
     // the runs are too short for checkpoints
     saveEvery: 2 * steps,
+    device,
     ...(threads !== undefined && { threads }),
   };
 }

@@ -33,7 +33,7 @@ const options = {
     help: "how many requests may run or wait at once; further ones are answered with status 429",
     default: 64,
   }),
-  ...pick(rowOptions, "dtype", "baseDtype", "threads"),
+  ...pick(rowOptions, "dtype", "baseDtype", "device", "threads"),
   ...pick(session, "quiet", "debug"),
 };
 

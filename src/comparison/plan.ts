@@ -12,7 +12,7 @@ import { isRunFolder } from "../files/runFolder.js";
 import type { Cell } from "./cells.js";
 
 /** Settings that may differ between two calls for the same run. */
-const MAY_DIFFER: ReadonlySet<string> = new Set(["output", "threads", "saveEvery", "keepCheckpoints"]);
+const MAY_DIFFER: ReadonlySet<string> = new Set(["output", "device", "threads", "saveEvery", "keepCheckpoints"]);
 
 /** @throws BidoraError `OUTPUT_IN_USE` for a folder with other contents than a comparison */
 export function checkComparisonFolder(folder: string): void {

@@ -223,7 +223,7 @@ export function renderRunYaml(config: RunConfig): string {
 }
 
 /** Settings that change where results go and how fast they come, but not the results. */
-const NOT_OF_RESULT: ReadonlySet<string> = new Set<RunKey>(["output", "threads", "log"]);
+const NOT_OF_RESULT: ReadonlySet<string> = new Set<RunKey>(["output", "device", "threads", "log"]);
 
 /** The settings that determine the results of a run, for its log and its checkpoints. */
 export function settingsOf(config: RunConfig): JsonObject {

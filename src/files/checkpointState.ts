@@ -128,6 +128,8 @@ export interface SavedState {
   readonly generator: string;
   /** The number of threads, on which the order of sums depends. */
   readonly threads: number;
+  /** Where the model computed; absent in checkpoints of earlier versions, which had only the CPU. */
+  readonly device?: string | undefined;
   /** The libtorch version, and which instructions and kernels ran; absent in checkpoints of earlier versions. */
   readonly arithmetic?: string | undefined;
   readonly earlyStopping: {
@@ -146,6 +148,7 @@ const shared = {
   isPhaseOver: z.boolean(),
   generator: z.base64(),
   threads: z.int().min(1),
+  device: z.string().optional(),
   arithmetic: z.string().optional(),
   earlyStopping: z
     .object({

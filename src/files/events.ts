@@ -47,7 +47,7 @@ export interface MachineFacts {
   /** The number of libtorch's threads. */
   readonly threads: number;
   readonly memoryBytes: number;
-  /** `cpu`, `cuda:0`, … */
+  /** Where the model computes: `cpu`, `cuda:0`, … */
   readonly device: string;
   /** The BLAS of libtorch. */
   readonly blas: string;

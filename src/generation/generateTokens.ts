@@ -172,13 +172,15 @@ export class SequenceBatch {
 
   /** [K · vocabulary]: the logits of the selected tokens. */
   #forward(rows: readonly (readonly number[])[], counts: readonly PassCounts[]): Float32Array {
+    const { device } = this.model;
     return torch.noGrad(() =>
       torch.scope(() => {
         const input = modelInput(
           rows.map((inputIds) => ({ inputIds, tokenTypeIds: inputIds.map(() => 0) })),
           this.#cache,
+          device,
         );
-        const logits = this.model.forwardAt(input, EVALUATION, selectedIn(counts));
+        const logits = this.model.forwardAt(input, EVALUATION, selectedIn(counts, device));
         return torch.castTo(logits, "float32").toTypedArray() as Float32Array;
       }),
     );
@@ -221,13 +223,13 @@ export interface NewTokens {
 }
 
 /** [K] int64: the packed indices of the selected tokens, which are the last of each row. */
-function selectedIn(counts: readonly PassCounts[]): torch.Tensor {
+function selectedIn(counts: readonly PassCounts[], device: string): torch.Tensor {
   let end = 0;
   const selected = counts.flatMap(({ tokens, selected: count }) => {
     end += tokens;
     return Array.from({ length: count }, (_, k) => end - count + k);
   });
-  return torch.tensor(selected, [selected.length], "int64");
+  return torch.tensor(selected, [selected.length], "int64", device);
 }
 
 /** Values [K, width] as rows, those of each sequence together. */

@@ -20,7 +20,7 @@ import { architectureOf, type LoadedModel, loadModel } from "../models/index.js"
 import { packLinears, type WeightFormatName } from "../nn/index.js";
 import { configuredTask, type NamedTask, namedTask, type ResolvedHead, resolveHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
-import { computeDtype, type DType, Generator, setThreads } from "../torch/index.js";
+import { computeDtype, type DType, Generator, resolveDevice, setThreads } from "../torch/index.js";
 
 /** The names of a model and its adapter: folders, GGUF files or Hub repositories. */
 interface ModelNames {
@@ -84,6 +84,8 @@ interface OpenOptions {
   readonly merge?: boolean | undefined;
   /** Packs the weights into the fastest layout for products, for inference only. */
   readonly packed?: boolean;
+  /** Where the model computes, as `resolveDevice` takes it; the CPU by default. */
+  readonly device?: string | undefined;
   /** The number of libtorch's threads. */
   readonly threads?: number | undefined;
 }
@@ -109,7 +111,7 @@ export async function open(
   options: OpenOptions,
 ): Promise<OpenModel> {
   const { folder, adapter } = which.folder === undefined ? await findModel(which) : which;
-  const { baseDtype } = options;
+  const { baseDtype, device = "cpu" } = options;
   if (options.threads !== undefined) setThreads(options.threads);
   const checkpointConfig = readConfig(folder);
   const metadata = adapter ? adapter.metadata : findAdapterMetadata(folder);
@@ -121,7 +123,7 @@ export async function open(
   const { task, labels } = used;
   const generator = new Generator(0);
   const head = { head: task.head, outputs: labels.length };
-  const loaded = await loadModel(folder, { ...head, dtype: options.dtype, baseDtype, generator });
+  const loaded = await loadModel(folder, { ...head, dtype: options.dtype, baseDtype, generator, device });
   refuseUntrainedHead(loaded, adapter);
   const dtype = options.dtype === "float64" ? "float64" : "float32";
   const adapted = adapter && attachAdapter(loaded.model, adapter, { generator, dtype });
@@ -140,17 +142,19 @@ export interface InferenceModel extends OpenModel {
 }
 
 /** The settings of a command that opens a model for inference. */
-interface InferenceSettings extends Pick<OpenOptions, "baseDtype" | "merge" | "threads"> {
+interface InferenceSettings extends Pick<OpenOptions, "baseDtype" | "merge" | "device" | "threads"> {
   readonly dtype: Parameters<typeof computeDtype>[0];
 }
 
 /** Opens a model for inference, with its tokenizer and packed weights. @param task by default that of the adapter or the checkpoint */
 export async function openForInference(
   found: FoundModel,
-  { dtype, baseDtype, merge, threads }: InferenceSettings,
+  { dtype, baseDtype, merge, device: asked = "auto", threads }: InferenceSettings,
   task: NamedTask | undefined,
 ): Promise<InferenceModel> {
-  const opened = await open(found, { dtype: computeDtype(dtype), baseDtype, merge, threads, task, packed: true });
+  const device = resolveDevice(asked);
+  const held = { dtype: computeDtype(dtype, device), baseDtype, merge, device };
+  const opened = await open(found, { ...held, threads, task, packed: true });
   return { ...opened, tokenizer: await loadTokenizer(opened.folder) };
 }
 

@@ -1,7 +1,17 @@
 // Loads a model from a checkpoint.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { aNumber, anObject, checkArguments, isObject, oneOf, optional, options, takes } from "../common/arguments.js";
+import {
+  aName,
+  aNumber,
+  anObject,
+  checkArguments,
+  isObject,
+  oneOf,
+  optional,
+  options,
+  takes,
+} from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
 import {
@@ -45,8 +55,10 @@ export interface LoadOptions {
   readonly generator: torch.Generator;
   /** `new-head` initializes the output layer even if the checkpoint has one that fits. */
   readonly initWeights?: (typeof INIT_WEIGHTS)[number];
-  /** Available memory: a model that needs more is refused before it is read. */
+  /** Available memory of the device: a model that needs more is refused before it is read. */
   readonly availableBytes?: number;
+  /** The device of the model, as `resolveDevice` takes it; the CPU by default. */
+  readonly device?: string;
 }
 
 /** A model with its weights, and which of them are not from the checkpoint. */
@@ -74,6 +86,7 @@ const OPTIONS = options({
   generator: anObject,
   initWeights: optional(oneOf(INIT_WEIGHTS)),
   availableBytes: optional(aNumber),
+  device: optional(aName),
 });
 
 /**
@@ -114,12 +127,13 @@ function build(checkpoint: Checkpoint, { head, outputs, dtype }: Pick<LoadOption
 async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<LoadedModel> {
   const { architecture, model, aliases } = build(checkpoint, options);
   const { headModules } = model;
-  const weights = new WeightSource(checkpoint, architecture, aliases, model.prefix);
+  const device = torch.resolveDevice(options.device ?? "cpu");
+  const weights = new WeightSource(checkpoint, architecture, aliases, model.prefix, device);
   const kept = options.masterDtype ?? options.dtype;
   const backbone = [...model.namedParameters()].filter(([path]) => !isWithinAny(path, headModules));
   for (const [path, parameter] of backbone) weights.require(path, parameter);
   const formats = formatsOf(model, backbone, weights, options.baseDtype);
-  checkModelSize(model, kept, formats, options.availableBytes);
+  checkModelSize(model, kept, formats, { device, free: options.availableBytes });
   for (const [path, parameter] of backbone) {
     const format = formats.get(parameter);
     if (format) weights.fillQuantized(path, parameter, format, options.dtype);
@@ -127,8 +141,11 @@ async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<Loade
     parameter.computeDtype = options.dtype;
     await nextTurn();
   }
-  for (const [path, buffer] of model.namedBuffers()) if (weights.has(path)) weights.fill(path, buffer, "float32");
-  const initialized = fillHead(model, weights, options);
+  for (const [path, buffer] of model.namedBuffers()) {
+    if (weights.has(path)) weights.fill(path, buffer, "float32");
+    else buffer.fill(torch.keep(torch.onDevice(buffer.tensor, device)));
+  }
+  const initialized = fillHead(model, weights, { ...options, device });
   const trainedModules = headModules.filter(
     (path) => path === model.outputModule || initialized.some((name) => isWithin(name, path)),
   );
@@ -173,15 +190,12 @@ export function checkLayers({ layers }: ModelConfig, tensors: number): void {
   throw configError(`it has ${layers} layers, but the checkpoint has only ${tensors} tensors.`);
 }
 
-/**
- * @param available bytes of available memory; if unknown, only the machine's total memory is checked
- * @throws BidoraError `MEMORY` for a model that does not fit in memory
- */
+/** @throws BidoraError `MEMORY` for a model that does not fit in memory */
 function checkModelSize(
   model: TaskModel,
   dtype: torch.DType,
   formats: ReadonlyMap<Parameter, KnownFormat>,
-  available?: number,
+  memory: Parameters<typeof torch.requireMemory>[3],
 ): void {
   let [elements, bytes] = [0, 0];
   for (const [, parameter] of model.namedParameters()) {
@@ -194,19 +208,19 @@ function checkModelSize(
     bytes,
     `The model that config.json describes, ${elements} parameters,`,
     "check config.json, or take a smaller model",
-    available,
+    memory,
   );
 }
 
 /** Reads or initializes the head's layers and norms; returns the paths of those initialized. */
-function fillHead(model: TaskModel, weights: WeightSource, options: LoadOptions): string[] {
+function fillHead(model: TaskModel, weights: WeightSource, options: LoadOptions & HeadInit): string[] {
   const initialized: string[] = [];
   const dtype = headDtype(options.dtype);
   for (const [path, layer] of model.namedModules()) {
     if (!(layer instanceof Linear || layer instanceof Norm) || !isWithinAny(path, model.headModules)) continue;
     if (mustInitialize(path, layer, model, weights, options)) {
-      if (layer instanceof Norm) initializeNorm(layer, dtype);
-      else initializeLinear(layer, dtype, model.config.initializerRange, options.generator);
+      if (layer instanceof Norm) initializeNorm(layer, dtype, options);
+      else initializeLinear(layer, dtype, model.config.initializerRange, options);
       initialized.push(path);
     } else {
       for (const [name, parameter] of layer.ownParameters) weights.fill(`${path}.${name}`, parameter, dtype);
@@ -229,17 +243,24 @@ function mustInitialize(
   return initWeights === "new-head" || !parameters.every(([name, p]) => weights.fits(`${path}.${name}`, p));
 }
 
+/** Random numbers come from the CPU, so that a seed gives the same model on every device. */
+interface HeadInit {
+  readonly generator: torch.Generator;
+  readonly device: string;
+}
+
 /** Normally distributed weights and bias 0, as transformers initializes linear layers. */
-function initializeLinear(layer: Linear, dtype: torch.DType, deviation: number, generator: torch.Generator): void {
-  const weight = torch.normal_(torch.empty(layer.weight.shape, { dtype }), 0, deviation, { generator });
-  layer.weight.fill(torch.keep(weight));
-  layer.bias?.fill(torch.keep(torch.zeros(layer.bias.shape, { dtype })));
+function initializeLinear(layer: Linear, dtype: torch.DType, deviation: number, init: HeadInit): void {
+  const { generator, device } = init;
+  const drawn = () => torch.normal_(torch.empty(layer.weight.shape, { dtype }), 0, deviation, { generator });
+  layer.weight.fill(torch.scope(() => torch.keep(torch.onDevice(drawn(), device))));
+  layer.bias?.fill(torch.keep(torch.zeros(layer.bias.shape, { dtype, device })));
 }
 
 /** Weight 1 and bias 0. */
-function initializeNorm(norm: Norm, dtype: torch.DType): void {
-  norm.weight.fill(torch.keep(torch.ones(norm.weight.shape, { dtype })));
-  norm.bias?.fill(torch.keep(torch.zeros(norm.bias.shape, { dtype })));
+function initializeNorm(norm: Norm, dtype: torch.DType, { device }: HeadInit): void {
+  norm.weight.fill(torch.keep(torch.ones(norm.weight.shape, { dtype, device })));
+  norm.bias?.fill(torch.keep(torch.zeros(norm.bias.shape, { dtype, device })));
 }
 
 function isWithinAny(path: string, modules: readonly string[]): boolean {

@@ -19,6 +19,8 @@ export class WeightSource {
     private readonly aliases: ReadonlyMap<string, string> = new Map(),
     /** The path of the backbone in the model; empty for a model without a head. */
     private readonly prefix = architecture.prefix,
+    /** The device of the parameters; tensors are read one at a time on the CPU. */
+    private readonly device = "cpu",
   ) {}
 
   has(path: string): boolean {
@@ -33,7 +35,7 @@ export class WeightSource {
 
   /** Reads a tensor into a parameter. @throws as `require` */
   fill(path: string, parameter: Parameter, dtype: torch.DType): void {
-    parameter.fill(torch.scope(() => torch.keep(this.#read(path, parameter, dtype))));
+    parameter.fill(torch.scope(() => torch.keep(torch.onDevice(this.#read(path, parameter, dtype), this.device))));
   }
 
   /** Whether the file has a parameter's values in this format. */
@@ -51,7 +53,7 @@ export class WeightSource {
       ? this.checkpoint.readBlocks(this.require(path, parameter), format.ggmlType)
       : undefined;
     const blocks = stored ?? this.#quantized(path, parameter, format);
-    parameter.swapValues(QuantizedWeight.of(format, parameter.shape, dtype, blocks))?.dispose();
+    parameter.swapValues(QuantizedWeight.of(format, parameter.shape, dtype, blocks, this.device))?.dispose();
   }
 
   #quantized(path: string, parameter: Parameter, { name, ggmlType }: KnownFormat): Uint8Array {

@@ -89,8 +89,8 @@ export function packLinears(model: Module): void {
   const packable = torch.packableDtypes();
   for (const [, layer] of model.namedModules()) {
     if (!(layer instanceof Linear)) continue;
-    const { isDense, dtype } = layer.weight.values;
-    if (isDense && packable.includes(dtype)) layer.pack();
+    const { isDense, dtype, device } = layer.weight.values;
+    if (isDense && device === "cpu" && packable.includes(dtype)) layer.pack();
   }
 }
 

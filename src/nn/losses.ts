@@ -74,7 +74,7 @@ export function tokenLosses(
     const part = (x: torch.Tensor) => torch.narrow(x, 0, i * CHUNK, length);
     return torch.scope(() => lossesOf(output.forward(part(states), context), part(targets)));
   });
-  return chunks.length > 0 ? torch.cat(chunks, 0) : torch.zeros([0, 2]);
+  return chunks.length > 0 ? torch.cat(chunks, 0) : torch.zeros([0, 2], { device: states.device });
 }
 
 /** logits: [n, V] → [n, 2] */

@@ -74,7 +74,7 @@ export function writeTokenizerAndCard(folder: string, prepared: Prepared, metric
     parameters: parameterCounts(prepared),
     metrics,
     versions: versions(),
-    machine: machineFacts(),
+    machine: machineFacts(adapted.model.device),
   });
   writeFileAtomic(join(folder, CARD), card);
 }

@@ -45,10 +45,14 @@ export class MemoryNeed {
     this.#trained = adapted.trained.reduce((sum, { tensor }) => sum + trainedBytes(tensor, config), 0);
   }
 
+  get device(): string {
+    return this.prepared.loaded.model.device;
+  }
+
   /** The bound with some settings changed. */
   with(change: Partial<MemorySettings> = {}): number {
     const settings: MemorySettings = { ...this.prepared.config, ...change };
-    const bytes = torch.DTYPE_BYTES[torch.computeDtype(settings.dtype)];
+    const bytes = torch.DTYPE_BYTES[torch.computeDtype(settings.dtype, this.device)];
     const isChanged = change.dtype !== undefined;
     const bytesOf = (frozen: Weight) =>
       isChanged && frozen.isDense ? torch.numelOf(frozen.shape) * bytes : frozen.bytes;
@@ -115,7 +119,8 @@ export function settingsThatFit(need: MemoryNeed, config: RunConfig, available: 
   const smaller = smallerBatches(config);
   const checkpointing = config.gradientCheckpointing ? [] : [{ gradientCheckpointing: true }];
   const isFull = METHODS[config.method].adapter === undefined;
-  const bfloat16 = torch.computeDtype(config.dtype) === "bfloat16" || isFull ? [] : [{ dtype: "bfloat16" as const }];
+  const bfloat16 =
+    torch.computeDtype(config.dtype, need.device) === "bfloat16" || isFull ? [] : [{ dtype: "bfloat16" as const }];
   const alone = [smaller.find(fits), ...[...checkpointing, ...bfloat16].filter(fits)].filter(
     (change) => change !== undefined,
   );

@@ -10,7 +10,6 @@ import {
   trainEverything,
   whyNotPeft,
 } from "../adapters/index.js";
-import { availableMemory } from "../common/availableMemory.js";
 import { UsageError } from "../common/errors.js";
 import { formatBytes } from "../common/format.js";
 import { isTooCoarse, METHODS, type RunConfig, type RunKey, type RunSettings, withFound } from "../config/index.js";
@@ -30,11 +29,12 @@ import { type LoadedModel, loadModel, modelTypeOf } from "../models/index.js";
 import { DenseWeight } from "../nn/index.js";
 import type { Task, TrainedHead } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
-import { computeDtype, Generator, setThreads } from "../torch/index.js";
+import { computeDtype, Generator, resolveDevice, setThreads } from "../torch/index.js";
 import type { OwnWeights } from "../train/badWeights.js";
 import { noteWithoutLoss } from "../train/evaluation.js";
 import type { PhasePlan } from "../train/loop.js";
 import { ReplayableMasks } from "../train/masks.js";
+import { memoryOf } from "../train/memory.js";
 import { planPhases, type TrainingSetup } from "../train/plans.js";
 import { type Snapshot, takeSnapshot } from "../train/trainedTensors.js";
 import { MemoryNeed, settingsThatFit } from "./memoryNeed.js";
@@ -87,7 +87,8 @@ export async function prepare(
   precision?: "float32" | "float64",
 ): Promise<Prepared> {
   if (config.threads !== undefined) setThreads(config.threads);
-  const available = availableMemory();
+  const device = resolveDevice(config.device);
+  const available = memoryOf(device).free();
   const read = await readRunData({ config, saved, adapterFolder, task }, hub);
   const { folder, choice, own, splits, tokenizer, labels, model, maxLength } = read;
   if (choice.texts) requireTextScores();
@@ -99,12 +100,13 @@ export async function prepare(
   const [data, loaded] = await Promise.all([
     encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, trainOn: config.trainOn, model }),
     loadModel(folder, {
-      ...dtypesOf(config, precision),
+      ...dtypesOf(config, device, precision),
       head: choice.task.head,
       outputs: names.length,
       generator,
       initWeights: config.initWeights,
       availableBytes: available,
+      device,
     }),
   ]);
   noteRowsWithoutLoss(choice.task, data, hub);
@@ -123,9 +125,13 @@ export async function prepare(
 }
 
 /** How the model's values are held: for full training, with masters that the optimizer updates. */
-function dtypesOf({ dtype, baseDtype, method }: RunConfig, precision: "float32" | "float64" | undefined) {
+function dtypesOf(
+  { dtype, baseDtype, method }: RunConfig,
+  device: string,
+  precision: "float32" | "float64" | undefined,
+) {
   return {
-    dtype: precision ?? computeDtype(dtype),
+    dtype: precision ?? computeDtype(dtype, device),
     baseDtype,
     ...(METHODS[method].adapter === undefined && { masterDtype: precision ?? TRAINED_DTYPE }),
   };
@@ -171,7 +177,7 @@ function foundIn(
     textColumns: text,
     labelColumn: label,
     maxLength,
-    dtype: computeDtype(dtype),
+    dtype: computeDtype(dtype, adapted.model.device),
     ...(targetModules && { targetModules }),
   } as RunSettings;
 }

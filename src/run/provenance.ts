@@ -105,15 +105,17 @@ export async function checkpointToResume(
     hooks: adapted.hooks,
   });
   for (const damaged of found.damaged) onNote(`${damaged}: continuing from ${found.path}.`);
-  for (const difference of arithmeticDifferences(found)) {
+  for (const difference of arithmeticDifferences(found, adapted.model.device)) {
     onNote(`${difference}: the result may differ in its last bits from that of an uninterrupted run.`);
   }
   return found;
 }
 
-function arithmeticDifferences({ path, state }: FoundCheckpoint): string[] {
+function arithmeticDifferences({ path, state }: FoundCheckpoint, device: string): string[] {
   const [{ threads }, kind] = [engineFacts(), arithmetic()];
+  const { device: before = "cpu" } = state;
   return [
+    ...(before === device ? [] : [`${path} was computed on ${before}, now the run is on ${device}`]),
     ...(threads === state.threads
       ? []
       : [`${path} was computed with --threads ${state.threads}, now there are ${threads}`]),

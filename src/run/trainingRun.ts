@@ -12,7 +12,8 @@ import { namingBadWeights } from "../train/badWeights.js";
 import { type CheckpointOptions, type CheckpointRequest, saveCheckpoint } from "../train/checkpoints.js";
 import { type EarlyStopping, emitEvaluation } from "../train/earlyStopping.js";
 import { notify, type ResumePoint, runLoop, stepsOfPhases } from "../train/loop.js";
-import { machineFacts, peakMemoryBytes, versions } from "../train/machine.js";
+import { machineFacts, versions } from "../train/machine.js";
+import { memoryOf } from "../train/memory.js";
 import { inOrder, type RunHandle, type RunObserver, type Untimed } from "../train/observer.js";
 import { checkpointBytes, DiskReserve, LatestState, rescue, withNote } from "../train/rescue.js";
 import { type FoundCheckpoint, resumePoint } from "../train/resume.js";
@@ -64,6 +65,7 @@ export class TrainingRun {
       keep: config.keepCheckpoints,
       trained: adapted.trained,
       generator,
+      device: adapted.model.device,
       earlyStopping: this.#earlyStopping,
       settings: settingsOf(config),
       provenance: () => options.provenance.find(),
@@ -147,10 +149,13 @@ export class TrainingRun {
   }
 
   #startEvent(steps: Partial<Record<Phase, number>>): Untimed {
-    const { config, rows } = this.prepared;
+    const { config, rows, loaded } = this.prepared;
     const parameters = parameterCounts(this.prepared);
     const [settings, sources, idle] = [settingsOf(config), settingSources(config), unusedSettings(config)];
-    const [facts, judgedBy] = [{ versions: versions(), machine: machineFacts() }, judgedByOf(this.prepared)];
+    const [facts, judgedBy] = [
+      { versions: versions(), machine: machineFacts(loaded.model.device) },
+      judgedByOf(this.prepared),
+    ];
     return { event: "start", ...facts, settings, sources, idle, parameters, rows, judgedBy, steps };
   }
 
@@ -159,7 +164,7 @@ export class TrainingRun {
   }
 
   async #finish(): Promise<Metrics> {
-    const { config, adapted } = this.prepared;
+    const { config, adapted, loaded } = this.prepared;
     const chosen = stopsByValidation(config) ? ({ chosenBy: "validation" } as const) : {};
     checkFinite(adapted.trained, this.#at?.step ?? 0);
     const metrics = await this.#finalMetrics();
@@ -167,7 +172,8 @@ export class TrainingRun {
     writeTokenizerAndCard(config.output, this.prepared, metrics);
     await this.#evaluation.write(config.output);
     const seconds = (performance.now() - this.#began) / 1000;
-    await this.#emit({ event: "done", metrics, ...chosen, seconds, peakMemoryBytes: peakMemoryBytes() });
+    const peakMemoryBytes = memoryOf(loaded.model.device).peak();
+    await this.#emit({ event: "done", metrics, ...chosen, seconds, peakMemoryBytes });
     writeMetrics(config.output, metrics);
     await this.#writeReport();
     return metrics;

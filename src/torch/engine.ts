@@ -57,8 +57,9 @@ export function hasFastBfloat16(): boolean {
 export const COMPUTE_DTYPES = ["auto", "float32", "bfloat16"] as const;
 type ComputeDtype = (typeof COMPUTE_DTYPES)[number];
 
-/** Resolves `auto`: bfloat16 if the processor multiplies it in hardware, otherwise float32. */
-export function computeDtype(choice: ComputeDtype): Exclude<ComputeDtype, "auto"> {
+/** Resolves `auto`: bfloat16 on CUDA, and on a processor that multiplies it in hardware; otherwise float32. */
+export function computeDtype(choice: ComputeDtype, device: string): Exclude<ComputeDtype, "auto"> {
   if (choice !== "auto") return choice;
-  return hasFastBfloat16() ? "bfloat16" : "float32";
+  const isFast = device === "cpu" ? hasFastBfloat16() : device.startsWith("cuda");
+  return isFast ? "bfloat16" : "float32";
 }

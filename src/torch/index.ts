@@ -1,5 +1,6 @@
 // libtorch for TypeScript: tensors, scopes that release them, operators, gradients and tapes.
 export { type BackwardOptions, backward, checkpoint, enableGrad, type GradOptions, grad, noGrad } from "./autograd.js";
+export { type DeviceType, deviceCounts, resolveDevice } from "./devices.js";
 export { type Diagnosis, diagnose, type EngineDetails, type FoundEngine } from "./diagnosis.js";
 export { DTYPE_BYTES, type DType, numelOf, sameShape, type TypedArray, wideDtype } from "./dtype.js";
 export {
@@ -14,7 +15,7 @@ export {
 } from "./engine.js";
 export { OPERATORS } from "./generated/operatorNames.js";
 export * from "./generated/operators.js";
-export { requireMemory } from "./limits.js";
+export { requireMemory } from "./memory.js";
 export { type TapeArgument, type TensorId, TorchError } from "./native.js";
 export { allocatedBytes, collectableBytes, keep, liveHandles, scope } from "./ownership.js";
 export { type ProfileEvent, type ProfileKind, popRange, pushRange, startProfile, stopProfile } from "./profile.js";

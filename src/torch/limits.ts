@@ -1,6 +1,6 @@
-// Limits of this machine and process: address space, threads and memory.
+// Limits of this machine and process: address space and threads.
 import { readFileSync } from "node:fs";
-import { availableParallelism, totalmem } from "node:os";
+import { availableParallelism } from "node:os";
 import { BidoraError, UsageError } from "../common/errors.js";
 
 /** Bytes of address space that libtorch and each of its threads take, rounded up from the measured 1.0 GB and 139 MB. */
@@ -70,27 +70,4 @@ export const initialThreads = (): number => threadsFrom("OMP_NUM_THREADS") ?? av
 function threadsFrom(name: string): number | undefined {
   const number = Number.parseInt(process.env[name] ?? "", 10);
   return number > 0 ? number : undefined;
-}
-
-/** The memory available to this process: the machine's, or less in a container. */
-function memoryLimit(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
-}
-
-/**
- * Checks a size before allocating it.
- * @param what the subject of the error message @param advice what to do about it
- * @param available free bytes, if fewer than the machine's memory
- * @throws BidoraError `MEMORY` if the size exceeds the machine's memory or the available memory
- */
-export function requireMemory(bytes: number, what: string, advice: string, available?: number): void {
-  const limit = memoryLimit();
-  if (bytes <= Math.min(limit, available ?? limit)) return;
-  const has = bytes > limit ? `this machine has ${gigabytes(limit)}` : `${gigabytes(available ?? limit)} are available`;
-  throw new BidoraError("MEMORY", `${what} takes ${gigabytes(bytes)} of memory, but ${has}: ${advice}.`);
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toLocaleString("en", { maximumSignificantDigits: 3 })} GB`;
 }

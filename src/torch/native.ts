@@ -79,7 +79,14 @@ export interface Native {
   declareOperators(names: readonly string[]): number;
   operatorSchema(name: string): NativeSchema;
   setErrorFactory(make: (message: string, operator: string, schema: string, shapes: string) => Error): void;
-  fromBytes(bytes: Uint8Array, shape: readonly number[], bytesDtype: string, dtype: string): Handle;
+  /** Without a device on the CPU. */
+  fromBytes(
+    bytes: Uint8Array,
+    shape: readonly number[],
+    bytesDtype: string,
+    dtype: string,
+    device?: string | undefined,
+  ): Handle;
   toBytes(handle: Handle, dtype: string): Uint8Array<ArrayBuffer>;
   readFile(shape: readonly number[], dtype: string, fd: number, offset: number): Handle;
   writeFile(handle: Handle, fd: number, offset: number): void;
@@ -113,6 +120,9 @@ export interface Native {
   generatorState(generator: Handle): Uint8Array;
   setGeneratorState(generator: Handle, state: Uint8Array): void;
   engineFacts(): EngineFacts;
+  deviceCounts(): { readonly cuda?: number; readonly mps?: number };
+  deviceMemory(device: string): { readonly peak: number; readonly free: number; readonly total: number } | null;
+  restartDevicePeak(device: string): void;
   setThreads(threads: number): void;
   setIsaVariant(name: string): void;
   startProfile(withShapes: boolean): void;

@@ -1,5 +1,4 @@
 import { DTYPE_BYTES, type DType, dtypeOf, numelOf, type TypedArray, viewAs } from "./dtype.js";
-import { OPERATORS } from "./generated/operatorNames.js";
 import { type Handle, native } from "./native.js";
 import { adopt, forget, released } from "./ownership.js";
 
@@ -140,22 +139,20 @@ export function tensor(
   const source = ArrayBuffer.isView(data) ? data : Float64Array.from(data);
   const bytes = new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
   const wanted = dtype ?? (source === data ? dtypeOf(source) : "float32");
-  const handle = native.fromBytes(bytes, shape ?? [data.length], dtypeOf(source), wanted);
-  return new Tensor(device === "cpu" ? handle : moved(handle, device, wanted));
+  return new Tensor(native.fromBytes(bytes, shape ?? [data.length], dtypeOf(source), wanted, unlessCpu(device)));
 }
 
-function moved(handle: Handle, device: string, dtype: DType): Handle {
-  const result = native.call(OPERATORS.indexOf("aten::to.device"), handle, device, dtype) as Handle;
-  native.releaseOne(handle);
-  return result;
+const unlessCpu = (device: string): string | undefined => (device === "cpu" ? undefined : device);
+
+/**
+ * A tensor with a copy of little-endian `bytes`, whose length must match `shape` and `dtype`.
+ * @param device defaults to the CPU.
+ */
+export function fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: DType, device = "cpu"): Tensor {
+  return new Tensor(native.fromBytes(bytes, shape, dtype, dtype, unlessCpu(device)));
 }
 
-/** A tensor with a copy of little-endian `bytes`, whose length must match `shape` and `dtype`. */
-export function fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: DType): Tensor {
-  return new Tensor(native.fromBytes(bytes, shape, dtype, dtype));
-}
-
-/** Reads a tensor from an open file at a byte offset, directly into its memory. */
+/** Reads a tensor on the CPU from an open file at a byte offset, directly into its memory. */
 export function readFile(fd: number, offset: number, shape: readonly number[], dtype: DType): Tensor {
   return new Tensor(native.readFile(shape, dtype, fd, offset));
 }

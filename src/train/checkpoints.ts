@@ -28,6 +28,8 @@ export interface CheckpointOptions {
   readonly keep: number | undefined;
   readonly trained: readonly TrainedTensor[];
   readonly generator: Generator;
+  /** The device of the model. */
+  readonly device: string;
   readonly earlyStopping: EarlyStopping | undefined;
   readonly settings: { readonly [key: string]: JsonValue };
   /** The model and data that the run is made from. */
@@ -72,7 +74,7 @@ export async function saveCheckpoint(options: CheckpointOptions, run: RunHandle)
 
 function writeState(
   folder: string,
-  { trained, generator, earlyStopping, settings }: CheckpointOptions,
+  { trained, generator, device, earlyStopping, settings }: CheckpointOptions,
   run: RunHandle,
   madeFrom: Provenance,
 ): void {
@@ -92,6 +94,7 @@ function writeState(
     rule: rule.values,
     generator: Buffer.from(generator.getState()).toString("base64"),
     threads: engineFacts().threads,
+    device,
     arithmetic: arithmetic(),
     earlyStopping: earlyStopping?.state ?? null,
     settings,

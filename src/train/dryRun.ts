@@ -12,18 +12,20 @@ export type Work = readonly (readonly Rows[])[];
 export class DryRun {
   /** Its rules by the number of batches in a gradient: a bilevel rule remembers operators without tangents. */
   readonly #parts = new Map<number, Part>();
+  readonly #rule: PlainRule | BilevelRule;
 
   /** @throws TypeError for an unknown kind of rule */
-  constructor(private readonly rule: StepRule) {
+  constructor(rule: StepRule) {
     if (!(rule instanceof PlainRule || rule instanceof BilevelRule))
       throw new TypeError("This rule does not support a dry run.");
+    this.#rule = rule;
   }
 
   /** The rows of the phase's steps, from the first step on, without end. */
   *upcoming(): Generator<Work> {
-    const { gradientAccumulation: count } = (this.rule as PlainRule | BilevelRule).options;
-    const streams = streamsOf(this.rule).map((stream) => stream.upcoming());
-    const gradients = this.rule instanceof BilevelRule ? this.rule.options.unrollSteps : 1;
+    const { gradientAccumulation: count } = this.#rule.options;
+    const streams = streamsOf(this.#rule).map((stream) => stream.upcoming());
+    const gradients = this.#rule instanceof BilevelRule ? this.#rule.options.unrollSteps : 1;
     const [below, above] = streams as [Generator<Rows>, Generator<Rows> | undefined];
     for (;;) {
       const lower = Array.from({ length: gradients }, () => take(below, count));
@@ -34,7 +36,7 @@ export class DryRun {
   /** Does one step. All its gradients have the same number of batches. */
   step(work: Work): StepReport {
     const count = work[0]?.length as number;
-    const part = this.#parts.get(count) ?? partOf(this.rule, count);
+    const part = this.#parts.get(count) ?? partOf(this.#rule, count);
     this.#parts.set(count, part);
     part.give(work);
     return part.rule.step();
@@ -47,8 +49,9 @@ interface Part {
   give(work: Work): void;
 }
 
-function partOf(rule: StepRule, gradientAccumulation: number): Part {
-  const [below, above] = [new GivenBatches(), new GivenBatches()];
+function partOf(rule: PlainRule | BilevelRule, gradientAccumulation: number): Part {
+  const { device } = rule.options.model;
+  const [below, above] = [new GivenBatches(device), new GivenBatches(device)];
   if (rule instanceof BilevelRule) {
     const options = { ...rule.options, gradientAccumulation, lowerBatches: below, upperBatches: above };
     const give = (work: Work) => {
@@ -57,13 +60,13 @@ function partOf(rule: StepRule, gradientAccumulation: number): Part {
     };
     return { rule: new BilevelRule(options), give };
   }
-  const options = { ...(rule as PlainRule).options, gradientAccumulation, batches: below };
+  const options = { ...rule.options, gradientAccumulation, batches: below };
   return { rule: new PlainRule(options), give: (work) => below.give(work.flat()) };
 }
 
-function streamsOf(rule: StepRule): BatchSource[] {
+function streamsOf(rule: PlainRule | BilevelRule): BatchSource[] {
   if (rule instanceof BilevelRule) return [rule.options.lowerBatches, rule.options.upperBatches];
-  return [(rule as PlainRule).options.batches];
+  return [rule.options.batches];
 }
 
 function take(stream: Generator<Rows>, count: number): Rows[] {
@@ -75,6 +78,8 @@ class GivenBatches implements BatchSource {
 
   readonly state = { pass: 0, index: 0 };
 
+  constructor(private readonly device: string) {}
+
   give(batches: readonly Rows[]): void {
     this.#left = [...batches];
   }
@@ -82,7 +87,7 @@ class GivenBatches implements BatchSource {
   next(): Batch {
     const rows = this.#left.shift();
     if (!rows) throw new TypeError("The step needs more batches than were given.");
-    return batchOf(rows);
+    return batchOf(rows, this.device);
   }
 
   restore(): void {}

@@ -40,7 +40,7 @@ export class RankAllocator implements TrainingHooks {
   /** Created at the first use: an adapter that is not trained does not need it. */
   get #remembered(): { readonly layers: readonly Layer[]; readonly steps: torch.Tensor } {
     this.#layers ??= layersOf(this.adapted);
-    this.#steps ??= torch.keep(torch.zeros([1]));
+    this.#steps ??= torch.keep(torch.zeros([1], { device: this.adapted.model.device }));
     return { layers: this.#layers, steps: this.#steps };
   }
 
@@ -63,7 +63,7 @@ export class RankAllocator implements TrainingHooks {
       distanceFromIdentity(a.parameter.tensor),
       distanceFromIdentity(torch.t(b.parameter.tensor)),
     ]);
-    if (norms.length === 0) return torch.zeros([]);
+    if (norms.length === 0) return torch.zeros([], { device: this.adapted.model.device });
     const share = config.adaloraOrthogonalWeight / (2 * modules.length);
     return torch.mulScalar(torch.sum(torch.stack(norms)), share);
   }

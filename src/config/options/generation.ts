@@ -180,6 +180,7 @@ export const generateOptions = {
   ...generationOptions,
   dtype: { ...trainingOptions.dtype, group: "Model" },
   baseDtype: { ...trainingOptions.baseDtype, group: "Model" },
+  device: { ...trainingOptions.device, group: "Model" },
   threads: { ...trainingOptions.threads, group: "Model" },
   ...pick(promptOptions, "output", "overwrite"),
   ...session,

@@ -50,7 +50,7 @@ export const rowOptions = {
   textColumns: { ...dataOptions.textColumns, appliesWhen: onFile },
   labelColumn: { ...dataOptions.labelColumn, appliesWhen: onFile },
   ...pick(dataOptions, "maxLength"),
-  ...pick(trainingOptions, "batchSize", "dtype", "baseDtype", "threads"),
+  ...pick(trainingOptions, "batchSize", "dtype", "baseDtype", "device", "threads"),
 };
 
 /** Which rows of a data set. */

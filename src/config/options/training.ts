@@ -1,4 +1,5 @@
 /** How a model is trained: length, batches, optimizer, schedule, precision. */
+import * as z from "zod";
 import { weightFormatNames } from "../../nn/index.js";
 import {
   OPTIMIZERS,
@@ -7,8 +8,9 @@ import {
   SCHEDULES,
   type ScheduleName,
 } from "../../optim/index.js";
-import { alternatives, choice, number, toggle, whole } from "../../settings/kinds.js";
+import { alternatives, choice, type Kind, number, toggle, whole } from "../../settings/kinds.js";
 import { type AppliesWhen, option } from "../../settings/option.js";
+import { DEVICE_CHOICE } from "../../torch/devices.js";
 import { COMPUTE_DTYPES } from "../../torch/index.js";
 import { learningRates, withFrozenMatrices } from "../methods.js";
 
@@ -26,6 +28,14 @@ export function withOptimizers(isMeant: (name: OptimizerName) => boolean): Appli
 
 const withOptimizersThatUse = (key: Exclude<keyof OptimizerOptions, "weightDecay">): AppliesWhen =>
   withOptimizers((name) => OPTIMIZERS[name].uses.includes(key));
+
+const device: Kind<string> = {
+  schema: z.string().regex(DEVICE_CHOICE),
+  takes: "auto, cpu, cuda, cuda:N or mps",
+  placeholder: "auto|cpu|cuda[:N]|mps",
+  words: [],
+  fromText: (given) => given,
+};
 
 export const trainingOptions = {
   epochs: option(number({ above: 0 }), { group: "Training", help: "passes over the training rows", default: 3 }),
@@ -119,6 +129,13 @@ export const trainingOptions = {
     advanced: true,
     rare: true,
     appliesWhen: withFrozenMatrices,
+  }),
+  device: option(device, {
+    group: "Training",
+    help: "where to compute: auto is a CUDA card that libtorch can use, or else MPS, or else the CPU",
+    default: "auto",
+    advanced: true,
+    rare: true,
   }),
   threads: option(whole(1), {
     group: "Training",

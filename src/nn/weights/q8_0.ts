@@ -13,7 +13,7 @@ export const q8_0 = {
   bytes: BLOCK_BYTES,
 
   /** Scales [rows, blocks, 1] float16, and factors [rows, blocks, 32] int8. */
-  split(blocks, rows) {
+  split(blocks, rows, device) {
     const count = blocks.length / BLOCK_BYTES;
     const scales = new Uint8Array(count * SCALE_BYTES);
     const factors = new Uint8Array(count * ELEMENTS);
@@ -22,8 +22,8 @@ export const q8_0 = {
       factors.set(blocks.subarray(at + SCALE_BYTES, at + BLOCK_BYTES), i * ELEMENTS);
     }
     return [
-      torch.fromBytes(scales, [rows, count / rows, 1], "float16"),
-      torch.fromBytes(factors, [rows, count / rows, ELEMENTS], "int8"),
+      torch.fromBytes(scales, [rows, count / rows, 1], "float16", device),
+      torch.fromBytes(factors, [rows, count / rows, ELEMENTS], "int8", device),
     ];
   },
 

@@ -16,8 +16,9 @@ export interface WeightFormat {
   /**
    * Splits blocks in GGUF's layout into tensors with `rows` rows.
    * @param blocks the blocks in row-major order
+   * @param device of the tensors
    */
-  split(blocks: Uint8Array, rows: number): torch.Tensor[];
+  split(blocks: Uint8Array, rows: number, device: string): torch.Tensor[];
   /** Decodes rows to [rows, columns] float32. @param parts the rows' part of the tensors from `split` */
   decode(parts: readonly torch.Tensor[]): torch.Tensor;
 }
@@ -37,9 +38,15 @@ export class QuantizedWeight implements Weight {
     readonly parts: readonly torch.Tensor[],
   ) {}
 
-  /** Creates a matrix from blocks in GGUF's layout. @param dtype of the values */
-  static of(format: WeightFormat, shape: readonly number[], dtype: torch.DType, blocks: Uint8Array): QuantizedWeight {
-    const parts = torch.scope(() => format.split(blocks, shape[0] as number).map((part) => torch.keep(part)));
+  /** Creates a matrix from blocks in GGUF's layout. @param dtype of the values @param device defaults to the CPU */
+  static of(
+    format: WeightFormat,
+    shape: readonly number[],
+    dtype: torch.DType,
+    blocks: Uint8Array,
+    device = "cpu",
+  ): QuantizedWeight {
+    const parts = torch.scope(() => format.split(blocks, shape[0] as number, device).map((part) => torch.keep(part)));
     return new QuantizedWeight(format, shape, dtype, parts);
   }
 

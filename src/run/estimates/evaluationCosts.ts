@@ -1,11 +1,11 @@
 import { max, mean, sum } from "d3-array";
-import { availableMemory } from "../../common/availableMemory.js";
 import { type LanguageExample, promptsWithReferences } from "../../data/index.js";
 import { readConfig } from "../../io/checkpoint.js";
 import type { Batch, EncodedRow } from "../../tasks/index.js";
 import type * as torch from "../../torch/index.js";
 import { tokensOfWork, type Work } from "../../train/dryRun.js";
 import { evaluationBatches, predictRows } from "../../train/evaluation.js";
+import { memoryOf } from "../../train/memory.js";
 import { evaluateTexts } from "../../train/textEvaluation.js";
 import type { Prepared } from "../prepare.js";
 import { overridesOf } from "../runEvaluation.js";
@@ -41,7 +41,7 @@ export async function measureRows(
     for await (const _ of predictRows(loaded.model, batch, options));
     return (times.clock() - began) / 1000;
   };
-  const sampled = await sampleWork({ works, run, room: availableMemory, ...times });
+  const sampled = await sampleWork({ works, run, memory: memoryOf(loaded.model.device), ...times });
   const seconds = sampled.overLine * sum(works, (work) => secondsAt(sampled.line, tokensOfWork(work)));
   return { seconds, sampled };
 }

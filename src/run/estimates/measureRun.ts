@@ -1,12 +1,12 @@
 import { sum } from "d3-array";
-import { availableMemory } from "../../common/availableMemory.js";
 import { type RunConfig, refuseUnused } from "../../config/index.js";
 import type { ParameterCounts, Phase } from "../../files/events.js";
 import { checkOutput } from "../../files/outputFolder.js";
 import { inspectOutput } from "../../files/runFolder.js";
 import type { HubOptions } from "../../io/hub/options.js";
+import { resolveDevice } from "../../torch/index.js";
 import { namingBadWeights } from "../../train/badWeights.js";
-import { peakMemoryBytes } from "../../train/machine.js";
+import { memoryOf, type RunMemory } from "../../train/memory.js";
 import { parameterCounts } from "../artifacts.js";
 import { checkpointWeights, noteSettings, type Prepared, plansOf, prepare } from "../prepare.js";
 import { ProvenanceSource } from "../provenance.js";
@@ -20,7 +20,7 @@ import { secondsOfReport, secondsOfWriting } from "./writingCosts.js";
 export interface Estimate {
   /** As the run's `start` event has them. */
   readonly parameters: ParameterCounts;
-  /** Peak memory of the whole process, as in the run's `done` event. */
+  /** Peak memory, as in the run's `done` event. */
   readonly peakMemoryBytes: number;
   /** The median time of a step. */
   readonly secondsPerStep: number;
@@ -67,21 +67,23 @@ export async function measureRun(
   config: RunConfig,
   { hub, signal, clock = wall }: MeasureOptions = {},
 ): Promise<Estimate> {
-  const available = availableMemory();
+  const memory = memoryOf(resolveDevice(config.device));
+  const available = memory.free();
   const limits = { deadline: performance.now() + ALL, clock, signal };
   const begin = await checkedStart(config, hub);
   const prepared = await prepare(begin, hub);
   noteSettings(prepared, hub);
-  const start = { seconds: clock() / 1000, peak: peakMemoryBytes() };
+  const start = { seconds: clock() / 1000, peak: memory.peak() };
   return namingBadWeights(
     () => checkpointWeights(prepared),
-    async () => ({ ...(await measure(prepared, start, limits)), availableMemoryBytes: available }),
+    async () => ({ ...(await measure(prepared, memory, start, limits)), availableMemoryBytes: available }),
   );
 }
 
 /** @param start time and peak memory of the process after loading */
 async function measure(
   prepared: Prepared,
+  memory: RunMemory,
   start: { readonly seconds: number; readonly peak: number },
   limits: Limits,
 ): Promise<Omit<Estimate, "availableMemoryBytes">> {
@@ -89,7 +91,7 @@ async function measure(
   const steps = sum(phases, (phase) => phase.steps);
   const evaluations = await measureEvaluations(prepared, steps, limits);
   const texts = await secondsOfTexts(prepared, limits);
-  const peak = peakMemoryBytes();
+  const peak = memory.peak();
   const fragmented = FRAGMENTATION * shareUntried(phases) * (peak - start.peak);
   const seconds = [
     start.seconds,

@@ -1,9 +1,9 @@
 import { cumsum, median, sum } from "d3-array";
-import { availableMemory } from "../../common/availableMemory.js";
 import type { Phase } from "../../files/events.js";
 import * as torch from "../../torch/index.js";
 import { DryRun, tokensOfWork, type Work } from "../../train/dryRun.js";
 import type { PhasePlan } from "../../train/loop.js";
+import { memoryOf } from "../../train/memory.js";
 import { LatestState } from "../../train/rescue.js";
 import type { StepRule } from "../../train/stepRule.js";
 import type { Prepared } from "../prepare.js";
@@ -38,7 +38,7 @@ export async function measurePhase(plan: PhasePlan, prepared: Prepared, times: T
   const works = takeUpcoming(dryRun.upcoming(), plan.steps);
   const besides: number[] = [];
   const run = runnerOf(rule, dryRun, prepared, { besides, clock: times.clock });
-  const sampled = await sampleWork({ works, run, room: availableMemory, ...times });
+  const sampled = await sampleWork({ works, run, memory: memoryOf(prepared.loaded.model.device), ...times });
   const secondsOfSteps = works.map((work) => secondsAt(sampled.line, tokensOfWork(work)));
   const ofMeanStep = (sampled.overLine * sum(secondsOfSteps)) / works.length + (median(besides) ?? 0);
   const seconds = plan.steps * ofMeanStep + sampled.once;

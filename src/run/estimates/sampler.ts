@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { median, sum } from "d3-array";
 import { reduced, tokensByBatch, tokensOfWork, turningShare, type Work } from "../../train/dryRun.js";
-import { peakMemoryBytes, peakSinceRestart, restartPeak } from "../../train/machine.js";
+import type { RunMemory } from "../../train/memory.js";
 
 /** The cost of one kind of work, estimated from a sample. */
 export interface Sampled {
@@ -14,7 +14,7 @@ export interface Sampled {
   /** Tokens of the heaviest piece, and of the part of it that was measured. */
   readonly heaviest: number;
   readonly reached: number;
-  /** Bytes that the heaviest piece needs beyond the process's peak so far. */
+  /** Bytes that the heaviest piece needs beyond the peak so far. */
   readonly bytesBeyond: number;
   /** Seconds of one-time work in the first piece. */
   readonly once: number;
@@ -28,8 +28,7 @@ interface SamplerOptions {
   /** When to start no more pieces, and when all must have ended, in the process's milliseconds. */
   readonly until: number;
   readonly deadline: number;
-  /** The available memory in bytes. */
-  readonly room: () => number;
+  readonly memory: RunMemory;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -47,7 +46,7 @@ const LEAST = 4;
 interface Measured extends Timed {
   /** The tokens that determine the memory. */
   readonly load: number;
-  /** The process's peak memory during it. */
+  /** The peak memory during it. */
   readonly peak: number;
 }
 
@@ -63,7 +62,7 @@ export async function sampleWork(options: SamplerOptions): Promise<Sampled> {
   const top = parts.at(-1) as Measured;
   const once = Math.max(0, first.seconds - (parts[0] as Measured).seconds);
   const sizes = { heaviest: tokensOfWork(heaviest), reached: top.tokens, once };
-  if (sizes.reached < sizes.heaviest) return { ...extrapolate(heaviest, parts), ...sizes };
+  if (sizes.reached < sizes.heaviest) return { ...extrapolate(heaviest, parts, options.memory), ...sizes };
   const others = await sampleOthers(heaviest, top.seconds, options);
   const whole = [top, ...others, ...(others.length > 0 ? [await measure(heaviest, options)] : [])];
   const line = fitLine(whole.length > 1 ? whole : parts.slice(-2));
@@ -102,10 +101,10 @@ function growthByTime(parts: readonly Measured[], { deadline }: SamplerOptions):
   return (CAUTION * left) / (1000 * seconds);
 }
 
-function growthByMemory(parts: readonly Measured[], { room }: SamplerOptions): number {
+function growthByMemory(parts: readonly Measured[], { memory }: SamplerOptions): number {
   const last = parts.at(-1) as Measured;
   const slope = bytesPerToken(parts);
-  return slope > 0 ? 1 + (CAUTION * room()) / (slope * last.load) : GROWTH * LEAST_GROWTH;
+  return slope > 0 ? 1 + (CAUTION * memory.free()) / (slope * last.load) : GROWTH * LEAST_GROWTH;
 }
 
 /** The slope between the last two parts; 0 with only one, whose memory includes one-time allocations, and if only batches were added. */
@@ -118,10 +117,11 @@ function bytesPerToken(parts: readonly Measured[]): number {
 function extrapolate(
   heaviest: Work,
   parts: readonly Measured[],
+  memory: RunMemory,
 ): Pick<Sampled, "line" | "overLine" | "count" | "bytesBeyond"> {
   const last = parts.at(-1) as Measured;
   const peak = last.peak + bytesPerToken(parts) * (loadOf(heaviest) - last.load);
-  const bytesBeyond = Math.max(0, peak - peakMemoryBytes());
+  const bytesBeyond = Math.max(0, peak - memory.peak());
   return { line: fitLine(parts.slice(-2)), overLine: 1, count: 0, bytesBeyond };
 }
 
@@ -139,12 +139,12 @@ async function sampleOthers(heaviest: Work, seconds: number, options: SamplerOpt
   return measured;
 }
 
-async function measure(work: Work, { run, signal }: SamplerOptions): Promise<Measured> {
+async function measure(work: Work, { run, memory, signal }: SamplerOptions): Promise<Measured> {
   signal?.throwIfAborted();
-  restartPeak();
+  memory.restartPeak();
   const seconds = await run(work);
   await nextTurn();
-  return { tokens: tokensOfWork(work), seconds, load: loadOf(work), peak: peakSinceRestart() };
+  return { tokens: tokensOfWork(work), seconds, load: loadOf(work), peak: memory.peakSinceRestart() };
 }
 
 /** The tokens that determine the memory: those of the largest batch, or of all batches if several gradients depend on each other. */

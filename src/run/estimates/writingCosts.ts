@@ -38,13 +38,22 @@ export async function secondsOfReport(
 }
 
 function madeUpEvents(prepared: Prepared, phases: readonly PhaseCost[]): RunEvent[] {
-  const { config, rows } = prepared;
+  const { config, rows, loaded } = prepared;
   const time = new Date().toISOString();
   const settings = settingsOf(config);
   const parameters = parameterCounts(prepared);
   const steps = phases.flatMap(({ phase, steps }) => Array.from({ length: steps }, () => phase)).slice(0, MOST_STEPS);
   return [
-    { event: "start", time, versions: versions(), machine: machineFacts(), settings, parameters, rows, steps: {} },
+    {
+      event: "start",
+      time,
+      versions: versions(),
+      machine: machineFacts(loaded.model.device),
+      settings,
+      parameters,
+      rows,
+      steps: {},
+    },
     ...steps.map((phase, i) => {
       const step = i + 1;
       return {

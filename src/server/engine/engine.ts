@@ -1,9 +1,9 @@
 /** Continuous batching: jobs of all requests are computed together, step by step. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AdapterRoutes } from "../../adapters/index.js";
-import { availableMemory } from "../../common/availableMemory.js";
 import { SequenceBatch } from "../../generation/index.js";
 import type { TaskModel } from "../../models/index.js";
+import { memoryOf } from "../../train/memory.js";
 import { BatchGroup } from "./batchGroup.js";
 import { type Job, sequencesOf, tokensOf } from "./job.js";
 
@@ -122,5 +122,5 @@ function mostTokensOf(model: TaskModel): number {
   batch.next([[0]]);
   const bytes = batch.bytesPerToken;
   batch.dispose();
-  return Math.floor((CACHE_SHARE * availableMemory()) / bytes);
+  return Math.floor((CACHE_SHARE * memoryOf(model.device).free()) / bytes);
 }

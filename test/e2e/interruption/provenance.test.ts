@@ -2,6 +2,7 @@ import { appendFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { extname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { SavedState } from "../../../src/files/checkpointState.js";
+import { writeChecksums } from "../../../src/files/checksums.js";
 import type { RunEvent } from "../../../src/files/events.js";
 import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
 import * as torch from "../../../src/torch/index.js";
@@ -192,6 +193,22 @@ test("a run resumed with another number of threads says so and continues", async
   } finally {
     torch.setThreads(threads);
   }
+});
+
+test("a run resumed on another device says so and continues", async () => {
+  const output = fresh();
+  await run({ method: "lora", output }, abortAfter(2));
+  const path = join(output, "checkpoint-2");
+  const state = json<SavedState>(join(path, "training_state.json"));
+  expect(state.device).toBe("cpu");
+  writeFileSync(join(path, "training_state.json"), JSON.stringify({ ...state, device: "cuda:1" }));
+  await writeChecksums(path);
+  const { notes, events } = await run({ method: "lora", output, device: "cpu", resume: true });
+  expect(notes).toEqual([
+    `${path} was computed on cuda:1, now the run is on cpu: the result may differ in its last bits from that of an uninterrupted run.`,
+  ]);
+  expect(stepsOf(events).map(({ step }) => step)).toEqual([3, 4]);
+  expect(events.find(({ event }) => event === "start")).toMatchObject({ machine: { device: "cpu" } });
 });
 
 const { isaVariant, isaVariants } = torch.engineFacts();

@@ -67,7 +67,12 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
     text(folder),
     {
       good: built,
-      wrong: [...options(built).wrong, { ...built, dtype: "float23" }, { ...built, masterDtype: "float23" }],
+      wrong: [
+        ...options(built).wrong,
+        { ...built, dtype: "float23" },
+        { ...built, masterDtype: "float23" },
+        { ...built, device: 1 },
+      ],
     },
   ],
   loadQuestions: [text("rows.json"), loadRows],

@@ -33,10 +33,12 @@ export async function openModel(
   family: string,
   checkpoint: string,
   dtype: torch.DType = "float32",
+  device = "cpu",
 ): Promise<TaskModel> {
   const opened = openCheckpoint(join(GOLDEN, family, checkpoint));
   try {
-    return (await loadModel(opened, { ...ownHead(opened.config), dtype, generator: new torch.Generator(0) })).model;
+    const own = { ...ownHead(opened.config), dtype, device, generator: new torch.Generator(0) };
+    return (await loadModel(opened, own)).model;
   } finally {
     opened.close();
   }

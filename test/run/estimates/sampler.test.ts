@@ -1,15 +1,18 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { sampleWork, secondsAt } from "../../../src/run/estimates/sampler.js";
 import type { EncodedRow } from "../../../src/tasks/index.js";
 import { reduced, tokensByBatch, tokensOfWork, type Work } from "../../../src/train/dryRun.js";
+import type { RunMemory } from "../../../src/train/memory.js";
 
-const memory = vi.hoisted(() => ({ peak: 7e8 }));
-vi.mock("../../../src/train/machine.js", () => ({
-  // More than any part takes: when weights were read, say.
-  peakMemoryBytes: () => 8e8,
-  peakSinceRestart: () => memory.peak,
+const held = { peak: 7e8 };
+
+/** Memory that parts take; the peak so far is more than any part takes: when weights were read, say. */
+const memoryOf = (free: () => number): RunMemory => ({
+  free,
+  peak: () => 8e8,
+  peakSinceRestart: () => held.peak,
   restartPeak: () => {},
-}));
+});
 
 const row = (length: number) => ({ inputIds: Array.from({ length }, () => 1) }) as unknown as EncodedRow;
 const batch = (...lengths: number[]) => lengths.map(row);
@@ -30,7 +33,7 @@ function sampler(options: { secondsPerToken?: number; seconds?: number; room?: n
     return secondsPerToken * tokensOfWork(work);
   };
   const deadline = performance.now() + 1000 * seconds;
-  return { done, sampled: sampleWork({ works, run, until: deadline, deadline, room: () => room }) };
+  return { done, sampled: sampleWork({ works, run, until: deadline, deadline, memory: memoryOf(() => room) }) };
 }
 
 describe("measured pieces of work", () => {
@@ -61,11 +64,17 @@ describe("measured pieces of work", () => {
   test("that would take too much memory are not run, and their memory is estimated", async () => {
     const perToken = 2 ** 20;
     const run = (work: Work) => {
-      memory.peak = 7e8 + tokensOfWork(work) * perToken;
+      held.peak = 7e8 + tokensOfWork(work) * perToken;
       return 1e-3;
     };
     const deadline = performance.now() + 60_000;
-    const sampled = await sampleWork({ works: [many], run, until: deadline, deadline, room: () => 90 * perToken });
+    const sampled = await sampleWork({
+      works: [many],
+      run,
+      until: deadline,
+      deadline,
+      memory: memoryOf(() => 90 * perToken),
+    });
     expect(sampled.count).toBe(0);
     expect(sampled.reached).toBeGreaterThan(8);
     expect(sampled.reached).toBeLessThan(400);
@@ -80,7 +89,7 @@ describe("measured pieces of work", () => {
       return seconds;
     };
     const deadline = performance.now() + 3000;
-    const sampled = await sampleWork({ works: [many], run, until: deadline, deadline, room: () => 1e12 });
+    const sampled = await sampleWork({ works: [many], run, until: deadline, deadline, memory: memoryOf(() => 1e12) });
     expect(sampled.count).toBe(0);
     expect(sampled.reached).toBeLessThan(400);
     expect(secondsAt(sampled.line, 400)).toBeCloseTo(4.5, 6);
@@ -94,7 +103,7 @@ describe("measured pieces of work", () => {
     // Each batch takes some time, however many rows it has.
     const secondsOf = (work: Work) => 0.1 * work.flat().length + 0.01 * tokensOfWork(work);
     const deadline = performance.now() + 4000;
-    const options = { works: [whole], until: deadline, deadline, room: () => 1e12 };
+    const options = { works: [whole], until: deadline, deadline, memory: memoryOf(() => 1e12) };
     const sampled = await sampleWork({ ...options, run: secondsOf });
     expect(sampled.reached).toBeLessThan(sampled.heaviest);
     expect(secondsAt(sampled.line, sampled.heaviest)).toBeCloseTo(secondsOf(whole), 6);
@@ -107,7 +116,7 @@ describe("measured pieces of work", () => {
       return 0.2 + 0.001 * tokensOfWork(work);
     };
     const deadline = performance.now() - 1;
-    const sampled = await sampleWork({ works: [many], run, until: deadline, deadline, room: () => 1e12 });
+    const sampled = await sampleWork({ works: [many], run, until: deadline, deadline, memory: memoryOf(() => 1e12) });
     expect(done).toEqual([1, 1, 8]);
     expect(secondsAt(sampled.line, 400)).toBeCloseTo(0.6, 6);
   });
@@ -122,12 +131,12 @@ describe("measured pieces of work", () => {
         6.7e5 * tokensOfWork(work.slice(0, 1)) + 1.35e6 * Math.max(...tokensByBatch(work));
       for (const share of [0.3, 0.45, 0.7]) {
         const run = (work: Work) => {
-          memory.peak = 7e8 + bytesOf(work);
+          held.peak = 7e8 + bytesOf(work);
           return tokensOfWork(work) > share * tokensOfWork(whole) ? 60 : 1e-6;
         };
         const deadline = performance.now() + 60_000;
         const room = () => (bytesOf(whole) * share) / 2;
-        const sampled = await sampleWork({ works: [whole], run, until: deadline, deadline, room });
+        const sampled = await sampleWork({ works: [whole], run, until: deadline, deadline, memory: memoryOf(room) });
         expect(sampled.reached).toBeLessThan(sampled.heaviest);
         const found = 1e8 + sampled.bytesBeyond;
         expect(Math.abs(found / bytesOf(whole) - 1)).toBeLessThan(0.1);
@@ -138,12 +147,12 @@ describe("measured pieces of work", () => {
   test("of one gradient with several batches have the memory of the largest", async () => {
     const whole: Work = [[batch(10, 10), batch(...Array.from({ length: 40 }, () => 10)), batch(10, 10, 10)]];
     const run = (work: Work) => {
-      memory.peak = 8e8 + 1e6 * Math.max(...tokensByBatch(work));
+      held.peak = 8e8 + 1e6 * Math.max(...tokensByBatch(work));
       return 1e-6;
     };
     const deadline = performance.now() + 60_000;
     const room = () => 1e8;
-    const sampled = await sampleWork({ works: [whole], run, until: deadline, deadline, room });
+    const sampled = await sampleWork({ works: [whole], run, until: deadline, deadline, memory: memoryOf(room) });
     expect(sampled.reached).toBeLessThan(400);
     expect(8e8 + sampled.bytesBeyond).toBeCloseTo(12e8, -6);
   });
@@ -153,11 +162,11 @@ describe("measured pieces of work", () => {
     let noise = 0;
     const run = (work: Work) => {
       noise += 1e6;
-      memory.peak = 8e8 + noise + 1e3 * Math.max(...tokensByBatch(work));
+      held.peak = 8e8 + noise + 1e3 * Math.max(...tokensByBatch(work));
       return 1e-6;
     };
     const deadline = performance.now() + 60_000;
-    const sampled = await sampleWork({ works: [whole], run, until: deadline, deadline, room: () => 2e7 });
+    const sampled = await sampleWork({ works: [whole], run, until: deadline, deadline, memory: memoryOf(() => 2e7) });
     expect(sampled.reached).toBe(sampled.heaviest);
   });
 
@@ -165,7 +174,7 @@ describe("measured pieces of work", () => {
     const heaviestOf = async (works: Work[]) => {
       const deadline = performance.now() + 60_000;
       const run = () => 1e-6;
-      return (await sampleWork({ works, run, until: deadline, deadline, room: () => 1e12 })).heaviest;
+      return (await sampleWork({ works, run, until: deadline, deadline, memory: memoryOf(() => 1e12) })).heaviest;
     };
     const [long, even] = [
       [batch(60), batch(10)],
