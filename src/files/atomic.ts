@@ -152,6 +152,18 @@ export function sweepTemporary(folder: string, olderThanMs = 0): void {
   }
 }
 
+/** Temporary files and folders older than this were left by a killed process: no download, conversion or set-up takes longer. */
+export const LEFTOVER_AGE_MS = 3_600_000;
+
+/** Removes what killed commands left of a file: its temporary files in a folder that is not bidora's own. */
+export function sweepLeftovers(path: string): void {
+  const folder = dirname(path);
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    const isOfFile = isTemporary(name) && name.startsWith(`.${basename(path)}.`);
+    if (isOfFile && ageMs(join(folder, name)) >= LEFTOVER_AGE_MS) rmSync(join(folder, name), { force: true });
+  }
+}
+
 function ageMs(path: string): number {
   return Math.max(0, Date.now() - (statOf(path)?.mtimeMs ?? 0));
 }

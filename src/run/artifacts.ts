@@ -7,24 +7,27 @@ import {
   writeAdapter,
   writeAdapterMetadata,
 } from "../adapters/index.js";
-import { METHODS, type RunConfig } from "../config/index.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import type { ParameterCounts, Phase } from "../files/events.js";
 import type { Metrics } from "../files/metrics.js";
 import { CARD } from "../files/names.js";
 import { copyFiles } from "../files/runFolder.js";
-import { readRunLog } from "../files/runLog.js";
 import { writeModelFolder } from "../models/modelFolder.js";
 import { numelOf } from "../torch/index.js";
 import { machineFacts, versions } from "../train/machine.js";
 import { renderModelCard } from "./modelCard.js";
 import type { Prepared } from "./prepare.js";
 
-/**
- * Writes the current state of what a run trains: an adapter, or a model if all weights are trained.
- * @param phase the current phase; undefined before the first step
- */
-export async function writeTrained(folder: string, prepared: Prepared, phase: Phase | undefined): Promise<void> {
+/** What an adapter's file says of its training so far. */
+interface TrainingFacts {
+  /** The current phase; undefined before the first step. */
+  readonly phase: Phase | undefined;
+  /** The summary of the search of a bilevel method. */
+  readonly search: AdapterMetadata["search"];
+}
+
+/** Writes the current state of what a run trains: an adapter, or a model if all weights are trained. */
+export function writeTrained(folder: string, prepared: Prepared, { phase, search }: TrainingFacts): void {
   const { config, adapted, loaded, choice, labels } = prepared;
   if (adapted.config === undefined) {
     const { task } = choice;
@@ -42,7 +45,7 @@ export async function writeTrained(folder: string, prepared: Prepared, phase: Ph
     metadata: {
       ...metadataOf(prepared),
       ...(phase && { phase }),
-      ...(METHODS[config.method].isBilevel && { search: await searchSummary(config.output, config) }),
+      ...(search && { search }),
     },
   });
 }
@@ -83,33 +86,4 @@ export function parameterCounts({ loaded, adapted }: Pick<Prepared, "loaded" | "
   const parameters = new Set([...loaded.model.namedParameters()].map(([, parameter]) => parameter));
   const total = [...parameters].reduce((sum, { shape }) => sum + numelOf(shape), 0);
   return { total, trained: adapted.trained.reduce((sum, { tensor }) => sum + tensor.numel, 0) };
-}
-
-/** The number of parts in the summary of a search. */
-const PARTS = 10;
-
-/** The summary of a search for a BiDoRA adapter, from the run's log, which includes the sessions before a resume. */
-export async function searchSummary(
-  folder: string,
-  { hypergradient, xi }: Pick<RunConfig, "hypergradient" | "xi">,
-): Promise<NonNullable<AdapterMetadata["search"]>> {
-  const { events } = await readRunLog(folder);
-  const taken = events.flatMap((event) => (event.event === "step" && event.phase === "search" ? [event] : []));
-  return {
-    steps: taken.length,
-    retrainSteps: events.filter((event) => event.event === "step" && event.phase === "retrain").length,
-    hypergradient,
-    xi,
-    loss: meansOfParts(taken.map(({ loss }) => loss)),
-    upperLoss: meansOfParts(taken.flatMap(({ upperLoss }) => upperLoss ?? [])),
-  };
-}
-
-/** The mean of each tenth of the values, or the values themselves if there are fewer than ten. */
-function meansOfParts(values: readonly number[]): number[] {
-  const parts = Math.min(PARTS, values.length);
-  return Array.from({ length: parts }, (_, i) => {
-    const part = values.slice(Math.floor((i * values.length) / parts), Math.floor(((i + 1) * values.length) / parts));
-    return part.reduce((sum, value) => sum + value, 0) / part.length;
-  });
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { stopsByValidation } from "../common/run.js";
-import { renderRunYaml, settingSources, settingsOf, unusedSettings } from "../config/index.js";
+import { METHODS, renderRunYaml, settingSources, settingsOf, unusedSettings } from "../config/index.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import type { EvaluationEvent, Phase, RunEvent } from "../files/events.js";
 import { type Goal, type MetricRows, type Metrics, metricName, writeMetrics } from "../files/metrics.js";
@@ -23,6 +23,7 @@ import { checkpointWeights, type Prepared, plansOf } from "./prepare.js";
 import type { ProvenanceSource } from "./provenance.js";
 import { RunEvaluation } from "./runEvaluation.js";
 import { earlyStoppingOf, runObservers } from "./runObservers.js";
+import { SearchHistory } from "./searchHistory.js";
 import { writeReport } from "./writeReport.js";
 
 interface TrainingRunOptions {
@@ -50,6 +51,7 @@ export class TrainingRun {
   readonly #latestState: LatestState;
   readonly #reserve: DiskReserve;
   readonly #evaluation: RunEvaluation;
+  readonly #search: SearchHistory | undefined;
   /** Whether the folder has been prepared for this run; nothing is written into it before. */
   #isPrepared = false;
 
@@ -69,16 +71,17 @@ export class TrainingRun {
       earlyStopping: this.#earlyStopping,
       settings: settingsOf(config),
       provenance: () => options.provenance.find(),
-      writeModel: (folder) => writeTrained(folder, prepared, this.#at?.phase),
+      writeModel: (folder) => this.#writeTrained(folder),
     };
     this.#from = options.from && resumePoint(options.from, this.#checkpoint);
+    if (METHODS[config.method].isBilevel) this.#search = new SearchHistory(config, this.#from?.step ?? 0);
     this.#reserve = new DiskReserve(config.output, checkpointBytes(adapted, this.#earlyStopping !== undefined));
     this.#latestState = new LatestState(adapted.trained, generator);
     this.#evaluation = new RunEvaluation(prepared, options.onNote);
     this.#observers = inOrder(
       runObservers(prepared, {
         listeners: options.observers ?? [],
-        followers: [this.#progress, options.provenance],
+        followers: [this.#progress, options.provenance, ...(this.#search ? [this.#search] : [])],
         earlyStopping: this.#earlyStopping,
         checkpoint: this.#checkpoint,
         checkpoints: options.checkpoints,
@@ -94,6 +97,10 @@ export class TrainingRun {
   /** The current position; undefined before the first step. */
   get #at(): { readonly phase: Phase; readonly step: number } | undefined {
     return this.#progress.last ?? this.#from;
+  }
+
+  #writeTrained(folder: string): void {
+    writeTrained(folder, this.prepared, { phase: this.#at?.phase, search: this.#search?.summary() });
   }
 
   /** Writes `run.yaml` before the first step, so that the run can be resumed with it. */
@@ -160,7 +167,8 @@ export class TrainingRun {
   }
 
   async #finishAborted(): Promise<undefined> {
-    if (this.#progress.last) await saveCheckpoint(this.#checkpoint, this.#progress.last);
+    const { last, savedStep } = this.#progress;
+    if (last && last.step !== savedStep) await saveCheckpoint(this.#checkpoint, last);
   }
 
   async #finish(): Promise<Metrics> {
@@ -168,7 +176,7 @@ export class TrainingRun {
     const chosen = stopsByValidation(config) ? ({ chosenBy: "validation" } as const) : {};
     checkFinite(adapted.trained, this.#at?.step ?? 0);
     const metrics = await this.#finalMetrics();
-    await writeTrained(config.output, this.prepared, this.#at?.phase);
+    this.#writeTrained(config.output);
     writeTokenizerAndCard(config.output, this.prepared, metrics);
     await this.#evaluation.write(config.output);
     const seconds = (performance.now() - this.#began) / 1000;

@@ -3,7 +3,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { isFolder, sizeOf, statOf } from "../common/fileSystem.js";
-import { isTemporary } from "../files/atomic.js";
+import { isTemporary, LEFTOVER_AGE_MS } from "../files/atomic.js";
 import { addonCache, installationsOf, stamps } from "../torch/engines/builds.js";
 import { BUILDING } from "./build.js";
 
@@ -12,9 +12,6 @@ export interface Leftover {
   readonly path: string;
   readonly bytes: number;
 }
-
-/** Temporary folders younger than this may belong to a set-up that is running. */
-const LEFTOVER_AGE_MS = 3_600_000;
 
 /** Addons of installations that are gone or were upgraded, and what killed set-ups left. */
 export function leftovers(): Leftover[] {

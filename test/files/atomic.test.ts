@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import {
   createFolderAtomic,
   replaceFolderAtomic,
+  sweepLeftovers,
   sweepTemporary,
   temporaryPath,
   writeAtomic,
@@ -98,5 +99,23 @@ describe("sweepTemporary", () => {
     sweepTemporary(where);
     expect(readdirSync(where).sort()).toEqual([".a.tmp", ".hidden", "a.tmp", "metrics.json"]);
     expect(existsSync(join(where, "metrics.json"))).toBe(true);
+  });
+});
+
+describe("sweepLeftovers", () => {
+  it("removes a file's old temporary files, and none that may still be written or that belong to another file", () => {
+    const where = folder();
+    const path = join(where, "rows.jsonl");
+    const [old, young, other] = [path, path, join(where, "others.jsonl")].map(temporaryPath) as [
+      string,
+      string,
+      string,
+    ];
+    for (const file of [path, old, young, other]) writeFileSync(file, "");
+    const hoursAgo = Date.now() / 1000 - 7200;
+    for (const file of [path, old, other]) utimesSync(file, hoursAgo, hoursAgo);
+    sweepLeftovers(path);
+    expect(readdirSync(where).sort()).toEqual([path, young, other].map((file) => basename(file)).sort());
+    sweepLeftovers(join(where, "missing", "rows.jsonl"));
   });
 });

@@ -4,7 +4,7 @@ import { existsSync, realpathSync, statSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { makeFolder, statOf } from "../../common/fileSystem.js";
 import { type Environment, OWN_CACHE_SETTING, ownCacheFolder, packageVersion } from "../../common/program.js";
-import { createFolderAtomic, sweepTemporary, writeFileAtomic } from "../../files/atomic.js";
+import { createFolderAtomic, LEFTOVER_AGE_MS, sweepTemporary, writeFileAtomic } from "../../files/atomic.js";
 import { sha256 } from "../../files/checksums.js";
 import { type JsonObject, readJsonObject } from "../../files/json.js";
 import { CONFIG_FILE, GENERATION_CONFIG, GGUF_FILE, GGUF_SOURCE } from "../../files/names.js";
@@ -15,8 +15,6 @@ import { ggufError } from "./types.js";
 
 /** Version of the conversion below; folders of an older version are not reused. */
 const CONVERSION = 2;
-/** Temporary folders older than this belong to a killed process, since no conversion takes that long. */
-const LEFTOVER_AGE_MS = 3_600_000;
 const SHARD = /-\d{5}-of-(\d{5})\.gguf$/i;
 
 /**

@@ -253,6 +253,14 @@ describe("Ctrl-C", () => {
     expect(list(early)).toEqual([]);
   });
 
+  test("at a step whose checkpoint was just saved does not replace it", async () => {
+    const settings = { method: "lora", saveEvery: 2, output: fresh() } as const;
+    const { events } = await run(settings, abortAfter(2));
+    expect(events.filter(({ event }) => event === "checkpoint")).toHaveLength(1);
+    const { events: rest } = await run({ ...settings, resume: true });
+    expect(stepsOf(rest).map(({ step }) => step)).toEqual([3, 4]);
+  });
+
   test("during the last evaluation keeps the state, and --resume completes the run", async () => {
     const settings = { method: "lora", validation: VALIDATION } as const;
     const whole = await run(settings);
