@@ -21,9 +21,14 @@ function sourcesHash(folder = SOURCES) {
   return hash.digest("hex").slice(0, 12);
 }
 
-/** The name of a build: the libtorch that it is for, by its folder; the system's without one. */
-const buildName = (libtorch = process.env.LIBTORCH) =>
-  libtorch ? createHash("sha256").update(realPath(libtorch)).digest("hex").slice(0, 12) : "system";
+/**
+ * The name of a build: the libtorch that it is for, by its folder; the system's without one. Then the sanitizer that it is compiled with,
+ * if it is for npm run test:asan and the like.
+ */
+const buildName = (libtorch = process.env.LIBTORCH, sanitizer = process.env.BIDORA_SANITIZER) =>
+  [libtorch ? createHash("sha256").update(realPath(libtorch)).digest("hex").slice(0, 12) : "system", sanitizer]
+    .filter(Boolean)
+    .join("-");
 
 /** A link that now leads to another libtorch makes another build. */
 const realPath = (/** @type {string} */ path) => (existsSync(path) ? realpathSync(path) : resolve(path));

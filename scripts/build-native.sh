@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the native addon for one libtorch: the one in the folder LIBTORCH, or else the system's. Skipped if it is up to date.
 # Usage: build-native.sh [BUILD_FOLDER]   (in a clone, build/native-NAME by default)
+# With BIDORA_SANITIZER the addon is compiled with that sanitizer, and loaded with SANITIZER_PRELOAD (scripts/test-sanitized.js).
 set -euo pipefail
 fail() { echo "$*" >&2; exit 1; }
 
@@ -34,10 +35,10 @@ elif ! made_here || [ -f "$build/stamp.json" ]; then
 fi
 log="$build/build.log"
 rm -f "$build/stamp.json"
-if ! { cmake -S native -B "$build" -DLIBTORCH="$libtorch" -DNODE_ADDON_API="$addon_api" -DNODE_API_HEADERS="$api_headers" &&
+if ! { cmake -S native -B "$build" -DLIBTORCH="$libtorch" -DSANITIZER="${BIDORA_SANITIZER:-}" -DNODE_ADDON_API="$addon_api" -DNODE_API_HEADERS="$api_headers" &&
   cmake --build "$build" --parallel "$(nproc)"; } >"$log" 2>&1; then
   tail -n 30 "$log" >&2
   fail "The native addon could not be built; the log ends above."
 fi
 touch "$addon"
-node scripts/addon.cjs write "$build"
+LD_PRELOAD="${SANITIZER_PRELOAD:-}" node scripts/addon.cjs write "$build"

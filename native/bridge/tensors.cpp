@@ -112,6 +112,8 @@ Napi::Value item(const Napi::CallbackInfo& info) {
 
 // (handles: Float64Array)
 Napi::Value release(const Napi::CallbackInfo& info) {
+  if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
+    throw std::invalid_argument("expected a Float64Array of handles.");
   const auto handles = info[0].As<Napi::Float64Array>();
   HandleTable& table = environment(info.Env()).handles;
   for (size_t i = 0; i < handles.ElementLength(); ++i) table.release(handles[i]);

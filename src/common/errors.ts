@@ -1,5 +1,10 @@
+import { oneLine, shortened } from "./messages.js";
+
+/** The most characters of a message, which may name what a file holds. */
+const MOST_CHARACTERS = 2000;
+
 /**
- * An error whose message is meant for the user: one sentence that says what was expected, what was given and what to do.
+ * An error whose message is meant for the user: one sentence, on one line, that says what was expected, what was given and what to do.
  * The command line prints only the message and exits with `exitStatus`.
  */
 export class BidoraError extends Error {
@@ -11,7 +16,7 @@ export class BidoraError extends Error {
     message: string,
     options?: ErrorOptions,
   ) {
-    super(message, options);
+    super(shortened(oneLine(message), MOST_CHARACTERS), options);
   }
 }
 

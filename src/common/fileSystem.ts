@@ -1,5 +1,5 @@
 // What the file system holds and refuses: looking at a path, making folders, and errors of writing in plain words.
-import { existsSync, mkdirSync, openSync, readSync, type Stats, statSync } from "node:fs";
+import { existsSync, mkdirSync, openSync, readFileSync, readSync, type Stats, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { BidoraError } from "./errors.js";
 
@@ -136,9 +136,22 @@ const READ_LIMIT = 2 ** 30;
 /** Makes the error for one kind of file. */
 type FileError = (path: string, sentence: string, options?: ErrorOptions) => BidoraError;
 
+/** The contents of a text file. @param code of the error @throws BidoraError naming the file, and why it can't be read */
+export function readTextFile(path: string, code: string): string {
+  refuseSpecialFile(path);
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const { code: cause = "", message } = error as NodeJS.ErrnoException;
+    const why = { ENOENT: "it does not exist", EISDIR: "it is a folder, but a file is expected" }[cause] ?? message;
+    throw new BidoraError(code, `Cannot read ${path}: ${why}.`, { cause: error });
+  }
+}
+
 /** Opens a file for reading. @throws `errorOf(…)` if it is missing or can't be opened */
 export function openToRead(path: string, errorOf: FileError): number {
   refuseSpecialFile(path);
+  if (isFolder(path)) throw errorOf(path, "it is a folder, but a file is expected.");
   try {
     return openSync(path, "r");
   } catch (error) {

@@ -67,6 +67,13 @@ export const oneLine = (text: string): string => text.replace(CONTROLS, visible)
 export const printable = (text: string): string =>
   text.replace(CONTROLS, (character) => (character === "\n" || character === "\t" ? character : visible(character)));
 
+/** Text of at most so many characters: its middle is left out if it has more. */
+export function shortened(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const kept = Math.floor((most - 1) / 2);
+  return `${text.slice(0, kept)}…${text.slice(-kept)}`;
+}
+
 /** A value as one line of JSON, with all control characters escaped, also those that `JSON.stringify` leaves. */
 export const printableJson = (value: unknown): string =>
   JSON.stringify(value).replace(CONTROLS, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);

@@ -2,6 +2,7 @@
 
 import { type Context, createContext, Script } from "node:vm";
 import type { RE2JS } from "re2js";
+import { own } from "./collections.js";
 import { BidoraError } from "./errors.js";
 import { re2 } from "./libraries.js";
 
@@ -54,28 +55,31 @@ function compile(expression: string): Matching {
 function linear(expression: string): Matching | undefined {
   const found = readLinear(expression);
   if (found === undefined) return undefined;
-  if (found.programSize() > MOST_STATES)
-    throw new BidoraError(
-      "PATTERN",
-      `The pattern ${shownPattern(expression)} for module paths is too large: shorten it.`,
-    );
+  if (found.programSize() > MOST_STATES) throw tooLarge(expression);
   return {
     matches: (path) => found.matches(path),
     group: (path, name) => {
       const matcher = found.matcher(path);
-      return matcher.find() ? (matcher.group(name) ?? undefined) : undefined;
+      return hasGroup(found, name) && matcher.find() ? (matcher.group(name) ?? undefined) : undefined;
     },
   };
 }
+
+/** A pattern that ends in the middle of a quotation takes the group that follows it for text. */
+const hasGroup = (found: RE2JS, name: string): boolean => own(found.namedGroups(), name) !== undefined;
 
 function readLinear(expression: string): RE2JS | undefined {
   try {
     return re2().RE2JS.compile(expression);
   } catch (error) {
     if (error instanceof re2().RE2JSException) return undefined;
-    throw error;
+    // Its nested parts take more stack than there is.
+    throw error instanceof RangeError ? tooLarge(expression) : error;
   }
 }
+
+const tooLarge = (expression: string): BidoraError =>
+  new BidoraError("PATTERN", `The pattern ${shownPattern(expression)} for module paths is too large: shorten it.`);
 
 /** A pattern that matches exactly `path`. */
 export function exactPattern(path: string): string {
@@ -99,7 +103,7 @@ class BoundedRegExp {
     try {
       new RegExp(this.#source, "u");
     } catch (error) {
-      const [, why] = /: ([^:]*)$/.exec((error as Error).message) ?? [];
+      const [, why = "it is too large"] = /: ([^:]*)$/.exec((error as Error).message) ?? [];
       throw new BidoraError(
         "PATTERN",
         `The pattern ${shownPattern(expression)} for module paths cannot be read: ${why}.`,
@@ -125,10 +129,13 @@ class BoundedRegExp {
     try {
       return FIND.runInContext(BoundedRegExp.#context, { timeout: Math.max(1, Math.ceil(this.#left)) });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
+      const { code, name } = error as NodeJS.ErrnoException;
+      const isSlow = code === "ERR_SCRIPT_EXECUTION_TIMEOUT";
+      // The engine's stack is too small for it; the error is of the context, which has classes of its own.
+      if (!isSlow && name !== "RangeError") throw error;
       throw new BidoraError(
         "PATTERN",
-        `The pattern ${shownPattern(this.expression)} for module paths takes too long: write it without look-ahead and back-references.`,
+        `The pattern ${shownPattern(this.expression)} for module paths ${isSlow ? "takes too long" : "is nested too deeply"}: write it without look-ahead and back-references.`,
       );
     } finally {
       this.#left -= performance.now() - began;

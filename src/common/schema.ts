@@ -6,7 +6,19 @@ export interface Schema<T = unknown> {
     | {
         readonly success: false;
         readonly error: {
-          readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[];
+          readonly issues: readonly Fault[];
         };
       };
+}
+
+/** What is wrong with a value. */
+interface Fault {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** The first fault of a value. @param whole the name of the value itself, where no key leads to the fault */
+export function firstFault(faults: readonly Fault[], whole: string): { readonly key: string; readonly what: string } {
+  const [{ path, message } = { path: [], message: "it is invalid" }] = faults;
+  return { key: path.join(".") || whole, what: message.replace("received undefined", "but it is missing") };
 }

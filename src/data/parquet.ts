@@ -31,8 +31,13 @@ export async function readParquet(path: string, { limit }: ReadLimit = {}): Prom
     return { file: path, columns, rows };
   } catch (cause) {
     if (cause instanceof BidoraError) throw cause;
-    throw new BidoraError("BAD_FILE", `${path} is not a valid Parquet file: ${(cause as Error).message}`, { cause });
+    throw new BidoraError("BAD_FILE", `${path} is not a valid Parquet file: ${faultOf(cause as Error)}.`, { cause });
   }
+}
+
+/** The reader's own words, unless they only show that something is not as its code expects. */
+function faultOf({ message }: Error): string {
+  return /^parquet (?!.*undefined)/.test(message) ? message.replace(/\.$/, "") : "it is damaged";
 }
 
 /** Decodes UTF-8. Other bytes are kept as they are and refused where a text is read, because a decoder would replace characters. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { BidoraError } from "../common/errors.js";
 import { PHASES, type Phase } from "../common/run.js";
-import type { Schema } from "../common/schema.js";
+import { firstFault, type Schema } from "../common/schema.js";
 import { writeFileAtomic } from "./atomic.js";
 import { isJsonObject, type JsonObject, readJsonObject } from "./json.js";
 import { ADAPTER_METADATA } from "./names.js";
@@ -128,11 +128,8 @@ export function readAdapterMetadata(folder: string): StoredMetadata {
 export function checkedMetadata<T>(folder: string, keys: Schema<T>, json: object): T {
   const parsed = keys.safeParse(json);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new BidoraError(
-    "SIDE_FILE",
-    `${join(folder, ADAPTER_METADATA)} is not valid: ${issue?.path.join(".")}: ${issue?.message}.`,
-  );
+  const { key, what } = firstFault(parsed.error.issues, "the file");
+  throw new BidoraError("SIDE_FILE", `${join(folder, ADAPTER_METADATA)} is not valid: ${key}: ${what}.`);
 }
 
 export function writeAdapterMetadata(folder: string, metadata: Omit<StoredMetadata, "formatVersion">): void {

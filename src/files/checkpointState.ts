@@ -5,6 +5,7 @@ import * as z from "zod";
 import { BidoraError } from "../common/errors.js";
 import { statOf } from "../common/fileSystem.js";
 import { PHASES, type Phase } from "../common/run.js";
+import { firstFault } from "../common/schema.js";
 import { CHECKSUMS } from "./checksums.js";
 import { type JsonValue, readJsonObject } from "./json.js";
 
@@ -180,8 +181,8 @@ const schema = z
 export function readState(folder: string): SavedState {
   const parsed = schema.safeParse(readJsonObject(join(folder, STATE)));
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new Error(`${STATE}: ${issue?.path.join(".")}: ${issue?.message}`);
+    const { key, what } = firstFault(parsed.error.issues, "the file");
+    throw new Error(`${STATE}: ${key}: ${what}`);
   }
   const state: SavedState = parsed.data;
   if (checkpointName(state.step) !== basename(folder)) throw new Error(`${STATE} is of step ${state.step}`);

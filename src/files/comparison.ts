@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { BidoraError } from "../common/errors.js";
+import { firstFault } from "../common/schema.js";
 import { writeFileAtomic } from "./atomic.js";
 import { readJsonObject } from "./json.js";
 import type { Goal, Metrics } from "./metrics.js";
@@ -272,10 +273,10 @@ export function readComparisonFile(folder: string): ComparisonFile {
   const path = join(folder, COMPARISON);
   const parsed = schema.safeParse(readIfObject(path));
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
+  const { key, what } = firstFault(parsed.error.issues, "the file");
   throw new BidoraError(
     "COMPARISON",
-    `Expected the results of a comparison in ${path}, but they are incomplete or from an older version (${issue?.path.join(".") || "the file"}: ${issue?.message}); write the file again with compare --collect.`,
+    `Expected the results of a comparison in ${path}, but they are incomplete or from an older version (${key}: ${what}); write the file again with compare --collect.`,
   );
 }
 

@@ -1,7 +1,7 @@
 // The one reader of JSON files.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { BidoraError } from "../common/errors.js";
-import { refuseSpecialFile } from "../common/fileSystem.js";
+import { readTextFile } from "../common/fileSystem.js";
 
 /** A value that a JSON file holds. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
@@ -20,14 +20,14 @@ export function isJsonObject(value: unknown): value is JsonObject {
  * @throws BidoraError naming the file and what is wrong with it
  */
 export function readJsonObject(path: string, code = "JSON"): JsonObject {
-  const value = parse(path, readText(path, code), code);
+  const value = parse(path, readTextFile(path, code), code);
   if (!isJsonObject(value)) throw new BidoraError(code, `${path} must hold a JSON object, but holds ${kindOf(value)}.`);
   return value;
 }
 
 /** Reads a JSON file that must hold a list of objects. @throws as `readJsonObject` */
 export function readJsonObjects(path: string, code = "JSON"): readonly JsonObject[] {
-  const value = parse(path, readText(path, code), code);
+  const value = parse(path, readTextFile(path, code), code);
   if (Array.isArray(value) && value.every(isJsonObject)) return value;
   throw new BidoraError(code, `${path} must hold a list of JSON objects, but holds ${kindOf(value)}.`);
 }
@@ -36,32 +36,34 @@ export function readJsonObjects(path: string, code = "JSON"): readonly JsonObjec
 export const readOptionalJsonObject = (path: string, code = "JSON"): JsonObject =>
   existsSync(path) ? readJsonObject(path, code) : {};
 
-/** Parses text that may not be JSON, such as a line that a killed process left incomplete; undefined if it is not. */
+/** Parses text that may not be JSON, such as a line that a killed process left incomplete; undefined if it is not, or too deep. */
 export function parsedJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return isDeep(value) ? undefined : value;
   } catch {
     return undefined;
   }
 }
 
-function readText(path: string, code: string): string {
-  refuseSpecialFile(path);
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const { code: cause, message } = error as NodeJS.ErrnoException;
-    const why = cause === "ENOENT" ? "it does not exist" : message;
-    throw new BidoraError(code, `Cannot read ${path}: ${why}.`, { cause: error });
-  }
-}
-
 function parse(path: string, text: string, code: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text.replace(/^\uFEFF/, ""));
+    value = JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (error) {
     throw new BidoraError(code, `${path} is not valid JSON: ${(error as Error).message}.`, { cause: error });
   }
+  if (isDeep(value)) throw new BidoraError(code, `${path} is nested more than ${MOST_LEVELS} levels deep.`);
+  return value;
+}
+
+/** Far more levels than any file needs, and few enough for functions that call themselves at each level. */
+const MOST_LEVELS = 200;
+
+/** Whether a value has lists or objects at more than so many levels. */
+export function isDeep(value: unknown, levels = MOST_LEVELS): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((part) => isDeep(part, levels - 1));
 }
 
 function kindOf(value: unknown): string {

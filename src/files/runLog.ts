@@ -106,8 +106,8 @@ export function dropEventsAfter(path: string, step: number): void {
   refuseSpecialFile(path);
   const lines = readFileSync(path, "utf8").split("\n");
   const kept = lines.filter((line) => {
-    const event = parsedJson(line) as RunEvent | undefined;
-    return event !== undefined && event.event !== "done" && !("step" in event && (event.step ?? 0) > step);
+    const event = parseObject(line);
+    return event !== undefined && event.event !== "done" && !(Number(event.step ?? 0) > step);
   });
   writeFileAtomic(path, kept.map((line) => `${line}\n`).join(""));
 }

@@ -1,6 +1,7 @@
 /** Metrics of a file of predictions for labeled rows, without a model. */
 import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
+import { firstFault } from "../common/schema.js";
 import {
   byPrompt,
   type Dataset,
@@ -132,13 +133,8 @@ function readPredictions<Prediction>(
   return written.map(({ values, at }) => {
     const read = schema.safeParse(values);
     if (read.success) return read.data as Prediction;
-    const [issue] = read.error.issues;
-    const key = issue?.path.join(".") ?? "";
-    throw rowError(
-      at.file,
-      at.line,
-      `expected a prediction for ${kind}, but ${key || "it"} is invalid: ${issue?.message}.`,
-    );
+    const { key, what } = firstFault(read.error.issues, "it");
+    throw rowError(at.file, at.line, `expected a prediction for ${kind}, but ${key} is invalid: ${what}.`);
   });
 }
 

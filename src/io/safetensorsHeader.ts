@@ -108,6 +108,8 @@ function parseMetadata(file: string, metadata: unknown): Record<string, string> 
 function tensorInfo(file: string, name: string, entry: unknown): TensorInfo {
   const fault = (what: string) => safetensorsError(file, `tensor '${name}' ${what}`);
   if (!isJsonObject(entry)) throw fault("must be described by an object with dtype, shape and data_offsets.");
+  const missing = ["dtype", "shape", "data_offsets"].find((key) => entry[key] === undefined);
+  if (missing !== undefined) throw fault(`has no ${missing}.`);
   const { dtype, shape, data_offsets: offsets } = entry;
   if (!isSafetensorsDtype(dtype)) throw fault(`has the unknown dtype ${JSON.stringify(dtype)}.`);
   if (!isCounts(shape))

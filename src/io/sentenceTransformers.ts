@@ -72,7 +72,7 @@ const SUPPORTED = ["Transformer", "Pooling", "Normalize"] as const;
 function modulesOf(folder: string): readonly string[] {
   const path = join(folder, SENTENCE_TRANSFORMERS.modules);
   const modules = readJsonObjects(path);
-  const kinds = modules.map(({ type }) => kindOf(type));
+  const kinds = modules.map(({ type = "without a type" }) => kindOf(type));
   const strange = kinds.find((kind, i) => kind !== SUPPORTED[i]);
   if (strange !== undefined) throw unsupported(path, `the module ${strange} at this place`);
   if (kinds.length < 2) throw unsupported(path, "a model without the module Pooling");
@@ -82,7 +82,7 @@ function modulesOf(folder: string): readonly string[] {
 }
 
 /** `sentence_transformers.models.Pooling` is Pooling; another program's class keeps its whole name. */
-function kindOf(type: JsonValue | undefined): string {
+function kindOf(type: JsonValue): string {
   const name = String(type);
   return name.startsWith("sentence_transformers.") ? (name.split(".").at(-1) as string) : name;
 }

@@ -40,8 +40,26 @@ export interface NativeTokenizer {
 /** Loads the library at its first use: no other native library can be loaded while a thread loads libtorch. */
 export function createNative(text: string): NativeTokenizer {
   const { Tokenizer: Native } = require(findTokenizers().path) as typeof import("tokenizers");
-  return Native.fromString(text);
+  const native: NativeTokenizer = Native.fromString(text);
+  return {
+    encode: explained((...given) => native.encode(...given)),
+    encodeBatch: explained((...given) => native.encodeBatch(...given)),
+    decode: explained((...given) => native.decode(...given)),
+    getVocab: () => native.getVocab(),
+    getVocabSize: (withAddedTokens) => native.getVocabSize(withAddedTokens),
+    idToToken: (id) => native.idToToken(id),
+    tokenToId: (token) => native.tokenToId(token),
+  };
 }
+
+/** The same call, whose failures are the tokenizer's: it may lack what a text needs, such as a token for unknown words. */
+const explained =
+  <Given extends unknown[], T>(call: (...given: Given) => Promise<T>) =>
+  (...given: Given): Promise<T> =>
+    call(...given).catch((cause: Error) => {
+      const fault = `The tokenizer fails at a text: ${cause.message.replace(/\.$/, "")}. Check the tokenizer's files.`;
+      throw new BidoraError("TOKENIZER", fault, { cause });
+    });
 
 /** A tokenizer.json for the library, without padding and truncation, which would apply to every encoding. */
 export function nativeText(spec: JsonObject): string {

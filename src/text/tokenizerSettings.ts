@@ -1,8 +1,8 @@
 /** A tokenizer's settings apart from its vocabulary, with the defaults of its class in transformers. */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { refuseSpecialFile } from "../common/fileSystem.js";
+import { readTextFile } from "../common/fileSystem.js";
 import { isJsonObject, type JsonObject, readOptionalJsonObject } from "../files/json.js";
 import type { Side } from "./layout.js";
 
@@ -196,6 +196,5 @@ export function truncationSide({ config }: TokenizerSettings): Side {
 /** The contents of a text file in the model folder, if there is one. */
 async function readOptionalText(folder: string, name: string): Promise<string | undefined> {
   if (!(await readdir(folder)).includes(name)) return undefined;
-  refuseSpecialFile(join(folder, name));
-  return readFile(join(folder, name), "utf8");
+  return readTextFile(join(folder, name), "TOKENIZER");
 }

@@ -1,8 +1,7 @@
 /** Builds the tokenizer.json that transformers would have written for older folders, which have vocabulary files only. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { refuseSpecialFile } from "../common/fileSystem.js";
+import { readTextFile } from "../common/fileSystem.js";
 import { type JsonObject, readJsonObject, readOptionalJsonObject } from "../files/json.js";
 import { byteLevelBpe, templateProcessing } from "./tokenizerJson.js";
 import {
@@ -16,7 +15,7 @@ import {
 } from "./tokenizerSettings.js";
 /** A tokenizer.json for BERT's WordPiece, from `vocab.txt`. */
 export async function wordPiece(folder: string, settings: TokenizerSettings): Promise<JsonObject> {
-  const lines = (await readTextFile(join(folder, "vocab.txt"))).split(/\r\n|\r|\n/);
+  const lines = readTextFile(join(folder, "vocab.txt"), "TOKENIZER").split(/\r\n|\r|\n/);
   if (lines.at(-1) === "") lines.pop();
   const vocab = new Map(lines.map((token, id) => [token, id]));
   const special = roles(BERT, settings);
@@ -124,13 +123,8 @@ async function addedTokens(
   return { idOf: (token: string) => ids.get(token)!, added };
 }
 
-function readTextFile(file: string): Promise<string> {
-  refuseSpecialFile(file);
-  return readFile(file, "utf8");
-}
-
 async function readMerges(file: string): Promise<[string, string][]> {
-  const lines = (await readTextFile(file)).split(/\r?\n/);
+  const lines = readTextFile(file, "TOKENIZER").split(/\r?\n/);
   const merges: [string, string][] = [];
   for (const [i, line] of lines.entries()) {
     if (line === "" || line.startsWith("#version")) continue;
@@ -153,7 +147,7 @@ export const isEsm = ({ kind }: TokenizerSettings): boolean => /^esm(tokenizer)?
 export async function proteinLetters(folder: string, settings: TokenizerSettings): Promise<JsonObject> {
   if (settings.config.eos_token === null)
     throw new BidoraError("TOKENIZER", `${folder}/tokenizer_config.json: eos_token null is not supported for ESM.`);
-  const text = await readTextFile(join(folder, "vocab.txt"));
+  const text = readTextFile(join(folder, "vocab.txt"), "TOKENIZER");
   const lines = text.replace(LINE_END_AT_END, "").split(LINE_END);
   const vocab = new Map(lines.map((line, id) => [line.trim(), id]));
   const special = roles(ESM, settings);

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -195,8 +195,11 @@ describe("Parquet", () => {
   it("a damaged Parquet file is refused", async () => {
     expect(await fault(readParquet(golden("twice")))).toContain('twice.parquet has the column "label" twice');
     expect(await fault(readParquet(file("bad.parquet", "PAR1 not at all")))).toContain(
-      "bad.parquet is not a valid Parquet file",
+      "bad.parquet is not a valid Parquet file: parquet file invalid (footer != PAR1).",
     );
+    const bytes = readFileSync(golden("none"));
+    const damaged = file("pages.parquet", bytes.fill(0xff, 4, 40));
+    expect(await fault(readParquet(damaged))).toMatch(/pages\.parquet is not a valid Parquet file: it is damaged\.$/);
   });
 });
 

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
+import { firstFault } from "../../common/schema.js";
 import type { JsonObject } from "../../files/json.js";
 import type { TargetedConfig } from "../adapterConfig.js";
 
@@ -57,9 +58,11 @@ const asJson = (targets: readonly string[] | string): string | string[] =>
 export function checkedKeys<T>(file: string, schema: z.ZodType<T>, json: JsonObject): T {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const key = String(issue?.path[0]);
-  throw new BidoraError("ADAPTER_CONFIG", `${file}: ${key} is ${JSON.stringify(json[key])}: ${issue?.message}.`);
+  const key = String(parsed.error.issues[0]?.path[0]);
+  const { what } = firstFault(parsed.error.issues, key);
+  const value = json[key];
+  const found = value === undefined ? key : `${key} is ${JSON.stringify(value)}`;
+  throw new BidoraError("ADAPTER_CONFIG", `${file}: ${found}: ${what}.`);
 }
 
 /** The reason that the keys for layers are invalid; undefined if they are valid. */

@@ -85,8 +85,9 @@ const isChoice = (value: unknown): value is Choice =>
 export const ownBuild = (name: string): string =>
   isClone ? join(packageRoot, "build", `native-${name}`) : cachedBuild(name);
 
-/** The addon for the libtorch in the folder `LIBTORCH`. */
-export const libtorchEngine = (libtorch: string): Engine => engineOf("LIBTORCH", stamps().buildName(libtorch));
+/** The addon for the libtorch in the folder `LIBTORCH`, or the system's. */
+export const libtorchEngine = (libtorch: string | undefined): Engine =>
+  engineOf("LIBTORCH", stamps().buildName(libtorch));
 
 /** The addon that the last set-up chose. */
 export const setupEngine = (): Engine => engineOf("setup", chosenBuild());

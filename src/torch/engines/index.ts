@@ -16,8 +16,8 @@ export function engines(): Engine[] {
 /** The first without a problem. If there is none, the one whose problem says what to do here. */
 export function engineInUse(): Engine {
   if (isBundled) return platformEngine();
-  const libtorch = process.env.LIBTORCH;
-  if (libtorch) return libtorchEngine(libtorch);
+  const { LIBTORCH: libtorch, BIDORA_SANITIZER: sanitizer } = process.env;
+  if (libtorch || sanitizer) return libtorchEngine(libtorch);
   const platform = platformEngine();
   if (platform.problem === undefined) return platform;
   const built = setupEngine();

@@ -1,0 +1,126 @@
+// Runs the tests of the native code with a sanitizer: it and the kernels are compiled to check themselves while they run.
+// Usage: node scripts/test-sanitized.js address|undefined|thread [FILES of tests]   (npm run test:asan, test:ubsan, test:tsan)
+//
+// libtorch and Node are not compiled so, and only what our code does is checked; what is skipped, and why, is below. Needs GCC, whose
+// runtime libraries are loaded into Node before all others.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const reports = join(root, "build", "sanitizer-reports");
+
+/**
+ * @typedef {object} Sanitizer
+ * @property {string} command
+ * @property {string} [runtime] the library that is loaded first
+ * @property {Record<string, string>} environment
+ * @property {readonly string[]} files tests that are run by default
+ * @property {Record<string, string>} skipped tests by a part of their name, and why they are skipped
+ */
+
+const NATIVE = ["test/kernels", "test/torch", "test/operators", "test/lifetime"];
+const WHOLE = ["test/e2e/training/methods.test.ts", "test/e2e/inference/predict.test.ts"];
+
+/** Tests that no sanitized process passes. */
+const MEMORY = {
+  "garbage is collected before memory runs out": "the sanitizer keeps freed memory for a while",
+  "keeps resident memory flat": "the sanitizer keeps freed memory for a while",
+  "keeps handles and memory in use flat": "the sanitizer's allocator has no statistics (mallinfo2)",
+  "allocatedBytes counts": "the sanitizer's allocator has no statistics (mallinfo2)",
+  "gradient checkpointing keeps": "the sanitizer keeps freed memory for a while",
+  "address space": "a sanitizer reserves terabytes of it",
+};
+
+const options = (/** @type {Record<string, string | number>} */ values) =>
+  Object.entries({ ...values, log_path: join(reports, "report") })
+    .map(([name, value]) => `${name}=${value}`)
+    .join(":");
+
+/** @type {Record<string, Sanitizer>} */
+const SANITIZERS = {
+  address: {
+    command: "test:asan",
+    runtime: "libasan.so",
+    environment: {
+      // Leaks: Node and libtorch keep much until the process ends; test/lifetime counts what is ours. Allocations that are too large
+      // return null as without a sanitizer, which is tested. V8 allocates with malloc and frees its own way, libtorch with operators.
+      ASAN_OPTIONS: options({
+        detect_leaks: 0,
+        allocator_may_return_null: 1,
+        alloc_dealloc_mismatch: 0,
+        detect_stack_use_after_return: 1,
+      }),
+    },
+    files: [...NATIVE, ...WHOLE],
+    skipped: MEMORY,
+  },
+  undefined: {
+    command: "test:ubsan",
+    environment: { UBSAN_OPTIONS: options({ print_stacktrace: 1, halt_on_error: 1 }) },
+    files: [...NATIVE, ...WHOLE],
+    skipped: {},
+  },
+  thread: {
+    command: "test:tsan",
+    runtime: "libtsan.so",
+    environment: {
+      TSAN_OPTIONS: options({
+        suppressions: join(root, "scripts", "sanitizers", "thread.txt"),
+        ignore_noninstrumented_modules: 1,
+        exitcode: 66,
+      }),
+    },
+    files: ["test/lifetime/threads.test.ts", "test/lifetime/loading.test.ts", "test/torch"],
+    skipped: MEMORY,
+  },
+};
+
+/** @param {string} message @returns {never} */
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
+
+/** The path of a library of the compiler. @param {string} name */
+function libraryPath(name) {
+  const path = spawnSync(process.env.CXX || "c++", [`-print-file-name=${name}`], { encoding: "utf8" }).stdout?.trim();
+  if (!path || !existsSync(path)) fail(`The compiler has no ${name}: install GCC with its sanitizers (Debian: g++).`);
+  return path;
+}
+
+/** What the sanitizer has written; a process that it ends leaves a file. */
+const written = () => readdirSync(reports).map((name) => readFileSync(join(reports, name), "utf8"));
+
+function main(/** @type {string | undefined} */ kind = "", /** @type {readonly string[]} */ ...given) {
+  const sanitizer = SANITIZERS[kind];
+  if (!sanitizer) fail(`test-sanitized takes one of ${Object.keys(SANITIZERS).join(", ")}.`);
+  const { command, runtime, environment, files, skipped } = sanitizer;
+  rmSync(reports, { recursive: true, force: true });
+  mkdirSync(reports, { recursive: true });
+  // The compiler's C++ library too: the sanitizer looks for its functions while it is being loaded.
+  const preload = runtime ? [runtime, "libstdc++.so"].map(libraryPath).join(" ") : "";
+  const env = { ...process.env, ...environment, BIDORA_SANITIZER: kind };
+  const build = spawnSync("bash", [join(root, "scripts", "build-native.sh")], {
+    env: { ...env, SANITIZER_PRELOAD: preload },
+    stdio: "inherit",
+  });
+  if (build.status !== 0) fail(`${command}: nothing was tested.`);
+  for (const [name, why] of Object.entries(skipped)) console.log(`skipped: ${name} …: ${why}`);
+  const names = Object.keys(skipped).map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  const only = names.length > 0 ? ["--testNamePattern", `^(?!.*(${names.join("|")}))`] : [];
+  const words = ["run", "--testTimeout=600000", "--hookTimeout=600000", "--reporter=default", ...only];
+  const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
+  const { status } = spawnSync(process.execPath, [vitest, ...words, ...(given.length > 0 ? given : files)], {
+    cwd: root,
+    env: { ...env, LD_PRELOAD: preload },
+    stdio: "inherit",
+  });
+  const found = written();
+  for (const report of found) console.error(report);
+  if (status !== 0 || found.length > 0) fail(`${command}: failed, with ${found.length} reports of the sanitizer.`);
+  console.log(`${command}: passed, without a report of the sanitizer.`);
+}
+
+main(...process.argv.slice(2));
