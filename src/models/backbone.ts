@@ -20,6 +20,8 @@ import * as torch from "../torch/index.js";
 export interface ModelInput {
   /** [N] int32 */
   readonly inputIds: torch.Tensor;
+  /** The same ids in the processor's memory: reading the tensor would wait for a GPU. */
+  readonly ids: Int32Array;
   /** [N] int32: which text of a pair a token belongs to. */
   readonly tokenTypeIds: torch.Tensor;
   /** [N] int32: the position of each token in its row, from 0. */
@@ -56,6 +58,7 @@ export function modelInput(rows: readonly Encoded[], cache?: KeyValueCache, devi
   }
   return {
     inputIds: numbers(ids),
+    ids,
     tokenTypeIds: numbers(types),
     positionIds: numbers(positions),
     layout: rowLayout(lengths, device),

@@ -174,23 +174,22 @@ export const NO_HEAD: HeadKind = {
  */
 export function indicesRead(
   reads: Reads,
-  { inputIds, layout }: ModelInput,
+  { ids, layout }: ModelInput,
   padTokenId: number | undefined,
 ): torch.Tensor | undefined {
   if (reads === "every" || reads === "mean") return undefined;
-  return reads === "first" ? layout.first : lastTokens(inputIds, layout, padTokenId);
+  return reads === "first" ? layout.first : lastTokens(ids, layout, padTokenId);
 }
 
 /** The last token of each row that is not padding; as in transformers, the first token of a row of only padding. */
-function lastTokens(inputIds: torch.Tensor, { lengths }: RowLayout, padTokenId: number | undefined): torch.Tensor {
-  const ids = inputIds.toTypedArray() as Int32Array;
+function lastTokens(ids: Int32Array, { lengths, first }: RowLayout, padTokenId: number | undefined): torch.Tensor {
   let end = 0;
   const last = lengths.map((length) => {
     end += length;
     const unpadded = ids.subarray(end - length, end).findLastIndex((id) => id !== padTokenId);
     return end - length + Math.max(unpadded, 0);
   });
-  return torch.tensor(last, [last.length], "int64", inputIds.device);
+  return torch.tensor(last, [last.length], "int64", first.device);
 }
 
 /**

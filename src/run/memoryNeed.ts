@@ -22,7 +22,7 @@ type MemorySettings = Pick<
 >;
 
 /** The parts of a prepared run that take memory. */
-interface RunParts {
+export interface RunParts {
   readonly config: RunConfig;
   readonly loaded: LoadedModel;
   readonly adapted: AdaptedModel;

@@ -19,6 +19,7 @@ import { checkpointBytes, DiskReserve, LatestState, rescue, withNote } from "../
 import { type FoundCheckpoint, resumePoint } from "../train/resume.js";
 import { checkFinite } from "../train/trainedTensors.js";
 import { parameterCounts, writeTokenizerAndCard, writeTrained } from "./artifacts.js";
+import { advisingOnMemory } from "./outOfMemory.js";
 import { checkpointWeights, type Prepared, plansOf } from "./prepare.js";
 import type { ProvenanceSource } from "./provenance.js";
 import { RunEvaluation } from "./runEvaluation.js";
@@ -129,9 +130,11 @@ export class TrainingRun {
 
   async #trainUnlessAborted(): Promise<Metrics | undefined> {
     try {
-      return await namingBadWeights(
-        () => checkpointWeights(this.prepared),
-        () => this.#train(),
+      return await advisingOnMemory(this.prepared, () =>
+        namingBadWeights(
+          () => checkpointWeights(this.prepared),
+          () => this.#train(),
+        ),
       );
     } catch (error) {
       if (this.#signal.aborted && error === this.#signal.reason) return this.#finishAborted();

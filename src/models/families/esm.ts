@@ -136,8 +136,7 @@ class Embeddings extends Module {
  * Token dropout: mask tokens become zero, and other tokens are scaled to the share of masks in pretraining. Also in evaluation.
  * words: N,H → the same
  */
-function scaleUnmasked(words: torch.Tensor, { inputIds, layout }: ModelInput, maskTokenId: number): torch.Tensor {
-  const ids = inputIds.toTypedArray() as Int32Array;
+function scaleUnmasked(words: torch.Tensor, { ids, layout }: ModelInput, maskTokenId: number): torch.Tensor {
   const factors = new Float64Array(ids.length);
   let start = 0;
   for (const length of layout.lengths) {

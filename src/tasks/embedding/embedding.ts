@@ -91,8 +91,11 @@ function columnsOf(outputs: torch.Tensor, rows: Batch<EmbeddingRow>["rows"]): Co
     starts.push(next);
     next += lengths.length;
   }
+  // libtorch has no gradient for an empty selection on every device.
   const pick = (indices: readonly number[]) =>
-    torch.indexSelect(outputs, 0, torch.tensor(indices, [indices.length], "int64", outputs.device));
+    indices.length === 0
+      ? torch.narrow(outputs, 0, 0, 0)
+      : torch.indexSelect(outputs, 0, torch.tensor(indices, [indices.length], "int64", outputs.device));
   return {
     anchors: pick(starts),
     positives: pick(starts.map((start) => start + 1)),
