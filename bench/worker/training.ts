@@ -34,6 +34,7 @@ export async function training(spec: OwnSpec): Promise<Prepared> {
     rows,
     task,
     masks: new ReplayableMasks(generator),
+    ranks: torch.ALONE,
     start: takeSnapshot(adapted.trained),
   };
   const [plan] = planPhases(setup, config);

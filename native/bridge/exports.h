@@ -14,5 +14,6 @@ void exportDevices(Napi::Object exports);
 void exportProfile(Napi::Object exports);
 void exportTape(Napi::Object exports);
 void exportCheckpoint(Napi::Object exports);
+void exportDistributed(Napi::Object exports);
 
 }  // namespace bidora

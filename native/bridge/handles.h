@@ -16,6 +16,7 @@
 
 namespace bidora {
 
+class ProcessGroup;
 class Tape;
 
 struct HandleError : std::runtime_error {
@@ -73,14 +74,15 @@ class HandleTable {
       "keep() it).";
 
   struct Slot {
-    std::variant<std::monostate, at::Tensor, at::Generator, std::shared_ptr<Tape>> object;
+    std::variant<std::monostate, at::Tensor, at::Generator, std::shared_ptr<Tape>, std::shared_ptr<ProcessGroup>> object;
     uint32_t generation;
   };
 
   template <typename T>
   static const char* typeName() {
     if (std::is_same_v<T, at::Tensor>) return "tensor";
-    return std::is_same_v<T, at::Generator> ? "generator" : "tape";
+    if (std::is_same_v<T, at::Generator>) return "generator";
+    return std::is_same_v<T, std::shared_ptr<Tape>> ? "tape" : "process group";
   }
 
   static double encode(uint64_t index, uint32_t generation) {

@@ -13,6 +13,7 @@ import { inputsOf, type RunStart, startOf } from "../run/runInputs.js";
 import { TrainingRun } from "../run/trainingRun.js";
 import { withDashboard } from "../run/withDashboard.js";
 import type { Given } from "../settings/option.js";
+import { asRank, joinRanks, placeOf, type Ranks } from "../torch/index.js";
 import { call, checkedCall, defineCommand, formatMetrics, type Hooks, runOf } from "./command.js";
 
 /** The result of a run. */
@@ -80,13 +81,22 @@ async function finetuneRun(given: FinetuneSettings, hooks: Hooks): Promise<Finet
   const asked = runOf(given);
   const begin = await startOf(asked, hooks.hub);
   refuseUnused(asked.given, begin.config);
-  const { waits = false, signal } = hooks;
-  const work = () => withDashboard(begin.config, hooks, (watched) => trainFrom(begin, watched));
-  // another process may finish the run while this one waits
-  return (
-    finished(begin, hooks) ??
-    holdOutput(begin.config.output, async () => finished(begin, hooks) ?? work(), { waits, signal })
+  const ranks = joinRanks(placeOf(process.env), begin.config.timeout);
+  return asRank(ranks, () =>
+    ranks.rank === 0 ? trainInFolder(begin, hooks, ranks) : trainWithOthers(begin, hooks, ranks),
   );
+}
+
+/** The whole run, or that of the rank that writes. */
+async function trainInFolder(begin: RunStart, hooks: Hooks, ranks: Ranks): Promise<FinetuneResult> {
+  const { waits = false, signal } = hooks;
+  const work = () => withDashboard(begin.config, hooks, (watched) => trainFrom(begin, watched, ranks));
+  // another process may finish the run while this one waits
+  const result =
+    finished(begin, hooks) ??
+    (await holdOutput(begin.config.output, async () => finished(begin, hooks) ?? work(), { waits, signal }));
+  ranks.gather(FINISHED);
+  return result;
 }
 
 /** The result of a run to resume, if it has already finished; otherwise undefined. */
@@ -96,12 +106,31 @@ function finished({ config: { output, resume } }: RunStart, { hub }: Hooks): Fin
   return { metrics: readMetrics(output), output, isStopped: false };
 }
 
-async function trainFrom(begin: RunStart, options: Hooks): Promise<FinetuneResult> {
+/** What rank 0 tells the others: that the run starts, from a checkpoint or not; or that it is finished. */
+type Start = { readonly isFresh: boolean } | typeof FINISHED;
+const FINISHED = "finished";
+
+async function trainFrom(begin: RunStart, options: Hooks, ranks: Ranks): Promise<FinetuneResult> {
   const { config } = begin;
   const isFresh = inspectOutput(config.output, config, inputsOf(config)) === "fresh";
   if (isFresh && config.resume)
     options.hub?.onNote?.(`There is no whole checkpoint in ${config.output}: starting afresh.`);
-  const prepared = await prepare({ ...begin, task: options.task }, options.hub);
+  ranks.gather<Start>({ isFresh });
+  return trainPrepared(begin, options, ranks, isFresh);
+}
+
+/** A rank that writes nothing. */
+async function trainWithOthers(begin: RunStart, options: Hooks, ranks: Ranks): Promise<FinetuneResult> {
+  const [start] = ranks.gather<Start | undefined>(undefined);
+  if (start === undefined || start === FINISHED) return { metrics: {}, output: begin.config.output, isStopped: false };
+  const result = await trainPrepared(begin, options, ranks, start.isFresh);
+  ranks.gather(undefined); // until rank 0 has written the results
+  return result;
+}
+
+async function trainPrepared(begin: RunStart, options: Hooks, ranks: Ranks, isFresh: boolean): Promise<FinetuneResult> {
+  const { config } = begin;
+  const prepared = await prepare({ ...begin, task: options.task }, options.hub, undefined, ranks);
   noteSettings(prepared, options.hub);
   if (stopsByValidation(config)) options.hub?.onNote?.(SELECTED);
   const provenance = new ProvenanceSource(prepared);

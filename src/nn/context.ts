@@ -1,6 +1,6 @@
 // The context of a forward pass, and dropout.
 import { type DropoutMask, dropout } from "../operators/dropout.js";
-import type { MaskKey } from "../operators/philox.js";
+import { type MaskKey, streamOf } from "../operators/philox.js";
 import type { Tensor } from "../torch/index.js";
 import { Module } from "./module.js";
 
@@ -10,6 +10,8 @@ export interface MaskSource {
   draw(dropout: { readonly p: number }, shape: readonly number[]): DropoutMask;
   /** The same masks from the first one on, for a pass that is repeated. */
   again?(): MaskSource;
+  /** Other masks, for a part of the pass with this number. */
+  part?(number: number): MaskSource;
 }
 
 /** Whether a forward pass trains or evaluates, and how. It is an argument, since modules have no training mode. */
@@ -25,19 +27,46 @@ export interface ForwardContext {
 /** The context for evaluation and inference, without dropout. */
 export const EVALUATION: ForwardContext = { masks: undefined, inference: true };
 
-/** The masks of one pass, determined by its seed and the order in which dropouts are used. */
+/** How many tensors of a kind (tokens, rows) a rank has, and how many of the whole batch come before them, on other ranks. */
+export interface Stretch {
+  readonly count: number;
+  readonly before: number;
+}
+
+/** The most uses of dropout in a part of a pass. */
+const MOST_USES = 2 ** 16;
+
+/**
+ * The masks of one pass, determined by its seed and the order in which dropouts are used. Masks belong to the rows of the whole batch: a
+ * rank draws those of its own rows.
+ */
 export class SeededMasks implements MaskSource {
-  #uses = 0;
+  #uses: number;
 
-  /** @param seed an integer below 2⁵³ */
-  constructor(readonly seed: number) {}
+  /**
+   * @param seed an integer below 2⁵³
+   * @param stretches what this rank has of the whole batch: tokens, rows, and whatever else a tensor's first dimension can count
+   * @param first the number of the first use
+   */
+  constructor(
+    readonly seed: number,
+    readonly stretches: readonly Stretch[] = [],
+    private readonly first = 0,
+  ) {
+    this.#uses = first;
+  }
 
-  draw(): MaskKey {
-    return { seed: this.seed, stream: this.#uses++ };
+  draw(_dropout: { readonly p: number }, [count]: readonly number[]): MaskKey {
+    const stretch = this.stretches.find((own) => own.count === count) ?? this.stretches[0];
+    return { seed: this.seed, stream: streamOf(this.#uses++, stretch?.before ?? 0) };
   }
 
   again(): SeededMasks {
-    return new SeededMasks(this.seed);
+    return new SeededMasks(this.seed, this.stretches, this.first);
+  }
+
+  part(number: number): SeededMasks {
+    return new SeededMasks(this.seed, this.stretches, number * MOST_USES);
   }
 }
 

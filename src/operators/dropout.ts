@@ -1,7 +1,7 @@
 // Dropout: y = x ∘ mask, with mask values 0 and 1 / (1 − p). The mask is computed from its key, or given.
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
-import { type MaskKey, maskOf, philox } from "./philox.js";
+import { type MaskKey, maskOf, philox, rowsBefore } from "./philox.js";
 
 /** The mask of one use of dropout: a key for counter-based random numbers, or a tensor with values 0 and 1 / (1 − p). */
 export type DropoutMask = MaskKey | torch.Tensor;
@@ -21,14 +21,17 @@ const [GROUP, COUNTERS] = [64, 16];
 
 function dropoutMask({ shape, numel, device }: torch.Tensor, p: number, key: MaskKey, dtype: torch.DType) {
   return torch.noGrad(() => {
-    const groups = Math.ceil(numel / GROUP);
-    const counter = torch.arange(groups * COUNTERS, { dtype: "int64", device });
+    const first = rowsBefore(key) * (numel / (shape[0] || 1));
+    const begin = Math.floor(first / GROUP);
+    const groups = Math.ceil((first + numel) / GROUP) - begin;
+    const ahead = torch.arange(groups * COUNTERS, { dtype: "int64", device });
+    const counter = torch.addScalar(ahead, begin * COUNTERS);
     const second = torch.shiftRight(counter, 32);
     const words = philox(key, torch.bitwiseAndScalar(counter, 2 ** 32 - 1), second, torch.zerosLike(counter));
     const rows = torch.stack(
       words.map((word) => torch.view(word, [groups, COUNTERS])),
       1,
     ); // groups,4,16
-    return maskOf(torch.view(torch.narrow(torch.flatten(rows), 0, 0, numel), shape), p, dtype);
+    return maskOf(torch.view(torch.narrow(torch.flatten(rows), 0, first - begin * GROUP, numel), shape), p, dtype);
   });
 }

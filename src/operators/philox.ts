@@ -9,11 +9,25 @@ import * as torch from "../torch/index.js";
 export interface MaskKey {
   /** Identifies the pass: an integer below 2⁵³. */
   readonly seed: number;
-  /** The index of this use of dropout within the pass. */
+  /** The index of this use of dropout within the pass; and, times 2³², the number of rows or tokens of other ranks before the first. */
   readonly stream: number;
 }
 
 const WORD = 2 ** 32;
+
+/** How many rows or tokens `stream` can count; a higher number starts again at 0. */
+const MOST_BEFORE = 2 ** 21;
+
+/**
+ * The stream of a use of dropout.
+ * @param before the number of rows (or tokens) of the whole batch before this rank's first: masks belong to rows, whichever rank has them
+ */
+export function streamOf(use: number, before: number): number {
+  return use + (before % MOST_BEFORE) * WORD;
+}
+
+/** The number of rows (or tokens) before the first, from a stream. */
+export const rowsBefore = ({ stream }: MaskKey): number => Math.floor(stream / WORD);
 const ROUNDS = 7;
 const [MULTIPLIER_0, MULTIPLIER_2] = [0xd2511f53, 0xcd9e8d57];
 const [WEYL_0, WEYL_1] = [0x9e3779b9, 0xbb67ae85];
@@ -27,7 +41,7 @@ export function philox(
   second: torch.Tensor,
   third: torch.Tensor,
 ): Words {
-  let words: Words = [first, second, third, torch.addScalar(torch.zerosLike(first), stream)];
+  let words: Words = [first, second, third, torch.addScalar(torch.zerosLike(first), stream % WORD)];
   let [key0, key1] = [seed % WORD, Math.floor(seed / WORD)];
   for (let round = 0; round < ROUNDS; round++) {
     words = mixed(words, key0, key1);

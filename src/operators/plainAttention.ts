@@ -3,7 +3,7 @@
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
 import type { DropoutMask } from "./dropout.js";
-import { type MaskKey, maskOf, philox } from "./philox.js";
+import { type MaskKey, maskOf, philox, rowsBefore } from "./philox.js";
 import { groupRows, padRows, type RowGroup, type RowLayout, toFlat, toRows } from "./rows.js";
 
 /** How many keys before and after its own position a query attends to; null for no limit. */
@@ -154,7 +154,8 @@ function maskByFormula(
   };
   const range = (count: number) => torch.arange(count, { dtype: "int64", device });
   const rows = torch.tensor(queries.rows, [queries.rows.length], "int64", device);
-  const head = torch.add(counters(torch.mulScalar(rows, heads), 0), counters(range(heads), 1));
+  const first = torch.mulScalar(torch.addScalar(rows, rowsBefore(key)), heads);
+  const head = torch.add(counters(first, 0), counters(range(heads), 1));
   const words = philox(key, counters(range(keys.longest), 3), counters(range(blocks), 2), head);
   const [r, h, , k] = shape as [number, number, number, number];
   const all = torch.reshape(torch.stack(words, 3), [r, h, blocks * WORDS, k]);

@@ -29,7 +29,7 @@ import { type LoadedModel, loadModel, modelTypeOf } from "../models/index.js";
 import { DenseWeight } from "../nn/index.js";
 import type { Task, TrainedHead } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
-import { computeDtype, Generator, resolveDevice, setThreads } from "../torch/index.js";
+import { ALONE, computeDtype, Generator, type Ranks, resolveDevice, setThreads } from "../torch/index.js";
 import type { OwnWeights } from "../train/badWeights.js";
 import { noteWithoutLoss } from "../train/evaluation.js";
 import type { PhasePlan } from "../train/loop.js";
@@ -65,6 +65,8 @@ export interface Prepared {
   readonly adapted: AdaptedModel;
   readonly start: Snapshot;
   readonly generator: Generator;
+  /** The processes that train together; each prepares everything. */
+  readonly ranks: Ranks;
 }
 
 /** The checkpoint's weights, with the initial values of those that are trained. */
@@ -79,12 +81,14 @@ export function checkpointWeights({ folder, loaded, adapted, start }: Prepared):
 
 /**
  * Loads model, data and adapter in the order in which they depend on each other.
+ * @param ranks the processes that train together
  * @param precision the dtype of everything, for checks; by default the computation has the run's dtype, and trained tensors are float32
  */
 export async function prepare(
   { config, saved, adapterFolder, task }: RunStart,
   hub?: HubOptions,
   precision?: "float32" | "float64",
+  ranks: Ranks = ALONE,
 ): Promise<Prepared> {
   if (config.threads !== undefined) setThreads(config.threads);
   const device = resolveDevice(config.device);
@@ -114,7 +118,7 @@ export async function prepare(
   noteNeed(new MemoryNeed({ config, loaded, adapted, data }), config, available, hub);
   noteHead(saved ? newLayers(loaded, saved.config) : loaded.initialized, own, hub);
   return {
-    ...{ folder, adapterFolder, choice, tokenizer, maxLength, data, loaded, adapted, generator },
+    ...{ folder, adapterFolder, choice, tokenizer, maxLength, data, loaded, adapted, generator, ranks },
     config: withFound(config, foundIn(config, { choice, splits, maxLength, adapted })),
     labels: names,
     positive: positiveOf(choice, labels),
@@ -267,9 +271,10 @@ function adapt(
 }
 
 /** The inputs of the training phases. */
-export function setupOf({ adapted, data, choice, loaded, generator, start, config }: Prepared): TrainingSetup {
+export function setupOf(prepared: Prepared): TrainingSetup {
+  const { adapted, data, choice, loaded, generator, start, config, ranks } = prepared;
   const masks = new ReplayableMasks(generator, { gradientCheckpointing: config.gradientCheckpointing });
-  return { model: loaded.model, adapted, rows: data.train, task: choice.task, masks, start };
+  return { model: loaded.model, adapted, rows: data.train, task: choice.task, masks, start, ranks };
 }
 
 /** The phases of a run. */

@@ -32,18 +32,19 @@ interface ObserverOptions {
 
 /** All observers of a run, by stage. */
 export function runObservers(prepared: Prepared, options: ObserverOptions): StagedObservers {
-  const { config, adapted, start, data } = prepared;
+  const { config, adapted, start, data, ranks } = prepared;
   const { listeners, followers, earlyStopping, checkpoint, checkpoints, latestState, from, prepareFolder, isPrepared } =
     options;
   const { evalEvery: every, saveEvery } = config;
+  const writes = ranks.rank === 0;
   const evaluate = () => options.evaluation.rows(data.holdout ? "holdout" : "validation");
   return {
-    record: [runLogWriter(join(config.output, EVENTS), { prepare: prepareFolder, from })],
+    record: writes ? [runLogWriter(join(config.output, EVENTS), { prepare: prepareFolder, from })] : [],
     follow: [
       ...listeners.map((on) => ({ on })),
       ...followers,
-      ...(config.log?.includes("tensorboard") ? [tensorboardOf(prepared, options)] : []),
-      ...(config.profile ? [profilerOf(prepared)] : []),
+      ...(writes && config.log?.includes("tensorboard") ? [tensorboardOf(prepared, options)] : []),
+      ...(writes && config.profile ? [profilerOf(prepared)] : []),
     ],
     measure:
       every && (data.holdout ?? data.validation)

@@ -11,6 +11,7 @@ import { goalOf } from "../tasks/index.js";
 import { namingBadWeights } from "../train/badWeights.js";
 import { type CheckpointOptions, type CheckpointRequest, saveCheckpoint } from "../train/checkpoints.js";
 import { type EarlyStopping, emitEvaluation } from "../train/earlyStopping.js";
+import { Ending } from "../train/ending.js";
 import { notify, type ResumePoint, runLoop, stepsOfPhases } from "../train/loop.js";
 import { machineFacts, versions } from "../train/machine.js";
 import { memoryOf } from "../train/memory.js";
@@ -47,7 +48,7 @@ export class TrainingRun {
   readonly #observers: readonly RunObserver[];
   readonly #earlyStopping: EarlyStopping | undefined;
   readonly #checkpoint: CheckpointOptions;
-  readonly #signal: AbortSignal;
+  readonly #ending: Ending;
   readonly #from: ResumePoint | undefined;
   readonly #latestState: LatestState;
   readonly #reserve: DiskReserve;
@@ -60,8 +61,8 @@ export class TrainingRun {
     readonly prepared: Prepared,
     readonly options: TrainingRunOptions,
   ) {
-    const { config, adapted, generator } = prepared;
-    this.#signal = options.signal ?? new AbortController().signal;
+    const { config, adapted, generator, ranks } = prepared;
+    this.#ending = new Ending(ranks, options.signal ?? new AbortController().signal);
     this.#earlyStopping = earlyStoppingOf(prepared);
     this.#checkpoint = {
       folder: config.output,
@@ -137,7 +138,7 @@ export class TrainingRun {
         ),
       );
     } catch (error) {
-      if (this.#signal.aborted && error === this.#signal.reason) return this.#finishAborted();
+      if (this.#ending.signal.aborted && error === this.#ending.signal.reason) return this.#finishAborted();
       throw error;
     }
   }
@@ -148,10 +149,15 @@ export class TrainingRun {
     const ended = await runLoop({
       plans,
       observers: this.#observers,
-      signal: this.#signal,
+      ending: this.#ending,
       from: this.#from,
     }).finally(() => this.#reserve.release());
     return ended === "aborted" ? this.#finishAborted() : this.#finish();
+  }
+
+  /** One rank writes what all have made. */
+  get #writes(): boolean {
+    return this.prepared.ranks.rank === 0;
   }
 
   #emit(event: Untimed): Promise<void> {
@@ -171,14 +177,19 @@ export class TrainingRun {
 
   async #finishAborted(): Promise<undefined> {
     const { last, savedStep } = this.#progress;
-    if (last && last.step !== savedStep) await saveCheckpoint(this.#checkpoint, last);
+    if (last && this.#writes && last.step !== savedStep) await saveCheckpoint(this.#checkpoint, last);
   }
 
   async #finish(): Promise<Metrics> {
-    const { config, adapted, loaded } = this.prepared;
-    const chosen = stopsByValidation(config) ? ({ chosenBy: "validation" } as const) : {};
-    checkFinite(adapted.trained, this.#at?.step ?? 0);
+    checkFinite(this.prepared.adapted.trained, this.#at?.step ?? 0);
     const metrics = await this.#finalMetrics();
+    if (this.#writes) await this.#writeResults(metrics);
+    return metrics;
+  }
+
+  async #writeResults(metrics: Metrics): Promise<void> {
+    const { config, loaded } = this.prepared;
+    const chosen = stopsByValidation(config) ? ({ chosenBy: "validation" } as const) : {};
     this.#writeTrained(config.output);
     writeTokenizerAndCard(config.output, this.prepared, metrics);
     await this.#evaluation.write(config.output);
@@ -187,7 +198,6 @@ export class TrainingRun {
     await this.#emit({ event: "done", metrics, ...chosen, seconds, peakMemoryBytes });
     writeMetrics(config.output, metrics);
     await this.#writeReport();
-    return metrics;
   }
 
   /** The metrics of the final state; emitted unless they were already. */
@@ -198,7 +208,7 @@ export class TrainingRun {
     const validation = data.validation ? await this.#evaluate("validation", known) : {};
     const test = data.test ? prefixed("test", await this.#evaluate("test")) : {};
     const holdout = data.holdout
-      ? prefixed("holdout", watched ?? (await this.#evaluation.rows("holdout", this.#signal)))
+      ? prefixed("holdout", watched ?? (await this.#evaluation.rows("holdout", this.#ending.signal)))
       : {};
     const metrics = { ...validation, ...test, ...holdout };
     if (!this.#at || Object.keys(metrics).every((name) => known !== undefined && name in known)) return metrics;
@@ -210,8 +220,8 @@ export class TrainingRun {
 
   /** @param known the metrics of its rows, if they were just evaluated */
   async #evaluate(split: "validation" | "test", known?: Metrics): Promise<Metrics> {
-    const rows = known ?? (await this.#evaluation.rows(split, this.#signal));
-    return { ...(await this.#evaluation.texts(split, this.#signal)), ...rows };
+    const rows = known ?? (await this.#evaluation.rows(split, this.#ending.signal));
+    return { ...(await this.#evaluation.texts(split, this.#ending.signal)), ...rows };
   }
 
   /** The evaluation of the final state, if there was one. */

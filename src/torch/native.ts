@@ -119,6 +119,22 @@ export interface Native {
   manualSeed(generator: Handle, seed: number | bigint): void;
   generatorState(generator: Handle): Uint8Array;
   setGeneratorState(generator: Handle, state: Uint8Array): void;
+  readonly hasProcessGroups: boolean;
+  joinGroup(
+    host: string,
+    port: number,
+    rank: number,
+    size: number,
+    servesStore: boolean,
+    prefix: string,
+    timeoutMs: number,
+  ): Handle;
+  groupStartSum(group: Handle, tensor: Handle): void;
+  groupFinish(group: Handle): void;
+  groupGather(group: Handle, tensor: Handle): Handle[];
+  groupBroadcast(group: Handle, tensor: Handle, root: number): void;
+  groupPut(group: Handle, key: string, value: string): void;
+  groupLook(group: Handle, key: string): string;
   engineFacts(): EngineFacts;
   deviceCounts(): { readonly cuda?: number; readonly mps?: number };
   deviceMemory(device: string): { readonly peak: number; readonly free: number; readonly total: number } | null;

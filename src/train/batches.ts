@@ -1,23 +1,28 @@
 import { evenSizes } from "../common/collections.js";
 import type { RunConfig } from "../config/index.js";
 import { BatchOrder, batchesPerPass, foldsForSearch, type OrderState, splitForSearch } from "../data/index.js";
-import { type Batch, batchOf, type EncodedRow } from "../tasks/index.js";
+import type { EncodedRow } from "../tasks/index.js";
+import type { Ranks } from "../torch/index.js";
 import { examplesOf } from "./evaluation.js";
+import { type BatchShare, shareOf } from "./shares.js";
 
 interface BatchOptions {
+  /** The rows of a batch, of all ranks together. */
   readonly batchSize: number;
   readonly shuffle: boolean;
   readonly dropLast: boolean;
   readonly seed: number;
   /** The device of the batches; the CPU unless given. */
   readonly device?: string;
+  /** The processes that share each batch; by default this one has all of it. */
+  readonly ranks?: Pick<Ranks, "rank" | "size">;
 }
 
 /** An endless sequence of batches, whose state is the position in it. */
 export interface BatchSource {
   /** The position of the next batch; `pass` increases when a pass is complete. */
   readonly state: OrderState;
-  next(): Batch;
+  next(): BatchShare;
   restore(state: OrderState): void;
   /** The rows of each batch from the first one on. Does not change the position. */
   upcoming(): Generator<readonly EncodedRow[]>;
@@ -26,13 +31,13 @@ export interface BatchSource {
 /** The endless sequence of batches of some rows. */
 export class BatchStream implements BatchSource {
   readonly #rows: readonly EncodedRow[];
-  readonly #device: string | undefined;
+  readonly #options: BatchOptions;
   readonly #makeOrder: (state?: OrderState) => BatchOrder;
   #order: BatchOrder;
 
   constructor(rows: readonly EncodedRow[], options: BatchOptions) {
     this.#rows = rows;
-    this.#device = options.device;
+    this.#options = options;
     const lengths = rows.map((row) => row.inputIds.length);
     this.#makeOrder = (state) => new BatchOrder({ ...options, rows: rows.length, lengths }, state);
     this.#order = this.#makeOrder();
@@ -50,8 +55,8 @@ export class BatchStream implements BatchSource {
     this.#order = this.#makeOrder(state);
   }
 
-  next(): Batch {
-    return batchOf(this.#take(this.#order), this.#device);
+  next(): BatchShare {
+    return shareOf(this.#take(this.#order), this.#options);
   }
 
   /** The rows of each batch from a position on, without end. Does not change the stream's position. */
@@ -113,7 +118,7 @@ class SegmentedStream implements BatchSource {
     this.#stream.restore(state);
   }
 
-  next(): Batch {
+  next(): BatchShare {
     const batch = this.#stream.next();
     if (this.#isOver && this.#at + 1 < this.#turns.length) {
       this.#at += 1;
@@ -161,8 +166,8 @@ function turnsOf(stretches: readonly Stretch[], options: BatchOptions): Turn[] {
 
 type Rows = readonly EncodedRow[];
 
-/** A run's settings, and the device of its batches. */
-type SearchSettings = RunConfig & Pick<BatchOptions, "device">;
+/** A run's settings, with the batch size of all ranks, and the device and the sharing of its batches. */
+type SearchSettings = RunConfig & Pick<BatchOptions, "device" | "ranks">;
 
 /** The batches of both levels of a search, and its number of steps. */
 interface SearchBatches {

@@ -7,7 +7,7 @@ import type { TangentTape } from "../tangents/index.js";
 import * as torch from "../torch/index.js";
 import type { BatchSource } from "./batches.js";
 import type { HypergradientEstimator, LowerPoint, SecondDerivatives } from "./hypergradients/estimators.js";
-import { alongTapes, doubleBackward } from "./hypergradients/secondDerivatives.js";
+import { alongTapes, doubleBackward, overRanks } from "./hypergradients/secondDerivatives.js";
 import { type Levels, UnrolledStep } from "./hypergradients/unrolledStep.js";
 import type { Update } from "./level.js";
 import { checkGradients, type FiniteGradients, type StepBatches, stepGradients, takeBatches } from "./stepGradients.js";
@@ -125,13 +125,13 @@ export class BilevelRule implements StepRule {
 
   /** Does a lower step. Only the last one keeps its starting point and its recorded passes. */
   #lowerStep(isLast: boolean): LowerStep {
-    const { task, lower, lowerBatches, gradientAccumulation, estimator, penalty } = this.options;
+    const { task, ranks, lower, lowerBatches, gradientAccumulation, estimator, penalty } = this.options;
     const batches = takeBatches(task, lowerBatches, gradientAccumulation);
     const start = new UnrolledStep(this.options, batches);
     const { directions, magnitudes } = start;
     const wanted = isLast && estimator.wantsMagnitudeGradients ? [...directions, ...magnitudes] : directions;
     const record = isLast ? this.#recorded(start) : undefined;
-    const { loss, gradients, tapes } = stepGradients({ ...start.loss(), penalty }, wanted, { record });
+    const { loss, gradients, tapes } = stepGradients(ranks, { ...start.loss(), penalty }, wanted, { record });
     const directionGradients = gradients.slice(0, directions.length);
     const finite = checkGradients(directionGradients);
     if (isLast) lower.fork();
@@ -156,6 +156,11 @@ export class BilevelRule implements StepRule {
   }
 
   #secondDerivatives(start: UnrolledStep, tapes: readonly TangentTape[]): SecondDerivatives {
+    return overRanks(this.options.ranks, this.#ownSecondDerivatives(start, tapes));
+  }
+
+  /** Of this rank's part of the loss. */
+  #ownSecondDerivatives(start: UnrolledStep, tapes: readonly TangentTape[]): SecondDerivatives {
     const { estimator } = this.options;
     const recordedAgain = () => start.recordAgain();
     if (estimator.byDoubleBackward || this.#operatorWithoutTangent !== undefined) return doubleBackward(recordedAgain);
@@ -172,11 +177,11 @@ export class BilevelRule implements StepRule {
   }
 
   #hypergradient(last: LowerStep, batches: StepBatches): Hypergradient {
-    const { task, model, lower, upper, masks, estimator } = this.options;
+    const { task, model, lower, upper, masks, ranks, estimator } = this.options;
     const magnitudes = upper.tensors();
     const inputs = estimator.isSecondOrder ? [...magnitudes, ...lower.tensors()] : magnitudes;
-    const objective = { task, model, batches, context: () => masks.training(), what: "upper loss" };
-    const { loss, gradients } = stepGradients(objective, inputs);
+    const objective = { task, model, batches, context: masks.contextOf(task), what: "upper loss" };
+    const { loss, gradients } = stepGradients(ranks, objective, inputs);
     if (!estimator.isSecondOrder) return { loss, tensors: gradients };
     const first = gradients.slice(0, magnitudes.length);
     const v = gradients.slice(magnitudes.length);

@@ -1,6 +1,7 @@
-import { type Batch, batchOf, type EncodedRow } from "../tasks/index.js";
+import type { EncodedRow } from "../tasks/index.js";
 import type { BatchSource } from "./batches.js";
 import { BilevelRule } from "./bilevelRule.js";
+import { type BatchShare, shareOf } from "./shares.js";
 import { PlainRule, type StepReport, type StepRule } from "./stepRule.js";
 
 type Rows = readonly EncodedRow[];
@@ -84,10 +85,10 @@ class GivenBatches implements BatchSource {
     this.#left = [...batches];
   }
 
-  next(): Batch {
+  next(): BatchShare {
     const rows = this.#left.shift();
     if (!rows) throw new TypeError("The step needs more batches than were given.");
-    return batchOf(rows, this.device);
+    return shareOf(rows, { device: this.device });
   }
 
   restore(): void {}

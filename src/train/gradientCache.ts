@@ -4,7 +4,7 @@ import type { ForwardContext } from "../nn/index.js";
 import { type Batch, outputsOf, type Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 
-/** A batch's outputs by mini-batches. Each has a context of its own, so that both ways to a gradient draw the same dropout masks. */
+/** A batch's outputs by mini-batches. Each has masks of its own, so that both ways to a gradient draw the same ones. */
 export class MiniBatches {
   readonly #batches: readonly Batch[];
   /** The batch with its rows in the order of the outputs. */
@@ -15,11 +15,14 @@ export class MiniBatches {
     readonly task: Task,
     readonly model: TaskModel,
     batch: Batch,
-    context: () => ForwardContext,
+    context: ForwardContext,
   ) {
     this.#batches = task.miniBatches?.(batch) ?? [batch];
     this.#whole = { ...batch, rows: this.#batches.flatMap(({ rows }) => rows) };
-    this.#contexts = this.#batches.map(context);
+    const { masks } = context;
+    this.#contexts = this.#batches.map((_, i) =>
+      i === 0 ? context : { ...context, masks: masks?.part?.(i) ?? masks },
+    );
   }
 
   get count(): number {
@@ -33,13 +36,13 @@ export class MiniBatches {
   }
 
   /**
-   * The loss without a graph, and for each mini-batch a function for a number whose gradients are the mini-batch's share of the loss's.
+   * The loss (a number, without a graph), and for each mini-batch a function for a number whose gradients are the mini-batch's share of the loss's.
    * So only one mini-batch's intermediate results are in memory at a time: first come the outputs, then the loss's gradient with respect
    * to them, then each mini-batch again, from that gradient back (Gao, Zhang, Han & Callan, "Scaling Deep Contrastive Learning Batch Size
    * under Memory Limited Setup", 2021, section 3.2).
    * @param weight that the loss's sum is divided by
    */
-  shares(weight: number): { readonly loss: number; readonly shares: readonly (() => torch.Tensor)[] } {
+  shares(weight: number): { readonly loss: torch.Tensor; readonly shares: readonly (() => torch.Tensor)[] } {
     const parts = this.#batches.map((_, i) => torch.noGrad(() => torch.scope(() => this.#outputs(i, this.#again(i)))));
     const outputs = torch.cat(parts, 0).setRequiresGrad(true);
     const loss = torch.divScalar(this.task.loss(outputs, this.#whole), weight);
@@ -50,7 +53,7 @@ export class MiniBatches {
       const own = torch.narrow(gradient as torch.Tensor, 0, end - count, count);
       return () => torch.sum(torch.mul(this.#outputs(i, this.#again(i)), own));
     });
-    return { loss: loss.item(), shares };
+    return { loss: torch.detach(loss), shares };
   }
 
   #outputs(i: number, context: ForwardContext): torch.Tensor {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Phase, RunEvent } from "../files/events.js";
 import * as torch from "../torch/index.js";
+import type { Ending } from "./ending.js";
 import type { RunHandle, RunObserver, Untimed } from "./observer.js";
 import type { StepRule } from "./stepRule.js";
 
@@ -14,7 +15,7 @@ export interface PhasePlan<Rule extends StepRule = StepRule> {
 interface LoopOptions {
   readonly plans: readonly PhasePlan[];
   readonly observers: readonly RunObserver[];
-  readonly signal: AbortSignal;
+  readonly ending: Ending;
   /** The position of an interrupted run of the same plans. */
   readonly from?: ResumePoint | undefined;
 }
@@ -65,7 +66,7 @@ export async function notify(observers: readonly RunObserver[], event: Untimed, 
  * event loop runs once between steps.
  * @returns how it ended; an abort takes effect after the current step
  */
-export async function runLoop({ plans, observers, signal, from }: LoopOptions): Promise<"done" | "aborted"> {
+export async function runLoop({ plans, observers, ending, from }: LoopOptions): Promise<"done" | "aborted"> {
   const first = from ? plans.findIndex(({ phase }) => phase === from.phase) : 0;
   let step = from?.step ?? 0;
   for (const [index, plan] of plans.slice(first).entries()) {
@@ -73,8 +74,8 @@ export async function runLoop({ plans, observers, signal, from }: LoopOptions): 
     const resumed = index === 0 ? from : undefined;
     resumed?.resume(rule);
     const phaseStep = resumed?.isPhaseOver ? rule.steps : (resumed?.phaseStep ?? 0);
-    step = await runPhase(rule, { step, phaseStep }, observers, signal);
-    if (signal.aborted) return "aborted";
+    step = await runPhase(rule, { step, phaseStep }, observers, ending);
+    if (ending.signal.aborted) return "aborted";
   }
   return "done";
 }
@@ -84,10 +85,10 @@ async function runPhase(
   rule: StepRule,
   begin: { readonly step: number; readonly phaseStep: number },
   observers: readonly RunObserver[],
-  signal: AbortSignal,
+  ending: Ending,
 ): Promise<number> {
   let { step, phaseStep } = begin;
-  while (phaseStep < rule.steps && !signal.aborted) {
+  while (phaseStep < rule.steps && !ending.agree()) {
     const began = performance.now();
     const report = inStep(step + 1, () => torch.scope(() => rule.step()));
     step += 1;

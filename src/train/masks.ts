@@ -1,5 +1,7 @@
-import { type ForwardContext, SeededMasks } from "../nn/index.js";
+import { type ForwardContext, SeededMasks, type Stretch } from "../nn/index.js";
+import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
+import { type BatchShare, stretchesOf } from "./shares.js";
 
 /** Seeds are whole numbers that a double holds. */
 const SEEDS = Number.MAX_SAFE_INTEGER;
@@ -11,9 +13,17 @@ export class ReplayableMasks {
     private readonly options: Pick<ForwardContext, "gradientCheckpointing"> = {},
   ) {}
 
-  /** The context of one forward pass; one random number seeds its masks. */
-  training(): ForwardContext {
-    return { ...this.options, masks: new SeededMasks(this.#drawSeed()) };
+  /**
+   * The context of one forward pass; one random number, the same on all ranks, seeds its masks.
+   * @param stretches what this rank has of the whole batch
+   */
+  training(stretches?: readonly Stretch[]): ForwardContext {
+    return { ...this.options, masks: new SeededMasks(this.#drawSeed(), stretches) };
+  }
+
+  /** The contexts of a task's training passes. */
+  contextOf(task: Task): (share: BatchShare) => ForwardContext {
+    return (share) => this.training(stretchesOf(task, share));
   }
 
   #drawSeed(): number {

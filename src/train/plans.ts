@@ -3,6 +3,7 @@ import { METHODS, type RunConfig } from "../config/index.js";
 import type { Phase } from "../files/events.js";
 import type { TaskModel } from "../models/index.js";
 import type { EncodedRow, Task } from "../tasks/index.js";
+import type { Ranks } from "../torch/index.js";
 import * as torch from "../torch/index.js";
 import { BatchStream, searchBatches, stepsOf } from "./batches.js";
 import { BilevelRule } from "./bilevelRule.js";
@@ -21,6 +22,8 @@ export interface TrainingSetup {
   readonly rows: readonly EncodedRow[];
   readonly task: Task;
   readonly masks: ReplayableMasks;
+  /** The processes that train together; each has the whole setup. */
+  readonly ranks: Ranks;
   /** The trained tensors at the start of the run. */
   readonly start: Snapshot;
 }
@@ -31,7 +34,7 @@ export function planPhases(setup: TrainingSetup, settings: RunConfig): PhasePlan
 }
 
 function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
-  const batches = new BatchStream(setup.rows, { ...settings, device: setup.model.device });
+  const batches = new BatchStream(setup.rows, shared(setup, settings));
   const steps = settings.maxSteps ?? stepsOf(settings.epochs, batches.batchesPerPass, settings.gradientAccumulation);
   const { learningRate, weightDecay } = settings;
   const { hooks } = setup.adapted;
@@ -46,14 +49,19 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
         setup.adapted.trained,
         batches,
         { steps, learningRate, weightDecay },
-        { penalty: hooks?.penalty?.bind(hooks), hooks },
+        { penalty: onOneRank(setup, hooks?.penalty?.bind(hooks)), hooks },
       ),
   };
 }
 
+/** The settings of batches that all ranks share: `batchSize` is that of one rank. */
+function shared({ model, ranks }: TrainingSetup, settings: RunConfig) {
+  return { ...settings, batchSize: settings.batchSize * ranks.size, device: model.device, ranks };
+}
+
 function bilevelPlans(setup: TrainingSetup, settings: RunConfig): PhasePlan[] {
   if (setup.adapted.hooks) throw new TypeError("A method with training hooks can't be trained on two levels.");
-  const penalty = penaltyOf(setup.adapted, settings.regularizer);
+  const penalty = onOneRank(setup, penaltyOf(setup.adapted, settings.regularizer));
   const search = planSearch(setup, settings, penalty);
   const retrain = retrainPlan(setup, settings, penalty);
   return retrain.steps === 0 ? [search] : [search, retrain];
@@ -63,14 +71,10 @@ function bilevelPlans(setup: TrainingSetup, settings: RunConfig): PhasePlan[] {
 export function planSearch(
   setup: TrainingSetup,
   settings: RunConfig,
-  penalty: Penalty | undefined = penaltyOf(setup.adapted, settings.regularizer),
+  penalty: Penalty | undefined = onOneRank(setup, penaltyOf(setup.adapted, settings.regularizer)),
   estimator: HypergradientEstimator = ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms }),
 ): PhasePlan<BilevelRule> {
-  const {
-    lower: lowerBatches,
-    upper: upperBatches,
-    steps,
-  } = searchBatches(setup.rows, { ...settings, device: setup.model.device });
+  const { lower: lowerBatches, upper: upperBatches, steps } = searchBatches(setup.rows, shared(setup, settings));
   const { unrollSteps, gradientAccumulation } = settings;
   const { learningRate, weightDecay, upperLearningRate, upperWeightDecay } = settings;
   return {
@@ -106,7 +110,7 @@ export function planSearch(
  * starting point or, with a warm start, from the result of the search.
  */
 function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty | undefined): PhasePlan {
-  const batches = new BatchStream(setup.rows, { ...settings, device: setup.model.device });
+  const batches = new BatchStream(setup.rows, shared(setup, settings));
   const { gradientAccumulation, retrainLearningRate: learningRate, weightDecay } = settings;
   const { batchesPerPass } = batches;
   const steps =
@@ -124,6 +128,10 @@ function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty
   };
 }
 
+/** A penalty counts once: the other ranks have none. */
+const onOneRank = ({ ranks }: TrainingSetup, penalty: Penalty | undefined): Penalty | undefined =>
+  ranks.rank === 0 ? penalty : undefined;
+
 /** γ·R; undefined if γ is zero or R covers no layer. */
 function penaltyOf(adapted: AdaptedModel, weight: number): Penalty | undefined {
   if (weight === 0 || !isRegularized(adapted)) return undefined;
@@ -136,7 +144,7 @@ function penaltyOf(adapted: AdaptedModel, weight: number): Penalty | undefined {
 
 function plainRule(
   phase: Phase,
-  { task, model, masks }: TrainingSetup,
+  { task, model, masks, ranks }: TrainingSetup,
   settings: RunConfig,
   trained: readonly TrainedTensor[],
   batches: BatchStream,
@@ -151,6 +159,7 @@ function plainRule(
     level: levelOf(settings, trained, level),
     batches,
     masks,
+    ranks,
     gradientAccumulation,
     ...terms,
   });

@@ -1,6 +1,7 @@
 // What every step rule does with its gradients, at every level, in this order:
 //
-//     backward, one batch at a time → sum over the batches of a step → check that they are finite → clip → update, by the level's optimizer
+//     backward, one batch at a time → sum over the batches of a step → sum over the ranks → check that they are finite → clip
+//     → update, by the level's optimizer
 //
 // Each stage takes the result of the one before it, and `Level.update` takes checked gradients, so that no stage can be left out.
 
@@ -10,15 +11,17 @@ import type { ForwardContext } from "../nn/index.js";
 import { twiceDifferentiable } from "../operators/choose.js";
 import { clipGradNorm, totalNorm } from "../optim/index.js";
 import { type RecordOptions, recordForward, type TangentTape } from "../tangents/index.js";
-import { type Batch, lossWeight, type Task, tokensOf } from "../tasks/index.js";
+import { lossWeight, type Task } from "../tasks/index.js";
+import type { Ranks } from "../torch/index.js";
 import * as torch from "../torch/index.js";
 import type { BatchSource } from "./batches.js";
 import { MiniBatches } from "./gradientCache.js";
+import type { BatchShare } from "./shares.js";
 
-/** The batches of one gradient. */
+/** The batches of one gradient. Numbers are those of the whole batches, of all ranks. */
 export interface StepBatches {
-  /** The batches that contribute to the loss. */
-  readonly parts: readonly Batch[];
+  /** The shares of the batches that contribute to the loss. */
+  readonly parts: readonly BatchShare[];
   /** The number of rows, or of labeled tokens, that contribute to the loss. */
   readonly weight: number;
   readonly rows: number;
@@ -26,13 +29,13 @@ export interface StepBatches {
 }
 
 export function takeBatches(task: Task, stream: BatchSource, count: number): StepBatches {
-  const batches = Array.from({ length: count }, () => stream.next());
-  const weights = batches.map((batch) => lossWeight(task, batch));
+  const shares = Array.from({ length: count }, () => stream.next());
+  const weights = shares.map(({ whole }) => total(whole.map((row) => task.weight(row))));
   return {
-    parts: batches.filter((_, i) => weights[i] !== 0),
+    parts: shares.filter((_, i) => weights[i] !== 0),
     weight: total(weights),
-    rows: total(batches.map(({ rows }) => rows.length)),
-    tokens: total(batches.map(tokensOf)),
+    rows: total(shares.map(({ whole }) => whole.length)),
+    tokens: total(shares.flatMap(({ whole }) => whole.map(({ inputIds }) => inputIds.length))),
   };
 }
 
@@ -44,9 +47,9 @@ export interface StepLoss {
   readonly task: Task;
   readonly model: TaskModel;
   readonly batches: StepBatches;
-  /** The context of each batch's forward pass. */
-  context(): ForwardContext;
-  /** BiDoRA's weighted regularizer; it is not part of the reported loss. */
+  /** The context of the forward pass of a batch. */
+  context(share: BatchShare): ForwardContext;
+  /** BiDoRA's weighted regularizer; it is not part of the reported loss. Only one rank has it. */
   readonly penalty?: Penalty | undefined;
   /** The name of the loss in messages. */
   readonly what?: string;
@@ -54,7 +57,7 @@ export interface StepLoss {
 
 /** What a step's gradients are used for. */
 interface GradientUse {
-  /** Keep their graph, to differentiate them again. */
+  /** Keep their graph, to differentiate them again. They are then this rank's part of the gradients. */
   readonly createGraph?: boolean;
   /** Record each batch's passes, to compute tangents. */
   readonly record?: RecordOptions | undefined;
@@ -64,52 +67,77 @@ interface GradientUse {
 interface StepGradients {
   readonly loss: number;
   readonly gradients: readonly torch.Tensor[];
-  /** One for each batch, if recorded. They do not contain the penalty. */
+  /** One for each batch that this rank has a part of, if recorded. They do not contain the penalty. */
   readonly tapes: readonly TangentTape[];
 }
 
 /**
  * The mean loss over all rows or tokens of the step, and its gradients with respect to `inputs`. They equal those of one large batch,
- * but are computed one batch at a time: the gradient of (sum of losses) / (sum of weights).
+ * but are computed one batch at a time, each rank with its own rows: the sum of the gradients of (sum of losses) / (weight of all).
+ * @throws BidoraError `LOSS_NOT_FINITE` on all ranks
  */
-export function stepGradients(loss: StepLoss, inputs: readonly torch.Tensor[], use: GradientUse = {}): StepGradients {
-  const compute = () => gradientsOfParts(loss, inputs, use);
-  return use.createGraph ? twiceDifferentiable(compute) : compute();
+export function stepGradients(
+  ranks: Ranks,
+  loss: StepLoss,
+  inputs: readonly torch.Tensor[],
+  use: GradientUse = {},
+): StepGradients {
+  if (use.createGraph) return twiceDifferentiable(() => withLoss(loss, gradientsOfParts(loss, inputs, use)));
+  const { tapes, ...own } = gradientsOfParts(loss, inputs, use);
+  const [sum, ...gradients] = ranks.sum([own.loss, ...own.gradients]);
+  return withLoss(loss, { tapes, loss: sum as torch.Tensor, gradients });
 }
 
-function gradientsOfParts(objective: StepLoss, inputs: readonly torch.Tensor[], use: GradientUse): StepGradients {
+interface PartGradients extends Omit<StepGradients, "loss"> {
+  readonly loss: torch.Tensor;
+}
+
+function withLoss({ what }: StepLoss, { loss, ...rest }: PartGradients): StepGradients {
+  return { loss: finiteLoss(loss.item(), what), ...rest };
+}
+
+/** This rank's part of the loss and its gradients. */
+function gradientsOfParts(objective: StepLoss, inputs: readonly torch.Tensor[], use: GradientUse): PartGradients {
   const { task, model, batches, context, penalty } = objective;
   const { createGraph = false, record } = use;
-  if (batches.parts.length === 0)
-    return { loss: 0, gradients: penaltyGradients(penalty, inputs, createGraph), tapes: [] };
-  let loss = 0;
-  let gradients: readonly torch.Tensor[] | undefined;
   const tapes: TangentTape[] = [];
-  for (const [i, batch] of batches.parts.entries()) {
+  let sum: Omit<PartGradients, "tapes"> | undefined;
+  for (const share of batches.parts) {
+    const shareContext = context(share);
+    const { own: batch } = share;
+    if (!batch || lossWeight(task, batch) === 0) continue;
     const part = torch.scope(() => {
-      const whole = new MiniBatches(task, model, batch, context);
-      const own = i === 0 ? objective : { ...objective, penalty: undefined };
+      const whole = new MiniBatches(task, model, batch, shareContext);
+      const own = sum ? { ...objective, penalty: undefined } : objective;
       const isCached = whole.count > 1 && !createGraph && !record;
       return isCached ? cachedGradients(whole, own, inputs) : wholeGradients(whole, own, inputs, use, tapes);
     });
-    loss += part.loss;
-    gradients = reduceGradients(gradients, part.gradients, createGraph);
+    sum = sum
+      ? {
+          loss: torch.noGrad(() => torch.add(sum?.loss as torch.Tensor, part.loss)),
+          gradients: addGradients(sum.gradients, part.gradients, createGraph),
+        }
+      : part;
   }
-  return { loss, gradients: gradients as readonly torch.Tensor[], tapes };
+  const found = sum ?? { loss: nothing(inputs), gradients: penaltyGradients(penalty, inputs, createGraph) };
+  return { ...found, tapes };
 }
+
+const nothing = ([like]: readonly torch.Tensor[]): torch.Tensor =>
+  torch.zeros([], like ? { dtype: like.dtype, device: like.device } : {});
 
 /** @param tapes receives the recorded pass */
 function wholeGradients(
   whole: MiniBatches,
-  { batches: { weight }, penalty, what }: StepLoss,
+  { batches: { weight }, penalty }: StepLoss,
   inputs: readonly torch.Tensor[],
   { createGraph = false, record }: GradientUse,
   tapes: TangentTape[],
-): Omit<StepGradients, "tapes"> {
+): Omit<PartGradients, "tapes"> {
   const forward = () => torch.divScalar(whole.loss(), weight);
   const recorded = record && recordForward(forward, record);
   const share = recorded?.loss ?? forward();
-  const loss = finiteLoss(share.item(), what);
+  const loss = torch.castTo(torch.detach(share), inputs[0]?.dtype ?? share.dtype);
   const total = penalty ? torch.add(share, penalty()) : share;
   if (!recorded) return { loss, gradients: gradientsOf(total, inputs, { createGraph }) };
   const found = recorded.gradients(total, inputs);
@@ -119,22 +147,21 @@ function wholeGradients(
 
 function cachedGradients(
   whole: MiniBatches,
-  { batches: { weight }, penalty, what }: StepLoss,
+  { batches: { weight }, penalty }: StepLoss,
   inputs: readonly torch.Tensor[],
-): Omit<StepGradients, "tapes"> {
+): Omit<PartGradients, "tapes"> {
   const { loss, shares } = whole.shares(weight);
-  finiteLoss(loss, what);
   const all = [...shares, ...(penalty ? [penalty] : [])];
   const gradients = all.reduce<readonly torch.Tensor[] | undefined>(
     (sum, share) =>
-      reduceGradients(
+      addGradients(
         sum,
         torch.scope(() => gradientsOf(share(), inputs)),
         false,
       ),
     undefined,
   );
-  return { loss, gradients: gradients as readonly torch.Tensor[] };
+  return { loss: torch.castTo(loss, inputs[0]?.dtype ?? loss.dtype), gradients: gradients as readonly torch.Tensor[] };
 }
 
 function penaltyGradients(
@@ -162,7 +189,7 @@ export function gradientsOf(
 }
 
 /** Adds the gradients of two batches: in place, unless they are to be differentiated again. */
-function reduceGradients(
+function addGradients(
   sum: readonly torch.Tensor[] | undefined,
   part: readonly torch.Tensor[],
   isRecorded: boolean,

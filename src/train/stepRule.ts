@@ -3,7 +3,7 @@ import type { PlainState, RuleValues } from "../files/checkpointState.js";
 import type { Phase, StepEvent } from "../files/events.js";
 import type { TaskModel } from "../models/index.js";
 import type { Task } from "../tasks/index.js";
-import type { Tensor } from "../torch/index.js";
+import type { Ranks, Tensor } from "../torch/index.js";
 import * as torch from "../torch/index.js";
 import type { BatchSource } from "./batches.js";
 import type { Level } from "./level.js";
@@ -37,6 +37,7 @@ export interface PlainRuleOptions {
   readonly level: Level;
   readonly batches: BatchSource;
   readonly masks: ReplayableMasks;
+  readonly ranks: Ranks;
   readonly gradientAccumulation: number;
   /** A term added to every step's loss: BiDoRA's weighted regularizer, or the adapter method's penalty. */
   readonly penalty: Penalty | undefined;
@@ -57,12 +58,10 @@ export class PlainRule implements StepRule {
   }
 
   step(): StepReport {
-    const { task, model, level, masks, penalty } = this.options;
+    const { task, model, level, masks, ranks, penalty } = this.options;
     const batches = takeBatches(task, this.options.batches, this.options.gradientAccumulation);
-    const { loss, gradients } = stepGradients(
-      { task, model, batches, context: () => masks.training(), penalty },
-      level.tensors(),
-    );
+    const objective = { task, model, batches, context: masks.contextOf(task), penalty };
+    const { loss, gradients } = stepGradients(ranks, objective, level.tensors());
     const update = level.update(checkGradients(gradients));
     this.#afterStep(update.gradients);
     const { learningRate } = update;

@@ -101,6 +101,8 @@ describe("attention's tangent", () => {
     { lengths: [3, 65], heads: 2, kvHeads: 1, size: 130, p: 0.1 },
   ];
   const SEED = 77;
+  /** The key of the first use of dropout in a pass. */
+  const FIRST_USE = { seed: SEED, stream: 0 };
   const total = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
 
   /** q, k, v, their tangents, a gradient and its tangent. */
@@ -124,7 +126,7 @@ describe("attention's tangent", () => {
   type Rest = [torch.Tensor, torch.Tensor, number, number, number, Parameters<typeof torch.attentionTangent>[11]];
   function rest({ lengths, keyLengths = lengths, heads, kvHeads = heads, size, p, causal, window, scale }: Case): Rest {
     const limits = { before: window?.before ?? null, after: causal ? 0 : (window?.after ?? null) };
-    const options = { ...limits, p, ...new SeededMasks(SEED).draw() };
+    const options = { ...limits, p, ...FIRST_USE };
     const starts = [lengths, keyLengths].map((of) => rowLayout(of).cuSeqlens) as [torch.Tensor, torch.Tensor];
     return [...starts, heads, kvHeads, scale ?? 1 / Math.sqrt(size), options];
   }
@@ -258,6 +260,8 @@ describe("attention's tangent", () => {
 
 describe("the tangent of dropout, sum and norm", () => {
   const SEED = 2 ** 45 + 12345;
+  /** The key of the first use of dropout in a pass. */
+  const FIRST_USE = { seed: SEED, stream: 0 };
   const NORMS = { layer: LayerNorm, rms: RmsNorm } as const;
   type Kind = keyof typeof NORMS;
   const SHAPES = [
@@ -317,7 +321,7 @@ describe("the tangent of dropout, sum and norm", () => {
     const [g, toSum] = changes as [torch.Tensor, torch.Tensor];
     const [gd, toSumTangent] = changeTangents as [torch.Tensor, torch.Tensor];
     const bias = kind === "layer" ? drawn.bias : null;
-    const options = { centered: kind === "layer", p, ...new SeededMasks(SEED).draw() };
+    const options = { centered: kind === "layer", p, ...FIRST_USE };
     const operands = [x, residual, drawn.weight, bias, 1e-5, xd, residuald] as const;
     return [
       ...torch.dropoutAddNormTangent(...operands, options),
@@ -379,7 +383,7 @@ describe("the tangent of dropout, sum and norm", () => {
           const moved = (of: Tensors, by: Tensors) => of.map((x, i) => torch.add(x, by[i]!, { alpha: sign * step }));
           const leaves = moved(drawn.inputs, drawn.tangents).map((x) => x.setRequiresGrad(true));
           const bias = entry.kind === "layer" ? drawn.bias : null;
-          const options = { centered: entry.kind === "layer", p: entry.p, ...new SeededMasks(SEED).draw() };
+          const options = { centered: entry.kind === "layer", p: entry.p, ...FIRST_USE };
           const values = torch.dropoutAddNorm(leaves[0]!, leaves[1]!, drawn.weight, bias, 1e-5, options);
           const gradOutputs = moved(drawn.changes, drawn.changeTangents);
           return [...values.map(torch.detach), ...torch.grad(values, leaves, { gradOutputs })];

@@ -85,7 +85,7 @@ async function readsOfStep({
   const rows = await rowsOf(family, checkpoint, kind);
   const masks = new ReplayableMasks(new torch.Generator(2), { gradientCheckpointing: form.isCheckpointed ?? false });
   const task: Task = TASKS[kind ?? "sequence-classification"];
-  const setup = { model, adapted, rows, task, masks, start: takeSnapshot(adapted.trained) };
+  const setup = { model, adapted, rows, task, masks, ranks: torch.ALONE, start: takeSnapshot(adapted.trained) };
   const run = planSettings({ method, batchSize: 3, regularizer: 0.1, maxSteps: 2, ...settings });
   const [phase] = planPhases(setup, run);
   const rule = phase!.begin();

@@ -97,6 +97,7 @@ describe.each(Object.entries(golden.losses))("%s", (_name, { rows, settings, fil
       const batches = takeBatches(task, inOrder(encoded, encoded.length), 1);
       const names = trained.map(({ name }) => name);
       const { loss, gradients } = stepGradients(
+        torch.ALONE,
         { task, model, batches, context: () => ({ masks: undefined }) },
         trained.map(({ tensor }) => tensor),
       );
@@ -118,7 +119,8 @@ test("the weights after some steps on rows with hard negatives", async () => {
   const rule = new PlainRule({
     ...{ phase: "train", task, model, level, gradientAccumulation: 1, penalty: undefined },
     batches: inOrder(encoded, encoded.length),
-    masks: { training: () => ({ masks: undefined }) } as unknown as ReplayableMasks,
+    masks: { contextOf: () => () => ({ masks: undefined }) } as unknown as ReplayableMasks,
+    ranks: torch.ALONE,
   });
   for (const loss of losses) expect(rule.step().loss).toBeCloseTo(loss, 8);
   const expected = readTensors(join(ROOT, file));

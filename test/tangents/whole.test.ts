@@ -60,7 +60,7 @@ async function prepare(form: Form) {
   const masks = new ReplayableMasks(generator);
   const task: Task = TASKS[kind];
   const used = form.isWrittenTo ? doubledInPlace(model) : model;
-  const setup = { model: used, adapted, rows, task, masks, start: takeSnapshot(adapted.trained) };
+  const setup = { model: used, adapted, rows, task, masks, ranks: torch.ALONE, start: takeSnapshot(adapted.trained) };
   const run = planSettings({
     method: "bidora",
     batchSize: 3,

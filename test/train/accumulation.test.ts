@@ -57,6 +57,7 @@ describe.each(PROBLEMS)("$task: several batches per step equal one large batch",
       level,
       batches: inOrder(rows, batchSize),
       masks: masks(),
+      ranks: torch.ALONE,
       gradientAccumulation: count,
       penalty: penaltyOf(adapted, 0.1),
     });
@@ -84,6 +85,7 @@ describe.each(PROBLEMS)("$task: several batches per step equal one large batch",
       lowerBatches: inOrder(lower, batchSize),
       upperBatches: inOrder(upper, batchSize),
       masks: masks(),
+      ranks: torch.ALONE,
       estimator: ESTIMATORS[name]({ terms: 3 }),
       xi,
       unrollSteps: 2,
@@ -132,6 +134,7 @@ test("a step whose batches have no loss still applies decay, momentum and the re
       level,
       batches,
       masks,
+      ranks: torch.ALONE,
       gradientAccumulation: 2,
       penalty: term,
     });
@@ -148,7 +151,7 @@ test("all phases of a run accumulate the same number of batches per step", async
   const rows = await encodeRows("bert", { ...problem, maxLength: 20 });
   const task = TASKS[problem.task];
   const masks = new ReplayableMasks(new torch.Generator(0));
-  const setup = { model, adapted, rows, task, masks, start: takeSnapshot(adapted.trained) };
+  const setup = { model, adapted, rows, task, masks, ranks: torch.ALONE, start: takeSnapshot(adapted.trained) };
   const plansOf = (settings: Parameters<typeof planSettings>[0]) =>
     planPhases(setup, planSettings({ batchSize: 4, epochs: 2, ...settings }));
   const stepsOf = (settings: Parameters<typeof plansOf>[0]) => plansOf(settings).map(({ steps }) => steps);

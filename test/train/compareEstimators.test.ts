@@ -57,6 +57,7 @@ async function open() {
     rows,
     task: TASKS["sequence-classification"],
     masks,
+    ranks: torch.ALONE,
     start: takeSnapshot(adapted.trained),
   } as const;
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type RunSettings, resolveRun } from "../../src/config/index.js";
 import { type Prepared, prepare, setupOf } from "../../src/run/prepare.js";
-import type * as torch from "../../src/torch/index.js";
+import * as torch from "../../src/torch/index.js";
 import { compareEstimators } from "../../src/train/hypergradients/compareEstimators.js";
 import { stepGradients, takeBatches } from "../../src/train/stepGradients.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
@@ -23,11 +23,13 @@ async function firstStep(settings: RunSettings) {
   const { model, task, masks, rows } = setupOf(run);
   const batches = takeBatches(task, inOrder(rows, 6), 1);
   const inputs = run.adapted.trained.map(({ tensor }) => tensor);
-  const body = () => stepGradients({ task, model, batches, context: () => masks.training() }, inputs);
+  const body = () => stepGradients(torch.ALONE, { task, model, batches, context: () => masks.training() }, inputs);
   const mark = masks.mark();
   const cached = body();
   const recorded = masks.replay(mark, () =>
-    stepGradients({ task, model, batches, context: () => masks.training() }, inputs, { createGraph: true }),
+    stepGradients(torch.ALONE, { task, model, batches, context: () => masks.training() }, inputs, {
+      createGraph: true,
+    }),
   );
   return { cached, recorded };
 }

@@ -54,7 +54,7 @@ async function train({ family, dtype, method }: Case, gradientCheckpointing: boo
   const adapted = inject(model, config, { generator: new torch.Generator(1), dtype: "float32" });
   const masks = new ReplayableMasks(new torch.Generator(0), { gradientCheckpointing });
   const rows = await encodeRows(family, place);
-  const setup = { model, adapted, rows, task: TASKS["sequence-classification"], masks };
+  const setup = { model, adapted, rows, task: TASKS["sequence-classification"], masks, ranks: torch.ALONE };
   const plans = planPhases(
     { ...setup, start: takeSnapshot(adapted.trained) },
     planSettings({

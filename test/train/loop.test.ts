@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Phase } from "../../src/files/events.js";
+import { ALONE } from "../../src/torch/index.js";
+import { Ending } from "../../src/train/ending.js";
 import { type PhasePlan, type ResumePoint, runLoop } from "../../src/train/loop.js";
 import type { RunObserver } from "../../src/train/observer.js";
 import type { StepRule } from "../../src/train/stepRule.js";
@@ -33,6 +35,7 @@ function watched(lengths: readonly (readonly [Phase, number])[], failsAt?: numbe
 }
 
 const never = new AbortController().signal;
+const ending = (signal: AbortSignal) => new Ending(ALONE, signal);
 const two = [
   ["search", 2],
   ["retrain", 3],
@@ -40,7 +43,7 @@ const two = [
 
 test("phases run in order, and steps count through the run", async () => {
   const { calls, plans, log } = watched(two);
-  expect(await runLoop({ plans, observers: [log], signal: never })).toBe("done");
+  expect(await runLoop({ plans, observers: [log], ending: ending(never) })).toBe("done");
   expect(calls).toEqual([
     "begin search",
     "search 1 1",
@@ -67,7 +70,7 @@ describe("a resumed run", () => {
     await runLoop({
       plans,
       observers: [log],
-      signal: never,
+      ending: ending(never),
       from: from({ phase: "retrain", step: 4, phaseStep: 2 }, calls),
     });
     expect(calls).toEqual(["begin retrain", "resume", "retrain 5 3!"]);
@@ -75,13 +78,13 @@ describe("a resumed run", () => {
 
   test("in its first phase restores that phase only", async () => {
     const { calls, plans, log } = watched(two);
-    await runLoop({ plans, observers: [log], signal: never, from: from({}, calls) });
+    await runLoop({ plans, observers: [log], ending: ending(never), from: from({}, calls) });
     expect(calls.slice(0, 5)).toEqual(["begin search", "resume", "search 2 2!", "begin retrain", "retrain 3 1"]);
   });
 
   test("starts the next phase if the current one was ended early", async () => {
     const { calls, plans, log } = watched(two);
-    await runLoop({ plans, observers: [log], signal: never, from: from({ isPhaseOver: true }, calls) });
+    await runLoop({ plans, observers: [log], ending: ending(never), from: from({ isPhaseOver: true }, calls) });
     expect(calls.slice(0, 4)).toEqual(["begin search", "resume", "begin retrain", "retrain 2 1"]);
   });
 });
@@ -91,7 +94,7 @@ test("stop ends the phase, not the run", async () => {
   const stopper: RunObserver = {
     on: (event, run) => (event.event === "step" && event.step === 1 ? run?.stop() : undefined),
   };
-  await runLoop({ plans, observers: [stopper, log], signal: never });
+  await runLoop({ plans, observers: [stopper, log], ending: ending(never) });
   expect(calls.slice(0, 4)).toEqual(["begin search", "search 1 1", "begin retrain", "retrain 2 1"]);
 });
 
@@ -99,13 +102,13 @@ test("an abort ends the run after the current step", async () => {
   const { calls, plans, log } = watched(two);
   const controller = new AbortController();
   const aborter: RunObserver = { on: (event) => (event.event === "step" ? controller.abort() : undefined) };
-  expect(await runLoop({ plans, observers: [log, aborter], signal: controller.signal })).toBe("aborted");
+  expect(await runLoop({ plans, observers: [log, aborter], ending: ending(controller.signal) })).toBe("aborted");
   expect(calls).toEqual(["begin search", "search 1 1"]);
 });
 
 test("an error in a step names the step", async () => {
   const { plans } = watched(two, 4);
-  await expect(runLoop({ plans, observers: [], signal: never })).rejects.toThrow("Step 4: it broke");
+  await expect(runLoop({ plans, observers: [], ending: ending(never) })).rejects.toThrow("Step 4: it broke");
 });
 
 test("timers run between steps", async () => {
@@ -115,7 +118,7 @@ test("timers run between steps", async () => {
     ticks += 1;
     if (ticks < 100) setImmediate(tick);
   });
-  await runLoop({ plans, observers: [], signal: never });
+  await runLoop({ plans, observers: [], ending: ending(never) });
   clearImmediate(timer);
   expect(ticks).toBeGreaterThanOrEqual(3);
 });

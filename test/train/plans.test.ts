@@ -22,7 +22,15 @@ async function plansOf(settings: RunSettings) {
   const { model, adapted } = await openAdapted("bert", CASE, { normGradient: "full" });
   const masks = new ReplayableMasks(new torch.Generator(0));
   const start = takeSnapshot(adapted.trained);
-  const setup = { model, adapted, rows, task: TASKS["sequence-classification"], masks, start } as const;
+  const setup = {
+    model,
+    adapted,
+    rows,
+    task: TASKS["sequence-classification"],
+    masks,
+    ranks: torch.ALONE,
+    start,
+  } as const;
   return { adapted, masks, start, plans: planPhases(setup, planSettings({ method: "bidora", ...settings })) };
 }
 
@@ -54,7 +62,15 @@ test("second derivatives leave out a regularizer that covers no layer", async ()
   const generator = new torch.Generator(0);
   const adapted = inject(model, doraConfig({ targetModules: ["word_embeddings"] }), { generator, dtype: "float32" });
   const [masks, start] = [new ReplayableMasks(generator), takeSnapshot(adapted.trained)];
-  const setup = { model, adapted, rows, task: TASKS["sequence-classification"], masks, start } as const;
+  const setup = {
+    model,
+    adapted,
+    rows,
+    task: TASKS["sequence-classification"],
+    masks,
+    ranks: torch.ALONE,
+    start,
+  } as const;
   const normOf = (regularizer: number) => {
     const settings = planSettings({ method: "bidora", hypergradient: "cg", maxSteps: 1, regularizer });
     return torch.scope(() => planPhases(setup, settings)[0]!.begin().step().hypergradientNorm);

@@ -31,6 +31,7 @@ async function open(method: "dora" | "bidora", more: RunSettings = {}) {
     rows,
     task: TASKS["sequence-classification"],
     masks,
+    ranks: torch.ALONE,
     start: takeSnapshot(adapted.trained),
   };
   const settings = {
@@ -175,5 +176,5 @@ test("rows of similar length share a batch when they are shuffled", () => {
     dropLast: false,
     seed: 1,
   });
-  for (let i = 0; i < stream.batchesPerPass; i++) expect(new Set(stream.next().layout.lengths).size).toBe(1);
+  for (let i = 0; i < stream.batchesPerPass; i++) expect(new Set(stream.next().own!.layout.lengths).size).toBe(1);
 });

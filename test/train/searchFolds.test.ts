@@ -32,7 +32,7 @@ function inPieces(counts: readonly number[]): EncodedRow[] {
 }
 
 const settingsOf = (settings: RunSettings) => planSettings({ method: "bidora", ...settings });
-const take = (source: BatchSource, count: number) => Array.from({ length: count }, () => source.next().rows).flat();
+const take = (source: BatchSource, count: number) => Array.from({ length: count }, () => source.next().whole).flat();
 const lines = (rows: readonly EncodedRow[]) => rows.map(({ at }) => at.line);
 const sorted = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b);
 
@@ -181,7 +181,15 @@ describe("a search in two folds", () => {
     const { model, adapted } = await openAdapted("bert", CASE, { normGradient: "full" });
     const masks = new ReplayableMasks(new torch.Generator(0));
     const task = TASKS["sequence-classification"];
-    const setup = { model, adapted, rows, task, masks, start: takeSnapshot(adapted.trained) } as const;
+    const setup = {
+      model,
+      adapted,
+      rows,
+      task,
+      masks,
+      ranks: torch.ALONE,
+      start: takeSnapshot(adapted.trained),
+    } as const;
     const rates = { learningRate: 1e-2, upperLearningRate: 1e-2, warmupRatio: 0.2, batchSize: 3, regularizer: 0.1 };
     const resolved = settingsOf({ ...rates, maxGradNorm: 1, ...settings });
     return { adapted, masks, resolved, rule: planSearch(setup, resolved).begin() };

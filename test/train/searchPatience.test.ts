@@ -5,6 +5,7 @@ import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { PassMean } from "../../src/train/bilevelRule.js";
 import { byUpperLoss, EarlyStopping } from "../../src/train/earlyStopping.js";
+import { Ending } from "../../src/train/ending.js";
 import { runLoop } from "../../src/train/loop.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import type { RunObserver } from "../../src/train/observer.js";
@@ -37,7 +38,15 @@ async function open(settings: RunSettings) {
   const { model, adapted } = await openAdapted("bert", CASE, { normGradient: "full" });
   const masks = new ReplayableMasks(new torch.Generator(0));
   const task = TASKS["sequence-classification"];
-  const setup = { model, adapted, rows, task, masks, start: takeSnapshot(adapted.trained) } as const;
+  const setup = {
+    model,
+    adapted,
+    rows,
+    task,
+    masks,
+    ranks: torch.ALONE,
+    start: takeSnapshot(adapted.trained),
+  } as const;
   const resolved = planSettings({ method: "bidora", ...SETTINGS, ...settings });
   return { adapted, resolved, plans: planPhases(setup, resolved) };
 }
@@ -59,7 +68,7 @@ async function train(settings: RunSettings) {
   const { searchPatience } = resolved;
   const criteria = searchPatience === undefined ? {} : { search: byUpperLoss(searchPatience) };
   const stopping = new EarlyStopping({ criteria, trained: adapted.trained });
-  await runLoop({ plans, observers: [log, stopping], signal: new AbortController().signal });
+  await runLoop({ plans, observers: [log, stopping], ending: new Ending(torch.ALONE, new AbortController().signal) });
   return { plans, steps, states };
 }
 

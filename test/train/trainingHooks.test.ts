@@ -106,7 +106,15 @@ async function open(settings: RunSettings = {}) {
   const config = { ...TARGET_DEFAULTS, method: "triplets", targetModules: ["query"] };
   const adapted = inject(model, config, { generator: new torch.Generator(0), layers });
   const masks = new ReplayableMasks(new torch.Generator(0));
-  const setup = { model, adapted, rows, task: TASKS["sequence-classification"], masks, start: takeSnapshot([]) };
+  const setup = {
+    model,
+    adapted,
+    rows,
+    task: TASKS["sequence-classification"],
+    masks,
+    ranks: torch.ALONE,
+    start: takeSnapshot([]),
+  };
   const plan = () =>
     planPhases(setup, planSettings({ method: "lora", batchSize: 3, maxSteps: 6, learningRate: 1e-2, ...settings }));
   return { adapted, seen, plan };

@@ -156,7 +156,7 @@ Tensor maskCpu(const Tensor& like, at::IntArrayRef rows, at::IntArrayRef queries
     at::parallel_for(0, rows.size() * heads, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) {
         const int64_t place = task / heads;
-        const uint32_t head = static_cast<uint32_t>(rows[place] * heads + task % heads);
+        const uint32_t head = static_cast<uint32_t>((dropping.first + rows[place]) * heads + task % heads);
         const MaskShape shape{queries[place], keys[place], mostKeys, head, dropping};
         functions<AttentionFunctions, scalar_t>().attentionMask(shape,
                                                                 write<scalar_t>(mask) + task * mostQueries * mostKeys);

@@ -72,11 +72,12 @@ inline void checkTangent(const char* name, const at::Tensor& tangent, const at::
 
 inline at::ScalarType sumType(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
 
+// `stream` has the use of dropout within the pass in its lower 32 bits, and above them the number of the tensor's first
+// row (or token) among those of all ranks.
 inline Dropping droppingOf(double p, int64_t seed, int64_t stream) {
   TORCH_CHECK(p >= 0 && p <= 1, "expected a dropout probability between 0 and 1, got ", p);
-  TORCH_CHECK(stream >= 0 && stream <= std::numeric_limits<uint32_t>::max(), "expected a stream of 0 to 2^32 - 1, got ",
-              stream);
-  return {{static_cast<uint64_t>(seed), static_cast<uint32_t>(stream)}, p};
+  TORCH_CHECK(stream >= 0, "expected a stream of at least 0, got ", stream);
+  return {{static_cast<uint64_t>(seed), static_cast<uint32_t>(stream)}, p, stream >> 32};
 }
 
 }  // namespace bidora

@@ -29,6 +29,7 @@ struct DropoutKey {
 struct Dropping {
   DropoutKey key;
   double p;
+  int64_t first = 0;  // the number of the tensor's first row (or token) among those of all ranks
 };
 
 // A strided matrix: row i begins at data[i·stride].

@@ -21,11 +21,13 @@ Tensor dropoutCpu(const Tensor& input, double p, int64_t seed, int64_t stream) {
   const Dropping dropping = droppingOf(p, seed, stream);
   const Tensor x = input.contiguous();
   const Tensor y = at::empty_like(x);
+  const int64_t first = x.dim() == 0 || x.numel() == 0 ? 0 : dropping.first * (x.numel() / x.size(0));
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::dropout", [&] {
     const auto* from = read<scalar_t>(x);
     auto* to = write<scalar_t>(y);
     at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
-      functions<DropoutFunctions, scalar_t>().drop(from + begin, to + begin, begin, end - begin, dropping);
+      functions<DropoutFunctions, scalar_t>().drop(from + begin, to + begin, first + begin, end - begin,
+                                                          dropping);
     });
   });
   return y;

@@ -21,7 +21,7 @@ template <typename From, typename To>
   writeNumbers(kept, count, to);
 }
 
-// Elements `begin` … `begin + count - 1` of the flattened tensor; from and to point to the first of them.
+// Elements `begin` … `begin + count - 1` of the flattened tensor of all ranks; from and to point to the first of them.
 template <typename From, typename To>
 void dropRange(const From* from, To* to, int64_t begin, int64_t count, const Dropping& dropping) {
   const uint32_t threshold = dropThreshold(dropping.p);
@@ -37,6 +37,12 @@ void dropRange(const From* from, To* to, int64_t begin, int64_t count, const Dro
     else dropNumbers(from + done, to + done, take, numbers + lane, threshold, factor);
     done += take;
   }
+}
+
+// The same for a row of `size` elements that begins at element `at` of this rank's tensor.
+template <typename From, typename To>
+void dropRow(const From* from, To* to, int64_t at, int64_t size, const Dropping& dropping) {
+  dropRange(from, to, dropping.first * size + at, size, dropping);
 }
 
 }  // namespace bidora::BIDORA_ISA

@@ -28,7 +28,7 @@ template <typename T, typename Sum = SumOf<T>>
 void normRow(const Norm<T>& norm, int64_t i, Sum* row) {
   const int64_t size = norm.size, at = i * size;
   const T* x = norm.x + at;
-  if (isActive(norm.dropping)) dropRange(x, row, at, size, norm.dropping);
+  if (isActive(norm.dropping)) dropRow(x, row, at, size, norm.dropping);
   else
     for (int64_t d = 0; d < size; ++d) row[d] = wide(x[d]);
   if (norm.residual) {
@@ -79,7 +79,7 @@ void normRowsBackward(const NormGradient<T>& norm, int64_t begin, int64_t end, S
     if (norm.toSum)
       for (int64_t d = 0; d < size; ++d) scratch[d] += wide(norm.toSum[at + d]);
     writeNumbers(scratch, size, norm.ofSum + at);
-    if (isActive(norm.dropping)) dropRange(scratch, norm.ofX + at, at, size, norm.dropping);
+    if (isActive(norm.dropping)) dropRow(scratch, norm.ofX + at, at, size, norm.dropping);
   }
 }
 
@@ -98,7 +98,7 @@ struct NormScratch {
 template <typename T, typename Sum>
 void summed(const T* x, const T* residual, int64_t at, int64_t size, const Dropping& dropping, Sum* row) {
   if (!x) std::memset(row, 0, size * sizeof(Sum));
-  else if (isActive(dropping)) dropRange(x + at, row, at, size, dropping);
+  else if (isActive(dropping)) dropRow(x + at, row, at, size, dropping);
   else
     for (int64_t d = 0; d < size; ++d) row[d] = wide(x[at + d]);
   for (int64_t d = 0; d < size; ++d) {
@@ -168,7 +168,7 @@ void writeGradient(Sum* row, const T* direct, int64_t at, const NormTangent<T>& 
   if (direct)
     for (int64_t d = 0; d < size; ++d) row[d] += wide(direct[at + d]);
   if (ofResidual) writeNumbers(row, size, ofResidual + at);
-  if (isActive(norm.dropping)) dropRange(row, ofX + at, at, size, norm.dropping);
+  if (isActive(norm.dropping)) dropRow(row, ofX + at, at, size, norm.dropping);
   else writeNumbers(row, size, ofX + at);
 }
 

@@ -29,6 +29,13 @@ export const outputOptions = {
     advanced: true,
     session: true,
   }),
+  timeout: option(whole(1), {
+    group: "Output",
+    help: "with several ranks: seconds after which a rank that does not answer is lost",
+    default: 1800,
+    session: true,
+    advanced: true,
+  }),
   resume: option(toggle, {
     group: "Output",
     help: "continue the run from its last checkpoint",

@@ -1,4 +1,5 @@
 import { NoTangent, type TangentTape } from "../../tangents/index.js";
+import type { Ranks } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
 import type { SecondDerivatives } from "./estimators.js";
 
@@ -49,6 +50,14 @@ export function alongTapes({ tapes, directions, magnitudes, penaltyHessian, othe
         },
         (others) => others.hessianProduct(u),
       ),
+  };
+}
+
+/** Products of the whole loss, from those of each rank's part of it. */
+export function overRanks(ranks: Ranks, { mixedProduct, hessianProduct }: SecondDerivatives): SecondDerivatives {
+  return {
+    mixedProduct: (u) => ranks.sum(mixedProduct(u)),
+    hessianProduct: (u) => ranks.sum(hessianProduct(u)),
   };
 }
 

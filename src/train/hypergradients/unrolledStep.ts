@@ -4,6 +4,7 @@ import { type AdaptedModel, freezeNorms } from "../../adapters/index.js";
 import type { TaskModel } from "../../models/index.js";
 import { twiceDifferentiable } from "../../operators/choose.js";
 import type { Task } from "../../tasks/index.js";
+import type { Ranks } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
 import type { Level } from "../level.js";
 import type { ReplayableMasks } from "../masks.js";
@@ -20,7 +21,8 @@ export interface Levels {
   /** Magnitudes, trained on the upper rows. */
   readonly upper: Level;
   readonly masks: ReplayableMasks;
-  /** The weighted regularizer, part of the lower loss. */
+  readonly ranks: Ranks;
+  /** The weighted regularizer, part of the lower loss; one rank has it. */
   readonly penalty: Penalty | undefined;
 }
 
@@ -43,10 +45,11 @@ export class UnrolledStep {
   /** The lower step's gradients once more, with their graph. */
   recordAgain() {
     const { directions, magnitudes, levels } = this;
+    const { ranks, masks } = levels;
     const objective = { ...this.loss(), penalty: levels.penalty };
     const { gradients } = this.#there(() =>
-      levels.masks.replay(this.#mark, () =>
-        torch.enableGrad(() => stepGradients(objective, directions, { createGraph: true })),
+      masks.replay(this.#mark, () =>
+        torch.enableGrad(() => stepGradients(ranks, objective, directions, { createGraph: true })),
       ),
     );
     return { directions, magnitudes, gradients };
@@ -64,12 +67,12 @@ export class UnrolledStep {
 
   /** ∇_M L_tr(V + εu, M). Constant norms keep their values at V. The regularizer does not depend on M. */
   magnitudeGradientsAt(u: readonly torch.Tensor[], epsilon: number): readonly torch.Tensor[] {
-    const { adapted, lower, masks } = this.levels;
+    const { adapted, lower, masks, ranks } = this.levels;
     return this.#there(() => {
       const release = freezeNorms(adapted);
       try {
         lower.replace(torch.noGrad(() => torch.foreachAdd(this.directions, u, { alpha: epsilon })));
-        return masks.replay(this.#mark, () => stepGradients(this.loss(), this.magnitudes).gradients);
+        return masks.replay(this.#mark, () => stepGradients(ranks, this.loss(), this.magnitudes).gradients);
       } finally {
         release();
       }
@@ -79,7 +82,7 @@ export class UnrolledStep {
   /** L_tr on the step's rows, without the regularizer. */
   loss(): StepLoss {
     const { task, model, masks } = this.levels;
-    return { task, model, batches: this.batches, context: () => masks.training() };
+    return { task, model, batches: this.batches, context: masks.contextOf(task) };
   }
 
   /** Runs `body` with V in the parameters, which hold V' before and after. */

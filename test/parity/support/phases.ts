@@ -46,7 +46,7 @@ export function runPhases(
   const masks = new ReplayableMasks(new torch.Generator(0), {
     gradientCheckpointing: settings.gradientCheckpointing ?? false,
   });
-  const setup = { model, adapted, rows, task: TASKS[kind] as Task, masks, start };
+  const setup = { model, adapted, rows, task: TASKS[kind] as Task, masks, ranks: torch.ALONE, start };
   const plans = planPhases(setup, planSettings(settings));
   const phases = plans.map((plan): Phase => {
     const rule = plan.begin();

@@ -23,7 +23,7 @@ inline HeadShape headShape(const AttentionShape& shape, int64_t row, int64_t hea
           shape.after,
           shape.scale,
           shape.dropping,
-          static_cast<uint32_t>(row * shape.heads + head)};
+          static_cast<uint32_t>((shape.dropping.first + row) * shape.heads + head)};
 }
 
 template <typename T>

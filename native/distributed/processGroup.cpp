@@ -1,0 +1,144 @@
+#include "processGroup.h"
+
+#include <stdexcept>
+
+#ifdef BIDORA_GLOO
+#define USE_C10D_GLOO
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#endif
+
+namespace bidora {
+
+#ifdef BIDORA_GLOO
+
+namespace {
+
+bool isLoopback(const std::string& host) { return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0; }
+
+// A socket that only this machine can connect to; a store's own socket would listen to the network.
+int listenOnLoopback(uint16_t port) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+  ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && ::listen(socket, SOMAXCONN) == 0)
+    return socket;
+  const std::string reason = std::strerror(errno);
+  ::close(socket);
+  throw std::runtime_error("port " + std::to_string(port) + " of this machine cannot be used: " + reason);
+}
+
+c10::intrusive_ptr<c10d::Store> openStore(const GroupOptions& group, bool usesLibuv) {
+  c10d::TCPStoreOptions options;
+  options.port = group.port;
+  options.isServer = group.servesStore;
+  options.numWorkers = group.size;
+  options.waitWorkers = false;  // Gloo waits for the others
+  options.timeout = group.timeout;
+  options.useLibUV = usesLibuv;
+  if (group.servesStore && isLoopback(group.host)) options.masterListenFd = listenOnLoopback(group.port);
+  try {
+    return c10::make_intrusive<c10d::PrefixStore>(group.prefix,
+                                                  c10::make_intrusive<c10d::TCPStore>(group.host, options));
+  } catch (...) {
+    if (options.masterListenFd) ::close(*options.masterListenFd);
+    throw;
+  }
+}
+
+// With libuv if libtorch has it, as torch; both speak the same protocol.
+c10::intrusive_ptr<c10d::Store> openStore(const GroupOptions& group) {
+  try {
+    return openStore(group, true);
+  } catch (const c10::Error& error) {
+    if (std::string(error.what()).find("libuv") == std::string::npos) throw;
+    return openStore(group, false);
+  }
+}
+
+c10::intrusive_ptr<c10d::ProcessGroupGloo> openGloo(const c10::intrusive_ptr<c10d::Store>& store,
+                                                    const GroupOptions& group) {
+  auto options = c10d::ProcessGroupGloo::Options::create(group.timeout);
+  const char* interface = std::getenv("GLOO_SOCKET_IFNAME");
+  if (interface) options->devices = {c10d::ProcessGroupGloo::createDeviceForInterface(interface)};
+  else if (isLoopback(group.host)) options->devices = {c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")};
+  else options->devices = {c10d::ProcessGroupGloo::createDefaultDevice()};
+  return c10::make_intrusive<c10d::ProcessGroupGloo>(store, group.rank, group.size, options);
+}
+
+class GlooGroup : public ProcessGroup {
+ public:
+  explicit GlooGroup(const GroupOptions& options)
+      : size_(options.size), store_(openStore(options)), gloo_(openGloo(store_, options)) {}
+
+  void startSum(at::Tensor tensor) override {
+    std::vector<at::Tensor> tensors{std::move(tensor)};
+    started_.push_back(gloo_->allreduce(tensors));
+  }
+
+  void finish() override {
+    const auto started = std::exchange(started_, {});
+    for (const auto& work : started) work->wait();
+  }
+
+  std::vector<at::Tensor> gather(at::Tensor tensor) override {
+    std::vector<std::vector<at::Tensor>> all(1);
+    for (int rank = 0; rank < size_; ++rank) all[0].push_back(at::empty_like(tensor));
+    std::vector<at::Tensor> own{std::move(tensor)};
+    gloo_->allgather(all, own)->wait();
+    return all[0];
+  }
+
+  void broadcast(at::Tensor tensor, int root) override {
+    std::vector<at::Tensor> tensors{std::move(tensor)};
+    c10d::BroadcastOptions options;
+    options.rootRank = root;
+    gloo_->broadcast(tensors, options)->wait();
+  }
+
+  void put(const std::string& key, const std::string& value) override { store_->set(key, value); }
+
+  std::string look(const std::string& key) override {
+    try {
+      return store_->check({key}) ? store_->get_to_str(key) : "";
+    } catch (const std::exception&) {
+      return "";
+    }
+  }
+
+ private:
+  int size_;
+  c10::intrusive_ptr<c10d::Store> store_;
+  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo_;
+  std::vector<c10::intrusive_ptr<c10d::Work>> started_;
+};
+
+}  // namespace
+
+bool ProcessGroup::isAvailable() { return true; }
+
+std::shared_ptr<ProcessGroup> ProcessGroup::join(const GroupOptions& options) {
+  return std::make_shared<GlooGroup>(options);
+}
+
+#else
+
+bool ProcessGroup::isAvailable() { return false; }
+
+std::shared_ptr<ProcessGroup> ProcessGroup::join(const GroupOptions&) {
+  throw std::runtime_error("this libtorch was built without Gloo.");
+}
+
+#endif
+
+}  // namespace bidora

@@ -1,0 +1,43 @@
+// A group of processes that compute together: c10d's process group (Gloo), and the store by which they found each other.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace bidora {
+
+struct GroupOptions {
+  std::string host;  // of the store
+  uint16_t port;
+  int rank, size;
+  bool servesStore;
+  std::string prefix;  // of this group's keys in the store
+  std::chrono::milliseconds timeout;
+};
+
+class ProcessGroup {
+ public:
+  // Whether this libtorch has Gloo.
+  static bool isAvailable();
+  // Waits for all processes. Throws c10::Error after the timeout.
+  static std::shared_ptr<ProcessGroup> join(const GroupOptions& options);
+
+  virtual ~ProcessGroup() = default;
+  // Adds up a tensor over all ranks, in place, in the background. Sums finish in the order in which they were started.
+  virtual void startSum(at::Tensor tensor) = 0;
+  // Waits for all sums that were started.
+  virtual void finish() = 0;
+  // The tensors of all ranks, which have the same shape.
+  virtual std::vector<at::Tensor> gather(at::Tensor tensor) = 0;
+  // Replaces the tensor by that of a rank.
+  virtual void broadcast(at::Tensor tensor, int root) = 0;
+  virtual void put(const std::string& key, const std::string& value) = 0;
+  // The value of a key that a rank has put; empty if none has, or if the store no longer answers.
+  virtual std::string look(const std::string& key) = 0;
+};
+
+}  // namespace bidora

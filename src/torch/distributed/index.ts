@@ -1,0 +1,3 @@
+// Processes that compute together.
+export { type Place, placeOf } from "./place.js";
+export { ALONE, asRank, hasProcessGroups, joinRanks, type Ranks } from "./processGroup.js";

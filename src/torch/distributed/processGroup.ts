@@ -1,0 +1,184 @@
+// Processes that compute together, by c10d's process groups.
+import { deserialize, serialize } from "node:v8";
+import { BidoraError } from "../../common/errors.js";
+import { noGrad } from "../autograd.js";
+import { numelOf } from "../dtype.js";
+import * as operators from "../generated/operators.js";
+import { type Handle, native } from "../native.js";
+import { scope } from "../ownership.js";
+import { Tensor, tensor } from "../tensor.js";
+import type { Place } from "./place.js";
+
+/**
+ * The processes that train together. Every function must be called by all ranks, in the same order, and returns when all have called it.
+ * @throws BidoraError `RANK_LOST` if a rank has ended, or does not answer within the timeout
+ */
+export interface Ranks {
+  readonly rank: number;
+  readonly size: number;
+  /** Sums over all ranks, as new tensors of the same shapes and dtype; the ranks get the same bits. */
+  sum(tensors: readonly Tensor[]): readonly Tensor[];
+  /** The values of all ranks, in the order of the ranks. Values are copied as by `structuredClone`. */
+  gather<T>(value: T): readonly T[];
+  /** Whether it is true on any rank. */
+  any(isTrue: boolean): boolean;
+  /**
+   * Leaves the group.
+   * @param failure why this rank ends alone: a sentence for the others
+   */
+  leave(failure?: string): void;
+}
+
+/** A process that trains alone. */
+export const ALONE: Ranks = {
+  rank: 0,
+  size: 1,
+  sum: (tensors) => tensors,
+  gather: (value) => [value],
+  any: (isTrue) => isTrue,
+  leave() {},
+};
+
+/** Whether this libtorch has process groups. */
+export const hasProcessGroups = (): boolean => native.hasProcessGroups;
+
+const registry = new FinalizationRegistry<Handle>((handle) => native.releaseOne(handle));
+
+/** A rank among others. */
+class ProcessGroup implements Ranks {
+  readonly #handle: Handle;
+
+  constructor(
+    readonly place: Place,
+    timeoutSeconds: number,
+  ) {
+    const { host, port, rank, size, servesStore, restarts } = place;
+    const prefix = `bidora/${restarts}`;
+    this.#handle = native.joinGroup(host, port, rank, size, servesStore, prefix, timeoutSeconds * 1000);
+    registry.register(this, this.#handle, this);
+  }
+
+  get rank(): number {
+    return this.place.rank;
+  }
+
+  get size(): number {
+    return this.place.size;
+  }
+
+  sum(tensors: readonly Tensor[]): readonly Tensor[] {
+    if (tensors.length === 0) return tensors;
+    return noGrad(() =>
+      scope(() => {
+        const flat = operators.cat(
+          tensors.map((part) => operators.reshape(part, [-1])),
+          0,
+        );
+        this.#together(() => {
+          native.groupStartSum(this.#handle, flat.handle);
+          native.groupFinish(this.#handle);
+        });
+        let end = 0;
+        return tensors.map(({ shape }) => {
+          const count = numelOf(shape);
+          end += count;
+          return operators.clone(operators.view(operators.narrow(flat, 0, end - count, count), [...shape]));
+        });
+      }),
+    );
+  }
+
+  gather<T>(value: T): readonly T[] {
+    const own = new Uint8Array(serialize(value));
+    const sizes = this.#gather(tensor([own.length], [1], "int64")).map(([size]) => Number(size));
+    const padded = new Uint8Array(Math.max(...sizes));
+    padded.set(own);
+    return this.#gather(tensor(padded)).map((bytes, rank) =>
+      deserialize((bytes as Uint8Array).subarray(0, sizes[rank])),
+    );
+  }
+
+  any(isTrue: boolean): boolean {
+    const [sum] = scope(() => this.sum([tensor([isTrue ? 1 : 0])]).map((found) => found.item()));
+    return sum !== 0;
+  }
+
+  leave(failure?: string): void {
+    if (failure !== undefined) this.#put(`Rank ${this.rank} ended: ${failure}`);
+    registry.unregister(this);
+    native.releaseOne(this.#handle);
+  }
+
+  #gather(own: Tensor) {
+    return scope(() =>
+      this.#together(() => native.groupGather(this.#handle, own.handle)).map((handle) =>
+        new Tensor(handle).toTypedArray(),
+      ),
+    );
+  }
+
+  #together<T>(body: () => T): T {
+    try {
+      return body();
+    } catch (cause) {
+      throw new BidoraError("RANK_LOST", this.#whyLost((cause as Error).message), { cause });
+    }
+  }
+
+  #put(failure: string): void {
+    try {
+      native.groupPut(this.#handle, FAILURE, failure);
+    } catch {
+      // The store is gone: the others notice that this rank no longer answers.
+    }
+  }
+
+  #whyLost(reason: string): string {
+    const failure = native.groupLook(this.#handle, FAILURE);
+    if (failure) return failure;
+    return /timed? ?out/i.test(reason)
+      ? "A rank was lost: another one did not answer within --timeout."
+      : "A rank was lost: the connection to another one broke.";
+  }
+}
+
+/** The store's key for the failure of the first rank that ends alone. */
+const FAILURE = "failure";
+
+/**
+ * Joins the ranks of a place, and waits until all have joined.
+ * @throws BidoraError `RANKS` if they don't come together within the timeout, or if libtorch has no process groups
+ */
+export function joinRanks(place: Place | undefined, timeoutSeconds: number): Ranks {
+  if (!place) return ALONE;
+  const { rank, size, host, port } = place;
+  if (!hasProcessGroups())
+    throw new BidoraError(
+      "RANKS",
+      "This libtorch was built without Gloo, by which ranks compute together: use another one.",
+    );
+  try {
+    return new ProcessGroup(place, timeoutSeconds);
+  } catch (cause) {
+    const [reason] = (cause as Error).message.split("\n");
+    throw new BidoraError(
+      "RANKS",
+      `Rank ${rank} did not find the other ranks of ${size} at ${host}:${port} within ${timeoutSeconds} s (${reason}): check that all ranks were started, and that MASTER_ADDR and MASTER_PORT are rank 0's.`,
+      { cause },
+    );
+  }
+}
+
+/** Runs `body` as one of the ranks, and leaves them. If it fails here alone, the others end with its message. */
+export async function asRank<T>(ranks: Ranks, body: () => Promise<T>): Promise<T> {
+  let failure: string | undefined;
+  try {
+    return await body();
+  } catch (error) {
+    const isLost = error instanceof BidoraError && error.code === "RANK_LOST";
+    if (!isLost) failure = (error as Error).message;
+    throw error;
+  } finally {
+    ranks.leave(failure);
+  }
+}

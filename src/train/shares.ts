@@ -1,0 +1,61 @@
+// How the ranks share a batch.
+import type { Stretch } from "../nn/index.js";
+import { type Batch, batchOf, type EncodedRow, type Task } from "../tasks/index.js";
+import { ALONE, type Ranks } from "../torch/index.js";
+
+type Rows = readonly EncodedRow[];
+
+/** This rank's share of a batch. */
+export interface BatchShare {
+  /** The rows of the whole batch. */
+  readonly whole: Rows;
+  /** The number of rows before this rank's. */
+  readonly begin: number;
+  /** This rank's part of the batch; undefined if it has no row of it. */
+  readonly own: Batch | undefined;
+}
+
+interface ShareOptions {
+  readonly device?: string;
+  readonly ranks?: Pick<Ranks, "rank" | "size">;
+}
+
+/** This rank's share of a batch: a run of rows, such that all ranks have about the same number of tokens. */
+export function shareOf(whole: Rows, { device, ranks = ALONE }: ShareOptions): BatchShare {
+  const cuts = evenCuts(
+    whole.map(({ inputIds }) => inputIds.length),
+    ranks.size,
+  );
+  const begin = cuts[ranks.rank] as number;
+  const rows = whole.slice(begin, cuts[ranks.rank + 1]);
+  return { whole, begin, own: rows.length > 0 ? batchOf(rows, device) : undefined };
+}
+
+/**
+ * Cuts a list of lengths into `parts` runs with sums as even as single cuts can make them.
+ * @returns where each run begins, and where the last one ends
+ */
+export function evenCuts(lengths: readonly number[], parts: number): number[] {
+  const ends = [0];
+  for (const length of lengths) ends.push((ends.at(-1) as number) + length);
+  const total = ends.at(-1) as number;
+  const nearest = (goal: number) => {
+    const after = ends.findIndex((end) => end >= goal);
+    const before = Math.max(0, after - 1);
+    return goal - (ends[before] as number) < (ends[after] as number) - goal ? before : after;
+  };
+  return Array.from({ length: parts + 1 }, (_, part) =>
+    part === parts ? lengths.length : nearest((part * total) / parts),
+  );
+}
+
+/**
+ * Where this rank's tokens, rows and labeled tokens begin among those of the whole batch: dropout masks belong to rows, whichever rank
+ * computes them.
+ */
+export function stretchesOf(task: Task, { whole, begin, own }: BatchShare): Stretch[] {
+  const count = (rows: Rows, by: (row: EncodedRow) => number) => rows.reduce((sum, row) => sum + by(row), 0);
+  const before = whole.slice(0, begin);
+  const units = [(row: EncodedRow) => row.inputIds.length, () => 1, (row: EncodedRow) => task.weight(row)];
+  return units.map((by) => ({ count: count(own?.rows ?? [], by), before: count(before, by) }));
+}
