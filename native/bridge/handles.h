@@ -74,7 +74,8 @@ class HandleTable {
       "keep() it).";
 
   struct Slot {
-    std::variant<std::monostate, at::Tensor, at::Generator, std::shared_ptr<Tape>, std::shared_ptr<ProcessGroup>> object;
+    std::variant<std::monostate, at::Tensor, at::Generator, std::shared_ptr<Tape>, std::shared_ptr<ProcessGroup>>
+        object;
     uint32_t generation;
   };
 

@@ -1,6 +1,6 @@
 // The addon's functions for process groups. They block until all ranks have called them.
-#include "bridge/environment.h"
 #include "bridge/exports.h"
+#include "bridge/environment.h"
 #include "bridge/guard.h"
 #include "processGroup.h"
 

@@ -1,4 +1,5 @@
-// A group of processes that compute together: c10d's process group (Gloo), and the store by which they found each other.
+// A group of processes that compute together: c10d's process group (Gloo), and the store by which they found each
+// other.
 #pragma once
 
 #include <ATen/core/Tensor.h>

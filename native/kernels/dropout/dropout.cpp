@@ -26,8 +26,7 @@ Tensor dropoutCpu(const Tensor& input, double p, int64_t seed, int64_t stream) {
     const auto* from = read<scalar_t>(x);
     auto* to = write<scalar_t>(y);
     at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
-      functions<DropoutFunctions, scalar_t>().drop(from + begin, to + begin, first + begin, end - begin,
-                                                          dropping);
+      functions<DropoutFunctions, scalar_t>().drop(from + begin, to + begin, first + begin, end - begin, dropping);
     });
   });
   return y;

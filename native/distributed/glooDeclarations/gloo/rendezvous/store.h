@@ -1,5 +1,5 @@
-// Stands in for Gloo's header of this name, with the functions that c10d's adapter for stores overrides. That adapter is made inside
-// libtorch alone; here it only has to compile.
+// Stands in for Gloo's header of this name, with the functions that c10d's adapter for stores overrides. That adapter
+// is made inside libtorch alone; here it only has to compile.
 #pragma once
 
 #include <chrono>
