@@ -98,29 +98,48 @@ function withLoss({ what }: StepLoss, { loss, ...rest }: PartGradients): StepGra
 
 /** This rank's part of the loss and its gradients. */
 function gradientsOfParts(objective: StepLoss, inputs: readonly torch.Tensor[], use: GradientUse): PartGradients {
-  const { task, model, batches, context, penalty } = objective;
-  const { createGraph = false, record } = use;
+  const { batches, penalty } = objective;
+  const { createGraph = false } = use;
   const tapes: TangentTape[] = [];
-  let sum: Omit<PartGradients, "tapes"> | undefined;
+  let sum: LossAndGradients | undefined;
   for (const share of batches.parts) {
-    const shareContext = context(share);
-    const { own: batch } = share;
-    if (!batch || lossWeight(task, batch) === 0) continue;
-    const part = torch.scope(() => {
-      const whole = new MiniBatches(task, model, batch, shareContext);
-      const own = sum ? { ...objective, penalty: undefined } : objective;
-      const isCached = whole.count > 1 && !createGraph && !record;
-      return isCached ? cachedGradients(whole, own, inputs) : wholeGradients(whole, own, inputs, use, tapes);
-    });
-    sum = sum
-      ? {
-          loss: torch.noGrad(() => torch.add(sum?.loss as torch.Tensor, part.loss)),
-          gradients: addGradients(sum.gradients, part.gradients, createGraph),
-        }
-      : part;
+    const own = sum ? { ...objective, penalty: undefined } : objective;
+    const part = gradientsOfShare(share, own, inputs, use, tapes);
+    if (part) sum = sum ? plus(sum, part, createGraph) : part;
   }
   const found = sum ?? { loss: nothing(inputs), gradients: penaltyGradients(penalty, inputs, createGraph) };
   return { ...found, tapes };
+}
+
+type LossAndGradients = Omit<PartGradients, "tapes">;
+
+/**
+ * Of this rank's rows of a batch; undefined if none of them counts. Masks are drawn all the same, as on the other ranks.
+ * @param tapes receives the recorded pass
+ */
+function gradientsOfShare(
+  share: BatchShare,
+  objective: StepLoss,
+  inputs: readonly torch.Tensor[],
+  use: GradientUse,
+  tapes: TangentTape[],
+): LossAndGradients | undefined {
+  const { task, model, context } = objective;
+  const shareContext = context(share);
+  const { own } = share;
+  if (!own || lossWeight(task, own) === 0) return undefined;
+  return torch.scope(() => {
+    const whole = new MiniBatches(task, model, own, shareContext);
+    const isCached = whole.count > 1 && !use.createGraph && !use.record;
+    return isCached ? cachedGradients(whole, objective, inputs) : wholeGradients(whole, objective, inputs, use, tapes);
+  });
+}
+
+function plus(a: LossAndGradients, b: LossAndGradients, isRecorded: boolean): LossAndGradients {
+  return {
+    loss: torch.noGrad(() => torch.add(a.loss, b.loss)),
+    gradients: addGradients(a.gradients, b.gradients, isRecorded),
+  };
 }
 
 const nothing = ([like]: readonly torch.Tensor[]): torch.Tensor =>
@@ -133,7 +152,7 @@ function wholeGradients(
   inputs: readonly torch.Tensor[],
   { createGraph = false, record }: GradientUse,
   tapes: TangentTape[],
-): Omit<PartGradients, "tapes"> {
+): LossAndGradients {
   const forward = () => torch.divScalar(whole.loss(), weight);
   const recorded = record && recordForward(forward, record);
   const share = recorded?.loss ?? forward();
@@ -149,7 +168,7 @@ function cachedGradients(
   whole: MiniBatches,
   { batches: { weight }, penalty }: StepLoss,
   inputs: readonly torch.Tensor[],
-): Omit<PartGradients, "tapes"> {
+): LossAndGradients {
   const { loss, shares } = whole.shares(weight);
   const all = [...shares, ...(penalty ? [penalty] : [])];
   const gradients = all.reduce<readonly torch.Tensor[] | undefined>(

@@ -83,6 +83,5 @@ function mpiHost({ OMPI_COMM_WORLD_SIZE: size, OMPI_COMM_WORLD_LOCAL_SIZE: local
 
 /** torch's default port, and on Slurm one per job, since a machine can run several. */
 function portOfJob({ SLURM_JOB_ID: job }: Environment): number {
-  const [default_, span] = [29500, 10_000];
-  return job !== undefined && /^\d+$/.test(job) ? 20_000 + (Number(job) % span) : default_;
+  return job !== undefined && /^\d+$/.test(job) ? 20_000 + (Number(job) % 10_000) : 29_500;
 }
