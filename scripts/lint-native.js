@@ -1,4 +1,4 @@
-// Checks the native sources with clang-format and clang-tidy; --fix formats them instead. "npm run setup -- --develop" installs both.
+// Checks the native sources with clang-format and clang-tidy; --fix formats them instead, --format-only leaves clang-tidy out. "npm run setup -- --develop" installs both.
 //
 // clang-tidy runs for each compile command of the build, which compiles a kernel's files together: most of its time goes into
 // libtorch's headers. It runs on all cores, and only where a source, a header of ours that it includes, the command or the
@@ -109,4 +109,4 @@ const sources = [...filesIn("native"), ...filesIn("bench")];
 const isFixing = process.argv.includes("--fix");
 const style = isFixing ? ["-i"] : ["--dry-run", "--Werror"];
 if (spawnSync(format, [...style, ...sources], { stdio: "inherit" }).status !== 0) fail("run npm run format.");
-if (!isFixing) await checkAll();
+if (!isFixing && !process.argv.includes("--format-only")) await checkAll();
