@@ -14,6 +14,8 @@ export interface Context {
   readonly python: string;
   readonly models: Models;
   readonly threads: number;
+  /** The card to measure on, by `--device`; undefined for the CPU. */
+  readonly device: string | undefined;
   readonly quick: boolean;
   /** Shapes of the batches without padding. */
   readonly shapes: readonly Shape[];
@@ -53,9 +55,10 @@ type Choice<Spec> = Pick<Spec, Extract<"method" | "precision" | "hypergradient" 
 export type Cell = { readonly targets: Targets } & Input;
 
 /** Defaults of all training and prediction. */
-function common({ models, threads }: Context) {
+function common({ models, threads, device }: Context) {
   const head = { kind: "sequence-classification", labels: 2 } as const;
-  return { model: models.roberta, rank: 8, threads, unit: "step" as const, ...head };
+  const place = { threads, ...(device && { device }) };
+  return { model: models.roberta, rank: 8, ...place, unit: "step" as const, ...head };
 }
 
 export function own(context: Context, cell: Cell, choice: Choice<OwnSpec>, options: Partial<OwnSpec> = {}): Side {

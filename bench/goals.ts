@@ -67,8 +67,18 @@ const WITHOUT_AMX: Goals = {
   before: { lora: { atLeast: 1.1 }, others: { atLeast: 0.97 }, real: { atLeast: 1 }, memory: { atMost: 1.05 } },
 };
 
+const ON_CARD: Goals = {
+  ...WITHOUT_AMX,
+  peft: { lora: { atLeast: 1.2 }, dora: { atLeast: 2 }, doraAllLinear: { atLeast: 2 } },
+  cost: { dora: { atMost: 1.08 }, forwardDifference: { atMost: 3.3 }, exact: { atMost: 3.3 } },
+  memory: { peft: { atMost: 1 }, exact: { atMost: 1.25 } },
+  language: { peft: { atLeast: 1.2 }, memory: { atMost: 1 }, dora: { atMost: 1.08 }, search: { atMost: 3.3 } },
+};
+
 export const hasAmx = ({ bfloat16 }: Machine): boolean => bfloat16.includes("amx");
 
-export function goalsFor(machine: Machine): Goals {
+/** @param device the card, if not the CPU is measured */
+export function goalsFor(machine: Machine, device: string | undefined): Goals {
+  if (device !== undefined) return ON_CARD;
   return hasAmx(machine) ? WITH_AMX : WITHOUT_AMX;
 }

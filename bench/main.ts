@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
+import { resolveDevice } from "../src/torch/index.js";
 import { COMPARISONS } from "./comparisons/index.js";
 import type { Context } from "./context.js";
 import { goalsFor } from "./goals.js";
@@ -17,11 +18,15 @@ import { workerOf } from "./turns/before.js";
 import type { Clock } from "./turns/compare.js";
 import type { Shape } from "./turns/protocol.js";
 
+/** The comparisons that are measured on a card, too. */
+const ON_CARD = ["lora", "dora", "bidora", "float32", "language"];
+
 const HELP = `npm run bench -- [options]
   --only a,b      some of ${Object.keys(COMPARISONS).join(", ")}
   --shapes R×L,…  batches without padding: rows × tokens (16x64,32x128; quick: 16x64)
   --quick         the smaller batches, few rounds: an impression, not a result
   --rounds N      rounds, in each of which every side takes a turn (7; quick: 3)
+  --device D      both sides on this device, such as cuda; only ${ON_CARD.join(", ")}
   --threads N     threads of each side (all cores)
   --clock C       wall, or cpu: processor time, which with --threads 1 is reliable on a busy machine
   --before FOLDER another checkout of bidora, set up, to compare with
@@ -37,6 +42,7 @@ const { values } = parseArgs({
     shapes: { type: "string" },
     quick: { type: "boolean", default: false },
     rounds: { type: "string" },
+    device: { type: "string" },
     threads: { type: "string" },
     clock: { type: "string", default: "wall" },
     before: { type: "string" },
@@ -50,9 +56,10 @@ const { values } = parseArgs({
 const tell = (text: string) => process.stderr.write(`${text}\n`);
 
 function chosenNames(): string[] {
-  const names = values.only?.split(",") ?? Object.keys(COMPARISONS);
-  const unknown = names.find((name) => !(name in COMPARISONS));
-  if (unknown !== undefined) throw new Error(`--only takes ${Object.keys(COMPARISONS).join(", ")}; got ${unknown}.`);
+  const possible = values.device === undefined ? Object.keys(COMPARISONS) : ON_CARD;
+  const names = values.only?.split(",") ?? possible;
+  const unknown = names.find((name) => !possible.includes(name));
+  if (unknown !== undefined) throw new Error(`--only takes ${possible.join(", ")}; got ${unknown}.`);
   if (values.only !== undefined && names.includes("libtorch") !== (values.libtorch !== undefined))
     throw new Error("--libtorch FOLDER and --only with libtorch must be given together.");
   return names;
@@ -92,6 +99,7 @@ async function main(): Promise<void> {
   if (values.help) return void process.stdout.write(`${HELP}\n`);
   const names = chosenNames();
   const shapes = chosenShapes();
+  const device = values.device === undefined ? undefined : resolveDevice(values.device);
   const facts = machine(unpinEnvironment());
   const threads = Number(values.threads ?? facts.cores);
   const rounds = Number(values.rounds ?? (values.quick ? 3 : 7));
@@ -102,8 +110,8 @@ async function main(): Promise<void> {
   tell("Writing a random base-size model");
   const models = { roberta: await randomModel(python, join(scratch, "roberta")) };
   const own = { quick: values.quick, shapes, effort, dataFolder: values.data, libtorch: values.libtorch };
-  const context = { python, models, threads, scratch, tell, before, goals: goalsFor(facts), ...own };
-  const common = { machine: facts, threads, effort, quick: values.quick, versions: await versions(python) };
+  const context = { python, models, threads, device, scratch, tell, before, goals: goalsFor(facts, device), ...own };
+  const common = { machine: facts, threads, device, effort, quick: values.quick, versions: await versions(python) };
   await measure(names, context, (rows) => write({ ...common, rows }));
 }
 

@@ -6,6 +6,7 @@ import type { Effort } from "./turns/compare.js";
 export interface Results {
   readonly machine: Machine;
   readonly threads: number;
+  readonly device?: string | undefined;
   readonly effort: Effort;
   readonly quick: boolean;
   readonly versions: Readonly<Record<string, string>>;
@@ -17,7 +18,7 @@ export function markdown(results: Results): string {
   return [...facts(results), "", ...table(results.rows), ""].join("\n");
 }
 
-function facts({ machine, threads, effort, quick, versions }: Results): string[] {
+function facts({ machine, threads, device, effort, quick, versions }: Results): string[] {
   const { processor, cores, memoryGiB, system, bfloat16, loadAverage, unpinned } = machine;
   const clock = effort.clock === "cpu" ? "processor time" : "wall time";
   return [
@@ -26,7 +27,9 @@ function facts({ machine, threads, effort, quick, versions }: Results): string[]
       .map(([name, version]) => `${name} ${version}`)
       .join(", ")}`,
     `- ${threads} threads per side, ${clock}, ${effort.rounds} rounds of ${effort.counts} in turns; ratios are the median over the rounds (lowest to highest)${quick ? "; quick mode: an impression, not a result" : ""}`,
-    `- Goals are for processors ${hasAmx(machine) ? "with" : "without"} AMX`,
+    device
+      ? `- Both sides compute on ${device}`
+      : `- Goals are for processors ${hasAmx(machine) ? "with" : "without"} AMX`,
     ...(unpinned.length ? [`- Removed from the environment for all sides: ${unpinned.join(", ")}`] : []),
   ];
 }

@@ -55,7 +55,7 @@ function currentStamp(/** @type {string} */ folder) {
     compiler: found("CMAKE_CXX_COMPILER"),
     sources: sourcesHash(),
     libtorch: libtorchOf(folder),
-    libraries: ["torch_cpu", "c10"].map((name) => describe(found(name))),
+    libraries: ["torch_cpu", "c10", "torch_cuda"].map(found).filter(existsSync).map(describe),
   };
 }
 

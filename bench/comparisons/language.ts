@@ -8,14 +8,14 @@ import { compare, type Effort, type Measured } from "../turns/compare.js";
 import type { OwnSpec } from "../turns/protocol.js";
 import { BEFORE, bothBuilds, cost, memory, peftRows, peftSides, speed } from "./stepRows.js";
 
-/** The published models whose sizes are used; quick mode takes only the first. */
-export const LANGUAGE_MODELS = { smollm2: "SmolLM2-135M", gpt2: "GPT-2 small" } as const;
+/** The published models whose sizes are used: the last on a card, the others on the CPU, where quick mode takes only the first. */
+export const LANGUAGE_MODELS = { smollm2: "SmolLM2-135M", gpt2: "GPT-2 small", llama: "Llama 3.2 1B" } as const;
 
 export type LanguageModel = keyof typeof LANGUAGE_MODELS;
 
-export function languageModelsOf({ quick }: Context): LanguageModel[] {
-  const names = Object.keys(LANGUAGE_MODELS) as LanguageModel[];
-  return quick ? names.slice(0, 1) : names;
+export function languageModelsOf({ quick, device }: Context): LanguageModel[] {
+  if (device !== undefined) return ["llama"];
+  return quick ? ["smollm2"] : ["smollm2", "gpt2"];
 }
 
 /** A language model and the rows that it trains on. */

@@ -7,23 +7,26 @@ import { BEFORE, bothBuilds, cost, memory, peftRows, peftSides, sinceBefore, spe
 
 export async function lora(context: Context, setting: Setting): Promise<Row[]> {
   const name = settingName(setting);
-  const { goals, tell } = context;
+  const { goals, tell, device } = context;
   const choice = { method: "lora", precision: "bfloat16" } as const;
   const sides = await compare(
     {
       ...peftSides(context, setting, "lora"),
       ...bothBuilds(context, setting, { task: "train", ...choice }),
-      limit: own(context, setting, { task: "limit", ...choice }),
+      ...(device === undefined && { limit: own(context, setting, { task: "limit", ...choice }) }),
     },
     effortFor(context, setting),
   );
   const { ours, limit } = sides;
-  for (const [product, way] of Object.entries(limit.facts)) if (product.includes("→")) tell(`  ${product}: ${way}`);
+  for (const [product, way] of Object.entries(limit?.facts ?? {}))
+    if (product.includes("→")) tell(`  ${product}: ${way}`);
   const place = { what: "LoRA step", setting: name };
   const peak = { what: "LoRA, peak memory", setting: name };
   return [
     ...peftRows({ ...place, goal: goals.peft.lora }, ours, sides),
-    cost({ ...place, against: "the limit: frozen products, each at its fastest", goal: goals.limit }, ours, limit),
+    ...(limit
+      ? [cost({ ...place, against: "the limit: frozen products, each at its fastest", goal: goals.limit }, ours, limit)]
+      : []),
     ...(sides.before ? [speed({ ...place, against: BEFORE, goal: goals.before.lora }, ours, sides.before)] : []),
     memory({ ...peak, against: "PEFT, bfloat16 weights", goal: goals.memory.peft }, ours, sides.weights),
     ...(sides.before ? [memory({ ...peak, against: BEFORE, goal: goals.before.memory }, ours, sides.before)] : []),
@@ -57,13 +60,13 @@ export async function dora(context: Context, setting: Setting): Promise<Row[]> {
 
 export async function bidora(context: Context, setting: Setting): Promise<Row[]> {
   const name = settingName(setting);
-  const { goals } = context;
+  const { goals, device } = context;
   const search = { task: "train", method: "bidora", precision: "bfloat16" } as const;
   const forward = bothBuilds(context, setting, { ...search, hypergradient: "forward-difference" });
   const exact = bothBuilds(context, setting, { ...search, hypergradient: "exact" });
   const sides = await compare(
     {
-      published: published(context, setting),
+      ...(device === undefined && { published: published(context, setting) }),
       forward: forward.ours,
       exact: exact.ours,
       lora: own(context, setting, { task: "train", method: "lora", precision: "bfloat16" }),
@@ -77,10 +80,10 @@ export async function bidora(context: Context, setting: Setting): Promise<Row[]>
   const peers = setting.targets === "all-linear" ? goals.published.allLinear : goals.published.queryValue;
   const theirs = { against: "the published algorithm, float32", goal: peers };
   const base = "our LoRA step";
-  const { forwardBefore, exactBefore } = sides;
+  const { forwardBefore, exactBefore, published: peer } = sides;
   return [
-    speed({ ...forwardPlace, ...theirs }, sides.forward, sides.published),
-    speed({ ...exactPlace, ...theirs }, sides.exact, sides.published),
+    ...(peer ? [speed({ ...forwardPlace, ...theirs }, sides.forward, peer)] : []),
+    ...(peer ? [speed({ ...exactPlace, ...theirs }, sides.exact, peer)] : []),
     cost({ ...forwardPlace, against: base, goal: goals.cost.forwardDifference }, sides.forward, sides.lora),
     cost({ ...exactPlace, against: base, goal: goals.cost.exact }, sides.exact, sides.lora),
     ...(forwardBefore ? sinceBefore(context, forwardPlace, sides.forward, forwardBefore) : []),

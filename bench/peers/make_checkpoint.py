@@ -51,6 +51,24 @@ def gpt2(layers):
     return transformers.GPT2LMHeadModel(config).to(torch.bfloat16)
 
 
+def llama(layers):
+    config = transformers.LlamaConfig(
+        vocab_size=128256,
+        hidden_size=2048,
+        intermediate_size=8192,
+        num_hidden_layers=layers,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        max_position_embeddings=8192,
+        rms_norm_eps=1e-5,
+        rope_theta=500000.0,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    return transformers.LlamaForCausalLM(config).to(torch.bfloat16)
+
+
 folder, name, layers = sys.argv[1], sys.argv[2], int(sys.argv[3])
 torch.manual_seed(0)
-{"roberta": roberta, "smollm2": smollm2, "gpt2": gpt2}[name](layers).save_pretrained(folder)
+{"roberta": roberta, "smollm2": smollm2, "gpt2": gpt2, "llama": llama}[name](layers).save_pretrained(folder)

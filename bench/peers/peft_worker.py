@@ -39,14 +39,18 @@ def load(spec):
         target_modules=TARGETS[spec["targets"]],
         use_dora=spec["method"] == "dora",
     )
-    return peft.get_peft_model(model, config)
+    return peft.get_peft_model(model, config).to(device_of(spec))
+
+
+def device_of(spec):
+    return spec.get("device", "cpu")
 
 
 def compute_type(spec):
     """A context in which the model computes in the requested precision."""
     if spec["precision"] == "float32":
         return contextlib.nullcontext
-    return lambda: torch.autocast("cpu", dtype=torch.bfloat16)
+    return lambda: torch.autocast(torch.device(device_of(spec)).type, dtype=torch.bfloat16)
 
 
 def training(model, spec, loss_of=None):
@@ -91,7 +95,8 @@ def prepare(spec):
     torch.manual_seed(0)
     torch.set_num_threads(spec["threads"])
     model = load(spec)
-    batches = make_batches(spec)
+    device = device_of(spec)
+    batches = [{key: value.to(device) for key, value in batch.items()} for batch in make_batches(spec)]
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     step = (prediction if spec["task"] == "predict" else training)(model, spec)
     endless = itertools.cycle(batches)

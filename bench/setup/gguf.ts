@@ -24,39 +24,42 @@ interface Family {
 const count = (value: unknown): GgufValue => ({ type: "uint32", value: value as number });
 const real = (value: unknown): GgufValue => ({ type: "float32", value: value as number });
 
-const FAMILIES: Readonly<Record<Exclude<RandomModel, "roberta">, Family>> = {
-  smollm2: {
-    architecture: "llama",
-    layer: /^model\.layers\.(\d+)\.(.+)\.(weight)$/,
-    names: {
-      "model.embed_tokens": "token_embd",
-      "model.norm": "output_norm",
-      input_layernorm: "attn_norm",
-      post_attention_layernorm: "ffn_norm",
-      "self_attn.q_proj": "attn_q",
-      "self_attn.k_proj": "attn_k",
-      "self_attn.v_proj": "attn_v",
-      "self_attn.o_proj": "attn_output",
-      "mlp.gate_proj": "ffn_gate",
-      "mlp.up_proj": "ffn_up",
-      "mlp.down_proj": "ffn_down",
-    },
-    metadata: (config) => ({
-      context_length: count(config.max_position_embeddings),
-      embedding_length: count(config.hidden_size),
-      feed_forward_length: count(config.intermediate_size),
-      block_count: count(config.num_hidden_layers),
-      "attention.head_count": count(config.num_attention_heads),
-      "attention.head_count_kv": count(config.num_key_value_heads),
-      "attention.layer_norm_rms_epsilon": real(config.rms_norm_eps),
-      "rope.dimension_count": count((config.hidden_size as number) / (config.num_attention_heads as number)),
-      "rope.freq_base": real((config.rope_parameters as JsonObject).rope_theta),
-    }),
-    heads(name, config) {
-      if (name.endsWith("q_proj")) return config.num_attention_heads as number;
-      return name.endsWith("k_proj") ? (config.num_key_value_heads as number) : undefined;
-    },
+const LLAMA: Family = {
+  architecture: "llama",
+  layer: /^model\.layers\.(\d+)\.(.+)\.(weight)$/,
+  names: {
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    input_layernorm: "attn_norm",
+    post_attention_layernorm: "ffn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
   },
+  metadata: (config) => ({
+    context_length: count(config.max_position_embeddings),
+    embedding_length: count(config.hidden_size),
+    feed_forward_length: count(config.intermediate_size),
+    block_count: count(config.num_hidden_layers),
+    "attention.head_count": count(config.num_attention_heads),
+    "attention.head_count_kv": count(config.num_key_value_heads),
+    "attention.layer_norm_rms_epsilon": real(config.rms_norm_eps),
+    "rope.dimension_count": count((config.hidden_size as number) / (config.num_attention_heads as number)),
+    "rope.freq_base": real((config.rope_parameters as JsonObject).rope_theta),
+  }),
+  heads(name, config) {
+    if (name.endsWith("q_proj")) return config.num_attention_heads as number;
+    return name.endsWith("k_proj") ? (config.num_key_value_heads as number) : undefined;
+  },
+};
+
+const FAMILIES: Readonly<Record<Exclude<RandomModel, "roberta">, Family>> = {
+  smollm2: LLAMA,
+  llama: LLAMA,
   gpt2: {
     architecture: "gpt2",
     layer: /^transformer\.h\.(\d+)\.(.+)\.(weight|bias)$/,

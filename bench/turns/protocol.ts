@@ -42,6 +42,8 @@ interface Common {
   readonly targets: Targets;
   readonly rank: number;
   readonly threads: number;
+  /** Where both sides compute; by default the CPU. */
+  readonly device?: string;
   /** Outputs of the head; 1 for regression, 0 for a language model. */
   readonly labels: number;
   /** What one count of `run` does: a step, or one pass over the data. */
@@ -116,7 +118,7 @@ export type Request =
 export type Facts = Readonly<Record<string, string | number | boolean>>;
 
 export interface Memory {
-  /** `VmHWM`: the process's peak resident memory. */
+  /** The peak of the memory that libtorch has reserved on the card; on the CPU `VmHWM`, the process's peak resident memory. */
   readonly peakMiB: number;
   readonly residentMiB: number;
 }

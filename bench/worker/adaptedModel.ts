@@ -23,6 +23,7 @@ export async function adaptedModel(spec: OwnSpec): Promise<AdaptedTaskModel> {
     head: TASKS[spec.kind].head,
     outputs: spec.labels,
     dtype: spec.precision,
+    ...(spec.device !== undefined && { device: spec.device }),
     generator,
   });
   const shared = {

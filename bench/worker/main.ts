@@ -1,4 +1,5 @@
 // Our worker process. Speaks the protocol of ../turns/protocol.ts.
+import { deviceMemory } from "../../src/torch/devices.js";
 import * as torch from "../../src/torch/index.js";
 import type { WorkerSpec } from "../turns/protocol.js";
 import { encoding } from "./encoding.js";
@@ -24,7 +25,10 @@ const TASKS: { readonly [T in Task]: (spec: Extract<WorkerSpec, { task: T }>) =>
   read: reading,
 };
 
+let device = "cpu";
+
 async function prepare(spec: WorkerSpec): Promise<Prepared> {
+  if ("device" in spec) device = spec.device ?? "cpu";
   torch.setThreads(spec.threads);
   const begin = TASKS[spec.task] as (spec: WorkerSpec) => Prepared | Promise<Prepared>;
   const { work, facts } = await begin(spec);
@@ -37,4 +41,9 @@ function engine() {
   return { libtorch: torchVersion, node: process.version, threads, onednn: onednnVersion, cpuCapability, blas };
 }
 
-await serve(({ spec }) => prepare(spec as WorkerSpec), { meter, profile });
+function memory() {
+  const found = deviceMemory(device);
+  return found && { peakMiB: found.peak / 2 ** 20, residentMiB: found.peak / 2 ** 20 };
+}
+
+await serve(({ spec }) => prepare(spec as WorkerSpec), { meter, profile }, memory);

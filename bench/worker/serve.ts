@@ -3,13 +3,20 @@ import { createInterface } from "node:readline";
 import type { Facts, Memory, Request, Timed } from "../turns/protocol.js";
 import type { Prepared, Work } from "./work.js";
 
+/** The memory of the card, where the work is done on one. */
+type DeviceMemory = () => Memory | undefined;
+
 type Prepare = (request: Extract<Request, { command: "prepare" }>) => Promise<Prepared>;
 
 /** Answers to optional commands. */
 type Further = { readonly [C in "meter" | "profile"]?: (work: Work, count: number) => Promise<object> };
 
 /** Answers the requests of ../turns/protocol.ts from standard input until that closes. */
-export async function serve(prepare: Prepare, further: Further = {}): Promise<void> {
+export async function serve(
+  prepare: Prepare,
+  further: Further = {},
+  deviceMemory: DeviceMemory = () => undefined,
+): Promise<void> {
   let work: Work = () => {
     throw new Error("prepare comes first");
   };
@@ -23,7 +30,7 @@ export async function serve(prepare: Prepare, further: Further = {}): Promise<vo
       case "run":
         return run(work, request.count);
       case "memory":
-        return memory();
+        return deviceMemory() ?? memory();
       default:
         return further[request.command]?.(work, request.count) ?? unknown(request.command);
     }

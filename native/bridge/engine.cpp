@@ -4,6 +4,7 @@
 #include <ATen/Version.h>
 #include <torch/version.h>
 
+#include "cuda.h"
 #include "environment.h"
 #include "exports.h"
 #include "guard.h"
@@ -37,6 +38,15 @@ Napi::Array ownProducts(Napi::Env env) {
   return names;
 }
 
+Napi::Value cudaFacts(Napi::Env env) {
+  if (!cuda().isBuilt) return env.Null();
+  Napi::Object facts = Napi::Object::New(env);
+  facts.Set("version", cuda().version);
+  facts.Set("devices", cuda().devices);
+  facts.Set("warning", cuda().warning);
+  return facts;
+}
+
 Napi::Value engineFacts(const Napi::CallbackInfo& info) {
   Napi::Object facts = Napi::Object::New(info.Env());
   facts.Set("torchVersion", TORCH_VERSION);
@@ -55,6 +65,7 @@ Napi::Value engineFacts(const Napi::CallbackInfo& info) {
   facts.Set("openmp", at::hasOpenMP());
   facts.Set("threads", at::get_num_threads());
   facts.Set("configuration", at::show_config());
+  facts.Set("cuda", cudaFacts(info.Env()));
   return facts;
 }
 
@@ -83,6 +94,7 @@ Napi::Value setErrorFactory(const Napi::CallbackInfo& info) {
 
 void exportEngine(Napi::Object exports) {
   keepFreedPages();
+  cuda();
   defineFunction<engineFacts>(exports, "engineFacts");
   defineFunction<allocated>(exports, "allocatedBytes");
   defineFunction<setThreads>(exports, "setThreads");

@@ -72,7 +72,8 @@ void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet, torch::jit::St
   }
 }
 
-constexpr const char* kOperators[] = {"abs.out",
+constexpr const char* kOperators[] = {"_fused_adamw_",
+                                      "abs.out",
                                       "embedding_dense_backward",
                                       "equal",
                                       "flip",

@@ -72,11 +72,15 @@ function returned(call, returns, writtenArguments) {
   }
   const types = returns.map((result) => result.type);
   if (types.length > 1) {
-    if (!types.every((type) => type === "Tensor")) throw new Error(`Returns ${types} are not generated.`);
-    return {
-      type: `[${types.map(() => "Tensor").join(", ")}]`,
-      body: `return tensors(${call}) as [${types.map(() => "Tensor").join(", ")}];`,
-    };
+    const results = types.map((type) => argumentType(type));
+    if (!results.every((type) => type === "Tensor" || type === "number"))
+      throw new Error(`Returns ${types} are not generated.`);
+    const type = `[${results.join(", ")}]`;
+    if (!results.includes("number")) return { type, body: `return tensors(${call}) as ${type};` };
+    const values = results.map((one, i) =>
+      one === "Tensor" ? `new Tensor(found[${i}] as Handle)` : `found[${i}] as number`,
+    );
+    return { type, body: `const found = ${call} as number[];\n  return [${values.join(", ")}];` };
   }
   if (types[0] === "Tensor") return { type: "Tensor", body: `return new Tensor(${call} as Handle);` };
   if (types[0] === "Tensor[]") return { type: "Tensor[]", body: `return tensors(${call});` };

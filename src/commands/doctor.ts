@@ -55,8 +55,18 @@ function describe(facts: EngineDetails): [string, string][] {
     ["processor", `${facts.cpuCapability}; our operators ${facts.isaVariant} (of ${facts.isaVariants.join(", ")})`],
     ["frozen products", frozenProducts(facts)],
     ["bfloat16", facts.fastBfloat16 ? "computed in hardware" : "slow here; dtype auto takes float32"],
+    ["CUDA", cuda(facts)],
     ["products", `${facts.gigaflops.float32} GFLOP/s in float32, ${facts.gigaflops.bfloat16} in bfloat16`],
   ];
+}
+
+/** The version, then the devices, or why there are none. */
+function cuda({ cuda: found }: EngineDetails): string {
+  if (!found) return "no: this libtorch is built for the CPU alone";
+  const version = `${Math.floor(found.version / 1000)}.${(found.version % 1000) / 10}`;
+  if (found.devices > 0) return `${version}; ${found.devices} ${found.devices === 1 ? "device" : "devices"}`;
+  const [reason = ""] = found.warning.replace("CUDA initialization: ", "").split(/\. |\n/);
+  return `${version}; no device: ${reason || "there is no NVIDIA driver, or no card"}`;
 }
 
 function frozenProducts({ ownProducts, tiles }: EngineDetails): string {

@@ -4,7 +4,8 @@
 import * as calls from "../torch/generated/recordedCalls.js";
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
-import { type AttentionOptions, attendByFormula } from "./plainAttention.js";
+import { attendOnDevice } from "./deviceAttention.js";
+import type { AttentionOptions } from "./plainAttention.js";
 import { type BackwardState, type CallFacts, type ForwardState, ids, type Rule } from "./rule.js";
 
 const KERNEL = { isTwiceDifferentiable: false };
@@ -13,7 +14,7 @@ const KERNEL = { isTwiceDifferentiable: false };
 export function attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: AttentionOptions): torch.Tensor {
   const { layout, keyLayout, heads, kvHeads, scale, limits, dropout, scores } = options;
   const mask = dropout?.mask;
-  if (scores || mask instanceof torch.Tensor || !usesKernel(KERNEL, q)) return attendByFormula(q, k, v, options);
+  if (scores || mask instanceof torch.Tensor || !usesKernel(KERNEL, q)) return attendOnDevice(q, k, v, options);
   const rest = { ...limits, ...(mask && { p: dropout.p, ...mask }) };
   return torch.attention(q, k, v, layout.cuSeqlens, keyLayout.cuSeqlens, heads, kvHeads, scale, rest);
 }

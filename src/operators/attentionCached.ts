@@ -3,7 +3,8 @@
 // has consecutive rows.
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
-import { type AttentionOptions, attendByFormula } from "./plainAttention.js";
+import { attendOnDevice } from "./deviceAttention.js";
+import type { AttentionOptions } from "./plainAttention.js";
 import { type RowLayout, rowLayout } from "./rows.js";
 
 /** The sequences' rows in a cache, as numbers and as tensors, [B] int64. */
@@ -45,7 +46,7 @@ export function attentionCached(q: torch.Tensor, cached: CachedRows, options: Ca
   }
   const rows = rowIndices(cached, q.device);
   const pick = (of: torch.Tensor) => torch.indexSelect(of, 0, rows);
-  return attendByFormula(q, pick(keys), pick(values), {
+  return attendOnDevice(q, pick(keys), pick(values), {
     heads,
     kvHeads,
     layout,

@@ -38,6 +38,11 @@ export function usesKernel({ isTwiceDifferentiable }: Kernel, x: torch.Tensor): 
   return x.device === "cpu" && KERNEL_DTYPES.has(x.dtype);
 }
 
+/** Whether to use libtorch's fused operators for CUDA, which have no second derivative. */
+export function usesFused({ device }: torch.Tensor): boolean {
+  return device.startsWith("cuda") && !isTwice && !runsFormulas();
+}
+
 /**
  * Runs a forward pass whose gradients will be differentiated again: every operator in it has a second derivative. `body` must be
  * synchronous.

@@ -43,30 +43,26 @@ export function adamw(tensors: AdamWTensors, step: number, numbers: AdamWNumbers
     torch.adamw_(parameters, gradients, means, meanSquares, step, numbers);
     return;
   }
-  torch.noGrad(() =>
-    torch.scope(() => {
-      for (const [i, parameter] of parameters.entries()) {
-        const [gradient, mean, meanSquare] = [gradients[i], means[i], meanSquares[i]] as TensorsOfOne;
-        stepOne(parameter, gradient, mean, meanSquare, step, numbers);
-      }
-    }),
-  );
+  torch.noGrad(() => torch.scope(() => stepFused(tensors, step, numbers)));
 }
 
-type TensorsOfOne = [torch.Tensor, torch.Tensor, torch.Tensor];
+/** libtorch's own step. It takes contiguous tensors only. */
+function stepFused({ parameters, gradients, means, meanSquares }: AdamWTensors, step: number, numbers: AdamWNumbers) {
+  const [any] = parameters;
+  if (!any) return;
+  const count = torch.full([], step, { dtype: "float32", device: any.device });
+  const steps = parameters.map(() => count);
+  const { epsilon: eps, ...rates } = numbers;
+  const options = { ...rates, eps, amsgrad: false, maximize: false };
+  const contiguous = (tensors: Tensors) => tensors.map((tensor) => torch.contiguous(tensor));
+  const [values, first, second] = [contiguous(parameters), contiguous(means), contiguous(meanSquares)];
+  torch.fusedAdamw_(values, contiguous(gradients), first, second, [], steps, options);
+  copyBack(parameters, values);
+  copyBack(means, first);
+  copyBack(meanSquares, second);
+}
 
-function stepOne(
-  parameter: torch.Tensor,
-  gradient: torch.Tensor,
-  mean: torch.Tensor,
-  meanSquare: torch.Tensor,
-  step: number,
-  { lr, beta1, beta2, weightDecay, epsilon }: AdamWNumbers,
-): void {
-  torch.mulScalar_(parameter, 1 - lr * weightDecay);
-  torch.lerp_(mean, gradient, 1 - beta1);
-  torch.add_(torch.mulScalar_(meanSquare, beta2), torch.square(gradient), { alpha: 1 - beta2 });
-  const root = torch.divScalar(torch.sqrt(meanSquare), Math.sqrt(1 - beta2 ** step));
-  const update = torch.div(mean, torch.addScalar(root, epsilon));
-  torch.add_(parameter, update, { alpha: -lr / (1 - beta1 ** step) });
+/** A tensor that was contiguous is its own copy, and copying it to itself does nothing. */
+function copyBack(tensors: Tensors, copies: Tensors): void {
+  for (const [i, tensor] of tensors.entries()) torch.copy_(tensor, copies[i] as torch.Tensor);
 }

@@ -70,13 +70,13 @@ function attendGroup(
   const products = torch.mulScalar(torch.matmul(q, torch.transpose(k, 2, 3)), scale); // R,H,Lq,Lk
   const all = scores ? torch.add(products, scores(q, k)) : products;
   const hidden = hiddenKeys(groups, limits, q.device);
-  const weights = torch.softmax(hidden ? torch.maskedFill(all, hidden, LOWEST) : all, -1);
+  const weights = torch.softmax(hidden ? torch.maskedFill(all, hidden, lowest(q.dtype)) : all, -1);
   const mask = dropout && dropoutMask(q, dropout, groups, heads);
   return torch.matmul(mask ? torch.mul(weights, mask) : weights, v);
 }
 
 /** The score of masked keys. Not −∞, so that padded queries, which attend to no key, get finite values, which are unused. */
-const LOWEST = -3e38;
+const lowest = (dtype: torch.DType): number => (dtype === "float16" ? -65504 : -3e38);
 
 /** [R, L, H·D] → [R, H, L, D] */
 function toHeads(x: torch.Tensor, heads: number): torch.Tensor {

@@ -5,6 +5,7 @@ import { attentionRule } from "../operators/attention.js";
 import { checkpointRule } from "../operators/checkpoint.js";
 import { directionGainRule, directionNormRule } from "../operators/directionNorm.js";
 import { byFormula, genericRule } from "../operators/formulaRule.js";
+import { efficientAttentionRule, flashAttentionRule } from "../operators/fusedAttention.js";
 import { linearRule, torchLinearRule } from "../operators/linear.js";
 import { linearCrossEntropyRule } from "../operators/linearCrossEntropy.js";
 import { lowRankLinearRule } from "../operators/lowRankTangent.js";
@@ -129,6 +130,8 @@ const maskedFillRule: Rule = {
 
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...LINEAR_MAPS.map((name) => [name, linearMapRule] as const),
+  ["aten::_efficient_attention_forward", efficientAttentionRule],
+  ["aten::_flash_attention_forward", flashAttentionRule],
   ["aten::linear", torchLinearRule],
   ["aten::div.Tensor", divRule],
   ["aten::gelu", torchGeluRule],

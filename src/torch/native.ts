@@ -45,6 +45,18 @@ export type EngineFacts = {
   readonly openmp: boolean;
   readonly threads: number;
   readonly configuration: string;
+  /** The CUDA part of libtorch; null if it is built for the CPU alone. */
+  readonly cuda: CudaFacts | null;
+};
+
+/** Information about libtorch's CUDA part. */
+export type CudaFacts = {
+  /** The version of CUDA that it is built with: 1000 · major + 10 · minor. */
+  readonly version: number;
+  /** The number of usable devices. */
+  readonly devices: number;
+  /** Why there are none, if libtorch says so. */
+  readonly warning: string;
 };
 
 /** A profile's events as columns; `name` and `shapes` are indices into `strings`, `range` is an event's index or -1. */

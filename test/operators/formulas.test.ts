@@ -269,13 +269,12 @@ test("an optimizer's step", () => {
         torch.clone(drawer(seed)([3, 4], "float32")),
         torch.clone(drawer(seed)([2], "float32")),
       ];
-      const [parameters, gradients, means] = [draw(1), draw(2), draw(3)];
-      const meanSquares = draw(4).map((tensor) => torch.square(tensor));
-      // Strided, as the gradient of a transposed table is.
-      const strided = gradients.map((tensor) =>
-        tensor.shape.length === 2 ? torch.t(torch.contiguous(torch.t(tensor))) : tensor,
-      );
-      const clipped = scaled(strided, 0.5);
+      // Strided, as a transposed table and its gradient are.
+      const strided = (tensors: torch.Tensor[]) =>
+        tensors.map((tensor) => (tensor.shape.length === 2 ? torch.t(torch.contiguous(torch.t(tensor))) : tensor));
+      const [parameters, gradients, means] = [strided(draw(1)), draw(2), strided(draw(3))];
+      const meanSquares = strided(draw(4).map((tensor) => torch.square(tensor)));
+      const clipped = scaled(strided(gradients), 0.5);
       const numbers = { lr: 0.1, beta1: 0.9, beta2: 0.99, weightDecay: 0.1, epsilon: 1e-8 };
       adamw({ parameters, gradients: clipped, means, meanSquares }, 3, numbers);
       return [totalNorm(gradients), ...parameters, ...means, ...meanSquares];

@@ -55,6 +55,16 @@ const changed = (change: (list: torch.Tensor[]) => void, expected: Nested): Case
 };
 const pair = (a: readonly number[], b: readonly number[]) => [tensor(a), tensor(b)];
 
+/** Whether the CPU has no such operator. */
+const refused = (call: () => unknown): boolean => {
+  try {
+    call();
+    return false;
+  } catch (error) {
+    return /there is no kernel for CPU tensors/.test(String(error));
+  }
+};
+
 // One query head of two positions; key 0 is far the better match of query 0, both fit query 1 the same.
 const query = () => tensor([2, 0, 0, 0], [1, 1, 2, 2]);
 const keys = () => tensor([1, 0, -1, 0], [1, 1, 2, 2]);
@@ -360,6 +370,15 @@ const networks = {
   ],
   "aten::rms_norm": () => [torch.rmsNorm(v(3, 4), [2], v(1, 10), 0), [3 / Math.sqrt(12.5), 40 / Math.sqrt(12.5)]],
   "aten::scaled_dot_product_attention": () => [torch.scaledDotProductAttention(query(), keys(), values()), attended()],
+  // For CUDA alone; test/operators/fusedAttention.test.ts has what is passed to them.
+  "aten::_flash_attention_forward": () => [
+    refused(() => torch.flashAttention(query(), keys(), values(), null, null, 2, 2, 0, false, false)),
+    true,
+  ],
+  "aten::_efficient_attention_forward": () => [
+    refused(() => torch.efficientAttention(query(), keys(), values(), null, null, null, null, null, 0, 0)),
+    true,
+  ],
   "aten::cross_entropy_loss": () => {
     const loss = torch.crossEntropyLoss(tensor(logits, [2, 3]), longs(1, -100));
     const both = torch.crossEntropyLoss(tensor(logits, [2, 3]), longs(1, 0), null, 2);

@@ -112,6 +112,8 @@ export const OPERATORS = [
   "aten::layer_norm",
   "aten::rms_norm",
   "aten::scaled_dot_product_attention",
+  "aten::_flash_attention_forward",
+  "aten::_efficient_attention_forward",
   "aten::cross_entropy_loss",
   "aten::binary_cross_entropy_with_logits",
   "aten::mse_loss",

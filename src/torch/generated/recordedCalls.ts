@@ -42,6 +42,45 @@ export const geluCall = ({ arguments: given, results }: TapeCall) => ({
   result: results[0] as TensorId,
 });
 
+/** `aten::_flash_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? cum_seq_q, Tensor? cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, bool return_debug_mask, *, float? scale=None, SymInt? window_size_left=None, SymInt? window_size_right=None, Tensor? seqused_k=None, Tensor? alibi_slopes=None) -> (Tensor output, Tensor softmax_logsumexp, Tensor philox_seed, Tensor philox_offset, Tensor debug_attn_mask)` */
+export const flashAttentionCall = ({ arguments: given, results }: TapeCall) => ({
+  query: tensor(given[0]),
+  key: tensor(given[1]),
+  value: tensor(given[2]),
+  cumSeqQ: optionalTensor(given[3]),
+  cumSeqK: optionalTensor(given[4]),
+  maxQ: given[5] as number,
+  maxK: given[6] as number,
+  dropoutP: given[7] as number,
+  isCausal: given[8] as boolean,
+  returnDebugMask: given[9] as boolean,
+  scale: given[10] as number | null,
+  windowSizeLeft: given[11] as number | null,
+  windowSizeRight: given[12] as number | null,
+  sequsedK: optionalTensor(given[13]),
+  alibiSlopes: optionalTensor(given[14]),
+  results: { output: results[0] as TensorId, softmaxLogsumexp: results[1] as TensorId, philoxSeed: results[2] as TensorId, philoxOffset: results[3] as TensorId, debugAttnMask: results[4] as TensorId },
+});
+
+/** `aten::_efficient_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? bias, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k, SymInt? max_seqlen_q, SymInt? max_seqlen_k, float dropout_p, int custom_mask_type, bool compute_log_sumexp=False, *, float? scale=None, Tensor? seqlen_k=None, int? window_size=None) -> (Tensor output, Tensor logsumexp, Tensor philox_seed, Tensor philox_offset, SymInt max_seqlen_batch_q, SymInt max_seqlen_batch_k)` */
+export const efficientAttentionCall = ({ arguments: given, results }: TapeCall) => ({
+  query: tensor(given[0]),
+  key: tensor(given[1]),
+  value: tensor(given[2]),
+  bias: optionalTensor(given[3]),
+  cuSeqlensQ: optionalTensor(given[4]),
+  cuSeqlensK: optionalTensor(given[5]),
+  maxSeqlenQ: given[6] as number | null,
+  maxSeqlenK: given[7] as number | null,
+  dropoutP: given[8] as number,
+  customMaskType: given[9] as number,
+  computeLogSumexp: given[10] as boolean,
+  scale: given[11] as number | null,
+  seqlenK: optionalTensor(given[12]),
+  windowSize: given[13] as number | null,
+  results: { output: results[0] as TensorId, logsumexp: results[1] as TensorId, philoxSeed: results[2] as TensorId, philoxOffset: results[3] as TensorId, maxSeqlenBatchQ: results[4] as TensorId, maxSeqlenBatchK: results[5] as TensorId },
+});
+
 /** `bidora::attention(Tensor query, Tensor key, Tensor value, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, int kv_heads, float scale, *, int? before=None, int? after=None, float p=0., int seed=0, int stream=0) -> Tensor` */
 export const attentionCall = ({ arguments: given, results }: TapeCall) => ({
   query: tensor(given[0]),

@@ -9,6 +9,7 @@ import {
 import { openCheckpoint } from "../../../src/io/checkpoint.js";
 import { loadModel, type TaskModel } from "../../../src/models/index.js";
 import * as torch from "../../../src/torch/index.js";
+import { DEVICE } from "../../device.js";
 import { ownHead } from "../../models/ownHead.js";
 import { GOLDEN } from "../goldenFiles.js";
 
@@ -33,7 +34,7 @@ export async function openModel(
   family: string,
   checkpoint: string,
   dtype: torch.DType = "float32",
-  device = "cpu",
+  device = DEVICE,
 ): Promise<TaskModel> {
   const opened = openCheckpoint(join(GOLDEN, family, checkpoint));
   try {
