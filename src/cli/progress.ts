@@ -53,6 +53,10 @@ export function createProgress(
     const total = totals[event.phase];
     means = averaged(means, event);
     if (event.note) view.note(event.note);
+    if (event.skipped)
+      view.note(
+        `Step ${event.step}: ${event.skipped} times a loss or gradient was not finite; went on with other batches.`,
+      );
     view.step(step, total, describeStep(event.phase, step, total, means));
   };
 

@@ -138,6 +138,8 @@ export interface SavedState {
     readonly best: number | null;
     readonly failures: number;
   } | null;
+  /** How many times a step went on with other batches because a number was not finite. */
+  readonly skipped?: number | undefined;
   /** The settings of the run, which are compared when it is resumed. */
   readonly settings: { readonly [key: string]: JsonValue };
   readonly madeFrom: Provenance;
@@ -158,6 +160,7 @@ const shared = {
       failures: count,
     })
     .nullable(),
+  skipped: count.optional(),
   settings: z.record(z.string(), z.json()),
   madeFrom: provenance,
 };

@@ -122,6 +122,11 @@ export interface StepEvent extends InTraining {
   readonly rows: number;
   /** Tokens without padding. */
   readonly tokens: number;
+  /**
+   * How many times the step went on with the next batches, because the loss or a gradient of those before was not finite; absent if it did
+   * not. Only with `onNonfinite: "skip"`.
+   */
+  readonly skipped?: number;
   /** A message for the user, sent once, for example that something other than requested is computed. */
   readonly note?: string;
 }
@@ -149,6 +154,8 @@ export interface CheckpointEvent extends InTraining {
 export interface DoneEvent extends Timed {
   readonly event: "done";
   readonly metrics: Metrics;
+  /** The sum of the steps' `skipped`, if there were any. */
+  readonly skipped?: number;
   /** The rows that decided when the training stopped and which state was kept, so that their metrics are too good. */
   readonly chosenBy?: "validation";
   /** Wall time of the whole run, including evaluations. */

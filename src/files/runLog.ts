@@ -138,7 +138,8 @@ function firstStep(backwards: readonly RunEvent[]): number {
 export function secondsOfEarlierSessions(events: readonly RunEvent[]): number {
   const starts = events.flatMap((event, i) => (event.event === "start" ? [i] : []));
   const at = (i: number) => timeOf(events[i]);
-  return starts.slice(1).reduce((sum, next, i) => sum + at(next - 1) - at(starts[i] as number), 0);
+  // A clock that was set back meanwhile must not take away from other sessions.
+  return starts.slice(1).reduce((sum, next, i) => sum + Math.max(0, at(next - 1) - at(starts[i] as number)), 0);
 }
 
 /**

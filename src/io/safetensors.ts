@@ -41,30 +41,42 @@ export interface SafetensorsFile {
 export function openSafetensors(path: string): SafetensorsFile {
   const descriptor = openToRead(path, safetensorsError);
   try {
-    const fileBytes = fstatSync(descriptor).size;
+    const { size: fileBytes, mtimeMs } = fstatSync(descriptor);
     const first = read(path, descriptor, 0, Math.min(LENGTH_BYTES, fileBytes));
     const length = headerLength(path, first, fileBytes);
     const dataStart = LENGTH_BYTES + length;
     const header = parseHeader(path, read(path, descriptor, LENGTH_BYTES, length), fileBytes - dataStart);
-    return new OpenFile(path, descriptor, header, dataStart);
+    return new OpenFile(path, descriptor, { header, dataStart, mtimeMs });
   } catch (error) {
     closeSync(descriptor);
     throw error;
   }
 }
 
+interface OpenedFacts {
+  readonly header: SafetensorsHeader;
+  readonly dataStart: number;
+  /** The time of its last change when it was opened. */
+  readonly mtimeMs: number;
+}
+
 class OpenFile implements SafetensorsFile {
   readonly names: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
+  private readonly header: SafetensorsHeader;
+  private readonly dataStart: number;
+  private readonly mtimeMs: number;
   private descriptor: number | undefined;
 
   constructor(
     readonly path: string,
     descriptor: number,
-    private readonly header: SafetensorsHeader,
-    private readonly dataStart: number,
+    { header, dataStart, mtimeMs }: OpenedFacts,
   ) {
     this.descriptor = descriptor;
+    this.header = header;
+    this.dataStart = dataStart;
+    this.mtimeMs = mtimeMs;
     this.names = [...header.tensors.keys()];
     this.metadata = header.metadata;
   }
@@ -81,7 +93,7 @@ class OpenFile implements SafetensorsFile {
 
   readBytes(name: string): Uint8Array {
     const { begin, end } = this.info(name);
-    return read(this.path, this.opened(), this.dataStart + begin, end - begin);
+    return this.unchanged(read(this.path, this.opened(), this.dataStart + begin, end - begin));
   }
 
   /** Reads directly into the tensor's memory, without a second copy. */
@@ -94,7 +106,16 @@ class OpenFile implements SafetensorsFile {
         `tensor '${name}' has dtype ${dtype}, which is not supported; convert it to F32 or BF16 first.`,
       );
     }
-    return torch.readFile(this.opened(), this.dataStart + begin, shape, wanted);
+    return this.unchanged(torch.readFile(this.opened(), this.dataStart + begin, shape, wanted));
+  }
+
+  /** What was read, unless another program has written to the file since it was opened: parts of two files make no model. */
+  private unchanged<T>(value: T): T {
+    if (fstatSync(this.opened()).mtimeMs === this.mtimeMs) return value;
+    throw safetensorsError(
+      this.path,
+      "it was changed while being read: run the command again when nothing writes to it.",
+    );
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 // The report of one or more runs.
 import { own } from "../common/collections.js";
-import { formatTime } from "../common/format.js";
+import { formatCount, formatTime } from "../common/format.js";
 import { stopsByValidation } from "../common/run.js";
 import { metricName, metricRows } from "../files/metrics.js";
 import type { RunLog } from "../files/runLog.js";
@@ -33,7 +33,12 @@ export function renderReport(logs: readonly RunLog[], live?: LivePart): string {
     about: aboutOf(runs),
     content: [
       ...(live ? [] : runs.map(alertOf)),
-      section("results", "Results", [resultsTable(runs), selectionNote(runs), evaluationsTable(runs)]),
+      section("results", "Results", [
+        resultsTable(runs),
+        selectionNote(runs),
+        skippedNote(runs),
+        evaluationsTable(runs),
+      ]),
       legend(runs),
       lossFigure(subjects),
       metricsFigure(subjects),
@@ -148,4 +153,14 @@ function selectionNote(runs: readonly Run[]): Markup | undefined {
   if (chosen.length === 0) return undefined;
   const which = runs.length === 1 ? "" : ` of ${chosen.map(({ name }) => name).join(", ")}`;
   return html`<p class="note">Early stopping kept the state${which} that was best on the validation rows: the validation score was used for selection, so it is too optimistic for new rows.</p>`;
+}
+
+/** How many batches were skipped because a number was not finite; undefined if none was. */
+function skippedNote(runs: readonly Run[]): Markup | undefined {
+  const counts = runs.flatMap((run) => {
+    const count = run.of("step").reduce((sum, { skipped = 0 }) => sum + skipped, 0);
+    return count > 0 ? `${run.name}: ${formatCount(count)}` : [];
+  });
+  if (counts.length === 0) return undefined;
+  return html`<p class="note">Steps that went on with other batches, because a loss or a gradient was not finite (--on-nonfinite skip): ${counts.join("; ")}.</p>`;
 }

@@ -15,6 +15,7 @@ import { Ending } from "../train/ending.js";
 import { notify, type ResumePoint, runLoop, stepsOfPhases } from "../train/loop.js";
 import { machineFacts, versions } from "../train/machine.js";
 import { memoryOf } from "../train/memory.js";
+import { NonFiniteBatches } from "../train/nonFiniteBatches.js";
 import { inOrder, type RunHandle, type RunObserver, type Untimed } from "../train/observer.js";
 import { checkpointBytes, DiskReserve, LatestState, rescue, withNote } from "../train/rescue.js";
 import { type FoundCheckpoint, resumePoint } from "../train/resume.js";
@@ -47,6 +48,7 @@ export class TrainingRun {
   readonly #progress = new RunProgress();
   readonly #observers: readonly RunObserver[];
   readonly #earlyStopping: EarlyStopping | undefined;
+  readonly #nonFinite: NonFiniteBatches;
   readonly #checkpoint: CheckpointOptions;
   readonly #ending: Ending;
   readonly #from: ResumePoint | undefined;
@@ -64,6 +66,7 @@ export class TrainingRun {
     const { config, adapted, generator, ranks } = prepared;
     this.#ending = new Ending(ranks, options.signal ?? new AbortController().signal);
     this.#earlyStopping = earlyStoppingOf(prepared);
+    this.#nonFinite = new NonFiniteBatches(config.onNonfinite === "skip" ? config.maxSkipped : 0);
     this.#checkpoint = {
       folder: config.output,
       keep: config.keepCheckpoints,
@@ -71,6 +74,7 @@ export class TrainingRun {
       generator,
       device: adapted.model.device,
       earlyStopping: this.#earlyStopping,
+      nonFinite: this.#nonFinite,
       settings: settingsOf(config),
       provenance: () => options.provenance.find(),
       writeModel: (folder) => this.#writeTrained(folder),
@@ -151,6 +155,7 @@ export class TrainingRun {
       observers: this.#observers,
       ending: this.#ending,
       from: this.#from,
+      nonFinite: this.#nonFinite,
     }).finally(() => this.#reserve.release());
     return ended === "aborted" ? this.#finishAborted() : this.#finish();
   }
@@ -195,9 +200,12 @@ export class TrainingRun {
     await this.#evaluation.write(config.output);
     const seconds = (performance.now() - this.#began) / 1000;
     const peakMemoryBytes = memoryOf(loaded.model.device).peak();
-    await this.#emit({ event: "done", metrics, ...chosen, seconds, peakMemoryBytes });
-    writeMetrics(config.output, metrics);
+    const { skipped } = this.#nonFinite;
+    const passedOver = skipped > 0 && { skipped };
+    await this.#emit({ event: "done", metrics, ...chosen, ...passedOver, seconds, peakMemoryBytes });
     await this.#writeReport();
+    // Last, because a run with metrics is finished: a run that is killed before is resumed.
+    writeMetrics(config.output, metrics);
   }
 
   /** The metrics of the final state; emitted unless they were already. */

@@ -24,6 +24,8 @@ export interface BilevelRuleOptions extends Levels {
   readonly unrollSteps: number;
   /** Batches in a lower step, and in an upper one. */
   readonly gradientAccumulation: number;
+  /** Leave everything but the places in data and random numbers as it was if a step fails, so that it can go on with other batches. */
+  readonly isRepeatable?: boolean;
   /** Report the mean loss of each pass over the upper rows. */
   readonly reportsPasses?: boolean;
 }
@@ -78,9 +80,17 @@ export class BilevelRule implements StepRule {
   }
 
   step(): StepReport {
-    const { report, gradients } = this.descend();
-    this.options.upper.update(gradients);
-    return report;
+    const mark = this.options.isRepeatable ? this.options.lower.mark() : undefined;
+    try {
+      const { report, gradients } = this.descend();
+      this.options.upper.update(gradients);
+      return report;
+    } catch (error) {
+      mark?.restore();
+      throw error;
+    } finally {
+      mark?.dispose();
+    }
   }
 
   /** Does the lower steps and computes the hypergradient at their result. The magnitudes do not change. */
@@ -91,10 +101,7 @@ export class BilevelRule implements StepRule {
     const last = taken.at(-1) as LowerStep;
     const { pass } = upperBatches.state;
     const above = takeBatches(task, upperBatches, gradientAccumulation);
-    const { loss: upperLoss, tensors, secondNorm } = torch.scope(() => this.#hypergradient(last, above));
-    const gradients = checkGradients(tensors, "hypergradient");
-    for (const tape of last.tapes) tape.dispose();
-    for (const tensor of last.point.directions) tensor.dispose();
+    const { upperLoss, gradients, secondNorm } = this.#ascent(last, above);
     const all = [...taken.map(({ batches }) => batches), above];
     const report = {
       loss: taken.reduce((sum, { loss }) => sum + loss, 0) / unrollSteps,
@@ -108,6 +115,17 @@ export class BilevelRule implements StepRule {
       ...this.#note(),
     };
     return { report, gradients };
+  }
+
+  /** The checked hypergradient. What the lower step kept for it is released. */
+  #ascent(last: LowerStep, above: StepBatches) {
+    try {
+      const { loss: upperLoss, tensors, secondNorm } = torch.scope(() => this.#hypergradient(last, above));
+      return { upperLoss, secondNorm, gradients: checkGradients(tensors, "hypergradient") };
+    } finally {
+      for (const tape of last.tapes) tape.dispose();
+      for (const tensor of last.point.directions) tensor.dispose();
+    }
   }
 
   #passLoss(loss: number, { weight }: StepBatches, endsPass: boolean): { readonly upperPassLoss?: number } {

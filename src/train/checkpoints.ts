@@ -18,6 +18,7 @@ import { saveSafetensors } from "../io/safetensors.js";
 import { arithmetic } from "../operators/choose.js";
 import { engineFacts, type Generator, type Tensor } from "../torch/index.js";
 import type { EarlyStopping } from "./earlyStopping.js";
+import type { NonFiniteBatches } from "./nonFiniteBatches.js";
 import type { RunHandle, RunObserver } from "./observer.js";
 import { checkFinite } from "./trainedTensors.js";
 
@@ -31,6 +32,7 @@ export interface CheckpointOptions {
   /** The device of the model. */
   readonly device: string;
   readonly earlyStopping: EarlyStopping | undefined;
+  readonly nonFinite?: NonFiniteBatches;
   readonly settings: { readonly [key: string]: JsonValue };
   /** The model and data that the run is made from. */
   provenance(): Promise<Provenance>;
@@ -74,7 +76,7 @@ export async function saveCheckpoint(options: CheckpointOptions, run: RunHandle)
 
 function writeState(
   folder: string,
-  { trained, generator, device, earlyStopping, settings }: CheckpointOptions,
+  { trained, generator, device, earlyStopping, nonFinite, settings }: CheckpointOptions,
   run: RunHandle,
   madeFrom: Provenance,
 ): void {
@@ -97,6 +99,7 @@ function writeState(
     device,
     arithmetic: arithmetic(),
     earlyStopping: earlyStopping?.state ?? null,
+    ...(nonFinite && nonFinite.skipped > 0 && { skipped: nonFinite.skipped }),
     settings,
     madeFrom,
   };

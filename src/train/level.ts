@@ -1,6 +1,7 @@
 import type { TrainedTensor } from "../adapters/index.js";
 import {
   initState,
+  type Memory,
   OPTIMIZERS,
   type Optimizer,
   type OptimizerName,
@@ -11,7 +12,7 @@ import {
 } from "../optim/index.js";
 import * as torch from "../torch/index.js";
 import { clipGradients, type FiniteGradients } from "./stepGradients.js";
-import { restoreTensors } from "./trainedTensors.js";
+import { disposeSnapshot, notFinite, restoreTensors } from "./trainedTensors.js";
 
 /** An optimizer by name, and its settings. */
 export interface OptimizerChoice extends OptimizerOptions {
@@ -37,10 +38,17 @@ export interface Update {
   readonly gradients: readonly torch.Tensor[];
 }
 
+/** A state of a level to return to. */
+export interface Mark {
+  restore(): void;
+  dispose(): void;
+}
+
 /** Tensors that are trained together, with their optimizer and schedule: all of them, or one level of a bilevel problem. */
 export class Level {
   readonly #optimizer: Optimizer<OptimizerOptions>;
-  readonly #state: OptimizerState;
+  #state: OptimizerState;
+  #isGuarded = false;
 
   constructor(
     readonly trained: readonly TrainedTensor[],
@@ -66,13 +74,47 @@ export class Level {
     return learningRate * scheduleFactor(schedule, this.#state.steps, steps, warmupRatio);
   }
 
-  /** Clips the gradients and does one optimizer step in place. */
+  /**
+   * Clips the gradients and does one optimizer step in place.
+   * @throws BidoraError `STATE_NOT_FINITE` if a number overflows; nothing has changed then
+   */
   update(finite: FiniteGradients): Update {
     const learningRate = this.learningRate;
     const { gradients, factor } = clipGradients(finite, this.options.maxGradNorm);
+    this.#isGuarded ||= mayOverflow({ ...this.options, learningRate, norm: finite.norm });
+    if (this.#isGuarded) this.#stepOnCopies(gradients, learningRate);
+    else this.#step(gradients, learningRate);
+    return { learningRate, clipFactor: factor, gradients };
+  }
+
+  #step(gradients: readonly torch.Tensor[], learningRate: number): void {
     const members = this.trained.map(({ parameter, decays }) => ({ tensor: parameter.tensor, decays }));
     this.#optimizer.update(members, gradients, this.#state, learningRate, this.options);
-    return { learningRate, clipFactor: factor, gradients };
+  }
+
+  /** Takes over the result only if it is finite. */
+  #stepOnCopies(gradients: readonly torch.Tensor[], learningRate: number): void {
+    const state = this.#state;
+    const before = this.save().tensors;
+    const tensors = this.fork();
+    this.#state = { ...state, memories: state.memories.map(copyOf) };
+    let steps: number | undefined;
+    try {
+      this.#step(gradients, learningRate);
+      const broken = this.trained.find(({ tensor }) => !torch.isAllFinite(tensor));
+      if (broken) throw notFinite(broken.name);
+      ({ steps } = this.#state);
+    } finally {
+      const after = this.save().tensors;
+      const copies = this.replace(tensors);
+      this.#state = state;
+      if (steps !== undefined) {
+        state.steps = steps;
+        torch.noGrad(() => tensors.forEach((tensor, i) => void torch.copy_(tensor, copies[i] as torch.Tensor)));
+        restoreTensors(before, after);
+      }
+      for (const copy of [...copies, ...after.values()]) copy.dispose();
+    }
   }
 
   /**
@@ -103,6 +145,23 @@ export class Level {
     });
   }
 
+  /** Remembers the tensors and the optimizer's state. @returns what puts them back, or lets them go */
+  mark(): Mark {
+    const kept = copyOf(Object.fromEntries(this.#everything()));
+    const { steps } = this.#state;
+    return {
+      restore: () => {
+        restoreTensors(this.#everything(), new Map(Object.entries(kept)));
+        this.#state.steps = steps;
+      },
+      dispose: () => disposeSnapshot(new Map(Object.entries(kept))),
+    };
+  }
+
+  #everything(): Map<string, torch.Tensor> {
+    return new Map([...this.trained.map(({ name, tensor }) => [name, tensor] as const), ...this.save().tensors]);
+  }
+
   save(): { readonly steps: number; readonly tensors: Map<string, torch.Tensor> } {
     const tensors = this.trained.flatMap(({ name }, i) =>
       Object.entries(this.#state.memories[i] ?? {}).map(([key, tensor]) => [memoryName(name, key), tensor] as const),
@@ -115,6 +174,24 @@ export class Level {
     restoreTensors(this.save().tensors, saved);
   }
 }
+
+/** Far from the largest float32, 3e38: no optimizer makes an infinite number of these at once, nor by many steps. */
+const LARGE = 1e15;
+
+/** Whether an update may be so large that a number overflows. Only then a step costs a copy of what it changes. */
+function mayOverflow(step: {
+  readonly learningRate: number;
+  readonly norm: number;
+  readonly weightDecay: number;
+}): boolean {
+  const { learningRate, norm, weightDecay } = step;
+  return learningRate > LARGE || norm > LARGE || learningRate * norm > LARGE || learningRate * weightDecay > 2;
+}
+
+const copyOf = (memory: Memory): Memory =>
+  torch.noGrad(() =>
+    Object.fromEntries(Object.entries(memory).map(([key, tensor]) => [key, torch.keep(torch.clone(tensor))])),
+  );
 
 const memoryName = (trained: string, key: string): string => `${trained}.${key}`;
 

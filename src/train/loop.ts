@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Phase, RunEvent } from "../files/events.js";
-import * as torch from "../torch/index.js";
 import type { Ending } from "./ending.js";
+import { NonFiniteBatches } from "./nonFiniteBatches.js";
 import type { RunHandle, RunObserver, Untimed } from "./observer.js";
 import type { StepRule } from "./stepRule.js";
 
@@ -18,6 +18,8 @@ interface LoopOptions {
   readonly ending: Ending;
   /** The position of an interrupted run of the same plans. */
   readonly from?: ResumePoint | undefined;
+  /** By default the first batch whose loss is not finite ends the run. */
+  readonly nonFinite?: NonFiniteBatches | undefined;
 }
 
 export interface ResumePoint {
@@ -66,7 +68,7 @@ export async function notify(observers: readonly RunObserver[], event: Untimed, 
  * event loop runs once between steps.
  * @returns how it ended; an abort takes effect after the current step
  */
-export async function runLoop({ plans, observers, ending, from }: LoopOptions): Promise<"done" | "aborted"> {
+export async function runLoop({ plans, observers, ending, from, nonFinite }: LoopOptions): Promise<"done" | "aborted"> {
   const first = from ? plans.findIndex(({ phase }) => phase === from.phase) : 0;
   let step = from?.step ?? 0;
   for (const [index, plan] of plans.slice(first).entries()) {
@@ -74,7 +76,7 @@ export async function runLoop({ plans, observers, ending, from }: LoopOptions): 
     const resumed = index === 0 ? from : undefined;
     resumed?.resume(rule);
     const phaseStep = resumed?.isPhaseOver ? rule.steps : (resumed?.phaseStep ?? 0);
-    step = await runPhase(rule, { step, phaseStep }, observers, ending);
+    step = await runPhase(rule, { step, phaseStep }, observers, { ending, nonFinite });
     if (ending.signal.aborted) return "aborted";
   }
   return "done";
@@ -85,12 +87,12 @@ async function runPhase(
   rule: StepRule,
   begin: { readonly step: number; readonly phaseStep: number },
   observers: readonly RunObserver[],
-  ending: Ending,
+  { ending, nonFinite = new NonFiniteBatches() }: Pick<LoopOptions, "ending" | "nonFinite">,
 ): Promise<number> {
   let { step, phaseStep } = begin;
   while (phaseStep < rule.steps && !ending.agree()) {
     const began = performance.now();
-    const report = inStep(step + 1, () => torch.scope(() => rule.step()));
+    const report = inStep(step + 1, () => nonFinite.step(rule));
     step += 1;
     phaseStep += 1;
     const run = new Handle(rule, step, phaseStep, observers);

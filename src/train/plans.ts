@@ -101,6 +101,7 @@ export function planSearch(
         gradientAccumulation,
         penalty,
         reportsPasses: settings.searchPatience !== undefined,
+        isRepeatable: settings.onNonfinite === "skip",
       }),
   };
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -109,14 +110,17 @@ export class LatestState implements RunObserver {
   }
 }
 
-/** The most bytes that are reserved: more would be slow to write, and take space from the user. */
+/** The most bytes that are written for a reserve: more would take long. */
 const MOST = 2 ** 26;
 
 /** Overhead in bytes of a checkpoint and of each of its tensors: names, shapes and settings. */
 const BESIDE = 2 ** 16;
 const BESIDE_TENSOR = 2 ** 10;
 
-/** Reserves disk space for one checkpoint while a run trains, so that the last good state can be saved to a full disk. */
+/**
+ * Reserves disk space for one checkpoint while a run trains, so that the last good state can be saved to a full disk. A large one takes
+ * no time where the file system can allocate without writing (ext4, XFS, Btrfs, tmpfs); elsewhere it is not reserved.
+ */
 export class DiskReserve {
   readonly #path: string;
   #isOver = false;
@@ -129,10 +133,11 @@ export class DiskReserve {
   }
 
   hold(): void {
-    if (this.#isOver || this.bytes > MOST) return;
+    if (this.#isOver) return;
     try {
       // Some file systems would not store zeros.
-      writeFileSync(this.#path, randomBytes(this.bytes));
+      if (this.bytes <= MOST) writeFileSync(this.#path, randomBytes(this.bytes));
+      else execFileSync("fallocate", ["--length", String(this.bytes), this.#path], { stdio: "ignore" });
     } catch {
       this.release();
     }

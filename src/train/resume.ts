@@ -145,6 +145,8 @@ const FREE: ReadonlySet<string> = new Set<RunKey>([
   "dtype",
   "saveEvery",
   "keepCheckpoints",
+  "onNonfinite",
+  "maxSkipped",
 ]);
 
 function checkSettings(path: string, then: SavedState["settings"], now: SavedState["settings"]): void {
@@ -164,7 +166,7 @@ const defaultOf = (key: string): unknown => own<Option>(runOptions, key)?.defaul
 /** The position of the run, and a function that restores its state. */
 export function resumePoint(
   { path, state }: FoundCheckpoint,
-  options: Pick<CheckpointOptions, "trained" | "generator" | "earlyStopping">,
+  options: Pick<CheckpointOptions, "trained" | "generator" | "earlyStopping" | "nonFinite">,
 ): ResumePoint {
   return {
     phase: state.phase,
@@ -175,6 +177,7 @@ export function resumePoint(
       const tensors = readTensors(join(path, TENSORS));
       restoreSnapshot(options.trained, tensors);
       rule.restore({ tensors, values: state.rule });
+      options.nonFinite?.restore(state.skipped ?? 0);
       options.generator.setState(Buffer.from(state.generator, "base64"));
       if (state.earlyStopping) restoreEarlyStopping(options.earlyStopping, state.earlyStopping, tensors);
     },

@@ -7,7 +7,7 @@
 
 import { BidoraError } from "../common/errors.js";
 import type { TaskModel } from "../models/index.js";
-import type { ForwardContext } from "../nn/index.js";
+import { EVALUATION, type ForwardContext } from "../nn/index.js";
 import { twiceDifferentiable } from "../operators/choose.js";
 import { clipGradNorm, totalNorm } from "../optim/index.js";
 import { type RecordOptions, recordForward, type TangentTape } from "../tangents/index.js";
@@ -16,6 +16,7 @@ import type { Ranks } from "../torch/index.js";
 import * as torch from "../torch/index.js";
 import type { BatchSource } from "./batches.js";
 import { MiniBatches } from "./gradientCache.js";
+import { nonFiniteModule } from "./nonFiniteModule.js";
 import type { BatchShare } from "./shares.js";
 
 /** The batches of one gradient. Numbers are those of the whole batches, of all ranks. */
@@ -92,8 +93,24 @@ interface PartGradients extends Omit<StepGradients, "loss"> {
   readonly loss: torch.Tensor;
 }
 
-function withLoss({ what }: StepLoss, { loss, ...rest }: PartGradients): StepGradients {
-  return { loss: finiteLoss(loss.item(), what), ...rest };
+function withLoss(objective: StepLoss, { loss, ...rest }: PartGradients): StepGradients {
+  try {
+    return { loss: finiteLoss(loss.item(), objective.what), ...rest };
+  } catch (error) {
+    for (const tape of rest.tapes) tape.dispose();
+    throw namingModule(error as BidoraError, objective);
+  }
+}
+
+/** Adds to the error of a loss that is not finite which module of the model is the cause, if this rank's rows show it. */
+function namingModule(error: BidoraError, { task, model, batches }: StepLoss): BidoraError {
+  const path = nonFiniteModule(model, () => {
+    for (const { own } of batches.parts)
+      if (own) torch.scope(() => void new MiniBatches(task, model, own, EVALUATION).loss());
+  });
+  if (path === undefined) return error;
+  const message = error.message.replace(": ", `; ${path} is the first module whose output is not finite: `);
+  return new BidoraError(error.code, message, { cause: error });
 }
 
 /** This rank's part of the loss and its gradients. */
@@ -251,6 +268,6 @@ function finiteLoss(value: number, what = "loss"): number {
   if (Number.isFinite(value)) return value;
   throw new BidoraError(
     "LOSS_NOT_FINITE",
-    `The ${what} is ${Number.isNaN(value) ? "not a number" : "infinite"}: take a smaller --learning-rate, or --max-grad-norm 1, or --dtype float32.`,
+    `The ${what} is ${Number.isNaN(value) ? "not a number" : "infinite"}: take a smaller --learning-rate, or --max-grad-norm 1, or --dtype float32, or skip such batches by --on-nonfinite skip.`,
   );
 }

@@ -40,11 +40,13 @@ export function disposeSnapshot(snapshot: Snapshot | undefined): void {
 export function checkFinite(trained: readonly TrainedTensor[], step: number): void {
   const broken = trained.find(({ tensor }) => !torch.isAllFinite(tensor));
   if (!broken) return;
-  throw new BidoraError(
-    "STATE_NOT_FINITE",
-    `Step ${step}: ${broken.name} is no longer finite: use a smaller --learning-rate.`,
-  );
+  const error = notFinite(broken.name);
+  throw new BidoraError(error.code, `Step ${step}: ${error.message}`);
 }
+
+/** The error for a trained tensor after an update. */
+export const notFinite = (name: string): BidoraError =>
+  new BidoraError("STATE_NOT_FINITE", `${name} is no longer finite: use a smaller --learning-rate.`);
 
 /** The mean of |m − m₀| over a module's magnitudes, by module path. */
 export function magnitudeMovement(trained: readonly TrainedTensor[], start: Snapshot): Record<string, number> {

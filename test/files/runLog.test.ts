@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, sep } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readRunLog } from "../../src/files/runLog.js";
+import type { RunEvent } from "../../src/files/events.js";
+import { readRunLog, secondsOfEarlierSessions } from "../../src/files/runLog.js";
 import { sampleRun } from "../report/sampleRuns.js";
 
 const events = sampleRun({ name: "any", method: "bidora", steps: 10 }).events;
@@ -67,5 +68,17 @@ describe("readRunLog", () => {
     await expect(readRunLog(folder)).rejects.toThrow("can't be read");
     await write("\n");
     await expect(readRunLog(folder)).rejects.toThrow("but it has none");
+  });
+});
+
+describe("secondsOfEarlierSessions", () => {
+  const at = (event: string, seconds: number) =>
+    ({ event, time: new Date(1e12 + 1000 * seconds).toISOString() }) as RunEvent;
+
+  it("sums the sessions but the last; a session in which the clock was set back counts as none", () => {
+    const sessions = [at("start", 0), at("step", 10), at("start", 50), at("step", 55), at("start", 60), at("step", 99)];
+    expect(secondsOfEarlierSessions(sessions)).toBe(15);
+    const setBack = [at("start", 0), at("step", 10), at("start", 50), at("step", -3600), at("start", 60)];
+    expect(secondsOfEarlierSessions(setBack)).toBe(10);
   });
 });

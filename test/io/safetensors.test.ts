@@ -1,4 +1,4 @@
-import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openSafetensors, saveSafetensors, writeSafetensors } from "../../src/io/safetensors.js";
@@ -73,6 +73,27 @@ describe("openSafetensors", () => {
     truncateSync(path, 900);
     expect(() => file.readBytes("bool.weight")).toThrow(/truncated while being read/);
     expect(() => file.readTensor("bool.weight")).toThrow();
+    file.close();
+  });
+});
+
+describe("an open file that another program writes to", () => {
+  it("is refused, and one that was replaced by another file is read as it was", () => {
+    const path = join(folder(), "m.safetensors");
+    writeFileSync(path, readFileSync(DTYPES_FILE));
+    const before = openSafetensors(path);
+    expect(before.readTensor("float32.weight").toArray()).toEqual(counted("float32"));
+    writeFileSync(`${path}.new`, "another file");
+    renameSync(`${path}.new`, path);
+    expect(before.readTensor("int64.weight").toArray()).toEqual(counted("int64"));
+    before.close();
+
+    writeFileSync(path, readFileSync(DTYPES_FILE));
+    const file = openSafetensors(path);
+    utimesSync(path, 1, 1);
+    const message = `${path}: it was changed while being read: run the command again when nothing writes to it.`;
+    expect(() => file.readTensor("float32.weight")).toThrow(message);
+    expect(() => file.readBytes("float32.weight")).toThrow(message);
     file.close();
   });
 });

@@ -95,6 +95,6 @@ export const finished = (argv: readonly string[], folder: string, env = ENV): Pr
 export const entries = (folder: string): string[] =>
   existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }).sort() : [];
 
-/** What killed commands left beside the results. */
+/** What killed commands left beside the results. The lock of a process that was killed at the very end stays, and stops nobody. */
 export const leftovers = (path: string): string[] =>
-  [...entries(path), ...readdirSync(dirname(path))].filter((name) => /\.tmp$|\.bidora-lock|\.incomplete$/.test(name));
+  [...entries(path), ...readdirSync(dirname(path))].filter((name) => /\.tmp$|\.incomplete$/.test(name));

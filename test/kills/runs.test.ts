@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { methodNames } from "../../src/config/methods.js";
+import { isLock } from "../../src/files/folderLock.js";
 import { OPTIMIZERS } from "../../src/optim/index.js";
 import { bidora, bytes, eventsIn, fresh, json, list, oneLayer, ROWS, stepsOf } from "../e2e/support.js";
 import {
@@ -104,7 +105,7 @@ function results(output: string) {
   const weights = list(output).filter((name) => name.endsWith(".safetensors"));
   const steps = stepsOf(eventsIn(output)).map(({ seconds: _, time: __, ...rest }) => rest);
   return {
-    files: list(output).filter((name) => !name.startsWith("checkpoint-")),
+    files: list(output).filter((name) => !name.startsWith("checkpoint-") && !isLock(name)),
     weights: weights.map((name) => bytes(output, name)),
     metrics: json(join(output, "metrics.json")),
     side: json(join(output, "bidora.json")),

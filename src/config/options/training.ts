@@ -116,6 +116,22 @@ export const trainingOptions = {
     defaultText: "none",
     advanced: true,
   }),
+  onNonfinite: option(choice(["stop", "skip"]), {
+    group: "Training",
+    help: "what to do if a batch's loss or gradient is not finite: stop, or go on with the next batch",
+    default: "stop",
+    advanced: true,
+  }),
+  maxSkipped: option(whole(1), {
+    group: "Training",
+    help: "how many batches that are not finite are skipped before the run stops",
+    default: 10,
+    advanced: true,
+    appliesWhen: {
+      only: "with --on-nonfinite skip",
+      holds: ({ onNonfinite }: { readonly onNonfinite?: string }) => onNonfinite === "skip",
+    },
+  }),
   dtype: option(choice(COMPUTE_DTYPES), {
     group: "Training",
     help: "data type of frozen weights and of the computation; auto is bfloat16 if the processor computes it fast",

@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { RunSettings } from "../../../src/config/index.js";
 import type { RunEvent } from "../../../src/files/events.js";
 import { Level } from "../../../src/train/level.js";
+import { DiskReserve } from "../../../src/train/rescue.js";
 import { abortAfter, bytes, eventsIn, fresh, json, list, oneLayer, ROWS, run as runOf } from "../support.js";
 
 afterEach(() => vi.restoreAllMocks());
@@ -140,6 +141,17 @@ describe("a file that can't be written", () => {
     expect(held).toHaveLength(1);
     expect(held[0]).toBeGreaterThan(needed);
     expect(list(output)).toEqual(["checkpoint-3", "events.jsonl", "run.yaml"]);
+  });
+
+  test("a reserve of any size takes its space at once", () => {
+    const folder = fresh();
+    mkdirSync(folder);
+    const reserve = new DiskReserve(folder, 2 ** 27);
+    reserve.hold();
+    const [name] = readdirSync(folder);
+    expect(statSync(join(folder, name as string)).blocks * 512).toBeGreaterThanOrEqual(2 ** 27);
+    reserve.release();
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   test("the log: the state is saved, and the log stays intact", async () => {
