@@ -90,9 +90,17 @@ function metricsSoFar(run: Run): Metrics {
   return Object.fromEntries(Object.entries(last).map(([name, value]) => [metricName(name, "holdout"), value]));
 }
 
-/** Whether the run evaluates training rows that it held out. */
-const watchesHeldOut = (run: Run): boolean =>
-  run.of("evaluation").some(({ metrics }) => Object.keys(metrics).some(isHeldOut)) || isSet(run, "holdoutFraction");
+/** Runs by whether they evaluate training rows that they held out: every evaluation's rows depend on all evaluations of its run. */
+const holdingOut = new WeakMap<Run, boolean>();
+
+function watchesHeldOut(run: Run): boolean {
+  const known = holdingOut.get(run);
+  if (known !== undefined) return known;
+  const evaluated = run.of("evaluation").some(({ metrics }) => Object.keys(metrics).some(isHeldOut));
+  const found = evaluated || isSet(run, "holdoutFraction");
+  holdingOut.set(run, found);
+  return found;
+}
 
 const isHeldOut = (name: string): boolean => metricRows(name) === "holdout";
 

@@ -3,7 +3,7 @@ import { own } from "../common/collections.js";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
 import type { MachineFacts, RowCounts, Versions } from "../files/events.js";
 import type { JsonValue } from "../files/json.js";
-import type { Subject } from "./figures/curves.js";
+import { type Subject, spread } from "./figures/curves.js";
 import { runMark } from "./figures/palette.js";
 import { metricTitle } from "./figures/training.js";
 import { collapsed, html, type Markup, section } from "./html.js";
@@ -48,7 +48,10 @@ function cost(run: Run): string[] {
   ];
 }
 
-/** All evaluations: the numbers behind the curves. */
+/** The most rows in the table of evaluations. */
+const MOST_EVALUATIONS = 1000;
+
+/** All evaluations, or evenly spaced ones of very many: the numbers behind the curves. */
 export function evaluationsTable(runs: readonly Run[]): Markup | undefined {
   const names = metricNames(runs);
   const rows = runs.flatMap((run) =>
@@ -66,9 +69,11 @@ export function evaluationsTable(runs: readonly Run[]): Markup | undefined {
       ),
   );
   if (rows.length === 0) return undefined;
+  const shown = spread(rows, MOST_EVALUATIONS);
+  const which = shown.length < rows.length ? ` (${shown.length} of ${formatCount(rows.length)})` : "";
   const titles = names.map((name) => (name === "loss" ? "Loss" : metricTitle(name)));
   const head = ["Run", "Phase", "Step", "Rows", ...titles];
-  return collapsed("All evaluations as a table", table("Metrics at each evaluation", head, rows));
+  return collapsed("All evaluations as a table", table(`Metrics at each evaluation${which}`, head, shown));
 }
 
 /** Settings by key: first those that differ, with one column for each subject, then the shared ones. */

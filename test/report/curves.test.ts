@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { downsample, smooth } from "../../src/report/figures/curves.js";
+import { downsample, smooth, spread } from "../../src/report/figures/curves.js";
 import { modulePathOf } from "../../src/report/modulePath.js";
 import type { Point } from "../../src/report/runs.js";
 
@@ -41,4 +41,14 @@ it("splits a module path into layer and kind", () => {
   expect(modulePathOf("encoder.layer.11.attention.self.query")).toEqual({ layer: 11, kind: "attention.self.query" });
   expect(modulePathOf("h.0.attn.c_attn")).toEqual({ layer: 0, kind: "attn.c_attn" });
   expect(modulePathOf("classifier.out_proj")).toEqual({ layer: 0, kind: "classifier.out_proj" });
+});
+
+it("spread keeps short lists, and both ends of long ones", () => {
+  expect(spread([1, 2, 3], 3)).toEqual([1, 2, 3]);
+  expect(
+    spread(
+      Array.from({ length: 1001 }, (_, i) => i),
+      5,
+    ),
+  ).toEqual([0, 250, 500, 750, 1000]);
 });

@@ -116,3 +116,10 @@ export function downsample(points: readonly Point[], limit = 600): Point[] {
     return phase.filter((point) => kept.has(point));
   });
 }
+
+/** At most so many evenly spaced entries of a list, including both ends. */
+export function spread<T>(list: readonly T[], most: number): T[] {
+  if (list.length <= most) return [...list];
+  const places = Array.from({ length: most }, (_, i) => Math.round((i * (list.length - 1)) / (most - 1)));
+  return places.map((place) => list[place]!);
+}

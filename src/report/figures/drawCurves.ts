@@ -4,7 +4,7 @@ import { formatCount, formatNumber } from "../../common/format.js";
 import { collapsed, type Markup, panels, type Size, titled } from "../html.js";
 import { type BestPoint, type Point, phasesIn } from "../runs.js";
 import { NOTHING, row, table } from "../table.js";
-import { type BandPoint, type Curve, downsample } from "./curves.js";
+import { type BandPoint, type Curve, downsample, spread } from "./curves.js";
 import { runColor } from "./palette.js";
 import { around, curve, dots, draw, retrainRules } from "./plot.js";
 
@@ -122,7 +122,7 @@ export function curvesTable(title: string, curves: readonly Curve[], summary = "
 
 function curveNumbers(title: string, curves: readonly Curve[]): Markup {
   const steps = [...new Set(curves.flatMap(({ points }) => points.map(({ step }) => step)))].sort((a, b) => a - b);
-  const shown = spread(steps);
+  const shown = spread(steps, MOST);
   const all = curves.flatMap(({ points }) => points);
   const hasPhases = phasesIn(all).length > 1;
   // Some runs may have a single phase, and others search and retraining.
@@ -139,11 +139,4 @@ function curveNumbers(title: string, curves: readonly Curve[]): Markup {
   const which = shown.length < steps.length ? ` (${shown.length} of ${formatCount(steps.length)} steps)` : "";
   const names = curves.map(({ subject }) => subject.name);
   return table(`${title}${which}`, ["Step", ...(hasPhases ? ["Phase"] : []), ...names], rows);
-}
-
-/** Some evenly spaced entries of a list, including both ends. */
-function spread(steps: readonly number[]): number[] {
-  if (steps.length <= MOST) return [...steps];
-  const places = Array.from({ length: MOST }, (_, i) => Math.round((i * (steps.length - 1)) / (MOST - 1)));
-  return places.map((place) => steps[place]!);
 }

@@ -1,4 +1,5 @@
 // The figure of the generalization gap.
+import { bisector } from "d3-array";
 import { own } from "../../common/collections.js";
 import { formatNumber } from "../../common/format.js";
 import type { StepEvent } from "../../files/events.js";
@@ -11,6 +12,7 @@ import {
   ifWatched,
   metricCurve,
   type Point,
+  phasesIn,
   type Run,
   WATCHED,
   type WatchedRows,
@@ -43,22 +45,27 @@ function gapTo(run: Run, heldOut: number | undefined): Gap | undefined {
   const phase = run.of("step").at(-1)?.phase;
   if (phase === undefined || typeof heldOut !== "number" || !Number.isFinite(heldOut)) return undefined;
   const best = bestPoints(run).find((point) => point.phase === phase);
-  const train = trainLoss(run, phase, best?.step);
+  const train = trainLosses(run, phase)(best?.step);
   return train === undefined ? undefined : { train, heldOut, gap: heldOut - train };
 }
 
-/** The mean training loss of the last tenth of a phase's steps, up to a step. */
-function trainLoss(run: Run, phase: StepEvent["phase"], until = Number.POSITIVE_INFINITY): number | undefined {
+/** The mean training loss of the last tenth of a phase's steps, as a function of the step that it ends at. */
+function trainLosses(run: Run, phase: StepEvent["phase"]): (until?: number) => number | undefined {
   const steps = run.of("step").filter((step) => step.phase === phase && Number.isFinite(step.loss));
   const tenth = Math.max(1, Math.ceil(steps.length / 10));
-  const last = steps.filter(({ step }) => step <= until).slice(-tenth);
-  return last.length === 0 ? undefined : mean(last.map(({ loss }) => loss));
+  const at = bisector(({ step }: StepEvent) => step);
+  return (until = Number.POSITIVE_INFINITY) => {
+    const end = at.right(steps, until);
+    return end === 0 ? undefined : mean(steps.slice(Math.max(0, end - tenth), end).map(({ loss }) => loss));
+  };
 }
 
 /** The gap at each evaluation. */
 export function gapCurve(run: Run): Point[] {
-  return metricCurve(run, "loss").flatMap((point) => {
-    const train = trainLoss(run, point.phase, point.step);
+  const points = metricCurve(run, "loss");
+  const trained = new Map(phasesIn(points).map((phase) => [phase, trainLosses(run, phase)]));
+  return points.flatMap((point) => {
+    const train = trained.get(point.phase)?.(point.step);
     return train === undefined ? [] : [{ ...point, value: point.value - train }];
   });
 }

@@ -7,7 +7,7 @@ import { collapsed, figure, html, type Markup, panels, type Size, titled } from 
 import { type ModulePath, modulePathOf } from "../modulePath.js";
 import type { Run } from "../runs.js";
 import { NOTHING, row, table } from "../table.js";
-import type { Subject } from "./curves.js";
+import { type Subject, spread } from "./curves.js";
 import { DEPTH_COLORS, depthColor } from "./palette.js";
 import { draw, retrainRules } from "./plot.js";
 
@@ -58,12 +58,20 @@ function groupsOf(subject: Subject): Group[] {
   }));
 }
 
+/** The most steps of a line: more can't be told apart. */
+const MOST_STEPS = 200;
+
 /** The values of a run, or the mean over several runs at each step that any of them has. */
 function movementOf(runs: readonly Run[]): Moved[] {
   const moves = runs.flatMap((run) => {
     // A step can have two events, during training and at the end: the first one belongs on the curve.
-    const events = run.of("magnitudes").filter(({ step }, i, all) => all.findIndex((one) => one.step === step) === i);
-    return events.flatMap(({ step, layers }) =>
+    const first = new Map(
+      run
+        .of("magnitudes")
+        .toReversed()
+        .map((event) => [event.step, event]),
+    );
+    return spread([...first.values()].reverse(), MOST_STEPS).flatMap(({ step, layers }) =>
       Object.entries(layers).flatMap(([path, value]) =>
         Number.isFinite(value) && Number.isFinite(step) ? [{ ...modulePathOf(path), step, value }] : [],
       ),
