@@ -148,11 +148,11 @@ export class Level {
   /** Remembers the tensors and the optimizer's state. @returns what puts them back, or lets them go */
   mark(): Mark {
     const kept = copyOf(Object.fromEntries(this.#everything()));
-    const { steps } = this.#state;
+    const { steps: done } = this.#state;
     return {
       restore: () => {
         restoreTensors(this.#everything(), new Map(Object.entries(kept)));
-        this.#state.steps = steps;
+        this.#state.steps = done;
       },
       dispose: () => disposeSnapshot(new Map(Object.entries(kept))),
     };
