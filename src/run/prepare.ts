@@ -91,7 +91,7 @@ export async function prepare(
   ranks: Ranks = ALONE,
 ): Promise<Prepared> {
   if (config.threads !== undefined) setThreads(config.threads);
-  const device = resolveDevice(config.device);
+  const device = resolveDevice(config.device, ranks.localRank);
   const available = memoryOf(device).free();
   const read = await readRunData({ config, saved, adapterFolder, task }, hub);
   const { folder, choice, own, splits, tokenizer, labels, model, maxLength } = read;

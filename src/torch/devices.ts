@@ -27,18 +27,19 @@ const NUMBERED = /^(cuda|mps)(?::(\d+))?$/;
 
 /**
  * The device to compute on, by libtorch's name.
- * @param choice `cpu`, `cuda`, `cuda:N` or `mps`; `auto` takes the first CUDA device, or else MPS, or else the CPU. `meta`, whose tensors
+ * @param choice `cpu`, `cuda`, `cuda:N` or `mps`; `auto` takes a CUDA device, or else MPS, or else the CPU. `meta`, whose tensors
  *   have no values, is always there.
+ * @param localRank the number of this process among those of its machine: without a number, each takes the device of its own
  * @throws BidoraError `DEVICE` for one that this machine or this libtorch does not have
  */
-export function resolveDevice(choice: string): string {
+export function resolveDevice(choice: string, localRank = 0): string {
   if (choice === "cpu" || choice === "meta") return choice;
   const counts = deviceCounts();
   if (choice === "auto") {
     const found = (Object.keys(TYPES) as DeviceType[]).find((type) => (counts[type] ?? 0) > 0);
-    return found ? `${found}:0` : "cpu";
+    return found ? resolveDevice(found, localRank) : "cpu";
   }
-  const [, type = "", index = "0"] = NUMBERED.exec(choice) ?? [];
+  const [, type = "", index = choice === "cuda" ? String(localRank) : "0"] = NUMBERED.exec(choice) ?? [];
   const count = counts[type as DeviceType];
   if (count !== undefined && Number(index) < count) return `${type}:${index}`;
   throw new BidoraError(

@@ -7,6 +7,7 @@ import * as operators from "../generated/operators.js";
 import { type Handle, native } from "../native.js";
 import { scope } from "../ownership.js";
 import { Tensor, tensor } from "../tensor.js";
+import { onDevice } from "../values.js";
 import type { Place } from "./place.js";
 
 /**
@@ -16,6 +17,8 @@ import type { Place } from "./place.js";
 export interface Ranks {
   readonly rank: number;
   readonly size: number;
+  /** Its number among the ranks of its machine. */
+  readonly localRank: number;
   /** Sums over all ranks, as new tensors of the same shapes and dtype; the ranks get the same bits. */
   sum(tensors: readonly Tensor[]): readonly Tensor[];
   /** The values of all ranks, in the order of the ranks. Values are copied as by `structuredClone`. */
@@ -33,6 +36,7 @@ export interface Ranks {
 export const ALONE: Ranks = {
   rank: 0,
   size: 1,
+  localRank: 0,
   sum: (tensors) => tensors,
   gather: (value) => [value],
   any: (isTrue) => isTrue,
@@ -66,23 +70,29 @@ class ProcessGroup implements Ranks {
     return this.place.size;
   }
 
+  get localRank(): number {
+    return this.place.localRank;
+  }
+
   sum(tensors: readonly Tensor[]): readonly Tensor[] {
     if (tensors.length === 0) return tensors;
     return noGrad(() =>
       scope(() => {
-        const flat = operators.cat(
+        const own = operators.cat(
           tensors.map((part) => operators.reshape(part, [-1])),
           0,
         );
+        const flat = onDevice(own, "cpu"); // Gloo's device
         this.#together(() => {
           native.groupStartSum(this.#handle, flat.handle);
           native.groupFinish(this.#handle);
         });
+        const sum = onDevice(flat, own.device);
         let end = 0;
         return tensors.map(({ shape }) => {
           const count = numelOf(shape);
           end += count;
-          return operators.clone(operators.view(operators.narrow(flat, 0, end - count, count), [...shape]));
+          return operators.clone(operators.view(operators.narrow(sum, 0, end - count, count), [...shape]));
         });
       }),
     );
