@@ -109,14 +109,13 @@ function ownTermIn(a: torch.Tensor, b: torch.Tensor): torch.Tensor {
   return torch.sumDim(torch.mul(torch.mm(torch.mm(torch.t(b), b), a), a), [0]);
 }
 
-/** Whether any squared norm has lost too many digits to cancellation. */
-export function hasCancelled(squared: torch.Tensor, positive: torch.Tensor): boolean {
-  return torch.noGrad(() => {
-    const smallest = torch.min(torch.sub(squared, positive, { alpha: CANCELLATION }));
-    const lost = smallest.item() <= 0;
-    smallest.dispose();
-    return lost;
-  });
+/** A scalar that is positive unless some squared norm has lost too many digits to cancellation. */
+export function leastLeft(squared: torch.Tensor, positive: torch.Tensor): torch.Tensor {
+  return torch.noGrad(() => torch.min(torch.sub(squared, positive, { alpha: CANCELLATION })));
+}
+
+function hasCancelled(squared: torch.Tensor, positive: torch.Tensor): boolean {
+  return torch.scope(() => leastLeft(squared, positive).item() <= 0);
 }
 
 /** The norm by its definition, for updates that almost cancel the weight; its derivative at zero is taken as zero. */

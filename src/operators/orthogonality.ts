@@ -10,7 +10,7 @@
 // Shapes: W [out, in], A [r, in], B [out, r]; Z is stored as [r, in]; G [in, in]; norms and w [in].
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
-import { CANCELLATION, hasCancelled, SMALLEST_SQUARE, squaredNorm } from "./directionNorm.js";
+import { CANCELLATION, leastLeft, SMALLEST_SQUARE, squaredNorm } from "./directionNorm.js";
 import type { LowRankFactors } from "./lowRankLinear.js";
 
 /** A squared norm below this times the number of columns is rounding error. It counts as constant, as √ has an infinite slope at 0. */
@@ -63,7 +63,19 @@ const KERNEL = { isTwiceDifferentiable: false };
 
 /** R, a scalar that is differentiable with respect to A and B. Uses the formula if terms cancel. @param layers at least one */
 export function orthogonality(layers: readonly RegularizedLayer[]): torch.Tensor {
-  return byKernel(layers) ?? torch.mean(torch.stack(layers.map(ofLayer)));
+  return byKernel(layers) ?? byFormula(layers);
+}
+
+/** The terms of all layers, then the definition for those whose terms cancel: a device is waited for once. */
+function byFormula(layers: readonly RegularizedLayer[]): torch.Tensor {
+  const found = layers.map(ofLayer);
+  const checks = torch.noGrad(() => torch.scope(() => torch.stack(found.flatMap(({ checks }) => checks)).toArray()));
+  const values = layers.map((layer, i) => {
+    const [left, excess] = checks.slice(2 * i, 2 * i + 2) as [number, number];
+    const { value, columns } = found[i] as LayerValue;
+    return left > 0 && excess > CANCELLATION * columns ? value : byDefinition(layer);
+  });
+  return torch.mean(torch.stack(values));
 }
 
 /** Undefined if the kernel does not apply or a layer's terms cancel. */
@@ -82,8 +94,14 @@ function byKernel(layers: readonly RegularizedLayer[]): torch.Tensor | undefined
   return isWhole.item() ? value : undefined;
 }
 
-function ofLayer(layer: RegularizedLayer): torch.Tensor {
-  const { weight, gram, a, b, scale } = layer;
+interface LayerValue {
+  readonly value: torch.Tensor;
+  readonly columns: number;
+  /** What is left of the squared norms, and the squared value before it is used: unless both are large enough, terms cancel. */
+  readonly checks: readonly [left: torch.Tensor, excess: torch.Tensor];
+}
+
+function ofLayer({ weight, gram, a, b, scale }: RegularizedLayer): LayerValue {
   const scaledA = torch.mulScalar(a, scale); // r,in
   const projected = torch.castTo(torch.mm(torch.t(torch.castTo(b, weight.dtype)), weight), a.dtype); // r,in
   const squaredA = torch.mm(torch.mm(torch.t(b), b), scaledA); // r,in
@@ -91,11 +109,11 @@ function ofLayer(layer: RegularizedLayer): torch.Tensor {
   const squaredNorms = torch.add(gram.diagonal, torch.sumDim(torch.mul(scaledA, z), [0]), { alpha: 2 });
   const positive = torch.noGrad(() => torch.add(gram.diagonal, torch.sumDim(torch.mul(scaledA, squaredA), [0])));
   const { lengths, zeros } = maskZeroColumns(squaredNorms, positive);
-  if (hasCancelled(lengths, positive)) return byDefinition(layer);
   const squared = squaredFrobenius(gram, scaledA, z, torch.reciprocal(lengths));
   const columns = a.shape[1] as number;
-  const excess = torch.subScalar(squared, columns - 2 * zeros);
-  return excess.item() > CANCELLATION * columns ? root(excess, columns) : byDefinition(layer);
+  const counted = torch.addScalar(torch.mulScalar(zeros, -2), columns);
+  const excess = torch.sub(squared, torch.castTo(counted, squared.dtype));
+  return { value: root(excess, columns), columns, checks: [leastLeft(lengths, positive), excess] };
 }
 
 /** R by its definition, for columns that almost cancel or are almost orthogonal. */
@@ -132,8 +150,7 @@ function squaredFrobenius(gram: Gram, a: torch.Tensor, z: torch.Tensor, w: torch
 function maskZeroColumns(
   squaredNorms: torch.Tensor,
   positive: torch.Tensor,
-): { readonly lengths: torch.Tensor; readonly zeros: number } {
+): { readonly lengths: torch.Tensor; readonly zeros: torch.Tensor } {
   const isZero = torch.noGrad(() => torch.leScalar(positive, SMALLEST_SQUARE));
-  const zeros = torch.sum(isZero).item();
-  return { lengths: zeros === 0 ? squaredNorms : torch.maskedFill(squaredNorms, isZero, Infinity), zeros };
+  return { lengths: torch.maskedFill(squaredNorms, isZero, Infinity), zeros: torch.sum(isZero) };
 }

@@ -18,6 +18,6 @@ export function onDevice(tensor: Tensor, device: string): Tensor {
 /** Whether all elements are finite, which holds if the minimum and maximum are. Makes no copy. */
 export function isAllFinite(tensor: Tensor): boolean {
   if (tensor.numel === 0) return true;
-  const ends = () => [operators.min(tensor), operators.max(tensor)].map((end) => end.item());
+  const ends = () => operators.stack([operators.min(tensor), operators.max(tensor)]).toArray();
   return noGrad(() => scope(ends)).every(Number.isFinite);
 }

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type AdaptedModel, inject, loraConfig, OrthogonalityRegularizer } from "../../src/adapters/index.js";
 import { Linear, Module } from "../../src/nn/index.js";
-import { twiceDifferentiable } from "../../src/operators/choose.js";
+import { twiceDifferentiable, withFormulas } from "../../src/operators/choose.js";
 import * as torch from "../../src/torch/index.js";
 import { gradientsOf } from "../../src/train/stepGradients.js";
 import { get } from "./goldenFiles.js";
@@ -147,6 +147,22 @@ test("orthogonal columns have gradient 0, not NaN", () => {
     )) {
       expect(gradient.toArray().every((element) => Math.abs(element) < 1e-6)).toBe(true);
     }
+  }
+});
+
+test("columns that an update makes orthogonal but for rounding are no farther from it by the formula", () => {
+  for (const seed of [0, 1, 2, 3]) {
+    const generator = new torch.Generator(seed);
+    const normal = (shape: readonly number[]) => torch.normal_(torch.empty(shape), 0, 1, { generator });
+    const [rotation] = torch.linalgSvd(normal([8, 8]), false) as unknown as [torch.Tensor];
+    const adapted = inject(new Layers([[8, 8]], normal), loraConfig({ rank: 2 }), { generator });
+    const [{ layer, adapter }] = adapted.modules as [AdaptedModel["modules"][number]];
+    torch.noGrad(() => {
+      torch.copy_(adapter.lowRank!.b, torch.mulScalar(normal([8, 2]), 0.2));
+      torch.copy_(layer.weight.tensor, torch.sub(rotation, adapter.lowRank!.product()));
+    });
+    const value = withFormulas(() => new OrthogonalityRegularizer(adapted).value().item());
+    expect(value, `seed ${seed}`).toBeLessThan(1e-5);
   }
 });
 

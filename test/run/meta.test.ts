@@ -101,3 +101,23 @@ test.each([
   await generate();
   await guard.onMetaAlone(generate);
 });
+
+describe("a step waits for the device, by reading a value from it,", () => {
+  /** The loss and the norm of the gradients, at its end. */
+  const AT_END = 2;
+  const layers = async () => (await prepared({ method: "dora" })).adapted.modules.length;
+
+  test.each(["lora", "vera", "bitfit", "full"] as const)("only at its end with %s", async (method) => {
+    expect(await readsOfSteps({ method })).toBe(AT_END);
+    expect(await readsOfSteps({ method, maxGradNorm: 1 })).toBe(AT_END);
+  });
+
+  test("and for each layer's norm with DoRA", async () => {
+    expect(await readsOfSteps({ method: "dora" })).toBe(AT_END + (await layers()));
+  });
+
+  test("and once for the regularizer of all layers with BiDoRA", async () => {
+    expect(await readsOfSteps({ method: "bidora", retrainSteps: 2 })).toBe(AT_END + (await layers()) + 1);
+    expect(await readsOfSteps({ method: "bidora", retrainSteps: 2, regularizer: 0 })).toBe(AT_END + (await layers()));
+  });
+});

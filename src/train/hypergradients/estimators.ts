@@ -183,9 +183,9 @@ function plus(a: readonly torch.Tensor[], b: readonly torch.Tensor[], factor: nu
 }
 
 function inner(a: readonly torch.Tensor[], b: readonly torch.Tensor[]): number {
-  return torch.noGrad(() =>
-    torch.scope(() => a.reduce((sum, tensor, i) => sum + torch.sum(torch.mul(tensor, b[i] as torch.Tensor)).item(), 0)),
-  );
+  const products = () => a.map((tensor, i) => torch.sum(torch.mul(tensor, b[i] as torch.Tensor)));
+  const sums = torch.noGrad(() => torch.scope(() => torch.stack(products()).toArray()));
+  return sums.reduce((sum, part) => sum + part, 0);
 }
 
 const firstOrder: HypergradientEstimator = {
