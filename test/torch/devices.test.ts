@@ -24,7 +24,9 @@ describe("the device that is chosen automatically is", () => {
 
 test("a device has one name", () => {
   having({ cuda: 12, mps: 1 });
-  const named = ["cpu", "cuda", "cuda:0", "cuda:11", "mps", "mps:0", "meta"].map(torch.resolveDevice);
+  const named = ["cpu", "cuda", "cuda:0", "cuda:11", "mps", "mps:0", "meta"].map((choice) =>
+    torch.resolveDevice(choice),
+  );
   expect(named).toEqual(["cpu", "cuda:0", "cuda:0", "cuda:11", "mps:0", "mps:0", "meta"]);
 });
 
