@@ -2,7 +2,16 @@
 export { type BackwardOptions, backward, checkpoint, enableGrad, type GradOptions, grad, noGrad } from "./autograd.js";
 export { type DeviceType, deviceCounts, resolveDevice } from "./devices.js";
 export { type Diagnosis, diagnose, type EngineDetails, type FoundEngine } from "./diagnosis.js";
-export { ALONE, asRank, hasProcessGroups, joinRanks, type Place, placeOf, type Ranks } from "./distributed/index.js";
+export {
+  ALONE,
+  asRank,
+  hasProcessGroups,
+  joinRanks,
+  type Place,
+  placeOf,
+  type Ranks,
+  restartsOf,
+} from "./distributed/index.js";
 export { DTYPE_BYTES, type DType, numelOf, sameShape, type TypedArray, wideDtype } from "./dtype.js";
 export {
   blasWarning,
