@@ -21,6 +21,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportTape(exports);
   exportCheckpoint(exports);
   exportDistributed(exports);
+  exportSharedMemory(exports);
   return exports;
 }
 

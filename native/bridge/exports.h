@@ -15,5 +15,6 @@ void exportProfile(Napi::Object exports);
 void exportTape(Napi::Object exports);
 void exportCheckpoint(Napi::Object exports);
 void exportDistributed(Napi::Object exports);
+void exportSharedMemory(Napi::Object exports);
 
 }  // namespace bidora

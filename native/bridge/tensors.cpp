@@ -15,18 +15,6 @@
 namespace bidora {
 namespace {
 
-std::vector<int64_t> sizesAt(const Napi::CallbackInfo& info, size_t index) {
-  const auto array = info[index].As<Napi::Array>();
-  std::vector<int64_t> sizes;
-  sizes.reserve(array.Length());
-  for (uint32_t i = 0; i < array.Length(); ++i) sizes.push_back(toInteger(info.Env(), array.Get(i)));
-  return sizes;
-}
-
-at::ScalarType dtypeAt(const Napi::CallbackInfo& info, size_t index) {
-  return dtypeFromName(info[index].As<Napi::String>().Utf8Value());
-}
-
 // Bytes from outside may hold any value, but a bool must be 0 or 1.
 at::Tensor emptyForBytes(const std::vector<int64_t>& sizes, at::ScalarType dtype) {
   return at::empty(sizes, dtype == at::kBool ? at::kByte : dtype);

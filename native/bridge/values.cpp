@@ -214,4 +214,16 @@ Napi::Value toJavaScript(Napi::Env env, c10::IValue&& value) {
   throw std::invalid_argument("results of type " + value.tagKind() + " are not bridged.");
 }
 
+std::vector<int64_t> sizesAt(const Napi::CallbackInfo& info, size_t index) {
+  const auto array = info[index].As<Napi::Array>();
+  std::vector<int64_t> sizes;
+  sizes.reserve(array.Length());
+  for (uint32_t i = 0; i < array.Length(); ++i) sizes.push_back(toInteger(info.Env(), array.Get(i)));
+  return sizes;
+}
+
+at::ScalarType dtypeAt(const Napi::CallbackInfo& info, size_t index) {
+  return dtypeFromName(info[index].As<Napi::String>().Utf8Value());
+}
+
 }  // namespace bidora

@@ -20,4 +20,8 @@ int64_t toInteger(napi_env env, napi_value value);
 at::ScalarType dtypeFromName(const std::string& name);
 const char* dtypeName(at::ScalarType dtype);
 
+// Arguments of an exported function: a shape, and a dtype's name.
+std::vector<int64_t> sizesAt(const Napi::CallbackInfo& info, size_t index);
+at::ScalarType dtypeAt(const Napi::CallbackInfo& info, size_t index);
+
 }  // namespace bidora

@@ -20,6 +20,7 @@ import { ComparisonProgress, cellName, runsFailed, scoreText } from "../comparis
 import { costsText, type ExpectedCosts, expectedCosts } from "../comparison/expectedCosts.js";
 import { bestSettings, divergedCells } from "../comparison/gridSearch.js";
 import { commandOf, type EndedRun, runCells, saveFailure } from "../comparison/jobs.js";
+import { launcherOf } from "../comparison/launchers.js";
 import type { ComparisonWatch } from "../comparison/livePage.js";
 import { checkComparisonFolder, checkStarted, refuseForeignRuns, savePlan } from "../comparison/plan.js";
 import { type ComparisonResult, writeComparison } from "../comparison/results.js";
@@ -35,7 +36,7 @@ import { isFinished } from "../files/runFolder.js";
 import { flagOf, type Given, pick } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { resolveDevice } from "../torch/index.js";
-import { call, defineCommand, type Hooks, refuseAsRank, type Shown } from "./command.js";
+import { call, defineCommand, type Hooks, type Shown } from "./command.js";
 
 const options = { ...runFile, ...compareOptions };
 
@@ -78,17 +79,17 @@ export const compare = (
 
 async function compareRuns(settings: Settings<typeof options>, hooks: Hooks): Promise<CompareOutcome> {
   const { list, collect, dryRun } = settings;
-  refuseWithoutEffect(pick(options, "dashboard"), settings);
+  refuseWithoutEffect(pick(options, "dashboard", "launcher"), settings);
   const modes = Object.entries({ list, collect, dryRun }).filter(([, isAsked]) => isAsked);
   if (modes.length > 1)
     throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} are mutually exclusive.`);
   const { runFile, ...flags } = settings.given;
   const spec = readSpec(flags, runFile);
+  if (!list && !dryRun && !collect) launcherOf(spec.launcher);
   if (collect) {
     refuseForeignRuns(spec.output, comparedRunsIn(spec.output));
     return gather(spec, hooks, flags.seeds);
   }
-  if (!list && !dryRun) refuseAsRank("compare");
   return holdOutput(spec.output, async (output) => {
     checkComparisonFolder(output);
     makeFolder(output);
@@ -179,11 +180,11 @@ function requireDevices(cells: readonly Cell[]): void {
 /** @returns the runs that failed or were stopped */
 async function runAll(
   cells: readonly Cell[],
-  { jobs, output }: Spec,
+  { jobs, launcher, output }: Spec,
   { watch, ...hooks }: WatchedHooks,
 ): Promise<readonly EndedRun[] | "stopped"> {
   const waiting = cells.filter((cell) => !hasEnded(cell));
-  requireDevices(waiting);
+  if (launcher === "local") requireDevices(waiting);
   const note = hooks.hub?.onNote ?? (() => {});
   if (waiting.length < cells.length)
     note(`${cells.length - waiting.length} of ${cells.length} runs are there already.`);
@@ -192,6 +193,7 @@ async function runAll(
   const progress = new ComparisonProgress(waiting, note);
   const signal = hooks.signal ?? new AbortController().signal;
   const ended = await runCells(waiting, jobs, {
+    launcher,
     signal,
     onBegin: (cell, controls) => {
       const writer = writerOf(cell.folder);

@@ -1,8 +1,9 @@
 /** The options of a comparison: its own, and those of its runs. */
 import * as z from "zod";
 import { runOptions } from "../config/index.js";
-import { type Kind, names, number, separated, text, toggle, whole } from "../settings/kinds.js";
+import { choice, type Kind, names, number, separated, text, toggle, whole } from "../settings/kinds.js";
 import { type AppliesWhen, asRare, type Given, omit, option, pick } from "../settings/option.js";
+import { launcherNames } from "./launchers.js";
 
 const WHOLE = /^\d+$/;
 
@@ -56,6 +57,13 @@ const budget: Kind<string> = {
   fromText: (given) => given,
 };
 
+/** Three modes start no runs. */
+const whereRun: AppliesWhen = {
+  only: "without --list, --collect or --dry-run",
+  holds: ({ list, collect, dryRun }: { list?: boolean; collect?: boolean; dryRun?: boolean }) =>
+    !(list || collect || dryRun),
+};
+
 /** The comparison's own options. */
 export const comparisonOptions = {
   methods: option(names("NAMES"), {
@@ -92,8 +100,15 @@ export const comparisonOptions = {
   }),
   jobs: option(whole(1), {
     group: "Comparison",
-    help: "runs at the same time, which share the cores",
-    default: 1,
+    help: "runs at the same time, which share the cores, or jobs in the scheduler's queue",
+    defaultText: "1; with a scheduler all",
+  }),
+  launcher: option(choice(launcherNames), {
+    group: "Comparison",
+    help: "make the runs on this machine, or as jobs of Slurm or Ray, on machines with the same folders",
+    default: "local",
+    session: true,
+    appliesWhen: whereRun,
   }),
   list: option(toggle, {
     group: "Comparison",
@@ -119,13 +134,6 @@ export const comparisonOptions = {
 const MAIN = ["model", "task", "train", "validation", "epochs", "maxSteps"] as const;
 /** Options that the comparison sets for each run. */
 const SET = ["method", "seed", "output", "overwrite", "resume", "profile", "adapter", "dashboard"] as const;
-
-/** Three modes start no runs. */
-const whereRun: AppliesWhen = {
-  only: "without --list, --collect or --dry-run",
-  holds: ({ list, collect, dryRun }: { list?: boolean; collect?: boolean; dryRun?: boolean }) =>
-    !(list || collect || dryRun),
-};
 
 /** All options of a comparison. */
 export const compareOptions = {

@@ -1,13 +1,12 @@
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { spawnLinkedChild } from "../common/childProcess.js";
 import { ownCommand } from "../common/installation.js";
 import type { RunSettings } from "../config/index.js";
 import { recordFailure } from "../files/comparisonFolder.js";
 import type { ErrorEvent, RunEvent } from "../files/events.js";
 import { flagOf } from "../settings/option.js";
-import { CHECKPOINT_SIGNAL } from "../train/checkpoints.js";
 import type { Cell } from "./cells.js";
+import { type LauncherName, launcherOf } from "./launchers.js";
 
 /** The command line that starts or resumes a cell's run; a finished run stays as it is. */
 export const commandOf = ({ settings, folder }: Cell): string[] => [
@@ -35,6 +34,8 @@ export interface JobControls {
 }
 
 interface JobHooks {
+  /** Where the runs are made. */
+  readonly launcher: LauncherName;
   /** Stops the running runs, each after a checkpoint. */
   readonly signal: AbortSignal;
   /** Receive the runs' starts, events and ends. */
@@ -58,16 +59,16 @@ export async function runCells(cells: readonly Cell[], jobs: number, hooks: JobH
   return ended;
 }
 
-async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Promise<EndedRun> {
-  const [program, ...words] = [...ownCommand, ...commandOf(cell), "--json", "--quiet"];
-  const child = spawnLinkedChild(program as string, words);
+async function runCell(cell: Cell, { launcher, signal, onBegin, onEvent }: JobHooks): Promise<EndedRun> {
+  const job = launcherOf(launcher).start([...ownCommand, ...commandOf(cell), "--json", "--quiet"], cell.folder);
+  const { child } = job;
   let isStopped = false;
   const stop = () => {
     isStopped = true;
-    child.kill("SIGINT");
+    job.stop();
   };
   signal.addEventListener("abort", stop, { once: true });
-  onBegin(cell, { stop, checkpoint: () => child.kill(CHECKPOINT_SIGNAL) });
+  onBegin(cell, { stop, checkpoint: () => job.checkpoint() });
   const output: string[] = [];
   let error: ErrorEvent | undefined;
   child.stderr.setEncoding("utf8").on("data", (text: string) => output.push(text));
@@ -80,9 +81,15 @@ async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Prom
   signal.removeEventListener("abort", stop);
   if (code === 0) return { cell, status: "done", message: undefined };
   if (isStopped) return { cell, status: "stopped", message: "it was stopped" };
-  const message = output.join("").trim().split("\n").at(-1) || endOf(code, killedBy);
+  const printed = job.printed().trim().split("\n");
+  error ??= printed.map(eventOf).find((event) => event?.event === "error");
+  const said = printed.filter((line) => !eventOf(line));
+  const own = said.findLast((line) => line.startsWith("bidora: "));
+  const message = own ?? (lastLine(output.join("")) || said.at(-1) || endOf(code, killedBy));
   return { cell, status: "failed", message, error };
 }
+
+const lastLine = (text: string): string | undefined => text.trim().split("\n").at(-1);
 
 /** How a process ended that printed no error. */
 function endOf(code: number | null, killedBy: NodeJS.Signals | null): string {

@@ -7,6 +7,7 @@ import { readSettingsFile } from "../settings/settingsFile.js";
 import { type Budget, readBudget } from "./budget.js";
 import { type CompareSettings, compareOptions, comparisonOptions } from "./compareOptions.js";
 import { gridPoints } from "./grid.js";
+import type { LauncherName } from "./launchers.js";
 
 /** A task of a comparison. */
 export interface SpecTask {
@@ -33,6 +34,7 @@ export interface Spec {
   readonly budget: Budget | undefined;
   readonly reach: number | undefined;
   readonly jobs: number;
+  readonly launcher: LauncherName;
   /** Whether to serve a live page, or on which port. */
   readonly dashboard: boolean | number;
   readonly output: string;
@@ -47,7 +49,7 @@ export function readSpec(flags: CompareSettings, file: string | undefined): Spec
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
   const settings = filled(compareOptions, { ...rest, ...given });
-  const { methods, seeds, grid, budget, reach, jobs, dashboard, output } = settings;
+  const { methods, seeds, grid, budget, reach, launcher, dashboard, output } = settings;
   const repeated = seeds.find((seed, i) => seeds.indexOf(seed) !== i);
   if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);
   const byFlag = runSettingsIn(given);
@@ -64,11 +66,15 @@ export function readSpec(flags: CompareSettings, file: string | undefined): Spec
     grid: gridPoints(grid),
     budget: budget === undefined ? undefined : readBudget(budget),
     reach,
-    jobs,
+    jobs: settings.jobs ?? (launcher === "local" ? 1 : MANY),
+    launcher,
     dashboard,
     output,
   };
 }
+
+/** Jobs in a scheduler's queue at the same time. */
+const MANY = 1000;
 
 /** Which results a comparison should have. */
 export interface RequestedResults {

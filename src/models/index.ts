@@ -11,6 +11,7 @@ export {
   INIT_WEIGHTS,
   type LoadedModel,
   type LoadOptions,
+  loadFolder,
   loadModel,
 } from "./loadModel.js";
 export { pooled } from "./pooling.js";

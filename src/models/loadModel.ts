@@ -1,6 +1,5 @@
 // Loads a model from a checkpoint.
 
-import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   aName,
   aNumber,
@@ -15,6 +14,7 @@ import {
 import { UsageError } from "../common/errors.js";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
 import {
+  DenseWeight,
   Embedding,
   isWithin,
   type KnownFormat,
@@ -22,6 +22,7 @@ import {
   Norm,
   OutputLinear,
   type Parameter,
+  QuantizedWeight,
   WEIGHT_FORMATS,
   type WeightFormatName,
   weightFormatNames,
@@ -98,10 +99,21 @@ const OPTIONS = options({
  */
 export async function loadModel(source: string | Checkpoint, options: LoadOptions): Promise<LoadedModel> {
   checkArguments("loadModel", ["source", source, SOURCE], ["options", options, OPTIONS]);
-  if (typeof source !== "string") return load(source, options);
-  const checkpoint = openCheckpoint(source);
+  return typeof source === "string" ? loadFolder(source, options) : load(source, options, torch.ALONE);
+}
+
+/**
+ * As `loadModel`, from a folder.
+ * @param ranks processes that load the same model: those of a machine hold the backbone's values in the same memory, on the CPU
+ */
+export async function loadFolder(
+  folder: string,
+  options: LoadOptions,
+  ranks: torch.Ranks = torch.ALONE,
+): Promise<LoadedModel> {
+  const checkpoint = openCheckpoint(folder);
   try {
-    return await load(checkpoint, options);
+    return await load(checkpoint, options, ranks);
   } finally {
     checkpoint.close();
   }
@@ -124,7 +136,7 @@ function build(checkpoint: Checkpoint, { head, outputs, dtype }: Pick<LoadOption
   return { architecture, model: buildModel(architecture, config, head, outputs), aliases };
 }
 
-async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<LoadedModel> {
+async function load(checkpoint: Checkpoint, options: LoadOptions, ranks: torch.Ranks): Promise<LoadedModel> {
   const { architecture, model, aliases } = build(checkpoint, options);
   const { headModules } = model;
   const device = torch.resolveDevice(options.device ?? "cpu");
@@ -134,12 +146,18 @@ async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<Loade
   for (const [path, parameter] of backbone) weights.require(path, parameter);
   const formats = formatsOf(model, backbone, weights, options.baseDtype);
   checkModelSize(model, kept, formats, { device, free: options.availableBytes });
-  for (const [path, parameter] of backbone) {
+  const read = backbone.map(([path, parameter]) => {
     const format = formats.get(parameter);
-    if (format) weights.fillQuantized(path, parameter, format, options.dtype);
-    else weights.fill(path, parameter, kept);
+    return () => (format ? weights.readQuantized(path, parameter, format) : [weights.read(path, parameter, kept)]);
+  });
+  const values = await torch.sharedTensors(device === "cpu" ? ranks : torch.ALONE, read);
+  for (const [i, [, parameter]] of backbone.entries()) {
+    const [format, parts] = [formats.get(parameter), values[i] as readonly torch.Tensor[]];
+    const { shape } = parameter;
+    parameter.swapValues(
+      format ? new QuantizedWeight(format, shape, options.dtype, parts) : new DenseWeight(parts[0] as torch.Tensor),
+    );
     parameter.computeDtype = options.dtype;
-    await nextTurn();
   }
   for (const [path, buffer] of model.namedBuffers()) {
     if (weights.has(path)) weights.fill(path, buffer, "float32");

@@ -5,7 +5,7 @@ import type { JsonObject } from "../files/json.js";
 import type { Checkpoint } from "../io/checkpoint.js";
 import { quantize } from "../io/gguf/quantize.js";
 import { isInteger } from "../io/safetensorsHeader.js";
-import { type KnownFormat, type Parameter, QuantizedWeight, transposed } from "../nn/index.js";
+import { type KnownFormat, type Parameter, transposed } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, checkpointNames } from "./architecture.js";
 import type { HeadDesign, LanguageConfig } from "./heads.js";
@@ -35,7 +35,12 @@ export class WeightSource {
 
   /** Reads a tensor into a parameter. @throws as `require` */
   fill(path: string, parameter: Parameter, dtype: torch.DType): void {
-    parameter.fill(torch.scope(() => torch.keep(torch.onDevice(this.#read(path, parameter, dtype), this.device))));
+    parameter.fill(torch.scope(() => torch.keep(this.read(path, parameter, dtype))));
+  }
+
+  /** Reads a parameter's tensor. @throws as `require` */
+  read(path: string, parameter: Parameter, dtype: torch.DType): torch.Tensor {
+    return torch.onDevice(this.#read(path, parameter, dtype), this.device);
   }
 
   /** Whether the file has a parameter's values in this format. */
@@ -44,16 +49,15 @@ export class WeightSource {
   }
 
   /**
-   * Reads a matrix into a parameter that holds it in a format: the file's blocks as they are, or blocks made of the file's values.
-   * @param dtype of the values
+   * Reads a matrix as the parts of a format: the file's blocks as they are, or blocks made of the file's values.
    * @throws as `require`; BidoraError `NOT_FINITE` for values that the format can't hold
    */
-  fillQuantized(path: string, parameter: Parameter, format: KnownFormat, dtype: torch.DType): void {
+  readQuantized(path: string, parameter: Parameter, format: KnownFormat): readonly torch.Tensor[] {
     const stored = this.isStoredIn(path, parameter, format)
       ? this.checkpoint.readBlocks(this.require(path, parameter), format.ggmlType)
       : undefined;
     const blocks = stored ?? this.#quantized(path, parameter, format);
-    parameter.swapValues(QuantizedWeight.of(format, parameter.shape, dtype, blocks, this.device))?.dispose();
+    return format.split(blocks, parameter.shape[0] as number, this.device);
   }
 
   #quantized(path: string, parameter: Parameter, { name, ggmlType }: KnownFormat): Uint8Array {

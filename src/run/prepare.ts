@@ -25,7 +25,7 @@ import {
 import type { RowCounts } from "../files/events.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { requireTextScores } from "../metrics/textMetrics.js";
-import { type LoadedModel, loadModel, modelTypeOf } from "../models/index.js";
+import { type LoadedModel, loadFolder, modelTypeOf } from "../models/index.js";
 import { DenseWeight } from "../nn/index.js";
 import type { Task, TrainedHead } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
@@ -103,15 +103,19 @@ export async function prepare(
   // The tokenizer works in separate threads.
   const [data, loaded] = await Promise.all([
     encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, trainOn: config.trainOn, model }),
-    loadModel(folder, {
-      ...dtypesOf(config, device, precision),
-      head: choice.task.head,
-      outputs: names.length,
-      generator,
-      initWeights: config.initWeights,
-      availableBytes: available,
-      device,
-    }),
+    loadFolder(
+      folder,
+      {
+        ...dtypesOf(config, device, precision),
+        head: choice.task.head,
+        outputs: names.length,
+        generator,
+        initWeights: config.initWeights,
+        availableBytes: available,
+        device,
+      },
+      METHODS[config.method].adapter === undefined ? ALONE : ranks,
+    ),
   ]);
   noteRowsWithoutLoss(choice.task, data, hub);
   const adapted = adapt(loaded, config, saved, generator, precision ?? TRAINED_DTYPE);

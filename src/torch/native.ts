@@ -147,6 +147,11 @@ export interface Native {
   groupBroadcast(group: Handle, tensor: Handle, root: number): void;
   groupPut(group: Handle, key: string, value: string): void;
   groupLook(group: Handle, key: string): string;
+  /** Returns a file descriptor. */
+  newSharedMemory(): number;
+  sealSharedMemory(fd: number): void;
+  isSealed(fd: number): boolean;
+  mapShared(shape: readonly number[], dtype: string, fd: number, offset: number): Handle;
   engineFacts(): EngineFacts;
   deviceCounts(): { readonly cuda?: number; readonly mps?: number };
   deviceMemory(device: string): { readonly peak: number; readonly free: number; readonly total: number } | null;

@@ -19,7 +19,7 @@ export const ROWS = join(GOLDEN, "rows");
 export const DATA = fileURLToPath(new URL("../../../shared/data/", import.meta.url));
 
 const BIN = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));
-const ENV = { ...process.env, OMP_NUM_THREADS: "1" };
+const environment = () => ({ ...process.env, OMP_NUM_THREADS: "1" });
 
 /** A path in the test file's temporary folder where nothing is yet. */
 export const fresh = (name = "run"): string => freshPath(name);
@@ -79,7 +79,10 @@ function capture(stream: NodeJS.WriteStream) {
 
 /** Runs the built command in a process of its own. */
 export function spawned(...argv: readonly string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...argv], { encoding: "utf8", env: ENV });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...argv], {
+    encoding: "utf8",
+    env: environment(),
+  });
   return { status, stdout, stderr };
 }
 
@@ -89,7 +92,7 @@ export function start(...argv: readonly string[]) {
   const ended = new Promise<number | string | null>((resolve) => {
     done = resolve;
   });
-  const child = execFile(process.execPath, [BIN, ...argv], { env: ENV }, () => {});
+  const child = execFile(process.execPath, [BIN, ...argv], { env: environment() }, () => {});
   child.on("exit", (code, signal) => done(code ?? signal));
   return { child, ended };
 }

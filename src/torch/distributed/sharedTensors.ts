@@ -1,0 +1,131 @@
+// Tensors that the ranks of a machine hold in the same memory.
+import { closeSync, fstatSync, openSync, readFileSync, readlinkSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { BidoraError } from "../../common/errors.js";
+import type { DType } from "../dtype.js";
+import { native } from "../native.js";
+import { keep, scope } from "../ownership.js";
+import { Tensor, writeFile } from "../tensor.js";
+import type { Ranks } from "./processGroup.js";
+
+/** Makes the tensors of one weight. */
+export type MakeTensors = () => readonly Tensor[];
+
+type Made = readonly (readonly Tensor[])[];
+
+/** Where a tensor is in the shared memory. */
+interface Placed {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly position: number;
+}
+
+/** What is in the shared memory. */
+interface Layout {
+  readonly placed: readonly (readonly Placed[])[];
+  readonly bytes: number;
+}
+
+/**
+ * Makes tensors, all of them on the CPU, that are not going to change, or in few places: of the ranks of a machine the first makes them in memory that
+ * the others map. A page that a rank changes all the same is its own from then on. The memory has no name in any folder, and is
+ * free once no rank uses it, however they end. Ranks that can't see each other's memory, as in separate containers, make their own.
+ * @param makers the same on all ranks
+ * @returns what the makers return
+ * @throws BidoraError `MEMORY` if the memory does not suffice
+ */
+export async function sharedTensors(ranks: Ranks, makers: readonly MakeTensors[]): Promise<Made> {
+  if (ranks.size === 1) return made(makers);
+  const memory = native.newSharedMemory();
+  try {
+    return await sharedIn(memory, ranks, makers);
+  } finally {
+    closeSync(memory);
+  }
+}
+
+async function sharedIn(memory: number, ranks: Ranks, makers: readonly MakeTensors[]): Promise<Made> {
+  const own = { machine: machineOf(), path: `/proc/${process.pid}/fd/${memory}` };
+  const all = ranks.gather(own);
+  const first = all.findIndex(({ machine }) => machine === own.machine);
+  const isShared = all.filter(({ machine }) => machine === own.machine).length > 1;
+  if (first === ranks.rank) {
+    const layout = isShared ? await written(makers, memory) : undefined;
+    ranks.gather(layout);
+    return layout ? mapped(memory, layout) : made(makers);
+  }
+  const source = opened(all[first]?.path as string);
+  try {
+    const layout = ranks.gather<Layout | undefined>(undefined)[first];
+    return source !== undefined && layout && isWhole(source, layout) ? mapped(source, layout) : await made(makers);
+  } finally {
+    if (source !== undefined) closeSync(source);
+  }
+}
+
+/** The processes that can open each other's files: those of one machine, and one container in it. */
+function machineOf(): string {
+  try {
+    return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()} ${readlinkSync("/proc/self/ns/pid")}`;
+  } catch {
+    return `process ${process.pid} ${performance.timeOrigin}`;
+  }
+}
+
+/** Undefined if the system forbids it, as between users. */
+function opened(path: string): number | undefined {
+  try {
+    return openSync(path, "r");
+  } catch {
+    return undefined;
+  }
+}
+
+const isWhole = (source: number, { bytes }: Layout): boolean =>
+  native.isSealed(source) && fstatSync(source).size === bytes;
+
+async function made(makers: readonly MakeTensors[]): Promise<Made> {
+  const all: (readonly Tensor[])[] = [];
+  for (const make of makers) {
+    all.push(scope(() => make().map(keep)));
+    await nextTurn();
+  }
+  return all;
+}
+
+/** Mappings begin at whole pages; this is the largest page of the systems that we run on. */
+const PAGE = 65_536;
+
+async function written(makers: readonly MakeTensors[], memory: number): Promise<Layout> {
+  const placed: (readonly Placed[])[] = [];
+  let end = 0;
+  const place = (tensor: Tensor): Placed => {
+    const position = Math.ceil(end / PAGE) * PAGE;
+    write(tensor, memory, position);
+    end = position + tensor.nbytes;
+    return { shape: [...tensor.shape], dtype: tensor.dtype, position };
+  };
+  for (const make of makers) {
+    placed.push(scope(() => make().map(place)));
+    await nextTurn();
+  }
+  native.sealSharedMemory(memory);
+  return { placed, bytes: end };
+}
+
+function write(tensor: Tensor, memory: number, position: number): void {
+  try {
+    writeFile(tensor, memory, position);
+  } catch (cause) {
+    throw new BidoraError(
+      "MEMORY",
+      `The model does not fit in the memory that the ranks of this machine share: ${(cause as Error).message.split("\n")[0]} Take a smaller model, or a smaller --dtype.`,
+      { cause },
+    );
+  }
+}
+
+const mapped = (memory: number, { placed }: Layout): Made =>
+  placed.map((tensors) =>
+    tensors.map(({ shape, dtype, position }) => keep(new Tensor(native.mapShared(shape, dtype, memory, position)))),
+  );
