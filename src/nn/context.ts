@@ -27,10 +27,19 @@ export interface ForwardContext {
 /** The context for evaluation and inference, without dropout. */
 export const EVALUATION: ForwardContext = { masks: undefined, inference: true };
 
-/** How many tensors of a kind (tokens, rows) a rank has, and how many of the whole batch come before them, on other ranks. */
-export interface Stretch {
+/** How many tokens or rows a rank has, and how many of the whole batch come before them, on other ranks. */
+interface Stretch {
   readonly count: number;
   readonly before: number;
+}
+
+/** What a rank has of the whole batch. */
+export interface OwnPart {
+  readonly tokens: Stretch;
+  /** The rows of the model's input. */
+  readonly rows: Stretch;
+  /** The rows or tokens with a loss. */
+  readonly labeled: Stretch;
 }
 
 /** The most uses of dropout in a part of a pass. */
@@ -45,29 +54,35 @@ export class SeededMasks implements MaskSource {
 
   /**
    * @param seed an integer below 2⁵³
-   * @param stretches what this rank has of the whole batch: tokens, rows, and whatever else a tensor's first dimension can count
+   * @param own what this rank has of the whole batch; by default all of it
    * @param first the number of the first use
    */
   constructor(
     readonly seed: number,
-    readonly stretches: readonly Stretch[] = [],
+    readonly own?: OwnPart,
     private readonly first = 0,
   ) {
     this.#uses = first;
   }
 
-  draw(_dropout: { readonly p: number }, [count]: readonly number[]): MaskKey {
-    const stretch = this.stretches.find((own) => own.count === count) ?? this.stretches[0];
-    return { seed: this.seed, stream: streamOf(this.#uses++, stretch?.before ?? 0) };
+  draw(_dropout: { readonly p: number }, shape: readonly number[]): MaskKey {
+    const before = this.own ? firstOf(this.own, shape) : 0;
+    return { seed: this.seed, stream: streamOf(this.#uses++, before) };
   }
 
   again(): SeededMasks {
-    return new SeededMasks(this.seed, this.stretches, this.first);
+    return new SeededMasks(this.seed, this.own, this.first);
   }
 
   part(number: number): SeededMasks {
-    return new SeededMasks(this.seed, this.stretches, number * MOST_USES);
+    return new SeededMasks(this.seed, this.own, number * MOST_USES);
   }
+}
+
+/** The index in the whole batch of a tensor's first row. Attention's masks, of four dimensions, count the rows of the model's input. */
+function firstOf({ tokens, rows, labeled }: OwnPart, [count, ...others]: readonly number[]): number {
+  if (others.length === 3) return rows.before;
+  return ([tokens, labeled, rows].find((stretch) => stretch.count === count) ?? tokens).before;
 }
 
 /** While training, zeroes elements with probability `p` and scales the others by 1 / (1 − p). */

@@ -22,7 +22,7 @@ export {
   causalAttention,
   type LayerCache,
 } from "./attention.js";
-export { Dropout, EVALUATION, type ForwardContext, type MaskSource, SeededMasks, type Stretch } from "./context.js";
+export { Dropout, EVALUATION, type ForwardContext, type MaskSource, type OwnPart, SeededMasks } from "./context.js";
 export { Embedding, type EmbeddingAdapter, OutputLinear } from "./embedding.js";
 export { KeyValueCache } from "./keyValueCache.js";
 export { Linear, type LinearAdapter, packLinears, partsOf, projectTogether } from "./linear.js";

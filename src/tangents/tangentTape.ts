@@ -2,7 +2,8 @@
 import type { Nested } from "../operators/rule.js";
 import * as torch from "../torch/index.js";
 import { type Analysis, analyze } from "./analysis.js";
-import { walk, walkForward } from "./walk.js";
+import type { Exchange } from "./exchange.js";
+import { type PlacedExchange, walk, walkForward } from "./walk.js";
 
 /** The tensors that a forward pass is recorded for. */
 export interface RecordOptions {
@@ -10,6 +11,8 @@ export interface RecordOptions {
   readonly moving: readonly torch.Tensor[];
   /** Tensors whose gradients' derivatives are wanted. */
   readonly wanted: readonly torch.Tensor[];
+  /** What the pass exchanged with other processes, once it is done. */
+  readonly exchange?: () => Exchange | undefined;
 }
 
 /** A recorded forward pass, before its backward pass. */
@@ -37,13 +40,14 @@ export interface TangentTape {
 }
 
 /** Records a forward pass that returns a loss. */
-export function recordForward(body: () => torch.Tensor, { moving, wanted }: RecordOptions): Recorded {
+export function recordForward(body: () => torch.Tensor, { moving, wanted, exchange }: RecordOptions): Recorded {
   const { result: loss, tape } = torch.recordTape(body);
   const recording: Recording = {
     tape,
     end: tape.find(loss),
     lossLike: { dtype: loss.dtype, device: loss.device },
     moved: moving.map((tensor) => tape.find(tensor)),
+    exchange: placedOn(tape, exchange?.()),
     wantedIds: wanted.map((tensor) => tape.find(tensor)),
     likes: wanted.map(({ shape, dtype, device }) => ({ shape, dtype, device })),
   };
@@ -73,6 +77,7 @@ interface Recording {
   readonly end: torch.TensorId | undefined;
   readonly lossLike: Pick<torch.Tensor, "dtype" | "device">;
   readonly moved: readonly (torch.TensorId | undefined)[];
+  readonly exchange: PlacedExchange | undefined;
   readonly wantedIds: readonly (torch.TensorId | undefined)[];
   /** Shape, dtype and device of each wanted gradient. */
   readonly likes: readonly Pick<torch.Tensor, "shape" | "dtype" | "device">[];
@@ -81,13 +86,24 @@ interface Recording {
 const isRecorded = (id: torch.TensorId | undefined) => id !== undefined;
 
 /** Undefined if the loss depends on no recorded call. */
-function analysisOf({ tape, end, moved, wantedIds }: Recording): Analysis | undefined {
+function analysisOf({ tape, end, moved, exchange, wantedIds }: Recording): Analysis | undefined {
   if (end === undefined) return undefined;
-  return analyze(tape, { ends: [end], moving: moved.filter(isRecorded), wanted: wantedIds.filter(isRecorded) });
+  const moving = [...moved.filter(isRecorded), ...(exchange?.others ?? [])];
+  return analyze(tape, { ends: [end], moving, wanted: wantedIds.filter(isRecorded) });
+}
+
+function placedOn(tape: torch.Tape, exchange: Exchange | undefined): PlacedExchange | undefined {
+  if (!exchange) return undefined;
+  const { own, others } = exchange;
+  return {
+    own: tape.find(own) as torch.TensorId,
+    others: others.map((other) => tape.find(other) as torch.TensorId),
+    tangents: (tangent) => exchange.tangents(tangent),
+  };
 }
 
 function tangentTape(
-  { tape, end, lossLike, moved, wantedIds, likes }: Recording,
+  { tape, end, lossLike, moved, exchange, wantedIds, likes }: Recording,
   analysis: Analysis | undefined,
   gradients: Map<torch.TensorId, torch.Tensor>,
 ): TangentTape {
@@ -97,7 +113,7 @@ function tangentTape(
       const wanted = new Set(wantedIds.filter(isRecorded));
       const found =
         analysis && end !== undefined
-          ? walk({ tape, analysis, loss: end, lossLike, gradients, along, wanted, isLast, nested })
+          ? walk({ tape, analysis, loss: end, lossLike, gradients, along, exchange, wanted, isLast, nested })
           : new Map<torch.TensorId, torch.Tensor>();
       return likes.map(({ shape, ...like }, i) => found.get(wantedIds[i] ?? -1) ?? torch.zeros(shape, like));
     },

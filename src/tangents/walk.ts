@@ -6,6 +6,13 @@ import type { Analysis, Step } from "./analysis.js";
 type TensorId = torch.TensorId;
 type Tensors = Map<TensorId, torch.Tensor>;
 
+/** An exchange by the places of its tensors on the tape. */
+export interface PlacedExchange {
+  readonly own: TensorId;
+  readonly others: readonly TensorId[];
+  tangents(own: torch.Tensor | undefined): readonly torch.Tensor[];
+}
+
 interface Walk {
   readonly tape: torch.Tape;
   readonly analysis: Analysis;
@@ -15,6 +22,7 @@ interface Walk {
   readonly gradients: Map<TensorId, torch.Tensor>;
   /** u, by tensor. */
   readonly along: ReadonlyMap<TensorId, torch.Tensor>;
+  readonly exchange?: PlacedExchange | undefined;
   readonly wanted: ReadonlySet<TensorId>;
   /** Whether to release kept tensors once no later step reads them. */
   readonly isLast: boolean;
@@ -91,6 +99,7 @@ class Walker {
     for (const [i, step] of forward.entries()) {
       this.#recompute(step);
       if (step.call.results.some(step.moves)) this.#forward(step);
+      this.#exchange(step);
       for (const id of lasts.get(i) ?? []) {
         if (!laterValues.has(id)) release(this.#values, id);
         if (!laterTangents.has(id)) release(this.#tangents, id);
@@ -123,6 +132,14 @@ class Walker {
       const tangent = found[i];
       if (tangent) this.#tangents.set(id, tangent);
     }
+  }
+
+  /** The tangents of other processes, once this one has its own. */
+  #exchange({ call }: Step): void {
+    const { exchange } = this.given;
+    if (!exchange || !call.results.includes(exchange.own)) return;
+    const found = torch.scope(() => exchange.tangents(this.#tangents.get(exchange.own)));
+    for (const [i, id] of exchange.others.entries()) this.#tangents.set(id, found[i] as torch.Tensor);
   }
 
   #backward(step: Step): void {

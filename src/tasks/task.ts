@@ -131,6 +131,8 @@ export interface Task<
   forward?(model: TaskModel, batch: Batch<Row>, context: ForwardContext): Tensor;
   /** The parts of a batch, in any order, whose outputs are computed one at a time in training; the loss is that of the whole batch. */
   miniBatches?(batch: Batch<Row>): readonly Batch<Row>[];
+  /** Whether the loss of a batch is not the sum of its rows' losses, since it compares the rows with each other. */
+  comparesRows?(rows: readonly Row[]): boolean;
   /** How many vectors `forward` returns for a row. */
   outputRows?(row: Row): number;
   /** The weight of a labeled row in a mean loss: 1, or the number of its labeled tokens. */

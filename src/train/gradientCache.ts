@@ -3,6 +3,7 @@ import type { TaskModel } from "../models/index.js";
 import type { ForwardContext } from "../nn/index.js";
 import { type Batch, outputsOf, type Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
+import type { Meeting } from "./meeting.js";
 
 /** A batch's outputs by mini-batches. Each has masks of its own, so that both ways to a gradient draw the same ones. */
 export class MiniBatches {
@@ -16,6 +17,7 @@ export class MiniBatches {
     readonly model: TaskModel,
     batch: Batch,
     context: ForwardContext,
+    readonly meeting?: Meeting,
   ) {
     this.#batches = task.miniBatches?.(batch) ?? [batch];
     this.#whole = { ...batch, rows: this.#batches.flatMap(({ rows }) => rows) };
@@ -32,7 +34,7 @@ export class MiniBatches {
   /** The batch's loss, as a sum, from all outputs at once. To be called once: masks continue where they are. */
   loss(): torch.Tensor {
     const outputs = this.#batches.map((_, i) => this.#outputs(i, this.#contexts[i] as ForwardContext));
-    return this.task.loss(outputs.length === 1 ? (outputs[0] as torch.Tensor) : torch.cat(outputs, 0), this.#whole);
+    return this.#loss(outputs.length === 1 ? (outputs[0] as torch.Tensor) : torch.cat(outputs, 0));
   }
 
   /**
@@ -45,7 +47,7 @@ export class MiniBatches {
   shares(weight: number): { readonly loss: torch.Tensor; readonly shares: readonly (() => torch.Tensor)[] } {
     const parts = this.#batches.map((_, i) => torch.noGrad(() => torch.scope(() => this.#outputs(i, this.#again(i)))));
     const outputs = torch.cat(parts, 0).setRequiresGrad(true);
-    const loss = torch.divScalar(this.task.loss(outputs, this.#whole), weight);
+    const loss = torch.divScalar(this.#loss(outputs), weight);
     const [gradient] = torch.grad([loss], [outputs]);
     let end = 0;
     const shares = parts.map(({ shape: [count = 0] }, i) => {
@@ -54,6 +56,13 @@ export class MiniBatches {
       return () => torch.sum(torch.mul(this.#outputs(i, this.#again(i)), own));
     });
     return { loss: torch.detach(loss), shares };
+  }
+
+  /** @param outputs of this rank's rows */
+  #loss(outputs: torch.Tensor): torch.Tensor {
+    if (!this.meeting) return this.task.loss(outputs, this.#whole);
+    const all = this.meeting.join(outputs, this.#whole.rows);
+    return this.task.loss(all.outputs, { ...this.#whole, rows: all.rows });
   }
 
   #outputs(i: number, context: ForwardContext): torch.Tensor {

@@ -1,7 +1,7 @@
-import { type ForwardContext, SeededMasks, type Stretch } from "../nn/index.js";
+import { type ForwardContext, type OwnPart, SeededMasks } from "../nn/index.js";
 import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
-import { type BatchShare, stretchesOf } from "./shares.js";
+import { type BatchShare, ownPartOf } from "./shares.js";
 
 /** Seeds are whole numbers that a double holds. */
 const SEEDS = Number.MAX_SAFE_INTEGER;
@@ -15,15 +15,15 @@ export class ReplayableMasks {
 
   /**
    * The context of one forward pass; one random number, the same on all ranks, seeds its masks.
-   * @param stretches what this rank has of the whole batch
+   * @param own what this rank has of the whole batch; by default all of it
    */
-  training(stretches?: readonly Stretch[]): ForwardContext {
-    return { ...this.options, masks: new SeededMasks(this.#drawSeed(), stretches) };
+  training(own?: OwnPart): ForwardContext {
+    return { ...this.options, masks: new SeededMasks(this.#drawSeed(), own) };
   }
 
   /** The contexts of a task's training passes. */
   contextOf(task: Task): (share: BatchShare) => ForwardContext {
-    return (share) => this.training(stretchesOf(task, share));
+    return (share) => this.training(ownPartOf(task, share));
   }
 
   #drawSeed(): number {

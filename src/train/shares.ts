@@ -1,5 +1,5 @@
 // How the ranks share a batch.
-import type { Stretch } from "../nn/index.js";
+import type { OwnPart } from "../nn/index.js";
 import { type Batch, batchOf, type EncodedRow, type Task } from "../tasks/index.js";
 import { ALONE, type Ranks } from "../torch/index.js";
 
@@ -49,13 +49,16 @@ export function evenCuts(lengths: readonly number[], parts: number): number[] {
   );
 }
 
-/**
- * Where this rank's tokens, rows and labeled tokens begin among those of the whole batch: dropout masks belong to rows, whichever rank
- * computes them.
- */
-export function stretchesOf(task: Task, { whole, begin, own }: BatchShare): Stretch[] {
-  const count = (rows: Rows, by: (row: EncodedRow) => number) => rows.reduce((sum, row) => sum + by(row), 0);
+/** What this rank has of the whole batch: dropout masks belong to its rows, whichever rank computes them. */
+export function ownPartOf(task: Task, { whole, begin, own }: BatchShare): OwnPart {
   const before = whole.slice(0, begin);
-  const units = [(row: EncodedRow) => row.inputIds.length, () => 1, (row: EncodedRow) => task.weight(row)];
-  return units.map((by) => ({ count: count(own?.rows ?? [], by), before: count(before, by) }));
+  const stretch = (by: (row: EncodedRow) => number) => {
+    const count = (rows: Rows) => rows.reduce((sum, row) => sum + by(row), 0);
+    return { count: count(own?.rows ?? []), before: count(before) };
+  };
+  return {
+    tokens: stretch(({ inputIds }) => inputIds.length),
+    rows: stretch((row) => (task.embedding ? (task.outputRows?.(row) ?? 1) : 1)),
+    labeled: stretch((row) => task.weight(row)),
+  };
 }

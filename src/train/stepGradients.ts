@@ -16,6 +16,7 @@ import type { Ranks } from "../torch/index.js";
 import * as torch from "../torch/index.js";
 import type { BatchSource } from "./batches.js";
 import { MiniBatches } from "./gradientCache.js";
+import { meetingOf } from "./meeting.js";
 import { nonFiniteModule } from "./nonFiniteModule.js";
 import type { BatchShare } from "./shares.js";
 
@@ -83,8 +84,8 @@ export function stepGradients(
   inputs: readonly torch.Tensor[],
   use: GradientUse = {},
 ): StepGradients {
-  if (use.createGraph) return twiceDifferentiable(() => withLoss(loss, gradientsOfParts(loss, inputs, use)));
-  const { tapes, ...own } = gradientsOfParts(loss, inputs, use);
+  if (use.createGraph) return twiceDifferentiable(() => withLoss(loss, gradientsOfParts({ ...loss, ranks }, inputs, use)));
+  const { tapes, ...own } = gradientsOfParts({ ...loss, ranks }, inputs, use);
   const [sum, ...gradients] = ranks.sum([own.loss, ...own.gradients]);
   return withLoss(loss, { tapes, loss: sum as torch.Tensor, gradients });
 }
@@ -113,8 +114,13 @@ function namingModule(error: BidoraError, { task, model, batches }: StepLoss): B
   return new BidoraError(error.code, message, { cause: error });
 }
 
+/** A loss that ranks share. */
+interface SharedLoss extends StepLoss {
+  readonly ranks: Ranks;
+}
+
 /** This rank's part of the loss and its gradients. */
-function gradientsOfParts(objective: StepLoss, inputs: readonly torch.Tensor[], use: GradientUse): PartGradients {
+function gradientsOfParts(objective: SharedLoss, inputs: readonly torch.Tensor[], use: GradientUse): PartGradients {
   const { batches, penalty } = objective;
   const { createGraph = false } = use;
   const tapes: TangentTape[] = [];
@@ -136,21 +142,32 @@ type LossAndGradients = Omit<PartGradients, "tapes">;
  */
 function gradientsOfShare(
   share: BatchShare,
-  objective: StepLoss,
+  objective: SharedLoss,
   inputs: readonly torch.Tensor[],
   use: GradientUse,
   tapes: TangentTape[],
 ): LossAndGradients | undefined {
-  const { task, model, context } = objective;
+  const { ranks, task, model, context } = objective;
+  const { createGraph, record } = use;
   const shareContext = context(share);
+  const meeting = meetingOf(ranks, task, share);
+  if (meeting && createGraph) throw new BidoraError("RANKS", NOT_TWICE);
   const { own } = share;
-  if (!own || lossWeight(task, own) === 0) return undefined;
-  return torch.scope(() => {
-    const whole = new MiniBatches(task, model, own, shareContext);
-    const isCached = whole.count > 1 && !use.createGraph && !use.record;
+  if (!own || lossWeight(task, own) === 0) {
+    meeting?.joinWithout();
+    if (meeting && record) tapes.push(meeting.tapeWithout(record.wanted));
+    return undefined;
+  }
+  const found = torch.scope(() => {
+    const whole = new MiniBatches(task, model, own, shareContext, meeting);
+    const isCached = whole.count > 1 && !createGraph && !record;
     return isCached ? cachedGradients(whole, objective, inputs) : wholeGradients(whole, objective, inputs, use, tapes);
   });
+  return meeting?.counts === false ? { ...found, loss: nothing(inputs) } : found;
 }
+
+const NOT_TWICE =
+  "The loss compares the rows of all ranks, which needs the tangents of all of the model's operators, and one has none: use --hypergradient finite-difference, or a single process.";
 
 function plus(a: LossAndGradients, b: LossAndGradients, isRecorded: boolean): LossAndGradients {
   return {
@@ -171,7 +188,7 @@ function wholeGradients(
   tapes: TangentTape[],
 ): LossAndGradients {
   const forward = () => torch.divScalar(whole.loss(), weight);
-  const recorded = record && recordForward(forward, record);
+  const recorded = record && recordForward(forward, { ...record, exchange: () => whole.meeting?.exchange });
   const share = recorded?.loss ?? forward();
   const loss = torch.castTo(torch.detach(share), inputs[0]?.dtype ?? share.dtype);
   const total = penalty ? torch.add(share, penalty()) : share;

@@ -10,6 +10,7 @@ import {
   SeededMasks,
 } from "../../src/nn/index.js";
 import { twiceDifferentiable } from "../../src/operators/choose.js";
+import { streamOf } from "../../src/operators/philox.js";
 import * as torch from "../../src/torch/index.js";
 import { differentiable } from "../operators/passes.js";
 import { expectSameBits } from "../torch/sameBits.js";
@@ -341,6 +342,42 @@ describe("the mask", () => {
       const padded = torch.attentionMask(like, [0, 1], [50, 20], [50, 20], 2, 0.5, SEED, 0);
       const part = torch.narrow(torch.narrow(torch.narrow(padded, 0, 1, 1), 2, 0, 20), 3, 0, 20);
       expect(torch.equal(alone, part)).toBe(true);
+    });
+  });
+});
+
+describe("rows of other ranks come before its own", () => {
+  const [SEED, LENGTHS, BEFORE] = [2 ** 40 + 3, [5, 70, 33, 1, 18], 2] as const;
+  const first = sumOf(LENGTHS.slice(0, BEFORE));
+  const startsOf = (lengths: readonly number[]) => {
+    const ends = lengths.map((_, i) => sumOf(lengths.slice(0, i + 1)));
+    return torch.tensor([0, ...ends], [ends.length + 1], "int64");
+  };
+
+  test("in the mask", () => {
+    torch.scope(() => {
+      const like = torch.zeros([1], { dtype: "float32" });
+      const maskOf = (rows: readonly number[], lengths: readonly number[], stream: number) =>
+        torch.attentionMask(like, rows, lengths, lengths, 3, 0.4, SEED, stream);
+      const whole = maskOf([0, 1, 2, 3, 4], [9, 9, 9, 9, 9], 6);
+      expectSameBits(maskOf([0, 1, 2], [9, 9, 9], streamOf(6, BEFORE)), torch.narrow(whole, 0, BEFORE, 3));
+    });
+  });
+
+  test.each(["float64", "float32", "bfloat16"] as const)("in values and gradients of %s", (dtype) => {
+    torch.scope(() => {
+      const given = draw({ lengths: LENGTHS, heads: 2, size: 16, p: 0.3 }, dtype);
+      const run = (part: (whole: torch.Tensor) => torch.Tensor, lengths: readonly number[], stream: number) => {
+        const [q, k, v, gradient] = given.map((whole) => torch.detach(part(whole)));
+        for (const leaf of [q, k, v]) leaf!.setRequiresGrad(true);
+        const [starts, options] = [startsOf(lengths), { p: 0.3, seed: SEED, stream }];
+        const value = torch.attention(q!, k!, v!, starts, starts, 2, 2, 0.25, options);
+        return [value, ...torch.grad([value], [q!, k!, v!], { gradOutputs: [gradient!] })];
+      };
+      const own = (whole: torch.Tensor) => torch.narrow(whole, 0, first, sumOf(LENGTHS) - first);
+      const all = run((whole) => whole, LENGTHS, 6);
+      const found = run(own, LENGTHS.slice(BEFORE), streamOf(6, BEFORE));
+      for (const [i, tensor] of found.entries()) expectSameBits(tensor!, own(all[i]!));
     });
   });
 });

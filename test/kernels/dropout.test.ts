@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { addAndNorm, addThenNorm, Dropout, LayerNorm, type Norm, RmsNorm, SeededMasks } from "../../src/nn/index.js";
+import { streamOf } from "../../src/operators/philox.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { differentiable } from "../operators/passes.js";
@@ -10,6 +11,15 @@ import { differentiated, drawer, expectAlike, withThreads } from "./support.js";
 const SEED = 2 ** 45 + 12345;
 const maskOf = (shape: readonly number[], p: number, seed = SEED, stream = 4, dtype: torch.DType = "float32") =>
   torch.dropout(torch.ones(shape, { dtype }), p, seed, stream);
+
+/** Rows of a width, how many come before a rank's, and how many it has: at the bounds of groups of 64 elements, and within them. */
+const SLICES = [
+  [64, 3, 5],
+  [33, 3, 4],
+  [7, 5, 40],
+  [1, 70, 3],
+  [300, 1, 2],
+] as const;
 
 describe("random numbers by index", () => {
   // From the known answers that come with the authors' Random123 library.
@@ -60,6 +70,16 @@ describe("dropout", () => {
       const [curve] = torch.grad([torch.sum(slope!)], [x]);
       const curved = torch.mulScalar(torch.mul(torch.mul(mask, mask), weights), 2);
       expectAlike([y, slope, curve], [torch.mul(x, mask), expected, curved], tolerance);
+    });
+  });
+
+  test.each(["float64", "float32", "bfloat16"] as const)("%s: rows of other ranks come before its own", (dtype) => {
+    torch.scope(() => {
+      for (const [width, before, count] of SLICES) {
+        const x = drawer(3)([before + count + 2, width], dtype);
+        const own = torch.dropout(torch.narrow(x, 0, before, count), 0.3, SEED, streamOf(4, before));
+        expectSameBits(own, torch.narrow(torch.dropout(x, 0.3, SEED, 4), 0, before, count));
+      }
     });
   });
 
@@ -144,6 +164,26 @@ describe("dropout, sum and norm in one operator", () => {
       });
     },
   );
+
+  test.each(["float64", "float32", "bfloat16"] as const)("%s: rows of other ranks come before its own", (dtype) => {
+    torch.scope(() => {
+      for (const [width, before, count] of SLICES) {
+        const normal = drawer(4);
+        const [x, residual, weight, bias, gradient] = [[0], [0], [], [], [0]].map(([rows]) =>
+          normal(rows === 0 ? [before + count + 1, width] : [width], dtype),
+        ) as [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor];
+        const run = (part: (whole: torch.Tensor) => torch.Tensor, stream: number) => {
+          const [input, other] = [x, residual].map((whole) => torch.detach(part(whole)).setRequiresGrad(true));
+          const options = { p: 0.3, seed: SEED, stream };
+          const [normed, sum] = torch.dropoutAddNorm(input!, other!, weight, bias, 1e-5, options);
+          return [normed, sum, ...torch.grad([normed], [input!, other!], { gradOutputs: [part(gradient)] })];
+        };
+        const own = (whole: torch.Tensor) => torch.narrow(whole, 0, before, count);
+        const all = run((whole) => whole, 4);
+        for (const [i, found] of run(own, streamOf(4, before)).entries()) expectSameBits(found!, own(all[i]!));
+      }
+    });
+  });
 
   test("a gradient at the sum alone passes unchanged", () => {
     torch.scope(() => {

@@ -18,6 +18,7 @@ import { lowRankLinear } from "../../src/operators/lowRankLinear.js";
 import { dropoutAddNorm, rowNorm } from "../../src/operators/norms.js";
 import { adamw, scaled, totalNorm } from "../../src/operators/optimizerStep.js";
 import { gramOf, orthogonality } from "../../src/operators/orthogonality.js";
+import { streamOf } from "../../src/operators/philox.js";
 import { rotaryTables, rotate } from "../../src/operators/rotary.js";
 import { rowLayout } from "../../src/operators/rows.js";
 import * as torch from "../../src/torch/index.js";
@@ -33,7 +34,9 @@ interface Case {
   readonly apply: (...inputs: torch.Tensor[]) => Tensors;
 }
 
-const [SEED, KEY] = [2 ** 40 + 12345, { seed: 2 ** 40 + 12345, stream: 3 }];
+const SEED = 2 ** 40 + 12345;
+/** The third use of dropout, with five rows of other ranks before. */
+const KEY = { seed: SEED, stream: streamOf(3, 5) };
 const layout = () => rowLayout([3, 5, 1]);
 const ids = (...numbers: number[]) => torch.tensor(numbers, [numbers.length], "int64");
 
@@ -222,6 +225,10 @@ test("dropout's masks are the kernel's to the bit, however many elements", () =>
   torch.scope(() => {
     for (const count of [1, 15, 64, 65, 1000]) {
       const drop = () => dropout(torch.ones([count]), 0.37, { seed: SEED, stream: 2 ** 32 - 1 }).toArray();
+      expect(withFormulas(drop)).toEqual(drop());
+    }
+    for (const before of [1, 7, 2 ** 20]) {
+      const drop = () => dropout(torch.ones([5, 33]), 0.37, { seed: SEED, stream: streamOf(3, before) }).toArray();
       expect(withFormulas(drop)).toEqual(drop());
     }
     const none = () => dropout(torch.ones([9]), 1, KEY).toArray();

@@ -45,6 +45,7 @@ export function embeddingTask(
     encode: (examples, tokenizer, options) => encodeEmbeddingRows(examples, tokenizer, options, format),
     weight: (row) => lossOf([row]).weight(row),
     miniBatches: (batch) => miniBatchesOf(batch, settings.miniBatchSize),
+    comparesRows: (rows) => lossOf(rows).isInBatch ?? false,
     outputRows: ({ lengths }) => lengths.length,
     forward(model, { rows, inputIds }, context) {
       const input = modelInput(rows.flatMap(textsOf), undefined, inputIds.device);
