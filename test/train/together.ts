@@ -46,7 +46,7 @@ function rankOf(rank: number, size: number, met: readonly (readonly unknown[])[]
     return all as readonly V[];
   };
   return {
-    ...{ rank, size },
+    ...{ rank, size, localRank: rank },
     sum(tensors) {
       const all = meet(tensors.map((tensor) => tensor.toArray()));
       return tensors.map(({ shape, dtype, device }, i) => {
