@@ -84,7 +84,8 @@ export function stepGradients(
   inputs: readonly torch.Tensor[],
   use: GradientUse = {},
 ): StepGradients {
-  if (use.createGraph) return twiceDifferentiable(() => withLoss(loss, gradientsOfParts({ ...loss, ranks }, inputs, use)));
+  if (use.createGraph)
+    return twiceDifferentiable(() => withLoss(loss, gradientsOfParts({ ...loss, ranks }, inputs, use)));
   const { tapes, ...own } = gradientsOfParts({ ...loss, ranks }, inputs, use);
   const [sum, ...gradients] = ranks.sum([own.loss, ...own.gradients]);
   return withLoss(loss, { tapes, loss: sum as torch.Tensor, gradients });
