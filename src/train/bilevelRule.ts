@@ -1,5 +1,6 @@
 // Names follow the paper: V are the directions (A, B, head), M the magnitudes.
 
+import type { TrainedTensor } from "../adapters/index.js";
 import type { RunConfig } from "../config/index.js";
 import type { BilevelState } from "../files/checkpointState.js";
 import { totalNorm } from "../optim/index.js";
@@ -72,6 +73,10 @@ export class BilevelRule implements StepRule {
 
   get steps(): number {
     return this.options.upper.options.steps;
+  }
+
+  get trained(): readonly TrainedTensor[] {
+    return [...this.options.lower.trained, ...this.options.upper.trained];
   }
 
   /** The first operator found without a tangent: from then on the lower step is differentiated twice instead. */

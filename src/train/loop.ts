@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Phase, RunEvent } from "../files/events.js";
+import { checkAgreement, STEPS_BETWEEN } from "./agreement.js";
 import type { Ending } from "./ending.js";
 import { NonFiniteBatches } from "./nonFiniteBatches.js";
 import type { RunHandle, RunObserver, Untimed } from "./observer.js";
@@ -95,6 +96,7 @@ async function runPhase(
     const report = inStep(step + 1, () => nonFinite.step(rule));
     step += 1;
     phaseStep += 1;
+    if (step % STEPS_BETWEEN === 0 || phaseStep === rule.steps) checkAgreement(ending.ranks, rule.trained);
     const run = new Handle(rule, step, phaseStep, observers);
     await run.emit({ event: "step", phase: rule.phase, step, ...report, seconds: (performance.now() - began) / 1000 });
     await nextTurn();

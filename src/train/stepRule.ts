@@ -1,4 +1,4 @@
-import type { TrainingHooks } from "../adapters/index.js";
+import type { TrainedTensor, TrainingHooks } from "../adapters/index.js";
 import type { PlainState, RuleValues } from "../files/checkpointState.js";
 import type { Phase, StepEvent } from "../files/events.js";
 import type { TaskModel } from "../models/index.js";
@@ -24,6 +24,7 @@ export interface RuleState {
 export interface StepRule {
   readonly phase: Phase;
   readonly steps: number;
+  readonly trained: readonly TrainedTensor[];
   /** Does one step. @throws BidoraError `LOSS_NOT_FINITE` before anything changes */
   step(): StepReport;
   save(): RuleState;
@@ -51,6 +52,10 @@ export class PlainRule implements StepRule {
 
   get phase(): Phase {
     return this.options.phase;
+  }
+
+  get trained(): readonly TrainedTensor[] {
+    return this.options.level.trained;
   }
 
   get steps(): number {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type RunSettings, resolveRun } from "../../src/config/index.js";
 import { type Prepared, prepare, setupOf } from "../../src/run/prepare.js";
 import * as torch from "../../src/torch/index.js";
+import { checkAgreement } from "../../src/train/agreement.js";
 import { reference } from "../../src/train/hypergradients/estimators.js";
 import { planPhases, planSearch } from "../../src/train/plans.js";
 import { restoreSnapshot } from "../../src/train/trainedTensors.js";
@@ -123,4 +124,22 @@ test("an operator without a tangent is refused where rows of all ranks are compa
         .descend(),
     ),
   ).toThrow(/^The loss compares the rows of all ranks, [^\n]+ or a single process\.$/);
+});
+
+test("ranks whose trained tensors differ in a bit end, all with the same error", async () => {
+  const run = await prepared({ ...sequence, method: "lora" });
+  const { trained } = run.adapted;
+  const check = (change: (ranks: torch.Ranks) => number) =>
+    together(3, (ranks) =>
+      torch.scope(() => {
+        restoreSnapshot(trained, run.start);
+        const { tensor } = trained[0]!;
+        torch.noGrad(() => torch.mulScalar_(tensor, change(ranks)));
+        checkAgreement(ranks, trained);
+      }),
+    );
+  check(() => 1);
+  expect(() => check(({ rank }) => (rank === 2 ? 1 + 2 ** -50 : 1))).toThrow(
+    /^Rank 2 no longer has the same trained tensors as rank 0: [^\n]+\.$/,
+  );
 });
