@@ -21,7 +21,7 @@ const ORDER = [
   ["report"],
   ["dashboard"],
   ["inference"],
-  ["run", "export", "analysis", "quickstart", "setup", "server"],
+  ["run", "export", "analysis", "quickstart", "setup", "server", "launcher"],
   ["comparison"],
   ["commands"],
   ["cli", "index.ts"],

@@ -45,6 +45,7 @@ export function parseArguments<Table extends OptionTable>(
     tokens: true,
     allowPositionals: true,
   });
+  if (all.some(({ option }) => option.afterDashes)) checkDashes(tokens, usage);
   const given: Record<string, unknown> = {};
   let help: Arguments<Table>["help"];
   for (const token of tokens) {
@@ -62,6 +63,20 @@ export function parseArguments<Table extends OptionTable>(
   }
   const words = all.filter(({ option }) => option.positional);
   return { given: { ...wordsOf(words, positionals, usage), ...given } as Given<Table>, help };
+}
+
+/** @throws UsageError if there is no `--`, or a word before it */
+function checkDashes(tokens: readonly Token[], usage: string): void {
+  const early = tokens.find(({ kind, name }) => kind === "positional" || name === "help" || name === "help-all");
+  const dashes = tokens.find(({ kind }) => kind === "option-terminator");
+  if (early?.kind === "option" || (dashes && (!early || early.index > dashes.index))) return;
+  throw new UsageError(`The command must stand after --; usage: bidora ${usage}`);
+}
+
+interface Token {
+  readonly kind: string;
+  readonly name?: string;
+  readonly index: number;
 }
 
 /** The options that are plain words: one word each, or all words if the option is repeatable. */

@@ -1,6 +1,7 @@
 /** The table of commands. */
 
 import type { Command, Hooks } from "../commands/command.js";
+import type { LaunchSettings } from "../commands/launch.js";
 import { own } from "../common/collections.js";
 import type { OptionTable } from "../settings/option.js";
 import type { Settings } from "../settings/settings.js";
@@ -20,6 +21,8 @@ export interface Entry {
   readonly isInterruptible: boolean;
   /** Whether it runs until it is stopped, so that SIGTERM is its orderly end. */
   readonly isService: boolean;
+  /** Whether it trains together with others if a launcher starts several. */
+  readonly isRank: boolean;
 }
 
 type Module = Readonly<Record<string, unknown>>;
@@ -28,7 +31,15 @@ type Module = Readonly<Record<string, unknown>>;
 function entry(about: string, load: () => Promise<Module>, traits: Partial<Entry> = {}): Entry {
   const command = async (): Promise<Command> =>
     Object.entries(await load()).find(([name]) => name.endsWith("Command"))![1] as Command;
-  return { about, load: command, usesEngine: false, isInterruptible: false, isService: false, ...traits };
+  return {
+    about,
+    load: command,
+    usesEngine: false,
+    isInterruptible: false,
+    isService: false,
+    isRank: false,
+    ...traits,
+  };
 }
 
 const trains = { usesEngine: true, isInterruptible: true };
@@ -46,7 +57,13 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     ...waits,
     inTerminal: async () => (await import("./init.js")).initInTerminal as unknown as InTerminal,
   }),
-  finetune: entry("train a model", () => import("../commands/finetune.js"), trains),
+  finetune: entry("train a model", () => import("../commands/finetune.js"), { ...trains, isRank: true }),
+  launch: entry("train on several processes of this machine", () => import("../commands/launch.js"), {
+    inTerminal: async () => {
+      const { launchInTerminal } = await import("./launch.js");
+      return (settings, hooks) => launchInTerminal(settings as LaunchSettings, hooks, commandsThatTrain());
+    },
+  }),
   evaluate: entry("compute metrics on labeled rows", () => import("../commands/evaluate.js"), trains),
   predict: entry("write one JSON line per row", () => import("../commands/predict.js"), trains),
   generate: entry("generate text", () => import("../commands/generate.js"), {
@@ -76,6 +93,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   doctor: entry("check the engine: libtorch, BLAS, threads, bfloat16", () => import("../commands/doctor.js")),
   setup: entry("build the engine where there is none", () => import("../commands/setup.js"), waits),
 };
+
+const commandsThatTrain = () =>
+  Object.fromEntries(
+    Object.entries(COMMANDS).flatMap(([name, { isRank, load }]) => (isRank ? [[name, load] as const] : [])),
+  );
 
 /** The command of that name, or undefined. */
 export const commandNamed = (name = ""): Entry | undefined => own(COMMANDS, name);

@@ -14,10 +14,10 @@ export interface Interrupts {
   stop(): void;
 }
 
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+export const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Milliseconds in which another signal counts as the same one: npx repeats a signal that the terminal has sent to all processes. */
-const SAME = 300;
+export const SAME = 300;
 
 /**
  * The first signal tells the command to save its state and stop, and so does the end of a process that it must not outlive. A second

@@ -3,6 +3,7 @@ import type { Command } from "../commands/command.js";
 import { INTERRUPTED, UsageError } from "../common/errors.js";
 import { printable } from "../common/messages.js";
 import { packageVersion } from "../common/program.js";
+import { placeOf } from "../torch/distributed/place.js";
 import { preloadEngine } from "../torch/native.js";
 import { COMMANDS, commandNamed, type Entry } from "./commands.js";
 import { type Interrupts, watchInterrupts } from "./interrupts.js";
@@ -17,7 +18,9 @@ const HELP: ReadonlySet<string> = new Set(["--help", "--help-all", "-h"]);
  * @returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 after Ctrl-C
  */
 export async function main(argv: readonly string[]): Promise<number> {
-  const status = await dispatch(argv).catch((error: unknown) => reportError(error, argv.includes("--debug")));
+  const status = await dispatch(argv).catch((error: unknown) =>
+    reportError(error, argv.includes("--debug"), rankOf(commandNamed(argv[0]))),
+  );
   const lost = await stdout.settled();
   leaveClosedTerminal();
   // A reader that closes early (`bidora … | head`) is not a failure.
@@ -42,7 +45,8 @@ async function runCommand(entry: Entry, argv: readonly string[]): Promise<number
   const { parseArguments } = await import("./args.js");
   const { given, help } = parseArguments(command.options, argv, command.usage);
   if (help) return print((await import("./help.js")).renderHelp(command, help === "all"));
-  const output = createOutput(given);
+  const rank = rankOf(entry);
+  const output = createOutput(given, rank > 0);
   const interrupts = entry.isInterruptible && !isChat(given) ? watchInterrupts(output, entry.isService) : undefined;
   try {
     const status = await runWithHooks(entry, command, given, { output, signal: signalOf(interrupts) });
@@ -50,10 +54,20 @@ async function runCommand(entry: Entry, argv: readonly string[]): Promise<number
   } catch (error) {
     if (!interrupts?.signal.aborted) throw error;
     if (isAbort(error, interrupts.signal)) output.note("Interrupted.");
-    else reportError(error, argv.includes("--debug"));
+    else reportError(error, argv.includes("--debug"), rank);
     return interrupts.status;
   } finally {
     interrupts?.stop();
+  }
+}
+
+/** The rank of this process among those that train together; 0 for other commands. */
+function rankOf(entry: Entry | undefined): number {
+  if (!entry?.isRank) return 0;
+  try {
+    return placeOf(process.env)?.rank ?? 0;
+  } catch {
+    return 0; // the command reports what is wrong
   }
 }
 

@@ -17,7 +17,9 @@ export interface Output {
   show(shown: Shown | readonly Shown[]): number;
 }
 
-export function createOutput({ json = false, quiet = false }): Output {
+/** @param isSilent whether neither results nor notes are printed: of several ranks, one prints */
+export function createOutput({ json = false, quiet = false }, isSilent = false): Output {
+  if (isSilent) return { ...createOutput({ quiet: true }), result() {}, show: (shown) => statusOf(shown) };
   const output: Output = {
     json,
     quiet,
@@ -28,13 +30,16 @@ export function createOutput({ json = false, quiet = false }): Output {
       stdout.write(`${json ? printableJson(value) : printable(text)}\n`);
     },
     show(shown) {
-      const all = [shown].flat() as readonly Shown[];
-      for (const one of all) print(one, output);
-      return all.at(-1)?.status ?? 0;
+      for (const one of all(shown)) print(one, output);
+      return statusOf(shown);
     },
   };
   return output;
 }
+
+const all = (shown: Shown | readonly Shown[]): readonly Shown[] => [shown].flat() as readonly Shown[];
+
+const statusOf = (shown: Shown | readonly Shown[]): number => all(shown).at(-1)?.status ?? 0;
 
 function print({ value, text, isEvent, isFormatted, failure, notes = [] }: Shown, output: Output): void {
   if (text !== undefined && !(output.json && isEvent)) {
@@ -45,13 +50,18 @@ function print({ value, text, isEvent, isFormatted, failure, notes = [] }: Shown
   if (failure !== undefined) printFailure(failure);
 }
 
-/** Prints one sentence for what a user can fix; the stack trace only on request. @returns the exit status */
-export function reportError(error: unknown, debug = false): 1 | 2 {
+/**
+ * Prints one sentence for what a user can fix; the stack trace only on request.
+ * @param rank of this process, if it is not the one that prints
+ * @returns the exit status
+ */
+export function reportError(error: unknown, debug = false, rank = 0): 1 | 2 {
   const known = error instanceof Error ? error : new Error(String(error));
   const message = known.message.split("\n")[0] || known.name;
   const frames = known.stack?.match(/(\n +at .*)+$/)?.[0] ?? "";
-  if (debug) stderr.write(printable(`${known.name}: ${known.message}${frames}\n`));
-  else printFailure(message);
+  const by = rank === 0 ? "" : `rank ${rank}: `;
+  if (debug) stderr.write(printable(`${by}${known.name}: ${known.message}${frames}\n`));
+  else printFailure(by + message);
   return known instanceof BidoraError ? known.exitStatus : 1;
 }
 

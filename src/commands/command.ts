@@ -27,6 +27,7 @@ import type { ConfidenceInterval } from "../metrics/index.js";
 import type { Given, OptionTable } from "../settings/option.js";
 import { checkSettings, filled, refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { aNamedTask, type NamedTask } from "../tasks/index.js";
+import { placeOf } from "../torch/index.js";
 import type { CheckpointRequest } from "../train/checkpoints.js";
 
 /** Hooks of a call: functions and values other than settings. */
@@ -178,6 +179,19 @@ export async function* writtenTo<Row extends object>(
   writeAtomic(path, (descriptor) => {
     for (const bytes of header ? [header, ...written] : written) writeAll(descriptor, bytes);
   });
+}
+
+/**
+ * Checks that a command that starts or measures runs of its own is not one of several ranks.
+ * @param name of the command
+ * @throws UsageError
+ */
+export function refuseAsRank(name: string): void {
+  const place = placeOf(process.env);
+  if (!place) return;
+  throw new UsageError(
+    `bidora ${name} can't be a rank, but the environment says that it is rank ${place.rank} of ${place.size}: start it as one process.`,
+  );
 }
 
 /**

@@ -36,7 +36,7 @@ import { isFinished } from "../files/runFolder.js";
 import { flagOf, type Given, pick } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { resolveDevice } from "../torch/index.js";
-import { call, defineCommand, type Hooks, type Shown } from "./command.js";
+import { call, defineCommand, type Hooks, refuseAsRank, type Shown } from "./command.js";
 
 const options = { ...runFile, ...compareOptions };
 
@@ -90,6 +90,7 @@ async function compareRuns(settings: Settings<typeof options>, hooks: Hooks): Pr
     refuseForeignRuns(spec.output, comparedRunsIn(spec.output));
     return gather(spec, hooks, flags.seeds);
   }
+  if (!list && !dryRun) refuseAsRank("compare");
   return holdOutput(spec.output, async (output) => {
     checkComparisonFolder(output);
     makeFolder(output);

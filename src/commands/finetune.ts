@@ -13,7 +13,7 @@ import { inputsOf, type RunStart, startOf } from "../run/runInputs.js";
 import { TrainingRun } from "../run/trainingRun.js";
 import { withDashboard } from "../run/withDashboard.js";
 import type { Given } from "../settings/option.js";
-import { asRank, joinRanks, placeOf, type Ranks } from "../torch/index.js";
+import { asRank, joinRanks, placeOf, type Ranks, restartsOf } from "../torch/index.js";
 import { call, checkedCall, defineCommand, formatMetrics, type Hooks, runOf } from "./command.js";
 
 /** The result of a run. */
@@ -79,12 +79,18 @@ export async function* train(
 /** Makes a run with checked settings. */
 async function finetuneRun(given: FinetuneSettings, hooks: Hooks): Promise<FinetuneResult> {
   const asked = runOf(given);
-  const begin = await startOf(asked, hooks.hub);
+  const begin = resumedByLauncher(await startOf(asked, hooks.hub));
   refuseUnused(asked.given, begin.config);
   const ranks = joinRanks(placeOf(process.env), begin.config.timeout);
   return asRank(ranks, () =>
     ranks.rank === 0 ? trainInFolder(begin, hooks, ranks) : trainWithOthers(begin, hooks, ranks),
   );
+}
+
+/** A launcher that starts a failed command again means it to continue. */
+function resumedByLauncher(begin: RunStart): RunStart {
+  if (restartsOf(process.env) === 0) return begin;
+  return { ...begin, config: { ...begin.config, resume: true, overwrite: false } };
 }
 
 /** The whole run, or that of the rank that writes. */

@@ -11,7 +11,7 @@ import { type QuickstartTopic, TOPICS, type TopicName } from "../quickstart/topi
 import { names, text } from "../settings/kinds.js";
 import { type Given, option, pick } from "../settings/option.js";
 import { checkSettings, type Settings } from "../settings/settings.js";
-import { call, defineCommand, formatTable, type Hooks, settingsFor } from "./command.js";
+import { call, defineCommand, formatTable, type Hooks, refuseAsRank, settingsFor } from "./command.js";
 import { type CompareSettings, compareCommand } from "./compare.js";
 
 const options = {
@@ -71,6 +71,7 @@ export const quickstart = (
 ): Promise<QuickstartResult | undefined> => call("quickstart", quickstartCommand, settings, hooks);
 
 async function compareOnTopic(settings: Settings<typeof options>, hooks: Hooks): Promise<QuickstartResult | undefined> {
+  refuseAsRank("quickstart");
   const topic = topicNamed(settings.topic);
   const variants = variantsOf(settings.methods);
   const { output = topic.output, overwrite } = settings;

@@ -7,7 +7,7 @@ import { choice } from "../settings/kinds.js";
 import { type Given, omit, option } from "../settings/option.js";
 import { namingBadWeights } from "../train/badWeights.js";
 import { compareEstimators, type EstimatorComparison } from "../train/hypergradients/compareEstimators.js";
-import { call, defineCommand, formatTable, type Hooks, runOf } from "./command.js";
+import { call, defineCommand, formatTable, type Hooks, refuseAsRank, runOf } from "./command.js";
 
 const options = {
   ...runFile,
@@ -49,6 +49,7 @@ export const verifyCommand = defineCommand({
   isRun: true,
   hooks: ["signal", "onNote", "onDownload", "hub"],
   async run({ given: { precision, ...given } }, { signal, hub }): Promise<Verification> {
+    refuseAsRank("verify-hypergradient");
     if (precision !== undefined && given.dtype !== undefined)
       throw new UsageError("--precision and --dtype are mutually exclusive: one takes the place of the other.");
     const config = runOf(given);

@@ -20,12 +20,23 @@ export const isLinkedChild = inherited === String(DESCRIPTOR);
 /**
  * Starts a linked child in a process group of its own, so that the terminal's Ctrl-C reaches it once, through this process.
  */
-export function spawnLinkedChild(program: string, words: readonly string[]): ChildProcess & Printing {
-  const env = { ...process.env, [VARIABLE]: String(DESCRIPTOR) };
-  const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe", "pipe"], env, detached: true });
+export const spawnLinkedChild = (program: string, words: readonly string[]): ChildProcess & Printing =>
+  spawnLinked(program, words, ["ignore", "pipe", "pipe"]) as ChildProcess & Printing;
+
+type Stream = "ignore" | "inherit" | "pipe";
+
+/** The same with other streams, and variables in addition to this process's. */
+export function spawnLinked(
+  program: string,
+  words: readonly string[],
+  streams: readonly [stdin: Stream, stdout: Stream, stderr: Stream],
+  variables: Readonly<Record<string, string>> = {},
+): ChildProcess {
+  const env = { ...process.env, ...variables, [VARIABLE]: String(DESCRIPTOR) };
+  const child = spawn(program, words, { stdio: [...streams, "pipe"], env, detached: true });
   // The child may exit first, which is no error.
   child.stdio[DESCRIPTOR]?.on("error", () => {});
-  return child as ChildProcess & Printing;
+  return child;
 }
 
 interface Printing {

@@ -31,6 +31,8 @@ export interface Option<T = unknown> extends Kind<T> {
   readonly session?: boolean;
   /** Given as a plain word on the command line instead of as a flag. */
   readonly positional?: boolean;
+  /** Takes the words after `--`, which is then required. */
+  readonly afterDashes?: boolean;
   /** Absent for an option that always has an effect. */
   readonly appliesWhen?: AppliesWhen;
   /** When one particular value has an effect, for values that do not always have one. */

@@ -10,6 +10,7 @@ export {
   type Place,
   placeOf,
   type Ranks,
+  restartsOf,
   sharedTensors,
 } from "./distributed/index.js";
 export { DTYPE_BYTES, type DType, numelOf, sameShape, type TypedArray, wideDtype } from "./dtype.js";

@@ -1,4 +1,4 @@
 // Processes that compute together.
-export { type Place, placeOf } from "./place.js";
+export { type Place, placeOf, restartsOf } from "./place.js";
 export { ALONE, asRank, hasProcessGroups, joinRanks, type Ranks } from "./processGroup.js";
 export { type MakeTensors, sharedTensors } from "./sharedTensors.js";

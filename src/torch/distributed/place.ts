@@ -48,9 +48,12 @@ export function placeOf(environment: Environment): Place | undefined {
     localSize: whole(names[3], 1),
     ...storeOf(environment, size),
     servesStore: rank === 0 && environment.TORCHELASTIC_USE_AGENT_STORE !== "True",
-    restarts: whole("TORCHELASTIC_RESTART_COUNT", 0),
+    restarts: restartsOf(environment),
   };
 }
+
+/** How many times torchrun or `bidora launch` has restarted the processes after a failure. */
+export const restartsOf = (environment: Environment): number => wholeOf(environment, "TORCHELASTIC_RESTART_COUNT", 0);
 
 function storeOf(environment: Environment, size: number): Pick<Place, "host" | "port"> {
   const host = environment.MASTER_ADDR ?? slurmHost(environment) ?? mpiHost(environment);

@@ -162,6 +162,8 @@ const FAILURE = "failure";
 export function joinRanks(place: Place | undefined, timeoutSeconds: number): Ranks {
   if (!place) return ALONE;
   const { rank, size, host, port } = place;
+  // c10d would log each broken connection; the error that it throws says what is needed
+  process.env.TORCH_CPP_LOG_LEVEL ??= "ERROR";
   if (!hasProcessGroups())
     throw new BidoraError(
       "RANKS",

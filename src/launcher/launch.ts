@@ -1,0 +1,137 @@
+// The processes of a command that trains on several ranks of one machine.
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { availableParallelism } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { spawnLinked } from "../common/childProcess.js";
+import { BidoraError } from "../common/errors.js";
+import { freePort } from "./freePort.js";
+
+/** What is launched. */
+export interface LaunchPlan {
+  /** The program and its arguments. */
+  readonly command: readonly string[];
+  /** The number of ranks. */
+  readonly processes: number;
+  /** How many times all ranks are started again after a failure. */
+  readonly maxRestarts: number;
+  readonly onNote?: ((line: string) => void) | undefined;
+}
+
+/** How a rank ended. */
+interface End {
+  readonly rank: number;
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Milliseconds in which the other ranks may end by themselves once one has failed, and then after SIGTERM. */
+const GRACE = { toNotice: 5_000, toEnd: 30_000 };
+
+/** Exit status of wrong usage, which no restart can mend. */
+const WRONG_USAGE = 2;
+
+/** Runs a command on several ranks, until all have ended. */
+export class Launch {
+  #ranks: readonly ChildProcess[] = [];
+  #isStopped = false;
+
+  constructor(readonly plan: LaunchPlan) {}
+
+  /** Passes a signal on to all ranks. They are not started again after it. */
+  pass(signal: NodeJS.Signals): void {
+    this.#isStopped = true;
+    this.#send(signal);
+  }
+
+  /**
+   * @returns the exit status of a launch that ended well or was stopped by a signal
+   * @throws BidoraError `RANK_FAILED` naming the rank that failed and how it ended
+   */
+  async run(): Promise<number> {
+    for (let restarts = 0; ; restarts++) {
+      const failed = await this.#attempt(restarts);
+      if (!failed) return 0;
+      if (this.#isStopped) return failed.code ?? 1;
+      const sentence = `Rank ${failed.rank} of ${this.plan.processes} ${howEnded(failed)}`;
+      if (restarts >= this.plan.maxRestarts || failed.code === WRONG_USAGE)
+        throw new BidoraError("RANK_FAILED", `${sentence}.`);
+      this.plan.onNote?.(`${sentence}: starting all ranks again (${restarts + 1} of ${this.plan.maxRestarts}).`);
+    }
+  }
+
+  /** @returns the rank that failed first; undefined if none did */
+  async #attempt(restarts: number): Promise<End | undefined> {
+    const port = await freePort();
+    this.#ranks = Array.from({ length: this.plan.processes }, (_, rank) => this.#start(rank, port, restarts));
+    if (this.#isStopped) this.#send("SIGTERM"); // the signal came before they were started
+    const over = new AbortController();
+    let first: End | undefined;
+    const ends = this.#ranks.map(async (child, rank) => {
+      const end = await endOf(child, rank);
+      if (end.code === 0) return;
+      if (!first) void this.#endOthers(over.signal);
+      first ??= end;
+    });
+    try {
+      await Promise.all(ends);
+    } finally {
+      over.abort();
+    }
+    return first;
+  }
+
+  #start(rank: number, port: number, restarts: number): ChildProcess {
+    const { command, processes } = this.plan;
+    const [program, ...words] = command;
+    const isFirst = rank === 0;
+    return spawnLinked(
+      program as string,
+      words,
+      [isFirst ? "inherit" : "ignore", isFirst ? "inherit" : "ignore", "inherit"],
+      {
+        OMP_NUM_THREADS:
+          process.env.OMP_NUM_THREADS ?? String(Math.max(1, Math.floor(availableParallelism() / processes))),
+        RANK: String(rank),
+        LOCAL_RANK: String(rank),
+        WORLD_SIZE: String(processes),
+        LOCAL_WORLD_SIZE: String(processes),
+        MASTER_ADDR: "127.0.0.1",
+        MASTER_PORT: String(port),
+        TORCHELASTIC_RESTART_COUNT: String(restarts),
+        TORCHELASTIC_USE_AGENT_STORE: "False",
+      },
+    );
+  }
+
+  /** Ends the ranks that go on although another one has failed. */
+  async #endOthers(over: AbortSignal): Promise<void> {
+    try {
+      await sleep(GRACE.toNotice, undefined, { signal: over });
+      this.#send("SIGTERM");
+      this.#send("SIGCONT"); // one that is stopped can't end
+      await sleep(GRACE.toEnd, undefined, { signal: over });
+      this.#send("SIGKILL");
+    } catch {
+      // all have ended
+    }
+  }
+
+  #send(signal: NodeJS.Signals): void {
+    for (const child of this.#ranks) if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+  }
+}
+
+async function endOf(child: ChildProcess, rank: number): Promise<End> {
+  try {
+    const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+    return { rank, code, signal };
+  } catch (cause) {
+    throw new BidoraError("RANK_FAILED", `Rank ${rank} could not be started: ${(cause as Error).message}.`, { cause });
+  }
+}
+
+function howEnded({ code, signal }: End): string {
+  if (signal === null) return `ended with status ${code}`;
+  return `was killed by ${signal}${signal === "SIGKILL" ? ", as the system does when memory runs out" : ""}`;
+}
