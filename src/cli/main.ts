@@ -3,7 +3,7 @@ import type { Command } from "../commands/command.js";
 import { INTERRUPTED, UsageError } from "../common/errors.js";
 import { printable } from "../common/messages.js";
 import { packageVersion } from "../common/program.js";
-import { placeOf } from "../torch/distributed/place.js";
+import { type Place, placeOf, silenceLog } from "../torch/distributed/place.js";
 import { preloadEngine } from "../torch/native.js";
 import { COMMANDS, commandNamed, type Entry } from "./commands.js";
 import { type Interrupts, watchInterrupts } from "./interrupts.js";
@@ -36,6 +36,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   if (name === "--version" || name === "-v") return print(packageVersion());
   const entry = commandNamed(name);
   if (!entry) throw await unknownCommand(name);
+  if (isAmongRanks(entry)) silenceLog(process.env);
   if (entry.usesEngine && !asksForHelp(rest)) preloadEngine();
   return runCommand(entry, rest);
 }
@@ -62,12 +63,16 @@ async function runCommand(entry: Entry, argv: readonly string[]): Promise<number
 }
 
 /** The rank of this process among those that train together; 0 for other commands. */
-function rankOf(entry: Entry | undefined): number {
-  if (!entry?.isRank) return 0;
+const rankOf = (entry: Entry | undefined): number => placeFor(entry)?.rank ?? 0;
+
+const isAmongRanks = (entry: Entry): boolean => placeFor(entry) !== undefined;
+
+function placeFor(entry: Entry | undefined): Place | undefined {
+  if (!entry?.isRank) return undefined;
   try {
-    return placeOf(process.env)?.rank ?? 0;
+    return placeOf(process.env);
   } catch {
-    return 0; // the command reports what is wrong
+    return undefined; // the command reports what is wrong
   }
 }
 

@@ -1,8 +1,10 @@
 /** `bidora finetune`: trains a model. */
-import { INTERRUPTED } from "../common/errors.js";
+import { basename } from "node:path";
+import { BidoraError, INTERRUPTED } from "../common/errors.js";
 import { stopsByValidation } from "../common/run.js";
 import { eventStream } from "../common/stream.js";
 import { refuseUnused, runFile, runOptions } from "../config/index.js";
+import { newestCheckpoint } from "../files/checkpointState.js";
 import type { RunEvent } from "../files/events.js";
 import { type Metrics, readMetrics } from "../files/metrics.js";
 import { holdOutput } from "../files/outputFolder.js";
@@ -10,6 +12,7 @@ import { inspectOutput, isFinished } from "../files/runFolder.js";
 import { noteSettings, prepare } from "../run/prepare.js";
 import { checkpointToResume, ProvenanceSource } from "../run/provenance.js";
 import { inputsOf, type RunStart, startOf } from "../run/runInputs.js";
+import { refuseDifferences } from "../run/sameRun.js";
 import { TrainingRun } from "../run/trainingRun.js";
 import { withDashboard } from "../run/withDashboard.js";
 import type { Given } from "../settings/option.js";
@@ -140,10 +143,21 @@ async function trainPrepared(begin: RunStart, options: Hooks, ranks: Ranks, isFr
   noteSettings(prepared, options.hub);
   if (stopsByValidation(config)) options.hub?.onNote?.(SELECTED);
   const provenance = new ProvenanceSource(prepared);
+  if (!isFresh) checkSeen(config.output, ranks);
   const from = isFresh ? undefined : await checkpointToResume(prepared, provenance, options.hub?.onNote);
+  await refuseDifferences(prepared, provenance, from?.path && basename(from.path));
   const run = new TrainingRun(prepared, { ...options, onNote: options.hub?.onNote, from, provenance });
   const metrics = await run.go();
   return { metrics: metrics ?? {}, output: config.output, isStopped: metrics === undefined };
+}
+
+/** @throws BidoraError `CHECKPOINT_UNSEEN` if rank 0 sees a checkpoint, and this rank does not */
+function checkSeen(output: string, { rank }: Ranks): void {
+  if (newestCheckpoint(output) !== undefined) return;
+  throw new BidoraError(
+    "CHECKPOINT_UNSEEN",
+    `Rank ${rank} sees no checkpoint in ${output}: all ranks need rank 0's folder to resume from.`,
+  );
 }
 
 const SELECTED =

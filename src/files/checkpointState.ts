@@ -131,6 +131,8 @@ export interface SavedState {
   readonly threads: number;
   /** Where the model computed; absent in checkpoints of earlier versions, which had only the CPU. */
   readonly device?: string | undefined;
+  /** The number of processes that trained together; absent for one. */
+  readonly processes?: number | undefined;
   /** The libtorch version, and which instructions and kernels ran; absent in checkpoints of earlier versions. */
   readonly arithmetic?: string | undefined;
   readonly earlyStopping: {
@@ -152,6 +154,7 @@ const shared = {
   generator: z.base64(),
   threads: z.int().min(1),
   device: z.string().optional(),
+  processes: z.int().min(2).optional(),
   arithmetic: z.string().optional(),
   earlyStopping: z
     .object({

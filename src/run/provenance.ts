@@ -37,6 +37,22 @@ export class ProvenanceSource implements RunObserver {
     return this.#found;
   }
 
+  /** Digests of what the run is made from, in words: all that need not read the weights. */
+  async ofRun(): Promise<Readonly<Record<string, unknown>>> {
+    const { folder, tokenizer, labels, data, choice } = this.prepared;
+    const digestOf = async (rows: readonly EncodedRow[] | undefined) => (rows ? await digestRows(rows) : null);
+    return {
+      "the labels": labels,
+      "the training rows": await digestOf(data.train),
+      "the validation rows": await digestOf(data.validation),
+      "the test rows": await digestOf(data.test),
+      "the held-out rows": await digestOf(data.holdout),
+      "the tokenizer": await this.#digest(folder, () => tokenizer.files()),
+      [CONFIG_FILE]: await this.#digest(folder, () => [CONFIG_FILE]),
+      "the task": choice.kind,
+    };
+  }
+
   /** Stops the work, when nobody needs the result. */
   end(): void {
     this.#ended.abort();
@@ -94,7 +110,7 @@ export async function checkpointToResume(
   provenance: ProvenanceSource,
   onNote: (note: string) => void = () => {},
 ): Promise<FoundCheckpoint> {
-  const { config, adapted } = prepared;
+  const { config, adapted, ranks } = prepared;
   const found = await findCheckpoint({
     folder: config.output,
     config,
@@ -103,18 +119,24 @@ export async function checkpointToResume(
     plans: plansOf(prepared),
     trained: adapted.trained,
     hooks: adapted.hooks,
+    processes: ranks.size,
   });
   for (const damaged of found.damaged) onNote(`${damaged}: continuing from ${found.path}.`);
-  for (const difference of arithmeticDifferences(found, adapted.model.device)) {
+  for (const difference of arithmeticDifferences(found, adapted.model.device, ranks.size)) {
     onNote(`${difference}: the result may differ in its last bits from that of an uninterrupted run.`);
   }
   return found;
 }
 
-function arithmeticDifferences({ path, state }: FoundCheckpoint, device: string): string[] {
+const counted = (processes: number): string => `${processes} ${processes === 1 ? "process" : "processes"}`;
+
+function arithmeticDifferences({ path, state }: FoundCheckpoint, device: string, processes: number): string[] {
   const [{ threads }, kind] = [engineFacts(), arithmetic()];
-  const { device: before = "cpu" } = state;
+  const { device: before = "cpu", processes: ranks = 1 } = state;
   return [
+    ...(ranks === processes
+      ? []
+      : [`${path} was computed by ${counted(ranks)}, now there ${processes === 1 ? "is" : "are"} ${processes}`]),
     ...(before === device ? [] : [`${path} was computed on ${before}, now the run is on ${device}`]),
     ...(threads === state.threads
       ? []

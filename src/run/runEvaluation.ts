@@ -4,7 +4,8 @@ import type { Metrics } from "../files/metrics.js";
 import { type PredictedRow, writePredictions } from "../files/predictions.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { Tokenizer } from "../text/index.js";
-import { evaluateRows, notesOf } from "../train/evaluation.js";
+import type { Ending } from "../train/ending.js";
+import { evaluateWithOutputs, notesOf } from "../train/evaluation.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
 import type { Prepared } from "./prepare.js";
 
@@ -26,12 +27,14 @@ export class RunEvaluation {
   ) {}
 
   /** The task's metrics on a split. */
-  async rows(split: EvaluatedSplit, signal?: AbortSignal): Promise<Metrics> {
-    const { config, choice, labels, positive, loaded, data } = this.prepared;
+  async rows(split: EvaluatedSplit, ending?: Ending): Promise<Metrics> {
+    const { config, choice, labels, positive, loaded, data, ranks } = this.prepared;
     const { task, metrics } = choice;
-    const options = { task, labels, batchSize: config.batchSize, metrics, positive, signal };
+    const shared = { ranks, ending };
+    const signal = ending?.given;
+    const options = { task, labels, batchSize: config.batchSize, metrics, positive, signal, shared };
     const predicted: Undecoded[] = [];
-    const found = await evaluateRows(
+    const found = await evaluateWithOutputs(
       loaded.model,
       data[split] ?? [],
       options,
@@ -50,8 +53,8 @@ export class RunEvaluation {
   }
 
   /** The metrics of generated texts; none if the data set is not evaluated by texts. */
-  async texts(split: "validation" | "test", signal?: AbortSignal): Promise<Metrics> {
-    const { loaded, tokenizer, folder, config, texts } = this.prepared;
+  async texts(split: "validation" | "test", ending?: Ending): Promise<Metrics> {
+    const { loaded, tokenizer, folder, config, texts, ranks } = this.prepared;
     const dataset: Dataset | undefined = texts?.[split];
     if (!dataset) return {};
     const model = { model: loaded.model, tokenizer, folder, checkpointConfig: readConfig(folder) };
@@ -59,7 +62,7 @@ export class RunEvaluation {
     const found = await evaluateTexts(
       model,
       dataset.examples as readonly LanguageExample[],
-      { batchSize: config.batchSize, overrides: overridesOf(config), signal },
+      { batchSize: config.batchSize, overrides: overridesOf(config), signal: ending?.given, shared: { ranks, ending } },
       ({ at, input }, reference, prediction) =>
         predicted.push({ ...at, text: shortText(promptText(input)), reference, prediction }),
     );

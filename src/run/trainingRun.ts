@@ -64,7 +64,7 @@ export class TrainingRun {
     readonly options: TrainingRunOptions,
   ) {
     const { config, adapted, generator, ranks } = prepared;
-    this.#ending = new Ending(ranks, options.signal ?? new AbortController().signal);
+    this.#ending = new Ending(ranks, options.signal ?? new AbortController().signal, options.checkpoints);
     this.#earlyStopping = earlyStoppingOf(prepared);
     this.#nonFinite = new NonFiniteBatches(config.onNonfinite === "skip" ? config.maxSkipped : 0);
     this.#checkpoint = {
@@ -73,6 +73,7 @@ export class TrainingRun {
       trained: adapted.trained,
       generator,
       device: adapted.model.device,
+      processes: ranks.size,
       earlyStopping: this.#earlyStopping,
       nonFinite: this.#nonFinite,
       settings: settingsOf(config),
@@ -216,7 +217,7 @@ export class TrainingRun {
     const validation = data.validation ? await this.#evaluate("validation", known) : {};
     const test = data.test ? prefixed("test", await this.#evaluate("test")) : {};
     const holdout = data.holdout
-      ? prefixed("holdout", watched ?? (await this.#evaluation.rows("holdout", this.#ending.signal)))
+      ? prefixed("holdout", watched ?? (await this.#evaluation.rows("holdout", this.#ending)))
       : {};
     const metrics = { ...validation, ...test, ...holdout };
     if (!this.#at || Object.keys(metrics).every((name) => known !== undefined && name in known)) return metrics;
@@ -228,8 +229,8 @@ export class TrainingRun {
 
   /** @param known the metrics of its rows, if they were just evaluated */
   async #evaluate(split: "validation" | "test", known?: Metrics): Promise<Metrics> {
-    const rows = known ?? (await this.#evaluation.rows(split, this.#ending.signal));
-    return { ...(await this.#evaluation.texts(split, this.#ending.signal)), ...rows };
+    const rows = known ?? (await this.#evaluation.rows(split, this.#ending));
+    return { ...(await this.#evaluation.texts(split, this.#ending)), ...rows };
   }
 
   /** The evaluation of the final state, if there was one. */

@@ -31,6 +31,8 @@ export interface CheckpointOptions {
   readonly generator: Generator;
   /** The device of the model. */
   readonly device: string;
+  /** The number of processes that train together. */
+  readonly processes?: number;
   readonly earlyStopping: EarlyStopping | undefined;
   readonly nonFinite?: NonFiniteBatches;
   readonly settings: { readonly [key: string]: JsonValue };
@@ -76,7 +78,7 @@ export async function saveCheckpoint(options: CheckpointOptions, run: RunHandle)
 
 function writeState(
   folder: string,
-  { trained, generator, device, earlyStopping, nonFinite, settings }: CheckpointOptions,
+  { trained, generator, device, processes = 1, earlyStopping, nonFinite, settings }: CheckpointOptions,
   run: RunHandle,
   madeFrom: Provenance,
 ): void {
@@ -97,6 +99,7 @@ function writeState(
     generator: Buffer.from(generator.getState()).toString("base64"),
     threads: engineFacts().threads,
     device,
+    ...(processes > 1 && { processes }),
     arithmetic: arithmetic(),
     earlyStopping: earlyStopping?.state ?? null,
     ...(nonFinite && nonFinite.skipped > 0 && { skipped: nonFinite.skipped }),

@@ -29,13 +29,16 @@ import {
   lossWeight,
   outputsByRow,
   outputsOf,
-  type RowOutputs,
+  RowOutputs,
   type RowPrediction,
   type ScorerOptions,
   type Task,
   targetOf,
 } from "../tasks/index.js";
+import type { Ranks } from "../torch/index.js";
 import * as torch from "../torch/index.js";
+import { ALONE } from "../torch/index.js";
+import { itemOf, type Sharing, sharedOut, shareOfItems } from "./sharing.js";
 
 type Rows = readonly EncodedRow[];
 
@@ -48,6 +51,8 @@ interface PassOptions {
   readonly signal?: AbortSignal | undefined;
   /** Receives the outputs of each batch before they are disposed. */
   readonly onOutputs?: (batch: Batch, outputs: torch.Tensor) => void;
+  /** The ranks among which the batches are divided; each gets the predictions of all. */
+  readonly shared?: Sharing | undefined;
 }
 
 /** Rows are sorted by length within stretches of this many batches, so that little is in memory at a time. */
@@ -73,18 +78,36 @@ export async function* predictRows(
   rows: readonly EncodedRow[],
   options: PassOptions,
 ): AsyncGenerator<RowPrediction> {
-  const { task, labels, batchSize, signal } = options;
+  const { task, labels, batchSize } = options;
   for (const stretch of stretchesOf(rows, batchSize)) {
-    const outputs = new Map<EncodedRow, RowOutputs>();
-    for (const batch of batchesOf(stretch, batchSize)) {
-      signal?.throwIfAborted();
-      for (const [i, own] of batchOutputs(model, batch, options).entries()) outputs.set(batch[i] as EncodedRow, own);
-      await new Promise(setImmediate);
-    }
+    const outputs = await stretchOutputs(model, [...batchesOf(stretch, batchSize)], options);
     const outputsOf = (row: EncodedRow) => outputs.get(row) as RowOutputs;
     for (const rows of task.splitsExamples ? examplesOf(stretch) : stretch.map((row) => [row]))
       yield { row: rows[0] as EncodedRow, prediction: task.predict(rows.map(outputsOf), rows, labels) };
   }
+}
+
+/** The outputs for the rows of all batches, of which each rank computes its share. */
+async function stretchOutputs(
+  model: TaskModel,
+  batches: readonly Rows[],
+  options: PassOptions,
+): Promise<Map<EncodedRow, RowOutputs>> {
+  const { shared = { ranks: ALONE }, signal } = options;
+  const shares = await sharedOut(shared, async () => {
+    const own: RowOutputs[][] = [];
+    for (const batch of shareOfItems(batches, shared)) {
+      signal?.throwIfAborted();
+      own.push(batchOutputs(model, batch, options));
+      await new Promise(setImmediate);
+    }
+    return own;
+  });
+  const outputs = new Map<EncodedRow, RowOutputs>();
+  for (const [i, batch] of batches.entries())
+    for (const [j, { values, width }] of itemOf(shares, i).entries())
+      outputs.set(batch[j] as EncodedRow, new RowOutputs(values, width));
+  return outputs;
 }
 
 function batchOutputs(
@@ -155,7 +178,7 @@ function rowsByOutput(
 }
 
 /** Options for evaluating rows: the same, and those of the metrics. */
-export interface EvaluationOptions extends Omit<PassOptions, "onOutputs">, ScorerOptions {
+export interface EvaluationOptions extends Omit<PassOptions, "onOutputs" | "shared">, ScorerOptions {
   /** For embeddings: more texts that the anchors' positives are searched among. */
   readonly corpus?: readonly EmbeddedText[] | undefined;
 }
@@ -195,14 +218,14 @@ export async function evaluateRows(
   return evaluateWithOutputs(model, rows, options, onPrediction);
 }
 
-/** The same, with a function in the options that receives the outputs of each batch before they are disposed. */
+/** The same, with the outputs of each batch before they are disposed, and shared out among ranks, which get the same metrics. */
 export async function evaluateWithOutputs(
   model: TaskModel,
   rows: readonly EncodedRow[],
-  options: EvaluationOptions & Pick<PassOptions, "onOutputs">,
+  options: EvaluationOptions & Pick<PassOptions, "onOutputs" | "shared">,
   onPrediction: OnPrediction = () => {},
 ): Promise<Evaluation> {
-  const { task, labels, metrics, positive } = options;
+  const { task, labels, metrics, positive, shared = { ranks: ALONE } } = options;
   const { metric } = task.scorer({ labels, metrics, positive });
   const losses = meanLoss(task);
   const measured: unknown[] = [];
@@ -220,11 +243,14 @@ export async function evaluateWithOutputs(
     if (together) together.add(predicted);
     else score(predicted);
   }
-  for (const predicted of (await together?.scored(options.signal)) ?? []) score(predicted);
+  for (const predicted of (await together?.scored(shared.ranks.size === 1 ? options.signal : undefined)) ?? [])
+    score(predicted);
   const result = metric.result(measured);
   checkValues(result, metric);
   const { units } = together ?? {};
-  return { metrics: { ...result, loss: losses.mean() }, metric, measured, ...(units && { units }) };
+  // other machines could round otherwise, and then stop at another step
+  const [first] = shared.ranks.gather({ ...result, loss: losses.mean(shared.ranks) });
+  return { metrics: first as Metrics, metric, measured, ...(units && { units }) };
 }
 
 /** The mean loss over batches; 0 if no row counts in it. */
@@ -237,7 +263,11 @@ function meanLoss(task: Task) {
       total.sum += finiteSum(task, outputs, batch);
       total.weight += weight;
     },
-    mean: () => (total.weight ? total.sum / total.weight : 0),
+    mean(ranks: Ranks): number {
+      const all = ranks.gather(total);
+      const weight = all.reduce((found, one) => found + one.weight, 0);
+      return weight ? all.reduce((found, one) => found + one.sum, 0) / weight : 0;
+    },
   };
 }
 

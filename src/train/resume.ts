@@ -34,6 +34,8 @@ export interface ResumingRun {
   readonly plans: readonly Pick<PhasePlan, "phase" | "steps">[];
   readonly trained: readonly TrainedTensor[];
   readonly hooks?: TrainingHooks | undefined;
+  /** The number of processes that train together. */
+  readonly processes?: number;
 }
 
 /** An intact checkpoint that fits the run. */
@@ -73,7 +75,7 @@ async function openCheckpoint(path: string, run: ResumingRun): Promise<SavedStat
     await verifyChecksums(path, [STATE, TENSORS]);
     return readState(path);
   });
-  checkSettings(path, state.settings, run.settings);
+  checkSettings(path, wholeBatch(state.settings, state.processes), wholeBatch(run.settings, run.processes));
   checkProvenance(path, state.madeFrom, run.madeFrom);
   await damageIfThrown(() => {
     checkPosition(state, run.plans);
@@ -148,6 +150,13 @@ const FREE: ReadonlySet<string> = new Set<RunKey>([
   "onNonfinite",
   "maxSkipped",
 ]);
+
+/** The settings with the batch size of all processes together, which is what the order of rows depends on. */
+function wholeBatch(settings: SavedState["settings"], processes = 1): SavedState["settings"] {
+  const { batchSize } = settings;
+  if (processes === 1 || typeof batchSize !== "number") return settings;
+  return { ...settings, batchSize: batchSize * processes };
+}
 
 function checkSettings(path: string, then: SavedState["settings"], now: SavedState["settings"]): void {
   for (const key of new Set([...Object.keys(then), ...Object.keys(now)])) {

@@ -14,7 +14,9 @@ import {
   type TextModel,
 } from "../generation/index.js";
 import { checkIds, encodePrompts, textScorer } from "../tasks/index.js";
+import { ALONE } from "../torch/index.js";
 import type { Evaluation } from "./evaluation.js";
+import { itemOf, type Sharing, sharedOut, shareOfItems } from "./sharing.js";
 
 /** A model that generates text, and its files. */
 interface WritingModel extends TextModel {
@@ -29,6 +31,8 @@ interface TextEvaluationOptions {
     | Pick<GenerationOverrides, "beams" | "lengthPenalty" | "noRepeatNgram" | "maxNewTokens">
     | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** The ranks among which the prompts are divided. */
+  readonly shared?: Sharing | undefined;
 }
 
 /** A prompt's row, its references, and the generated text. */
@@ -38,7 +42,7 @@ type OnText = (example: LanguageExample, references: readonly string[], predicti
 export async function evaluateTexts(
   model: WritingModel,
   examples: readonly LanguageExample[],
-  { batchSize, overrides = {}, signal }: TextEvaluationOptions,
+  { batchSize, overrides = {}, signal, shared = { ranks: ALONE } }: TextEvaluationOptions,
   onText: OnText = () => {},
 ): Promise<Evaluation> {
   const own = readGenerationConfig(model.folder, model.checkpointConfig);
@@ -53,10 +57,21 @@ export async function evaluateTexts(
   );
   const { metric } = textScorer;
   const measured: unknown[] = [];
-  for await (const { text } of generateRows(model, prompts, generation, { batchSize, signal })) {
+  const score = (text: string) => {
     const { example, references } = groups[measured.length] as (typeof groups)[number];
     measured.push(metric.measure(references, { text }, measured.length + 1));
     onText(example, references, { text });
+  };
+  if (shared.ranks.size === 1) {
+    for await (const { text } of generateRows(model, prompts, generation, { batchSize, signal })) score(text);
+  } else {
+    const texts = await sharedOut(shared, async () => {
+      const own: string[] = [];
+      const rows = generateRows(model, shareOfItems(prompts, shared), generation, { batchSize, signal });
+      for await (const { text } of rows) own.push(text);
+      return own;
+    });
+    for (const i of prompts.keys()) score(itemOf(texts, i));
   }
   return { metrics: metric.result(measured), metric: metric as Evaluation["metric"], measured, units: "prompts" };
 }

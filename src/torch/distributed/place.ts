@@ -52,6 +52,11 @@ export function placeOf(environment: Environment): Place | undefined {
   };
 }
 
+/** c10d logs each broken connection with a stack; its error says what is needed. Takes effect only before libtorch is loaded. */
+export function silenceLog(environment: Record<string, string | undefined>): void {
+  environment.TORCH_CPP_LOG_LEVEL ??= "ERROR";
+}
+
 /** How many times torchrun or `bidora launch` has restarted the processes after a failure. */
 export const restartsOf = (environment: Environment): number => wholeOf(environment, "TORCHELASTIC_RESTART_COUNT", 0);
 

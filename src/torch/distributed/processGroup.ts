@@ -8,7 +8,7 @@ import { type Handle, native } from "../native.js";
 import { scope } from "../ownership.js";
 import { Tensor, tensor } from "../tensor.js";
 import { onDevice } from "../values.js";
-import type { Place } from "./place.js";
+import { type Place, silenceLog } from "./place.js";
 
 /**
  * The processes that train together. Every function must be called by all ranks, in the same order, and returns when all have called it.
@@ -23,8 +23,8 @@ export interface Ranks {
   sum(tensors: readonly Tensor[]): readonly Tensor[];
   /** The values of all ranks, in the order of the ranks. Values are copied as by `structuredClone`. */
   gather<T>(value: T): readonly T[];
-  /** Whether it is true on any rank. */
-  any(isTrue: boolean): boolean;
+  /** Which of some conditions are true on any rank. */
+  any(...areTrue: readonly boolean[]): readonly boolean[];
   /**
    * Leaves the group.
    * @param failure why this rank ends alone: a sentence for the others
@@ -39,7 +39,7 @@ export const ALONE: Ranks = {
   localRank: 0,
   sum: (tensors) => tensors,
   gather: (value) => [value],
-  any: (isTrue) => isTrue,
+  any: (...areTrue) => areTrue,
   leave() {},
 };
 
@@ -108,9 +108,9 @@ class ProcessGroup implements Ranks {
     );
   }
 
-  any(isTrue: boolean): boolean {
-    const [sum] = scope(() => this.sum([tensor([isTrue ? 1 : 0])]).map((found) => found.item()));
-    return sum !== 0;
+  any(...areTrue: readonly boolean[]): readonly boolean[] {
+    const counts = scope(() => this.sum([tensor(areTrue.map(Number))])[0]?.toArray());
+    return areTrue.map((_, i) => counts?.[i] !== 0);
   }
 
   leave(failure?: string): void {
@@ -162,8 +162,7 @@ const FAILURE = "failure";
 export function joinRanks(place: Place | undefined, timeoutSeconds: number): Ranks {
   if (!place) return ALONE;
   const { rank, size, host, port } = place;
-  // c10d would log each broken connection; the error that it throws says what is needed
-  process.env.TORCH_CPP_LOG_LEVEL ??= "ERROR";
+  silenceLog(process.env);
   if (!hasProcessGroups())
     throw new BidoraError(
       "RANKS",
