@@ -55,7 +55,10 @@ function rankOf(rank: number, size: number, met: readonly (readonly unknown[])[]
       });
     },
     gather: (value) => meet(value),
-    any: (isTrue) => meet(isTrue).includes(true),
+    any(...areTrue) {
+      const all = meet(areTrue);
+      return areTrue.map((_, i) => all.some((flags) => flags[i]));
+    },
     leave() {},
   };
 }
