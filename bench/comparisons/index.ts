@@ -1,5 +1,6 @@
 import { type Context, type Setting, settingName, settingsOf } from "../context.js";
 import type { Row } from "../rows.js";
+import { distributed } from "./distributed.js";
 import { learnAndEmbed } from "./embeddings.js";
 import { generate } from "./generate.js";
 import { LANGUAGE_MODELS, type LanguageModel, language, languageModelsOf } from "./language.js";
@@ -58,6 +59,7 @@ export const COMPARISONS: Readonly<Record<string, (context: Context) => Comparis
   language: (context) => modelRows(context, "language", language),
   generate: (context) => modelRows(context, "generate", generate),
   embeddings: () => [{ name: "embeddings", run: learnAndEmbed }],
+  distributed: () => [{ name: "distributed", run: distributed }],
   overhead: (context) => stepRows(context, "overhead", overhead).slice(0, 1),
   libtorch: (context) => (context.libtorch === undefined ? [] : onLibtorch(context)),
 };

@@ -1,0 +1,104 @@
+// One and two ranks on this machine, one thread each, beside PEFT with DDP.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Context } from "../context.js";
+import { peerScript, ROOT } from "../programs.js";
+import type { Row } from "../rows.js";
+import { writePlainModel } from "../setup/plainModel.js";
+import { secondsPerStep } from "../setup/rankGroup.js";
+import { median } from "../turns/compare.js";
+import type { Program } from "../turns/workerProcess.js";
+import { startModel } from "./start.js";
+
+/** Rows per rank, and tokens per row; every row has as many, so that no side pads. */
+const [ROWS, TOKENS] = [8, 64];
+const STEPS = 6;
+
+const SUBJECTS = { lora: "LoRA, base-size BERT", full: "full fine-tuning, MiniLM" } as const;
+
+type Subject = keyof typeof SUBJECTS;
+
+/** Seconds per step by side and round. */
+type Times = Record<"own1" | "own2" | "peer1" | "peer2", number[]>;
+
+export async function distributed(context: Context): Promise<Row[]> {
+  const minilm = await startModel(context);
+  const tokenizer = new Map(["tokenizer.json", "tokenizer_config.json"].map((name) => [name, join(minilm, name)]));
+  const models = { lora: writePlainModel(join(context.scratch, "bert"), "bert", tokenizer), full: minilm };
+  const rows = writeRows(join(context.scratch, "equal-rows.jsonl"));
+  const all: Row[] = [];
+  for (const subject of Object.keys(SUBJECTS) as Subject[])
+    all.push(...rowsOf(subject, await timesOf(context, subject, models[subject], rows)));
+  return all;
+}
+
+/** A word is one token, and two are added. */
+function writeRows(file: string): string {
+  const words = ["time", "people", "year", "work", "house", "water", "money", "story", "city", "night"];
+  const text = (row: number) =>
+    Array.from({ length: TOKENS - 2 }, (_, i) => words[(row + i * (row + 1)) % 10]).join(" ");
+  const lines = Array.from({ length: 64 }, (_, row) => `${JSON.stringify({ text: text(row), label: row % 2 })}\n`);
+  writeFileSync(file, lines.join(""));
+  return file;
+}
+
+async function timesOf({ effort, python, scratch }: Context, subject: Subject, model: string, rows: string) {
+  const times: Times = { own1: [], own2: [], peer1: [], peer2: [] };
+  const limits = { steps: STEPS, clock: effort.clock };
+  for (let round = 0; round < effort.rounds; round++) {
+    const output = join(scratch, `ranks-${subject}-${round}`);
+    for (const ranks of [1, 2] as const) {
+      times[`own${ranks}`].push(await secondsPerStep(own(subject, model, rows, `${output}-${ranks}`), ranks, limits));
+      times[`peer${ranks}`].push(await secondsPerStep(peer(python, subject, model, rows), ranks, limits));
+    }
+  }
+  return times;
+}
+
+function own(subject: Subject, model: string, rows: string, output: string): Program {
+  const task = ["--model", model, "--task", "sequence-classification", "--train", rows, "--method", subject];
+  const size = ["--batch-size", String(ROWS), "--max-steps", "100", "--threads", "1", "--dtype", "float32"];
+  const words = ["finetune", ...task, ...size, "--output", output, "--json"];
+  return { command: process.execPath, args: [join(ROOT, "bin", "bidora.js"), ...words] };
+}
+
+const peer = (python: string, subject: Subject, model: string, rows: string): Program =>
+  peerScript(python, "ddp_worker.py", [model, rows, subject, String(ROWS), "100"]);
+
+function rowsOf(subject: Subject, { own1, own2, peer1, peer2 }: Times): Row[] {
+  const setting = `${SUBJECTS[subject]}, ${ROWS} × ${TOKENS} per rank, float32`;
+  const efficiency = { what: "Efficiency of 2 ranks", setting, goal: undefined };
+  return [
+    {
+      what: "Step of 2 ranks",
+      setting,
+      against: "PEFT with DDP, 2 ranks",
+      goal: undefined,
+      ratio: ratioOf(peer2, own2),
+      ours: rate(own2, 2),
+      theirs: rate(peer2, 2),
+    },
+    {
+      ...efficiency,
+      against: "1 rank of bidora",
+      ratio: ratioOf(own1, own2),
+      ours: rate(own2, 2),
+      theirs: rate(own1, 1),
+    },
+    {
+      ...efficiency,
+      against: "1 rank of PEFT: PEFT with DDP",
+      ratio: ratioOf(peer1, peer2),
+      ours: rate(peer2, 2),
+      theirs: rate(peer1, 1),
+    },
+  ];
+}
+
+function ratioOf(numerators: readonly number[], denominators: readonly number[]) {
+  const ratios = numerators.map((seconds, round) => seconds / (denominators[round] as number));
+  return { median: median(ratios), low: Math.min(...ratios), high: Math.max(...ratios) };
+}
+
+const rate = (seconds: readonly number[], ranks: number): string =>
+  `${((ranks * ROWS * TOKENS) / median(seconds)).toFixed(0)} tokens/s`;
