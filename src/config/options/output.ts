@@ -35,6 +35,7 @@ export const outputOptions = {
     default: 1800,
     session: true,
     advanced: true,
+    rare: true,
   }),
   resume: option(toggle, {
     group: "Output",

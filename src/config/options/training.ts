@@ -127,6 +127,7 @@ export const trainingOptions = {
     help: "how many batches that are not finite are skipped before the run stops",
     default: 10,
     advanced: true,
+    rare: true,
     appliesWhen: {
       only: "with --on-nonfinite skip",
       holds: ({ onNonfinite }: { readonly onNonfinite?: string }) => onNonfinite === "skip",
