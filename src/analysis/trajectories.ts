@@ -137,10 +137,10 @@ export async function adapterTrajectory(
   return { model: opened.folder, layers: trajectories.layers };
 }
 
-/** How the run had the frozen weights: with bfloat16, and in quantized blocks, whose values have its dtype, it trained on rounded ones. */
+/** How the run had the frozen weights: with bfloat16 or float16, and in quantized blocks, whose values have its dtype, it trained on rounded ones. */
 function computedWith(folder: string, { settings }: AnalyzedFolder): Pick<LoadOptions, "dtype" | "baseDtype"> {
-  const { baseDtype } = settings;
-  if (settings.dtype === "bfloat16") return { dtype: "bfloat16", baseDtype };
+  const { baseDtype, dtype } = settings;
+  if (dtype === "bfloat16" || dtype === "float16") return { dtype, baseDtype };
   const stored = storedDtype(folder);
   return { dtype: stored === "float16" || baseDtype !== undefined ? "float32" : stored, baseDtype };
 }

@@ -155,6 +155,11 @@ function refuseContradictions(settings: Values<RunTable>): void {
       "--resume and --overwrite are mutually exclusive: one continues the run in the folder, the other deletes it.",
     );
   }
+  if (settings.dtype === "float16" && METHODS[settings.method].isBilevel) {
+    throw new UsageError(
+      "--dtype float16 does not go with --method bidora, whose search differentiates gradients that float16 rounds to zero: use bfloat16 or float32.",
+    );
+  }
   adapterOf(settings)?.check?.(settings);
 }
 

@@ -14,8 +14,13 @@ const count = z.int().min(0);
 /** The position in the batches of some rows. */
 const position = z.object({ pass: count, index: count });
 
-/** The state of a rule with one level, apart from tensors. */
-const plainState = z.object({ steps: count, batches: position });
+/** The state of dynamic loss scaling: the scale, and the number of steps in a row with finite gradients. */
+const lossScale = z.object({ scale: z.number().positive(), finiteSteps: count });
+
+export type LossScaleState = z.infer<typeof lossScale>;
+
+/** The state of a rule with one level, apart from tensors. Only a run in float16 has a `lossScale`. */
+const plainState = z.object({ steps: count, batches: position, lossScale: lossScale.optional() });
 
 /** The state of a search, apart from tensors. */
 const bilevelState = z.object({
@@ -142,6 +147,8 @@ export interface SavedState {
   } | null;
   /** How many times a step went on with other batches because a number was not finite. */
   readonly skipped?: number | undefined;
+  /** How many times a step went on with other batches because the scale of float16's gradients was too large. */
+  readonly overflows?: number | undefined;
   /** The settings of the run, which are compared when it is resumed. */
   readonly settings: { readonly [key: string]: JsonValue };
   readonly madeFrom: Provenance;
@@ -164,6 +171,7 @@ const shared = {
     })
     .nullable(),
   skipped: count.optional(),
+  overflows: count.optional(),
   settings: z.record(z.string(), z.json()),
   madeFrom: provenance,
 };

@@ -124,7 +124,7 @@ export interface StepEvent extends InTraining {
   readonly tokens: number;
   /**
    * How many times the step went on with the next batches, because the loss or a gradient of those before was not finite; absent if it did
-   * not. Only with `onNonfinite: "skip"`.
+   * not. Only with `onNonfinite: "skip"`, and in float16 until the loss's scale is low enough.
    */
   readonly skipped?: number;
   /** A message for the user, sent once, for example that something other than requested is computed. */

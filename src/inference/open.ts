@@ -20,7 +20,7 @@ import { architectureOf, type LoadedModel, loadModel } from "../models/index.js"
 import { packLinears, type WeightFormatName } from "../nn/index.js";
 import { configuredTask, type NamedTask, namedTask, type ResolvedHead, resolveHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
-import { computeDtype, type DType, Generator, resolveDevice, setThreads } from "../torch/index.js";
+import { type ComputeDtype, computeDtype, type DType, Generator, resolveDevice, setThreads } from "../torch/index.js";
 
 /** The names of a model and its adapter: folders, GGUF files or Hub repositories. */
 interface ModelNames {
@@ -143,7 +143,7 @@ export interface InferenceModel extends OpenModel {
 
 /** The settings of a command that opens a model for inference. */
 interface InferenceSettings extends Pick<OpenOptions, "baseDtype" | "merge" | "device" | "threads"> {
-  readonly dtype: Parameters<typeof computeDtype>[0];
+  readonly dtype: ComputeDtype;
 }
 
 /** Opens a model for inference, with its tokenizer and packed weights. @param task by default that of the adapter or the checkpoint */

@@ -162,5 +162,5 @@ function skippedNote(runs: readonly Run[]): Markup | undefined {
     return count > 0 ? `${run.name}: ${formatCount(count)}` : [];
   });
   if (counts.length === 0) return undefined;
-  return html`<p class="note">Steps that went on with other batches, because a loss or a gradient was not finite (--on-nonfinite skip): ${counts.join("; ")}.</p>`;
+  return html`<p class="note">Steps that went on with other batches, because a loss or a gradient was not finite (by --on-nonfinite skip, or until the loss's scale fitted float16): ${counts.join("; ")}.</p>`;
 }

@@ -119,8 +119,8 @@ export function settingsThatFit(need: MemoryNeed, config: RunConfig, available: 
   const smaller = smallerBatches(config);
   const checkpointing = config.gradientCheckpointing ? [] : [{ gradientCheckpointing: true }];
   const isFull = METHODS[config.method].adapter === undefined;
-  const bfloat16 =
-    torch.computeDtype(config.dtype, need.device) === "bfloat16" || isFull ? [] : [{ dtype: "bfloat16" as const }];
+  const isHalf = torch.computeDtype(config.dtype, need.device) !== "float32";
+  const bfloat16 = isHalf || isFull ? [] : [{ dtype: "bfloat16" as const }];
   const alone = [smaller.find(fits), ...[...checkpointing, ...bfloat16].filter(fits)].filter(
     (change) => change !== undefined,
   );

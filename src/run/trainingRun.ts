@@ -201,7 +201,7 @@ export class TrainingRun {
     await this.#evaluation.write(config.output);
     const seconds = (performance.now() - this.#began) / 1000;
     const peakMemoryBytes = memoryOf(loaded.model.device).peak();
-    const { skipped } = this.#nonFinite;
+    const skipped = this.#nonFinite.total;
     const passedOver = skipped > 0 && { skipped };
     await this.#emit({ event: "done", metrics, ...chosen, ...passedOver, seconds, peakMemoryBytes });
     await this.#writeReport();

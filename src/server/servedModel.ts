@@ -17,6 +17,7 @@ import { architectureOf } from "../models/index.js";
 import type { WeightFormatName } from "../nn/index.js";
 import { type NamedTask, namedTask, resolveHead, type TaskKind } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
+import type { ComputeDtype } from "../torch/index.js";
 
 /** Which model to serve, and how it computes. */
 export interface ServedSettings {
@@ -24,7 +25,7 @@ export interface ServedSettings {
   readonly revision?: string | undefined;
   /** Folders or Hub repositories. */
   readonly adapter?: readonly string[] | undefined;
-  readonly dtype: "float32" | "bfloat16" | "auto";
+  readonly dtype: ComputeDtype;
   readonly baseDtype?: WeightFormatName | undefined;
   readonly threads?: number | undefined;
 }

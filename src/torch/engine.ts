@@ -54,8 +54,9 @@ export function hasFastBfloat16(): boolean {
 }
 
 /** The compute dtypes that a run can request. */
-export const COMPUTE_DTYPES = ["auto", "float32", "bfloat16"] as const;
-type ComputeDtype = (typeof COMPUTE_DTYPES)[number];
+export const COMPUTE_DTYPES = ["auto", "float32", "bfloat16", "float16"] as const;
+/** A dtype that a run can request, or `auto`. */
+export type ComputeDtype = (typeof COMPUTE_DTYPES)[number];
 
 /** Resolves `auto`: bfloat16 on CUDA, and on a processor that multiplies it in hardware; otherwise float32. */
 export function computeDtype(choice: ComputeDtype, device: string): Exclude<ComputeDtype, "auto"> {

@@ -17,6 +17,7 @@ export { DTYPE_BYTES, type DType, numelOf, sameShape, type TypedArray, wideDtype
 export {
   blasWarning,
   COMPUTE_DTYPES,
+  type ComputeDtype,
   computeDtype,
   type EngineFacts,
   engineFacts,

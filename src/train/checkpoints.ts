@@ -102,7 +102,7 @@ function writeState(
     ...(processes > 1 && { processes }),
     arithmetic: arithmetic(),
     earlyStopping: earlyStopping?.state ?? null,
-    ...(nonFinite && nonFinite.skipped > 0 && { skipped: nonFinite.skipped }),
+    ...nonFinite?.state,
     settings,
     madeFrom,
   };

@@ -10,6 +10,7 @@ import { BilevelRule } from "./bilevelRule.js";
 import { ESTIMATORS, type HypergradientEstimator } from "./hypergradients/estimators.js";
 import { Level } from "./level.js";
 import type { PhasePlan } from "./loop.js";
+import { LossScale } from "./lossScale.js";
 import type { ReplayableMasks } from "./masks.js";
 import type { Penalty } from "./stepGradients.js";
 import { PlainRule, type PlainRuleOptions } from "./stepRule.js";
@@ -162,6 +163,7 @@ function plainRule(
     masks,
     ranks,
     gradientAccumulation,
+    lossScale: settings.dtype === "float16" ? new LossScale() : undefined,
     ...terms,
   });
 }

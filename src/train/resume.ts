@@ -186,7 +186,7 @@ export function resumePoint(
       const tensors = readTensors(join(path, TENSORS));
       restoreSnapshot(options.trained, tensors);
       rule.restore({ tensors, values: state.rule });
-      options.nonFinite?.restore(state.skipped ?? 0);
+      options.nonFinite?.restore(state);
       options.generator.setState(Buffer.from(state.generator, "base64"));
       if (state.earlyStopping) restoreEarlyStopping(options.earlyStopping, state.earlyStopping, tensors);
     },

@@ -1,7 +1,7 @@
 // What every step rule does with its gradients, at every level, in this order:
 //
-//     backward, one batch at a time → sum over the batches of a step → sum over the ranks → check that they are finite → clip
-//     → update, by the level's optimizer
+//     backward, one batch at a time → sum over the batches of a step → sum over the ranks → divide by the loss's scale
+//     → check that they are finite → clip → update, by the level's optimizer
 //
 // Each stage takes the result of the one before it, and `Level.update` takes checked gradients, so that no stage can be left out.
 
@@ -16,6 +16,7 @@ import type { Ranks } from "../torch/index.js";
 import * as torch from "../torch/index.js";
 import type { BatchSource } from "./batches.js";
 import { MiniBatches } from "./gradientCache.js";
+import { scaled, unscaled } from "./lossScale.js";
 import { meetingOf } from "./meeting.js";
 import { nonFiniteModule } from "./nonFiniteModule.js";
 import type { BatchShare } from "./shares.js";
@@ -63,6 +64,8 @@ interface GradientUse {
   readonly createGraph?: boolean;
   /** Record each batch's passes, to compute tangents. */
   readonly record?: RecordOptions | undefined;
+  /** The factor on the loss in the backward passes, by which the gradients are divided; 1 by default. */
+  readonly scale?: number | undefined;
 }
 
 /** A step's loss and gradients. */
@@ -87,8 +90,8 @@ export function stepGradients(
   if (use.createGraph)
     return twiceDifferentiable(() => withLoss(loss, gradientsOfParts({ ...loss, ranks }, inputs, use)));
   const { tapes, ...own } = gradientsOfParts({ ...loss, ranks }, inputs, use);
-  const [sum, ...gradients] = ranks.sum([own.loss, ...own.gradients]);
-  return withLoss(loss, { tapes, loss: sum as torch.Tensor, gradients });
+  const [sum, ...scaledGradients] = ranks.sum([own.loss, ...own.gradients]);
+  return withLoss(loss, { tapes, loss: sum as torch.Tensor, gradients: unscaled(scaledGradients, use.scale) });
 }
 
 interface PartGradients extends Omit<StepGradients, "loss"> {
@@ -131,7 +134,7 @@ function gradientsOfParts(objective: SharedLoss, inputs: readonly torch.Tensor[]
     const part = gradientsOfShare(share, own, inputs, use, tapes);
     if (part) sum = sum ? plus(sum, part, createGraph) : part;
   }
-  const found = sum ?? { loss: nothing(inputs), gradients: penaltyGradients(penalty, inputs, createGraph) };
+  const found = sum ?? { loss: nothing(inputs), gradients: penaltyGradients(penalty, inputs, use) };
   return { ...found, tapes };
 }
 
@@ -162,7 +165,9 @@ function gradientsOfShare(
   const found = torch.scope(() => {
     const whole = new MiniBatches(task, model, own, shareContext, meeting);
     const isCached = whole.count > 1 && !createGraph && !record;
-    return isCached ? cachedGradients(whole, objective, inputs) : wholeGradients(whole, objective, inputs, use, tapes);
+    return isCached
+      ? cachedGradients(whole, objective, inputs, use)
+      : wholeGradients(whole, objective, inputs, use, tapes);
   });
   return meeting?.counts === false ? { ...found, loss: nothing(inputs) } : found;
 }
@@ -185,14 +190,14 @@ function wholeGradients(
   whole: MiniBatches,
   { batches: { weight }, penalty }: StepLoss,
   inputs: readonly torch.Tensor[],
-  { createGraph = false, record }: GradientUse,
+  { createGraph = false, record, scale }: GradientUse,
   tapes: TangentTape[],
 ): LossAndGradients {
   const forward = () => torch.divScalar(whole.loss(), weight);
   const recorded = record && recordForward(forward, { ...record, exchange: () => whole.meeting?.exchange });
   const share = recorded?.loss ?? forward();
   const loss = torch.castTo(torch.detach(share), inputs[0]?.dtype ?? share.dtype);
-  const total = penalty ? torch.add(share, penalty()) : share;
+  const total = scaled(penalty ? torch.add(share, penalty()) : share, scale);
   if (!recorded) return { loss, gradients: gradientsOf(total, inputs, { createGraph }) };
   const found = recorded.gradients(total, inputs);
   tapes.push(found.tape);
@@ -203,6 +208,7 @@ function cachedGradients(
   whole: MiniBatches,
   { batches: { weight }, penalty }: StepLoss,
   inputs: readonly torch.Tensor[],
+  { scale }: GradientUse,
 ): LossAndGradients {
   const { loss, shares } = whole.shares(weight);
   const all = [...shares, ...(penalty ? [penalty] : [])];
@@ -210,7 +216,7 @@ function cachedGradients(
     (sum, share) =>
       addGradients(
         sum,
-        torch.scope(() => gradientsOf(share(), inputs)),
+        torch.scope(() => gradientsOf(scaled(share(), scale), inputs)),
         false,
       ),
     undefined,
@@ -221,10 +227,10 @@ function cachedGradients(
 function penaltyGradients(
   penalty: StepLoss["penalty"],
   inputs: readonly torch.Tensor[],
-  createGraph: boolean,
+  { createGraph = false, scale }: GradientUse,
 ): torch.Tensor[] {
   return penalty
-    ? torch.scope(() => gradientsOf(penalty(), inputs, { createGraph }))
+    ? torch.scope(() => gradientsOf(scaled(penalty(), scale), inputs, { createGraph }))
     : inputs.map((input) => torch.zerosLike(input));
 }
 

@@ -7,6 +7,7 @@ import type { Ranks, Tensor } from "../torch/index.js";
 import * as torch from "../torch/index.js";
 import type { BatchSource } from "./batches.js";
 import type { Level } from "./level.js";
+import type { LossScale } from "./lossScale.js";
 import type { ReplayableMasks } from "./masks.js";
 import { checkGradients, type Penalty, stepGradients, takeBatches } from "./stepGradients.js";
 import { hookMemory, restoreTensors } from "./trainedTensors.js";
@@ -25,7 +26,11 @@ export interface StepRule {
   readonly phase: Phase;
   readonly steps: number;
   readonly trained: readonly TrainedTensor[];
-  /** Does one step. @throws BidoraError `LOSS_NOT_FINITE` before anything changes */
+  /**
+   * Does one step.
+   * @throws BidoraError `LOSS_NOT_FINITE` before anything changes
+   * @throws GradientOverflow if the loss's scale was too large, and is now lower; nothing else has changed
+   */
   step(): StepReport;
   save(): RuleState;
   restore(state: RuleState): void;
@@ -42,6 +47,8 @@ export interface PlainRuleOptions {
   readonly gradientAccumulation: number;
   /** A term added to every step's loss: BiDoRA's weighted regularizer, or the adapter method's penalty. */
   readonly penalty: Penalty | undefined;
+  /** Scales the loss, in float16. */
+  readonly lossScale?: LossScale | undefined;
   /** The adapter method's additions to training. */
   readonly hooks?: TrainingHooks | undefined;
 }
@@ -63,11 +70,13 @@ export class PlainRule implements StepRule {
   }
 
   step(): StepReport {
-    const { task, model, level, masks, ranks, penalty } = this.options;
+    const { task, model, level, masks, ranks, penalty, lossScale } = this.options;
     const batches = takeBatches(task, this.options.batches, this.options.gradientAccumulation);
     const objective = { task, model, batches, context: masks.contextOf(task), penalty };
-    const { loss, gradients } = stepGradients(ranks, objective, level.tensors());
-    const update = level.update(checkGradients(gradients));
+    const { loss, gradients } = stepGradients(ranks, objective, level.tensors(), { scale: lossScale?.scale });
+    const check = () => checkGradients(gradients);
+    const update = level.update(lossScale ? lossScale.guard(check) : check());
+    lossScale?.update(true);
     this.#afterStep(update.gradients);
     const { learningRate } = update;
     return { loss, learningRate, rows: batches.rows, tokens: batches.tokens };
@@ -82,16 +91,20 @@ export class PlainRule implements StepRule {
   }
 
   save(): RuleState {
-    const { level, batches, hooks } = this.options;
+    const { level, batches, hooks, lossScale } = this.options;
     const { steps, tensors } = level.save();
-    return { tensors: new Map([...tensors, ...hookMemory(hooks)]), values: { steps, batches: { ...batches.state } } };
+    return {
+      tensors: new Map([...tensors, ...hookMemory(hooks)]),
+      values: { steps, batches: { ...batches.state }, ...(lossScale && { lossScale: lossScale.state }) },
+    };
   }
 
   restore({ tensors, values }: RuleState): void {
-    const { steps, batches } = values as PlainState;
+    const { steps, batches, lossScale } = values as PlainState;
     const { level, hooks } = this.options;
     level.restore(steps, tensors);
     restoreTensors(hookMemory(hooks), tensors);
     this.options.batches.restore(batches);
+    if (lossScale) this.options.lossScale?.restore(lossScale);
   }
 }

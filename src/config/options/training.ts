@@ -135,7 +135,7 @@ export const trainingOptions = {
   }),
   dtype: option(choice(COMPUTE_DTYPES), {
     group: "Training",
-    help: "data type of frozen weights and of the computation; auto is bfloat16 if the processor computes it fast",
+    help: "data type of frozen weights and of the computation; auto is bfloat16 if the processor computes it fast; float16 is for GPUs without bfloat16",
     default: "auto",
     advanced: true,
   }),
