@@ -85,8 +85,14 @@ function libraryPath(name) {
   return path;
 }
 
-/** What the sanitizer has written; a process that it ends leaves a file. */
-const written = () => readdirSync(reports).map((name) => readFileSync(join(reports, name), "utf8"));
+/** What tells a report from a warning, such as that of an allocation that is too large. */
+const REPORT = /ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:/;
+
+/** The sanitizer's reports: a file for each process that wrote something. */
+const written = () =>
+  readdirSync(reports)
+    .map((name) => readFileSync(join(reports, name), "utf8"))
+    .filter((text) => REPORT.test(text));
 
 function main(/** @type {string | undefined} */ kind = "", /** @type {readonly string[]} */ ...given) {
   const sanitizer = SANITIZERS[kind];

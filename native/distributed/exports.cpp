@@ -55,6 +55,12 @@ Napi::Value groupBroadcast(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// (group)
+Napi::Value groupClose(const Napi::CallbackInfo& info) {
+  groupAt(info, 0).close();
+  return info.Env().Undefined();
+}
+
 // (group, key, value)
 Napi::Value groupPut(const Napi::CallbackInfo& info) {
   groupAt(info, 0).put(textAt(info, 1), textAt(info, 2));
@@ -75,6 +81,7 @@ void exportDistributed(Napi::Object exports) {
   defineFunction<groupFinish>(exports, "groupFinish");
   defineFunction<groupGather>(exports, "groupGather");
   defineFunction<groupBroadcast>(exports, "groupBroadcast");
+  defineFunction<groupClose>(exports, "groupClose");
   defineFunction<groupPut>(exports, "groupPut");
   defineFunction<groupLook>(exports, "groupLook");
 }

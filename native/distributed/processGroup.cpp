@@ -5,6 +5,7 @@
 #ifdef BIDORA_GLOO
 #define USE_C10D_GLOO
 #include <arpa/inet.h>
+#include <c10/util/Logging.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
@@ -106,6 +107,11 @@ class GlooGroup : public ProcessGroup {
     gloo_->broadcast(tensors, options)->wait();
   }
 
+  void close() override {
+    started_.clear();
+    gloo_.reset();
+  }
+
   void put(const std::string& key, const std::string& value) override { store_->set(key, value); }
 
   std::string look(const std::string& key) override {
@@ -128,6 +134,7 @@ class GlooGroup : public ProcessGroup {
 bool ProcessGroup::isAvailable() { return true; }
 
 std::shared_ptr<ProcessGroup> ProcessGroup::join(const GroupOptions& options) {
+  c10::initLogging();  // reads TORCH_CPP_LOG_LEVEL
   return std::make_shared<GlooGroup>(options);
 }
 

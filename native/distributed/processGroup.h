@@ -36,6 +36,8 @@ class ProcessGroup {
   virtual std::vector<at::Tensor> gather(at::Tensor tensor) = 0;
   // Replaces the tensor by that of a rank.
   virtual void broadcast(at::Tensor tensor, int root) = 0;
+  // Breaks the connections to the other ranks; only the store is left.
+  virtual void close() = 0;
   virtual void put(const std::string& key, const std::string& value) = 0;
   // The value of a key that a rank has put; empty if none has, or if the store no longer answers.
   virtual std::string look(const std::string& key) = 0;

@@ -145,6 +145,7 @@ export interface Native {
   groupFinish(group: Handle): void;
   groupGather(group: Handle, tensor: Handle): Handle[];
   groupBroadcast(group: Handle, tensor: Handle, root: number): void;
+  groupClose(group: Handle): void;
   groupPut(group: Handle, key: string, value: string): void;
   groupLook(group: Handle, key: string): string;
   /** Returns a file descriptor. */

@@ -59,6 +59,7 @@ function rankOf(rank: number, size: number, met: readonly (readonly unknown[])[]
       const all = meet(areTrue);
       return areTrue.map((_, i) => all.some((flags) => flags[i]));
     },
+    fail() {},
     leave() {},
   };
 }

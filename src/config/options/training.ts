@@ -121,6 +121,7 @@ export const trainingOptions = {
     help: "what to do if a batch's loss or gradient is not finite: stop, or go on with the next batch",
     default: "stop",
     advanced: true,
+    rare: true,
   }),
   maxSkipped: option(whole(1), {
     group: "Training",

@@ -1,4 +1,5 @@
 // Processes that compute together, by c10d's process groups.
+import { setTimeout as sleep } from "node:timers/promises";
 import { deserialize, serialize } from "node:v8";
 import { BidoraError } from "../../common/errors.js";
 import { noGrad } from "../autograd.js";
@@ -25,11 +26,10 @@ export interface Ranks {
   gather<T>(value: T): readonly T[];
   /** Which of some conditions are true on any rank. */
   any(...areTrue: readonly boolean[]): readonly boolean[];
-  /**
-   * Leaves the group.
-   * @param failure why this rank ends alone: a sentence for the others
-   */
-  leave(failure?: string): void;
+  /** Tells the others why this rank ends alone, by a sentence. They fail with it. */
+  fail(failure: string): void;
+  /** Leaves the group. */
+  leave(): void;
 }
 
 /** A process that trains alone. */
@@ -40,6 +40,7 @@ export const ALONE: Ranks = {
   sum: (tensors) => tensors,
   gather: (value) => [value],
   any: (...areTrue) => areTrue,
+  fail() {},
   leave() {},
 };
 
@@ -113,8 +114,12 @@ class ProcessGroup implements Ranks {
     return areTrue.map((_, i) => counts?.[i] !== 0);
   }
 
-  leave(failure?: string): void {
-    if (failure !== undefined) this.#put(`Rank ${this.rank} ended: ${failure}`);
+  fail(failure: string): void {
+    this.#put(`Rank ${this.rank} ended: ${failure}`);
+    native.groupClose(this.#handle);
+  }
+
+  leave(): void {
     registry.unregister(this);
     native.releaseOne(this.#handle);
   }
@@ -180,16 +185,21 @@ export function joinRanks(place: Place | undefined, timeoutSeconds: number): Ran
   }
 }
 
+/** Milliseconds in which the others read a failure from the store, which rank 0 may serve. */
+const READING = 1000;
+
 /** Runs `body` as one of the ranks, and leaves them. If it fails here alone, the others end with its message. */
 export async function asRank<T>(ranks: Ranks, body: () => Promise<T>): Promise<T> {
-  let failure: string | undefined;
   try {
     return await body();
   } catch (error) {
     const isLost = error instanceof BidoraError && error.code === "RANK_LOST";
-    if (!isLost) failure = (error as Error).message;
+    if (!isLost && ranks.size > 1) {
+      ranks.fail((error as Error).message);
+      await sleep(READING);
+    }
     throw error;
   } finally {
-    ranks.leave(failure);
+    ranks.leave();
   }
 }
