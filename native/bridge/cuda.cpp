@@ -19,7 +19,7 @@ Cuda look() {
   if (!hooks.hasCUDART() || !c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA)) return {};
   KeptWarning warning;
   const c10::WarningUtils::WarningHandlerGuard guard(&warning);
-  const int devices = c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA)->deviceCount();
+  const int devices = static_cast<unsigned char>(c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA)->deviceCount());
   return {true, static_cast<int>(hooks.versionCUDART()), devices, warning.text};
 }
 
