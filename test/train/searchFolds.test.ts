@@ -31,7 +31,7 @@ function inPieces(counts: readonly number[]): EncodedRow[] {
   });
 }
 
-const settingsOf = (settings: RunSettings) => planSettings({ method: "bidora", ...settings });
+const settingsOf = (settings: RunSettings) => ({ ...planSettings({ method: "bidora", ...settings }), device: "cpu" });
 const take = (source: BatchSource, count: number) => Array.from({ length: count }, () => source.next().whole).flat();
 const lines = (rows: readonly EncodedRow[]) => rows.map(({ at }) => at.line);
 const sorted = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b);
