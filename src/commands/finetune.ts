@@ -8,7 +8,7 @@ import { newestCheckpoint } from "../files/checkpointState.js";
 import type { RunEvent } from "../files/events.js";
 import { type Metrics, readMetrics } from "../files/metrics.js";
 import { holdOutput } from "../files/outputFolder.js";
-import { inspectOutput, isFinished } from "../files/runFolder.js";
+import { hasBegunSince, inspectOutput, isFinished, LAUNCHED } from "../files/runFolder.js";
 import { noteSettings, prepare } from "../run/prepare.js";
 import { checkpointToResume, ProvenanceSource } from "../run/provenance.js";
 import { inputsOf, type RunStart, startOf } from "../run/runInputs.js";
@@ -90,9 +90,10 @@ async function finetuneRun(given: FinetuneSettings, hooks: Hooks): Promise<Finet
   );
 }
 
-/** A launcher that starts a failed command again means it to continue. */
+/** A launcher that starts a failed command again means it to continue, unless that failed before its run began in the folder. */
 function resumedByLauncher(begin: RunStart): RunStart {
-  if (restartsOf(process.env) === 0) return begin;
+  if (restartsOf(process.env) === 0 || !hasBegunSince(begin.config.output, Number(process.env[LAUNCHED] ?? 0)))
+    return begin;
   return { ...begin, config: { ...begin.config, resume: true, overwrite: false } };
 }
 

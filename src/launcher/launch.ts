@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { spawnLinked } from "../common/childProcess.js";
 import { BidoraError } from "../common/errors.js";
+import { LAUNCHED } from "../files/runFolder.js";
 import { freePort } from "./freePort.js";
 
 /** What is launched. */
@@ -35,6 +36,7 @@ const WRONG_USAGE = 2;
 export class Launch {
   #ranks: readonly ChildProcess[] = [];
   #isStopped = false;
+  readonly #began = Date.now();
 
   constructor(readonly plan: LaunchPlan) {}
 
@@ -99,6 +101,7 @@ export class Launch {
         MASTER_ADDR: "127.0.0.1",
         MASTER_PORT: String(port),
         TORCHELASTIC_RESTART_COUNT: String(restarts),
+        [LAUNCHED]: String(this.#began),
         TORCHELASTIC_USE_AGENT_STORE: "False",
       },
     );

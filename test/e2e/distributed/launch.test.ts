@@ -60,6 +60,15 @@ test("a program of the user's is launched with the variables, and its failure na
   });
 });
 
+test("a restart does not take an earlier run in the output folder for its own", async () => {
+  const output = fresh("earlier");
+  const words = ["finetune", ...TINY, "--max-steps", "1", "--batch-size", "2", "--output", output];
+  await bidora(...words, "--quiet");
+  const launch = ["launch", "--processes", "2", "--max-restarts", "1", "--", ...words];
+  const [result] = await ended([startWith({}, ...launch)]);
+  expect(result).toMatchObject({ status: 1, stderr: expect.stringMatching(/is not empty: name another folder/) });
+});
+
 test.each(["compare", "quickstart", "verify-hypergradient"])("%s refuses to be a rank", async (command) => {
   for (const [name, value] of [
     ["RANK", "1"],
