@@ -12,6 +12,9 @@ const torchPath = ${JSON.stringify(torch)};
 const report = (value) => console.log(JSON.stringify(value));
 `;
 
+/** In milliseconds; with a sanitizer everything takes several times as long. */
+const TIMEOUT = process.env.BIDORA_SANITIZER ? 600_000 : 100_000;
+
 /** Runs a script in a Node of its own and gives what it reported; throws when it did not end well. */
 export function runChild(script: string, options: { readonly prelude?: boolean } = {}): unknown {
   const source = options.prelude === false ? script : PRELUDE + script;
@@ -20,7 +23,7 @@ export function runChild(script: string, options: { readonly prelude?: boolean }
     ["--expose-gc", "--input-type=module", "-e", source],
     {
       encoding: "utf8",
-      timeout: 100_000,
+      timeout: TIMEOUT,
     },
   );
   if (status !== 0) throw new Error(`The child ended with ${signal ?? status}: ${stderr.slice(-2000)}`);
