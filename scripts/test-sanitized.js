@@ -7,6 +7,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import addon from "./addon.cjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const reports = join(root, "build", "sanitizer-reports");
@@ -14,6 +15,7 @@ const reports = join(root, "build", "sanitizer-reports");
 /**
  * @typedef {object} Sanitizer
  * @property {string} command
+ * @property {string} check what the names of the functions begin with that compiled code calls to check itself
  * @property {string} [runtime] the library that is loaded first
  * @property {Record<string, string>} environment
  * @property {readonly string[]} files tests that are run by default
@@ -42,6 +44,7 @@ const options = (/** @type {Record<string, string | number>} */ values) =>
 const SANITIZERS = {
   address: {
     command: "test:asan",
+    check: "__asan_report_",
     runtime: "libasan.so",
     environment: {
       // Leaks: Node and libtorch keep much until the process ends; test/lifetime counts what is ours. Allocations that are too large
@@ -58,12 +61,14 @@ const SANITIZERS = {
   },
   undefined: {
     command: "test:ubsan",
+    check: "__ubsan_handle_",
     environment: { UBSAN_OPTIONS: options({ print_stacktrace: 1, halt_on_error: 1 }) },
     files: [...NATIVE, ...WHOLE],
     skipped: {},
   },
   thread: {
     command: "test:tsan",
+    check: "__tsan_write",
     runtime: "libtsan.so",
     // Other libraries synchronize by atomics that the sanitizer does not see: what they do among themselves does not count.
     environment: { TSAN_OPTIONS: options({ ignore_noninstrumented_modules: 1, exitcode: 66 }) },
@@ -97,7 +102,7 @@ const written = () =>
 function main(/** @type {string | undefined} */ kind = "", /** @type {readonly string[]} */ ...given) {
   const sanitizer = SANITIZERS[kind];
   if (!sanitizer) fail(`test-sanitized takes one of ${Object.keys(SANITIZERS).join(", ")}.`);
-  const { command, runtime, environment, files, skipped } = sanitizer;
+  const { command, check, runtime, environment, files, skipped } = sanitizer;
   rmSync(reports, { recursive: true, force: true });
   mkdirSync(reports, { recursive: true });
   // The compiler's C++ library too: the sanitizer looks for its functions while it is being loaded.
@@ -108,6 +113,9 @@ function main(/** @type {string | undefined} */ kind = "", /** @type {readonly s
     stdio: "inherit",
   });
   if (build.status !== 0) fail(`${command}: nothing was tested.`);
+  const built = join(root, "build", `native-${addon.buildName(env.LIBTORCH, kind)}`, "bidora.node");
+  if (!readFileSync(built).includes(check))
+    fail(`${command}: ${built} was compiled without the sanitizer; nothing was tested.`);
   for (const [name, why] of Object.entries(skipped)) console.log(`skipped: ${name} …: ${why}`);
   const names = Object.keys(skipped).map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   const only = names.length > 0 ? ["--testNamePattern", `^(?!.*(${names.join("|")}))`] : [];
