@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { runChild } from "./child.js";
 
-// A worker that trains in scopes and sends its last loss, or works on until it is ended.
+// A worker that trains in scopes, with a kernel of the addon, and sends its last loss, or works on until it is ended.
 const WORK = `
   const source = (steps) => \`
     import { parentPort } from "node:worker_threads";
@@ -13,7 +13,7 @@ const WORK = `
       let loss = 0;
       for (let i = 0; i < \${steps}; i++) {
         loss = torch.scope(() => {
-          const value = torch.mean(torch.square(torch.linear(torch.gelu(x), weight)));
+          const value = torch.mean(torch.square(torch.fusedGelu(torch.linear(x, weight))));
           const [gradient] = torch.grad([value], [weight]);
           torch.noGrad(() => torch.add_(weight, gradient, { alpha: -1 }));
           try { torch.matmul(x, torch.ones([3])); } catch {}
