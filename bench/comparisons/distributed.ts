@@ -5,7 +5,7 @@ import type { Context } from "../context.js";
 import { peerScript, ROOT } from "../programs.js";
 import type { Row } from "../rows.js";
 import { writePlainModel } from "../setup/plainModel.js";
-import { secondsPerStep } from "../setup/rankGroup.js";
+import { type StepUse, useOfStep } from "../setup/rankGroup.js";
 import { median } from "../turns/compare.js";
 import type { Program } from "../turns/workerProcess.js";
 import { startModel } from "./start.js";
@@ -18,8 +18,8 @@ const SUBJECTS = { lora: "LoRA, base-size BERT", full: "full fine-tuning, MiniLM
 
 type Subject = keyof typeof SUBJECTS;
 
-/** Seconds per step by side and round. */
-type Times = Record<"own1" | "own2" | "peer1" | "peer2", number[]>;
+/** What steps take, by side and round. */
+type Uses = Record<"own1" | "own2" | "peer1" | "peer2", StepUse[]>;
 
 export async function distributed(context: Context): Promise<Row[]> {
   const minilm = await startModel(context);
@@ -28,7 +28,7 @@ export async function distributed(context: Context): Promise<Row[]> {
   const rows = writeRows(join(context.scratch, "equal-rows.jsonl"));
   const all: Row[] = [];
   for (const subject of Object.keys(SUBJECTS) as Subject[])
-    all.push(...rowsOf(subject, await timesOf(context, subject, models[subject], rows)));
+    all.push(...rowsOf(subject, await usesOf(context, subject, models[subject], rows)));
   return all;
 }
 
@@ -42,17 +42,17 @@ function writeRows(file: string): string {
   return file;
 }
 
-async function timesOf({ effort, python, scratch }: Context, subject: Subject, model: string, rows: string) {
-  const times: Times = { own1: [], own2: [], peer1: [], peer2: [] };
+async function usesOf({ effort, python, scratch }: Context, subject: Subject, model: string, rows: string) {
+  const uses: Uses = { own1: [], own2: [], peer1: [], peer2: [] };
   const limits = { steps: STEPS, clock: effort.clock };
   for (let round = 0; round < effort.rounds; round++) {
     const output = join(scratch, `ranks-${subject}-${round}`);
     for (const ranks of [1, 2] as const) {
-      times[`own${ranks}`].push(await secondsPerStep(own(subject, model, rows, `${output}-${ranks}`), ranks, limits));
-      times[`peer${ranks}`].push(await secondsPerStep(peer(python, subject, model, rows), ranks, limits));
+      uses[`own${ranks}`].push(await useOfStep(own(subject, model, rows, `${output}-${ranks}`), ranks, limits));
+      uses[`peer${ranks}`].push(await useOfStep(peer(python, subject, model, rows), ranks, limits));
     }
   }
-  return times;
+  return uses;
 }
 
 function own(subject: Subject, model: string, rows: string, output: string): Program {
@@ -65,7 +65,7 @@ function own(subject: Subject, model: string, rows: string, output: string): Pro
 const peer = (python: string, subject: Subject, model: string, rows: string): Program =>
   peerScript(python, "ddp_worker.py", [model, rows, subject, String(ROWS), "100"]);
 
-function rowsOf(subject: Subject, { own1, own2, peer1, peer2 }: Times): Row[] {
+function rowsOf(subject: Subject, { own1, own2, peer1, peer2 }: Uses): Row[] {
   const setting = `${SUBJECTS[subject]}, ${ROWS} × ${TOKENS} per rank, float32`;
   const efficiency = { what: "Efficiency of 2 ranks", setting, goal: undefined };
   return [
@@ -95,10 +95,13 @@ function rowsOf(subject: Subject, { own1, own2, peer1, peer2 }: Times): Row[] {
   ];
 }
 
-function ratioOf(numerators: readonly number[], denominators: readonly number[]) {
-  const ratios = numerators.map((seconds, round) => seconds / (denominators[round] as number));
+function ratioOf(numerators: readonly StepUse[], denominators: readonly StepUse[]) {
+  const ratios = numerators.map(({ seconds }, round) => seconds / (denominators[round] as StepUse).seconds);
   return { median: median(ratios), low: Math.min(...ratios), high: Math.max(...ratios) };
 }
 
-const rate = (seconds: readonly number[], ranks: number): string =>
-  `${((ranks * ROWS * TOKENS) / median(seconds)).toFixed(0)} tokens/s`;
+function rate(uses: readonly StepUse[], ranks: number): string {
+  const tokens = (ranks * ROWS * TOKENS) / median(uses.map(({ seconds }) => seconds));
+  const sent = median(uses.map(({ bytes }) => bytes)) / 1e6;
+  return `${tokens.toFixed(0)} tokens/s${ranks > 1 ? `, ${sent.toFixed(1)} MB sent` : ""}`;
+}

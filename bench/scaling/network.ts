@@ -12,17 +12,31 @@ export const namespaceOf = (rank: number) => ({
 
 const ip = (...words: readonly string[]) => void execFileSync("ip", words, { stdio: "pipe" });
 
-/** Makes the network while `body` runs. @param bandwidth bytes per second that each machine can send */
+/** Makes the network while `body` runs, in place of one that a killed process left. @param bandwidth bytes per second that each machine can send */
 export async function inNetwork<T>(machines: number, bandwidth: number, body: () => Promise<T>): Promise<T> {
+  remove();
+  const end = () => {
+    remove();
+    process.exit(1);
+  };
+  for (const signal of SIGNALS) process.once(signal, end);
   try {
     ip("link", "add", BRIDGE, "type", "bridge");
     ip("link", "set", BRIDGE, "up");
     for (let rank = 0; rank < machines; rank++) connect(rank, bandwidth);
     return await body();
   } finally {
-    for (let rank = 0; rank < machines; rank++) quietly("netns", "del", namespaceOf(rank).name);
-    quietly("link", "del", BRIDGE);
+    for (const signal of SIGNALS) process.off(signal, end);
+    remove();
   }
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+const MOST_MACHINES = 8;
+
+function remove(): void {
+  for (let rank = 0; rank < MOST_MACHINES; rank++) quietly("netns", "del", namespaceOf(rank).name);
+  quietly("link", "del", BRIDGE);
 }
 
 function connect(rank: number, bandwidth: number): void {

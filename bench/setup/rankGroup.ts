@@ -11,15 +11,20 @@ const WARM_UPS = 2;
 /** The kernel's clock ticks per second. */
 const TICKS = 100;
 
-/**
- * Starts ranks of a program, and ends them after some steps.
- * @returns seconds per step: of the clock, or of processor time, the mean over the ranks
- */
-export async function secondsPerStep(
+/** What a step takes. */
+export interface StepUse {
+  /** Of the clock, or of processor time, the mean over the ranks. */
+  readonly seconds: number;
+  /** What a rank sends to the others. */
+  readonly bytes: number;
+}
+
+/** Starts ranks of a program, and ends them after some steps. */
+export async function useOfStep(
   { command, args }: Program,
   ranks: number,
   { steps, clock }: { readonly steps: number; readonly clock: Clock },
-): Promise<number> {
+): Promise<StepUse> {
   const port = await freePort();
   const children = Array.from({ length: ranks }, (_, rank) =>
     spawn(command, args, { env: environment(rank, ranks, port), stdio: ["ignore", "pipe", "pipe"] }),
@@ -30,13 +35,12 @@ export async function secondsPerStep(
   for (const { stdout } of children.slice(1)) stdout.resume();
   try {
     const times: number[] = [];
+    const sent: number[] = [];
     for await (const line of createInterface({ input: (children[0] as (typeof children)[0]).stdout })) {
       if (!line.includes('"event":"step"')) continue;
       times.push(clock === "wall" ? performance.now() / 1000 : processorSeconds(children));
-      if (times.length > WARM_UPS + steps) {
-        const durations = times.slice(WARM_UPS + 1).map((time, i) => time - (times[i + WARM_UPS] as number));
-        return median(durations);
-      }
+      sent.push(sentBytes() / ranks);
+      if (times.length > WARM_UPS + steps) return { seconds: typical(times), bytes: typical(sent) };
     }
     throw new Error(`${command} ${args.join(" ")} ended too early: ${errors.join("").slice(-2000)}`);
   } finally {
@@ -44,6 +48,13 @@ export async function secondsPerStep(
     await Promise.all(ended);
   }
 }
+
+/** The median of what is added from step to step. */
+const typical = (totals: readonly number[]): number =>
+  median(totals.slice(WARM_UPS + 1).map((total, i) => total - (totals[i + WARM_UPS] as number)));
+
+/** What all processes of this machine have sent to each other, with the headers of packets. */
+const sentBytes = (): number => Number(readFileSync("/sys/class/net/lo/statistics/tx_bytes", "utf8"));
 
 function environment(rank: number, size: number, port: number): NodeJS.ProcessEnv {
   const own = { OMP_NUM_THREADS: 1, MKL_NUM_THREADS: 1, RANK: rank, WORLD_SIZE: size, LOCAL_RANK: rank };

@@ -10,22 +10,6 @@
 namespace bidora {
 namespace {
 
-using torch::autograd::variable_list;
-
-// An array of handles; in the optional form, null means an undefined tensor.
-variable_list tensorsAt(const Napi::CallbackInfo& info, size_t index, bool optional = false) {
-  if (!info[index].IsArray()) throw std::invalid_argument("expected an array of tensors.");
-  const auto array = info[index].As<Napi::Array>();
-  variable_list tensors(array.Length());
-  for (uint32_t i = 0; i < tensors.size(); ++i) {
-    const Napi::Value handle = array.Get(i);
-    if (optional && handle.IsNull()) continue;
-    if (!handle.IsNumber()) throw std::invalid_argument("expected a tensor.");
-    tensors[i] = environment(info.Env()).handles.get<at::Tensor>(handle.As<Napi::Number>().DoubleValue());
-  }
-  return tensors;
-}
-
 bool flagAt(const Napi::CallbackInfo& info, size_t index) { return info[index].ToBoolean().Value(); }
 
 // (outputs, gradOutputs, retainGraph, createGraph)
@@ -36,13 +20,8 @@ Napi::Value backward(const Napi::CallbackInfo& info) {
 
 // (outputs, inputs, gradOutputs, retainGraph, createGraph, allowUnused) => (handle | null)[]
 Napi::Value grad(const Napi::CallbackInfo& info) {
-  const variable_list gradients =
-      torch::autograd::grad(tensorsAt(info, 0), tensorsAt(info, 1), tensorsAt(info, 2, true), flagAt(info, 3),
-                            flagAt(info, 4), flagAt(info, 5));
-  Napi::Array result = Napi::Array::New(info.Env(), gradients.size());
-  for (uint32_t i = 0; i < gradients.size(); ++i)
-    result.Set(i, gradients[i].defined() ? newTensor(info.Env(), gradients[i]) : info.Env().Null());
-  return result;
+  return newTensors(info.Env(), torch::autograd::grad(tensorsAt(info, 0), tensorsAt(info, 1), tensorsAt(info, 2, true),
+                                                      flagAt(info, 3), flagAt(info, 4), flagAt(info, 5)));
 }
 
 // (enabled) => the previous state

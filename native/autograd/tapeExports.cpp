@@ -123,26 +123,13 @@ Napi::Value tapeGradients(const Napi::CallbackInfo& info) {
   const at::Tensor& loss = tensorAt(info, 1);
   if (!loss.requires_grad() || loss.numel() != 1)
     throw std::invalid_argument("expected a scalar that requires a gradient.");
-  const auto handles = info[2].As<Napi::Array>();
   torch::autograd::edge_list edges;
-  for (uint32_t i = 0; i < handles.Length(); ++i) {
-    const double handle = handles.Get(i).As<Napi::Number>().DoubleValue();
-    edges.push_back(edgeTo(environment(env).handles.get<at::Tensor>(handle)));
-  }
+  for (const at::Tensor& input : tensorsAt(info, 2)) edges.push_back(edgeTo(input));
   for (auto& edge : tapeAt(info, 0).takeEdges()) edges.push_back(std::move(edge));
   if (edges.empty()) return Napi::Array::New(env);  // to the engine, no edges would mean all leaves
   const auto gradients = torch::autograd::Engine::get_default_engine().execute(
       {torch::autograd::impl::gradient_edge(loss)}, {at::ones_like(loss)}, false, false, false, edges);
-  Napi::Array result = Napi::Array::New(env, gradients.size());
-  for (uint32_t i = 0; i < gradients.size(); ++i)
-    result.Set(i, gradients[i].defined() ? newTensor(env, gradients[i]) : env.Null());
-  return result;
-}
-
-Napi::Value newTensors(Napi::Env env, std::vector<at::Tensor> tensors) {
-  Napi::Array handles = Napi::Array::New(env, tensors.size());
-  for (uint32_t i = 0; i < tensors.size(); ++i) handles.Set(i, newTensor(env, std::move(tensors[i])));
-  return handles;
+  return newTensors(env, gradients);
 }
 
 // (tape, entry, tensors) => handles of the results
@@ -151,10 +138,7 @@ Napi::Value replayTape(const Napi::CallbackInfo& info) {
   Environment& state = environment(env);
   Tape& tape = tapeAt(info, 0);
   const size_t entry = static_cast<size_t>(numberAt(info, 1));
-  const auto handles = info[2].As<Napi::Array>();
-  std::vector<at::Tensor> tensors(handles.Length());
-  for (uint32_t i = 0; i < tensors.size(); ++i)
-    tensors[i] = state.handles.get<at::Tensor>(handles.Get(i).As<Napi::Number>().DoubleValue());
+  std::vector<at::Tensor> tensors = tensorsAt(info, 2);
   if (const auto& part = tape.entries().at(entry).part) {
     std::vector<at::Tensor> used;
     for (const size_t input : part->uses()) used.push_back(tensors.at(input));

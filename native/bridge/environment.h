@@ -60,4 +60,26 @@ inline Napi::Value newTensor(Napi::Env env, at::Tensor tensor) {
   return Napi::Number::New(env, environment(env).handles.add(std::move(tensor)));
 }
 
+// An array of handles; in the optional form, null means an undefined tensor.
+inline std::vector<at::Tensor> tensorsAt(const Napi::CallbackInfo& info, size_t index, bool optional = false) {
+  if (!info[index].IsArray()) throw std::invalid_argument("expected an array of tensors.");
+  const auto array = info[index].As<Napi::Array>();
+  std::vector<at::Tensor> tensors(array.Length());
+  for (uint32_t i = 0; i < tensors.size(); ++i) {
+    const Napi::Value handle = array.Get(i);
+    if (optional && handle.IsNull()) continue;
+    if (!handle.IsNumber()) throw std::invalid_argument("expected a tensor.");
+    tensors[i] = environment(info.Env()).handles.get<at::Tensor>(handle.As<Napi::Number>().DoubleValue());
+  }
+  return tensors;
+}
+
+// An array of handles, with null for undefined tensors.
+inline Napi::Value newTensors(Napi::Env env, const std::vector<at::Tensor>& tensors) {
+  Napi::Array handles = Napi::Array::New(env, tensors.size());
+  for (uint32_t i = 0; i < tensors.size(); ++i)
+    handles.Set(i, tensors[i].defined() ? newTensor(env, tensors[i]) : env.Null());
+  return handles;
+}
+
 }  // namespace bidora

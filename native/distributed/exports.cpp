@@ -2,7 +2,7 @@
 #include "bridge/exports.h"
 #include "bridge/environment.h"
 #include "bridge/guard.h"
-#include "processGroup.h"
+#include "groupSum.h"
 
 namespace bidora {
 namespace {
@@ -11,6 +11,12 @@ using SharedGroup = std::shared_ptr<ProcessGroup>;
 
 ProcessGroup& groupAt(const Napi::CallbackInfo& info, size_t index) {
   return *environment(info.Env()).handles.get<SharedGroup>(numberAt(info, index));
+}
+
+GroupSum& sumAt(const Napi::CallbackInfo& info, size_t index) {
+  const auto& sum = groupAt(info, index).sum;
+  if (!sum) throw std::invalid_argument("no sum was started.");
+  return *sum;
 }
 
 std::string textAt(const Napi::CallbackInfo& info, size_t index) { return info[index].ToString().Utf8Value(); }
@@ -29,30 +35,28 @@ Napi::Value joinGroup(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), environment(info.Env()).handles.add(ProcessGroup::join(options)));
 }
 
-// (group, tensor)
+// (group, tensors like those that will be summed)
 Napi::Value groupStartSum(const Napi::CallbackInfo& info) {
-  groupAt(info, 0).startSum(tensorAt(info, 1));
+  ProcessGroup& group = groupAt(info, 0);
+  group.sum = std::make_unique<GroupSum>(group, tensorsAt(info, 1));
   return info.Env().Undefined();
 }
 
-// (group)
-Napi::Value groupFinish(const Napi::CallbackInfo& info) {
-  groupAt(info, 0).finish();
-  return info.Env().Undefined();
+// (group, tensor, index of the first input among the sum's tensors) => (handle | null)[]
+Napi::Value groupGradients(const Napi::CallbackInfo& info) {
+  return newTensors(info.Env(), sumAt(info, 0).gradients(tensorAt(info, 1), static_cast<size_t>(numberAt(info, 2))));
+}
+
+// (group, tensors) => their sums
+Napi::Value groupFinishSum(const Napi::CallbackInfo& info) {
+  std::vector<at::Tensor> sums = sumAt(info, 0).finish(tensorsAt(info, 1));
+  groupAt(info, 0).sum.reset();
+  return newTensors(info.Env(), sums);
 }
 
 // (group, tensor) => one tensor per rank
 Napi::Value groupGather(const Napi::CallbackInfo& info) {
-  std::vector<at::Tensor> tensors = groupAt(info, 0).gather(tensorAt(info, 1));
-  Napi::Array handles = Napi::Array::New(info.Env(), tensors.size());
-  for (uint32_t i = 0; i < tensors.size(); ++i) handles.Set(i, newTensor(info.Env(), std::move(tensors[i])));
-  return handles;
-}
-
-// (group, tensor, root)
-Napi::Value groupBroadcast(const Napi::CallbackInfo& info) {
-  groupAt(info, 0).broadcast(tensorAt(info, 1), static_cast<int>(numberAt(info, 2)));
-  return info.Env().Undefined();
+  return newTensors(info.Env(), groupAt(info, 0).gather(tensorAt(info, 1)));
 }
 
 // (group)
@@ -78,9 +82,9 @@ void exportDistributed(Napi::Object exports) {
   exports.Set("hasProcessGroups", ProcessGroup::isAvailable());
   defineFunction<joinGroup>(exports, "joinGroup");
   defineFunction<groupStartSum>(exports, "groupStartSum");
-  defineFunction<groupFinish>(exports, "groupFinish");
+  defineFunction<groupGradients>(exports, "groupGradients");
+  defineFunction<groupFinishSum>(exports, "groupFinishSum");
   defineFunction<groupGather>(exports, "groupGather");
-  defineFunction<groupBroadcast>(exports, "groupBroadcast");
   defineFunction<groupClose>(exports, "groupClose");
   defineFunction<groupPut>(exports, "groupPut");
   defineFunction<groupLook>(exports, "groupLook");

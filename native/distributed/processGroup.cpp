@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "groupSum.h"
+
 #ifdef BIDORA_GLOO
 #define USE_C10D_GLOO
 #include <arpa/inet.h>
@@ -17,6 +19,9 @@
 #endif
 
 namespace bidora {
+
+ProcessGroup::ProcessGroup() = default;
+ProcessGroup::~ProcessGroup() = default;
 
 #ifdef BIDORA_GLOO
 
@@ -98,13 +103,6 @@ class GlooGroup : public ProcessGroup {
     std::vector<at::Tensor> own{std::move(tensor)};
     gloo_->allgather(all, own)->wait();
     return all[0];
-  }
-
-  void broadcast(at::Tensor tensor, int root) override {
-    std::vector<at::Tensor> tensors{std::move(tensor)};
-    c10d::BroadcastOptions options;
-    options.rootRank = root;
-    gloo_->broadcast(tensors, options)->wait();
   }
 
   void close() override {

@@ -20,6 +20,8 @@ struct GroupOptions {
   std::chrono::milliseconds timeout;
 };
 
+class GroupSum;
+
 class ProcessGroup {
  public:
   // Whether this libtorch has Gloo.
@@ -27,20 +29,21 @@ class ProcessGroup {
   // Waits for all processes. Throws c10::Error after the timeout.
   static std::shared_ptr<ProcessGroup> join(const GroupOptions& options);
 
-  virtual ~ProcessGroup() = default;
+  ProcessGroup();
+  virtual ~ProcessGroup();
   // Adds up a tensor over all ranks, in place, in the background. Sums finish in the order in which they were started.
   virtual void startSum(at::Tensor tensor) = 0;
   // Waits for all sums that were started.
   virtual void finish() = 0;
   // The tensors of all ranks, which have the same shape.
   virtual std::vector<at::Tensor> gather(at::Tensor tensor) = 0;
-  // Replaces the tensor by that of a rank.
-  virtual void broadcast(at::Tensor tensor, int root) = 0;
   // Breaks the connections to the other ranks; only the store is left.
   virtual void close() = 0;
   virtual void put(const std::string& key, const std::string& value) = 0;
   // The value of a key that a rank has put; empty if none has, or if the store no longer answers.
   virtual std::string look(const std::string& key) = 0;
+
+  std::unique_ptr<GroupSum> sum;  // that was started and not finished
 };
 
 }  // namespace bidora

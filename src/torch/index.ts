@@ -5,6 +5,7 @@ export { type Diagnosis, diagnose, type EngineDetails, type FoundEngine } from "
 export {
   ALONE,
   asRank,
+  type GradientSum,
   hasProcessGroups,
   joinRanks,
   type Place,
@@ -12,6 +13,7 @@ export {
   type Ranks,
   restartsOf,
   sharedTensors,
+  sumAtTheEnd,
 } from "./distributed/index.js";
 export { DTYPE_BYTES, type DType, numelOf, sameShape, type TypedArray, wideDtype } from "./dtype.js";
 export {

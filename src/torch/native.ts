@@ -141,10 +141,10 @@ export interface Native {
     prefix: string,
     timeoutMs: number,
   ): Handle;
-  groupStartSum(group: Handle, tensor: Handle): void;
-  groupFinish(group: Handle): void;
+  groupStartSum(group: Handle, likes: readonly Handle[]): void;
+  groupGradients(group: Handle, output: Handle, firstInput: number): (Handle | null)[];
+  groupFinishSum(group: Handle, tensors: readonly Handle[]): Handle[];
   groupGather(group: Handle, tensor: Handle): Handle[];
-  groupBroadcast(group: Handle, tensor: Handle, root: number): void;
   groupClose(group: Handle): void;
   groupPut(group: Handle, key: string, value: string): void;
   groupLook(group: Handle, key: string): string;

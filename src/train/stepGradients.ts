@@ -1,6 +1,7 @@
 // What every step rule does with its gradients, at every level, in this order:
 //
-//     backward, one batch at a time → sum over the batches of a step → sum over the ranks → divide by the loss's scale
+//     backward, one batch at a time → sum over the batches of a step → sum over the ranks, which a single batch begins
+//     while its backward pass goes on → divide by the loss's scale
 //     → check that they are finite → clip → update, by the level's optimizer
 //
 // Each stage takes the result of the one before it, and `Level.update` takes checked gradients, so that no stage can be left out.
@@ -66,6 +67,8 @@ interface GradientUse {
   readonly record?: RecordOptions | undefined;
   /** The factor on the loss in the backward passes, by which the gradients are divided; 1 by default. */
   readonly scale?: number | undefined;
+  /** The sum over the ranks that a step of a single batch begins. */
+  readonly sum?: torch.GradientSum;
 }
 
 /** A step's loss and gradients. */
@@ -89,9 +92,11 @@ export function stepGradients(
 ): StepGradients {
   if (use.createGraph)
     return twiceDifferentiable(() => withLoss(loss, gradientsOfParts({ ...loss, ranks }, inputs, use)));
-  const { tapes, ...own } = gradientsOfParts({ ...loss, ranks }, inputs, use);
-  const [sum, ...scaledGradients] = ranks.sum([own.loss, ...own.gradients]);
-  return withLoss(loss, { tapes, loss: sum as torch.Tensor, gradients: unscaled(scaledGradients, use.scale) });
+  const sum = ranks.startSum(inputs);
+  const isSingle = loss.batches.parts.length === 1;
+  const { tapes, ...own } = gradientsOfParts({ ...loss, ranks }, inputs, isSingle ? { ...use, sum } : use);
+  const [total, ...scaledGradients] = sum.finish(own.loss, own.gradients);
+  return withLoss(loss, { tapes, loss: total, gradients: unscaled(scaledGradients, use.scale) });
 }
 
 interface PartGradients extends Omit<StepGradients, "loss"> {
@@ -190,7 +195,7 @@ function wholeGradients(
   whole: MiniBatches,
   { batches: { weight }, penalty }: StepLoss,
   inputs: readonly torch.Tensor[],
-  { createGraph = false, record, scale }: GradientUse,
+  { createGraph = false, record, scale, sum }: GradientUse,
   tapes: TangentTape[],
 ): LossAndGradients {
   const forward = () => torch.divScalar(whole.loss(), weight);
@@ -198,6 +203,7 @@ function wholeGradients(
   const share = recorded?.loss ?? forward();
   const loss = torch.castTo(torch.detach(share), inputs[0]?.dtype ?? share.dtype);
   const total = scaled(penalty ? torch.add(share, penalty()) : share, scale);
+  if (!recorded && sum) return { loss, gradients: zeroFilled(sum.gradients(total), inputs) };
   if (!recorded) return { loss, gradients: gradientsOf(total, inputs, { createGraph }) };
   const found = recorded.gradients(total, inputs);
   tapes.push(found.tape);
@@ -244,9 +250,11 @@ export function gradientsOf(
   inputs: readonly torch.Tensor[],
   options: torch.GradOptions = {},
 ): torch.Tensor[] {
-  const gradients = torch.grad([loss], inputs, { allowUnused: true, ...options });
-  return gradients.map((gradient, i) => gradient ?? torch.zerosLike(inputs[i] as torch.Tensor));
+  return zeroFilled(torch.grad([loss], inputs, { allowUnused: true, ...options }), inputs);
 }
+
+const zeroFilled = (gradients: readonly (torch.Tensor | undefined)[], inputs: readonly torch.Tensor[]) =>
+  gradients.map((gradient, i) => gradient ?? torch.zerosLike(inputs[i] as torch.Tensor));
 
 /** Adds the gradients of two batches: in place, unless they are to be differentiated again. */
 function addGradients(

@@ -45,15 +45,16 @@ function rankOf(rank: number, size: number, met: readonly (readonly unknown[])[]
     next += 1;
     return all as readonly V[];
   };
+  const sum: torch.Ranks["sum"] = (tensors) => {
+    const all = meet(tensors.map((tensor) => tensor.toArray()));
+    return tensors.map(({ shape, dtype, device }, i) => {
+      const parts = all.map((values) => torch.tensor(values[i] as number[], shape, dtype, device));
+      return torch.noGrad(() => parts.reduce((total, part) => torch.add(total, part)));
+    });
+  };
   return {
-    ...{ rank, size, localRank: rank },
-    sum(tensors) {
-      const all = meet(tensors.map((tensor) => tensor.toArray()));
-      return tensors.map(({ shape, dtype, device }, i) => {
-        const parts = all.map((values) => torch.tensor(values[i] as number[], shape, dtype, device));
-        return torch.noGrad(() => parts.reduce((sum, part) => torch.add(sum, part)));
-      });
-    },
+    ...{ rank, size, localRank: rank, sum },
+    startSum: (inputs) => torch.sumAtTheEnd(sum, inputs),
     gather: (value) => meet(value),
     any(...areTrue) {
       const all = meet(areTrue);

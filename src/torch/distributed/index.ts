@@ -1,4 +1,12 @@
 // Processes that compute together.
 export { type Place, placeOf, restartsOf } from "./place.js";
-export { ALONE, asRank, hasProcessGroups, joinRanks, type Ranks } from "./processGroup.js";
+export {
+  ALONE,
+  asRank,
+  type GradientSum,
+  hasProcessGroups,
+  joinRanks,
+  type Ranks,
+  sumAtTheEnd,
+} from "./processGroup.js";
 export { type MakeTensors, sharedTensors } from "./sharedTensors.js";

@@ -2,13 +2,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { deserialize, serialize } from "node:v8";
 import { BidoraError } from "../../common/errors.js";
-import { noGrad } from "../autograd.js";
-import { numelOf } from "../dtype.js";
-import * as operators from "../generated/operators.js";
+import { grad } from "../autograd.js";
+import { zeros } from "../generated/operators.js";
 import { type Handle, native } from "../native.js";
 import { scope } from "../ownership.js";
 import { Tensor, tensor } from "../tensor.js";
-import { onDevice } from "../values.js";
 import { type Place, silenceLog } from "./place.js";
 
 /**
@@ -22,6 +20,8 @@ export interface Ranks {
   readonly localRank: number;
   /** Sums over all ranks, as new tensors of the same shapes and dtype; the ranks get the same bits. */
   sum(tensors: readonly Tensor[]): readonly Tensor[];
+  /** Begins a sum of a loss and its gradients. Until it is finished, no other sum may begin. */
+  startSum(inputs: readonly Tensor[]): GradientSum;
   /** The values of all ranks, in the order of the ranks. Values are copied as by `structuredClone`. */
   gather<T>(value: T): readonly T[];
   /** Which of some conditions are true on any rank. */
@@ -32,12 +32,32 @@ export interface Ranks {
   leave(): void;
 }
 
+/** A sum over all ranks of a loss and its gradients. */
+export interface GradientSum {
+  /**
+   * This rank's gradients of `output` with respect to the inputs, which must be leaves; undefined where it does not depend on one. Ranks
+   * send them to each other while the backward pass goes on, in buckets of 25 MiB.
+   */
+  gradients(output: Tensor): readonly (Tensor | undefined)[];
+  /** The sums of the losses and, unless they have been sent, of these gradients. */
+  finish(loss: Tensor, gradients: readonly Tensor[]): readonly [loss: Tensor, ...gradients: Tensor[]];
+}
+
+/** A sum that begins once all tensors are there. */
+export const sumAtTheEnd = (sum: Ranks["sum"], inputs: readonly Tensor[]): GradientSum => ({
+  gradients: (output) => grad([output], inputs, { allowUnused: true }),
+  finish: (loss, gradients) => sum([loss, ...gradients]) as [Tensor, ...Tensor[]],
+});
+
+const unchanged: Ranks["sum"] = (tensors) => tensors;
+
 /** A process that trains alone. */
 export const ALONE: Ranks = {
   rank: 0,
   size: 1,
   localRank: 0,
-  sum: (tensors) => tensors,
+  sum: unchanged,
+  startSum: (inputs) => sumAtTheEnd(unchanged, inputs),
   gather: (value) => [value],
   any: (...areTrue) => areTrue,
   fail() {},
@@ -46,6 +66,8 @@ export const ALONE: Ranks = {
 
 /** Whether this libtorch has process groups. */
 export const hasProcessGroups = (): boolean => native.hasProcessGroups;
+
+const handlesOf = (tensors: readonly Tensor[]): Handle[] => tensors.map(({ handle }) => handle);
 
 const registry = new FinalizationRegistry<Handle>((handle) => native.releaseOne(handle));
 
@@ -77,25 +99,23 @@ class ProcessGroup implements Ranks {
 
   sum(tensors: readonly Tensor[]): readonly Tensor[] {
     if (tensors.length === 0) return tensors;
-    return noGrad(() =>
-      scope(() => {
-        const own = operators.cat(
-          tensors.map((part) => operators.reshape(part, [-1])),
-          0,
-        );
-        const flat = onDevice(own, "cpu"); // Gloo's device
-        this.#together(() => {
-          native.groupStartSum(this.#handle, flat.handle);
-          native.groupFinish(this.#handle);
-        });
-        const sum = onDevice(flat, own.device);
-        let end = 0;
-        return tensors.map(({ shape }) => {
-          const count = numelOf(shape);
-          end += count;
-          return operators.clone(operators.view(operators.narrow(sum, 0, end - count, count), [...shape]));
-        });
-      }),
+    native.groupStartSum(this.#handle, handlesOf(tensors));
+    return this.#finishSum(tensors);
+  }
+
+  startSum(inputs: readonly Tensor[]): GradientSum {
+    const [{ dtype, device }] = inputs as readonly [Tensor];
+    scope(() => native.groupStartSum(this.#handle, handlesOf([zeros([], { dtype, device }), ...inputs])));
+    return {
+      gradients: ({ handle }) =>
+        native.groupGradients(this.#handle, handle, 1).map((found) => (found === null ? undefined : new Tensor(found))),
+      finish: (loss, gradients) => this.#finishSum([loss, ...gradients]) as [Tensor, ...Tensor[]],
+    };
+  }
+
+  #finishSum(tensors: readonly Tensor[]): readonly Tensor[] {
+    return this.#together(() =>
+      native.groupFinishSum(this.#handle, handlesOf(tensors)).map((handle) => new Tensor(handle)),
     );
   }
 

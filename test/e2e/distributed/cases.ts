@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RunSettings } from "../../../src/config/index.js";
-import { GOLDEN, jsonl } from "../support.js";
+import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
+import * as torch from "../../../src/torch/index.js";
+import { changed, GOLDEN, jsonl } from "../support.js";
 
 /** The rows of a step, of all ranks together. */
 export const BATCH = 12;
@@ -54,6 +56,23 @@ const [anchored, negatives, triplets, scored] = ["pairs", "negatives", "triplets
 ];
 const bidora = { ...sequence, method: "bidora", rank: 2, searchFraction: 0.6, retrainSteps: 3, maxSteps: 6 } as const;
 
+/** A model whose gradients are larger than what ranks send at once: its vocabulary has words that no row has. */
+function withLargeVocabulary(): string {
+  const words = 200_000;
+  const folder = changed("bert/dropout", "config.json", { vocab_size: words });
+  const file = join(folder, "model.safetensors");
+  const weights = openSafetensors(file);
+  const tensors = [...weights.names].map((name): [string, torch.Tensor] => {
+    const tensor = weights.readTensor(name);
+    if (!name.endsWith("word_embeddings.weight")) return [name, tensor];
+    const [count, size] = tensor.shape as [number, number];
+    return [name, torch.cat([tensor, torch.zeros([words - count, size])], 0)];
+  });
+  weights.close();
+  saveSafetensors(file, tensors, { format: "pt" });
+  return folder;
+}
+
 /** Cases by what they show. */
 export const CASES: Readonly<Record<string, RunSettings>> = {
   lora: { ...sequence, method: "lora", rank: 3 },
@@ -71,6 +90,7 @@ export const CASES: Readonly<Record<string, RunSettings>> = {
   bottlenecks: { ...dropout, method: "adapter", adapterSize: 3 },
   "all weights": { ...dropout, ...sgd, method: "full" },
   "all weights, clipped": { ...sequence, ...sgd, method: "full", maxGradNorm: 0.05, gradientAccumulation: 3 },
+  "all weights, sent in parts": { ...classified, ...sgd, model: withLargeVocabulary(), method: "full", maxSteps: 3 },
   adafactor: { ...sequence, method: "lora", optimizer: "adafactor" },
   "sgd, cosine schedule": { ...sequence, ...sgd, method: "lora", schedule: "cosine" },
   tokens: {
