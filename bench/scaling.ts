@@ -1,10 +1,17 @@
 // `npm run bench:scaling`: what training takes on many machines, by a cost model; `--check` compares its sums with measured ones, on
 // networks that the kernel limits to a rate.
 import { execFileSync, spawn } from "node:child_process";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import type { RunEvent } from "../src/files/events.js";
+import { openSafetensors } from "../src/io/safetensors.js";
+import { numelOf } from "../src/torch/index.js";
+import { ROOT } from "./programs.js";
 import { type Constants, stepCost, sumSeconds } from "./scaling/cost.js";
 import { inNetwork, namespaceOf } from "./scaling/network.js";
+import { writeEqualRows } from "./setup/equalRows.js";
+import { scratchFolder } from "./setup/scratch.js";
 import { median } from "./turns/compare.js";
 
 const HELP = `npm run bench:scaling -- [options]
@@ -13,7 +20,8 @@ const HELP = `npm run bench:scaling -- [options]
   --trained N    trained parameters
   --latency S    of a message
   --tokens N     per rank and step
-  --check        as root: measures sums of 2, 3 and 4 ranks in network namespaces, and prints them beside the model's`;
+  --check        as root: measures sums of 2, 3 and 4 ranks in network namespaces, and prints them beside the model's
+  --model PATH   as root: measures steps of full fine-tuning of this model there, on 1 and 2 ranks`;
 
 const { values } = parseArgs({
   options: {
@@ -23,6 +31,7 @@ const { values } = parseArgs({
     latency: { type: "string", default: "50e-6" },
     tokens: { type: "string", default: "512" },
     check: { type: "boolean", default: false },
+    model: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -81,6 +90,55 @@ async function measuredSum(ranks: number, bytes: number): Promise<[seconds: numb
   return [median(seconds), sentBy(0) / (COUNT + 1)];
 }
 
+/** Rows per rank and tokens per row of a measured step. */
+const [ROWS, TOKENS] = [32, 64];
+const [STEPS, WARM_UPS] = [8, 2];
+const STEP_RATES = [2 * GIGABIT, GIGABIT, GIGABIT / 2];
+
+async function checkSteps(model: string): Promise<void> {
+  const folder = scratchFolder();
+  writeEqualRows(join(folder, "rows.jsonl"), TOKENS);
+  const [seconds] = await inNetwork(1, GIGABIT, () => measuredStep(1, model, folder));
+  print("| Gbit/s | 1 rank | 2 ranks | model | without overlap | sent by a rank |");
+  print("|---|---|---|---|---|---|");
+  for (const bandwidth of STEP_RATES) {
+    const [measured, sent] = await inNetwork(2, bandwidth, () => measuredStep(2, model, folder));
+    const constants = { seconds, spread: 0, ...gradientBytes(model), latency: Number(values.latency), bandwidth };
+    const { sum } = stepCost(2, constants);
+    const costs = [seconds, measured, seconds + sum, seconds + sumSeconds(2, constants)].map(milliseconds);
+    print(`| ${[(bandwidth / GIGABIT).toFixed(1), ...costs, `${(sent / 1e6).toFixed(1)} MB`].join(" | ")} |`);
+  }
+}
+
+/** The bytes of all gradients, and of those of the embeddings of tokens. */
+function gradientBytes(model: string): { readonly bytes: number; readonly lastBytes: number } {
+  const file = openSafetensors(join(model, "model.safetensors"));
+  try {
+    const sizes = [...file.names].map((name) => ({ name, bytes: 4 * numelOf(file.info(name).shape) }));
+    const words = sizes.find(({ name }) => name.endsWith("word_embeddings.weight"));
+    return { bytes: sizes.reduce((sum, { bytes }) => sum + bytes, 0), lastBytes: words?.bytes ?? 0 };
+  } finally {
+    file.close();
+  }
+}
+
+/** The median seconds of a step, and the bytes that rank 0's network has sent for each. */
+async function measuredStep(ranks: number, model: string, folder: string): Promise<[seconds: number, sent: number]> {
+  const run = ["--model", model, "--task", "sequence-classification", "--method", "full"];
+  const size = ["--batch-size", String(ROWS), "--max-steps", String(STEPS), "--threads", "1", "--dtype", "float32"];
+  const words = [join(ROOT, "bin", "bidora.js"), "finetune", ...run, ...size, "--overwrite", "--json"];
+  const files = ["--train", join(folder, "rows.jsonl"), "--output", join(folder, "run")];
+  const outputs = await Promise.all(
+    Array.from({ length: ranks }, (_, rank) => outputOf(rank, ranks, [...words, ...files])),
+  );
+  const events = (outputs[0] as string)
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as RunEvent);
+  const seconds = events.flatMap((event) => (event.event === "step" ? [event.seconds] : []));
+  return [median(seconds.slice(WARM_UPS)), sentBy(0) / STEPS];
+}
+
 const sentBy = (rank: number): number => {
   const { name, device } = namespaceOf(rank);
   const path = `/sys/class/net/${device}/statistics/tx_bytes`;
@@ -113,4 +171,5 @@ function outputOf(rank: number, size: number, words: readonly string[]): Promise
 
 if (values.help) print(HELP);
 else if (values.check) await check();
+else if (values.model) await checkSteps(values.model);
 else table();

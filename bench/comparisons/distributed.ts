@@ -1,16 +1,16 @@
 // One and two ranks on this machine, one thread each, beside PEFT with DDP.
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Context } from "../context.js";
 import { peerScript, ROOT } from "../programs.js";
 import type { Row } from "../rows.js";
+import { writeEqualRows } from "../setup/equalRows.js";
 import { writePlainModel } from "../setup/plainModel.js";
 import { type StepUse, useOfStep } from "../setup/rankGroup.js";
 import { median } from "../turns/compare.js";
 import type { Program } from "../turns/workerProcess.js";
 import { startModel } from "./start.js";
 
-/** Rows per rank, and tokens per row; every row has as many, so that no side pads. */
+/** Rows per rank, and tokens per row. */
 const [ROWS, TOKENS] = [8, 64];
 const STEPS = 6;
 
@@ -25,21 +25,11 @@ export async function distributed(context: Context): Promise<Row[]> {
   const minilm = await startModel(context);
   const tokenizer = new Map(["tokenizer.json", "tokenizer_config.json"].map((name) => [name, join(minilm, name)]));
   const models = { lora: writePlainModel(join(context.scratch, "bert"), "bert", tokenizer), full: minilm };
-  const rows = writeRows(join(context.scratch, "equal-rows.jsonl"));
+  const rows = writeEqualRows(join(context.scratch, "equal-rows.jsonl"), TOKENS);
   const all: Row[] = [];
   for (const subject of Object.keys(SUBJECTS) as Subject[])
     all.push(...rowsOf(subject, await usesOf(context, subject, models[subject], rows)));
   return all;
-}
-
-/** A word is one token, and two are added. */
-function writeRows(file: string): string {
-  const words = ["time", "people", "year", "work", "house", "water", "money", "story", "city", "night"];
-  const text = (row: number) =>
-    Array.from({ length: TOKENS - 2 }, (_, i) => words[(row + i * (row + 1)) % 10]).join(" ");
-  const lines = Array.from({ length: 64 }, (_, row) => `${JSON.stringify({ text: text(row), label: row % 2 })}\n`);
-  writeFileSync(file, lines.join(""));
-  return file;
 }
 
 async function usesOf({ effort, python, scratch }: Context, subject: Subject, model: string, rows: string) {

@@ -8,6 +8,8 @@ export interface Constants {
   readonly spread: number;
   /** Bytes of the gradients that a step sums: 4 for each trained parameter. */
   readonly bytes: number;
+  /** Bytes of the gradients that a backward pass computes last, which are sent together: those of the embeddings; 25 MiB by default. */
+  readonly lastBytes?: number;
   /** Seconds until a message arrives, however small. */
   readonly latency: number;
   /** Bytes per second that a machine can send. */
@@ -18,20 +20,35 @@ export interface StepCost {
   readonly compute: number;
   /** Waiting for the slowest rank. */
   readonly waiting: number;
+  /** The part of the sum that does not overlap with the computation. */
   readonly sum: number;
   /** The share of the time in which ranks compute. */
   readonly efficiency: number;
 }
 
+/** The most bytes that are sent together. A sum of more begins while the backward pass goes on. */
+const BUCKET = 25 * 2 ** 20;
+/** The backward pass's share of a step's computation. */
+const BACKWARD = 2 / 3;
+
 /**
- * A step is the slowest rank's computation, then one sum of all gradients, which does not overlap with it.
+ * A step is the slowest rank's computation and one sum of all gradients. Its first bucket begins once its part of the backward pass is
+ * done; the last one is added up after it.
  * Ranks' times are taken as normally distributed: the slowest of N is later than the mean by the expected maximum of N normal variables.
  */
 export function stepCost(ranks: number, constants: Constants): StepCost {
   const { seconds, spread } = constants;
   const waiting = seconds * spread * expectedMaximum(ranks);
-  const sum = sumSeconds(ranks, constants);
+  const sum = exposedSum(ranks, constants);
   return { compute: seconds, waiting, sum, efficiency: seconds / (seconds + waiting + sum) };
+}
+
+function exposedSum(ranks: number, constants: Constants): number {
+  const { seconds, bytes, lastBytes = BUCKET } = constants;
+  const whole = sumSeconds(ranks, constants);
+  if (bytes <= BUCKET) return whole;
+  const last = sumSeconds(ranks, { ...constants, bytes: lastBytes });
+  return Math.max(last, whole - BACKWARD * seconds * (1 - BUCKET / bytes));
 }
 
 /** Bytes of a TCP packet on Ethernet, relative to the data in it. */
@@ -43,7 +60,7 @@ const PACKET = 1514 / 1448;
  */
 export function sumSeconds(
   ranks: number,
-  { bytes, bandwidth, latency }: Omit<Constants, "seconds" | "spread">,
+  { bytes, bandwidth, latency }: Omit<Constants, "seconds" | "spread" | "lastBytes">,
 ): number {
   return (2 * (ranks - 1) * bytes * PACKET) / (ranks * bandwidth) + 2 * (ranks - 1) * latency;
 }

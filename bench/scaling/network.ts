@@ -15,10 +15,8 @@ const ip = (...words: readonly string[]) => void execFileSync("ip", words, { std
 /** Makes the network while `body` runs, in place of one that a killed process left. @param bandwidth bytes per second that each machine can send */
 export async function inNetwork<T>(machines: number, bandwidth: number, body: () => Promise<T>): Promise<T> {
   remove();
-  const end = () => {
-    remove();
-    process.exit(1);
-  };
+  const end = () => process.exit(130);
+  process.once("exit", remove);
   for (const signal of SIGNALS) process.once(signal, end);
   try {
     ip("link", "add", BRIDGE, "type", "bridge");
@@ -27,6 +25,7 @@ export async function inNetwork<T>(machines: number, bandwidth: number, body: ()
     return await body();
   } finally {
     for (const signal of SIGNALS) process.off(signal, end);
+    process.off("exit", remove);
     remove();
   }
 }

@@ -93,7 +93,7 @@ Napi::Value setErrorFactory(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void exportEngine(Napi::Object exports) {
-  keepFreedPages();
+  replaceAllocator();
   cuda();
   defineFunction<engineFacts>(exports, "engineFacts");
   defineFunction<allocated>(exports, "allocatedBytes");

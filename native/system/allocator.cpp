@@ -1,7 +1,11 @@
 #include "allocator.h"
 
 #ifdef __GLIBC__
+#include <c10/core/CPUAllocator.h>
 #include <malloc.h>
+
+#include <cstdint>
+#include <cstdlib>
 
 #include "systemLibraries.h"
 
@@ -12,12 +16,50 @@ constexpr int kKeepMapped = 32 << 20;  // the largest mmap threshold that glibc 
 constexpr int kKeepAtTop = 1 << 30;
 constexpr int kGrowBy = 64 << 20;
 
+// Aligned memory from malloc. libtorch's allocator takes it from posix_memalign, which splits what alignment leaves
+// over from each block: glibc then finds no freed block that is large enough for the same size again, and the heap
+// grows with every tensor.
+class Allocator final : public c10::Allocator {
+ public:
+  c10::DataPtr allocate(size_t size) override {
+    void* data = size > 0 ? aligned(size) : nullptr;
+    return {data, data, &release, c10::Device(c10::DeviceType::CPU)};
+  }
+
+  c10::DeleterFnPtr raw_deleter() const override { return &release; }
+
+  void copy_data(void* to, const void* from, size_t size) const override { default_copy_data(to, from, size); }
+
+ private:
+  static constexpr size_t kAlignment = 64;
+
+  // The block's address is before its first aligned byte.
+  static void* aligned(size_t size) {
+    void* block = size < SIZE_MAX - kRoom ? std::malloc(size + kRoom) : nullptr;
+    TORCH_CHECK(block, "can't allocate memory: you tried to allocate ", size, " bytes.");
+    const uintptr_t end = reinterpret_cast<uintptr_t>(block) + kRoom;
+    void** data = reinterpret_cast<void**>(end - end % kAlignment);
+    data[-1] = block;
+    return data;
+  }
+
+  static void release(void* data) {
+    if (data) std::free(static_cast<void**>(data)[-1]);
+  }
+
+  static constexpr size_t kRoom = kAlignment + sizeof(void*);
+};
+
 }  // namespace
 
-void keepFreedPages() {
+void replaceAllocator() {
   mallopt(M_MMAP_THRESHOLD, kKeepMapped);
   mallopt(M_TRIM_THRESHOLD, kKeepAtTop);
   mallopt(M_TOP_PAD, kGrowBy);
+#ifndef __SANITIZE_ADDRESS__  // which knows where a tensor ends only if no other bytes follow in its block
+  static Allocator allocator;
+  c10::SetCPUAllocator(&allocator);
+#endif
 }
 
 // mallinfo2 is looked up, since glibc has it only from 2.33 on.
@@ -35,7 +77,7 @@ size_t allocatedBytes() {
 
 namespace bidora {
 
-void keepFreedPages() {}
+void replaceAllocator() {}
 size_t allocatedBytes() { return 0; }
 
 }  // namespace bidora

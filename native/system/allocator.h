@@ -5,8 +5,9 @@
 
 namespace bidora {
 
-// Freed memory stays with the process: returning pages and faulting them in again is slower than computing with them.
-void keepFreedPages();
+// Takes libtorch's memory from malloc, and lets freed memory stay with the process: returning pages and faulting them
+// in again is slower than computing with them.
+void replaceAllocator();
 
 // Bytes allocated by all threads; 0 where the C library does not say.
 size_t allocatedBytes();

@@ -21,7 +21,7 @@ type Sum = readonly [sum: number, absolute: number];
 const PATHS: ReadonlySet<string> = new Set<RunKey>(["model", "adapter", "data", "train", "validation", "test"]);
 
 /** Elements that are summed at once. */
-const CHUNK = 2 ** 22;
+const CHUNK = 2 ** 20;
 
 /** The relative difference that other numbers of threads can make in a sum in float64. */
 const ROUNDING = 1e-10;
@@ -76,12 +76,13 @@ function sumOf(tensor: torch.Tensor): Sum {
   const flat = torch.reshape(tensor, [-1]);
   const [count = 0] = flat.shape;
   let [sum, absolute] = [0, 0];
-  for (let at = 0; at < count; at += CHUNK) {
-    const part = torch.onDevice(torch.narrow(flat, 0, at, Math.min(CHUNK, count - at)), "cpu");
-    const values = torch.castTo(part, "float64");
-    sum += torch.sum(values).item();
-    absolute += torch.sum(torch.abs(values)).item();
-  }
+  for (let at = 0; at < count; at += CHUNK)
+    torch.scope(() => {
+      const part = torch.onDevice(torch.narrow(flat, 0, at, Math.min(CHUNK, count - at)), "cpu");
+      const values = torch.castTo(part, "float64");
+      sum += torch.sum(values).item();
+      absolute += torch.sum(torch.abs(values)).item();
+    });
   return [sum, absolute];
 }
 

@@ -43,6 +43,18 @@ it("keeps resident memory flat over 1 000 training steps", () => {
   expect(at1000 / at200).toBeLessThan(1.05);
 });
 
+it("keeps resident memory flat when tensors of one size are made and freed again and again", () => {
+  const { before, after } = runChild(`
+    const x = torch.zeros([3_000_000], { dtype: "bfloat16" });
+    const step = () => void torch.abs(torch.castTo(x, "float64"));
+    for (let i = 0; i < 4; i++) torch.scope(step);
+    const before = process.memoryUsage().rss;
+    for (let i = 0; i < 40; i++) torch.scope(step);
+    report({ before, after: process.memoryUsage().rss });
+  `) as { before: number; after: number };
+  expect(after / before).toBeLessThan(1.1);
+});
+
 it("allocatedBytes counts small and mapped tensors of every thread until they are freed", () => {
   const UNIT = 16 * 2 ** 20; // far more than what V8 allocates and frees meanwhile
   const grown = runChild(`
