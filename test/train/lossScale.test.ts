@@ -88,7 +88,10 @@ describe("a step of a rule in float16", () => {
       tensors.map((tensor, i) =>
         i === tensors.length - 1 ? torch.addScalar(tensor, Number.POSITIVE_INFINITY) : tensor,
       );
-    const { rule, adapted, start } = await open({ ...torch.ALONE, sum } as torch.Ranks);
+    const { rule, adapted, start } = await open({
+      ...torch.ALONE,
+      startSum: (inputs) => torch.sumAtTheEnd(sum, inputs),
+    });
     expect(() => torch.scope(() => rule.step())).toThrow(GradientOverflow);
     expect(rule.save().values).toEqual({
       steps: 0,
