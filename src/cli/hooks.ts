@@ -2,6 +2,7 @@
 
 import type { Command, HookName, Hooks } from "../commands/command.js";
 import { isLinkedChild } from "../common/childProcess.js";
+import { isLaunched } from "../common/launched.js";
 import { oneLine, printableJson } from "../common/messages.js";
 import type { RunEvent } from "../files/events.js";
 import type { DownloadProgress } from "../io/hub/options.js";
@@ -26,8 +27,9 @@ export async function withHooks<T>(
     onDownload: downloadProgress(output),
     observers: observersFor(output),
     checkpoints,
-    // A comparison that was killed may have left the process that does this run, which is saving its checkpoint.
-    waits: isLinkedChild,
+    // A comparison that was killed may have left the process that does this run, which is saving its checkpoint. Of ranks, the others
+    // would lose the one that waits.
+    waits: isLinkedChild && !isLaunched(),
     onPartial: (outcome) => void output.show(show(outcome, stdout.isTTY)),
   };
   const taken = Object.fromEntries(Object.entries(all).filter(([name]) => names.includes(name as HookName)));

@@ -1,7 +1,8 @@
 /** What is printed, and where. */
 
 import type { Shown } from "../commands/command.js";
-import { BidoraError } from "../common/errors.js";
+import { BidoraError, isShownElsewhere } from "../common/errors.js";
+import { isLaunched } from "../common/launched.js";
 import { printable, printableJson } from "../common/messages.js";
 import { stderr, stdout } from "./streams.js";
 
@@ -52,7 +53,7 @@ function print({ value, text, isEvent, isFormatted, failure, notes = [] }: Shown
 
 /**
  * Prints one sentence for what a user can fix; the stack trace only on request.
- * @param rank of this process, if it is not the one that prints
+ * @param rank of this process, if it is not the one that prints; of the ranks of one terminal, one prints what is the same on all
  * @returns the exit status
  */
 export function reportError(error: unknown, debug = false, rank = 0): 1 | 2 {
@@ -60,9 +61,12 @@ export function reportError(error: unknown, debug = false, rank = 0): 1 | 2 {
   const message = known.message.split("\n")[0] || known.name;
   const frames = known.stack?.match(/(\n +at .*)+$/)?.[0] ?? "";
   const by = rank === 0 ? "" : `rank ${rank}: `;
+  if (isLaunched() && isShownElsewhere(error)) return statusOfError(known);
   if (debug) stderr.write(printable(`${by}${known.name}: ${known.message}${frames}\n`));
   else printFailure(by + message);
-  return known instanceof BidoraError ? known.exitStatus : 1;
+  return statusOfError(known);
 }
+
+const statusOfError = (error: Error): 1 | 2 => (error instanceof BidoraError ? error.exitStatus : 1);
 
 const printFailure = (message: string): void => void stderr.write(printable(`bidora: ${message}\n`));

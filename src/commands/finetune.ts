@@ -1,14 +1,15 @@
 /** `bidora finetune`: trains a model. */
-import { basename } from "node:path";
 import { BidoraError, INTERRUPTED } from "../common/errors.js";
+import { launchBegan } from "../common/launched.js";
 import { stopsByValidation } from "../common/run.js";
 import { eventStream } from "../common/stream.js";
-import { refuseUnused, runFile, runOptions } from "../config/index.js";
+import { refuseUnused, resolveChecked, runFile, runOptions } from "../config/index.js";
 import { newestCheckpoint } from "../files/checkpointState.js";
 import type { RunEvent } from "../files/events.js";
 import { type Metrics, readMetrics } from "../files/metrics.js";
 import { holdOutput } from "../files/outputFolder.js";
-import { hasBegunSince, inspectOutput, isFinished, LAUNCHED } from "../files/runFolder.js";
+import { hasBegunSince, inspectOutput, isFinished } from "../files/runFolder.js";
+import type { HubOptions } from "../io/hub/options.js";
 import { noteSettings, prepare } from "../run/prepare.js";
 import { checkpointToResume, ProvenanceSource } from "../run/provenance.js";
 import { inputsOf, type RunStart, startOf } from "../run/runInputs.js";
@@ -42,6 +43,7 @@ export const finetuneCommand = defineCommand({
   isRun: true,
   hooks: ["signal", "onNote", "onDownload", "hub", "task", "observers", "checkpoints", "waits"],
   leavesFiles: true,
+  check: async ({ given }, { hub }) => void (await startOfRun(given, hub)),
   run: (settings, hooks) => finetuneRun(settings.given, hooks),
   show({ metrics, output, isStopped }) {
     const figures = Object.keys(metrics).length > 0 ? `${formatMetrics(metrics)}\n` : "";
@@ -81,20 +83,26 @@ export async function* train(
 
 /** Makes a run with checked settings. */
 async function finetuneRun(given: FinetuneSettings, hooks: Hooks): Promise<FinetuneResult> {
-  const asked = runOf(given);
-  const begin = resumedByLauncher(await startOf(asked, hooks.hub));
-  refuseUnused(asked.given, begin.config);
+  const begin = resumedByLauncher(await startOfRun(given, hooks.hub));
   const ranks = joinRanks(placeOf(process.env), begin.config.timeout);
   return asRank(ranks, () =>
     ranks.rank === 0 ? trainInFolder(begin, hooks, ranks) : trainWithOthers(begin, hooks, ranks),
   );
 }
 
+async function startOfRun(given: FinetuneSettings, hub: HubOptions | undefined): Promise<RunStart> {
+  const asked = runOf(given);
+  const begin = await startOf(asked, hub);
+  refuseUnused(asked.given, begin.config);
+  return begin;
+}
+
 /** A launcher that starts a failed command again means it to continue, unless that failed before its run began in the folder. */
 function resumedByLauncher(begin: RunStart): RunStart {
-  if (restartsOf(process.env) === 0 || !hasBegunSince(begin.config.output, Number(process.env[LAUNCHED] ?? 0)))
-    return begin;
-  return { ...begin, config: { ...begin.config, resume: true, overwrite: false } };
+  if (restartsOf(process.env) === 0 || !hasBegunSince(begin.config.output, launchBegan())) return begin;
+  const { sources } = begin.config;
+  const flags = { ...sources.flags, resume: true, overwrite: false };
+  return { ...begin, config: resolveChecked({ ...sources, flags }) };
 }
 
 /** The whole run, or that of the rank that writes. */
@@ -146,7 +154,7 @@ async function trainPrepared(begin: RunStart, options: Hooks, ranks: Ranks, isFr
   const provenance = new ProvenanceSource(prepared);
   if (!isFresh) checkSeen(config.output, ranks);
   const from = isFresh ? undefined : await checkpointToResume(prepared, provenance, options.hub?.onNote);
-  await refuseDifferences(prepared, provenance, from?.path && basename(from.path));
+  await refuseDifferences(prepared, provenance, from);
   const run = new TrainingRun(prepared, { ...options, onNote: options.hub?.onNote, from, provenance });
   const metrics = await run.go();
   return { metrics: metrics ?? {}, output: config.output, isStopped: metrics === undefined };

@@ -30,6 +30,14 @@ export class UsageError extends BidoraError {
   }
 }
 
+const shownElsewhere = new WeakSet<object>();
+
+/** Notes that another process shows an error to the same people. */
+export const showElsewhere = (error: object): void => void shownElsewhere.add(error);
+
+/** Whether another process shows this error. */
+export const isShownElsewhere = (error: unknown): boolean => shownElsewhere.has(error as object);
+
 /** Puts what is computed for in front of the message of a BidoraError: `chat: …`. @throws BidoraError with the same code */
 export function named<T>(name: string, compute: () => T): T {
   try {

@@ -22,9 +22,6 @@ interface FolderUse {
 /** Whether a run of bidora was started in the folder. */
 export const isRunFolder = (folder: string): boolean => statOf(join(folder, MARKER))?.isFile() === true;
 
-/** The variable in which `bidora launch` passes on the time at which it began, in milliseconds. */
-export const LAUNCHED = "BIDORA_LAUNCHED";
-
 /** Whether a run has begun, or continued, in the folder since a time in milliseconds. */
 export const hasBegunSince = (folder: string, time: number): boolean =>
   isRunFolder(folder) && (statOf(join(folder, MARKER))?.mtimeMs ?? 0) >= time;

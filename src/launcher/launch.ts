@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { spawnLinked } from "../common/childProcess.js";
-import { BidoraError } from "../common/errors.js";
-import { LAUNCHED } from "../files/runFolder.js";
+import { BidoraError, INTERRUPTED } from "../common/errors.js";
+import { LAUNCHED } from "../common/launched.js";
 import { freePort } from "./freePort.js";
 
 /** What is launched. */
@@ -47,40 +47,49 @@ export class Launch {
   }
 
   /**
-   * @returns the exit status of a launch that ended well or was stopped by a signal
-   * @throws BidoraError `RANK_FAILED` naming the rank that failed and how it ended
+   * @returns the exit status of a launch that ended well or was stopped, by a signal or from a dashboard
+   * @throws BidoraError `RANK_FAILED` naming the rank that failed first and how it ended
    */
   async run(): Promise<number> {
     for (let restarts = 0; ; restarts++) {
       const failed = await this.#attempt(restarts);
-      if (!failed) return 0;
-      if (this.#isStopped) return failed.code ?? 1;
-      const sentence = `Rank ${failed.rank} of ${this.plan.processes} ${howEnded(failed)}`;
-      if (restarts >= this.plan.maxRestarts || failed.code === WRONG_USAGE)
+      const [first] = failed;
+      if (!first) return 0;
+      if (this.#isStopped || failed.every(({ code }) => code === INTERRUPTED)) return first.code ?? INTERRUPTED;
+      const sentence = this.#whoEnded(failed, first);
+      if (restarts >= this.plan.maxRestarts || failed.some(({ code }) => code === WRONG_USAGE))
         throw new BidoraError("RANK_FAILED", `${sentence}.`);
       this.plan.onNote?.(`${sentence}: starting all ranks again (${restarts + 1} of ${this.plan.maxRestarts}).`);
     }
   }
 
-  /** @returns the rank that failed first; undefined if none did */
-  async #attempt(restarts: number): Promise<End | undefined> {
+  /** Ranks that end with the same status have the same error, or one has it and the others end with that: it was printed. */
+  #whoEnded(failed: readonly End[], first: End): string {
+    const { processes } = this.plan;
+    const areAlike = failed.length === processes && failed.every(({ code }) => code !== null && code === first.code);
+    if (areAlike && processes > 1) return `All ranks ended with status ${first.code}`;
+    return `Rank ${first.rank} of ${processes} ${howEnded(first)}`;
+  }
+
+  /** @returns the ranks that failed, the first one first */
+  async #attempt(restarts: number): Promise<readonly End[]> {
     const port = await freePort();
     this.#ranks = Array.from({ length: this.plan.processes }, (_, rank) => this.#start(rank, port, restarts));
     if (this.#isStopped) this.#send("SIGTERM"); // the signal came before they were started
     const over = new AbortController();
-    let first: End | undefined;
+    const failed: End[] = [];
     const ends = this.#ranks.map(async (child, rank) => {
       const end = await endOf(child, rank);
       if (end.code === 0) return;
-      if (!first) void this.#endOthers(over.signal);
-      first ??= end;
+      if (failed.length === 0) void this.#endOthers(over.signal);
+      failed.push(end);
     });
     try {
       await Promise.all(ends);
     } finally {
       over.abort();
     }
-    return first;
+    return failed;
   }
 
   #start(rank: number, port: number, restarts: number): ChildProcess {

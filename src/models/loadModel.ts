@@ -150,7 +150,7 @@ async function load(checkpoint: Checkpoint, options: LoadOptions, ranks: torch.R
     const format = formats.get(parameter);
     return () => (format ? weights.readQuantized(path, parameter, format) : [weights.read(path, parameter, kept)]);
   });
-  const values = await torch.sharedTensors(device === "cpu" ? ranks : torch.ALONE, read);
+  const values = await torch.sharedTensors(device === "cpu" ? ranks : torch.ALONE, checkpoint.files, read);
   for (const [i, [, parameter]] of backbone.entries()) {
     const [format, parts] = [formats.get(parameter), values[i] as readonly torch.Tensor[]];
     const { shape } = parameter;

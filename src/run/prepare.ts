@@ -93,7 +93,7 @@ export async function prepare(
   if (config.threads !== undefined) setThreads(config.threads);
   const device = resolveDevice(config.device, ranks.localRank);
   const available = memoryOf(device).free();
-  const read = await readRunData({ config, saved, adapterFolder, task }, hub);
+  const read = await readRunData({ config, saved, adapterFolder, task }, hub, ranks.size);
   const { folder, choice, own, splits, tokenizer, labels, model, maxLength } = read;
   if (choice.texts) requireTextScores();
   checkEvaluationRows(config, splits);

@@ -6,7 +6,7 @@ import { settingsOf } from "../config/index.js";
 import type { Provenance } from "../files/checkpointState.js";
 import { checksumsOf, sha256 } from "../files/checksums.js";
 import type { RunEvent } from "../files/events.js";
-import { ADAPTER_FILES, CONFIG_FILE } from "../files/names.js";
+import { ADAPTER_FILES, CONFIG_FILE, GENERATION_CONFIG } from "../files/names.js";
 import { weightFileNames } from "../io/checkpoint.js";
 import { arithmetic } from "../operators/choose.js";
 import type { EncodedRow } from "../tasks/index.js";
@@ -39,7 +39,7 @@ export class ProvenanceSource implements RunObserver {
 
   /** Digests of what the run is made from, in words: all that need not read the weights. */
   async ofRun(): Promise<Readonly<Record<string, unknown>>> {
-    const { folder, tokenizer, labels, data, choice } = this.prepared;
+    const { folder, tokenizer, labels, data, choice, texts } = this.prepared;
     const digestOf = async (rows: readonly EncodedRow[] | undefined) => (rows ? await digestRows(rows) : null);
     return {
       "the labels": labels,
@@ -50,6 +50,8 @@ export class ProvenanceSource implements RunObserver {
       "the tokenizer": await this.#digest(folder, () => tokenizer.files()),
       [CONFIG_FILE]: await this.#digest(folder, () => [CONFIG_FILE]),
       "the task": choice.kind,
+      "the pooling or the prompts of the embeddings": choice.task.embedding,
+      ...(texts && { [GENERATION_CONFIG]: await this.#digest(folder, () => [GENERATION_CONFIG]) }),
     };
   }
 

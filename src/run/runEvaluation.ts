@@ -32,14 +32,13 @@ export class RunEvaluation {
     const { task, metrics } = choice;
     const shared = { ranks, ending };
     const signal = ending?.given;
-    const options = { task, labels, batchSize: config.batchSize, metrics, positive, signal, shared };
+    const rows = data[split] ?? [];
+    // A loss that compares the rows of a batch depends on their number: as in training, that of all ranks.
+    const batchSize = config.batchSize * (task.comparesRows?.(rows) ? ranks.size : 1);
+    const options = { task, labels, batchSize, metrics, positive, signal, shared };
     const predicted: Undecoded[] = [];
-    const found = await evaluateWithOutputs(
-      loaded.model,
-      data[split] ?? [],
-      options,
-      ({ at, inputIds, reference }, prediction) =>
-        predicted.push({ ...at, inputIds, reference, prediction: withoutNumbers(prediction) }),
+    const found = await evaluateWithOutputs(loaded.model, rows, options, ({ at, inputIds, reference }, prediction) =>
+      predicted.push({ ...at, inputIds, reference, prediction: withoutNumbers(prediction) }),
     );
     this.#rows.set(split, predicted);
     for (const note of notesOf(found)) this.#noteOnce(`On the ${split} rows: ${note}`);

@@ -50,8 +50,11 @@ export interface RunData {
   readonly maxLength: number;
 }
 
-/** Finds the model, determines the task, and reads rows and tokenizer. */
-export async function readRunData({ config, saved, task }: RunStart, hub?: HubOptions): Promise<RunData> {
+/**
+ * Finds the model, determines the task, and reads rows and tokenizer.
+ * @param ranks the number of processes that train together
+ */
+export async function readRunData({ config, saved, task }: RunStart, hub?: HubOptions, ranks = 1): Promise<RunData> {
   const revision = config.revision === undefined ? {} : { revision: config.revision };
   const folder = await resolveModel(config.model, { ...hub, ...revision });
   const checkpointConfig = readConfig(folder);
@@ -66,7 +69,8 @@ export async function readRunData({ config, saved, task }: RunStart, hub?: HubOp
   const used = withSubsets(splits, config);
   const tokenizer = await loadTokenizer(folder);
   const model = architecture.parseConfig(checkpointConfig);
-  const settings = { ...config, pooling: config.pooling ?? saved?.metadata?.pooling };
+  const { batchSize, pooling = saved?.metadata?.pooling } = config;
+  const settings = { ...config, batchSize: batchSize * ranks, pooling };
   const choice = configuredTask(asked, {
     ...{ folder, width: model.hiddenSize, settings },
     examples: used.train.examples,

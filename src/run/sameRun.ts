@@ -1,9 +1,13 @@
 // Whether all ranks train the same model on the same rows with the same settings.
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { type RunKey, settingsOf } from "../config/index.js";
+import { CHECKSUMS, sha256 } from "../files/checksums.js";
 import { flagOf } from "../settings/option.js";
 import * as torch from "../torch/index.js";
 import { versions } from "../train/machine.js";
+import type { FoundCheckpoint } from "../train/resume.js";
 import type { Prepared } from "./prepare.js";
 import type { ProvenanceSource } from "./provenance.js";
 
@@ -28,13 +32,13 @@ const ROUNDING = 1e-10;
 
 /**
  * Checks that nothing differs between the ranks that would let them train different models.
- * @param from the folder of the checkpoint to resume from
+ * @param from the checkpoint to resume from
  * @throws BidoraError `RANKS_DIFFER` on all ranks, naming the first difference
  */
 export async function refuseDifferences(
   prepared: Prepared,
   provenance: ProvenanceSource,
-  from: string | undefined,
+  from: FoundCheckpoint | undefined,
 ): Promise<void> {
   const { ranks } = prepared;
   if (ranks.size === 1) return;
@@ -49,7 +53,11 @@ export async function refuseDifferences(
   }
 }
 
-async function factsOf(prepared: Prepared, provenance: ProvenanceSource, from: string | undefined): Promise<Facts> {
+async function factsOf(
+  prepared: Prepared,
+  provenance: ProvenanceSource,
+  from: FoundCheckpoint | undefined,
+): Promise<Facts> {
   const { bidora, libtorch } = versions();
   const settings = Object.entries(settingsOf(prepared.config))
     .filter(([key]) => !PATHS.has(key))
@@ -57,10 +65,14 @@ async function factsOf(prepared: Prepared, provenance: ProvenanceSource, from: s
   const digests = Object.entries(await provenance.ofRun()).map(([name, value]) => [name, JSON.stringify(value)]);
   return {
     shown: { "bidora's version": bidora, "libtorch's version": libtorch, ...Object.fromEntries(settings) },
-    digests: { ...Object.fromEntries(digests), "the checkpoint to resume from": from ?? "" },
+    digests: { ...Object.fromEntries(digests), "the checkpoint to resume from": from ? contentsOf(from) : "" },
     sums: sumsOf(prepared),
   };
 }
+
+/** Ranks whose output folders are not shared may have other checkpoints of the same name. */
+const contentsOf = ({ path }: FoundCheckpoint): string =>
+  `${basename(path)} ${sha256(readFileSync(join(path, CHECKSUMS)))}`;
 
 const show = (value: unknown): string => JSON.stringify(value) ?? "not set";
 

@@ -1,5 +1,6 @@
 // Two ranks in one process: what each gathers is passed on by hand.
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, copyFileSync, openSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import * as torch from "../../src/torch/index.js";
 import { native } from "../../src/torch/native.js";
@@ -21,12 +22,15 @@ const notCalled = [
   },
 ];
 
+/** The files that the makers are said to read. */
+const FILES = [fileURLToPath(import.meta.url)];
+
 const numbers = (made: readonly (readonly torch.Tensor[])[]) =>
   made.map((tensors) => tensors.map((tensor) => [tensor.dtype, tensor.shape, tensor.toArray()]));
 const mappings = () => readFileSync("/proc/self/maps", "utf8").split("memfd:bidora").length - 1;
 
 interface Own {
-  readonly machine: string;
+  readonly source: string;
   readonly path: string;
 }
 
@@ -45,17 +49,23 @@ async function firstRank() {
       return [layout, undefined];
     },
   );
-  const made = await torch.sharedTensors(ranks, makers());
+  const made = await torch.sharedTensors(ranks, FILES, makers());
   return { made, ...(seen as NonNullable<typeof seen>) };
 }
 
-const secondRank = (own: Own, layout: unknown, make: Parameters<typeof torch.sharedTensors>[1] = notCalled) =>
+const secondRank = (
+  own: Own,
+  layout: unknown,
+  make: Parameters<typeof torch.sharedTensors>[2] = notCalled,
+  files: readonly string[] = FILES,
+) =>
   torch.sharedTensors(
     rankWith(
       1,
-      (ours: Own) => [{ ...own, machine: own.machine || ours.machine }, ours],
+      (ours: Own) => [own, ours],
       () => [layout, undefined],
     ),
+    files,
     make,
   );
 
@@ -68,7 +78,7 @@ test("the ranks of a machine hold the same memory, which is gone when both have 
   const { made, own, layout, memory } = await firstRank();
   const others = await secondRank({ ...own, path: `/proc/self/fd/${memory}` }, layout);
   closeSync(memory);
-  const alone = await torch.sharedTensors(torch.ALONE, makers());
+  const alone = await torch.sharedTensors(torch.ALONE, FILES, makers());
   expect(numbers(made)).toEqual(numbers(alone));
   expect(numbers(others)).toEqual(numbers(alone));
   expect(mappings()).toBe(before + 6);
@@ -95,7 +105,7 @@ test("a rank that can't open the memory, or is elsewhere, makes its own tensors"
   for (const place of [
     { ...own, path: "/proc/self/fd/99999" },
     { ...own, path: `/proc/self/fd/${other}` },
-    { ...own, machine: "another", path: `/proc/self/fd/${memory}` },
+    { ...own, source: "another", path: `/proc/self/fd/${memory}` },
   ]) {
     const others = await secondRank(place, layout, makers());
     expect(numbers(others)).toEqual(numbers(made));
@@ -104,6 +114,17 @@ test("a rank that can't open the memory, or is elsewhere, makes its own tensors"
   closeSync(other);
   closeSync(memory);
   release(made);
+});
+
+test("a rank that reads other files makes its own tensors, be they the same size", async () => {
+  const { made, own, layout, memory } = await firstRank();
+  const copy = freshPath("copy");
+  copyFileSync(FILES[0] as string, copy);
+  const make = () => [() => [torch.tensor([4])]];
+  const others = await secondRank({ ...own, path: `/proc/self/fd/${memory}` }, layout, make(), [copy]);
+  expect(numbers(others)).toEqual([[["float32", [1], [4]]]]);
+  closeSync(memory);
+  release(made, others);
 });
 
 test("memory that can't be written is one sentence", async () => {

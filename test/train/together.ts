@@ -61,6 +61,7 @@ function rankOf(rank: number, size: number, met: readonly (readonly unknown[])[]
       return areTrue.map((_, i) => all.some((flags) => flags[i]));
     },
     fail() {},
+    isKnown: () => false,
     leave() {},
   };
 }

@@ -1,10 +1,10 @@
 // Processes that compute together, by c10d's process groups.
 import { setTimeout as sleep } from "node:timers/promises";
 import { deserialize, serialize } from "node:v8";
-import { BidoraError } from "../../common/errors.js";
+import { BidoraError, showElsewhere } from "../../common/errors.js";
 import { grad } from "../autograd.js";
 import { zeros } from "../generated/operators.js";
-import { type Handle, native } from "../native.js";
+import { endingAtSignals, type Handle, native } from "../native.js";
 import { scope } from "../ownership.js";
 import { Tensor, tensor } from "../tensor.js";
 import { type Place, silenceLog } from "./place.js";
@@ -28,6 +28,8 @@ export interface Ranks {
   any(...areTrue: readonly boolean[]): readonly boolean[];
   /** Tells the others why this rank ends alone, by a sentence. They fail with it. */
   fail(failure: string): void;
+  /** Whether rank 0 ends with a sentence too. */
+  isKnown(failure: string): boolean;
   /** Leaves the group. */
   leave(): void;
 }
@@ -61,6 +63,7 @@ export const ALONE: Ranks = {
   gather: (value) => [value],
   any: (...areTrue) => areTrue,
   fail() {},
+  isKnown: () => false,
   leave() {},
 };
 
@@ -135,8 +138,14 @@ class ProcessGroup implements Ranks {
   }
 
   fail(failure: string): void {
-    this.#put(`Rank ${this.rank} ended: ${failure}`);
+    if (this.rank === 0 || !native.groupLook(this.#handle, FAILURE)) this.#put(endedWith(this.rank, failure));
     native.groupClose(this.#handle);
+  }
+
+  isKnown(failure: string): boolean {
+    const known = native.groupLook(this.#handle, FAILURE);
+    if (this.rank === 0 || !known) return false;
+    return failure.endsWith(known) ? known !== endedWith(this.rank, failure) : known === endedWith(0, failure);
   }
 
   leave(): void {
@@ -177,8 +186,10 @@ class ProcessGroup implements Ranks {
   }
 }
 
-/** The store's key for the failure of the first rank that ends alone. */
+/** The store's key for the failure of rank 0, or else of the first rank that ends alone. */
 const FAILURE = "failure";
+
+const endedWith = (rank: number, failure: string): string => `Rank ${rank} ended: ${failure}`;
 
 /**
  * Joins the ranks of a place, and waits until all have joined.
@@ -194,7 +205,7 @@ export function joinRanks(place: Place | undefined, timeoutSeconds: number): Ran
       "This libtorch was built without Gloo, by which ranks compute together: use another one.",
     );
   try {
-    return new ProcessGroup(place, timeoutSeconds);
+    return endingAtSignals(() => new ProcessGroup(place, timeoutSeconds));
   } catch (cause) {
     const [reason] = (cause as Error).message.split("\n");
     throw new BidoraError(
@@ -205,19 +216,26 @@ export function joinRanks(place: Place | undefined, timeoutSeconds: number): Ran
   }
 }
 
-/** Milliseconds in which the others read a failure from the store, which rank 0 may serve. */
+/** Milliseconds for which rank 0, which may serve the store, stays for the others to read its failure; they do after half of them. */
 const READING = 1000;
+
+async function tellOthers(ranks: Ranks, error: Error): Promise<void> {
+  const { message } = error;
+  let isKnown = ranks.isKnown(message);
+  if (!(error instanceof BidoraError && error.code === "RANK_LOST")) {
+    ranks.fail(message);
+    await sleep(ranks.rank === 0 ? READING : READING / 2);
+    isKnown ||= ranks.isKnown(message);
+  }
+  if (isKnown) showElsewhere(error);
+}
 
 /** Runs `body` as one of the ranks, and leaves them. If it fails here alone, the others end with its message. */
 export async function asRank<T>(ranks: Ranks, body: () => Promise<T>): Promise<T> {
   try {
     return await body();
   } catch (error) {
-    const isLost = error instanceof BidoraError && error.code === "RANK_LOST";
-    if (!isLost && ranks.size > 1) {
-      ranks.fail((error as Error).message);
-      await sleep(READING);
-    }
+    if (ranks.size > 1) await tellOthers(ranks, error as Error);
     throw error;
   } finally {
     ranks.leave();

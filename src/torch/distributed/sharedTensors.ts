@@ -1,5 +1,5 @@
 // Tensors that the ranks of a machine hold in the same memory.
-import { closeSync, fstatSync, openSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BidoraError } from "../../common/errors.js";
 import type { DType } from "../dtype.js";
@@ -29,37 +29,48 @@ interface Layout {
 /**
  * Makes tensors, all of them on the CPU, that are not going to change, or in few places: of the ranks of a machine the first makes them in memory that
  * the others map. A page that a rank changes all the same is its own from then on. The memory has no name in any folder, and is
- * free once no rank uses it, however they end. Ranks that can't see each other's memory, as in separate containers, make their own.
+ * free once no rank uses it, however they end. Ranks that can't see each other's memory, as in separate containers, make their own, and
+ * so do ranks with other files: whether these have the same contents is not known here.
+ * @param files the paths of the files that the makers read
  * @param makers the same on all ranks
  * @returns what the makers return
  * @throws BidoraError `MEMORY` if the memory does not suffice
  */
-export async function sharedTensors(ranks: Ranks, makers: readonly MakeTensors[]): Promise<Made> {
+export async function sharedTensors(
+  ranks: Ranks,
+  files: readonly string[],
+  makers: readonly MakeTensors[],
+): Promise<Made> {
   if (ranks.size === 1) return made(makers);
   const memory = native.newSharedMemory();
   try {
-    return await sharedIn(memory, ranks, makers);
+    return await sharedIn(memory, ranks, { files, makers });
   } finally {
     closeSync(memory);
   }
 }
 
-async function sharedIn(memory: number, ranks: Ranks, makers: readonly MakeTensors[]): Promise<Made> {
-  const own = { machine: machineOf(), path: `/proc/${process.pid}/fd/${memory}` };
+async function sharedIn(
+  memory: number,
+  ranks: Ranks,
+  { files, makers }: { readonly files: readonly string[]; readonly makers: readonly MakeTensors[] },
+): Promise<Made> {
+  const source = [machineOf(), ...files.map(identityOf)].join(" ");
+  const own = { source, path: `/proc/${process.pid}/fd/${memory}` };
   const all = ranks.gather(own);
-  const first = all.findIndex(({ machine }) => machine === own.machine);
-  const isShared = all.filter(({ machine }) => machine === own.machine).length > 1;
+  const first = all.findIndex((other) => other.source === source);
+  const isShared = all.filter((other) => other.source === source).length > 1;
   if (first === ranks.rank) {
     const layout = isShared ? await written(makers, memory) : undefined;
     ranks.gather(layout);
     return layout ? mapped(memory, layout) : made(makers);
   }
-  const source = opened(all[first]?.path as string);
+  const others = opened(all[first]?.path as string);
   try {
     const layout = ranks.gather<Layout | undefined>(undefined)[first];
-    return source !== undefined && layout && isWhole(source, layout) ? mapped(source, layout) : await made(makers);
+    return others !== undefined && layout && isWhole(others, layout) ? mapped(others, layout) : await made(makers);
   } finally {
-    if (source !== undefined) closeSync(source);
+    if (others !== undefined) closeSync(others);
   }
 }
 
@@ -70,6 +81,12 @@ function machineOf(): string {
   } catch {
     return `process ${process.pid} ${performance.timeOrigin}`;
   }
+}
+
+/** Tells a file from all others of the machine, and from what it was before a change. */
+function identityOf(path: string): string {
+  const { dev, ino, size, mtimeNs } = statSync(path, { bigint: true });
+  return [dev, ino, size, mtimeNs].join(":");
 }
 
 /** Undefined if the system forbids it, as between users. */

@@ -1,18 +1,23 @@
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { bidora, fresh, GOLDEN, json, ROWS, write } from "../support.js";
-import { ended, eventsIn, type Printing, startRanks, startWith, TINY } from "./support.js";
+import { freePort } from "../../../src/launcher/freePort.js";
+import { bidora, bytes, fresh } from "../support.js";
+import { BASE, ended, lossesIn, type Printing, startRanks, startWith, TINY } from "./support.js";
 
-const VALIDATED = ["--validation", join(ROWS, "train.jsonl")];
 const finetune = (output: string, ...more: readonly string[]) => ["finetune", ...TINY, "--output", output, ...more];
 const ENDLESS = ["--max-steps", "100000", "--batch-size", "2"];
 
-/** Waits until the run has taken some steps. */
-async function steps(output: string, count = 4): Promise<void> {
+/** Waits until the run of some ranks has taken a few steps. */
+async function steps(output: string, ranks: readonly Printing[]): Promise<void> {
   const log = join(output, "events.jsonl");
-  while (!existsSync(log) || readFileSync(log, "utf8").split('"event":"step"').length <= count)
+  while (!existsSync(log) || readFileSync(log, "utf8").split('"event":"step"').length <= 4) {
+    const failed = ranks.find(({ child }) => child.exitCode !== null);
+    if (failed) throw new Error(failed.printed.stderr);
     await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 const checkpoints = (output: string) => readdirSync(output).filter((name) => name.startsWith("checkpoint-"));
@@ -21,7 +26,7 @@ async function endless(...more: readonly string[]): Promise<{ output: string; ra
   const output = fresh("endless");
   const words = finetune(output, ...ENDLESS, ...more);
   const ranks = (await startRanks(words, words)) as [Printing, Printing];
-  await steps(output);
+  await steps(output, ranks);
   return { output, ranks };
 }
 
@@ -59,111 +64,50 @@ test("a checkpoint that one rank is asked for is saved by rank 0, and SIGTERM to
   expect(checkpoints(output)).toHaveLength(2);
 });
 
-test("the failure of one rank ends the other with its sentence", async () => {
-  const output = fresh("failed");
-  const broken = write("train.jsonl", '{"text": "a", "label": "x"}\n{"text": \n');
-  const [good, bad] = [finetune(output, ...ENDLESS), finetune(output, ...ENDLESS, "--train", broken)];
-  const [first, second] = await ended(await startRanks(good, bad));
-  expect(second!.stderr).toMatch(/^bidora: rank 1: .*train\.jsonl.*\n$/);
-  expect(first!.stderr).toMatch(/bidora: Rank 1 ended: .*train\.jsonl/);
-  expect([first!.status, second!.status, existsSync(output)]).toEqual([1, 1, false]);
+/** Waits until somebody listens on a port. */
+async function listening(port: number): Promise<void> {
+  const isOpen = () =>
+    new Promise<boolean>((resolve) => {
+      const socket = connect(port, "127.0.0.1", () => resolve(true)).on("error", () => resolve(false));
+      socket.once("connect", () => socket.destroy());
+    });
+  while (!(await isOpen())) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+test("a rank that waits for others that never come ends at a signal", async () => {
+  const port = await freePort();
+  const place = { RANK: "0", WORLD_SIZE: "2", MASTER_ADDR: "127.0.0.1", MASTER_PORT: String(port) };
+  const rank = startWith(place, ...finetune(fresh("waiting"), ...ENDLESS));
+  await listening(port);
+  rank.child.kill("SIGTERM");
+  expect(await rank.ended).toBe("SIGTERM");
 });
 
-test("ranks with different rows or weights are refused by name before the first step", async () => {
-  const rows = readFileSync(join(ROWS, "train.jsonl"), "utf8").trimEnd().split("\n");
-  const fewer = write("train.jsonl", `${rows.slice(0, -1).join("\n")}\n`);
-  const output = fresh("different");
-  const words = finetune(output, ...ENDLESS);
-  const other = ["--train", fewer];
-  const weights = ["--model", join(GOLDEN, "bert/no-prefix")];
-  for (const [more, difference] of [
-    [other, "the training rows"],
-    [["--rank", "2"], "--rank \\(2, and \\d+ on rank 0\\)"],
-    [weights, "config.json|the weights of \\S+|the tokenizer"],
-  ] as const) {
-    const [first, second] = await ended(await startRanks(words, [...words, ...more]));
-    const sentence = new RegExp(`Rank 1 and rank 0 differ in (${difference}): all ranks need the same`);
-    expect([first!.stderr, second!.stderr]).toEqual([expect.stringMatching(sentence), expect.stringMatching(sentence)]);
-    expect([first!.status, second!.status, existsSync(output)]).toEqual([1, 1, false]);
+const MORTAL = fileURLToPath(new URL("mortal.js", import.meta.url));
+
+test("launch continues a run whose rank was killed, to the same bytes; other numbers of ranks resume it", async () => {
+  const common = { ...BASE, maxSteps: 8, saveEvery: 2, batchSize: 2, learningRate: 0.01 };
+  const [whole, ...killed] = [fresh("whole"), fresh("killed"), fresh("killed")] as [string, string, string];
+  const launch = (output: string, mortal: number | string) => {
+    const program = [process.execPath, MORTAL, String(mortal), "5", JSON.stringify({ ...common, output })];
+    return startWith({}, "launch", "--processes", "2", "--max-restarts", "1", "--", ...program);
+  };
+  const launched = await ended([launch(whole, "none"), ...killed.map(launch)]);
+  expect(launched.map(({ status }) => status)).toEqual([0, 0, 0]);
+  for (const [rank, output] of killed.entries()) {
+    const note = `Rank ${rank} of 2 was killed by SIGKILL, as the system does when memory runs out: starting all ranks again (1 of 1).`;
+    expect(launched[1 + rank]!.stderr).toContain(note);
+    expect(lossesIn(output)).toEqual(lossesIn(whole));
+    expect(bytes(output)).toBe(bytes(whole));
   }
-});
 
-test("evaluation is shared out: metrics, predictions and early stopping are those of one process", async () => {
-  const [shared, alone] = [fresh("shared"), fresh("alone")];
-  const more = [
-    ...VALIDATED,
-    "--max-steps",
-    "6",
-    "--eval-every",
-    "2",
-    "--early-stopping",
-    "2",
-    "--learning-rate",
-    "0.01",
-  ];
-  const launched = startWith(
-    {},
-    ...["launch", "--processes", "2", "--", ...finetune(shared, ...more, "--batch-size", "2"), "--quiet"],
-  );
-  await bidora(...finetune(alone, ...more, "--batch-size", "4", "--quiet"));
-  expect(await launched.ended).toBe(0);
-  const metricsOf = (folder: string) => json(join(folder, "metrics.json"));
-  const metrics = metricsOf(shared);
-  for (const [name, value] of Object.entries(metricsOf(alone))) expect(metrics[name]).toBeCloseTo(value as number, 4);
-  const kinds = (folder: string) => eventsIn(folder).map(({ event }) => event);
-  expect(kinds(shared)).toEqual(kinds(alone));
-  const [rows, expectedRows] = [shared, alone].map((folder) =>
-    readFileSync(join(folder, "validation-predictions.jsonl"), "utf8")
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => JSON.parse(line)),
-  );
-  const plain = (all: Record<string, unknown>[]) => all.map(({ row, text, reference }) => ({ row, text, reference }));
-  expect(plain(rows!)).toEqual(plain(expectedRows!));
-});
-
-test("a killed run of two ranks is restarted and ends with the bytes of one that was not; other numbers of ranks resume it", async () => {
-  const whole = fresh("whole");
-  const settings = ["--max-steps", "12", "--batch-size", "2", "--save-every", "3"];
-  const launch = (output: string, ...more: readonly string[]) =>
-    startWith({}, "launch", "--processes", "2", ...more, "--", ...finetune(output, ...settings, "--quiet"));
-  expect(await launch(whole).ended).toBe(0);
-  const weights = (folder: string) => readFileSync(join(folder, "adapter_model.safetensors"));
-
-  const killed = fresh("killed");
-  const slow = await startRanks(
-    ...[0, 1].map(() => finetune(killed, "--max-steps", "12", "--batch-size", "2", "--save-every", "3")),
-  );
-  await steps(killed, 5);
-  slow[0]!.child.kill("SIGKILL");
-  await ended(slow);
-  const again = startWith(
-    {},
-    "launch",
-    "--processes",
-    "2",
-    "--",
-    ...finetune(killed, ...settings, "--resume", "--quiet"),
-  );
-  expect(await again.ended).toBe(0);
-  expect(weights(killed).equals(weights(whole))).toBe(true);
-
-  const refused = await bidora(...finetune(copyOfFirst(whole), ...settings, "--resume"));
+  for (const name of ["metrics.json", "checkpoint-6", "checkpoint-8"]) rmSync(join(whole, name), { recursive: true });
+  const again = ["--max-steps", "8", "--save-every", "2", "--resume"];
+  const refused = await bidora(...finetune(whole, ...again, "--batch-size", "2"));
   expect(refused.stderr).toMatch(/batchSize/);
-  const folder = copyOfFirst(whole);
-  const { status, stderr } = await bidora(
-    ...finetune(folder, "--max-steps", "12", "--batch-size", "4", "--save-every", "3", "--resume"),
-  );
+  const { status, stderr } = await bidora(...finetune(whole, ...again, "--batch-size", "4"));
   expect([status, stderr]).toEqual([
     0,
     expect.stringMatching(/was computed by 2 processes, now there is 1: the result may differ/),
   ]);
 });
-
-/** A copy of a run as it was after its sixth step. */
-function copyOfFirst(folder: string): string {
-  const copy = fresh("copy");
-  cpSync(folder, copy, { recursive: true });
-  for (const name of ["metrics.json", "checkpoint-9", "checkpoint-12"]) rmSync(join(copy, name), { recursive: true });
-  return copy;
-}

@@ -1,4 +1,7 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
+import { holdFolder } from "../../../src/files/folderLock.js";
 import { bidora, fresh } from "../support.js";
 import { ended, lossesIn, startWith, TINY } from "./support.js";
 
@@ -39,34 +42,72 @@ test("launch --help explains it", async () => {
   expect((await bidora("launch", "--help")).stdout).toMatch(/--max-restarts N/);
 });
 
-test("a program of the user's is launched with the variables, and its failure named", async () => {
-  const program = `
-    const { RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, TORCHELASTIC_RESTART_COUNT: count } = process.env;
-    console.log([RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, count].join(" "));
+test("a program of the user's is launched with the variables, and its failure named; one that was stopped is not restarted", async () => {
+  const program = (failure: string) => `
+    const { RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, BIDORA_LAUNCHED, TORCHELASTIC_RESTART_COUNT: count } = process.env;
+    console.log([RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, Date.now() - BIDORA_LAUNCHED < 60_000, count].join(" "));
+    ${failure}`;
+  const FAILS = `
     if (RANK === "1") process.exit(count === "0" ? 3 : 0);
-    setTimeout(() => process.exit(count === "0" ? 1 : 0), 300);`;
-  const launch = (restarts: string) =>
-    startWith({}, "launch", "--processes", "2", "--max-restarts", restarts, "--", process.execPath, "-e", program);
-  const [failed, restarted] = await ended([launch("0"), launch("1")]);
-  expect(failed).toEqual({
-    status: 1,
-    stdout: "0 2 0 127.0.0.1 0\n",
-    stderr: "bidora: Rank 1 of 2 ended with status 3.\n",
-  });
+    setTimeout(() => process.exit(count === "0" ? 1 : 0), 2000);`;
+  const launch = (restarts: string, failure: string) =>
+    startWith(
+      {},
+      ...["launch", "--processes", "2", "--max-restarts", restarts, "--", process.execPath, "-e", program(failure)],
+    );
+  const [failed, restarted, alike, stopped] = await ended([
+    launch("0", FAILS),
+    launch("1", FAILS),
+    launch("0", "process.exit(4)"),
+    launch("1", "process.exit(130)"),
+  ]);
+  const line = "0 2 0 127.0.0.1 true 0\n";
+  expect(failed).toEqual({ status: 1, stdout: line, stderr: "bidora: Rank 1 of 2 ended with status 3.\n" });
   expect(restarted).toEqual({
     status: 0,
-    stdout: "0 2 0 127.0.0.1 0\n0 2 0 127.0.0.1 1\n",
+    stdout: `${line}${line.replace(/0\n/, "1\n")}`,
     stderr: "Rank 1 of 2 ended with status 3: starting all ranks again (1 of 1).\n",
   });
+  expect(alike).toEqual({ status: 1, stdout: line, stderr: "bidora: All ranks ended with status 4.\n" });
+  expect(stopped).toEqual({ status: 130, stdout: line, stderr: "" });
 });
 
-test("a restart does not take an earlier run in the output folder for its own", async () => {
+test("an error that all ranks have, or that one passes on, is printed once, and a locked folder is not waited for", async () => {
+  const output = fresh("locked");
+  const launch = (...more: readonly string[]) =>
+    startWith({}, "launch", "--processes", "3", "--", "finetune", ...TINY, "--output", output, ...more);
+  const [missing, unread] = await ended([launch("--model", "/missing"), launch("--adapter", "/missing")]);
+  const sentence = "bidora: There is no folder /missing.\n";
+  expect(missing).toEqual({ status: 1, stdout: "", stderr: `${sentence}bidora: All ranks ended with status 1.\n` });
+  expect(unread).toEqual({ status: 1, stdout: "", stderr: sentence });
+  const [locked] = await holdFolder(output, () => ended([launch()]));
+  const lines = locked!.stderr.trimEnd().split("\n");
+  expect([locked!.status, lines]).toEqual([
+    1,
+    [expect.stringMatching(/is being written by process/), "bidora: All ranks ended with status 1."],
+  ]);
+});
+
+test("a restart continues a run that its launch began, and no earlier one", async () => {
   const output = fresh("earlier");
   const words = ["finetune", ...TINY, "--max-steps", "1", "--batch-size", "2", "--output", output];
+  const torchrun = (folder: string) => {
+    mkdirSync(folder);
+    return join(folder, "attempt_1", "0", "error.json");
+  };
+  const earlier = torchrun(fresh("torchrun"));
   await bidora(...words, "--quiet");
-  const launch = ["launch", "--processes", "2", "--max-restarts", "1", "--", ...words];
-  const [result] = await ended([startWith({}, ...launch)]);
-  expect(result).toMatchObject({ status: 1, stderr: expect.stringMatching(/is not empty: name another folder/) });
+  vi.stubEnv("TORCHELASTIC_RESTART_COUNT", "1");
+  const later = torchrun(fresh("torchrun"));
+  for (const [name, began, ended] of [
+    ["TORCHELASTIC_ERROR_FILE", later, /is not empty: name another folder/],
+    ["TORCHELASTIC_ERROR_FILE", earlier, /has ended already/],
+    ["BIDORA_LAUNCHED", String(Date.now()), /is not empty: name another folder/],
+    ["BIDORA_LAUNCHED", String(Date.now() - 600_000), /has ended already/],
+  ] as const) {
+    vi.stubEnv(name, began);
+    expect((await bidora(...words)).stderr).toMatch(ended);
+  }
 });
 
 test.each(["compare", "quickstart", "verify-hypergradient"])("%s refuses to be a rank", async (command) => {

@@ -1,17 +1,11 @@
 // N ranks give what one process with the N-fold batch gives.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
-import type { RunSettings } from "../../../src/config/index.js";
 import { openSafetensors } from "../../../src/io/safetensors.js";
-import { fresh, json, list } from "../support.js";
+import { fresh, list } from "../support.js";
 import { BATCH, CASES } from "./cases.js";
+import { inOneGo, type Reported } from "./inOneGo.js";
 
-const RANK = fileURLToPath(new URL("rank.js", import.meta.url));
 const COMMON = { dtype: "float32", threads: 1, learningRate: 1e-2, maxSteps: 12, seed: 5 } as const;
 const SIZES = [2, 3, 4];
 /** Each case runs with one number of ranks, or with all if BIDORA_RANKS=all. */
@@ -20,50 +14,23 @@ const casesFor = (size: number): string[] =>
 
 /** The end of the name of a case that is run a second time. */
 const AGAIN = ", again";
+/** The end of the name of a case that is run without training. */
+const START = ", start";
 
-/** A run as rank.js reports it. */
-interface Reported {
-  /** Of all steps and levels. */
-  readonly losses: readonly number[];
-  readonly error?: string;
-}
 type Runs = ReadonlyMap<string, Reported & { readonly output: string }>;
 
+/** Changes of a run that leaves the trained tensors as they are at the start. */
+const UNTRAINED = { learningRate: 0, maxSteps: 1 };
+
 /** Makes runs of several cases, one after the other, on `size` ranks. @returns what rank 0 reports */
-async function runAll(names: readonly string[], size: number, change: RunSettings = {}): Promise<Runs> {
-  const ports = await freePorts(names.length);
+async function runAll(names: readonly string[], size: number): Promise<Runs> {
   const outputs = names.map(() => fresh());
-  const runs = names.map((name, i) => ({
-    settings: { ...COMMON, batchSize: BATCH / size, ...CASES[name.replace(AGAIN, "")], output: outputs[i], ...change },
-    port: ports[i],
-  }));
-  const file = fresh("cases.json");
-  writeFileSync(file, JSON.stringify(runs));
-  const [first] = await Promise.all(Array.from({ length: size }, (_, rank) => runRank(file, rank, size)));
-  return new Map(names.map((name, i) => [name, { ...first![i]!, output: outputs[i]! }]));
-}
-
-async function runRank(cases: string, rank: number, size: number): Promise<Reported[]> {
-  const results = fresh("results.json");
-  const place = { RANK: `${rank}`, WORLD_SIZE: `${size}`, MASTER_ADDR: "127.0.0.1" };
-  const env = { ...process.env, OMP_NUM_THREADS: "1", ...place };
-  const child = spawn(process.execPath, [RANK, cases, results], { env, stdio: ["ignore", "ignore", "pipe"] });
-  let errors = "";
-  child.stderr.on("data", (text: Buffer) => {
-    errors += text.toString();
+  const runs = names.map((name, i) => {
+    const own = { ...CASES[name.replace(AGAIN, "").replace(START, "")], output: outputs[i]! };
+    return { ...COMMON, batchSize: BATCH / size, ...own, ...(name.endsWith(START) && UNTRAINED) };
   });
-  const [status] = (await once(child, "exit")) as [number];
-  if (status !== 0) throw new Error(`Rank ${rank} of ${size}: ${errors}`);
-  return json(results) as Reported[];
-}
-
-/** Ports that are free now. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  for (const server of servers) server.close();
-  return ports;
+  const [first] = await inOneGo(size, () => runs);
+  return new Map(names.map((name, i) => [name, { ...first![i]!, output: outputs[i]! }]));
 }
 
 function tensorsIn(folder: string): ReadonlyMap<string, readonly number[]> {
@@ -86,11 +53,10 @@ function distance(a: string, b: string): number {
 describe.each(SIZES)("%i ranks give what one process with the whole batch gives", (size) => {
   const names = casesFor(size);
   const repeated = names[1] as string;
-  let [alone, start, together]: Runs[] = [];
+  let [alone, together]: Runs[] = [];
   beforeAll(async () => {
-    alone = await runAll(names, 1);
-    start = await runAll(names, 1, { learningRate: 0, maxSteps: 1 });
-    together = await runAll([...names, `${repeated}${AGAIN}`], size);
+    const ofOne = [...names, ...names.map((name) => `${name}${START}`)];
+    [alone, together] = await Promise.all([runAll(ofOne, 1), runAll([...names, `${repeated}${AGAIN}`], size)]);
   }, 1_800_000);
 
   test.each(names)("%s", (name) => {
@@ -99,7 +65,7 @@ describe.each(SIZES)("%i ranks give what one process with the whole batch gives"
     expect(all.losses.length).toBe(one.losses.length);
     const scale = Math.max(...one.losses);
     for (const [i, loss] of all.losses.entries()) expect(Math.abs(loss - one.losses[i]!) / scale).toBeLessThan(1e-5);
-    const update = distance(one.output, start!.get(name)!.output);
+    const update = distance(one.output, alone!.get(`${name}${START}`)!.output);
     expect(distance(all.output, one.output) / update).toBeLessThan(1e-5);
   });
 

@@ -5,15 +5,24 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { RunEvent, StepEvent } from "../../../src/files/events.js";
 import { freePort } from "../../../src/launcher/freePort.js";
+import { flagOf } from "../../../src/settings/option.js";
 import { BERT, ROWS } from "../support.js";
 
 const BIN = fileURLToPath(new URL("../../../bin/bidora.js", import.meta.url));
 
-/** Flags of a run that takes a second. */
-export const TINY = [
-  ...["--model", join(BERT, "single"), "--train", join(ROWS, "train.jsonl"), "--task", "sequence-classification"],
-  ...["--method", "lora", "--dtype", "float32", "--learning-rate", "1e-2", "--threads", "1"],
-];
+/** Settings of a run that takes a second. */
+export const BASE = {
+  model: join(BERT, "single"),
+  train: join(ROWS, "train.jsonl"),
+  task: "sequence-classification",
+  method: "lora",
+  dtype: "float32",
+  learningRate: 1e-2,
+  threads: 1,
+} as const;
+
+/** The same as flags. */
+export const TINY = Object.entries(BASE).flatMap(([key, value]) => [flagOf(key), String(value)]);
 
 /** A process, and what it has printed. */
 export interface Printing {
