@@ -77,7 +77,7 @@ async function listening(port: number): Promise<void> {
 test("a rank that waits for others that never come ends at a signal", async () => {
   const port = await freePort();
   const place = { RANK: "0", WORLD_SIZE: "2", MASTER_ADDR: "127.0.0.1", MASTER_PORT: String(port) };
-  const rank = startWith(place, ...finetune(fresh("waiting"), ...ENDLESS));
+  const rank = startWith(place, ...finetune(fresh("waiting"), ...ENDLESS, "--timeout", "20"));
   await listening(port);
   rank.child.kill("SIGTERM");
   expect(await rank.ended).toBe("SIGTERM");
