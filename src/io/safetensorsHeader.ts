@@ -2,6 +2,7 @@
 
 import { BidoraError } from "../common/errors.js";
 import { duplicateKey } from "../common/keys.js";
+import { shown } from "../common/messages.js";
 import { isJsonObject, type JsonObject } from "../files/json.js";
 import type { DType } from "../torch/index.js";
 
@@ -111,11 +112,10 @@ function tensorInfo(file: string, name: string, entry: unknown): TensorInfo {
   const missing = ["dtype", "shape", "data_offsets"].find((key) => entry[key] === undefined);
   if (missing !== undefined) throw fault(`has no ${missing}.`);
   const { dtype, shape, data_offsets: offsets } = entry;
-  if (!isSafetensorsDtype(dtype)) throw fault(`has the unknown dtype ${JSON.stringify(dtype)}.`);
-  if (!isCounts(shape))
-    throw fault(`has the shape ${JSON.stringify(shape)}, expected a list of non-negative integers.`);
+  if (!isSafetensorsDtype(dtype)) throw fault(`has the unknown dtype ${shown(dtype)}.`);
+  if (!isCounts(shape)) throw fault(`has the shape ${shown(shape)}, expected a list of non-negative integers.`);
   if (!isCounts(offsets) || offsets.length !== 2) {
-    throw fault(`has the data_offsets ${JSON.stringify(offsets)}, expected two non-negative integers.`);
+    throw fault(`has the data_offsets ${shown(offsets)}, expected two non-negative integers.`);
   }
   const [begin, end] = offsets as [number, number];
   if (end < begin) throw fault(`ends at byte ${end}, before it begins at ${begin}.`);

@@ -70,6 +70,12 @@ describe("parseHeader", () => {
       4,
       /'a' has the unknown dtype "F31"/,
     ],
+    [
+      "a dtype of lists within lists",
+      `{"a":{"dtype":${"[".repeat(20_000)}${"]".repeat(20_000)},"shape":[1],"data_offsets":[0,4]}}`,
+      4,
+      /'a' has the unknown dtype a list of 1\./,
+    ],
     ["no dtype", { a: { shape: [1], data_offsets: [0, 4] } }, 4, /has no dtype\./],
     ["a negative size", { a: f32([-1], 0, 4) }, 4, /'a' has the shape \[-1\]/],
     ["a fractional size", { a: f32([1.5], 0, 4) }, 4, /\[1.5\]/],
