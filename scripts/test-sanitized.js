@@ -75,7 +75,11 @@ const SANITIZERS = {
     // Other libraries synchronize by atomics that the sanitizer does not see: what they do among themselves does not count.
     environment: { TSAN_OPTIONS: options({ ignore_noninstrumented_modules: 1, exitcode: 66 }) },
     // Not the tests of kernels: it does not see where OpenMP's threads wait for each other, and reports races that are none.
-    files: [...["threads", "handles", "loading"].map((name) => `test/lifetime/${name}.test.ts`), ...RANKS],
+    files: [
+      ...["threads", "handles", "loading"].map((name) => `test/lifetime/${name}.test.ts`),
+      "test/torch/distributed",
+      ...RANKS,
+    ],
     skipped: MEMORY,
   },
 };
