@@ -11,9 +11,9 @@ const LIMITS = { seconds: 10, bytes: 2 ** 30 } as const;
 /** The longest message: one that a user reads. */
 const MOST_CHARACTERS = 2000;
 
-/** Words of JavaScript's engine, which say nothing about the input. */
+/** Words of JavaScript's engine, which say nothing about the input. A quoted NaN is one of YAML's keys. */
 const INTERNAL =
-  /Cannot (read|set) propert|Cannot (destructure|convert|mix|access|assign)|is not (a function|iterable|a constructor|defined)|undefined|\[object |NaN\b|Maximum call stack|Invalid (array|typed array|string) length|Reduce of empty|ERR_|Promise|INTERNAL ASSERT|Exception raised/;
+  /Cannot (read|set) propert|Cannot (destructure|convert|mix|access|assign)|is not (a function|iterable|a constructor|defined)|undefined|\[object |(?<!")NaN\b|Maximum call stack|Invalid (array|typed array|string) length|Reduce of empty|ERR_|Promise|INTERNAL ASSERT|Exception raised/;
 
 /** What is wrong with an error; undefined for one that a user understands. */
 function faultOfError(error: unknown): string | undefined {
