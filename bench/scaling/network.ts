@@ -49,6 +49,7 @@ function connect(rank: number, bandwidth: number): void {
   inside("ip", "addr", "add", `${address}/24`, "dev", device);
   inside("ip", "link", "set", device, "up");
   inside("ip", "link", "set", "lo", "up");
+  if (bandwidth === Number.POSITIVE_INFINITY) return;
   const limit = ["rate", `${Math.round(bandwidth * 8)}bit`, "burst", "64kb", "latency", "50ms"];
   inside("tc", "qdisc", "add", "dev", device, "root", "tbf", ...limit);
 }

@@ -25,7 +25,7 @@ type Sum = readonly [sum: number, absolute: number];
 const PATHS: ReadonlySet<string> = new Set<RunKey>(["model", "adapter", "data", "train", "validation", "test"]);
 
 /** Elements that are summed at once. */
-const CHUNK = 2 ** 20;
+const CHUNK = 2 ** 16;
 
 /** The relative difference that other numbers of threads can make in a sum in float64. */
 const ROUNDING = 1e-10;

@@ -61,14 +61,10 @@ export interface StepLoss {
 
 /** What a step's gradients are used for. */
 interface GradientUse {
-  /** Keep their graph, to differentiate them again. They are then this rank's part of the gradients. */
-  readonly createGraph?: boolean;
   /** Record each batch's passes, to compute tangents. */
   readonly record?: RecordOptions | undefined;
   /** The factor on the loss in the backward passes, by which the gradients are divided; 1 by default. */
   readonly scale?: number | undefined;
-  /** The sum over the ranks that a step of a single batch begins. */
-  readonly sum?: torch.GradientSum;
 }
 
 /** A step's loss and gradients. */
@@ -90,13 +86,29 @@ export function stepGradients(
   inputs: readonly torch.Tensor[],
   use: GradientUse = {},
 ): StepGradients {
-  if (use.createGraph)
-    return twiceDifferentiable(() => withLoss(loss, gradientsOfParts({ ...loss, ranks }, inputs, use)));
   const sum = ranks.startSum(inputs);
   const isSingle = loss.batches.parts.length === 1;
   const { tapes, ...own } = gradientsOfParts({ ...loss, ranks }, inputs, isSingle ? { ...use, sum } : use);
   const [total, ...scaledGradients] = sum.finish(own.loss, own.gradients);
   return withLoss(loss, { tapes, loss: total, gradients: unscaled(scaledGradients, use.scale) });
+}
+
+/**
+ * This rank's part of the gradients of a step's loss, with their graph, to differentiate them again. Whether they are finite shows in
+ * what is computed with those of all ranks.
+ */
+export const gradientsWithGraph = (
+  ranks: Ranks,
+  loss: StepLoss,
+  inputs: readonly torch.Tensor[],
+): readonly torch.Tensor[] =>
+  twiceDifferentiable(() => gradientsOfParts({ ...loss, ranks }, inputs, { createGraph: true }).gradients);
+
+/** How a rank computes its part. */
+interface PartUse extends GradientUse {
+  readonly createGraph?: boolean;
+  /** The sum over the ranks that a step of a single batch begins. */
+  readonly sum?: torch.GradientSum;
 }
 
 interface PartGradients extends Omit<StepGradients, "loss"> {
@@ -129,7 +141,7 @@ interface SharedLoss extends StepLoss {
 }
 
 /** This rank's part of the loss and its gradients. */
-function gradientsOfParts(objective: SharedLoss, inputs: readonly torch.Tensor[], use: GradientUse): PartGradients {
+function gradientsOfParts(objective: SharedLoss, inputs: readonly torch.Tensor[], use: PartUse): PartGradients {
   const { batches, penalty } = objective;
   const { createGraph = false } = use;
   const tapes: TangentTape[] = [];
@@ -153,7 +165,7 @@ function gradientsOfShare(
   share: BatchShare,
   objective: SharedLoss,
   inputs: readonly torch.Tensor[],
-  use: GradientUse,
+  use: PartUse,
   tapes: TangentTape[],
 ): LossAndGradients | undefined {
   const { ranks, task, model, context } = objective;
@@ -195,7 +207,7 @@ function wholeGradients(
   whole: MiniBatches,
   { batches: { weight }, penalty }: StepLoss,
   inputs: readonly torch.Tensor[],
-  { createGraph = false, record, scale, sum }: GradientUse,
+  { createGraph = false, record, scale, sum }: PartUse,
   tapes: TangentTape[],
 ): LossAndGradients {
   const forward = () => torch.divScalar(whole.loss(), weight);
@@ -214,7 +226,7 @@ function cachedGradients(
   whole: MiniBatches,
   { batches: { weight }, penalty }: StepLoss,
   inputs: readonly torch.Tensor[],
-  { scale }: GradientUse,
+  { scale }: PartUse,
 ): LossAndGradients {
   const { loss, shares } = whole.shares(weight);
   const all = [...shares, ...(penalty ? [penalty] : [])];
@@ -233,7 +245,7 @@ function cachedGradients(
 function penaltyGradients(
   penalty: StepLoss["penalty"],
   inputs: readonly torch.Tensor[],
-  { createGraph = false, scale }: GradientUse,
+  { createGraph = false, scale }: PartUse,
 ): torch.Tensor[] {
   return penalty
     ? torch.scope(() => gradientsOf(scaled(penalty(), scale), inputs, { createGraph }))

@@ -4,7 +4,7 @@ import { type RunSettings, resolveRun } from "../../src/config/index.js";
 import { type Prepared, prepare, setupOf } from "../../src/run/prepare.js";
 import * as torch from "../../src/torch/index.js";
 import { compareEstimators } from "../../src/train/hypergradients/compareEstimators.js";
-import { stepGradients, takeBatches } from "../../src/train/stepGradients.js";
+import { gradientsWithGraph, stepGradients, takeBatches } from "../../src/train/stepGradients.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 import { inOrder } from "../parity/support/rows.js";
 
@@ -27,9 +27,7 @@ async function firstStep(settings: RunSettings) {
   const mark = masks.mark();
   const cached = body();
   const recorded = masks.replay(mark, () =>
-    stepGradients(torch.ALONE, { task, model, batches, context: () => masks.training() }, inputs, {
-      createGraph: true,
-    }),
+    gradientsWithGraph(torch.ALONE, { task, model, batches, context: () => masks.training() }, inputs),
   );
   return { cached, recorded };
 }
@@ -39,9 +37,8 @@ test("mini-batches draw the same dropout masks in both passes, and where all are
     ...{ model: DROPOUT, method: "lora", dropout: 0.2, miniBatchSize: 2 },
     train: rows("negatives"),
   });
-  expect(cached.loss).toBeCloseTo(recorded.loss, 12);
   const flat = (tensors: readonly torch.Tensor[]) => tensors.flatMap((tensor) => tensor.toArray());
-  const [a, b] = [flat(cached.gradients), flat(recorded.gradients)];
+  const [a, b] = [flat(cached.gradients), flat(recorded)];
   expect(Math.max(...b.map(Math.abs))).toBeGreaterThan(1e-3);
   for (const [i, value] of a.entries()) expect(value).toBeCloseTo(b[i]!, 10);
 });

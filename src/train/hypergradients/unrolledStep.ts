@@ -8,7 +8,14 @@ import type { Ranks } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
 import type { Level } from "../level.js";
 import type { ReplayableMasks } from "../masks.js";
-import { gradientsOf, type Penalty, type StepBatches, type StepLoss, stepGradients } from "../stepGradients.js";
+import {
+  gradientsOf,
+  gradientsWithGraph,
+  type Penalty,
+  type StepBatches,
+  type StepLoss,
+  stepGradients,
+} from "../stepGradients.js";
 import { gradientOfInnerProduct } from "./secondDerivatives.js";
 
 /** Both levels, with the model and task of their losses. */
@@ -47,10 +54,8 @@ export class UnrolledStep {
     const { directions, magnitudes, levels } = this;
     const { ranks, masks } = levels;
     const objective = { ...this.loss(), penalty: levels.penalty };
-    const { gradients } = this.#there(() =>
-      masks.replay(this.#mark, () =>
-        torch.enableGrad(() => stepGradients(ranks, objective, directions, { createGraph: true })),
-      ),
+    const gradients = this.#there(() =>
+      masks.replay(this.#mark, () => torch.enableGrad(() => gradientsWithGraph(ranks, objective, directions))),
     );
     return { directions, magnitudes, gradients };
   }
