@@ -1,6 +1,7 @@
 #include "groupSum.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
@@ -84,6 +85,7 @@ std::vector<at::Tensor> GroupSum::finish(const std::vector<at::Tensor>& tensors)
     if (!isPut_[i]) put(i, tensors[i]);
   group_.finish();
   std::vector<at::Tensor> sums;
+  sums.reserve(likes_.size());
   for (size_t i = 0; i < likes_.size(); ++i) sums.push_back(partOf(i).to(likes_[i].device()));
   return sums;
 }

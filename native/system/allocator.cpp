@@ -4,6 +4,7 @@
 #include <c10/core/CPUAllocator.h>
 #include <malloc.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 
@@ -33,19 +34,21 @@ class Allocator final : public c10::Allocator {
  private:
   static constexpr size_t kAlignment = 64;
 
-  // The block's address is before its first aligned byte.
   static void* aligned(size_t size) {
-    void* block = size < SIZE_MAX - kRoom ? std::malloc(size + kRoom) : nullptr;
+    auto* block = size < SIZE_MAX - kRoom ? static_cast<std::byte*>(std::malloc(size + kRoom)) : nullptr;
     TORCH_CHECK(block, "can't allocate memory: you tried to allocate ", size, " bytes.");
-    const uintptr_t end = reinterpret_cast<uintptr_t>(block) + kRoom;
-    void** data = reinterpret_cast<void**>(end - end % kAlignment);
-    data[-1] = block;
+    std::byte* data = block + kRoom;
+    data -= reinterpret_cast<uintptr_t>(data) % kAlignment;
+    blockOf(data) = block;
     return data;
   }
 
   static void release(void* data) {
-    if (data) std::free(static_cast<void**>(data)[-1]);
+    if (data) std::free(blockOf(data));
   }
+
+  // Its address is kept before its first aligned byte.
+  static void*& blockOf(void* data) { return static_cast<void**>(data)[-1]; }
 
   static constexpr size_t kRoom = kAlignment + sizeof(void*);
 };
