@@ -53,13 +53,15 @@ export async function openServer(settings: ServeSettings, onNote: (note: string)
   return { server, client, url: server.url };
 }
 
-/** Posts a body as it is. */
+/** Posts a body as it is. A stream is read to its end, and has no JSON. */
 export async function post(url: string, body: unknown, headers: Record<string, string> = {}) {
   const text = typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
   const response = await fetch(url, { method: "POST", body: text as string, headers });
+  const answer = await response.text();
+  const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
   return {
     status: response.status,
-    json: (await response.json()) as { error?: { message: string; param: string | null } },
+    json: (isStream ? {} : JSON.parse(answer)) as { error?: { message: string; param: string | null } },
   };
 }
 

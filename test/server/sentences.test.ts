@@ -108,7 +108,7 @@ describe("a request is refused with a sentence", async () => {
           /Invalid|received|undefined|Too (small|big)|expected (string|number|array|object)/,
         );
       }),
-      { numRuns: 200 },
+      { numRuns: 200, examples: [["completions", { stream: true }]] },
     );
   });
 });
