@@ -1,8 +1,8 @@
 // Ranks of one run: processes that are started together, and timed by the steps that rank 0 prints.
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { createInterface } from "node:readline";
+import { freePort } from "../../src/launcher/freePort.js";
 import { type Clock, median } from "../turns/compare.js";
 import type { Program } from "../turns/workerProcess.js";
 
@@ -69,13 +69,4 @@ function processorSeconds(children: readonly ChildProcess[]): number {
     return Number(fields[11]) + Number(fields[12]);
   });
   return ticks.reduce((sum, own) => sum + own, 0) / TICKS / children.length;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

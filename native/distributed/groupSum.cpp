@@ -92,6 +92,7 @@ std::vector<at::Tensor> GroupSum::finish(const std::vector<at::Tensor>& tensors)
 
 at::Tensor GroupSum::put(size_t index, const at::Tensor& value) {
   const at::NoGradGuard noGrad;
+  TORCH_CHECK(!isPut_[index], "a tensor of a sum comes a second time.");
   Bucket& bucket = buckets_[bucketOf_[index]];
   if (!bucket.flat.defined()) {
     int64_t size = 0;

@@ -2,19 +2,7 @@
 export { type BackwardOptions, backward, checkpoint, enableGrad, type GradOptions, grad, noGrad } from "./autograd.js";
 export { type DeviceType, deviceCounts, resolveDevice } from "./devices.js";
 export { type Diagnosis, diagnose, type EngineDetails, type FoundEngine } from "./diagnosis.js";
-export {
-  ALONE,
-  asRank,
-  type GradientSum,
-  hasProcessGroups,
-  joinRanks,
-  type Place,
-  placeOf,
-  type Ranks,
-  restartsOf,
-  sharedTensors,
-  sumAtTheEnd,
-} from "./distributed/index.js";
+export * from "./distributed/index.js";
 export { DTYPE_BYTES, type DType, numelOf, sameShape, type TypedArray, wideDtype } from "./dtype.js";
 export {
   blasWarning,

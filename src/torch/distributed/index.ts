@@ -9,4 +9,4 @@ export {
   type Ranks,
   sumAtTheEnd,
 } from "./processGroup.js";
-export { type MakeTensors, sharedTensors } from "./sharedTensors.js";
+export { sharedTensors } from "./sharedTensors.js";

@@ -91,6 +91,9 @@ export const CASES: Readonly<Record<string, RunSettings>> = {
   "all weights": { ...dropout, ...sgd, method: "full" },
   "all weights, clipped": { ...sequence, ...sgd, method: "full", maxGradNorm: 0.05, gradientAccumulation: 3 },
   "all weights, sent in parts": { ...classified, ...sgd, model: withLargeVocabulary(), method: "full", maxSteps: 3 },
+  "all weights, tied, recomputed": {
+    ...{ ...prompted, ...sgd, model: model("gpt2", "lm"), method: "full", gradientCheckpointing: true },
+  },
   adafactor: { ...sequence, method: "lora", optimizer: "adafactor" },
   "sgd, cosine schedule": { ...sequence, ...sgd, method: "lora", schedule: "cosine" },
   tokens: {

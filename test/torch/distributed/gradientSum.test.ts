@@ -40,6 +40,14 @@ test("gradients that are sent while the backward pass goes on are those of grad"
     expectSameBits(again!, torch.detach(torch.mulScalar(c, 2)));
   }));
 
+test("gradients that were sent are not sent again", () =>
+  withGroup((ranks) => {
+    const input = leaf([3], 1);
+    const sum = ranks.startSum([input]);
+    sum.gradients(torch.sum(input));
+    expect(() => sum.gradients(torch.sum(torch.exp(input)))).toThrow("a second time");
+  }));
+
 test("gradients of results and sums of different dtypes are refused", () =>
   withGroup((ranks) => {
     const input = leaf([3], 1);
