@@ -1,6 +1,7 @@
 // Builds an addon and leaves it in the user's cache, complete or not at all.
 import { copyFileSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
 import { isClone, packageRoot } from "../common/installation.js";
@@ -50,6 +51,7 @@ async function buildOnce(
     const status = await system.run("bash", [script, folder], { LIBTORCH: libtorch ?? "" });
     signal?.throwIfAborted();
     if (status !== 0) {
+      await sleep(LATE_SIGNAL_MS, undefined, { signal });
       throw new BidoraError("SETUP", "The native addon could not be built; the compiler's messages are above.");
     }
     await copyBuild(folder, cachedBuild(name));
@@ -69,6 +71,9 @@ const copyBuild = (from: string, to: string): Promise<void> =>
   replaceFolderAtomic(to, (fresh) => {
     for (const file of FILES) copyFileSync(join(from, file), join(fresh, file));
   });
+
+/** Ctrl-C ends the compiler, too, and this process may hear of that before it gets the signal itself. */
+const LATE_SIGNAL_MS = 200;
 
 /** The folders of unfinished builds start with this. */
 export const BUILDING = ".building-";
