@@ -60,6 +60,8 @@ const provenance = z.object({
   adapter: digest.nullable(),
   /** The digest of how the base model makes embeddings; absent for other tasks. */
   embedding: digest.optional(),
+  /** The digest of generation_config.json; absent for tasks that are not evaluated by generated texts. */
+  generation: digest.nullable().optional(),
 });
 
 /** The inputs of a run. They must be the same when it is resumed. */
@@ -81,6 +83,7 @@ const FILES = {
   tokenizer: "a different tokenizer",
   adapter: "a different adapter to start from",
   embedding: "a model that makes embeddings in another way (its pooling, normalization, length or prompts)",
+  generation: "a different generation_config.json of the base model",
 } as const;
 
 function fileDifferences(then: Provenance, now: Provenance): string[] {

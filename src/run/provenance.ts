@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { settingsOf } from "../config/index.js";
@@ -51,7 +51,7 @@ export class ProvenanceSource implements RunObserver {
       [CONFIG_FILE]: await this.#digest(folder, () => [CONFIG_FILE]),
       "the task": choice.kind,
       "the pooling or the prompts of the embeddings": choice.task.embedding,
-      ...(texts && { [GENERATION_CONFIG]: await this.#digest(folder, () => [GENERATION_CONFIG]) }),
+      ...(texts && { [GENERATION_CONFIG]: await this.#generationConfig() }),
     };
   }
 
@@ -61,7 +61,7 @@ export class ProvenanceSource implements RunObserver {
   }
 
   async #gather(): Promise<Provenance> {
-    const { folder, adapterFolder, tokenizer, labels, data, choice } = this.prepared;
+    const { folder, adapterFolder, tokenizer, labels, data, choice, texts } = this.prepared;
     const { embedding } = choice.task;
     return {
       train: await digestRows(data.train),
@@ -75,7 +75,14 @@ export class ProvenanceSource implements RunObserver {
       adapter:
         adapterFolder === undefined ? null : await this.#digest(adapterFolder, () => adapterFiles(adapterFolder)),
       ...(embedding && { embedding: sha256(JSON.stringify(embedding)) }),
+      ...(texts && { generation: await this.#generationConfig() }),
     };
+  }
+
+  /** A model without the file generates by the defaults, so that adding or removing it is a change. */
+  #generationConfig(): Promise<string | null> {
+    const { folder } = this.prepared;
+    return this.#digest(folder, () => readdirSync(folder).filter((name) => name === GENERATION_CONFIG));
   }
 
   /** Null if files are missing: a run does not fail because its inputs were removed. */

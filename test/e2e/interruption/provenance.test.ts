@@ -7,7 +7,8 @@ import type { RunEvent } from "../../../src/files/events.js";
 import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
 import * as torch from "../../../src/torch/index.js";
 import { native } from "../../../src/torch/native.js";
-import { abortAfter, BERT, bytes, fresh, json, jsonl, ROWS, run, stepsOf } from "../support.js";
+import { folderOf } from "../../datasets/folders.js";
+import { abortAfter, BERT, bytes, changed, fresh, json, jsonl, ROWS, run, stepsOf } from "../support.js";
 
 const SOURCES = {
   model: join(BERT, "single"),
@@ -136,6 +137,33 @@ describe("files that a run was made from", () => {
     expect(bytes(output)).toBe(bytes(whole));
   });
 });
+
+test.each([
+  ["changed", (path: string) => writeJson(path, { repetition_penalty: 1.5 })],
+  ["removed", (path: string) => rmSync(path)],
+] as const)(
+  "a resumed run that is evaluated by generated texts refuses a generation_config.json that was %s",
+  async (_what, change) => {
+    const meanings = "mr,ref\nthe small boat,left the harbour\nthe storm,came in\nthe boat,came\n";
+    const data = folderOf({ "trainset.csv": meanings, "devset.csv": meanings, "testset_w_refs.csv": meanings });
+    const model = changed("llama/lm", "generation_config.json", {});
+    const generating = {
+      model,
+      task: "e2e-nlg",
+      data,
+      method: "lora",
+      batchSize: 1,
+      maxNewTokens: 4,
+      beams: 2,
+    } as const;
+    const settings = { ...generating, train: undefined, output: fresh() };
+    await run(settings, abortAfter(2));
+    change(join(model, "generation_config.json"));
+    await expect(run({ ...settings, resume: true })).rejects.toThrow(
+      "was made from a different generation_config.json of the base model",
+    );
+  },
+);
 
 test("a resumed run refuses other held-out rows and names the file", async () => {
   const rows = Array.from({ length: 10 }, (_, i) => ({ text: `cold rain ${i}`, label: i % 2 ? "alpha" : "beta" }));
