@@ -118,7 +118,8 @@ function gradientBytes(model: string): { readonly bytes: number; readonly lastBy
   try {
     const sizes = [...file.names].map((name) => ({ name, bytes: 4 * numelOf(file.info(name).shape) }));
     const words = sizes.find(({ name }) => name.endsWith("word_embeddings.weight"));
-    return { bytes: sizes.reduce((sum, { bytes }) => sum + bytes, 0), lastBytes: words?.bytes ?? 0 };
+    if (!words) throw new Error(`${model} has no word_embeddings.weight: take a BERT or RoBERTa model.`);
+    return { bytes: sizes.reduce((sum, { bytes }) => sum + bytes, 0), lastBytes: words.bytes };
   } finally {
     file.close();
   }

@@ -15,7 +15,7 @@ const reports = join(root, "build", "sanitizer-reports");
 /**
  * @typedef {object} Sanitizer
  * @property {string} command
- * @property {string} check what the names of the functions begin with that compiled code calls to check itself
+ * @property {string} check prefix of the functions that instrumented code calls
  * @property {string} [runtime] the library that is loaded first
  * @property {Record<string, string>} environment
  * @property {readonly string[]} files tests that are run by default
@@ -74,7 +74,7 @@ const SANITIZERS = {
     runtime: "libtsan.so",
     // Other libraries synchronize by atomics that the sanitizer does not see: what they do among themselves does not count.
     environment: { TSAN_OPTIONS: options({ ignore_noninstrumented_modules: 1, exitcode: 66 }) },
-    // Not the tests of kernels: it does not see where OpenMP's threads wait for each other, and reports races that are none.
+    // Not the tests of kernels: it does not see where OpenMP's threads wait for each other, and reports races that don't exist.
     files: [
       ...["threads", "handles", "loading"].map((name) => `test/lifetime/${name}.test.ts`),
       "test/torch/distributed",

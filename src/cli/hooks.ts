@@ -27,8 +27,8 @@ export async function withHooks<T>(
     onDownload: downloadProgress(output),
     observers: observersFor(output),
     checkpoints,
-    // A comparison that was killed may have left the process that does this run, which is saving its checkpoint. Of ranks, the others
-    // would lose the one that waits.
+    // A comparison that was killed may have left the process that does this run, which is saving its checkpoint. A rank
+    // must not wait: the others would count it as lost.
     waits: isLinkedChild && !isLaunched(),
     onPartial: (outcome) => void output.show(show(outcome, stdout.isTTY)),
   };

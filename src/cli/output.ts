@@ -53,20 +53,21 @@ function print({ value, text, isEvent, isFormatted, failure, notes = [] }: Shown
 
 /**
  * Prints one sentence for what a user can fix; the stack trace only on request.
- * @param rank of this process, if it is not the one that prints; of the ranks of one terminal, one prints what is the same on all
+ * @param rank of this process, if it is not the one that prints
  * @returns the exit status
  */
 export function reportError(error: unknown, debug = false, rank = 0): 1 | 2 {
   const known = error instanceof Error ? error : new Error(String(error));
-  const message = known.message.split("\n")[0] || known.name;
-  const frames = known.stack?.match(/(\n +at .*)+$/)?.[0] ?? "";
-  const by = rank === 0 ? "" : `rank ${rank}: `;
-  if (isLaunched() && isShownElsewhere(error)) return statusOfError(known);
-  if (debug) stderr.write(printable(`${by}${known.name}: ${known.message}${frames}\n`));
-  else printFailure(by + message);
-  return statusOfError(known);
+  // One of the ranks that share a terminal prints what all of them would print.
+  if (!(isLaunched() && isShownElsewhere(error))) printError(known, debug, rank === 0 ? "" : `rank ${rank}: `);
+  return known instanceof BidoraError ? known.exitStatus : 1;
 }
 
-const statusOfError = (error: Error): 1 | 2 => (error instanceof BidoraError ? error.exitStatus : 1);
+function printError(error: Error, isDebug: boolean, prefix: string): void {
+  const { name, message, stack } = error;
+  const frames = stack?.match(/(\n +at .*)+$/)?.[0] ?? "";
+  if (isDebug) stderr.write(printable(`${prefix}${name}: ${message}${frames}\n`));
+  else printFailure(prefix + (message.split("\n")[0] || name));
+}
 
 const printFailure = (message: string): void => void stderr.write(printable(`bidora: ${message}\n`));

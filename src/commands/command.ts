@@ -98,7 +98,7 @@ export interface Command<Table extends OptionTable = OptionTable, Result = unkno
   readonly isRun?: boolean;
   /** Whether its results are files, so that nothing is lost if its output can't be printed. */
   readonly leavesFiles?: boolean;
-  /** Checks what only several settings, files and the Hub tell together, before `bidora launch` starts the command on several ranks. */
+  /** Checks the settings against each other, the files and the Hub, before `bidora launch` starts the command on several ranks. */
   check?(settings: Settings<Table>, hooks: Hooks): Promise<void>;
   /** Runs the command. The settings are checked and have their defaults. */
   run(settings: Settings<Table>, hooks: Hooks): Promise<Result>;

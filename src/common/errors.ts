@@ -32,10 +32,10 @@ export class UsageError extends BidoraError {
 
 const shownElsewhere = new WeakSet<object>();
 
-/** Notes that another process shows an error to the same people. */
+/** Records that another process prints this error on the same terminal. */
 export const showElsewhere = (error: object): void => void shownElsewhere.add(error);
 
-/** Whether another process shows this error. */
+/** Whether another process prints this error. */
 export const isShownElsewhere = (error: unknown): boolean => shownElsewhere.has(error as object);
 
 /** Puts what is computed for in front of the message of a BidoraError: `chat: …`. @throws BidoraError with the same code */

@@ -63,7 +63,7 @@ export class Launch {
     }
   }
 
-  /** Ranks that end with the same status have the same error, or one has it and the others end with that: it was printed. */
+  /** If all ranks end with the same status, they end with the same error, which one of them has printed. */
   #whoEnded(failed: readonly End[], first: End): string {
     const { processes } = this.plan;
     const areAlike = failed.length === processes && failed.every(({ code }) => code !== null && code === first.code);

@@ -72,7 +72,7 @@ const copyBuild = (from: string, to: string): Promise<void> =>
     for (const file of FILES) copyFileSync(join(from, file), join(fresh, file));
   });
 
-/** Ctrl-C ends the compiler, too, and this process may hear of that before it gets the signal itself. */
+/** Ctrl-C also ends the compiler, and this process may notice that before it receives the signal itself. */
 const LATE_SIGNAL_MS = 200;
 
 /** The folders of unfinished builds start with this. */

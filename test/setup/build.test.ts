@@ -1,4 +1,4 @@
-// How a failed compiler is told from an interrupted one.
+// Whether a compiler failed or was interrupted.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { build } from "../../src/setup/build.js";
 import { freshPath } from "../workFolder.js";
@@ -12,7 +12,7 @@ test("a compiler that fails is an error", async () => {
   await expect(build(system, undefined)).rejects.toMatchObject({ code: "SETUP" });
 });
 
-test("a compiler that ends shortly before the signal that ended it is received is an interruption", async () => {
+test("a compiler that fails just before the signal arrives was interrupted", async () => {
   const controller = new AbortController();
   const run = async () => {
     setTimeout(() => controller.abort(), 20);

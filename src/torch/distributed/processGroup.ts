@@ -145,7 +145,7 @@ class ProcessGroup implements Ranks {
   isKnown(failure: string): boolean {
     const known = native.groupLook(this.#handle, FAILURE);
     if (this.rank === 0 || !known) return false;
-    return failure.endsWith(known) ? known !== endedWith(this.rank, failure) : known === endedWith(0, failure);
+    return failure.endsWith(known) || known === endedWith(0, failure);
   }
 
   leave(): void {
@@ -216,7 +216,7 @@ export function joinRanks(place: Place | undefined, timeoutSeconds: number): Ran
   }
 }
 
-/** Milliseconds for which rank 0, which may serve the store, stays for the others to read its failure; they do after half of them. */
+/** Milliseconds that rank 0, which may serve the store, waits before it leaves: the others read its failure after half that time. */
 const READING = 1000;
 
 async function tellOthers(ranks: Ranks, error: Error): Promise<void> {
