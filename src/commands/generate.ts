@@ -6,6 +6,7 @@ import { type GenerateSettings, generateOptions } from "../config/index.js";
 import { loadLanguage } from "../data/index.js";
 import { freeFile } from "../files/outputFolder.js";
 import { findModel, openForInference } from "../inference/open.js";
+import { openDraft } from "../inference/openDraft.js";
 import { type GeneratedRow, generationPlan, TextGenerator } from "../inference/textGenerator.js";
 import type { Settings } from "../settings/settings.js";
 import { namedTask } from "../tasks/index.js";
@@ -58,7 +59,9 @@ export async function generatorFor(settings: GenerateCall, hub: Hooks["hub"]): P
   const found = await findModel(settings, hub);
   const plan = generationPlan(found.folder, settings);
   const open = await openForInference(found, settings, namedTask("causal-lm"));
-  return TextGenerator.of(open, plan, { batchSize: settings.batchSize });
+  const { draft: named, draftTokens: tokens } = settings;
+  const draft = named === undefined ? undefined : { ...(await openDraft(named, open, hub)), tokens };
+  return TextGenerator.of(open, { ...plan, draft }, { batchSize: settings.batchSize });
 }
 
 /** @throws UsageError unless exactly one of `--prompt`, `--input` and `--chat` is given */

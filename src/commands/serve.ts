@@ -1,7 +1,7 @@
 /** `bidora serve`: answers requests by OpenAI's protocol. */
 import { once } from "node:events";
 import { UsageError } from "../common/errors.js";
-import { baseModel, rowOptions, session } from "../config/index.js";
+import { baseModel, generationOptions, rowOptions, session } from "../config/index.js";
 import { listen, type RunningServer } from "../server/serve.js";
 import { disposeServed, openServed } from "../server/servedModel.js";
 import { text, texts, whole } from "../settings/kinds.js";
@@ -10,6 +10,8 @@ import type { Settings } from "../settings/settings.js";
 import { checkedCall, defineCommand, type HookName, type Hooks } from "./command.js";
 
 const MOST_PORT = 65_535;
+
+const { appliesWhen: _, ...draft } = generationOptions.draft;
 
 const options = {
   ...pick(baseModel, "model", "revision"),
@@ -33,6 +35,8 @@ const options = {
     help: "how many requests may run or wait at once; further ones are answered with status 429",
     default: 64,
   }),
+  draft: { ...draft, group: "Model" },
+  draftTokens: { ...generationOptions.draftTokens, group: "Model" },
   ...pick(rowOptions, "dtype", "baseDtype", "device", "threads"),
   ...pick(session, "quiet", "debug"),
 };

@@ -66,6 +66,10 @@ export class BeamSearch implements Search {
     return this.#length === 0 ? all.slice(0, 1) : all;
   }
 
+  get mostDrafted(): number {
+    return 0;
+  }
+
   get #best(): SearchStep {
     const { ids, finish = "length" } = this.#finished[0] as Hypothesis;
     return { tokens: ids.slice(this.#promptLength), finish, parents: [] };

@@ -4,6 +4,7 @@ import type { GenerationSettings } from "./generationSettings.js";
 import { type Constraint, keepAllowed, requireAllowed } from "./grammar/constraint.js";
 import { type Processor, processorsOf } from "./processors.js";
 import { sample } from "./sampling.js";
+import { finite } from "./sequenceBatch.js";
 
 /** Why generation ended: at an end token, at a stop string, or at the maximum length. */
 export type Finish = "eos" | "stop" | "length";
@@ -36,8 +37,32 @@ export interface SearchStep {
 export interface Search {
   /** The sequences to extend, including the prompt. */
   readonly sequences: readonly (readonly number[])[];
+  /** The most tokens of a draft that it can take; 0 if it has several sequences. */
+  readonly mostDrafted: number;
   /** @param logits the logits of each sequence's next token, which are changed */
   advance(logits: readonly Float32Array[]): Promise<SearchStep>;
+}
+
+/**
+ * Goes on with a search, and as long as it chooses the tokens of a draft, further.
+ * @param logits after each sequence, and after each token of the draft
+ * @param draft of the only sequence
+ * @returns the last step, with the tokens of all
+ * @throws BidoraError `NOT_FINITE`
+ */
+export async function follow(
+  search: Search,
+  logits: readonly (readonly Float32Array[])[],
+  draft: readonly number[],
+): Promise<SearchStep> {
+  let step = await search.advance(logits.map(([first]) => finite(first as Float32Array)));
+  const tokens = [...step.tokens];
+  for (const [i, token] of draft.entries()) {
+    if (step.finish !== undefined || tokens[i] !== token) break;
+    step = await search.advance([finite(logits[0]?.[i + 1] as Float32Array)]);
+    tokens.push(...step.tokens);
+  }
+  return { ...step, tokens };
 }
 
 /** Greedy decoding and sampling: one sequence, whose tokens are final immediately. */
@@ -58,6 +83,12 @@ export class SequenceSearch implements Search {
 
   get sequences(): readonly (readonly number[])[] {
     return [this.#ids];
+  }
+
+  /** As many as leave room for the token after them. */
+  get mostDrafted(): number {
+    const { ids, maxNewTokens } = this.#prompt;
+    return Math.max(0, ids.length + maxNewTokens - this.#ids.length - 1);
   }
 
   async advance([logits]: readonly Float32Array[]): Promise<SearchStep> {

@@ -19,6 +19,7 @@ import { type Given, omit, pick } from "../settings/option.js";
 import { checkSettings, filled } from "../settings/settings.js";
 import type { Message, Tokenizer } from "../text/index.js";
 import type { InferenceModel } from "./open.js";
+import { type OpenDraft, openDraft } from "./openDraft.js";
 import { type Prediction, predictions } from "./predictions.js";
 import { type GeneratedRow, generationPlan, TextGenerator } from "./textGenerator.js";
 
@@ -64,6 +65,8 @@ export class Model {
   #open: InferenceModel | undefined;
   readonly #closing = new AbortController();
   #grammars: Grammars | undefined;
+  /** By name. */
+  readonly #drafts = new Map<string, Promise<OpenDraft>>();
   /** The kind of its task: `sequence-classification`, `causal-lm`, … */
   readonly task: string;
   /** The names of its outputs, in the order of the logits; empty for a language model. */
@@ -136,12 +139,12 @@ export class Model {
     const rows = (prompts: readonly TextOrMessages[]) =>
       this.#stream(hooks, async (open, signal) => {
         checkArguments("generate", ["prompts", prompts, somePrompts]);
-        return (await generatorOf(open, settings, hooks, () => this.#grammarsOf(open))).rows(prompts, { signal });
+        return (await generatorOf(open, settings, hooks, this.#parts(open))).rows(prompts, { signal });
       });
     if (!isOne) return rows(given as readonly TextOrMessages[]);
     const pieces = this.#stream(hooks, async (open, signal) => {
       checkArguments("generate", ["prompt", given, textOrMessages]);
-      const generator = await generatorOf(open, settings, hooks, () => this.#grammarsOf(open));
+      const generator = await generatorOf(open, settings, hooks, this.#parts(open));
       return generator.stream(given as TextOrMessages, { signal });
     });
     const whole = async () => (await rows([given as TextOrMessages]))[0] as GeneratedRow;
@@ -154,6 +157,11 @@ export class Model {
     this.#open = undefined;
     this.#closing.abort(disposed());
     this.#grammars?.dispose();
+    for (const draft of this.#drafts.values())
+      void draft.then(
+        (opened) => opened[Symbol.dispose](),
+        () => {},
+      );
     open?.model.dispose();
     for (const tensor of open?.adapter?.tensors.values() ?? []) tensor.dispose();
   }
@@ -173,9 +181,21 @@ export class Model {
     return this.#open;
   }
 
-  #grammarsOf({ tokenizer, model }: InferenceModel): Grammars {
-    this.#grammars ??= new Grammars(tokenizer, model.config.vocabSize);
-    return this.#grammars;
+  /** What calls share beside the model. */
+  #parts(open: InferenceModel): GeneratorParts {
+    const { tokenizer, model } = open;
+    return {
+      grammars: () => {
+        this.#grammars ??= new Grammars(tokenizer, model.config.vocabSize);
+        return this.#grammars;
+      },
+      draft: (named) => {
+        const known = this.#drafts.get(named) ?? openDraft(named, open);
+        this.#drafts.set(named, known);
+        known.catch(() => this.#drafts.delete(named));
+        return known;
+      },
+    };
   }
 
   /** The results of one call, which ends when the model is disposed of. */
@@ -220,12 +240,18 @@ function tableOf(rows: readonly InputRow[], open: InferenceModel, given: readonl
   return rowsTable(rows.map((row) => (typeof row === "string" ? { [column]: row } : row)));
 }
 
+/** What the calls of a model share, opened when one needs it. */
+interface GeneratorParts {
+  readonly grammars: () => Grammars;
+  readonly draft: (named: string) => Promise<OpenDraft>;
+}
+
 /** @throws BidoraError `HEAD` for a model that is not a language model */
 async function generatorOf(
   open: InferenceModel,
   given: ModelGenerateSettings,
   hooks: CallHooks,
-  grammars: () => Grammars,
+  { grammars, draft: drafts }: GeneratorParts,
 ): Promise<TextGenerator> {
   checkArguments("generate", ["hooks", hooks, HOOKS]);
   anObject(given, "settings");
@@ -245,5 +271,7 @@ async function generatorOf(
     jsonSchema === undefined
       ? undefined
       : (signal?: AbortSignal) => grammars().open(jsonSchema, plan.generation.endTokens, signal);
-  return TextGenerator.of(open, { ...plan, openGrammar }, { batchSize });
+  const { draft: named, draftTokens: tokens } = settings;
+  const draft = named === undefined ? undefined : { ...(await drafts(named)), tokens };
+  return TextGenerator.of(open, { ...plan, openGrammar, draft }, { batchSize });
 }

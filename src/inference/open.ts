@@ -94,6 +94,8 @@ interface OpenOptions {
 export interface OpenModel extends LoadedModel, ResolvedHead {
   readonly folder: string;
   readonly checkpointConfig: JsonObject;
+  /** The dtype that it computes in. */
+  readonly dtype: DType;
   readonly adapter: SavedAdapter | undefined;
   /** The adapter in the model's layers. */
   readonly adapted: AdaptedModel<AdapterConfig> | undefined;
@@ -129,7 +131,7 @@ export async function open(
   const adapted = adapter && attachAdapter(loaded.model, adapter, { generator, dtype });
   if (options.merge && adapted) merge(adapted);
   if (options.packed) packLinears(loaded.model);
-  return { ...loaded, ...used, folder, checkpointConfig, adapter, adapted, metadata };
+  return { ...loaded, ...used, folder, checkpointConfig, dtype: options.dtype, adapter, adapted, metadata };
 }
 
 /** A model of sentence-transformers makes embeddings, unless an adapter or the user says otherwise. */

@@ -4,6 +4,7 @@ import { uniforms } from "../common/seededGenerator.js";
 import { generationOptions } from "../config/index.js";
 import type { LanguageExample, TextOrMessages } from "../data/index.js";
 import {
+  type Draft,
   type Generated,
   type GeneratedPiece,
   type GenerationConfig,
@@ -40,6 +41,7 @@ interface GenerationPlan {
   readonly seed: number;
   /** Opens the grammar of the texts, for one call. */
   readonly openGrammar?: ((signal?: AbortSignal) => Promise<Grammar>) | undefined;
+  readonly draft?: Draft | undefined;
 }
 
 /**
@@ -104,7 +106,7 @@ export class TextGenerator {
     const grammar = await this.plan.openGrammar?.(signal);
     const own = { ...encoded, uniform: uniforms(this.plan.seed, stream), constraint: grammar?.constraint() };
     try {
-      yield* generateTexts(this.open, [own], this.plan.generation, { signal });
+      yield* generateTexts(this.open, [own], this.plan.generation, { signal, draft: this.plan.draft });
     } catch (error) {
       throw blamingBadWeights(error, () => weightsIn(this.open));
     } finally {
@@ -130,12 +132,13 @@ export class TextGenerator {
     const prompts = await this.encode(examples);
     const grammar = await this.plan.openGrammar?.(signal);
     const { batchSize } = this.limits;
+    const { generation, draft } = this.plan;
     try {
       for (let start = 0; start < prompts.length; start += batchSize) {
         const batch = prompts
           .slice(start, start + batchSize)
           .map((prompt) => ({ ...prompt, constraint: grammar?.constraint() }));
-        const rows = await generateBatch(this.open, batch, this.plan.generation, { signal });
+        const rows = await generateBatch(this.open, batch, generation, { signal, draft });
         for (const [i, row] of rows.entries())
           yield { prompt: await this.textOf(examples[start + i] as LanguageExample, (batch[i] as Prompt).ids), ...row };
       }

@@ -183,10 +183,10 @@ class DecoderModel extends StackedModel<DecoderRows> {
     this.child("norm", norm);
   }
 
-  /** With RoPE scaling that switches frequencies at a length, cached keys are invalid once a sequence passes it. */
+  /** With RoPE scaling that switches frequencies at a length, cached keys are invalid once a sequence passes it, or is cut back to it. */
   override cacheStaysValid(before: number, after: number): boolean {
     const ropes = Object.values(this.config.ropes);
-    return ropes.every(({ switchesAfter: at = after }) => before > at || after <= at);
+    return ropes.every(({ switchesAfter: at }) => at === undefined || before > at === after > at);
   }
 
   /** As in transformers, the scale is rounded to the dtype of the embeddings. */

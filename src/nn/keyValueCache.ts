@@ -88,9 +88,9 @@ export class KeyValueCache {
     this.#forgetSpans();
   }
 
-  /** Removes all tokens of a sequence. */
-  restart(sequence: number): void {
-    this.#lengths = this.#lengths.with(sequence, 0);
+  /** Removes the tokens of a sequence after the first `length`. */
+  cut(sequence: number, length: number): void {
+    this.#lengths = this.#lengths.with(sequence, length);
     this.#forgetSpans();
   }
 

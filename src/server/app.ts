@@ -55,8 +55,9 @@ export class App {
     private readonly served: ServedModel,
     private readonly options: AppOptions,
   ) {
-    const { base, routes } = served;
-    if (base.task.isGenerative) this.#text = { engine: new Engine(base.model, routes), plans: new TextPlans(served) };
+    const { base, routes, draft } = served;
+    if (base.task.isGenerative)
+      this.#text = { engine: new Engine(base.model, routes, { draft }), plans: new TextPlans(served) };
     this.#embedder = new Embedder(served);
     this.#places = new Places(options.maxConcurrentRequests);
     this.#metrics = new Metrics(() => this.#text?.engine.load ?? { running: 0, waiting: 0 });

@@ -11,6 +11,7 @@ import {
   openForInference,
   taskOfModules,
 } from "../inference/open.js";
+import { type OpenDraft, openDraft } from "../inference/openDraft.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { architectureOf } from "../models/index.js";
@@ -28,12 +29,17 @@ export interface ServedSettings {
   readonly dtype: ComputeDtype;
   readonly baseDtype?: WeightFormatName | undefined;
   readonly threads?: number | undefined;
+  /** `ngram`, or a smaller model. */
+  readonly draft?: string | undefined;
+  readonly draftTokens?: number | undefined;
 }
 
 /** A base model with its adapters. */
 export interface ServedModel {
   readonly base: InferenceModel;
   readonly routes: AdapterRoutes;
+  /** Proposes tokens to all of them. */
+  readonly draft: OpenDraft | undefined;
   /** The adapter of each model that requests can name, undefined for the base model alone; the base model is the first. */
   readonly adapters: ReadonlyMap<string, string | undefined>;
   /** How to use each model, from bidora.json. */
@@ -80,10 +86,16 @@ async function withAdapters(
     taskFor(found, adapters),
   );
   const routes = routesOf(base, adapters);
+  const draft = await draftOf(base, settings, hub).catch((error) => {
+    base.model.dispose();
+    routes.dispose();
+    throw error;
+  });
   for (const adapter of adapters) await noteOtherTokenizer(adapter, base.tokenizer, hub);
   return {
     base,
     routes,
+    draft,
     adapters: new Map([[name, undefined], ...adapters.map(({ name }) => [name, name] as const)]),
     metadata: new Map([[name, base.metadata], ...adapters.map(({ name, saved }) => [name, saved.metadata] as const)]),
   };
@@ -99,10 +111,24 @@ function routesOf({ model }: InferenceModel, adapters: readonly NamedAdapter[]):
   }
 }
 
-/** Releases the tensors of a base model and its adapters. */
-export function disposeServed({ base, routes }: ServedModel): void {
+/** @throws UsageError for a model without texts */
+async function draftOf(
+  base: InferenceModel,
+  { draft: named, draftTokens }: ServedSettings,
+  hub: HubOptions | undefined,
+): Promise<OpenDraft | undefined> {
+  if (named === undefined) return undefined;
+  if (!base.task.isGenerative)
+    throw new UsageError(`No effect: --draft is for language models, and the model is for ${base.kind}; leave it out.`);
+  const draft = await openDraft(named, base, hub);
+  return { ...draft, tokens: draftTokens ?? draft.tokens };
+}
+
+/** Releases the tensors of a base model, its adapters and its draft. */
+export function disposeServed({ base, routes, draft }: ServedModel): void {
   base.model.dispose();
   routes.dispose();
+  draft?.[Symbol.dispose]();
 }
 
 async function findNamed(given: string, hub: HubOptions | undefined): Promise<NamedAdapter> {

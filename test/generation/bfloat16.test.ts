@@ -1,8 +1,7 @@
 // Generation in bfloat16: logits as accurate as transformers', and the same tokens where rounding does not decide.
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { generateTokens, SequenceBatch } from "../../src/generation/generateTokens.js";
-import { GREEDY } from "../../src/generation/index.js";
+import { GREEDY, generateTokens, SequenceBatch } from "../../src/generation/index.js";
 import { loadModel } from "../../src/models/index.js";
 import * as torch from "../../src/torch/index.js";
 import { GOLDEN, get, readTensors } from "../parity/goldenFiles.js";

@@ -50,9 +50,9 @@ class Checked {
     this.#held.push(...tokens.map(() => []));
   }
 
-  restart(sequence: number): void {
-    this.cache.restart(sequence);
-    this.#held[sequence] = [];
+  cut(sequence: number, length: number): void {
+    this.cache.cut(sequence, length);
+    this.#held[sequence] = this.#held[sequence]!.slice(0, length);
   }
 }
 
@@ -85,7 +85,7 @@ test("sequences can be dropped, reordered and duplicated", () => {
 test("one sequence restarts while another continues", () => {
   checked(2, 4, (cache) => {
     cache.extend(3, 2);
-    cache.restart(0);
+    cache.cut(0, 0);
     cache.extend(5, 1);
     cache.extend(1, 1);
   });

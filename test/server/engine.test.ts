@@ -12,7 +12,7 @@ afterAll(() => model.dispose());
 
 test("as many as the memory for cached tokens has room for, and one that needs more alone", async () => {
   model = await load({ model: LLAMA, dtype: "float32" });
-  const engine = new Engine(model.module, new AdapterRoutes(model.module, new Map()), 60);
+  const engine = new Engine(model.module, new AdapterRoutes(model.module, new Map()), { mostTokens: 60 });
   const finished: number[] = [];
   const most = { running: 0 };
   const job = (length: number, number: number) => ({

@@ -12,7 +12,7 @@ afterAll(() => model.dispose());
 /** The log-probabilities of each next token, computed at once in float64 from the model's logits. */
 function distributions(ids: readonly number[]): number[][] {
   const batch = new SequenceBatch(model.module, 1);
-  const [logits] = batch.logitsAfter([{ ids, every: true }]) as [Float32Array[]];
+  const [logits] = batch.logitsAfter([{ ids, wanted: ids.length }]) as [Float32Array[]];
   batch.dispose();
   return logits.map((row) => {
     const total = Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0));

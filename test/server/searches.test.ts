@@ -76,7 +76,7 @@ test("sequences that grow past the first context of LongRoPE, in one batch", asy
   const expected = await Promise.all(tokens.map((ids) => model.tokenizer.decode(ids)));
   expect(choices.map(({ text }) => text)).toEqual(expected);
   const batch = new SequenceBatch(model.module, 1);
-  const [logits] = batch.logitsAfter([{ ids: idsOf(70), every: true }]) as [Float32Array[]];
+  const [logits] = batch.logitsAfter([{ ids: idsOf(70), wanted: 70 }]) as [Float32Array[]];
   batch.dispose();
   const echoed = await client.completions.create({
     ...body,

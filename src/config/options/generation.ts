@@ -1,6 +1,6 @@
 /** How text is generated, and from which prompts. */
 import { isNamedDataset, namedDatasets } from "../../datasets/namedDatasets.js";
-import { type GenerationSettings, SAMPLING_KEYS } from "../../generation/index.js";
+import { DRAFT_TOKENS, type GenerationSettings, SAMPLING_KEYS } from "../../generation/index.js";
 import { number, text, texts, toggle, toggleOr, whole } from "../../settings/kinds.js";
 import { type AppliesWhen, flagOf, type Given, inGroup, option, pick } from "../../settings/option.js";
 import { baseModel, overwrite, session } from "./shared.js";
@@ -22,6 +22,16 @@ const withSampling: AppliesWhen = {
 const withBeams: AppliesWhen = {
   only: "with --beams",
   holds: ({ generation }: GeneratorFacts) => generation === undefined || generation.beams !== undefined,
+};
+
+const withoutBeams: AppliesWhen = {
+  only: "without --beams",
+  holds: ({ generation }: GeneratorFacts) => generation === undefined || generation.beams === undefined,
+};
+
+const withDraft: AppliesWhen = {
+  only: "with --draft",
+  holds: ({ draft }: { readonly draft?: string | undefined }) => draft !== undefined,
 };
 
 const withAdapter: AppliesWhen = {
@@ -52,6 +62,19 @@ export const generationOptions = {
     help: "never repeat a sequence of this many tokens; 0 allows any",
     defaultText: "the model's, else 0",
     advanced: true,
+  }),
+  draft: option(text("ngram|MODEL"), {
+    group: "Generation",
+    help: "propose several tokens, which the model checks at once; the text stays the same",
+    defaultText: "none",
+    appliesWhen: withoutBeams,
+  }),
+  draftTokens: option(whole(1), {
+    group: "Generation",
+    help: "maximum number of tokens to propose at once",
+    default: DRAFT_TOKENS,
+    advanced: true,
+    appliesWhen: withDraft,
   }),
   temperature: option(number({ above: 0 }), {
     group: "Sampling",

@@ -1,6 +1,6 @@
 /** Jobs that are computed in one batch: they join and leave between its steps. */
 import type { AdapterRoutes } from "../../adapters/index.js";
-import { type NewTokens, type PassCounts, SequenceBatch } from "../../generation/index.js";
+import { type Draft, Drafting, type PassCounts, SequenceBatch, type SequenceTokens } from "../../generation/index.js";
 import type { TaskModel } from "../../models/index.js";
 import { type Advanced, BatchRow } from "./batchRow.js";
 import type { Job } from "./job.js";
@@ -18,10 +18,12 @@ export class BatchGroup {
   /** In the order of the batch's sequences. */
   #placed: readonly Placed[] = [];
   #batch: SequenceBatch | undefined;
+  #drafting: Drafting | undefined;
 
   constructor(
     private readonly model: TaskModel,
     private readonly routes: AdapterRoutes,
+    private readonly draft: Draft | undefined,
     /** Called when a job has left the batch. */
     private readonly onLeft: (job: Job) => void,
   ) {}
@@ -34,7 +36,9 @@ export class BatchGroup {
     const row = new BatchRow(job);
     if (this.#placed.some((placed) => placed.row.lead(row))) return;
     this.#batch ??= new SequenceBatch(this.model, 0, true, (counts, compute) => this.#pass(counts, compute));
+    if (this.draft) this.#drafting ??= new Drafting(this.model, this.draft, 0);
     this.#batch.add([row.expectedTokens]);
+    this.#drafting?.add([row.expectedTokens]);
     this.#placed = [...this.#placed, { row, count: 1 }];
   }
 
@@ -53,9 +57,22 @@ export class BatchGroup {
   async #advanceAll(batch: SequenceBatch): Promise<void> {
     const shares = sharesOf(this.#placed.map(({ row }) => row.remaining));
     const canPause = (tokens: number, of: number) => this.model.backbone.cacheStaysValid(tokens, of);
-    const sequences = this.#placed.map(({ row }, i) => row.sequences(shares[i] as number, canPause));
+    const drafts = this.#propose();
+    const sequences = this.#placed.map(({ row }, i) =>
+      row.sequences(drafts[i] as readonly number[], shares[i] as number, canPause),
+    );
     const logits = batch.logitsAfter(sequences.flat());
     this.#rearrange(await this.#advance(sequences, logits));
+  }
+
+  /** The tokens that are proposed to each row. */
+  #propose(): (readonly number[])[] {
+    const drafts = this.#drafting?.propose(this.#placed.flatMap(({ row }) => row.drafted)) ?? [];
+    let first = 0;
+    return this.#placed.map(({ count }) => {
+      first += count;
+      return drafts[first - count] ?? [];
+    });
   }
 
   /** Ends all jobs with an error. */
@@ -65,13 +82,13 @@ export class BatchGroup {
 
   /** Gives each row the logits of its sequences. @returns each row, with no sequences if it fails, and those that waited for its prompt */
   #advance(
-    sequences: readonly (readonly NewTokens[])[],
+    sequences: readonly (readonly SequenceTokens[])[],
     logits: readonly Float32Array[][],
   ): Promise<(readonly Advanced[])[]> {
     let end = 0;
     const advanced = this.#placed.map(async ({ row }, i) => {
-      end += (sequences[i] as readonly NewTokens[]).length;
-      const own = logits.slice(end - (sequences[i] as readonly NewTokens[]).length, end);
+      end += (sequences[i] as readonly SequenceTokens[]).length;
+      const own = logits.slice(end - (sequences[i] as readonly SequenceTokens[]).length, end);
       try {
         return await row.advance(own);
       } catch (error) {
@@ -92,8 +109,10 @@ export class BatchGroup {
     });
     const left = rows.filter(({ sequences }) => sequences.length === 0);
     const kept = rows.filter(({ sequences }) => sequences.length > 0).sort(byAdapter);
-    if (kept.length > 0) this.#batch?.select(kept.flatMap(({ sequences }) => sequences));
-    else this.#dispose();
+    const selected = kept.flatMap(({ sequences }) => sequences);
+    this.#batch?.select(selected);
+    this.#drafting?.select(selected);
+    if (kept.length === 0) this.#dispose();
     this.#placed = kept.map(({ row, sequences }) => ({ row, count: sequences.length }));
     for (const { row } of left) this.onLeft(row.job);
   }
@@ -109,7 +128,9 @@ export class BatchGroup {
 
   #dispose(): void {
     this.#batch?.dispose();
+    this.#drafting?.dispose();
     this.#batch = undefined;
+    this.#drafting = undefined;
   }
 }
 

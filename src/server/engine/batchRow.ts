@@ -1,6 +1,13 @@
 /** A job in a batch: first its prompt is computed, in parts, then a token in each step. */
-import { BidoraError } from "../../common/errors.js";
-import { areFinite, type NewTokens, newSearch, type Search } from "../../generation/index.js";
+import {
+  type DraftedSequence,
+  finite,
+  follow,
+  newSearch,
+  type Search,
+  type SequenceTokens,
+  withDraft,
+} from "../../generation/index.js";
 import type { Job, JobStep } from "./job.js";
 import { logprobsOf, type TokenLogprobs } from "./logprobs.js";
 
@@ -20,6 +27,8 @@ export class BatchRow {
   #computed = 0;
   /** How many of them will have been after this step. */
   #upTo = 0;
+  /** The tokens that are proposed to its only sequence in this step. */
+  #draft: readonly number[] = [];
   /** Rows with the same prompt, which begin when it is computed. */
   #followers: readonly BatchRow[] = [];
 
@@ -53,18 +62,33 @@ export class BatchRow {
     return ids.length + Math.min(maxNewTokens, EXPECTED_NEW);
   }
 
+  /** Its sequences, and how many tokens may be proposed for each. */
+  get drafted(): readonly DraftedSequence[] {
+    const { ids } = this.job.prompt;
+    const search = this.#search;
+    if (this.remaining > 0 || !search) return [{ ids: ids.slice(0, this.#computed), most: 0 }];
+    const most = search.mostDrafted;
+    return search.sequences.map((own) => ({ ids: most > 0 ? own : [], most }));
+  }
+
   /**
    * Its sequences in this step.
+   * @param draft proposed for its only sequence
    * @param share the most tokens of a prompt to compute
    * @param canPause whether a prompt can be computed up to so many of its tokens, and continued later
    */
-  sequences(share: number, canPause: (tokens: number, of: number) => boolean): readonly NewTokens[] {
+  sequences(
+    draft: readonly number[],
+    share: number,
+    canPause: (tokens: number, of: number) => boolean,
+  ): readonly SequenceTokens[] {
     const { ids } = this.job.prompt;
-    if (this.remaining === 0) return (this.#search as Search).sequences.map((own) => ({ ids: own }));
+    this.#draft = draft;
+    if (this.remaining === 0) return (this.#search as Search).sequences.map((own) => withDraft(own, draft));
     const every = this.job.logprobs?.ofPrompt === true;
     const wanted = this.#computed + Math.min(this.remaining, every ? Math.min(share, MOST_SCORED) : share);
     this.#upTo = canPause(wanted, ids.length) ? wanted : ids.length;
-    return [{ ids: ids.slice(0, this.#upTo), every }];
+    return [{ ids: ids.slice(0, this.#upTo), wanted: every ? this.#upTo - this.#computed : 1 }];
   }
 
   /**
@@ -73,9 +97,8 @@ export class BatchRow {
    * @throws BidoraError `NOT_FINITE`
    */
   async advance(logits: readonly (readonly Float32Array[])[]): Promise<readonly Advanced[]> {
-    if (!logits.flat().every(areFinite))
-      throw new BidoraError("NOT_FINITE", "The model's output is not a finite number; try --dtype float32.");
-    if (this.remaining === 0) return [{ row: this, parents: await this.#extend(lastOf(logits), []) }];
+    if (this.remaining === 0) return [{ row: this, parents: await this.#extend(logits, []) }];
+    for (const own of logits.flat()) finite(own);
     const promptLogprobs = this.#scorePrompt(logits[0] as readonly Float32Array[]);
     this.#computed = this.#upTo;
     const rows = this.all;
@@ -84,34 +107,37 @@ export class BatchRow {
       return [{ row: this, parents: [0] }];
     }
     this.#followers = [];
-    const last = lastOf(logits);
+    const last = logits.map((own) => own.slice(-1));
     return Promise.all(rows.map(async (row) => ({ row, parents: await row.#begin(last, promptLogprobs) })));
   }
 
   /** Adds the first token after the prompt. */
-  async #begin(logits: readonly Float32Array[], promptLogprobs: readonly TokenLogprobs[]): Promise<readonly number[]> {
+  async #begin(
+    logits: readonly (readonly Float32Array[])[],
+    promptLogprobs: readonly TokenLogprobs[],
+  ): Promise<readonly number[]> {
     this.#computed = this.job.prompt.ids.length;
     try {
-      return await this.#extend(
-        logits.map((own) => own.slice()), // the search changes them
-        promptLogprobs,
-      );
+      return await this.#extend(logits.map(copies), promptLogprobs); // the search changes them
     } catch (error) {
       this.job.onError(error);
       return [];
     }
   }
 
-  /** Adds a token to each sequence. */
-  async #extend(logits: Float32Array[], promptLogprobs: readonly TokenLogprobs[]): Promise<readonly number[]> {
+  /** Adds a token to each sequence, or those that it chooses along its draft. */
+  async #extend(
+    logits: readonly (readonly Float32Array[])[],
+    promptLogprobs: readonly TokenLogprobs[],
+  ): Promise<readonly number[]> {
     if (!this.#search) {
       this.#report({ promptLogprobs, finish: "length" });
       return [];
     }
     const { logprobs } = this.job;
-    const before = logprobs && (logits[0] as Float32Array).slice(); // the search changes them
-    const { tokens, finish, parents } = await this.#search.advance(logits);
-    const scored = before ? tokens.map((token) => logprobsOf(before, token, logprobs.top)) : [];
+    const before = logprobs && copies(logits[0] as readonly Float32Array[]); // the search changes them
+    const { tokens, finish, parents } = await follow(this.#search, logits, this.#draft);
+    const scored = before ? tokens.map((token, i) => logprobsOf(before[i] as Float32Array, token, logprobs.top)) : [];
     this.#report({ tokens, finish, logprobs: scored, promptLogprobs });
     return finish === undefined ? parents : [];
   }
@@ -136,5 +162,4 @@ export class BatchRow {
 /** A job's sequences are allocated for at most so many new tokens at first. */
 const EXPECTED_NEW = 256;
 
-const lastOf = (logits: readonly (readonly Float32Array[])[]): Float32Array[] =>
-  logits.map((own) => own.at(-1) as Float32Array);
+const copies = (all: readonly Float32Array[]): Float32Array[] => all.map((one) => one.slice());

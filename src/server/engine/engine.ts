@@ -1,7 +1,7 @@
 /** Continuous batching: jobs of all requests are computed together, step by step. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AdapterRoutes } from "../../adapters/index.js";
-import { SequenceBatch } from "../../generation/index.js";
+import { type Draft, SequenceBatch } from "../../generation/index.js";
 import type { TaskModel } from "../../models/index.js";
 import { memoryOf } from "../../train/memory.js";
 import { BatchGroup } from "./batchGroup.js";
@@ -16,6 +16,13 @@ interface Request {
   running: number;
 }
 
+interface EngineOptions {
+  /** Proposes tokens to all jobs. */
+  readonly draft?: Draft | undefined;
+  /** How many tokens of all sequences may be cached; a job that needs more is computed alone. */
+  readonly mostTokens?: number;
+}
+
 export class Engine {
   /** The jobs that share passes, and those of each adapter that needs its own. */
   readonly #groups = new Map<string | undefined, BatchGroup>();
@@ -25,13 +32,17 @@ export class Engine {
   #sequences = 0;
   #tokens = 0;
   #isRunning = false;
+  readonly #draft: Draft | undefined;
+  readonly #mostTokens: number;
 
-  /** @param mostTokens how many tokens of all sequences may be cached; a job that needs more is computed alone */
   constructor(
     private readonly model: TaskModel,
     private readonly routes: AdapterRoutes,
-    private readonly mostTokens = mostTokensOf(model),
-  ) {}
+    { draft, mostTokens = mostTokensOf(model, draft) }: EngineOptions = {},
+  ) {
+    this.#draft = draft;
+    this.#mostTokens = mostTokens;
+  }
 
   /** The number of jobs in batches, and of those that wait for a place. */
   get load(): { readonly running: number; readonly waiting: number } {
@@ -71,7 +82,7 @@ export class Engine {
 
   #hasRoom(job: Job): boolean {
     const isFull = this.#sequences + sequencesOf(job) > MOST_SEQUENCES;
-    return !isFull && this.#tokens + tokensOf(job) <= this.mostTokens;
+    return !isFull && this.#tokens + tokensOf(job) <= this.#mostTokens;
   }
 
   #next(): Request | undefined {
@@ -90,7 +101,7 @@ export class Engine {
     this.#tokens += tokensOf(job);
     this.#requestOf.set(job, request);
     const key = this.routes.canShare(job.adapter) ? undefined : job.adapter;
-    const group = this.#groups.get(key) ?? new BatchGroup(this.model, this.routes, (left) => this.#left(left));
+    const group = this.#groups.get(key) ?? this.#newGroup();
     this.#groups.set(key, group);
     try {
       group.add(job);
@@ -98,6 +109,10 @@ export class Engine {
       job.onError(error);
       this.#left(job);
     }
+  }
+
+  #newGroup(): BatchGroup {
+    return new BatchGroup(this.model, this.routes, this.#draft, (left) => this.#left(left));
   }
 
   #left(job: Job): void {
@@ -117,10 +132,10 @@ export class Engine {
 /** The share of the memory available at the start for cached tokens, which are copied to twice the room at times. */
 const CACHE_SHARE = 0.3;
 
-function mostTokensOf(model: TaskModel): number {
+function mostTokensOf(model: TaskModel, draft: Draft | undefined): number {
   const batch = new SequenceBatch(model, 1);
   batch.next([[0]]);
-  const bytes = batch.bytesPerToken;
+  const bytes = batch.bytesPerToken + (draft?.bytesPerToken ?? 0);
   batch.dispose();
   return Math.floor((CACHE_SHARE * memoryOf(model.device).free()) / bytes);
 }
