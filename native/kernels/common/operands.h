@@ -38,9 +38,13 @@ Stored<T>* write(const at::Tensor& tensor) {
   return reinterpret_cast<Stored<T>*>(tensor.data_ptr<T>());
 }
 
+// The key of packed weights (kernels/packed/packedWeight.h), for which libtorch has no kernels.
+constexpr c10::DispatchKey kPackedKey = c10::DispatchKey::CustomRNGKeyId;
+
 inline void checkOperand(const at::Tensor& tensor) {
   TORCH_CHECK(tensor.defined() && tensor.layout() == at::kStrided, "expected a dense tensor, got one with ",
               tensor.layout(), " layout");
+  TORCH_CHECK(!tensor.key_set().has(kPackedKey), "expected a dense tensor, got a packed weight");
   TORCH_CHECK(tensor.is_floating_point(), "expected a floating-point tensor, got ", tensor.scalar_type());
 }
 

@@ -8,6 +8,8 @@
 
 #include <type_traits>
 
+#include "operands.h"
+
 namespace bidora {
 
 // How an operator without an Autograd kernel treats gradients.
@@ -55,6 +57,7 @@ class OperatorLibrary {
     const std::string name = declare(schema);
     add(name, c10::DispatchKey::CPU, torch::CppFunction(cpu));
     add(name, c10::DispatchKey::MkldnnCPU, torch::CppFunction(cpu));  // for a weight in oneDNN's packed layout
+    add(name, kPackedKey, torch::CppFunction(cpu));
     add(name, c10::DispatchKey::Meta, torch::CppFunction(&OnOneDevice<meta>::call));
     if constexpr (std::is_same_v<decltype(autograd), NoDerivative>) addAutograd(name, autograd);
     else add(name, c10::DispatchKey::Autograd, torch::CppFunction(autograd));

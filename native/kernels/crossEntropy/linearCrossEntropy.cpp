@@ -21,6 +21,7 @@
 #include "functions.h"
 #include "kernels/common/registration.h"
 #include "kernels/linear/operands.h"
+#include "kernels/packed/packedWeight.h"
 #include "kernels/products/frozenProduct.h"
 
 namespace bidora::linearCrossEntropy {
@@ -87,7 +88,7 @@ void transposedProductInto(const Tensor& result, const Tensor& gradient, const T
   result.zero_();
   for (int64_t v = 0; v < weight.size(0); v += kDepthAtOnce) {
     const int64_t depth = std::min(kDepthAtOnce, weight.size(0) - v);
-    result.add_(transposedProduct(gradient.narrow(1, v, depth), weight.narrow(0, v, depth)));
+    result.add_(transposedProduct(gradient.narrow(1, v, depth), denseRows(weight, v, depth)));
   }
 }
 

@@ -20,6 +20,7 @@
 #include "functions.h"
 #include "kernels/common/registration.h"
 #include "kernels/linear/operands.h"
+#include "kernels/packed/packedWeight.h"
 #include "weightProducts.h"
 
 namespace bidora::directionNorm {
@@ -60,7 +61,7 @@ Norms measure(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, 
   // libtorch's sqrt, as for the initial magnitudes, so that both are bitwise equal.
   if (isWhole) at::sqrt_(norms.norm);
   else {
-    norms.direction = at::add(weight.to(a.scalar_type()), at::mm(norms.b, norms.a), scale);
+    norms.direction = at::add(denseWeight(weight).to(a.scalar_type()), at::mm(norms.b, norms.a), scale);
     norms.norm = at::clamp_min(at::linalg_vector_norm(norms.direction, 2, {1}), smallest);
   }
   return norms;

@@ -17,6 +17,7 @@
 #include "directionNorm.h"
 #include "kernels/common/registration.h"
 #include "kernels/linear/operands.h"
+#include "kernels/packed/packedWeight.h"
 #include "weightProducts.h"
 
 namespace bidora::directionNormTangent {
@@ -60,7 +61,7 @@ Tensor tangentCpu(const Tensor& weight, const Tensor& squaredBase, const Tensor&
     Tensor moved = at::zeros(weight.sizes(), a.options());
     if (bDot) moved.addmm_(*bDot, a);
     if (aDot) moved.addmm_(b, *aDot);
-    product = at::add(weight.to(a.scalar_type()), at::mm(b, a), scale).mul_(moved).sum(1);
+    product = at::add(denseWeight(weight).to(a.scalar_type()), at::mm(b, a), scale).mul_(moved).sum(1);
   } else {
     const int64_t rank = a.size(0);
     const Tensor projected = weightTimesTransposed(weight, aDot ? at::cat({a, *aDot}, 0) : a);  // [out, r or 2r]

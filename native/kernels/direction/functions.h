@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/common/functionTable.h"
+#include "kernels/packed/functions.h"
 
 namespace bidora {
 
@@ -30,6 +31,7 @@ struct WeightProduct {
   int64_t out, in, rank;
   const SumOf<T>* other;
   SumOf<T>* result;
+  const PackedMatrix* packed;  // the weight instead, if it is packed
 };
 
 template <typename T>

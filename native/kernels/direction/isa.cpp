@@ -1,7 +1,9 @@
 // The terms of the norms of DoRA's directions; see directionNorm.cpp.
 #include "functions.h"
+#include "kernels/isa/buffer.h"
 #include "kernels/isa/numbers.h"
 #include "kernels/isa/tiles.h"
+#include "kernels/packed/isa/decode.h"
 
 namespace bidora::BIDORA_ISA {
 
@@ -102,12 +104,40 @@ void multiplyAllRows(const WeightProduct<T>& call, int64_t begin, int64_t end, i
   for (; row < end; ++row) multiplyRows<1, kRanks>(call, row, rank);
 }
 
+// Rows `begin` … `end` − 1 of the weight for columns from `column` on: in place, or decoded into `buffer`.
 template <typename T>
-void weightTimes(const WeightProduct<T>& call, int64_t begin, int64_t end) {
+WeightProduct<T> withRows(const WeightProduct<T>& call, int64_t begin, int64_t end, int64_t column, int64_t columns,
+                          Buffer<T>& buffer) {
+  WeightProduct<T> rows = call;
+  if constexpr (!std::is_same_v<T, double>) {
+    if (!call.packed) return rows;
+    T* to = buffer.need((end - begin) * columns);
+    for (int64_t row = begin; row < end; ++row)
+      decode(*call.packed, row, column, columns, to + (row - begin) * columns);
+    // Addressed as if it were the whole weight.
+    rows.weight = {to - begin * columns - column, columns};
+  }
+  return rows;
+}
+
+template <typename T>
+void weightTimesRows(const WeightProduct<T>& call, int64_t begin, int64_t end) {
   int64_t rank = 0;
   for (; rank + kMostRanks <= call.rank; rank += kMostRanks) multiplyAllRows<kMostRanks>(call, begin, end, rank);
   for (; rank + 2 <= call.rank; rank += 2) multiplyAllRows<2>(call, begin, end, rank);
   if (rank < call.rank) multiplyAllRows<1>(call, begin, end, rank);
+}
+
+constexpr int64_t kDecodedRows = 12;  // of a packed weight, which stay in the inner caches
+
+template <typename T>
+void weightTimes(const WeightProduct<T>& call, int64_t begin, int64_t end) {
+  if (!call.packed) return weightTimesRows(call, begin, end);
+  Buffer<T> buffer;
+  for (int64_t row = begin; row < end; row += kDecodedRows) {
+    const int64_t last = lesser(row + kDecodedRows, end);
+    weightTimesRows(withRows(call, row, last, 0, call.in, buffer), row, last);
+  }
 }
 
 constexpr int64_t kRowsAtOnce = 64;  // rows of the weight, few enough to stay in the inner caches
@@ -157,12 +187,14 @@ template <typename T, typename Sum = SumOf<T>>
 void timesWeight(const WeightProduct<T>& call, int64_t begin, int64_t end) {
   for (int64_t k = 0; k < call.rank; ++k)
     std::memset(static_cast<void*>(call.result + k * call.in + begin), 0, (end - begin) * sizeof(Sum));
+  Buffer<T> buffer;
   for (int64_t row = 0; row < call.out; row += kRowsAtOnce) {
     const int64_t rows = lesser(kRowsAtOnce, call.out - row);
+    const auto some = withRows(call, row, row + rows, begin, end - begin, buffer);
     int64_t rank = 0;
-    for (; rank + kMostRanks <= call.rank; rank += kMostRanks) addRows<kMostRanks>(call, row, rows, rank, begin, end);
-    for (; rank + 2 <= call.rank; rank += 2) addRows<2>(call, row, rows, rank, begin, end);
-    if (rank < call.rank) addRows<1>(call, row, rows, rank, begin, end);
+    for (; rank + kMostRanks <= call.rank; rank += kMostRanks) addRows<kMostRanks>(some, row, rows, rank, begin, end);
+    for (; rank + 2 <= call.rank; rank += 2) addRows<2>(some, row, rows, rank, begin, end);
+    if (rank < call.rank) addRows<1>(some, row, rows, rank, begin, end);
   }
 }
 

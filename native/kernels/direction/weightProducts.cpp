@@ -6,6 +6,7 @@
 
 #include "functions.h"
 #include "kernels/common/operands.h"
+#include "kernels/packed/packedWeight.h"
 
 namespace bidora {
 
@@ -20,18 +21,22 @@ int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
 // The weight for products with A and B. A bfloat16 weight is not cast; its products accumulate in float. Rounding A or
 // B instead would introduce errors larger than the difference of terms that cancel.
 Tensor readable(const Tensor& weight, const Tensor& like) {
-  const bool isNarrow = weight.scalar_type() == at::kBFloat16 && like.scalar_type() == at::kFloat;
-  return (isNarrow ? weight : weight.to(like.scalar_type())).contiguous();
+  const bool isNarrow = weight.scalar_type() == at::kBFloat16 && like.scalar_type() == at::kFloat,
+             isRead = isNarrow || weight.scalar_type() == like.scalar_type();
+  if (packedMatrix(weight)) return isRead ? weight : denseWeight(weight).to(like.scalar_type());
+  return (isRead ? weight : weight.to(like.scalar_type())).contiguous();
 }
 
 template <typename T>
 WeightProduct<Stored<T>> productOf(const Tensor& weight, const Tensor& other, int64_t rank, const Tensor& result) {
-  return {{read<T>(weight), weight.size(1)},
+  const PackedMatrix* packed = packedMatrix(weight);
+  return {{packed ? nullptr : read<T>(weight), weight.size(1)},
           weight.size(0),
           weight.size(1),
           rank,
           other.const_data_ptr<SumOf<Stored<T>>>(),
-          result.data_ptr<SumOf<Stored<T>>>()};
+          result.data_ptr<SumOf<Stored<T>>>(),
+          packed};
 }
 
 }  // namespace

@@ -40,19 +40,19 @@ std::array<int64_t, 3> tileSizes(int64_t size) {
   return {blocks * (blocks + 1) / 2, kTile, kTile};
 }
 
-void checkWeight(const Tensor& weight) {
+void checkTileWeight(const Tensor& weight) {
   checkOperands({&weight});
   TORCH_CHECK(weight.dim() == 2, "expected a weight of [out, in], got ", weight.sizes());
 }
 
 Tensor tilesMeta(const Tensor& weight) {
-  checkWeight(weight);
+  checkTileWeight(weight);
   return at::empty(tileSizes(weight.size(1)), weight.options());
 }
 
 // In the weight's dtype; the products are computed in double or float.
 Tensor tilesCpu(const Tensor& weight) {
-  checkWeight(weight);
+  checkTileWeight(weight);
   const Tensor wide = weight.detach().to(sumType(weight));
   const int64_t size = wide.size(1), blocks = roundUpTo(size, kTile) / kTile;
   const Tensor tiles = at::zeros(tileSizes(size), weight.options());

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "kernels/common/registration.h"
+#include "kernels/packed/packedWeight.h"
 #include "kernels/products/frozenProduct.h"
 #include "kernels/products/functions.h"
 #include "operands.h"
@@ -49,16 +50,21 @@ void checkLinear(const Tensor& x, const Tensor& weight, const Maybe& bias, const
 }
 
 void checkInputGradient(const Tensor& gradient, const Tensor& weight) {
-  checkOperands({&gradient, &weight});
+  checkOperand(gradient);
+  checkWeight(weight);
   TORCH_CHECK(weight.dim() == 2 && gradient.dim() >= 1 && gradient.size(-1) == weight.size(0) &&
                   gradient.scalar_type() == weight.scalar_type(),
               "expected a gradient of [N, out] in the dtype of a weight of [out, in], got ", gradient.sizes(), " and ",
               weight.sizes());
 }
 
+bool isForLibrary(const Tensor& weight, const Maybe& packed) {
+  return !packed && !packedMatrix(weight) && !hasOwnProduct(weight);
+}
+
 Tensor linearCpu(const Tensor& x, const Tensor& weight, const Maybe& bias, const Maybe& packed) {
   checkLinear(x, weight, bias, packed);
-  if (!hasOwnProduct(weight) && !packed) return at::linear(x, weight, bias);
+  if (isForLibrary(weight, packed)) return at::linear(x, weight, bias);
   return rowByRow(x, weight.size(0), [&](const Tensor& rows) {
     return frozenProduct(rows, {weight, orNone(packed)}, {}, {{}, orNone(bias)});
   });
@@ -106,7 +112,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
 Tensor linearAutograd(const Tensor& x, const Tensor& weight, const Maybe& bias, const Maybe& packed) {
   checkLinear(x, weight, bias, packed);
   OneDevice(x, weight, bias);  // libtorch's linear does not check this on Meta
-  if (!hasOwnProduct(weight) && !packed) return at::linear(x, weight, bias);
+  if (isForLibrary(weight, packed)) return at::linear(x, weight, bias);
   return rowByRow(x, weight.size(0),
                   [&](const Tensor& rows) { return LinearFunction::apply(rows, weight, bias, packed, false); });
 }

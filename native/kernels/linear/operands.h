@@ -2,11 +2,13 @@
 #pragma once
 
 #include "kernels/common/operands.h"
+#include "kernels/packed/packedWeight.h"
 
 namespace bidora {
 
 inline void checkLayer(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
-  checkOperands({&x, &weight});
+  checkOperand(x);
+  checkWeight(weight);
   checkOperands({&bias});
   TORCH_CHECK(x.dim() >= 1 && weight.dim() == 2 && x.size(-1) == weight.size(1),
               "expected an input of [N, in] and a weight of [out, in], got ", x.sizes(), " and ", weight.sizes());
@@ -15,7 +17,8 @@ inline void checkLayer(const at::Tensor& x, const at::Tensor& weight, const std:
 }
 
 inline void checkFactors(const at::Tensor& weight, const at::Tensor& a, const at::Tensor& b) {
-  checkOperands({&weight, &a, &b});
+  checkWeight(weight);
+  checkOperands({&a, &b});
   TORCH_CHECK(weight.dim() == 2 && a.dim() == 2 && b.dim() == 2 && a.size(1) == weight.size(1) &&
                   b.size(0) == weight.size(0) && b.size(1) == a.size(0),
               "expected A of [r, in] and B of [out, r] for a weight of ", weight.sizes(), ", got ", a.sizes(), " and ",

@@ -6,6 +6,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <string>
@@ -15,6 +16,7 @@
 #include "kernels/common/operands.h"
 #include "kernels/common/processor.h"
 #include "kernels/linear/functions.h"
+#include "kernels/packed/packedWeight.h"
 
 namespace bidora {
 namespace {
@@ -27,13 +29,15 @@ constexpr int64_t kColumnsOfTask = 32;  // columns per task of an outer product
 constexpr int64_t kBytesOfThread =
     3 << 17;  // matrix bytes per thread for few rows; reading them takes longer than waking a thread
 
-// With contiguous rows that begin at whole pairs.
+// With contiguous rows that begin at whole pairs; a packed weight as it is.
 Tensor inRows(const Tensor& matrix) {
+  if (packedMatrix(matrix)) return matrix;
   return matrix.stride(1) == 1 && matrix.stride(0) % 2 == 0 ? matrix : matrix.contiguous();
 }
 
 template <typename T>
 Rows<const Stored<T>> rowsOf(const Tensor& matrix) {
+  if (packedMatrix(matrix)) return {nullptr, 0};
   return {read<T>(matrix), matrix.defined() ? matrix.stride(0) : 0};
 }
 
@@ -97,12 +101,24 @@ Tensor ownProduct(const Tensor& givenX, const Tensor& givenWeight, bool isTransp
                    isTransposed,
                    static_cast<Sum>(scale),
                    read<Sum>(epilogue.gain),
-                   read<scalar_t>(bias)});
+                   read<scalar_t>(bias),
+                   packedMatrix(weight)});
   });
   return out;
 }
 
 bool isEven(const Tensor& x) { return x.size(0) % 2 == 0 && x.size(1) % 2 == 0; }
+
+constexpr int64_t kDecodedBytes = 4 << 20;  // of a packed weight that exist at a time where no product decodes it
+
+// Calls use(values, first row) for pieces of a packed weight.
+template <typename Use>
+void forDecodedRows(const Tensor& weight, Use use) {
+  const int64_t rows = weight.size(0), bytes = weight.size(1) * static_cast<int64_t>(weight.element_size()),
+                some = std::max<int64_t>(kDecodedBytes / std::max<int64_t>(bytes, 1), 1);
+  for (int64_t first = 0; first < rows; first += some)
+    use(denseRows(weight, first, std::min(some, rows - first)), first);
+}
 
 Tensor packedProduct(const Tensor& x, const FrozenWeight& weight, const Tensor& bias) {
   static const auto operation = c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "");
@@ -118,7 +134,26 @@ Tensor packedProduct(const Tensor& x, const FrozenWeight& weight, const Tensor& 
 
 Tensor libraryProduct(const Tensor& x, const FrozenWeight& weight, const Tensor& bias) {
   if (weight.packed.defined()) return packedProduct(x, weight, bias);
-  return at::linear(x, weight.plain, bias.defined() ? std::optional(bias) : std::nullopt);
+  const auto maybeBias = [&](int64_t first, int64_t count) {
+    return bias.defined() ? std::optional(bias.narrow(0, first, count)) : std::nullopt;
+  };
+  const int64_t rows = weight.plain.size(0);
+  if (!packedMatrix(weight.plain)) return at::linear(x, weight.plain, maybeBias(0, rows));
+  const Tensor product = at::empty({x.size(0), rows}, x.options());
+  forDecodedRows(weight.plain, [&](const Tensor& values, int64_t first) {
+    const int64_t count = values.size(0);
+    product.narrow(1, first, count).copy_(at::linear(x, values, maybeBias(first, count)));
+  });
+  return product;
+}
+
+Tensor transposedLibraryProduct(const Tensor& x, const Tensor& weight) {
+  if (!packedMatrix(weight)) return at::mm(x, weight);
+  const Tensor product = at::zeros({x.size(0), weight.size(1)}, x.options().dtype(sumType(x)));
+  forDecodedRows(weight, [&](const Tensor& values, int64_t first) {
+    product.add_(at::mm(x.narrow(1, first, values.size(0)), values));
+  });
+  return product.to(x.scalar_type());
 }
 
 }  // namespace
@@ -129,15 +164,21 @@ void checkPacked(const std::optional<Tensor>& packed, const Tensor& weight) {
               "expected a packed copy of the weight, ", weight.sizes(), " ", weight.scalar_type());
 }
 
-bool hasOwnProducts(at::ScalarType type) {
-  if (hasTiles()) return false;
+namespace {
+
+bool hasProductFunctions(at::ScalarType type) {
   const auto& own = tableInUse<ProductFunctions>();
   if (type == at::kFloat) return own.float32.frozenProduct != nullptr;
   return type == at::kBFloat16 && own.bfloat16.frozenProduct != nullptr;
 }
 
+}  // namespace
+
+bool hasOwnProducts(at::ScalarType type) { return !hasTiles() && hasProductFunctions(type); }
+
 bool hasOwnProduct(const Tensor& matrix) {
-  return matrix.is_cpu() && hasOwnProducts(matrix.scalar_type()) &&
+  const at::ScalarType type = matrix.scalar_type();
+  return matrix.is_cpu() && (packedMatrix(matrix) ? hasProductFunctions(type) : hasOwnProducts(type)) &&
          (matrix.scalar_type() == at::kFloat || isEven(matrix));
 }
 
@@ -184,7 +225,8 @@ std::vector<Tensor> fewRowsProducts(const Tensor& givenX, at::TensorList givenWe
                          .isTransposed = false,
                          .scale = 1,
                          .gain = nullptr,
-                         .bias = read<scalar_t>(biases[i])});
+                         .bias = read<scalar_t>(biases[i]),
+                         .packed = packedMatrix(weights[i])});
     }
     if (!calls.empty()) runFewRows<scalar_t>(calls);
   });
@@ -193,7 +235,7 @@ std::vector<Tensor> fewRowsProducts(const Tensor& givenX, at::TensorList givenWe
 
 Tensor transposedProduct(const Tensor& x, const Tensor& weight, const LowRankTerm& lowRank) {
   if (hasOwnProduct(weight)) return ownProduct(x, weight, true, lowRank, {}, 1);
-  const Tensor product = at::mm(x, weight);
+  const Tensor product = transposedLibraryProduct(x, weight);
   return lowRank.low.defined() ? product.addmm_(lowRank.low, lowRank.factor) : product;
 }
 

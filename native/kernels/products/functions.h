@@ -2,12 +2,14 @@
 #pragma once
 
 #include "kernels/common/functionTable.h"
+#include "kernels/packed/functions.h"
 
 namespace bidora {
 
 // A product with a frozen matrix and a low-rank term: ((x·W + low·F)·scale ∘ gain) + bias. W and F are stored as
-// [columns, depth] and [columns, rank], or if transposed as [depth, columns] and [rank, columns]. Missing operands are
-// null. For bfloat16, which is multiplied in pairs, depth, rank and the strides of x and low are even.
+// [columns, depth] and [columns, rank], or if transposed as [depth, columns] and [rank, columns]. W may be packed, from
+// row `firstRow` on. Missing operands are null. For bfloat16, which is multiplied in pairs, depth, rank and the strides
+// of x and low are even.
 template <typename T>
 struct FrozenProduct {
   Rows<const T> x;
@@ -20,6 +22,8 @@ struct FrozenProduct {
   SumOf<T> scale;
   const SumOf<T>* gain;
   const T* bias;
+  const PackedMatrix* packed;
+  int64_t firstRow = 0;
 };
 
 // Σ_n left[n][k]·right[n][c], [rank, columns].

@@ -4,6 +4,7 @@
 #include "functions.h"
 #include "isa/fewRows.h"
 #include "isa/outerProduct.h"
+#include "isa/packedPanels.h"
 
 namespace bidora::BIDORA_ISA {
 
@@ -45,7 +46,8 @@ template <typename T>
 Ahead aheadOf(const FrozenProduct<T>& call, const Panel<T>& panel) {
   constexpr int64_t kLine = 64, kPerWord = Arithmetic<T>::kPerWord, kSize = sizeof(T);
   const int64_t next = panel.column + kPanel, words = call.depth / kPerWord;
-  if (next >= call.columns || panel.tiles >= kPerWord * kSize) return {reinterpret_cast<const char*>(panel.words), 0};
+  if (call.packed || next >= call.columns || panel.tiles >= kPerWord * kSize)
+    return {reinterpret_cast<const char*>(panel.words), 0};
   const T* first = call.weight.data + next * (call.isTransposed ? 1 : call.weight.stride);
   if (!call.isTransposed) return {reinterpret_cast<const char*>(first) + panel.tiles * words * kLine, kLine};
   const T* row = first + panel.tiles % kPerWord * words * call.weight.stride;
@@ -100,18 +102,23 @@ class PanelPacker {
     const int64_t depth = call.depth / kPerWord, rank = isLast ? call.rank / kPerWord : 0,
                   count = lesser(kPanel, call.columns - column);
     WordOf<T>*ofW = words_.need(depth * kPanel), *ofF = further_.need(rank * kPanel);
-    packBlocks(call.weight, call.isTransposed, depth, column, count, ofW);
-    if (rank > 0) packBlocks(call.factor, call.isTransposed, rank, column, count, ofF);
+    forEachBlock(count, depth, ofW, [&](int64_t first, int64_t some, WordOf<T>* to) {
+      const int64_t width = roundUp(some, kWidth);
+      if (call.packed) packDecodedPanel(call, depth, column + first, some, width, to);
+      else packPanel(call.weight, call.isTransposed, depth, column + first, some, width, to);
+    });
+    forEachBlock(rank > 0 ? count : 0, rank, ofF, [&](int64_t first, int64_t some, WordOf<T>* to) {
+      packPanel(call.factor, call.isTransposed, rank, column + first, some, roundUp(some, kWidth), to);
+    });
     return {ofW, ofF, column, roundUp(count, kWidth)};
   }
 
  private:
-  static void packBlocks(const Rows<const T>& matrix, bool isTransposed, int64_t words, int64_t column, int64_t count,
-                         WordOf<T>* to) {
-    for (int64_t first = 0; first < count; first += kTileColumns) {
-      const int64_t some = lesser(kTileColumns, count - first);
-      packPanel(matrix, isTransposed, words, column + first, some, roundUp(some, kWidth), to + first * words);
-    }
+  // Calls pack(first column, columns, to) for each block of a panel.
+  template <typename Pack>
+  static void forEachBlock(int64_t count, int64_t words, WordOf<T>* to, Pack pack) {
+    for (int64_t first = 0; first < count; first += kTileColumns)
+      pack(first, lesser(kTileColumns, count - first), to + first * words);
   }
 
   Buffer<WordOf<T>> words_, further_;
@@ -132,6 +139,7 @@ void partByPart(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
       FrozenProduct<T> part = call;
       part.x.data += d;
       part.weight.data += d * call.weight.stride;
+      part.firstRow += d;
       part.depth = lesser(kDepthAtOnce, call.depth - d);
       const bool isLast = d + part.depth == call.depth;
       for (int64_t p = first; p < last; ++p) {
@@ -159,7 +167,8 @@ void fewRowsProduct(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
   const int64_t last = lesser(end * kWidth, call.columns);
   for (int64_t column = begin * kWidth; column < last; column += kRowsTogether) {
     std::memset(sums, 0, sizeof sums);
-    addTogether<T>(x, call.rows, call.weight, words, column, call.columns, sums);
+    if (call.packed) addDecodedTogether<T>(x, call.rows, *call.packed, words, column, sums);
+    else addTogether<T>(x, call.rows, call.weight, words, column, call.columns, sums);
     if (low) addTogether<T>(low, call.rows, call.factor, rank, column, call.columns, sums);
     finishTile(call, sums, call.rows, kRowsTogether, 0, column);
   }

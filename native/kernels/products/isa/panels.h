@@ -142,15 +142,20 @@ void packTransposed(const Rows<const T>& matrix, int64_t words, int64_t first, i
   }
 }
 
+template <typename Word>
+void clearColumns(int64_t words, int64_t first, int64_t width, Word* panel) {
+  if (first == width) return;
+  for (int64_t d = 0; d < words; ++d)
+    std::memset(static_cast<void*>(panel + d * width + first), 0, (width - first) * sizeof(Word));
+}
+
 // Columns beyond `count` are 0.
 template <typename T>
 void packPanel(const Rows<const T>& matrix, bool isTransposed, int64_t words, int64_t first, int64_t count,
                int64_t width, WordOf<T>* to) {
   if (isTransposed) packTransposed(matrix, words, first, count, width, to);
   else packColumns(matrix, words, first, count, width, to);
-  if (count == width) return;
-  for (int64_t d = 0; d < words; ++d)
-    std::memset(static_cast<void*>(to + d * width + count), 0, (width - count) * sizeof(WordOf<T>));
+  clearColumns(words, count, width, to);
 }
 
 }  // namespace bidora::BIDORA_ISA

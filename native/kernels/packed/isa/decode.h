@@ -1,0 +1,71 @@
+// Decodes packed matrices, 32 elements (a granule) at a time. Each value is computed in float as the formats' own
+// libraries do, and then rounded.
+#pragma once
+
+#include "codecs.h"
+
+namespace bidora::BIDORA_ISA {
+
+template <typename Codec, typename T>
+void decodeGranules(const PackedMatrix& matrix, int64_t granule, int64_t count, T* to) {
+  typename Codec::template Decoder<T> decoder;
+  for (int64_t i = 0; i < count; ++i) decoder.decode(matrix, granule + i, i == 0, to + i * kGranule);
+}
+
+// `first` counts the matrix's elements in row-major order.
+template <typename Codec, typename T>
+void decodeElements(const PackedMatrix& matrix, int64_t first, int64_t count, T* to) {
+  const int64_t skipped = first % kGranule;
+  if (skipped > 0 || count < kGranule) {
+    T all[kGranule];
+    decodeGranules<Codec>(matrix, first / kGranule, 1, all);
+    const int64_t some = lesser(count, kGranule - skipped);
+    std::memcpy(to, all + skipped, some * sizeof(T));
+    if (some < count) decodeElements<Codec>(matrix, first + some, count - some, to + some);
+    return;
+  }
+  const int64_t whole = count / kGranule * kGranule;
+  decodeGranules<Codec>(matrix, first / kGranule, count / kGranule, to);
+  if (whole < count) decodeElements<Codec>(matrix, first + whole, count - whole, to + whole);
+}
+
+// bitsandbytes' rows: code·scale.
+template <typename T>
+void decodeRow(const PackedMatrix& matrix, int64_t row, int64_t column, int64_t count, T* to) {
+  const uint8_t* codes = matrix.codes + row * matrix.columns + column;
+  const float scales[] = {matrix.scales[row], matrix.scales[row]};
+  int64_t i = 0;
+  for (; i + kGranule <= count; i += kGranule) writeScaled(loadCodes(codes + i), scales, to + i);
+  for (; i < count; ++i) setNumber(to + i, static_cast<float>(static_cast<int8_t>(codes[i])) * scales[0]);
+}
+
+template <typename T>
+void decode(const PackedMatrix& matrix, int64_t row, int64_t column, int64_t count, T* to) {
+  const int64_t first = row * matrix.columns + column;
+  switch (matrix.format) {
+    case PackedFormat::nf4: return decodeElements<Nf4>(matrix, first, count, to);
+    case PackedFormat::fp4: return decodeElements<Fp4>(matrix, first, count, to);
+    case PackedFormat::int8: return decodeRow(matrix, row, column, count, to);
+    case PackedFormat::q8_0: return decodeElements<Q8_0>(matrix, first, count, to);
+    case PackedFormat::q4_0: return decodeElements<Q4_0>(matrix, first, count, to);
+    case PackedFormat::q4_1: return decodeElements<Q4_1>(matrix, first, count, to);
+    case PackedFormat::q5_0: return decodeElements<Q5_0>(matrix, first, count, to);
+    case PackedFormat::q5_1: return decodeElements<Q5_1>(matrix, first, count, to);
+    case PackedFormat::q4_k: return decodeElements<Q4_K>(matrix, first, count, to);
+    case PackedFormat::q5_k: return decodeElements<Q5_K>(matrix, first, count, to);
+    case PackedFormat::q6_k: return decodeElements<Q6_K>(matrix, first, count, to);
+  }
+}
+
+// The address of an element's code, approximately: for prefetching.
+inline const char* placeOf(const PackedMatrix& matrix, int64_t row, int64_t column) {
+  struct Size {
+    int64_t bytes, elements;
+  };
+  constexpr Size kSizes[] = {{1, 2},   {1, 2},   {1, 1},     {34, 32},   {18, 32},  {20, 32},
+                             {22, 32}, {24, 32}, {144, 256}, {176, 256}, {210, 256}};
+  const Size size = kSizes[static_cast<int>(matrix.format)];
+  return reinterpret_cast<const char*>(matrix.codes) + (row * matrix.columns + column) / size.elements * size.bytes;
+}
+
+}  // namespace bidora::BIDORA_ISA

@@ -1,0 +1,183 @@
+#include "packedWeight.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/OpaqueTensorImpl.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/common/operands.h"
+#include "kernels/common/registration.h"
+
+namespace bidora {
+namespace packedWeight {
+namespace {
+
+using at::Tensor;
+
+struct Format {
+  const char* name;
+  PackedFormat format;
+  int64_t elements, bytes;  // of a block of ggml's
+};
+constexpr Format kFormats[] = {{"nf4", PackedFormat::nf4, 0, 0},       {"fp4", PackedFormat::fp4, 0, 0},
+                               {"int8", PackedFormat::int8, 0, 0},     {"q8_0", PackedFormat::q8_0, 32, 34},
+                               {"q4_0", PackedFormat::q4_0, 32, 18},   {"q4_1", PackedFormat::q4_1, 32, 20},
+                               {"q5_0", PackedFormat::q5_0, 32, 22},   {"q5_1", PackedFormat::q5_1, 32, 24},
+                               {"q4_k", PackedFormat::q4_k, 256, 144}, {"q5_k", PackedFormat::q5_k, 256, 176},
+                               {"q6_k", PackedFormat::q6_k, 256, 210}};
+
+// The matrix and the tensors that hold it.
+struct Held {
+  std::vector<Tensor> parts;
+  PackedMatrix matrix;
+};
+using Handle = std::shared_ptr<const Held>;
+using Impl = at::OpaqueTensorImpl<Handle>;
+
+const Format& formatOf(c10::string_view name) {
+  const auto* found = std::find_if(std::begin(kFormats), std::end(kFormats),
+                                   [&](const Format& format) { return c10::string_view(format.name) == name; });
+  TORCH_CHECK(found != std::end(kFormats), "expected a format of packed weights, got ", name);
+  return *found;
+}
+
+template <typename T>
+const T* part(const Tensor& tensor, const char* name, int64_t count) {
+  TORCH_CHECK(
+      tensor.is_contiguous() && tensor.scalar_type() == c10::CppTypeToScalarType<T>::value && tensor.numel() == count,
+      "expected ", count, " contiguous ", name, " of dtype ", c10::CppTypeToScalarType<T>::value, ", got ",
+      tensor.numel(), " of dtype ", tensor.scalar_type());
+  return tensor.const_data_ptr<T>();
+}
+
+int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
+
+// nf4 and fp4: codes [n / 2] and scales [n / block]; or codes, the scales' codes, their levels [256], scales and
+// offset [1]. `block` has the elements of a scale and, if the scales are packed, those of a scale of theirs.
+void readFourBits(PackedMatrix& matrix, at::TensorList given, at::IntArrayRef block) {
+  TORCH_CHECK((given.size() == 2 && block.size() == 1) || (given.size() == 5 && block.size() == 2),
+              "expected codes and scales and one block size, or codes, codes of scales, levels, scales and offset and "
+              "two block sizes, got ",
+              given.size(), " tensors and ", block.size(), " block sizes");
+  for (const int64_t size : block) TORCH_CHECK(size >= 32 && size % 32 == 0, "expected a multiple of 32, got ", size);
+  const int64_t elements = matrix.rows * matrix.columns, scales = parts(elements, block[0]);
+  matrix.codes = part<uint8_t>(given[0], "codes", parts(elements, 2));
+  matrix.block = block[0];
+  if (given.size() == 2) matrix.scales = part<float>(given[1], "scales", scales);
+  else
+    matrix.packedScales = {part<uint8_t>(given[1], "codes of scales", scales), part<float>(given[2], "levels", 256),
+                           part<float>(given[3], "scales of scales", parts(scales, block[1])), block[1],
+                           *part<float>(given[4], "offsets", 1)};
+}
+
+PackedMatrix read(const Format& format, at::TensorList given, at::IntArrayRef block, at::IntArrayRef shape) {
+  TORCH_CHECK(shape.size() == 2 && shape[0] >= 0 && shape[1] >= 0, "expected a shape of [rows, columns]");
+  PackedMatrix matrix{format.format, shape[0], shape[1], nullptr, 0, nullptr, {}};
+  const int64_t elements = shape[0] * shape[1];
+  if (format.format == PackedFormat::nf4 || format.format == PackedFormat::fp4) {
+    readFourBits(matrix, given, block);
+    return matrix;
+  }
+  const bool isInt8 = format.format == PackedFormat::int8;
+  TORCH_CHECK(given.size() == (isInt8 ? 2 : 1) && block.empty(), format.name, ": expected ", isInt8 ? 2 : 1,
+              " tensors and no block size, got ", given.size(), " tensors and ", block.size(), " block sizes");
+  if (isInt8) {
+    matrix.codes = reinterpret_cast<const uint8_t*>(part<int8_t>(given[0], "codes", elements));
+    matrix.scales = part<float>(given[1], "scales", shape[0]);
+  } else {
+    TORCH_CHECK(shape[1] % format.elements == 0, format.name, ": expected rows of whole blocks of ", format.elements,
+                " elements, got rows of ", shape[1]);
+    matrix.codes = part<uint8_t>(given[0], "bytes", elements / format.elements * format.bytes);
+  }
+  return matrix;
+}
+
+void checkType(at::ScalarType type) {
+  TORCH_CHECK(type == at::kFloat || type == at::kBFloat16,
+              "expected dtype float32 or bfloat16 for a packed weight, got ", type);
+}
+
+Tensor packedWeightCpu(at::TensorList parts, c10::string_view format, at::IntArrayRef block, at::IntArrayRef shape,
+                       at::ScalarType type) {
+  checkType(type);
+  auto held = std::make_shared<Held>(Held{parts.vec(), read(formatOf(format), parts, block, shape)});
+  return at::detail::make_tensor<Impl>(c10::DispatchKeySet(kPackedKey), c10::scalarTypeToTypeMeta(type),
+                                       c10::Device(c10::kCPU), Handle(std::move(held)), shape);
+}
+
+Tensor packedWeightMeta(at::TensorList parts, c10::string_view, at::IntArrayRef, at::IntArrayRef shape,
+                        at::ScalarType type) {
+  checkType(type);
+  return at::empty(shape, parts[0].options().dtype(type));
+}
+
+Tensor decodeCpu(const Tensor& weight) { return denseWeight(weight); }
+Tensor decodeMeta(const Tensor& weight) { return at::empty(weight.sizes(), weight.options()); }
+
+// Any rows, [n, columns].
+Tensor decodeRowsCpu(const Tensor& weight, const Tensor& ids) {
+  const PackedMatrix* matrix = packedMatrix(weight);
+  TORCH_CHECK(matrix, "expected a packed weight");
+  TORCH_CHECK(ids.dim() == 1 && ids.scalar_type() == at::kLong, "expected ids [n] of dtype int64");
+  const Tensor rows = ids.contiguous(), values = at::empty({ids.size(0), matrix->columns}, weight.scalar_type());
+  const auto* id = rows.const_data_ptr<int64_t>();
+  for (int64_t i = 0; i < rows.numel(); ++i)
+    TORCH_CHECK_INDEX(id[i] >= 0 && id[i] < matrix->rows, "expected ids of 0 to ", matrix->rows - 1, ", got ", id[i]);
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, weight.scalar_type(), "bidora::decode_rows", [&] {
+    auto* to = write<scalar_t>(values);
+    for (int64_t i = 0; i < rows.numel(); ++i)
+      functions<PackedFunctions, scalar_t>().decode(*matrix, id[i], 0, matrix->columns, to + i * matrix->columns);
+  });
+  return values;
+}
+Tensor decodeRowsMeta(const Tensor& weight, const Tensor& ids) {
+  return at::empty({ids.size(0), weight.size(1)}, weight.options());
+}
+
+[[maybe_unused]] const bool defined = defineOnce("bidora::packed_weight", [](OperatorLibrary& library) {
+  library.define<packedWeightCpu, packedWeightMeta, NoDerivative::ignore>(
+      "packed_weight(Tensor[] parts, str format, int[] block, int[] shape, ScalarType dtype) -> Tensor");
+  library.define<decodeCpu, decodeMeta, NoDerivative::ignore>("decode_weight(Tensor weight) -> Tensor");
+  library.define<decodeRowsCpu, decodeRowsMeta, NoDerivative::ignore>(
+      "decode_rows(Tensor weight, Tensor ids) -> Tensor");
+});
+
+}  // namespace
+}  // namespace packedWeight
+
+using at::Tensor;
+
+const PackedMatrix* packedMatrix(const Tensor& weight) {
+  if (!weight.key_set().has(kPackedKey)) return nullptr;
+  return &static_cast<const packedWeight::Impl*>(weight.unsafeGetTensorImpl())->opaque_handle()->matrix;
+}
+
+void checkWeight(const Tensor& weight) {
+  if (!weight.key_set().has(kPackedKey)) checkOperand(weight);
+}
+
+Tensor denseRows(const Tensor& weight, int64_t first, int64_t count) {
+  const PackedMatrix* matrix = packedMatrix(weight);
+  if (!matrix) return weight.narrow(0, first, count);
+  const int64_t columns = matrix->columns;
+  const Tensor values = at::empty({count, columns}, at::TensorOptions(weight.scalar_type()));
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, weight.scalar_type(), "bidora::decode_weight", [&] {
+    auto* to = write<scalar_t>(values);
+    at::parallel_for(0, count, kGrain / std::max<int64_t>(columns, 1) + 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        functions<PackedFunctions, scalar_t>().decode(*matrix, first + i, 0, columns, to + i * columns);
+    });
+  });
+  return values;
+}
+
+Tensor denseWeight(const Tensor& weight) {
+  return packedMatrix(weight) ? denseRows(weight, 0, weight.size(0)) : weight;
+}
+
+}  // namespace bidora
