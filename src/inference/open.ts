@@ -17,7 +17,7 @@ import type { HubOptions } from "../io/hub/options.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { isSentenceTransformer } from "../io/sentenceTransformers.js";
 import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
-import { packLinears, type WeightFormatName } from "../nn/index.js";
+import { packLinears, type BaseDtype } from "../nn/index.js";
 import { configuredTask, type NamedTask, namedTask, type ResolvedHead, resolveHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import { type ComputeDtype, computeDtype, type DType, Generator, resolveDevice, setThreads } from "../torch/index.js";
@@ -77,7 +77,7 @@ export async function findModel(names: ModelNames, hub?: HubOptions): Promise<Fo
 interface OpenOptions {
   readonly dtype: DType;
   /** The format that matrices are held in instead of tensors (see `LoadOptions`). */
-  readonly baseDtype?: WeightFormatName | undefined;
+  readonly baseDtype?: BaseDtype | undefined;
   /** By default the task of the adapter or the checkpoint. */
   readonly task?: NamedTask | undefined;
   /** Merges the adapter into the weights. */

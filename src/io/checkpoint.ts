@@ -9,6 +9,7 @@ import type { Tensor } from "../torch/index.js";
 import { checkSource } from "./gguf/modelFolder.js";
 import { openGgufWeights } from "./gguf/weights.js";
 import { noWeights, readWeightMap } from "./modelFiles.js";
+import type { PackedTensor } from "./packedTensor.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors.js";
 import type { TensorInfo } from "./safetensorsHeader.js";
 
@@ -65,8 +66,8 @@ export interface Weights {
   readBytes(name: string): Uint8Array;
   /** A tensor, in its stored dtype. */
   readTensor(name: string): Tensor;
-  /** A tensor's blocks, where it is stored in ggml's type of this name; else undefined. */
-  readBlocks(name: string, ggmlType: string): Uint8Array | undefined;
+  /** A tensor that is stored in a quantization format; else undefined. */
+  packed(name: string): PackedTensor | undefined;
   /** Closes the files. */
   close(): void;
 }
@@ -127,7 +128,7 @@ function holder(index: string, shard: SafetensorsFile, name: string): Safetensor
 }
 
 type WeightFile = Pick<SafetensorsFile, "path" | "info" | "readBytes" | "readTensor" | "close"> &
-  Partial<Pick<Weights, "readBlocks">>;
+  Partial<Pick<Weights, "packed">>;
 
 function weights(files: readonly WeightFile[], holders: ReadonlyMap<string, WeightFile>): Weights {
   const of = (name: string): WeightFile => {
@@ -143,7 +144,7 @@ function weights(files: readonly WeightFile[], holders: ReadonlyMap<string, Weig
     info: (name) => of(name).info(name),
     readBytes: (name) => of(name).readBytes(name),
     readTensor: (name) => of(name).readTensor(name),
-    readBlocks: (name, ggmlType) => of(name).readBlocks?.(name, ggmlType),
+    packed: (name) => of(name).packed?.(name),
     close: () => {
       for (const file of files) file.close();
     },

@@ -13,19 +13,23 @@ import {
 } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
+import type { PackedTensor } from "../io/packedTensor.js";
 import {
+  BASE_DTYPES,
+  type BaseDtype,
   DenseWeight,
   Embedding,
   isWithin,
-  type KnownFormat,
   Linear,
+  MADE_FORMATS,
+  type MadeFormat,
   Norm,
   OutputLinear,
+  PackedWeight,
   type Parameter,
-  QuantizedWeight,
   WEIGHT_FORMATS,
-  type WeightFormatName,
-  weightFormatNames,
+  type Weight,
+  type WeightFormat,
 } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, buildModel, designOf } from "./architecture.js";
@@ -34,7 +38,7 @@ import type { ModelConfig } from "./backbone.js";
 import { configError } from "./configReader.js";
 import { type HeadKind, headDtype } from "./heads.js";
 import type { TaskModel } from "./taskModel.js";
-import { tiesOf, WeightSource } from "./weightSource.js";
+import { blockOf, tiesOf, WeightSource } from "./weightSource.js";
 
 /** Whether the checkpoint's output layer is kept if it fits. */
 export const INIT_WEIGHTS = ["pretrained-head", "new-head"] as const;
@@ -46,10 +50,11 @@ export interface LoadOptions {
   /** The backbone's dtype; the head is float32 (float64 in a float64 model). */
   readonly dtype: torch.DType;
   /**
-   * The quantization format of the backbone's linear layers, and of other matrices that the checkpoint has in this format. They are decoded
-   * for each use. The head, and matrices whose rows don't fill whole blocks, are dense.
+   * How the backbone's matrices are held. By default, packed if the checkpoint has them so, and otherwise in `dtype`. A format packs those
+   * of linear layers; the head, embeddings that are not stored in it, and matrices whose rows don't fill whole blocks, are dense. A dtype
+   * is that of the linear layers' matrices.
    */
-  readonly baseDtype?: WeightFormatName | undefined;
+  readonly baseDtype?: BaseDtype | undefined;
   /** The dtype of the backbone's master weights for full fine-tuning; it still computes in `dtype`. */
   readonly masterDtype?: torch.DType;
   /** Initializes weights that the checkpoint lacks. */
@@ -82,7 +87,7 @@ const OPTIONS = options({
   head: anObject,
   outputs: aNumber,
   dtype: aDType,
-  baseDtype: optional(oneOf(weightFormatNames)),
+  baseDtype: optional(oneOf(BASE_DTYPES)),
   masterDtype: optional(aDType),
   generator: anObject,
   initWeights: optional(oneOf(INIT_WEIGHTS)),
@@ -141,22 +146,17 @@ async function load(checkpoint: Checkpoint, options: LoadOptions, ranks: torch.R
   const { headModules } = model;
   const device = torch.resolveDevice(options.device ?? "cpu");
   const weights = new WeightSource(checkpoint, architecture, aliases, model.prefix, device);
-  const kept = options.masterDtype ?? options.dtype;
   const backbone = [...model.namedParameters()].filter(([path]) => !isWithinAny(path, headModules));
   for (const [path, parameter] of backbone) weights.require(path, parameter);
-  const formats = formatsOf(model, backbone, weights, options.baseDtype);
-  checkModelSize(model, kept, formats, { device, free: options.availableBytes });
-  const read = backbone.map(([path, parameter]) => {
-    const format = formats.get(parameter);
-    return () => (format ? weights.readQuantized(path, parameter, format) : [weights.read(path, parameter, kept)]);
-  });
-  const values = await torch.sharedTensors(device === "cpu" ? ranks : torch.ALONE, checkpoint.files, read);
+  const held = holdings(model, backbone, weights, options);
+  checkModelSize(backbone, held, { device, free: options.availableBytes });
+  const values = await torch.sharedTensors(
+    device === "cpu" ? ranks : torch.ALONE,
+    checkpoint.files,
+    held.map(({ read }) => read),
+  );
   for (const [i, [, parameter]] of backbone.entries()) {
-    const [format, parts] = [formats.get(parameter), values[i] as readonly torch.Tensor[]];
-    const { shape } = parameter;
-    parameter.swapValues(
-      format ? new QuantizedWeight(format, shape, options.dtype, parts) : new DenseWeight(parts[0] as torch.Tensor),
-    );
+    parameter.swapValues(held[i]!.hold(values[i]!));
     parameter.computeDtype = options.dtype;
   }
   for (const [path, buffer] of model.namedBuffers()) {
@@ -170,25 +170,88 @@ async function load(checkpoint: Checkpoint, options: LoadOptions, ranks: torch.R
   return { model, architecture, initialized, trainedModules };
 }
 
-/** The backbone's parameters to quantize, with their formats. @throws UsageError if there are none */
-function formatsOf(
+/** How a parameter of the backbone is held. */
+interface Holding {
+  /** Its memory in bytes. */
+  readonly bytes: number;
+  /** Reads its tensors. */
+  readonly read: () => readonly torch.Tensor[];
+  /** Makes the weight of them. */
+  readonly hold: (parts: readonly torch.Tensor[]) => Weight;
+}
+
+/**
+ * How each parameter of the backbone is held: packed, if it is a matrix and the file has it so or `baseDtype` says so, or else dense.
+ * @throws UsageError if no matrix can be held as `baseDtype` says
+ */
+function holdings(
   model: TaskModel,
   backbone: readonly (readonly [path: string, parameter: Parameter])[],
   weights: WeightSource,
-  name: WeightFormatName | undefined,
-): ReadonlyMap<Parameter, KnownFormat> {
-  if (name === undefined) return new Map();
-  const format = WEIGHT_FORMATS[name];
+  options: LoadOptions,
+): readonly Holding[] {
+  const { baseDtype, dtype } = options;
+  const kept = options.masterDtype ?? dtype;
   const [linear, tables] = matricesOf(model);
-  const isHeld = (path: string, parameter: Parameter) =>
-    (parameter.shape.at(-1) as number) % format.elements === 0 &&
-    (linear.has(parameter) || (tables.has(parameter) && weights.isStoredIn(path, parameter, format)));
-  const held = backbone.filter((own) => isHeld(...own));
-  if (held.length === 0)
+  const isMade = (MADE_FORMATS as readonly (string | undefined)[]).includes(baseDtype);
+  const held = backbone.map(([path, parameter]) => {
+    const isLinear = linear.has(parameter);
+    if (options.masterDtype === undefined && (isLinear || tables.has(parameter))) {
+      const stored = baseDtype === undefined || isMade ? weights.packed(path, parameter) : undefined;
+      const format = stored && WEIGHT_FORMATS.get(stored.format);
+      if (format && (baseDtype === undefined || baseDtype === stored.format))
+        return asStored(parameter, dtype, format, stored);
+      if (isMade && isLinear) {
+        const own = made(path, parameter, dtype, weights, baseDtype as MadeFormat);
+        if (own) return own;
+      }
+    }
+    return dense(path, parameter, isLinear && baseDtype && !isMade ? (baseDtype as torch.DType) : kept, weights);
+  });
+  if (isMade && !held.some(({ isPacked }) => isPacked))
     throw new UsageError(
-      `No effect: ${name} holds rows of whole blocks of ${format.elements} values, and no linear layer of this model has such rows; leave out baseDtype (--base-dtype).`,
+      `No effect: ${baseDtype} holds rows of whole blocks of ${WEIGHT_FORMATS.get(baseDtype as string)!.elements} values, and no linear layer of this model has such rows; leave out baseDtype (--base-dtype).`,
     );
-  return new Map(held.map(([, parameter]) => [parameter, format]));
+  return held;
+}
+
+type Held = Holding & { readonly isPacked: boolean };
+
+function asStored({ shape }: Parameter, dtype: torch.DType, format: WeightFormat, stored: PackedTensor): Held {
+  return {
+    isPacked: true,
+    bytes: format.bytesOf(shape),
+    read: () => stored.read(),
+    hold: (parts) => new PackedWeight(format, shape, dtype, parts, stored.block),
+  };
+}
+
+/** Undefined for rows that don't fill blocks. */
+function made(
+  path: string,
+  parameter: Parameter,
+  dtype: torch.DType,
+  weights: WeightSource,
+  name: MadeFormat,
+): Held | undefined {
+  const format = WEIGHT_FORMATS.get(name)!;
+  const { shape } = parameter;
+  if ((shape.at(-1) as number) % format.elements !== 0) return undefined;
+  return {
+    isPacked: true,
+    bytes: format.bytesOf(shape),
+    read: () => weights.pack(path, parameter, name),
+    hold: (parts) => new PackedWeight(format, shape, dtype, parts, blockOf(name)),
+  };
+}
+
+function dense(path: string, parameter: Parameter, dtype: torch.DType, weights: WeightSource): Held {
+  return {
+    isPacked: false,
+    bytes: torch.numelOf(parameter.shape) * torch.DTYPE_BYTES[dtype],
+    read: () => [weights.read(path, parameter, dtype)],
+    hold: ([tensor]) => new DenseWeight(tensor as torch.Tensor),
+  };
 }
 
 /** The matrices of linear layers, and those of embeddings and outputs. */
@@ -210,20 +273,13 @@ export function checkLayers({ layers }: ModelConfig, tensors: number): void {
 
 /** @throws BidoraError `MEMORY` for a model that does not fit in memory */
 function checkModelSize(
-  model: TaskModel,
-  dtype: torch.DType,
-  formats: ReadonlyMap<Parameter, KnownFormat>,
+  backbone: readonly (readonly [path: string, parameter: Parameter])[],
+  held: readonly Holding[],
   memory: Parameters<typeof torch.requireMemory>[3],
 ): void {
-  let [elements, bytes] = [0, 0];
-  for (const [, parameter] of model.namedParameters()) {
-    const { elements: ofBlock = 1, bytes: blockBytes = torch.DTYPE_BYTES[dtype] } = formats.get(parameter) ?? {};
-    const count = torch.numelOf(parameter.shape);
-    elements += count;
-    bytes += (count / ofBlock) * blockBytes;
-  }
+  const elements = backbone.reduce((sum, [, { shape }]) => sum + torch.numelOf(shape), 0);
   torch.requireMemory(
-    bytes,
+    held.reduce((sum, { bytes }) => sum + bytes, 0),
     `The model that config.json describes, ${elements} parameters,`,
     "check config.json, or take a smaller model",
     memory,

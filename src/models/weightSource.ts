@@ -3,9 +3,9 @@
 import { BidoraError } from "../common/errors.js";
 import type { JsonObject } from "../files/json.js";
 import type { Checkpoint } from "../io/checkpoint.js";
-import { quantize } from "../io/gguf/quantize.js";
+import type { PackedTensor } from "../io/packedTensor.js";
 import { isInteger } from "../io/safetensorsHeader.js";
-import { type KnownFormat, type Parameter, transposed } from "../nn/index.js";
+import { FOUR_BIT_BLOCK, type MadeFormat, type Parameter, transposed } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, checkpointNames } from "./architecture.js";
 import type { HeadDesign, LanguageConfig } from "./heads.js";
@@ -43,34 +43,26 @@ export class WeightSource {
     return torch.onDevice(this.#read(path, parameter, dtype), this.device);
   }
 
-  /** Whether the file has a parameter's values in this format. */
-  isStoredIn(path: string, parameter: Parameter, { ggmlType }: KnownFormat): boolean {
-    return !parameter.isStoredTransposed && this.checkpoint.info(this.require(path, parameter)).storedAs === ggmlType;
+  /** A parameter's values as the file has them packed, if it has. */
+  packed(path: string, parameter: Parameter): PackedTensor | undefined {
+    return parameter.isStoredTransposed ? undefined : this.checkpoint.packed(this.require(path, parameter));
   }
 
   /**
-   * Reads a matrix as the parts of a format: the file's blocks as they are, or blocks made of the file's values.
+   * Packs a parameter's values.
+   * @returns what `torch.packedWeight` takes
    * @throws as `require`; BidoraError `NOT_FINITE` for values that the format can't hold
    */
-  readQuantized(path: string, parameter: Parameter, format: KnownFormat): readonly torch.Tensor[] {
-    const stored = this.isStoredIn(path, parameter, format)
-      ? this.checkpoint.readBlocks(this.require(path, parameter), format.ggmlType)
-      : undefined;
-    const blocks = stored ?? this.#quantized(path, parameter, format);
-    return format.split(blocks, parameter.shape[0] as number, this.device);
-  }
-
-  #quantized(path: string, parameter: Parameter, { name, ggmlType }: KnownFormat): Uint8Array {
-    try {
-      return torch.scope(() => quantize(this.#read(path, parameter, "float32"), ggmlType));
-    } catch (cause) {
-      if (!(cause instanceof RangeError)) throw cause;
+  pack(path: string, parameter: Parameter, format: MadeFormat): readonly torch.Tensor[] {
+    return torch.scope(() => {
+      const values = this.#read(path, parameter, "float32");
+      const problem = unfitFor(format, values);
+      if (problem === undefined) return torch.quantizeWeight(values, format, blockOf(format)[0] ?? 0).map(torch.keep);
       throw new BidoraError(
         "NOT_FINITE",
-        `${path} in ${this.checkpoint.folder} can't be quantized to ${name}: ${cause.message}; leave out baseDtype (--base-dtype).`,
-        { cause },
+        `${path} in ${this.checkpoint.folder} can't be quantized to ${format}: ${problem}; leave out baseDtype (--base-dtype).`,
       );
-    }
+    });
   }
 
   #read(path: string, parameter: Parameter, dtype: torch.DType): torch.Tensor {
@@ -114,6 +106,26 @@ export class WeightSource {
     const names = this.namesOf(path).join(", ");
     return new BidoraError("WEIGHTS", `${this.checkpoint.folder} lacks the weight ${path}; looked for ${names}.`);
   }
+}
+
+/** The block sizes of matrices that are packed here. */
+export const blockOf = (format: string): readonly number[] =>
+  format === "nf4" || format === "fp4" ? [FOUR_BIT_BLOCK] : [];
+
+const LARGEST_HALF = 65504;
+/** The largest magnitude whose scale is finite in float16. */
+const LARGEST: Partial<Record<MadeFormat, number>> = {
+  int8: LARGEST_HALF,
+  q8_0: 127 * LARGEST_HALF,
+  q4_0: 8 * LARGEST_HALF,
+};
+
+/** Why the values can't be packed, or undefined. */
+function unfitFor(format: MadeFormat, values: torch.Tensor): string | undefined {
+  if (values.numel === 0) return undefined;
+  if (!torch.isAllFinite(values)) return "some values are not finite";
+  const largest = torch.max(torch.abs(values)).item();
+  return largest > (LARGEST[format] ?? Number.POSITIVE_INFINITY) ? `${largest} is too large` : undefined;
 }
 
 /** How a checkpoint's tied weights are read. */

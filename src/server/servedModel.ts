@@ -15,7 +15,7 @@ import { type OpenDraft, openDraft } from "../inference/openDraft.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { architectureOf } from "../models/index.js";
-import type { WeightFormatName } from "../nn/index.js";
+import type { BaseDtype } from "../nn/index.js";
 import { type NamedTask, namedTask, resolveHead, type TaskKind } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import type { ComputeDtype } from "../torch/index.js";
@@ -27,7 +27,7 @@ export interface ServedSettings {
   /** Folders or Hub repositories. */
   readonly adapter?: readonly string[] | undefined;
   readonly dtype: ComputeDtype;
-  readonly baseDtype?: WeightFormatName | undefined;
+  readonly baseDtype?: BaseDtype | undefined;
   readonly threads?: number | undefined;
   /** `ngram`, or a smaller model. */
   readonly draft?: string | undefined;

@@ -23,5 +23,5 @@ export { allocatedBytes, collectableBytes, keep, liveHandles, scope } from "./ow
 export { type ProfileEvent, type ProfileKind, popRange, pushRange, startProfile, stopProfile } from "./profile.js";
 export { Generator } from "./random.js";
 export { isTensor, recordTape, Tape, type TapeCall } from "./tape.js";
-export { fromBytes, readFile, Tensor, tensor, writeFile } from "./tensor.js";
+export { fromBytes, mapFile, readFile, Tensor, tensor, writeFile } from "./tensor.js";
 export { castTo, isAllFinite, onDevice } from "./values.js";

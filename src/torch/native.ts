@@ -152,7 +152,7 @@ export interface Native {
   newSharedMemory(): number;
   sealSharedMemory(fd: number): void;
   isSealed(fd: number): boolean;
-  mapShared(shape: readonly number[], dtype: string, fd: number, offset: number): Handle;
+  mapFile(shape: readonly number[], dtype: string, fd: number, offset: number): Handle;
   engineFacts(): EngineFacts;
   deviceCounts(): { readonly cuda?: number; readonly mps?: number };
   deviceMemory(device: string): { readonly peak: number; readonly free: number; readonly total: number } | null;

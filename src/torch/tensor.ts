@@ -157,6 +157,11 @@ export function readFile(fd: number, offset: number, shape: readonly number[], d
   return new Tensor(native.readFile(shape, dtype, fd, offset));
 }
 
+/** A tensor on the CPU whose elements are an open file's bytes from an offset on. They are read when they are used, and must not be cut off. */
+export function mapFile(fd: number, offset: number, shape: readonly number[], dtype: DType): Tensor {
+  return new Tensor(native.mapFile(shape, dtype, fd, offset));
+}
+
 /** Writes a tensor's elements in row-major order to an open file at a byte offset. */
 export function writeFile(tensor: Tensor, fd: number, offset: number): void {
   native.writeFile(tensor.handle, fd, offset);

@@ -180,12 +180,24 @@ describe.each(DTYPES)("products in %s", (dtype) => {
   });
 });
 
-test("other operators refuse a packed weight", () => {
+test("libtorch's operators decode a packed weight, and can't change it; others refuse it", () => {
   torch.scope(() => {
     const weight = random("nf4", [66, 96], "float32");
-    expect(() => torch.add(weight, weight)).toThrow();
-    expect(() => weight.bytes()).toThrow();
-    expect(() => torch.fastLinear(weight, weight)).toThrow();
+    const dense = torch.decodeWeight(weight);
+    const alike: ((of: torch.Tensor) => torch.Tensor)[] = [
+      (of) => torch.add(of, of),
+      (of) => torch.to(of, "bfloat16"),
+      (of) => torch.mm(torch.t(of), of),
+      (of) => torch.cat([of, dense]),
+      (of) => torch.detach(of),
+      (of) => torch.indexSelect(of, 0, torch.tensor([3, 1], [2], "int64")),
+    ];
+    for (const compute of alike) expect(torch.equal(compute(weight), compute(dense))).toBe(true);
+    const x = torch.ones([2, 96]).setRequiresGrad(true);
+    for (const of of [weight, dense]) torch.backward(torch.sum(torch.square(torch.linear(x, of))));
+    expect(torch.equal(torch.mulScalar(x.grad!, 0.5), torch.grad([torch.sum(torch.square(torch.linear(x, dense)))], [x])[0]!)).toBe(true); // biome-ignore format: one line
+    expect(() => torch.fill_(weight, 0)).toThrow("a packed weight can't be changed");
+    expect(() => torch.fastLinear(weight, weight)).toThrow("expected a dense tensor, got a packed weight");
     expect(() => torch.fastLinear(torch.zeros([2, 96], { dtype: "bfloat16" }), weight)).toThrow("dtype");
   });
 });

@@ -15,7 +15,7 @@ import { quantize } from "../../src/io/gguf/quantize.js";
 import { resolveModel } from "../../src/io/resolveModel.js";
 import { saveSafetensors } from "../../src/io/safetensors.js";
 import { type LoadOptions, loadModel, modelInput, type TaskModel } from "../../src/models/index.js";
-import { crossEntropy, EVALUATION, linearCrossEntropy, QuantizedWeight, WEIGHT_FORMATS } from "../../src/nn/index.js";
+import { crossEntropy, EVALUATION, linearCrossEntropy, PackedWeight, WEIGHT_FORMATS } from "../../src/nn/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
@@ -42,6 +42,12 @@ async function open(options: Pick<LoadOptions, "dtype" | "baseDtype">): Promise<
   return (await loadModel(source, { head, outputs: 0, generator: new torch.Generator(0), ...options })).model;
 }
 
+/** A matrix of Q8_0 blocks. */
+function q8_0(shape: readonly number[], dtype: torch.DType, blocks: Uint8Array): PackedWeight {
+  const format = WEIGHT_FORMATS.get("q8_0")!;
+  return new PackedWeight(format, shape, dtype, [torch.fromBytes(blocks, [blocks.length], "uint8")]);
+}
+
 const gradients = (loss: torch.Tensor, of: readonly torch.Tensor[]) => torch.grad([loss], of) as torch.Tensor[];
 
 describe("Q8_0", () => {
@@ -58,7 +64,7 @@ describe("Q8_0", () => {
 
   test("blocks stand for the values that the Python package gguf reads", () => {
     const { shape, blocks } = blocksOf();
-    const weight = QuantizedWeight.of(WEIGHT_FORMATS.q8_0, shape, "float32", blocks);
+    const weight = q8_0(shape, "float32", blocks);
     expectSameBits(weight.dense(), get(values, "Q8_0"));
     expect([weight.shape, weight.bytes, weight.device]).toEqual([shape, blocks.length, "cpu"]);
   });
@@ -67,14 +73,14 @@ describe("Q8_0", () => {
     const { shape, blocks } = blocksOf();
     const rows = torch.tensor(Int32Array.of(2, 0, 2));
     for (const dtype of ["float32", "bfloat16"] as const) {
-      const weight = QuantizedWeight.of(WEIGHT_FORMATS.q8_0, shape, dtype, blocks);
+      const weight = q8_0(shape, dtype, blocks);
       expectSameBits(weight.rows(rows), torch.indexSelect(torch.castTo(get(values, "Q8_0"), dtype), 0, rows));
     }
   });
 
   test("values are rounded to the weight's dtype before they are widened", () => {
     const { shape, blocks } = blocksOf();
-    const weight = QuantizedWeight.of(WEIGHT_FORMATS.q8_0, shape, "bfloat16", blocks);
+    const weight = q8_0(shape, "bfloat16", blocks);
     const rounded = torch.castTo(torch.castTo(get(values, "Q8_0"), "bfloat16"), "float32");
     expectSameBits(weight.dense("float32"), rounded);
     expectSameBits(
@@ -87,23 +93,30 @@ describe("Q8_0", () => {
 describe("a GGUF file of Q8_0 blocks", () => {
   const weights = readTensors(golden("q8_0.safetensors"));
 
-  test("is loaded as tensors unless asked otherwise", async () => {
-    const model = await open({ dtype: "float32" });
-    for (const [path, { tensor }] of model.namedParameters()) expectSameBits(tensor, get(weights, path), path);
+  test.each(["float32", "bfloat16"] as const)("is loaded as tensors for baseDtype %s", async (baseDtype) => {
+    const model = await open({ dtype: "float32", baseDtype });
+    for (const [path, { tensor }] of model.namedParameters()) {
+      const isLinear = tensor.dtype === "bfloat16";
+      expectSameBits(tensor, torch.castTo(get(weights, path), isLinear ? "bfloat16" : "float32"), path);
+      expect(isLinear, path).toBe(baseDtype === "bfloat16" && path.includes("_proj"));
+    }
   });
 
-  test("keeps its blocks: 34 bytes for 32 values, in transformers' order of rows", async () => {
-    const model = await open({ dtype: "float32", baseDtype: "q8_0" });
-    const dense: string[] = [];
-    for (const [path, { values, shape }] of model.namedParameters()) {
-      expectSameBits(values.dense(), get(weights, path), path);
-      if (values.isDense) dense.push(path.replace(/\.\d+\./, ".N."));
-      else expect(values.bytes, path).toBe((torch.numelOf(shape) * 34) / 32);
-    }
-    // Rows of 80 don't fill blocks.
-    const norms = ["input_layernorm", "post_attention_layernorm"].map((name) => `model.layers.N.${name}.weight`);
-    expect(new Set(dense)).toEqual(new Set(["model.layers.N.mlp.down_proj.weight", ...norms, "model.norm.weight"]));
-  });
+  test.each([undefined, "q8_0"] as const)(
+    "keeps its blocks for baseDtype %s: 34 bytes for 32 values, in transformers' order of rows",
+    async (baseDtype) => {
+      const model = await open({ dtype: "float32", baseDtype });
+      const dense: string[] = [];
+      for (const [path, { values, shape }] of model.namedParameters()) {
+        expectSameBits(values.dense(), get(weights, path), path);
+        if (values.isDense) dense.push(path.replace(/\.\d+\./, ".N."));
+        else expect(values.bytes, path).toBe((torch.numelOf(shape) * 34) / 32);
+      }
+      // Rows of 80 don't fill blocks.
+      const norms = ["input_layernorm", "post_attention_layernorm"].map((name) => `model.layers.N.${name}.weight`);
+      expect(new Set(dense)).toEqual(new Set(["model.layers.N.mlp.down_proj.weight", ...norms, "model.norm.weight"]));
+    },
+  );
 
   test("has values in the model's dtype", async () => {
     const model = await open({ dtype: "bfloat16", baseDtype: "q8_0" });
@@ -179,12 +192,7 @@ describe("a GGUF file of Q8_0 blocks", () => {
       (await open({ dtype: "float32", baseDtype: "q8_0" })).namedParameters(),
       ([, own]) => own.values,
     );
-    const large = QuantizedWeight.of(
-      WEIGHT_FORMATS.q8_0,
-      [4096, 1024],
-      "float32",
-      new Uint8Array((4096 * 1024 * 34) / 32),
-    );
+    const large = q8_0([4096, 1024], "float32", new Uint8Array((4096 * 1024 * 34) / 32));
     expect(weight!.isDense).toBe(false);
     const x = torch.ones([1, 1024]).setRequiresGrad(true);
     const before = torch.allocatedBytes();
@@ -215,7 +223,7 @@ describe("blocks made of a checkpoint's values", () => {
     for (const [path, { values, shape }] of held) {
       const matrix = torch.contiguous(torch.t(file.readTensor(path)));
       expect(values.shape, path).toEqual(matrix.shape);
-      const own = QuantizedWeight.of(WEIGHT_FORMATS.q8_0, shape, "float32", quantize(matrix, "Q8_0"));
+      const own = q8_0(shape, "float32", quantize(matrix, "Q8_0"));
       expectSameBits(values.dense(), own.dense(), path);
       const error = torch.max(torch.abs(torch.sub(values.dense(), matrix))).item();
       expect(error).toBeLessThan((torch.max(torch.abs(matrix)).item() / 127) * 0.51);
@@ -246,7 +254,7 @@ describe("blocks made of a checkpoint's values", () => {
     torch.fill_(torch.narrow(tensors.get(name)!, 0, 0, 1), Number.NaN);
     saveSafetensors(join(source, "model.safetensors"), [...tensors], { format: "pt" });
     await expect(load(source)).rejects.toThrow(
-      `${name} in ${source} can't be quantized to q8_0: some values are not finite in Q8_0; leave out baseDtype (--base-dtype).`,
+      `${name} in ${source} can't be quantized to q8_0: some values are not finite; leave out baseDtype (--base-dtype).`,
     );
   });
 });

@@ -618,6 +618,10 @@ const kernels = {
     torch.adamw_([parameter], [gradient], [mean], [square], 1, rates);
     return [parameter, [0.5]];
   },
+  "bidora::packed_weight": () => [torch.decodeWeight(int8Rows()), [[2, -4]]],
+  "bidora::decode_weight": () => [torch.decodeWeight(int8Rows()), [[2, -4]]],
+  "bidora::decode_rows": () => [torch.decodeRows(int8Rows(), torch.tensor([0], [1], "int64")), [[2, -4]]],
+  "bidora::quantize_weight": () => [torch.quantizeWeight(tensor([1, -2], [1, 2]), "int8")[0]!, [[64, -127]]],
   "mkldnn::_reorder_linear_weight": () => {
     const packed = torch.reorderLinearWeight(tensor([1, 2, 3, 4], [2, 2]));
     return [torch.linearPointwise(tensor([1, -1], [1, 2]), packed, null, "none", [], ""), [[-1, -1]]];
@@ -628,6 +632,10 @@ const kernels = {
     return [torch.linearPointwise(x, packed, v(0, 3), "leaky_relu", [0.5], ""), [[-0.5, 2]]];
   },
 } satisfies Record<string, Case>;
+
+/** The matrix [[2, −4]], packed. */
+const int8Rows = () =>
+  torch.packedWeight([torch.tensor([1, -2], [1, 2], "int8"), v(2)], "int8", [], [1, 2], "float32");
 
 /** A listed operator without a case does not compile. */
 export const CASES: Record<(typeof torch.OPERATORS)[number], Case> = {

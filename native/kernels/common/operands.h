@@ -39,7 +39,7 @@ Stored<T>* write(const at::Tensor& tensor) {
 }
 
 // The key of packed weights (kernels/packed/packedWeight.h), for which libtorch has no kernels.
-constexpr c10::DispatchKey kPackedKey = c10::DispatchKey::CustomRNGKeyId;
+constexpr c10::DispatchKey kPackedKey = c10::DispatchKey::Fake;
 
 inline void checkOperand(const at::Tensor& tensor) {
   TORCH_CHECK(tensor.defined() && tensor.layout() == at::kStrided, "expected a dense tensor, got one with ",

@@ -106,7 +106,7 @@ Tensor packedWeightCpu(at::TensorList parts, c10::string_view format, at::IntArr
                        at::ScalarType type) {
   checkType(type);
   auto held = std::make_shared<Held>(Held{parts.vec(), read(formatOf(format), parts, block, shape)});
-  return at::detail::make_tensor<Impl>(c10::DispatchKeySet(kPackedKey), c10::scalarTypeToTypeMeta(type),
+  return at::detail::make_tensor<Impl>(c10::DispatchKeySet({c10::DispatchKey::CPU, kPackedKey}), c10::scalarTypeToTypeMeta(type),
                                        c10::Device(c10::kCPU), Handle(std::move(held)), shape);
 }
 
@@ -139,12 +139,47 @@ Tensor decodeRowsMeta(const Tensor& weight, const Tensor& ids) {
   return at::empty({ids.size(0), weight.size(1)}, weight.options());
 }
 
+Tensor detach(const Tensor& weight) {
+  return Tensor(weight.unsafeGetTensorImpl()->shallow_copy_and_detach(c10::VariableVersion(0), true));
+}
+
+// Any of libtorch's operators: it gets the decoded values.
+void callDecoded(const c10::OperatorHandle& op, c10::DispatchKeySet keys, torch::jit::Stack* stack) {
+  const auto& arguments = op.schema().arguments();
+  const size_t first = stack->size() - arguments.size();
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    c10::IValue& value = (*stack)[first + i];
+    const bool isWritten = arguments[i].alias_info() && arguments[i].alias_info()->isWrite();
+    const auto decoded = [&](const Tensor& tensor) {
+      if (!tensor.defined() || !packedMatrix(tensor)) return tensor;
+      TORCH_CHECK(!isWritten, op.schema().name(), ": a packed weight can't be changed");
+      return denseWeight(tensor);
+    };
+    if (value.isTensor()) value = decoded(value.toTensor());
+    else if (value.isTensorList()) {
+      c10::List<Tensor> tensors;
+      for (const Tensor& tensor : value.toTensorVector()) tensors.push_back(decoded(tensor));
+      value = std::move(tensors);
+    } else if (value.isList()) {
+      c10::List<c10::IValue> list = value.toList();
+      for (size_t k = 0; k < list.size(); ++k)
+        if (const c10::IValue item = list.get(k); item.isTensor()) list.set(k, decoded(item.toTensor()));
+    }
+  }
+  op.redispatchBoxed(keys.remove(kPackedKey), stack);
+}
+
 [[maybe_unused]] const bool defined = defineOnce("bidora::packed_weight", [](OperatorLibrary& library) {
   library.define<packedWeightCpu, packedWeightMeta, NoDerivative::ignore>(
       "packed_weight(Tensor[] parts, str format, int[] block, int[] shape, ScalarType dtype) -> Tensor");
   library.define<decodeCpu, decodeMeta, NoDerivative::ignore>("decode_weight(Tensor weight) -> Tensor");
   library.define<decodeRowsCpu, decodeRowsMeta, NoDerivative::ignore>(
       "decode_rows(Tensor weight, Tensor ids) -> Tensor");
+  // Never destroyed, as worker threads may call operators until the process ends.
+  auto* fallback = new torch::Library(torch::Library::IMPL, "_", kPackedKey, __FILE__, __LINE__);
+  fallback->fallback(torch::CppFunction::makeFromBoxedFunction<&callDecoded>());
+  auto* views = new torch::Library(torch::Library::IMPL, "aten", kPackedKey, __FILE__, __LINE__);
+  views->impl("detach", detach);
 });
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Frozen weights in a quantization format, as tensors: one has the matrix's shape, a dtype, to which its values are
-// rounded, and no elements in memory. Products take it like a dense weight; libtorch's own operators refuse it.
+// rounded, and no elements in memory. Products take it like a dense weight; libtorch's own operators decode it.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,6 +1,6 @@
 /** How a model is trained: length, batches, optimizer, schedule, precision. */
 import * as z from "zod";
-import { weightFormatNames } from "../../nn/index.js";
+import { BASE_DTYPES } from "../../nn/index.js";
 import {
   OPTIMIZERS,
   type OptimizerName,
@@ -140,9 +140,9 @@ export const trainingOptions = {
     default: "auto",
     advanced: true,
   }),
-  baseDtype: option(choice(weightFormatNames), {
+  baseDtype: option(choice(BASE_DTYPES), {
     group: "Training",
-    help: "keep frozen weight matrices quantized in this format: a GGUF file's own blocks, or else quantized when loaded",
+    help: "how frozen weight matrices are held: packed in a quantization format, or in another data type",
     defaultText: "as --dtype",
     advanced: true,
     rare: true,

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync } from "node:fs";
 import { openToRead, readInto } from "../../common/fileSystem.js";
+import { mapFile, type Tensor } from "../../torch/index.js";
 import { HeaderReader, leastBytes } from "./headerReader.js";
 import { GgufMetadata } from "./metadata.js";
 import {
@@ -47,11 +48,20 @@ export class GgufFile {
   /** A copy of a tensor's bytes as stored in the file. */
   readBytes(name: string): Uint8Array<ArrayBuffer> {
     const { begin, byteLength } = this.info(name);
-    const descriptor = this.#descriptor;
-    if (descriptor === undefined) throw ggufError(this.path, "it has been closed.");
     const bytes = new Uint8Array(byteLength);
-    readInto({ path: this.path, descriptor }, bytes, begin, ggufError);
+    readInto({ path: this.path, descriptor: this.#open() }, bytes, begin, ggufError);
     return bytes;
+  }
+
+  /** A tensor's bytes as a tensor of the file's own pages, which are read when they are used. */
+  mapped(name: string): Tensor {
+    const { begin, byteLength } = this.info(name);
+    return mapFile(this.#open(), begin, [byteLength], "uint8");
+  }
+
+  #open(): number {
+    if (this.#descriptor === undefined) throw ggufError(this.path, "it has been closed.");
+    return this.#descriptor;
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 // Reads the weights of a GGUF file as transformers' parameters.
 
 import * as torch from "../../torch/index.js";
+import type { PackedTensor } from "../packedTensor.js";
 import type { SafetensorsDtype, TensorInfo } from "../safetensorsHeader.js";
 import {
   architectureOf,
@@ -69,10 +70,16 @@ class GgufWeights {
     return this.#isShifted(name) ? torch.scope(() => torch.keep(torch.subScalar(tensor, 1))) : tensor;
   }
 
-  /** A tensor's blocks with rows in transformers' order, if the file has it in this type; otherwise undefined. */
-  readBlocks(name: string, ggmlType: string): Uint8Array | undefined {
+  /** A tensor of quantized blocks, with rows in transformers' order. Rows that are in this order in the file are mapped. */
+  packed(name: string): PackedTensor | undefined {
     const info = this.#info(name);
-    return info.type === ggmlType ? this.#bytesOf(info) : undefined;
+    if (blockOf(info.type).elements === 1 || info.shape.length !== 2) return undefined;
+    const read = () => {
+      if (this.#order(info) === undefined) return this.file.mapped(info.name);
+      const bytes = this.#bytesOf(info);
+      return torch.fromBytes(bytes, [bytes.length], "uint8");
+    };
+    return { format: info.type.toLowerCase(), block: [], read: () => [read()] };
   }
 
   close(): void {
@@ -99,10 +106,16 @@ class GgufWeights {
     return this.#architecture.addsOneToNorms && name.endsWith("norm.weight");
   }
 
+  /** The heads whose rows are in another order than in transformers, if they are. */
+  #order({ name }: GgufTensorInfo): number | undefined {
+    return headsOf(this.#architecture, name, this.#heads);
+  }
+
   /** A tensor's bytes with rows in transformers' order. Rows are whole blocks, so they can be moved before dequantizing. */
-  #bytesOf({ name, shape }: GgufTensorInfo): Uint8Array {
+  #bytesOf(info: GgufTensorInfo): Uint8Array {
+    const { name, shape } = info;
     const bytes = this.file.readBytes(name);
-    const heads = headsOf(this.#architecture, name, this.#heads);
+    const heads = this.#order(info);
     if (heads === undefined) return bytes;
     const [rows] = shape as [number];
     if (rows % (2 * heads) === 0) return separateHalves(bytes, rows, heads);

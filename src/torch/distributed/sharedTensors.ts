@@ -5,7 +5,7 @@ import { BidoraError } from "../../common/errors.js";
 import type { DType } from "../dtype.js";
 import { native } from "../native.js";
 import { keep, scope } from "../ownership.js";
-import { Tensor, writeFile } from "../tensor.js";
+import { mapFile, type Tensor, writeFile } from "../tensor.js";
 import type { Ranks } from "./processGroup.js";
 
 /** Makes the tensors of one weight. */
@@ -144,5 +144,5 @@ function write(tensor: Tensor, memory: number, position: number): void {
 
 const mapped = (memory: number, { placed }: Layout): Made =>
   placed.map((tensors) =>
-    tensors.map(({ shape, dtype, position }) => keep(new Tensor(native.mapShared(shape, dtype, memory, position)))),
+    tensors.map(({ shape, dtype, position }) => keep(mapFile(memory, position, shape, dtype))),
   );

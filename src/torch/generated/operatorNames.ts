@@ -140,6 +140,7 @@ export const OPERATORS = [
   "bidora::packed_weight",
   "bidora::decode_weight",
   "bidora::decode_rows",
+  "bidora::quantize_weight",
   "bidora::linear_input_gradient",
   "bidora::linear_cross_entropy",
   "bidora::linear_cross_entropy_tangent",

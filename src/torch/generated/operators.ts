@@ -715,147 +715,152 @@ export function decodeRows(weight: Tensor, ids: Tensor): Tensor {
   return new Tensor(native.call(137, weight.handle, ids.handle) as Handle);
 }
 
+/** `bidora::quantize_weight(Tensor weight, str format, int block=0) -> Tensor[]` */
+export function quantizeWeight(weight: Tensor, format: string, block?: number): Tensor[] {
+  return tensors(native.call(138, weight.handle, format, block));
+}
+
 /** `bidora::linear_input_gradient(Tensor gradient, Tensor weight) -> Tensor` */
 export function linearInputGradient(gradient: Tensor, weight: Tensor): Tensor {
-  return new Tensor(native.call(138, gradient.handle, weight.handle) as Handle);
+  return new Tensor(native.call(139, gradient.handle, weight.handle) as Handle);
 }
 
 /** `bidora::linear_cross_entropy(Tensor input, Tensor weight, Tensor? bias, Tensor target, *, Tensor? packed=None, int chunk=0) -> (Tensor loss, Tensor input_gradient, Tensor correct)` */
 export function linearCrossEntropy(input: Tensor, weight: Tensor, bias: Tensor | null, target: Tensor, options?: { packed?: Tensor | null; chunk?: number }): [Tensor, Tensor, Tensor] {
-  return tensors(native.call(139, input.handle, weight.handle, bias?.handle, target.handle, options?.packed?.handle, options?.chunk)) as [Tensor, Tensor, Tensor];
+  return tensors(native.call(140, input.handle, weight.handle, bias?.handle, target.handle, options?.packed?.handle, options?.chunk)) as [Tensor, Tensor, Tensor];
 }
 
 /** `bidora::linear_cross_entropy_tangent(Tensor input, Tensor input_dot, Tensor weight, Tensor? bias=None, *, int chunk=0) -> Tensor` */
 export function linearCrossEntropyTangent(input: Tensor, inputDot: Tensor, weight: Tensor, bias?: Tensor | null, options?: { chunk?: number }): Tensor {
-  return new Tensor(native.call(140, input.handle, inputDot.handle, weight.handle, bias?.handle, options?.chunk) as Handle);
+  return new Tensor(native.call(141, input.handle, inputDot.handle, weight.handle, bias?.handle, options?.chunk) as Handle);
 }
 
 /** `bidora::dropout_add_norm_tangent(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, Tensor? input_tangent, Tensor? residual_tangent, *, bool centered=True, float p=0., int seed=0, int stream=0) -> (Tensor normed_tangent, Tensor sum_tangent)` */
 export function dropoutAddNormTangent(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, inputTangent: Tensor | null, residualTangent: Tensor | null, options?: { centered?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor] {
-  return tensors(native.call(141, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, options?.centered, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
+  return tensors(native.call(142, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, options?.centered, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
 }
 
 /** `bidora::dropout_add_norm_tangent_backward(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, Tensor? input_tangent, Tensor? residual_tangent, Tensor normed_grad, Tensor? normed_grad_tangent, Tensor? sum_grad, Tensor? sum_grad_tangent, *, bool centered=True, float p=0., int seed=0, int stream=0) -> (Tensor input_grad_tangent, Tensor residual_grad_tangent, Tensor input_grad, Tensor residual_grad)` */
 export function dropoutAddNormTangentBackward(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, inputTangent: Tensor | null, residualTangent: Tensor | null, normedGrad: Tensor, normedGradTangent: Tensor | null, sumGrad: Tensor | null, sumGradTangent: Tensor | null, options?: { centered?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor, Tensor, Tensor] {
-  return tensors(native.call(142, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, normedGrad.handle, normedGradTangent?.handle, sumGrad?.handle, sumGradTangent?.handle, options?.centered, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor, Tensor, Tensor];
+  return tensors(native.call(143, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, normedGrad.handle, normedGradTangent?.handle, sumGrad?.handle, sumGradTangent?.handle, options?.centered, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor, Tensor, Tensor];
 }
 
 /** `bidora::row_norm(Tensor input, Tensor weight, Tensor? bias, float eps, *, bool centered=True) -> Tensor` */
 export function rowNorm(input: Tensor, weight: Tensor, bias: Tensor | null, eps: number, options?: { centered?: boolean }): Tensor {
-  return new Tensor(native.call(143, input.handle, weight.handle, bias?.handle, eps, options?.centered) as Handle);
+  return new Tensor(native.call(144, input.handle, weight.handle, bias?.handle, eps, options?.centered) as Handle);
 }
 
 /** `bidora::row_norm_tangent(Tensor input, Tensor weight, float eps, Tensor input_tangent, *, bool centered=True) -> Tensor` */
 export function rowNormTangent(input: Tensor, weight: Tensor, eps: number, inputTangent: Tensor, options?: { centered?: boolean }): Tensor {
-  return new Tensor(native.call(144, input.handle, weight.handle, eps, inputTangent.handle, options?.centered) as Handle);
+  return new Tensor(native.call(145, input.handle, weight.handle, eps, inputTangent.handle, options?.centered) as Handle);
 }
 
 /** `bidora::row_norm_tangent_backward(Tensor input, Tensor weight, float eps, Tensor? input_tangent, Tensor grad, Tensor? grad_tangent, *, bool centered=True) -> (Tensor input_grad_tangent, Tensor input_grad)` */
 export function rowNormTangentBackward(input: Tensor, weight: Tensor, eps: number, inputTangent: Tensor | null, grad: Tensor, gradTangent: Tensor | null, options?: { centered?: boolean }): [Tensor, Tensor] {
-  return tensors(native.call(145, input.handle, weight.handle, eps, inputTangent?.handle, grad.handle, gradTangent?.handle, options?.centered)) as [Tensor, Tensor];
+  return tensors(native.call(146, input.handle, weight.handle, eps, inputTangent?.handle, grad.handle, gradTangent?.handle, options?.centered)) as [Tensor, Tensor];
 }
 
 /** `bidora::rotary(Tensor input, Tensor cos, Tensor sin, int heads, *, bool transposed=False) -> Tensor` */
 export function rotary(input: Tensor, cos: Tensor, sin: Tensor, heads: number, options?: { transposed?: boolean }): Tensor {
-  return new Tensor(native.call(146, input.handle, cos.handle, sin.handle, heads, options?.transposed) as Handle);
+  return new Tensor(native.call(147, input.handle, cos.handle, sin.handle, heads, options?.transposed) as Handle);
 }
 
 /** `bidora::gelu(Tensor input, *, str approximate="none") -> Tensor` */
 export function fusedGelu(input: Tensor, options?: { approximate?: string }): Tensor {
-  return new Tensor(native.call(147, input.handle, options?.approximate) as Handle);
+  return new Tensor(native.call(148, input.handle, options?.approximate) as Handle);
 }
 
 /** `bidora::silu(Tensor input) -> Tensor` */
 export function fusedSilu(input: Tensor): Tensor {
-  return new Tensor(native.call(148, input.handle) as Handle);
+  return new Tensor(native.call(149, input.handle) as Handle);
 }
 
 /** `bidora::gelu_mul(Tensor gate, Tensor up, *, str approximate="none") -> Tensor` */
 export function geluMul(gate: Tensor, up: Tensor, options?: { approximate?: string }): Tensor {
-  return new Tensor(native.call(149, gate.handle, up.handle, options?.approximate) as Handle);
+  return new Tensor(native.call(150, gate.handle, up.handle, options?.approximate) as Handle);
 }
 
 /** `bidora::silu_mul(Tensor gate, Tensor up) -> Tensor` */
 export function siluMul(gate: Tensor, up: Tensor): Tensor {
-  return new Tensor(native.call(150, gate.handle, up.handle) as Handle);
+  return new Tensor(native.call(151, gate.handle, up.handle) as Handle);
 }
 
 /** `bidora::gelu_tangent(Tensor input, Tensor tangent, *, str approximate="none") -> Tensor` */
 export function geluTangent(input: Tensor, tangent: Tensor, options?: { approximate?: string }): Tensor {
-  return new Tensor(native.call(151, input.handle, tangent.handle, options?.approximate) as Handle);
+  return new Tensor(native.call(152, input.handle, tangent.handle, options?.approximate) as Handle);
 }
 
 /** `bidora::gelu_tangent_backward(Tensor input, Tensor tangent, Tensor grad, Tensor? grad_tangent, *, str approximate="none") -> (Tensor input_grad_tangent, Tensor input_grad)` */
 export function geluTangentBackward(input: Tensor, tangent: Tensor, grad: Tensor, gradTangent: Tensor | null, options?: { approximate?: string }): [Tensor, Tensor] {
-  return tensors(native.call(152, input.handle, tangent.handle, grad.handle, gradTangent?.handle, options?.approximate)) as [Tensor, Tensor];
+  return tensors(native.call(153, input.handle, tangent.handle, grad.handle, gradTangent?.handle, options?.approximate)) as [Tensor, Tensor];
 }
 
 /** `bidora::gated_tangent(Tensor gate, Tensor up, Tensor? gate_tangent, Tensor? up_tangent, *, str activation) -> Tensor` */
 export function gatedTangent(gate: Tensor, up: Tensor, gateTangent: Tensor | null, upTangent: Tensor | null, options: { activation: string }): Tensor {
-  return new Tensor(native.call(153, gate.handle, up.handle, gateTangent?.handle, upTangent?.handle, options.activation) as Handle);
+  return new Tensor(native.call(154, gate.handle, up.handle, gateTangent?.handle, upTangent?.handle, options.activation) as Handle);
 }
 
 /** `bidora::gated_tangent_backward(Tensor gate, Tensor up, Tensor? gate_tangent, Tensor? up_tangent, Tensor grad, Tensor? grad_tangent, *, str activation) -> (Tensor gate_grad_tangent, Tensor up_grad_tangent, Tensor gate_grad, Tensor up_grad)` */
 export function gatedTangentBackward(gate: Tensor, up: Tensor, gateTangent: Tensor | null, upTangent: Tensor | null, grad: Tensor, gradTangent: Tensor | null, options: { activation: string }): [Tensor, Tensor, Tensor, Tensor] {
-  return tensors(native.call(154, gate.handle, up.handle, gateTangent?.handle, upTangent?.handle, grad.handle, gradTangent?.handle, options.activation)) as [Tensor, Tensor, Tensor, Tensor];
+  return tensors(native.call(155, gate.handle, up.handle, gateTangent?.handle, upTangent?.handle, grad.handle, gradTangent?.handle, options.activation)) as [Tensor, Tensor, Tensor, Tensor];
 }
 
 /** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None, Tensor? packed=None, float least_invertible_gain=0.25) -> Tensor` */
 export function lowRankLinear(input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null; packed?: Tensor | null; leastInvertibleGain?: number }): Tensor {
-  return new Tensor(native.call(155, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle, options?.packed?.handle, options?.leastInvertibleGain) as Handle);
+  return new Tensor(native.call(156, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle, options?.packed?.handle, options?.leastInvertibleGain) as Handle);
 }
 
 /** `bidora::low_rank_linear_tangent(Tensor input, Tensor? input_dot, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, Tensor? a_dot, Tensor? b_dot, Tensor? gain, Tensor? gain_dot, Tensor output) -> Tensor` */
 export function lowRankLinearTangent(input: Tensor, inputDot: Tensor | null, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, aDot: Tensor | null, bDot: Tensor | null, gain: Tensor | null, gainDot: Tensor | null, output: Tensor): Tensor {
-  return new Tensor(native.call(156, input.handle, inputDot?.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, aDot?.handle, bDot?.handle, gain?.handle, gainDot?.handle, output.handle) as Handle);
+  return new Tensor(native.call(157, input.handle, inputDot?.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, aDot?.handle, bDot?.handle, gain?.handle, gainDot?.handle, output.handle) as Handle);
 }
 
 /** `bidora::low_rank_linear_tangent_backward(Tensor grad, Tensor? grad_dot, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, Tensor? a_dot, Tensor? b_dot, Tensor? gain, Tensor? gain_dot, Tensor output, Tensor? output_dot, bool wants_input, bool wants_gain) -> (Tensor input_dot, Tensor gain, Tensor gain_dot)` */
 export function lowRankLinearTangentBackward(grad: Tensor, gradDot: Tensor | null, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, aDot: Tensor | null, bDot: Tensor | null, gain: Tensor | null, gainDot: Tensor | null, output: Tensor, outputDot: Tensor | null, wantsInput: boolean, wantsGain: boolean): [Tensor, Tensor, Tensor] {
-  return tensors(native.call(157, grad.handle, gradDot?.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, aDot?.handle, bDot?.handle, gain?.handle, gainDot?.handle, output.handle, outputDot?.handle, wantsInput, wantsGain)) as [Tensor, Tensor, Tensor];
+  return tensors(native.call(158, grad.handle, gradDot?.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, aDot?.handle, bDot?.handle, gain?.handle, gainDot?.handle, output.handle, outputDot?.handle, wantsInput, wantsGain)) as [Tensor, Tensor, Tensor];
 }
 
 /** `bidora::direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float smallest) -> Tensor` */
 export function directionNorm(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, scale: number, cancellation: number, smallest: number): Tensor {
-  return new Tensor(native.call(158, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest) as Handle);
+  return new Tensor(native.call(159, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest) as Handle);
 }
 
 /** `bidora::direction_norm_tangent(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float smallest, Tensor norm, Tensor? a_dot, Tensor? b_dot) -> Tensor` */
 export function directionNormTangent(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, scale: number, cancellation: number, smallest: number, norm: Tensor, aDot: Tensor | null, bDot: Tensor | null): Tensor {
-  return new Tensor(native.call(159, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest, norm.handle, aDot?.handle, bDot?.handle) as Handle);
+  return new Tensor(native.call(160, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest, norm.handle, aDot?.handle, bDot?.handle) as Handle);
 }
 
 /** `bidora::direction_gain(Tensor weight, Tensor squared_base, Tensor a, Tensor b, Tensor magnitude, float scale, float cancellation, float smallest, *, bool constant_norm=False) -> Tensor` */
 export function directionGain(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, magnitude: Tensor, scale: number, cancellation: number, smallest: number, options?: { constantNorm?: boolean }): Tensor {
-  return new Tensor(native.call(160, weight.handle, squaredBase.handle, a.handle, b.handle, magnitude.handle, scale, cancellation, smallest, options?.constantNorm) as Handle);
+  return new Tensor(native.call(161, weight.handle, squaredBase.handle, a.handle, b.handle, magnitude.handle, scale, cancellation, smallest, options?.constantNorm) as Handle);
 }
 
 /** `bidora::gram_tiles(Tensor weight) -> Tensor` */
 export function gramTiles(weight: Tensor): Tensor {
-  return new Tensor(native.call(161, weight.handle) as Handle);
+  return new Tensor(native.call(162, weight.handle) as Handle);
 }
 
 /** `bidora::gram_form(Tensor tiles, Tensor diagonal, Tensor w, Tensor p, Tensor q) -> Tensor` */
 export function gramForm(tiles: Tensor, diagonal: Tensor, w: Tensor, p: Tensor, q: Tensor): Tensor {
-  return new Tensor(native.call(162, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
+  return new Tensor(native.call(163, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
 }
 
 /** `bidora::orthogonality(Tensor[] weights, Tensor[] tiles, Tensor[] diagonals, Tensor[] a, Tensor[] b, float[] scales, float cancellation, float smallest) -> (Tensor value, Tensor whole)` */
 export function orthogonality(weights: readonly Tensor[], tiles: readonly Tensor[], diagonals: readonly Tensor[], a: readonly Tensor[], b: readonly Tensor[], scales: readonly number[], cancellation: number, smallest: number): [Tensor, Tensor] {
-  return tensors(native.call(163, handles(weights), handles(tiles), handles(diagonals), handles(a), handles(b), scales, cancellation, smallest)) as [Tensor, Tensor];
+  return tensors(native.call(164, handles(weights), handles(tiles), handles(diagonals), handles(a), handles(b), scales, cancellation, smallest)) as [Tensor, Tensor];
 }
 
 /** `bidora::total_norm(Tensor[] values) -> Tensor` */
 export function totalNorm(values: readonly Tensor[]): Tensor {
-  return new Tensor(native.call(164, handles(values)) as Handle);
+  return new Tensor(native.call(165, handles(values)) as Handle);
 }
 
 /** `bidora::scaled(Tensor[] values, float factor) -> Tensor[]` */
 export function scaled(values: readonly Tensor[], factor: number): Tensor[] {
-  return tensors(native.call(165, handles(values), factor));
+  return tensors(native.call(166, handles(values), factor));
 }
 
 /** `bidora::adamw_(Tensor(a!)[] parameters, Tensor[] gradients, Tensor(b!)[] means, Tensor(c!)[] mean_squares, int step, *, float lr, float beta1, float beta2, float weight_decay, float epsilon) -> ()` */
 export function adamw_(parameters: readonly Tensor[], gradients: readonly Tensor[], means: readonly Tensor[], meanSquares: readonly Tensor[], step: number, options: { lr: number; beta1: number; beta2: number; weightDecay: number; epsilon: number }): void {
-  native.call(166, handles(parameters), handles(gradients), handles(means), handles(meanSquares), step, options.lr, options.beta1, options.beta2, options.weightDecay, options.epsilon);
+  native.call(167, handles(parameters), handles(gradients), handles(means), handles(meanSquares), step, options.lr, options.beta1, options.beta2, options.weightDecay, options.epsilon);
 }

@@ -5,6 +5,7 @@
 #include "kernels/isa/numbers.h"
 #include "kernels/isa/vectors.h"
 #include "kernels/packed/functions.h"
+#include "kernels/packed/tables.h"
 
 namespace bidora::BIDORA_ISA {
 
@@ -201,31 +202,11 @@ struct FourBits : ByLevels<FourBits<Table>> {
   }
 };
 
-// The quantiles of a normal distribution (QLoRA, appendix E).
 struct NormalTable {
-  static constexpr float kLevels[16] = {-1.0F,
-                                        -0.6961928009986877F,
-                                        -0.5250730514526367F,
-                                        -0.39491748809814453F,
-                                        -0.28444138169288635F,
-                                        -0.18477343022823334F,
-                                        -0.09105003625154495F,
-                                        0.0F,
-                                        0.07958029955625534F,
-                                        0.16093020141124725F,
-                                        0.24611230194568634F,
-                                        0.33791524171829224F,
-                                        0.44070982933044434F,
-                                        0.5626170039176941F,
-                                        0.7229568362236023F,
-                                        1.0F};
+  static constexpr const float (&kLevels)[16] = kNormalLevels;
 };
-// A sign, two bits of exponent and one of fraction.
 struct FloatTable {
-  static constexpr float kLevels[16] = {0.0F,          0.0625F / 12.0F,  8.0F / 12.0F,  12.0F / 12.0F,
-                                        4.0F / 12.0F,  6.0F / 12.0F,     2.0F / 12.0F,  3.0F / 12.0F,
-                                        -0.0F,         -0.0625F / 12.0F, -8.0F / 12.0F, -12.0F / 12.0F,
-                                        -4.0F / 12.0F, -6.0F / 12.0F,    -2.0F / 12.0F, -3.0F / 12.0F};
+  static constexpr const float (&kLevels)[16] = kFloatLevels;
 };
 using Nf4 = FourBits<NormalTable>;
 using Fp4 = FourBits<FloatTable>;

@@ -1,0 +1,11 @@
+import type { Tensor } from "../torch/index.js";
+
+/** A matrix that a file has in a quantization format. */
+export interface PackedTensor {
+  /** The format, by the name that `torch.packedWeight` takes. */
+  readonly format: string;
+  /** Its block sizes. */
+  readonly block: readonly number[];
+  /** The tensors that `torch.packedWeight` takes; those of ggml's blocks are the file's own pages, which are read when they are used. */
+  read(): readonly Tensor[];
+}
