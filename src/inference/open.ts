@@ -17,7 +17,7 @@ import type { HubOptions } from "../io/hub/options.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { isSentenceTransformer } from "../io/sentenceTransformers.js";
 import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
-import { packLinears, type BaseDtype } from "../nn/index.js";
+import { type BaseDtype, packLinears } from "../nn/index.js";
 import { configuredTask, type NamedTask, namedTask, type ResolvedHead, resolveHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import { type ComputeDtype, computeDtype, type DType, Generator, resolveDevice, setThreads } from "../torch/index.js";

@@ -144,7 +144,7 @@ function weights(files: readonly WeightFile[], holders: ReadonlyMap<string, Weig
     info: (name) => of(name).info(name),
     readBytes: (name) => of(name).readBytes(name),
     readTensor: (name) => of(name).readTensor(name),
-    packed: (name) => of(name).packed?.(name),
+    packed: (name) => holders.get(name)?.packed?.(name),
     close: () => {
       for (const file of files) file.close();
     },

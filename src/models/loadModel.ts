@@ -11,34 +11,17 @@ import {
   options,
   takes,
 } from "../common/arguments.js";
-import { UsageError } from "../common/errors.js";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
-import type { PackedTensor } from "../io/packedTensor.js";
-import {
-  BASE_DTYPES,
-  type BaseDtype,
-  DenseWeight,
-  Embedding,
-  isWithin,
-  Linear,
-  MADE_FORMATS,
-  type MadeFormat,
-  Norm,
-  OutputLinear,
-  PackedWeight,
-  type Parameter,
-  WEIGHT_FORMATS,
-  type Weight,
-  type WeightFormat,
-} from "../nn/index.js";
+import { BASE_DTYPES, type BaseDtype, isWithin, Linear, Norm, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, buildModel, designOf } from "./architecture.js";
 import { architectureOf } from "./architectures.js";
 import type { ModelConfig } from "./backbone.js";
 import { configError } from "./configReader.js";
 import { type HeadKind, headDtype } from "./heads.js";
+import { type Holding, holdings } from "./holdings.js";
 import type { TaskModel } from "./taskModel.js";
-import { blockOf, tiesOf, WeightSource } from "./weightSource.js";
+import { tiesOf, WeightSource } from "./weightSource.js";
 
 /** Whether the checkpoint's output layer is kept if it fits. */
 export const INIT_WEIGHTS = ["pretrained-head", "new-head"] as const;
@@ -149,14 +132,14 @@ async function load(checkpoint: Checkpoint, options: LoadOptions, ranks: torch.R
   const backbone = [...model.namedParameters()].filter(([path]) => !isWithinAny(path, headModules));
   for (const [path, parameter] of backbone) weights.require(path, parameter);
   const held = holdings(model, backbone, weights, options);
-  checkModelSize(backbone, held, { device, free: options.availableBytes });
+  checkModelSize(model, held, options.dtype, { device, free: options.availableBytes });
   const values = await torch.sharedTensors(
     device === "cpu" ? ranks : torch.ALONE,
     checkpoint.files,
-    held.map(({ read }) => read),
+    Array.from(held.values(), ({ read }) => read),
   );
-  for (const [i, [, parameter]] of backbone.entries()) {
-    parameter.swapValues(held[i]!.hold(values[i]!));
+  for (const [i, [parameter, { hold }]] of [...held].entries()) {
+    parameter.swapValues(hold(values[i]!));
     parameter.computeDtype = options.dtype;
   }
   for (const [path, buffer] of model.namedBuffers()) {
@@ -170,98 +153,6 @@ async function load(checkpoint: Checkpoint, options: LoadOptions, ranks: torch.R
   return { model, architecture, initialized, trainedModules };
 }
 
-/** How a parameter of the backbone is held. */
-interface Holding {
-  /** Its memory in bytes. */
-  readonly bytes: number;
-  /** Reads its tensors. */
-  readonly read: () => readonly torch.Tensor[];
-  /** Makes the weight of them. */
-  readonly hold: (parts: readonly torch.Tensor[]) => Weight;
-}
-
-/**
- * How each parameter of the backbone is held: packed, if it is a matrix and the file has it so or `baseDtype` says so, or else dense.
- * @throws UsageError if no matrix can be held as `baseDtype` says
- */
-function holdings(
-  model: TaskModel,
-  backbone: readonly (readonly [path: string, parameter: Parameter])[],
-  weights: WeightSource,
-  options: LoadOptions,
-): readonly Holding[] {
-  const { baseDtype, dtype } = options;
-  const kept = options.masterDtype ?? dtype;
-  const [linear, tables] = matricesOf(model);
-  const isMade = (MADE_FORMATS as readonly (string | undefined)[]).includes(baseDtype);
-  const held = backbone.map(([path, parameter]) => {
-    const isLinear = linear.has(parameter);
-    if (options.masterDtype === undefined && (isLinear || tables.has(parameter))) {
-      const stored = baseDtype === undefined || isMade ? weights.packed(path, parameter) : undefined;
-      const format = stored && WEIGHT_FORMATS.get(stored.format);
-      if (format && (baseDtype === undefined || baseDtype === stored.format))
-        return asStored(parameter, dtype, format, stored);
-      if (isMade && isLinear) {
-        const own = made(path, parameter, dtype, weights, baseDtype as MadeFormat);
-        if (own) return own;
-      }
-    }
-    return dense(path, parameter, isLinear && baseDtype && !isMade ? (baseDtype as torch.DType) : kept, weights);
-  });
-  if (isMade && !held.some(({ isPacked }) => isPacked))
-    throw new UsageError(
-      `No effect: ${baseDtype} holds rows of whole blocks of ${WEIGHT_FORMATS.get(baseDtype as string)!.elements} values, and no linear layer of this model has such rows; leave out baseDtype (--base-dtype).`,
-    );
-  return held;
-}
-
-type Held = Holding & { readonly isPacked: boolean };
-
-function asStored({ shape }: Parameter, dtype: torch.DType, format: WeightFormat, stored: PackedTensor): Held {
-  return {
-    isPacked: true,
-    bytes: format.bytesOf(shape),
-    read: () => stored.read(),
-    hold: (parts) => new PackedWeight(format, shape, dtype, parts, stored.block),
-  };
-}
-
-/** Undefined for rows that don't fill blocks. */
-function made(
-  path: string,
-  parameter: Parameter,
-  dtype: torch.DType,
-  weights: WeightSource,
-  name: MadeFormat,
-): Held | undefined {
-  const format = WEIGHT_FORMATS.get(name)!;
-  const { shape } = parameter;
-  if ((shape.at(-1) as number) % format.elements !== 0) return undefined;
-  return {
-    isPacked: true,
-    bytes: format.bytesOf(shape),
-    read: () => weights.pack(path, parameter, name),
-    hold: (parts) => new PackedWeight(format, shape, dtype, parts, blockOf(name)),
-  };
-}
-
-function dense(path: string, parameter: Parameter, dtype: torch.DType, weights: WeightSource): Held {
-  return {
-    isPacked: false,
-    bytes: torch.numelOf(parameter.shape) * torch.DTYPE_BYTES[dtype],
-    read: () => [weights.read(path, parameter, dtype)],
-    hold: ([tensor]) => new DenseWeight(tensor as torch.Tensor),
-  };
-}
-
-/** The matrices of linear layers, and those of embeddings and outputs. */
-function matricesOf(model: TaskModel): readonly [linear: ReadonlySet<Parameter>, tables: ReadonlySet<Parameter>] {
-  const layers = Array.from(model.baseModules(), ([, module]) => module);
-  const tables = layers.filter((layer) => layer instanceof Embedding || layer instanceof OutputLinear);
-  const linear = layers.filter((layer) => layer instanceof Linear && !(layer instanceof OutputLinear)) as Linear[];
-  return [new Set(linear.map(({ weight }) => weight)), new Set(tables.map(({ weight }) => weight))];
-}
-
 /**
  * Checks the number of layers before they are built.
  * @throws BidoraError `CONFIG` for more layers than the checkpoint has tensors
@@ -273,13 +164,19 @@ export function checkLayers({ layers }: ModelConfig, tensors: number): void {
 
 /** @throws BidoraError `MEMORY` for a model that does not fit in memory */
 function checkModelSize(
-  backbone: readonly (readonly [path: string, parameter: Parameter])[],
-  held: readonly Holding[],
+  model: TaskModel,
+  held: ReadonlyMap<Parameter, Holding>,
+  dtype: torch.DType,
   memory: Parameters<typeof torch.requireMemory>[3],
 ): void {
-  const elements = backbone.reduce((sum, [, { shape }]) => sum + torch.numelOf(shape), 0);
+  let [elements, bytes] = [0, 0];
+  for (const [, parameter] of model.namedParameters()) {
+    const count = torch.numelOf(parameter.shape);
+    elements += count;
+    bytes += held.get(parameter)?.bytes ?? count * torch.DTYPE_BYTES[dtype];
+  }
   torch.requireMemory(
-    held.reduce((sum, { bytes }) => sum + bytes, 0),
+    bytes,
     `The model that config.json describes, ${elements} parameters,`,
     "check config.json, or take a smaller model",
     memory,

@@ -5,7 +5,7 @@ import type { JsonObject } from "../files/json.js";
 import type { Checkpoint } from "../io/checkpoint.js";
 import type { PackedTensor } from "../io/packedTensor.js";
 import { isInteger } from "../io/safetensorsHeader.js";
-import { FOUR_BIT_BLOCK, type MadeFormat, type Parameter, transposed } from "../nn/index.js";
+import { type Parameter, transposed, type WeightFormat } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, checkpointNames } from "./architecture.js";
 import type { HeadDesign, LanguageConfig } from "./heads.js";
@@ -53,14 +53,17 @@ export class WeightSource {
    * @returns what `torch.packedWeight` takes
    * @throws as `require`; BidoraError `NOT_FINITE` for values that the format can't hold
    */
-  pack(path: string, parameter: Parameter, format: MadeFormat): readonly torch.Tensor[] {
+  pack(path: string, parameter: Parameter, { name, block, largest }: WeightFormat): readonly torch.Tensor[] {
     return torch.scope(() => {
       const values = this.#read(path, parameter, "float32");
-      const problem = unfitFor(format, values);
-      if (problem === undefined) return torch.quantizeWeight(values, format, blockOf(format)[0] ?? 0).map(torch.keep);
+      const problem = unfit(values, largest);
+      if (problem === undefined)
+        return torch
+          .quantizeWeight(values, name, block[0] ?? 0)
+          .map((part) => torch.keep(torch.onDevice(part, this.device)));
       throw new BidoraError(
         "NOT_FINITE",
-        `${path} in ${this.checkpoint.folder} can't be quantized to ${format}: ${problem}; leave out baseDtype (--base-dtype).`,
+        `${path} in ${this.checkpoint.folder} can't be quantized to ${name}: ${problem}; leave out baseDtype (--base-dtype).`,
       );
     });
   }
@@ -108,24 +111,12 @@ export class WeightSource {
   }
 }
 
-/** The block sizes of matrices that are packed here. */
-export const blockOf = (format: string): readonly number[] =>
-  format === "nf4" || format === "fp4" ? [FOUR_BIT_BLOCK] : [];
-
-const LARGEST_HALF = 65504;
-/** The largest magnitude whose scale is finite in float16. */
-const LARGEST: Partial<Record<MadeFormat, number>> = {
-  int8: LARGEST_HALF,
-  q8_0: 127 * LARGEST_HALF,
-  q4_0: 8 * LARGEST_HALF,
-};
-
 /** Why the values can't be packed, or undefined. */
-function unfitFor(format: MadeFormat, values: torch.Tensor): string | undefined {
+function unfit(values: torch.Tensor, most: number): string | undefined {
   if (values.numel === 0) return undefined;
   if (!torch.isAllFinite(values)) return "some values are not finite";
   const largest = torch.max(torch.abs(values)).item();
-  return largest > (LARGEST[format] ?? Number.POSITIVE_INFINITY) ? `${largest} is too large` : undefined;
+  return largest > most ? `${largest} is too large` : undefined;
 }
 
 /** How a checkpoint's tied weights are read. */

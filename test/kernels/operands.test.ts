@@ -63,6 +63,9 @@ function laidOut(tensor: torch.Tensor, choose: Choose): torch.Tensor {
   return choose(forms)();
 }
 
+const rowsOfBytes = (size: number) => [torch.zeros([size, 4], { dtype: "int8" }), torch.ones([size])];
+const packed = ({ size }: Usual) => torch.packedWeight(rowsOfBytes(size), "int8", [], [size, 4], "float32");
+
 /** Arguments that go together. */
 const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = {
   "bidora::attention": (usual) => [...attended(usual, [6, 3, 3]), ...ATTENDED],
@@ -114,6 +117,10 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
   "bidora::gated_tangent": (usual) => [...rows(usual, 4), "silu"],
   "bidora::gated_tangent_backward": (usual) => [...rows(usual, 6), "gelu_tanh"],
   "bidora::linear": (usual) => lowRank(usual).slice(0, 3),
+  "bidora::packed_weight": ({ size }) => [rowsOfBytes(size), "int8", [], [size, 4], "float32"],
+  "bidora::decode_weight": (usual) => [packed(usual)],
+  "bidora::decode_rows": (usual) => [packed(usual), torch.zeros([usual.size], { dtype: "int64" })],
+  "bidora::quantize_weight": ({ size }) => [torch.ones([size, 4]), "int8", 0],
   "bidora::linears": (usual) => {
     const [input, weight, bias] = lowRank(usual);
     return [input, [weight, weight], [bias, bias]];

@@ -196,6 +196,8 @@ test("libtorch's operators decode a packed weight, and can't change it; others r
     const x = torch.ones([2, 96]).setRequiresGrad(true);
     for (const of of [weight, dense]) torch.backward(torch.sum(torch.square(torch.linear(x, of))));
     expect(torch.equal(torch.mulScalar(x.grad!, 0.5), torch.grad([torch.sum(torch.square(torch.linear(x, dense)))], [x])[0]!)).toBe(true); // biome-ignore format: one line
+    const away = torch.empty([2, 96], { device: "meta" });
+    expect(() => torch.fastLinear(away, weight)).toThrow("expected all tensors on the same device");
     expect(() => torch.fill_(weight, 0)).toThrow("a packed weight can't be changed");
     expect(() => torch.fastLinear(weight, weight)).toThrow("expected a dense tensor, got a packed weight");
     expect(() => torch.fastLinear(torch.zeros([2, 96], { dtype: "bfloat16" }), weight)).toThrow("dtype");

@@ -634,8 +634,7 @@ const kernels = {
 } satisfies Record<string, Case>;
 
 /** The matrix [[2, −4]], packed. */
-const int8Rows = () =>
-  torch.packedWeight([torch.tensor([1, -2], [1, 2], "int8"), v(2)], "int8", [], [1, 2], "float32");
+const int8Rows = () => torch.packedWeight([torch.tensor([1, -2], [1, 2], "int8"), v(2)], "int8", [], [1, 2], "float32");
 
 /** A listed operator without a case does not compile. */
 export const CASES: Record<(typeof torch.OPERATORS)[number], Case> = {

@@ -2,6 +2,8 @@
 
 #ifdef BIDORA_X86_VARIANTS
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace bidora {
@@ -11,7 +13,9 @@ bool findTiles() {
 #ifdef BIDORA_X86_VARIANTS
   unsigned a = 0, b = 0, c = 0, d = 0;
   constexpr unsigned kAmxBf16 = 1U << 22;
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & kAmxBf16);
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // of arch_prctl
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & kAmxBf16) &&
+         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 #else
   return false;
 #endif

@@ -56,8 +56,8 @@ class OperatorLibrary {
   void define(const char* schema) {
     const std::string name = declare(schema);
     add(name, c10::DispatchKey::CPU, torch::CppFunction(cpu));
-    add(name, c10::DispatchKey::MkldnnCPU, torch::CppFunction(cpu));  // for a weight in oneDNN's packed layout
-    add(name, kPackedKey, torch::CppFunction(cpu));
+    add(name, c10::DispatchKey::MkldnnCPU, torch::CppFunction(cpu));     // for a weight in oneDNN's packed layout
+    add(name, kPackedKey, torch::CppFunction(&OnOneDevice<cpu>::call));  // some operand is a packed weight
     add(name, c10::DispatchKey::Meta, torch::CppFunction(&OnOneDevice<meta>::call));
     if constexpr (std::is_same_v<decltype(autograd), NoDerivative>) addAutograd(name, autograd);
     else add(name, c10::DispatchKey::Autograd, torch::CppFunction(autograd));

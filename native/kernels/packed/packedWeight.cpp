@@ -1,8 +1,8 @@
 #include "packedWeight.h"
 
-#include <ATen/Dispatch.h>
 #include <ATen/OpaqueTensorImpl.h>
 #include <ATen/Parallel.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
@@ -106,8 +106,9 @@ Tensor packedWeightCpu(at::TensorList parts, c10::string_view format, at::IntArr
                        at::ScalarType type) {
   checkType(type);
   auto held = std::make_shared<Held>(Held{parts.vec(), read(formatOf(format), parts, block, shape)});
-  return at::detail::make_tensor<Impl>(c10::DispatchKeySet({c10::DispatchKey::CPU, kPackedKey}), c10::scalarTypeToTypeMeta(type),
-                                       c10::Device(c10::kCPU), Handle(std::move(held)), shape);
+  return at::detail::make_tensor<Impl>(c10::DispatchKeySet({c10::DispatchKey::CPU, kPackedKey}),
+                                       c10::scalarTypeToTypeMeta(type), c10::Device(c10::kCPU), Handle(std::move(held)),
+                                       shape);
 }
 
 Tensor packedWeightMeta(at::TensorList parts, c10::string_view, at::IntArrayRef, at::IntArrayRef shape,
@@ -124,16 +125,15 @@ Tensor decodeRowsCpu(const Tensor& weight, const Tensor& ids) {
   const PackedMatrix* matrix = packedMatrix(weight);
   TORCH_CHECK(matrix, "expected a packed weight");
   TORCH_CHECK(ids.dim() == 1 && ids.scalar_type() == at::kLong, "expected ids [n] of dtype int64");
-  const Tensor rows = ids.contiguous(), values = at::empty({ids.size(0), matrix->columns}, weight.scalar_type());
+  const Tensor rows = ids.contiguous();
   const auto* id = rows.const_data_ptr<int64_t>();
-  for (int64_t i = 0; i < rows.numel(); ++i)
+  std::vector<Tensor> values;
+  values.reserve(rows.numel());
+  for (int64_t i = 0; i < rows.numel(); ++i) {
     TORCH_CHECK_INDEX(id[i] >= 0 && id[i] < matrix->rows, "expected ids of 0 to ", matrix->rows - 1, ", got ", id[i]);
-  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, weight.scalar_type(), "bidora::decode_rows", [&] {
-    auto* to = write<scalar_t>(values);
-    for (int64_t i = 0; i < rows.numel(); ++i)
-      functions<PackedFunctions, scalar_t>().decode(*matrix, id[i], 0, matrix->columns, to + i * matrix->columns);
-  });
-  return values;
+    values.push_back(denseRows(weight, id[i], 1));
+  }
+  return values.empty() ? at::empty({0, matrix->columns}, weight.scalar_type()) : at::cat(values);
 }
 Tensor decodeRowsMeta(const Tensor& weight, const Tensor& ids) {
   return at::empty({ids.size(0), weight.size(1)}, weight.options());
@@ -196,19 +196,32 @@ void checkWeight(const Tensor& weight) {
   if (!weight.key_set().has(kPackedKey)) checkOperand(weight);
 }
 
-Tensor denseRows(const Tensor& weight, int64_t first, int64_t count) {
-  const PackedMatrix* matrix = packedMatrix(weight);
-  if (!matrix) return weight.narrow(0, first, count);
-  const int64_t columns = matrix->columns;
-  const Tensor values = at::empty({count, columns}, at::TensorOptions(weight.scalar_type()));
-  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, weight.scalar_type(), "bidora::decode_weight", [&] {
-    auto* to = write<scalar_t>(values);
-    at::parallel_for(0, count, kGrain / std::max<int64_t>(columns, 1) + 1, [&](int64_t begin, int64_t end) {
+namespace {
+
+Tensor decodedPart(const Tensor& weight, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  const PackedMatrix& matrix = *packedMatrix(weight);
+  const Tensor values = at::empty({rows, columns}, at::TensorOptions(weight.scalar_type()));
+  const auto decode = [&](auto type) {
+    using T = decltype(type);
+    auto* to = write<T>(values);
+    at::parallel_for(0, rows, kGrain / std::max<int64_t>(columns, 1) + 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        functions<PackedFunctions, scalar_t>().decode(*matrix, first + i, 0, columns, to + i * columns);
+        functions<PackedFunctions, T>().decode(matrix, row + i, column, columns, to + i * columns);
     });
-  });
+  };
+  if (weight.scalar_type() == at::kFloat) decode(float{});
+  else decode(c10::BFloat16{});
   return values;
+}
+
+}  // namespace
+
+Tensor denseRows(const Tensor& weight, int64_t first, int64_t count) {
+  return packedMatrix(weight) ? decodedPart(weight, first, count, 0, weight.size(1)) : weight.narrow(0, first, count);
+}
+
+Tensor denseColumns(const Tensor& weight, int64_t first, int64_t count) {
+  return packedMatrix(weight) ? decodedPart(weight, 0, weight.size(0), first, count) : weight.narrow(1, first, count);
 }
 
 Tensor denseWeight(const Tensor& weight) {

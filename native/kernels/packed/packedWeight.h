@@ -14,8 +14,9 @@ const PackedMatrix* packedMatrix(const at::Tensor& weight);
 // Throws unless it is a packed or a dense weight.
 void checkWeight(const at::Tensor& weight);
 
-// The values of `count` rows from `first` on: a view of a dense weight, or a packed weight's decoded.
+// The values of `count` rows or columns from `first` on: a view of a dense weight, or a packed weight's decoded.
 at::Tensor denseRows(const at::Tensor& weight, int64_t first, int64_t count);
+at::Tensor denseColumns(const at::Tensor& weight, int64_t first, int64_t count);
 // The values of a weight.
 at::Tensor denseWeight(const at::Tensor& weight);
 

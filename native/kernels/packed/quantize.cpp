@@ -153,8 +153,15 @@ std::vector<Tensor> quantizeCpu(const Tensor& given, c10::string_view format, in
   TORCH_CHECK(false, "expected nf4, fp4, int8, q8_0 or q4_0, got ", format);
 }
 
-std::vector<Tensor> quantizeMeta(const Tensor& weight, c10::string_view format, int64_t) {
-  TORCH_CHECK(false, "quantize_weight needs values; on the device meta there are none");
+std::vector<Tensor> quantizeMeta(const Tensor& weight, c10::string_view format, int64_t block) {
+  check(weight);
+  const int64_t count = weight.numel();
+  const auto empty = [&](at::IntArrayRef sizes, at::ScalarType type) {
+    return at::empty(sizes, weight.options().dtype(type));
+  };
+  if (format == "int8") return {empty(weight.sizes(), at::kChar), empty({weight.size(0)}, at::kFloat)};
+  if (format == "q8_0" || format == "q4_0") return {empty({count / 32 * (format == "q8_0" ? 34 : 18)}, at::kByte)};
+  return {empty({(count + 1) / 2}, at::kByte), empty({(count + block - 1) / block}, at::kFloat)};
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::quantize_weight", [](OperatorLibrary& library) {

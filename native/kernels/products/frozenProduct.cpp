@@ -6,7 +6,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
-#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <string>
@@ -40,6 +39,8 @@ Rows<const Stored<T>> rowsOf(const Tensor& matrix) {
   if (packedMatrix(matrix)) return {nullptr, 0};
   return {read<T>(matrix), matrix.defined() ? matrix.stride(0) : 0};
 }
+
+bool usesTiles(const Tensor& x) { return hasTiles() && x.scalar_type() == at::kBFloat16 && x.size(1) > 0; }
 
 // Splits a panel's rows into enough chunks for all threads.
 int64_t chunkFor(int64_t rows, int64_t panels) {
@@ -102,7 +103,8 @@ Tensor ownProduct(const Tensor& givenX, const Tensor& givenWeight, bool isTransp
                    static_cast<Sum>(scale),
                    read<Sum>(epilogue.gain),
                    read<scalar_t>(bias),
-                   packedMatrix(weight)});
+                   packedMatrix(weight),
+                   usesTiles(x)});
   });
   return out;
 }
@@ -111,13 +113,11 @@ bool isEven(const Tensor& x) { return x.size(0) % 2 == 0 && x.size(1) % 2 == 0; 
 
 constexpr int64_t kDecodedBytes = 4 << 20;  // of a packed weight that exist at a time where no product decodes it
 
-// Calls use(values, first row) for pieces of a packed weight.
+// Calls use(first, count) for pieces of `count` rows or columns of this size.
 template <typename Use>
-void forDecodedRows(const Tensor& weight, Use use) {
-  const int64_t rows = weight.size(0), bytes = weight.size(1) * static_cast<int64_t>(weight.element_size()),
-                some = std::max<int64_t>(kDecodedBytes / std::max<int64_t>(bytes, 1), 1);
-  for (int64_t first = 0; first < rows; first += some)
-    use(denseRows(weight, first, std::min(some, rows - first)), first);
+void forPieces(int64_t all, int64_t bytes, Use use) {
+  const int64_t some = std::max<int64_t>(kDecodedBytes / std::max<int64_t>(bytes, 1) / kPanel * kPanel, kPanel);
+  for (int64_t first = 0; first < all; first += some) use(first, std::min(some, all - first));
 }
 
 Tensor packedProduct(const Tensor& x, const FrozenWeight& weight, const Tensor& bias) {
@@ -140,20 +140,20 @@ Tensor libraryProduct(const Tensor& x, const FrozenWeight& weight, const Tensor&
   const int64_t rows = weight.plain.size(0);
   if (!packedMatrix(weight.plain)) return at::linear(x, weight.plain, maybeBias(0, rows));
   const Tensor product = at::empty({x.size(0), rows}, x.options());
-  forDecodedRows(weight.plain, [&](const Tensor& values, int64_t first) {
-    const int64_t count = values.size(0);
-    product.narrow(1, first, count).copy_(at::linear(x, values, maybeBias(first, count)));
+  forPieces(rows, x.size(1) * x.element_size(), [&](int64_t first, int64_t count) {
+    product.narrow(1, first, count)
+        .copy_(at::linear(x, denseRows(weight.plain, first, count), maybeBias(first, count)));
   });
   return product;
 }
 
 Tensor transposedLibraryProduct(const Tensor& x, const Tensor& weight) {
   if (!packedMatrix(weight)) return at::mm(x, weight);
-  const Tensor product = at::zeros({x.size(0), weight.size(1)}, x.options().dtype(sumType(x)));
-  forDecodedRows(weight, [&](const Tensor& values, int64_t first) {
-    product.add_(at::mm(x.narrow(1, first, values.size(0)), values));
+  const Tensor product = at::empty({x.size(0), weight.size(1)}, x.options());
+  forPieces(weight.size(1), weight.size(0) * x.element_size(), [&](int64_t first, int64_t count) {
+    product.narrow(1, first, count).copy_(at::mm(x, denseColumns(weight, first, count)));
   });
-  return product.to(x.scalar_type());
+  return product;
 }
 
 }  // namespace
@@ -164,21 +164,15 @@ void checkPacked(const std::optional<Tensor>& packed, const Tensor& weight) {
               "expected a packed copy of the weight, ", weight.sizes(), " ", weight.scalar_type());
 }
 
-namespace {
-
-bool hasProductFunctions(at::ScalarType type) {
+bool hasOwnProducts(at::ScalarType type) {
   const auto& own = tableInUse<ProductFunctions>();
   if (type == at::kFloat) return own.float32.frozenProduct != nullptr;
   return type == at::kBFloat16 && own.bfloat16.frozenProduct != nullptr;
 }
 
-}  // namespace
-
-bool hasOwnProducts(at::ScalarType type) { return !hasTiles() && hasProductFunctions(type); }
-
 bool hasOwnProduct(const Tensor& matrix) {
   const at::ScalarType type = matrix.scalar_type();
-  return matrix.is_cpu() && (packedMatrix(matrix) ? hasProductFunctions(type) : hasOwnProducts(type)) &&
+  return matrix.is_cpu() && hasOwnProducts(matrix.scalar_type()) &&
          (matrix.scalar_type() == at::kFloat || isEven(matrix));
 }
 
@@ -226,7 +220,8 @@ std::vector<Tensor> fewRowsProducts(const Tensor& givenX, at::TensorList givenWe
                          .scale = 1,
                          .gain = nullptr,
                          .bias = read<scalar_t>(biases[i]),
-                         .packed = packedMatrix(weights[i])});
+                         .packed = packedMatrix(weights[i]),
+                         .usesTiles = usesTiles(x)});
     }
     if (!calls.empty()) runFewRows<scalar_t>(calls);
   });

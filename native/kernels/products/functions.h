@@ -23,6 +23,7 @@ struct FrozenProduct {
   const SumOf<T>* gain;
   const T* bias;
   const PackedMatrix* packed;
+  bool usesTiles;  // whether the processor multiplies tiles of this type (AMX)
   int64_t firstRow = 0;
 };
 

@@ -2,6 +2,7 @@
 // multiplied there with all rows, so that no packed copy of it is kept. Each element of the result is summed over the
 // depth in order, whichever tile it is in.
 #include "functions.h"
+#include "isa/amx.h"
 #include "isa/fewRows.h"
 #include "isa/outerProduct.h"
 #include "isa/packedPanels.h"
@@ -93,27 +94,37 @@ void panelTimesRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row, 
     }
 }
 
-// Packs panels one after the other into the same memory.
+// Packs panels one after the other into the same memory. For tiles, the depth is padded with zeros.
 template <typename T>
 class PanelPacker {
  public:
   Panel<T> pack(const FrozenProduct<T>& call, int64_t column, bool isLast) {
     constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
     const int64_t depth = call.depth / kPerWord, rank = isLast ? call.rank / kPerWord : 0,
-                  count = lesser(kPanel, call.columns - column);
-    WordOf<T>*ofW = words_.need(depth * kPanel), *ofF = further_.need(rank * kPanel);
+                  count = lesser(kPanel, call.columns - column), width = roundUp(count, kWidth);
+    WordOf<T>*ofW = words_.need(padded(call, depth) * kPanel), *ofF = further_.need(padded(call, rank) * kPanel);
     forEachBlock(count, depth, ofW, [&](int64_t first, int64_t some, WordOf<T>* to) {
-      const int64_t width = roundUp(some, kWidth);
-      if (call.packed) packDecodedPanel(call, depth, column + first, some, width, to);
-      else packPanel(call.weight, call.isTransposed, depth, column + first, some, width, to);
+      if (call.packed) packDecodedPanel(call, depth, column + first, some, roundUp(some, kWidth), to);
+      else packPanel(call.weight, call.isTransposed, depth, column + first, some, roundUp(some, kWidth), to);
     });
     forEachBlock(rank > 0 ? count : 0, rank, ofF, [&](int64_t first, int64_t some, WordOf<T>* to) {
       packPanel(call.factor, call.isTransposed, rank, column + first, some, roundUp(some, kWidth), to);
     });
-    return {ofW, ofF, column, roundUp(count, kWidth)};
+    pad(call, depth, width, ofW);
+    pad(call, rank, width, ofF);
+    return {ofW, ofF, column, width};
   }
 
  private:
+  static int64_t padded(const FrozenProduct<T>& call, int64_t words) {
+    return call.usesTiles ? roundUp(words, kTile) : words;
+  }
+
+  static void pad(const FrozenProduct<T>& call, int64_t words, int64_t width, WordOf<T>* panel) {
+    std::memset(static_cast<void*>(panel + words * width), 0,
+                (padded(call, words) - words) * width * sizeof(WordOf<T>));
+  }
+
   // Calls pack(first column, columns, to) for each block of a panel.
   template <typename Pack>
   static void forEachBlock(int64_t count, int64_t words, WordOf<T>* to, Pack pack) {
@@ -124,17 +135,62 @@ class PanelPacker {
   Buffer<WordOf<T>> words_, further_;
 };
 
+// A thread's memory and its setting of tiles.
+template <typename T>
+struct Worker {
+  explicit Worker(const FrozenProduct<T>& call) : setting(call.usesTiles) {}
+
+  TileSetting setting;
+  PanelPacker<T> packer;
+  Buffer<WordOf<T>> left;
+  Buffer<SumOf<T>> sums;
+};
+
+#ifdef BIDORA_AMX
+// As panelTimesRows, with the matrix unit.
+BIDORA_AMX inline void panelTimesRowsByTiles(const FrozenProduct<Bfloat16>& call, Panel<Bfloat16>& panel, int64_t row,
+                                             int64_t end, Worker<Bfloat16>& worker) {
+  const int64_t words = call.depth / 2, rank = call.rank / 2;
+  float* all = panel.sums ? panel.sums : worker.sums.need(roundUp(end - row, kTwoTiles) * kPanel);
+  Pair* padded = worker.left.need(kTwoTiles * greater(kDepthOfTiles, roundUp(rank, kTile)));
+  for (int64_t d = 0; d < words; d += kDepthOfTiles) {
+    const int64_t some = lesser(kDepthOfTiles, words - d);
+    for (int64_t r = row; r < end; r += kTwoTiles) {
+      const int64_t rows = lesser(kTwoTiles, end - r);
+      float* sums = all + (r - row) * kPanel;
+      addPanel(tiledRows(call.x, r, rows, d, some, padded), rows, panel.words + d * panel.width, panel.width,
+               roundUp(some, kTile), d == 0 && panel.isFirst, sums);
+      if (d + some < words || !panel.isLast) continue;
+      if (rank > 0)
+        addPanel(tiledRows(call.low, r, rows, 0, rank, padded), rows, panel.factor, panel.width, roundUp(rank, kTile),
+                 false, sums);
+      finishTile(call, sums, rows, kPanel, r, panel.column);
+    }
+  }
+}
+#endif
+
+template <typename T>
+void multiply(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row, int64_t end, Worker<T>& worker) {
+#ifdef BIDORA_AMX
+  if constexpr (std::is_same_v<T, Bfloat16>)
+    if (call.usesTiles) return panelTimesRowsByTiles(call, panel, row, end, worker);
+#endif
+  panelTimesRows(call, panel, row, end);
+}
+
 constexpr int64_t kDepthAtOnce = 512, kPanelsAtOnce = 32;
 
 // All rows, of which there are few, times panels begin … end − 1 of a transposed matrix. A row of the matrix may fill a
 // page, so several panels are computed for a limited depth at a time, whose pages fit into the TLB.
 template <typename T>
 void partByPart(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
-  PanelPacker<T> packer;
+  Worker<T> worker(call);
   Buffer<SumOf<T>> buffer;
+  const int64_t sumsOfPanel = roundUp(call.rows, kTwoTiles) * kPanel;
   for (int64_t first = begin; first < end; first += kPanelsAtOnce) {
     const int64_t last = lesser(first + kPanelsAtOnce, end);
-    SumOf<T>* sums = buffer.need((last - first) * call.rows * kPanel);
+    SumOf<T>* sums = buffer.need((last - first) * sumsOfPanel);
     for (int64_t d = 0; d < call.depth; d += kDepthAtOnce) {
       FrozenProduct<T> part = call;
       part.x.data += d;
@@ -143,35 +199,45 @@ void partByPart(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
       part.depth = lesser(kDepthAtOnce, call.depth - d);
       const bool isLast = d + part.depth == call.depth;
       for (int64_t p = first; p < last; ++p) {
-        Panel<T> panel = packer.pack(part, p * kPanel, isLast);
-        panel.sums = sums + (p - first) * call.rows * kPanel;
+        Panel<T> panel = worker.packer.pack(part, p * kPanel, isLast);
+        panel.sums = sums + (p - first) * sumsOfPanel;
         panel.isFirst = d == 0;
         panel.isLast = isLast;
-        panelTimesRows(part, panel, 0, call.rows);
+        multiply(part, panel, 0, call.rows, worker);
       }
     }
   }
 }
 
 // Groups begin … end − 1 of kWidth columns, for few rows.
-template <typename T>
-void fewRowsProduct(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
+template <typename By, typename T>
+void fewRowsBy(const FrozenProduct<T>& call, int64_t padded, int64_t begin, int64_t end) {
   constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
   const int64_t words = call.depth / kPerWord, rank = call.rank / kPerWord;
+  const Worker<T> setting(call);
   Buffer<WordOf<T>> ofX, ofLow;
   const auto pack = [&](const Rows<const T>& from, int64_t count, Buffer<WordOf<T>>& buffer) {
-    return packLines<T>([&](int64_t row) { return from.data + row * from.stride; }, call.rows, count, buffer);
+    return packLines<T>([&](int64_t row) { return from.data + row * from.stride; }, call.rows, count, buffer, padded);
   };
   const WordOf<T>*x = pack(call.x, words, ofX), *low = rank > 0 ? pack(call.low, rank, ofLow) : nullptr;
   alignas(kVectorBytes) float sums[kFewRows * kRowsTogether];
   const int64_t last = lesser(end * kWidth, call.columns);
   for (int64_t column = begin * kWidth; column < last; column += kRowsTogether) {
     std::memset(sums, 0, sizeof sums);
-    if (call.packed) addDecodedTogether<T>(x, call.rows, *call.packed, words, column, sums);
-    else addTogether<T>(x, call.rows, call.weight, words, column, call.columns, sums);
-    if (low) addTogether<T>(low, call.rows, call.factor, rank, column, call.columns, sums);
+    if (call.packed) addDecodedTogether<T, By>(x, padded, *call.packed, words, column, sums);
+    else addTogether<T, By>(x, padded, call.weight, words, column, call.columns, sums);
+    if (low) addTogether<T, By>(low, padded, call.factor, rank, column, call.columns, sums);
     finishTile(call, sums, call.rows, kRowsTogether, 0, column);
   }
+}
+
+template <typename T>
+void fewRowsProduct(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
+#ifdef BIDORA_AMX
+  if constexpr (std::is_same_v<T, Bfloat16>)
+    if (call.usesTiles) return fewRowsBy<ByTiles>(call, kFewRows, begin, end);
+#endif
+  fewRowsBy<ByVectors>(call, paddedRows(call.rows), begin, end);
 }
 
 template <typename T>
@@ -181,12 +247,12 @@ void frozenProduct(const FrozenProduct<T>& call, int64_t rowsOfChunk, int64_t be
     partByPart(call, begin, end);
     return;
   }
-  PanelPacker<T> packer;
+  Worker<T> worker(call);
   Panel<T> panel{nullptr, nullptr, -1};
   for (int64_t task = begin; task < end; ++task) {
     const int64_t column = task / chunks * kPanel, row = task % chunks * rowsOfChunk;
-    if (column != panel.column) panel = packer.pack(call, column, true);
-    panelTimesRows(call, panel, row, lesser(row + rowsOfChunk, call.rows));
+    if (column != panel.column) panel = worker.packer.pack(call, column, true);
+    multiply(call, panel, row, lesser(row + rowsOfChunk, call.rows), worker);
   }
 }
 

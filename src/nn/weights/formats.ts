@@ -4,47 +4,54 @@ export interface WeightFormat {
   readonly name: string;
   /** Rows must have a multiple of so many elements. */
   readonly elements: number;
-  /** Whether matrices of other dtypes can be packed into it. */
-  readonly isMade: boolean;
-  /** The memory of a matrix of [rows, columns] that was packed here. */
+  /** The block sizes of matrices that are packed here. */
+  readonly block: readonly number[];
+  /** The largest magnitude that can be packed: its scale is finite in float16. */
+  readonly largest: number;
+  /** The memory of a matrix of [rows, columns]. */
   bytesOf(shape: readonly number[]): number;
 }
 
-/** Elements with the same scale, of bitsandbytes' 4-bit formats as they are made here. */
-export const FOUR_BIT_BLOCK = 64;
+const LARGEST_HALF = 65504;
+/** Elements with the same scale. */
+const FOUR_BIT_BLOCK = 64;
 
+/** bitsandbytes' 4-bit types. */
 const fourBits = (name: string): WeightFormat => ({
   name,
   elements: 1,
-  isMade: true,
+  block: [FOUR_BIT_BLOCK],
+  largest: Number.POSITIVE_INFINITY,
   bytesOf([rows, columns]) {
     const count = (rows as number) * (columns as number);
     return Math.ceil(count / 2) + 4 * Math.ceil(count / FOUR_BIT_BLOCK);
   },
 });
 
-/** ggml's blocks. */
-const blocks = (name: string, elements: number, bytes: number, isMade = false): WeightFormat => ({
-  name,
-  elements,
-  isMade,
-  bytesOf: ([rows, columns]) => (((rows as number) * (columns as number)) / elements) * bytes,
-});
-
 /** bitsandbytes' rows of bytes. */
 const int8: WeightFormat = {
   name: "int8",
   elements: 1,
-  isMade: true,
+  block: [],
+  largest: LARGEST_HALF,
   bytesOf: ([rows, columns]) => (rows as number) * ((columns as number) + 4),
 };
+
+/** ggml's blocks. @param levels the largest magnitude of a code */
+const blocks = (name: string, elements: number, bytes: number, levels = 0): WeightFormat => ({
+  name,
+  elements,
+  block: [],
+  largest: levels * LARGEST_HALF,
+  bytesOf: ([rows, columns]) => (((rows as number) * (columns as number)) / elements) * bytes,
+});
 
 const FORMATS = [
   fourBits("nf4"),
   fourBits("fp4"),
   int8,
-  blocks("q8_0", 32, 34, true),
-  blocks("q4_0", 32, 18, true),
+  blocks("q8_0", 32, 34, 127),
+  blocks("q4_0", 32, 18, 8),
   blocks("q4_1", 32, 20),
   blocks("q5_0", 32, 22),
   blocks("q5_1", 32, 24),
@@ -58,12 +65,7 @@ export const WEIGHT_FORMATS: ReadonlyMap<string, WeightFormat> = new Map(
   FORMATS.map((format) => [format.name, format]),
 );
 
-/** The formats that matrices of other dtypes can be packed into. */
-export const MADE_FORMATS = ["nf4", "fp4", "int8", "q8_0", "q4_0"] as const;
-/** The name of one of them. */
-export type MadeFormat = (typeof MADE_FORMATS)[number];
-
-/** How frozen matrices can be held: packed, or dense in a dtype. */
-export const BASE_DTYPES = [...MADE_FORMATS, "bfloat16", "float32"] as const;
+/** How frozen matrices can be held: packed in a format that can be made here, or dense in a dtype. */
+export const BASE_DTYPES = ["nf4", "fp4", "int8", "q8_0", "q4_0", "bfloat16", "float32"] as const;
 /** A format, or a dtype. */
 export type BaseDtype = (typeof BASE_DTYPES)[number];

@@ -1,8 +1,12 @@
 import { BidoraError } from "../../common/errors.js";
 import { checkpoint } from "../../operators/checkpoint.js";
+import { usesKernel } from "../../operators/choose.js";
 import * as torch from "../../torch/index.js";
 import type { WeightFormat } from "./formats.js";
 import type { Weight } from "./weight.js";
+
+/** The kernels of products, which decode the weight. */
+const PRODUCTS = { isTwiceDifferentiable: true };
 
 /**
  * A frozen matrix in a quantization format. Its values are the decoded ones, rounded to the weight's dtype. Products decode them piece by
@@ -50,7 +54,8 @@ export class PackedWeight implements Weight {
   }
 
   use<T extends torch.Tensor | readonly torch.Tensor[]>(body: (values: torch.Tensor) => T, dtype = this.dtype): T {
-    if (dtype === this.dtype && dtype === this.#operand.dtype) return body(this.#operand);
+    const isOperand = dtype === this.dtype && dtype === this.#operand.dtype;
+    if (isOperand && usesKernel(PRODUCTS, this.#operand)) return body(this.#operand);
     return torch.scope(() => checkpoint(() => body(torch.castTo(this.#decoded(), dtype))));
   }
 

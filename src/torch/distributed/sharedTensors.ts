@@ -143,6 +143,4 @@ function write(tensor: Tensor, memory: number, position: number): void {
 }
 
 const mapped = (memory: number, { placed }: Layout): Made =>
-  placed.map((tensors) =>
-    tensors.map(({ shape, dtype, position }) => keep(mapFile(memory, position, shape, dtype))),
-  );
+  placed.map((tensors) => tensors.map(({ shape, dtype, position }) => keep(mapFile(memory, position, shape, dtype))));

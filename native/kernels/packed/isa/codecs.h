@@ -86,43 +86,109 @@ template <typename V>
   return product;
 }
 
-// The values of all codes.
+constexpr float kCount[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                            16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+
+// The values of a granule's codes: in registers where a vector holds 16.
+#if defined(__AVX512BW__)
+
 struct Levels {
-  alignas(kVectorBytes) float of[kGranule];
+  __m512 low, high;  // of codes 0 … 15 and 16 … 31
 
-  // table[code]·scale; `of` has the table twice, so that it is the same for codes of five bits.
-  [[gnu::always_inline]] void scaled(const float (&table)[16], float scale) {
-    for (int64_t i = 0; i < 16; i += kLanes<float>) {
-      const Vector<float> values = load(table + i) * scale;
-      store(of + i, values);
-      store(of + 16 + i, values);
-    }
+  // table[code]·scale for codes of four bits, whatever their fifth bit is.
+  [[gnu::always_inline]] static Levels scaled(const float (&table)[16], float scale) {
+    const __m512 values = _mm512_mul_ps(_mm512_loadu_ps(table), _mm512_set1_ps(scale));
+    return {values, values};
   }
-
-  // (code − zero)·scale + offset for 32 codes.
-  [[gnu::always_inline]] void linear(float zero, float scale, float offset) {
-    constexpr float kCount[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
-                                16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
-    for (int64_t i = 0; i < kGranule; i += kLanes<float>)
-      store(of + i, rounded<Vector<float>>((load(kCount + i) - zero) * scale) + offset);
+  // (code − zero)·scale + offset for codes of four or five bits.
+  template <bool kHasFifthBit>
+  [[gnu::always_inline]] static Levels linear(float zero, float scale, float offset) {
+    const auto of = [&](const float* codes) {
+      const __m512 count = _mm512_sub_ps(_mm512_loadu_ps(codes), _mm512_set1_ps(zero));
+      return _mm512_add_ps(rounded(_mm512_mul_ps(count, _mm512_set1_ps(scale))), _mm512_set1_ps(offset));
+    };
+    const __m512 low = of(kCount);
+    return {low, kHasFifthBit ? of(kCount + 16) : low};
   }
 };
 
-// levels[code] for each code.
+// The values rounded to T.
 template <typename T>
-[[gnu::always_inline]] inline void writeLevels(Codes codes, const T* levels, T* to) {
-  for (int64_t i = 0; i < kGranule; ++i) to[i] = levels[codes[i]];
+struct Table;
+template <>
+struct Table<float> {
+  __m512 low, high;
+
+  [[gnu::always_inline]] void set(const Levels& levels) { low = levels.low, high = levels.high; }
+  [[gnu::always_inline]] void write(__m512i codes, float* to) const {
+    _mm512_storeu_ps(to, of(_mm512_castsi512_si256(codes)));
+    _mm512_storeu_ps(to + 16, of(_mm512_extracti64x4_epi64(codes, 1)));
+  }
+
+ private:
+  [[gnu::always_inline]] __m512 of(__m256i codes) const {
+    return _mm512_permutex2var_ps(low, _mm512_cvtepu16_epi32(codes), high);
+  }
+};
+template <>
+struct Table<Bfloat16> {
+  __m512i values;
+
+  [[gnu::always_inline]] void set(const Levels& levels) {
+    const auto half = [](__m512 x) { return (__m256i)roundedNumbers((Vector<float>)x); };
+    values = _mm512_inserti64x4(_mm512_castsi256_si512(half(levels.low)), half(levels.high), 1);
+  }
+  [[gnu::always_inline]] void write(__m512i codes, Bfloat16* to) const {
+    _mm512_storeu_si512(to, _mm512_permutexvar_epi16(codes, values));
+  }
+};
+
+// Codes in words, of which bits above the fifth do not count.
+using Places = __m512i;
+[[gnu::always_inline]] inline Places placesOf(Codes codes) { return _mm512_cvtepu8_epi16((__m256i)codes); }
+// Those of bytes with two codes each, the first in the high half; the fifth bit is any.
+[[gnu::always_inline]] inline Places placesOfHalves(HalfCodes bytes) {
+  const __m512i spread = _mm512_cvtepu8_epi32((__m128i)bytes);
+  return _mm512_or_si512(_mm512_srli_epi32(spread, 4), _mm512_slli_epi32(spread, 16));
 }
-#if defined(__AVX512BW__)
-[[gnu::always_inline]] inline void writeLevels(Codes codes, const Bfloat16* levels, Bfloat16* to) {
-  _mm512_storeu_si512(to, _mm512_permutexvar_epi16(_mm512_cvtepu8_epi16((__m256i)codes), _mm512_loadu_si512(levels)));
-}
-[[gnu::always_inline]] inline void writeLevels(Codes codes, const float* levels, float* to) {
-  const __m512 low = _mm512_loadu_ps(levels), high = _mm512_loadu_ps(levels + 16);
-  const __m256i all = (__m256i)codes;
-  _mm512_storeu_ps(to, _mm512_permutex2var_ps(low, _mm512_cvtepu8_epi32(_mm256_castsi256_si128(all)), high));
-  _mm512_storeu_ps(to + 16, _mm512_permutex2var_ps(low, _mm512_cvtepu8_epi32(_mm256_extracti128_si256(all, 1)), high));
-}
+
+#else
+
+struct Levels {
+  alignas(kVectorBytes) float of[kGranule];
+
+  [[gnu::always_inline]] static Levels scaled(const float (&table)[16], float scale) {
+    Levels levels;
+    for (int64_t i = 0; i < 16; i += kLanes<float>) {
+      const Vector<float> values = load(table + i) * scale;
+      store(levels.of + i, values);
+      store(levels.of + 16 + i, values);
+    }
+    return levels;
+  }
+  template <bool kHasFifthBit>
+  [[gnu::always_inline]] static Levels linear(float zero, float scale, float offset) {
+    Levels levels;
+    for (int64_t i = 0; i < kGranule; i += kLanes<float>)
+      store(levels.of + i, rounded<Vector<float>>((load(kCount + i) - zero) * scale) + offset);
+    return levels;
+  }
+};
+
+template <typename T>
+struct Table {
+  T values[kGranule];
+
+  [[gnu::always_inline]] void set(const Levels& levels) { writeNumbers(levels.of, kGranule, values); }
+  [[gnu::always_inline]] void write(Codes codes, T* to) const {
+    for (int64_t i = 0; i < kGranule; ++i) to[i] = values[codes[i]];
+  }
+};
+
+using Places = Codes;
+[[gnu::always_inline]] inline Places placesOf(Codes codes) { return codes; }
+[[gnu::always_inline]] inline Places placesOfHalves(HalfCodes bytes) { return joined<InTurns>(bytes >> 4, bytes & 15); }
+
 #endif
 
 // code·scale for each signed code; the granule's halves have scales of their own.
@@ -148,20 +214,18 @@ template <typename T>
 }
 #endif
 
-// A format whose codes select levels. Levels of the granule before are kept while they are the same.
+// A format whose codes select levels. reach() goes to a granule, the next one unless it is the first, and returns
+// whether its levels may differ from those before.
 template <typename Format>
 struct ByLevels {
   template <typename T>
   struct Decoder {
-    alignas(64) T levels[kGranule];
+    Format format;
+    Table<T> table;
 
     [[gnu::always_inline]] void decode(const PackedMatrix& matrix, int64_t granule, bool isFirst, T* to) {
-      if (isFirst || granule % Format::granulesOfLevels(matrix) == 0) {
-        Levels computed;
-        Format::setLevels(matrix, granule, computed);
-        writeNumbers(computed.of, kGranule, levels);
-      }
-      writeLevels(Format::codes(matrix, granule), levels, to);
+      if (format.reach(matrix, granule, isFirst)) table.set(format.levels(matrix, granule));
+      table.write(format.places(matrix, granule), to);
     }
   };
 };
@@ -187,18 +251,31 @@ struct ByScale {
   return rounded(packed.levels[packed.codes[block]] * packed.scales[block / packed.block]) + packed.offset;
 }
 
-template <typename Table>
-struct FourBits : ByLevels<FourBits<Table>> {
-  static int64_t granulesOfLevels(const PackedMatrix& matrix) { return matrix.block / kGranule; }
-  [[gnu::always_inline]] static void setLevels(const PackedMatrix& matrix, int64_t granule, Levels& levels) {
-    levels.scaled(Table::kLevels, scaleOf(matrix, granule * kGranule / matrix.block));
+template <typename Numbers>
+struct FourBits : ByLevels<FourBits<Numbers>> {
+  int64_t block, left;  // the granule's block, and how many granules of it are left with this one
+
+  [[gnu::always_inline]] bool reach(const PackedMatrix& matrix, int64_t granule, bool isFirst) {
+    const int64_t granules = matrix.block / kGranule;
+    if (isFirst) {
+      block = granule / granules;
+      left = granules - granule % granules;
+      return true;
+    }
+    if (--left > 0) return false;
+    ++block;
+    left = granules;
+    return true;
   }
-  [[gnu::always_inline]] static Codes codes(const PackedMatrix& matrix, int64_t granule) {
+  [[gnu::always_inline]] Levels levels(const PackedMatrix& matrix, int64_t) const {
+    return Levels::scaled(Numbers::kLevels, scaleOf(matrix, block));
+  }
+  [[gnu::always_inline]] static Places places(const PackedMatrix& matrix, int64_t granule) {
     const int64_t first = granule * 16, end = (matrix.rows * matrix.columns + 1) / 2;
+    if (first + 16 <= end) return placesOfHalves(loadHalf(matrix.codes + first));
     HalfCodes bytes{};
-    if (first + 16 <= end) bytes = loadHalf(matrix.codes + first);
-    else std::memcpy(&bytes, matrix.codes + first, end - first);
-    return joined<InTurns>(bytes >> 4, bytes & 15);
+    std::memcpy(&bytes, matrix.codes + first, end - first);
+    return placesOfHalves(bytes);
   }
 };
 
@@ -216,18 +293,20 @@ using Fp4 = FourBits<FloatTable>;
 template <bool kHasOffset, bool kHasFifthBit>
 struct Block32 : ByLevels<Block32<kHasOffset, kHasFifthBit>> {
   static constexpr int64_t kBits = kHasOffset ? 4 : 2, kCodes = kBits + (kHasFifthBit ? 4 : 0), kBytes = kCodes + 16;
+  const uint8_t* block;
 
-  static int64_t granulesOfLevels(const PackedMatrix&) { return 1; }
-  [[gnu::always_inline]] static void setLevels(const PackedMatrix& matrix, int64_t granule, Levels& levels) {
-    const uint8_t* block = matrix.codes + granule * kBytes;
-    if (kHasOffset) levels.linear(0, halfAt(block), halfAt(block + 2));
-    else levels.linear(kHasFifthBit ? 16 : 8, halfAt(block), 0);
+  [[gnu::always_inline]] bool reach(const PackedMatrix& matrix, int64_t granule, bool) {
+    block = matrix.codes + granule * kBytes;
+    return true;
   }
-  [[gnu::always_inline]] static Codes codes(const PackedMatrix& matrix, int64_t granule) {
-    const uint8_t* block = matrix.codes + granule * kBytes;
+  [[gnu::always_inline]] Levels levels(const PackedMatrix&, int64_t) const {
+    if (kHasOffset) return Levels::linear<kHasFifthBit>(0, halfAt(block), halfAt(block + 2));
+    return Levels::linear<kHasFifthBit>(kHasFifthBit ? 16 : 8, halfAt(block), 0);
+  }
+  [[gnu::always_inline]] Places places(const PackedMatrix&, int64_t) const {
     const HalfCodes bytes = loadHalf(block + kCodes);
     const Codes low = joined<OneAfterTheOther>(bytes & 15, bytes >> 4);
-    return kHasFifthBit ? low | fifthBits(block + kBits) : low;
+    return placesOf(kHasFifthBit ? low | fifthBits(block + kBits) : low);
   }
 };
 using Q4_0 = Block32<false, false>;
@@ -250,22 +329,38 @@ struct Q8_0 : ByScale<Q8_0> {
 template <bool kHasFifthBit>
 struct Block256 : ByLevels<Block256<kHasFifthBit>> {
   static constexpr int64_t kCodes = kHasFifthBit ? 48 : 16, kBytes = kCodes + 128;
+  const uint8_t* block;
+  float scales[8], offsets[8];
 
-  static int64_t granulesOfLevels(const PackedMatrix&) { return 1; }
-  [[gnu::always_inline]] static void setLevels(const PackedMatrix& matrix, int64_t granule, Levels& levels) {
-    const uint8_t* block = matrix.codes + granule / 8 * kBytes;
-    const int64_t i = granule % 8;
-    const int scale = i < 4 ? block[4 + i] & 63 : (block[8 + i] & 15) | ((block[i] >> 2) & 48),
-              offset = i < 4 ? block[8 + i] & 63 : (block[8 + i] >> 4) | ((block[4 + i] >> 2) & 48);
-    levels.linear(0, halfAt(block) * static_cast<float>(scale), -(halfAt(block + 2) * static_cast<float>(offset)));
+  [[gnu::always_inline]] bool reach(const PackedMatrix& matrix, int64_t granule, bool isFirst) {
+    if (isFirst || (granule & 7) == 0) read(matrix.codes + granule / 8 * kBytes);
+    return true;
   }
-  [[gnu::always_inline]] static Codes codes(const PackedMatrix& matrix, int64_t granule) {
-    const uint8_t* block = matrix.codes + granule / 8 * kBytes;
-    const int64_t i = granule % 8;
+  [[gnu::always_inline]] void read(const uint8_t* from) {
+    block = from;
+    uint32_t first, second, rest;
+    std::memcpy(&first, block + 4, 4);
+    std::memcpy(&second, block + 8, 4);
+    std::memcpy(&rest, block + 12, 4);
+    const uint32_t six[] = {first & 0x3F3F3F3FU, (rest & 0x0F0F0F0FU) | (first >> 2 & 0x30303030U),
+                            second & 0x3F3F3F3FU, (rest >> 4 & 0x0F0F0F0FU) | (second >> 2 & 0x30303030U)};
+    uint8_t bytes[16];
+    std::memcpy(bytes, six, sizeof bytes);
+    const float scale = halfAt(block), offset = -halfAt(block + 2);
+    for (int64_t g = 0; g < 8; ++g) {
+      scales[g] = scale * static_cast<float>(bytes[g]);
+      offsets[g] = offset * static_cast<float>(bytes[8 + g]);
+    }
+  }
+  [[gnu::always_inline]] Levels levels(const PackedMatrix&, int64_t granule) const {
+    return Levels::linear<kHasFifthBit>(0, scales[(granule & 7)], offsets[(granule & 7)]);
+  }
+  [[gnu::always_inline]] Places places(const PackedMatrix&, int64_t granule) const {
+    const int64_t i = (granule & 7);
     const Codes bytes = loadCodes(block + kCodes + i / 2 * 32), low = i % 2 ? bytes >> 4 : bytes & 15;
-    if (!kHasFifthBit) return low;
+    if (!kHasFifthBit) return placesOf(low);
     const Codes bit = Codes{} + static_cast<uint8_t>(1U << i);
-    return low | ((Codes)((loadCodes(block + 16) & bit) != 0) & 16);
+    return placesOf(low | ((Codes)((loadCodes(block + 16) & bit) != 0) & 16));
   }
 };
 using Q4_K = Block256<false>;
@@ -276,7 +371,7 @@ using Q5_K = Block256<true>;
 struct Q6_K : ByScale<Q6_K> {
   [[gnu::always_inline]] static Codes codes(const PackedMatrix& matrix, int64_t granule, float (&scales)[2]) {
     const uint8_t* block = matrix.codes + granule / 8 * 210;
-    const int64_t i = granule % 8;
+    const int64_t i = (granule & 7);
     const float whole = halfAt(block + 208);
     for (int64_t half = 0; half < 2; ++half)
       scales[half] = whole * static_cast<float>(static_cast<int8_t>(block[192 + 2 * i + half]));

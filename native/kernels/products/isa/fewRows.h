@@ -22,8 +22,8 @@ constexpr int64_t kBytesAhead = 1 << 14;          // how far ahead the matrix is
 // Packs the rows of a left operand, interleaved by cache lines: [lines, padded rows, kLineWords]. rowAt(i) points to
 // row i's elements.
 template <typename T, typename RowAt>
-const WordOf<T>* packLines(RowAt rowAt, int64_t rows, int64_t words, Buffer<WordOf<T>>& buffer) {
-  const int64_t padded = paddedRows(rows), lines = roundUp(words, kLineWords);
+const WordOf<T>* packLines(RowAt rowAt, int64_t rows, int64_t words, Buffer<WordOf<T>>& buffer, int64_t padded) {
+  const int64_t lines = roundUp(words, kLineWords);
   WordOf<T>* to = buffer.need(lines * padded);
   std::memset(static_cast<void*>(to), 0, lines * padded * sizeof(*to));
   for (int64_t row = 0; row < rows; ++row) {
@@ -33,6 +33,11 @@ const WordOf<T>* packLines(RowAt rowAt, int64_t rows, int64_t words, Buffer<Word
                   lesser(kLineWords, words - d) * sizeof(*to));
   }
   return to;
+}
+
+template <typename T, typename RowAt>
+const WordOf<T>* packLines(RowAt rowAt, int64_t rows, int64_t words, Buffer<WordOf<T>>& buffer) {
+  return packLines<T>(rowAt, rows, words, buffer, paddedRows(rows));
 }
 
 // The addresses of kRowsTogether rows of a matrix.
@@ -110,27 +115,30 @@ void addRows(const Word* x, const Lines& from, int64_t ahead, int64_t words, flo
   addPart<Word, kRows>(x + d * kRows, lines, words - d, sums);
 }
 
-template <typename Word, typename Lines>
-void addRows(const Word* x, int64_t rows, const Lines& from, int64_t ahead, int64_t words, float* sums) {
-  switch (paddedRows(rows)) {
-    case 1: addRows<Word, 1>(x, from, ahead, words, sums); break;
-    case 2: addRows<Word, 2>(x, from, ahead, words, sums); break;
-    case 4: addRows<Word, 4>(x, from, ahead, words, sums); break;
-    case 8: addRows<Word, 8>(x, from, ahead, words, sums); break;
-    case 12: addRows<Word, 12>(x, from, ahead, words, sums); break;
-    default: addRows<Word, 16>(x, from, ahead, words, sums);
+// As addRows, for any number of rows, for which packLines has padded x.
+struct ByVectors {
+  template <typename Word, typename Lines>
+  static void addRows(const Word* x, int64_t rows, const Lines& from, int64_t ahead, int64_t words, float* sums) {
+    switch (paddedRows(rows)) {
+      case 1: bidora::BIDORA_ISA::addRows<Word, 1>(x, from, ahead, words, sums); break;
+      case 2: bidora::BIDORA_ISA::addRows<Word, 2>(x, from, ahead, words, sums); break;
+      case 4: bidora::BIDORA_ISA::addRows<Word, 4>(x, from, ahead, words, sums); break;
+      case 8: bidora::BIDORA_ISA::addRows<Word, 8>(x, from, ahead, words, sums); break;
+      case 12: bidora::BIDORA_ISA::addRows<Word, 12>(x, from, ahead, words, sums); break;
+      default: bidora::BIDORA_ISA::addRows<Word, 16>(x, from, ahead, words, sums);
+    }
   }
-}
+};
 
 // The same for the rows from `first` on of a matrix of `count` rows.
-template <typename T>
+template <typename T, typename By = ByVectors>
 void addTogether(const WordOf<T>* x, int64_t rows, const Rows<const T>& matrix, int64_t words, int64_t first,
                  int64_t count, float* sums) {
   const int64_t rowBytes = matrix.stride * static_cast<int64_t>(sizeof(T)),
                 ahead = greater(roundUp(kBytesAhead / greater(rowBytes, 1), 16), 16) * rowBytes;
   const Together from{reinterpret_cast<const char*>(matrix.data + first * matrix.stride), rowBytes};
-  if (first + kRowsTogether <= count) addRows(x, rows, from, ahead, words, sums);
-  else addRows(x, rows, Fewer(from, count - first), ahead, words, sums);
+  if (first + kRowsTogether <= count) By::addRows(x, rows, from, ahead, words, sums);
+  else By::addRows(x, rows, Fewer(from, count - first), ahead, words, sums);
 }
 
 #endif

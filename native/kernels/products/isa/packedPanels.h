@@ -74,16 +74,16 @@ void packDecodedPanel(const FrozenProduct<T>& call, int64_t words, int64_t first
 }
 
 // As addTogether.
-template <typename T>
-void addDecodedTogether(const WordOf<T>* x, int64_t rows, const PackedMatrix& matrix, int64_t words, int64_t first,
+template <typename T, typename By>
+void addDecodedTogether(const WordOf<T>* x, int64_t padded, const PackedMatrix& matrix, int64_t words, int64_t first,
                         float* sums) {
   constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
-  const int64_t padded = paddedRows(rows), count = lesser(kRowsTogether, matrix.rows - first);
+  const int64_t count = lesser(kRowsTogether, matrix.rows - first);
   DecodedPieces<T> pieces;
   forEachPiece<T>(words, [&](int64_t d, int64_t some) {
     pieces.decode(matrix, first, count, d * kPerWord, some * kPerWord);
     const Together from{reinterpret_cast<const char*>(pieces.data), pieces.kStride * static_cast<int64_t>(sizeof(T))};
-    addRows(x + d * padded, rows, from, 0, some, sums);
+    By::addRows(x + d * padded, padded, from, 0, some, sums);
   });
 }
 

@@ -1,0 +1,149 @@
+// Products of bfloat16 with the processor's matrix unit (Intel AMX). A tile has 16 rows of 64 bytes: 16 rows of x with
+// 16 words each, 16 words of depth for 16 columns of the panel, or 16×16 sums. Sums have the same order for any number
+// of rows: a tile's worth of the depth after the other.
+#pragma once
+
+#include "fewRows.h"
+#include "kernels/products/functions.h"
+#include "panels.h"
+
+namespace bidora::BIDORA_ISA {
+
+#ifdef BIDORA_OWN_PRODUCTS
+constexpr int64_t kTile = 16;  // rows, columns or words of a tile
+constexpr int64_t kTwoTiles = 2 * kTile;
+#endif
+
+#if defined(BIDORA_OWN_PRODUCTS) && defined(__AVX512BF16__)
+#define BIDORA_AMX [[gnu::target("amx-tile,amx-bf16")]]
+
+constexpr int64_t kDepthOfTiles = 128;  // words of depth for which a panel stays in the L1 cache
+
+// Sets all tiles to 16 rows of 64 bytes while it lives. The former setting is restored, since oneDNN takes its own for
+// unchanged.
+class TileSetting {
+ public:
+  BIDORA_AMX explicit TileSetting(bool isNeeded) : isNeeded_(isNeeded) {
+    if (!isNeeded) return;
+    _tile_storeconfig(before_);
+    struct {
+      uint8_t palette = 1, start = 0, unused[14] = {};
+      uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+      uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+    } own;
+    _tile_loadconfig(&own);
+  }
+  BIDORA_AMX ~TileSetting() {
+    if (isNeeded_) _tile_loadconfig(before_);
+  }
+  TileSetting(const TileSetting&) = delete;
+  TileSetting& operator=(const TileSetting&) = delete;
+
+ private:
+  alignas(64) char before_[64];
+  bool isNeeded_;
+};
+
+// The compiler does not know which memory tiles are loaded from and stored to.
+[[gnu::always_inline]] inline void memoryBarrier() { asm volatile("" ::: "memory"); }
+
+// Rows of a left operand, padded with zeros to whole tiles; in place if they are whole.
+struct TiledRows {
+  const Pair* data;
+  int64_t stride;  // words
+};
+
+inline TiledRows tiledRows(const Rows<const Bfloat16>& from, int64_t row, int64_t rows, int64_t word, int64_t words,
+                           Pair* scratch) {
+  const auto at = [&](int64_t i) { return from.data + (row + i) * from.stride + 2 * word; };
+  if (rows % kTile == 0 && words % kTile == 0) return {reinterpret_cast<const Pair*>(at(0)), from.stride / 2};
+  const int64_t width = roundUp(words, kTile);
+  std::memset(static_cast<void*>(scratch), 0, roundUp(rows, kTile) * width * sizeof(Pair));
+  for (int64_t i = 0; i < rows; ++i) std::memcpy(static_cast<void*>(scratch + i * width), at(i), words * sizeof(Pair));
+  return {scratch, width};
+}
+
+// sums [32 or 16, 32 or 16 columns] += x·panel for `steps` tiles of the depth; strides in words.
+template <bool kHasTwoRows, bool kHasTwoColumns>
+BIDORA_AMX inline void addTiles(TiledRows x, const Pair* panel, int64_t width, int64_t steps, bool isFirst,
+                                float* sums) {
+  const int64_t sumBytes = kPanel * 4, xBytes = x.stride * 4, panelBytes = width * 4;
+  memoryBarrier();
+  if (isFirst) {
+    _tile_zero(0);
+    if constexpr (kHasTwoColumns) _tile_zero(1);
+    if constexpr (kHasTwoRows) _tile_zero(2);
+    if constexpr (kHasTwoRows && kHasTwoColumns) _tile_zero(3);
+  } else {
+    _tile_loadd(0, sums, sumBytes);
+    if constexpr (kHasTwoColumns) _tile_loadd(1, sums + kTile, sumBytes);
+    if constexpr (kHasTwoRows) _tile_loadd(2, sums + kTile * kPanel, sumBytes);
+    if constexpr (kHasTwoRows && kHasTwoColumns) _tile_loadd(3, sums + kTile * kPanel + kTile, sumBytes);
+  }
+  for (int64_t i = 0; i < steps; ++i) {
+    const Pair *a = x.data + i * kTile, *b = panel + i * kTile * width;
+    _tile_loadd(4, a, xBytes);
+    _tile_loadd(6, b, panelBytes);
+    _tile_dpbf16ps(0, 4, 6);
+    if constexpr (kHasTwoColumns) {
+      _tile_loadd(7, b + kTile, panelBytes);
+      _tile_dpbf16ps(1, 4, 7);
+    }
+    if constexpr (kHasTwoRows) {
+      _tile_loadd(5, a + kTile * x.stride, xBytes);
+      _tile_dpbf16ps(2, 5, 6);
+      if constexpr (kHasTwoColumns) _tile_dpbf16ps(3, 5, 7);
+    }
+  }
+  _tile_stored(0, sums, sumBytes);
+  if constexpr (kHasTwoColumns) _tile_stored(1, sums + kTile, sumBytes);
+  if constexpr (kHasTwoRows) _tile_stored(2, sums + kTile * kPanel, sumBytes);
+  if constexpr (kHasTwoRows && kHasTwoColumns) _tile_stored(3, sums + kTile * kPanel + kTile, sumBytes);
+  memoryBarrier();
+}
+
+// Up to 32 rows times a panel of `width` columns.
+BIDORA_AMX inline void addPanel(TiledRows x, int64_t rows, const Pair* panel, int64_t width, int64_t words,
+                                bool isFirst, float* sums) {
+  const int64_t steps = words / kTile;
+  for (int64_t c = 0; c < width; c += kTwoTiles) {
+    const bool hasTwoColumns = c + kTwoTiles <= width;
+    if (rows > kTile && hasTwoColumns) addTiles<true, true>(x, panel + c, width, steps, isFirst, sums + c);
+    else if (rows > kTile) addTiles<true, false>(x, panel + c, width, steps, isFirst, sums + c);
+    else if (hasTwoColumns) addTiles<false, true>(x, panel + c, width, steps, isFirst, sums + c);
+    else addTiles<false, false>(x, panel + c, width, steps, isFirst, sums + c);
+  }
+}
+
+// Few rows; x has the layout of packLines for 16 rows.
+struct ByTiles {
+  // sums [16, 16 columns of M] += x·Mᵀ for as many rows of M.
+  template <typename Lines>
+  BIDORA_AMX static void addRows(const Pair* x, int64_t, const Lines& from, int64_t ahead, int64_t words, float* sums) {
+    alignas(64) Line lines[kLineWords];
+    memoryBarrier();
+    _tile_loadd(0, sums, kTile * 4);
+    for (int64_t d = 0; d < words; d += kLineWords) {
+      if (ahead > 0)
+#pragma GCC unroll 16
+        for (int i = 0; i < kRowsTogether; ++i) __builtin_prefetch(from.row(i) + d * 4 + ahead, 0, 2);
+      loadLines(from, d, lesser(kLineWords, words - d), lines);
+      memoryBarrier();
+      _tile_loadd(4, x + d * kTile, kTile * 4);
+      _tile_loadd(6, lines, kTile * 4);
+      _tile_dpbf16ps(0, 4, 6);
+    }
+    _tile_stored(0, sums, kTile * 4);
+    memoryBarrier();
+  }
+};
+
+#elif defined(BIDORA_OWN_PRODUCTS)
+
+struct TileSetting {
+  explicit TileSetting(bool) {}
+};
+
+#endif
+
+}  // namespace bidora::BIDORA_ISA

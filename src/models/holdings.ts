@@ -1,0 +1,116 @@
+// How a model's weights are held in memory.
+
+import { UsageError } from "../common/errors.js";
+import type { PackedTensor } from "../io/packedTensor.js";
+import {
+  type BaseDtype,
+  DenseWeight,
+  Embedding,
+  Linear,
+  OutputLinear,
+  PackedWeight,
+  type Parameter,
+  WEIGHT_FORMATS,
+  type Weight,
+  type WeightFormat,
+} from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import type { TaskModel } from "./taskModel.js";
+import type { WeightSource } from "./weightSource.js";
+
+/** See `LoadOptions`. */
+interface HoldingOptions {
+  readonly dtype: torch.DType;
+  readonly masterDtype?: torch.DType;
+  readonly baseDtype?: BaseDtype | undefined;
+  readonly device?: string;
+}
+
+/** How a parameter of the backbone is held. */
+export interface Holding {
+  readonly isPacked: boolean;
+  /** Its memory in bytes. */
+  readonly bytes: number;
+  /** Reads its tensors. */
+  readonly read: () => readonly torch.Tensor[];
+  /** Makes the weight of them. */
+  readonly hold: (parts: readonly torch.Tensor[]) => Weight;
+}
+
+/**
+ * How each parameter of the backbone is held: packed, if it is a matrix and the file has it so or `baseDtype` says so, or else dense.
+ * @throws UsageError if no matrix can be held as `baseDtype` says, or the device can't decode it
+ */
+export function holdings(
+  model: TaskModel,
+  backbone: readonly (readonly [path: string, parameter: Parameter])[],
+  weights: WeightSource,
+  options: HoldingOptions,
+): ReadonlyMap<Parameter, Holding> {
+  const { baseDtype, dtype, masterDtype, device = "cpu" } = options;
+  const isDecoded = device === "cpu" || device === "meta";
+  const format = baseDtype === undefined ? undefined : WEIGHT_FORMATS.get(baseDtype);
+  if (format && !isDecoded)
+    throw new UsageError(
+      `${format.name} weights are decoded by the CPU, got device ${device}; leave out baseDtype (--base-dtype).`,
+    );
+  const [linear, tables] = matricesOf(model);
+  const holdingOf = (path: string, parameter: Parameter): Holding => {
+    const isMatrix = linear.has(parameter) || tables.has(parameter);
+    const stored = isMatrix && isDecoded && masterDtype === undefined ? weights.packed(path, parameter) : undefined;
+    const ofFile = stored && WEIGHT_FORMATS.get(stored.format);
+    if (ofFile && (baseDtype ?? ofFile.name) === ofFile.name) return asStored(parameter, dtype, ofFile, stored);
+    if (!linear.has(parameter) || baseDtype === undefined) return dense(path, parameter, masterDtype ?? dtype, weights);
+    if (!format) return dense(path, parameter, baseDtype as torch.DType, weights);
+    const fills = (parameter.shape.at(-1) as number) % format.elements === 0;
+    return fills ? made(path, parameter, dtype, weights, format) : dense(path, parameter, dtype, weights);
+  };
+  const held = new Map(backbone.map(([path, parameter]) => [parameter, holdingOf(path, parameter)]));
+  if (format && ![...held.values()].some(({ isPacked }) => isPacked))
+    throw new UsageError(
+      `No effect: ${format.name} holds rows of whole blocks of ${format.elements} values, and no linear layer of this model has such rows; leave out baseDtype (--base-dtype).`,
+    );
+  return held;
+}
+
+function asStored({ shape }: Parameter, dtype: torch.DType, format: WeightFormat, stored: PackedTensor): Holding {
+  return {
+    isPacked: true,
+    bytes: format.bytesOf(shape),
+    read: () => stored.read(),
+    hold: (parts) => new PackedWeight(format, shape, dtype, parts, stored.block),
+  };
+}
+
+function made(
+  path: string,
+  parameter: Parameter,
+  dtype: torch.DType,
+  weights: WeightSource,
+  format: WeightFormat,
+): Holding {
+  const { shape } = parameter;
+  return {
+    isPacked: true,
+    bytes: format.bytesOf(shape),
+    read: () => weights.pack(path, parameter, format),
+    hold: (parts) => new PackedWeight(format, shape, dtype, parts, format.block),
+  };
+}
+
+function dense(path: string, parameter: Parameter, dtype: torch.DType, weights: WeightSource): Holding {
+  return {
+    isPacked: false,
+    bytes: torch.numelOf(parameter.shape) * torch.DTYPE_BYTES[dtype],
+    read: () => [weights.read(path, parameter, dtype)],
+    hold: ([tensor]) => new DenseWeight(tensor as torch.Tensor),
+  };
+}
+
+/** The matrices of linear layers, and those of embeddings and outputs. */
+function matricesOf(model: TaskModel): readonly [linear: ReadonlySet<Parameter>, tables: ReadonlySet<Parameter>] {
+  const layers = Array.from(model.baseModules(), ([, module]) => module);
+  const tables = layers.filter((layer) => layer instanceof Embedding || layer instanceof OutputLinear);
+  const linear = layers.filter((layer) => layer instanceof Linear && !(layer instanceof OutputLinear)) as Linear[];
+  return [new Set(linear.map(({ weight }) => weight)), new Set(tables.map(({ weight }) => weight))];
+}
