@@ -15,7 +15,14 @@ import { quantize } from "../../src/io/gguf/quantize.js";
 import { resolveModel } from "../../src/io/resolveModel.js";
 import { saveSafetensors } from "../../src/io/safetensors.js";
 import { type LoadOptions, loadModel, modelInput, type TaskModel } from "../../src/models/index.js";
-import { crossEntropy, EVALUATION, linearCrossEntropy, PackedWeight, WEIGHT_FORMATS } from "../../src/nn/index.js";
+import {
+  type BaseDtype,
+  crossEntropy,
+  EVALUATION,
+  linearCrossEntropy,
+  PackedWeight,
+  WEIGHT_FORMATS,
+} from "../../src/nn/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
@@ -204,11 +211,11 @@ describe("a GGUF file of Q8_0 blocks", () => {
 });
 
 describe("blocks made of a checkpoint's values", () => {
-  const load = (source: string) =>
+  const load = (source: string, baseDtype: BaseDtype = "q8_0") =>
     loadModel(source, {
       ...ownHead(openCheckpoint(source).config),
       dtype: "float32",
-      baseDtype: "q8_0",
+      baseDtype,
       generator: new torch.Generator(0),
     });
 
@@ -229,6 +236,25 @@ describe("blocks made of a checkpoint's values", () => {
       expect(error).toBeLessThan((torch.max(torch.abs(matrix)).item() / 127) * 0.51);
     }
     file.close();
+  });
+
+  /** The largest error of a value, relative to the largest in its row. */
+  const ERRORS = { nf4: 0.16, fp4: 0.18, int8: 0.005, q8_0: 0.005, q4_0: 0.13, bfloat16: 0.004 } as const;
+
+  test.each(Object.entries(ERRORS))("stand for nearly the same values in %s", async (baseDtype, largest) => {
+    const source = wideFolder(join(folder(), "wide"), "bert", "single");
+    const { model } = await load(source, baseDtype as BaseDtype);
+    const { model: exact } = await load(source, "float32");
+    const held = new Map(model.namedParameters());
+    let changed = 0;
+    for (const [path, { values }] of exact.namedParameters()) {
+      const [own, wanted] = [held.get(path)!.values.dense("float32"), values.dense()];
+      if (torch.equal(own, wanted)) continue;
+      changed++;
+      const error = torch.max(torch.div(torch.abs(torch.sub(own, wanted)), torch.max(torch.abs(wanted)))).item();
+      expect(error, path).toBeLessThan(largest);
+    }
+    expect(changed).toBe(18);
   });
 
   test("leave a language model's embeddings and output as they are", async () => {
