@@ -217,7 +217,10 @@ void fewRowsBy(const FrozenProduct<T>& call, int64_t padded, int64_t begin, int6
   const Worker<T> setting(call);
   Buffer<WordOf<T>> ofX, ofLow;
   const auto pack = [&](const Rows<const T>& from, int64_t count, Buffer<WordOf<T>>& buffer) {
-    return packLines<T>([&](int64_t row) { return from.data + row * from.stride; }, call.rows, count, buffer, padded);
+    const auto rowAt = [&](int64_t row) { return from.data + row * from.stride; };
+    WordOf<T>* packed = packLines<T>(rowAt, call.rows, count, buffer, padded);
+    By::arrange(packed, count);
+    return packed;
   };
   const WordOf<T>*x = pack(call.x, words, ofX), *low = rank > 0 ? pack(call.low, rank, ofLow) : nullptr;
   alignas(kVectorBytes) float sums[kFewRows * kRowsTogether];
@@ -227,6 +230,7 @@ void fewRowsBy(const FrozenProduct<T>& call, int64_t padded, int64_t begin, int6
     if (call.packed) addDecodedTogether<T, By>(x, padded, *call.packed, words, column, sums);
     else addTogether<T, By>(x, padded, call.weight, words, column, call.columns, sums);
     if (low) addTogether<T, By>(low, padded, call.factor, rank, column, call.columns, sums);
+    By::finish(sums);
     finishTile(call, sums, call.rows, kRowsTogether, 0, column);
   }
 }

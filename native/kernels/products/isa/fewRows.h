@@ -22,7 +22,7 @@ constexpr int64_t kBytesAhead = 1 << 14;          // how far ahead the matrix is
 // Packs the rows of a left operand, interleaved by cache lines: [lines, padded rows, kLineWords]. rowAt(i) points to
 // row i's elements.
 template <typename T, typename RowAt>
-const WordOf<T>* packLines(RowAt rowAt, int64_t rows, int64_t words, Buffer<WordOf<T>>& buffer, int64_t padded) {
+WordOf<T>* packLines(RowAt rowAt, int64_t rows, int64_t words, Buffer<WordOf<T>>& buffer, int64_t padded) {
   const int64_t lines = roundUp(words, kLineWords);
   WordOf<T>* to = buffer.need(lines * padded);
   std::memset(static_cast<void*>(to), 0, lines * padded * sizeof(*to));
@@ -117,6 +117,11 @@ void addRows(const Word* x, const Lines& from, int64_t ahead, int64_t words, flo
 
 // As addRows, for any number of rows, for which packLines has padded x.
 struct ByVectors {
+  // See amx.h.
+  template <typename Word>
+  static void arrange(Word*, int64_t) {}
+  static void finish(float*) {}
+
   template <typename Word, typename Lines>
   static void addRows(const Word* x, int64_t rows, const Lines& from, int64_t ahead, int64_t words, float* sums) {
     switch (paddedRows(rows)) {

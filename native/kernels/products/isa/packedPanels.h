@@ -58,6 +58,7 @@ void packDecodedRows(const PackedMatrix& matrix, int64_t firstRow, int64_t words
     for (int64_t i = 0; i < kPerWord; ++i) {
       const int64_t row = firstRow + d * kPerWord + i;
       __builtin_prefetch(placeOf(matrix, row + kRowsAhead, first));
+      __builtin_prefetch(placeOf(matrix, row + kRowsAhead, first + count));
       decode(matrix, row, first, count, rows + i * kPanel);
     }
     pairRows(rows, kPanel, to + d * width, count);
