@@ -20,6 +20,8 @@ export class TrainedTensor {
     readonly role: TrainedRole,
     /** Whether weight decay applies: not for biases and norm weights. */
     readonly decays: boolean,
+    /** Whether it is a table of embeddings, whose optimizer state is never in 8 bits. */
+    readonly isEmbedding = false,
   ) {}
 
   /** The parameter's current tensor. */

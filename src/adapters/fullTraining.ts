@@ -1,5 +1,5 @@
 import { BidoraError } from "../common/errors.js";
-import { type Module, Norm, OutputLinear, type Parameter, transposed } from "../nn/index.js";
+import { Embedding, type Module, Norm, OutputLinear, type Parameter, transposed } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type AdaptedModel, TrainedTensor } from "./adapted.js";
 import type { AdapterConfig } from "./adapterConfig.js";
@@ -11,6 +11,7 @@ export interface FullyTrained {
   readonly name: string;
   readonly parameter: Parameter;
   readonly decays: boolean;
+  readonly isEmbedding: boolean;
 }
 
 /** Every parameter of a model, or of the modules that are `wanted`. */
@@ -24,7 +25,7 @@ export function* parametersOf(
       const name = path ? `${path}.${key}` : key;
       // As in transformers' Trainer: a table of biases of relative positions is a bias too.
       const decays = !name.includes("bias") && !(module instanceof Norm);
-      yield { name, parameter, decays };
+      yield { name, parameter, decays, isEmbedding: module instanceof Embedding };
     }
   }
 }
@@ -49,7 +50,12 @@ export function fullyTrainedParameters(
     const parameter = module.ownParameters.get("bias");
     const isAdapted = adaptedPaths.has(path);
     if (!parameter || isWhole(path, module) || (bias === "adapted" && !isAdapted)) continue;
-    found.push({ name: `${path}.${isAdapted ? "base_layer.bias" : "bias"}`, parameter, decays: false });
+    found.push({
+      name: `${path}.${isAdapted ? "base_layer.bias" : "bias"}`,
+      parameter,
+      decays: false,
+      isEmbedding: false,
+    });
   }
   return found;
 }
@@ -83,13 +89,13 @@ function refuseTied(model: Module, modulesToSave: readonly string[]): void {
  * compute in.
  */
 export function trainParameter(
-  { name, parameter, decays }: FullyTrained,
+  { name, parameter, decays, isEmbedding }: FullyTrained,
   dtype: torch.DType,
   start?: torch.Tensor,
 ): TrainedTensor {
   parameter.computeDtype ??= parameter.values.dtype;
   parameter.fill(start ? fromFile(parameter, start, dtype) : ownCopy(parameter.tensor, dtype));
-  return new TrainedTensor(name, parameter, "direction", decays);
+  return new TrainedTensor(name, parameter, "direction", decays, isEmbedding);
 }
 
 /** @throws BidoraError `TARGET` */

@@ -28,7 +28,8 @@ interface AdamWTensors {
   readonly meanSquares: Tensors;
 }
 
-interface AdamWNumbers {
+/** The numbers of an AdamW step. */
+export interface AdamWNumbers {
   readonly lr: number;
   readonly beta1: number;
   readonly beta2: number;

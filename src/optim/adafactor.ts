@@ -14,9 +14,9 @@ const THRESHOLD = 1;
  */
 export const adafactor: Optimizer<DecayOptions> = {
   uses: [],
-  stateShapes(shape) {
-    if (shape.length < 2) return { variance: shape };
-    return { row_var: shape.with(-1, 1), col_var: shape.with(-2, 1) };
+  stateForms({ shape, dtype }) {
+    if (shape.length < 2) return { variance: { shape, dtype } };
+    return { row_var: { shape: shape.with(-1, 1), dtype }, col_var: { shape: shape.with(-2, 1), dtype } };
   },
   update(parameters, gradients, state, learningRate, { weightDecay }) {
     state.steps += 1;

@@ -1,4 +1,4 @@
-import { adamw as stepTensors } from "../operators/optimizerStep.js";
+import { type AdamWNumbers, adamw as stepTensors } from "../operators/optimizerStep.js";
 import * as torch from "../torch/index.js";
 import {
   type DecayOptions,
@@ -22,7 +22,7 @@ export interface AdamWOptions extends DecayOptions {
  */
 export const adamw: Optimizer<AdamWOptions> = {
   uses: ["adamBeta1", "adamBeta2", "adamEpsilon"],
-  stateShapes: (shape) => ({ exp_avg: shape, exp_avg_sq: shape }),
+  stateForms: ({ shape, dtype }) => ({ exp_avg: { shape, dtype }, exp_avg_sq: { shape, dtype } }),
   update: stepAdamW,
   derivative: derivativeOf,
 };
@@ -45,14 +45,19 @@ function stepAdamW(
       means: stateTensors(state, "exp_avg", chosen),
       meanSquares: stateTensors(state, "exp_avg_sq", chosen),
     };
-    stepTensors(tensors, state.steps, {
-      lr: learningRate,
-      beta1: options.adamBeta1,
-      beta2: options.adamBeta2,
-      weightDecay: decays ? options.weightDecay : 0,
-      epsilon: options.adamEpsilon,
-    });
+    stepTensors(tensors, state.steps, adamwNumbers(learningRate, options, decays));
   }
+}
+
+/** The numbers of a step, for tensors with or without weight decay. */
+export function adamwNumbers(learningRate: number, options: AdamWOptions, decays: boolean): AdamWNumbers {
+  return {
+    lr: learningRate,
+    beta1: options.adamBeta1,
+    beta2: options.adamBeta2,
+    weightDecay: decays ? options.weightDecay : 0,
+    epsilon: options.adamEpsilon,
+  };
 }
 
 /**

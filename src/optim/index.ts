@@ -2,6 +2,7 @@
 
 import { adafactor } from "./adafactor.js";
 import { type AdamWOptions, adamw } from "./adamw.js";
+import { adamw8bit } from "./adamw8bit.js";
 import type { DecayOptions, Optimizer } from "./optimizer.js";
 import { type SgdOptions, sgd } from "./sgd.js";
 
@@ -12,21 +13,23 @@ export {
   initState,
   type Memory,
   type Optimized,
+  type OptimizedForm,
   type Optimizer,
   type OptimizerState,
   SCHEDULES,
   type ScheduleName,
   scheduleFactor,
+  type TensorForm,
   totalNorm,
 } from "./optimizer.js";
 export type { SgdOptions } from "./sgd.js";
 
-export { adafactor, adamw, sgd };
+export { adafactor, adamw, adamw8bit, sgd };
 
 /** The options of all optimizers, named as the run settings are. */
 export type OptimizerOptions = AdamWOptions & SgdOptions & DecayOptions;
 
-const optimizers = { adamw, sgd, adafactor };
+const optimizers = { adamw, adamw8bit, sgd, adafactor };
 
 /** The name of an optimizer. */
 export type OptimizerName = keyof typeof optimizers;

@@ -9,8 +9,20 @@ export interface Optimized {
   readonly decays: boolean;
 }
 
-/** The optimizer state of one tensor, under PyTorch's names (`exp_avg`, …). */
+/** The optimizer state of one tensor, under PyTorch's names (`exp_avg`, …), or those of the library that the optimizer is from. */
 export type Memory = Readonly<Record<string, torch.Tensor>>;
+
+/** A tensor without its elements. */
+export interface TensorForm {
+  readonly shape: readonly number[];
+  readonly dtype: torch.DType;
+}
+
+/** A parameter, as far as the form of its state depends on it. */
+export interface OptimizedForm extends TensorForm {
+  /** Whether it is a table of embeddings. */
+  readonly isEmbedding?: boolean;
+}
 
 /** The state that an optimizer keeps between steps. */
 export interface OptimizerState {
@@ -29,8 +41,8 @@ export interface DecayOptions {
 export interface Optimizer<Options extends DecayOptions> {
   /** Options of this optimizer that not all optimizers have. */
   readonly uses: readonly Exclude<keyof Options & string, keyof DecayOptions>[];
-  /** Shapes of the state tensors for a parameter of this shape, under PyTorch's names. */
-  stateShapes(shape: readonly number[], options: Options): Readonly<Record<string, readonly number[]>>;
+  /** The state tensors of a parameter, which are zero before the first step. */
+  stateForms(parameter: OptimizedForm, options: Options): Readonly<Record<string, TensorForm>>;
   /** Takes one step in place, which bumps each tensor's version counter. */
   update(
     parameters: readonly Optimized[],
@@ -53,15 +65,18 @@ export interface Optimizer<Options extends DecayOptions> {
   ): torch.Tensor[];
 }
 
-/** The state before the first step: zeros of each tensor's dtype, kept beyond the current scope. */
+/** The state before the first step: zeros on each parameter's device, kept beyond the current scope. */
 export function initState<Options extends DecayOptions>(
-  optimizer: Pick<Optimizer<Options>, "stateShapes">,
-  tensors: readonly torch.Tensor[],
+  optimizer: Pick<Optimizer<Options>, "stateForms">,
+  parameters: readonly (OptimizedForm & Pick<torch.Tensor, "device">)[],
   options: Options,
 ): OptimizerState {
-  const memories = tensors.map(({ shape, dtype, device }) => {
-    const shapes = Object.entries(optimizer.stateShapes(shape, options));
-    return Object.fromEntries(shapes.map(([name, own]) => [name, torch.keep(torch.zeros(own, { dtype, device }))]));
+  const memories = parameters.map((parameter) => {
+    const { device } = parameter;
+    const forms = Object.entries(optimizer.stateForms(parameter, options));
+    return Object.fromEntries(
+      forms.map(([name, { shape, dtype }]) => [name, torch.keep(torch.zeros(shape, { dtype, device }))]),
+    );
   });
   return { steps: 0, memories };
 }

@@ -12,7 +12,7 @@ export interface SgdOptions extends DecayOptions {
  */
 export const sgd: Optimizer<SgdOptions> = {
   uses: ["momentum"],
-  stateShapes: (shape, { momentum }) => (momentum === 0 ? {} : { momentum_buffer: shape }),
+  stateForms: ({ shape, dtype }, { momentum }) => (momentum === 0 ? {} : { momentum_buffer: { shape, dtype } }),
   update(parameters, gradients, state, learningRate, { momentum, weightDecay }) {
     state.steps += 1;
     const tensors = parameters.map(({ tensor }) => tensor);

@@ -1,4 +1,4 @@
-import type { AdaptedModel } from "../adapters/index.js";
+import type { AdaptedModel, TrainedTensor } from "../adapters/index.js";
 import { METHODS, type RunConfig } from "../config/index.js";
 import type { EncodedSplits } from "../datasets/index.js";
 import type { LoadedModel } from "../models/index.js";
@@ -7,6 +7,7 @@ import { OPTIMIZERS } from "../optim/index.js";
 import type { EncodedRow } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import { BatchStream } from "../train/batches.js";
+import { formOf } from "../train/level.js";
 
 /** The settings that determine a run's memory. */
 type MemorySettings = Pick<
@@ -42,7 +43,7 @@ export class MemoryNeed {
     const trained = new Set(adapted.trained.map(({ parameter }) => parameter));
     const all = new Set(Array.from(loaded.model.namedParameters(), ([, parameter]) => parameter));
     this.#frozen = [...all].filter((parameter) => !trained.has(parameter)).map(({ values }) => values);
-    this.#trained = adapted.trained.reduce((sum, { tensor }) => sum + trainedBytes(tensor, config), 0);
+    this.#trained = adapted.trained.reduce((sum, trained) => sum + trainedBytes(trained, config), 0);
   }
 
   get device(): string {
@@ -88,9 +89,10 @@ export class MemoryNeed {
 }
 
 /** A trained tensor with its gradient, its initial value and the optimizer's state. */
-function trainedBytes({ shape, nbytes }: torch.Tensor, { optimizer, ...settings }: RunConfig): number {
-  const memories = Object.values(OPTIMIZERS[optimizer].stateShapes(shape, settings));
-  return 3 * nbytes + memories.reduce((sum, memory) => sum + 4 * torch.numelOf(memory), 0);
+function trainedBytes(trained: TrainedTensor, { optimizer, ...settings }: RunConfig): number {
+  const forms = Object.values(OPTIMIZERS[optimizer].stateForms(formOf(trained), settings));
+  const state = forms.reduce((sum, { shape, dtype }) => sum + torch.DTYPE_BYTES[dtype] * torch.numelOf(shape), 0);
+  return 3 * trained.tensor.nbytes + state;
 }
 
 /** `encoder.layer.3.output` is in layer 3. */

@@ -9,6 +9,7 @@ import {
   type OptimizerState,
   type ScheduleName,
   scheduleFactor,
+  type TensorForm,
 } from "../optim/index.js";
 import * as torch from "../torch/index.js";
 import { clipGradients, type FiniteGradients } from "./stepGradients.js";
@@ -55,7 +56,7 @@ export class Level {
     readonly options: LevelOptions,
   ) {
     this.#optimizer = OPTIMIZERS[options.optimizer];
-    this.#state = initState(this.#optimizer, this.tensors(), options);
+    this.#state = initState(this.#optimizer, trained.map(formOf), options);
   }
 
   /** The current tensors. */
@@ -101,8 +102,8 @@ export class Level {
     let steps: number | undefined;
     try {
       this.#step(gradients, learningRate);
-      const broken = this.trained.find(({ tensor }) => !torch.isAllFinite(tensor));
-      if (broken) throw notFinite(broken.name);
+      const broken = Array.from(this.#everything()).find(([, tensor]) => !torch.isAllFinite(tensor));
+      if (broken) throw notFinite(broken[0]);
       ({ steps } = this.#state);
     } finally {
       const after = this.save().tensors;
@@ -195,11 +196,17 @@ const copyOf = (memory: Memory): Memory =>
 
 const memoryName = (trained: string, key: string): string => `${trained}.${key}`;
 
-/** The names and shapes of the optimizer's state for one tensor, as a level saves it. */
-export function savedShapes(
-  { name, tensor }: Pick<TrainedTensor, "name" | "tensor">,
+/** What the form of a tensor's optimizer state depends on, and its device. */
+export function formOf({ tensor, isEmbedding }: Pick<TrainedTensor, "tensor" | "isEmbedding">) {
+  const { shape, dtype, device } = tensor;
+  return { shape, dtype, device, isEmbedding };
+}
+
+/** The names and forms of the optimizer's state for one tensor, as a level saves it. */
+export function savedForms(
+  trained: Pick<TrainedTensor, "name" | "tensor" | "isEmbedding">,
   options: OptimizerChoice,
-): (readonly [name: string, shape: readonly number[]])[] {
-  const shapes = OPTIMIZERS[options.optimizer].stateShapes(tensor.shape, options);
-  return Object.entries(shapes).map(([key, shape]) => [memoryName(name, key), shape]);
+): (readonly [name: string, form: TensorForm])[] {
+  const forms = OPTIMIZERS[options.optimizer].stateForms(formOf(trained), options);
+  return Object.entries(forms).map(([key, form]) => [memoryName(trained.name, key), form]);
 }

@@ -20,7 +20,7 @@ import { torchDtype } from "../io/safetensorsHeader.js";
 import type { Option } from "../settings/option.js";
 import { Generator, sameShape, type Tensor } from "../torch/index.js";
 import type { CheckpointOptions } from "./checkpoints.js";
-import { savedShapes } from "./level.js";
+import { savedForms } from "./level.js";
 import type { PhasePlan, ResumePoint } from "./loop.js";
 import { hookMemory, restoreSnapshot } from "./trainedTensors.js";
 
@@ -122,8 +122,7 @@ function checkTensors(path: string, state: SavedState, { trained, config, hooks 
       const isMoved = state.phase !== "retrain" || role === "direction";
       checkTensor(file, name, tensor);
       if (state.earlyStopping?.phase) checkTensor(file, BEST + name, tensor);
-      for (const [saved, shape] of isMoved ? savedShapes(member, config) : [])
-        checkTensor(file, saved, { shape, dtype: tensor.dtype });
+      for (const [saved, form] of isMoved ? savedForms(member, config) : []) checkTensor(file, saved, form);
     }
     for (const [name, tensor] of hookMemory(hooks)) checkTensor(file, name, tensor);
   } finally {

@@ -6,6 +6,7 @@ import { native } from "../../src/torch/native.js";
 const { isaVariant, isaVariants } = torch.engineFacts();
 const FILES = [
   "activation",
+  "adamw8bit",
   "attention",
   "attentionCached",
   "directionNorm",

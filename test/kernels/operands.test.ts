@@ -1,5 +1,6 @@
 // Whatever operands come, an operator of ours raises an error or gives the right value; none ends the process.
 import { describe, expect, test } from "vitest";
+import { CODE_VALUES, STATE_BLOCK } from "../../src/operators/adamw8bit.js";
 import * as torch from "../../src/torch/index.js";
 import { type Handle, native } from "../../src/torch/native.js";
 
@@ -179,7 +180,18 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
     ...[0, 1, 2, 3].map(() => [torch.ones([3, size], { dtype }), torch.ones([size], { dtype })]),
     ...[1, 0.1, 0.9, 0.99, 0.1, 1e-8],
   ],
+  "bidora::adamw_8bit_": (usual) => [
+    ...[0, 1].map(() => [torch.ones([90, usual.size], { dtype: usual.dtype })]),
+    ...[0, 1].flatMap(() => moments8bit(90 * usual.size, [90, usual.size])),
+    ...[CODE_VALUES.signed, CODE_VALUES.unsigned].map((values) => torch.tensor(values)),
+    ...[1, 0.1, 0.9, 0.99, 0.1, 1e-8],
+  ],
 };
+
+const moments8bit = (numel: number, shape: readonly number[]): readonly unknown[] => [
+  [torch.zeros(shape, { dtype: "uint8" })],
+  [torch.zeros([Math.ceil(numel / STATE_BLOCK)])],
+];
 
 /** Heads, heads of keys, scale, keys before and after, and what is dropped. */
 const ATTENDED = [2, 1, 1, 3, 2, 0.5, 1, 2] as const;

@@ -46,6 +46,29 @@ describe("the lower bound of a run's memory", () => {
     expect(sgd.with()).toBeLessThan(whole);
   });
 
+  it("counts a state in 8 bits by its bytes: two for a trained number, and two scales for 256", async () => {
+    const lora = { method: "lora", targetModules: ["query", "value"], rank: 128 } as const;
+    const [{ need: own, adapted }, { need: float }] = await Promise.all([
+      needOf({ ...lora, optimizer: "adamw8bit" }),
+      needOf(lora),
+    ]);
+    const saved = adapted.trained.map(({ tensor: { numel } }) =>
+      numel < 4096 ? 0 : 6 * numel - 8 * Math.ceil(numel / 256),
+    );
+    expect(saved.filter((bytes) => bytes > 0).length).toBeGreaterThan(3);
+    expect(float.with() - own.with()).toBe(saved.reduce((sum, bytes) => sum + bytes, 0));
+  });
+
+  it("counts the state of embedding tables by their floats, with a state in 8 bits too", async () => {
+    const [{ need: own, adapted }, { need: float }] = await Promise.all([
+      needOf({ method: "full", optimizer: "adamw8bit" }),
+      needOf({ method: "full" }),
+    ]);
+    const large = adapted.trained.filter(({ tensor }) => tensor.numel >= 4096);
+    expect(large.map(({ name }) => name)).toEqual(["bert.embeddings.word_embeddings.weight"]);
+    expect(own.with()).toBe(float.with());
+  });
+
   it("leaves out layers below the lowest trained one", async () => {
     const { need: last } = await needOf({ method: "lora", targetModules: "encoder.layer.2.attention.self.query" });
     const { need: all } = await needOf({ method: "lora" });

@@ -1,4 +1,5 @@
 // One call of each listed operator and what it must give, worked out by hand or with Math.
+import { CODE_VALUES } from "../../src/operators/adamw8bit.js";
 import * as torch from "../../src/torch/index.js";
 import type { Nested } from "./nested.js";
 
@@ -273,6 +274,7 @@ const shapes = {
       [6, 4],
     ],
   ],
+  "aten::bucketize.Tensor": () => [torch.bucketize(v(0.5, 1, 3), v(1, 2), { outInt32: true }), [0, 0, 2]],
   "aten::gather": () => [
     torch.gather(wide(), 1, tensor([2, 0, 1, 1], [2, 2], "int64")),
     [
@@ -622,6 +624,21 @@ const kernels = {
   "bidora::decode_weight": () => [torch.decodeWeight(int8Rows()), [[2, -4]]],
   "bidora::decode_rows": () => [torch.decodeRows(int8Rows(), torch.tensor([0], [1], "int64")), [[2, -4]]],
   "bidora::quantize_weight": () => [torch.quantizeWeight(tensor([1, -2], [1, 2]), "int8")[0]!, [[64, -127]]],
+  "bidora::adamw_8bit_": () => {
+    const [parameter, gradient] = [v(1), v(3)];
+    const codes = [0, 0].map(() => torch.zeros([1], { dtype: "uint8" }));
+    const scales = [0, 0].map(() => torch.zeros([1]));
+    const values = [CODE_VALUES.signed, CODE_VALUES.unsigned].map((map) => torch.tensor(map));
+    const rates = { lr: 0.5, beta1: 0.5, beta2: 0.5, weightDecay: 0, epsilon: 0 };
+    torch.adamw8bit_(
+      ...[[parameter], [gradient], [codes[0]!], [scales[0]!], [codes[1]!], [scales[1]!]],
+      ...[values[0]!, values[1]!, 1, rates],
+    );
+    return [
+      [parameter, ...codes, ...scales],
+      [[0.5], [255], [255], [1.5], [4.5]],
+    ];
+  },
   "mkldnn::_reorder_linear_weight": () => {
     const packed = torch.reorderLinearWeight(tensor([1, 2, 3, 4], [2, 2]));
     return [torch.linearPointwise(tensor([1, -1], [1, 2]), packed, null, "none", [], ""), [[-1, -1]]];

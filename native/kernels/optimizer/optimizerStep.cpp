@@ -12,6 +12,7 @@
 #include <cmath>
 #include <vector>
 
+#include "eachTensor.h"
 #include "kernels/common/operands.h"
 #include "kernels/common/registration.h"
 
@@ -20,41 +21,6 @@ namespace {
 
 using at::Tensor;
 using at::TensorList;
-
-void checkAll(TensorList tensors) {
-  for (const Tensor& tensor : tensors) checkOperand(tensor);
-}
-
-constexpr int64_t kLarge = 1 << 18;  // tensors of at least this size are computed by all threads
-
-// The first tensor of each thread's share, balanced by size; large tensors are not counted.
-std::vector<size_t> shares(TensorList tensors) {
-  int64_t total = 0, taken = 0;
-  for (const Tensor& tensor : tensors) total += tensor.numel() < kLarge ? tensor.numel() : 0;
-  const int64_t count = std::max<int64_t>(1, std::min<int64_t>(at::get_num_threads(), total / kGrain));
-  std::vector<size_t> starts{0};
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    if (taken >= total * static_cast<int64_t>(starts.size()) / count && static_cast<int64_t>(starts.size()) < count)
-      starts.push_back(i);
-    taken += tensors[i].numel() < kLarge ? tensors[i].numel() : 0;
-  }
-  starts.push_back(tensors.size());
-  return starts;
-}
-
-// Calls `change` with each tensor's index: small tensors in parallel, then large ones one by one.
-template <typename Change>
-void forEachTensor(TensorList tensors, Change change) {
-  const std::vector<size_t> starts = shares(tensors);
-  at::parallel_for(0, static_cast<int64_t>(starts.size()) - 1, 1, [&](int64_t begin, int64_t end) {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    for (size_t i = starts[begin]; i < starts[end]; ++i)
-      if (tensors[i].numel() < kLarge) change(i);
-  });
-  const at::AutoDispatchBelowADInplaceOrView below;
-  for (size_t i = 0; i < tensors.size(); ++i)
-    if (tensors[i].numel() >= kLarge) change(i);
-}
 
 constexpr int64_t kBlock = 1 << 13;  // elements per partial sum, whatever the number of threads
 

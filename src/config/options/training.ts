@@ -60,7 +60,7 @@ export const trainingOptions = {
   }),
   optimizer: option(choice(optimizers), {
     group: "Training",
-    help: "optimizer, as PyTorch defines it; sgd and adafactor need larger learning rates",
+    help: "optimizer, as PyTorch defines it; adamw8bit is bitsandbytes' AdamW with its state in 8 bits; sgd and adafactor need larger learning rates",
     default: "adamw",
     advanced: true,
   }),

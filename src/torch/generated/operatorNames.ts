@@ -80,6 +80,7 @@ export const OPERATORS = [
   "aten::index_select",
   "aten::index_copy_",
   "aten::gather",
+  "aten::bucketize.Tensor",
   "aten::repeat_interleave.self_int",
   "aten::diagonal",
   "aten::roll",
@@ -170,4 +171,5 @@ export const OPERATORS = [
   "bidora::total_norm",
   "bidora::scaled",
   "bidora::adamw_",
+  "bidora::adamw_8bit_",
 ] as const;

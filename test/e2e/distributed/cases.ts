@@ -155,4 +155,5 @@ export const CASES: Readonly<Record<string, RunSettings>> = {
     ...{ ...embedded, method: "bidora", train: scored, maxSteps: 4, retrainSteps: 2 },
     ...{ hypergradient: "cg", hypergradientTerms: 3, gradientAccumulation: 2 },
   },
+  adamw8bit: { ...sequence, method: "lora", rank: 128, optimizer: "adamw8bit" },
 };

@@ -17,6 +17,9 @@ const AGAIN = ", again";
 /** The end of the name of a case that is run without training. */
 const START = ", start";
 
+/** With a state in 8 bits the last bit of a sum decides where a number is in the middle between two codes. */
+const toleranceOf = (name: string): number => (name === "adamw8bit" ? 1e-3 : 1e-5);
+
 type Runs = ReadonlyMap<string, Reported & { readonly output: string }>;
 
 /** Changes of a run that leaves the trained tensors as they are at the start. */
@@ -64,9 +67,10 @@ describe.each(SIZES)("%i ranks give what one process with the whole batch gives"
     expect([one.error, all.error]).toEqual([undefined, undefined]);
     expect(all.losses.length).toBe(one.losses.length);
     const scale = Math.max(...one.losses);
-    for (const [i, loss] of all.losses.entries()) expect(Math.abs(loss - one.losses[i]!) / scale).toBeLessThan(1e-5);
+    for (const [i, loss] of all.losses.entries())
+      expect(Math.abs(loss - one.losses[i]!) / scale).toBeLessThan(toleranceOf(name));
     const update = distance(one.output, alone!.get(`${name}${START}`)!.output);
-    expect(distance(all.output, one.output) / update).toBeLessThan(1e-5);
+    expect(distance(all.output, one.output) / update).toBeLessThan(toleranceOf(name));
   });
 
   test("the same bits once more", () => {

@@ -280,15 +280,37 @@ describe("the optimizer's state", () => {
     expect([path, damaged]).toEqual([join(folder, "checkpoint-4"), []]);
     const sgd = { ...resuming, folder, settings: { ...resuming.settings, optimizer: "sgd" } };
     await expect(findCheckpoint(sgd)).rejects.toThrow('was made with optimizer "adamw", now it is "sgd"');
+    const in8bit = { ...resuming, folder, settings: { ...resuming.settings, optimizer: "adamw8bit" } };
+    await expect(findCheckpoint(in8bit)).rejects.toThrow('was made with optimizer "adamw", now it is "adamw8bit"');
   });
 
   test.each([
     ["sgd", "momentum_buffer"],
     ["adafactor", "row_var"],
+    ["adamw8bit", "state1"],
   ] as const)("of %s is read from the checkpoint, or the missing tensor is named", async (optimizer, name) => {
     const config = { ...resuming.config, optimizer };
     await expect(findCheckpoint({ ...resuming, config, folder: leftRun() })).rejects.toThrow(
       new RegExp(`checkpoint-4 is damaged \\(training_state.safetensors has no \\S+\\.${name}\\)`),
+    );
+  });
+
+  test("in 8 bits is refused if a tensor of it is not", async () => {
+    const settings = { ...SETTINGS, optimizer: "adamw8bit", rank: 128 } as const;
+    const output = fresh();
+    await run({ ...settings, output }, abortAfter(4));
+    const path = join(output, "checkpoint-4", TENSORS);
+    const file = openSafetensors(path);
+    const tensors = new Map(file.names.map((name) => [name, file.readTensor(name)] as const));
+    file.close();
+    const codes = [...tensors.keys()].find((name) => name.includes("lora_A") && name.endsWith("state1"))!;
+    expect(tensors.get(codes)!.dtype).toBe("uint8");
+    tensors.set(codes, torch.to(tensors.get(codes)!, "float32"));
+    saveSafetensors(path, tensors);
+    await writeChecksums(join(output, "checkpoint-4"));
+    const { notes } = await run({ ...settings, output, resume: true });
+    expect(notes.join()).toMatch(
+      /checkpoint-4 is damaged \(training_state.safetensors: \S+state1 is F32 \[\S+\], not uint8 /,
     );
   });
 

@@ -55,6 +55,8 @@ describe("an interrupted and resumed run has the same bits as an uninterrupted o
     ["lora", 6, {}],
     ["dora", 3, { optimizer: "sgd" }],
     ["bidora", 4, { optimizer: "adafactor" }],
+    ["bidora", 4, { optimizer: "adamw8bit", rank: 128 }],
+    ["adalora", 4, { optimizer: "adamw8bit", rank: 128, adaloraTinit: 1, adaloraTfinal: 1, adaloraDeltaT: 1 }],
     ["bidora", 9, { optimizer: "sgd", momentum: 0, xi: "optimizer" }],
   ] as const)("%s, after step %d, %j", async (method, step, more) => {
     const settings = { ...RANDOM, method, validation: VALIDATION, evalEvery: 2, ...more } as RunSettings;
@@ -90,9 +92,9 @@ describe("an interrupted and resumed run has the same bits as an uninterrupted o
     }
   });
 
-  test("full fine-tuning", async () => {
+  test.each(["adamw", "adamw8bit"] as const)("full fine-tuning with %s", async (optimizer) => {
     const { dropout: _dropout, ...drawn } = RANDOM;
-    const settings = { ...drawn, method: "full", learningRate: 1e-3 } as const;
+    const settings = { ...drawn, method: "full", learningRate: 1e-3, optimizer } as const;
     const whole = await run(settings);
     const output = fresh();
     await run({ ...settings, output }, abortAfter(2));
