@@ -21,8 +21,9 @@ import { openSafetensors } from "../io/safetensors.js";
 import { isInteger, type TensorInfo, torchDtype } from "../io/safetensorsHeader.js";
 import { type EmbeddingFormat, isSentenceTransformer, readEmbeddingFormat } from "../io/sentenceTransformers.js";
 import { architectureOf, checkLayers, checkpointNames } from "../models/index.js";
+import type { Parameter } from "../nn/index.js";
 import { inferTask, type TrainedHead } from "../tasks/index.js";
-import { numelOf } from "../torch/index.js";
+import { numelOf, sameShape } from "../torch/index.js";
 
 /** A tensor's description in its file's header. */
 export type TensorFacts = Pick<TensorInfo, "name" | "dtype" | "shape" | "storedAs">;
@@ -167,22 +168,23 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
 function missingWeights(config: JsonObject, tensors: readonly TensorFacts[]): string[] {
   const architecture = architectureOf(config);
   const backbone = architecture.backbone(architecture.parseConfig(config));
-  const shapes = new Map(tensors.map(({ name, shape }) => [name, shape.join(", ")]));
-  const dtypes = new Map(tensors.map(({ name, dtype }) => [name, dtype]));
+  const facts = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const problems: string[] = [];
   for (const [name, parameter] of backbone.namedParameters()) {
     const path = `${architecture.prefix}.${name}`;
-    const found = checkpointNames(architecture, path).find((name) => shapes.has(name));
-    const dtype = found === undefined ? undefined : dtypes.get(found);
-    if (found === undefined) problems.push(`The weight ${path} is missing.`);
-    else if (dtype && isInteger(dtype)) problems.push(`${found} has dtype ${dtype}, but weights are floats.`);
-    else if (shapes.get(found) !== parameter.storedShape.join(", ")) {
-      problems.push(
-        `${found} has shape [${shapes.get(found)}], but config.json requires [${parameter.storedShape.join(", ")}].`,
-      );
-    }
+    const found = checkpointNames(architecture, path).find((name) => facts.has(name));
+    const tensor = found === undefined ? undefined : facts.get(found);
+    problems.push(...(tensor ? unfit(tensor, parameter) : [`The weight ${path} is missing.`]));
   }
   return problems;
+}
+
+/** Why a tensor is not a parameter's. Packed ones are [out, in] in every file. */
+function unfit({ name, dtype, shape, storedAs }: TensorFacts, parameter: Parameter): string[] {
+  if (isInteger(dtype)) return [`${name} has dtype ${dtype}, but weights are floats.`];
+  const wanted = storedAs === undefined ? parameter.storedShape : parameter.shape;
+  if (sameShape(shape, wanted)) return [];
+  return [`${name} has shape [${shape.join(", ")}], but config.json requires [${wanted.join(", ")}].`];
 }
 
 function unreadable(tensors: readonly TensorFacts[]): string[] {
@@ -218,10 +220,10 @@ const metadataOf = ({ name, dtype, shape, storedAs }: TensorInfo): TensorFacts =
 function sizes(tensors: readonly TensorInfo[]): Pick<Contents, "parameters" | "dtypes" | "bytes" | "tensors"> {
   const dtypes: Record<string, number> = {};
   let [parameters, bytes] = [0, 0];
-  for (const { dtype, shape, begin, end, storedAs = dtype } of tensors) {
+  for (const { dtype, shape, begin, end, storedAs = dtype, partBytes = 0 } of tensors) {
     const count = numelOf(shape);
     parameters += count;
-    bytes += end - begin;
+    bytes += end - begin + partBytes;
     dtypes[storedAs] = (dtypes[storedAs] ?? 0) + count;
   }
   return { parameters, dtypes, bytes, tensors: tensors.map(metadataOf) };

@@ -5,13 +5,12 @@ import { BidoraError } from "../common/errors.js";
 import { statOf } from "../common/fileSystem.js";
 import { type JsonObject, readJsonObject } from "../files/json.js";
 import { ADAPTER_CONFIG, CONFIG_FILE, GGUF_FILE, WEIGHTS_FILE, WEIGHTS_INDEX } from "../files/names.js";
-import type { Tensor } from "../torch/index.js";
+import { withPackedLayers } from "./bitsandbytes/weights.js";
 import { checkSource } from "./gguf/modelFolder.js";
 import { openGgufWeights } from "./gguf/weights.js";
 import { noWeights, readWeightMap } from "./modelFiles.js";
-import type { PackedTensor } from "./packedTensor.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors.js";
-import type { TensorInfo } from "./safetensorsHeader.js";
+import type { Weights } from "./weights.js";
 
 /** A Hugging Face model folder: its configuration, and its weights under their original names. */
 export interface Checkpoint extends Weights {
@@ -53,37 +52,19 @@ export function readConfig(folder: string): JsonObject {
   throw new BidoraError("CHECKPOINT", `${folder} has no config.json; ${advice}.`);
 }
 
-/** The tensors of a model folder, in one file or in shards; each is read from disk on demand. */
-export interface Weights {
-  /** Paths of the files. */
-  readonly files: readonly string[];
-  readonly names: readonly string[];
-  /** Whether there is a tensor of this name. */
-  has(name: string): boolean;
-  /** A tensor's description in the header. @throws BidoraError `WEIGHTS` if there is no such tensor */
-  info(name: string): TensorInfo;
-  /** A tensor's bytes, in its stored dtype. */
-  readBytes(name: string): Uint8Array;
-  /** A tensor, in its stored dtype. */
-  readTensor(name: string): Tensor;
-  /** A tensor that is stored in a quantization format; else undefined. */
-  packed(name: string): PackedTensor | undefined;
-  /** Closes the files. */
-  close(): void;
-}
-
 /**
- * Opens `model.safetensors`, the shards in `model.safetensors.index.json`, or `model.gguf`, and checks all headers.
+ * Opens `model.safetensors`, the shards in `model.safetensors.index.json`, or `model.gguf`, and checks all headers. Matrices that
+ * bitsandbytes packed are one tensor each.
  * @throws BidoraError `WEIGHTS` if there are none or the index doesn't match its shards, `SAFETENSORS` or `GGUF` for a damaged file
  */
 export function openWeights(folder: string): Weights {
   const single = join(folder, WEIGHTS_FILE);
   if (existsSync(single)) {
     const file = openSafetensors(single);
-    return weights([file], new Map(file.names.map((name) => [name, file])));
+    return withPackedLayers(weights([file], new Map(file.names.map((name) => [name, file]))));
   }
   const index = join(folder, WEIGHTS_INDEX);
-  if (existsSync(index)) return openShards(folder, index);
+  if (existsSync(index)) return withPackedLayers(openShards(folder, index));
   const names = readdirSync(folder);
   if (names.includes(GGUF_FILE)) return openFromGguf(folder);
   throw noWeights(folder, names);

@@ -1,6 +1,6 @@
 import type { Tensor } from "../torch/index.js";
 
-/** A matrix that a file has in a quantization format. */
+/** A matrix [out, in] that a file has in a quantization format, also where other matrices of the model are stored transposed. */
 export interface PackedTensor {
   /** The format, by the name that `torch.packedWeight` takes. */
   readonly format: string;

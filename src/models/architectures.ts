@@ -2,6 +2,7 @@
 
 import { didYouMean } from "../common/messages.js";
 import type { JsonObject } from "../files/json.js";
+import { unreadQuantization } from "../io/bitsandbytes/settings.js";
 import { type Architecture, classNameOf } from "./architecture.js";
 import { configError } from "./configReader.js";
 import { bert } from "./families/bert.js";
@@ -45,8 +46,6 @@ export type ModelType = keyof typeof ARCHITECTURES;
 
 /** Keys that change the meaning of any model's weights and are not supported, with advice. */
 const UNREAD: Readonly<Record<string, string>> = {
-  quantization_config:
-    "quantized weights are read only from GGUF files; use one of those, or the unquantized checkpoint",
   per_layer_config: "layers with different settings are not supported; use another model",
 };
 
@@ -57,6 +56,8 @@ const UNREAD: Readonly<Record<string, string>> = {
 export function architectureOf(config: JsonObject): Architecture {
   for (const [key, why] of Object.entries(UNREAD))
     if ((config[key] ?? null) !== null) throw configError(`${key} is not supported: ${why}.`);
+  const unread = unreadQuantization(config);
+  if (unread !== undefined) throw configError(`${unread}.`);
   const type = config.model_type;
   if (typeof type === "string" && isModelType(type)) return ARCHITECTURES[type];
   const known = Object.keys(ARCHITECTURES);

@@ -55,11 +55,15 @@ export function writeModelConfig(folder: string, options: ModelFolder, extra: Js
   writeFileAtomic(join(folder, CONFIG_FILE), `${withFloatsOf(source, config)}\n`);
 }
 
-/** The dtype of a checkpoint's weights on disk. Of several dtypes it is the one that holds all values, as torch promotes them. */
+/**
+ * The dtype of a checkpoint's weights on disk, but those in a quantization format. Of several dtypes it is the one that holds all values,
+ * as torch promotes them.
+ */
 export function storedDtype(folder: string): torch.DType {
   const checkpoint = openCheckpoint(folder);
   try {
-    const dtypes = new Set(checkpoint.names.map((name) => torchDtype(checkpoint.info(name).dtype)));
+    const infos = checkpoint.names.map((name) => checkpoint.info(name));
+    const dtypes = new Set(infos.flatMap(({ storedAs, dtype }) => (storedAs ? [] : [torchDtype(dtype)])));
     if (dtypes.has("float16") && dtypes.has("bfloat16") && !dtypes.has("float64")) return "float32";
     return FLOATS.find((dtype) => dtypes.has(dtype)) ?? "float32";
   } finally {
@@ -69,7 +73,7 @@ export function storedDtype(folder: string): torch.DType {
 
 function modelConfig(source: JsonObject, options: ModelFolder): JsonObject {
   const { architecture, task, labels, dtype } = options;
-  const { problem_type: _problem, torch_dtype: _oldSpelling, ...rest } = source;
+  const { problem_type: _problem, torch_dtype: _oldSpelling, quantization_config: _packed, ...rest } = source;
   return {
     ...rest,
     architectures: [classNameOf(architecture, task.head)],

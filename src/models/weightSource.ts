@@ -30,7 +30,7 @@ export class WeightSource {
   /** Whether there is a tensor with the parameter's shape. */
   fits(path: string, parameter: Parameter): boolean {
     const name = this.find(path);
-    return name !== undefined && torch.sameShape(this.checkpoint.info(name).shape, parameter.storedShape);
+    return name !== undefined && torch.sameShape(this.checkpoint.info(name).shape, this.#shapeOf(name, parameter));
   }
 
   /** Reads a tensor into a parameter. @throws as `require` */
@@ -45,7 +45,7 @@ export class WeightSource {
 
   /** A parameter's values as the file has them packed, if it has. */
   packed(path: string, parameter: Parameter): PackedTensor | undefined {
-    return parameter.isStoredTransposed ? undefined : this.checkpoint.packed(this.require(path, parameter));
+    return this.checkpoint.packed(this.require(path, parameter));
   }
 
   /**
@@ -67,8 +67,19 @@ export class WeightSource {
   }
 
   #read(path: string, parameter: Parameter, dtype: torch.DType): torch.Tensor {
-    const stored = this.checkpoint.readTensor(this.require(path, parameter));
-    return torch.castTo(parameter.isStoredTransposed ? transposed(stored) : stored, dtype);
+    const name = this.require(path, parameter);
+    const stored = this.checkpoint.readTensor(name);
+    return torch.castTo(this.#isTransposed(name, parameter) ? transposed(stored) : stored, dtype);
+  }
+
+  /** Packed matrices are [out, in] in every file. */
+  #isTransposed(name: string, parameter: Parameter): boolean {
+    return parameter.isStoredTransposed && this.checkpoint.packed(name) === undefined;
+  }
+
+  /** A parameter's shape in the file. */
+  #shapeOf(name: string, parameter: Parameter): readonly number[] {
+    return this.#isTransposed(name, parameter) ? parameter.storedShape : parameter.shape;
   }
 
   /**
@@ -85,10 +96,11 @@ export class WeightSource {
         `Tensor ${name} in ${this.checkpoint.folder} has dtype ${stored}, but weights are floats; convert it to F32 or BF16.`,
       );
     }
-    if (!torch.sameShape(shape, parameter.storedShape)) {
+    const wanted = this.#shapeOf(name, parameter);
+    if (!torch.sameShape(shape, wanted)) {
       throw new BidoraError(
         "WEIGHTS",
-        `Tensor ${name} in ${this.checkpoint.folder} has shape [${shape.join(", ")}], but config.json requires [${parameter.storedShape.join(", ")}].`,
+        `Tensor ${name} in ${this.checkpoint.folder} has shape [${shape.join(", ")}], but config.json requires [${wanted.join(", ")}].`,
       );
     }
     return name;

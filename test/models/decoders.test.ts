@@ -125,8 +125,8 @@ test("the scale of embeddings is rounded to the dtype, as in Gemma", async () =>
 test.each<[string, JsonObject, RegExp]>([
   [
     "llama",
-    { quantization_config: { quant_method: "bitsandbytes" } },
-    /quantization_config is not supported: quantized weights/,
+    { quantization_config: { quant_method: "gptq" } },
+    /the quant_method "gptq" of quantization_config is not supported: weights are read/,
   ],
   ["llama", { per_layer_config: {} }, /per_layer_config is not supported/],
   ["llama", { is_causal: false }, /is_causal false is not supported/],

@@ -87,4 +87,18 @@ const gguf = target<{ file: string }>({
   },
 });
 
-export const weightTargets = [safetensors, shards, gguf];
+/** Models that bitsandbytes packed. */
+const bitsandbytes = target({
+  name: "bitsandbytes",
+  inTests: 15,
+  inputs: mutatedText(
+    ["llama-nf4", "llama-int8", "bert-head"].map((name) => golden(`io/bitsandbytes/${name}/model.safetensors`)),
+    0.2,
+  ),
+  run(input) {
+    const folder = placed({ "model.safetensors": input });
+    readAll(() => openWeights(folder));
+  },
+});
+
+export const weightTargets = [safetensors, shards, gguf, bitsandbytes];
