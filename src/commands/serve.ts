@@ -37,6 +37,7 @@ const options = {
   }),
   draft: { ...draft, group: "Model" },
   draftTokens: { ...generationOptions.draftTokens, group: "Model" },
+  cacheDtype: { ...generationOptions.cacheDtype, group: "Model" },
   ...pick(rowOptions, "dtype", "baseDtype", "device", "threads"),
   ...pick(session, "quiet", "debug"),
 };
@@ -80,13 +81,13 @@ export async function serve(
 }
 
 async function started(settings: Settings<typeof options>, { hub, signal, onNote }: Hooks): Promise<RunningServer> {
-  const { port, host, apiKey, maxConcurrentRequests } = settings;
+  const { port, host, apiKey, maxConcurrentRequests, cacheDtype } = settings;
   if (port > MOST_PORT) throw new UsageError(`--port takes a whole number of at most ${MOST_PORT}; got ${port}.`);
   const served = await openServed(settings, hub);
   const onError = (error: unknown) => onNote?.(`A request failed: ${error instanceof Error ? error.message : error}`);
   try {
     signal?.throwIfAborted();
-    return await listen(served, { port, host, apiKey, maxConcurrentRequests, onError });
+    return await listen(served, { port, host, apiKey, maxConcurrentRequests, cacheDtype, onError });
   } catch (error) {
     disposeServed(served);
     throw error;

@@ -7,12 +7,14 @@ import {
   checkArguments,
   having,
   listOf,
+  oneOf,
   optional,
   options as optionsOf,
   signal,
 } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
 import { aModel, type TaskModel } from "../models/index.js";
+import { CACHE_DTYPES, type CacheDtype } from "../nn/index.js";
 import { BeamSearch } from "./beams.js";
 import type { Draft } from "./drafts/draft.js";
 import { Drafting } from "./drafts/drafting.js";
@@ -36,6 +38,8 @@ export interface GenerateOptions {
   readonly signal?: AbortSignal | undefined;
   /** Whether to use a key-value cache; without one, each step recomputes all tokens. */
   readonly cache?: boolean | undefined;
+  /** How keys and values are cached: in the model's dtype, or rounded to int8. */
+  readonly cacheDtype?: CacheDtype | undefined;
   /** Proposes tokens that the model checks several at a time, which changes none of them; not with beams. */
   readonly draft?: Draft | undefined;
 }
@@ -53,6 +57,7 @@ export const GENERATE_OPTIONS = {
   isStopped: optional(aFunction),
   signal,
   cache: optional(aSwitch),
+  cacheDtype: optional(oneOf(CACHE_DTYPES)),
   draft: optional(having("a draft, as ngramDraft and modelDraft give it", "tokens", "start")),
 };
 const OPTIONS = optionsOf(GENERATE_OPTIONS);
@@ -138,8 +143,8 @@ class Continuations {
   readonly #batch: SequenceBatch;
   readonly #drafting: Drafting | undefined;
 
-  constructor(model: TaskModel, sequences: number, { cache, draft }: GenerateOptions) {
-    this.#batch = new SequenceBatch(model, sequences, cache);
+  constructor(model: TaskModel, sequences: number, { cache = true, cacheDtype, draft }: GenerateOptions) {
+    this.#batch = new SequenceBatch(model, sequences, cache && cacheDtype);
     this.#drafting = draft && new Drafting(model, draft, sequences);
   }
 

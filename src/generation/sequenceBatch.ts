@@ -1,7 +1,7 @@
 /** Sequences that a model continues together, with their key-value cache. */
 import { BidoraError } from "../common/errors.js";
 import { modelInput, type TaskModel } from "../models/index.js";
-import { EVALUATION, KeyValueCache } from "../nn/index.js";
+import { type CacheDtype, EVALUATION, KeyValueCache } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 
 /** How many new tokens of a sequence a pass computes, and after how many of them its logits are wanted. */
@@ -33,15 +33,16 @@ export class SequenceBatch {
   /**
    * @param model returns logits for every token
    * @param sequences the number of sequences
+   * @param cacheDtype how keys and values are kept; false without a cache
    * @param pass calls the model; it may choose what the model computes with
    */
   constructor(
     private readonly model: TaskModel,
     sequences: number,
-    isCached = true,
+    cacheDtype: CacheDtype | false = "auto",
     private readonly pass: Pass = (_, compute) => compute(),
   ) {
-    this.#cache = isCached ? new KeyValueCache(sequences) : undefined;
+    this.#cache = cacheDtype ? new KeyValueCache(sequences, cacheDtype) : undefined;
     this.#cached = Array.from({ length: sequences }, () => []);
   }
 

@@ -19,6 +19,7 @@ import {
   splitStops,
 } from "../generation/index.js";
 import { readConfig } from "../io/checkpoint.js";
+import type { CacheDtype } from "../nn/index.js";
 import { flagOf, type Given } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { encodePrompts } from "../tasks/encodeLanguage.js";
@@ -42,6 +43,7 @@ interface GenerationPlan {
   /** Opens the grammar of the texts, for one call. */
   readonly openGrammar?: ((signal?: AbortSignal) => Promise<Grammar>) | undefined;
   readonly draft?: Draft | undefined;
+  readonly cacheDtype?: CacheDtype | undefined;
 }
 
 /**
@@ -54,8 +56,8 @@ export function generationPlan(folder: string, settings: Settings<GenerationTabl
   const own = readGenerationConfig(folder, readConfig(folder));
   const generation = resolveGeneration(settings.given, own);
   refuseWithoutEffect(generationOptions, settings, { generation });
-  const { maxNewTokens, seed } = settings;
-  return { own, generation, maxNewTokens, seed };
+  const { maxNewTokens, seed, cacheDtype } = settings;
+  return { own, generation, maxNewTokens, seed, cacheDtype };
 }
 
 /** The settings for greedy decoding. */
@@ -104,9 +106,10 @@ export class TextGenerator {
     const { signal, stream = 0, name = promptName(0) } = options;
     const [encoded] = (await this.encode([exampleOf(prompt, name)])) as [Prompt];
     const grammar = await this.plan.openGrammar?.(signal);
+    const { draft, cacheDtype } = this.plan;
     const own = { ...encoded, uniform: uniforms(this.plan.seed, stream), constraint: grammar?.constraint() };
     try {
-      yield* generateTexts(this.open, [own], this.plan.generation, { signal, draft: this.plan.draft });
+      yield* generateTexts(this.open, [own], this.plan.generation, { signal, draft, cacheDtype });
     } catch (error) {
       throw blamingBadWeights(error, () => weightsIn(this.open));
     } finally {
@@ -132,13 +135,13 @@ export class TextGenerator {
     const prompts = await this.encode(examples);
     const grammar = await this.plan.openGrammar?.(signal);
     const { batchSize } = this.limits;
-    const { generation, draft } = this.plan;
+    const { generation, draft, cacheDtype } = this.plan;
     try {
       for (let start = 0; start < prompts.length; start += batchSize) {
         const batch = prompts
           .slice(start, start + batchSize)
           .map((prompt) => ({ ...prompt, constraint: grammar?.constraint() }));
-        const rows = await generateBatch(this.open, batch, generation, { signal, draft });
+        const rows = await generateBatch(this.open, batch, generation, { signal, draft, cacheDtype });
         for (const [i, row] of rows.entries())
           yield { prompt: await this.textOf(examples[start + i] as LanguageExample, (batch[i] as Prompt).ids), ...row };
       }

@@ -100,5 +100,5 @@ export function causalAttention(
 ): torch.Tensor {
   if (!cache) return attend(q, k, v, { ...options, causal: true, window: { before } });
   const { layout, heads, kvHeads = heads, scale } = options;
-  return attentionCached(q, cache.extend(layer, k, v, layout), { heads, kvHeads, layout, scale, before });
+  return attentionCached(q, cache.extend(layer, k, v, layout, kvHeads), { heads, kvHeads, layout, scale, before });
 }

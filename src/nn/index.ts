@@ -24,7 +24,7 @@ export {
 } from "./attention.js";
 export { Dropout, EVALUATION, type ForwardContext, type MaskSource, type OwnPart, SeededMasks } from "./context.js";
 export { Embedding, type EmbeddingAdapter, OutputLinear } from "./embedding.js";
-export { KeyValueCache } from "./keyValueCache.js";
+export { CACHE_DTYPES, type CacheDtype, KeyValueCache } from "./keyValueCache.js";
 export { Linear, type LinearAdapter, packLinears, partsOf, projectTogether } from "./linear.js";
 export {
   binaryCrossEntropy,

@@ -1,7 +1,7 @@
 // The key-value cache of decoders.
 // Shapes: N new tokens of all sequences, P rows of the cache, B sequences, W width of keys or values.
 
-import { type CachedRows, type CachedSpans, writeRows } from "../operators/attentionCached.js";
+import { type CachedPart, type CachedRows, type CachedSpans, writeRows } from "../operators/attentionCached.js";
 import type { RowLayout } from "../operators/rows.js";
 import * as torch from "../torch/index.js";
 
@@ -14,6 +14,10 @@ interface Spans extends CachedSpans {
 
 /** The default initial capacity of each sequence in tokens. */
 const FEW_TOKENS = 256;
+
+/** How keys and values are kept: in the model's dtype, or rounded to int8 with a scale for each token and head. */
+export const CACHE_DTYPES = ["auto", "int8"] as const;
+export type CacheDtype = (typeof CACHE_DTYPES)[number];
 
 /** A sequence's rows in the memory of each layer. */
 interface Slot {
@@ -51,9 +55,14 @@ export class KeyValueCache {
 
   /**
    * @param sequences the number of sequences
+   * @param dtype how keys and values are kept
    * @param tokens the expected number of tokens per sequence; more are possible
    */
-  constructor(sequences: number, tokens = FEW_TOKENS) {
+  constructor(
+    sequences: number,
+    private readonly dtype: CacheDtype = "auto",
+    tokens = FEW_TOKENS,
+  ) {
     this.#arrange(Array.from({ length: sequences }, () => emptySlot(tokens)));
   }
 
@@ -64,7 +73,7 @@ export class KeyValueCache {
 
   /** The bytes of a token's keys and values in all layers; 0 before the first pass. */
   get bytesPerToken(): number {
-    const tensors = [...this.#layers.values()].flatMap(({ keys, values }) => [keys, values]);
+    const tensors = [...this.#layers.values()].flatMap(tensorsOf);
     return tensors.reduce((sum, { shape, dtype }) => sum + (shape[1] as number) * torch.DTYPE_BYTES[dtype], 0);
   }
 
@@ -72,11 +81,12 @@ export class KeyValueCache {
    * Adds a layer's keys and values for new tokens.
    * @param keys [N, W]
    * @param layout of the new tokens
+   * @param heads the number of key heads
    * @returns the keys and values of all tokens, owned by the cache
    */
-  extend(layer: number, keys: torch.Tensor, values: torch.Tensor, layout: RowLayout): CachedRows {
+  extend(layer: number, keys: torch.Tensor, values: torch.Tensor, layout: RowLayout, heads: number): CachedRows {
     const { next, ...spans } = this.#spansOf(layout);
-    const own = this.#layers.get(layer) ?? this.#add(layer, keys, values);
+    const own = this.#layers.get(layer) ?? this.#add(layer, this.#empty(keys, heads), this.#empty(values, heads));
     writeRows(own.keys, keys, layout, next);
     writeRows(own.values, values, layout, next);
     return { ...own, ...spans };
@@ -138,8 +148,8 @@ export class KeyValueCache {
     this.#spans = undefined;
   }
 
-  #add(layer: number, keys: torch.Tensor, values: torch.Tensor): Layer {
-    const made = { keys: this.#empty(keys), values: this.#empty(values) };
+  #add(layer: number, keys: CachedPart, values: CachedPart): Layer {
+    const made = { keys, values };
     this.#layers.set(layer, made);
     return made;
   }
@@ -194,16 +204,27 @@ export class KeyValueCache {
     });
     this.#rows = Math.ceil(end * (1 + spare));
     for (const [number, layer] of this.#layers) {
-      copyAll(layer, this.#add(number, layer.keys, layer.values), wanted, slots);
+      copyAll(layer, this.#add(number, this.#emptyLike(layer.keys), this.#emptyLike(layer.values)), wanted, slots);
       dispose(layer);
     }
     return slots;
   }
 
-  /** Allocates memory for a layer's keys or values. */
-  #empty(like: torch.Tensor): torch.Tensor {
-    const [, width] = like.shape as [number, number];
-    return torch.keep(torch.empty([this.#rows, width], { dtype: like.dtype, device: like.device }));
+  /** Allocates memory for a layer's keys or values. @param like [N, W] some of them */
+  #empty(like: torch.Tensor, heads: number): CachedPart {
+    if (this.dtype === "auto") return { rows: this.#rowsLike(like) };
+    return {
+      rows: this.#rowsLike({ shape: like.shape, device: like.device, dtype: "int8" }),
+      scales: this.#rowsLike({ shape: [0, heads], dtype: "float32", device: like.device }),
+    };
+  }
+
+  #emptyLike({ rows, scales }: CachedPart): CachedPart {
+    return { rows: this.#rowsLike(rows), scales: scales && this.#rowsLike(scales) };
+  }
+
+  #rowsLike({ shape: [, width], dtype, device }: Pick<torch.Tensor, "shape" | "dtype" | "device">): torch.Tensor {
+    return torch.keep(torch.empty([this.#rows, width as number], { dtype, device }));
   }
 }
 
@@ -227,13 +248,16 @@ function copyAll(from: Layer, to: Layer, sequences: readonly Wanted[], slots: re
 }
 
 function copyRows(from: Layer, to: Layer, [at, toAt, length]: readonly [number, number, number]): void {
+  const [source, target] = [tensorsOf(from), tensorsOf(to)];
   torch.scope(() => {
-    for (const part of ["keys", "values"] as const)
-      torch.copy_(torch.narrow(to[part], 0, toAt, length), torch.narrow(from[part], 0, at, length));
+    for (const [i, rows] of source.entries())
+      torch.copy_(torch.narrow(target[i] as torch.Tensor, 0, toAt, length), torch.narrow(rows, 0, at, length));
   });
 }
 
-function dispose({ keys, values }: Layer): void {
-  keys.dispose();
-  values.dispose();
+function dispose(layer: Layer): void {
+  for (const tensor of tensorsOf(layer)) tensor.dispose();
 }
+
+const tensorsOf = ({ keys, values }: Layer): torch.Tensor[] =>
+  [keys.rows, keys.scales, values.rows, values.scales].filter((tensor) => tensor !== undefined);

@@ -4,6 +4,7 @@
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
 import { attendOnDevice } from "./deviceAttention.js";
+import { decodeRows, encodeRows } from "./int8Rows.js";
 import type { AttentionOptions } from "./plainAttention.js";
 import { type RowLayout, rowLayout } from "./rows.js";
 
@@ -15,11 +16,18 @@ export interface CachedSpans {
   readonly lengthsTensor: torch.Tensor;
 }
 
+/** A layer's keys, or its values. */
+export interface CachedPart {
+  /** [P, W], in the model's dtype or int8 */
+  readonly rows: torch.Tensor;
+  /** [P, G] float32, the scales of int8 */
+  readonly scales?: torch.Tensor | undefined;
+}
+
 /** A layer's keys and values for all tokens so far. */
 export interface CachedRows extends CachedSpans {
-  /** [P, W] */
-  readonly keys: torch.Tensor;
-  readonly values: torch.Tensor;
+  readonly keys: CachedPart;
+  readonly values: CachedPart;
 }
 
 interface CachedAttentionOptions extends Pick<AttentionOptions, "heads" | "kvHeads" | "layout"> {
@@ -40,12 +48,13 @@ export function attentionCached(q: torch.Tensor, cached: CachedRows, options: Ca
   const { heads, kvHeads, layout, before, scale } = options;
   const { keys, values, startsTensor, lengthsTensor } = cached;
   if (usesKernel(KERNEL, q)) {
-    const rest = { scale: scale ?? null, before: before ?? null };
+    const scales = { keyScales: keys.scales ?? null, valueScales: values.scales ?? null };
+    const rest = { scale: scale ?? null, before: before ?? null, ...scales };
     const spans = [layout.cuSeqlens, startsTensor, lengthsTensor] as const;
-    return torch.attentionCached(q, keys, values, ...spans, heads, kvHeads, rest);
+    return torch.attentionCached(q, keys.rows, values.rows, ...spans, heads, kvHeads, rest);
   }
   const rows = rowIndices(cached, q.device);
-  const pick = (of: torch.Tensor) => torch.indexSelect(of, 0, rows);
+  const pick = (part: CachedPart) => rowsAt(part, rows, q.dtype);
   return attendOnDevice(q, pick(keys), pick(values), {
     heads,
     kvHeads,
@@ -56,19 +65,32 @@ export function attentionCached(q: torch.Tensor, cached: CachedRows, options: Ca
   });
 }
 
+/** The rows of a cache at these indices, in a dtype. */
+function rowsAt({ rows, scales }: CachedPart, indices: torch.Tensor, dtype: torch.DType): torch.Tensor {
+  const picked = torch.indexSelect(rows, 0, indices);
+  return scales ? decodeRows({ codes: picked, scales: torch.indexSelect(scales, 0, indices) }, dtype) : picked;
+}
+
 /**
  * Writes rows of new tokens into a cache.
- * @param rows [N, W], in the layout `layout`
+ * @param given [N, W], in the layout `layout`
  * @param starts the cache row of each sequence's first new token, as numbers and as a tensor
  */
 export function writeRows(
-  cache: torch.Tensor,
-  rows: torch.Tensor,
+  { rows, scales }: CachedPart,
+  given: torch.Tensor,
   { lengths, cuSeqlens }: Pick<RowLayout, "lengths" | "cuSeqlens">,
   { starts, startsTensor }: Pick<CachedSpans, "starts" | "startsTensor">,
 ): void {
-  if (usesKernel(KERNEL, cache)) torch.writeRows_(cache, rows, cuSeqlens, startsTensor);
-  else torch.indexCopy_(cache, 0, rowIndices({ starts, lengths }, cache.device), rows);
+  if (usesKernel(KERNEL, given)) {
+    if (scales) torch.writeRowsInt8_(rows, scales, given, cuSeqlens, startsTensor);
+    else torch.writeRows_(rows, given, cuSeqlens, startsTensor);
+    return;
+  }
+  const indices = rowIndices({ starts, lengths }, rows.device);
+  const encoded = scales && encodeRows(given, scales.shape[1] as number);
+  torch.indexCopy_(rows, 0, indices, encoded?.codes ?? given);
+  if (scales && encoded) torch.indexCopy_(scales, 0, indices, encoded.scales);
 }
 
 /** [rows of all sequences] int64 */

@@ -3,6 +3,7 @@ import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { duplicateKeyIn } from "../common/keys.js";
+import type { CacheDtype } from "../nn/index.js";
 import type { TaskKind } from "../tasks/index.js";
 import { answer } from "./answers.js";
 import { ApiError, invalid, isOwnFault, toApiError } from "./apiError.js";
@@ -30,6 +31,8 @@ export interface AppOptions {
   readonly host: string;
   readonly apiKey: string | undefined;
   readonly maxConcurrentRequests: number;
+  /** How keys and values are cached. */
+  readonly cacheDtype: CacheDtype;
   /** Aborted when the server stops, with the error for requests that are not finished. */
   readonly closing: AbortSignal;
   /** Called with errors that are not the client's. */
@@ -57,7 +60,10 @@ export class App {
   ) {
     const { base, routes, draft } = served;
     if (base.task.isGenerative)
-      this.#text = { engine: new Engine(base.model, routes, { draft }), plans: new TextPlans(served) };
+      this.#text = {
+        engine: new Engine(base.model, routes, { draft, cacheDtype: options.cacheDtype }),
+        plans: new TextPlans(served),
+      };
     this.#embedder = new Embedder(served);
     this.#places = new Places(options.maxConcurrentRequests);
     this.#metrics = new Metrics(() => this.#text?.engine.load ?? { running: 0, waiting: 0 });

@@ -142,6 +142,135 @@ test("it agrees with the formula", () => {
   });
 });
 
+/** A cache's rows in int8, and what they are decoded to. */
+function rounded(rows: torch.Tensor, heads: number) {
+  const [count, width] = rows.shape as [number, number];
+  const [codes, scales] = [
+    torch.full([count, width], 77, { dtype: "int8" }),
+    torch.full([count, heads], 5, { dtype: "float32" }),
+  ];
+  torch.writeRowsInt8_(codes, scales, rows, longs([0, count]), longs([0]));
+  const [numbers, factors] = [[...codes.toArray()], [...scales.toArray()]];
+  const decoded = numbers.map((code, i) => Math.fround(code * (factors[Math.floor((i * heads) / width)] as number)));
+  return { codes, scales, decoded: torch.to(torch.tensor(decoded, [count, width]), rows.dtype) };
+}
+
+describe.each(["float32", "bfloat16", "float64"] as const)("int8 keys and values, and queries of %s", (dtype) => {
+  test.each(CASES)(`the same bits as over the decoded cache: ${title}`, (entry) => {
+    torch.scope(() => {
+      const { queries, keys, heads, kvHeads, before = null, scale = null } = entry;
+      const given = draw(entry, dtype);
+      const dense = cached(given, keys).map((rows) => torch.nanToNum(rows)) as [torch.Tensor, torch.Tensor];
+      const [ofKeys, ofValues] = dense.map((rows) => rounded(rows, kvHeads)) as [Rounded, Rounded];
+      const expected = overCache(given, entry, [ofKeys.decoded, ofValues.decoded]);
+      const spans = [longs(ends(queries)), longs(startsOf(keys).starts), longs(keys)] as const;
+      const options = { before, scale, keyScales: ofKeys.scales, valueScales: ofValues.scales };
+      for (const threads of [1, 2, 8])
+        expectSameBits(
+          withThreads(threads, () =>
+            torch.attentionCached(given[0], ofKeys.codes, ofValues.codes, ...spans, heads, kvHeads, options),
+          ),
+          expected,
+        );
+    });
+  });
+
+  test("numbers are rounded to within half a code, each head by its own largest", () => {
+    torch.scope(() => {
+      const rows = torch.cat([draw(CASES[2] as Case, dtype)[1], torch.zeros([1, 192], { dtype })], 0);
+      const { decoded, scales } = rounded(rows, 3);
+      const [own, other, sizes] = [rows, decoded, scales].map((x) => [...x.toArray()]) as [
+        number[],
+        number[],
+        number[],
+      ];
+      for (const [i, x] of own.entries()) {
+        const scale = sizes[Math.floor(i / 64)] as number;
+        const rounding = dtype === "bfloat16" ? Math.abs(x) / 250 : 0;
+        expect(Math.abs((other[i] as number) - x)).toBeLessThanOrEqual(0.5001 * scale + rounding);
+      }
+      expect(sizes.slice(-3)).toEqual([0, 0, 0]);
+      expect(Math.max(...other.slice(-192))).toBe(0);
+    });
+  });
+});
+
+type Rounded = ReturnType<typeof rounded>;
+
+test("int8 has codes for the smallest and the largest numbers, and none for what is no number", () => {
+  torch.scope(() => {
+    const heads = [
+      [1e-38, -1e-38],
+      [1e-45, 0],
+      [3e38, -3e38],
+      [Number.NaN, 1],
+      [Number.POSITIVE_INFINITY, 1],
+      [2, -1],
+    ];
+    const { codes, scales, decoded } = rounded(torch.tensor(heads.flat(), [1, 12]), 6);
+    expect([...codes.toArray()]).toEqual([0, 0, 0, 0, 127, -127, 0, 0, 0, 0, 127, -64]);
+    expect([...scales.toArray()].map(Number.isNaN)).toEqual([false, false, false, true, true, false]);
+    expect([...decoded.toArray()].slice(0, 4)).toEqual([0, 0, 0, 0]);
+    expect([...decoded.toArray()].slice(6, 10).every(Number.isNaN)).toBe(true);
+  });
+});
+
+describe("invalid int8 operands are refused", () => {
+  const codes = (rows: number, width = 4) => torch.zeros([rows, width], { dtype: "int8" });
+  const attend = (k: torch.Tensor, v: torch.Tensor, options: object) =>
+    torch.attentionCached(torch.ones([1, 8]), k, v, longs([0, 1]), longs([0]), longs([5]), 2, 1, options);
+  const write = (of: torch.Tensor, scales: torch.Tensor, rows = torch.ones([2, 4])) =>
+    torch.writeRowsInt8_(of, scales, rows, longs([0, 2]), longs([0]));
+  const scales = (rows: number, heads = 1) => torch.ones([rows, heads]);
+
+  test.each<[string, RegExp, () => torch.Tensor]>([
+    [
+      "scales of keys alone",
+      /value: expected contiguous scales \[9, 1\] float32/,
+      () => attend(codes(9), codes(9), { keyScales: scales(9) }),
+    ],
+    [
+      "scales of values alone",
+      /key: expected contiguous scales/,
+      () => attend(codes(9), codes(9), { valueScales: scales(9) }),
+    ],
+    ["no scales", /expected a floating-point tensor/, () => attend(codes(9), codes(9), {})],
+    [
+      "scales of fewer",
+      /key: expected contiguous scales \[9, 1\]/,
+      () => attend(codes(9), codes(9), { keyScales: scales(8), valueScales: scales(9) }),
+    ],
+    [
+      "keys that are not int8",
+      /key: expected contiguous \[slots, width\] int8/,
+      () => attend(torch.ones([9, 4]), codes(9), { keyScales: scales(9), valueScales: scales(9) }),
+    ],
+    [
+      "a length past the last",
+      /within the 4 slots of the cache/,
+      () => attend(codes(4), codes(4), { keyScales: scales(4), valueScales: scales(4) }),
+    ],
+    [
+      "rows of another width",
+      /expected rows of a cache \[slots, heads · size\]/,
+      () => write(codes(4), scales(4), torch.ones([2, 3])),
+    ],
+    [
+      "heads that do not divide",
+      /expected rows of a cache \[slots, heads · size\]/,
+      () => write(codes(4), scales(4, 3)),
+    ],
+    ["rows that do not fit", /within the 1 slots of the cache, got 2 slots from 0/, () => write(codes(1), scales(1))],
+    [
+      "rows of whole numbers",
+      /expected a floating-point tensor/,
+      () => write(codes(4), scales(4), torch.ones([2, 4], { dtype: "int64" })),
+    ],
+  ])("%s", (_, message, call) => {
+    torch.scope(() => expect(call).toThrow(message));
+  });
+});
+
 describe("invalid operands are refused", () => {
   type Call = Parameters<typeof torch.attentionCached>;
   const call = (...changed: [number, unknown][]) => {

@@ -1,6 +1,7 @@
 // However slots grow, move and are copied, what a cache gives is each sequence's own tokens in their order.
 import { expect, test } from "vitest";
-import { KeyValueCache, rowLayout } from "../../src/nn/index.js";
+import { CACHE_DTYPES, type CacheDtype, KeyValueCache, rowLayout } from "../../src/nn/index.js";
+import type { CachedPart } from "../../src/operators/attentionCached.js";
 import * as torch from "../../src/torch/index.js";
 
 const WIDTH = 3;
@@ -15,8 +16,12 @@ class Checked {
   readonly cache: KeyValueCache;
   #held: number[][][];
 
-  constructor(sequences: number, room: number) {
-    this.cache = new KeyValueCache(sequences, room);
+  constructor(
+    sequences: number,
+    room: number,
+    private readonly dtype: CacheDtype,
+  ) {
+    this.cache = new KeyValueCache(sequences, dtype, room);
     this.#held = Array.from({ length: sequences }, () => []);
   }
 
@@ -26,18 +31,25 @@ class Checked {
     const layout = rowLayout(counts);
     for (const [layer, sign] of [1, -1].entries()) {
       const keys = torch.tensor(added.flat(2), [added.flat().length, WIDTH]);
-      const given = this.cache.extend(layer, torch.mulScalar(keys, sign), torch.addScalar(keys, sign), layout);
+      const given = this.cache.extend(layer, torch.mulScalar(keys, sign), torch.addScalar(keys, sign), layout, 1);
       const { starts, lengths } = given;
       expect(given.startsTensor.toArray()).toEqual(starts);
       expect(given.lengthsTensor.toArray()).toEqual(lengths);
       for (const [i, rows] of this.#held.entries()) {
-        const read = (from: torch.Tensor) => torch.narrow(from, 0, starts[i] as number, lengths[i] as number).toArray();
-        expect(read(given.keys)).toEqual(rows.flat().map((x) => x * sign));
-        expect(read(given.values)).toEqual(rows.flat().map((x) => x + sign));
+        const span = [starts[i] as number, lengths[i] as number] as const;
+        expect(this.#read(given.keys, span)).toEqual(rows.flat().map((x) => x * sign));
+        expect(this.#read(given.values, span)).toEqual(rows.flat().map((x) => x + sign));
       }
     }
     this.cache.advance(layout);
     expect(this.cache.lengths).toEqual(this.#held.map(({ length }) => length));
+  }
+
+  /** The numbers of a sequence. Those of int8 are whole, and rounded by less than a half. */
+  #read({ rows, scales }: CachedPart, [start, length]: readonly [number, number]): number[] {
+    const [codes, factors] = [rows, scales].map((from) => from && [...torch.narrow(from, 0, start, length).toArray()]);
+    expect(factors !== undefined).toBe(this.dtype === "int8");
+    return (codes as number[]).map((code, i) => Math.round(code * (factors?.[Math.floor(i / WIDTH)] ?? 1)));
   }
 
   select(...sequences: readonly number[]): void {
@@ -57,7 +69,14 @@ class Checked {
 }
 
 const checked = (sequences: number, room: number, steps: (cache: Checked) => void): void =>
-  torch.noGrad(() => torch.scope(() => steps(new Checked(sequences, room))));
+  torch.noGrad(() =>
+    torch.scope(() => {
+      for (const dtype of CACHE_DTYPES) {
+        drawn = 0;
+        steps(new Checked(sequences, room, dtype));
+      }
+    }),
+  );
 
 test("tokens beyond the slots' size move to larger slots", () => {
   checked(3, 2, (cache) => {
@@ -80,6 +99,32 @@ test("sequences can be dropped, reordered and duplicated", () => {
     cache.select();
     expect(cache.cache.lengths).toEqual([]);
   });
+});
+
+test("a sequence is cut back, and goes on with other tokens", () => {
+  checked(2, 4, (cache) => {
+    cache.extend(3, 2);
+    cache.cut(0, 2);
+    cache.extend(1, 1);
+    cache.extend(9, 1);
+    cache.cut(0, 5);
+    cache.cut(1, 1);
+    cache.extend(2, 3);
+  });
+});
+
+test("int8 takes a byte for each number, and four for each head", () => {
+  torch.noGrad(() =>
+    torch.scope(() => {
+      for (const dtype of ["float32", "bfloat16"] as const) {
+        const cache = new KeyValueCache(1, "int8");
+        const rows = torch.zeros([2, 12], { dtype });
+        for (const layer of [0, 1, 2]) cache.extend(layer, rows, rows, rowLayout([2]), 3);
+        expect(cache.bytesPerToken).toBe(3 * 2 * (12 + 3 * 4));
+        cache.dispose();
+      }
+    }),
+  );
 });
 
 test("one sequence restarts while another continues", () => {
@@ -116,8 +161,8 @@ test("a long sequence does not enlarge the slots of others", () => {
       cache.add([8, 1000, 8, 8]);
       const lengths = [1, 1000, 1, 1];
       const rows = torch.zeros([1003, WIDTH]);
-      const { keys } = cache.extend(0, rows, rows, rowLayout(lengths));
-      expect(keys.shape[0]).toBeLessThan(1400);
+      const { keys } = cache.extend(0, rows, rows, rowLayout(lengths), 1);
+      expect(keys.rows.shape[0]).toBeLessThan(1400);
     }),
   );
 });

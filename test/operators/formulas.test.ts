@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { gelu, geluMul, silu, siluMul } from "../../src/operators/activation.js";
 import { attention } from "../../src/operators/attention.js";
-import { attentionCached, writeRows } from "../../src/operators/attentionCached.js";
+import { attentionCached, type CachedPart, writeRows } from "../../src/operators/attentionCached.js";
 import {
   arithmetic,
   isTwiceDifferentiable,
@@ -251,13 +251,36 @@ test("a cache's attention and writing", () => {
         torch.Tensor,
       ];
       const added = rowLayout([1, 2]);
-      for (const cache of caches) writeRows(cache, frozen([3, 4], "float32"), added, spans([14, 4], []));
-      const [keys, values] = caches;
+      const [keys, values] = caches.map((rows) => ({ rows })) as [CachedPart, CachedPart];
+      for (const cache of [keys, values]) writeRows(cache, frozen([3, 4], "float32"), added, spans([14, 4], []));
       const cached = { keys, values, ...spans([10, 3], [5, 3]) };
       const options = { heads: 2, kvHeads: 1, layout: added, scale: undefined, before: 2 };
       return [...caches, attentionCached(frozen([3, 8], "float32"), cached, options)];
     };
     expectAlike(withFormulas(attend), attend(), 1e-6);
+  });
+});
+
+test("a cache in int8: what is written, and its attention", () => {
+  torch.scope(() => {
+    const places = { starts: [10, 3], startsTensor: ids(10, 3) };
+    const spans = { ...places, lengths: [5, 3], lengthsTensor: ids(5, 3) };
+    for (const dtype of ["float32", "bfloat16", "float64"] as const) {
+      const draw = (seed: number, shape: number[]) => drawer(seed)(shape, dtype);
+      const attend = () => {
+        const [keys, values] = [1, 2].map((seed) => {
+          const part = { rows: torch.zeros([20, 8], { dtype: "int8" }), scales: torch.zeros([20, 2]) };
+          writeRows(part, draw(seed, [8, 8]), rowLayout([5, 3]), places);
+          return part;
+        }) as [Required<CachedPart>, Required<CachedPart>];
+        const options = { heads: 4, kvHeads: 2, layout: rowLayout([1, 2]), scale: undefined, before: 2 };
+        const out = attentionCached(draw(4, [3, 16]), { keys, values, ...spans }, options);
+        return { written: [keys.rows, keys.scales, values.rows, values.scales], out };
+      };
+      const [kernel, formula] = [attend(), withFormulas(attend)];
+      for (const [i, part] of kernel.written.entries()) expect(formula.written[i]?.toArray()).toEqual(part?.toArray());
+      expectAlike([formula.out], [kernel.out], dtype === "bfloat16" ? 1e-2 : 1e-6);
+    }
   });
 });
 

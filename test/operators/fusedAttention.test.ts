@@ -171,7 +171,7 @@ describe("which operator computes attention", () => {
     torch.scope(() => {
       const spans = { starts: [0, 4], lengths: [3, 2], startsTensor: longs(0, 4), lengthsTensor: longs(3, 2) };
       const draw = drawer(5);
-      const cached = { keys: draw([8, 8], "bfloat16"), values: draw([8, 8], "bfloat16"), ...spans };
+      const cached = { keys: { rows: draw([8, 8], "bfloat16") }, values: { rows: draw([8, 8], "bfloat16") }, ...spans };
       const options = { heads: 2, kvHeads: 1, layout: rowLayout([1, 2]), scale: undefined, before: undefined };
       attentionCached(draw([3, 16], "bfloat16"), cached, options);
       expect(card.calls).toEqual(["flash"]);

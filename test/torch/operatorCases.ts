@@ -113,6 +113,11 @@ const arithmetic = {
   "aten::reciprocal": each(torch.reciprocal, (x) => 1 / x),
   "aten::exp": each(torch.exp, Math.exp),
   "aten::abs": each(torch.abs, Math.abs, [-2, 0, 3]),
+  "aten::round": each(
+    torch.round,
+    (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)),
+    [-1.5, 0.5, 2.6],
+  ),
   "aten::tanh": each(torch.tanh, Math.tanh),
   "aten::sin": each(torch.sin, Math.sin),
   "aten::cos": each(torch.cos, Math.cos),
@@ -149,6 +154,7 @@ const reductions = {
   "aten::mean": () => [torch.mean(wide()), 3.5],
   "aten::mean.dim": () => [torch.meanDim(wide(), [0]), [2.5, 3.5, 4.5]],
   "aten::max": () => [torch.max(wide()), 6],
+  "aten::amax": () => [torch.amax(wide(), [0]), [4, 5, 6]],
   "aten::min": () => [torch.min(wide()), 1],
   "aten::argmax": () => [
     [torch.argmax(wide()), torch.argmax(wide(), 0)],
@@ -430,6 +436,21 @@ const kernels = {
     const cache = tensor([1, 2, 3, 4], [4, 1]);
     torch.writeRows_(cache, tensor([5, 6], [2, 1]), longs(0, 1, 2), longs(3, 1));
     return [cache, [[1], [6], [3], [5]]];
+  },
+  "bidora::write_rows_int8_": () => {
+    const [codes, scales] = [torch.zeros([3, 2], { dtype: "int8" }), torch.zeros([3, 1])];
+    torch.writeRowsInt8_(codes, scales, tensor([254, -100, 0, 0], [2, 2]), longs(0, 1, 2), longs(2, 0));
+    return [
+      [torch.to(codes, "float32"), scales],
+      [
+        [
+          [0, 0],
+          [0, 0],
+          [127, -50],
+        ],
+        [[0], [0], [2]],
+      ],
+    ];
   },
   "bidora::attention": () => {
     const flat = (x: torch.Tensor) => torch.view(x, [2, 2]);

@@ -21,6 +21,19 @@ struct AttentionInputs {
   Rows<const T> q, k, v;
 };
 
+// Rows [slots, heads · size] of int8, and the scale of each row and head, [slots, heads]: a value is code · scale.
+struct Int8Rows {
+  const int8_t* codes;
+  const float* scales;
+  int64_t heads;
+};
+
+template <typename T>
+struct Int8Inputs {
+  Rows<const T> q;
+  Int8Rows k, v;
+};
+
 // log Σ exp of each query's scores: [H, queries].
 template <typename T>
 struct AttentionGradients {
@@ -71,6 +84,8 @@ struct AttentionFunctions {
   bool (*attendsInSteps)(const AttentionShape& shape, const AttentionInputs<T>& inputs);
   void (*attendStep)(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out,
                      const SharedKeys<Sum>& shared, KeyStep step, int64_t& next);
+  // The same over int8 keys and values.
+  void (*attendInt8)(const AttentionShape& shape, const Int8Inputs<T>& inputs, Rows<T> out, int64_t& next);
   void (*attentionMask)(const MaskShape& shape, T* mask);
   void (*attendTangent)(const AttentionShape& shape, const AttentionInputs<T>& inputs,
                         const AttentionInputs<T>& tangents, Rows<T> out, int64_t& next);

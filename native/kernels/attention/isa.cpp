@@ -1,6 +1,7 @@
 // The attention kernels' function table of one ISA variant.
 #include "functions.h"
 #include "isa/cached.h"
+#include "isa/int8.h"
 #include "isa/rows.h"
 #include "isa/tangentRows.h"
 
@@ -31,6 +32,7 @@ constexpr AttentionFunctions<T> kOf{
     .attendCached = kCached<T>.attendCached,
     .attendsInSteps = kCached<T>.attendsInSteps,
     .attendStep = kCached<T>.attendStep,
+    .attendInt8 = attendInt8<T>,
     .attentionMask = attentionMask<T>,
     .attendTangent = attendTangent<T>,
     .attendTangentBackward = attendTangentBackward<T>,

@@ -67,6 +67,9 @@ inline void checkHeads(const at::Tensor& q, const at::Tensor& k, const at::Tenso
   TORCH_CHECK(k.dim() == 2 && k.size(1) == q.size(1) / heads * kvHeads && v.sizes() == k.sizes(),
               "expected key and value of [tokens, ", q.size(1) / heads * kvHeads, "] like the query, got ", k.sizes(),
               " and ", v.sizes());
+}
+
+inline void checkDtypes(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   TORCH_CHECK(k.scalar_type() == q.scalar_type() && v.scalar_type() == q.scalar_type(), "expected one dtype, got ",
               q.scalar_type(), ", ", k.scalar_type(), " and ", v.scalar_type());
 }
@@ -76,6 +79,7 @@ inline void checkShapes(const at::Tensor& q, const at::Tensor& k, const at::Tens
                         const AttentionSettings& settings) {
   checkOperands({&q, &k, &v});
   checkHeads(q, k, v, settings.heads, settings.kvHeads);
+  checkDtypes(q, k, v);
   TORCH_CHECK(settings.scale > 0, "expected a positive scale, got ", settings.scale);
   checkStartsShape("cu_seqlens_q", starts.queries);
   checkStartsShape("cu_seqlens_k", starts.keys);

@@ -1,7 +1,8 @@
 /** How text is generated, and from which prompts. */
 import { isNamedDataset, namedDatasets } from "../../datasets/namedDatasets.js";
 import { DRAFT_TOKENS, type GenerationSettings, SAMPLING_KEYS } from "../../generation/index.js";
-import { number, text, texts, toggle, toggleOr, whole } from "../../settings/kinds.js";
+import { CACHE_DTYPES } from "../../nn/index.js";
+import { choice, number, text, texts, toggle, toggleOr, whole } from "../../settings/kinds.js";
 import { type AppliesWhen, flagOf, type Given, inGroup, option, pick } from "../../settings/option.js";
 import { baseModel, overwrite, session } from "./shared.js";
 import { trainingOptions } from "./training.js";
@@ -75,6 +76,13 @@ export const generationOptions = {
     default: DRAFT_TOKENS,
     advanced: true,
     appliesWhen: withDraft,
+  }),
+  cacheDtype: option(choice(CACHE_DTYPES), {
+    group: "Generation",
+    help: "dtype of the key-value cache: int8 takes half of bfloat16's memory, and is less exact",
+    default: "auto",
+    defaultText: "the model's",
+    advanced: true,
   }),
   temperature: option(number({ above: 0 }), {
     group: "Sampling",

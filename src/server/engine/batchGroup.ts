@@ -2,6 +2,7 @@
 import type { AdapterRoutes } from "../../adapters/index.js";
 import { type Draft, Drafting, type PassCounts, SequenceBatch, type SequenceTokens } from "../../generation/index.js";
 import type { TaskModel } from "../../models/index.js";
+import type { CacheDtype } from "../../nn/index.js";
 import { type Advanced, BatchRow } from "./batchRow.js";
 import type { Job } from "./job.js";
 
@@ -24,6 +25,7 @@ export class BatchGroup {
     private readonly model: TaskModel,
     private readonly routes: AdapterRoutes,
     private readonly draft: Draft | undefined,
+    private readonly cacheDtype: CacheDtype,
     /** Called when a job has left the batch. */
     private readonly onLeft: (job: Job) => void,
   ) {}
@@ -35,7 +37,7 @@ export class BatchGroup {
   add(job: Job): void {
     const row = new BatchRow(job);
     if (this.#placed.some((placed) => placed.row.lead(row))) return;
-    this.#batch ??= new SequenceBatch(this.model, 0, true, (counts, compute) => this.#pass(counts, compute));
+    this.#batch ??= new SequenceBatch(this.model, 0, this.cacheDtype, (counts, compute) => this.#pass(counts, compute));
     if (this.draft) this.#drafting ??= new Drafting(this.model, this.draft, 0);
     this.#batch.add([row.expectedTokens]);
     this.#drafting?.add([row.expectedTokens]);

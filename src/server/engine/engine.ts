@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AdapterRoutes } from "../../adapters/index.js";
 import { type Draft, SequenceBatch } from "../../generation/index.js";
 import type { TaskModel } from "../../models/index.js";
+import type { CacheDtype } from "../../nn/index.js";
 import { memoryOf } from "../../train/memory.js";
 import { BatchGroup } from "./batchGroup.js";
 import { type Job, sequencesOf, tokensOf } from "./job.js";
@@ -19,6 +20,8 @@ interface Request {
 interface EngineOptions {
   /** Proposes tokens to all jobs. */
   readonly draft?: Draft | undefined;
+  /** How keys and values are cached. */
+  readonly cacheDtype?: CacheDtype | undefined;
   /** How many tokens of all sequences may be cached; a job that needs more is computed alone. */
   readonly mostTokens?: number;
 }
@@ -33,14 +36,16 @@ export class Engine {
   #tokens = 0;
   #isRunning = false;
   readonly #draft: Draft | undefined;
+  readonly #cacheDtype: CacheDtype;
   readonly #mostTokens: number;
 
   constructor(
     private readonly model: TaskModel,
     private readonly routes: AdapterRoutes,
-    { draft, mostTokens = mostTokensOf(model, draft) }: EngineOptions = {},
+    { draft, cacheDtype = "auto", mostTokens = mostTokensOf(model, cacheDtype, draft) }: EngineOptions = {},
   ) {
     this.#draft = draft;
+    this.#cacheDtype = cacheDtype;
     this.#mostTokens = mostTokens;
   }
 
@@ -112,7 +117,7 @@ export class Engine {
   }
 
   #newGroup(): BatchGroup {
-    return new BatchGroup(this.model, this.routes, this.#draft, (left) => this.#left(left));
+    return new BatchGroup(this.model, this.routes, this.#draft, this.#cacheDtype, (left) => this.#left(left));
   }
 
   #left(job: Job): void {
@@ -132,8 +137,8 @@ export class Engine {
 /** The share of the memory available at the start for cached tokens, which are copied to twice the room at times. */
 const CACHE_SHARE = 0.3;
 
-function mostTokensOf(model: TaskModel, draft: Draft | undefined): number {
-  const batch = new SequenceBatch(model, 1);
+function mostTokensOf(model: TaskModel, cacheDtype: CacheDtype, draft: Draft | undefined): number {
+  const batch = new SequenceBatch(model, 1, cacheDtype);
   batch.next([[0]]);
   const bytes = batch.bytesPerToken + (draft?.bytesPerToken ?? 0);
   batch.dispose();

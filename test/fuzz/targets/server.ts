@@ -135,6 +135,7 @@ const requests = target({
       host: "127.0.0.1",
       apiKey: undefined,
       maxConcurrentRequests: 4,
+      cacheDtype: "auto",
       closing: closing.signal,
       onError: (error) => failures.push(error),
     });
