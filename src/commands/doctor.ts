@@ -70,7 +70,7 @@ function cuda({ cuda: found }: EngineDetails): string {
 }
 
 function frozenProducts({ ownProducts, tiles }: EngineDetails): string {
-  if (ownProducts.length > 0) return `our own in ${ownProducts.join(" and ")}`;
+  if (ownProducts.length > 0) return `our own in ${ownProducts.join(" and ")}${tiles ? ", with AMX" : ""}`;
   return tiles ? "libtorch's, with AMX" : "libtorch's";
 }
 

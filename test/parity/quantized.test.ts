@@ -16,7 +16,7 @@ import {
   trainEverything,
 } from "../../src/adapters/index.js";
 import { METHODS, type Method, methodNames, type RunSettings } from "../../src/config/index.js";
-import { modelInput, type TaskModel } from "../../src/models/index.js";
+import { type LoadOptions, modelInput, type TaskModel } from "../../src/models/index.js";
 import { EVALUATION } from "../../src/nn/index.js";
 import { withFormulas } from "../../src/operators/choose.js";
 import type { TaskKind } from "../../src/tasks/index.js";
@@ -50,6 +50,7 @@ interface Form {
   readonly settings?: RunSettings;
   /** Of the model; trained tensors are float32, or float64 as well. */
   readonly dtype?: torch.DType;
+  readonly baseDtype?: LoadOptions["baseDtype"];
   readonly isPlain?: boolean;
 }
 
@@ -68,7 +69,7 @@ async function trained({ family, method, adapter = {}, settings = {}, dtype = "f
   const isSingle = existsSync(join(GOLDEN, family, "single"));
   const checkpoint = form.checkpoint ?? (isSingle ? "single" : "tokens");
   const kind: TaskKind = checkpoint === "tokens" ? "token-classification" : "sequence-classification";
-  const pair = await twins(wideFolder(folder(), family, checkpoint), dtype);
+  const pair = await twins(wideFolder(folder(), family, checkpoint), dtype, form.baseDtype);
   const which = { checkpoint, rows: checkpoint === "tokens" ? "tokens" : "train", maxLength: 12 };
   const rows = await encodeRows(family, which, kind);
   return [pair.quantized, pair.dense].map((model) => {
@@ -115,6 +116,10 @@ describe("steps have the bits of the dense twin's", () => {
   test.each(["out", "in"])("DoRA whose norm has a gradient, along %s", (axis) =>
     withSameBits({ family: "llama", method: "dora", adapter: { axis, normGradient: "full" } }),
   );
+  test.each(["nf4", "fp4", "int8", "q4_0"] as const)("%s", (baseDtype) =>
+    withSameBits({ family: "llama", method: "dora", baseDtype }),
+  );
+  test("nf4 in bfloat16", () => withSameBits({ family: "bert", method: "dora", baseDtype: "nf4", dtype: "bfloat16" }));
   test("bfloat16", () => withSameBits({ family: "llama", method: "dora", dtype: "bfloat16" }));
   test("gradient checkpointing", () =>
     withSameBits({ family: "llama", method: "lora", settings: { gradientCheckpointing: true } }));

@@ -20,6 +20,7 @@ import { abortAfter, bytes, fresh, GOLDEN, jsonl, list, predicted, run, SMALL, s
 const Q8_0 = join(GOLDEN, "io/gguf/q8_0.gguf");
 /** Of which nothing is rounded by packing: the file has these blocks. */
 const HELD = { baseDtype: "q8_0" } as const;
+const DENSE = { baseDtype: "float32" } as const;
 
 let settings: RunSettings;
 beforeAll(() => {
@@ -38,7 +39,7 @@ function storeAs(dtype: DType, path: string): void {
 }
 
 const twoRuns = async (more: RunSettings) =>
-  [await run({ ...settings, ...more, ...HELD }), await run({ ...settings, ...more })] as const;
+  [await run({ ...settings, ...more, ...HELD }), await run({ ...settings, ...more, ...DENSE })] as const;
 
 describe("finetune", () => {
   test.each(["lora", "dora", "vera", "adalora", "adapter"] as const)(
@@ -68,8 +69,8 @@ describe("finetune", () => {
     const whole = await run(all);
     const output = fresh();
     await run({ ...all, output }, abortAfter(2));
-    await expect(run({ ...settings, method: "dora", output, resume: true })).rejects.toThrow(
-      'was made with baseDtype "q8_0", now it is not set: resume with the run\'s own settings.',
+    await expect(run({ ...all, ...DENSE, output, resume: true })).rejects.toThrow(
+      'was made with baseDtype "q8_0", now it is "float32": resume with the run\'s own settings.',
     );
     await run({ ...all, output, resume: true });
     expect(bytes(output)).toBe(bytes(whole.output));
@@ -85,21 +86,21 @@ describe("an adapter of a quantized base", () => {
 
   test("predicts the same with the base in blocks and in tensors", async () => {
     const of = { model: Q8_0, adapter: adapters[0], task: "causal-lm", input: settings.train } as const;
-    const [held, dense] = [await predicted({ ...of, ...HELD }), await predicted(of)];
+    const [held, dense] = [await predicted({ ...of, ...HELD }), await predicted({ ...of, ...DENSE })];
     expect(held.length).toBe(4);
     expect(held).toEqual(dense);
   });
 
   test.each([false, true])("generates the same, merged: %s", async (merge) => {
     const of = { model: Q8_0, adapter: adapters[0], prompt: "the cat", maxNewTokens: 5, dtype: "float32" } as const;
-    const texts = async (held: object) => {
+    const texts = async (held: typeof HELD | typeof DENSE) => {
       const found: string[] = [];
       for await (const { text } of generate({ ...of, merge, ...held })) found.push(text);
       return found;
     };
     const found = await texts(HELD);
     expect(found.length).toBe(1);
-    expect(found).toEqual(await texts({}));
+    expect(found).toEqual(await texts(DENSE));
   });
 
   test("is merged and exported as that of the run in tensors", async () => {
@@ -135,7 +136,8 @@ test("the least memory that a run takes counts the blocks", async () => {
     const prepared = await prepare({ config, saved: undefined, adapterFolder: undefined });
     return { need: new MemoryNeed(prepared), ...prepared };
   };
-  const [held, dense] = [await needOf(HELD), await needOf({})];
+  const [held, dense, stored] = [await needOf(HELD), await needOf(DENSE), await needOf({})];
+  expect(stored.need.with()).toBe(held.need.with());
   const inBlocks = Array.from(held.loaded.model.baseParameters(), ([, { values }]) => values).filter(
     ({ isDense }) => !isDense,
   );

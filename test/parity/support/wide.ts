@@ -49,15 +49,16 @@ export function wideFolder(folder: string, family: string, checkpoint: string): 
   return folder;
 }
 
-/** A model in quantized blocks, and the same in tensors that hold the blocks' values. */
+/** A packed model, and the same in tensors that hold the decoded values. */
 export async function twins(
   folder: string,
   dtype: torch.DType = "float32",
+  baseDtype: LoadOptions["baseDtype"] = "q8_0",
 ): Promise<{ readonly quantized: TaskModel; readonly dense: TaskModel }> {
   const options = (): LoadOptions => ({
     ...ownHead(readConfig(folder)),
     dtype,
-    baseDtype: "q8_0",
+    baseDtype,
     generator: new torch.Generator(0),
   });
   const [{ model: quantized }, { model: dense }] = [
