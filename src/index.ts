@@ -35,7 +35,7 @@ export { type FinetuneResult, type FinetuneSettings, finetune, train } from "./c
 export { generate } from "./commands/generate.js";
 export { type InspectResult, type InspectSettings, inspect } from "./commands/inspect.js";
 export { type LoadSettings, load } from "./commands/load.js";
-export { type MergeSettings, merge } from "./commands/merge.js";
+export { type Merged, type MergeSettings, merge } from "./commands/merge.js";
 export { type MineResult, type MineSettings, mine } from "./commands/mine.js";
 export { type PredictSettings, predict } from "./commands/predict.js";
 export { type Preview, type PreviewPart, type PreviewRow, type PreviewSettings, preview } from "./commands/preview.js";

@@ -8,8 +8,10 @@ import { fillFolder } from "../files/atomic.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../files/outputFolder.js";
 import { copyFiles } from "../files/runFolder.js";
 import { type FoundModel, findModel, foldersOf, open } from "../inference/open.js";
+import { BITSANDBYTES_FORMATS } from "../io/bitsandbytes/writer.js";
 import { storedDtype, writeModelFolder } from "../models/modelFolder.js";
-import { text } from "../settings/kinds.js";
+import { Packing } from "../models/packing.js";
+import { choice, text } from "../settings/kinds.js";
 import { type Given, option } from "../settings/option.js";
 import type { NamedTask } from "../tasks/index.js";
 import { listTokenizerFiles } from "../text/index.js";
@@ -19,9 +21,22 @@ import { call, defineCommand, type Hooks } from "./command.js";
 const options = {
   ...baseModel,
   output: option(text("DIR"), { group: "Output", help: "folder for the merged model" }),
+  baseDtype: option(choice(BITSANDBYTES_FORMATS), {
+    group: "Output",
+    help: "pack the matrices of linear layers, as transformers and bitsandbytes do",
+    defaultText: "the base model's data type",
+    advanced: true,
+  }),
   ...overwrite,
   ...session,
 };
+
+/** A merged model's folder. */
+export interface Merged {
+  readonly path: string;
+  /** With `baseDtype`: the root mean square error of the packed matrices, relative to the merged ones. */
+  readonly packingError?: number;
+}
 
 /** What `merge` takes: the flags of `bidora merge`, in camelCase. */
 export type MergeSettings = Given<typeof options>;
@@ -32,29 +47,46 @@ export const mergeCommand = defineCommand({
   options,
   hooks: ["task"],
   leavesFiles: true,
-  async run(settings, hooks) {
+  async run(settings, hooks): Promise<Merged> {
     if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to merge.");
     const found = await findModel(settings);
     return holdOutput(settings.output, async (path) => {
       refuseOccupied(path, settings.overwrite, foldersOf(found));
-      await writeMerged(path, found, hooks.task);
-      return { path };
+      const packing = settings.baseDtype === undefined ? undefined : new Packing(settings.baseDtype);
+      await writeMerged(path, found, hooks.task, packing);
+      return { path, ...(packing && { packingError: packing.relativeError }) };
     });
   },
-  show: ({ path }) => ({ value: { output: path }, text: `Merged model in ${path}` }),
+  show: ({ path: output, ...packed }) => ({
+    value: { output, ...packed },
+    text: [`Merged model in ${output}`, ...lossLines(packed)].join("\n"),
+  }),
 });
 
+const lossLines = ({ packingError }: Pick<Merged, "packingError">): string[] =>
+  packingError === undefined
+    ? []
+    : [
+        `Packing changed the merged matrices by ${(100 * packingError).toPrecision(2)}% (relative root mean square error).`,
+      ];
+
 /**
- * Merges an adapter into its base model and saves a plain model for transformers, in the base's dtype. Weights are merged in float32
- * (float64 for a float64 base). Nothing is written before everything is computed.
- * @returns the folder
+ * Merges an adapter into its base model and saves a plain model for transformers, in the base's dtype, or with packed matrices. Weights are
+ * merged in float32 (float64 for a float64 base), those of a packed base as they are decoded. Nothing is written before everything is
+ * computed.
  */
-export const merge = (settings: MergeSettings, hooks: Pick<Hooks, "task"> = {}): Promise<{ readonly path: string }> =>
+export const merge = (settings: MergeSettings, hooks: Pick<Hooks, "task"> = {}): Promise<Merged> =>
   call("merge", mergeCommand, settings, hooks);
 
-async function writeMerged(path: string, found: FoundModel, own: NamedTask | undefined): Promise<void> {
+async function writeMerged(
+  path: string,
+  found: FoundModel,
+  own: NamedTask | undefined,
+  packing: Packing | undefined,
+): Promise<void> {
   const source = found.folder;
-  const dtype = storedDtype(source);
+  const inFile = storedDtype(source);
+  const dtype = packing && inFile === "float64" ? "float32" : inFile;
   const task = chosenTask(undefined, own);
   const opened = await open(found, { task, dtype: dtype === "float64" ? dtype : "float32" });
   refuseBadWeights({ folder: source, weights: weightsOf(opened.model) });
@@ -62,7 +94,7 @@ async function writeMerged(path: string, found: FoundModel, own: NamedTask | und
   const tokenizerFiles = await listTokenizerFiles(source);
   const fill = (folder: string): void => {
     copyFiles(tokenizerFiles, source, folder);
-    writeModelFolder(folder, { ...opened, source, dtype, changed, maxLength: opened.metadata?.maxLength });
+    writeModelFolder(folder, { ...opened, source, dtype, changed, packing, maxLength: opened.metadata?.maxLength });
     if (opened.metadata) writeAdapterMetadata(folder, inferenceMetadata(opened.metadata));
   };
   await fillFolder(path, fill, () => removeOwnFiles(path));

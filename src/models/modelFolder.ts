@@ -6,6 +6,7 @@ import { writeFileAtomic } from "../files/atomic.js";
 import type { JsonObject, JsonValue } from "../files/json.js";
 import { withFloatsOf } from "../files/json.js";
 import { CONFIG_FILE, WEIGHTS_FILE } from "../files/names.js";
+import { packedEntries, QUANTIZATION_FLOATS, quantizationConfig } from "../io/bitsandbytes/writer.js";
 import { openCheckpoint, readConfig } from "../io/checkpoint.js";
 import { type TensorEntry, writeSafetensors } from "../io/safetensors.js";
 import { safetensorsDtype, torchDtype } from "../io/safetensorsHeader.js";
@@ -14,6 +15,7 @@ import { OutputLinear, type Parameter, transposed } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, classNameOf } from "./architecture.js";
 import type { HeadKind } from "./heads.js";
+import { linearPaths, type Packing } from "./packing.js";
 import type { TaskModel } from "./taskModel.js";
 
 interface ModelFolder {
@@ -34,6 +36,8 @@ interface ModelFolder {
   readonly changed?: ReadonlyMap<string, () => torch.Tensor>;
   /** The dtype of the weights in the file. */
   readonly dtype: torch.DType;
+  /** Packs the matrices of linear layers, but the head and the output layer. */
+  readonly packing?: Packing | undefined;
 }
 
 /** Widest first. */
@@ -51,7 +55,7 @@ export function writeModelFolder(folder: string, options: ModelFolder): void {
 /** Writes the config.json of such a folder. @param extra keys to add */
 export function writeModelConfig(folder: string, options: ModelFolder, extra: JsonObject = {}): void {
   const config = { ...modelConfig(readConfig(options.source), options), ...extra };
-  const source = readFileSync(join(options.source, CONFIG_FILE), "utf8");
+  const source = readFileSync(join(options.source, CONFIG_FILE), "utf8") + QUANTIZATION_FLOATS;
   writeFileAtomic(join(folder, CONFIG_FILE), `${withFloatsOf(source, config)}\n`);
 }
 
@@ -72,7 +76,7 @@ export function storedDtype(folder: string): torch.DType {
 }
 
 function modelConfig(source: JsonObject, options: ModelFolder): JsonObject {
-  const { architecture, task, labels, dtype } = options;
+  const { architecture, task, labels, dtype, packing } = options;
   const { problem_type: _problem, torch_dtype: _oldSpelling, quantization_config: _packed, ...rest } = source;
   return {
     ...rest,
@@ -81,6 +85,7 @@ function modelConfig(source: JsonObject, options: ModelFolder): JsonObject {
     ...tieKey(options),
     ...(labels.length > 0 && labelKeys(labels)),
     ...(task.problem && { problem_type: task.problem.type }),
+    ...(packing && { quantization_config: quantizationConfig(packing.format, dtype, plainPaths(options)) }),
   };
 }
 
@@ -111,29 +116,60 @@ function labelKeys(labels: readonly string[]): JsonObject {
   };
 }
 
+/** The linear layers of transformers' model that are not packed. One without a head has a pooler. */
+function plainPaths({ model }: ModelFolder): readonly string[] {
+  const { plain } = linearPaths(model);
+  return model.design.isBare ? [...plain, "pooler.dense"] : plain;
+}
+
 function entriesOf(options: ModelFolder): TensorEntry[] {
-  const { model, changed, dtype: wanted } = options;
+  const { model, changed, dtype: wanted, packing } = options;
   // Buffers keep their dtype: position angles must not be rounded.
   const buffers = new Map(model.namedBuffers());
-  return [...model.baseParameters(), ...untied(options), ...buffers].map(([name, parameter]) => {
+  const packed = new Set(packing && linearPaths(model).packed.map((path) => `${path}.weight`));
+  return [...model.baseParameters(), ...untied(options), ...buffers].flatMap(([name, parameter]) => {
     const value = changed?.get(name) ?? (() => parameter.values.dense());
     const isOurs = !changed || changed.has(name);
     const dtype = buffers.has(name) ? parameter.values.dtype : wanted;
+    const stored = (): torch.Tensor => {
+      const found = torch.castTo(value(), dtype);
+      if (isOurs && !torch.isAllFinite(found)) throw notFinite(name, dtype);
+      return found;
+    };
+    if (packing && packed.has(name)) return packedMatrix(name, parameter, dtype, stored, packing);
     return {
       name,
       dtype: safetensorsDtype(dtype),
       shape: parameter.storedShape,
       byteLength: torch.numelOf(parameter.shape) * torch.DTYPE_BYTES[dtype],
-      write: (descriptor, position) =>
+      write: (descriptor: number, position: number) =>
         torch.noGrad(() =>
           torch.scope(() => {
-            const stored = torch.castTo(value(), dtype);
-            if (isOurs && !torch.isAllFinite(stored)) throw notFinite(name, dtype);
-            torch.writeFile(parameter.isStoredTransposed ? transposed(stored) : stored, descriptor, position);
+            const found = stored();
+            torch.writeFile(parameter.isStoredTransposed ? transposed(found) : found, descriptor, position);
           }),
         ),
     };
   });
+}
+
+/** The tensors of a matrix that is packed. */
+function packedMatrix(
+  name: string,
+  { shape }: Parameter,
+  dtype: torch.DType,
+  stored: () => torch.Tensor,
+  packing: Packing,
+): TensorEntry[] {
+  const values = (): torch.Tensor => {
+    const found = torch.contiguous(torch.castTo(stored(), "float32"));
+    // bitsandbytes rounds to float16 first.
+    if (packing.format === "int8" && !torch.isAllFinite(torch.castTo(found, "float16")))
+      throw notFinite(name, "float16");
+    return found;
+  };
+  const onPacked = (given: torch.Tensor, found: torch.Tensor): void => packing.add(given, found);
+  return packedEntries({ name, shape: shape as [number, number], dtype, values, onPacked }, packing.format);
 }
 
 /** The pooler that a model without a head doesn't use, as its checkpoint has it: transformers would initialize a missing one. */

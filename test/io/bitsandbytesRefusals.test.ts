@@ -113,6 +113,12 @@ describe("refused, by the tensor's name", () => {
       /has 11199 bytes, but its shape \[70, 320\] needs 11200 of 4-bit codes/,
     ],
     [
+      "a smaller shape with as many scales",
+      "nf4-odd",
+      withState({ shape: [5, 26] }, "nf4-odd"),
+      /has 68 bytes, but its shape \[5, 26\] needs 65 of 4-bit codes/,
+    ],
+    [
       "a larger shape",
       "nf4-double",
       withState({ shape: [70, 322] }),

@@ -80,7 +80,8 @@ std::vector<Tensor> fourBits(const Tensor& weight, const float (&table)[16], int
   return {codes, scales};
 }
 
-// Rows of bytes; bitsandbytes rounds the weight to float16 first.
+// Rows of bytes. bitsandbytes rounds the weight to float16 first, and torch divides 127 by a tensor by way of its
+// inverse.
 std::vector<Tensor> int8(const Tensor& weight) {
   const int64_t rows = weight.size(0), columns = weight.size(1);
   const Tensor codes = at::empty({rows, columns}, at::kChar), scales = at::empty({rows}, at::kFloat);
@@ -92,7 +93,7 @@ std::vector<Tensor> int8(const Tensor& weight) {
     for (int64_t i = begin; i < end; ++i) {
       std::transform(x + i * columns, x + (i + 1) * columns, row.begin(),
                      [](float value) { return static_cast<float>(c10::Half(value)); });
-      const float most = largest(row.data(), columns), factor = most == 0 ? 0 : 127.0F / most;
+      const float most = largest(row.data(), columns), factor = most == 0 ? 0 : rounded(1.0F / most) * 127.0F;
       scale[i] = most;
       for (int64_t j = 0; j < columns; ++j) to[i * columns + j] = static_cast<int8_t>(std::nearbyint(row[j] * factor));
     }
