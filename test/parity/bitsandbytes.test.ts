@@ -17,6 +17,7 @@ const ALL = [
   "llama-nf4",
   "llama-int8",
   "llama-bfloat16",
+  "llama-output",
   "bert-nf4",
   "bert-int8",
   "bert-head",
@@ -49,7 +50,9 @@ describe.each(ALL)("%s", (name) => {
     const formats = new Set(packed.map(([, values]) => (values as PackedWeight).format.name));
     const format = name.endsWith("int8") ? "int8" : name === "bert-head" ? "fp4" : "nf4";
     expect([...formats]).toEqual([format]);
-    expect(packed.length).toBe(name.startsWith("llama") ? 7 : name.startsWith("bert") ? 6 : 4);
+    expect(packed.length).toBe(
+      name === "llama-output" ? 8 : name.startsWith("llama") ? 7 : name.startsWith("bert") ? 6 : 4,
+    );
     expectClose(logitsOf(model, ran), get(ran, "logits"), TOLERANCE);
   });
 

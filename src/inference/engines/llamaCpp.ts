@@ -62,10 +62,10 @@ export function whyNoGguf(subject: Subject): Verdict | undefined {
   });
 }
 
-/** By way of llama.cpp's own converter; undefined for a class that it does not have. */
+/** By way of llama.cpp's own converter; undefined for a class that it does not have, and for matrices that bitsandbytes packed. */
 export function convertersWay(subject: Subject): { commands: readonly string[]; output: string } | undefined {
   const { adapter, className, name } = subject;
-  if (className === undefined || !CONVERTED.includes(className)) return undefined;
+  if (className === undefined || !CONVERTED.includes(className) || subject.isPacked) return undefined;
   const merged = adapter && merging(subject);
   const folder = merged?.output ?? name;
   const output = `${shortName(folder)}.gguf`;

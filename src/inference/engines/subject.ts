@@ -34,6 +34,8 @@ export interface Subject {
   readonly misfit: string | undefined;
   /** Whether it was converted from a GGUF file. */
   readonly isGguf: boolean;
+  /** Whether its file has matrices that bitsandbytes packed. */
+  readonly isPacked: boolean;
   /** Undefined for a model. */
   readonly adapter: AdapterSubject | undefined;
 }
@@ -63,8 +65,12 @@ export async function subjectOf(found: Inspection, name: string, model: string |
   return found.kind === "model" ? modelSubject(found, name) : adapterSubject(found, name, model);
 }
 
-function modelSubject({ path: folder, modelType, architectures, head }: ModelInspection, name: string): Subject {
+function modelSubject(
+  { path: folder, modelType, architectures, head, tensors }: ModelInspection,
+  name: string,
+): Subject {
   const [className] = architectures;
+  const isGguf = existsSync(join(folder, GGUF_FILE));
   return {
     name,
     folder,
@@ -75,7 +81,8 @@ function modelSubject({ path: folder, modelType, architectures, head }: ModelIns
     whyUnknown: modelType === null ? "its config.json has no model_type" : undefined,
     labels: head?.labels.length,
     misfit: undefined,
-    isGguf: existsSync(join(folder, GGUF_FILE)),
+    isGguf,
+    isPacked: !isGguf && tensors.some(({ storedAs }) => storedAs !== undefined),
     adapter: undefined,
   };
 }
@@ -104,6 +111,7 @@ async function adapterSubject(inspected: AdapterInspection, name: string, model:
     labels: settings.labels?.length,
     misfit,
     isGguf: false,
+    isPacked: false,
     adapter: { settings, config, json, tensors: tensors.map(({ name }) => name), base, givenBase: model, baseConfig },
   };
 }

@@ -2,13 +2,17 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { loraConfig } from "../../../src/adapters/index.js";
+import { exportModel } from "../../../src/commands/export.js";
 import { inspect, renderInspection } from "../../../src/commands/inspect.js";
 import { merge, mergeCommand } from "../../../src/commands/merge.js";
 import { readJsonObject } from "../../../src/files/json.js";
+import { resolveModel } from "../../../src/io/resolveModel.js";
 import { openSafetensors } from "../../../src/io/safetensors.js";
 import { loadModel } from "../../../src/models/index.js";
 import { PackedWeight } from "../../../src/nn/index.js";
 import * as torch from "../../../src/torch/index.js";
+import { tinyAdapter, tinyModel } from "../../export/gguf/tinyModels.js";
 import { ownHead } from "../../models/ownHead.js";
 import { expectClose } from "../../parity/goldenFiles.js";
 import { expectSameBits } from "../../torch/sameBits.js";
@@ -117,4 +121,16 @@ describe("an adapter of a packed model", () => {
     await expect(run({ ...settings, resume: true })).rejects.toThrow(/weights/);
     writeFileSync(path, file);
   });
+});
+
+test("a packed model is exported as GGUF with its decoded values", async () => {
+  const llama = { model_type: "llama", architectures: ["LlamaForCausalLM"], tie_word_embeddings: false };
+  const model = tinyModel(join(fresh("models"), "lm"), "smollm", llama);
+  const adapter = await tinyAdapter(fresh("lora"), model, loraConfig({ targetModules: ["q_proj"] }));
+  const { path } = await merge({ model, adapter, baseDtype: "nf4", output: fresh("packed") });
+  const output = join(fresh("out"), "m.gguf");
+  await exportModel({ to: "gguf", model: path, output });
+  const found = new Map(await values(await resolveModel(output)));
+  for (const [name, { values: own }] of await values(path))
+    expectClose(found.get(name)!.values.dense(), own.dense(), 2 ** -11, name); // the file is F16
 });

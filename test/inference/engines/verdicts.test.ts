@@ -408,3 +408,10 @@ test.each(["bert", "llama", "gpt2", "gemma3_text"])("every adapter of PEFT fits 
     expect(peft.reasons.join(), adapter).not.toMatch(/does not fit|targets/);
   }
 });
+
+test("a model that bitsandbytes packed goes to llama.cpp by bidora's export, and never by llama.cpp's own converter", async () => {
+  const packed = (name: string) => join(GOLDEN, "io/bitsandbytes", name);
+  const [gpt2, llama] = [await on("llama.cpp", packed("gpt2-nf4")), await on("llama.cpp", packed("llama-nf4"))];
+  expect([gpt2.takes, gpt2.commands]).toEqual(["no", []]);
+  expect(llama.commands[0]).toContain("export --to gguf");
+});

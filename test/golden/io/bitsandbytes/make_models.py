@@ -1,6 +1,6 @@
 """Tiny models that transformers and bitsandbytes quantized on the CPU, and what PEFT computes with them.
 
-VENV/bin/pip install torch transformers peft bitsandbytes accelerate; VENV/bin/python test/golden/io/bitsandbytes/make_models.py
+VENV/bin/pip install torch transformers peft bitsandbytes accelerate; VENV/bin/python test/golden/io/bitsandbytes/make_models.py [NAME …]
 Written beside this script; the same versions give the same bytes.
 
 NAME/              the folder as transformers saves it
@@ -9,6 +9,7 @@ NAME.safetensors   float32: `ids` and `lengths` of rows (and `labels`), their `l
                    `ADAPTER/grad/PARAMETER`, and `ADAPTER/after/PARAMETER` after three steps of AdamW on all rows
 """
 
+import sys
 from pathlib import Path
 
 import bitsandbytes as bnb
@@ -56,6 +57,8 @@ MODELS = {
     "llama-nf4": (LlamaForCausalLM, LLAMA, four_bits("nf4", bnb_4bit_use_double_quant=True), torch.float32, True),
     "llama-int8": (LlamaForCausalLM, LLAMA, BitsAndBytesConfig(load_in_8bit=True), torch.float32, True),
     "llama-bfloat16": (LlamaForCausalLM, LLAMA, four_bits("nf4"), torch.bfloat16, False),
+    # The output layer is packed too.
+    "llama-output": (LlamaForCausalLM, LLAMA, four_bits("nf4", llm_int8_skip_modules=["none"]), torch.float32, False),
     "bert-nf4": (
         BertForSequenceClassification,
         BERT,
@@ -215,5 +218,5 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     take_the_definition()
     keep_scales()
-    for name, of in MODELS.items():
-        make(name, *of)
+    for name in sys.argv[1:] or MODELS:
+        make(name, *MODELS[name])
