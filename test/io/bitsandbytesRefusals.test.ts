@@ -199,6 +199,15 @@ describe("refused, by the tensor's name", () => {
       /has values in nf4-double\.weight\.nested_absmax that are not finite/,
     ],
     [
+      "scales beyond float32",
+      "nf4-double",
+      (t) => {
+        spoilt(`${W}.nested_absmax`, 3e38)(t);
+        withState({ nested_offset: 3e38 })(t);
+      },
+      /has scales beyond float32, by its nested_absmax and nested_offset/,
+    ],
+    [
       "a table of scales with NaN",
       "nf4-double",
       spoilt(`${W}.nested_quant_map`, Number.NaN),

@@ -106,6 +106,9 @@ function readFourBits(parts: Parts, { type, block, offset }: QuantState): torch.
   const found = [torch.fromBytes(bytes, [bytes.length], "uint8"), parts.read(`${name}.absmax`)];
   if (block.length === 1) return found;
   const nested = ["nested_quant_map", "nested_absmax"].map((part) => parts.read(`${name}.${part}`));
+  const [level, scale] = nested.map((part) => torch.max(torch.abs(part)).item()) as [number, number];
+  if (!Number.isFinite(Math.fround(level * scale + Math.abs(offset))))
+    throw parts.fault("has scales beyond float32, by its nested_absmax and nested_offset");
   return [...found, ...nested, torch.tensor([offset], [1], "float32")];
 }
 

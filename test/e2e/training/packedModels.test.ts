@@ -1,5 +1,5 @@
 // `merge --base-dtype`, and adapters of what it writes.
-import { readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loraConfig } from "../../../src/adapters/index.js";
@@ -8,7 +8,7 @@ import { inspect, renderInspection } from "../../../src/commands/inspect.js";
 import { merge, mergeCommand } from "../../../src/commands/merge.js";
 import { readJsonObject } from "../../../src/files/json.js";
 import { resolveModel } from "../../../src/io/resolveModel.js";
-import { openSafetensors } from "../../../src/io/safetensors.js";
+import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
 import { loadModel } from "../../../src/models/index.js";
 import { PackedWeight } from "../../../src/nn/index.js";
 import * as torch from "../../../src/torch/index.js";
@@ -133,4 +133,40 @@ test("a packed model is exported as GGUF with its decoded values", async () => {
   const found = new Map(await values(await resolveModel(output)));
   for (const [name, { values: own }] of await values(path))
     expectClose(found.get(name)!.values.dense(), own.dense(), 2 ** -11, name); // the file is F16
+});
+
+describe("merge --base-dtype of another base", () => {
+  /** The golden BERT with changed tensors. */
+  function changed(change: (name: string, tensor: torch.Tensor) => torch.Tensor): string {
+    const model = fresh("model");
+    cpSync(place("bert/single"), model, { recursive: true });
+    const path = join(model, "model.safetensors");
+    const file = openSafetensors(path);
+    const tensors = file.names.map((name) => [name, change(name, file.readTensor(name))] as const);
+    file.close();
+    saveSafetensors(path, tensors, { format: "pt" });
+    return model;
+  }
+  const mergeWith = (model: string, baseDtype: Format, output: string) =>
+    merge({ model, adapter: place("bert/adapters/lora"), baseDtype, output });
+
+  test("in float64 is in float32, which bitsandbytes takes", async () => {
+    const model = changed((_, tensor) => torch.castTo(tensor, "float64"));
+    const { path } = await mergeWith(model, "nf4", fresh("packed"));
+    expect(config(path).dtype).toBe("float32");
+    const wanted = await values((await merged(BASES[0], "nf4")).path);
+    for (const [i, [name, { values: own }]] of (await values(path)).entries())
+      expectSameBits(own.dense(), wanted[i]![1].values.dense(), name);
+  });
+
+  test("with values beyond float16 is refused for int8, and leaves no folder", async () => {
+    const key = "bert.encoder.layer.1.output.dense.weight";
+    const model = changed((name, tensor) => (name === key ? torch.mulScalar(tensor, 1e7) : tensor));
+    const output = fresh("packed");
+    await expect(mergeWith(model, "int8", output)).rejects.toThrow(
+      `${key} would contain values that are not finite in float16, so the model was not written.`,
+    );
+    expect(existsSync(output)).toBe(false);
+    expect((await mergeWith(model, "nf4", output)).packingError).toBeGreaterThan(0.05);
+  });
 });
