@@ -45,7 +45,8 @@ export class WeightSource {
 
   /** A parameter's values as the file has them packed, if it has. */
   packed(path: string, parameter: Parameter): PackedTensor | undefined {
-    return this.checkpoint.packed(this.require(path, parameter));
+    const stored = this.checkpoint.packed(this.require(path, parameter));
+    return stored && { ...stored, read: () => stored.read().map((part) => torch.onDevice(part, this.device)) };
   }
 
   /**

@@ -104,22 +104,25 @@ export function projectTogether(
   x: torch.Tensor,
   context: ForwardContext,
 ): readonly torch.Tensor[] {
-  if (layers.length === 1 || !areTogether(layers, x)) return layers.map((layer) => layer.forward(x, context));
-  const [weights, biases] = [layers.map(({ weight }) => weight), layers.flatMap(({ bias }) => bias ?? [])].map(
-    (parameters) => parameters.map(({ tensor }) => torch.castTo(tensor, x.dtype)),
-  ) as [torch.Tensor[], torch.Tensor[]];
-  return linears(x, weights, biases);
+  const weights = layers.flatMap(({ weight }) => weight.values.operand(x.dtype) ?? []);
+  const biases = layers.flatMap(({ bias }) => bias?.tensor ?? []);
+  if (weights.length < layers.length || !areTogether(layers, x, [...weights, ...biases]))
+    return layers.map((layer) => layer.forward(x, context));
+  return linears(
+    x,
+    weights,
+    biases.map((bias) => torch.castTo(bias, x.dtype)),
+  );
 }
 
-/** Whether one call can compute all products: it needs dense weights, biases for all layers or none, and no gradients. */
-function areTogether(layers: readonly Linear[], x: torch.Tensor): boolean {
+/** Whether one call can compute all products: it needs biases for all layers or none, and no gradients. */
+function areTogether(layers: readonly Linear[], x: torch.Tensor, parameters: readonly torch.Tensor[]): boolean {
   const biased = layers.filter(({ bias }) => bias).length;
-  const parameters = layers.flatMap(({ weight, bias }) => (bias ? [weight, bias] : [weight]));
   return (
+    layers.length > 1 &&
     (biased === 0 || biased === layers.length) &&
-    !layers.some((layer) => layer.adapter || layer.packedFor(x) || !layer.weight.values.isDense) &&
-    !x.requiresGrad &&
-    !parameters.some(({ tensor }) => tensor.requiresGrad)
+    !layers.some((layer) => layer.adapter || layer.packedFor(x)) &&
+    ![x, ...parameters].some(({ requiresGrad }) => requiresGrad)
   );
 }
 

@@ -27,6 +27,10 @@ export class DenseWeight implements Weight {
     return torch.castTo(this.tensor, dtype);
   }
 
+  operand(dtype: torch.DType): torch.Tensor | undefined {
+    return dtype === this.dtype ? this.tensor : undefined;
+  }
+
   use<T>(body: (values: torch.Tensor) => T, dtype = this.dtype): T {
     return body(torch.castTo(this.tensor, dtype));
   }

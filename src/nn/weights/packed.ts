@@ -53,9 +53,14 @@ export class PackedWeight implements Weight {
     return torch.noGrad(() => torch.scope(() => torch.castTo(this.#decoded(), dtype)));
   }
 
+  operand(dtype: torch.DType): torch.Tensor | undefined {
+    const isHeld = dtype === this.dtype && dtype === this.#operand.dtype;
+    return isHeld && usesKernel(PRODUCTS, this.#operand) ? this.#operand : undefined;
+  }
+
   use<T extends torch.Tensor | readonly torch.Tensor[]>(body: (values: torch.Tensor) => T, dtype = this.dtype): T {
-    const isOperand = dtype === this.dtype && dtype === this.#operand.dtype;
-    if (isOperand && usesKernel(PRODUCTS, this.#operand)) return body(this.#operand);
+    const operand = this.operand(dtype);
+    if (operand) return body(operand);
     return torch.scope(() => checkpoint(() => body(torch.castTo(this.#decoded(), dtype))));
   }
 

@@ -20,6 +20,9 @@ export interface Weight {
   /** All values in `dtype`, by default the weight's: its tensor if it has that dtype, otherwise a copy. Without gradients. */
   dense(dtype?: torch.DType): torch.Tensor;
 
+  /** What our operators take in this dtype for as long as the weight lives, if there is such a tensor. */
+  operand(dtype: torch.DType): torch.Tensor | undefined;
+
   /**
    * Calls `body` with all values in `dtype`, by default the weight's. Gradients flow to the other operands of `body`'s operators. Decoded
    * values live only while `body` runs; the backward pass decodes them again and repeats `body`'s operator calls.
