@@ -163,7 +163,7 @@ void callDecoded(const c10::OperatorHandle& op, c10::DispatchKeySet keys, torch:
     } else if (value.isList()) {
       c10::List<c10::IValue> list = value.toList();
       for (size_t k = 0; k < list.size(); ++k)
-        if (c10::IValue item = list.get(k); item.isTensor()) list.set(k, decoded(item.toTensor()));
+        if (const c10::IValue& item = list.get(k); item.isTensor()) list.set(k, decoded(item.toTensor()));
     }
   }
   op.redispatchBoxed(keys.remove(kPackedKey), stack);

@@ -252,7 +252,7 @@ struct ByScale {
 }
 
 template <typename Numbers>
-struct FourBits : ByLevels<FourBits<Numbers>> {
+struct FourBits {
   int64_t block, left;  // the granule's block, and how many granules of it are left with this one
 
   [[gnu::always_inline]] bool reach(const PackedMatrix& matrix, int64_t granule, bool isFirst) {
@@ -285,13 +285,13 @@ struct NormalTable {
 struct FloatTable {
   static constexpr const float (&kLevels)[16] = kFloatLevels;
 };
-using Nf4 = FourBits<NormalTable>;
-using Fp4 = FourBits<FloatTable>;
+using Nf4 = ByLevels<FourBits<NormalTable>>;
+using Fp4 = ByLevels<FourBits<FloatTable>>;
 
 // ggml's blocks of 32 elements: a float16 scale, perhaps a float16 offset, perhaps the codes' fifth bits, and the
 // codes' low bits; those of the first 16 elements are in the low halves of the bytes.
 template <bool kHasOffset, bool kHasFifthBit>
-struct Block32 : ByLevels<Block32<kHasOffset, kHasFifthBit>> {
+struct Block32 {
   static constexpr int64_t kBits = kHasOffset ? 4 : 2, kCodes = kBits + (kHasFifthBit ? 4 : 0), kBytes = kCodes + 16;
   const uint8_t* block;
 
@@ -309,13 +309,13 @@ struct Block32 : ByLevels<Block32<kHasOffset, kHasFifthBit>> {
     return placesOf(kHasFifthBit ? low | fifthBits(block + kBits) : low);
   }
 };
-using Q4_0 = Block32<false, false>;
-using Q4_1 = Block32<true, false>;
-using Q5_0 = Block32<false, true>;
-using Q5_1 = Block32<true, true>;
+using Q4_0 = ByLevels<Block32<false, false>>;
+using Q4_1 = ByLevels<Block32<true, false>>;
+using Q5_0 = ByLevels<Block32<false, true>>;
+using Q5_1 = ByLevels<Block32<true, true>>;
 
 // A float16 scale and 32 signed bytes.
-struct Q8_0 : ByScale<Q8_0> {
+struct Bytes32 {
   [[gnu::always_inline]] static Codes codes(const PackedMatrix& matrix, int64_t granule, float (&scales)[2]) {
     const uint8_t* block = matrix.codes + granule * 34;
     scales[0] = scales[1] = halfAt(block);
@@ -323,11 +323,13 @@ struct Q8_0 : ByScale<Q8_0> {
   }
 };
 
+using Q8_0 = ByScale<Bytes32>;
+
 // ggml's blocks of 256 elements. A granule's scale and offset have six bits each: those of the first four are the low
 // bits of bytes 4–7 and 8–11; for the others, bytes 12–15 have four bits of each, and the top bits of bytes 4–11 the
 // rest. They multiply the block's float16 scale and offset.
 template <bool kHasFifthBit>
-struct Block256 : ByLevels<Block256<kHasFifthBit>> {
+struct Block256 {
   static constexpr int64_t kCodes = kHasFifthBit ? 48 : 16, kBytes = kCodes + 128;
   const uint8_t* block;
   float scales[8], offsets[8];
@@ -363,12 +365,12 @@ struct Block256 : ByLevels<Block256<kHasFifthBit>> {
     return placesOf(low | ((Codes)((loadCodes(block + 16) & bit) != 0) & 16));
   }
 };
-using Q4_K = Block256<false>;
-using Q5_K = Block256<true>;
+using Q4_K = ByLevels<Block256<false>>;
+using Q5_K = ByLevels<Block256<true>>;
 
 // 256 elements of six bits, less 32, in groups of 16 with a signed scale each: four low bits, two high bits, the
 // groups' scales, and the block's float16 scale.
-struct Q6_K : ByScale<Q6_K> {
+struct SixBits256 {
   [[gnu::always_inline]] static Codes codes(const PackedMatrix& matrix, int64_t granule, float (&scales)[2]) {
     const uint8_t* block = matrix.codes + granule / 8 * 210;
     const int64_t i = (granule & 7);
@@ -380,5 +382,7 @@ struct Q6_K : ByScale<Q6_K> {
     return (low | two << 4) - 32;
   }
 };
+
+using Q6_K = ByScale<SixBits256>;
 
 }  // namespace bidora::BIDORA_ISA

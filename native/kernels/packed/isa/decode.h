@@ -11,14 +11,14 @@ template <typename Codec, typename T>
 void decodeGranules(const PackedMatrix& matrix, int64_t granule, int64_t count, T* to) {
   typename Codec::template Decoder<T> decoder;
   int64_t i = 0;
-  const auto one = [&] { decoder.decode(matrix, granule + i, i == 0, to + i * kGranule), ++i; };
-  while (i < count && ((granule + i) & 7)) one();
+  const auto one = [&] { decoder.decode(matrix, granule + i, i == 0, to + i * kGranule); };
+  for (; i < count && ((granule + i) & 7); ++i) one();
   for (; i + 8 <= count; i += 8) {
     const int64_t first = (granule + i) & ~int64_t{7};
 #pragma GCC unroll 8
     for (int64_t k = 0; k < 8; ++k) decoder.decode(matrix, first | k, i == 0 && k == 0, to + (i + k) * kGranule);
   }
-  while (i < count) one();
+  for (; i < count; ++i) one();
 }
 
 // `first` counts the matrix's elements in row-major order.
