@@ -1,5 +1,5 @@
 // The building blocks of models and adapters.
-export type { CachedRows } from "../operators/attentionCached.js";
+export type { CachedPart, CachedRows } from "../operators/attentionCached.js";
 export type { DropoutMask } from "../operators/dropout.js";
 export type { LinearOperands } from "../operators/linear.js";
 export type { NormFactors } from "../operators/norms.js";

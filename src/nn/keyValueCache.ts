@@ -17,6 +17,7 @@ const FEW_TOKENS = 256;
 
 /** How keys and values are kept: in the model's dtype, or rounded to int8 with a scale for each token and head. */
 export const CACHE_DTYPES = ["auto", "int8"] as const;
+/** One of these. */
 export type CacheDtype = (typeof CACHE_DTYPES)[number];
 
 /** A sequence's rows in the memory of each layer. */
