@@ -38,7 +38,7 @@ struct Nearest {
   std::array<uint8_t, 16> order;
   std::array<float, 15> middles;
 
-  explicit Nearest(const float (&table)[16]) {
+  explicit Nearest(const std::array<float, 16>& table) {
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(), [&](uint8_t a, uint8_t b) { return table[a] < table[b]; });
     for (size_t i = 0; i < 15; ++i) middles[i] = (table[order[i]] + table[order[i + 1]]) / 2;
@@ -63,7 +63,7 @@ void packFourBits(const Nearest& nearest, const float* x, int64_t count, bool is
   }
 }
 
-std::vector<Tensor> fourBits(const Tensor& weight, const float (&table)[16], int64_t block) {
+std::vector<Tensor> fourBits(const Tensor& weight, const std::array<float, 16>& table, int64_t block) {
   TORCH_CHECK(block >= 32 && block % 32 == 0, "expected a block size that is a multiple of 32, got ", block);
   const int64_t count = weight.numel(), blocks = (count + block - 1) / block;
   const Tensor codes = at::empty({(count + 1) / 2}, at::kByte), scales = at::empty({blocks}, at::kFloat);
@@ -145,8 +145,8 @@ void check(const Tensor& weight) {
 std::vector<Tensor> quantizeCpu(const Tensor& given, c10::string_view format, int64_t block) {
   check(given);
   const Tensor weight = given.contiguous();
-  if (format == "nf4") return fourBits(weight, kNormalLevels, block);
-  if (format == "fp4") return fourBits(weight, kFloatLevels, block);
+  if (format == "nf4") return fourBits(weight, normalLevels(), block);
+  if (format == "fp4") return fourBits(weight, floatLevels(), block);
   TORCH_CHECK(block == 0, "expected no block size for ", format, ", got ", block);
   if (format == "int8") return int8(weight);
   if (format == "q8_0") return blocksOf32(weight, 34, packQ8_0);

@@ -214,7 +214,7 @@ template <typename By, typename T>
 void fewRowsBy(const FrozenProduct<T>& call, int64_t padded, int64_t begin, int64_t end) {
   constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
   const int64_t words = call.depth / kPerWord, rank = call.rank / kPerWord;
-  const Worker<T> setting(call);
+  const TileSetting setting(call.usesTiles);
   Buffer<WordOf<T>> ofX, ofLow;
   const auto pack = [&](const Rows<const T>& from, int64_t count, Buffer<WordOf<T>>& buffer) {
     const auto rowAt = [&](int64_t row) { return from.data + row * from.stride; };

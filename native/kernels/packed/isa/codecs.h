@@ -96,8 +96,8 @@ struct Levels {
   __m512 low, high;  // of codes 0 … 15 and 16 … 31
 
   // table[code]·scale for codes of four bits, whatever their fifth bit is.
-  [[gnu::always_inline]] static Levels scaled(const float (&table)[16], float scale) {
-    const __m512 values = _mm512_mul_ps(_mm512_loadu_ps(table), _mm512_set1_ps(scale));
+  [[gnu::always_inline]] static Levels scaled(const std::array<float, 16>& table, float scale) {
+    const __m512 values = _mm512_mul_ps(_mm512_loadu_ps(table.data()), _mm512_set1_ps(scale));
     return {values, values};
   }
   // (code − zero)·scale + offset for codes of four or five bits.
@@ -119,7 +119,7 @@ template <>
 struct Table<float> {
   __m512 low, high;
 
-  [[gnu::always_inline]] void set(const Levels& levels) { low = levels.low, high = levels.high; }
+  [[gnu::always_inline]] explicit Table(const Levels& levels) : low(levels.low), high(levels.high) {}
   [[gnu::always_inline]] void write(__m512i codes, float* to) const {
     _mm512_storeu_ps(to, of(_mm512_castsi512_si256(codes)));
     _mm512_storeu_ps(to + 16, of(_mm512_extracti64x4_epi64(codes, 1)));
@@ -134,7 +134,7 @@ template <>
 struct Table<Bfloat16> {
   __m512i values;
 
-  [[gnu::always_inline]] void set(const Levels& levels) {
+  [[gnu::always_inline]] explicit Table(const Levels& levels) {
     const auto half = [](__m512 x) { return (__m256i)roundedNumbers((Vector<float>)x); };
     values = _mm512_inserti64x4(_mm512_castsi256_si512(half(levels.low)), half(levels.high), 1);
   }
@@ -157,10 +157,10 @@ using Places = __m512i;
 struct Levels {
   alignas(kVectorBytes) float of[kGranule];
 
-  [[gnu::always_inline]] static Levels scaled(const float (&table)[16], float scale) {
+  [[gnu::always_inline]] static Levels scaled(const std::array<float, 16>& table, float scale) {
     Levels levels;
     for (int64_t i = 0; i < 16; i += kLanes<float>) {
-      const Vector<float> values = load(table + i) * scale;
+      const Vector<float> values = load(table.data() + i) * scale;
       store(levels.of + i, values);
       store(levels.of + 16 + i, values);
     }
@@ -179,7 +179,7 @@ template <typename T>
 struct Table {
   T values[kGranule];
 
-  [[gnu::always_inline]] void set(const Levels& levels) { writeNumbers(levels.of, kGranule, values); }
+  [[gnu::always_inline]] explicit Table(const Levels& levels) { writeNumbers(levels.of, kGranule, values); }
   [[gnu::always_inline]] void write(Codes codes, T* to) const {
     for (int64_t i = 0; i < kGranule; ++i) to[i] = values[codes[i]];
   }
@@ -214,8 +214,9 @@ template <typename T>
 }
 #endif
 
-// A format whose codes select levels. reach() goes to a granule, the next one unless it is the first, and returns
-// whether its levels may differ from those before.
+// A decoder is made for a granule, and next() goes to the one after it.
+
+// For a format whose codes select levels; its next() returns whether they may be others than before.
 template <typename Format>
 struct ByLevels {
   template <typename T>
@@ -223,19 +224,25 @@ struct ByLevels {
     Format format;
     Table<T> table;
 
-    [[gnu::always_inline]] void decode(const PackedMatrix& matrix, int64_t granule, bool isFirst, T* to) {
-      if (format.reach(matrix, granule, isFirst)) table.set(format.levels(matrix, granule));
+    [[gnu::always_inline]] Decoder(const PackedMatrix& matrix, int64_t granule)
+        : format(matrix, granule), table(format.levels(matrix, granule)) {}
+    [[gnu::always_inline]] void next(const PackedMatrix& matrix, int64_t granule) {
+      if (format.next(matrix, granule)) table = Table<T>(format.levels(matrix, granule));
+    }
+    [[gnu::always_inline]] void write(const PackedMatrix& matrix, int64_t granule, T* to) const {
       table.write(format.places(matrix, granule), to);
     }
   };
 };
 
-// A format whose codes are scaled.
+// For a format whose codes are scaled.
 template <typename Format>
 struct ByScale {
   template <typename T>
   struct Decoder {
-    [[gnu::always_inline]] void decode(const PackedMatrix& matrix, int64_t granule, bool, T* to) {
+    Decoder(const PackedMatrix&, int64_t) {}
+    void next(const PackedMatrix&, int64_t) {}
+    [[gnu::always_inline]] void write(const PackedMatrix& matrix, int64_t granule, T* to) const {
       float scales[2];
       const Codes codes = Format::codes(matrix, granule, scales);
       writeScaled(codes, scales, to);
@@ -255,18 +262,15 @@ template <typename Numbers>
 struct FourBits {
   int64_t block, left;  // the granule's block, and how many granules of it are left with this one
 
-  [[gnu::always_inline]] bool reach(const PackedMatrix& matrix, int64_t granule, bool isFirst) {
-    const int64_t granules = matrix.block / kGranule;
-    if (isFirst) {
-      block = granule / granules;
-      left = granules - granule % granules;
-      return true;
-    }
+  [[gnu::always_inline]] FourBits(const PackedMatrix& matrix, int64_t granule)
+      : block(granule / granules(matrix)), left(granules(matrix) - granule % granules(matrix)) {}
+  [[gnu::always_inline]] bool next(const PackedMatrix& matrix, int64_t) {
     if (--left > 0) return false;
     ++block;
-    left = granules;
+    left = granules(matrix);
     return true;
   }
+  static int64_t granules(const PackedMatrix& matrix) { return matrix.block / kGranule; }
   [[gnu::always_inline]] Levels levels(const PackedMatrix& matrix, int64_t) const {
     return Levels::scaled(Numbers::kLevels, scaleOf(matrix, block));
   }
@@ -280,10 +284,10 @@ struct FourBits {
 };
 
 struct NormalTable {
-  static constexpr const float (&kLevels)[16] = kNormalLevels;
+  static constexpr std::array<float, 16> kLevels = normalLevels();
 };
 struct FloatTable {
-  static constexpr const float (&kLevels)[16] = kFloatLevels;
+  static constexpr std::array<float, 16> kLevels = floatLevels();
 };
 using Nf4 = ByLevels<FourBits<NormalTable>>;
 using Fp4 = ByLevels<FourBits<FloatTable>>;
@@ -295,8 +299,10 @@ struct Block32 {
   static constexpr int64_t kBits = kHasOffset ? 4 : 2, kCodes = kBits + (kHasFifthBit ? 4 : 0), kBytes = kCodes + 16;
   const uint8_t* block;
 
-  [[gnu::always_inline]] bool reach(const PackedMatrix& matrix, int64_t granule, bool) {
-    block = matrix.codes + granule * kBytes;
+  [[gnu::always_inline]] Block32(const PackedMatrix& matrix, int64_t granule)
+      : block(matrix.codes + granule * kBytes) {}
+  [[gnu::always_inline]] bool next(const PackedMatrix&, int64_t) {
+    block += kBytes;
     return true;
   }
   [[gnu::always_inline]] Levels levels(const PackedMatrix&, int64_t) const {
@@ -334,8 +340,11 @@ struct Block256 {
   const uint8_t* block;
   float scales[8], offsets[8];
 
-  [[gnu::always_inline]] bool reach(const PackedMatrix& matrix, int64_t granule, bool isFirst) {
-    if (isFirst || (granule & 7) == 0) read(matrix.codes + granule / 8 * kBytes);
+  [[gnu::always_inline]] Block256(const PackedMatrix& matrix, int64_t granule) {
+    read(matrix.codes + granule / 8 * kBytes);
+  }
+  [[gnu::always_inline]] bool next(const PackedMatrix&, int64_t granule) {
+    if ((granule & 7) == 0) read(block + kBytes);
     return true;
   }
   [[gnu::always_inline]] void read(const uint8_t* from) {

@@ -9,16 +9,20 @@ namespace bidora::BIDORA_ISA {
 // Whole blocks of ggml's eight granules are unrolled, which makes their places in the block constants.
 template <typename Codec, typename T>
 void decodeGranules(const PackedMatrix& matrix, int64_t granule, int64_t count, T* to) {
-  typename Codec::template Decoder<T> decoder;
-  int64_t i = 0;
-  const auto one = [&] { decoder.decode(matrix, granule + i, i == 0, to + i * kGranule); };
-  for (; i < count && ((granule + i) & 7); ++i) one();
+  typename Codec::template Decoder<T> decoder(matrix, granule);
+  decoder.write(matrix, granule, to);
+  const auto one = [&](int64_t next, int64_t i) {
+    decoder.next(matrix, next);
+    decoder.write(matrix, next, to + i * kGranule);
+  };
+  int64_t i = 1;
+  for (; i < count && ((granule + i) & 7); ++i) one(granule + i, i);
   for (; i + 8 <= count; i += 8) {
     const int64_t first = (granule + i) & ~int64_t{7};
 #pragma GCC unroll 8
-    for (int64_t k = 0; k < 8; ++k) decoder.decode(matrix, first | k, i == 0 && k == 0, to + (i + k) * kGranule);
+    for (int64_t k = 0; k < 8; ++k) one(first | k, i + k);
   }
-  for (; i < count; ++i) one();
+  for (; i < count; ++i) one(granule + i, i);
 }
 
 // `first` counts the matrix's elements in row-major order.
