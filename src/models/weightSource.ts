@@ -3,7 +3,7 @@
 import { BidoraError } from "../common/errors.js";
 import type { JsonObject } from "../files/json.js";
 import type { Checkpoint } from "../io/checkpoint.js";
-import type { PackedTensor } from "../io/packedTensor.js";
+import { type PackedTensor, packedParts } from "../io/packedTensor.js";
 import { isInteger } from "../io/safetensorsHeader.js";
 import { type Parameter, transposed, type WeightFormat } from "../nn/index.js";
 import * as torch from "../torch/index.js";
@@ -59,7 +59,7 @@ export class WeightSource {
       const values = this.#read(path, parameter, "float32");
       const problem = unfit(values, largest);
       if (problem === undefined)
-        return quantized(values, name, block).map((part) => torch.keep(torch.onDevice(part, this.device)));
+        return packedParts(values, name, block).map((part) => torch.keep(torch.onDevice(part, this.device)));
       throw new BidoraError(
         "NOT_FINITE",
         `${path} in ${this.checkpoint.folder} can't be quantized to ${name}: ${problem}; leave out baseDtype (--base-dtype).`,
@@ -120,14 +120,6 @@ export class WeightSource {
     const names = this.namesOf(path).join(", ");
     return new BidoraError("WEIGHTS", `${this.checkpoint.folder} lacks the weight ${path}; looked for ${names}.`);
   }
-}
-
-/** What `torch.packedWeight` takes for a matrix. */
-function quantized(values: torch.Tensor, format: string, block: readonly number[]): readonly torch.Tensor[] {
-  const parts = torch.quantizeWeight(values, format, block[0] ?? 0);
-  if (format !== "int8") return parts;
-  const [codes, largest] = parts as [torch.Tensor, torch.Tensor];
-  return [codes, torch.mulScalar(largest, 1 / 127)];
 }
 
 /** Why the values can't be packed, or undefined. */

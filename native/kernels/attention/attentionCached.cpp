@@ -1,7 +1,7 @@
 // Attention for generation: the queries of new tokens attend to keys and values in a preallocated cache, which are read
-// in place. Shapes: queries [N, H·D] of all sequences; a
-// cache [slots, G·D], in which sequence i has the slots starts[i] … starts[i] + lengths[i] − 1. A sequence's last query
-// has the position of its last key. Keys and values may be int8 with a scale for each slot and head, [slots, G].
+// in place. Shapes: queries [N, H·D] of all sequences; a cache [slots, G·D], in which sequence i has the slots
+// starts[i] … starts[i] + lengths[i] − 1. A sequence's last query has the position of its last key. Keys and values may
+// be int8 with a scale for each slot and head, [slots, G].
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>

@@ -20,6 +20,7 @@ struct PackedScales {
 struct PackedMatrix {
   PackedFormat format;
   int64_t rows, columns;
+  int64_t blockElements, blockBytes;  // that lie together in `codes`
   const uint8_t* codes;  // two codes a byte, the first in the high half (nf4, fp4); one (int8); whole blocks (ggml)
   int64_t block;         // elements with the same scale (nf4, fp4)
   const float* scales;   // of blocks (nf4, fp4) or of rows (int8); null if they are packed

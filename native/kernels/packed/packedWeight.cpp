@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "kernels/common/operands.h"
@@ -22,10 +21,10 @@ using at::Tensor;
 struct Format {
   const char* name;
   PackedFormat format;
-  int64_t elements, bytes;  // of a block of ggml's
+  int64_t elements, bytes;  // that lie together
 };
-constexpr Format kFormats[] = {{"nf4", PackedFormat::nf4, 0, 0},       {"fp4", PackedFormat::fp4, 0, 0},
-                               {"int8", PackedFormat::int8, 0, 0},     {"q8_0", PackedFormat::q8_0, 32, 34},
+constexpr Format kFormats[] = {{"nf4", PackedFormat::nf4, 2, 1},       {"fp4", PackedFormat::fp4, 2, 1},
+                               {"int8", PackedFormat::int8, 1, 1},     {"q8_0", PackedFormat::q8_0, 32, 34},
                                {"q4_0", PackedFormat::q4_0, 32, 18},   {"q4_1", PackedFormat::q4_1, 32, 20},
                                {"q5_0", PackedFormat::q5_0, 32, 22},   {"q5_1", PackedFormat::q5_1, 32, 24},
                                {"q4_k", PackedFormat::q4_k, 256, 144}, {"q5_k", PackedFormat::q5_k, 256, 176},
@@ -77,7 +76,7 @@ void readFourBits(PackedMatrix& matrix, at::TensorList given, at::IntArrayRef bl
 
 PackedMatrix read(const Format& format, at::TensorList given, at::IntArrayRef block, at::IntArrayRef shape) {
   TORCH_CHECK(shape.size() == 2 && shape[0] >= 0 && shape[1] >= 0, "expected a shape of [rows, columns]");
-  PackedMatrix matrix{format.format, shape[0], shape[1], nullptr, 0, nullptr, {}};
+  PackedMatrix matrix{format.format, shape[0], shape[1], format.elements, format.bytes, nullptr, 0, nullptr, {}};
   const int64_t elements = shape[0] * shape[1];
   if (format.format == PackedFormat::nf4 || format.format == PackedFormat::fp4) {
     readFourBits(matrix, given, block);

@@ -3,7 +3,7 @@
 import { dirname } from "node:path";
 import { BidoraError } from "../../common/errors.js";
 import * as torch from "../../torch/index.js";
-import type { PackedTensor } from "../packedTensor.js";
+import { int8Scales, type PackedTensor } from "../packedTensor.js";
 import type { SafetensorsDtype } from "../safetensorsHeader.js";
 import type { Weights } from "../weights.js";
 import { levelsOf } from "./levels.js";
@@ -128,7 +128,7 @@ export function int8Layer(weights: Weights, name: string): PackedLayer {
   checkWeightFormat(parts, `${module}.weight_format`);
   const read = () =>
     torch.scope(() => {
-      const scales = torch.mulScalar(parts.read(`${module}.SCB`), 1 / 127);
+      const scales = int8Scales(parts.read(`${module}.SCB`));
       return [parts.read(name), scales];
     });
   return { format: "int8", shape, block: [], read };

@@ -2,6 +2,7 @@
 
 import type { JsonObject } from "../../files/json.js";
 import * as torch from "../../torch/index.js";
+import { packedParts } from "../packedTensor.js";
 import type { TensorEntry } from "../safetensors.js";
 import { type SafetensorsDtype, torchDtype } from "../safetensorsHeader.js";
 import { levelsOf } from "./levels.js";
@@ -31,20 +32,30 @@ interface Matrix {
 export const packedEntries = (matrix: Matrix, format: BitsandbytesFormat): TensorEntry[] =>
   format === "int8" ? int8Entries(matrix) : fourBitEntries(matrix, format);
 
-function fourBitEntries({ name, shape, dtype, values, onPacked }: Matrix, type: FourBitType): TensorEntry[] {
-  const count = torch.numelOf(shape);
-  const parts = () => torch.quantizeWeight(values(), type, BLOCK) as [torch.Tensor, torch.Tensor];
-  const codes = () => {
+/** Makes the codes of a matrix. */
+const codesOf =
+  ({ shape, values, onPacked }: Matrix, format: BitsandbytesFormat, block: readonly number[]) =>
+  () => {
     const given = values();
-    const packed = torch.quantizeWeight(given, type, BLOCK);
-    onPacked(given, torch.decodeWeight(torch.packedWeight(packed, type, [BLOCK], shape, "float32")));
-    return packed[0] as torch.Tensor;
+    const parts = packedParts(given, format, block);
+    onPacked(given, torch.decodeWeight(torch.packedWeight(parts, format, block, shape, "float32")));
+    return parts[0] as torch.Tensor;
   };
+
+function fourBitEntries(matrix: Matrix, type: FourBitType): TensorEntry[] {
+  const { name, shape, dtype, values } = matrix;
+  const count = torch.numelOf(shape);
+  const codes = codesOf(matrix, type, [BLOCK]);
   const state = `{"quant_type": "${type}", "blocksize": ${BLOCK}, "dtype": "${dtype}", "shape": [${shape.join(", ")}]}`;
   const bytes = Buffer.from(state); // as Python's json writes it
   return [
     entry(name, "U8", [Math.ceil(count / 2), 1], codes),
-    entry(`${name}.absmax`, "F32", [Math.ceil(count / BLOCK)], () => parts()[1]),
+    entry(
+      `${name}.absmax`,
+      "F32",
+      [Math.ceil(count / BLOCK)],
+      () => torch.quantizeWeight(values(), type, BLOCK)[1] as torch.Tensor,
+    ),
     entry(`${name}.quant_map`, "F32", [16], () => levelsOf(type)),
     entry(`${name}.quant_state.bitsandbytes__${type}`, "U8", [bytes.length], () =>
       torch.fromBytes(bytes, [bytes.length], "uint8"),
@@ -52,15 +63,10 @@ function fourBitEntries({ name, shape, dtype, values, onPacked }: Matrix, type: 
   ];
 }
 
-function int8Entries({ name, shape, values, onPacked }: Matrix): TensorEntry[] {
+function int8Entries(matrix: Matrix): TensorEntry[] {
+  const { name, shape, values } = matrix;
   const module = name.slice(0, -".weight".length);
-  const codes = () => {
-    const given = values();
-    const [packed, largest] = torch.quantizeWeight(given, "int8") as [torch.Tensor, torch.Tensor];
-    const parts = [packed, torch.mulScalar(largest, 1 / 127)];
-    onPacked(given, torch.decodeWeight(torch.packedWeight(parts, "int8", [], shape, "float32")));
-    return packed;
-  };
+  const codes = codesOf(matrix, "int8", []);
   return [
     entry(name, "I8", shape, codes),
     entry(`${module}.SCB`, "F32", [shape[0]], () => torch.quantizeWeight(values(), "int8")[1] as torch.Tensor),

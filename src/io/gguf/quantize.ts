@@ -20,34 +20,17 @@ export function quantize(tensor: torch.Tensor, type: WritableType): Uint8Array<A
     torch.scope(() => {
       const stored = torch.castTo(tensor, DTYPES[type]);
       if (!torch.isAllFinite(stored)) throw new RangeError(`some values are not finite in ${type}`);
-      const bytes = stored.bytes();
-      return type === "Q8_0" ? q8_0(new Float32Array(bytes.buffer)) : bytes;
+      return type === "Q8_0" ? q8_0(stored) : stored.bytes();
     }),
   );
 }
 
-/** 32 elements: the scale that maps the largest magnitude to 127, then one signed byte each; halves round away from zero. */
-function q8_0(values: Float32Array): Uint8Array<ArrayBuffer> {
-  const { elements, bytes } = blockOf("Q8_0");
-  const out = new Uint8Array((values.length / elements) * bytes);
-  for (let i = 0, at = 0; i < values.length; i += elements, at += bytes) {
-    let largest = 0;
-    for (let j = 0; j < elements; j++) largest = Math.max(largest, Math.abs(values[i + j]!));
-    const scale = fround(largest / 127);
-    const inverse = scale === 0 ? 0 : fround(1 / scale);
-    const half = halfBits(scale);
-    if (half === INFINITE_HALF) throw new RangeError(`${largest} is too large for Q8_0`);
-    out[at] = half & 255;
-    out[at + 1] = half >> 8;
-    for (let j = 0; j < elements; j++) out[at + 2 + j] = roundAway(fround(values[i + j]! * inverse));
-  }
-  return out;
-}
-
-function roundAway(value: number): number {
-  const size = Math.abs(value);
-  const floor = Math.floor(size);
-  return Math.sign(value) * (floor + Math.floor(2 * (size - floor)));
+function q8_0(values: torch.Tensor): Uint8Array<ArrayBuffer> {
+  const { elements } = blockOf("Q8_0");
+  const largest = values.numel === 0 ? 0 : torch.max(torch.abs(values)).item();
+  if (halfBits(fround(largest / 127)) === INFINITE_HALF) throw new RangeError(`${largest} is too large for Q8_0`);
+  const [blocks] = torch.quantizeWeight(torch.reshape(values, [values.numel / elements, elements]), "q8_0");
+  return (blocks as torch.Tensor).bytes();
 }
 
 // Conversion between float16 and float32 by their bits.

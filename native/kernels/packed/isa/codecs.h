@@ -100,12 +100,13 @@ struct Levels {
     const __m512 values = _mm512_mul_ps(_mm512_loadu_ps(table.data()), _mm512_set1_ps(scale));
     return {values, values};
   }
-  // (code − zero)·scale + offset for codes of four or five bits.
-  template <bool kHasFifthBit>
+  // (code − zero)·scale, or + offset, for codes of four or five bits.
+  template <bool kHasFifthBit, bool kHasOffset>
   [[gnu::always_inline]] static Levels linear(float zero, float scale, float offset) {
     const auto of = [&](const float* codes) {
       const __m512 count = _mm512_sub_ps(_mm512_loadu_ps(codes), _mm512_set1_ps(zero));
-      return _mm512_add_ps(rounded(_mm512_mul_ps(count, _mm512_set1_ps(scale))), _mm512_set1_ps(offset));
+      const __m512 values = _mm512_mul_ps(count, _mm512_set1_ps(scale));
+      return kHasOffset ? _mm512_add_ps(rounded(values), _mm512_set1_ps(offset)) : values;
     };
     const __m512 low = of(kCount);
     return {low, kHasFifthBit ? of(kCount + 16) : low};
@@ -166,11 +167,13 @@ struct Levels {
     }
     return levels;
   }
-  template <bool kHasFifthBit>
+  template <bool kHasFifthBit, bool kHasOffset>
   [[gnu::always_inline]] static Levels linear(float zero, float scale, float offset) {
     Levels levels;
-    for (int64_t i = 0; i < kGranule; i += kLanes<float>)
-      store(levels.of + i, rounded<Vector<float>>((load(kCount + i) - zero) * scale) + offset);
+    for (int64_t i = 0; i < kGranule; i += kLanes<float>) {
+      const Vector<float> values = (load(kCount + i) - zero) * scale;
+      store(levels.of + i, kHasOffset ? rounded<Vector<float>>(values) + offset : values);
+    }
     return levels;
   }
 };
@@ -306,8 +309,8 @@ struct Block32 {
     return true;
   }
   [[gnu::always_inline]] Levels levels(const PackedMatrix&, int64_t) const {
-    if (kHasOffset) return Levels::linear<kHasFifthBit>(0, halfAt(block), halfAt(block + 2));
-    return Levels::linear<kHasFifthBit>(kHasFifthBit ? 16 : 8, halfAt(block), 0);
+    constexpr float kZero = kHasOffset ? 0 : kHasFifthBit ? 16 : 8;
+    return Levels::linear<kHasFifthBit, kHasOffset>(kZero, halfAt(block), kHasOffset ? halfAt(block + 2) : 0);
   }
   [[gnu::always_inline]] Places places(const PackedMatrix&, int64_t) const {
     const HalfCodes bytes = loadHalf(block + kCodes);
@@ -364,7 +367,7 @@ struct Block256 {
     }
   }
   [[gnu::always_inline]] Levels levels(const PackedMatrix&, int64_t granule) const {
-    return Levels::linear<kHasFifthBit>(0, scales[(granule & 7)], offsets[(granule & 7)]);
+    return Levels::linear<kHasFifthBit, true>(0, scales[(granule & 7)], offsets[(granule & 7)]);
   }
   [[gnu::always_inline]] Places places(const PackedMatrix&, int64_t granule) const {
     const int64_t i = (granule & 7);

@@ -72,13 +72,8 @@ void decode(const PackedMatrix& matrix, int64_t row, int64_t column, int64_t cou
 
 // The address of an element's code, approximately: for prefetching.
 inline const char* placeOf(const PackedMatrix& matrix, int64_t row, int64_t column) {
-  struct Size {
-    int64_t bytes, elements;
-  };
-  constexpr Size kSizes[] = {{1, 2},   {1, 2},   {1, 1},     {34, 32},   {18, 32},  {20, 32},
-                             {22, 32}, {24, 32}, {144, 256}, {176, 256}, {210, 256}};
-  const Size size = kSizes[static_cast<int>(matrix.format)];
-  return reinterpret_cast<const char*>(matrix.codes) + (row * matrix.columns + column) / size.elements * size.bytes;
+  const int64_t block = (row * matrix.columns + column) / matrix.blockElements;
+  return reinterpret_cast<const char*>(matrix.codes) + block * matrix.blockBytes;
 }
 
 }  // namespace bidora::BIDORA_ISA
