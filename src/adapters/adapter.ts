@@ -53,6 +53,9 @@ export abstract class Adapter extends Module {
     return () => {};
   }
 
+  /** Called when A and B were set from outside before the first step: what depends on them starts anew. */
+  restart(_layer: Layer): void {}
+
   /** Registers its parameters under their names. */
   own(parameters: Iterable<readonly [name: string, parameter: Parameter]>): void {
     for (const [name, parameter] of parameters) this.hold(name, parameter);

@@ -37,6 +37,7 @@ export {
 export { attachAdapter, checkFit, type NewModules, newLayers } from "./attach.js";
 export { trainEverything } from "./fullTraining.js";
 export { eject, type InjectOptions, inject, reinject } from "./inject.js";
+export { startFromError } from "./loftq.js";
 export { LowRank } from "./lowRank.js";
 export { type LowRankConfig, rankAndScale } from "./lowRankConfig.js";
 export { type AdaptedLayer, merge, mergedBias, mergedParameters, mergedWeight, refuseUnmerged } from "./merge.js";

@@ -1,6 +1,8 @@
 import { fullMatch } from "../common/patterns.js";
-import { modules, number, pattern, toggle, whole } from "../settings/kinds.js";
-import { option, type Values } from "../settings/option.js";
+import { INIT_LORA_WEIGHTS } from "../files/adapterMetadata.js";
+import { isPacked, PACKED_DTYPES } from "../nn/index.js";
+import { alternatives, choice, modules, number, pattern, toggle, whole } from "../settings/kinds.js";
+import { type AppliesWhen, option, type Values } from "../settings/option.js";
 import { type Pattern, TARGET_DEFAULTS, type TargetedConfig } from "./adapterConfig.js";
 import type { MethodSettings } from "./method.js";
 
@@ -26,6 +28,11 @@ export const LOW_RANK_DEFAULTS: Omit<LowRankConfig, "method"> = {
   rankPattern: {},
   alphaPattern: {},
   loraBias: false,
+};
+
+const withPackedBase: AppliesWhen = {
+  only: `with --base-dtype ${alternatives(PACKED_DTYPES)}`,
+  holds: ({ baseDtype }: { readonly baseDtype?: string }) => isPacked(baseDtype),
 };
 
 /** The settings of a run that LoRA and DoRA use. */
@@ -55,6 +62,14 @@ export const LOW_RANK_OPTIONS = {
     default: false,
     advanced: true,
   }),
+  initLoraWeights: option(choice(INIT_LORA_WEIGHTS), {
+    group: "Method",
+    help: "how the low-rank update starts: at zero, or with the main part of what --base-dtype rounded off (LoftQ)",
+    default: "zero",
+    advanced: true,
+    rare: true,
+    valueAppliesWhen: { loftq: withPackedBase },
+  }),
   rankPattern: option(pattern(whole(1), String.raw`0*[1-9]\d*`), {
     group: "Method",
     help: "different ranks for the layers whose names match",
@@ -80,7 +95,7 @@ export function fromSettings(settings: MethodSettings<LowRankOptions>): Partial<
 }
 
 /** The reverse. */
-export function toSettings(config: LowRankConfig): Values<LowRankOptions> {
+export function toSettings(config: LowRankConfig): Omit<Values<LowRankOptions>, "initLoraWeights"> {
   const { rank, alpha, rslora, dropout, targetModules, rankPattern, alphaPattern } = config;
   return { rank, alpha, rslora, dropout, targetModules, rankPattern, alphaPattern };
 }

@@ -81,12 +81,12 @@ export const exportCommand = defineCommand({
   usage: "export [--model M] --adapter A --to FORMAT --output PATH",
   about: "Exports an adapter, or with --to gguf or onnx the merged model, to another format.",
   options,
-  hooks: ["task"],
+  hooks: ["task", "onNote"],
   leavesFiles: true,
   run(settings, hooks): Promise<ExportResult> {
     const { to } = settings;
     if (to === undefined) throw new UsageError(`--to is missing: take ${options.to.takes}.`);
-    return FORMATS[to](settings, hooks.task && chosenTask(undefined, hooks.task));
+    return FORMATS[to](settings, hooks.task && chosenTask(undefined, hooks.task), hooks.hub);
   },
   show: ({ path, note, relativeError, files, notes = [] }) => ({
     value: { output: path, relativeError, files },
@@ -121,5 +121,7 @@ function filesTable(files: readonly OnnxFile[]): string {
  * decomposition of the adapter's change of each weight; `gguf-lora`, such a LoRA (or LoRA's own tensors) for llama.cpp; `gguf`, the
  * model merged with its adapter, or the model alone, as one file for llama.cpp: a language model, or one that embeds texts; `onnx`, the same as a folder for transformers.js. Nothing is written before everything is computed.
  */
-export const exportModel = (settings: ExportSettings, hooks: Pick<Hooks, "task"> = {}): Promise<ExportResult> =>
-  call("exportModel", exportCommand, settings, hooks);
+export const exportModel = (
+  settings: ExportSettings,
+  hooks: Pick<Hooks, "task" | "onNote"> = {},
+): Promise<ExportResult> => call("exportModel", exportCommand, settings, hooks);

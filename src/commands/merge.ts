@@ -45,11 +45,11 @@ export const mergeCommand = defineCommand({
   usage: "merge [--model M] --adapter A --output DIR",
   about: "Merges an adapter into its base model and saves a plain Hugging Face model.",
   options,
-  hooks: ["task"],
+  hooks: ["task", "onNote"],
   leavesFiles: true,
   async run(settings, hooks): Promise<Merged> {
     if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to merge.");
-    const found = await findModel(settings);
+    const found = await findModel(settings, hooks.hub);
     return holdOutput(settings.output, async (path) => {
       refuseOccupied(path, settings.overwrite, foldersOf(found));
       const packing = settings.baseDtype === undefined ? undefined : new Packing(settings.baseDtype);
@@ -75,7 +75,7 @@ const lossLines = ({ packingError }: Pick<Merged, "packingError">): string[] =>
  * merged in float32 (float64 for a float64 base), those of a packed base as they are decoded. Nothing is written before everything is
  * computed.
  */
-export const merge = (settings: MergeSettings, hooks: Pick<Hooks, "task"> = {}): Promise<Merged> =>
+export const merge = (settings: MergeSettings, hooks: Pick<Hooks, "task" | "onNote"> = {}): Promise<Merged> =>
   call("merge", mergeCommand, settings, hooks);
 
 async function writeMerged(

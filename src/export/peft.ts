@@ -1,9 +1,11 @@
 /** Exports an adapter as a plain LoRA for PEFT: the truncated singular value decomposition of each weight's change. */
+
 import { type AdapterMetadata, inferenceMetadata, type ModuleError, toLora, writeAdapter } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import { fillFolder } from "../files/atomic.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../files/outputFolder.js";
 import { findModel, foldersOf, open } from "../inference/open.js";
+import type { HubOptions } from "../io/hub/options.js";
 import type { NamedTask } from "../tasks/index.js";
 import { refuseBadWeights } from "../train/badWeights.js";
 import type { Exported } from "./gguf/exportModel.js";
@@ -18,9 +20,13 @@ interface PeftSettings {
 }
 
 /** Writes an adapter as a plain LoRA of rank `rank`. */
-export async function exportPeft(settings: PeftSettings, task: NamedTask | undefined): Promise<Exported> {
+export async function exportPeft(
+  settings: PeftSettings,
+  task: NamedTask | undefined,
+  hub?: HubOptions,
+): Promise<Exported> {
   if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
-  const found = await findModel(settings);
+  const found = await findModel(settings, hub);
   return holdOutput(settings.output, async (path) => {
     refuseOccupied(path, settings.overwrite, foldersOf(found));
     const { adapted, adapter } = await open(found, { task, dtype: "float32" });
@@ -35,9 +41,16 @@ export async function exportPeft(settings: PeftSettings, task: NamedTask | undef
   });
 }
 
-/** Keeps the metadata about the adapter's use, and drops those about its training. */
+/** Keeps the metadata about the adapter's use and its base, and drops the others about its training. */
 function metadataOf(metadata: AdapterMetadata | undefined): AdapterMetadata | undefined {
-  return metadata && { ...inferenceMetadata(metadata), method: "lora" };
+  if (!metadata) return undefined;
+  const { baseDtype, initLoraWeights } = metadata;
+  return {
+    ...inferenceMetadata(metadata),
+    method: "lora",
+    ...(baseDtype && { baseDtype }),
+    ...(initLoraWeights && { initLoraWeights }),
+  };
 }
 
 /** The error of approximating an adapter's change of the weights by low-rank updates. */

@@ -16,12 +16,19 @@ export const TRAIN_ON = ["completion", "all", "assistant"] as const;
 export type Pooling = "mean" | "cls" | "last";
 export const POOLINGS = ["mean", "cls", "last"] as const satisfies readonly Pooling[];
 
+/** How a low-rank update starts: at zero, or by LoftQ as the main part of the error of the base's packed weights. */
+export const INIT_LORA_WEIGHTS = ["zero", "loftq"] as const;
+
 const FORMAT = 1;
 
 /** The content of `bidora.json`. A method's own facts are further keys. */
 export interface StoredMetadata extends Use {
   /** Increased when older readers would misread the file. */
   readonly formatVersion: typeof FORMAT;
+  /** The quantization format in which the run held the base's matrices, if it packed them. */
+  readonly baseDtype?: string | undefined;
+  /** How the low-rank updates started, if not at zero. */
+  readonly initLoraWeights?: (typeof INIT_LORA_WEIGHTS)[number] | undefined;
   /** The run's last phase. */
   readonly phase?: Phase | undefined;
   /** The search of a BiDoRA run. */
@@ -86,6 +93,8 @@ const search = z.object({
 const schema = z.object({
   formatVersion: z.literal(FORMAT),
   ...use.shape,
+  baseDtype: z.string().optional(),
+  initLoraWeights: z.enum(INIT_LORA_WEIGHTS).optional(),
   phase: z.enum(PHASES).optional(),
   search: search.optional(),
   adapterConfig: z.custom<JsonObject>(isJsonObject).optional(),

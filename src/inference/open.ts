@@ -21,6 +21,7 @@ import { type BaseDtype, packLinears } from "../nn/index.js";
 import { configuredTask, type NamedTask, namedTask, type ResolvedHead, resolveHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import { type ComputeDtype, computeDtype, type DType, Generator, resolveDevice, setThreads } from "../torch/index.js";
+import { baseDtypeFor, noteOnBase } from "./adapterBase.js";
 
 /** The names of a model and its adapter: folders, GGUF files or Hub repositories. */
 interface ModelNames {
@@ -40,6 +41,8 @@ interface FoundAdapter {
 /** A model whose weights are not read yet, and its adapter, which is. */
 export interface FoundModel extends FoundAdapter {
   readonly folder: string;
+  /** Receives notes for the user. */
+  readonly onNote?: HubOptions["onNote"];
 }
 
 /** The folders that a model is read from. */
@@ -70,7 +73,7 @@ export async function findModel(names: ModelNames, hub?: HubOptions): Promise<Fo
   const own = names.model === undefined && !existsSync(name) ? adapter?.revision : undefined;
   const revision = names.revision ?? own;
   const folder = await resolveModel(name, { ...hub, ...(revision === undefined ? {} : { revision }) });
-  return { ...found, folder };
+  return { ...found, folder, onNote: hub?.onNote };
 }
 
 /** Options for opening a model. */
@@ -106,14 +109,17 @@ export interface OpenModel extends LoadedModel, ResolvedHead {
 /**
  * Loads a model's weights and attaches its adapter. The head is the adapter's, or by default the checkpoint's.
  * @param which the result of `findModel`, or its arguments
- * @throws BidoraError `HEAD` if neither has one
+ * @throws BidoraError `HEAD` if neither has one, and as `baseDtypeFor`
  */
 export async function open(
   which: FoundModel | (ModelNames & { readonly folder?: undefined }),
   options: OpenOptions,
 ): Promise<OpenModel> {
-  const { folder, adapter } = which.folder === undefined ? await findModel(which) : which;
-  const { baseDtype, device = "cpu" } = options;
+  const { folder, adapter, onNote } = which.folder === undefined ? await findModel(which) : which;
+  const { device = "cpu" } = options;
+  const baseDtype = baseDtypeFor(adapter, options.baseDtype);
+  const note = noteOnBase(adapter, baseDtype);
+  if (note !== undefined) onNote?.(note);
   if (options.threads !== undefined) setThreads(options.threads);
   const checkpointConfig = readConfig(folder);
   const metadata = adapter ? adapter.metadata : findAdapterMetadata(folder);

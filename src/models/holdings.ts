@@ -52,7 +52,7 @@ export function holdings(
   const format = baseDtype === undefined ? undefined : WEIGHT_FORMATS.get(baseDtype);
   if (format && !isDecoded)
     throw new UsageError(
-      `${format.name} weights are decoded by the CPU, got device ${device}; leave out baseDtype (--base-dtype).`,
+      `${format.name} weights are decoded by the CPU, got device ${device}: take device cpu, or leave out baseDtype (--base-dtype).`,
     );
   const [linear, tables] = matricesOf(model);
   const holdingOf = (path: string, parameter: Parameter): Holding => {

@@ -48,6 +48,13 @@ export {
 } from "./norm.js";
 export { normalize, SMALLEST_NORM } from "./normalize.js";
 export { DenseWeight } from "./weights/dense.js";
-export { BASE_DTYPES, type BaseDtype, WEIGHT_FORMATS, type WeightFormat } from "./weights/formats.js";
+export {
+  BASE_DTYPES,
+  type BaseDtype,
+  isPacked,
+  PACKED_DTYPES,
+  WEIGHT_FORMATS,
+  type WeightFormat,
+} from "./weights/formats.js";
 export { PackedWeight } from "./weights/packed.js";
 export type { Weight } from "./weights/weight.js";

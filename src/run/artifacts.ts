@@ -13,6 +13,7 @@ import type { Metrics } from "../files/metrics.js";
 import { CARD } from "../files/names.js";
 import { copyFiles } from "../files/runFolder.js";
 import { writeModelFolder } from "../models/modelFolder.js";
+import { isPacked } from "../nn/index.js";
 import { numelOf } from "../torch/index.js";
 import { machineFacts, versions } from "../train/machine.js";
 import { renderModelCard } from "./modelCard.js";
@@ -57,6 +58,8 @@ function metadataOf({ config, choice, labels, maxLength }: Prepared): AdapterMet
     task: choice.kind,
     labels: [...labels],
     maxLength,
+    ...(isPacked(config.baseDtype) && { baseDtype: config.baseDtype }),
+    ...(config.initLoraWeights !== "zero" && { initLoraWeights: config.initLoraWeights }),
     ...(config.trainOn && { trainOn: config.trainOn }),
     ...(choice.task.embedding && { pooling: choice.task.embedding.pooling }),
     ...(choice.task.isScored !== undefined && { isScored: choice.task.isScored }),

@@ -7,6 +7,7 @@ import {
   newLayers,
   type SavedAdapter,
   settingsOfAdapter,
+  startFromError,
   trainEverything,
   whyNotPeft,
 } from "../adapters/index.js";
@@ -23,9 +24,10 @@ import {
   type TaskChoice,
 } from "../datasets/index.js";
 import type { RowCounts } from "../files/events.js";
+import { noteOnBase } from "../inference/adapterBase.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { requireTextScores } from "../metrics/textMetrics.js";
-import { type LoadedModel, loadFolder, modelTypeOf } from "../models/index.js";
+import { type LoadedModel, loadFolder, modelTypeOf, withOriginalWeights } from "../models/index.js";
 import { DenseWeight } from "../nn/index.js";
 import type { Task, TrainedHead } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
@@ -118,7 +120,11 @@ export async function prepare(
     ),
   ]);
   noteRowsWithoutLoss(choice.task, data, hub);
+  const baseNote = noteOnBase(saved, config.baseDtype);
+  if (baseNote !== undefined) hub?.onNote?.(baseNote);
   const adapted = adapt(loaded, config, saved, generator, precision ?? TRAINED_DTYPE);
+  if (config.initLoraWeights === "loftq" && !saved)
+    withOriginalWeights(folder, loaded, (originals) => startFromError(adapted, originals, ranks));
   noteNeed(new MemoryNeed({ config, loaded, adapted, data }), config, available, hub);
   noteHead(saved ? newLayers(loaded, saved.config) : loaded.initialized, own, hub);
   return {

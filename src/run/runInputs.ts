@@ -20,6 +20,7 @@ import {
   trainedColumns,
   withSubsets,
 } from "../datasets/index.js";
+import { baseDtypeFor } from "../inference/adapterBase.js";
 import { findAdapter } from "../inference/open.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
@@ -134,9 +135,10 @@ export async function startOf(asked: RunConfig, hub?: HubOptions): Promise<RunSt
  * The run's settings with those of the adapter, for all that the user did not set.
  * @throws UsageError if a setting of the user contradicts the adapter, naming both values
  */
-function followAdapter(config: RunConfig, { config: own, metadata }: SavedAdapter): RunConfig {
+function followAdapter(config: RunConfig, saved: SavedAdapter): RunConfig {
+  const { config: own, metadata } = saved;
   const adapter = methodOf(own);
-  const settings = adapter.toSettings(own) as RunSettings;
+  const settings: RunSettings = { ...adapter.toSettings(own), ...startSettings(saved) };
   for (const key of Object.keys(settings) as RunKey[]) {
     if (key in config.given && !adapter.retunable.includes(key) && !isSame(config.given[key], settings[key]))
       throw conflict(key, config.given[key], settings[key]);
@@ -146,6 +148,16 @@ function followAdapter(config: RunConfig, { config: own, metadata }: SavedAdapte
   const { method: given } = config.given;
   if (given !== undefined && !possible.includes(given)) throw conflict("method", given, method);
   return resolveChecked({ ...config.sources, adapter: { ...settings, method } });
+}
+
+/** How an adapter's low-rank updates started, if it has any, and the base's format, if they make up for its rounding. */
+function startSettings(saved: SavedAdapter): RunSettings {
+  const { initLoraWeights = "zero" } = saved.metadata ?? {};
+  const baseDtype = baseDtypeFor(saved, undefined);
+  return {
+    ...("initLoraWeights" in methodOf(saved.config).options && { initLoraWeights }),
+    ...(baseDtype && { baseDtype }),
+  };
 }
 
 function conflict(key: RunKey, given: unknown, own: unknown): UsageError {

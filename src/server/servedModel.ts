@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { type AdapterMetadata, AdapterRoutes, type SavedAdapter } from "../adapters/index.js";
 import { BidoraError, named, UsageError } from "../common/errors.js";
+import { baseDtypeFor, noteOnBase } from "../inference/adapterBase.js";
 import {
   type FoundModel,
   findAdapter,
@@ -80,9 +81,13 @@ async function withAdapters(
   if (model === undefined) refuseOtherBase(adapters);
   const name = nameOf(model ?? (adapters[0]?.saved.baseModel as string));
   refuseSameName(name, adapters);
+  const baseDtype = adapters.reduce(
+    (asked, { name, saved }) => named(name, () => baseDtypeFor(saved, asked)),
+    settings.baseDtype,
+  );
   const base = await openForInference(
     { folder: found.folder, adapter: undefined, adapterFolder: undefined },
-    settings,
+    { ...settings, baseDtype },
     taskFor(found, adapters),
   );
   const routes = routesOf(base, adapters);
@@ -91,7 +96,11 @@ async function withAdapters(
     routes.dispose();
     throw error;
   });
-  for (const adapter of adapters) await noteOtherTokenizer(adapter, base.tokenizer, hub);
+  for (const adapter of adapters) {
+    await noteOtherTokenizer(adapter, base.tokenizer, hub);
+    const note = noteOnBase(adapter.saved, baseDtype);
+    if (note !== undefined) hub?.onNote?.(`${adapter.name}: ${note}`);
+  }
   return {
     base,
     routes,

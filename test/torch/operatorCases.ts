@@ -211,6 +211,7 @@ const products = {
     ],
   ],
   "aten::linalg_svd": () => [torch.linalgSvd(tensor([0, 3, 2, 0], [2, 2]))[1], [3, 2]],
+  "aten::linalg_eigh": () => [torch.linalgEigh(tensor([0, 2, 2, 3], [2, 2]))[0], [-1, 4]],
 } satisfies Record<string, Case>;
 
 const shapes = {

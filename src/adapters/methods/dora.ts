@@ -111,6 +111,11 @@ abstract class DoraAdapter<L extends Layer> extends LowRankAdapter {
     };
   }
 
+  /** m = ‖V‖, as PEFT starts: the first outputs are those of V. */
+  override restart(layer: L): void {
+    torch.noGrad(() => torch.scope(() => torch.copy_(this.magnitude, this.computeNorm(layer))));
+  }
+
   /** (m / ‖V‖)·V */
   override mergedWeight(layer: L, dtype: torch.DType): torch.Tensor {
     const direction = this.lowRank.direction(layer, dtype);

@@ -1,4 +1,5 @@
 /** Exports an adapter as a LoRA for llama.cpp. */
+
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type AdaptedModel, lowRankUpdates, refuseUnmerged, trainedOutsideUpdates } from "../../adapters/index.js";
@@ -8,6 +9,7 @@ import { GGUF_SOURCE } from "../../files/names.js";
 import { findModel, foldersOf, open } from "../../inference/open.js";
 import { count, type GgufPair, number, text } from "../../io/gguf/metadata.js";
 import { fileTypeNumber } from "../../io/gguf/quantize.js";
+import type { HubOptions } from "../../io/hub/options.js";
 import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer } from "../../text/index.js";
 import { refuseBadWeights } from "../../train/badWeights.js";
@@ -24,17 +26,22 @@ const MERGED_ONLY =
   "--to gguf-lora is for language models: an adapter's file can't say how token states are pooled, and llama.cpp would pool as the base " +
   "model's file does. Use --to gguf, which merges the adapter.";
 
+const PACKED_BASE =
+  "LoftQ started the adapter on a packed base, and llama.cpp's file of the base has other values: use --to gguf, which merges the adapter.";
+
 /** Writes an adapter as a GGUF LoRA, which llama.cpp loads together with the base model's GGUF file, and a Modelfile next to it. */
 export async function exportLora(
   settings: GgufSettings & { readonly rank?: number | undefined },
   task: NamedTask | undefined,
+  hub?: HubOptions,
 ): Promise<Exported & { readonly relativeError: number }> {
   const output = ggufName(settings.output);
   if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
   const { outtype = "f32" } = settings;
   if (outtype !== "f32" && outtype !== "f16")
     throw new UsageError(`--outtype ${outtype} is not supported with --to gguf-lora: use f32 or f16.`);
-  const found = await findModel(settings);
+  const found = await findModel(settings, hub);
+  if (found.adapter?.metadata?.initLoraWeights === "loftq") throw exportError(PACKED_BASE);
   const source = found.folder;
   const destination = freeDestination(output, settings.overwrite, foldersOf(found));
   const writable = writableModel(source);

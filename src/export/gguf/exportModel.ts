@@ -1,4 +1,5 @@
 /** Exports a model, merged with its adapter if there is one, as a GGUF file. */
+
 import { basename } from "node:path";
 import { mergedParameters } from "../../adapters/index.js";
 import { findModel, foldersOf, open } from "../../inference/open.js";
@@ -6,6 +7,7 @@ import { count, type GgufPair, text } from "../../io/gguf/metadata.js";
 import { type FileType, fileTypeNumber } from "../../io/gguf/quantize.js";
 import { tokenizerMetadata } from "../../io/gguf/tokenizerMetadata.js";
 import type { GgufEntry } from "../../io/gguf/writer.js";
+import type { HubOptions } from "../../io/hub/options.js";
 import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer } from "../../text/index.js";
 import { refuseBadWeights, weightsOf } from "../../train/badWeights.js";
@@ -48,9 +50,13 @@ const QUANTIZATION_VERSION = 2;
  * Writes the model and its adapter, if there is one, as a single GGUF file like llama.cpp's converter, and a Modelfile next to it: a
  * language model, or a model that embeds texts.
  */
-export async function exportGguf(settings: GgufSettings, task: NamedTask | undefined): Promise<ExportedGguf> {
+export async function exportGguf(
+  settings: GgufSettings,
+  task: NamedTask | undefined,
+  hub?: HubOptions,
+): Promise<ExportedGguf> {
   const output = ggufName(settings.output);
-  const found = await findModel(settings);
+  const found = await findModel(settings, hub);
   const source = found.folder;
   const destination = freeDestination(output, settings.overwrite, foldersOf(found));
   const writable = writableModel(source);

@@ -1,10 +1,12 @@
 /** Exports a model, merged with its adapter if there is one, as a folder that transformers.js opens. */
+
 import { join } from "node:path";
 import { makeFolder } from "../../common/fileSystem.js";
 import { fillFolder } from "../../files/atomic.js";
 import { ONNX_FOLDER } from "../../files/names.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../../files/outputFolder.js";
 import { findModel, foldersOf } from "../../inference/open.js";
+import type { HubOptions } from "../../io/hub/options.js";
 import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../../text/index.js";
 import { refuseBadWeights, weightsOf } from "../../train/badWeights.js";
@@ -52,9 +54,10 @@ export interface ExportedOnnx extends Exported {
 export async function exportOnnx(
   settings: OnnxSettings,
   task: NamedTask | undefined,
+  hub?: HubOptions,
   mostBytes = MOST_BYTES,
 ): Promise<ExportedOnnx> {
-  const found = await findModel(settings);
+  const found = await findModel(settings, hub);
   const family = familyOf(found.folder);
   return holdOutput(settings.output, async (path) => {
     const rows = settings.data === undefined ? [] : [settings.data];

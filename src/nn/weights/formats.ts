@@ -65,7 +65,13 @@ export const WEIGHT_FORMATS: ReadonlyMap<string, WeightFormat> = new Map(
   FORMATS.map((format) => [format.name, format]),
 );
 
+/** The formats that can be made here. */
+export const PACKED_DTYPES = ["nf4", "fp4", "int8", "q8_0", "q4_0"] as const;
 /** How frozen matrices can be held: packed in a format that can be made here, or dense in a dtype. */
-export const BASE_DTYPES = ["nf4", "fp4", "int8", "q8_0", "q4_0", "bfloat16", "float32"] as const;
+export const BASE_DTYPES = [...PACKED_DTYPES, "bfloat16", "float32"] as const;
 /** A format, or a dtype. */
 export type BaseDtype = (typeof BASE_DTYPES)[number];
+
+/** Whether matrices held so are packed. */
+export const isPacked = (baseDtype: string | undefined): baseDtype is (typeof PACKED_DTYPES)[number] =>
+  PACKED_DTYPES.some((name) => name === baseDtype);

@@ -66,6 +66,7 @@ export const OPERATORS = [
   "aten::matmul",
   "aten::linear",
   "aten::linalg_svd",
+  "aten::linalg_eigh",
   "aten::view",
   "aten::reshape",
   "aten::flatten.using_ints",

@@ -111,7 +111,7 @@ test("dtype and task belong to onnx", async () => {
 
 describe("weights in data files", () => {
   const limited = (output: string) =>
-    exportOnnx({ model: BERT, output, overwrite: false, dtype: ["fp32"] }, undefined, 30_000);
+    exportOnnx({ model: BERT, output, overwrite: false, dtype: ["fp32"] }, undefined, undefined, 30_000);
 
   test("are read by onnxruntime, and counted", async () => {
     const output = freshPath("onnx");

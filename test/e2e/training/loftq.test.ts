@@ -1,0 +1,154 @@
+// Runs with --init-lora-weights loftq, and what is done with their adapters.
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { readAdapter } from "../../../src/adapters/index.js";
+import { exportModel } from "../../../src/commands/export.js";
+import { merge } from "../../../src/commands/merge.js";
+import { predict } from "../../../src/commands/predict.js";
+import type { RunSettings } from "../../../src/config/index.js";
+import { readJsonObject } from "../../../src/files/json.js";
+import { wideFolder } from "../../parity/support/wide.js";
+import { expectSameBits } from "../../torch/sameBits.js";
+import { abortAfter, BERT, bytes, fresh, ROWS, run, SMALL } from "../support.js";
+
+const INPUT = join(ROWS, "train.jsonl");
+let model: string;
+let settings: RunSettings;
+
+beforeAll(() => {
+  model = wideFolder(fresh("bert"), "bert", "single");
+  for (const name of ["tokenizer.json", "tokenizer_config.json"]) cpSync(join(BERT, "single", name), join(model, name));
+  settings = {
+    ...SMALL,
+    model,
+    dtype: "float32",
+    baseDtype: "nf4",
+    initLoraWeights: "loftq",
+    targetModules: "all-linear" as never,
+    maxSteps: 3,
+  };
+});
+
+async function scores(call: Parameters<typeof predict>[0], notes: string[] = []): Promise<number[]> {
+  const settings = { input: INPUT, dtype: "float32", limit: 4, ...call } as const;
+  const found = await predict(settings, { onNote: (note) => notes.push(note) });
+  return found.flatMap(({ logits }) => logits as number[]);
+}
+
+const far = (a: readonly number[], b: readonly number[]) => Math.max(...a.map((value, i) => Math.abs(value - b[i]!)));
+
+describe.each(["lora", "dora", "bidora"] as const)("%s", (method) => {
+  test("is resumed with the same bits, and other starts than LoftQ's are refused", async () => {
+    const one = { ...settings, method };
+    const whole = await run(one);
+    const output = fresh();
+    await run({ ...one, output }, abortAfter(2));
+    await expect(run({ ...one, output, initLoraWeights: "zero", resume: true })).rejects.toThrow(/initLoraWeights/);
+    await run({ ...one, output, resume: true });
+    expect(bytes(output)).toBe(bytes(whole.output));
+    expect(bytes((await run({ ...one, initLoraWeights: "zero" })).output)).not.toBe(bytes(output));
+  });
+
+  test("its adapter brings its base's format: predictions and the merged model are the run's", async () => {
+    const { output: adapter } = await run({ ...settings, method });
+    expect(readJsonObject(join(adapter, "bidora.json"))).toMatchObject({ baseDtype: "nf4", initLoraWeights: "loftq" });
+    // PEFT would change the base if it read anything else here.
+    const { init_lora_weights: start } = readJsonObject(join(adapter, "adapter_config.json"));
+    expect(start).toBe(true);
+    const notes: string[] = [];
+    const own = await scores({ adapter }, notes);
+    expect(notes).toEqual([]);
+    expect(await scores({ adapter, baseDtype: "nf4" })).toEqual(own);
+    const { path } = await merge({ adapter, output: fresh("merged") });
+    expect(far(await scores({ model: path }), own)).toBeLessThan(1e-5);
+    await expect(scores({ adapter, baseDtype: "int8" })).rejects.toThrow(
+      "--base-dtype int8 does not fit the adapter, which LoftQ started on a base packed as nf4: leave the flag out.",
+    );
+    await expect(scores({ adapter, baseDtype: "float32" })).rejects.toThrow("--base-dtype float32 does not fit");
+  });
+});
+
+describe("an adapter of LoftQ", () => {
+  let adapter: string;
+  beforeAll(async () => {
+    adapter = (await run({ ...settings, method: "dora" })).output;
+  });
+
+  test("is trained on with its base's format", async () => {
+    const { initLoraWeights: _start, baseDtype: _format, targetModules: _targets, ...rest } = settings;
+    const next = await run({ ...rest, adapter });
+    expect(readJsonObject(join(next.output, "bidora.json"))).toMatchObject({
+      baseDtype: "nf4",
+      initLoraWeights: "loftq",
+    });
+    expect(readFileSync(join(next.output, "run.yaml"), "utf8")).toContain("baseDtype: nf4");
+    await expect(run({ ...rest, adapter, baseDtype: "fp4" })).rejects.toThrow(
+      "--base-dtype fp4 contradicts the adapter to start from, which has nf4",
+    );
+    const plain = (await run({ ...rest, method: "lora" })).output;
+    await expect(run({ ...rest, adapter: plain, baseDtype: "nf4", initLoraWeights: "loftq" })).rejects.toThrow(
+      "--init-lora-weights loftq contradicts the adapter to start from, which has zero",
+    );
+  });
+
+  test("is exported for its base alone", async () => {
+    const { path } = await exportModel({ adapter, to: "peft-lora", rank: 4, output: fresh("peft") });
+    const { metadata } = await readAdapter(path);
+    expect(metadata).toMatchObject({ method: "lora", baseDtype: "nf4", initLoraWeights: "loftq" });
+    await expect(exportModel({ adapter, to: "gguf-lora", output: fresh("lora.gguf") })).rejects.toThrow(
+      "LoftQ started the adapter on a packed base",
+    );
+  });
+
+  test("with a damaged bidora.json is refused", async () => {
+    const folder = fresh("damaged");
+    cpSync(adapter, folder, { recursive: true });
+    const { baseDtype: _format, ...rest } = readJsonObject(join(folder, "bidora.json"));
+    writeFileSync(join(folder, "bidora.json"), JSON.stringify(rest));
+    await expect(scores({ adapter: folder })).rejects.toThrow("bidora.json says that LoftQ started the adapter");
+  });
+});
+
+describe("an adapter of a packed base", () => {
+  test("says so where the base is held otherwise", async () => {
+    const { initLoraWeights: _start, ...rest } = settings;
+    const adapter = (await run({ ...rest, method: "lora" })).output;
+    const notesOf = async (call: object) => {
+      const notes: string[] = [];
+      await scores({ adapter, ...call }, notes);
+      return notes;
+    };
+    const sentence = (now: string) =>
+      `The adapter was trained with --base-dtype nf4, and is used ${now}: results differ a little from the run's.`;
+    expect(await notesOf({ baseDtype: "nf4" })).toEqual([]);
+    expect(await notesOf({})).toEqual([sentence("without --base-dtype")]);
+    expect(await notesOf({ baseDtype: "q8_0" })).toEqual([sentence("with --base-dtype q8_0")]);
+    const notes: string[] = [];
+    await merge({ adapter, output: fresh("merged") }, { onNote: (note) => notes.push(note) });
+    await exportModel({ adapter, to: "peft-lora", output: fresh("peft") }, { onNote: (note) => notes.push(note) });
+    expect(notes).toEqual([sentence("without --base-dtype"), sentence("without --base-dtype")]);
+    const dense = (await run({ ...rest, method: "lora", baseDtype: undefined })).output;
+    expect(await notesOf({ adapter: dense, baseDtype: "nf4" })).toEqual([
+      "The adapter was trained without --base-dtype, and is used with --base-dtype nf4: results differ a little from the run's.",
+    ]);
+  });
+});
+
+test.each([
+  { given: { baseDtype: undefined }, why: "applies only with --base-dtype nf4, fp4, int8, q8_0 or q4_0" },
+  { given: { baseDtype: "bfloat16" }, why: "applies only with --base-dtype nf4, fp4, int8, q8_0 or q4_0" },
+  { given: { method: "vera" }, why: "applies only with --method" },
+  { given: { method: "adalora" }, why: "applies only with --method" },
+] as const)("refused: %o", async ({ given, why }) => {
+  await expect(run({ ...settings, method: "lora", ...given } as RunSettings)).rejects.toThrow(why);
+});
+
+test("the first outputs of DoRA are those of the update that LoRA starts with", async () => {
+  const start = { ...settings, learningRate: 0, maxSteps: 1 };
+  const [lora, dora] = [await run({ ...start, method: "lora" }), await run({ ...start, method: "dora" })];
+  const [one, other] = [(await readAdapter(lora.output)).tensors, (await readAdapter(dora.output)).tensors];
+  for (const [name, tensor] of one) expectSameBits(other.get(name)!, tensor, name);
+  const [a, b] = [await scores({ adapter: lora.output }), await scores({ adapter: dora.output })];
+  expect(far(a, b)).toBeLessThan(1e-5);
+});
