@@ -36,16 +36,16 @@ interface Shape {
   readonly heads: number;
   readonly keyHeads: number;
   readonly intermediate: number;
+  readonly vocabulary: number;
   readonly isTied: boolean;
 }
 
-/** SmolLM2-135M, TinyLlama-1.1B and Llama-2-7B, with SmolLM2's vocabulary. */
+/** SmolLM2-135M, TinyLlama-1.1B with SmolLM2's vocabulary, and Llama-2-7B. */
 const SHAPES: Readonly<Record<string, Shape>> = {
-  "135m": { layers: 30, hidden: 576, heads: 9, keyHeads: 3, intermediate: 1536, isTied: true },
-  "1.1b": { layers: 22, hidden: 2048, heads: 32, keyHeads: 4, intermediate: 5632, isTied: false },
-  "7b": { layers: 32, hidden: 4096, heads: 32, keyHeads: 32, intermediate: 11008, isTied: false },
+  "135m": { layers: 30, hidden: 576, heads: 9, keyHeads: 3, intermediate: 1536, vocabulary: 49152, isTied: true },
+  "1.1b": { layers: 22, hidden: 2048, heads: 32, keyHeads: 4, intermediate: 5632, vocabulary: 49152, isTied: false },
+  "7b": { layers: 32, hidden: 4096, heads: 32, keyHeads: 32, intermediate: 11008, vocabulary: 32000, isTied: false },
 };
-const VOCABULARY = 49152;
 /** Formats in which the weights of a 7-billion model do not fit in 6 GB. */
 const LARGE_FORMATS = ["nf4", "q4_0"];
 
@@ -56,11 +56,11 @@ interface Outcome {
   readonly seconds: number;
 }
 
-function configOf({ layers, hidden, heads, keyHeads, intermediate, isTied }: Shape) {
+function configOf({ layers, hidden, heads, keyHeads, intermediate, vocabulary, isTied }: Shape) {
   return {
     model_type: "llama",
     architectures: ["LlamaForCausalLM"],
-    vocab_size: VOCABULARY,
+    vocab_size: vocabulary,
     hidden_size: hidden,
     intermediate_size: intermediate,
     num_hidden_layers: layers,
@@ -107,7 +107,7 @@ function writeModel(folder: string, shape: Shape, tokenizer: string): string {
 /** Rows of text with about so many tokens each. */
 function writeRows(file: string): void {
   const random = seeded();
-  const words = Number(values.tokens);
+  const words = Number(values.tokens) - 1; // and the end of the text
   const row = () => ({ text: Array.from({ length: words }, () => WORDS[random(0, WORDS.length)]).join(" ") });
   const count = Number(values.rows) * Number(values.steps) * 4;
   writeFileSync(file, Array.from({ length: count }, () => `${JSON.stringify(row())}\n`).join(""));

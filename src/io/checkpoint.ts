@@ -124,7 +124,7 @@ function weights(files: readonly WeightFile[], holders: ReadonlyMap<string, Weig
     has: (name) => holders.has(name),
     info: (name) => of(name).info(name),
     readBytes: (name) => of(name).readBytes(name),
-    readTensor: (name) => of(name).readTensor(name),
+    readTensor: (name, mayMap) => of(name).readTensor(name, mayMap),
     packed: (name) => holders.get(name)?.packed?.(name),
     close: () => {
       for (const file of files) file.close();

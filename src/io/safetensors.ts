@@ -29,8 +29,8 @@ export interface SafetensorsFile {
   info(name: string): TensorInfo;
   /** A copy of the tensor's bytes (little-endian, row-major). */
   readBytes(name: string): Uint8Array;
-  /** @throws BidoraError `SAFETENSORS` for a dtype without PyTorch equivalent */
-  readTensor(name: string): torch.Tensor;
+  /** See `Weights`. @throws BidoraError `SAFETENSORS` for a dtype without PyTorch equivalent */
+  readTensor(name: string, mayMap?: boolean): torch.Tensor;
   close(): void;
 }
 
@@ -96,8 +96,8 @@ class OpenFile implements SafetensorsFile {
     return this.unchanged(read(this.path, this.opened(), this.dataStart + begin, end - begin));
   }
 
-  /** Reads directly into the tensor's memory, without a second copy. */
-  readTensor(name: string): torch.Tensor {
+  /** Maps an aligned tensor, if it may, or reads directly into the tensor's memory, without a second copy. */
+  readTensor(name: string, mayMap = false): torch.Tensor {
     const { dtype, shape, begin } = this.info(name);
     const wanted = torchDtype(dtype);
     if (wanted === undefined) {
@@ -106,7 +106,9 @@ class OpenFile implements SafetensorsFile {
         `tensor '${name}' has dtype ${dtype}, which is not supported; convert it to F32 or BF16 first.`,
       );
     }
-    return this.unchanged(torch.readFile(this.opened(), this.dataStart + begin, shape, wanted));
+    const position = this.dataStart + begin;
+    const open = mayMap && position % torch.DTYPE_BYTES[wanted] === 0 ? torch.mapFile : torch.readFile;
+    return this.unchanged(open(this.opened(), position, shape, wanted));
   }
 
   /** What was read, unless another program has written to the file since it was opened: parts of two files make no model. */

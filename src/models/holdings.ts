@@ -55,12 +55,15 @@ export function holdings(
       `${format.name} weights are decoded by the CPU, got device ${device}: take device cpu, or leave out baseDtype (--base-dtype).`,
     );
   const [linear, tables] = matricesOf(model);
+  const lookups = lookupsOf(model);
+  const isMapped = (parameter: Parameter) => masterDtype === undefined && lookups.has(parameter);
   const holdingOf = (path: string, parameter: Parameter): Holding => {
     const isMatrix = linear.has(parameter) || tables.has(parameter);
     const stored = isMatrix && isDecoded && masterDtype === undefined ? weights.packed(path, parameter) : undefined;
     const ofFile = stored && WEIGHT_FORMATS.get(stored.format);
     if (ofFile && (baseDtype ?? ofFile.name) === ofFile.name) return asStored(parameter, dtype, ofFile, stored);
-    if (!linear.has(parameter) || baseDtype === undefined) return dense(path, parameter, masterDtype ?? dtype, weights);
+    if (!linear.has(parameter) || baseDtype === undefined)
+      return dense(path, parameter, masterDtype ?? dtype, weights, isMapped(parameter));
     if (!format) return dense(path, parameter, baseDtype as torch.DType, weights);
     const fills = (parameter.shape.at(-1) as number) % format.elements === 0;
     return fills ? made(path, parameter, dtype, weights, format) : dense(path, parameter, dtype, weights);
@@ -98,13 +101,24 @@ function made(
   };
 }
 
-function dense(path: string, parameter: Parameter, dtype: torch.DType, weights: WeightSource): Holding {
+function dense(path: string, parameter: Parameter, dtype: torch.DType, weights: WeightSource, mayMap = false): Holding {
   return {
     isPacked: false,
     bytes: torch.numelOf(parameter.shape) * torch.DTYPE_BYTES[dtype],
-    read: () => [weights.read(path, parameter, dtype)],
+    read: () => [weights.read(path, parameter, dtype, mayMap)],
     hold: ([tensor]) => new DenseWeight(tensor as torch.Tensor),
   };
+}
+
+/**
+ * The embedding tables whose rows are only looked up, as no output layer is tied to them. Mapped from the file, a table takes the memory of the
+ * rows that are used.
+ */
+function lookupsOf(model: TaskModel): ReadonlySet<Parameter> {
+  const layers = Array.from(model.baseModules(), ([, module]) => module);
+  const tied = layers.map((layer) => (layer instanceof OutputLinear ? layer.tied : undefined));
+  const tables = layers.filter((layer) => layer instanceof Embedding && !tied.includes(layer)) as Embedding[];
+  return new Set(tables.map(({ weight }) => weight));
 }
 
 /** The matrices of linear layers, and those of embeddings and outputs. */

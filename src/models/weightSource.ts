@@ -38,9 +38,9 @@ export class WeightSource {
     parameter.fill(torch.scope(() => torch.keep(this.read(path, parameter, dtype))));
   }
 
-  /** Reads a parameter's tensor. @throws as `require` */
-  read(path: string, parameter: Parameter, dtype: torch.DType): torch.Tensor {
-    return torch.onDevice(this.#read(path, parameter, dtype), this.device);
+  /** Reads a parameter's tensor. @param mayMap as in `Weights` @throws as `require` */
+  read(path: string, parameter: Parameter, dtype: torch.DType, mayMap = false): torch.Tensor {
+    return torch.onDevice(this.#read(path, parameter, dtype, mayMap), this.device);
   }
 
   /** A parameter's values as the file has them packed, if it has. */
@@ -67,9 +67,9 @@ export class WeightSource {
     });
   }
 
-  #read(path: string, parameter: Parameter, dtype: torch.DType): torch.Tensor {
+  #read(path: string, parameter: Parameter, dtype: torch.DType, mayMap = false): torch.Tensor {
     const name = this.require(path, parameter);
-    const stored = this.checkpoint.readTensor(name);
+    const stored = this.checkpoint.readTensor(name, mayMap);
     return torch.castTo(this.#isTransposed(name, parameter) ? transposed(stored) : stored, dtype);
   }
 

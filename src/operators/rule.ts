@@ -41,6 +41,8 @@ export interface BackwardState extends ForwardState {
   gradient(result: number): Tensor | undefined;
   /** ġ of a result; undefined for zero. */
   change(result: number): Tensor | undefined;
+  /** Zeros of the shape of a tensor, if the rule reads that. */
+  zeros(id: TensorId): Tensor | undefined;
   /** Whether g of an input is needed: another rule reads it, and it was not kept from the backward pass. */
   wantsGradient(id: TensorId): boolean;
   /** Whether ġ of an input is needed. */
@@ -51,10 +53,11 @@ export interface BackwardState extends ForwardState {
   addChange(id: TensorId, change: Tensor): void;
 }
 
-/** The tensors whose values a walk reads, and in the backward walk also those whose tangents it reads. */
+/** The tensors whose values a walk reads, and in the backward walk also those whose tangents, or shapes alone, it reads. */
 export interface Reads {
   readonly values?: readonly TensorId[];
   readonly tangents?: readonly TensorId[];
+  readonly shapes?: readonly TensorId[];
 }
 
 /** Facts about a call that do not depend on values: which tensors move along u, and which derivatives are wanted. */

@@ -21,7 +21,12 @@ export interface Analysis {
   /** Tensors whose values are kept. */
   readonly keptValues: ReadonlySet<TensorId>;
   readonly recomputed: ReadonlySet<TensorId>;
+  /** Of tensors that rules read for their shapes. */
+  readonly likes: ReadonlyMap<TensorId, Like>;
 }
+
+/** A tensor's shape, dtype and device. */
+export type Like = Pick<Tensor, "shape" | "dtype" | "device">;
 
 /** The loss, and the tensors to differentiate with respect to and along. */
 interface Ends {
@@ -56,6 +61,7 @@ export function analyze(tape: Tape, { ends, moving, wanted }: Ends): Analysis {
     keptGradients: new Set(keptGradients),
     keptValues: kept,
     recomputed,
+    likes: new Map(backward.flatMap(likesOf)),
   };
 }
 
@@ -75,6 +81,12 @@ function stepOf(tape: Tape, call: TapeCall, moving: ReadonlySet<TensorId>, wante
     readsBackward: isIn(wanted) ? rule.readsBackward(facts) : {},
   };
 }
+
+const likesOf = ({ readsBackward: { shapes = [] }, peek }: Step) =>
+  shapes.map((id): readonly [TensorId, Like] => {
+    const { shape, dtype, device } = peek(id);
+    return [id, { shape, dtype, device }];
+  });
 
 /** The inputs that derivatives flow through. */
 function read(call: TapeCall): readonly TensorId[] {

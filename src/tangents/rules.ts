@@ -57,13 +57,13 @@ const linearMapRule: Rule = {
   readsForward: (facts) => ({ values: unmoved(facts) }),
   readsBackward: (facts) => ({
     values: unmoved(facts),
-    tangents: facts.call.inputs.filter((id) => facts.moves(id)),
+    shapes: facts.call.inputs.filter((id) => facts.moves(id)),
   }),
   tangents: (state) => state.replay(state.call.inputs.map((id) => state.tangent(id) ?? zeroed(state, id))),
   backward(state) {
     torch.enableGrad(() => {
       // the operator is linear, so the leaves' values do not matter
-      const leaves = new Map(state.call.inputs.map((id) => [id, torch.detach(state.tangent(id) ?? state.value(id))]));
+      const leaves = new Map(state.call.inputs.map((id) => [id, state.zeros(id) ?? torch.detach(state.value(id))]));
       const wanted = [...leaves.keys()].filter((id) => state.wantsChange(id) || state.wantsGradient(id));
       for (const id of wanted) leaves.get(id)?.setRequiresGrad(true);
       const [result] = state.replay(state.call.inputs.map((id) => leaves.get(id) as torch.Tensor));

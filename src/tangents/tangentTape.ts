@@ -1,7 +1,7 @@
 // A recorded forward and backward pass, and directional derivatives of its gradients.
 import type { Nested } from "../operators/rule.js";
 import * as torch from "../torch/index.js";
-import { type Analysis, analyze } from "./analysis.js";
+import { type Analysis, analyze, type Like } from "./analysis.js";
 import type { Exchange } from "./exchange.js";
 import { type PlacedExchange, walk, walkForward } from "./walk.js";
 
@@ -79,8 +79,8 @@ interface Recording {
   readonly moved: readonly (torch.TensorId | undefined)[];
   readonly exchange: PlacedExchange | undefined;
   readonly wantedIds: readonly (torch.TensorId | undefined)[];
-  /** Shape, dtype and device of each wanted gradient. */
-  readonly likes: readonly Pick<torch.Tensor, "shape" | "dtype" | "device">[];
+  /** Of each wanted gradient. */
+  readonly likes: readonly Like[];
 }
 
 const isRecorded = (id: torch.TensorId | undefined) => id !== undefined;

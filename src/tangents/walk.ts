@@ -148,6 +148,7 @@ class Walker {
     const state: BackwardState = {
       ...this.#forwardState(step),
       gradient: (result) => this.#gradient(step.call.results[result] as TensorId),
+      zeros: (id) => this.#zeros(id),
       change: (result) => this.#changes.get(step.call.results[result] as TensorId),
       wantsGradient: (id) => step.wants(id) && !isLeaf(id) && !this.given.gradients.has(id),
       wantsChange: step.wants,
@@ -171,6 +172,11 @@ class Walker {
     const value = this.#values.get(id) ?? this.given.tape.tensor(id);
     if (!value) throw new TypeError(`A rule reads tensor ${id} without declaring it.`);
     return value;
+  }
+
+  #zeros(id: TensorId): torch.Tensor | undefined {
+    const like = this.given.analysis.likes.get(id);
+    return like && torch.zeros(like.shape, like);
   }
 
   #gradient(id: TensorId): torch.Tensor | undefined {

@@ -27,6 +27,31 @@ describe("openSafetensors", () => {
     file.close();
   });
 
+  it.each(DTYPES)("maps %s, and what is written to the tensor stays out of the file", (dtype) => {
+    const before = readFileSync(DTYPES_FILE);
+    const file = openSafetensors(DTYPES_FILE);
+    const tensor = file.readTensor(`${dtype}.weight`, true);
+    file.close();
+    expect(tensor.toArray()).toEqual(counted(dtype));
+    torch.fill_(tensor, 1);
+    expect(new Set(tensor.toArray())).toEqual(new Set([1]));
+    expect(readFileSync(DTYPES_FILE).equals(before)).toBe(true);
+  });
+
+  it("reads a tensor that is not aligned, though it may be mapped", () => {
+    const path = join(folder(), "unaligned.safetensors");
+    const header = Buffer.from(
+      `{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}}`,
+    );
+    const length = Buffer.alloc(8);
+    length.writeUInt32LE(header.length);
+    writeFileSync(path, Buffer.concat([length, header, Buffer.of(7), Buffer.from(Float32Array.of(0.5).buffer)]));
+    const file = openSafetensors(path);
+    expect(file.readTensor("b", true).item()).toBe(0.5);
+    expect(readFileSync("/proc/self/maps", "utf8")).not.toContain(path);
+    file.close();
+  });
+
   it("returns names, shapes and metadata without reading tensors", () => {
     const file = openSafetensors(DTYPES_FILE);
     expect(file.metadata).toEqual({ format: "pt" });

@@ -1,7 +1,9 @@
+import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type LoadedModel, type LoadOptions, loadModel } from "../../src/models/index.js";
 import * as torch from "../../src/torch/index.js";
+import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN, readTensors } from "../parity/goldenFiles.js";
 import { type Changes, changedCheckpoint } from "./checkpoints.js";
 import { headFor } from "./ownHead.js";
@@ -125,3 +127,26 @@ test("a head too large for memory is refused before it is allocated", async () =
     /^The model that config\.json describes, \d+ parameters, takes 148,000 GB of memory, but this machine has [\d,.]+ GB:/,
   );
 });
+
+const temporary = temporaryFolders();
+
+test.each([
+  ["lm", "float32", undefined, true],
+  ["lm, converted", "bfloat16", undefined, false],
+  ["lm, to be trained", "float32", "float32", false],
+  ["lm-other, tied to the output layer", "float32", undefined, false],
+] as const)(
+  "the table of llama/%s in %s, master weights %s: mapped from the file %s",
+  async (name, dtype, masterDtype, isMapped) => {
+    const folder = temporary();
+    cpSync(join(GOLDEN, "llama", name.split(",")[0]!), folder, { recursive: true });
+    const file = join(folder, "model.safetensors");
+    const loaded = await loadModel(
+      folder,
+      options(headFor("causal-lm", 0), { dtype, ...(masterDtype && { masterDtype }) }),
+    );
+    expect(readFileSync("/proc/self/maps", "utf8").includes(file)).toBe(isMapped);
+    const table = torch.castTo(readTensors(file).get("model.embed_tokens.weight")!, dtype);
+    expect(parameters(loaded)["model.embed_tokens.weight"]).toEqual(table.toArray());
+  },
+);

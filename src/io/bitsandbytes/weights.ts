@@ -35,9 +35,9 @@ export function withPackedLayers(weights: Weights): Weights {
     const partBytes = others.reduce((sum, { begin, end }) => sum + end - begin, 0);
     return { ...own, dtype: "F32", shape: layer.shape, storedAs: layer.format, partBytes };
   };
-  const readTensor = (name: string): torch.Tensor => {
+  const readTensor = (name: string, mayMap?: boolean): torch.Tensor => {
     const layer = layerOf(name);
-    return layer ? decoded(layer) : weights.readTensor(name);
+    return layer ? decoded(layer) : weights.readTensor(name, mayMap);
   };
   const isOwn = (name: string) => partOf(name) === undefined;
   return {
