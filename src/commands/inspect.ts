@@ -129,6 +129,9 @@ function adapterFacts(adapter: AdapterInspection): Fact[] {
   return [["adapter", adapter.path], ...(settings ? settingFacts(settings) : []), ...sizeFacts(adapter)];
 }
 
+const baseFact = ({ baseDtype, initLoraWeights }: AdapterSettings): string =>
+  initLoraWeights === "loftq" ? `${baseDtype}, whose rounding the updates make up for (LoftQ)` : `${baseDtype}`;
+
 function settingFacts(settings: AdapterSettings): Fact[] {
   const { method, axis, rank, alpha, dropout, targetModules: targets } = settings;
   const facts: (Fact | undefined)[] = [
@@ -137,6 +140,7 @@ function settingFacts(settings: AdapterSettings): Fact[] {
       axis === null ? method : `${method}, one magnitude for each ${axis === "out" ? "output row" : "input column"}`,
     ],
     ["base model", settings.baseModel ?? "not named"],
+    settings.baseDtype === undefined ? undefined : ["packed base", baseFact(settings)],
     [
       "task",
       [settings.task ?? "not named", ...(settings.labels?.length ? [settings.labels.join(", ")] : [])].join(": "),

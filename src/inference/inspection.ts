@@ -65,6 +65,10 @@ export interface AdapterSettings {
   readonly task: string | null;
   readonly labels: readonly string[] | null;
   readonly baseModel: string | null;
+  /** The format in which the base was packed. */
+  readonly baseDtype?: string;
+  /** How the low-rank updates started, if not at zero. */
+  readonly initLoraWeights?: string;
   /** Of embeddings: how token states become one, and the most tokens of a text. */
   readonly pooling?: Pooling;
   readonly maxLength?: number;
@@ -115,6 +119,7 @@ async function adapterSettings(folder: string): Promise<AdapterSettings> {
     task: metadata?.task ?? taskType ?? null,
     labels: metadata?.labels ?? null,
     baseModel: baseModel ?? null,
+    ...given({ baseDtype: metadata?.baseDtype, initLoraWeights: metadata?.initLoraWeights }),
     ...(metadata?.pooling && given({ pooling: metadata.pooling, maxLength: metadata.maxLength })),
     ...given({ rank, alpha, rslora, dropout, adapterSize, adapterPlacement }),
     bias: config.bias,

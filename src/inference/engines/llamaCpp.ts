@@ -4,7 +4,16 @@ import { architectureFor, writableModelTypes } from "../../io/gguf/architectures
 import { ENCODER_TYPES, encoderNames } from "../../io/gguf/encoders.js";
 import { type Engine, no, type Verdict, yes } from "./engine.js";
 import type { AdapterSubject, Subject } from "./subject.js";
-import { baseName, exporting, isMergeable, merging, reasonsToMerge, shortName, type Way } from "./ways.js";
+import {
+  baseName,
+  exporting,
+  isMergeable,
+  merging,
+  reasonsOfBase,
+  reasonsToMerge,
+  shortName,
+  type Way,
+} from "./ways.js";
 
 /** Classes that llama.cpp's convert_hf_to_gguf.py registers (November 2026), which bidora writes no GGUF for, or only for embeddings. */
 const CONVERTED = [
@@ -24,9 +33,9 @@ export const llamaCpp: Engine = (subject) => {
   const model = exporting(subject, "gguf", ".gguf");
   if (subject.task?.embedding) return embedding(subject, model);
   if (!adapter) return no(["It reads GGUF files."], { commands: running(model), notes: openNote(subject) });
-  const whole = whyWhole(adapter.config);
-  if (whole !== undefined)
-    return no(["It reads GGUF files.", whole], { commands: running(model), notes: openNote(subject) });
+  const whole = [...whyWhole(adapter.config), ...reasonsOfBase(adapter)];
+  if (whole.length > 0)
+    return no(["It reads GGUF files.", ...whole], { commands: running(model), notes: openNote(subject) });
   return no(["It reads GGUF files."], {
     commands: loraCommands(subject, adapter),
     notes: [...openNote(subject), ...loraNotes(adapter.config)],
@@ -78,12 +87,10 @@ export const openNote = ({ modelType, whyUnknown }: Subject): string[] =>
 
 const running = ({ command, output }: Way): string[] => [command, shellLine(["llama-cli", "-m", output])];
 
-/** Why the adapter has to be merged; undefined if it can be a LoRA of its own. */
-function whyWhole({ method, bias, modulesToSave }: AdapterConfig): string | undefined {
+/** Why the adapter has to be merged; nothing if it can be a LoRA of its own. */
+function whyWhole({ method, bias, modulesToSave }: AdapterConfig): readonly string[] {
   const more = method === "bitfit" || bias !== "none" || modulesToSave.length > 0;
-  return more
-    ? "Its adapters hold changes of matrices only, and this one trains more: it has to be merged."
-    : undefined;
+  return more ? ["Its adapters hold changes of matrices only, and this one trains more: it has to be merged."] : [];
 }
 
 function loraCommands(subject: Subject, adapter: AdapterSubject): string[] {

@@ -3,7 +3,7 @@ import { shellLine } from "../../common/shell.js";
 import { type Engine, no, unknown, yes } from "./engine.js";
 import { convertersWay, openNote, whyNoGguf } from "./llamaCpp.js";
 import type { Subject } from "./subject.js";
-import { exporting, reasonsToMerge, shortName } from "./ways.js";
+import { exporting, reasonsOfBase, reasonsToMerge, shortName } from "./ways.js";
 
 /**
  * Ollama runs GGUF files (its docs/import.mdx). Its imports of safetensors depend on version and platform: models go to its MLX engine,
@@ -26,8 +26,9 @@ export const ollama: Engine = (subject) => {
       notes: [...openNote(subject), ALWAYS_NORMALIZES],
     });
   if (!adapter) return no(["It runs GGUF files."], { commands, notes: openNote(subject) });
-  const against = whyNotImported(subject, adapter.config as LowRankConfig, adapter.json.lora_alpha);
-  const notes = [...openNote(subject), ...WITH_ITS_OWN_BASE];
+  const ofBase = reasonsOfBase(adapter);
+  const against = [...whyNotImported(subject, adapter.config as LowRankConfig, adapter.json.lora_alpha), ...ofBase];
+  const notes = [...openNote(subject), ...(ofBase.length === 0 ? WITH_ITS_OWN_BASE : [])];
   if (against.length > 0) return no(against, { commands, notes });
   return unknown(
     ["It may import this adapter (ADAPTER in a Modelfile), which bidora has not tried; a GGUF file is certain."],

@@ -3,7 +3,7 @@ import { shellLine } from "../../common/shell.js";
 import { isJsonObject } from "../../files/json.js";
 import { type Engine, no, yes } from "./engine.js";
 import type { AdapterSubject, Subject } from "./subject.js";
-import { baseName, merging } from "./ways.js";
+import { baseName, merging, reasonsOfBase } from "./ways.js";
 
 /** PEFT loads adapters of the methods that it has, from its own files. */
 export const peft: Engine = (subject) => {
@@ -11,6 +11,9 @@ export const peft: Engine = (subject) => {
   if (!adapter) return no([`It loads adapters, and this is a whole model, which transformers loads without PEFT.`]);
   const why = whyNotPeft(adapter.config);
   if (why !== undefined) return no([`${why}.`], { commands: [merging(subject)?.command ?? []].flat() });
+  const ofBase = reasonsOfBase(adapter);
+  if (ofBase.length > 0 && quantization(adapter) === undefined)
+    return no([...ofBase, "bitsandbytes has no such format."], { commands: [merging(subject)?.command ?? []].flat() });
   const notes = [`It needs PEFT ${leastVersion(adapter)} or newer.`, ...headNote(subject, adapter)];
   return yes({ notes, commands: [loading(subject, adapter)] });
 };
@@ -43,11 +46,22 @@ function headNote({ labels }: Subject, { baseConfig, config }: AdapterSubject): 
   return own === labels ? [] : [`The base model has to be loaded with num_labels=${labels}, or its head does not fit.`];
 }
 
+/** bitsandbytes' settings for the base of an adapter that LoftQ started; undefined for other adapters, and other formats. */
+function quantization({ settings: { baseDtype, initLoraWeights } }: AdapterSubject): string | undefined {
+  if (initLoraWeights !== "loftq") return undefined;
+  if (baseDtype === "int8") return "load_in_8bit=True";
+  const isFourBits = baseDtype === "nf4" || baseDtype === "fp4";
+  return isFourBits ? `load_in_4bit=True, bnb_4bit_quant_type="${baseDtype}"` : undefined;
+}
+
 function loading({ name, task, labels }: Subject, adapter: AdapterSubject): string {
   const head = task?.head.className;
   const auto = head === undefined || head === "Model" ? "AutoModel" : `AutoModel${head}`;
   const count = labels && adapter.config.modulesToSave.length > 0 ? `, num_labels=${labels}` : "";
   const [base, path] = [baseName(adapter), name].map((text) => JSON.stringify(text));
-  const program = `from transformers import ${auto}; from peft import PeftModel; model = PeftModel.from_pretrained(${auto}.from_pretrained(${base}${count}), ${path})`;
+  const packed = quantization(adapter);
+  const classes = packed === undefined ? auto : `${auto}, BitsAndBytesConfig`;
+  const settings = packed === undefined ? "" : `, quantization_config=BitsAndBytesConfig(${packed})`;
+  const program = `from transformers import ${classes}; from peft import PeftModel; model = PeftModel.from_pretrained(${auto}.from_pretrained(${base}${count}${settings}), ${path})`;
   return shellLine(["python", "-c", program]);
 }

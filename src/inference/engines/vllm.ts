@@ -2,7 +2,7 @@ import type { LowRankConfig } from "../../adapters/index.js";
 import { shellLine } from "../../common/shell.js";
 import { type Engine, judged, no, unknown, yes } from "./engine.js";
 import type { AdapterSubject, Subject } from "./subject.js";
-import { baseName, merging, shortName } from "./ways.js";
+import { baseName, merging, reasonsOfBase, shortName } from "./ways.js";
 
 /** Classes in vLLM's docs/models/supported_models.md (November 2026), of the families that bidora has. */
 const GENERATES = [
@@ -35,7 +35,7 @@ const DEFAULT_MAX_RANK = 16;
 export const vllm: Engine = (subject) => {
   const { adapter } = subject;
   if (!adapter) return modelVerdict(subject);
-  const against = [...whyNoLora(adapter), ...whyNotOnBase(subject)];
+  const against = [...whyNoLora(adapter), ...reasonsOfBase(adapter), ...whyNotOnBase(subject)];
   return judged(against, openQuestions(subject, adapter), mending(subject), {
     notes: [
       `Requests have to name ${shortName(subject.name)} as the model: under the base model's name, vLLM answers without the adapter.`,

@@ -37,6 +37,12 @@ function way(subject: Subject, words: readonly string[], suffix: string): Way {
 export const reasonsToMerge = ({ adapter }: Subject): readonly string[] =>
   adapter ? ["An adapter of a model that embeds texts has to be merged."] : [];
 
+/** Why an adapter that LoftQ started needs its own base; nothing for others. */
+export const reasonsOfBase = ({ settings }: AdapterSubject): readonly string[] =>
+  settings.initLoraWeights === "loftq"
+    ? [`LoftQ started it on a base packed as ${settings.baseDtype}: on other weights its answers would be wrong.`]
+    : [];
+
 /** Merges the adapter into its base model; undefined for an adapter that can't be merged. */
 export const merging = (subject: Subject): Way | undefined =>
   subject.adapter && isMergeable(subject.adapter.config) ? way(subject, ["merge"], "-merged") : undefined;

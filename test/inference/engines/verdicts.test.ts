@@ -35,6 +35,38 @@ function copyOf(path: string, change: object = {}): string {
   return folder;
 }
 
+describe("an adapter that LoftQ started", () => {
+  const started = async (baseDtype: string) => {
+    const path = await adapterOf("lora");
+    const metadata = { formatVersion: 1, method: "lora", baseDtype, initLoraWeights: "loftq" };
+    writeFileSync(join(path, "bidora.json"), JSON.stringify(metadata));
+    return path;
+  };
+
+  test("is merged for programs that hold the base otherwise", async () => {
+    const path = await started("nf4");
+    const found = await verdicts(path);
+    expect(ENGINE_NAMES.map((engine) => found[engine].takes)).toEqual(["no", "no", "no", "no", "yes"]);
+    const why = "LoftQ started it on a base packed as nf4: on other weights its answers would be wrong.";
+    for (const engine of ["vllm", "llama.cpp", "ollama"] as const) {
+      expect(found[engine].reasons).toContain(why);
+      expect(found[engine].commands[0]).toMatch(/ (merge|export --to gguf) --adapter /);
+    }
+    expect(found.ollama.notes).toEqual([]);
+    expect(found.peft.commands[0]).toContain(
+      `${JSON.stringify(LLAMA)}, quantization_config=BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4"))`,
+    );
+    expect(renderInspection(await inspect({ path }))).toContain("nf4, whose rounding the updates make up for (LoftQ)");
+  });
+
+  test("is loaded by PEFT in formats that bitsandbytes has", async () => {
+    expect((await on("peft", await started("int8"))).commands[0]).toContain("BitsAndBytesConfig(load_in_8bit=True)");
+    const { takes, commands } = await on("peft", await started("q8_0"));
+    expect([takes, commands.length]).toEqual(["no", 1]);
+    expect(commands[0]).toContain(" merge --adapter ");
+  });
+});
+
 describe("a plain LoRA of a language model", () => {
   const adapter = () => adapterOf("lora", { rank: 8, alpha: 16 });
 
