@@ -27,6 +27,14 @@ export interface Goals {
     readonly atOnce: Goal;
     readonly firstToken: Goal;
   };
+  /** Packed weights: a step and a product of many rows compared with dense ones, products of few rows with reading them, and peers. */
+  readonly packed: {
+    readonly step: Goal;
+    readonly peft: Goal;
+    readonly product: Goal;
+    readonly read: Goal;
+    readonly llamaCpp: Goal;
+  };
 }
 
 const COMMON = {
@@ -44,6 +52,13 @@ const COMMON = {
     llamaCpp: { atLeast: 0.8 },
     atOnce: { atLeast: 6 },
     firstToken: { atLeast: 1.3 },
+  },
+  packed: {
+    step: { atMost: 1.1 },
+    peft: { atLeast: 3 },
+    product: { atMost: 1.1 },
+    read: { atLeast: 0.6 },
+    llamaCpp: { atLeast: 1.2 },
   },
 } as const;
 

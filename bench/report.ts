@@ -51,7 +51,9 @@ function line(cells: readonly string[]): string {
   return `| ${cells.join(" | ")} |`;
 }
 
-function ratioText({ ratio: { median, low, high } }: Row): string {
+function ratioText({ ratio }: Row): string {
+  if (!ratio) return "";
+  const { median, low, high } = ratio;
   const digits = median < 0.1 ? 3 : 2;
   const spread = low === high ? "" : ` (${low.toFixed(digits)} to ${high.toFixed(digits)})`;
   return `${median.toFixed(digits)}${spread}`;

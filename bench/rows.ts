@@ -9,14 +9,15 @@ export interface Row {
   readonly setting: string;
   readonly against: string;
   readonly goal: Goal | undefined;
-  readonly ratio: Ratio;
+  /** Undefined if a side failed. */
+  readonly ratio: Ratio | undefined;
   /** The two figures behind the ratio, with their units. */
   readonly ours: string;
   readonly theirs: string;
 }
 
 export function isMet({ goal, ratio }: Row): boolean | undefined {
-  if (!goal) return undefined;
+  if (!goal || !ratio) return undefined;
   return "atLeast" in goal ? ratio.median >= goal.atLeast : ratio.median <= goal.atMost;
 }
 

@@ -11,9 +11,9 @@ import { commonPrefixLength, generated } from "../turns/sameTokens.js";
 export type Job = Pick<GenerateSpec, "prompts" | "newTokens">;
 
 /** Prompts of random tokens. */
-export const job = (prompts: number, length: number, newTokens: number): Job => {
+export const job = (prompts: number, length: number, newTokens: number, vocabulary?: number): Job => {
   const random = seeded();
-  return { prompts: Array.from({ length: prompts }, () => randomIds(length, random)), newTokens };
+  return { prompts: Array.from({ length: prompts }, () => randomIds(length, random, vocabulary)), newTokens };
 };
 
 /** A model to generate with, and how much to measure. */

@@ -6,6 +6,10 @@ import { generate } from "./generate.js";
 import { LANGUAGE_MODELS, type LanguageModel, language, languageModelsOf } from "./language.js";
 import { generationOnLibtorch, startOnLibtorch, stepsOnLibtorch } from "./libtorch.js";
 import { overhead } from "./overhead.js";
+import { packedGeneration } from "./packed/generation.js";
+import { packedModelsOf } from "./packed/models.js";
+import { packedProducts, productShapesOf, shapeName } from "./packed/products.js";
+import { packedStep, packedStepsOf, stepName } from "./packed/training.js";
 import { REAL_SETS, realPrediction, realTraining } from "./realData.js";
 import { firstStep } from "./start.js";
 import { bidora, dora, float32, lora } from "./steps.js";
@@ -46,6 +50,24 @@ function onLibtorch(context: Context): Comparison[] {
   ];
 }
 
+/** Packed weights: products, training steps, generation. */
+function packed(context: Context): Comparison[] {
+  return [
+    ...productShapesOf(context).map((shape) => ({
+      name: `packed products, ${shapeName(shape)}`,
+      run: () => packedProducts(context, shape),
+    })),
+    ...packedStepsOf(context).map((step) => ({
+      name: `packed steps, ${stepName(step)}`,
+      run: () => packedStep(context, step),
+    })),
+    ...packedModelsOf(context).map((model) => ({
+      name: `packed generation, ${model.name}`,
+      run: () => packedGeneration(context, model),
+    })),
+  ];
+}
+
 /** All comparisons, by the names that `--only` takes. */
 export const COMPARISONS: Readonly<Record<string, (context: Context) => Comparison[]>> = {
   lora: (context) => stepRows(context, "lora", lora),
@@ -58,6 +80,7 @@ export const COMPARISONS: Readonly<Record<string, (context: Context) => Comparis
   start: () => [{ name: "start", run: firstStep }],
   language: (context) => modelRows(context, "language", language),
   generate: (context) => modelRows(context, "generate", generate),
+  packed,
   embeddings: () => [{ name: "embeddings", run: learnAndEmbed }],
   distributed: () => [{ name: "distributed", run: distributed }],
   overhead: (context) => stepRows(context, "overhead", overhead).slice(0, 1),

@@ -61,7 +61,7 @@ async function besidePeft({ context, setting, cell, options, effort }: Place): P
 }
 
 /** Checks that both sides train the same number of parameters on the same number of tokens. */
-function checkSameWork({ facts: ours }: Measured, { facts: theirs }: Measured): void {
+export function checkSameWork({ facts: ours }: Measured, { facts: theirs }: Measured): void {
   for (const fact of ["trained", "bearLoss"]) {
     if (ours[fact] === undefined || ours[fact] !== theirs[fact])
       throw new Error(`The sides do different work: ${fact} is ${ours[fact]} for ours and ${theirs[fact]} for theirs.`);

@@ -26,13 +26,20 @@ export function memory({ setting, goal, ...place }: Place, ours: Measured, their
   return { ...place, ...figures, setting, goal, ratio: single(share) };
 }
 
+/** A row of a side that fails. */
+export function failure({ setting, goal, ...place }: Place, ours: Measured, { message }: Error): Row {
+  const theirs = `fails: ${message.trim().split("\n").at(-1)?.replaceAll("|", "/").slice(0, 160)}`;
+  return { ...place, setting, goal, ours: milliseconds(ours), theirs, ratio: undefined };
+}
+
 /** PEFT in each of its precisions. */
 export function peftSides(context: Context, cell: Cell, method: "lora" | "dora", options: Partial<PeerSpec> = {}) {
   const side = (precision: PeerPrecision) => peft(context, cell, { task: "train", method, precision }, options);
   return { autocast: side("bfloat16-autocast"), weights: side("bfloat16-weights"), float32: side("float32") };
 }
 
-type PeftMeasured = Readonly<Record<keyof ReturnType<typeof peftSides>, Measured>>;
+/** In float32 only where that may be the fastest. */
+type PeftMeasured = Readonly<Record<"autocast" | "weights", Measured>> & { readonly float32?: Measured };
 
 /** A row against PEFT's fastest precision, which the goal is for; and, if that is not autocast, a row against autocast, which most PEFT users choose. */
 export function peftRows(
@@ -41,7 +48,7 @@ export function peftRows(
   { autocast, weights, float32 }: PeftMeasured,
 ): Row[] {
   const { goal, ...rest } = place;
-  const best = faster(autocast, weights, float32);
+  const best = faster(autocast, weights, ...(float32 ? [float32] : []));
   const name = best === autocast ? "bfloat16 autocast" : best === weights ? "bfloat16 weights" : "float32";
   const fastest = speed({ ...rest, against: `PEFT at its fastest: ${name}`, ...(goal && { goal }) }, ours, best);
   return best === autocast

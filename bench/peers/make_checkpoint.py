@@ -69,6 +69,27 @@ def llama(layers):
     return transformers.LlamaForCausalLM(config).to(torch.bfloat16)
 
 
+def tinyllama(layers):
+    config = transformers.LlamaConfig(
+        vocab_size=32000,
+        hidden_size=2048,
+        intermediate_size=5632,
+        num_hidden_layers=layers,
+        num_attention_heads=32,
+        num_key_value_heads=4,
+        max_position_embeddings=2048,
+        rms_norm_eps=1e-5,
+        rope_theta=10000.0,
+        tie_word_embeddings=False,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    torch.set_default_dtype(torch.bfloat16)
+    return transformers.LlamaForCausalLM(config)
+
+
+MODELS = {"roberta": roberta, "smollm2": smollm2, "gpt2": gpt2, "llama": llama, "tinyllama": tinyllama}
+
 folder, name, layers = sys.argv[1], sys.argv[2], int(sys.argv[3])
 torch.manual_seed(0)
-{"roberta": roberta, "smollm2": smollm2, "gpt2": gpt2, "llama": llama}[name](layers).save_pretrained(folder)
+MODELS[name](layers).save_pretrained(folder)

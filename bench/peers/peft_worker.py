@@ -1,10 +1,12 @@
 """The peer: transformers with PEFT, set up as in PEFT's documentation. Attention is transformers' default, `sdpa`.
 
 precision "float32"; "bfloat16-autocast": float32 weights under torch.autocast; "bfloat16-weights": the base model loaded in
-bfloat16, adapters and head in float32 as PEFT makes them.
+bfloat16, adapters and head in float32 as PEFT makes them; "bitsandbytes-nf4" and "bitsandbytes-int8": as "bfloat16-weights", with
+the matrices of linear layers quantized by bitsandbytes while the model is loaded, as in QLoRA, without gradient checkpointing.
 """
 
 import contextlib
+import importlib.metadata
 import itertools
 
 import peft
@@ -21,8 +23,25 @@ HEADS = {
 TARGETS = {"query-value": ["query", "value"], "all-linear": "all-linear"}
 
 
+QUANTIZATIONS = {
+    "bitsandbytes-nf4": {
+        "load_in_4bit": True,
+        "bnb_4bit_quant_type": "nf4",
+        "bnb_4bit_use_double_quant": True,
+        "bnb_4bit_compute_dtype": torch.bfloat16,
+    },
+    "bitsandbytes-int8": {"load_in_8bit": True},
+}
+
+
+def quantization(precision):
+    settings = QUANTIZATIONS.get(precision)
+    return {} if settings is None else {"quantization_config": transformers.BitsAndBytesConfig(**settings)}
+
+
 def load(spec):
-    dtype = torch.bfloat16 if spec["precision"] == "bfloat16-weights" else torch.float32
+    precision = spec["precision"]
+    dtype = torch.float32 if precision in ("float32", "bfloat16-autocast") else torch.bfloat16
     model_class, task_type = HEADS[spec["kind"]]
     head = {"num_labels": spec["labels"]} if task_type == "SEQ_CLS" else {"use_cache": False}  # as in the Trainer
     model = model_class.from_pretrained(
@@ -30,6 +49,7 @@ def load(spec):
         dtype=dtype,
         attn_implementation="sdpa",
         ignore_mismatched_sizes=True,  # a regression head replaces the checkpoint's
+        **quantization(precision),
         **head,
     )
     config = peft.LoraConfig(
@@ -107,7 +127,9 @@ def prepare(spec):
         for _ in range(count):
             step(next(endless))
 
+    quantized = spec["precision"] in QUANTIZATIONS
     facts = {
+        **({"bitsandbytes": importlib.metadata.version("bitsandbytes")} if quantized else {}),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "peft": peft.__version__,

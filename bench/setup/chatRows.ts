@@ -17,26 +17,33 @@ export function seeded(): (least: number, end: number) => number {
   };
 }
 
-/** Token ids that every model's vocabulary has; none is a padding token. */
-export function randomIds(length: number, random: ReturnType<typeof seeded>): number[] {
-  return Array.from({ length }, () => random(5, 49000));
+/** Token ids that the vocabularies of SmolLM2 and GPT-2 have, and larger ones. */
+const VOCABULARY = 49000;
+
+/** Token ids below `vocabulary`; none is a padding token. */
+export function randomIds(length: number, random: ReturnType<typeof seeded>, vocabulary = VOCABULARY): number[] {
+  return Array.from({ length }, () => random(5, vocabulary));
 }
 
 /**
  * Writes chat-like rows of mixed lengths. The first half of each is a prompt, which is not trained on. In the file's order, all
  * batches have the same number of tokens.
  */
-export function writeChatRows(file: string): void {
+export function writeChatRows(file: string, vocabulary?: number): void {
   const random = seeded();
   const pair = (2 * CHAT_TOKENS) / CHAT_ROWS;
   const rows = Array.from({ length: (BATCHES * CHAT_ROWS) / 2 }, () => {
     const length = random(SHORTEST, pair - SHORTEST + 1);
-    return [chatRow(length, random), chatRow(pair - length, random)];
+    return [length, pair - length].map((tokens) => chatRow(tokens, random, vocabulary));
   });
   writeFileSync(file, JSON.stringify({ rows: rows.flat() } satisfies RowsFile));
 }
 
-function chatRow(length: number, random: ReturnType<typeof seeded>): RowsFile["rows"][number] {
-  const ids = randomIds(length, random);
+function chatRow(
+  length: number,
+  random: ReturnType<typeof seeded>,
+  vocabulary: number | undefined,
+): RowsFile["rows"][number] {
+  const ids = randomIds(length, random, vocabulary);
   return { ids, label: ids.map((id, i) => (i < length / 2 ? NO_LOSS : id)) };
 }

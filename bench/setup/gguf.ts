@@ -1,4 +1,4 @@
-// Random models as GGUF files for llama.cpp, in bfloat16 except for norms and biases.
+// Random models as GGUF files for llama.cpp: matrices in one type, norms and biases in float32.
 
 import type { JsonObject } from "../../src/files/json.js";
 import { openCheckpoint } from "../../src/io/checkpoint.js";
@@ -30,6 +30,7 @@ const LLAMA: Family = {
   names: {
     "model.embed_tokens": "token_embd",
     "model.norm": "output_norm",
+    lm_head: "output",
     input_layernorm: "attn_norm",
     post_attention_layernorm: "ffn_norm",
     "self_attn.q_proj": "attn_q",
@@ -60,6 +61,7 @@ const LLAMA: Family = {
 const FAMILIES: Readonly<Record<Exclude<RandomModel, "roberta">, Family>> = {
   smollm2: LLAMA,
   llama: LLAMA,
+  tinyllama: LLAMA,
   gpt2: {
     architecture: "gpt2",
     layer: /^transformer\.h\.(\d+)\.(.+)\.(weight|bias)$/,
@@ -86,8 +88,16 @@ const FAMILIES: Readonly<Record<Exclude<RandomModel, "roberta">, Family>> = {
   },
 };
 
+/** The type of a file's matrices. */
+export type MatrixType = "BF16" | "Q8_0";
+
 /** Writes the model in `folder` as a GGUF file. Its vocabulary is made up, as the benchmark uses token ids only. */
-export function writeRandomGguf(folder: string, name: keyof typeof FAMILIES, path: string): void {
+export function writeRandomGguf(
+  folder: string,
+  name: keyof typeof FAMILIES,
+  path: string,
+  type: MatrixType = "BF16",
+): void {
   const checkpoint = openCheckpoint(folder);
   try {
     const { config } = checkpoint;
@@ -98,8 +108,8 @@ export function writeRandomGguf(folder: string, name: keyof typeof FAMILIES, pat
     );
     const metadata = [["general.architecture", text(architecture)] as const, ...own, ...vocabulary(config)];
     const entries = checkpoint.names
-      .filter((name) => name !== "lm_head.weight")
-      .map((name) => entryOf(checkpoint, family, name));
+      .filter((name) => name !== "lm_head.weight" || config.tie_word_embeddings === false)
+      .map((name) => entryOf(checkpoint, family, name, type));
     writeGguf(path, metadata, entries);
   } finally {
     checkpoint.close();
@@ -121,13 +131,13 @@ function vocabulary({ vocab_size }: JsonObject): (readonly [string, GgufValue])[
 
 type Checkpoint = ReturnType<typeof openCheckpoint>;
 
-function entryOf({ readTensor, info, config }: Checkpoint, family: Family, name: string): GgufEntry {
+function entryOf({ readTensor, info, config }: Checkpoint, family: Family, name: string, type: MatrixType): GgufEntry {
   const isTransposed = family.transposed?.test(name) ?? false;
   const { shape } = info(name);
   const heads = family.heads?.(name.replace(/\.weight$/, ""), config);
   return {
     name: ggufName(family, name),
-    type: shape.length === 1 ? "F32" : "BF16",
+    type: shape.length === 1 ? "F32" : type,
     shape: isTransposed ? shape.toReversed() : shape,
     tensor() {
       const values = readTensor(name);

@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { peerScript } from "../programs.js";
 
 /** Models whose sizes are used, with their number of layers. */
-export const RANDOM_MODELS = { roberta: 12, smollm2: 30, gpt2: 12, llama: 16 } as const;
+export const RANDOM_MODELS = { roberta: 12, smollm2: 30, gpt2: 12, llama: 16, tinyllama: 22 } as const;
 
 export type RandomModel = keyof typeof RANDOM_MODELS;
 

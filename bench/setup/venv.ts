@@ -5,7 +5,13 @@ import { promisify } from "node:util";
 const execute = promisify(execFile);
 
 /** The peers, in the versions that were measured. */
-const PACKAGES = ["torch==2.13.0", "transformers==5.24.0", "peft==0.21.2", "sentence-transformers==6.2.0"];
+const PACKAGES = [
+  "torch==2.13.0",
+  "transformers==5.24.0",
+  "peft==0.21.2",
+  "sentence-transformers==6.2.0",
+  "bitsandbytes==0.50.2",
+];
 
 /** The Python executable of the environment in BENCH_VENV, or of a new one in `scratch`. */
 export async function peers(scratch: string, tell: (text: string) => void): Promise<string> {

@@ -30,23 +30,82 @@ export type Clock = "wall" | "cpu";
 /** Runs the sides in turns, so that any disturbance of the machine affects all of them. */
 export async function compare<Sides extends Readonly<Record<string, Side>>>(
   sides: Sides,
-  { rounds, counts, clock, warmUps = 2 }: Effort,
+  effort: Effort,
 ): Promise<{ readonly [Name in keyof Sides]: Measured }> {
+  const turns = await takeTurns(sides, effort, (_, error) => {
+    throw error;
+  });
+  return Object.fromEntries(turns.map(([name, turn]) => [name, measured(turn, median)])) as {
+    [Name in keyof Sides]: Measured;
+  };
+}
+
+/** As `compare`, but a side that fails is left out: the others, and the errors of those that failed. */
+export async function compareWorking<Name extends string>(
+  sides: Readonly<Record<Name, Side>>,
+  effort: Effort,
+): Promise<{
+  readonly working: { readonly [N in Name]?: Measured };
+  readonly failed: { readonly [N in Name]?: Error };
+}> {
+  const failed = new Map<string, Error>();
+  const turns = await takeTurns(sides, effort, (name, error) => void failed.set(name, error));
+  const working = turns.map(([name, turn]) => [name, measured(turn, median)]);
+  return { working: Object.fromEntries(working), failed: Object.fromEntries(failed) } as Awaited<
+    ReturnType<typeof compareWorking<Name>>
+  >;
+}
+
+/** As `compare`, for sides whose counts are `parts` things in turn: each side's figures of every thing. */
+export async function compareParts<Name extends string>(
+  sides: Readonly<Record<Name, Side>>,
+  effort: Omit<Effort, "counts">,
+  parts: number,
+): Promise<Readonly<Record<Name, readonly Measured[]>>> {
+  const turns = await takeTurns(sides, { ...effort, counts: parts, warmUps: parts }, (_, error) => {
+    throw error;
+  });
+  const figures = (turn: Turns) =>
+    Array.from({ length: parts }, (_, part) => measured(turn, (seconds) => seconds[part] as number));
+  return Object.fromEntries(turns.map(([name, turn]) => [name, figures(turn)])) as Record<Name, Measured[]>;
+}
+
+/** Seconds of each count, by round. */
+interface Turns extends Omit<Measured, "rounds"> {
+  readonly seconds: readonly (readonly number[])[];
+}
+
+const measured = ({ seconds, ...others }: Turns, of: (seconds: readonly number[]) => number): Measured => ({
+  ...others,
+  rounds: seconds.map(of),
+});
+
+async function takeTurns(
+  sides: Readonly<Record<string, Side>>,
+  { rounds, counts, clock, warmUps = 2 }: Effort,
+  onFailure: (name: string, error: Error) => void,
+): Promise<(readonly [name: string, Turns])[]> {
   const running = new Map<string, Running>();
+  const drop = async (name: string, error: Error) => {
+    onFailure(name, error);
+    await running.get(name)?.worker.end();
+    running.delete(name);
+  };
   try {
-    for (const [name, side] of Object.entries(sides))
-      running.set(name, { ...(await startWorker(side, warmUps)), seconds: [] });
+    for (const [name, side] of Object.entries(sides)) {
+      const started = await startWorker(side, warmUps).catch((error: Error) => drop(name, error));
+      if (started) running.set(name, { ...started, seconds: [] });
+    }
     for (let round = 0; round < rounds; round++) {
-      for (const { worker, seconds } of running.values()) {
-        const timed = await worker.ask({ command: "run", count: counts });
-        seconds.push(median(clock === "cpu" ? timed.cpuSeconds : timed.seconds));
+      for (const [name, { worker, seconds }] of [...running]) {
+        const timed = await worker.ask({ command: "run", count: counts }).catch((error: Error) => drop(name, error));
+        if (timed) seconds.push(clock === "cpu" ? timed.cpuSeconds : timed.seconds);
       }
     }
-    const measured = new Map<string, Measured>();
-    for (const [name, { worker, seconds, facts }] of running) {
-      measured.set(name, { rounds: seconds, facts, memory: await worker.ask({ command: "memory" }) });
-    }
-    return Object.fromEntries(measured) as { [Name in keyof Sides]: Measured };
+    const turns: [string, Turns][] = [];
+    for (const [name, { worker, seconds, facts }] of running)
+      turns.push([name, { seconds, facts, memory: await worker.ask({ command: "memory" }) }]);
+    return turns;
   } finally {
     await Promise.all([...running.values()].map(({ worker }) => worker.end()));
   }
@@ -55,7 +114,7 @@ export async function compare<Sides extends Readonly<Record<string, Side>>>(
 interface Running {
   readonly worker: WorkerProcess;
   readonly facts: Facts;
-  readonly seconds: number[];
+  readonly seconds: (readonly number[])[];
 }
 
 export function median(values: readonly number[]): number {

@@ -1,9 +1,13 @@
 // The protocol between the benchmark and its workers: one JSON object per line, each request answered before the next.
+import type { BaseDtype } from "../../src/nn/index.js";
 
 export type Precision = "float32" | "bfloat16";
 
-/** PEFT computes in bfloat16 in two ways: autocast over float32 weights, or with the base model's weights in bfloat16. */
-export type PeerPrecision = "float32" | "bfloat16-autocast" | "bfloat16-weights";
+/**
+ * PEFT computes in bfloat16 in two ways: autocast over float32 weights, or with the base model's weights in bfloat16, which
+ * bitsandbytes may quantize.
+ */
+export type PeerPrecision = "float32" | "bfloat16-autocast" | "bfloat16-weights" | `bitsandbytes-${"nf4" | "int8"}`;
 
 export type Targets = "query-value" | "all-linear";
 
@@ -37,6 +41,7 @@ export interface RowsFile {
 export type Input = { readonly shape: Shape } | RealRows;
 
 interface Common {
+  /** A model folder; for our worker, also a GGUF file. */
   readonly model: string;
   readonly kind: Kind;
   readonly targets: Targets;
@@ -57,6 +62,8 @@ export type OwnSpec = Common &
     readonly task: "train" | "predict" | "limit";
     readonly method: "lora" | "dora" | "bidora";
     readonly precision: Precision;
+    /** How frozen matrices are held; by default as the model has them. */
+    readonly baseDtype?: BaseDtype;
     readonly hypergradient?: Estimator;
   };
 
@@ -73,7 +80,7 @@ export type PublishedSpec = Common & Input;
 /** One count of `run` generates `newTokens` tokens for every prompt, greedily and in one batch. */
 export interface GenerateSpec {
   readonly task: "generate";
-  /** A model folder; for llama.cpp, a GGUF file. */
+  /** A model folder or a GGUF file; transformers takes only the first, llama.cpp only the second. */
   readonly model: string;
   readonly precision: Precision;
   readonly threads: number;
@@ -101,8 +108,30 @@ export interface ReadSpec {
   readonly threads: number;
 }
 
+/**
+ * Forward products with frozen matrices [to, from], which take turns, so that each comes from memory. A count is some products with the
+ * first number of rows, the next one some with the second, and so on.
+ */
+export interface ProductSpec {
+  readonly task: "product";
+  /** A quantization format, or "bfloat16" for dense matrices. */
+  readonly format: string;
+  readonly from: number;
+  readonly to: number;
+  readonly counts: readonly ProductCount[];
+  /** The bytes that the matrices have together, at least. */
+  readonly bytes: number;
+  readonly threads: number;
+}
+
+/** Products with so many rows. */
+export interface ProductCount {
+  readonly rows: number;
+  readonly products: number;
+}
+
 /** A task for our own worker. */
-export type WorkerSpec = OwnSpec | GenerateSpec | EncodeSpec | ReadSpec;
+export type WorkerSpec = OwnSpec | GenerateSpec | EncodeSpec | ReadSpec | ProductSpec;
 
 export type Spec = WorkerSpec | PeerSpec | PublishedSpec;
 

@@ -1,4 +1,5 @@
 import { type AdaptedModel, doraConfig, inject, loraConfig } from "../../src/adapters/index.js";
+import { resolveModel } from "../../src/io/resolveModel.js";
 import { type LoadedModel, loadModel } from "../../src/models/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
@@ -19,10 +20,11 @@ export const labelsOf = ({ labels }: OwnSpec): string[] => Array.from({ length: 
 /** The model with its adapter, as `finetune` sets it up, with alpha twice the rank. */
 export async function adaptedModel(spec: OwnSpec): Promise<AdaptedTaskModel> {
   const generator = new torch.Generator(0);
-  const loaded = await loadModel(spec.model, {
+  const loaded = await loadModel(await resolveModel(spec.model), {
     head: TASKS[spec.kind].head,
     outputs: spec.labels,
     dtype: spec.precision,
+    baseDtype: spec.baseDtype,
     ...(spec.device !== undefined && { device: spec.device }),
     generator,
   });

@@ -1,4 +1,5 @@
 import { GREEDY, generateTokens } from "../../src/generation/index.js";
+import { resolveModel } from "../../src/io/resolveModel.js";
 import { loadModel, type TaskModel } from "../../src/models/index.js";
 import { Linear, packLinears } from "../../src/nn/index.js";
 import { TASKS } from "../../src/tasks/index.js";
@@ -7,10 +8,10 @@ import type { GenerateSpec } from "../turns/protocol.js";
 import type { Prepared } from "./work.js";
 
 /** Generates from prompts as `generate` does, without an end-of-sequence token. */
-export async function generation({ model: folder, precision, prompts, newTokens }: GenerateSpec): Promise<Prepared> {
+export async function generation({ model: path, precision, prompts, newTokens }: GenerateSpec): Promise<Prepared> {
   const { head } = TASKS["causal-lm"];
   const generator = new torch.Generator(0);
-  const { model } = await loadModel(folder, { head, outputs: 0, dtype: precision, generator });
+  const { model } = await loadModel(await resolveModel(path), { head, outputs: 0, dtype: precision, generator });
   const weightBytes = bytesRead(model);
   packLinears(model);
   const given = prompts.map((ids) => ({ ids, maxNewTokens: newTokens, uniform: () => 0 }));
@@ -26,8 +27,5 @@ export async function generation({ model: folder, precision, prompts, newTokens 
 /** Bytes of the weights that each token is multiplied by. Embeddings are left out: a token reads only one row of them. */
 function bytesRead(model: TaskModel): number {
   const linears = [...model.namedModules()].flatMap(([, module]) => (module instanceof Linear ? [module] : []));
-  return linears.reduce(
-    (sum, { weight }) => sum + torch.numelOf(weight.shape) * torch.DTYPE_BYTES[weight.tensor.dtype],
-    0,
-  );
+  return linears.reduce((sum, { weight }) => sum + weight.values.bytes, 0);
 }

@@ -7,6 +7,7 @@ import { generation } from "./generation.js";
 import { limit } from "./limit.js";
 import { meter } from "./meter.js";
 import { prediction } from "./prediction.js";
+import { products } from "./products.js";
 import { profile } from "./profile.js";
 import { reading } from "./reading.js";
 import { serve } from "./serve.js";
@@ -23,6 +24,7 @@ const TASKS: { readonly [T in Task]: (spec: Extract<WorkerSpec, { task: T }>) =>
   generate: generation,
   encode: encoding,
   read: reading,
+  product: products,
 };
 
 let device = "cpu";

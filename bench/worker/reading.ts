@@ -7,5 +7,5 @@ import type { Prepared } from "./work.js";
 /** Sums numbers in memory with all threads, which runs at memory bandwidth. */
 export function reading({ bytes }: ReadSpec): Prepared {
   const numbers = random([Math.round(bytes / torch.DTYPE_BYTES.float32)], "float32");
-  return { work: () => torch.noGrad(() => releaseResult(() => torch.sum(numbers))) };
+  return { work: () => torch.noGrad(() => releaseResult(() => torch.sum(numbers))), facts: { bytes } };
 }
