@@ -42,11 +42,11 @@ Rows<const Stored<T>> rowsOf(const Tensor& matrix) {
 
 bool usesTiles(const Tensor& x) { return hasTiles() && x.scalar_type() == at::kBFloat16 && x.size(1) > 0; }
 
-// Splits a panel's rows into enough chunks for all threads.
-int64_t chunkFor(int64_t rows, int64_t panels) {
-  const int64_t wanted = (int64_t{4} * at::get_num_threads() + panels - 1) / panels;
-  const int64_t chunk = std::clamp(rows / wanted, int64_t{1}, kRowsOfChunk);
-  return (chunk + 11) / 12 * 12;
+// Splits a panel's rows into enough chunks for all threads. By tiles, many panels are multiplied with all rows at once.
+int64_t chunkFor(int64_t rows, int64_t panels, bool usesTiles) {
+  const int64_t wanted = (int64_t{4} * at::get_num_threads() + panels - 1) / panels, step = usesTiles ? 32 : 12;
+  const int64_t chunk = std::clamp(rows / wanted, int64_t{1}, usesTiles ? rows : kRowsOfChunk);
+  return (chunk + step - 1) / step * step;
 }
 
 // Products with the same input, whose columns are split among threads as if they were one product.
@@ -72,7 +72,7 @@ void runFewRows(const std::vector<FrozenProduct<Stored<T>>>& calls) {
 template <typename T>
 void run(const FrozenProduct<Stored<T>>& call) {
   if (call.rows <= kFewRows && !call.isTransposed) return runFewRows<T>({call});
-  const int64_t panels = (call.columns + kPanel - 1) / kPanel, chunk = chunkFor(call.rows, panels),
+  const int64_t panels = (call.columns + kPanel - 1) / kPanel, chunk = chunkFor(call.rows, panels, call.usesTiles),
                 chunks = (call.rows + chunk - 1) / chunk;
   at::parallel_for(0, panels * chunks, 1, [&](int64_t begin, int64_t end) {
     functions<ProductFunctions, T>().frozenProduct(call, chunk, begin, end);

@@ -8,7 +8,7 @@ namespace bidora {
 
 // A product with a frozen matrix and a low-rank term: ((x·W + low·F)·scale ∘ gain) + bias. W and F are stored as
 // [columns, depth] and [columns, rank], or if transposed as [depth, columns] and [rank, columns]. W may be packed, from
-// row `firstRow` on. Missing operands are null. For bfloat16, which is multiplied in pairs, depth, rank and the strides
+// `firstDepth` on. Missing operands are null. For bfloat16, which is multiplied in pairs, depth, rank and the strides
 // of x and low are even.
 template <typename T>
 struct FrozenProduct {
@@ -24,7 +24,7 @@ struct FrozenProduct {
   const T* bias;
   const PackedMatrix* packed;
   bool usesTiles;  // whether the processor multiplies tiles of this type (AMX)
-  int64_t firstRow = 0;
+  int64_t firstDepth = 0;
 };
 
 // Σ_n left[n][k]·right[n][c], [rank, columns].

@@ -4,28 +4,14 @@
 #include "functions.h"
 #include "isa/amx.h"
 #include "isa/fewRows.h"
+#include "isa/finishTile.h"
 #include "isa/outerProduct.h"
 #include "isa/packedPanels.h"
+#include "isa/tiledProduct.h"
 
 namespace bidora::BIDORA_ISA {
 
 #ifdef BIDORA_OWN_PRODUCTS
-
-// Writes the sums [rows, width] to the result's columns from `column` on; columns past the last are left out.
-template <typename T, typename Sum = SumOf<T>>
-void finishTile(const FrozenProduct<T>& call, Sum* sums, int64_t rows, int64_t width, int64_t row, int64_t column) {
-  const int64_t count = lesser(width, call.columns - column);
-  for (int64_t m = 0; m < rows; ++m) {
-    Sum* sum = sums + m * width;
-    if (call.scale != 1)
-      for (int64_t i = 0; i < count; ++i) sum[i] *= call.scale;
-    if (call.gain)
-      for (int64_t i = 0; i < count; ++i) sum[i] *= call.gain[column + i];
-    if (call.bias)
-      for (int64_t i = 0; i < count; ++i) sum[i] += wide(call.bias[column + i]);
-    writeNumbers(sum, count, call.out.data + (row + m) * call.out.stride + column);
-  }
-}
 
 // Columns that a tile has at most. A wider panel has several blocks of so many columns, one after the other.
 constexpr int64_t kTileColumns = 4 * kLanes<float>;
@@ -94,15 +80,15 @@ void panelTimesRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row, 
     }
 }
 
-// Packs panels one after the other into the same memory. For tiles, the depth is padded with zeros.
+// Packs panels one after the other into the same memory.
 template <typename T>
 class PanelPacker {
  public:
   Panel<T> pack(const FrozenProduct<T>& call, int64_t column, bool isLast) {
     constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
     const int64_t depth = call.depth / kPerWord, rank = isLast ? call.rank / kPerWord : 0,
-                  count = lesser(kPanel, call.columns - column), width = roundUp(count, kWidth);
-    WordOf<T>*ofW = words_.need(padded(call, depth) * kPanel), *ofF = further_.need(padded(call, rank) * kPanel);
+                  count = lesser(kPanel, call.columns - column);
+    WordOf<T>*ofW = words_.need(depth * kPanel), *ofF = further_.need(rank * kPanel);
     forEachBlock(count, depth, ofW, [&](int64_t first, int64_t some, WordOf<T>* to) {
       if (call.packed) packDecodedPanel(call, depth, column + first, some, roundUp(some, kWidth), to);
       else packPanel(call.weight, call.isTransposed, depth, column + first, some, roundUp(some, kWidth), to);
@@ -110,21 +96,10 @@ class PanelPacker {
     forEachBlock(rank > 0 ? count : 0, rank, ofF, [&](int64_t first, int64_t some, WordOf<T>* to) {
       packPanel(call.factor, call.isTransposed, rank, column + first, some, roundUp(some, kWidth), to);
     });
-    pad(call, depth, width, ofW);
-    pad(call, rank, width, ofF);
-    return {ofW, ofF, column, width};
+    return {ofW, ofF, column, roundUp(count, kWidth)};
   }
 
  private:
-  static int64_t padded(const FrozenProduct<T>& call, int64_t words) {
-    return call.usesTiles ? roundUp(words, kTile) : words;
-  }
-
-  static void pad(const FrozenProduct<T>& call, int64_t words, int64_t width, WordOf<T>* panel) {
-    std::memset(static_cast<void*>(panel + words * width), 0,
-                (padded(call, words) - words) * width * sizeof(WordOf<T>));
-  }
-
   // Calls pack(first column, columns, to) for each block of a panel.
   template <typename Pack>
   static void forEachBlock(int64_t count, int64_t words, WordOf<T>* to, Pack pack) {
@@ -135,75 +110,27 @@ class PanelPacker {
   Buffer<WordOf<T>> words_, further_;
 };
 
-// A thread's memory and its setting of tiles.
-template <typename T>
-struct Worker {
-  explicit Worker(const FrozenProduct<T>& call) : setting(call.usesTiles) {}
-
-  TileSetting setting;
-  PanelPacker<T> packer;
-  Buffer<WordOf<T>> left;
-  Buffer<SumOf<T>> sums;
-};
-
-#ifdef BIDORA_AMX
-// As panelTimesRows, with the matrix unit.
-BIDORA_AMX inline void panelTimesRowsByTiles(const FrozenProduct<Bfloat16>& call, Panel<Bfloat16>& panel, int64_t row,
-                                             int64_t end, Worker<Bfloat16>& worker) {
-  const int64_t words = call.depth / 2, rank = call.rank / 2;
-  float* all = panel.sums ? panel.sums : worker.sums.need(roundUp(end - row, kTwoTiles) * kPanel);
-  Pair* padded = worker.left.need(kTwoTiles * greater(kDepthOfTiles, roundUp(rank, kTile)));
-  for (int64_t d = 0; d < words; d += kDepthOfTiles) {
-    const int64_t some = lesser(kDepthOfTiles, words - d);
-    for (int64_t r = row; r < end; r += kTwoTiles) {
-      const int64_t rows = lesser(kTwoTiles, end - r);
-      float* sums = all + (r - row) * kPanel;
-      addPanel(tiledRows(call.x, r, rows, d, some, padded), rows, panel.words + d * panel.width, panel.width,
-               roundUp(some, kTile), d == 0 && panel.isFirst, sums);
-      if (d + some < words || !panel.isLast) continue;
-      if (rank > 0)
-        addPanel(tiledRows(call.low, r, rows, 0, rank, padded), rows, panel.factor, panel.width, roundUp(rank, kTile),
-                 false, sums);
-      finishTile(call, sums, rows, kPanel, r, panel.column);
-    }
-  }
-}
-#endif
-
-template <typename T>
-void multiply(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row, int64_t end, Worker<T>& worker) {
-#ifdef BIDORA_AMX
-  if constexpr (std::is_same_v<T, Bfloat16>)
-    if (call.usesTiles) return panelTimesRowsByTiles(call, panel, row, end, worker);
-#endif
-  panelTimesRows(call, panel, row, end);
-}
-
 constexpr int64_t kDepthAtOnce = 512, kPanelsAtOnce = 32;
 
 // All rows, of which there are few, times panels begin … end − 1 of a transposed matrix. A row of the matrix may fill a
 // page, so several panels are computed for a limited depth at a time, whose pages fit into the TLB.
 template <typename T>
 void partByPart(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
-  Worker<T> worker(call);
+  PanelPacker<T> packer;
   Buffer<SumOf<T>> buffer;
-  const int64_t sumsOfPanel = roundUp(call.rows, kTwoTiles) * kPanel;
+  const int64_t sumsOfPanel = call.rows * kPanel;
   for (int64_t first = begin; first < end; first += kPanelsAtOnce) {
     const int64_t last = lesser(first + kPanelsAtOnce, end);
     SumOf<T>* sums = buffer.need((last - first) * sumsOfPanel);
     for (int64_t d = 0; d < call.depth; d += kDepthAtOnce) {
-      FrozenProduct<T> part = call;
-      part.x.data += d;
-      part.weight.data += d * call.weight.stride;
-      part.firstRow += d;
-      part.depth = lesser(kDepthAtOnce, call.depth - d);
+      const FrozenProduct<T> part = partOf(call, d, lesser(kDepthAtOnce, call.depth - d));
       const bool isLast = d + part.depth == call.depth;
       for (int64_t p = first; p < last; ++p) {
-        Panel<T> panel = worker.packer.pack(part, p * kPanel, isLast);
+        Panel<T> panel = packer.pack(part, p * kPanel, isLast);
         panel.sums = sums + (p - first) * sumsOfPanel;
         panel.isFirst = d == 0;
         panel.isLast = isLast;
-        multiply(part, panel, 0, call.rows, worker);
+        panelTimesRows(part, panel, 0, call.rows);
       }
     }
   }
@@ -246,17 +173,21 @@ void fewRowsProduct(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
 
 template <typename T>
 void frozenProduct(const FrozenProduct<T>& call, int64_t rowsOfChunk, int64_t begin, int64_t end) {
+#ifdef BIDORA_AMX
+  if constexpr (std::is_same_v<T, Bfloat16>)
+    if (call.usesTiles) return TiledProduct().run(call, rowsOfChunk, begin, end);
+#endif
   const int64_t chunks = (call.rows + rowsOfChunk - 1) / rowsOfChunk;
   if (call.isTransposed && chunks == 1 && call.depth > kDepthAtOnce) {
     partByPart(call, begin, end);
     return;
   }
-  Worker<T> worker(call);
+  PanelPacker<T> packer;
   Panel<T> panel{nullptr, nullptr, -1};
   for (int64_t task = begin; task < end; ++task) {
     const int64_t column = task / chunks * kPanel, row = task % chunks * rowsOfChunk;
-    if (column != panel.column) panel = worker.packer.pack(call, column, true);
-    multiply(call, panel, row, lesser(row + rowsOfChunk, call.rows), worker);
+    if (column != panel.column) panel = packer.pack(call, column, true);
+    panelTimesRows(call, panel, row, lesser(row + rowsOfChunk, call.rows));
   }
 }
 

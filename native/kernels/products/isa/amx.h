@@ -17,8 +17,6 @@ constexpr int64_t kTwoTiles = 2 * kTile;
 #if defined(BIDORA_OWN_PRODUCTS) && defined(__AVX512BF16__)
 #define BIDORA_AMX [[gnu::target("amx-tile,amx-bf16")]]
 
-constexpr int64_t kDepthOfTiles = 128;  // words of depth for which a panel stays in the L1 cache
-
 // Sets all tiles to 16 rows of 64 bytes while it lives. The former setting is restored, since oneDNN takes its own for
 // unchanged.
 class TileSetting {
@@ -46,74 +44,6 @@ class TileSetting {
 
 // The compiler does not know which memory tiles are loaded from and stored to.
 [[gnu::always_inline]] inline void memoryBarrier() { asm volatile("" ::: "memory"); }
-
-// Rows of a left operand, padded with zeros to whole tiles; in place if they are whole.
-struct TiledRows {
-  const Pair* data;
-  int64_t stride;  // words
-};
-
-inline TiledRows tiledRows(const Rows<const Bfloat16>& from, int64_t row, int64_t rows, int64_t word, int64_t words,
-                           Pair* scratch) {
-  const auto at = [&](int64_t i) { return from.data + (row + i) * from.stride + 2 * word; };
-  if (rows % kTile == 0 && words % kTile == 0) return {reinterpret_cast<const Pair*>(at(0)), from.stride / 2};
-  const int64_t width = roundUp(words, kTile);
-  std::memset(static_cast<void*>(scratch), 0, roundUp(rows, kTile) * width * sizeof(Pair));
-  for (int64_t i = 0; i < rows; ++i) std::memcpy(static_cast<void*>(scratch + i * width), at(i), words * sizeof(Pair));
-  return {scratch, width};
-}
-
-// sums [32 or 16, 32 or 16 columns] += x·panel for `steps` tiles of the depth; strides in words.
-template <bool kHasTwoRows, bool kHasTwoColumns>
-BIDORA_AMX inline void addTiles(TiledRows x, const Pair* panel, int64_t width, int64_t steps, bool isFirst,
-                                float* sums) {
-  const int64_t sumBytes = kPanel * 4, xBytes = x.stride * 4, panelBytes = width * 4;
-  memoryBarrier();
-  if (isFirst) {
-    _tile_zero(0);
-    if constexpr (kHasTwoColumns) _tile_zero(1);
-    if constexpr (kHasTwoRows) _tile_zero(2);
-    if constexpr (kHasTwoRows && kHasTwoColumns) _tile_zero(3);
-  } else {
-    _tile_loadd(0, sums, sumBytes);
-    if constexpr (kHasTwoColumns) _tile_loadd(1, sums + kTile, sumBytes);
-    if constexpr (kHasTwoRows) _tile_loadd(2, sums + kTile * kPanel, sumBytes);
-    if constexpr (kHasTwoRows && kHasTwoColumns) _tile_loadd(3, sums + kTile * kPanel + kTile, sumBytes);
-  }
-  for (int64_t i = 0; i < steps; ++i) {
-    const Pair *a = x.data + i * kTile, *b = panel + i * kTile * width;
-    _tile_loadd(4, a, xBytes);
-    _tile_loadd(6, b, panelBytes);
-    _tile_dpbf16ps(0, 4, 6);
-    if constexpr (kHasTwoColumns) {
-      _tile_loadd(7, b + kTile, panelBytes);
-      _tile_dpbf16ps(1, 4, 7);
-    }
-    if constexpr (kHasTwoRows) {
-      _tile_loadd(5, a + kTile * x.stride, xBytes);
-      _tile_dpbf16ps(2, 5, 6);
-      if constexpr (kHasTwoColumns) _tile_dpbf16ps(3, 5, 7);
-    }
-  }
-  _tile_stored(0, sums, sumBytes);
-  if constexpr (kHasTwoColumns) _tile_stored(1, sums + kTile, sumBytes);
-  if constexpr (kHasTwoRows) _tile_stored(2, sums + kTile * kPanel, sumBytes);
-  if constexpr (kHasTwoRows && kHasTwoColumns) _tile_stored(3, sums + kTile * kPanel + kTile, sumBytes);
-  memoryBarrier();
-}
-
-// Up to 32 rows times a panel of `width` columns.
-BIDORA_AMX inline void addPanel(TiledRows x, int64_t rows, const Pair* panel, int64_t width, int64_t words,
-                                bool isFirst, float* sums) {
-  const int64_t steps = words / kTile;
-  for (int64_t c = 0; c < width; c += kTwoTiles) {
-    const bool hasTwoColumns = c + kTwoTiles <= width;
-    if (rows > kTile && hasTwoColumns) addTiles<true, true>(x, panel + c, width, steps, isFirst, sums + c);
-    else if (rows > kTile) addTiles<true, false>(x, panel + c, width, steps, isFirst, sums + c);
-    else if (hasTwoColumns) addTiles<false, true>(x, panel + c, width, steps, isFirst, sums + c);
-    else addTiles<false, false>(x, panel + c, width, steps, isFirst, sums + c);
-  }
-}
 
 // Few rows of x: rows of the matrix are a left operand as they are in memory, and x is the right one. The same products
 // are added in the same order as if it were the other way round.

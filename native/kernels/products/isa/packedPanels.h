@@ -33,30 +33,30 @@ template <typename T, typename Use>
   for (int64_t d = 0; d < words; d += kWords) use(d, lesser(kWords, words - d));
 }
 
-// As packColumns.
+// As packColumns, from depth `firstDepth` on.
 template <typename T>
-void packDecodedColumns(const PackedMatrix& matrix, int64_t words, int64_t first, int64_t count, int64_t width,
-                        WordOf<T>* to) {
+void packDecodedColumns(const PackedMatrix& matrix, int64_t firstDepth, int64_t words, int64_t first, int64_t count,
+                        int64_t width, WordOf<T>* to) {
   constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
   DecodedPieces<T> pieces;
   for (int64_t c = 0; c < count; c += kRowsTogether) {
     const int64_t columns = lesser(kRowsTogether, count - c);
     forEachPiece<T>(words, [&](int64_t d, int64_t some) {
-      pieces.decode(matrix, first + c, columns, d * kPerWord, some * kPerWord);
+      pieces.decode(matrix, first + c, columns, firstDepth + d * kPerWord, some * kPerWord);
       packColumns<T>({pieces.data, pieces.kStride}, some, 0, columns, width, to + d * width + c);
     });
   }
 }
 
-// As packTransposed, from row `firstRow` on.
+// As packTransposed, from depth `firstDepth` on.
 template <typename T>
-void packDecodedRows(const PackedMatrix& matrix, int64_t firstRow, int64_t words, int64_t first, int64_t count,
+void packDecodedRows(const PackedMatrix& matrix, int64_t firstDepth, int64_t words, int64_t first, int64_t count,
                      int64_t width, WordOf<T>* to) {
   constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
   alignas(64) T rows[kPerWord * kPanel];
   for (int64_t d = 0; d < words; ++d) {
     for (int64_t i = 0; i < kPerWord; ++i) {
-      const int64_t row = firstRow + d * kPerWord + i;
+      const int64_t row = firstDepth + d * kPerWord + i;
       __builtin_prefetch(placeOf(matrix, row + kRowsAhead, first));
       __builtin_prefetch(placeOf(matrix, row + kRowsAhead, first + count));
       decode(matrix, row, first, count, rows + i * kPanel);
@@ -65,12 +65,23 @@ void packDecodedRows(const PackedMatrix& matrix, int64_t firstRow, int64_t words
   }
 }
 
+// `depth` elements of the depth from `first` on.
+template <typename T>
+FrozenProduct<T> partOf(const FrozenProduct<T>& call, int64_t first, int64_t depth) {
+  FrozenProduct<T> part = call;
+  part.x.data += first;
+  part.depth = depth;
+  if (call.packed) part.firstDepth += first;
+  else part.weight.data += call.isTransposed ? first * call.weight.stride : first;
+  return part;
+}
+
 // As packPanel.
 template <typename T>
 void packDecodedPanel(const FrozenProduct<T>& call, int64_t words, int64_t first, int64_t count, int64_t width,
                       WordOf<T>* to) {
-  if (call.isTransposed) packDecodedRows<T>(*call.packed, call.firstRow, words, first, count, width, to);
-  else packDecodedColumns<T>(*call.packed, words, first, count, width, to);
+  if (call.isTransposed) packDecodedRows<T>(*call.packed, call.firstDepth, words, first, count, width, to);
+  else packDecodedColumns<T>(*call.packed, call.firstDepth, words, first, count, width, to);
   clearColumns(words, count, width, to);
 }
 
