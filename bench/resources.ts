@@ -1,7 +1,7 @@
 // `npm run bench:resources`: the memory and the tokens per second of training, by the size of the model, how its weights are held, and
-// the method. Each run is the command line's, in a process of its own.
+// the method. Each run is the command line's, in a process of its own. `--docs` puts the table into docs/resources.md.
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { resolveModel } from "../src/io/resolveModel.js";
@@ -25,6 +25,7 @@ const { values } = parseArgs({
     rows: { type: "string", default: "4" },
     tokens: { type: "string", default: "128" },
     quick: { type: "boolean", default: false },
+    docs: { type: "boolean", default: false },
     folder: { type: "string" },
     output: { type: "string", default: join(ROOT, "bench", "results", "resources") },
   },
@@ -46,8 +47,24 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   "1.1b": { layers: 22, hidden: 2048, heads: 32, keyHeads: 4, intermediate: 5632, vocabulary: 49152, isTied: false },
   "7b": { layers: 32, hidden: 4096, heads: 32, keyHeads: 32, intermediate: 11008, vocabulary: 32000, isTied: false },
 };
-/** Formats in which the weights of a 7-billion model do not fit in 6 GB. */
-const LARGE_FORMATS = ["nf4", "q4_0"];
+/** What is measured with a model. */
+interface Row {
+  readonly format: string;
+  readonly method: string;
+  readonly isCheckpointed?: boolean;
+}
+
+/** All formats and methods; of the largest model, which is slow and large, one. Checkpointing where the rest takes the most. */
+function rowsOf(name: string): readonly Row[] {
+  const [formats, methods] = [values.formats.split(","), values.methods.split(",")];
+  const isLarge = name === "7b";
+  const plain = formats.flatMap((format) => methods.map((method): Row => ({ format, method })));
+  const measured = isLarge ? plain.filter(({ format, method }) => format === "nf4" && method === "lora") : plain;
+  const most = name === "135m" || !formats.includes("nf4") ? undefined : isLarge ? "lora" : "bidora";
+  return most && methods.includes(most)
+    ? [...measured, { format: "nf4", method: most, isCheckpointed: true }]
+    : measured;
+}
 
 interface Outcome {
   readonly peakMemoryBytes: number;
@@ -75,7 +92,7 @@ function configOf({ layers, hidden, heads, keyHeads, intermediate, vocabulary, i
   };
 }
 
-/** A model folder with random weights in bfloat16, each drawn when it is written. */
+/** A model folder with random weights in bfloat16, the same in all matrices of a shape. */
 function writeModel(folder: string, shape: Shape, tokenizer: string): string {
   if (existsSync(join(folder, "model.safetensors"))) return folder;
   mkdirSync(folder, { recursive: true });
@@ -85,10 +102,13 @@ function writeModel(folder: string, shape: Shape, tokenizer: string): string {
     copyFileSync(join(tokenizer, name), join(folder, name));
   const model = buildModel(architectureOf(config), config, TASKS["causal-lm"].head, 0);
   const generator = new torch.Generator(0);
-  const draw = (of: readonly number[]) =>
-    of.length === 1
-      ? torch.ones([...of], { dtype: "bfloat16" })
-      : torch.normal_(torch.empty([...of], { dtype: "bfloat16" }), 0, 0.02, { generator });
+  const drawn = new Map<string, torch.Tensor>();
+  const draw = (of: readonly number[]) => {
+    const found = drawn.get(String(of)) ?? torch.ones([...of], { dtype: "bfloat16" });
+    if (of.length > 1 && !drawn.has(String(of))) torch.normal_(found, 0, 0.02, { generator });
+    drawn.set(String(of), found);
+    return found;
+  };
   writeSafetensors(
     join(folder, "model.safetensors"),
     Array.from(model.namedParameters(), ([name, { storedShape }]) => ({
@@ -96,11 +116,11 @@ function writeModel(folder: string, shape: Shape, tokenizer: string): string {
       dtype: "BF16" as const,
       shape: storedShape,
       byteLength: 2 * torch.numelOf(storedShape),
-      write: (descriptor: number, position: number) =>
-        torch.scope(() => torch.writeFile(draw(storedShape), descriptor, position)),
+      write: (descriptor: number, position: number) => torch.writeFile(draw(storedShape), descriptor, position),
     })),
     { format: "pt" },
   );
+  for (const tensor of drawn.values()) tensor.dispose();
   return folder;
 }
 
@@ -114,7 +134,7 @@ function writeRows(file: string): void {
 }
 const WORDS = ["the", "man", "time", "people", "house", "world", "work", "day", "water", "school", "night", "hand"];
 
-function measure(model: string, format: string, method: string, scratch: string): Outcome {
+function measure(model: string, { format, method, isCheckpointed = false }: Row, scratch: string): Outcome {
   const output = join(scratch, "run");
   rmSync(output, { recursive: true, force: true });
   const settings = {
@@ -128,6 +148,7 @@ function measure(model: string, format: string, method: string, scratch: string)
     "batch-size": values.rows,
     "max-length": values.tokens,
     ...(method === "bidora" && { "retrain-steps": "0" }),
+    ...(isCheckpointed && { "gradient-checkpointing": "true" }),
     output,
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
@@ -168,19 +189,28 @@ for (const name of names) {
   const shape = SHAPES[name];
   if (!shape) throw new Error(`--models: expected some of ${Object.keys(SHAPES).join(", ")}, got ${name}`);
   const model = writeModel(join(values.folder ?? scratch, name), shape, tokenizer);
-  const formats = values.formats.split(",").filter((format) => name !== "7b" || LARGE_FORMATS.includes(format));
-  for (const format of formats)
-    for (const method of values.methods.split(",")) {
-      const outcome = measure(model, format, method, scratch);
-      const { peakMemoryBytes, secondsPerStep, tokensPerSecond, seconds } = outcome;
-      results.push({ model: name, format, method, ...outcome });
-      lines.push(
-        `| ${name} | ${format} | ${method} | ${(peakMemoryBytes / 2 ** 20).toFixed(0)} MiB | ${secondsPerStep.toFixed(2)} | ${tokensPerSecond.toFixed(0)} | ${seconds.toFixed(0)} s |`,
-      );
-      process.stdout.write(`${lines.at(-1)}\n`);
-    }
+  for (const row of rowsOf(name)) {
+    const outcome = measure(model, row, scratch);
+    const { peakMemoryBytes, secondsPerStep, tokensPerSecond, seconds } = outcome;
+    results.push({ model: name, ...row, ...outcome });
+    const method = `${row.method}${row.isCheckpointed ? ", `--gradient-checkpointing`" : ""}`;
+    lines.push(
+      `| ${name} | ${row.format} | ${method} | ${(peakMemoryBytes / 2 ** 20).toFixed(0)} MiB | ${secondsPerStep.toFixed(2)} | ${tokensPerSecond.toFixed(0)} | ${seconds.toFixed(0)} s |`,
+    );
+    process.stdout.write(`${lines.at(-1)}\n`);
+  }
   if (values.folder === undefined) rmSync(model, { recursive: true, force: true });
 }
 mkdirSync(values.output, { recursive: true });
 writeFileSync(join(values.output, "resources.md"), `${lines.join("\n")}\n`);
 writeFileSync(join(values.output, "resources.json"), `${JSON.stringify({ machine: facts, results }, null, 2)}\n`);
+if (values.docs) writeTable(join(ROOT, "docs", "resources.md"), lines.join("\n"));
+
+/** Replaces the table of a page. */
+function writeTable(page: string, table: string): void {
+  const marked = /(<!-- measured -->\n\n).*(\n\n<!-- end of measured -->)/s;
+  writeFileSync(
+    page,
+    readFileSync(page, "utf8").replace(marked, (_, before, after) => before + table + after),
+  );
+}

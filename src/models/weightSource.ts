@@ -69,8 +69,10 @@ export class WeightSource {
 
   #read(path: string, parameter: Parameter, dtype: torch.DType, mayMap = false): torch.Tensor {
     const name = this.require(path, parameter);
-    const stored = this.checkpoint.readTensor(name, mayMap);
-    return torch.castTo(this.#isTransposed(name, parameter) ? transposed(stored) : stored, dtype);
+    return torch.scope(() => {
+      const stored = this.checkpoint.readTensor(name, mayMap);
+      return torch.castTo(this.#isTransposed(name, parameter) ? transposed(stored) : stored, dtype);
+    });
   }
 
   /** Packed matrices are [out, in] in every file. */
@@ -125,8 +127,9 @@ export class WeightSource {
 /** Why the values can't be packed, or undefined. */
 function unfit(values: torch.Tensor, most: number): string | undefined {
   if (values.numel === 0) return undefined;
-  if (!torch.isAllFinite(values)) return "some values are not finite";
-  const largest = torch.max(torch.abs(values)).item();
+  const ends = [torch.min(values).item(), torch.max(values).item()];
+  if (!ends.every(Number.isFinite)) return "some values are not finite";
+  const largest = Math.max(...ends.map(Math.abs));
   return largest > most ? `${largest} is too large` : undefined;
 }
 
