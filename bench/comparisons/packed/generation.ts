@@ -11,12 +11,11 @@ import { GGUF_TYPES, type GgufType, ggufOf, ownEnvironment, type PackedModel, VO
 
 const LONG_PROMPT = 256;
 const PROMPT = 16;
-const NEW_TOKENS = 64;
 
 /** A file, and the threads of each side. */
 interface Place {
   readonly context: Context;
-  readonly name: string;
+  readonly model: PackedModel;
   readonly type: GgufType;
   readonly file: string;
   readonly threads: number;
@@ -30,7 +29,7 @@ export async function packedGeneration(context: Context, model: PackedModel): Pr
     for (const threads of new Set([context.threads, 1])) {
       // Each side generates once when it is prepared, which is warm-up enough.
       const effort = { ...packedEffort(context), warmUps: 0 };
-      const place = { context, name: model.name, type, file, threads, effort };
+      const place = { context, model, type, file, threads, effort };
       rows.push(...(await newTokens(place)), ...(await prompt(place)));
     }
   }
@@ -38,16 +37,17 @@ export async function packedGeneration(context: Context, model: PackedModel): Pr
 }
 
 async function newTokens(place: Place): Promise<Row[]> {
-  const tokens = job(1, PROMPT, NEW_TOKENS, VOCABULARY);
+  const { name, newTokens: counted } = place.model;
+  const tokens = job(1, PROMPT, counted, VOCABULARY);
   const what = `Generate, ${place.type} file`;
-  const setting = `${place.name}, ${PROMPT} + ${NEW_TOKENS} tokens, ${threadsOf(place)}`;
-  return [await besideLlamaCpp(place, { what, setting, tokens, counted: NEW_TOKENS })];
+  const setting = `${name}, ${PROMPT} + ${counted} tokens, ${threadsOf(place)}`;
+  return [await besideLlamaCpp(place, { what, setting, tokens, counted })];
 }
 
 async function prompt(place: Place): Promise<Row[]> {
   const tokens = job(1, LONG_PROMPT, 1, VOCABULARY);
   const what = `Read a prompt, ${place.type} file`;
-  const setting = `${place.name}, ${LONG_PROMPT} tokens, ${threadsOf(place)}`;
+  const setting = `${place.model.name}, ${LONG_PROMPT} tokens, ${threadsOf(place)}`;
   return [await besideLlamaCpp(place, { what, setting, tokens, counted: LONG_PROMPT })];
 }
 

@@ -13,15 +13,17 @@ export interface PackedModel {
   readonly kind: "smollm2" | "tinyllama";
   readonly layers: number;
   readonly name: string;
+  /** How many tokens it generates. */
+  readonly newTokens: number;
 }
 
 /** Token ids that all of the models have. */
 export const VOCABULARY = 32000;
 
-const SMALL: PackedModel = { kind: "smollm2", layers: 30, name: "SmolLM2-135M" };
+const SMALL: PackedModel = { kind: "smollm2", layers: 30, name: "SmolLM2-135M", newTokens: 64 };
 /** As many layers as make the weights of each format larger than a last-level cache. */
-const LARGE: PackedModel = { kind: "tinyllama", layers: 10, name: "10 layers of TinyLlama-1.1B" };
-const QUICK: PackedModel = { kind: "smollm2", layers: 6, name: "6 layers of SmolLM2-135M" };
+const LARGE: PackedModel = { kind: "tinyllama", layers: 10, name: "10 layers of TinyLlama-1.1B", newTokens: 32 };
+const QUICK: PackedModel = { kind: "smollm2", layers: 6, name: "6 layers of SmolLM2-135M", newTokens: 64 };
 
 export const packedModelsOf = ({ quick }: Context): readonly PackedModel[] => (quick ? [QUICK] : [SMALL, LARGE]);
 
