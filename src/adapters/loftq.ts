@@ -9,7 +9,7 @@ import type { AdaptedModel, AdaptedModule } from "./adapted.js";
 import type { LowRank } from "./lowRank.js";
 
 /** Readers of the values that packed weights were made from, [out, in]. */
-type Originals = ReadonlyMap<Parameter, () => torch.Tensor>;
+type Originals = ReadonlyMap<Parameter, (dtype: torch.DType) => torch.Tensor>;
 
 /**
  * Starts the updates of a new adapter from the error of the base's packed weights, one layer at a time. Other layers keep their start.
@@ -21,7 +21,7 @@ export function startFromError({ modules }: AdaptedModel, originals: Originals, 
   if (packed.length === 0) throw nothingPacked();
   torch.noGrad(() => {
     for (const [i, module] of packed.entries()) {
-      if (i % ranks.size === ranks.rank) torch.scope(() => startOne(module, originals.get(module.layer.weight)!()));
+      if (i % ranks.size === ranks.rank) torch.scope(() => startOne(module, originals));
       else for (const tensor of tensorsOf(module)) torch.zero_(tensor);
     }
     if (ranks.size > 1) torch.scope(() => addUp(packed.flatMap(tensorsOf), ranks));
@@ -42,8 +42,13 @@ function addUp(tensors: readonly torch.Tensor[], ranks: torch.Ranks): void {
   for (const [i, sum] of ranks.sum(tensors).entries()) torch.copy_(tensors[i]!, sum);
 }
 
-function startOne({ layer, adapter }: AdaptedModule, original: torch.Tensor): void {
-  const error = torch.sub(original, layer.weight.values.dense("float64"));
+function startOne({ layer, adapter }: AdaptedModule, originals: Originals): void {
+  const { weight } = layer;
+  const { dtype } = adapter;
+  const error = torch.scope(() => {
+    const lost = torch.sub(originals.get(weight)!(dtype), weight.values.dense(dtype));
+    return torch.castTo(lost, "float64");
+  });
   setProduct(adapter.lowRank!, error);
   adapter.restart(layer);
 }
@@ -58,7 +63,6 @@ function setProduct({ a, b, scale, rank }: LowRank, error: torch.Tensor): void {
   // The eigenvalues of −R·Rᵀ ascend from −σ₁².
   const [negative, u] = torch.linalgEigh(torch.neg(torch.mm(residual, torch.t(residual))));
   const kept = Math.min(rank, rankOf(torch.neg(negative)));
-  if (kept === 0) return;
   const sigma = torch.sqrt(torch.neg(torch.narrow(negative, 0, 0, kept)));
   const left = torch.narrow(u, 1, 0, kept);
   const right = torch.mm(torch.t(left), residual); // σ·vᵀ

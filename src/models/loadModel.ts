@@ -44,7 +44,7 @@ export interface LoadOptions {
   readonly generator: torch.Generator;
   /** `new-head` initializes the output layer even if the checkpoint has one that fits. */
   readonly initWeights?: (typeof INIT_WEIGHTS)[number];
-  /** Available memory of the device: a model that needs more is refused before it is read. */
+  /** Available memory of the device, for a run: a model that needs more is refused before it is read. */
   readonly availableBytes?: number;
   /** The device of the model, as `resolveDevice` takes it; the CPU by default. */
   readonly device?: string;
@@ -131,8 +131,9 @@ async function load(checkpoint: Checkpoint, options: LoadOptions, ranks: torch.R
   const weights = new WeightSource(checkpoint, architecture, aliases, model.prefix, device);
   const backbone = [...model.namedParameters()].filter(([path]) => !isWithinAny(path, headModules));
   for (const [path, parameter] of backbone) weights.require(path, parameter);
-  const held = holdings(model, backbone, weights, options);
-  checkModelSize(model, held, options.dtype, { device, free: options.availableBytes });
+  const heldAs = (baseDtype: BaseDtype | undefined) => holdings(model, backbone, weights, { ...options, baseDtype });
+  const held = heldAs(options.baseDtype);
+  checkModelSize(model, held, () => heldAs("nf4"), { ...options, device });
   const values = await torch.sharedTensors(
     device === "cpu" ? ranks : torch.ALONE,
     checkpoint.files,
@@ -162,23 +163,32 @@ export function checkLayers({ layers }: ModelConfig, tensors: number): void {
   throw configError(`it has ${layers} layers, but the checkpoint has only ${tensors} tensors.`);
 }
 
+type Held = ReadonlyMap<Parameter, Holding>;
+
 /** @throws BidoraError `MEMORY` for a model that does not fit in memory */
 function checkModelSize(
   model: TaskModel,
-  held: ReadonlyMap<Parameter, Holding>,
-  dtype: torch.DType,
-  memory: Parameters<typeof torch.requireMemory>[3],
+  held: Held,
+  packed: () => Held,
+  options: Pick<LoadOptions, "dtype" | "baseDtype" | "masterDtype" | "availableBytes"> & { readonly device: string },
 ): void {
-  let [elements, bytes] = [0, 0];
-  for (const [, parameter] of model.namedParameters()) {
-    const count = torch.numelOf(parameter.shape);
-    elements += count;
-    bytes += held.get(parameter)?.bytes ?? count * torch.DTYPE_BYTES[dtype];
-  }
+  const { dtype, device, availableBytes } = options;
+  const memory = { device, free: availableBytes };
+  const parameters = Array.from(model.namedParameters(), ([, parameter]) => parameter);
+  const elements = parameters.reduce((sum, { shape }) => sum + torch.numelOf(shape), 0);
+  const bytesOf = (as: Held): number =>
+    parameters.reduce(
+      (sum, parameter) => sum + (as.get(parameter)?.bytes ?? torch.numelOf(parameter.shape) * torch.DTYPE_BYTES[dtype]),
+      0,
+    );
+  const bytes = bytesOf(held);
+  if (torch.fitsInMemory(bytes, memory)) return;
+  const isDense = options.baseDtype === undefined && options.masterDtype === undefined && device === "cpu";
+  const fitsPacked = availableBytes !== undefined && isDense && torch.fitsInMemory(bytesOf(packed()), memory);
   torch.requireMemory(
     bytes,
     `The model that config.json describes, ${elements} parameters,`,
-    "check config.json, or take a smaller model",
+    fitsPacked ? "pack its matrices (--base-dtype nf4)" : "check config.json, or take a smaller model",
     memory,
   );
 }

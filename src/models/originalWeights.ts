@@ -4,8 +4,8 @@ import type * as torch from "../torch/index.js";
 import type { LoadedModel } from "./loadModel.js";
 import { WeightSource } from "./weightSource.js";
 
-/** Readers of the values that matrices were packed from, each [out, in] in float64. Matrices that the file has packed have none. */
-export type OriginalWeights = ReadonlyMap<Parameter, () => torch.Tensor>;
+/** Readers of the values that matrices were packed from, each [out, in]. Matrices that the file has packed have none. */
+export type OriginalWeights = ReadonlyMap<Parameter, (dtype: torch.DType) => torch.Tensor>;
 
 /** Calls `body` with the original weights of a model, in the folder that it was loaded from. */
 export function withOriginalWeights<T>(
@@ -20,7 +20,7 @@ export function withOriginalWeights<T>(
       parameter.values instanceof PackedWeight &&
       weights.packed(path, parameter)?.format !== parameter.values.format.name;
     const made = [...model.baseParameters()].filter(isMade);
-    return body(new Map(made.map(([path, parameter]) => [parameter, () => weights.read(path, parameter, "float64")])));
+    return body(new Map(made.map(([path, parameter]) => [parameter, (dtype) => weights.read(path, parameter, dtype)])));
   } finally {
     checkpoint.close();
   }

@@ -2,7 +2,8 @@ import type { AdaptedModel, TrainedTensor } from "../adapters/index.js";
 import { METHODS, type RunConfig } from "../config/index.js";
 import type { EncodedSplits } from "../datasets/index.js";
 import type { LoadedModel } from "../models/index.js";
-import { Linear, type Weight } from "../nn/index.js";
+import { linearPaths } from "../models/packing.js";
+import { type BaseDtype, Linear, type Parameter, WEIGHT_FORMATS } from "../nn/index.js";
 import { OPTIMIZERS } from "../optim/index.js";
 import type { EncodedRow } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
@@ -17,6 +18,7 @@ type MemorySettings = Pick<
   | "gradientAccumulation"
   | "gradientCheckpointing"
   | "dtype"
+  | "baseDtype"
   | "shuffle"
   | "dropLast"
   | "seed"
@@ -33,16 +35,22 @@ export interface RunParts {
 /** The number of upcoming batches in which the largest is looked for. */
 const BATCHES = 2000;
 
+/** The format that is suggested: the smallest, and the closest of those. */
+const PACKED: BaseDtype = "nf4";
+
 /** A lower bound for the memory of a run in bytes: only what it can't do without is counted. */
 export class MemoryNeed {
   readonly #trained: number;
-  readonly #frozen: readonly Weight[];
+  readonly #frozen: readonly Parameter[];
+  /** The dense matrices that a format could hold. */
+  readonly #packable: ReadonlySet<Parameter>;
 
   constructor(private readonly prepared: RunParts) {
     const { adapted, loaded, config } = prepared;
     const trained = new Set(adapted.trained.map(({ parameter }) => parameter));
     const all = new Set(Array.from(loaded.model.namedParameters(), ([, parameter]) => parameter));
-    this.#frozen = [...all].filter((parameter) => !trained.has(parameter)).map(({ values }) => values);
+    this.#frozen = [...all].filter((parameter) => !trained.has(parameter));
+    this.#packable = packableIn(prepared);
     this.#trained = adapted.trained.reduce((sum, trained) => sum + trainedBytes(trained, config), 0);
   }
 
@@ -50,14 +58,23 @@ export class MemoryNeed {
     return this.prepared.loaded.model.device;
   }
 
+  /** Whether matrices could be packed that are not. */
+  get isPackable(): boolean {
+    return this.#packable.size > 0;
+  }
+
   /** The bound with some settings changed. */
   with(change: Partial<MemorySettings> = {}): number {
     const settings: MemorySettings = { ...this.prepared.config, ...change };
     const bytes = torch.DTYPE_BYTES[torch.computeDtype(settings.dtype, this.device)];
+    const format = change.baseDtype && WEIGHT_FORMATS.get(change.baseDtype);
     const isChanged = change.dtype !== undefined;
-    const bytesOf = (frozen: Weight) =>
-      isChanged && frozen.isDense ? torch.numelOf(frozen.shape) * bytes : frozen.bytes;
-    const frozen = this.#frozen.reduce((sum, weight) => sum + bytesOf(weight), 0);
+    const bytesOf = (parameter: Parameter): number => {
+      const { shape, values } = parameter;
+      if (format && this.#packable.has(parameter)) return format.bytesOf(shape);
+      return isChanged && values.isDense ? torch.numelOf(shape) * bytes : values.bytes;
+    };
+    const frozen = this.#frozen.reduce((sum, parameter) => sum + bytesOf(parameter), 0);
     return frozen + this.#trained + this.#activations(settings, bytes);
   }
 
@@ -86,6 +103,15 @@ export class MemoryNeed {
     }
     return Object.values(widths.slice(0, -1));
   }
+}
+
+/** The frozen matrices that `--base-dtype` would pack: none if it is given, or the device can't decode them. */
+function packableIn({ loaded: { model }, config }: RunParts): ReadonlySet<Parameter> {
+  const isFull = METHODS[config.method].adapter === undefined;
+  if (isFull || config.baseDtype !== undefined || model.device !== "cpu") return new Set();
+  const weights = new Map(model.baseParameters());
+  const found = linearPaths(model).packed.map((path) => weights.get(`${path}.weight`) as Parameter);
+  return new Set(found.filter(({ values }) => values.isDense));
 }
 
 /** A trained tensor with its gradient, its initial value and the optimizer's state. */
@@ -123,12 +149,14 @@ export function settingsThatFit(need: MemoryNeed, config: RunConfig, available: 
   const isFull = METHODS[config.method].adapter === undefined;
   const isHalf = torch.computeDtype(config.dtype, need.device) !== "float32";
   const bfloat16 = isHalf || isFull ? [] : [{ dtype: "bfloat16" as const }];
-  const alone = [smaller.find(fits), ...[...checkpointing, ...bfloat16].filter(fits)].filter(
+  const packed = need.isPackable ? [{ baseDtype: PACKED }] : [];
+  const alone = [smaller.find(fits), ...[...checkpointing, ...bfloat16, ...packed].filter(fits)].filter(
     (change) => change !== undefined,
   );
   if (alone.length > 0) return alone.map(flagsOf).join(", or ");
   const others: Partial<MemorySettings> = Object.assign({}, ...checkpointing, ...bfloat16);
-  const together = [others, ...smaller.map((change) => ({ ...others, ...change }))].find(fits);
+  const withBatches = (all: Partial<MemorySettings>) => [all, ...smaller.map((change) => ({ ...all, ...change }))];
+  const together = [others, ...packed.map((change) => ({ ...others, ...change }))].flatMap(withBatches).find(fits);
   return together && flagsOf(together);
 }
 
@@ -138,8 +166,10 @@ function smallerBatches({ batchSize, gradientAccumulation }: RunConfig): Partial
   return parts.map((part) => ({ batchSize: batchSize / part, gradientAccumulation: gradientAccumulation * part }));
 }
 
-function flagsOf({ batchSize, gradientAccumulation, gradientCheckpointing, dtype }: Partial<MemorySettings>): string {
+function flagsOf(change: Partial<MemorySettings>): string {
+  const { batchSize, gradientAccumulation, gradientCheckpointing, dtype, baseDtype } = change;
   return [
+    ...(baseDtype === undefined ? [] : [`--base-dtype ${baseDtype}`]),
     ...(dtype === undefined ? [] : [`--dtype ${dtype}`]),
     ...(gradientCheckpointing ? ["--gradient-checkpointing"] : []),
     ...(batchSize === undefined

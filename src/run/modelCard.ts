@@ -4,6 +4,7 @@ import { stopsByValidation } from "../common/run.js";
 import { METHODS, type RunConfig } from "../config/index.js";
 import type { MachineFacts, Versions } from "../files/events.js";
 import type { Metrics } from "../files/metrics.js";
+import { isPacked } from "../nn/index.js";
 
 interface CardFacts {
   readonly config: RunConfig;
@@ -43,7 +44,7 @@ ${table(
 
 ${chosenBy(config)}Trained ${parameters.trained.toLocaleString("en")} of ${parameters.total.toLocaleString("en")} parameters on ${machine.processor}, ${machine.threads} threads,
 with bidora ${versions.bidora} and libtorch ${versions.libtorch}. Every setting is in \`run.yaml\`, every step in \`events.jsonl\`.
-${searchOf(config)}${METHODS[config.method].adapter === undefined ? "" : usage(config.model)}`);
+${searchOf(config)}${METHODS[config.method].adapter === undefined ? "" : usage(config)}`);
 }
 
 /** Scores on rows that were used for selection are biased. */
@@ -65,14 +66,19 @@ function searchOf({ method, searchFolds, searchPatience, warmStart }: RunConfig)
   return sentences.flatMap((sentence) => (sentence ? [`${sentence}\n`] : [])).join("");
 }
 
-function usage(base: string): string {
+function usage({ model, baseDtype, initLoraWeights }: RunConfig): string {
+  const format = isPacked(baseDtype) ? ` --base-dtype ${baseDtype}` : "";
+  const only =
+    initLoraWeights === "loftq"
+      ? `\nThe base model has to be packed as ${baseDtype}, in every program: LoftQ started the adapter from what packing took from the weights.\n`
+      : "";
   return `
 ## Use
 
 \`\`\`sh
-bidora predict --model ${base} --adapter . --input rows.jsonl --output predictions.jsonl
+bidora predict --model ${model}${format} --adapter . --input rows.jsonl --output predictions.jsonl
 \`\`\`
-`;
+${only}`;
 }
 
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string {

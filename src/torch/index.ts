@@ -17,7 +17,7 @@ export {
 } from "./engine.js";
 export { OPERATORS } from "./generated/operatorNames.js";
 export * from "./generated/operators.js";
-export { requireMemory } from "./memory.js";
+export { fitsInMemory, requireMemory } from "./memory.js";
 export { type TapeArgument, type TensorId, TorchError } from "./native.js";
 export { allocatedBytes, collectableBytes, keep, liveHandles, scope } from "./ownership.js";
 export { type ProfileEvent, type ProfileKind, popRange, pushRange, startProfile, stopProfile } from "./profile.js";

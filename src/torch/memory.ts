@@ -17,12 +17,21 @@ interface Place {
  * @throws BidoraError `MEMORY` if the size exceeds the memory of the machine or the device, or what is free of it
  */
 export function requireMemory(bytes: number, what: string, advice: string, { device = "cpu", free }: Place = {}): void {
-  const limit = device === "cpu" ? memoryLimit() : (deviceMemory(device)?.total ?? Number.POSITIVE_INFINITY);
-  if (bytes <= Math.min(limit, free ?? limit)) return;
+  if (fitsInMemory(bytes, { device, free })) return;
+  const limit = limitOf(device);
   const owner = device === "cpu" ? "this machine" : device;
   const has = bytes > limit ? `${owner} has ${gigabytes(limit)}` : `${gigabytes(free ?? limit)} are available`;
   throw new BidoraError("MEMORY", `${what} takes ${gigabytes(bytes)} of memory, but ${has}: ${advice}.`);
 }
+
+/** Whether a size is within the memory of the machine or the device, and what is free of it. */
+export function fitsInMemory(bytes: number, { device = "cpu", free }: Place): boolean {
+  const limit = limitOf(device);
+  return bytes <= Math.min(limit, free ?? limit);
+}
+
+const limitOf = (device: string): number =>
+  device === "cpu" ? memoryLimit() : (deviceMemory(device)?.total ?? Number.POSITIVE_INFINITY);
 
 /** The memory available to this process: the machine's, or less in a container. */
 function memoryLimit(): number {

@@ -93,10 +93,33 @@ describe("the suggestion of what fits", () => {
   it("combines several changes if none alone is enough, and is empty if all together are not", async () => {
     const { need, config } = await needOf({ method: "lora" });
     const least = { dtype: "bfloat16", gradientCheckpointing: true, batchSize: 1 } as const;
-    expect(settingsThatFit(need, config, need.with(least))).toBe(
-      "--dtype bfloat16 and --gradient-checkpointing and --batch-size 1 with --gradient-accumulation 8",
-    );
-    expect(settingsThatFit(need, config, need.with(least) - 1)).toBeUndefined();
+    const all = "--dtype bfloat16 and --gradient-checkpointing and --batch-size 1 with --gradient-accumulation 8";
+    expect(settingsThatFit(need, config, need.with(least))).toBe(all);
+    const packed = { ...least, baseDtype: "nf4" } as const;
+    expect(settingsThatFit(need, config, need.with(packed))).toBe(`--base-dtype nf4 and ${all}`);
+    expect(settingsThatFit(need, config, need.with(packed) - 1)).toBeUndefined();
+  });
+
+  it("is --base-dtype nf4 where that alone is enough, counted as the run then holds its weights", async () => {
+    const { need, config } = await needOf({ method: "lora" });
+    const { need: packed } = await needOf({ method: "lora", baseDtype: "nf4" });
+    expect(need.with({ baseDtype: "nf4" })).toBe(packed.with());
+    expect(packed.with()).toBeLessThan(need.with());
+    expect(settingsThatFit(need, config, packed.with())).toMatch(/(^|, or )--base-dtype nf4$/);
+    expect(settingsThatFit(need, config, packed.with() - 1)).not.toMatch(/--base-dtype nf4$/);
+  });
+
+  it("is no format for a base that has one, or a dtype of its own, or is trained itself", async () => {
+    for (const settings of [
+      { method: "lora", baseDtype: "fp4" },
+      { method: "lora", baseDtype: "float32" },
+      { method: "full" },
+    ] as const) {
+      const { need, config } = await needOf(settings);
+      const least = { gradientCheckpointing: true, dtype: "bfloat16", batchSize: 1 } as const;
+      const bytes = need.with({ ...least, baseDtype: "nf4" });
+      expect(settingsThatFit(need, config, bytes) ?? "").not.toContain("base-dtype");
+    }
   });
 
   it("names no setting that is on already, nor bfloat16 if all weights are trained", async () => {
@@ -130,6 +153,18 @@ describe("finetune with too little memory", () => {
 
   it("refuses weights that exceed the available memory by themselves", async () => {
     memory.available = 10_000;
-    await expect(run(settings)).rejects.toThrow(/^The model .* takes .* of memory, but 0\.00001 GB are available: /);
+    const sentence = /^The model .* takes .* of memory, but 0\.00001 GB are available: check config\.json/;
+    await expect(run(settings)).rejects.toThrow(sentence);
+  });
+
+  it("advises to pack weights that then fit", async () => {
+    const { loaded } = await needOf({ ...settings, baseDtype: "nf4" });
+    const parameters = [...loaded.model.baseParameters()];
+    memory.available = parameters.reduce((sum, [, { values }]) => sum + values.bytes, 0);
+    await expect(run(settings)).rejects.toThrow(/ are available: pack its matrices \(--base-dtype nf4\)\.$/);
+    const full = run({ ...settings, method: "full" });
+    await expect(full).rejects.toThrow("check config.json, or take a smaller model");
+    memory.available -= 1;
+    await expect(run(settings)).rejects.toThrow("check config.json, or take a smaller model");
   });
 });

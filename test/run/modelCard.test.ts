@@ -43,3 +43,12 @@ test("a model card names each tag once", () => {
   expect(cardOf({ method: "lora" })).toContain("tags:\n  - bidora\n  - lora\n---");
   expect(cardOf({ method: "bidora" })).toContain("tags:\n  - bidora\n---");
 });
+
+test("a model card says how the base is packed, and that an adapter of LoftQ needs it so", () => {
+  const sentence = "The base model has to be packed as nf4, in every program";
+  expect(cardOf({ baseDtype: "float32" })).toContain("predict --model M --adapter .");
+  const packed = cardOf({ baseDtype: "nf4" });
+  expect(packed).toContain("predict --model M --base-dtype nf4 --adapter .");
+  expect(packed).not.toContain(sentence);
+  expect(cardOf({ baseDtype: "nf4", initLoraWeights: "loftq" })).toContain(sentence);
+});

@@ -155,5 +155,6 @@ export const CASES: Readonly<Record<string, RunSettings>> = {
     ...{ ...embedded, method: "bidora", train: scored, maxSteps: 4, retrainSteps: 2 },
     ...{ hypergradient: "cg", hypergradientTerms: 3, gradientAccumulation: 2 },
   },
+  "dora, LoftQ": { ...sequence, method: "dora", baseDtype: "nf4", initLoraWeights: "loftq" },
   adamw8bit: { ...sequence, method: "lora", rank: 128, optimizer: "adamw8bit" },
 };
