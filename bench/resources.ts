@@ -19,9 +19,9 @@ import { median } from "./turns/compare.js";
 const { values } = parseArgs({
   options: {
     models: { type: "string", default: "135m,1.1b,7b" },
-    formats: { type: "string", default: "bfloat16,int8,nf4" },
-    methods: { type: "string", default: "lora,dora,bidora" },
-    steps: { type: "string", default: "10" },
+    formats: { type: "string", default: "bfloat16,nf4" },
+    methods: { type: "string" },
+    steps: { type: "string", default: "6" },
     rows: { type: "string", default: "4" },
     tokens: { type: "string", default: "128" },
     quick: { type: "boolean", default: false },
@@ -47,6 +47,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   "1.1b": { layers: 22, hidden: 2048, heads: 32, keyHeads: 4, intermediate: 5632, vocabulary: 49152, isTied: false },
   "7b": { layers: 32, hidden: 4096, heads: 32, keyHeads: 32, intermediate: 11008, vocabulary: 32000, isTied: false },
 };
+
 /** What is measured with a model. */
 interface Row {
   readonly format: string;
@@ -54,16 +55,18 @@ interface Row {
   readonly isCheckpointed?: boolean;
 }
 
-/** All formats and methods; of the largest model, which is slow and large, one. Checkpointing where the rest takes the most. */
+/** Formats in which the weights of a 7-billion model fit in 6 GB. */
+const LARGE_FORMATS = ["nf4", "q4_0"];
+/** The method that is measured with gradient checkpointing as well, in nf4. */
+const CHECKPOINTED: Readonly<Record<string, string>> = { "1.1b": "bidora", "7b": "lora" };
+
 function rowsOf(name: string): readonly Row[] {
-  const [formats, methods] = [values.formats.split(","), values.methods.split(",")];
   const isLarge = name === "7b";
-  const plain = formats.flatMap((format) => methods.map((method): Row => ({ format, method })));
-  const measured = isLarge ? plain.filter(({ format, method }) => format === "nf4" && method === "lora") : plain;
-  const most = name === "135m" || !formats.includes("nf4") ? undefined : isLarge ? "lora" : "bidora";
-  return most && methods.includes(most)
-    ? [...measured, { format: "nf4", method: most, isCheckpointed: true }]
-    : measured;
+  const formats = values.formats.split(",").filter((format) => !isLarge || LARGE_FORMATS.includes(format));
+  const methods = values.methods?.split(",") ?? (isLarge ? ["lora"] : ["lora", "dora", "bidora"]);
+  const rows = formats.flatMap((format) => methods.map((method): Row => ({ format, method })));
+  const isTwice = ({ format, method }: Row) => format === "nf4" && method === CHECKPOINTED[name];
+  return rows.flatMap((row) => (isTwice(row) ? [row, { ...row, isCheckpointed: true }] : [row]));
 }
 
 interface Outcome {
@@ -208,9 +211,6 @@ if (values.docs) writeTable(join(ROOT, "docs", "resources.md"), lines.join("\n")
 
 /** Replaces the table of a page. */
 function writeTable(page: string, table: string): void {
-  const marked = /(<!-- measured -->\n\n).*(\n\n<!-- end of measured -->)/s;
-  writeFileSync(
-    page,
-    readFileSync(page, "utf8").replace(marked, (_, before, after) => before + table + after),
-  );
+  const [before, after] = readFileSync(page, "utf8").split(/(?<=<!-- measured -->\n).*(?=<!-- end of measured -->)/s);
+  writeFileSync(page, `${before}\n${table}\n\n${after}`);
 }
