@@ -1,6 +1,6 @@
 // Runs with --init-lora-weights loftq, and what is done with their adapters.
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { readAdapter } from "../../../src/adapters/index.js";
 import { exportModel } from "../../../src/commands/export.js";
@@ -8,9 +8,12 @@ import { merge } from "../../../src/commands/merge.js";
 import { predict } from "../../../src/commands/predict.js";
 import type { RunSettings } from "../../../src/config/index.js";
 import { readJsonObject } from "../../../src/files/json.js";
+import { PackedWeight } from "../../../src/nn/index.js";
+import { disposeServed, openServed } from "../../../src/server/servedModel.js";
+import { tinyModel } from "../../export/gguf/tinyModels.js";
 import { wideFolder } from "../../parity/support/wide.js";
 import { expectSameBits } from "../../torch/sameBits.js";
-import { abortAfter, BERT, bytes, fresh, ROWS, run, SMALL } from "../support.js";
+import { abortAfter, BERT, bytes, fresh, jsonl, ROWS, run, SMALL } from "../support.js";
 
 const INPUT = join(ROWS, "train.jsonl");
 let model: string;
@@ -132,6 +135,36 @@ describe("an adapter of a packed base", () => {
     expect(await notesOf({ adapter: dense, baseDtype: "nf4" })).toEqual([
       "The adapter was trained without --base-dtype, and is used with --base-dtype nf4: results differ a little from the run's.",
     ]);
+  });
+});
+
+describe("serve", () => {
+  const LIKE_CHAT = { model_type: "llama", architectures: ["LlamaForCausalLM"], tie_word_embeddings: false };
+
+  test("packs its base model as LoftQ's adapters need it, and says where others were trained otherwise", async () => {
+    const base = tinyModel(fresh("lm"), "smollm", LIKE_CHAT);
+    const train = jsonl({ text: "the small boat" }, { text: "left the harbour" });
+    const lm = { model: base, task: "causal-lm", train, method: "lora", dtype: "float32", maxSteps: 1 } as const;
+    const started = { ...lm, initLoraWeights: "loftq" } as const;
+    const [nf4, int8, plain] = [
+      (await run({ ...started, baseDtype: "nf4" })).output,
+      (await run({ ...started, baseDtype: "int8" })).output,
+      (await run(lm)).output,
+    ];
+    const notes: string[] = [];
+    const serve = (adapter: readonly string[], baseDtype?: "nf4" | "q8_0") =>
+      openServed({ adapter, dtype: "float32", baseDtype }, { onNote: (note) => notes.push(note) });
+    const served = await serve([plain, nf4]);
+    const formats = Array.from(served.base.model.baseParameters(), ([, { values }]) =>
+      values instanceof PackedWeight ? values.format.name : "dense",
+    );
+    expect(new Set(formats)).toEqual(new Set(["nf4", "dense"]));
+    expect(notes).toEqual([
+      `${basename(plain)}: The adapter was trained without --base-dtype, and is used with --base-dtype nf4: results differ a little from the run's.`,
+    ]);
+    disposeServed(served);
+    await expect(serve([nf4, int8])).rejects.toThrow(`${basename(int8)}: --base-dtype nf4 does not fit the adapter`);
+    await expect(serve([nf4], "q8_0")).rejects.toThrow("--base-dtype q8_0 does not fit the adapter");
   });
 });
 
