@@ -1,6 +1,6 @@
 import { checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
-import { Embedding, isWithin, Linear, type Module, OutputLinear, type Parameter } from "../nn/index.js";
+import { Embedding, isWithin, Linear, type Module, OutputLinear, PackedWeight, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
 import { type AdapterConfig, aModule, aSavedAdapter, WITH_GENERATOR } from "./adapterConfig.js";
@@ -33,6 +33,7 @@ export function attachAdapter(
     ["options", options, WITH_GENERATOR],
   );
   const { generator, dtype, newModules = NO_NEW_MODULES } = options;
+  requireBase(model, saved);
   const config = withNewModules(saved.config, newModules);
   const layers = newLayers(newModules, saved.config);
   const isNew = (name: string) => layers.some((path) => isWithin(name, path));
@@ -40,6 +41,18 @@ export function attachAdapter(
   for (const table of tables) checkSameTable(table);
   for (const [name, tensor] of tensors) checkFinite(name, tensor);
   return inject(model, config, { generator, ...(dtype && { dtype }), saved: tensors });
+}
+
+/** An adapter that LoftQ started makes up for the rounding of its base's format. */
+function requireBase(model: Module, { metadata }: SavedAdapter): void {
+  if (metadata?.initLoraWeights !== "loftq") return;
+  const { baseDtype } = metadata;
+  const isHeld = ([, { values }]: readonly [string, Parameter]) =>
+    values instanceof PackedWeight && values.format.name === baseDtype;
+  if ([...model.baseParameters()].some(isHeld)) return;
+  throw misfit(
+    `LoftQ started it on a base packed as ${baseDtype}, and the model is not: load the model with baseDtype "${baseDtype}".`,
+  );
 }
 
 /**

@@ -1,5 +1,4 @@
 /** Exports an adapter as a plain LoRA for PEFT: the truncated singular value decomposition of each weight's change. */
-
 import { type AdapterMetadata, inferenceMetadata, type ModuleError, toLora, writeAdapter } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import { fillFolder } from "../files/atomic.js";

@@ -1,5 +1,4 @@
 /** Exports an adapter as a LoRA for llama.cpp. */
-
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type AdaptedModel, lowRankUpdates, refuseUnmerged, trainedOutsideUpdates } from "../../adapters/index.js";

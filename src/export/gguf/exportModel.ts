@@ -1,5 +1,4 @@
 /** Exports a model, merged with its adapter if there is one, as a GGUF file. */
-
 import { basename } from "node:path";
 import { mergedParameters } from "../../adapters/index.js";
 import { findModel, foldersOf, open } from "../../inference/open.js";

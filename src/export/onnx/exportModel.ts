@@ -1,5 +1,4 @@
 /** Exports a model, merged with its adapter if there is one, as a folder that transformers.js opens. */
-
 import { join } from "node:path";
 import { makeFolder } from "../../common/fileSystem.js";
 import { fillFolder } from "../../files/atomic.js";

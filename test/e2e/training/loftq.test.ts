@@ -2,15 +2,19 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { readAdapter } from "../../../src/adapters/index.js";
+import { attachAdapter, readAdapter } from "../../../src/adapters/index.js";
 import { exportModel } from "../../../src/commands/export.js";
 import { merge } from "../../../src/commands/merge.js";
 import { predict } from "../../../src/commands/predict.js";
 import type { RunSettings } from "../../../src/config/index.js";
 import { readJsonObject } from "../../../src/files/json.js";
+import { readConfig } from "../../../src/io/checkpoint.js";
+import { loadModel } from "../../../src/models/index.js";
 import { PackedWeight } from "../../../src/nn/index.js";
 import { disposeServed, openServed } from "../../../src/server/servedModel.js";
+import * as torch from "../../../src/torch/index.js";
 import { tinyModel } from "../../export/gguf/tinyModels.js";
+import { ownHead } from "../../models/ownHead.js";
 import { wideFolder } from "../../parity/support/wide.js";
 import { expectSameBits } from "../../torch/sameBits.js";
 import { abortAfter, BERT, bytes, fresh, jsonl, ROWS, run, SMALL } from "../support.js";
@@ -102,6 +106,20 @@ describe("an adapter of LoftQ", () => {
     await expect(exportModel({ adapter, to: "gguf-lora", output: fresh("lora.gguf") })).rejects.toThrow(
       "LoftQ started the adapter on a packed base",
     );
+  });
+
+  test("is not attached to a model that is held otherwise", async () => {
+    const saved = await readAdapter(adapter);
+    for (const baseDtype of ["nf4", "float32", "fp4"] as const) {
+      const generator = new torch.Generator(0);
+      const loaded = await loadModel(model, { ...ownHead(readConfig(model)), dtype: "float32", baseDtype, generator });
+      const attach = () => attachAdapter(loaded.model, saved, { generator });
+      if (baseDtype === "nf4") expect(attach().modules.length).toBeGreaterThan(6);
+      else
+        expect(attach).toThrow(
+          'LoftQ started it on a base packed as nf4, and the model is not: load the model with baseDtype "nf4"',
+        );
+    }
   });
 
   test("with a damaged bidora.json is refused", async () => {
