@@ -96,9 +96,9 @@ class OpenFile implements SafetensorsFile {
     return this.unchanged(read(this.path, this.opened(), this.dataStart + begin, end - begin));
   }
 
-  /** Maps an aligned tensor, if it may, or reads directly into the tensor's memory, without a second copy. */
+  /** Maps a tensor that is aligned and not empty, if it may, or reads directly into the tensor's memory, without a second copy. */
   readTensor(name: string, mayMap = false): torch.Tensor {
-    const { dtype, shape, begin } = this.info(name);
+    const { dtype, shape, begin, end } = this.info(name);
     const wanted = torchDtype(dtype);
     if (wanted === undefined) {
       throw safetensorsError(
@@ -107,7 +107,8 @@ class OpenFile implements SafetensorsFile {
       );
     }
     const position = this.dataStart + begin;
-    const open = mayMap && position % torch.DTYPE_BYTES[wanted] === 0 ? torch.mapFile : torch.readFile;
+    const isMappable = end > begin && position % torch.DTYPE_BYTES[wanted] === 0;
+    const open = mayMap && isMappable ? torch.mapFile : torch.readFile;
     return this.unchanged(open(this.opened(), position, shape, wanted));
   }
 

@@ -38,15 +38,16 @@ describe("openSafetensors", () => {
     expect(readFileSync(DTYPES_FILE).equals(before)).toBe(true);
   });
 
-  it("reads a tensor that is not aligned, though it may be mapped", () => {
+  it("reads tensors that are empty or not aligned, though they may be mapped", () => {
     const path = join(folder(), "unaligned.safetensors");
-    const header = Buffer.from(
-      `{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}}`,
-    );
+    const empty = `"none":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`;
+    const others = `"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}`;
+    const header = Buffer.from(`{${empty},${others}}`.padEnd(4096 - 8));
     const length = Buffer.alloc(8);
     length.writeUInt32LE(header.length);
     writeFileSync(path, Buffer.concat([length, header, Buffer.of(7), Buffer.from(Float32Array.of(0.5).buffer)]));
     const file = openSafetensors(path);
+    expect(file.readTensor("none", true).shape).toEqual([0]);
     expect(file.readTensor("b", true).item()).toBe(0.5);
     expect(readFileSync("/proc/self/maps", "utf8")).not.toContain(path);
     file.close();
