@@ -151,10 +151,12 @@ function measure(model: string, { format, method, isCheckpointed = false }: Row,
     "batch-size": values.rows,
     "max-length": values.tokens,
     ...(method === "bidora" && { "retrain-steps": "0" }),
-    ...(isCheckpointed && { "gradient-checkpointing": "true" }),
+    ...(isCheckpointed && { "gradient-checkpointing": true }),
     output,
   };
-  const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const flags = Object.entries(settings).flatMap(([name, value]) =>
+    value === true ? [`--${name}`] : [`--${name}`, String(value)],
+  );
   const started = performance.now();
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
