@@ -55,6 +55,7 @@ Napi::Value engineFacts(const Napi::CallbackInfo& info) {
   facts.Set("isaVariant", variantName(variantInUse()));
   facts.Set("isaVariants", variantNames(info.Env()));
   facts.Set("tiles", hasTiles());
+  facts.Set("byteProducts", hasByteProducts());
   facts.Set("ownProducts", ownProducts(info.Env()));
   facts.Set("blasLibrary", libraryOf(loadedFunction("sgemm_")));
   facts.Set("openblas", std::string(askBlas<const char*>("openblas_get_config", "")));

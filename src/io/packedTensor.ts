@@ -12,8 +12,9 @@ export interface PackedTensor {
 
 /** Packs a matrix. @param values [out, in] float32 @returns what `torch.packedWeight` takes */
 export function packedParts(values: torch.Tensor, format: string, block: readonly number[]): readonly torch.Tensor[] {
-  const parts = torch.quantizeWeight(values, format, block[0] ?? 0);
-  if (format !== "int8") return parts;
+  const isBytes = format === "int8" || format === "w8a8";
+  const parts = torch.quantizeWeight(values, isBytes ? "int8" : format, block[0] ?? 0);
+  if (!isBytes) return parts;
   const [codes, largest] = parts as [torch.Tensor, torch.Tensor];
   return [codes, int8Scales(largest)];
 }

@@ -10,6 +10,7 @@ import {
   OutputLinear,
   PackedWeight,
   type Parameter,
+  W8A8,
   WEIGHT_FORMATS,
   type Weight,
   type WeightFormat,
@@ -54,6 +55,7 @@ export function holdings(
     throw new UsageError(
       `${format.name} weights are decoded by the CPU, got device ${device}: take device cpu, or leave out baseDtype (--base-dtype).`,
     );
+  if (format === W8A8) checkByteProducts(dtype);
   const [linear, tables] = matricesOf(model);
   const lookups = lookupsOf(model);
   const isMapped = (parameter: Parameter) => masterDtype === undefined && lookups.has(parameter);
@@ -74,6 +76,16 @@ export function holdings(
       `No effect: ${format.name} holds rows of whole blocks of ${format.elements} values, and no linear layer of this model has such rows; leave out baseDtype (--base-dtype).`,
     );
   return held;
+}
+
+/** @throws UsageError if products can't round their inputs to int8 */
+function checkByteProducts(dtype: torch.DType): void {
+  const { byteProducts, cpuCapability, isaVariant } = torch.engineFacts();
+  if (!byteProducts)
+    throw new UsageError(
+      `${W8A8.name} needs a processor with AMX, got ${cpuCapability} (${isaVariant}): take int8, which is as small.`,
+    );
+  if (dtype !== "bfloat16") throw new UsageError(`${W8A8.name} needs dtype bfloat16 (--dtype), got ${dtype}.`);
 }
 
 function asStored({ shape }: Parameter, dtype: torch.DType, format: WeightFormat, stored: PackedTensor): Holding {

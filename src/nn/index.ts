@@ -53,6 +53,7 @@ export {
   type BaseDtype,
   isPacked,
   PACKED_DTYPES,
+  W8A8,
   WEIGHT_FORMATS,
   type WeightFormat,
 } from "./weights/formats.js";

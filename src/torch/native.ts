@@ -34,6 +34,8 @@ export type EngineFacts = {
   readonly isaVariants: readonly string[];
   /** Whether the processor has AMX tiles for bfloat16. */
   readonly tiles: boolean;
+  /** Whether products can round their inputs to int8 (w8a8). */
+  readonly byteProducts: boolean;
   /** The dtypes for which we have our own products with frozen weights. */
   readonly ownProducts: readonly string[];
   readonly blasLibrary: string;

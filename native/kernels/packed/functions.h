@@ -25,6 +25,7 @@ struct PackedMatrix {
   int64_t block;         // elements with the same scale (nf4, fp4)
   const float* scales;   // of blocks (nf4, fp4) or of rows (int8); null if they are packed
   PackedScales packedScales;
+  bool roundsInputs;  // whether products round their left operand to int8 (w8a8)
 };
 
 template <typename T>

@@ -11,6 +11,7 @@
 
 #include "kernels/common/operands.h"
 #include "kernels/common/registration.h"
+#include "kernels/products/frozenProduct.h"
 
 namespace bidora {
 namespace packedWeight {
@@ -22,13 +23,14 @@ struct Format {
   const char* name;
   PackedFormat format;
   int64_t elements, bytes;  // that lie together
+  bool roundsInputs = false;
 };
 constexpr Format kFormats[] = {{"nf4", PackedFormat::nf4, 2, 1},       {"fp4", PackedFormat::fp4, 2, 1},
                                {"int8", PackedFormat::int8, 1, 1},     {"q8_0", PackedFormat::q8_0, 32, 34},
                                {"q4_0", PackedFormat::q4_0, 32, 18},   {"q4_1", PackedFormat::q4_1, 32, 20},
                                {"q5_0", PackedFormat::q5_0, 32, 22},   {"q5_1", PackedFormat::q5_1, 32, 24},
                                {"q4_k", PackedFormat::q4_k, 256, 144}, {"q5_k", PackedFormat::q5_k, 256, 176},
-                               {"q6_k", PackedFormat::q6_k, 256, 210}};
+                               {"q6_k", PackedFormat::q6_k, 256, 210}, {"w8a8", PackedFormat::int8, 1, 1, true}};
 
 // The matrix and the tensors that hold it.
 struct Held {
@@ -74,9 +76,16 @@ void readFourBits(PackedMatrix& matrix, at::TensorList given, at::IntArrayRef bl
                            *part<float>(given[4], "offsets", 1)};
 }
 
+void checkByteProducts(const PackedMatrix& matrix) {
+  TORCH_CHECK(hasByteProducts(), "w8a8: expected a processor with AMX");
+  TORCH_CHECK(matrix.columns % 64 == 0, "w8a8: expected rows of a multiple of 64 elements, got rows of ",
+              matrix.columns);
+}
+
 PackedMatrix read(const Format& format, at::TensorList given, at::IntArrayRef block, at::IntArrayRef shape) {
   TORCH_CHECK(shape.size() == 2 && shape[0] >= 0 && shape[1] >= 0, "expected a shape of [rows, columns]");
-  PackedMatrix matrix{format.format, shape[0], shape[1], format.elements, format.bytes, nullptr, 0, nullptr, {}};
+  PackedMatrix matrix{format.format, shape[0], shape[1],           format.elements, format.bytes, nullptr, 0,
+                      nullptr,       {},       format.roundsInputs};
   const int64_t elements = shape[0] * shape[1];
   if (format.format == PackedFormat::nf4 || format.format == PackedFormat::fp4) {
     readFourBits(matrix, given, block);
@@ -86,6 +95,7 @@ PackedMatrix read(const Format& format, at::TensorList given, at::IntArrayRef bl
   TORCH_CHECK(given.size() == (isInt8 ? 2 : 1) && block.empty(), format.name, ": expected ", isInt8 ? 2 : 1,
               " tensors and no block size, got ", given.size(), " tensors and ", block.size(), " block sizes");
   if (isInt8) {
+    if (format.roundsInputs) checkByteProducts(matrix);
     matrix.codes = reinterpret_cast<const uint8_t*>(part<int8_t>(given[0], "codes", elements));
     matrix.scales = part<float>(given[1], "scales", shape[0]);
   } else {
@@ -104,6 +114,7 @@ void checkType(at::ScalarType type) {
 Tensor packedWeightCpu(at::TensorList parts, c10::string_view format, at::IntArrayRef block, at::IntArrayRef shape,
                        at::ScalarType type) {
   checkType(type);
+  TORCH_CHECK(type == at::kBFloat16 || format != "w8a8", "w8a8: expected dtype bfloat16, got ", type);
   auto held = std::make_shared<Held>(Held{parts.vec(), read(formatOf(format), parts, block, shape)});
   return at::detail::make_tensor<Impl>(c10::DispatchKeySet({c10::DispatchKey::CPU, kPackedKey}),
                                        c10::scalarTypeToTypeMeta(type), c10::Device(c10::kCPU), Handle(std::move(held)),

@@ -24,6 +24,7 @@ using at::Tensor;
 
 constexpr int64_t kBlockOfRows = 64;    // rows per thread
 constexpr int64_t kRowsOfChunk = 192;   // rows per task of a panel
+constexpr int64_t kRowsToRound = 16;    // rows per thread
 constexpr int64_t kColumnsOfTask = 32;  // columns per task of an outer product
 constexpr int64_t kBytesOfThread =
     3 << 17;  // matrix bytes per thread for few rows; reading them takes longer than waking a thread
@@ -69,8 +70,23 @@ void runFewRows(const std::vector<FrozenProduct<Stored<T>>>& calls) {
   });
 }
 
+void runByteProduct(const FrozenProduct<Bfloat16>& call) {
+  const auto& functions = bidora::functions<ProductFunctions, at::BFloat16>();
+  const int64_t stride = (call.depth + 63) / 64 * 64 + 64,  // rows not in the same cache sets
+      rows = (call.rows + 31) / 32 * 32, panels = (call.columns + kPanel - 1) / kPanel,
+                chunk = chunkFor(call.rows, panels, true), chunks = (call.rows + chunk - 1) / chunk;
+  const Tensor codes = at::empty({rows, stride}, at::kChar), scales = at::empty({rows}, at::kFloat);
+  const RoundedRows x{codes.data_ptr<int8_t>(), scales.data_ptr<float>(), stride};
+  at::parallel_for(0, rows, kRowsToRound,
+                   [&](int64_t begin, int64_t end) { functions.roundRows(call, x, begin, end); });
+  at::parallel_for(0, panels * chunks, 1,
+                   [&](int64_t begin, int64_t end) { functions.byteProduct(call, x, chunk, begin, end); });
+}
+
 template <typename T>
 void run(const FrozenProduct<Stored<T>>& call) {
+  if constexpr (std::is_same_v<T, at::BFloat16>)
+    if (call.packed && call.packed->roundsInputs) return runByteProduct(call);
   if (call.rows <= kFewRows && !call.isTransposed) return runFewRows<T>({call});
   const int64_t panels = (call.columns + kPanel - 1) / kPanel, chunk = chunkFor(call.rows, panels, call.usesTiles),
                 chunks = (call.rows + chunk - 1) / chunk;
@@ -107,6 +123,11 @@ Tensor ownProduct(const Tensor& givenX, const Tensor& givenWeight, bool isTransp
                    usesTiles(x)});
   });
   return out;
+}
+
+bool roundsInputs(const Tensor& weight) {
+  const PackedMatrix* packed = packedMatrix(weight);
+  return packed && packed->roundsInputs;
 }
 
 bool isEven(const Tensor& x) { return x.size(0) % 2 == 0 && x.size(1) % 2 == 0; }
@@ -173,8 +194,10 @@ bool hasOwnProducts(at::ScalarType type) {
 bool hasOwnProduct(const Tensor& matrix) {
   const at::ScalarType type = matrix.scalar_type();
   return matrix.is_cpu() && hasOwnProducts(matrix.scalar_type()) &&
-         (matrix.scalar_type() == at::kFloat || isEven(matrix));
+         (matrix.scalar_type() == at::kFloat || isEven(matrix) || roundsInputs(matrix));
 }
+
+bool hasByteProducts() { return hasTiles() && tableInUse<ProductFunctions>().bfloat16.byteProduct != nullptr; }
 
 void applyGain(const Tensor& y, const Epilogue& epilogue) {
   const Tensor bias = contiguousOrNone(epilogue.bias);
@@ -223,7 +246,9 @@ std::vector<Tensor> fewRowsProducts(const Tensor& givenX, at::TensorList givenWe
                          .packed = packedMatrix(weights[i]),
                          .usesTiles = usesTiles(x)});
     }
-    if (!calls.empty()) runFewRows<scalar_t>(calls);
+    if (calls.empty()) return;
+    if (!roundsInputs(weights[0])) return runFewRows<scalar_t>(calls);
+    for (const auto& call : calls) run<scalar_t>(call);
   });
   return results;
 }

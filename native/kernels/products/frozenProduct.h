@@ -42,6 +42,9 @@ std::vector<at::Tensor> fewRowsProducts(const at::Tensor& x, at::TensorList weig
 // x·W, the gradient of the input: [N, in].
 at::Tensor transposedProduct(const at::Tensor& x, const at::Tensor& weight, const LowRankTerm& lowRank = {});
 
+// Whether there are products that round their left operand to int8.
+bool hasByteProducts();
+
 // y = b + (y − b)·g in place, for a bias b that y includes.
 void applyGain(const at::Tensor& y, const Epilogue& epilogue);
 

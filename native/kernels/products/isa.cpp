@@ -3,6 +3,7 @@
 // depth in order, whichever tile it is in.
 #include "functions.h"
 #include "isa/amx.h"
+#include "isa/byteProduct.h"
 #include "isa/fewRows.h"
 #include "isa/finishTile.h"
 #include "isa/outerProduct.h"
@@ -197,7 +198,12 @@ namespace {
 
 #ifdef BIDORA_OWN_PRODUCTS
 template <typename T>
-constexpr ProductFunctions<T> kOf{frozenProduct<T>, fewRowsProduct<T>, outerProduct<T>};
+constexpr ProductFunctions<T> kOf{frozenProduct<T>, fewRowsProduct<T>, outerProduct<T>, nullptr, nullptr};
+#ifdef BIDORA_AMX
+template <>
+constexpr ProductFunctions<Bfloat16> kOf<Bfloat16>{frozenProduct<Bfloat16>, fewRowsProduct<Bfloat16>,
+                                                   outerProduct<Bfloat16>, roundRows, byteProduct};
+#endif
 template <>
 constexpr ProductFunctions<double> kOf<double>{};
 #else

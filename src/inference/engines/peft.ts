@@ -49,7 +49,7 @@ function headNote({ labels }: Subject, { baseConfig, config }: AdapterSubject): 
 /** bitsandbytes' settings for the base of an adapter that LoftQ started; undefined for other adapters, and other formats. */
 function quantization({ settings: { baseDtype, initLoraWeights } }: AdapterSubject): string | undefined {
   if (initLoraWeights !== "loftq") return undefined;
-  if (baseDtype === "int8") return "load_in_8bit=True";
+  if (baseDtype === "int8" || baseDtype === "w8a8") return "load_in_8bit=True";
   const isFourBits = baseDtype === "nf4" || baseDtype === "fp4";
   return isFourBits ? `load_in_4bit=True, bnb_4bit_quant_type="${baseDtype}"` : undefined;
 }

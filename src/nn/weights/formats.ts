@@ -29,13 +29,16 @@ const fourBits = (name: string): WeightFormat => ({
 });
 
 /** bitsandbytes' rows of bytes. */
-const int8: WeightFormat = {
-  name: "int8",
-  elements: 1,
+const bytes = (name: string, elements: number): WeightFormat => ({
+  name,
+  elements,
   block: [],
   largest: LARGEST_HALF,
   bytesOf: ([rows, columns]) => (rows as number) * ((columns as number) + 4),
-};
+});
+
+/** Rows of bytes whose products round their inputs to int8 as well: see docs/packed.md. */
+export const W8A8 = bytes("w8a8", 64);
 
 /** ggml's blocks. @param levels the largest magnitude of a code */
 const blocks = (name: string, elements: number, bytes: number, levels = 0): WeightFormat => ({
@@ -49,7 +52,8 @@ const blocks = (name: string, elements: number, bytes: number, levels = 0): Weig
 const FORMATS = [
   fourBits("nf4"),
   fourBits("fp4"),
-  int8,
+  bytes("int8", 1),
+  W8A8,
   blocks("q8_0", 32, 34, 127),
   blocks("q4_0", 32, 18, 8),
   blocks("q4_1", 32, 20),
@@ -66,7 +70,7 @@ export const WEIGHT_FORMATS: ReadonlyMap<string, WeightFormat> = new Map(
 );
 
 /** The formats that can be made here. */
-export const PACKED_DTYPES = ["nf4", "fp4", "int8", "q8_0", "q4_0"] as const;
+export const PACKED_DTYPES = ["nf4", "fp4", "int8", "w8a8", "q8_0", "q4_0"] as const;
 /** How frozen matrices can be held: packed in a format that can be made here, or dense in a dtype. */
 export const BASE_DTYPES = [...PACKED_DTYPES, "bfloat16", "float32"] as const;
 /** A format, or a dtype. */

@@ -175,22 +175,36 @@ BIDORA_AMX inline void multiplyBlock(const LeftOperands& left, const Group& grou
   else multiplyBlock<false, false>(left, group, column, sums);
 }
 
+// Panels of a group whose columns have so many words each.
+inline int64_t panelsOfGroup(int64_t words) {
+  return lesser(kColumnsOfGroup, greater(kWordsOfGroup / greater(words, 1), kPanel)) / kPanel;
+}
+
+// Tasks begin … end − 1 of frozenProduct as use(first row, last row, first column, columns): several panels if all rows
+// are one chunk, or else several chunks of a panel.
+template <typename Use>
+void forEachGroup(const FrozenProduct<Bfloat16>& call, int64_t rowsOfChunk, int64_t panels, int64_t begin, int64_t end,
+                  Use use) {
+  const int64_t chunks = (call.rows + rowsOfChunk - 1) / rowsOfChunk;
+  for (int64_t task = begin; task < end;) {
+    const int64_t chunk = task % chunks, count = lesser(end - task, chunks == 1 ? panels : chunks - chunk),
+                  column = task / chunks * kPanel, columns = chunks == 1 ? count * kPanel : kPanel,
+                  row = chunk * rowsOfChunk, last = chunks == 1 ? call.rows : row + count * rowsOfChunk;
+    use(row, lesser(last, call.rows), column, lesser(columns, call.columns - column));
+    task += count;
+  }
+}
+
 // A thread's memory and its setting of tiles.
 class TiledProduct {
  public:
-  // Tasks begin … end − 1, as of frozenProduct.
   void run(const FrozenProduct<Bfloat16>& call, int64_t rowsOfChunk, int64_t begin, int64_t end) {
-    const int64_t chunks = (call.rows + rowsOfChunk - 1) / rowsOfChunk, words = call.depth / 2,
-                  parts = (words + kDepthOfGroup - 1) / kDepthOfGroup,
-                  wordsOfPart = roundUp((words + parts - 1) / parts, kTile),
-                  panels = lesser(kColumnsOfGroup, greater(kWordsOfGroup / wordsOfPart, kPanel)) / kPanel;
-    for (int64_t task = begin; task < end;) {
-      const int64_t chunk = task % chunks, count = lesser(end - task, chunks == 1 ? panels : chunks - chunk),
-                    column = task / chunks * kPanel, columns = chunks == 1 ? count * kPanel : kPanel,
-                    row = chunk * rowsOfChunk, last = chunks == 1 ? call.rows : row + count * rowsOfChunk;
-      multiplyRows(call, row, lesser(last, call.rows), column, lesser(columns, call.columns - column), wordsOfPart);
-      task += count;
-    }
+    const int64_t words = call.depth / 2, parts = (words + kDepthOfGroup - 1) / kDepthOfGroup,
+                  wordsOfPart = roundUp((words + parts - 1) / parts, kTile);
+    forEachGroup(call, rowsOfChunk, panelsOfGroup(wordsOfPart), begin, end,
+                 [&](int64_t row, int64_t last, int64_t column, int64_t columns) {
+                   multiplyRows(call, row, last, column, columns, wordsOfPart);
+                 });
   }
 
  private:
