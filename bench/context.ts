@@ -1,4 +1,5 @@
 import type { Goals } from "./goals.js";
+import type { Machine } from "./machine.js";
 import { embeddingWorker, ownWorker, peftWorker, publishedWorker } from "./programs.js";
 import type { Effort, Side } from "./turns/compare.js";
 import type { Input, OwnSpec, PeerSpec, Shape, Targets } from "./turns/protocol.js";
@@ -11,6 +12,7 @@ export interface Models {
 
 /** Shared by all comparisons. */
 export interface Context {
+  readonly machine: Machine;
   readonly python: string;
   readonly models: Models;
   readonly threads: number;

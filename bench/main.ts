@@ -110,7 +110,8 @@ async function main(): Promise<void> {
   tell("Writing a random base-size model");
   const models = { roberta: await randomModel(python, join(scratch, "roberta")) };
   const own = { quick: values.quick, shapes, effort, dataFolder: values.data, libtorch: values.libtorch };
-  const context = { python, models, threads, device, scratch, tell, before, goals: goalsFor(facts, device), ...own };
+  const goals = goalsFor(facts, device);
+  const context = { machine: facts, python, models, threads, device, scratch, tell, before, goals, ...own };
   const common = { machine: facts, threads, device, effort, quick: values.quick, versions: await versions(python) };
   await measure(names, context, (rows) => write({ ...common, rows }));
 }

@@ -15,6 +15,7 @@ import {
   type Weight,
   type WeightFormat,
 } from "../nn/index.js";
+import { arithmetic, canRoundInputs } from "../operators/choose.js";
 import * as torch from "../torch/index.js";
 import type { TaskModel } from "./taskModel.js";
 import type { WeightSource } from "./weightSource.js";
@@ -55,7 +56,7 @@ export function holdings(
     throw new UsageError(
       `${format.name} weights are decoded by the CPU, got device ${device}: take device cpu, or leave out baseDtype (--base-dtype).`,
     );
-  if (format === W8A8) checkByteProducts(dtype);
+  if (format === W8A8) checkRounding(dtype);
   const [linear, tables] = matricesOf(model);
   const lookups = lookupsOf(model);
   const isMapped = (parameter: Parameter) => masterDtype === undefined && lookups.has(parameter);
@@ -79,12 +80,9 @@ export function holdings(
 }
 
 /** @throws UsageError if products can't round their inputs to int8 */
-function checkByteProducts(dtype: torch.DType): void {
-  const { byteProducts, cpuCapability, isaVariant } = torch.engineFacts();
-  if (!byteProducts)
-    throw new UsageError(
-      `${W8A8.name} needs a processor with AMX, got ${cpuCapability} (${isaVariant}): take int8, which is as small.`,
-    );
+function checkRounding(dtype: torch.DType): void {
+  if (!canRoundInputs())
+    throw new UsageError(`${W8A8.name} needs a processor with AMX, got ${arithmetic()}: take int8, which is as small.`);
   if (dtype !== "bfloat16") throw new UsageError(`${W8A8.name} needs dtype bfloat16 (--dtype), got ${dtype}.`);
 }
 

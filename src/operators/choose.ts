@@ -43,6 +43,9 @@ export function usesFused({ device }: torch.Tensor): boolean {
   return device.startsWith("cuda") && !isTwice && !runsFormulas();
 }
 
+/** Whether products can round their inputs to int8. */
+export const canRoundInputs = (): boolean => torch.engineFacts().byteProducts && !runsFormulas();
+
 /**
  * Runs a forward pass whose gradients will be differentiated again: every operator in it has a second derivative. `body` must be
  * synchronous.

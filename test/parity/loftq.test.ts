@@ -109,7 +109,8 @@ describe.each([{ alpha: 16 }, { alpha: 3, rslora: true }])("with %o", (settings)
   });
 });
 
-describe.each(PACKED_DTYPES)("on %s", (baseDtype) => {
+// The products of w8a8 need bfloat16; its bytes are those of int8.
+describe.each(PACKED_DTYPES.filter((name) => name !== "w8a8"))("on %s", (baseDtype) => {
   test.each(["lora", "dora"] as const)("%s starts nearer to the dense model", async (method) => {
     const dense = get(ran, "logits");
     const at = async (form: Form) => {

@@ -1,5 +1,6 @@
 // One product with a packed weight, compared with a dense one and with reading memory.
 import type { Context } from "../../context.js";
+import { hasAmx } from "../../goals.js";
 import { coldBytes } from "../../products/coldBytes.js";
 import { FEW_ROWS, type WeightShape } from "../../products/shapes.js";
 import { ownWorker } from "../../programs.js";
@@ -8,7 +9,8 @@ import { compareParts, type Measured, median, ratio, ratioBy, type Side } from "
 import type { ProductCount } from "../../turns/protocol.js";
 import { packedEffort } from "./effort.js";
 
-const FORMATS = ["nf4", "int8", "q8_0", "q4_k"] as const;
+/** w8a8 needs a processor with AMX. */
+const formatsOf = ({ machine }: Context) => ["nf4", "int8", "q8_0", "q4_k", ...(hasAmx(machine) ? ["w8a8"] : [])];
 const ROWS = [1, 4, 16, 256, 1024];
 /** From so many rows on, decoding should hardly count. */
 const MANY_ROWS = 256;
@@ -43,7 +45,7 @@ export async function packedProducts(context: Context, shape: WeightShape): Prom
     {
       read: { program: ownWorker(), spec: { task: "read", bytes, threads } },
       dense: side("bfloat16"),
-      ...Object.fromEntries(FORMATS.map((format) => [format, side(format)])),
+      ...Object.fromEntries(formatsOf(context).map((format) => [format, side(format)])),
     },
     packedEffort(context),
     counts.length,

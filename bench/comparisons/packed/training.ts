@@ -1,6 +1,8 @@
 // Training steps of packed language models, compared with dense ones, and with PEFT and bitsandbytes.
+
 import { join } from "node:path";
 import { type Cell, type Context, own, peft } from "../../context.js";
+import { hasAmx } from "../../goals.js";
 import type { Row } from "../../rows.js";
 import { CHAT_ROWS, CHAT_TOKENS, writeChatRows } from "../../setup/chatRows.js";
 import { compare, compareWorking, type Measured, type Side } from "../../turns/compare.js";
@@ -16,7 +18,9 @@ const TOKENS = 256;
 const METHODS = ["lora", "dora"] as const;
 type Method = (typeof METHODS)[number];
 const NAMES: Readonly<Record<Method, string>> = { lora: "LoRA", dora: "DoRA" };
-const FORMATS = ["nf4", "int8", "q8_0"] as const;
+/** w8a8 needs a processor with AMX. */
+const formatsOf = ({ machine }: Context) =>
+  ["nf4", "int8", "q8_0", ...(hasAmx(machine) ? (["w8a8"] as const) : [])] as const;
 
 /** A model, and a method that trains it. */
 interface Place {
@@ -71,7 +75,7 @@ function ours({ context, cell, method, folder }: Place, base: Pick<OwnSpec, "bas
 
 async function besideDense(place: Place): Promise<Row[]> {
   const { context, model, step } = place;
-  const formats = Object.fromEntries(FORMATS.map((baseDtype) => [baseDtype, ours(place, { baseDtype })]));
+  const formats = Object.fromEntries(formatsOf(context).map((baseDtype) => [baseDtype, ours(place, { baseDtype })]));
   const sides = await compare(
     {
       dense: ours(place, {}),

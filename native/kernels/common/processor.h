@@ -3,7 +3,10 @@
 
 namespace bidora {
 
-// AMX tiles for bfloat16, with which oneDNN's products are faster than those of our ISA variants.
+// AMX tiles for bfloat16.
 bool hasTiles();
+
+// AMX tiles for int8.
+bool hasByteTiles();
 
 }  // namespace bidora

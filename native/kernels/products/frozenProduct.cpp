@@ -197,7 +197,9 @@ bool hasOwnProduct(const Tensor& matrix) {
          (matrix.scalar_type() == at::kFloat || isEven(matrix) || roundsInputs(matrix));
 }
 
-bool hasByteProducts() { return hasTiles() && tableInUse<ProductFunctions>().bfloat16.byteProduct != nullptr; }
+bool hasByteProducts() {
+  return hasTiles() && hasByteTiles() && tableInUse<ProductFunctions>().bfloat16.byteProduct != nullptr;
+}
 
 void applyGain(const Tensor& y, const Epilogue& epilogue) {
   const Tensor bias = contiguousOrNone(epilogue.bias);

@@ -35,7 +35,8 @@ struct OuterProduct {
   SumOf<T>* result;
 };
 
-// Rows of bfloat16 rounded to int8: codes [rows, stride], rows filled up with zeros to a multiple of 32, and a scale each.
+// Rows of bfloat16 rounded to int8: codes [rows, stride], rows filled up with zeros to a multiple of 32, and a scale
+// each.
 struct RoundedRows {
   int8_t* codes;
   float* scales;
@@ -54,8 +55,8 @@ struct ProductFunctions {
   void (*fewRowsProduct)(const FrozenProduct<T>& product, int64_t begin, int64_t end);
   // Columns begin … end − 1. May also be null.
   void (*outerProduct)(const OuterProduct<T>& product, int64_t begin, int64_t end);
-  // For int8 rows whose products round their left operand: rounds rows begin … end − 1 of it; and tasks as frozenProduct.
-  // Null without AMX.
+  // For int8 rows whose products round their left operand: rounds rows begin … end − 1 of it; and tasks as
+  // frozenProduct. Null without AMX.
   void (*roundRows)(const FrozenProduct<T>& product, const RoundedRows& to, int64_t begin, int64_t end);
   void (*byteProduct)(const FrozenProduct<T>& product, const RoundedRows& x, int64_t rowsOfChunk, int64_t begin,
                       int64_t end);

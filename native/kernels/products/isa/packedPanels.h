@@ -10,7 +10,7 @@ namespace bidora::BIDORA_ISA {
 
 #ifdef BIDORA_OWN_PRODUCTS
 
-constexpr int64_t kPiece = 512;  // elements of a row
+constexpr int64_t kPiece = 1024;  // elements of a row
 
 // The same piece of several rows.
 template <typename T>
