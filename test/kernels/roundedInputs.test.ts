@@ -88,21 +88,25 @@ describe.runIf(hasProducts)("products with w8a8", () => {
     });
   });
 
-  test("rows of zeros stay zero, tiny rows become zero, and what is not finite stays so in its row alone", () => {
+  test("rows of zeros stay zero, tiny rows become zero, large ones do not, and what is not finite stays so in its row alone", () => {
     torch.scope(() => {
-      const { weight } = random([70, 64]);
-      const x = torch.ones([5, 64]).toArray() as number[];
+      const { weight, codes } = random([70, 64]);
+      const x = torch.ones([6, 64]).toArray() as number[];
       const set = (row: number, value: number) => x.fill(value, row * 64, row * 64 + 64);
       set(0, 0);
       set(1, 1e-35);
       x[2 * 64 + 5] = Number.NaN;
       x[3 * 64 + 9] = Number.POSITIVE_INFINITY;
-      const y = torch.fastLinear(torch.castTo(torch.tensor(x, [5, 64]), "bfloat16"), weight);
+      set(5, 0);
+      x[5 * 64 + 3] = 3e38; // times the weight, which is smaller than 1
+      const y = torch.fastLinear(torch.castTo(torch.tensor(x, [6, 64]), "bfloat16"), weight);
       const rows = (torch.castTo(y, "float32").toArray() as number[]).map((value) => Number.isFinite(value) && value);
       const row = (i: number) => rows.slice(i * 70, i * 70 + 70);
       expect([...row(0), ...row(1)].every((value) => value === 0)).toBe(true);
       expect([...row(2), ...row(3)].every((value) => value === false)).toBe(true);
       expect(row(4).every((value) => typeof value === "number")).toBe(true);
+      const third = torch.select(codes, 1, 3).toArray();
+      expect(row(5).map((value) => value === 0)).toEqual(Array.from(third, (code) => code === 0));
     });
   });
 

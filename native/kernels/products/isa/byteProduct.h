@@ -23,7 +23,7 @@ inline void roundRow(float* row, int64_t count, int8_t* to, float& scale) {
   float largest;
   std::memcpy(&largest, &most, sizeof largest);
   scale = largest / 127;
-  const float inverse = largest >= 0x1p-100F && largest < 0x1p127F ? 127 / largest : 0;
+  const float inverse = largest >= 0x1p-100F && largest <= 0x1.FFFFFEp127F ? 127 / largest : 0;
   for (int64_t i = 0; i < count; ++i)
     to[i] = static_cast<int8_t>(static_cast<int32_t>(__builtin_rintf(row[i] * inverse)));
 }
