@@ -128,7 +128,7 @@ export const wholes: Kind<readonly number[]> = {
   placeholder: "N[,N…]",
   words: [],
   fromText: (given) => commaSeparated(given).map(numeric),
-  textPattern: separated(String.raw`\d+`),
+  textPattern: separated(String.raw`0*[1-9]\d*`),
 };
 
 /** One or more non-empty strings: the flag may be given more than once. */

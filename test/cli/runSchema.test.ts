@@ -127,6 +127,15 @@ describe("single values", () => {
     fc.array(fc.constantFrom(...words), { maxLength: 3 }),
   );
 
+  test("a list of whole numbers of at least 1 may be a text without 0", () => {
+    expect(["1,20", "0,1,2", "00", "010"].map((matryoshka) => isValid({ matryoshka }))).toEqual([
+      true,
+      false,
+      false,
+      true,
+    ]);
+  });
+
   test.each(options.filter(([key]) => !OWN.includes(key)))("%s", (key, option) => {
     const own = fc.oneof(value, fc.constantFrom<unknown>(...option.words, option.default ?? "a"));
     fc.assert(

@@ -187,8 +187,8 @@ describe("serve", () => {
 });
 
 test.each([
-  { given: { baseDtype: undefined }, why: "applies only with --base-dtype nf4, fp4, int8, q8_0 or q4_0" },
-  { given: { baseDtype: "bfloat16" }, why: "applies only with --base-dtype nf4, fp4, int8, q8_0 or q4_0" },
+  { given: { baseDtype: undefined }, why: "applies only with --base-dtype nf4, fp4, int8, w8a8, q8_0 or q4_0" },
+  { given: { baseDtype: "bfloat16" }, why: "applies only with --base-dtype nf4, fp4, int8, w8a8, q8_0 or q4_0" },
   { given: { method: "vera" }, why: "applies only with --method" },
   { given: { method: "adalora" }, why: "applies only with --method" },
 ] as const)("refused: %o", async ({ given, why }) => {
