@@ -53,7 +53,7 @@ export abstract class Adapter extends Module {
     return () => {};
   }
 
-  /** Called when A and B were set from outside before the first step: what depends on them starts anew. */
+  /** Called when A and B were set from outside before the first step: what depends on them is computed again. */
   restart(_layer: Layer): void {}
 
   /** Registers its parameters under their names. */

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { openGguf } from "../../src/io/gguf/file.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
-import { differentiated, drawer, expectAlike, withThreads } from "./support.js";
+import { differentiated, drawer, expectAlike, expectRowsAlone } from "./support.js";
 
 const golden = (name: string) => fileURLToPath(new URL(`../golden/io/${name}`, import.meta.url));
 const packed = openSafetensors(golden("bitsandbytes/packed.safetensors"));
@@ -106,11 +106,18 @@ const SHAPES = [
   ["q8_0", [67, 1056]],
   ["q8_0", [1536, 160]],
 ] as const;
+/** AMX multiplies such depths in parts; float32, which has no such parts, loses more digits to them than the tolerance. */
+const DEEP = [
+  ["nf4", [4230, 64]],
+  ["int8", [70, 4230]],
+] as const;
 
 describe.each(DTYPES)("products in %s", (dtype) => {
   const tolerance = TOLERANCES[dtype];
 
-  test.each(SHAPES)("%s of [%i]: forward, and the input's gradient", (format, shape) => {
+  const shapes = dtype === "bfloat16" ? [...SHAPES, ...DEEP] : SHAPES;
+
+  test.each(shapes)("%s of [%i]: forward, and the input's gradient", (format, shape) => {
     const [out, columns] = shape;
     for (const n of [1, 2, 5, 16, 17, 70, 200])
       torch.scope(() => {
@@ -128,7 +135,7 @@ describe.each(DTYPES)("products in %s", (dtype) => {
       });
   });
 
-  test.each(SHAPES)("%s of [%i]: with a low-rank update and a gain", (format, shape) => {
+  test.each(shapes)("%s of [%i]: with a low-rank update and a gain", (format, shape) => {
     const [out, columns] = shape;
     for (const n of [3, 16, 90])
       torch.scope(() => {
@@ -152,17 +159,10 @@ describe.each(DTYPES)("products in %s", (dtype) => {
       });
   });
 
-  test("a row's bits depend neither on threads nor on other rows", () => {
+  test.each([1090, 4230])("a row's bits depend neither on threads nor on other rows: rows of %i", (columns) => {
     torch.scope(() => {
-      const weight = random("nf4", [200, 1090], dtype);
-      const x = drawer(1)([300, 1090], dtype);
-      const all = withThreads(1, () => torch.fastLinear(x, weight));
-      for (const threads of [2, 3])
-        expect(torch.equal(withThreads(threads, () => torch.fastLinear(x, weight)), all)).toBe(true); // biome-ignore format: one line
-      for (const rows of [1, 7, 16, 40])
-        expect(torch.equal(torch.fastLinear(torch.narrow(x, 0, 9, rows), weight), torch.narrow(all, 0, 9, rows))).toBe(true); // biome-ignore format: one line
-      const [first, second] = torch.fastLinears(torch.narrow(x, 0, 9, 3), [weight, weight], []);
-      for (const result of [first!, second!]) expect(torch.equal(result, torch.narrow(all, 0, 9, 3))).toBe(true);
+      const weight = random("nf4", [200, columns], dtype);
+      expectRowsAlone(drawer(1)([300, columns], dtype), weight, torch.decodeWeight(weight));
     });
   });
 

@@ -46,3 +46,14 @@ export function withThreads<T>(threads: number, compute: () => T): T {
     torch.setThreads(before);
   }
 }
+
+/** A row's bits depend neither on threads nor on other rows, nor on other weights in the same call. @param x [300, in] */
+export function expectRowsAlone(x: torch.Tensor, weight: torch.Tensor, other: torch.Tensor): void {
+  const all = withThreads(1, () => torch.fastLinear(x, weight));
+  const same = (actual: torch.Tensor, expected: torch.Tensor) => expect(torch.equal(actual, expected)).toBe(true);
+  for (const threads of [2, 3]) same(withThreads(threads, () => torch.fastLinear(x, weight)), all); // biome-ignore format: one line
+  for (const rows of [1, 7, 16, 40]) same(torch.fastLinear(torch.narrow(x, 0, 9, rows), weight), torch.narrow(all, 0, 9, rows)); // biome-ignore format: one line
+  const few = torch.narrow(x, 0, 9, 3);
+  const weights = [other, weight, weight];
+  for (const [i, result] of torch.fastLinears(few, weights, []).entries()) same(result, torch.fastLinear(few, weights[i]!)); // biome-ignore format: one line
+}

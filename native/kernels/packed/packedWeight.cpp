@@ -76,12 +76,6 @@ void readFourBits(PackedMatrix& matrix, at::TensorList given, at::IntArrayRef bl
                            *part<float>(given[4], "offsets", 1)};
 }
 
-void checkByteProducts(const PackedMatrix& matrix) {
-  TORCH_CHECK(hasByteProducts(), "w8a8: expected a processor with AMX");
-  TORCH_CHECK(matrix.columns % 64 == 0, "w8a8: expected rows of a multiple of 64 elements, got rows of ",
-              matrix.columns);
-}
-
 PackedMatrix read(const Format& format, at::TensorList given, at::IntArrayRef block, at::IntArrayRef shape) {
   TORCH_CHECK(shape.size() == 2 && shape[0] >= 0 && shape[1] >= 0, "expected a shape of [rows, columns]");
   PackedMatrix matrix{format.format, shape[0], shape[1],           format.elements, format.bytes, nullptr, 0,
@@ -95,7 +89,6 @@ PackedMatrix read(const Format& format, at::TensorList given, at::IntArrayRef bl
   TORCH_CHECK(given.size() == (isInt8 ? 2 : 1) && block.empty(), format.name, ": expected ", isInt8 ? 2 : 1,
               " tensors and no block size, got ", given.size(), " tensors and ", block.size(), " block sizes");
   if (isInt8) {
-    if (format.roundsInputs) checkByteProducts(matrix);
     matrix.codes = reinterpret_cast<const uint8_t*>(part<int8_t>(given[0], "codes", elements));
     matrix.scales = part<float>(given[1], "scales", shape[0]);
   } else {
@@ -111,11 +104,19 @@ void checkType(at::ScalarType type) {
               "expected dtype float32 or bfloat16 for a packed weight, got ", type);
 }
 
+// Of a matrix whose products round their inputs.
+void checkRounding(const PackedMatrix& matrix, at::ScalarType type) {
+  TORCH_CHECK(hasByteProducts(), "w8a8: expected a processor with AMX");
+  TORCH_CHECK(type == at::kBFloat16, "w8a8: expected dtype bfloat16, got ", type);
+  TORCH_CHECK(matrix.columns % 64 == 0, "w8a8: expected rows of a multiple of 64 elements, got rows of ",
+              matrix.columns);
+}
+
 Tensor packedWeightCpu(at::TensorList parts, c10::string_view format, at::IntArrayRef block, at::IntArrayRef shape,
                        at::ScalarType type) {
   checkType(type);
-  TORCH_CHECK(type == at::kBFloat16 || format != "w8a8", "w8a8: expected dtype bfloat16, got ", type);
   auto held = std::make_shared<Held>(Held{parts.vec(), read(formatOf(format), parts, block, shape)});
+  if (held->matrix.roundsInputs) checkRounding(held->matrix, type);
   return at::detail::make_tensor<Impl>(c10::DispatchKeySet({c10::DispatchKey::CPU, kPackedKey}),
                                        c10::scalarTypeToTypeMeta(type), c10::Device(c10::kCPU), Handle(std::move(held)),
                                        shape);

@@ -249,7 +249,7 @@ std::vector<Tensor> fewRowsProducts(const Tensor& givenX, at::TensorList givenWe
                          .usesTiles = usesTiles(x)});
     }
     if (calls.empty()) return;
-    if (!roundsInputs(weights[0])) return runFewRows<scalar_t>(calls);
+    if (std::none_of(weights.begin(), weights.end(), roundsInputs)) return runFewRows<scalar_t>(calls);
     for (const auto& call : calls) run<scalar_t>(call);
   });
   return results;

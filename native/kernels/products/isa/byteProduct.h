@@ -7,7 +7,7 @@
 #ifdef BIDORA_AMX
 namespace bidora::BIDORA_ISA {
 
-#define BIDORA_AMX_BYTES [[gnu::target("amx-tile,amx-int8")]]
+#define BIDORA_AMX_BYTES [[gnu::target("amx-tile,amx-bf16,amx-int8")]]
 
 constexpr int64_t kBytesOfWord = 4, kBytesOfLine = kTile * kBytesOfWord;
 
@@ -69,12 +69,12 @@ class ByteTiles {
     const int64_t depth = isTransposed ? matrix.rows : matrix.columns;
     steps = (depth + kBytesOfLine - 1) / kBytesOfLine;
     stride = steps * kWordsOfTile + kTile;
-    words = buffer_.need(roundUp(count, kPanel) / kTile * stride);
+    words_ = buffer_.need(roundUp(count, kPanel) / kTile * stride);
     if (isTransposed) packRows(matrix, first, count);
     else packColumns(matrix, first, count);
   }
 
-  const uint32_t* at(int64_t column) const { return words + column / kTile * stride; }
+  const uint32_t* at(int64_t column) const { return words_ + column / kTile * stride; }
 
   int64_t steps = 0, stride = 0;
 
@@ -82,7 +82,7 @@ class ByteTiles {
   // [columns, depth], of which the depth fills whole lines
   void packColumns(const PackedMatrix& matrix, int64_t first, int64_t count) {
     for (int64_t c = 0; c < count; c += kTile) {
-      uint32_t* to = words + c / kTile * stride;
+      uint32_t* to = words_ + c / kTile * stride;
       for (int64_t d = 0; d < steps; ++d) {
         Line lines[kTileSide] = {};
         for (int64_t i = 0; i < lesser(kTile, count - c); ++i)
@@ -106,24 +106,20 @@ class ByteTiles {
           const int64_t d = step * kBytesOfLine + i * kBytesOfWord;
           __builtin_prefetch(matrix.codes + (d + kBytesOfLine) * matrix.columns + first + c);
           const __m512i rows[] = {row(d, c), row(d + 1, c), row(d + 2, c), row(d + 3, c)};
-          interleave(rows, words + c / kTile * stride + step * kWordsOfTile + i * kTile, stride);
+          interleave(rows, words_ + c / kTile * stride + step * kWordsOfTile + i * kTile, stride);
         }
   }
 
-  uint32_t* words = nullptr;
+  uint32_t* words_ = nullptr;
   Buffer<uint32_t> buffer_;
 };
 
 // sums [32, 32] of up to 32 rows and columns
 BIDORA_AMX_BYTES inline void multiplyBytes(const int8_t* x, int64_t rowBytes, bool hasTwoRows, const ByteTiles& columns,
                                            int64_t column, bool hasTwoColumns, int32_t* sums) {
-  constexpr int64_t kSumBytes = kTwoTiles * 4;
   const uint32_t* b = columns.at(column);
   memoryBarrier();
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
+  clearSums();
   for (int64_t i = 0; i < columns.steps; ++i, x += kBytesOfLine, b += kWordsOfTile) {
     _tile_loadd(4, x, rowBytes);
     _tile_loadd(6, b, kBytesOfLine);
@@ -138,10 +134,7 @@ BIDORA_AMX_BYTES inline void multiplyBytes(const int8_t* x, int64_t rowBytes, bo
       if (hasTwoColumns) _tile_dpbssd(3, 5, 7);
     }
   }
-  _tile_stored(0, sums, kSumBytes);
-  _tile_stored(1, sums + kTile, kSumBytes);
-  _tile_stored(2, sums + kTile * kTwoTiles, kSumBytes);
-  _tile_stored(3, sums + kTile * kTwoTiles + kTile, kSumBytes);
+  storeSums<true, true>(reinterpret_cast<float*>(sums));
   memoryBarrier();
 }
 

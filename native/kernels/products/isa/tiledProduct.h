@@ -118,6 +118,13 @@ BIDORA_AMX [[gnu::always_inline]] inline void addSteps(const RowTiles& x, const 
   }
 }
 
+BIDORA_AMX [[gnu::always_inline]] inline void clearSums() {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+}
+
 template <bool kHasTwoRows, bool kHasTwoColumns>
 BIDORA_AMX [[gnu::always_inline]] inline void loadSums(const float* sums) {
   constexpr int64_t kBytes = kTwoTiles * 4;
@@ -154,10 +161,7 @@ template <bool kHasTwoRows, bool kHasTwoColumns>
 BIDORA_AMX inline void multiplyBlock(const LeftOperands& left, const Group& group, int64_t column, float* sums) {
   memoryBarrier();
   if (group.isFirst) {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    clearSums();
   } else {
     loadSums<kHasTwoRows, kHasTwoColumns>(sums);
   }
