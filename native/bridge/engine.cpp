@@ -11,6 +11,7 @@
 #include "kernels/common/isaVariants.h"
 #include "kernels/common/processor.h"
 #include "kernels/products/frozenProduct.h"
+#include "kernels/products/functions.h"
 #include "system/allocator.h"
 #include "system/systemLibraries.h"
 
@@ -56,6 +57,7 @@ Napi::Value engineFacts(const Napi::CallbackInfo& info) {
   facts.Set("isaVariants", variantNames(info.Env()));
   facts.Set("tiles", hasTiles());
   facts.Set("byteProducts", hasByteProducts());
+  facts.Set("integerRows", kIntegerRows);
   facts.Set("ownProducts", ownProducts(info.Env()));
   facts.Set("blasLibrary", libraryOf(loadedFunction("sgemm_")));
   facts.Set("openblas", std::string(askBlas<const char*>("openblas_get_config", "")));
@@ -73,6 +75,11 @@ Napi::Value engineFacts(const Napi::CallbackInfo& info) {
 Napi::Value setThreads(const Napi::CallbackInfo& info) {
   at::set_num_threads(info[0].As<Napi::Number>().Int32Value());
   return info.Env().Undefined();
+}
+
+// (areAllowed) => the former setting; see kernels/products/frozenProduct.h.
+Napi::Value allowIntegerProducts(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), setIntegerProducts(info[0].As<Napi::Boolean>().Value()));
 }
 
 // (name): selects the ISA variant of the kernels.
@@ -99,6 +106,7 @@ void exportEngine(Napi::Object exports) {
   defineFunction<engineFacts>(exports, "engineFacts");
   defineFunction<allocated>(exports, "allocatedBytes");
   defineFunction<setThreads>(exports, "setThreads");
+  defineFunction<allowIntegerProducts>(exports, "allowIntegerProducts");
   defineFunction<setIsaVariant>(exports, "setIsaVariant");
   defineFunction<setErrorFactory>(exports, "setErrorFactory");
 }

@@ -66,10 +66,16 @@ export class SequenceBatch {
       tokens: (rows[i] as readonly number[]).length,
       selected: wanted,
     }));
-    const values = this.pass(counts, () => this.#forward(rows, counts));
+    const compute = () => this.#forward(rows, counts);
+    const values = this.pass(counts, this.#continues(counts) ? () => torch.withIntegerProducts(compute) : compute);
     if (this.#cache)
       for (const [i, row] of rows.entries()) for (const id of row) (this.#cached[i] as number[]).push(id);
     return split(values, counts);
+  }
+
+  /** Whether all new tokens come after cached ones and none is a prompt's. */
+  #continues(counts: readonly PassCounts[]): boolean {
+    return counts.every(({ tokens, selected }, i) => tokens === selected && (this.#cached[i] as number[]).length > 0);
   }
 
   /** [K · vocabulary]: the logits of the selected tokens. */

@@ -14,6 +14,7 @@ export {
   hasFastBfloat16,
   packableDtypes,
   setThreads,
+  withIntegerProducts,
 } from "./engine.js";
 export { OPERATORS } from "./generated/operatorNames.js";
 export * from "./generated/operators.js";

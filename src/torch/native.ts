@@ -36,6 +36,8 @@ export type EngineFacts = {
   readonly tiles: boolean;
   /** Whether products can round their inputs to int8 (w8a8). */
   readonly byteProducts: boolean;
+  /** The most rows of a product under `withIntegerProducts` that add up whole numbers. */
+  readonly integerRows: number;
   /** The dtypes for which we have our own products with frozen weights. */
   readonly ownProducts: readonly string[];
   readonly blasLibrary: string;
@@ -160,6 +162,7 @@ export interface Native {
   deviceMemory(device: string): { readonly peak: number; readonly free: number; readonly total: number } | null;
   restartDevicePeak(device: string): void;
   setThreads(threads: number): void;
+  allowIntegerProducts(areAllowed: boolean): boolean;
   setIsaVariant(name: string): void;
   startProfile(withShapes: boolean): void;
   stopProfile(): NativeProfile;

@@ -11,6 +11,7 @@ const FILES = [
   "attentionCached",
   "directionNorm",
   "dropout",
+  "integerProducts",
   "lowRank",
   "orthogonality",
   "rotary",

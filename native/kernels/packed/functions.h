@@ -5,6 +5,8 @@
 
 namespace bidora {
 
+constexpr int64_t kGranule = 32;  // elements that are decoded together
+
 // bitsandbytes' 4-bit types and its 8-bit rows, and ggml's blocks.
 enum class PackedFormat { nf4, fp4, int8, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k };
 

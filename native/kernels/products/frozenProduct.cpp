@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "functions.h"
@@ -50,13 +51,33 @@ int64_t chunkFor(int64_t rows, int64_t panels, bool usesTiles) {
   return (chunk + step - 1) / step * step;
 }
 
+// Whether its rows consist of whole blocks and granules, and its products take their left operand as it is.
+bool hasWholeGranules(const PackedMatrix& matrix) {
+  const bool isFourBits = matrix.format == PackedFormat::nf4 || matrix.format == PackedFormat::fp4;
+  return !matrix.roundsInputs && matrix.columns % (isFourBits ? matrix.block : kGranule) == 0;
+}
+
+thread_local bool integerProductsAllowed = false;
+
+bool hasIntegerProduct(int64_t rows, const PackedMatrix* weight) {
+  return integerProductsAllowed && rows <= kIntegerRows && weight && hasWholeGranules(*weight);
+}
+
+template <typename T>
+auto fewRowsFunction(const FrozenProduct<Stored<T>>& call) {
+  const ProductFunctions<Stored<T>>& own = functions<ProductFunctions, T>();
+  return own.integerProduct && hasIntegerProduct(call.rows, call.packed) ? own.integerProduct : own.fewRowsProduct;
+}
+
 // Products with the same input, whose columns are split among threads as if they were one product.
 template <typename T>
 void runFewRows(const std::vector<FrozenProduct<Stored<T>>>& calls) {
   int64_t tasks = 0;
   std::vector<int64_t> starts;
+  std::vector<decltype(ProductFunctions<Stored<T>>::fewRowsProduct)> runs;
   for (const auto& call : calls) {
     starts.push_back(tasks);
+    runs.push_back(fewRowsFunction<T>(call));
     tasks += (call.columns + 15) / 16;
   }
   const int64_t bytes = 16 * calls[0].depth * static_cast<int64_t>(sizeof(T)),
@@ -65,7 +86,7 @@ void runFewRows(const std::vector<FrozenProduct<Stored<T>>>& calls) {
     for (size_t i = 0; i < calls.size(); ++i) {
       const int64_t first = std::max(begin - starts[i], int64_t{0}),
                     last = std::min(end - starts[i], (calls[i].columns + 15) / 16);
-      if (first < last) functions<ProductFunctions, T>().fewRowsProduct(calls[i], first, last);
+      if (first < last) runs[i](calls[i], first, last);
     }
   });
 }
@@ -192,10 +213,11 @@ bool hasOwnProducts(at::ScalarType type) {
 }
 
 bool hasOwnProduct(const Tensor& matrix) {
-  const at::ScalarType type = matrix.scalar_type();
   return matrix.is_cpu() && hasOwnProducts(matrix.scalar_type()) &&
          (matrix.scalar_type() == at::kFloat || isEven(matrix) || roundsInputs(matrix));
 }
+
+bool setIntegerProducts(bool areAllowed) { return std::exchange(integerProductsAllowed, areAllowed); }
 
 bool hasByteProducts() {
   return hasTiles() && hasByteTiles() && tableInUse<ProductFunctions>().bfloat16.byteProduct != nullptr;
@@ -214,7 +236,9 @@ void applyGain(const Tensor& y, const Epilogue& epilogue) {
 
 Tensor frozenProduct(const Tensor& x, const FrozenWeight& weight, const LowRankTerm& lowRank,
                      const Epilogue& epilogue) {
-  if (hasOwnProduct(weight.plain)) return ownProduct(x, weight.plain, false, lowRank, epilogue, 1);
+  const bool isInteger = x.scalar_type() == at::kBFloat16 && hasIntegerProduct(x.size(0), packedMatrix(weight.plain));
+  if (isInteger || hasOwnProduct(weight.plain))
+    return ownProduct(x, weight.plain, false, lowRank, epilogue, 1);
   const Tensor product = libraryProduct(x, weight, epilogue.bias);
   if (lowRank.low.defined()) product.addmm_(lowRank.low, lowRank.factor.t());
   if (epilogue.gain.defined()) applyGain(product, epilogue);

@@ -44,22 +44,26 @@ struct RoundedRows {
 };
 
 constexpr int64_t kPanel = 64;    // columns per panel of a frozen product
+constexpr int64_t kIntegerRows = 8;
 constexpr int64_t kFewRows = 16;  // for up to this many rows of x, the matrix is not packed
 
 template <typename T>
 struct ProductFunctions {
   // Tasks begin … end − 1. Each is a panel of columns for a chunk of rows; the chunks of a panel are consecutive. Null
   // if a library's product is as fast.
-  void (*frozenProduct)(const FrozenProduct<T>& product, int64_t rowsOfChunk, int64_t begin, int64_t end);
+  void (*frozenProduct)(const FrozenProduct<T>& product, int64_t rowsOfChunk, int64_t begin, int64_t end) = nullptr;
   // The same bits for up to kFewRows rows and a matrix that is not transposed: groups begin … end − 1 of 16 columns.
-  void (*fewRowsProduct)(const FrozenProduct<T>& product, int64_t begin, int64_t end);
+  void (*fewRowsProduct)(const FrozenProduct<T>& product, int64_t begin, int64_t end) = nullptr;
+  // Rounds up to kIntegerRows rows of x to int16, for a packed matrix whose rows consist of whole blocks and granules:
+  // groups begin … end − 1 of 16 columns. Null except for bfloat16.
+  void (*integerProduct)(const FrozenProduct<T>& product, int64_t begin, int64_t end) = nullptr;
   // Columns begin … end − 1. May also be null.
-  void (*outerProduct)(const OuterProduct<T>& product, int64_t begin, int64_t end);
+  void (*outerProduct)(const OuterProduct<T>& product, int64_t begin, int64_t end) = nullptr;
   // For int8 rows whose products round their left operand: rounds rows begin … end − 1 of it; and tasks as
   // frozenProduct. Null without AMX.
-  void (*roundRows)(const FrozenProduct<T>& product, const RoundedRows& to, int64_t begin, int64_t end);
+  void (*roundRows)(const FrozenProduct<T>& product, const RoundedRows& to, int64_t begin, int64_t end) = nullptr;
   void (*byteProduct)(const FrozenProduct<T>& product, const RoundedRows& x, int64_t rowsOfChunk, int64_t begin,
-                      int64_t end);
+                      int64_t end) = nullptr;
 };
 BIDORA_FUNCTIONS(ProductFunctions)
 

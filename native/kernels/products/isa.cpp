@@ -6,6 +6,7 @@
 #include "isa/byteProduct.h"
 #include "isa/fewRows.h"
 #include "isa/finishTile.h"
+#include "isa/integerProduct.h"
 #include "isa/outerProduct.h"
 #include "isa/packedPanels.h"
 #include "isa/tiledProduct.h"
@@ -198,17 +199,26 @@ namespace {
 
 #ifdef BIDORA_OWN_PRODUCTS
 template <typename T>
-constexpr ProductFunctions<T> kOf{frozenProduct<T>, fewRowsProduct<T>, outerProduct<T>, nullptr, nullptr};
-#ifdef BIDORA_AMX
+constexpr ProductFunctions<T> kOf{.frozenProduct = frozenProduct<T>,
+                                  .fewRowsProduct = fewRowsProduct<T>,
+                                  .outerProduct = outerProduct<T>};
 template <>
-constexpr ProductFunctions<Bfloat16> kOf<Bfloat16>{frozenProduct<Bfloat16>, fewRowsProduct<Bfloat16>,
-                                                   outerProduct<Bfloat16>, roundRows, byteProduct};
+constexpr ProductFunctions<Bfloat16> kOf<Bfloat16>{.frozenProduct = frozenProduct<Bfloat16>,
+                                                   .fewRowsProduct = fewRowsProduct<Bfloat16>,
+                                                   .integerProduct = integerProduct,
+                                                   .outerProduct = outerProduct<Bfloat16>,
+#ifdef BIDORA_AMX
+                                                   .roundRows = roundRows,
+                                                   .byteProduct = byteProduct
 #endif
+};
 template <>
 constexpr ProductFunctions<double> kOf<double>{};
 #else
 template <typename T>
 constexpr ProductFunctions<T> kOf{};
+template <>
+constexpr ProductFunctions<Bfloat16> kOf<Bfloat16>{.integerProduct = integerProduct};
 #endif
 
 }  // namespace

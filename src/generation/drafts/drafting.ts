@@ -1,5 +1,6 @@
 /** The drafts of a batch: how many tokens are proposed for each sequence. */
 import type { TaskModel } from "../../models/index.js";
+import * as torch from "../../torch/index.js";
 import type { Draft, DraftedSequence, Drafter } from "./draft.js";
 
 /** How many tokens are proposed for a sequence at first. */
@@ -18,6 +19,8 @@ interface Proposed {
 
 export class Drafting {
   readonly #drafter: Drafter;
+  readonly #isPacked: boolean;
+  readonly #integerRows = torch.engineFacts().integerRows;
   #proposed: readonly Proposed[];
 
   /** @param model that the tokens are proposed to */
@@ -27,6 +30,7 @@ export class Drafting {
     sequences: number,
   ) {
     this.#drafter = draft.start(sequences);
+    this.#isPacked = [...model.namedParameters()].some(([, of]) => of.isFilled && !of.values.isDense);
     this.#proposed = Array.from({ length: sequences }, () => NONE);
   }
 
@@ -35,10 +39,11 @@ export class Drafting {
     const limits = sequences.map(({ ids }, i) =>
       Math.min(nextLimit(this.#proposed[i] as Proposed, ids), this.draft.tokens),
     );
+    const mostOfPass = this.#mostOfPass(sequences.length);
     const drafts = this.#drafter.propose(
       sequences.map(({ ids, most }, i) => ({
         ids,
-        most: this.#mostAfter(ids.length, Math.min(most, limits[i] as number)),
+        most: this.#mostAfter(ids.length, Math.min(most, mostOfPass, limits[i] as number)),
       })),
     );
     this.#proposed = sequences.map(({ ids }, i) => ({
@@ -47,6 +52,12 @@ export class Drafting {
       limit: limits[i] as number,
     }));
     return drafts;
+  }
+
+  /** A pass's products add up whole numbers only if it has few tokens; a draft must not change whether they do. */
+  #mostOfPass(sequences: number): number {
+    if (!this.#isPacked || sequences > this.#integerRows) return Number.POSITIVE_INFINITY;
+    return Math.floor(this.#integerRows / sequences) - 1;
   }
 
   /** The model computes the tokens of a pass at one length of the sequence, so that it must not pass its positions, or change its RoPE. */

@@ -9,8 +9,6 @@
 
 namespace bidora::BIDORA_ISA {
 
-constexpr int64_t kGranule = 32;
-
 typedef uint8_t Codes __attribute__((vector_size(32)));
 typedef uint8_t HalfCodes __attribute__((vector_size(16)));
 typedef uint16_t Words __attribute__((vector_size(32)));
@@ -58,8 +56,8 @@ template <int... kPlace>
 [[gnu::always_inline]] inline float halfAt(const uint8_t* from) {
   uint16_t half;
   std::memcpy(&half, from, sizeof half);
-#ifdef __AVX512F__
-  return _mm512_cvtss_f32(_mm512_cvtph_ps(_mm256_castsi128_si256(_mm_cvtsi32_si128(half))));
+#ifdef __F16C__
+  return _cvtsh_ss(half);
 #else
   uint32_t bits = (half & 0x7FFFU) << 13;
   float number;
@@ -300,6 +298,7 @@ using Fp4 = ByLevels<FourBits<FloatTable>>;
 template <bool kHasOffset, bool kHasFifthBit>
 struct Block32 {
   static constexpr int64_t kBits = kHasOffset ? 4 : 2, kCodes = kBits + (kHasFifthBit ? 4 : 0), kBytes = kCodes + 16;
+  static constexpr int kZero = kHasOffset ? 0 : kHasFifthBit ? 16 : 8;
   const uint8_t* block;
 
   [[gnu::always_inline]] Block32(const PackedMatrix& matrix, int64_t granule)
@@ -308,15 +307,17 @@ struct Block32 {
     block += kBytes;
     return true;
   }
-  [[gnu::always_inline]] Levels levels(const PackedMatrix&, int64_t) const {
-    constexpr float kZero = kHasOffset ? 0 : kHasFifthBit ? 16 : 8;
-    return Levels::linear<kHasFifthBit, kHasOffset>(kZero, halfAt(block), kHasOffset ? halfAt(block + 2) : 0);
-  }
-  [[gnu::always_inline]] Places places(const PackedMatrix&, int64_t) const {
+  [[gnu::always_inline]] float scale() const { return halfAt(block); }
+  [[gnu::always_inline]] float offset() const { return kHasOffset ? halfAt(block + 2) : 0; }
+  [[gnu::always_inline]] Codes codes() const {
     const HalfCodes bytes = loadHalf(block + kCodes);
     const Codes low = joined<OneAfterTheOther>(bytes & 15, bytes >> 4);
-    return placesOf(kHasFifthBit ? low | fifthBits(block + kBits) : low);
+    return kHasFifthBit ? low | fifthBits(block + kBits) : low;
   }
+  [[gnu::always_inline]] Levels levels(const PackedMatrix&, int64_t) const {
+    return Levels::linear<kHasFifthBit, kHasOffset>(kZero, scale(), offset());
+  }
+  [[gnu::always_inline]] Places places(const PackedMatrix&, int64_t) const { return placesOf(codes()); }
 };
 using Q4_0 = ByLevels<Block32<false, false>>;
 using Q4_1 = ByLevels<Block32<true, false>>;
@@ -325,8 +326,10 @@ using Q5_1 = ByLevels<Block32<true, true>>;
 
 // A float16 scale and 32 signed bytes.
 struct Bytes32 {
+  static constexpr int64_t kBytes = 34;
+
   [[gnu::always_inline]] static Codes codes(const PackedMatrix& matrix, int64_t granule, float (&scales)[2]) {
-    const uint8_t* block = matrix.codes + granule * 34;
+    const uint8_t* block = matrix.codes + granule * kBytes;
     scales[0] = scales[1] = halfAt(block);
     return loadCodes(block + 2);
   }
@@ -341,7 +344,8 @@ template <bool kHasFifthBit>
 struct Block256 {
   static constexpr int64_t kCodes = kHasFifthBit ? 48 : 16, kBytes = kCodes + 128;
   const uint8_t* block;
-  float scales[8], offsets[8];
+  uint8_t sixBits[16];  // the granules' scales and offsets
+  float scale, offset;  // of the block
 
   [[gnu::always_inline]] Block256(const PackedMatrix& matrix, int64_t granule) {
     read(matrix.codes + granule / 8 * kBytes);
@@ -358,24 +362,23 @@ struct Block256 {
     std::memcpy(&rest, block + 12, 4);
     const uint32_t six[] = {first & 0x3F3F3F3FU, (rest & 0x0F0F0F0FU) | (first >> 2 & 0x30303030U),
                             second & 0x3F3F3F3FU, (rest >> 4 & 0x0F0F0F0FU) | (second >> 2 & 0x30303030U)};
-    uint8_t bytes[16];
-    std::memcpy(bytes, six, sizeof bytes);
-    const float scale = halfAt(block), offset = -halfAt(block + 2);
-    for (int64_t g = 0; g < 8; ++g) {
-      scales[g] = scale * static_cast<float>(bytes[g]);
-      offsets[g] = offset * static_cast<float>(bytes[8 + g]);
-    }
+    std::memcpy(sixBits, six, sizeof sixBits);
+    scale = halfAt(block);
+    offset = -halfAt(block + 2);
   }
   [[gnu::always_inline]] Levels levels(const PackedMatrix&, int64_t granule) const {
-    return Levels::linear<kHasFifthBit, true>(0, scales[(granule & 7)], offsets[(granule & 7)]);
+    const int64_t i = granule & 7;
+    return Levels::linear<kHasFifthBit, true>(0, scale * static_cast<float>(sixBits[i]),
+                                              offset * static_cast<float>(sixBits[8 + i]));
   }
-  [[gnu::always_inline]] Places places(const PackedMatrix&, int64_t granule) const {
-    const int64_t i = (granule & 7);
+  // Of the block's granule i.
+  [[gnu::always_inline]] Codes codes(int64_t i) const {
     const Codes bytes = loadCodes(block + kCodes + i / 2 * 32), low = i % 2 ? bytes >> 4 : bytes & 15;
-    if (!kHasFifthBit) return placesOf(low);
+    if (!kHasFifthBit) return low;
     const Codes bit = Codes{} + static_cast<uint8_t>(1U << i);
-    return placesOf(low | ((Codes)((loadCodes(block + 16) & bit) != 0) & 16));
+    return low | ((Codes)((loadCodes(block + 16) & bit) != 0) & 16);
   }
+  [[gnu::always_inline]] Places places(const PackedMatrix&, int64_t granule) const { return placesOf(codes(granule & 7)); }
 };
 using Q4_K = ByLevels<Block256<false>>;
 using Q5_K = ByLevels<Block256<true>>;
@@ -383,15 +386,20 @@ using Q5_K = ByLevels<Block256<true>>;
 // 256 elements of six bits, less 32, in groups of 16 with a signed scale each: four low bits, two high bits, the
 // groups' scales, and the block's float16 scale.
 struct SixBits256 {
-  [[gnu::always_inline]] static Codes codes(const PackedMatrix& matrix, int64_t granule, float (&scales)[2]) {
-    const uint8_t* block = matrix.codes + granule / 8 * 210;
-    const int64_t i = (granule & 7);
-    const float whole = halfAt(block + 208);
-    for (int64_t half = 0; half < 2; ++half)
-      scales[half] = whole * static_cast<float>(static_cast<int8_t>(block[192 + 2 * i + half]));
+  static constexpr int64_t kScales = 192, kScale = 208, kBytes = 210;
+
+  // In a block, granule i.
+  [[gnu::always_inline]] static Codes codes(const uint8_t* block, int64_t i) {
     const Codes four = loadCodes(block + i / 4 * 64 + i % 2 * 32), low = i / 2 % 2 ? four >> 4 : four & 15,
                 two = (Codes)((Words)loadCodes(block + 128 + i / 4 * 32) >> static_cast<uint16_t>(i % 4 * 2)) & 3;
     return (low | two << 4) - 32;
+  }
+  [[gnu::always_inline]] static Codes codes(const PackedMatrix& matrix, int64_t granule, float (&scales)[2]) {
+    const uint8_t* block = matrix.codes + granule / 8 * kBytes;
+    const float whole = halfAt(block + kScale);
+    for (int64_t half = 0; half < 2; ++half)
+      scales[half] = whole * static_cast<float>(static_cast<int8_t>(block[kScales + 2 * (granule & 7) + half]));
+    return codes(block, granule & 7);
   }
 };
 

@@ -2,6 +2,7 @@
 // are exact, so that a row's bits do not depend on the number of rows.
 #pragma once
 
+#include "roundRow.h"
 #include "tiledProduct.h"
 
 #ifdef BIDORA_AMX
@@ -10,23 +11,6 @@ namespace bidora::BIDORA_ISA {
 #define BIDORA_AMX_BYTES [[gnu::target("amx-tile,amx-bf16,amx-int8")]]
 
 constexpr int64_t kBytesOfWord = 4, kBytesOfLine = kTile * kBytesOfWord;
-
-// A row's largest magnitude becomes 127. What is not finite makes the scale so, and with it the row's products.
-inline void roundRow(float* row, int64_t count, int8_t* to, float& scale) {
-  uint32_t most = 0;  // of the magnitudes' bits, which are in the numbers' order with NaN last
-  for (int64_t i = 0; i < count; ++i) {
-    uint32_t bits;
-    std::memcpy(&bits, row + i, sizeof bits);
-    bits &= 0x7FFFFFFFU;
-    most = bits > most ? bits : most;
-  }
-  float largest;
-  std::memcpy(&largest, &most, sizeof largest);
-  scale = largest / 127;
-  const float inverse = largest >= 0x1p-100F && largest <= 0x1.FFFFFEp127F ? 127 / largest : 0;
-  for (int64_t i = 0; i < count; ++i)
-    to[i] = static_cast<int8_t>(static_cast<int32_t>(__builtin_rintf(row[i] * inverse)));
-}
 
 // Rows begin … end − 1 of x; those beyond the last are 0. If W is transposed, its scales multiply x.
 inline void roundRows(const FrozenProduct<Bfloat16>& call, const RoundedRows& to, int64_t begin, int64_t end) {

@@ -1,12 +1,10 @@
 // What is done with a tile of sums before it is written.
 #pragma once
 
+#include "kernels/isa/numbers.h"
 #include "kernels/products/functions.h"
-#include "panels.h"
 
 namespace bidora::BIDORA_ISA {
-
-#ifdef BIDORA_OWN_PRODUCTS
 
 // Writes the sums [rows, width] to the result's columns from `column` on; columns past the last are left out.
 template <typename T, typename Sum = SumOf<T>>
@@ -23,7 +21,5 @@ void finishTile(const FrozenProduct<T>& call, Sum* sums, int64_t rows, int64_t w
     writeNumbers(sum, count, call.out.data + (row + m) * call.out.stride + column);
   }
 }
-
-#endif
 
 }  // namespace bidora::BIDORA_ISA
