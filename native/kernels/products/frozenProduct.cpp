@@ -8,6 +8,8 @@
 #include <ATen/ops/mm.h>
 
 #include <algorithm>
+#include <atomic>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,41 +54,69 @@ int64_t chunkFor(int64_t rows, int64_t panels, bool usesTiles) {
 }
 
 // Whether its rows consist of whole blocks and granules, and its products take their left operand as it is.
-bool hasWholeGranules(const PackedMatrix& matrix) {
-  const bool isFourBits = matrix.format == PackedFormat::nf4 || matrix.format == PackedFormat::fp4;
-  return !matrix.roundsInputs && matrix.columns % (isFourBits ? matrix.block : kGranule) == 0;
+bool hasWholeGranules(const PackedMatrix* matrix) {
+  if (!matrix || matrix->roundsInputs) return false;
+  const bool isFourBits = matrix->format == PackedFormat::nf4 || matrix->format == PackedFormat::fp4;
+  return matrix->columns % (isFourBits ? matrix->block : kGranule) == 0;
 }
 
 thread_local bool integerProductsAllowed = false;
 
 bool hasIntegerProduct(int64_t rows, const PackedMatrix* weight) {
-  return integerProductsAllowed && rows <= kIntegerRows && weight && hasWholeGranules(*weight);
+  return integerProductsAllowed && rows <= kIntegerRows && hasWholeGranules(weight);
 }
 
-template <typename T>
-auto fewRowsFunction(const FrozenProduct<Stored<T>>& call) {
-  const ProductFunctions<Stored<T>>& own = functions<ProductFunctions, T>();
-  return own.integerProduct && hasIntegerProduct(call.rows, call.packed) ? own.integerProduct : own.fewRowsProduct;
+// A product's rows of x rounded to int16, and their memory.
+struct RoundedInput {
+  Tensor memory;
+  IntegerRows rows;
+
+  explicit RoundedInput(const FrozenProduct<Bfloat16>& call) {
+    const int64_t granules = call.depth / kGranule, blocks = (granules + kGranulesOfBlock - 1) / kGranulesOfBlock,
+                  codes = kIntegerRows * call.depth * 2;
+    memory = at::empty({codes + kIntegerRows * (blocks + granules) * 4}, at::kByte);
+    uint8_t* first = memory.data_ptr<uint8_t>();
+    auto* scales = reinterpret_cast<float*>(first + codes);
+    rows = {reinterpret_cast<int16_t*>(first), scales, scales + kIntegerRows * blocks, granules, blocks};
+    functions<ProductFunctions, at::BFloat16>().roundBlocks(call, rows);
+  }
+};
+
+// Calls run(begin, end) for tasks 0 … tasks − 1. Threads take the next few when they are ready, because one may be
+// slower than another; each has `grain` tasks or more.
+template <typename Run>
+void inTurns(int64_t tasks, int64_t grain, Run run) {
+  const int64_t threads = std::clamp(tasks / grain, int64_t{1}, int64_t{at::get_num_threads()}),
+                some = threads == 1 ? tasks : std::max<int64_t>(grain / 4, 1);
+  std::atomic<int64_t> next = 0;
+  at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
+    for (int64_t begin = next.fetch_add(some); begin < tasks; begin = next.fetch_add(some))
+      run(begin, std::min(begin + some, tasks));
+  });
 }
 
 // Products with the same input, whose columns are split among threads as if they were one product.
 template <typename T>
 void runFewRows(const std::vector<FrozenProduct<Stored<T>>>& calls) {
+  const ProductFunctions<Stored<T>>& own = functions<ProductFunctions, T>();
   int64_t tasks = 0;
   std::vector<int64_t> starts;
-  std::vector<decltype(ProductFunctions<Stored<T>>::fewRowsProduct)> runs;
+  std::optional<RoundedInput> rounded;
   for (const auto& call : calls) {
     starts.push_back(tasks);
-    runs.push_back(fewRowsFunction<T>(call));
     tasks += (call.columns + 15) / 16;
+    if constexpr (std::is_same_v<T, at::BFloat16>)
+      if (!rounded && hasIntegerProduct(call.rows, call.packed)) rounded.emplace(call);
   }
   const int64_t bytes = 16 * calls[0].depth * static_cast<int64_t>(sizeof(T)),
                 grain = std::max<int64_t>(kBytesOfThread / std::max<int64_t>(bytes, 1), 1);
-  at::parallel_for(0, tasks, grain, [&](int64_t begin, int64_t end) {
+  inTurns(tasks, grain, [&](int64_t begin, int64_t end) {
     for (size_t i = 0; i < calls.size(); ++i) {
       const int64_t first = std::max(begin - starts[i], int64_t{0}),
                     last = std::min(end - starts[i], (calls[i].columns + 15) / 16);
-      if (first < last) runs[i](calls[i], first, last);
+      if (first >= last) continue;
+      if (rounded && hasWholeGranules(calls[i].packed)) own.integerProduct(calls[i], rounded->rows, first, last);
+      else own.fewRowsProduct(calls[i], first, last);
     }
   });
 }
@@ -237,8 +267,7 @@ void applyGain(const Tensor& y, const Epilogue& epilogue) {
 Tensor frozenProduct(const Tensor& x, const FrozenWeight& weight, const LowRankTerm& lowRank,
                      const Epilogue& epilogue) {
   const bool isInteger = x.scalar_type() == at::kBFloat16 && hasIntegerProduct(x.size(0), packedMatrix(weight.plain));
-  if (isInteger || hasOwnProduct(weight.plain))
-    return ownProduct(x, weight.plain, false, lowRank, epilogue, 1);
+  if (isInteger || hasOwnProduct(weight.plain)) return ownProduct(x, weight.plain, false, lowRank, epilogue, 1);
   const Tensor product = libraryProduct(x, weight, epilogue.bias);
   if (lowRank.low.defined()) product.addmm_(lowRank.low, lowRank.factor.t());
   if (epilogue.gain.defined()) applyGain(product, epilogue);

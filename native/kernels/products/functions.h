@@ -43,8 +43,18 @@ struct RoundedRows {
   int64_t stride;
 };
 
-constexpr int64_t kPanel = 64;    // columns per panel of a frozen product
+// Rows of bfloat16 rounded to int16 in blocks of 256 elements, the last of which may be shorter; there are kIntegerRows
+// of them, the missing ones 0.
+struct IntegerRows {
+  int16_t* codes;  // [rows, granules, kGranule]
+  float* scales;   // of the blocks, [rows, blocks]
+  float* sums;     // of the granules' numbers, [rows, granules]
+  int64_t granules, blocks;
+};
+
+constexpr int64_t kGranulesOfBlock = 8;
 constexpr int64_t kIntegerRows = 8;
+constexpr int64_t kPanel = 64;    // columns per panel of a frozen product
 constexpr int64_t kFewRows = 16;  // for up to this many rows of x, the matrix is not packed
 
 template <typename T>
@@ -54,9 +64,10 @@ struct ProductFunctions {
   void (*frozenProduct)(const FrozenProduct<T>& product, int64_t rowsOfChunk, int64_t begin, int64_t end) = nullptr;
   // The same bits for up to kFewRows rows and a matrix that is not transposed: groups begin … end − 1 of 16 columns.
   void (*fewRowsProduct)(const FrozenProduct<T>& product, int64_t begin, int64_t end) = nullptr;
-  // Rounds up to kIntegerRows rows of x to int16, for a packed matrix whose rows consist of whole blocks and granules:
+  // For up to kIntegerRows rows and a packed matrix whose rows consist of whole blocks and granules: rounds x; and
   // groups begin … end − 1 of 16 columns. Null except for bfloat16.
-  void (*integerProduct)(const FrozenProduct<T>& product, int64_t begin, int64_t end) = nullptr;
+  void (*roundBlocks)(const FrozenProduct<T>& product, const IntegerRows& to) = nullptr;
+  void (*integerProduct)(const FrozenProduct<T>& product, const IntegerRows& x, int64_t begin, int64_t end) = nullptr;
   // Columns begin … end − 1. May also be null.
   void (*outerProduct)(const OuterProduct<T>& product, int64_t begin, int64_t end) = nullptr;
   // For int8 rows whose products round their left operand: rounds rows begin … end − 1 of it; and tasks as

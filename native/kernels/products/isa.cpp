@@ -199,12 +199,12 @@ namespace {
 
 #ifdef BIDORA_OWN_PRODUCTS
 template <typename T>
-constexpr ProductFunctions<T> kOf{.frozenProduct = frozenProduct<T>,
-                                  .fewRowsProduct = fewRowsProduct<T>,
-                                  .outerProduct = outerProduct<T>};
+constexpr ProductFunctions<T> kOf{
+    .frozenProduct = frozenProduct<T>, .fewRowsProduct = fewRowsProduct<T>, .outerProduct = outerProduct<T>};
 template <>
 constexpr ProductFunctions<Bfloat16> kOf<Bfloat16>{.frozenProduct = frozenProduct<Bfloat16>,
                                                    .fewRowsProduct = fewRowsProduct<Bfloat16>,
+                                                   .roundBlocks = roundBlocks,
                                                    .integerProduct = integerProduct,
                                                    .outerProduct = outerProduct<Bfloat16>,
 #ifdef BIDORA_AMX
@@ -218,7 +218,7 @@ constexpr ProductFunctions<double> kOf<double>{};
 template <typename T>
 constexpr ProductFunctions<T> kOf{};
 template <>
-constexpr ProductFunctions<Bfloat16> kOf<Bfloat16>{.integerProduct = integerProduct};
+constexpr ProductFunctions<Bfloat16> kOf<Bfloat16>{.roundBlocks = roundBlocks, .integerProduct = integerProduct};
 #endif
 
 }  // namespace

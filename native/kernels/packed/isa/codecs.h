@@ -12,6 +12,7 @@ namespace bidora::BIDORA_ISA {
 typedef uint8_t Codes __attribute__((vector_size(32)));
 typedef uint8_t HalfCodes __attribute__((vector_size(16)));
 typedef uint16_t Words __attribute__((vector_size(32)));
+typedef uint32_t DoubleWords __attribute__((vector_size(32)));
 
 [[gnu::always_inline]] inline Codes loadCodes(const uint8_t* from) {
   Codes codes;
@@ -43,11 +44,17 @@ template <typename Order>
 // 16 in the lanes whose bit is set.
 template <int... kPlace>
 [[gnu::always_inline]] inline Codes fifthBits(const uint8_t* bits, std::integer_sequence<int, kPlace...>) {
+#ifdef __AVX512BW__
+  uint32_t mask;
+  std::memcpy(&mask, bits, sizeof mask);
+  return (Codes)_mm256_maskz_set1_epi8(mask, 16);
+#else
   HalfCodes four{};
   std::memcpy(&four, bits, 4);
   const Codes spread = __builtin_shufflevector(four, four, (kPlace / 8)...);
   constexpr Codes kBit = {(1 << (kPlace % 8))...};
   return (Codes)((spread & kBit) != 0) & 16;
+#endif
 }
 [[gnu::always_inline]] inline Codes fifthBits(const uint8_t* bits) {
   return fifthBits(bits, std::make_integer_sequence<int, kGranule>());
@@ -311,7 +318,8 @@ struct Block32 {
   [[gnu::always_inline]] float offset() const { return kHasOffset ? halfAt(block + 2) : 0; }
   [[gnu::always_inline]] Codes codes() const {
     const HalfCodes bytes = loadHalf(block + kCodes);
-    const Codes low = joined<OneAfterTheOther>(bytes & 15, bytes >> 4);
+    const DoubleWords both = (DoubleWords)joined<OneAfterTheOther>(bytes, bytes);
+    const Codes low = (Codes)(both >> DoubleWords{0, 0, 0, 0, 4, 4, 4, 4}) & 15;
     return kHasFifthBit ? low | fifthBits(block + kBits) : low;
   }
   [[gnu::always_inline]] Levels levels(const PackedMatrix&, int64_t) const {
@@ -378,7 +386,9 @@ struct Block256 {
     const Codes bit = Codes{} + static_cast<uint8_t>(1U << i);
     return low | ((Codes)((loadCodes(block + 16) & bit) != 0) & 16);
   }
-  [[gnu::always_inline]] Places places(const PackedMatrix&, int64_t granule) const { return placesOf(codes(granule & 7)); }
+  [[gnu::always_inline]] Places places(const PackedMatrix&, int64_t granule) const {
+    return placesOf(codes(granule & 7));
+  }
 };
 using Q4_K = ByLevels<Block256<false>>;
 using Q5_K = ByLevels<Block256<true>>;
@@ -390,9 +400,12 @@ struct SixBits256 {
 
   // In a block, granule i.
   [[gnu::always_inline]] static Codes codes(const uint8_t* block, int64_t i) {
-    const Codes four = loadCodes(block + i / 4 * 64 + i % 2 * 32), low = i / 2 % 2 ? four >> 4 : four & 15,
-                two = (Codes)((Words)loadCodes(block + 128 + i / 4 * 32) >> static_cast<uint16_t>(i % 4 * 2)) & 3;
-    return (low | two << 4) - 32;
+    const Codes four = loadCodes(block + i / 4 * 64 + i % 2 * 32), low = i / 2 % 2 ? four >> 4 : four & 15;
+    const Words pairs = (Words)loadCodes(block + 128 + i / 4 * 32);  // of bits, those of granule i at 2·(i mod 4)
+    const uint16_t place = i % 4 * 2;
+    const Codes high =
+        (Codes)(place < 4 ? pairs << static_cast<uint16_t>(4 - place) : pairs >> static_cast<uint16_t>(place - 4)) & 48;
+    return (low | high) - 32;
   }
   [[gnu::always_inline]] static Codes codes(const PackedMatrix& matrix, int64_t granule, float (&scales)[2]) {
     const uint8_t* block = matrix.codes + granule / 8 * kBytes;

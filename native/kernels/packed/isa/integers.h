@@ -1,5 +1,5 @@
-// Packed matrices as whole numbers, for products that add up whole numbers: an element is code·scale + offset. A decoder
-// is made for a run of granules, which share a scale, and next() goes to the run after it.
+// Packed matrices as whole numbers, for products that add up whole numbers: an element is code·scale + offset. A
+// decoder is made for a run of granules, which share a scale, and next() goes to the run after it.
 #pragma once
 
 #include <cmath>
@@ -127,7 +127,9 @@ struct IntegerQ8_0 {
     block += Bytes32::kBytes;
     scale = halfAt(block);
   }
-  [[gnu::always_inline]] Shorts codes(const PackedMatrix&, int64_t, int64_t) const { return signedShorts(loadCodes(block + 2)); }
+  [[gnu::always_inline]] Shorts codes(const PackedMatrix&, int64_t, int64_t) const {
+    return signedShorts(loadCodes(block + 2));
+  }
 };
 
 // ggml's blocks of 256, whose granules have whole scales: their products with codes are at most 4096.
@@ -180,15 +182,23 @@ struct IntegerQ6_K {
     block += SixBits256::kBytes;
     scale = halfAt(block + SixBits256::kScale);
   }
-  // A granule's halves have scales of their own.
   [[gnu::always_inline]] Shorts codes(const PackedMatrix&, int64_t, int64_t i) const {
-    const auto scaleAt = [&](int64_t half) {
-      return static_cast<int16_t>(static_cast<int8_t>(block[SixBits256::kScales + 2 * i + half]));
-    };
-    const Words ofHalves[] = {Words{} + static_cast<uint16_t>(scaleAt(0)), Words{} + static_cast<uint16_t>(scaleAt(1))};
+    return signedShorts(SixBits256::codes(block, i)) * scales(i);
+  }
+
+ private:
+  // A granule's halves have scales of their own.
+  [[gnu::always_inline]] Shorts scales(int64_t i) const {
+    const uint8_t* from = block + SixBits256::kScales;
+#ifdef __AVX512BW__
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    const __m512i places = _mm512_inserti64x4(_mm512_set1_epi16(2 * i), _mm256_set1_epi16(2 * i + 1), 1);
+    return (Shorts)_mm512_permutexvar_epi16(places, _mm512_castsi256_si512(_mm256_cvtepi8_epi16(bytes)));
+#else
     Shorts scales;
-    std::memcpy(&scales, ofHalves, sizeof scales);
-    return signedShorts(SixBits256::codes(block, i)) * scales;
+    for (int64_t k = 0; k < kGranule; ++k) scales[k] = static_cast<int8_t>(from[2 * i + k / 16]);
+    return scales;
+#endif
   }
 };
 

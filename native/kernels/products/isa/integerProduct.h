@@ -4,7 +4,6 @@
 #pragma once
 
 #include "finishTile.h"
-#include "kernels/isa/buffer.h"
 #include "kernels/isa/tiles.h"
 #include "kernels/packed/isa/integers.h"
 #include "roundRow.h"
@@ -45,59 +44,39 @@ constexpr int64_t kCodesAhead = 2048;                        // bytes of the mat
   return sumOf<float>(registers[0]);
 }
 
-// Rows of x rounded to int16, in blocks of 256 elements.
-struct IntegerRows {
-  static constexpr int64_t kBlock = 8;  // granules; the last block may have fewer
-
-  const int16_t* codes;  // [rows, granules, kGranule]
-  const float* scales;   // [rows, blocks]
-  const float* sums;     // of the granules, [rows, granules]
-  int64_t granules, blocks;
-
-  IntegerRows from(int64_t row) const {
-    return {codes + row * granules * kGranule, scales + row * blocks, sums + row * granules, granules, blocks};
+inline void roundBlock(const Bfloat16* from, int64_t granules, int16_t* codes, float& scale, float* sums) {
+  alignas(64) float numbers[kGranulesOfBlock * kGranule];
+  for (int64_t i = 0; i < granules * kGranule; ++i) numbers[i] = wide(from[i]);
+  roundRow(numbers, granules * kGranule, codes, scale);
+  for (int64_t granule = 0; granule < granules; ++granule) {
+    int32_t sum = 0;
+    for (int64_t i = 0; i < kGranule; ++i) sum += codes[granule * kGranule + i];
+    sums[granule] = static_cast<float>(sum) * scale;
   }
-};
+}
 
-// A thread's memory for them.
-class IntegerRounding {
- public:
-  // Rows beyond those of x are 0, up to kIntegerRows.
-  IntegerRows round(const FrozenProduct<Bfloat16>& call) {
-    const int64_t granules = call.depth / kGranule, blocks = (granules + IntegerRows::kBlock - 1) / IntegerRows::kBlock;
-    int16_t* codes = zeros(codes_, granules * kGranule);
-    float *scales = zeros(scales_, blocks), *sums = zeros(sums_, granules);
-    for (int64_t row = 0; row < call.rows; ++row)
-      for (int64_t block = 0; block < blocks; ++block) {
-        const int64_t first = block * IntegerRows::kBlock, at = row * granules + first;
-        roundBlock(call.x.data + row * call.x.stride + first * kGranule, lesser(IntegerRows::kBlock, granules - first),
-                   codes + at * kGranule, scales[row * blocks + block], sums + at);
-      }
-    return {codes, scales, sums, granules, blocks};
-  }
-
- private:
-  template <typename T>
-  static T* zeros(Buffer<T>& buffer, int64_t count) {
-    T* to = buffer.need(kIntegerRows * count);
-    std::memset(to, 0, kIntegerRows * count * sizeof(T));
-    return to;
-  }
-
-  static void roundBlock(const Bfloat16* from, int64_t granules, int16_t* codes, float& scale, float* sums) {
-    alignas(64) float numbers[IntegerRows::kBlock * kGranule];
-    for (int64_t i = 0; i < granules * kGranule; ++i) numbers[i] = wide(from[i]);
-    roundRow(numbers, granules * kGranule, codes, scale);
-    for (int64_t granule = 0; granule < granules; ++granule) {
-      int32_t sum = 0;
-      for (int64_t i = 0; i < kGranule; ++i) sum += codes[granule * kGranule + i];
-      sums[granule] = static_cast<float>(sum) * scale;
+inline void roundBlocks(const FrozenProduct<Bfloat16>& call, const IntegerRows& to) {
+  for (int64_t row = 0; row < kIntegerRows; ++row) {
+    int16_t* codes = to.codes + row * call.depth;
+    float *scales = to.scales + row * to.blocks, *sums = to.sums + row * to.granules;
+    if (row >= call.rows) {
+      std::memset(codes, 0, call.depth * sizeof *codes);
+      std::memset(scales, 0, to.blocks * sizeof *scales);
+      std::memset(sums, 0, to.granules * sizeof *sums);
+      continue;
+    }
+    for (int64_t block = 0; block < to.blocks; ++block) {
+      const int64_t first = block * kGranulesOfBlock, count = lesser(kGranulesOfBlock, to.granules - first);
+      roundBlock(call.x.data + row * call.x.stride + first * kGranule, count, codes + first * kGranule, scales[block],
+                 sums + first);
     }
   }
+}
 
-  Buffer<int16_t> codes_;
-  Buffer<float> scales_, sums_;
-};
+inline IntegerRows rowsFrom(int64_t row, const IntegerRows& x) {
+  return {x.codes + row * x.granules * kGranule, x.scales + row * x.blocks, x.sums + row * x.granules, x.granules,
+          x.blocks};
+}
 
 // The sums of kRows rows of x with a row of the matrix.
 template <typename Decoder, int kRows>
@@ -122,7 +101,7 @@ class RowSums {
  private:
   // All granules have the same scale.
   [[gnu::always_inline]] void addWhole(int64_t block, int64_t granules) {
-    const int64_t first = block * IntegerRows::kBlock;
+    const int64_t first = block * kGranulesOfBlock;
     if (block > 0) decoder_.next(matrix_, first_ + first);
     IntegerSums sums[kRows] = {};
 #pragma GCC unroll 8
@@ -136,7 +115,7 @@ class RowSums {
 
   // Each has its own.
   [[gnu::always_inline]] void addScaled(int64_t block, int64_t granules) {
-    const int64_t first = block * IntegerRows::kBlock;
+    const int64_t first = block * kGranulesOfBlock;
     FloatSums ofBlock[kRows] = {};
 #pragma GCC unroll 8
     for (int64_t i = 0; i < granules; ++i) {
@@ -184,15 +163,15 @@ class RowSums {
 // to[r·kColumnsTogether] = x_r·W_row for kRows rows of x.
 template <typename Decoder, int kRows>
 void multiplyRow(const PackedMatrix& matrix, int64_t row, const IntegerRows& x, float* to) {
-  constexpr int64_t kBytes = IntegerRows::kBlock / Decoder::kGranules * Decoder::kBytes;
+  constexpr int64_t kBytes = kGranulesOfBlock / Decoder::kGranules * Decoder::kBytes;
   const uint8_t* ahead = matrix.codes + row * x.granules / Decoder::kGranules * Decoder::kBytes + kCodesAhead;
   RowSums<Decoder, kRows> sums(matrix, row, x);
   int64_t block = 0;
-  for (; (block + 1) * IntegerRows::kBlock <= x.granules; ++block, ahead += kBytes) {
+  for (; (block + 1) * kGranulesOfBlock <= x.granules; ++block, ahead += kBytes) {
     for (int64_t line = 0; line < kBytes; line += 64) __builtin_prefetch(ahead + line);
-    sums.addBlock(block, IntegerRows::kBlock);
+    sums.addBlock(block, kGranulesOfBlock);
   }
-  if (block < x.blocks) sums.addBlock(block, x.granules - block * IntegerRows::kBlock);
+  if (block < x.blocks) sums.addBlock(block, x.granules - block * kGranulesOfBlock);
   sums.write(to);
 }
 
@@ -201,7 +180,7 @@ template <typename Decoder>
 void multiplyRows(const PackedMatrix& matrix, int64_t first, int64_t columns, const IntegerRows& x, int64_t rows,
                   float* sums) {
   const auto forColumns = [&](auto multiply, int64_t r) {
-    for (int64_t c = 0; c < columns; ++c) multiply(matrix, first + c, x.from(r), sums + r * kColumnsTogether + c);
+    for (int64_t c = 0; c < columns; ++c) multiply(matrix, first + c, rowsFrom(r, x), sums + r * kColumnsTogether + c);
   };
   for (int64_t r = 0; r < rows; r += kRowsAtOnce) {
     if (rows - r == 1) forColumns(multiplyRow<Decoder, 1>, r);
@@ -223,11 +202,8 @@ inline void addLowRank(const FrozenProduct<Bfloat16>& call, int64_t column, floa
   }
 }
 
-// Groups begin … end − 1 of columns, for a packed matrix whose rows consist of whole granules and blocks.
-inline void integerProduct(const FrozenProduct<Bfloat16>& call, int64_t begin, int64_t end) {
+inline void integerProduct(const FrozenProduct<Bfloat16>& call, const IntegerRows& x, int64_t begin, int64_t end) {
   alignas(64) float sums[kIntegerRows * kColumnsTogether];
-  IntegerRounding rounding;
-  const IntegerRows x = rounding.round(call);
   withIntegers(call.packed->format, [&]<typename Decoder>(Decoder*) {
     for (int64_t group = begin; group < end; ++group) {
       const int64_t column = group * kColumnsTogether, count = lesser(kColumnsTogether, call.columns - column);
