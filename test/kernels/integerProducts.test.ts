@@ -97,7 +97,12 @@ describe.each(FORMATS)("%s", (format) => {
       const x = drawer(2)([8, shape[1]], "bfloat16");
       const product = (rows: torch.Tensor) => torch.withIntegerProducts(() => torch.fastLinear(rows, weight));
       const all = withThreads(1, () => product(x));
-      expect(torch.equal(withThreads(3, () => product(x)), all)).toBe(true);
+      expect(
+        torch.equal(
+          withThreads(3, () => product(x)),
+          all,
+        ),
+      ).toBe(true);
       for (const [first, rows] of [[0, 1], [7, 1], [2, 2], [1, 3], [3, 5]] as const) // biome-ignore format: one line
         expect(torch.equal(product(torch.narrow(x, 0, first, rows)), torch.narrow(all, 0, first, rows))).toBe(true);
       const dense = torch.decodeWeight(weight);
