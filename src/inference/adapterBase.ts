@@ -19,8 +19,12 @@ export function baseDtypeFor(adapter: SavedAdapter | undefined, asked: BaseDtype
   );
 }
 
-/** A sentence if the base is packed otherwise than in the adapter's training. */
+const LOFTQ_BASE =
+  "The adapter was trained in PEFT on a base that LoftQ had quantized: give that quantized base as the model, because on the original one results differ.";
+
+/** A sentence if the base is, or may be, another than in the adapter's training. */
 export function noteOnBase(adapter: SavedAdapter | undefined, baseDtype: BaseDtype | undefined): string | undefined {
+  if (adapter?.loftqConfig) return LOFTQ_BASE;
   if (!adapter?.metadata) return undefined;
   const [then, now] = [adapter.metadata.baseDtype, baseDtype].map((dtype) => (isPacked(dtype) ? dtype : undefined));
   if (then === now) return undefined;

@@ -1,10 +1,13 @@
+import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type AdaptedModel, attachAdapter, merge, readAdapter } from "../../src/adapters/index.js";
+import { findModel, open as openModel } from "../../src/inference/open.js";
 import { openCheckpoint } from "../../src/io/checkpoint.js";
 import { loadModel, type TaskModel } from "../../src/models/index.js";
 import { EVALUATION, type ForwardContext, transposed } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
+import { temporaryFolders } from "../io/temporaryFolder.js";
 import { ownHead } from "../models/ownHead.js";
 import { goldenLoss } from "./goldenBatch.js";
 import {
@@ -30,6 +33,8 @@ interface AdapterCase {
   readonly batch: string;
   readonly file: string;
 }
+
+const newFolder = temporaryFolders();
 
 const cases = families.flatMap((family) => {
   const { adapters = [] } = readJson<{ adapters?: AdapterCase[] }>(join(GOLDEN, family, "golden.json"));
@@ -104,6 +109,23 @@ test.each(cases.filter(({ merged }) => merged))(
     expect(forward(model, rows, EVALUATION).toArray()).toEqual(before);
   },
 );
+
+test("an adapter that LoftQ started in PEFT: logits on the base that is given, and a note on which base it needs", async () => {
+  const entry = cases.find(({ family, name }) => family === "llama" && name === "lora")!;
+  const [source, adapter] = [join(GOLDEN, "llama", entry.adapter), newFolder()];
+  cpSync(source, adapter, { recursive: true });
+  const started = { init_lora_weights: "loftq", loftq_config: { loftq_bits: 4, loftq_iter: 1 } };
+  const file = "adapter_config.json";
+  writeFileSync(join(adapter, file), JSON.stringify({ ...readJson<object>(join(source, file)), ...started }));
+  const notes: string[] = [];
+  const names = { model: join(GOLDEN, "llama", entry.checkpoint), adapter };
+  const found = await findModel(names, { onNote: (note) => notes.push(note) });
+  const { model } = await openModel(found, { dtype: "float32" });
+  const rows = readTensors(join(GOLDEN, "llama", entry.batch));
+  const golden = readTensors(join(GOLDEN, "llama", entry.file));
+  expectClose(forward(model, rows, EVALUATION), get(golden, "logits"), 1e-5, "logits");
+  expect(notes).toEqual([expect.stringContaining("give that quantized base as the model")]);
+});
 
 const dropoutCases = families.flatMap((family) =>
   (manifest(family).dropout ?? []).map((entry) => ({ family, head: "single" as const, ...entry })),

@@ -116,8 +116,11 @@ export function currentLoraName(name: string): string {
   return name.endsWith(`.${MAGNITUDE}.weight`) ? name.slice(0, -".weight".length) : name;
 }
 
-/** Initializations of A and B that do not change the base weights. */
-const ADDITIVE_STARTS: readonly unknown[] = [true, false, null, "gaussian", "eva", "orthogonal", "mica"];
+/** The initialization that quantizes the base. PEFT repeats it on loading, which changes nothing in a base that is quantized already. */
+export const LOFTQ = "loftq";
+
+/** Initializations of A and B that do not change the base weights, or whose changed base can be given as the model. */
+const SUPPORTED_STARTS: readonly unknown[] = [true, false, null, "gaussian", "eva", "orthogonal", "mica", LOFTQ];
 
 /** Unsupported variants of LoRA, which do not compute W0 + s·B·A, by the key that enables them. */
 const VARIANTS: Readonly<Record<string, string>> = {
@@ -147,7 +150,7 @@ export function refuseUnsupported(file: string, config: JsonObject): void {
 
 function refusalOf(config: JsonObject): string | undefined {
   const { init_lora_weights: start, use_dora: dora, lora_bias: bBias } = config;
-  if (!ADDITIVE_STARTS.includes(start ?? null)) return changedBase(start);
+  if (!SUPPORTED_STARTS.includes(start ?? null)) return changedBase(start);
   for (const [key, reason] of Object.entries(VARIANTS)) {
     if (isOn(config[key])) return unsupported(key, reason);
   }

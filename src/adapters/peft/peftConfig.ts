@@ -1,9 +1,10 @@
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
-import type { JsonObject, JsonValue } from "../../files/json.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../files/json.js";
 import type { AdapterConfig } from "../adapterConfig.js";
 import { ADAPTER_METHODS, methodOf } from "../adapterMethods.js";
 import type { AdapterMethod } from "../method.js";
+import { LOFTQ } from "./loraKeys.js";
 import { checkedKeys } from "./targetKeys.js";
 
 /** The version of PEFT that defines these keys; written as `peft_version`. */
@@ -18,6 +19,8 @@ export interface AdapterOrigin {
   readonly revision: string | undefined;
   /** Whether the base model stores adapted weights as [in, out]. PEFT calls it `fan_in_fan_out`, and corrects it when it loads. */
   readonly adaptsTransposed?: boolean | undefined;
+  /** PEFT's `loftq_config`, if LoftQ started the adapter there: the adapter fits the base that LoftQ quantized, not the original one. */
+  readonly loftqConfig?: JsonObject | undefined;
 }
 
 export interface PeftConfig extends AdapterOrigin {
@@ -42,6 +45,8 @@ const originKeys = z.object({
   base_model_name_or_path: z.string().nullable(),
   revision: z.string().nullable(),
   fan_in_fan_out: z.boolean().nullable().default(false),
+  init_lora_weights: z.unknown().optional(),
+  loftq_config: z.custom<JsonObject>(isJsonObject).nullable().default({}),
 });
 
 /**
@@ -62,6 +67,7 @@ export function parsePeftConfig(file: string, json: JsonObject, metadata: object
     baseModel: origin.base_model_name_or_path || undefined,
     revision: origin.revision ?? undefined,
     adaptsTransposed: origin.fan_in_fan_out || undefined,
+    loftqConfig: origin.init_lora_weights === LOFTQ ? (origin.loftq_config ?? {}) : undefined,
   };
 }
 
@@ -92,6 +98,7 @@ export function renderPeftConfig(config: AdapterConfig, origin: AdapterOrigin, p
     revision: origin.revision ?? null,
     ...("fan_in_fan_out" in codec.defaults && { fan_in_fan_out: origin.adaptsTransposed ?? false }),
     ...codec.render(config, paths),
+    ...(origin.loftqConfig && { init_lora_weights: LOFTQ, loftq_config: origin.loftqConfig }),
   };
   return `${JSON.stringify(json, withSortedKeys, 2)}\n`;
 }

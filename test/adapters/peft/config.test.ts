@@ -67,7 +67,7 @@ describe("unsupported settings are refused with a reason", () => {
   test.each<[JsonObject, string]>([
     [{ peft_type: "LOHA" }, "LOHA"],
     [{ peft_type: null }, "no peft_type"],
-    ...["pissa", "pissa_niter_4", "olora", "corda", "loftq", "lora_ga"].map((start): [JsonObject, string] => [
+    ...["pissa", "pissa_niter_4", "olora", "corda", "lora_ga"].map((start): [JsonObject, string] => [
       { init_lora_weights: start },
       "changes the base weights",
     ]),
@@ -98,9 +98,17 @@ describe("unsupported settings are refused with a reason", () => {
     expect(read).toThrow(/^adapter_config\.json: [^\n]+\.$/);
   });
 
-  test.each([true, false, "gaussian", "orthogonal", "eva"])("but not init_lora_weights %j", (start) => {
+  test.each([true, false, "gaussian", "orthogonal", "eva", "loftq"])("but not init_lora_weights %j", (start) => {
     expect(parse({ peft_type: "LORA", init_lora_weights: start }).config.method).toBe("lora");
   });
+});
+
+test("an adapter that LoftQ started in PEFT keeps its loftq_config", () => {
+  const loftq = { init_lora_weights: "loftq", loftq_config: { loftq_bits: 4, loftq_iter: 5 } };
+  const { config, ...origin } = parse({ peft_type: "LORA", target_modules: ["query"], ...loftq });
+  expect(origin.loftqConfig).toEqual(loftq.loftq_config);
+  expect(JSON.parse(renderPeftConfig(config, origin, []))).toMatchObject(loftq);
+  expect(render(config)).toMatchObject({ init_lora_weights: true, loftq_config: {} });
 });
 
 test("loraConfig() has bidora's defaults", () => {
