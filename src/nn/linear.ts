@@ -104,25 +104,27 @@ export function projectTogether(
   x: torch.Tensor,
   context: ForwardContext,
 ): readonly torch.Tensor[] {
+  return (areAlike(layers, x) && productsTogether(layers, x)) || layers.map((layer) => layer.forward(x, context));
+}
+
+/** Whether the layers are plain products, with biases for all or none. */
+function areAlike(layers: readonly Linear[], x: torch.Tensor): boolean {
+  const isBiased = layers[0]?.bias !== undefined;
+  return (
+    layers.length > 1 &&
+    layers.every((layer) => !layer.adapter && (layer.bias !== undefined) === isBiased && !layer.packedFor(x))
+  );
+}
+
+/** All products in one call; undefined if it can't take one of the weights, or a gradient is needed. */
+function productsTogether(layers: readonly Linear[], x: torch.Tensor): readonly torch.Tensor[] | undefined {
   const weights = layers.flatMap(({ weight }) => weight.values.operand(x.dtype) ?? []);
   const biases = layers.flatMap(({ bias }) => bias?.tensor ?? []);
-  if (weights.length < layers.length || !areTogether(layers, x, [...weights, ...biases]))
-    return layers.map((layer) => layer.forward(x, context));
+  if (weights.length < layers.length || [x, ...weights, ...biases].some(({ requiresGrad }) => requiresGrad)) return;
   return linears(
     x,
     weights,
     biases.map((bias) => torch.castTo(bias, x.dtype)),
-  );
-}
-
-/** Whether one call can compute all products: it needs biases for all layers or none, and no gradients. */
-function areTogether(layers: readonly Linear[], x: torch.Tensor, parameters: readonly torch.Tensor[]): boolean {
-  const biased = layers.filter(({ bias }) => bias).length;
-  return (
-    layers.length > 1 &&
-    (biased === 0 || biased === layers.length) &&
-    !layers.some((layer) => layer.adapter || layer.packedFor(x)) &&
-    ![x, ...parameters].some(({ requiresGrad }) => requiresGrad)
   );
 }
 
