@@ -1,8 +1,8 @@
 // Decodes the elements of GGUF tensors to float32.
 
+import { blockOf, type GgmlType } from "../../files/ggmlTypes.js";
 import * as torch from "../../torch/index.js";
 import { halfValues } from "./quantize.js";
-import { blockOf, type GgmlType } from "./types.js";
 
 /** Writes the values of elements to `out`. */
 type Unpack = (bytes: Uint8Array, out: Float32Array) => void;

@@ -1,19 +1,10 @@
 import { closeSync, fstatSync } from "node:fs";
 import { openToRead, readInto } from "../../common/fileSystem.js";
+import { blockOf, type GgmlType, ggmlType } from "../../files/ggmlTypes.js";
 import { mapFile, type Tensor } from "../../torch/index.js";
 import { HeaderReader, leastBytes } from "./headerReader.js";
 import { GgufMetadata } from "./metadata.js";
-import {
-  blockOf,
-  type GgmlType,
-  type GgufValue,
-  ggmlType,
-  ggufError,
-  LENGTH_BYTES,
-  type Scalar,
-  type ScalarType,
-  VALUE_TYPES,
-} from "./types.js";
+import { type GgufValue, ggufError, LENGTH_BYTES, type Scalar, type ScalarType, VALUE_TYPES } from "./types.js";
 
 /** An open GGUF file: the header is in memory, and tensors are read from disk on demand. */
 export class GgufFile {

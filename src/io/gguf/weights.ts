@@ -1,5 +1,6 @@
 // Reads the weights of a GGUF file as transformers' parameters.
 
+import { blockOf, type GgmlType } from "../../files/ggmlTypes.js";
 import * as torch from "../../torch/index.js";
 import type { PackedTensor } from "../packedTensor.js";
 import type { SafetensorsDtype, TensorInfo } from "../safetensorsHeader.js";
@@ -14,7 +15,7 @@ import {
 import { dequantize, isReadable, READABLE_TYPES, type ReadableType } from "./dequantize.js";
 import { type GgufFile, type GgufTensorInfo, openGguf } from "./file.js";
 import { ArchitectureKeys } from "./metadata.js";
-import { blockOf, type GgmlType, ggufError } from "./types.js";
+import { ggufError } from "./types.js";
 
 /** Number of elements dequantized at a time, to bound the memory needed besides the tensor. */
 const ELEMENTS_AT_ONCE = 2 ** 22;

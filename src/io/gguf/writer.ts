@@ -1,19 +1,11 @@
 // Writes GGUF files.
 
 import { writeAll, writeAtomic } from "../../files/atomic.js";
+import { blockOf, ggmlId } from "../../files/ggmlTypes.js";
 import { numelOf, sameShape, scope, type Tensor } from "../../torch/index.js";
 import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, MAGIC, VERSIONS } from "./file.js";
 import { quantize, type WritableType } from "./quantize.js";
-import {
-  blockOf,
-  type GgufValue,
-  ggmlId,
-  ggufError,
-  SCALAR_BYTES,
-  type Scalar,
-  type ScalarType,
-  VALUE_TYPES,
-} from "./types.js";
+import { type GgufValue, ggufError, SCALAR_BYTES, type Scalar, type ScalarType, VALUE_TYPES } from "./types.js";
 
 /** A tensor to write. */
 export interface GgufEntry {

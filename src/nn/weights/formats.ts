@@ -1,3 +1,5 @@
+import { blockOf, type GgmlType } from "../../files/ggmlTypes.js";
+
 /** How a quantization format lies in memory. */
 export interface WeightFormat {
   /** Its name in settings and messages, and for the native code. */
@@ -41,27 +43,30 @@ const bytes = (name: string, elements: number): WeightFormat => ({
 export const W8A8 = bytes("w8a8", 64);
 
 /** ggml's blocks. @param levels the largest magnitude of a code */
-const blocks = (name: string, elements: number, bytes: number, levels = 0): WeightFormat => ({
-  name,
-  elements,
-  block: [],
-  largest: levels * LARGEST_HALF,
-  bytesOf: ([rows, columns]) => (((rows as number) * (columns as number)) / elements) * bytes,
-});
+function blocks(type: GgmlType, levels = 0): WeightFormat {
+  const { elements, bytes } = blockOf(type);
+  return {
+    name: type.toLowerCase(),
+    elements,
+    block: [],
+    largest: levels * LARGEST_HALF,
+    bytesOf: ([rows, columns]) => (((rows as number) * (columns as number)) / elements) * bytes,
+  };
+}
 
 const FORMATS = [
   fourBits("nf4"),
   fourBits("fp4"),
   bytes("int8", 1),
   W8A8,
-  blocks("q8_0", 32, 34, 127),
-  blocks("q4_0", 32, 18, 8),
-  blocks("q4_1", 32, 20),
-  blocks("q5_0", 32, 22),
-  blocks("q5_1", 32, 24),
-  blocks("q4_k", 256, 144),
-  blocks("q5_k", 256, 176),
-  blocks("q6_k", 256, 210),
+  blocks("Q8_0", 127),
+  blocks("Q4_0", 8),
+  blocks("Q4_1"),
+  blocks("Q5_0"),
+  blocks("Q5_1"),
+  blocks("Q4_K"),
+  blocks("Q5_K"),
+  blocks("Q6_K"),
 ];
 
 /** The quantization formats of frozen matrices, by name. */
