@@ -45,7 +45,7 @@ export const workFolder = (): string => {
   return work;
 };
 
-/** Writes a folder of files anew. @returns its path */
+/** Writes a folder of files, replacing an earlier one. @returns its path */
 export function placed(files: Files, name = "input"): string {
   const folder = join(workFolder(), name);
   rmSync(folder, { recursive: true, force: true });

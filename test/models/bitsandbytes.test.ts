@@ -58,7 +58,7 @@ test.each(FOLDERS)("%s: baseDtype bfloat16 and master weights are the decoded va
   }
 });
 
-test.each(["llama-nf4", "gpt2-nf4"])("%s: baseDtype int8 packs the decoded values anew", async (name) => {
+test.each(["llama-nf4", "gpt2-nf4"])("%s: baseDtype int8 packs the decoded values again", async (name) => {
   const held = await values(golden(name), { baseDtype: "int8" });
   for (const [path, matrix] of decoded(golden(name))) {
     const [codes, largest] = torch.quantizeWeight(matrix, "int8") as [torch.Tensor, torch.Tensor];

@@ -10,15 +10,18 @@ import { sampleRun } from "./sampleRuns.js";
 
 const run = sampleRun({ name: "run", method: "lora", steps: 10 });
 
-type Told = Pick<PredictedRow, "reference" | "prediction"> & { readonly text?: string };
+type RowFacts = Pick<PredictedRow, "reference" | "prediction"> & { readonly text?: string };
 
-const page = (labels: readonly string[], rows: readonly Told[], broken = 0) => {
+const page = (labels: readonly string[], rows: readonly RowFacts[], broken = 0) => {
   const judged = rows.map((row, i) => ({ file: "/data/dev.tsv", line: i + 1, text: `text ${i + 1}`, ...row }));
   const split = { split: "validation" as const, rows: judged, broken };
   return parse(renderReport([{ ...run, predictions: { labels, splits: [split] } }]));
 };
 
-const classRow = (reference: number, label: string, score = 0.9): Told => ({ reference, prediction: { label, score } });
+const classRow = (reference: number, label: string, score = 0.9): RowFacts => ({
+  reference,
+  prediction: { label, score },
+});
 
 describe("rows of one class", () => {
   const rows = [

@@ -30,7 +30,7 @@ test.each([
   );
 });
 
-test("a run that no setting makes smaller is told so", async () => {
+test("the message for a run that no setting makes smaller says so", async () => {
   const least = { batchSize: 1, gradientCheckpointing: true, dtype: "bfloat16" } as const;
   await expect(failing(CUDA, least)).rejects.toThrow("2.00 GiB: use a smaller model, or fewer trained parameters.");
 });

@@ -53,7 +53,7 @@ describe("gradients that are not finite", () => {
     expect(scaler.state).toEqual({ scale: scale / 2, finiteSteps: 0 });
   });
 
-  test("are told apart from other errors", () => {
+  test("are distinguished from other errors", () => {
     const scaler = new LossScale();
     const other = () => {
       throw new TypeError("another");

@@ -20,6 +20,6 @@ export function unreadQuantization(config: JsonObject): string | undefined {
   if (is4Bit === true && type !== undefined && !FOUR_BIT_TYPES.some((known) => known === type))
     return `the bnb_4bit_quant_type ${shown(type)} of quantization_config is not supported; supported are ${FOUR_BIT_TYPES.join(", ")}`;
   if (settings.llm_int8_has_fp16_weight === true)
-    return "llm_int8_has_fp16_weight of quantization_config is not supported: its weights are quantized anew for each product";
+    return "llm_int8_has_fp16_weight of quantization_config is not supported: its weights are quantized again for each product";
   return undefined;
 }

@@ -58,7 +58,7 @@ function groupsOf(subject: Subject): Group[] {
   }));
 }
 
-/** The most steps of a line: more can't be told apart. */
+/** The most steps of a line: more can't be distinguished. */
 const MOST_STEPS = 200;
 
 /** The values of a run, or the mean over several runs at each step that any of them has. */

@@ -84,7 +84,7 @@ def main() -> None:
     for name, part in FILES.items():
         write(HERE / name, EVENTS[part], 2 if part == "resumed" else None)
     shown = curves(HERE)
-    assert [point[:1] for point in shown["train/upperLoss"]] == [[1], [2], [3]], "steps after the checkpoint are told anew"
+    assert [point[:1] for point in shown["train/upperLoss"]] == [[1], [2], [3]], "steps after the checkpoint appear once, with the later values"
     assert all(value < 9 for points in shown.values() for _, value, _ in points), "steps after the checkpoint are dropped"
     (HERE / "events.json").write_text(json.dumps(EVENTS, indent=1) + "\n")
     (HERE / "curves.json").write_text(json.dumps(shown, indent=1) + "\n")
