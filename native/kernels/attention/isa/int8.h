@@ -19,6 +19,16 @@ struct Int8Work {
 
 typedef int8_t Codes __attribute__((vector_size(kVectorBytes / sizeof(float))));  // as many as a vector's floats
 
+// GCC 12 would convert from bytes one by one.
+[[gnu::always_inline]] inline Vector<int32_t> wholeNumbers(Codes codes) {
+#if defined(__AVX512F__)
+  return (Vector<int32_t>)_mm512_cvtepi8_epi32((__m128i)codes);
+#else
+  typedef int16_t Shorts __attribute__((vector_size(kVectorBytes / 2)));
+  return __builtin_convertvector(__builtin_convertvector(codes, Shorts), Vector<int32_t>);
+#endif
+}
+
 // scale · code for `size` codes.
 template <typename T>
 [[gnu::always_inline]] inline void decodeRow(const int8_t* codes, float scale, int64_t size, T* to) {
@@ -27,8 +37,7 @@ template <typename T>
     for (; d + kLanes<float> <= size; d += kLanes<float>) {
       Codes some;
       std::memcpy(&some, codes + d, sizeof some);
-      const auto numbers = __builtin_convertvector(some, Vector<int32_t>);
-      storeNumbers(to + d, __builtin_convertvector(numbers, Vector<float>) * scale);
+      storeNumbers(to + d, __builtin_convertvector(wholeNumbers(some), Vector<float>) * scale);
     }
   }
   for (; d < size; ++d) setNumber(to + d, scale * static_cast<float>(codes[d]));
