@@ -3,6 +3,7 @@ import { BidoraError } from "../common/errors.js";
 import { modelInput, type TaskModel } from "../models/index.js";
 import { type CacheDtype, EVALUATION, KeyValueCache } from "../nn/index.js";
 import * as torch from "../torch/index.js";
+import { mostIntegerTokens } from "./integerPasses.js";
 
 /** How many new tokens of a sequence a pass computes, and after how many of them its logits are wanted. */
 export interface PassCounts {
@@ -19,6 +20,8 @@ export interface SequenceTokens {
   readonly ids: readonly number[];
   /** After how many of its last tokens the logits are wanted. */
   readonly wanted: number;
+  /** Whether its new tokens are a part of its prompt; those of the first pass are in any case. */
+  readonly isPrompt?: boolean;
 }
 
 /**
@@ -27,6 +30,7 @@ export interface SequenceTokens {
  */
 export class SequenceBatch {
   readonly #cache: KeyValueCache | undefined;
+  readonly #mostIntegerTokens: number;
   /** The tokens of each sequence in the cache. */
   #cached: number[][];
 
@@ -43,6 +47,7 @@ export class SequenceBatch {
     private readonly pass: Pass = (_, compute) => compute(),
   ) {
     this.#cache = cacheDtype ? new KeyValueCache(sequences, cacheDtype) : undefined;
+    this.#mostIntegerTokens = mostIntegerTokens(model);
     this.#cached = Array.from({ length: sequences }, () => []);
   }
 
@@ -57,25 +62,36 @@ export class SequenceBatch {
   }
 
   /**
-   * The logits after the last tokens of each sequence, in float32, in the order of the tokens.
+   * The logits after the last tokens of each sequence, in float32, in the order of the tokens. A few tokens that continue cached ones have a
+   * pass of their own, whatever prompts are computed beside them, because its products may have other last bits.
    * @returns as many as are wanted of each sequence
    */
   logitsAfter(sequences: readonly SequenceTokens[]): Float32Array[][] {
-    const rows = sequences.map(({ ids, wanted }, i) => ids.slice(this.#keep(i, ids, wanted)));
-    const counts = sequences.map(({ wanted }, i) => ({
-      tokens: (rows[i] as readonly number[]).length,
-      selected: wanted,
-    }));
-    const compute = () => this.#forward(rows, counts);
-    const values = this.pass(counts, this.#continues(counts) ? () => torch.withIntegerProducts(compute) : compute);
-    if (this.#cache)
-      for (const [i, row] of rows.entries()) for (const id of row) (this.#cached[i] as number[]).push(id);
-    return split(values, counts);
+    const rows = sequences.map(({ ids, wanted, isPrompt = false }, i) => {
+      const kept = this.#keep(i, ids, wanted);
+      return { ids: ids.slice(kept), selected: wanted, continues: kept > 0 && !isPrompt };
+    });
+    const [few, others] = [rows.filter(({ continues }) => continues), rows.filter(({ continues }) => !continues)];
+    if (few.length === 0 || tokensOf(few) > this.#mostIntegerTokens) return this.#compute(rows);
+    if (others.length === 0) return torch.withIntegerProducts(() => this.#compute(rows));
+    const isSplit = [few, others].every((part) => part.some(({ selected }) => selected > 0));
+    if (!isSplit) return this.#compute(rows);
+    const part = (continued: boolean) => rows.map((row) => (row.continues === continued ? row : NO_TOKENS));
+    const ofFew = torch.withIntegerProducts(() => this.#compute(part(true)));
+    const ofOthers = this.#compute(part(false));
+    return rows.map(({ continues }, i) => (continues ? ofFew : ofOthers)[i] as Float32Array[]);
   }
 
-  /** Whether all new tokens come after cached ones and none is a prompt's. */
-  #continues(counts: readonly PassCounts[]): boolean {
-    return counts.every(({ tokens, selected }, i) => tokens === selected && (this.#cached[i] as number[]).length > 0);
+  /** Calls the model on the new tokens of those sequences that have some. */
+  #compute(rows: readonly NewTokens[]): Float32Array[][] {
+    const counts = rows.map(({ ids, selected }) => ({ tokens: ids.length, selected }));
+    const sequences = [...rows.keys()].filter((i) => (rows[i] as NewTokens).ids.length > 0);
+    const ids = sequences.map((i) => (rows[i] as NewTokens).ids);
+    const forward = () => this.#forward(ids, counts);
+    const values = this.pass(counts, () => (this.#cache ? this.#cache.among(sequences, forward) : forward()));
+    if (this.#cache)
+      for (const [i, { ids }] of rows.entries()) for (const id of ids) (this.#cached[i] as number[]).push(id);
+    return split(values, counts);
   }
 
   /** [K · vocabulary]: the logits of the selected tokens. */
@@ -133,6 +149,16 @@ export class SequenceBatch {
     this.#cache?.dispose();
   }
 }
+
+/** A sequence's tokens in a pass, and after how many of them the logits are wanted. */
+interface NewTokens {
+  readonly ids: readonly number[];
+  readonly selected: number;
+}
+
+const NO_TOKENS: NewTokens = { ids: [], selected: 0 };
+
+const tokensOf = (rows: readonly NewTokens[]): number => rows.reduce((sum, { ids }) => sum + ids.length, 0);
 
 /** [K] int64: the packed indices of the selected tokens, which are the last of each row. */
 function selectedIn(counts: readonly PassCounts[], device: string): torch.Tensor {

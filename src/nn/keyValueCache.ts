@@ -48,6 +48,8 @@ const SPARE = 0.25;
 export class KeyValueCache {
   readonly #layers = new Map<number, Layer>();
   #lengths: readonly number[] = [];
+  /** The sequences of the next passes; undefined for all. */
+  #chosen: readonly number[] | undefined;
   /** The slot of each sequence. */
   #slots: readonly Slot[] = [];
   /** The number of rows of each layer's memory. */
@@ -67,9 +69,24 @@ export class KeyValueCache {
     this.#arrange(Array.from({ length: sequences }, () => emptySlot(tokens)));
   }
 
-  /** The number of tokens of each sequence so far. */
+  /** The number of tokens so far of each sequence of a pass. */
   get lengths(): readonly number[] {
-    return this.#lengths;
+    return this.#chosen?.map((sequence) => this.#lengths[sequence] as number) ?? this.#lengths;
+  }
+
+  /** Runs `body`, whose passes have new tokens only for some sequences. @param sequences in any order */
+  among<T>(sequences: readonly number[], body: () => T): T {
+    this.#choose(sequences);
+    try {
+      return body();
+    } finally {
+      this.#choose(undefined);
+    }
+  }
+
+  #choose(sequences: readonly number[] | undefined): void {
+    this.#chosen = sequences;
+    this.#forgetSpans();
   }
 
   /** The bytes of a token's keys and values in all layers; 0 before the first pass. */
@@ -95,7 +112,7 @@ export class KeyValueCache {
 
   /** Must be called after every layer has added the new tokens. */
   advance({ lengths }: RowLayout): void {
-    this.#lengths = this.#lengths.map((length, i) => length + (lengths[i] as number));
+    this.#lengths = this.#after(lengths);
     this.#forgetSpans();
   }
 
@@ -128,19 +145,28 @@ export class KeyValueCache {
 
   #spansOf({ lengths, first: { device } }: RowLayout): Spans {
     if (this.#spans) return this.#spans;
-    const all = this.#lengths.map((length, i) => length + (lengths[i] as number));
+    const all = this.#after(lengths);
     if (all.some((length, i) => length > (this.#slots[i] as Slot).capacity)) this.#enlarge(all);
-    const starts = this.#slots.map(({ start }) => start);
-    const next = starts.map((start, i) => start + (this.#lengths[i] as number));
+    const [sequences, before] = [this.#chosen ?? [...all.keys()], this.lengths];
+    const starts = sequences.map((sequence) => (this.#slots[sequence] as Slot).start);
+    const next = starts.map((start, i) => start + (before[i] as number));
+    const ends = sequences.map((sequence) => all[sequence] as number);
     const tensor = (numbers: readonly number[]) => torch.keep(torch.tensor(numbers, [numbers.length], "int64", device));
     this.#spans = {
       starts,
-      lengths: all,
+      lengths: ends,
       startsTensor: tensor(starts),
-      lengthsTensor: tensor(all),
+      lengthsTensor: tensor(ends),
       next: { starts: next, startsTensor: tensor(next) },
     };
     return this.#spans;
+  }
+
+  /** The number of tokens of each sequence after a pass. @param added to each sequence of the pass */
+  #after(added: readonly number[]): readonly number[] {
+    const lengths = [...this.#lengths];
+    for (const [i, count] of added.entries()) (lengths[this.#chosen?.[i] ?? i] as number) += count;
+    return lengths;
   }
 
   #forgetSpans(): void {

@@ -26,8 +26,23 @@ class Checked {
   }
 
   extend(...counts: readonly number[]): void {
+    this.#extend(
+      counts.map((_, i) => i),
+      counts,
+    );
+  }
+
+  /** Only these sequences get tokens. */
+  extendAmong(sequences: readonly number[], ...counts: readonly number[]): void {
+    this.cache.among(sequences, () => this.#extend(sequences, counts));
+    expect(this.cache.lengths).toEqual(this.#held.map(({ length }) => length));
+  }
+
+  #extend(sequences: readonly number[], counts: readonly number[]): void {
     const added = counts.map(fresh);
-    this.#held = this.#held.map((rows, i) => [...rows, ...(added[i] as number[][])]);
+    for (const [i, sequence] of sequences.entries())
+      this.#held[sequence] = [...(this.#held[sequence] as number[][]), ...(added[i] as number[][])];
+    const held = sequences.map((sequence) => this.#held[sequence] as number[][]);
     const layout = rowLayout(counts);
     for (const [layer, sign] of [1, -1].entries()) {
       const keys = torch.tensor(added.flat(2), [added.flat().length, WIDTH]);
@@ -35,14 +50,14 @@ class Checked {
       const { starts, lengths } = given;
       expect(given.startsTensor.toArray()).toEqual(starts);
       expect(given.lengthsTensor.toArray()).toEqual(lengths);
-      for (const [i, rows] of this.#held.entries()) {
+      for (const [i, rows] of held.entries()) {
         const span = [starts[i] as number, lengths[i] as number] as const;
         expect(this.#read(given.keys, span)).toEqual(rows.flat().map((x) => x * sign));
         expect(this.#read(given.values, span)).toEqual(rows.flat().map((x) => x + sign));
       }
     }
     this.cache.advance(layout);
-    expect(this.cache.lengths).toEqual(this.#held.map(({ length }) => length));
+    expect(this.cache.lengths).toEqual(held.map(({ length }) => length));
   }
 
   /** The numbers of a sequence. Those of int8 are whole, and rounded by less than a half. */
@@ -110,6 +125,19 @@ test("a sequence is cut back, and goes on with other tokens", () => {
     cache.cut(0, 5);
     cache.cut(1, 1);
     cache.extend(2, 3);
+  });
+});
+
+test("passes may be of some sequences, in any order, and enlarge the slots of these", () => {
+  checked(3, 4, (cache) => {
+    cache.extendAmong([1], 3);
+    cache.extendAmong([2, 0], 2, 1);
+    cache.extend(1, 1, 1);
+    cache.extendAmong([1, 2], 9, 1);
+    cache.extendAmong([0], 7);
+    cache.select(2, 2, 0);
+    cache.extendAmong([1, 2], 1, 2);
+    cache.extend(1, 4, 1);
   });
 });
 

@@ -1,6 +1,6 @@
 /** The drafts of a batch: how many tokens are proposed for each sequence. */
 import type { TaskModel } from "../../models/index.js";
-import * as torch from "../../torch/index.js";
+import { mostIntegerTokens } from "../integerPasses.js";
 import type { Draft, DraftedSequence, Drafter } from "./draft.js";
 
 /** How many tokens are proposed for a sequence at first. */
@@ -19,8 +19,7 @@ interface Proposed {
 
 export class Drafting {
   readonly #drafter: Drafter;
-  readonly #isPacked: boolean;
-  readonly #integerRows = torch.engineFacts().integerRows;
+  readonly #mostIntegerTokens: number;
   #proposed: readonly Proposed[];
 
   /** @param model that the tokens are proposed to */
@@ -30,7 +29,7 @@ export class Drafting {
     sequences: number,
   ) {
     this.#drafter = draft.start(sequences);
-    this.#isPacked = [...model.namedParameters()].some(([, of]) => of.isFilled && !of.values.isDense);
+    this.#mostIntegerTokens = mostIntegerTokens(model);
     this.#proposed = Array.from({ length: sequences }, () => NONE);
   }
 
@@ -39,12 +38,11 @@ export class Drafting {
     const limits = sequences.map(({ ids }, i) =>
       Math.min(nextLimit(this.#proposed[i] as Proposed, ids), this.draft.tokens),
     );
-    const mostOfPass = this.#mostOfPass(sequences.length);
     const drafts = this.#drafter.propose(
-      sequences.map(({ ids, most }, i) => ({
-        ids,
-        most: this.#mostAfter(ids.length, Math.min(most, mostOfPass, limits[i] as number)),
-      })),
+      sequences.map(({ ids, most }, i) => {
+        const limit = Math.min(most, limits[i] as number, this.#mostOfPass(sequences.length, i, ids.length));
+        return { ids, most: this.#mostAfter(ids.length, limit) };
+      }),
     );
     this.#proposed = sequences.map(({ ids }, i) => ({
       after: ids.length,
@@ -54,10 +52,12 @@ export class Drafting {
     return drafts;
   }
 
-  /** A pass's products add up whole numbers only if it has few tokens; a draft must not change whether they do. */
-  #mostOfPass(sequences: number): number {
-    if (!this.#isPacked || sequences > this.#integerRows) return Number.POSITIVE_INFINITY;
-    return Math.floor(this.#integerRows / sequences) - 1;
+  /** With packed weights, a draft must not change which tokens are computed as whole numbers: those of small passes after cached tokens. */
+  #mostOfPass(sequences: number, sequence: number, length: number): number {
+    if (this.#mostIntegerTokens === 0) return Number.POSITIVE_INFINITY;
+    const { after } = this.#proposed[sequence] as Proposed;
+    if (after === 0 || !this.model.backbone.cacheStaysValid(after, length)) return 0;
+    return Math.max(0, Math.floor(this.#mostIntegerTokens / sequences) - 1);
   }
 
   /** The model computes the tokens of a pass at one length of the sequence, so that it must not pass its positions, or change its RoPE. */

@@ -125,7 +125,10 @@ export class BatchGroup {
       new Array<string | undefined>(count).fill(row.job.adapter),
     );
     const routes = counts.map(({ tokens, selected }, i) => ({ adapter: adapters[i], tokens, selected }));
-    return this.routes.pass(routes, compute);
+    return this.routes.pass(
+      routes.filter(({ tokens }) => tokens > 0),
+      compute,
+    );
   }
 
   #dispose(): void {

@@ -88,7 +88,7 @@ export class BatchRow {
     const every = this.job.logprobs?.ofPrompt === true;
     const wanted = this.#computed + Math.min(this.remaining, every ? Math.min(share, MOST_SCORED) : share);
     this.#upTo = canPause(wanted, ids.length) ? wanted : ids.length;
-    return [{ ids: ids.slice(0, this.#upTo), wanted: every ? this.#upTo - this.#computed : 1 }];
+    return [{ ids: ids.slice(0, this.#upTo), wanted: every ? this.#upTo - this.#computed : 1, isPrompt: true }];
   }
 
   /**
