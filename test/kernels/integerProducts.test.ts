@@ -14,38 +14,66 @@ const BLOCKS: Record<string, readonly [elements: number, bytes: number, halves: 
   q5_k: [256, 176, [0, 2]],
   q6_k: [256, 210, [208]],
 };
-const FORMATS = ["nf4", "nf4 packed twice", "fp4", "int8", ...Object.keys(BLOCKS)];
+/** Four bits with their block size, 64 if there is none. */
+const FORMATS = ["nf4", "nf4 64 twice", "nf4 32", "fp4 128 twice", "fp4", "int8", ...Object.keys(BLOCKS)];
 /** [out, in]: one column group and several, blocks of 256 that end early where the format allows it. */
 const shapesOf = (format: string): readonly (readonly [number, number])[] =>
   BLOCKS[format]?.[0] === 256
-    ? [[5, 256], [70, 1280]] // biome-ignore format: one line
-    : [[5, 64], [70, 1344], [33, 256]]; // biome-ignore format: one line
+    ? [[5, 256], [70, 1280], [1, 512]] // biome-ignore format: one line
+    : format.includes("128")
+      ? [[5, 128], [70, 1408], [1, 256]] // biome-ignore format: one line
+      : format.includes("32") || BLOCKS[format]
+        ? [[5, 32], [70, 1376], [33, 256], [1, 288]] // biome-ignore format: one line
+        : [[5, 64], [70, 1344], [33, 256], [1, 320]]; // biome-ignore format: one line
 
 type Dtype = "float32" | "bfloat16";
 
-/** A matrix of random codes, and of scales of different sizes. */
-function random(format: string, [rows, columns]: readonly [number, number], dtype: Dtype): torch.Tensor {
-  const generator = new torch.Generator(rows + columns);
-  const codes = (count: number) => torch.castTo(torch.randint(256, [count], { generator, dtype: "int64" }), "uint8");
-  const scales = (count: number) => torch.normal_(torch.empty([count]), 0, 0.1, { generator });
+/** What a matrix is made of: a byte for each of so many codes, and so many scales. */
+interface Made {
+  readonly codes: (count: number) => torch.Tensor;
+  readonly scales: (count: number) => torch.Tensor;
+  /** A float16 number's byte with its sign and exponent, for the block's first byte. */
+  readonly half: (block: number) => number;
+}
+
+function matrix(format: string, [rows, columns]: readonly [number, number], dtype: Dtype, made: Made): torch.Tensor {
+  const { codes, scales, half } = made;
   const count = rows * columns;
   if (format === "int8") {
     const signed = torch.castTo(torch.subScalar(torch.castTo(codes(count), "int64"), 128), "int8");
     return torch.packedWeight([signed, scales(rows)], format, [], [rows, columns], dtype);
   }
   if (!BLOCKS[format]) {
-    const blocks = Math.ceil(count / 64);
+    const [name, size = "64", twice] = format.split(" ") as [string, string?, string?];
+    const blocks = Math.ceil(count / Number(size));
     const packed = [codes(blocks), scales(256), scales(Math.ceil(blocks / 256)), torch.tensor([0.05], [1], "float32")];
-    const parts = [codes(count / 2), ...(format.includes(" ") ? packed : [scales(blocks)])];
-    const sizes = format.includes(" ") ? [64, 256] : [64];
-    return torch.packedWeight(parts, format.slice(0, 3), sizes, [rows, columns], dtype);
+    const parts = [codes(count / 2), ...(twice ? packed : [scales(blocks)])];
+    return torch.packedWeight(parts, name, twice ? [Number(size), 256] : [Number(size)], [rows, columns], dtype);
   }
   const [elements, size, halves] = BLOCKS[format];
   const bytes = codes((count / elements) * size).bytes();
   for (let block = 0; block < bytes.length; block += size)
-    for (const at of halves) bytes[block + at + 1] = ((bytes[block + at + 1] as number) & 128) | (0x24 + (block % 7));
+    for (const at of halves) bytes[block + at + 1] = ((bytes[block + at + 1] as number) & 128) | half(block);
   return torch.packedWeight([torch.fromBytes(bytes, [bytes.length], "uint8")], format, [], [rows, columns], dtype);
 }
+
+/** A matrix of random codes, and of scales of different sizes. */
+function random(format: string, shape: readonly [number, number], dtype: Dtype): torch.Tensor {
+  const generator = new torch.Generator(shape[0] + shape[1]);
+  return matrix(format, shape, dtype, {
+    codes: (count) => torch.castTo(torch.randint(256, [count], { generator, dtype: "int64" }), "uint8"),
+    scales: (count) => torch.normal_(torch.empty([count]), 0, 0.1, { generator }),
+    half: (block) => 0x24 + (block % 7),
+  });
+}
+
+/** A matrix whose codes have the same byte everywhere, and so have packed scales. */
+const filled = (format: string, shape: readonly [number, number], dtype: Dtype, byte: number): torch.Tensor =>
+  matrix(format, shape, dtype, {
+    codes: (count) => torch.fromBytes(new Uint8Array(count).fill(byte), [count], "uint8"),
+    scales: (count) => torch.ones([count]),
+    half: () => 0x3c,
+  });
 
 /** The decoded values, not rounded to bfloat16. */
 const valuesOf = (format: string, shape: readonly [number, number]) =>
@@ -71,6 +99,20 @@ describe.each(FORMATS)("%s", (format) => {
         const y = torch.withIntegerProducts(() => torch.fastLinear(x, weight, bias));
         expectExact(y, torch.linear(wide, values, wideBias), magnitudes);
       });
+  });
+
+  test.each([0, 127, 128, 240, 255])("whole numbers don't overflow where all codes have the byte %i", (byte) => {
+    torch.scope(() => {
+      const shape = [17, 1280] as const;
+      const [weight, values] = [filled(format, shape, "bfloat16", byte), filled(format, shape, "float32", byte)];
+      const wide = torch.to(torch.decodeWeight(values), "float64");
+      for (const sign of [1, -1]) {
+        const x = torch.castTo(torch.mulScalar(torch.ones([8, 1280]), sign), "bfloat16");
+        const y = torch.withIntegerProducts(() => torch.fastLinear(x, weight));
+        const magnitudes = torch.linear(torch.ones([8, 1280], { dtype: "float64" }), torch.abs(wide));
+        expectExact(y, torch.linear(torch.to(x, "float64"), wide), magnitudes);
+      }
+    });
   });
 
   test("with a low-rank update and a gain", () => {
