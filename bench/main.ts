@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { resolveDevice } from "../src/torch/index.js";
-import { COMPARISONS } from "./comparisons/index.js";
+import { COMPARISONS, GROUPS } from "./comparisons/index.js";
 import type { Context } from "./context.js";
 import { goalsFor } from "./goals.js";
 import { machine } from "./machine.js";
@@ -22,7 +22,7 @@ import type { Shape } from "./turns/protocol.js";
 const ON_CARD = ["lora", "dora", "bidora", "float32", "language"];
 
 const HELP = `npm run bench -- [options]
-  --only a,b      some of ${Object.keys(COMPARISONS).join(", ")}
+  --only a,b      some of ${Object.keys({ ...COMPARISONS, ...GROUPS }).join(", ")}
   --shapes R×L,…  batches without padding: rows × tokens (16x64,32x128; quick: 16x64)
   --quick         the smaller batches, few rounds: an impression, not a result
   --rounds N      rounds, in each of which every side takes a turn (7; quick: 3)
@@ -57,7 +57,7 @@ const tell = (text: string) => process.stderr.write(`${text}\n`);
 
 function chosenNames(): string[] {
   const possible = values.device === undefined ? Object.keys(COMPARISONS) : ON_CARD;
-  const names = values.only?.split(",") ?? possible;
+  const names = values.only?.split(",").flatMap((name) => GROUPS[name] ?? [name]) ?? possible;
   const unknown = names.find((name) => !possible.includes(name));
   if (unknown !== undefined) throw new Error(`--only takes ${possible.join(", ")}; got ${unknown}.`);
   if (values.only !== undefined && names.includes("libtorch") !== (values.libtorch !== undefined))

@@ -50,24 +50,6 @@ function onLibtorch(context: Context): Comparison[] {
   ];
 }
 
-/** Packed weights: products, training steps, generation. */
-function packed(context: Context): Comparison[] {
-  return [
-    ...productShapesOf(context).map((shape) => ({
-      name: `packed products, ${shapeName(shape)}`,
-      run: () => packedProducts(context, shape),
-    })),
-    ...packedStepsOf(context).map((step) => ({
-      name: `packed steps, ${stepName(step)}`,
-      run: () => packedStep(context, step),
-    })),
-    ...packedModelsOf(context).map((model) => ({
-      name: `packed generation, ${model.name}`,
-      run: () => packedGeneration(context, model),
-    })),
-  ];
-}
-
 /** All comparisons, by the names that `--only` takes. */
 export const COMPARISONS: Readonly<Record<string, (context: Context) => Comparison[]>> = {
   lora: (context) => stepRows(context, "lora", lora),
@@ -80,9 +62,28 @@ export const COMPARISONS: Readonly<Record<string, (context: Context) => Comparis
   start: () => [{ name: "start", run: firstStep }],
   language: (context) => modelRows(context, "language", language),
   generate: (context) => modelRows(context, "generate", generate),
-  packed,
+  "packed-products": (context) =>
+    productShapesOf(context).map((shape) => ({
+      name: `packed products, ${shapeName(shape)}`,
+      run: () => packedProducts(context, shape),
+    })),
+  "packed-steps": (context) =>
+    packedStepsOf(context).map((step) => ({
+      name: `packed steps, ${stepName(step)}`,
+      run: () => packedStep(context, step),
+    })),
+  "packed-generation": (context) =>
+    packedModelsOf(context).map((model) => ({
+      name: `packed generation, ${model.name}`,
+      run: () => packedGeneration(context, model),
+    })),
   embeddings: () => [{ name: "embeddings", run: learnAndEmbed }],
   distributed: () => [{ name: "distributed", run: distributed }],
   overhead: (context) => stepRows(context, "overhead", overhead).slice(0, 1),
   libtorch: (context) => (context.libtorch === undefined ? [] : onLibtorch(context)),
+};
+
+/** Names for several of them. */
+export const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  packed: ["packed-products", "packed-steps", "packed-generation"],
 };

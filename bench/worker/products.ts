@@ -6,7 +6,7 @@ import { releaseResult } from "../products/turns.js";
 import type { ProductSpec } from "../turns/protocol.js";
 import type { Prepared } from "./work.js";
 
-/** Products with frozen matrices, dense or packed, as the program computes them. */
+/** Products with frozen matrices, dense or packed, as the program computes them: few rows as in generation. */
 export function products({ format, from, to, counts, bytes }: ProductSpec): Prepared {
   const make = layers(format, [to, from]);
   const first = make();
@@ -16,11 +16,12 @@ export function products({ format, from, to, counts, bytes }: ProductSpec): Prep
   const inputs = counts.map(({ rows }) => random([rows, from], "bfloat16"));
   let [turn, next] = [0, 0];
   const multiply = (x: torch.Tensor) => releaseResult(() => (cycle[next++ % cycle.length] as Linear).base(x));
+  const generating = (x: torch.Tensor) => torch.withIntegerProducts(() => multiply(x));
   const work = () => {
     const i = turn++ % counts.length;
     const x = inputs[i] as torch.Tensor;
     torch.noGrad(() => {
-      for (let product = 0; product < (counts[i]?.products ?? 0); product++) multiply(x);
+      for (let product = 0; product < (counts[i]?.products ?? 0); product++) generating(x);
     });
   };
   return { work, facts: { bytes: bytesEach, matrices: cycle.length } };
