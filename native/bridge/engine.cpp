@@ -11,7 +11,6 @@
 #include "kernels/common/isaVariants.h"
 #include "kernels/common/processor.h"
 #include "kernels/products/frozenProduct.h"
-#include "kernels/products/functions.h"
 #include "system/allocator.h"
 #include "system/systemLibraries.h"
 
@@ -57,7 +56,7 @@ Napi::Value engineFacts(const Napi::CallbackInfo& info) {
   facts.Set("isaVariants", variantNames(info.Env()));
   facts.Set("tiles", hasTiles());
   facts.Set("byteProducts", hasByteProducts());
-  facts.Set("integerRows", kIntegerRows);
+  facts.Set("integerRows", integerRows());
   facts.Set("ownProducts", ownProducts(info.Env()));
   facts.Set("blasLibrary", libraryOf(loadedFunction("sgemm_")));
   facts.Set("openblas", std::string(askBlas<const char*>("openblas_get_config", "")));

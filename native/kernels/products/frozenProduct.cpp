@@ -63,7 +63,7 @@ bool hasWholeGranules(const PackedMatrix* matrix) {
 thread_local bool integerProductsAllowed = false;
 
 bool hasIntegerProduct(int64_t rows, const PackedMatrix* weight) {
-  return integerProductsAllowed && rows <= kIntegerRows && hasWholeGranules(weight);
+  return integerProductsAllowed && rows <= integerRows() && hasWholeGranules(weight);
 }
 
 // A product's rows of x rounded to int16, and their memory.
@@ -246,6 +246,8 @@ bool hasOwnProduct(const Tensor& matrix) {
   return matrix.is_cpu() && hasOwnProducts(matrix.scalar_type()) &&
          (matrix.scalar_type() == at::kFloat || isEven(matrix) || roundsInputs(matrix));
 }
+
+int64_t integerRows() { return tableInUse<ProductFunctions>().bfloat16.integerProduct ? kIntegerRows : 0; }
 
 bool setIntegerProducts(bool areAllowed) { return std::exchange(integerProductsAllowed, areAllowed); }
 

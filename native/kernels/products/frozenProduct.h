@@ -45,9 +45,10 @@ at::Tensor transposedProduct(const at::Tensor& x, const at::Tensor& weight, cons
 // Whether there are products that round their left operand to int8.
 bool hasByteProducts();
 
-// Whether this thread's products of up to kIntegerRows rows of bfloat16 with packed weights round the rows to int16 and
-// add up whole numbers, which is faster and closer to the exact result, with other bits than products of more rows.
-// Returns the former setting, which is false at first.
+// The most rows of bfloat16 whose products with packed weights can round them to int16 and add up whole numbers; 0 if
+// none can. This is faster and closer to the exact result, with other bits than products of more rows.
+int64_t integerRows();
+// Whether this thread's products do so. Returns the former setting, which is false at first.
 bool setIntegerProducts(bool areAllowed);
 
 // y = b + (y − b)·g in place, for a bias b that y includes.

@@ -204,8 +204,10 @@ constexpr ProductFunctions<T> kOf{
 template <>
 constexpr ProductFunctions<Bfloat16> kOf<Bfloat16>{.frozenProduct = frozenProduct<Bfloat16>,
                                                    .fewRowsProduct = fewRowsProduct<Bfloat16>,
+#ifdef __AVX2__
                                                    .roundBlocks = roundBlocks,
                                                    .integerProduct = integerProduct,
+#endif
                                                    .outerProduct = outerProduct<Bfloat16>,
 #ifdef BIDORA_AMX
                                                    .roundRows = roundRows,
@@ -217,8 +219,10 @@ constexpr ProductFunctions<double> kOf<double>{};
 #else
 template <typename T>
 constexpr ProductFunctions<T> kOf{};
+#ifdef __AVX2__
 template <>
 constexpr ProductFunctions<Bfloat16> kOf<Bfloat16>{.roundBlocks = roundBlocks, .integerProduct = integerProduct};
+#endif
 #endif
 
 }  // namespace

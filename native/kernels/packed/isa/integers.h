@@ -6,35 +6,57 @@
 
 #include "codecs.h"
 
+#ifdef __AVX2__
 namespace bidora::BIDORA_ISA {
 
-typedef int16_t Shorts __attribute__((vector_size(64)));  // a granule
+// 64 bytes in registers.
+template <typename T>
+struct Wide {
+  static constexpr int64_t kRegisters = 64 / kVectorBytes;
+  Vector<T> registers[kRegisters];
+};
+using Shorts = Wide<int16_t>;  // a granule
+
+// use(i) for each register's number.
+template <typename Use>
+[[gnu::always_inline]] inline void forEachRegister(Use use) {
+  use(0);
+  if constexpr (Wide<float>::kRegisters == 2) use(1);
+}
 
 [[gnu::always_inline]] inline Shorts signedShorts(Codes codes) {
 #ifdef __AVX512BW__
-  return (Shorts)_mm512_cvtepi8_epi16((__m256i)codes);
+  return {(Vector<int16_t>)_mm512_cvtepi8_epi16((__m256i)codes)};
 #else
-  typedef int8_t SignedCodes __attribute__((vector_size(32)));
-  return __builtin_convertvector((SignedCodes)codes, Shorts);
+  return {(Vector<int16_t>)_mm256_cvtepi8_epi16(_mm256_castsi256_si128((__m256i)codes)),
+          (Vector<int16_t>)_mm256_cvtepi8_epi16(_mm256_extracti128_si256((__m256i)codes, 1))};
 #endif
 }
 [[gnu::always_inline]] inline Shorts shorts(Codes codes) {
 #ifdef __AVX512BW__
-  return (Shorts)_mm512_cvtepu8_epi16((__m256i)codes);
+  return {(Vector<int16_t>)_mm512_cvtepu8_epi16((__m256i)codes)};
 #else
-  return __builtin_convertvector(codes, Shorts);
+  return {(Vector<int16_t>)_mm256_cvtepu8_epi16(_mm256_castsi256_si128((__m256i)codes)),
+          (Vector<int16_t>)_mm256_cvtepu8_epi16(_mm256_extracti128_si256((__m256i)codes, 1))};
 #endif
 }
 
 // numbers[code]
 [[gnu::always_inline]] inline Shorts selected(const std::array<int16_t, 16>& numbers, Places codes) {
-#if defined(__AVX512BW__)
-  const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(numbers.data()));
-  return (Shorts)_mm512_permutexvar_epi16(codes, _mm512_broadcast_i64x4(half));
+  const __m256i table = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(numbers.data()));
+#ifdef __AVX512BW__
+  return {(Vector<int16_t>)_mm512_permutexvar_epi16(codes, _mm512_broadcast_i64x4(table))};
 #else
-  Shorts selected;
-  for (int64_t i = 0; i < kGranule; ++i) selected[i] = numbers[codes[i]];
-  return selected;
+  // The numbers' low bytes and their high bytes are looked up.
+  const __m256i bytes = _mm256_permute4x64_epi64(
+      _mm256_shuffle_epi8(table, _mm256_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15, 0, 2, 4, 6, 8,
+                                                  10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15)),
+      0xd8);
+  const __m256i low = _mm256_shuffle_epi8(_mm256_permute2x128_si256(bytes, bytes, 0x00), (__m256i)codes),
+                high = _mm256_shuffle_epi8(_mm256_permute2x128_si256(bytes, bytes, 0x11), (__m256i)codes),
+                even = _mm256_unpacklo_epi8(low, high), odd = _mm256_unpackhi_epi8(low, high);
+  return {(Vector<int16_t>)_mm256_permute2x128_si256(even, odd, 0x20),
+          (Vector<int16_t>)_mm256_permute2x128_si256(even, odd, 0x31)};
 #endif
 }
 
@@ -105,7 +127,9 @@ struct IntegerBlock32 {
     readScale();
   }
   [[gnu::always_inline]] Shorts codes(const PackedMatrix&, int64_t, int64_t) const {
-    return shorts(format.codes()) - Format::kZero;
+    Shorts codes = shorts(format.codes());
+    forEachRegister([&](int64_t i) { codes.registers[i] -= Format::kZero; });
+    return codes;
   }
 
  private:
@@ -150,7 +174,9 @@ struct IntegerBlock256 {
     readScale();
   }
   [[gnu::always_inline]] Shorts codes(const PackedMatrix&, int64_t, int64_t i) const {
-    return shorts(format.codes(i)) * scales[i];
+    Shorts codes = shorts(format.codes(i));
+    forEachRegister([&](int64_t r) { codes.registers[r] *= scales[i]; });
+    return codes;
   }
 
  private:
@@ -183,21 +209,23 @@ struct IntegerQ6_K {
     scale = halfAt(block + SixBits256::kScale);
   }
   [[gnu::always_inline]] Shorts codes(const PackedMatrix&, int64_t, int64_t i) const {
-    return signedShorts(SixBits256::codes(block, i)) * scales(i);
+    Shorts codes = signedShorts(SixBits256::codes(block, i));
+    const Shorts ofHalves = scales(i);
+    forEachRegister([&](int64_t r) { codes.registers[r] *= ofHalves.registers[r]; });
+    return codes;
   }
 
  private:
   // A granule's halves have scales of their own.
   [[gnu::always_inline]] Shorts scales(int64_t i) const {
-    const uint8_t* from = block + SixBits256::kScales;
+    const auto* from = reinterpret_cast<const int8_t*>(block + SixBits256::kScales);
 #ifdef __AVX512BW__
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
     const __m512i places = _mm512_inserti64x4(_mm512_set1_epi16(2 * i), _mm256_set1_epi16(2 * i + 1), 1);
-    return (Shorts)_mm512_permutexvar_epi16(places, _mm512_castsi256_si512(_mm256_cvtepi8_epi16(bytes)));
+    const __m512i words = _mm512_castsi256_si512(_mm256_cvtepi8_epi16(bytes));
+    return {(Vector<int16_t>)_mm512_permutexvar_epi16(places, words)};
 #else
-    Shorts scales;
-    for (int64_t k = 0; k < kGranule; ++k) scales[k] = static_cast<int8_t>(from[2 * i + k / 16]);
-    return scales;
+    return {(Vector<int16_t>)_mm256_set1_epi16(from[2 * i]), (Vector<int16_t>)_mm256_set1_epi16(from[2 * i + 1])};
 #endif
   }
 };
@@ -221,3 +249,4 @@ template <typename Use>
 }
 
 }  // namespace bidora::BIDORA_ISA
+#endif

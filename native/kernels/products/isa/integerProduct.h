@@ -8,67 +8,73 @@
 #include "kernels/packed/isa/integers.h"
 #include "roundRow.h"
 
+#ifdef __AVX2__
 namespace bidora::BIDORA_ISA {
 
-typedef int32_t IntegerSums __attribute__((vector_size(64)));
-typedef float FloatSums __attribute__((vector_size(64)));
+using IntegerSums = Wide<int32_t>;
+using FloatSums = Wide<float>;
 
 constexpr int64_t kColumnsTogether = 16;
 constexpr int64_t kRowsAtOnce = kVectorBytes == 64 ? 8 : 4;  // whose sums fit into registers
 constexpr int64_t kCodesAhead = 2048;                        // bytes of the matrix to prefetch
 
 // sums += a·b, neighbors added.
-[[gnu::always_inline]] inline IntegerSums pairsAdded(IntegerSums sums, Shorts a, Shorts b) {
+[[gnu::always_inline]] inline void addPairs(Vector<int32_t>& sums, Vector<int16_t> a, Vector<int16_t> b) {
 #if defined(__AVX512VNNI__)
-  return (IntegerSums)_mm512_dpwssd_epi32((__m512i)sums, (__m512i)a, (__m512i)b);
+  sums = (Vector<int32_t>)_mm512_dpwssd_epi32((__m512i)sums, (__m512i)a, (__m512i)b);
 #elif defined(__AVX512BW__)
-  return sums + (IntegerSums)_mm512_madd_epi16((__m512i)a, (__m512i)b);
-#elif defined(__AVX2__)
-  __m256i ofA[2], ofB[2];
-  std::memcpy(ofA, &a, sizeof ofA);
-  std::memcpy(ofB, &b, sizeof ofB);
-  const __m256i products[] = {_mm256_madd_epi16(ofA[0], ofB[0]), _mm256_madd_epi16(ofA[1], ofB[1])};
-  IntegerSums added;
-  std::memcpy(&added, products, sizeof added);
-  return sums + added;
+  sums += (Vector<int32_t>)_mm512_madd_epi16((__m512i)a, (__m512i)b);
 #else
-  const IntegerSums x = (IntegerSums)a, y = (IntegerSums)b;
-  return sums + (x << 16 >> 16) * (y << 16 >> 16) + (x >> 16) * (y >> 16);
+  sums += (Vector<int32_t>)_mm256_madd_epi16((__m256i)a, (__m256i)b);
 #endif
 }
 
-[[gnu::always_inline]] inline float sumOfLanes(const FloatSums& sums) {
-  Vector<float> registers[64 / kVectorBytes];
-  std::memcpy(registers, &sums, sizeof registers);
-  for (int64_t i = 1; i < 64 / kVectorBytes; ++i) registers[0] += registers[i];
-  return sumOf<float>(registers[0]);
+[[gnu::always_inline]] inline void addPairs(IntegerSums& sums, const Shorts& a, const int16_t* b) {
+  forEachRegister([&](int64_t i) { addPairs(sums.registers[i], a.registers[i], load(b + i * kLanes<int16_t>)); });
 }
 
-inline void roundBlock(const Bfloat16* from, int64_t granules, int16_t* codes, float& scale, float* sums) {
+// total += sums·scale
+[[gnu::always_inline]] inline void addScaled(FloatSums& total, const IntegerSums& sums, float scale) {
+  forEachRegister(
+      [&](int64_t i) { total.registers[i] += __builtin_convertvector(sums.registers[i], Vector<float>) * scale; });
+}
+[[gnu::always_inline]] inline void addScaled(FloatSums& total, const FloatSums& sums, float scale) {
+  forEachRegister([&](int64_t i) { total.registers[i] += sums.registers[i] * scale; });
+}
+
+// How many of the rows that are left are multiplied at once; added rows are 0.
+[[gnu::always_inline]] inline int64_t rowsAtOnce(int64_t left) {
+  return left <= 2 ? left : left <= 4 ? 4 : kRowsAtOnce;
+}
+
+// A block of a row: its granules' codes at `codes`, so many rows apart.
+inline void roundBlock(const Bfloat16* from, int64_t granules, int64_t rows, int16_t* codes, float& scale,
+                       float* sums) {
   alignas(64) float numbers[kGranulesOfBlock * kGranule];
+  alignas(64) int16_t rounded[kGranulesOfBlock * kGranule];
   for (int64_t i = 0; i < granules * kGranule; ++i) numbers[i] = wide(from[i]);
-  roundRow(numbers, granules * kGranule, codes, scale);
+  roundRow(numbers, granules * kGranule, rounded, scale);
   for (int64_t granule = 0; granule < granules; ++granule) {
+    const int16_t* own = rounded + granule * kGranule;
+    std::memcpy(codes + granule * rows * kGranule, own, kGranule * sizeof *own);
     int32_t sum = 0;
-    for (int64_t i = 0; i < kGranule; ++i) sum += codes[granule * kGranule + i];
+    for (int64_t i = 0; i < kGranule; ++i) sum += own[i];
     sums[granule] = static_cast<float>(sum) * scale;
   }
 }
 
 inline void roundBlocks(const FrozenProduct<Bfloat16>& call, const IntegerRows& to) {
-  for (int64_t row = 0; row < kIntegerRows; ++row) {
-    int16_t* codes = to.codes + row * call.depth;
-    float *scales = to.scales + row * to.blocks, *sums = to.sums + row * to.granules;
-    if (row >= call.rows) {
-      std::memset(codes, 0, call.depth * sizeof *codes);
-      std::memset(scales, 0, to.blocks * sizeof *scales);
-      std::memset(sums, 0, to.granules * sizeof *sums);
-      continue;
-    }
+  std::memset(to.codes, 0, kIntegerRows * call.depth * sizeof *to.codes);
+  std::memset(to.scales, 0, kIntegerRows * to.blocks * sizeof *to.scales);
+  std::memset(to.sums, 0, kIntegerRows * to.granules * sizeof *to.sums);
+  for (int64_t row = 0; row < call.rows; ++row) {
+    const int64_t place = row % kRowsAtOnce, first = row - place, together = rowsAtOnce(call.rows - first);
+    int16_t* codes = to.codes + first * call.depth + place * kGranule;
     for (int64_t block = 0; block < to.blocks; ++block) {
-      const int64_t first = block * kGranulesOfBlock, count = lesser(kGranulesOfBlock, to.granules - first);
-      roundBlock(call.x.data + row * call.x.stride + first * kGranule, count, codes + first * kGranule, scales[block],
-                 sums + first);
+      const int64_t granule = block * kGranulesOfBlock, count = lesser(kGranulesOfBlock, to.granules - granule);
+      roundBlock(call.x.data + row * call.x.stride + granule * kGranule, count, together,
+                 codes + granule * together * kGranule, to.scales[row * to.blocks + block],
+                 to.sums + row * to.granules + granule);
     }
   }
 }
@@ -86,15 +92,17 @@ class RowSums {
       : matrix_(matrix), x_(x), first_(row * x.granules), decoder_(matrix, first_) {}
 
   [[gnu::always_inline]] void addBlock(int64_t block, int64_t granules) {
-    if constexpr (Decoder::kGranules == 1) addScaled(block, granules);
+    if constexpr (Decoder::kGranules == 1) addEach(block, granules);
     else addWhole(block, granules);
   }
 
   void write(float* to) const {
     for (int r = 0; r < kRows; ++r) {
-      FloatSums further{};
-      std::memcpy(&further, &offsets_[r], sizeof offsets_[r]);
-      to[r * kColumnsTogether] = sumOfLanes(total_[r] + further);
+      float further[8] = {};
+      std::memcpy(further, &offsets_[r], sizeof offsets_[r]);
+      Vector<float> sum = total_[r].registers[0];
+      if constexpr (FloatSums::kRegisters == 2) sum += total_[r].registers[1];
+      to[r * kColumnsTogether] = sumOf<float>(sum + loadFirst(further, 8));
     }
   }
 
@@ -108,13 +116,13 @@ class RowSums {
     for (int64_t i = 0; i < granules; ++i) addGranule(first + i, i, sums);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
-      total_[r] += numbersOf(sums[r]) * (decoder_.scale * x_.scales[r * x_.blocks + block]);
+      addScaled(total_[r], sums[r], decoder_.scale * x_.scales[r * x_.blocks + block]);
       addOffsets(r, first);
     }
   }
 
   // Each has its own.
-  [[gnu::always_inline]] void addScaled(int64_t block, int64_t granules) {
+  [[gnu::always_inline]] void addEach(int64_t block, int64_t granules) {
     const int64_t first = block * kGranulesOfBlock;
     FloatSums ofBlock[kRows] = {};
 #pragma GCC unroll 8
@@ -124,21 +132,19 @@ class RowSums {
       addGranule(first + i, i, sums);
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
-        ofBlock[r] += numbersOf(sums[r]) * decoder_.scale;
+        addScaled(ofBlock[r], sums[r], decoder_.scale);
         addOffsets(r, first + i);
       }
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) total_[r] += ofBlock[r] * x_.scales[r * x_.blocks + block];
+    for (int r = 0; r < kRows; ++r) addScaled(total_[r], ofBlock[r], x_.scales[r * x_.blocks + block]);
   }
 
   [[gnu::always_inline]] void addGranule(int64_t granule, int64_t i, IntegerSums (&sums)[kRows]) const {
     const Shorts codes = decoder_.codes(matrix_, first_ + granule, i);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
-      Shorts ofX;
-      std::memcpy(&ofX, x_.codes + (r * x_.granules + granule) * kGranule, sizeof ofX);
-      sums[r] = pairsAdded(sums[r], codes, ofX);
+      addPairs(sums[r], codes, x_.codes + (granule * kRows + r) * kGranule);
     }
   }
 
@@ -149,8 +155,6 @@ class RowSums {
       offsets_[r] += decoder_.offsets * ofX;
     }
   }
-
-  static FloatSums numbersOf(const IntegerSums& sums) { return __builtin_convertvector(sums, FloatSums); }
 
   const PackedMatrix& matrix_;
   const IntegerRows x_;
@@ -183,10 +187,12 @@ void multiplyRows(const PackedMatrix& matrix, int64_t first, int64_t columns, co
     for (int64_t c = 0; c < columns; ++c) multiply(matrix, first + c, rowsFrom(r, x), sums + r * kColumnsTogether + c);
   };
   for (int64_t r = 0; r < rows; r += kRowsAtOnce) {
-    if (rows - r == 1) forColumns(multiplyRow<Decoder, 1>, r);
-    else if (rows - r == 2) forColumns(multiplyRow<Decoder, 2>, r);
-    else if (rows - r <= 4) forColumns(multiplyRow<Decoder, 4>, r);
-    else forColumns(multiplyRow<Decoder, kRowsAtOnce>, r);
+    switch (rowsAtOnce(rows - r)) {
+      case 1: forColumns(multiplyRow<Decoder, 1>, r); break;
+      case 2: forColumns(multiplyRow<Decoder, 2>, r); break;
+      case 4: forColumns(multiplyRow<Decoder, 4>, r); break;
+      default: forColumns(multiplyRow<Decoder, kRowsAtOnce>, r);
+    }
   }
 }
 
@@ -216,3 +222,4 @@ inline void integerProduct(const FrozenProduct<Bfloat16>& call, const IntegerRow
 }
 
 }  // namespace bidora::BIDORA_ISA
+#endif
