@@ -157,6 +157,14 @@ describe.runIf(hasThem).each(FORMATS)("%s", (format) => {
   });
 });
 
+test.each(["nf4", "int8", "q8_0", "q4_k"])("%s: a product of no inputs is 0", (format) => {
+  torch.scope(() => {
+    const x = torch.zeros([2, 0], { dtype: "bfloat16" });
+    const y = torch.withIntegerProducts(() => torch.fastLinear(x, random(format, [3, 0], "bfloat16")));
+    expect(torch.castTo(y, "float32").toArray()).toEqual([0, 0, 0, 0, 0, 0]);
+  });
+});
+
 test.runIf(hasThem)(
   "rows of zeros give zeros, tiny rows do too, and what is not finite stays so in its row alone",
   () => {

@@ -383,8 +383,8 @@ struct Block256 {
   [[gnu::always_inline]] Codes codes(int64_t i) const {
     const Codes bytes = loadCodes(block + kCodes + i / 2 * 32), low = i % 2 ? bytes >> 4 : bytes & 15;
     if (!kHasFifthBit) return low;
-    const Codes bit = Codes{} + static_cast<uint8_t>(1U << i);
-    return low | ((Codes)((loadCodes(block + 16) & bit) != 0) & 16);
+    const auto bit = static_cast<uint8_t>(1U << i);
+    return low | ((Codes)((loadCodes(block + 16) & (Codes{} + bit)) != 0) & 16);
   }
   [[gnu::always_inline]] Places places(const PackedMatrix&, int64_t granule) const {
     return placesOf(codes(granule & 7));
