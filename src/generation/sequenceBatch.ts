@@ -74,8 +74,6 @@ export class SequenceBatch {
     const [few, others] = [rows.filter(({ continues }) => continues), rows.filter(({ continues }) => !continues)];
     if (few.length === 0 || tokensOf(few) > this.#mostIntegerTokens) return this.#compute(rows);
     if (others.length === 0) return torch.withIntegerProducts(() => this.#compute(rows));
-    const isSplit = [few, others].every((part) => part.some(({ selected }) => selected > 0));
-    if (!isSplit) return this.#compute(rows);
     const part = (continued: boolean) => rows.map((row) => (row.continues === continued ? row : NO_TOKENS));
     const ofFew = torch.withIntegerProducts(() => this.#compute(part(true)));
     const ofOthers = this.#compute(part(false));

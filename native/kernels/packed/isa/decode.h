@@ -28,6 +28,7 @@ void decodeGranules(const PackedMatrix& matrix, int64_t granule, int64_t count, 
 // `first` counts the matrix's elements in row-major order.
 template <typename Codec, typename T>
 void decodeElements(const PackedMatrix& matrix, int64_t first, int64_t count, T* to) {
+  if (count == 0) return;
   const int64_t skipped = first % kGranule;
   if (skipped > 0 || count < kGranule) {
     T all[kGranule];
