@@ -53,7 +53,7 @@ int64_t chunkFor(int64_t rows, int64_t panels, bool usesTiles) {
   return (chunk + step - 1) / step * step;
 }
 
-// Whether its rows consist of whole blocks and granules, at least one, and its products take their left operand as it is.
+// Whether its rows consist of whole blocks and granules, and its products take their left operand as it is.
 bool hasWholeGranules(const PackedMatrix* matrix) {
   if (!matrix || matrix->roundsInputs || matrix->columns == 0) return false;
   const bool isFourBits = matrix->format == PackedFormat::nf4 || matrix->format == PackedFormat::fp4;
