@@ -82,12 +82,14 @@ struct RoundedInput {
   }
 };
 
+constexpr int64_t kTurns = 8;  // of each thread
+
 // Calls run(begin, end) for tasks 0 … tasks − 1. Threads take the next few when they are ready, because one may be
-// slower than another; each has `grain` tasks or more.
+// slower than another; each has `grain` tasks or more. A turn is long enough that what is prefetched is mostly its own.
 template <typename Run>
 void inTurns(int64_t tasks, int64_t grain, Run run) {
   const int64_t threads = std::clamp(tasks / grain, int64_t{1}, int64_t{at::get_num_threads()}),
-                some = threads == 1 ? tasks : std::max<int64_t>(grain / 4, 1);
+                some = threads == 1 ? tasks : std::max(tasks / (threads * kTurns), int64_t{1});
   std::atomic<int64_t> next = 0;
   at::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
     for (int64_t begin = next.fetch_add(some); begin < tasks; begin = next.fetch_add(some))
