@@ -46,7 +46,7 @@ struct RoundedRows {
 // Rows of bfloat16 rounded to int16 in blocks of 256 elements, the last of which may be shorter; there are kIntegerRows
 // of them, the missing ones 0.
 struct IntegerRows {
-  int16_t* codes;  // [rows, granules, kGranule]
+  int16_t* codes;  // [granules, rows, kGranule] for each group of rows that are multiplied at once
   float* scales;   // of the blocks, [rows, blocks]
   float* sums;     // of the granules' numbers, [rows, granules]
   int64_t granules, blocks;

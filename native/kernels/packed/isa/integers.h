@@ -2,8 +2,6 @@
 // decoder is made for a run of granules, which share a scale, and next() goes to the run after it.
 #pragma once
 
-#include <cmath>
-
 #include "codecs.h"
 
 #ifdef __AVX2__
@@ -71,11 +69,15 @@ consteval std::array<int16_t, 16> multiples() {
   return numbers;
 }
 
-template <typename Numbers, int kUnit>
-struct IntegerLevels {
-  static constexpr int64_t kGranules = 1, kBytes = 16;
+// For decoders whose elements are code·scale.
+struct NoOffsets {
   static constexpr bool kHasOffsets = false;
   typedef float Offsets __attribute__((vector_size(4)));
+};
+
+template <typename Numbers, int kUnit>
+struct IntegerLevels : NoOffsets {
+  static constexpr int64_t kGranules = 1, kBytes = 16;
   static constexpr std::array<int16_t, 16> kNumbers = multiples<Numbers, kUnit>();
   FourBits<Numbers> format;
   float scale;
@@ -97,10 +99,8 @@ using IntegerNf4 = IntegerLevels<NormalTable, 32767>;
 using IntegerFp4 = IntegerLevels<FloatTable, 192>;
 
 // int8 in rows.
-struct IntegerBytes {
+struct IntegerBytes : NoOffsets {
   static constexpr int64_t kGranules = 8, kBytes = 8 * kGranule;
-  static constexpr bool kHasOffsets = false;
-  typedef float Offsets __attribute__((vector_size(4)));
   float scale;
 
   IntegerBytes(const PackedMatrix& matrix, int64_t granule)
@@ -116,8 +116,8 @@ template <typename Format>
 struct IntegerBlock32 {
   static constexpr int64_t kGranules = 1, kBytes = Format::kBytes;
   static constexpr bool kHasOffsets = Format::kZero == 0;
-  Format format;
   typedef float Offsets __attribute__((vector_size(4)));
+  Format format;
   float scale;
   Offsets offsets;
 
@@ -138,10 +138,8 @@ struct IntegerBlock32 {
     offsets[0] = format.offset();
   }
 };
-struct IntegerQ8_0 {
+struct IntegerQ8_0 : NoOffsets {
   static constexpr int64_t kGranules = 1, kBytes = Bytes32::kBytes;
-  static constexpr bool kHasOffsets = false;
-  typedef float Offsets __attribute__((vector_size(4)));
   const uint8_t* block;
   float scale;
 
@@ -194,10 +192,8 @@ struct IntegerBlock256 {
     offsets = format.offset * __builtin_convertvector(__builtin_convertvector(ofOffsets, EightNumbers), Offsets);
   }
 };
-struct IntegerQ6_K {
+struct IntegerQ6_K : NoOffsets {
   static constexpr int64_t kGranules = 8, kBytes = SixBits256::kBytes;
-  static constexpr bool kHasOffsets = false;
-  typedef float Offsets __attribute__((vector_size(4)));
   const uint8_t* block;
   float scale;
 

@@ -14,7 +14,6 @@ namespace bidora::BIDORA_ISA {
 using IntegerSums = Wide<int32_t>;
 using FloatSums = Wide<float>;
 
-constexpr int64_t kColumnsTogether = 16;
 constexpr int64_t kRowsAtOnce = kVectorBytes == 64 ? 8 : 4;  // whose sums fit into registers
 constexpr int64_t kCodesAhead = 2048;                        // bytes of the matrix to prefetch
 
@@ -102,7 +101,7 @@ class RowSums {
       std::memcpy(further, &offsets_[r], sizeof offsets_[r]);
       Vector<float> sum = total_[r].registers[0];
       if constexpr (FloatSums::kRegisters == 2) sum += total_[r].registers[1];
-      to[r * kColumnsTogether] = sumOf<float>(sum + loadFirst(further, 8));
+      to[r * kWidth] = sumOf<float>(sum + loadFirst(further, 8));
     }
   }
 
@@ -164,7 +163,7 @@ class RowSums {
   typename Decoder::Offsets offsets_[kRows] = {};
 };
 
-// to[r·kColumnsTogether] = x_r·W_row for kRows rows of x.
+// to[r·kWidth] = x_r·W_row for kRows rows of x.
 template <typename Decoder, int kRows>
 void multiplyRow(const PackedMatrix& matrix, int64_t row, const IntegerRows& x, float* to) {
   constexpr int64_t kBytes = kGranulesOfBlock / Decoder::kGranules * Decoder::kBytes;
@@ -179,12 +178,12 @@ void multiplyRow(const PackedMatrix& matrix, int64_t row, const IntegerRows& x, 
   sums.write(to);
 }
 
-// sums [rows, kColumnsTogether] = x·Wᵀ for `columns` rows of W from `first` on.
+// sums [rows, kWidth] = x·Wᵀ for `columns` rows of W from `first` on.
 template <typename Decoder>
 void multiplyRows(const PackedMatrix& matrix, int64_t first, int64_t columns, const IntegerRows& x, int64_t rows,
                   float* sums) {
   const auto forColumns = [&](auto multiply, int64_t r) {
-    for (int64_t c = 0; c < columns; ++c) multiply(matrix, first + c, rowsFrom(r, x), sums + r * kColumnsTogether + c);
+    for (int64_t c = 0; c < columns; ++c) multiply(matrix, first + c, rowsFrom(r, x), sums + r * kWidth + c);
   };
   for (int64_t r = 0; r < rows; r += kRowsAtOnce) {
     switch (rowsAtOnce(rows - r)) {
@@ -196,7 +195,7 @@ void multiplyRows(const PackedMatrix& matrix, int64_t first, int64_t columns, co
   }
 }
 
-// sums[r·kColumnsTogether] += low_r·F_column
+// sums[r·kWidth] += low_r·F_column
 inline void addLowRank(const FrozenProduct<Bfloat16>& call, int64_t column, float* sums) {
   const Bfloat16* factor = call.factor.data + column * call.factor.stride;
   for (int64_t r = 0; r < call.rows; ++r) {
@@ -204,19 +203,19 @@ inline void addLowRank(const FrozenProduct<Bfloat16>& call, int64_t column, floa
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t k = 0; k < call.rank; ++k) sum += wide(low[k]) * wide(factor[k]);
-    sums[r * kColumnsTogether] += sum;
+    sums[r * kWidth] += sum;
   }
 }
 
 inline void integerProduct(const FrozenProduct<Bfloat16>& call, const IntegerRows& x, int64_t begin, int64_t end) {
-  alignas(64) float sums[kIntegerRows * kColumnsTogether];
+  alignas(64) float sums[kIntegerRows * kWidth];
   withIntegers(call.packed->format, [&]<typename Decoder>(Decoder*) {
     for (int64_t group = begin; group < end; ++group) {
-      const int64_t column = group * kColumnsTogether, count = lesser(kColumnsTogether, call.columns - column);
+      const int64_t column = group * kWidth, count = lesser(kWidth, call.columns - column);
       multiplyRows<Decoder>(*call.packed, column, count, x, call.rows, sums);
       if (call.rank > 0)
         for (int64_t c = 0; c < count; ++c) addLowRank(call, column + c, sums + c);
-      finishTile(call, sums, call.rows, kColumnsTogether, 0, column);
+      finishTile(call, sums, call.rows, kWidth, 0, column);
     }
   });
 }
