@@ -156,4 +156,14 @@ describe.skipIf(!hasOwnProducts).each([
       expect(expectSame(alone, own)).toBe(alone.logits.size);
     }
   });
+
+  test("two prompts with four beams each have the texts of each alone", async () => {
+    const settings = { beams: { count: 4, lengthPenalty: 1, earlyStopping: false } };
+    const together = await generated(model as TaskModel, [3, 7], settings);
+    const alone = [
+      await generated(model as TaskModel, [3], settings),
+      await generated(model as TaskModel, [7], settings),
+    ];
+    expect(together.tokens).toEqual(alone.map(({ tokens }) => tokens[0]));
+  });
 });
