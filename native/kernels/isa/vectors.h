@@ -64,6 +64,32 @@ template <typename T>
   return reduce<T, kLanes<T> / 2>(v, [](const Vector<T>& a, const Vector<T>& b) { return a + b; });
 }
 
+// Halves of segments of kSegment lanes, first those of a and then those of b.
+template <int kHalf, int kSegment, int kCount>
+struct HalfSegments {
+  static constexpr int at(int place) {
+    const int lane = place % (kCount / 2), segment = lane / (kSegment / 2);
+    return place / (kCount / 2) * kCount + (2 * segment + kHalf) * (kSegment / 2) + lane % (kSegment / 2);
+  }
+};
+
+// Lane i is the sum of vector i's lanes, for as many vectors as lanes.
+template <typename T, int kSegment = kLanes<T>>
+[[gnu::always_inline]] inline Vector<T> sumsOf(const Vector<T>* vectors) {
+  constexpr int kCount = kLanes<T>;
+  if constexpr (kSegment == 1) return vectors[0];
+  else {
+    Vector<T> sums[kSegment / 2];
+#pragma GCC unroll 8
+    for (int i = 0; i < kSegment / 2; ++i) {
+      const Vector<T>&a = vectors[2 * i], &b = vectors[2 * i + 1];
+      sums[i] = shuffled<HalfSegments<0, kSegment, kCount>, kCount>(a, b) +
+                shuffled<HalfSegments<1, kSegment, kCount>, kCount>(a, b);
+    }
+    return sumsOf<T, kSegment / 2>(sums);
+  }
+}
+
 template <typename T>
 [[gnu::always_inline]] inline T maxOf(const Vector<T>& v) {
   return reduce<T, kLanes<T> / 2>(v, [](const Vector<T>& a, const Vector<T>& b) { return a > b ? a : b; });

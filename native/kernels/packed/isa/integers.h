@@ -14,6 +14,7 @@ struct Wide {
   Vector<T> registers[kRegisters];
 };
 using Shorts = Wide<int16_t>;  // a granule
+typedef float EightFloats __attribute__((vector_size(32)));
 
 // use(i) for each register's number.
 template <typename Use>
@@ -72,7 +73,7 @@ consteval std::array<int16_t, 16> multiples() {
 // For decoders whose elements are code·scale.
 struct NoOffsets {
   static constexpr bool kHasOffsets = false;
-  typedef float Offsets __attribute__((vector_size(4)));
+  using Offsets = float;
 };
 
 template <typename Numbers, int kUnit>
@@ -116,7 +117,7 @@ template <typename Format>
 struct IntegerBlock32 {
   static constexpr int64_t kGranules = 1, kBytes = Format::kBytes;
   static constexpr bool kHasOffsets = Format::kZero == 0;
-  typedef float Offsets __attribute__((vector_size(4)));
+  using Offsets = float;
   Format format;
   float scale;
   Offsets offsets;
@@ -135,7 +136,7 @@ struct IntegerBlock32 {
  private:
   [[gnu::always_inline]] void readScale() {
     scale = format.scale();
-    offsets[0] = format.offset();
+    offsets = format.offset();
   }
 };
 struct IntegerQ8_0 : NoOffsets {
@@ -159,7 +160,7 @@ template <typename Format>
 struct IntegerBlock256 {
   static constexpr int64_t kGranules = 8, kBytes = Format::kBytes;
   static constexpr bool kHasOffsets = true;
-  typedef float Offsets __attribute__((vector_size(32)));
+  using Offsets = EightFloats;
   typedef int16_t EightShorts __attribute__((vector_size(16)));
   Format format;
   float scale;

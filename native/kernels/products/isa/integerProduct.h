@@ -13,6 +13,7 @@ namespace bidora::BIDORA_ISA {
 
 using IntegerSums = Wide<int32_t>;
 using FloatSums = Wide<float>;
+using LaneSums = Vector<float>;  // whose sum is an element
 
 constexpr int64_t kRowsAtOnce = kVectorBytes == 64 ? 8 : 4;  // whose sums fit into registers
 constexpr int64_t kCodesAhead = 2048;                        // bytes of the matrix to prefetch
@@ -39,6 +40,19 @@ constexpr int64_t kCodesAhead = 2048;                        // bytes of the mat
 }
 [[gnu::always_inline]] inline void addScaled(FloatSums& total, const FloatSums& sums, float scale) {
   forEachRegister([&](int64_t i) { total.registers[i] += sums.registers[i] * scale; });
+}
+
+[[gnu::always_inline]] inline LaneSums inFirstLanes(float number) {
+  LaneSums lanes{};
+  lanes[0] = number;
+  return lanes;
+}
+[[gnu::always_inline]] inline LaneSums inFirstLanes(EightFloats numbers) {
+#ifdef __AVX512F__
+  return (LaneSums)_mm512_zextps256_ps512((__m256)numbers);
+#else
+  return (LaneSums)numbers;
+#endif
 }
 
 // How many of the rows that are left are multiplied at once; added rows are 0.
@@ -95,13 +109,14 @@ class RowSums {
     else addWhole(block, granules);
   }
 
-  void write(float* to) const {
+  // Lanes whose sums are the products.
+  [[gnu::always_inline]] void write(LaneSums* to) const {
+#pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
-      float further[8] = {};
-      std::memcpy(further, &offsets_[r], sizeof offsets_[r]);
       Vector<float> sum = total_[r].registers[0];
       if constexpr (FloatSums::kRegisters == 2) sum += total_[r].registers[1];
-      to[r * kWidth] = sumOf<float>(sum + loadFirst(further, 8));
+      if constexpr (Decoder::kHasOffsets) sum += inFirstLanes(offsets_[r]);
+      to[r * kWidth] = sum;
     }
   }
 
@@ -163,9 +178,9 @@ class RowSums {
   typename Decoder::Offsets offsets_[kRows] = {};
 };
 
-// to[r·kWidth] = x_r·W_row for kRows rows of x.
+// to[r·kWidth]: lanes of x_r·W_row for kRows rows of x.
 template <typename Decoder, int kRows>
-void multiplyRow(const PackedMatrix& matrix, int64_t row, const IntegerRows& x, float* to) {
+void multiplyRow(const PackedMatrix& matrix, int64_t row, const IntegerRows& x, LaneSums* to) {
   constexpr int64_t kBytes = kGranulesOfBlock / Decoder::kGranules * Decoder::kBytes;
   const uint8_t* ahead = matrix.codes + row * x.granules / Decoder::kGranules * Decoder::kBytes + kCodesAhead;
   RowSums<Decoder, kRows> sums(matrix, row, x);
@@ -182,8 +197,11 @@ void multiplyRow(const PackedMatrix& matrix, int64_t row, const IntegerRows& x, 
 template <typename Decoder>
 void multiplyRows(const PackedMatrix& matrix, int64_t first, int64_t columns, const IntegerRows& x, int64_t rows,
                   float* sums) {
+  LaneSums lanes[kRowsAtOnce * kWidth];
   const auto forColumns = [&](auto multiply, int64_t r) {
-    for (int64_t c = 0; c < columns; ++c) multiply(matrix, first + c, rowsFrom(r, x), sums + r * kWidth + c);
+    for (int64_t c = 0; c < columns; ++c) multiply(matrix, first + c, rowsFrom(r, x), lanes + c);
+    for (int64_t i = 0; i < lesser(rows - r, kRowsAtOnce) * kWidth; i += kLanes<float>)
+      store(sums + r * kWidth + i, sumsOf<float>(lanes + i));
   };
   for (int64_t r = 0; r < rows; r += kRowsAtOnce) {
     switch (rowsAtOnce(rows - r)) {
