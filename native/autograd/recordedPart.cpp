@@ -20,25 +20,6 @@ void checkIsRepeatable(const Operator& op) {
   if (op.handle.hasTag(at::Tag::nondeterministic_seeded)) refuse(op, "draws random numbers");
 }
 
-std::vector<int32_t> placesOf(const Tape::Entry& entry) {
-  std::vector<int32_t> places;
-  for (const Tape::Argument& argument : entry.arguments)
-    for (const int32_t place : argument.places)
-      if (place != Tape::kNone) places.push_back(place);
-  return places;
-}
-
-// In the order of Tape::add.
-std::vector<at::Tensor> tensorsOf(const std::vector<c10::IValue>& results) {
-  std::vector<at::Tensor> tensors;
-  for (const c10::IValue& result : results) {
-    if (result.isTensor()) tensors.push_back(result.toTensor());
-    if (!result.isTensorList()) continue;
-    for (const at::Tensor& tensor : result.toTensorVector()) tensors.push_back(tensor);
-  }
-  return tensors;
-}
-
 }  // namespace
 
 RecordedPart::RecordedPart(Tape&& calls, OperatorTable& operators, const std::vector<at::Tensor>& outputs)

@@ -107,6 +107,24 @@ std::vector<c10::IValue> Tape::stackOf(size_t entry, const std::vector<at::Tenso
   return stack;
 }
 
+std::vector<int32_t> placesOf(const Tape::Entry& entry) {
+  std::vector<int32_t> places;
+  for (const Tape::Argument& argument : entry.arguments)
+    for (const int32_t place : argument.places)
+      if (place != Tape::kNone) places.push_back(place);
+  return places;
+}
+
+std::vector<at::Tensor> tensorsOf(const std::vector<c10::IValue>& results) {
+  std::vector<at::Tensor> tensors;
+  for (const c10::IValue& result : results) {
+    if (result.isTensor()) tensors.push_back(result.toTensor());
+    if (!result.isTensorList()) continue;
+    for (const at::Tensor& tensor : result.toTensorVector()) tensors.push_back(tensor);
+  }
+  return tensors;
+}
+
 bool isDifferentiable(const std::vector<c10::IValue>& results) {
   for (const auto& value : results) {
     if (value.isTensor() && value.toTensor().defined() && value.toTensor().requires_grad()) return true;

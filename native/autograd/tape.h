@@ -70,6 +70,12 @@ class Tape {
 // The edge of the graph that leads to a tensor, as torch::autograd::grad finds it.
 torch::autograd::Edge edgeTo(const at::Tensor& tensor);
 
+// The places of the tensors among a call's arguments, in order.
+std::vector<int32_t> placesOf(const Tape::Entry& entry);
+
+// The tensors among a call's results, in the order of `Tape::Entry::results`.
+std::vector<at::Tensor> tensorsOf(const std::vector<c10::IValue>& results);
+
 // Whether any of the results requires a gradient.
 bool isDifferentiable(const std::vector<c10::IValue>& results);
 

@@ -20,6 +20,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportProfile(exports);
   exportTape(exports);
   exportCheckpoint(exports);
+  exportPass(exports);
   exportDistributed(exports);
   exportSharedMemory(exports);
   return exports;

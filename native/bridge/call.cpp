@@ -69,8 +69,9 @@ napi_value callOperator(napi_env rawEnv, napi_callback_info info) {
     pushArguments(env, op, values.data() + 1, std::min(count, values.size()) - 1, call.stack);
     const bool isRecorded = state.tape && at::GradMode::is_enabled();
     std::vector<c10::IValue> arguments;
-    if (isRecorded || state.part) arguments = call.stack;
+    if (isRecorded || state.part || state.pass) arguments = call.stack;
     op.handle.callBoxed(&call.stack);
+    if (state.pass) state.pass->calls.add(index, arguments, call.stack);
     if (state.part) state.part->add(index, arguments, call.stack);
     else if (isRecorded && isDifferentiable(call.stack)) state.tape->add(index, arguments, call.stack);
     return popResults(env, op, call.stack);

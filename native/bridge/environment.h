@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "autograd/recordedPass.h"
 #include "autograd/tape.h"
 #include "collected.h"
 #include "handles.h"
@@ -27,6 +28,7 @@ struct Environment {
   std::unique_ptr<Profile> profile;
   std::shared_ptr<Tape> tape;  // being recorded
   std::unique_ptr<Tape> part;  // the calls of the checkpointed part being recorded, repeated in the backward pass
+  std::unique_ptr<PassRecording> pass;  // being recorded
 };
 
 // An operator call in flight.
@@ -57,7 +59,9 @@ inline at::Tensor& tensorAt(const Napi::CallbackInfo& info, size_t index) {
 }
 
 inline Napi::Value newTensor(Napi::Env env, at::Tensor tensor) {
-  return Napi::Number::New(env, environment(env).handles.add(std::move(tensor)));
+  Environment& state = environment(env);
+  if (state.pass && !state.call) state.pass->isRepeatable = false;
+  return Napi::Number::New(env, state.handles.add(std::move(tensor)));
 }
 
 // An array of handles; in the optional form, null means an undefined tensor.

@@ -14,6 +14,7 @@ void exportDevices(Napi::Object exports);
 void exportProfile(Napi::Object exports);
 void exportTape(Napi::Object exports);
 void exportCheckpoint(Napi::Object exports);
+void exportPass(Napi::Object exports);
 void exportDistributed(Napi::Object exports);
 void exportSharedMemory(Napi::Object exports);
 

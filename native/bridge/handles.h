@@ -17,6 +17,7 @@
 namespace bidora {
 
 class ProcessGroup;
+class RecordedPass;
 class Tape;
 
 struct HandleError : std::runtime_error {
@@ -74,7 +75,8 @@ class HandleTable {
       "keep() it).";
 
   struct Slot {
-    std::variant<std::monostate, at::Tensor, at::Generator, std::shared_ptr<Tape>, std::shared_ptr<ProcessGroup>>
+    std::variant<std::monostate, at::Tensor, at::Generator, std::shared_ptr<Tape>, std::shared_ptr<RecordedPass>,
+                 std::shared_ptr<ProcessGroup>>
         object;
     uint32_t generation;
   };
@@ -83,7 +85,8 @@ class HandleTable {
   static const char* typeName() {
     if (std::is_same_v<T, at::Tensor>) return "tensor";
     if (std::is_same_v<T, at::Generator>) return "generator";
-    return std::is_same_v<T, std::shared_ptr<Tape>> ? "tape" : "process group";
+    if (std::is_same_v<T, std::shared_ptr<Tape>>) return "tape";
+    return std::is_same_v<T, std::shared_ptr<RecordedPass>> ? "pass" : "process group";
   }
 
   static double encode(uint64_t index, uint32_t generation) {

@@ -40,8 +40,14 @@ Napi::Value fromBytes(const Napi::CallbackInfo& info) {
   return newTensor(info.Env(), onDevice(host, c10::Device(info[4].As<Napi::String>().Utf8Value())));
 }
 
+// A pass whose values are read may be another one when it is repeated.
+void noteRead(Napi::Env env) {
+  if (const auto& pass = environment(env).pass) pass->isRepeatable = false;
+}
+
 // (handle, dtype of the bytes) => Uint8Array with a copy of the elements in row-major order.
 Napi::Value toBytes(const Napi::CallbackInfo& info) {
+  noteRead(info.Env());
   const at::Tensor tensor = tensorAt(info, 0).detach().cpu().to(dtypeAt(info, 1)).contiguous();
   auto bytes = Napi::Uint8Array::New(info.Env(), tensor.nbytes());
   if (tensor.nbytes()) std::memcpy(bytes.Data(), tensor.data_ptr(), tensor.nbytes());
@@ -74,6 +80,7 @@ Napi::Value readFile(const Napi::CallbackInfo& info) {
 
 // (handle, fd, offset): writes the elements in row-major order, without a copy if the tensor is contiguous.
 Napi::Value writeFile(const Napi::CallbackInfo& info) {
+  noteRead(info.Env());
   const at::Tensor tensor = tensorAt(info, 0).detach().cpu().contiguous();
   const int fd = info[1].As<Napi::Number>().Int32Value();
   transferAll(static_cast<char*>(tensor.data_ptr()), tensor.nbytes(), toInteger(info.Env(), info[2]), "write",
@@ -94,6 +101,7 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
 
 // (handle) => the only element as a number; an int64 beyond 2^53 loses its last bits.
 Napi::Value item(const Napi::CallbackInfo& info) {
+  noteRead(info.Env());
   const at::Scalar scalar = tensorAt(info, 0).item();
   return Napi::Number::New(info.Env(), scalar.toDouble());
 }

@@ -11,8 +11,11 @@ export interface PassCounts {
   readonly selected: number;
 }
 
-/** Calls the model on a batch. */
-type Pass = (counts: readonly PassCounts[], compute: () => Float32Array) => Float32Array;
+/**
+ * Calls the model on a batch.
+ * @param compute takes a name for what the model computes with, if that is not always the same
+ */
+type Pass = (counts: readonly PassCounts[], compute: (variant?: string) => Float32Array) => Float32Array;
 
 /** A sequence of a batch. */
 export interface SequenceTokens {
@@ -86,7 +89,8 @@ export class SequenceBatch {
     const sequences = [...rows.keys()].filter((i) => (rows[i] as NewTokens).ids.length > 0);
     const ids = sequences.map((i) => (rows[i] as NewTokens).ids);
     const forward = () => this.#forward(ids, counts);
-    const values = this.pass(counts, () => (this.#cache ? this.#cache.among(sequences, forward) : forward()));
+    const compute = (variant = "") => this.#cache?.among(sequences, forward, variant) ?? forward();
+    const values = this.pass(counts, compute);
     if (this.#cache)
       for (const [i, { ids }] of rows.entries()) for (const id of ids) (this.#cached[i] as number[]).push(id);
     return split(values, counts);

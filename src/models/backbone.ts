@@ -158,9 +158,13 @@ export abstract class StackedModel<Rows> extends Backbone {
   forward(input: ModelInput, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
     const embedded = this.embed(input, context);
     const needed = this.computesAllTokens ? undefined : only;
-    const hidden = this.stack.forward(embedded, this.rowsOf(input, context, embedded.dtype), context, needed);
-    input.cache?.advance(input.layout);
-    return this.finish(needed === only ? hidden : selectTokens(hidden, only));
+    const rows = this.rowsOf(input, context, embedded.dtype);
+    const compute = () => {
+      const hidden = this.stack.forward(embedded, rows, context, needed);
+      return this.finish(needed === only ? hidden : selectTokens(hidden, only));
+    };
+    const { cache, layout } = input;
+    return cache ? cache.pass(layout, torch.tensorsIn([embedded, rows, only]), compute) : compute();
   }
 
   /** As in transformers: the last one is after the final norm, if there is one. */

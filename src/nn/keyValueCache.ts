@@ -4,6 +4,7 @@
 import { type CachedPart, type CachedRows, type CachedSpans, writeRows } from "../operators/attentionCached.js";
 import type { RowLayout } from "../operators/rows.js";
 import * as torch from "../torch/index.js";
+import { RepeatedPasses } from "./repeatedPasses.js";
 
 type Layer = Pick<CachedRows, "keys" | "values">;
 
@@ -36,6 +37,9 @@ interface Wanted {
   readonly from: Slot | undefined;
 }
 
+/** The most tokens of a pass that is repeated: in longer ones, products take far longer than the calls. */
+const MOST_REPEATED = 32;
+
 /** The share of a slot from which on its capacity doubles together with that of a full one. */
 const NEARLY_FULL = 0.75;
 /** Memory to spare for further sequences, as a share of what is needed. */
@@ -55,6 +59,9 @@ export class KeyValueCache {
   /** The number of rows of each layer's memory. */
   #rows = 0;
   #spans: Spans | undefined;
+  readonly #passes = new RepeatedPasses();
+  /** What the model computes with in the next passes; undefined if they are not repeated. */
+  #variant: string | undefined;
 
   /**
    * @param sequences the number of sequences
@@ -74,19 +81,46 @@ export class KeyValueCache {
     return this.#chosen?.map((sequence) => this.#lengths[sequence] as number) ?? this.#lengths;
   }
 
-  /** Runs `body`, whose passes have new tokens only for some sequences. @param sequences in any order */
-  among<T>(sequences: readonly number[], body: () => T): T {
-    this.#choose(sequences);
+  /**
+   * Runs `body`, whose passes have new tokens only for some sequences.
+   * @param sequences in any order
+   * @param variant a name for all that the model computes with, such as its adapters. Passes of a few tokens with the same variant are then
+   *   recorded and repeated, and the model must not change between them.
+   */
+  among<T>(sequences: readonly number[], body: () => T, variant?: string): T {
+    this.#choose(sequences, variant);
     try {
       return body();
     } finally {
-      this.#choose(undefined);
+      this.#choose(undefined, undefined);
     }
   }
 
-  #choose(sequences: readonly number[] | undefined): void {
+  #choose(sequences: readonly number[] | undefined, variant: string | undefined): void {
     this.#chosen = sequences;
+    this.#variant = variant;
     this.#forgetSpans();
+  }
+
+  /**
+   * Computes a pass through a model's layers, which add the new tokens, or repeats an earlier one.
+   * @param layout of the new tokens
+   * @param inputs all tensors that `body` uses and other passes don't, except those of the cache
+   */
+  pass(layout: RowLayout, inputs: readonly torch.Tensor[], body: () => torch.Tensor): torch.Tensor {
+    const output = this.#isRepeated(layout) ? this.#repeat(layout, inputs, body) : body();
+    this.#advance(layout);
+    return output;
+  }
+
+  #isRepeated({ lengths }: RowLayout): boolean {
+    return this.#variant !== undefined && lengths.reduce((sum, length) => sum + length, 0) <= MOST_REPEATED;
+  }
+
+  #repeat(layout: RowLayout, inputs: readonly torch.Tensor[], body: () => torch.Tensor): torch.Tensor {
+    const { startsTensor, lengthsTensor, next } = this.#spansOf(layout);
+    const spans = [startsTensor, lengthsTensor, next.startsTensor];
+    return this.#passes.run(`${this.#variant}:${layout.lengths}`, [...inputs, ...spans], body);
   }
 
   /** The bytes of a token's keys and values in all layers; 0 before the first pass. */
@@ -110,8 +144,8 @@ export class KeyValueCache {
     return { ...own, ...spans };
   }
 
-  /** Must be called after every layer has added the new tokens. */
-  advance({ lengths }: RowLayout): void {
+  /** Counts the new tokens, which every layer has added. */
+  #advance({ lengths }: RowLayout): void {
     this.#lengths = this.#after(lengths);
     this.#forgetSpans();
   }
@@ -140,6 +174,7 @@ export class KeyValueCache {
   dispose(): void {
     for (const layer of this.#layers.values()) dispose(layer);
     this.#layers.clear();
+    this.#passes.dispose();
     this.#forgetSpans();
   }
 

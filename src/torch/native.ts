@@ -170,6 +170,9 @@ export interface Native {
   popRange(): void;
   startPart(): boolean;
   stopPart(outputs: readonly Handle[]): readonly (Handle | null)[];
+  startPass(): boolean;
+  stopPass(inputs: readonly Handle[], output: Handle | null): Handle | null;
+  runPass(pass: Handle, inputs: readonly Handle[]): Handle | null;
   startTape(): void;
   stopTape(): { readonly handle: Handle; readonly entries: readonly NativeTapeEntry[] };
   tapePlace(tape: Handle, tensor: Handle): number;

@@ -75,7 +75,8 @@ export function scope<T>(body: () => T): T {
   }
 }
 
-function visitTensors(value: unknown, seen: Set<unknown>, visit: (tensor: Owned) => void): void {
+/** Visits the tensors in arrays, plain objects, Maps and Sets, each object once. */
+export function visitTensors(value: unknown, seen: Set<unknown>, visit: (tensor: Owned) => void): void {
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || seen.has(value)) return;
   seen.add(value);
   if ("detachHandle" in value) visit(value as Owned);

@@ -1,6 +1,6 @@
 // However slots grow, move and are copied, what a cache gives is each sequence's own tokens in their order.
 import { expect, test } from "vitest";
-import { CACHE_DTYPES, type CacheDtype, KeyValueCache, rowLayout } from "../../src/nn/index.js";
+import { CACHE_DTYPES, type CacheDtype, KeyValueCache, type RowLayout, rowLayout } from "../../src/nn/index.js";
 import type { CachedPart } from "../../src/operators/attentionCached.js";
 import * as torch from "../../src/torch/index.js";
 
@@ -44,8 +44,14 @@ class Checked {
       this.#held[sequence] = [...(this.#held[sequence] as number[][]), ...(added[i] as number[][])];
     const held = sequences.map((sequence) => this.#held[sequence] as number[][]);
     const layout = rowLayout(counts);
+    const keys = torch.tensor(added.flat(2), [added.flat().length, WIDTH]);
+    this.cache.pass(layout, [keys], () => this.#check(keys, layout, held));
+    expect(this.cache.lengths).toEqual(held.map(({ length }) => length));
+  }
+
+  /** Extends both layers. @param held by each sequence */
+  #check(keys: torch.Tensor, layout: RowLayout, held: readonly (readonly number[][])[]): torch.Tensor {
     for (const [layer, sign] of [1, -1].entries()) {
-      const keys = torch.tensor(added.flat(2), [added.flat().length, WIDTH]);
       const given = this.cache.extend(layer, torch.mulScalar(keys, sign), torch.addScalar(keys, sign), layout, 1);
       const { starts, lengths } = given;
       expect(given.startsTensor.toArray()).toEqual(starts);
@@ -56,8 +62,7 @@ class Checked {
         expect(this.#read(given.values, span)).toEqual(rows.flat().map((x) => x + sign));
       }
     }
-    this.cache.advance(layout);
-    expect(this.cache.lengths).toEqual(held.map(({ length }) => length));
+    return keys;
   }
 
   /** The numbers of a sequence. Those of int8 are whole, and rounded by less than a half. */

@@ -120,15 +120,13 @@ export class BatchGroup {
   }
 
   /** Calls the model with each sequence's adapter. */
-  #pass<T>(counts: readonly PassCounts[], compute: () => T): T {
+  #pass<T>(counts: readonly PassCounts[], compute: (variant: string) => T): T {
     const adapters = this.#placed.flatMap(({ row, count }) =>
       new Array<string | undefined>(count).fill(row.job.adapter),
     );
     const routes = counts.map(({ tokens, selected }, i) => ({ adapter: adapters[i], tokens, selected }));
-    return this.routes.pass(
-      routes.filter(({ tokens }) => tokens > 0),
-      compute,
-    );
+    const computed = routes.filter(({ tokens }) => tokens > 0);
+    return this.routes.pass(computed, () => compute(JSON.stringify(computed)));
   }
 
   #dispose(): void {

@@ -1,0 +1,69 @@
+import { type Handle, native } from "./native.js";
+import { visitTensors } from "./ownership.js";
+import { Tensor } from "./tensor.js";
+
+const registry = new FinalizationRegistry<Handle>((handle) => native.releaseOne(handle));
+
+/**
+ * The operator calls of a forward pass without gradients, which are repeated with other inputs without running the code that made them. It
+ * keeps no tensors.
+ */
+export class RecordedPass {
+  readonly #handle: Handle;
+
+  /** @internal */
+  constructor(handle: Handle) {
+    this.#handle = handle;
+    registry.register(this, handle, this);
+  }
+
+  /**
+   * Repeats the pass.
+   * @param inputs as many as when it was recorded
+   * @returns the output; undefined if it can't be repeated: an input has another shape, dtype or device, a tensor that it used was
+   *   released, or gradients are recorded
+   */
+  run(inputs: readonly Tensor[]): Tensor | undefined {
+    const handle = native.runPass(this.#handle, handlesOf(inputs));
+    return handle === null ? undefined : new Tensor(handle);
+  }
+
+  /** Releases the calls. May be called twice. */
+  dispose(): void {
+    registry.unregister(this);
+    native.releaseOne(this.#handle);
+  }
+}
+
+/** The output of a pass, and the pass if it can be repeated. */
+export interface Recording {
+  readonly output: Tensor;
+  readonly pass: RecordedPass | undefined;
+}
+
+/**
+ * Runs `body` and records its operator calls. All that `body` does must depend only on its inputs' shapes, and on tensors that outlive the
+ * pass. A pass can't be repeated if it draws random numbers, reads a tensor's values, makes tensors from numbers, or writes to tensors that it
+ * made; nor can one within another, or in grad mode.
+ * @param inputs the tensors that will be others when the pass is repeated
+ */
+export function recordPass(inputs: readonly Tensor[], body: () => Tensor): Recording {
+  if (!native.startPass()) return { output: body(), pass: undefined };
+  let output: Tensor | undefined;
+  let handle: Handle | null = null;
+  try {
+    output = body();
+  } finally {
+    handle = native.stopPass(handlesOf(inputs), output?.handle ?? null);
+  }
+  return { output, pass: handle === null ? undefined : new RecordedPass(handle) };
+}
+
+/** The tensors in a value: one, or those in arrays, plain objects, Maps and Sets, each once. */
+export function tensorsIn(value: unknown): Tensor[] {
+  const found: Tensor[] = [];
+  visitTensors(value, new Set(), (tensor) => found.push(tensor as Tensor));
+  return found;
+}
+
+const handlesOf = (tensors: readonly Tensor[]): Handle[] => tensors.map(({ handle }) => handle);
