@@ -156,7 +156,7 @@ template <typename T>
 void attendCached(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, float* logSums,
                   int64_t& next) {
   const int64_t group = shape.heads / shape.kvHeads;
-  forEachOfRows<CachedWork<T>>(shape.rows, shape.heads, next, [&](int64_t row, int64_t head, CachedWork<T>& work) {
+  forEachOfRows<T, CachedWork<T>>(shape.rows, shape.heads, next, [&](int64_t row, int64_t head, CachedWork<T>& work) {
     if (!hasFewQueries(shape, inputs, row)) attendRowHead(shape, inputs, out, logSums, row, head, work.heads);
     else if (head % group == 0) attendGroup(keyGroup(shape, inputs, out, row, head / group), work);
   });
@@ -180,7 +180,7 @@ template <typename T>
 void attendStep(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out,
                 const SharedKeys<float>& shared, KeyStep step, int64_t& next) {
   const int64_t tasks = shape.kvHeads * shared.parts;
-  forEachOfRows<CachedWork<T>>(shape.rows, tasks, next, [&](int64_t row, int64_t task, CachedWork<T>& work) {
+  forEachOfRows<T, CachedWork<T>>(shape.rows, tasks, next, [&](int64_t row, int64_t task, CachedWork<T>& work) {
     const int64_t keyHead = task / shared.parts, part = task % shared.parts;
     const KeyGroup<T> group = keyGroup(shape, inputs, out, row, keyHead);
     const int64_t count = group.count(), width = group.span.width;

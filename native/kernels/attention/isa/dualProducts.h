@@ -45,11 +45,11 @@ template <typename Word, typename Sum>
 void dualProduct(const Dual<Left<Word>>& a, const Dual<const Word*>& b, const Dual<Sum*>& c, const ProductShape& shape,
                  bool accumulate) {
   const auto& [rows, columns, depth, bStride, cStride] = shape;
-  if (c.value) product(a.value, b.value, bStride, c.value, cStride, rows, columns, depth, accumulate);
+  if (c.value) multiply(a.value, b.value, bStride, c.value, cStride, rows, columns, depth, accumulate);
   bool hasSums = accumulate;
   const auto add = [&](const Left<Word>& left, const Word* right) {
     if (!left.data || !right) return;
-    product(left, right, bStride, c.tangent, cStride, rows, columns, depth, hasSums);
+    multiply(left, right, bStride, c.tangent, cStride, rows, columns, depth, hasSums);
     hasSums = true;
   };
   add(a.tangent, b.value);

@@ -56,11 +56,11 @@ struct Block {
   Span span;
 };
 
-template <typename Use>
+template <typename Storage, typename Use>
 [[gnu::always_inline]] inline void forEachBlock(const HeadShape& shape, Use use) {
   for (int64_t start = 0; start < shape.queries; start += shape.block()) {
     const int64_t count = lesser(shape.block(), shape.queries - start);
-    use(Block{start, count, roundUp(count, 4), shape.seen(start, count)});
+    use(Block{start, count, roundUpRows<Storage>(count), shape.seen(start, count)});
   }
 }
 
@@ -143,17 +143,17 @@ void attendHead(const HeadShape& shape, const HeadInputs<Storage>& inputs, Strid
   using A = Arithmetic<Storage>;
   const auto& [q, k, v] = inputs;
   const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth();
-  const int64_t words = wordsOf<Storage>(size);
+  const int64_t words = depthOf<Storage>(size);
   const auto* keys = packColumns(k, shape.keys, width, size, work.keyRows, work.keyColumns);
   const auto* values = packTokens(v, shape.keys, width, size, sizeWidth, work.valueTokens);
   const Sum kept = isActive(shape.dropping) ? static_cast<Sum>(factorOf(shape.dropping)) : Sum{1};
-  forEachBlock(shape, [&](const Block& block) {
+  forEachBlock<Storage>(shape, [&](const Block& block) {
     const auto& [start, count, rows, span] = block;
     const auto* queries =
         packRows(Strided<const Storage>{q.row(start), q.stride}, count, rows, size, words, work.queryRows);
     Sum* scores = work.scores.need(rows * span.width);
-    product(Left<typename A::Word>{queries, words, 1}, keys + span.first, width, scores, span.width, rows, span.width,
-            words, false);
+    multiply(Left<typename A::Word>{queries, words, 1}, keys + span.first, width, scores, span.width, rows, span.width,
+             words, false);
     Sum sums[HeadShape::kLargestBlock];
     for (int64_t i = 0; i < count; ++i) {
       maskUnseen(scores + i * span.width, i, shape, block);
@@ -163,8 +163,8 @@ void attendHead(const HeadShape& shape, const HeadInputs<Storage>& inputs, Strid
     }
     if (isActive(shape.dropping)) drop(scores, shape, block);
     Sum* mixed = work.result.need(rows * sizeWidth);
-    product(alongRows(scores, rows, span.width, work.leftRows), values + span.first / A::kPerWord * sizeWidth,
-            sizeWidth, mixed, sizeWidth, rows, sizeWidth, wordsOf<Storage>(span.count), false);
+    multiply(alongRows(scores, rows, span.width, work.leftRows), values + span.first / A::kPerWord * sizeWidth,
+             sizeWidth, mixed, sizeWidth, rows, sizeWidth, depthOf<Storage>(span.count), false);
     for (int64_t i = 0; i < count; ++i) writeRow(mixed + i * sizeWidth, size, kept / sums[i], out.row(start + i));
   });
 }

@@ -60,7 +60,7 @@ template <typename Storage>
 PackedKeys<Storage> packKeys(const HeadShape& shape, Strided<const Storage> k, Strided<const Storage> v,
                              Workspace<Storage>& work) {
   const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth(),
-                numbers = roundUp(shape.keys, 4) * sizeWidth;
+                numbers = roundUpRows<Storage>(shape.keys) * sizeWidth;
   return {packColumns(k, shape.keys, width, size, work.keyRows, work.keyColumns),
           packColumns(v, shape.keys, width, size, work.valueRows, work.valueColumns),
           packTokens(k, shape.keys, width, size, sizeWidth, work.keyTokens), work.keyGradient.need(numbers),
@@ -72,9 +72,9 @@ inline bool seesAllKeys(const HeadShape& shape) {
   return shape.seen(0, lesser(shape.block(), shape.queries)).count == shape.keys;
 }
 
-template <typename Sum>
+template <typename Storage, typename Sum>
 void zeroSums(const HeadShape& shape, Sum* sums) {
-  std::memset(static_cast<void*>(sums), 0, roundUp(shape.keys, 4) * shape.sizeWidth() * sizeof(Sum));
+  std::memset(static_cast<void*>(sums), 0, roundUpRows<Storage>(shape.keys) * shape.sizeWidth() * sizeof(Sum));
 }
 
 // A query head: its queries, the output's gradient, and as the result the queries' gradient.
@@ -93,31 +93,31 @@ void attendBlockBackward(const HeadShape& shape, const Block& block, const Packe
   using Sum = typename A::Sum;
   const auto& [start, count, rows, span] = block;
   const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth(), seen = span.width;
-  const int64_t words = wordsOf<Storage>(size), depth = wordsOf<Storage>(span.count);
-  const int64_t keyRows = roundUp(span.count, 4), first = span.first * sizeWidth;
+  const int64_t words = depthOf<Storage>(size), depth = depthOf<Storage>(span.count);
+  const int64_t keyRows = roundUpRows<Storage>(span.count), first = span.first * sizeWidth;
   const Strided<const Storage> queries{head.q.row(start), head.q.stride}, outs{head.out.row(start), head.out.stride};
   Sum* weights = work.scores.need(rows * seen);
   Sum* change = work.change.need(rows * seen);
-  product(leftTokens(head.q, start, count, rows, size, work.queryRows), packed.keys + span.first, width, weights, seen,
-          rows, seen, words, false);
+  multiply(leftTokens(head.q, start, count, rows, size, work.queryRows), packed.keys + span.first, width, weights, seen,
+           rows, seen, words, false);
   recomputeWeights(weights, head.logSums, shape, block);
-  product(leftTokens(head.out, start, count, rows, size, work.outRows), packed.values + span.first, width, change, seen,
-          rows, seen, words, false);
+  multiply(leftTokens(head.out, start, count, rows, size, work.outRows), packed.values + span.first, width, change,
+           seen, rows, seen, words, false);
   Sum* dropped = weights;
   if (isActive(shape.dropping)) {
     dropped = work.dropped.need(rows * seen);
     dropBackward(weights, dropped, change, shape, block);
   }
   const Word* outTokens = packTokens(outs, count, rows, size, sizeWidth, work.outTokens);
-  product(alongColumns(dropped, rows, seen, work.leftColumns), outTokens, sizeWidth, packed.valueGradient + first,
-          sizeWidth, keyRows, sizeWidth, rows / A::kPerWord, accumulate);
+  multiply(alongColumns(dropped, rows, seen, work.leftColumns), outTokens, sizeWidth, packed.valueGradient + first,
+           sizeWidth, keyRows, sizeWidth, rows / A::kPerWord, accumulate);
   softmaxBackward(weights, change, rows, seen, static_cast<Sum>(shape.scale));
   const Word* queryTokens = packTokens(queries, count, rows, size, sizeWidth, work.queryTokens);
-  product(alongColumns(change, rows, seen, work.leftColumns), queryTokens, sizeWidth, packed.keyGradient + first,
-          sizeWidth, keyRows, sizeWidth, rows / A::kPerWord, accumulate);
+  multiply(alongColumns(change, rows, seen, work.leftColumns), queryTokens, sizeWidth, packed.keyGradient + first,
+           sizeWidth, keyRows, sizeWidth, rows / A::kPerWord, accumulate);
   Sum* queryGradient = work.result.need(rows * sizeWidth);
-  product(alongRows(change, rows, seen, work.leftRows), packed.keyTokens + first / A::kPerWord, sizeWidth,
-          queryGradient, sizeWidth, rows, sizeWidth, depth, false);
+  multiply(alongRows(change, rows, seen, work.leftRows), packed.keyTokens + first / A::kPerWord, sizeWidth,
+           queryGradient, sizeWidth, rows, sizeWidth, depth, false);
   for (int64_t i = 0; i < count; ++i) writeNumbers(queryGradient + i * sizeWidth, size, head.ofQ.row(start + i));
 }
 

@@ -32,7 +32,7 @@ Dual<SumOf<Storage>*> dualWeights(const HeadShape& shape, const Block& block, co
   const int64_t seen = block.span.width;
   const auto weights = bothOf<Storage>(work, [&](Scratch& scratch) { return scratch.scores.need(block.rows * seen); });
   dualProduct(dualTokens<Storage>(q, shape, block, &Scratch::queryRows, work), from(keys, block.span.first), weights,
-              {block.rows, seen, wordsOf<Storage>(shape.size), shape.width(), seen}, false);
+              {block.rows, seen, depthOf<Storage>(shape.size), shape.width(), seen}, false);
   for (int64_t i = 0; i < block.count; ++i) {
     maskUnseen(weights.value + i * seen, i, shape, block);
     softmaxTangent(weights.value + i * seen, weights.tangent + i * seen, seen, static_cast<Sum>(shape.scale));
@@ -55,7 +55,7 @@ void attendHeadTangent(const HeadShape& shape, const DualInputs<Storage>& inputs
   const auto keys = dualKeyColumns<Storage>(inputs.k, shape, &Scratch::keyRows, &Scratch::keyColumns, work);
   const auto values = dualKeysAcross<Storage>(inputs.v, shape, &Scratch::valueTokens, work);
   const Sum factor = isActive(shape.dropping) ? static_cast<Sum>(factorOf(shape.dropping)) : Sum{1};
-  forEachBlock(shape, [&](const Block& block) {
+  forEachBlock<Storage>(shape, [&](const Block& block) {
     const auto& [start, count, rows, span] = block;
     const Dual<Sum*> weights = dualWeights<Storage>(shape, block, inputs.q, keys, work);
     if (isActive(shape.dropping)) {
@@ -64,7 +64,7 @@ void attendHeadTangent(const HeadShape& shape, const DualInputs<Storage>& inputs
     }
     Sum* mixed = work.value.result.need(rows * sizeWidth);
     dualProduct(dualRows<Storage>(weights, block, work), from(values, span.first / kPerWord * sizeWidth),
-                Dual<Sum*>{nullptr, mixed}, {rows, sizeWidth, wordsOf<Storage>(span.count), sizeWidth, sizeWidth},
+                Dual<Sum*>{nullptr, mixed}, {rows, sizeWidth, depthOf<Storage>(span.count), sizeWidth, sizeWidth},
                 false);
     for (int64_t i = 0; i < count; ++i) writeRow(mixed + i * sizeWidth, size, factor, out.row(start + i));
   });

@@ -42,7 +42,7 @@ template <typename Storage>
 DualKeys<Storage> packDualKeys(const HeadShape& shape, const DualStrided<const Storage>& k,
                                const DualStrided<const Storage>& v, DualWork<Storage>& work) {
   using Scratch = Workspace<Storage>;
-  const int64_t numbers = roundUp(shape.keys, 4) * shape.sizeWidth();
+  const int64_t numbers = roundUpRows<Storage>(shape.keys) * shape.sizeWidth();
   return {dualKeyColumns<Storage>(k, shape, &Scratch::keyRows, &Scratch::keyColumns, work),
           dualKeyColumns<Storage>(v, shape, &Scratch::valueRows, &Scratch::valueColumns, work),
           dualKeysAcross<Storage>(k, shape, &Scratch::keyTokens, work),
@@ -66,11 +66,11 @@ void attendBlockTangentBackward(const HeadShape& shape, const Block& block, cons
   const auto& [start, count, rows, span] = block;
   const int64_t size = shape.size, sizeWidth = shape.sizeWidth(), seen = span.width, numbers = rows * seen,
                 first = span.first * sizeWidth;
-  const ProductShape toKeys{roundUp(span.count, 4), sizeWidth, rows / kPerWord, sizeWidth, sizeWidth};
+  const ProductShape toKeys{roundUpRows<Storage>(span.count), sizeWidth, rows / kPerWord, sizeWidth, sizeWidth};
   const Dual<Sum*> weights = dualWeights<Storage>(shape, block, head.q, packed.keys, work);
   const auto change = bothOf<Storage>(work, [&](Scratch& scratch) { return scratch.change.need(numbers); });
   dualProduct(dualTokens<Storage>(head.out, shape, block, &Scratch::outRows, work), from(packed.values, span.first),
-              change, {rows, seen, wordsOf<Storage>(size), shape.width(), seen}, false);
+              change, {rows, seen, depthOf<Storage>(size), shape.width(), seen}, false);
   Dual<Sum*> dropped = weights;
   if (isActive(shape.dropping)) {
     dropped = bothOf<Storage>(work, [&](Scratch& scratch) { return scratch.dropped.need(numbers); });
@@ -86,7 +86,7 @@ void attendBlockTangentBackward(const HeadShape& shape, const Block& block, cons
               toKeys, accumulate);
   const auto ofQueries = bothOf<Storage>(work, [&](Scratch& scratch) { return scratch.result.need(rows * sizeWidth); });
   dualProduct(dualRows<Storage>(change, block, work), from(packed.keyTokens, first / kPerWord), ofQueries,
-              {rows, sizeWidth, wordsOf<Storage>(span.count), sizeWidth, sizeWidth}, false);
+              {rows, sizeWidth, depthOf<Storage>(span.count), sizeWidth, sizeWidth}, false);
   for (int64_t i = 0; i < count; ++i) {
     writeNumbers(ofQueries.value + i * sizeWidth, size, head.ofQ.value.row(start + i));
     writeNumbers(ofQueries.tangent + i * sizeWidth, size, head.ofQ.tangent.row(start + i));

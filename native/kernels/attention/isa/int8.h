@@ -77,7 +77,7 @@ bool attendGroupOf(const HeadShape&, int64_t, const HeadInputs<T>&, Strided<T>, 
 template <typename T>
 void attendInt8(const AttentionShape& shape, const Int8Inputs<T>& inputs, Rows<T> out, int64_t& next) {
   const int64_t group = shape.heads / shape.kvHeads, size = shape.size;
-  forEachOfRows<Int8Work<T>>(shape.rows, shape.kvHeads, next, [&](int64_t row, int64_t keyHead, Int8Work<T>& work) {
+  forEachOfRows<T, Int8Work<T>>(shape.rows, shape.kvHeads, next, [&](int64_t row, int64_t keyHead, Int8Work<T>& work) {
     HeadShape of = headShape(shape, row, keyHead * group);
     // Keys that no query attends to are left out, in whole vectors, so that sums keep their order.
     const int64_t unseen = of.seen(0, of.queries).first, first = shape.keyStarts[row] + unseen;

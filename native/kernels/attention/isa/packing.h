@@ -3,8 +3,8 @@
 
 #include "kernels/isa/buffer.h"
 #include "kernels/isa/numbers.h"
-#include "kernels/isa/tiles.h"
 #include "kernels/isa/transpose.h"
+#include "multiply.h"
 
 namespace bidora::BIDORA_ISA {
 
@@ -72,11 +72,11 @@ Left<typename Arithmetic<Storage>::Word> leftTokens(Strided<const Storage> x, in
                                                     Buffer<typename Arithmetic<Storage>::Word>& buffer) {
   using A = Arithmetic<Storage>;
   const Strided<const Storage> from{x.row(start), x.stride};
-  if (count == padded && isInWords(from, size)) {
+  const int64_t words = depthOf<Storage>(size);
+  if (count == padded && isInWords(from, size) && words == wordsOf<Storage>(size)) {
     for (int64_t i = 0; i < count; ++i) fetchNextHead(from.row(i), size);
     return {reinterpret_cast<const typename A::Word*>(from.data), from.stride / A::kPerWord, 1};
   }
-  const int64_t words = wordsOf<Storage>(size);
   return {packRows(from, count, padded, size, words, buffer), words, 1};
 }
 
@@ -87,7 +87,9 @@ typename Arithmetic<Storage>::Word* packColumns(Strided<const Storage> from, int
                                                 Buffer<typename Arithmetic<Storage>::Word>& columns) {
   using A = Arithmetic<Storage>;
   using Word = typename A::Word;
-  const int64_t words = wordsOf<Storage>(size), whole = isInWords(from, size) ? length / kWidth * kWidth : 0;
+  const int64_t words = depthOf<Storage>(size);
+  const bool isInPlace = isInWords(from, size) && words == wordsOf<Storage>(size);
+  const int64_t whole = isInPlace ? length / kWidth * kWidth : 0;
   Word* to = columns.need(padded * words);
   for (int64_t i = 0; i < whole; ++i) fetchNextHead(from.row(i), size);
   transpose(reinterpret_cast<const Word*>(from.data), from.stride / A::kPerWord, whole, words, to, padded);
@@ -143,14 +145,43 @@ inline Left<Pair> alongRows(const float* from, int64_t rows, int64_t width, Buff
   return {to, width / 2, 1};
 }
 
-inline Left<Pair> alongColumns(const float* from, int64_t rows, int64_t width, Buffer<Pair>& buffer) {
-  Pair* to = buffer.need(rows / 2 * width);
-  const auto rounded = [&](int64_t i, int64_t j) {
-    return __builtin_convertvector(roundedNumbers(load(from + i * width + j)), Vector<uint32_t>);
+// 16 pairs of elements of adjacent rows, [2, stride].
+[[gnu::always_inline]] inline Vector<uint32_t> roundedPairs(const float* from, int64_t stride) {
+  const auto rounded = [](const float* row) {
+    return __builtin_convertvector(roundedNumbers(load(row)), Vector<uint32_t>);
   };
+  return rounded(from) | rounded(from + stride) << 16;
+}
+
+#ifdef BIDORA_AMX
+// Tiles are loaded with the depth along rows: [width, words], padded to whole lines.
+inline Left<Pair> transposedPairs(const float* from, int64_t rows, int64_t width, Buffer<Pair>& buffer) {
+  const int64_t words = rows / 2, stride = roundUp(words, kWidth);
+  Pair* to = buffer.need(width * stride);
+  for (int64_t j = 0; j < width; j += kWidth) {
+    for (int64_t d = 0; d < words; d += kWidth) {
+      FourBytes lines[kTileSide] = {};
+#pragma GCC unroll 16
+      for (int k = 0; k < kTileSide; ++k)
+        if (d + k < words) lines[k] = (FourBytes)roundedPairs(from + 2 * (d + k) * width + j, width);
+      transposeRows(lines);
+#pragma GCC unroll 16
+      for (int k = 0; k < kTileSide; ++k)
+        std::memcpy(static_cast<void*>(to + (j + k) * stride + d), &lines[k], sizeof(FourBytes));
+    }
+  }
+  return {to, stride, 1};
+}
+#endif
+
+inline Left<Pair> alongColumns(const float* from, int64_t rows, int64_t width, Buffer<Pair>& buffer) {
+#ifdef BIDORA_AMX
+  if (hasTiles()) return transposedPairs(from, rows, width, buffer);
+#endif
+  Pair* to = buffer.need(rows / 2 * width);
   for (int64_t i = 0; i < rows; i += 2)
     for (int64_t j = 0; j < width; j += kLanes<float>)
-      store(to + i / 2 * width + j, rounded(i, j) | rounded(i + 1, j) << 16);
+      store(to + i / 2 * width + j, roundedPairs(from + i * width + j, width));
   return {to, 1, width};
 }
 #endif

@@ -8,9 +8,10 @@
 namespace bidora::BIDORA_ISA {
 
 // Runs work(row, number, workspace) for every number below `count` in every row, until none is left.
-template <typename Workspace, typename Work>
+template <typename Storage, typename Workspace, typename Work>
 void forEachOfRows(int64_t rows, int64_t count, int64_t& next, Work work) {
   Workspace workspace;
+  const TileSetting setting(usesTiles<Storage>(), kAttentionTiles);
   const auto take = [&] { return __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED); };
   for (int64_t task = take(); task < rows * count; task = take()) work(task / count, task % count, workspace);
 }
@@ -44,7 +45,7 @@ void attendRowHead(const AttentionShape& shape, const AttentionInputs<T>& inputs
 
 template <typename T, typename Sum = SumOf<T>>
 void attend(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, Sum* logSums, int64_t& next) {
-  forEachOfRows<Workspace<T>>(shape.rows, shape.heads, next, [&](int64_t row, int64_t head, Workspace<T>& work) {
+  forEachOfRows<T, Workspace<T>>(shape.rows, shape.heads, next, [&](int64_t row, int64_t head, Workspace<T>& work) {
     attendRowHead(shape, inputs, out, logSums, row, head, work);
   });
 }
@@ -54,34 +55,35 @@ template <typename T>
 void attendBackward(const AttentionShape& shape, const AttentionInputs<T>& inputs,
                     const AttentionGradients<T>& gradients, int64_t& next) {
   const int64_t tokens = shape.queryStarts[shape.rows], size = shape.size, group = shape.heads / shape.kvHeads;
-  forEachOfRows<Workspace<T>>(shape.rows, shape.kvHeads, next, [&](int64_t row, int64_t keyHead, Workspace<T>& work) {
-    const int64_t start = shape.queryStarts[row], keyStart = shape.keyStarts[row], firstHead = keyHead * group;
-    const HeadShape first = headShape(shape, row, firstHead);
-    const auto packed =
-        packKeys<T>(first, headOf(inputs.k, keyStart, keyHead, size), headOf(inputs.v, keyStart, keyHead, size), work);
-    bool hasSums = !seesAllKeys(first);
-    if (hasSums) {
-      zeroSums(first, packed.keyGradient);
-      zeroSums(first, packed.valueGradient);
-    }
-    for (int64_t head = firstHead; head < firstHead + group; ++head) {
-      const HeadShape of = headShape(shape, row, head);
-      const QueryHead<T> queries{headOf(inputs.q, start, head, size),
-                                 headOf(gradients.out, start, head, size),
-                                 {gradients.logSums + head * tokens + start, 1},
-                                 headOf(gradients.q, start, head, size)};
-      forEachBlock(of, [&](const Block& block) {
-        attendBlockBackward<T>(of, block, packed, queries, hasSums, work);
-        hasSums = true;
+  forEachOfRows<T, Workspace<T>>(
+      shape.rows, shape.kvHeads, next, [&](int64_t row, int64_t keyHead, Workspace<T>& work) {
+        const int64_t start = shape.queryStarts[row], keyStart = shape.keyStarts[row], firstHead = keyHead * group;
+        const HeadShape first = headShape(shape, row, firstHead);
+        const auto packed = packKeys<T>(first, headOf(inputs.k, keyStart, keyHead, size),
+                                        headOf(inputs.v, keyStart, keyHead, size), work);
+        bool hasSums = !seesAllKeys(first);
+        if (hasSums) {
+          zeroSums<T>(first, packed.keyGradient);
+          zeroSums<T>(first, packed.valueGradient);
+        }
+        for (int64_t head = firstHead; head < firstHead + group; ++head) {
+          const HeadShape of = headShape(shape, row, head);
+          const QueryHead<T> queries{headOf(inputs.q, start, head, size),
+                                     headOf(gradients.out, start, head, size),
+                                     {gradients.logSums + head * tokens + start, 1},
+                                     headOf(gradients.q, start, head, size)};
+          forEachBlock<T>(of, [&](const Block& block) {
+            attendBlockBackward<T>(of, block, packed, queries, hasSums, work);
+            hasSums = true;
+          });
+        }
+        const Strided<T> ofK = headOf(gradients.k, keyStart, keyHead, size),
+                         ofV = headOf(gradients.v, keyStart, keyHead, size);
+        for (int64_t j = 0; j < first.keys; ++j) {
+          writeNumbers(packed.keyGradient + j * first.sizeWidth(), size, ofK.row(j));
+          writeNumbers(packed.valueGradient + j * first.sizeWidth(), size, ofV.row(j));
+        }
       });
-    }
-    const Strided<T> ofK = headOf(gradients.k, keyStart, keyHead, size),
-                     ofV = headOf(gradients.v, keyStart, keyHead, size);
-    for (int64_t j = 0; j < first.keys; ++j) {
-      writeNumbers(packed.keyGradient + j * first.sizeWidth(), size, ofK.row(j));
-      writeNumbers(packed.valueGradient + j * first.sizeWidth(), size, ofV.row(j));
-    }
-  });
 }
 
 template <typename T>

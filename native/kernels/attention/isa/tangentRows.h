@@ -16,7 +16,7 @@ template <typename T>
 void attendTangent(const AttentionShape& shape, const AttentionInputs<T>& inputs, const AttentionInputs<T>& tangents,
                    Rows<T> out, int64_t& next) {
   const int64_t size = shape.size, group = shape.heads / shape.kvHeads;
-  forEachOfRows<DualWork<T>>(shape.rows, shape.heads, next, [&](int64_t row, int64_t head, DualWork<T>& work) {
+  forEachOfRows<T, DualWork<T>>(shape.rows, shape.heads, next, [&](int64_t row, int64_t head, DualWork<T>& work) {
     const int64_t start = shape.queryStarts[row], keyStart = shape.keyStarts[row], keyHead = head / group;
     const DualInputs<T> of{dualHeadOf(inputs.q, tangents.q, start, head, size),
                            dualHeadOf(inputs.k, tangents.k, keyStart, keyHead, size),
@@ -25,10 +25,10 @@ void attendTangent(const AttentionShape& shape, const AttentionInputs<T>& inputs
   });
 }
 
-template <typename Sum>
+template <typename T, typename Sum>
 void zeroBoth(const HeadShape& shape, const Dual<Sum*>& sums) {
-  zeroSums(shape, sums.value);
-  zeroSums(shape, sums.tangent);
+  zeroSums<T>(shape, sums.value);
+  zeroSums<T>(shape, sums.tangent);
 }
 
 template <typename T, typename Sum>
@@ -45,22 +45,22 @@ void attendTangentBackward(const AttentionShape& shape, const AttentionInputs<T>
                            const AttentionInputs<T>& tangents, const AttentionTangentGradients<T>& gradients,
                            int64_t& next) {
   const int64_t size = shape.size, group = shape.heads / shape.kvHeads;
-  forEachOfRows<DualWork<T>>(shape.rows, shape.kvHeads, next, [&](int64_t row, int64_t keyHead, DualWork<T>& work) {
+  forEachOfRows<T, DualWork<T>>(shape.rows, shape.kvHeads, next, [&](int64_t row, int64_t keyHead, DualWork<T>& work) {
     const int64_t start = shape.queryStarts[row], keyStart = shape.keyStarts[row], firstHead = keyHead * group;
     const HeadShape first = headShape(shape, row, firstHead);
     const auto packed = packDualKeys<T>(first, dualHeadOf(inputs.k, tangents.k, keyStart, keyHead, size),
                                         dualHeadOf(inputs.v, tangents.v, keyStart, keyHead, size), work);
     bool hasSums = !seesAllKeys(first);
     if (hasSums) {
-      zeroBoth(first, packed.keyGradient);
-      zeroBoth(first, packed.valueGradient);
+      zeroBoth<T>(first, packed.keyGradient);
+      zeroBoth<T>(first, packed.valueGradient);
     }
     for (int64_t head = firstHead; head < firstHead + group; ++head) {
       const HeadShape of = headShape(shape, row, head);
       const DualQueryHead<T> queries{dualHeadOf(inputs.q, tangents.q, start, head, size),
                                      dualHeadOf(gradients.out, gradients.outTangent, start, head, size),
                                      dualHeadOf(gradients.q, gradients.qTangent, start, head, size)};
-      forEachBlock(of, [&](const Block& block) {
+      forEachBlock<T>(of, [&](const Block& block) {
         attendBlockTangentBackward<T>(of, block, packed, queries, hasSums, work);
         hasSums = true;
       });

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "fewRows.h"
+#include "kernels/isa/tileSetting.h"
 #include "kernels/products/functions.h"
 #include "panels.h"
 
@@ -14,36 +15,7 @@ constexpr int64_t kTile = 16;  // rows, columns or words of a tile
 constexpr int64_t kTwoTiles = 2 * kTile;
 #endif
 
-#if defined(BIDORA_OWN_PRODUCTS) && defined(__AVX512BF16__)
-#define BIDORA_AMX [[gnu::target("amx-tile,amx-bf16")]]
-
-// Sets all tiles to 16 rows of 64 bytes while it lives. The former setting is restored, since oneDNN takes its own for
-// unchanged.
-class TileSetting {
- public:
-  BIDORA_AMX explicit TileSetting(bool isNeeded) : isNeeded_(isNeeded) {
-    if (!isNeeded) return;
-    _tile_storeconfig(before_);
-    struct {
-      uint8_t palette = 1, start = 0, unused[14] = {};
-      uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-      uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-    } own;
-    _tile_loadconfig(&own);
-  }
-  BIDORA_AMX ~TileSetting() {
-    if (isNeeded_) _tile_loadconfig(before_);
-  }
-  TileSetting(const TileSetting&) = delete;
-  TileSetting& operator=(const TileSetting&) = delete;
-
- private:
-  alignas(64) char before_[64];
-  bool isNeeded_;
-};
-
-// The compiler does not know which memory tiles are loaded from and stored to.
-[[gnu::always_inline]] inline void memoryBarrier() { asm volatile("" ::: "memory"); }
+#ifdef BIDORA_AMX
 
 // Few rows of x: rows of the matrix are a left operand as they are in memory, and x is the right one. The same products
 // are added in the same order as if it were the other way round.
@@ -98,12 +70,6 @@ struct ByTiles {
     _tile_dpbf16ps(0, 4, 6);
     memoryBarrier();
   }
-};
-
-#elif defined(BIDORA_OWN_PRODUCTS)
-
-struct TileSetting {
-  explicit TileSetting(bool) {}
 };
 
 #endif
