@@ -15,16 +15,18 @@ const BLOCKS: Record<string, readonly [elements: number, bytes: number, halves: 
   q6_k: [256, 210, [208]],
 };
 /** Four bits with their block size, 64 if there is none. */
-const FORMATS = ["nf4", "nf4 64 twice", "nf4 32", "fp4 128 twice", "fp4", "int8", ...Object.keys(BLOCKS)];
+const FORMATS = ["nf4", "nf4 64 twice", "nf4 32", "nf4 96", "nf4 512 twice", "fp4 128 twice", "fp4", "int8", ...Object.keys(BLOCKS)]; // biome-ignore format: one line
 /** [out, in]: one column group and several, blocks of 256 that end early where the format allows it. */
-const shapesOf = (format: string): readonly (readonly [number, number])[] =>
-  BLOCKS[format]?.[0] === 256
-    ? [[5, 256], [70, 1280], [1, 512]] // biome-ignore format: one line
-    : format.includes("128")
-      ? [[5, 128], [70, 1408], [1, 256]] // biome-ignore format: one line
-      : format.includes("32") || BLOCKS[format]
-        ? [[5, 32], [70, 1376], [33, 256], [1, 288]] // biome-ignore format: one line
-        : [[5, 64], [70, 1344], [33, 256], [1, 320]]; // biome-ignore format: one line
+const SHAPES: Readonly<Record<number, readonly (readonly [number, number])[]>> = {
+  32: [[5, 32], [70, 1376], [33, 256], [1, 288]], // biome-ignore format: one line
+  64: [[5, 64], [70, 1344], [33, 256], [1, 320]], // biome-ignore format: one line
+  96: [[5, 96], [70, 1344], [1, 288]], // biome-ignore format: one line
+  128: [[5, 128], [70, 1408], [1, 256]], // biome-ignore format: one line
+  256: [[5, 256], [70, 1280], [1, 512]], // biome-ignore format: one line
+  512: [[5, 512], [70, 1536], [1, 1024]], // biome-ignore format: one line
+};
+const shapesOf = (format: string) =>
+  SHAPES[BLOCKS[format]?.[0] ?? Number(format.split(" ")[1] ?? 64)] as (typeof SHAPES)[number];
 
 type Dtype = "float32" | "bfloat16";
 
@@ -105,13 +107,13 @@ describe.runIf(hasThem).each(FORMATS)("%s", (format) => {
 
   test.each([0, 127, 128, 240, 255])("whole numbers don't overflow where all codes have the byte %i", (byte) => {
     torch.scope(() => {
-      const shape = [17, 1280] as const;
+      const shape = [17, 1536] as const;
       const [weight, values] = [filled(format, shape, "bfloat16", byte), filled(format, shape, "float32", byte)];
       const wide = torch.to(torch.decodeWeight(values), "float64");
       for (const sign of [1, -1]) {
-        const x = torch.castTo(torch.mulScalar(torch.ones([8, 1280]), sign), "bfloat16");
+        const x = torch.castTo(torch.mulScalar(torch.ones([8, 1536]), sign), "bfloat16");
         const y = torch.withIntegerProducts(() => torch.fastLinear(x, weight));
-        const magnitudes = torch.linear(torch.ones([8, 1280], { dtype: "float64" }), torch.abs(wide));
+        const magnitudes = torch.linear(torch.ones([8, 1536], { dtype: "float64" }), torch.abs(wide));
         expectExact(y, torch.linear(torch.to(x, "float64"), wide), magnitudes);
       }
     });
@@ -154,6 +156,20 @@ describe.runIf(hasThem).each(FORMATS)("%s", (format) => {
       expect(torch.equal(together[1] as torch.Tensor, all)).toBe(true);
       expect(torch.equal(together[2] as torch.Tensor, all)).toBe(true);
     });
+  });
+});
+
+test.runIf(hasThem)("weights of different formats in the same call", () => {
+  torch.scope(() => {
+    const x = drawer(8)([3, 1280], "bfloat16");
+    const weights = ["nf4", "q4_k", "int8", "nf4", "q8_0", "fp4"].map((format) =>
+      random(format, [70, 1280], "bfloat16"),
+    );
+    const together = torch.withIntegerProducts(() => torch.fastLinears(x, weights, []));
+    for (const [i, weight] of weights.entries()) {
+      const alone = torch.withIntegerProducts(() => torch.fastLinear(x, weight));
+      expect(torch.equal(together[i] as torch.Tensor, alone)).toBe(true);
+    }
   });
 });
 

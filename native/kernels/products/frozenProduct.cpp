@@ -66,20 +66,38 @@ bool hasIntegerProduct(int64_t rows, const PackedMatrix* weight) {
   return integerProductsAllowed && rows <= integerRows() && hasWholeGranules(weight);
 }
 
-// A product's rows of x rounded to int16, and their memory.
+// A product's rows of x rounded to int16 for a format, and their memory.
 struct RoundedInput {
+  PackedFormat format;
   Tensor memory;
   IntegerRows rows;
 
-  explicit RoundedInput(const FrozenProduct<Bfloat16>& call) {
+  explicit RoundedInput(const FrozenProduct<Bfloat16>& call) : format(call.packed->format) {
     const int64_t granules = call.depth / kGranule, blocks = (granules + kGranulesOfBlock - 1) / kGranulesOfBlock,
-                  codes = kIntegerRows * call.depth * 2;
+                  codes = kIntegerRows * blocks * kGranulesOfBlock * kGranule * 2;
     memory = at::empty({codes + kIntegerRows * (blocks + granules) * 4}, at::kByte);
     uint8_t* first = memory.data_ptr<uint8_t>();
     auto* scales = reinterpret_cast<float*>(first + codes);
     rows = {reinterpret_cast<int16_t*>(first), scales, scales + kIntegerRows * blocks, granules, blocks};
     functions<ProductFunctions, at::BFloat16>().roundBlocks(call, rows);
   }
+};
+
+// The same rows of x rounded for each of the formats in calls with a product of whole numbers.
+class RoundedInputs {
+ public:
+  void add(const FrozenProduct<Bfloat16>& call) {
+    if (hasIntegerProduct(call.rows, call.packed) && !find(call.packed)) inputs_.emplace_back(call);
+  }
+  // Null if the product with the weight is not one of whole numbers.
+  const IntegerRows* find(const PackedMatrix* weight) const {
+    if (!hasWholeGranules(weight)) return nullptr;
+    const auto found = std::ranges::find(inputs_, weight->format, &RoundedInput::format);
+    return found == inputs_.end() ? nullptr : &found->rows;
+  }
+
+ private:
+  std::vector<RoundedInput> inputs_;
 };
 
 constexpr int64_t kTurns = 8;  // of each thread
@@ -103,12 +121,11 @@ void runFewRows(const std::vector<FrozenProduct<Stored<T>>>& calls) {
   const ProductFunctions<Stored<T>>& own = functions<ProductFunctions, T>();
   int64_t tasks = 0;
   std::vector<int64_t> starts;
-  std::optional<RoundedInput> rounded;
+  RoundedInputs rounded;
   for (const auto& call : calls) {
     starts.push_back(tasks);
     tasks += (call.columns + 15) / 16;
-    if constexpr (std::is_same_v<T, at::BFloat16>)
-      if (!rounded && hasIntegerProduct(call.rows, call.packed)) rounded.emplace(call);
+    if constexpr (std::is_same_v<T, at::BFloat16>) rounded.add(call);
   }
   const int64_t bytes = 16 * calls[0].depth * static_cast<int64_t>(sizeof(T)),
                 grain = std::max<int64_t>(kBytesOfThread / std::max<int64_t>(bytes, 1), 1);
@@ -117,7 +134,7 @@ void runFewRows(const std::vector<FrozenProduct<Stored<T>>>& calls) {
       const int64_t first = std::max(begin - starts[i], int64_t{0}),
                     last = std::min(end - starts[i], (calls[i].columns + 15) / 16);
       if (first >= last) continue;
-      if (rounded && hasWholeGranules(calls[i].packed)) own.integerProduct(calls[i], rounded->rows, first, last);
+      if (const IntegerRows* x = rounded.find(calls[i].packed)) own.integerProduct(calls[i], *x, first, last);
       else own.fewRowsProduct(calls[i], first, last);
     }
   });

@@ -44,9 +44,9 @@ struct RoundedRows {
 };
 
 // Rows of bfloat16 rounded to int16 in blocks of 256 elements, the last of which may be shorter; there are kIntegerRows
-// of them, the missing ones 0.
+// of them, the missing ones 0. The order of a granule's elements is the packed format's.
 struct IntegerRows {
-  int16_t* codes;  // [granules, rows, kGranule] for each group of rows that are multiplied at once
+  int16_t* codes;  // [granules of whole blocks, rows, kGranule] for each group of rows that are multiplied at once
   float* scales;   // of the blocks, [rows, blocks]
   float* sums;     // of the granules' numbers, [rows, granules]
   int64_t granules, blocks;

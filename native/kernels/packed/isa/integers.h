@@ -40,64 +40,11 @@ template <typename Use>
 #endif
 }
 
-// numbers[code]
-[[gnu::always_inline]] inline Shorts selected(const std::array<int16_t, 16>& numbers, Places codes) {
-  const __m256i table = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(numbers.data()));
-#ifdef __AVX512BW__
-  return {(Vector<int16_t>)_mm512_permutexvar_epi16(codes, _mm512_broadcast_i64x4(table))};
-#else
-  // The numbers' low bytes and their high bytes are looked up.
-  const __m256i bytes = _mm256_permute4x64_epi64(
-      _mm256_shuffle_epi8(table, _mm256_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15, 0, 2, 4, 6, 8,
-                                                  10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15)),
-      0xd8);
-  const __m256i low = _mm256_shuffle_epi8(_mm256_permute2x128_si256(bytes, bytes, 0x00), (__m256i)codes),
-                high = _mm256_shuffle_epi8(_mm256_permute2x128_si256(bytes, bytes, 0x11), (__m256i)codes),
-                even = _mm256_unpacklo_epi8(low, high), odd = _mm256_unpackhi_epi8(low, high);
-  return {(Vector<int16_t>)_mm256_permute2x128_si256(even, odd, 0x20),
-          (Vector<int16_t>)_mm256_permute2x128_si256(even, odd, 0x31)};
-#endif
-}
-
-// `kUnit` times a table's values, rounded: fp4's are whole multiples of 1/192, nf4's error is at most 2⁻¹⁶.
-template <typename Numbers, int kUnit>
-consteval std::array<int16_t, 16> multiples() {
-  std::array<int16_t, 16> numbers{};
-  for (size_t i = 0; i < 16; ++i) {
-    const float number = Numbers::kLevels[i] * kUnit;
-    numbers[i] = static_cast<int16_t>(number < 0 ? number - 0.5F : number + 0.5F);
-  }
-  return numbers;
-}
-
 // For decoders whose elements are code·scale.
 struct NoOffsets {
   static constexpr bool kHasOffsets = false;
   using Offsets = float;
 };
-
-template <typename Numbers, int kUnit>
-struct IntegerLevels : NoOffsets {
-  static constexpr int64_t kGranules = 1, kBytes = 16;
-  static constexpr std::array<int16_t, 16> kNumbers = multiples<Numbers, kUnit>();
-  FourBits<Numbers> format;
-  float scale;
-
-  IntegerLevels(const PackedMatrix& matrix, int64_t granule) : format(matrix, granule) { readScale(matrix); }
-  [[gnu::always_inline]] void next(const PackedMatrix& matrix, int64_t granule) {
-    if (format.next(matrix, granule)) readScale(matrix);
-  }
-  [[gnu::always_inline]] Shorts codes(const PackedMatrix& matrix, int64_t granule, int64_t) const {
-    return selected(kNumbers, format.places(matrix, granule));
-  }
-
- private:
-  [[gnu::always_inline]] void readScale(const PackedMatrix& matrix) {
-    scale = scaleOf(matrix, format.block) * (1.0F / kUnit);
-  }
-};
-using IntegerNf4 = IntegerLevels<NormalTable, 32767>;
-using IntegerFp4 = IntegerLevels<FloatTable, 192>;
 
 // int8 in rows.
 struct IntegerBytes : NoOffsets {
@@ -226,24 +173,6 @@ struct IntegerQ6_K : NoOffsets {
 #endif
   }
 };
-
-// Calls use with a null pointer to the format's decoder.
-template <typename Use>
-[[gnu::always_inline]] inline void withIntegers(PackedFormat format, Use use) {
-  switch (format) {
-    case PackedFormat::nf4: return use(static_cast<IntegerNf4*>(nullptr));
-    case PackedFormat::fp4: return use(static_cast<IntegerFp4*>(nullptr));
-    case PackedFormat::int8: return use(static_cast<IntegerBytes*>(nullptr));
-    case PackedFormat::q8_0: return use(static_cast<IntegerQ8_0*>(nullptr));
-    case PackedFormat::q4_0: return use(static_cast<IntegerBlock32<Block32<false, false>>*>(nullptr));
-    case PackedFormat::q4_1: return use(static_cast<IntegerBlock32<Block32<true, false>>*>(nullptr));
-    case PackedFormat::q5_0: return use(static_cast<IntegerBlock32<Block32<false, true>>*>(nullptr));
-    case PackedFormat::q5_1: return use(static_cast<IntegerBlock32<Block32<true, true>>*>(nullptr));
-    case PackedFormat::q4_k: return use(static_cast<IntegerBlock256<Block256<false>>*>(nullptr));
-    case PackedFormat::q5_k: return use(static_cast<IntegerBlock256<Block256<true>>*>(nullptr));
-    case PackedFormat::q6_k: return use(static_cast<IntegerQ6_K*>(nullptr));
-  }
-}
 
 }  // namespace bidora::BIDORA_ISA
 #endif

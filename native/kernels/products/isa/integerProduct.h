@@ -4,9 +4,8 @@
 #pragma once
 
 #include "finishTile.h"
+#include "integerRows.h"
 #include "kernels/isa/tiles.h"
-#include "kernels/packed/isa/integers.h"
-#include "roundRow.h"
 
 #ifdef __AVX2__
 namespace bidora::BIDORA_ISA {
@@ -15,20 +14,31 @@ using IntegerSums = Wide<int32_t>;
 using FloatSums = Wide<float>;
 using LaneSums = Vector<float>;  // whose sum is an element
 
-constexpr int64_t kRowsAtOnce = kVectorBytes == 64 ? 8 : 4;  // whose sums fit into registers
-constexpr int64_t kCodesAhead = 2048;                        // bytes of the matrix to prefetch
+constexpr int64_t kCodesAhead = 2048;  // bytes of the matrix to prefetch
 
-// sums += a·b, neighbors added.
-[[gnu::always_inline]] inline void addPairs(Vector<int32_t>& sums, Vector<int16_t> a, Vector<int16_t> b) {
-#if defined(__AVX512VNNI__)
-  sums = (Vector<int32_t>)_mm512_dpwssd_epi32((__m512i)sums, (__m512i)a, (__m512i)b);
-#elif defined(__AVX512BW__)
-  sums += (Vector<int32_t>)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+// a·b, neighbors added.
+[[gnu::always_inline]] inline Vector<int32_t> sumsOfPairs(Vector<int16_t> a, Vector<int16_t> b) {
+#ifdef __AVX512BW__
+  return (Vector<int32_t>)_mm512_madd_epi16((__m512i)a, (__m512i)b);
 #else
-  sums += (Vector<int32_t>)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+  return (Vector<int32_t>)_mm256_madd_epi16((__m256i)a, (__m256i)b);
 #endif
 }
 
+// sums += a·b, neighbors added.
+[[gnu::always_inline]] inline void addPairs(Vector<int32_t>& sums, Vector<int16_t> a, Vector<int16_t> b) {
+#ifdef __AVX512VNNI__
+  sums = (Vector<int32_t>)_mm512_dpwssd_epi32((__m512i)sums, (__m512i)a, (__m512i)b);
+#else
+  sums += sumsOfPairs(a, b);
+#endif
+}
+
+[[gnu::always_inline]] inline IntegerSums sumsOfPairs(const Shorts& a, const int16_t* b) {
+  IntegerSums sums;
+  forEachRegister([&](int64_t i) { sums.registers[i] = sumsOfPairs(a.registers[i], load(b + i * kLanes<int16_t>)); });
+  return sums;
+}
 [[gnu::always_inline]] inline void addPairs(IntegerSums& sums, const Shorts& a, const int16_t* b) {
   forEachRegister([&](int64_t i) { addPairs(sums.registers[i], a.registers[i], load(b + i * kLanes<int16_t>)); });
 }
@@ -37,6 +47,11 @@ constexpr int64_t kCodesAhead = 2048;                        // bytes of the mat
 [[gnu::always_inline]] inline void addScaled(FloatSums& total, const IntegerSums& sums, float scale) {
   forEachRegister(
       [&](int64_t i) { total.registers[i] += __builtin_convertvector(sums.registers[i], Vector<float>) * scale; });
+}
+[[gnu::always_inline]] inline void addScaled(FloatSums& total, const IntegerSums& sums, const FloatSums& scales) {
+  forEachRegister([&](int64_t i) {
+    total.registers[i] += __builtin_convertvector(sums.registers[i], Vector<float>) * scales.registers[i];
+  });
 }
 [[gnu::always_inline]] inline void addScaled(FloatSums& total, const FloatSums& sums, float scale) {
   forEachRegister([&](int64_t i) { total.registers[i] += sums.registers[i] * scale; });
@@ -55,57 +70,17 @@ constexpr int64_t kCodesAhead = 2048;                        // bytes of the mat
 #endif
 }
 
-// How many of the rows that are left are multiplied at once; added rows are 0.
-[[gnu::always_inline]] inline int64_t rowsAtOnce(int64_t left) {
-  return left <= 2 ? left : left <= 4 ? 4 : kRowsAtOnce;
-}
-
-// A block of a row: its granules' codes at `codes`, so many rows apart.
-inline void roundBlock(const Bfloat16* from, int64_t granules, int64_t rows, int16_t* codes, float& scale,
-                       float* sums) {
-  alignas(64) float numbers[kGranulesOfBlock * kGranule];
-  alignas(64) int16_t rounded[kGranulesOfBlock * kGranule];
-  for (int64_t i = 0; i < granules * kGranule; ++i) numbers[i] = wide(from[i]);
-  roundRow(numbers, granules * kGranule, rounded, scale);
-  for (int64_t granule = 0; granule < granules; ++granule) {
-    const int16_t* own = rounded + granule * kGranule;
-    std::memcpy(codes + granule * rows * kGranule, own, kGranule * sizeof *own);
-    int32_t sum = 0;
-    for (int64_t i = 0; i < kGranule; ++i) sum += own[i];
-    sums[granule] = static_cast<float>(sum) * scale;
-  }
-}
-
-inline void roundBlocks(const FrozenProduct<Bfloat16>& call, const IntegerRows& to) {
-  std::memset(to.codes, 0, kIntegerRows * call.depth * sizeof *to.codes);
-  std::memset(to.scales, 0, kIntegerRows * to.blocks * sizeof *to.scales);
-  std::memset(to.sums, 0, kIntegerRows * to.granules * sizeof *to.sums);
-  for (int64_t row = 0; row < call.rows; ++row) {
-    const int64_t place = row % kRowsAtOnce, first = row - place, together = rowsAtOnce(call.rows - first);
-    int16_t* codes = to.codes + first * call.depth + place * kGranule;
-    for (int64_t block = 0; block < to.blocks; ++block) {
-      const int64_t granule = block * kGranulesOfBlock, count = lesser(kGranulesOfBlock, to.granules - granule);
-      roundBlock(call.x.data + row * call.x.stride + granule * kGranule, count, together,
-                 codes + granule * together * kGranule, to.scales[row * to.blocks + block],
-                 to.sums + row * to.granules + granule);
-    }
-  }
-}
-
-inline IntegerRows rowsFrom(int64_t row, const IntegerRows& x) {
-  return {x.codes + row * x.granules * kGranule, x.scales + row * x.blocks, x.sums + row * x.granules, x.granules,
-          x.blocks};
-}
-
 // The sums of kRows rows of x with a row of the matrix.
 template <typename Decoder, int kRows>
 class RowSums {
  public:
-  RowSums(const PackedMatrix& matrix, int64_t row, const IntegerRows& x)
-      : matrix_(matrix), x_(x), first_(row * x.granules), decoder_(matrix, first_) {}
+  // `first` is the granule with which the row begins, the decoder's.
+  RowSums(const PackedMatrix& matrix, int64_t first, const IntegerRows& x, Decoder& decoder)
+      : matrix_(matrix), x_(x), first_(first), decoder_(decoder) {}
 
   [[gnu::always_inline]] void addBlock(int64_t block, int64_t granules) {
-    if constexpr (Decoder::kGranules == 1) addEach(block, granules);
+    if constexpr (HasGroups<Decoder>) addGroups(block, granules);
+    else if constexpr (Decoder::kGranules == 1) addEach(block, granules);
     else addWhole(block, granules);
   }
 
@@ -154,12 +129,40 @@ class RowSums {
     for (int r = 0; r < kRows; ++r) addScaled(total_[r], ofBlock[r], x_.scales[r * x_.blocks + block]);
   }
 
+  // Each lane of four granules has its own; a lane's sum of two planes is a whole number.
+  [[gnu::always_inline]] void addGroups(int64_t block, int64_t granules) {
+    const int64_t first = block * kGranulesOfBlock;
+    decoder_.next(matrix_, first_ + first, granules);
+    FloatSums ofBlock[kRows] = {};
+    addGroup(first, 0, lesser(4, granules), ofBlock);
+    if (granules > 4) addGroup(first + 4, 1, granules - 4, ofBlock);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) addScaled(total_[r], ofBlock[r], x_.scales[r * x_.blocks + block]);
+  }
+
+  [[gnu::always_inline]] void addGroup(int64_t first, int32_t i, int64_t granules, FloatSums (&sums)[kRows]) const {
+    const auto group = decoder_.group(matrix_, first_ + first, granules);
+    const FloatSums scales = decoder_.ofLanes(i);
+#pragma GCC unroll 2
+    for (int64_t plane = 0; plane < 4; plane += 2) {
+      const Shorts numbers = group.plane(plane), others = group.plane(plane + 1);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        IntegerSums ofPlanes = sumsOfPairs(numbers, numbersOfX(first + plane, r));
+        addPairs(ofPlanes, others, numbersOfX(first + plane + 1, r));
+        addScaled(sums[r], ofPlanes, scales);
+      }
+    }
+  }
+
   [[gnu::always_inline]] void addGranule(int64_t granule, int64_t i, IntegerSums (&sums)[kRows]) const {
     const Shorts codes = decoder_.codes(matrix_, first_ + granule, i);
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      addPairs(sums[r], codes, x_.codes + (granule * kRows + r) * kGranule);
-    }
+    for (int r = 0; r < kRows; ++r) addPairs(sums[r], codes, numbersOfX(granule, r));
+  }
+
+  [[gnu::always_inline]] const int16_t* numbersOfX(int64_t granule, int r) const {
+    return x_.codes + (granule * kRows + r) * kGranule;
   }
 
   [[gnu::always_inline]] void addOffsets(int r, int64_t granule) {
@@ -172,8 +175,8 @@ class RowSums {
 
   const PackedMatrix& matrix_;
   const IntegerRows x_;
-  const int64_t first_;  // granule of the row
-  Decoder decoder_;
+  const int64_t first_;
+  Decoder& decoder_;  // apart from the sums, which stay in registers
   FloatSums total_[kRows] = {};
   typename Decoder::Offsets offsets_[kRows] = {};
 };
@@ -182,8 +185,10 @@ class RowSums {
 template <typename Decoder, int kRows>
 void multiplyRow(const PackedMatrix& matrix, int64_t row, const IntegerRows& x, LaneSums* to) {
   constexpr int64_t kBytes = kGranulesOfBlock / Decoder::kGranules * Decoder::kBytes;
-  const uint8_t* ahead = matrix.codes + row * x.granules / Decoder::kGranules * Decoder::kBytes + kCodesAhead;
-  RowSums<Decoder, kRows> sums(matrix, row, x);
+  const int64_t first = row * x.granules;
+  const uint8_t* ahead = matrix.codes + first / Decoder::kGranules * Decoder::kBytes + kCodesAhead;
+  Decoder decoder(matrix, first);
+  RowSums<Decoder, kRows> sums(matrix, first, x, decoder);
   int64_t block = 0;
   for (; (block + 1) * kGranulesOfBlock <= x.granules; ++block, ahead += kBytes) {
     for (int64_t line = 0; line < kBytes; line += 64) __builtin_prefetch(ahead + line);
