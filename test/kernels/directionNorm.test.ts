@@ -78,6 +78,8 @@ describe("sizes around the kernels' block sizes", () => {
     [65, 96, 9],
     [130, 145, 19],
     [200, 31, 16],
+    [33, 64, 17],
+    [300, 80, 8],
   ] as const;
 
   test.each(SIZES)("%i × %i with rank %i: norms and gradients agree with float64", (out, width, rank) => {

@@ -1,5 +1,6 @@
 // The terms of the norms of DoRA's directions; see directionNorm.cpp.
 #include "functions.h"
+#include "isa/byTiles.h"
 #include "kernels/isa/buffer.h"
 #include "kernels/isa/numbers.h"
 #include "kernels/isa/tiles.h"
@@ -132,6 +133,10 @@ constexpr int64_t kDecodedRows = 12;  // of a packed weight, which stay in the i
 
 template <typename T>
 void weightTimes(const WeightProduct<T>& call, int64_t begin, int64_t end) {
+#ifdef BIDORA_AMX
+  if constexpr (std::is_same_v<T, Bfloat16>)
+    if (hasTiles()) return weightTimesByTiles(call, begin, end);
+#endif
   if (!call.packed) return weightTimesRows(call, begin, end);
   Buffer<T> buffer;
   for (int64_t row = begin; row < end; row += kDecodedRows) {
