@@ -345,9 +345,24 @@ struct Bytes32 {
 
 using Q8_0 = ByScale<Bytes32>;
 
-// ggml's blocks of 256 elements. A granule's scale and offset have six bits each: those of the first four are the low
-// bits of bytes 4–7 and 8–11; for the others, bytes 12–15 have four bits of each, and the top bits of bytes 4–11 the
-// rest. They multiply the block's float16 scale and offset.
+// Numbers of six bits, one in each byte.
+struct SixBits {
+  uint64_t scales, offsets;
+};
+// Those of eight granules in 12 bytes: the first four scales and offsets are the low bits of bytes 0–3 and 4–7; for the
+// others, bytes 8–11 have four bits of each, and the top bits of bytes 0–7 the rest.
+[[gnu::always_inline]] inline SixBits sixBitsAt(const uint8_t* from) {
+  uint64_t both;
+  uint32_t rest;
+  std::memcpy(&both, from, sizeof both);
+  std::memcpy(&rest, from + 8, sizeof rest);
+  const uint64_t four = both & 0x3F3F3F3F3F3F3F3FU, top = both >> 2 & 0x3030303030303030U, all = rest;
+  return {(four & 0xFFFFFFFFU) | ((all & 0x0F0F0F0FU) | (top & 0xFFFFFFFFU)) << 32,
+          four >> 32 | (all << 28 & 0x0F0F0F0F00000000U) | (top & 0xFFFFFFFF00000000U)};
+}
+
+// ggml's blocks of 256 elements: a float16 scale and offset, which are multiplied by those of the granules; these;
+// perhaps the codes' fifth bits; and the codes' low bits.
 template <bool kHasFifthBit>
 struct Block256 {
   static constexpr int64_t kCodes = kHasFifthBit ? 48 : 16, kBytes = kCodes + 128;
@@ -364,13 +379,8 @@ struct Block256 {
   }
   [[gnu::always_inline]] void read(const uint8_t* from) {
     block = from;
-    uint32_t first, second, rest;
-    std::memcpy(&first, block + 4, 4);
-    std::memcpy(&second, block + 8, 4);
-    std::memcpy(&rest, block + 12, 4);
-    const uint32_t six[] = {first & 0x3F3F3F3FU, (rest & 0x0F0F0F0FU) | (first >> 2 & 0x30303030U),
-                            second & 0x3F3F3F3FU, (rest >> 4 & 0x0F0F0F0FU) | (second >> 2 & 0x30303030U)};
-    std::memcpy(sixBits, six, sizeof sixBits);
+    const SixBits six = sixBitsAt(block + 4);
+    std::memcpy(sixBits, &six, sizeof sixBits);
     scale = halfAt(block);
     offset = -halfAt(block + 2);
   }

@@ -166,6 +166,7 @@ struct IntegerLevels : NoOffsets {
 
   // To be followed by next().
   IntegerLevels(const PackedMatrix& matrix, int64_t granule) : ofGranules(matrix, granule) {}
+  static constexpr int elementOf(int plane, int word) { return Group::elementOf(plane, word); }
   // Of the eight granules, `granules` are there.
   [[gnu::always_inline]] void next(const PackedMatrix& matrix, int64_t granule, int64_t granules) {
     scales = ofGranules.at(matrix, granule, granules) * (1 / Numbers::kUnit);

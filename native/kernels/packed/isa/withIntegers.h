@@ -18,8 +18,8 @@ template <typename Use>
     case PackedFormat::q4_1: return use(static_cast<IntegerBlock32<Block32<true, false>>*>(nullptr));
     case PackedFormat::q5_0: return use(static_cast<IntegerBlock32<Block32<false, true>>*>(nullptr));
     case PackedFormat::q5_1: return use(static_cast<IntegerBlock32<Block32<true, true>>*>(nullptr));
-    case PackedFormat::q4_k: return use(static_cast<IntegerBlock256<Block256<false>>*>(nullptr));
-    case PackedFormat::q5_k: return use(static_cast<IntegerBlock256<Block256<true>>*>(nullptr));
+    case PackedFormat::q4_k: return use(static_cast<IntegerBlock256<false>*>(nullptr));
+    case PackedFormat::q5_k: return use(static_cast<IntegerBlock256<true>*>(nullptr));
     case PackedFormat::q6_k: return use(static_cast<IntegerQ6_K*>(nullptr));
   }
 }

@@ -79,7 +79,7 @@ class RowSums {
       : matrix_(matrix), x_(x), first_(first), decoder_(decoder) {}
 
   [[gnu::always_inline]] void addBlock(int64_t block, int64_t granules) {
-    if constexpr (HasGroups<Decoder>) addGroups(block, granules);
+    if constexpr (requires { typename Decoder::Group; }) addGroups(block, granules);
     else if constexpr (Decoder::kGranules == 1) addEach(block, granules);
     else addWhole(block, granules);
   }

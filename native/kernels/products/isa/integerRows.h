@@ -16,17 +16,15 @@ constexpr int64_t kRowsAtOnce = kVectorBytes == 64 ? 8 : 4;  // whose sums fit i
   return left <= 2 ? left : left <= 4 ? 4 : kRowsAtOnce;
 }
 
-// Whether granules are multiplied by fours, in an order of their own.
+// Whether four granules of x have the decoder's order instead of their own.
 template <typename Decoder>
-concept HasGroups = requires { typename Decoder::Group; };
+concept HasOrder = requires { Decoder::elementOf(0, 0); };
 
-// Four granules in the order in which the decoder has them.
-template <typename Group>
+template <typename Decoder>
 inline void arrange(const int16_t* numbers, int16_t* to) {
-#pragma GCC unroll 4
-  for (int plane = 0; plane < 4; ++plane)
-    for (int word = 0; word < static_cast<int>(kGranule); ++word)
-      to[plane * kGranule + word] = numbers[Group::elementOf(plane, word)];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i)
+    for (int k = 0; k < 16; ++k) to[i * 16 + k] = numbers[Decoder::elementOf(i / 2, i % 2 * 16 + k)];
 }
 
 // A block of a row: its granules' codes at `codes`, so many rows apart.
@@ -43,10 +41,9 @@ inline void roundBlock(const Bfloat16* from, int64_t granules, int64_t rows, int
     sums[granule] = static_cast<float>(sum) * scale;
   }
   alignas(64) int16_t arranged[kGranulesOfBlock * kGranule];
-  if constexpr (HasGroups<Decoder>)
-    for (int64_t i = 0; i < kGranulesOfBlock; i += 4)
-      arrange<typename Decoder::Group>(rounded + i * kGranule, arranged + i * kGranule);
-  const int16_t* own = HasGroups<Decoder> ? arranged : rounded;
+  if constexpr (HasOrder<Decoder>)
+    for (int64_t i = 0; i < kGranulesOfBlock; i += 4) arrange<Decoder>(rounded + i * kGranule, arranged + i * kGranule);
+  const int16_t* own = HasOrder<Decoder> ? arranged : rounded;
   for (int64_t granule = 0; granule < kGranulesOfBlock; ++granule)
     std::memcpy(codes + granule * rows * kGranule, own + granule * kGranule, kGranule * sizeof *own);
 }
