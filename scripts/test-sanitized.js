@@ -34,6 +34,7 @@ const MEMORY = {
   "garbage is collected before memory runs out": "the sanitizer keeps freed memory for a while",
   "keeps resident memory flat": "the sanitizer keeps freed memory for a while",
   "allocatedBytes counts": "the sanitizer's allocator has no statistics (mallinfo2)",
+  "whose memory it does not hold": "the sanitizer's allocator has no statistics (mallinfo2)",
   "gradient checkpointing keeps": "the sanitizer keeps freed memory for a while",
 };
 

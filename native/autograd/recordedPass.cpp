@@ -30,14 +30,32 @@ std::vector<int32_t> writtenBy(const Operator& op, const Tape::Entry& entry) {
   return written;
 }
 
+at::Tensor lock(const PassRecording::Weak& tensor) { return at::Tensor(tensor.lock()); }
+
+int64_t versionOf(const PassRecording::Weak& weak) {
+  const at::Tensor tensor = lock(weak);
+  if (!tensor.defined()) throw std::invalid_argument("a tensor that the pass did not make was released.");
+  return tensor._version();
+}
+
 }  // namespace
 
-RecordedPass::RecordedPass(Tape&& calls, OperatorTable& operators, const std::vector<at::Tensor>& inputs,
+void PassRecording::add(uint32_t op, const std::vector<c10::IValue>& arguments,
+                        const std::vector<c10::IValue>& results) {
+  calls.add(op, arguments, results);
+  for (size_t place = tensors.size(); place < calls.size(); ++place) {
+    tensors.emplace_back(calls.tensor(place).getIntrusivePtr());
+    calls.drop(place);
+  }
+}
+
+RecordedPass::RecordedPass(PassRecording&& recording, OperatorTable& operators, const std::vector<at::Tensor>& inputs,
                            const at::Tensor& output)
-    : calls_(std::move(calls)), output_(calls_.find(output)) {
+    : calls_(std::move(recording.calls)), output_(calls_.find(output)) {
   if (output_ == Tape::kNone) throw std::invalid_argument("expected the result of a call.");
   findInputs(inputs);
-  findSteps(operators);
+  findSteps(operators, recording.tensors);
+  for (const Weak& source : recording.sources) constants_.push_back({Tape::kNone, source, versionOf(source)});
   findLastReads();
   calls_.prune({}, {});
 }
@@ -53,9 +71,10 @@ void RecordedPass::findInputs(const std::vector<at::Tensor>& inputs) {
 
 // What a call reads that is neither an input nor a result is a constant. Only constants may be written to: a repeated
 // call makes a tensor of its own, while a constant keeps what is written to it.
-void RecordedPass::findSteps(OperatorTable& operators) {
+void RecordedPass::findSteps(OperatorTable& operators, const std::vector<Weak>& tensors) {
   enum class From { nowhere, input, call, constant };
   std::vector<From> from(calls_.size(), From::nowhere);
+  std::vector<bool> isWritten(calls_.size());
   for (const Input& input : inputs_)
     if (input.place != Tape::kNone) from[input.place] = From::input;
   for (size_t e = 0; e < calls_.entries().size(); ++e) {
@@ -66,15 +85,20 @@ void RecordedPass::findSteps(OperatorTable& operators) {
     for (const int32_t place : step.reads) {
       if (from[place] != From::nowhere) continue;
       from[place] = From::constant;
-      constants_.emplace_back(place, Weak(calls_.tensor(place).getIntrusivePtr()));
+      constants_.push_back({place, tensors[place], std::nullopt});
     }
-    for (const int32_t place : writtenBy(op, entry))
-      if (place != Tape::kNone && from[place] != From::constant)
+    for (const int32_t place : writtenBy(op, entry)) {
+      if (place == Tape::kNone) continue;
+      if (from[place] != From::constant)
         throw std::invalid_argument(op.name + " writes to a tensor that a repeated pass would make again.");
+      isWritten[place] = true;
+    }
     for (const int32_t place : entry.results)
       if (place != Tape::kNone && from[place] == From::nowhere) from[place] = From::call;
     steps_.push_back(std::move(step));
   }
+  for (Constant& constant : constants_)
+    if (!isWritten[constant.place]) constant.version = versionOf(constant.tensor);
 }
 
 void RecordedPass::findLastReads() {
@@ -108,10 +132,10 @@ std::optional<at::Tensor> RecordedPass::run(const std::vector<at::Tensor>& input
   std::vector<at::Tensor> tensors(calls_.size());
   for (size_t i = 0; i < inputs.size(); ++i)
     if (inputs_[i].place != Tape::kNone) tensors[inputs_[i].place] = inputs[i];
-  for (const auto& [place, constant] : constants_) {
-    auto held = constant.lock();
-    if (!held) return std::nullopt;
-    tensors[place] = at::Tensor(std::move(held));
+  for (const auto& [place, weak, version] : constants_) {
+    const at::Tensor constant = lock(weak);
+    if (!constant.defined() || (version && constant._version() != *version)) return std::nullopt;
+    if (place != Tape::kNone) tensors[place] = constant;
   }
   const at::AutoDispatchBelowADInplaceOrView below;
   for (size_t s = 0; s < steps_.size(); ++s) {
@@ -149,12 +173,19 @@ Napi::Value stopPass(const Napi::CallbackInfo& info) {
   const std::unique_ptr<PassRecording> recording = std::move(state.pass);
   if (info[1].IsNull() || !recording->isRepeatable) return info.Env().Null();
   try {
-    auto pass = std::make_shared<RecordedPass>(std::move(recording->calls), state.operators, tensorsAt(info, 0),
-                                               tensorAt(info, 1));
+    auto pass =
+        std::make_shared<RecordedPass>(std::move(*recording), state.operators, tensorsAt(info, 0), tensorAt(info, 1));
     return Napi::Number::New(info.Env(), state.handles.add(std::move(pass)));
   } catch (const std::invalid_argument&) {
     return info.Env().Null();
   }
+}
+
+// (tensors): the pass that is being recorded, if any, depends on their values.
+Napi::Value dependOn(const Napi::CallbackInfo& info) {
+  if (const auto& pass = environment(info.Env()).pass)
+    for (const at::Tensor& tensor : tensorsAt(info, 0)) pass->dependOn(tensor);
+  return info.Env().Undefined();
 }
 
 // (pass, inputs) => the output, or null if the pass does not fit
@@ -163,13 +194,16 @@ Napi::Value runPass(const Napi::CallbackInfo& info) {
   const auto pass = state.handles.get<std::shared_ptr<RecordedPass>>(numberAt(info, 0));
   const std::vector<at::Tensor> inputs = tensorsAt(info, 1);
   if (at::GradMode::is_enabled()) return info.Env().Null();
-  Call call(state);
-  try {
-    const std::optional<at::Tensor> output = pass->run(inputs, call);
-    return output ? newTensor(info.Env(), *output) : info.Env().Null();
-  } catch (...) {
-    throwToJavaScript(info.Env());  // while the call is in flight, for its message
+  std::optional<at::Tensor> output;
+  {
+    Call call(state);
+    try {
+      output = pass->run(inputs, call);
+    } catch (...) {
+      throwToJavaScript(info.Env());  // while the call is in flight, for its message
+    }
   }
+  return output ? newTensor(info.Env(), *output) : info.Env().Null();
 }
 
 }  // namespace
@@ -177,6 +211,7 @@ Napi::Value runPass(const Napi::CallbackInfo& info) {
 void exportPass(Napi::Object exports) {
   defineFunction<startPass>(exports, "startPass");
   defineFunction<stopPass>(exports, "stopPass");
+  defineFunction<dependOn>(exports, "dependOn");
   defineFunction<runPass>(exports, "runPass");
 }
 

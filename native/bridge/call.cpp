@@ -71,7 +71,7 @@ napi_value callOperator(napi_env rawEnv, napi_callback_info info) {
     std::vector<c10::IValue> arguments;
     if (isRecorded || state.part || state.pass) arguments = call.stack;
     op.handle.callBoxed(&call.stack);
-    if (state.pass) state.pass->calls.add(index, arguments, call.stack);
+    if (state.pass) state.pass->add(index, arguments, call.stack);
     if (state.part) state.part->add(index, arguments, call.stack);
     else if (isRecorded && isDifferentiable(call.stack)) state.tape->add(index, arguments, call.stack);
     return popResults(env, op, call.stack);

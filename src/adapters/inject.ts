@@ -92,7 +92,7 @@ class SharedTensors extends Module {
 
 function shareAt(model: Module, specs: readonly TensorSpec[], fill: Fill): Module | undefined {
   if (specs.length === 0) return undefined;
-  model.adapter = new SharedTensors(specs, fill);
+  model.setAdapter(new SharedTensors(specs, fill));
   return model.adapter;
 }
 
@@ -106,7 +106,7 @@ function adapt(
   const parameters = new Map([...(shared?.ownParameters ?? []), ...own]);
   const adapter = build(parameters);
   adapter.own(own);
-  slot.layer.adapter = adapter;
+  slot.layer.setAdapter(adapter);
   // As in PyTorch, a parameter that no loss depends on is not changed, not even by weight decay.
   const isUnused = slot.kind === "linear" && slot.layer.isUnused;
   const trained = tensors.map((spec) => {
@@ -120,16 +120,16 @@ function adapt(
 export function eject(adapted: AdaptedModel): void {
   checkArguments("eject", ["adapted", adapted, anAdapted]);
   const { model, modules, shared } = adapted;
-  for (const { layer } of modules) layer.adapter = undefined;
-  if (shared) model.adapter = undefined;
+  for (const { layer } of modules) layer.setAdapter(undefined);
+  if (shared) model.setAdapter(undefined);
 }
 
 /** Adds ejected adapters again. */
 export function reinject(adapted: AdaptedModel): void {
   checkArguments("reinject", ["adapted", adapted, anAdapted]);
   const { model, modules, shared } = adapted;
-  for (const { layer, adapter } of modules) layer.adapter = adapter;
-  if (shared) model.adapter = shared;
+  for (const { layer, adapter } of modules) layer.setAdapter(adapter);
+  if (shared) model.setAdapter(shared);
 }
 
 /** A layer that gets an adapter, with its tensors. */

@@ -52,7 +52,7 @@ export class AdapterRoutes {
       throw error;
     } finally {
       // After an error, too: the model disposes of its adapters.
-      for (const [layer, own] of layers) layer.adapter = new RoutedAdapter(own, (rows) => this.#routesFor(rows));
+      for (const [layer, own] of layers) layer.setAdapter(new RoutedAdapter(own, (rows) => this.#routesFor(rows)));
     }
   }
 
@@ -96,9 +96,9 @@ export class AdapterRoutes {
   use(routes: readonly Route[]): () => void {
     this.#routes = routes;
     const replaced = this.#replaced.get(routes[0]?.adapter ?? "") ?? [];
-    const before = replaced.map(({ parameter, values }) => parameter.swapValues(values) as Weight);
+    const before = replaced.map(({ parameter, values }) => parameter.lendValues(values) as Weight);
     return () => {
-      for (const [i, { parameter }] of replaced.entries()) parameter.swapValues(before[i] as Weight);
+      for (const [i, { parameter }] of replaced.entries()) parameter.lendValues(before[i] as Weight);
       this.#routes = [];
     };
   }

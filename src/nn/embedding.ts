@@ -13,7 +13,7 @@ export interface EmbeddingAdapter extends Module {
 /** A table of vectors, [count, dim]. */
 export class Embedding extends Module {
   readonly weight: Parameter;
-  declare adapter: EmbeddingAdapter | undefined;
+  declare readonly adapter: EmbeddingAdapter | undefined;
 
   constructor(
     readonly count: number,

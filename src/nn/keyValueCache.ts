@@ -84,8 +84,8 @@ export class KeyValueCache {
   /**
    * Runs `body`, whose passes have new tokens only for some sequences.
    * @param sequences in any order
-   * @param variant a name for all that the model computes with, such as its adapters. Passes of a few tokens with the same variant are then
-   *   recorded and repeated, and the model must not change between them.
+   * @param variant a name for what the model computes with, such as the adapters of its rows. Passes of a few tokens with the same variant
+   *   are then recorded, and repeated until the model changes.
    */
   among<T>(sequences: readonly number[], body: () => T, variant?: string): T {
     this.#choose(sequences, variant);

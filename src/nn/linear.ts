@@ -19,7 +19,7 @@ export class Linear extends Module {
   readonly bias: Parameter | undefined;
   /** Whether no loss depends on the layer. Its weight and bias are then buffers, and only an adapter can be trained. */
   readonly isUnused: boolean;
-  declare adapter: LinearAdapter | undefined;
+  declare readonly adapter: LinearAdapter | undefined;
   /** The weight in oneDNN's packed layout. */
   readonly #packed = new DerivedTensor();
 

@@ -7,6 +7,11 @@ import type { Weight } from "./weights/weight.js";
 /** The contiguous transpose of a matrix, to convert between a model file's layout and ours. */
 export const transposed = (matrix: torch.Tensor): torch.Tensor => torch.contiguous(torch.t(matrix));
 
+let changes = 0;
+
+/** How often adapters or the values of parameters of any model were replaced. */
+export const changesOfModels = (): number => changes;
+
 /** A module's parameter, with a fixed shape. It is empty until a checkpoint, an adapter or an initializer fills it. */
 export class Parameter {
   #values: Weight | undefined;
@@ -60,6 +65,12 @@ export class Parameter {
 
   /** Sets the values and returns the previous ones, which are not released. @throws BidoraError `SHAPE` */
   swapValues(values: Weight): Weight | undefined {
+    changes++;
+    return this.lendValues(values);
+  }
+
+  /** The same for passes that have a variant of their own (see `KeyValueCache.among`), until the previous values are lent again. */
+  lendValues(values: Weight): Weight | undefined {
     if (!torch.sameShape(values.shape, this.shape)) {
       throw new BidoraError("SHAPE", `expected shape [${this.shape}], got [${values.shape}]`);
     }
@@ -75,10 +86,16 @@ export class Parameter {
  */
 export abstract class Module {
   /** The adapter injected into this module. Its parameters are in the tree under this module's path. */
-  adapter: Module | undefined;
+  readonly adapter: Module | undefined;
   readonly #modules = new Map<string, Module>();
   readonly #parameters = new Map<string, Parameter>();
   readonly #buffers = new Map<string, Parameter>();
+
+  /** Injects an adapter in place of the one before; undefined for none. */
+  setAdapter(adapter: this["adapter"]): void {
+    changes++;
+    (this as { adapter: Module | undefined }).adapter = adapter;
+  }
 
   protected child<T extends Module>(name: string, module: T): T {
     this.#modules.set(name, module);
@@ -196,7 +213,9 @@ export class DerivedTensor {
     const isFresh = sources.every(
       (source, i) => source === this.#sources[i]?.[0] && source.version === this.#sources[i]?.[1],
     );
-    return isFresh ? this.#value : undefined;
+    if (!isFresh || !this.#value) return undefined;
+    torch.dependOn(sources);
+    return this.#value;
   }
 
   /** Releases the tensor that was computed last. */

@@ -1,4 +1,5 @@
 import * as torch from "../torch/index.js";
+import { changesOfModels } from "./module.js";
 
 /** The most passes to keep. */
 const MOST_PASSES = 16;
@@ -7,20 +8,23 @@ const MOST_PASSES = 16;
 export class RepeatedPasses {
   /** By key: one that was computed once is "new", and one that can't be repeated is "fixed". */
   readonly #passes = new Map<string, torch.RecordedPass | "new" | "fixed">();
+  #changes = changesOfModels();
 
   /**
+   * Computes a pass. Those that were recorded before a model changed are forgotten.
    * @param key of passes that make the same operator calls
    * @param inputs the tensors that differ between them
    */
   run(key: string, inputs: readonly torch.Tensor[], body: () => torch.Tensor): torch.Tensor {
+    if (this.#changes !== changesOfModels()) this.dispose();
+    this.#changes = changesOfModels();
     const known = this.#passes.get(key);
-    if (known === undefined) {
-      this.#add(key, "new");
-      return body();
-    }
     if (known === "fixed") return body();
-    const repeated = known === "new" ? undefined : known.run(inputs);
-    return repeated ?? this.#record(key, inputs, body);
+    if (known === "new") return this.#record(key, inputs, body);
+    const repeated = known?.run(inputs);
+    if (repeated) return repeated;
+    this.#add(key, "new");
+    return body();
   }
 
   #record(key: string, inputs: readonly torch.Tensor[], body: () => torch.Tensor): torch.Tensor {

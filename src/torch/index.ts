@@ -23,7 +23,7 @@ export { type TapeArgument, type TensorId, TorchError } from "./native.js";
 export { allocatedBytes, collectableBytes, keep, liveHandles, scope } from "./ownership.js";
 export { type ProfileEvent, type ProfileKind, popRange, pushRange, startProfile, stopProfile } from "./profile.js";
 export { Generator } from "./random.js";
-export { RecordedPass, type Recording, recordPass, tensorsIn } from "./recordedPass.js";
+export { dependOn, RecordedPass, type Recording, recordPass, tensorsIn } from "./recordedPass.js";
 export { isTensor, recordTape, Tape, type TapeCall } from "./tape.js";
 export { fromBytes, mapFile, readFile, Tensor, tensor, writeFile } from "./tensor.js";
 export { castTo, isAllFinite, onDevice } from "./values.js";

@@ -172,6 +172,7 @@ export interface Native {
   stopPart(outputs: readonly Handle[]): readonly (Handle | null)[];
   startPass(): boolean;
   stopPass(inputs: readonly Handle[], output: Handle | null): Handle | null;
+  dependOn(tensors: readonly Handle[]): void;
   runPass(pass: Handle, inputs: readonly Handle[]): Handle | null;
   startTape(): void;
   stopTape(): { readonly handle: Handle; readonly entries: readonly NativeTapeEntry[] };

@@ -21,7 +21,7 @@ export class RecordedPass {
    * Repeats the pass.
    * @param inputs as many as when it was recorded
    * @returns the output; undefined if it can't be repeated: an input has another shape, dtype or device, a tensor that it used was
-   *   released, or gradients are recorded
+   *   released or changed in place, except by the pass, or gradients are recorded
    */
   run(inputs: readonly Tensor[]): Tensor | undefined {
     const handle = native.runPass(this.#handle, handlesOf(inputs));
@@ -48,15 +48,22 @@ export interface Recording {
  * @param inputs the tensors that will be others when the pass is repeated
  */
 export function recordPass(inputs: readonly Tensor[], body: () => Tensor): Recording {
+  const handles = handlesOf(inputs);
   if (!native.startPass()) return { output: body(), pass: undefined };
-  let output: Tensor | undefined;
-  let handle: Handle | null = null;
+  let output: Tensor;
   try {
     output = body();
-  } finally {
-    handle = native.stopPass(handlesOf(inputs), output?.handle ?? null);
+  } catch (error) {
+    native.stopPass([], null);
+    throw error;
   }
+  const handle = native.stopPass(handles, output.handle);
   return { output, pass: handle === null ? undefined : new RecordedPass(handle) };
+}
+
+/** Makes the pass that is being recorded, if any, depend on the values of tensors that it may not read. */
+export function dependOn(tensors: readonly Tensor[]): void {
+  native.dependOn(handlesOf(tensors));
 }
 
 /** The tensors in a value: one, or those in arrays, plain objects, Maps and Sets, each once. */

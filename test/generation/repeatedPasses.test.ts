@@ -1,19 +1,32 @@
 // Passes that are recorded and repeated have the bits of passes whose code runs each time, however sequences come and go.
 import { join } from "node:path";
-import { expect, test, vi } from "vitest";
-import { AdapterRoutes, readAdapter } from "../../src/adapters/index.js";
+import { afterEach, expect, test, vi } from "vitest";
+import {
+  ADAPTER_METHODS,
+  type AdaptedModel,
+  AdapterRoutes,
+  eject,
+  inject,
+  merge,
+  readAdapter,
+} from "../../src/adapters/index.js";
 import { uniforms } from "../../src/common/seededGenerator.js";
 import { type PassCounts, SequenceBatch } from "../../src/generation/index.js";
 import { readConfig } from "../../src/io/checkpoint.js";
 import { loadModel, type TaskModel } from "../../src/models/index.js";
-import type { BaseDtype, CacheDtype } from "../../src/nn/index.js";
+import { type BaseDtype, type CacheDtype, Linear } from "../../src/nn/index.js";
 import { RepeatedPasses } from "../../src/nn/repeatedPasses.js";
 import * as torch from "../../src/torch/index.js";
+import { perturb } from "../adapters/smallModel.js";
 import { GOLDEN } from "../e2e/support.js";
 import { ownHead } from "../models/ownHead.js";
 import { openAdapted } from "../parity/support/adapted.js";
 
 const MOST_TOKENS = 60;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 /** Computes a pass, and says what the model computes with. */
 type Pass = (counts: readonly PassCounts[], compute: (variant?: string) => Float32Array) => Float32Array;
@@ -125,5 +138,59 @@ test("the tokens of a sequence count once, in each pass", async () => {
     for (const [id, logit] of row.entries()) expect(logit).toBeCloseTo(expected[id] as number, 4);
   }
   batch.dispose();
+  model.dispose();
+});
+
+/** Changes of a model with a DoRA adapter. */
+const CHANGES: Readonly<Record<string, (model: TaskModel, adapted: AdaptedModel) => void>> = {
+  "another adapter is attached"(model) {
+    const generator = new torch.Generator(1);
+    const config = ADAPTER_METHODS.lora.config({ targetModules: ["down_proj"], rank: 2 });
+    perturb(inject(model, config, { generator }).trained.map(({ tensor }) => tensor));
+  },
+  "the adapter is removed"(_, adapted) {
+    eject(adapted);
+  },
+  "the adapter is merged"(_, adapted) {
+    merge(adapted);
+  },
+  "the adapter is trained"(_, adapted) {
+    perturb(adapted.trained.map(({ tensor }) => tensor));
+  },
+  "a magnitude is changed, from which a factor is derived"(_, { trained }) {
+    const magnitude = trained.find(({ name }) => name.includes("magnitude"))!.tensor;
+    torch.noGrad(() => torch.copy_(magnitude, torch.mulScalar(magnitude, 2)));
+  },
+  "a weight is replaced"(model) {
+    const weight = layerOf(model, "model.layers.1.mlp.down_proj").weight;
+    weight.swap(torch.keep(torch.mulScalar(weight.tensor, 2)));
+  },
+  "a weight is changed in place"(model) {
+    const { tensor } = layerOf(model, "model.layers.1.mlp.down_proj").weight;
+    torch.noGrad(() => torch.copy_(tensor, torch.mulScalar(tensor, 2)));
+  },
+  "a weight that has a packed copy is changed in place"(model) {
+    const { tensor } = layerOf(model, "model.layers.1.mlp.up_proj").weight;
+    torch.noGrad(() => torch.copy_(tensor, torch.mulScalar(tensor, 2)));
+  },
+};
+
+const layerOf = (model: TaskModel, path: string): Linear =>
+  [...model.namedModules()].find(([name, module]) => name === path && module instanceof Linear)![1] as Linear;
+
+test.each(Object.entries(CHANGES))("after two tokens of a sequence, %s", async (_, change) => {
+  const { model, adapted } = await openAdapted("llama", { checkpoint: "lm", adapter: "adapters/lm-dora" });
+  if (torch.engineFacts().onednn) layerOf(model, "model.layers.1.mlp.up_proj").pack();
+  const batches = [usual(), unrepeated(usual())].map((pass) => new SequenceBatch(model, 1, "auto", pass));
+  const ids = Array.from({ length: 12 }, (_, i) => 4 + ((i * i) % 50));
+  const made = repeats();
+  for (let length = 1; length <= ids.length; length++) {
+    if (length === 6) torch.noGrad(() => torch.scope(() => change(model, adapted)));
+    const [actual, expected] = batches.map((batch) => batch.next([ids.slice(0, length)]));
+    expect(actual).toEqual(expected);
+  }
+  expect(made.count()).toBe(3 + 5); // each time, the third token is the first that is repeated
+  made.restore();
+  for (const batch of batches) batch.dispose();
   model.dispose();
 });

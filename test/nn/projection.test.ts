@@ -41,7 +41,7 @@ describe("layers with one input", () => {
     torch.scope(() => {
       const layers = layersOf(false, false);
       const x = drawn([2, 6], 20);
-      layers[1]!.adapter = new Doubled();
+      layers[1]!.setAdapter(new Doubled());
       const [plain, doubled] = projectTogether(layers, x, EVALUATION);
       expectSameBits(plain!, layers[0]!.base(x));
       expectSameBits(doubled!, torch.mulScalar(layers[1]!.base(x), 2));

@@ -72,7 +72,9 @@ function draw(shape: Shape) {
     torch.Tensor,
   ];
   const lowRank = new LowRank({ a: Parameter.of(a), b: Parameter.of(b) }, 0.7, 0.5);
-  layer.adapter = new DoraLinear(lowRank, Parameter.of(magnitude), shape.axis, shape.normGradient, layer.weight.values);
+  layer.setAdapter(
+    new DoraLinear(lowRank, Parameter.of(magnitude), shape.axis, shape.normGradient, layer.weight.values),
+  );
   return { layer, lowRank, magnitude, trained, x: normal([shape.rows, shape.in]), normal };
 }
 
@@ -189,7 +191,7 @@ function drawDead(axis: MagnitudeAxis, normGradient: NormGradient, deadMagnitude
     torch.fill_(torch.narrow(magnitude, 0, 2, 1), deadMagnitude);
   });
   const adapter = new DoraLinear(lowRank, Parameter.of(magnitude), axis, normGradient, layer.weight.values);
-  layer.adapter = adapter;
+  layer.setAdapter(adapter);
   return { ...drawn, adapter };
 }
 
@@ -241,7 +243,7 @@ test("an embedding with a dimension of zeros starts as the base model, learns, a
   const trained = [a, b, magnitude].map((tensor) => tensor.setRequiresGrad(true));
   const lowRank = new LowRank({ a: Parameter.of(a), b: Parameter.of(b) }, 0.7, 0);
   const adapter = new DoraEmbedding(lowRank, Parameter.of(magnitude), "full", layer.weight.values);
-  layer.adapter = adapter;
+  layer.setAdapter(adapter);
   const ids = torch.tensor([0, 4, 4, 2], undefined, "int64");
   const rows = twiceDifferentiable(() => layer.forward(ids, { masks: undefined }));
   expect(rows.toArray()).toEqual(layer.base(ids).toArray());
@@ -267,7 +269,7 @@ test("with a row of zeros, the other rows of a float32 weight still start bit by
       1,
       0,
     );
-    layer.adapter = new DoraLinear(lowRank, Parameter.of(magnitude), axis, "detached", layer.weight.values);
+    layer.setAdapter(new DoraLinear(lowRank, Parameter.of(magnitude), axis, "detached", layer.weight.values));
     expectSameBits(layer.forward(x, EVALUATION), before);
   }
 });
@@ -285,7 +287,7 @@ test("an embedding's rows equal the dense formula", () => {
           0,
         );
         const magnitude = normal([dim]);
-        layer.adapter = new DoraEmbedding(lowRank, Parameter.of(magnitude), normGradient, layer.weight.values);
+        layer.setAdapter(new DoraEmbedding(lowRank, Parameter.of(magnitude), normGradient, layer.weight.values));
         const v = torch.add(layer.weight.tensor, torch.t(lowRank.product())); // count,dim
         const table = torch.mul(v, torch.div(magnitude, torch.linalgVectorNorm(v, 2, [0])));
         const ids = torch.tensor(

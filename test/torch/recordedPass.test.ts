@@ -42,6 +42,7 @@ test("sees what is written to a tensor that outlives the pass, and writes to it"
 
 describe("is not repeated", () => {
   const x = random([3, 6], 9);
+  const squares = record([x], () => torch.square(x)).pass;
 
   test.each<[string, () => torch.Tensor]>([
     ["draws random numbers", () => torch.bernoulli_(torch.clone(x), 0.5)],
@@ -51,6 +52,7 @@ describe("is not repeated", () => {
     ["writes to an input", () => torch.clone(torch.add_(x, x))],
     ["writes to a tensor that it made", () => torch.clone(torch.add_(torch.empty([3, 6]), x))],
     ["returns an input", () => x],
+    ["repeats another", () => torch.add(x, run(squares, x)!)],
   ])("a pass that %s", (_, body) => {
     expect(record([x], body).pass).toBeUndefined();
   });
@@ -89,6 +91,44 @@ describe("is not repeated", () => {
     expect(before - torch.allocatedBytes()).toBeGreaterThan(4_000_000);
     expect(run(pass, x)).toBeUndefined();
   });
+
+  test("after a tensor was changed, from which another was derived that it used", () => {
+    const [source, other] = [torch.ones([6]), torch.ones([6])];
+    const derived = torch.mulScalar(source, 2);
+    const { pass } = record([x], () => {
+      torch.dependOn([source]);
+      return torch.add(x, derived);
+    });
+    torch.add_(other, other);
+    expect(run(pass, x)).toBeDefined();
+    torch.add_(source, source);
+    expect(run(pass, x)).toBeUndefined();
+  });
+
+  test("after a tensor that it used was changed", () => {
+    const used = torch.ones([6]);
+    const { pass } = record([x], () => torch.add(x, used));
+    expect(run(pass, x)).toBeDefined();
+    torch.add_(used, used);
+    expect(run(pass, x)).toBeUndefined();
+  });
+});
+
+test("holds none of the tensors that it makes while it is recorded", () => {
+  const x = torch.ones([1 << 20]);
+  const before = torch.allocatedBytes();
+  let most = 0;
+  record([x], () => {
+    let sum = x;
+    for (let i = 0; i < 20; i++) {
+      const last = sum;
+      sum = torch.scope(() => torch.add(last, x));
+      if (last !== x) last.dispose();
+      most = Math.max(most, torch.allocatedBytes() - before);
+    }
+    return sum;
+  });
+  expect(most).toBeLessThan(20_000_000);
 });
 
 test("an error while it is recorded or repeated names the operator, and ends neither", () => {

@@ -47,13 +47,13 @@ export class Emulation {
 
   /** Calls `body` while the model computes in the dtype. Ranges of inputs depend on all tokens, so that it computes them all. */
   async within<T>(body: () => T | Promise<T>): Promise<T> {
-    for (const { layer, emulated } of this.#layers) layer.adapter = emulated;
+    for (const { layer, emulated } of this.#layers) layer.setAdapter(emulated);
     this.model.backbone.computesAllTokens = true;
     try {
       return await body();
     } finally {
       this.model.backbone.computesAllTokens = false;
-      for (const { layer, own } of this.#layers) layer.adapter = own;
+      for (const { layer, own } of this.#layers) layer.setAdapter(own);
     }
   }
 
