@@ -81,7 +81,8 @@ export function checkGeneration(
 
 /**
  * Generates tokens after prompts in one batch, with the same results as one at a time. Yields tokens one by one, with a draft those of
- * each pass, or with beams all at once. Finished sequences leave the batch.
+ * each pass, or with beams all at once. Finished sequences leave the batch. If the model is changed between two tokens, the next one comes
+ * from the changed model and the keys and values that it had cached before.
  */
 export async function* generateTokens(
   model: TaskModel,
