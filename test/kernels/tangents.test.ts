@@ -683,3 +683,43 @@ describe.each([true, false])("a row norm's tangent, centered %s", (centered) => 
     });
   });
 });
+
+describe("the tangents of a DoRA layer", () => {
+  const [ROWS, IN, OUT, RANK] = [70, 16, 2100, 4];
+
+  /** The layer's operands, with the given part of its outputs. */
+  function drawn(dtype: torch.DType, first: number, count: number) {
+    const normal = drawer(21);
+    const part = (x: torch.Tensor, dimension: number) => torch.contiguous(torch.narrow(x, dimension, first, count));
+    const [x, xd] = [normal([ROWS, IN], dtype), normal([ROWS, IN], dtype)];
+    const [weight, bias] = [part(normal([OUT, IN], dtype), 0), part(normal([OUT], dtype), 0)];
+    const [a, ad] = [normal([RANK, IN], "float32"), normal([RANK, IN], "float32")];
+    const [b, bd] = [part(normal([OUT, RANK], "float32"), 0), part(normal([OUT, RANK], "float32"), 0)];
+    const [gain, gainDot] = [part(normal([OUT], "float32"), 0), part(normal([OUT], "float32"), 0)];
+    const [y, yd, g, gd] = [1, 2, 3, 4].map(() => part(normal([ROWS, OUT], dtype), 1)) as [
+      torch.Tensor,
+      torch.Tensor,
+      torch.Tensor,
+      torch.Tensor,
+    ];
+    const layer = [weight, bias, a, b, 1.5, ad, bd, gain, gainDot] as const;
+    return { x, xd, layer, y, yd, g, gd };
+  }
+
+  test.each(["float32", "bfloat16"] as const)("%s: an output's don't depend on how many others there are", (dtype) => {
+    torch.scope(() => {
+      const run = (first: number, count: number) => {
+        const { x, xd, layer, y, yd, g, gd } = drawn(dtype, first, count);
+        const [, ofGain, changeOfGain] = torch.lowRankLinearTangentBackward(g, gd, ...layer, y, yd, false, true);
+        return { tangent: torch.lowRankLinearTangent(x, xd, ...layer, y), ofGain, changeOfGain };
+      };
+      const all = run(0, OUT);
+      for (const first of [0, 250, 1000, 2000]) {
+        const some = run(first, 100);
+        expectSameBits(some.ofGain, torch.narrow(all.ofGain, 0, first, 100));
+        expectSameBits(some.changeOfGain, torch.narrow(all.changeOfGain, 0, first, 100));
+        expectAlike([some.tangent], [torch.narrow(all.tangent, 1, first, 100)], dtype === "float32" ? 5e-6 : 1.5e-2);
+      }
+    });
+  });
+});

@@ -1,5 +1,6 @@
 // The magnitude's part of a DoRA layer: z with its columns scaled. Shapes: z [N, O], gain g and bias b [O].
 #include "functions.h"
+#include "kernels/isa/buffer.h"
 #include "kernels/isa/numbers.h"
 
 namespace bidora::BIDORA_ISA {
@@ -69,19 +70,28 @@ void gainBackward(const Gain<T>& gain, const T* gradient, const T* value, T* sca
 
 // The tangent of the magnitude's part of a DoRA layer: y = c ⊙ p + b, with tangents of p and c. Shapes: [N, O].
 
-// Overwrites ṗ with c ⊙ ṗ + ċ/c ⊙ (y − b).
+// A row of bias and of the gain's tangent, as numbers to compute with; 0 if there is none.
+template <typename T, typename Sum>
+Sum* wideRow(const T* from, int64_t count, Buffer<Sum>& buffer) {
+  Sum* to = buffer.need(count);
+  for (int64_t i = 0; i < count; ++i) to[i] = from ? wide(from[i]) : Sum{0};
+  return to;
+}
+
+// Overwrites ṗ with c ⊙ ṗ + ċ/c ⊙ (y − b), row by row, in memory order.
 template <typename T, typename Sum = SumOf<T>>
 void gainTangent(const GainTangent<T>& by, const T* y, T* tangent, int64_t rows) {
-  for (int64_t start = 0; start < by.columns; start += kPiece) {
-    const int64_t count = lesser(kPiece, by.columns - start);
-    const Sum *c = by.gain + start, *slope = by.slope ? by.slope + start : nullptr;
-    Sum b[kPiece] = {}, result[kPiece];
-    if (by.bias)
-      for (int64_t i = 0; i < count; ++i) b[i] = wide(by.bias[start + i]);
-    for (int64_t row = 0; row < rows; ++row) {
+  Buffer<Sum> buffer;
+  const Sum* bias = wideRow(by.bias, by.columns, buffer);
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t start = 0; start < by.columns; start += kPiece) {
+      const int64_t count = lesser(kPiece, by.columns - start);
+      const Sum *c = by.gain + start, *b = bias + start;
       T* at = tangent + row * by.columns + start;
-      if (slope) {
+      Sum result[kPiece];
+      if (by.slope) {
         const T* v = y + row * by.columns + start;
+        const Sum* slope = by.slope + start;
         for (int64_t i = 0; i < count; ++i) result[i] = c[i] * wide(at[i]) + slope[i] * (wide(v[i]) - b[i]);
       } else {
         for (int64_t i = 0; i < count; ++i) result[i] = c[i] * wide(at[i]);
@@ -93,53 +103,52 @@ void gainTangent(const GainTangent<T>& by, const T* y, T* tangent, int64_t rows)
 
 // Some columns of a row, instantiated for each combination of given tensors.
 template <bool hasChange, bool hasTangent, bool hasSums, typename T, typename Sum>
-[[gnu::always_inline]] inline void passGainBack(const GainTangentBackward<T>& by, int64_t at, int64_t start,
-                                                int64_t count, const Sum* b, const Sum* slope, Sum* sums) {
+[[gnu::always_inline]] inline void passGainBack(const GainTangentBackward<T>& by, int64_t row, int64_t start,
+                                                const Sum* bias, const Sum* slopes, Sum* sums) {
+  const int64_t at = row * by.columns + start, count = lesser(kPiece, by.columns - start);
   const T *g = by.gradient + at, *change = by.change + at, *y = by.y + at, *yDot = by.yDot + at;
-  const Sum* c = by.gain + start;
+  const Sum *c = by.gain + start, *b = bias + start, *slope = slopes + start;
+  Sum *ofGain = sums + start, *ofChange = ofGain + by.columns, *ofTangent = ofChange + by.columns;
   Sum qDot[kPiece];
+#pragma GCC ivdep
   for (int64_t i = 0; i < count; ++i) {
     const Sum gradient = wide(g[i]);
     Sum q = slope[i] * gradient;
     Sum value = 0;
     if constexpr (hasSums) {
       value = wide(y[i]) - b[i];
-      sums[i] += gradient * value;
-      if constexpr (hasTangent) sums[2 * kPiece + i] += gradient * wide(yDot[i]);
+      ofGain[i] += gradient * value;
+      if constexpr (hasTangent) ofTangent[i] += gradient * wide(yDot[i]);
     }
     if constexpr (hasChange) {
       const Sum moved = wide(change[i]);
       q += c[i] * moved;
-      if constexpr (hasSums) sums[kPiece + i] += moved * value;
+      if constexpr (hasSums) ofChange[i] += moved * value;
     }
     qDot[i] = q;
   }
   writeNumbers(qDot, count, by.qDot + at);
 }
 
+constexpr int64_t kStrip = 4 * kPiece;  // columns whose sums stay in the L1 cache
+
 // q̇ = ċ ⊙ g + c ⊙ ġ; and the column sums of g ⊙ (y − b), ġ ⊙ (y − b) and g ⊙ ẏ, in this order.
 template <typename T, typename Sum = SumOf<T>>
 void gainTangentBackward(const GainTangentBackward<T>& by, int64_t begin, int64_t end, Sum* sums) {
-  for (int64_t start = 0; start < by.columns; start += kPiece) {
-    const int64_t count = lesser(kPiece, by.columns - start);
-    Sum b[kPiece] = {}, slope[kPiece] = {}, parts[3 * kPiece] = {};
-    if (by.bias)
-      for (int64_t i = 0; i < count; ++i) b[i] = wide(by.bias[start + i]);
-    if (by.gainDot) std::memcpy(slope, by.gainDot + start, count * sizeof(Sum));
-    const auto pass = [&](auto hasChange, auto hasTangent, auto hasSums) {
+  Buffer<Sum> biases, slopes;
+  const Sum *bias = wideRow(by.bias, by.columns, biases), *slope = wideRow(by.gainDot, by.columns, slopes);
+  if (sums) std::memset(static_cast<void*>(sums), 0, 3 * by.columns * sizeof(Sum));
+  const auto pass = [&](auto hasChange, auto hasTangent, auto hasSums) {
+    for (int64_t first = 0; first < by.columns; first += kStrip)
       for (int64_t row = begin; row < end; ++row)
-        passGainBack<hasChange.value, hasTangent.value, hasSums.value>(by, row * by.columns + start, start, count, b,
-                                                                       slope, parts);
-    };
-    constexpr std::true_type yes;
-    constexpr std::false_type no;
-    if (!sums) by.change ? pass(yes, no, no) : pass(no, no, no);
-    else if (by.yDot) by.change ? pass(yes, yes, yes) : pass(no, yes, yes);
-    else by.change ? pass(yes, no, yes) : pass(no, no, yes);
-    if (!sums) continue;
-    for (int64_t part = 0; part < 3; ++part)
-      std::memcpy(sums + part * by.columns + start, parts + part * kPiece, count * sizeof(Sum));
-  }
+        for (int64_t start = first; start < lesser(first + kStrip, by.columns); start += kPiece)
+          passGainBack<hasChange.value, hasTangent.value, hasSums.value>(by, row, start, bias, slope, sums);
+  };
+  constexpr std::true_type yes;
+  constexpr std::false_type no;
+  if (!sums) by.change ? pass(yes, no, no) : pass(no, no, no);
+  else if (by.yDot) by.change ? pass(yes, yes, yes) : pass(no, yes, yes);
+  else by.change ? pass(yes, no, yes) : pass(no, no, yes);
 }
 
 namespace {
