@@ -212,7 +212,11 @@ void multiplyRows(const PackedMatrix& matrix, int64_t first, int64_t columns, co
     switch (rowsAtOnce(rows - r)) {
       case 1: forColumns(multiplyRow<Decoder, 1>, r); break;
       case 2: forColumns(multiplyRow<Decoder, 2>, r); break;
+      case 3: forColumns(multiplyRow<Decoder, 3>, r); break;
       case 4: forColumns(multiplyRow<Decoder, 4>, r); break;
+      case 6:
+        if constexpr (kRowsAtOnce > 6) forColumns(multiplyRow<Decoder, 6>, r);
+        break;
       default: forColumns(multiplyRow<Decoder, kRowsAtOnce>, r);
     }
   }
