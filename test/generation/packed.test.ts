@@ -119,6 +119,7 @@ const hasOwnProducts = torch.engineFacts().ownProducts.includes("bfloat16");
 
 /** Rotary and learned positions, sliding windows, and RoPE that changes at 48 tokens. */
 describe.skipIf(!hasOwnProducts).each([
+  ...(torch.engineFacts().byteProducts ? ([["llama", "w8a8"]] as const) : []),
   ["llama", "q8_0"],
   ["llama", "nf4"],
   ["gpt2", "q4_0"],

@@ -16,7 +16,8 @@ NormedRows normedRowsCpu(const Tensor& input, const Maybe& residual, const Tenso
   const Dropping dropping = droppingOf(p, seed, stream);
   const Tensor x = input.contiguous(), before = contiguousOrNone(orNone(residual)), w = weight.contiguous(),
                b = contiguousOrNone(orNone(bias));
-  const Tensor out = at::empty_like(x), sum = before.defined() ? at::empty_like(x) : Tensor(),
+  const auto like = [&] { return at::empty(x.sizes(), x.options()); };
+  const Tensor out = like(), sum = before.defined() ? like() : Tensor(),
                stats = at::empty({x.size(0), 2}, x.options().dtype(sumType(x)));
   if (x.numel() == 0) {
     stats.zero_();

@@ -28,13 +28,15 @@ std::pair<Tensor, Tensor> plainBackward(const Tensor& gradient, const Tensor& x,
 
 // [..., H] → [N, H]
 Tensor asRows(const Tensor& x) {
+  if (x.dim() == 2) return x;
   const int64_t size = x.size(-1), rows = size > 0 ? x.numel() / size : 0;
   return x.reshape({rows, size});
 }
 
 Tensor rowNormCpu(const Tensor& x, const Tensor& weight, const Maybe& bias, double epsilon, bool isCentered) {
   checkNormWeights(x, weight, bias);
-  return std::get<0>(normedRowsCpu(asRows(x), {}, weight, bias, epsilon, isCentered, 0, 0, 0)).view(x.sizes());
+  const Tensor out = std::get<0>(normedRowsCpu(asRows(x), {}, weight, bias, epsilon, isCentered, 0, 0, 0));
+  return x.dim() == 2 ? out : out.view(x.sizes());
 }
 
 Tensor rowNormMeta(const Tensor& x, const Tensor& weight, const Maybe& bias, double, bool) {
