@@ -117,15 +117,20 @@ const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 /** Where a library computes products, the last bits depend on the number of rows in any case. */
 const hasOwnProducts = torch.engineFacts().ownProducts.includes("bfloat16");
 
+/** Where products can round their inputs to int8. */
+const BYTES = torch.engineFacts().byteProducts ? ([["llama", "w8a8"]] as const) : [];
+
 /** Rotary and learned positions, sliding windows, and RoPE that changes at 48 tokens. */
-describe.skipIf(!hasOwnProducts).each([
-  ...(torch.engineFacts().byteProducts ? ([["llama", "w8a8"]] as const) : []),
-  ["llama", "q8_0"],
-  ["llama", "nf4"],
-  ["gpt2", "q4_0"],
-  ["gemma3_text", "int8"],
-  ["phi3", "q8_0"],
-] as const)("%s in %s", (family, baseDtype: BaseDtype) => {
+describe
+  .skipIf(!hasOwnProducts)
+  .each([
+    ...BYTES,
+    ["llama", "q8_0"],
+    ["llama", "nf4"],
+    ["gpt2", "q4_0"],
+    ["gemma3_text", "int8"],
+    ["phi3", "q8_0"],
+  ] as const)("%s in %s", (family, baseDtype: BaseDtype) => {
   let [model, smaller]: (TaskModel | undefined)[] = [];
   const load = async (path: string, options: { dtype: torch.DType; baseDtype?: BaseDtype }) =>
     (await loadModel(path, { ...ownHead(readConfig(path)), generator: new torch.Generator(0), ...options })).model;
