@@ -14,7 +14,7 @@ using IntegerSums = Wide<int32_t>;
 using FloatSums = Wide<float>;
 using LaneSums = Vector<float>;  // whose sum is an element
 
-constexpr int64_t kCodesAhead = 2048;  // bytes of the matrix to prefetch
+constexpr int64_t kBlocksAhead = 16;  // of the matrix to prefetch
 
 // a·b, neighbors added.
 [[gnu::always_inline]] inline Vector<int32_t> sumsOfPairs(Vector<int16_t> a, Vector<int16_t> b) {
@@ -186,7 +186,7 @@ template <typename Decoder, int kRows>
 void multiplyRow(const PackedMatrix& matrix, int64_t row, const IntegerRows& x, LaneSums* to) {
   constexpr int64_t kBytes = kGranulesOfBlock / Decoder::kGranules * Decoder::kBytes;
   const int64_t first = row * x.granules;
-  const uint8_t* ahead = matrix.codes + first / Decoder::kGranules * Decoder::kBytes + kCodesAhead;
+  const uint8_t* ahead = matrix.codes + first / Decoder::kGranules * Decoder::kBytes + kBlocksAhead * kBytes;
   Decoder decoder(matrix, first);
   RowSums<Decoder, kRows> sums(matrix, first, x, decoder);
   int64_t block = 0;
