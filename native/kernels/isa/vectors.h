@@ -81,7 +81,7 @@ template <typename T, int kSegment = kLanes<T>>
   else {
     Vector<T> sums[kSegment / 2];
 #pragma GCC unroll 8
-    for (int i = 0; i < kSegment / 2; ++i) {
+    for (int64_t i = 0; i < kSegment / 2; ++i) {
       const Vector<T>&a = vectors[2 * i], &b = vectors[2 * i + 1];
       sums[i] = shuffled<HalfSegments<0, kSegment, kCount>, kCount>(a, b) +
                 shuffled<HalfSegments<1, kSegment, kCount>, kCount>(a, b);

@@ -160,7 +160,7 @@ class GranuleScales {
 template <typename Numbers>
 struct IntegerLevels : NoOffsets {
   using Group = FourGranules<Numbers>;
-  static constexpr int64_t kGranules = 8, kBytes = 8 * 16;
+  static constexpr int64_t kGranules = 8, kBytes = kGranules * 16;
   GranuleScales ofGranules;
   EightFloats scales{};
 
