@@ -16,7 +16,7 @@ function fail(/** @type {string} */ message) {
 
 /** The symbols that an object defines for the linker. @returns {string[]} */
 function symbolsOf(/** @type {string} */ object) {
-  const table = execFileSync("nm", ["--defined-only", "--format=posix", object], { encoding: "utf8" });
+  const table = execFileSync("nm", ["--defined-only", "--extern-only", "--format=posix", object], { encoding: "utf8" });
   const names = table.split("\n").map((line) => line.split(" ")[0] ?? "");
   return names.filter((name) => name !== "" && !name.startsWith("DW.ref."));
 }
@@ -24,7 +24,7 @@ function symbolsOf(/** @type {string} */ object) {
 /** The objects of a variant, and its symbols that are not in its namespace. */
 function inspect(/** @type {string} */ name) {
   const variant = name.slice("isa_".length, -".dir".length);
-  const own = new RegExp(`^(_Z\\w*6bidora${variant.length}${variant}|\\.L|\\.omp_)`);
+  const own = new RegExp(`^_Z\\w*6bidora${variant.length}${variant}`);
   const kernels = join(folder, name, "kernels");
   const objects = readdirSync(kernels, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".o"));
   const symbols = objects.flatMap((object) => symbolsOf(join(kernels, object)));
