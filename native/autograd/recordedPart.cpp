@@ -46,7 +46,7 @@ RecordedPart::RecordedPart(Tape&& calls, OperatorTable& operators, const std::ve
   }
   findSteps(operators, isKept);
   findUses();
-  findLastReads();
+  findLastUses();
   calls_.prune({}, {});
 }
 
@@ -79,18 +79,12 @@ void RecordedPart::findUses() {
       if (use != kNoUse) backwardUses_.push_back(use);
 }
 
-void RecordedPart::findLastReads() {
-  std::vector<bool> isReadLater(calls_.size());
-  for (const int32_t place : outputPlaces_) isReadLater[place] = true;
-  const auto note = [&](Step& step, int32_t place) {
-    if (place == Tape::kNone || isReadLater[place]) return;
-    isReadLater[place] = true;
-    step.lastReads.push_back(place);
-  };
-  for (size_t s = steps_.size(); s-- > 0;) {
-    for (const int32_t place : calls_.entries()[steps_[s].entry].results) note(steps_[s], place);
-    for (const int32_t place : steps_[s].reads) note(steps_[s], place);
-  }
+void RecordedPart::findLastUses() {
+  std::vector<size_t> entries;
+  entries.reserve(steps_.size());
+  for (const Step& step : steps_) entries.push_back(step.entry);
+  const auto uses = lastUses(calls_, entries, outputPlaces_);
+  for (size_t s = 0; s < steps_.size(); ++s) steps_[s].lastUses = uses[s];
 }
 
 std::vector<at::Tensor> RecordedPart::run(const std::vector<at::Tensor>& used, Tape* tape) const {
@@ -111,7 +105,7 @@ std::vector<at::Tensor> RecordedPart::run(const std::vector<at::Tensor>& used, T
     const std::vector<at::Tensor> results = tensorsOf(stack);
     for (size_t i = 0; i < results.size(); ++i)
       if (entry.results[i] != Tape::kNone) tensors[entry.results[i]] = results[i];
-    for (const int32_t place : step.lastReads) tensors[place] = at::Tensor();
+    for (const int32_t place : step.lastUses) tensors[place] = at::Tensor();
   }
   std::vector<at::Tensor> outputs;
   outputs.reserve(outputPlaces_.size());

@@ -40,13 +40,13 @@ class RecordedPart {
     size_t entry;
     c10::OperatorHandle handle;
     std::vector<int32_t> reads;
-    std::vector<size_t> uses;        // the use of each read tensor; kNoUse for a call's result
-    std::vector<int32_t> lastReads;  // tensors that are neither outputs nor read by a later step
+    std::vector<size_t> uses;       // the use of each read tensor; kNoUse for a call's result
+    std::vector<int32_t> lastUses;  // tensors that are neither outputs nor read by a later step
   };
 
   void findSteps(OperatorTable& operators, const std::vector<bool>& isKept);
   void findUses();
-  void findLastReads();
+  void findLastUses();
 
   Tape calls_;
   std::vector<Step> steps_;

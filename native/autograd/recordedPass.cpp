@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 
@@ -56,7 +57,9 @@ RecordedPass::RecordedPass(PassRecording&& recording, OperatorTable& operators, 
   findInputs(inputs);
   findSteps(operators, recording.tensors);
   for (const Weak& source : recording.sources) constants_.push_back({Tape::kNone, source, versionOf(source)});
-  findLastReads();
+  std::vector<size_t> entries(steps_.size());
+  std::iota(entries.begin(), entries.end(), size_t{0});
+  lastUses_ = lastUses(calls_, entries, {output_});
   calls_.prune({}, {});
 }
 
@@ -81,7 +84,7 @@ void RecordedPass::findSteps(OperatorTable& operators, const std::vector<Weak>& 
     const Tape::Entry& entry = calls_.entries()[e];
     const Operator& op = operators.at(entry.op);
     checkIsDeterministic(op);
-    Step step{&op, placesOf(entry), {}};
+    Step step{&op, placesOf(entry)};
     for (const int32_t place : step.reads) {
       if (from[place] != From::nowhere) continue;
       from[place] = From::constant;
@@ -99,20 +102,6 @@ void RecordedPass::findSteps(OperatorTable& operators, const std::vector<Weak>& 
   }
   for (Constant& constant : constants_)
     if (!isWritten[constant.place]) constant.version = versionOf(constant.tensor);
-}
-
-void RecordedPass::findLastReads() {
-  std::vector<bool> isReadLater(calls_.size());
-  isReadLater[output_] = true;
-  for (size_t s = steps_.size(); s-- > 0;) {
-    const auto note = [&](int32_t place) {
-      if (place == Tape::kNone || isReadLater[place]) return;
-      isReadLater[place] = true;
-      steps_[s].lastReads.push_back(place);
-    };
-    for (const int32_t place : calls_.entries()[s].results) note(place);
-    for (const int32_t place : steps_[s].reads) note(place);
-  }
 }
 
 bool RecordedPass::takes(const std::vector<at::Tensor>& inputs) const {
@@ -151,7 +140,7 @@ std::optional<at::Tensor> RecordedPass::run(const std::vector<at::Tensor>& input
       const int32_t place = calls_.entries()[s].results[i];
       if (place != Tape::kNone) tensors[place] = results[i];
     }
-    for (const int32_t place : step.lastReads) tensors[place] = at::Tensor();
+    for (const int32_t place : lastUses_[s]) tensors[place] = at::Tensor();
   }
   return tensors[output_];
 }

@@ -59,18 +59,17 @@ class RecordedPass {
   struct Step {
     const Operator* op;
     std::vector<int32_t> reads;
-    std::vector<int32_t> lastReads;  // tensors that no later step reads
   };
 
   void findInputs(const std::vector<at::Tensor>& inputs);
   void findSteps(OperatorTable& operators, const std::vector<Weak>& tensors);
-  void findLastReads();
   bool takes(const std::vector<at::Tensor>& inputs) const;
 
   Tape calls_;
   std::vector<Input> inputs_;
   std::vector<Constant> constants_;
   std::vector<Step> steps_;
+  std::vector<std::vector<int32_t>> lastUses_;  // by step
   int32_t output_;
 };
 

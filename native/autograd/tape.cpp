@@ -125,6 +125,24 @@ std::vector<at::Tensor> tensorsOf(const std::vector<c10::IValue>& results) {
   return tensors;
 }
 
+std::vector<std::vector<int32_t>> lastUses(const Tape& tape, const std::vector<size_t>& entries,
+                                           const std::vector<int32_t>& kept) {
+  std::vector<std::vector<int32_t>> uses(entries.size());
+  std::vector<bool> isUsedLater(tape.size());
+  for (const int32_t place : kept) isUsedLater[place] = true;
+  for (size_t i = entries.size(); i-- > 0;) {
+    const Tape::Entry& entry = tape.entries()[entries[i]];
+    const auto note = [&](int32_t place) {
+      if (place == Tape::kNone || isUsedLater[place]) return;
+      isUsedLater[place] = true;
+      uses[i].push_back(place);
+    };
+    for (const int32_t place : entry.results) note(place);
+    for (const int32_t place : placesOf(entry)) note(place);
+  }
+  return uses;
+}
+
 bool isDifferentiable(const std::vector<c10::IValue>& results) {
   for (const auto& value : results) {
     if (value.isTensor() && value.toTensor().defined() && value.toTensor().requires_grad()) return true;

@@ -70,6 +70,10 @@ class Tape {
 // The edge of the graph that leads to a tensor, as torch::autograd::grad finds it.
 torch::autograd::Edge edgeTo(const at::Tensor& tensor);
 
+// For each of these entries of a tape, the tensors that are neither kept nor read or made by a later one of them.
+std::vector<std::vector<int32_t>> lastUses(const Tape& tape, const std::vector<size_t>& entries,
+                                           const std::vector<int32_t>& kept);
+
 // The places of the tensors among a call's arguments, in order.
 std::vector<int32_t> placesOf(const Tape::Entry& entry);
 
