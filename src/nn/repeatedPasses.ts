@@ -6,8 +6,8 @@ const MOST_PASSES = 16;
 
 /** Passes that are recorded when they come for the second time, and repeated from then on. */
 export class RepeatedPasses {
-  /** By key: one that was computed once is "new", and one that can't be repeated is "fixed". */
-  readonly #passes = new Map<string, torch.RecordedPass | "new" | "fixed">();
+  /** By key: "new" after a pass was computed once. */
+  readonly #passes = new Map<string, torch.RecordedPass | "new" | "unrepeatable">();
   #changes = changesOfModels();
 
   /**
@@ -19,7 +19,7 @@ export class RepeatedPasses {
     if (this.#changes !== changesOfModels()) this.dispose();
     this.#changes = changesOfModels();
     const known = this.#passes.get(key);
-    if (known === "fixed") return body();
+    if (known === "unrepeatable") return body();
     if (known === "new") return this.#record(key, inputs, body);
     const repeated = known?.run(inputs);
     if (repeated) return repeated;
@@ -29,11 +29,11 @@ export class RepeatedPasses {
 
   #record(key: string, inputs: readonly torch.Tensor[], body: () => torch.Tensor): torch.Tensor {
     const { output, pass } = torch.recordPass(inputs, body);
-    this.#add(key, pass ?? "fixed");
+    this.#add(key, pass ?? "unrepeatable");
     return output;
   }
 
-  #add(key: string, pass: torch.RecordedPass | "new" | "fixed"): void {
+  #add(key: string, pass: torch.RecordedPass | "new" | "unrepeatable"): void {
     const before = this.#passes.get(key);
     if (before instanceof torch.RecordedPass) before.dispose();
     else if (before === undefined && this.#passes.size === MOST_PASSES) this.dispose();

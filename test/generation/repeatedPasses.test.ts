@@ -128,7 +128,7 @@ test("adapters that take turns", async () => {
   model.dispose();
 });
 
-test("the tokens of a sequence count once, in each pass", async () => {
+test("a text that is computed token by token has the logits of the whole text", async () => {
   const model = await load(join(GOLDEN, "llama", "lm"), { dtype: "float32" });
   const ids = Array.from({ length: 40 }, (_, i) => 4 + ((i * i) % 50));
   const batch = new SequenceBatch(model, 1);
