@@ -1,5 +1,6 @@
 // AdamW with its moments in 8 bits, quantized as by bitsandbytes (arXiv 2110.02861, section 2): each block of 256 elements has a scale, its
-// largest absolute value, and each element the index of the value nearest to its share of that scale, of 256 values.
+// largest absolute value, and each element the index of the value nearest to its share of that scale, of 256 values. A second moment that is
+// not 0 is never stored as 0, unlike on bitsandbytes' GPUs: the next step would divide the first moment by almost nothing.
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
 import type { AdamWNumbers } from "./optimizerStep.js";
@@ -128,5 +129,8 @@ function encode(moment: torch.Tensor, { codes, scales }: Moment, values: Float32
   torch.copy_(codes, torch.reshape(torch.narrow(torch.reshape(known, [-1]), 0, 0, numel), shape));
 }
 
+/** Of numbers that are never negative, only 0 is stored as 0: a step divides by their roots. */
 const middlesOf = (values: Float32Array): Float32Array =>
-  values.subarray(1).map((value, i) => Math.fround(value + (values[i] as number)) / 2);
+  values
+    .subarray(1)
+    .map((value, i) => (i === 0 && values[0] === 0 ? 0 : Math.fround(value + (values[i] as number)) / 2));

@@ -126,6 +126,38 @@ describe.each([
     });
   });
 
+  test("steps stay below twice the rate, however much the gradients of a block differ", () => {
+    torch.scope(() => {
+      const [count, rate] = [4096, 1e-3];
+      const tensor = torch.zeros([count]);
+      const gradient = torch.tensor(
+        Float32Array.from({ length: count }, (_, i) => 10 ** (-9 * (((i * 97) % count) / count))),
+      );
+      const none = torch.zeros([count]);
+      const state = initState(adamw8bit, [tensor], optionsOf({}));
+      for (let step = 0; step < 120; step++) {
+        const before = torch.clone(tensor);
+        const gradients = [step % 50 < 10 ? gradient : none];
+        run(() => adamw8bit.update([{ tensor, decays: false }], gradients, state, rate, optionsOf({})));
+        expect(torch.max(torch.abs(torch.sub(tensor, before))).item() / rate, `step ${step}`).toBeLessThan(2);
+      }
+      for (const memory of Object.values(state.memories[0]!)) memory.dispose();
+    });
+  });
+
+  test("a second moment has code 0 if and only if it is 0", () => {
+    torch.scope(() => {
+      const roots = [0, 1e-19, 1e-9, 1e-5, 3.9e-4, 4.1e-4, 1];
+      const gradient = torch.tensor(Float32Array.from({ length: 4096 }, (_, i) => roots[i % roots.length]!));
+      const state = initState(adamw8bit, [gradient], optionsOf({}));
+      const parameters = [{ tensor: torch.zeros([4096]), decays: false }];
+      run(() => adamw8bit.update(parameters, [gradient], state, 0, optionsOf({ adamBeta2: 0 })));
+      const codes = [...state.memories[0]!.state2!.toArray()].slice(0, roots.length);
+      expect(codes).toEqual([0, 1, 1, 1, 1, 1, 255]);
+      for (const memory of Object.values(state.memories[0]!)) memory.dispose();
+    });
+  });
+
   test("finds the nearest code of every kind of number", () => {
     const around = middles.flatMap((middle) => [-1, 0, 1].map((by) => shifted(middle, by)));
     const ends = Array.from({ length: 2 * 26 * 128 }, (_, i) => {

@@ -71,6 +71,8 @@ std::unique_ptr<StateCodes> codesOf(const Tensor& map) {
                 codes->values[i], " before ", codes->values[i + 1]);
     codes->middles[i] = (codes->values[i] + codes->values[i + 1]) / 2;
   }
+  // Of numbers that are never negative, only 0 is stored as 0: a step divides by their roots.
+  if (codes->values[0] == 0) codes->middles[0] = 0;
   codes->middles[kStateCodes - 1] = std::numeric_limits<float>::infinity();
   setFirsts(*codes);
   return codes;

@@ -15,11 +15,11 @@ constexpr int32_t kLowestBucket = (127 - 24) << 7;  // 2⁻²⁴
 constexpr int32_t kHighestBucket = 127 << 7;        // 1
 constexpr int32_t kBuckets = kHighestBucket - kLowestBucket + 1;
 
-// The values of the codes, in ascending order. The nearest to a number is that of its bucket's least number, or the
-// next one if the number is above the middle between both.
+// The values of the codes, in ascending order. A number's code is that of its bucket's least number, or the next one if
+// the number is above the middle between both.
 struct StateCodes {
   float values[kStateCodes];
-  float middles[kStateCodes];    // between a code's value and the next; the last is infinite
+  float middles[kStateCodes];    // above which a number has the next code; the last is infinite
   int32_t firsts[2 * kBuckets];  // the code of a bucket's least number; negative buckets come last
 };
 

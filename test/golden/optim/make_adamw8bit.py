@@ -5,7 +5,8 @@
 
 The step is that of bitsandbytes' CPU backend, with the code nearest to each number, as its backends for other devices choose it. For float32
 numbers the CPU backend's library looks the code up in a table of 65536 steps instead, which gives 0 the code of a positive number; for
-float64 numbers the backend compares with all codes. So the new moments are passed on in float64, with the same values.
+float64 numbers the backend compares with all codes. So the new moments are passed on in float64, with the same values. A second moment that is
+not 0 never gets the code of 0, as on the CPU backend, where the step after that could otherwise be thousands of times the rate.
 
 Where a number lies so near the middle between two codes that the last bits of a computation decide, the gradient is changed.
 """
@@ -35,6 +36,8 @@ CASES = [
 
 def quantize(numbers, code, absmax_out, codes_out, blocksize):
     codes, absmax = torch.ops.bitsandbytes.quantize_blockwise(numbers.double(), code, blocksize)
+    if code[0] == 0:
+        codes = codes.clamp_min((numbers != 0).to(codes.dtype))
     codes_out.copy_(codes)
     absmax_out.copy_(absmax)
     assert not undecided(numbers.double().flatten(), code).any()
