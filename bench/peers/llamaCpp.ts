@@ -1,5 +1,5 @@
 // The generation peer: llama.cpp through node-llama-cpp, on the CPU. Speaks the protocol of ../turns/protocol.ts.
-import { getLlama, type LlamaContextSequence, type Token } from "node-llama-cpp";
+import { getLlama, type Llama, type LlamaContextSequence, type Token } from "node-llama-cpp";
 import type { GenerateSpec } from "../turns/protocol.js";
 import { serve } from "../worker/serve.js";
 import type { Prepared } from "../worker/work.js";
@@ -20,11 +20,15 @@ async function prepare({ model: modelPath, prompts, newTokens, threads }: Genera
   const sequence = context.getSequence();
   const generate = () => decode(sequence, prompt, newTokens);
   const work = async () => void (await generate());
-  const { release } = llama.llamaCppRelease;
   return {
     work,
-    facts: { llamaCpp: release, threads: context.currentThreads, tokens: JSON.stringify([await generate()]) },
+    facts: { llamaCpp: nameOf(llama), threads: context.currentThreads, tokens: JSON.stringify([await generate()]) },
   };
+}
+
+/** The release, and which build of it. */
+function nameOf({ llamaCppRelease: { release }, buildType }: Llama): string {
+  return `${release}, ${buildType === "prebuilt" ? "prebuilt" : "built on this machine"}`;
 }
 
 /** Greedy decoding. */

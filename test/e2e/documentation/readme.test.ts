@@ -33,6 +33,12 @@ test("the docs list every task, data set, method, optimizer, architecture and co
   for (const name of Object.keys(COMMANDS)) expect(models).toContain(`\`${name}\``);
 });
 
+test("rows beside llama.cpp say which build of it they are of", () => {
+  const rows = readFileSync(join(ROOT, "docs/performance.md"), "utf8").match(/^\|.*llama\.cpp.*$/gm) ?? [];
+  expect(rows.length).toBeGreaterThan(10);
+  for (const row of rows) expect(row).toMatch(/\| llama\.cpp v[\d.]+, (prebuilt|built on this machine), /);
+});
+
 test("links between README and the docs point to existing files", () => {
   for (const page of [
     "README.md",
