@@ -32,7 +32,7 @@ export function* parametersOf(
 
 /**
  * The model's own parameters that a configuration trains: `modules_to_save`, and the norms and biases that it names.
- * @throws BidoraError `TARGET` for a module that shares its weight with another, and for a weight in quantized blocks
+ * @throws BidoraError `TARGET` for a module that shares its weight with another
  */
 export function fullyTrainedParameters(
   model: Module,
@@ -44,7 +44,6 @@ export function fullyTrainedParameters(
   const isWhole = (path: string, module: Module) =>
     isSaved(path, modulesToSave) || (trainsNorms && module instanceof Norm);
   const found = [...parametersOf(model, isWhole)];
-  refuseQuantized(found);
   if (bias === "none") return found;
   for (const [path, module] of model.baseModules()) {
     const parameter = module.ownParameters.get("bias");
@@ -98,8 +97,8 @@ export function trainParameter(
   return new TrainedTensor(name, parameter, "direction", decays, isEmbedding);
 }
 
-/** @throws BidoraError `TARGET` */
-function refuseQuantized(wanted: readonly FullyTrained[]): void {
+/** @throws BidoraError `TARGET` for a weight in quantized blocks */
+export function refuseQuantized(wanted: readonly FullyTrained[]): void {
   const held = wanted.find(({ parameter }) => parameter.isFilled && !parameter.values.isDense);
   if (!held) return;
   throw new BidoraError(

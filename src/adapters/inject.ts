@@ -5,7 +5,14 @@ import { type AdaptedModel, type AdaptedModule, TrainedTensor, type TrainingHook
 import type { Adapter } from "./adapter.js";
 import { type AdapterConfig, aConfig, aModule, anAdapted, WITH_GENERATOR } from "./adapterConfig.js";
 import { methodOf } from "./adapterMethods.js";
-import { type FullyTrained, fullyTrainedParameters, ownCopy, requireBiases, trainParameter } from "./fullTraining.js";
+import {
+  type FullyTrained,
+  fullyTrainedParameters,
+  ownCopy,
+  refuseQuantized,
+  requireBiases,
+  trainParameter,
+} from "./fullTraining.js";
 import type { LayerPart, TensorSpec } from "./method.js";
 import type { Slot } from "./targets.js";
 
@@ -41,6 +48,8 @@ export function inject<Config extends AdapterConfig>(
   return torch.noGrad(() => {
     const plan = planOf(model, config, layers);
     if (plan.layers.length === 0) requireBiases(config, plan.whole);
+    // A saved tensor replaces the model's own.
+    refuseQuantized(plan.whole.filter(({ name }) => !saved?.has(name)));
     checkSize(plan, dtype, saved !== undefined, model.device);
     const fill: Fill = (name, spec) => {
       const own = saved?.get(name);

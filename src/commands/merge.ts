@@ -91,10 +91,12 @@ async function writeMerged(
   const opened = await open(found, { task, dtype: dtype === "float64" ? dtype : "float32" });
   refuseBadWeights({ folder: source, weights: weightsOf(opened.model) });
   const changed = opened.adapted ? mergedParameters(opened.adapted) : new Map();
+  const trainedModules = [...opened.trainedModules, ...(opened.adapted?.config.modulesToSave ?? [])];
   const tokenizerFiles = await listTokenizerFiles(source);
   const fill = (folder: string): void => {
     copyFiles(tokenizerFiles, source, folder);
-    writeModelFolder(folder, { ...opened, source, dtype, changed, packing, maxLength: opened.metadata?.maxLength });
+    const { maxLength } = opened.metadata ?? {};
+    writeModelFolder(folder, { ...opened, trainedModules, source, dtype, changed, packing, maxLength });
     if (opened.metadata) writeAdapterMetadata(folder, inferenceMetadata(opened.metadata));
   };
   await fillFolder(path, fill, () => removeOwnFiles(path));

@@ -6,6 +6,7 @@ import {
   type BaseDtype,
   DenseWeight,
   Embedding,
+  isWithinAny,
   Linear,
   OutputLinear,
   PackedWeight,
@@ -17,6 +18,7 @@ import {
 } from "../nn/index.js";
 import { arithmetic, canRoundInputs } from "../operators/choose.js";
 import * as torch from "../torch/index.js";
+import { headDtype } from "./heads.js";
 import type { TaskModel } from "./taskModel.js";
 import type { WeightSource } from "./weightSource.js";
 
@@ -28,7 +30,7 @@ interface HoldingOptions {
   readonly device?: string;
 }
 
-/** How a parameter of the backbone is held. */
+/** How a frozen parameter is held. */
 export interface Holding {
   readonly isPacked: boolean;
   /** Its memory in bytes. */
@@ -40,44 +42,55 @@ export interface Holding {
 }
 
 /**
- * How each parameter of the backbone is held: packed, if it is a matrix and the file has it so or `baseDtype` says so, or else dense.
+ * How each frozen parameter is held: packed, if it is a matrix and the file has it so or `baseDtype` says so, or else dense. Those of the head
+ * have the head's dtype.
  * @throws UsageError if no matrix can be held as `baseDtype` says, or the device can't decode it
  */
 export function holdings(
   model: TaskModel,
-  backbone: readonly (readonly [path: string, parameter: Parameter])[],
+  frozen: readonly (readonly [path: string, parameter: Parameter])[],
   weights: WeightSource,
   options: HoldingOptions,
 ): ReadonlyMap<Parameter, Holding> {
-  const { baseDtype, dtype, masterDtype, device = "cpu" } = options;
+  const { baseDtype, masterDtype, device = "cpu" } = options;
   const isDecoded = device === "cpu" || device === "meta";
   const format = baseDtype === undefined ? undefined : WEIGHT_FORMATS.get(baseDtype);
   if (format && !isDecoded)
     throw new UsageError(
       `${format.name} weights are decoded by the CPU, got device ${device}: take device cpu, or leave out baseDtype (--base-dtype).`,
     );
-  if (format === W8A8) checkRounding(dtype);
+  if (format === W8A8) checkRounding(options.dtype);
   const [linear, tables] = matricesOf(model);
   const lookups = lookupsOf(model);
   const isMapped = (parameter: Parameter) => masterDtype === undefined && lookups.has(parameter);
   const holdingOf = (path: string, parameter: Parameter): Holding => {
+    const isHead = isWithinAny(path, model.headModules);
+    const dtype = dtypeOf(path, model, options.dtype);
+    const plain = isHead ? dtype : (masterDtype ?? dtype);
+    // The head computes in float32, where the bytes of w8a8 are those of int8.
+    const own = isHead && format === W8A8 ? WEIGHT_FORMATS.get("int8") : format;
     const isMatrix = linear.has(parameter) || tables.has(parameter);
     const stored = isMatrix && isDecoded && masterDtype === undefined ? weights.packed(path, parameter) : undefined;
     const ofFile = stored && WEIGHT_FORMATS.get(stored.format);
-    if (ofFile && (baseDtype ?? ofFile.name) === ofFile.name) return asStored(parameter, dtype, ofFile, stored);
+    if (ofFile && (own?.name ?? baseDtype ?? ofFile.name) === ofFile.name)
+      return asStored(parameter, dtype, ofFile, stored);
     if (!linear.has(parameter) || baseDtype === undefined)
-      return dense(path, parameter, masterDtype ?? dtype, weights, isMapped(parameter));
-    if (!format) return dense(path, parameter, baseDtype as torch.DType, weights);
-    const fills = (parameter.shape.at(-1) as number) % format.elements === 0;
-    return fills ? made(path, parameter, dtype, weights, format) : dense(path, parameter, dtype, weights);
+      return dense(path, parameter, plain, weights, isMapped(parameter));
+    if (!own) return dense(path, parameter, baseDtype as torch.DType, weights);
+    const fills = (parameter.shape.at(-1) as number) % own.elements === 0;
+    return fills ? made(path, parameter, dtype, weights, own) : dense(path, parameter, dtype, weights);
   };
-  const held = new Map(backbone.map(([path, parameter]) => [parameter, holdingOf(path, parameter)]));
+  const held = new Map(frozen.map(([path, parameter]) => [parameter, holdingOf(path, parameter)]));
   if (format && ![...held.values()].some(({ isPacked }) => isPacked))
     throw new UsageError(
       `No effect: ${format.name} holds rows of whole blocks of ${format.elements} values, and no linear layer of this model has such rows; leave out baseDtype (--base-dtype).`,
     );
   return held;
 }
+
+/** The dtype that a module computes in: the head's, or the backbone's, which is `dtype`. */
+export const dtypeOf = (path: string, { headModules }: TaskModel, dtype: torch.DType): torch.DType =>
+  isWithinAny(path, headModules) ? headDtype(dtype) : dtype;
 
 /** @throws UsageError if products can't round their inputs to int8 */
 function checkRounding(dtype: torch.DType): void {

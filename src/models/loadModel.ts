@@ -12,14 +12,14 @@ import {
   takes,
 } from "../common/arguments.js";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
-import { BASE_DTYPES, type BaseDtype, isWithin, Linear, Norm, type Parameter } from "../nn/index.js";
+import { BASE_DTYPES, type BaseDtype, isWithin, isWithinAny, Linear, Norm, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, buildModel, designOf } from "./architecture.js";
 import { architectureOf } from "./architectures.js";
 import type { ModelConfig } from "./backbone.js";
 import { configError } from "./configReader.js";
 import { type HeadKind, headDtype } from "./heads.js";
-import { type Holding, holdings } from "./holdings.js";
+import { dtypeOf, type Holding, holdings } from "./holdings.js";
 import type { TaskModel } from "./taskModel.js";
 import { tiesOf, WeightSource } from "./weightSource.js";
 
@@ -33,9 +33,10 @@ export interface LoadOptions {
   /** The backbone's dtype; the head is float32 (float64 in a float64 model). */
   readonly dtype: torch.DType;
   /**
-   * How the backbone's matrices are held. By default, packed if the checkpoint has them so, and otherwise in `dtype`. A format packs those
-   * of linear layers; the head, embeddings that are not stored in it, and matrices whose rows don't fill whole blocks, are dense. A dtype
-   * is that of the linear layers' matrices.
+   * How frozen matrices are held: the backbone's, and those of parts of the head that the checkpoint has, such as BERT's pooler. By default,
+   * packed if the checkpoint has them so, and otherwise in `dtype`. A format packs those of linear layers; modules of the head that are
+   * trained, embeddings that are not stored in it, and matrices whose rows don't fill whole blocks, are dense. A dtype is that of the linear
+   * layers' matrices.
    */
   readonly baseDtype?: BaseDtype | undefined;
   /** The dtype of the backbone's master weights for full fine-tuning; it still computes in `dtype`. */
@@ -126,12 +127,17 @@ function build(checkpoint: Checkpoint, { head, outputs, dtype }: Pick<LoadOption
 
 async function load(checkpoint: Checkpoint, options: LoadOptions, ranks: torch.Ranks): Promise<LoadedModel> {
   const { architecture, model, aliases } = build(checkpoint, options);
-  const { headModules } = model;
+  const { headModules, outputModule } = model;
   const device = torch.resolveDevice(options.device ?? "cpu");
   const weights = new WeightSource(checkpoint, architecture, aliases, model.prefix, device);
-  const backbone = [...model.namedParameters()].filter(([path]) => !isWithinAny(path, headModules));
-  for (const [path, parameter] of backbone) weights.require(path, parameter);
-  const heldAs = (baseDtype: BaseDtype | undefined) => holdings(model, backbone, weights, { ...options, baseDtype });
+  const initialized = missingLayers(model, weights, options);
+  const trainedModules = headModules.filter(
+    (path) => path === outputModule || initialized.some((name) => isWithin(name, path)),
+  );
+  const own = model.denseModules(trainedModules);
+  const frozen = [...model.namedParameters()].filter(([path]) => !isWithinAny(path, own));
+  for (const [path, parameter] of frozen) weights.require(path, parameter);
+  const heldAs = (baseDtype: BaseDtype | undefined) => holdings(model, frozen, weights, { ...options, baseDtype });
   const held = heldAs(options.baseDtype);
   checkModelSize(model, held, () => heldAs("nf4"), { ...options, device });
   const values = await torch.sharedTensors(
@@ -139,18 +145,19 @@ async function load(checkpoint: Checkpoint, options: LoadOptions, ranks: torch.R
     checkpoint.files,
     Array.from(held.values(), ({ read }) => read),
   );
-  for (const [i, [parameter, { hold }]] of [...held].entries()) {
-    parameter.swapValues(hold(values[i]!));
-    parameter.computeDtype = options.dtype;
+  for (const [i, [path, parameter]] of frozen.entries()) {
+    parameter.swapValues(held.get(parameter)!.hold(values[i]!));
+    parameter.computeDtype = dtypeOf(path, model, options.dtype);
   }
   for (const [path, buffer] of model.namedBuffers()) {
     if (weights.has(path)) weights.fill(path, buffer, "float32");
     else buffer.fill(torch.keep(torch.onDevice(buffer.tensor, device)));
   }
-  const initialized = fillHead(model, weights, { ...options, device });
-  const trainedModules = headModules.filter(
-    (path) => path === model.outputModule || initialized.some((name) => isWithin(name, path)),
-  );
+  fillHead(headLayers(model, own), initialized, weights, {
+    ...options,
+    device,
+    deviation: model.config.initializerRange,
+  });
   return { model, architecture, initialized, trainedModules };
 }
 
@@ -193,21 +200,35 @@ function checkModelSize(
   );
 }
 
-/** Reads or initializes the head's layers and norms; returns the paths of those initialized. */
-function fillHead(model: TaskModel, weights: WeightSource, options: LoadOptions & HeadInit): string[] {
-  const initialized: string[] = [];
+type HeadLayer = readonly [path: string, layer: Linear | Norm];
+
+/** The layers and norms in some modules of the head. */
+const headLayers = (model: TaskModel, modules: readonly string[]): readonly HeadLayer[] =>
+  [...model.namedModules()].filter(
+    (named): named is [string, Linear | Norm] =>
+      (named[1] instanceof Linear || named[1] instanceof Norm) && isWithinAny(named[0], modules),
+  );
+
+/** The paths of the head's layers and norms that are initialized. */
+const missingLayers = (model: TaskModel, weights: WeightSource, options: LoadOptions): readonly string[] =>
+  headLayers(model, model.headModules).flatMap(([path, layer]) =>
+    mustInitialize(path, layer, model, weights, options) ? [path] : [],
+  );
+
+/** Reads or initializes layers and norms of the head. */
+function fillHead(
+  layers: readonly HeadLayer[],
+  initialized: readonly string[],
+  weights: WeightSource,
+  options: LoadOptions & HeadInit,
+): void {
   const dtype = headDtype(options.dtype);
-  for (const [path, layer] of model.namedModules()) {
-    if (!(layer instanceof Linear || layer instanceof Norm) || !isWithinAny(path, model.headModules)) continue;
-    if (mustInitialize(path, layer, model, weights, options)) {
-      if (layer instanceof Norm) initializeNorm(layer, dtype, options);
-      else initializeLinear(layer, dtype, model.config.initializerRange, options);
-      initialized.push(path);
-    } else {
+  for (const [path, layer] of layers) {
+    if (!initialized.includes(path)) {
       for (const [name, parameter] of layer.ownParameters) weights.fill(`${path}.${name}`, parameter, dtype);
-    }
+    } else if (layer instanceof Norm) initializeNorm(layer, dtype, options);
+    else initializeLinear(layer, dtype, options);
   }
-  return initialized;
 }
 
 /** Whether to initialize a layer. Only the output layer may differ in shape from the checkpoint's, if there are other labels. */
@@ -228,11 +249,13 @@ function mustInitialize(
 interface HeadInit {
   readonly generator: torch.Generator;
   readonly device: string;
+  /** The standard deviation of weights. */
+  readonly deviation: number;
 }
 
 /** Normally distributed weights and bias 0, as transformers initializes linear layers. */
-function initializeLinear(layer: Linear, dtype: torch.DType, deviation: number, init: HeadInit): void {
-  const { generator, device } = init;
+function initializeLinear(layer: Linear, dtype: torch.DType, init: HeadInit): void {
+  const { generator, device, deviation } = init;
   const drawn = () => torch.normal_(torch.empty(layer.weight.shape, { dtype }), 0, deviation, { generator });
   layer.weight.fill(torch.scope(() => torch.keep(torch.onDevice(drawn(), device))));
   layer.bias?.fill(torch.keep(torch.zeros(layer.bias.shape, { dtype, device })));
@@ -242,8 +265,4 @@ function initializeLinear(layer: Linear, dtype: torch.DType, deviation: number, 
 function initializeNorm(norm: Norm, dtype: torch.DType, { device }: HeadInit): void {
   norm.weight.fill(torch.keep(torch.ones(norm.weight.shape, { dtype, device })));
   norm.bias?.fill(torch.keep(torch.zeros(norm.bias.shape, { dtype, device })));
-}
-
-function isWithinAny(path: string, modules: readonly string[]): boolean {
-  return modules.some((module) => isWithin(path, module));
 }

@@ -32,11 +32,13 @@ interface ModelFolder {
   /** The labels of the outputs, in order. */
   readonly labels: readonly string[];
   readonly model: TaskModel;
+  /** The head's modules that are trained, by default all. */
+  readonly trainedModules?: readonly string[];
   /** Parameters to write instead of the model's, by path. Each is computed when it is written. */
   readonly changed?: ReadonlyMap<string, () => torch.Tensor>;
   /** The dtype of the weights in the file. */
   readonly dtype: torch.DType;
-  /** Packs the matrices of linear layers, but the head and the output layer. */
+  /** Packs the matrices of linear layers, but those of the trained modules and the output layer. */
   readonly packing?: Packing | undefined;
 }
 
@@ -117,16 +119,16 @@ function labelKeys(labels: readonly string[]): JsonObject {
 }
 
 /** The linear layers of transformers' model that are not packed. One without a head has a pooler. */
-function plainPaths({ model }: ModelFolder): readonly string[] {
-  const { plain } = linearPaths(model);
-  return model.design.isBare ? [...plain, "pooler.dense"] : plain;
+function plainPaths(options: ModelFolder): readonly string[] {
+  const { plain } = linearPaths(options);
+  return options.model.design.isBare ? [...plain, "pooler.dense"] : plain;
 }
 
 function entriesOf(options: ModelFolder): TensorEntry[] {
   const { model, changed, dtype: wanted, packing } = options;
   // Buffers keep their dtype: position angles must not be rounded.
   const buffers = new Map(model.namedBuffers());
-  const packed = new Set(packing && linearPaths(model).packed.map((path) => `${path}.weight`));
+  const packed = new Set(packing && linearPaths(options).packed.map((path) => `${path}.weight`));
   return [...model.baseParameters(), ...untied(options), ...buffers].flatMap(([name, parameter]) => {
     const value = changed?.get(name) ?? (() => parameter.values.dense());
     const isOurs = !changed || changed.has(name);

@@ -3,18 +3,20 @@
 import type { BitsandbytesFormat } from "../io/bitsandbytes/writer.js";
 import { isWithin, Linear, OutputLinear } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import type { TaskModel } from "./taskModel.js";
+import type { LoadedModel } from "./loadModel.js";
 
-/** The paths of a model's linear layers: those to pack, and the head, the output layer and unused ones, which stay as they are. */
-export function linearPaths(model: TaskModel): {
+/** The paths of a model's linear layers: those to pack, and those that stay as they are: trained ones of the head, the output layer, unused ones. */
+export function linearPaths({
+  model,
+  trainedModules = model.headModules,
+}: Pick<LoadedModel, "model"> & Partial<Pick<LoadedModel, "trainedModules">>): {
   readonly packed: readonly string[];
   readonly plain: readonly string[];
 } {
   const layers = [...model.baseModules()].filter(([, module]) => module instanceof Linear);
+  const dense = model.denseModules(trainedModules);
   const isPlain = ([path, layer]: (typeof layers)[0]) =>
-    layer instanceof OutputLinear ||
-    (layer as Linear).isUnused ||
-    model.headModules.some((module) => isWithin(path, module));
+    layer instanceof OutputLinear || (layer as Linear).isUnused || dense.some((module) => isWithin(path, module));
   const paths = (of: typeof layers) => of.map(([path]) => path);
   return { packed: paths(layers.filter((layer) => !isPlain(layer))), plain: paths(layers.filter(isPlain)) };
 }

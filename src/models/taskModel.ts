@@ -58,6 +58,14 @@ export class TaskModel extends Module {
     return this.#head.forward(this.design.isPretrained ? hidden : toHeadDtype(hidden), context);
   }
 
+  /**
+   * The head's modules that stay dense where `trained` are trained, in any order. As in PEFT's `modules_to_save` and in transformers'
+   * `llm_int8_skip_modules` a name stands for all that end in it: DistilBERT's `pre_classifier` goes with its `classifier`.
+   */
+  denseModules(trained: readonly string[]): readonly string[] {
+    return this.headModules.filter((path) => trained.some((name) => path.endsWith(name)));
+  }
+
   /** Which hidden states the head reads. */
   get reads(): Reads {
     const { reads } = this.design;

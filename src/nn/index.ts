@@ -34,7 +34,7 @@ export {
   meanSquaredError,
   tokenLosses,
 } from "./losses.js";
-export { DerivedTensor, isWithin, Module, ModuleList, Parameter, transposed } from "./module.js";
+export { DerivedTensor, isWithin, isWithinAny, Module, ModuleList, Parameter, transposed } from "./module.js";
 export {
   addAndNorm,
   addThenNorm,

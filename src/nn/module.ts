@@ -187,6 +187,11 @@ export function isWithin(path: string, module: string): boolean {
   return path === module || path.startsWith(`${module}.`);
 }
 
+/** Whether a path is one of these modules' or lies in one. */
+export function isWithinAny(path: string, modules: readonly string[]): boolean {
+  return modules.some((module) => isWithin(path, module));
+}
+
 /** A numbered list of modules: `layer.0`, `layer.1`, … */
 export class ModuleList<T extends Module> extends Module implements Iterable<T> {
   readonly items: readonly T[];

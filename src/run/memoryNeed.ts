@@ -106,11 +106,11 @@ export class MemoryNeed {
 }
 
 /** The frozen matrices that `--base-dtype` would pack: none if it is given, or the device can't decode them. */
-function packableIn({ loaded: { model }, config }: RunParts): ReadonlySet<Parameter> {
+function packableIn({ loaded, config }: RunParts): ReadonlySet<Parameter> {
   const isFull = METHODS[config.method].adapter === undefined;
-  if (isFull || config.baseDtype !== undefined || model.device !== "cpu") return new Set();
-  const weights = new Map(model.baseParameters());
-  const found = linearPaths(model).packed.map((path) => weights.get(`${path}.weight`) as Parameter);
+  if (isFull || config.baseDtype !== undefined || loaded.model.device !== "cpu") return new Set();
+  const weights = new Map(loaded.model.baseParameters());
+  const found = linearPaths(loaded).packed.map((path) => weights.get(`${path}.weight`) as Parameter);
   return new Set(found.filter(({ values }) => values.isDense));
 }
 

@@ -19,7 +19,7 @@ import { expectSameBits } from "../../torch/sameBits.js";
 import { abortAfter, bytes, fresh, GOLDEN, run, SMALL, stepsOf } from "../support.js";
 
 const BASES = [
-  { family: "bert", model: "bert/single", adapter: "bert/adapters/lora", plain: ["bert.pooler.dense", "classifier"] },
+  { family: "bert", model: "bert/single", adapter: "bert/adapters/lora", plain: ["classifier"] },
   { family: "gpt2", model: "gpt2/lm", adapter: "gpt2/adapters/lm-lora", plain: ["lm_head"] },
   {
     family: "esm",
