@@ -1,7 +1,7 @@
 /** Several adapters in one model, of which each row of a batch uses one or none. */
 import { named } from "../common/errors.js";
 import type { Embedding, ForwardContext, Linear, Parameter, Weight } from "../nn/index.js";
-import { Module } from "../nn/index.js";
+import { DenseWeight, Module } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
 import type { Adapter, Layer } from "./adapter.js";
@@ -121,9 +121,8 @@ export class AdapterRoutes {
 
 /** Puts a copy in the place of a parameter's values, which attaching an adapter disposes of. @returns the values */
 function replaceByCopy(parameter: Parameter): Weight {
-  const { values } = parameter;
-  parameter.swap(torch.keep(torch.clone(values.tensor)));
-  return values;
+  const copy = new DenseWeight(torch.keep(torch.clone(parameter.values.dense())));
+  return parameter.swapValues(copy) as Weight;
 }
 
 /** Consecutive rows of a layer's input. */

@@ -3,13 +3,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { attachAdapter, loraConfig } from "../../src/adapters/index.js";
+import { AdapterRoutes, attachAdapter, loraConfig, type SavedAdapter } from "../../src/adapters/index.js";
 import { readConfig } from "../../src/io/checkpoint.js";
-import { type LoadedModel, type LoadOptions, loadModel, modelInput } from "../../src/models/index.js";
+import { type LoadedModel, type LoadOptions, loadModel, modelInput, type TaskModel } from "../../src/models/index.js";
 import { EVALUATION, Linear, PackedWeight } from "../../src/nn/index.js";
 import { canRoundInputs } from "../../src/operators/choose.js";
 import * as torch from "../../src/torch/index.js";
 import { expectClose, GOLDEN, get, readTensors, tokenRows } from "../parity/goldenFiles.js";
+import { expectSameBits } from "../torch/sameBits.js";
 import { headFor, ownHead } from "./ownHead.js";
 
 const golden = (name: string) => fileURLToPath(new URL(`../golden/io/bitsandbytes/${name}`, import.meta.url));
@@ -67,8 +68,8 @@ describe("BERT's pooler", () => {
     }
   });
 
-  test("is replaced by that of an adapter that has saved it whole", async () => {
-    const { model } = await open(folder, { baseDtype: "nf4" });
+  /** An adapter that has saved the pooler whole. */
+  function savedWith(model: TaskModel): SavedAdapter {
     const draw = (shape: readonly number[]) => torch.normal_(torch.empty(shape), 0, 0.1);
     const tensors = new Map(
       [...model.namedParameters()]
@@ -80,9 +81,35 @@ describe("BERT's pooler", () => {
       tensors.set(`${path}.lora_A.weight`, draw([2, 64])).set(`${path}.lora_B.weight`, draw([64, 2]));
     }
     const config = loraConfig({ targetModules: ["query", "value"], rank: 2, modulesToSave: ["pooler", "classifier"] });
-    const origin = { metadata: undefined, taskType: "SEQ_CLS", baseModel: "x", revision: undefined };
-    attachAdapter(model, { config, tensors, ...origin }, { generator: new torch.Generator(0) });
-    const { values } = new Map(layersOf({ model })).get(pooler)!.weight;
-    expect([...values.tensor.toArray()]).toEqual([...tensors.get(`${pooler}.weight`)!.toArray()]);
+    return { config, tensors, metadata: undefined, taskType: "SEQ_CLS", baseModel: "x", revision: undefined };
+  }
+  const poolerOf = (model: TaskModel) => new Map(layersOf({ model })).get(pooler)!.weight.values;
+  const logitsOf = (model: TaskModel) => torch.noGrad(() => model.forward(input(), EVALUATION));
+
+  test("is replaced by that of an adapter that has saved it whole", async () => {
+    const { model } = await open(folder, { baseDtype: "nf4" });
+    const saved = savedWith(model);
+    attachAdapter(model, saved, { generator: new torch.Generator(0) });
+    expectSameBits(poolerOf(model).tensor, saved.tensors.get(`${pooler}.weight`)!);
+  });
+
+  test("is replaced in the passes of such an adapter among several", async () => {
+    const [{ model }, { model: alone }] = [
+      await open(folder, { baseDtype: "nf4" }),
+      await open(folder, { baseDtype: "nf4" }),
+    ];
+    const before = logitsOf(model);
+    const saved = savedWith(model);
+    const routes = new AdapterRoutes(model, new Map([["own", saved]]));
+    attachAdapter(alone, saved, { generator: new torch.Generator(0) });
+    const tokens = get(ran, "ids").numel;
+    const found = routes.pass([{ adapter: "own", tokens, selected: 4 }], () => logitsOf(model));
+    expectClose(found, logitsOf(alone), 1e-6);
+    expect(poolerOf(model)).toBeInstanceOf(PackedWeight);
+    expectSameBits(
+      routes.pass([{ adapter: undefined, tokens, selected: 4 }], () => logitsOf(model)),
+      before,
+    );
+    routes.dispose();
   });
 });
