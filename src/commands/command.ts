@@ -153,8 +153,22 @@ const hooksOf = (names: readonly HookName[]): Check =>
 /** Passes notes and progress of downloads to the caller's hooks. */
 export function withHub(hooks: Hooks): Hooks {
   const { signal, onNote, onDownload, hub } = hooks;
-  const own = { ...(signal && { signal }), ...(onNote && { onNote }), ...(onDownload && { onProgress: onDownload }) };
+  const own = {
+    ...(signal && { signal }),
+    ...(onNote && { onNote: onceEach(onNote) }),
+    ...(onDownload && { onProgress: onDownload }),
+  };
   return { ...hooks, hub: { ...own, ...hub } };
+}
+
+/** Passes each note on once: a call may read a file several times. */
+function onceEach(onNote: (note: string) => void): (note: string) => void {
+  const said = new Set<string>();
+  return (note) => {
+    if (said.has(note)) return;
+    said.add(note);
+    onNote(note);
+  };
 }
 
 /** Resolves the run's settings among those of a command, together with those in the run file. */

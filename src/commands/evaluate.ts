@@ -1,7 +1,15 @@
 /** `bidora evaluate`: the metrics of a model on labeled rows. */
 
 import { UsageError } from "../common/errors.js";
-import { baseModel, evaluatedTexts, partOptions, rowOptions, runOptions, session } from "../config/index.js";
+import {
+  baseModel,
+  evaluatedTexts,
+  partOptions,
+  plainPooling,
+  rowOptions,
+  runOptions,
+  session,
+} from "../config/index.js";
 import {
   type Dataset,
   type EmbeddingExample,
@@ -41,6 +49,7 @@ interface EvaluateFacts {
   /** Whether texts are generated and evaluated. */
   readonly hasTexts?: boolean;
   readonly isGenerative?: boolean | undefined;
+  readonly isDatasetFolder?: boolean;
   /** Whether rows are pairs whose anchors' positives are searched for. */
   readonly hasPairs?: boolean | undefined;
 }
@@ -55,6 +64,11 @@ const withTexts: AppliesWhen = {
   holds: ({ hasTexts }: EvaluateFacts) => hasTexts !== false,
 };
 
+const onLabeledFile: AppliesWhen = {
+  only: "on a file of rows with labels",
+  holds: ({ isDatasetFolder, isGenerative }: EvaluateFacts) => isDatasetFolder !== true && isGenerative !== true,
+};
+
 const notOfTexts: AppliesWhen = {
   only: "without --predictions of texts",
   holds: ({ predictions, isGenerative }: EvaluateFacts) => predictions === undefined || isGenerative !== true,
@@ -62,9 +76,11 @@ const notOfTexts: AppliesWhen = {
 
 const options = {
   ...allApplyWhen(withModel, baseModel),
+  pooling: { ...plainPooling.pooling, appliesWhen: both(withModel, plainPooling.pooling.appliesWhen) },
   ...pick(rowOptions, "task"),
   textColumns: { ...rowOptions.textColumns, appliesWhen: both(rowOptions.textColumns.appliesWhen, notOfTexts) },
   ...pick(rowOptions, "labelColumn"),
+  dropUnlabeled: { ...runOptions.dropUnlabeled, appliesWhen: both(withModel, onLabeledFile) },
   ...allApplyWhen(withModel, {
     ...pick(rowOptions, "maxLength", "batchSize", "dtype", "baseDtype", "device", "threads"),
     ...pick(runOptions, "trainOn"),
@@ -143,7 +159,10 @@ export const evaluateCommand = defineCommand({
     const found =
       predictions === undefined
         ? await evaluateModel({ ...settings, data }, named, hooks)
-        : await evaluatePredictions({ ...settings, data, predictions }, named);
+        : await evaluatePredictions(
+            { ...settings, data, predictions, dropUnlabeled: undefined, onNote: hooks.hub?.onNote },
+            named,
+          );
     const { notes, ...figures } = figuresOf(found, settings);
     for (const note of notes) hooks.hub?.onNote?.(note);
     return { ...figures, ...(notes.length > 0 && { notes }), rows: found.rows };
@@ -197,6 +216,7 @@ async function evaluateModel(
   const all = await readLabeled(choice, settings.data, settings.split, {
     ...settings,
     ...trainedColumns(open.metadata),
+    onNote: hooks.hub?.onNote,
   });
   checkTexts(all, open, settings.data, settings);
   const hasPairs = arePairs(open, all.examples);

@@ -2,7 +2,7 @@
 
 import { UsageError } from "../common/errors.js";
 import { formatBytes } from "../common/format.js";
-import { baseModel, overwrite, session } from "../config/index.js";
+import { baseModel, overwrite, plainPooling, session } from "../config/index.js";
 import { chosenTask } from "../datasets/choice.js";
 import { exportLora } from "../export/gguf/exportLora.js";
 import { exportGguf } from "../export/gguf/exportModel.js";
@@ -11,7 +11,7 @@ import { exportOnnx, type OnnxFile } from "../export/onnx/exportModel.js";
 import { exportPeft } from "../export/peft.js";
 import type { Metrics } from "../files/metrics.js";
 import { choice, choices, text, whole } from "../settings/kinds.js";
-import { type AppliesWhen, type Given, option } from "../settings/option.js";
+import { type AppliesWhen, both, type Given, option } from "../settings/option.js";
 import { call, defineCommand, formatTable, type Hooks } from "./command.js";
 
 /** The formats by name. */
@@ -56,6 +56,14 @@ const options = {
     defaultText: "none",
     appliesWhen: withFormats("onnx"),
   }),
+  pooling: {
+    ...plainPooling.pooling,
+    group: "Export",
+    appliesWhen: both(withFormats("gguf", "onnx"), {
+      only: "without --task",
+      holds: ({ task }: { readonly task?: string | undefined }) => task === undefined,
+    }),
+  },
   output: option(text("PATH"), { group: "Output", help: "folder, or .gguf file, to write" }),
   ...overwrite,
   ...session,

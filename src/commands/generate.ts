@@ -48,7 +48,8 @@ export async function* generatedRows(
     throw new UsageError("--chat is for the terminal: load() a model, and give its generate() conversations.");
   const read = [input, model, adapter].filter((path) => path !== undefined);
   const path = output === undefined ? undefined : freeFile(output, overwrite, read);
-  const examples = input === undefined ? undefined : (await loadLanguage(input, { labels: "optional" })).examples;
+  const reading = { labels: "optional", onNote: hub?.onNote } as const;
+  const examples = input === undefined ? undefined : (await loadLanguage(input, reading)).examples;
   const generator = await generatorFor(settings, hub);
   const rows = examples ? generator.examples(examples, { signal }) : generator.rows([prompt ?? ""], { signal });
   yield* writtenTo(path, rows);

@@ -2,7 +2,15 @@
 
 import { UsageError } from "../common/errors.js";
 import { ResultStream } from "../common/stream.js";
-import { baseModel, generationOptions, overwrite, partOptions, rowOptions, session } from "../config/index.js";
+import {
+  baseModel,
+  generationOptions,
+  overwrite,
+  partOptions,
+  plainPooling,
+  rowOptions,
+  session,
+} from "../config/index.js";
 import { type Example, type LanguageExample, promptsWithReferences } from "../data/index.js";
 import { chosenTask } from "../datasets/choice.js";
 import type { Split } from "../datasets/dataset.js";
@@ -24,6 +32,7 @@ const withEmbeddings: AppliesWhen = {
 
 const options = {
   ...baseModel,
+  ...plainPooling,
   ...omit(rowOptions, "labelColumn"),
   input: option(text("PATH"), {
     group: "Data",
@@ -106,7 +115,11 @@ async function* predictionsFor(settings: PredictCall, { signal, hub, task: own }
     const examples = folder ? await rowsOfSplit(folder, input, split) : (await readFile()).examples;
     return examples.slice(0, limit);
   };
-  yield* writtenTo(path, predictions(open, input, { ...settings, signal }, examplesOf), ROW_FORMATS[settings.format]);
+  yield* writtenTo(
+    path,
+    predictions(open, input, { ...settings, signal, onNote: hub?.onNote }, examplesOf),
+    ROW_FORMATS[settings.format],
+  );
 }
 
 /** One row per prompt if the data set is reported by texts. */

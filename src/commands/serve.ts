@@ -1,7 +1,7 @@
 /** `bidora serve`: answers requests by OpenAI's protocol. */
 import { once } from "node:events";
 import { UsageError } from "../common/errors.js";
-import { baseModel, generationOptions, rowOptions, session } from "../config/index.js";
+import { baseModel, generationOptions, plainPooling, rowOptions, session } from "../config/index.js";
 import { listen, type RunningServer } from "../server/serve.js";
 import { disposeServed, openServed } from "../server/servedModel.js";
 import { text, texts, whole } from "../settings/kinds.js";
@@ -19,6 +19,7 @@ const options = {
     group: "Model",
     help: "an adapter to serve beside the base model, chosen by its folder's name (repeatable)",
   }),
+  ...plainPooling,
   port: option(whole(0), { group: "Server", help: "port to listen on; 0 for any free one", default: 8080 }),
   host: option(text("HOST"), {
     group: "Server",

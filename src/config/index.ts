@@ -8,7 +8,7 @@ export {
   generateOptions,
   generationOptions,
 } from "./options/generation.js";
-export { baseModel, overwrite, partOptions, rowOptions, runFile, session } from "./options/shared.js";
+export { baseModel, overwrite, partOptions, plainPooling, rowOptions, runFile, session } from "./options/shared.js";
 export {
   type RunConfig,
   type RunKey,

@@ -9,7 +9,7 @@ import { UsageError } from "../common/errors.js";
 import { yaml } from "../common/libraries.js";
 import type { SettingSource } from "../files/events.js";
 import type { JsonObject } from "../files/json.js";
-import { type Given, type Option, type Values, withDefaults } from "../settings/option.js";
+import { type Given, type Option, pick, type Values, withDefaults } from "../settings/option.js";
 import { checkSettings, refuse, withoutEffect } from "../settings/settings.js";
 import { readSettingsFile } from "../settings/settingsFile.js";
 import { METHODS } from "./methods.js";
@@ -207,7 +207,7 @@ export function refuseUnused(given: RunSettings, run: RunValues, except: readonl
 
 /** The same for settings that depend on the task, once it is known where the user names none. @throws as `refuseUnused` */
 export const refuseUnusedForTask = (run: RunConfig, task: string): void =>
-  refuse("in this run", embeddingOptions, run.given, { ...run, task });
+  refuse("in this run", { ...embeddingOptions, ...pick(dataOptions, "dropUnlabeled") }, run.given, { ...run, task });
 
 /** The settings that have no effect in this run, including those that another setting replaces. */
 export function unusedSettings(config: RunConfig): string[] {

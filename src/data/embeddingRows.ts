@@ -17,6 +17,7 @@ import {
   type Table,
   type TableRow,
 } from "./table.js";
+import { labeledRows } from "./unlabeled.js";
 
 /** What a row to learn from says: how similar its two texts are, or nothing more than that they belong together. */
 export interface PairLabel {
@@ -66,12 +67,13 @@ function single(table: Table, { textColumns }: LoadOptions): Dataset<EmbeddingEx
 function pairs(table: Table, options: LoadOptions): Dataset<EmbeddingExample> {
   const text = pairColumns(table, options);
   const score = scoreColumn(table, text, options);
-  const examples = table.rows.map((row) => ({
+  const label = score === undefined ? undefined : [score];
+  const examples = labeledRows(table, label, options).rows.map((row) => ({
     input: textsOf(table, row, text),
     label: score === undefined ? {} : { score: readNumber(table, row, score) },
     at: { file: table.file, line: row.line },
   }));
-  return { examples, labelNames: undefined, columns: { text, label: score === undefined ? undefined : [score] } };
+  return { examples, labelNames: undefined, columns: { text, label } };
 }
 
 /** The columns of the anchor, the positive and the negatives. */

@@ -49,3 +49,4 @@ export {
 } from "./table.js";
 export { readPlainTsv } from "./tableFiles.js";
 export { emptyFile, fileError, readLines, rowError } from "./textFile.js";
+export { labeledRows } from "./unlabeled.js";

@@ -2,6 +2,8 @@
 import { existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
 import {
+  aFunction,
+  aSwitch,
   type Check,
   checkArguments,
   having,
@@ -33,6 +35,7 @@ import {
 } from "./table.js";
 import { type ReadLimit, readCsv, readJsonl, readTsv } from "./tableFiles.js";
 import { fileError, rowError } from "./textFile.js";
+import { labeledRows, type UnlabeledOptions } from "./unlabeled.js";
 
 /** The columns to read, and whether rows must have labels. */
 export interface LoadOptions extends Partial<ColumnOptions> {
@@ -51,10 +54,12 @@ export const loadOptions = optionsOf({
   usualLabelColumns: SOME_NAMES,
   labels: optional(oneOf(["required", "optional"])),
   header: SOME_NAMES,
+  dropUnlabeled: optional(aSwitch),
+  onNote: optional(aFunction),
 } satisfies Record<keyof LoadOptions, Check>);
 
 type TableReader = (file: string, options: TableOptions) => Promise<Table>;
-type TableOptions = Pick<LoadOptions, "header"> & ReadLimit;
+type TableOptions = Pick<LoadOptions, "header" | "onNote"> & ReadLimit;
 
 const TABLES: ReadonlyMap<string, TableReader> = new Map([
   [".jsonl", readJsonl],
@@ -153,7 +158,7 @@ function unknownFormat(file: string, known: readonly string[], who = "this task 
   throw new UsageError(`${file}: ${who} a file whose name ends in one of ${known.join(", ")}.`);
 }
 
-interface ColumnOptions {
+interface ColumnOptions extends UnlabeledOptions {
   readonly textColumns?: readonly string[] | undefined;
   /** Tried before the usual names; so are `usualLabelColumns`. */
   readonly usualTextColumns?: readonly string[] | undefined;
@@ -180,7 +185,7 @@ function textExamples<Label>(
   const textColumns = findTextColumns(table, options.textColumns, options.usualTextColumns);
   const labelColumns = textLabelColumns(table, form, options, textColumns);
   const readLabel = labelReader(table, form, labelColumns, options.labels === "optional");
-  const examples = table.rows.map((row): TextExample<Label> => {
+  const examples = labeledRows(table, labelColumns, options).rows.map((row): TextExample<Label> => {
     const input = textColumns.map((column) => readText(table, row, column)) as unknown as Texts;
     return { input, label: readLabel(row), at: { file: table.file, line: row.line } };
   });
@@ -198,7 +203,7 @@ export function wordsExamples(table: Table, options: ColumnOptions): Dataset<Wor
   const { labelColumns, usualLabelColumns: first } = options;
   const found = findLabelColumns(table, labelColumns, { words: true, optional, first, texts: [column] });
   const [labelColumn] = oneColumn(found) ?? [];
-  const examples = table.rows.map((row): WordsExample => {
+  const examples = labeledRows(table, found, options).rows.map((row): WordsExample => {
     const tokens = readStrings(table, row, column);
     const absent = labelColumn === undefined || (optional && isAbsent(own(row.values, labelColumn)));
     const labels = absent ? undefined : readStrings(table, row, labelColumn);

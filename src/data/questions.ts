@@ -16,6 +16,7 @@ import {
   type TableRow,
 } from "./table.js";
 import { rowError } from "./textFile.js";
+import { labeledRows } from "./unlabeled.js";
 
 /** An answer as in SQuAD, with its start in the context, in code points. */
 export interface Answer {
@@ -48,7 +49,7 @@ export async function loadQuestions(source: RowSource, options: LoadOptions = {}
   const found = { optional, first: options.usualLabelColumns ?? ["answers"], texts };
   const label = oneColumn(findLabelColumns(table, options.labelColumns, found));
   const [answers] = label ?? [];
-  const examples = table.rows.map((row): QuestionExample => {
+  const examples = labeledRows(table, label, options).rows.map((row): QuestionExample => {
     const at = { file, line: row.line };
     const input = [readText(table, row, question), readText(table, row, context)] as const;
     const absent = answers === undefined || (optional && isAbsent(own(row.values, answers)));

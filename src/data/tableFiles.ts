@@ -4,6 +4,7 @@ import { pipeline } from "node:stream/promises";
 import { firstRepeated } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import { duplicateKeyIn } from "../common/keys.js";
+import { separatorOf } from "./separator.js";
 import type { Table, TableRow } from "./table.js";
 import { columnCount, emptyFile, hasCharacter, readLines, readText, rowError } from "./textFile.js";
 
@@ -14,16 +15,38 @@ export interface ReadLimit {
 }
 
 interface CsvOptions extends ReadLimit {
+  /** Receives notes for the user. */
+  readonly onNote?: ((note: string) => void) | undefined;
   /** The column names of a file without a header row. */
   readonly header?: readonly string[] | undefined;
 }
 
 /**
- * Comma-separated values with quotes as in RFC 4180: a quoted field may contain commas, doubled quotes and line breaks.
+ * Comma-separated values with quotes as in RFC 4180: a quoted field may contain commas, doubled quotes and line breaks. Where the header
+ * and the first rows have semicolons or tabs instead, these separate, and a note says so.
  * @throws BidoraError naming a line that breaks these rules or has another number of columns
  */
 export async function readCsv(file: string, options: CsvOptions = {}): Promise<Table> {
-  return readTable(file, { delimiter: ",", quote: '"' }, options);
+  const separator = await separatorOf((delimiter) => firstRecords(file, { delimiter, quote: '"' }), options.header);
+  if (separator.sign !== ",") options.onNote?.(`${file}: its columns are separated by ${separator.name}.`);
+  return readTable(file, { delimiter: separator.sign, quote: '"' }, options);
+}
+
+/** Enough to tell what separates the columns. */
+const HEAD_RECORDS = 50;
+
+/** The first records of a file, up to one that can't be read. */
+async function firstRecords(file: string, dialect: Dialect): Promise<readonly (readonly string[])[]> {
+  const records: (readonly string[])[] = [];
+  try {
+    await readRecords(file, dialect, (_, fields) => {
+      if (records.length === HEAD_RECORDS) throw new EnoughRows();
+      records.push(fields);
+    });
+  } catch (error) {
+    if (!(error instanceof TableError)) throw error;
+  }
+  return records;
 }
 
 /**

@@ -23,6 +23,9 @@ interface DataSettings {
   readonly labelColumn?: readonly string[] | undefined;
   /** The same for the label: one column, or several 0/1 columns. */
   readonly usualLabelColumns?: readonly string[] | undefined;
+  /** See `LoadOptions`. */
+  readonly dropUnlabeled?: boolean | undefined;
+  readonly onNote?: ((note: string) => void) | undefined;
 }
 
 /** The columns that a model was trained on, which are used if none are given. */
@@ -135,8 +138,16 @@ export function readRows(
   { labelColumn, ...columns }: DataSettings,
   labels: "required" | "optional" = "required",
 ): Promise<Dataset> {
-  const { textColumns, usualTextColumns, usualLabelColumns } = columns;
-  return task.read(file, { labels, textColumns, usualTextColumns, labelColumns: labelColumn, usualLabelColumns });
+  const { textColumns, usualTextColumns, usualLabelColumns, dropUnlabeled, onNote } = columns;
+  const told = { dropUnlabeled, onNote };
+  return task.read(file, {
+    labels,
+    textColumns,
+    usualTextColumns,
+    labelColumns: labelColumn,
+    usualLabelColumns,
+    ...told,
+  });
 }
 
 export interface EncodedSplits {

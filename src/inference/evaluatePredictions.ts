@@ -30,6 +30,9 @@ interface PredictionFile {
   readonly limit?: number | undefined;
   readonly textColumns?: readonly string[] | undefined;
   readonly labelColumn?: readonly string[] | undefined;
+  readonly dropUnlabeled?: undefined;
+  /** Receives notes on how the rows are read. */
+  readonly onNote?: ((note: string) => void) | undefined;
   /** One JSON object per row, as `predict` writes them. */
   readonly predictions: string;
 }

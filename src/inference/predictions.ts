@@ -46,6 +46,8 @@ interface PredictionSettings {
   /** The settings that the user gave. */
   readonly given: object;
   readonly signal?: AbortSignal | undefined;
+  /** Receives notes on how the rows are read. */
+  readonly onNote?: ((note: string) => void) | undefined;
 }
 
 /** Returns the examples to predict; calls `read` if they are the source's rows. */
@@ -72,9 +74,10 @@ async function* headPredictions(
   examplesOf: ExamplesOf,
 ): AsyncGenerator<Prediction> {
   const { task, labels, model, tokenizer } = open;
-  const { textColumns, batchSize, signal } = settings;
+  const { textColumns, batchSize, signal, onNote } = settings;
   const examples = await examplesOf(async () => {
-    const dataset = await readRows(task, source, { textColumns, ...trainedColumns(open.metadata) }, "optional");
+    const columns = { textColumns, ...trainedColumns(open.metadata) };
+    const dataset = await readRows(task, source, { ...columns, onNote }, "optional");
     checkTexts(dataset, open, source, settings);
     return dataset;
   });
@@ -93,9 +96,10 @@ async function* generatedAnswers(
   settings: PredictionSettings,
   examplesOf: ExamplesOf,
 ): AsyncGenerator<Prediction> {
-  const { textColumns, batchSize, maxNewTokens, signal } = settings;
+  const { textColumns, batchSize, maxNewTokens, signal, onNote } = settings;
   const { usualTextColumns } = trainedColumns(open.metadata);
-  const examples = await examplesOf(() => loadLanguage(source, { labels: "optional", textColumns, usualTextColumns }));
+  const columns = { textColumns, usualTextColumns };
+  const examples = await examplesOf(() => loadLanguage(source, { labels: "optional", ...columns, onNote }));
   const maxLength = "maxLength" in settings.given ? settings.maxLength : undefined;
   const generator = await TextGenerator.of(open, greedyPlan(open, maxNewTokens), { batchSize, maxLength });
   signal?.throwIfAborted();

@@ -66,6 +66,7 @@ export async function readRunData({ config, saved, task }: RunStart, hub?: HubOp
   const splits = await readSplits(asked, {
     ...config,
     ...trainedColumns(saved ? saved.metadata : findAdapterMetadata(folder)),
+    onNote: hub?.onNote,
   });
   const used = withSubsets(splits, config);
   const tokenizer = await loadTokenizer(folder);

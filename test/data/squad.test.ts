@@ -58,7 +58,7 @@ describe("rows of questions", () => {
     const path = jsonl({ question: "who", context }, answered);
     const { examples } = await loadQuestions(path, { labels: "optional" });
     expect(examples.map(({ label }) => label?.length)).toEqual([undefined, 2]);
-    await expect(loadQuestions(path)).rejects.toThrow("rows.jsonl line 1: the column answers must hold answers");
+    await expect(loadQuestions(path)).rejects.toThrow("1 of 2 rows have no label in the column answers (line 1)");
   });
 
   it.each([
@@ -67,7 +67,8 @@ describe("rows of questions", () => {
     [{ text: ["cat"], answer_start: [] }, "must hold answers"],
     [{ text: ["cat"] }, "must hold answers"],
     ["cat", "must hold answers"],
-    [null, '"answer_start": [numbers]}, but holds null'],
+    [{}, '"answer_start": [numbers]}, but holds {}'],
+    [null, "no row has a label in the column answers"],
   ])("errors name rows with answers %o", async (answers, message) => {
     await expect(loadQuestions(jsonl({ ...answered, answers }))).rejects.toThrow(message);
   });

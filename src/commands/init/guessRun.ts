@@ -41,9 +41,10 @@ async function checkRows({ table, isWhole }: TableSample, { settings }: Guess): 
 }
 
 /** The columns as the readers of rows take them. */
-export const loadOptionsOf = ({ textColumns, labelColumn }: Guessed) => ({
+export const loadOptionsOf = ({ textColumns, labelColumn, dropUnlabeled }: Guessed) => ({
   ...(textColumns && { textColumns }),
   ...(labelColumn && { labelColumns: labelColumn }),
+  ...(dropUnlabeled && { dropUnlabeled }),
 });
 
 function unusedColumns({ columns }: Rows, { settings, columns: read = [] }: Guess): string[] {

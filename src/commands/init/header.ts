@@ -28,19 +28,15 @@ export function checkHeader({ table, columns }: Rows): void {
   );
 }
 
-/** @throws BidoraError `BAD_FILE` for one column that is a whole line with another separator */
+/** @throws BidoraError `BAD_FILE` for one column that is a whole line with a separator that files of this name don't have */
 function checkSeparator({ file, columns: [only = "", ...more] }: Table): void {
-  const other = more.length > 0 ? undefined : [";", "\t", ",", "|"].find((sign) => only.includes(sign));
+  const isTsv = file.toLowerCase().endsWith(".tsv");
+  const other = more.length > 0 ? undefined : (isTsv ? [";", ",", "|"] : ["|"]).find((sign) => only.includes(sign));
   if (other === undefined) return;
-  const known =
-    other === "\t"
-      ? "give it a name that ends in .tsv"
-      : other === ","
-        ? "give it a name that ends in .csv"
-        : "save it with commas";
+  const known = other === "|" ? "save it with commas" : "give it a name that ends in .csv";
   throw new BidoraError(
     "BAD_FILE",
-    `${file}: its columns seem to be separated by ${other === "\t" ? "tabs" : JSON.stringify(other)}, but a ${file.slice(-4)} file has ${file.toLowerCase().endsWith(".tsv") ? "tabs" : "commas"}: ${known}.`,
+    `${file}: its columns seem to be separated by ${JSON.stringify(other)}, but a ${file.slice(-4)} file has ${isTsv ? "tabs" : "commas, semicolons or tabs"}: ${known}.`,
   );
 }
 

@@ -1,6 +1,6 @@
 /** Rows of one or two texts with a label. */
 import { own } from "../../common/collections.js";
-import { usualLabelColumns, usualTextColumns } from "../../data/index.js";
+import { labeledRows, usualLabelColumns, usualTextColumns } from "../../data/index.js";
 import type { Column } from "./columns.js";
 import { columnsNamed, type Guess, type Guessed, listed, named, type Question, type Rows } from "./guess.js";
 import { classNotes, hasClasses, isFlag, isLabel, taskOfLabel } from "./labels.js";
@@ -20,9 +20,12 @@ export function guessLabeled(rows: Rows, given: Guessed): Guess | undefined {
   const label = labelOf(rows, given, texts.columns);
   if (!label && given.task === undefined && !isUsualPair(rows, texts.columns)) return undefined;
   const task = taskFor(rows, given, label?.columns ?? []);
+  const unlabeled = unlabeledNotes(rows, label?.columns ?? []);
+  const labels = { ...(label && { labelColumn: label.columns }), ...(unlabeled.length > 0 && { dropUnlabeled: true }) };
+  const reasons = [...texts.reasons, ...(label?.reasons ?? []), ...unlabeled, ...task.reasons];
   return {
-    settings: { task: task.task, textColumns: texts.columns, ...(label && { labelColumn: label.columns }) },
-    reasons: [...texts.reasons, ...(label?.reasons ?? []), ...task.reasons, ...emptyTexts(rows, texts.columns)],
+    settings: { task: task.task, textColumns: texts.columns, ...labels },
+    reasons: [...reasons, ...emptyTexts(rows, texts.columns)],
     open: [...texts.open, ...(label?.open ?? []), ...task.open],
   };
 }
@@ -31,6 +34,13 @@ const emptyTexts = (rows: Rows, names: readonly string[]): string[] =>
   columnsNamed(rows, names)
     .filter(({ absent }) => absent > 0)
     .map((column) => `${named(column)} is empty in ${column.absent} of the rows; training uses these rows too.`);
+
+/** Rows in which every label column is empty. */
+function unlabeledNotes({ table }: Rows, names: readonly string[]): string[] {
+  const labeled = labeledRows(table, names, { dropUnlabeled: true });
+  const count = table.rows.length - labeled.rows.length;
+  return count === 0 ? [] : [`${count} of the rows have no label: dropUnlabeled leaves them out.`];
+}
 
 /** Pairs of texts under these names are for labels, even if none is found. */
 const isUsualPair = ({ table }: Rows, columns: readonly string[]): boolean =>

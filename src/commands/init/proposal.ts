@@ -33,14 +33,15 @@ export async function proposeRun(given: RunSettings, rows: string | undefined): 
   const { task, textColumns, labelColumn } = given;
   if (task !== undefined && isNamedDataset(task)) return { settings: ofDataset(given, rows), reasons: [], open: [] };
   const train = trainingFile(given.train, rows);
-  const sample = await readSample(train, task);
+  const read: string[] = [];
+  const sample = await readSample(train, task, (note) => read.push(note));
   const guess = await guessRun(sample, { task, textColumns, labelColumn });
   const splits = await findSplits(train, sample, guess, Object.keys(given));
   const model = modelOf(given, sample, guess);
   const method = runOptions.method.default;
   const found = { ...(model && { model: model.model }), method, train, ...splits.files, ...guess.settings };
   const holdout = holdoutFor({ ...found, ...given }, sample);
-  const notes = [...partsNotes(train, sample), ...guess.reasons, ...splits.notes, ...holdout.notes];
+  const notes = [...read, ...partsNotes(train, sample), ...guess.reasons, ...splits.notes, ...holdout.notes];
   return {
     settings: { ...found, ...holdout.settings, ...given },
     reasons: [...notes, ...(model ? [`${model.model} is ${model.why}; --model names another.`] : [])],

@@ -30,14 +30,19 @@ const MOST_ROWS = 5000;
 
 /**
  * @param task for which the rows are, if the user has named it
+ * @param onNote receives notes on how they are read
  * @throws BidoraError, UsageError for a file that can't be read, with the reader's own message
  */
-export async function readSample(file: string, task: TaskKind = WORDS_TASK): Promise<Sample> {
+export async function readSample(
+  file: string,
+  task: TaskKind = WORDS_TASK,
+  onNote?: (note: string) => void,
+): Promise<Sample> {
   const { isTable, isWords } = formsOfFile(file);
   const words = isWords && task === WORDS_TASK ? await wordsSample(file) : undefined;
   if (words) return words;
   if (!isTable && task === WORDS_TASK) throw await notWords(file);
-  const table = await loadTable(file, { limit: MOST_ROWS + 1 });
+  const table = await loadTable(file, { limit: MOST_ROWS + 1, onNote });
   const rows = table.rows.slice(0, MOST_ROWS);
   return { kind: "table", table: { ...table, rows }, isWhole: rows.length === table.rows.length };
 }

@@ -4,7 +4,7 @@ import { isNamedDataset, namedDatasets } from "../../datasets/namedDatasets.js";
 import { TRAIN_ON } from "../../files/adapterMetadata.js";
 import { INIT_WEIGHTS } from "../../models/index.js";
 import { choice, names, number, text, toggle, whole } from "../../settings/kinds.js";
-import { type AppliesWhen, option } from "../../settings/option.js";
+import { type AppliesWhen, both, option } from "../../settings/option.js";
 import { TASKS } from "../../tasks/index.js";
 
 const taskKinds = Object.keys(TASKS) as (keyof typeof TASKS)[];
@@ -117,6 +117,16 @@ export const dataOptions = {
     defaultText: "by name",
     advanced: true,
     appliesWhen: withFiles,
+  }),
+  dropUnlabeled: option(toggle, {
+    group: "Data",
+    help: "leave out rows without a label instead of refusing them",
+    default: false,
+    advanced: true,
+    appliesWhen: both(withFiles, {
+      only: "with a task whose rows have labels",
+      holds: ({ task }: DataValues) => task !== "causal-lm",
+    }),
   }),
   maxLength: option(whole(1), {
     group: "Data",

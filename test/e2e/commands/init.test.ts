@@ -34,6 +34,29 @@ describe("init", () => {
     expect(stdout).toContain(`npx --no -- bidora finetune ${runFile}`);
   });
 
+  it("leaves rows without a label out, and says so", async () => {
+    const { stderr, settings, runFile } = await init(
+      "train.csv",
+      csv("text,label", (i) => (i % 3 ? TWO(i) : `${sentence(i)},`)),
+      ...["--model", MODEL],
+    );
+    expect(stderr).toContain("20 of the rows have no label: dropUnlabeled leaves them out.");
+    expect(settings).toMatchObject({ dropUnlabeled: true, labelColumn: ["label"] });
+    expect((await bidora("preview", runFile)).status).toBe(0);
+  });
+
+  it("finds semicolons, as spreadsheets write them where the comma is the decimal sign, and says so once", async () => {
+    const train = write(
+      "train.csv",
+      csv("text;label", (i) => `${sentence(i)}, again;${i % 2}`),
+    );
+    const runFile = join(fresh("new"), "run.yaml");
+    const { stderr, status } = await bidora("init", train, "--run-file", runFile, "--model", MODEL);
+    expect(status).toBe(0);
+    expect(stderr.split(`${train}: its columns are separated by semicolons.`)).toHaveLength(2);
+    expect(readRunFile(runFile)).toMatchObject({ textColumns: ["text"], labelColumn: ["label"] });
+  });
+
   it("estimates a run whose model is on this machine", async () => {
     const runFile = join(fresh("new"), "run.yaml");
     const train = write("train.csv", csv("text,label", TWO));
@@ -56,7 +79,9 @@ describe("init", () => {
     const train = write("train.csv", csv("text,label", TWO, 6000).concat("a text without a label,\n"));
     const runFile = join(fresh("new"), "run.yaml");
     const late = await bidora("init", train, "--run-file", runFile, "--model", MODEL);
-    expect(late.stderr).toContain("line 6002: the column label must hold a label's name or whole number");
+    expect(late.stderr).toContain(
+      "1 of 6001 rows have no label in the column label (line 6002): write the labels, or leave these rows out with --drop-unlabeled.",
+    );
     const missing = await bidora("init", train, "--run-file", runFile, "--model", "./nothing-here");
     expect(missing.stderr).toBe(
       "bidora: There is no folder ./nothing-here.\n".replace(/^/, missing.stderr.split("bidora:")[0]!),

@@ -18,12 +18,7 @@ describe("files that it refuses, with one sentence", () => {
       "All training rows have the label good: classification needs at least two.",
     ],
     ["one label", "a.csv", csv("text,label", (i) => `${sentence(i)},good`), "All training rows have the label good"],
-    [
-      "no label in some rows",
-      "a.csv",
-      csv("text,label", TWO).concat("a boat,\n"),
-      "FILE line 62: the column label must hold a label's name",
-    ],
+    ["no label in any row", "a.csv", csv("text,label", (i) => `${sentence(i)},`), "FILE: no column looks like a text"],
     [
       "no texts in some rows",
       "a.jsonl",
@@ -62,16 +57,16 @@ describe("files that it refuses, with one sentence", () => {
     ],
     ["numbers alone", "a.csv", csv("a,b", (i) => `${i},${i + 1}`), "no column looks like a text; its columns are a, b"],
     [
-      "semicolons",
+      "bars",
       "a.csv",
-      csv("text;label", (i) => `${sentence(i)};${i % 2}`),
-      'separated by ";", but a .csv file has commas: save it with commas',
+      csv("text|label", (i) => `${sentence(i)}|${i % 2}`),
+      'separated by "|", but a .csv file has commas, semicolons or tabs: save it with commas',
     ],
     [
-      "tabs in a .csv",
-      "a.csv",
-      csv("text\tlabel", (i) => `${sentence(i)}\t${i % 2}`),
-      "give it a name that ends in .tsv",
+      "semicolons in a .tsv",
+      "a.tsv",
+      csv("text;label", (i) => `${sentence(i)};${i % 2}`),
+      'separated by ";", but a .tsv file has tabs: give it a name that ends in .csv',
     ],
     [
       "lists as text",
