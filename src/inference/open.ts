@@ -11,6 +11,7 @@ import {
   type SavedAdapter,
 } from "../adapters/index.js";
 import { BidoraError, UsageError } from "../common/errors.js";
+import type { Pooling } from "../files/adapterMetadata.js";
 import type { JsonObject } from "../files/json.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
@@ -18,10 +19,18 @@ import { resolveModel } from "../io/resolveModel.js";
 import { isSentenceTransformer } from "../io/sentenceTransformers.js";
 import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
 import { type BaseDtype, packLinears } from "../nn/index.js";
-import { configuredTask, type NamedTask, namedTask, type ResolvedHead, resolveHead } from "../tasks/index.js";
+import {
+  configuredTask,
+  inferTask,
+  type NamedTask,
+  namedTask,
+  type ResolvedHead,
+  resolveHead,
+} from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import { type ComputeDtype, computeDtype, type DType, Generator, resolveDevice, setThreads } from "../torch/index.js";
 import { baseDtypeFor, noteOnBase } from "./adapterBase.js";
+import { poolingFor } from "./pooling.js";
 
 /** The names of a model and its adapter: folders, GGUF files or Hub repositories. */
 interface ModelNames {
@@ -77,12 +86,14 @@ export async function findModel(names: ModelNames, hub?: HubOptions): Promise<Fo
 }
 
 /** Options for opening a model. */
-interface OpenOptions {
+export interface OpenOptions {
   readonly dtype: DType;
   /** The format that matrices are held in instead of tensors (see `LoadOptions`). */
   readonly baseDtype?: BaseDtype | undefined;
   /** By default the task of the adapter or the checkpoint. */
   readonly task?: NamedTask | undefined;
+  /** For embeddings; by default that of the adapter or the folder. */
+  readonly pooling?: Pooling | undefined;
   /** Merges the adapter into the weights. */
   readonly merge?: boolean | undefined;
   /** Packs the weights into the fastest layout for products, for inference only. */
@@ -109,7 +120,7 @@ export interface OpenModel extends LoadedModel, ResolvedHead {
 /**
  * Loads a model's weights and attaches its adapter. The head is the adapter's, or by default the checkpoint's.
  * @param which the result of `findModel`, or its arguments
- * @throws BidoraError `HEAD` if neither has one, and as `baseDtypeFor`
+ * @throws BidoraError `HEAD` if neither has one, and as `baseDtypeFor`; UsageError as `poolingFor`
  */
 export async function open(
   which: FoundModel | (ModelNames & { readonly folder?: undefined }),
@@ -124,10 +135,11 @@ export async function open(
   const checkpointConfig = readConfig(folder);
   const metadata = adapter ? adapter.metadata : findAdapterMetadata(folder);
   const architecture = architectureOf(checkpointConfig);
-  const wanted = options.task ?? (adapter ? undefined : taskOfModules(folder));
+  const wanted = options.task ?? (adapter ? undefined : taskOfModules(folder, options.pooling));
   const resolved = resolveHead(architecture, checkpointConfig, { adapter, metadata }, wanted);
   const width = architecture.parseConfig(checkpointConfig).hiddenSize;
-  const used = configuredTask(resolved, { folder, width, settings: { pooling: metadata?.pooling } });
+  const pooling = poolingFor(options.pooling, { ...resolved, folder, metadata });
+  const used = configuredTask(resolved, { folder, width, settings: { pooling } });
   const { task, labels } = used;
   const generator = new Generator(0);
   const head = { head: task.head, outputs: labels.length };
@@ -140,9 +152,14 @@ export async function open(
   return { ...loaded, ...used, folder, checkpointConfig, dtype: options.dtype, adapter, adapted, metadata };
 }
 
-/** A model of sentence-transformers makes embeddings, unless an adapter or the user says otherwise. */
-export const taskOfModules = (folder: string): NamedTask | undefined =>
-  isSentenceTransformer(folder) ? namedTask("embedding") : undefined;
+/**
+ * A model of sentence-transformers makes embeddings, unless an adapter or the user says otherwise, and so does one without a trained head
+ * for which the user names a pooling.
+ */
+export function taskOfModules(folder: string, pooling: Pooling | undefined): NamedTask | undefined {
+  const isPooled = pooling !== undefined && !inferTask(readConfig(folder));
+  return isPooled || isSentenceTransformer(folder) ? namedTask("embedding") : undefined;
+}
 
 /** An open model with its tokenizer. */
 export interface InferenceModel extends OpenModel {
@@ -150,19 +167,19 @@ export interface InferenceModel extends OpenModel {
 }
 
 /** The settings of a command that opens a model for inference. */
-interface InferenceSettings extends Pick<OpenOptions, "baseDtype" | "merge" | "device" | "threads"> {
+interface InferenceSettings extends Pick<OpenOptions, "baseDtype" | "merge" | "device" | "threads" | "pooling"> {
   readonly dtype: ComputeDtype;
 }
 
 /** Opens a model for inference, with its tokenizer and packed weights. @param task by default that of the adapter or the checkpoint */
 export async function openForInference(
   found: FoundModel,
-  { dtype, baseDtype, merge, device: asked = "auto", threads }: InferenceSettings,
+  { dtype, baseDtype, merge, device: asked = "auto", threads, pooling }: InferenceSettings,
   task: NamedTask | undefined,
 ): Promise<InferenceModel> {
   const device = resolveDevice(asked);
   const held = { dtype: computeDtype(dtype, device), baseDtype, merge, device };
-  const opened = await open(found, { ...held, threads, task, packed: true });
+  const opened = await open(found, { ...held, threads, task, pooling, packed: true });
   return { ...opened, tokenizer: await loadTokenizer(opened.folder) };
 }
 

@@ -6,9 +6,10 @@ import { type Environment, ownCacheFolder } from "../common/program.js";
 import { CONFIG_FILE } from "../files/names.js";
 import type { HubOptions } from "./hub/options.js";
 import { hubOptions } from "./hub/options.js";
+import { transformerFolder } from "./sentenceTransformers.js";
 
 /**
- * The folder of a model or adapter: a local folder as it is, a folder made for a GGUF file, else a Hub repository (`org/name`, or
+ * The folder of a model or adapter: a local folder, or in it that of sentence-transformers' transformer, a folder made for a GGUF file, else a Hub repository (`org/name`, or
  * `name`) from the cache, downloaded first if necessary.
  * @throws BidoraError `CHECKPOINT` for a path that does not exist, `GGUF` for a file that can't be used, `HUB_…` for what goes wrong
  *   with the Hub; UsageError for a
@@ -19,7 +20,7 @@ export async function resolveModel(nameOrFolder: string, options: HubOptions = {
   const found = existsSync(nameOrFolder) ? statSync(nameOrFolder) : undefined;
   if (found?.isDirectory()) {
     if (options.revision !== undefined) throw noRevision(nameOrFolder, "a folder");
-    return resolve(nameOrFolder);
+    return transformerFolder(resolve(nameOrFolder));
   }
   if (found?.isFile() && isGguf(nameOrFolder)) {
     if (options.revision !== undefined) throw noRevision(nameOrFolder, "a file");

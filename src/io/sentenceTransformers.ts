@@ -1,8 +1,8 @@
-// A sentence-transformers folder: how a model's token states become embeddings. Formats of versions 2 to 6 are read; what is written,
+// A sentence-transformers folder: how a model's token states become embeddings. Formats of versions 0 to 6 are read; what is written,
 // versions 2 to 6 read.
 
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
@@ -46,21 +46,52 @@ export const PLAIN_FORMAT: EmbeddingFormat = {
   defaultPrompt: undefined,
 };
 
-/** Whether a folder holds a model of sentence-transformers. */
-export const isSentenceTransformer = (folder: string): boolean =>
-  existsSync(join(folder, SENTENCE_TRANSFORMERS.modules));
+const listsModules = (folder: string): boolean => existsSync(join(folder, SENTENCE_TRANSFORMERS.modules));
 
 /**
- * How the model in a folder makes embeddings; `PLAIN_FORMAT` without `modules.json`.
+ * The folder of a model's config.json, weights and tokenizer: the one that `modules.json` names, in the layout of versions 0 and 1
+ * (`0_Transformer`), else the folder itself.
+ */
+export function transformerFolder(folder: string): string {
+  const path = listsModules(folder) ? transformerPath(folder) : "";
+  return existsSync(join(folder, path, CONFIG_FILE)) ? join(folder, path) : folder;
+}
+
+/** Where in a folder its transformer is; the folder itself if its `modules.json` can't be read, or names none. */
+function transformerPath(folder: string): string {
+  try {
+    const path = String(readJsonObjects(join(folder, SENTENCE_TRANSFORMERS.modules))[0]?.path ?? "");
+    return isName(path) ? path : "";
+  } catch {
+    return "";
+  }
+}
+
+const isName = (path: string): boolean => /^[^/\\]+$/.test(path) && !/^\.+$/.test(path);
+
+/** The folder of the `modules.json` for a transformer's folder: that one, or in the older layout the one above; undefined if there is none. */
+function modulesFolder(transformer: string): string | undefined {
+  if (listsModules(transformer)) return transformer;
+  const above = dirname(transformer);
+  return listsModules(above) && transformerPath(above) === basename(transformer) ? above : undefined;
+}
+
+/** Whether a model is one of sentence-transformers. @param folder of its transformer */
+export const isSentenceTransformer = (folder: string): boolean => modulesFolder(folder) !== undefined;
+
+/**
+ * How a model makes embeddings; `PLAIN_FORMAT` without `modules.json`.
+ * @param transformer the folder of its transformer
  * @throws BidoraError `EMBEDDING_FORMAT` naming the module, pooling or setting that is not supported, `JSON`
  */
-export function readEmbeddingFormat(folder: string): EmbeddingFormat {
-  if (!isSentenceTransformer(folder)) return PLAIN_FORMAT;
-  const modules = modulesOf(folder);
+export function readEmbeddingFormat(transformer: string): EmbeddingFormat {
+  const folder = modulesFolder(transformer);
+  if (folder === undefined) return PLAIN_FORMAT;
+  const modules = modulesOf(folder, transformer);
   return {
     ...poolingOf(folder, modules[1]),
     normalizes: modules.length > 2,
-    ...transformerOf(folder),
+    ...transformerOf(transformer),
     ...promptsOf(folder),
   };
 }
@@ -68,8 +99,8 @@ export function readEmbeddingFormat(folder: string): EmbeddingFormat {
 /** The modules that are supported, in their order; the last one may be missing. */
 const SUPPORTED = ["Transformer", "Pooling", "Normalize"] as const;
 
-/** The paths of the modules: a transformer, a pooling, and perhaps a normalization. */
-function modulesOf(folder: string): readonly string[] {
+/** The paths of the modules: the transformer, a pooling, and perhaps a normalization. */
+function modulesOf(folder: string, transformer: string): readonly string[] {
   const path = join(folder, SENTENCE_TRANSFORMERS.modules);
   const modules = readJsonObjects(path);
   const kinds = modules.map(({ type = "without a type" }) => kindOf(type));
@@ -77,7 +108,8 @@ function modulesOf(folder: string): readonly string[] {
   if (strange !== undefined) throw unsupported(path, `the module ${strange} at this place`);
   if (kinds.length < 2) throw unsupported(path, "a model without the module Pooling");
   const paths = modules.map(({ path: at = "" }) => String(at));
-  if (paths[0] !== "") throw unsupported(path, `a Transformer in the subfolder ${paths[0]}`);
+  if (join(folder, paths[0] as string) !== transformer)
+    throw unsupported(path, `a Transformer in the subfolder ${paths[0]} without config.json`);
   return paths;
 }
 

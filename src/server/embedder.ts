@@ -46,7 +46,8 @@ export class Embedder {
     if (found) return found;
     const { base, metadata } = this.served;
     const own = metadata.get(model);
-    const source = { folder: base.folder, width: base.model.config.hiddenSize, settings: { pooling: own?.pooling } };
+    const pooling = own?.pooling ?? base.task.embedding?.pooling;
+    const source = { folder: base.folder, width: base.model.config.hiddenSize, settings: { pooling } };
     const open = { ...base, ...configuredTask(namedTask("embedding"), source), metadata: own };
     this.#opened.set(model, open);
     return open;

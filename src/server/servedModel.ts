@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { type AdapterMetadata, AdapterRoutes, type SavedAdapter } from "../adapters/index.js";
 import { BidoraError, named, UsageError } from "../common/errors.js";
+import type { Pooling } from "../files/adapterMetadata.js";
 import { baseDtypeFor, noteOnBase } from "../inference/adapterBase.js";
 import {
   type FoundModel,
@@ -13,6 +14,7 @@ import {
   taskOfModules,
 } from "../inference/open.js";
 import { type OpenDraft, openDraft } from "../inference/openDraft.js";
+import { poolingFor } from "../inference/pooling.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { architectureOf } from "../models/index.js";
@@ -30,6 +32,8 @@ export interface ServedSettings {
   readonly dtype: ComputeDtype;
   readonly baseDtype?: BaseDtype | undefined;
   readonly threads?: number | undefined;
+  /** Of an embedding model whose folder and adapters name none. */
+  readonly pooling?: Pooling | undefined;
   /** `ngram`, or a smaller model. */
   readonly draft?: string | undefined;
   readonly draftTokens?: number | undefined;
@@ -85,10 +89,13 @@ async function withAdapters(
     (asked, { name, saved }) => named(name, () => baseDtypeFor(saved, asked)),
     settings.baseDtype,
   );
+  const task = taskFor(found, adapters, settings.pooling);
+  for (const { name, saved } of adapters)
+    named(name, () => poolingFor(settings.pooling, { ...task, folder: found.folder, metadata: saved.metadata }));
   const base = await openForInference(
     { folder: found.folder, adapter: undefined, adapterFolder: undefined },
     { ...settings, baseDtype },
-    taskFor(found, adapters),
+    task,
   );
   const routes = routesOf(base, adapters);
   const draft = await draftOf(base, settings, hub).catch((error) => {
@@ -175,12 +182,12 @@ function refuseSameName(base: string, adapters: readonly NamedAdapter[]): void {
 const SERVED: readonly string[] = ["causal-lm", "embedding"] satisfies TaskKind[];
 
 /** The task that all adapters are for, else the checkpoint's. @throws BidoraError `HEAD` for one that is not served */
-function taskFor({ folder }: FoundModel, adapters: readonly NamedAdapter[]): NamedTask {
+function taskFor({ folder }: FoundModel, adapters: readonly NamedAdapter[], pooling: Pooling | undefined): NamedTask {
   const config = readConfig(folder);
   const architecture = architectureOf(config);
   const resolved = (one: NamedAdapter | undefined, task?: NamedTask) =>
     resolveHead(architecture, config, { adapter: one?.saved, metadata: one?.saved.metadata }, task);
-  const { kind } = resolved(adapters[0], adapters.length === 0 ? taskOfModules(folder) : undefined);
+  const { kind } = resolved(adapters[0], adapters.length === 0 ? taskOfModules(folder, pooling) : undefined);
   if (!SERVED.includes(kind))
     throw new BidoraError("HEAD", `The model is for ${kind}, and serve is for ${SERVED.join(" and ")}: use predict.`);
   const task = namedTask(kind as TaskKind);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { trainEverything } from "../../src/adapters/index.js";
 import { openForInference } from "../../src/inference/open.js";
 import { predictions } from "../../src/inference/predictions.js";
-import { readEmbeddingFormat } from "../../src/io/sentenceTransformers.js";
+import { readEmbeddingFormat, transformerFolder } from "../../src/io/sentenceTransformers.js";
 import { loadModel } from "../../src/models/index.js";
 import { batchOf, type EmbeddingSettings, embeddingTask, encodeRows, type Task } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
@@ -41,7 +41,7 @@ const MODEL = join(ROOT, "bert-mean");
 const fileOf = (rows: string) => join(ROOT, `${rows}.jsonl`);
 
 async function predicted(model: string): Promise<number[][]> {
-  const found = { folder: join(ROOT, model), adapter: undefined, adapterFolder: undefined };
+  const found = { folder: transformerFolder(join(ROOT, model)), adapter: undefined, adapterFolder: undefined };
   const opened = await openForInference(found, { dtype: "float32" }, undefined);
   const settings = { batchSize: 4, maxLength: 512, given: {} };
   const vectors: number[][] = [];

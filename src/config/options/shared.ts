@@ -2,6 +2,7 @@
 import { choice, text, whole } from "../../settings/kinds.js";
 import { type AppliesWhen, option, pick } from "../../settings/option.js";
 import { dataOptions, modelOptions } from "./data.js";
+import { embeddingOptions } from "./embedding.js";
 import { outputOptions } from "./output.js";
 import { trainingOptions } from "./training.js";
 
@@ -51,6 +52,15 @@ export const rowOptions = {
   labelColumn: { ...dataOptions.labelColumn, appliesWhen: onFile },
   ...pick(dataOptions, "maxLength"),
   ...pick(trainingOptions, "batchSize", "dtype", "baseDtype", "device", "threads"),
+};
+
+/** How an embedding is read from a model that says nothing of it. */
+export const plainPooling = {
+  pooling: {
+    ...embeddingOptions.pooling,
+    group: "Model",
+    defaultText: "the adapter's or the model folder's own, or mean",
+  },
 };
 
 /** Which rows of a data set. */

@@ -1,6 +1,7 @@
 /** Exports a model, merged with its adapter if there is one, as a GGUF file. */
 import { basename } from "node:path";
 import { mergedParameters } from "../../adapters/index.js";
+import type { Pooling } from "../../files/adapterMetadata.js";
 import { findModel, foldersOf, open } from "../../inference/open.js";
 import { count, type GgufPair, text } from "../../io/gguf/metadata.js";
 import { type FileType, fileTypeNumber } from "../../io/gguf/quantize.js";
@@ -22,6 +23,7 @@ export interface GgufSettings {
   readonly revision?: string | undefined;
   readonly adapter?: string | undefined;
   readonly outtype?: FileType | undefined;
+  readonly pooling?: Pooling | undefined;
   readonly output?: string | undefined;
   readonly overwrite: boolean;
 }
@@ -59,9 +61,9 @@ export async function exportGguf(
   const source = found.folder;
   const destination = freeDestination(output, settings.overwrite, foldersOf(found));
   const writable = writableModel(source);
-  refuseBare(found, writable);
+  if (settings.pooling === undefined) refuseBare(found, writable);
   const tokenizer = await loadTokenizer(source);
-  const opened = await open(found, { task, dtype: "float32" });
+  const opened = await open(found, { task, pooling: settings.pooling, dtype: "float32" });
   refuseOtherHeads(opened, writable);
   const { embedding } = opened.task;
   const form = writable.form(embedding && limitOf(opened, embedding, tokenizer));

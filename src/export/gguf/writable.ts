@@ -28,8 +28,8 @@ export function writableModel(folder: string): Writable {
 export function refuseBare({ folder, adapter }: FoundModel, { json, isEncoder }: Writable): void {
   if (!isEncoder || adapter || isSentenceTransformer(folder) || inferTask(json)) return;
   throw exportError(
-    "it is an encoder, and nothing says how its token states become embeddings: give --adapter with one of --task embedding, or a model " +
-      "of sentence-transformers (with modules.json).",
+    "it is an encoder, and nothing says how its token states become embeddings: give --pooling, --adapter with one of --task embedding, or a " +
+      "model of sentence-transformers (with modules.json).",
   );
 }
 

@@ -1,6 +1,7 @@
 /** Exports a model, merged with its adapter if there is one, as a folder that transformers.js opens. */
 import { join } from "node:path";
 import { makeFolder } from "../../common/fileSystem.js";
+import type { Pooling } from "../../files/adapterMetadata.js";
 import { fillFolder } from "../../files/atomic.js";
 import { ONNX_FOLDER } from "../../files/names.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../../files/outputFolder.js";
@@ -24,6 +25,7 @@ export interface OnnxSettings {
   readonly adapter?: string | undefined;
   readonly task?: "feature-extraction" | undefined;
   readonly dtype?: readonly OnnxDtypeName[] | undefined;
+  readonly pooling?: Pooling | undefined;
   /** Rows to measure the error of each dtype on. */
   readonly data?: string | undefined;
   readonly output?: string | undefined;
@@ -62,7 +64,7 @@ export async function exportOnnx(
     const rows = settings.data === undefined ? [] : [settings.data];
     refuseOccupied(path, settings.overwrite, [...foldersOf(found), ...rows]);
     const tokenizer = await loadTokenizer(found.folder);
-    const opened = await openToExport(found, task, settings.task !== undefined);
+    const opened = await openToExport(found, { task, pooling: settings.pooling }, settings.task !== undefined);
     refuseBadWeights({ folder: found.folder, weights: weightsOf(opened.model) });
     const { graph } = graphOf(family, opened);
     const dtypes = [...new Set(settings.dtype ?? (["fp32"] as const))];

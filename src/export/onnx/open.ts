@@ -1,11 +1,11 @@
 /** Opens the model to export: with its head, or without one. */
 
 import { mergedParameters } from "../../adapters/index.js";
-import { type FoundModel, type OpenModel, open } from "../../inference/open.js";
+import { type FoundModel, type OpenModel, type OpenOptions, open } from "../../inference/open.js";
 import { readConfig } from "../../io/checkpoint.js";
 import { type EmbeddingFormat, isSentenceTransformer } from "../../io/sentenceTransformers.js";
 import { architectureOf, type HeadKind, loadModel, modelTypeOf, NO_HEAD } from "../../models/index.js";
-import { inferTask, type NamedTask, type Task } from "../../tasks/index.js";
+import { inferTask, type Task } from "../../tasks/index.js";
 import { Generator } from "../../torch/index.js";
 import { GRAPH_FAMILIES } from "./families.js";
 import type { GraphFamily } from "./family.js";
@@ -32,11 +32,12 @@ export const familyOf = (folder: string): GraphFamily =>
 /** @param headless whether only hidden states are wanted; a checkpoint without a head has nothing else */
 export async function openToExport(
   found: FoundModel,
-  task: NamedTask | undefined,
+  { task, pooling }: Pick<OpenOptions, "task" | "pooling">,
   headless: boolean,
 ): Promise<ExportedModel> {
-  if (!found.adapter && !task && (headless || isHeadless(found.folder))) return openBare(found.folder);
-  const opened = await open(found, { task, dtype: "float32" });
+  const isBare = headless || (pooling === undefined && isHeadless(found.folder));
+  if (!found.adapter && !task && isBare) return openBare(found.folder);
+  const opened = await open(found, { task, pooling, dtype: "float32" });
   const whole = { ...opened, changed: changedBy(opened) };
   return headless ? { ...whole, task: { head: NO_HEAD }, kind: undefined, labels: [] } : whole;
 }

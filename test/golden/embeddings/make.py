@@ -1,6 +1,6 @@
 """Writes the golden files of embeddings: python test/golden/embeddings/make.py, after make.py. Needs sentence-transformers.
 
-Folders as sentence-transformers saves them (version 6), and as versions 2 to 5 did; embeddings of texts; and, in float64, losses with gradients and
+Folders as sentence-transformers saves them (version 6), and as versions 0 to 5 did; embeddings of texts; and, in float64, losses with gradients and
 the weights after some steps.
 """
 
@@ -33,14 +33,17 @@ TEXTS = [
 ]
 WORDS = "boat harbour stone wall teacher board apples tree morning river letter word small old long red".split()
 
-# name: checkpoint, pooling, whether normalized, whether prompts count, and whether the folder has the form of versions 2 to 5
+# name: checkpoint, pooling, whether normalized, whether prompts count, and whether the folder has the form of versions 2 to 5;
+# that of versions 0 and 1 is made of it for OLDEST
 FOLDERS = {
     "bert-mean": ("bert/no-prefix", "mean", True, False, False),
     "roberta-cls": ("roberta/single", "cls", False, True, True),
     "bert-cls-prompt": ("bert/no-prefix", "cls", False, False, False),
     "gpt2-last": ("gpt2/single", "lasttoken", True, True, False),
     "qwen3-last": ("qwen3/single", "lasttoken", False, True, True),
+    "bert-oldest": ("bert/no-prefix", "cls", True, True, True),
 }
+OLDEST = "bert-oldest"
 PROMPTS = {"query": "the old word: ", "document": "wall: "}
 
 
@@ -74,6 +77,8 @@ def write_folder(name: str) -> SentenceTransformer:
     model.save(str(target), create_model_card=False)
     if legacy:
         to_version_5(target, width, pooling, name)
+        if name == OLDEST:
+            to_version_0(target)
         model = SentenceTransformer(str(target))
     return model.eval()
 
@@ -89,6 +94,20 @@ def to_version_5(target: Path, width: int, pooling: str, name: str) -> None:
     flags = ["pooling_mode_cls_token", "pooling_mode_mean_tokens", "pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens", "pooling_mode_lasttoken"]
     write_json(target / "1_Pooling" / "config.json", {"word_embedding_dimension": width} | {key: key == flag for key in flags})
     write_json(target / "config_sentence_transformers.json", {"__version__": {"sentence_transformers": "2.0.0"}})
+
+
+def to_version_0(target: Path) -> None:
+    """The form of versions 0 and 1: the transformer has a folder of its own, and config.json names the version."""
+    inner = target / "0_Transformer"
+    inner.mkdir()
+    for path in target.iterdir():
+        if path.is_file() and path.name not in ("modules.json", "config_sentence_transformers.json"):
+            path.rename(inner / path.name)
+    (target / "config_sentence_transformers.json").unlink()
+    write_json(target / "config.json", {"__version__": "0.4.1"})
+    listed = json.loads((target / "modules.json").read_text())
+    listed[0]["path"] = inner.name
+    write_json(target / "modules.json", listed)
 
 
 def write_json(path: Path, value) -> None:
