@@ -12,6 +12,7 @@
 #include "handles.h"
 #include "operators.h"
 #include "profile.h"
+#include "system/mappedFile.h"
 
 namespace bidora {
 
@@ -23,7 +24,8 @@ struct Environment {
   HandleTable handles;
   CollectedMemory collected;
   OperatorTable operators;
-  Napi::FunctionReference makeError;  // (message, operator, schema, shapes) => Error
+  MappedFiles mappedFiles;
+  Napi::FunctionReference makeError;  // (message, operator, schema, shapes, whether a mapped file changed) => Error
   const Call* call = nullptr;         // in flight, for the error message
   std::unique_ptr<Profile> profile;
   std::shared_ptr<Tape> tape;  // being recorded

@@ -34,6 +34,13 @@ std::string describeArguments(const std::vector<c10::IValue>& values) {
   return text;
 }
 
+[[noreturn]] void throwMade(Napi::Env env, const std::string& message, std::vector<napi_value> details) {
+  const Napi::FunctionReference& makeError = environment(env).makeError;
+  if (makeError.IsEmpty()) throw Napi::Error::New(env, message);
+  details.insert(details.begin(), Napi::String::New(env, message));
+  throw Napi::Error(env, makeError.Call(details));
+}
+
 [[noreturn]] void throwError(Napi::Env env, const std::string& message) {
   const Environment& state = environment(env);
   std::string name, schema, shapes;
@@ -42,10 +49,8 @@ std::string describeArguments(const std::vector<c10::IValue>& values) {
     schema = c10::toString(state.call->op->handle.schema());
     shapes = describeArguments(state.call->stack);
   }
-  if (state.makeError.IsEmpty()) throw Napi::Error::New(env, message);
-  const Napi::Value error = state.makeError.Call({Napi::String::New(env, message), Napi::String::New(env, name),
-                                                  Napi::String::New(env, schema), Napi::String::New(env, shapes)});
-  throw Napi::Error(env, error);
+  throwMade(env, message,
+            {Napi::String::New(env, name), Napi::String::New(env, schema), Napi::String::New(env, shapes)});
 }
 
 // Shortens the dispatcher's page-long message about a missing kernel ("from the 'CUDA' backend") to one sentence.
@@ -67,6 +72,9 @@ std::string missingKernel(const std::string& text) {
     throwError(env, missingKernel(error.what_without_backtrace()));
   } catch (const c10::Error& error) {
     throwError(env, error.what_without_backtrace());
+  } catch (const FileChanged& change) {
+    const Napi::String none = Napi::String::New(env, "");
+    throwMade(env, change.what(), {none, none, none, Napi::Boolean::New(env, true)});
   } catch (const std::bad_alloc&) {
     throwError(env, "out of memory.");
   } catch (const std::exception& error) {
@@ -76,11 +84,21 @@ std::string missingKernel(const std::string& text) {
   }
 }
 
+// What went wrong may follow from a mapped file that changed, whose bytes are then other ones, or zeros.
+[[noreturn]] void throwCause(Napi::Env env) {
+  try {
+    environment(env).mappedFiles.check();
+  } catch (const FileChanged&) {
+    throwCurrent(env);
+  }
+  throwCurrent(env);
+}
+
 }  // namespace
 
 void throwToJavaScript(Napi::Env env) {
   try {
-    throwCurrent(env);
+    throwCause(env);
   } catch (const Napi::Error&) {
     throw;
   } catch (...) {  // while describing the first error

@@ -44,18 +44,19 @@ Napi::Value isSealed(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), seals >= 0 && (seals & F_SEAL_SHRINK) && (seals & F_SEAL_WRITE));
 }
 
-// (shape, dtype, fd, offset) => handle. A page that is written to is copied first: no other process sees the change.
+// (shape, dtype, fd, offset, path) => handle. A page that is written to is copied first: no other process sees the
+// change.
 Napi::Value mapFile(const Napi::CallbackInfo& info) {
   const std::vector<int64_t> sizes = sizesAt(info, 0);
   const at::ScalarType dtype = dtypeAt(info, 1);
   const int64_t offset = toInteger(info.Env(), info[3]), skipped = offset % sysconf(_SC_PAGESIZE);
   const size_t bytes = c10::multiply_integers(sizes) * c10::elementSize(dtype) + skipped;
-  void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptorAt(info, 2),
-                     static_cast<off_t>(offset - skipped));
-  if (start == MAP_FAILED) failed("map the file into memory");
+  const auto file =
+      environment(info.Env()).mappedFiles.of(descriptorAt(info, 2), info[4].As<Napi::String>().Utf8Value());
+  void* start = file->map(static_cast<off_t>(offset - skipped), bytes);
   return newTensor(info.Env(), at::from_blob(
                                    static_cast<char*>(start) + skipped, sizes,
-                                   [start, bytes](void*) { munmap(start, bytes); }, dtype));
+                                   [file, start, bytes](void*) { file->unmap(start, bytes); }, dtype));
 }
 
 }  // namespace

@@ -40,17 +40,20 @@ Napi::Value fromBytes(const Napi::CallbackInfo& info) {
   return newTensor(info.Env(), onDevice(host, c10::Device(info[4].As<Napi::String>().Utf8Value())));
 }
 
-// A pass whose values are read may be another one when it is repeated.
+// Called after values were read. A pass whose values are read may be another one when it is repeated; and no value may
+// leave that was computed from a file that changed.
 void noteRead(Napi::Env env) {
-  if (const auto& pass = environment(env).pass) pass->isRepeatable = false;
+  Environment& state = environment(env);
+  if (state.pass) state.pass->isRepeatable = false;
+  state.mappedFiles.check();
 }
 
 // (handle, dtype of the bytes) => Uint8Array with a copy of the elements in row-major order.
 Napi::Value toBytes(const Napi::CallbackInfo& info) {
-  noteRead(info.Env());
   const at::Tensor tensor = tensorAt(info, 0).detach().cpu().to(dtypeAt(info, 1)).contiguous();
   auto bytes = Napi::Uint8Array::New(info.Env(), tensor.nbytes());
   if (tensor.nbytes()) std::memcpy(bytes.Data(), tensor.data_ptr(), tensor.nbytes());
+  noteRead(info.Env());
   return bytes;
 }
 
@@ -80,11 +83,11 @@ Napi::Value readFile(const Napi::CallbackInfo& info) {
 
 // (handle, fd, offset): writes the elements in row-major order, without a copy if the tensor is contiguous.
 Napi::Value writeFile(const Napi::CallbackInfo& info) {
-  noteRead(info.Env());
   const at::Tensor tensor = tensorAt(info, 0).detach().cpu().contiguous();
   const int fd = info[1].As<Napi::Number>().Int32Value();
   transferAll(static_cast<char*>(tensor.data_ptr()), tensor.nbytes(), toInteger(info.Env(), info[2]), "write",
               [fd](char* data, size_t size, int64_t offset) { return pwrite(fd, data, size, offset); });
+  noteRead(info.Env());
   return info.Env().Undefined();
 }
 
@@ -101,8 +104,8 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
 
 // (handle) => the only element as a number; an int64 beyond 2^53 loses its last bits.
 Napi::Value item(const Napi::CallbackInfo& info) {
-  noteRead(info.Env());
   const at::Scalar scalar = tensorAt(info, 0).item();
+  noteRead(info.Env());
   return Napi::Number::New(info.Env(), scalar.toDouble());
 }
 

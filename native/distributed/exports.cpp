@@ -47,8 +47,9 @@ Napi::Value groupGradients(const Napi::CallbackInfo& info) {
   return newTensors(info.Env(), sumAt(info, 0).gradients(tensorAt(info, 1), static_cast<size_t>(numberAt(info, 2))));
 }
 
-// (group, tensors) => their sums
+// (group, tensors) => their sums. No rank gets them if a file changed that this one computed from.
 Napi::Value groupFinishSum(const Napi::CallbackInfo& info) {
+  environment(info.Env()).mappedFiles.check();
   std::vector<at::Tensor> sums = sumAt(info, 0).finish(tensorsAt(info, 1));
   groupAt(info, 0).sum.reset();
   return newTensors(info.Env(), sums);
@@ -56,6 +57,7 @@ Napi::Value groupFinishSum(const Napi::CallbackInfo& info) {
 
 // (group, tensor) => one tensor per rank
 Napi::Value groupGather(const Napi::CallbackInfo& info) {
+  environment(info.Env()).mappedFiles.check();
   return newTensors(info.Env(), groupAt(info, 0).gather(tensorAt(info, 1)));
 }
 

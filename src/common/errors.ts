@@ -38,13 +38,15 @@ export const showElsewhere = (error: object): void => void shownElsewhere.add(er
 /** Whether another process prints this error. */
 export const isShownElsewhere = (error: unknown): boolean => shownElsewhere.has(error as object);
 
-/** Puts what is computed for in front of the message of a BidoraError: `chat: …`. @throws BidoraError with the same code */
+/** Puts what is computed for in front of the message of a BidoraError: `chat: …`. @throws BidoraError with the same code and status */
 export function named<T>(name: string, compute: () => T): T {
   try {
     return compute();
   } catch (error) {
     if (!(error instanceof BidoraError)) throw error;
-    throw new BidoraError(error.code, `${name}: ${error.message}`, { cause: error });
+    const message = `${name}: ${error.message}`;
+    if (error instanceof UsageError) throw new UsageError(message, { cause: error });
+    throw new BidoraError(error.code, message, { cause: error });
   }
 }
 

@@ -1,5 +1,5 @@
 // What the file system holds and refuses: looking at a path, making folders, and errors of writing in plain words.
-import { existsSync, mkdirSync, openSync, readFileSync, readSync, type Stats, statSync } from "node:fs";
+import { existsSync, fstatSync, mkdirSync, openSync, readFileSync, readSync, type Stats, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { BidoraError } from "./errors.js";
 
@@ -162,9 +162,21 @@ export function openToRead(path: string, errorOf: FileError): number {
   }
 }
 
+/** A file that is open for reading. */
+export interface OpenedFile {
+  readonly path: string;
+  readonly descriptor: number;
+}
+
+/** @throws `errorOf(…)` if another program has written to the file since its time of change was `mtimeMs` */
+export function requireUnchanged({ path, descriptor }: OpenedFile, mtimeMs: number, errorOf: FileError): void {
+  if (fstatSync(descriptor).mtimeMs === mtimeMs) return;
+  throw errorOf(path, "it was changed while being read: run the command again when nothing writes to it.");
+}
+
 /** Fills `bytes` from an open file, starting at `position`. @throws `errorOf(…)` if the file ends before that */
 export function readInto(
-  { path, descriptor }: { readonly path: string; readonly descriptor: number },
+  { path, descriptor }: OpenedFile,
   bytes: Uint8Array,
   position: number,
   errorOf: FileError,

@@ -1,7 +1,7 @@
 // Reads and writes safetensors files.
 
 import { closeSync, fstatSync } from "node:fs";
-import { openToRead, readInto } from "../common/fileSystem.js";
+import { type OpenedFile, openToRead, readInto, requireUnchanged } from "../common/fileSystem.js";
 import { writeAll, writeAtomic } from "../files/atomic.js";
 import * as torch from "../torch/index.js";
 import {
@@ -42,10 +42,10 @@ export function openSafetensors(path: string): SafetensorsFile {
   const descriptor = openToRead(path, safetensorsError);
   try {
     const { size: fileBytes, mtimeMs } = fstatSync(descriptor);
-    const first = read(path, descriptor, 0, Math.min(LENGTH_BYTES, fileBytes));
-    const length = headerLength(path, first, fileBytes);
+    const file = { path, descriptor };
+    const length = headerLength(path, read(file, 0, Math.min(LENGTH_BYTES, fileBytes)), fileBytes);
     const dataStart = LENGTH_BYTES + length;
-    const header = parseHeader(path, read(path, descriptor, LENGTH_BYTES, length), fileBytes - dataStart);
+    const header = parseHeader(path, read(file, LENGTH_BYTES, length), fileBytes - dataStart);
     return new OpenFile(path, descriptor, { header, dataStart, mtimeMs });
   } catch (error) {
     closeSync(descriptor);
@@ -93,12 +93,12 @@ class OpenFile implements SafetensorsFile {
 
   readBytes(name: string): Uint8Array {
     const { begin, end } = this.info(name);
-    return this.unchanged(read(this.path, this.opened(), this.dataStart + begin, end - begin));
+    return this.unchanged(read(this.opened(), this.dataStart + begin, end - begin));
   }
 
-  /** Maps a tensor that is aligned and not empty, if it may, or reads directly into the tensor's memory, without a second copy. */
+  /** Maps a tensor that is large and aligned, if it may, or reads directly into the tensor's memory, without a second copy. */
   readTensor(name: string, mayMap = false): torch.Tensor {
-    const { dtype, shape, begin, end } = this.info(name);
+    const { dtype, shape, begin } = this.info(name);
     const wanted = torchDtype(dtype);
     if (wanted === undefined) {
       throw safetensorsError(
@@ -106,19 +106,18 @@ class OpenFile implements SafetensorsFile {
         `tensor '${name}' has dtype ${dtype}, which is not supported; convert it to F32 or BF16 first.`,
       );
     }
-    const position = this.dataStart + begin;
-    const isMappable = end > begin && position % torch.DTYPE_BYTES[wanted] === 0;
-    const open = mayMap && isMappable ? torch.mapFile : torch.readFile;
-    return this.unchanged(open(this.opened(), position, shape, wanted));
+    const [file, position] = [this.opened(), this.dataStart + begin];
+    return this.unchanged(
+      mayMap
+        ? torch.mapOrReadFile(file, position, shape, wanted)
+        : torch.readFile(file.descriptor, position, shape, wanted),
+    );
   }
 
   /** What was read, unless another program has written to the file since it was opened: parts of two files make no model. */
   private unchanged<T>(value: T): T {
-    if (fstatSync(this.opened()).mtimeMs === this.mtimeMs) return value;
-    throw safetensorsError(
-      this.path,
-      "it was changed while being read: run the command again when nothing writes to it.",
-    );
+    requireUnchanged(this.opened(), this.mtimeMs, safetensorsError);
+    return value;
   }
 
   close(): void {
@@ -126,15 +125,16 @@ class OpenFile implements SafetensorsFile {
     this.descriptor = undefined;
   }
 
-  private opened(): number {
-    if (this.descriptor === undefined) throw safetensorsError(this.path, "it has been closed.");
-    return this.descriptor;
+  private opened(): OpenedFile {
+    const { path, descriptor } = this;
+    if (descriptor === undefined) throw safetensorsError(path, "it has been closed.");
+    return { path, descriptor };
   }
 }
 
-function read(path: string, descriptor: number, position: number, length: number): Uint8Array {
+function read(file: OpenedFile, position: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
-  readInto({ path, descriptor }, bytes, position, safetensorsError);
+  readInto(file, bytes, position, safetensorsError);
   return bytes;
 }
 

@@ -15,8 +15,8 @@ export interface Weights {
   readBytes(name: string): Uint8Array;
   /**
    * A tensor, in its stored dtype.
-   * @param mayMap whether its memory may be the file's own pages, which are read when they are used, so that the file must not change.
-   *   What is written to the tensor does not get into the file.
+   * @param mayMap whether its memory may be the file's own pages, as `mapOrReadFile` makes it. What is written to the tensor does not
+   *   get into the file.
    */
   readTensor(name: string, mayMap?: boolean): Tensor;
   /** A tensor that is stored in a quantization format; else undefined. */

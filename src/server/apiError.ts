@@ -38,7 +38,7 @@ export const invalid = (message: string, param?: string, code?: string): ApiErro
   new ApiError(400, message, { param, ...(code && { code }) });
 
 /** Errors that are the model's, not the request's. */
-const OWN_FAULT = /NOT_FINITE$|^MEMORY$/;
+const OWN_FAULT = /NOT_FINITE$|^MEMORY$|^FILE_CHANGED$/;
 
 /** Errors that the wanted format causes. */
 const FORMAT_FAULTS: readonly string[] = ["JSON_SCHEMA", "XGRAMMAR_MISSING"];

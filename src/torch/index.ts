@@ -25,5 +25,5 @@ export { type ProfileEvent, type ProfileKind, popRange, pushRange, startProfile,
 export { Generator } from "./random.js";
 export { dependOn, RecordedPass, type Recording, recordPass, tensorsIn } from "./recordedPass.js";
 export { isTensor, recordTape, Tape, type TapeCall } from "./tape.js";
-export { fromBytes, mapFile, readFile, Tensor, tensor, writeFile } from "./tensor.js";
+export { fromBytes, mapOrReadFile, readFile, Tensor, tensor, writeFile } from "./tensor.js";
 export { castTo, isAllFinite, onDevice } from "./values.js";

@@ -89,12 +89,20 @@ type NativeTapeEntry = {
   readonly writes: boolean;
 };
 
+type ErrorFactory = (
+  message: string,
+  operator: string,
+  schema: string,
+  shapes: string,
+  hasFileChanged?: boolean,
+) => Error;
+
 /** The addon's exports. */
 export interface Native {
   call(operator: number, ...args: readonly unknown[]): unknown;
   declareOperators(names: readonly string[]): number;
   operatorSchema(name: string): NativeSchema;
-  setErrorFactory(make: (message: string, operator: string, schema: string, shapes: string) => Error): void;
+  setErrorFactory(make: ErrorFactory): void;
   /** Without a device on the CPU. */
   fromBytes(
     bytes: Uint8Array,
@@ -156,7 +164,7 @@ export interface Native {
   newSharedMemory(): number;
   sealSharedMemory(fd: number): void;
   isSealed(fd: number): boolean;
-  mapFile(shape: readonly number[], dtype: string, fd: number, offset: number): Handle;
+  mapFile(shape: readonly number[], dtype: string, fd: number, offset: number, path: string): Handle;
   engineFacts(): EngineFacts;
   deviceCounts(): { readonly cuda?: number; readonly mps?: number };
   deviceMemory(device: string): { readonly peak: number; readonly free: number; readonly total: number } | null;
@@ -319,7 +327,9 @@ export const native: Native = Object.create(
     get(_, name) {
       const addon = load();
       addon.declareOperators(OPERATORS);
-      addon.setErrorFactory((message, operator, schema, shapes) => new TorchError(message, operator, schema, shapes));
+      addon.setErrorFactory((message, operator, schema, shapes, hasFileChanged) =>
+        hasFileChanged ? new BidoraError("FILE_CHANGED", message) : new TorchError(message, operator, schema, shapes),
+      );
       if (isAddressSpaceLimited()) warmUp(addon);
       if (process.env.BIDORA_CPU) addon.setIsaVariant(process.env.BIDORA_CPU);
       Object.assign(native, addon);

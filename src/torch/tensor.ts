@@ -157,9 +157,27 @@ export function readFile(fd: number, offset: number, shape: readonly number[], d
   return new Tensor(native.readFile(shape, dtype, fd, offset));
 }
 
-/** A tensor on the CPU whose elements are an open file's bytes from an offset on. They are read when they are used, and must not be cut off. */
-export function mapFile(fd: number, offset: number, shape: readonly number[], dtype: DType): Tensor {
-  return new Tensor(native.mapFile(shape, dtype, fd, offset));
+/** The fewest bytes that are mapped: a mapping of less saves nothing. */
+const LEAST_MAPPED = 2 ** 16;
+
+/** As `mapFile` for a tensor that is large and aligned, else as `readFile`. */
+export function mapOrReadFile(...[file, offset, shape, dtype]: Parameters<typeof mapFile>): Tensor {
+  const isMapped = numelOf(shape) * DTYPE_BYTES[dtype] >= LEAST_MAPPED && offset % DTYPE_BYTES[dtype] === 0;
+  return isMapped ? mapFile(file, offset, shape, dtype) : readFile(file.descriptor, offset, shape, dtype);
+}
+
+/**
+ * A tensor on the CPU whose elements are an open file's bytes from an offset on. They are read when they are used. Once another program
+ * has changed the file, reading or writing any tensor's values throws a BidoraError `FILE_CHANGED` that names `path`, for as long as the
+ * tensor exists, and at least once.
+ */
+export function mapFile(
+  { path, descriptor }: { readonly path: string; readonly descriptor: number },
+  offset: number,
+  shape: readonly number[],
+  dtype: DType,
+): Tensor {
+  return new Tensor(native.mapFile(shape, dtype, descriptor, offset, path));
 }
 
 /** Writes a tensor's elements in row-major order to an open file at a byte offset. */

@@ -9,6 +9,8 @@ import { temporaryFolders } from "./temporaryFolder.js";
 const DTYPES_FILE = join(import.meta.dirname, "../golden/io/dtypes.safetensors");
 const DTYPES = Object.keys(torch.DTYPE_BYTES) as torch.DType[];
 const folder = temporaryFolders();
+/** So many bytes are mapped. */
+const LARGE = 2 ** 16;
 
 /** The values of make_safetensors.py. */
 function counted(dtype: torch.DType): number[] {
@@ -27,28 +29,38 @@ describe("openSafetensors", () => {
     file.close();
   });
 
-  it.each(DTYPES)("maps %s, and what is written to the tensor stays out of the file", (dtype) => {
-    const before = readFileSync(DTYPES_FILE);
-    const file = openSafetensors(DTYPES_FILE);
-    const tensor = file.readTensor(`${dtype}.weight`, true);
-    file.close();
-    expect(tensor.toArray()).toEqual(counted(dtype));
-    torch.fill_(tensor, 1);
-    expect(new Set(tensor.toArray())).toEqual(new Set([1]));
-    expect(readFileSync(DTYPES_FILE).equals(before)).toBe(true);
+  it.each(DTYPES)("maps a large tensor of %s, and what is written to it stays out of the file", (dtype) => {
+    const path = join(folder(), "large.safetensors");
+    const bytes = Uint8Array.from({ length: LARGE }, (_, i) => i % 2);
+    const shape = [LARGE / torch.DTYPE_BYTES[dtype]];
+    torch.scope(() => saveSafetensors(path, [["weight", torch.fromBytes(bytes, shape, dtype)]]));
+    const before = readFileSync(path);
+    const file = openSafetensors(path);
+    torch.scope(() => {
+      const tensor = file.readTensor("weight", true);
+      file.close();
+      expect(readFileSync("/proc/self/maps", "utf8")).toContain(path);
+      expect(Buffer.from(tensor.bytes()).equals(bytes)).toBe(true);
+      torch.fill_(tensor, 1);
+      expect(torch.equal(tensor, torch.ones(shape, { dtype }))).toBe(true);
+    });
+    expect(readFileSync(path).equals(before)).toBe(true);
   });
 
-  it("reads tensors that are empty or not aligned, though they may be mapped", () => {
+  it("reads tensors that are empty, small or not aligned, though they may be mapped", () => {
     const path = join(folder(), "unaligned.safetensors");
     const empty = `"none":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`;
-    const others = `"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}`;
-    const header = Buffer.from(`{${empty},${others}}`.padEnd(4096 - 8));
+    const small = `"small":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}`;
+    const unaligned = `"unaligned":{"dtype":"F32","shape":[${LARGE / 4}],"data_offsets":[1,${LARGE + 1}]}`;
+    const header = Buffer.from(`{${empty},${small},${unaligned}}`.padEnd(4096 - 8));
     const length = Buffer.alloc(8);
     length.writeUInt32LE(header.length);
-    writeFileSync(path, Buffer.concat([length, header, Buffer.of(7), Buffer.from(Float32Array.of(0.5).buffer)]));
+    const values = Buffer.from(new Float32Array(LARGE / 4).fill(0.5).buffer);
+    writeFileSync(path, Buffer.concat([length, header, Buffer.of(7), values]));
     const file = openSafetensors(path);
     expect(file.readTensor("none", true).shape).toEqual([0]);
-    expect(file.readTensor("b", true).item()).toBe(0.5);
+    expect(file.readTensor("small", true).item()).toBe(7);
+    expect(torch.max(file.readTensor("unaligned", true)).item()).toBe(0.5);
     expect(readFileSync("/proc/self/maps", "utf8")).not.toContain(path);
     file.close();
   });

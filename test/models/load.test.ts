@@ -1,11 +1,11 @@
-import { cpSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type LoadedModel, type LoadOptions, loadModel } from "../../src/models/index.js";
 import * as torch from "../../src/torch/index.js";
-import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN, readTensors } from "../parity/goldenFiles.js";
 import { type Changes, changedCheckpoint } from "./checkpoints.js";
+import { withLargeTables } from "./largeTables.js";
 import { headFor } from "./ownHead.js";
 
 const THREE = headFor("sequence-classification", 3);
@@ -128,8 +128,6 @@ test("a head too large for memory is refused before it is allocated", async () =
   );
 });
 
-const temporary = temporaryFolders();
-
 test.each([
   ["lm", "float32", undefined, true],
   ["lm, converted", "bfloat16", undefined, false],
@@ -138,8 +136,7 @@ test.each([
 ] as const)(
   "the table of llama/%s in %s, master weights %s: mapped from the file %s",
   async (name, dtype, masterDtype, isMapped) => {
-    const folder = temporary();
-    cpSync(join(GOLDEN, "llama", name.split(",")[0]!), folder, { recursive: true });
+    const folder = withLargeTables(join(GOLDEN, "llama", name.split(",")[0]!));
     const file = join(folder, "model.safetensors");
     const loaded = await loadModel(
       folder,

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync } from "node:fs";
-import { openToRead, readInto } from "../../common/fileSystem.js";
+import { type OpenedFile, openToRead, readInto, requireUnchanged } from "../../common/fileSystem.js";
 import { blockOf, type GgmlType, ggmlType } from "../../files/ggmlTypes.js";
-import { mapFile, type Tensor } from "../../torch/index.js";
+import { mapOrReadFile, type Tensor } from "../../torch/index.js";
 import { HeaderReader, leastBytes } from "./headerReader.js";
 import { GgufMetadata } from "./metadata.js";
 import { type GgufValue, ggufError, LENGTH_BYTES, type Scalar, type ScalarType, VALUE_TYPES } from "./types.js";
@@ -16,6 +16,8 @@ export class GgufFile {
     private readonly header: GgufHeader,
     /** The bytes of the header. */
     readonly headerBytes: Uint8Array,
+    /** The time of its last change when it was opened. */
+    private readonly mtimeMs: number,
   ) {
     this.#descriptor = descriptor;
   }
@@ -40,19 +42,26 @@ export class GgufFile {
   readBytes(name: string): Uint8Array<ArrayBuffer> {
     const { begin, byteLength } = this.info(name);
     const bytes = new Uint8Array(byteLength);
-    readInto({ path: this.path, descriptor: this.#open() }, bytes, begin, ggufError);
-    return bytes;
+    readInto(this.#open(), bytes, begin, ggufError);
+    return this.#unchanged(bytes);
   }
 
-  /** A tensor's bytes as a tensor of the file's own pages, which are read when they are used. */
-  mapped(name: string): Tensor {
+  /** A tensor's bytes as a tensor, of the file's own pages if it is large; these are read when they are used. */
+  bytesTensor(name: string): Tensor {
     const { begin, byteLength } = this.info(name);
-    return mapFile(this.#open(), begin, [byteLength], "uint8");
+    return this.#unchanged(mapOrReadFile(this.#open(), begin, [byteLength], "uint8"));
   }
 
-  #open(): number {
-    if (this.#descriptor === undefined) throw ggufError(this.path, "it has been closed.");
-    return this.#descriptor;
+  #unchanged<T>(value: T): T {
+    requireUnchanged(this.#open(), this.mtimeMs, ggufError);
+    return value;
+  }
+
+  #open(): OpenedFile {
+    const { path } = this;
+    const descriptor = this.#descriptor;
+    if (descriptor === undefined) throw ggufError(path, "it has been closed.");
+    return { path, descriptor };
   }
 
   close(): void {
@@ -73,7 +82,7 @@ export function openGguf(path: string): GgufFile {
     const fileBytes = found.size;
     const reader = new HeaderReader(path, descriptor, fileBytes);
     const header = readHeader(reader, fileBytes);
-    return new GgufFile(path, descriptor, header, reader.passed);
+    return new GgufFile(path, descriptor, header, reader.passed, found.mtimeMs);
   } catch (error) {
     closeSync(descriptor);
     throw error;

@@ -71,12 +71,12 @@ class GgufWeights {
     return this.#isShifted(name) ? torch.scope(() => torch.keep(torch.subScalar(tensor, 1))) : tensor;
   }
 
-  /** A tensor of quantized blocks, with rows in transformers' order. Rows that are in this order in the file are mapped. */
+  /** A tensor of quantized blocks, with rows in transformers' order. Large ones with rows in this order in the file are mapped. */
   packed(name: string): PackedTensor | undefined {
     const info = this.#info(name);
     if (blockOf(info.type).elements === 1 || info.shape.length !== 2) return undefined;
     const read = () => {
-      if (this.#order(info) === undefined) return this.file.mapped(info.name);
+      if (this.#order(info) === undefined) return this.file.bytesTensor(info.name);
       const bytes = this.#bytesOf(info);
       return torch.fromBytes(bytes, [bytes.length], "uint8");
     };

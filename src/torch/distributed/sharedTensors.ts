@@ -142,5 +142,9 @@ function write(tensor: Tensor, memory: number, position: number): void {
   }
 }
 
-const mapped = (memory: number, { placed }: Layout): Made =>
-  placed.map((tensors) => tensors.map(({ shape, dtype, position }) => keep(mapFile(memory, position, shape, dtype))));
+function mapped(descriptor: number, { placed }: Layout): Made {
+  const memory = { path: "the memory that ranks share", descriptor };
+  return placed.map((tensors) =>
+    tensors.map(({ shape, dtype, position }) => keep(mapFile(memory, position, shape, dtype))),
+  );
+}

@@ -18,7 +18,6 @@ describe("files that it refuses, with one sentence", () => {
       "All training rows have the label good: classification needs at least two.",
     ],
     ["one label", "a.csv", csv("text,label", (i) => `${sentence(i)},good`), "All training rows have the label good"],
-    ["no label in any row", "a.csv", csv("text,label", (i) => `${sentence(i)},`), "FILE: no column looks like a text"],
     [
       "no texts in some rows",
       "a.jsonl",
