@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 namespace bidora {
@@ -86,33 +88,40 @@ void onBusError(int signal, siginfo_t* info, void* context) {
   raise(signal);  // comes when this handler returns
 }
 
-void catchBusErrors() {
-  pageSize();
+bool catchBusErrors() {
+  pageSize();  // known before the first signal
   struct sigaction action = {};
   action.sa_sigaction = onBusError;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-  sigaction(SIGBUS, &action, &previousAction);
+  return sigaction(SIGBUS, &action, &previousAction) == 0;
 }
 
 [[noreturn]] void failed() {
   throw std::runtime_error(std::string("could not map the file into memory: ") + std::strerror(errno) + ".");
 }
 
-struct stat statusOf(int fd) {
-  struct stat status;
-  if (fstat(fd, &status) != 0) failed();
-  return status;
+// None if the system can't say, as of a file on a server that is gone. fstat has no version that older C libraries
+// have.
+std::optional<FileState> stateIfKnown(int fd) {
+  struct statx found;
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_SIZE | STATX_MTIME, &found) != 0) return std::nullopt;
+  return FileState{.device = uint64_t{found.stx_dev_major} << 32 | found.stx_dev_minor,
+                   .inode = found.stx_ino,
+                   .size = found.stx_size,
+                   .seconds = found.stx_mtime.tv_sec,
+                   .nanoseconds = found.stx_mtime.tv_nsec};
 }
 
-// Not the time of the last status change, which renaming and linking change too.
-bool hasSameContents(const struct stat& a, const struct stat& b) {
-  return a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
+FileState stateOf(int fd) {
+  const auto state = stateIfKnown(fd);
+  if (!state) failed();
+  return *state;
 }
 
 }  // namespace
 
 MappedFile::MappedFile(int fd, std::string path)
-    : path_(std::move(path)), opened_(statusOf(fd)), fd_(fcntl(fd, F_DUPFD_CLOEXEC, 0)) {
+    : path_(std::move(path)), opened_(stateOf(fd)), fd_(fcntl(fd, F_DUPFD_CLOEXEC, 0)) {
   if (fd_ < 0) failed();
 }
 
@@ -120,18 +129,14 @@ MappedFile::~MappedFile() {
   if (fd_ >= 0) close(fd_);
 }
 
-bool MappedFile::isOf(int fd) const {
-  const struct stat status = statusOf(fd);
-  return status.st_dev == opened_.st_dev && status.st_ino == opened_.st_ino && hasSameContents(status, opened_);
-}
+bool MappedFile::isOf(int fd) const { return stateIfKnown(fd) == opened_; }
 
 void* MappedFile::map(off_t offset, size_t bytes) {
-  static std::once_flag once;
-  std::call_once(once, catchBusErrors);
+  [[maybe_unused]] static const bool areCaught = catchBusErrors();
   const std::lock_guard lock(mutex_);
   void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd_, offset);
   if (start == MAP_FAILED) failed();
-  if (statusOf(fd_).st_size < offset + static_cast<off_t>(bytes)) {
+  if (stateOf(fd_).size < static_cast<uint64_t>(offset) + bytes) {
     munmap(start, bytes);
     throw std::runtime_error("the file ends before the tensor does.");
   }
@@ -150,8 +155,7 @@ void MappedFile::unmap(void* start, size_t bytes) {
 }
 
 void MappedFile::look() {
-  struct stat status;
-  if (fd_ >= 0 && !isChanged_) isChanged_ = fstat(fd_, &status) != 0 || !hasSameContents(status, opened_);
+  if (fd_ >= 0 && !isChanged_) isChanged_ = stateIfKnown(fd_) != opened_;
 }
 
 bool MappedFile::isMapped() {

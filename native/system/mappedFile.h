@@ -1,11 +1,11 @@
 // Files whose pages are a tensor's memory, and what happens when another program changes them.
 #pragma once
 
-#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -17,6 +17,15 @@ namespace bidora {
 // A mapped file was changed or can't be read, so that what was computed from it may be wrong.
 struct FileChanged : std::runtime_error {
   using std::runtime_error::runtime_error;
+};
+
+// What tells a file from others and, as far as the system knows, from what it was before a change. Renaming it and
+// removing it from its folder change nothing here.
+struct FileState {
+  uint64_t device, inode, size;
+  int64_t seconds;  // of its last change
+  uint32_t nanoseconds;
+  bool operator==(const FileState&) const = default;
 };
 
 // An open file and the mappings made of it. A page that can't be read, because the file was cut off or the disk fails,
@@ -45,7 +54,7 @@ class MappedFile {
   void look();
 
   const std::string path_;
-  const struct stat opened_;
+  const FileState opened_;
   int fd_;
   std::mutex mutex_;
   size_t mappings_ = 0;

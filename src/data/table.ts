@@ -72,7 +72,9 @@ export const readNumber: ValueReader<number> = (table, row, column) => {
   checkArguments("readNumber", ["table", table, aTable], ["row", row, aTableRow], ["column", column, aName]);
   const value = own(row.values, column);
   const parsed = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
-  return typeof parsed === "number" && Number.isFinite(parsed) ? parsed : fail(table, row, column, "a number");
+  if (typeof parsed === "number" && Number.isFinite(parsed)) return parsed;
+  const hasComma = typeof value === "string" && /^\s*[+-]?\d+,\d+\s*$/.test(value);
+  return fail(table, row, column, hasComma ? "a number with a point in place of the comma" : "a number");
 };
 
 export const readStrings: ValueReader<string[]> = (table, row, column) => {

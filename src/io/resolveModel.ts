@@ -9,8 +9,8 @@ import { hubOptions } from "./hub/options.js";
 import { transformerFolder } from "./sentenceTransformers.js";
 
 /**
- * The folder of a model or adapter: a local folder, or in it that of sentence-transformers' transformer, a folder made for a GGUF file, else a Hub repository (`org/name`, or
- * `name`) from the cache, downloaded first if necessary.
+ * The folder of a model or adapter: a local folder, or in it the one of sentence-transformers' transformer; a folder made for a GGUF file;
+ * else a Hub repository (`org/name`, or `name`) from the cache, downloaded first if necessary.
  * @throws BidoraError `CHECKPOINT` for a path that does not exist, `GGUF` for a file that can't be used, `HUB_…` for what goes wrong
  *   with the Hub; UsageError for a
  *   folder with a revision

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { readCsv, readTsv } from "../../src/data/tableFiles.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
+import { loadExamples } from "./loadExamples.js";
 
 const folder = temporaryFolders();
 
@@ -93,6 +94,14 @@ it("a .tsv file has tabs", async () => {
     notes: [],
   });
   await expect(read("text;label\na\tb;1\n", "rows.tsv")).rejects.toThrow("2 columns, but the header has 1");
+});
+
+it("a number with a decimal comma is refused with what to write", async () => {
+  const path = join(folder(), "rows.csv");
+  writeFileSync(path, "text;score\na, b;1,5\n");
+  await expect(loadExamples(path, { task: "regression" })).rejects.toThrow(
+    'rows.csv line 2: the column score must hold a number with a point in place of the comma, but holds "1,5".',
+  );
 });
 
 it("a quote far from the first rows does not hide the separator", async () => {

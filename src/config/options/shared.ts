@@ -59,6 +59,7 @@ export const plainPooling = {
   pooling: {
     ...embeddingOptions.pooling,
     group: "Model",
+    appliesWhen: { ...embeddingOptions.pooling.appliesWhen, only: "with embedding" },
     defaultText: "the adapter's or the model folder's own, or mean",
   },
 };

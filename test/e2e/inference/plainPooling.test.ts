@@ -115,7 +115,7 @@ test.each([
   [
     "predict",
     ["--task", "regression", "--input", "x.jsonl", "--output", "y"],
-    "--pooling (applies only with --task embedding",
+    "--pooling (applies only with embedding",
   ],
 ])("%s %j: it has no effect", async (command, more, message) => {
   const model = more.includes("--predictions") ? [] : ["--model", PLAIN];
