@@ -2,7 +2,7 @@
 import { joinRanks, placeOf, tensor } from "../../src/torch/index.js";
 
 const [bytes, count] = process.argv.slice(2).map(Number) as [number, number];
-const ranks = joinRanks(placeOf(process.env), 120);
+const ranks = await joinRanks(placeOf(process.env), 120);
 const gradients = tensor(new Float32Array(bytes / 4));
 for (let i = 0; i <= count; i++) {
   ranks.any(false); // all begin together

@@ -1,4 +1,4 @@
-// The addon's functions for process groups. They block until all ranks have called them.
+// The addon's functions for process groups. Those that compute block until all ranks have called them.
 #include "bridge/exports.h"
 #include "bridge/environment.h"
 #include "bridge/guard.h"
@@ -21,7 +21,7 @@ GroupSum& sumAt(const Napi::CallbackInfo& info, size_t index) {
 
 std::string textAt(const Napi::CallbackInfo& info, size_t index) { return info[index].ToString().Utf8Value(); }
 
-// (host, port, rank, size, servesStore, prefix, timeout in milliseconds) => group
+// (host, port, rank, size, servesStore, prefix, timeout and time to join in milliseconds) => group
 Napi::Value joinGroup(const Napi::CallbackInfo& info) {
   const GroupOptions options{
       .host = textAt(info, 0),
@@ -31,8 +31,14 @@ Napi::Value joinGroup(const Napi::CallbackInfo& info) {
       .servesStore = info[4].ToBoolean(),
       .prefix = textAt(info, 5),
       .timeout = std::chrono::milliseconds(static_cast<int64_t>(numberAt(info, 6))),
+      .joinTimeout = std::chrono::milliseconds(static_cast<int64_t>(numberAt(info, 7))),
   };
   return Napi::Number::New(info.Env(), environment(info.Env()).handles.add(ProcessGroup::join(options)));
+}
+
+// (group) => whether all processes have come together
+Napi::Value groupIsJoined(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), groupAt(info, 0).isJoined());
 }
 
 // (group, tensors like those that will be summed)
@@ -83,6 +89,7 @@ Napi::Value groupLook(const Napi::CallbackInfo& info) {
 void exportDistributed(Napi::Object exports) {
   exports.Set("hasProcessGroups", ProcessGroup::isAvailable());
   defineFunction<joinGroup>(exports, "joinGroup");
+  defineFunction<groupIsJoined>(exports, "groupIsJoined");
   defineFunction<groupStartSum>(exports, "groupStartSum");
   defineFunction<groupGradients>(exports, "groupGradients");
   defineFunction<groupFinishSum>(exports, "groupFinishSum");

@@ -16,6 +16,8 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <future>
+#include <thread>
 #endif
 
 namespace bidora {
@@ -50,7 +52,7 @@ c10::intrusive_ptr<c10d::Store> openStore(const GroupOptions& group, bool usesLi
   options.isServer = group.servesStore;
   options.numWorkers = group.size;
   options.waitWorkers = false;  // Gloo waits for the others
-  options.timeout = group.timeout;
+  options.timeout = group.joinTimeout;
   options.useLibUV = usesLibuv;
   if (group.servesStore && isLoopback(group.host)) options.masterListenFd = listenOnLoopback(group.port);
   try {
@@ -82,10 +84,41 @@ c10::intrusive_ptr<c10d::ProcessGroupGloo> openGloo(const c10::intrusive_ptr<c10
   return c10::make_intrusive<c10d::ProcessGroupGloo>(store, group.rank, group.size, options);
 }
 
+constexpr std::chrono::seconds kStoreAnswers{1};
+
+// What a thread of its own computes: the store's client waits without limit for a server that has been stopped. Nobody
+// waits for the thread, so `body` must own all that it uses.
+template <typename F>
+auto inBackground(F body) {
+  std::packaged_task<std::invoke_result_t<F>()> task(std::move(body));
+  auto result = task.get_future();
+  std::thread(std::move(task)).detach();
+  return result;
+}
+
+struct Connection {
+  c10::intrusive_ptr<c10d::Store> store;
+  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
+};
+
+Connection connect(const GroupOptions& options) {
+  const auto store = openStore(options);
+  return {store, openGloo(store, options)};
+}
+
 class GlooGroup : public ProcessGroup {
  public:
   explicit GlooGroup(const GroupOptions& options)
-      : size_(options.size), store_(openStore(options)), gloo_(openGloo(store_, options)) {}
+      : size_(options.size), joining_(inBackground([options] { return connect(options); })) {}
+
+  bool isJoined() override {
+    if (!joining_.valid()) return true;
+    if (joining_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return false;
+    Connection connection = joining_.get();
+    store_ = std::move(connection.store);
+    gloo_ = std::move(connection.gloo);
+    return true;
+  }
 
   void startSum(at::Tensor tensor) override {
     std::vector<at::Tensor> tensors{std::move(tensor)};
@@ -110,18 +143,34 @@ class GlooGroup : public ProcessGroup {
     gloo_.reset();
   }
 
-  void put(const std::string& key, const std::string& value) override { store_->set(key, value); }
+  void put(const std::string& key, const std::string& value) override {
+    ask([store = store_, key, value] {
+      store->set(key, value);
+      return std::string();
+    });
+  }
 
   std::string look(const std::string& key) override {
+    return ask([store = store_, key] { return store->check({key}) ? store->get_to_str(key) : std::string(); });
+  }
+
+ private:
+  // What the store answers; nothing if it does not. A store that was late once is not asked again.
+  template <typename F>
+  std::string ask(F question) {
+    if (!answers_) return "";
+    auto answer = inBackground(std::move(question));
+    answers_ = answer.wait_for(kStoreAnswers) == std::future_status::ready;
     try {
-      return store_->check({key}) ? store_->get_to_str(key) : "";
+      return answers_ ? answer.get() : "";
     } catch (const std::exception&) {
       return "";
     }
   }
 
- private:
   int size_;
+  std::future<Connection> joining_;
+  bool answers_ = true;
   c10::intrusive_ptr<c10d::Store> store_;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo_;
   std::vector<c10::intrusive_ptr<c10d::Work>> started_;

@@ -18,6 +18,7 @@ struct GroupOptions {
   bool servesStore;
   std::string prefix;  // of this group's keys in the store
   std::chrono::milliseconds timeout;
+  std::chrono::milliseconds joinTimeout;  // in which all processes must come together
 };
 
 class GroupSum;
@@ -26,11 +27,13 @@ class ProcessGroup {
  public:
   // Whether this libtorch has Gloo.
   static bool isAvailable();
-  // Waits for all processes. Throws c10::Error after the timeout.
+  // Begins to wait for all processes, in a thread of its own. Until `isJoined`, nothing else may be called.
   static std::shared_ptr<ProcessGroup> join(const GroupOptions& options);
 
   ProcessGroup();
   virtual ~ProcessGroup();
+  // Whether all processes have come together. Throws if they can't.
+  virtual bool isJoined() = 0;
   // Adds up a tensor over all ranks, in place, in the background. Sums finish in the order in which they were started.
   virtual void startSum(at::Tensor tensor) = 0;
   // Waits for all sums that were started.
@@ -40,7 +43,7 @@ class ProcessGroup {
   // Breaks the connections to the other ranks; only the store is left.
   virtual void close() = 0;
   virtual void put(const std::string& key, const std::string& value) = 0;
-  // The value of a key that a rank has put; empty if none has, or if the store no longer answers.
+  // The value of a key that a rank has put; empty if none has, or if the store does not answer within a second.
   virtual std::string look(const std::string& key) = 0;
 
   std::unique_ptr<GroupSum> sum;  // that was started and not finished

@@ -38,7 +38,8 @@ export function watchInterrupts(output: Output, isService = false): Interrupts {
     first = now;
     if (isService && name === "SIGTERM") status = 0;
     controller.abort();
-    output.note(`\n${isService ? "Stopping" : "Saving and stopping"}; press Ctrl-C again to end at once.`);
+    const again = name === "SIGINT" ? "; press Ctrl-C again to end at once" : "";
+    output.note(`\n${isService ? "Stopping" : "Saving and stopping"}${again}.`);
   };
   const unwatchParent = onParentExit(() => controller.abort());
   for (const signal of SIGNALS) process.on(signal, onSignal);

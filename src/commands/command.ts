@@ -16,7 +16,14 @@ import { UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
 import { oneLine } from "../common/messages.js";
 import type { ComparisonResult } from "../comparison/results.js";
-import { type RunConfig, type RunSettings, readRunFile, resolveChecked } from "../config/index.js";
+import {
+  fileToResume,
+  type RunConfig,
+  type RunSettings,
+  readRunFile,
+  resolveChecked,
+  settingsToResume,
+} from "../config/index.js";
 import { writeAll, writeAtomic } from "../files/atomic.js";
 import type { RunId } from "../files/comparison.js";
 import type { RunEvent } from "../files/events.js";
@@ -171,11 +178,12 @@ function onceEach(onNote: (note: string) => void): (note: string) => void {
   };
 }
 
-/** Resolves the run's settings among those of a command, together with those in the run file. */
+/** Resolves the run's settings among those of a command, together with those in the run file or of the run that is resumed. */
 export function runOf(given: RunSettings & { readonly runFile?: string | undefined }): RunConfig {
   const { runFile, ...flags } = given;
-  const file = runFile === undefined ? {} : readRunFile(runFile);
-  return resolveChecked({ flags, file });
+  const resumed = runFile === undefined ? fileToResume(flags) : undefined;
+  const file = resumed ? settingsToResume(resumed, flags) : runFile === undefined ? {} : readRunFile(runFile);
+  return resolveChecked({ flags, file }, (flags.adapter ?? file.adapter) === undefined);
 }
 
 /** Passes rows on; after the last one, writes all to a file. */

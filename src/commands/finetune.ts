@@ -1,6 +1,6 @@
 /** `bidora finetune`: trains a model. */
 import { BidoraError, INTERRUPTED } from "../common/errors.js";
-import { launchBegan } from "../common/launched.js";
+import { launchName } from "../common/launched.js";
 import { stopsByValidation } from "../common/run.js";
 import { eventStream } from "../common/stream.js";
 import { refuseUnused, resolveChecked, runFile, runOptions } from "../config/index.js";
@@ -8,7 +8,7 @@ import { newestCheckpoint } from "../files/checkpointState.js";
 import type { RunEvent } from "../files/events.js";
 import { type Metrics, readMetrics } from "../files/metrics.js";
 import { holdOutput } from "../files/outputFolder.js";
-import { hasBegunSince, inspectOutput, isFinished } from "../files/runFolder.js";
+import { inspectOutput, isFinished, isRunFolder, isRunOf } from "../files/runFolder.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { noteSettings, prepare } from "../run/prepare.js";
 import { checkpointToResume, ProvenanceSource } from "../run/provenance.js";
@@ -83,11 +83,15 @@ export async function* train(
 
 /** Makes a run with checked settings. */
 async function finetuneRun(given: FinetuneSettings, hooks: Hooks): Promise<FinetuneResult> {
-  const begin = resumedByLauncher(await startOfRun(given, hooks.hub));
-  const ranks = joinRanks(placeOf(process.env), begin.config.timeout);
-  return asRank(ranks, () =>
-    ranks.rank === 0 ? trainInFolder(begin, hooks, ranks) : trainWithOthers(begin, hooks, ranks),
-  );
+  const begin = await startOfRun(given, hooks.hub);
+  const ranks = await joinRanks(placeOf(process.env), begin.config.timeout, hooks.signal);
+  return asRank(ranks, () => {
+    // Rank 0 may come to be on another machine after a restart, and under another of torchrun's agents.
+    const launches = [...new Set(ranks.gather(launchName()).filter((name) => name !== undefined))];
+    return ranks.rank === 0
+      ? trainInFolder(resumedByLauncher({ ...begin, launches }), hooks, ranks)
+      : trainWithOthers(begin, hooks, ranks);
+  });
 }
 
 async function startOfRun(given: FinetuneSettings, hub: HubOptions | undefined): Promise<RunStart> {
@@ -97,12 +101,16 @@ async function startOfRun(given: FinetuneSettings, hub: HubOptions | undefined):
   return begin;
 }
 
-/** A launcher that starts a failed command again means it to continue, unless that failed before its run began in the folder. */
+/**
+ * A launcher that starts a failed command again means it to continue, unless that failed before its run began in the folder. Of a launcher
+ * that has no name it is not known whose run is there, which must not be removed then.
+ */
 function resumedByLauncher(begin: RunStart): RunStart {
-  if (restartsOf(process.env) === 0 || !hasBegunSince(begin.config.output, launchBegan())) return begin;
-  const { sources } = begin.config;
-  const flags = { ...sources.flags, resume: true, overwrite: false };
-  return { ...begin, config: resolveChecked({ ...sources, flags }) };
+  const { config, launches = [] } = begin;
+  const isOwn = launches.length > 0 ? isRunOf(config.output, launches) : isRunFolder(config.output);
+  if (restartsOf(process.env) === 0 || !isOwn) return begin;
+  const flags = { ...config.sources.flags, resume: true, overwrite: false };
+  return { ...begin, config: resolveChecked({ ...config.sources, flags }) };
 }
 
 /** The whole run, or that of the rank that writes. */
@@ -155,7 +163,8 @@ async function trainPrepared(begin: RunStart, options: Hooks, ranks: Ranks, isFr
   if (!isFresh) checkSeen(config.output, ranks);
   const from = isFresh ? undefined : await checkpointToResume(prepared, provenance, options.hub?.onNote);
   await refuseDifferences(prepared, provenance, from);
-  const run = new TrainingRun(prepared, { ...options, onNote: options.hub?.onNote, from, provenance });
+  const { launches } = begin;
+  const run = new TrainingRun(prepared, { ...options, onNote: options.hub?.onNote, from, provenance, launches });
   const metrics = await run.go();
   return { metrics: metrics ?? {}, output: config.output, isStopped: metrics === undefined };
 }

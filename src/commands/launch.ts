@@ -1,7 +1,7 @@
 /** `bidora launch`: a command that trains, on several processes of this machine. */
 import { INTERRUPTED } from "../common/errors.js";
 import { Launch } from "../launcher/launch.js";
-import { texts, whole } from "../settings/kinds.js";
+import { whole, words } from "../settings/kinds.js";
 import { option } from "../settings/option.js";
 import type { Settings } from "../settings/settings.js";
 import { defineCommand, required } from "./command.js";
@@ -16,7 +16,7 @@ const options = {
     help: "how many times all processes are started again after a failure; they continue from the newest checkpoint",
     default: 0,
   }),
-  command: option(texts("COMMAND"), {
+  command: option(words("COMMAND"), {
     group: "Launch",
     help: "the command with its flags, or a program that calls the library",
     positional: true,

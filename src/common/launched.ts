@@ -1,22 +1,22 @@
 // What the launcher of several processes tells each of them.
-import { dirname } from "node:path";
-import { statOf } from "./fileSystem.js";
+import { basename, dirname } from "node:path";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The variable in which `bidora launch` passes on the time at which it began, in milliseconds. */
+/** The variable in which `bidora launch` passes on a name of its own, which no other launch has and a restart keeps. */
 export const LAUNCHED = "BIDORA_LAUNCHED";
 
 /** Whether this process was started by `bidora launch`, on whose terminal all ranks print. */
 export const isLaunched = (environment: Environment = process.env): boolean => environment[LAUNCHED] !== undefined;
 
-/** When the launcher began, in milliseconds, which a restart does not change; 0 if it does not say. */
-export function launchBegan(environment: Environment = process.env): number {
-  const own = environment[LAUNCHED];
-  return own === undefined ? torchrunBegan(environment) : Number(own);
-}
+/** A name of the launch that this process belongs to, the same after a restart; undefined if the launcher gives none. */
+export const launchName = (environment: Environment = process.env): string | undefined =>
+  environment[LAUNCHED] ?? torchrunName(environment);
 
-/** torchrun makes a folder RUN_ID_RANDOM when it begins, in which the file for errors is attempt_N/RANK/error.json. */
-function torchrunBegan({ TORCHELASTIC_ERROR_FILE: file }: Environment): number {
-  return (file && statOf(dirname(dirname(dirname(file))))?.birthtimeMs) || 0;
+/**
+ * torchrun makes a folder RUN_ID_RANDOM when it begins, in which the file for errors is attempt_N/RANK/error.json. Its run id alone may be
+ * that of an earlier launch too.
+ */
+function torchrunName({ TORCHELASTIC_ERROR_FILE: file, TORCHELASTIC_RUN_ID: id }: Environment): string | undefined {
+  return file ? basename(dirname(dirname(dirname(file)))) : id;
 }

@@ -10,6 +10,7 @@ export {
 } from "./options/generation.js";
 export { baseModel, overwrite, partOptions, plainPooling, rowOptions, runFile, session } from "./options/shared.js";
 export {
+  modelIsMissing,
   type RunConfig,
   type RunKey,
   type RunSettings,
@@ -26,3 +27,4 @@ export {
   unusedSettings,
   withFound,
 } from "./run.js";
+export { fileToResume, settingsToResume } from "./runToResume.js";

@@ -103,10 +103,18 @@ export function resolveRun(flags: RunSettings, others: Pick<Sources, "file" | "a
   return resolveChecked({ flags: check(flags), file: check(others.file), adapter: check(others.adapter) });
 }
 
-/** Fills in every default, those that follow from other settings included. @throws UsageError as `resolveRun` */
-export function resolveChecked({ flags = {}, file = {}, adapter = {} }: Omit<Sources, "found" | "derived">): RunConfig {
+/**
+ * Fills in every default, those that follow from other settings included.
+ * @param needsModel false as long as the adapter to start from, which may name its base model, has not been read
+ * @throws UsageError as `resolveRun`
+ */
+export function resolveChecked(
+  { flags = {}, file = {}, adapter = {} }: Omit<Sources, "found" | "derived">,
+  needsModel = true,
+): RunConfig {
   const sources = { flags, file: withoutReplaced(file, flags), adapter };
   const settings = withDefaults(runOptions, mergeSources(sources));
+  if (needsModel && settings.model === undefined) throw modelIsMissing();
   refuseContradictions(settings);
   return configOf({ ...sources, derived: derivedSettings(settings) });
 }
@@ -147,9 +155,12 @@ function adapterOf({ method }: Pick<RunValues, "method">): AdapterMethod | undef
   return adapter && ADAPTER_METHODS[adapter];
 }
 
+/** @param why there is none, although something might name it */
+export const modelIsMissing = (why = ""): UsageError =>
+  new UsageError(`--model is missing${why}: give a local folder or a Hub repository.`);
+
 function refuseContradictions(settings: Values<RunTable>): void {
-  const { model, resume, overwrite } = settings;
-  if (model === undefined) throw new UsageError("--model is missing: give a local folder or a Hub repository.");
+  const { resume, overwrite } = settings;
   if (resume && overwrite) {
     throw new UsageError(
       "--resume and --overwrite are mutually exclusive: one continues the run in the folder, the other deletes it.",

@@ -1,5 +1,5 @@
 // The folder of a run: its marker, its state, and its preparation.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder, statOf, writeFailure } from "../common/fileSystem.js";
@@ -10,6 +10,8 @@ import { MARKER } from "./names.js";
 import { contentsOf, refuseForeign, refuseOccupied, removeOwnFiles } from "./outputFolder.js";
 
 const MARK = "This folder is a run of bidora's: `bidora finetune --resume` may go on with it.\n";
+/** Begins the line of the mark that names a launch. */
+const LAUNCH = "Launch: ";
 
 /** Whether a run starts from the beginning or resumes from a checkpoint. */
 type FolderState = "fresh" | "resumable";
@@ -22,9 +24,12 @@ interface FolderUse {
 /** Whether a run of bidora was started in the folder. */
 export const isRunFolder = (folder: string): boolean => statOf(join(folder, MARKER))?.isFile() === true;
 
-/** Whether a run has begun, or continued, in the folder since a time in milliseconds. */
-export const hasBegunSince = (folder: string, time: number): boolean =>
-  isRunFolder(folder) && (statOf(join(folder, MARKER))?.mtimeMs ?? 0) >= time;
+/** Whether one of these launches has begun a run in the folder, or continued one. Times don't show it: file systems have clocks of their own. */
+export const isRunOf = (folder: string, launches: readonly string[]): boolean =>
+  isRunFolder(folder) &&
+  readFileSync(join(folder, MARKER), "utf8")
+    .split("\n")
+    .some((line) => launches.some((name) => line === LAUNCH + name));
 
 /** Whether the run in the folder has finished. */
 export const isFinished = (folder: string): boolean => isRunFolder(folder) && existsSync(join(folder, METRICS));
@@ -46,14 +51,15 @@ export function inspectOutput(folder: string, use: FolderUse, inputs: readonly s
 
 /**
  * Prepares the folder: marks it as a run, removes a killed run's temporary files and, with `--overwrite`, an earlier run's files.
+ * @param launches the names of the launches that the run's processes belong to
  */
-export function prepareOutput(folder: string, use: FolderUse): void {
+export function prepareOutput(folder: string, use: FolderUse, launches: readonly string[] = []): void {
   // Another process may have written there while model and data were loaded.
   inspectOutput(folder, use, []);
   try {
     makeFolder(folder);
     if (use.overwrite) removeOwnFiles(folder);
-    writeFileSync(join(folder, MARKER), MARK);
+    writeFileAtomic(join(folder, MARKER), [MARK, ...launches.map((name) => `${LAUNCH}${name}\n`)].join(""));
   } catch (error) {
     throw writeFailure(folder, error);
   }

@@ -1,10 +1,11 @@
 // The processes of a command that trains on several ranks of one machine.
 import type { ChildProcess } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { spawnLinked } from "../common/childProcess.js";
-import { BidoraError, INTERRUPTED } from "../common/errors.js";
+import { BidoraError, INTERRUPTED, UsageError } from "../common/errors.js";
 import { LAUNCHED } from "../common/launched.js";
 import { freePort } from "./freePort.js";
 
@@ -36,7 +37,7 @@ const WRONG_USAGE = 2;
 export class Launch {
   #ranks: readonly ChildProcess[] = [];
   #isStopped = false;
-  readonly #began = Date.now();
+  readonly #name = randomUUID();
 
   constructor(readonly plan: LaunchPlan) {}
 
@@ -48,7 +49,7 @@ export class Launch {
 
   /**
    * @returns the exit status of a launch that ended well or was stopped, by a signal or from a dashboard
-   * @throws BidoraError `RANK_FAILED` naming the rank that failed first and how it ended
+   * @throws BidoraError `RANK_FAILED` naming the rank that failed first and how it ended; UsageError if one ended for wrong usage
    */
   async run(): Promise<number> {
     for (let restarts = 0; ; restarts++) {
@@ -57,8 +58,8 @@ export class Launch {
       if (!first) return 0;
       if (this.#isStopped || failed.every(({ code }) => code === INTERRUPTED)) return first.code ?? INTERRUPTED;
       const sentence = this.#whoEnded(failed, first);
-      if (restarts >= this.plan.maxRestarts || failed.some(({ code }) => code === WRONG_USAGE))
-        throw new BidoraError("RANK_FAILED", `${sentence}.`);
+      if (failed.some(({ code }) => code === WRONG_USAGE)) throw new UsageError(`${sentence}.`);
+      if (restarts >= this.plan.maxRestarts) throw new BidoraError("RANK_FAILED", `${sentence}.`);
       this.plan.onNote?.(`${sentence}: starting all ranks again (${restarts + 1} of ${this.plan.maxRestarts}).`);
     }
   }
@@ -110,7 +111,7 @@ export class Launch {
         MASTER_ADDR: "127.0.0.1",
         MASTER_PORT: String(port),
         TORCHELASTIC_RESTART_COUNT: String(restarts),
-        [LAUNCHED]: String(this.#began),
+        [LAUNCHED]: this.#name,
         TORCHELASTIC_USE_AGENT_STORE: "False",
       },
     );

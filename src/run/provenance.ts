@@ -12,7 +12,7 @@ import { arithmetic } from "../operators/choose.js";
 import type { EncodedRow } from "../tasks/index.js";
 import { engineFacts } from "../torch/index.js";
 import type { RunObserver } from "../train/observer.js";
-import { type FoundCheckpoint, findCheckpoint } from "../train/resume.js";
+import { type FoundCheckpoint, FREE, findCheckpoint, madeWith, settingDifferences } from "../train/resume.js";
 import { type Prepared, plansOf } from "./prepare.js";
 
 /** The number of rows between two turns of the event loop. */
@@ -131,6 +131,9 @@ export async function checkpointToResume(
     processes: ranks.size,
   });
   for (const damaged of found.damaged) onNote(`${damaged}: continuing from ${found.path}.`);
+  for (const difference of settingDifferences(found.state.settings, settingsOf(config))) {
+    if (FREE.has(difference.key)) onNote(`${madeWith(found.path, difference)}.`);
+  }
   for (const difference of arithmeticDifferences(found, adapted.model.device, ranks.size)) {
     onNote(`${difference}: the result may differ in its last bits from that of an uninterrupted run.`);
   }

@@ -1,8 +1,10 @@
+import { existsSync } from "node:fs";
 import { type AdapterMetadata, findAdapterMetadata, methodOf, type SavedAdapter } from "../adapters/index.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import {
   type Method,
   methodsOf,
+  modelIsMissing,
   type RunConfig,
   type RunKey,
   type RunSettings,
@@ -57,7 +59,7 @@ export interface RunData {
  */
 export async function readRunData({ config, saved, task }: RunStart, hub?: HubOptions, ranks = 1): Promise<RunData> {
   const revision = config.revision === undefined ? {} : { revision: config.revision };
-  const folder = await resolveModel(config.model, { ...hub, ...revision });
+  const folder = await baseFolder(config, { ...hub, ...revision });
   const checkpointConfig = readConfig(folder);
   const architecture = architectureOf(checkpointConfig);
   const own = inferTask(checkpointConfig);
@@ -85,6 +87,21 @@ export async function readRunData({ config, saved, task }: RunStart, hub?: HubOp
   const maxLength = maxLengthOf(wanted, isGiven, tokenizer, model.maxTokens);
   // The labels come from all rows, even if only some are trained on.
   return { folder, choice, own, splits: used, tokenizer, labels, model, maxLength };
+}
+
+/** The model's folder. @throws as `resolveModel`, saying who names the model if it is not the user */
+export async function baseFolder(
+  { model, given, sources }: Pick<RunConfig, "model" | "given" | "sources">,
+  hub?: HubOptions,
+): Promise<string> {
+  try {
+    return await resolveModel(model, hub);
+  } catch (cause) {
+    if (given.model !== undefined || sources.adapter?.model === undefined || !(cause instanceof BidoraError))
+      throw cause;
+    const message = `${cause.message.replace(/\.$/, "")} (the adapter's base model): say by --model where it is.`;
+    throw new BidoraError(cause.code, message, { cause });
+  }
 }
 
 /** The labels of the adapter's or the checkpoint's head if it has this task; those of another task mean something else. */
@@ -119,6 +136,8 @@ export interface RunStart {
   readonly adapterFolder: string | undefined;
   /** A task of the caller's own, instead of a named one. */
   readonly task?: NamedTask | undefined;
+  /** The names of the launches that the run's processes belong to. */
+  readonly launches?: readonly string[];
 }
 
 /** The paths that a run reads. */
@@ -140,6 +159,7 @@ function followAdapter(config: RunConfig, saved: SavedAdapter): RunConfig {
   const { config: own, metadata } = saved;
   const adapter = methodOf(own);
   const settings: RunSettings = { ...adapter.toSettings(own), ...startSettings(saved) };
+  const base = config.given.model === undefined ? baseSettings(saved) : {};
   for (const key of Object.keys(settings) as RunKey[]) {
     if (key in config.given && !adapter.retunable.includes(key) && !isSame(config.given[key], settings[key]))
       throw conflict(key, config.given[key], settings[key]);
@@ -148,7 +168,13 @@ function followAdapter(config: RunConfig, saved: SavedAdapter): RunConfig {
   const method = possible.find((name) => name === metadata?.method) ?? (own.method as Method);
   const { method: given } = config.given;
   if (given !== undefined && !possible.includes(given)) throw conflict("method", given, method);
-  return resolveChecked({ ...config.sources, adapter: { ...settings, method } });
+  return resolveChecked({ ...config.sources, adapter: { ...settings, ...base, method } });
+}
+
+/** The base model that an adapter names. The revision belongs to a repository. */
+function baseSettings({ baseModel: model, revision }: SavedAdapter): RunSettings {
+  if (model === undefined) throw modelIsMissing(", and the adapter does not name its base model");
+  return { model, ...(revision !== undefined && !existsSync(model) && { revision }) };
 }
 
 /** How an adapter's low-rank updates started, if it has any, and the base's format, if they make up for its rounding. */

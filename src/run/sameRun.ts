@@ -74,7 +74,10 @@ async function factsOf(
 const contentsOf = ({ path }: FoundCheckpoint): string =>
   `${basename(path)} ${sha256(readFileSync(join(path, CHECKSUMS)))}`;
 
-const show = (value: unknown): string => JSON.stringify(value) ?? "not set";
+/** What messages show for a setting that has no value. */
+const UNSET = "not set";
+
+const show = (value: unknown): string => JSON.stringify(value) ?? UNSET;
 
 function sumsOf({ loaded, adapted }: Prepared): Record<string, Sum> {
   const base = Array.from(loaded.model.baseParameters(), ([name, { values }]) => [name, () => values.dense()] as const);
@@ -100,8 +103,10 @@ function sumOf(tensor: torch.Tensor): Sum {
 
 /** What differs first, in words; undefined if nothing does. */
 function differenceOf(first: Facts, other: Facts): string | undefined {
-  for (const [name, value] of Object.entries(first.shown))
-    if (other.shown[name] !== value) return `${name} (${other.shown[name]}, and ${value} on rank 0)`;
+  for (const name of Object.keys({ ...first.shown, ...other.shown })) {
+    const [value = UNSET, own = UNSET] = [first.shown[name], other.shown[name]];
+    if (own !== value) return `${name} (${own}, and ${value} on rank 0)`;
+  }
   for (const [name, value] of Object.entries(first.digests)) if (other.digests[name] !== value) return name;
   for (const [name, own] of Object.entries(first.sums))
     if (!isSameSum(own, other.sums[name])) return `the weights of ${name}`;

@@ -40,6 +40,8 @@ interface TrainingRunOptions {
   /** The checkpoint to resume from; undefined for a new run. */
   readonly from: FoundCheckpoint | undefined;
   readonly provenance: ProvenanceSource;
+  /** The names of the launches that the run's processes belong to. */
+  readonly launches?: readonly string[] | undefined;
 }
 
 /** A training run in its folder: the loop, the results at its end, and the handling of failures and aborts. */
@@ -113,7 +115,7 @@ export class TrainingRun {
   /** Writes `run.yaml` before the first step, so that the run can be resumed with it. */
   #prepareFolder(): void {
     const { config } = this.prepared;
-    prepareOutput(config.output, config);
+    prepareOutput(config.output, config, this.options.launches);
     writeFileAtomic(join(config.output, RUN_FILE), renderRunYaml(config));
     this.#isPrepared = true;
     this.#reserve.hold();
@@ -253,7 +255,9 @@ export class TrainingRun {
   /** Saves the last good state and emits the error. @returns the error, with a note on what was saved */
   async #fail(error: unknown): Promise<Error> {
     const { savedStep, last } = this.#progress;
-    const note = this.#isPrepared ? await rescue(this.#latestState, this.#checkpoint, savedStep) : undefined;
+    if (error instanceof Error) this.prepared.ranks.announce(error); // before the state is saved, which takes a while
+    const failed = { error, savedStep, from: this.#from };
+    const note = this.#isPrepared ? await rescue(this.#latestState, this.#checkpoint, failed) : undefined;
     const { message } = error instanceof Error ? error : { message: String(error) };
     const code = error instanceof BidoraError ? error.code : "UNEXPECTED";
     const at = last && { phase: last.phase, step: last.step };

@@ -142,6 +142,13 @@ export const texts = (placeholder: string): Kind<readonly string[]> => ({
   textPattern: String.raw`[\s\S]`,
 });
 
+/** The words of another command, which may be empty. */
+export const words = (placeholder: string): Kind<readonly string[]> => ({
+  ...texts(placeholder),
+  schema: z.array(z.string()).min(1),
+  takes: "words",
+});
+
 /** A switch with a third position: `--flag`, `--no-flag`, `--flag=WORD`. */
 export const toggleOr = <const W extends string>(word: W): Kind<boolean | W> => ({
   schema: z.union([z.boolean(), z.literal(word)]),

@@ -152,7 +152,9 @@ export interface Native {
     servesStore: boolean,
     prefix: string,
     timeoutMs: number,
+    joinTimeoutMs: number,
   ): Handle;
+  groupIsJoined(group: Handle): boolean;
   groupStartSum(group: Handle, likes: readonly Handle[]): void;
   groupGradients(group: Handle, output: Handle, firstInput: number): (Handle | null)[];
   groupFinishSum(group: Handle, tensors: readonly Handle[]): Handle[];
@@ -280,37 +282,10 @@ type EndingSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 export function endAtSecondSignal(signals: readonly EndingSignal[], graceMs: number): () => void {
   const prelude = preludeIfBuilt();
   if (!prelude) return () => {};
-  watched = { signals, graceMs };
   for (const signal of signals) prelude.watchSignal(constants.signals[signal], graceMs);
   return () => {
     for (const signal of signals) prelude.unwatchSignal(constants.signals[signal]);
-    watched = undefined;
   };
-}
-
-let watched: { readonly signals: readonly EndingSignal[]; readonly graceMs: number } | undefined;
-
-/**
- * Runs `body`, which blocks the event loop and has nothing to save yet: meanwhile the first of the signals that `endAtSecondSignal` watches
- * ends the process, as the system does by default.
- */
-export function endingAtSignals<T>(body: () => T): T {
-  const prelude = preludeIfBuilt();
-  if (!watched || !prelude) return body();
-  const { signals, graceMs } = watched;
-  const listeners = signals.map((signal) => [signal, process.rawListeners(signal) as (() => void)[]] as const);
-  for (const signal of signals) {
-    prelude.unwatchSignal(constants.signals[signal]);
-    process.removeAllListeners(signal);
-  }
-  try {
-    return body();
-  } finally {
-    for (const [signal, all] of listeners) {
-      for (const listener of all) process.on(signal, listener);
-      prelude.watchSignal(constants.signals[signal], graceMs);
-    }
-  }
 }
 
 /** Runs a product on all threads so that OpenBLAS reserves its memory now; later it would wait forever if memory is short. */

@@ -3,32 +3,55 @@ import { randomBytes } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AdaptedModel, TrainedTensor } from "../adapters/index.js";
+import { BidoraError } from "../common/errors.js";
 import { temporaryPath } from "../files/atomic.js";
-import { checkpointPath, newestCheckpoint } from "../files/checkpointState.js";
+import { checkpointPath, checkpointSteps, newestCheckpoint } from "../files/checkpointState.js";
 import type { Tensor } from "../torch/index.js";
 import * as torch from "../torch/index.js";
 import { type CheckpointOptions, saveCheckpoint } from "./checkpoints.js";
+import type { ResumePoint } from "./loop.js";
 import type { RunHandle, RunObserver } from "./observer.js";
 import type { RuleState } from "./stepRule.js";
 import { hookMemory, restoreSnapshot } from "./trainedTensors.js";
 
+/** A run that has failed. */
+interface FailedRun {
+  readonly error: unknown;
+  /** The step whose checkpoint this session has written already. */
+  readonly savedStep: number | undefined;
+  /** Where this session began, if it resumed the run. */
+  readonly from: Pick<ResumePoint, "phase" | "step"> | undefined;
+}
+
 /**
- * Saves the last good state of a failed run as a checkpoint.
- * @param savedStep the step whose checkpoint this run has written already
- * @returns a sentence that says which checkpoint to resume from; undefined if no step was done
+ * Saves the last good state of a failed run as a checkpoint. Older ones stay, because this one may lead nowhere.
+ * @returns which checkpoint to resume from, in words; undefined if no step was done
  */
 export async function rescue(
   latestState: LatestState,
   options: CheckpointOptions,
-  savedStep: number | undefined,
+  { error, savedStep, from }: FailedRun,
 ): Promise<string | undefined> {
+  const hasChanged = latestState.hasChanged ?? from?.phase === "search";
   const good = latestState.restore();
   // A second failure must not hide the first; the message names the newest checkpoint that exists.
-  if (good && good.step !== savedStep) await saveCheckpoint(options, good).catch(() => {});
+  if (good && good.step !== savedStep) await saveCheckpoint({ ...options, keep: undefined }, good).catch(() => {});
   const newest = newestOf(options.folder);
   if (newest === undefined) return good && "Its state could not be saved.";
   const isThis = good !== undefined && newest === checkpointPath(options.folder, good.step);
-  return `${isThis ? `The state after step ${good.step}` : "An earlier state"} was saved: --resume continues from ${newest}.`;
+  const saved = `${isThis ? `The state after step ${good.step}` : "An earlier state"} was saved: --resume continues from ${newest}.`;
+  const isCause = !hasChanged && error instanceof BidoraError && error.code === "LOSS_NOT_FINITE";
+  return isCause && (isThis || good === undefined) ? `${saved} ${advice(options.folder, newest)}` : saved;
+}
+
+/** What helps where a step failed before it changed anything: what the state and its next batch lead to depends on no learning rate. */
+function advice(folder: string, newest: string): string {
+  const [, before] = checkpointSteps(folder);
+  const way =
+    before === undefined
+      ? "start the run again with --overwrite"
+      : `remove ${newest}, and it continues from ${checkpointPath(folder, before)}`;
+  return `From there the next loss is the same with any --learning-rate: for a smaller one, ${way}.`;
 }
 
 function newestOf(folder: string): string | undefined {
@@ -94,6 +117,11 @@ export class LatestState implements RunObserver {
     return this.trained.map(({ tensor }) => tensor.version);
   }
 
+  /** Whether a tensor has changed since; undefined before the first step. */
+  get hasChanged(): boolean | undefined {
+    return this.#run && this.#versionsNow().some((version, i) => version !== this.#versions[i]);
+  }
+
   /**
    * Restores the state after the newest step.
    * @returns that step's handle; undefined before the first step, or if tensors changed that were not copied
@@ -103,7 +131,7 @@ export class LatestState implements RunObserver {
     if (!run || !this.#random || !this.#values) return undefined;
     const isCopied = run.phase === "search";
     if (isCopied) restoreSnapshot(this.trained, this.#copies);
-    else if (this.#versionsNow().some((version, i) => version !== this.#versions[i])) return undefined;
+    else if (this.hasChanged) return undefined;
     run.rule.restore({ tensors: isCopied ? this.#copies : run.rule.save().tensors, values: this.#values });
     this.generator.setState(this.#random);
     return run;

@@ -137,13 +137,12 @@ function checkTensor(file: SafetensorsFile, name: string, { shape, dtype }: Pick
   throw new Error(`${TENSORS}: ${name} is ${info.dtype} [${info.shape}], not ${dtype} [${shape}]`);
 }
 
-/** Settings that may differ in a resumed run: after a divergence, a lower learning rate helps. */
-const FREE: ReadonlySet<string> = new Set<RunKey>([
+/** Settings that may differ in a resumed run: after a divergence, a lower learning rate helps. docs/fine-tuning.md lists them. */
+export const FREE: ReadonlySet<string> = new Set<RunKey>([
   "learningRate",
   "upperLearningRate",
   "retrainLearningRate",
   "maxGradNorm",
-  "dtype",
   "saveEvery",
   "keepCheckpoints",
   "onNonfinite",
@@ -158,14 +157,30 @@ function wholeBatch(settings: SavedState["settings"], processes = 1): SavedState
 }
 
 function checkSettings(path: string, then: SavedState["settings"], now: SavedState["settings"]): void {
-  for (const key of new Set([...Object.keys(then), ...Object.keys(now)])) {
-    const [before, after] = [then[key] ?? defaultOf(key), now[key]].map((value) => JSON.stringify(value));
-    if (before === after || FREE.has(key)) continue;
-    throw new BidoraError(
-      "CHECKPOINT_SETTINGS",
-      `${path} was made with ${key} ${before ?? "not set"}, now it is ${after ?? "not set"}: resume with the run's own settings.`,
-    );
-  }
+  const refused = settingDifferences(then, now).find(({ key }) => !FREE.has(key));
+  if (!refused) return;
+  throw new BidoraError(
+    "CHECKPOINT_SETTINGS",
+    `${madeWith(path, refused)}: resume with the run's own settings, or start a new run in another --output.`,
+  );
+}
+
+/** A setting that a run was resumed with, and another value that it had before, in words. */
+interface SettingDifference {
+  readonly key: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+export const madeWith = (path: string, { key, before, after }: SettingDifference): string =>
+  `${path} was made with ${key} ${before}, now it is ${after}`;
+
+/** All settings that differ, including those that may. */
+export function settingDifferences(then: SavedState["settings"], now: SavedState["settings"]): SettingDifference[] {
+  const shown = (value: unknown): string => JSON.stringify(value) ?? "not set";
+  return Object.keys({ ...then, ...now })
+    .map((key) => ({ key, before: shown(then[key] ?? defaultOf(key)), after: shown(now[key]) }))
+    .filter(({ before, after }) => before !== after);
 }
 
 /** The default, which runs of versions without the setting used. */

@@ -312,6 +312,6 @@ function finiteLoss(value: number, what = "loss"): number {
   if (Number.isFinite(value)) return value;
   throw new BidoraError(
     "LOSS_NOT_FINITE",
-    `The ${what} is ${Number.isNaN(value) ? "not a number" : "infinite"}: take a smaller --learning-rate, or --max-grad-norm 1, or --dtype float32, or skip such batches by --on-nonfinite skip.`,
+    `The ${what} is ${Number.isNaN(value) ? "not a number" : "infinite"}: take a smaller --learning-rate, or --max-grad-norm 1, or --dtype float32 in a new run, or skip such batches by --on-nonfinite skip.`,
   );
 }

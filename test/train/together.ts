@@ -60,8 +60,9 @@ function rankOf(rank: number, size: number, met: readonly (readonly unknown[])[]
       const all = meet(areTrue);
       return areTrue.map((_, i) => all.some((flags) => flags[i]));
     },
+    announce() {},
     fail() {},
-    isKnown: () => false,
+    isAnnounced: () => false,
     leave() {},
   };
 }

@@ -4,8 +4,7 @@ import { BidoraError } from "../../common/errors.js";
 import { packageRoot } from "../../common/installation.js";
 import { type RunConfig, type RunSettings, refuseUnused } from "../../config/index.js";
 import type { HubOptions } from "../../io/hub/options.js";
-import { resolveModel } from "../../io/resolveModel.js";
-import { startOf } from "../runInputs.js";
+import { baseFolder, startOf } from "../runInputs.js";
 import type { Estimate } from "./measureRun.js";
 import { deserializeError, type ProcessMessage } from "./messages.js";
 
@@ -21,8 +20,9 @@ export async function estimateRun(config: RunConfig, { hub, signal }: EstimateOp
   signal?.throwIfAborted();
   const { config: decided, adapterFolder } = await startOf(config, hub);
   refuseUnused(config.given, decided);
-  const { revision, ...given } = config.given;
-  const model = await resolveModel(config.model, { ...hub, ...(revision === undefined ? {} : { revision }) });
+  const { revision: _, ...given } = config.given;
+  const { revision } = decided;
+  const model = await baseFolder(decided, { ...hub, ...(revision === undefined ? {} : { revision }) });
   // The model is local by now: the process needs neither the network nor the caller's token.
   return inProcess(
     { ...given, model, ...(adapterFolder !== undefined && { adapter: adapterFolder }) },

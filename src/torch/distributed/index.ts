@@ -1,8 +1,9 @@
 // Processes that compute together.
+
+export { asRank } from "./asRank.js";
 export { type Place, placeOf, restartsOf } from "./place.js";
 export {
   ALONE,
-  asRank,
   type GradientSum,
   hasProcessGroups,
   joinRanks,

@@ -52,9 +52,9 @@ export function placeOf(environment: Environment): Place | undefined {
   };
 }
 
-/** c10d logs each broken connection with a stack; its error says what is needed. Takes effect only before libtorch is loaded. */
+/** c10d logs each broken connection with a stack; our error says what is needed. Takes effect only before libtorch is loaded. */
 export function silenceLog(environment: Record<string, string | undefined>): void {
-  environment.TORCH_CPP_LOG_LEVEL ??= "ERROR";
+  environment.TORCH_CPP_LOG_LEVEL ??= "FATAL";
 }
 
 /** How many times torchrun or `bidora launch` has restarted the processes after a failure. */

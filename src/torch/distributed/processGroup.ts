@@ -1,13 +1,15 @@
 // Processes that compute together, by c10d's process groups.
 import { setTimeout as sleep } from "node:timers/promises";
 import { deserialize, serialize } from "node:v8";
-import { BidoraError, showElsewhere } from "../../common/errors.js";
+import { BidoraError } from "../../common/errors.js";
 import { grad } from "../autograd.js";
 import { zeros } from "../generated/operators.js";
-import { endingAtSignals, type Handle, native } from "../native.js";
+import { type Handle, native } from "../native.js";
 import { scope } from "../ownership.js";
 import { Tensor, tensor } from "../tensor.js";
+import { coreOf, type Failure, failureOf, RankLost } from "./failures.js";
 import { type Place, silenceLog } from "./place.js";
+import { untilListening } from "./untilListening.js";
 
 /**
  * The processes that train together. Every function must be called by all ranks, in the same order, and returns when all have called it.
@@ -26,10 +28,12 @@ export interface Ranks {
   gather<T>(value: T): readonly T[];
   /** Which of some conditions are true on any rank. */
   any(...areTrue: readonly boolean[]): readonly boolean[];
-  /** Tells the others why this rank ends alone, by a sentence. They fail with it. */
-  fail(failure: string): void;
-  /** Whether rank 0 ends with a sentence too. */
-  isKnown(failure: string): boolean;
+  /** Says, on rank 0, which error it will print, so that the others need not. */
+  announce(error: Error): void;
+  /** Tells the others why this rank ends. They fail with it. */
+  fail(error: Error): void;
+  /** Whether rank 0 prints the error. */
+  isAnnounced(error: Error): boolean;
   /** Leaves the group. */
   leave(): void;
 }
@@ -62,8 +66,9 @@ export const ALONE: Ranks = {
   startSum: (inputs) => sumAtTheEnd(unchanged, inputs),
   gather: (value) => [value],
   any: (...areTrue) => areTrue,
+  announce() {},
   fail() {},
-  isKnown: () => false,
+  isAnnounced: () => false,
   leave() {},
 };
 
@@ -78,14 +83,21 @@ const registry = new FinalizationRegistry<Handle>((handle) => native.releaseOne(
 class ProcessGroup implements Ranks {
   readonly #handle: Handle;
 
+  /** @param joinTimeout milliseconds in which all ranks must join */
   constructor(
     readonly place: Place,
-    timeoutSeconds: number,
+    timeout: number,
+    joinTimeout: number,
   ) {
     const { host, port, rank, size, servesStore, restarts } = place;
     const prefix = `bidora/${restarts}`;
-    this.#handle = native.joinGroup(host, port, rank, size, servesStore, prefix, timeoutSeconds * 1000);
+    this.#handle = native.joinGroup(host, port, rank, size, servesStore, prefix, timeout, joinTimeout);
     registry.register(this, this.#handle, this);
+  }
+
+  /** Whether all ranks have joined. Until then, nothing else may be called. */
+  get isJoined(): boolean {
+    return native.groupIsJoined(this.#handle);
   }
 
   get rank(): number {
@@ -137,15 +149,19 @@ class ProcessGroup implements Ranks {
     return areTrue.map((_, i) => counts?.[i] !== 0);
   }
 
-  fail(failure: string): void {
-    if (this.rank === 0 || !native.groupLook(this.#handle, FAILURE)) this.#put(endedWith(this.rank, failure));
+  announce(error: Error): void {
+    if (this.rank === 0) native.groupPut(this.#handle, ANNOUNCED, coreOf(error));
+  }
+
+  fail(error: Error): void {
+    const failure = JSON.stringify(failureOf(this.rank, error));
+    if (this.rank === 0 || !this.#failure) native.groupPut(this.#handle, FAILURE, failure);
+    this.announce(error);
     native.groupClose(this.#handle);
   }
 
-  isKnown(failure: string): boolean {
-    const known = native.groupLook(this.#handle, FAILURE);
-    if (this.rank === 0 || !known) return false;
-    return failure.endsWith(known) || known === endedWith(0, failure);
+  isAnnounced(error: Error): boolean {
+    return this.rank > 0 && native.groupLook(this.#handle, ANNOUNCED).includes(coreOf(error));
   }
 
   leave(): void {
@@ -165,79 +181,65 @@ class ProcessGroup implements Ranks {
     try {
       return body();
     } catch (cause) {
-      throw new BidoraError("RANK_LOST", this.#whyLost((cause as Error).message), { cause });
+      throw new RankLost((cause as Error).message, this.#failure, { cause });
     }
   }
 
-  #put(failure: string): void {
-    try {
-      native.groupPut(this.#handle, FAILURE, failure);
-    } catch {
-      // The store is gone: the others notice that this rank no longer answers.
-    }
-  }
-
-  #whyLost(reason: string): string {
-    const failure = native.groupLook(this.#handle, FAILURE);
-    if (failure) return failure;
-    return /timed? ?out/i.test(reason)
-      ? "A rank was lost: another one did not answer within --timeout."
-      : "A rank was lost: the connection to another one broke.";
+  /** Why a rank ended, if one has said so. */
+  get #failure(): Failure | undefined {
+    const told = native.groupLook(this.#handle, FAILURE);
+    return told ? JSON.parse(told) : undefined;
   }
 }
 
-/** The store's key for the failure of rank 0, or else of the first rank that ends alone. */
+/** The store's keys for the failure of rank 0, or else of the first rank that ends alone, and for what rank 0 prints. */
 const FAILURE = "failure";
+const ANNOUNCED = "announced";
 
-const endedWith = (rank: number, failure: string): string => `Rank ${rank} ended: ${failure}`;
+/** Milliseconds between two looks at whether all have joined. */
+const PAUSE = 10;
+
+/** Milliseconds after the timeout at which libtorch stops waiting, so that it is this process that says who is missing. */
+const LATER = 5000;
 
 /**
  * Joins the ranks of a place, and waits until all have joined.
- * @throws BidoraError `RANKS` if they don't come together within the timeout, or if libtorch has no process groups
+ * @throws BidoraError `RANKS` if they don't come together within the timeout, or if libtorch has no process groups; the signal's reason
  */
-export function joinRanks(place: Place | undefined, timeoutSeconds: number): Ranks {
+export async function joinRanks(
+  place: Place | undefined,
+  timeoutSeconds: number,
+  signal?: AbortSignal,
+): Promise<Ranks> {
   if (!place) return ALONE;
-  const { rank, size, host, port } = place;
   silenceLog(process.env);
   if (!hasProcessGroups())
     throw new BidoraError(
       "RANKS",
       "This libtorch was built without Gloo, by which ranks compute together: use another one.",
     );
+  const timeout = timeoutSeconds * 1000;
+  const until = performance.now() + timeout;
   try {
-    return endingAtSignals(() => new ProcessGroup(place, timeoutSeconds));
+    if (!place.servesStore) await untilListening(place, until, signal);
+    const group = new ProcessGroup(place, timeout, until - performance.now() + LATER);
+    while (!group.isJoined) {
+      signal?.throwIfAborted();
+      if (performance.now() >= until) throw new Error("not all have come");
+      await sleep(PAUSE);
+    }
+    return group;
   } catch (cause) {
-    const [reason] = (cause as Error).message.split("\n");
-    throw new BidoraError(
-      "RANKS",
-      `Rank ${rank} did not find the other ranks of ${size} at ${host}:${port} within ${timeoutSeconds} s (${reason}): check that all ranks were started, and that MASTER_ADDR and MASTER_PORT are rank 0's.`,
-      { cause },
-    );
+    signal?.throwIfAborted();
+    throw notFound(place, timeoutSeconds, cause as Error);
   }
 }
 
-/** Milliseconds that rank 0, which may serve the store, waits before it leaves: the others read its failure after half that time. */
-const READING = 1000;
-
-async function tellOthers(ranks: Ranks, error: Error): Promise<void> {
-  const { message } = error;
-  let isKnown = ranks.isKnown(message);
-  if (!(error instanceof BidoraError && error.code === "RANK_LOST")) {
-    ranks.fail(message);
-    await sleep(ranks.rank === 0 ? READING : READING / 2);
-    isKnown ||= ranks.isKnown(message);
-  }
-  if (isKnown) showElsewhere(error);
-}
-
-/** Runs `body` as one of the ranks, and leaves them. If it fails here alone, the others end with its message. */
-export async function asRank<T>(ranks: Ranks, body: () => Promise<T>): Promise<T> {
-  try {
-    return await body();
-  } catch (error) {
-    if (ranks.size > 1) await tellOthers(ranks, error as Error);
-    throw error;
-  } finally {
-    ranks.leave();
-  }
+function notFound({ rank, size, host, port }: Place, seconds: number, cause: Error): BidoraError {
+  const [reason = ""] = cause.message.split("\n");
+  return new BidoraError(
+    "RANKS",
+    `Rank ${rank} did not find the other ranks of ${size} at ${host}:${port} within ${seconds} s (${reason.replace(/\.$/, "")}): check that all ranks were started, and that MASTER_ADDR and MASTER_PORT are rank 0's.`,
+    { cause },
+  );
 }

@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -74,13 +75,83 @@ async function listening(port: number): Promise<void> {
   while (!(await isOpen())) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
-test("a rank that waits for others that never come ends at a signal", async () => {
+test("when rank 0 stops answering, which serves the store, the other rank ends after --timeout too", async () => {
+  const { ranks } = await endless("--timeout", "3");
+  ranks[0].child.kill("SIGSTOP");
+  const began = performance.now();
+  expect(await ranks[1].ended).toBe(1);
+  expect(performance.now() - began).toBeLessThan(10_000);
+  expect(ranks[1].printed.stderr).toMatch(
+    /^bidora: rank 1: (Step \d+: )?A rank was lost: another one did not answer within --timeout\.\n$/,
+  );
+  ranks[0].child.kill("SIGCONT");
+  expect(await ranks[0].ended).toBe(1);
+});
+
+const rankOne = (port: number, ...more: readonly string[]) =>
+  startWith(
+    { RANK: "1", WORLD_SIZE: "2", MASTER_ADDR: "127.0.0.1", MASTER_PORT: String(port) },
+    ...finetune(fresh("waiting"), ...ENDLESS, ...more),
+  );
+
+/** Somebody who takes connections and never answers, as a rank 0 that was stopped. */
+async function silent(): Promise<{ server: Server; port: number }> {
+  const port = await freePort();
+  const server = createServer(() => {}).listen(port, "127.0.0.1");
+  await listening(port);
+  return { server, port };
+}
+
+test("a rank that finds no other one, or one that does not answer, says so in one line after --timeout", async () => {
+  const { server, port } = await silent();
+  const ranks = [rankOne(await freePort(), "--timeout", "2"), rankOne(port, "--timeout", "2")];
+  for (const { status, stdout, stderr } of await ended(ranks)) {
+    expect([status, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(
+      /^bidora: rank 1: Rank 1 did not find the other ranks of 2 at 127\.0\.0\.1:\d+ within 2 s \([^()]+\): check [^\n]+\n$/,
+    );
+  }
+  server.close();
+});
+
+test("ranks that wait for others that never come end at a signal", async () => {
+  const { server, port: silentPort } = await silent();
   const port = await freePort();
   const place = { RANK: "0", WORLD_SIZE: "2", MASTER_ADDR: "127.0.0.1", MASTER_PORT: String(port) };
-  const rank = startWith(place, ...finetune(fresh("waiting"), ...ENDLESS, "--timeout", "20"));
+  const ranks = [
+    startWith(place, ...finetune(fresh("waiting"), ...ENDLESS, "--timeout", "60")),
+    rankOne(silentPort, "--timeout", "60"),
+  ];
   await listening(port);
-  rank.child.kill("SIGTERM");
-  expect(await rank.ended).toBe("SIGTERM");
+  await once(server, "connection"); // of the attempt that only looks whether somebody listens, then the store's client
+  const began = performance.now();
+  for (const { child } of ranks) child.kill("SIGTERM");
+  const [first, second] = await ended(ranks);
+  expect([first!.status, second!.status]).toEqual([130, 130]);
+  expect(first!.stderr).toBe("\nSaving and stopping.\nInterrupted.\n");
+  expect(performance.now() - began).toBeLessThan(3000);
+  server.close();
+});
+
+test("ranks with other settings name them, set or not; wrong usage on one rank ends the others with its status", async () => {
+  const words = (...more: readonly string[]) => finetune(fresh("differing"), "--max-steps", "1", ...more);
+  const norm = ["--max-grad-norm", "2"];
+  const [here, there, usage] = await Promise.all([
+    startRanks(words(...norm), words()),
+    startRanks(words(), words(...norm)),
+    startRanks(words(), words("--early-stopping", "2")),
+  ]);
+  for (const [ranks, values] of [
+    [here, "not set, and 2 on rank 0"],
+    [there, "2, and not set on rank 0"],
+  ] as const)
+    for (const { status, stderr } of await ended(ranks)) {
+      expect(status).toBe(1);
+      expect(stderr).toContain(`Rank 1 and rank 0 differ in --max-grad-norm (${values}): all ranks need`);
+    }
+  const [told, wrong] = await ended(usage);
+  expect([told!.status, wrong!.status]).toEqual([2, 2]);
+  expect(told!.stderr).toMatch(/^bidora: Rank 1 ended: --early-stopping needs --eval-every/);
 });
 
 const MORTAL = fileURLToPath(new URL("mortal.js", import.meta.url));

@@ -7,7 +7,7 @@ import { expectSameBits } from "../sameBits.js";
 async function withGroup(body: (ranks: torch.Ranks) => void): Promise<void> {
   vi.stubEnv("TORCH_CPP_LOG_LEVEL", "ERROR");
   const group = { host: "127.0.0.1", port: await freePort(), servesStore: true, restarts: 0 };
-  const ranks = torch.joinRanks({ rank: 0, size: 1, localRank: 0, ...group } as torch.Place, 20);
+  const ranks = await torch.joinRanks({ rank: 0, size: 1, localRank: 0, ...group } as torch.Place, 20);
   try {
     torch.scope(() => body(ranks));
   } finally {

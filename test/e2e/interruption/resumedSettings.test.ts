@@ -1,0 +1,175 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type RunKey, resolveRun, runOptions, settingsOf } from "../../../src/config/index.js";
+import { readState, type SavedState } from "../../../src/files/checkpointState.js";
+import type { JsonValue } from "../../../src/files/json.js";
+import { RUN_FILE } from "../../../src/files/names.js";
+import { flagOf, type Option } from "../../../src/settings/option.js";
+import { FREE, findCheckpoint } from "../../../src/train/resume.js";
+import { abortAfter, bidora, bytes, eventsIn, fresh, json, list, run, SMALL, stepsOf, write } from "../support.js";
+
+const SETTINGS = Object.entries<Option>(runOptions).flatMap(([key, { session }]) => (session ? [] : [key as RunKey]));
+/** Settings that no checkpoint holds: the result does not depend on them, or a note says how. */
+const ELSEWHERE: readonly string[] = ["output", "device", "threads", "log"];
+
+/** Another value, which only has to differ. */
+const other = (value: JsonValue | undefined): JsonValue =>
+  typeof value === "number" ? value + 1 : typeof value === "boolean" ? !value : "other";
+
+describe("a setting that has changed", () => {
+  let path: string;
+  let state: SavedState;
+  beforeAll(async () => {
+    const { output } = await run({ method: "lora", maxSteps: 1, saveEvery: 1 });
+    path = join(output, "checkpoint-1");
+    state = readState(path);
+  });
+
+  const resumedWith = (settings: SavedState["settings"]) =>
+    findCheckpoint({
+      ...{ folder: join(path, ".."), config: resolveRun(SMALL), settings, madeFrom: state.madeFrom },
+      ...{ plans: [{ phase: "train", steps: 1 }], trained: [] },
+    });
+
+  test.each(SETTINGS.filter((key) => !ELSEWHERE.includes(key)))("%s", async (key) => {
+    const [before, after] = [state.settings[key], other(state.settings[key])];
+    const found = resumedWith({ ...state.settings, [key]: after });
+    if (FREE.has(key)) await expect(found).resolves.toMatchObject({ path });
+    else
+      await expect(found).rejects.toMatchObject({
+        code: "CHECKPOINT_SETTINGS",
+        message: `${path} was made with ${key} ${JSON.stringify(before) ?? "not set"}, now it is ${JSON.stringify(after)}: resume with the run's own settings, or start a new run in another --output.`,
+      });
+  });
+
+  test("no other one is left out", () => {
+    expect(SETTINGS.filter((key) => !(key in settingsOf(all())))).toEqual(
+      SETTINGS.filter((key) => ELSEWHERE.includes(key)),
+    );
+  });
+
+  /** A run in which every setting has some value. */
+  function all() {
+    const values = Object.fromEntries(SETTINGS.map((key) => [key, "value"]));
+    return { ...resolveRun(SMALL), ...values };
+  }
+
+  test("docs/fine-tuning.md lists those that may change", () => {
+    const text = readFileSync(new URL("../../../docs/fine-tuning.md", import.meta.url), "utf8");
+    const [, listed = ""] = /These settings may change, and a note says so: ([^.]+)\./.exec(text) ?? [];
+    expect(listed.match(/--[a-z-]+/g)?.sort()).toEqual([...FREE].map(flagOf).sort());
+  });
+});
+
+describe("--resume", () => {
+  const settings = { method: "lora", dtype: "float32" } as const;
+
+  test("with another --dtype is refused, and leaves the folder as it is", async () => {
+    const { output } = await run(settings, abortAfter(2));
+    const before = readFileSync(join(output, RUN_FILE), "utf8");
+    await expect(run({ ...settings, dtype: "bfloat16", output, resume: true })).rejects.toThrow(
+      /checkpoint-2 was made with dtype "float32", now it is "bfloat16": resume with the run's own settings/,
+    );
+    expect(readFileSync(join(output, RUN_FILE), "utf8")).toBe(before);
+  });
+
+  test("with another --learning-rate says so", async () => {
+    const { output } = await run(settings, abortAfter(2));
+    const { notes } = await run({ ...settings, learningRate: 1e-3, output, resume: true });
+    expect(notes).toContain(`${join(output, "checkpoint-2")} was made with learningRate 0.01, now it is 0.001.`);
+  });
+
+  test("of a folder alone takes the settings of its run.yaml, and ends with the same bytes", async () => {
+    const whole = await run({ ...settings, rank: 3, dropout: 0.1 });
+    const { output } = await run({ ...settings, rank: 3, dropout: 0.1 }, abortAfter(2));
+    expect(await bidora("finetune", "--output", output, "--resume", "--quiet")).toMatchObject({ status: 0 });
+    expect(bytes(output)).toBe(bytes(whole.output));
+    expect(await bidora("finetune", "--output", fresh("none"), "--resume")).toMatchObject({
+      ...{ status: 2, stderr: expect.stringMatching(/--model is missing/) },
+    });
+  });
+
+  test("of a folder alone: flags take precedence, and rates that follow another one still do", async () => {
+    const { output } = await run({ method: "bidora", dtype: "float32", maxSteps: 2 }, abortAfter(1));
+    const resume = ["finetune", "--output", output, "--resume"];
+    expect(await bidora(...resume, "--rank", "3")).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/rank 8, now it is 3/),
+    });
+    expect(await bidora(...resume, "--learning-rate", "1e-4")).toMatchObject({ status: 0 });
+    const rates = stepsOf(eventsIn(output)).map(({ learningRate }) => learningRate);
+    expect(Math.max(...rates.slice(1))).toBeLessThanOrEqual(1e-4);
+    expect(readFileSync(join(output, RUN_FILE), "utf8")).toMatch(
+      /retrainLearningRate: 0\.0001\nupperLearningRate: 0\.0001/,
+    );
+  });
+});
+
+describe("a state that leads nowhere", () => {
+  const settings = { method: "lora", dtype: "float32", maxSteps: 8, learningRate: 1e38 } as const;
+  const failure = async (given: Parameters<typeof run>[0]) =>
+    (await run(given).catch((error: unknown) => error as Error)) as Error;
+
+  test("without an earlier checkpoint, the message says that no learning rate helps", async () => {
+    const output = fresh();
+    const sentence = `--resume continues from ${join(output, "checkpoint-1")}. From there the next loss is the same with any --learning-rate: for a smaller one, start the run again with --overwrite.`;
+    expect((await failure({ ...settings, warmupRatio: 0, output })).message).toContain(sentence);
+    const again = { ...settings, warmupRatio: 0, output, resume: true, learningRate: 1e-3 } as const;
+    expect((await failure(again)).message).toContain(sentence);
+  });
+
+  test("with an earlier one, the message names it, and the advice helps", async () => {
+    const output = fresh();
+    const given = { ...settings, warmupRatio: 0.5, output, saveEvery: 1, keepCheckpoints: 1 } as const;
+    const [bad, good] = ["checkpoint-2", "checkpoint-1"].map((name) => join(output, name)) as [string, string];
+    const { message } = await failure({ ...given, saveEvery: 3 });
+    expect(message).toMatch(/start the run again with --overwrite\.$/);
+    rmSync(output, { recursive: true });
+    expect((await failure({ ...given, keepCheckpoints: undefined })).message).toContain(
+      `for a smaller one, remove ${bad}, and it continues from ${good}.`,
+    );
+    rmSync(bad, { recursive: true });
+    const { events } = await run({ ...given, learningRate: 1e-3, resume: true });
+    expect(stepsOf(events).map(({ step }) => step)).toEqual([2, 3, 4, 5, 6, 7, 8]);
+    expect(list(output)).toContain("metrics.json");
+  });
+});
+
+describe("--adapter without --model", () => {
+  const settings = { ...SMALL, method: "lora", dtype: "float32", maxSteps: 1 } as const;
+  const { model, ...alone } = settings;
+  const flags = ["--train", alone.train, "--max-steps", "1", "--batch-size", "4", "--quiet"];
+  const from = async (adapter: string, ...more: readonly string[]) =>
+    bidora("finetune", "--adapter", adapter, ...flags, "--output", fresh(), ...more);
+  const withBase = async (base: string | null): Promise<string> => {
+    const { output } = await run(settings);
+    const file = join(output, "adapter_config.json");
+    writeFileSync(file, JSON.stringify({ ...json(file), base_model_name_or_path: base }));
+    return output;
+  };
+
+  test("starts from the base model that the adapter names", async () => {
+    const { output: adapter } = await run(settings);
+    const [named, found] = [fresh(), fresh()];
+    expect(await from(adapter, "--output", found)).toMatchObject({ status: 0 });
+    expect(await from(adapter, "--output", named, "--model", model)).toMatchObject({ status: 0 });
+    expect(bytes(found)).toBe(bytes(named));
+    expect(json(join(found, "adapter_config.json"))).toMatchObject({ base_model_name_or_path: model });
+  });
+
+  test("says whose model is missing", async () => {
+    expect(await from(await withBase("/gone/model"))).toMatchObject({
+      status: 1,
+      stderr: "bidora: There is no folder /gone/model (the adapter's base model): say by --model where it is.\n",
+    });
+    expect(await from(await withBase("/gone/model"), "--model", "/other")).toMatchObject({
+      stderr: "bidora: There is no folder /other.\n",
+    });
+    expect(await from(await withBase(null))).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/--model is missing, and the adapter does not name its base model: give/),
+    });
+    expect(await from(write("adapter.txt", ""))).toMatchObject({ status: 1 });
+  });
+});
