@@ -257,7 +257,8 @@ export class TrainingRun {
     const { savedStep, last } = this.#progress;
     if (error instanceof Error) this.prepared.ranks.announce(error); // before the state is saved, which takes a while
     const failed = { error, savedStep, from: this.#from };
-    const note = this.#isPrepared ? await rescue(this.#latestState, this.#checkpoint, failed) : undefined;
+    const hasFolder = this.#isPrepared || (this.#from !== undefined && this.#writes);
+    const note = hasFolder ? await rescue(this.#latestState, this.#checkpoint, failed) : undefined;
     const { message } = error instanceof Error ? error : { message: String(error) };
     const code = error instanceof BidoraError ? error.code : "UNEXPECTED";
     const at = last && { phase: last.phase, step: last.step };

@@ -16,7 +16,7 @@ export async function untilListening(
   signal?: AbortSignal,
 ): Promise<void> {
   for (;;) {
-    const left = AbortSignal.timeout(Math.max(1, until - performance.now()));
+    const left = AbortSignal.timeout(Math.max(1, Math.ceil(until - performance.now())));
     const socket = connect({ host, port });
     try {
       await once(socket, "connect", { signal: signal ? AbortSignal.any([signal, left]) : left });
