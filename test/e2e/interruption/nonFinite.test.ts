@@ -59,7 +59,7 @@ describe("--on-nonfinite skip", () => {
     const error = await run(settings).catch((caught: unknown) => caught as Error);
     expect(error).toMatchObject({
       code: "LOSS_NOT_FINITE",
-      message: `Step 8: The loss is infinite: take a smaller --learning-rate, or --max-grad-norm 1, or --dtype float32; --max-skipped 5 batches were skipped before. The state after step 7 was saved: --resume continues from ${join(output, "checkpoint-7")}.`,
+      message: `Step 8: The loss is infinite: take a smaller --learning-rate, or --max-grad-norm 1, or --dtype float32 in a new run; --max-skipped 5 batches were skipped before. The state after step 7 was saved: --resume continues from ${join(output, "checkpoint-7")}. From there the next loss is the same with any --learning-rate: for a smaller one, start the run again with --overwrite.`,
     });
     await run({ ...settings, maxSkipped: 6, resume: true });
     const whole = await run({ ...skipping, train: rowsOf(rows) });
