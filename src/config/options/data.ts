@@ -59,7 +59,7 @@ export const modelOptions = {
   }),
   adapter: option(folder, {
     group: "Model",
-    help: "continue training this adapter instead of a fresh one",
+    help: "continue training this adapter instead of a fresh one; it also names the model, unless --model does",
     advanced: true,
   }),
   initWeights: option(choice(INIT_WEIGHTS), {
