@@ -11,7 +11,7 @@ import type { Metric, PredictedTokens } from "../metrics/index.js";
 import { LOWER_IS_BETTER } from "../metrics/metric.js";
 import { overSums } from "../metrics/sums.js";
 import { tokenSums } from "../metrics/tokenPrediction.js";
-import { goalOf, NAMED_VALUES, textScorer } from "../tasks/index.js";
+import { declared, goalOf, NAMED_VALUES, textScorer } from "../tasks/index.js";
 import type { CollectedRun } from "./collectRuns.js";
 
 /** How the runs of a task are scored. */
@@ -37,11 +37,16 @@ export function scoringOf(runs: readonly [Scored, ...Scored[]]): Scoring {
   const { isOfTexts, byRows } = scorersOf(runs[0].folder);
   const scorer = isOfTexts ? textScorer : byRows;
   const split = scoredSplit(runs, scorer.main);
-  const named = (name: string): ComparedMetric => ({
-    name: metricName(name, split),
-    // The labels decide whether F1 is binary or macro-averaged, but the folder may not have them.
-    goal: goalOf(name, scorer.metric, byRows.metric, NAMED_VALUES),
-  });
+  // The labels decide whether F1 is binary or macro-averaged, but the folder may not have them.
+  const metrics = [scorer.metric, byRows.metric, NAMED_VALUES];
+  const named = (name: string): ComparedMetric => {
+    const kind = name === "loss" ? LOSS_KIND : declared(name, ...metrics)?.kind;
+    return {
+      name: metricName(name, split),
+      goal: goalOf(name, ...metrics),
+      ...(kind !== undefined && { kind }),
+    };
+  };
   const all = new Set(runs.flatMap(({ metrics }) => Object.keys(metrics)));
   const names = [...all].filter((name) => metricRows(name) === split).map(bareMetric);
   const main = named(scorer.main);
@@ -69,6 +74,9 @@ function scoredSplit(runs: readonly Scored[], main: string): Scoring["split"] {
     `${(tested[0] as Scored).folder} was scored on test rows, ${untested.folder} on validation rows only, so their scores can't be compared: take one of them out of the comparison, or run it again.`,
   );
 }
+
+/** Only for language models the loss is a metric to compare by. */
+const LOSS_KIND = "tokens";
 
 /** The loss of a language model as a metric: the mean over tokens. */
 const lossOf = ({ measure }: Metric<unknown, object, PredictedTokens>): Metric<unknown, object, PredictedTokens> =>

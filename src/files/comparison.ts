@@ -29,6 +29,8 @@ export interface ComparedRun extends RunId {
 export interface ComparedMetric {
   readonly name: string;
   readonly goal: Goal;
+  /** What it counts, if metrics of several kinds have the name: `entities` for their F1. Only equal kinds are tested together. */
+  readonly kind?: string;
 }
 
 /** The rows that scores were measured on. */
@@ -74,11 +76,29 @@ export interface MissingRuns {
   readonly unfinished: readonly UnfinishedRun[];
 }
 
+/** What tasks can have in common: rows that are trained on, that scores are of, or both in different tasks; or files. */
+export type SharedRows = "training rows" | "evaluated rows" | "rows that one trains on and another evaluates" | "files";
+
+/** Tasks that share rows. Their scores are not independent, however many tasks they are. */
+export interface RowGroup {
+  /** At least two. */
+  readonly tasks: readonly string[];
+  readonly share: readonly SharedRows[];
+}
+
+/** Tasks that count as one in a test. */
+export interface JoinedTasks extends RowGroup {
+  /** Those of them whose runs are equal to the runs of a task before: they are left out. */
+  readonly repeated?: readonly string[];
+}
+
 /** The runs that are compared. Tasks and methods are shown in this order; the order of runs does not matter. */
 export interface Comparison extends Partial<MissingRuns> {
   readonly tasks: readonly ComparedTask[];
   readonly methods: readonly string[];
   readonly runs: readonly ComparedRun[];
+  /** The tasks that share rows, each in one group at most. All other tasks have rows of their own, as far as known. */
+  readonly rowGroups?: readonly RowGroup[];
 }
 
 /** One metric of one method on one task, over its seeds. */
@@ -116,7 +136,7 @@ interface Tested {
   readonly b: string;
   readonly metric: string;
   readonly population: Population;
-  /** How many pairs there are: of runs, of tasks or of rows. */
+  /** How many pairs there are: of runs, of tasks or of rows. Tasks that share rows have one pair for each seed, or count as one task. */
   readonly pairs: number;
   /** In how many of the pairs the two methods differ. */
   readonly differing: number;
@@ -130,13 +150,17 @@ interface Tested {
 }
 
 /**
- * Wilcoxon's signed-rank test. `wilcoxon`: over pairs of runs on the same task with the same seed. `wilcoxon-tasks`: over tasks, by the
- * means of those runs.
+ * Wilcoxon's signed-rank test. `wilcoxon`: over pairs of runs on the same task with the same seed; tasks that share rows give one pair for
+ * each seed, the means of their runs. `wilcoxon-tasks`: over tasks, by the means of those runs.
  */
 export interface WilcoxonTest extends Tested {
   readonly test: "wilcoxon" | "wilcoxon-tasks";
   /** The tasks of a test over several tasks, if these are not all of them. */
   readonly tasks?: readonly string[];
+  /** What the metric counts, as in `ComparedMetric`. */
+  readonly kind?: string;
+  /** The tasks of the test whose pairs are joined. */
+  readonly joined?: readonly JoinedTasks[];
   /** min(W+, W−) */
   readonly statistic: number;
   /** How much better a is than b: positive where it is better, also for metrics where lower is better. */
@@ -146,7 +170,7 @@ export interface WilcoxonTest extends Tested {
 /** The paired bootstrap over rows that both methods have predicted. */
 export interface BootstrapTest extends Tested {
   readonly test: "bootstrap";
-  /** The metric of a minus that of b, in an interval from `low` to `high`. */
+  /** How much better a is than b, in an interval from `low` to `high`: the difference of the metric, negated where lower is better. */
   readonly statistic: number;
   readonly low: number;
   readonly high: number;
@@ -201,7 +225,7 @@ const run = z.object({
   peakMemoryBytes: number,
 });
 
-const metric = z.object({ name, goal: z.enum(["maximize", "minimize"]) });
+const metric = z.object({ name, goal: z.enum(["maximize", "minimize"]), kind: name.exactOptional() });
 const split = z.enum(["validation", "test"]);
 const rows = z.object({ split, count: number.exactOptional() });
 const comparedTask = z.object({
@@ -232,7 +256,17 @@ const effect = z.object({
   cohensDz: number.nullable(),
   rankBiserial: number,
 });
-const wilcoxon = { test: z.enum(["wilcoxon", "wilcoxon-tasks"]), effect, tasks: z.array(name).exactOptional() };
+const rowGroup = {
+  tasks: z.array(name),
+  share: z.array(z.enum(["training rows", "evaluated rows", "rows that one trains on and another evaluates", "files"])),
+};
+const wilcoxon = {
+  test: z.enum(["wilcoxon", "wilcoxon-tasks"]),
+  effect,
+  tasks: z.array(name).exactOptional(),
+  kind: name.exactOptional(),
+  joined: z.array(z.object({ ...rowGroup, repeated: z.array(name).exactOptional() })).exactOptional(),
+};
 const bootstrap = {
   test: z.literal("bootstrap"),
   low: number,
@@ -260,6 +294,7 @@ const schema = z.object({
   unfinished: z.array(z.object({ ...id, state: z.enum(["running", "stopped", "waiting"]) })).default([]),
   tasks: z.array(comparedTask),
   methods: z.array(name),
+  rowGroups: z.array(z.object(rowGroup)).exactOptional(),
   reached: z.array(reached),
   conditions: z.record(name, z.unknown()),
 });

@@ -5,6 +5,7 @@ import { writeFileAtomic } from "./atomic.js";
 import {
   COMPARISON,
   type ComparisonFile,
+  type JoinedTasks,
   type RunId,
   readComparisonFile,
   type SignificanceTest,
@@ -157,8 +158,20 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
   const titles = new Map(found.tasks.map(({ name, title = name }) => [name, title]));
   const titled = <T extends { readonly task?: string }>(one: T): T =>
     one.task === undefined ? one : { ...one, task: titles.get(one.task) ?? one.task };
+  const allTitled = (tasks: readonly string[]) => tasks.map((task) => titles.get(task) ?? task);
   const titledTest = (test: SignificanceTest): SignificanceTest =>
-    "tasks" in test ? titled({ ...test, tasks: test.tasks.map((task) => titles.get(task) ?? task) }) : titled(test);
+    test.test === "bootstrap"
+      ? titled(test)
+      : titled({
+          ...test,
+          ...(test.tasks && { tasks: allTitled(test.tasks) }),
+          ...(test.joined && { joined: test.joined.map(titledGroup) }),
+        });
+  const titledGroup = ({ tasks, repeated, ...rest }: JoinedTasks): JoinedTasks => ({
+    ...rest,
+    tasks: allTitled(tasks),
+    ...(repeated && { repeated: allTitled(repeated) }),
+  });
   const runs = found.runs.map(async (one) => {
     const [shown, log] = [titled(one), await logOf(folder, one)];
     return { ...shown, log: log && { ...log, name: `${shown.task} ${shown.method} seed ${shown.seed}` } };
@@ -170,6 +183,7 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
     failed: found.failed.map(titled),
     unfinished: found.unfinished.map(titled),
     tests: found.tests.map(titledTest),
+    ...(found.rowGroups && { rowGroups: found.rowGroups.map(titledGroup) }),
     reached: found.reached.map(titled),
     runs: await Promise.all(runs),
   };

@@ -5,7 +5,9 @@ import { meanOverRows, overSums } from "./sums.js";
 
 /** `accuracy`: the share of rows whose predicted class is the reference class, in [0, 1]. */
 export function accuracy(): Metric<number, number, number> {
-  return meanOverRows("accuracy", SHARE_OF_ROWS, (reference, prediction) => (reference === prediction ? 1 : 0));
+  return meanOverRows("accuracy", { ...SHARE_OF_ROWS, kind: "rows" }, (reference, prediction) =>
+    reference === prediction ? 1 : 0,
+  );
 }
 
 /** Whether a row's reference and prediction are the positive class; all other classes count as one. */
@@ -19,7 +21,7 @@ const ofClass =
   (name: keyof Scores) =>
   (positive: number): Metric<number, number, ClassHit> =>
     overSums(
-      { [name]: HIGHER_IS_BETTER },
+      { [name]: { ...HIGHER_IS_BETTER, kind: "a class" } },
       (reference, prediction) => ({ actual: reference === positive, predicted: prediction === positive }),
       () => ({
         width: COUNTS,
@@ -48,7 +50,7 @@ export type ClassPair = readonly [reference: number, prediction: number];
  * `average="macro"`.
  */
 export function macroF1(): Metric<number, number, ClassPair> {
-  return overClassCounts("macroF1", (counts) => macroScores(counts.values()).f1);
+  return overClassCounts("macroF1", (counts) => macroScores(counts.values()).f1, "classes of rows");
 }
 
 /**
@@ -75,13 +77,14 @@ function correlation(counts: ClassCounts, rows: number): number {
 /** Counts by class id, for the classes that occur, in order of first occurrence. */
 type ClassCounts = ReadonlyMap<number, Counts>;
 
-/** A metric that is a function of class counts; higher is better. */
+/** A metric that is a function of class counts; higher is better. @param kind as in `MetricValue` */
 export function overClassCounts(
   name: string,
   of: (counts: ClassCounts, rows: number) => number,
+  kind?: string,
 ): Metric<number, number, ClassPair> {
   return overSums(
-    { [name]: HIGHER_IS_BETTER },
+    { [name]: { ...HIGHER_IS_BETTER, ...(kind !== undefined && { kind }) } },
     (reference, prediction) => [reference, prediction],
     (corpus) => classSums(corpus, (counts, rows) => ({ [name]: of(counts, rows) })),
   );

@@ -35,7 +35,7 @@ const LABEL_SCORES = {
   microF1: HIGHER_IS_BETTER,
   macroPrecision: HIGHER_IS_BETTER,
   macroRecall: HIGHER_IS_BETTER,
-  macroF1: HIGHER_IS_BETTER,
+  macroF1: { ...HIGHER_IS_BETTER, kind: "labels" },
 };
 
 function scoresOfLabels(counts: readonly Counts[]): Readonly<Record<keyof typeof LABEL_SCORES, number>> {

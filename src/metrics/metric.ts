@@ -8,6 +8,8 @@ export interface MetricValue {
   readonly goal: Goal;
   /** The value is the share of correct rows: the mean of a 0 or 1 per row. */
   readonly isShareOfRows?: boolean;
+  /** What is counted, in the plural or with an article, where metrics of several kinds have one name: F1 of a class is not F1 of entities. */
+  readonly kind?: string;
 }
 
 export const HIGHER_IS_BETTER: MetricValue = { goal: "maximize" };

@@ -15,7 +15,7 @@ export interface AnswerScores {
  */
 export function squad(): Metric<readonly string[], string, AnswerScores> {
   return overSums(
-    { exactMatch: SHARE_OF_ROWS, f1: HIGHER_IS_BETTER },
+    { exactMatch: SHARE_OF_ROWS, f1: { ...HIGHER_IS_BETTER, kind: "answers" } },
     (references, prediction) => {
       const known = references.map(normalizeAnswer).filter((answer) => answer !== "");
       const answers = known.length > 0 ? known : [""];

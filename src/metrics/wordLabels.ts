@@ -23,7 +23,7 @@ export interface WordHits {
  */
 export function wordAccuracy(): Metric<WordLabels, PredictedWordLabels, WordHits> {
   return overSums(
-    { accuracy: HIGHER_IS_BETTER },
+    { accuracy: { ...HIGHER_IS_BETTER, kind: "words" } },
     (labels, predicted, row) => {
       const guesses = alignWords(labels, predicted, row);
       return { words: labels.length, right: labels.filter((label, word) => label === guesses[word]).length };
@@ -53,7 +53,7 @@ export interface EntityCounts extends Counts {
  */
 export function entityScores(rules: EntityRules = "lenient"): Metric<WordLabels, PredictedWordLabels, EntityCounts> {
   const scores = overSums<WordLabels, PredictedWordLabels, EntityCounts>(
-    { precision: HIGHER_IS_BETTER, recall: HIGHER_IS_BETTER, f1: HIGHER_IS_BETTER },
+    { precision: OF_ENTITIES, recall: OF_ENTITIES, f1: OF_ENTITIES },
     (labels, predicted, row) => {
       const guesses = alignWords(labels, predicted, row);
       const known = entitiesBy(rules, labels);
@@ -74,6 +74,8 @@ export function entityScores(rules: EntityRules = "lenient"): Metric<WordLabels,
   );
   return { ...scores, notes: (rows) => notesOf(rules, rows) };
 }
+
+const OF_ENTITIES = { ...HIGHER_IS_BETTER, kind: "entities" };
 
 const OF_COUNTS: Sums<EntityCounts> = {
   width: COUNTS,

@@ -1,10 +1,9 @@
 /** Significance tests between methods, from the scores of finished runs. */
-import { group } from "d3-array";
 import { own } from "../common/collections.js";
-import type { ComparedMetric, ComparedRun, Comparison, WilcoxonTest } from "../files/comparison.js";
+import type { ComparedMetric, ComparedRun, ComparedTask, Comparison, WilcoxonTest } from "../files/comparison.js";
 import { checkComparison, isOfRows, methodsWithoutFailure } from "./checkComparison.js";
 import { pairsNeeded, withHolm } from "./holm.js";
-import { mean } from "./summary.js";
+import { type PairedScores, pairsOfRuns, pairsOfTasks, type Scope } from "./pairedScores.js";
 import { pairedEffect, wilcoxon } from "./wilcoxon.js";
 
 type Uncorrected = Omit<WilcoxonTest, "pHolm">;
@@ -14,11 +13,11 @@ export const MAIN = "main";
 
 /**
  * Wilcoxon's signed-rank test of every two methods that have a pair of runs. Three kinds of tests, in this order:
- * - over the seeds of several tasks: one test for each main metric, over all tasks that have the metric; and where tasks differ in
- *   their main metric, a test `main` with each task's own, as the BiDoRA paper's over GLUE. It uses the metrics for which higher is
+ * - over the seeds of several tasks: one test for each main metric, over all tasks that have it in the same kind; and where tasks differ
+ *   in their main metric, a test `main` with each task's own, as the BiDoRA paper's over GLUE. It uses the metrics for which higher is
  *   better: they are shares and correlations, which have the same scale. Seeds of one task are not independent samples of tasks, so
- *   these tests hold for these tasks only.
- * - the same over the tasks' means (Demšar 2006, §3.1), which generalizes to tasks of this kind; where there are enough tasks for
+ *   these tests hold for these tasks only. Scores of tasks that share rows are not independent: such tasks have one pair for each seed.
+ * - the same over the tasks' means (Demšar 2006, §3.1), those that share rows as one task, which generalizes to tasks of this kind; where there are enough tasks for
  *   significance.
  * - over the seeds of each task, by its main metric.
  *
@@ -32,7 +31,11 @@ export function significance(comparison: Comparison): WilcoxonTest[] {
   const testsOver = (scope: NamedScope, pairing: Pairing) =>
     testsOf(comparison, scope, pairing).map((test) => ({ ...test, ...someTasks(comparison, scope) }));
   const single = tasks.flatMap(({ name, metrics: [main] }) => {
-    const scope = { metric: main.name, metricOf: () => main, runs: runs.filter(({ task }) => task === name) };
+    const scope = scopeOf(
+      comparison,
+      main,
+      runs.filter(({ task }) => task === name),
+    );
     return testsOf(comparison, scope, overSeeds("seeds of this task")).map((test) => ({ ...test, task: name }));
   });
   return withHolm<Uncorrected>([
@@ -42,13 +45,16 @@ export function significance(comparison: Comparison): WilcoxonTest[] {
   ]);
 }
 
-/** The runs of a test, and the metric that it compares on each task. */
-interface Scope {
-  readonly runs: readonly ComparedRun[];
-  readonly metricOf: (task: string) => ComparedMetric;
-}
+type NamedScope = Scope & Pick<WilcoxonTest, "metric" | "kind">;
 
-type NamedScope = Scope & { readonly metric: string };
+/** Runs that are compared by one metric. */
+const scopeOf = ({ rowGroups = [] }: Comparison, metric: ComparedMetric, runs: readonly ComparedRun[]): NamedScope => ({
+  metric: metric.name,
+  ...(metric.kind !== undefined && { kind: metric.kind }),
+  metricOf: () => metric,
+  runs,
+  groups: rowGroups,
+});
 
 const tasksIn = ({ runs }: Scope): ReadonlySet<string> => new Set(runs.map(({ task }) => task));
 
@@ -64,30 +70,37 @@ function someTasks(comparison: Comparison, scope: Scope): Pick<WilcoxonTest, "ta
     : { tasks: [...new Set(asked)].filter((name) => tested.has(name)) };
 }
 
+/** Identifies a metric: those of different kinds are different metrics, even if they have the same name. */
+const keyOf = ({ name, kind }: ComparedMetric): string => JSON.stringify([name, kind]);
+
 /** One scope for each main metric: the runs of all tasks that have it. */
 function overTasksWith(comparison: Comparison): NamedScope[] {
-  const mains = [...new Map(comparison.tasks.map(({ metrics: [main] }) => [main.name, main])).values()];
-  return mains.map((main) => ({ metric: main.name, metricOf: () => main, runs: runsOfTasksWith(main, comparison) }));
+  const mains = [...new Map(comparison.tasks.map(({ metrics: [main] }) => [keyOf(main), main])).values()];
+  return mains.map((main) => scopeOf(comparison, main, runsOfTasksWith(main, comparison)));
 }
 
 /**
  * The runs of all tasks on which any run has the metric; runs without it on these tasks count as unmatched. Tasks whose scores are of other
- * rows than the metric's are left out: scores that are only shown are not tested.
+ * rows than the metric's are left out: scores that are only shown are not tested. So are tasks where the name means another kind.
  */
-function runsOfTasksWith({ name }: ComparedMetric, { tasks: compared, runs }: Comparison): ComparedRun[] {
-  const scored = new Set(compared.filter(({ rows }) => isOfRows(name, rows)).map((task) => task.name));
+function runsOfTasksWith({ name, kind }: ComparedMetric, { tasks: compared, runs }: Comparison): ComparedRun[] {
+  const isOfKind = ({ metrics }: ComparedTask) => metrics.find((metric) => metric.name === name)?.kind === kind;
+  const scored = new Set(
+    compared.filter((task) => isOfRows(name, task.rows) && isOfKind(task)).map((task) => task.name),
+  );
   const having = runs.filter(({ task, metrics }) => scored.has(task) && own(metrics, name) !== undefined);
   const tasks = new Set(having.map(({ task }) => task));
   return runs.filter(({ task }) => tasks.has(task));
 }
 
 /** The tasks whose main metric is better when higher; none if all of these have the same one. */
-function pooled({ tasks, runs }: Comparison): NamedScope[] {
+function pooled({ tasks, runs, rowGroups = [] }: Comparison): NamedScope[] {
   const mains = new Map(tasks.map(({ name, metrics: [main] }) => [name, main]));
   const maximized = [...mains].filter(([, { goal }]) => goal === "maximize");
-  if (new Set(maximized.map(([, { name }]) => name)).size < 2) return [];
+  if (new Set(maximized.map(([, main]) => keyOf(main))).size < 2) return [];
   const of = new Map(maximized);
-  return [{ metric: MAIN, metricOf: (task) => of.get(task)!, runs: runs.filter(({ task }) => of.has(task)) }];
+  const metricOf = (task: string) => of.get(task)!;
+  return [{ metric: MAIN, metricOf, runs: runs.filter(({ task }) => of.has(task)), groups: rowGroups }];
 }
 
 /** What a test pairs, how many pairs it needs, and which population it is about. */
@@ -125,61 +138,7 @@ function testOf(
   const effect = scores.a.length < least ? undefined : pairedEffect(scores.a, scores.b);
   if (!effect) return undefined;
   const { statistic, p, differing } = wilcoxon(scores.a, scores.b);
-  const [pairs, { unmatched }, { metric }] = [scores.a.length, scores, scope];
-  return { a, b, metric, population, pairs, differing, unmatched, statistic, p, test, effect };
-}
-
-/** Paired scores of two methods, negated for metrics to be minimized: more is better. */
-interface PairedScores {
-  readonly a: readonly number[];
-  readonly b: readonly number[];
-  /** How many runs, or tasks, have no partner or no score. */
-  readonly unmatched: number;
-}
-
-/** One pair for each task and seed that both methods have. */
-function pairsOfRuns(scope: Scope, a: string, b: string): PairedScores {
-  const pairs = pairedRuns(scope, a, b);
-  return {
-    a: pairs.map(([{ score }]) => score),
-    b: pairs.map(([, { score }]) => score),
-    unmatched: runsOf(scope, a, b).length - 2 * pairs.length,
-  };
-}
-
-/** One pair for each task: the means over the seeds that both methods have on it. */
-function pairsOfTasks(scope: Scope, a: string, b: string): PairedScores {
-  const byTask = [...group(pairedRuns(scope, a, b), ([{ task }]) => task).values()];
-  const means = (side: 0 | 1) => byTask.map((pairs) => mean(pairs.map((pair) => pair[side].score)));
-  const tasks = new Set(runsOf(scope, a, b).map(({ task }) => task));
-  return { a: means(0), b: means(1), unmatched: tasks.size - byTask.length };
-}
-
-const runsOf = ({ runs }: Scope, a: string, b: string): ComparedRun[] =>
-  runs.filter(({ method }) => method === a || method === b);
-
-interface ScoredRun {
-  readonly task: string;
-  readonly score: number;
-}
-
-function pairedRuns(scope: Scope, a: string, b: string): (readonly [ScoredRun, ScoredRun])[] {
-  const others = scoredRuns(scope, b);
-  return [...scoredRuns(scope, a)].flatMap(([key, one]) => {
-    const other = others.get(key);
-    return other ? [[one, other] as const] : [];
-  });
-}
-
-/** A method's runs that have a score, by task and seed. */
-function scoredRuns({ runs, metricOf }: Scope, method: string): Map<string, ScoredRun> {
-  const found = new Map<string, ScoredRun>();
-  for (const run of runs.filter((one) => one.method === method)) {
-    const { name, goal } = metricOf(run.task);
-    const sign = goal === "minimize" ? -1 : 1;
-    const value = own(run.metrics, name);
-    if (value === undefined) continue;
-    found.set(JSON.stringify([run.task, run.seed]), { task: run.task, score: sign * value });
-  }
-  return found;
+  const [pairs, { unmatched, joined }, { metric, kind }] = [scores.a.length, scores, scope];
+  const facts = { ...(kind !== undefined && { kind }), ...(joined.length > 0 && { joined }) };
+  return { a, b, metric, population, pairs, differing, unmatched, statistic, p, test, effect, ...facts };
 }

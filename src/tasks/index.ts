@@ -15,6 +15,7 @@ export { questionAnswering, type SpanPrediction, type SpanRow } from "./question
 export { type NumberPrediction, type NumberRow, regression } from "./regression.js";
 export {
   checkValues,
+  declared,
   type GeneratedText,
   goalOf,
   type MetricName,

@@ -1,7 +1,14 @@
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import { kebabCase } from "../common/format.js";
-import { combineMetrics, type Goal, type Metric, mapPrediction, textScores } from "../metrics/index.js";
+import {
+  combineMetrics,
+  type Goal,
+  type Metric,
+  type MetricValue,
+  mapPrediction,
+  textScores,
+} from "../metrics/index.js";
 import * as named from "../metrics/named.js";
 
 /** How a task's predictions are scored. */
@@ -24,12 +31,18 @@ export interface ScorerOptions {
   readonly isScored?: boolean | undefined;
 }
 
+/** What the first metric that has a value declares about it. */
+export const declared = (
+  name: string,
+  ...metrics: readonly Pick<Metric<never, never>, "values">[]
+): MetricValue | undefined => metrics.map((metric) => own(metric.values, name)).find((value) => value !== undefined);
+
 /**
  * Whether higher or lower values are better, as the metric declares; for the loss, which evaluation adds, lower.
  * @throws BidoraError `METRIC_GOAL` for a value that no metric declares
  */
 export function goalOf(name: string, ...metrics: readonly Pick<Metric<never, never>, "values">[]): Goal {
-  const values = metrics.map((metric) => own(metric.values, name)).find((value) => value !== undefined);
+  const values = declared(name, ...metrics);
   if (values !== undefined) return values.goal;
   if (name === "loss") return "minimize";
   throw new BidoraError(

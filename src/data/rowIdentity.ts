@@ -1,0 +1,31 @@
+/** Which rows are the same to a model: those with the same input, whatever their labels, files and order. */
+import { hash } from "node:crypto";
+import { isObject } from "../common/arguments.js";
+import type { Example } from "./example.js";
+
+/** Characters of base64, which hold 48 bits: among a million rows, two different ones have a common key once in 600 data sets. */
+const KEY_LENGTH = 8;
+
+/** A key of what the model reads of a row. Rows with different labels or completions have the same key. */
+export const rowKey = ({ input }: Pick<Example, "input">): string =>
+  hash("sha256", JSON.stringify(readByModel(input)), "base64url").slice(0, KEY_LENGTH);
+
+/** The input without what the model is to answer. A text alone is the same row as a list of one. */
+function readByModel(input: unknown): unknown {
+  if (!isObject(input)) return input;
+  if ("prompt" in input) return [input.prompt];
+  if ("text" in input) return [input.text];
+  if (Array.isArray(input.messages)) return [withoutAnswer(input.messages)];
+  return input;
+}
+
+function withoutAnswer(messages: readonly unknown[]): readonly unknown[] {
+  const last = messages.at(-1);
+  return messages.length > 1 && isObject(last) && last.role === "assistant" ? messages.slice(0, -1) : messages;
+}
+
+/** How many of the rows, given by their keys, are also among others. */
+export function countShared(rows: readonly string[], others: readonly string[]): number {
+  const known = new Set(others);
+  return rows.filter((key) => known.has(key)).length;
+}

@@ -1,0 +1,114 @@
+/** The pairs of a test over runs: two methods' scores with the same seed, those of tasks that share rows joined. */
+import { group } from "d3-array";
+import { own } from "../common/collections.js";
+import type { ComparedMetric, ComparedRun, JoinedTasks, RowGroup } from "../files/comparison.js";
+import { mean } from "./summary.js";
+
+/** The runs of a test, and the metric that it compares on each task. */
+export interface Scope {
+  readonly runs: readonly ComparedRun[];
+  readonly metricOf: (task: string) => ComparedMetric;
+  /** The tasks that share rows. */
+  readonly groups: readonly RowGroup[];
+}
+
+/** Paired scores of two methods, negated for metrics to be minimized: more is better. */
+export interface PairedScores {
+  readonly a: readonly number[];
+  readonly b: readonly number[];
+  /** How many runs, or tasks, have no partner or no score. */
+  readonly unmatched: number;
+  readonly joined: readonly JoinedTasks[];
+}
+
+/** One pair for each seed that both methods have on a task, or on tasks that share rows: the means over these. */
+export function pairsOfRuns(scope: Scope, a: string, b: string): PairedScores {
+  const found = pairedRuns(scope, a, b);
+  const { pairs, joined } = joinedTasks(scope, found, a, b);
+  const units = [...group(pairs, ({ task, seed }) => JSON.stringify([groupOf(scope, task), seed])).values()];
+  return { ...meansOf(units), unmatched: runsOf(scope, a, b).length - 2 * found.length, joined };
+}
+
+/** One pair for each task, or tasks that share rows: the means over the seeds that both methods have, then over the tasks. */
+export function pairsOfTasks(scope: Scope, a: string, b: string): PairedScores {
+  const found = pairedRuns(scope, a, b);
+  const { pairs, joined } = joinedTasks(scope, found, a, b);
+  const byTask = [...group(pairs, ({ task }) => task)].map(
+    ([task, ofTask]): PairedRuns => ({ task, ...meanOf(ofTask) }),
+  );
+  const units = [...group(byTask, ({ task }) => groupOf(scope, task)).values()];
+  const tasks = new Set(runsOf(scope, a, b).map(({ task }) => task));
+  return { ...meansOf(units), unmatched: tasks.size - new Set(found.map(({ task }) => task)).size, joined };
+}
+
+const meanOf = (pairs: readonly PairedRuns[]): Pick<PairedRuns, "a" | "b"> => ({
+  a: mean(pairs.map((pair) => pair.a)),
+  b: mean(pairs.map((pair) => pair.b)),
+});
+
+function meansOf(units: readonly (readonly PairedRuns[])[]): Pick<PairedScores, "a" | "b"> {
+  const means = units.map(meanOf);
+  return { a: means.map(({ a }) => a), b: means.map(({ b }) => b) };
+}
+
+const groupWith = ({ groups }: Scope, task: string): RowGroup | undefined =>
+  groups.find(({ tasks }) => tasks.includes(task));
+
+/** Identifies a task together with those that it shares rows with. */
+const groupOf = (scope: Scope, task: string): string => groupWith(scope, task)?.tasks[0] ?? task;
+
+/** The pairs without those of tasks whose runs are equal to the runs of another task in the same group, and what is joined. */
+function joinedTasks(scope: Scope, pairs: readonly SeedPair[], a: string, b: string) {
+  const names = [...new Set(pairs.map(({ task }) => task))];
+  const all = scope.groups.map(({ tasks, share }) => {
+    const tested = tasks.filter((task) => names.includes(task));
+    const runs = tested.map((task) => resultsOf(scope, task, a, b));
+    const repeated = tested.filter((_, i) => runs.indexOf(runs[i]!) < i);
+    return { tasks: tested, share, ...(repeated.length > 0 && { repeated }) };
+  });
+  const joined = all.filter(({ tasks }) => tasks.length > 1);
+  const repeated = new Set(joined.flatMap((one) => one.repeated ?? []));
+  return { pairs: pairs.filter(({ task }) => !repeated.has(task)), joined };
+}
+
+/** All results of two methods on a task as text, which is the same for equal runs. */
+const resultsOf = ({ runs }: Scope, task: string, a: string, b: string): string => {
+  const results = runs
+    .filter((run) => run.task === task && (run.method === a || run.method === b))
+    .map(({ method, seed, metrics }) => JSON.stringify([method, seed, Object.entries(metrics).sort()]));
+  return results.sort().join();
+};
+
+const runsOf = ({ runs }: Scope, a: string, b: string): ComparedRun[] =>
+  runs.filter(({ method }) => method === a || method === b);
+
+/** The scores of two methods on a task. */
+interface PairedRuns {
+  readonly task: string;
+  readonly a: number;
+  readonly b: number;
+}
+
+type SeedPair = PairedRuns & { readonly seed: number };
+
+function pairedRuns(scope: Scope, a: string, b: string): SeedPair[] {
+  const others = scoredRuns(scope, b);
+  return [...scoredRuns(scope, a)].flatMap(([key, { score, ...one }]) => {
+    const other = others.get(key);
+    return other ? [{ ...one, a: score, b: other.score }] : [];
+  });
+}
+
+/** A method's runs that have a score, by task and seed. */
+function scoredRuns({ runs, metricOf }: Scope, method: string) {
+  const found = new Map<string, { readonly task: string; readonly seed: number; readonly score: number }>();
+  for (const run of runs.filter((one) => one.method === method)) {
+    const { name, goal } = metricOf(run.task);
+    const sign = goal === "minimize" ? -1 : 1;
+    const value = own(run.metrics, name);
+    if (value === undefined) continue;
+    const { task, seed } = run;
+    found.set(JSON.stringify([task, seed]), { task, seed, score: sign * value });
+  }
+  return found;
+}
