@@ -34,18 +34,21 @@ export function rowTests(
   const options = { resamples: resamplesFor(pairs.length), confidence: 0.95, seed: 0 };
   const onDrawn = slowNote(task, options.resamples, note);
   const found = resampled(bareMetric(main.name), sides, options, onDrawn);
-  const drawn = new Map(sides.map((side, i) => [side, found[i]!]));
+  const drawn = new Map(sides.map((side, i) => [side, main.goal === "minimize" ? negated(found[i]!) : found[i]!]));
   const meanOver = meansOf((side: Side) => drawn.get(side)!);
   const testOf = (pair: Pair): Omit<BootstrapTest, "pHolm"> => {
     const { difference, ...rest } = differenceOf(main.name, meanOver(pair.a), meanOver(pair.b), options);
-    const { resamples } = options;
-    return { ...pairFacts(pair, main.name, runs), statistic: difference, ...rest, resamples, test: "bootstrap", task };
+    const { resamples, confidence } = options;
+    return { ...pairFacts(pair, main.name, runs), statistic: difference, ...rest, confidence, resamples, test: "bootstrap", task };
   };
   const results = pairs.map((pair) => orWhyNot(() => testOf(pair)));
   for (const why of new Set(results.filter((result) => typeof result === "string")))
     note(`The bootstrap over the rows of ${task} is left out: ${why}`);
   return withHolm(results.filter((result) => typeof result !== "string"));
 }
+
+/** A metric of which less is better, as one of which more is: a difference is positive where the first method is better. */
+const negated = ({ whole, drawn }: Resampled): Resampled => ({ whole: -whole, drawn: drawn.map((value) => -value) });
 
 /** What is compared: the methods, and the rows and runs behind their scores. */
 function pairFacts({ a, b }: Pair, metric: string, runs: readonly PredictedRun[]) {

@@ -174,6 +174,8 @@ export interface BootstrapTest extends Tested {
   readonly statistic: number;
   readonly low: number;
   readonly high: number;
+  /** Of the interval: 0.95. */
+  readonly confidence: number;
   /** How often the rows were resampled. */
   readonly resamples: number;
   /** The Monte Carlo standard error of p, which depends on the resamples. */
@@ -271,6 +273,7 @@ const bootstrap = {
   test: z.literal("bootstrap"),
   low: number,
   high: number,
+  confidence: number.exactOptional(),
   resamples: number,
   pStandardError: number,
 };
@@ -307,12 +310,27 @@ export function writeComparisonFile(folder: string, comparison: ComparisonFile):
 export function readComparisonFile(folder: string): ComparisonFile {
   const path = join(folder, COMPARISON);
   const parsed = schema.safeParse(readIfObject(path));
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const { tests, ...found } = parsed.data;
+    return { ...found, tests: tests.map((test) => (test.test === "bootstrap" ? withSign(test, found.tasks) : test)) };
+  }
   const { key, what } = firstFault(parsed.error.issues, "the file");
   throw new BidoraError(
     "COMPARISON",
     `Expected the results of a comparison in ${path}, but they are incomplete or from an older version (${key}: ${what}); write the file again with compare --collect.`,
   );
+}
+
+/** Earlier versions wrote no confidence, and the plain difference of a minus b even where lower is better. */
+function withSign(
+  { confidence, ...test }: Omit<BootstrapTest, "confidence"> & { readonly confidence?: number },
+  tasks: Comparison["tasks"],
+): BootstrapTest {
+  if (confidence !== undefined) return { ...test, confidence };
+  const main = tasks.find(({ name }) => name === test.task)?.metrics[0];
+  const { statistic, low, high } = test;
+  const negated = main?.goal === "minimize" && { statistic: -statistic, low: -high, high: -low };
+  return { ...test, ...negated, confidence: 0.95 };
 }
 
 function readIfObject(path: string): unknown {

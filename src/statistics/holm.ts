@@ -40,31 +40,40 @@ const smallestP = (pairs: number): number => Math.min(1, 2 / 2 ** pairs);
 export const pairsNeeded = (family = 1): number => Math.floor(Math.log2((2 * family) / LEVEL)) + 1;
 
 /**
- * Notes for a family of tests in which some can't be significant (corrected p < 0.05) whatever their outcome; none if all can.
- * The exact test's limit is applied to the bootstrap, too. The bootstrap has no such limit, but for few differing rows its p-values
- * are too small.
+ * Notes for a family of tests in which some can't be significant (corrected p < 0.05) whatever their outcome, each with the pairs of methods
+ * that it is about; none if all can. The exact test's limit is applied to the bootstrap, too. The bootstrap has no such limit, but for few
+ * differing rows its p-values are too small.
  * @param family the tests that Holm's correction is over
  */
 export function underpoweredNotes(family: readonly SignificanceTest[]): string[] {
   // Corrected p-values increase with the raw ones, so the smallest raw ones give the smallest corrected ones.
   const corrected = holm(family.map(({ differing }) => smallestP(differing)));
   const weak = family.map((test, i) => ({ test, least: corrected[i]! })).filter(({ least }) => least >= LEVEL);
-  return [...group(weak, ({ test: { test } }) => test).values()].map((alike) => note(alike, family.length));
+  if (weak.length === family.length && weak.length > 1)
+    return [note(`All ${formatCount(weak.length)} pairs of methods have`, weak, family.length)];
+  const alike = [...group(weak, ({ test: { differing } }) => differing).values()];
+  const namesOf = (some: typeof weak) => some.map(({ test: { a, b } }) => `${a} – ${b}`).join(", ");
+  return alike.map((some) => note(`${namesOf(some)} ${some.length > 1 ? "have" : "has"}`, some, family.length));
 }
 
 const PAIRS = {
-  wilcoxon: ["differing pair of runs", "differing pairs of runs"],
+  wilcoxon: ["differing pair", "differing pairs"],
   "wilcoxon-tasks": ["task whose means differ", "tasks whose means differ"],
   bootstrap: ["row that is scored differently", "rows that are scored differently"],
 } as const;
 
-/** @param alike the underpowered tests of one kind */
-function note(alike: readonly { test: SignificanceTest; least: number }[], family: number): string {
+/** @param whoHas the pairs of methods @param alike their tests, of one kind */
+function note(whoHas: string, alike: readonly { test: SignificanceTest; least: number }[], family: number): string {
   const counts = alike.map(({ test }) => test.differing);
   const [most, isOne] = [Math.max(...counts), new Set(counts).size === 1];
-  const [single, several] = PAIRS[alike[0]!.test.test];
-  const have = `${isOne ? "" : "At most "}${formatCount(most)} ${most === 1 ? `${single} is` : `${several} are`}`;
+  const { test } = alike[0]!.test;
+  const [single, several] = PAIRS[test];
+  const have = `${isOne ? "" : "at most "}${formatCount(most)} ${most === 1 ? single : several}`;
   const limit = Number(Math.min(...alike.map(({ least }) => least)).toPrecision(3));
   const corrected = family > 1 ? `, corrected for ${family} tests` : "";
-  return `${have} too few: the smallest p that an exact test can reach is ${limit}${corrected}; p < ${LEVEL} needs at least ${formatCount(pairsNeeded(family))}.`;
+  const reach =
+    test === "bootstrap"
+      ? `the bootstrap's p is too small for so few, an exact test's would be at least ${limit}`
+      : `the smallest p that an exact test can reach is ${limit}`;
+  return `${whoHas} ${have}, too few: ${reach}${corrected}; p < ${LEVEL} needs at least ${formatCount(pairsNeeded(family))}.`;
 }

@@ -1,7 +1,7 @@
 /** The table of significance tests, with notes on what they can and cannot say. */
 import { group } from "d3-array";
 import { formatCount, formatNumber, words } from "../common/format.js";
-import type { SignificanceTest } from "../files/comparison.js";
+import type { SignificanceTest, WilcoxonTest } from "../files/comparison.js";
 import { familyOf, underpoweredNotes } from "./holm.js";
 import { type Column, NOTHING, plain, type Table } from "./renderTable.js";
 import { MAIN } from "./significance.js";
@@ -30,7 +30,8 @@ export function significanceTable(tests: readonly SignificanceTest[]): Table {
       column("Test", ({ test }) => TEST_NAMES[test], "left"),
       column("Population", ({ population }) => population, "left"),
       column("Pairs", pairsText),
-      column("Statistic", ({ statistic }) => formatNumber(statistic)),
+      column("Difference", differenceText),
+      column("Statistic", (test) => (test.test === "bootstrap" ? NOTHING : formatNumber(test.statistic))),
       column("p", pText),
       column("p (Holm)", ({ pHolm }) => formatNumber(pHolm)),
       column("Rank-biserial", (test) => (test.test === "bootstrap" ? NOTHING : formatNumber(test.effect.rankBiserial))),
@@ -42,13 +43,9 @@ export function significanceTable(tests: readonly SignificanceTest[]): Table {
 const metricText = ({ metric }: SignificanceTest): string => (metric === MAIN ? "each task's main" : words(metric));
 
 function taskText(test: SignificanceTest): string {
-  const some = tasksOf(test);
+  const some = test.test === "bootstrap" ? undefined : test.tasks;
   return test.task ?? (some ? `${some.length} tasks` : "all");
 }
-
-/** The tasks of a test over some of the tasks. */
-const tasksOf = (test: SignificanceTest): readonly string[] | undefined =>
-  test.test === "bootstrap" ? undefined : test.tasks;
 
 function pairsText(test: SignificanceTest): string {
   const { pairs, differing, unmatched } = test;
@@ -61,6 +58,12 @@ function pairsText(test: SignificanceTest): string {
   return facts.length === 0 ? `${pairs}` : `${pairs} (${facts.join(", ")})`;
 }
 
+/** How much better the first method is: the mean over pairs, or the bootstrap's difference with its interval. */
+const differenceText = (test: SignificanceTest): string =>
+  test.test === "bootstrap"
+    ? `${formatNumber(test.statistic)} [${formatNumber(test.low)}, ${formatNumber(test.high)}]`
+    : formatNumber(test.effect.meanDifference);
+
 const pText = (test: SignificanceTest): string =>
   test.test === "bootstrap" ? `${formatNumber(test.p)} ± ${formatNumber(test.pStandardError)}` : formatNumber(test.p);
 
@@ -71,18 +74,19 @@ function notesOf(tests: readonly SignificanceTest[]): string[] {
   return [
     [...new Set(tests.map(({ population }) => LIMITS[population]))].join(" "),
     ...new Set(tests.flatMap(someTasksNote)),
+    ...new Set(tests.flatMap(joinedNotes)),
+    DIFFERENCE,
     ...(hasRanks ? [RANKS] : []),
     ...resamplesNote(tests),
     ...familyNotes(families),
   ];
 }
 
-/** Notes on underpowered families, which are named if there are several families. */
+/** Notes on underpowered tests, with the families that a note is about. */
 function familyNotes(families: readonly (readonly SignificanceTest[])[]): string[] {
   const notes = families.flatMap((family) =>
     underpoweredNotes(family).map((sentence) => ({ sentence, name: nameOf(family) })),
   );
-  if (families.length === 1) return notes.map(({ sentence }) => sentence);
   return [...group(notes, ({ sentence }) => sentence)].map(
     ([sentence, alike]) => `${alike.map(({ name }) => name).join("; ")}. ${sentence}`,
   );
@@ -94,25 +98,47 @@ function nameOf([test]: readonly SignificanceTest[]): string {
 }
 
 function someTasksNote(test: SignificanceTest): string[] {
-  const some = tasksOf(test);
-  if (!some) return [];
+  if (test.test === "bootstrap" || !test.tasks) return [];
+  const some = test.tasks;
   const names = some.join(", ");
   return test.metric === MAIN
     ? [
         `Each task's main metric is tested over ${some.length} tasks: ${names}. Tasks whose main metric is better when lower, or that have no result, are left out.`,
       ]
     : [
-        `${words(test.metric)} is tested over ${some.length} tasks: ${names}. Tasks without this metric on their reported rows are left out.`,
+        `${words(test.metric)}${kindOf(test)} is tested over ${some.length} tasks: ${names}. Tasks without this metric on their reported rows are left out.`,
       ];
 }
+
+const kindOf = ({ kind }: WilcoxonTest): string => (kind === undefined ? "" : ` of ${kind}`);
+
+/** Which tasks count as one, and why. */
+function joinedNotes(test: SignificanceTest): string[] {
+  const joined = test.test === "bootstrap" ? [] : (test.joined ?? []);
+  return joined.flatMap(({ tasks, share, repeated = [] }) => {
+    const unit = test.test === "wilcoxon" ? "their pairs with one seed count as one pair" : "they count as one task";
+    const equal = `The runs of ${test.a} and ${test.b} on ${listed(repeated)} are the same as on another of these tasks, and count once.`;
+    return [
+      `${listed(tasks)} share ${listed(share)}, so ${unit}, by the mean of their differences.`,
+      ...(repeated.length > 0 ? [equal] : []),
+    ];
+  });
+}
+
+const listed = (names: readonly string[]): string =>
+  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 
 /** What a test says nothing about. */
 const LIMITS: Readonly<Record<SignificanceTest["population"], string>> = {
   "seeds of this task": "Tests over the seeds of a task say nothing about other tasks.",
-  "seeds of these tasks": "Tests over the seeds of these tasks say nothing about other tasks.",
+  "seeds of these tasks":
+    "Tests over the seeds of these tasks say nothing about other tasks. They take tasks without common rows as independent, although one seed draws the same there, such as the adapter's initial values.",
   tasks: "Tests over tasks compare each task's mean over seeds; they generalize to other tasks of this kind.",
   "rows of this task": "Tests over the rows of a task say nothing about other seeds.",
 };
+
+const DIFFERENCE =
+  "Differences are positive where the first method is better, also for metrics that are better when lower; in brackets the bootstrap's 95 % interval.";
 
 const RANKS =
   "The rank-biserial correlation is 1 if the first method is better in every differing pair, −1 if the second is.";

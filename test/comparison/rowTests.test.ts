@@ -6,6 +6,7 @@ import { readPredictedRuns, rowTests } from "../../src/comparison/rowTests.js";
 import { type Scoring, scoringOf, watchedMetric } from "../../src/comparison/scoring.js";
 import { mapPrediction } from "../../src/metrics/combineMetrics.js";
 import { accuracy, f1, pearson, wordAccuracy } from "../../src/metrics/index.js";
+import { significance } from "../../src/statistics/significance.js";
 import { fresh } from "../e2e/support.js";
 
 const scoring: Scoring = {
@@ -188,10 +189,17 @@ it("language models are compared by their losses, means over tokens", async () =
   writeFileSync(join(runs[0]!.folder, "run.yaml"), "task: causal-lm\n");
   const metrics = { perplexity: 2, tokenAccuracy: 0, loss: 1.8 };
   const found = scoringOf([{ folder: runs[0]!.folder, metrics }]);
-  expect(found.main).toEqual({ name: "loss", goal: "minimize" });
+  expect(found.main).toEqual({ name: "loss", goal: "minimize", kind: "tokens" });
   const [test] = rowTests("t", ["method-0", "method-1"], await readPredictedRuns(runs, found), found);
   expect(test).toMatchObject({ metric: "loss", pairs: 4 });
-  expect(test?.statistic).toBeCloseTo(18 / 10 - 16 / 10, 12);
+  // The second method's loss is lower, so it is better: the sign is that of the Wilcoxon test's effect.
+  expect(test?.statistic).toBeCloseTo(16 / 10 - 18 / 10, 12);
+  expect(test!.low).toBeLessThan(test!.statistic);
+  expect(test!.high).toBeGreaterThan(test!.statistic);
+  const compared = { methods: ["method-0", "method-1"], tasks: [{ name: "t", metrics: [found.main] as const }] };
+  const of = (loss: number, one: CollectedRun) => ({ ...one, metrics: { loss } });
+  const [ranked] = significance({ ...compared, runs: [of(1.8, runs[0]!), of(1.6, runs[1]!)] });
+  expect(ranked!.effect).toMatchObject({ rankBiserial: -1, meanDifference: expect.closeTo(-0.2, 12) });
 });
 
 it("a data set scored by texts is tested on these, and its held-out rows on their loss", () => {

@@ -11,6 +11,6 @@ export const wilcoxonTest = (facts: Partial<WilcoxonTest>): WilcoxonTest => ({
 export const bootstrapTest = (facts: Partial<BootstrapTest>): BootstrapTest => ({
   ...{ a: "a", b: "b", metric: "accuracy", population: "rows of this task", test: "bootstrap", task: "t" },
   ...{ pairs: 400, differing: 40, statistic: 0.1, low: -0.1, high: 0.3, p: 0.2, pHolm: 0.2 },
-  ...{ unmatched: 0, resamples: 10_000, pStandardError: 0.004 },
+  ...{ unmatched: 0, confidence: 0.95, resamples: 10_000, pStandardError: 0.004 },
   ...facts,
 });

@@ -225,8 +225,9 @@ test("the table of significance tests has notes on too few pairs", () => {
   expect(columns.p!.slice(0, 2)).toEqual(["0.2500", "1.000"]);
   expect(columns["p (Holm)"]!.slice(0, 1)).toEqual(["0.7500"]);
   expect(columns["Rank-biserial"]!.slice(0, 2)).toEqual(["−1.000", "0.3333"]);
-  expect(table.notes.slice(2)).toEqual([
-    "At most 3 differing pairs of runs are too few: the smallest p that an exact test can reach is 0.75, corrected for 3 tests; p < 0.05 needs at least 7.",
+  expect(columns.Difference).toEqual(["−0.2000", "0.0250", "0.1750"]);
+  expect(table.notes.slice(3)).toEqual([
+    "Wilcoxon, t, Accuracy. All 3 pairs of methods have at most 3 differing pairs, too few: the smallest p that an exact test can reach is 0.75, corrected for 3 tests; p < 0.05 needs at least 7.",
   ]);
   expect(significanceTable([]).notes).toEqual([]);
 });
@@ -242,10 +243,13 @@ test("equal rows are counted separately, and a bootstrap's p has its standard er
     Population: ["rows of this task", "rows of this task"],
     Pairs: ["400 (360 equal, 2 runs left out)", "400 (1 run left out)"],
     p: ["0.2000 ± 0.0040", "0.2000 ± 0.0040"],
+    Difference: ["0.1000 [−0.1000, 0.3000]", "0.1000 [−0.1000, 0.3000]"],
+    Statistic: ["–", "–"],
     "Rank-biserial": ["–", "–"],
   });
   expect(table.notes).toEqual([
     "Tests over the rows of a task say nothing about other seeds.",
+    "Differences are positive where the first method is better, also for metrics that are better when lower; in brackets the bootstrap's 95 % interval.",
     "Bootstrap p-values are from 10,000 or 30,000 resamples; ± is their Monte Carlo standard error.",
   ]);
 });
@@ -259,7 +263,7 @@ test("the notes say what each kind of test says nothing about", () => {
     Population: ["seeds of these tasks", "tasks", "seeds of these tasks"],
   });
   expect(table.notes[0]).toBe(
-    "Tests over the seeds of these tasks say nothing about other tasks. Tests over tasks compare each task's mean over seeds; they generalize to other tasks of this kind.",
+    "Tests over the seeds of these tasks say nothing about other tasks. They take tasks without common rows as independent, although one seed draws the same there, such as the adapter's initial values. Tests over tasks compare each task's mean over seeds; they generalize to other tasks of this kind.",
   );
 });
 
@@ -277,16 +281,38 @@ test("a test over some of the tasks says so, and a note names them", () => {
 
 test("a bootstrap over few rows gets a note that they are too few", () => {
   const table = significanceTable([bootstrapTest({ pairs: 2, differing: 2 })]);
-  expect(table.notes.at(-1)).toContain("2 rows that are scored differently are too few:");
+  expect(table.notes.at(-1)).toContain("a – b has 2 rows that are scored differently, too few:");
 });
 
 test("notes on too few pairs name the family if there are several", () => {
   const few = (task: string, differing: number) => wilcoxonTest({ task, metric: "accuracy", pairs: 5, differing });
   const { notes } = significanceTable([few("mrpc", 5), few("cola", 5), few("sst2", 4), few("rte", 6)]);
-  expect(notes.slice(-2).map((note) => note.slice(0, note.indexOf(" are too few")))).toEqual([
-    "Wilcoxon, mrpc, Accuracy; Wilcoxon, cola, Accuracy. 5 differing pairs of runs",
-    "Wilcoxon, sst2, Accuracy. 4 differing pairs of runs",
+  expect(notes.slice(-2).map((note) => note.slice(0, note.indexOf(", too few")))).toEqual([
+    "Wilcoxon, mrpc, Accuracy; Wilcoxon, cola, Accuracy. a – b has 5 differing pairs",
+    "Wilcoxon, sst2, Accuracy. a – b has 4 differing pairs",
   ]);
+});
+
+test("notes say which tasks are joined and why, and which runs count once", () => {
+  const share = ["training rows", "evaluated rows"] as const;
+  const joined = [{ tasks: ["sst2", "sst2-decay"], share, repeated: ["sst2-decay"] }];
+  const { notes } = significanceTable([
+    wilcoxonTest({ a: "lora", b: "dora", joined }),
+    wilcoxonTest({ a: "lora", b: "full", joined: [{ tasks: ["sst2", "sst2-decay"], share }] }),
+    wilcoxonTest({ test: "wilcoxon-tasks", population: "tasks", joined: [{ tasks: ["a", "b", "c"], share: ["files"] }] }),
+  ]);
+  expect(notes.slice(1, 4)).toEqual([
+    "sst2 and sst2-decay share training rows and evaluated rows, so their pairs with one seed count as one pair, by the mean of their differences.",
+    "The runs of lora and dora on sst2-decay are the same as on another of these tasks, and count once.",
+    "a, b and c share files, so they count as one task, by the mean of their differences.",
+  ]);
+});
+
+test("a metric of one kind is named with it", () => {
+  const { notes } = significanceTable([wilcoxonTest({ metric: "test_f1", kind: "entities", tasks: ["a", "b"] })]);
+  expect(notes[1]).toBe(
+    "Test F1 of entities is tested over 2 tasks: a, b. Tasks without this metric on their reported rows are left out.",
+  );
 });
 
 test("a heading writes one row in the singular", () => {

@@ -25,9 +25,9 @@ test("a family gets a note exactly if its clearest outcome is not significant", 
 
 test("the note says the smallest possible p and how many pairs are needed", () => {
   expect(underpoweredNotes(family(3))).toEqual([
-    "3 differing pairs of runs are too few: the smallest p that an exact test can reach is 0.25; p < 0.05 needs at least 6.",
+    "a – b has 3 differing pairs, too few: the smallest p that an exact test can reach is 0.25; p < 0.05 needs at least 6.",
   ]);
-  expect(underpoweredNotes(family(1))[0]).toContain("1 differing pair of runs is too few:");
+  expect(underpoweredNotes(family(1))[0]).toContain("a – b has 1 differing pair, too few:");
   expect(underpoweredNotes(family(0))[0]).toContain("can reach is 1;");
   expect(underpoweredNotes(alike(6, 3))[0]).toContain("is 0.0938, corrected for 3 tests; p < 0.05 needs at least 7.");
   expect(underpoweredNotes([])).toEqual([]);
@@ -42,16 +42,27 @@ test("Holm's correction does not multiply the largest p of a family by the numbe
   // 8 pairs: 0.0078 × 3; 6 pairs: the largest of the three, 0.03125 × 1.
   expect(underpoweredNotes(family(8, 8, 6))).toEqual([]);
   expect(underpoweredNotes(family(8, 5, 3))).toEqual([
-    "At most 5 differing pairs of runs are too few: the smallest p that an exact test can reach is 0.125, corrected for 3 tests; p < 0.05 needs at least 7.",
+    "a – b has 5 differing pairs, too few: the smallest p that an exact test can reach is 0.125, corrected for 3 tests; p < 0.05 needs at least 7.",
+    "a – b has 3 differing pairs, too few: the smallest p that an exact test can reach is 0.25, corrected for 3 tests; p < 0.05 needs at least 7.",
   ]);
 });
 
 test("notes on tasks and on rows name them", () => {
   const tasks = Array.from({ length: 3 }, () => wilcoxonTest({ test: "wilcoxon-tasks", pairs: 6, differing: 6 }));
-  expect(underpoweredNotes(tasks)[0]).toContain("6 tasks whose means differ are too few:");
+  expect(underpoweredNotes(tasks)[0]).toContain("All 3 pairs of methods have 6 tasks whose means differ, too few:");
   const rows = [bootstrapTest({ pairs: 400, differing: 3 })];
-  expect(underpoweredNotes(rows)[0]).toContain("3 rows that are scored differently are too few:");
+  expect(underpoweredNotes(rows)[0]).toContain(
+    "a – b has 3 rows that are scored differently, too few: the bootstrap's p is too small for so few, an exact test's would be at least 0.25;",
+  );
   expect(underpoweredNotes([bootstrapTest({ pairs: 400, differing: 6 })])).toEqual([]);
+});
+
+test("each note names the pairs of methods that it is about, and says nothing of the others", () => {
+  const of = (b: string, differing: number) => wilcoxonTest({ b, differing, p: differing > 6 ? 0.0156 : 0.25 });
+  const notes = underpoweredNotes([of("lora", 7), of("dora", 3), of("full", 3), of("vera", 8)]);
+  expect(notes).toEqual([
+    "a – dora, a – full have 3 differing pairs, too few: the smallest p that an exact test can reach is 0.5, corrected for 4 tests; p < 0.05 needs at least 8.",
+  ]);
 });
 
 test("one test needs six differing pairs, and a family more", () => {

@@ -46,8 +46,7 @@ export function pairDifferences(
       return other === undefined ? [] : [{ seed, difference: value - other }];
     });
     const test = tests.find((one) => one.test === "bootstrap" && one.task === task && one.a === a && one.b === b);
-    const ends = test?.test === "bootstrap" ? [sign * test.low, sign * test.high] : undefined;
-    const interval = ends && ([Math.min(...ends), Math.max(...ends)] as const);
+    const interval = test?.test === "bootstrap" ? ([test.low, test.high] as const) : undefined;
     return seeds.length === 0 ? [] : [{ pair: `${a} – ${b}`, seeds, interval }];
   });
 }
