@@ -1,20 +1,26 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { group } from "d3-array";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { stopsByValidation } from "../common/run.js";
 import { type RunConfig, type RunKey, type RunSettings, resolveRun } from "../config/index.js";
 import type { Dataset } from "../data/index.js";
 import { splitsToRead, taskOf } from "../datasets/index.js";
-import { sha256OfFile } from "../files/checksums.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { architectureOf, designOf } from "../models/index.js";
 import { checkEvaluationRows, checkOneMetric } from "../run/prepare.js";
 import { type RunData, readRunData } from "../run/runInputs.js";
+import { isLeak, isPublished, overlapOf, overlapText, rowKeysOf, trainedNotes } from "../run/sharedRows.js";
 import { flagOf } from "../settings/option.js";
 import { settingsWithHoldout } from "./cells.js";
 import type { KnownFacts } from "./runFacts.js";
 import type { Spec, SpecTask, Variant } from "./spec.js";
+
+/** How rows are looked up, and what receives notes on them. */
+interface Look {
+  readonly hub: HubOptions | undefined;
+  readonly onNote: (line: string) => void;
+}
 
 interface CheckOptions {
   readonly hub: HubOptions | undefined;
@@ -28,8 +34,12 @@ interface CheckOptions {
  */
 export async function checkTasks(spec: Spec, facts: KnownFacts, options: CheckOptions): Promise<void> {
   const found: { readonly task: string; readonly problem: BidoraError }[] = [];
-  for (const task of spec.tasks)
-    for (const problem of await problemsOf(spec, task, facts, options)) found.push({ task: task.name, problem });
+  const notes = new Set<string>();
+  for (const task of spec.tasks) {
+    const look = { ...options, onNote: (line: string) => notes.add(`${task.name}: ${line}`) };
+    for (const problem of await problemsOf(spec, task, facts, look)) found.push({ task: task.name, problem });
+  }
+  for (const line of notes) options.hub?.onNote?.(line);
   if (found.length === 0) return;
   const sentences = [...group(found, ({ problem }) => problem.message)].map(
     ([what, alike]) => `${[...new Set(alike.map(({ task }) => task))].join(", ")}: ${what}`,
@@ -44,7 +54,7 @@ async function problemsOf(
   spec: Spec,
   task: SpecTask,
   facts: KnownFacts,
-  { hub, isListed }: CheckOptions,
+  { isListed, ...look }: Look & CheckOptions,
 ): Promise<BidoraError[]> {
   const given = { ...spec.common, ...task.settings };
   const missing = missingFiles(given);
@@ -52,7 +62,7 @@ async function problemsOf(
   const runs = runsOf(spec, task);
   // Nothing is downloaded from the Hub just to list the runs.
   const isHere = missing.length === 0 && (!isListed || runs.every(({ config }) => existsSync(config.model)));
-  const found = [...missing, ...design, ...(isHere ? await rowProblems(runs, facts, hub) : [])];
+  const found = [...missing, ...design, ...(isHere ? await rowProblems(runs, facts, look) : [])];
   return isListed ? found.filter(({ code }) => code !== MISSING) : found;
 }
 
@@ -94,11 +104,7 @@ const READ_BY = [
 ];
 
 /** Reads rows once for all runs that read the same rows. */
-async function rowProblems(
-  runs: readonly AskedRun[],
-  facts: KnownFacts,
-  hub: HubOptions | undefined,
-): Promise<BidoraError[]> {
+async function rowProblems(runs: readonly AskedRun[], facts: KnownFacts, look: Look): Promise<BidoraError[]> {
   const found = new Map<string, AskedRun[]>();
   for (const run of runs) {
     const key = JSON.stringify(READ_BY.map((name) => run.config[name] ?? null));
@@ -106,21 +112,22 @@ async function rowProblems(
   }
   const problems: BidoraError[] = [];
   for (const alike of found.values())
-    problems.push(...(await caught(() => problemsOfAlike(alike as [AskedRun, ...AskedRun[]], facts, hub))));
+    problems.push(...(await caught(() => problemsOfAlike(alike as [AskedRun, ...AskedRun[]], facts, look))));
   return problems;
 }
 
 async function problemsOfAlike(
   runs: readonly [AskedRun, ...AskedRun[]],
   facts: KnownFacts,
-  hub: HubOptions | undefined,
+  { hub, onNote }: Look,
 ): Promise<BidoraError[]> {
   const { trainLimit: _limit, holdoutFraction: _share, ...given } = runs[0].config.given;
   const data = await readRunData({ config: resolveRun(given), saved: undefined, adapterFolder: undefined }, hub);
   const { splits } = data;
   facts.learn(runs[0].config, splits.train.examples.length);
   designOf(architectureOf(readConfig(data.folder)), data.choice.task.head);
-  const problems = [splits.train, splits.validation, splits.test].flatMap((rows) => labelProblem(data, rows));
+  const labels = [splits.train, splits.validation, splits.test].flatMap((rows) => labelProblem(data, rows));
+  const problems = [...labels, ...choiceProblems(runs, data, onNote)];
   for (const { config, variant, isTuned } of runs) {
     const watching = { ...config, ...(variant.stopsEarly && { evalEvery: 1 }) };
     const holdout = config.holdoutFraction === undefined ? undefined : splits.train;
@@ -134,6 +141,48 @@ async function problemsOfAlike(
     );
   }
   return problems;
+}
+
+/** What a run is chosen by, and the rows that this takes. */
+const CHOICES = [
+  {
+    rows: "validation",
+    chooses: ({ config }: AskedRun) => stopsByValidation(config),
+    what: "--early-stopping would stop",
+    instead: (name: string) =>
+      `use ${name}+es, which holds out training rows to stop by, set --holdout-fraction, or remove these rows from the validation rows`,
+  },
+  {
+    rows: "train",
+    chooses: ({ config }: AskedRun) => config.earlyStopping !== undefined && config.holdoutFraction !== undefined,
+    what: "early stopping by held-out training rows would stop",
+    instead: () => "remove these rows from the training rows",
+  },
+  {
+    rows: "train",
+    chooses: ({ isTuned }: AskedRun) => isTuned,
+    what: "the grid would choose by held-out training rows the settings of",
+    instead: () => "remove these rows from the training rows",
+  },
+] as const;
+
+/** Choices that would be made by rows that the results are reported on. Fewer such rows, and rows that are trained on, get a note. */
+function choiceProblems(runs: readonly [AskedRun, ...AskedRun[]], { splits, choice }: RunData, onNote: Look["onNote"]) {
+  const keys = rowKeysOf(splits);
+  for (const line of trainedNotes(keys)) onNote(line);
+  const reported = splits.test ? "test" : "validation";
+  return CHOICES.flatMap(({ rows, chooses, what, instead }) => {
+    const names = [...new Set(runs.filter(chooses).map(({ variant }) => variant.name))];
+    const overlap = names.length > 0 && rows !== reported ? overlapOf(keys, reported, rows) : undefined;
+    if (!overlap) return [];
+    const [methods, text] = [names.join(", "), overlapText(overlap)];
+    if (isLeak(overlap, isPublished(choice, runs[0].config)))
+      return new UsageError(
+        `${what} ${methods}, but ${text}, which the results are reported on, are among these rows: ${instead(names[0]!)}.`,
+      );
+    if (rows === "validation") onNote(`${text} are also validation rows, by which --early-stopping chooses.`);
+    return [];
+  });
 }
 
 /** The first row whose label is unknown to the model or invalid for the task. */
@@ -184,13 +233,11 @@ async function designProblems(spec: Spec, task: SpecTask): Promise<BidoraError[]
     ];
   const unlike = differentlyScored(spec, task);
   if (unlike.length > 0) return unlike;
-  const isSeen = reported === "validation" || (reported === "test" && (await areSame(given.validation, given.test)));
-  const stopped = isSeen ? stoppedBySeen(spec, task) : [];
+  const stopped = reported === "validation" ? stoppedBySeen(spec, task) : [];
   if (stopped.length === 0) return [];
-  const rows = reported === "test" ? "validation rows, which are its test rows," : "validation rows";
   return [
     new UsageError(
-      `--early-stopping would stop ${stopped.join(", ")} by the ${rows} that the results are reported on: use ${stopped[0]}+es, which holds out training rows to stop by, set --holdout-fraction, or give separate test rows.`,
+      `--early-stopping would stop ${stopped.join(", ")} by the validation rows that the results are reported on: use ${stopped[0]}+es, which holds out training rows to stop by, set --holdout-fraction, or give separate test rows.`,
     ),
   ];
 }
@@ -221,10 +268,4 @@ function stoppedBySeen(spec: Spec, task: SpecTask): string[] {
     points.some((point) => stopsByValidation(settingsWithHoldout(spec, task, variant, point))),
   );
   return stops.map(({ name }) => name);
-}
-
-/** Whether two files have the same content. */
-async function areSame(a: string | undefined, b: string | undefined): Promise<boolean> {
-  if (a === undefined || b === undefined || !existsSync(a) || !existsSync(b)) return false;
-  return statSync(a).size === statSync(b).size && (await sha256OfFile(a)) === (await sha256OfFile(b));
 }

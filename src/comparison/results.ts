@@ -23,6 +23,7 @@ import { significance } from "../statistics/significance.js";
 import { significanceTable } from "../statistics/significanceTable.js";
 import { summary } from "../statistics/summary.js";
 import type { CollectedRun } from "./collectRuns.js";
+import { rowGroupsOf } from "./rowGroups.js";
 import { readPredictedRuns, rowTests } from "./rowTests.js";
 import { scoringOf } from "./scoring.js";
 import { type RequestedResults, variantNamed } from "./spec.js";
@@ -50,7 +51,7 @@ export async function writeComparison(
   options: WriteOptions,
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   const comparison = summarizeRuns(runs, options, missing);
-  const { tasks, methods, reached } = comparison;
+  const { tasks, methods, reached, rowGroups } = comparison;
   const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options.note))];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
   const result: ComparisonFile = {
@@ -60,6 +61,7 @@ export async function writeComparison(
     ...missing,
     tasks,
     methods,
+    ...(rowGroups && { rowGroups }),
     reached,
     conditions: { ...options.conditions, seeds: seedsOf(runs) },
   };
@@ -102,7 +104,9 @@ export function summarizeRuns(
   const used = [...runs, ...missing.failed].map(({ method }) => method);
   const { reach } = asked;
   const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, missing, task, reach));
-  return { tasks, methods: inOrder(used, asked.methods), runs, ...missing, reached };
+  const rowGroups = rowGroupsOf(tasks, runs);
+  const groups = rowGroups.length > 0 && { rowGroups };
+  return { tasks, methods: inOrder(used, asked.methods), runs, ...missing, ...groups, reached };
 }
 
 /** The tasks of the runs, each with its metrics. */

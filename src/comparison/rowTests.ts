@@ -39,7 +39,15 @@ export function rowTests(
   const testOf = (pair: Pair): Omit<BootstrapTest, "pHolm"> => {
     const { difference, ...rest } = differenceOf(main.name, meanOver(pair.a), meanOver(pair.b), options);
     const { resamples, confidence } = options;
-    return { ...pairFacts(pair, main.name, runs), statistic: difference, ...rest, confidence, resamples, test: "bootstrap", task };
+    return {
+      ...pairFacts(pair, main.name, runs),
+      statistic: difference,
+      ...rest,
+      confidence,
+      resamples,
+      test: "bootstrap",
+      task,
+    };
   };
   const results = pairs.map((pair) => orWhyNot(() => testOf(pair)));
   for (const why of new Set(results.filter((result) => typeof result === "string")))

@@ -3,12 +3,21 @@ import { hash } from "node:crypto";
 import { isObject } from "../common/arguments.js";
 import type { Example } from "./example.js";
 
-/** Characters of base64, which hold 48 bits: among a million rows, two different ones have a common key once in 600 data sets. */
+/** Characters of base64, which hold 48 bits: two different rows of a million have one key in less than 1 of 500 data sets. */
 const KEY_LENGTH = 8;
 
-/** A key of what the model reads of a row. Rows with different labels or completions have the same key. */
-export const rowKey = ({ input }: Pick<Example, "input">): string =>
-  hash("sha256", JSON.stringify(readByModel(input)), "base64url").slice(0, KEY_LENGTH);
+/** A key of what the model reads of a row. Rows that differ only in labels or completions have the same key. */
+export const rowKey = ({ input, at }: Pick<Example, "input" | "at">): string =>
+  hash("sha256", written(input) ?? JSON.stringify(at), "base64url").slice(0, KEY_LENGTH);
+
+/** Undefined for the input of a custom task that JSON can't hold. */
+function written(input: unknown): string | undefined {
+  try {
+    return JSON.stringify([readByModel(input)]);
+  } catch {
+    return undefined;
+  }
+}
 
 /** The input without what the model is to answer. A text alone is the same row as a list of one. */
 function readByModel(input: unknown): unknown {
@@ -29,3 +38,9 @@ export function countShared(rows: readonly string[], others: readonly string[]):
   const known = new Set(others);
   return rows.filter((key) => known.has(key)).length;
 }
+
+/** How many keys a sample of rows has: all of fewer rows. */
+const SAMPLE = 4096;
+
+/** The smallest keys. Samples of rows with common keys have some of these in common, however the rows were drawn. */
+export const sampleOf = (keys: readonly string[]): readonly string[] => [...new Set(keys)].sort().slice(0, SAMPLE);

@@ -40,6 +40,7 @@ import {
   WEIGHTS_FILE,
 } from "./names.js";
 import { PREDICTIONS } from "./predictions.js";
+import { ROW_RECORD } from "./rowRecord.js";
 import { EVENTS } from "./runLog.js";
 
 /**
@@ -212,6 +213,7 @@ const OWN: ReadonlySet<string> = new Set([
     REPORT,
     ...Object.values(ANALYSIS),
     ...Object.values(PREDICTIONS),
+    ROW_RECORD,
     PROFILE.table,
     PROFILE.trace,
   ],

@@ -24,6 +24,7 @@ import {
   type TaskChoice,
 } from "../datasets/index.js";
 import type { RowCounts } from "../files/events.js";
+import type { RowRecord } from "../files/rowRecord.js";
 import { noteOnBase } from "../inference/adapterBase.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { requireTextScores } from "../metrics/textMetrics.js";
@@ -41,6 +42,7 @@ import { planPhases, type TrainingSetup } from "../train/plans.js";
 import { type Snapshot, takeSnapshot } from "../train/trainedTensors.js";
 import { MemoryNeed, settingsThatFit } from "./memoryNeed.js";
 import { type RunStart, readRunData } from "./runInputs.js";
+import { checkSharedRows, recordOf, rowKeysOf } from "./sharedRows.js";
 
 /** The dtype of trained tensors. */
 const TRAINED_DTYPE = "float32";
@@ -63,6 +65,8 @@ export interface Prepared {
   readonly texts: Pick<Splits, "validation" | "test"> | undefined;
   /** The number of rows of each file, before long ones are split. */
   readonly rows: RowCounts;
+  /** A sample of the rows, by which other runs on some of them are found. */
+  readonly rowRecord: RowRecord;
   readonly loaded: LoadedModel;
   readonly adapted: AdaptedModel;
   readonly start: Snapshot;
@@ -100,6 +104,8 @@ export async function prepare(
   if (choice.texts) requireTextScores();
   checkEvaluationRows(config, splits);
   checkOneMetric(choice.task, splits);
+  const keys = rowKeysOf(splits);
+  for (const note of checkSharedRows(keys, config, choice)) hub?.onNote?.(note);
   const names = outputNames(choice.task, labels);
   const generator = new Generator(config.seed);
   // The tokenizer works in separate threads.
@@ -134,6 +140,7 @@ export async function prepare(
     positive: positiveOf(choice, labels),
     texts: choice.texts ? { validation: splits.validation, test: splits.test } : undefined,
     rows: rowsOf(splits),
+    rowRecord: recordOf(keys),
     start: takeSnapshot(adapted.trained),
   };
 }

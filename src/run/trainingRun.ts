@@ -6,6 +6,7 @@ import { writeFileAtomic } from "../files/atomic.js";
 import type { EvaluationEvent, Phase, RunEvent } from "../files/events.js";
 import { type Goal, type MetricRows, type Metrics, metricName, writeMetrics } from "../files/metrics.js";
 import { REPORT, RUN_FILE } from "../files/names.js";
+import { writeRowRecord } from "../files/rowRecord.js";
 import { prepareOutput } from "../files/runFolder.js";
 import { goalOf } from "../tasks/index.js";
 import { namingBadWeights } from "../train/badWeights.js";
@@ -201,6 +202,7 @@ export class TrainingRun {
     this.#writeTrained(config.output);
     writeTokenizerAndCard(config.output, this.prepared, metrics);
     await this.#evaluation.write(config.output);
+    writeRowRecord(config.output, this.prepared.rowRecord);
     const seconds = (performance.now() - this.#began) / 1000;
     const peakMemoryBytes = memoryOf(loaded.model.device).peak();
     const skipped = this.#nonFinite.total;

@@ -1,0 +1,98 @@
+/** Rows that several splits of a run have in common: their number, and what must not be chosen by them. */
+import { UsageError } from "../common/errors.js";
+import { formatCount } from "../common/format.js";
+import { stopsByValidation } from "../common/run.js";
+import type { RunConfig } from "../config/index.js";
+import { countShared, type Dataset, rowKey, sampleOf } from "../data/index.js";
+import type { Splits, TaskChoice } from "../datasets/index.js";
+import type { RowRecord } from "../files/rowRecord.js";
+
+/** The keys of a run's rows, by split. Training rows that are held out are training rows here. */
+export interface RowKeys {
+  readonly train: readonly string[];
+  readonly validation: readonly string[] | undefined;
+  readonly test: readonly string[] | undefined;
+}
+
+export function rowKeysOf({ train, holdout, validation, test }: Splits): RowKeys {
+  const keysOf = ({ examples }: Dataset) => examples.map(rowKey);
+  return {
+    train: [...keysOf(train), ...(holdout ? keysOf(holdout) : [])],
+    validation: validation && keysOf(validation),
+    test: test && keysOf(test),
+  };
+}
+
+export function recordOf({ train, validation, test }: RowKeys): RowRecord {
+  const recorded = (keys: readonly string[]) => ({ rows: keys.length, keys: sampleOf(keys) });
+  return {
+    train: recorded(train),
+    ...(validation && { validation: recorded(validation) }),
+    ...(test && { test: recorded(test) }),
+  };
+}
+
+/** Rows that occur in two splits. */
+export interface Overlap {
+  /** What is reported on the rows in question. */
+  readonly reported: "validation" | "test";
+  /** How many of the reported rows there are, and how many of them the other split has. */
+  readonly rows: number;
+  readonly shared: number;
+}
+
+/** The rows of a split that results are reported on, of which another split has some; undefined if it has none. */
+export function overlapOf(
+  keys: RowKeys,
+  reported: Overlap["reported"],
+  other: "train" | "validation",
+): Overlap | undefined {
+  const [own = [], others = []] = [keys[reported], keys[other]];
+  const shared = countShared(own, others);
+  return shared === 0 ? undefined : { reported, rows: own.length, shared };
+}
+
+/** `8 of the 400 test rows` */
+export const overlapText = ({ reported, rows, shared }: Overlap): string =>
+  `${formatCount(shared)} of the ${formatCount(rows)} ${reported} rows`;
+
+/** A share of rows that may be common by coincidence, as short sentences are in large files. */
+const COINCIDENCE = 0.01;
+
+/**
+ * Whether results on the rows would be the results of a choice that was made by them. The splits of a published data set are taken as
+ * published.
+ */
+export const isLeak = ({ rows, shared }: Overlap, isPublished: boolean): boolean =>
+  !isPublished && shared > COINCIDENCE * rows;
+
+/** Whether all rows of a run are those of a named data set. */
+export const isPublished = (
+  { dataset }: Pick<TaskChoice, "dataset">,
+  { train, validation, test }: Pick<RunConfig, "train" | "validation" | "test">,
+): boolean => dataset !== undefined && [train, validation, test].every((file) => file === undefined);
+
+/** Notes on evaluated rows that are trained on. */
+export const trainedNotes = (keys: RowKeys): string[] =>
+  (["validation", "test"] as const).flatMap((reported) => {
+    const overlap = overlapOf(keys, reported, "train");
+    return overlap ? `${overlapText(overlap)} are also training rows: scores on them are not scores on new rows.` : [];
+  });
+
+/**
+ * Checks that early stopping does not choose by rows that the result is reported on.
+ * @returns notes on rows that splits have in common
+ * @throws UsageError if validation rows that choose are test rows as well
+ */
+export function checkSharedRows(keys: RowKeys, config: RunConfig, choice: Pick<TaskChoice, "dataset">): string[] {
+  const overlap = stopsByValidation(config) ? overlapOf(keys, "test", "validation") : undefined;
+  if (!overlap) return trainedNotes(keys);
+  if (isLeak(overlap, isPublished(choice, config)))
+    throw new UsageError(
+      `--early-stopping would choose by the validation rows, but ${overlapText(overlap)} are among them, so that the test score would be that of the choice: remove these rows from --validation, or set --holdout-fraction to choose by held-out training rows.`,
+    );
+  return [
+    ...trainedNotes(keys),
+    `${overlapText(overlap)} are also validation rows, by which --early-stopping chooses.`,
+  ];
+}
