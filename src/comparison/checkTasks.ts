@@ -148,21 +148,24 @@ const CHOICES = [
   {
     rows: "validation",
     chooses: ({ config }: AskedRun) => stopsByValidation(config),
-    what: "--early-stopping would stop",
+    would: (methods: string) => `--early-stopping would stop ${methods} by the validation rows`,
+    among: "these",
     instead: (name: string) =>
       `use ${name}+es, which holds out training rows to stop by, set --holdout-fraction, or remove these rows from the validation rows`,
   },
   {
     rows: "train",
     chooses: ({ config }: AskedRun) => config.earlyStopping !== undefined && config.holdoutFraction !== undefined,
-    what: "early stopping by held-out training rows would stop",
-    instead: () => "remove these rows from the training rows",
+    would: (methods: string) => `early stopping would stop ${methods} by held-out training rows`,
+    among: "the training rows",
+    instead: () => "remove these rows from them",
   },
   {
     rows: "train",
     chooses: ({ isTuned }: AskedRun) => isTuned,
-    what: "the grid would choose by held-out training rows the settings of",
-    instead: () => "remove these rows from the training rows",
+    would: (methods: string) => `the grid would choose settings of ${methods} by held-out training rows`,
+    among: "the training rows",
+    instead: () => "remove these rows from them",
   },
 ] as const;
 
@@ -171,14 +174,14 @@ function choiceProblems(runs: readonly [AskedRun, ...AskedRun[]], { splits, choi
   const keys = rowKeysOf(splits);
   for (const line of trainedNotes(keys)) onNote(line);
   const reported = splits.test ? "test" : "validation";
-  return CHOICES.flatMap(({ rows, chooses, what, instead }) => {
+  return CHOICES.flatMap(({ rows, chooses, would, among, instead }) => {
     const names = [...new Set(runs.filter(chooses).map(({ variant }) => variant.name))];
     const overlap = names.length > 0 && rows !== reported ? overlapOf(keys, reported, rows) : undefined;
     if (!overlap) return [];
-    const [methods, text] = [names.join(", "), overlapText(overlap)];
-    if (isLeak(overlap, isPublished(choice, runs[0].config)))
+    const text = overlapText(overlap);
+    if (isLeak(overlap, rows, isPublished(choice, runs[0].config)))
       return new UsageError(
-        `${what} ${methods}, but ${text}, which the results are reported on, are among these rows: ${instead(names[0]!)}.`,
+        `${would(names.join(", "))}, but ${text}, which the results are reported on, are among ${among}: ${instead(names[0]!)}.`,
       );
     if (rows === "validation") onNote(`${text} are also validation rows, by which --early-stopping chooses.`);
     return [];

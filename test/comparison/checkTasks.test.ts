@@ -9,22 +9,30 @@ import { readSpec } from "../../src/comparison/spec.js";
 import { resolveRun } from "../../src/config/index.js";
 import { BERT, fresh, GOLDEN, jsonl, write } from "../e2e/support.js";
 
-const rows = (count: number, label: (i: number) => unknown = (i) => (i % 2 === 0 ? "alpha" : "beta")) =>
-  jsonl(...Array.from({ length: count }, (_, i) => ({ sentence1: `word ${i}`, sentence2: "the", label: label(i) })));
+const someLabel = (i: number): unknown => (i % 2 === 0 ? "alpha" : "beta");
+const rowsOf = (count: number, text: string, label = someLabel) =>
+  Array.from({ length: count }, (_, i) => ({ sentence1: `${text} ${i}`, sentence2: "the", label: label(i) }));
+const rows = (count: number, label = someLabel) => jsonl(...rowsOf(count, "word", label));
 
 const train = rows(20);
-const validation = rows(8);
-const other = rows(6);
+const validation = jsonl(...rowsOf(8, "validation"));
+const other = jsonl(...rowsOf(6, "test"));
 const model = join(BERT, "single");
 
 interface Asked extends CompareSettings {
   readonly tasks?: never;
 }
 
-function check(tasks: readonly object[], flags: Asked = {}, isListed = false, more: readonly string[] = []) {
+function check(
+  tasks: readonly object[],
+  flags: Asked = {},
+  isListed = false,
+  more: readonly string[] = [],
+  notes: string[] = [],
+) {
   const file = write("c.yaml", [`model: ${model}`, ...more, `tasks: ${JSON.stringify(tasks)}`].join("\n"));
   const spec = readSpec({ methods: ["lora"], ...flags }, file);
-  return checkTasks(spec, factsIn(fresh()), { hub: undefined, isListed });
+  return checkTasks(spec, factsIn(fresh()), { hub: { onNote: (line) => void notes.push(line) }, isListed });
 }
 
 const good = { name: "good", task: "sequence-classification", train, validation };
@@ -66,12 +74,13 @@ describe("the checks before a comparison's first run", () => {
     const scored = jsonl(
       ...Array.from({ length: 9 }, (_, i) => ({ sentence1: `word ${i}`, sentence2: "a", score: i })),
     );
+    const own = jsonl(...Array.from({ length: 9 }, (_, i) => ({ sentence1: `own ${i}`, sentence2: "a", score: i })));
     const task = { name: "sts", task: "embedding", train: pairs, validation: scored, test: scored };
     const refused = "sts: The validation rows have scores and the held-out training rows have none";
     await expect(check([task], { methods: ["lora", "dora"] })).resolves.toBeUndefined();
     await expect(check([task], { methods: ["lora+es"] })).rejects.toThrow(refused);
     await expect(check([task], { grid: ["learningRate=1e-3,1e-4"] })).rejects.toThrow(refused);
-    await expect(check([{ ...task, train: scored }], { methods: ["lora+es"] })).resolves.toBeUndefined();
+    await expect(check([{ ...task, train: own }], { methods: ["lora+es"] })).resolves.toBeUndefined();
   });
 
   it("report the problems of all tasks in one message", async () => {
@@ -196,12 +205,32 @@ describe("early stopping in a comparison", () => {
     await expect(check([good], { methods: ["bidora"], searchPatience: 2 })).resolves.toBeUndefined();
   });
 
-  it("on validation rows that are the test rows is refused as well", async () => {
-    const copy = write("copy.jsonl", "");
-    writeFileSync(copy, await import("node:fs").then(({ readFileSync }) => readFileSync(validation)));
-    await expect(check([{ ...good, test: copy }], early)).rejects.toThrow(
-      "would stop lora by the validation rows, which are its test rows, that the results are reported on",
+  it("on validation rows that are test rows is refused, in whatever order and with whatever labels they are there", async () => {
+    const shuffled = jsonl(...rowsOf(8, "validation", () => "beta").reverse());
+    await expect(check([{ ...good, test: shuffled }], early)).rejects.toThrow(
+      "good: --early-stopping would stop lora by the validation rows, but 8 of the 8 test rows, which the results are reported on, are among these: use lora+es, which holds out training rows to stop by, set --holdout-fraction, or remove these rows from the validation rows.",
     );
+    const some = jsonl(...rowsOf(6, "test"), ...rowsOf(1, "validation"));
+    await expect(check([{ ...good, test: some }], early)).rejects.toThrow("but 1 of the 7 test rows");
+    await expect(check([{ ...good, test: some }], { methods: ["lora", "lora+es"] })).resolves.toBeUndefined();
+  });
+
+  it("a choice by held-out training rows that are mostly the reported rows is refused, fewer get a note", async () => {
+    const trained = { ...good, validation: rows(8) };
+    await expect(check([trained], { methods: ["lora+es"] })).rejects.toThrow(
+      "good: early stopping would stop lora+es by held-out training rows, but 8 of the 8 validation rows, which the results are reported on, are among the training rows: remove these rows from them.",
+    );
+    await expect(check([trained], { grid: ["rank=2,4"] })).rejects.toThrow(
+      "the grid would choose settings of lora by held-out training rows, but 8 of the 8",
+    );
+    const half = { ...good, validation: jsonl(...rowsOf(4, "word"), ...rowsOf(4, "validation")) };
+    const notes: string[] = [];
+    await check([half, { ...good, name: "clean" }], { grid: ["rank=2,4"] }, false, [], notes);
+    expect(notes).toEqual([
+      "good: 4 of the 8 validation rows are also training rows: scores on them are not scores on new rows.",
+    ]);
+    await expect(check([trained], {}, false, [], notes)).resolves.toBeUndefined();
+    expect(notes.at(-1)).toContain("8 of the 8 validation rows are also training rows");
   });
 
   it("without rows to evaluate on is refused", async () => {

@@ -60,11 +60,14 @@ describe("a comparison of runs with test rows", () => {
     expect(task).toEqual({
       name: "t",
       metrics: [
-        { name: "test_accuracy", goal: "maximize" },
-        { name: "test_macroF1", goal: "maximize" },
+        { name: "test_accuracy", goal: "maximize", kind: "rows" },
+        { name: "test_macroF1", goal: "maximize", kind: "classes of rows" },
       ],
       rows: { split: "test", count: 4693 },
-      beside: { rows: { split: "validation", count: 408 }, metrics: [{ name: "accuracy", goal: "maximize" }] },
+      beside: {
+        rows: { split: "validation", count: 408 },
+        metrics: [{ name: "accuracy", goal: "maximize", kind: "rows" }],
+      },
     });
   });
 
@@ -147,19 +150,19 @@ describe("a comparison of runs with test rows", () => {
   });
 
   it.each([
-    ["causal-lm", "loss", "minimize", { loss: 2, perplexity: 7, tokenAccuracy: 0.5 }],
-    ["e2e-nlg", "bleu", "maximize", { bleu: 0.5, nist: 3, loss: 2, perplexity: 7 }],
-    ["regression", "meanSquaredError", "minimize", { meanSquaredError: 1, pearson: 0.5, loss: 1 }],
-    ["token-classification", "accuracy", "maximize", { accuracy: 0.5, loss: 1 }],
-  ] as const)("of %s uses test_%s and its direction", (as, main, goal, metrics) => {
+    ["causal-lm", "loss", "minimize", { kind: "tokens" }, { loss: 2, perplexity: 7, tokenAccuracy: 0.5 }],
+    ["e2e-nlg", "bleu", "maximize", {}, { bleu: 0.5, nist: 3, loss: 2, perplexity: 7 }],
+    ["regression", "meanSquaredError", "minimize", {}, { meanSquaredError: 1, pearson: 0.5, loss: 1 }],
+    ["token-classification", "accuracy", "maximize", { kind: "words" }, { accuracy: 0.5, loss: 1 }],
+  ] as const)("of %s uses test_%s and its direction", (as, main, goal, kind, metrics) => {
     const test = Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`test_${name}`, value]));
     // What a run holds out says nothing of it in a comparison.
     const runs = [run("t", "lora+es", 0, { ...metrics, ...test, [`holdout_${main}`]: 1, holdout_loss: 1 }, { as })];
     const side = { formatVersion: 1, method: "lora", labels: as === "token-classification" ? ["NOUN", "VERB"] : [] };
     writeFileSync(join(runs[0]!.folder, "bidora.json"), JSON.stringify(side));
     const [task] = summarizeRuns(runs, asked).tasks;
-    expect(task?.metrics[0]).toEqual({ name: `test_${main}`, goal });
-    expect(task?.beside?.metrics).toEqual([{ name: main, goal }]);
+    expect(task?.metrics[0]).toEqual({ name: `test_${main}`, goal, ...kind });
+    expect(task?.beside?.metrics).toEqual([{ name: main, goal, ...kind }]);
     expect(task?.metrics.filter(({ name }) => !name.startsWith("test_"))).toEqual([]);
     const perplexity = task?.metrics.find(({ name }) => name === "test_perplexity");
     expect(perplexity?.goal).toBe("perplexity" in metrics ? "minimize" : undefined);
@@ -172,7 +175,11 @@ describe("a comparison of runs with validation rows only", () => {
     const runs = ["lora", "dora"].map((method) => run("t", method, 0, { accuracy: 0.7, loss: 1 }, { scored }));
     const found = summarizeRuns(runs, asked);
     expect(found.tasks).toEqual([
-      { name: "t", metrics: [{ name: "accuracy", goal: "maximize" }], rows: { split: "validation", count: 408 } },
+      {
+        name: "t",
+        metrics: [{ name: "accuracy", goal: "maximize", kind: "rows" }],
+        rows: { split: "validation", count: 408 },
+      },
     ]);
     expect(comparisonTables(found)[0]?.columns[0]?.group).toBe("t (validation, 408 rows)");
   });

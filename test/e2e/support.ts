@@ -31,7 +31,7 @@ export function write(name: string, text: string | Uint8Array): string {
   return join(folder, name);
 }
 
-/** A comparison's file, on a small checkpoint that is judged by the rows that it is trained on. @param more further lines */
+/** A comparison's file, on a small checkpoint. @param more further lines */
 export const comparisonFile = (...more: readonly string[]): string =>
   write(
     "compare.yaml",
@@ -39,7 +39,7 @@ export const comparisonFile = (...more: readonly string[]): string =>
       `model: ${join(BERT, "single")}`,
       "task: sequence-classification",
       `train: ${join(ROWS, "train.jsonl")}`,
-      `validation: ${join(ROWS, "train.jsonl")}`,
+      `validation: ${join(ROWS, "pairs.jsonl")}`,
       ...more,
     ].join("\n"),
   );

@@ -16,14 +16,14 @@ import { compare } from "../../../src/commands/compare.js";
 import { secondsWithJobs } from "../../../src/comparison/expectedCosts.js";
 import { BERT, bidora, changed, fresh, json, jsonl, write } from "../support.js";
 
-const rows = (count: number) =>
+const rows = (count: number, name = "word") =>
   Array.from({ length: count }, (_, i) => ({
-    sentence1: `word ${i}`,
+    sentence1: `${name} ${i}`,
     sentence2: "the",
     label: ["alpha", "beta", "gamma"][i % 3],
   }));
 const train = jsonl(...rows(20));
-const validation = jsonl(...rows(9));
+const validation = jsonl(...rows(9, "other"));
 
 const file = write(
   "compare.yaml",
