@@ -160,6 +160,99 @@ test("rejects unlisted runs, duplicate runs, and a metric with two goals", () =>
   );
 });
 
+test("tasks that share rows have one pair for each seed, the means of their runs", () => {
+  const share = ["evaluated rows"] as const;
+  const names = ["sst2-200", "sst2-400", "mrpc"];
+  const runs = [
+    ...runsOf("sst2-200", "a", "accuracy", [0.5, 0.6, 0.7]),
+    ...runsOf("sst2-200", "b", "accuracy", [0.6, 0.8, 0.7]),
+    ...runsOf("sst2-400", "a", "accuracy", [0.7, 0.9]),
+    ...runsOf("sst2-400", "b", "accuracy", [0.6, 0.9]),
+    ...runsOf("mrpc", "a", "accuracy", [0.4, 0.4]),
+    ...runsOf("mrpc", "b", "accuracy", [0.7, 0.5]),
+  ];
+  const found = { methods: ["a", "b"], tasks: names.map((name) => task(name, accuracy)), runs };
+  const group = { tasks: ["sst2-200", "sst2-400"], share };
+  const [joined, ...single] = significance({ ...found, rowGroups: [group] });
+  // Seeds 0, 1 and 2 of both, and two seeds of MRPC: 0, −0.1, 0; −0.3, −0.1.
+  const expected = wilcoxon([0.6, 0.75, 0.7, 0.4, 0.4], [0.6, 0.85, 0.7, 0.7, 0.5]);
+  expect(joined).toMatchObject({ pairs: 5, differing: 3, unmatched: 0, joined: [group], ...pick(expected) });
+  expect(joined!.effect.meanDifference).toBeCloseTo(-0.1, 12);
+  expect(significance(found)[0]).toMatchObject({ pairs: 7 });
+  expect(significance(found)[0]).not.toHaveProperty("joined");
+  for (const one of single) expect(one).not.toHaveProperty("joined");
+  const all = significance({ ...found, rowGroups: [{ tasks: names, share }] })[0];
+  expect(all).toMatchObject({ pairs: 3, population: "seeds of these tasks" });
+});
+
+test("tasks whose runs are equal count once among those that share rows", () => {
+  const share = ["training rows", "evaluated rows"] as const;
+  const scores = (name: string, b: readonly number[]) => [
+    ...runsOf(name, "a", "accuracy", [0.5, 0.5, 0.5, 0.5, 0.5, 0.5]),
+    ...runsOf(name, "b", "accuracy", b),
+  ];
+  const [equal, other] = [
+    [0.6, 0.7, 0.6, 0.8, 0.7, 0.9],
+    [0.3, 0.6, 0.2, 0.4, 0.9, 0.1],
+  ];
+  const runs = [...scores("t", equal!), ...scores("u", equal!), ...scores("v", other!)];
+  const tasks = ["t", "u", "v"].map((name) => task(name, accuracy));
+  const of = (...names: string[]) =>
+    significance({
+      methods: ["a", "b"],
+      tasks: tasks.filter(({ name }) => names.includes(name)),
+      runs: runs.filter((one) => names.includes(one.task)).toReversed(),
+      rowGroups: [{ tasks: ["t", "u", "v"], share }],
+    })[0]!;
+  expect(of("t", "u")).toMatchObject({ pairs: 6, joined: [{ tasks: ["t", "u"], share, repeated: ["u"] }] });
+  expect(of("t", "u")).toMatchObject(pick(wilcoxon(Array(6).fill(0.5), equal!)));
+  // As if the second were not there.
+  const { joined: without, ...one } = of("t", "v");
+  const { joined, ...all } = of("t", "u", "v");
+  expect(all).toEqual(one);
+  expect(without).toEqual([{ tasks: ["t", "v"], share }]);
+  expect(joined).toEqual([{ tasks: ["t", "u", "v"], share, repeated: ["u"] }]);
+});
+
+test("tasks that share rows are one task of a test over tasks, the mean of their means", () => {
+  const names = [...SIX, "t6"];
+  const runs = names.flatMap((name, i) => [
+    ...runsOf(name, "a", "accuracy", [0.5, 0.5]),
+    ...runsOf(name, "b", "accuracy", [0.5 + (i + 1) / 100, ...(i === 0 ? [] : [0.5 + (i + 1) / 100])]),
+  ]);
+  const found = { methods: ["a", "b"], tasks: names.map((name) => task(name, accuracy)), runs };
+  const overTasks = (...groups: readonly string[][]) =>
+    significance({ ...found, rowGroups: groups.map((tasks) => ({ tasks, share: ["files"] })) }).filter(
+      ({ test }) => test === "wilcoxon-tasks",
+    );
+  const [joined] = overTasks(["t0", "t6"]);
+  expect(joined).toMatchObject({ pairs: 6, unmatched: 0, joined: [{ tasks: ["t0", "t6"], share: ["files"] }] });
+  // t0 by 0.01 and t6 by 0.07, though t6 has more seeds; then 0.02 to 0.06.
+  expect(joined!.effect.meanDifference).toBeCloseTo(-0.04, 12);
+  expect(overTasks(["t0", "t6"], ["t1", "t2"])).toEqual([]);
+});
+
+test("metrics of one name and different kinds are tested apart", () => {
+  const ofKind = (kind: string) => ({ ...f1, kind });
+  const tasks = [
+    task("mrpc", ofKind("a class")),
+    task("qqp", ofKind("a class")),
+    task("jnlpba", ofKind("entities")),
+    task("conll", ofKind("entities")),
+    task("squad", { name: "exactMatch", goal: "maximize" }, ofKind("answers")),
+  ];
+  const runs = tasks.flatMap(({ name }, i) => [
+    ...runsOf(name, "a", "f1", [0.5, 0.6]),
+    ...runsOf(name, "b", "f1", [0.6 + i / 100, 0.6]),
+  ]);
+  const found = significance({ methods: ["a", "b"], tasks, runs }).filter(({ task: of }) => of === undefined);
+  expect(found.map(({ metric, kind, tasks: of, pairs }) => [metric, kind, of, pairs])).toEqual([
+    ["f1", "a class", ["mrpc", "qqp"], 4],
+    ["f1", "entities", ["jnlpba", "conll"], 4],
+    ["main", undefined, undefined, 8],
+  ]);
+});
+
 const anyRuns = fc
   .array(fc.record({ a: fc.option(fc.nat(20)), b: fc.option(fc.nat(20)), of: fc.constantFrom("t", "u") }), {
     maxLength: 40,

@@ -299,7 +299,11 @@ test("notes say which tasks are joined and why, and which runs count once", () =
   const { notes } = significanceTable([
     wilcoxonTest({ a: "lora", b: "dora", joined }),
     wilcoxonTest({ a: "lora", b: "full", joined: [{ tasks: ["sst2", "sst2-decay"], share }] }),
-    wilcoxonTest({ test: "wilcoxon-tasks", population: "tasks", joined: [{ tasks: ["a", "b", "c"], share: ["files"] }] }),
+    wilcoxonTest({
+      test: "wilcoxon-tasks",
+      population: "tasks",
+      joined: [{ tasks: ["a", "b", "c"], share: ["files"] }],
+    }),
   ]);
   expect(notes.slice(1, 4)).toEqual([
     "sst2 and sst2-decay share training rows and evaluated rows, so their pairs with one seed count as one pair, by the mean of their differences.",
