@@ -75,7 +75,7 @@ function notesOf(tests: readonly SignificanceTest[]): string[] {
     [...new Set(tests.map(({ population }) => LIMITS[population]))].join(" "),
     ...new Set(tests.flatMap(someTasksNote)),
     ...new Set(tests.flatMap(joinedNotes)),
-    DIFFERENCE,
+    `${DIFFERENCE}${tests.some(({ test }) => test === "bootstrap") ? INTERVAL : ""}.`,
     ...(hasRanks ? [RANKS] : []),
     ...resamplesNote(tests),
     ...familyNotes(families),
@@ -138,7 +138,8 @@ const LIMITS: Readonly<Record<SignificanceTest["population"], string>> = {
 };
 
 const DIFFERENCE =
-  "Differences are positive where the first method is better, also for metrics that are better when lower; in brackets the bootstrap's 95 % interval.";
+  "Differences are positive where the first method is better, also for metrics that are better when lower";
+const INTERVAL = "; in brackets the bootstrap's 95 % interval";
 
 const RANKS =
   "The rank-biserial correlation is 1 if the first method is better in every differing pair, −1 if the second is.";
