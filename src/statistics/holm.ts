@@ -14,13 +14,14 @@ export const holm = (pValues: readonly number[]): number[] =>
 interface Uncorrected {
   readonly test: string;
   readonly metric: string;
+  readonly kind?: string;
   readonly task?: string;
   readonly p: number;
 }
 
-/** Identifies the family of tests that p-values are corrected over: one kind of test, one metric and one task. */
-export const familyOf = ({ test, metric, task }: Omit<Uncorrected, "p">): string =>
-  JSON.stringify([test, metric, task]);
+/** Identifies the family of tests that p-values are corrected over: one kind of test, one metric, of one kind, and one task. */
+export const familyOf = ({ test, metric, kind, task }: Omit<Uncorrected, "p">): string =>
+  JSON.stringify([test, metric, task, kind]);
 
 /** The entries in the same order, each with `pHolm`, its p-value corrected within its family. */
 export function withHolm<Entry extends Uncorrected>(entries: readonly Entry[]): (Entry & { readonly pHolm: number })[] {

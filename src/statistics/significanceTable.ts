@@ -94,7 +94,8 @@ function familyNotes(families: readonly (readonly SignificanceTest[])[]): string
 
 function nameOf([test]: readonly SignificanceTest[]): string {
   const { population } = test!;
-  return `${TEST_NAMES[test!.test]}, ${taskText(test!)}, ${metricText(test!)}${population === "tasks" ? ", over tasks" : ""}`;
+  const kind = test!.test === "bootstrap" ? "" : kindOf(test!);
+  return `${TEST_NAMES[test!.test]}, ${taskText(test!)}, ${metricText(test!)}${kind}${population === "tasks" ? ", over tasks" : ""}`;
 }
 
 function someTasksNote(test: SignificanceTest): string[] {

@@ -39,7 +39,7 @@ test("corrected p-values are between the raw ones and 1, in the same order, what
 });
 
 test("a family is one test, one metric and one task; tests over several tasks form their own families", () => {
-  const entry = (p: number, family: { test?: string; metric?: string; task?: string } = {}) => ({
+  const entry = (p: number, family: { test?: string; metric?: string; kind?: string; task?: string } = {}) => ({
     test: "wilcoxon",
     metric: "f1",
     p,
@@ -53,8 +53,9 @@ test("a family is one test, one metric and one task; tests over several tasks fo
     entry(0.02),
     entry(0.03, { task: "null" }),
     entry(0.01, { task: "mrpc" }),
+    entry(0.04, { kind: "entities" }),
   ];
   const found = withHolm(entries);
-  expect(found.map(({ pHolm }) => pHolm)).toEqual([0.02, 0.02, 0.03, 0.04, 0.02, 0.03, 0.02]);
+  expect(found.map(({ pHolm }) => pHolm)).toEqual([0.02, 0.02, 0.03, 0.04, 0.02, 0.03, 0.02, 0.04]);
   expect(found.map(({ pHolm: _, ...rest }) => rest)).toEqual(entries);
 });
