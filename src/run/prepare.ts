@@ -105,7 +105,7 @@ export async function prepare(
   checkEvaluationRows(config, splits);
   checkOneMetric(choice.task, splits);
   const keys = rowKeysOf(splits);
-  for (const note of checkSharedRows(keys, config, choice)) hub?.onNote?.(note);
+  const notes = checkSharedRows(keys, config, choice);
   const names = outputNames(choice.task, labels);
   const generator = new Generator(config.seed);
   // The tokenizer works in separate threads.
@@ -126,6 +126,7 @@ export async function prepare(
     ),
   ]);
   noteRowsWithoutLoss(choice.task, data, hub);
+  for (const note of notes) hub?.onNote?.(note);
   const baseNote = noteOnBase(saved, config.baseDtype);
   if (baseNote !== undefined) hub?.onNote?.(baseNote);
   const adapted = adapt(loaded, config, saved, generator, precision ?? TRAINED_DTYPE);

@@ -47,6 +47,15 @@ describe("tasks share rows", () => {
     ]);
   });
 
+  it("through a third task, which comes after both of their own groups", () => {
+    const runs = [
+      of("a", record(keys(0, 10), keys(100, 110))),
+      of("b", record(keys(10, 20), keys(110, 120))),
+      of("c", record(keys(5, 15), keys(120, 130))),
+    ];
+    expect(rowGroupsOf(tasks("a", "b", "c"), runs)).toEqual([{ tasks: ["a", "b", "c"], share: ["training rows"] }]);
+  });
+
   it("if one trains on what another is scored on, or another seed's sample has them", () => {
     const runs = [
       of("a", record(keys(0, 20), keys(20, 30))),

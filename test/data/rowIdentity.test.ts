@@ -24,6 +24,9 @@ test("a conversation is what comes before the last answer", () => {
   expect(of(question, { ...answer, content: "5" })).toBe(of(question, answer));
   expect(of(question, answer, question)).not.toBe(of(question));
   expect(of({ ...question, content: "2 + 3?" }, answer)).not.toBe(of(question, answer));
+  expect(of(answer, question)).not.toBe(of(answer));
+  expect(of(question, question)).not.toBe(of(question));
+  expect(of(question, question)).not.toBe(of(question, answer));
   expect(of(answer)).not.toBe(of({ ...answer, content: "5" }));
 });
 

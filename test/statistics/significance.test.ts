@@ -195,7 +195,7 @@ test("tasks whose runs are equal count once among those that share rows", () => 
     [0.6, 0.7, 0.6, 0.8, 0.7, 0.9],
     [0.3, 0.6, 0.2, 0.4, 0.9, 0.1],
   ];
-  const runs = [...scores("t", equal!), ...scores("u", equal!), ...scores("v", other!)];
+  const runs = [...scores("t", equal!), ...scores("u", equal!).toReversed(), ...scores("v", other!)];
   const tasks = ["t", "u", "v"].map((name) => task(name, accuracy));
   const of = (...names: string[]) =>
     significance({

@@ -41,6 +41,9 @@ test("only pairs that differ count", () => {
 test("Holm's correction does not multiply the largest p of a family by the number of tests", () => {
   // 8 pairs: 0.0078 × 3; 6 pairs: the largest of the three, 0.03125 × 1.
   expect(underpoweredNotes(family(8, 8, 6))).toEqual([]);
+  expect(underpoweredNotes(family(3, 5))).toEqual([
+    "All 2 pairs of methods have at most 5 differing pairs, too few: the smallest p that an exact test can reach is 0.125, corrected for 2 tests; p < 0.05 needs at least 7.",
+  ]);
   expect(underpoweredNotes(family(8, 5, 3))).toEqual([
     "a – b has 5 differing pairs, too few: the smallest p that an exact test can reach is 0.125, corrected for 3 tests; p < 0.05 needs at least 7.",
     "a – b has 3 differing pairs, too few: the smallest p that an exact test can reach is 0.25, corrected for 3 tests; p < 0.05 needs at least 7.",

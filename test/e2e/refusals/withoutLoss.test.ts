@@ -17,6 +17,7 @@ describe("rows without tokens to train on", () => {
     expect(notes).toEqual([
       "1 of 2 training rows do not count in the loss: they have no labeled tokens within --max-length.",
       "2 of 3 validation rows do not count in the loss: they have no labeled tokens within --max-length.",
+      "3 of the 3 validation rows are also training rows: scores on them are not scores on new rows.",
     ]);
     const heard: string[] = [];
     await evaluate({ ...SETTINGS, data: validation }, { hub: { onNote: (note) => heard.push(note) } });
