@@ -74,7 +74,7 @@ function note(whoHas: string, alike: readonly { test: SignificanceTest; least: n
   const corrected = family > 1 ? `, corrected for ${family} tests` : "";
   const reach =
     test === "bootstrap"
-      ? `the bootstrap's p is too small for so few, an exact test's would be at least ${limit}`
+      ? `the bootstrap's p tends to be too small for so few, an exact test's would be at least ${limit}`
       : `the smallest p that an exact test can reach is ${limit}`;
   return `${whoHas} ${have}, too few: ${reach}${corrected}; p < ${LEVEL} needs at least ${formatCount(pairsNeeded(family))}.`;
 }

@@ -55,7 +55,7 @@ test("notes on tasks and on rows name them", () => {
   expect(underpoweredNotes(tasks)[0]).toContain("All 3 pairs of methods have 6 tasks whose means differ, too few:");
   const rows = [bootstrapTest({ pairs: 400, differing: 3 })];
   expect(underpoweredNotes(rows)[0]).toContain(
-    "a – b has 3 rows that are scored differently, too few: the bootstrap's p is too small for so few, an exact test's would be at least 0.25;",
+    "a – b has 3 rows that are scored differently, too few: the bootstrap's p tends to be too small for so few, an exact test's would be at least 0.25;",
   );
   expect(underpoweredNotes([bootstrapTest({ pairs: 400, differing: 6 })])).toEqual([]);
 });
