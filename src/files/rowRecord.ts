@@ -1,10 +1,10 @@
-// rows.json: a sample of the keys of a run's rows, by which runs on common rows are found wherever their files are.
+// row-hashes.json: a sample of the keys of a run's rows, by which runs on common rows are found wherever their files are.
 import { join } from "node:path";
 import * as z from "zod";
 import { writeFileAtomic } from "./atomic.js";
 import { readOptionalJsonObject } from "./json.js";
 
-export const ROW_RECORD = "rows.json";
+export const ROW_RECORD = "row-hashes.json";
 
 /** The rows of one split: their number, and the smallest of their keys. */
 interface RecordedRows {

@@ -17,8 +17,8 @@ export const MAIN = "main";
  *   in their main metric, a test `main` with each task's own, as the BiDoRA paper's over GLUE. It uses the metrics for which higher is
  *   better: they are shares and correlations, which have the same scale. Seeds of one task are not independent samples of tasks, so
  *   these tests hold for these tasks only. Scores of tasks that share rows are not independent: such tasks have one pair for each seed.
- * - the same over the tasks' means (Demšar 2006, §3.1), those that share rows as one task, which generalizes to tasks of this kind; where there are enough tasks for
- *   significance.
+ * - the same over the tasks' means (Demšar 2006, §3.1), those that share rows as one task, which generalizes to tasks of this kind; where
+ *   there are enough tasks for significance.
  * - over the seeds of each task, by its main metric.
  *
  * Methods with a failed run on the tested tasks are left out. p-values are corrected by Holm within families.

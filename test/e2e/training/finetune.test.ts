@@ -46,7 +46,7 @@ describe.each(["full", "lora", "dora", "bidora"] as const)("finetune --method %s
     const checkpoints = method === "bidora" ? ["checkpoint-4", "checkpoint-8"] : ["checkpoint-4"];
     const model = ["config.json", "model.safetensors"];
     const files = method === "full" ? [...ADAPTER_FILES.filter((f) => !/adapter/.test(f)), ...model] : ADAPTER_FILES;
-    expect(list(output)).toEqual([...files, "rows.json", "validation-predictions.jsonl", ...checkpoints].sort());
+    expect(list(output)).toEqual([...files, "row-hashes.json", "validation-predictions.jsonl", ...checkpoints].sort());
     expect(json(join(output, "metrics.json"))).toEqual(metrics);
     expect(Object.keys(metrics).sort()).toEqual(["accuracy", "loss", "macroF1"]);
 
