@@ -34,11 +34,26 @@ export function metricsOf(metrics: Metrics, rows: MetricRows): Metrics {
   return Object.fromEntries(found.map(([name, value]) => [bareMetric(name), value]));
 }
 
-/** Written last: a folder with this file holds a finished run. */
-export function writeMetrics(folder: string, metrics: Metrics): void {
-  writeFileAtomic(join(folder, METRICS), `${JSON.stringify(metrics, undefined, 2)}\n`);
+/** What a finished run's metrics have to be read with; a finding that does not hold is left out. */
+export interface Findings {
+  /** No trained tensor of the result differs from the run's start. */
+  readonly untrained?: true;
 }
 
+/** Written last: a folder with this file holds a finished run. */
+export function writeMetrics(folder: string, metrics: Metrics, findings: Findings = {}): void {
+  writeFileAtomic(join(folder, METRICS), `${JSON.stringify({ ...metrics, ...findings }, undefined, 2)}\n`);
+}
+
+/** The metrics alone. */
 export function readMetrics(folder: string): Metrics {
-  return readJsonObject(join(folder, METRICS)) as Metrics;
+  const numbers = Object.entries(readJsonObject(join(folder, METRICS))).filter(
+    ([, value]) => typeof value === "number",
+  );
+  return Object.fromEntries(numbers) as Metrics;
+}
+
+export function readFindings(folder: string): Findings {
+  const { untrained } = readJsonObject(join(folder, METRICS));
+  return untrained === true ? { untrained } : {};
 }

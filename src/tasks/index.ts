@@ -1,4 +1,5 @@
 export { causalLm } from "./causalLm.js";
+export { isConstant } from "./constant.js";
 export {
   type EmbeddingTask,
   embedding,
