@@ -14,19 +14,21 @@ import {
   type RunFacts,
 } from "../comparison/cells.js";
 import { checkTasks } from "../comparison/checkTasks.js";
-import { collectRuns, hasDiverged, missingRuns } from "../comparison/collectRuns.js";
+import { collectRuns } from "../comparison/collectRuns.js";
 import { type CompareSettings as ComparisonSettings, compareOptions } from "../comparison/compareOptions.js";
 import { ComparisonProgress, cellName, runsFailed, scoreText } from "../comparison/comparisonProgress.js";
+import { refuseMixed, startedHere } from "../comparison/conditions.js";
 import { costsText, type ExpectedCosts, expectedCosts } from "../comparison/expectedCosts.js";
 import { bestSettings, divergedCells } from "../comparison/gridSearch.js";
 import { commandOf, type EndedRun, runCells, saveFailure } from "../comparison/jobs.js";
 import { launcherOf } from "../comparison/launchers.js";
 import type { ComparisonWatch } from "../comparison/livePage.js";
+import { type AskedRuns, hasDiverged, missingRuns } from "../comparison/missingRuns.js";
 import { checkComparisonFolder, checkStarted, refuseForeignRuns, savePlan } from "../comparison/plan.js";
 import { type ComparisonResult, writeComparison } from "../comparison/results.js";
 import { factsIn } from "../comparison/runFacts.js";
 import { scoringOf, watchedMetric } from "../comparison/scoring.js";
-import { readSpec, requestedResults, type Spec } from "../comparison/spec.js";
+import { askedRuns, readSpec, requestedResults, type Spec } from "../comparison/spec.js";
 import { runFile } from "../config/index.js";
 import { comparedRunsIn, recordFailure } from "../files/comparisonFolder.js";
 import { writerOf } from "../files/folderLock.js";
@@ -84,11 +86,12 @@ async function compareRuns(settings: Settings<typeof options>, hooks: Hooks): Pr
   if (modes.length > 1)
     throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} are mutually exclusive.`);
   const { runFile, ...flags } = settings.given;
-  const spec = readSpec(flags, runFile);
+  const found = collect ? comparedRunsIn(settings.output).map(({ task }) => task) : undefined;
+  const spec = readSpec(flags, runFile, found && [...new Set(found)]);
   if (!list && !dryRun && !collect) launcherOf(spec.launcher);
   if (collect) {
     refuseForeignRuns(spec.output, comparedRunsIn(spec.output));
-    return gather(spec, hooks, flags.seeds);
+    return gather(spec, hooks, { ...askedRuns(spec), ...spec.named });
   }
   if (!list && !dryRun) refuseAsRank("compare");
   return holdOutput(spec.output, async (output) => {
@@ -124,10 +127,12 @@ async function planned(output: string, cellsOnceTried: () => Promise<Cell[]>): P
 }
 
 async function compareCells(cells: readonly Cell[], spec: Spec, hooks: WatchedHooks): Promise<CompareOutcome> {
+  const waiting = cells.filter((cell) => !hasEnded(cell));
+  refuseMixed([...(await collectRuns(spec.output)), ...waiting.map(startedHere)]);
   const unfinished = await runAll(cells, spec, hooks);
   if (unfinished === "stopped") return { kind: "stopped" };
   // finished runs are summarized even if others failed
-  const outcome = unfinished.length < cells.length ? await gather(spec, hooks, spec.seeds) : undefined;
+  const outcome = unfinished.length < cells.length ? await gather(spec, hooks, askedRuns(spec)) : undefined;
   if (outcome && unfinished.length === 0) return outcome;
   if (outcome) hooks.onPartial?.(outcome);
   throw runsFailed(unfinished, cells.length);
@@ -228,10 +233,9 @@ function scoreOf({ cell, status }: EndedRun): string | undefined {
   return scoreText(name, own(metrics, name));
 }
 
-/** @param seeds whose missing runs to list; undefined for those of all planned runs */
-async function gather(spec: Spec, { hub }: Hooks, seeds: readonly number[] | undefined): Promise<ComparisonResult> {
+async function gather(spec: Spec, { hub }: Hooks, asked: AskedRuns): Promise<ComparisonResult> {
   const { output } = spec;
-  const [runs, asked] = [await collectRuns(output), { ...requestedResults(spec), seeds }];
+  const runs = await collectRuns(output);
   const missing = await missingRuns(output, asked);
   const [failed] = missing.failed;
   const why = failed ? `${failed.method} seed ${failed.seed} on ${failed.task} failed: ${failed.reason}` : undefined;
@@ -240,6 +244,9 @@ async function gather(spec: Spec, { hub }: Hooks, seeds: readonly number[] | und
       "COMPARISON",
       `There is no finished run in ${output}: ${why ?? "TASK/METHOD/seed-N folders are expected."}`,
     );
-  const { result, text } = await writeComparison(output, runs, missing, { ...asked, note: hub?.onNote });
+  const { result, text } = await writeComparison(output, runs, missing, {
+    ...requestedResults(spec),
+    note: hub?.onNote,
+  });
   return { kind: "compared", result, text, output };
 }

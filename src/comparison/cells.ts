@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { UsageError } from "../common/errors.js";
 import { METHODS, type Method, type RunConfig, type RunSettings, resolveRun, runOptions } from "../config/index.js";
-import type { StepCosts } from "../files/comparisonFolder.js";
+import { GRID, type StepCosts } from "../files/comparisonFolder.js";
 import { flagOf } from "../settings/option.js";
 import { withoutEffect } from "../settings/settings.js";
 import { LENGTH_SETTINGS, lengthWithinBudget, ONE_PER_STEP, rowsPerStep } from "./budget.js";
@@ -45,7 +45,7 @@ export async function gridCells(spec: Spec, pair: Pair, facts: RunFacts): Promis
   const [seed = 0] = spec.seeds;
   const cells = spec.grid.map(async (point) => {
     const settings = { holdoutFraction: HOLDOUT, ...(await runSettings(spec, pair, facts, point)), seed };
-    return cell(pair, { seed, point, folder: join(pair.folder, "grid", pointName(point)), settings });
+    return cell(pair, { seed, point, folder: join(pair.folder, GRID, pointName(point)), settings });
   });
   return distinctRuns(await Promise.all(cells));
 }

@@ -1,16 +1,15 @@
-import { existsSync } from "node:fs";
-import { join, relative } from "node:path";
-import { own } from "../common/collections.js";
+import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { stopsByValidation } from "../common/run.js";
-import type { ComparedRun, FailedRun, MissingRuns, UnfinishedRun } from "../files/comparison.js";
-import { comparedRunsIn, type KnownFailure, plannedRuns, readFailures } from "../files/comparisonFolder.js";
-import type { RowCounts, RunEvent } from "../files/events.js";
-import { writerOf } from "../files/folderLock.js";
-import { type Metrics, readMetrics } from "../files/metrics.js";
+import type { ComparedRun } from "../files/comparison.js";
+import { comparedRunsIn } from "../files/comparisonFolder.js";
+import type { RowCounts, RunEvent, StartEvent } from "../files/events.js";
+import { type Findings, type Metrics, readFindings, readMetrics } from "../files/metrics.js";
+import { readPredictions } from "../files/predictions.js";
 import { isFinished } from "../files/runFolder.js";
 import { EVENTS, readRunLog, secondsAtEvents, secondsOfEarlierSessions } from "../files/runLog.js";
-import type { RequestedResults } from "./spec.js";
+import { constantRows } from "../run/constantRows.js";
+import { conditionsOf } from "./conditions.js";
 
 /** A finished run of a comparison. */
 export interface CollectedRun extends ComparedRun {
@@ -29,12 +28,21 @@ export async function collectRuns(output: string): Promise<CollectedRun[]> {
   for (const run of comparedRunsIn(output)) {
     if (!isFinished(run.folder)) continue;
     const { events } = await readRunLog(join(run.folder, EVENTS));
-    found.push({ ...run, metrics: readMetrics(run.folder), ...spentIn(events, run.folder) });
+    const spent = spentIn(events, run.folder);
+    found.push({ ...run, metrics: readMetrics(run.folder), ...(await findingsOf(run.folder)), ...spent });
   }
   return found;
 }
 
-type RunCost = Omit<CollectedRun, "task" | "method" | "seed" | "folder" | "metrics">;
+/** Earlier versions did not write whether predictions are constant. */
+async function findingsOf(folder: string): Promise<Findings> {
+  const written = readFindings(folder);
+  if (written.constant || written.constantLabels) return written;
+  const splits = [await readPredictions(folder, "validation"), await readPredictions(folder, "test")];
+  return { ...constantRows(splits.flatMap((found) => (found ? [[found.split, found.rows]] : []))), ...written };
+}
+
+type RunCost = Omit<CollectedRun, "task" | "method" | "seed" | "folder" | "metrics" | keyof Findings>;
 
 /**
  * The cost of a run over all its sessions, from its events.
@@ -49,15 +57,15 @@ function spentIn(events: readonly RunEvent[], folder: string): RunCost {
       `${join(folder, EVENTS)} has lost the ${start ? "end" : "beginning"} of its run, which holds the run's cost: remove ${folder} and run it again.`,
     );
   const steps = events.filter((event) => event.event === "step");
-  const before = secondsOfEarlierSessions(events);
   return {
     trainedParameters: start.parameters.trained,
-    seconds: before + done.seconds,
+    seconds: secondsOfEarlierSessions(events) + done.seconds,
     peakMemoryBytes: done.peakMemoryBytes,
     steps: steps.length,
     rows: steps.reduce((sum, step) => sum + step.rows, 0),
     scored: { ...start.rows, stopsByValidation: stopsByValidation(start.settings) },
     evaluations: evaluationsIn(events),
+    conditions: conditionsOf(events.findLast((event): event is StartEvent => event.event === "start") ?? start),
   };
 }
 
@@ -74,71 +82,3 @@ export function evaluationsIn(events: readonly RunEvent[]): RunCost["evaluations
       : [],
   );
 }
-
-/** The state of a run without results. */
-type RunState = Pick<UnfinishedRun, "state"> | ({ readonly state: "failed" } & Omit<FailedRun, keyof Place>);
-
-type Place = Pick<FailedRun, "task" | "method" | "seed">;
-
-/**
- * The runs without results, by state: those in the comparison's folder, and requested ones that have not started.
- */
-export async function missingRuns(output: string, asked: RequestedResults): Promise<MissingRuns> {
-  const begun = comparedRunsIn(output);
-  const isAsked = ({ task, method, seed }: Place) =>
-    asked.tasks.includes(task) && asked.methods.includes(method) && (asked.seeds?.includes(seed) ?? true);
-  const planned = plannedRuns(output).filter(
-    (place) => isAsked(place) && !begun.some(({ folder }) => folder === place.folder),
-  );
-  const failures = readFailures(output);
-  const [failed, unfinished]: [FailedRun[], UnfinishedRun[]] = [[], []];
-  for (const { folder, ...place } of [...begun, ...planned]) {
-    if (isFinished(folder)) continue;
-    const standing = await runStateOf(output, folder, failures);
-    if (standing.state === "failed") {
-      const { state: _state, ...why } = standing;
-      failed.push({ ...place, ...why });
-    } else unfinished.push({ ...place, state: standing.state });
-  }
-  return { failed, unfinished };
-}
-
-/** The state of a run without results, from its lock, its log, and what the comparison recorded about its process. */
-export async function runStateOf(output: string, folder: string, failures = readFailures(output)): Promise<RunState> {
-  if (writerOf(folder)) return { state: "running" };
-  const events = await eventsIn(folder);
-  const known = own(failures, relative(output, folder));
-  const failure = failureIn(events) ?? (known && isLatest(known, events) ? known : undefined);
-  if (failure) {
-    const { time: _time, ...why } = failure;
-    return { state: "failed", ...why };
-  }
-  return { state: events.length > 0 ? "stopped" : "waiting" };
-}
-
-/** No events if there is no readable log. */
-async function eventsIn(folder: string): Promise<readonly RunEvent[]> {
-  if (!existsSync(join(folder, EVENTS))) return [];
-  return readRunLog(folder).then(
-    ({ events }) => events,
-    () => [],
-  );
-}
-
-/** The error that ended the last session, if one did. */
-function failureIn(events: readonly RunEvent[]): KnownFailure | undefined {
-  const last = events.findLast(({ event }) => event === "start" || event === "error");
-  if (last?.event !== "error") return undefined;
-  const { message, code, step, time } = last;
-  return { reason: message.split("\n")[0] as string, code, ...(step !== undefined && { step }), time };
-}
-
-/** A recorded failure is out of date if the run has been resumed since, by the user for example. */
-function isLatest({ time }: KnownFailure, events: readonly RunEvent[]): boolean {
-  const last = events.at(-1);
-  return last === undefined || Date.parse(last.time) <= Date.parse(time);
-}
-
-/** Whether a run failed because it diverged; it would do so again. */
-export const hasDiverged = ({ code }: { readonly code?: string | undefined }): boolean =>
-  /NOT_FINITE$/.test(code ?? "");

@@ -5,6 +5,7 @@ import { type RunKey, type RunSettings, runOptions } from "../config/index.js";
 import type { Goal } from "../files/metrics.js";
 import { checkValue } from "../settings/kinds.js";
 import type { Option } from "../settings/option.js";
+import { round12 } from "../statistics/summary.js";
 
 type Given = readonly string[] | Readonly<Record<string, readonly unknown[]>>;
 
@@ -76,6 +77,10 @@ export const pointName = (point: RunSettings): string =>
     .join(",")
     .replaceAll(/[^\w=,.+-]/g, (sign) => (sign === "/" ? "_" : `%${sign.codePointAt(0)?.toString(16)}`));
 
+/** The settings that the folder name of a point names. */
+export const keysOfPoint = (name: string): string[] =>
+  [...name.matchAll(/(?:^|,)(\w+)=/g)].map(([, key]) => key as string).filter((key) => Object.hasOwn(runOptions, key));
+
 /** A key that equal settings share, whatever their order. */
 export const settingsKey = (settings: RunSettings): string =>
   JSON.stringify(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -89,18 +94,21 @@ export function distinctRuns<Of extends { readonly settings: RunSettings }>(cell
   });
 }
 
-/** A point's score and loss on the rows that its run held out. */
+/** Whether two settings have the same value. */
+export const isSameValue = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/** A point's score on the rows that its run held out. */
 interface GridScore {
   readonly point: RunSettings;
   readonly score: number;
-  readonly loss?: number | undefined;
+  /** How many of its values are the settings' defaults. */
+  readonly defaults: number;
 }
 
-/** The point with the best score. Ties, which occur when nothing was learned yet, go to the lowest loss, then to the first point. */
+/** The point with the best score. Of equal ones, the one with the most default values, and of these the first. */
 export function bestPoint(scores: readonly GridScore[], goal: Goal): RunSettings {
-  const lossOf = ({ loss = Number.POSITIVE_INFINITY }: GridScore) => loss;
   const isBetter = (a: GridScore, b: GridScore) => {
-    if (a.score === b.score) return lossOf(a) < lossOf(b);
+    if (round12(a.score) === round12(b.score)) return a.defaults > b.defaults;
     return goal === "maximize" ? a.score > b.score : a.score < b.score;
   };
   return scores.reduce((best, other) => (isBetter(other, best) ? other : best)).point;

@@ -1,12 +1,13 @@
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
-import type { RunSettings } from "../config/index.js";
+import { type RunKey, type RunSettings, resolveRun } from "../config/index.js";
 import { readFailures } from "../files/comparisonFolder.js";
 import { metricName, readMetrics } from "../files/metrics.js";
 import { isFinished } from "../files/runFolder.js";
+import { omit } from "../settings/option.js";
 import type { Cell, Pair } from "./cells.js";
-import { hasDiverged, runStateOf } from "./collectRuns.js";
-import { bestPoint } from "./grid.js";
+import { bestPoint, isSameValue } from "./grid.js";
+import { hasDiverged, runStateOf } from "./missingRuns.js";
 import { watchedMetric } from "./scoring.js";
 
 /** The grid runs that diverged. They would diverge again, so they are not repeated. */
@@ -29,16 +30,26 @@ export function bestSettings({ task, variant }: Pair, tried: readonly Cell[]): R
   const ended = ofPair.filter(({ folder }) => isFinished(folder));
   const [first] = ended;
   if (!first) return ofPair[0]?.point ?? {};
-  const { name, goal } = watchedMetric(first.folder);
-  const scores = ended.map(({ folder, point = {} }) => {
-    const metrics = readMetrics(folder);
-    const score = own(metrics, metricName(name, "holdout"));
+  const { goal } = watchedMetric(first.folder);
+  const scores = ended.map(({ folder, point = {}, settings }) => {
+    const score = heldOutScore(folder);
     if (score === undefined)
       throw new BidoraError(
         "COMPARISON",
-        `${folder} has no ${metricName(name, "holdout")}, which the grid search needs to choose a point.`,
+        `${folder} has no ${metricName(watchedMetric(folder).name, "holdout")}, which the grid search needs to choose a point.`,
       );
-    return { point, score, loss: own(metrics, metricName("loss", "holdout")) };
+    return { point, score, defaults: defaultsIn(settings, point) };
   });
   return bestPoint(scores, goal);
+}
+
+/** The score by which a run of a grid is judged, if it has it. */
+export const heldOutScore = (folder: string): number | undefined =>
+  own(readMetrics(folder), metricName(watchedMetric(folder).name, "holdout"));
+
+/** How many of a point's values the run would have without them. */
+function defaultsIn(settings: RunSettings, point: RunSettings): number {
+  const config = resolveRun(settings);
+  const keys = Object.keys(point) as RunKey[];
+  return keys.filter((key) => isSameValue(config[key], resolveRun(omit(settings, key))[key])).length;
 }

@@ -6,10 +6,11 @@ import { type LivePart, renderComparison, renderWaiting } from "../report/index.
 import { portOf } from "../run/withDashboard.js";
 import { significance } from "../statistics/significance.js";
 import type { Cell } from "./cells.js";
-import { collectRuns, missingRuns } from "./collectRuns.js";
+import { collectRuns } from "./collectRuns.js";
 import type { EndedRun, JobControls } from "./jobs.js";
+import { missingRuns } from "./missingRuns.js";
 import { summarizeRuns } from "./results.js";
-import { type RequestedResults, requestedResults, type Spec } from "./spec.js";
+import { askedRuns, requestedResults, type Spec } from "./spec.js";
 
 /** Passes the events of a comparison's runs on to the live page. */
 export interface ComparisonWatch {
@@ -39,10 +40,7 @@ export async function withDashboard<T>(
   const page = await serveDashboard(
     {
       board,
-      draw: (run, live) =>
-        run === undefined
-          ? comparisonPage(output, requestedResults(spec), live)
-          : runPage(join(output, run), run, live),
+      draw: (run, live) => (run === undefined ? comparisonPage(spec, live) : runPage(join(output, run), run, live)),
       stop: (run) => (run === undefined ? stopping.abort() : controls.get(run)?.stop()),
       checkpoint: (run) => controls.get(run)?.checkpoint(),
     },
@@ -60,16 +58,12 @@ export async function withDashboard<T>(
 }
 
 /** The report of a running comparison, from the runs that have finished; without the tests over rows, which are slow. */
-async function comparisonPage(
-  output: string,
-  asked: RequestedResults & { readonly conditions: object },
-  live: LivePart,
-): Promise<string> {
+async function comparisonPage(spec: Spec, live: LivePart): Promise<string> {
+  const { output } = spec;
   const runs = await collectRuns(output);
   if (runs.length === 0) return renderWaiting(output, live);
-  // The live part of the page lists the unfinished runs.
-  const { failed } = await missingRuns(output, asked);
-  const comparison = summarizeRuns(runs, asked, { failed, unfinished: [] });
-  const found = { ...comparison, tests: significance(comparison), conditions: { ...asked.conditions } };
+  const requested = requestedResults(spec);
+  const comparison = summarizeRuns(runs, requested, await missingRuns(output, askedRuns(spec)));
+  const found = { ...comparison, tests: significance(comparison), conditions: { ...requested.conditions } };
   return renderComparison(await withLogs(output, found), live);
 }

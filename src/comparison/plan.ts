@@ -10,6 +10,7 @@ import { RUN_FILE } from "../files/names.js";
 import { contentsOf } from "../files/outputFolder.js";
 import { isRunFolder } from "../files/runFolder.js";
 import type { Cell } from "./cells.js";
+import { isSameValue } from "./grid.js";
 
 /** Settings that may differ between two calls for the same run. */
 const MAY_DIFFER: ReadonlySet<string> = new Set(["output", "device", "threads", "saveEvery", "keepCheckpoints"]);
@@ -81,11 +82,9 @@ function begunAs(folder: string, known: Readonly<Record<string, PlannedRun>>, na
 const askedFor = (settings: RunSettings): JsonObject =>
   JSON.parse(JSON.stringify(Object.fromEntries(Object.entries(settings).filter(([key]) => !MAY_DIFFER.has(key)))));
 
-const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
-
 function refuseChanged(folder: string, before: PlannedRun, now: PlannedRun, tried: readonly string[]): void {
   const differing = (a: JsonObject, b: JsonObject) =>
-    [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((key) => !isSame(a[key], b[key]));
+    [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((key) => !isSameValue(a[key], b[key]));
   const settings = differing(before.settings, now.settings)
     .filter((key) => !tried.includes(key))
     .map((key) => `${key} ${shown(before.settings[key])}, now ${shown(now.settings[key])}`);
@@ -115,7 +114,7 @@ function refuseEdited(folder: string, { settings }: PlannedRun): void {
   if (!existsSync(path)) return;
   const [asked, made] = [resolveRun(settings as RunSettings), readRunFile(path)];
   const keys = Object.keys({ ...settings, ...made }) as (keyof RunSettings)[];
-  const key = keys.find((key) => !MAY_DIFFER.has(key) && !FOUND.has(key) && !isSame(asked[key], made[key]));
+  const key = keys.find((key) => !MAY_DIFFER.has(key) && !FOUND.has(key) && !isSameValue(asked[key], made[key]));
   if (key === undefined) return;
   throw foreignRun(folder, `its ${RUN_FILE} has ${key} ${shown(made[key])}, the plan has ${shown(asked[key])}`);
 }

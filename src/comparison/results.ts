@@ -15,18 +15,20 @@ import { TABLES } from "../files/comparisonFolder.js";
 import { metricRows } from "../files/metrics.js";
 import { REPORT } from "../files/names.js";
 import { writeReport } from "../run/writeReport.js";
-import { methodsWithoutFailure } from "../statistics/checkComparison.js";
 import { comparisonTables } from "../statistics/comparisonTables.js";
+import { methodsWithoutFailure } from "../statistics/competing.js";
 import { costToReach, type EvaluationPoint } from "../statistics/costColumns.js";
 import { latexTable, markdownTable, type Table, terminalTable } from "../statistics/renderTable.js";
 import { significance } from "../statistics/significance.js";
 import { significanceTable } from "../statistics/significanceTable.js";
 import { summary } from "../statistics/summary.js";
 import type { CollectedRun } from "./collectRuns.js";
+import { refuseMixed } from "./conditions.js";
 import { rowGroupsOf } from "./rowGroups.js";
 import { readPredictedRuns, rowTests } from "./rowTests.js";
 import { scoringOf } from "./scoring.js";
 import { type RequestedResults, variantNamed } from "./spec.js";
+import { triedPoints } from "./tuning.js";
 
 /** The result of a comparison. */
 export interface ComparisonResult {
@@ -50,8 +52,9 @@ export async function writeComparison(
   missing: MissingRuns,
   options: WriteOptions,
 ): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
-  const comparison = summarizeRuns(runs, options, missing);
-  const { tasks, methods, reached, rowGroups } = comparison;
+  refuseMixed(runs);
+  const comparison = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output) };
+  const { tasks, methods, reached, rowGroups, tuning } = comparison;
   const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options.note))];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
   const result: ComparisonFile = {
@@ -59,6 +62,8 @@ export async function writeComparison(
     summary: summary(runs),
     tests,
     ...missing,
+    tuning,
+    notes: tables.flatMap(({ notes }) => notes),
     tasks,
     methods,
     ...(rowGroups && { rowGroups }),
@@ -101,7 +106,7 @@ export function summarizeRuns(
   missing: MissingRuns = { failed: [], unfinished: [] },
 ): Comparison & MissingRuns & { readonly reached: readonly ScoreReached[] } {
   const tasks = tasksOf(runs, asked);
-  const used = [...runs, ...missing.failed].map(({ method }) => method);
+  const used = [...runs, ...missing.failed, ...missing.unfinished].map(({ method }) => method);
   const { reach } = asked;
   const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, missing, task, reach));
   const rowGroups = rowGroupsOf(tasks, runs);

@@ -8,6 +8,7 @@ import { type Budget, readBudget } from "./budget.js";
 import { type CompareSettings, compareOptions, comparisonOptions } from "./compareOptions.js";
 import { gridPoints } from "./grid.js";
 import type { LauncherName } from "./launchers.js";
+import type { AskedRuns } from "./missingRuns.js";
 
 /** A task of a comparison. */
 export interface SpecTask {
@@ -38,13 +39,16 @@ export interface Spec {
   /** Whether to serve a live page, or on which port. */
   readonly dashboard: boolean | number;
   readonly output: string;
+  /** What the user named; the rest is left to the defaults. */
+  readonly named: AskedRuns;
 }
 
 /**
  * Combines flags and file. Flags take precedence, even over the file's settings of single tasks and methods.
+ * @param found tasks with runs to summarize, if flags and file need not name any
  * @throws UsageError for an unknown setting or method, or a task that is not in the file
  */
-export function readSpec(flags: CompareSettings, file: string | undefined): Spec {
+export function readSpec(flags: CompareSettings, file: string | undefined, found?: readonly string[]): Spec {
   const fromFile = file === undefined ? {} : readSettingsFile(file, compareOptions);
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
@@ -54,7 +58,8 @@ export function readSpec(flags: CompareSettings, file: string | undefined): Spec
   if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);
   const byFlag = runSettingsIn(given);
   const common = { ...runSettingsIn(rest), ...byFlag };
-  const ofTasks = tasksOf(listed, common, byFlag);
+  const isOpen = found !== undefined && listed === undefined && common.task === undefined;
+  const ofTasks = isOpen ? found.map((name) => ({ ...named(name), settings: {} })) : tasksOf(listed, common, byFlag);
   return {
     variants: variantsOf(methods),
     seeds,
@@ -70,6 +75,7 @@ export function readSpec(flags: CompareSettings, file: string | undefined): Spec
     launcher,
     dashboard,
     output,
+    named: { methods: given.methods ?? rest.methods, seeds: given.seeds ?? rest.seeds },
   };
 }
 
@@ -83,8 +89,6 @@ export interface RequestedResults {
   /** The names that the user gave the tasks, where they differ from the names of their folders. */
   readonly titles?: Readonly<Record<string, string>>;
   readonly methods: readonly string[];
-  /** By default those of all planned runs. */
-  readonly seeds?: readonly number[] | undefined;
   /** A score of the main metric; the cost to reach it is reported. */
   readonly reach: number | undefined;
 }
@@ -96,11 +100,17 @@ export function requestedResults(spec: Spec): RequestedResults & { readonly cond
     tasks: tasks.map(({ name }) => name),
     titles: Object.fromEntries(tasks.flatMap(({ name, title }) => (title === name ? [] : [[name, title]]))),
     methods: variants.map(({ name }) => name),
-    seeds,
     reach,
     conditions: { ...(budget && { budget }), jobs, seeds, ...(grid.length > 0 && { grid }) },
   };
 }
+
+/** The runs of a comparison. */
+export const askedRuns = ({ tasks, variants, seeds }: Spec): AskedRuns => ({
+  tasks: tasks.map(({ name }) => name),
+  methods: variants.map(({ name }) => name),
+  seeds,
+});
 
 /** Settings that are the comparison's, not the runs'. */
 const OWN: ReadonlySet<string> = new Set([

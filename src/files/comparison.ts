@@ -4,8 +4,8 @@ import * as z from "zod";
 import { BidoraError } from "../common/errors.js";
 import { firstFault } from "../common/schema.js";
 import { writeFileAtomic } from "./atomic.js";
-import { readJsonObject } from "./json.js";
-import type { Goal, Metrics } from "./metrics.js";
+import { type JsonObject, readJsonObject } from "./json.js";
+import type { Findings, Goal, Metrics } from "./metrics.js";
 
 export const COMPARISON = "comparison.json";
 
@@ -16,13 +16,28 @@ export interface RunId {
   readonly seed: number;
 }
 
+/** What a run's scores and costs depend on beside the settings that it was given, with its name in tables. */
+export const CONDITIONS = {
+  processes: "Processes",
+  rowsPerStep: "Rows per step",
+  dtype: "dtype",
+  baseDtype: "Base dtype",
+  magnitudeAxis: "Magnitude axis",
+  bidora: "bidora",
+  libtorch: "libtorch",
+} as const;
+
+/** What is known of a run's conditions. Those that mean nothing for its method are left out. */
+export type RunConditions = Readonly<Partial<Record<keyof typeof CONDITIONS, string | number>>>;
+
 /** The results of a finished run. */
-export interface ComparedRun extends RunId {
+export interface ComparedRun extends RunId, Findings {
   readonly metrics: Metrics;
   readonly trainedParameters: number;
   /** Wall time of the whole run. */
   readonly seconds: number;
   readonly peakMemoryBytes: number;
+  readonly conditions?: RunConditions;
 }
 
 /** A metric, and which way is better. */
@@ -65,9 +80,12 @@ export interface FailedRun extends RunId {
   readonly step?: number;
 }
 
-/** A run without results that has not failed: it is running, was stopped before its last step, or has not started. */
+/**
+ * A run without results that has not failed: it is running, was stopped before its last step, has not started although it was planned, or
+ * is missing: it was asked for, or is a method's only gap among the seeds of its task.
+ */
 export interface UnfinishedRun extends RunId {
-  readonly state: "running" | "stopped" | "waiting";
+  readonly state: "running" | "stopped" | "waiting" | "missing";
 }
 
 /** The runs of a comparison that have no results. */
@@ -92,6 +110,22 @@ export interface JoinedTasks extends RowGroup {
   readonly repeated?: readonly string[];
 }
 
+/** A point of the grid that was tried for a method on a task. */
+export interface TriedPoint extends RunId {
+  /** The values of those settings of the grid that have an effect on the method. */
+  readonly point: JsonObject;
+  /** The main metric on the held-out rows; null if the run has no results. */
+  readonly score: number | null;
+  /** Wall time of the run; null if it has not begun. */
+  readonly seconds: number | null;
+  /** Whether the reported runs have these values. */
+  readonly chosen: boolean;
+  /** Of a chosen point: how many points have its score, if there are others. */
+  readonly tied?: number;
+  /** Why it has no score. */
+  readonly reason?: string;
+}
+
 /** The runs that are compared. Tasks and methods are shown in this order; the order of runs does not matter. */
 export interface Comparison extends Partial<MissingRuns> {
   readonly tasks: readonly ComparedTask[];
@@ -99,6 +133,8 @@ export interface Comparison extends Partial<MissingRuns> {
   readonly runs: readonly ComparedRun[];
   /** The tasks that share rows, each in one group at most. All other tasks have rows of their own, as far as known. */
   readonly rowGroups?: readonly RowGroup[];
+  /** All points of the grid that were tried. */
+  readonly tuning?: readonly TriedPoint[];
 }
 
 /** One metric of one method on one task, over its seeds. */
@@ -206,8 +242,9 @@ export interface ScoreReached {
 export interface ComparisonFile extends Comparison {
   readonly failed: readonly FailedRun[];
   readonly unfinished: readonly UnfinishedRun[];
-  /** Missing for a comparison that is still running. */
+  /** Missing for a comparison that is still running, as is `notes`: the sentences below the tables. */
   readonly summary?: readonly SummaryEntry[];
+  readonly notes?: readonly string[];
   readonly tests: readonly SignificanceTest[];
   /** What each run had cost when it reached the score that `--reach` names. */
   readonly reached: readonly ScoreReached[];
@@ -215,9 +252,13 @@ export interface ComparisonFile extends Comparison {
   readonly conditions: Readonly<Record<string, unknown>>;
 }
 
+const CONDITION_KEYS = Object.keys(CONDITIONS) as (keyof typeof CONDITIONS)[];
+
 const number = z.number();
 const name = z.string();
 const id = { task: name, method: name, seed: number };
+
+const evaluatedRows = z.array(z.enum(["validation", "test", "holdout"])).exactOptional();
 
 const run = z.object({
   ...id,
@@ -225,6 +266,20 @@ const run = z.object({
   trainedParameters: number,
   seconds: number,
   peakMemoryBytes: number,
+  untrained: z.literal(true).exactOptional(),
+  constant: evaluatedRows,
+  constantLabels: evaluatedRows,
+  conditions: z.partialRecord(z.enum(CONDITION_KEYS), z.union([name, number])).exactOptional(),
+});
+
+const triedPoint = z.object({
+  ...id,
+  point: z.record(name, z.json()),
+  score: number.nullable(),
+  seconds: number.nullable(),
+  chosen: z.boolean(),
+  tied: number.exactOptional(),
+  reason: name.exactOptional(),
 });
 
 const metric = z.object({ name, goal: z.enum(["maximize", "minimize"]), kind: name.exactOptional() });
@@ -294,7 +349,9 @@ const schema = z.object({
   failed: z
     .array(z.object({ ...id, reason: name, code: name.exactOptional(), step: number.exactOptional() }))
     .default([]),
-  unfinished: z.array(z.object({ ...id, state: z.enum(["running", "stopped", "waiting"]) })).default([]),
+  unfinished: z.array(z.object({ ...id, state: z.enum(["running", "stopped", "waiting", "missing"]) })).default([]),
+  tuning: z.array(triedPoint).default([]),
+  notes: z.array(name).exactOptional(),
   tasks: z.array(comparedTask),
   methods: z.array(name),
   rowGroups: z.array(z.object(rowGroup)).exactOptional(),

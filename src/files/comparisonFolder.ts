@@ -33,6 +33,9 @@ interface PlacedRun extends RunId {
 export const comparedRunFolder = (folder: string, { task, method, seed }: RunId): string =>
   join(folder, task, method, `seed-${seed}`);
 
+/** The folder of a method's grid. */
+export const GRID = "grid";
+
 const SEED = /^seed-(\d+)$/;
 
 /** The runs whose folders exist, started or not. Runs of a grid are not among them. */
@@ -43,6 +46,18 @@ export function comparedRunsIn(folder: string): PlacedRun[] {
         const seed = SEED.exec(name)?.[1];
         return seed === undefined ? [] : { task, method, seed: Number(seed), folder: join(folder, task, method, name) };
       }),
+    ),
+  );
+}
+
+/** The runs of grids whose folders exist, started or not, each with the name of its point. */
+export function gridRunsIn(folder: string): (Omit<PlacedRun, "seed"> & { readonly name: string })[] {
+  return foldersIn(folder).flatMap((task) =>
+    foldersIn(join(folder, task)).flatMap((method) =>
+      foldersIn(join(folder, task, method, GRID)).map((name) => ({
+        ...{ task, method, name },
+        folder: join(folder, task, method, GRID, name),
+      })),
     ),
   );
 }
@@ -182,6 +197,7 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
     tasks: found.tasks.map(({ title, ...task }) => ({ ...task, name: title ?? task.name })),
     failed: found.failed.map(titled),
     unfinished: found.unfinished.map(titled),
+    tuning: (found.tuning ?? []).map(titled),
     tests: found.tests.map(titledTest),
     ...(found.rowGroups && { rowGroups: found.rowGroups.map(titledGroup) }),
     reached: found.reached.map(titled),

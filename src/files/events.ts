@@ -91,6 +91,10 @@ export interface StartEvent extends Timed {
   readonly parameters: ParameterCounts;
   /** The rows of each file, before long ones are split. */
   readonly rows: RowCounts;
+  /** How many processes train together. Earlier versions did not write it. */
+  readonly processes?: number;
+  /** The training rows of one optimizer step, over all processes and accumulated batches. Earlier versions did not write it. */
+  readonly rowsPerStep?: number;
   /** The task's main metric, by which evaluations and early stopping are judged, and which way is better. */
   readonly judgedBy?: { readonly metric: string; readonly goal: Goal };
   /** The planned optimizer steps of each phase. */

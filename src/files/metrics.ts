@@ -38,6 +38,10 @@ export function metricsOf(metrics: Metrics, rows: MetricRows): Metrics {
 export interface Findings {
   /** No trained tensor of the result differs from the run's start. */
   readonly untrained?: true;
+  /** The rows for which all predictions are the same. */
+  readonly constant?: readonly MetricRows[];
+  /** The rows that all have the same label. */
+  readonly constantLabels?: readonly MetricRows[];
 }
 
 /** Written last: a folder with this file holds a finished run. */
@@ -54,6 +58,13 @@ export function readMetrics(folder: string): Metrics {
 }
 
 export function readFindings(folder: string): Findings {
-  const { untrained } = readJsonObject(join(folder, METRICS));
-  return untrained === true ? { untrained } : {};
+  const { untrained, constant, constantLabels } = readJsonObject(join(folder, METRICS));
+  return {
+    ...(untrained === true && { untrained }),
+    ...(areRows(constant) && { constant }),
+    ...(areRows(constantLabels) && { constantLabels }),
+  };
 }
+
+const areRows = (value: unknown): value is readonly MetricRows[] =>
+  Array.isArray(value) && value.every((rows) => Object.hasOwn(PREFIXES, rows));

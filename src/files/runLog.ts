@@ -142,6 +142,15 @@ export function secondsOfEarlierSessions(events: readonly RunEvent[]): number {
   return starts.slice(1).reduce((sum, next, i) => sum + Math.max(0, at(next - 1) - at(starts[i] as number)), 0);
 }
 
+/** The seconds of all sessions of a run, finished or not; null if it has not begun. */
+export function secondsSpent(events: readonly RunEvent[]): number | null {
+  const start = events.findLast(({ event }) => event === "start");
+  if (start === undefined) return null;
+  const done = events.findLast((event) => event.event === "done");
+  const last = done?.seconds ?? Math.max(0, timeOf(events.at(-1)) - timeOf(start));
+  return secondsOfEarlierSessions(events) + last;
+}
+
 /**
  * For each event of a finished run, the seconds until then over all sessions, on the same clock as the `seconds` of `done`. Time
  * between sessions does not count.

@@ -1,10 +1,11 @@
 // The report of a comparison.
 import { own } from "../common/collections.js";
-import { formatTime } from "../common/format.js";
-import type { ComparedTask, Comparison } from "../files/comparison.js";
+import { formatNumber, formatSeconds, formatTime } from "../common/format.js";
+import type { ComparedTask, Comparison, TriedPoint } from "../files/comparison.js";
 import type { ComparisonLog } from "../files/comparisonFolder.js";
 import { scoresHeading } from "../statistics/checkComparison.js";
 import { comparisonTables } from "../statistics/comparisonTables.js";
+import { pointText } from "../statistics/gridNotes.js";
 import { significanceTable } from "../statistics/significanceTable.js";
 import { costFigure, type RunCost } from "./figures/cost.js";
 import type { Subject } from "./figures/curves.js";
@@ -17,7 +18,7 @@ import { html, type Markup, section, taskPart } from "./html.js";
 import { type LivePart, renderPage } from "./page.js";
 import { alertOf, sharedSetting } from "./renderReport.js";
 import { type Run, toRuns } from "./runs.js";
-import { collapsedIfLong, comparedTable, counted, NOTHING, row, table } from "./table.js";
+import { collapsedIfLong, comparedTable, counted, NOTHING, number, row, table } from "./table.js";
 import { machineTables, settingsTables } from "./tables.js";
 
 /**
@@ -125,8 +126,8 @@ function costOf(
 }
 
 /** The conditions of a comparison: the budget of each run, and the values that a grid tried and chose. */
-function conditionsSection({ conditions, methods, tasks, runs }: ComparisonLog): Markup {
-  const { budget, seeds, jobs, grid } = conditions;
+function conditionsSection({ conditions, methods, tasks, runs, tuning = [] }: ComparisonLog): Markup {
+  const { budget, seeds, jobs } = conditions;
   const facts = [
     ["Methods", methods.join(", ")],
     ["Tasks", tasks.map(({ name }) => name).join(", ")],
@@ -137,11 +138,7 @@ function conditionsSection({ conditions, methods, tasks, runs }: ComparisonLog):
     ...others(conditions),
   ] as const;
   const list = html`<dl>${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
-  const points = Array.isArray(grid) ? grid.filter(isPoint) : [];
-  return section("conditions", "Conditions", [
-    list,
-    points.length > 0 ? gridTable(points, { methods, tasks, runs }) : undefined,
-  ]);
+  return section("conditions", "Conditions", [list, tuning.length > 0 ? gridTable(tuning) : undefined]);
 }
 
 type Point = Readonly<Record<string, unknown>>;
@@ -160,28 +157,20 @@ const others = (conditions: ComparisonLog["conditions"]): (readonly [string, str
     .filter(([key]) => !KNOWN.has(key))
     .map(([key, value]) => [key, typeof value === "object" ? JSON.stringify(value) : String(value)]);
 
-/** The values that were tried for each setting, and those that were chosen for the final runs. */
-function gridTable(
-  points: readonly Point[],
-  { methods, tasks, runs }: Pick<ComparisonLog, "methods" | "tasks" | "runs">,
-): Markup {
-  const keys = [...new Set(points.flatMap(Object.keys))];
-  const tried = keys.map((key) => `${key}: ${[...new Set(points.map((point) => String(own(point, key))))].join(", ")}`);
-  const chosen = (task: string, method: string, key: string): string => {
-    const own_ = runs.filter((run) => run.task === task && run.method === method);
-    const values = own_.flatMap(({ log }) => settingsIn(log)[key] ?? []);
-    return [...new Set(values.map(String))].join(", ") || NOTHING;
-  };
-  const rows = tasks.flatMap(({ name: task }) =>
-    methods
-      .filter((method) => runs.some((run) => run.task === task && run.method === method))
-      .map((method) => row(method, [task, ...keys.map((key) => chosen(task, method, key))])),
+/** Every point that was tried, with its score and its time. */
+function gridTable(tuning: readonly TriedPoint[]): Markup {
+  const rows = tuning.map((point) =>
+    row(point.method, [
+      point.task,
+      pointText(point),
+      point.score === null ? (point.reason ?? NOTHING) : formatNumber(point.score),
+      number(point.seconds, formatSeconds),
+      point.chosen ? "yes" : "",
+    ]),
   );
-  const about = html`<p class="note">Grid of ${counted(points.length, "point")}, each scored on held-out training rows: ${tried.join("; ")}.</p>`;
-  return html`${about}${collapsedIfLong("Chosen from the grid", rows.length, table("Chosen from the grid", ["Method", "Task", ...keys], rows))}`;
+  const about = html`<p class="note">The grid of ${counted(tuning.length, "run")}, each scored by the task’s main metric on training rows that it held out. Settings without effect on a method are left out of its points.</p>`;
+  const head = ["Method", "Task", "Point", "Score", "Time", "Chosen"];
+  return html`${about}${collapsedIfLong(GRID_TITLE, rows.length, table(GRID_TITLE, head, rows))}`;
 }
 
-function settingsIn(log: ComparisonLog["runs"][number]["log"]): Readonly<Record<string, unknown>> {
-  const start = log?.events.findLast((event) => event.event === "start");
-  return start?.settings ?? {};
-}
+const GRID_TITLE = "Points of the grid";

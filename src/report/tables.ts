@@ -124,6 +124,8 @@ export function machineTables(subjects: readonly Subject[]): Markup | undefined 
       name,
       values: values((start) => number(start.rows?.[key as keyof RowCounts], formatCount)),
     })),
+    { name: "Processes", values: values(({ processes }) => number(processes, formatCount)) },
+    { name: "Rows per step", values: values(({ rowsPerStep }) => number(rowsPerStep, formatCount)) },
     { name: "Parameters", values: values(({ parameters }) => number(parameters.total, formatCount)) },
     { name: "Trained parameters", values: values(({ parameters }) => number(parameters.trained, formatCount)) },
     ...Object.entries(MACHINE).map(([key, name]) => ({

@@ -1,12 +1,13 @@
 import type { RunConfig } from "../config/index.js";
 import type { Dataset, LanguageExample } from "../data/index.js";
-import type { Metrics } from "../files/metrics.js";
+import type { Findings, Metrics } from "../files/metrics.js";
 import { type PredictedRow, writePredictions } from "../files/predictions.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { Tokenizer } from "../text/index.js";
 import type { Ending } from "../train/ending.js";
 import { evaluateWithOutputs, notesOf } from "../train/evaluation.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
+import { constantRows } from "./constantRows.js";
 import type { Prepared } from "./prepare.js";
 
 /** The splits that a run evaluates. */
@@ -67,6 +68,11 @@ export class RunEvaluation {
     );
     this.#rows.set(split, predicted);
     return found.metrics;
+  }
+
+  /** What the latest predictions say about the metrics. */
+  findings(): Findings {
+    return constantRows(this.#rows);
   }
 
   /** Writes the latest predictions for the validation and test rows. */

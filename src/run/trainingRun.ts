@@ -174,14 +174,28 @@ export class TrainingRun {
   }
 
   #startEvent(steps: Partial<Record<Phase, number>>): Untimed {
-    const { config, rows, loaded } = this.prepared;
+    const { config, rows, loaded, ranks } = this.prepared;
+    const processes = ranks.size;
+    const rowsPerStep = processes * config.batchSize * config.gradientAccumulation;
     const parameters = parameterCounts(this.prepared);
     const [settings, sources, idle] = [settingsOf(config), settingSources(config), unusedSettings(config)];
     const [facts, judgedBy] = [
       { versions: versions(), machine: machineFacts(loaded.model.device) },
       judgedByOf(this.prepared),
     ];
-    return { event: "start", ...facts, settings, sources, idle, parameters, rows, judgedBy, steps };
+    return {
+      event: "start",
+      ...facts,
+      settings,
+      sources,
+      idle,
+      parameters,
+      rows,
+      processes,
+      rowsPerStep,
+      judgedBy,
+      steps,
+    };
   }
 
   async #finishAborted(): Promise<undefined> {
@@ -210,7 +224,7 @@ export class TrainingRun {
     await this.#emit({ event: "done", metrics, ...chosen, ...passedOver, seconds, peakMemoryBytes });
     await this.#writeReport();
     // Last, because a run with metrics is finished: a run that is killed before is resumed.
-    writeMetrics(config.output, metrics);
+    writeMetrics(config.output, metrics, this.#evaluation.findings());
   }
 
   /** The metrics of the final state; emitted unless they were already. */

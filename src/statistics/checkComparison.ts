@@ -1,16 +1,7 @@
-/** Checks of a comparison, its missing runs, and headings that say which rows a score is of. */
-import { group } from "d3-array";
+/** Checks of a comparison, and headings that say which rows a score is of. */
 import { BidoraError } from "../common/errors.js";
 import { formatCount, words } from "../common/format.js";
-import type {
-  ComparedMetric,
-  ComparedRun,
-  ComparedTask,
-  Comparison,
-  FailedRun,
-  ScoredRows,
-  UnfinishedRun,
-} from "../files/comparison.js";
+import type { ComparedMetric, ComparedRun, ComparedTask, Comparison, ScoredRows } from "../files/comparison.js";
 import { bareMetric, type Goal, metricRows } from "../files/metrics.js";
 
 /**
@@ -72,58 +63,6 @@ function checkGoals(tasks: readonly ComparedTask[]): void {
     }
     goals.set(name, goal);
   }
-}
-
-type WithFailed = Pick<Comparison, "failed">;
-
-/** The failed runs of a method on a task. */
-export const failedOf = ({ failed = [] }: WithFailed, task: string, method: string): readonly FailedRun[] =>
-  failed.filter((run) => run.task === task && run.method === method);
-
-/**
- * The methods without a failed run on these tasks. The remaining runs of the others are a biased sample of their seeds, so these methods
- * are neither tested nor marked as best.
- */
-export const methodsWithoutFailure = (
-  { methods, failed = [] }: Pick<Comparison, "methods" | "failed">,
-  tasks: ReadonlySet<string>,
-): string[] => methods.filter((method) => !failed.some((run) => run.method === method && tasks.has(run.task)));
-
-/** Notes on runs without results, to print below the tables. */
-export function missingNotes({ runs, failed = [], unfinished = [] }: Comparison): string[] {
-  const groups = [...group(failed, ({ task, method }) => JSON.stringify([task, method])).values()];
-  const failures = groups.map((those) => {
-    const [{ task, method, seed, reason }] = those as [FailedRun, ...FailedRun[]];
-    const all = those.length + runs.filter((run) => run.task === task && run.method === method).length;
-    const seeds = `seed${those.length > 1 ? "s" : ""} ${those.map((run) => run.seed).join(", ")}`;
-    return `${method} failed in ${those.length} of ${all} runs on ${task} (${seeds}). Seed ${seed}: ${reason}`;
-  });
-  return [...failures, ...leftOutNote(failed), ...unfinishedNote(unfinished)];
-}
-
-function leftOutNote(failed: readonly FailedRun[]): string[] {
-  if (failed.length === 0) return [];
-  const methods = [...new Set(failed.map(({ method }) => method))].join(", ");
-  return [
-    `Methods with failed runs (${methods}) are not marked as best and are left out of the tests: the runs that succeeded are a biased sample of their seeds.`,
-  ];
-}
-
-/** At most this many unfinished runs are named. */
-const NAMED = 6;
-const STATES: Readonly<Record<UnfinishedRun["state"], string>> = {
-  running: "still running",
-  stopped: "stopped",
-  waiting: "not started",
-};
-
-function unfinishedNote(unfinished: readonly UnfinishedRun[]): string[] {
-  if (unfinished.length === 0) return [];
-  const named = unfinished
-    .slice(0, NAMED)
-    .map(({ task, method, seed, state }) => `${method} seed ${seed} on ${task} (${STATES[state]})`);
-  const more = unfinished.length - named.length;
-  return [`Not finished, and not included: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`];
 }
 
 /** Whether a metric was measured on these rows; true if the rows are unknown. */

@@ -2,9 +2,12 @@
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import type { ComparedMetric, ComparedTask, Comparison, ScoredRows, ScoreReached } from "../files/comparison.js";
-import type { Goal } from "../files/metrics.js";
-import { checkComparison, failedOf, metricHeading, missingNotes, scoresHeading } from "./checkComparison.js";
+import { type Goal, metricRows } from "../files/metrics.js";
+import { checkComparison, metricHeading, scoresHeading } from "./checkComparison.js";
+import { competes, competitionNotes, countMissing, flawWords } from "./competing.js";
+import { conditionColumns } from "./conditionColumns.js";
 import { costColumns } from "./costColumns.js";
+import { gridNotes } from "./gridNotes.js";
 import { type Cell, type Column, NOTHING, plain, type Table } from "./renderTable.js";
 import { mean, round12, sampleDeviation } from "./summary.js";
 
@@ -20,15 +23,18 @@ export function comparisonTables(comparison: Comparison, reached: readonly Score
   const counts = seedCounts(comparison);
   const usual = Math.max(0, ...counts);
   const scores = tasks.map((task) => scoreColumns(comparison, task, usual));
-  const costs = tasks.map((task) => costColumns(comparison, task, reachedIn(task.name, reached)));
+  const costs = tasks.map((task) => [
+    ...conditionColumns(comparison, task.name),
+    ...costColumns(comparison, task, reachedIn(task.name, reached)),
+  ]);
   const table = (columns: readonly Column[][], notes: readonly string[]): Table => ({
     heading: "Method",
     names: methods,
     columns: columns.flat(),
     notes,
   });
-  const scoreNotes = [...seedsNote(usual, counts), ...missingNotes(comparison), ...rowsNotes(tasks)];
-  const costNotes = usual > 1 ? ["Time and memory are means over seeds."] : [];
+  const scoreNotes = [...seedsNote(usual, counts), ...competitionNotes(comparison), ...rowsNotes(tasks)];
+  const costNotes = [...(usual > 1 ? ["Time and memory are means over seeds."] : []), ...gridNotes(comparison)];
   return tasks.length <= 1
     ? [table([...scores, ...costs], [...scoreNotes, ...costNotes])]
     : [table(scores, scoreNotes), table(costs, costNotes)];
@@ -76,13 +82,18 @@ interface Score {
   readonly mean?: number;
   readonly deviation: number | null;
   readonly n: number;
-  /** The number of failed runs. */
+  /** The numbers of runs that failed, and that have no score for another reason. */
   readonly failed: number;
+  readonly missing: number;
+  /** What takes the meaning from it. */
+  readonly flaws: readonly string[];
+  /** Whether it can be the best. */
+  readonly competes: boolean;
 }
 
 /**
- * One column for each of a task's metrics: means ± sample deviations over seeds, with n if it is not the usual number or runs failed. Then
- * the scores on other rows, which are only shown: none is marked as best.
+ * One column for each of a task's metrics: means ± sample deviations over seeds, with n if it is not the usual number or runs have no score, and
+ * with what takes the meaning from them. Then the scores on other rows, which are only shown: none is marked as best.
  */
 function scoreColumns(comparison: Comparison, task: ComparedTask, usualSeeds: number): Column[] {
   const { name, metrics, rows, beside } = task;
@@ -109,36 +120,54 @@ function seedCounts(comparison: Comparison): number[] {
 }
 
 function scoreOf(comparison: Comparison, task: string, method: string, metric: string): Score {
-  const values = comparison.runs
-    .filter((run) => run.task === task && run.method === method)
-    .flatMap(({ metrics }) => own(metrics, metric) ?? []);
-  const [n, failed] = [values.length, failedOf(comparison, task, method).length];
-  return n === 0
-    ? { deviation: null, n, failed }
-    : { mean: mean(values), deviation: sampleDeviation(values), n, failed };
+  const runs = comparison.runs.filter(
+    (run) => run.task === task && run.method === method && own(run.metrics, metric) !== undefined,
+  );
+  const values = runs.flatMap(({ metrics }) => own(metrics, metric) ?? []);
+  const facts = {
+    ...countMissing(comparison, task, method),
+    n: runs.length,
+    flaws: flawWords(runs, metricRows(metric)),
+    competes: competes(comparison, task, method),
+  };
+  return runs.length === 0
+    ? { deviation: null, ...facts }
+    : { mean: mean(values), deviation: sampleDeviation(values), ...facts };
 }
 
 function cellsOf(scores: readonly Score[], goal: Goal, usualSeeds: number): Cell[] {
   const means = meansOf(scores);
-  // Methods with failed runs do not compete: their other runs are a biased sample.
-  const sound = meansOf(scores.filter(({ failed }) => failed === 0));
+  const sound = meansOf(scores.filter(({ competes }) => competes));
   const best = goal === "maximize" ? Math.max(...sound) : Math.min(...sound);
   const decimals = decimalsFor(means);
-  return scores.map(({ mean, deviation, n, failed }) => {
-    if (mean === undefined) return plain(failed > 0 ? `failed ${failed} of ${failed}` : NOTHING);
+  return scores.map((score) => {
+    const { mean, deviation, competes } = score;
+    if (mean === undefined) return plain(noScoreText(score));
     const spread = deviation === null ? "" : ` ± ${figure(deviation, decimals)}`;
     // A single method is not marked as best.
-    const isBest = failed === 0 && sound.length > 1 && round12(mean) === best;
-    return { text: `${figure(mean, decimals)}${spread}${seedsText(n, failed, usualSeeds)}`, best: isBest };
+    const isBest = competes && sound.length > 1 && round12(mean) === best;
+    return { text: `${figure(mean, decimals)}${spread}${seedsText(score, usualSeeds)}`, best: isBest };
   });
 }
 
 const meansOf = (scores: readonly Score[]): number[] =>
   scores.flatMap(({ mean }) => (mean === undefined ? [] : round12(mean)));
 
-function seedsText(n: number, failed: number, usualSeeds: number): string {
-  if (failed > 0) return ` (n = ${n} of ${n + failed}, ${failed} failed)`;
-  return n === usualSeeds ? "" : ` (n = ${n})`;
+function noScoreText({ failed, missing }: Score): string {
+  const all = failed + missing;
+  const parts = [...(failed > 0 ? [`failed ${failed}`] : []), ...(missing > 0 ? [`missing ${missing}`] : [])];
+  return all === 0 ? NOTHING : `${parts.join(", ")} of ${all}`;
+}
+
+function seedsText({ n, failed, missing, flaws }: Score, usualSeeds: number): string {
+  const all = n + failed + missing;
+  const parts = [
+    ...(all > n ? [`n = ${n} of ${all}`] : n === usualSeeds ? [] : [`n = ${n}`]),
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(missing > 0 ? [`${missing} missing`] : []),
+    ...flaws,
+  ];
+  return parts.length === 0 ? "" : ` (${parts.join(", ")})`;
 }
 
 /** The decimals with which the largest value shows four significant digits; four for values from 1 to 10. */

@@ -1,13 +1,26 @@
 /** The table columns that say what runs cost, and what a run had cost when it reached a score. */
+import { sum } from "d3-array";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
-import type { ComparedRun, ComparedTask, Comparison, Cost, ScoredRows, ScoreReached } from "../files/comparison.js";
+import type {
+  ComparedRun,
+  ComparedTask,
+  Comparison,
+  Cost,
+  ScoredRows,
+  ScoreReached,
+  TriedPoint,
+} from "../files/comparison.js";
 import type { Goal } from "../files/metrics.js";
+import { pointsOf } from "./gridNotes.js";
 import { type Cell, type Column, NOTHING, plain } from "./renderTable.js";
 import { mean } from "./summary.js";
 
-/** Trained parameters, and means over seeds: time, peak memory and, for a task with a target score, time and steps to reach it. */
+/**
+ * Trained parameters, means over seeds (time, peak memory and, for a task with a target score, time and steps to reach it), and the points
+ * of the grid with their time.
+ */
 export function costColumns(
-  { methods, runs }: Comparison,
+  { methods, runs, tuning = [] }: Comparison,
   task: ComparedTask,
   reached: ScoreReached | undefined,
 ): Column[] {
@@ -39,8 +52,17 @@ export function costColumns(
         (values) => formatBytes(mean(values)),
       ),
     ),
+    ...(tuning.length > 0
+      ? [column("Grid", (method) => plain(gridText(pointsOf({ tuning }, task.name, method))))]
+      : []),
     ...(reached ? reachColumns(reached, task.rows, column) : []),
   ];
+}
+
+function gridText(tried: readonly TriedPoint[]): string {
+  if (tried.length === 0) return NOTHING;
+  const seconds = sum(tried, ({ seconds }) => seconds ?? 0);
+  return `${formatCount(tried.length)} ${tried.length === 1 ? "point" : "points"}, ${formatSeconds(seconds)}`;
 }
 
 function reachColumns(

@@ -1,7 +1,8 @@
 /** Significance tests between methods, from the scores of finished runs. */
 import { own } from "../common/collections.js";
 import type { ComparedMetric, ComparedRun, ComparedTask, Comparison, WilcoxonTest } from "../files/comparison.js";
-import { checkComparison, isOfRows, methodsWithoutFailure } from "./checkComparison.js";
+import { checkComparison, isOfRows } from "./checkComparison.js";
+import { methodsWithoutFailure } from "./competing.js";
 import { pairsNeeded, withHolm } from "./holm.js";
 import { type PairedScores, pairsOfRuns, pairsOfTasks, type Scope } from "./pairedScores.js";
 import { pairedEffect, wilcoxon } from "./wilcoxon.js";

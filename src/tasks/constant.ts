@@ -7,9 +7,10 @@ export function isConstant(predictions: readonly object[]): boolean {
   return predictions.length > 1 && !decided.includes(undefined) && new Set(decided.flat()).size === 1;
 }
 
+type Decision = { readonly [K in "value" | "label" | "labels" | "tokens"]?: unknown };
+
 /** What a prediction decides: a number, a label, a set of labels, or a label for each word that has one. */
-function decisionsOf(prediction: Readonly<Record<string, unknown>>): readonly unknown[] | undefined {
-  const { value, label, labels, tokens } = prediction;
+function decisionsOf({ value, label, labels, tokens }: Decision): readonly unknown[] | undefined {
   if (!Array.isArray(labels)) return (label ?? value) === undefined ? undefined : [label ?? value];
   return tokens === undefined ? [JSON.stringify(labels)] : labels.filter((one) => one !== null);
 }

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { hasDiverged, missingRuns, runStateOf } from "../../src/comparison/collectRuns.js";
+import { hasDiverged, missingRuns, runStateOf } from "../../src/comparison/missingRuns.js";
 import type { RunEvent } from "../../src/files/events.js";
 import { holdFolder } from "../../src/files/folderLock.js";
 

@@ -146,12 +146,15 @@ describe("a grid", () => {
       expect(() => gridPoints([`${key}=1`])).toThrow("settings that can be chosen");
   });
 
-  it("selects the best score, the first of equal ones", () => {
-    const scores = [1, 3, 3, 2].map((score, rank) => ({ score, point: { rank } }));
-    expect(bestPoint(scores, "maximize")).toEqual({ rank: 1 });
-    expect(bestPoint(scores, "minimize")).toEqual({ rank: 0 });
-    const unlearned = [0.9, 0.7, 0.7].map((loss, rank) => ({ point: { rank }, score: 0, loss }));
-    expect(bestPoint(unlearned, "maximize")).toEqual({ rank: 1 });
+  it("selects the best score; of equal ones that with the most default values, else the first", () => {
+    const points = (...defaults: number[]) =>
+      [1, 3, 3, 2, 3, 1].map((score, rank) => ({ score, point: { rank }, defaults: defaults[rank] ?? 0 }));
+    expect(bestPoint(points(), "maximize")).toEqual({ rank: 1 });
+    expect(bestPoint(points(), "minimize")).toEqual({ rank: 0 });
+    expect(bestPoint(points(9, 0, 1, 9, 2, 9), "maximize")).toEqual({ rank: 4 });
+    expect(bestPoint(points(0, 9, 9, 9, 9, 1), "minimize")).toEqual({ rank: 5 });
+    const rounded = [0.1 + 0.2, 0.3].map((score, rank) => ({ score, point: { rank }, defaults: rank }));
+    expect(bestPoint(rounded, "maximize")).toEqual({ rank: 1 });
   });
 });
 

@@ -1,0 +1,70 @@
+import { group } from "d3-array";
+import { BidoraError } from "../common/errors.js";
+import { packageVersion } from "../common/program.js";
+import { resolveRun } from "../config/index.js";
+import { CONDITIONS, type RunConditions, type RunId } from "../files/comparison.js";
+import type { StartEvent } from "../files/events.js";
+import type { Cell } from "./cells.js";
+
+type Condition = keyof typeof CONDITIONS;
+
+const isGiven = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number";
+
+/** The conditions without those that are unknown, or mean nothing for the method. */
+const known = (found: Readonly<Record<Condition, unknown>>): RunConditions =>
+  Object.fromEntries(Object.entries(found).filter((entry): entry is [Condition, string | number] => isGiven(entry[1])));
+
+/** The conditions of a run, from its log. */
+export function conditionsOf({ processes, rowsPerStep, settings, idle = [], versions }: StartEvent): RunConditions {
+  const { dtype, baseDtype, magnitudeAxis } = settings;
+  return known({
+    ...{ processes, rowsPerStep, dtype, baseDtype: baseDtype ?? dtype },
+    magnitudeAxis: idle.includes("magnitudeAxis") ? undefined : magnitudeAxis,
+    bidora: versions.bidora,
+    libtorch: versions.libtorch,
+  });
+}
+
+/** A run with its conditions. */
+export interface ConditionedRun extends RunId {
+  readonly folder: string;
+  readonly conditions?: RunConditions;
+}
+
+/** A run that this process will start, with the conditions that are known before. */
+export function startedHere({ task, variant, seed, folder, settings }: Cell): ConditionedRun {
+  const { batchSize, gradientAccumulation } = resolveRun(settings);
+  const conditions = { processes: 1, rowsPerStep: batchSize * gradientAccumulation, bidora: packageVersion() };
+  return { task, method: variant.name, seed, folder, conditions };
+}
+
+/**
+ * Refuses runs of one method on one task that differ in a condition: their mean and deviation would be of two methods. Conditions of other
+ * methods may differ, and are shown.
+ * @throws BidoraError `COMPARISON` naming two runs and their values
+ */
+export function refuseMixed(runs: readonly ConditionedRun[]): void {
+  for (const alike of group(runs, ({ task, method }) => JSON.stringify([task, method])).values())
+    for (const key of Object.keys(CONDITIONS) as Condition[]) refuseDifferent(alike, key);
+}
+
+function refuseDifferent(runs: readonly ConditionedRun[], key: Condition): void {
+  const [first, ...others] = runs.filter(({ conditions }) => conditions?.[key] !== undefined);
+  const other = others.find(({ conditions }) => conditions?.[key] !== first?.conditions?.[key]);
+  if (!first || !other) return;
+  throw new BidoraError(
+    "COMPARISON",
+    `${first.folder} and ${other.folder} are runs of ${first.method}, but differ in ${NAMES[key]}: ${first.conditions?.[key]} and ${other.conditions?.[key]}. Remove the folder of one of them and make its run again like the other, or keep them in two comparisons.`,
+  );
+}
+
+/** The conditions in the middle of a sentence. */
+const NAMES: Readonly<Record<Condition, string>> = {
+  processes: "the number of processes",
+  rowsPerStep: "the rows per step",
+  dtype: "--dtype",
+  baseDtype: "--base-dtype",
+  magnitudeAxis: "--magnitude-axis",
+  bidora: "bidora's version",
+  libtorch: "libtorch's version",
+};
