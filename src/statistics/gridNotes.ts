@@ -37,6 +37,6 @@ const tieNotes = (tuning: readonly TriedPoint[]): string[] =>
     if (tied === undefined || score === null) return [];
     const all = tuning.filter((other) => other.task === task && other.method === method).length;
     return [
-      `On ${task}, ${tied} of the ${all} points of ${method}'s grid have the best score, ${formatNumber(score)}: it chose nothing among them. ${pointText(one)} was taken, which has the most default values, or is the first of those.`,
+      `On ${task}, ${tied} of the ${all} points of ${method}'s grid have its best score, ${formatNumber(score)}, so that it decides nothing among them: ${pointText(one)} was taken, which has the most default values (the first of those that have as many).`,
     ];
   });

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { hasDiverged, missingRuns, runStateOf } from "../../src/comparison/missingRuns.js";
 import type { RunEvent } from "../../src/files/events.js";
 import { holdFolder } from "../../src/files/folderLock.js";
+import { writtenRun } from "./writtenRun.js";
 
 const work = mkdtempSync(join(tmpdir(), "bidora-missing-"));
 afterAll(() => rmSync(work, { recursive: true }));
@@ -78,14 +79,37 @@ describe("a comparison's run without results", () => {
     const names = ["t/lora/seed-0", "t/dora/seed-0", "u/lora/seed-0", "t/lora/grid/rank=4"];
     const plan = Object.fromEntries(names.map((name) => [name, { settings: {}, data: {} }]));
     writeFileSync(join(own, "comparison-plan.json"), JSON.stringify(plan));
-    const asked = { tasks: ["t"], methods: ["lora"], reach: undefined };
+    const asked = { tasks: ["t"], methods: ["lora"] };
     expect(await missingRuns(own, asked)).toEqual({
       failed: [],
       unfinished: [{ task: "t", method: "lora", seed: 0, state: "waiting" }],
     });
     expect(await missingRuns(own, { ...asked, seeds: [0] })).toEqual(await missingRuns(own, asked));
-    // Seeds of an earlier call are not asked for any more.
-    expect(await missingRuns(own, { ...asked, seeds: [1] })).toEqual({ failed: [], unfinished: [] });
+    // Seeds of an earlier call are not asked for any more, but those of this call are, planned or not.
+    expect(await missingRuns(own, { ...asked, seeds: [1] })).toEqual({
+      failed: [],
+      unfinished: [{ task: "t", method: "lora", seed: 1, state: "missing" }],
+    });
+  });
+
+  it("is missing, without a plan, if other methods of the task have its seed or if it is asked for", async () => {
+    const own = join(work, "without-plan");
+    const metrics = { accuracy: 0.5 };
+    for (const seed of [0, 1, 2]) writtenRun(join(own, "t/lora", `seed-${seed}`), { metrics });
+    writtenRun(join(own, "t/dora/seed-0"), { metrics });
+    writtenRun(join(own, "t/dora/seed-1"));
+    writtenRun(join(own, "t/full/grid/rank=4"), { metrics });
+    writtenRun(join(own, "u/dora/seed-7"), { metrics });
+    const missing = (task: string, method: string, seed: number, state = "missing") => ({ task, method, seed, state });
+    const gaps = [missing("t", "dora", 1, "stopped"), missing("t", "dora", 2)];
+    expect(await missingRuns(own, {})).toEqual({ failed: [], unfinished: gaps });
+    const { unfinished } = await missingRuns(own, { tasks: ["t"], methods: ["lora", "vera"], seeds: [2, 3] });
+    expect(unfinished).toEqual([
+      ...[...gaps, missing("t", "dora", 3), missing("t", "lora", 3)],
+      ...[0, 1, 2, 3].map((seed) => missing("t", "vera", seed)),
+      ...[2, 3].map((seed) => missing("u", "dora", seed)),
+      ...["lora", "vera"].flatMap((method) => [2, 3, 7].map((seed) => missing("u", method, seed))),
+    ]);
   });
 });
 

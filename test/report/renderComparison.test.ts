@@ -217,13 +217,23 @@ it("mean curves end at the last common step, and runs without a log are left out
   ]);
 });
 
-it("the page shows the values that a grid tried and chose", () => {
+it("the page shows each point of a grid with its score and time, and the chosen one", () => {
   const found = comparison(["mrpc"], 1);
-  const grid = [{ rank: 4 }, { rank: 8 }];
-  const page = parse(renderComparison({ ...found, conditions: { ...found.conditions, grid } }));
-  expect(texts(page, "#conditions .note")[0]).toContain("Grid of 2 points");
-  expect(texts(page, "#conditions .note")[0]).toContain("rank: 4, 8");
-  expect(texts(page, "#conditions tbody tr")).toEqual(["loramrpc8", "doramrpc8", "bidoramrpc8"]);
+  const tried = { task: "mrpc", method: "lora", seed: 0, score: 0.75, seconds: 65, chosen: false };
+  const tuning = [
+    { ...tried, point: { rank: 4 }, chosen: true },
+    { ...tried, method: "dora", point: { rank: 4, xi: "learning-rate" } },
+    { ...tried, point: { rank: 8 }, score: null, seconds: null, reason: "it diverged" },
+  ];
+  const page = parse(renderComparison({ ...found, tuning, conditions: { ...found.conditions, grid: [{ rank: 4 }] } }));
+  expect(texts(page, "#conditions .note")[0]).toContain("The grid of 3 runs, each scored");
+  expect(texts(page, "#conditions tbody tr")).toEqual([
+    "loramrpcrank=40.75001 min 5 syes",
+    "doramrpcrank=4, xi=learning-rate0.75001 min 5 s",
+    "loramrpcrank=8it diverged–",
+  ]);
+  expect(texts(page, "#scores thead th")).toContain("Grid");
+  expect(texts(parse(renderComparison(found)), "#conditions table")).toEqual([]);
 });
 
 describe("a comparison's folder", () => {

@@ -53,7 +53,7 @@ describe("a method with failed runs", () => {
       "Mean ± sample standard deviation over 2 seeds, unless n is given.",
       "b failed in 1 of 2 runs on t (seed 1). Seed 1: The loss is not a number.",
       "c failed in 2 of 2 runs on t (seeds 0, 1). Seed 0: The loss is not a number.",
-      "Methods with failed runs (b, c) are not marked as best and are left out of the tests: the runs that succeeded are a biased sample of their seeds.",
+      "Not marked as best, and left out of the tests that the task is part of, because runs failed or are missing: b on t, c on t. The other runs are a biased sample of the method's seeds.",
       "Time and memory are means over seeds.",
     ]);
     for (const text of [terminalTable(table!), markdownTable(table!), latexTable(table!)]) {
@@ -85,18 +85,36 @@ describe("a method with failed runs", () => {
   });
 });
 
-test("unfinished runs are noted separately from failed ones, and do not exclude a method", () => {
+describe("a method with unfinished runs", () => {
   const { failed: _failed, ...rest } = comparison;
-  const unfinished = (["running", "stopped", "waiting"] as const).map((state, seed) => ({
-    ...{ task: "t", method: "b", seed: seed + 1, state },
-  }));
+  const states = ["running", "stopped", "waiting", "missing"] as const;
+  const unfinished = states.map((state, i) => ({ ...{ task: "t", method: "b", seed: i + 1, state } }));
   const whole = { ...rest, methods: ["a", "b", "d"], unfinished };
-  expect(scores(whole)).toEqual(["0.6250 ± 0.1768", "0.9000 (n = 1)*", "0.3750 ± 0.1768"]);
-  expect(comparisonTables(whole)[0]!.notes[1]).toBe(
-    "Not finished, and not included: b seed 1 on t (still running), b seed 2 on t (stopped), b seed 3 on t (not started).",
-  );
-  const many = Array.from({ length: 9 }, (_, seed) => ({ task: "t", method: "b", seed, state: "waiting" as const }));
-  expect(comparisonTables({ ...whole, unfinished: many })[0]!.notes[1]).toMatch(
-    /b seed 5 on t \(not started\) and 3 more\.$/,
-  );
+
+  test("is shown with their number, and does not compete", () => {
+    expect(scores(whole)).toEqual(["0.6250 ± 0.1768*", "0.9000 (n = 1 of 5, 4 missing)", "0.3750 ± 0.1768"]);
+    for (const one of unfinished)
+      expect(scores({ ...whole, unfinished: [one] })[1]).toBe("0.9000 (n = 1 of 2, 1 missing)");
+    expect(new Set(significance(whole).map(({ a, b }) => `${a}${b}`))).toEqual(new Set(["ad"]));
+    const both = { ...whole, failed: [failed("t", "b", 9)] };
+    expect(scores(both)[1]).toBe("0.9000 (n = 1 of 6, 1 failed, 4 missing)");
+    expect(comparisonTables(both)[0]!.notes[1]).toMatch(/^b failed in 1 of 6 runs on t/);
+  });
+
+  test("is shown without a score if none of its runs has one", () => {
+    const none = { ...whole, methods: ["a", "b", "d", "c"], unfinished: [{ ...unfinished[0]!, method: "c" }] };
+    expect(scores(none)[3]).toBe("missing 1 of 1");
+    expect(scores({ ...none, failed: [failed("t", "c", 1), failed("t", "c", 2)] })[3]).toBe("failed 2, missing 1 of 3");
+  });
+
+  test("is noted by name", () => {
+    expect(comparisonTables(whole)[0]!.notes.slice(1, 3)).toEqual([
+      "Not finished, and not included: b seed 1 on t (still running), b seed 2 on t (stopped), b seed 3 on t (not started), b seed 4 on t (missing).",
+      "Not marked as best, and left out of the tests that the task is part of, because runs failed or are missing: b on t. The other runs are a biased sample of the method's seeds.",
+    ]);
+    const many = Array.from({ length: 9 }, (_, seed) => ({ task: "t", method: "b", seed, state: "waiting" as const }));
+    expect(comparisonTables({ ...whole, unfinished: many })[0]!.notes[1]).toMatch(
+      /b seed 5 on t \(not started\) and 3 more\.$/,
+    );
+  });
 });

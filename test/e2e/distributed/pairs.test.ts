@@ -178,6 +178,10 @@ test.each(Object.keys(ALIKE))("evaluation is shared out: %s, with the results of
   }
   const kinds = (folder: string) => eventsIn(folder).map(({ event }) => event);
   expect(kinds(shared)).toEqual(kinds(alone));
+  const started = (folder: string) => eventsIn(folder).flatMap((event) => (event.event === "start" ? [event] : []));
+  const rowsPerStep = 2 * batchSize;
+  expect(started(shared)).toMatchObject([{ processes: 2, rowsPerStep }]);
+  expect(started(alone)).toMatchObject([{ processes: 1, rowsPerStep }]);
   const predictions = (folder: string) =>
     readRows(join(folder, "validation-predictions.jsonl")).map(({ prediction: _, ...row }) => row);
   expect(predictions(shared)).toEqual(predictions(alone));

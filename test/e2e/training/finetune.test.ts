@@ -47,7 +47,9 @@ describe.each(["full", "lora", "dora", "bidora"] as const)("finetune --method %s
     const model = ["config.json", "model.safetensors"];
     const files = method === "full" ? [...ADAPTER_FILES.filter((f) => !/adapter/.test(f)), ...model] : ADAPTER_FILES;
     expect(list(output)).toEqual([...files, "row-hashes.json", "validation-predictions.jsonl", ...checkpoints].sort());
-    expect(json(join(output, "metrics.json"))).toEqual(metrics);
+    // Beside the metrics, the file says for which rows the predictions of the hardly trained model are all the same.
+    const { constant: _constant, ...numbers } = json(join(output, "metrics.json"));
+    expect(numbers).toEqual(metrics);
     expect(Object.keys(metrics).sort()).toEqual(["accuracy", "loss", "macroF1"]);
 
     const events = eventsIn(output);
