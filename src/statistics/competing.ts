@@ -122,20 +122,22 @@ function leftOutNote(found: Found): string[] {
   ];
 }
 
-/** A note on each method with such a flaw; on labels, which all methods of a task share, one on the task. */
+/** A note for each task and flaw; labels are the same for all methods, which it need not name. */
 function flawNotes(found: Found): string[] {
   const rowsOf = new Map(found.tasks.map((task) => [task.name, reportedRows(task)]));
   const flawed = notCompeting(found).filter((run): run is RunId & { why: Flaw } => isFlaw(run.why));
-  const alike = group(flawed, ({ task, method, why }) =>
-    JSON.stringify([task, why, why === "constantLabels" ? "" : method]),
-  );
-  return [...alike.values()].map((those) => {
-    const [{ task, method, why }] = those as [(typeof those)[number]];
-    const [seeds, rows] = [seedsText(those), rowsOf.get(task)];
+  return [...group(flawed, ({ task, why }) => JSON.stringify([task, why])).values()].map((those) => {
+    const [{ task, why }] = those as [(typeof those)[number]];
+    const [who, rows] = [namesOf(those), rowsOf.get(task)];
     return {
-      untrained: `On ${task}, ${method} is untrained (${seeds}): no update changed the model that was kept. Its score is the start's, and is not marked as best.`,
-      constant: `On ${task}, ${method} predicts the same for all ${rows} rows (${seeds}). Its score is that of a constant, and is not marked as best.`,
+      untrained: `On ${task}, ${who} kept a model that no update had changed: the score is the start's, and is not marked as best.`,
+      constant: `On ${task}, ${who} predicted the same for all ${rows} rows: the score is that of a constant, and is not marked as best.`,
       constantLabels: `On ${task}, all ${rows} rows have the same label, which a constant predicts as well as any model: no score is marked as best.`,
     }[why];
   });
 }
+
+const namesOf = (runs: readonly RunId[]): string =>
+  byPair(runs)
+    .map((those) => `${those[0].method} (${seedsText(those)})`)
+    .join(", ");

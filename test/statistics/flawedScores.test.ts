@@ -32,12 +32,12 @@ describe("a score that says nothing about its method", () => {
     [
       { constant: ["test"] },
       "constant",
-      "On t, b predicts the same for all test rows (seeds 0, 1, 2). Its score is that of a constant, and is not marked as best.",
+      "On t, b (seeds 0, 1, 2) predicted the same for all test rows: the score is that of a constant, and is not marked as best.",
     ],
     [
       { untrained: true },
       "untrained",
-      "On t, b is untrained (seeds 0, 1, 2): no update changed the model that was kept. Its score is the start's, and is not marked as best.",
+      "On t, b (seeds 0, 1, 2) kept a model that no update had changed: the score is the start's, and is not marked as best.",
     ],
   ] as const)("has the word beside it and is never the best: %j", (flaw, word, note) => {
     const flawed = comparison(flaw, flaw, flaw);
@@ -58,7 +58,7 @@ describe("a score that says nothing about its method", () => {
     );
     expect(cells(comparison({}, { constant: ["test"] }), reported)[0]).toBe("0.6000 ± 0.1000*");
     expect(comparisonTables(comparison({}, { constant: ["test"] }))[0]!.notes.join("\n")).toContain(
-      "test rows (seed 1).",
+      "On t, b (seed 1) predicted the same for all test rows",
     );
   });
 
@@ -66,7 +66,7 @@ describe("a score that says nothing about its method", () => {
     const shown = comparison(...[0, 1, 2].map(() => ({ constant: ["validation"] }) as const));
     expect(cells(shown, reported)[1]).toBe("0.7500 ± 0.0000*");
     expect(cells(shown, beside)[1]).toBe("0.7500 ± 0.0000 (constant)");
-    expect(comparisonTables(shown)[0]!.notes.join("\n")).not.toContain("predicts the same");
+    expect(comparisonTables(shown)[0]!.notes.join("\n")).not.toContain("predicted the same");
   });
 
   test("leaves no method marked where all rows have the same label", () => {

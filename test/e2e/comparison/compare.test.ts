@@ -139,6 +139,45 @@ describe("the plan of a comparison", () => {
     await expect(call({ collect: true, output: fresh("nothing") })).rejects.toThrow("There is no finished run");
   });
 
+  test("is collected with what is missing, which takes a method out of the tests, with or without the plan and the file", async () => {
+    const copy = fresh("gaps");
+    cpSync(output, copy, { recursive: true });
+    rmSync(join(copy, "sequence-classification/lora/seed-0/metrics.json"));
+    const gap = { task: "sequence-classification", method: "lora", seed: 0, state: "stopped" };
+    const collected = async (given: object) => {
+      const outcome = await compare({ collect: true, output: copy, ...given });
+      if (outcome.kind !== "compared") throw new Error(outcome.kind);
+      return outcome;
+    };
+    const named = { runFile: file, methods: ["lora", "dora+es"], seeds: [0, 1] };
+    for (const given of [named, { runFile: file }, {}]) {
+      const { result, text } = await collected(given);
+      expect(result).toMatchObject({ unfinished: [gap], tests: [] });
+      expect(text).toMatch(/^lora +\S+ \(n = 1 of 2, 1 missing/m);
+    }
+    rmSync(join(copy, "comparison-plan.json"));
+    rmSync(join(copy, "sequence-classification/lora/seed-0"), { recursive: true });
+    expect((await collected({})).result).toMatchObject({ unfinished: [{ ...gap, state: "missing" }], tests: [] });
+    const { unfinished } = (await collected({ methods: ["lora", "vera"] })).result;
+    expect(unfinished.map(({ method, seed }) => `${method} ${seed}`)).toEqual(["lora 0", "vera 0", "vera 1"]);
+  });
+
+  test("is not collected from runs of one method that were made with other numbers of processes", async () => {
+    const copy = fresh("mixed");
+    cpSync(output, copy, { recursive: true });
+    const log = join(copy, "sequence-classification/lora/seed-1/events.jsonl");
+    writeFileSync(
+      log,
+      readFileSync(log, "utf8").replace('"processes":1,"rowsPerStep":4', '"processes":2,"rowsPerStep":8'),
+    );
+    const mixed = /lora.seed-0 and \S+lora.seed-1 are runs of lora, but differ in the number of processes: 1 and 2\./;
+    await expect(compare({ collect: true, output: copy })).rejects.toThrow(mixed);
+    rmSync(join(copy, "sequence-classification/lora/seed-0"), { recursive: true });
+    // a run that would be refused at the end is refused before it is made
+    await expect(call({ output: copy })).rejects.toThrow(/differ in the number of processes: 2 and 1\./);
+    expect(existsSync(join(copy, "sequence-classification/lora/seed-0"))).toBe(false);
+  });
+
   test("is not collected from runs that were put in place of others", async () => {
     const [lora, dora] = ["lora", "dora"].map((method) => join(output, "sequence-classification", method, "seed-0"));
     cpSync(lora as string, dora as string, { recursive: true });
@@ -185,6 +224,15 @@ test("a grid is evaluated on held-out rows, and its best point is trained on all
   expect(run).not.toContain("holdoutFraction");
   // Runs of the grid are none of the comparison's.
   expect((outcome.result.runs as Result["runs"]).length).toBe(1);
+  expect(outcome.result.tuning).toEqual(
+    [0, 0.05].map((learningRate, i) => ({
+      ...{ task: "sequence-classification", method: "lora", seed: 0, point: { learningRate }, score: scores[i] },
+      ...{ seconds: expect.any(Number), chosen: learningRate === best },
+      ...(scores[0] === scores[1] && learningRate === best && { tied: 2 }),
+    })),
+  );
+  expect(outcome.text).toMatch(/ 2 points, \d/);
+  expect(readFileSync(join(output, "report.html"), "utf8")).toContain("learningRate=0.05");
 }, 200_000);
 
 test("--dry-run estimates the cost and does no run", async () => {
