@@ -8,8 +8,8 @@ interface WrittenRun {
   readonly start?: object;
   /** Undefined for a run that did not end. */
   readonly metrics?: object | undefined;
-  /** Of the validation rows: reference and predicted label. */
-  readonly rows?: readonly (readonly [reference: number, label: string])[];
+  /** Of the validation rows, for regression: the number and its prediction. */
+  readonly rows?: readonly (readonly [reference: number, value: number])[];
   readonly seconds?: number;
 }
 
@@ -49,5 +49,5 @@ export function writtenRun(folder: string, { settings = {}, start = {}, seconds 
   if (run.rows) put("validation-predictions.jsonl", run.rows.map((row, i) => lineOf(row, i)).join(""));
 }
 
-const lineOf = ([reference, label]: readonly [number, string], i: number): string =>
-  `${JSON.stringify({ file: "v.jsonl", line: i + 1, text: `text ${i}`, reference, prediction: { label, score: 0.9 } })}\n`;
+const lineOf = ([reference, value]: readonly [number, number], i: number): string =>
+  `${JSON.stringify({ file: "v.jsonl", line: i + 1, text: `text ${i}`, reference, prediction: { value } })}\n`;

@@ -121,6 +121,22 @@ describe("the plan of a comparison", () => {
     expect(again.runs.map(({ metrics }) => metrics)).toEqual(result.runs.map(({ metrics }) => metrics));
   }, 100_000);
 
+  test("is not collected from runs of one method that were made with other numbers of processes", async () => {
+    const copy = fresh("mixed");
+    cpSync(output, copy, { recursive: true });
+    const log = join(copy, "sequence-classification/lora/seed-1/events.jsonl");
+    writeFileSync(
+      log,
+      readFileSync(log, "utf8").replace('"processes":1,"rowsPerStep":4', '"processes":2,"rowsPerStep":8'),
+    );
+    const mixed = /lora.seed-0 and \S+lora.seed-1 are runs of lora, but differ in the number of processes: 1 and 2\./;
+    await expect(compare({ collect: true, output: copy })).rejects.toThrow(mixed);
+    rmSync(join(copy, "sequence-classification/lora/seed-0"), { recursive: true });
+    // a run that would be refused at the end is refused before it is made
+    await expect(call({ output: copy })).rejects.toThrow(/differ in the number of processes: 2 and 1\./);
+    expect(existsSync(join(copy, "sequence-classification/lora/seed-0"))).toBe(false);
+  });
+
   test("is not continued with other settings or other rows", async () => {
     await expect(call({ batchSize: 8 })).rejects.toThrow(
       /lora\/seed-0 was started with other settings or data \(batchSize 4, now 8\): name another --output/,
@@ -160,22 +176,6 @@ describe("the plan of a comparison", () => {
     expect((await collected({})).result).toMatchObject({ unfinished: [{ ...gap, state: "missing" }], tests: [] });
     const { unfinished } = (await collected({ methods: ["lora", "vera"] })).result;
     expect(unfinished.map(({ method, seed }) => `${method} ${seed}`)).toEqual(["lora 0", "vera 0", "vera 1"]);
-  });
-
-  test("is not collected from runs of one method that were made with other numbers of processes", async () => {
-    const copy = fresh("mixed");
-    cpSync(output, copy, { recursive: true });
-    const log = join(copy, "sequence-classification/lora/seed-1/events.jsonl");
-    writeFileSync(
-      log,
-      readFileSync(log, "utf8").replace('"processes":1,"rowsPerStep":4', '"processes":2,"rowsPerStep":8'),
-    );
-    const mixed = /lora.seed-0 and \S+lora.seed-1 are runs of lora, but differ in the number of processes: 1 and 2\./;
-    await expect(compare({ collect: true, output: copy })).rejects.toThrow(mixed);
-    rmSync(join(copy, "sequence-classification/lora/seed-0"), { recursive: true });
-    // a run that would be refused at the end is refused before it is made
-    await expect(call({ output: copy })).rejects.toThrow(/differ in the number of processes: 2 and 1\./);
-    expect(existsSync(join(copy, "sequence-classification/lora/seed-0"))).toBe(false);
   });
 
   test("is not collected from runs that were put in place of others", async () => {
