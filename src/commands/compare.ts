@@ -17,7 +17,7 @@ import { checkTasks } from "../comparison/checkTasks.js";
 import { collectRuns } from "../comparison/collectRuns.js";
 import { type CompareSettings as ComparisonSettings, compareOptions } from "../comparison/compareOptions.js";
 import { ComparisonProgress, cellName, runsFailed, scoreText } from "../comparison/comparisonProgress.js";
-import { refuseMixed, startedHere } from "../comparison/conditions.js";
+import { refuseMixed, runToStart } from "../comparison/conditions.js";
 import { costsText, type ExpectedCosts, expectedCosts } from "../comparison/expectedCosts.js";
 import { bestSettings, divergedCells } from "../comparison/gridSearch.js";
 import { commandOf, type EndedRun, runCells, saveFailure } from "../comparison/jobs.js";
@@ -127,8 +127,9 @@ async function planned(output: string, cellsOnceTried: () => Promise<Cell[]>): P
 }
 
 async function compareCells(cells: readonly Cell[], spec: Spec, hooks: WatchedHooks): Promise<CompareOutcome> {
-  const waiting = cells.filter((cell) => !hasEnded(cell));
-  refuseMixed([...(await collectRuns(spec.output)), ...waiting.map(startedHere)]);
+  const made = await collectRuns(spec.output);
+  const waiting = made.length === 0 ? [] : cells.filter((cell) => !hasEnded(cell));
+  refuseMixed([...made, ...waiting.map((cell) => runToStart(cell, spec.launcher))]);
   const unfinished = await runAll(cells, spec, hooks);
   if (unfinished === "stopped") return { kind: "stopped" };
   // finished runs are summarized even if others failed

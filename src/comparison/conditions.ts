@@ -1,10 +1,12 @@
 import { group } from "d3-array";
 import { BidoraError } from "../common/errors.js";
-import { packageVersion } from "../common/program.js";
 import { resolveRun } from "../config/index.js";
 import { CONDITIONS, type RunConditions, type RunId } from "../files/comparison.js";
 import type { StartEvent } from "../files/events.js";
+import { computeDtype, resolveDevice } from "../torch/index.js";
+import { versions } from "../train/machine.js";
 import type { Cell } from "./cells.js";
+import type { LauncherName } from "./launchers.js";
 
 type Condition = keyof typeof CONDITIONS;
 
@@ -31,10 +33,15 @@ export interface ConditionedRun extends RunId {
   readonly conditions?: RunConditions;
 }
 
-/** A run that this process will start, with the conditions that are known before. */
-export function startedHere({ task, variant, seed, folder, settings }: Cell): ConditionedRun {
-  const { batchSize, gradientAccumulation } = resolveRun(settings);
-  const conditions = { processes: 1, rowsPerStep: batchSize * gradientAccumulation, bidora: packageVersion() };
+/** A run that a comparison will start, with the conditions that are known before. A job's machine can choose another dtype. */
+export function runToStart({ task, variant, seed, folder, settings }: Cell, launcher: LauncherName): ConditionedRun {
+  const { batchSize, gradientAccumulation, dtype, baseDtype, device } = resolveRun(settings);
+  const computed = launcher === "local" ? computeDtype(dtype, resolveDevice(device)) : undefined;
+  const { bidora, libtorch } = versions();
+  const conditions = known({
+    ...{ processes: 1, rowsPerStep: batchSize * gradientAccumulation, bidora, libtorch },
+    ...{ dtype: computed, baseDtype: baseDtype ?? computed, magnitudeAxis: undefined },
+  });
   return { task, method: variant.name, seed, folder, conditions };
 }
 

@@ -82,7 +82,7 @@ export interface FailedRun extends RunId {
 
 /**
  * A run without results that has not failed: it is running, was stopped before its last step, has not started although it was planned, or
- * is missing: it was asked for, or is a method's only gap among the seeds of its task.
+ * is missing: it was asked for, or other methods of its task have the seed.
  */
 export interface UnfinishedRun extends RunId {
   readonly state: "running" | "stopped" | "waiting" | "missing";

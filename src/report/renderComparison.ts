@@ -168,7 +168,7 @@ function gridTable(tuning: readonly TriedPoint[]): Markup {
       point.chosen ? "yes" : "",
     ]),
   );
-  const about = html`<p class="note">The grid of ${counted(tuning.length, "run")}, each scored by the task’s main metric on training rows that it held out. Settings without effect on a method are left out of its points.</p>`;
+  const about = html`<p class="note">The ${counted(tuning.length, "run")} of the grid, scored by the task’s main metric on training rows that each held out. Settings without effect on a method are left out of its points.</p>`;
   const head = ["Method", "Task", "Point", "Score", "Time", "Chosen"];
   return html`${about}${collapsedIfLong(GRID_TITLE, rows.length, table(GRID_TITLE, head, rows))}`;
 }

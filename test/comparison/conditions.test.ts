@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Cell } from "../../src/comparison/cells.js";
 import { collectRuns } from "../../src/comparison/collectRuns.js";
-import { refuseMixed, startedHere } from "../../src/comparison/conditions.js";
+import { refuseMixed, runToStart } from "../../src/comparison/conditions.js";
 import { fresh } from "../e2e/support.js";
 import { writtenRun } from "./writtenRun.js";
 
@@ -17,7 +17,8 @@ async function collected(runs: Readonly<Record<string, Parameters<typeof written
 
 describe("the conditions of a run", () => {
   it("are those that its log begins with, the last time that it was started", async () => {
-    const [run] = await collected({ "t/dora/seed-0": { settings: { magnitudeAxis: "in", baseDtype: "nf4" } } });
+    const resumed = { settings: { magnitudeAxis: "in", baseDtype: "nf4" }, before: { processes: 2, rowsPerStep: 16 } };
+    const [run] = await collected({ "t/dora/seed-0": resumed });
     expect(run?.conditions).toEqual({
       ...{ processes: 1, rowsPerStep: 8, dtype: "float32", baseDtype: "nf4", magnitudeAxis: "in" },
       ...{ bidora: "1.0.0", libtorch: "2.6.0" },
@@ -62,21 +63,23 @@ describe("runs of one method on one task", () => {
     refuseMixed(await collected({ "t/dora/seed-0": before, "t/dora/seed-1": {}, "t/dora/seed-2": before }));
   });
 
-  it("are not added to runs of another number of processes or another version", async () => {
+  it("are not added to runs of another number of processes, dtype or version", async () => {
     const cell = {
       ...{ task: "t", seed: 1, point: undefined, folder: "next", variant: { name: "dora" } },
-      settings: { model: "m", method: "dora", batchSize: 4, gradientAccumulation: 2 },
+      settings: { model: "m", method: "dora", batchSize: 4, gradientAccumulation: 2, dtype: "float32" },
     } as Cell;
-    const next = startedHere(cell);
-    const { bidora } = next.conditions ?? {};
-    const versions = { bidora, libtorch: "2.6.0" };
+    const next = runToStart(cell, "local");
+    const { bidora, libtorch } = next.conditions ?? {};
+    const versions = { bidora, libtorch };
+    expect(runToStart(cell, "slurm").conditions).toEqual({ processes: 1, rowsPerStep: 8, bidora, libtorch });
     refuseMixed([...(await collected({ "t/dora/seed-0": { start: { versions } } })), next]);
-    for (const [start, what] of [
-      [{ versions, processes: 2 }, "the number of processes: 2 and 1"],
-      [{ versions, rowsPerStep: 4 }, "the rows per step: 4 and 8"],
-      [{ versions: { ...versions, bidora: "0.0.1" } }, `bidora's version: 0.0.1 and ${bidora}`],
+    for (const [run, what] of [
+      [{ start: { versions, processes: 2 } }, "the number of processes: 2 and 1"],
+      [{ start: { versions, rowsPerStep: 4 } }, "the rows per step: 4 and 8"],
+      [{ start: { versions }, settings: { dtype: "bfloat16" } }, "--dtype: bfloat16 and float32"],
+      [{ start: { versions: { ...versions, bidora: "0.0.1" } } }, `bidora's version: 0.0.1 and ${bidora}`],
     ] as const) {
-      const runs = await collected({ "t/dora/seed-0": { start } });
+      const runs = await collected({ "t/dora/seed-0": run });
       expect(() => refuseMixed([...runs, next])).toThrow(what);
     }
   });

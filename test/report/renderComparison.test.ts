@@ -226,7 +226,7 @@ it("the page shows each point of a grid with its score and time, and the chosen 
     { ...tried, point: { rank: 8 }, score: null, seconds: null, reason: "it diverged" },
   ];
   const page = parse(renderComparison({ ...found, tuning, conditions: { ...found.conditions, grid: [{ rank: 4 }] } }));
-  expect(texts(page, "#conditions .note")[0]).toContain("The grid of 3 runs, each scored");
+  expect(texts(page, "#conditions .note")[0]).toContain("The 3 runs of the grid, scored");
   expect(texts(page, "#conditions tbody tr")).toEqual([
     "loramrpcrank=40.75001 min 5 syes",
     "doramrpcrank=4, xi=learning-rate0.75001 min 5 s",
