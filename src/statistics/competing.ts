@@ -35,7 +35,7 @@ function notCompeting({ tasks, runs, failed = [], unfinished = [] }: Found): Not
 
 const idOf = ({ task, method, seed }: RunId): RunId => ({ task, method, seed });
 
-const reportedRows = ({ rows, metrics: [main] }: ComparedTask): MetricRows => rows?.split ?? metricRows(main.name);
+const reportedRows = ({ metrics: [main] }: ComparedTask): MetricRows => metricRows(main.name);
 
 const flawNames = Object.keys(FLAWS) as Flaw[];
 

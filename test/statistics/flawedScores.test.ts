@@ -82,7 +82,7 @@ describe("a score that says nothing about its method", () => {
     ]);
   });
 
-  test("is that of the validation rows where a comparison of an earlier version names none", () => {
+  test("is marked in a comparison of an earlier version, which does not name its rows", () => {
     const { rows: _rows, beside: _beside, ...before } = { ...task, metrics: [{ ...main, name: "accuracy" }] } as const;
     const flaw = { constant: ["validation"] } as const;
     expect(cells({ ...comparison(flaw, flaw, flaw), tasks: [before] }, reported)[1]).toBe("0.7500 ± 0.0000 (constant)");
