@@ -61,17 +61,6 @@ function refuseDifferent(runs: readonly ConditionedRun[], key: Condition): void 
   if (!first || !other) return;
   throw new BidoraError(
     "COMPARISON",
-    `${first.folder} and ${other.folder} are runs of ${first.method}, but differ in ${NAMES[key]}: ${first.conditions?.[key]} and ${other.conditions?.[key]}. Remove the folder of one of them and make its run again like the other, or keep them in two comparisons.`,
+    `${first.folder} and ${other.folder} are runs of ${first.method} under different conditions (${CONDITIONS[key]}: ${first.conditions?.[key]} and ${other.conditions?.[key]}): remove the folder of one of them and make its run again like the other, or keep them in two comparisons.`,
   );
 }
-
-/** The conditions in the middle of a sentence. */
-const NAMES: Readonly<Record<Condition, string>> = {
-  processes: "the number of processes",
-  rowsPerStep: "the rows per step",
-  dtype: "--dtype",
-  baseDtype: "--base-dtype",
-  magnitudeAxis: "--magnitude-axis",
-  bidora: "bidora's version",
-  libtorch: "libtorch's version",
-};

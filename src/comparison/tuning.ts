@@ -9,7 +9,7 @@ import { comparedRunsIn, gridRunsIn, readPlan } from "../files/comparisonFolder.
 import type { StartEvent } from "../files/events.js";
 import type { JsonObject } from "../files/json.js";
 import { RUN_FILE } from "../files/names.js";
-import { isFinished } from "../files/runFolder.js";
+import { isFinished, isRunFolder } from "../files/runFolder.js";
 import { secondsSpent } from "../files/runLog.js";
 import { round12 } from "../statistics/summary.js";
 import { isSameValue, keysOfPoint } from "./grid.js";
@@ -21,7 +21,7 @@ type Tried = Omit<TriedPoint, "chosen" | "tied">;
 /** All points that were tried for each method on each task, and which of them the reported runs have. */
 export async function triedPoints(output: string): Promise<TriedPoint[]> {
   const tried: Tried[] = [];
-  for (const run of gridRunsIn(output)) tried.push(await triedPoint(output, run));
+  for (const run of gridRunsIn(output)) if (isRunFolder(run.folder)) tried.push(await triedPoint(output, run));
   const groups = group(tried, ({ task, method }) => JSON.stringify([task, method]));
   return [...groups.values()].flatMap((points) => withChoice(points as [Tried, ...Tried[]], output));
 }
@@ -36,7 +36,7 @@ async function triedPoint(
   const keys = keysOfPoint(name).filter((key) => Object.hasOwn(settings, key) && !start?.idle?.includes(key));
   const point = Object.fromEntries(keys.map((key) => [key, settings[key] ?? null]));
   const result = await resultOf(output, folder);
-  return { task, method, seed: Number(settings.seed), point, ...result, seconds: secondsSpent(events) };
+  return { task, method, seed: Number(settings.seed ?? 0), point, ...result, seconds: secondsSpent(events) };
 }
 
 async function resultOf(output: string, folder: string): Promise<Pick<Tried, "score" | "reason">> {

@@ -23,8 +23,8 @@ export const CONDITIONS = {
   dtype: "dtype",
   baseDtype: "Base dtype",
   magnitudeAxis: "Magnitude axis",
-  bidora: "bidora",
-  libtorch: "libtorch",
+  bidora: "Version of bidora",
+  libtorch: "Version of libtorch",
 } as const;
 
 /** What is known of a run's conditions. Those that mean nothing for its method are left out. */

@@ -78,7 +78,7 @@ describe("comparison.json", () => {
       "t/dora/seed-0": { rows: rows(1, 2) },
       "t/dora/seed-1": { rows: rows(1, 2), start: { processes: 2 } },
     });
-    await expect(written(output)).rejects.toThrow("differ in the number of processes: 1 and 2");
+    await expect(written(output)).rejects.toThrow("(Processes: 1 and 2)");
   });
 
   it("lists a method none of whose runs has ended", async () => {

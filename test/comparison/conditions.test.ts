@@ -37,13 +37,13 @@ describe("the conditions of a run", () => {
 
 describe("runs of one method on one task", () => {
   it.each([
-    ["the number of processes: 1 and 2", { start: { processes: 2 } }],
-    ["the rows per step: 8 and 16", { start: { rowsPerStep: 16 } }],
-    ["--dtype: float32 and bfloat16", { settings: { dtype: "bfloat16", baseDtype: "float32" } }],
-    ["--base-dtype: float32 and nf4", { settings: { baseDtype: "nf4" } }],
-    ["--magnitude-axis: out and in", { settings: { magnitudeAxis: "in" } }],
-    ["bidora's version: 1.0.0 and 1.1.0", { start: { versions: { bidora: "1.1.0", libtorch: "2.6.0" } } }],
-    ["libtorch's version: 2.6.0 and 2.13.0", { start: { versions: { bidora: "1.0.0", libtorch: "2.13.0" } } }],
+    ["Processes: 1 and 2", { start: { processes: 2 } }],
+    ["Rows per step: 8 and 16", { start: { rowsPerStep: 16 } }],
+    ["dtype: float32 and bfloat16", { settings: { dtype: "bfloat16", baseDtype: "float32" } }],
+    ["Base dtype: float32 and nf4", { settings: { baseDtype: "nf4" } }],
+    ["Magnitude axis: out and in", { settings: { magnitudeAxis: "in" } }],
+    ["Version of bidora: 1.0.0 and 1.1.0", { start: { versions: { bidora: "1.1.0", libtorch: "2.6.0" } } }],
+    ["Version of libtorch: 2.6.0 and 2.13.0", { start: { versions: { bidora: "1.0.0", libtorch: "2.13.0" } } }],
   ])("are not mixed if they differ in %s", async (what, other) => {
     const axis = { magnitudeAxis: "out" };
     const mixed = {
@@ -52,7 +52,7 @@ describe("runs of one method on one task", () => {
     };
     const runs = await collected(mixed);
     expect(() => refuseMixed(runs)).toThrow(
-      `${runs[0]?.folder} and ${runs[1]?.folder} are runs of dora, but differ in ${what}. Remove`,
+      `${runs[0]?.folder} and ${runs[1]?.folder} are runs of dora under different conditions (${what}): remove`,
     );
     const [one, two] = ["t/dora/seed-0", "t/dora/seed-1"] as const;
     refuseMixed(await collected({ [one]: mixed[one], "t/lora/seed-1": mixed[two], "u/dora/seed-1": mixed[two] }));
@@ -74,10 +74,10 @@ describe("runs of one method on one task", () => {
     expect(runToStart(cell, "slurm").conditions).toEqual({ processes: 1, rowsPerStep: 8, bidora, libtorch });
     refuseMixed([...(await collected({ "t/dora/seed-0": { start: { versions } } })), next]);
     for (const [run, what] of [
-      [{ start: { versions, processes: 2 } }, "the number of processes: 2 and 1"],
-      [{ start: { versions, rowsPerStep: 4 } }, "the rows per step: 4 and 8"],
-      [{ start: { versions }, settings: { dtype: "bfloat16" } }, "--dtype: bfloat16 and float32"],
-      [{ start: { versions: { ...versions, bidora: "0.0.1" } } }, `bidora's version: 0.0.1 and ${bidora}`],
+      [{ start: { versions, processes: 2 } }, "Processes: 2 and 1"],
+      [{ start: { versions, rowsPerStep: 4 } }, "Rows per step: 4 and 8"],
+      [{ start: { versions }, settings: { dtype: "bfloat16" } }, "dtype: bfloat16 and float32"],
+      [{ start: { versions: { ...versions, bidora: "0.0.1" } } }, `Version of bidora: 0.0.1 and ${bidora}`],
     ] as const) {
       const runs = await collected({ "t/dora/seed-0": run });
       expect(() => refuseMixed([...runs, next])).toThrow(what);

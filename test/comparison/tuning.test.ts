@@ -1,3 +1,4 @@
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { gridCells, type Pair, pairsOf } from "../../src/comparison/cells.js";
@@ -106,6 +107,7 @@ describe("the points of a grid", () => {
   it("are none without a grid", async () => {
     const output = fresh("no-grid");
     writtenRun(join(output, "t/lora/seed-0"), { metrics: { accuracy: 0.5 } });
+    mkdirSync(join(output, "t/lora/grid/notes"), { recursive: true });
     expect(await triedPoints(output)).toEqual([]);
   });
 });

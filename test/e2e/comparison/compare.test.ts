@@ -129,11 +129,11 @@ describe("the plan of a comparison", () => {
       log,
       readFileSync(log, "utf8").replace('"processes":1,"rowsPerStep":4', '"processes":2,"rowsPerStep":8'),
     );
-    const mixed = /lora.seed-0 and \S+lora.seed-1 are runs of lora, but differ in the number of processes: 1 and 2\./;
+    const mixed = /lora.seed-0 and \S+lora.seed-1 are runs of lora under different conditions \(Processes: 1 and 2\)/;
     await expect(compare({ collect: true, output: copy })).rejects.toThrow(mixed);
     rmSync(join(copy, "sequence-classification/lora/seed-0"), { recursive: true });
     // a run that would be refused at the end is refused before it is made
-    await expect(call({ output: copy })).rejects.toThrow(/differ in the number of processes: 2 and 1\./);
+    await expect(call({ output: copy })).rejects.toThrow(/different conditions \(Processes: 2 and 1\)/);
     expect(existsSync(join(copy, "sequence-classification/lora/seed-0"))).toBe(false);
   });
 
