@@ -5,6 +5,7 @@ import { subsetsOf } from "../data/index.js";
 import { readSplits, taskOf } from "../datasets/index.js";
 import { readStepCosts, type StepCosts, writeStepCosts } from "../files/comparisonFolder.js";
 import { estimateRun } from "../run/estimates/estimateRun.js";
+import { omit } from "../settings/option.js";
 import type { RunFacts } from "./cells.js";
 
 /** Facts that are looked up once, and can be given in advance. */
@@ -68,7 +69,8 @@ const MEASURED_STEPS = 50;
 
 async function measured({ method, given }: RunConfig): Promise<StepCosts> {
   // Evaluations and the length do not change the time of a step.
-  const { epochs: _epochs, retrainEpochs: _retrain, evalEvery: _often, earlyStopping: _patience, ...rest } = given;
+  const unmeasured = ["epochs", "retrainEpochs", "evalEvery", "earlyStopping", "earlyStoppingMetric"] as const;
+  const rest = omit(given, ...unmeasured);
   const typical = async (length: object) =>
     (await estimateRun(resolveRun({ ...rest, ...length, output: unusedOutput() }))).secondsPerStep;
   if (!METHODS[method].isBilevel) {

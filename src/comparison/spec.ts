@@ -263,6 +263,6 @@ function variantOf(name: string): Variant {
       `--methods takes ${known.join(", ")}, each with ${EARLY} for early stopping; got ${name}.${didYouMean(base, known)}`,
     );
   }
-  const early = stopsEarly ? { earlyStopping: PATIENCE } : {};
+  const early = stopsEarly ? { earlyStopping: PATIENCE, earlyStoppingMetric: "loss" } : {};
   return { name, method: method as Method, settings: { ...ofBidora, ...early }, stopsEarly };
 }

@@ -95,8 +95,10 @@ export interface StartEvent extends Timed {
   readonly processes?: number;
   /** The training rows of one optimizer step, over all processes and accumulated batches. Earlier versions did not write it. */
   readonly rowsPerStep?: number;
-  /** The task's main metric, by which evaluations and early stopping are judged, and which way is better. */
+  /** The task's main metric, by which evaluations are judged, and which way is better. */
   readonly judgedBy?: { readonly metric: string; readonly goal: Goal };
+  /** The metric by which early stopping chooses; absent without it. Earlier versions wrote none and went by `judgedBy`. */
+  readonly stopsBy?: { readonly metric: string; readonly goal: Goal };
   /** The planned optimizer steps of each phase. */
   readonly steps: Partial<Readonly<Record<Phase, number>>>;
 }
@@ -162,6 +164,8 @@ export interface DoneEvent extends Timed {
   readonly skipped?: number;
   /** The rows that decided when the training stopped and which state was kept, so that their metrics are too good. */
   readonly chosenBy?: "validation";
+  /** No trained tensor of the result differs from the run's start; absent otherwise. */
+  readonly untrained?: true;
   /** Wall time of the whole run, including evaluations. */
   readonly seconds: number;
   readonly peakMemoryBytes: number;

@@ -21,6 +21,7 @@ export {
   scheduleFactor,
   type TensorForm,
   totalNorm,
+  warmupSteps,
 } from "./optimizer.js";
 export type { SgdOptions } from "./sgd.js";
 

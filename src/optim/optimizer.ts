@@ -131,12 +131,15 @@ export const SCHEDULES = {
 /** The name of a learning-rate schedule. */
 export type ScheduleName = keyof typeof SCHEDULES;
 
+/** The number of warm-up steps of a schedule, as in transformers. */
+export const warmupSteps = (total: number, warmupRatio: number): number => Math.ceil(warmupRatio * total);
+
 /**
  * The factor on the learning rate at step t = 0 … total − 1, as in transformers: `t / W` during the warm-up of
  * W = ceil(warmupRatio · total) steps (the first step has rate 0), then the named decay.
  */
 export function scheduleFactor(name: ScheduleName, t: number, total: number, warmupRatio: number): number {
-  const warmup = Math.ceil(warmupRatio * total);
+  const warmup = warmupSteps(total, warmupRatio);
   if (t < warmup) return t / warmup;
   const decay: Decay = SCHEDULES[name];
   return decay((t - warmup) / Math.max(1, total - warmup));

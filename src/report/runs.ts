@@ -168,15 +168,24 @@ export interface BestPoint extends Point {
 
 /** The points that early stopping restored, one for each phase in which it watched evaluations. */
 export function bestPoints(run: Run): BestPoint[] {
-  const judged = run.start?.judgedBy;
+  const judged = run.start?.stopsBy ?? run.start?.judgedBy;
   if (!judged || !stopsEarly(run)) return [];
   const { metric, goal } = judged;
-  const points = metricCurve(run, metric).filter(({ phase }) => !(phase === "search" && isSet(run, "searchPatience")));
+  const from = firstMoves(run);
+  const points = metricCurve(run, metric).filter(
+    ({ phase, step }) => !(phase === "search" && isSet(run, "searchPatience")) && step >= (from.get(phase) ?? 0),
+  );
   const isBetter = (a: Point, b: Point) => (goal === "maximize" ? a.value > b.value : a.value < b.value);
   return phasesIn(points).map((phase) => {
     const own = points.filter((point) => point.phase === phase);
     return { metric, ...own.reduce((best, point) => (isBetter(point, best) ? point : best)) };
   });
+}
+
+/** The first step of each phase with a learning rate above 0: early stopping keeps no state from before. */
+function firstMoves(run: Run): ReadonlyMap<Phase, number> {
+  const moves = run.of("step").filter(({ learningRate }) => learningRate > 0);
+  return new Map(moves.toReversed().map(({ phase, step }) => [phase, step]));
 }
 
 export const phasesIn = (points: readonly Point[]): Phase[] => [...new Set(points.map(({ phase }) => phase))];

@@ -40,6 +40,7 @@ import { ReplayableMasks } from "../train/masks.js";
 import { memoryOf } from "../train/memory.js";
 import { planPhases, type TrainingSetup } from "../train/plans.js";
 import { type Snapshot, takeSnapshot } from "../train/trainedTensors.js";
+import { stopsBy } from "./judgedBy.js";
 import { MemoryNeed, settingsThatFit } from "./memoryNeed.js";
 import { type RunStart, readRunData } from "./runInputs.js";
 import { checkSharedRows, recordOf, rowKeysOf } from "./sharedRows.js";
@@ -107,6 +108,7 @@ export async function prepare(
   const keys = rowKeysOf(splits);
   const notes = checkSharedRows(keys, config, choice);
   const names = outputNames(choice.task, labels);
+  stopsBy(config, { choice, labels: names });
   const generator = new Generator(config.seed);
   // The tokenizer works in separate threads.
   const [data, loaded] = await Promise.all([

@@ -46,6 +46,11 @@ export class RunEvaluation {
     return found.metrics;
   }
 
+  /** The newest predictions of a split, with the references; none before its first evaluation. */
+  predicted(split: EvaluatedSplit): readonly Pick<PredictedRow, "reference" | "prediction">[] {
+    return this.#rows.get(split) ?? [];
+  }
+
   /** Evaluations repeat, notes do not. */
   #noteOnce(note: string): void {
     if (!this.#noted.has(note)) this.onNote?.(note);

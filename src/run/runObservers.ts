@@ -2,13 +2,13 @@ import { join } from "node:path";
 import type { RunEvent } from "../files/events.js";
 import { PROFILE, TENSORBOARD } from "../files/names.js";
 import { EVENTS } from "../files/runLog.js";
-import { goalOf } from "../tasks/index.js";
 import { type CheckpointOptions, type CheckpointRequest, checkpointer } from "../train/checkpoints.js";
-import { byMetric, byUpperLoss, EarlyStopping, evaluator, type StoppingCriterion } from "../train/earlyStopping.js";
+import { byMetric, byUpperLoss, EarlyStopping, evaluator } from "../train/earlyStopping.js";
 import { type RunObserver, runLogWriter, type StagedObservers } from "../train/observer.js";
 import { profiler } from "../train/observers/profiler.js";
 import { tensorboardWriter } from "../train/observers/tensorboard.js";
 import type { LatestState } from "../train/rescue.js";
+import { stopsBy } from "./judgedBy.js";
 import type { Prepared } from "./prepare.js";
 import type { RunEvaluation } from "./runEvaluation.js";
 
@@ -63,9 +63,8 @@ const onlyIf = (isWanted: () => boolean, { on }: RunObserver): RunObserver => ({
 export function earlyStoppingOf({ config, choice, labels, adapted }: Prepared): EarlyStopping | undefined {
   const { earlyStopping, searchPatience } = config;
   if (earlyStopping === undefined && searchPatience === undefined) return undefined;
-  const { main, metric } = choice.task.scorer({ labels, metrics: choice.metrics });
-  const criterion: StoppingCriterion | undefined =
-    earlyStopping === undefined ? undefined : byMetric(main, { patience: earlyStopping, goal: goalOf(main, metric) });
+  const judge = stopsBy(config, { choice, labels });
+  const criterion = judge && byMetric(judge.metric, { patience: earlyStopping as number, goal: judge.goal });
   const search = searchPatience === undefined ? criterion : byUpperLoss(searchPatience);
   const criteria = { ...(criterion && { train: criterion, retrain: criterion }), ...(search && { search }) };
   return new EarlyStopping({ criteria, trained: adapted.trained });

@@ -4,11 +4,10 @@ import { stopsByValidation } from "../common/run.js";
 import { METHODS, renderRunYaml, settingSources, settingsOf, unusedSettings } from "../config/index.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import type { EvaluationEvent, Phase, RunEvent } from "../files/events.js";
-import { type Goal, type MetricRows, type Metrics, metricName, writeMetrics } from "../files/metrics.js";
+import { type Findings, type MetricRows, type Metrics, metricName, writeMetrics } from "../files/metrics.js";
 import { REPORT, RUN_FILE } from "../files/names.js";
 import { writeRowRecord } from "../files/rowRecord.js";
 import { prepareOutput } from "../files/runFolder.js";
-import { goalOf } from "../tasks/index.js";
 import { namingBadWeights } from "../train/badWeights.js";
 import { type CheckpointOptions, type CheckpointRequest, saveCheckpoint } from "../train/checkpoints.js";
 import { type EarlyStopping, emitEvaluation } from "../train/earlyStopping.js";
@@ -22,6 +21,8 @@ import { checkpointBytes, DiskReserve, LatestState, rescue, withNote } from "../
 import { type FoundCheckpoint, resumePoint } from "../train/resume.js";
 import { checkFinite } from "../train/trainedTensors.js";
 import { parameterCounts, writeTokenizerAndCard, writeTrained } from "./artifacts.js";
+import { judgedBy, stopsBy } from "./judgedBy.js";
+import { notLearnedNote, PhaseLosses, untrainedIn, untrainedNote } from "./outcome.js";
 import { advisingOnMemory } from "./outOfMemory.js";
 import { checkpointWeights, type Prepared, plansOf } from "./prepare.js";
 import type { ProvenanceSource } from "./provenance.js";
@@ -59,6 +60,7 @@ export class TrainingRun {
   readonly #reserve: DiskReserve;
   readonly #evaluation: RunEvaluation;
   readonly #search: SearchHistory | undefined;
+  readonly #losses = new PhaseLosses();
   /** Whether the folder has been prepared for this run; nothing is written into it before. */
   #isPrepared = false;
 
@@ -91,7 +93,7 @@ export class TrainingRun {
     this.#observers = inOrder(
       runObservers(prepared, {
         listeners: options.observers ?? [],
-        followers: [this.#progress, options.provenance, ...(this.#search ? [this.#search] : [])],
+        followers: [this.#progress, this.#losses, options.provenance, ...(this.#search ? [this.#search] : [])],
         earlyStopping: this.#earlyStopping,
         checkpoint: this.#checkpoint,
         checkpoints: options.checkpoints,
@@ -105,7 +107,7 @@ export class TrainingRun {
   }
 
   /** The current position; undefined before the first step. */
-  get #at(): { readonly phase: Phase; readonly step: number } | undefined {
+  get #at(): { readonly phase: Phase; readonly step: number; readonly phaseStep: number } | undefined {
     return this.#progress.last ?? this.#from;
   }
 
@@ -179,23 +181,11 @@ export class TrainingRun {
     const rowsPerStep = processes * config.batchSize * config.gradientAccumulation;
     const parameters = parameterCounts(this.prepared);
     const [settings, sources, idle] = [settingsOf(config), settingSources(config), unusedSettings(config)];
-    const [facts, judgedBy] = [
-      { versions: versions(), machine: machineFacts(loaded.model.device) },
-      judgedByOf(this.prepared),
-    ];
-    return {
-      event: "start",
-      ...facts,
-      settings,
-      sources,
-      idle,
-      parameters,
-      rows,
-      processes,
-      rowsPerStep,
-      judgedBy,
-      steps,
-    };
+    const facts = { versions: versions(), machine: machineFacts(loaded.model.device) };
+    const batches = { processes, rowsPerStep };
+    const stopping = stopsBy(config, this.prepared);
+    const judges = { judgedBy: judgedBy(this.prepared), ...(stopping && { stopsBy: stopping }) };
+    return { event: "start", ...facts, settings, sources, idle, parameters, rows, ...batches, ...judges, steps };
   }
 
   async #finishAborted(): Promise<undefined> {
@@ -221,10 +211,21 @@ export class TrainingRun {
     const peakMemoryBytes = memoryOf(loaded.model.device).peak();
     const skipped = this.#nonFinite.total;
     const passedOver = skipped > 0 && { skipped };
-    await this.#emit({ event: "done", metrics, ...chosen, ...passedOver, seconds, peakMemoryBytes });
+    const trained = untrainedIn(this.prepared);
+    const findings = { ...this.#evaluation.findings(), ...trained };
+    await this.#emit({ event: "done", metrics, ...chosen, ...passedOver, ...trained, seconds, peakMemoryBytes });
     await this.#writeReport();
     // Last, because a run with metrics is finished: a run that is killed before is resumed.
-    writeMetrics(config.output, metrics, this.#evaluation.findings());
+    writeMetrics(config.output, metrics, findings);
+    this.#noteOutcome(metrics, findings);
+  }
+
+  #noteOutcome(metrics: Metrics, { untrained }: Findings): void {
+    const { prepared } = this;
+    const note = untrained
+      ? untrainedNote(prepared.config, this.#at?.phaseStep ?? 0)
+      : notLearnedNote(prepared, metrics, this.#losses, (split) => this.#evaluation.predicted(split));
+    if (note !== undefined) this.options.onNote?.(note);
   }
 
   /** The metrics of the final state; emitted unless they were already. */
@@ -281,11 +282,6 @@ export class TrainingRun {
     await this.#emit({ event: "error", ...at, code, message }).catch(() => {});
     return withNote(error, note);
   }
-}
-
-function judgedByOf({ choice, labels }: Prepared): { metric: string; goal: Goal } {
-  const { main, metric } = choice.task.scorer({ labels, metrics: choice.metrics });
-  return { metric: main, goal: goalOf(main, metric) };
 }
 
 const prefixed = (split: MetricRows, metrics: Metrics): Metrics =>

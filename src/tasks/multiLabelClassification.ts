@@ -3,6 +3,7 @@ import { type LabelMap, loadTexts, readLabels, type TextExample } from "../data/
 import { combineMetrics, type LabelSet, labelScores, mapPrediction, subsetAccuracy } from "../metrics/index.js";
 import { binaryCrossEntropy } from "../nn/index.js";
 import * as torch from "../torch/index.js";
+import { lossOfShares } from "./constant.js";
 import type { EncodedRow, RowOutputs, Task } from "./task.js";
 import { encodeTexts, labelMismatch, SEQUENCE_HEAD, targetOf, writtenLogits } from "./texts.js";
 
@@ -36,6 +37,15 @@ export const multiLabelClassification: Task<
   weight: () => 1,
   loss: (outputs, { rows }) =>
     binaryCrossEntropy(outputs, torch.tensor(rows.flatMap(targetOf), outputs.shape, outputs.dtype, outputs.device)),
+  constantLoss(known, rows) {
+    const [before, now] = [known.map(targetOf), rows.map(targetOf)];
+    const ofLabel = (id: number) =>
+      lossOfShares(
+        before.map((target) => target[id]!),
+        now.map((target) => target[id]!),
+      );
+    return now[0]!.reduce((sum, _, id) => sum + ofLabel(id), 0) / now[0]!.length;
+  },
   predict([outputs], _rows, labels) {
     const logits = (outputs as RowOutputs).vector();
     const scores = Array.from(logits, (value) => 1 / (1 + Math.exp(-value)));

@@ -11,6 +11,7 @@ import {
 import { mapPrediction } from "../metrics/index.js";
 import { meanSquaredError } from "../nn/index.js";
 import * as torch from "../torch/index.js";
+import { lossOfMean } from "./constant.js";
 import { namedMetrics } from "./scorer.js";
 import type { EncodedRow, Task } from "./task.js";
 import { encodeTexts, labelMismatch, SEQUENCE_HEAD, targetOf } from "./texts.js";
@@ -39,6 +40,7 @@ export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, 
       torch.flatten(outputs),
       torch.tensor(rows.map(targetOf), [rows.length], outputs.dtype, outputs.device),
     ),
+  constantLoss: (known, rows) => lossOfMean(known.map(targetOf), rows.map(targetOf)),
   predict: ([outputs]) => ({ value: outputs?.values[0] as number }),
   prediction: z.object({ value: z.number() }),
   scorer: ({ metrics }) => {

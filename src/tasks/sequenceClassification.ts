@@ -4,6 +4,7 @@ import { LabelMap, loadTexts, positiveLabel, readName, type TextExample } from "
 import { mapPrediction } from "../metrics/index.js";
 import { crossEntropy } from "../nn/index.js";
 import * as torch from "../torch/index.js";
+import { lossOfShares } from "./constant.js";
 import { namedMetrics, type Scorer, type ScorerOptions } from "./scorer.js";
 import type { EncodedRow, RowOutputs, Task } from "./task.js";
 import { encodeTexts, labelMismatch, SEQUENCE_HEAD, softmax, targetOf, writtenLogits } from "./texts.js";
@@ -32,6 +33,7 @@ export const sequenceClassification: Task<TextExample<string | number>, ClassRow
   weight: () => 1,
   loss: (outputs, { rows }) =>
     crossEntropy(outputs, torch.tensor(rows.map(targetOf), [rows.length], "int64", outputs.device)),
+  constantLoss: (known, rows) => lossOfShares(known.map(targetOf), rows.map(targetOf)),
   predict([outputs], _rows, labels) {
     const logits = (outputs as RowOutputs).vector();
     const best = argmax(logits);

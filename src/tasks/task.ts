@@ -143,6 +143,12 @@ export interface Task<
    * @param outputs [rows or tokens, outputs]
    */
   loss(outputs: Tensor, batch: Batch<Row>): Tensor;
+  /**
+   * The mean loss of labeled rows for a predictor that knows how often the labels occur, and nothing of a row: the lowest that predicting
+   * the same for every row can be expected to reach. Absent where no such predictor is of interest.
+   * @param known the rows that it knows
+   */
+  constantLoss?(known: readonly Row[], rows: readonly Row[]): number;
   /** Whether an example can be longer than a row, and is then encoded as several. */
   readonly splitsExamples?: boolean;
   /**

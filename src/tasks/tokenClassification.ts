@@ -15,6 +15,7 @@ import { linearHead } from "../models/index.js";
 import { crossEntropy, IGNORED_LABEL } from "../nn/index.js";
 import type { EncodedWords } from "../text/index.js";
 import * as torch from "../torch/index.js";
+import { lossOfShares } from "./constant.js";
 import type { EncodedRow, RowOutputs, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 
@@ -55,11 +56,12 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, 
     );
     return examples.flatMap((example, i) => rowsOfExample(example, encoded[i] as EncodedWords[], labels));
   },
-  weight: (row) => targetOf(row).filter((label) => label !== IGNORED_LABEL).length,
+  weight: (row) => labeledClasses([row]).length,
   loss(outputs, { rows }) {
     const classes = rows.flatMap(targetOf);
     return crossEntropy(outputs, torch.tensor(classes, [classes.length], "int64", outputs.device));
   },
+  constantLoss: (known, rows) => lossOfShares(labeledClasses(known), labeledClasses(rows)),
   splitsExamples: true,
   predict(outputs, rows, labels) {
     const words = rows.flatMap(({ wordStarts }, row) =>
@@ -83,6 +85,10 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, 
     };
   },
 };
+
+/** The classes of all labeled tokens. */
+const labeledClasses = (rows: readonly WordsRow[]): number[] =>
+  rows.flatMap(targetOf).filter((label) => label !== IGNORED_LABEL);
 
 function rowsOfExample(
   { input, label, at }: WordsExample,

@@ -79,6 +79,15 @@ export class BilevelRule implements StepRule {
     return [...this.options.lower.trained, ...this.options.upper.trained];
   }
 
+  get hasMoved(): boolean {
+    return this.options.lower.hasMoved || this.options.upper.hasMoved;
+  }
+
+  get isSettled(): boolean {
+    const { lower, upper, lowerBatches } = this.options;
+    return lower.isPastWarmup && upper.isPastWarmup && lowerBatches.state.pass > 0;
+  }
+
   /** The first operator found without a tangent: from then on the lower step is differentiated twice instead. */
   get operatorWithoutTangent(): string | undefined {
     return this.#operatorWithoutTangent;

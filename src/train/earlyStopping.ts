@@ -9,6 +9,11 @@ export interface StoppingCriterion {
   /** The number of values without an improvement after which the phase ends. */
   readonly patience: number;
   readonly goal: Goal;
+  /**
+   * Whether it waits for the training: a state that no step has moved is never the best, and patience begins after the warm-up and a
+   * first pass over the rows.
+   */
+  readonly waits: boolean;
   /** The value in an event; undefined for other events. */
   valueOf(event: RunEvent): number | undefined;
 }
@@ -26,8 +31,9 @@ interface EarlyStoppingState {
 }
 
 /** Watches a metric of a phase's evaluations. */
-export const byMetric = (metric: string, options: Omit<StoppingCriterion, "valueOf">): StoppingCriterion => ({
+export const byMetric = (metric: string, options: Pick<StoppingCriterion, "patience" | "goal">): StoppingCriterion => ({
   ...options,
+  waits: true,
   valueOf: (event) => (event.event === "evaluation" ? (event.metrics[metric] ?? Number.NaN) : undefined),
 });
 
@@ -35,6 +41,7 @@ export const byMetric = (metric: string, options: Omit<StoppingCriterion, "value
 export const byUpperLoss = (patience: number): StoppingCriterion => ({
   patience,
   goal: "minimize",
+  waits: false,
   valueOf: (event) => (event.event === "step" ? event.upperPassLoss : undefined),
 });
 
@@ -64,22 +71,23 @@ export class EarlyStopping implements RunObserver {
   }
 
   on(...[event, run]: Parameters<RunObserver["on"]>): void {
-    if (event.event !== "evaluation" && event.event !== "step") return;
+    if ((event.event !== "evaluation" && event.event !== "step") || !run) return;
     const criterion = this.options.criteria[event.phase];
     if (!criterion) return;
     const value = criterion.valueOf(event);
-    if (value !== undefined) this.#observe(event.phase, value, criterion);
-    if (event.event !== "step" || !run) return;
+    if (value !== undefined) this.#observe(value, criterion, run);
+    if (event.event !== "step") return;
     const isOver = this.#phase === event.phase && this.#failures >= criterion.patience;
     if (isOver) run.stop();
     if ((isOver || run.isPhaseEnd) && this.#phase === event.phase && this.#snapshot)
       restoreSnapshot(this.options.trained, this.#snapshot);
   }
 
-  #observe(phase: Phase, value: number, { goal }: StoppingCriterion): void {
+  #observe(value: number, { goal, waits }: StoppingCriterion, { phase, rule }: RunHandle): void {
+    if (waits && !rule.hasMoved) return;
     const isBetter = goal === "maximize" ? value > this.#best : value < this.#best;
     if (phase === this.#phase && !isBetter) {
-      this.#failures += 1;
+      if (!waits || rule.isSettled) this.#failures += 1;
       return;
     }
     disposeSnapshot(this.#snapshot);

@@ -10,6 +10,7 @@ import {
   type ScheduleName,
   scheduleFactor,
   type TensorForm,
+  warmupSteps,
 } from "../optim/index.js";
 import * as torch from "../torch/index.js";
 import { clipGradients, type FiniteGradients } from "./stepGradients.js";
@@ -71,8 +72,23 @@ export class Level {
 
   /** The learning rate of the next update. */
   get learningRate(): number {
+    return this.#rateAt(this.stepsDone);
+  }
+
+  /** Whether an update had a learning rate above 0. Only the first one of a warm-up has none. */
+  get hasMoved(): boolean {
+    return this.stepsDone > 0 && this.#rateAt(this.stepsDone - 1) > 0;
+  }
+
+  /** Whether an update has followed those of the warm-up. */
+  get isPastWarmup(): boolean {
+    const { steps, warmupRatio } = this.options;
+    return this.stepsDone > warmupSteps(steps, warmupRatio);
+  }
+
+  #rateAt(t: number): number {
     const { learningRate, schedule, steps, warmupRatio } = this.options;
-    return learningRate * scheduleFactor(schedule, this.#state.steps, steps, warmupRatio);
+    return learningRate * scheduleFactor(schedule, t, steps, warmupRatio);
   }
 
   /**

@@ -26,6 +26,10 @@ export interface StepRule {
   readonly phase: Phase;
   readonly steps: number;
   readonly trained: readonly TrainedTensor[];
+  /** Whether a step had a learning rate above 0. */
+  readonly hasMoved: boolean;
+  /** Whether a step has followed the warm-up, and each row that is trained on has had its turn. */
+  readonly isSettled: boolean;
   /**
    * Does one step.
    * @throws BidoraError `LOSS_NOT_FINITE` before anything changes
@@ -67,6 +71,15 @@ export class PlainRule implements StepRule {
 
   get steps(): number {
     return this.options.level.options.steps;
+  }
+
+  get hasMoved(): boolean {
+    return this.options.level.hasMoved;
+  }
+
+  get isSettled(): boolean {
+    const { level, batches } = this.options;
+    return level.isPastWarmup && batches.state.pass > 0;
   }
 
   step(): StepReport {

@@ -36,6 +36,11 @@ export function disposeSnapshot(snapshot: Snapshot | undefined): void {
   for (const tensor of snapshot?.values() ?? []) tensor.dispose();
 }
 
+/** Whether no tensor differs from its value in the snapshot. */
+export function isUnchanged(trained: readonly TrainedTensor[], start: Snapshot): boolean {
+  return torch.noGrad(() => trained.every(({ name, tensor }) => torch.equal(tensor, start.get(name) as torch.Tensor)));
+}
+
 /** @throws BidoraError `STATE_NOT_FINITE` naming the step and the first tensor that is not finite */
 export function checkFinite(trained: readonly TrainedTensor[], step: number): void {
   const broken = trained.find(({ tensor }) => !torch.isAllFinite(tensor));

@@ -18,10 +18,10 @@ describe("variants", () => {
     expect(found.map(({ stopsEarly }) => stopsEarly)).toEqual([false, true, false, true, true]);
     expect(found.map(({ settings }) => settings)).toEqual([
       {},
-      { earlyStopping: 3 },
+      { earlyStopping: 3, earlyStoppingMetric: "loss" },
       { searchFolds: 5 },
-      { warmStart: true, earlyStopping: 3 },
-      { earlyStopping: 3 },
+      { warmStart: true, earlyStopping: 3, earlyStoppingMetric: "loss" },
+      { earlyStopping: 3, earlyStoppingMetric: "loss" },
     ]);
   });
 

@@ -96,7 +96,7 @@ describe("the plan of a comparison", () => {
     same({ methods: ["bidora-folds", "bidora"], searchFolds: 3 }).toThrow("bidora-folds and bidora are the same run");
     const early = { methods: ["lora", "lora+es"], earlyStopping: 2, evalEvery: 5 };
     same(early).not.toThrow();
-    same({ ...early, holdoutFraction: 0.2 }).toThrow("lora and lora+es are the same run");
+    same({ ...early, holdoutFraction: 0.2, earlyStoppingMetric: "loss" }).toThrow("lora and lora+es are the same run");
   });
 
   it("gives a variant the settings that have an effect in it", async () => {

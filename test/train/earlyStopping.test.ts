@@ -8,9 +8,19 @@ import type { RunHandle } from "../../src/train/observer.js";
 import { takeSnapshot } from "../../src/train/trainedTensors.js";
 
 const STEPS = 6;
+/** A rule whose warm-up and first pass are over. */
+const SETTLED = { hasMoved: true, isSettled: true };
 
-/** One trained number, which counts the steps; a phase in which it is evaluated after each. */
-function watched(options: Partial<Pick<StoppingCriterion, "patience" | "goal">> = {}) {
+/**
+ * One trained number, which counts the steps; a phase in which it is evaluated after each.
+ * @param moved the first step with a learning rate above 0
+ * @param settled the first step after warm-up and a first pass
+ */
+function watched({
+  moved = 1,
+  settled = 1,
+  ...options
+}: Partial<Pick<StoppingCriterion, "patience" | "goal">> & { moved?: number; settled?: number } = {}) {
   const tensor = torch.tensor([0]);
   const trained = [new TrainedTensor("weight", Parameter.of(tensor), "direction", true)];
   const criterion = byMetric("score", { patience: 2, goal: "maximize", ...options });
@@ -24,11 +34,13 @@ function watched(options: Partial<Pick<StoppingCriterion, "patience" | "goal">> 
     for (let i = from; i < scores.length; i++) {
       torch.noGrad(() => torch.copy_(tensor, torch.tensor([i + 1])));
       let isStopped = false;
-      const run = { phase, step: i + 1, isPhaseEnd: i + 1 === scores.length, stop: () => (isStopped = true) };
+      const rule = { hasMoved: i + 1 >= moved, isSettled: i + 1 >= settled };
+      const place = { phase, step: i + 1, isPhaseEnd: i + 1 === scores.length };
+      const run = { ...place, rule, stop: () => (isStopped = true) } as unknown as RunHandle;
       const base = { time: "", phase, step: i + 1 };
-      stopping.on({ ...base, event: "evaluation", metrics: { score: scores[i]!, other: -scores[i]! } }, undefined);
+      stopping.on({ ...base, event: "evaluation", metrics: { score: scores[i]!, other: -scores[i]! } }, run);
       const step = { ...base, event: "step", loss: 0, learningRate: 0, seconds: 0, rows: 1, tokens: 1 } as const;
-      stopping.on(step, run as unknown as RunHandle);
+      stopping.on(step, run);
       if (isStopped) return { ended: i + 1, value: tensor.item() };
     }
     return { ended: scores.length, value: tensor.item() };
@@ -48,6 +60,31 @@ describe("the state of the best evaluation is restored", () => {
     ["a value that is no number is no better", "maximize", [1, Number.NaN, Number.NaN, 9], { ended: 3, value: 1 }],
   ] as const)("%s", (_, goal, scores, expected) => {
     expect(watched({ goal }).runPhase("train", scores)).toEqual(expected);
+  });
+});
+
+describe("early stopping waits for the training", () => {
+  test.each([
+    ["a state that no step has moved is not the best one", { moved: 2 }, [9, 3, 4, 2, 1, 1], { ended: 5, value: 3 }],
+    [
+      "failures in the warm-up and the first pass don't count",
+      { settled: 4 },
+      [3, 2, 2, 2, 2, 9],
+      { ended: 5, value: 1 },
+    ],
+    ["but the best state of that time is kept", { settled: 9 }, [1, 5, 2, 2, 2, 2], { ended: 6, value: 2 }],
+    ["without any step that moves, the end is kept", { moved: 9 }, [5, 4, 3, 2, 1, 0], { ended: 6, value: 6 }],
+  ] as const)("%s", (_, waiting, scores, expected) => {
+    expect(watched(waiting).runPhase("train", scores)).toEqual(expected);
+  });
+
+  test("an evaluation after the end of the training changes nothing", () => {
+    const { stopping, runPhase } = watched();
+    runPhase("train", [1, 2]);
+    const before = stopping.state;
+    const evaluation = { time: "", phase: "train", step: 2, event: "evaluation", metrics: { score: 9 } } as const;
+    stopping.on(evaluation, undefined);
+    expect(stopping.state).toEqual(before);
   });
 });
 
@@ -77,7 +114,9 @@ describe("a search with its own patience", () => {
     for (const [i, upperPassLoss] of passes.entries()) {
       torch.noGrad(() => torch.copy_(tensor, torch.tensor([i + 1])));
       const base = { ...step, step: i + 1, upperLoss: 0, ...(upperPassLoss !== undefined && { upperPassLoss }) };
-      const run = { phase: "search", isPhaseEnd: false, stop: () => (ended = i + 1) } as unknown as RunHandle;
+      // its own criterion waits for nothing
+      const rule = { hasMoved: false, isSettled: false };
+      const run = { phase: "search", rule, isPhaseEnd: false, stop: () => (ended = i + 1) } as unknown as RunHandle;
       stopping.on({ time: "", event: "evaluation", phase: "search", step: i + 1, metrics: { score: 10 - i } }, run);
       stopping.on(base, run);
       if (ended) break;
@@ -109,7 +148,8 @@ test("a phase without an evaluation keeps its result", () => {
   const { stopping, trained } = watched();
   const event = { time: "", phase: "train", step: 1, event: "step", loss: 0, learningRate: 0, seconds: 0 } as const;
   torch.noGrad(() => torch.copy_(trained[0]!.tensor, torch.tensor([7])));
-  stopping.on({ ...event, rows: 1, tokens: 1 }, { isPhaseEnd: true, stop: () => {} } as unknown as RunHandle);
+  const run = { phase: "train", rule: SETTLED, isPhaseEnd: true, stop: () => {} } as unknown as RunHandle;
+  stopping.on({ ...event, rows: 1, tokens: 1 }, run);
   expect(trained[0]!.tensor.item()).toBe(7);
 });
 

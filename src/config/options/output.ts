@@ -1,7 +1,7 @@
 /** What a run writes and shows, and when. */
 import * as z from "zod";
 import { choices, text, toggle, toggleOrNumber, whole } from "../../settings/kinds.js";
-import { type AppliesWhen, option } from "../../settings/option.js";
+import { type AppliesWhen, both, option } from "../../settings/option.js";
 import { METHODS } from "../methods.js";
 import { type BidoraValues, withRetraining } from "./bidora.js";
 
@@ -13,6 +13,11 @@ const withPhaseToStop: AppliesWhen = {
   only: "if there is a phase that --search-patience does not stop",
   holds: (run: BidoraValues & { readonly searchPatience?: number | undefined }) =>
     !METHODS[run.method].isBilevel || run.searchPatience === undefined || withRetraining.holds(run),
+};
+
+const withEarlyStopping: AppliesWhen = {
+  only: "with --early-stopping",
+  holds: ({ earlyStopping }: { readonly earlyStopping?: number | undefined }) => earlyStopping !== undefined,
 };
 
 const withSaving: AppliesWhen = {
@@ -64,10 +69,17 @@ export const outputOptions = {
   }),
   earlyStopping: option(whole(1), {
     group: "Output",
-    help: "stop after this many evaluations without a better result",
+    help: "stop after this many evaluations without a better result, counted once the warm-up and a first pass over the rows are over",
     defaultText: "off",
     advanced: true,
     appliesWhen: withPhaseToStop,
+  }),
+  earlyStoppingMetric: option(text("NAME"), {
+    group: "Output",
+    help: "the metric that early stopping goes by: any of the task's, or loss",
+    defaultText: "the task's main metric",
+    advanced: true,
+    appliesWhen: both(withEarlyStopping, withPhaseToStop),
   }),
   log: option(choices(LOGGERS), {
     group: "Output",
