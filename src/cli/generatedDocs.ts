@@ -1,5 +1,5 @@
 /** The generated parts of the documentation: docs/options.md and the table of supported models. */
-import { METHODS } from "../config/index.js";
+import { ESTIMATOR_FACTS, METHODS } from "../config/index.js";
 import { ARCHITECTURES, findDesign } from "../models/index.js";
 import { flagOf, type Option } from "../settings/option.js";
 import { TASKS } from "../tasks/index.js";
@@ -51,4 +51,18 @@ export function renderSupportTable(): string {
     architecture.defaultTargetModules.map((name) => `\`${name}\``).join(", "),
   ]);
   return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+/** The estimators of the hypergradient, and the passes over rows that each costs: a table in Markdown. */
+export function renderEstimatorTable(): string {
+  const rows = Object.entries(ESTIMATOR_FACTS).map(([name, { secondTerm, passes }]) => {
+    const { fixed, perTerm } = passes;
+    const again = [perTerm > 0 ? "K" : "", fixed > 0 || perTerm === 0 ? String(fixed) : ""].filter(Boolean).join(" + ");
+    return `| \`${name}\` | ${cell(secondTerm)} | ${again} |`;
+  });
+  return [
+    "| `--hypergradient` | second term | passes over the last lower step's rows |",
+    "|---|---|---|",
+    ...rows,
+  ].join("\n");
 }

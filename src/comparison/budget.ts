@@ -1,5 +1,5 @@
 import { UsageError } from "../common/errors.js";
-import { METHODS, type RunConfig, type RunKey, type RunSettings } from "../config/index.js";
+import { METHODS, passesOf, type RunConfig, type RunKey, type RunSettings } from "../config/index.js";
 import { batchesPerPass } from "../data/index.js";
 import type { StepCosts } from "../files/comparisonFolder.js";
 
@@ -23,15 +23,16 @@ export function readBudget(text: string): Budget {
 }
 
 /**
- * The mean number of rows that one step runs through the model; the last batch of a pass may be smaller. A search step runs both levels'
- * rows.
+ * The mean number of rows that one step takes forward and backward through the model; the last batch of a pass may be smaller. A search
+ * step takes the upper level's rows, those of its lower steps, and the last lower step's again for the estimator's second term.
  * @param rows the number of training rows
  */
 export function rowsPerStep(config: RunConfig, rows: number): StepCosts {
-  const { unrollSteps, gradientAccumulation, searchFraction, searchFolds } = config;
+  const { unrollSteps, gradientAccumulation, searchFraction, searchFolds, hypergradient, hypergradientTerms } = config;
   const ofStep = (count: number) => gradientAccumulation * rowsOfBatch(config, count);
   const upper = searchFolds === undefined ? rows - Math.floor(searchFraction * rows) : rows / searchFolds;
-  return { train: ofStep(rows), search: unrollSteps * ofStep(rows - upper) + ofStep(upper), retrain: ofStep(rows) };
+  const search = (unrollSteps + passesOf(hypergradient, hypergradientTerms)) * ofStep(rows - upper) + ofStep(upper);
+  return { train: ofStep(rows), search, retrain: ofStep(rows) };
 }
 
 function rowsOfBatch({ batchSize, dropLast }: RunConfig, rows: number): number {

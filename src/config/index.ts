@@ -1,7 +1,7 @@
 /** The settings of a run and of generation: what can be set, how it is checked, and which values follow from others. */
 
 export { METHODS, type Method, methodNames, methodsOf } from "./methods.js";
-export { estimatorNames, type HypergradientName, isTooCoarse } from "./options/bidora.js";
+export { ESTIMATOR_FACTS, estimatorNames, type HypergradientName, isTooCoarse, passesOf } from "./options/bidora.js";
 export {
   evaluatedTexts,
   type GenerateSettings,

@@ -62,6 +62,9 @@ interface Evaluated {
 /** The fewest rows whose mean loss says something. */
 const FEWEST_ROWS = 10;
 
+/** A loss that is clearly below another one is at most so much of it: a new head's loss is a little below or above by chance. */
+const CLEARLY = 0.99;
+
 /**
  * A sentence for a model that does no better than one that predicts the same for every row: by the predictions for validation (or held-out)
  * rows, and by the loss on them, else on training rows. Undefined for other models, and for tasks without such a predictor.
@@ -81,12 +84,12 @@ export function notLearnedNote(
   const reached = split ? (metrics[metricName("loss", split)] as number) : last;
   const constant = found && sameForAll(found, what);
   const baseline = rows.length < FEWEST_ROWS ? undefined : choice.task.constantLoss?.(data.train, rows);
-  const isBelow = baseline === undefined || reached < baseline;
+  const isBelow = baseline === undefined || reached < CLEARLY * baseline;
   if (constant === undefined && isBelow) return undefined;
   const why =
     constant ??
-    `The ${what} loss, ${formatNumber(reached)}, is not below ${formatNumber(baseline as number)}, that of predicting the labels' frequencies for every row`;
-  const isFitted = baseline !== undefined && split !== undefined && last < baseline;
+    `The ${what} loss, ${formatNumber(reached)}, is not clearly below ${formatNumber(baseline as number)}, that of predicting the labels' frequencies for every row`;
+  const isFitted = baseline !== undefined && split !== undefined && last < CLEARLY * baseline;
   return `${why}: ${adviceFor(config, losses, !isBelow && isFitted)}.`;
 }
 

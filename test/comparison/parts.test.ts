@@ -78,15 +78,28 @@ describe("a budget", () => {
   });
 
   it("of rows counts the upper level's rows too", () => {
-    const bidora = config({ method: "bidora", unrollSteps: 2, gradientAccumulation: 3 });
+    const bidora = config({ method: "bidora", unrollSteps: 2, gradientAccumulation: 3, hypergradient: "first-order" });
     expect(rowsPerStep(bidora, 400)).toEqual({ train: 12, search: 36, retrain: 12 });
     const length = lengthWithinBudget(bidora, readBudget("rows=7200"), rowsPerStep(bidora, 400));
     expect(length).toEqual({ maxSteps: 100, retrainSteps: 300 });
   });
 
+  it.each([
+    ["first-order", 8],
+    ["exact", 12],
+    ["forward-difference", 12],
+    ["finite-difference", 16],
+    ["neumann", 8 + 3 * 4],
+    ["cg", 8 + 4 * 4],
+  ] as const)("of rows counts what the second term of %s takes through the model", (hypergradient, search) => {
+    const terms = ["neumann", "cg"].includes(hypergradient) ? { hypergradientTerms: 3 } : {};
+    expect(rowsPerStep(config({ method: "bidora", hypergradient, ...terms }), 400).search).toBe(search);
+  });
+
   it("of rows counts short last batches by their size", () => {
     // Passes of 10 rows are batches of 4, 4 and 2; below are 8 of them, above 2.
-    const costs = rowsPerStep(config({ method: "bidora" }), 10);
+    const firstOrder = { method: "bidora", hypergradient: "first-order" } as const;
+    const costs = rowsPerStep(config(firstOrder), 10);
     expect(costs).toEqual({ train: 10 / 3, search: 4 + 2, retrain: 10 / 3 });
     expect(lengthWithinBudget(config({ method: "bidora" }), readBudget("rows=60"), costs)).toEqual({
       maxSteps: 5,
@@ -94,8 +107,8 @@ describe("a budget", () => {
     });
     expect(lengthWithinBudget(config({ method: "lora" }), readBudget("rows=60"), costs)).toEqual({ maxSteps: 18 });
     expect(rowsPerStep(config({ method: "lora", dropLast: true }), 10).train).toBe(4);
-    expect(rowsPerStep(config({ method: "bidora", searchFolds: 5 }), 10).search).toBe(4 + 2);
-    expect(rowsPerStep(config({ method: "bidora", searchFraction: 0.5 }), 10).search).toBe(2.5 + 2.5);
+    expect(rowsPerStep(config({ ...firstOrder, searchFolds: 5 }), 10).search).toBe(4 + 2);
+    expect(rowsPerStep(config({ ...firstOrder, searchFraction: 0.5 }), 10).search).toBe(2.5 + 2.5);
   });
 
   it("is refused if not every method can keep it", () => {

@@ -5,7 +5,7 @@ import { type AppliesWhen, option } from "../../settings/option.js";
 import { METHODS, type Method, withMethods } from "../methods.js";
 import { withOptimizers } from "./training.js";
 
-/** What a run's settings depend on in an estimator. train/hypergradients computes them. */
+/** What a run's settings and its costs depend on in an estimator. train/hypergradients computes them. */
 interface EstimatorFacts {
   /** Its second term has the step size ξ. */
   readonly usesXi: boolean;
@@ -13,24 +13,61 @@ interface EstimatorFacts {
   readonly usesTerms: boolean;
   /** It divides a small difference of two gradients, which loses digits in low precision. */
   readonly isDifference: boolean;
+  /** Its second term, for the documentation. */
+  readonly secondTerm: string;
+  /**
+   * How often that term takes the last lower step's rows forward and backward through the model, `fixed` times and once for each of so
+   * many terms. A pass of tangents makes the same products with the weights as any other, and counts as one.
+   */
+  readonly passes: { readonly fixed: number; readonly perTerm: number };
 }
 
 /** Every estimator by name (see docs/method.md). */
 export const ESTIMATOR_FACTS = {
-  "finite-difference": { usesXi: true, usesTerms: false, isDifference: true },
-  "forward-difference": { usesXi: true, usesTerms: false, isDifference: true },
-  exact: { usesXi: true, usesTerms: false, isDifference: false },
-  neumann: { usesXi: false, usesTerms: true, isDifference: false },
-  cg: { usesXi: false, usesTerms: true, isDifference: false },
-  "first-order": { usesXi: false, usesTerms: false, isDifference: false },
+  "finite-difference": {
+    ...{ usesXi: true, usesTerms: false, isDifference: true },
+    secondTerm: "central differences along `u` with `ε = 0.01 / ‖u‖`",
+    passes: { fixed: 2, perTerm: 0 },
+  },
+  "forward-difference": {
+    ...{ usesXi: true, usesTerms: false, isDifference: true },
+    secondTerm: "one-sided difference; the lower step already provides one of the gradients",
+    passes: { fixed: 1, perTerm: 0 },
+  },
+  exact: {
+    ...{ usesXi: true, usesTerms: false, isDifference: false },
+    secondTerm: "`d/dε ∇_M L_tr(V + εu, M)` at ε = 0 by tangents: forward over reverse, no cancellation",
+    passes: { fixed: 1, perTerm: 0 },
+  },
+  neumann: {
+    ...{ usesXi: false, usesTerms: true, isDifference: false },
+    secondTerm: "`u = α·Σ_{k<K} (I − αH)ᵏ·v`, α the lower learning rate, `H = ∇²_V L_tr`",
+    passes: { fixed: 0, perTerm: 1 },
+  },
+  cg: {
+    ...{ usesXi: false, usesTerms: true, isDifference: false },
+    secondTerm: "`u = (H + λI)⁻¹·v` by K conjugate-gradient iterations, λ = 1e-3",
+    passes: { fixed: 1, perTerm: 1 },
+  },
+  "first-order": {
+    ...{ usesXi: false, usesTerms: false, isDifference: false },
+    secondTerm: "omitted",
+    passes: { fixed: 0, perTerm: 0 },
+  },
 } satisfies Readonly<Record<string, EstimatorFacts>>;
+
+/** How often an estimator's second term takes the lower step's rows through the model. */
+export function passesOf(name: HypergradientName, terms: number): number {
+  const { fixed, perTerm } = ESTIMATOR_FACTS[name].passes;
+  return fixed + perTerm * terms;
+}
 
 /** The name of an estimator. */
 export type HypergradientName = keyof typeof ESTIMATOR_FACTS;
 
 export const estimatorNames = Object.keys(ESTIMATOR_FACTS) as [HypergradientName, ...HypergradientName[]];
 
-function estimatorsWith(fact: keyof EstimatorFacts): HypergradientName[] {
+function estimatorsWith(fact: "usesXi" | "usesTerms"): HypergradientName[] {
   return estimatorNames.filter((name) => ESTIMATOR_FACTS[name][fact]);
 }
 
@@ -58,7 +95,7 @@ function withBidoraAnd(only: string, holds: (run: BidoraValues) => boolean): App
   };
 }
 
-function withEstimators(fact: keyof EstimatorFacts): AppliesWhen {
+function withEstimators(fact: "usesXi" | "usesTerms"): AppliesWhen {
   const names = estimatorsWith(fact);
   return withBidoraAnd(`and --hypergradient ${alternatives(names)}`, ({ hypergradient }) =>
     names.includes(hypergradient),
