@@ -11,6 +11,7 @@ import type { HypergradientEstimator, LowerPoint, SecondDerivatives } from "./hy
 import { alongTapes, doubleBackward, overRanks } from "./hypergradients/secondDerivatives.js";
 import { type Levels, UnrolledStep } from "./hypergradients/unrolledStep.js";
 import type { Update } from "./level.js";
+import { PassMean } from "./passMean.js";
 import { checkGradients, type FiniteGradients, type StepBatches, stepGradients, takeBatches } from "./stepGradients.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 
@@ -66,7 +67,7 @@ export class BilevelRule implements StepRule {
   readonly phase = "search";
 
   #operatorWithoutTangent: string | undefined;
-  #isNoted = false;
+  readonly #notes = new Notes();
   readonly #pass = new PassMean();
 
   constructor(readonly options: BilevelRuleOptions) {}
@@ -126,7 +127,7 @@ export class BilevelRule implements StepRule {
       learningRate: last.update.learningRate,
       rows: all.reduce((sum, { rows }) => sum + rows, 0),
       tokens: all.reduce((sum, { tokens }) => sum + tokens, 0),
-      ...this.#note(),
+      ...this.#notes.fresh(),
     };
     return { report, gradients };
   }
@@ -145,14 +146,6 @@ export class BilevelRule implements StepRule {
   #passLoss(loss: number, { weight }: StepBatches, endsPass: boolean): { readonly upperPassLoss?: number } {
     const upperPassLoss = this.options.reportsPasses ? this.#pass.add(loss, weight, endsPass) : undefined;
     return upperPassLoss === undefined ? {} : { upperPassLoss };
-  }
-
-  #note(): { readonly note?: string } {
-    if (this.#operatorWithoutTangent === undefined || this.#isNoted) return {};
-    this.#isNoted = true;
-    return {
-      note: `${this.#operatorWithoutTangent} has neither a tangent nor a second derivative: second derivatives come from a recorded backward pass, which takes longer.`,
-    };
   }
 
   /** Does a lower step. Only the last one keeps its starting point and its recorded passes. */
@@ -174,6 +167,7 @@ export class BilevelRule implements StepRule {
       directionGradients,
       magnitudeGradients: gradients.slice(directions.length),
       magnitudeGradientsAt: (u, epsilon) => torch.scope(() => start.magnitudeGradientsAt(u, epsilon)),
+      note: (text) => this.#notes.add(text),
       ...this.#secondDerivatives(start, tapes),
     };
     return { batches, loss, point, update, tapes };
@@ -203,6 +197,9 @@ export class BilevelRule implements StepRule {
       penaltyHessian: (u) => start.penaltyHessian(u),
       otherwise: (operator) => {
         this.#operatorWithoutTangent = operator;
+        this.#notes.add(
+          `${operator} has neither a tangent nor a second derivative: second derivatives come from a recorded backward pass, which takes longer.`,
+        );
         return doubleBackward(recordedAgain);
       },
     });
@@ -259,36 +256,20 @@ export class BilevelRule implements StepRule {
   }
 }
 
-/** The sums of a pass so far. */
-interface PassState {
-  readonly sum: number;
-  readonly weight: number;
-}
+/** Sentences for the user, each of which a rule reports with one step. */
+class Notes {
+  readonly #sent = new Set<string>();
+  #fresh: string[] = [];
 
-const NOTHING: PassState = { sum: 0, weight: 0 };
-
-/** The mean loss of each pass over some rows, accumulated step by step. */
-export class PassMean {
-  #state = NOTHING;
-
-  get state(): PassState {
-    return this.#state;
+  add(text: string): void {
+    if (!this.#sent.has(text)) this.#fresh.push(text);
+    this.#sent.add(text);
   }
 
-  restore(state: PassState): void {
-    this.#state = state;
-  }
-
-  /**
-   * Adds a step's loss.
-   * @param weight the number of rows, or of labeled tokens, in the step's loss
-   * @param endsPass whether the step took the last batch of a pass; all its batches then count in that pass
-   * @returns the mean loss at the end of a pass; undefined before, and for a pass without a loss
-   */
-  add(loss: number, weight: number, endsPass: boolean): number | undefined {
-    const { sum, weight: total } = this.#state;
-    const all = { sum: sum + loss * weight, weight: total + weight };
-    this.#state = endsPass ? NOTHING : all;
-    return endsPass && all.weight > 0 ? all.sum / all.weight : undefined;
+  /** The notes since the last call, as a field of a step's report. */
+  fresh(): { readonly note?: string } {
+    const note = this.#fresh.join(" ");
+    this.#fresh = [];
+    return note === "" ? {} : { note };
   }
 }

@@ -21,7 +21,12 @@ const AXES: readonly (readonly RunSettings[])[] = [
   estimatorNames.map((hypergradient) => ({ hypergradient })),
   (Object.keys(OPTIMIZERS) as OptimizerName[]).map((optimizer) => ({ optimizer })),
   [{}, { retrainSteps: 0 }, { retrainSteps: 2 }],
-  [{}, { saveEvery: 1, earlyStopping: 1, baseDtype: "nf4" }, { searchFolds: 2 }, { searchPatience: 1, onNonfinite: "skip" }],
+  [
+    {},
+    { saveEvery: 1, earlyStopping: 1, baseDtype: "nf4" },
+    { searchFolds: 2 },
+    { searchPatience: 1, onNonfinite: "skip" },
+  ],
   [
     { task: "regression", train: "t" },
     { task: "embedding", train: "t" },

@@ -4,7 +4,11 @@ import type { HypergradientName } from "../../src/config/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { compareEstimators } from "../../src/train/hypergradients/compareEstimators.js";
-import { ESTIMATORS } from "../../src/train/hypergradients/estimators.js";
+import {
+  ESTIMATORS,
+  type HypergradientEstimator,
+  implicitReference,
+} from "../../src/train/hypergradients/estimators.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planSearch } from "../../src/train/plans.js";
 import { takeSnapshot } from "../../src/train/trainedTensors.js";
@@ -62,14 +66,16 @@ async function open() {
   } as const;
 }
 
-/** The hypergradient of a run's fourth step, its rates constant, when that step is taken with `name`. */
-async function fourth(name: HypergradientName): Promise<number[]> {
+/** The hypergradient of a run's fourth step, its rates constant, when that step is taken with `name` or an estimator. */
+async function fourth(name: HypergradientName, estimator?: HypergradientEstimator): Promise<number[]> {
   const setup = await open();
-  const plan = (hypergradient: HypergradientName) =>
-    planSearch(setup, { ...SETTINGS, hypergradient, schedule: "constant", warmupRatio: 0, maxSteps: 9 }).begin();
+  const plan = (hypergradient: HypergradientName, other?: HypergradientEstimator) => {
+    const constant = { schedule: "constant", warmupRatio: 0, maxSteps: 9 } as const;
+    return planSearch(setup, { ...SETTINGS, hypergradient, ...constant }, undefined, other).begin();
+  };
   const mover = plan(SETTINGS.hypergradient);
   for (let i = 0; i < 3; i++) torch.scope(() => mover.step());
-  const rule = plan(name);
+  const rule = plan(name, estimator);
   rule.restore(mover.save());
   return torch.scope(() => rule.descend().gradients.tensors.flatMap((tensor) => tensor.toArray()));
 }
@@ -78,15 +84,31 @@ const norm = (vector: readonly number[]) => Math.hypot(...vector);
 const minus = (a: readonly number[], b: readonly number[]) => a.map((value, i) => value - b[i]!);
 
 test("every estimator is measured at the run's fourth step, independently of the others", async () => {
-  const { estimators, secondOrderShare } = await compareEstimators(await open(), SETTINGS);
+  const { estimators, implicit, secondOrderShare } = await compareEstimators(await open(), SETTINGS);
   expect(estimators.map(({ name }) => name)).toEqual(Object.keys(ESTIMATORS));
 
   const exact = await fourth("exact");
-  for (const { name, cosine, relativeError, seconds } of estimators) {
+  const solved = await fourth(
+    "exact",
+    implicitReference({ tolerance: 1e-10, mostProducts: 200 }, () => {}),
+  );
+  const expectNear = (
+    found: { cosine: number; relativeError: number },
+    g: number[],
+    target: number[],
+    what: string,
+  ) => {
+    const product = g.reduce((sum, value, i) => sum + value * target[i]!, 0);
+    expect(found.cosine, what).toBeCloseTo(product / (norm(g) * norm(target)), 9);
+    expect(found.relativeError / (norm(minus(g, target)) / norm(target)), what).toBeCloseTo(1, 6);
+  };
+  expectNear(implicit, solved, exact, "implicit");
+  expect(implicit.relativeError).toBeGreaterThan(0.1);
+  for (const { name, target, seconds, ...near } of estimators) {
+    expect(target).toBe(name === "neumann" || name === "cg" ? "implicit" : "unrolled");
     const g = await fourth(name);
-    const product = g.reduce((sum, value, i) => sum + value * exact[i]!, 0);
-    expect(cosine, name).toBeCloseTo(product / (norm(g) * norm(exact)), 9);
-    expect(relativeError, name).toBeCloseTo(norm(minus(g, exact)) / norm(exact), 9);
+    if (name !== "exact") expectNear(near, g, target === "implicit" ? solved : exact, name);
+    else expect(near.relativeError).toBeLessThan(1e-10);
     expect(seconds).toBeGreaterThan(0);
     if (name === "first-order") {
       expect(secondOrderShare).toBeCloseTo(norm(minus(exact, g)) / norm(exact), 9);

@@ -8,16 +8,18 @@ import {
   exact,
   finiteDifference,
   forwardDifference,
+  implicitReference,
   type LowerPoint,
   stepSize,
 } from "../../src/train/hypergradients/estimators.js";
+import type { Solution } from "../../src/train/hypergradients/gmres.js";
 import { doubleBackward } from "../../src/train/hypergradients/secondDerivatives.js";
 import { gradientsOf } from "../../src/train/stepGradients.js";
 
 const leaf = (...values: number[]) => torch.tensor(values, [values.length], "float64").setRequiresGrad(true);
 
 /** L(V, M) = Σ v₁²·m₁, which depends on neither v₂ nor m₂. */
-function toy(m: readonly [number, number] = [5, 7]): LowerPoint {
+function toy(m: readonly [number, number] = [5, 7], notes: string[] = []): LowerPoint {
   const directions = [leaf(1, 2), leaf(3)];
   const magnitudes = [leaf(...m), leaf(11)];
   const loss = torch.sum(torch.mul(torch.square(directions[0]!), magnitudes[0]!));
@@ -31,6 +33,7 @@ function toy(m: readonly [number, number] = [5, 7]): LowerPoint {
     magnitudeGradientsAt: () => {
       throw new Error("no step to take");
     },
+    note: (text) => void notes.push(text),
   };
 }
 
@@ -61,13 +64,42 @@ test("a direction of length zero has a second term of zero without a finite diff
     expect(values(estimator.secondTerm(toy(), { v: u, weighted: zero, learningRate: 0 }))).toEqual([[0, 0], [0]]);
 });
 
-test("conjugate gradients stop without curvature of the damped Hessian, or at a zero residual", () => {
+test("conjugate gradients stop without curvature of the damped Hessian, at a zero residual, or where it curves downwards", () => {
+  const notes: string[] = [];
   const secondTerm = (m: readonly [number, number], v: torch.Tensor[]) =>
-    values(cg({ terms: 9 }).secondTerm(toy(m), { v, weighted: v, learningRate: 1 }));
+    values(cg({ terms: 9 }).secondTerm(toy(m, notes), { v, weighted: v, learningRate: 1 }));
+  expect(secondTerm([-5, 7], [leaf(1, 0), leaf(0)])).toEqual([[0, 0], [0]]);
+  expect(notes).toEqual([expect.stringContaining("negative curvature")]);
+  // The first direction curves upwards and the second downwards: the iterate between them is kept.
+  const [kept] = secondTerm([5, -1], [leaf(2, 1), leaf(0)]) as [[number, number]];
+  const step = 5 / (4 * (10 + CG_DAMPING) + (-2 + CG_DAMPING));
+  expect(kept[0]).toBeCloseTo(2 * 2 * step, 12);
+  expect(kept[1]).toBeCloseTo(2 * 2 * step, 12);
+  expect(notes).toHaveLength(2);
   expect(secondTerm([-CG_DAMPING / 2, 7], [leaf(1, 0), leaf(0)])).toEqual([[0, 0], [0]]);
   expect(secondTerm([5, 7], [leaf(0, 0), leaf(0)])).toEqual([[0, 0], [0]]);
   const [[first]] = secondTerm([5, 7], [leaf(1, 0), leaf(0)]) as [[number]];
   expect(first).toBeCloseTo(2 / (10 + CG_DAMPING), 12);
+});
+
+test.each([
+  ["a minimum", [5, 7]],
+  ["a saddle point", [5, -7]],
+] as const)("the implicit target solves the damped system exactly, at %s", (_, m) => {
+  let found: Solution | undefined;
+  const limits = { tolerance: 1e-12, mostProducts: 9 };
+  const target = implicitReference(limits, (solution) => (found = solution));
+  const v = [leaf(1, 10), leaf(100)];
+  const [first, second] = values(target.secondTerm(toy(m), { v, weighted: v, learningRate: 1 })) as [
+    number[],
+    number[],
+  ];
+  // 2·v₁·x with x = v / (2m + λ)
+  expect(first[0]).toBeCloseTo(2 / (2 * m[0] + CG_DAMPING), 9);
+  expect(first[1]).toBeCloseTo(40 / (2 * m[1] + CG_DAMPING), 9);
+  expect(second).toEqual([0]);
+  expect(found).toMatchObject({ products: 3 });
+  expect(found!.residual).toBeLessThan(1e-12);
 });
 
 test.each(estimatorNames)("%s depends on exactly the settings that apply to it", (name) => {

@@ -13,6 +13,8 @@ interface EstimatorFacts {
   readonly usesTerms: boolean;
   /** It divides a small difference of two gradients, which loses digits in low precision. */
   readonly isDifference: boolean;
+  /** What it estimates: the derivative through the lower step, or that of the lower level's solution. */
+  readonly target: "unrolled" | "implicit";
   /** Its second term, for the documentation. */
   readonly secondTerm: string;
   /**
@@ -25,31 +27,37 @@ interface EstimatorFacts {
 /** Every estimator by name (see docs/method.md). */
 export const ESTIMATOR_FACTS = {
   "finite-difference": {
+    target: "unrolled",
     ...{ usesXi: true, usesTerms: false, isDifference: true },
     secondTerm: "central differences along `u` with `ε = 0.01 / ‖u‖`",
     passes: { fixed: 2, perTerm: 0 },
   },
   "forward-difference": {
+    target: "unrolled",
     ...{ usesXi: true, usesTerms: false, isDifference: true },
     secondTerm: "one-sided difference; the lower step already provides one of the gradients",
     passes: { fixed: 1, perTerm: 0 },
   },
   exact: {
+    target: "unrolled",
     ...{ usesXi: true, usesTerms: false, isDifference: false },
     secondTerm: "`d/dε ∇_M L_tr(V + εu, M)` at ε = 0 by tangents: forward over reverse, no cancellation",
     passes: { fixed: 1, perTerm: 0 },
   },
   neumann: {
+    target: "implicit",
     ...{ usesXi: false, usesTerms: true, isDifference: false },
     secondTerm: "`u = α·Σ_{k<K} (I − αH)ᵏ·v`, α the lower learning rate, `H = ∇²_V L_tr`",
     passes: { fixed: 0, perTerm: 1 },
   },
   cg: {
+    target: "implicit",
     ...{ usesXi: false, usesTerms: true, isDifference: false },
     secondTerm: "`u = (H + λI)⁻¹·v` by K conjugate-gradient iterations, λ = 1e-3",
     passes: { fixed: 1, perTerm: 1 },
   },
   "first-order": {
+    target: "unrolled",
     ...{ usesXi: false, usesTerms: false, isDifference: false },
     secondTerm: "omitted",
     passes: { fixed: 0, perTerm: 0 },

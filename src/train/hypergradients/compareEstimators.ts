@@ -1,32 +1,56 @@
-import { estimatorNames, type HypergradientName, type RunConfig } from "../../config/index.js";
+import { ESTIMATOR_FACTS, estimatorNames, type HypergradientName, type RunConfig } from "../../config/index.js";
 import * as torch from "../../torch/index.js";
 import type { BilevelRule } from "../bilevelRule.js";
 import { planSearch, type TrainingSetup } from "../plans.js";
 import { disposeSnapshot, restoreSnapshot, takeSnapshot } from "../trainedTensors.js";
-import { type HypergradientEstimator, reference } from "./estimators.js";
+import { type HypergradientEstimator, implicitReference, reference } from "./estimators.js";
+import { norm } from "./gmres.js";
 
-/** One estimator against the exact hypergradient, by double backward. */
-export interface EstimatorResult {
-  readonly name: HypergradientName;
+/** How near one hypergradient is to another. */
+interface Nearness {
   readonly cosine: number;
-  /** ‖g − exact‖ / ‖exact‖ */
+  /** ‖g − target‖ / ‖target‖ */
   readonly relativeError: number;
+}
+
+/** One estimator against the hypergradient that it estimates, both of the targets by double backward. */
+export interface EstimatorResult extends Nearness {
+  readonly name: HypergradientName;
+  /**
+   * The derivative through the lower step, or that of the lower level's solution: with (H + λI)⁻¹·v, H the Hessian of the lower level's
+   * loss, in the place of ξ·v. The target of `first-order` is the unrolled one, of which it leaves out the second term.
+   */
+  readonly target: "unrolled" | "implicit";
   /** Wall time of a search step with it, up to the hypergradient. */
   readonly seconds: number;
 }
 
-/** Every estimator compared with the exact hypergradient. */
+/** The implicit target against the unrolled one, and how it was found. */
+interface ImplicitTarget extends Nearness {
+  /** ‖v − (H + λI)·x‖ / ‖v‖ of its solution x. */
+  readonly residual: number;
+  /** Products with H that it took. */
+  readonly products: number;
+}
+
+/** Every estimator compared with its target. */
 export interface EstimatorComparison {
   readonly estimators: readonly EstimatorResult[];
-  /** ‖second term‖ / ‖hypergradient‖, exact. */
+  readonly implicit: ImplicitTarget;
+  /** ‖second term‖ / ‖hypergradient‖ of the unrolled target. */
   readonly secondOrderShare: number;
+  /** What the estimators told, one sentence each. */
+  readonly notes: readonly string[];
 }
+
+/** The residual that the implicit target is solved to, if so many products suffice; rounding in lower precision ends higher. */
+const SOLVED = { tolerance: 1e-10, mostProducts: 200 };
 
 /** Search steps taken first, so that the low-rank update is no longer zero. */
 const STEPS_AWAY = 3;
 
 /**
- * Computes the hypergradient of the run's fourth search step by every estimator: at the same point, on the same batches, with
+ * Computes the hypergradient of the run's fourth search step by every estimator, and both targets: at the same point, on the same batches, with
  * the same random numbers. Learning rates are constant: the first step of a warm-up would have rate 0.
  */
 export async function compareEstimators(
@@ -53,44 +77,55 @@ export async function compareEstimators(
     signal?.throwIfAborted();
     return measured;
   };
-  const { gradient: exact } = await measureBy(ruleOf("exact", reference));
+  let solution = { residual: 0, products: 0 };
+  const implicit = implicitReference(SOLVED, (found) => (solution = found));
+  const targets = {
+    unrolled: (await measureBy(ruleOf("exact", reference))).gradient,
+    implicit: (await measureBy(ruleOf("exact", implicit))).gradient,
+  };
   const measured = new Map<HypergradientName, Measured>();
   for (const name of estimatorNames) measured.set(name, await measureBy(ruleOf(name)));
   disposeSnapshot(snapshot);
-  return comparisonOf(measured, exact);
+  const { residual, products } = solution;
+  return {
+    ...comparisonOf(measured, targets),
+    implicit: { ...compare(targets.implicit, targets.unrolled), residual, products },
+  };
 }
 
 interface Measured {
   readonly gradient: Float64Array;
   readonly seconds: number;
+  readonly note: string | undefined;
 }
 
 function measure(rule: BilevelRule): Measured {
   const began = performance.now();
-  const gradient = torch.scope(() => {
-    const { gradients } = rule.descend();
-    return Float64Array.from(gradients.tensors.flatMap((tensor) => tensor.toArray()));
+  const found = torch.scope(() => {
+    const { gradients, report } = rule.descend();
+    return { gradient: Float64Array.from(gradients.tensors.flatMap((tensor) => tensor.toArray())), note: report.note };
   });
-  return { gradient, seconds: (performance.now() - began) / 1000 };
+  return { ...found, seconds: (performance.now() - began) / 1000 };
 }
 
-function comparisonOf(measured: ReadonlyMap<HypergradientName, Measured>, exact: Float64Array): EstimatorComparison {
-  const firstOrder = measured.get("first-order")?.gradient ?? exact;
+function comparisonOf(
+  measured: ReadonlyMap<HypergradientName, Measured>,
+  targets: Readonly<Record<EstimatorResult["target"], Float64Array>>,
+): Omit<EstimatorComparison, "implicit"> {
+  const firstOrder = measured.get("first-order")?.gradient ?? targets.unrolled;
   return {
-    estimators: Array.from(measured, ([name, { gradient, seconds }]) => ({
-      name,
-      seconds,
-      ...compare(gradient, exact),
-    })),
-    secondOrderShare: distance(exact, firstOrder) / norm(exact),
+    estimators: Array.from(measured, ([name, { gradient, seconds }]) => {
+      const { target } = ESTIMATOR_FACTS[name];
+      return { name, seconds, target, ...compare(gradient, targets[target]) };
+    }),
+    secondOrderShare: distance(targets.unrolled, firstOrder) / norm(targets.unrolled),
+    notes: [...new Set(Array.from(measured.values(), ({ note }) => note))].filter((note) => note !== undefined),
   };
 }
 
-function compare(gradient: Float64Array, exact: Float64Array): { cosine: number; relativeError: number } {
-  const dot = gradient.reduce((sum, value, i) => sum + value * (exact[i] as number), 0);
-  return { cosine: dot / (norm(gradient) * norm(exact)), relativeError: distance(gradient, exact) / norm(exact) };
+function compare(gradient: Float64Array, target: Float64Array): Nearness {
+  const dot = gradient.reduce((sum, value, i) => sum + value * (target[i] as number), 0);
+  return { cosine: dot / (norm(gradient) * norm(target)), relativeError: distance(gradient, target) / norm(target) };
 }
-
-const norm = (vector: Float64Array): number => Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
 
 const distance = (a: Float64Array, b: Float64Array): number => norm(a.map((value, i) => value - (b[i] as number)));

@@ -4,6 +4,7 @@
 import type { HypergradientName } from "../../config/index.js";
 import { totalNorm } from "../../optim/index.js";
 import * as torch from "../../torch/index.js";
+import { gmres, type Solution, type SolutionLimits } from "./gmres.js";
 
 /** Products with second derivatives of L_tr at (V, M). */
 export interface SecondDerivatives {
@@ -24,6 +25,8 @@ export interface LowerPoint extends SecondDerivatives {
   readonly magnitudeGradients: readonly torch.Tensor[];
   /** ∇_M L_tr(V + εu, M) on the same rows with the same random numbers, constant norms kept. */
   magnitudeGradientsAt(u: readonly torch.Tensor[], epsilon: number): readonly torch.Tensor[];
+  /** Tells the user something, once in a run however often it is said. */
+  note(text: string): void;
 }
 
 interface EstimatorOptions {
@@ -140,7 +143,10 @@ function neumann({ terms }: EstimatorOptions): HypergradientEstimator {
   });
 }
 
-/** (H + λI)⁻¹·v by K iterations of conjugate gradients from zero (Rajeswaran et al. 2019). */
+/**
+ * (H + λI)⁻¹·v by K iterations of conjugate gradients from zero (Rajeswaran et al. 2019). They minimize a quadratic form, which has no
+ * minimum along a direction of negative curvature: there the last iterate is kept, as in truncated Newton methods.
+ */
 export function cg({ terms }: EstimatorOptions): HypergradientEstimator {
   return implicit((point, v) => {
     let x = v.map((tensor) => torch.zerosLike(tensor));
@@ -150,7 +156,10 @@ export function cg({ terms }: EstimatorOptions): HypergradientEstimator {
     for (let k = 0; k < terms && squared > 0; k++) {
       const product = plus(point.hessianProduct(direction), direction, CG_DAMPING);
       const curvature = inner(direction, product);
-      if (curvature === 0) break;
+      if (curvature <= 0) {
+        point.note(NEGATIVE_CURVATURE);
+        break;
+      }
       const step = squared / curvature;
       x = plus(x, direction, step);
       residual = plus(residual, product, -step);
@@ -159,6 +168,45 @@ export function cg({ terms }: EstimatorOptions): HypergradientEstimator {
       squared = next;
     }
     return x;
+  });
+}
+
+const NEGATIVE_CURVATURE =
+  "--hypergradient cg met a direction of negative curvature of the lower level's loss (p·Hp ≤ 0), as it occurs away from a minimum: conjugate gradients stop there, and the second term is that of the iterations before. --hypergradient exact does not depend on curvature.";
+
+/**
+ * The target of `neumann` and `cg`: (H + λI)⁻¹·v with H by double backward, by as many products as it takes. The damping is part of it, since
+ * H alone may be singular.
+ * @param onSolved receives how well the system is solved
+ */
+export function implicitReference(
+  limits: SolutionLimits,
+  onSolved: (solution: Solution) => void,
+): HypergradientEstimator {
+  const solved = implicit((point, v) => {
+    const product = (x: Float64Array) => {
+      const direction = tensorsOf(x, v);
+      const curved = point.hessianProduct(direction);
+      const numbers = numbersOf(curved).map((value, i) => value + CG_DAMPING * (x[i] as number));
+      for (const tensor of [...direction, ...curved]) tensor.dispose();
+      return numbers;
+    };
+    const solution = gmres(product, numbersOf(v), limits);
+    onSolved(solution);
+    return tensorsOf(solution.x, v);
+  });
+  return { ...solved, byDoubleBackward: true };
+}
+
+const numbersOf = (tensors: readonly torch.Tensor[]): Float64Array =>
+  Float64Array.from(tensors.flatMap((tensor) => Array.from(tensor.toArray())));
+
+/** The numbers as tensors of the forms of `likes`. */
+function tensorsOf(numbers: Float64Array, likes: readonly torch.Tensor[]): torch.Tensor[] {
+  let end = 0;
+  return likes.map(({ shape, numel, dtype, device }) => {
+    end += numel;
+    return torch.tensor(numbers.subarray(end - numel, end), shape, dtype, device);
   });
 }
 
