@@ -3,7 +3,7 @@ import { UsageError } from "../common/errors.js";
 import { isTooCoarse, METHODS, refuseUnused, runFile, runOptions } from "../config/index.js";
 import { checkpointWeights, prepare, setupOf } from "../run/prepare.js";
 import { startOf } from "../run/runInputs.js";
-import { choice } from "../settings/kinds.js";
+import { choice, whole } from "../settings/kinds.js";
 import { type Given, omit, option } from "../settings/option.js";
 import { namingBadWeights } from "../train/badWeights.js";
 import { compareEstimators, type EstimatorComparison } from "../train/hypergradients/compareEstimators.js";
@@ -37,6 +37,12 @@ const options = {
     help: "compute everything in this data type instead of the run's own",
     defaultText: "--dtype",
   }),
+  implicitProducts: option(whole(1), {
+    group: "BiDoRA",
+    help: "products with the Hessian that solving the target of neumann and cg may take",
+    placeholder: "N",
+    default: 100,
+  }),
 };
 
 /** What `verifyHypergradient` takes: the flags of `bidora verify-hypergradient`, in camelCase. */
@@ -56,7 +62,7 @@ export const verifyCommand = defineCommand({
   options,
   isRun: true,
   hooks: ["signal", "onNote", "onDownload", "hub"],
-  async run({ given: { precision, ...given } }, { signal, hub }): Promise<Verification> {
+  async run({ given: { precision, implicitProducts: _, ...given }, implicitProducts: mostProducts }, { signal, hub }): Promise<Verification> {
     refuseAsRank("verify-hypergradient");
     if (precision !== undefined && given.dtype !== undefined)
       throw new UsageError("--precision and --dtype are mutually exclusive: one takes the place of the other.");
@@ -68,7 +74,7 @@ export const verifyCommand = defineCommand({
     const prepared = await prepare(await startOf(config, hub), hub, precision);
     const comparison = await namingBadWeights(
       () => checkpointWeights(prepared),
-      () => compareEstimators(setupOf(prepared), prepared.config, signal),
+      () => compareEstimators(setupOf(prepared), prepared.config, { mostProducts, signal }),
     );
     const dtype = precision ?? (prepared.config.dtype as "float32" | "bfloat16");
     return { dtype, ...comparison, notes: [...notesOf(comparison, dtype), ...comparison.notes] };
@@ -113,7 +119,7 @@ function notesOf({ estimators, implicit }: EstimatorComparison, dtype: Verificat
       : []),
     ...(residual > UNSOLVED
       ? [
-          `The implicit target is solved to a residual of ${residual.toExponential(1)} only, after ${products} products in ${dtype}: it and the errors of neumann and cg are uncertain.`,
+          `The implicit target is solved to a residual of ${residual.toExponential(1)} only, after ${products} products in ${dtype}, so it and the errors of neumann and cg are uncertain: use a larger --implicit-products, or --precision float64.`,
         ]
       : []),
   ];

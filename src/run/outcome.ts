@@ -105,8 +105,8 @@ function sameForAll(rows: readonly Evaluated[], what: string): string | undefine
 
 /** Fewer optimizer steps are few for any rows. */
 const ENOUGH_STEPS = 100;
-/** A training loss that ends so many times as high as it began has diverged. */
-const DIVERGED = 1.2;
+/** A training loss that ends so many times as high as it began has diverged; over fewer steps that is chance. */
+const DIVERGED = { times: 1.2, steps: 20 };
 
 /** @param isOverfitted whether only the training rows were learned */
 function adviceFor(config: RunConfig, losses: PhaseLosses, isOverfitted: boolean): string {
@@ -115,7 +115,7 @@ function adviceFor(config: RunConfig, losses: PhaseLosses, isOverfitted: boolean
   const named = flagOf(config.given[rate] === undefined ? "learningRate" : rate);
   if (isOverfitted)
     return `the training loss ended at ${formatNumber(last)}, so the run has overfitted its rows; use fewer --epochs, --early-stopping with --early-stopping-metric loss, or more rows`;
-  if (last > DIVERGED * first)
+  if (losses.steps >= DIVERGED.steps && last > DIVERGED.times * first)
     return `the training loss rose from ${formatNumber(first)} to ${formatNumber(last)}; use a smaller ${named}, such as ${rounded(config[rate] / 5)}`;
   if (losses.steps < ENOUGH_STEPS)
     return `it had only ${losses.steps} optimizer step${losses.steps === 1 ? "" : "s"}; use ${longer(config, losses)}, or a smaller --batch-size`;

@@ -106,20 +106,24 @@ export const SMALL = {
   learningRate: 1e-2,
 } as const satisfies RunSettings;
 
-/** Runs `finetune` in this process and collects its events and notes. */
+/** Notes on what a run has learned: the runs here are too short to learn much. */
+const OUTCOME = /^The (model is untrained|model predicts the same|(training|validation|held-out) loss, )/;
+
+/** Runs `finetune` in this process and collects its events and notes, those on what it has learned apart. */
 export async function run(settings: RunSettings, options: Omit<Hooks, "onPartial"> = {}) {
   const output = settings.output ?? fresh();
   const events: RunEvent[] = [];
   const notes: string[] = [];
+  const outcome: string[] = [];
   const { metrics, isStopped } = await finetune(
     { ...SMALL, ...settings, output },
     {
       ...options,
       observers: [...(options.observers ?? []), (event) => events.push(event)],
-      onNote: (line) => notes.push(line),
+      onNote: (line) => (OUTCOME.test(line) ? outcome : notes).push(line),
     },
   );
-  return { output, metrics, isStopped, events, notes };
+  return { output, metrics, isStopped, events, notes, outcome };
 }
 
 export type PredictedRow = Record<string, unknown> & { logits: number[] };

@@ -105,6 +105,20 @@ describe("the gap of a run", () => {
     expect(metricCurve(stopped, "accuracy").map(({ value }) => value)).toEqual([0.6, 0.8, 0.8, 0.7]);
   });
 
+  it("the state that is kept follows the metric of early stopping, and the first step with a learning rate", () => {
+    const first = { ...step(1, 1), learningRate: 0 } as RunEvent;
+    const by = { ...start({ earlyStopping: 2 }), stopsBy: { metric: "loss", goal: "minimize" } } as RunEvent;
+    const evaluations = [
+      evaluation(1, { loss: 0.1, accuracy: 0.9 }),
+      evaluation(2, { loss: 0.5, accuracy: 0.7 }),
+      evaluation(3, { loss: 0.6, accuracy: 0.8 }),
+    ];
+    const kept = (begin: RunEvent) =>
+      bestPoints(run(begin, first, ...losses(3, "train", 2), ...evaluations)).map((point) => [point.metric, point.step]);
+    expect(kept(by)).toEqual([["loss", 2]]);
+    expect(kept(start({ earlyStopping: 2 }))).toEqual([["accuracy", 3]]);
+  });
+
   it("a curve leaves out the final evaluation of a restored state", () => {
     const evaluations = [
       evaluation(5, { accuracy: 0.8 }),

@@ -6,7 +6,10 @@ const LIMITS = { tolerance: 1e-13, mostProducts: 50 };
 /** A symmetric matrix of random numbers, with eigenvalues of both signs. */
 function symmetric(size: number) {
   let state = 1;
-  const random = () => (state = (state * 16807) % 2147483647) / 2147483647 - 0.5;
+  const random = () => {
+    state = (state * 16807) % 2147483647;
+    return state / 2147483647 - 0.5;
+  };
   const half = Array.from({ length: size }, () => Array.from({ length: size }, random));
   const rows = half.map((row, i) => row.map((value, j) => value + half[j]![i]!));
   return (x: Float64Array) => Float64Array.from(rows, (row) => row.reduce((sum, value, j) => sum + value * x[j]!, 0));

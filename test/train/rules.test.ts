@@ -165,6 +165,29 @@ test("every pass has its own masks; a replayed pass has the same, and later pass
   expect([1, 2, 3].map(() => (again.training().masks as SeededMasks).seed)).toEqual([...drawn, next]);
 });
 
+test.each([
+  ["dora, by a pass of 8 batches", "dora", { warmupRatio: 0.25 }, 2, 8],
+  ["dora, by a warm-up of 12 steps", "dora", { warmupRatio: 0.75 }, 2, 13],
+  ["dora, without a warm-up", "dora", { warmupRatio: 0 }, 1, 8],
+  ["bidora, by its upper level's warm-up of 4 steps", "bidora", { warmupRatio: 0.25 }, 1, 5],
+  ["bidora, by a pass of 6 batches", "bidora", { warmupRatio: 0, unrollSteps: 1, hypergradient: "first-order" }, 1, 6],
+] as const)("a rule has moved, and is settled, from a step on: %s", async (_, method, settings, moved, settled) => {
+  const { rule } = await open(method, { maxSteps: 16, ...settings });
+  const states = Array.from({ length: 14 }, () => {
+    torch.scope(() => rule.step());
+    return [rule.hasMoved, rule.isSettled];
+  });
+  expect(states.findIndex(([isMoved]) => isMoved) + 1).toBe(moved);
+  expect(states.findIndex(([, isSettled]) => isSettled) + 1).toBe(settled);
+  expect(states.at(-1)).toEqual([true, true]);
+});
+
+test("a rule with a learning rate of 0 never moves", async () => {
+  const { rule } = await open("dora", { learningRate: 0 });
+  steps(rule, 3);
+  expect(rule.hasMoved).toBe(false);
+});
+
 test("rows of similar length share a batch when they are shuffled", () => {
   const mixed = Array.from({ length: 40 }, (_, i): EncodedRow => {
     const length = i % 2 ? 30 : 2;

@@ -43,8 +43,14 @@ export interface EstimatorComparison {
   readonly notes: readonly string[];
 }
 
-/** The residual that the implicit target is solved to, if so many products suffice; rounding in lower precision ends higher. */
-const SOLVED = { tolerance: 1e-10, mostProducts: 200 };
+/** The residual that the implicit target is solved to, if its products suffice; rounding in lower precision ends higher. */
+const TOLERANCE = 1e-10;
+
+interface ComparisonOptions {
+  /** The most products with H that the implicit target may take. */
+  readonly mostProducts: number;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** Search steps taken first, so that the low-rank update is no longer zero. */
 const STEPS_AWAY = 3;
@@ -56,7 +62,7 @@ const STEPS_AWAY = 3;
 export async function compareEstimators(
   setup: TrainingSetup,
   settings: RunConfig,
-  signal?: AbortSignal,
+  { mostProducts, signal }: ComparisonOptions,
 ): Promise<EstimatorComparison> {
   const ruleOf = (hypergradient: HypergradientName, estimator?: HypergradientEstimator): BilevelRule => {
     // This many for each fold.
@@ -78,7 +84,7 @@ export async function compareEstimators(
     return measured;
   };
   let solution = { residual: 0, products: 0 };
-  const implicit = implicitReference(SOLVED, (found) => (solution = found));
+  const implicit = implicitReference({ tolerance: TOLERANCE, mostProducts }, (found) => (solution = found));
   const targets = {
     unrolled: (await measureBy(ruleOf("exact", reference))).gradient,
     implicit: (await measureBy(ruleOf("exact", implicit))).gradient,

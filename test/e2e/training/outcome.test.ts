@@ -1,0 +1,99 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { RunSettings } from "../../../src/config/index.js";
+import { METRICS } from "../../../src/files/metrics.js";
+import { bestPoints, toRuns } from "../../../src/report/runs.js";
+import { bidora, ROWS, run } from "../support.js";
+
+const VALIDATION = join(ROWS, "train.jsonl");
+const metricsOf = (output: string) => JSON.parse(readFileSync(join(output, METRICS), "utf8")) as Record<string, unknown>;
+
+describe("a result that equals the run's start", () => {
+  test.each([
+    ["after the first step of a warm-up", { maxSteps: 1 }, "its only step is the first of the warm-up"],
+    ["at a learning rate of 0", { learningRate: 0 }, "since --learning-rate is 0: use a larger one."],
+  ] as const)("is said to be untrained: %s", async (_, settings, why) => {
+    const { outcome, events, output, metrics } = await run({ method: "lora", validation: VALIDATION, ...settings });
+    expect(outcome).toEqual([expect.stringMatching(/^The model is untrained: no trained tensor differs from its start/)]);
+    expect(outcome[0]).toContain(why);
+    expect(events.at(-1)).toMatchObject({ event: "done", untrained: true });
+    expect(metricsOf(output)).toEqual({ ...metrics, untrained: true });
+  });
+
+  test("is no result of a step at another rate", async () => {
+    const { outcome, events, output, metrics } = await run({ method: "lora", maxSteps: 1, warmupRatio: 0 });
+    expect(outcome.join()).not.toContain("untrained");
+    expect("untrained" in events.at(-1)!).toBe(false);
+    expect(metricsOf(output)).toEqual(metrics);
+  });
+});
+
+/** A run whose first evaluation is its best one, after a step of rate 0. */
+const WORSE = {
+  method: "lora",
+  validation: VALIDATION,
+  evalEvery: 1,
+  learningRate: 1,
+  warmupRatio: 0.5,
+  maxSteps: 12,
+  earlyStopping: 1,
+} satisfies RunSettings;
+
+test("early stopping neither ends in the warm-up nor goes back to the state before the first update", async () => {
+  const { events, output, metrics } = await run({ ...WORSE, earlyStoppingMetric: "loss" });
+  const steps = events.filter((event) => event.event === "step");
+  expect(steps.length).toBeGreaterThan(6);
+  expect(events.find((event) => event.event === "start")).toMatchObject({
+    stopsBy: { metric: "loss", goal: "minimize" },
+    judgedBy: { metric: "accuracy", goal: "maximize" },
+  });
+  const losses = events.flatMap((event) => (event.event === "evaluation" ? [event.metrics.loss!] : [])).slice(0, -1);
+  expect(Math.min(...losses)).toBe(losses[0]);
+  expect(metrics.loss).toBe(Math.min(...losses.slice(1)));
+  expect("untrained" in metricsOf(output)).toBe(false);
+  const [best] = bestPoints(toRuns([{ name: "a", events, isTorn: false }])[0]!);
+  expect(best).toMatchObject({ metric: "loss", value: metrics.loss });
+  expect(best!.step).toBeGreaterThan(1);
+});
+
+test("--early-stopping-metric takes the task's metrics in either spelling, and is refused with others and without early stopping", async () => {
+  const flags = ["finetune", "--model", join(ROWS, "../bert/single"), "--train", VALIDATION, "--validation", VALIDATION];
+  const refused = async (...more: string[]) => {
+    const { status, stderr } = await bidora(...flags, "--method", "lora", "--eval-every", "1", ...more);
+    return [status, stderr.trimEnd().split("\n").at(-1)];
+  };
+  expect(await refused("--early-stopping", "1", "--early-stopping-metric", "los")).toEqual([
+    2,
+    expect.stringMatching(/--early-stopping-metric takes accuracy, (f1|macroF1), loss for this task; got los\. Did you mean "loss"\?/),
+  ]);
+  expect(await refused("--early-stopping-metric", "loss")).toEqual([
+    2,
+    expect.stringContaining("--early-stopping-metric (applies only with --early-stopping"),
+  ]);
+});
+
+describe("a run that has learned nothing says so, and what to change", () => {
+  const notLearned = { method: "lora", validation: VALIDATION, dtype: "float32" } as const;
+  test.each([
+    ["few steps", { maxSteps: 3, learningRate: 1e-5 }, /it had only 3 optimizer steps; use --max-steps 100, or a smaller --batch-size\.$/],
+    ["few epochs", { maxSteps: undefined, epochs: 1, learningRate: 1e-5 }, /it had only 6 optimizer steps; use --epochs 17, or/],
+    ["a large rate", { maxSteps: 20, learningRate: 3 }, /the training loss rose from .* to .*; use a smaller --learning-rate, such as 0\.6\.$/],
+    ["a small rate", { maxSteps: 100, learningRate: 1e-6 }, /use a larger --learning-rate, such as 0\.000005, or --max-steps 200\.$/],
+  ] as const)("%s", async (_, settings, expected) => {
+    const { outcome } = await run({ ...notLearned, ...settings });
+    expect(outcome).toEqual([expect.stringMatching(expected)]);
+    expect(outcome[0]).toMatch(/^The (model predicts the same|validation loss, [\d.]+, is not clearly below [\d.]+, that of predicting)/);
+  });
+
+  test("without validation rows, by the training loss", async () => {
+    const { outcome } = await run({ method: "lora", maxSteps: 3, learningRate: 1e-5 });
+    expect(outcome).toEqual([expect.stringMatching(/^The training loss, [\d.]+, is not clearly below/)]);
+  });
+
+  test("a run that has learned is silent", async () => {
+    const { outcome, metrics } = await run({ ...notLearned, method: "full", maxSteps: 100, learningRate: 1e-3, warmupRatio: 0 });
+    expect(metrics.accuracy).toBeGreaterThan(0.9);
+    expect(outcome).toEqual([]);
+  });
+});
