@@ -56,7 +56,7 @@ Napi::Value engineFacts(const Napi::CallbackInfo& info) {
   facts.Set("isaVariants", variantNames(info.Env()));
   facts.Set("tiles", hasTiles());
   facts.Set("byteProducts", hasByteProducts());
-  facts.Set("integerRows", integerRows());
+  facts.Set("integerProducts", hasIntegerProducts());
   facts.Set("ownProducts", ownProducts(info.Env()));
   facts.Set("blasLibrary", libraryOf(loadedFunction("sgemm_")));
   facts.Set("openblas", std::string(askBlas<const char*>("openblas_get_config", "")));

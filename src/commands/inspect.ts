@@ -1,6 +1,7 @@
 /** `bidora inspect`: shows the contents of a model or an adapter. */
-import { oneLine } from "../common/messages.js";
+import { oneLine, shownPath } from "../common/messages.js";
 import { baseModel, session } from "../config/index.js";
+import { inWords } from "../inference/adapterBase.js";
 import { ENGINE_NAMES, type EngineVerdict, judge } from "../inference/engines/index.js";
 import {
   type AdapterInspection,
@@ -10,6 +11,7 @@ import {
   type ModelInspection,
   type TensorFacts,
 } from "../inference/inspection.js";
+import { DENSE } from "../models/index.js";
 import { choices, text } from "../settings/kinds.js";
 import { type AppliesWhen, type Given, option } from "../settings/option.js";
 import { call, defineCommand, formatTable, required } from "./command.js";
@@ -49,8 +51,9 @@ export const inspectCommand = defineCommand({
   hooks: [],
   async run({ path, for: engines, model }): Promise<InspectResult> {
     const name = required(path, "The path of a model or an adapter");
-    const found = await inspectFolder(name);
-    return engines === undefined ? found : { ...found, engines: await judge(found, engines, { name, model }) };
+    const inspected = await inspectFolder(name);
+    const found = { ...inspected, path: shownPath(inspected.path) };
+    return engines === undefined ? found : { ...found, engines: await judge(inspected, engines, { name, model }) };
   },
   show: (found) => ({ value: found, text: renderInspection(found) }),
 });
@@ -106,7 +109,7 @@ function modelFacts(model: ModelInspection): Fact[] {
     ["model", model.path],
     ["family", model.modelType ?? "unknown"],
     ["architecture", model.architectures.join(", ") || "unknown"],
-    ["head", head ? `${head.kind}: ${head.labels.join(", ")}` : "none"],
+    ["head", head ? [head.kind, ...(head.labels.length > 0 ? [head.labels.join(", ")] : [])].join(": ") : "none"],
     ...(embedding ? [["embeddings", embeddingFacts(embedding)] as const] : []),
     ...sizeFacts(model),
     ["default targets", model.defaultTargetModules.join(", ") || "none"],
@@ -129,18 +132,23 @@ function adapterFacts(adapter: AdapterInspection): Fact[] {
   return [["adapter", adapter.path], ...(settings ? settingFacts(settings) : []), ...sizeFacts(adapter)];
 }
 
-const baseFact = ({ baseDtype, initLoraWeights }: AdapterSettings): string =>
-  initLoraWeights === "loftq" ? `${baseDtype}, whose rounding the updates make up for (LoftQ)` : `${baseDtype}`;
+/** In which formats the base's matrices were, if it was packed. */
+function baseFact({ baseDtype, baseFormats, initLoraWeights }: AdapterSettings): string | undefined {
+  if (initLoraWeights === "loftq") return `${baseDtype}, whose rounding the updates make up for (LoftQ)`;
+  if (!baseFormats) return baseDtype;
+  return Object.keys(baseFormats).some((format) => format !== DENSE) ? inWords(baseFormats) : undefined;
+}
 
 function settingFacts(settings: AdapterSettings): Fact[] {
   const { method, axis, rank, alpha, dropout, targetModules: targets } = settings;
+  const base = baseFact(settings);
   const facts: (Fact | undefined)[] = [
     [
       "method",
       axis === null ? method : `${method}, one magnitude for each ${axis === "out" ? "output row" : "input column"}`,
     ],
     ["base model", settings.baseModel ?? "not named"],
-    settings.baseDtype === undefined ? undefined : ["packed base", baseFact(settings)],
+    base === undefined ? undefined : ["packed base", base],
     [
       "task",
       [settings.task ?? "not named", ...(settings.labels?.length ? [settings.labels.join(", ")] : [])].join(": "),

@@ -1,4 +1,4 @@
-import { oneLine, shortened } from "./messages.js";
+import { oneLine, shortened, withShownPaths } from "./messages.js";
 
 /** The most characters of a message, which may name what a file holds. */
 const MOST_CHARACTERS = 2000;
@@ -16,7 +16,7 @@ export class BidoraError extends Error {
     message: string,
     options?: ErrorOptions,
   ) {
-    super(shortened(oneLine(message), MOST_CHARACTERS), options);
+    super(shortened(oneLine(withShownPaths(message)), MOST_CHARACTERS), options);
   }
 }
 

@@ -4,6 +4,22 @@ import { distance } from "fastest-levenshtein";
 
 const MOST = 80;
 
+const shownPaths = new Map<string, string>();
+
+/** Has errors name a user's file where they would name the folder that was made from it, or a file in that. */
+export const showPathAs = (folder: string, file: string): void => void shownPaths.set(folder, file);
+
+/** What the user knows a folder as. */
+export const shownPath = (folder: string): string => shownPaths.get(folder) ?? folder;
+
+/** A message with paths that the user knows. */
+export function withShownPaths(message: string): string {
+  let text = message;
+  for (const [folder, file] of shownPaths)
+    text = text.split(folder).reduce((before, after) => `${before}${file}${after.replace(/^\/[\w.-]+/, "")}`);
+  return text;
+}
+
 /** Any value as messages show it, shortened if it is long. */
 export function shown(value: unknown): string {
   if (typeof value === "string") return short(JSON.stringify(value), "a string");

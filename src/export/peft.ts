@@ -43,11 +43,12 @@ export async function exportPeft(
 /** Keeps the metadata about the adapter's use and its base, and drops the others about its training. */
 function metadataOf(metadata: AdapterMetadata | undefined): AdapterMetadata | undefined {
   if (!metadata) return undefined;
-  const { baseDtype, initLoraWeights } = metadata;
+  const { baseDtype, baseFormats, initLoraWeights } = metadata;
   return {
     ...inferenceMetadata(metadata),
     method: "lora",
     ...(baseDtype && { baseDtype }),
+    ...(baseFormats && { baseFormats }),
     ...(initLoraWeights && { initLoraWeights }),
   };
 }

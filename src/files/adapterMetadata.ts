@@ -25,8 +25,10 @@ const FORMAT = 1;
 export interface StoredMetadata extends Use {
   /** Increased when older readers would misread the file. */
   readonly formatVersion: typeof FORMAT;
-  /** The quantization format in which the run held the base's matrices, if it packed them. */
+  /** The quantization format in which the run packed the base's matrices, if it did. */
   readonly baseDtype?: string | undefined;
+  /** How many of the base's matrices the run held in each format, those that are not packed as `dense`. */
+  readonly baseFormats?: Readonly<Record<string, number>> | undefined;
   /** How the low-rank updates started, if not at zero. */
   readonly initLoraWeights?: (typeof INIT_LORA_WEIGHTS)[number] | undefined;
   /** The run's last phase. */
@@ -94,6 +96,7 @@ const schema = z.object({
   formatVersion: z.literal(FORMAT),
   ...use.shape,
   baseDtype: z.string().optional(),
+  baseFormats: z.record(z.string(), z.int().min(1)).optional(),
   initLoraWeights: z.enum(INIT_LORA_WEIGHTS).optional(),
   phase: z.enum(PHASES).optional(),
   search: search.optional(),

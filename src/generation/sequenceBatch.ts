@@ -3,7 +3,7 @@ import { BidoraError } from "../common/errors.js";
 import { modelInput, type TaskModel } from "../models/index.js";
 import { type CacheDtype, EVALUATION, KeyValueCache } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { mostIntegerTokens } from "./integerPasses.js";
+import { hasIntegerPasses } from "./integerPasses.js";
 
 /** How many new tokens of a sequence a pass computes, and after how many of them its logits are wanted. */
 export interface PassCounts {
@@ -33,7 +33,7 @@ export interface SequenceTokens {
  */
 export class SequenceBatch {
   readonly #cache: KeyValueCache | undefined;
-  readonly #mostIntegerTokens: number;
+  readonly #hasIntegerPasses: boolean;
   /** The tokens of each sequence in the cache. */
   #cached: number[][];
 
@@ -50,7 +50,7 @@ export class SequenceBatch {
     private readonly pass: Pass = (_, compute) => compute(),
   ) {
     this.#cache = cacheDtype ? new KeyValueCache(sequences, cacheDtype) : undefined;
-    this.#mostIntegerTokens = mostIntegerTokens(model);
+    this.#hasIntegerPasses = hasIntegerPasses(model);
     this.#cached = Array.from({ length: sequences }, () => []);
   }
 
@@ -65,8 +65,9 @@ export class SequenceBatch {
   }
 
   /**
-   * The logits after the last tokens of each sequence, in float32, in the order of the tokens. A few tokens that continue cached ones have a
-   * pass of their own, whatever prompts are computed beside them, because its products may have other last bits.
+   * The logits after the last tokens of each sequence, in float32, in the order of the tokens. With packed weights, tokens that continue
+   * cached ones have a pass of their own, in which products may have other last bits than in the pass of the prompts: so a sequence's
+   * logits depend neither on how many others there are nor on what they are.
    * @returns as many as are wanted of each sequence
    */
   logitsAfter(sequences: readonly SequenceTokens[]): Float32Array[][] {
@@ -74,13 +75,12 @@ export class SequenceBatch {
       const kept = this.#keep(i, ids, wanted);
       return { ids: ids.slice(kept), selected: wanted, continues: kept > 0 && !isPrompt };
     });
-    const [few, others] = [rows.filter(({ continues }) => continues), rows.filter(({ continues }) => !continues)];
-    if (few.length === 0 || tokensOf(few) > this.#mostIntegerTokens) return this.#compute(rows);
-    if (others.length === 0) return torch.withIntegerProducts(() => this.#compute(rows));
+    if (!this.#hasIntegerPasses || !rows.some(({ continues }) => continues)) return this.#compute(rows);
+    if (rows.every(({ continues }) => continues)) return torch.withIntegerProducts(() => this.#compute(rows));
     const part = (continued: boolean) => rows.map((row) => (row.continues === continued ? row : NO_TOKENS));
-    const ofFew = torch.withIntegerProducts(() => this.#compute(part(true)));
-    const ofOthers = this.#compute(part(false));
-    return rows.map(({ continues }, i) => (continues ? ofFew : ofOthers)[i] as Float32Array[]);
+    const ofContinued = torch.withIntegerProducts(() => this.#compute(part(true)));
+    const ofPrompts = this.#compute(part(false));
+    return rows.map(({ continues }, i) => (continues ? ofContinued : ofPrompts)[i] as Float32Array[]);
   }
 
   /** Calls the model on the new tokens of those sequences that have some. */
@@ -159,8 +159,6 @@ interface NewTokens {
 }
 
 const NO_TOKENS: NewTokens = { ids: [], selected: 0 };
-
-const tokensOf = (rows: readonly NewTokens[]): number => rows.reduce((sum, { ids }) => sum + ids.length, 0);
 
 /** [K] int64: the packed indices of the selected tokens, which are the last of each row. */
 function selectedIn(counts: readonly PassCounts[], device: string): torch.Tensor {

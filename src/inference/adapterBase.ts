@@ -2,6 +2,7 @@
 
 import type { SavedAdapter } from "../adapters/index.js";
 import { BidoraError, UsageError } from "../common/errors.js";
+import { DENSE, type MatrixFormats } from "../models/index.js";
 import { type BaseDtype, isPacked } from "../nn/index.js";
 
 /**
@@ -22,14 +23,27 @@ export function baseDtypeFor(adapter: SavedAdapter | undefined, asked: BaseDtype
 const LOFTQ_BASE =
   "The adapter was trained in PEFT on a base that LoftQ had quantized: give that quantized base as the model, because on the original one results differ.";
 
-/** A sentence if the base is, or may be, another than in the adapter's training. */
-export function noteOnBase(adapter: SavedAdapter | undefined, baseDtype: BaseDtype | undefined): string | undefined {
+/** A sentence if the base's matrices are, or may be, in other formats than in the adapter's training. @param now how they are */
+export function noteOnBase(adapter: SavedAdapter | undefined, now: MatrixFormats): string | undefined {
   if (adapter?.loftqConfig) return LOFTQ_BASE;
   if (!adapter?.metadata) return undefined;
-  const [then, now] = [adapter.metadata.baseDtype, baseDtype].map((dtype) => (isPacked(dtype) ? dtype : undefined));
-  if (then === now) return undefined;
-  return `The adapter was trained ${withFlag(then)}, and is used ${withFlag(now)}: results differ a little from the run's.`;
+  const { baseFormats: then, baseDtype } = adapter.metadata;
+  const [are, differ] = [`matrices are ${inWords(now)}`, "results differ a little from the run's."];
+  if (then) {
+    if (inWords(then) === inWords(now)) return undefined;
+    return `The adapter was trained on a base whose matrices are ${inWords(then)}, and is used on one whose ${are}: ${differ}`;
+  }
+  if (isPacked(baseDtype)) {
+    if (now[baseDtype]) return undefined;
+    return `The adapter was trained with --base-dtype ${baseDtype}, and is used on a base whose ${are}: ${differ}`;
+  }
+  if (Object.keys(now).every((format) => format === DENSE)) return undefined;
+  return `The base's ${are}, and bidora.json does not say what they were when the adapter was trained: if they were in another format, ${differ}`;
 }
 
-const withFlag = (dtype: string | undefined): string =>
-  dtype === undefined ? "without --base-dtype" : `with --base-dtype ${dtype}`;
+/** As in "q4_k (180), q6_k (31)", the most frequent first. */
+export const inWords = (formats: MatrixFormats): string =>
+  Object.entries(formats)
+    .sort(([a, counted], [b, other]) => other - counted || (a < b ? -1 : 1))
+    .map(([format, count]) => `${format} (${count})`)
+    .join(", ");

@@ -20,7 +20,8 @@ import { resolveModel } from "../io/resolveModel.js";
 import { openSafetensors } from "../io/safetensors.js";
 import { isInteger, type TensorInfo, torchDtype } from "../io/safetensorsHeader.js";
 import { type EmbeddingFormat, isSentenceTransformer, readEmbeddingFormat } from "../io/sentenceTransformers.js";
-import { architectureOf, checkLayers, checkpointNames } from "../models/index.js";
+import { misshapen } from "../io/weights.js";
+import { architectureOf, checkLayers, checkpointNames, type MatrixFormats } from "../models/index.js";
 import type { Parameter } from "../nn/index.js";
 import { inferTask, type TrainedHead } from "../tasks/index.js";
 import { numelOf, sameShape } from "../torch/index.js";
@@ -65,8 +66,10 @@ export interface AdapterSettings {
   readonly task: string | null;
   readonly labels: readonly string[] | null;
   readonly baseModel: string | null;
-  /** The format in which the base was packed. */
+  /** The format in which the run packed the base. */
   readonly baseDtype?: string;
+  /** How many of the base's matrices the run held in each format. */
+  readonly baseFormats?: MatrixFormats;
   /** How the low-rank updates started, if not at zero. */
   readonly initLoraWeights?: string;
   /** Of embeddings: how token states become one, and the most tokens of a text. */
@@ -119,7 +122,8 @@ async function adapterSettings(folder: string): Promise<AdapterSettings> {
     task: metadata?.task ?? taskType ?? null,
     labels: metadata?.labels ?? null,
     baseModel: baseModel ?? null,
-    ...given({ baseDtype: metadata?.baseDtype, initLoraWeights: metadata?.initLoraWeights }),
+    ...given({ baseDtype: metadata?.baseDtype, baseFormats: metadata?.baseFormats }),
+    ...given({ initLoraWeights: metadata?.initLoraWeights }),
     ...(metadata?.pooling && given({ pooling: metadata.pooling, maxLength: metadata.maxLength })),
     ...given({ rank, alpha, rslora, dropout, adapterSize, adapterPlacement }),
     bias: config.bias,
@@ -169,8 +173,8 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
   };
 }
 
-/** The backbone's weights that are missing or whose shape does not match config.json. */
-function missingWeights(config: JsonObject, tensors: readonly TensorFacts[]): string[] {
+/** The backbone's weights that are missing or whose shape is not the configuration's. */
+function missingWeights(config: JsonObject, tensors: readonly TensorInfo[]): string[] {
   const architecture = architectureOf(config);
   const backbone = architecture.backbone(architecture.parseConfig(config));
   const facts = new Map(tensors.map((tensor) => [tensor.name, tensor]));
@@ -185,11 +189,12 @@ function missingWeights(config: JsonObject, tensors: readonly TensorFacts[]): st
 }
 
 /** Why a tensor is not a parameter's. Packed ones are [out, in] in every file. */
-function unfit({ name, dtype, shape, storedAs }: TensorFacts, parameter: Parameter): string[] {
-  if (isInteger(dtype)) return [`${name} has dtype ${dtype}, but weights are floats.`];
+function unfit(info: TensorInfo, parameter: Parameter): string[] {
+  const { name, fileName = name, dtype, shape, storedAs } = info;
+  if (isInteger(dtype)) return [`${fileName} has dtype ${dtype}, but weights are floats.`];
   const wanted = storedAs === undefined ? parameter.storedShape : parameter.shape;
   if (sameShape(shape, wanted)) return [];
-  return [`${name} has shape [${shape.join(", ")}], but config.json requires [${wanted.join(", ")}].`];
+  return [`${fileName} ${misshapen(info, wanted)}.`];
 }
 
 function unreadable(tensors: readonly TensorFacts[]): string[] {

@@ -17,7 +17,7 @@ import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { isSentenceTransformer } from "../io/sentenceTransformers.js";
-import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
+import { architectureOf, type LoadedModel, loadModel, matrixFormats } from "../models/index.js";
 import { type BaseDtype, packLinears } from "../nn/index.js";
 import {
   configuredTask,
@@ -129,8 +129,6 @@ export async function open(
   const { folder, adapter, onNote } = which.folder === undefined ? await findModel(which) : which;
   const { device = "cpu" } = options;
   const baseDtype = baseDtypeFor(adapter, options.baseDtype);
-  const note = noteOnBase(adapter, baseDtype);
-  if (note !== undefined) onNote?.(note);
   if (options.threads !== undefined) setThreads(options.threads);
   const checkpointConfig = readConfig(folder);
   const metadata = adapter ? adapter.metadata : findAdapterMetadata(folder);
@@ -144,6 +142,8 @@ export async function open(
   const generator = new Generator(0);
   const head = { head: task.head, outputs: labels.length };
   const loaded = await loadModel(folder, { ...head, dtype: options.dtype, baseDtype, generator, device });
+  const note = noteOnBase(adapter, matrixFormats(loaded.model));
+  if (note !== undefined) onNote?.(note);
   refuseUntrainedHead(loaded, adapter);
   const dtype = options.dtype === "float64" ? "float64" : "float32";
   const adapted = adapter && attachAdapter(loaded.model, adapter, { generator, dtype });

@@ -108,7 +108,8 @@ function holder(index: string, shard: SafetensorsFile, name: string): Safetensor
   throw new BidoraError("WEIGHTS", `${index} says that ${shard.path} has the tensor '${name}', but it does not.`);
 }
 
-type WeightFile = Pick<SafetensorsFile, "path" | "info" | "readBytes" | "readTensor" | "close"> &
+type WeightFile = Pick<SafetensorsFile, "path" | "info" | "readBytes" | "close"> &
+  Pick<Weights, "readTensor"> &
   Partial<Pick<Weights, "packed">>;
 
 function weights(files: readonly WeightFile[], holders: ReadonlyMap<string, WeightFile>): Weights {
@@ -124,7 +125,7 @@ function weights(files: readonly WeightFile[], holders: ReadonlyMap<string, Weig
     has: (name) => holders.has(name),
     info: (name) => of(name).info(name),
     readBytes: (name) => of(name).readBytes(name),
-    readTensor: (name, mayMap) => of(name).readTensor(name, mayMap),
+    readTensor: (name, ...how) => of(name).readTensor(name, ...how),
     packed: (name) => holders.get(name)?.packed?.(name),
     close: () => {
       for (const file of files) file.close();

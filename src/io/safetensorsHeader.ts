@@ -22,6 +22,8 @@ export interface TensorInfo {
   readonly end: number;
   /** The element type in the file, if reading converts it to `dtype`. */
   readonly storedAs?: string;
+  /** Its name in the file, if that is not the parameter's. */
+  readonly fileName?: string;
   /** The bytes of other tensors that belong to it, such as scales. */
   readonly partBytes?: number;
 }

@@ -145,7 +145,9 @@ function lookupsOf(model: TaskModel): ReadonlySet<Parameter> {
 }
 
 /** The matrices of linear layers, and those of embeddings and outputs. */
-function matricesOf(model: TaskModel): readonly [linear: ReadonlySet<Parameter>, tables: ReadonlySet<Parameter>] {
+export function matricesOf(
+  model: TaskModel,
+): readonly [linear: ReadonlySet<Parameter>, tables: ReadonlySet<Parameter>] {
   const layers = Array.from(model.baseModules(), ([, module]) => module);
   const tables = layers.filter((layer) => layer instanceof Embedding || layer instanceof OutputLinear);
   const linear = layers.filter((layer) => layer instanceof Linear && !(layer instanceof OutputLinear)) as Linear[];

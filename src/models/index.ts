@@ -14,6 +14,7 @@ export {
   loadFolder,
   loadModel,
 } from "./loadModel.js";
+export { DENSE, type MatrixFormats, matrixFormats } from "./matrixFormats.js";
 export { withOriginalWeights } from "./originalWeights.js";
 export { pooled } from "./pooling.js";
 export type { Rope } from "./rope.js";

@@ -12,6 +12,7 @@ import {
   takes,
 } from "../common/arguments.js";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
+import { settingsOf } from "../io/weights.js";
 import { BASE_DTYPES, type BaseDtype, isWithin, isWithinAny, Linear, Norm, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, buildModel, designOf } from "./architecture.js";
@@ -139,7 +140,8 @@ async function load(checkpoint: Checkpoint, options: LoadOptions, ranks: torch.R
   for (const [path, parameter] of frozen) weights.require(path, parameter);
   const heldAs = (baseDtype: BaseDtype | undefined) => holdings(model, frozen, weights, { ...options, baseDtype });
   const held = heldAs(options.baseDtype);
-  checkModelSize(model, held, () => heldAs("nf4"), { ...options, device });
+  const settings = settingsOf(checkpoint.info(checkpoint.names[0] as string));
+  checkModelSize(model, held, () => heldAs("nf4"), { ...options, device, settings });
   const values = await torch.sharedTensors(
     device === "cpu" ? ranks : torch.ALONE,
     checkpoint.files,
@@ -177,9 +179,13 @@ function checkModelSize(
   model: TaskModel,
   held: Held,
   packed: () => Held,
-  options: Pick<LoadOptions, "dtype" | "baseDtype" | "masterDtype" | "availableBytes"> & { readonly device: string },
+  options: Pick<LoadOptions, "dtype" | "baseDtype" | "masterDtype" | "availableBytes"> & {
+    readonly device: string;
+    /** What says how large it is. */
+    readonly settings: string;
+  },
 ): void {
-  const { dtype, device, availableBytes } = options;
+  const { dtype, device, availableBytes, settings } = options;
   const memory = { device, free: availableBytes };
   const parameters = Array.from(model.namedParameters(), ([, parameter]) => parameter);
   const elements = parameters.reduce((sum, { shape }) => sum + torch.numelOf(shape), 0);
@@ -194,8 +200,8 @@ function checkModelSize(
   const fitsPacked = availableBytes !== undefined && isDense && torch.fitsInMemory(bytesOf(packed()), memory);
   torch.requireMemory(
     bytes,
-    `The model that config.json describes, ${elements} parameters,`,
-    fitsPacked ? "pack its matrices (--base-dtype nf4)" : "check config.json, or take a smaller model",
+    `The model that ${settings} describes, ${elements} parameters,`,
+    fitsPacked ? "pack its matrices (--base-dtype nf4)" : `check ${settings}, or take a smaller model`,
     memory,
   );
 }

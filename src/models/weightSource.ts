@@ -5,6 +5,7 @@ import type { JsonObject } from "../files/json.js";
 import type { Checkpoint } from "../io/checkpoint.js";
 import { type PackedTensor, packedParts } from "../io/packedTensor.js";
 import { isInteger } from "../io/safetensorsHeader.js";
+import { misshapen } from "../io/weights.js";
 import { type Parameter, transposed, type WeightFormat } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, checkpointNames } from "./architecture.js";
@@ -70,7 +71,7 @@ export class WeightSource {
   #read(path: string, parameter: Parameter, dtype: torch.DType, mayMap = false): torch.Tensor {
     const name = this.require(path, parameter);
     return torch.scope(() => {
-      const stored = this.checkpoint.readTensor(name, mayMap);
+      const stored = this.checkpoint.readTensor(name, mayMap, dtype);
       return torch.castTo(this.#isTransposed(name, parameter) ? transposed(stored) : stored, dtype);
     });
   }
@@ -92,20 +93,17 @@ export class WeightSource {
   require(path: string, parameter: Parameter): string {
     const name = this.find(path);
     if (!name) throw this.missing(path);
-    const { shape, dtype: stored } = this.checkpoint.info(name);
+    const info = this.checkpoint.info(name);
+    const { dtype: stored, fileName = name } = info;
     if (isInteger(stored)) {
       throw new BidoraError(
         "WEIGHTS",
-        `Tensor ${name} in ${this.checkpoint.folder} has dtype ${stored}, but weights are floats; convert it to F32 or BF16.`,
+        `Tensor ${fileName} in ${this.checkpoint.folder} has dtype ${stored}, but weights are floats; convert it to F32 or BF16.`,
       );
     }
     const wanted = this.#shapeOf(name, parameter);
-    if (!torch.sameShape(shape, wanted)) {
-      throw new BidoraError(
-        "WEIGHTS",
-        `Tensor ${name} in ${this.checkpoint.folder} has shape [${shape.join(", ")}], but config.json requires [${wanted.join(", ")}].`,
-      );
-    }
+    if (!torch.sameShape(info.shape, wanted))
+      throw new BidoraError("WEIGHTS", `Tensor ${fileName} in ${this.checkpoint.folder} ${misshapen(info, wanted)}.`);
     return name;
   }
 
@@ -161,7 +159,7 @@ export function tiesOf(
   }
   const tableName = nameOf(table);
   if (tableName === undefined) return { config, aliases: new Map([[table, own]]) };
-  const read = (name: string) => torch.castTo(checkpoint.readTensor(name), dtype);
+  const read = (name: string) => torch.castTo(checkpoint.readTensor(name, false, dtype), dtype);
   const isSame =
     torch.sameShape(checkpoint.info(ownName).shape, checkpoint.info(tableName).shape) &&
     torch.noGrad(() => torch.scope(() => torch.equal(read(ownName), read(tableName))));

@@ -52,13 +52,14 @@ export function writeTrained(folder: string, prepared: Prepared, { phase, search
 }
 
 /** The facts that inference needs. */
-function metadataOf({ config, choice, labels, maxLength }: Prepared): AdapterMetadata {
+function metadataOf({ config, choice, labels, maxLength, adapted, baseFormats }: Prepared): AdapterMetadata {
   return {
     method: config.method,
     task: choice.kind,
     labels: [...labels],
     maxLength,
     ...(isPacked(config.baseDtype) && { baseDtype: config.baseDtype }),
+    ...(adapted.config && { baseFormats }),
     ...(config.initLoraWeights !== "zero" && { initLoraWeights: config.initLoraWeights }),
     ...(config.trainOn && { trainOn: config.trainOn }),
     ...(choice.task.embedding && { pooling: choice.task.embedding.pooling }),

@@ -28,7 +28,14 @@ import type { RowRecord } from "../files/rowRecord.js";
 import { noteOnBase } from "../inference/adapterBase.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { requireTextScores } from "../metrics/textMetrics.js";
-import { type LoadedModel, loadFolder, modelTypeOf, withOriginalWeights } from "../models/index.js";
+import {
+  type LoadedModel,
+  loadFolder,
+  type MatrixFormats,
+  matrixFormats,
+  modelTypeOf,
+  withOriginalWeights,
+} from "../models/index.js";
 import { DenseWeight } from "../nn/index.js";
 import type { Task, TrainedHead } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
@@ -69,6 +76,8 @@ export interface Prepared {
   /** A sample of the rows, by which other runs on some of them are found. */
   readonly rowRecord: RowRecord;
   readonly loaded: LoadedModel;
+  /** How the matrices of the loaded model are held. */
+  readonly baseFormats: MatrixFormats;
   readonly adapted: AdaptedModel;
   readonly start: Snapshot;
   readonly generator: Generator;
@@ -129,7 +138,8 @@ export async function prepare(
   ]);
   noteRowsWithoutLoss(choice.task, data, hub);
   for (const note of notes) hub?.onNote?.(note);
-  const baseNote = noteOnBase(saved, config.baseDtype);
+  const baseFormats = matrixFormats(loaded.model);
+  const baseNote = noteOnBase(saved, baseFormats);
   if (baseNote !== undefined) hub?.onNote?.(baseNote);
   const adapted = adapt(loaded, config, saved, generator, precision ?? TRAINED_DTYPE);
   if (config.initLoraWeights === "loftq" && !saved)
@@ -137,7 +147,7 @@ export async function prepare(
   noteNeed(new MemoryNeed({ config, loaded, adapted, data }), config, available, hub);
   noteHead(saved ? newLayers(loaded, saved.config) : loaded.initialized, own, hub);
   return {
-    ...{ folder, adapterFolder, choice, tokenizer, maxLength, data, loaded, adapted, generator, ranks },
+    ...{ folder, adapterFolder, choice, tokenizer, maxLength, data, loaded, baseFormats, adapted, generator, ranks },
     config: withFound(config, foundIn(config, { choice, splits, maxLength, adapted })),
     labels: names,
     positive: positiveOf(choice, labels),

@@ -17,7 +17,7 @@ import { type OpenDraft, openDraft } from "../inference/openDraft.js";
 import { poolingFor } from "../inference/pooling.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
-import { architectureOf } from "../models/index.js";
+import { architectureOf, matrixFormats } from "../models/index.js";
 import type { BaseDtype } from "../nn/index.js";
 import { type NamedTask, namedTask, resolveHead, type TaskKind } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
@@ -97,6 +97,7 @@ async function withAdapters(
     { ...settings, baseDtype },
     task,
   );
+  const formats = matrixFormats(base.model);
   const routes = routesOf(base, adapters);
   const draft = await draftOf(base, settings, hub).catch((error) => {
     base.model.dispose();
@@ -105,7 +106,7 @@ async function withAdapters(
   });
   for (const adapter of adapters) {
     await noteOtherTokenizer(adapter, base.tokenizer, hub);
-    const note = noteOnBase(adapter.saved, baseDtype);
+    const note = noteOnBase(adapter.saved, formats);
     if (note !== undefined) hub?.onNote?.(`${adapter.name}: ${note}`);
   }
   return {

@@ -45,9 +45,9 @@ export function setThreads(threads: number): void {
 }
 
 /**
- * Runs `body`, in which products of at most `engineFacts().integerRows` rows in bfloat16 with packed weights round the rows to int16, in
- * blocks of 256, and add up whole numbers: several times as fast, and closer to the exact result, but with other last bits than products of
- * more rows. `body` must be synchronous.
+ * Runs `body`, in which products in bfloat16 with packed weights round their rows to int16, in blocks of 256, and add up whole numbers:
+ * several times as fast for few rows, slower for more than about 16, and closer to the exact result, but with other last bits. `body` must
+ * be synchronous.
  */
 export function withIntegerProducts<T>(body: () => T): T {
   const before = native.allowIntegerProducts(true);

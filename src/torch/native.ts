@@ -36,8 +36,8 @@ export type EngineFacts = {
   readonly tiles: boolean;
   /** Whether products can round their inputs to int8 (w8a8). */
   readonly byteProducts: boolean;
-  /** The most rows of a product under `withIntegerProducts` that add up whole numbers; 0 if the processor has no such products. */
-  readonly integerRows: number;
+  /** Whether products under `withIntegerProducts` add up whole numbers. */
+  readonly integerProducts: boolean;
   /** The dtypes for which we have our own products with frozen weights. */
   readonly ownProducts: readonly string[];
   readonly blasLibrary: string;

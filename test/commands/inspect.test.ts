@@ -55,6 +55,8 @@ test("how a model of sentence-transformers makes embeddings is shown", async () 
 test("a GGUF file is counted by its quantization types", async () => {
   const found = (await inspect({ path: join(GOLDEN, "io/gguf/smollm.gguf") })) as ModelInspection;
   expect(found).toMatchObject({ kind: "model", modelType: "llama", refusals: [] });
+  expect(found.path).toBe(join(GOLDEN, "io/gguf/smollm.gguf"));
+  expect(renderInspection(found)).toMatch(/^head +causal-lm$/m);
   expect(Object.keys(found.dtypes).sort()).toEqual(["BF16", "F16", "F32", "Q4_1", "Q5_0", "Q8_0"]);
   const [embeddings] = found.tensors.filter(({ name }) => name === "model.embed_tokens.weight");
   expect(embeddings).toMatchObject({ dtype: "F32", storedAs: "Q8_0" });

@@ -1,5 +1,5 @@
-// Generation from packed weights in bfloat16, where passes of few new tokens have other last bits than prompts: each token's logits are the
-// same bits whatever is proposed, and in a batch as alone.
+// Generation from packed weights in bfloat16, where tokens after cached ones have other last bits than prompts: each token's logits are the same
+// bits whatever is proposed, and in a batch as alone.
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { uniforms } from "../../src/common/seededGenerator.js";
@@ -154,22 +154,31 @@ describe
     }
   });
 
-  test.each(SETTINGS)("%s: 8 prompts in a batch have the logits of each alone", async (_, settings) => {
-    const together = await generated(model as TaskModel, upTo(8), settings);
-    for (const i of upTo(8)) {
+  /** Expects that each of the first prompts has the same logits in a batch with the others as alone. */
+  async function expectAsAlone(count: number, settings: Partial<GenerationSettings>): Promise<void> {
+    const together = await generated(model as TaskModel, upTo(count), settings);
+    for (const i of upTo(count)) {
       const alone = await generated(model as TaskModel, [i], settings);
       const own = { ...together, tokens: [together.tokens[i] as number[]] };
       expect(expectSame(alone, own)).toBe(alone.logits.size);
     }
+  }
+
+  test.each(SETTINGS)("%s: 8 and 11 prompts in a batch have the logits of each alone", async (_, settings) => {
+    await expectAsAlone(8, settings);
+    await expectAsAlone(11, settings);
   });
 
-  test("two prompts with four beams each have the texts of each alone", async () => {
-    const settings = { beams: { count: 4, lengthPenalty: 1, earlyStopping: false } };
-    const together = await generated(model as TaskModel, [3, 7], settings);
-    const alone = [
-      await generated(model as TaskModel, [3], settings),
-      await generated(model as TaskModel, [7], settings),
-    ];
-    expect(together.tokens).toEqual(alone.map(({ tokens }) => tokens[0]));
-  });
+  test.each([
+    [4, 2],
+    [4, 11],
+    [8, 11],
+    [12, 2],
+  ] as const)(
+    // biome-ignore format: one line
+    "%i beams: %i prompts in a batch have the logits of each alone",
+    async (count, prompts) => {
+      await expectAsAlone(prompts, { beams: { count, lengthPenalty: 1, earlyStopping: false } });
+    },
+  );
 });

@@ -1,5 +1,5 @@
-// A server of a model with packed weights in bfloat16, where tokens after cached ones have other last bits than prompts: up to 8 requests at
-// once get what each gets alone.
+// A server of a model with packed weights in bfloat16, where tokens after cached ones have other last bits than prompts: requests that
+// come at once get what each gets alone.
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -8,8 +8,8 @@ import { wideFolder } from "../parity/support/wide.js";
 import { freshPath } from "../workFolder.js";
 import { LLAMA, openServer } from "./openServer.js";
 
-const REQUESTS = 8;
-/** Of 33 tokens each, so that they are computed in parts if one request has all: 32 of each, then 1. */
+const REQUESTS = 12;
+/** Of 33 tokens each, so that they are computed in parts if one request has all. */
 const LONG = Array.from({ length: REQUESTS }, (_, i) =>
   Array.from({ length: 33 }, (_, k) => 4 + ((7 * i + k * k) % 90)),
 );
@@ -25,7 +25,7 @@ function packable(): string {
 
 /** Where a library computes products, the last bits depend on the number of rows in any case. */
 test.skipIf(!torch.engineFacts().ownProducts.includes("bfloat16"))(
-  "up to 8 requests at once get the tokens and log-probabilities of each alone, with a draft and without",
+  "12 requests at once get the tokens and log-probabilities of each alone, with a draft and without",
   async () => {
     const settings = { model: packable(), dtype: "bfloat16", baseDtype: "q8_0" } as const;
     for (const draft of [undefined, "ngram"]) {

@@ -6,6 +6,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <atomic>
@@ -28,6 +29,7 @@ using at::Tensor;
 constexpr int64_t kBlockOfRows = 64;    // rows per thread
 constexpr int64_t kRowsOfChunk = 192;   // rows per task of a panel
 constexpr int64_t kRowsToRound = 16;    // rows per thread
+constexpr int64_t kGroupsToRound = 2;   // groups of rows per thread
 constexpr int64_t kColumnsOfTask = 32;  // columns per task of an outer product
 constexpr int64_t kBytesOfThread =
     3 << 17;  // matrix bytes per thread for few rows; reading them takes longer than waking a thread
@@ -62,8 +64,8 @@ bool hasWholeGranules(const PackedMatrix* matrix) {
 
 thread_local bool integerProductsAllowed = false;
 
-bool hasIntegerProduct(int64_t rows, const PackedMatrix* weight) {
-  return integerProductsAllowed && rows <= integerRows() && hasWholeGranules(weight);
+bool hasIntegerProduct(const PackedMatrix* weight) {
+  return integerProductsAllowed && hasIntegerProducts() && hasWholeGranules(weight);
 }
 
 // A product's rows of x rounded to int16 for a format, and their memory.
@@ -74,12 +76,15 @@ struct RoundedInput {
 
   explicit RoundedInput(const FrozenProduct<Bfloat16>& call) : format(call.packed->format) {
     const int64_t granules = call.depth / kGranule, blocks = (granules + kGranulesOfBlock - 1) / kGranulesOfBlock,
-                  codes = kIntegerRows * blocks * kGranulesOfBlock * kGranule * 2;
-    memory = at::empty({codes + kIntegerRows * (blocks + granules) * 4}, at::kByte);
+                  groups = (call.rows + kIntegerRows - 1) / kIntegerRows, all = groups * kIntegerRows,
+                  codes = all * blocks * kGranulesOfBlock * kGranule * 2;
+    memory = at::zeros({codes + all * (blocks + granules) * 4}, at::kByte);
     uint8_t* first = memory.data_ptr<uint8_t>();
     auto* scales = reinterpret_cast<float*>(first + codes);
-    rows = {reinterpret_cast<int16_t*>(first), scales, scales + kIntegerRows * blocks, granules, blocks};
-    functions<ProductFunctions, at::BFloat16>().roundBlocks(call, rows);
+    rows = {reinterpret_cast<int16_t*>(first), scales, scales + all * blocks, granules, blocks};
+    at::parallel_for(0, groups, kGroupsToRound, [&](int64_t begin, int64_t end) {
+      functions<ProductFunctions, at::BFloat16>().roundBlocks(call, rows, begin, end);
+    });
   }
 };
 
@@ -87,7 +92,7 @@ struct RoundedInput {
 class RoundedInputs {
  public:
   void add(const FrozenProduct<Bfloat16>& call) {
-    if (hasIntegerProduct(call.rows, call.packed) && !find(call.packed)) inputs_.emplace_back(call);
+    if (hasIntegerProduct(call.packed) && !find(call.packed)) inputs_.emplace_back(call);
   }
   // Null if the product with the weight is not one of whole numbers.
   const IntegerRows* find(const PackedMatrix* weight) const {
@@ -157,7 +162,8 @@ template <typename T>
 void run(const FrozenProduct<Stored<T>>& call) {
   if constexpr (std::is_same_v<T, at::BFloat16>)
     if (call.packed && call.packed->roundsInputs) return runByteProduct(call);
-  if (call.rows <= kFewRows && !call.isTransposed) return runFewRows<T>({call});
+  const bool isInteger = std::is_same_v<T, at::BFloat16> && hasIntegerProduct(call.packed);
+  if ((isInteger || call.rows <= kFewRows) && !call.isTransposed) return runFewRows<T>({call});
   const int64_t panels = (call.columns + kPanel - 1) / kPanel, chunk = chunkFor(call.rows, panels, call.usesTiles),
                 chunks = (call.rows + chunk - 1) / chunk;
   at::parallel_for(0, panels * chunks, 1, [&](int64_t begin, int64_t end) {
@@ -266,7 +272,7 @@ bool hasOwnProduct(const Tensor& matrix) {
          (matrix.scalar_type() == at::kFloat || isEven(matrix) || roundsInputs(matrix));
 }
 
-int64_t integerRows() { return tableInUse<ProductFunctions>().bfloat16.integerProduct ? kIntegerRows : 0; }
+bool hasIntegerProducts() { return tableInUse<ProductFunctions>().bfloat16.integerProduct != nullptr; }
 
 bool setIntegerProducts(bool areAllowed) { return std::exchange(integerProductsAllowed, areAllowed); }
 
@@ -287,7 +293,7 @@ void applyGain(const Tensor& y, const Epilogue& epilogue) {
 
 Tensor frozenProduct(const Tensor& x, const FrozenWeight& weight, const LowRankTerm& lowRank,
                      const Epilogue& epilogue) {
-  const bool isInteger = x.scalar_type() == at::kBFloat16 && hasIntegerProduct(x.size(0), packedMatrix(weight.plain));
+  const bool isInteger = x.scalar_type() == at::kBFloat16 && hasIntegerProduct(packedMatrix(weight.plain));
   if (isInteger || hasOwnProduct(weight.plain)) return ownProduct(x, weight.plain, false, lowRank, epilogue, 1);
   const Tensor product = libraryProduct(x, weight, epilogue.bias);
   if (lowRank.low.defined()) product.addmm_(lowRank.low, lowRank.factor.t());

@@ -45,9 +45,9 @@ at::Tensor transposedProduct(const at::Tensor& x, const at::Tensor& weight, cons
 // Whether there are products that round their left operand to int8.
 bool hasByteProducts();
 
-// The most rows of bfloat16 whose products with packed weights can round them to int16 and add up whole numbers; 0 if
-// none can. This is faster and closer to the exact result, with other bits than products of more rows.
-int64_t integerRows();
+// Whether products of bfloat16 with packed weights can round its rows to int16 and add up whole numbers. This is closer
+// to the exact result than other products, with other bits, and faster for up to 8 to 16 rows.
+bool hasIntegerProducts();
 // Whether this thread's products do so. Returns the former setting, which is false at first.
 bool setIntegerProducts(bool areAllowed);
 

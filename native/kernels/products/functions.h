@@ -43,8 +43,8 @@ struct RoundedRows {
   int64_t stride;
 };
 
-// Rows of bfloat16 rounded to int16 in blocks of 256 elements, the last of which may be shorter; there are kIntegerRows
-// of them, the missing ones 0. The order of a granule's elements is the packed format's.
+// Rows of bfloat16 rounded to int16 in blocks of 256 elements, the last of which may be shorter. Groups of kIntegerRows
+// are whole, the missing rows 0. The order of a granule's elements is the packed format's.
 struct IntegerRows {
   int16_t* codes;  // [granules of whole blocks, rows, kGranule] for each group of rows that are multiplied at once
   float* scales;   // of the blocks, [rows, blocks]
@@ -53,7 +53,7 @@ struct IntegerRows {
 };
 
 constexpr int64_t kGranulesOfBlock = 8;
-constexpr int64_t kIntegerRows = 8;
+constexpr int64_t kIntegerRows = 8;  // a multiple of the rows that are multiplied at once
 constexpr int64_t kPanel = 64;    // columns per panel of a frozen product
 constexpr int64_t kFewRows = 16;  // for up to this many rows of x, the matrix is not packed
 
@@ -64,9 +64,9 @@ struct ProductFunctions {
   void (*frozenProduct)(const FrozenProduct<T>& product, int64_t rowsOfChunk, int64_t begin, int64_t end) = nullptr;
   // The same bits for up to kFewRows rows and a matrix that is not transposed: groups begin … end − 1 of 16 columns.
   void (*fewRowsProduct)(const FrozenProduct<T>& product, int64_t begin, int64_t end) = nullptr;
-  // For up to kIntegerRows rows and a packed matrix whose rows consist of whole blocks and granules: rounds x; and
-  // groups begin … end − 1 of 16 columns. Null except for bfloat16.
-  void (*roundBlocks)(const FrozenProduct<T>& product, const IntegerRows& to) = nullptr;
+  // For a packed matrix whose rows consist of whole blocks and granules: rounds groups begin … end − 1 of kIntegerRows
+  // rows of x; and groups begin … end − 1 of 16 columns. Null except for bfloat16.
+  void (*roundBlocks)(const FrozenProduct<T>& product, const IntegerRows& to, int64_t begin, int64_t end) = nullptr;
   void (*integerProduct)(const FrozenProduct<T>& product, const IntegerRows& x, int64_t begin, int64_t end) = nullptr;
   // Columns begin … end − 1. May also be null.
   void (*outerProduct)(const OuterProduct<T>& product, int64_t begin, int64_t end) = nullptr;

@@ -1,12 +1,15 @@
 /** The drafts of a batch: how many tokens are proposed for each sequence. */
 import type { TaskModel } from "../../models/index.js";
-import { mostIntegerTokens } from "../integerPasses.js";
+import { hasIntegerPasses } from "../integerPasses.js";
 import type { Draft, DraftedSequence, Drafter } from "./draft.js";
 
 /** How many tokens are proposed for a sequence at first. */
 const FIRST = 5;
 /** How many more after a draft that was taken as a whole, and how many fewer after another one, as in transformers. */
 const [MORE, FEWER] = [2, 1];
+
+/** The most tokens of a pass that adds up whole numbers, where drafts are a part of it: with more, each takes as long as without a draft. */
+const MOST_IN_INTEGER_PASS = 8;
 
 /** A sequence's last draft. */
 interface Proposed {
@@ -19,7 +22,7 @@ interface Proposed {
 
 export class Drafting {
   readonly #drafter: Drafter;
-  readonly #mostIntegerTokens: number;
+  readonly #hasIntegerPasses: boolean;
   #proposed: readonly Proposed[];
 
   /** @param model that the tokens are proposed to */
@@ -29,7 +32,7 @@ export class Drafting {
     sequences: number,
   ) {
     this.#drafter = draft.start(sequences);
-    this.#mostIntegerTokens = mostIntegerTokens(model);
+    this.#hasIntegerPasses = hasIntegerPasses(model);
     this.#proposed = Array.from({ length: sequences }, () => NONE);
   }
 
@@ -52,12 +55,12 @@ export class Drafting {
     return drafts;
   }
 
-  /** With packed weights, a draft must not change which tokens are computed as whole numbers: those of small passes after cached tokens. */
+  /** With packed weights, a draft must not change which tokens are computed as whole numbers: those after cached tokens. */
   #mostOfPass(sequences: number, sequence: number, length: number): number {
-    if (this.#mostIntegerTokens === 0) return Number.POSITIVE_INFINITY;
+    if (!this.#hasIntegerPasses) return Number.POSITIVE_INFINITY;
     const { after } = this.#proposed[sequence] as Proposed;
     if (after === 0 || !this.model.backbone.cacheStaysValid(after, length)) return 0;
-    return Math.max(0, Math.floor(this.#mostIntegerTokens / sequences) - 1);
+    return Math.max(0, Math.floor(MOST_IN_INTEGER_PASS / sequences) - 1);
   }
 
   /** The model computes the tokens of a pass at one length of the sequence, so that it must not pass its positions, or change its RoPE. */

@@ -215,21 +215,14 @@ export function headsOf(
   return part === undefined || !interleavesHeads ? undefined : counts[part];
 }
 
-/** Reorders rows to transformers' order: within a head, rows 0, 2, 4 … become the first half and rows 1, 3, 5 … the second. */
-export function separateHalves(bytes: Uint8Array, rows: number, heads: number): Uint8Array {
-  const rowBytes = bytes.length / rows;
-  const half = rows / heads / 2;
-  const out = new Uint8Array(bytes.length);
-  for (let row = 0; row < rows; row++) {
-    const head = Math.floor(row / (2 * half));
-    const within = row % (2 * half);
-    const from = head * 2 * half + (within % half) * 2 + Math.floor(within / half);
-    out.set(bytes.subarray(from * rowBytes, (from + 1) * rowBytes), row * rowBytes);
-  }
-  return out;
+/** Reorders rows to transformers' order: within a head, rows 0, 2, 4 … become the first half and rows 1, 3, 5 … the second. values: [rows, …] */
+export function separateHalves(values: torch.Tensor, heads: number): torch.Tensor {
+  const [rows, ...rest] = values.shape as [number, ...number[]];
+  const pairs = torch.reshape(values, [heads, rows / heads / 2, 2, ...rest]);
+  return torch.reshape(torch.transpose(pairs, 1, 2), values.shape);
 }
 
-/** The inverse of `separateHalves`, on values: row i of a head's first half, then row i of its second. values: [rows, …] */
+/** The inverse of `separateHalves`: row i of a head's first half, then row i of its second. values: [rows, …] */
 export function interleaveHalves(values: torch.Tensor, heads: number): torch.Tensor {
   const [rows, ...rest] = values.shape as [number, ...number[]];
   const halves = torch.reshape(values, [heads, 2, rows / heads / 2, ...rest]);

@@ -2,16 +2,8 @@
 
 import { blockOf, type GgmlType } from "../../files/ggmlTypes.js";
 import * as torch from "../../torch/index.js";
-import { halfValues } from "./quantize.js";
 
-/** Writes the values of elements to `out`. */
-type Unpack = (bytes: Uint8Array, out: Float32Array) => void;
-
-const FLOATS: Partial<Record<GgmlType, Unpack>> = {
-  F32: (bytes, out) => new Uint8Array(out.buffer, out.byteOffset, out.byteLength).set(bytes),
-  F16: f16,
-  BF16: bf16,
-};
+const FLOATS: Partial<Record<GgmlType, torch.DType>> = { F32: "float32", F16: "float16", BF16: "bfloat16" };
 
 /** The element types that can be read; those after the floats are blocks, which the native code decodes. */
 export const READABLE_TYPES = [
@@ -33,31 +25,33 @@ export type ReadableType = (typeof READABLE_TYPES)[number];
 export const isReadable = (type: GgmlType): type is ReadableType =>
   (READABLE_TYPES as readonly GgmlType[]).includes(type);
 
-/** Decodes elements, in whole blocks, to float32, with the same bits as ggml and the Python package `gguf`. */
+/** The dtype of a tensor of elements as they are stored: floats, or the bytes of blocks. */
+export const storedDtype = (type: ReadableType): torch.DType => FLOATS[type] ?? "uint8";
+
+/** How many elements of a tensor of `storedDtype` hold so many values. */
+export function storedCount(type: ReadableType, values: number): number {
+  const { elements, bytes } = blockOf(type);
+  return FLOATS[type] ? values : (values / elements) * bytes;
+}
+
+/**
+ * Values of elements, in whole blocks: floats as they are, and blocks in float32 with the same bits as ggml and the Python package `gguf`.
+ * @param stored of `storedDtype`
+ */
+export function decoded(type: ReadableType, stored: torch.Tensor): torch.Tensor {
+  if (FLOATS[type]) return stored;
+  const { elements, bytes } = blockOf(type);
+  const shape = [stored.numel / bytes, elements];
+  return torch.scope(() =>
+    torch.keep(torch.decodeWeight(torch.packedWeight([stored], type.toLowerCase(), [], shape, "float32"))),
+  );
+}
+
+/** The same from bytes, all in float32. */
 export function dequantize(type: ReadableType, bytes: Uint8Array): Float32Array<ArrayBuffer> {
-  const { elements, bytes: blockBytes } = blockOf(type);
-  const blocks = bytes.length / blockBytes;
-  const unpack = FLOATS[type];
-  if (!unpack) return decoded(type, bytes, [blocks, elements]);
-  const out = new Float32Array(blocks * elements);
-  unpack(bytes, out);
-  return out;
-}
-
-function decoded(type: ReadableType, bytes: Uint8Array, shape: readonly number[]): Float32Array<ArrayBuffer> {
   return torch.scope(() => {
-    const parts = [torch.fromBytes(bytes, [bytes.length], "uint8")];
-    const values = torch.decodeWeight(torch.packedWeight(parts, type.toLowerCase(), [], shape, "float32"));
-    return values.toTypedArray() as Float32Array<ArrayBuffer>;
+    const dtype = storedDtype(type);
+    const stored = torch.fromBytes(bytes, [bytes.length / torch.DTYPE_BYTES[dtype]], dtype);
+    return torch.castTo(decoded(type, stored), "float32").toTypedArray() as Float32Array<ArrayBuffer>;
   });
-}
-
-function f16(blocks: Uint8Array, out: Float32Array): void {
-  const halves = halfValues();
-  for (let i = 0; i < out.length; i++) out[i] = halves[blocks[2 * i]! | (blocks[2 * i + 1]! << 8)]!;
-}
-
-function bf16(blocks: Uint8Array, out: Float32Array): void {
-  const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
-  for (let i = 0; i < out.length; i++) bits[i] = (blocks[2 * i]! << 16) | (blocks[2 * i + 1]! << 24);
 }

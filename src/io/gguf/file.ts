@@ -1,7 +1,7 @@
 import { closeSync, fstatSync } from "node:fs";
 import { type OpenedFile, openToRead, readInto, requireUnchanged } from "../../common/fileSystem.js";
 import { blockOf, type GgmlType, ggmlType } from "../../files/ggmlTypes.js";
-import { mapOrReadFile, type Tensor } from "../../torch/index.js";
+import { DTYPE_BYTES, type DType, mapOrReadFile, readFile, type Tensor } from "../../torch/index.js";
 import { HeaderReader, leastBytes } from "./headerReader.js";
 import { GgufMetadata } from "./metadata.js";
 import { type GgufValue, ggufError, LENGTH_BYTES, type Scalar, type ScalarType, VALUE_TYPES } from "./types.js";
@@ -44,6 +44,15 @@ export class GgufFile {
     const bytes = new Uint8Array(byteLength);
     readInto(this.#open(), bytes, begin, ggufError);
     return this.#unchanged(bytes);
+  }
+
+  /** A copy of `count` elements of a tensor as stored in the file, from element `from` on: floats, or the bytes of blocks. */
+  read(name: string, dtype: DType, from: number, count: number): Tensor {
+    const { path, descriptor } = this.#open();
+    const first = this.info(name).begin + from * DTYPE_BYTES[dtype];
+    const end = first + count * DTYPE_BYTES[dtype];
+    if (fstatSync(descriptor).size < end) throw ggufError(path, "it was truncated while being read.");
+    return this.#unchanged(readFile(descriptor, first, [count], dtype));
   }
 
   /** A tensor's bytes as a tensor, of the file's own pages if it is large; these are read when they are used. */

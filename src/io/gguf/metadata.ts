@@ -100,6 +100,13 @@ export class ArchitectureKeys {
     return this.metadata.count(this.name(key));
   }
 
+  /** A count of at least 1. */
+  size(key: string): number {
+    const size = this.count(key);
+    if (size === 0) throw this.fault(key, "must be at least 1, but is 0.");
+    return size;
+  }
+
   number(key: string): number {
     return this.metadata.required(this.name(key), this.optionalNumber(key));
   }

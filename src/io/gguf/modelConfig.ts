@@ -17,21 +17,22 @@ export function configOf(file: GgufFile): JsonObject {
   const architecture = architectureOf(metadata);
   const read = new ArchitectureKeys(metadata, architecture.name);
   refuseUnsupported(read, architecture);
-  const heads = read.count("attention.head_count");
-  const hiddenSize = read.count("embedding_length");
+  const heads = read.size("attention.head_count");
+  const hiddenSize = read.size("embedding_length");
   const headSize = headSizeOf(read, architecture) ?? hiddenSize / heads;
+  checkSizes(read, file, headSize);
   const rope = ropeParameters(file, read, headSize);
   const vocabSize = vocabSizeOf(file);
   return {
     architectures: [architecture.className],
     model_type: architecture.modelType,
     hidden_size: hiddenSize,
-    intermediate_size: read.count("feed_forward_length"),
-    num_hidden_layers: read.count("block_count"),
+    intermediate_size: read.size("feed_forward_length"),
+    num_hidden_layers: read.size("block_count"),
     num_attention_heads: heads,
     num_key_value_heads: read.optionalCount("attention.head_count_kv") ?? heads,
     head_dim: headSize,
-    max_position_embeddings: read.count("context_length"),
+    max_position_embeddings: read.size("context_length"),
     rms_norm_eps: read.number("attention.layer_norm_rms_epsilon"),
     rope_parameters: rope,
     vocab_size: vocabSize,
@@ -41,6 +42,29 @@ export function configOf(file: GgufFile): JsonObject {
     ...tokenIds(metadata, vocabSize),
     ...architecture.ownConfig?.(read, rope),
   };
+}
+
+/** Checks what a model's sizes must be to each other, while messages can name the file's own keys. */
+function checkSizes(read: ArchitectureKeys, { tensors }: GgufFile, headSize: number): void {
+  const [heads, layers] = [read.count("attention.head_count"), read.count("block_count")];
+  const kvHeads = read.optionalCount("attention.head_count_kv") ?? heads;
+  if (!Number.isInteger(headSize))
+    throw read.fault(
+      "embedding_length",
+      `is ${read.count("embedding_length")}, which is not a multiple of ${read.name("attention.head_count")} (${heads}).`,
+    );
+  if (headSize % 2 !== 0 || headSize === 0)
+    throw ggufError(read.metadata.path, `its heads have ${headSize} dimensions; expected an even number above 0.`);
+  if (heads % kvHeads !== 0)
+    throw read.fault(
+      "attention.head_count",
+      `is ${heads}, which is not a multiple of ${read.name("attention.head_count_kv")} (${kvHeads}).`,
+    );
+  const numbers = Array.from(tensors.keys(), (name) => Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1));
+  const held = numbers.reduce((most, number) => Math.max(most, number + 1), 0);
+  if (layers > held) throw read.fault("block_count", `is ${layers}, but the file has tensors of ${held} layers.`);
+  const epsilon = read.number("attention.layer_norm_rms_epsilon");
+  if (epsilon < 0) throw read.fault("attention.layer_norm_rms_epsilon", `must be at least 0, but is ${epsilon}.`);
 }
 
 /** The number of rows of the embeddings; the vocabulary may be smaller. */

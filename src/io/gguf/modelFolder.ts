@@ -1,10 +1,17 @@
 // The model folder that a GGUF file is converted into, in this program's cache.
 
-import { existsSync, realpathSync, statSync, symlinkSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { existsSync, readdirSync, realpathSync, rmSync, statSync, symlinkSync, utimesSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { makeFolder, statOf } from "../../common/fileSystem.js";
+import { shownPath, showPathAs } from "../../common/messages.js";
 import { type Environment, OWN_CACHE_SETTING, ownCacheFolder, packageVersion } from "../../common/program.js";
-import { createFolderAtomic, LEFTOVER_AGE_MS, sweepTemporary, writeFileAtomic } from "../../files/atomic.js";
+import {
+  createFolderAtomic,
+  isTemporary,
+  LEFTOVER_AGE_MS,
+  sweepTemporary,
+  writeFileAtomic,
+} from "../../files/atomic.js";
 import { sha256 } from "../../files/checksums.js";
 import { type JsonObject, readJsonObject } from "../../files/json.js";
 import { CONFIG_FILE, GENERATION_CONFIG, GGUF_FILE, GGUF_SOURCE } from "../../files/names.js";
@@ -14,7 +21,7 @@ import { tokenizerConfigOf, tokenizerOf } from "./tokenizer.js";
 import { ggufError } from "./types.js";
 
 /** Version of the conversion below; folders of an older version are not reused. */
-const CONVERSION = 2;
+const CONVERSION = 3;
 const SHARD = /-\d{5}-of-(\d{5})\.gguf$/i;
 
 /**
@@ -31,13 +38,42 @@ export async function ggufModelFolder(path: string, environment?: Environment): 
     const key = sha256(JSON.stringify([CONVERSION, packageVersion(), source]));
     const name = `${basename(path).replace(/[^\w.-]/g, "_")}-${key.slice(0, 16)}`;
     const folder = join(ownCacheFolder(environment), "gguf", name);
-    if (existsSync(join(folder, CONFIG_FILE))) return folder;
+    showPathAs(folder, resolve(path));
+    if (existsSync(join(folder, CONFIG_FILE))) {
+      noteUse(folder);
+      return folder;
+    }
     makeFolder(dirname(folder), OWN_CACHE_SETTING);
     sweepTemporary(dirname(folder), LEFTOVER_AGE_MS);
+    sweepUnused(dirname(folder));
     await createFolderAtomic(folder, (temporary) => write(temporary, file, source));
     return folder;
   } finally {
     file.close();
+  }
+}
+
+const DAY_MS = 86_400_000;
+/** Converted folders are removed if they have not been used for so long; those whose file is gone or has changed, earlier. */
+const UNUSED_MS = { whole: 30 * DAY_MS, stale: DAY_MS };
+
+/** The time of a folder's last use is its modification time. */
+function noteUse(folder: string): void {
+  const now = new Date();
+  try {
+    utimesSync(folder, now, now);
+  } catch {
+    // another user's cache, which that user's commands sweep
+  }
+}
+
+/** Removes converted folders that are no longer used. */
+function sweepUnused(cache: string): void {
+  for (const name of readdirSync(cache)) {
+    const folder = join(cache, name);
+    const unused = Date.now() - (statOf(folder)?.mtimeMs ?? 0);
+    if (isTemporary(name) || unused < UNUSED_MS.stale) continue;
+    if (unused >= UNUSED_MS.whole || isStale(folder)) rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -81,13 +117,28 @@ function write(folder: string, file: GgufFile, source: JsonObject): void {
  * @throws BidoraError `GGUF` if it is gone or has changed
  */
 export function checkSource(folder: string): void {
+  const { path, found, isUnchanged } = sourceNow(folder);
+  const advice = "pass the GGUF file itself as the model.";
+  if (!found) throw ggufError(path, `the file no longer exists: ${advice}`);
+  if (!isUnchanged) throw ggufError(path, `the file has changed since it was converted; run the command again: ${advice}`);
+}
+
+/** Whether a converted folder's file is gone or has changed. */
+function isStale(folder: string): boolean {
+  try {
+    return !sourceNow(folder).isUnchanged;
+  } catch {
+    return true; // its record can't be read
+  }
+}
+
+/** The file that a folder was made for, as it is now. */
+function sourceNow(folder: string) {
   const record = join(folder, GGUF_SOURCE);
   const linked = join(folder, GGUF_FILE);
   const { path, bytes, modified } = existsSync(record) ? readJsonObject(record) : {};
   const found = statOf(linked);
-  const shown = typeof path === "string" ? path : linked;
-  const advice = `pass the GGUF file itself as the model, not ${folder}.`;
-  if (!found) throw ggufError(shown, `the file no longer exists: ${advice}`);
-  if (bytes === undefined || (found.size === bytes && found.mtimeMs === modified)) return;
-  throw ggufError(shown, `the file has changed since ${folder} was created for it: ${advice}`);
+  const isUnchanged =
+    found !== undefined && (bytes === undefined || (found.size === bytes && found.mtimeMs === modified));
+  return { path: typeof path === "string" ? path : linked, found, isUnchanged };
 }

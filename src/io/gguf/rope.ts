@@ -18,6 +18,7 @@ const SCALING_KEYS: readonly string[] = ["type", "factor", "original_context_len
  */
 export function ropeParameters(file: GgufFile, read: ArchitectureKeys, headSize: number): JsonObject {
   const rope_theta = read.optionalNumber("rope.freq_base") ?? DEFAULT_BASE;
+  if (rope_theta <= 0) throw read.fault("rope.freq_base", `must be above 0, but is ${rope_theta}.`);
   const factors = ropeFactors(file, headSize);
   const stretched = scaling(read);
   if (!factors || factors.every((factor) => factor === 1)) return { rope_theta, ...stretched };
@@ -28,6 +29,7 @@ export function ropeParameters(file: GgufFile, read: ArchitectureKeys, headSize:
 function scaling(read: ArchitectureKeys): JsonObject {
   const old = read.optionalNumber("rope.scale_linear") ?? 1;
   const factor = read.optionalNumber("rope.scaling.factor") ?? old;
+  if (factor <= 0) throw read.fault("rope.scaling.factor", `must be above 0, but is ${factor}.`);
   const type = read.optionalText("rope.scaling.type") ?? (factor === 1 ? "none" : "linear");
   const extra = read.under("rope.scaling.").find((key) => !SCALING_KEYS.includes(key));
   if (extra !== undefined && type !== "none") throw read.fault(`rope.scaling.${extra}`, "is not supported.");

@@ -3,7 +3,7 @@
 import { blockOf, type GgmlType } from "../../files/ggmlTypes.js";
 import * as torch from "../../torch/index.js";
 import type { PackedTensor } from "../packedTensor.js";
-import type { SafetensorsDtype, TensorInfo } from "../safetensorsHeader.js";
+import { type SafetensorsDtype, type TensorInfo, torchDtype } from "../safetensorsHeader.js";
 import {
   architectureOf,
   type GgufArchitecture,
@@ -12,12 +12,12 @@ import {
   parameterNames,
   separateHalves,
 } from "./architectures.js";
-import { dequantize, isReadable, READABLE_TYPES, type ReadableType } from "./dequantize.js";
+import { decoded, isReadable, READABLE_TYPES, type ReadableType, storedCount, storedDtype } from "./dequantize.js";
 import { type GgufFile, type GgufTensorInfo, openGguf } from "./file.js";
 import { ArchitectureKeys } from "./metadata.js";
 import { ggufError } from "./types.js";
 
-/** Number of elements dequantized at a time, to bound the memory needed besides the tensor. */
+/** Number of elements decoded at a time, to bound the memory needed besides the tensor. */
 const ELEMENTS_AT_ONCE = 2 ** 22;
 
 /** The tensors of a GGUF file with the names, row order and values that they have in transformers. */
@@ -50,25 +50,25 @@ class GgufWeights {
 
   /** Dtype and shape as returned by `readTensor`; the offsets are those in the file. */
   info(name: string): TensorInfo {
-    const { type, shape, begin, byteLength } = this.#info(name);
+    const { name: fileName, type, shape, begin, byteLength } = this.#info(name);
     const dtype = this.#dtypeOf(name, type);
     const place = { begin, end: begin + byteLength };
-    return { name, dtype, shape, ...place, ...(dtype !== type && { storedAs: type }) };
+    return { name, fileName, dtype, shape, ...place, ...(dtype !== type && { storedAs: type }) };
   }
 
   readBytes(name: string): Uint8Array {
     return torch.scope(() => this.readTensor(name).bytes());
   }
 
-  readTensor(name: string): torch.Tensor {
+  readTensor(name: string, _mayMap = false, wanted?: torch.DType): torch.Tensor {
     const info = this.#info(name);
-    const { type, shape } = info;
-    const dtype = this.#dtypeOf(name, type);
-    const bytes = this.#bytesOf(info);
-    if (dtype !== "F32") return torch.fromBytes(bytes, shape, dtype === "F16" ? "float16" : "bfloat16");
-    const tensor = torch.empty(shape, { dtype: "float32" });
-    torch.noGrad(() => fill(tensor, type as ReadableType, bytes));
-    return this.#isShifted(name) ? torch.scope(() => torch.keep(torch.subScalar(tensor, 1))) : tensor;
+    const dtype = torchDtype(this.#dtypeOf(name, info.type)) as torch.DType;
+    return torch.noGrad(() =>
+      torch.scope(() => {
+        const tensor = this.#read(info, this.#isShifted(name) ? dtype : (wanted ?? dtype));
+        return torch.keep(this.#isShifted(name) ? torch.subScalar(tensor, 1) : tensor);
+      }),
+    );
   }
 
   /** A tensor of quantized blocks, with rows in transformers' order. Large ones with rows in this order in the file are mapped. */
@@ -77,8 +77,7 @@ class GgufWeights {
     if (blockOf(info.type).elements === 1 || info.shape.length !== 2) return undefined;
     const read = () => {
       if (this.#order(info) === undefined) return this.file.bytesTensor(info.name);
-      const bytes = this.#bytesOf(info);
-      return torch.fromBytes(bytes, [bytes.length], "uint8");
+      return torch.scope(() => torch.keep(this.#storedBy(info)(0, info.byteLength)));
     };
     return { format: info.type.toLowerCase(), block: [], read: () => [read()] };
   }
@@ -112,15 +111,40 @@ class GgufWeights {
     return headsOf(this.#architecture, name, this.#heads);
   }
 
-  /** A tensor's bytes with rows in transformers' order. Rows are whole blocks, so they can be moved before dequantizing. */
-  #bytesOf(info: GgufTensorInfo): Uint8Array {
+  /** A tensor's values, decoded piece by piece: only a piece is in memory besides them. */
+  #read(info: GgufTensorInfo, dtype: torch.DType): torch.Tensor {
+    const type = info.type as ReadableType;
+    const stored = this.#storedBy(info);
+    const all = torch.numelOf(info.shape);
+    if (dtype === storedDtype(type)) return torch.reshape(stored(0, all), info.shape);
+    const values = torch.empty([all], { dtype });
+    for (let at = 0; at < all; at += ELEMENTS_AT_ONCE)
+      torch.scope(() => {
+        const count = Math.min(ELEMENTS_AT_ONCE, all - at);
+        const piece = stored(storedCount(type, at), storedCount(type, count));
+        torch.copy_(torch.narrow(values, 0, at, count), torch.reshape(decoded(type, piece), [count]));
+      });
+    return torch.reshape(values, info.shape);
+  }
+
+  /**
+   * Reads elements of a tensor as they are stored, in transformers' order. Where the file has another order of rows, the tensor is read as a
+   * whole, at once: rows are whole blocks, so that they can be moved before they are decoded.
+   */
+  #storedBy(info: GgufTensorInfo): (from: number, count: number) => torch.Tensor {
     const { name, shape } = info;
-    const bytes = this.file.readBytes(name);
+    const dtype = storedDtype(info.type as ReadableType);
     const heads = this.#order(info);
-    if (heads === undefined) return bytes;
+    if (heads === undefined) return (from, count) => this.file.read(name, dtype, from, count);
     const [rows] = shape as [number];
-    if (rows % (2 * heads) === 0) return separateHalves(bytes, rows, heads);
-    throw ggufError(this.file.path, `tensor '${name}' has ${rows} rows, which can't be divided among ${heads} heads.`);
+    if (rows % (2 * heads) !== 0)
+      throw ggufError(
+        this.file.path,
+        `tensor '${name}' has ${rows} rows, which can't be divided among ${heads} heads.`,
+      );
+    const stored = this.file.read(name, dtype, 0, info.byteLength / torch.DTYPE_BYTES[dtype]);
+    const ordered = torch.reshape(separateHalves(torch.reshape(stored, [rows, -1]), heads), [-1]);
+    return (from, count) => torch.narrow(ordered, 0, from, count);
   }
 }
 
@@ -132,17 +156,4 @@ export function openGgufWeights(path: string): GgufWeights {
     file.close();
     throw error;
   }
-}
-
-function fill(tensor: torch.Tensor, type: ReadableType, bytes: Uint8Array): void {
-  const { elements, bytes: blockBytes } = blockOf(type);
-  const step = (ELEMENTS_AT_ONCE / elements) * blockBytes;
-  torch.scope(() => {
-    const flat = torch.reshape(tensor, [-1]);
-    for (let at = 0, done = 0; at < bytes.length; at += step) {
-      const values = dequantize(type, bytes.subarray(at, at + step));
-      torch.scope(() => torch.copy_(torch.narrow(flat, 0, done, values.length), torch.tensor(values)));
-      done += values.length;
-    }
-  });
 }

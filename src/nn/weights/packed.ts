@@ -28,7 +28,7 @@ export class PackedWeight implements Weight {
     readonly shape: readonly number[],
     readonly dtype: torch.DType,
     readonly parts: readonly torch.Tensor[],
-    block: readonly number[] = [],
+    readonly block: readonly number[] = [],
   ) {
     const decoded = dtype === "bfloat16" ? dtype : "float32";
     this.#operand = torch.keep(torch.packedWeight(parts, format.name, block, shape, decoded));

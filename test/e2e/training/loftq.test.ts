@@ -140,19 +140,18 @@ describe("an adapter of a packed base", () => {
       await scores({ adapter, ...call }, notes);
       return notes;
     };
-    const sentence = (now: string) =>
-      `The adapter was trained with --base-dtype nf4, and is used ${now}: results differ a little from the run's.`;
+    const sentence = (now: string, then = "nf4") =>
+      `The adapter was trained on a base whose matrices are ${then} (12), and is used on one whose matrices are ${now} (12): results differ a little from the run's.`;
     expect(await notesOf({ baseDtype: "nf4" })).toEqual([]);
-    expect(await notesOf({})).toEqual([sentence("without --base-dtype")]);
-    expect(await notesOf({ baseDtype: "q8_0" })).toEqual([sentence("with --base-dtype q8_0")]);
+    expect(await notesOf({})).toEqual([sentence("dense")]);
+    expect(await notesOf({ baseDtype: "q8_0" })).toEqual([sentence("q8_0")]);
     const notes: string[] = [];
     await merge({ adapter, output: fresh("merged") }, { onNote: (note) => notes.push(note) });
     await exportModel({ adapter, to: "peft-lora", output: fresh("peft") }, { onNote: (note) => notes.push(note) });
-    expect(notes).toEqual([sentence("without --base-dtype"), sentence("without --base-dtype")]);
+    expect(notes).toEqual([sentence("dense"), sentence("dense")]);
+    expect(readJsonObject(join(adapter, "bidora.json")).baseFormats).toEqual({ nf4: 12 });
     const dense = (await run({ ...rest, method: "lora", baseDtype: undefined })).output;
-    expect(await notesOf({ adapter: dense, baseDtype: "nf4" })).toEqual([
-      "The adapter was trained without --base-dtype, and is used with --base-dtype nf4: results differ a little from the run's.",
-    ]);
+    expect(await notesOf({ adapter: dense, baseDtype: "nf4" })).toEqual([sentence("nf4", "dense")]);
   });
 });
 
@@ -178,7 +177,7 @@ describe("serve", () => {
     );
     expect(new Set(formats)).toEqual(new Set(["nf4", "dense"]));
     expect(notes).toEqual([
-      `${basename(plain)}: The adapter was trained without --base-dtype, and is used with --base-dtype nf4: results differ a little from the run's.`,
+      `${basename(plain)}: The adapter was trained on a base whose matrices are dense (14), and is used on one whose matrices are nf4 (14): results differ a little from the run's.`,
     ]);
     disposeServed(served);
     await expect(serve([nf4, int8])).rejects.toThrow(`${basename(int8)}: --base-dtype nf4 does not fit the adapter`);

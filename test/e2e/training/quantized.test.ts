@@ -10,6 +10,7 @@ import { merge } from "../../../src/commands/merge.js";
 import type { RunSettings } from "../../../src/config/index.js";
 import { resolveRun } from "../../../src/config/index.js";
 import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
+import type { BaseDtype } from "../../../src/nn/index.js";
 import { measureRun } from "../../../src/run/estimates/measureRun.js";
 import { MemoryNeed } from "../../../src/run/memoryNeed.js";
 import { prepare } from "../../../src/run/prepare.js";
@@ -89,6 +90,27 @@ describe("an adapter of a quantized base", () => {
     const [held, dense] = [await predicted({ ...of, ...HELD }), await predicted({ ...of, ...DENSE })];
     expect(held.length).toBe(4);
     expect(held).toEqual(dense);
+  });
+
+  test("is used without a note on matrices in its own format, whichever flag says so, and with one on others", async () => {
+    const unflagged = (await run({ ...settings, method: "lora" })).output;
+    const notesOf = async (adapter: string, held: { readonly baseDtype?: BaseDtype }) => {
+      const notes: string[] = [];
+      const of = { model: Q8_0, adapter, prompt: "the cat", maxNewTokens: 1, dtype: "float32", ...held } as const;
+      for await (const _ of generate(of, { onNote: (note) => notes.push(note) }));
+      return notes;
+    };
+    const [stored, tensors] = [/matrices are q8_0 \(\d+\)/, /matrices are dense \(\d+\)/];
+    for (const adapter of [adapters[0], unflagged]) {
+      expect(await notesOf(adapter, {})).toEqual([]);
+      expect(await notesOf(adapter, HELD)).toEqual([]);
+      const [note, ...others] = await notesOf(adapter, DENSE);
+      expect(others).toEqual([]);
+      for (const part of [stored, tensors, /results differ a little/]) expect(note).toMatch(part);
+      expect(await notesOf(adapter, { baseDtype: "nf4" })).toEqual([expect.stringMatching(/are nf4 \(\d+\): results/)]);
+    }
+    expect(await notesOf(adapters[1], DENSE)).toEqual([]);
+    expect(await notesOf(adapters[1], {})).toEqual([expect.stringMatching(tensors)]);
   });
 
   test.each([false, true])("generates the same, merged: %s", async (merge) => {

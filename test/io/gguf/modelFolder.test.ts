@@ -8,10 +8,12 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { inspect } from "../../../src/commands/inspect.js";
 import { readJsonObject } from "../../../src/files/json.js";
+import type { ModelInspection } from "../../../src/inference/inspection.js";
 import { openCheckpoint } from "../../../src/io/checkpoint.js";
 import { openGguf } from "../../../src/io/gguf/file.js";
 import type { GgufValue } from "../../../src/io/gguf/types.js";
@@ -20,7 +22,8 @@ import { writeGguf } from "../../../src/io/gguf/writer.js";
 import { resolveModel } from "../../../src/io/resolveModel.js";
 import { openSafetensors } from "../../../src/io/safetensors.js";
 import { ARCHITECTURES } from "../../../src/models/architectures.js";
-import { architectureOf } from "../../../src/models/index.js";
+import { architectureOf, loadModel } from "../../../src/models/index.js";
+import { TASKS } from "../../../src/tasks/index.js";
 import { loadTokenizer } from "../../../src/text/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { temporaryFolders } from "../temporaryFolder.js";
@@ -112,6 +115,30 @@ describe("a GGUF file as a model", () => {
     torch.scope(() => {
       const read = weights.readTensor("model.embed_tokens.weight");
       expect(Buffer.compare(read.bytes(), tensor().bytes())).toBe(0);
+    });
+    weights.close();
+  });
+
+  it.each(["Q8_0", "F16", "F32"] as const)("decodes %s piece by piece, in the dtype that is wanted", (type) => {
+    const path = join(folder(), "large.gguf");
+    const shape = [3, 2 ** 21 + 32];
+    const metadata: [string, GgufValue][] = [
+      ["general.architecture", text("llama")],
+      ["llama.attention.head_count", count(1)],
+      ["llama.block_count", count(1)],
+    ];
+    const generator = new torch.Generator(1);
+    const tensor = () => torch.normal_(torch.empty(shape), 0, 1, { generator });
+    writeGguf(path, metadata, [{ name: "token_embd.weight", type, shape, tensor }]);
+    const weights = openGgufWeights(path);
+    torch.scope(() => {
+      const before = process.memoryUsage().arrayBuffers;
+      const whole = weights.readTensor("model.embed_tokens.weight");
+      const own = weights.readTensor("model.embed_tokens.weight", false, "bfloat16");
+      expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 20);
+      expect(own.dtype).toBe("bfloat16");
+      expect(own.shape).toEqual(shape);
+      expect(torch.equal(own, torch.castTo(whole, "bfloat16"))).toBe(true);
     });
     weights.close();
   });
@@ -296,6 +323,38 @@ describe("a GGUF file as a model", () => {
       /tokens has 999 entries, but 'token_embd.weight' has \d+ rows/,
     ],
     ["part of a split model", { "split.count": count(2) }, /one of 2 parts of a model/],
+    ["no heads", { "llama.attention.head_count": count(0) }, /smollm.gguf: llama.attention.head_count must be at least 1/],
+    [
+      "heads that don't share keys evenly",
+      { "llama.attention.head_count_kv": count(3) },
+      /llama.attention.head_count is 4, which is not a multiple of llama.attention.head_count_kv \(3\)/,
+    ],
+    [
+      "a width that heads don't share evenly",
+      { "llama.attention.head_count": count(5), "llama.rope.dimension_count": undefined },
+      /llama.embedding_length is 32, which is not a multiple of llama.attention.head_count \(5\)/,
+    ],
+    [
+      "heads of odd size",
+      { "llama.attention.key_length": count(7), "llama.rope.dimension_count": count(7) },
+      /its heads have 7 dimensions; expected an even number above 0/,
+    ],
+    [
+      "more layers than it holds",
+      { "llama.block_count": count(3) },
+      /llama.block_count is 3, but the file has tensors of 2 layers/,
+    ],
+    ["a base of RoPE of 0", { "llama.rope.freq_base": number(0) }, /llama.rope.freq_base must be above 0, but is 0/],
+    [
+      "a factor of RoPE below 0",
+      { "llama.rope.scaling.factor": number(-1) },
+      /llama.rope.scaling.factor must be above 0, but is -1/,
+    ],
+    [
+      "a negative epsilon",
+      { "llama.attention.layer_norm_rms_epsilon": number(-1) },
+      /llama.attention.layer_norm_rms_epsilon must be at least 0, but is -1/,
+    ],
   ])("refuses %s", async (_, changes, message) => {
     await expect(resolveModel(changed("smollm", changes))).rejects.toThrow(message);
     expect(readdirSync(cache).flatMap((name) => readdirSync(join(cache, name, "gguf")))).toEqual([]);
@@ -340,6 +399,26 @@ describe("a GGUF file as a model", () => {
   });
 });
 
+describe("messages about a model in a GGUF file", () => {
+  const load = async (path: string) => {
+    const options = { head: TASKS["causal-lm"].head, outputs: 0, dtype: "float32" } as const;
+    return loadModel(await resolveModel(path), { ...options, generator: new torch.Generator(0) });
+  };
+
+  it("name the file and its own tensor, not the folder that was made of it", async () => {
+    const path = changed("smollm", { "llama.feed_forward_length": count(80) });
+    await expect(load(path)).rejects.toThrow(
+      /^Tensor blk.0.ffn_gate.weight in \/.*smollm.gguf has shape \[64, 32\], but the file's header requires \[80, 32\]\.$/,
+    );
+    const { refusals, path: shown } = (await inspect({ path })) as ModelInspection;
+    expect(shown).toBe(path);
+    expect(refusals).toContain("blk.0.ffn_gate.weight has shape [64, 32], but the file's header requires [80, 32].");
+    await expect(load(changed("smollm", {}, ["blk.0.ffn_gate_exps.weight"]))).rejects.toThrow(
+      /^\/.*smollm.gguf: tensor 'blk.0.ffn_gate_exps.weight' is not part of a llama model with 2 layers/,
+    );
+  });
+});
+
 describe("the model folder of a GGUF file", () => {
   const copy = () => {
     const path = join(folder(), "m.gguf");
@@ -377,6 +456,24 @@ describe("the model folder of a GGUF file", () => {
     expect(() => openCheckpoint(where)).toThrow(/the file has changed/);
     rmSync(path);
     expect(() => openCheckpoint(where)).toThrow(/m.gguf: the file no longer exists: pass the GGUF file/);
+  });
+
+  it("is removed when another is made, if it was not used for a month, or for a day if its file is gone or has changed", async () => {
+    const ages = { old: 31, used: 31, recent: 29, gone: 2, changed: 2, goneToday: 0.5 };
+    const made = new Map<string, string>();
+    for (const [name, days] of Object.entries(ages)) {
+      const path = copy();
+      const where = await resolveModel(path);
+      made.set(name, where);
+      const before = new Date(Date.now() - days * 86_400_000);
+      utimesSync(where, before, before);
+      if (name === "used") await resolveModel(path);
+      if (name.startsWith("gone")) rmSync(path);
+      if (name === "changed") appendFileSync(path, "x");
+    }
+    const other = await resolveModel(copy());
+    const left = readdirSync(dirname(other)).map((name) => join(dirname(other), name));
+    expect(left.sort()).toEqual([other, ...["used", "recent", "goneToday"].map((name) => made.get(name))].sort());
   });
 
   it("is not found in the folder that holds the GGUF file", async () => {

@@ -1,4 +1,4 @@
-// A product of few rows of bfloat16 with a packed matrix. Pieces of x are rounded to int16, and their products with the
+// A product of rows of bfloat16 with a packed matrix. Pieces of x are rounded to int16, and their products with the
 // matrix's codes are added up as whole numbers, which is exact. The matrix itself is not rounded to bfloat16, so that
 // results are closer to the exact ones than those of a product of bfloat16.
 #pragma once
@@ -198,35 +198,32 @@ void multiplyRow(const PackedMatrix& matrix, int64_t row, const IntegerRows& x, 
   sums.write(to);
 }
 
-// sums [rows, kWidth] = x·Wᵀ for `columns` rows of W from `first` on.
+// sums [rows, kWidth] = x·Wᵀ for up to kRowsAtOnce rows of x and `columns` rows of W from `first` on.
 template <typename Decoder>
 void multiplyRows(const PackedMatrix& matrix, int64_t first, int64_t columns, const IntegerRows& x, int64_t rows,
                   float* sums) {
   LaneSums lanes[kRowsAtOnce * kWidth];
-  const auto forColumns = [&](auto multiply, int64_t r) {
-    for (int64_t c = 0; c < columns; ++c) multiply(matrix, first + c, rowsFrom(r, x), lanes + c);
-    for (int64_t i = 0; i < lesser(rows - r, kRowsAtOnce) * kWidth; i += kLanes<float>)
-      store(sums + r * kWidth + i, sumsOf<float>(lanes + i));
+  const auto forColumns = [&](auto multiply) {
+    for (int64_t c = 0; c < columns; ++c) multiply(matrix, first + c, x, lanes + c);
+    for (int64_t i = 0; i < rows * kWidth; i += kLanes<float>) store(sums + i, sumsOf<float>(lanes + i));
   };
-  for (int64_t r = 0; r < rows; r += kRowsAtOnce) {
-    switch (rowsAtOnce(rows - r)) {
-      case 1: forColumns(multiplyRow<Decoder, 1>, r); break;
-      case 2: forColumns(multiplyRow<Decoder, 2>, r); break;
-      case 3: forColumns(multiplyRow<Decoder, 3>, r); break;
-      case 4: forColumns(multiplyRow<Decoder, 4>, r); break;
-      case 6:
-        if constexpr (kRowsAtOnce > 6) forColumns(multiplyRow<Decoder, 6>, r);
-        break;
-      default: forColumns(multiplyRow<Decoder, kRowsAtOnce>, r);
-    }
+  switch (rowsAtOnce(rows)) {
+    case 1: forColumns(multiplyRow<Decoder, 1>); break;
+    case 2: forColumns(multiplyRow<Decoder, 2>); break;
+    case 3: forColumns(multiplyRow<Decoder, 3>); break;
+    case 4: forColumns(multiplyRow<Decoder, 4>); break;
+    case 6:
+      if constexpr (kRowsAtOnce > 6) forColumns(multiplyRow<Decoder, 6>);
+      break;
+    default: forColumns(multiplyRow<Decoder, kRowsAtOnce>);
   }
 }
 
-// sums[r·kWidth] += low_r·F_column
-inline void addLowRank(const FrozenProduct<Bfloat16>& call, int64_t column, float* sums) {
+// sums[r·kWidth] += low_r·F_column for rows of low from `first` on.
+inline void addLowRank(const FrozenProduct<Bfloat16>& call, int64_t first, int64_t rows, int64_t column, float* sums) {
   const Bfloat16* factor = call.factor.data + column * call.factor.stride;
-  for (int64_t r = 0; r < call.rows; ++r) {
-    const Bfloat16* low = call.low.data + r * call.low.stride;
+  for (int64_t r = 0; r < rows; ++r) {
+    const Bfloat16* low = call.low.data + (first + r) * call.low.stride;
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t k = 0; k < call.rank; ++k) sum += wide(low[k]) * wide(factor[k]);
@@ -235,14 +232,17 @@ inline void addLowRank(const FrozenProduct<Bfloat16>& call, int64_t column, floa
 }
 
 inline void integerProduct(const FrozenProduct<Bfloat16>& call, const IntegerRows& x, int64_t begin, int64_t end) {
-  alignas(64) float sums[kIntegerRows * kWidth];
+  alignas(64) float sums[kRowsAtOnce * kWidth];
   withIntegers(call.packed->format, [&]<typename Decoder>(Decoder*) {
     for (int64_t group = begin; group < end; ++group) {
       const int64_t column = group * kWidth, count = lesser(kWidth, call.columns - column);
-      multiplyRows<Decoder>(*call.packed, column, count, x, call.rows, sums);
-      if (call.rank > 0)
-        for (int64_t c = 0; c < count; ++c) addLowRank(call, column + c, sums + c);
-      finishTile(call, sums, call.rows, kWidth, 0, column);
+      for (int64_t row = 0; row < call.rows; row += kRowsAtOnce) {
+        const int64_t rows = lesser(kRowsAtOnce, call.rows - row);
+        multiplyRows<Decoder>(*call.packed, column, count, rowsFrom(row, x), rows, sums);
+        if (call.rank > 0)
+          for (int64_t c = 0; c < count; ++c) addLowRank(call, row, rows, column + c, sums + c);
+        finishTile(call, sums, rows, kWidth, row, column);
+      }
     }
   });
 }

@@ -51,12 +51,10 @@ inline void roundBlock(const Bfloat16* from, int64_t granules, int64_t rows, int
 // Numbers of a row, filled up with zeros to whole blocks.
 inline int64_t paddedDepth(const IntegerRows& x) { return x.blocks * kGranulesOfBlock * kGranule; }
 
-inline void roundBlocks(const FrozenProduct<Bfloat16>& call, const IntegerRows& to) {
-  std::memset(to.codes, 0, kIntegerRows * paddedDepth(to) * sizeof *to.codes);
-  std::memset(to.scales, 0, kIntegerRows * to.blocks * sizeof *to.scales);
-  std::memset(to.sums, 0, kIntegerRows * to.granules * sizeof *to.sums);
+// Rows that are missing are not written.
+inline void roundBlocks(const FrozenProduct<Bfloat16>& call, const IntegerRows& to, int64_t begin, int64_t end) {
   withIntegers(call.packed->format, [&]<typename Decoder>(Decoder*) {
-    for (int64_t row = 0; row < call.rows; ++row) {
+    for (int64_t row = begin * kIntegerRows; row < lesser(end * kIntegerRows, call.rows); ++row) {
       const int64_t place = row % kRowsAtOnce, first = row - place, together = rowsAtOnce(call.rows - first);
       int16_t* codes = to.codes + first * paddedDepth(to) + place * kGranule;
       for (int64_t block = 0; block < to.blocks; ++block) {
