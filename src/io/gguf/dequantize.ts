@@ -42,9 +42,7 @@ export function decoded(type: ReadableType, stored: torch.Tensor): torch.Tensor 
   if (FLOATS[type]) return stored;
   const { elements, bytes } = blockOf(type);
   const shape = [stored.numel / bytes, elements];
-  return torch.scope(() =>
-    torch.keep(torch.decodeWeight(torch.packedWeight([stored], type.toLowerCase(), [], shape, "float32"))),
-  );
+  return torch.scope(() => torch.decodeWeight(torch.packedWeight([stored], type.toLowerCase(), [], shape, "float32")));
 }
 
 /** The same from bytes, all in float32. */

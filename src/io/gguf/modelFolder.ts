@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, realpathSync, rmSync, statSync, symlinkSync, utimesSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { makeFolder, statOf } from "../../common/fileSystem.js";
-import { shownPath, showPathAs } from "../../common/messages.js";
+import { showPathAs } from "../../common/messages.js";
 import { type Environment, OWN_CACHE_SETTING, ownCacheFolder, packageVersion } from "../../common/program.js";
 import {
   createFolderAtomic,
@@ -120,7 +120,8 @@ export function checkSource(folder: string): void {
   const { path, found, isUnchanged } = sourceNow(folder);
   const advice = "pass the GGUF file itself as the model.";
   if (!found) throw ggufError(path, `the file no longer exists: ${advice}`);
-  if (!isUnchanged) throw ggufError(path, `the file has changed since it was converted; run the command again: ${advice}`);
+  if (!isUnchanged)
+    throw ggufError(path, `the file has changed since it was converted; run the command again: ${advice}`);
 }
 
 /** Whether a converted folder's file is gone or has changed. */

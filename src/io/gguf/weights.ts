@@ -18,7 +18,7 @@ import { ArchitectureKeys } from "./metadata.js";
 import { ggufError } from "./types.js";
 
 /** Number of elements decoded at a time, to bound the memory needed besides the tensor. */
-const ELEMENTS_AT_ONCE = 2 ** 22;
+const ELEMENTS_AT_ONCE = 2 ** 19;
 
 /** The tensors of a GGUF file with the names, row order and values that they have in transformers. */
 class GgufWeights {
@@ -66,7 +66,7 @@ class GgufWeights {
     return torch.noGrad(() =>
       torch.scope(() => {
         const tensor = this.#read(info, this.#isShifted(name) ? dtype : (wanted ?? dtype));
-        return torch.keep(this.#isShifted(name) ? torch.subScalar(tensor, 1) : tensor);
+        return this.#isShifted(name) ? torch.subScalar(tensor, 1) : tensor;
       }),
     );
   }
@@ -77,7 +77,7 @@ class GgufWeights {
     if (blockOf(info.type).elements === 1 || info.shape.length !== 2) return undefined;
     const read = () => {
       if (this.#order(info) === undefined) return this.file.bytesTensor(info.name);
-      return torch.scope(() => torch.keep(this.#storedBy(info)(0, info.byteLength)));
+      return torch.scope(() => this.#storedBy(info)(0, info.byteLength));
     };
     return { format: info.type.toLowerCase(), block: [], read: () => [read()] };
   }

@@ -141,7 +141,7 @@ describe("an adapter of a packed base", () => {
       return notes;
     };
     const sentence = (now: string, then = "nf4") =>
-      `The adapter was trained on a base whose matrices are ${then} (12), and is used on one whose matrices are ${now} (12): results differ a little from the run's.`;
+      `The adapter was trained on a base whose matrices are ${then} (18), and is used on one whose matrices are ${now} (18): results differ a little from the run's.`;
     expect(await notesOf({ baseDtype: "nf4" })).toEqual([]);
     expect(await notesOf({})).toEqual([sentence("dense")]);
     expect(await notesOf({ baseDtype: "q8_0" })).toEqual([sentence("q8_0")]);
@@ -149,7 +149,7 @@ describe("an adapter of a packed base", () => {
     await merge({ adapter, output: fresh("merged") }, { onNote: (note) => notes.push(note) });
     await exportModel({ adapter, to: "peft-lora", output: fresh("peft") }, { onNote: (note) => notes.push(note) });
     expect(notes).toEqual([sentence("dense"), sentence("dense")]);
-    expect(readJsonObject(join(adapter, "bidora.json")).baseFormats).toEqual({ nf4: 12 });
+    expect(readJsonObject(join(adapter, "bidora.json")).baseFormats).toEqual({ nf4: 18 });
     const dense = (await run({ ...rest, method: "lora", baseDtype: undefined })).output;
     expect(await notesOf({ adapter: dense, baseDtype: "nf4" })).toEqual([sentence("nf4", "dense")]);
   });

@@ -323,7 +323,11 @@ describe("a GGUF file as a model", () => {
       /tokens has 999 entries, but 'token_embd.weight' has \d+ rows/,
     ],
     ["part of a split model", { "split.count": count(2) }, /one of 2 parts of a model/],
-    ["no heads", { "llama.attention.head_count": count(0) }, /smollm.gguf: llama.attention.head_count must be at least 1/],
+    [
+      "no heads",
+      { "llama.attention.head_count": count(0) },
+      /smollm.gguf: llama.attention.head_count must be at least 1/,
+    ],
     [
       "heads that don't share keys evenly",
       { "llama.attention.head_count_kv": count(3) },
