@@ -58,11 +58,14 @@ export interface Verification extends EstimatorComparison {
 
 export const verifyCommand = defineCommand({
   usage: "verify-hypergradient [run.yaml] [flags]",
-  about: "Compares each hypergradient estimator with what it estimates, computed exactly, on your own model and data.",
+  about: "Compares each hypergradient estimator with what it estimates, on your own model and data.",
   options,
   isRun: true,
   hooks: ["signal", "onNote", "onDownload", "hub"],
-  async run({ given: { precision, implicitProducts: _, ...given }, implicitProducts: mostProducts }, { signal, hub }): Promise<Verification> {
+  async run(
+    { given: { precision, implicitProducts: _, ...given }, implicitProducts: mostProducts },
+    { signal, hub },
+  ): Promise<Verification> {
     refuseAsRank("verify-hypergradient");
     if (precision !== undefined && given.dtype !== undefined)
       throw new UsageError("--precision and --dtype are mutually exclusive: one takes the place of the other.");

@@ -114,7 +114,10 @@ describe("the gap of a run", () => {
       evaluation(3, { loss: 0.6, accuracy: 0.8 }),
     ];
     const kept = (begin: RunEvent) =>
-      bestPoints(run(begin, first, ...losses(3, "train", 2), ...evaluations)).map((point) => [point.metric, point.step]);
+      bestPoints(run(begin, first, ...losses(3, "train", 2), ...evaluations)).map((point) => [
+        point.metric,
+        point.step,
+      ]);
     expect(kept(by)).toEqual([["loss", 2]]);
     expect(kept(start({ earlyStopping: 2 }))).toEqual([["accuracy", 3]]);
   });

@@ -28,17 +28,46 @@ test.each([
   expect(isConstant(predictions)).toBe(expected);
 });
 
-const row = (target: unknown): EncodedRow => ({ inputIds: [1], tokenTypeIds: [], target, at: { file: "none", line: 1 } });
+const row = (target: unknown): EncodedRow => ({
+  inputIds: [1],
+  tokenTypeIds: [],
+  target,
+  at: { file: "none", line: 1 },
+});
 const ln = Math.log;
 
 test.each([
   ["sequence-classification", [0, 0, 0, 1], [0, 1], (-ln(0.75) - ln(0.25)) / 2],
   ["sequence-classification", [0, 0], [0, 1], Number.POSITIVE_INFINITY],
   // The labels' losses: of shares 1/2 on 1 and 1, of 3/4 on 1 and 0.
-  ["multi-label-classification", [[1, 1], [1, 1], [0, 1], [0, 0]], [[1, 1], [1, 0]], (2 * ln(2) - ln(0.75) - ln(0.25)) / 4],
+  [
+    "multi-label-classification",
+    [
+      [1, 1],
+      [1, 1],
+      [0, 1],
+      [0, 0],
+    ],
+    [
+      [1, 1],
+      [1, 0],
+    ],
+    (2 * ln(2) - ln(0.75) - ln(0.25)) / 4,
+  ],
   ["regression", [1, 3], [2, 5], (0 + 9) / 2],
   // -100 has no label.
-  ["token-classification", [[0, 0, -100], [0, 1]], [[1, -100], [0, 0]], (-ln(0.25) - 2 * ln(0.75)) / 3],
+  [
+    "token-classification",
+    [
+      [0, 0, -100],
+      [0, 1],
+    ],
+    [
+      [1, -100],
+      [0, 0],
+    ],
+    (-ln(0.25) - 2 * ln(0.75)) / 3,
+  ],
 ] as const)("the loss of predicting the same for every row, as %s: %j", (kind, known, rows, expected) => {
   const task: Task = TASKS[kind];
   expect(task.constantLoss!(known.map(row), rows.map(row))).toBeCloseTo(expected, 12);

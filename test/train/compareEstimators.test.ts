@@ -84,7 +84,9 @@ const norm = (vector: readonly number[]) => Math.hypot(...vector);
 const minus = (a: readonly number[], b: readonly number[]) => a.map((value, i) => value - b[i]!);
 
 test("every estimator is measured at the run's fourth step, independently of the others", async () => {
-  const { estimators, implicit, secondOrderShare } = await compareEstimators(await open(), SETTINGS, { mostProducts: 20 });
+  const { estimators, implicit, secondOrderShare } = await compareEstimators(await open(), SETTINGS, {
+    mostProducts: 20,
+  });
   expect(estimators.map(({ name }) => name)).toEqual(Object.keys(ESTIMATORS));
 
   const exact = await fourth("exact");
@@ -121,5 +123,7 @@ test("every estimator is measured at the run's fourth step, independently of the
 test("an abort takes effect between two estimators", async () => {
   const controller = new AbortController();
   controller.abort(new Error("enough"));
-  await expect(compareEstimators(await open(), SETTINGS, { mostProducts: 1, signal: controller.signal })).rejects.toThrow("enough");
+  await expect(
+    compareEstimators(await open(), SETTINGS, { mostProducts: 1, signal: controller.signal }),
+  ).rejects.toThrow("enough");
 });

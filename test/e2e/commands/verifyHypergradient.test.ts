@@ -59,7 +59,15 @@ describe("verify-hypergradient gives the hypergradient of the run", () => {
 
 test("the command prints the comparison, and refuses settings without effect on it", async () => {
   const given = ["verify-hypergradient", "--model", MODEL, "--train", SMALL.train];
-  const { status, stdout } = await bidora(...given, "--batch-size", "4", "--dtype", "bfloat16", "--implicit-products", "2");
+  const { status, stdout } = await bidora(
+    ...given,
+    "--batch-size",
+    "4",
+    "--dtype",
+    "bfloat16",
+    "--implicit-products",
+    "2",
+  );
   expect(status).toBe(0);
   expect(stdout).toMatch(/^In bfloat16:\nestimator +cosine/);
   expect(stdout).toContain("In bfloat16 finite-difference is off by ");

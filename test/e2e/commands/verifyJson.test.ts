@@ -10,7 +10,18 @@ interface Verified {
   notes: string[];
 }
 
-const FLAGS = ["--model", SMALL.model, "--train", SMALL.train, "--batch-size", "4", "--xi", "1", "--implicit-products", "9"];
+const FLAGS = [
+  "--model",
+  SMALL.model,
+  "--train",
+  SMALL.train,
+  "--batch-size",
+  "4",
+  "--xi",
+  "1",
+  "--implicit-products",
+  "9",
+];
 
 async function verified(...flags: string[]): Promise<Verified> {
   const { status, stdout, stderr } = await bidora("verify-hypergradient", ...FLAGS, ...flags, "--json", "--quiet");
@@ -64,9 +75,14 @@ describe("verify-hypergradient --json", () => {
     const ratio = double.secondOrderShare / single.secondOrderShare;
     expect(ratio).not.toBe(1);
     expect(Math.abs(ratio - 1)).toBeLessThan(0.1);
-    const unsolved = expect.stringMatching(/^The implicit target is solved to a residual of \S+ only, after 9 products/);
+    const unsolved = expect.stringMatching(
+      /^The implicit target is solved to a residual of \S+ only, after 9 products/,
+    );
     const curvature = expect.stringMatching(/^--hypergradient cg met a direction of negative curvature/);
-    expect([double.notes, single.notes]).toEqual([[unsolved, curvature], [unsolved, curvature]]);
+    expect([double.notes, single.notes]).toEqual([
+      [unsolved, curvature],
+      [unsolved, curvature],
+    ]);
     const [first] = (await verified("--dtype", "bfloat16")).notes;
     expect(first).toMatch(/^In bfloat16 finite-difference is off by /);
   });

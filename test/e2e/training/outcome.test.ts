@@ -7,7 +7,8 @@ import { bestPoints, toRuns } from "../../../src/report/runs.js";
 import { bidora, ROWS, run } from "../support.js";
 
 const VALIDATION = join(ROWS, "train.jsonl");
-const metricsOf = (output: string) => JSON.parse(readFileSync(join(output, METRICS), "utf8")) as Record<string, unknown>;
+const metricsOf = (output: string) =>
+  JSON.parse(readFileSync(join(output, METRICS), "utf8")) as Record<string, unknown>;
 
 describe("a result that equals the run's start", () => {
   test.each([
@@ -15,7 +16,9 @@ describe("a result that equals the run's start", () => {
     ["at a learning rate of 0", { learningRate: 0 }, "since --learning-rate is 0: use a larger one."],
   ] as const)("is said to be untrained: %s", async (_, settings, why) => {
     const { outcome, events, output, metrics } = await run({ method: "lora", validation: VALIDATION, ...settings });
-    expect(outcome).toEqual([expect.stringMatching(/^The model is untrained: no trained tensor differs from its start/)]);
+    expect(outcome).toEqual([
+      expect.stringMatching(/^The model is untrained: no trained tensor differs from its start/),
+    ]);
     expect(outcome[0]).toContain(why);
     expect(events.at(-1)).toMatchObject({ event: "done", untrained: true });
     expect(metricsOf(output)).toEqual({ ...metrics, untrained: true });
@@ -58,14 +61,24 @@ test("early stopping neither ends in the warm-up nor goes back to the state befo
 });
 
 test("--early-stopping-metric takes the task's metrics in either spelling, and is refused with others and without early stopping", async () => {
-  const flags = ["finetune", "--model", join(ROWS, "../bert/single"), "--train", VALIDATION, "--validation", VALIDATION];
+  const flags = [
+    "finetune",
+    "--model",
+    join(ROWS, "../bert/single"),
+    "--train",
+    VALIDATION,
+    "--validation",
+    VALIDATION,
+  ];
   const refused = async (...more: string[]) => {
     const { status, stderr } = await bidora(...flags, "--method", "lora", "--eval-every", "1", ...more);
     return [status, stderr.trimEnd().split("\n").at(-1)];
   };
   expect(await refused("--early-stopping", "1", "--early-stopping-metric", "los")).toEqual([
     2,
-    expect.stringMatching(/--early-stopping-metric takes accuracy, (f1|macroF1), loss for this task; got los\. Did you mean "loss"\?/),
+    expect.stringMatching(
+      /--early-stopping-metric takes accuracy, (f1|macroF1), loss for this task; got los\. Did you mean "loss"\?/,
+    ),
   ]);
   expect(await refused("--early-stopping-metric", "loss")).toEqual([
     2,
@@ -76,14 +89,32 @@ test("--early-stopping-metric takes the task's metrics in either spelling, and i
 describe("a run that has learned nothing says so, and what to change", () => {
   const notLearned = { method: "lora", validation: VALIDATION, dtype: "float32" } as const;
   test.each([
-    ["few steps", { maxSteps: 3, learningRate: 1e-5 }, /it had only 3 optimizer steps; use --max-steps 100, or a smaller --batch-size\.$/],
-    ["few epochs", { maxSteps: undefined, epochs: 1, learningRate: 1e-5 }, /it had only 6 optimizer steps; use --epochs 17, or/],
-    ["a large rate", { maxSteps: 20, learningRate: 3 }, /the training loss rose from .* to .*; use a smaller --learning-rate, such as 0\.6\.$/],
-    ["a small rate", { maxSteps: 100, learningRate: 1e-6 }, /use a larger --learning-rate, such as 0\.000005, or --max-steps 200\.$/],
+    [
+      "few steps",
+      { maxSteps: 3, learningRate: 1e-5 },
+      /it had only 3 optimizer steps; use --max-steps 100, or a smaller --batch-size\.$/,
+    ],
+    [
+      "few epochs",
+      { maxSteps: undefined, epochs: 1, learningRate: 1e-5 },
+      /it had only 6 optimizer steps; use --epochs 17, or/,
+    ],
+    [
+      "a large rate",
+      { maxSteps: 20, learningRate: 3 },
+      /the training loss rose from .* to .*; use a smaller --learning-rate, such as 0\.6\.$/,
+    ],
+    [
+      "a small rate",
+      { maxSteps: 100, learningRate: 1e-6 },
+      /use a larger --learning-rate, such as 0\.000005, or --max-steps 200\.$/,
+    ],
   ] as const)("%s", async (_, settings, expected) => {
     const { outcome } = await run({ ...notLearned, ...settings });
     expect(outcome).toEqual([expect.stringMatching(expected)]);
-    expect(outcome[0]).toMatch(/^The (model predicts the same|validation loss, [\d.]+, is not clearly below [\d.]+, that of predicting)/);
+    expect(outcome[0]).toMatch(
+      /^The (model predicts the same|validation loss, [\d.]+, is not clearly below [\d.]+, that of predicting)/,
+    );
   });
 
   test("without validation rows, by the training loss", async () => {
@@ -92,7 +123,13 @@ describe("a run that has learned nothing says so, and what to change", () => {
   });
 
   test("a run that has learned is silent", async () => {
-    const { outcome, metrics } = await run({ ...notLearned, method: "full", maxSteps: 100, learningRate: 1e-3, warmupRatio: 0 });
+    const { outcome, metrics } = await run({
+      ...notLearned,
+      method: "full",
+      maxSteps: 100,
+      learningRate: 1e-3,
+      warmupRatio: 0,
+    });
     expect(metrics.accuracy).toBeGreaterThan(0.9);
     expect(outcome).toEqual([]);
   });
