@@ -50,6 +50,7 @@ it.each([
     ],
     SEMICOLONS,
   ],
+  ["as many columns by both", "a;b,c\n1;2,3\n", [["1;2", "3"]], []],
   [
     "a header with semicolons",
     "a;b,c\n1,2\n3;4,5\n",
