@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { UsageError } from "../common/errors.js";
 import { baseModel, generationOptions, plainPooling, rowOptions, session } from "../config/index.js";
+import { originOf } from "../server/guards.js";
 import { listen, type RunningServer } from "../server/serve.js";
 import { disposeServed, openServed } from "../server/servedModel.js";
 import { text, texts, whole } from "../settings/kinds.js";
@@ -30,6 +31,10 @@ const options = {
     group: "Server",
     help: 'key that requests must send as "Authorization: Bearer KEY"',
     defaultText: "none",
+  }),
+  allowOrigin: option(texts("URL"), {
+    group: "Server",
+    help: "also answers browsers' requests from pages of this origin, such as http://localhost:3000 (repeatable)",
   }),
   maxConcurrentRequests: option(whole(1), {
     group: "Server",
@@ -82,13 +87,14 @@ export async function serve(
 }
 
 async function started(settings: Settings<typeof options>, { hub, signal, onNote }: Hooks): Promise<RunningServer> {
-  const { port, host, apiKey, maxConcurrentRequests, cacheDtype } = settings;
+  const { port, host, apiKey, allowOrigin = [], maxConcurrentRequests, cacheDtype } = settings;
   if (port > MOST_PORT) throw new UsageError(`--port takes a whole number of at most ${MOST_PORT}; got ${port}.`);
+  const allowedOrigins = allowOrigin.map(originOf);
   const served = await openServed(settings, hub);
   const onError = (error: unknown) => onNote?.(`A request failed: ${error instanceof Error ? error.message : error}`);
   try {
     signal?.throwIfAborted();
-    return await listen(served, { port, host, apiKey, maxConcurrentRequests, cacheDtype, onError });
+    return await listen(served, { port, host, apiKey, allowedOrigins, maxConcurrentRequests, cacheDtype, onError });
   } catch (error) {
     disposeServed(served);
     throw error;

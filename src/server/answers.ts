@@ -23,6 +23,9 @@ export interface AnswerContext {
   onError(error: unknown): void;
 }
 
+/** The variable of a streamed response: whether its client left before the end, once that is known. */
+export const HAS_LEFT = "hasLeft";
+
 /** Answers a request that generates text: with one response, or with a stream of events. */
 export async function answer(c: Context, plan: Plan, context: AnswerContext): Promise<Response> {
   const { call, form, model } = plan;
@@ -65,6 +68,8 @@ function streamed(
   streaming: Streaming,
 ): Response {
   const { usage, leaving, onError } = streaming;
+  let onEnd: (hasLeft: boolean) => void = () => {};
+  c.set(HAS_LEFT, new Promise<boolean>((resolve) => (onEnd = resolve)));
   return streamSSE(c, async (stream) => {
     const send = (event: object) => stream.writeSSE({ data: JSON.stringify(event) });
     stream.onAbort(() => leaving.abort());
@@ -77,6 +82,8 @@ function streamed(
       if (stream.aborted) return;
       if (isOwnFault(error)) onError(error);
       await send(toApiError(error).body);
+    } finally {
+      onEnd(stream.aborted);
     }
   });
 }

@@ -5,11 +5,11 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { duplicateKeyIn } from "../common/keys.js";
 import type { CacheDtype } from "../nn/index.js";
 import type { TaskKind } from "../tasks/index.js";
-import { answer } from "./answers.js";
+import { answer, HAS_LEFT } from "./answers.js";
 import { ApiError, invalid, isOwnFault, toApiError } from "./apiError.js";
 import { Embedder } from "./embedder.js";
 import { Engine } from "./engine/engine.js";
-import { refuseCompressed, refuseForeign, requireKey } from "./guards.js";
+import { admittedOrigin, isPreflight, preflight, refuseCompressed, requireKey } from "./guards.js";
 import { Metrics } from "./metrics.js";
 import { Places } from "./places.js";
 import { type Plan, TextPlans } from "./plans.js";
@@ -30,6 +30,8 @@ export interface AppOptions {
   /** That the server listens on. */
   readonly host: string;
   readonly apiKey: string | undefined;
+  /** Of other servers' pages that may send requests. */
+  readonly allowedOrigins: readonly string[];
   readonly maxConcurrentRequests: number;
   /** How keys and values are cached. */
   readonly cacheDtype: CacheDtype;
@@ -45,8 +47,13 @@ interface TextParts {
   readonly plans: TextPlans;
 }
 
+/** What a request has besides itself. */
+interface Env {
+  readonly Variables: { readonly [HAS_LEFT]?: Promise<boolean> };
+}
+
 export class App {
-  readonly hono = new Hono();
+  readonly hono = new Hono<Env>();
   /** For a language model. */
   readonly #text: TextParts | undefined;
   readonly #places: Places;
@@ -78,7 +85,7 @@ export class App {
 
   #addGuards(): void {
     const { hono } = this;
-    const { host, apiKey, closing } = this.options;
+    const { host, apiKey, allowedOrigins, closing } = this.options;
     hono.onError((error, c) => {
       const known = toApiError(error);
       if (isOwnFault(error) && !c.req.raw.signal.aborted) this.options.onError(error);
@@ -86,17 +93,22 @@ export class App {
     });
     hono.notFound((c) => c.json(new ApiError(404, `There is no ${c.req.method} ${c.req.path}.`).body, 404));
     hono.use(async (c, next) => {
+      const isKnown = hono.routes.some(({ path }) => path === c.req.path);
+      const count = (status: number) => this.#metrics.countRequest(isKnown ? c.req.path : "other", status);
       let status = CLIENT_LEFT;
       try {
         await next();
         if (!c.req.raw.signal.aborted) status = c.res.status;
       } finally {
-        const isKnown = hono.routes.some(({ path }) => path === c.req.path);
-        this.#metrics.countRequest(isKnown ? c.req.path : "other", status);
+        void Promise.resolve(c.get(HAS_LEFT)).then((hasLeft) => count(hasLeft ? CLIENT_LEFT : status));
       }
     });
     hono.use(async (c, next) => {
-      refuseForeign(c.req.raw.headers, host);
+      // Caches keep what one origin may read apart from what another may.
+      if (allowedOrigins.length > 0) c.header("vary", "Origin");
+      const origin = admittedOrigin(c.req.raw.headers, host, allowedOrigins);
+      if (origin !== undefined) c.header("access-control-allow-origin", origin);
+      if (origin !== undefined && isPreflight(c.req)) return preflight(c);
       if (c.req.path !== "/health") requireKey(c.req.raw.headers, apiKey);
       closing.throwIfAborted();
       refuseCompressed(c.req.raw.headers);

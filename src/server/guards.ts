@@ -2,6 +2,8 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
+import type { Context, HonoRequest } from "hono";
+import { UsageError } from "../common/errors.js";
 import { ApiError } from "./apiError.js";
 
 /** The host of a `Host` header or a URL without its port, or undefined. */
@@ -12,6 +14,9 @@ function nameIn(host: string): string | undefined {
     return undefined;
   }
 }
+
+/** The port in the host of a URL. */
+const portIn = (host: string): number => Number(new URL(`http://${host}`).port || 80);
 
 const isLoopback = (name: string): boolean => name === "localhost" || name === "::1" || /^127\.[\d.]+$/.test(name);
 
@@ -25,16 +30,54 @@ function isOwnName(name: string, host: string): boolean {
  * Refuses requests of web pages of other sites: those that name another origin, and those that reach this server under a name of their
  * own (DNS rebinding). A page can't choose these headers.
  * @param host that the server listens on
+ * @param allowed origins of other servers' pages
+ * @returns the page's origin; undefined for a request of another program
  * @throws ApiError 403
  */
-export function refuseForeign(headers: Headers, host: string): void {
+export function admittedOrigin(headers: Headers, host: string, allowed: readonly string[]): string | undefined {
   const asked = headers.get("host") ?? "";
   const name = nameIn(asked);
   if (name === undefined || !isOwnName(name, host))
     throw new ApiError(403, `Requests to ${asked || "no host"} are refused: call the server by its address or --host.`);
   const origin = headers.get("origin");
-  if (origin !== null && origin !== `http://${asked}`)
-    throw new ApiError(403, `Requests from pages of ${origin} are refused.`);
+  if (origin === null) return undefined;
+  if (isSame(origin, asked) || allowed.includes(origin)) return origin;
+  throw new ApiError(403, `Requests from pages of ${origin} are refused: --allow-origin names those that are not.`);
+}
+
+/** Whether an origin is the server that was called: by the same name, or by another one of this machine for itself. */
+function isSame(origin: string, asked: string): boolean {
+  if (origin === `http://${asked}`) return true;
+  const [own, called] = [/^http:\/\/([^/]+)$/.exec(origin)?.[1] ?? "", asked];
+  return [own, called].every((host) => isLoopback(nameIn(host) ?? "")) && portIn(own) === portIn(called);
+}
+
+/**
+ * The origin of pages at a URL, as browsers send it.
+ * @throws UsageError for a URL that has more than an origin
+ */
+export function originOf(given: string): string {
+  const { protocol, host } = URL.canParse(given) ? new URL(given) : { protocol: "", host: "" };
+  const origin = `${protocol}//${host}`;
+  if (host !== "" && [origin, `${origin}/`].includes(new URL(given).href)) return origin;
+  throw new UsageError(
+    `--allow-origin takes the origin of pages, such as http://localhost:3000, without a path; got ${given}.`,
+  );
+}
+
+/** Whether a browser asks if a page may send a request. */
+export const isPreflight = ({ method, raw }: Pick<HonoRequest, "method" | "raw">): boolean =>
+  method === "OPTIONS" && raw.headers.has("access-control-request-method");
+
+/** What a browser is told that asks for a page whose origin is admitted: it sends no key. */
+export function preflight(c: Context): Response {
+  c.header("access-control-allow-methods", "GET, POST");
+  c.header("access-control-allow-headers", c.req.header("access-control-request-headers") ?? "");
+  c.header("access-control-max-age", "600");
+  // Chrome asks for it where a public page calls a private address.
+  if (c.req.header("access-control-request-private-network") === "true")
+    c.header("access-control-allow-private-network", "true");
+  return c.body(null, 204);
 }
 
 /** @throws ApiError 401 unless the request has the key, if there is one */

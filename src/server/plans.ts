@@ -1,4 +1,5 @@
 /** From a request to what is computed for it. */
+import { randomInt } from "node:crypto";
 import {
   type GenerationConfig,
   type GenerationOverrides,
@@ -32,6 +33,12 @@ export interface Plan {
   readonly includesUsage: boolean;
 }
 
+/** A seed is chosen below this number where none is given. */
+const SEEDS = 2 ** 32;
+
+/** The seed that a response names: that of sampling, with which the same request gives the same answer. */
+const seedShown = ({ settings, seed }: Plan["call"]): number | undefined => (settings.sampling ? seed : undefined);
+
 /** Plans the answers of the routes that generate text. */
 export class TextPlans {
   readonly #own: GenerationConfig;
@@ -64,7 +71,7 @@ export class TextPlans {
       signal,
     );
     const includesUsage = request.stream_options?.include_usage === true;
-    const form = new ChatForm({ model, n, logprobs, includesUsage }, this.#bytes);
+    const form = new ChatForm({ model, n, logprobs, includesUsage, seed: seedShown(call) }, this.#bytes);
     return { model, call, form, stream: request.stream, includesUsage };
   }
 
@@ -79,12 +86,20 @@ export class TextPlans {
       : undefined;
     const call = await this.#call(request, prompts, overridesOf(request, count.wanted), scored, signal);
     const includesUsage = request.stream_options?.include_usage === true;
-    const options = { model, n, prompts: given.length, echoes, logprobs: logprobs !== undefined, includesUsage };
+    const options = {
+      ...{ model, n, prompts: given.length, echoes, logprobs: logprobs !== undefined, includesUsage },
+      seed: seedShown(call),
+    };
     return { model, call, form: new CompletionForm(options, this.#bytes), stream: request.stream, includesUsage };
   }
 
   async #call(
-    { model, n, seed, response_format }: Pick<ChatRequest, "model" | "n" | "seed" | "response_format">,
+    {
+      model,
+      n,
+      seed = randomInt(SEEDS),
+      response_format,
+    }: Pick<ChatRequest, "model" | "n" | "seed" | "response_format">,
     prompts: readonly EncodedPrompt[],
     overrides: GenerationOverrides,
     logprobs: WantedLogprobs | undefined,

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { Model, ModelGenerateSettings } from "../../src/inference/model.js";
 import type { Message } from "../../src/text/index.js";
-import { ADAPTED, adapterAt, LLAMA, loaded, openServer, withTemplate } from "./openServer.js";
+import { ADAPTED, adapterAt, LLAMA, loaded, openServer, post, withTemplate } from "./openServer.js";
 
 const PROMPTS = ["Hello there", "a", "The night was", "東京 🙂", "one two three four five six seven", "é"];
 
@@ -35,6 +35,30 @@ test("greedy completions of one and of several prompts", async () => {
   }
 });
 
+test("without a seed each sampled answer differs, and names the seed that gives it again", async () => {
+  const { url } = await openServer({ model: withTemplate() });
+  const sampled = { max_tokens: 20, temperature: 1.5, top_k: 0 };
+  for (const [route, asked] of [
+    ["completions", { ...sampled, model: "chatty", prompt: "a b", n: 2 }],
+    ["chat/completions", { ...sampled, model: "chatty", messages: [{ role: "user", content: "a b" }], n: 2 }],
+  ] as const) {
+    const send = async (more: object) => {
+      const { json } = await post(`${url}/v1/${route}`, { ...asked, ...more });
+      const { choices, seed } = json as unknown as { choices: object[]; seed?: number };
+      return { seed, choices };
+    };
+    const [first, second] = [await send({}), await send({})];
+    expect(second.choices).not.toEqual(first.choices);
+    expect(await send({ seed: first.seed })).toEqual(first);
+    expect(await send({ seed: 0 })).toEqual(await send({ seed: 0 }));
+    expect((await send({ seed: 0 })).seed).toBe(0);
+    expect((await send({ temperature: 0 })).seed).toBeUndefined();
+    const body = JSON.stringify({ ...asked, seed: 7, stream: true });
+    const events = await (await fetch(`${url}/v1/${route}`, { method: "POST", body })).text();
+    for (const event of events.match(/\{.*\}/g) ?? []) expect(JSON.parse(event).seed).toBe(7);
+  }
+});
+
 test("sampling with a seed, in the order of prompts and of their choices", async () => {
   const { client } = await openServer({ model: LLAMA });
   const model = await loaded(LLAMA);
@@ -46,9 +70,9 @@ test("sampling with a seed, in the order of prompts and of their choices", async
   expect(choices).toEqual(withoutCount(expected));
   expect(choices[0]).not.toEqual(choices[1]);
   const plain = await generated(model, ["Hello there"], { temperature: 0.9, maxNewTokens: 12 });
-  expect((await completed(client, { prompt: "Hello there", temperature: 0.9, max_tokens: 12 })).choices).toEqual(
-    withoutCount(plain),
-  );
+  expect(
+    (await completed(client, { prompt: "Hello there", temperature: 0.9, seed: 0, max_tokens: 12 })).choices,
+  ).toEqual(withoutCount(plain));
 });
 
 test("stop strings, also across tokens, and streamed", async () => {

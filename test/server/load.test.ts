@@ -50,6 +50,22 @@ test("clients that leave before the answer count as status 499, also amid their 
   expect([await counted(500), await counted(200)]).toEqual([0, 0]);
 });
 
+test("clients that leave a stream count as status 499 once it ends, others as 200", async () => {
+  const { url } = await openServer({ model: ADAPTED });
+  const counted = (status: number) => metric(url, `bidora_requests_total{route="/v1/completions",status="${status}"}`);
+  const leaving = new AbortController();
+  const stream = (more: RequestInit = {}) =>
+    fetch(`${url}/v1/completions`, { method: "POST", body: JSON.stringify({ ...LONG, n: 64, stream: true }), ...more });
+  const response = await stream({ signal: leaving.signal });
+  await response.body?.getReader().read();
+  expect([await counted(200), await counted(499)]).toEqual([0, 0]);
+  leaving.abort();
+  await until(async () => (await counted(499)) === 1);
+  await (await stream()).text();
+  await until(async () => (await counted(200)) === 1);
+  expect(await counted(499)).toBe(1);
+});
+
 test("a client that does not read holds nobody up", async () => {
   const { url } = await openServer({ model: ADAPTED, maxConcurrentRequests: 1 });
   const body = JSON.stringify({ ...LONG, n: 64, stream: true, logprobs: 20 });

@@ -26,7 +26,7 @@ export const generationKeys = {
     .optional(),
   stream: z.boolean().default(false),
   stream_options: z.strictObject({ include_usage: z.boolean().nullish() }).optional(),
-  seed: z.int().min(0).default(0),
+  seed: z.int().min(0).optional(),
   temperature: z.number().min(0).optional(),
   top_p: aProbability.optional(),
   top_k: z.int().min(0).optional(),

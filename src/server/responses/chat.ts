@@ -1,11 +1,10 @@
 /** Responses of `/v1/chat/completions`. */
 import type { TokenBytes } from "../../text/index.js";
 import type { ChoicePiece } from "../choices.js";
-import { type Head, newHead, type ResponseForm, reasonOf, type Usage } from "./common.js";
+import { type Answered, type Head, newHead, type ResponseForm, reasonOf, type Usage } from "./common.js";
 import { chatLogprobs } from "./tokens.js";
 
-interface ChatOptions {
-  readonly model: string;
+interface ChatOptions extends Answered {
   readonly n: number;
   readonly logprobs: boolean;
   readonly includesUsage: boolean;
@@ -18,7 +17,7 @@ export class ChatForm implements ResponseForm {
     private readonly options: ChatOptions,
     private readonly bytes: TokenBytes,
   ) {
-    this.#head = newHead("chatcmpl", options.model);
+    this.#head = newHead("chatcmpl", options);
   }
 
   whole(pieces: readonly ChoicePiece[], usage: Usage): object {

@@ -3,18 +3,28 @@ import { randomUUID } from "node:crypto";
 import type { Finish } from "../../generation/index.js";
 import type { ChoicePiece } from "../choices.js";
 
+/** What answers a request. */
+export interface Answered {
+  readonly model: string;
+  /** Undefined without sampling. */
+  readonly seed: number | undefined;
+}
+
 /** A response's own facts. */
 export interface Head {
   readonly id: string;
   /** In seconds since 1970. */
   readonly created: number;
   readonly model: string;
+  /** Of sampling: where OpenAI's stored completions have theirs. */
+  readonly seed?: number;
 }
 
-export const newHead = (prefix: string, model: string): Head => ({
+export const newHead = (prefix: string, { model, seed }: Answered): Head => ({
   id: `${prefix}-${randomUUID().replaceAll("-", "")}`,
   created: Math.floor(Date.now() / 1000),
   model,
+  ...(seed !== undefined && { seed }),
 });
 
 /** OpenAI's word for why a choice ended; null while it continues. */

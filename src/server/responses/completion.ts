@@ -2,7 +2,7 @@
 import type { TokenBytes } from "../../text/index.js";
 import type { ChoicePiece } from "../choices.js";
 import type { TokenLogprobs } from "../engine/logprobs.js";
-import { type Head, newHead, type ResponseForm, reasonOf, type Usage } from "./common.js";
+import { type Answered, type Head, newHead, type ResponseForm, reasonOf, type Usage } from "./common.js";
 import { charactersIn, completionLogprobs, type PlacedToken } from "./tokens.js";
 
 /** A prompt as a choice repeats it. */
@@ -13,8 +13,7 @@ export interface EchoedPrompt {
   readonly offsets: readonly number[];
 }
 
-interface CompletionOptions {
-  readonly model: string;
+interface CompletionOptions extends Answered {
   readonly n: number;
   /** The number of prompts. */
   readonly prompts: number;
@@ -32,7 +31,7 @@ export class CompletionForm implements ResponseForm {
     private readonly options: CompletionOptions,
     private readonly bytes: TokenBytes,
   ) {
-    this.#head = newHead("cmpl", options.model);
+    this.#head = newHead("cmpl", options);
     const { n, prompts, echoes } = options;
     this.#choices = Array.from({ length: prompts * n }, (_, i) => new ChoiceText(echoes?.[Math.floor(i / n)], bytes));
   }

@@ -134,6 +134,7 @@ const requests = target({
     app = new App(generating, {
       host: "127.0.0.1",
       apiKey: undefined,
+      allowedOrigins: ["http://localhost:3000"],
       maxConcurrentRequests: 4,
       cacheDtype: "auto",
       closing: closing.signal,
