@@ -5,8 +5,8 @@ import { defineConfig } from "rolldown";
 import { dts } from "rolldown-plugin-dts";
 import { licensesOfBundle } from "./scripts/dependencies/licenses.js";
 
-/** What is loaded from outside: the library, the command line, and the process that measures for an estimate. */
-const ENTRIES = ["index", "cli/main", "run/estimates/process"];
+/** What is loaded from outside: the library, the command line, and what runs in a process or a thread of its own. */
+const ENTRIES = ["index", "cli/main", "run/estimates/process", "generation/grammar/thread"];
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync("package.json", "utf8"));
 const external = Object.keys({ ...dependencies, ...peerDependencies }).map((name) => new RegExp(`^${name}(/|$)`));

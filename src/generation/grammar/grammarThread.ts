@@ -1,68 +1,120 @@
-/**
- * What runs in the thread of a grammar. XGrammar is a program of WebAssembly: it ends with the thread that runs it, whatever a schema makes
- * it do.
- */
-import type * as XGrammar from "@mlc-ai/web-xgrammar";
+/** A grammar in a thread of its own. */
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { BidoraError } from "../../common/errors.js";
+import { packageRoot } from "../../common/installation.js";
+import type { Question, Reply, ThreadData } from "./thread.js";
 
-/** What a thread is started with. */
-export interface ThreadData {
-  /** The grammar in EBNF. */
-  readonly grammar: string;
-  /** The bytes of all tokens, and where those of each end. Tokens without bytes are never allowed. */
-  readonly bytes: Uint8Array;
-  readonly ends: Uint32Array;
-  /** The tokens that end a text. */
-  readonly endTokens: readonly number[];
+const THREAD = join(packageRoot, "dist", "generation", "grammar", "thread.js");
+
+/** Milliseconds after which a schema is given up: to compile it, and to find the tokens of one place. */
+const PATIENCE = 60_000;
+
+/** MiB of JavaScript's values in a thread. */
+const MOST_HEAP = 512;
+
+interface Waiting {
+  resolve(allowed: Int32Array): void;
+  reject(error: unknown): void;
+  readonly timer: NodeJS.Timeout;
 }
 
-/** What a thread is asked: what may come at the start of a new sequence, or after one more token of it; or to forget it. */
-export interface Question {
-  readonly sequence: number;
-  readonly token?: number;
-  readonly isOver?: true;
-}
+export class GrammarThread {
+  /** How many hold the grammar, or wait for it. */
+  users = 0;
+  /** Ends it once nobody has used it for a while. */
+  idle: NodeJS.Timeout | undefined;
+  state: "waiting" | "compiling" | "ready" | "ended" = "waiting";
+  /** Settled when the grammar is compiled. @throws BidoraError `JSON_SCHEMA` */
+  readonly ready: Promise<void>;
+  #worker: Worker | undefined;
+  #settle = { resolve: (): void => {}, reject: (_: unknown): void => {} };
+  /** By sequence; undefined for the compilation. */
+  readonly #waiting = new Map<number | undefined, Waiting>();
+  #sequences = 0;
 
-/** What it answers, at first when the grammar is ready. An error ends the thread. */
-export interface Reply {
-  readonly allowed?: Int32Array;
-  readonly error?: string;
-}
-
-/** It is sent to the thread as text, so it refers to nothing outside of it. */
-export async function grammarThread(
-  { TokenizerInfo, GrammarCompiler, GrammarMatcher }: typeof XGrammar,
-  { parentPort, workerData }: typeof import("node:worker_threads"),
-): Promise<void> {
-  const { grammar, bytes, ends, endTokens } = workerData as ThreadData;
-  const send = (sequence: number | undefined, reply: Reply) => parentPort?.postMessage({ sequence, ...reply });
-  let last = "";
-  console.error = (line: unknown) => {
-    last = String(line).replace(/^.*?\.cc:\d+: /, "");
-  };
-  try {
-    const tokens = Array.from(ends, (end, i) => bytes.subarray(ends[i - 1] ?? 0, end));
-    const info = await TokenizerInfo.createTokenizerInfo(tokens as never, "raw", false, tokens.length, [...endTokens]);
-    const compiler = await GrammarCompiler.createGrammarCompiler(info, false);
-    const compiled = await compiler.compileGrammar(grammar);
-    const matchers = new Map<number, XGrammar.GrammarMatcher>();
-    parentPort?.on("message", async ({ sequence, token, isOver }: Question) => {
-      try {
-        let matcher = matchers.get(sequence);
-        if (isOver) {
-          matcher?.dispose();
-          matchers.delete(sequence);
-          return;
-        }
-        matcher ??= await GrammarMatcher.createGrammarMatcher(compiled);
-        matchers.set(sequence, matcher);
-        if (token !== undefined) matcher.acceptToken(token);
-        send(sequence, { allowed: await matcher.getNextTokenBitmask() });
-      } catch (error) {
-        send(sequence, { error: last || String(error) });
-      }
+  /** @param onChange called after each change of the state */
+  constructor(
+    private readonly workerData: ThreadData,
+    private readonly onChange: () => void,
+  ) {
+    this.ready = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
     });
-    send(undefined, {});
-  } catch (error) {
-    send(undefined, { error: last || String(error) });
+    this.ready.catch(() => {}); // nobody may wait any more
+  }
+
+  /** Starts the thread, which compiles the grammar. */
+  start(): void {
+    const { workerData } = this;
+    const resourceLimits = { maxOldGenerationSizeMb: MOST_HEAP };
+    this.#worker = new Worker(THREAD, { workerData, resourceLimits, execArgv: [], stdout: true, stderr: true });
+    this.#worker.on("message", (reply: Reply) => this.#take(reply));
+    this.#worker.on("error", (error) => this.#fail(failed(error.message)));
+    this.#worker.on("exit", () => this.end());
+    this.state = "compiling";
+    this.#wait(undefined).then(() => {
+      this.state = "ready";
+      this.#settle.resolve();
+      this.onChange();
+    }, this.#settle.reject);
+  }
+
+  newSequence(): number {
+    return this.#sequences++;
+  }
+
+  /** The tokens that may come next. @throws BidoraError `JSON_SCHEMA` if the grammar takes too long or fails */
+  ask(question: Question): Promise<Int32Array> {
+    if (this.state === "ended") return Promise.reject(ended());
+    const answer = this.#wait(question.sequence);
+    this.#worker?.postMessage(question);
+    return answer;
+  }
+
+  forget(sequence: number): void {
+    if (this.state === "ready") this.#worker?.postMessage({ sequence, isOver: true } satisfies Question);
+  }
+
+  end(): void {
+    this.#fail(ended());
+  }
+
+  #wait(sequence: number | undefined): Promise<Int32Array> {
+    return new Promise((resolve, reject) => {
+      const late = failed(`it took more than ${PATIENCE / 1000} seconds`);
+      const timer = setTimeout(() => this.#fail(late), PATIENCE);
+      this.#waiting.set(sequence, { resolve, reject, timer });
+      this.#worker?.ref();
+    });
+  }
+
+  #take({ sequence, allowed, error, refusal }: Reply): void {
+    if (refusal !== undefined) this.#fail(new BidoraError("JSON_SCHEMA", refusal));
+    if (error !== undefined) this.#fail(failed(error));
+    const waiting = this.#waiting.get(sequence);
+    this.#waiting.delete(sequence);
+    clearTimeout(waiting?.timer);
+    // An idle thread does not keep the process running.
+    if (this.#waiting.size === 0) this.#worker?.unref();
+    waiting?.resolve(allowed ?? new Int32Array());
+  }
+
+  #fail(error: BidoraError): void {
+    if (this.state === "ended") return;
+    this.state = "ended";
+    void this.#worker?.terminate();
+    this.#settle.reject(error);
+    for (const { reject, timer } of this.#waiting.values()) {
+      clearTimeout(timer);
+      reject(error);
+    }
+    this.#waiting.clear();
+    this.onChange();
   }
 }
+
+const failed = (why: string): BidoraError =>
+  new BidoraError("JSON_SCHEMA", `The JSON schema's grammar could not be used: ${why.trim().replace(/\.$/, "")}.`);
+
+const ended = (): BidoraError => failed("its thread ended");

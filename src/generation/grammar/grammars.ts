@@ -1,19 +1,30 @@
-/** Grammars of JSON texts over a model's tokens, each compiled in a thread of its own. */
-import { readFileSync } from "node:fs";
-import { Worker } from "node:worker_threads";
+/** Grammars of JSON texts over a model's tokens, each in a thread of its own. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { BidoraError } from "../../common/errors.js";
 import { require } from "../../common/require.js";
 import { unlessAborted } from "../../common/unlessAborted.js";
 import { TokenBytes, type Tokenizer } from "../../text/index.js";
 import type { Constraint } from "./constraint.js";
-import { grammarThread, type Question, type Reply, type ThreadData } from "./grammarThread.js";
-import { type JsonSchema, jsonGrammar } from "./jsonGrammar.js";
+import { GrammarThread } from "./grammarThread.js";
+import type { JsonSchema } from "./jsonGrammar.js";
+import { wrong } from "./schemaKeywords.js";
+import type { Question, ThreadData } from "./thread.js";
 
-/** How many grammars that nobody uses any more are kept for the next one who asks for them; each takes about 60 MB. */
+/** How many grammars there are at once, and how many of them are being compiled: each takes 60 MB or more, and a processor. */
+const MOST_THREADS = 8;
+const MOST_COMPILING = 2;
+
+/** How many grammars that nobody uses any more are kept for the next one who asks for them, and for how many milliseconds. */
 const MOST_IDLE = 4;
+const IDLE = 10_000;
 
-/** Milliseconds after which a schema is given up: to compile it, and to find the tokens of one place. */
-const PATIENCE = 60_000;
+/** The most bytes of a schema. */
+const MOST_SCHEMA = 2 ** 16;
+
+/** How many tokens' bytes are found at once. */
+const PART = 1024;
+
+type Vocabulary = Pick<ThreadData, "bytes" | "ends">;
 
 /** A grammar for one request or call. */
 export interface Grammar {
@@ -26,14 +37,15 @@ export interface Grammar {
 /** The grammars of a model. */
 export class Grammars {
   readonly #bytes: TokenBytes;
-  /** By grammar and end tokens, the least recently used first. */
+  /** By schema and end tokens, the least recently used first. */
   readonly #threads = new Map<string, GrammarThread>();
-  #vocabulary: Pick<ThreadData, "bytes" | "ends"> | undefined;
+  #vocabulary: Promise<Vocabulary> | undefined;
 
-  /** @param vocabSize the number of logits */
+  /** @param vocabSize the number of logits @param write writes the grammars of schemas in this thread, not in theirs */
   constructor(
     tokenizer: Tokenizer,
     private readonly vocabSize: number,
+    private readonly write?: (schema: JsonSchema) => string,
   ) {
     this.#bytes = new TokenBytes(tokenizer);
   }
@@ -41,29 +53,35 @@ export class Grammars {
   /**
    * The grammar of a schema.
    * @param endTokens that end a text
-   * @param signal gives up waiting; the grammar is compiled for the next one who asks for it
+   * @param signal gives up waiting; the thread is ended if nobody else waits
    * @throws BidoraError `JSON_SCHEMA` for a schema that is not supported, or a model whose tokens are no parts of texts or have no end;
    *   `XGRAMMAR_MISSING` without the package
    */
   async open(schema: JsonSchema, endTokens: readonly number[], signal?: AbortSignal): Promise<Grammar> {
-    const grammar = jsonGrammar(schema);
+    signal?.throwIfAborted();
+    const text = textOf(schema);
     if (!this.#bytes.areJoined || endTokens.length === 0)
       throw new BidoraError(
         "JSON_SCHEMA",
         `A JSON schema needs a model with ${endTokens.length === 0 ? "an end token" : "a byte-level or SentencePiece tokenizer"}: leave it out.`,
       );
-    const key = JSON.stringify([endTokens, grammar]);
-    const known = this.#threads.get(key);
-    const thread = known && !known.hasEnded ? known : new GrammarThread({ grammar, endTokens, ...this.#tokens });
+    const key = JSON.stringify([endTokens, text]);
+    const of = this.write ? { grammar: this.write(schema) } : { schema: text };
+    this.#vocabulary ??= this.#bytesOfAll();
+    const vocabulary = await this.#vocabulary;
+    signal?.throwIfAborted();
+    const thread = this.#threads.get(key) ?? this.#newThread(key, { of, endTokens, ...vocabulary });
+    // Now it is the last one used.
     this.#threads.delete(key);
     this.#threads.set(key, thread);
     thread.users++;
+    clearTimeout(thread.idle);
+    this.#startWaiting();
     const own: number[] = [];
     const release = () => {
       for (const sequence of own.splice(0)) thread.forget(sequence);
       thread.users--;
-      if (thread.hasEnded && this.#threads.get(key) === thread) this.#threads.delete(key);
-      this.#endIdle();
+      this.#leave(thread);
     };
     let isReleased = false;
     try {
@@ -83,27 +101,57 @@ export class Grammars {
 
   /** Ends all threads. */
   dispose(): void {
-    for (const thread of this.#threads.values()) thread.end();
-    this.#threads.clear();
+    for (const thread of [...this.#threads.values()]) thread.end();
   }
 
-  #endIdle(): void {
-    const idle = [...this.#threads].filter(([, { users }]) => users === 0);
-    for (const [key, thread] of idle.slice(0, -MOST_IDLE)) {
-      thread.end();
-      this.#threads.delete(key);
+  #newThread(key: string, data: Omit<ThreadData, "xgrammar">): GrammarThread {
+    const thread: GrammarThread = new GrammarThread({ xgrammar: packageFile(), ...data }, () => {
+      if (thread.state === "ended" && this.#threads.get(key) === thread) this.#threads.delete(key);
+      this.#startWaiting();
+    });
+    return thread;
+  }
+
+  /** Starts threads that wait, as far as there may be more. */
+  #startWaiting(): void {
+    for (const thread of this.#in("waiting")) {
+      if (this.#in("compiling").length >= MOST_COMPILING) return;
+      if (this.#in("compiling").length + this.#in("ready").length >= MOST_THREADS) {
+        const [idle] = this.#idle;
+        if (!idle) return;
+        idle.end();
+      }
+      if (thread.state === "waiting") thread.start();
     }
   }
 
-  /** The bytes of all tokens; special ones have none. */
-  get #tokens(): Pick<ThreadData, "bytes" | "ends"> {
-    if (this.#vocabulary) return this.#vocabulary;
-    const all = Array.from({ length: this.vocabSize }, (_, id) =>
-      this.#bytes.isSpecial(id) ? new Uint8Array() : this.#bytes.of(id),
-    );
+  /** A grammar that nobody uses is kept for a while, one that nobody waits for any more is given up. */
+  #leave(thread: GrammarThread): void {
+    if (thread.users > 0) return;
+    if (thread.state !== "ready") thread.end();
+    for (const idle of this.#idle.slice(0, -MOST_IDLE)) idle.end();
+    thread.idle = setTimeout(() => thread.end(), IDLE).unref();
+    this.#startWaiting();
+  }
+
+  #in(state: GrammarThread["state"]): readonly GrammarThread[] {
+    return [...this.#threads.values()].filter((thread) => thread.state === state);
+  }
+
+  get #idle(): readonly GrammarThread[] {
+    return this.#in("ready").filter(({ users }) => users === 0);
+  }
+
+  /** The bytes of all tokens, found in parts between which others have their turn; special tokens have none. */
+  async #bytesOfAll(): Promise<Vocabulary> {
+    const all: Uint8Array[] = [];
+    while (all.length < this.vocabSize) {
+      const id = all.length;
+      all.push(this.#bytes.isSpecial(id) ? new Uint8Array() : this.#bytes.of(id));
+      if (id % PART === PART - 1) await nextTurn();
+    }
     let end = 0;
-    this.#vocabulary = { bytes: Buffer.concat(all), ends: Uint32Array.from(all, ({ length }) => (end += length)) };
-    return this.#vocabulary;
+    return { bytes: Buffer.concat(all), ends: Uint32Array.from(all, ({ length }) => (end += length)) };
   }
 }
 
@@ -136,89 +184,21 @@ class ThreadConstraint implements Constraint {
   }
 }
 
-interface Waiting {
-  resolve(allowed: Int32Array): void;
-  reject(error: unknown): void;
-  readonly timer: NodeJS.Timeout;
+/** A schema as JSON. @throws BidoraError `JSON_SCHEMA` for one that is too large */
+function textOf(schema: JsonSchema): string {
+  const text = nestedText(schema);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MOST_SCHEMA) throw wrong([], `has ${bytes} bytes of JSON, and the most is ${MOST_SCHEMA}`);
+  return text;
 }
 
-/** A thread with a grammar. */
-class GrammarThread {
-  /** How many hold the grammar. */
-  users = 0;
-  hasEnded = false;
-  /** Settled when the grammar is compiled. */
-  readonly ready: Promise<unknown>;
-  readonly #worker: Worker;
-  /** By sequence; undefined for the compilation. */
-  readonly #waiting = new Map<number | undefined, Waiting>();
-  #sequences = 0;
-
-  constructor(data: ThreadData) {
-    // The package's file is CommonJS in a package of modules, which neither import nor require can load: the thread runs it as a script.
-    const source = `${readFileSync(packageFile(), "utf8")}\n(${grammarThread})(module.exports, require("node:worker_threads"));`;
-    this.#worker = new Worker(source, { eval: true, workerData: data, stdout: true, stderr: true });
-    this.#worker.on("message", (reply: Reply & { readonly sequence: number | undefined }) => this.#take(reply));
-    this.#worker.on("error", (error) => this.#fail(error.message));
-    this.#worker.on("exit", () => this.#fail("its thread ended"));
-    this.ready = this.#wait(undefined);
-  }
-
-  newSequence(): number {
-    return this.#sequences++;
-  }
-
-  /** The tokens that may come next. @throws BidoraError `JSON_SCHEMA` if the grammar takes too long or fails */
-  ask(question: Question): Promise<Int32Array> {
-    if (this.hasEnded) return Promise.reject(failed("its thread ended"));
-    const answer = this.#wait(question.sequence);
-    this.#worker.postMessage(question);
-    return answer;
-  }
-
-  forget(sequence: number): void {
-    if (!this.hasEnded) this.#worker.postMessage({ sequence, isOver: true } satisfies Question);
-  }
-
-  end(): void {
-    this.#fail("its thread ended");
-  }
-
-  #wait(sequence: number | undefined): Promise<Int32Array> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#fail(`it took more than ${PATIENCE / 1000} seconds`), PATIENCE);
-      this.#waiting.set(sequence, { resolve, reject, timer });
-      this.#worker.ref();
-    });
-  }
-
-  #take({ sequence, allowed, error }: Reply & { readonly sequence: number | undefined }): void {
-    if (error !== undefined) {
-      this.#fail(error);
-      return;
-    }
-    const waiting = this.#waiting.get(sequence);
-    this.#waiting.delete(sequence);
-    clearTimeout(waiting?.timer);
-    // An idle thread does not keep the process running.
-    if (this.#waiting.size === 0) this.#worker.unref();
-    waiting?.resolve(allowed ?? new Int32Array());
-  }
-
-  #fail(why: string): void {
-    if (this.hasEnded) return;
-    this.hasEnded = true;
-    void this.#worker.terminate();
-    for (const { reject, timer } of this.#waiting.values()) {
-      clearTimeout(timer);
-      reject(failed(why));
-    }
-    this.#waiting.clear();
+function nestedText(schema: JsonSchema): string {
+  try {
+    return JSON.stringify(schema);
+  } catch (error) {
+    throw error instanceof RangeError ? wrong([], "is nested too deeply") : error;
   }
 }
-
-const failed = (why: string): BidoraError =>
-  new BidoraError("JSON_SCHEMA", `The JSON schema's grammar could not be used: ${why.trim().replace(/\.$/, "")}.`);
 
 function packageFile(): string {
   try {

@@ -47,6 +47,9 @@ furtheritems ::= "," ws value furtheritems | ws "]"
 /** The most ways in which the members of an object may go on. */
 const MOST_WAYS = 5000;
 
+/** The most characters of a grammar's rules. */
+const MOST_TEXT = 2 ** 21;
+
 /** A property: the text of its key, and the rule of its value. */
 interface Member {
   readonly key: string;
@@ -65,14 +68,15 @@ export function jsonGrammar(schema: JsonSchema): string {
 
 class Grammar {
   readonly #rules: string[] = [];
-  readonly #strings = new StringRules((rule) => this.#rules.push(rule));
+  readonly #strings = new StringRules((rule) => this.#add(rule));
+  #length = 0;
   /** The names of the rules of schemas that are referred to. */
   readonly #refs = new Map<string, string>();
   /** The references whose rules are being written, and have had no text since. */
   #open: readonly string[] = [];
 
   constructor(private readonly root: JsonSchema) {
-    this.#rules.push(`root ::= ${this.#of(root, [])}`);
+    this.#add(`root ::= ${this.#of(root, [])}`);
   }
 
   get text(): string {
@@ -129,8 +133,9 @@ class Grammar {
       const resolved = isObject(schema) && typeof schema.$ref === "string" ? this.#target(schema.$ref) : schema;
       if (!isObject(resolved) || !isObject(resolved.properties) || !Array.isArray(resolved.required)) return new Map();
       const { properties, required } = resolved;
+      const needed = new Set(required);
       const fixed = Object.entries(properties).filter(
-        ([key, one]) => required.includes(key) && isObject(one) && "const" in one,
+        ([key, one]) => needed.has(key) && isObject(one) && "const" in one,
       );
       return new Map(fixed.map(([key, one]) => [key, JSON.stringify((one as SchemaObject).const)]));
     };
@@ -152,7 +157,7 @@ class Grammar {
     if (this.#refs.size >= MOST_REFS) throw wrong(path, `is one of more than ${MOST_REFS} references`);
     const name = `ref${this.#refs.size}`;
     this.#refs.set(ref, name);
-    this.#rules.push(`${name} ::= ${this.#within([...this.#open, ref], () => this.#of(target, pathOf(ref)))}`);
+    this.#add(`${name} ::= ${this.#within([...this.#open, ref], () => this.#of(target, pathOf(ref)))}`);
     return name;
   }
 
@@ -209,8 +214,8 @@ class Grammar {
   #object(schema: SchemaObject, path: readonly string[]): string {
     const { properties = {}, required = [], additionalProperties = true, propertyNames } = schema;
     if (!isObject(properties)) throw wrong([...path, "properties"], "must be an object");
-    const needed = textsOf(required, [...path, "required"]);
-    const missing = needed.find((key) => !Object.hasOwn(properties, key));
+    const needed = new Set(textsOf(required, [...path, "required"]));
+    const missing = [...needed].find((key) => !Object.hasOwn(properties, key));
     if (missing !== undefined)
       throw wrong([...path, "required"], `names ${JSON.stringify(missing)}, which is not in properties`);
     const ofNames = isObject(propertyNames) ? propertyNames : { type: "string" };
@@ -220,7 +225,7 @@ class Grammar {
     const members = Object.entries(properties).map(([key, own], i) => ({
       key: keys[i] as string,
       value: this.#rule(`ws ${this.#of(own, [...path, "properties", key])}`),
-      isNeeded: needed.includes(key),
+      isNeeded: needed.has(key),
     }));
     if (members.length > 0) return this.#members(members, path);
     if (additionalProperties === false) return '"{" ws "}"';
@@ -235,8 +240,10 @@ class Grammar {
     const rests: string[] = [];
     let next: string | undefined;
     let count = 0;
+    /** The first member from `at` on that is needed. */
+    let needed = -1;
     for (let at = members.length; at >= 0; at--) {
-      const needed = members.findIndex(({ isNeeded }, i) => i >= at && isNeeded);
+      if (members[at]?.isNeeded) needed = at;
       const possible = members.slice(at, needed < 0 ? undefined : needed + 1);
       count += possible.length;
       if (count > MOST_WAYS) throw wrong([...path, "properties"], "has too many optional properties");
@@ -252,8 +259,14 @@ class Grammar {
   /** Adds a rule, which may refer to itself. @returns its name */
   #rule(text: string | ((name: string) => string)): string {
     const name = `part${this.#rules.length}`;
-    this.#rules.push(`${name} ::= ${typeof text === "string" ? text : text(name)}`);
+    this.#add(`${name} ::= ${typeof text === "string" ? text : text(name)}`);
     return name;
+  }
+
+  #add(rule: string): void {
+    this.#length += rule.length;
+    if (this.#length > MOST_TEXT) throw wrong([], "has more values than a grammar can be written for: make it smaller");
+    this.#rules.push(rule);
   }
 
   /** `fewest` to `more` further items after one, or after the start, and the end of the list. */

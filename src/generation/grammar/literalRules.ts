@@ -18,7 +18,9 @@ export function oneOfWays(ways: readonly Way[], addRule: (expression: string) =>
   const groups = new Map<string, Way[]>();
   for (const way of ways) {
     const [first = ""] = way.text;
-    groups.set(first, [...(groups.get(first) ?? []), way]);
+    const group = groups.get(first);
+    if (group) group.push(way);
+    else groups.set(first, [way]);
   }
   const alternatives = [...groups.values()].map((group) => {
     const start = commonStart(group.map(({ text }) => text));
@@ -38,16 +40,21 @@ export const oneOfTexts = (texts: readonly string[], addRule: (expression: strin
 
 /** The longest start that all texts have. */
 function commonStart(texts: readonly string[]): string {
-  const [first = "", ...others] = texts;
-  const characters = Array.from(first);
-  let length = 0;
-  for (const [i] of characters.entries()) {
-    const start = characters.slice(0, i + 1).join("");
-    if (!others.every((text) => text.startsWith(start))) break;
-    length = start.length;
-  }
-  return first.slice(0, length);
+  return texts.reduce((start, text) => {
+    const end = differsAt(start, text);
+    return start.slice(0, isHalf(start, end) ? end - 1 : end);
+  });
 }
+
+/** The index of the first UTF-16 unit at which two texts differ, or the length of the shorter one. */
+function differsAt(one: string, other: string): number {
+  let at = 0;
+  while (at < one.length && at < other.length && one[at] === other[at]) at++;
+  return at;
+}
+
+/** Whether a text's first `end` units end amid a character. */
+const isHalf = (text: string, end: number): boolean => (text.codePointAt(end - 1) ?? 0) > 0xffff;
 
 /**
  * JSON texts of one rule: with characters beyond ASCII escaped if two texts go on with such characters that have the same first byte, which
@@ -60,8 +67,7 @@ export function separable(texts: readonly string[]): readonly string[] {
 }
 
 function goOnAlike(one: string, other: string): boolean {
-  const at = Array.from({ length: one.length }, (_, i) => i).find((i) => one[i] !== other[i]);
-  if (at === undefined) return false;
+  const at = differsAt(one, other);
   const [a, b] = [one.charCodeAt(at), other.charCodeAt(at)];
   return a >= 0x80 && b >= 0x80 && leadByte(a) === leadByte(b);
 }

@@ -3,6 +3,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, describe, expect, test } from "vitest";
 import { isAllowed } from "../../../src/generation/grammar/constraint.js";
 import { type Grammar, Grammars } from "../../../src/generation/grammar/grammars.js";
+import { jsonGrammar } from "../../../src/generation/grammar/jsonGrammar.js";
 import { loadTokenizer, TokenBytes } from "../../../src/text/index.js";
 import { LLAMA } from "../../server/openServer.js";
 
@@ -17,7 +18,7 @@ const byteIds = new Map(
     own.length === 1 && !bytes.isSpecial(id) ? [[own[0] as number, id] as const] : [],
   ),
 );
-const grammars = new Grammars(tokenizer, VOCABULARY);
+const grammars = new Grammars(tokenizer, VOCABULARY, jsonGrammar);
 afterAll(() => grammars.dispose());
 
 const strings = (more: object) => ({ type: "string", ...more });
@@ -163,6 +164,14 @@ describe.each(SCHEMAS)("%j", (schema, values) => {
       }
     grammar.release();
   });
+});
+
+test("a constant of 40 000 characters", async () => {
+  const text = Array.from({ length: 40_000 }, (_, i) => String.fromCharCode(97 + ((i * i) % 23))).join("");
+  const grammar = await grammars.open({ const: text }, [END]);
+  expect(await hasText(grammar, JSON.stringify(text))).toBe(true);
+  expect(await hasText(grammar, JSON.stringify(text.slice(1)))).toBe(false);
+  grammar.release();
 });
 
 test("halves of surrogate pairs are no characters, even escaped", async () => {
