@@ -22,10 +22,10 @@ export function withShownPaths(message: string): string {
 
 /** Any value as messages show it, shortened if it is long. */
 export function shown(value: unknown): string {
-  if (typeof value === "string") return short(JSON.stringify(value), "a string");
+  if (typeof value === "string") return short(JSON.stringify(value.slice(0, MOST)), "a string");
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);
-  if (Array.isArray(value)) return short(json(value), `a list of ${value.length}`);
+  if (Array.isArray(value)) return short(json(value.slice(0, MOST)), `a list of ${value.length}`);
   const name: unknown = value.constructor?.name;
   return !name || name === "Object" ? short(json(value), "an object") : withArticle(String(name));
 }

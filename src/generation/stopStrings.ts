@@ -36,12 +36,27 @@ export class StopStrings {
   }
 }
 
-/** The length of the longest suffix of `text` that is a proper prefix of `stop`. */
+/** The length of the longest suffix of `text` that is a proper prefix of `stop`, in linear time (Knuth, Morris, Pratt 1977). */
 function overlap(text: string, stop: string): number {
-  for (let size = Math.min(stop.length - 1, text.length); size > 0; size--) {
-    if (stop.startsWith(text.slice(text.length - size))) return size;
-  }
-  return 0;
+  const borders = bordersOf(stop);
+  let length = 0;
+  for (let at = Math.max(0, text.length - stop.length + 1); at < text.length; at++)
+    length = extended(stop, borders, length, text[at]);
+  return length;
+}
+
+/** For each length of a text's start, that of the longest shorter start which it ends with. */
+function bordersOf(text: string): readonly number[] {
+  const borders = [0, 0];
+  for (let at = 1; at < text.length; at++) borders.push(extended(text, borders, borders[at] as number, text[at]));
+  return borders;
+}
+
+/** How much of `text`'s start ends here, after `length` of it and one more character. */
+function extended(text: string, borders: readonly number[], length: number, next: string | undefined): number {
+  let own = length;
+  while (own > 0 && text[own] !== next) own = borders[own] as number;
+  return text[own] === next ? own + 1 : 0;
 }
 
 /**

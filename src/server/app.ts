@@ -1,8 +1,6 @@
 /** The routes of a server. */
 import { type Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { methodNotAllowed } from "hono/method-not-allowed";
-import { duplicateKeyIn } from "../common/keys.js";
 import type { CacheDtype } from "../nn/index.js";
 import type { TaskKind } from "../tasks/index.js";
 import { answer, HAS_LEFT } from "./answers.js";
@@ -13,14 +11,12 @@ import { admittedOrigin, isPreflight, preflight, refuseCompressed, requireKey } 
 import { Metrics } from "./metrics.js";
 import { Places } from "./places.js";
 import { type Plan, TextPlans } from "./plans.js";
+import { Bodies } from "./requests/body.js";
 import { readChat } from "./requests/chat.js";
 import { readCompletion } from "./requests/completion.js";
 import { readEmbeddings } from "./requests/embeddings.js";
 import { embeddingsJson } from "./responses/embeddings.js";
 import type { ServedModel } from "./servedModel.js";
-
-/** The most bytes of a body. */
-const MOST_BYTES = 32 * 2 ** 20;
 
 /** The status, as nginx counts it, of a request whose client left before the answer. */
 const CLIENT_LEFT = 499;
@@ -56,6 +52,7 @@ export class App {
   readonly hono = new Hono<Env>();
   /** For a language model. */
   readonly #text: TextParts | undefined;
+  readonly #bodies = new Bodies();
   readonly #places: Places;
   readonly #metrics: Metrics;
   readonly #embedder: Embedder;
@@ -120,12 +117,7 @@ export class App {
       return c.json(error.body, error.status, { allow });
     };
     hono.use(methodNotAllowed({ app: hono, onMethodNotAllowed }));
-    const onError = (c: Context) => {
-      c.header("connection", "close");
-      const error = new ApiError(413, `The body has more than the ${MOST_BYTES} bytes that the server takes.`);
-      return c.json(error.body, error.status);
-    };
-    hono.use(bodyLimit({ maxSize: MOST_BYTES, onError }));
+    hono.use(this.#bodies.limit);
   }
 
   #addRoutes(): void {
@@ -155,7 +147,7 @@ export class App {
     plan: (plans: TextPlans, request: Request, signal: AbortSignal) => Promise<Plan>,
   ): Promise<Response> {
     const start = performance.now();
-    const request = read(await bodyOf(c));
+    const request = read(await this.#bodies.read(c));
     this.#requireModel(request.model, "causal-lm");
     const release = this.#places.take();
     const { closing, onError } = this.options;
@@ -172,7 +164,7 @@ export class App {
   }
 
   async #embed(c: Context): Promise<Response> {
-    const request = readEmbeddings(await bodyOf(c));
+    const request = readEmbeddings(await this.#bodies.read(c));
     this.#requireModel(request.model, "embedding");
     const release = this.#places.take();
     try {
@@ -205,25 +197,5 @@ export class App {
 
   #shown(id: string): object {
     return { id, object: "model", created: this.#created, owned_by: "bidora" };
-  }
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
-/** @throws ApiError 400 for a body that is not JSON */
-async function bodyOf(c: Context): Promise<unknown> {
-  const bytes = await c.req.arrayBuffer();
-  const [text, body] = jsonOf(bytes);
-  const twice = duplicateKeyIn(text, body);
-  if (twice !== undefined) throw invalid(`The body has ${JSON.stringify(twice)} twice in one object: send it once.`);
-  return body;
-}
-
-function jsonOf(bytes: ArrayBuffer): [text: string, value: unknown] {
-  try {
-    const text = utf8.decode(bytes);
-    return [text, JSON.parse(text)];
-  } catch {
-    throw invalid("The body must be JSON in UTF-8.");
   }
 }

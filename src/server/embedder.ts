@@ -5,7 +5,7 @@ import { lengthFor } from "../inference/predictions.js";
 import type { EmbeddingRow } from "../tasks/embedding/rows.js";
 import { configuredTask, namedTask } from "../tasks/index.js";
 import { invalid } from "./apiError.js";
-import type { Embedded } from "./requests/embeddings.js";
+import type { Input } from "./requests/inputs.js";
 import type { ServedModel } from "./servedModel.js";
 
 /** How many texts are computed before those of another request have their turn. */
@@ -29,7 +29,7 @@ export class Embedder {
    * @param model one of the served names
    * @throws ApiError 400 for ids that are unknown or too many; BidoraError for a text without tokens
    */
-  async embed(model: string, inputs: readonly Embedded[], signal: AbortSignal): Promise<Embeddings> {
+  async embed(model: string, inputs: readonly Input[], signal: AbortSignal): Promise<Embeddings> {
     const open = this.#open(model);
     const rows = await rowsOf(open, inputs);
     const vectors: (readonly number[])[] = [];
@@ -75,7 +75,7 @@ export class Embedder {
   }
 }
 
-async function rowsOf(open: InferenceModel, inputs: readonly Embedded[]): Promise<EmbeddingRow[]> {
+async function rowsOf(open: InferenceModel, inputs: readonly Input[]): Promise<EmbeddingRow[]> {
   const { model } = open;
   const maxLength = lengthFor({ maxLength: model.config.maxTokens, given: {} }, open);
   const texts = inputs.filter((input) => typeof input === "string");

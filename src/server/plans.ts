@@ -15,8 +15,9 @@ import type { ChoicesCall } from "./choices.js";
 import type { WantedLogprobs } from "./engine/job.js";
 import { type EncodedPrompt, encode } from "./prompts.js";
 import type { ChatRequest } from "./requests/chat.js";
-import { type CompletionRequest, newTokensOf, type Prompted } from "./requests/completion.js";
+import { type CompletionRequest, newTokensOf } from "./requests/completion.js";
 import { overridesOf } from "./requests/generation.js";
+import type { Input } from "./requests/inputs.js";
 import { schemaOf } from "./requests/responseFormat.js";
 import { ChatForm } from "./responses/chat.js";
 import type { ResponseForm } from "./responses/common.js";
@@ -123,7 +124,7 @@ export class TextPlans {
   }
 
   /** A prompt's text and the places of its tokens in it. */
-  async #echo(given: Prompted, { ids }: EncodedPrompt): Promise<EchoedPrompt> {
+  async #echo(given: Input, { ids }: EncodedPrompt): Promise<EchoedPrompt> {
     if (typeof given !== "string") return this.#echoIds(ids);
     const [{ offsets }] = (await this.#tokenizer.tokensOf([given])) as [TextTokens];
     const front = new Array<number>(ids.length - offsets.length).fill(0);

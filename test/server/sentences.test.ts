@@ -24,7 +24,9 @@ describe("a request is refused with a sentence", async () => {
     [{ top_k: 1.5 }, "top_k takes a whole number; got 1.5."],
     [{ n: 129 }, "n takes a number of at most 128; got 129."],
     [{ seed: 2 ** 53 }, "seed takes a whole number of at most 9007199254740991; got 9007199254740992."],
-    [{ stop: "" }, 'stop takes a string that is not empty, or a list of at most 16 of them; got "".'],
+    [{ stop: "" }, 'stop takes a string of 1 to 512 characters, or a list of at most 4 of them; got "".'],
+    [{ stop: ["a", "b", "c", "d", "e"] }, "stop has 5 entries, and the most is 4: send fewer."],
+    [{ prompt: Array(3000).fill("a") }, "prompt has 3000 entries, and the most is 2048: send fewer."],
     [{ stream: "yes" }, 'stream takes true or false; got "yes".'],
     [{ stream_options: [] }, "stream_options takes an object; got []."],
     [{ stream: true, stream_options: { a: 1 } }, "stream_options.a is not served: leave it out."],
@@ -68,7 +70,8 @@ describe("a request is refused with a sentence", async () => {
     expect(await refusalOf("completions", twice)).toBe('The body has "max_tokens" twice in one object: send it once.');
     const huge = '{"model":"chatty","prompt":"hi","temperature":1e999}';
     expect(await refusalOf("completions", huge)).toBe("temperature takes a number; got Infinity.");
-    expect(await refusalOf("completions", "[".repeat(1e6))).toBe("The body must be JSON in UTF-8.");
+    expect(await refusalOf("completions", "[".repeat(1e5))).toBe("The body must be JSON in UTF-8.");
+    expect(await refusalOf("completions", "[".repeat(1e6))).toMatch("The body has more values than the server takes");
     const nested = `{"model":${"[".repeat(1e5)}${"]".repeat(1e5)}}`;
     expect(await refusalOf("completions", nested)).toBe("model takes a string; got a list of 1.");
   });

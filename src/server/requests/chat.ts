@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { type Message, ROLES } from "../../text/index.js";
 import { invalid } from "../apiError.js";
-import { aText, checkGeneration, generationKeys } from "./generation.js";
+import { checkGeneration, generationKeys } from "./generation.js";
+import { aText, listOf } from "./inputs.js";
 import { readBody } from "./read.js";
 
 const aPart = z.strictObject({ type: z.literal("text"), text: aText });
@@ -11,10 +12,7 @@ const aPart = z.strictObject({ type: z.literal("text"), text: aText });
 const aContent = z.union(
   [
     aText,
-    z
-      .array(aPart)
-      .min(1)
-      .transform((parts) => parts.map(({ text }) => text).join("\n")),
+    listOf(aPart).transform((parts) => parts.map(({ text }) => text).join("\n")),
   ],
   { error: "a string, or a list of parts of type text" },
 );
@@ -34,7 +32,7 @@ const aMessage = z.preprocess(
 
 const schema = z.strictObject({
   ...generationKeys,
-  messages: z.array(aMessage).min(1),
+  messages: listOf(aMessage),
   max_tokens: z.int().min(1).optional(),
   max_completion_tokens: z.int().min(1).optional(),
   logprobs: z.boolean().default(false),

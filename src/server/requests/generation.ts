@@ -1,18 +1,17 @@
 /** The parameters that completions and chat completions have in common. */
 import { z } from "zod";
 import { type GenerationOverrides, SAMPLING_KEYS } from "../../generation/index.js";
-import { isWellFormed } from "../../text/index.js";
 import { invalid } from "../apiError.js";
+import { aText, listOf } from "./inputs.js";
 import { aResponseFormat } from "./responseFormat.js";
 
 /** The most choices of a request. */
 const MOST_CHOICES = 1024;
-const MOST_STOPS = 16;
+/** The most stop strings, and characters of one: OpenAI's number, and as many as answer quickly at each token. */
+const MOST_STOPS = 4;
+const MOST_CHARACTERS = 512;
 
-export const aText = z
-  .string()
-  .refine(isWellFormed, "has half of a surrogate pair, which is no character: send whole characters");
-const aStop = aText.min(1);
+const aStop = aText.min(1).max(MOST_CHARACTERS);
 const aProbability = z.number().min(0).max(1);
 
 export const generationKeys = {
@@ -20,8 +19,8 @@ export const generationKeys = {
   n: z.int().min(1).max(128).default(1),
   stop: z
     .union(
-      [aStop.transform((one) => [one]), z.array(aStop).max(MOST_STOPS)],
-      `a string that is not empty, or a list of at most ${MOST_STOPS} of them`,
+      [aStop.transform((one) => [one]), listOf(aStop, MOST_STOPS)],
+      `a string of 1 to ${MOST_CHARACTERS} characters, or a list of at most ${MOST_STOPS} of them`,
     )
     .optional(),
   stream: z.boolean().default(false),
