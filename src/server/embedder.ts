@@ -10,6 +10,8 @@ import type { ServedModel } from "./servedModel.js";
 
 /** How many texts are computed before those of another request have their turn. */
 const TURN = 32;
+/** How many are tokenized at once: of each, its start. */
+const ENCODED = 8;
 
 /** The embeddings of a request's inputs, in order. */
 export interface Embeddings {
@@ -31,13 +33,21 @@ export class Embedder {
    */
   async embed(model: string, inputs: readonly Input[], signal: AbortSignal): Promise<Embeddings> {
     const open = this.#open(model);
-    const rows = await rowsOf(open, inputs);
+    const maxLength = lengthFor({ maxLength: open.model.config.maxTokens, given: {} }, open);
+    for (const input of inputs) if (typeof input !== "string") checkIds(input, maxLength, open.model.config.vocabSize);
     const vectors: (readonly number[])[] = [];
-    for (let start = 0; start < rows.length; start += TURN) {
-      const part = rows.slice(start, start + TURN);
-      vectors.push(...(await this.#inTurn(() => this.#compute(open, this.served.adapters.get(model), part, signal))));
+    let tokens = 0;
+    for (let start = 0; start < inputs.length; start += TURN) {
+      const rows: EmbeddingRow[] = [];
+      for (let at = start; at < Math.min(start + TURN, inputs.length); at += ENCODED) {
+        signal.throwIfAborted();
+        const end = Math.min(at + ENCODED, start + TURN);
+        rows.push(...(await rowsOf(open, inputs.slice(at, end), { maxLength, first: at })));
+      }
+      vectors.push(...(await this.#inTurn(() => this.#compute(open, this.served.adapters.get(model), rows, signal))));
+      tokens += rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
     }
-    return { vectors, tokens: rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0) };
+    return { vectors, tokens };
   }
 
   /** The base model with a served model's own task, whose pooling may be the adapter's. */
@@ -75,25 +85,30 @@ export class Embedder {
   }
 }
 
-async function rowsOf(open: InferenceModel, inputs: readonly Input[]): Promise<EmbeddingRow[]> {
-  const { model } = open;
-  const maxLength = lengthFor({ maxLength: model.config.maxTokens, given: {} }, open);
-  const texts = inputs.filter((input) => typeof input === "string");
-  const located = texts.map((text, i) => ({ text, at: { file: `input ${i + 1}`, line: 0 } }));
-  const encoded = (await encodeTexts(open, located, { maxLength })).values();
+/** The rows of inputs. @param place the most tokens of a row, and the number of inputs before these */
+async function rowsOf(
+  open: InferenceModel,
+  inputs: readonly Input[],
+  { maxLength, first }: { readonly maxLength: number; readonly first: number },
+): Promise<EmbeddingRow[]> {
+  const texts = inputs.flatMap((text, i) =>
+    typeof text === "string" ? [{ text, at: { file: `input ${first + i + 1}`, line: 0 } }] : [],
+  );
+  const encoded = (await encodeTexts(open, texts, { maxLength })).values();
   return inputs.map((input) =>
-    typeof input === "string"
-      ? (encoded.next().value as EmbeddingRow)
-      : rowOfIds(input, maxLength, model.config.vocabSize),
+    typeof input === "string" ? (encoded.next().value as EmbeddingRow) : rowOfIds(input),
   );
 }
 
-function rowOfIds(ids: readonly number[], maxLength: number, vocabSize: number): EmbeddingRow {
+function checkIds(ids: readonly number[], maxLength: number, vocabSize: number): void {
   const unknown = ids.find((id) => id >= vocabSize);
   if (unknown !== undefined)
     throw invalid(`The input has the token id ${unknown}, but the model has ${vocabSize} tokens.`, "input");
   if (ids.length > maxLength)
     throw invalid(`The input has ${ids.length} token ids; the model takes ${maxLength}.`, "input");
+}
+
+function rowOfIds(ids: readonly number[]): EmbeddingRow {
   const at = { file: "input", line: 0 };
   return { inputIds: ids, tokenTypeIds: ids.map(() => 0), lengths: [ids.length], skipped: [0], target: undefined, at };
 }

@@ -63,7 +63,11 @@ export class TextPlans {
   async chat(request: ChatRequest, signal: AbortSignal): Promise<Plan> {
     const { model, n, logprobs, messages } = request;
     const wanted = request.max_completion_tokens ?? request.max_tokens;
-    const prompts = await encode(this.served.base, [messages], { wanted, isAsked: wanted !== undefined }, this.#own);
+    const prompts = await encode(this.served.base, [messages], {
+      count: { wanted, isAsked: wanted !== undefined },
+      own: this.#own,
+      signal,
+    });
     const call = await this.#call(
       request,
       prompts,
@@ -80,7 +84,7 @@ export class TextPlans {
   async completion(request: CompletionRequest, signal: AbortSignal): Promise<Plan> {
     const { model, n, echo, prompt: given, logprobs } = request;
     const count = newTokensOf(request);
-    const prompts = await encode(this.served.base, given, count, this.#own);
+    const prompts = await encode(this.served.base, given, { count, own: this.#own, signal });
     const scored = logprobs === undefined ? undefined : { top: logprobs, ofPrompt: echo };
     const echoes = echo
       ? await Promise.all(given.map((one, i) => this.#echo(one, prompts[i] as EncodedPrompt)))

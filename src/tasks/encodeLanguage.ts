@@ -62,14 +62,33 @@ export async function encodePrompts(
 ): Promise<(readonly number[])[]> {
   const front = await tokenizer.prefixIds();
   const renderer = new ChatRenderer(tokenizer);
-  const prompts = examples.map(({ input, at }) => {
-    const writing = textOrMessagesOf(input);
-    return typeof writing === "string"
-      ? { texts: [writing], front, at }
-      : { texts: [renderer.render(writing, true, at).text], front: [], at };
-  });
+  const prompts = examples.map((example) => writtenPrompt(example, renderer, front));
   const tokens = await tokensOf(tokenizer, prompts);
   return tokens.map(({ ids }, i) => [...(prompts[i]?.front ?? []), ...ids]);
+}
+
+/**
+ * The token ids of one prompt as `encodePrompts` gives them; undefined if it is long and has more than `most`.
+ * @throws as `encodePrompts`; the signal's reason
+ */
+export async function encodePromptUpTo(
+  example: LanguageExample,
+  tokenizer: Tokenizer,
+  most: number,
+  signal?: AbortSignal,
+): Promise<readonly number[] | undefined> {
+  const prompt = writtenPrompt(example, new ChatRenderer(tokenizer), await tokenizer.prefixIds());
+  const [text] = prompt.texts as [string];
+  const ids = await withRowInErrors(tokenizer.idsUpTo(text, most, signal), [prompt], ({ texts }) => texts);
+  return ids && [...prompt.front, ...ids];
+}
+
+/** A prompt as a text, and the tokens in front of it: a chat template writes its own. */
+function writtenPrompt({ input, at }: LanguageExample, renderer: ChatRenderer, front: readonly number[]) {
+  const writing = textOrMessagesOf(input);
+  return typeof writing === "string"
+    ? { texts: [writing], front, at }
+    : { texts: [renderer.render(writing, true, at).text], front: [], at };
 }
 
 function textOrMessagesOf(input: LanguageInput): string | readonly Message[] {

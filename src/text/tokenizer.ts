@@ -2,6 +2,7 @@
 import { isJsonObject, type JsonObject } from "../files/json.js";
 import type { TokenizerFile } from "../files/names.js";
 import { boundariesOf } from "./boundaries.js";
+import { BoundedEncoder } from "./bounded.js";
 import { type ChatTemplate, chatTemplateOf, chatTemplateText } from "./chatTemplate.js";
 import { type DecodeOptions, Decoder } from "./decoder.js";
 import {
@@ -20,6 +21,7 @@ import {
 } from "./layout.js";
 import { createNative, type NativeTokenizer, nativeText } from "./native.js";
 import { type Start, StartEncoder } from "./start.js";
+import { requireWellFormed } from "./surrogates.js";
 import {
   modelInputNames,
   modelMaxLength,
@@ -50,6 +52,7 @@ export interface EncodedWords extends Encoded {
 export class Tokenizer {
   readonly #native: NativeTokenizer;
   readonly #encoder: StartEncoder;
+  readonly #bounded: BoundedEncoder;
   readonly #decoder: Decoder;
   readonly #files: readonly TokenizerFile[];
   readonly #spec: JsonObject;
@@ -75,7 +78,9 @@ export class Tokenizer {
   constructor(spec: JsonObject, text: string, settings: TokenizerSettings, files: readonly TokenizerFile[]) {
     this.#spec = spec;
     this.#native = createNative(text);
-    this.#encoder = new StartEncoder(this.#native, boundariesOf(spec));
+    const boundaries = boundariesOf(spec);
+    this.#encoder = new StartEncoder(this.#native, boundaries);
+    this.#bounded = new BoundedEncoder(this.#native, boundaries);
     this.#decoder = new Decoder(this.#native, spec, settings.config);
     this.#files = files;
     this.#settings = settings;
@@ -137,6 +142,15 @@ export class Tokenizer {
   /** The tokens of texts with their offsets. Special tokens in the texts are recognized, none are added. */
   tokensOf(texts: readonly string[]): Promise<TextTokens[]> {
     return tokensOf(this.#native, texts);
+  }
+
+  /**
+   * The tokens of a text as `tokensOf` gives them; undefined if it is long and has more than `most`.
+   * @throws RefusedText; the signal's reason
+   */
+  async idsUpTo(text: string, most: number, signal?: AbortSignal): Promise<readonly number[] | undefined> {
+    requireWellFormed([text]);
+    return this.#bounded.encode(text, most, signal);
   }
 
   /** The text of tokens, by default without special tokens. */
