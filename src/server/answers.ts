@@ -1,4 +1,5 @@
 /** Answers of the routes that generate text. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import type { Tokenizer } from "../text/index.js";
@@ -7,7 +8,7 @@ import { type ChoicePiece, choicePieces } from "./choices.js";
 import type { Engine } from "./engine/engine.js";
 import type { Metrics } from "./metrics.js";
 import type { Plan } from "./plans.js";
-import { Usage } from "./responses/common.js";
+import { type ResponseForm, Usage } from "./responses/common.js";
 
 /** What a request's answer is part of. */
 export interface AnswerContext {
@@ -43,7 +44,29 @@ export async function answer(c: Context, plan: Plan, context: AnswerContext): Pr
   if (plan.stream) return streamed(c, pieces, plan, { usage, leaving, onError: context.onError });
   const all: ChoicePiece[] = [];
   for await (const piece of pieces) all.push(piece);
-  return c.json(form.whole(all, usage));
+  return c.body(await wholeText(form, all, usage), 200, { "content-type": "application/json" });
+}
+
+/** A response as JSON, one choice after the other, between which other requests have their turn: with log-probabilities they are long. */
+async function wholeText(form: ResponseForm, pieces: readonly ChoicePiece[], usage: Usage): Promise<string> {
+  const choices: string[] = [];
+  for (const choice of form.choices(byChoice(pieces))) {
+    choices.push(JSON.stringify(choice));
+    await nextTurn();
+  }
+  const [before, after] = JSON.stringify({ ...form.frame, choices: [], usage: usage.json }).split('"choices":[]');
+  return `${before}"choices":[${choices.join(",")}]${after}`;
+}
+
+/** By the index of their choice. */
+function byChoice(pieces: readonly ChoicePiece[]): ReadonlyMap<number, readonly ChoicePiece[]> {
+  const all = new Map<number, ChoicePiece[]>();
+  for (const piece of pieces) {
+    const own = all.get(piece.index);
+    if (own) own.push(piece);
+    else all.set(piece.index, [piece]);
+  }
+  return all;
 }
 
 async function* counted(pieces: AsyncIterable<ChoicePiece>, usage: Usage): AsyncGenerator<ChoicePiece> {

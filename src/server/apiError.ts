@@ -20,7 +20,7 @@ export class ApiError extends Error {
   constructor(
     readonly status: ContentfulStatusCode,
     message: string,
-    private readonly details: Details = {},
+    readonly details: Details = {},
   ) {
     super(message);
   }

@@ -11,10 +11,8 @@ import { admittedOrigin, isPreflight, preflight, refuseCompressed, requireKey } 
 import { Metrics } from "./metrics.js";
 import { Places } from "./places.js";
 import { type Plan, TextPlans } from "./plans.js";
-import { Bodies } from "./requests/body.js";
-import { readChat } from "./requests/chat.js";
-import { readCompletion } from "./requests/completion.js";
-import { readEmbeddings } from "./requests/embeddings.js";
+import { Bodies } from "./requests/bodies.js";
+import type { RequestKind, RequestOf } from "./requests/readers.js";
 import { embeddingsJson } from "./responses/embeddings.js";
 import type { ServedModel } from "./servedModel.js";
 
@@ -75,9 +73,10 @@ export class App {
     this.#addRoutes();
   }
 
-  /** Ends the threads of grammars. */
+  /** Ends the threads of grammars and bodies. */
   dispose(): void {
     this.#text?.plans.dispose();
+    this.#bodies.dispose();
   }
 
   #addGuards(): void {
@@ -133,21 +132,21 @@ export class App {
       this.#requireModel(c.req.param("model"));
       return c.json(this.#shown(c.req.param("model")));
     });
-    hono.post("/v1/chat/completions", (c) => this.#generate(c, readChat, (plans, ...asked) => plans.chat(...asked)));
+    hono.post("/v1/chat/completions", (c) => this.#generate(c, "chat", (plans, ...asked) => plans.chat(...asked)));
     hono.post("/v1/completions", (c) =>
-      this.#generate(c, readCompletion, (plans, ...asked) => plans.completion(...asked)),
+      this.#generate(c, "completions", (plans, ...asked) => plans.completion(...asked)),
     );
     hono.post("/v1/embeddings", (c) => this.#embed(c));
   }
 
   /** Answers a request that generates text. */
-  async #generate<Request extends { readonly model: string }>(
+  async #generate<Kind extends Exclude<RequestKind, "embeddings">>(
     c: Context,
-    read: (body: unknown) => Request,
-    plan: (plans: TextPlans, request: Request, signal: AbortSignal) => Promise<Plan>,
+    kind: Kind,
+    plan: (plans: TextPlans, request: RequestOf<Kind>, signal: AbortSignal) => Promise<Plan>,
   ): Promise<Response> {
     const start = performance.now();
-    const request = read(await this.#bodies.read(c));
+    const request = await this.#bodies.read(kind, c);
     this.#requireModel(request.model, "causal-lm");
     const release = this.#places.take();
     const { closing, onError } = this.options;
@@ -164,7 +163,7 @@ export class App {
   }
 
   async #embed(c: Context): Promise<Response> {
-    const request = readEmbeddings(await this.#bodies.read(c));
+    const request = await this.#bodies.read("embeddings", c);
     this.#requireModel(request.model, "embedding");
     const release = this.#places.take();
     try {

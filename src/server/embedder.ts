@@ -95,9 +95,7 @@ async function rowsOf(
     typeof text === "string" ? [{ text, at: { file: `input ${first + i + 1}`, line: 0 } }] : [],
   );
   const encoded = (await encodeTexts(open, texts, { maxLength })).values();
-  return inputs.map((input) =>
-    typeof input === "string" ? (encoded.next().value as EmbeddingRow) : rowOfIds(input),
-  );
+  return inputs.map((input) => (typeof input === "string" ? (encoded.next().value as EmbeddingRow) : rowOfIds(input)));
 }
 
 function checkIds(ids: readonly number[], maxLength: number, vocabSize: number): void {

@@ -63,7 +63,9 @@ async function idsOf(
   const most = Math.max(MOST_PER_TOKEN * positions, LEAST_CHARACTERS);
   const characters = charactersIn(prompt);
   if (characters > most)
-    throw tooLong(`The prompt has ${characters} characters, whose tokens are more than the ${positions} that the model takes.`);
+    throw tooLong(
+      `The prompt has ${characters} characters, whose tokens are more than the ${positions} that the model takes.`,
+    );
   const at = { file: typeof prompt === "string" ? "prompt" : "messages", line: 0 };
   const example: LanguageExample = { input: { kind: "prompt", prompt, completion: undefined }, label: undefined, at };
   const ids = await encodePromptUpTo(example, tokenizer, positions, signal);

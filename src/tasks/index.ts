@@ -9,7 +9,13 @@ export { EMBEDDING_LOSSES } from "./embedding/losses.js";
 export type { EmbeddingRow } from "./embedding/rows.js";
 export type { EmbeddingPrediction } from "./embedding/scored.js";
 export { type EmbeddingLossName, type EmbeddingSettings, embeddingLossNames } from "./embedding/settings.js";
-export { encodeLanguageRows, encodePrompts, encodePromptUpTo, type LanguageEncoding, type LanguageRow } from "./encodeLanguage.js";
+export {
+  encodeLanguageRows,
+  encodePrompts,
+  encodePromptUpTo,
+  type LanguageEncoding,
+  type LanguageRow,
+} from "./encodeLanguage.js";
 export { checkIds, encodeRows, maxLengthOf, type RowEncoding, type VocabularySizes } from "./encodeRows.js";
 export { type LabelsPrediction, type LabelsRow, multiLabelClassification } from "./multiLabelClassification.js";
 export { questionAnswering, type SpanPrediction, type SpanRow } from "./questionAnswering.js";

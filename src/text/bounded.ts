@@ -28,7 +28,8 @@ export class BoundedEncoder {
     for (let at = 0; at < text.length; ) {
       if (ids.length > most) return undefined;
       const end = this.#cut(text, at);
-      const piece = end === undefined ? await this.#rest(text.slice(at), most - ids.length, signal) : text.slice(at, end);
+      const piece =
+        end === undefined ? await this.#rest(text.slice(at), most - ids.length, signal) : text.slice(at, end);
       if (piece === undefined) return undefined;
       const encoding = await this.#encode(piece, signal);
       for (const id of encoding.getIds()) ids.push(id);

@@ -2,16 +2,19 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { BoundedEncoder } from "../../src/text/bounded.js";
 import { boundariesOf } from "../../src/text/boundaries.js";
-import { loadTokenizer } from "../../src/text/index.js";
+import { BoundedEncoder } from "../../src/text/bounded.js";
+import { loadTokenizer, type TextTokens } from "../../src/text/index.js";
 import { createNative, nativeText } from "../../src/text/native.js";
 
 const folder = fileURLToPath(new URL("../golden/text", import.meta.url));
 const NAMES = Object.keys(JSON.parse(readFileSync(`${folder}/golden.json`, "utf8")) as object);
 
 const words = (count: number): string =>
-  Array.from({ length: count }, (_, i) => ["The cat", "sat,", "a 😀", "on", "漢字漢字", "Mädchen\n", "12"][(i * i) % 7]).join(" ");
+  Array.from(
+    { length: count },
+    (_, i) => ["The cat", "sat,", "a 😀", "on", "漢字漢字", "Mädchen\n", "12"][(i * i) % 7],
+  ).join(" ");
 
 const TEXTS: readonly (readonly [string, string])[] = [
   ["no text", ""],
@@ -24,7 +27,7 @@ const TEXTS: readonly (readonly [string, string])[] = [
 describe.each(NAMES)("%s", (name) => {
   test.each(TEXTS)("%s", async (_, text) => {
     const tokenizer = await loadTokenizer(`${folder}/${name}`);
-    const [{ ids }] = (await tokenizer.tokensOf([text])) as [{ ids: readonly number[] }];
+    const [{ ids }] = (await tokenizer.tokensOf([text])) as [TextTokens];
     expect(await tokenizer.idsUpTo(text, ids.length)).toEqual(ids);
     if (text.length > 2 ** 16 && ids.length > 2000) expect(await tokenizer.idsUpTo(text, 500)).toBeUndefined();
   });

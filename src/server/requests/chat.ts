@@ -9,13 +9,9 @@ import { readBody } from "./read.js";
 const aPart = z.strictObject({ type: z.literal("text"), text: aText });
 
 /** Parts become one text, one a line as in vLLM and llama.cpp: most templates would write a list as Python prints it. */
-const aContent = z.union(
-  [
-    aText,
-    listOf(aPart).transform((parts) => parts.map(({ text }) => text).join("\n")),
-  ],
-  { error: "a string, or a list of parts of type text" },
-);
+const aContent = z.union([aText, listOf(aPart).transform((parts) => parts.map(({ text }) => text).join("\n"))], {
+  error: "a string, or a list of parts of type text",
+});
 
 /** A message, with other fields that a chat template may read. A field that is null counts as absent. */
 const aMessage = z.preprocess(

@@ -20,17 +20,20 @@ export class ChatForm implements ResponseForm {
     this.#head = newHead("chatcmpl", options);
   }
 
-  whole(pieces: readonly ChoicePiece[], usage: Usage): object {
-    const choices = Array.from({ length: this.options.n }, (_, index) => {
-      const own = pieces.filter((piece) => piece.index === index);
-      return {
+  get frame(): object {
+    return { ...this.#head, object: "chat.completion" };
+  }
+
+  *choices(pieces: ReadonlyMap<number, readonly ChoicePiece[]>): Iterable<object> {
+    for (let index = 0; index < this.options.n; index++) {
+      const own = pieces.get(index) ?? [];
+      yield {
         index,
         message: { role: "assistant", content: own.map(({ text }) => text).join(""), refusal: null },
         logprobs: this.#logprobs(own),
         finish_reason: reasonOf(own.at(-1)?.finish),
       };
-    });
-    return { ...this.#head, object: "chat.completion", choices, usage: usage.json };
+    }
   }
 
   opening(): readonly object[] {

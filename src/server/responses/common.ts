@@ -49,8 +49,10 @@ export class Usage {
 
 /** How the choices of a request become a response. */
 export interface ResponseForm {
-  /** The whole response. @param pieces all of them */
-  whole(pieces: readonly ChoicePiece[], usage: Usage): object;
+  /** The whole response but for its choices and usage. */
+  readonly frame: object;
+  /** The choices of the whole response. @param pieces of each choice */
+  choices(pieces: ReadonlyMap<number, readonly ChoicePiece[]>): Iterable<object>;
   /** The events before the first piece. */
   opening(): readonly object[];
   /** The events of a piece. */

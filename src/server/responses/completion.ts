@@ -36,14 +36,17 @@ export class CompletionForm implements ResponseForm {
     this.#choices = Array.from({ length: prompts * n }, (_, i) => new ChoiceText(echoes?.[Math.floor(i / n)], bytes));
   }
 
-  whole(pieces: readonly ChoicePiece[], usage: Usage): object {
-    const choices = this.#choices.map((choice, index) => {
-      const own = pieces.filter((piece) => piece.index === index);
+  get frame(): object {
+    return { ...this.#head, object: "text_completion" };
+  }
+
+  *choices(pieces: ReadonlyMap<number, readonly ChoicePiece[]>): Iterable<object> {
+    for (const [index, choice] of this.#choices.entries()) {
+      const own = pieces.get(index) ?? [];
       const parts = own.map((piece) => choice.add(piece));
       const [text, tokens] = [parts.map((part) => part.text).join(""), parts.flatMap((part) => part.tokens)];
-      return this.#choice(index, text, tokens, reasonOf(own.at(-1)?.finish));
-    });
-    return { ...this.#head, object: "text_completion", choices, usage: usage.json };
+      yield this.#choice(index, text, tokens, reasonOf(own.at(-1)?.finish));
+    }
   }
 
   opening(): readonly object[] {
