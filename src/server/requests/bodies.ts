@@ -5,7 +5,6 @@ import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { packageRoot } from "../../common/installation.js";
 import { ApiError } from "../apiError.js";
-import { Places } from "../places.js";
 import { NESTED, type RequestKind, type RequestOf, readRequest } from "./readers.js";
 import type { Outcome, Task } from "./thread.js";
 
@@ -17,14 +16,14 @@ const MOST_BYTES = 8 * 2 ** 20;
 /** A body of fewer bytes is read in a moment. */
 const SMALL = 2 ** 14;
 
-/** How many larger ones are read, or wait to be, at the same time. */
-const MOST_LARGE = 16;
+/** The most bytes of all larger ones that are read, or wait to be, at the same time. */
+const MOST_AT_ONCE = 64 * 2 ** 20;
 
 /** Milliseconds for which the thread is kept, with its memory. */
 const IDLE = 5000;
 
 export class Bodies {
-  readonly #places = new Places(MOST_LARGE);
+  #bytes = 0;
   /** The end of the last body's turn. */
   #turn: Promise<unknown> = Promise.resolve();
   #thread: Worker | undefined;
@@ -42,16 +41,20 @@ export class Bodies {
 
   /** @throws ApiError 400 as `readRequest`, 429 for one of too many large bodies; the reason why the client left */
   async read<Kind extends RequestKind>(kind: Kind, c: Context): Promise<RequestOf<Kind>> {
-    const length = c.req.header("content-length");
-    if (length !== undefined && Number(length) < SMALL) return readRequest(kind, await c.req.arrayBuffer());
-    const release = this.#places.take();
+    const length = Number(c.req.header("content-length") ?? MOST_BYTES);
+    if (length < SMALL) return readRequest(kind, await c.req.arrayBuffer());
+    if (this.#bytes + length > MOST_AT_ONCE)
+      throw new ApiError(429, "Too many large bodies are being read already: try again later.", {
+        code: "rate_limit_exceeded",
+      });
+    this.#bytes += length;
     try {
       const bytes = await c.req.arrayBuffer();
       const outcome = this.#turn.then(() => this.#inThread({ kind, bytes }, c.req.raw.signal));
       this.#turn = outcome.catch(() => {});
       return (await outcome) as RequestOf<Kind>;
     } finally {
-      release();
+      this.#bytes -= length;
     }
   }
 
