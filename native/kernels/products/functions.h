@@ -54,8 +54,8 @@ struct IntegerRows {
 
 constexpr int64_t kGranulesOfBlock = 8;
 constexpr int64_t kIntegerRows = 8;  // a multiple of the rows that are multiplied at once
-constexpr int64_t kPanel = 64;    // columns per panel of a frozen product
-constexpr int64_t kFewRows = 16;  // for up to this many rows of x, the matrix is not packed
+constexpr int64_t kPanel = 64;       // columns per panel of a frozen product
+constexpr int64_t kFewRows = 16;     // for up to this many rows of x, the matrix is not packed
 
 template <typename T>
 struct ProductFunctions {
