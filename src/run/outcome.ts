@@ -118,7 +118,7 @@ function adviceFor(config: RunConfig, losses: PhaseLosses, isOverfitted: boolean
   if (losses.steps >= DIVERGED.steps && last > DIVERGED.times * first)
     return `the training loss rose from ${formatNumber(first)} to ${formatNumber(last)}; use a smaller ${named}, such as ${rounded(config[rate] / 5)}`;
   if (losses.steps < ENOUGH_STEPS)
-    return `it had only ${losses.steps} optimizer step${losses.steps === 1 ? "" : "s"}; use ${longer(config, losses)}, or a smaller --batch-size`;
+    return `the run had only ${losses.steps} optimizer step${losses.steps === 1 ? "" : "s"}; use ${longer(config, losses)}, or a smaller --batch-size`;
   return `use a larger ${named}, such as ${rounded(config[rate] * 5)}, or ${longer(config, losses)}`;
 }
 

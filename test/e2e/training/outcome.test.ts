@@ -92,12 +92,12 @@ describe("a run that has learned nothing says so, and what to change", () => {
     [
       "few steps",
       { maxSteps: 3, learningRate: 1e-5 },
-      /it had only 3 optimizer steps; use --max-steps 100, or a smaller --batch-size\.$/,
+      /the run had only 3 optimizer steps; use --max-steps 100, or a smaller --batch-size\.$/,
     ],
     [
       "few epochs",
       { maxSteps: undefined, epochs: 1, learningRate: 1e-5 },
-      /it had only 6 optimizer steps; use --epochs 17, or/,
+      /the run had only 6 optimizer steps; use --epochs 17, or/,
     ],
     [
       "a large rate",
