@@ -159,8 +159,8 @@ describe("the plan of a comparison", () => {
       [8, 20, undefined],
     ]);
     expect(bidora?.map(({ settings }) => [settings.maxSteps, settings.retrainSteps])).toEqual([
-      [20, 40],
-      [5, 10],
+      [13, 41],
+      [3, 11],
     ]);
     expect(lora?.[0]).toMatchObject({ folder: "runs/comparison/regression/lora/grid/batchSize=2", seed: 0 });
     expect(lora?.[0]?.settings).toMatchObject({ holdoutFraction: 0.2 });

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { rowsPerStep } from "../../src/comparison/budget.js";
-import { estimatorNames, type RunSettings } from "../../src/config/index.js";
+import { estimatorNames, type HypergradientName, type RunSettings } from "../../src/config/index.js";
 import type * as tangents from "../../src/tangents/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
@@ -69,10 +69,23 @@ const many = [
   { unrollSteps: 2, gradientAccumulation: 2, regularizer: 0.1, hypergradientTerms: 4 },
 ];
 
-test.each(estimatorNames.flatMap((hypergradient) => many.map((more) => ({ hypergradient, ...more }))))(
+/** Only the first iteration of `cg` is sure to be made: it ends at a direction of negative curvature. */
+const surely = (hypergradient: HypergradientName) => (hypergradient === "cg" ? { hypergradientTerms: 1 } : {});
+
+test.each(estimatorNames.flatMap((name) => many.map((more) => ({ hypergradient: name, ...more, ...surely(name) }))))(
   "a search takes the rows through the model that a budget counts: %j",
   async (settings) => {
     const { search } = rowsPerStep(planSettings({ ...SETTINGS, ...settings }), ROWS);
     expect(await rowsTaken(settings)).toBe(SETTINGS.maxSteps * search);
   },
 );
+
+test("cg takes no more than a budget counts, also where it ends early", async () => {
+  const settings = { hypergradient: "cg", hypergradientTerms: 4 } as const;
+  const { search } = rowsPerStep(planSettings({ ...SETTINGS, ...settings }), ROWS);
+  const taken = await rowsTaken(settings);
+  expect(taken).toBeLessThan(SETTINGS.maxSteps * search);
+  expect(taken).toBeGreaterThanOrEqual(
+    SETTINGS.maxSteps * rowsPerStep(planSettings({ ...SETTINGS, ...settings, hypergradientTerms: 1 }), ROWS).search,
+  );
+});
