@@ -92,6 +92,12 @@ Napi::Value allocated(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(allocatedBytes()));
 }
 
+// () => gives freed memory of the C library back to the system.
+Napi::Value trim(const Napi::CallbackInfo& info) {
+  returnFreedMemory();
+  return info.Env().Undefined();
+}
+
 Napi::Value setErrorFactory(const Napi::CallbackInfo& info) {
   environment(info.Env()).makeError = Napi::Persistent(info[0].As<Napi::Function>());
   return info.Env().Undefined();
@@ -104,6 +110,7 @@ void exportEngine(Napi::Object exports) {
   cuda();
   defineFunction<engineFacts>(exports, "engineFacts");
   defineFunction<allocated>(exports, "allocatedBytes");
+  defineFunction<trim>(exports, "returnFreedMemory");
   defineFunction<setThreads>(exports, "setThreads");
   defineFunction<allowIntegerProducts>(exports, "allowIntegerProducts");
   defineFunction<setIsaVariant>(exports, "setIsaVariant");

@@ -74,6 +74,8 @@ size_t allocatedBytes() {
   return use.uordblks + use.hblkhd;
 }
 
+void returnFreedMemory() { malloc_trim(0); }
+
 }  // namespace bidora
 
 #else
@@ -82,6 +84,7 @@ namespace bidora {
 
 void replaceAllocator() {}
 size_t allocatedBytes() { return 0; }
+void returnFreedMemory() {}
 
 }  // namespace bidora
 #endif

@@ -12,4 +12,7 @@ void replaceAllocator();
 // Bytes allocated by all threads; 0 where the C library does not say.
 size_t allocatedBytes();
 
+// Gives freed memory back to the system, which takes milliseconds for each gigabyte.
+void returnFreedMemory();
+
 }  // namespace bidora

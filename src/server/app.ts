@@ -8,6 +8,7 @@ import { ApiError, invalid, isOwnFault, toApiError } from "./apiError.js";
 import { Embedder } from "./embedder.js";
 import { Engine } from "./engine/engine.js";
 import { admittedOrigin, isPreflight, preflight, refuseCompressed, requireKey } from "./guards.js";
+import { returnMemory } from "./memory.js";
 import { Metrics } from "./metrics.js";
 import { Places } from "./places.js";
 import { type Plan, TextPlans } from "./plans.js";
@@ -18,6 +19,9 @@ import type { ServedModel } from "./servedModel.js";
 
 /** The status, as nginx counts it, of a request whose client left before the answer. */
 const CLIENT_LEFT = 499;
+
+/** Milliseconds without a request after which freed memory is given back: computing with it again is slower at first. */
+const QUIET = 5000;
 
 /** How requests are answered. */
 export interface AppOptions {
@@ -54,6 +58,7 @@ export class App {
   readonly #places: Places;
   readonly #metrics: Metrics;
   readonly #embedder: Embedder;
+  #quiet: NodeJS.Timeout | undefined;
   readonly #created = Math.floor(Date.now() / 1000);
 
   constructor(
@@ -77,6 +82,7 @@ export class App {
   dispose(): void {
     this.#text?.plans.dispose();
     this.#bodies.dispose();
+    clearTimeout(this.#quiet);
   }
 
   #addGuards(): void {
@@ -109,6 +115,7 @@ export class App {
       closing.throwIfAborted();
       refuseCompressed(c.req.raw.headers);
       await next();
+      if (c.req.method === "POST") this.#returnMemory();
     });
     const onMethodNotAllowed = (c: Context, methods: string[]) => {
       const allow = methods.join(", ");
@@ -137,6 +144,15 @@ export class App {
       this.#generate(c, "completions", (plans, ...asked) => plans.completion(...asked)),
     );
     hono.post("/v1/embeddings", (c) => this.#embed(c));
+  }
+
+  /** Gives freed memory back once no request has come for a while. */
+  #returnMemory(): void {
+    clearTimeout(this.#quiet);
+    this.#quiet = setTimeout(() => {
+      if (this.#places.taken === 0) returnMemory();
+      else this.#returnMemory();
+    }, QUIET).unref();
   }
 
   /** Answers a request that generates text. */

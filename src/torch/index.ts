@@ -20,7 +20,7 @@ export { OPERATORS } from "./generated/operatorNames.js";
 export * from "./generated/operators.js";
 export { fitsInMemory, requireMemory } from "./memory.js";
 export { type TapeArgument, type TensorId, TorchError } from "./native.js";
-export { allocatedBytes, collectableBytes, keep, liveHandles, scope } from "./ownership.js";
+export { allocatedBytes, collectableBytes, keep, liveHandles, returnFreedMemory, scope } from "./ownership.js";
 export { type ProfileEvent, type ProfileKind, popRange, pushRange, startProfile, stopProfile } from "./profile.js";
 export { Generator } from "./random.js";
 export { dependOn, RecordedPass, type Recording, recordPass, tensorsIn } from "./recordedPass.js";

@@ -124,6 +124,7 @@ export interface Native {
   collectableBytes(): number;
   liveHandles(): number;
   allocatedBytes(): number;
+  returnFreedMemory(): void;
   backward(outputs: readonly Handle[], gradients: readonly (Handle | null)[], retain: boolean, create: boolean): void;
   grad(
     outputs: readonly Handle[],

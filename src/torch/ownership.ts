@@ -105,3 +105,8 @@ export function liveHandles(): number {
 export function allocatedBytes(): number {
   return native.allocatedBytes();
 }
+
+/** Gives memory back to the system that the C library has kept for the next tensors. */
+export function returnFreedMemory(): void {
+  native.returnFreedMemory();
+}
