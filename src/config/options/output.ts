@@ -79,6 +79,7 @@ export const outputOptions = {
     help: "the metric that early stopping goes by: any of the task's, or loss",
     defaultText: "the task's main metric",
     advanced: true,
+    rare: true,
     appliesWhen: both(withEarlyStopping, withPhaseToStop),
   }),
   log: option(choices(LOGGERS), {
