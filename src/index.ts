@@ -78,6 +78,7 @@ export type {
   SharedRows,
   SignificanceTest,
   SummaryEntry,
+  TriedPoint,
   UnfinishedRun,
   WilcoxonTest,
 } from "./files/comparison.js";
@@ -97,7 +98,7 @@ export type {
   StepEvent,
   Versions,
 } from "./files/events.js";
-export type { Metrics } from "./files/metrics.js";
+export type { MetricRows, Metrics } from "./files/metrics.js";
 export type { Finish, Generated, GeneratedPiece, JsonSchema, NextTokens } from "./generation/index.js";
 export type { Verdict } from "./inference/engines/engine.js";
 export type { EngineName, EngineVerdict } from "./inference/engines/index.js";
@@ -124,7 +125,7 @@ export type { Estimate } from "./run/estimates/measureRun.js";
 export type { Kind } from "./settings/kinds.js";
 export type { AppliesWhen } from "./settings/option.js";
 export { CheckpointRequest } from "./train/checkpoints.js";
-export type { EstimatorComparison, EstimatorResult } from "./train/hypergradients/compareEstimators.js";
+export type { EstimatorComparison, EstimatorResult, ImplicitTarget } from "./train/hypergradients/compareEstimators.js";
 
 // Models.
 

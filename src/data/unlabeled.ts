@@ -9,6 +9,7 @@ export interface UnlabeledOptions {
   readonly labels?: "required" | "optional";
   /** Leaves rows without a label out, with a note, instead of refusing them; undefined where the user has no such choice. */
   readonly dropUnlabeled?: boolean | undefined;
+  /** Receives notes for the user. */
   readonly onNote?: ((note: string) => void) | undefined;
 }
 

@@ -59,7 +59,7 @@ export const modelOptions = {
   }),
   adapter: option(folder, {
     group: "Model",
-    help: "continue training this adapter instead of a fresh one; it also names the model, unless --model does",
+    help: "continue training this adapter instead of a fresh one, on its own base model unless --model names another",
     advanced: true,
   }),
   initWeights: option(choice(INIT_WEIGHTS), {

@@ -26,7 +26,7 @@ export interface EstimatorResult extends Nearness {
 }
 
 /** The implicit target against the unrolled one, and how it was found. */
-interface ImplicitTarget extends Nearness {
+export interface ImplicitTarget extends Nearness {
   /** ‖v − (H + λI)·x‖ / ‖v‖ of its solution x. */
   readonly residual: number;
   /** Products with H that it took. */
