@@ -4,10 +4,11 @@ import { BidoraError, UsageError } from "../common/errors.js";
 import { stopsByValidation } from "../common/run.js";
 import { type RunConfig, type RunKey, type RunSettings, resolveRun } from "../config/index.js";
 import type { Dataset } from "../data/index.js";
-import { splitsToRead, taskOf } from "../datasets/index.js";
+import { outputNames, splitsToRead, taskOf } from "../datasets/index.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { architectureOf, designOf } from "../models/index.js";
+import { stopsBy } from "../run/judgedBy.js";
 import { checkEvaluationRows, checkOneMetric } from "../run/prepare.js";
 import { type RunData, readRunData } from "../run/runInputs.js";
 import { isLeak, isPublished, overlapOf, overlapText, rowKeysOf, trainedNotes } from "../run/sharedRows.js";
@@ -123,9 +124,10 @@ async function problemsOfAlike(
 ): Promise<BidoraError[]> {
   const { trainLimit: _limit, holdoutFraction: _share, ...given } = runs[0].config.given;
   const data = await readRunData({ config: resolveRun(given), saved: undefined, adapterFolder: undefined }, hub);
-  const { splits } = data;
+  const { splits, choice } = data;
+  const judged = { choice, labels: outputNames(choice.task, data.labels) };
   facts.learn(runs[0].config, splits.train.examples.length);
-  designOf(architectureOf(readConfig(data.folder)), data.choice.task.head);
+  designOf(architectureOf(readConfig(data.folder)), choice.task.head);
   const labels = [splits.train, splits.validation, splits.test].flatMap((rows) => labelProblem(data, rows));
   const problems = [...labels, ...choiceProblems(runs, data, onNote)];
   for (const { config, variant, isTuned } of runs) {
@@ -134,7 +136,8 @@ async function problemsOfAlike(
     problems.push(
       ...(await caught(async () => {
         checkEvaluationRows(watching, { validation: splits.validation, holdout });
-        checkOneMetric(data.choice.task, { ...splits, holdout: isTuned ? splits.train : holdout });
+        stopsBy(config, judged);
+        checkOneMetric(choice.task, { ...splits, holdout: isTuned ? splits.train : holdout });
         await facts.rowsOf(config);
         return [];
       })),

@@ -233,6 +233,17 @@ describe("early stopping in a comparison", () => {
     expect(notes.at(-1)).toContain("8 of the 8 validation rows are also training rows");
   });
 
+  it("by a metric that a task does not have is refused, also for one method or grid point", async () => {
+    const refused =
+      /^No run was started\. good: --early-stopping-metric takes accuracy, .*loss for this task; got pearson\.$/;
+    const stopping = ["perMethod:", "  lora+es: {earlyStoppingMetric: pearson}"];
+    await expect(check([good], { methods: ["lora", "lora+es"] }, false, stopping)).rejects.toThrow(refused);
+    await expect(check([good], { methods: ["lora+es"], grid: ["earlyStoppingMetric=loss,pearson"] })).rejects.toThrow(
+      refused,
+    );
+    await expect(check([good], { methods: ["lora+es"], earlyStoppingMetric: "accuracy" })).resolves.toBeUndefined();
+  });
+
   it("without rows to evaluate on is refused", async () => {
     const tested = { name: "good", task: "sequence-classification", train, test: other };
     await expect(check([tested], early)).rejects.toThrow(
