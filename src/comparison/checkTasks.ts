@@ -152,39 +152,39 @@ const CHOICES = [
     rows: "validation",
     chooses: ({ config }: AskedRun) => stopsByValidation(config),
     would: (methods: string) => `--early-stopping would stop ${methods} by the validation rows`,
-    among: "these",
-    instead: (name: string) =>
-      `use ${name}+es, which holds out training rows to stop by, set --holdout-fraction, or remove these rows from the validation rows`,
   },
   {
     rows: "train",
     chooses: ({ config }: AskedRun) => config.earlyStopping !== undefined && config.holdoutFraction !== undefined,
     would: (methods: string) => `early stopping would stop ${methods} by held-out training rows`,
-    among: "the training rows",
-    instead: () => "remove these rows from them",
   },
   {
     rows: "train",
     chooses: ({ isTuned }: AskedRun) => isTuned,
     would: (methods: string) => `the grid would choose settings of ${methods} by held-out training rows`,
-    among: "the training rows",
-    instead: () => "remove these rows from them",
   },
 ] as const;
+
+/** Which rows the reported ones are among, and what to do about it. */
+const AMONG = {
+  validation: (method: string) =>
+    `these: use ${method}+es, which holds out training rows to stop by, set --holdout-fraction, or remove these rows from the validation rows`,
+  train: () => "the training rows: name other rows to report on by --test, or remove these rows from the training rows",
+} as const;
 
 /** Choices that would be made by rows that the results are reported on. Fewer such rows, and rows that are trained on, get a note. */
 function choiceProblems(runs: readonly [AskedRun, ...AskedRun[]], { splits, choice }: RunData, onNote: Look["onNote"]) {
   const keys = rowKeysOf(splits);
   for (const line of trainedNotes(keys)) onNote(line);
   const reported = splits.test ? "test" : "validation";
-  return CHOICES.flatMap(({ rows, chooses, would, among, instead }) => {
+  return CHOICES.flatMap(({ rows, chooses, would }) => {
     const names = [...new Set(runs.filter(chooses).map(({ variant }) => variant.name))];
     const overlap = names.length > 0 && rows !== reported ? overlapOf(keys, reported, rows) : undefined;
     if (!overlap) return [];
     const text = overlapText(overlap);
     if (isLeak(overlap, rows, isPublished(choice, runs[0].config)))
       return new UsageError(
-        `${would(names.join(", "))}, but ${text}, which the results are reported on, are among ${among}: ${instead(names[0]!)}.`,
+        `${would(names.join(", "))}, but ${text}, which the results are reported on, are among ${AMONG[rows](names[0]!)}.`,
       );
     if (rows === "validation") onNote(`${text} are also validation rows, by which --early-stopping chooses.`);
     return [];

@@ -195,6 +195,8 @@ export interface WilcoxonTest extends Tested {
   readonly tasks?: readonly string[];
   /** What the metric counts, as in `ComparedMetric`. */
   readonly kind?: string;
+  /** How many pairs are left out since their runs are equal to those of another seed: it counts once. */
+  readonly repeated?: number;
   /** The tasks of the test whose pairs are joined. */
   readonly joined?: readonly JoinedTasks[];
   /** min(W+, W−) */
@@ -322,6 +324,7 @@ const wilcoxon = {
   effect,
   tasks: z.array(name).exactOptional(),
   kind: name.exactOptional(),
+  repeated: number.exactOptional(),
   joined: z.array(z.object({ ...rowGroup, repeated: z.array(name).exactOptional() })).exactOptional(),
 };
 const bootstrap = {

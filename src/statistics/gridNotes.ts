@@ -37,6 +37,6 @@ const tieNotes = (tuning: readonly TriedPoint[]): string[] =>
     if (tied === undefined || score === null) return [];
     const all = tuning.filter((other) => other.task === task && other.method === method).length;
     return [
-      `On ${task}, ${tied} of the ${all} points of ${method}'s grid have its best score, ${formatNumber(score)}, so that it decides nothing among them: ${pointText(one)} was taken, which has the most default values (the first of those that have as many).`,
+      `On ${task}, ${tied} of the ${all} points of ${method}'s grid have its best score, ${formatNumber(score)}, so that it decides nothing among them: ${pointText(one)} was taken, as equal scores go to the point with the most default values, and then to the first.`,
     ];
   });

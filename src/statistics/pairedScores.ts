@@ -2,6 +2,7 @@
 import { group } from "d3-array";
 import { own } from "../common/collections.js";
 import type { ComparedMetric, ComparedRun, JoinedTasks, RowGroup } from "../files/comparison.js";
+import { bareMetric } from "../files/metrics.js";
 import { mean } from "./summary.js";
 
 /** The runs of a test, and the metric that it compares on each task. */
@@ -18,6 +19,8 @@ export interface PairedScores {
   readonly b: readonly number[];
   /** How many runs, or tasks, have no partner or no score. */
   readonly unmatched: number;
+  /** How many pairs are left out since their runs are equal to those of another seed. */
+  readonly repeated: number;
   readonly joined: readonly JoinedTasks[];
 }
 
@@ -26,7 +29,23 @@ export function pairsOfRuns(scope: Scope, a: string, b: string): PairedScores {
   const found = pairedRuns(scope, a, b);
   const { pairs, joined } = joinedTasks(scope, found, a, b);
   const units = [...group(pairs, ({ task, seed }) => JSON.stringify([groupOf(scope, task), seed])).values()];
-  return { ...meansOf(units), unmatched: runsOf(scope, a, b).length - 2 * found.length, joined };
+  const distinct = withoutRepeatedSeeds(scope, units, a, b);
+  const unmatched = runsOf(scope, a, b).length - 2 * found.length;
+  return { ...meansOf(distinct), unmatched, repeated: units.length - distinct.length, joined };
+}
+
+/** The first of all pairs with the same runs: where neither method draws anything by the seed, all seeds are one run. */
+function withoutRepeatedSeeds(scope: Scope, units: readonly (readonly SeedPair[])[], a: string, b: string) {
+  const seen = new Set<string>();
+  return units.filter((unit) => {
+    const runs = runsOf(scope, a, b).filter((run) =>
+      unit.some(({ task, seed }) => run.task === task && run.seed === seed),
+    );
+    // Runs that differ can have equal scores on few rows, but not the same loss.
+    if (!runs.every(({ metrics }) => Object.keys(metrics).some((name) => bareMetric(name) === "loss"))) return true;
+    const results = textOf(runs, ({ task, method }) => [task, method]);
+    return !seen.has(results) && seen.add(results);
+  });
 }
 
 /** One pair for each task, or tasks that share rows: the means over the seeds that both methods have, then over the tasks. */
@@ -38,7 +57,8 @@ export function pairsOfTasks(scope: Scope, a: string, b: string): PairedScores {
   );
   const units = [...group(byTask, ({ task }) => groupOf(scope, task)).values()];
   const tasks = new Set(runsOf(scope, a, b).map(({ task }) => task));
-  return { ...meansOf(units), unmatched: tasks.size - new Set(found.map(({ task }) => task)).size, joined };
+  const unmatched = tasks.size - new Set(found.map(({ task }) => task)).size;
+  return { ...meansOf(units), unmatched, repeated: 0, joined };
 }
 
 const meanOf = (pairs: readonly PairedRuns[]): Pick<PairedRuns, "a" | "b"> => ({
@@ -62,8 +82,13 @@ function joinedTasks(scope: Scope, pairs: readonly SeedPair[], a: string, b: str
   const names = [...new Set(pairs.map(({ task }) => task))];
   const all = scope.groups.map(({ tasks, share }) => {
     const tested = tasks.filter((task) => names.includes(task));
-    const runs = tested.map((task) => resultsOf(scope, task, a, b));
-    const repeated = tested.filter((_, i) => runs.indexOf(runs[i]!) < i);
+    const results = tested.map((name) =>
+      textOf(
+        runsOf(scope, a, b).filter(({ task }) => task === name),
+        ({ method, seed }) => [method, seed],
+      ),
+    );
+    const repeated = tested.filter((_, i) => results.indexOf(results[i]!) < i);
     return { tasks: tested, share, ...(repeated.length > 0 && { repeated }) };
   });
   const joined = all.filter(({ tasks }) => tasks.length > 1);
@@ -71,13 +96,12 @@ function joinedTasks(scope: Scope, pairs: readonly SeedPair[], a: string, b: str
   return { pairs: pairs.filter(({ task }) => !repeated.has(task)), joined };
 }
 
-/** All results of two methods on a task as text, which is the same for equal runs. */
-const resultsOf = ({ runs }: Scope, task: string, a: string, b: string): string => {
-  const results = runs
-    .filter((run) => run.task === task && (run.method === a || run.method === b))
-    .map(({ method, seed, metrics }) => JSON.stringify([method, seed, Object.entries(metrics).sort()]));
-  return results.sort().join();
-};
+/** The results of runs as text, which is the same for equal runs. */
+const textOf = (runs: readonly ComparedRun[], idOf: (run: ComparedRun) => readonly unknown[]): string =>
+  runs
+    .map((run) => JSON.stringify([idOf(run), Object.entries(run.metrics).sort()]))
+    .sort()
+    .join();
 
 const runsOf = ({ runs }: Scope, a: string, b: string): ComparedRun[] =>
   runs.filter(({ method }) => method === a || method === b);

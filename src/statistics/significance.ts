@@ -119,11 +119,7 @@ const OVER_TASKS: Pairing = {
   ...{ test: "wilcoxon-tasks", population: "tasks", pairsOf: pairsOfTasks, least: pairsNeeded() },
 };
 
-function testsOf(
-  comparison: Pick<Comparison, "methods" | "failed">,
-  scope: NamedScope,
-  pairing: Pairing,
-): Uncorrected[] {
+function testsOf(comparison: Comparison, scope: NamedScope, pairing: Pairing): Uncorrected[] {
   const sound = methodsWithoutFailure(comparison, tasksIn(scope));
   const pairs = sound.flatMap((a, place) => sound.slice(place + 1).map((b): [string, string] => [a, b]));
   return pairs.flatMap(([a, b]) => testOf(a, b, scope, pairing) ?? []);
@@ -139,7 +135,11 @@ function testOf(
   const effect = scores.a.length < least ? undefined : pairedEffect(scores.a, scores.b);
   if (!effect) return undefined;
   const { statistic, p, differing } = wilcoxon(scores.a, scores.b);
-  const [pairs, { unmatched, joined }, { metric, kind }] = [scores.a.length, scores, scope];
-  const facts = { ...(kind !== undefined && { kind }), ...(joined.length > 0 && { joined }) };
+  const [pairs, { unmatched, repeated, joined }, { metric, kind }] = [scores.a.length, scores, scope];
+  const facts = {
+    ...(kind !== undefined && { kind }),
+    ...(repeated > 0 && { repeated }),
+    ...(joined.length > 0 && { joined }),
+  };
   return { a, b, metric, population, pairs, differing, unmatched, statistic, p, test, effect, ...facts };
 }

@@ -5,6 +5,7 @@ import type { SignificanceTest, WilcoxonTest } from "../files/comparison.js";
 import { familyOf, underpoweredNotes } from "./holm.js";
 import { type Column, NOTHING, plain, type Table } from "./renderTable.js";
 import { MAIN } from "./significance.js";
+import { round12 } from "./summary.js";
 
 const TEST_NAMES: Readonly<Record<SignificanceTest["test"], string>> = {
   wilcoxon: "Wilcoxon",
@@ -53,16 +54,22 @@ function pairsText(test: SignificanceTest): string {
   const runs = test.test !== "bootstrap" ? "" : unmatched === 1 ? "run " : "runs ";
   const facts = [
     ...(differing < pairs ? [`${pairs - differing} equal`] : []),
+    ...(test.test !== "bootstrap" && test.repeated !== undefined ? [`${test.repeated} repeated`] : []),
     ...(unmatched > 0 ? [`${unmatched} ${runs}left out`] : []),
   ];
   return facts.length === 0 ? `${pairs}` : `${pairs} (${facts.join(", ")})`;
 }
 
-/** How much better the first method is: the mean over pairs, or the bootstrap's difference with its interval. */
-const differenceText = (test: SignificanceTest): string =>
-  test.test === "bootstrap"
-    ? `${formatNumber(test.statistic)} [${formatNumber(test.low)}, ${formatNumber(test.high)}]`
-    : formatNumber(test.effect.meanDifference);
+/**
+ * How much better the first method is: the mean over pairs, or the bootstrap's difference with its interval. A rounding error is no
+ * difference.
+ */
+function differenceText(test: SignificanceTest): string {
+  const text = (value: number) => formatNumber(round12(value));
+  return test.test === "bootstrap"
+    ? `${text(test.statistic)} [${text(test.low)}, ${text(test.high)}]`
+    : text(test.effect.meanDifference);
+}
 
 const pText = (test: SignificanceTest): string =>
   test.test === "bootstrap" ? `${formatNumber(test.p)} ± ${formatNumber(test.pStandardError)}` : formatNumber(test.p);
@@ -75,6 +82,7 @@ function notesOf(tests: readonly SignificanceTest[]): string[] {
     [...new Set(tests.map(({ population }) => LIMITS[population]))].join(" "),
     ...new Set(tests.flatMap(someTasksNote)),
     ...new Set(tests.flatMap(joinedNotes)),
+    ...repeatedSeedsNote(tests),
     `${DIFFERENCE}${tests.some(({ test }) => test === "bootstrap") ? INTERVAL : ""}.`,
     ...(hasRanks ? [RANKS] : []),
     ...resamplesNote(tests),
@@ -124,6 +132,14 @@ function joinedNotes(test: SignificanceTest): string[] {
       ...(repeated.length > 0 ? [equal] : []),
     ];
   });
+}
+
+/** Which pairs of methods have runs that are the same with several seeds. */
+function repeatedSeedsNote(tests: readonly SignificanceTest[]): string[] {
+  const repeating = tests.filter((test) => test.test !== "bootstrap" && test.repeated !== undefined);
+  if (repeating.length === 0) return [];
+  const named = repeating.map((test) => `${test.a} – ${test.b} (${taskText(test)})`);
+  return [`The seed changes nothing in some runs of ${listed(named)}: equal ones count as one pair.`];
 }
 
 const listed = (names: readonly string[]): string =>

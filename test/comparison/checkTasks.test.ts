@@ -213,12 +213,18 @@ describe("early stopping in a comparison", () => {
     const some = jsonl(...rowsOf(6, "test"), ...rowsOf(1, "validation"));
     await expect(check([{ ...good, test: some }], early)).rejects.toThrow("but 1 of the 7 test rows");
     await expect(check([{ ...good, test: some }], { methods: ["lora", "lora+es"] })).resolves.toBeUndefined();
+    // As many as random parts of a file of short texts have in common.
+    const [few, notes] = [jsonl(...rowsOf(38, "test"), ...rowsOf(2, "validation")), [] as string[]];
+    await check([{ ...good, test: few }], early, false, [], notes);
+    expect(notes).toEqual(["good: 2 of the 40 test rows are also validation rows, by which --early-stopping chooses."]);
+    const more = jsonl(...rowsOf(37, "test"), ...rowsOf(3, "validation"));
+    await expect(check([{ ...good, test: more }], early)).rejects.toThrow("but 3 of the 40 test rows");
   });
 
   it("a choice by held-out training rows that are mostly the reported rows is refused, fewer get a note", async () => {
     const trained = { ...good, validation: rows(8) };
     await expect(check([trained], { methods: ["lora+es"] })).rejects.toThrow(
-      "good: early stopping would stop lora+es by held-out training rows, but 8 of the 8 validation rows, which the results are reported on, are among the training rows: remove these rows from them.",
+      "good: early stopping would stop lora+es by held-out training rows, but 8 of the 8 validation rows, which the results are reported on, are among the training rows: name other rows to report on by --test, or remove these rows from the training rows.",
     );
     await expect(check([trained], { grid: ["rank=2,4"] })).rejects.toThrow(
       "the grid would choose settings of lora by held-out training rows, but 8 of the 8",

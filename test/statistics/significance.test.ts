@@ -4,6 +4,7 @@ import { uniforms } from "../../src/common/seededGenerator.js";
 import type { Comparison } from "../../src/files/comparison.js";
 import { holm } from "../../src/statistics/holm.js";
 import { significance } from "../../src/statistics/significance.js";
+import { significanceTable } from "../../src/statistics/significanceTable.js";
 import { wilcoxon } from "../../src/statistics/wilcoxon.js";
 import { accuracy, f1, perplexity, run, runsOf, task } from "./sampleComparison.js";
 
@@ -212,6 +213,36 @@ test("tasks whose runs are equal count once among those that share rows", () => 
   expect(all).toEqual(one);
   expect(without).toEqual([{ tasks: ["t", "v"], share }]);
   expect(joined).toEqual([{ tasks: ["t", "u", "v"], share, repeated: ["u"] }]);
+});
+
+test("differences that cancel are shown as 0, not as what rounding leaves of them", () => {
+  const runs = [
+    ...runsOf("t", "a", "accuracy", [0.35, 0.525, 0.475]),
+    ...runsOf("t", "b", "accuracy", [0.45, 0.45, 0.45]),
+  ];
+  const found = significance({ methods: ["a", "b"], tasks: [task("t", accuracy)], runs });
+  const { columns } = significanceTable(found);
+  expect(columns.find(({ title }) => title === "Difference")?.cells).toEqual([{ text: "0", best: false }]);
+});
+
+test("runs that no seed changes count once, however many seeds they have", () => {
+  const runs = [0, 1, 2, 3, 4, 5].flatMap((seed) => [
+    run("t", "a", seed, { accuracy: 0.7, loss: 0.61 }),
+    run("t", "b", seed, { accuracy: 0.6, loss: 0.66 }),
+    run("t", "c", seed, { accuracy: 0.6, loss: 0.6 + seed / 100 }),
+  ]);
+  const found = significance({ methods: ["a", "b", "c"], tasks: [task("t", accuracy)], runs });
+  const [ofEqual, ...others] = found;
+  expect(ofEqual).toMatchObject({ a: "a", b: "b", pairs: 1, repeated: 5, differing: 1, unmatched: 0, p: 1 });
+  // Another loss shows that equal scores are of different runs.
+  for (const test of others) {
+    expect(test).toMatchObject({ pairs: 6 });
+    expect(test).not.toHaveProperty("repeated");
+  }
+  const { columns, notes } = significanceTable(found);
+  const pairs = columns.find(({ title }) => title === "Pairs");
+  expect(pairs?.cells.map(({ text }) => text)).toEqual(["1 (5 repeated)", "6", "6 (6 equal)"]);
+  expect(notes).toContain("The seed changes nothing in some runs of a – b (t): equal ones count as one pair.");
 });
 
 test("tasks that share rows are one task of a test over tasks, the mean of their means", () => {
