@@ -30,7 +30,7 @@ import { factsIn } from "../comparison/runFacts.js";
 import { scoringOf, watchedMetric } from "../comparison/scoring.js";
 import { askedRuns, readSpec, requestedResults, type Spec } from "../comparison/spec.js";
 import { runFile } from "../config/index.js";
-import { comparedRunsIn, recordFailure } from "../files/comparisonFolder.js";
+import { comparedRunsIn, plannedRuns, recordFailure } from "../files/comparisonFolder.js";
 import { writerOf } from "../files/folderLock.js";
 import { metricName, readMetrics } from "../files/metrics.js";
 import { holdOutput } from "../files/outputFolder.js";
@@ -86,7 +86,8 @@ async function compareRuns(settings: Settings<typeof options>, hooks: Hooks): Pr
   if (modes.length > 1)
     throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} are mutually exclusive.`);
   const { runFile, ...flags } = settings.given;
-  const found = collect ? comparedRunsIn(settings.output).map(({ task }) => task) : undefined;
+  const runs = collect ? [...comparedRunsIn(settings.output), ...plannedRuns(settings.output)] : undefined;
+  const found = runs?.map(({ task }) => task);
   const spec = readSpec(flags, runFile, found && [...new Set(found)]);
   if (!list && !dryRun && !collect) launcherOf(spec.launcher);
   if (collect) {

@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
+import { compare } from "../../src/commands/compare.js";
 import { collectRuns } from "../../src/comparison/collectRuns.js";
 import { missingRuns } from "../../src/comparison/missingRuns.js";
 import { writeComparison } from "../../src/comparison/results.js";
@@ -27,6 +28,20 @@ async function written(output: string) {
 }
 
 const rows = (...values: readonly number[]) => values.map((value, i) => [i, value] as const);
+
+test("a planned task whose folder is gone is collected as one without results", async () => {
+  const output = comparisonWith({ "t/lora/seed-0": { rows: rows(1, 2) } });
+  const plan = ["t", "gone"].map((task) => [
+    `${task}/lora/seed-0`,
+    { settings: { ...settings, model: "m", seed: 0 }, data: {} },
+  ]);
+  writeFileSync(join(output, "comparison-plan.json"), JSON.stringify(Object.fromEntries(plan)));
+  const outcome = await compare({ collect: true, output });
+  expect(outcome).toMatchObject({
+    result: { unfinished: [{ task: "gone", method: "lora", seed: 0, state: "waiting" }] },
+    text: expect.stringContaining("Not finished, and not included: lora seed 0 on gone (not started)."),
+  });
+});
 
 describe("what takes the meaning from a run's scores", () => {
   it("is read from metrics.json, which is no metric, or found in the predictions of an earlier version", async () => {
