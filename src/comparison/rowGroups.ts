@@ -66,14 +66,18 @@ function rowsOf(task: string, split: "validation" | "test", runs: readonly Run[]
   return { task, trained, evaluated, files };
 }
 
-/** The paths of a run's data, and for a run that recorded no rows the checksums that its comparison planned it with. */
+/**
+ * The paths of a run's files. For a run that recorded no rows also the folder of its data set, which can have the files of others too, and the
+ * checksums that its comparison planned it with.
+ */
 function filesOf(folder: string, split: "validation" | "test", hasRecord: boolean): string[] {
   const path = join(folder, RUN_FILE);
   if (!existsSync(path)) return [];
   const { data, train, [split]: evaluated } = readRunFile(path);
   const files = [train, evaluated].filter((file) => file !== undefined);
-  const paths = [...files, data].flatMap((file) => (file === undefined ? [] : resolve(file)));
-  return hasRecord ? paths : [...paths, ...checksumsOf(folder, files)];
+  const paths = files.map((file) => resolve(file));
+  if (hasRecord) return paths;
+  return [...paths, ...(data === undefined ? [] : [resolve(data)]), ...checksumsOf(folder, files)];
 }
 
 function checksumsOf(folder: string, files: readonly string[]): string[] {

@@ -11,7 +11,7 @@ import {
   resultOfSample,
 } from "../metrics/resampling.js";
 import { type Interval, percentiles } from "../metrics/statistics.js";
-import { round12 } from "./summary.js";
+import { meanDifference, round12 } from "./summary.js";
 
 /** The least number of resamples. */
 const USUAL = 10_000;
@@ -90,7 +90,7 @@ export function resampled(
 /** The paired bootstrap of two methods that were resampled together, with the same options. @throws BidoraError as `pairedBootstrap` */
 export function differenceOf(name: string, a: Resampled, b: Resampled, options: BootstrapOptions): PairedBootstrap {
   const { resamples, confidence } = checkBootstrap(options);
-  const difference = a.whole - b.whole;
+  const difference = meanDifference([a.whole - b.whole]);
   if (!Number.isFinite(difference)) throw undefinedDifference(name, "over all rows");
   const drawn = a.drawn.map((value, i) => value - b.drawn[i]!).filter(Number.isFinite);
   if (!areEnough(drawn.length, resamples))

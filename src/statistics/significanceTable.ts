@@ -5,7 +5,6 @@ import type { SignificanceTest, WilcoxonTest } from "../files/comparison.js";
 import { familyOf, underpoweredNotes } from "./holm.js";
 import { type Column, NOTHING, plain, type Table } from "./renderTable.js";
 import { MAIN } from "./significance.js";
-import { round12 } from "./summary.js";
 
 const TEST_NAMES: Readonly<Record<SignificanceTest["test"], string>> = {
   wilcoxon: "Wilcoxon",
@@ -60,16 +59,11 @@ function pairsText(test: SignificanceTest): string {
   return facts.length === 0 ? `${pairs}` : `${pairs} (${facts.join(", ")})`;
 }
 
-/**
- * How much better the first method is: the mean over pairs, or the bootstrap's difference with its interval. A rounding error is no
- * difference.
- */
-function differenceText(test: SignificanceTest): string {
-  const text = (value: number) => formatNumber(round12(value));
-  return test.test === "bootstrap"
-    ? `${text(test.statistic)} [${text(test.low)}, ${text(test.high)}]`
-    : text(test.effect.meanDifference);
-}
+/** How much better the first method is: the mean over pairs, or the bootstrap's difference with its interval. */
+const differenceText = (test: SignificanceTest): string =>
+  test.test === "bootstrap"
+    ? `${formatNumber(test.statistic)} [${formatNumber(test.low)}, ${formatNumber(test.high)}]`
+    : formatNumber(test.effect.meanDifference);
 
 const pText = (test: SignificanceTest): string =>
   test.test === "bootstrap" ? `${formatNumber(test.p)} ± ${formatNumber(test.pStandardError)}` : formatNumber(test.p);

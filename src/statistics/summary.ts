@@ -59,3 +59,9 @@ export function roundedDifferences(a: readonly number[], b: readonly number[]): 
 
 /** A value rounded to 12 decimals, so that scores that differ only by rounding errors are equal. */
 export const round12 = (value: number): number => Number(value.toFixed(12));
+
+/** The mean of differences: 0 where only a rounding error is left of values that cancel. */
+export function meanDifference(differences: readonly number[]): number {
+  const found = mean(differences);
+  return round12(found) === 0 ? 0 : found;
+}

@@ -1,7 +1,7 @@
 /** Wilcoxon's signed-rank test of paired samples, and effect sizes to report with it. */
 import type { PairedEffect } from "../files/comparison.js";
 import { averageRanks, normalCdf } from "../metrics/statistics.js";
-import { mean, roundedDifferences, sampleDeviation } from "./summary.js";
+import { meanDifference, roundedDifferences, sampleDeviation } from "./summary.js";
 
 /** The largest number of differences for which the exact distribution is used. */
 const EXACT_UP_TO = 25;
@@ -47,13 +47,13 @@ export function wilcoxon(a: readonly number[], b: readonly number[]): WilcoxonRe
 export function pairedEffect(a: readonly number[], b: readonly number[]): PairedEffect | undefined {
   const differences = roundedDifferences(a, b);
   if (differences.length === 0) return undefined;
-  const meanDifference = mean(differences);
+  const center = meanDifference(differences);
   const deviation = sampleDeviation(differences);
   const { positive, negative } = signedRanks(a, b);
   return {
-    meanDifference,
+    meanDifference: center,
     standardError: deviation === null ? null : deviation / Math.sqrt(differences.length),
-    cohensDz: deviation === null || deviation === 0 ? null : meanDifference / deviation,
+    cohensDz: deviation === null || deviation === 0 ? null : center / deviation,
     rankBiserial: positive + negative === 0 ? 0 : (positive - negative) / (positive + negative),
   };
 }

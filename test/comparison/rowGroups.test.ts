@@ -77,6 +77,19 @@ describe("tasks share rows", () => {
     expect(rowGroupsOf(tasks("a", "b"), runs)).toHaveLength(1);
   });
 
+  it("not if data sets with rows of their own are in one folder, as GLUE's are", () => {
+    const runs = ["mrpc", "rte"].map((name, i) =>
+      run(
+        folder,
+        name,
+        0,
+        `data: glue\ntask: glue/${name}\n`,
+        record(keys(20 * i, 20 * i + 10), keys(-10 * i - 9, -10 * i)),
+      ),
+    );
+    expect(rowGroupsOf(tasks("mrpc", "rte"), runs)).toEqual([]);
+  });
+
   it("of which both samples have some, however large the files are", () => {
     const large = keys(0, 60_000);
     const drawn = large.filter((_, i) => i % 83 === 7);

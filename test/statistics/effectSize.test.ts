@@ -51,6 +51,10 @@ test("differences equal up to rounding errors have no deviation", () => {
 
 const score = fc.integer({ min: 0, max: 1000 }).map((thousandths) => thousandths / 1000);
 
+test("differences that cancel have no mean, not what rounding leaves of them", () => {
+  expect(pairedEffect([0.35, 0.525, 0.475], [0.45, 0.45, 0.45])).toMatchObject({ meanDifference: 0, cohensDz: 0 });
+});
+
 test("swapping the sides flips the signs; the order of pairs does not matter", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(score, score), { minLength: 1, maxLength: 30 }), (pairs) => {

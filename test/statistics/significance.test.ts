@@ -215,16 +215,6 @@ test("tasks whose runs are equal count once among those that share rows", () => 
   expect(joined).toEqual([{ tasks: ["t", "u", "v"], share, repeated: ["u"] }]);
 });
 
-test("differences that cancel are shown as 0, not as what rounding leaves of them", () => {
-  const runs = [
-    ...runsOf("t", "a", "accuracy", [0.35, 0.525, 0.475]),
-    ...runsOf("t", "b", "accuracy", [0.45, 0.45, 0.45]),
-  ];
-  const found = significance({ methods: ["a", "b"], tasks: [task("t", accuracy)], runs });
-  const { columns } = significanceTable(found);
-  expect(columns.find(({ title }) => title === "Difference")?.cells).toEqual([{ text: "0", best: false }]);
-});
-
 test("runs that no seed changes count once, however many seeds they have", () => {
   const runs = [0, 1, 2, 3, 4, 5].flatMap((seed) => [
     run("t", "a", seed, { accuracy: 0.7, loss: 0.61 }),

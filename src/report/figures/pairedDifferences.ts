@@ -5,7 +5,7 @@ import { formatNumber } from "../../common/format.js";
 import type { ComparedTask } from "../../files/comparison.js";
 import type { ComparisonLog } from "../../files/comparisonFolder.js";
 import { mainHeading } from "../../statistics/checkComparison.js";
-import { mean } from "../../statistics/summary.js";
+import { meanDifference } from "../../statistics/summary.js";
 import { collapsed, figure, fitting, html, type Markup, type Size } from "../html.js";
 import { counted, NOTHING, row, table } from "../table.js";
 import { apart } from "./labels.js";
@@ -116,7 +116,7 @@ function drawPairs(title: string, pairs: readonly PairDifferences[], { width }: 
   });
 }
 
-const meanOf = (seeds: PairDifferences["seeds"]): number => mean(seeds.map(({ difference }) => difference));
+const meanOf = (seeds: PairDifferences["seeds"]): number => meanDifference(seeds.map(({ difference }) => difference));
 
 function pairsTable(title: string, pairs: readonly PairDifferences[]): Markup {
   const rows = pairs.map(({ pair, seeds, interval }) =>
