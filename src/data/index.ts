@@ -30,7 +30,7 @@ export {
   rowsByPrompt,
   rowsOfPrompts,
 } from "./references.js";
-export { countShared, rowKey, sampleOf } from "./rowIdentity.js";
+export { countShared, keysOfSplits, sampleOf } from "./rowIdentity.js";
 export { foldsForSearch, type SubsetOptions, type Subsets, splitForSearch, subsetsOf } from "./subsets.js";
 export {
   fail,

@@ -6,14 +6,24 @@ import type { Example } from "./example.js";
 /** Characters of base64, which hold 48 bits: two different rows of a million have one key in less than 1 of 500 data sets. */
 const KEY_LENGTH = 8;
 
+type Row = Pick<Example, "input" | "at">;
+
 /** A key of what the model reads of a row. Rows that differ only in labels or completions have the same key. */
-export const rowKey = ({ input, at }: Pick<Example, "input" | "at">): string =>
-  hash("sha256", written(input) ?? JSON.stringify(at), "base64url").slice(0, KEY_LENGTH);
+export const rowKey = ({ input, at }: Row): string => keyOf(readByModel(input), at);
+
+/** The keys of the rows of several splits. A prompt that all of them have tells no rows apart: then completions count too. */
+export function keysOfSplits(splits: readonly (readonly Row[])[]): string[][] {
+  const keys = splits.map((rows) => rows.map(rowKey));
+  return new Set(keys.flat()).size > 1 ? keys : splits.map((rows) => rows.map(({ input, at }) => keyOf(input, at)));
+}
+
+const keyOf = (read: unknown, at: Row["at"]): string =>
+  hash("sha256", written(read) ?? JSON.stringify(at), "base64url").slice(0, KEY_LENGTH);
 
 /** Undefined for the input of a custom task that JSON can't hold. */
-function written(input: unknown): string | undefined {
+function written(read: unknown): string | undefined {
   try {
-    return JSON.stringify([readByModel(input)]);
+    return JSON.stringify([read]);
   } catch {
     return undefined;
   }

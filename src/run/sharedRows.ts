@@ -3,7 +3,7 @@ import { UsageError } from "../common/errors.js";
 import { formatCount } from "../common/format.js";
 import { stopsByValidation } from "../common/run.js";
 import type { RunConfig } from "../config/index.js";
-import { countShared, type Dataset, rowKey, sampleOf } from "../data/index.js";
+import { countShared, keysOfSplits, sampleOf } from "../data/index.js";
 import type { Splits, TaskChoice } from "../datasets/index.js";
 import type { RowRecord } from "../files/rowRecord.js";
 
@@ -15,11 +15,14 @@ export interface RowKeys {
 }
 
 export function rowKeysOf({ train, holdout, validation, test }: Splits): RowKeys {
-  const keysOf = ({ examples }: Dataset) => examples.map(rowKey);
+  const splits = [train, holdout, validation, test];
+  const [ofTrain = [], ofHoldout = [], ofValidation, ofTest] = keysOfSplits(
+    splits.map((split) => split?.examples ?? []),
+  );
   return {
-    train: [...keysOf(train), ...(holdout ? keysOf(holdout) : [])],
-    validation: validation && keysOf(validation),
-    test: test && keysOf(test),
+    train: [...ofTrain, ...ofHoldout],
+    validation: validation && ofValidation,
+    test: test && ofTest,
   };
 }
 

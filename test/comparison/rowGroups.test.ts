@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { rowGroupsOf } from "../../src/comparison/rowGroups.js";
-import { rowKey, sampleOf } from "../../src/data/index.js";
+import { rowKey, sampleOf } from "../../src/data/rowIdentity.js";
 import { type RowRecord, writeRowRecord } from "../../src/files/rowRecord.js";
 import { fresh } from "../e2e/support.js";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { countShared, rowKey, sampleOf } from "../../src/data/index.js";
+import { countShared, keysOfSplits, rowKey, sampleOf } from "../../src/data/rowIdentity.js";
 
 const keyOf = (input: unknown) => rowKey({ input, at: { file: "f", line: 1 } });
 
@@ -28,6 +28,20 @@ test("a conversation is what comes before the last answer", () => {
   expect(of(question, question)).not.toBe(of(question));
   expect(of(question, question)).not.toBe(of(question, answer));
   expect(of(answer)).not.toBe(of({ ...answer, content: "5" }));
+});
+
+test("a prompt that all rows have tells none apart, so that completions count", () => {
+  const row = (completion: string, prompt = "Write a poem.") => ({
+    input: { kind: "prompt", prompt, completion },
+    at: { file: "f", line: 1 },
+  });
+  const [trained = [], tested = []] = keysOfSplits([
+    [row("one"), row("two")],
+    [row("three"), row("two")],
+  ]);
+  expect(countShared(tested, trained)).toBe(1);
+  const [others = [], two = []] = keysOfSplits([[row("one"), row("two", "Write a song.")], [row("three")]]);
+  expect(countShared(two, others)).toBe(1);
 });
 
 test("inputs of custom tasks that JSON can't hold are known by their place", () => {
