@@ -85,7 +85,7 @@ interface Score {
   /** The numbers of runs that failed, and that have no score for another reason. */
   readonly failed: number;
   readonly missing: number;
-  /** What takes the meaning from it. */
+  /** Why it says nothing about the method. */
   readonly flaws: readonly string[];
   /** Whether it can be the best. */
   readonly competes: boolean;
@@ -93,7 +93,7 @@ interface Score {
 
 /**
  * One column for each of a task's metrics: means ± sample deviations over seeds, with n if it is not the usual number or runs have no score, and
- * with what takes the meaning from them. Then the scores on other rows, which are only shown: none is marked as best.
+ * with the reasons why they say nothing about the method. Then the scores on other rows, which are only shown: none is marked as best.
  */
 function scoreColumns(comparison: Comparison, task: ComparedTask, usualSeeds: number): Column[] {
   const { name, metrics, rows, beside } = task;

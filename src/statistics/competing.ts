@@ -3,7 +3,7 @@ import { group } from "d3-array";
 import type { ComparedTask, Comparison, RunId, UnfinishedRun } from "../files/comparison.js";
 import { type Findings, type MetricRows, metricRows } from "../files/metrics.js";
 
-/** What takes the meaning from a run's score, with the word that stands beside the score. */
+/** Why a run's score can say nothing about its method, with the word that stands beside the score. */
 const FLAWS = {
   untrained: "untrained",
   constant: "constant",

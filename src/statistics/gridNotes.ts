@@ -26,7 +26,7 @@ function unequalNotes(tuning: readonly TriedPoint[], methods: readonly string[])
     if (new Set(counts).size < 2) return [];
     const each = methods.map((name, i) => `${name} ${counts[i]}`).join(", ");
     return [
-      `On ${task} the grid has not the same number of points for all methods (${each}): values of settings without effect on a method are not tried for it. A method with more points had more to choose from.`,
+      `On ${task}, the methods have different numbers of grid points (${each}): settings without effect on a method are not tried for it. A method with more points had more to choose from.`,
     ];
   });
 }
@@ -37,6 +37,6 @@ const tieNotes = (tuning: readonly TriedPoint[]): string[] =>
     if (tied === undefined || score === null) return [];
     const all = tuning.filter((other) => other.task === task && other.method === method).length;
     return [
-      `On ${task}, ${tied} of the ${all} points of ${method}'s grid have its best score, ${formatNumber(score)}, so that it decides nothing among them: ${pointText(one)} was taken, as equal scores go to the point with the most default values, and then to the first.`,
+      `On ${task}, ${tied} of the ${all} points of ${method}'s grid have its best score, ${formatNumber(score)}, so the scores do not decide among them: ${pointText(one)} was taken, as equal scores go to the point with the most default values, and then to the first.`,
     ];
   });

@@ -73,7 +73,7 @@ function note(whoHas: string, alike: readonly { test: SignificanceTest; least: n
   const limit = Number(Math.min(...alike.map(({ least }) => least)).toPrecision(3));
   const corrected = family > 1 ? `, corrected for ${family} tests` : "";
   const reach =
-    test === "bootstrap"
+    test === "bootstrap" && most > 0
       ? `the bootstrap's p tends to be too small for so few, an exact test's would be at least ${limit}`
       : `the smallest p that an exact test can reach is ${limit}`;
   return `${whoHas} ${have}, too few: ${reach}${corrected}; p < ${LEVEL} needs at least ${formatCount(pairsNeeded(family))}.`;

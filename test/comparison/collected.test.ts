@@ -43,7 +43,7 @@ test("a planned task whose folder is gone is collected as one without results", 
   });
 });
 
-describe("what takes the meaning from a run's scores", () => {
+describe("why a run's scores say nothing about its method", () => {
   it("is read from metrics.json, which is no metric, or found in the predictions of an earlier version", async () => {
     const output = comparisonWith({
       "t/dora/seed-0": { metrics: { ...metrics, constant: ["test"], untrained: true }, rows: rows(1, 1) },

@@ -38,8 +38,8 @@ describe("the grid", () => {
   test("is noted where methods had unequal choices, and where scores are equal", () => {
     expect(comparisonTables(tuned)[0]!.notes.slice(-3)).toEqual([
       "Time is that of the reported runs; that of the grid is the sum over its points.",
-      "On t the grid has not the same number of points for all methods (lora 1, bidora 3): values of settings without effect on a method are not tried for it. A method with more points had more to choose from.",
-      "On t, 2 of the 3 points of bidora's grid have its best score, 0.5000, so that it decides nothing among them: learningRate=0.1, xi=learning-rate was taken, as equal scores go to the point with the most default values, and then to the first.",
+      "On t, the methods have different numbers of grid points (lora 1, bidora 3): settings without effect on a method are not tried for it. A method with more points had more to choose from.",
+      "On t, 2 of the 3 points of bidora's grid have its best score, 0.5000, so the scores do not decide among them: learningRate=0.1, xi=learning-rate was taken, as equal scores go to the point with the most default values, and then to the first.",
     ]);
     const equal = comparisonTables({ ...tuned, tuning: [tuning[0]!, tuning[1]!] })[0]!.notes;
     expect(equal.join("\n")).not.toMatch(/same number|decides nothing/);

@@ -57,6 +57,10 @@ test("notes on tasks and on rows name them", () => {
   expect(underpoweredNotes(rows)[0]).toContain(
     "a – b has 3 rows that are scored differently, too few: the bootstrap's p tends to be too small for so few, an exact test's would be at least 0.25;",
   );
+  // Without a difference its p is 1, which is not too small.
+  expect(underpoweredNotes([bootstrapTest({ pairs: 400, differing: 0 })])[0]).toContain(
+    "has 0 rows that are scored differently, too few: the smallest p that an exact test can reach is 1;",
+  );
   expect(underpoweredNotes([bootstrapTest({ pairs: 400, differing: 6 })])).toEqual([]);
 });
 
