@@ -65,8 +65,7 @@ function splitsAtSpaces({ type, use_regex, split }: JsonObject): boolean {
 }
 
 function placesOf(spec: JsonObject, normalizers: readonly JsonObject[], preTokenizers: readonly JsonObject[]): string {
-  // Metaspace splits at spaces only, and a character map may replace a line end by anything.
-  const plain = [...normalizers, ...preTokenizers].some(({ type }) => type === "Metaspace" || type === "Precompiled");
+  const plain = [...normalizers, ...preTokenizers].some(isOfSpaces);
   const places = [plain ? AT_SPACE : AT_SPACE_OR_LINE];
   const [first] = normalizers;
   const isApart = first?.type === "BertNormalizer" && first.handle_chinese_chars === true && preTokenizers.some(isBert);
@@ -81,6 +80,10 @@ function afterMarks(added: readonly JsonObject[]): string {
   const free = MARKS.filter((mark) => added.every(({ content }) => !String(content).includes(mark)));
   return `(?<=[${free.map((mark) => `\\u{${mark.charCodeAt(0).toString(16)}}`).join("")}])(?=${LETTER})`;
 }
+
+/** Metaspace splits at spaces only, a character map may replace a line end by anything, and a text's prefix goes before a line end. */
+const isOfSpaces = ({ type, add_prefix_space: prefixes }: JsonObject): boolean =>
+  type === "Metaspace" || type === "Precompiled" || (type === "ByteLevel" && prefixes !== false);
 
 const isBert = ({ type }: JsonObject): boolean => type === "BertPreTokenizer";
 
