@@ -1,5 +1,4 @@
 /** Answers of the routes that generate text. */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import type { Tokenizer } from "../text/index.js";
@@ -8,7 +7,8 @@ import { type ChoicePiece, choicePieces } from "./choices.js";
 import type { Engine } from "./engine/engine.js";
 import type { Metrics } from "./metrics.js";
 import type { Plan } from "./plans.js";
-import { type ResponseForm, Usage } from "./responses/common.js";
+import { Usage } from "./responses/common.js";
+import { jsonInParts } from "./responses/parts.js";
 
 /** What a request's answer is part of. */
 export interface AnswerContext {
@@ -44,18 +44,9 @@ export async function answer(c: Context, plan: Plan, context: AnswerContext): Pr
   if (plan.stream) return streamed(c, pieces, plan, { usage, leaving, onError: context.onError });
   const all: ChoicePiece[] = [];
   for await (const piece of pieces) all.push(piece);
-  return c.body(await wholeText(form, all, usage), 200, { "content-type": "application/json" });
-}
-
-/** A response as JSON, one choice after the other, between which other requests have their turn: with log-probabilities they are long. */
-async function wholeText(form: ResponseForm, pieces: readonly ChoicePiece[], usage: Usage): Promise<string> {
-  const choices: string[] = [];
-  for (const choice of form.choices(byChoice(pieces))) {
-    choices.push(JSON.stringify(choice));
-    await nextTurn();
-  }
-  const [before, after] = JSON.stringify({ ...form.frame, choices: [], usage: usage.json }).split('"choices":[]');
-  return `${before}"choices":[${choices.join(",")}]${after}`;
+  const response = { ...form.frame, choices: [], usage: usage.json };
+  const text = await jsonInParts(response, "choices", form.choices(byChoice(all)));
+  return c.body(text, 200, { "content-type": "application/json" });
 }
 
 /** By the index of their choice. */

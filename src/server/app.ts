@@ -186,7 +186,7 @@ export class App {
       const signal = AbortSignal.any([c.req.raw.signal, this.options.closing]);
       const embeddings = await this.#embedder.embed(request.model, request.input, signal);
       this.#metrics.countTokens(request.model, "prompt", embeddings.tokens);
-      return c.json(embeddingsJson(request, embeddings));
+      return c.body(await embeddingsJson(request, embeddings), 200, { "content-type": "application/json" });
     } finally {
       release();
     }

@@ -10,8 +10,8 @@ import type { ServedModel } from "./servedModel.js";
 
 /** How many texts are computed before those of another request have their turn. */
 const TURN = 32;
-/** How many are tokenized at once: of each, its start. */
-const ENCODED = 8;
+/** The most characters of a text, in all of which places to split it are looked for; its start is tokenized. */
+const MOST_CHARACTERS = 2 ** 19;
 
 /** The embeddings of a request's inputs, in order. */
 export interface Embeddings {
@@ -34,15 +34,17 @@ export class Embedder {
   async embed(model: string, inputs: readonly Input[], signal: AbortSignal): Promise<Embeddings> {
     const open = this.#open(model);
     const maxLength = lengthFor({ maxLength: open.model.config.maxTokens, given: {} }, open);
-    for (const input of inputs) if (typeof input !== "string") checkIds(input, maxLength, open.model.config.vocabSize);
+    for (const input of inputs) {
+      if (typeof input === "string") checkLength(input);
+      else checkIds(input, maxLength, open.model.config.vocabSize);
+    }
     const vectors: (readonly number[])[] = [];
     let tokens = 0;
     for (let start = 0; start < inputs.length; start += TURN) {
       const rows: EmbeddingRow[] = [];
-      for (let at = start; at < Math.min(start + TURN, inputs.length); at += ENCODED) {
+      for (const [i, input] of inputs.slice(start, start + TURN).entries()) {
         signal.throwIfAborted();
-        const end = Math.min(at + ENCODED, start + TURN);
-        rows.push(...(await rowsOf(open, inputs.slice(at, end), { maxLength, first: at })));
+        rows.push(typeof input === "string" ? await rowOf(open, input, maxLength, start + i) : rowOfIds(input));
       }
       vectors.push(...(await this.#inTurn(() => this.#compute(open, this.served.adapters.get(model), rows, signal))));
       tokens += rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
@@ -85,17 +87,19 @@ export class Embedder {
   }
 }
 
-/** The rows of inputs. @param place the most tokens of a row, and the number of inputs before these */
-async function rowsOf(
-  open: InferenceModel,
-  inputs: readonly Input[],
-  { maxLength, first }: { readonly maxLength: number; readonly first: number },
-): Promise<EmbeddingRow[]> {
-  const texts = inputs.flatMap((text, i) =>
-    typeof text === "string" ? [{ text, at: { file: `input ${first + i + 1}`, line: 0 } }] : [],
-  );
-  const encoded = (await encodeTexts(open, texts, { maxLength })).values();
-  return inputs.map((input) => (typeof input === "string" ? (encoded.next().value as EmbeddingRow) : rowOfIds(input)));
+/** The row of a text. @param place the number of inputs before it */
+async function rowOf(open: InferenceModel, text: string, maxLength: number, place: number): Promise<EmbeddingRow> {
+  const at = { file: `input ${place + 1}`, line: 0 };
+  const [row] = await encodeTexts(open, [{ text, at }], { maxLength });
+  return row as EmbeddingRow;
+}
+
+function checkLength({ length }: string): void {
+  if (length > MOST_CHARACTERS)
+    throw invalid(
+      `The input has a text of ${length} characters; the server takes ${MOST_CHARACTERS}: shorten it.`,
+      "input",
+    );
 }
 
 function checkIds(ids: readonly number[], maxLength: number, vocabSize: number): void {

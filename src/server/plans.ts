@@ -37,6 +37,9 @@ export interface Plan {
 /** A seed is chosen below this number where none is given. */
 const SEEDS = 2 ** 32;
 
+/** The most log-probabilities of a request: of so many tokens, each with its most likely ones. */
+const MOST_LOGPROBS = 2 ** 21;
+
 /** The seed that a response names: that of sampling, with which the same request gives the same answer. */
 const seedShown = ({ settings, seed }: Plan["call"]): number | undefined => (settings.sampling ? seed : undefined);
 
@@ -68,13 +71,9 @@ export class TextPlans {
       own: this.#own,
       signal,
     });
-    const call = await this.#call(
-      request,
-      prompts,
-      overridesOf(request, wanted),
-      logprobs ? { top: request.top_logprobs ?? 0, ofPrompt: false } : undefined,
-      signal,
-    );
+    const scored = logprobs ? { top: request.top_logprobs ?? 0, ofPrompt: false } : undefined;
+    checkLogprobs(scored, prompts, n);
+    const call = await this.#call(request, prompts, overridesOf(request, wanted), scored, signal);
     const includesUsage = request.stream_options?.include_usage === true;
     const form = new ChatForm({ model, n, logprobs, includesUsage, seed: seedShown(call) }, this.#bytes);
     return { model, call, form, stream: request.stream, includesUsage };
@@ -86,9 +85,8 @@ export class TextPlans {
     const count = newTokensOf(request);
     const prompts = await encode(this.served.base, given, { count, own: this.#own, signal });
     const scored = logprobs === undefined ? undefined : { top: logprobs, ofPrompt: echo };
-    const echoes = echo
-      ? await Promise.all(given.map((one, i) => this.#echo(one, prompts[i] as EncodedPrompt)))
-      : undefined;
+    checkLogprobs(scored, prompts, n);
+    const echoes = echo ? await this.#echoes(given, prompts, signal) : undefined;
     const call = await this.#call(request, prompts, overridesOf(request, count.wanted), scored, signal);
     const includesUsage = request.stream_options?.include_usage === true;
     const options = {
@@ -127,6 +125,20 @@ export class TextPlans {
     return { adapter: this.served.adapters.get(model), prompts, n, seed, settings, logprobs, grammar };
   }
 
+  /** Prompts as choices repeat them, one after the other, so that other requests go on. */
+  async #echoes(
+    given: readonly Input[],
+    prompts: readonly EncodedPrompt[],
+    signal: AbortSignal,
+  ): Promise<EchoedPrompt[]> {
+    const echoes: EchoedPrompt[] = [];
+    for (const [i, one] of given.entries()) {
+      signal.throwIfAborted();
+      echoes.push(await this.#echo(one, prompts[i] as EncodedPrompt));
+    }
+    return echoes;
+  }
+
   /** A prompt's text and the places of its tokens in it. */
   async #echo(given: Input, { ids }: EncodedPrompt): Promise<EchoedPrompt> {
     if (typeof given !== "string") return this.#echoIds(ids);
@@ -144,4 +156,17 @@ export class TextPlans {
     });
     return { text: await this.#tokenizer.decode(ids, { skipSpecialTokens: false }), ids, offsets };
   }
+}
+
+/** @throws ApiError 400 for more log-probabilities than a response has */
+function checkLogprobs(wanted: WantedLogprobs | undefined, prompts: readonly EncodedPrompt[], n: number): void {
+  if (!wanted) return;
+  const { top, ofPrompt } = wanted;
+  const tokens = prompts.reduce((sum, { ids, maxNewTokens }) => sum + (ofPrompt ? ids.length : 0) + maxNewTokens, 0);
+  const count = n * tokens * (top + 1);
+  if (count <= MOST_LOGPROBS) return;
+  throw invalid(
+    `A request has at most ${MOST_LOGPROBS} log-probabilities, and this one up to ${count}: ask for fewer tokens or logprobs, or send several requests.`,
+    "logprobs",
+  );
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { finetune } from "../../src/commands/finetune.js";
 import { load } from "../../src/commands/load.js";
+import { embeddingsJson } from "../../src/server/responses/embeddings.js";
 import { fresh, GOLDEN, jsonl } from "../e2e/support.js";
 import { openServer, post } from "./openServer.js";
 
@@ -79,5 +80,22 @@ test("what an embedding model does not answer", async () => {
   for (const more of [{ dimensions: 3 }, { input: [] }, { input: [[]] }, { input: [1e6] }, { encoding_format: "int8" }])
     expect((await send(more)).status, JSON.stringify(more)).toBe(400);
   expect((await send({ input: Array(600).fill(5) })).status).toBe(400);
+  expect((await send({ input: ["a", "b ".repeat(2 ** 18 + 1)] })).status).toBe(400);
   expect((await send({ input: [[5, 6], [7]] })).status).toBe(200);
+  expect((await send({ input: ["b ".repeat(2 ** 18)] })).status).toBe(200);
+});
+
+test("other requests have their turn while many embeddings are written", async () => {
+  const vectors = Array.from({ length: 2048 }, (_, i) => [i, 0.1]);
+  let turns = 0;
+  const others = setInterval(() => turns++, 0);
+  const text = await embeddingsJson(
+    { model: '"data":[]', input: [], encoding_format: "float" },
+    { vectors, tokens: 3 },
+  );
+  clearInterval(others);
+  expect(turns).toBeGreaterThan(0);
+  const data = vectors.map((embedding, index) => ({ object: "embedding", index, embedding }));
+  const usage = { prompt_tokens: 3, total_tokens: 3 };
+  expect(JSON.parse(text)).toEqual({ object: "list", data, model: '"data":[]', usage });
 });

@@ -81,6 +81,7 @@ describe("parameters", async () => {
     for (const send of [chat, text]) {
       expect((await send(neutral)).status).toBe(200);
       expect((await send({ stop: null, temperature: null, seed: null, tools: null })).status).toBe(200);
+      expect((await send({ stop: [] })).status).toBe(200);
     }
   });
 

@@ -32,6 +32,11 @@ const BODIES: readonly (readonly [string, string, number])[] = [
   ["a million token ids", JSON.stringify({ ...TEXT, prompt: Array(1e6).fill(5) }), 400],
   ["millions of objects", `{"model":"roomy","prompt":[${"{},".repeat(2.5e6)}1]}`, 400],
   ["lists within lists", `{"model":"roomy","prompt":${"[".repeat(4e6)}${"]".repeat(4e6)}}`, 400],
+  [
+    "half a million tokens with 20 log-probabilities each",
+    JSON.stringify({ ...TEXT, prompt: Array(500).fill("aé".repeat(500)), echo: true, logprobs: 20, max_tokens: 0 }),
+    400,
+  ],
   ["100 000 messages", `{"model":"roomy","messages":[${'{"role":"user","content":""},'.repeat(1e5)}{}]}`, 400],
 ];
 

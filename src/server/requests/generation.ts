@@ -19,7 +19,7 @@ export const generationKeys = {
   n: z.int().min(1).max(128).default(1),
   stop: z
     .union(
-      [aStop.transform((one) => [one]), listOf(aStop, MOST_STOPS)],
+      [aStop.transform((one) => [one]), listOf(aStop, { least: 0, most: MOST_STOPS })],
       `a string of 1 to ${MOST_CHARACTERS} characters, or a list of at most ${MOST_STOPS} of them`,
     )
     .optional(),

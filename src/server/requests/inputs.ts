@@ -12,15 +12,15 @@ export const aText = z.string().refine(isWellFormed, HALF);
 const tooMany = (list: readonly unknown[], most: number): string =>
   `has ${list.length} entries, and the most is ${most}: send fewer`;
 
-/** A list of at least one entry. */
-export const listOf = <Entry extends z.ZodType>(entry: Entry, most = MOST_ENTRIES) =>
+/** A list whose entries are not read if there are too many. */
+export const listOf = <Entry extends z.ZodType>(entry: Entry, { least = 1, most = MOST_ENTRIES } = {}) =>
   z
     .unknown()
     .refine((value) => !Array.isArray(value) || value.length <= most, {
       error: ({ input }) => tooMany(input as readonly unknown[], most),
       abort: true,
     })
-    .pipe(z.array(entry).min(1));
+    .pipe(z.array(entry).min(least));
 
 /** What a model computes for: a text, or token ids. */
 export type Input = string | readonly number[];

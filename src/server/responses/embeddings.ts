@@ -1,11 +1,21 @@
 /** Responses of `/v1/embeddings`. */
 import type { Embeddings } from "../embedder.js";
 import type { EmbeddingsRequest } from "../requests/embeddings.js";
+import { jsonInParts } from "./parts.js";
 
-export function embeddingsJson({ model, encoding_format }: EmbeddingsRequest, { vectors, tokens }: Embeddings): object {
-  const shown = encoding_format === "base64" ? base64 : (vector: readonly number[]) => vector;
-  const data = vectors.map((vector, index) => ({ object: "embedding", index, embedding: shown(vector) }));
-  return { object: "list", model, data, usage: { prompt_tokens: tokens, total_tokens: tokens } };
+type Format = EmbeddingsRequest["encoding_format"];
+
+export function embeddingsJson(
+  { model, encoding_format }: EmbeddingsRequest,
+  { vectors, tokens }: Embeddings,
+): Promise<string> {
+  const response = { object: "list", data: [], model, usage: { prompt_tokens: tokens, total_tokens: tokens } };
+  return jsonInParts(response, "data", entries(vectors, encoding_format));
+}
+
+function* entries(vectors: Embeddings["vectors"], format: Format): Iterable<object> {
+  for (const [index, vector] of vectors.entries())
+    yield { object: "embedding", index, embedding: format === "base64" ? base64(vector) : vector };
 }
 
 /** The bytes of float32 numbers, little-endian. */
