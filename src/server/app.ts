@@ -123,7 +123,6 @@ export class App {
       return c.json(error.body, error.status, { allow });
     };
     hono.use(methodNotAllowed({ app: hono, onMethodNotAllowed }));
-    hono.use(this.#bodies.limit);
   }
 
   #addRoutes(): void {

@@ -1,4 +1,5 @@
 // A client does its worst while /health is asked again and again: it is answered all the time, and the server goes on.
+import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { roomy } from "./jsonModels.js";
 import { openServer, post } from "./openServer.js";
@@ -82,4 +83,29 @@ describe("/health is answered while a client sends", () => {
     expect((await post(`${url}/v1/completions`, formatOf({ type: "boolean" }))).status).toBe(200);
     expect(slowest).toBeLessThan(5000);
   });
+});
+
+/** A request whose body never ends. */
+function slow(length: string): Promise<Socket> {
+  const { port } = new URL(url);
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), "127.0.0.1", () => {
+      socket.write(`POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${length}\r\n\r\n1\r\n{\r\n`, () =>
+        resolve(socket),
+      );
+    });
+  });
+}
+
+test("who sends a large body slowly takes no room from others, and bodies of unknown length are taken", async () => {
+  const lengths = ["Content-Length: 8388608", "Transfer-Encoding: chunked"];
+  const senders = await Promise.all(lengths.flatMap((length) => Array.from({ length: 9 }, () => slow(length))));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect((await post(`${url}/v1/completions`, { ...TEXT, user: "a".repeat(20_000) })).status).toBe(200);
+  for (const sender of senders) sender.destroy();
+  const chunked = (body: string) =>
+    fetch(`${url}/v1/completions`, { method: "POST", body: new Blob([body]).stream(), duplex: "half" } as RequestInit);
+  const texts = Array.from({ length: 20 }, (_, i) => JSON.stringify({ ...TEXT, user: "a".repeat(2000 * i) }));
+  const answers = await Promise.all([...texts, "a".repeat(9e6)].map(chunked));
+  expect(answers.map(({ status }) => status)).toEqual([...texts.map(() => 200), 413]);
 });

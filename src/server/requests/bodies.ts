@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Context } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { packageRoot } from "../../common/installation.js";
 import { ApiError } from "../apiError.js";
 import { NESTED, type RequestKind, type RequestOf, readRequest } from "./readers.js";
@@ -16,7 +15,7 @@ const MOST_BYTES = 8 * 2 ** 20;
 /** A body of fewer bytes is read in a moment. */
 const SMALL = 2 ** 14;
 
-/** The most bytes of all larger ones that are read, or wait to be, at the same time. */
+/** The most bytes that have come of all larger ones, until they are read: who sends slowly takes no room from others. */
 const MOST_AT_ONCE = 64 * 2 ** 20;
 
 /** Milliseconds for which the thread is kept, with its memory. */
@@ -29,32 +28,26 @@ export class Bodies {
   #thread: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  /** Refuses larger bodies with status 413. */
-  readonly limit = bodyLimit({
-    maxSize: MOST_BYTES,
-    onError: (c) => {
-      c.header("connection", "close");
-      const error = new ApiError(413, `The body has more than the ${MOST_BYTES} bytes that the server takes.`);
-      return c.json(error.body, error.status);
-    },
-  });
-
-  /** @throws ApiError 400 as `readRequest`, 429 for one of too many large bodies; the reason why the client left */
+  /** @throws ApiError 400 as `readRequest`, 413 for a larger body, 429 for one of too many large ones; the reason why the client left */
   async read<Kind extends RequestKind>(kind: Kind, c: Context): Promise<RequestOf<Kind>> {
-    const length = Number(c.req.header("content-length") ?? MOST_BYTES);
+    const length = Number(c.req.header("content-length") ?? SMALL);
     if (length < SMALL) return readRequest(kind, await c.req.arrayBuffer());
-    if (this.#bytes + length > MOST_AT_ONCE)
-      throw new ApiError(429, "Too many large bodies are being read already: try again later.", {
-        code: "rate_limit_exceeded",
-      });
-    this.#bytes += length;
+    if (length > MOST_BYTES) throw tooLarge(c);
+    let size = 0;
+    const count = (bytes: number) => {
+      size += bytes;
+      this.#bytes += bytes;
+      if (size > MOST_BYTES) throw tooLarge(c);
+      if (this.#bytes > MOST_AT_ONCE) throw tooMany(c);
+    };
     try {
-      const bytes = await c.req.arrayBuffer();
+      const bytes = await received(c.req.raw.body, count);
+      if (size < SMALL) return readRequest(kind, bytes);
       const outcome = this.#turn.then(() => this.#inThread({ kind, bytes }, c.req.raw.signal));
       this.#turn = outcome.catch(() => {});
       return (await outcome) as RequestOf<Kind>;
     } finally {
-      this.#bytes -= length;
+      this.#bytes -= size;
     }
   }
 
@@ -80,6 +73,33 @@ export class Bodies {
       this.#thread?.unref();
     }
   }
+}
+
+/** The bytes of a body. @param count called with the number of those that come; if it throws, the rest is not read */
+async function received(
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
+  count: (bytes: number) => void,
+): Promise<ArrayBuffer> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  // Without a loop over the stream, which would end the connection before the refusal is sent.
+  const reader = body?.getReader();
+  for (let part = await reader?.read(); part?.value; part = await reader?.read()) {
+    count(part.value.length);
+    parts.push(part.value);
+  }
+  return new Blob(parts).arrayBuffer();
+}
+
+function tooLarge(c: Context): ApiError {
+  c.header("connection", "close");
+  return new ApiError(413, `The body has more than the ${MOST_BYTES} bytes that the server takes.`);
+}
+
+function tooMany(c: Context): ApiError {
+  c.header("connection", "close");
+  return new ApiError(429, "Too many large bodies are being read already: try again later.", {
+    code: "rate_limit_exceeded",
+  });
 }
 
 /** @throws the error that ends the thread */
