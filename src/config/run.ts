@@ -114,7 +114,7 @@ export function resolveChecked(
 ): RunConfig {
   const sources = { flags, file: withoutReplaced(file, flags), adapter };
   const settings = withDefaults(runOptions, mergeSources(sources));
-  if (needsModel && settings.model === undefined) throw modelIsMissing();
+  if (needsModel && settings.model === undefined) throw modelIsMissing(whyNoModel(settings, file));
   refuseContradictions(settings);
   return configOf({ ...sources, derived: derivedSettings(settings) });
 }
@@ -158,6 +158,12 @@ function adapterOf({ method }: Pick<RunValues, "method">): AdapterMethod | undef
 /** @param why there is none, although something might name it */
 export const modelIsMissing = (why = ""): UsageError =>
   new UsageError(`--model is missing${why}: give a local folder or a Hub repository.`);
+
+/** A run that is resumed is the only place that could name the model where there is no run file. */
+function whyNoModel({ resume, output }: RunSettings, file: RunSettings): string {
+  if (!resume || output === undefined || Object.keys(file).length > 0) return "";
+  return `, and --output ${output} has no run of bidora's that names it`;
+}
 
 function refuseContradictions(settings: Values<RunTable>): void {
   const { resume, overwrite } = settings;

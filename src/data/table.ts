@@ -43,7 +43,7 @@ export function rowsTable(rows: readonly TableRow["values"][]): Table {
 }
 
 export function isAbsent(value: unknown): boolean {
-  return value === undefined || value === null || value === "";
+  return value === undefined || value === null || (typeof value === "string" && value.trim() === "");
 }
 
 export const readText: ValueReader<string> = (table, row, column) => {

@@ -35,9 +35,10 @@ export function labeledRows(
   if (without.length === rows.length)
     throw noLabel(file, `no row has a label ${where}: name another column with --label-column.`);
   const lines = `${without.slice(0, NAMED_LINES).join(", ")}${without.length > NAMED_LINES ? ", …" : ""}`;
-  const found = `${without.length} of ${rows.length} rows have no label ${where} (line${without.length > 1 ? "s" : ""} ${lines})`;
+  const [have, lineOr] = without.length === 1 ? ["has", "line"] : ["have", "lines"];
+  const found = `${without.length} of ${rows.length} rows ${have} no label ${where} (${lineOr} ${lines})`;
   if (dropUnlabeled) {
-    onNote?.(`${file}: ${found}; they are left out.`);
+    onNote?.(`${file}: ${found}; ${without.length === 1 ? "it is" : "they are"} left out.`);
     return { ...table, rows: rows.filter(isLabeled) };
   }
   const or = dropUnlabeled === undefined ? "remove these rows" : "leave these rows out with --drop-unlabeled";

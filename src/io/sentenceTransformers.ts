@@ -2,7 +2,7 @@
 // versions 2 to 6 read.
 
 import { existsSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, normalize } from "node:path";
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
@@ -51,23 +51,29 @@ const listsModules = (folder: string): boolean => existsSync(join(folder, SENTEN
 /**
  * The folder of a model's config.json, weights and tokenizer: the one that `modules.json` names, in the layout of versions 0 and 1
  * (`0_Transformer`), else the folder itself.
+ * @throws BidoraError `EMBEDDING_FORMAT` if it names a place that is neither
  */
 export function transformerFolder(folder: string): string {
   const path = listsModules(folder) ? transformerPath(folder) : "";
+  if (path !== "" && !isName(path))
+    throw new BidoraError(
+      "EMBEDDING_FORMAT",
+      `${join(folder, SENTENCE_TRANSFORMERS.modules)} has its Transformer in ${path}: expected a folder directly in the model's, such as 0_Transformer, or that folder itself.`,
+    );
   return existsSync(join(folder, path, CONFIG_FILE)) ? join(folder, path) : folder;
 }
 
-/** Where in a folder its transformer is; the folder itself if its `modules.json` can't be read, or names none. */
+/** Where in a folder its transformer is; "" for the folder itself, also if its `modules.json` can't be read. */
 function transformerPath(folder: string): string {
   try {
-    const path = String(readJsonObjects(join(folder, SENTENCE_TRANSFORMERS.modules))[0]?.path ?? "");
-    return isName(path) ? path : "";
+    const path = normalize(String(readJsonObjects(join(folder, SENTENCE_TRANSFORMERS.modules))[0]?.path ?? ""));
+    return path === "." || path === "./" ? "" : path.replace(/\/$/, "");
   } catch {
     return "";
   }
 }
 
-const isName = (path: string): boolean => /^[^/\\]+$/.test(path) && !/^\.+$/.test(path);
+const isName = (path: string): boolean => path === basename(path) && path !== "..";
 
 /** The folder of the `modules.json` for a transformer's folder: that one, or in the older layout the one above; undefined if there is none. */
 function modulesFolder(transformer: string): string | undefined {
@@ -107,10 +113,10 @@ function modulesOf(folder: string, transformer: string): readonly string[] {
   const strange = kinds.find((kind, i) => kind !== SUPPORTED[i]);
   if (strange !== undefined) throw unsupported(path, `the module ${strange} at this place`);
   if (kinds.length < 2) throw unsupported(path, "a model without the module Pooling");
-  const paths = modules.map(({ path: at = "" }) => String(at));
-  if (join(folder, paths[0] as string) !== transformer)
-    throw unsupported(path, `a Transformer in the subfolder ${paths[0]} without config.json`);
-  return paths;
+  const at = transformerPath(folder);
+  if (join(folder, at) !== transformer)
+    throw unsupported(path, `a Transformer in the subfolder ${at} without config.json`);
+  return modules.map(({ path = "" }) => String(path));
 }
 
 /** `sentence_transformers.models.Pooling` is Pooling; another program's class keeps its whole name. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { settingsOf } from "../config/index.js";
+import { settingsOf, unusedSettings } from "../config/index.js";
 import type { Provenance } from "../files/checkpointState.js";
 import { checksumsOf, sha256 } from "../files/checksums.js";
 import type { RunEvent } from "../files/events.js";
@@ -131,8 +131,9 @@ export async function checkpointToResume(
     processes: ranks.size,
   });
   for (const damaged of found.damaged) onNote(`${damaged}: continuing from ${found.path}.`);
+  const idle = unusedSettings(config);
   for (const difference of settingDifferences(found.state.settings, settingsOf(config))) {
-    if (FREE.has(difference.key)) onNote(`${madeWith(found.path, difference)}.`);
+    if (FREE.has(difference.key) && !idle.includes(difference.key)) onNote(`${madeWith(found.path, difference)}.`);
   }
   for (const difference of arithmeticDifferences(found, adapted.model.device, ranks.size)) {
     onNote(`${difference}: the result may differ in its last bits from that of an uninterrupted run.`);

@@ -298,7 +298,7 @@ describe("columns", () => {
       ["b", undefined],
     ]);
     expect(await fault(loadExamples(path, { ...classify, ...columns }))).toContain(
-      "object.jsonl: 1 of 2 rows have no label in the column constructor (line 2)",
+      "object.jsonl: 1 of 2 rows has no label in the column constructor (line 2)",
     );
   });
 
@@ -306,7 +306,7 @@ describe("columns", () => {
     const path = jsonl({ text: "a", label: "x" }, { text: "b" });
     const { examples } = await loadExamples(path, { ...classify, labels: "optional" });
     expect(examples.map((e) => e.label)).toEqual(["x", undefined]);
-    expect(await fault(loadExamples(path, classify))).toContain("columns.jsonl: 1 of 2 rows have no label");
+    expect(await fault(loadExamples(path, classify))).toContain("columns.jsonl: 1 of 2 rows has no label");
   });
 
   it("texts with half a surrogate pair are refused", async () => {

@@ -58,7 +58,7 @@ describe("rows of questions", () => {
     const path = jsonl({ question: "who", context }, answered);
     const { examples } = await loadQuestions(path, { labels: "optional" });
     expect(examples.map(({ label }) => label?.length)).toEqual([undefined, 2]);
-    await expect(loadQuestions(path)).rejects.toThrow("1 of 2 rows have no label in the column answers (line 1)");
+    await expect(loadQuestions(path)).rejects.toThrow("1 of 2 rows has no label in the column answers (line 1)");
   });
 
   it.each([

@@ -46,6 +46,13 @@ it("are left out on demand, with a note", async () => {
   expect(notes).toEqual([`${path}: 2 of 6 rows have no label in the column label (lines 3, 6); they are left out.`]);
 });
 
+it("have none where the label is only spaces", async () => {
+  const path = file("spaces.csv", "text,label\na,0\nb,  \nc,1\n");
+  await expect(loadExamples(path, classify)).rejects.toThrow(
+    `${path}: 1 of 3 rows has no label in the column label (line 3): write the labels, or remove these rows.`,
+  );
+});
+
 it("are kept in rows to predict", async () => {
   const { examples } = await loadExamples(file("few.csv", csv(3)), { ...classify, labels: "optional" });
   expect(examples.map(({ label }) => label)).toEqual(["0", undefined, "0"]);

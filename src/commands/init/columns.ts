@@ -1,7 +1,7 @@
 /** What the values of a column look like. */
 import { isObject } from "../../common/arguments.js";
 import { own } from "../../common/collections.js";
-import type { Table } from "../../data/index.js";
+import { isAbsent, type Table } from "../../data/index.js";
 
 /**
  * - `text`: strings of several words; `name`: shorter ones, and codes
@@ -27,9 +27,7 @@ export const columnsOf = (table: Table): readonly Column[] =>
   table.columns.filter((name) => name !== "").map((name) => columnOf(table, name));
 
 function columnOf({ rows }: Table, name: string): Column {
-  const values = rows
-    .map(({ values }) => own(values, name))
-    .filter((value) => ![undefined, null, ""].includes(value as string));
+  const values = rows.map(({ values }) => own(values, name)).filter((value) => !isAbsent(value));
   const counts = new Map<string, number>();
   for (const value of values) {
     const text = typeof value === "string" ? value : JSON.stringify(value, exact);

@@ -39,7 +39,11 @@ const emptyTexts = (rows: Rows, names: readonly string[]): string[] =>
 function unlabeledNotes({ table }: Rows, names: readonly string[]): string[] {
   const labeled = labeledRows(table, names, { dropUnlabeled: true });
   const count = table.rows.length - labeled.rows.length;
-  return count === 0 ? [] : [`${count} of the rows have no label: dropUnlabeled leaves them out.`];
+  return count === 0
+    ? []
+    : [
+        `${count} of the rows ${count === 1 ? "has" : "have"} no label: dropUnlabeled leaves ${count === 1 ? "it" : "them"} out.`,
+      ];
 }
 
 /** Pairs of texts under these names are for labels, even if none is found. */

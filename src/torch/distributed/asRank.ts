@@ -18,7 +18,7 @@ async function tellOthers(ranks: Ranks, error: Error): Promise<void> {
   else if (error.failure) ranks.announce(error);
   else return; // the connection is gone: each says so
   if (ranks.rank === 0) await sleep(READING);
-  else if (await isShownByFirst(ranks, error)) showElsewhere(error);
+  else if (error.name !== "AbortError" && (await isShownByFirst(ranks, error))) showElsewhere(error);
 }
 
 async function isShownByFirst(ranks: Ranks, error: Error): Promise<boolean> {

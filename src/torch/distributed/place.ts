@@ -66,7 +66,9 @@ function storeOf(environment: Environment, size: number): Pick<Place, "host" | "
     throw new UsageError(
       `MASTER_ADDR is missing: ${size} ranks need the address of rank 0's machine in MASTER_ADDR, and a free port there in MASTER_PORT.`,
     );
-  return { host, port: wholeOf(environment, "MASTER_PORT", portOfJob(environment)) };
+  const port = wholeOf(environment, "MASTER_PORT", portOfJob(environment));
+  if (port >= 1 && port <= 65_535) return { host, port };
+  throw new UsageError(`MASTER_PORT must be from 1 to 65535, but is ${port}: check how the ranks are started.`);
 }
 
 function wholeOf(environment: Environment, name: string, otherwise?: number): number {

@@ -236,7 +236,8 @@ export async function joinRanks(
 }
 
 function notFound({ rank, size, host, port }: Place, seconds: number, cause: Error): BidoraError {
-  const [reason = ""] = cause.message.split("\n");
+  const [first = ""] = cause.message.split("\n");
+  const reason = /INTERNAL ASSERT/.test(first) ? "what answers there is not one of them" : first;
   return new BidoraError(
     "RANKS",
     `Rank ${rank} did not find the other ranks of ${size} at ${host}:${port} within ${seconds} s (${reason.replace(/\.$/, "")}): check that all ranks were started, and that MASTER_ADDR and MASTER_PORT are rank 0's.`,

@@ -80,7 +80,7 @@ describe("init", () => {
     const runFile = join(fresh("new"), "run.yaml");
     const late = await bidora("init", train, "--run-file", runFile, "--model", MODEL);
     expect(late.stderr).toContain(
-      "1 of 6001 rows have no label in the column label (line 6002): write the labels, or leave these rows out with --drop-unlabeled.",
+      "1 of 6001 rows has no label in the column label (line 6002): write the labels, or leave these rows out with --drop-unlabeled.",
     );
     const missing = await bidora("init", train, "--run-file", runFile, "--model", "./nothing-here");
     expect(missing.stderr).toBe(

@@ -120,13 +120,13 @@ async function differences(): Promise<Readonly<Record<(typeof NAMES)[number], Di
     },
     "a broken row on rank 1": {
       ...{ settings: TINY, other: { train: broken } },
-      first: /Rank 1 ended: .*train\.jsonl: 1 of 4 rows have no label/,
-      second: /^BidoraError: \S+train\.jsonl: 1 of 4 rows have no label/,
+      first: /Rank 1 ended: .*train\.jsonl: 1 of 4 rows has no label/,
+      second: /^BidoraError: \S+train\.jsonl: 1 of 4 rows has no label/,
     },
     "a broken row on rank 0": {
       ...{ settings: { ...TINY, train: broken }, other: { train: TRAIN } },
-      first: /^BidoraError: \S+train\.jsonl: 1 of 4 rows have no label/,
-      second: /Rank 0 ended: .*train\.jsonl: 1 of 4 rows have no label/,
+      first: /^BidoraError: \S+train\.jsonl: 1 of 4 rows has no label/,
+      second: /Rank 0 ended: .*train\.jsonl: 1 of 4 rows has no label/,
     },
   };
 }

@@ -23,6 +23,14 @@ function flat(): string {
   return folder;
 }
 
+/** The same model whose transformer is said to be elsewhere. */
+function withTransformerIn(path: string): string {
+  const folder = changed("embeddings/bert-oldest", "config.json", {});
+  const modules = json<Record<string, unknown>[]>(join(folder, "modules.json"));
+  writeFileSync(join(folder, "modules.json"), JSON.stringify([{ ...modules[0], path }, ...modules.slice(1)]));
+  return folder;
+}
+
 test("predict, evaluate and finetune give what they give for the layout of later versions", async () => {
   const results = [];
   for (const model of [MODEL, flat()]) {
@@ -75,9 +83,17 @@ test("a transformer that is missing, or outside the folder, is refused by name",
   rmSync(join(without, "0_Transformer", "config.json"));
   rmSync(join(without, "config.json"));
   await expect(embeddings({ model: without })).rejects.toThrow(`${without} has no config.json`);
-  const outside = flat();
-  const modules = json<Record<string, unknown>[]>(join(outside, "modules.json"));
-  const elsewhere = [{ ...modules[0], path: "../bert-mean" }, ...modules.slice(1)];
-  writeFileSync(join(outside, "modules.json"), JSON.stringify(elsewhere));
-  await expect(embeddings({ model: outside })).rejects.toThrow("a Transformer in the subfolder ../bert-mean");
+  for (const path of ["../bert-mean", join(ROOT, "bert-mean"), "a/b", ".."])
+    await expect(embeddings({ model: withTransformerIn(path) })).rejects.toThrow(
+      `modules.json has its Transformer in ${path}: expected a folder directly in the model's, such as 0_Transformer`,
+    );
+  await expect(embeddings({ model: withTransformerIn("none") })).rejects.toThrow(
+    /^The model's config\.json: model_type/,
+  );
+});
+
+test("a transformer's place may be spelled with a point before or a slash behind it", async () => {
+  const [expected] = await embeddings({ model: MODEL });
+  for (const path of ["./0_Transformer", "0_Transformer/"])
+    expect((await embeddings({ model: withTransformerIn(path) }))[0]).toEqual(expected);
 });

@@ -66,7 +66,7 @@ describe("data", () => {
     [
       "a line without label",
       () => ["--train", jsonl(row, { sentence: "b" })],
-      /rows\.jsonl: 1 of 2 rows have no label in the column label \(line 2\): write the labels, or leave these rows out with --drop-unlabeled\.$/m,
+      /rows\.jsonl: 1 of 2 rows has no label in the column label \(line 2\): write the labels, or leave these rows out with --drop-unlabeled\.$/m,
     ],
     [
       "a text that is a number",

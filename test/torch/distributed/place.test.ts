@@ -68,6 +68,8 @@ describe("refuses", () => {
     ["nothing", { WORLD_SIZE: "" }, /^WORLD_SIZE must be a whole number, but is "": /],
     ["a local rank in words", { LOCAL_RANK: "x" }, /^LOCAL_RANK must be a whole number, but is "x": /],
     ["a port in words", { MASTER_PORT: "http" }, /^MASTER_PORT must be a whole number, but is "http": /],
+    ["no port", { MASTER_PORT: "0" }, /^MASTER_PORT must be from 1 to 65535, but is 0: check how/],
+    ["a port that there can't be", { MASTER_PORT: "65536" }, /^MASTER_PORT must be from 1 to 65535, but is 65536: /],
     ["no address", { MASTER_ADDR: undefined }, /^MASTER_ADDR is missing: 8 ranks need [^\n]+\.$/],
   ])("%s", (_name, change, message) => {
     expect(() => placeOf({ ...torchrun, ...change })).toThrow(message);
