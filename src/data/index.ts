@@ -34,6 +34,7 @@ export { countShared, keysOfSplits, sampleOf } from "./rowIdentity.js";
 export { foldsForSearch, type SubsetOptions, type Subsets, splitForSearch, subsetsOf } from "./subsets.js";
 export {
   fail,
+  hasDecimalComma,
   isAbsent,
   type RowSource,
   readLabels,

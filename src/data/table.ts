@@ -68,13 +68,16 @@ export const readName: ValueReader<string | number> = (table, row, column) => {
 };
 
 /** A number, or a string that holds one. */
+/** Whether a value is a number as it is written where the comma is the decimal sign. */
+export const hasDecimalComma = (value: unknown): boolean =>
+  typeof value === "string" && /^\s*[+-]?\d+,\d+\s*$/.test(value);
+
 export const readNumber: ValueReader<number> = (table, row, column) => {
   checkArguments("readNumber", ["table", table, aTable], ["row", row, aTableRow], ["column", column, aName]);
   const value = own(row.values, column);
   const parsed = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
   if (typeof parsed === "number" && Number.isFinite(parsed)) return parsed;
-  const hasComma = typeof value === "string" && /^\s*[+-]?\d+,\d+\s*$/.test(value);
-  return fail(table, row, column, hasComma ? "a number with a point in place of the comma" : "a number");
+  return fail(table, row, column, hasDecimalComma(value) ? "a number with a point in place of the comma" : "a number");
 };
 
 export const readStrings: ValueReader<string[]> = (table, row, column) => {

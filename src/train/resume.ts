@@ -75,7 +75,7 @@ async function openCheckpoint(path: string, run: ResumingRun): Promise<SavedStat
     await verifyChecksums(path, [STATE, TENSORS]);
     return readState(path);
   });
-  checkSettings(path, wholeBatch(state.settings, state.processes), wholeBatch(run.settings, run.processes));
+  checkSettings(path, state, run);
   checkProvenance(path, state.madeFrom, run.madeFrom);
   await damageIfThrown(() => {
     checkPosition(state, run.plans);
@@ -156,12 +156,14 @@ function wholeBatch(settings: SavedState["settings"], processes = 1): SavedState
   return { ...settings, batchSize: batchSize * processes };
 }
 
-function checkSettings(path: string, then: SavedState["settings"], now: SavedState["settings"]): void {
+function checkSettings(path: string, state: SavedState, run: ResumingRun): void {
+  const [then, now] = [wholeBatch(state.settings, state.processes), wholeBatch(run.settings, run.processes)];
   const refused = settingDifferences(then, now).find(({ key }) => !FREE.has(key));
   if (!refused) return;
+  const isOfRanks = refused.key === "batchSize" && Math.max(state.processes ?? 1, run.processes ?? 1) > 1;
   throw new BidoraError(
     "CHECKPOINT_SETTINGS",
-    `${madeWith(path, refused)}: resume with the run's own settings, or start a new run in another --output.`,
+    `${madeWith(path, refused)}${isOfRanks ? " (of all ranks together)" : ""}: resume with the run's own settings, or start a new run in another --output.`,
   );
 }
 

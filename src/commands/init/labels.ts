@@ -1,6 +1,7 @@
 /** Which task the values of a label column mean. */
 import { UsageError } from "../../common/errors.js";
 import { oneLine } from "../../common/messages.js";
+import { hasDecimalComma } from "../../data/index.js";
 import type { TaskKind } from "../../tasks/index.js";
 import type { Column } from "./columns.js";
 import { named } from "./guess.js";
@@ -90,7 +91,12 @@ export function classNotes(label: Column): string[] {
   const alike = names.find((name) => names.some((other) => other !== name && plain(other) === plain(name)));
   const others = names.filter((name) => alike !== undefined && plain(name) === plain(alike));
   const once = names.filter((name) => label.counts.get(name) === 1);
+  const hasCommas =
+    names.some(hasDecimalComma) && names.every((name) => hasDecimalComma(name) || !Number.isNaN(Number(name)));
   return [
+    ...(hasCommas
+      ? [`${named(label)} holds numbers with a comma, here as classes: for regression write them with a point.`]
+      : []),
     ...(missing === undefined
       ? []
       : [

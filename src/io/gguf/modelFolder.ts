@@ -73,7 +73,15 @@ function sweepUnused(cache: string): void {
     const folder = join(cache, name);
     const unused = Date.now() - (statOf(folder)?.mtimeMs ?? 0);
     if (isTemporary(name) || unused < UNUSED_MS.stale) continue;
-    if (unused >= UNUSED_MS.whole || isStale(folder)) rmSync(folder, { recursive: true, force: true });
+    if (unused >= UNUSED_MS.whole || isStale(folder)) removeIfAllowed(folder);
+  }
+}
+
+function removeIfAllowed(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // another user's folder, or another command removes it too
   }
 }
 

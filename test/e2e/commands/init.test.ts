@@ -57,6 +57,17 @@ describe("init", () => {
     expect(readRunFile(runFile)).toMatchObject({ textColumns: ["text"], labelColumn: ["label"] });
   });
 
+  it("says that numbers with a decimal comma are taken for classes", async () => {
+    const { stderr } = await init(
+      "train.csv",
+      csv("text;score", (i) => `${sentence(i)};${i % 2},5`),
+      ...["--model", MODEL],
+    );
+    expect(stderr).toContain(
+      "score holds numbers with a comma, here as classes: for regression write them with a point.",
+    );
+  });
+
   it("estimates a run whose model is on this machine", async () => {
     const runFile = join(fresh("new"), "run.yaml");
     const train = write("train.csv", csv("text,label", TWO));

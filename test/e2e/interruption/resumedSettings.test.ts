@@ -28,9 +28,10 @@ describe("a setting that has changed", () => {
     state = readState(path);
   });
 
-  const resumedWith = (settings: SavedState["settings"]) =>
+  const resumedWith = (settings: SavedState["settings"], processes?: number) =>
     findCheckpoint({
       ...{ folder: join(path, ".."), config: resolveRun(SMALL), settings, madeFrom: state.madeFrom },
+      ...(processes !== undefined && { processes }),
       ...{ plans: [{ phase: "train", steps: 1 }], trained: [] },
     });
 
@@ -43,6 +44,13 @@ describe("a setting that has changed", () => {
         code: "CHECKPOINT_SETTINGS",
         message: `${path} was made with ${key} ${JSON.stringify(before) ?? "not set"}, now it is ${JSON.stringify(after)}: resume with the run's own settings, or start a new run in another --output.`,
       });
+  });
+
+  test("the rows of a step, if ranks share them, are those of all ranks", async () => {
+    const { batchSize } = state.settings as { batchSize: number };
+    await expect(resumedWith(state.settings, 2)).rejects.toThrow(
+      `with batchSize ${batchSize}, now it is ${2 * batchSize} (of all ranks together): resume`,
+    );
   });
 
   test("no other one is left out", () => {

@@ -28,6 +28,17 @@ import { loadTokenizer } from "../../../src/text/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { temporaryFolders } from "../temporaryFolder.js";
 
+/** A folder that can't be removed, as another user's can't. */
+const kept = vi.hoisted(() => ({ path: "" }));
+vi.mock("node:fs", async (original) => {
+  const fs = await original<typeof import("node:fs")>();
+  const rmSync: typeof fs.rmSync = (path, options) => {
+    if (path === kept.path) throw new Error("EACCES: permission denied");
+    fs.rmSync(path, options);
+  };
+  return { ...fs, rmSync };
+});
+
 const golden = (name: string) => fileURLToPath(new URL(`../../golden/io/gguf/${name}`, import.meta.url));
 const folder = temporaryFolders();
 let cache: string;
@@ -478,6 +489,15 @@ describe("the model folder of a GGUF file", () => {
     const other = await resolveModel(copy());
     const left = readdirSync(dirname(other)).map((name) => join(dirname(other), name));
     expect(left.sort()).toEqual([other, ...["used", "recent", "goneToday"].map((name) => made.get(name))].sort());
+  });
+
+  it("stays if it can't be removed, and the command goes on", async () => {
+    const old = await resolveModel(copy());
+    utimesSync(old, new Date(0), new Date(0));
+    kept.path = old;
+    const made = await resolveModel(copy());
+    expect(readdirSync(dirname(made))).toHaveLength(2);
+    kept.path = "";
   });
 
   it("is not found in the folder that holds the GGUF file", async () => {
