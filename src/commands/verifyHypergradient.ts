@@ -41,7 +41,7 @@ const options = {
     group: "BiDoRA",
     help: "products with the Hessian that solving the target of neumann and cg may take",
     placeholder: "N",
-    default: 100,
+    default: 20,
   }),
 };
 

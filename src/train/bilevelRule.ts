@@ -51,6 +51,15 @@ interface Hypergradient {
   readonly secondNorm?: number;
 }
 
+const difference = (first: readonly torch.Tensor[], second: readonly torch.Tensor[]): torch.Tensor[] =>
+  torch.noGrad(() => torch.foreachSub(first, second));
+
+/** Frees what a lower step kept for the hypergradient. */
+function release({ tapes, point }: LowerStep): void {
+  for (const tape of tapes) tape.dispose();
+  for (const tensor of point.directions) tensor.dispose();
+}
+
 function shareOf(secondNorm: number | undefined, norm: number): { readonly secondOrderShare?: number } {
   const share = secondNorm === undefined ? Number.NaN : secondNorm / norm;
   return Number.isFinite(share) ? { secondOrderShare: share } : {};
@@ -110,12 +119,9 @@ export class BilevelRule implements StepRule {
 
   /** Does the lower steps and computes the hypergradient at their result. The magnitudes do not change. */
   descend(): { readonly report: StepReport; readonly gradients: FiniteGradients } {
-    const { task, unrollSteps, upperBatches, gradientAccumulation } = this.options;
-    const taken: LowerStep[] = [];
-    for (let k = 1; k <= unrollSteps; k++) taken.push(torch.scope(() => this.#lowerStep(k === unrollSteps)));
-    const last = taken.at(-1) as LowerStep;
+    const { unrollSteps, upperBatches } = this.options;
     const { pass } = upperBatches.state;
-    const above = takeBatches(task, upperBatches, gradientAccumulation);
+    const { taken, last, above } = this.#takeSteps();
     const { upperLoss, gradients, secondNorm } = this.#ascent(last, above);
     const all = [...taken.map(({ batches }) => batches), above];
     const report = {
@@ -132,14 +138,38 @@ export class BilevelRule implements StepRule {
     return { report, gradients };
   }
 
+  /**
+   * The hypergradient with another second term, which may take long: the event loop turns meanwhile. Lower steps and first term are computed
+   * before this returns its promise.
+   */
+  async descendWith(
+    secondTerm: (point: LowerPoint, v: readonly torch.Tensor[]) => Promise<readonly torch.Tensor[]>,
+  ): Promise<FiniteGradients> {
+    const { last, above } = this.#takeSteps();
+    try {
+      const { first, v } = torch.scope(() => this.#upperGradients(above));
+      const second = await secondTerm(last.point, v);
+      return checkGradients(difference(first, second), "hypergradient");
+    } finally {
+      release(last);
+    }
+  }
+
+  /** Does the lower steps, and takes the batches of the upper one. */
+  #takeSteps() {
+    const { task, unrollSteps, upperBatches, gradientAccumulation } = this.options;
+    const taken: LowerStep[] = [];
+    for (let k = 1; k <= unrollSteps; k++) taken.push(torch.scope(() => this.#lowerStep(k === unrollSteps)));
+    return { taken, last: taken.at(-1) as LowerStep, above: takeBatches(task, upperBatches, gradientAccumulation) };
+  }
+
   /** The checked hypergradient. What the lower step kept for it is released. */
   #ascent(last: LowerStep, above: StepBatches) {
     try {
       const { loss: upperLoss, tensors, secondNorm } = torch.scope(() => this.#hypergradient(last, above));
       return { upperLoss, secondNorm, gradients: checkGradients(tensors, "hypergradient") };
     } finally {
-      for (const tape of last.tapes) tape.dispose();
-      for (const tensor of last.point.directions) tensor.dispose();
+      release(last);
     }
   }
 
@@ -206,21 +236,26 @@ export class BilevelRule implements StepRule {
   }
 
   #hypergradient(last: LowerStep, batches: StepBatches): Hypergradient {
-    const { task, model, lower, upper, masks, ranks, estimator } = this.options;
-    const magnitudes = upper.tensors();
-    const inputs = estimator.isSecondOrder ? [...magnitudes, ...lower.tensors()] : magnitudes;
-    const objective = { task, model, batches, context: masks.contextOf(task), what: "upper loss" };
-    const { loss, gradients } = stepGradients(ranks, objective, inputs);
-    if (!estimator.isSecondOrder) return { loss, tensors: gradients };
-    const first = gradients.slice(0, magnitudes.length);
-    const v = gradients.slice(magnitudes.length);
+    const { estimator } = this.options;
+    const { loss, first, v } = this.#upperGradients(batches);
+    if (!estimator.isSecondOrder) return { loss, tensors: first };
     const second = estimator.secondTerm(last.point, {
       v,
       learningRate: last.update.learningRate,
       weighted: this.#weighted(v, last),
     });
     const secondNorm = totalNorm(second);
-    return { loss, tensors: torch.noGrad(() => torch.foreachSub(first, second)), secondNorm };
+    return { loss, tensors: difference(first, second), secondNorm };
+  }
+
+  /** ∇_M L_val(V', M), and v = ∇_{V'} L_val(V', M), of which there is nothing without a second term. */
+  #upperGradients(batches: StepBatches) {
+    const { task, model, lower, upper, masks, ranks, estimator } = this.options;
+    const magnitudes = upper.tensors();
+    const inputs = estimator.isSecondOrder ? [...magnitudes, ...lower.tensors()] : magnitudes;
+    const objective = { task, model, batches, context: masks.contextOf(task), what: "upper loss" };
+    const { loss, gradients } = stepGradients(ranks, objective, inputs);
+    return { loss, first: gradients.slice(0, magnitudes.length), v: gradients.slice(magnitudes.length) };
   }
 
   /** ξ·v, or D∘v with D the derivative of the lower optimizer's step. */

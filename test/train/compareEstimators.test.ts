@@ -7,7 +7,8 @@ import { compareEstimators } from "../../src/train/hypergradients/compareEstimat
 import {
   ESTIMATORS,
   type HypergradientEstimator,
-  implicitReference,
+  implicitSecondTerm,
+  reference,
 } from "../../src/train/hypergradients/estimators.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planSearch } from "../../src/train/plans.js";
@@ -66,8 +67,8 @@ async function open() {
   } as const;
 }
 
-/** The hypergradient of a run's fourth step, its rates constant, when that step is taken with `name` or an estimator. */
-async function fourth(name: HypergradientName, estimator?: HypergradientEstimator): Promise<number[]> {
+/** The state before a run's fourth step, its rates constant, in a rule that takes this step with `name` or an estimator. */
+async function atFourth(name: HypergradientName, estimator?: HypergradientEstimator) {
   const setup = await open();
   const plan = (hypergradient: HypergradientName, other?: HypergradientEstimator) => {
     const constant = { schedule: "constant", warmupRatio: 0, maxSteps: 9 } as const;
@@ -77,7 +78,25 @@ async function fourth(name: HypergradientName, estimator?: HypergradientEstimato
   for (let i = 0; i < 3; i++) torch.scope(() => mover.step());
   const rule = plan(name, estimator);
   rule.restore(mover.save());
-  return torch.scope(() => rule.descend().gradients.tensors.flatMap((tensor) => tensor.toArray()));
+  return rule;
+}
+
+const numbersOf = (tensors: readonly torch.Tensor[]) => tensors.flatMap((tensor) => tensor.toArray());
+
+/** That step's hypergradient. */
+async function fourth(name: HypergradientName): Promise<number[]> {
+  const rule = await atFourth(name);
+  return torch.scope(() => numbersOf(rule.descend().gradients.tensors));
+}
+
+/** That step's implicit hypergradient. */
+async function solvedFourth(): Promise<number[]> {
+  const rule = await atFourth("exact", reference);
+  const limits = { tolerance: 1e-10, mostProducts: 20 };
+  const { tensors } = await rule.descendWith(
+    async (point, v) => (await implicitSecondTerm(point, v, limits, async () => {})).second,
+  );
+  return numbersOf(tensors);
 }
 
 const norm = (vector: readonly number[]) => Math.hypot(...vector);
@@ -90,10 +109,7 @@ test("every estimator is measured at the run's fourth step, independently of the
   expect(estimators.map(({ name }) => name)).toEqual(Object.keys(ESTIMATORS));
 
   const exact = await fourth("exact");
-  const solved = await fourth(
-    "exact",
-    implicitReference({ tolerance: 1e-10, mostProducts: 20 }, () => {}),
-  );
+  const solved = await solvedFourth();
   const expectNear = (
     found: { cosine: number; relativeError: number },
     g: number[],
@@ -126,4 +142,21 @@ test("an abort takes effect between two estimators", async () => {
   await expect(
     compareEstimators(await open(), SETTINGS, { mostProducts: 1, signal: controller.signal }),
   ).rejects.toThrow("enough");
+});
+
+test("an abort takes effect between two products of the implicit target", async () => {
+  const controller = new AbortController();
+  const setup = await open();
+  let turns = 0;
+  // An interrupt arrives while the event loop turns.
+  const timer = setInterval(() => {
+    turns += 1;
+    if (turns === 5) controller.abort(new Error("enough"));
+  });
+  try {
+    const options = { mostProducts: 100_000, signal: controller.signal };
+    await expect(compareEstimators(setup, SETTINGS, options)).rejects.toThrow("enough");
+  } finally {
+    clearInterval(timer);
+  }
 });

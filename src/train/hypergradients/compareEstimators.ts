@@ -3,7 +3,7 @@ import * as torch from "../../torch/index.js";
 import type { BilevelRule } from "../bilevelRule.js";
 import { planSearch, type TrainingSetup } from "../plans.js";
 import { disposeSnapshot, restoreSnapshot, takeSnapshot } from "../trainedTensors.js";
-import { type HypergradientEstimator, implicitReference, reference } from "./estimators.js";
+import { type HypergradientEstimator, implicitSecondTerm, numbersOf, reference } from "./estimators.js";
 import { norm } from "./gmres.js";
 
 /** How near one hypergradient is to another. */
@@ -75,22 +75,31 @@ export async function compareEstimators(
 
   const { trained } = setup.adapted;
   const [snapshot, state, random] = [takeSnapshot(trained), mover.save(), setup.masks.mark()];
-  const measureBy = async (rule: BilevelRule): Promise<Measured> => {
-    rule.restore(state);
-    const measured = setup.masks.replay(random, () => measure(rule));
-    restoreSnapshot(trained, snapshot);
+  const nextTurn = async () => {
     await new Promise(setImmediate);
     signal?.throwIfAborted();
-    return measured;
+  };
+  const measureBy = async <T>(rule: BilevelRule, measured: (rule: BilevelRule) => T): Promise<Awaited<T>> => {
+    rule.restore(state);
+    const found = await setup.masks.replay(random, () => measured(rule));
+    restoreSnapshot(trained, snapshot);
+    await nextTurn();
+    return found;
   };
   let solution = { residual: 0, products: 0 };
-  const implicit = implicitReference({ tolerance: TOLERANCE, mostProducts }, (found) => (solution = found));
+  const solve = (rule: BilevelRule) =>
+    rule.descendWith(async (point, v) => {
+      const found = await implicitSecondTerm(point, v, { tolerance: TOLERANCE, mostProducts }, nextTurn);
+      solution = found.solution;
+      return found.second;
+    });
+  const byReference = () => ruleOf("exact", reference);
   const targets = {
-    unrolled: (await measureBy(ruleOf("exact", reference))).gradient,
-    implicit: (await measureBy(ruleOf("exact", implicit))).gradient,
+    unrolled: (await measureBy(byReference(), measure)).gradient,
+    implicit: numbersOf((await measureBy(byReference(), solve)).tensors),
   };
   const measured = new Map<HypergradientName, Measured>();
-  for (const name of estimatorNames) measured.set(name, await measureBy(ruleOf(name)));
+  for (const name of estimatorNames) measured.set(name, await measureBy(ruleOf(name), measure));
   disposeSnapshot(snapshot);
   const { residual, products } = solution;
   return {
@@ -109,7 +118,7 @@ function measure(rule: BilevelRule): Measured {
   const began = performance.now();
   const found = torch.scope(() => {
     const { gradients, report } = rule.descend();
-    return { gradient: Float64Array.from(gradients.tensors.flatMap((tensor) => tensor.toArray())), note: report.note };
+    return { gradient: numbersOf(gradients.tensors), note: report.note };
   });
   return { ...found, seconds: (performance.now() - began) / 1000 };
 }

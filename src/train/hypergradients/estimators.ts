@@ -175,30 +175,30 @@ const NEGATIVE_CURVATURE =
   "--hypergradient cg met a direction of negative curvature of the lower level's loss (p·Hp ≤ 0), as it occurs away from a minimum: conjugate gradients stop there, and the second term is that of the iterations before. --hypergradient exact does not depend on curvature.";
 
 /**
- * The target of `neumann` and `cg`: (H + λI)⁻¹·v with H by double backward, by as many products as it takes. The damping is part of it, since
- * H alone may be singular.
- * @param onSolved receives how well the system is solved
+ * The second term of the target of `neumann` and `cg`: ∇²_{M,V} L_tr·(H + λI)⁻¹·v, by as many products with H as it takes. The damping is part of
+ * it, since H alone may be singular.
+ * @param afterProduct runs after each product
+ * @returns the second term, and how well the system is solved
  */
-export function implicitReference(
+export async function implicitSecondTerm(
+  point: SecondDerivatives,
+  v: readonly torch.Tensor[],
   limits: SolutionLimits,
-  onSolved: (solution: Solution) => void,
-): HypergradientEstimator {
-  const solved = implicit((point, v) => {
-    const product = (x: Float64Array) => {
-      const direction = tensorsOf(x, v);
-      const curved = point.hessianProduct(direction);
-      const numbers = numbersOf(curved).map((value, i) => value + CG_DAMPING * (x[i] as number));
-      for (const tensor of [...direction, ...curved]) tensor.dispose();
-      return numbers;
-    };
-    const solution = gmres(product, numbersOf(v), limits);
-    onSolved(solution);
-    return tensorsOf(solution.x, v);
-  });
-  return { ...solved, byDoubleBackward: true };
+  afterProduct: () => Promise<void>,
+): Promise<{ readonly second: readonly torch.Tensor[]; readonly solution: Solution }> {
+  const product = async (x: Float64Array) => {
+    const direction = tensorsOf(x, v);
+    const curved = point.hessianProduct(direction);
+    const numbers = numbersOf(curved).map((value, i) => value + CG_DAMPING * (x[i] as number));
+    for (const tensor of [...direction, ...curved]) tensor.dispose();
+    await afterProduct();
+    return numbers;
+  };
+  const solution = await gmres(product, numbersOf(v), limits);
+  return { second: point.mixedProduct(tensorsOf(solution.x, v)), solution };
 }
 
-const numbersOf = (tensors: readonly torch.Tensor[]): Float64Array =>
+export const numbersOf = (tensors: readonly torch.Tensor[]): Float64Array =>
   Float64Array.from(tensors.flatMap((tensor) => Array.from(tensor.toArray())));
 
 /** The numbers as tensors of the forms of `likes`. */

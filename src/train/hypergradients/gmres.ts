@@ -17,13 +17,17 @@ export interface SolutionLimits {
  * GMRES (Saad and Schultz 1986) from zero, without restarts: of all x in the space that the products so far span, the one with the smallest
  * residual. A may be indefinite. After as many products as b is long the space is everything, and x exact up to rounding.
  */
-export function gmres(product: (x: Float64Array) => Float64Array, b: Float64Array, limits: SolutionLimits): Solution {
+export async function gmres(
+  product: (x: Float64Array) => Float64Array | Promise<Float64Array>,
+  b: Float64Array,
+  limits: SolutionLimits,
+): Promise<Solution> {
   const size = norm(b);
   if (size === 0) return { x: new Float64Array(b.length), residual: 0, products: 0 };
   const basis = [scaled(b, 1 / size)];
   const projected = new LeastSquares(size);
   while (projected.columns < Math.min(limits.mostProducts, b.length)) {
-    const next = product(basis.at(-1) as Float64Array);
+    const next = await product(basis.at(-1) as Float64Array);
     const column = orthogonalize(next, basis);
     const left = norm(next);
     projected.add([...column, left]);
@@ -34,7 +38,7 @@ export function gmres(product: (x: Float64Array) => Float64Array, b: Float64Arra
   const x = new Float64Array(b.length);
   for (const [i, weight] of projected.solution().entries()) addTo(x, basis[i] as Float64Array, weight);
   const error = Float64Array.from(b);
-  addTo(error, product(x), -1);
+  addTo(error, await product(x), -1);
   return { x, residual: norm(error) / size, products: projected.columns };
 }
 
