@@ -238,14 +238,17 @@ def neumann(problem: Problem, step: Step, v: Tensors, terms: int) -> Tensors:
 
 
 def conjugate_gradient(problem: Problem, step: Step, v: Tensors, iterations: int, damping: float) -> Tensors:
-    """`iterations` of plain conjugate gradients from 0 for (∇²_V L_tr + damping·I)·q = v."""
+    """`iterations` of conjugate gradients from 0 for (∇²_V L_tr + damping·I)·q = v, which end at a direction without positive curvature."""
     q = {name: torch.zeros_like(t) for name, t in v.items()}
     residual = direction = v
     for _ in range(iterations):
         if dot(residual, residual) == 0:
             break
         product = axpy(damping, direction, hessian_product(problem, step, direction))
-        alpha = dot(residual, residual) / dot(direction, product)
+        curvature = dot(direction, product)
+        if curvature <= 0:
+            break
+        alpha = dot(residual, residual) / curvature
         q = axpy(alpha, direction, q)
         new = axpy(-alpha, product, residual)
         direction = axpy(dot(new, new) / dot(residual, residual), direction, new)
