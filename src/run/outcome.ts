@@ -7,36 +7,66 @@ import type { Findings, Metrics } from "../files/metrics.js";
 import { metricName } from "../files/metrics.js";
 import { flagOf } from "../settings/option.js";
 import { isConstant } from "../tasks/index.js";
-import type { RunObserver } from "../train/observer.js";
+import type { RunHandle, RunObserver } from "../train/observer.js";
 import { isUnchanged } from "../train/trainedTensors.js";
 import type { Prepared } from "./prepare.js";
 
-/** The losses of the current phase's steps, as far as this session took them. */
+/** The current phase's steps, and the losses of those that this session took. */
 export class PhaseLosses implements RunObserver {
-  #phase: Phase | undefined;
+  #run: RunHandle | undefined;
   #losses: number[] = [];
 
-  on(event: RunEvent): void {
+  on(event: RunEvent, run: RunHandle | undefined): void {
     if (event.event !== "step") return;
-    if (event.phase !== this.#phase) this.#losses = [];
-    this.#phase = event.phase;
+    if (event.phase !== this.#run?.phase) this.#losses = [];
+    this.#run = run;
     this.#losses.push(event.loss);
   }
 
+  /** The steps of the whole phase, also those before the run was resumed. */
   get steps(): number {
-    return this.#losses.length;
+    return this.#run?.phaseStep ?? 0;
+  }
+
+  /** The steps that the phase would have had if early stopping had not ended it; undefined if it did not. */
+  get stoppedOf(): number | undefined {
+    return this.#run?.isPhaseEnd ? undefined : this.#run?.rule.steps;
   }
 
   get isRetraining(): boolean {
-    return this.#phase === "retrain";
+    return this.#run?.phase === "retrain";
   }
 
-  /** The mean loss of the first and of the last tenth of the steps. */
-  get ends(): { readonly first: number; readonly last: number } {
-    const tenth = Math.ceil(this.#losses.length / 10);
-    return { first: mean(this.#losses.slice(0, tenth)), last: mean(this.#losses.slice(-tenth)) };
+  /** The mean loss of the last tenth of the steps. */
+  get last(): number {
+    return mean(this.#losses.slice(-this.#tenth));
+  }
+
+  /** The mean loss of the first tenth of the steps, if the last tenth's is so much higher that the training has diverged. */
+  get risenFrom(): number | undefined {
+    const first = mean(this.#losses.slice(0, this.#tenth));
+    return this.areMany && this.last > DIVERGED * first ? first : undefined;
+  }
+
+  /** Whether the losses say more than those of a few batches do by chance. */
+  get areMany(): boolean {
+    return this.#losses.length >= MANY;
+  }
+
+  /** Whether they are few of a resumed run's. */
+  get areRest(): boolean {
+    return !this.areMany && this.#losses.length < this.steps;
+  }
+
+  get #tenth(): number {
+    return Math.ceil(this.#losses.length / 10);
   }
 }
+
+const MANY = 20;
+
+/** A training loss that ends so many times as high as it began has diverged. */
+const DIVERGED = 1.2;
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
@@ -44,13 +74,23 @@ const mean = (values: readonly number[]): number => values.reduce((sum, value) =
 export const untrainedIn = ({ adapted, start }: Prepared): Pick<Findings, "untrained"> =>
   isUnchanged(adapted.trained, start) ? { untrained: true } : {};
 
-/** A sentence for a result that equals the run's start. @param phaseSteps the steps of its last phase */
-export function untrainedNote({ learningRate, warmupRatio }: RunConfig, phaseSteps: number): string {
+/** A sentence for a result that equals the run's start. @param at the run's last step */
+export function untrainedNote(
+  config: RunConfig,
+  { phase, phaseStep }: { readonly phase: Phase | undefined; readonly phaseStep: number },
+): string {
   const found = "The model is untrained: no trained tensor differs from its start";
-  if (learningRate === 0) return `${found}, since --learning-rate is 0: use a larger one.`;
-  if (phaseSteps <= 1 && warmupRatio > 0)
+  const { rate, flag } = rateOf(config, phase === "retrain");
+  if (rate === 0) return `${found}, since ${flag} is 0: use a larger one.`;
+  if (phaseStep <= 1 && config.warmupRatio > 0)
     return `${found}, since its only step is the first of the warm-up, with a learning rate of 0: use more --epochs or --max-steps, or --warmup-ratio 0.`;
-  return `${found}: use a larger --learning-rate.`;
+  return `${found}: use a larger ${flag}.`;
+}
+
+/** The learning rate of a phase, and the flag that sets it. */
+function rateOf(config: RunConfig, isRetraining: boolean): { readonly rate: number; readonly flag: string } {
+  const key = isRetraining ? "retrainLearningRate" : "learningRate";
+  return { rate: config[key], flag: flagOf(config.given[key] === undefined ? "learningRate" : key) };
 }
 
 /** A row that was evaluated. */
@@ -77,19 +117,20 @@ export function notLearnedNote(
 ): string | undefined {
   const split = data.validation ? "validation" : data.holdout ? "holdout" : undefined;
   const rows = (split && data[split]) ?? data.train;
-  if (losses.steps === 0) return undefined;
-  const { last } = losses.ends;
+  if (losses.steps === 0 || (split === undefined && losses.areRest)) return undefined;
+  const { last } = losses;
   const what = split === undefined ? "training" : split === "holdout" ? "held-out" : "validation";
   const found = split && evaluatedOn(split);
   const reached = split ? (metrics[metricName("loss", split)] as number) : last;
   const constant = found && sameForAll(found, what);
   const baseline = rows.length < FEWEST_ROWS ? undefined : choice.task.constantLoss?.(data.train, rows);
-  const isBelow = baseline === undefined || reached < CLEARLY * baseline;
+  // A loss is never below that of predicting the one label that all training rows have.
+  const isBelow = !baseline || reached < CLEARLY * baseline;
   if (constant === undefined && isBelow) return undefined;
   const why =
     constant ??
-    `The ${what} loss, ${formatNumber(reached)}, is not clearly below ${formatNumber(baseline as number)}, that of predicting the labels' frequencies for every row`;
-  const isFitted = baseline !== undefined && split !== undefined && last < CLEARLY * baseline;
+    `The ${what} loss, ${formatNumber(reached)}, is not clearly below ${formatNumber(baseline as number)}, that of predicting the labels' ${choice.kind === "regression" ? "mean" : "frequencies"} for every row`;
+  const isFitted = baseline !== undefined && split !== undefined && losses.areMany && last < CLEARLY * baseline;
   return `${why}: ${adviceFor(config, losses, !isBelow && isFitted)}.`;
 }
 
@@ -105,21 +146,20 @@ function sameForAll(rows: readonly Evaluated[], what: string): string | undefine
 
 /** Fewer optimizer steps are few for any rows. */
 const ENOUGH_STEPS = 100;
-/** A training loss that ends so many times as high as it began has diverged; over fewer steps that is chance. */
-const DIVERGED = { times: 1.2, steps: 20 };
 
 /** @param isOverfitted whether only the training rows were learned */
 function adviceFor(config: RunConfig, losses: PhaseLosses, isOverfitted: boolean): string {
-  const { first, last } = losses.ends;
-  const rate = losses.isRetraining ? "retrainLearningRate" : "learningRate";
-  const named = flagOf(config.given[rate] === undefined ? "learningRate" : rate);
+  const { last, risenFrom, steps, stoppedOf } = losses;
+  const { rate, flag } = rateOf(config, losses.isRetraining);
   if (isOverfitted)
     return `the training loss ended at ${formatNumber(last)}, so the run has overfitted its rows; use fewer --epochs, --early-stopping with --early-stopping-metric loss, or more rows`;
-  if (losses.steps >= DIVERGED.steps && last > DIVERGED.times * first)
-    return `the training loss rose from ${formatNumber(first)} to ${formatNumber(last)}; use a smaller ${named}, such as ${rounded(config[rate] / 5)}`;
-  if (losses.steps < ENOUGH_STEPS)
-    return `the run had only ${losses.steps} optimizer step${losses.steps === 1 ? "" : "s"}; use ${longer(config, losses)}, or a smaller --batch-size`;
-  return `use a larger ${named}, such as ${rounded(config[rate] * 5)}, or ${longer(config, losses)}`;
+  if (risenFrom !== undefined)
+    return `the training loss rose from ${formatNumber(risenFrom)} to ${formatNumber(last)}; use a smaller ${flag}, such as ${rounded(rate / 5)}`;
+  if (stoppedOf !== undefined)
+    return `early stopping ended the training after ${steps} of ${stoppedOf} steps; use a larger --early-stopping`;
+  if (steps < ENOUGH_STEPS)
+    return `the run had only ${steps} optimizer step${steps === 1 ? "" : "s"}; use ${longer(config, losses)}, or a smaller --batch-size`;
+  return `use a larger ${flag}, such as ${rounded(rate * 5)}, or ${longer(config, losses)}`;
 }
 
 const rounded = (rate: number): number => Number(rate.toPrecision(2));

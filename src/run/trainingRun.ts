@@ -223,7 +223,7 @@ export class TrainingRun {
   #noteOutcome(metrics: Metrics, { untrained }: Findings): void {
     const { prepared } = this;
     const note = untrained
-      ? untrainedNote(prepared.config, this.#at?.phaseStep ?? 0)
+      ? untrainedNote(prepared.config, { phase: this.#at?.phase, phaseStep: this.#at?.phaseStep ?? 0 })
       : notLearnedNote(prepared, metrics, this.#losses, (split) => this.#evaluation.predicted(split));
     if (note !== undefined) this.options.onNote?.(note);
   }

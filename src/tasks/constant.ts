@@ -36,7 +36,9 @@ function countsOf(classes: readonly number[]): ReadonlyMap<number, number> {
 
 /** The mean squared error of always predicting the mean of the known numbers. */
 export function lossOfMean(known: readonly number[], numbers: readonly number[]): number {
-  const mean = meanOf(known);
+  // Without rounding where all numbers are the same.
+  const [first = 0] = known;
+  const mean = first + meanOf(known.map((number) => number - first));
   return meanOf(numbers.map((number) => (number - mean) ** 2));
 }
 

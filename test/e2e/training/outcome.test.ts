@@ -1,10 +1,10 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { RunSettings } from "../../../src/config/index.js";
 import { METRICS } from "../../../src/files/metrics.js";
 import { bestPoints, toRuns } from "../../../src/report/runs.js";
-import { bidora, ROWS, run } from "../support.js";
+import { bidora, ROWS, run, write } from "../support.js";
 
 const VALIDATION = join(ROWS, "train.jsonl");
 const metricsOf = (output: string) =>
@@ -21,7 +21,12 @@ describe("a result that equals the run's start", () => {
     ]);
     expect(outcome[0]).toContain(why);
     expect(events.at(-1)).toMatchObject({ event: "done", untrained: true });
-    expect(metricsOf(output)).toEqual({ ...metrics, untrained: true });
+    expect(metricsOf(output)).toMatchObject({ ...metrics, untrained: true });
+  });
+
+  test("by the rate of the last phase", async () => {
+    const { outcome } = await run({ learningRate: 0, retrainLearningRate: 0.1, maxSteps: 2, retrainSteps: 1 });
+    expect(outcome).toEqual([expect.stringContaining("since its only step is the first of the warm-up")]);
   });
 
   test("is no result of a step at another rate", async () => {
@@ -86,13 +91,22 @@ test("--early-stopping-metric takes the task's metrics in either spelling, and i
   ]);
 });
 
+const REGRESSION = { model: join(ROWS, "../bert/regression"), task: "regression", method: "lora" } as const;
+
+/** Rows that are trained on and evaluated, with such labels. */
+function rowsOf(label: (row: number) => number) {
+  const rows = Array.from("abcdefghijkl", (sentence, i) => JSON.stringify({ sentence, label: label(i) }));
+  const train = write("rows.jsonl", rows.join("\n"));
+  return { train, validation: train };
+}
+
 describe("a run that has learned nothing says so, and what to change", () => {
   const notLearned = { method: "lora", validation: VALIDATION, dtype: "float32" } as const;
   test.each([
     [
       "few steps",
       { maxSteps: 3, learningRate: 1e-5 },
-      /the run had only 3 optimizer steps; use --max-steps 100, or a smaller --batch-size\.$/,
+      /: the run had only 3 optimizer steps; use --max-steps 100, or a smaller --batch-size\.$/,
     ],
     [
       "few epochs",
@@ -120,6 +134,34 @@ describe("a run that has learned nothing says so, and what to change", () => {
   test("without validation rows, by the training loss", async () => {
     const { outcome } = await run({ method: "lora", maxSteps: 3, learningRate: 1e-5 });
     expect(outcome).toEqual([expect.stringMatching(/^The training loss, [\d.]+, is not clearly below/)]);
+  });
+
+  test("after early stopping, that it may wait longer", async () => {
+    const { outcome } = await run({ ...WORSE, earlyStoppingMetric: "loss" });
+    expect(outcome).toEqual([
+      expect.stringMatching(
+        /: early stopping ended the training after \d+ of 12 steps; use a larger --early-stopping\.$/,
+      ),
+    ]);
+  });
+
+  test("counts the steps before it was resumed", async () => {
+    const settings = { ...notLearned, maxSteps: 100, learningRate: 1e-6, saveEvery: 99, keepCheckpoints: 9 };
+    const { output } = await run(settings);
+    rmSync(join(output, METRICS));
+    rmSync(join(output, "checkpoint-100"), { recursive: true, force: true });
+    const { outcome } = await run({ ...settings, output, resume: true });
+    expect(outcome).toEqual([expect.stringMatching(/use a larger --learning-rate, such as 0\.000005, or/)]);
+  });
+
+  test("with a regression's mean for the labels' frequencies", async () => {
+    const { outcome } = await run({ ...REGRESSION, ...rowsOf((i) => 100 + i), maxSteps: 3 });
+    expect(outcome).toEqual([expect.stringContaining("that of predicting the labels' mean for every row")]);
+  });
+
+  test("but not where all training rows have one label", async () => {
+    const { outcome } = await run({ ...REGRESSION, ...rowsOf(() => 5.1), maxSteps: 3 });
+    expect(outcome).toEqual([]);
   });
 
   test("a run that has learned is silent", async () => {
