@@ -111,7 +111,7 @@ export class TextPlans {
     const resolved = resolveGeneration(overrides, this.#own);
     if (resolved.beams && logprobs)
       throw invalid(
-        "logprobs are not served with beam search, which the model's settings ask for: give a temperature.",
+        "logprobs are not served with beam search, which the model's settings ask for: give a temperature of 0.",
         "logprobs",
       );
     const settings: GenerationSettings = { ...resolved, ...(await splitStops(this.#tokenizer, resolved.stop)) };
