@@ -156,7 +156,10 @@ describe("refused is", () => {
     );
     const bare = encoder();
     rmSync(join(bare, "modules.json"));
-    await refused(bare, /it is an encoder, and nothing says how its token states become embeddings: give --pooling, --adapter/);
+    await refused(
+      bare,
+      /it is an encoder, and nothing says how its token states become embeddings: give --pooling, --adapter/,
+    );
   });
 
   test("an adapter alone, which can't say how to pool", async () => {
