@@ -163,13 +163,17 @@ describe("gradients that overflow", () => {
   });
 });
 
-test("a run in another dtype can be resumed in float16, and back", async () => {
-  const output = fresh();
-  const settings = { method: "lora", output, maxSteps: 3 } as const;
-  await run({ ...settings, dtype: "float32" }, abortAfter(1));
-  await run({ ...settings, dtype: "float16", resume: true }, abortAfter(2));
-  expect(stateIn(join(output, "checkpoint-2")).rule).toMatchObject({ lossScale: { scale: 65536, finiteSteps: 1 } });
-  await run({ ...settings, dtype: "float32", resume: true });
+test("a run in another dtype is not resumed in float16, nor the other way round", async () => {
+  for (const [dtype, other] of [
+    ["float32", "float16"],
+    ["float16", "float32"],
+  ] as const) {
+    const settings = { method: "lora", output: fresh(), maxSteps: 3 } as const;
+    await run({ ...settings, dtype }, abortAfter(1));
+    await expect(run({ ...settings, dtype: other, resume: true })).rejects.toThrow(
+      `was made with dtype "${dtype}", now it is "${other}"`,
+    );
+  }
 });
 
 describe("with a model in float16", () => {

@@ -71,7 +71,7 @@ describe("finetune", () => {
     const output = fresh();
     await run({ ...all, output }, abortAfter(2));
     await expect(run({ ...all, ...DENSE, output, resume: true })).rejects.toThrow(
-      'was made with baseDtype "q8_0", now it is "float32": resume with the run\'s own settings.',
+      'was made with baseDtype "q8_0", now it is "float32": resume with the run\'s own settings, or start a new run in another --output.',
     );
     await run({ ...all, output, resume: true });
     expect(bytes(output)).toBe(bytes(whole.output));
