@@ -67,11 +67,11 @@ export const readName: ValueReader<string | number> = (table, row, column) => {
   return fits ? (value as string | number) : fail(table, row, column, "a label's name or whole number");
 };
 
-/** A number, or a string that holds one. */
 /** Whether a value is a number as it is written where the comma is the decimal sign. */
 export const hasDecimalComma = (value: unknown): boolean =>
   typeof value === "string" && /^\s*[+-]?\d+,\d+\s*$/.test(value);
 
+/** A number, or a string that holds one. */
 export const readNumber: ValueReader<number> = (table, row, column) => {
   checkArguments("readNumber", ["table", table, aTable], ["row", row, aTableRow], ["column", column, aName]);
   const value = own(row.values, column);
