@@ -23,7 +23,9 @@ const adapter = join(work, "run");
 beforeAll(() => {
   execFileSync("npm", ["run", "examples"], { cwd: ROOT });
   const lines = readFileSync(join(SMS, "test.tsv"), "utf8").split("\n");
-  writeFileSync(join(work, "some.tsv"), lines.slice(0, 1 + SCORED).join("\n"));
+  const [header, ...rows] = lines as [string, ...string[]];
+  writeFileSync(join(work, "some.tsv"), [header, ...rows.slice(0, SCORED)].join("\n"));
+  writeFileSync(join(work, "others.tsv"), [header, ...rows.slice(SCORED, 2 * SCORED)].join("\n"));
 });
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
@@ -63,7 +65,7 @@ const CASES: readonly (readonly [name: string, args: readonly string[], prints: 
   ["ownTask", [MODEL, SHARES, SHARES, join(work, "share")], /^trained: \{ meanAbsoluteError: /],
   [
     "compare",
-    [MODEL, join(work, "some.tsv"), join(work, "some.tsv"), join(work, "compared")],
+    [MODEL, join(work, "others.tsv"), join(work, "some.tsv"), join(work, "compared")],
     /^1\/4 [\s\S]*4\/4 [\s\S]*Method +Accuracy[\s\S]*lora against dora, bootstrap: p = \d\.\d{3}\n$/,
   ],
   [
