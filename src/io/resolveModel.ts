@@ -12,8 +12,7 @@ import { transformerFolder } from "./sentenceTransformers.js";
  * The folder of a model or adapter: a local folder, or in it the one of sentence-transformers' transformer; a folder made for a GGUF file;
  * else a Hub repository (`org/name`, or `name`) from the cache, downloaded first if necessary.
  * @throws BidoraError `CHECKPOINT` for a path that does not exist, `GGUF` for a file that can't be used, `HUB_…` for what goes wrong
- *   with the Hub; UsageError for a
- *   folder with a revision
+ *   with the Hub; UsageError for a folder with a revision
  */
 export async function resolveModel(nameOrFolder: string, options: HubOptions = {}): Promise<string> {
   checkArguments("resolveModel", ["nameOrFolder", nameOrFolder, aText], ["options", options, hubOptions]);

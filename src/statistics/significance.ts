@@ -22,7 +22,7 @@ export const MAIN = "main";
  *   there are enough tasks for significance.
  * - over the seeds of each task, by its main metric.
  *
- * Methods with a failed run on the tested tasks are left out. p-values are corrected by Holm within families.
+ * Methods without some of their runs on the tested tasks are left out. p-values are corrected by Holm within families.
  * @throws BidoraError `COMPARISON` as `checkComparison`
  */
 export function significance(comparison: Comparison): WilcoxonTest[] {

@@ -41,9 +41,17 @@ describe("verify-hypergradient gives the hypergradient of the run", () => {
   });
 
   test("in the run's dtype, or in another on request", async () => {
-    expect(await byDefault(SMALL.batchSize)).toMatchObject({ dtype: "float32", implicit: { products: 2 } });
+    const notesIn = (dtype: string) => [
+      expect.stringMatching(`^The implicit target is solved .* after 2 products in ${dtype},`),
+      expect.stringMatching(/^--hypergradient cg met a direction of negative curvature/),
+    ];
+    expect(await byDefault(SMALL.batchSize)).toMatchObject({
+      dtype: "float32",
+      implicit: { products: 2 },
+      notes: notesIn("float32"),
+    });
     const precise = await verify({}, "float64");
-    expect(precise).toMatchObject({ dtype: "float64" });
+    expect(precise).toMatchObject({ dtype: "float64", notes: notesIn("float64") });
     expect(errorsOf(precise)["finite-difference"]).toBeLessThan(1e-2);
   });
 

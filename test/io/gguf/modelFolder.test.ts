@@ -56,6 +56,21 @@ interface Truth {
 }
 const truthOf = (name: string) => JSON.parse(readFileSync(golden(`${name}.json`), "utf8")) as Truth;
 
+/** More elements than are decoded at a time, and not a whole number of times as many. */
+const LARGE = [3, 2 ** 21 + 32];
+
+/** The weights of a file with an embedding of the shape `LARGE`. */
+function largeEmbedding(type: "Q8_0" | "F16" | "F32", tensor: () => torch.Tensor) {
+  const path = join(folder(), "large.gguf");
+  const metadata: [string, GgufValue][] = [
+    ["general.architecture", text("llama")],
+    ["llama.attention.head_count", count(1)],
+    ["llama.block_count", count(1)],
+  ];
+  writeGguf(path, metadata, [{ name: "token_embd.weight", type, shape: LARGE, tensor }]);
+  return openGgufWeights(path);
+}
+
 /** A golden file with changed metadata (undefined removes a key) and additional tensors. */
 function changed(
   name: string,
@@ -109,20 +124,12 @@ describe("a GGUF file as a model", () => {
   });
 
   it("reads a tensor larger than the dequantization chunk", () => {
-    const path = join(folder(), "large.gguf");
-    const shape = [3, 2 ** 21 + 32];
-    const metadata: [string, GgufValue][] = [
-      ["general.architecture", text("llama")],
-      ["llama.attention.head_count", count(1)],
-      ["llama.block_count", count(1)],
-    ];
     const tensor = () =>
       torch.tensor(
-        Float32Array.from({ length: torch.numelOf(shape) }, (_, i) => i),
-        shape,
+        Float32Array.from({ length: torch.numelOf(LARGE) }, (_, i) => i),
+        LARGE,
       );
-    writeGguf(path, metadata, [{ name: "token_embd.weight", type: "F32", shape, tensor }]);
-    const weights = openGgufWeights(path);
+    const weights = largeEmbedding("F32", tensor);
     torch.scope(() => {
       const read = weights.readTensor("model.embed_tokens.weight");
       expect(Buffer.compare(read.bytes(), tensor().bytes())).toBe(0);
@@ -131,24 +138,15 @@ describe("a GGUF file as a model", () => {
   });
 
   it.each(["Q8_0", "F16", "F32"] as const)("decodes %s piece by piece, in the dtype that is wanted", (type) => {
-    const path = join(folder(), "large.gguf");
-    const shape = [3, 2 ** 21 + 32];
-    const metadata: [string, GgufValue][] = [
-      ["general.architecture", text("llama")],
-      ["llama.attention.head_count", count(1)],
-      ["llama.block_count", count(1)],
-    ];
     const generator = new torch.Generator(1);
-    const tensor = () => torch.normal_(torch.empty(shape), 0, 1, { generator });
-    writeGguf(path, metadata, [{ name: "token_embd.weight", type, shape, tensor }]);
-    const weights = openGgufWeights(path);
+    const weights = largeEmbedding(type, () => torch.normal_(torch.empty(LARGE), 0, 1, { generator }));
     torch.scope(() => {
       const before = process.memoryUsage().arrayBuffers;
       const whole = weights.readTensor("model.embed_tokens.weight");
       const own = weights.readTensor("model.embed_tokens.weight", false, "bfloat16");
       expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 20);
       expect(own.dtype).toBe("bfloat16");
-      expect(own.shape).toEqual(shape);
+      expect(own.shape).toEqual(LARGE);
       expect(torch.equal(own, torch.castTo(whole, "bfloat16"))).toBe(true);
     });
     weights.close();
