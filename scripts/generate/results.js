@@ -59,10 +59,14 @@ function testsTable(found) {
   const ofBidora = (list) => list.filter((_, row) => isOfBidora(/** @type {SignificanceTest} */ (overall[row])));
   return {
     ...table,
+    notes: table.notes.filter((note) => !SAID_ONCE.test(note)),
     names: ofBidora(table.names),
     columns: table.columns.map((column) => ({ ...column, cells: ofBidora(column.cells) })),
   };
 }
+
+/** Notes of every test, which the page itself has. */
+const SAID_ONCE = /^(Tests over the seeds|Differences are positive|The rank-biserial)/;
 
 /** The study whose runs had the machine to themselves; times of other studies mean nothing. */
 const QUIET = "cost";
@@ -77,7 +81,8 @@ function tablesOf(study) {
     notes: table.notes.filter((note) => study === QUIET || !note.startsWith("Time")),
   }));
   const shown = tables.filter(({ columns }) => columns.length > 0);
-  return [...shown, ...(study === QUIET ? [] : [testsTable(found)])].map(markdownTable).join("\n");
+  const hasTests = study !== QUIET && new Set(found.runs.map(({ seed }) => seed)).size > 1;
+  return [...shown, ...(hasTests ? [testsTable(found)] : [])].map(markdownTable).join("\n");
 }
 
 /** One row per task, with the main metric of the most important methods. */
