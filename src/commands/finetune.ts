@@ -169,7 +169,7 @@ async function trainPrepared(begin: RunStart, options: Hooks, ranks: Ranks, isFr
   return { metrics: metrics ?? {}, output: config.output, isStopped: metrics === undefined };
 }
 
-/** @throws BidoraError `CHECKPOINT_UNSEEN` if rank 0 sees a checkpoint, and this rank does not */
+/** @throws BidoraError `CHECKPOINT_UNSEEN` if this rank does not see the checkpoint that rank 0 resumes from */
 function checkSeen(output: string, { rank }: Ranks): void {
   if (newestCheckpoint(output) !== undefined) return;
   throw new BidoraError(

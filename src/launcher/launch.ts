@@ -27,10 +27,10 @@ interface End {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** Milliseconds in which the other ranks may end by themselves once one has failed, and then after SIGTERM. */
+/** Milliseconds that the other ranks have to end after one has failed: by themselves, and then after SIGTERM. */
 const GRACE = { toNotice: 5_000, toEnd: 30_000 };
 
-/** Exit status of wrong usage, which no restart can mend. */
+/** Exit status of wrong usage: a restart would fail in the same way. */
 const WRONG_USAGE = 2;
 
 /** Runs a command on several ranks, until all have ended. */

@@ -1,15 +1,15 @@
-// Work that ranks share out beside the steps: evaluation.
+// Work that ranks divide besides training steps: evaluation.
 import { BidoraError } from "../common/errors.js";
 import type { Ranks } from "../torch/index.js";
 import type { Ending } from "./ending.js";
 
-/** The ranks that share out work, and the end of their run, which may come amid it. */
+/** The ranks that divide work among them, and the signal that can end their run during it. */
 export interface Sharing {
   readonly ranks: Ranks;
   readonly ending?: Ending | undefined;
 }
 
-/** The items of a list that this rank works on: every N-th. */
+/** This rank's items of a list: every N-th, for N ranks. */
 export const shareOfItems = <T>(items: readonly T[], { ranks }: Sharing): readonly T[] =>
   items.filter((_, i) => i % ranks.size === ranks.rank);
 

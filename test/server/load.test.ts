@@ -35,7 +35,7 @@ test.each([true, false])("a client that hangs up frees its place (stream: %s)", 
   }
 });
 
-test("clients that leave before the answer count as status 499, also amid their body", async () => {
+test("clients that leave before the answer count as status 499, also in the middle of their body", async () => {
   const { url } = await openServer({ model: ADAPTED });
   const body = JSON.stringify({ ...LONG, n: 64 });
   const counted = (status: number) => metric(url, `bidora_requests_total{route="/v1/completions",status="${status}"}`);

@@ -21,7 +21,7 @@ const TEXTS: readonly (readonly [string, string])[] = [
   ["a short text", words(20)],
   ["many words", words(12_000)],
   ["many lines", "cat\n".repeat(18_000)],
-  ["a long word amid others", `${words(3000)} ${"x".repeat(70_000)} ${words(3000)}`],
+  ["a long word among others", `${words(3000)} ${"x".repeat(70_000)} ${words(3000)}`],
   ["pairs of surrogates alone", "😀".repeat(30_000)],
 ];
 

@@ -1,4 +1,4 @@
-// Stop strings are looked for at the end of the text only: they are found at the same token as in the whole text.
+// Only the end of a text is searched for stop strings. They must be found at the same token as in a search of the whole text.
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { StopStrings } from "../../src/generation/stopStrings.js";
@@ -42,7 +42,7 @@ function textOf(seed: number): string {
   return Array.from({ length: 100 }, () => PARTS[(next() >> 8) % PARTS.length]).join("");
 }
 
-test("the bytes of an unfinished character are no replacement characters, and those that stay unfinished are", async () => {
+test("the bytes of a character count as the replacement character only if later tokens do not complete it", async () => {
   const tokenizer = await loadTokenizer(golden("chat/tokenizers/byte-level"));
   const { inputIds: ids } = await tokenizer.encode(["a\u0e07b"]);
   const stops = new StopStrings(tokenizer, ["\ufffd"]);

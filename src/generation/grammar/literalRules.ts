@@ -53,7 +53,7 @@ function differsAt(one: string, other: string): number {
   return at;
 }
 
-/** Whether a text's first `end` units end amid a character. */
+/** Whether a text's first `end` units end in the middle of a character. */
 const isHalf = (text: string, end: number): boolean => (text.codePointAt(end - 1) ?? 0) > 0xffff;
 
 /**
