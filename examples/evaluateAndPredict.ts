@@ -3,7 +3,7 @@ import { evaluate, predict } from "bidora";
 
 const [adapter = "runs/example", data = "examples/data/sms_spam/test.tsv"] = process.argv.slice(2);
 
-// The adapter names its base model; text and label columns are those it was trained on.
+// The adapter names its base model; text and label columns are those of its training data.
 const { metrics, rows } = await evaluate({ adapter, data });
 console.log(`On ${rows} rows:`, metrics);
 

@@ -1,4 +1,4 @@
-// Generates text and prints it as it is generated: node build/examples/generate.js MODEL [PROMPT]…
+// Generates text and streams it to the terminal: node build/examples/generate.js MODEL [PROMPT]…
 import { load } from "bidora";
 
 const [name = "HuggingFaceTB/SmolLM2-135M-Instruct", ...given] = process.argv.slice(2);
@@ -13,7 +13,7 @@ for await (const { text, finish } of model.generate(prompts[0] ?? "", settings))
   process.stdout.write(finish === undefined ? text : `${text} [${finish}]\n`);
 }
 
-// Several prompts, in order. Each gets the same text as alone.
+// Several prompts, in order. Each gets the text that it would get alone.
 for (const { prompt, text, tokens } of await model.generate(prompts, settings)) {
   console.log(`${prompt} … ${JSON.stringify(text)} (${tokens.length} tokens)`);
 }

@@ -1,4 +1,4 @@
-// Finds the texts that are nearest to a question: node build/examples/search.js [MODEL] [TEXTS] [QUESTION]
+// Finds the texts nearest to a question by their embeddings: node build/examples/search.js [MODEL] [TEXTS] [QUESTION]
 import { readFileSync } from "node:fs";
 import { load, retrieval } from "bidora";
 

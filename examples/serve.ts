@@ -1,4 +1,4 @@
-// Serves a language model with its adapters, and asks each for a text: node build/examples/serve.js MODEL [ADAPTER]…
+// Serves a language model with its adapters, and requests a completion from each: node build/examples/serve.js MODEL [ADAPTER]…
 import { serve } from "bidora";
 
 const [model = "HuggingFaceTB/SmolLM2-135M-Instruct", ...adapter] = process.argv.slice(2);
@@ -8,7 +8,7 @@ interface Chunk {
   readonly choices: readonly { readonly text: string }[];
 }
 
-/** The pieces of a text, as the server sends them. Any client of OpenAI's protocol does the same. */
+/** Streams a completion. Any client of OpenAI's protocol can do this. */
 async function* complete(request: object): AsyncGenerator<string> {
   const response = await fetch(`${server.url}/v1/completions`, {
     method: "POST",

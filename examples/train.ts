@@ -1,4 +1,4 @@
-// Trains with a loop over the run's events, and stops it in time: node build/examples/train.js [MODEL] [TRAIN] [OUTPUT] [SECONDS]
+// Trains with a loop over the run's events, and stops it after some seconds: node build/examples/train.js [MODEL] [TRAIN] [OUTPUT] [SECONDS]
 import { train } from "bidora";
 
 const [

@@ -14,7 +14,7 @@ const MOST_BYTES = 1_000_000;
 const isAdapter = ["adapter_config.json", "bidora_adapter.safetensors"].some((file) => existsSync(join(folder, file)));
 const model = await load(isAdapter ? { adapter: folder } : { model: folder });
 
-/** A request that the service does not take. */
+/** An error that is the client's, with its HTTP status. */
 class Refusal extends Error {
   constructor(
     readonly status: number,
@@ -35,7 +35,7 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** Aborts when the client hangs up, so that nothing is computed for nobody. */
+/** Aborts when the client hangs up, so that the model stops computing. */
 function hangUpOf(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
   response.on("close", () => controller.abort());

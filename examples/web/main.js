@@ -1,4 +1,4 @@
-// Opens ./model with transformers.js, on the processor (WebAssembly), and shows what it makes of the text.
+// Opens ./model with transformers.js, on the processor (WebAssembly), and shows its result for the text.
 import { env, pipeline } from "./node_modules/@huggingface/transformers/dist/transformers.min.js";
 
 env.allowLocalModels = true;
@@ -6,7 +6,7 @@ env.allowRemoteModels = false;
 env.localModelPath = "./";
 env.backends.onnx.wasm.wasmPaths = new URL("node_modules/onnxruntime-web/dist/", document.baseURI).href;
 
-/** The smallest graph that `bidora export --dtype …` has left, by its name in transformers.js. */
+/** The dtype, by its name in transformers.js, of the smallest graph in the exported folder. */
 async function storedDtype() {
   const files = { q8: "model_quantized", q4: "model_q4", fp16: "model_fp16", fp32: "model" };
   for (const [dtype, file] of Object.entries(files))
@@ -14,7 +14,7 @@ async function storedDtype() {
   throw new Error("There is no graph in model/onnx.");
 }
 
-/** For the end of the model's class in config.json: the pipeline, and what it gives as text. */
+/** By the suffix of the model's class in config.json: the pipeline, and its output as text. */
 const TASKS = {
   ForSequenceClassification: {
     name: "text-classification",
@@ -36,7 +36,7 @@ const TASKS = {
   },
   Model: {
     name: "feature-extraction",
-    /** The lines after the first one, the nearest to it first. */
+    /** The lines after the first, sorted by similarity to the first. */
     run: async (extract, text) => {
       const [query, ...lines] = text.split("\n").filter((line) => line.trim() !== "");
       const [own, ...others] = (await extract([query, ...lines], await poolingOptions())).tolist();
@@ -51,7 +51,7 @@ const TASKS = {
 
 const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 
-/** How the model makes an embedding of a text's tokens, from sentence-transformers' files. */
+/** The model's pooling and normalization, from sentence-transformers' files. */
 async function poolingOptions() {
   const response = await fetch("model/1_Pooling/config.json");
   const config = response.ok ? await response.json() : {};
