@@ -145,8 +145,8 @@ type WatchedHooks = Hooks & { readonly watch?: ComparisonWatch };
 /** Makes the runs, with a live page about them for --dashboard. */
 async function onPage<T>(spec: Spec, hooks: Hooks, body: (hooks: WatchedHooks) => Promise<T>): Promise<T> {
   if (spec.dashboard === false) return body(hooks);
-  const { withDashboard } = await import("../comparison/livePage.js");
-  return withDashboard(spec, hooks, spec.dashboard, (signal, watch) => body({ ...hooks, signal, watch }));
+  const { watchComparison } = await import("../comparison/livePage.js");
+  return watchComparison(spec, hooks, spec.dashboard, (signal, watch) => body({ ...hooks, signal, watch }));
 }
 
 async function expected(cells: readonly Cell[], { jobs }: Spec, hooks: Hooks): Promise<CompareOutcome> {

@@ -1,4 +1,5 @@
 /** `bidora finetune`: trains a model. */
+import { join } from "node:path";
 import { BidoraError, INTERRUPTED } from "../common/errors.js";
 import { launchName } from "../common/launched.js";
 import { stopsByValidation } from "../common/run.js";
@@ -7,17 +8,20 @@ import { refuseUnused, resolveChecked, runFile, runOptions } from "../config/ind
 import { newestCheckpoint } from "../files/checkpointState.js";
 import type { RunEvent } from "../files/events.js";
 import { type Metrics, readMetrics } from "../files/metrics.js";
+import { REPORT } from "../files/names.js";
 import { holdOutput } from "../files/outputFolder.js";
 import { inspectOutput, isFinished, isRunFolder, isRunOf } from "../files/runFolder.js";
 import type { HubOptions } from "../io/hub/options.js";
+import type { LivePart } from "../report/index.js";
+import { writeReport } from "../report/writeReport.js";
 import { noteSettings, prepare } from "../run/prepare.js";
 import { checkpointToResume, ProvenanceSource } from "../run/provenance.js";
 import { inputsOf, type RunStart, startOf } from "../run/runInputs.js";
 import { refuseDifferences } from "../run/sameRun.js";
 import { TrainingRun } from "../run/trainingRun.js";
-import { withDashboard } from "../run/withDashboard.js";
 import type { Given } from "../settings/option.js";
 import { asRank, joinRanks, placeOf, type Ranks, restartsOf } from "../torch/index.js";
+import { CheckpointRequest } from "../train/checkpoints.js";
 import { call, checkedCall, defineCommand, formatMetrics, type Hooks, runOf } from "./command.js";
 
 /** The result of a run. */
@@ -116,7 +120,7 @@ function resumedByLauncher(begin: RunStart): RunStart {
 /** The whole run, or that of the rank that writes. */
 async function trainInFolder(begin: RunStart, hooks: Hooks, ranks: Ranks): Promise<FinetuneResult> {
   const { waits = false, signal } = hooks;
-  const work = () => withDashboard(begin.config, hooks, (watched) => trainFrom(begin, watched, ranks));
+  const work = () => trainWatched(begin, hooks, ranks);
   // another process may finish the run while this one waits
   const result =
     finished(begin, hooks) ??
@@ -131,6 +135,33 @@ function finished({ config: { output, resume } }: RunStart, { hub }: Hooks): Fin
   hub?.onNote?.(`The run in ${output} has ended already: nothing was done. It had the settings of its run.yaml.`);
   return { metrics: readMetrics(output), output, isStopped: false };
 }
+
+/** Trains, with a live page if requested, from which the run can be stopped or asked to save a checkpoint. */
+async function trainWatched(begin: RunStart, hooks: Hooks, ranks: Ranks): Promise<FinetuneResult> {
+  const { dashboard, output, resume } = begin.config;
+  if (dashboard === false) return trainFrom(begin, hooks, ranks);
+  const { Board, runPage, withDashboard } = await import("../dashboard/index.js");
+  const board = new Board();
+  board.add([ALONE], "waiting");
+  const checkpoints = hooks.checkpoints ?? new CheckpointRequest();
+  const observers = [...(hooks.observers ?? []), (event: RunEvent) => board.event(ALONE, event)];
+  const isThere = () => resume || (board.run(ALONE)?.step ?? 0) > 0;
+  const draw = (_: string | undefined, live: LivePart) => runPage(output, output, live, isThere());
+  const watched = { board, draw, checkpoint: () => checkpoints.ask() };
+  return withDashboard(watched, dashboard, hooks, async (signal) => {
+    try {
+      const result = await trainFrom(begin, { ...hooks, signal, observers, checkpoints }, ranks);
+      board.ended(ALONE, signal.aborted ? "stopped" : "done");
+      return result;
+    } catch (error) {
+      board.ended(ALONE, "failed", (error as Error).message);
+      throw error;
+    }
+  });
+}
+
+/** The name of the only run of a page. */
+const ALONE = "";
 
 /** What rank 0 tells the others: that the run starts, from a checkpoint or not; or that it is finished. */
 type Start = { readonly isFresh: boolean } | typeof FINISHED;
@@ -164,10 +195,13 @@ async function trainPrepared(begin: RunStart, options: Hooks, ranks: Ranks, isFr
   const from = isFresh ? undefined : await checkpointToResume(prepared, provenance, options.hub?.onNote);
   await refuseDifferences(prepared, provenance, from);
   const { launches } = begin;
-  const run = new TrainingRun(prepared, { ...options, onNote: options.hub?.onNote, from, provenance, launches });
+  const onNote = options.hub?.onNote;
+  const run = new TrainingRun(prepared, { ...options, onNote, from, provenance, launches, writeReport: reportInside });
   const metrics = await run.go();
   return { metrics: metrics ?? {}, output: config.output, isStopped: metrics === undefined };
 }
+
+const reportInside = (folder: string): Promise<void> => writeReport(join(folder, REPORT), [folder]);
 
 /** @throws BidoraError `CHECKPOINT_UNSEEN` if this rank does not see the checkpoint that rank 0 resumes from */
 function checkSeen(output: string, { rank }: Ranks): void {

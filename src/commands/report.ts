@@ -1,6 +1,6 @@
 /** `bidora report`: writes runs or a comparison as one HTML file. */
 import { overwrite, session } from "../config/index.js";
-import { reportPath, writeReport } from "../run/writeReport.js";
+import { reportPath, writeReport } from "../report/writeReport.js";
 import { text, texts } from "../settings/kinds.js";
 import { type Given, option } from "../settings/option.js";
 import { call, defineCommand } from "./command.js";

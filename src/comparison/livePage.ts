@@ -3,7 +3,6 @@ import { withLogs } from "../files/comparisonFolder.js";
 import type { RunEvent } from "../files/events.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { type LivePart, renderComparison, renderWaiting } from "../report/index.js";
-import { portOf } from "../run/withDashboard.js";
 import { significance } from "../statistics/significance.js";
 import type { Cell } from "./cells.js";
 import { collectRuns } from "./collectRuns.js";
@@ -25,36 +24,31 @@ export interface ComparisonWatch {
  * @param body receives a signal that the page can abort, and the watch to report to
  * @throws BidoraError `DASHBOARD` if the port is not available
  */
-export async function withDashboard<T>(
+export async function watchComparison<T>(
   spec: Spec,
   hooks: { readonly signal?: AbortSignal; readonly hub?: HubOptions },
   dashboard: true | number,
   body: (signal: AbortSignal, watch: ComparisonWatch) => Promise<T>,
 ): Promise<T> {
-  const { Board, runPage, serveDashboard } = await import("../dashboard/index.js");
+  const { Board, runPage, withDashboard } = await import("../dashboard/index.js");
   const { output } = spec;
   const board = new Board();
   const controls = new Map<string, JobControls>();
-  const stopping = new AbortController();
   const nameOf = ({ folder }: Cell): string => relative(output, folder);
-  const page = await serveDashboard(
-    {
-      board,
-      draw: (run, live) => (run === undefined ? comparisonPage(spec, live) : runPage(join(output, run), run, live)),
-      stop: (run) => (run === undefined ? stopping.abort() : controls.get(run)?.stop()),
-      checkpoint: (run) => controls.get(run)?.checkpoint(),
-    },
-    portOf(dashboard),
-  );
-  hooks.hub?.onNote?.(`Live at ${page.url}`);
   const watch: ComparisonWatch = {
     expect: (cells, state) => board.add(cells.map(nameOf), state),
     begin: (cell, ofRun) => controls.set(nameOf(cell), ofRun),
     event: (cell, event) => board.event(nameOf(cell), event),
     end: ({ cell, status, message }, score) => board.ended(nameOf(cell), status, score ?? message),
   };
-  const signals = [stopping.signal, ...(hooks.signal ? [hooks.signal] : [])];
-  return body(AbortSignal.any(signals), watch).finally(() => page.close());
+  const watched = {
+    board,
+    draw: (run: string | undefined, live: LivePart) =>
+      run === undefined ? comparisonPage(spec, live) : runPage(join(output, run), run, live),
+    stopOne: (run: string) => controls.get(run)?.stop(),
+    checkpoint: (run: string) => controls.get(run)?.checkpoint(),
+  };
+  return withDashboard(watched, dashboard, hooks, (signal) => body(signal, watch));
 }
 
 /** The report of a running comparison, from the runs that have finished; without the tests over rows, which are slow. */

@@ -14,7 +14,7 @@ import {
 import { TABLES } from "../files/comparisonFolder.js";
 import { metricRows } from "../files/metrics.js";
 import { REPORT } from "../files/names.js";
-import { writeReport } from "../run/writeReport.js";
+import { writeReport } from "../report/writeReport.js";
 import { comparisonTables } from "../statistics/comparisonTables.js";
 import { methodsWithoutFailure } from "../statistics/competing.js";
 import { costToReach, type EvaluationPoint } from "../statistics/costColumns.js";

@@ -2,4 +2,4 @@
 export { Board, type EndState, type RunState, type RunStatus } from "./board.js";
 export type { Watched } from "./pages.js";
 export { runPage } from "./pages.js";
-export { type Dashboard, serveDashboard } from "./server.js";
+export { withDashboard } from "./server.js";

@@ -27,6 +27,34 @@ const HEADERS = {
   "x-content-type-options": "nosniff",
 };
 
+/** The runs of a page, and what its buttons do. */
+interface WatchedRuns extends Omit<Watched, "stop"> {
+  /** Stops one of several runs; without it, a button stops everything. */
+  stopOne?(run: string): void;
+}
+
+/**
+ * Serves a live page while `work` runs.
+ * @param dashboard the port; true for any free one
+ * @param work receives a signal that also aborts when everything is stopped on the page
+ * @throws BidoraError `DASHBOARD` for a port that can't be used
+ */
+export async function withDashboard<T>(
+  { stopOne, ...watched }: WatchedRuns,
+  dashboard: true | number,
+  {
+    signal,
+    hub,
+  }: { readonly signal?: AbortSignal; readonly hub?: { readonly onNote?: ((line: string) => void) | undefined } },
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const stopping = new AbortController();
+  const stop = (run?: string) => (stopOne && run !== undefined ? stopOne(run) : stopping.abort());
+  const page = await serveDashboard({ ...watched, stop }, dashboard === true ? 0 : dashboard);
+  hub?.onNote?.(`Live at ${page.url}`);
+  return work(AbortSignal.any([stopping.signal, ...(signal ? [signal] : [])])).finally(() => page.close());
+}
+
 /**
  * Serves the report of running runs, to browsers on this machine only.
  * @param port 0 for any free port

@@ -5,7 +5,7 @@ import { METHODS, renderRunYaml, settingSources, settingsOf, unusedSettings } fr
 import { writeFileAtomic } from "../files/atomic.js";
 import type { EvaluationEvent, Phase, RunEvent } from "../files/events.js";
 import { type Findings, type MetricRows, type Metrics, metricName, writeMetrics } from "../files/metrics.js";
-import { REPORT, RUN_FILE } from "../files/names.js";
+import { RUN_FILE } from "../files/names.js";
 import { writeRowRecord } from "../files/rowRecord.js";
 import { prepareOutput } from "../files/runFolder.js";
 import { namingBadWeights } from "../train/badWeights.js";
@@ -29,7 +29,6 @@ import type { ProvenanceSource } from "./provenance.js";
 import { RunEvaluation } from "./runEvaluation.js";
 import { earlyStoppingOf, runObservers } from "./runObservers.js";
 import { SearchHistory } from "./searchHistory.js";
-import { writeReport } from "./writeReport.js";
 
 interface TrainingRunOptions {
   readonly signal?: AbortSignal | undefined;
@@ -44,6 +43,8 @@ interface TrainingRunOptions {
   readonly provenance: ProvenanceSource;
   /** The names of the launches that the run's processes belong to. */
   readonly launches?: readonly string[] | undefined;
+  /** Writes the report of the run in a folder. */
+  readonly writeReport: (folder: string) => Promise<void>;
 }
 
 /** A training run in its folder: the loop, the results at its end, and the handling of failures and aborts. */
@@ -261,9 +262,8 @@ export class TrainingRun {
 
   /** The results are written by now, so a failing report does not fail the run. */
   async #writeReport(): Promise<void> {
-    const { output } = this.prepared.config;
     try {
-      await writeReport(join(output, REPORT), [output]);
+      await this.options.writeReport(this.prepared.config.output);
     } catch (error) {
       this.options.onNote?.(`The report could not be written: ${(error as Error).message}`);
     }

@@ -6,7 +6,7 @@ import { writeAnalysis } from "../../src/analysis/files.js";
 import { evaluate } from "../../src/commands/evaluate.js";
 import { finetune } from "../../src/commands/finetune.js";
 import type { RunEvent } from "../../src/files/events.js";
-import { writeReport } from "../../src/run/writeReport.js";
+import { writeReport } from "../../src/report/writeReport.js";
 
 // Files that the first version wrote (test/golden/earlier/make.mjs), which every later one must read.
 const EARLIER = "test/golden/earlier";

@@ -1,5 +1,5 @@
 import { sum } from "d3-array";
-import { type RunConfig, refuseUnused } from "../../config/index.js";
+import { METHODS, type RunConfig, refuseUnused } from "../../config/index.js";
 import type { ParameterCounts, Phase } from "../../files/events.js";
 import { checkOutput } from "../../files/outputFolder.js";
 import { inspectOutput } from "../../files/runFolder.js";
@@ -7,6 +7,7 @@ import type { HubOptions } from "../../io/hub/options.js";
 import { resolveDevice } from "../../torch/index.js";
 import { namingBadWeights } from "../../train/badWeights.js";
 import { memoryOf, type RunMemory } from "../../train/memory.js";
+import { checkpointBytes } from "../../train/rescue.js";
 import { parameterCounts } from "../artifacts.js";
 import { checkpointWeights, noteSettings, type Prepared, plansOf, prepare } from "../prepare.js";
 import { ProvenanceSource } from "../provenance.js";
@@ -14,7 +15,6 @@ import { inputsOf, type RunStart, startOf } from "../runInputs.js";
 import { evaluationCounts, measureRows, measureTexts } from "./evaluationCosts.js";
 import { measurePhase, type PhaseCost, type TimeLimits, typicalSeconds } from "./phaseCosts.js";
 import type { Sampled } from "./sampler.js";
-import { secondsOfReport, secondsOfWriting } from "./writingCosts.js";
 
 /** The predicted memory, time and parameter count of a run. */
 export interface Estimate {
@@ -58,6 +58,12 @@ const FRAGMENTATION = 0.1;
 /** The share of the remaining time that one kind of work may use. */
 const SHARE = 0.5;
 
+/** The assumed speed of writing to disk, including checksums; it is not measured, because an estimate writes nothing. */
+const BYTES_A_SECOND = 250e6;
+/** What the run's report takes on two cores: to load its libraries and draw it, and for each of its steps. */
+const REPORT_SECONDS = 0.5;
+const REPORT_SECONDS_A_STEP = 1e-5;
+
 /**
  * Does some of a run's steps and evaluations, and writes nothing. Memory is measured for the whole process, which must not have done other
  * work before.
@@ -99,7 +105,7 @@ async function measure(
     texts,
     await secondsOfProvenance(prepared, limits),
     secondsOfWriting(prepared, steps),
-    await secondsOfReport(prepared, phases, limits.clock),
+    REPORT_SECONDS + steps * REPORT_SECONDS_A_STEP,
   ];
   return {
     parameters: parameterCounts(prepared),
@@ -177,6 +183,14 @@ async function secondsOfProvenance(prepared: Prepared, { deadline, clock }: Limi
   await source.find();
   clearTimeout(timer);
   return (clock() - began) / 1000;
+}
+
+/** Seconds for writing checkpoints and results. */
+function secondsOfWriting({ config, adapted, loaded }: Prepared, steps: number): number {
+  const { saveEvery, earlyStopping, method } = config;
+  const checkpoints = saveEvery === undefined ? 0 : Math.floor(steps / saveEvery);
+  const ofModel = METHODS[method].adapter === undefined ? 4 * parameterCounts({ adapted, loaded }).total : 0;
+  return (checkpoints * checkpointBytes(adapted, earlyStopping !== undefined) + ofModel) / BYTES_A_SECOND;
 }
 
 const isWhole = ({ sampled: { reached, heaviest } }: PhaseCost): boolean => reached >= heaviest;

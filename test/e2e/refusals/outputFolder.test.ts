@@ -17,7 +17,7 @@ import { finetune } from "../../../src/commands/finetune.js";
 import { quickstart, quickstartCommand } from "../../../src/commands/quickstart.js";
 import { holdFolder } from "../../../src/files/folderLock.js";
 import { MARKER } from "../../../src/files/names.js";
-import { reportPath, writeReport } from "../../../src/run/writeReport.js";
+import { reportPath, writeReport } from "../../../src/report/writeReport.js";
 import {
   abortAfter,
   BERT,

@@ -56,7 +56,7 @@ export async function writeReport(path: string, folders: readonly string[]): Pro
 
 async function rendered(named: readonly string[]): Promise<string> {
   // Loaded here, so that its libraries do not delay a run's first step.
-  const { renderComparison, renderReport } = await import("../report/index.js");
+  const { renderComparison, renderReport } = await import("./index.js");
   const folders = named.flatMap((folder) => earlierQuickstartRuns(folder) ?? folder);
   const comparison = folders.find(isComparison);
   if (comparison === undefined) return renderReport(await Promise.all(folders.map((run) => readRun(run))));
