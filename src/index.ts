@@ -100,8 +100,6 @@ export type {
 } from "./files/events.js";
 export type { MetricRows, Metrics } from "./files/metrics.js";
 export type { Finish, Generated, GeneratedPiece, JsonSchema, NextTokens } from "./generation/index.js";
-export type { Verdict } from "./inference/engines/engine.js";
-export type { EngineName, EngineVerdict } from "./inference/engines/index.js";
 export type {
   AdapterInspection,
   AdapterSettings,
@@ -118,6 +116,8 @@ export type {
   ModelPredictSettings,
 } from "./inference/model.js";
 export type { Prediction } from "./inference/predictions.js";
+export type { EngineName, EngineVerdict } from "./inference/programs/index.js";
+export type { Verdict } from "./inference/programs/verdict.js";
 export type { GeneratedRow } from "./inference/textGenerator.js";
 export type { DownloadProgress, HubOptions } from "./io/hub/options.js";
 export { resolveModel } from "./io/resolveModel.js";

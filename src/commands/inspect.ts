@@ -2,7 +2,6 @@
 import { oneLine, shownPath } from "../common/messages.js";
 import { baseModel, session } from "../config/index.js";
 import { inWords } from "../inference/adapterBase.js";
-import { ENGINE_NAMES, type EngineVerdict, judge } from "../inference/engines/index.js";
 import {
   type AdapterInspection,
   type AdapterSettings,
@@ -11,6 +10,7 @@ import {
   type ModelInspection,
   type TensorFacts,
 } from "../inference/inspection.js";
+import { ENGINE_NAMES, type EngineVerdict, judge } from "../inference/programs/index.js";
 import { DENSE } from "../models/index.js";
 import { choices, text } from "../settings/kinds.js";
 import { type AppliesWhen, type Given, option } from "../settings/option.js";

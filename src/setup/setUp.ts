@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { HINTED_COMMAND } from "../common/installation.js";
 import { isOutdated } from "../torch/engines/builds.js";
-import { type Engine, engineInUse, engines } from "../torch/engines/index.js";
+import { type EnginePlace, engineInUse, enginePlaces } from "../torch/engines/index.js";
 import { build, takeFromCache } from "./build.js";
 import { hasHeaders, pythonTorch, requirePythonTorch } from "./python.js";
 import type { System } from "./system.js";
@@ -29,7 +29,7 @@ interface SetupHooks {
  * @returns the engine in use
  * @throws BidoraError `SETUP` saying what is missing and how to get it
  */
-export async function setUp(system: System, options: SetupOptions, { note, signal }: SetupHooks): Promise<Engine> {
+export async function setUp(system: System, options: SetupOptions, { note, signal }: SetupHooks): Promise<EnginePlace> {
   const chosen = options.fromPython ? usedPythonTorch(system) : libtorchFolder();
   const { fromPython, develop } = options;
   const isReady = !develop && ((!fromPython && isCurrent(engineInUse())) || (await takeFromCache(chosen)));
@@ -58,7 +58,7 @@ function libtorchFolder(): string | undefined {
 /** Python's torch, unless another engine would be used all the same. */
 function usedPythonTorch(system: System): string {
   const { folder } = requirePythonTorch(system);
-  const first = engines().find(({ source, problem }) => source === "LIBTORCH" || problem === undefined);
+  const first = enginePlaces().find(({ source, problem }) => source === "LIBTORCH" || problem === undefined);
   if (first === undefined || first.source === "setup") return folder;
   const what = first.source === "LIBTORCH" ? "LIBTORCH is set and" : `The ${first.source}`;
   throw new BidoraError(
@@ -68,7 +68,7 @@ function usedPythonTorch(system: System): string {
 }
 
 /** An addon that was built from other sources is usable, but not up to date. */
-const isCurrent = ({ source, folder, problem }: Engine): boolean =>
+const isCurrent = ({ source, folder, problem }: EnginePlace): boolean =>
   problem === undefined && (source === "platform package" || !isOutdated(folder));
 
 /**

@@ -4,13 +4,13 @@ import { setupCommand } from "../common/installation.js";
 import type { DType } from "./dtype.js";
 import { blasWarning, type EngineFacts, engineFacts, hasFastBfloat16 } from "./engine.js";
 import { isOutdated } from "./engines/builds.js";
-import { type Engine, engineInUse, engines } from "./engines/index.js";
+import { type EnginePlace, engineInUse, enginePlaces } from "./engines/index.js";
 import { mm, ones } from "./generated/operators.js";
 import { scope } from "./ownership.js";
 
 /** A place where libtorch may be, as `diagnose` reports it. */
 export interface FoundEngine {
-  readonly source: Engine["source"];
+  readonly source: EnginePlace["source"];
   readonly folder: string;
   readonly libtorch: string | undefined;
   readonly bytes: number | undefined;
@@ -52,7 +52,7 @@ export function diagnose(): Diagnosis {
 
 function foundEngines(): FoundEngine[] {
   const { source, problem } = engineInUse();
-  return engines().map((engine) => ({
+  return enginePlaces().map((engine) => ({
     ...engine,
     inUse: engine.source === source && problem === undefined,
     problem: engine.problem?.message,

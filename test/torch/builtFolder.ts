@@ -1,4 +1,4 @@
-import { engines } from "../../src/torch/engines/index.js";
+import { enginePlaces } from "../../src/torch/engines/index.js";
 
 /** The folder of the addon that was built on this machine: a platform package has neither a stamp nor object files. */
-export const builtFolder = (): string => engines().find(({ source }) => source !== "platform package")!.folder;
+export const builtFolder = (): string => enginePlaces().find(({ source }) => source !== "platform package")!.folder;

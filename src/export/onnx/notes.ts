@@ -1,6 +1,6 @@
 /** What users of transformers.js must know about an exported model. */
 
-import { lacksClass } from "../../inference/engines/transformersJs.js";
+import { lacksClass } from "../../inference/programs/transformersJs.js";
 import type { EmbeddingFormat } from "../../io/sentenceTransformers.js";
 import { classNameOf, type DecoderConfig, type ModelConfig, modelTypeOf } from "../../models/index.js";
 import type { Tokenizer } from "../../text/index.js";

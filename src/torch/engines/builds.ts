@@ -8,7 +8,19 @@ import { sizeOf, statOf } from "../../common/fileSystem.js";
 import { isClone, packageRoot, setupCommand } from "../../common/installation.js";
 import { ownCacheFolder } from "../../common/program.js";
 import { isJsonObject } from "../../files/json.js";
-import type { Engine } from "./engine.js";
+
+/** A place where libtorch and an addon for it may be. */
+export interface EnginePlace {
+  readonly source: "LIBTORCH" | "platform package" | "setup";
+  /** The folder with the addon. */
+  readonly folder: string;
+  /** The version of libtorch, if known. */
+  readonly libtorch: string | undefined;
+  /** Size of libtorch and the addon, if both are there. */
+  readonly bytes: number | undefined;
+  /** Why it can't be used; undefined if it can. */
+  readonly problem: BidoraError | undefined;
+}
 
 /** What an addon was built from and for. */
 interface Stamp {
@@ -86,15 +98,15 @@ export const ownBuild = (name: string): string =>
   isClone ? join(packageRoot, "build", `native-${name}`) : cachedBuild(name);
 
 /** The addon for the libtorch in the folder `LIBTORCH`, or the system's. */
-export const libtorchEngine = (libtorch: string | undefined): Engine =>
-  engineOf("LIBTORCH", stamps().buildName(libtorch));
+export const libtorchPlace = (libtorch: string | undefined): EnginePlace =>
+  buildAt("LIBTORCH", stamps().buildName(libtorch));
 
 /** The addon that the last set-up chose. */
-export const setupEngine = (): Engine => engineOf("setup", chosenBuild());
+export const setupPlace = (): EnginePlace => buildAt("setup", chosenBuild());
 
 const chosenBuild = (): string => readChoice(choiceFile())?.build ?? "system";
 
-function engineOf(source: Engine["source"], name: string): Engine {
+function buildAt(source: EnginePlace["source"], name: string): EnginePlace {
   const folder = ownBuild(name);
   const stamp = stamps().readStamp(folder);
   return {

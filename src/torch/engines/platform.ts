@@ -7,8 +7,7 @@ import { BUNDLED, isBundled, isClone } from "../../common/installation.js";
 import { PLATFORM_PACKAGE, platformPackageFolder } from "../../common/platformPackage.js";
 import { packageVersion } from "../../common/program.js";
 import { isJsonObject, parsedJson } from "../../files/json.js";
-import { stamps } from "./builds.js";
-import type { Engine } from "./engine.js";
+import { type EnginePlace, stamps } from "./builds.js";
 import { glibcVersion, isOlder } from "./glibc.js";
 import { BUILD_IT, whyMissing } from "./missingPackage.js";
 
@@ -25,7 +24,7 @@ interface EngineFile {
   readonly files: Readonly<Record<string, number>>;
 }
 
-export function platformEngine(): Engine {
+export function platformPlace(): EnginePlace {
   const folder = unpacked(platformPackageFolder());
   const file = readEngineFile(folder);
   const reason = whyNot(folder, file);

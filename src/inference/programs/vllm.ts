@@ -1,7 +1,7 @@
 import type { LowRankConfig } from "../../adapters/index.js";
 import { shellLine } from "../../common/shell.js";
-import { type Engine, judged, no, unknown, yes } from "./engine.js";
 import type { AdapterSubject, Subject } from "./subject.js";
+import { judged, no, type Program, unknown, yes } from "./verdict.js";
 import { baseName, merging, reasonsOfBase, shortName } from "./ways.js";
 
 /** Classes in vLLM's docs/models/supported_models.md (November 2026), of the families that bidora has. */
@@ -32,7 +32,7 @@ const MAX_RANKS = [1, 8, 16, 32, 64, 128, 256, 320, 512];
 const DEFAULT_MAX_RANK = 16;
 
 /** vLLM serves the models that it has classes for, and LoRA adapters on some of them. */
-export const vllm: Engine = (subject) => {
+export const vllm: Program = (subject) => {
   const { adapter } = subject;
   if (!adapter) return modelVerdict(subject);
   const against = [...whyNoLora(adapter), ...reasonsOfBase(adapter), ...whyNotOnBase(subject)];

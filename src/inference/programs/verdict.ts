@@ -12,8 +12,8 @@ export interface Verdict {
   readonly commands: readonly string[];
 }
 
-/** A program that runs models: one file in this folder, one line in `index.ts`. */
-export type Engine = (subject: Subject) => Verdict;
+/** Another program that runs models, as a judge of what it takes: one file in this folder, one line in `index.ts`. */
+export type Program = (subject: Subject) => Verdict;
 
 type Rest = Partial<Pick<Verdict, "notes" | "commands">>;
 

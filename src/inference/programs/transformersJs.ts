@@ -2,8 +2,8 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { own } from "../../common/collections.js";
 import { statOf } from "../../common/fileSystem.js";
-import { type Engine, no, unknown, yes } from "./engine.js";
 import type { Subject } from "./subject.js";
+import { no, type Program, unknown, yes } from "./verdict.js";
 import { exporting } from "./ways.js";
 
 const DECODERS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "phi3", "gemma3_text"];
@@ -19,7 +19,7 @@ export const WITHOUT_CLASS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** transformers.js runs ONNX graphs, in the folder onnx/ of a model, for which it has a class. */
-export const transformersJs: Engine = (subject) => {
+export const transformersJs: Program = (subject) => {
   const { modelType, isSupported, task, adapter } = subject;
   if (!isSupported) return unknown([`bidora has no facts about ${modelType}.`]);
   const lacking = modelType !== undefined && task && whyNoClass(modelType, task.head.className);

@@ -1,15 +1,15 @@
 import type { LowRankConfig } from "../../adapters/index.js";
 import { shellLine } from "../../common/shell.js";
-import { type Engine, no, unknown, yes } from "./engine.js";
 import { convertersWay, openNote, whyNoGguf } from "./llamaCpp.js";
 import type { Subject } from "./subject.js";
+import { no, type Program, unknown, yes } from "./verdict.js";
 import { exporting, reasonsOfBase, reasonsToMerge, shortName } from "./ways.js";
 
 /**
  * Ollama runs GGUF files (its docs/import.mdx). Its imports of safetensors depend on version and platform: models go to its MLX engine,
  * adapters through a converter of its own.
  */
-export const ollama: Engine = (subject) => {
+export const ollama: Program = (subject) => {
   const { name, adapter, task } = subject;
   if (subject.isGguf) return yes({ commands: [creatingFrom(name)] });
   if (task && !["ForCausalLM", "Model"].includes(task.head.className))

@@ -2,8 +2,8 @@ import type { AdapterConfig, LowRankConfig } from "../../adapters/index.js";
 import { shellLine } from "../../common/shell.js";
 import { architectureFor, writableModelTypes } from "../../io/gguf/architectures.js";
 import { ENCODER_TYPES, encoderNames } from "../../io/gguf/encoders.js";
-import { type Engine, no, type Verdict, yes } from "./engine.js";
 import type { AdapterSubject, Subject } from "./subject.js";
+import { no, type Program, type Verdict, yes } from "./verdict.js";
 import {
   baseName,
   exporting,
@@ -25,7 +25,7 @@ const CONVERTED = [
 ];
 
 /** llama.cpp runs GGUF files: models, and LoRA adapters. */
-export const llamaCpp: Engine = (subject) => {
+export const llamaCpp: Program = (subject) => {
   const { adapter, name } = subject;
   if (subject.isGguf) return yes({ commands: [shellLine(["llama-cli", "-m", name])] });
   const stopped = whyNoGguf(subject);

@@ -1,17 +1,17 @@
 /** Which other programs run a model or an adapter, which do not and why, and the commands that change that. */
 import type { Inspection } from "../inspection.js";
-import { type Engine, no, unknown, type Verdict } from "./engine.js";
 import { llamaCpp } from "./llamaCpp.js";
 import { ollama } from "./ollama.js";
 import { peft } from "./peft.js";
 import { type Subject, subjectOf } from "./subject.js";
 import { transformersJs } from "./transformersJs.js";
+import { no, type Program, unknown, type Verdict } from "./verdict.js";
 import { vllm } from "./vllm.js";
 
 /** The programs that `inspect` knows. */
 export type EngineName = "transformers.js" | "vllm" | "llama.cpp" | "ollama" | "peft";
 
-const ENGINES: Readonly<Record<EngineName, Engine>> = {
+const PROGRAMS: Readonly<Record<EngineName, Program>> = {
   "transformers.js": transformersJs,
   vllm,
   "llama.cpp": llamaCpp,
@@ -20,7 +20,7 @@ const ENGINES: Readonly<Record<EngineName, Engine>> = {
 };
 
 /** Their names, as `--for` takes them. */
-export const ENGINE_NAMES = Object.keys(ENGINES) as EngineName[];
+export const ENGINE_NAMES = Object.keys(PROGRAMS) as EngineName[];
 
 /** An engine's verdict on a model or an adapter. */
 export interface EngineVerdict extends Verdict {
@@ -40,10 +40,10 @@ export async function judge(
 ): Promise<EngineVerdict[]> {
   const isUnread = found.kind === "adapter" && found.settings === null;
   const subject = isUnread ? undefined : await subjectOf(found, name, model);
-  return engines.map((engine) => ({ engine, ...(subject ? verdictOn(subject, ENGINES[engine]) : UNREAD) }));
+  return engines.map((engine) => ({ engine, ...(subject ? verdictOn(subject, PROGRAMS[engine]) : UNREAD) }));
 }
 
-const verdictOn = (subject: Subject, engine: Engine): Verdict =>
-  subject.misfit === undefined ? engine(subject) : no([subject.misfit]);
+const verdictOn = (subject: Subject, program: Program): Verdict =>
+  subject.misfit === undefined ? program(subject) : no([subject.misfit]);
 
 const UNREAD = unknown(["bidora can't read the adapter."]);

@@ -1,12 +1,12 @@
 import { type LowRankConfig, type TargetedConfig, whyNotPeft } from "../../adapters/index.js";
 import { shellLine } from "../../common/shell.js";
 import { isJsonObject } from "../../files/json.js";
-import { type Engine, no, yes } from "./engine.js";
 import type { AdapterSubject, Subject } from "./subject.js";
+import { no, type Program, yes } from "./verdict.js";
 import { baseName, merging, reasonsOfBase } from "./ways.js";
 
 /** PEFT loads adapters of the methods that it has, from its own files. */
-export const peft: Engine = (subject) => {
+export const peft: Program = (subject) => {
   const { adapter } = subject;
   if (!adapter) return no([`It loads adapters, and this is a whole model, which transformers loads without PEFT.`]);
   const why = whyNotPeft(adapter.config);
