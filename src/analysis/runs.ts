@@ -80,7 +80,7 @@ function noRun(path: string): BidoraError {
 }
 
 /** A saved step of a run. */
-export interface RunState {
+export interface SavedStep {
   readonly folder: string;
   /** Null for the end of a run without a log. */
   readonly step: number | null;
@@ -94,7 +94,7 @@ const hasWeights = (folder: string): boolean => isAdapterFolder(folder) || exist
  * The saved steps of a run in order: its checkpoints, and its result unless that equals the last checkpoint.
  * @throws BidoraError `ANALYSIS` for a damaged checkpoint
  */
-async function statesOf(run: string): Promise<RunState[]> {
+async function statesOf(run: string): Promise<SavedStep[]> {
   const logged = existsSync(join(run, EVENTS)) ? toRuns([await readRunLog(run)])[0] : undefined;
   const bests = logged ? bestSteps(logged) : new Map<Phase, number>();
   const last = logged?.of("step").at(-1);
@@ -106,7 +106,7 @@ async function statesOf(run: string): Promise<RunState[]> {
     .reverse();
   for (const step of steps) await refuseDamaged(checkpointPath(run, step));
   // The next phase started from the best step of the one before.
-  const isOnTheWay = ({ phase }: RunState, step: number) =>
+  const isOnTheWay = ({ phase }: SavedStep, step: number) =>
     phase === null || phase === last?.phase || step <= (bests.get(phase) ?? Number.POSITIVE_INFINITY);
   const states = steps.flatMap((step) => {
     const state = stateIn(checkpointPath(run, step), step);
@@ -117,7 +117,7 @@ async function statesOf(run: string): Promise<RunState[]> {
   return end === undefined || isTwice ? states : [...states, stateIn(run, end)];
 }
 
-function stateIn(folder: string, step: number | null): RunState {
+function stateIn(folder: string, step: number | null): SavedStep {
   return { folder, step, phase: findAdapterMetadata(folder)?.phase ?? null };
 }
 
@@ -154,7 +154,7 @@ function isSameAdapter(a: string, b: string): boolean {
 
 /** A run to analyze, before any weights are read. */
 export interface AnalyzedFolder extends RunFolder {
-  readonly states: readonly [RunState, ...RunState[]];
+  readonly states: readonly [SavedStep, ...SavedStep[]];
   readonly method: string;
   /** The first saved adapter; undefined if whole models are saved. */
   readonly adapter: SavedAdapter | undefined;

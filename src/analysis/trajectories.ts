@@ -29,7 +29,7 @@ import {
   type Architecture,
   architectureOf,
   buildModel,
-  type LoadOptions,
+  type LoadModelOptions,
   type TaskModel,
   WeightSource,
 } from "../models/index.js";
@@ -38,7 +38,7 @@ import { Embedding, type Linear, Parameter } from "../nn/index.js";
 import { type NamedTask, resolveHead } from "../tasks/index.js";
 import type { Tensor } from "../torch/index.js";
 import * as torch from "../torch/index.js";
-import { type AnalyzedFolder, type RunState, unchanged } from "./runs.js";
+import { type AnalyzedFolder, type SavedStep, unchanged } from "./runs.js";
 
 /** The steps of one layer through a run. */
 interface LayerTrajectory {
@@ -75,7 +75,7 @@ class Trajectories {
   }
 
   /** @throws BidoraError `NOT_FINITE` */
-  add(path: string, { folder, step, phase }: RunState, { before, after }: WeightPair): void {
+  add(path: string, { folder, step, phase }: SavedStep, { before, after }: WeightPair): void {
     const change = weightChange(before, after, this.axis, this.rounding);
     if (!Number.isFinite(change.deltaM) || !Number.isFinite(change.deltaD)) {
       throw new BidoraError(
@@ -138,7 +138,7 @@ export async function adapterTrajectory(
 }
 
 /** How the run had the frozen weights: with bfloat16 or float16, and in quantized blocks, whose values have its dtype, it trained on rounded ones. */
-function computedWith(folder: string, { settings }: AnalyzedFolder): Pick<LoadOptions, "dtype" | "baseDtype"> {
+function computedWith(folder: string, { settings }: AnalyzedFolder): Pick<LoadModelOptions, "dtype" | "baseDtype"> {
   const { baseDtype, dtype } = settings;
   if (dtype === "bfloat16" || dtype === "float16") return { dtype, baseDtype };
   const stored = storedDtype(folder);

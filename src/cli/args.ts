@@ -2,7 +2,7 @@
 
 import { parseArgs } from "node:util";
 import { UsageError } from "../common/errors.js";
-import { nearest } from "../common/messages.js";
+import { nearestSpelling } from "../common/messages.js";
 import { checkValue } from "../settings/kinds.js";
 import { flagOf, type Given, type Option, type OptionTable } from "../settings/option.js";
 
@@ -116,6 +116,6 @@ function readValue(option: Option, { rawName, value, inlineValue }: FlagToken, i
 function unknownFlag(flag: string, known: ReadonlyMap<string, { readonly option: Option }>): UsageError {
   const positive = [...known.keys()].map((name) => name.slice(2));
   const negative = [...known].filter(([, { option }]) => isToggle(option)).map(([name]) => `no-${name.slice(2)}`);
-  const meant = nearest(flag.replace(/^-+/, ""), [...positive, ...negative, "help"]);
+  const meant = nearestSpelling(flag.replace(/^-+/, ""), [...positive, ...negative, "help"]);
   return new UsageError(`Unknown flag "${flag}".${meant === undefined ? "" : ` Did you mean "--${meant}"?`}`);
 }

@@ -38,6 +38,6 @@ export const ownCommand: readonly string[] = [process.execPath, join(packageRoot
 export const HINTED_COMMAND = "npx --no -- bidora";
 
 /** The command that builds the addon: an npm script in a clone, bidora's own command if it is installed as a package. */
-export function setupCommand(): string {
+export function setupCommandLine(): string {
   return isClone ? "npm run setup" : `${HINTED_COMMAND} setup`;
 }

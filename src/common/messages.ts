@@ -50,7 +50,7 @@ function json(value: object): string | undefined {
  * The candidate that `word` is most likely a misspelling of, or undefined if none is close enough: at most two edits (such as
  * two swapped letters), or a third of a longer word's letters.
  */
-export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+export function nearestSpelling(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.min(Math.max(3, Math.floor(word.length / 3) + 1), word.length);
   for (const candidate of candidates) {
@@ -62,7 +62,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
 
 /** ` Did you mean "x"?` to append to a message, or the empty string if no candidate is close. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
-  const found = nearest(word, candidates);
+  const found = nearestSpelling(word, candidates);
   return found === undefined ? "" : ` Did you mean "${found}"?`;
 }
 

@@ -3,7 +3,7 @@ import { formatBytes, formatCount, formatSeconds } from "../common/format.js";
 import { type RunKey, type RunSettings, resolveRun } from "../config/index.js";
 import type { HubOptions } from "../io/hub/options.js";
 import { estimateRun } from "../run/estimates/estimateRun.js";
-import { type Column, plain, type Table, terminalTable } from "../statistics/renderTable.js";
+import { plain, type ResultColumn, type ResultTable, terminalTable } from "../statistics/renderTable.js";
 import type { Cell } from "./cells.js";
 import { unusedOutput } from "./runFacts.js";
 
@@ -101,13 +101,17 @@ function nameOf({ method, isOfGrid, tried }: ExpectedCost): string {
 
 /** The costs as a table for the terminal. */
 export function costsText({ pairs, seconds, peakMemoryBytes }: ExpectedCosts): string {
-  const column = (title: string, textOf: (pair: ExpectedCost) => string, align: Column["align"] = "right"): Column => ({
+  const column = (
+    title: string,
+    textOf: (pair: ExpectedCost) => string,
+    align: ResultColumn["align"] = "right",
+  ): ResultColumn => ({
     group: "",
     title,
     align,
     cells: pairs.map((pair) => plain(textOf(pair))),
   });
-  const table: Table = {
+  const table: ResultTable = {
     heading: "Method",
     names: pairs.map(nameOf),
     columns: [

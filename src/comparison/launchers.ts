@@ -11,7 +11,7 @@ import { shellLine } from "../common/shell.js";
 import { CHECKPOINT_SIGNAL } from "../train/checkpoints.js";
 
 /** A run that was started. */
-export interface Job {
+export interface StartedRun {
   /** A process that ends with the run and with its status; on its standard output may be the run's events, a line each. */
   readonly child: ChildProcess & { readonly stdout: Readable; readonly stderr: Readable };
   /** Stops the run after a checkpoint. */
@@ -30,7 +30,7 @@ interface Launcher {
    * @param words the run's command
    * @param folder the run's
    */
-  start(words: readonly string[], folder: string): Job;
+  start(words: readonly string[], folder: string): StartedRun;
 }
 
 /** A child of this process, which ends with it. */

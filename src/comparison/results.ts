@@ -18,7 +18,7 @@ import { writeReport } from "../report/writeReport.js";
 import { comparisonTables } from "../statistics/comparisonTables.js";
 import { methodsWithoutFailure } from "../statistics/competing.js";
 import { costToReach, type EvaluationPoint } from "../statistics/costColumns.js";
-import { latexTable, markdownTable, type Table, terminalTable } from "../statistics/renderTable.js";
+import { latexTable, markdownTable, type ResultTable, terminalTable } from "../statistics/renderTable.js";
 import { significance } from "../statistics/significance.js";
 import { significanceTable } from "../statistics/significanceTable.js";
 import { summary } from "../statistics/summary.js";
@@ -81,7 +81,7 @@ export async function writeComparison(
 const seedsOf = (runs: readonly CollectedRun[]): number[] =>
   [...new Set(runs.map(({ seed }) => seed))].sort((a, b) => a - b);
 
-const joined = (tables: readonly Table[], render: (table: Table) => string): string =>
+const joined = (tables: readonly ResultTable[], render: (table: ResultTable) => string): string =>
   `${tables.map(render).join("\n\n")}\n`;
 
 async function allRowTests(

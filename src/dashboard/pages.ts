@@ -17,7 +17,7 @@ export interface Watched {
 }
 
 /** One page: that of a run, or of all runs. */
-export interface Shown {
+export interface ShownPage {
   readonly run: string | undefined;
   readonly page: LivePage;
 }
@@ -27,7 +27,7 @@ const STATUS = new Markup("<!-- live -->");
 
 /** The pages of a dashboard by path, each created on its first request. */
 export class Pages {
-  readonly #shown = new Map<string, Shown>();
+  readonly #shown = new Map<string, ShownPage>();
 
   constructor(
     private readonly watched: Watched,
@@ -40,12 +40,12 @@ export class Pages {
   }
 
   /** The page at a path, or undefined. */
-  at(path: string): Shown | undefined {
+  at(path: string): ShownPage | undefined {
     const known = this.#shown.get(path);
     if (known) return known;
     const run = this.#runAt(path);
     if (run === undefined && path !== "/") return undefined;
-    const shown: Shown = {
+    const shown: ShownPage = {
       run,
       page: new LivePage(() => this.watched.draw(run, { status: STATUS, scripts: this.scripts })),
     };
@@ -60,7 +60,7 @@ export class Pages {
   }
 
   /** A page with its last drawn figures and the current progress of its runs. @param isWanted as in `LivePage` */
-  async html({ run, page }: Shown, isWanted: boolean): Promise<string> {
+  async html({ run, page }: ShownPage, isWanted: boolean): Promise<string> {
     const drawn = await page.html(isWanted);
     return drawn.replace(STATUS.source, () => this.statusOf(run).source);
   }

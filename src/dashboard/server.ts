@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { BidoraError } from "../common/errors.js";
 import { require } from "../common/require.js";
-import { Pages, pathOf, type Shown, type Watched } from "./pages.js";
+import { Pages, pathOf, type ShownPage, type Watched } from "./pages.js";
 
 export interface Dashboard {
   readonly url: string;
@@ -67,7 +67,7 @@ export async function serveDashboard(watched: Watched, port: number): Promise<Da
 
 class DashboardServer {
   readonly #server: Server = createServer((request, response) => void this.#answer(request, response));
-  readonly #news = new EventStream<Shown>();
+  readonly #news = new EventStream<ShownPage>();
   readonly #pages: Pages;
   #hasChanged = false;
   #hasEnded = false;

@@ -3,7 +3,7 @@ import { checkArguments } from "../common/arguments.js";
 import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import type { Dataset, Example } from "./example.js";
-import { type LoadOptions, loadOptions, loadTable } from "./loadRows.js";
+import { type LoadRowsOptions, loadOptions, loadTable } from "./loadRows.js";
 import {
   aRowSource,
   findColumns,
@@ -41,14 +41,14 @@ const NEGATIVE = /^negatives?$|^negative_\d+$/;
  */
 export async function loadEmbeddingRows(
   source: RowSource,
-  options: LoadOptions = {},
+  options: LoadRowsOptions = {},
 ): Promise<Dataset<EmbeddingExample>> {
   checkArguments("loadEmbeddingRows", ["source", source, aRowSource], ["options", options, loadOptions]);
   const table = await loadTable(source, options);
   return options.labels === "optional" ? single(table, options) : pairs(table, options);
 }
 
-function single(table: Table, { textColumns }: LoadOptions): Dataset<EmbeddingExample> {
+function single(table: Table, { textColumns }: LoadRowsOptions): Dataset<EmbeddingExample> {
   const text = findTextColumns(table, textColumns);
   const [column] = text;
   if (column === undefined || text.length > 1)
@@ -64,7 +64,7 @@ function single(table: Table, { textColumns }: LoadOptions): Dataset<EmbeddingEx
   return { examples, labelNames: undefined, columns: { text, label: undefined } };
 }
 
-function pairs(table: Table, options: LoadOptions): Dataset<EmbeddingExample> {
+function pairs(table: Table, options: LoadRowsOptions): Dataset<EmbeddingExample> {
   const text = pairColumns(table, options);
   const score = scoreColumn(table, text, options);
   const label = score === undefined ? undefined : [score];
@@ -77,7 +77,10 @@ function pairs(table: Table, options: LoadOptions): Dataset<EmbeddingExample> {
 }
 
 /** The columns of the anchor, the positive and the negatives. */
-function pairColumns(table: Table, { textColumns: given, usualTextColumns: usual }: LoadOptions): readonly string[] {
+function pairColumns(
+  table: Table,
+  { textColumns: given, usualTextColumns: usual }: LoadRowsOptions,
+): readonly string[] {
   if (given && given.length < 2)
     throw new UsageError(
       `--text-columns names only ${given}: --task embedding learns from pairs; name two columns, and those of negatives after them.`,
@@ -111,7 +114,7 @@ function pairOf(table: Table): readonly string[] {
 const isAnchored = (columns: readonly string[]): boolean =>
   ANCHORED.some((names) => names.every((name, i) => name === columns[i]));
 
-function scoreColumn(table: Table, texts: readonly string[], options: LoadOptions): string | undefined {
+function scoreColumn(table: Table, texts: readonly string[], options: LoadRowsOptions): string | undefined {
   const { labelColumns: given } = options;
   const found = given ? requireColumns(table, given) : usualScore(table, texts, options);
   if (found === undefined) return undefined;
@@ -128,7 +131,7 @@ function scoreColumn(table: Table, texts: readonly string[], options: LoadOption
 function usualScore(
   table: Table,
   texts: readonly string[],
-  { textColumns, usualLabelColumns: trained }: LoadOptions,
+  { textColumns, usualLabelColumns: trained }: LoadRowsOptions,
 ): readonly string[] | undefined {
   const isOfAnchor = isAnchored(texts);
   if (isOfAnchor && textColumns) return undefined;

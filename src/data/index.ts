@@ -13,7 +13,7 @@ export {
 export {
   formsOfFile,
   type LabelForm,
-  type LoadOptions,
+  type LoadRowsOptions,
   loadTable,
   loadTexts,
   loadWords,

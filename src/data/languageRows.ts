@@ -5,7 +5,7 @@ import { UsageError } from "../common/errors.js";
 import { shown } from "../common/messages.js";
 import { HAS_LONE_SURROGATE, isWellFormed, type Message, ROLES, type TextPart } from "../text/index.js";
 import type { Dataset, Example } from "./example.js";
-import { type LoadOptions, loadOptions, loadTable } from "./loadRows.js";
+import { type LoadRowsOptions, loadOptions, loadTable } from "./loadRows.js";
 import { aRowSource, findTextColumns, type RowSource, type Table, type TableRow, written } from "./table.js";
 import { rowError } from "./textFile.js";
 /** A text or a conversation. */
@@ -43,7 +43,7 @@ const EXPECTED = "messages, or prompt and completion, or text";
  * kind. One `--text-columns` column holds texts or messages, two hold prompts and completions.
  * @throws BidoraError naming a row of another kind, or what is wrong in it
  */
-export async function loadLanguage(file: RowSource, options: LoadOptions = {}): Promise<Dataset<LanguageExample>> {
+export async function loadLanguage(file: RowSource, options: LoadRowsOptions = {}): Promise<Dataset<LanguageExample>> {
   checkArguments("loadLanguage", ["file", file, aRowSource], ["options", options, loadOptions]);
   const table = await loadTable(file, options);
   const named = namedColumns(table, options);
@@ -63,7 +63,7 @@ export async function loadLanguage(file: RowSource, options: LoadOptions = {}): 
 const isThere = (value: unknown): boolean => value !== undefined && value !== null;
 
 /** The columns given by flag, else those of the training run if the file has them. @throws BidoraError for a missing column */
-function namedColumns(table: Table, options: LoadOptions): readonly string[] | undefined {
+function namedColumns(table: Table, options: LoadRowsOptions): readonly string[] | undefined {
   const { textColumns, usualTextColumns, labelColumns } = options;
   if (labelColumns !== undefined)
     throw new UsageError(

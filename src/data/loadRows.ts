@@ -38,7 +38,7 @@ import { fileError, rowError } from "./textFile.js";
 import { labeledRows, type UnlabeledOptions } from "./unlabeled.js";
 
 /** The columns to read, and whether rows must have labels. */
-export interface LoadOptions extends Partial<ColumnOptions> {
+export interface LoadRowsOptions extends Partial<ColumnOptions> {
   /** Names of the columns of a CSV or TSV file without a header row. */
   readonly header?: readonly string[] | undefined;
 }
@@ -56,10 +56,10 @@ export const loadOptions = optionsOf({
   header: SOME_NAMES,
   dropUnlabeled: optional(aSwitch),
   onNote: optional(aFunction),
-} satisfies Record<keyof LoadOptions, Check>);
+} satisfies Record<keyof LoadRowsOptions, Check>);
 
 type TableReader = (file: string, options: TableOptions) => Promise<Table>;
-type TableOptions = Pick<LoadOptions, "header" | "onNote"> & ReadLimit;
+type TableOptions = Pick<LoadRowsOptions, "header" | "onNote"> & ReadLimit;
 
 const TABLES: ReadonlyMap<string, TableReader> = new Map([
   [".jsonl", readJsonl],
@@ -80,7 +80,7 @@ const COLUMNS = [".conll", ".tsv", ".txt", ".iob2", ".iob", ".bio"];
 export async function loadTexts<Label>(
   file: RowSource,
   form: LabelForm<Label>,
-  options: LoadOptions = {},
+  options: LoadRowsOptions = {},
 ): Promise<Dataset<TextExample<Label>>> {
   checkArguments(
     "loadTexts",
@@ -102,7 +102,7 @@ export async function loadTable(file: RowSource, options: TableOptions = {}): Pr
  * The sentences of a file of words, by its extension: .jsonl, .parquet, .conllu, or CoNLL columns (.conll, .tsv, .txt, .iob2).
  * @throws BidoraError naming the file, line or column at fault
  */
-export async function loadWords(file: RowSource, options: LoadOptions = {}): Promise<Dataset<WordsExample>> {
+export async function loadWords(file: RowSource, options: LoadRowsOptions = {}): Promise<Dataset<WordsExample>> {
   checkArguments("loadWords", ["file", file, aRowSource], ["options", options, loadOptions]);
   const columns = { labels: "required", ...options } as const;
   if (typeof file !== "string") return wordsExamples(file, columns);

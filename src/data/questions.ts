@@ -2,7 +2,7 @@
 import { checkArguments } from "../common/arguments.js";
 import { own } from "../common/collections.js";
 import type { Dataset, Example, Location } from "./example.js";
-import { type LoadOptions, loadOptions, loadTable } from "./loadRows.js";
+import { type LoadRowsOptions, loadOptions, loadTable } from "./loadRows.js";
 import {
   aRowSource,
   fail,
@@ -32,7 +32,10 @@ export type QuestionExample = Example<readonly [question: string, context: strin
  * (`{"question", "context", "answers": {"text": [...], "answer_start": [...]}}`) or SQuAD's JSON.
  * @throws BidoraError naming a row whose answer is not at its start, or for a file without questions
  */
-export async function loadQuestions(source: RowSource, options: LoadOptions = {}): Promise<Dataset<QuestionExample>> {
+export async function loadQuestions(
+  source: RowSource,
+  options: LoadRowsOptions = {},
+): Promise<Dataset<QuestionExample>> {
   checkArguments("loadQuestions", ["file", source, aRowSource], ["options", options, loadOptions]);
   const table = flattened(await loadTable(source, options));
   const { file } = table;

@@ -76,7 +76,7 @@ async function textOf(path: string): Promise<string | undefined> {
 }
 
 /** A row's place for people: `test.csv line 3`. */
-export const placeOf = ({ file, line }: Pick<PredictedRow, "file" | "line">): string =>
+export const placeOfRow = ({ file, line }: Pick<PredictedRow, "file" | "line">): string =>
   `${basename(file)} line ${line}`;
 
 /** A row with its reference and prediction in the form of its task. */

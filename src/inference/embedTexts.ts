@@ -30,13 +30,13 @@ export async function embedTexts(
   texts: readonly LocatedText[],
   settings: EncodeSettings & EmbedSettings,
 ): Promise<Float32Array[]> {
-  const rows = await encodeTexts(open, texts, settings);
+  const rows = await tokenRowsOf(open, texts, settings);
   settings.signal?.throwIfAborted();
   return (await embedRows(open, rows, settings)).map((embedding) => Float32Array.from(embedding));
 }
 
 /** The rows of token ids of texts, in order. @throws BidoraError `EMPTY_TEXT` naming the row */
-export async function encodeTexts(
+export async function tokenRowsOf(
   { task, model, tokenizer }: InferenceModel,
   texts: readonly LocatedText[],
   { promptName, maxLength }: EncodeSettings,

@@ -3,12 +3,12 @@ import type { PackedTensor } from "./packedTensor.js";
 import type { TensorInfo } from "./safetensorsHeader.js";
 
 /** What says which shape a tensor has in the model. */
-export const settingsOf = ({ fileName }: Pick<TensorInfo, "fileName">): string =>
+export const shapeSourceOf = ({ fileName }: Pick<TensorInfo, "fileName">): string =>
   fileName === undefined ? "config.json" : "the file's header";
 
 /** Why a tensor does not fit, after its name. @param wanted the shape of the model's parameter */
 export const misshapen = (info: Pick<TensorInfo, "shape" | "fileName">, wanted: readonly number[]): string =>
-  `has shape [${info.shape.join(", ")}], but ${settingsOf(info)} requires [${wanted.join(", ")}]`;
+  `has shape [${info.shape.join(", ")}], but ${shapeSourceOf(info)} requires [${wanted.join(", ")}]`;
 
 /** The tensors of a model folder, in one file or in shards; each is read from disk on demand. */
 export interface Weights {

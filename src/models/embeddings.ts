@@ -20,7 +20,7 @@ export interface EmbeddingsConfig {
 export type PositionRule = (input: ModelInput) => torch.Tensor;
 
 /** The normalized sum of word, token type and position embeddings. By default, positions are those in the row. */
-export class Embeddings extends Module {
+export class InputEmbeddings extends Module {
   private readonly words: Embedding;
   private readonly positions: Embedding;
   private readonly types: Embedding | undefined;

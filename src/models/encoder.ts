@@ -18,7 +18,7 @@ import {
 } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
 import { LayerStack, type ModelInput, StackedModel, StackLayer, selectTokens } from "./backbone.js";
-import type { Embeddings } from "./embeddings.js";
+import type { InputEmbeddings } from "./embeddings.js";
 
 export interface EncoderConfig {
   readonly hiddenSize: number;
@@ -166,7 +166,7 @@ export class Encoder extends LayerStack {
 /** A BERT-like encoder: embeddings and layers. */
 export class EncoderModel extends StackedModel<RowLayout> {
   constructor(
-    private readonly embeddings: Embeddings,
+    private readonly embeddings: InputEmbeddings,
     stack: LayerStack,
     /** The path of the layers. */
     name = "encoder.layer",

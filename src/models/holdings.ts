@@ -65,7 +65,7 @@ export function holdings(
   const isMapped = (parameter: Parameter) => masterDtype === undefined && lookups.has(parameter);
   const holdingOf = (path: string, parameter: Parameter): Holding => {
     const isHead = isWithinAny(path, model.headModules);
-    const dtype = dtypeOf(path, model, options.dtype);
+    const dtype = computeDtypeOf(path, model, options.dtype);
     const plain = isHead ? dtype : (masterDtype ?? dtype);
     // The head computes in float32, where the bytes of w8a8 are those of int8.
     const own = isHead && format === W8A8 ? WEIGHT_FORMATS.get("int8") : format;
@@ -89,7 +89,7 @@ export function holdings(
 }
 
 /** The dtype that a module computes in: the head's, or the backbone's, which is `dtype`. */
-export const dtypeOf = (path: string, { headModules }: TaskModel, dtype: torch.DType): torch.DType =>
+export const computeDtypeOf = (path: string, { headModules }: TaskModel, dtype: torch.DType): torch.DType =>
   isWithinAny(path, headModules) ? headDtype(dtype) : dtype;
 
 /** @throws UsageError if products can't round their inputs to int8 */

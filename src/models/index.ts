@@ -10,7 +10,7 @@ export {
   emptyModel,
   INIT_WEIGHTS,
   type LoadedModel,
-  type LoadOptions,
+  type LoadModelOptions,
   loadFolder,
   loadModel,
 } from "./loadModel.js";

@@ -12,7 +12,7 @@ import {
   takes,
 } from "../common/arguments.js";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
-import { settingsOf } from "../io/weights.js";
+import { shapeSourceOf } from "../io/weights.js";
 import { BASE_DTYPES, type BaseDtype, isWithin, isWithinAny, Linear, Norm, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, buildModel, designOf } from "./architecture.js";
@@ -20,7 +20,7 @@ import { architectureOf } from "./architectures.js";
 import type { ModelConfig } from "./backbone.js";
 import { configError } from "./configReader.js";
 import { type HeadKind, headDtype } from "./heads.js";
-import { dtypeOf, type Holding, holdings } from "./holdings.js";
+import { computeDtypeOf, type Holding, holdings } from "./holdings.js";
 import type { TaskModel } from "./taskModel.js";
 import { tiesOf, WeightSource } from "./weightSource.js";
 
@@ -28,7 +28,7 @@ import { tiesOf, WeightSource } from "./weightSource.js";
 export const INIT_WEIGHTS = ["pretrained-head", "new-head"] as const;
 
 /** Which head to build, and in which precision. */
-export interface LoadOptions {
+export interface LoadModelOptions {
   readonly head: HeadKind;
   readonly outputs: number;
   /** The backbone's dtype; the head is float32 (float64 in a float64 model). */
@@ -87,7 +87,7 @@ const OPTIONS = options({
  * @throws BidoraError `CONFIG` or `WEIGHTS` for settings or tensors that are missing, unsupported or of another shape; UsageError for a
  *   `baseDtype` that no matrix can be held in
  */
-export async function loadModel(source: string | Checkpoint, options: LoadOptions): Promise<LoadedModel> {
+export async function loadModel(source: string | Checkpoint, options: LoadModelOptions): Promise<LoadedModel> {
   checkArguments("loadModel", ["source", source, SOURCE], ["options", options, OPTIONS]);
   return typeof source === "string" ? loadFolder(source, options) : load(source, options, torch.ALONE);
 }
@@ -98,7 +98,7 @@ export async function loadModel(source: string | Checkpoint, options: LoadOption
  */
 export async function loadFolder(
   folder: string,
-  options: LoadOptions,
+  options: LoadModelOptions,
   ranks: torch.Ranks = torch.ALONE,
 ): Promise<LoadedModel> {
   const checkpoint = openCheckpoint(folder);
@@ -110,7 +110,7 @@ export async function loadFolder(
 }
 
 /** Builds the model of a folder with empty parameters: names and shapes alone. @throws BidoraError `CONFIG` as `loadModel` */
-export function emptyModel(folder: string, options: Pick<LoadOptions, "head" | "outputs" | "dtype">): TaskModel {
+export function emptyModel(folder: string, options: Pick<LoadModelOptions, "head" | "outputs" | "dtype">): TaskModel {
   const checkpoint = openCheckpoint(folder);
   try {
     return build(checkpoint, options).model;
@@ -119,14 +119,14 @@ export function emptyModel(folder: string, options: Pick<LoadOptions, "head" | "
   }
 }
 
-function build(checkpoint: Checkpoint, { head, outputs, dtype }: Pick<LoadOptions, "head" | "outputs" | "dtype">) {
+function build(checkpoint: Checkpoint, { head, outputs, dtype }: Pick<LoadModelOptions, "head" | "outputs" | "dtype">) {
   const architecture = architectureOf(checkpoint.config);
   checkLayers(architecture.parseConfig(checkpoint.config), checkpoint.names.length);
   const { config, aliases } = tiesOf(checkpoint, architecture, designOf(architecture, head), dtype);
   return { architecture, model: buildModel(architecture, config, head, outputs), aliases };
 }
 
-async function load(checkpoint: Checkpoint, options: LoadOptions, ranks: torch.Ranks): Promise<LoadedModel> {
+async function load(checkpoint: Checkpoint, options: LoadModelOptions, ranks: torch.Ranks): Promise<LoadedModel> {
   const { architecture, model, aliases } = build(checkpoint, options);
   const { headModules, outputModule } = model;
   const device = torch.resolveDevice(options.device ?? "cpu");
@@ -140,7 +140,7 @@ async function load(checkpoint: Checkpoint, options: LoadOptions, ranks: torch.R
   for (const [path, parameter] of frozen) weights.require(path, parameter);
   const heldAs = (baseDtype: BaseDtype | undefined) => holdings(model, frozen, weights, { ...options, baseDtype });
   const held = heldAs(options.baseDtype);
-  const settings = settingsOf(checkpoint.info(checkpoint.names[0] as string));
+  const settings = shapeSourceOf(checkpoint.info(checkpoint.names[0] as string));
   checkModelSize(model, held, () => heldAs("nf4"), { ...options, device, settings });
   const values = await torch.sharedTensors(
     device === "cpu" ? ranks : torch.ALONE,
@@ -149,7 +149,7 @@ async function load(checkpoint: Checkpoint, options: LoadOptions, ranks: torch.R
   );
   for (const [i, [path, parameter]] of frozen.entries()) {
     parameter.swapValues(held.get(parameter)!.hold(values[i]!));
-    parameter.computeDtype = dtypeOf(path, model, options.dtype);
+    parameter.computeDtype = computeDtypeOf(path, model, options.dtype);
   }
   for (const [path, buffer] of model.namedBuffers()) {
     if (weights.has(path)) weights.fill(path, buffer, "float32");
@@ -179,7 +179,7 @@ function checkModelSize(
   model: TaskModel,
   held: Held,
   packed: () => Held,
-  options: Pick<LoadOptions, "dtype" | "baseDtype" | "masterDtype" | "availableBytes"> & {
+  options: Pick<LoadModelOptions, "dtype" | "baseDtype" | "masterDtype" | "availableBytes"> & {
     readonly device: string;
     /** What says how large it is. */
     readonly settings: string;
@@ -216,7 +216,7 @@ const headLayers = (model: TaskModel, modules: readonly string[]): readonly Head
   );
 
 /** The paths of the head's layers and norms that are initialized. */
-const missingLayers = (model: TaskModel, weights: WeightSource, options: LoadOptions): readonly string[] =>
+const missingLayers = (model: TaskModel, weights: WeightSource, options: LoadModelOptions): readonly string[] =>
   headLayers(model, model.headModules).flatMap(([path, layer]) =>
     mustInitialize(path, layer, model, weights, options) ? [path] : [],
   );
@@ -226,7 +226,7 @@ function fillHead(
   layers: readonly HeadLayer[],
   initialized: readonly string[],
   weights: WeightSource,
-  options: LoadOptions & HeadInit,
+  options: LoadModelOptions & HeadInit,
 ): void {
   const dtype = headDtype(options.dtype);
   for (const [path, layer] of layers) {
@@ -243,7 +243,7 @@ function mustInitialize(
   layer: Linear | Norm,
   { outputModule }: TaskModel,
   weights: WeightSource,
-  { initWeights }: LoadOptions,
+  { initWeights }: LoadModelOptions,
 ): boolean {
   const parameters = Array.from(layer.ownParameters);
   if (!parameters.every(([name]) => weights.has(`${path}.${name}`))) return true;

@@ -4,7 +4,7 @@
 import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
 import { attendOnDevice } from "./deviceAttention.js";
-import { decodeRows, encodeRows } from "./int8Rows.js";
+import { decodeRows, encodeInt8Rows } from "./int8Rows.js";
 import type { AttentionOptions } from "./plainAttention.js";
 import { type RowLayout, rowLayout } from "./rows.js";
 
@@ -88,7 +88,7 @@ export function writeRows(
     return;
   }
   const indices = rowIndices({ starts, lengths }, rows.device);
-  const encoded = scales && encodeRows(given, scales.shape[1] as number);
+  const encoded = scales && encodeInt8Rows(given, scales.shape[1] as number);
   torch.indexCopy_(rows, 0, indices, encoded?.codes ?? given);
   if (scales && encoded) torch.indexCopy_(scales, 0, indices, encoded.scales);
 }

@@ -13,7 +13,7 @@ const MOST_CODE = 127;
 const LEAST_MAGNITUDE = 1e-30;
 
 /** Rounds rows [N, W]. Where a head's numbers are not all finite, none that is decoded is. */
-export function encodeRows(rows: torch.Tensor, heads: number): Int8Rows {
+export function encodeInt8Rows(rows: torch.Tensor, heads: number): Int8Rows {
   const split = torch.castTo(torch.reshape(rows, [rows.shape[0] as number, heads, -1]), "float32");
   const largest = torch.amax(torch.abs(split), [-1], true);
   const isSmall = torch.ltScalar(largest, LEAST_MAGNITUDE);

@@ -4,7 +4,7 @@ import * as torch from "../torch/index.js";
 import { usesKernel } from "./choose.js";
 import type { DropoutMask } from "./dropout.js";
 import { type MaskKey, maskOf, philox, rowsBefore } from "./philox.js";
-import { groupRows, padRows, type RowGroup, type RowLayout, toFlat, toRows } from "./rows.js";
+import { groupRows, type PaddedGroup, padRows, type RowLayout, toFlat, toRows } from "./rows.js";
 
 /** How many keys before and after its own position a query attends to; null for no limit. */
 export interface AttentionLimits {
@@ -35,8 +35,8 @@ export interface AttentionOptions {
 
 /** Queries and keys of the same rows. */
 interface Groups {
-  readonly queries: RowGroup;
-  readonly keys: RowGroup;
+  readonly queries: PaddedGroup;
+  readonly keys: PaddedGroup;
 }
 
 /** Attention in groups of rows of similar length. q: [N, H·D], k and v: [M, G·D] → [N, H·D] */
@@ -51,7 +51,7 @@ export function attendByFormula(
   const queries = padRows(layout, rows);
   const keys = keyLayout === layout ? queries : padRows(keyLayout, rows);
   const mixed = queries.groups.map((group, i) => {
-    const groups = { queries: group, keys: keys.groups[i] as RowGroup };
+    const groups = { queries: group, keys: keys.groups[i] as PaddedGroup };
     const spread = (x: torch.Tensor) => shareHeads(toHeads(toRows(x, groups.keys), kvHeads), heads / kvHeads);
     const split = [toHeads(toRows(q, group), heads), spread(k), spread(v)] as const;
     return fromHeads(attendGroup(...split, groups, options));

@@ -27,7 +27,7 @@ function rowOffsets(lengths: readonly number[]): number[] {
 }
 
 /** Rows that are padded to the longest of them, L. */
-export interface RowGroup {
+export interface PaddedGroup {
   /** Their indices in the batch. */
   readonly rows: readonly number[];
   readonly lengths: readonly number[];
@@ -40,7 +40,7 @@ export interface RowGroup {
 
 /** A batch as padded groups. */
 interface PaddedRows {
-  readonly groups: readonly RowGroup[];
+  readonly groups: readonly PaddedGroup[];
   /** [N] int64: each token's index in the concatenated R·L positions of all groups. Undefined if it is the identity. */
   readonly scatter: torch.Tensor | undefined;
 }
@@ -107,7 +107,7 @@ function presence(lengths: readonly number[], longest: number, device: string): 
 }
 
 /** [N, D] → [R, L, D]; padding has arbitrary values and must be masked. */
-export function toRows(flat: torch.Tensor, { gather, rows, longest }: RowGroup): torch.Tensor {
+export function toRows(flat: torch.Tensor, { gather, rows, longest }: PaddedGroup): torch.Tensor {
   const picked = gather ? torch.indexSelect(flat, 0, gather) : flat;
   return torch.reshape(picked, [rows.length, longest, flat.shape[1] as number]);
 }
@@ -117,7 +117,7 @@ export function paddedRows(
   flat: torch.Tensor,
   layout: RowLayout,
 ): { readonly padded: torch.Tensor; readonly present: torch.Tensor | undefined } {
-  const [group] = padRows(layout, [[...layout.lengths.keys()]]).groups as [RowGroup];
+  const [group] = padRows(layout, [[...layout.lengths.keys()]]).groups as [PaddedGroup];
   return { padded: toRows(flat, group), present: group.present };
 }
 

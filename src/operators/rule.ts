@@ -54,7 +54,7 @@ export interface BackwardState extends ForwardState {
 }
 
 /** The tensors whose values a walk reads, and in the backward walk also those whose tangents, or shapes alone, it reads. */
-export interface Reads {
+export interface TensorReads {
   readonly values?: readonly TensorId[];
   readonly tangents?: readonly TensorId[];
   readonly shapes?: readonly TensorId[];
@@ -77,8 +77,8 @@ export interface Rule {
   through?(call: torch.TapeCall): readonly TensorId[];
   /** Inputs whose gradients are expensive, so that they are kept from the backward pass. */
   keptGradients(facts: CallFacts): readonly TensorId[];
-  readsForward(facts: CallFacts): Reads;
-  readsBackward(facts: CallFacts): Reads;
+  readsForward(facts: CallFacts): TensorReads;
+  readsBackward(facts: CallFacts): TensorReads;
   /** The tangents of the results, as fresh tensors; undefined for zero. */
   tangents(state: ForwardState): readonly (Tensor | undefined)[];
   /** Adds g and ġ of the inputs for which they are wanted. */

@@ -8,8 +8,8 @@ import {
   type OptimizedForm,
   type Optimizer,
   type OptimizerState,
+  type ShapeAndDtype,
   stateTensors,
-  type TensorForm,
 } from "./optimizer.js";
 
 /** The state of tensors with fewer elements is in floating point: bitsandbytes' `min_8bit_size`. */
@@ -37,7 +37,7 @@ export const adamw8bit: Optimizer<AdamWOptions> = {
   },
 };
 
-function formsOf({ shape, dtype, isEmbedding = false }: OptimizedForm): Readonly<Record<string, TensorForm>> {
+function formsOf({ shape, dtype, isEmbedding = false }: OptimizedForm): Readonly<Record<string, ShapeAndDtype>> {
   const numel = torch.numelOf(shape);
   if (isEmbedding || numel < MIN_8BIT_SIZE) {
     const wide = { shape, dtype: torch.wideDtype(dtype) };

@@ -18,8 +18,8 @@ export {
   type OptimizerState,
   SCHEDULES,
   type ScheduleName,
+  type ShapeAndDtype,
   scheduleFactor,
-  type TensorForm,
   totalNorm,
   warmupSteps,
 } from "./optimizer.js";

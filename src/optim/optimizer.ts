@@ -13,13 +13,13 @@ export interface Optimized {
 export type Memory = Readonly<Record<string, torch.Tensor>>;
 
 /** A tensor without its elements. */
-export interface TensorForm {
+export interface ShapeAndDtype {
   readonly shape: readonly number[];
   readonly dtype: torch.DType;
 }
 
 /** A parameter, as far as the form of its state depends on it. */
-export interface OptimizedForm extends TensorForm {
+export interface OptimizedForm extends ShapeAndDtype {
   /** Whether it is a table of embeddings. */
   readonly isEmbedding?: boolean;
 }
@@ -42,7 +42,7 @@ export interface Optimizer<Options extends DecayOptions> {
   /** Options of this optimizer that not all optimizers have. */
   readonly uses: readonly Exclude<keyof Options & string, keyof DecayOptions>[];
   /** The state tensors of a parameter, which are zero before the first step. */
-  stateForms(parameter: OptimizedForm, options: Options): Readonly<Record<string, TensorForm>>;
+  stateForms(parameter: OptimizedForm, options: Options): Readonly<Record<string, ShapeAndDtype>>;
   /** Takes one step in place, which bumps each tensor's version counter. */
   update(
     parameters: readonly Optimized[],

@@ -7,7 +7,7 @@ import {
   classScores,
   confusion,
   entityTypeScores,
-  labelScores,
+  scoresByLabel,
 } from "../statistics/classScores.js";
 import { mean } from "../statistics/summary.js";
 import { html, type Markup } from "./html.js";
@@ -32,7 +32,7 @@ export function classTables(found: RowsOfKind, labels: readonly string[], split:
         confusionTable(labels, found.rows, split),
       ];
     case "labels":
-      return [scoresTable(labelScores(labels, found.rows), { one: "label", many: "labels" }, split)];
+      return [scoresTable(scoresByLabel(labels, found.rows), { one: "label", many: "labels" }, split)];
     case "words": {
       const types = entityTypeScores(found.rows, labels);
       return types

@@ -8,7 +8,7 @@ import { comparisonTables } from "../statistics/comparisonTables.js";
 import { pointText } from "../statistics/gridNotes.js";
 import { significanceTable } from "../statistics/significanceTable.js";
 import { costFigure, type RunCost } from "./figures/cost.js";
-import type { Subject } from "./figures/curves.js";
+import type { CurveSubject } from "./figures/curves.js";
 import { gapFigure } from "./figures/gap.js";
 import { magnitudesFigure } from "./figures/magnitudes.js";
 import { differencesFigure } from "./figures/pairedDifferences.js";
@@ -82,7 +82,11 @@ function missingAlert({ runs }: ComparisonLog): Markup | undefined {
 }
 
 /** The methods with their runs on one task, or on all tasks. */
-function methodSubjects({ methods, runs }: ComparisonLog, logs: readonly Run[], task: string | undefined): Subject[] {
+function methodSubjects(
+  { methods, runs }: ComparisonLog,
+  logs: readonly Run[],
+  task: string | undefined,
+): CurveSubject[] {
   // The logs are in the order of the runs that have one.
   const known = runs.filter(({ log }) => log !== undefined);
   return methods.map((name, index) => ({
@@ -96,7 +100,7 @@ function methodSubjects({ methods, runs }: ComparisonLog, logs: readonly Run[], 
 function figuresOfTask(
   found: ComparisonLog,
   compared: ComparedTask,
-  subjects: readonly Subject[],
+  subjects: readonly CurveSubject[],
 ): (Markup | undefined)[] {
   const task = found.tasks.length === 1 ? undefined : compared.name;
   return [

@@ -1,7 +1,13 @@
 // The rows of a run that were predicted worst, and its scores by class.
 import { rougeL } from "@bidora/text-metrics";
 import { formatNumber } from "../common/format.js";
-import { type PredictedRow, placeOf, type RowsOfKind, type RunPredictions, rowsOfKind } from "../files/predictions.js";
+import {
+  type PredictedRow,
+  placeOfRow,
+  type RowsOfKind,
+  type RunPredictions,
+  rowsOfKind,
+} from "../files/predictions.js";
 import { classTables } from "./classTables.js";
 import { html, type Markup, section } from "./html.js";
 import type { Run } from "./runs.js";
@@ -92,7 +98,7 @@ function wrongRow({ at, reference, prediction, measure }: Wrong, name: string): 
     value === "" ? "" : html`<div><dt>${term}</dt><dd>${value}</dd></div>`,
   );
   const text = at.text === undefined ? undefined : html`<p>${at.text}</p>`;
-  return html`<li><span class="place">${placeOf(at)}</span>${text}<dl>${terms}</dl></li>`;
+  return html`<li><span class="place">${placeOfRow(at)}</span>${text}<dl>${terms}</dl></li>`;
 }
 
 const percent = (score: number): string => `${(100 * score).toFixed(1)} %`;

@@ -1,6 +1,6 @@
 // HTML tables.
 import { formatCount } from "../common/format.js";
-import { groupSpans, NOTHING, type Table } from "../statistics/renderTable.js";
+import { groupSpans, NOTHING, type ResultTable } from "../statistics/renderTable.js";
 import { mean, sampleDeviation } from "../statistics/summary.js";
 import { collapsed, html, type Markup } from "./html.js";
 
@@ -58,7 +58,7 @@ export const counted = (count: number, noun: string): string =>
   `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
 
 /** A table of a comparison. Groups have a heading above their columns; the best value of each column is bold. */
-export function comparedTable(table: Table, caption: string): Markup {
+export function comparedTable(table: ResultTable, caption: string): Markup {
   const { heading, names, columns, notes } = table;
   const hasGroups = columns.some(({ group }) => group !== "");
   const groups = groupSpans(columns).map(({ group, count }) =>

@@ -3,7 +3,7 @@ import { own } from "../common/collections.js";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
 import type { MachineFacts, RowCounts, Versions } from "../files/events.js";
 import type { JsonValue } from "../files/json.js";
-import { type Subject, spread } from "./figures/curves.js";
+import { type CurveSubject, evenlyChosen } from "./figures/curves.js";
 import { runMark } from "./figures/palette.js";
 import { metricTitle } from "./figures/training.js";
 import { collapsed, html, type Markup, section } from "./html.js";
@@ -69,7 +69,7 @@ export function evaluationsTable(runs: readonly Run[]): Markup | undefined {
       ),
   );
   if (rows.length === 0) return undefined;
-  const shown = spread(rows, MOST_EVALUATIONS);
+  const shown = evenlyChosen(rows, MOST_EVALUATIONS);
   const which = shown.length < rows.length ? ` (${shown.length} of ${formatCount(rows.length)})` : "";
   const titles = names.map((name) => (name === "loss" ? "Loss" : metricTitle(name)));
   const head = ["Run", "Phase", "Step", "Rows", ...titles];
@@ -77,7 +77,7 @@ export function evaluationsTable(runs: readonly Run[]): Markup | undefined {
 }
 
 /** Settings by key: first those that differ, with one column for each subject, then the shared ones. */
-export function settingsTables(subjects: readonly Subject[], leftOut: readonly string[] = []): Markup | undefined {
+export function settingsTables(subjects: readonly CurveSubject[], leftOut: readonly string[] = []): Markup | undefined {
   const facts = subjects.map(({ runs }) => runs.map(actingSettings));
   const keys = [...new Set(facts.flatMap((own) => own.flatMap(Object.keys)))].filter((key) => !leftOut.includes(key));
   const rows = keys.map((key) => ({
@@ -116,7 +116,7 @@ const ROWS: Readonly<Record<keyof RowCounts, string>> = {
 };
 
 /** Rows, parameters, machine and versions, split in two like the settings. */
-export function machineTables(subjects: readonly Subject[]): Markup | undefined {
+export function machineTables(subjects: readonly CurveSubject[]): Markup | undefined {
   const starts = subjects.map(({ runs }) => runs.flatMap(({ start }) => start ?? []));
   const values = (read: (start: NonNullable<Run["start"]>) => string) => starts.map((each) => together(each.map(read)));
   const rows = [
@@ -156,7 +156,7 @@ interface Row {
 
 function comparison(
   { id, title }: { readonly id: string; readonly title: string },
-  subjects: readonly Subject[],
+  subjects: readonly CurveSubject[],
   rows: readonly Row[],
 ): Markup | undefined {
   const differs = ({ values }: Row) => values.some((value) => value !== values[0]);

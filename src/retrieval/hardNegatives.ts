@@ -1,7 +1,7 @@
 /** Hard negatives: documents that are near a query and not relevant to it, chosen as sentence-transformers' `mine_hard_negatives` does. */
 import { shuffler } from "../common/seededGenerator.js";
 import type { Relevance } from "./relevance.js";
-import { type Hit, nearest, type Search } from "./search.js";
+import { type EmbeddingSearch, type Hit, nearest } from "./search.js";
 import { cosine } from "./unitRows.js";
 
 /** Which documents are chosen. Scores are cosines with the query. */
@@ -35,7 +35,7 @@ interface Query {
  * @throws BidoraError `EMBEDDINGS` for vectors of different widths, and for values that are not finite
  */
 export async function* hardNegatives(
-  search: Search,
+  search: EmbeddingSearch,
   { relevant }: Pick<Relevance, "relevant">,
   excluded: readonly ReadonlySet<number>[],
   options: NegativeOptions,
@@ -66,7 +66,7 @@ function usualRange({ rangeMin, numNegatives, ...limits }: NegativeOptions, most
 
 /** Whether limits allow a document. Margins are from the lowest score of the query's positives. */
 function acceptance(
-  { queries, documents }: Search,
+  { queries, documents }: EmbeddingSearch,
   { place, relevant }: Query,
   { maxScore = Infinity, minScore = -Infinity, absoluteMargin, relativeMargin }: NegativeOptions,
 ): (hit: Hit) => boolean {

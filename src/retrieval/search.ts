@@ -4,7 +4,7 @@ import * as torch from "../torch/index.js";
 import { type Embeddings, unitRows } from "./unitRows.js";
 
 /** What is searched for, and where. */
-export interface Search {
+export interface EmbeddingSearch {
   readonly queries: Embeddings;
   readonly documents: Embeddings;
   readonly signal?: AbortSignal | undefined;
@@ -24,7 +24,7 @@ export interface Hit {
  * The documents with the highest cosines for each query, the best first; all of them if there are no more than `count`.
  * @throws BidoraError `EMBEDDINGS` for vectors of different widths, and for values that are not finite
  */
-export async function* nearest(search: Search, count: number): AsyncGenerator<Hit[]> {
+export async function* nearest(search: EmbeddingSearch, count: number): AsyncGenerator<Hit[]> {
   const found = Math.min(count, search.documents.length);
   const each = search.queries.map((_, query) => query);
   for await (const { queries, cosines } of blocks(search, each)) {
@@ -43,7 +43,10 @@ export async function* nearest(search: Search, count: number): AsyncGenerator<Hi
  * @param relevant the places of each query's relevant documents, none twice
  * @throws BidoraError `EMBEDDINGS` for vectors of different widths, and for values that are not finite
  */
-export async function relevantRanks(search: Search, relevant: readonly (readonly number[])[]): Promise<number[][]> {
+export async function relevantRanks(
+  search: EmbeddingSearch,
+  relevant: readonly (readonly number[])[],
+): Promise<number[][]> {
   const pairs = relevant.flatMap((documents, query) => documents.map((document) => ({ query, document })));
   const counts: number[][] = relevant.map(() => []);
   const queriesOfPairs = pairs.map(({ query }) => query);
@@ -76,7 +79,7 @@ interface Block {
 }
 
 /** Blocks of queries, which may be listed several times in a row. */
-async function* blocks(search: Search, listed: readonly number[]): AsyncGenerator<Block> {
+async function* blocks(search: EmbeddingSearch, listed: readonly number[]): AsyncGenerator<Block> {
   const { queries, documents, signal, mostScores = 2 ** 24 } = search;
   if (listed.length === 0) return;
   const width = (documents[0] ?? queries[0])!.length;

@@ -19,7 +19,7 @@ import { NonFiniteBatches } from "../train/nonFiniteBatches.js";
 import { inOrder, type RunHandle, type RunObserver, type Untimed } from "../train/observer.js";
 import { checkpointBytes, DiskReserve, LatestState, rescue, withNote } from "../train/rescue.js";
 import { type FoundCheckpoint, resumePoint } from "../train/resume.js";
-import { checkFinite } from "../train/trainedTensors.js";
+import { checkTrainedTensors } from "../train/trainedTensors.js";
 import { parameterCounts, writeTokenizerAndCard, writeTrained } from "./artifacts.js";
 import { judgedBy, stopsBy } from "./judgedBy.js";
 import { notLearnedNote, PhaseLosses, untrainedIn, untrainedNote } from "./outcome.js";
@@ -195,7 +195,7 @@ export class TrainingRun {
   }
 
   async #finish(): Promise<Metrics> {
-    checkFinite(this.prepared.adapted.trained, this.#at?.step ?? 0);
+    checkTrainedTensors(this.prepared.adapted.trained, this.#at?.step ?? 0);
     const metrics = await this.#finalMetrics();
     if (this.#writes) await this.#writeResults(metrics);
     return metrics;

@@ -5,7 +5,7 @@ import type { Tokenizer } from "../text/index.js";
 import { isOwnFault, toApiError } from "./apiError.js";
 import { type ChoicePiece, choicePieces } from "./choices.js";
 import type { Engine } from "./engine/engine.js";
-import type { Metrics } from "./metrics.js";
+import type { ServerMetrics } from "./metrics.js";
 import type { Plan } from "./plans.js";
 import { Usage } from "./responses/common.js";
 import { jsonInParts } from "./responses/parts.js";
@@ -18,7 +18,7 @@ export interface AnswerContext {
   readonly release: () => void;
   /** Aborted when the server stops. */
   readonly closing: AbortSignal;
-  readonly metrics: Metrics;
+  readonly metrics: ServerMetrics;
   /** When the request came, as `performance.now()`. */
   readonly start: number;
   onError(error: unknown): void;

@@ -9,7 +9,7 @@ import { Embedder } from "./embedder.js";
 import { Engine } from "./engine/engine.js";
 import { admittedOrigin, isPreflight, preflight, refuseCompressed, requireKey } from "./guards.js";
 import { returnMemory } from "./memory.js";
-import { Metrics } from "./metrics.js";
+import { ServerMetrics } from "./metrics.js";
 import { Places } from "./places.js";
 import { type Plan, TextPlans } from "./plans.js";
 import { Bodies } from "./requests/bodies.js";
@@ -56,7 +56,7 @@ export class App {
   readonly #text: TextParts | undefined;
   readonly #bodies = new Bodies();
   readonly #places: Places;
-  readonly #metrics: Metrics;
+  readonly #metrics: ServerMetrics;
   readonly #embedder: Embedder;
   #quiet: NodeJS.Timeout | undefined;
   readonly #created = Math.floor(Date.now() / 1000);
@@ -73,7 +73,7 @@ export class App {
       };
     this.#embedder = new Embedder(served);
     this.#places = new Places(options.maxConcurrentRequests);
-    this.#metrics = new Metrics(() => this.#text?.engine.load ?? { running: 0, waiting: 0 });
+    this.#metrics = new ServerMetrics(() => this.#text?.engine.load ?? { running: 0, waiting: 0 });
     this.#addGuards();
     this.#addRoutes();
   }

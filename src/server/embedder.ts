@@ -1,5 +1,5 @@
 /** Embeddings of texts, as `predict` gives them. */
-import { embedRows, encodeTexts } from "../inference/embedTexts.js";
+import { embedRows, tokenRowsOf } from "../inference/embedTexts.js";
 import type { InferenceModel } from "../inference/open.js";
 import { lengthFor } from "../inference/predictions.js";
 import type { EmbeddingRow } from "../tasks/embedding/rows.js";
@@ -14,7 +14,7 @@ const TURN = 32;
 const MOST_CHARACTERS = 2 ** 19;
 
 /** The embeddings of a request's inputs, in order. */
-export interface Embeddings {
+export interface EmbeddedInputs {
   readonly vectors: readonly (readonly number[])[];
   readonly tokens: number;
 }
@@ -31,7 +31,7 @@ export class Embedder {
    * @param model one of the served names
    * @throws ApiError 400 for ids that are unknown or too many; BidoraError for a text without tokens
    */
-  async embed(model: string, inputs: readonly Input[], signal: AbortSignal): Promise<Embeddings> {
+  async embed(model: string, inputs: readonly Input[], signal: AbortSignal): Promise<EmbeddedInputs> {
     const open = this.#open(model);
     const maxLength = lengthFor({ maxLength: open.model.config.maxTokens, given: {} }, open);
     for (const input of inputs) {
@@ -90,7 +90,7 @@ export class Embedder {
 /** The row of a text. @param place the number of inputs before it */
 async function rowOf(open: InferenceModel, text: string, maxLength: number, place: number): Promise<EmbeddingRow> {
   const at = { file: `input ${place + 1}`, line: 0 };
-  const [row] = await encodeTexts(open, [{ text, at }], { maxLength });
+  const [row] = await tokenRowsOf(open, [{ text, at }], { maxLength });
   return row as EmbeddingRow;
 }
 

@@ -10,7 +10,7 @@ interface Load {
   readonly waiting: number;
 }
 
-export class Metrics {
+export class ServerMetrics {
   readonly #registry = new Registry();
   readonly #requests: Counter<"route" | "status">;
   readonly #tokens: Counter<"model" | "kind">;

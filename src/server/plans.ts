@@ -16,7 +16,7 @@ import type { WantedLogprobs } from "./engine/job.js";
 import { type EncodedPrompt, encode } from "./prompts.js";
 import type { ChatRequest } from "./requests/chat.js";
 import { type CompletionRequest, newTokensOf } from "./requests/completion.js";
-import { overridesOf } from "./requests/generation.js";
+import { requestOverrides } from "./requests/generation.js";
 import type { Input } from "./requests/inputs.js";
 import { schemaOf } from "./requests/responseFormat.js";
 import { ChatForm } from "./responses/chat.js";
@@ -73,7 +73,7 @@ export class TextPlans {
     });
     const scored = logprobs ? { top: request.top_logprobs ?? 0, ofPrompt: false } : undefined;
     checkLogprobs(scored, prompts, n);
-    const call = await this.#call(request, prompts, overridesOf(request, wanted), scored, signal);
+    const call = await this.#call(request, prompts, requestOverrides(request, wanted), scored, signal);
     const includesUsage = request.stream_options?.include_usage === true;
     const form = new ChatForm({ model, n, logprobs, includesUsage, seed: seedShown(call) }, this.#bytes);
     return { model, call, form, stream: request.stream, includesUsage };
@@ -87,7 +87,7 @@ export class TextPlans {
     const scored = logprobs === undefined ? undefined : { top: logprobs, ofPrompt: echo };
     checkLogprobs(scored, prompts, n);
     const echoes = echo ? await this.#echoes(given, prompts, signal) : undefined;
-    const call = await this.#call(request, prompts, overridesOf(request, count.wanted), scored, signal);
+    const call = await this.#call(request, prompts, requestOverrides(request, count.wanted), scored, signal);
     const includesUsage = request.stream_options?.include_usage === true;
     const options = {
       ...{ model, n, prompts: given.length, echoes, logprobs: logprobs !== undefined, includesUsage },

@@ -55,7 +55,7 @@ export function confusion(names: readonly string[], rows: readonly Classified[])
 }
 
 /** Scores of each label, for rows with any number of labels. */
-export function labelScores(
+export function scoresByLabel(
   names: readonly string[],
   rows: readonly { readonly reference: readonly string[]; readonly prediction: readonly string[] }[],
 ): ClassScores[] {

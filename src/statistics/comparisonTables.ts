@@ -8,7 +8,7 @@ import { competes, competitionNotes, countMissing, flawWords } from "./competing
 import { conditionColumns } from "./conditionColumns.js";
 import { costColumns } from "./costColumns.js";
 import { gridNotes } from "./gridNotes.js";
-import { type Cell, type Column, NOTHING, plain, type Table } from "./renderTable.js";
+import { NOTHING, plain, type ResultCell, type ResultColumn, type ResultTable } from "./renderTable.js";
 import { mean, round12, sampleDeviation } from "./summary.js";
 
 /**
@@ -16,7 +16,7 @@ import { mean, round12, sampleDeviation } from "./summary.js";
  * of costs. Unknown values are "–".
  * @throws BidoraError `COMPARISON` as `checkComparison`, and for a target score of a task or method that is not compared
  */
-export function comparisonTables(comparison: Comparison, reached: readonly ScoreReached[] = []): Table[] {
+export function comparisonTables(comparison: Comparison, reached: readonly ScoreReached[] = []): ResultTable[] {
   checkComparison(comparison);
   checkReached(comparison, reached);
   const { tasks, methods } = comparison;
@@ -27,7 +27,7 @@ export function comparisonTables(comparison: Comparison, reached: readonly Score
     ...conditionColumns(comparison, task.name),
     ...costColumns(comparison, task, reachedIn(task.name, reached)),
   ]);
-  const table = (columns: readonly Column[][], notes: readonly string[]): Table => ({
+  const table = (columns: readonly ResultColumn[][], notes: readonly string[]): ResultTable => ({
     heading: "Method",
     names: methods,
     columns: columns.flat(),
@@ -95,9 +95,9 @@ interface Score {
  * One column for each of a task's metrics: means ± sample deviations over seeds, with n if it is not the usual number or runs have no score, and
  * with the reasons why they say nothing about the method. Then the scores on other rows, which are only shown: none is marked as best.
  */
-function scoreColumns(comparison: Comparison, task: ComparedTask, usualSeeds: number): Column[] {
+function scoreColumns(comparison: Comparison, task: ComparedTask, usualSeeds: number): ResultColumn[] {
   const { name, metrics, rows, beside } = task;
-  const columnsOf = (some: readonly ComparedMetric[], of: ScoredRows | undefined): Column[] =>
+  const columnsOf = (some: readonly ComparedMetric[], of: ScoredRows | undefined): ResultColumn[] =>
     some.map((metric) => {
       const scores = comparison.methods.map((method) => scoreOf(comparison, name, method, metric.name));
       const heading = metricHeading(metric, of);
@@ -108,7 +108,10 @@ function scoreColumns(comparison: Comparison, task: ComparedTask, usualSeeds: nu
   return [...columnsOf(metrics, rows), ...shown];
 }
 
-const unmarked = (column: Column): Column => ({ ...column, cells: column.cells.map(({ text }) => plain(text)) });
+const unmarked = (column: ResultColumn): ResultColumn => ({
+  ...column,
+  cells: column.cells.map(({ text }) => plain(text)),
+});
 
 /** The number of runs behind each score of the table. */
 function seedCounts(comparison: Comparison): number[] {
@@ -135,7 +138,7 @@ function scoreOf(comparison: Comparison, task: string, method: string, metric: s
     : { mean: mean(values), deviation: sampleDeviation(values), ...facts };
 }
 
-function cellsOf(scores: readonly Score[], goal: Goal, usualSeeds: number): Cell[] {
+function cellsOf(scores: readonly Score[], goal: Goal, usualSeeds: number): ResultCell[] {
   const means = meansOf(scores);
   const sound = meansOf(scores.filter(({ competes }) => competes));
   const best = goal === "maximize" ? Math.max(...sound) : Math.min(...sound);

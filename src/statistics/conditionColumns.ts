@@ -1,9 +1,9 @@
 import { CONDITIONS, type Comparison } from "../files/comparison.js";
-import { type Column, NOTHING, plain } from "./renderTable.js";
+import { NOTHING, plain, type ResultColumn } from "./renderTable.js";
 
 /** The conditions in which a task's methods differ, one column each. */
-export function conditionColumns({ methods, runs }: Comparison, task: string): Column[] {
-  return Object.entries(CONDITIONS).flatMap(([key, title]): Column[] => {
+export function conditionColumns({ methods, runs }: Comparison, task: string): ResultColumn[] {
+  return Object.entries(CONDITIONS).flatMap(([key, title]): ResultColumn[] => {
     const valuesOf = (method: string) =>
       new Set(
         runs.flatMap((run) =>

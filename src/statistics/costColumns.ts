@@ -11,8 +11,8 @@ import type {
   TriedPoint,
 } from "../files/comparison.js";
 import type { Goal } from "../files/metrics.js";
-import { pointsOf } from "./gridNotes.js";
-import { type Cell, type Column, NOTHING, plain } from "./renderTable.js";
+import { gridPointsOf } from "./gridNotes.js";
+import { NOTHING, plain, type ResultCell, type ResultColumn } from "./renderTable.js";
 import { mean } from "./summary.js";
 
 /**
@@ -23,8 +23,8 @@ export function costColumns(
   { methods, runs, tuning = [] }: Comparison,
   task: ComparedTask,
   reached: ScoreReached | undefined,
-): Column[] {
-  const column = (title: string, cellOf: (method: string) => Cell): Column => ({
+): ResultColumn[] {
+  const column = (title: string, cellOf: (method: string) => ResultCell): ResultColumn => ({
     group: task.name,
     title,
     align: "right",
@@ -53,7 +53,7 @@ export function costColumns(
       ),
     ),
     ...(tuning.length > 0
-      ? [column("Grid", (method) => plain(gridText(pointsOf({ tuning }, task.name, method))))]
+      ? [column("Grid", (method) => plain(gridText(gridPointsOf({ tuning }, task.name, method))))]
       : []),
     ...(reached ? reachColumns(reached, task.rows, column) : []),
   ];
@@ -68,8 +68,8 @@ function gridText(tried: readonly TriedPoint[]): string {
 function reachColumns(
   { target, split, runs }: ScoreReached,
   rows: ScoredRows | undefined,
-  column: (title: string, cellOf: (method: string) => Cell) => Column,
-): Column[] {
+  column: (title: string, cellOf: (method: string) => ResultCell) => ResultColumn,
+): ResultColumn[] {
   const over = (read: (cost: Cost) => number, format: (value: number) => string) => (method: string) => {
     const evaluated = runs.filter((run) => run.method === method);
     const costs = evaluated.flatMap(({ cost }) => (cost ? read(cost) : []));

@@ -10,7 +10,7 @@ export const pointText = ({ point }: Pick<TriedPoint, "point">): string =>
     .join(", ");
 
 /** The points of a method on a task. */
-export const pointsOf = ({ tuning = [] }: Pick<Comparison, "tuning">, task: string, method: string): TriedPoint[] =>
+export const gridPointsOf = ({ tuning = [] }: Pick<Comparison, "tuning">, task: string, method: string): TriedPoint[] =>
   tuning.filter((point) => point.task === task && point.method === method);
 
 /** Notes on the time of the grid, on grids of unequal size, and on choices among equal scores. */

@@ -4,26 +4,26 @@ import stringWidth from "string-width";
 import { oneLine } from "../common/messages.js";
 
 /** A table as data: one row per name, its cells by column. */
-export interface Table {
+export interface ResultTable {
   /** The heading of the column of names. */
   readonly heading: string;
   readonly names: readonly string[];
-  readonly columns: readonly Column[];
+  readonly columns: readonly ResultColumn[];
   /** Sentences to print below the table. */
   readonly notes: readonly string[];
 }
 
-export interface Column {
+export interface ResultColumn {
   /** A heading that neighboring columns share, above their titles; may be empty. */
   readonly group: string;
   readonly title: string;
   /** Words are aligned left, numbers right. */
   readonly align: "left" | "right";
   /** One cell per name, in their order. */
-  readonly cells: readonly Cell[];
+  readonly cells: readonly ResultCell[];
 }
 
-export interface Cell {
+export interface ResultCell {
   readonly text: string;
   /** Whether it is the best of its column, ties included. */
   readonly best: boolean;
@@ -32,10 +32,10 @@ export interface Cell {
 /** The text of an empty cell. */
 export const NOTHING = "–";
 
-export const plain = (text: string): Cell => ({ text, best: false });
+export const plain = (text: string): ResultCell => ({ text, best: false });
 
 /** Runs of neighboring columns with the same group. */
-export function groupSpans(columns: readonly Column[]): { readonly group: string; readonly count: number }[] {
+export function groupSpans(columns: readonly ResultColumn[]): { readonly group: string; readonly count: number }[] {
   const spans: { group: string; count: number }[] = [];
   for (const { group } of columns) {
     const last = spans.at(-1);
@@ -51,7 +51,7 @@ const GAP = "  ";
 const MARK = "*";
 
 /** A table as lines of text for the terminal, aligned by the characters' display width. */
-export function terminalTable(table: Table): string {
+export function terminalTable(table: ResultTable): string {
   const columns = table.columns.map(({ title, cells }) => {
     const marked = cells.some(({ best }) => best);
     const texts = cells.map(({ text, best }) => oneLine(text) + (marked ? (best ? MARK : " ") : ""));
@@ -107,7 +107,7 @@ const padEnd = (text: string, width: number): string => text + " ".repeat(Math.m
 const padStart = (text: string, width: number): string => " ".repeat(Math.max(0, width - stringWidth(text))) + text;
 
 /** A table in GitHub's Markdown, the best of each column in bold. It has a single header line: titles get their group as a prefix. */
-export function markdownTable(table: Table): string {
+export function markdownTable(table: ResultTable): string {
   const header = [table.heading, ...table.columns.map(titleOf)].map(escapeMarkdown);
   const rows = table.names.map((name, row) => [
     escapeMarkdown(name),
@@ -122,13 +122,13 @@ export function markdownTable(table: Table): string {
   return `${lines}${notes.join("")}\n`;
 }
 
-const titleOf = ({ group, title }: Column): string => (group === "" ? title : `${group}: ${title}`);
+const titleOf = ({ group, title }: ResultColumn): string => (group === "" ? title : `${group}: ${title}`);
 
 /** Escapes characters that begin markup, code, HTML or another cell. */
 const escapeMarkdown = (text: string): string => oneLine(text).replace(/[\\`*_{}[\]<>#|~$&]/g, "\\$&");
 
 /** A table as LaTeX's `tabular` with rules of the package `booktabs`, the best of each column in bold, and notes as comments. */
-export function latexTable(table: Table): string {
+export function latexTable(table: ResultTable): string {
   const rows = table.names.map((name, row) => [
     escapeLatex(name),
     ...table.columns.map(({ cells }) => {
@@ -155,7 +155,7 @@ export function latexTable(table: Table): string {
 const line = (cells: readonly string[]): string => `${cells.join(" & ")} \\\\`;
 
 /** The line of group names, and the line of rules below them. */
-function groupLines(columns: readonly Column[]): string[] {
+function groupLines(columns: readonly ResultColumn[]): string[] {
   const spans = groupSpans(columns);
   if (spans.every(({ group }) => group === "")) return [];
   const names = spans.map(({ group, count }) => `\\multicolumn{${count}}{c}{${escapeLatex(group)}}`);

@@ -3,7 +3,7 @@ import { group } from "d3-array";
 import { formatCount, formatNumber, words } from "../common/format.js";
 import type { SignificanceTest, WilcoxonTest } from "../files/comparison.js";
 import { familyOf, underpoweredNotes } from "./holm.js";
-import { type Column, NOTHING, plain, type Table } from "./renderTable.js";
+import { NOTHING, plain, type ResultColumn, type ResultTable } from "./renderTable.js";
 import { MAIN } from "./significance.js";
 
 const TEST_NAMES: Readonly<Record<SignificanceTest["test"], string>> = {
@@ -13,9 +13,9 @@ const TEST_NAMES: Readonly<Record<SignificanceTest["test"], string>> = {
 };
 
 /** One row per test, in the given order, with notes on the tests' populations and on tests that can't be significant. */
-export function significanceTable(tests: readonly SignificanceTest[]): Table {
+export function significanceTable(tests: readonly SignificanceTest[]): ResultTable {
   type Read = (test: SignificanceTest) => string;
-  const column = (title: string, read: Read, align: Column["align"] = "right"): Column => ({
+  const column = (title: string, read: Read, align: ResultColumn["align"] = "right"): ResultColumn => ({
     group: "",
     title,
     align,

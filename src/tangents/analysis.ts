@@ -1,17 +1,17 @@
 // Determines, without any values, which calls of a tape the walks visit and which tensors they need.
 
-import type { CallFacts, Reads, Rule } from "../operators/rule.js";
+import type { CallFacts, Rule, TensorReads } from "../operators/rule.js";
 import type { Tape, TapeCall, Tensor, TensorId } from "../torch/index.js";
 import { ruleOf } from "./rules.js";
 
 /** A call that a walk visits. */
 export interface Step extends CallFacts {
   readonly rule: Rule;
-  readonly readsForward: Reads;
-  readonly readsBackward: Reads;
+  readonly readsForward: TensorReads;
+  readonly readsBackward: TensorReads;
 }
 
-export interface Analysis {
+export interface TapeAnalysis {
   /** Calls whose results move along u, and calls that are repeated to recompute values. */
   readonly forward: readonly Step[];
   /** Calls with an input that a wanted derivative flows through, in reverse order. */
@@ -37,7 +37,7 @@ interface Ends {
   readonly wanted: readonly TensorId[];
 }
 
-export function analyze(tape: Tape, { ends, moving, wanted }: Ends): Analysis {
+export function analyzeTape(tape: Tape, { ends, moving, wanted }: Ends): TapeAnalysis {
   const calls = tape.calls.filter(
     ({ inputs, results, writes }) => writes || !results.some((id) => inputs.includes(id)),
   );

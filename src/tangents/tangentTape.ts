@@ -1,7 +1,7 @@
 // A recorded forward and backward pass, and directional derivatives of its gradients.
 import type { Nested } from "../operators/rule.js";
 import * as torch from "../torch/index.js";
-import { type Analysis, analyze, type Like } from "./analysis.js";
+import { analyzeTape, type Like, type TapeAnalysis } from "./analysis.js";
 import type { Exchange } from "./exchange.js";
 import { type PlacedExchange, walk, walkForward } from "./walk.js";
 
@@ -86,10 +86,10 @@ interface Recording {
 const isRecorded = (id: torch.TensorId | undefined) => id !== undefined;
 
 /** Undefined if the loss depends on no recorded call. */
-function analysisOf({ tape, end, moved, exchange, wantedIds }: Recording): Analysis | undefined {
+function analysisOf({ tape, end, moved, exchange, wantedIds }: Recording): TapeAnalysis | undefined {
   if (end === undefined) return undefined;
   const moving = [...moved.filter(isRecorded), ...(exchange?.others ?? [])];
-  return analyze(tape, { ends: [end], moving, wanted: wantedIds.filter(isRecorded) });
+  return analyzeTape(tape, { ends: [end], moving, wanted: wantedIds.filter(isRecorded) });
 }
 
 function placedOn(tape: torch.Tape, exchange: Exchange | undefined): PlacedExchange | undefined {
@@ -104,7 +104,7 @@ function placedOn(tape: torch.Tape, exchange: Exchange | undefined): PlacedExcha
 
 function tangentTape(
   { tape, end, lossLike, moved, exchange, wantedIds, likes }: Recording,
-  analysis: Analysis | undefined,
+  analysis: TapeAnalysis | undefined,
   gradients: Map<torch.TensorId, torch.Tensor>,
 ): TangentTape {
   return {
@@ -132,7 +132,7 @@ const nested: Nested = {
       const found = outputs.map((output) => tape.find(output));
       const ends = found.filter(isRecorded);
       const ids = moving.map((tensor) => tape.find(tensor));
-      const analysis = analyze(tape, { ends, moving: ids.filter(isRecorded), wanted: [] });
+      const analysis = analyzeTape(tape, { ends, moving: ids.filter(isRecorded), wanted: [] });
       const motion = alongIds(ids, along);
       const walked = { tape, analysis, gradients: new Map(), along: motion, isLast: false, nested };
       const tangents = walkForward(walked, ends);

@@ -1,7 +1,7 @@
 // The walks over a recorded pass: forward with tangents, and backward with gradients and their derivatives.
 import type { BackwardState, ForwardState, Nested } from "../operators/rule.js";
 import * as torch from "../torch/index.js";
-import type { Analysis, Step } from "./analysis.js";
+import type { Step, TapeAnalysis } from "./analysis.js";
 
 type TensorId = torch.TensorId;
 type Tensors = Map<TensorId, torch.Tensor>;
@@ -15,7 +15,7 @@ export interface PlacedExchange {
 
 interface Walk {
   readonly tape: torch.Tape;
-  readonly analysis: Analysis;
+  readonly analysis: TapeAnalysis;
   readonly loss: TensorId;
   readonly lossLike: Pick<torch.Tensor, "dtype" | "device">;
   /** Kept from the backward pass. */

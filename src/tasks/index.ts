@@ -53,7 +53,6 @@ export {
   type TaskSource,
   type Together,
   type TrainOn,
-  tokensOf,
 } from "./task.js";
 export { configuredTask, isTaskKind, type NamedTask, namedTask, TASKS, type TaskKind } from "./taskKinds.js";
 export { targetOf } from "./texts.js";

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { BidoraError } from "../common/errors.js";
 import {
   type Dataset,
-  type LoadOptions,
+  type LoadRowsOptions,
   loadTexts,
   type RowSource,
   readNumber,
@@ -50,7 +50,7 @@ export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, 
 };
 
 /** @throws BidoraError `NO_LABELS` if every label is -1, as in the Hub's test files of GLUE */
-async function read(source: RowSource, options: LoadOptions): Promise<Dataset<TextExample<number>>> {
+async function read(source: RowSource, options: LoadRowsOptions): Promise<Dataset<TextExample<number>>> {
   const dataset = await loadTexts(source, { read: readNumber }, options);
   const { examples } = dataset;
   if (options.labels === "optional" || examples.length < 2 || examples.some(({ label }) => label !== UNLABELED))

@@ -1,7 +1,7 @@
 /** What a task is, and the rows and batches that it works on. */
 import { anObject, checkArguments, having, listOf } from "../common/arguments.js";
 import type { Schema } from "../common/schema.js";
-import type { Dataset, Example, LabelMap, LoadOptions, Location, RowSource } from "../data/index.js";
+import type { Dataset, Example, LabelMap, LoadRowsOptions, Location, RowSource } from "../data/index.js";
 import type { TRAIN_ON } from "../files/adapterMetadata.js";
 import type { EmbeddingFormat } from "../io/sentenceTransformers.js";
 import { aModel, type HeadKind, type ModelInput, modelInput, rowsOfTokens, type TaskModel } from "../models/index.js";
@@ -112,7 +112,7 @@ export interface Task<
   configured?(source: TaskSource): Task;
 
   /** Reads the rows of a file, or rows that are in memory. @throws BidoraError naming file, line or column at fault */
-  read(file: RowSource, options: LoadOptions): Promise<Dataset<E>>;
+  read(file: RowSource, options: LoadRowsOptions): Promise<Dataset<E>>;
   /**
    * What metrics compare an example's prediction with.
    * @param labels required for a task whose labels have names
@@ -197,11 +197,6 @@ export interface EmbeddedText {
 export function batchOf<Row extends EncodedRow>(rows: readonly Row[], device?: string): Batch<Row> {
   checkArguments("batchOf", ["rows", rows, rowsOfTokens]);
   return { rows, ...modelInput(rows, undefined, device) };
-}
-
-/** The number of tokens in a batch. */
-export function tokensOf({ inputIds }: Batch): number {
-  return inputIds.numel;
 }
 
 /** The sum of the weights of labeled rows. */

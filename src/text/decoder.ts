@@ -28,7 +28,7 @@ const CLEANED: readonly (readonly [string, string])[] = [
 const cleaned = (text: string): string => CLEANED.reduce((done, [from, to]) => done.replaceAll(from, to), text);
 
 /** Decodes tokens as transformers does. */
-export class Decoder {
+export class TokenDecoder {
   /** The ids of tokens for single bytes (byte fallback). A run of them that is not valid UTF-8 becomes one U+FFFD per byte. */
   readonly #bytes: ReadonlySet<number>;
   readonly #specials: ReadonlySet<number>;
@@ -94,7 +94,7 @@ export class TextStream {
   #returned = 0;
 
   constructor(
-    private readonly decoder: Pick<Decoder, "decode" | "isSettled">,
+    private readonly decoder: Pick<TokenDecoder, "decode" | "isSettled">,
     private readonly options: DecodeOptions = {},
   ) {}
 
@@ -135,7 +135,7 @@ const MARGIN = 16;
  * tokens than needed.
  */
 export async function textEnd(
-  decoder: Pick<Decoder, "decode" | "runStart">,
+  decoder: Pick<TokenDecoder, "decode" | "runStart">,
   ids: readonly number[],
   length: number,
 ): Promise<string> {

@@ -14,6 +14,6 @@ export type { Encoded, TextTokens, Window } from "./layout.js";
 export { listTokenizerFiles, loadTokenizer } from "./loadTokenizer.js";
 export { HAS_LONE_SURROGATE, isWellFormed, RefusedText } from "./surrogates.js";
 export { TokenBytes } from "./tokenBytes.js";
-export { type EncodedWords, type EncodeOptions, type Texts, Tokenizer } from "./tokenizer.js";
+export { type EncodedWords, type Texts, type TokenizeOptions, Tokenizer } from "./tokenizer.js";
 export { byteLevelBpe, joinedPieces, metaspace, templateProcessing } from "./tokenizerJson.js";
 export { SPECIAL_TOKENS } from "./tokenizerSettings.js";

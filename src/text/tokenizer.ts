@@ -4,7 +4,7 @@ import type { TokenizerFile } from "../files/names.js";
 import { boundariesOf } from "./boundaries.js";
 import { BoundedEncoder } from "./bounded.js";
 import { type ChatTemplate, chatTemplateOf, chatTemplateText } from "./chatTemplate.js";
-import { type DecodeOptions, Decoder } from "./decoder.js";
+import { type DecodeOptions, TokenDecoder } from "./decoder.js";
 import {
   assemble,
   type Encoded,
@@ -35,7 +35,7 @@ import {
 export type Texts = readonly [string] | readonly [string, string];
 
 /** Truncation. */
-export interface EncodeOptions {
+export interface TokenizeOptions {
   /** The most tokens of a row, with special tokens; longer texts are truncated on the tokenizer's side, the longest first. */
   readonly maxLength?: number | undefined;
   /** How many characters of a text that will be truncated to tokenize first; derived from `maxLength` if not given. */
@@ -53,7 +53,7 @@ export class Tokenizer {
   readonly #native: NativeTokenizer;
   readonly #encoder: StartEncoder;
   readonly #bounded: BoundedEncoder;
-  readonly #decoder: Decoder;
+  readonly #decoder: TokenDecoder;
   readonly #files: readonly TokenizerFile[];
   readonly #spec: JsonObject;
   readonly #layouts = new Map<number, Promise<Layout>>();
@@ -81,7 +81,7 @@ export class Tokenizer {
     const boundaries = boundariesOf(spec);
     this.#encoder = new StartEncoder(this.#native, boundaries);
     this.#bounded = new BoundedEncoder(this.#native, boundaries);
-    this.#decoder = new Decoder(this.#native, spec, settings.config);
+    this.#decoder = new TokenDecoder(this.#native, spec, settings.config);
     this.#files = files;
     this.#settings = settings;
     this.padTokenId = padTokenId(this.#native, settings);
@@ -169,7 +169,7 @@ export class Tokenizer {
   }
 
   /** Encodes one row, as `encodeBatch`. */
-  async encode(texts: Texts, options: EncodeOptions = {}): Promise<Encoded> {
+  async encode(texts: Texts, options: TokenizeOptions = {}): Promise<Encoded> {
     return (await this.encodeBatch([texts], options))[0]!;
   }
 
@@ -177,7 +177,7 @@ export class Tokenizer {
    * Encodes many rows at once, on all cores. Of a text that is truncated, only as much as needed is tokenized.
    * @throws RefusedText for a text with a lone surrogate, or a long text that has no place to split it
    */
-  async encodeBatch(rows: readonly Texts[], options: EncodeOptions = {}): Promise<Encoded[]> {
+  async encodeBatch(rows: readonly Texts[], options: TokenizeOptions = {}): Promise<Encoded[]> {
     const layouts = { 1: await this.#layout(1), 2: await this.#layout(2) };
     const starts = await this.#encoder.encode(rows.flat(), this.#wanted(options));
     const encoded: Encoded[] = [];
@@ -226,7 +226,7 @@ export class Tokenizer {
   }
 
   /** Encodes one row, as `encodeWordsBatch`. */
-  async encodeWords(words: readonly string[], options: EncodeOptions = {}): Promise<EncodedWords> {
+  async encodeWords(words: readonly string[], options: TokenizeOptions = {}): Promise<EncodedWords> {
     return (await this.encodeWordsBatch([words], options))[0]!;
   }
 
@@ -234,7 +234,7 @@ export class Tokenizer {
    * Encodes texts that are split into words, as transformers does with `is_split_into_words`. A byte-level tokenizer puts a space
    * before every word.
    */
-  async encodeWordsBatch(rows: readonly (readonly string[])[], options: EncodeOptions = {}): Promise<EncodedWords[]> {
+  async encodeWordsBatch(rows: readonly (readonly string[])[], options: TokenizeOptions = {}): Promise<EncodedWords[]> {
     const layout = await this.#layout(1);
     const idsOf = await this.#encodeVocabulary(new Set(rows.flat()), options);
     const first = layout.pieces[0]!.ids.length;
@@ -252,7 +252,10 @@ export class Tokenizer {
    * As `encodeWordsBatch`, but a text longer than `maxLength` becomes several rows of whole words, in order. `wordStarts` are those of
    * the row's words.
    */
-  async encodeWordRows(texts: readonly (readonly string[])[], options: EncodeOptions = {}): Promise<EncodedWords[][]> {
+  async encodeWordRows(
+    texts: readonly (readonly string[])[],
+    options: TokenizeOptions = {},
+  ): Promise<EncodedWords[][]> {
     const layout = await this.#layout(1);
     const idsOf = await this.#encodeVocabulary(new Set(texts.flat()), options);
     const room = options.maxLength === undefined ? Number.POSITIVE_INFINITY : roomForText(layout, options.maxLength);
@@ -271,7 +274,7 @@ export class Tokenizer {
   /** Encodes each distinct word once, as its tokens depend on nothing else. */
   async #encodeVocabulary(
     words: ReadonlySet<string>,
-    options: EncodeOptions,
+    options: TokenizeOptions,
   ): Promise<ReadonlyMap<string, readonly number[]>> {
     this.#wordEncoder ??= prefixesSpace(this.#spec) === false ? prefixingEncoder(this.#spec) : this.#encoder;
     const starts = await this.#wordEncoder.encode([...words], this.#wanted(options));
@@ -279,7 +282,7 @@ export class Tokenizer {
   }
 
   /** A text that is truncated on the left must be tokenized whole. */
-  #wanted({ maxLength, firstCharacters }: EncodeOptions) {
+  #wanted({ maxLength, firstCharacters }: TokenizeOptions) {
     return { tokens: this.#side === "right" ? maxLength : undefined, characters: firstCharacters };
   }
 

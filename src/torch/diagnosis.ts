@@ -1,6 +1,6 @@
 // What `doctor` reports: where libtorch was looked for, what is in use, its measured speed, and what needs fixing.
 import { BidoraError } from "../common/errors.js";
-import { setupCommand } from "../common/installation.js";
+import { setupCommandLine } from "../common/installation.js";
 import type { DType } from "./dtype.js";
 import { blasWarning, type EngineFacts, engineFacts, hasFastBfloat16 } from "./engine.js";
 import { isOutdated } from "./engines/builds.js";
@@ -69,7 +69,7 @@ const measured = (facts: EngineFacts): EngineDetails => ({
 function outdatedWarning(): string | undefined {
   const { source, folder } = engineInUse();
   if (source === "platform package" || !isOutdated(folder)) return undefined;
-  return `The addon in ${folder} was built from other native sources than those here: run \`${setupCommand()}\`.`;
+  return `The addon in ${folder} was built from other native sources than those here: run \`${setupCommandLine()}\`.`;
 }
 
 /** The fastest of as many products as fit into the time; slower ones were disturbed by other work. */

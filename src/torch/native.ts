@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { setupCommand } from "../common/installation.js";
+import { setupCommandLine } from "../common/installation.js";
 import { addonPath, engineInUse } from "./engines/index.js";
 import { OPERATORS } from "./generated/operatorNames.js";
 import { addressSpaceProblem, environmentThreadsProblem, initialThreads, isAddressSpaceLimited } from "./limits.js";
@@ -226,7 +226,7 @@ function load(): Native {
     const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
     throw new BidoraError(
       "ENGINE_UNLOADABLE",
-      `libtorch could not be loaded (${reason}): run \`${setupCommand()}\`, or set LIBTORCH to a folder with libtorch's include/ and lib/.`,
+      `libtorch could not be loaded (${reason}): run \`${setupCommandLine()}\`, or set LIBTORCH to a folder with libtorch's include/ and lib/.`,
       { cause: error },
     );
   }

@@ -20,7 +20,7 @@ import { engineFacts, type Generator, type Tensor } from "../torch/index.js";
 import type { EarlyStopping } from "./earlyStopping.js";
 import type { NonFiniteBatches } from "./nonFiniteBatches.js";
 import type { RunHandle, RunObserver } from "./observer.js";
-import { checkFinite } from "./trainedTensors.js";
+import { checkTrainedTensors } from "./trainedTensors.js";
 
 export interface CheckpointOptions {
   /** The run's folder, in which `checkpoint-N` appears. */
@@ -63,7 +63,7 @@ export function checkpointer(
  */
 export async function saveCheckpoint(options: CheckpointOptions, run: RunHandle): Promise<void> {
   const { folder, trained } = options;
-  checkFinite(trained, run.step);
+  checkTrainedTensors(trained, run.step);
   const path = checkpointPath(folder, run.step);
   const madeFrom = await options.provenance();
   await replaceFolderAtomic(path, async (fresh) => {

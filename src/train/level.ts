@@ -8,8 +8,8 @@ import {
   type OptimizerOptions,
   type OptimizerState,
   type ScheduleName,
+  type ShapeAndDtype,
   scheduleFactor,
-  type TensorForm,
   warmupSteps,
 } from "../optim/index.js";
 import * as torch from "../torch/index.js";
@@ -222,7 +222,7 @@ export function formOf({ tensor, isEmbedding }: Pick<TrainedTensor, "tensor" | "
 export function savedForms(
   trained: Pick<TrainedTensor, "name" | "tensor" | "isEmbedding">,
   options: OptimizerChoice,
-): (readonly [name: string, form: TensorForm])[] {
+): (readonly [name: string, form: ShapeAndDtype])[] {
   const forms = OPTIMIZERS[options.optimizer].stateForms(formOf(trained), options);
   return Object.entries(forms).map(([key, form]) => [memoryName(trained.name, key), form]);
 }

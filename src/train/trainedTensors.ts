@@ -42,7 +42,7 @@ export function isUnchanged(trained: readonly TrainedTensor[], start: Snapshot):
 }
 
 /** @throws BidoraError `STATE_NOT_FINITE` naming the step and the first tensor that is not finite */
-export function checkFinite(trained: readonly TrainedTensor[], step: number): void {
+export function checkTrainedTensors(trained: readonly TrainedTensor[], step: number): void {
   const broken = trained.find(({ tensor }) => !torch.isAllFinite(tensor));
   if (!broken) return;
   const error = notFinite(broken.name);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { BidoraError } from "../../src/common/errors.js";
-import { type LoadOptions, loadLanguage } from "../../src/data/index.js";
+import { type LoadRowsOptions, loadLanguage } from "../../src/data/index.js";
 import { encodeLanguageRows, encodePrompts } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 
@@ -17,7 +17,7 @@ function file(name: string, ...rows: unknown[]): string {
   return path;
 }
 
-async function inputs(path: string, options?: LoadOptions): Promise<unknown[]> {
+async function inputs(path: string, options?: LoadRowsOptions): Promise<unknown[]> {
   return (await loadLanguage(path, options)).examples.map(({ input }) => input);
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { openWeights, readConfig } from "../../src/io/checkpoint.js";
-import { type LoadOptions, loadModel } from "../../src/models/index.js";
+import { type LoadModelOptions, loadModel } from "../../src/models/index.js";
 import { storedDtype } from "../../src/models/modelFolder.js";
 import { PackedWeight } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
@@ -15,7 +15,7 @@ import { ownHead } from "./ownHead.js";
 const folder = temporaryFolders();
 const golden = (name: string) => fileURLToPath(new URL(`../golden/io/bitsandbytes/${name}`, import.meta.url));
 
-async function values(source: string, options: Partial<LoadOptions> = {}) {
+async function values(source: string, options: Partial<LoadModelOptions> = {}) {
   const own = { ...ownHead(readConfig(source)), dtype: "float32" as const, generator: new torch.Generator(0) };
   const { model } = await loadModel(source, { ...own, ...options });
   return new Map(Array.from(model.namedParameters(), ([path, parameter]) => [path, parameter.values] as const));

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type LoadedModel, type LoadOptions, loadModel } from "../../src/models/index.js";
+import { type LoadedModel, type LoadModelOptions, loadModel } from "../../src/models/index.js";
 import * as torch from "../../src/torch/index.js";
 import { GOLDEN, readTensors } from "../parity/goldenFiles.js";
 import { type Changes, changedCheckpoint } from "./checkpoints.js";
@@ -12,7 +12,7 @@ const THREE = headFor("sequence-classification", 3);
 const TWO = headFor("sequence-classification", 2);
 type Head = typeof TWO;
 
-function options(head: Head, more: Partial<LoadOptions> = {}): LoadOptions {
+function options(head: Head, more: Partial<LoadModelOptions> = {}): LoadModelOptions {
   return { ...head, dtype: "float32", generator: new torch.Generator(5), ...more };
 }
 
@@ -20,7 +20,7 @@ function load(
   folder: string,
   head: Head,
   changes: Changes = {},
-  more: Partial<LoadOptions> = {},
+  more: Partial<LoadModelOptions> = {},
 ): Promise<LoadedModel> {
   return loadModel(changedCheckpoint(folder, changes), options(head, more));
 }

@@ -5,7 +5,13 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { AdapterRoutes, attachAdapter, loraConfig, type SavedAdapter } from "../../src/adapters/index.js";
 import { readConfig } from "../../src/io/checkpoint.js";
-import { type LoadedModel, type LoadOptions, loadModel, modelInput, type TaskModel } from "../../src/models/index.js";
+import {
+  type LoadedModel,
+  type LoadModelOptions,
+  loadModel,
+  modelInput,
+  type TaskModel,
+} from "../../src/models/index.js";
 import { EVALUATION, Linear, PackedWeight } from "../../src/nn/index.js";
 import { canRoundInputs } from "../../src/operators/choose.js";
 import * as torch from "../../src/torch/index.js";
@@ -16,7 +22,7 @@ import { headFor, ownHead } from "./ownHead.js";
 const golden = (name: string) => fileURLToPath(new URL(`../golden/io/bitsandbytes/${name}`, import.meta.url));
 const theirs = JSON.parse(readFileSync(golden("packed-layers.json"), "utf8")) as Readonly<Record<string, string[]>>;
 
-const open = (folder: string, options: Partial<LoadOptions>, head = ownHead(readConfig(folder))) =>
+const open = (folder: string, options: Partial<LoadModelOptions>, head = ownHead(readConfig(folder))) =>
   loadModel(folder, { ...head, dtype: "float32", generator: new torch.Generator(0), ...options });
 
 const layersOf = ({ model }: Pick<LoadedModel, "model">) =>

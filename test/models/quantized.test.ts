@@ -14,7 +14,7 @@ import { openGguf } from "../../src/io/gguf/file.js";
 import { quantize } from "../../src/io/gguf/quantize.js";
 import { resolveModel } from "../../src/io/resolveModel.js";
 import { saveSafetensors } from "../../src/io/safetensors.js";
-import { type LoadOptions, loadModel, modelInput, type TaskModel } from "../../src/models/index.js";
+import { type LoadModelOptions, loadModel, modelInput, type TaskModel } from "../../src/models/index.js";
 import {
   type BaseDtype,
   crossEntropy,
@@ -43,7 +43,7 @@ const TOLERANCE = 1e-7;
 const ids = get(ran, "ids").toArray();
 const input = () => modelInput([{ inputIds: ids, tokenTypeIds: ids.map(() => 0) }]);
 
-async function open(options: Pick<LoadOptions, "dtype" | "baseDtype">): Promise<TaskModel> {
+async function open(options: Pick<LoadModelOptions, "dtype" | "baseDtype">): Promise<TaskModel> {
   const { head } = TASKS["causal-lm"];
   const source = await resolveModel(golden("q8_0.gguf"));
   return (await loadModel(source, { head, outputs: 0, generator: new torch.Generator(0), ...options })).model;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { inject, loraConfig } from "../../src/adapters/index.js";
 import { readConfig } from "../../src/io/checkpoint.js";
-import { type LoadOptions, loadModel, modelInput, type TaskModel } from "../../src/models/index.js";
+import { type LoadModelOptions, loadModel, modelInput, type TaskModel } from "../../src/models/index.js";
 import { EVALUATION } from "../../src/nn/index.js";
 import { canRoundInputs } from "../../src/operators/choose.js";
 import * as torch from "../../src/torch/index.js";
@@ -15,7 +15,10 @@ import { ownHead } from "./ownHead.js";
 const folders = temporaryFolders();
 const canRound = canRoundInputs();
 
-async function load(baseDtype: LoadOptions["baseDtype"], dtype: LoadOptions["dtype"] = "bfloat16"): Promise<TaskModel> {
+async function load(
+  baseDtype: LoadModelOptions["baseDtype"],
+  dtype: LoadModelOptions["dtype"] = "bfloat16",
+): Promise<TaskModel> {
   const folder = wideFolder(join(folders(), "llama"), "llama", "single");
   const options = { ...ownHead(readConfig(folder)), dtype, baseDtype, generator: new torch.Generator(0) };
   return (await loadModel(folder, options)).model;
@@ -25,7 +28,7 @@ const ids = Array.from({ length: 40 }, (_, i) => 1 + ((i * 7) % 20));
 const input = () => modelInput([{ inputIds: ids, tokenTypeIds: ids.map(() => 0) }]);
 
 /** Logits, and the gradients of LoRA's factors. */
-async function ran(baseDtype: LoadOptions["baseDtype"]) {
+async function ran(baseDtype: LoadModelOptions["baseDtype"]) {
   const model = await load(baseDtype);
   const { trained } = inject(model, loraConfig({ rank: 4, alpha: 8 }), { generator: new torch.Generator(1) });
   const logits = torch.castTo(model.forward(input(), EVALUATION), "float32");

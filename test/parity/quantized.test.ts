@@ -16,7 +16,7 @@ import {
   trainEverything,
 } from "../../src/adapters/index.js";
 import { METHODS, type Method, methodNames, type RunSettings } from "../../src/config/index.js";
-import { type LoadOptions, modelInput, type TaskModel } from "../../src/models/index.js";
+import { type LoadModelOptions, modelInput, type TaskModel } from "../../src/models/index.js";
 import { EVALUATION } from "../../src/nn/index.js";
 import { withFormulas } from "../../src/operators/choose.js";
 import type { TaskKind } from "../../src/tasks/index.js";
@@ -50,7 +50,7 @@ interface Form {
   readonly settings?: RunSettings;
   /** Of the model; trained tensors are float32, or float64 as well. */
   readonly dtype?: torch.DType;
-  readonly baseDtype?: LoadOptions["baseDtype"];
+  readonly baseDtype?: LoadModelOptions["baseDtype"];
   readonly isPlain?: boolean;
 }
 

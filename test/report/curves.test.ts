@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { downsample, smooth, spread } from "../../src/report/figures/curves.js";
+import { downsample, evenlyChosen, smooth } from "../../src/report/figures/curves.js";
 import { modulePathOf } from "../../src/report/modulePath.js";
 import type { Point } from "../../src/report/runs.js";
 
@@ -44,9 +44,9 @@ it("splits a module path into layer and kind", () => {
 });
 
 it("spread keeps short lists, and both ends of long ones", () => {
-  expect(spread([1, 2, 3], 3)).toEqual([1, 2, 3]);
+  expect(evenlyChosen([1, 2, 3], 3)).toEqual([1, 2, 3]);
   expect(
-    spread(
+    evenlyChosen(
       Array.from({ length: 1001 }, (_, i) => i),
       5,
     ),

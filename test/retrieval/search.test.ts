@@ -1,10 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { combineMetrics, pearson, retrieval, score, spearman } from "../../src/metrics/index.js";
-import { cosine, nearest, relevantRanks, type Search } from "../../src/retrieval/index.js";
+import { cosine, type EmbeddingSearch, nearest, relevantRanks } from "../../src/retrieval/index.js";
 import { golden } from "./golden.js";
 
-async function metricsOf(search: Search, relevant: readonly number[][]): Promise<Readonly<Record<string, number>>> {
+async function metricsOf(
+  search: EmbeddingSearch,
+  relevant: readonly number[][],
+): Promise<Readonly<Record<string, number>>> {
   const ranks = await relevantRanks(search, relevant);
   return score(
     retrieval(),

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { entityScores } from "../../src/metrics/wordLabels.js";
-import { classScores, confusion, entityTypeScores, labelScores } from "../../src/statistics/classScores.js";
+import { classScores, confusion, entityTypeScores, scoresByLabel } from "../../src/statistics/classScores.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/compare/classes.json", import.meta.url), "utf8"));
 const names: string[] = golden.names;
@@ -51,7 +51,7 @@ it("scores of labels match scikit-learn", () => {
   const named = (row: readonly number[]) => names.filter((_, i) => row[i] === 1);
   const { reference, prediction } = golden.labels as { reference: number[][]; prediction: number[][] };
   const rows = reference.map((row, i) => ({ reference: named(row), prediction: named(prediction[i]!) }));
-  expectColumns(labelScores(names, rows), golden.labels);
+  expectColumns(scoresByLabel(names, rows), golden.labels);
 });
 
 describe("scores of entity types", () => {

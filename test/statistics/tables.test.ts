@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Comparison } from "../../src/files/comparison.js";
 import { scoresHeading } from "../../src/statistics/checkComparison.js";
 import { comparisonTables } from "../../src/statistics/comparisonTables.js";
-import { latexTable, markdownTable, type Table, terminalTable } from "../../src/statistics/renderTable.js";
+import { latexTable, markdownTable, type ResultTable, terminalTable } from "../../src/statistics/renderTable.js";
 import { significance } from "../../src/statistics/significance.js";
 import { significanceTable } from "../../src/statistics/significanceTable.js";
 import { accuracy, f1, perplexity, run, runsOf, task } from "./sampleComparison.js";
@@ -33,7 +33,7 @@ const twoTasks: Comparison = {
 };
 
 /** Titles to the texts of the column, the best ones with a star. */
-const cellsByColumn = (table: Table): Record<string, string[]> =>
+const cellsByColumn = (table: ResultTable): Record<string, string[]> =>
   Object.fromEntries(
     table.columns.map(({ title, cells }) => [title, cells.map(({ text, best }) => text + (best ? "*" : ""))]),
   );
@@ -325,7 +325,7 @@ test("a heading writes one row in the singular", () => {
 });
 
 /** Names that every renderer has something against, in a table that is known to the last character. */
-const awkward: Table = {
+const awkward: ResultTable = {
   heading: "Method",
   names: ["完全", "a|b_c\u001b[1m", "[x]--*~"],
   columns: [
@@ -420,7 +420,7 @@ describe("renderers", () => {
   });
 
   test("leave out the line of groups and the mark of the best if there are none", () => {
-    const bare: Table = {
+    const bare: ResultTable = {
       heading: "Methods",
       names: ["a"],
       columns: [{ group: "", title: "p", align: "right", cells: [{ text: "0.5", best: false }] }],

@@ -4,7 +4,12 @@ import { Parameter } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { evaluator } from "../../src/train/earlyStopping.js";
 import type { RunHandle, Untimed } from "../../src/train/observer.js";
-import { checkFinite, magnitudeMovement, restoreSnapshot, takeSnapshot } from "../../src/train/trainedTensors.js";
+import {
+  checkTrainedTensors,
+  magnitudeMovement,
+  restoreSnapshot,
+  takeSnapshot,
+} from "../../src/train/trainedTensors.js";
 
 const member = (name: string, values: readonly number[], role: "direction" | "magnitude" = "direction") =>
   new TrainedTensor(name, Parameter.of(torch.tensor(values)), role, true);
@@ -25,9 +30,9 @@ test("a snapshot keeps tensors' values and restores them in place", () => {
 });
 
 test("one non-finite number is found", () => {
-  expect(() => checkFinite([member("a", [1, -2]), member("b", [0])], 3)).not.toThrow();
+  expect(() => checkTrainedTensors([member("a", [1, -2]), member("b", [0])], 3)).not.toThrow();
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
-    expect(() => checkFinite([member("a", [1, -2]), member("b", [0, bad])], 3)).toThrow(
+    expect(() => checkTrainedTensors([member("a", [1, -2]), member("b", [0, bad])], 3)).toThrow(
       "Step 3: b is no longer finite",
     );
 });

@@ -41,12 +41,12 @@ const MOST_NAMED = 12;
 /** Names of columns in a message. In a file without a header row they can be long texts. */
 export const listed = (columns: readonly Pick<Column, "name">[]): string =>
   [
-    ...columns.slice(0, MOST_NAMED).map(named),
+    ...columns.slice(0, MOST_NAMED).map(columnName),
     ...(columns.length > MOST_NAMED ? [`and ${columns.length - MOST_NAMED} more`] : []),
   ].join(", ");
 
 /** A column's name in a message. */
-export const named = ({ name }: Pick<Column, "name">): string =>
+export const columnName = ({ name }: Pick<Column, "name">): string =>
   oneLine(name.length > 40 ? `${name.slice(0, 40)}…` : name);
 
 /** The columns of these names that are there. */

@@ -5,7 +5,7 @@ import { checkCount } from "../../run/runInputs.js";
 import { TASKS, type Task } from "../../tasks/index.js";
 import { type Column, columnsOf } from "./columns.js";
 import { guessEmbeddings } from "./embeddingRows.js";
-import { type Guess, type Guessed, listed, named, type Rows } from "./guess.js";
+import { columnName, type Guess, type Guessed, listed, type Rows } from "./guess.js";
 import { checkHeader } from "./header.js";
 import { guessLabeled } from "./labeledTexts.js";
 import { guessLanguage, guessTexts } from "./languageRows.js";
@@ -61,7 +61,7 @@ const holdsSplits = ({ counts }: Column): boolean =>
   counts.size > 1 && [...counts.keys()].every((value) => SPLITS.has(value.toLowerCase()));
 
 const splitNote = (column: Column): string =>
-  `${named(column)} names splits (${[...column.counts.keys()].join(", ")}), but training uses all rows of the file: put each split in a file of its own.`;
+  `${columnName(column)} names splits (${[...column.counts.keys()].join(", ")}), but training uses all rows of the file: put each split in a file of its own.`;
 
 function unknownRows({ table, columns }: Rows): BidoraError {
   const head = columns.length === 0 ? "it has no columns with a name" : `its columns are ${listed(columns)}`;

@@ -3,7 +3,7 @@
 import { own } from "../../common/collections.js";
 import { BidoraError } from "../../common/errors.js";
 import { rowError, type Table } from "../../data/index.js";
-import { named, type Rows } from "./guess.js";
+import { columnName, type Rows } from "./guess.js";
 import { hasClasses } from "./labels.js";
 
 /** Words from which a column's name is a text. */
@@ -24,7 +24,7 @@ export function checkHeader({ table, columns }: Rows): void {
   if (!row) return;
   throw new BidoraError(
     "UNKNOWN_COLUMN",
-    `${table.file}: its first line looks like a row, with ${JSON.stringify(named(row))}: put a line with the names of the columns before it, such as text and label.`,
+    `${table.file}: its first line looks like a row, with ${JSON.stringify(columnName(row))}: put a line with the names of the columns before it, such as text and label.`,
   );
 }
 

@@ -2,7 +2,7 @@
 import { own } from "../../common/collections.js";
 import { labeledRows, usualLabelColumns, usualTextColumns } from "../../data/index.js";
 import type { Column } from "./columns.js";
-import { columnsNamed, type Guess, type Guessed, listed, named, type Question, type Rows } from "./guess.js";
+import { columnName, columnsNamed, type Guess, type Guessed, listed, type Question, type Rows } from "./guess.js";
 import { classNotes, hasClasses, isFlag, isLabel, taskOfLabel } from "./labels.js";
 import { longest } from "./languageRows.js";
 
@@ -33,7 +33,7 @@ export function guessLabeled(rows: Rows, given: Guessed): Guess | undefined {
 const emptyTexts = (rows: Rows, names: readonly string[]): string[] =>
   columnsNamed(rows, names)
     .filter(({ absent }) => absent > 0)
-    .map((column) => `${named(column)} is empty in ${column.absent} of the rows; training uses these rows too.`);
+    .map((column) => `${columnName(column)} is empty in ${column.absent} of the rows; training uses these rows too.`);
 
 /** Rows in which every label column is empty. */
 function unlabeledNotes({ table }: Rows, names: readonly string[]): string[] {
@@ -109,7 +109,7 @@ function oneOf(columns: readonly Column[], isSaid: boolean): Found {
   const rest = others.length > 0 ? `, though ${listed(others)} could be it too: --label-column names another` : "";
   return {
     columns: [first.name],
-    reasons: isSaid ? [`${named(first)} is used as the label${rest}.`] : [],
+    reasons: isSaid ? [`${columnName(first)} is used as the label${rest}.`] : [],
     open:
       others.length > 0
         ? [

@@ -4,7 +4,7 @@ import { oneLine } from "../../common/messages.js";
 import { hasDecimalComma } from "../../data/index.js";
 import type { TaskKind } from "../../tasks/index.js";
 import type { Column } from "./columns.js";
-import { named } from "./guess.js";
+import { columnName } from "./guess.js";
 
 /** A task for a label, and why. */
 export interface LabelTask {
@@ -27,11 +27,14 @@ const FEW_ROWS = 20;
  */
 export function taskOfLabel(label: Column): LabelTask {
   const { shape } = label;
-  if (shape === "list") return { task: "multi-label-classification", why: `${named(label)} holds lists of labels` };
+  if (shape === "list")
+    return { task: "multi-label-classification", why: `${columnName(label)} holds lists of labels` };
   if (shape === "number") return ofNumbers(label);
   if (shape === "whole") return ofWholeNumbers(label);
   if (shape === "name" || shape === "text") return { task: "sequence-classification", why: distinctValues(label) };
-  throw new UsageError(`The column ${named(label)} can't be a label: ${WHY_NOT[shape] ?? "no task takes its values"}.`);
+  throw new UsageError(
+    `The column ${columnName(label)} can't be a label: ${WHY_NOT[shape] ?? "no task takes its values"}.`,
+  );
 }
 
 const WHY_NOT: Readonly<Partial<Record<Column["shape"], string>>> = {
@@ -40,7 +43,7 @@ const WHY_NOT: Readonly<Partial<Record<Column["shape"], string>>> = {
 };
 
 function ofNumbers(label: Column): LabelTask {
-  const why = `${named(label)} holds numbers such as ${someValues(label)}`;
+  const why = `${columnName(label)} holds numbers such as ${someValues(label)}`;
   if (label.counts.size > MOST_CLASSES || label.values.some((value) => typeof value === "number"))
     return { task: "regression", why };
   return { task: "regression", why, other: { task: "sequence-classification", when: "each number is a class" } };
@@ -73,7 +76,7 @@ export const isFlag = ({ shape, counts, absent }: Column): boolean =>
   shape === "whole" && absent === 0 && [...counts.keys()].every((value) => value === "0" || value === "1");
 
 const distinctValues = (label: Column): string =>
-  `${named(label)} has ${label.counts.size} distinct ${label.counts.size === 1 ? "value" : "values"} in ${label.values.length} rows (${someValues(label)})`;
+  `${columnName(label)} has ${label.counts.size} distinct ${label.counts.size === 1 ? "value" : "values"} in ${label.values.length} rows (${someValues(label)})`;
 
 /** A few values, shortened. */
 function someValues({ counts }: Column): string {
@@ -95,12 +98,12 @@ export function classNotes(label: Column): string[] {
     names.some(hasDecimalComma) && names.every((name) => hasDecimalComma(name) || !Number.isNaN(Number(name)));
   return [
     ...(hasCommas
-      ? [`${named(label)} holds numbers with a comma, here as classes: for regression write them with a point.`]
+      ? [`${columnName(label)} holds numbers with a comma, here as classes: for regression write them with a point.`]
       : []),
     ...(missing === undefined
       ? []
       : [
-          `${named(label)} has the value ${missing} in ${label.counts.get(missing)} rows, which is a class like the others: remove these rows if they have no label.`,
+          `${columnName(label)} has the value ${missing} in ${label.counts.get(missing)} rows, which is a class like the others: remove these rows if they have no label.`,
         ]),
     ...(alike === undefined
       ? []
@@ -109,7 +112,7 @@ export function classNotes(label: Column): string[] {
         ]),
     ...(once.length > 0 && label.values.length > FEW_ROWS
       ? [
-          `${once.length} of the ${names.length} labels in ${named(label)} ${once.length === 1 ? "occurs" : "occur"} in one row only (${someValues({ ...label, counts: new Map(once.map((name) => [name, 1])) })}): is ${named(label)} the label?`,
+          `${once.length} of the ${names.length} labels in ${columnName(label)} ${once.length === 1 ? "occurs" : "occur"} in one row only (${someValues({ ...label, counts: new Map(once.map((name) => [name, 1])) })}): is ${columnName(label)} the label?`,
         ]
       : []),
   ];

@@ -2,7 +2,7 @@
 import { UsageError } from "../../common/errors.js";
 import { usualLabelColumns } from "../../data/index.js";
 import type { Column } from "./columns.js";
-import { columnsNamed, type Guess, type Guessed, listed, named, type Rows } from "./guess.js";
+import { columnName, columnsNamed, type Guess, type Guessed, listed, type Rows } from "./guess.js";
 
 const TASK = "causal-lm";
 
@@ -57,7 +57,7 @@ function pairOf(rows: Rows, given: Guessed): Guess | undefined {
   const part = columnsNamed(rows, PARTS).find((column) => !pair.includes(column) && column.values.length > 0);
   if (part)
     throw new UsageError(
-      `${rows.table.file}: a row's prompt is in ${listed(pair.slice(0, 1))} and ${named(part)}, but one column is read: join them in one, or leave ${named(part)} out with --task causal-lm --text-columns ${listed(pair).replace(", ", ",")}.`,
+      `${rows.table.file}: a row's prompt is in ${listed(pair.slice(0, 1))} and ${columnName(part)}, but one column is read: join them in one, or leave ${columnName(part)} out with --task causal-lm --text-columns ${listed(pair).replace(", ", ",")}.`,
     );
   const names = pair.map(({ name }) => name);
   const reason = `${listed(pair.slice(0, 1))} is the prompt and ${listed(pair.slice(1))} its completion: causal-lm.`;
@@ -94,10 +94,10 @@ export function guessTexts(rows: Rows, given: Guessed): Guess | undefined {
 }
 
 const whyText = (text: Column, { task }: Guessed): string[] =>
-  task === TASK ? [] : [`${named(text)} holds texts, and no column could be their label: causal-lm.`];
+  task === TASK ? [] : [`${columnName(text)} holds texts, and no column could be their label: causal-lm.`];
 
 const whyPair = (prompt: Column, completion: Column): string[] => [
-  `${named(prompt)} is the prompt and ${named(completion)} for its completion, since no column could be a label: causal-lm; --text-columns names one column of texts, or two in another order.`,
+  `${columnName(prompt)} is the prompt and ${columnName(completion)} for its completion, since no column could be a label: causal-lm; --text-columns names one column of texts, or two in another order.`,
 ];
 
 const distinct = (lists: readonly (readonly string[])[]) =>

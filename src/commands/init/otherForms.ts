@@ -1,7 +1,7 @@
 /** Forms of rows that other trainers take, and that would be read as something else here. */
 import { UsageError } from "../../common/errors.js";
 import type { Column } from "./columns.js";
-import { type Guessed, named, type Rows } from "./guess.js";
+import { columnName, type Guessed, type Rows } from "./guess.js";
 
 /** @throws UsageError that says what to do */
 export function refuseOtherForms({ table, columns }: Rows, { textColumns }: Guessed): void {
@@ -10,7 +10,7 @@ export function refuseOtherForms({ table, columns }: Rows, { textColumns }: Gues
   const coded = ["messages", "tokens", "words", "conversations"].map(column).find((one) => one && isCode(one));
   if (coded)
     throw new UsageError(
-      `${table.file}: ${named(coded)} holds lists as text, such as ${String(coded.values[0]).slice(0, 20)}…: write the rows as a .jsonl or .parquet file.`,
+      `${table.file}: ${columnName(coded)} holds lists as text, such as ${String(coded.values[0]).slice(0, 20)}…: write the rows as a .jsonl or .parquet file.`,
     );
   if (textColumns) return;
   const isRated = has("prompt") && has("completion") && column("label")?.shape === "boolean";

@@ -1,7 +1,7 @@
 /** Rows whose columns leave no choice: words with labels, and questions with answers. */
 import { own } from "../../common/collections.js";
 import { usualLabelColumns, usualWordsColumn } from "../../data/index.js";
-import { columnsNamed, type Guess, type Guessed, listed, named, type Rows } from "./guess.js";
+import { columnName, columnsNamed, type Guess, type Guessed, listed, type Rows } from "./guess.js";
 import type { WordsSample } from "./sample.js";
 
 /** A file with one word per line. */
@@ -44,7 +44,7 @@ export function guessWords(rows: Rows, given: Guessed): Guess | undefined {
   return {
     settings: { task: "token-classification", textColumns: [words], labelColumn: [label] },
     reasons: [
-      `${named({ name: words })} holds lists of words, and ${named({ name: label })} a label for each.`,
+      `${columnName({ name: words })} holds lists of words, and ${columnName({ name: label })} a label for each.`,
       ...numbersNote(rows, label),
     ],
     open:
@@ -64,7 +64,9 @@ export function guessWords(rows: Rows, given: Guessed): Guess | undefined {
 function numbersNote(rows: Rows, label: string): string[] {
   const [column] = columnsNamed(rows, [label]);
   const isNumbers = column?.values.flat().every((value) => typeof value === "number");
-  return isNumbers ? [`The labels in ${named({ name: label })} are numbers: only words are scored, not entities.`] : [];
+  return isNumbers
+    ? [`The labels in ${columnName({ name: label })} are numbers: only words are scored, not entities.`]
+    : [];
 }
 
 /** Columns with as many labels as there are words, the usual names first. */

@@ -13,13 +13,13 @@ export interface TensorForm {
   /** Returns values in the row order and form of files. */
   laidOut(values: torch.Tensor, tensor: string): torch.Tensor;
   /** The rows that are written, if not all are. */
-  rowsOf?(tensor: string): Rows | undefined;
+  rowsOf?(tensor: string): RowRange | undefined;
   /** Whether a matrix stays in float32 with every data type. */
   isFloat32?(tensor: string): boolean;
 }
 
 /** Rows of a table. */
-export interface Rows {
+export interface RowRange {
   readonly start: number;
   readonly length: number;
 }

@@ -22,7 +22,7 @@ export function joinHeads(g: GraphBuilder, x: Value, heads: number, headSize: nu
 }
 
 /** What attention is computed from. */
-export interface AttentionOptions {
+export interface AttentionOperands {
   /** [b, A, s, D], without a scale */
   readonly q: Value;
   /** [b, A, keys, D] */
@@ -36,7 +36,7 @@ export interface AttentionOptions {
 }
 
 /** Softmax(q·kᵀ·scale + bias)·v. → [b, A, s, D] */
-export function attend(g: GraphBuilder, { q, k, v, scale, bias }: AttentionOptions): Value {
+export function attend(g: GraphBuilder, { q, k, v, scale, bias }: AttentionOperands): Value {
   const products = g.matMul(g.mul(q, scale), g.transpose(k, [0, 1, 3, 2]));
   const scores = bias.reduce<Value>((sum, term) => g.add(sum, term), products);
   return g.matMul(g.softmax(scores), v);

@@ -15,7 +15,7 @@ import { writeConfigFiles } from "./configFiles.js";
 import { type DtypeError, dtypeError, float32Metrics, readMeasured } from "./dtypes/errors.js";
 import { ONNX_DTYPES, type OnnxDtype, type OnnxDtypeName } from "./dtypes.js";
 import { notesOn } from "./notes.js";
-import { type ExportedModel, familyOf, graphOf, openToExport } from "./open.js";
+import { type ExportedModel, graphFamilyOf, graphOf, openToExport } from "./open.js";
 import { MOST_BYTES, writeGraph } from "./writeGraph.js";
 
 /** The model to write, how, and where. */
@@ -59,7 +59,7 @@ export async function exportOnnx(
   mostBytes = MOST_BYTES,
 ): Promise<ExportedOnnx> {
   const found = await findModel(settings, hub);
-  const family = familyOf(found.folder);
+  const family = graphFamilyOf(found.folder);
   return holdOutput(settings.output, async (path) => {
     const rows = settings.data === undefined ? [] : [settings.data];
     refuseOccupied(path, settings.overwrite, [...foldersOf(found), ...rows]);

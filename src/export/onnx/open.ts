@@ -26,7 +26,7 @@ export interface ExportedModel
   readonly changed: Changed;
 }
 
-export const familyOf = (folder: string): GraphFamily =>
+export const graphFamilyOf = (folder: string): GraphFamily =>
   GRAPH_FAMILIES[modelTypeOf(architectureOf(readConfig(folder)))];
 
 /** @param headless whether only hidden states are wanted; a checkpoint without a head has nothing else */

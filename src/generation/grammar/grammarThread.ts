@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { BidoraError } from "../../common/errors.js";
 import { packageRoot } from "../../common/installation.js";
-import type { Question, Reply, ThreadData } from "./thread.js";
+import type { GrammarQuestion, Reply, ThreadData } from "./thread.js";
 
 const THREAD = join(packageRoot, "dist", "generation", "grammar", "thread.js");
 
@@ -65,7 +65,7 @@ export class GrammarThread {
   }
 
   /** The tokens that may come next. @throws BidoraError `JSON_SCHEMA` if the grammar takes too long or fails */
-  ask(question: Question): Promise<Int32Array> {
+  ask(question: GrammarQuestion): Promise<Int32Array> {
     if (this.state === "ended") return Promise.reject(ended());
     const answer = this.#wait(question.sequence);
     this.#worker?.postMessage(question);
@@ -73,7 +73,7 @@ export class GrammarThread {
   }
 
   forget(sequence: number): void {
-    if (this.state === "ready") this.#worker?.postMessage({ sequence, isOver: true } satisfies Question);
+    if (this.state === "ready") this.#worker?.postMessage({ sequence, isOver: true } satisfies GrammarQuestion);
   }
 
   end(): void {

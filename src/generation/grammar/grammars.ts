@@ -8,7 +8,7 @@ import type { Constraint } from "./constraint.js";
 import { GrammarThread } from "./grammarThread.js";
 import type { JsonSchema } from "./jsonGrammar.js";
 import { wrong } from "./schemaKeywords.js";
-import type { Question, ThreadData } from "./thread.js";
+import type { GrammarQuestion, ThreadData } from "./thread.js";
 
 /** How many grammars there are at once, and how many of them are being compiled: each takes 60 MB or more, and a processor. */
 const MOST_THREADS = 8;
@@ -177,7 +177,7 @@ class ThreadConstraint implements Constraint {
     this.#allowed = this.#ask({ token });
   }
 
-  #ask(question: Pick<Question, "token">): Promise<Int32Array> {
+  #ask(question: Pick<GrammarQuestion, "token">): Promise<Int32Array> {
     const allowed = this.thread.ask({ sequence: this.#sequence, ...question });
     allowed.catch(() => {}); // nobody asks if the sequence has ended
     return allowed;

@@ -14,8 +14,8 @@ import {
   constant,
   countOf,
   KEYWORDS,
+  keysOfPointer,
   ofType,
-  pathOf,
   type SchemaObject,
   type TypeName,
   textsOf,
@@ -157,7 +157,7 @@ class Grammar {
     if (this.#refs.size >= MOST_REFS) throw wrong(path, `is one of more than ${MOST_REFS} references`);
     const name = `ref${this.#refs.size}`;
     this.#refs.set(ref, name);
-    this.#add(`${name} ::= ${this.#within([...this.#open, ref], () => this.#of(target, pathOf(ref)))}`);
+    this.#add(`${name} ::= ${this.#within([...this.#open, ref], () => this.#of(target, keysOfPointer(ref)))}`);
     return name;
   }
 
@@ -171,7 +171,7 @@ class Grammar {
   }
 
   #target(ref: string): unknown {
-    return pathOf(ref).reduce<unknown>(
+    return keysOfPointer(ref).reduce<unknown>(
       (at, key) => (Array.isArray(at) ? at[Number(key)] : isObject(at) ? own(at, key) : undefined),
       this.root,
     );

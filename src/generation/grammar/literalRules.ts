@@ -4,7 +4,7 @@
 export const literal = (text: string): string => `"${text.replace(/[\\"]/g, "\\$&")}"`;
 
 /** A text, and the expression of what comes after it. */
-export interface Way {
+export interface Continuation {
   readonly text: string;
   readonly after: string;
 }
@@ -14,8 +14,8 @@ export interface Way {
  * texts than they are.
  * @param addRule adds a rule with this expression, and returns its name
  */
-export function oneOfWays(ways: readonly Way[], addRule: (expression: string) => string): string {
-  const groups = new Map<string, Way[]>();
+export function oneOfWays(ways: readonly Continuation[], addRule: (expression: string) => string): string {
+  const groups = new Map<string, Continuation[]>();
   for (const way of ways) {
     const [first = ""] = way.text;
     const group = groups.get(first);
@@ -25,7 +25,7 @@ export function oneOfWays(ways: readonly Way[], addRule: (expression: string) =>
   const alternatives = [...groups.values()].map((group) => {
     const start = commonStart(group.map(({ text }) => text));
     const rests = group.map(({ text, after }) => ({ text: text.slice(start.length), after }));
-    const [{ after }] = rests as [Way];
+    const [{ after }] = rests as [Continuation];
     return `${literal(start)} ${rests.length === 1 ? after : oneOfWays(rests, addRule)}`;
   });
   return addRule(alternatives.join(" | "));

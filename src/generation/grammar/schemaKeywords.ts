@@ -125,7 +125,7 @@ export function wrong(path: readonly string[], problem: string): BidoraError {
 }
 
 /** The keywords of a reference: a JSON pointer in a fragment. */
-export function pathOf(ref: string): string[] {
+export function keysOfPointer(ref: string): string[] {
   const keys = ref.slice(1).split("/").slice(1);
   return keys.map((key) => unescaped(key).replaceAll("~1", "/").replaceAll("~0", "~"));
 }

@@ -24,7 +24,7 @@ export interface ThreadData {
 }
 
 /** What a thread is asked: what may come at the start of a new sequence, or after one more token of it; or to forget it. */
-export interface Question {
+export interface GrammarQuestion {
   readonly sequence: number;
   readonly token?: number;
   readonly isOver?: true;
@@ -89,7 +89,7 @@ function limitMemory(): (bytes: number) => void {
 /** Answers what comes after the tokens of each sequence. */
 function answers(xgrammar: typeof XGrammar, compiled: XGrammar.CompiledGrammar) {
   const matchers = new Map<number, XGrammar.GrammarMatcher>();
-  return async ({ sequence, token, isOver }: Question): Promise<void> => {
+  return async ({ sequence, token, isOver }: GrammarQuestion): Promise<void> => {
     try {
       let matcher = matchers.get(sequence);
       if (isOver) {

@@ -109,7 +109,7 @@ export const writableModelTypes = (): string[] => ALL.flatMap(typesWritten);
 const typesWritten = ({ modelType, alsoWrites = [] }: GgufArchitecture): string[] => [modelType, ...alsoWrites];
 
 /** A file's architecture. @throws BidoraError `GGUF` that lists the supported ones */
-export function architectureOf(metadata: GgufMetadata): NamedArchitecture {
+export function ggufArchitectureOf(metadata: GgufMetadata): NamedArchitecture {
   const name = metadata.required(ARCHITECTURE_KEY, metadata.text(ARCHITECTURE_KEY));
   const found = ALL.find((architecture) => architecture.name === name);
   if (found) return found;

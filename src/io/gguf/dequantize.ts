@@ -26,9 +26,9 @@ export const isReadable = (type: GgmlType): type is ReadableType =>
   (READABLE_TYPES as readonly GgmlType[]).includes(type);
 
 /** The dtype of a tensor of elements as they are stored: floats, or the bytes of blocks. */
-export const storedDtype = (type: ReadableType): torch.DType => FLOATS[type] ?? "uint8";
+export const elementDtype = (type: ReadableType): torch.DType => FLOATS[type] ?? "uint8";
 
-/** How many elements of a tensor of `storedDtype` hold so many values. */
+/** How many elements of a tensor of `elementDtype` hold so many values. */
 export function storedCount(type: ReadableType, values: number): number {
   const { elements, bytes } = blockOf(type);
   return FLOATS[type] ? values : (values / elements) * bytes;
@@ -48,7 +48,7 @@ export function decoded(type: ReadableType, stored: torch.Tensor): torch.Tensor 
 /** The same from bytes, all in float32. */
 export function dequantize(type: ReadableType, bytes: Uint8Array): Float32Array<ArrayBuffer> {
   return torch.scope(() => {
-    const dtype = storedDtype(type);
+    const dtype = elementDtype(type);
     const stored = torch.fromBytes(bytes, [bytes.length / torch.DTYPE_BYTES[dtype]], dtype);
     return torch.castTo(decoded(type, stored), "float32").toTypedArray() as Float32Array<ArrayBuffer>;
   });

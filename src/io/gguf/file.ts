@@ -4,7 +4,7 @@ import { blockOf, type GgmlType, ggmlType } from "../../files/ggmlTypes.js";
 import { DTYPE_BYTES, type DType, mapOrReadFile, readFile, type Tensor } from "../../torch/index.js";
 import { HeaderReader, leastBytes } from "./headerReader.js";
 import { GgufMetadata } from "./metadata.js";
-import { type GgufValue, ggufError, LENGTH_BYTES, type Scalar, type ScalarType, VALUE_TYPES } from "./types.js";
+import { type GgufValue, ggufError, LENGTH_BYTES, type MetadataScalar, type ScalarType, VALUE_TYPES } from "./types.js";
 
 /** An open GGUF file: the header is in memory, and tensors are read from disk on demand. */
 export class GgufFile {
@@ -198,8 +198,8 @@ function readValue(reader: HeaderReader, key: string): GgufValue {
 }
 
 /** Arrays such as vocabularies are long, and opening the weights does not need them. */
-function lazyArray(of: ScalarType, read: () => readonly Scalar[]): GgufValue {
-  let values: readonly Scalar[] | undefined;
+function lazyArray(of: ScalarType, read: () => readonly MetadataScalar[]): GgufValue {
+  let values: readonly MetadataScalar[] | undefined;
   return {
     type: "array",
     of,

@@ -1,7 +1,7 @@
 // Reads the primitive values of a GGUF header, with bounds checks.
 
 import { readInto } from "../../common/fileSystem.js";
-import { ggufError, LENGTH_BYTES, SCALAR_BYTES, type Scalar, type ScalarType } from "./types.js";
+import { ggufError, LENGTH_BYTES, type MetadataScalar, SCALAR_BYTES, type ScalarType } from "./types.js";
 
 /** Far more than any real header (a vocabulary of 256 000 tokens takes about 10 MB), and far less than memory. */
 const MAX_HEADER_BYTES = 2 ** 28;
@@ -74,7 +74,7 @@ export class HeaderReader {
     }
   }
 
-  scalar(type: ScalarType): Scalar {
+  scalar(type: ScalarType): MetadataScalar {
     return type === "string" ? this.string() : this.number(type);
   }
 

@@ -1,6 +1,6 @@
 // A file's metadata: typed access for reading, and key-value pairs for writing.
 
-import { type GgufValue, ggufError, type Scalar } from "./types.js";
+import { type GgufValue, ggufError, type MetadataScalar } from "./types.js";
 
 /** Typed access to a file's metadata: undefined for a missing key, an error that names the key for a value of another type. */
 export class GgufMetadata {
@@ -52,17 +52,21 @@ export class GgufMetadata {
     return value;
   }
 
-  #scalar<T extends Scalar>(key: string, wanted: string, accepts: (value: Scalar) => value is T): T | undefined {
+  #scalar<T extends MetadataScalar>(
+    key: string,
+    wanted: string,
+    accepts: (value: MetadataScalar) => value is T,
+  ): T | undefined {
     const found = this.values.get(key);
     if (found === undefined) return undefined;
     if (found.type !== "array" && accepts(found.value)) return found.value;
     throw ggufError(this.path, `${key} must be ${wanted}, but is ${shown(found)}.`);
   }
 
-  #list<T extends Scalar>(
+  #list<T extends MetadataScalar>(
     key: string,
     wanted: string,
-    accepts: (value: Scalar) => value is T,
+    accepts: (value: MetadataScalar) => value is T,
   ): readonly T[] | undefined {
     const found = this.values.get(key);
     if (found === undefined) return undefined;
@@ -74,8 +78,8 @@ export class GgufMetadata {
   }
 }
 
-const isNumber = (value: Scalar): value is number => typeof value === "number" && Number.isFinite(value);
-const isCount = (value: Scalar): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isNumber = (value: MetadataScalar): value is number => typeof value === "number" && Number.isFinite(value);
+const isCount = (value: MetadataScalar): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function shown(found: GgufValue): string {
   return found.type === "array" ? `a list of ${found.of}` : `${found.type} ${String(found.value).slice(0, 80)}`;

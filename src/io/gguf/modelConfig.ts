@@ -1,7 +1,7 @@
 // From a file's metadata to transformers' `config.json`.
 
 import type { JsonObject } from "../../files/json.js";
-import { architectureOf, EMBEDDINGS, type GgufArchitecture, OUTPUT } from "./architectures.js";
+import { EMBEDDINGS, type GgufArchitecture, ggufArchitectureOf, OUTPUT } from "./architectures.js";
 import type { GgufFile } from "./file.js";
 import { ArchitectureKeys, type GgufMetadata } from "./metadata.js";
 import { ropeParameters } from "./rope.js";
@@ -14,7 +14,7 @@ import { ggufError } from "./types.js";
  */
 export function configOf(file: GgufFile): JsonObject {
   const { metadata, tensors } = file;
-  const architecture = architectureOf(metadata);
+  const architecture = ggufArchitectureOf(metadata);
   const read = new ArchitectureKeys(metadata, architecture.name);
   refuseUnsupported(read, architecture);
   const heads = read.size("attention.head_count");

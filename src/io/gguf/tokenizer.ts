@@ -2,7 +2,7 @@
 
 import type { JsonObject } from "../../files/json.js";
 import { byteLevelBpe, joinedPieces, metaspace, templateProcessing } from "../../text/index.js";
-import { architectureOf } from "./architectures.js";
+import { ggufArchitectureOf } from "./architectures.js";
 import type { GgufMetadata } from "./metadata.js";
 import { tokenId } from "./modelConfig.js";
 import { splittingOf } from "./preTokenizers.js";
@@ -17,7 +17,7 @@ export function tokenizerOf(metadata: GgufMetadata): JsonObject {
   const vocabulary = vocabularyOf(metadata);
   if (kind === "gpt2") return byteLevel(metadata, vocabulary);
   if (kind === "llama") {
-    return architectureOf(metadata).isGemma ? gemma(metadata, vocabulary) : sentencePiece(metadata, vocabulary);
+    return ggufArchitectureOf(metadata).isGemma ? gemma(metadata, vocabulary) : sentencePiece(metadata, vocabulary);
   }
   throw ggufError(
     metadata.path,

@@ -7,8 +7,8 @@ import { mergesOf } from "./tokenizer.js";
 import { rolePairs, type TokenizerParts } from "./tokenizerParts.js";
 import { ggufError } from "./types.js";
 import { unigram } from "./unigram.js";
-import { idsByText, KINDS, type Token, tokensOf, vocabulary } from "./vocabulary.js";
-import { wordPiece } from "./wordPiece.js";
+import { idsByText, KINDS, type Token, vocabulary, vocabularyTokens } from "./vocabulary.js";
+import { wordPieceMetadata } from "./wordPiece.js";
 
 /**
  * The metadata that llama.cpp's converter writes for a tokenizer.
@@ -30,7 +30,7 @@ export function tokenizerMetadata(parts: TokenizerParts, size: number): GgufPair
 function ownMetadata(parts: TokenizerParts, size: number): GgufPair[] {
   const { path, json } = parts;
   const { type } = isJsonObject(json.model) ? json.model : {};
-  if (type === "WordPiece") return wordPiece(parts, size);
+  if (type === "WordPiece") return wordPieceMetadata(parts, size);
   if (parts.lowercases) {
     throw ggufError(
       path,
@@ -72,7 +72,7 @@ function byteLevel(path: string, json: JsonObject, model: JsonObject, size: numb
   return [
     ["tokenizer.ggml.model", text("gpt2")],
     ["tokenizer.ggml.pre", text(splitting)],
-    ...vocabulary(tokensOf(path, json, size, byteTokens(model))),
+    ...vocabulary(vocabularyTokens(path, json, size, byteTokens(model))),
     ["tokenizer.ggml.merges", texts(pairsOf(path, model).map((pair) => pair.join(" ")))],
   ];
 }
@@ -105,7 +105,7 @@ function sentencePiece(path: string, json: JsonObject, model: JsonObject, size: 
         "differently. Convert the merged model with llama.cpp's own convert_hf_to_gguf.py.",
     );
   }
-  const tokens = tokensOf(path, json, size, pieces(model));
+  const tokens = vocabularyTokens(path, json, size, pieces(model));
   const merges = pairsOf(path, model);
   const scores = scoresOf(tokens, merges);
   refuseOtherMerges(path, tokens, scores, merges);

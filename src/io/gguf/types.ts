@@ -23,12 +23,12 @@ type ValueType = (typeof VALUE_TYPES)[number];
 /** Value types other than arrays. */
 export type ScalarType = Exclude<ValueType, "array">;
 /** A value other than an array; 64-bit integers that a double can't hold are bigints. */
-export type Scalar = number | bigint | boolean | string;
+export type MetadataScalar = number | bigint | boolean | string;
 
 /** A metadata value as stored in the file. */
 export type GgufValue =
-  | { readonly type: ScalarType; readonly value: Scalar }
-  | { readonly type: "array"; readonly of: ScalarType; readonly values: readonly Scalar[] };
+  | { readonly type: ScalarType; readonly value: MetadataScalar }
+  | { readonly type: "array"; readonly of: ScalarType; readonly values: readonly MetadataScalar[] };
 
 /** Bytes of a number or boolean. */
 export const SCALAR_BYTES: Readonly<Record<Exclude<ScalarType, "string">, number>> = {

@@ -4,7 +4,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../../files/json.
 import { bytes, flag, type GgufPair, numbers, text } from "./metadata.js";
 import type { TokenizerParts } from "./tokenizerParts.js";
 import { ggufError } from "./types.js";
-import { KINDS, type Token, tokensOf, vocabulary } from "./vocabulary.js";
+import { KINDS, type Token, vocabulary, vocabularyTokens } from "./vocabulary.js";
 
 /** The score of ids without a token, as llama.cpp's converter writes it. */
 const UNUSED_SCORE = -10000;
@@ -29,7 +29,7 @@ export function unigram({ path, json }: TokenizerParts, size: number): GgufPair[
       path,
       "the tokenizer has no unknown token, or falls back to bytes, which llama.cpp's Unigram does not support.",
     );
-  const tokens = tokensOf(path, json, size, {
+  const tokens = vocabularyTokens(path, json, size, {
     model: pieces.map(([piece], id) => [piece, id] as const),
     token: (piece): Token => ({ text: piece, kind: piece === unknown ? KINDS.unknown : KINDS.normal }),
     added(token) {

@@ -28,7 +28,7 @@ interface Entries {
  * @param size number of rows of the embeddings
  * @throws BidoraError `GGUF` for added tokens that llama.cpp would match differently, and for two tokens that it can't tell apart
  */
-export function tokensOf(path: string, tokenizer: JsonObject, size: number, entries: Entries): Token[] {
+export function vocabularyTokens(path: string, tokenizer: JsonObject, size: number, entries: Entries): Token[] {
   const found = new Array<Token | undefined>(size).fill(undefined);
   const put = (id: unknown, token: Token): void => {
     if (typeof id === "number" && Number.isInteger(id) && id >= 0 && id < size) found[id] = token;

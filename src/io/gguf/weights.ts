@@ -5,14 +5,14 @@ import * as torch from "../../torch/index.js";
 import type { PackedTensor } from "../packedTensor.js";
 import { type SafetensorsDtype, type TensorInfo, torchDtype } from "../safetensorsHeader.js";
 import {
-  architectureOf,
   type GgufArchitecture,
+  ggufArchitectureOf,
   type HeadCounts,
   headsOf,
   parameterNames,
   separateHalves,
 } from "./architectures.js";
-import { decoded, isReadable, READABLE_TYPES, type ReadableType, storedCount, storedDtype } from "./dequantize.js";
+import { decoded, elementDtype, isReadable, READABLE_TYPES, type ReadableType, storedCount } from "./dequantize.js";
 import { type GgufFile, type GgufTensorInfo, openGguf } from "./file.js";
 import { ArchitectureKeys } from "./metadata.js";
 import { ggufError } from "./types.js";
@@ -28,7 +28,7 @@ class GgufWeights {
 
   constructor(private readonly file: GgufFile) {
     const { metadata } = file;
-    const { name, ...architecture } = architectureOf(metadata);
+    const { name, ...architecture } = ggufArchitectureOf(metadata);
     this.#architecture = architecture;
     const read = new ArchitectureKeys(metadata, name);
     this.#names = parameterNames(file.path, architecture, file.tensors.keys(), read.count("block_count"));
@@ -116,7 +116,7 @@ class GgufWeights {
     const type = info.type as ReadableType;
     const stored = this.#storedBy(info);
     const all = torch.numelOf(info.shape);
-    if (dtype === storedDtype(type)) return torch.reshape(stored(0, all), info.shape);
+    if (dtype === elementDtype(type)) return torch.reshape(stored(0, all), info.shape);
     const values = torch.empty([all], { dtype });
     for (let at = 0; at < all; at += ELEMENTS_AT_ONCE)
       torch.scope(() => {
@@ -133,7 +133,7 @@ class GgufWeights {
    */
   #storedBy(info: GgufTensorInfo): (from: number, count: number) => torch.Tensor {
     const { name, shape } = info;
-    const dtype = storedDtype(info.type as ReadableType);
+    const dtype = elementDtype(info.type as ReadableType);
     const heads = this.#order(info);
     if (heads === undefined) return (from, count) => this.file.read(name, dtype, from, count);
     const [rows] = shape as [number];

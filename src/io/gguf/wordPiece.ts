@@ -4,7 +4,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../../files/json.
 import { flag, type GgufPair, text } from "./metadata.js";
 import type { TokenizerParts } from "./tokenizerParts.js";
 import { ggufError } from "./types.js";
-import { idsByText, KINDS, type Token, tokensOf, vocabulary } from "./vocabulary.js";
+import { idsByText, KINDS, type Token, vocabulary, vocabularyTokens } from "./vocabulary.js";
 
 /** Starts a token within a word, as WordPiece writes it. */
 const WITHIN = "##";
@@ -21,12 +21,12 @@ export interface WordSettings {
  * The metadata of llama.cpp's tokenizer `bert`.
  * @throws BidoraError `GGUF` for a tokenizer that would give other tokens in llama.cpp
  */
-export function wordPiece(parts: TokenizerParts, size: number): GgufPair[] {
+export function wordPieceMetadata(parts: TokenizerParts, size: number): GgufPair[] {
   const { path, json } = parts;
   const model = json.model as JsonObject;
   const { lowercases, stripsAccents } = wordSettings(parts);
   refuseOtherPieces(parts, model);
-  const tokens = tokensOf(path, json, size, {
+  const tokens = vocabularyTokens(path, json, size, {
     model: idsByText(model),
     token: (token): Token => ({ text: inWords(token), kind: KINDS.normal }),
     added(token, { normalized }) {

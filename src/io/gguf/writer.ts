@@ -5,7 +5,7 @@ import { blockOf, ggmlId } from "../../files/ggmlTypes.js";
 import { numelOf, sameShape, scope, type Tensor } from "../../torch/index.js";
 import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, MAGIC, VERSIONS } from "./file.js";
 import { quantize, type WritableType } from "./quantize.js";
-import { type GgufValue, ggufError, SCALAR_BYTES, type Scalar, type ScalarType, VALUE_TYPES } from "./types.js";
+import { type GgufValue, ggufError, type MetadataScalar, SCALAR_BYTES, type ScalarType, VALUE_TYPES } from "./types.js";
 
 /** A tensor to write. */
 export interface GgufEntry {
@@ -170,7 +170,7 @@ class HeaderWriter {
   }
 
   /** @throws RangeError if the type can't hold the value */
-  scalar(type: ScalarType, value: Scalar): void {
+  scalar(type: ScalarType, value: MetadataScalar): void {
     if (!fits(type, value)) throw new RangeError(`${String(value)} is not a valid ${type}`);
     if (type === "string") this.string(value as string);
     else this.raw(numberBytes(type, value));
@@ -183,7 +183,7 @@ class HeaderWriter {
     else this.scalar(entry.type, entry.value);
   }
 
-  #list(of: ScalarType, values: readonly Scalar[]): void {
+  #list(of: ScalarType, values: readonly MetadataScalar[]): void {
     this.scalar("uint32", VALUE_TYPES.indexOf(of));
     this.scalar("uint64", values.length);
     for (const value of values) this.scalar(of, value);
@@ -196,7 +196,7 @@ class HeaderWriter {
   }
 }
 
-function fits(type: ScalarType, value: Scalar): boolean {
+function fits(type: ScalarType, value: MetadataScalar): boolean {
   if (type === "string") return typeof value === "string";
   if (type === "bool") return typeof value === "boolean";
   const range = RANGES[type];
@@ -205,7 +205,7 @@ function fits(type: ScalarType, value: Scalar): boolean {
   return isWhole && BigInt(value) >= range[0] && BigInt(value) <= range[1];
 }
 
-function numberBytes(type: Exclude<ScalarType, "string">, value: Scalar): Uint8Array {
+function numberBytes(type: Exclude<ScalarType, "string">, value: MetadataScalar): Uint8Array {
   const bytes = Buffer.alloc(SCALAR_BYTES[type]);
   if (type === "uint64") bytes.writeBigUInt64LE(BigInt(value));
   else if (type === "int64") bytes.writeBigInt64LE(BigInt(value));

@@ -60,7 +60,7 @@ export function writeRef(folder: string, revision: string, commit: string): void
 }
 
 /** Whether a snapshot has the configuration and all weights of a model or an adapter. */
-export function isUsable(snapshot: string): boolean {
+export function isWholeSnapshot(snapshot: string): boolean {
   const has = (name: string) => existsSync(join(snapshot, name));
   if (has(ADAPTER_CONFIG) && has(ADAPTER_WEIGHTS)) return true;
   return has(CONFIG_FILE) && (has(WEIGHTS_FILE) || (has(WEIGHTS_INDEX) && shardsOf(snapshot).every(has)));
@@ -75,7 +75,7 @@ export function isComplete(folder: string, commit: string, expected: readonly st
   const snapshot = snapshotFolder(folder, commit);
   const has = (name: string) => existsSync(join(snapshot, name));
   const knowsModules = has(MODULES) || existsSync(missingPath(folder, commit, MODULES));
-  return isUsable(snapshot) && TOKENIZER_SOURCES.some(has) && knowsModules && expected.every(has);
+  return isWholeSnapshot(snapshot) && TOKENIZER_SOURCES.some(has) && knowsModules && expected.every(has);
 }
 
 const MODULES = SENTENCE_TRANSFORMERS.modules;

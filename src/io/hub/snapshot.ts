@@ -6,7 +6,7 @@ import {
   cachedCommit,
   isCommit,
   isComplete,
-  isUsable,
+  isWholeSnapshot,
   linkIntoSnapshot,
   recordMissing,
   repoFolder,
@@ -39,7 +39,7 @@ export async function hubSnapshot(repo: string, options: HubOptions = {}): Promi
   const folder = repoFolder(settings, repo);
   const known = cachedCommit(folder, revision);
   const cached =
-    known !== undefined && isUsable(snapshotFolder(folder, known)) ? snapshotFolder(folder, known) : undefined;
+    known !== undefined && isWholeSnapshot(snapshotFolder(folder, known)) ? snapshotFolder(folder, known) : undefined;
   if (cached !== undefined && (settings.offline || (isCommit(revision) && isComplete(folder, revision)))) return cached;
   if (settings.offline) throw notCached(request);
   try {

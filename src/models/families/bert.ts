@@ -6,7 +6,7 @@ import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
 import type { ModelConfig } from "../backbone.js";
 import { ConfigReader, configError } from "../configReader.js";
-import { Embeddings, type EmbeddingsConfig } from "../embeddings.js";
+import { type EmbeddingsConfig, InputEmbeddings } from "../embeddings.js";
 import { ENCODER_OUTPUTS, Encoder, type EncoderConfig, EncoderModel } from "../encoder.js";
 import type { HeadDesign } from "../heads.js";
 
@@ -124,6 +124,6 @@ export const bert = architecture<BertConfig>({
   defaultTargetModules: ["query", "value"],
   subLayerOutputs: ENCODER_OUTPUTS,
   parseConfig,
-  backbone: (config) => new EncoderModel(new Embeddings(config), new Encoder(config)),
+  backbone: (config) => new EncoderModel(new InputEmbeddings(config), new Encoder(config)),
   heads: { ForSequenceClassification: pooledHead },
 });

@@ -19,7 +19,7 @@ import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
 import { LayerStack, type ModelConfig, StackLayer, selectTokens } from "../backbone.js";
 import { ConfigReader } from "../configReader.js";
-import { Embeddings, type EmbeddingsConfig } from "../embeddings.js";
+import { type EmbeddingsConfig, InputEmbeddings } from "../embeddings.js";
 import { type EncoderConfig, EncoderModel } from "../encoder.js";
 import { type HeadDesign, linearHead } from "../heads.js";
 
@@ -182,7 +182,7 @@ export const distilbert = architecture<DistilBertConfig>({
   parseConfig,
   backbone(config) {
     const layers = Array.from({ length: config.layers }, () => new Layer(config));
-    return new EncoderModel(new Embeddings(config), new LayerStack(layers), "transformer.layer");
+    return new EncoderModel(new InputEmbeddings(config), new LayerStack(layers), "transformer.layer");
   },
   heads: {
     ForSequenceClassification: sequenceHead,

@@ -7,7 +7,7 @@ import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
 import type { ModelInput } from "../backbone.js";
 import { ConfigReader } from "../configReader.js";
-import { Embeddings } from "../embeddings.js";
+import { InputEmbeddings } from "../embeddings.js";
 import { ENCODER_OUTPUTS, Encoder, EncoderModel } from "../encoder.js";
 import { classificationHead } from "../heads.js";
 import { type BertConfig, parseBertConfig } from "./bert.js";
@@ -30,7 +30,7 @@ class ElectraModel extends EncoderModel {
 
   constructor(config: ElectraConfig) {
     const { embeddingSize, hiddenSize } = config;
-    super(new Embeddings({ ...config, hiddenSize: embeddingSize }), new Encoder(config));
+    super(new InputEmbeddings({ ...config, hiddenSize: embeddingSize }), new Encoder(config));
     if (embeddingSize !== hiddenSize)
       this.projection = this.child("embeddings_project", new Linear(embeddingSize, hiddenSize));
   }

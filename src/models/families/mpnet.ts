@@ -17,7 +17,7 @@ import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
 import { LayerStack, type ModelInput, StackedModel, selectTokens } from "../backbone.js";
 import { ConfigReader, configError } from "../configReader.js";
-import { Embeddings, positionsAfterPadding } from "../embeddings.js";
+import { InputEmbeddings, positionsAfterPadding } from "../embeddings.js";
 import { type AttentionBlock, EncoderLayer } from "../encoder.js";
 import { classificationHead } from "../heads.js";
 import { type BertConfig, parseBertConfig } from "./bert.js";
@@ -163,14 +163,14 @@ class Attention extends Module implements AttentionBlock<MPNetRows> {
 // Model
 
 class MPNetModel extends StackedModel<MPNetRows> {
-  private readonly embeddings: Embeddings;
+  private readonly embeddings: InputEmbeddings;
   private readonly relativeBias: RelativeAttentionBias;
 
   constructor(config: MPNetConfig) {
     const layers = Array.from({ length: config.layers }, () => new EncoderLayer(config, new Attention(config)));
     const stack = new LayerStack<MPNetRows>(layers);
     super(stack);
-    this.embeddings = new Embeddings(config, positionsAfterPadding(PAD_TOKEN), PAD_TOKEN);
+    this.embeddings = new InputEmbeddings(config, positionsAfterPadding(PAD_TOKEN), PAD_TOKEN);
     this.relativeBias = new RelativeAttentionBias(config.buckets, config.heads);
     this.child("embeddings", this.embeddings);
     this.child("encoder.layer", stack);

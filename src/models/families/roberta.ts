@@ -4,7 +4,7 @@
 import type { JsonObject } from "../../files/json.js";
 import * as torch from "../../torch/index.js";
 import { type Architecture, architecture } from "../architecture.js";
-import { Embeddings, positionsAfterPadding } from "../embeddings.js";
+import { InputEmbeddings, positionsAfterPadding } from "../embeddings.js";
 import { ENCODER_OUTPUTS, Encoder, EncoderModel } from "../encoder.js";
 import { classificationHead } from "../heads.js";
 import { type BertConfig, parseBertConfig } from "./bert.js";
@@ -26,7 +26,7 @@ function robertaLike(className: string, vocabSize: number): Architecture {
     parseConfig: (json) => parseConfig(json, vocabSize),
     backbone(config) {
       const { padTokenId } = config;
-      const embeddings = new Embeddings(config, positionsAfterPadding(padTokenId), padTokenId);
+      const embeddings = new InputEmbeddings(config, positionsAfterPadding(padTokenId), padTokenId);
       return new EncoderModel(embeddings, new Encoder(config));
     },
     heads: { ForSequenceClassification: classificationHead(torch.tanh) },

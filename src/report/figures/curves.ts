@@ -3,7 +3,7 @@ import { mean, sampleDeviation } from "../../statistics/summary.js";
 import type { Point, Run } from "../runs.js";
 
 /** The subject of a curve: a run, or all runs of a method. */
-export interface Subject {
+export interface CurveSubject {
   /** Its number in the page, which chooses color, dashes and marks. */
   readonly index: number;
   readonly name: string;
@@ -18,7 +18,7 @@ export interface BandPoint extends Point {
 
 /** The curve of a subject. */
 export interface Curve {
-  readonly subject: Subject;
+  readonly subject: CurveSubject;
   readonly points: readonly Point[];
   /** The values behind a smoothed curve; empty if `points` are the values themselves. */
   readonly raw: readonly Point[];
@@ -26,14 +26,18 @@ export interface Curve {
   readonly band: readonly BandPoint[];
 }
 
-export const subjectsOf = (runs: readonly Run[]): Subject[] =>
+export const subjectsOf = (runs: readonly Run[]): CurveSubject[] =>
   runs.map((run) => ({ index: run.index, name: run.name, runs: [run] }));
 
 /**
  * One curve for each subject with any points: that of its run, or the mean over its runs at the steps that all runs have.
  * @param isNoisy smooths each run first, and keeps the raw values of a single run
  */
-export function curvesOf(subjects: readonly Subject[], read: (run: Run) => readonly Point[], isNoisy = false): Curve[] {
+export function curvesOf(
+  subjects: readonly CurveSubject[],
+  read: (run: Run) => readonly Point[],
+  isNoisy = false,
+): Curve[] {
   return subjects.flatMap((subject): Curve[] => {
     const each = subject.runs.map(read).filter(({ length }) => length > 0);
     const trends = isNoisy ? each.map(smooth) : each;
@@ -61,7 +65,7 @@ function averaged(each: readonly (readonly Point[])[], run: string): BandPoint[]
 }
 
 /** One number of each run of a subject, if the run has it. */
-export const valuesOf = (subject: Subject, read: (run: Run) => number | undefined): number[] =>
+export const valuesOf = (subject: CurveSubject, read: (run: Run) => number | undefined): number[] =>
   subject.runs.map(read).filter((value): value is number => typeof value === "number" && Number.isFinite(value));
 
 /** Points by phase, sorted by step. */
@@ -118,7 +122,7 @@ export function downsample(points: readonly Point[], limit = 600): Point[] {
 }
 
 /** At most so many evenly spaced entries of a list, including both ends. */
-export function spread<T>(list: readonly T[], most: number): T[] {
+export function evenlyChosen<T>(list: readonly T[], most: number): T[] {
   if (list.length <= most) return [...list];
   const places = Array.from({ length: most }, (_, i) => Math.round((i * (list.length - 1)) / (most - 1)));
   return places.map((place) => list[place]!);

@@ -4,7 +4,7 @@ import { formatCount, formatNumber } from "../../common/format.js";
 import { collapsed, type Markup, panels, type Size, titled } from "../html.js";
 import { type BestPoint, type Point, phasesIn } from "../runs.js";
 import { NOTHING, row, table } from "../table.js";
-import { type BandPoint, type Curve, downsample, spread } from "./curves.js";
+import { type BandPoint, type Curve, downsample, evenlyChosen } from "./curves.js";
 import { runColor } from "./palette.js";
 import { around, curve, dots, draw, retrainRules } from "./plot.js";
 
@@ -122,7 +122,7 @@ export function curvesTable(title: string, curves: readonly Curve[], summary = "
 
 function curveNumbers(title: string, curves: readonly Curve[]): Markup {
   const steps = [...new Set(curves.flatMap(({ points }) => points.map(({ step }) => step)))].sort((a, b) => a - b);
-  const shown = spread(steps, MOST);
+  const shown = evenlyChosen(steps, MOST);
   const all = curves.flatMap(({ points }) => points);
   const hasPhases = phasesIn(all).length > 1;
   // Some runs may have a single phase, and others search and retraining.

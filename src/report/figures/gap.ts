@@ -18,7 +18,7 @@ import {
   type WatchedRows,
 } from "../runs.js";
 import { collapsedIfLong, meanAndSpread, row, table } from "../table.js";
-import { curvesOf, type Subject, valuesOf } from "./curves.js";
+import { type CurveSubject, curvesOf, valuesOf } from "./curves.js";
 import { curvePanels, drawCurves, panelNumbers } from "./drawCurves.js";
 import { runMark } from "./palette.js";
 
@@ -93,7 +93,7 @@ const KINDS: readonly Kind[] = [
 export const gapCurveOn = (run: Run, rows: WatchedRows): Point[] => ifWatched(run, rows, () => gapCurve(run));
 
 /** The gaps at the end, and during training if runs were evaluated. */
-export function gapFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
+export function gapFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
   const rows = subjects.flatMap((subject) => KINDS.flatMap((kind) => gapRow(subject, kind) ?? []));
   if (rows.length === 0) return undefined;
   const kinds = KINDS.map(({ rows, curve }) => ({
@@ -120,7 +120,7 @@ export function gapFigure(subjects: readonly Subject[], task?: string): Markup |
 
 const HEAD = ["New rows", "Training loss", "Loss on new rows", "Gap"];
 
-function gapRow(subject: Subject, { rows, of }: Kind): Markup | undefined {
+function gapRow(subject: CurveSubject, { rows, of }: Kind): Markup | undefined {
   const values = (key: keyof Gap) => valuesOf(subject, (run) => of(run)?.[key]);
   if (values("gap").length === 0) return undefined;
   const cells = (["train", "heldOut", "gap"] as const).map((key) => meanAndSpread(values(key), formatNumber));

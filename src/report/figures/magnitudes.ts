@@ -7,7 +7,7 @@ import { collapsed, figure, html, type Markup, panels, type Size, titled } from 
 import { type ModulePath, modulePathOf } from "../modulePath.js";
 import type { Run } from "../runs.js";
 import { NOTHING, row, table } from "../table.js";
-import { type Subject, spread } from "./curves.js";
+import { type CurveSubject, evenlyChosen } from "./curves.js";
 import { DEPTH_COLORS, depthColor } from "./palette.js";
 import { draw, retrainRules } from "./plot.js";
 
@@ -18,13 +18,13 @@ interface Moved extends ModulePath {
 
 /** One drawing: the layers of one kind of module in one subject. */
 interface Group {
-  readonly subject: Subject;
+  readonly subject: CurveSubject;
   readonly kind: string;
   readonly moved: readonly Moved[];
 }
 
 /** How far each module's magnitudes moved: a panel for each subject and kind of module, a line for each layer. */
-export function magnitudesFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
+export function magnitudesFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
   const groups = subjects.flatMap(groupsOf);
   if (groups.length === 0) return undefined;
   const all = groups.flatMap(({ moved }) => moved);
@@ -49,7 +49,7 @@ export function magnitudesFigure(subjects: readonly Subject[], task?: string): M
   });
 }
 
-function groupsOf(subject: Subject): Group[] {
+function groupsOf(subject: CurveSubject): Group[] {
   const moved = movementOf(subject.runs);
   return [...new Set(moved.map(({ kind }) => kind))].map((kind) => ({
     subject,
@@ -71,7 +71,7 @@ function movementOf(runs: readonly Run[]): Moved[] {
         .toReversed()
         .map((event) => [event.step, event]),
     );
-    return spread([...first.values()].reverse(), MOST_STEPS).flatMap(({ step, layers }) =>
+    return evenlyChosen([...first.values()].reverse(), MOST_STEPS).flatMap(({ step, layers }) =>
       Object.entries(layers).flatMap(([path, value]) =>
         Number.isFinite(value) && Number.isFinite(step) ? [{ ...modulePathOf(path), step, value }] : [],
       ),

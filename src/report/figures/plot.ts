@@ -5,7 +5,7 @@ import { tickStep, ticks } from "d3-array";
 import { parseHTML } from "linkedom/worker";
 import { escapeHtml, Markup } from "../html.js";
 import type { Point, Run } from "../runs.js";
-import type { Subject } from "./curves.js";
+import type { CurveSubject } from "./curves.js";
 import { runColor, runDash, runSymbol } from "./palette.js";
 
 /** A drawing: its marks between the axes, and its description for readers who can't see it. */
@@ -104,7 +104,7 @@ const shortened = (svg: string): string =>
   svg.replace(/="[^"]*\.\d{3}[^"]*"/g, (attribute) => attribute.replace(/(\.\d\d)\d+/g, "$1"));
 
 /** A curve, one line for each phase. Raw values are drawn faintly. */
-export function curve({ index }: Pick<Subject, "index">, points: readonly Point[], isRaw = false): Plot.Markish {
+export function curve({ index }: Pick<CurveSubject, "index">, points: readonly Point[], isRaw = false): Plot.Markish {
   return Plot.line(points, {
     x: "step",
     y: "value",
@@ -118,7 +118,7 @@ export function curve({ index }: Pick<Subject, "index">, points: readonly Point[
 
 /** Marks in the shape of a subject, with a tooltip for each value. */
 export function dots<P extends Point>(
-  { index }: Pick<Subject, "index">,
+  { index }: Pick<CurveSubject, "index">,
   points: readonly P[],
   tooltip?: (point: P) => string,
 ): Plot.Markish {

@@ -3,11 +3,11 @@ import { words } from "../../common/format.js";
 import type { StepEvent } from "../../files/events.js";
 import { type FigureParts, figure, fitting, type Markup, type Size, titled } from "../html.js";
 import { bestPoints, metricCurveOn, metricNames, pointsOf, rowsWatched, WATCHED, type WatchedRows } from "../runs.js";
-import { type Curve, curvesOf, type Subject } from "./curves.js";
+import { type Curve, type CurveSubject, curvesOf } from "./curves.js";
 import { type CurvePanel, curvePanels, curvesTable, drawCurves, panelNumbers } from "./drawCurves.js";
 
 const stepCurves = (
-  subjects: readonly Subject[],
+  subjects: readonly CurveSubject[],
   read: (step: StepEvent) => number | undefined,
   isNoisy = true,
 ): Curve[] => curvesOf(subjects, (run) => pointsOf(run, run.of("step"), read), isNoisy);
@@ -19,7 +19,7 @@ const BAND =
 const isAveraged = (curves: readonly Curve[]): boolean => curves.some(({ band }) => band.length > 0);
 const bandNote = (curves: readonly Curve[]): string => (isAveraged(curves) ? BAND : "");
 
-export function lossFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
+export function lossFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
   const curves = stepCurves(subjects, (step) => step.loss);
   if (curves.length === 0) return undefined;
   const [title, trend] = [
@@ -55,7 +55,7 @@ function panelFigure<T extends CurvePanel>(
 }
 
 /** The values of a search: the losses of both levels and the hypergradient. */
-export function upperLevelFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
+export function upperLevelFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
   const entries = [
     { title: "Upper-level loss", curves: stepCurves(subjects, (step) => step.upperLoss) },
     {
@@ -81,7 +81,7 @@ interface Watched extends CurvePanel {
 }
 
 /** One panel for each metric and kind of rows, because values on held-out and on validation rows are not comparable. */
-export function metricsFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
+export function metricsFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
   const runs = subjects.flatMap((subject) => subject.runs);
   const kinds = WATCHED.filter((rows) => runs.some((run) => rowsWatched(run) === rows));
   const entries = metricNames(runs).flatMap((name) =>
@@ -116,7 +116,7 @@ export function metricsFigure(subjects: readonly Subject[], task?: string): Mark
   );
 }
 
-export function learningRateFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
+export function learningRateFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
   const curves = stepCurves(subjects, (step) => step.learningRate, false).map((one) => ({ ...one, band: [] }));
   if (curves.length === 0) return undefined;
   const title = "Learning rate";

@@ -114,7 +114,7 @@ async function measure(
     steps,
     seconds: sum(seconds),
     stepsOfPhases: Object.fromEntries(phases.map((phase) => [phase.phase, phase.steps])),
-    notes: notesOf(phases),
+    notes: notesOnPhases(phases),
     warnings: warningsOf(prepared, phases),
   };
 }
@@ -196,7 +196,7 @@ function secondsOfWriting({ config, adapted, loaded }: Prepared, steps: number):
 const isWhole = ({ sampled: { reached, heaviest } }: PhaseCost): boolean => reached >= heaviest;
 
 /** Notes on the phases whose heaviest step was measured. */
-export function notesOf(phases: readonly PhaseCost[]): string[] {
+export function notesOnPhases(phases: readonly PhaseCost[]): string[] {
   return phases
     .filter(isWhole)
     .map(

@@ -6,7 +6,7 @@ import type { TaskModel } from "../../models/index.js";
 import type { CacheDtype } from "../../nn/index.js";
 import { memoryOf } from "../../train/memory.js";
 import { BatchGroup } from "./batchGroup.js";
-import { type Job, sequencesOf, tokensOf } from "./job.js";
+import { type Job, sequencesOf, tokensAtMost } from "./job.js";
 
 /** The most sequences that are computed at once; further jobs wait. */
 const MOST_SEQUENCES = 64;
@@ -87,7 +87,7 @@ export class Engine {
 
   #hasRoom(job: Job): boolean {
     const isFull = this.#sequences + sequencesOf(job) > MOST_SEQUENCES;
-    return !isFull && this.#tokens + tokensOf(job) <= this.#mostTokens;
+    return !isFull && this.#tokens + tokensAtMost(job) <= this.#mostTokens;
   }
 
   #next(): Request | undefined {
@@ -103,7 +103,7 @@ export class Engine {
   #start(request: Request, job: Job): void {
     request.running++;
     this.#sequences += sequencesOf(job);
-    this.#tokens += tokensOf(job);
+    this.#tokens += tokensAtMost(job);
     this.#requestOf.set(job, request);
     const key = this.routes.canShare(job.adapter) ? undefined : job.adapter;
     const group = this.#groups.get(key) ?? this.#newGroup();
@@ -124,7 +124,7 @@ export class Engine {
     const request = this.#requestOf.get(job) as Request;
     this.#requestOf.delete(job);
     this.#sequences -= sequencesOf(job);
-    this.#tokens -= tokensOf(job);
+    this.#tokens -= tokensAtMost(job);
     request.running--;
     this.#forgetIfDone(request);
   }

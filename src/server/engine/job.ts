@@ -42,4 +42,4 @@ export interface Job {
 export const sequencesOf = ({ settings }: Job): number => settings.beams?.count ?? 1;
 
 /** The most tokens that its sequences will have. */
-export const tokensOf = (job: Job): number => sequencesOf(job) * (job.prompt.ids.length + job.prompt.maxNewTokens);
+export const tokensAtMost = (job: Job): number => sequencesOf(job) * (job.prompt.ids.length + job.prompt.maxNewTokens);

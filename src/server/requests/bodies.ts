@@ -5,7 +5,7 @@ import type { Context } from "hono";
 import { packageRoot } from "../../common/installation.js";
 import { ApiError } from "../apiError.js";
 import { NESTED, type RequestKind, type RequestOf, readRequest } from "./readers.js";
-import type { Outcome, Task } from "./thread.js";
+import type { BodyToRead, Outcome } from "./thread.js";
 
 const THREAD = join(packageRoot, "dist", "server", "requests", "thread.js");
 
@@ -57,7 +57,7 @@ export class Bodies {
     this.#thread = undefined;
   }
 
-  async #inThread(task: Task, signal: AbortSignal): Promise<unknown> {
+  async #inThread(task: BodyToRead, signal: AbortSignal): Promise<unknown> {
     signal.throwIfAborted();
     clearTimeout(this.#idle);
     this.#thread ??= new Worker(THREAD, { execArgv: [] });
@@ -103,7 +103,7 @@ function tooMany(c: Context): ApiError {
 }
 
 /** @throws the error that ends the thread */
-function answerOf(thread: Worker, task: Task): Promise<Outcome> {
+function answerOf(thread: Worker, task: BodyToRead): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const onEnd = (cause: unknown) => reject(cause instanceof Error ? cause : new Error("The thread ended."));
     thread.removeAllListeners();

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { type Message, ROLES } from "../../text/index.js";
 import { invalid } from "../apiError.js";
-import { checkGeneration, generationKeys } from "./generation.js";
+import { checkGenerationRequest, generationKeys } from "./generation.js";
 import { aText, listOf } from "./inputs.js";
 import { readBody } from "./read.js";
 
@@ -40,7 +40,7 @@ export type ChatRequest = Omit<z.infer<typeof schema>, "messages"> & { readonly 
 /** @throws ApiError 400 */
 export function readChat(body: unknown): ChatRequest {
   const request = readBody(schema, body);
-  checkGeneration(request, 1);
+  checkGenerationRequest(request, 1);
   if (request.top_logprobs !== undefined && !request.logprobs)
     throw invalid("top_logprobs is for logprobs: true: leave it out.", "top_logprobs");
   if (request.max_tokens !== undefined && request.max_completion_tokens !== undefined)

@@ -1,7 +1,7 @@
 /** Requests for `/v1/completions`. */
 import { z } from "zod";
 import { invalid } from "../apiError.js";
-import { checkGeneration, generationKeys } from "./generation.js";
+import { checkGenerationRequest, generationKeys } from "./generation.js";
 import { inputs } from "./inputs.js";
 import { readBody } from "./read.js";
 
@@ -29,7 +29,7 @@ export const newTokensOf = ({
 /** @throws ApiError 400 */
 export function readCompletion(body: unknown): CompletionRequest {
   const request = readBody(schema, body);
-  checkGeneration(request, request.prompt.length);
+  checkGenerationRequest(request, request.prompt.length);
   if (request.max_tokens === 0 && !request.echo)
     throw invalid(
       "max_tokens 0 is for echo: true, for a prompt's log-probabilities: ask for at least one token.",

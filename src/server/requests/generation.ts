@@ -38,7 +38,7 @@ const schema = z.object(generationKeys);
 type GenerationRequest = z.infer<typeof schema>;
 
 /** The settings of a request as `generate` has them. A temperature of 0 is greedy decoding, whatever else is set for sampling. */
-export function overridesOf(request: GenerationRequest, maxNewTokens: number | undefined): GenerationOverrides {
+export function requestOverrides(request: GenerationRequest, maxNewTokens: number | undefined): GenerationOverrides {
   const { temperature, top_p: topP, top_k: topK, min_p: minP } = request;
   const common = {
     maxNewTokens,
@@ -49,7 +49,7 @@ export function overridesOf(request: GenerationRequest, maxNewTokens: number | u
 }
 
 /** @throws ApiError 400 for parameters that contradict each other */
-export function checkGeneration(request: GenerationRequest, prompts: number): void {
+export function checkGenerationRequest(request: GenerationRequest, prompts: number): void {
   if (request.stream_options && !request.stream)
     throw invalid("stream_options is for stream: true: leave it out.", "stream_options");
   if (prompts * request.n > MOST_CHOICES)

@@ -4,7 +4,7 @@ import { ApiError } from "../apiError.js";
 import { NESTED, type RequestKind, readRequest } from "./readers.js";
 
 /** A body to read. */
-export interface Task {
+export interface BodyToRead {
   readonly kind: RequestKind;
   readonly bytes: ArrayBuffer;
 }
@@ -12,7 +12,7 @@ export interface Task {
 /** The request that a body has, or what is wrong with it: what an `ApiError` is made of. */
 export type Outcome = { readonly request: unknown } | { readonly refusal: ConstructorParameters<typeof ApiError> };
 
-parentPort?.on("message", ({ kind, bytes }: Task) => {
+parentPort?.on("message", ({ kind, bytes }: BodyToRead) => {
   const outcome = outcomeOf(kind, bytes);
   try {
     parentPort?.postMessage(outcome);

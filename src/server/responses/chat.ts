@@ -1,7 +1,7 @@
 /** Responses of `/v1/chat/completions`. */
 import type { TokenBytes } from "../../text/index.js";
 import type { ChoicePiece } from "../choices.js";
-import { type Answered, type Head, newHead, type ResponseForm, reasonOf, type Usage } from "./common.js";
+import { type Answered, newHead, type ResponseForm, type ResponseHead, reasonOf, type Usage } from "./common.js";
 import { chatLogprobs } from "./tokens.js";
 
 interface ChatOptions extends Answered {
@@ -11,7 +11,7 @@ interface ChatOptions extends Answered {
 }
 
 export class ChatForm implements ResponseForm {
-  readonly #head: Head;
+  readonly #head: ResponseHead;
 
   constructor(
     private readonly options: ChatOptions,

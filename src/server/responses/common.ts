@@ -11,7 +11,7 @@ export interface Answered {
 }
 
 /** A response's own facts. */
-export interface Head {
+export interface ResponseHead {
   readonly id: string;
   /** In seconds since 1970. */
   readonly created: number;
@@ -20,7 +20,7 @@ export interface Head {
   readonly seed?: number;
 }
 
-export const newHead = (prefix: string, { model, seed }: Answered): Head => ({
+export const newHead = (prefix: string, { model, seed }: Answered): ResponseHead => ({
   id: `${prefix}-${randomUUID().replaceAll("-", "")}`,
   created: Math.floor(Date.now() / 1000),
   model,

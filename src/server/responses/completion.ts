@@ -2,7 +2,7 @@
 import type { TokenBytes } from "../../text/index.js";
 import type { ChoicePiece } from "../choices.js";
 import type { TokenLogprobs } from "../engine/logprobs.js";
-import { type Answered, type Head, newHead, type ResponseForm, reasonOf, type Usage } from "./common.js";
+import { type Answered, newHead, type ResponseForm, type ResponseHead, reasonOf, type Usage } from "./common.js";
 import { charactersIn, completionLogprobs, type PlacedToken } from "./tokens.js";
 
 /** A prompt as a choice repeats it. */
@@ -24,7 +24,7 @@ interface CompletionOptions extends Answered {
 }
 
 export class CompletionForm implements ResponseForm {
-  readonly #head: Head;
+  readonly #head: ResponseHead;
   readonly #choices: readonly ChoiceText[];
 
   constructor(

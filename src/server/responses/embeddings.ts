@@ -1,5 +1,5 @@
 /** Responses of `/v1/embeddings`. */
-import type { Embeddings } from "../embedder.js";
+import type { EmbeddedInputs } from "../embedder.js";
 import type { EmbeddingsRequest } from "../requests/embeddings.js";
 import { jsonInParts } from "./parts.js";
 
@@ -7,13 +7,13 @@ type Format = EmbeddingsRequest["encoding_format"];
 
 export function embeddingsJson(
   { model, encoding_format }: EmbeddingsRequest,
-  { vectors, tokens }: Embeddings,
+  { vectors, tokens }: EmbeddedInputs,
 ): Promise<string> {
   const response = { object: "list", data: [], model, usage: { prompt_tokens: tokens, total_tokens: tokens } };
   return jsonInParts(response, "data", entries(vectors, encoding_format));
 }
 
-function* entries(vectors: Embeddings["vectors"], format: Format): Iterable<object> {
+function* entries(vectors: EmbeddedInputs["vectors"], format: Format): Iterable<object> {
   for (const [index, vector] of vectors.entries())
     yield { object: "embedding", index, embedding: format === "base64" ? base64(vector) : vector };
 }

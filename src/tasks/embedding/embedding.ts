@@ -7,7 +7,7 @@ import { normalize } from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
 import { type Batch, batchOf, type EvaluatedSplits, type RowOutputs, type Task, type TaskSource } from "../task.js";
 import { type Columns, EMBEDDING_LOSSES } from "./losses.js";
-import { type EmbeddingRow, encodeEmbeddingRows, textsOf } from "./rows.js";
+import { type EmbeddingRow, encodedTexts, encodeEmbeddingRows } from "./rows.js";
 import { EmbeddedRows, type EmbeddingPrediction, type EmbeddingReference, embeddingScorer } from "./scored.js";
 import type { EmbeddingLossName, EmbeddingSettings } from "./settings.js";
 
@@ -48,7 +48,7 @@ export function embeddingTask(
     comparesRows: (rows) => lossOf(rows).isInBatch ?? false,
     outputRows: ({ lengths }) => lengths.length,
     forward(model, { rows, inputIds }, context) {
-      const input = modelInput(rows.flatMap(textsOf), undefined, inputIds.device);
+      const input = modelInput(rows.flatMap(encodedTexts), undefined, inputIds.device);
       const { pooling, normalizes } = format;
       const states = pooled(model, input, context, { pooling, skipped: rows.flatMap(({ skipped }) => skipped) });
       return normalizes ? normalize(states) : states;

@@ -94,7 +94,7 @@ async function promptTokens(
 }
 
 /** The texts of a row. */
-export function textsOf({ inputIds, tokenTypeIds, lengths }: EmbeddingRow): Encoded[] {
+export function encodedTexts({ inputIds, tokenTypeIds, lengths }: EmbeddingRow): Encoded[] {
   let start = 0;
   return lengths.map((length) => {
     const end = start + length;
@@ -105,4 +105,4 @@ export function textsOf({ inputIds, tokenTypeIds, lengths }: EmbeddingRow): Enco
 }
 
 /** A key for each text of a row; texts with the same tokens have the same. */
-export const keysOf = (row: EmbeddingRow): string[] => textsOf(row).map(({ inputIds }) => inputIds.join(" "));
+export const keysOf = (row: EmbeddingRow): string[] => encodedTexts(row).map(({ inputIds }) => inputIds.join(" "));

@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
 import { sizeOf, statOf } from "../../common/fileSystem.js";
-import { isClone, packageRoot, setupCommand } from "../../common/installation.js";
+import { isClone, packageRoot, setupCommandLine } from "../../common/installation.js";
 import { ownCacheFolder } from "../../common/program.js";
 import { isJsonObject } from "../../files/json.js";
 
@@ -131,13 +131,13 @@ function problemOf(folder: string): BidoraError | undefined {
   if (!existsSync(addonIn(folder))) {
     return new BidoraError(
       "ENGINE_MISSING",
-      `The native addon is not built for this libtorch (expected ${addonIn(folder)}): run \`${setupCommand()}\`.`,
+      `The native addon is not built for this libtorch (expected ${addonIn(folder)}): run \`${setupCommandLine()}\`.`,
     );
   }
   const reason = stamps().mismatch(folder);
   if (reason === undefined) return undefined;
   return new BidoraError(
     "ENGINE_STALE",
-    `The native addon in ${folder} cannot be used: ${reason}; run \`${setupCommand()}\`.`,
+    `The native addon in ${folder} cannot be used: ${reason}; run \`${setupCommandLine()}\`.`,
   );
 }

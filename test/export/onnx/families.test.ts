@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { exportModel } from "../../../src/commands/export.js";
-import { familyOf, graphOf, openToExport } from "../../../src/export/onnx/open.js";
+import { graphFamilyOf, graphOf, openToExport } from "../../../src/export/onnx/open.js";
 import { findModel } from "../../../src/inference/open.js";
 import { modelInput } from "../../../src/models/index.js";
 import { EVALUATION } from "../../../src/nn/index.js";
@@ -70,7 +70,7 @@ test.each(questionCases)("%s: start and end of answers", async (family, { checkp
 
 test("norms without a bias have one of zeros, since onnxruntime 1.17 crashes on LayerNormalization without it", async () => {
   const found = await findModel({ model: join(GOLDEN, "modernbert/single") });
-  const { nodes } = graphOf(familyOf(found.folder), await openToExport(found, {}, false)).graph;
+  const { nodes } = graphOf(graphFamilyOf(found.folder), await openToExport(found, {}, false)).graph;
   const norms = nodes.filter(({ operator }) => operator === "LayerNormalization");
   expect(norms.length).toBeGreaterThan(3);
   for (const { inputs } of norms) expect(inputs).toHaveLength(3);

@@ -3,7 +3,13 @@ import { join } from "node:path";
 import type { JsonObject, JsonValue } from "../../../src/files/json.js";
 import { readConfig } from "../../../src/io/checkpoint.js";
 import { saveSafetensors } from "../../../src/io/safetensors.js";
-import { architectureOf, buildModel, type LoadOptions, loadModel, type TaskModel } from "../../../src/models/index.js";
+import {
+  architectureOf,
+  buildModel,
+  type LoadModelOptions,
+  loadModel,
+  type TaskModel,
+} from "../../../src/models/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { ownHead } from "../../models/ownHead.js";
 import { GOLDEN } from "../goldenFiles.js";
@@ -53,9 +59,9 @@ export function wideFolder(folder: string, family: string, checkpoint: string): 
 export async function twins(
   folder: string,
   dtype: torch.DType = "float32",
-  baseDtype: LoadOptions["baseDtype"] = "q8_0",
+  baseDtype: LoadModelOptions["baseDtype"] = "q8_0",
 ): Promise<{ readonly quantized: TaskModel; readonly dense: TaskModel }> {
-  const options = (): LoadOptions => ({
+  const options = (): LoadModelOptions => ({
     ...ownHead(readConfig(folder)),
     dtype,
     baseDtype,

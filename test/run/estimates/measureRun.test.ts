@@ -5,7 +5,7 @@ import { methodNames, type RunSettings, resolveRun } from "../../../src/config/i
 import { namedDatasets } from "../../../src/datasets/index.js";
 import type { RunEvent } from "../../../src/files/events.js";
 import { evaluationCounts, measureTexts } from "../../../src/run/estimates/evaluationCosts.js";
-import { measureRun, notesOf, warningsOf } from "../../../src/run/estimates/measureRun.js";
+import { measureRun, notesOnPhases, warningsOf } from "../../../src/run/estimates/measureRun.js";
 import type { PhaseCost } from "../../../src/run/estimates/phaseCosts.js";
 import { type Prepared, prepare } from "../../../src/run/prepare.js";
 import { fresh, GOLDEN, jsonl, oneLayer, run as runOf, SMALL, write } from "../../e2e/support.js";
@@ -100,7 +100,7 @@ describe("a measurement", () => {
     expect(warningsOf({ config }, phases)).toEqual([
       "No whole step of search was measured: the heaviest has 90 tokens, and time and memory are extrapolated from 30. They may be off by half.",
     ]);
-    expect(notesOf(phases)).toEqual([expect.stringMatching(/^1 of 4 steps of retrain were measured/)]);
+    expect(notesOnPhases(phases)).toEqual([expect.stringMatching(/^1 of 4 steps of retrain were measured/)]);
     const resumed = warningsOf({ config: { ...config, resume: true } }, []);
     expect(resumed).toEqual(["The figures are for the whole run, from its first step."]);
   });

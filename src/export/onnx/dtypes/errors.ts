@@ -13,7 +13,7 @@ import { type EvaluationOptions, evaluateWithOutputs, evaluationBatches } from "
 import type { ExportedModel } from "../open.js";
 import type { Arithmetic } from "./arithmetic.js";
 import { Emulation } from "./emulation.js";
-import { batchSizeOf, byRow, Float32Outputs, outputsOf } from "./outputs.js";
+import { batchSizeOf, byRow, exportedOutputs, Float32Outputs } from "./outputs.js";
 
 /** A graph's deviation from float32. */
 export interface DtypeError {
@@ -25,7 +25,7 @@ export interface DtypeError {
 }
 
 /** The user's rows, and how they are scored if they have labels. */
-export interface MeasuredRows {
+export interface RowsToScore {
   readonly rows: readonly EncodedRow[];
   readonly scoring: Omit<EvaluationOptions, "batchSize"> | undefined;
   /** What the dtypes' outputs are compared with. */
@@ -36,7 +36,7 @@ export interface MeasuredRows {
  * Reads rows with or without labels.
  * @throws BidoraError naming a row that does not fit
  */
-export async function readMeasured(path: string, model: ExportedModel, tokenizer: Tokenizer): Promise<MeasuredRows> {
+export async function readMeasured(path: string, model: ExportedModel, tokenizer: Tokenizer): Promise<RowsToScore> {
   const { metadata, kind, labels: names } = model;
   const task: Task = "encode" in model.task ? model.task : sequenceClassification;
   const dataset = await readRows(task, path, trainedColumns(metadata), "optional");
@@ -62,7 +62,7 @@ const hasAnswer = ({ input }: LanguageExample): boolean =>
   input.kind !== "prompt" || input.completion !== undefined || input.references !== undefined;
 
 /** The metrics in float32; undefined for rows without labels. */
-export const float32Metrics = (exported: ExportedModel, measured: MeasuredRows): Promise<Metrics | undefined> =>
+export const float32Metrics = (exported: ExportedModel, measured: RowsToScore): Promise<Metrics | undefined> =>
   metricsOf(exported, measured, batchSizeOf(exported), (row, outputs) => measured.exact.hold(row, outputs));
 
 /** Receives the outputs of a row. */
@@ -71,7 +71,7 @@ type OnRow = (row: EncodedRow, outputs: Float32Array) => void;
 /** The metrics of rows that are scored. @param onRow gets the outputs of each row, if metrics are computed from all outputs of the graph */
 async function metricsOf(
   exported: ExportedModel,
-  { rows, scoring }: MeasuredRows,
+  { rows, scoring }: RowsToScore,
   batchSize: number,
   onRow?: OnRow,
 ): Promise<Metrics | undefined> {
@@ -95,7 +95,7 @@ export async function dtypeError(
   dtype: string,
   arithmetic: Arithmetic,
   exported: ExportedModel,
-  measured: MeasuredRows,
+  measured: RowsToScore,
 ): Promise<DtypeError> {
   const { rows, scoring, exact } = measured;
   const emulation = new Emulation(exported.model, exported.changed, arithmetic);
@@ -104,7 +104,7 @@ export async function dtypeError(
   const compare = async () => {
     for (const batch of evaluationBatches(rows, batchSize)) {
       const expected = exact.of(batch);
-      const own = await emulation.within(() => outputsOf(exported, batch));
+      const own = await emulation.within(() => exportedOutputs(exported, batch));
       for (const [i, row] of batch.entries()) spread.add(row, own[i] as Float32Array, expected[i] as Float32Array);
     }
   };

@@ -4,7 +4,7 @@ const LARGEST = 127;
 const STEPS = 255;
 
 /** A matrix: values ≈ codes · scale of the row. */
-export interface Int8Rows {
+export interface Int8Matrix {
   /** [rows, columns] */
   readonly codes: Int8Array<ArrayBuffer>;
   /** [rows] */
@@ -12,7 +12,7 @@ export interface Int8Rows {
 }
 
 /** Rounds each row to multiples of a 127th of its largest magnitude. values: [rows, columns] */
-export function int8Rows(values: Float32Array, columns: number): Int8Rows {
+export function int8Rows(values: Float32Array, columns: number): Int8Matrix {
   const codes = new Int8Array(values.length);
   const scales = new Float32Array(values.length / columns);
   for (let row = 0; row < scales.length; row++) {
@@ -27,7 +27,7 @@ export function int8Rows(values: Float32Array, columns: number): Int8Rows {
 }
 
 /** The values that int8 rows stand for: [rows, columns]. */
-export function fromInt8Rows({ codes, scales }: Int8Rows): Float32Array<ArrayBuffer> {
+export function fromInt8Rows({ codes, scales }: Int8Matrix): Float32Array<ArrayBuffer> {
   const columns = codes.length / scales.length;
   const values = new Float32Array(codes.length);
   for (let row = 0, i = 0; row < scales.length; row++)

@@ -14,7 +14,7 @@ export const batchSizeOf = ({ kind }: ExportedModel, { dependsOnBatch = false }:
   dependsOnBatch || kind === "causal-lm" ? 1 : BATCH_SIZE;
 
 /** Outputs of each row, or the embeddings of its texts. */
-export function outputsOf(exported: ExportedModel, rows: readonly EncodedRow[]): Float32Array[] {
+export function exportedOutputs(exported: ExportedModel, rows: readonly EncodedRow[]): Float32Array[] {
   return torch.noGrad(() =>
     torch.scope(() => {
       const batch = batchOf(rows, exported.model.device);
@@ -58,7 +58,7 @@ export class Float32Outputs {
 
   of(rows: readonly EncodedRow[]): Float32Array[] {
     const missing = rows.filter((row) => !this.#held.has(row));
-    const computed = missing.length === 0 ? [] : outputsOf(this.exported, missing);
+    const computed = missing.length === 0 ? [] : exportedOutputs(this.exported, missing);
     const made = new Map(missing.map((row, i) => [row, computed[i] as Float32Array]));
     for (const [row, outputs] of made) this.hold(row, outputs);
     return rows.map((row) => (made.get(row) ?? this.#held.get(row)) as Float32Array);

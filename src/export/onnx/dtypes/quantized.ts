@@ -5,7 +5,7 @@
 import * as torch from "../../../torch/index.js";
 import { ELEMENT_TYPES, type Initializer } from "../graph.js";
 import type { Arithmetic } from "./arithmetic.js";
-import { fromInt8Rows, type Int8Rows, int8Rows, throughUint8 } from "./int8.js";
+import { fromInt8Rows, type Int8Matrix, int8Rows, throughUint8 } from "./int8.js";
 import { byRows, heldFor } from "./matrices.js";
 import type { Rewriter, Rules } from "./rewrite.js";
 
@@ -65,7 +65,7 @@ function quantizedInput(input: string, to: Rewriter): [string, string, string] {
 const toFloat = (codes: string, output: string, to: Rewriter): string =>
   to.add("Cast", [codes], `${output}.float32`, { to: { int: ELEMENT_TYPES.float32 } });
 
-function rowsOf(matrix: torch.Tensor): Int8Rows {
+function rowsOf(matrix: torch.Tensor): Int8Matrix {
   const [rows = 0, columns = 0] = matrix.shape;
   const whole = { codes: new Int8Array(rows * columns), scales: new Float32Array(rows) };
   byRows(matrix, (values, first) => {
@@ -76,7 +76,7 @@ function rowsOf(matrix: torch.Tensor): Int8Rows {
   return whole;
 }
 
-const codesOf = ({ codes, scales }: Int8Rows): torch.Tensor =>
+const codesOf = ({ codes, scales }: Int8Matrix): torch.Tensor =>
   torch.tensor(codes, [scales.length, codes.length / scales.length]);
 
 const throughInt8 = (matrix: torch.Tensor): torch.Tensor => torch.tensor(fromInt8Rows(rowsOf(matrix)), matrix.shape);
