@@ -46,7 +46,7 @@ export interface LoadRowsOptions extends Partial<ColumnOptions> {
 const aLabelForm = having("a form of labels, such as { read: readName }", "read");
 const SOME_NAMES = optional(names);
 
-/** Checks `LoadOptions`. */
+/** Checks `LoadRowsOptions`. */
 export const loadOptions = optionsOf({
   textColumns: SOME_NAMES,
   usualTextColumns: SOME_NAMES,

@@ -23,7 +23,7 @@ interface DataSettings {
   readonly labelColumn?: readonly string[] | undefined;
   /** The same for the label: one column, or several 0/1 columns. */
   readonly usualLabelColumns?: readonly string[] | undefined;
-  /** See `LoadOptions`. */
+  /** See `LoadRowsOptions`. */
   readonly dropUnlabeled?: boolean | undefined;
   readonly onNote?: ((note: string) => void) | undefined;
 }

@@ -88,7 +88,7 @@ export async function findModel(names: ModelNames, hub?: HubOptions): Promise<Fo
 /** Options for opening a model. */
 export interface OpenOptions {
   readonly dtype: DType;
-  /** The format that matrices are held in instead of tensors (see `LoadOptions`). */
+  /** The format that matrices are held in instead of tensors (see `LoadModelOptions`). */
   readonly baseDtype?: BaseDtype | undefined;
   /** By default the task of the adapter or the checkpoint. */
   readonly task?: NamedTask | undefined;

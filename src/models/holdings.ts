@@ -22,7 +22,7 @@ import { headDtype } from "./heads.js";
 import type { TaskModel } from "./taskModel.js";
 import type { WeightSource } from "./weightSource.js";
 
-/** See `LoadOptions`. */
+/** See `LoadModelOptions`. */
 interface HoldingOptions {
   readonly dtype: torch.DType;
   readonly masterDtype?: torch.DType;

@@ -36,7 +36,7 @@ export function storedCount(type: ReadableType, values: number): number {
 
 /**
  * Values of elements, in whole blocks: floats as they are, and blocks in float32 with the same bits as ggml and the Python package `gguf`.
- * @param stored of `storedDtype`
+ * @param stored of `elementDtype`
  */
 export function decoded(type: ReadableType, stored: torch.Tensor): torch.Tensor {
   if (FLOATS[type]) return stored;
