@@ -42,6 +42,7 @@ export { type Preview, type PreviewPart, type PreviewRow, type PreviewSettings, 
 export { type ReportSettings, report } from "./commands/report.js";
 export { type ServeSettings, serve } from "./commands/serve.js";
 export { type Verification, type VerifySettings, verifyHypergradient } from "./commands/verifyHypergradient.js";
+export type { DownloadProgress } from "./common/callContext.js";
 export { BidoraError, UsageError } from "./common/errors.js";
 export type { Schema } from "./common/schema.js";
 export type { ResultStream } from "./common/stream.js";
@@ -119,7 +120,7 @@ export type { Prediction } from "./inference/predictions.js";
 export type { EngineName, EngineVerdict } from "./inference/programs/index.js";
 export type { Verdict } from "./inference/programs/verdict.js";
 export type { GeneratedRow } from "./inference/textGenerator.js";
-export type { DownloadProgress, HubOptions } from "./io/hub/options.js";
+export type { HubOptions } from "./io/hub/options.js";
 export { resolveModel } from "./io/resolveModel.js";
 export type { Estimate } from "./run/estimates/measureRun.js";
 export type { Kind } from "./settings/kinds.js";

@@ -23,8 +23,8 @@ import { checksumsOf, sha256 } from "../files/checksums.js";
 import { isJsonObject, readJsonObject } from "../files/json.js";
 import { findModel, open } from "../inference/open.js";
 import { type Checkpoint, openCheckpoint, readConfig, weightFileNames } from "../io/checkpoint.js";
-import type { HubOptions } from "../io/hub/options.js";
-import { resolveModel } from "../io/resolveModel.js";
+import type { HubContext } from "../io/hub/options.js";
+import { modelFolder } from "../io/resolveModel.js";
 import {
   type Architecture,
   architectureOf,
@@ -91,13 +91,12 @@ class Trajectories {
 }
 
 /** How a run is read. */
-interface TrajectoryOptions {
+interface TrajectoryOptions extends HubContext {
   readonly axis: MagnitudeAxis;
   /** Used instead of the model that the run names. */
   readonly model: string | undefined;
   readonly revision: string | undefined;
   readonly task: NamedTask | undefined;
-  readonly hub: HubOptions | undefined;
   readonly base: BaseCheck;
 }
 
@@ -115,8 +114,8 @@ export async function adapterTrajectory(
   run: AnalyzedFolder & { readonly adapter: SavedAdapter },
   { axis, task, base, ...options }: TrajectoryOptions,
 ): Promise<RunTrajectory> {
-  const { model, revision, hub } = options;
-  const found = await findModel({ model, revision, adapter: run.adapter }, hub);
+  const { model, revision } = options;
+  const found = await findModel({ model, revision, adapter: run.adapter }, options);
   await base.check(run, found.folder);
   const held = computedWith(found.folder, run);
   const { adapted: first, ...opened } = await open(found, { task, ...held });
@@ -207,14 +206,14 @@ export async function modelTrajectory(run: AnalyzedFolder, options: ModelTraject
 }
 
 /** The folder of the pretrained model: `--model`, else the one in the run's settings. */
-async function pretrainedOf(run: AnalyzedFolder, { model, revision, hub }: TrajectoryOptions): Promise<string> {
+async function pretrainedOf(run: AnalyzedFolder, options: TrajectoryOptions): Promise<string> {
+  const { model, revision } = options;
   const name = model ?? run.settings.model;
   if (name === undefined)
     throw new UsageError(
       `--model is missing, and ${run.path} does not say which model was fine-tuned: it has no run.yaml.`,
     );
-  const wanted = revision ?? (model === undefined ? run.settings.revision : undefined);
-  return resolveModel(name, { ...hub, ...(wanted === undefined ? {} : { revision: wanted }) });
+  return modelFolder(name, options, revision ?? (model === undefined ? run.settings.revision : undefined));
 }
 
 /** The model, and its layers by path, in the model's order. */

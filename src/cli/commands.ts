@@ -1,6 +1,6 @@
 /** The table of commands. */
 
-import type { Command, Hooks } from "../commands/command.js";
+import type { Command, Context } from "../commands/command.js";
 import type { LaunchSettings } from "../commands/launch.js";
 import { own } from "../common/collections.js";
 import type { OptionTable } from "../settings/option.js";
@@ -8,7 +8,7 @@ import type { Settings } from "../settings/settings.js";
 import type { Output } from "./output.js";
 
 /** Carries out a command that does more in the terminal than print its result. @returns the exit status */
-type InTerminal = (settings: Settings<OptionTable>, hooks: Hooks, output: Output) => Promise<number>;
+type InTerminal = (settings: Settings<OptionTable>, context: Context, output: Output) => Promise<number>;
 
 export interface Entry {
   readonly about: string;

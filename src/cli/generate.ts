@@ -1,7 +1,8 @@
 /** `bidora generate` in the terminal: texts are printed as they are generated. */
 
-import { type Hooks, withHub } from "../commands/command.js";
+import type { Context } from "../commands/command.js";
 import { checkPrompts, generatedRows, generatorFor } from "../commands/generate.js";
+import type { CallContext } from "../common/callContext.js";
 import { printable } from "../common/messages.js";
 import type { generateOptions } from "../config/index.js";
 import type { Finish } from "../generation/index.js";
@@ -13,18 +14,18 @@ import { stdout } from "./streams.js";
 type GenerateCall = Settings<typeof generateOptions>;
 
 /** @returns the exit status */
-export async function generateInTerminal(settings: GenerateCall, hooks: Hooks, output: Output): Promise<number> {
+export async function generateInTerminal(settings: GenerateCall, context: Context, output: Output): Promise<number> {
   checkPrompts(settings);
-  if (settings.input !== undefined) return printRows(settings, hooks, output);
-  const generator = await generatorFor(settings, withHub(hooks).hub);
+  if (settings.input !== undefined) return printRows(settings, context, output);
+  const generator = await generatorFor(settings, context);
   if (settings.chat) return (await import("./chat.js")).chat(generator, settings, output);
-  return printText(generator, settings, hooks, output);
+  return printText(generator, settings, context, output);
 }
 
 /** One result per row, or a line on what the file contains. */
-async function printRows(settings: GenerateCall, hooks: Hooks, output: Output): Promise<number> {
+async function printRows(settings: GenerateCall, context: Context, output: Output): Promise<number> {
   let count = 0;
-  for await (const row of generatedRows(settings, withHub(hooks))) {
+  for await (const row of generatedRows(settings, context)) {
     count++;
     if (settings.output === undefined) output.result(row, row.text);
   }
@@ -37,7 +38,7 @@ async function printRows(settings: GenerateCall, hooks: Hooks, output: Output): 
 async function printText(
   generator: TextGenerator,
   { prompt = "" }: GenerateCall,
-  { signal }: Hooks,
+  { signal }: CallContext,
   output: Output,
 ): Promise<number> {
   const streams = stdout.isTTY && !output.json;

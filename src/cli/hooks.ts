@@ -1,24 +1,24 @@
 /** What the command line passes to a command in addition to its settings: progress, notes, signals. */
 
-import type { Command, HookName, Hooks } from "../commands/command.js";
+import { type Command, type Context, contextOf, type HookName, type Hooks } from "../commands/command.js";
+import type { DownloadProgress } from "../common/callContext.js";
 import { isLinkedChild } from "../common/childProcess.js";
 import { isLaunched } from "../common/launched.js";
 import { oneLine, printableJson } from "../common/messages.js";
 import type { RunEvent } from "../files/events.js";
-import type { DownloadProgress } from "../io/hub/options.js";
 import { CHECKPOINT_SIGNAL, CheckpointRequest } from "../train/checkpoints.js";
 import type { Output } from "./output.js";
 import { createProgress } from "./progress.js";
 import { stderr, stdout } from "./streams.js";
 
 /**
- * Calls `body` with the hooks that a command takes.
+ * Calls `body` with the context of a command, which has the hooks that it takes.
  * @param signal aborted by the first Ctrl-C
  */
 export async function withHooks<T>(
   { hooks: names, show }: Pick<Command, "hooks" | "show">,
   { output, signal }: { readonly output: Output; readonly signal: AbortSignal },
-  body: (hooks: Hooks) => Promise<T>,
+  body: (context: Context) => Promise<T>,
 ): Promise<T> {
   const checkpoints = new CheckpointRequest();
   const all: Required<Omit<Hooks, "hub" | "task" | "onEvent">> = {
@@ -36,7 +36,7 @@ export async function withHooks<T>(
   const ask = () => checkpoints.ask();
   if (names.includes("checkpoints")) process.on(CHECKPOINT_SIGNAL, ask);
   try {
-    return await body(taken as Hooks);
+    return await body(contextOf(taken as Hooks));
   } finally {
     process.off(CHECKPOINT_SIGNAL, ask);
   }

@@ -1,5 +1,5 @@
 /** `bidora init` in the terminal: asks what the rows leave open. */
-import { type Hooks, withHub } from "../commands/command.js";
+import type { Context } from "../commands/command.js";
 import { checkFile, type InitSettings, initCommand, runSettingsOf } from "../commands/init/init.js";
 import { type Proposal, proposeRun } from "../commands/init/proposal.js";
 import { INTERRUPTED } from "../common/errors.js";
@@ -10,9 +10,9 @@ import { openQuestions, type Questions } from "./questions.js";
 import { stderr, stdout } from "./streams.js";
 
 /** @returns the exit status */
-export async function initInTerminal(settings: InitSettings, hooks: Hooks, output: Output): Promise<number> {
-  const answered = canAsk(settings) ? await withAnswers(settings, hooks) : settings;
-  if (answered) return output.show(initCommand.show(await initCommand.run(answered, withHub(hooks)), stdout.isTTY));
+export async function initInTerminal(settings: InitSettings, context: Context, output: Output): Promise<number> {
+  const answered = canAsk(settings) ? await withAnswers(settings, context) : settings;
+  if (answered) return output.show(initCommand.show(await initCommand.run(answered, context), stdout.isTTY));
   output.note("Interrupted: nothing was written.");
   return INTERRUPTED;
 }
@@ -21,7 +21,7 @@ const canAsk = ({ yes, json, quiet }: InitSettings): boolean =>
   process.stdin.isTTY === true && stderr.isTTY && !yes && !json && !quiet;
 
 /** The settings with the answers to all questions; undefined after Ctrl-C at a question. */
-async function withAnswers(settings: InitSettings, { signal }: Hooks): Promise<InitSettings | undefined> {
+async function withAnswers(settings: InitSettings, { signal }: Context): Promise<InitSettings | undefined> {
   checkFile(settings);
   const interrupt = new AbortController();
   const either = AbortSignal.any([interrupt.signal, ...(signal ? [signal] : [])]);

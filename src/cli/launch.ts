@@ -1,5 +1,5 @@
 /** `bidora launch` in the terminal: the command is checked before it is started, and signals are passed on to it. */
-import { type Command, type Hooks, settingsFor, withHub } from "../commands/command.js";
+import { type Command, type Context, settingsFor } from "../commands/command.js";
 import { type LaunchSettings, launchOf } from "../commands/launch.js";
 import { own as ownValue } from "../common/collections.js";
 import { UsageError } from "../common/errors.js";
@@ -13,9 +13,9 @@ import { SAME, SIGNALS } from "./interrupts.js";
 type Trains = Readonly<Record<string, () => Promise<Command>>>;
 
 /** @returns the exit status */
-export async function launchInTerminal(settings: LaunchSettings, hooks: Hooks, trains: Trains): Promise<number> {
-  const { plan } = launchOf(settings, hooks.onNote);
-  const launch = new Launch({ ...plan, command: await checked(plan.command, trains, withHub(hooks)) });
+export async function launchInTerminal(settings: LaunchSettings, context: Context, trains: Trains): Promise<number> {
+  const { plan } = launchOf(settings, context);
+  const launch = new Launch({ ...plan, command: await checked(plan.command, trains, context) });
   const stop = passSignals(launch);
   try {
     return await launch.run();
@@ -28,7 +28,7 @@ export async function launchInTerminal(settings: LaunchSettings, hooks: Hooks, t
  * The program of a command: one of bidora's, as it is written after `bidora` or with it, or a program of the user's.
  * @throws UsageError for a command that does not train, or whose flags are wrong; the error of a run file or an adapter
  */
-async function checked(words: readonly string[], trains: Trains, hooks: Hooks): Promise<readonly string[]> {
+async function checked(words: readonly string[], trains: Trains, context: Context): Promise<readonly string[]> {
   const own = words.slice(words.findIndex((word) => !NAMES.has(word)));
   const [name = "", ...rest] = own;
   const load = ownValue(trains, name);
@@ -42,7 +42,7 @@ async function checked(words: readonly string[], trains: Trains, hooks: Hooks): 
   const command = await load();
   const { given, help } = parseArguments(command.options, rest, command.usage);
   const settings = settingsFor(command, given);
-  if (!help) await command.check?.(settings, hooks);
+  if (!help) await command.check?.(settings, context);
   return [...ownCommand, ...own];
 }
 

@@ -86,13 +86,13 @@ interface Context {
 
 /** @returns the exit status */
 async function runWithHooks(entry: Entry, command: Command, given: object, context: Context): Promise<number> {
-  const { settingsFor, withHub } = await import("../commands/command.js");
+  const { settingsFor } = await import("../commands/command.js");
   const { withHooks } = await import("./hooks.js");
   const settings = settingsFor(command, given);
   const { output, signal } = context;
-  return withHooks(command, context, async (hooks) => {
-    if (entry.inTerminal) return (await entry.inTerminal())(settings, hooks, output);
-    const result = await command.run(settings, withHub(hooks));
+  return withHooks(command, context, async (own) => {
+    if (entry.inTerminal) return (await entry.inTerminal())(settings, own, output);
+    const result = await command.run(settings, own);
     return signal.aborted ? INTERRUPTED : output.show(command.show(result, stdout.isTTY));
   });
 }

@@ -20,7 +20,7 @@ import { choice, modules, text } from "../settings/kinds.js";
 import { type Given, option } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { setThreads } from "../torch/index.js";
-import { call, defineCommand, formatTable, type Hooks } from "./command.js";
+import { type Context, call, defineCommand, formatTable, type Hooks } from "./command.js";
 import { runFoldersOption } from "./report.js";
 
 const options = {
@@ -77,13 +77,13 @@ export const analyzeCommand = defineCommand({
   options,
   hooks: ["onNote", "onDownload", "hub", "task"],
   leavesFiles: true,
-  async run(settings, hooks): Promise<AnalyzeResult> {
+  async run(settings, context): Promise<AnalyzeResult> {
     const { runs = [] } = settings;
     if (runs.length === 0) throw new UsageError("The run is missing: give the output folder of at least one run.");
     if (settings.threads !== undefined) setThreads(settings.threads);
     const { analysisFiles, writeAnalysis } = await import("../analysis/files.js");
     const files = analysisFiles(runs, settings);
-    const analysis = await analysisOf(runs, settings, hooks);
+    const analysis = await analysisOf(runs, settings, context);
     await writeAnalysis(files, analysis);
     return { analysis, ...files };
   },
@@ -119,17 +119,18 @@ function slopes({ axis, runs }: Analysis): string {
 async function analysisOf(
   given: readonly string[],
   settings: Settings<typeof options>,
-  { hub, task: own }: Hooks,
+  context: Context,
 ): Promise<Analysis> {
   const unfit = new SkippedRuns();
   const described = await describe(runFolders(given), unfit);
   refuseWithoutEffect(options, settings, { hasFull: described.some(({ adapter }) => !adapter) });
   const { axis, axisFrom } = axisOf(settings.axis, described);
   const { model, revision, targetModules } = settings;
-  const how = { axis, model, revision, targetModules, hub, task: chosenTask(undefined, own), base: new BaseCheck() };
+  const task = chosenTask(undefined, context.task);
+  const how = { ...context, axis, model, revision, targetModules, task, base: new BaseCheck() };
   const trajectories = await trajectoriesOf(described, how, unfit);
   const folders = unfit.refuseNone(described.filter((folder) => trajectories.has(folder)));
-  for (const note of unfit.notes) hub?.onNote?.(note);
+  for (const note of unfit.notes) context.onNote?.(note);
   const runs = analyzedRuns(
     folders,
     folders.map((folder) => trajectories.get(folder)!),

@@ -12,6 +12,7 @@ import {
   options,
   signal,
 } from "../common/arguments.js";
+import type { CallContext, DownloadProgress } from "../common/callContext.js";
 import { UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
 import { oneLine } from "../common/messages.js";
@@ -29,7 +30,7 @@ import type { RunId } from "../files/comparison.js";
 import type { RunEvent } from "../files/events.js";
 import type { Metrics } from "../files/metrics.js";
 import { ROW_FORMATS, type RowFormat } from "../files/rowFormats.js";
-import { type DownloadProgress, type HubOptions, hubOptions } from "../io/hub/options.js";
+import { type HubContext, type HubOptions, hubOptions } from "../io/hub/options.js";
 import type { ConfidenceInterval } from "../metrics/index.js";
 import type { Given, OptionTable } from "../settings/option.js";
 import { checkSettings, filled, refuseWithoutEffect, type Settings } from "../settings/settings.js";
@@ -74,6 +75,16 @@ const HOOKS = {
   onPartial: optional(aFunction),
 } satisfies Record<keyof Hooks, Check>;
 
+/** The hooks of a call that may download a model. */
+export const HUB_HOOKS = ["signal", "onNote", "onDownload", "hub"] as const satisfies readonly (keyof Hooks)[];
+export type HubHooks<More extends keyof Hooks = never> = Pick<Hooks, (typeof HUB_HOOKS)[number] | More>;
+
+/** A call of a command: what it gets besides its settings. */
+export interface Context extends HubContext, Omit<Hooks, keyof HubContext | "onDownload"> {
+  /** `onNote` for what happens again and again; that passes each sentence on once. */
+  readonly everyNote?: CallContext["onNote"];
+}
+
 /** The name of a hook. */
 export type HookName = keyof Hooks;
 
@@ -106,9 +117,9 @@ export interface Command<Table extends OptionTable = OptionTable, Result = unkno
   /** Whether its results are files, so that nothing is lost if its output can't be printed. */
   readonly leavesFiles?: boolean;
   /** Checks the settings against each other, the files and the Hub, before `bidora launch` starts the command on several ranks. */
-  check?(settings: Settings<Table>, hooks: Hooks): Promise<void>;
+  check?(settings: Settings<Table>, context: Context): Promise<void>;
   /** Runs the command. The settings are checked and have their defaults. */
-  run(settings: Settings<Table>, hooks: Hooks): Promise<Result>;
+  run(settings: Settings<Table>, context: Context): Promise<Result>;
   /** @param isTerminal whether the text goes to a terminal, where colors can be shown */
   show(result: Result, isTerminal: boolean): Shown | readonly Shown[];
 }
@@ -129,19 +140,18 @@ export async function call<Table extends OptionTable, Result>(
   given: Given<Table>,
   hooks: Hooks,
 ): Promise<Result> {
-  const called = checkedCall(name, command, given, hooks);
-  return command.run(called.settings, called.hooks);
+  return command.run(...checkedCall(name, command, given, hooks));
 }
 
-/** The settings and hooks of a call, checked and with defaults. @throws as `call` */
+/** The settings of a call with defaults, and its context. @throws as `call` */
 export function checkedCall<Table extends OptionTable>(
   name: string,
   command: Pick<Command<Table>, "options" | "isRun" | "hooks">,
   given: Given<Table>,
   hooks: Hooks,
-): { readonly settings: Settings<Table>; readonly hooks: Hooks } {
+): [settings: Settings<Table>, context: Context] {
   checkArguments(name, ["hooks", hooks, hooksOf(command.hooks)]);
-  return { settings: settingsFor(command, checkSettings(command.options, given)), hooks: withHub(hooks) };
+  return [settingsFor(command, checkSettings(command.options, given)), contextOf(hooks)];
 }
 
 /** A command's settings with defaults. @param given checked already @throws UsageError for those without effect */
@@ -157,15 +167,10 @@ export function settingsFor<Table extends OptionTable>(
 const hooksOf = (names: readonly HookName[]): Check =>
   options(Object.fromEntries(names.map((hook) => [hook, HOOKS[hook]])));
 
-/** Passes notes and progress of downloads to the caller's hooks. */
-export function withHub(hooks: Hooks): Hooks {
-  const { signal, onNote, onDownload, hub } = hooks;
-  const own = {
-    ...(signal && { signal }),
-    ...(onNote && { onNote: onceEach(onNote) }),
-    ...(onDownload && { onProgress: onDownload }),
-  };
-  return { ...hooks, hub: { ...own, ...hub } };
+/** The context of a call with these hooks. */
+export function contextOf({ onNote: everyNote, onDownload, ...hooks }: Hooks): Context {
+  const { onNote = everyNote && onceEach(everyNote), onProgress = onDownload } = hooks.hub ?? {};
+  return { ...hooks, onNote, onProgress, everyNote };
 }
 
 /** Passes each note on once: a call may read a file several times. */

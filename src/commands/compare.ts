@@ -1,4 +1,5 @@
 /** `bidora compare`: compares methods on tasks with several seeds. */
+import type { CallContext } from "../common/callContext.js";
 import { own } from "../common/collections.js";
 import { BidoraError, INTERRUPTED, UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
@@ -38,7 +39,7 @@ import { isFinished } from "../files/runFolder.js";
 import { flagOf, type Given, pick } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { resolveDevice } from "../torch/index.js";
-import { call, defineCommand, type Hooks, refuseAsRank, type Shown } from "./command.js";
+import { type Context, call, defineCommand, HUB_HOOKS, type HubHooks, refuseAsRank, type Shown } from "./command.js";
 
 const options = { ...runFile, ...compareOptions };
 
@@ -58,9 +59,9 @@ export const compareCommand = defineCommand({
     "Compares methods on tasks with several seeds, each run in a separate process: tables, significance tests, costs. Called again it continues with the runs that are missing. Takes the options of finetune, for all runs.",
   options,
   isRun: true,
-  hooks: ["signal", "onNote", "onDownload", "hub", "onEvent", "onPartial"],
+  hooks: [...HUB_HOOKS, "onEvent", "onPartial"],
   leavesFiles: true,
-  run: (settings, hooks) => compareRuns(settings, hooks),
+  run: (settings, context) => compareRuns(settings, context),
   show(outcome): Shown {
     if (outcome.kind === "stopped") return { status: INTERRUPTED };
     if (outcome.kind === "listed") return { value: outcome.commands, text: outcome.commands.join("\n") };
@@ -76,10 +77,10 @@ export const compareCommand = defineCommand({
  */
 export const compare = (
   settings: CompareSettings,
-  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub" | "onEvent" | "onPartial"> = {},
+  hooks: HubHooks<"onEvent" | "onPartial"> = {},
 ): Promise<CompareOutcome> => call("compare", compareCommand, settings, hooks);
 
-async function compareRuns(settings: Settings<typeof options>, hooks: Hooks): Promise<CompareOutcome> {
+async function compareRuns(settings: Settings<typeof options>, context: Context): Promise<CompareOutcome> {
   const { list, collect, dryRun } = settings;
   refuseWithoutEffect(pick(options, "dashboard", "launcher"), settings);
   const modes = Object.entries({ list, collect, dryRun }).filter(([, isAsked]) => isAsked);
@@ -92,7 +93,7 @@ async function compareRuns(settings: Settings<typeof options>, hooks: Hooks): Pr
   if (!list && !dryRun && !collect) launcherOf(spec.launcher);
   if (collect) {
     refuseForeignRuns(spec.output, comparedRunsIn(spec.output));
-    return gather(spec, hooks, { ...askedRuns(spec), ...spec.named });
+    return gather(spec, context, { ...askedRuns(spec), ...spec.named });
   }
   if (!list && !dryRun) refuseAsRank("compare");
   return holdOutput(spec.output, async (output) => {
@@ -100,23 +101,23 @@ async function compareRuns(settings: Settings<typeof options>, hooks: Hooks): Pr
     makeFolder(output);
     const facts = factsIn(output);
     const pairs = pairsOf(spec);
-    await checkTasks(spec, facts, { hub: hooks.hub, isListed: list });
+    await checkTasks(spec, facts, { ...context, isListed: list });
     const tried = await cellsOfGrid(spec, pairs, facts);
     const cellsOnceTried = () => cellsThatCount(spec, pairs, facts, tried);
-    if (dryRun) return expected([...tried, ...(await cellsThatCount(spec, pairs, facts, []))], spec, hooks);
+    if (dryRun) return expected([...tried, ...(await cellsThatCount(spec, pairs, facts, []))], spec, context);
     const beside = await otherFinishedCells(spec, comparedRunsIn(output), facts);
     await checkStarted(spec.output, beside, spec.grid.flatMap(Object.keys));
     await savePlan(spec.output, tried);
     const diverged = await divergedCells(output, tried);
     const open = tried.filter((cell) => !diverged.has(cell));
     if (list) return listed(open.every(hasEnded) ? await planned(spec.output, cellsOnceTried) : open);
-    return onPage(spec, hooks, async (hooks) => {
-      const unfinished = await runAll(open, spec, hooks);
+    return onPage(spec, context, async (context) => {
+      const unfinished = await runAll(open, spec, context);
       if (unfinished === "stopped") return { kind: "stopped" };
       // a grid point that diverges is out; the others are compared
       const inTheWay = unfinished.filter(({ error }) => !hasDiverged(error ?? {}));
       if (inTheWay.length > 0) throw runsFailed(inTheWay, tried.length);
-      return compareCells(await planned(spec.output, cellsOnceTried), spec, hooks);
+      return compareCells(await planned(spec.output, cellsOnceTried), spec, context);
     });
   });
 }
@@ -127,31 +128,31 @@ async function planned(output: string, cellsOnceTried: () => Promise<Cell[]>): P
   return cells;
 }
 
-async function compareCells(cells: readonly Cell[], spec: Spec, hooks: WatchedHooks): Promise<CompareOutcome> {
+async function compareCells(cells: readonly Cell[], spec: Spec, context: WatchedContext): Promise<CompareOutcome> {
   const made = await collectRuns(spec.output);
   const waiting = made.length === 0 ? [] : cells.filter((cell) => !hasEnded(cell));
   refuseMixed([...made, ...waiting.map((cell) => runToStart(cell, spec.launcher))]);
-  const unfinished = await runAll(cells, spec, hooks);
+  const unfinished = await runAll(cells, spec, context);
   if (unfinished === "stopped") return { kind: "stopped" };
   // finished runs are summarized even if others failed
-  const outcome = unfinished.length < cells.length ? await gather(spec, hooks, askedRuns(spec)) : undefined;
+  const outcome = unfinished.length < cells.length ? await gather(spec, context, askedRuns(spec)) : undefined;
   if (outcome && unfinished.length === 0) return outcome;
-  if (outcome) hooks.onPartial?.(outcome);
+  if (outcome) context.onPartial?.(outcome);
   throw runsFailed(unfinished, cells.length);
 }
 
-type WatchedHooks = Hooks & { readonly watch?: ComparisonWatch };
+type WatchedContext = Context & { readonly watch?: ComparisonWatch };
 
 /** Makes the runs, with a live page about them for --dashboard. */
-async function onPage<T>(spec: Spec, hooks: Hooks, body: (hooks: WatchedHooks) => Promise<T>): Promise<T> {
-  if (spec.dashboard === false) return body(hooks);
+async function onPage<T>(spec: Spec, context: Context, body: (context: WatchedContext) => Promise<T>): Promise<T> {
+  if (spec.dashboard === false) return body(context);
   const { watchComparison } = await import("../comparison/livePage.js");
-  return watchComparison(spec, hooks, spec.dashboard, (signal, watch) => body({ ...hooks, signal, watch }));
+  return watchComparison(spec, context, spec.dashboard, (signal, watch) => body({ ...context, signal, watch }));
 }
 
-async function expected(cells: readonly Cell[], { jobs }: Spec, hooks: Hooks): Promise<CompareOutcome> {
+async function expected(cells: readonly Cell[], { jobs }: Spec, context: Context): Promise<CompareOutcome> {
   requireDevices(cells);
-  const costs = await expectedCosts(cells, jobs, hooks);
+  const costs = await expectedCosts(cells, jobs, context);
   return { kind: "expected", costs, text: costsText(costs) };
 }
 
@@ -189,17 +190,17 @@ function requireDevices(cells: readonly Cell[]): void {
 async function runAll(
   cells: readonly Cell[],
   { jobs, launcher, output }: Spec,
-  { watch, ...hooks }: WatchedHooks,
+  { watch, ...context }: WatchedContext,
 ): Promise<readonly EndedRun[] | "stopped"> {
   const waiting = cells.filter((cell) => !hasEnded(cell));
   if (launcher === "local") requireDevices(waiting);
-  const note = hooks.hub?.onNote ?? (() => {});
+  const { onNote: note = () => {} } = context;
   if (waiting.length < cells.length)
     note(`${cells.length - waiting.length} of ${cells.length} runs are there already.`);
   watch?.expect(cells.filter(hasEnded), "done");
   watch?.expect(waiting, "waiting");
   const progress = new ComparisonProgress(waiting, note);
-  const signal = hooks.signal ?? new AbortController().signal;
+  const signal = context.signal ?? new AbortController().signal;
   const ended = await runCells(waiting, jobs, {
     launcher,
     signal,
@@ -211,7 +212,7 @@ async function runAll(
     },
     onEvent: (cell, event) => {
       progress.event(cell, event);
-      hooks.onEvent?.(event, { task: cell.task, method: cell.variant.name, seed: cell.seed });
+      context.onEvent?.(event, { task: cell.task, method: cell.variant.name, seed: cell.seed });
       watch?.event(cell, event);
     },
     onEnd: (end) => {
@@ -235,7 +236,7 @@ function scoreOf({ cell, status }: EndedRun): string | undefined {
   return scoreText(name, own(metrics, name));
 }
 
-async function gather(spec: Spec, { hub }: Hooks, asked: AskedRuns): Promise<ComparisonResult> {
+async function gather(spec: Spec, { onNote }: CallContext, asked: AskedRuns): Promise<ComparisonResult> {
   const { output } = spec;
   const runs = await collectRuns(output);
   const missing = await missingRuns(output, asked);
@@ -246,9 +247,6 @@ async function gather(spec: Spec, { hub }: Hooks, asked: AskedRuns): Promise<Com
       "COMPARISON",
       `There is no finished run in ${output}: ${why ?? "TASK/METHOD/seed-N folders are expected."}`,
     );
-  const { result, text } = await writeComparison(output, runs, missing, {
-    ...requestedResults(spec),
-    note: hub?.onNote,
-  });
+  const { result, text } = await writeComparison(output, runs, missing, { ...requestedResults(spec), onNote });
   return { kind: "compared", result, text, output };
 }

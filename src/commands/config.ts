@@ -16,11 +16,12 @@ import type { SettingSource, StartEvent } from "../files/events.js";
 import { isJsonObject, type JsonValue } from "../files/json.js";
 import { RUN_FILE } from "../files/names.js";
 import { EVENTS, readRunLog } from "../files/runLog.js";
+import type { HubContext } from "../io/hub/options.js";
 import { startOf } from "../run/runInputs.js";
 import { text } from "../settings/kinds.js";
 import { asRare, flagOf, type Given, omit, option } from "../settings/option.js";
 import { readSettingsFile } from "../settings/settingsFile.js";
-import { call, defineCommand, formatTable, type Hooks, runOf } from "./command.js";
+import { call, defineCommand, formatTable, HUB_HOOKS, type HubHooks, runOf } from "./command.js";
 
 const options = {
   run: option(text("RUN"), {
@@ -61,9 +62,9 @@ export const configCommand = defineCommand({
     "Shows every setting of a run, finished or not, and where each comes from. For a YAML file or flags it shows the settings finetune would use, before model and data are read.",
   options,
   isRun: true,
-  hooks: ["signal", "onNote", "onDownload", "hub"],
-  run: ({ given: { run, ...flags } }, { hub }) =>
-    run !== undefined && statOf(run)?.isDirectory() ? settingsOfRun(run, flags) : settingsToRun(run, flags, hub),
+  hooks: HUB_HOOKS,
+  run: ({ given: { run, ...flags } }, context) =>
+    run !== undefined && statOf(run)?.isDirectory() ? settingsOfRun(run, flags) : settingsToRun(run, flags, context),
   show(settings) {
     const rows = Object.entries(settings).map(([key, { value, source }]) => [
       key,
@@ -80,10 +81,8 @@ export const configCommand = defineCommand({
  * @throws UsageError for other settings together with a run's folder, and for invalid settings as in `finetune`; BidoraError `RUN_FILE`
  *   for a folder without a run
  */
-export const config = (
-  settings: ConfigSettings,
-  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub"> = {},
-): Promise<ResolvedSettings> => call("config", configCommand, settings, hooks);
+export const config = (settings: ConfigSettings, hooks: HubHooks = {}): Promise<ResolvedSettings> =>
+  call("config", configCommand, settings, hooks);
 
 /** The run.yaml of a custom task has a task name that the flag does not accept. */
 const writtenOptions = { ...runOptions, task: { ...runOptions.task, ...text("TASK") } };
@@ -129,10 +128,10 @@ function recordedSource(starts: readonly StartEvent[], key: string): ResolvedSet
 async function settingsToRun(
   runFile: string | undefined,
   flags: RunSettings,
-  hub: Hooks["hub"],
+  context: HubContext,
 ): Promise<ResolvedSettings> {
   const asked = runOf({ ...flags, runFile });
-  const { config } = await startOf(asked, hub);
+  const { config } = await startOf(asked, context);
   refuseUnused(asked.given, config);
   const [sources, idle] = [settingSources(config), unusedSettings(config)];
   const settings = Object.keys(sources).filter((key) => !idle.includes(key));

@@ -1,9 +1,9 @@
 /** `bidora download`: a Hub model into the cache. */
 import { runOptions, session } from "../config/index.js";
-import { resolveModel } from "../io/resolveModel.js";
+import { modelFolder } from "../io/resolveModel.js";
 import { text } from "../settings/kinds.js";
 import { option, pick } from "../settings/option.js";
-import { defineCommand, required } from "./command.js";
+import { defineCommand, HUB_HOOKS, required } from "./command.js";
 
 export const downloadCommand = defineCommand({
   usage: "download REPO [--revision REV]",
@@ -13,10 +13,10 @@ export const downloadCommand = defineCommand({
     ...pick(runOptions, "revision"),
     ...session,
   },
-  hooks: ["signal", "onNote", "onDownload", "hub"],
-  async run({ repository, revision }, { hub }) {
+  hooks: HUB_HOOKS,
+  async run({ repository, revision }, context) {
     const name = required(repository, "The repository, like org/name,");
-    return { path: await resolveModel(name, { revision, ...hub }) };
+    return { path: await modelFolder(name, context, context.hub?.revision ?? revision) };
   },
   show: (found) => ({ value: found, text: found.path }),
 });

@@ -4,7 +4,7 @@ import { runFile, runOptions, session } from "../config/index.js";
 import { estimateRun } from "../run/estimates/estimateRun.js";
 import type { Estimate } from "../run/estimates/measureRun.js";
 import { type Given, omit } from "../settings/option.js";
-import { call, defineCommand, formatTable, type Hooks, runOf } from "./command.js";
+import { call, defineCommand, formatTable, HUB_HOOKS, type HubHooks, runOf } from "./command.js";
 
 /** The options of a run. Nothing is written, so the output folder hardly matters. */
 const options = {
@@ -24,8 +24,8 @@ export const estimateCommand = defineCommand({
   about: "Predicts a run's memory, time and parameter count. Takes the options of finetune.",
   options,
   isRun: true,
-  hooks: ["signal", "onNote", "onDownload", "hub"],
-  run: (settings, { signal, hub }) => estimateRun(runOf(settings.given), { signal, hub }),
+  hooks: HUB_HOOKS,
+  run: (settings, context) => estimateRun(runOf(settings.given), context),
   show(found) {
     const { parameters, peakMemoryBytes, secondsPerStep, steps, seconds, notes, warnings } = found;
     return {
@@ -43,10 +43,8 @@ export const estimateCommand = defineCommand({
  * tried within a minute or would not fit in memory.
  * @throws BidoraError, UsageError as `finetune` before its first step; `MEMORY` if a step that was tried took too much
  */
-export const estimate = (
-  settings: EstimateSettings,
-  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub"> = {},
-): Promise<Estimate> => call("estimate", estimateCommand, settings, hooks);
+export const estimate = (settings: EstimateSettings, hooks: HubHooks = {}): Promise<Estimate> =>
+  call("estimate", estimateCommand, settings, hooks);
 
 function table(found: Estimate): string {
   const { parameters, peakMemoryBytes, availableMemoryBytes, secondsPerStep, steps, seconds, stepsOfPhases } = found;

@@ -1,5 +1,6 @@
 /** `bidora evaluate`: the metrics of a model on labeled rows. */
 
+import type { CallContext } from "../common/callContext.js";
 import { UsageError } from "../common/errors.js";
 import {
   baseModel,
@@ -40,7 +41,7 @@ import {
   noteWithoutLoss,
 } from "../train/evaluation.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
-import { call, defineCommand, formatMetrics, type Hooks } from "./command.js";
+import { type Context, call, defineCommand, formatMetrics, HUB_HOOKS, type HubHooks } from "./command.js";
 
 /** Facts about a call once its task is known. */
 interface EvaluateFacts {
@@ -145,12 +146,12 @@ export const evaluateCommand = defineCommand({
   usage: "evaluate --model M [--adapter A] --task TASK --data PATH",
   about: "Computes the metrics of a model on labeled rows.",
   options,
-  hooks: ["signal", "onNote", "onDownload", "hub", "task"],
-  async run(settings, hooks): Promise<EvaluateResult> {
+  hooks: [...HUB_HOOKS, "task"],
+  async run(settings, context): Promise<EvaluateResult> {
     const { data, predictions } = settings;
     if (data === undefined)
       throw new UsageError("--data is missing: give a file with labeled rows, or a named data set's folder.");
-    const named = chosenTask(settings.task, hooks.task);
+    const named = chosenTask(settings.task, context.task);
     const isDatasetFolder = named !== undefined && isNamedFolder(named, data);
     refuseWithoutEffect(options, settings, {
       isDatasetFolder,
@@ -158,13 +159,13 @@ export const evaluateCommand = defineCommand({
     });
     const found =
       predictions === undefined
-        ? await evaluateModel({ ...settings, data }, named, hooks)
+        ? await evaluateModel({ ...settings, data }, named, context)
         : await evaluatePredictions(
-            { ...settings, data, predictions, dropUnlabeled: undefined, onNote: hooks.hub?.onNote },
+            { ...settings, data, predictions, dropUnlabeled: undefined, onNote: context.onNote },
             named,
           );
     const { notes, ...figures } = figuresOf(found, settings);
-    for (const note of notes) hooks.hub?.onNote?.(note);
+    for (const note of notes) context.onNote?.(note);
     return { ...figures, ...(notes.length > 0 && { notes }), rows: found.rows };
   },
   show: ({ metrics, intervals, notes }) => ({
@@ -178,10 +179,8 @@ export const evaluateCommand = defineCommand({
  * a model.
  * @throws UsageError for missing settings, BidoraError for rows or files that do not fit
  */
-export const evaluate = (
-  settings: EvaluateSettings,
-  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub" | "task"> = {},
-): Promise<EvaluateResult> => call("evaluate", evaluateCommand, settings, hooks);
+export const evaluate = (settings: EvaluateSettings, hooks: HubHooks<"task"> = {}): Promise<EvaluateResult> =>
+  call("evaluate", evaluateCommand, settings, hooks);
 
 /** The results for each kind of metric. */
 interface Evaluated {
@@ -206,9 +205,9 @@ function figuresOf(
 async function evaluateModel(
   settings: EvaluateCall & { readonly data: string },
   named: TaskChoice | undefined,
-  hooks: Hooks,
+  context: Context,
 ): Promise<Evaluated> {
-  const found = await findModel(settings, hooks.hub);
+  const found = await findModel(settings, context);
   const open = await openForInference(found, settings, named);
   const choice = { ...(named ?? taskOf(open.kind)), task: open.task };
   const overrides = textOverrides(settings, choice);
@@ -216,7 +215,7 @@ async function evaluateModel(
   const all = await readLabeled(choice, settings.data, settings.split, {
     ...settings,
     ...trainedColumns(open.metadata),
-    onNote: hooks.hub?.onNote,
+    onNote: context.onNote,
   });
   checkTexts(all, open, settings.data, settings);
   const hasPairs = arePairs(open, all.examples);
@@ -231,14 +230,15 @@ async function evaluateModel(
       // The labels are those of all rows, however few of them are evaluated.
       const labels = labelsForInference(choice, all, open.labels);
       const pairs = hasPairs ? (all.examples as readonly EmbeddingExample[]) : undefined;
-      const corpus = pairs && (await searchCorpus(open, pairs, examples.length, { ...settings, signal: hooks.signal }));
-      const evaluation = await evaluateExamples(open, choice, { examples, labels, corpus }, settings, hooks);
+      const corpus =
+        pairs && (await searchCorpus(open, pairs, examples.length, { ...settings, signal: context.signal }));
+      const evaluation = await evaluateExamples(open, choice, { examples, labels, corpus }, settings, context);
       const needsUnits = choice.task.isGenerative && settings.confidence !== undefined;
       const evaluations = [needsUnits ? byPrompts(evaluation, choice.task, examples) : evaluation];
       const texts = examples as readonly LanguageExample[];
       const { batchSize } = settings;
       if (overrides)
-        evaluations.unshift(await evaluateTexts(open, texts, { batchSize, overrides, signal: hooks.signal }));
+        evaluations.unshift(await evaluateTexts(open, texts, { batchSize, overrides, signal: context.signal }));
       return { evaluations, rows: examples.length };
     },
   );
@@ -253,7 +253,7 @@ async function evaluateExamples(
   choice: TaskChoice,
   { examples, labels, corpus }: EvaluatedRows,
   settings: EvaluateCall,
-  { signal, hub }: Hooks,
+  { signal, onNote }: CallContext,
 ): Promise<Evaluation> {
   const rows = await encodeRows(choice.task, examples, open.tokenizer, {
     labels,
@@ -263,7 +263,7 @@ async function evaluateExamples(
     model: open.model.config,
   });
   const note = choice.task.takesTrainOn ? noteWithoutLoss(choice.task, rows, "evaluation") : undefined;
-  if (note !== undefined) hub?.onNote?.(note);
+  if (note !== undefined) onNote?.(note);
   return evaluateRows(open.model, rows, {
     task: choice.task,
     // Spelled as in the rows: the label of a word is compared by its name.

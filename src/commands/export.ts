@@ -91,10 +91,10 @@ export const exportCommand = defineCommand({
   options,
   hooks: ["task", "onNote"],
   leavesFiles: true,
-  run(settings, hooks): Promise<ExportResult> {
+  run(settings, context): Promise<ExportResult> {
     const { to } = settings;
     if (to === undefined) throw new UsageError(`--to is missing: take ${options.to.takes}.`);
-    return FORMATS[to](settings, hooks.task && chosenTask(undefined, hooks.task), hooks.hub);
+    return FORMATS[to](settings, context.task && chosenTask(undefined, context.task), context);
   },
   show: ({ path, note, relativeError, files, notes = [] }) => ({
     value: { output: path, relativeError, files },

@@ -1,5 +1,6 @@
 /** `bidora finetune`: trains a model. */
 import { join } from "node:path";
+import type { CallContext } from "../common/callContext.js";
 import { BidoraError, INTERRUPTED } from "../common/errors.js";
 import { launchName } from "../common/launched.js";
 import { stopsByValidation } from "../common/run.js";
@@ -11,7 +12,7 @@ import { type Metrics, readMetrics } from "../files/metrics.js";
 import { REPORT } from "../files/names.js";
 import { holdOutput } from "../files/outputFolder.js";
 import { inspectOutput, isFinished, isRunFolder, isRunOf } from "../files/runFolder.js";
-import type { HubOptions } from "../io/hub/options.js";
+import type { HubContext } from "../io/hub/options.js";
 import type { LivePart } from "../report/index.js";
 import { writeReport } from "../report/writeReport.js";
 import { noteSettings, prepare } from "../run/prepare.js";
@@ -22,7 +23,7 @@ import { TrainingRun } from "../run/trainingRun.js";
 import type { Given } from "../settings/option.js";
 import { asRank, joinRanks, placeOf, type Ranks, restartsOf } from "../torch/index.js";
 import { CheckpointRequest } from "../train/checkpoints.js";
-import { call, checkedCall, defineCommand, formatMetrics, type Hooks, runOf } from "./command.js";
+import { type Context, call, checkedCall, defineCommand, formatMetrics, type Hooks, runOf } from "./command.js";
 
 /** The result of a run. */
 export interface FinetuneResult {
@@ -47,8 +48,8 @@ export const finetuneCommand = defineCommand({
   isRun: true,
   hooks: ["signal", "onNote", "onDownload", "hub", "task", "observers", "checkpoints", "waits"],
   leavesFiles: true,
-  check: async ({ given }, { hub }) => void (await startOfRun(given, hub)),
-  run: (settings, hooks) => finetuneRun(settings.given, hooks),
+  check: async ({ given }, context) => void (await startOfRun(given, context)),
+  run: (settings, context) => finetuneRun(settings.given, context),
   show({ metrics, output, isStopped }) {
     const figures = Object.keys(metrics).length > 0 ? `${formatMetrics(metrics)}\n` : "";
     return isStopped
@@ -77,30 +78,30 @@ export async function* train(
   settings: FinetuneSettings,
   hooks: Omit<Hooks, "onPartial" | "onEvent"> = {},
 ): AsyncGenerator<RunEvent, FinetuneResult, void> {
-  const called = checkedCall("train", finetuneCommand, settings, hooks);
+  const [{ given }, context] = checkedCall("train", finetuneCommand, settings, hooks);
   return yield* eventStream<RunEvent, FinetuneResult>((emit, leaving) => {
-    const { observers = [], signal } = called.hooks;
+    const { observers = [], signal } = context;
     const either = signal ? AbortSignal.any([signal, leaving]) : leaving;
-    return finetuneRun(called.settings.given, { ...called.hooks, observers: [...observers, emit], signal: either });
+    return finetuneRun(given, { ...context, observers: [...observers, emit], signal: either });
   });
 }
 
 /** Makes a run with checked settings. */
-async function finetuneRun(given: FinetuneSettings, hooks: Hooks): Promise<FinetuneResult> {
-  const begin = await startOfRun(given, hooks.hub);
-  const ranks = await joinRanks(placeOf(process.env), begin.config.timeout, hooks.signal);
+async function finetuneRun(given: FinetuneSettings, context: Context): Promise<FinetuneResult> {
+  const begin = await startOfRun(given, context);
+  const ranks = await joinRanks(placeOf(process.env), begin.config.timeout, context.signal);
   return asRank(ranks, () => {
     // Rank 0 may come to be on another machine after a restart, and under another of torchrun's agents.
     const launches = [...new Set(ranks.gather(launchName()).filter((name) => name !== undefined))];
     return ranks.rank === 0
-      ? trainInFolder(resumedByLauncher({ ...begin, launches }), hooks, ranks)
-      : trainWithOthers(begin, hooks, ranks);
+      ? trainInFolder(resumedByLauncher({ ...begin, launches }), context, ranks)
+      : trainWithOthers(begin, context, ranks);
   });
 }
 
-async function startOfRun(given: FinetuneSettings, hub: HubOptions | undefined): Promise<RunStart> {
+async function startOfRun(given: FinetuneSettings, context: HubContext): Promise<RunStart> {
   const asked = runOf(given);
-  const begin = await startOf(asked, hub);
+  const begin = await startOf(asked, context);
   refuseUnused(asked.given, begin.config);
   return begin;
 }
@@ -118,39 +119,39 @@ function resumedByLauncher(begin: RunStart): RunStart {
 }
 
 /** The whole run, or that of the rank that writes. */
-async function trainInFolder(begin: RunStart, hooks: Hooks, ranks: Ranks): Promise<FinetuneResult> {
-  const { waits = false, signal } = hooks;
-  const work = () => trainWatched(begin, hooks, ranks);
+async function trainInFolder(begin: RunStart, context: Context, ranks: Ranks): Promise<FinetuneResult> {
+  const { waits = false, signal } = context;
+  const work = () => trainWatched(begin, context, ranks);
   // another process may finish the run while this one waits
   const result =
-    finished(begin, hooks) ??
-    (await holdOutput(begin.config.output, async () => finished(begin, hooks) ?? work(), { waits, signal }));
+    finished(begin, context) ??
+    (await holdOutput(begin.config.output, async () => finished(begin, context) ?? work(), { waits, signal }));
   ranks.gather(FINISHED);
   return result;
 }
 
 /** The result of a run to resume, if it has already finished; otherwise undefined. */
-function finished({ config: { output, resume } }: RunStart, { hub }: Hooks): FinetuneResult | undefined {
+function finished({ config: { output, resume } }: RunStart, { onNote }: CallContext): FinetuneResult | undefined {
   if (!resume || !isFinished(output)) return undefined;
-  hub?.onNote?.(`The run in ${output} has ended already: nothing was done. It had the settings of its run.yaml.`);
+  onNote?.(`The run in ${output} has ended already: nothing was done. It had the settings of its run.yaml.`);
   return { metrics: readMetrics(output), output, isStopped: false };
 }
 
 /** Trains, with a live page if requested, from which the run can be stopped or asked to save a checkpoint. */
-async function trainWatched(begin: RunStart, hooks: Hooks, ranks: Ranks): Promise<FinetuneResult> {
+async function trainWatched(begin: RunStart, context: Context, ranks: Ranks): Promise<FinetuneResult> {
   const { dashboard, output, resume } = begin.config;
-  if (dashboard === false) return trainFrom(begin, hooks, ranks);
+  if (dashboard === false) return trainFrom(begin, context, ranks);
   const { Board, runPage, withDashboard } = await import("../dashboard/index.js");
   const board = new Board();
   board.add([ALONE], "waiting");
-  const checkpoints = hooks.checkpoints ?? new CheckpointRequest();
-  const observers = [...(hooks.observers ?? []), (event: RunEvent) => board.event(ALONE, event)];
+  const checkpoints = context.checkpoints ?? new CheckpointRequest();
+  const observers = [...(context.observers ?? []), (event: RunEvent) => board.event(ALONE, event)];
   const isThere = () => resume || (board.run(ALONE)?.step ?? 0) > 0;
   const draw = (_: string | undefined, live: LivePart) => runPage(output, output, live, isThere());
   const watched = { board, draw, checkpoint: () => checkpoints.ask() };
-  return withDashboard(watched, dashboard, hooks, async (signal) => {
+  return withDashboard(watched, dashboard, context, async (signal) => {
     try {
-      const result = await trainFrom(begin, { ...hooks, signal, observers, checkpoints }, ranks);
+      const result = await trainFrom(begin, { ...context, signal, observers, checkpoints }, ranks);
       board.ended(ALONE, signal.aborted ? "stopped" : "done");
       return result;
     } catch (error) {
@@ -167,36 +168,39 @@ const ALONE = "";
 type Start = { readonly isFresh: boolean } | typeof FINISHED;
 const FINISHED = "finished";
 
-async function trainFrom(begin: RunStart, options: Hooks, ranks: Ranks): Promise<FinetuneResult> {
+async function trainFrom(begin: RunStart, context: Context, ranks: Ranks): Promise<FinetuneResult> {
   const { config } = begin;
   const isFresh = inspectOutput(config.output, config, inputsOf(config)) === "fresh";
-  if (isFresh && config.resume)
-    options.hub?.onNote?.(`There is no whole checkpoint in ${config.output}: starting afresh.`);
+  if (isFresh && config.resume) context.onNote?.(`There is no whole checkpoint in ${config.output}: starting afresh.`);
   ranks.gather<Start>({ isFresh });
-  return trainPrepared(begin, options, ranks, isFresh);
+  return trainPrepared(begin, context, ranks, isFresh);
 }
 
 /** A rank that writes nothing. */
-async function trainWithOthers(begin: RunStart, options: Hooks, ranks: Ranks): Promise<FinetuneResult> {
+async function trainWithOthers(begin: RunStart, context: Context, ranks: Ranks): Promise<FinetuneResult> {
   const [start] = ranks.gather<Start | undefined>(undefined);
   if (start === undefined || start === FINISHED) return { metrics: {}, output: begin.config.output, isStopped: false };
-  const result = await trainPrepared(begin, options, ranks, start.isFresh);
+  const result = await trainPrepared(begin, context, ranks, start.isFresh);
   ranks.gather(undefined); // until rank 0 has written the results
   return result;
 }
 
-async function trainPrepared(begin: RunStart, options: Hooks, ranks: Ranks, isFresh: boolean): Promise<FinetuneResult> {
+async function trainPrepared(
+  begin: RunStart,
+  context: Context,
+  ranks: Ranks,
+  isFresh: boolean,
+): Promise<FinetuneResult> {
   const { config } = begin;
-  const prepared = await prepare({ ...begin, task: options.task }, options.hub, undefined, ranks);
-  noteSettings(prepared, options.hub);
-  if (stopsByValidation(config)) options.hub?.onNote?.(SELECTED);
+  const prepared = await prepare({ ...begin, task: context.task }, context, undefined, ranks);
+  noteSettings(prepared, context);
+  if (stopsByValidation(config)) context.onNote?.(SELECTED);
   const provenance = new ProvenanceSource(prepared);
   if (!isFresh) checkSeen(config.output, ranks);
-  const from = isFresh ? undefined : await checkpointToResume(prepared, provenance, options.hub?.onNote);
+  const from = isFresh ? undefined : await checkpointToResume(prepared, provenance, context);
   await refuseDifferences(prepared, provenance, from);
   const { launches } = begin;
-  const onNote = options.hub?.onNote;
-  const run = new TrainingRun(prepared, { ...options, onNote, from, provenance, launches, writeReport: reportInside });
+  const run = new TrainingRun(prepared, { ...context, from, provenance, launches, writeReport: reportInside });
   const metrics = await run.go();
   return { metrics: metrics ?? {}, output: config.output, isStopped: metrics === undefined };
 }

@@ -8,9 +8,10 @@ import { freeFile } from "../files/outputFolder.js";
 import { findModel, openForInference } from "../inference/open.js";
 import { openDraft } from "../inference/openDraft.js";
 import { type GeneratedRow, generationPlan, TextGenerator } from "../inference/textGenerator.js";
+import type { HubContext } from "../io/hub/options.js";
 import type { Settings } from "../settings/settings.js";
 import { namedTask } from "../tasks/index.js";
-import { checkedCall, defineCommand, type Hooks, writtenTo } from "./command.js";
+import { checkedCall, defineCommand, HUB_HOOKS, type HubHooks, writtenTo } from "./command.js";
 
 type GenerateCall = Settings<typeof generateOptions>;
 
@@ -18,8 +19,8 @@ export const generateCommand = defineCommand({
   usage: "generate --model M --prompt TEXT | --input FILE | --chat",
   about: "Generates text: by greedy search, by sampling, or by beam search.",
   options: generateOptions,
-  hooks: ["signal", "onNote", "onDownload", "hub"],
-  run: async (settings, hooks) => generatedRows(settings, hooks),
+  hooks: HUB_HOOKS,
+  run: async (settings, context) => generatedRows(settings, context),
   show: () => [],
 });
 
@@ -28,40 +29,34 @@ export const generateCommand = defineCommand({
  * `output` they are also written to that file, after the last one.
  * @throws UsageError for settings that are missing or mutually exclusive, BidoraError for prompts or files that do not fit
  */
-export const generate = (
-  settings: GenerateSettings,
-  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub"> = {},
-): ResultStream<GeneratedRow> =>
+export const generate = (settings: GenerateSettings, hooks: HubHooks = {}): ResultStream<GeneratedRow> =>
   new ResultStream(async function* () {
-    const called = checkedCall("generate", generateCommand, settings, hooks);
-    yield* generatedRows(called.settings, called.hooks);
+    yield* generatedRows(...checkedCall("generate", generateCommand, settings, hooks));
   });
 
 /** Generates text with checked settings. */
-export async function* generatedRows(
-  settings: GenerateCall,
-  { signal, hub }: Pick<Hooks, "signal" | "hub">,
-): AsyncGenerator<GeneratedRow> {
+export async function* generatedRows(settings: GenerateCall, context: HubContext): AsyncGenerator<GeneratedRow> {
   const { prompt, input, output, overwrite, model, adapter } = settings;
   checkPrompts(settings);
   if (settings.chat)
     throw new UsageError("--chat is for the terminal: load() a model, and give its generate() conversations.");
   const read = [input, model, adapter].filter((path) => path !== undefined);
   const path = output === undefined ? undefined : freeFile(output, overwrite, read);
-  const reading = { labels: "optional", onNote: hub?.onNote } as const;
+  const reading = { labels: "optional", onNote: context.onNote } as const;
   const examples = input === undefined ? undefined : (await loadLanguage(input, reading)).examples;
-  const generator = await generatorFor(settings, hub);
+  const generator = await generatorFor(settings, context);
+  const { signal } = context;
   const rows = examples ? generator.examples(examples, { signal }) : generator.rows([prompt ?? ""], { signal });
   yield* writtenTo(path, rows);
 }
 
 /** Opens the model of a call. Checks the settings against its generation config before reading its weights. */
-export async function generatorFor(settings: GenerateCall, hub: Hooks["hub"]): Promise<TextGenerator> {
-  const found = await findModel(settings, hub);
+export async function generatorFor(settings: GenerateCall, context: HubContext): Promise<TextGenerator> {
+  const found = await findModel(settings, context);
   const plan = generationPlan(found.folder, settings);
   const open = await openForInference(found, settings, namedTask("causal-lm"));
   const { draft: named, draftTokens: tokens } = settings;
-  const draft = named === undefined ? undefined : { ...(await openDraft(named, open, hub)), tokens };
+  const draft = named === undefined ? undefined : { ...(await openDraft(named, open, context)), tokens };
   return TextGenerator.of(open, { ...plan, draft }, { batchSize: settings.batchSize });
 }
 

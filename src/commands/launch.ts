@@ -1,4 +1,5 @@
 /** `bidora launch`: a command that trains, on several processes of this machine. */
+import type { CallContext } from "../common/callContext.js";
 import { INTERRUPTED } from "../common/errors.js";
 import { Launch } from "../launcher/launch.js";
 import { whole, words } from "../settings/kinds.js";
@@ -28,10 +29,7 @@ const options = {
 export type LaunchSettings = Settings<typeof options>;
 
 /** @throws UsageError if the command or the number of processes is missing */
-export const launchOf = (
-  { command, processes, maxRestarts }: LaunchSettings,
-  onNote: ((line: string) => void) | undefined,
-): Launch =>
+export const launchOf = ({ command, processes, maxRestarts }: LaunchSettings, { onNote }: CallContext): Launch =>
   new Launch({
     command: required(command, "The command after --"),
     processes: required(processes, "--processes"),
@@ -46,8 +44,9 @@ export const launchCommand = defineCommand({
   options,
   hooks: ["signal", "onNote"],
   leavesFiles: true,
-  async run(settings, { signal, onNote }): Promise<number> {
-    const launch = launchOf(settings, onNote);
+  async run(settings, context): Promise<number> {
+    const { signal } = context;
+    const launch = launchOf(settings, context);
     const stop = () => launch.pass("SIGTERM");
     signal?.addEventListener("abort", stop, { once: true });
     try {

@@ -4,14 +4,13 @@ import { chosenTask } from "../datasets/choice.js";
 import { Model } from "../inference/model.js";
 import { findModel, openForInference } from "../inference/open.js";
 import { type Given, pick } from "../settings/option.js";
-import { checkedCall, type HookName, type Hooks } from "./command.js";
+import { checkedCall, HUB_HOOKS, type HubHooks } from "./command.js";
 
 const options = {
   ...baseModel,
   ...pick(rowOptions, "task", "dtype", "baseDtype", "device", "threads"),
   ...pick(generateOptions, "merge"),
 };
-const hookNames: readonly HookName[] = ["signal", "onNote", "onDownload", "hub", "task"];
 
 /** What `load` takes: the flags of `bidora predict` and `bidora generate` that name a model, in camelCase. */
 export type LoadSettings = Given<typeof options>;
@@ -22,16 +21,13 @@ export type LoadSettings = Given<typeof options>;
  * @throws UsageError for settings without effect and if no model is named; BidoraError `HEAD` if neither model nor adapter has a trained
  *   head, `ADAPTER_MISFIT` for an adapter of another base model, and for files that can't be read
  */
-export async function load(
-  settings: LoadSettings,
-  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub" | "task"> = {},
-): Promise<Model> {
-  const called = checkedCall("load", { options, hooks: hookNames }, settings, hooks);
-  const { hub, signal, task: own } = called.hooks;
-  const asked = chosenTask(called.settings.task, own);
-  const found = await findModel(called.settings, hub);
+export async function load(settings: LoadSettings, hooks: HubHooks<"task"> = {}): Promise<Model> {
+  const [called, context] = checkedCall("load", { options, hooks: [...HUB_HOOKS, "task"] }, settings, hooks);
+  const { signal } = context;
+  const asked = chosenTask(called.task, context.task);
+  const found = await findModel(called, context);
   signal?.throwIfAborted();
-  const model = new Model(await openForInference(found, called.settings, asked));
+  const model = new Model(await openForInference(found, called, asked));
   if (signal?.aborted) model.dispose();
   signal?.throwIfAborted();
   return model;

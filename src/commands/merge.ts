@@ -47,13 +47,13 @@ export const mergeCommand = defineCommand({
   options,
   hooks: ["task", "onNote"],
   leavesFiles: true,
-  async run(settings, hooks): Promise<Merged> {
+  async run(settings, context): Promise<Merged> {
     if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to merge.");
-    const found = await findModel(settings, hooks.hub);
+    const found = await findModel(settings, context);
     return holdOutput(settings.output, async (path) => {
       refuseOccupied(path, settings.overwrite, foldersOf(found));
       const packing = settings.baseDtype === undefined ? undefined : new Packing(settings.baseDtype);
-      await writeMerged(path, found, hooks.task, packing);
+      await writeMerged(path, found, context.task, packing);
       return { path, ...(packing && { packingError: packing.relativeError }) };
     });
   },

@@ -5,10 +5,11 @@ import { taskOf } from "../datasets/choice.js";
 import { freeFile } from "../files/outputFolder.js";
 import { type Mined, type MinedRow, mineNegatives } from "../inference/mineNegatives.js";
 import { findModel, openForInference } from "../inference/open.js";
+import type { HubContext } from "../io/hub/options.js";
 import { choice, number, text, whole } from "../settings/kinds.js";
 import { type Given, option, pick } from "../settings/option.js";
 import type { Settings } from "../settings/settings.js";
-import { call, defineCommand, type Hooks, required, writtenTo } from "./command.js";
+import { call, defineCommand, HUB_HOOKS, type HubHooks, required, writtenTo } from "./command.js";
 
 const cosine = number({ least: -1, most: 1 });
 
@@ -84,7 +85,7 @@ export const mineCommand = defineCommand({
   about:
     "Finds hard negatives for rows of --task embedding: texts that are near an anchor, but are not its positive. All texts are compared exactly.",
   options,
-  hooks: ["signal", "onNote", "onDownload", "hub"],
+  hooks: HUB_HOOKS,
   leavesFiles: true,
   run: mined,
   show: (result) => ({
@@ -99,12 +100,10 @@ export const mineCommand = defineCommand({
  * nor the anchor, nor any positive of an equal anchor, are chosen, in whatever case and spacing.
  * @throws UsageError for missing settings; BidoraError `NO_NEGATIVES` if no row got any, `OUTPUT_IN_USE`, and for rows that do not fit
  */
-export const mine = (
-  settings: MineSettings,
-  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub"> = {},
-): Promise<MineResult> => call("mine", mineCommand, settings, hooks);
+export const mine = (settings: MineSettings, hooks: HubHooks = {}): Promise<MineResult> =>
+  call("mine", mineCommand, settings, hooks);
 
-async function mined(settings: Settings<typeof options>, { hub, signal }: Hooks): Promise<MineResult> {
+async function mined(settings: Settings<typeof options>, context: HubContext): Promise<MineResult> {
   const input = required(settings.input, "--input");
   const output = required(settings.output, "--output");
   const { model, adapter, corpus, rangeMin, rangeMax, numNegatives } = settings;
@@ -112,10 +111,10 @@ async function mined(settings: Settings<typeof options>, { hub, signal }: Hooks)
     throw new UsageError(`--range-max ${rangeMax} leaves no candidate beyond --range-min ${rangeMin}: give more.`);
   const read = [input, corpus, model, adapter].filter((path) => path !== undefined);
   const path = freeFile(output, settings.overwrite, read);
-  const found = await findModel(settings, hub);
+  const found = await findModel(settings, context);
   const open = await openForInference(found, { ...settings, merge: undefined }, taskOf("embedding"));
   const counts = { rows: 0, negatives: 0, short: 0, leftOut: 0 };
-  const rows = withNegatives(mineNegatives(open, { ...settings, input, signal }), numNegatives, counts);
+  const rows = withNegatives(mineNegatives(open, { ...settings, input, signal: context.signal }), numNegatives, counts);
   for await (const { negatives } of writtenTo(path, rows)) {
     counts.rows++;
     counts.negatives += negatives.length;

@@ -22,7 +22,7 @@ import { type ExamplesOf, type Prediction, predictions } from "../inference/pred
 import { choice, text } from "../settings/kinds.js";
 import { type AppliesWhen, type Given, omit, option } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
-import { checkedCall, defineCommand, type Hooks, writtenTo } from "./command.js";
+import { type Context, checkedCall, defineCommand, HUB_HOOKS, type HubHooks, writtenTo } from "./command.js";
 
 const withEmbeddings: AppliesWhen = {
   only: "with embedding and --output",
@@ -67,13 +67,13 @@ export const predictCommand = defineCommand({
   usage: "predict --model M [--adapter A] --input PATH --output FILE",
   about: "Writes one JSON line with a prediction for each row, in the order of the rows.",
   options,
-  hooks: ["signal", "onNote", "onDownload", "hub", "task"],
+  hooks: [...HUB_HOOKS, "task"],
   leavesFiles: true,
-  async run(settings, hooks) {
+  async run(settings, context) {
     requireInput(settings);
     if (settings.output === undefined) throw new UsageError("--output is missing: give the file to write.");
     let rows = 0;
-    for await (const _ of predictionsFor(settings, hooks)) rows++;
+    for await (const _ of predictionsFor(settings, context)) rows++;
     return { rows, path: settings.output };
   },
   show: ({ rows, path }) => ({ value: { rows, output: path }, text: `${rows} rows in ${path}` }),
@@ -84,13 +84,9 @@ export const predictCommand = defineCommand({
  * to that file, after the last one.
  * @throws UsageError for missing settings; BidoraError `OUTPUT_IN_USE`, `NOT_FINITE` naming the row, and for rows that do not fit
  */
-export const predict = (
-  settings: PredictSettings,
-  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub" | "task"> = {},
-): ResultStream<Prediction> =>
+export const predict = (settings: PredictSettings, hooks: HubHooks<"task"> = {}): ResultStream<Prediction> =>
   new ResultStream(async function* () {
-    const called = checkedCall("predict", predictCommand, settings, hooks);
-    yield* predictionsFor(called.settings, called.hooks);
+    yield* predictionsFor(...checkedCall("predict", predictCommand, settings, hooks));
   });
 
 function requireInput({ input }: PredictCall): string {
@@ -99,15 +95,16 @@ function requireInput({ input }: PredictCall): string {
 }
 
 /** Predicts rows and, with `output`, writes the file after the last one. */
-async function* predictionsFor(settings: PredictCall, { signal, hub, task: own }: Hooks): AsyncGenerator<Prediction> {
+async function* predictionsFor(settings: PredictCall, context: Context): AsyncGenerator<Prediction> {
   const { output, split, limit } = settings;
+  const { signal, onNote } = context;
   const input = requireInput(settings);
   const read = [input, settings.model, settings.adapter].filter((path) => path !== undefined);
   const path = output === undefined ? undefined : freeFile(output, settings.overwrite, read);
-  const asked = chosenTask(settings.task, own);
+  const asked = chosenTask(settings.task, context.task);
   const folder = asked && isNamedFolder(asked, input) ? asked : undefined;
   refuseWithoutEffect(options, settings, { isDatasetFolder: folder !== undefined });
-  const found = await findModel(settings, hub);
+  const found = await findModel(settings, context);
   const open = await openForInference(found, settings, asked);
   const isEmbedding = open.task.embedding !== undefined;
   refuseWithoutEffect(options, settings, { isEmbedding, ...(!open.task.isGenerative && { isGenerative: false }) });
@@ -117,7 +114,7 @@ async function* predictionsFor(settings: PredictCall, { signal, hub, task: own }
   };
   yield* writtenTo(
     path,
-    predictions(open, input, { ...settings, signal, onNote: hub?.onNote }, examplesOf),
+    predictions(open, input, { ...settings, signal, onNote }, examplesOf),
     ROW_FORMATS[settings.format],
   );
 }

@@ -8,7 +8,7 @@ import { whole } from "../settings/kinds.js";
 import { type Given, omit, option } from "../settings/option.js";
 import { type EncodedRow, encodeRows, type Task } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
-import { call, defineCommand, type Hooks, runOf, type Shown } from "./command.js";
+import { call, defineCommand, HUB_HOOKS, type HubHooks, runOf, type Shown } from "./command.js";
 
 /** The options of a run, so that any settings of `finetune` can be previewed. */
 const options = {
@@ -56,10 +56,13 @@ export const previewCommand = defineCommand({
   about: "Shows training rows as the model sees them: their tokens, which of them are trained on, and their lengths.",
   options,
   isRun: true,
-  hooks: ["signal", "onNote", "onDownload", "hub"],
-  async run({ given: { limit: _, ...given }, limit }, { hub }): Promise<Preview> {
+  hooks: HUB_HOOKS,
+  async run({ given: { limit: _, ...given }, limit }, context): Promise<Preview> {
     const config = runOf(given);
-    const { choice, splits, tokenizer, labels, model, maxLength } = await readRunData(await startOf(config, hub), hub);
+    const { choice, splits, tokenizer, labels, model, maxLength } = await readRunData(
+      await startOf(config, context),
+      context,
+    );
     const { task } = choice;
     const encoding = { labels, maxLength, trainOn: config.trainOn, model };
     const encoded = await encodeRows(task, splits.train.examples, tokenizer, encoding);
@@ -83,10 +86,8 @@ export const previewCommand = defineCommand({
  * The training rows of a run as token ids, with the loss mask. Reads no weights and trains nothing.
  * @throws UsageError and BidoraError as the run would for its rows
  */
-export const preview = (
-  settings: PreviewSettings,
-  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub"> = {},
-): Promise<Preview> => call("preview", previewCommand, settings, hooks);
+export const preview = (settings: PreviewSettings, hooks: HubHooks = {}): Promise<Preview> =>
+  call("preview", previewCommand, settings, hooks);
 
 async function previewRow(row: EncodedRow, task: Task, tokenizer: Tokenizer): Promise<PreviewRow> {
   const { inputIds, at, target } = row;

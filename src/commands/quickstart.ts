@@ -7,11 +7,12 @@ import type { ComparedRun } from "../files/comparison.js";
 import { clearComparison, comparedRunFolder } from "../files/comparisonFolder.js";
 import { REPORT } from "../files/names.js";
 import { holdOutput, refuseOccupied } from "../files/outputFolder.js";
+import { hubOptionsOf } from "../io/hub/options.js";
 import { type QuickstartTopic, TOPICS, type TopicName } from "../quickstart/topics.js";
 import { names, text } from "../settings/kinds.js";
 import { type Given, option, pick } from "../settings/option.js";
 import { checkSettings, type Settings } from "../settings/settings.js";
-import { call, defineCommand, formatTable, type Hooks, refuseAsRank, settingsFor } from "./command.js";
+import { type Context, call, defineCommand, formatTable, type Hooks, refuseAsRank, settingsFor } from "./command.js";
 import { type CompareSettings, compareCommand } from "./compare.js";
 
 const options = {
@@ -70,23 +71,26 @@ export const quickstart = (
   hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub" | "observers"> = {},
 ): Promise<QuickstartResult | undefined> => call("quickstart", quickstartCommand, settings, hooks);
 
-async function compareOnTopic(settings: Settings<typeof options>, hooks: Hooks): Promise<QuickstartResult | undefined> {
+async function compareOnTopic(
+  settings: Settings<typeof options>,
+  context: Context,
+): Promise<QuickstartResult | undefined> {
   refuseAsRank("quickstart");
   const topic = topicNamed(settings.topic);
   const variants = variantsOf(settings.methods);
   const { output = topic.output, overwrite } = settings;
   const model = await holdOutput(output, async (folder) => {
     refuseOccupied(output, overwrite, []);
-    const model = await topic.model(hooks.hub);
+    const model = await topic.model(hubOptionsOf(context));
     if (overwrite) clearComparison(folder);
     return model;
   });
   const preset = checkSettings(compareCommand.options, { ...presetOf(topic, variants, settings), model, output });
   const outcome = await compareCommand.run(settingsFor(compareCommand, preset), {
-    ...hooks,
+    ...context,
     onEvent(event, run) {
-      if (event.event === "start") hooks.hub?.onNote?.(`\n${run.method}: ${topic.about}`);
-      for (const observe of hooks.observers ?? []) observe(event);
+      if (event.event === "start") context.onNote?.(`\n${run.method}: ${topic.about}`);
+      for (const observe of context.observers ?? []) observe(event);
     },
   });
   if (outcome.kind !== "compared") return undefined;

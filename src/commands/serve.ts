@@ -8,7 +8,7 @@ import { disposeServed, openServed } from "../server/servedModel.js";
 import { text, texts, whole } from "../settings/kinds.js";
 import { type Given, option, pick } from "../settings/option.js";
 import type { Settings } from "../settings/settings.js";
-import { checkedCall, defineCommand, type HookName, type Hooks } from "./command.js";
+import { type Context, checkedCall, defineCommand, HUB_HOOKS, type HubHooks } from "./command.js";
 
 const MOST_PORT = 65_535;
 
@@ -48,8 +48,6 @@ const options = {
   ...pick(session, "quiet", "debug"),
 };
 
-const hooks: readonly HookName[] = ["signal", "onNote", "onDownload", "hub"];
-
 /** What `serve` takes: the flags of `bidora serve`, in camelCase. */
 export type ServeSettings = Given<typeof options>;
 
@@ -57,11 +55,11 @@ export const serveCommand = defineCommand({
   usage: "serve --model M [--adapter A]…",
   about: "Serves a language model or an embedding model, and its adapters, by OpenAI's protocol.",
   options,
-  hooks,
-  async run(settings, own) {
-    const server = await started(settings, own);
-    own.onNote?.(`Listening on ${server.url}`);
-    if (own.signal && !own.signal.aborted) await once(own.signal, "abort");
+  hooks: HUB_HOOKS,
+  async run(settings, context) {
+    const server = await started(settings, context);
+    context.onNote?.(`Listening on ${server.url}`);
+    if (context.signal && !context.signal.aborted) await once(context.signal, "abort");
     await server.close();
   },
   show: () => [],
@@ -73,27 +71,24 @@ export const serveCommand = defineCommand({
  * @throws UsageError for settings without effect, and for two models of one name; BidoraError `HEAD` for a model for another
  *   task, `ADAPTER_MISFIT` for an adapter of another base model, `SERVE` for a port that can't be used
  */
-export async function serve(
-  settings: ServeSettings,
-  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub"> = {},
-): Promise<RunningServer> {
-  const called = checkedCall("serve", serveCommand, settings, hooks);
-  const server = await started(called.settings, called.hooks);
-  const { signal } = called.hooks;
+export async function serve(settings: ServeSettings, hooks: HubHooks = {}): Promise<RunningServer> {
+  const server = await started(...checkedCall("serve", serveCommand, settings, hooks));
+  const { signal } = hooks;
   if (signal?.aborted) await server.close();
   signal?.throwIfAborted();
   signal?.addEventListener("abort", () => void server.close(), { once: true });
   return server;
 }
 
-async function started(settings: Settings<typeof options>, { hub, signal, onNote }: Hooks): Promise<RunningServer> {
+async function started(settings: Settings<typeof options>, context: Context): Promise<RunningServer> {
   const { port, host, apiKey, allowOrigin = [], maxConcurrentRequests, cacheDtype } = settings;
   if (port > MOST_PORT) throw new UsageError(`--port takes a whole number of at most ${MOST_PORT}; got ${port}.`);
   const allowedOrigins = allowOrigin.map(originOf);
-  const served = await openServed(settings, hub);
-  const onError = (error: unknown) => onNote?.(`A request failed: ${error instanceof Error ? error.message : error}`);
+  const served = await openServed(settings, context);
+  const onError = (error: unknown) =>
+    context.everyNote?.(`A request failed: ${error instanceof Error ? error.message : error}`);
   try {
-    signal?.throwIfAborted();
+    context.signal?.throwIfAborted();
     return await listen(served, { port, host, apiKey, allowedOrigins, maxConcurrentRequests, cacheDtype, onError });
   } catch (error) {
     disposeServed(served);

@@ -48,9 +48,9 @@ export const setupCommand = defineCommand({
     ...session,
   },
   hooks: ["signal", "onNote"],
-  async run(settings, { signal, onNote = () => {} }) {
+  async run(settings, context) {
     if (settings.clean) return { removed: clean() };
-    return { engine: await setUp(thisSystem, settings, { note: onNote, signal }) };
+    return { engine: await setUp(thisSystem, settings, context) };
   },
   show(result) {
     if (!result.removed) return { value: result.engine };

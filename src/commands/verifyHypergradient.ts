@@ -7,7 +7,7 @@ import { choice, whole } from "../settings/kinds.js";
 import { type Given, omit, option } from "../settings/option.js";
 import { namingBadWeights } from "../train/badWeights.js";
 import { compareEstimators, type EstimatorComparison } from "../train/hypergradients/compareEstimators.js";
-import { call, defineCommand, formatTable, type Hooks, refuseAsRank, runOf } from "./command.js";
+import { call, defineCommand, formatTable, HUB_HOOKS, type HubHooks, refuseAsRank, runOf } from "./command.js";
 
 const options = {
   ...runFile,
@@ -61,10 +61,10 @@ export const verifyCommand = defineCommand({
   about: "Compares each hypergradient estimator with what it estimates, on your own model and data.",
   options,
   isRun: true,
-  hooks: ["signal", "onNote", "onDownload", "hub"],
+  hooks: HUB_HOOKS,
   async run(
     { given: { precision, implicitProducts: _, ...given }, implicitProducts: mostProducts },
-    { signal, hub },
+    context,
   ): Promise<Verification> {
     refuseAsRank("verify-hypergradient");
     if (precision !== undefined && given.dtype !== undefined)
@@ -74,10 +74,10 @@ export const verifyCommand = defineCommand({
       throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);
     // every estimator is computed, so the settings of all of them have an effect
     refuseUnused(config.given, config, ["xi", "hypergradientTerms"]);
-    const prepared = await prepare(await startOf(config, hub), hub, precision);
+    const prepared = await prepare(await startOf(config, context), context, precision);
     const comparison = await namingBadWeights(
       () => checkpointWeights(prepared),
-      () => compareEstimators(setupOf(prepared), prepared.config, { mostProducts, signal }),
+      () => compareEstimators(setupOf(prepared), prepared.config, { mostProducts, signal: context.signal }),
     );
     const dtype = precision ?? (prepared.config.dtype as "float32" | "bfloat16");
     return { dtype, ...comparison, notes: [...notesOf(comparison, dtype), ...comparison.notes] };
@@ -104,10 +104,8 @@ export const verifyCommand = defineCommand({
  * one through the lower step.
  * @throws UsageError for a method without magnitudes
  */
-export const verifyHypergradient = (
-  settings: VerifySettings,
-  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub"> = {},
-): Promise<Verification> => call("verifyHypergradient", verifyCommand, settings, hooks);
+export const verifyHypergradient = (settings: VerifySettings, hooks: HubHooks = {}): Promise<Verification> =>
+  call("verifyHypergradient", verifyCommand, settings, hooks);
 
 /** A larger residual leaves the implicit target uncertain. */
 const UNSOLVED = 1e-3;

@@ -6,7 +6,7 @@ import { type RunConfig, type RunKey, type RunSettings, resolveRun } from "../co
 import type { Dataset } from "../data/index.js";
 import { outputNames, splitsToRead, taskOf } from "../datasets/index.js";
 import { readConfig } from "../io/checkpoint.js";
-import type { HubOptions } from "../io/hub/options.js";
+import type { HubContext } from "../io/hub/options.js";
 import { architectureOf, designOf } from "../models/index.js";
 import { stopsBy } from "../run/judgedBy.js";
 import { checkEvaluationRows, checkOneMetric } from "../run/prepare.js";
@@ -17,14 +17,12 @@ import { settingsWithHoldout } from "./cells.js";
 import type { KnownFacts } from "./runFacts.js";
 import type { Spec, SpecTask, Variant } from "./spec.js";
 
-/** How rows are looked up, and what receives notes on them. */
-interface Look {
-  readonly hub: HubOptions | undefined;
-  readonly onNote: (line: string) => void;
+/** How rows are looked up, and what receives notes on a task. */
+interface Look extends HubContext {
+  readonly tell: (line: string) => void;
 }
 
-interface CheckOptions {
-  readonly hub: HubOptions | undefined;
+interface CheckOptions extends HubContext {
   /** The runs are only listed, possibly for another machine: files that are missing here are no error. */
   readonly isListed: boolean;
 }
@@ -37,10 +35,10 @@ export async function checkTasks(spec: Spec, facts: KnownFacts, options: CheckOp
   const found: { readonly task: string; readonly problem: BidoraError }[] = [];
   const notes = new Set<string>();
   for (const task of spec.tasks) {
-    const look = { ...options, onNote: (line: string) => notes.add(`${task.name}: ${line}`) };
+    const look = { ...options, tell: (line: string) => notes.add(`${task.name}: ${line}`) };
     for (const problem of await problemsOf(spec, task, facts, look)) found.push({ task: task.name, problem });
   }
-  for (const line of notes) options.hub?.onNote?.(line);
+  for (const line of notes) options.onNote?.(line);
   if (found.length === 0) return;
   const sentences = [...group(found, ({ problem }) => problem.message)].map(
     ([what, alike]) => `${[...new Set(alike.map(({ task }) => task))].join(", ")}: ${what}`,
@@ -120,16 +118,16 @@ async function rowProblems(runs: readonly AskedRun[], facts: KnownFacts, look: L
 async function problemsOfAlike(
   runs: readonly [AskedRun, ...AskedRun[]],
   facts: KnownFacts,
-  { hub, onNote }: Look,
+  look: Look,
 ): Promise<BidoraError[]> {
   const { trainLimit: _limit, holdoutFraction: _share, ...given } = runs[0].config.given;
-  const data = await readRunData({ config: resolveRun(given), saved: undefined, adapterFolder: undefined }, hub);
+  const data = await readRunData({ config: resolveRun(given), saved: undefined, adapterFolder: undefined }, look);
   const { splits, choice } = data;
   const judged = { choice, labels: outputNames(choice.task, data.labels) };
   facts.learn(runs[0].config, splits.train.examples.length);
   designOf(architectureOf(readConfig(data.folder)), choice.task.head);
   const labels = [splits.train, splits.validation, splits.test].flatMap((rows) => labelProblem(data, rows));
-  const problems = [...labels, ...choiceProblems(runs, data, onNote)];
+  const problems = [...labels, ...choiceProblems(runs, data, look.tell)];
   for (const { config, variant, isTuned } of runs) {
     const watching = { ...config, ...(variant.stopsEarly && { evalEvery: 1 }) };
     const holdout = config.holdoutFraction === undefined ? undefined : splits.train;
@@ -173,9 +171,9 @@ const AMONG = {
 } as const;
 
 /** Choices that would be made by rows that the results are reported on. Fewer such rows, and rows that are trained on, get a note. */
-function choiceProblems(runs: readonly [AskedRun, ...AskedRun[]], { splits, choice }: RunData, onNote: Look["onNote"]) {
+function choiceProblems(runs: readonly [AskedRun, ...AskedRun[]], { splits, choice }: RunData, tell: Look["tell"]) {
   const keys = rowKeysOf(splits);
-  for (const line of trainedNotes(keys)) onNote(line);
+  for (const line of trainedNotes(keys)) tell(line);
   const reported = splits.test ? "test" : "validation";
   return CHOICES.flatMap(({ rows, chooses, would }) => {
     const names = [...new Set(runs.filter(chooses).map(({ variant }) => variant.name))];
@@ -186,7 +184,7 @@ function choiceProblems(runs: readonly [AskedRun, ...AskedRun[]], { splits, choi
       return new UsageError(
         `${would(names.join(", "))}, but ${text}, which the results are reported on, are among ${AMONG[rows](names[0]!)}.`,
       );
-    if (rows === "validation") onNote(`${text} are also validation rows, by which --early-stopping chooses.`);
+    if (rows === "validation") tell(`${text} are also validation rows, by which --early-stopping chooses.`);
     return [];
   });
 }

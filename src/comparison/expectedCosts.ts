@@ -1,7 +1,7 @@
 import { group, sum } from "d3-array";
 import { formatBytes, formatCount, formatSeconds } from "../common/format.js";
 import { type RunKey, type RunSettings, resolveRun } from "../config/index.js";
-import type { HubOptions } from "../io/hub/options.js";
+import type { HubContext } from "../io/hub/options.js";
 import { estimateRun } from "../run/estimates/estimateRun.js";
 import { plain, type ResultColumn, type ResultTable, terminalTable } from "../statistics/renderTable.js";
 import type { Cell } from "./cells.js";
@@ -43,21 +43,14 @@ const thatCost = (point: RunSettings = {}): RunSettings =>
  * Estimates one run of each method on each task. Grid runs are estimated separately, since they train on fewer rows, with one estimate for
  * all points that cost the same.
  */
-export async function expectedCosts(
-  cells: readonly Cell[],
-  jobs: number,
-  hooks: { readonly signal?: AbortSignal | undefined; readonly hub?: HubOptions | undefined },
-): Promise<ExpectedCosts> {
+export async function expectedCosts(cells: readonly Cell[], jobs: number, context: HubContext): Promise<ExpectedCosts> {
   const groups = group(cells, ({ task, variant, point }) =>
     JSON.stringify([task, variant.name, point && thatCost(point)]),
   );
   const pairs: ExpectedCost[] = [];
   for (const own of groups.values()) {
     const [{ task, variant, settings, point }] = own as [Cell];
-    const found = await estimateRun(resolveRun({ ...settings, output: unusedOutput() }), {
-      ...(hooks.hub && { hub: hooks.hub }),
-      ...(hooks.signal && { signal: hooks.signal }),
-    });
+    const found = await estimateRun(resolveRun({ ...settings, output: unusedOutput() }), context);
     const { parameters, steps, seconds, peakMemoryBytes } = found;
     pairs.push({
       task,

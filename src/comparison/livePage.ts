@@ -1,7 +1,7 @@
 import { join, relative } from "node:path";
+import type { CallContext } from "../common/callContext.js";
 import { withLogs } from "../files/comparisonFolder.js";
 import type { RunEvent } from "../files/events.js";
-import type { HubOptions } from "../io/hub/options.js";
 import { type LivePart, renderComparison, renderWaiting } from "../report/index.js";
 import { significance } from "../statistics/significance.js";
 import type { Cell } from "./cells.js";
@@ -26,7 +26,7 @@ export interface ComparisonWatch {
  */
 export async function watchComparison<T>(
   spec: Spec,
-  hooks: { readonly signal?: AbortSignal; readonly hub?: HubOptions },
+  context: CallContext,
   dashboard: true | number,
   body: (signal: AbortSignal, watch: ComparisonWatch) => Promise<T>,
 ): Promise<T> {
@@ -48,7 +48,7 @@ export async function watchComparison<T>(
     stopOne: (run: string) => controls.get(run)?.stop(),
     checkpoint: (run: string) => controls.get(run)?.checkpoint(),
   };
-  return withDashboard(watched, dashboard, hooks, (signal) => body(signal, watch));
+  return withDashboard(watched, dashboard, context, (signal) => body(signal, watch));
 }
 
 /** The report of a running comparison, from the runs that have finished; without the tests over rows, which are slow. */

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { CallContext } from "../common/callContext.js";
 import { own } from "../common/collections.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import {
@@ -39,10 +40,8 @@ export interface ComparisonResult {
   readonly output: string;
 }
 
-interface WriteOptions extends RequestedResults {
+interface WriteOptions extends RequestedResults, CallContext {
   readonly conditions: object;
-  /** Receives notes for the user. */
-  readonly note?: ((line: string) => void) | undefined;
 }
 
 /** Summarizes runs, and writes JSON, Markdown, LaTeX and the report. @returns the result, and its tables for the terminal */
@@ -55,7 +54,7 @@ export async function writeComparison(
   refuseMixed(runs);
   const comparison = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output) };
   const { tasks, methods, reached, rowGroups, tuning } = comparison;
-  const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options.note))];
+  const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options))];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
   const result: ComparisonFile = {
     runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, ...run }) => run),
@@ -87,14 +86,14 @@ const joined = (tables: readonly ResultTable[], render: (table: ResultTable) => 
 async function allRowTests(
   comparison: Comparison,
   runs: readonly CollectedRun[],
-  note: WriteOptions["note"],
+  context: CallContext,
 ): Promise<SignificanceTest[]> {
   const tests: SignificanceTest[] = [];
   for (const { name } of comparison.tasks) {
     const methods = methodsWithoutFailure(comparison, new Set([name]));
     const own = runs.filter(({ task }) => task === name) as [CollectedRun, ...CollectedRun[]];
     const scoring = scoringOf(own);
-    tests.push(...rowTests(name, methods, await readPredictedRuns(own, scoring), scoring, note));
+    tests.push(...rowTests(name, methods, await readPredictedRuns(own, scoring), scoring, context));
   }
   return tests;
 }

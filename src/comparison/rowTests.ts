@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import type { CallContext } from "../common/callContext.js";
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import { formatCount, formatSeconds } from "../common/format.js";
@@ -18,21 +19,21 @@ import type { Scoring } from "./scoring.js";
  * of all common seeds, and the metric is the mean over these seeds, which equals the table's if no run is left out. All tests of the task
  * have the same number of resamples.
  * @param runs of the task
- * @param note receives notes on slow tests, and on tests that are left out
+ * Notes are on slow tests, and on tests that are left out.
  */
 export function rowTests(
   task: string,
   methods: readonly string[],
   runs: readonly PredictedRun[],
   scoring: Scoring,
-  note: (line: string) => void = () => {},
+  context: CallContext = {},
 ): BootstrapTest[] {
   const { main } = scoring;
   const sides = runs.flatMap((one) => (methods.includes(one.run.method) ? (sideOf(one, scoring) ?? []) : []));
   const pairs = pairsOf(methods, sides);
   if (pairs.length === 0) return [];
   const options = { resamples: resamplesFor(pairs.length), confidence: 0.95, seed: 0 };
-  const onDrawn = slowNote(task, options.resamples, note);
+  const onDrawn = slowNote(task, options.resamples, context);
   const found = resampled(bareMetric(main.name), sides, options, onDrawn);
   const drawn = new Map(sides.map((side, i) => [side, main.goal === "minimize" ? negated(found[i]!) : found[i]!]));
   const meanOver = meansOf((side: Side) => drawn.get(side)!);
@@ -51,7 +52,7 @@ export function rowTests(
   };
   const results = pairs.map((pair) => orWhyNot(() => testOf(pair)));
   for (const why of new Set(results.filter((result) => typeof result === "string")))
-    note(`The bootstrap over the rows of ${task} is left out: ${why}`);
+    context.onNote?.(`The bootstrap over the rows of ${task} is left out: ${why}`);
   return withHolm(results.filter((result) => typeof result !== "string"));
 }
 
@@ -137,7 +138,7 @@ const differingRows = (a: readonly Side[], b: readonly Side[]): number =>
 /** Seconds after which a note says how long the test takes. */
 const SLOW = 5;
 
-function slowNote(task: string, resamples: number, note: (line: string) => void): (done: number) => void {
+function slowNote(task: string, resamples: number, { onNote }: CallContext): (done: number) => void {
   // Measured from the first resample, since there is one-time work before it.
   let start: number | undefined;
   let isSaid = false;
@@ -147,7 +148,7 @@ function slowNote(task: string, resamples: number, note: (line: string) => void)
     if (isSaid || seconds < SLOW) return;
     isSaid = true;
     const left = formatSeconds((seconds / (done - 1)) * (resamples - done));
-    note(`The bootstrap over the rows of ${task} draws ${formatCount(resamples)} resamples: about ${left} left.`);
+    onNote?.(`The bootstrap over the rows of ${task} draws ${formatCount(resamples)} resamples: about ${left} left.`);
   };
 }
 

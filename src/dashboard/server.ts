@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
+import type { CallContext } from "../common/callContext.js";
 import { BidoraError } from "../common/errors.js";
 import { require } from "../common/require.js";
 import { Pages, pathOf, type ShownPage, type Watched } from "./pages.js";
@@ -42,16 +43,13 @@ interface WatchedRuns extends Omit<Watched, "stop"> {
 export async function withDashboard<T>(
   { stopOne, ...watched }: WatchedRuns,
   dashboard: true | number,
-  {
-    signal,
-    hub,
-  }: { readonly signal?: AbortSignal; readonly hub?: { readonly onNote?: ((line: string) => void) | undefined } },
+  { signal, onNote }: CallContext,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const stopping = new AbortController();
   const stop = (run?: string) => (stopOne && run !== undefined ? stopOne(run) : stopping.abort());
   const page = await serveDashboard({ ...watched, stop }, dashboard === true ? 0 : dashboard);
-  hub?.onNote?.(`Live at ${page.url}`);
+  onNote?.(`Live at ${page.url}`);
   return work(AbortSignal.any([stopping.signal, ...(signal ? [signal] : [])])).finally(() => page.close());
 }
 

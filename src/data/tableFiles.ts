@@ -1,6 +1,7 @@
 /** Tables in text files: CSV, TSV and JSONL. */
 import { constants } from "node:buffer";
 import { pipeline } from "node:stream/promises";
+import type { CallContext } from "../common/callContext.js";
 import { firstRepeated } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import { duplicateKeyIn } from "../common/keys.js";
@@ -14,9 +15,7 @@ export interface ReadLimit {
   readonly limit?: number | undefined;
 }
 
-interface CsvOptions extends ReadLimit {
-  /** Receives notes for the user. */
-  readonly onNote?: ((note: string) => void) | undefined;
+interface CsvOptions extends ReadLimit, Pick<CallContext, "onNote"> {
   /** The column names of a file without a header row. */
   readonly header?: readonly string[] | undefined;
 }

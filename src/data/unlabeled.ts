@@ -1,16 +1,15 @@
 /** Rows without a label. */
+import type { CallContext } from "../common/callContext.js";
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import { isAbsent, type Table } from "./table.js";
 
 /** Whether rows need labels, and what becomes of those without one. */
-export interface UnlabeledOptions {
+export interface UnlabeledOptions extends Pick<CallContext, "onNote"> {
   /** By default required. */
   readonly labels?: "required" | "optional";
   /** Leaves rows without a label out, with a note, instead of refusing them; undefined where the user has no such choice. */
   readonly dropUnlabeled?: boolean | undefined;
-  /** Receives notes for the user. */
-  readonly onNote?: ((note: string) => void) | undefined;
 }
 
 /** How many lines a message names. */

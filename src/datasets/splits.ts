@@ -1,5 +1,6 @@
 /** The rows of a run: read from files or a named data set, split by split, and encoded. */
 import type { AdapterMetadata } from "../adapters/index.js";
+import type { CallContext } from "../common/callContext.js";
 import { UsageError } from "../common/errors.js";
 import { statOf } from "../common/fileSystem.js";
 import { type Dataset, type RowSource, type SubsetOptions, subsetsOf } from "../data/index.js";
@@ -10,7 +11,7 @@ import type { Split, Splits } from "./dataset.js";
 import { type NamedDataset, namedDatasets } from "./namedDatasets.js";
 
 /** The settings that name the data. */
-interface DataSettings {
+interface DataSettings extends Pick<CallContext, "onNote"> {
   readonly data?: string | undefined;
   readonly train?: string | undefined;
   readonly validation?: string | undefined;
@@ -25,7 +26,6 @@ interface DataSettings {
   readonly usualLabelColumns?: readonly string[] | undefined;
   /** See `LoadRowsOptions`. */
   readonly dropUnlabeled?: boolean | undefined;
-  readonly onNote?: ((note: string) => void) | undefined;
 }
 
 /** The columns that a model was trained on, which are used if none are given. */

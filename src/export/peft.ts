@@ -4,7 +4,7 @@ import { UsageError } from "../common/errors.js";
 import { fillFolder } from "../files/atomic.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../files/outputFolder.js";
 import { findModel, foldersOf, open } from "../inference/open.js";
-import type { HubOptions } from "../io/hub/options.js";
+import type { HubContext } from "../io/hub/options.js";
 import type { NamedTask } from "../tasks/index.js";
 import { refuseBadWeights } from "../train/badWeights.js";
 import type { Exported } from "./gguf/exportModel.js";
@@ -22,10 +22,10 @@ interface PeftSettings {
 export async function exportPeft(
   settings: PeftSettings,
   task: NamedTask | undefined,
-  hub?: HubOptions,
+  context?: HubContext,
 ): Promise<Exported> {
   if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
-  const found = await findModel(settings, hub);
+  const found = await findModel(settings, context);
   return holdOutput(settings.output, async (path) => {
     refuseOccupied(path, settings.overwrite, foldersOf(found));
     const { adapted, adapter } = await open(found, { task, dtype: "float32" });

@@ -1,4 +1,5 @@
 /** Metrics of a file of predictions for labeled rows, without a model. */
+import type { CallContext } from "../common/callContext.js";
 import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { firstFault } from "../common/schema.js";
@@ -24,15 +25,13 @@ import { textScorer } from "../tasks/index.js";
 import type { Evaluation } from "../train/evaluation.js";
 
 /** Predictions, and the rows that they are for. */
-interface PredictionFile {
+interface PredictionFile extends CallContext {
   readonly data: string;
   readonly split?: Split | undefined;
   readonly limit?: number | undefined;
   readonly textColumns?: readonly string[] | undefined;
   readonly labelColumn?: readonly string[] | undefined;
   readonly dropUnlabeled?: undefined;
-  /** Receives notes on how the rows are read. */
-  readonly onNote?: ((note: string) => void) | undefined;
   /** One JSON object per row, as `predict` writes them. */
   readonly predictions: string;
 }

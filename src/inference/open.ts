@@ -14,8 +14,8 @@ import { BidoraError, UsageError } from "../common/errors.js";
 import type { Pooling } from "../files/adapterMetadata.js";
 import type { JsonObject } from "../files/json.js";
 import { readConfig } from "../io/checkpoint.js";
-import type { HubOptions } from "../io/hub/options.js";
-import { resolveModel } from "../io/resolveModel.js";
+import type { HubContext } from "../io/hub/options.js";
+import { modelFolder } from "../io/resolveModel.js";
 import { isSentenceTransformer } from "../io/sentenceTransformers.js";
 import { architectureOf, type LoadedModel, loadModel, matrixFormats } from "../models/index.js";
 import { type BaseDtype, packLinears } from "../nn/index.js";
@@ -51,7 +51,7 @@ interface FoundAdapter {
 export interface FoundModel extends FoundAdapter {
   readonly folder: string;
   /** Receives notes for the user. */
-  readonly onNote?: HubOptions["onNote"];
+  readonly onNote?: HubContext["onNote"];
 }
 
 /** The folders that a model is read from. */
@@ -59,9 +59,9 @@ export const foldersOf = ({ folder, adapterFolder }: FoundModel): string[] =>
   adapterFolder === undefined ? [folder] : [folder, adapterFolder];
 
 /** Reads an adapter. @throws BidoraError as `resolveModel` and `readAdapter` */
-export async function findAdapter(named: ModelNames["adapter"], hub?: HubOptions): Promise<FoundAdapter> {
+export async function findAdapter(named: ModelNames["adapter"], context?: HubContext): Promise<FoundAdapter> {
   if (typeof named !== "string") return { adapter: named, adapterFolder: undefined };
-  const adapterFolder = await resolveModel(named, hub);
+  const adapterFolder = await modelFolder(named, context);
   return { adapter: await readAdapter(adapterFolder), adapterFolder };
 }
 
@@ -69,8 +69,8 @@ export async function findAdapter(named: ModelNames["adapter"], hub?: HubOptions
  * Reads the adapter and finds its base model: `model`, or by default the one named by the adapter.
  * @throws UsageError if there is no model; BidoraError as `resolveModel` and `readAdapter`
  */
-export async function findModel(names: ModelNames, hub?: HubOptions): Promise<FoundModel> {
-  const found = await findAdapter(names.adapter, hub);
+export async function findModel(names: ModelNames, context?: HubContext): Promise<FoundModel> {
+  const found = await findAdapter(names.adapter, context);
   const { adapter } = found;
   const name = names.model ?? adapter?.baseModel;
   if (name === undefined)
@@ -80,9 +80,8 @@ export async function findModel(names: ModelNames, hub?: HubOptions): Promise<Fo
         : "--model is missing: give a local folder or a Hub repository, or an --adapter that names its base model.",
     );
   const own = names.model === undefined && !existsSync(name) ? adapter?.revision : undefined;
-  const revision = names.revision ?? own;
-  const folder = await resolveModel(name, { ...hub, ...(revision === undefined ? {} : { revision }) });
-  return { ...found, folder, onNote: hub?.onNote };
+  const folder = await modelFolder(name, context, names.revision ?? own);
+  return { ...found, folder, onNote: context?.onNote };
 }
 
 /** Options for opening a model. */

@@ -1,8 +1,8 @@
 /** Opens what proposes tokens to a language model. */
 import { BidoraError, named as wrapped } from "../common/errors.js";
 import { type Draft, modelDraft, ngramDraft } from "../generation/index.js";
-import type { HubOptions } from "../io/hub/options.js";
-import { resolveModel } from "../io/resolveModel.js";
+import type { HubContext } from "../io/hub/options.js";
+import { modelFolder } from "../io/resolveModel.js";
 import { namedTask } from "../tasks/index.js";
 import { loadTokenizer, TokenBytes, type Tokenizer } from "../text/index.js";
 import { type InferenceModel, open } from "./open.js";
@@ -18,14 +18,14 @@ const NGRAM = "ngram";
  * @param named `ngram`, or a folder, a GGUF file or a Hub repository
  * @throws BidoraError `DRAFT` for a model with other tokens; as `resolveModel` and `open`
  */
-export async function openDraft(named: string, to: InferenceModel, hub?: HubOptions): Promise<OpenDraft> {
+export async function openDraft(named: string, to: InferenceModel, context?: HubContext): Promise<OpenDraft> {
   if (named === NGRAM) return { ...ngramDraft(), [Symbol.dispose]: () => {} };
   const name = `--draft ${named}`;
   const nameIt = (error: unknown) =>
     wrapped(name, () => {
       throw error;
     });
-  const folder = await resolveModel(named, hub).catch(nameIt);
+  const folder = await modelFolder(named, context).catch(nameIt);
   refuseOtherTokens(name, await loadTokenizer(folder).catch(nameIt), to.tokenizer);
   const found = { folder, adapter: undefined, adapterFolder: undefined };
   const options = { dtype: to.dtype, device: to.model.device, task: namedTask("causal-lm"), packed: true };

@@ -1,4 +1,5 @@
 /** An open model's predictions for rows, in the form that the command `predict` writes. */
+import type { CallContext } from "../common/callContext.js";
 import { BidoraError } from "../common/errors.js";
 import { type Dataset, type Example, type LanguageExample, loadLanguage, type RowSource } from "../data/index.js";
 import { readRows, trainedColumns } from "../datasets/splits.js";
@@ -37,7 +38,7 @@ export interface Prediction {
 }
 
 /** Settings for predicting rows. */
-interface PredictionSettings {
+interface PredictionSettings extends CallContext {
   readonly batchSize: number;
   readonly maxLength: number;
   readonly textColumns?: readonly string[] | undefined;
@@ -45,9 +46,6 @@ interface PredictionSettings {
   readonly maxNewTokens?: number | undefined;
   /** The settings that the user gave. */
   readonly given: object;
-  readonly signal?: AbortSignal | undefined;
-  /** Receives notes on how the rows are read. */
-  readonly onNote?: ((note: string) => void) | undefined;
 }
 
 /** Returns the examples to predict; calls `read` if they are the source's rows. */

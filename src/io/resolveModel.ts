@@ -4,8 +4,7 @@ import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { type Environment, ownCacheFolder } from "../common/program.js";
 import { CONFIG_FILE } from "../files/names.js";
-import type { HubOptions } from "./hub/options.js";
-import { hubOptions } from "./hub/options.js";
+import { type HubContext, type HubOptions, hubOptions, hubOptionsOf } from "./hub/options.js";
 import { transformerFolder } from "./sentenceTransformers.js";
 
 /**
@@ -36,6 +35,13 @@ export async function resolveModel(nameOrFolder: string, options: HubOptions = {
   // Loaded only when needed: a local folder needs no Hub client.
   return (await import("./hub/snapshot.js")).hubSnapshot(nameOrFolder, options);
 }
+
+/** `resolveModel` within a call. @param revision by default that in the options for the Hub */
+export const modelFolder = (
+  name: string,
+  context: HubContext = {},
+  revision = context.hub?.revision,
+): Promise<string> => resolveModel(name, { ...hubOptionsOf(context), revision });
 
 /** The folder of a model in bidora's own cache, where the quickstart puts a model that it has fetched from a package index. */
 export const ownModelFolder = (name: string, environment?: Environment): string =>

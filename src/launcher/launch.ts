@@ -4,20 +4,20 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { CallContext } from "../common/callContext.js";
 import { spawnLinked } from "../common/childProcess.js";
 import { BidoraError, INTERRUPTED, UsageError } from "../common/errors.js";
 import { LAUNCHED } from "../common/launched.js";
 import { freePort } from "./freePort.js";
 
 /** What is launched. */
-export interface LaunchPlan {
+export interface LaunchPlan extends Pick<CallContext, "onNote"> {
   /** The program and its arguments. */
   readonly command: readonly string[];
   /** The number of ranks. */
   readonly processes: number;
   /** How many times all ranks are started again after a failure. */
   readonly maxRestarts: number;
-  readonly onNote?: ((line: string) => void) | undefined;
 }
 
 /** How a rank ended. */

@@ -11,6 +11,7 @@ import {
   trainEverything,
   whyNotPeft,
 } from "../adapters/index.js";
+import type { CallContext } from "../common/callContext.js";
 import { UsageError } from "../common/errors.js";
 import { formatBytes } from "../common/format.js";
 import { isTooCoarse, METHODS, type RunConfig, type RunKey, type RunSettings, withFound } from "../config/index.js";
@@ -26,7 +27,7 @@ import {
 import type { RowCounts } from "../files/events.js";
 import type { RowRecord } from "../files/rowRecord.js";
 import { noteOnBase } from "../inference/adapterBase.js";
-import type { HubOptions } from "../io/hub/options.js";
+import type { HubContext } from "../io/hub/options.js";
 import { requireTextScores } from "../metrics/textMetrics.js";
 import {
   type LoadedModel,
@@ -102,14 +103,14 @@ export function checkpointWeights({ folder, loaded, adapted, start }: Prepared):
  */
 export async function prepare(
   { config, saved, adapterFolder, task }: RunStart,
-  hub?: HubOptions,
+  context: HubContext = {},
   precision?: "float32" | "float64",
   ranks: Ranks = ALONE,
 ): Promise<Prepared> {
   if (config.threads !== undefined) setThreads(config.threads);
   const device = resolveDevice(config.device, ranks.localRank);
   const available = memoryOf(device).free();
-  const read = await readRunData({ config, saved, adapterFolder, task }, hub, ranks.size);
+  const read = await readRunData({ config, saved, adapterFolder, task }, context, ranks.size);
   const { folder, choice, own, splits, tokenizer, labels, model, maxLength } = read;
   if (choice.texts) requireTextScores();
   checkEvaluationRows(config, splits);
@@ -136,16 +137,16 @@ export async function prepare(
       METHODS[config.method].adapter === undefined ? ALONE : ranks,
     ),
   ]);
-  noteRowsWithoutLoss(choice.task, data, hub);
-  for (const note of notes) hub?.onNote?.(note);
+  noteRowsWithoutLoss(choice.task, data, context);
+  for (const note of notes) context.onNote?.(note);
   const baseFormats = matrixFormats(loaded.model);
   const baseNote = noteOnBase(saved, baseFormats);
-  if (baseNote !== undefined) hub?.onNote?.(baseNote);
+  if (baseNote !== undefined) context.onNote?.(baseNote);
   const adapted = adapt(loaded, config, saved, generator, precision ?? TRAINED_DTYPE);
   if (config.initLoraWeights === "loftq" && !saved)
     withOriginalWeights(folder, loaded, (originals) => startFromError(adapted, originals, ranks));
-  noteNeed(new MemoryNeed({ config, loaded, adapted, data }), config, available, hub);
-  noteHead(saved ? newLayers(loaded, saved.config) : loaded.initialized, own, hub);
+  noteNeed(new MemoryNeed({ config, loaded, adapted, data }), config, available, context);
+  noteHead(saved ? newLayers(loaded, saved.config) : loaded.initialized, own, context);
   return {
     ...{ folder, adapterFolder, choice, tokenizer, maxLength, data, loaded, baseFormats, adapted, generator, ranks },
     config: withFound(config, foundIn(config, { choice, splits, maxLength, adapted })),
@@ -217,13 +218,13 @@ function foundIn(
 }
 
 /** @throws BidoraError `NO_LOSS` if no row of a split counts in the loss */
-function noteRowsWithoutLoss(task: Task, data: Prepared["data"], hub: HubOptions | undefined): void {
+function noteRowsWithoutLoss(task: Task, data: Prepared["data"], { onNote }: CallContext): void {
   const evaluated = task.takesTrainOn
     ? ({ validation: data.validation, test: data.test, "held-out": data.holdout } as const)
     : {};
   for (const [what, rows] of Object.entries({ training: data.train, ...evaluated })) {
     const note = rows && noteWithoutLoss(task, rows, what);
-    if (note !== undefined) hub?.onNote?.(note);
+    if (note !== undefined) onNote?.(note);
   }
 }
 
@@ -236,12 +237,12 @@ function rowsOf({ train, validation, test }: Splits): RowCounts {
 }
 
 /** @param available bytes, measured before the weights were loaded */
-function noteNeed(need: MemoryNeed, config: RunConfig, available: number, hub: HubOptions | undefined): void {
+function noteNeed(need: MemoryNeed, config: RunConfig, available: number, { onNote }: CallContext): void {
   const bytes = need.with();
   if (bytes <= available) return;
   const fitting = settingsThatFit(need, config, available);
   const advice = fitting === undefined ? "use a smaller model, or fewer trained parameters" : `it fits with ${fitting}`;
-  hub?.onNote?.(
+  onNote?.(
     `This run needs at least ${formatBytes(bytes)} of memory, and ${formatBytes(available)} are available: ${advice}.`,
   );
 }
@@ -253,28 +254,28 @@ function commonColumns({ train, validation, test }: Splits): NonNullable<Dataset
   return (isCommon && each[0]) || {};
 }
 
-function noteHead(initialized: readonly string[], own: TrainedHead | undefined, hub: HubOptions | undefined): void {
+function noteHead(initialized: readonly string[], own: TrainedHead | undefined, { onNote }: CallContext): void {
   if (initialized.length === 0) return;
   const why = own ? "the checkpoint's does not fit the labels" : "the checkpoint has none";
-  hub?.onNote?.(`Initialized a new head (${initialized.join(", ")}) from the seed: ${why}.`);
+  onNote?.(`Initialized a new head (${initialized.join(", ")}) from the seed: ${why}.`);
 }
 
 /** Notes on the settings, once model and data are known. */
-export function noteSettings(prepared: Prepared, hub: HubOptions | undefined): void {
-  noteNotForPeft(prepared, hub);
+export function noteSettings(prepared: Prepared, context: CallContext): void {
+  noteNotForPeft(prepared, context);
   const { method, hypergradient, dtype } = prepared.config;
   if (METHODS[method].isBilevel && isTooCoarse(hypergradient, dtype))
-    hub?.onNote?.(
+    context.onNote?.(
       `--hypergradient ${hypergradient} loses accuracy in ${dtype}: use exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
     );
 }
 
 /** An adapter whose method PEFT lacks can be used there only after merging it, if that is possible. */
-function noteNotForPeft({ adapted }: Prepared, hub: HubOptions | undefined): void {
+function noteNotForPeft({ adapted }: Prepared, { onNote }: CallContext): void {
   const why = adapted.config && whyNotPeft(adapted.config);
   if (!why) return;
   const isMerged = adapted.modules.every(({ adapter, layer }) => adapter.whyNotMerged(layer) === undefined);
-  hub?.onNote?.(`${why}${isMerged ? ": `bidora merge` turns the result into a plain model" : ""}.`);
+  onNote?.(`${why}${isMerged ? ": `bidora merge` turns the result into a plain model" : ""}.`);
 }
 
 /** Makes the model trainable by the method: with a saved adapter, a new one, or all weights. */

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { CallContext } from "../common/callContext.js";
 import { settingsOf, unusedSettings } from "../config/index.js";
 import type { Provenance } from "../files/checkpointState.js";
 import { checksumsOf, sha256 } from "../files/checksums.js";
@@ -111,13 +112,13 @@ function adapterFiles(folder: string): string[] {
 
 /**
  * The checkpoint that a resumed run continues from.
- * @param onNote receives notes if it is not the newest, and if the resumed run may not have the same bits
+ * Notes say if it is not the newest, and if the resumed run may not have the same bits.
  * @throws BidoraError as `findCheckpoint`
  */
 export async function checkpointToResume(
   prepared: Prepared,
   provenance: ProvenanceSource,
-  onNote: (note: string) => void = () => {},
+  { onNote }: CallContext = {},
 ): Promise<FoundCheckpoint> {
   const { config, adapted, ranks } = prepared;
   const found = await findCheckpoint({
@@ -130,13 +131,13 @@ export async function checkpointToResume(
     hooks: adapted.hooks,
     processes: ranks.size,
   });
-  for (const damaged of found.damaged) onNote(`${damaged}: continuing from ${found.path}.`);
+  for (const damaged of found.damaged) onNote?.(`${damaged}: continuing from ${found.path}.`);
   const idle = unusedSettings(config);
   for (const difference of settingDifferences(found.state.settings, settingsOf(config))) {
-    if (FREE.has(difference.key) && !idle.includes(difference.key)) onNote(`${madeWith(found.path, difference)}.`);
+    if (FREE.has(difference.key) && !idle.includes(difference.key)) onNote?.(`${madeWith(found.path, difference)}.`);
   }
   for (const difference of arithmeticDifferences(found, adapted.model.device, ranks.size)) {
-    onNote(`${difference}: the result may differ in its last bits from that of an uninterrupted run.`);
+    onNote?.(`${difference}: the result may differ in its last bits from that of an uninterrupted run.`);
   }
   return found;
 }

@@ -1,3 +1,4 @@
+import type { CallContext } from "../common/callContext.js";
 import type { RunConfig } from "../config/index.js";
 import type { Dataset, LanguageExample } from "../data/index.js";
 import type { Findings, Metrics } from "../files/metrics.js";
@@ -24,7 +25,7 @@ export class RunEvaluation {
 
   constructor(
     private readonly prepared: Prepared,
-    private readonly onNote?: (line: string) => void,
+    private readonly context: CallContext = {},
   ) {}
 
   /** The task's metrics on a split. */
@@ -53,7 +54,7 @@ export class RunEvaluation {
 
   /** Evaluations repeat, notes do not. */
   #noteOnce(note: string): void {
-    if (!this.#noted.has(note)) this.onNote?.(note);
+    if (!this.#noted.has(note)) this.context.onNote?.(note);
     this.#noted.add(note);
   }
 

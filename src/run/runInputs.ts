@@ -25,8 +25,8 @@ import {
 import { baseDtypeFor } from "../inference/adapterBase.js";
 import { findAdapter } from "../inference/open.js";
 import { readConfig } from "../io/checkpoint.js";
-import type { HubOptions } from "../io/hub/options.js";
-import { resolveModel } from "../io/resolveModel.js";
+import type { HubContext } from "../io/hub/options.js";
+import { modelFolder } from "../io/resolveModel.js";
 import { architectureOf, type ModelConfig } from "../models/index.js";
 import { flagOf } from "../settings/option.js";
 import {
@@ -57,9 +57,12 @@ export interface RunData {
  * Finds the model, determines the task, and reads rows and tokenizer.
  * @param ranks the number of processes that train together
  */
-export async function readRunData({ config, saved, task }: RunStart, hub?: HubOptions, ranks = 1): Promise<RunData> {
-  const revision = config.revision === undefined ? {} : { revision: config.revision };
-  const folder = await baseFolder(config, { ...hub, ...revision });
+export async function readRunData(
+  { config, saved, task }: RunStart,
+  context?: HubContext,
+  ranks = 1,
+): Promise<RunData> {
+  const folder = await baseFolder(config, context);
   const checkpointConfig = readConfig(folder);
   const architecture = architectureOf(checkpointConfig);
   const own = inferTask(checkpointConfig);
@@ -68,7 +71,7 @@ export async function readRunData({ config, saved, task }: RunStart, hub?: HubOp
   const splits = await readSplits(asked, {
     ...config,
     ...trainedColumns(saved ? saved.metadata : findAdapterMetadata(folder)),
-    onNote: hub?.onNote,
+    onNote: context?.onNote,
   });
   const used = withSubsets(splits, config);
   const tokenizer = await loadTokenizer(folder);
@@ -91,11 +94,11 @@ export async function readRunData({ config, saved, task }: RunStart, hub?: HubOp
 
 /** The model's folder. @throws as `resolveModel`, saying who names the model if it is not the user */
 export async function baseFolder(
-  { model, given, sources }: Pick<RunConfig, "model" | "given" | "sources">,
-  hub?: HubOptions,
+  { model, revision, given, sources }: Pick<RunConfig, "model" | "revision" | "given" | "sources">,
+  context?: HubContext,
 ): Promise<string> {
   try {
-    return await resolveModel(model, hub);
+    return await modelFolder(model, context, revision);
   } catch (cause) {
     if (given.model !== undefined || sources.adapter?.model === undefined || !(cause instanceof BidoraError))
       throw cause;
@@ -146,8 +149,8 @@ export function inputsOf({ model, adapter, data, train, validation, test }: RunC
 }
 
 /** Reads the adapter to start from, if one is named; the method and the output folder's default follow it. */
-export async function startOf(asked: RunConfig, hub?: HubOptions): Promise<RunStart> {
-  const { adapter: saved, adapterFolder } = await findAdapter(asked.adapter, hub);
+export async function startOf(asked: RunConfig, context?: HubContext): Promise<RunStart> {
+  const { adapter: saved, adapterFolder } = await findAdapter(asked.adapter, context);
   return { config: saved ? followAdapter(asked, saved) : asked, saved, adapterFolder };
 }
 

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { CallContext } from "../common/callContext.js";
 import { BidoraError } from "../common/errors.js";
 import { stopsByValidation } from "../common/run.js";
 import { METHODS, renderRunYaml, settingSources, settingsOf, unusedSettings } from "../config/index.js";
@@ -30,14 +31,11 @@ import { RunEvaluation } from "./runEvaluation.js";
 import { earlyStoppingOf, runObservers } from "./runObservers.js";
 import { SearchHistory } from "./searchHistory.js";
 
-interface TrainingRunOptions {
-  readonly signal?: AbortSignal | undefined;
+interface TrainingRunOptions extends CallContext {
   /** Requests for checkpoints during the run. */
   readonly checkpoints?: CheckpointRequest | undefined;
   /** Receive every event of the run. */
   readonly observers?: readonly ((event: RunEvent) => void)[] | undefined;
-  /** Receives notes for the user. */
-  readonly onNote?: ((line: string) => void) | undefined;
   /** The checkpoint to resume from; undefined for a new run. */
   readonly from: FoundCheckpoint | undefined;
   readonly provenance: ProvenanceSource;
@@ -90,7 +88,7 @@ export class TrainingRun {
     if (METHODS[config.method].isBilevel) this.#search = new SearchHistory(config, this.#from?.step ?? 0);
     this.#reserve = new DiskReserve(config.output, checkpointBytes(adapted, this.#earlyStopping !== undefined));
     this.#latestState = new LatestState(adapted.trained, generator);
-    this.#evaluation = new RunEvaluation(prepared, options.onNote);
+    this.#evaluation = new RunEvaluation(prepared, options);
     this.#observers = inOrder(
       runObservers(prepared, {
         listeners: options.observers ?? [],

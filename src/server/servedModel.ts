@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { type AdapterMetadata, AdapterRoutes, type SavedAdapter } from "../adapters/index.js";
+import type { CallContext } from "../common/callContext.js";
 import { BidoraError, named, UsageError } from "../common/errors.js";
 import type { Pooling } from "../files/adapterMetadata.js";
 import { baseDtypeFor, noteOnBase } from "../inference/adapterBase.js";
@@ -16,7 +17,7 @@ import {
 import { type OpenDraft, openDraft } from "../inference/openDraft.js";
 import { poolingFor } from "../inference/pooling.js";
 import { readConfig } from "../io/checkpoint.js";
-import type { HubOptions } from "../io/hub/options.js";
+import type { HubContext } from "../io/hub/options.js";
 import { architectureOf, matrixFormats } from "../models/index.js";
 import type { BaseDtype } from "../nn/index.js";
 import { type NamedTask, namedTask, resolveHead, type TaskKind } from "../tasks/index.js";
@@ -64,11 +65,11 @@ interface NamedAdapter {
  * @throws UsageError for two models of one name, or adapters of different base models if none is given; BidoraError `HEAD` for a model
  *   for a task that is not served, and as `findModel` and `attachAdapter`
  */
-export async function openServed(settings: ServedSettings, hub?: HubOptions): Promise<ServedModel> {
+export async function openServed(settings: ServedSettings, context: HubContext = {}): Promise<ServedModel> {
   const given = settings.adapter ?? [];
-  const adapters = await Promise.all(given.map((one) => findNamed(one, hub)));
+  const adapters = await Promise.all(given.map((one) => findNamed(one, context)));
   try {
-    return await withAdapters(adapters, settings, hub);
+    return await withAdapters(adapters, settings, context);
   } finally {
     // The model has copies.
     for (const { saved } of adapters) for (const tensor of saved.tensors.values()) tensor.dispose();
@@ -78,10 +79,10 @@ export async function openServed(settings: ServedSettings, hub?: HubOptions): Pr
 async function withAdapters(
   adapters: readonly NamedAdapter[],
   settings: ServedSettings,
-  hub: HubOptions | undefined,
+  context: HubContext,
 ): Promise<ServedModel> {
   const { model, revision } = settings;
-  const found = await findModel({ model, revision, adapter: adapters[0]?.saved }, hub);
+  const found = await findModel({ model, revision, adapter: adapters[0]?.saved }, context);
   if (model === undefined) refuseOtherBase(adapters);
   const name = nameOf(model ?? (adapters[0]?.saved.baseModel as string));
   refuseSameName(name, adapters);
@@ -99,15 +100,15 @@ async function withAdapters(
   );
   const formats = matrixFormats(base.model);
   const routes = routesOf(base, adapters);
-  const draft = await draftOf(base, settings, hub).catch((error) => {
+  const draft = await draftOf(base, settings, context).catch((error) => {
     base.model.dispose();
     routes.dispose();
     throw error;
   });
   for (const adapter of adapters) {
-    await noteOtherTokenizer(adapter, base.tokenizer, hub);
+    await noteOtherTokenizer(adapter, base.tokenizer, context);
     const note = noteOnBase(adapter.saved, formats);
-    if (note !== undefined) hub?.onNote?.(`${adapter.name}: ${note}`);
+    if (note !== undefined) context.onNote?.(`${adapter.name}: ${note}`);
   }
   return {
     base,
@@ -132,12 +133,12 @@ function routesOf({ model }: InferenceModel, adapters: readonly NamedAdapter[]):
 async function draftOf(
   base: InferenceModel,
   { draft: named, draftTokens }: ServedSettings,
-  hub: HubOptions | undefined,
+  context: HubContext,
 ): Promise<OpenDraft | undefined> {
   if (named === undefined) return undefined;
   if (!base.task.isGenerative)
     throw new UsageError(`No effect: --draft is for language models, and the model is for ${base.kind}; leave it out.`);
-  const draft = await openDraft(named, base, hub);
+  const draft = await openDraft(named, base, context);
   return { ...draft, tokens: draftTokens ?? draft.tokens };
 }
 
@@ -148,8 +149,8 @@ export function disposeServed({ base, routes, draft }: ServedModel): void {
   draft?.[Symbol.dispose]();
 }
 
-async function findNamed(given: string, hub: HubOptions | undefined): Promise<NamedAdapter> {
-  const { adapter, adapterFolder } = await findAdapter(given, hub);
+async function findNamed(given: string, context: HubContext): Promise<NamedAdapter> {
+  const { adapter, adapterFolder } = await findAdapter(given, context);
   return { name: nameOf(given), given, folder: adapterFolder as string, saved: adapter as SavedAdapter };
 }
 
@@ -200,12 +201,12 @@ function taskFor({ folder }: FoundModel, adapters: readonly NamedAdapter[], pool
 async function noteOtherTokenizer(
   { name, folder }: NamedAdapter,
   base: Tokenizer,
-  hub: HubOptions | undefined,
+  { onNote }: CallContext,
 ): Promise<void> {
   if (!existsSync(join(folder, "tokenizer.json"))) return;
   const own = await loadTokenizer(folder).catch(() => undefined);
   if (own && own.chatTemplateText !== base.chatTemplateText)
-    hub?.onNote?.(`${name}: the adapter's folder has another chat template than the base model, whose own is used.`);
+    onNote?.(`${name}: the adapter's folder has another chat template than the base model, whose own is used.`);
   if (own && own.size !== base.size)
-    hub?.onNote?.(`${name}: the adapter's folder has another vocabulary than the base model, whose own is used.`);
+    onNote?.(`${name}: the adapter's folder has another vocabulary than the base model, whose own is used.`);
 }

@@ -1,5 +1,6 @@
 // `bidora setup`: uses the engine that is there, or builds one.
 import { resolve } from "node:path";
+import type { CallContext } from "../common/callContext.js";
 import { BidoraError } from "../common/errors.js";
 import { HINTED_COMMAND } from "../common/installation.js";
 import { isOutdated } from "../torch/engines/builds.js";
@@ -18,29 +19,24 @@ export interface SetupOptions {
   readonly develop: boolean;
 }
 
-interface SetupHooks {
-  readonly note: (sentence: string) => void;
-  readonly signal?: AbortSignal | undefined;
-}
-
 /**
  * Makes an engine usable: nothing if one is, else an addon is built for LIBTORCH, for the system's libtorch (which is installed
  * if that is possible), or for Python's.
  * @returns the engine in use
  * @throws BidoraError `SETUP` saying what is missing and how to get it
  */
-export async function setUp(system: System, options: SetupOptions, { note, signal }: SetupHooks): Promise<EnginePlace> {
+export async function setUp(system: System, options: SetupOptions, context: CallContext): Promise<EnginePlace> {
   const chosen = options.fromPython ? usedPythonTorch(system) : libtorchFolder();
   const { fromPython, develop } = options;
   const isReady = !develop && ((!fromPython && isCurrent(engineInUse())) || (await takeFromCache(chosen)));
   if (!isReady) {
-    const libtorch = (await provide(system, chosen, options, note)) ?? chosen;
-    note("==> Native addon (built if it is not up to date)");
-    await build(system, libtorch, signal);
+    const libtorch = (await provide(system, chosen, options, context)) ?? chosen;
+    context.onNote?.("==> Native addon (built if it is not up to date)");
+    await build(system, libtorch, context.signal);
   }
   const engine = engineInUse();
   if (engine.problem) throw engine.problem;
-  note(`==> Ready: libtorch ${engine.libtorch ?? ""} with the addon in ${engine.folder}`);
+  context.onNote?.(`==> Ready: libtorch ${engine.libtorch ?? ""} with the addon in ${engine.folder}`);
   return engine;
 }
 
@@ -79,10 +75,10 @@ async function provide(
   system: System,
   chosen: string | undefined,
   { yes, develop }: SetupOptions,
-  note: (sentence: string) => void,
+  { onNote }: CallContext,
 ): Promise<string | undefined> {
   const missing = missingPackages(system, { libtorch: chosen === undefined, develop });
-  note(`==> System packages: ${missing.join(" ") || "already installed"}`);
+  onNote?.(`==> System packages: ${missing.join(" ") || "already installed"}`);
   if (missing.length === 0) return undefined;
   try {
     await installPackages(system, missing, yes);
@@ -90,7 +86,7 @@ async function provide(
   } catch (refusal) {
     const python = chosen === undefined ? buildableTorch(system) : undefined;
     if (!python) throw refusal instanceof BidoraError ? withOthers(refusal) : refusal;
-    note(
+    onNote?.(
       `==> The libtorch of Python's torch ${python.version} (${python.folder}), as no system packages can be installed`,
     );
     return python.folder;

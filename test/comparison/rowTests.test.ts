@@ -142,12 +142,12 @@ it("a long test says once how long it will take", async () => {
   const lines: string[] = [];
   let now = 0;
   vi.spyOn(performance, "now").mockImplementation(() => (now += 10));
-  rowTests("wide", ["a", "b"], runs, scoring, (line) => lines.push(line));
+  rowTests("wide", ["a", "b"], runs, scoring, { onNote: (line) => lines.push(line) });
   vi.restoreAllMocks();
   expect(lines).toEqual([
     expect.stringMatching(/^The bootstrap over the rows of wide draws 10,000 resamples: about .* left\.$/),
   ]);
-  rowTests("t", ["a", "b"], runs, scoring, (line) => lines.push(line));
+  rowTests("t", ["a", "b"], runs, scoring, { onNote: (line) => lines.push(line) });
   expect(lines).toHaveLength(1);
 });
 
@@ -171,7 +171,9 @@ it("a metric that is undefined on many resamples is left out, with one note", as
     [0, 1].map((seed) => ({ ...run(method, seed, rows), metrics: { accuracy: 1 } })),
   );
   const notes: string[] = [];
-  const tests = rowTests("t", ["a", "b", "c"], await readPredictedRuns(runs, words), words, (line) => notes.push(line));
+  const tests = rowTests("t", ["a", "b", "c"], await readPredictedRuns(runs, words), words, {
+    onNote: (line) => notes.push(line),
+  });
   expect(tests).toEqual([]);
   expect(notes).toEqual([
     expect.stringMatching(

@@ -5,4 +5,4 @@ import { checkSettings, filled } from "../../src/settings/settings.js";
 
 /** The generator that the command `generate` makes of its settings. */
 export const openGenerator = (given: GenerateSettings): Promise<TextGenerator> =>
-  generatorFor(filled(generateOptions, checkSettings(generateOptions, given)), undefined);
+  generatorFor(filled(generateOptions, checkSettings(generateOptions, given)), {});

@@ -18,12 +18,11 @@ afterEach(() => {
 });
 
 const OPTIONS = { yes: false, fromPython: false, develop: false };
-const hooks = { note: () => {} };
 
 test("a LIBTORCH without libtorch", async () => {
   const { system, ran } = fakeSystem();
   process.env.LIBTORCH = freshPath("nothing");
-  await expect(setUp(system, OPTIONS, hooks)).rejects.toThrow(
+  await expect(setUp(system, OPTIONS, {})).rejects.toThrow(
     `LIBTORCH is ${process.env.LIBTORCH}, which has no libtorch to build for: set it to a folder with include/ and lib/, or unset it.`,
   );
   expect(ran).toEqual([]);
@@ -32,7 +31,7 @@ test("a LIBTORCH without libtorch", async () => {
 test("Python's libtorch, where LIBTORCH would be used all the same", async () => {
   const { system, ran } = fakeSystem({ output: () => `${torch}\n2.13.0+cpu` });
   process.env.LIBTORCH = relative(process.cwd(), freshPath("other"));
-  await expect(setUp(system, { ...OPTIONS, fromPython: true }, hooks)).rejects.toThrow(
+  await expect(setUp(system, { ...OPTIONS, fromPython: true }, {})).rejects.toThrow(
     `LIBTORCH is set and takes precedence over what --from-python builds: run \`LIBTORCH=${torch} npx --no -- bidora setup\`, and set LIBTORCH when running, too.`,
   );
   expect(ran).toEqual([]);

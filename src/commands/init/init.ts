@@ -14,12 +14,13 @@ import {
 } from "../../config/index.js";
 import { writeFileAtomic } from "../../files/atomic.js";
 import { freeFile } from "../../files/outputFolder.js";
+import type { HubContext } from "../../io/hub/options.js";
 import type { Estimate } from "../../run/estimates/measureRun.js";
 import { inputsOf } from "../../run/runInputs.js";
 import { text, toggle } from "../../settings/kinds.js";
 import { asRare, omit, option } from "../../settings/option.js";
 import type { Settings } from "../../settings/settings.js";
-import { defineCommand, type Hooks } from "../command.js";
+import { defineCommand } from "../command.js";
 import { commandFor, measure } from "./measure.js";
 import { type Proposal, proposeRun } from "./proposal.js";
 import { renderRunFile } from "./render.js";
@@ -75,7 +76,7 @@ export const initCommand = defineCommand({
   isRun: true,
   hooks: ["signal", "onNote", "hub"],
   leavesFiles: true,
-  run: (settings, hooks) => init(settings, hooks),
+  run: (settings, context) => init(settings, context),
   show: ({ file, settings, reasons, estimate }) => ({
     value: { file, settings, reasons, estimate },
     text: `Wrote ${file}. Next:\n  ${commandFor("preview", file)}\n  ${commandFor("finetune", file)}`,
@@ -95,16 +96,16 @@ export const checkFile = ({ runFile, overwrite, given }: InitSettings): string =
     "--run-file",
   );
 
-async function init(settings: InitSettings, { signal, hub }: Hooks): Promise<InitResult> {
+async function init(settings: InitSettings, context: HubContext): Promise<InitResult> {
   checkFile(settings);
   const { runFile: file, overwrite } = settings;
   const proposal = await proposeRun(runSettingsOf(settings), settings.rows);
   const config = resolveChecked({ flags: proposal.settings });
   refuseUnused(config.given, config);
-  for (const reason of proposal.reasons) hub?.onNote?.(reason);
-  const measured = settings.estimate ? await measure(config, { signal, hub, file }) : undefined;
-  if (measured) hub?.onNote?.(measured.text);
-  signal?.throwIfAborted();
+  for (const reason of proposal.reasons) context.onNote?.(reason);
+  const measured = settings.estimate ? await measure(config, { ...context, file }) : undefined;
+  if (measured) context.onNote?.(measured.text);
+  context.signal?.throwIfAborted();
   const path = freeFile(file, overwrite, inputsOf(config), "--run-file");
   makeFolder(dirname(path));
   writeFileAtomic(path, fileText(path, file, proposal, config, measured?.text));

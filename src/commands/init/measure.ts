@@ -4,8 +4,8 @@ import { formatBytes, formatCount, formatSeconds } from "../../common/format.js"
 import { HINTED_COMMAND } from "../../common/installation.js";
 import { shellLine } from "../../common/shell.js";
 import type { RunConfig } from "../../config/index.js";
-import type { HubOptions } from "../../io/hub/options.js";
-import { resolveModel } from "../../io/resolveModel.js";
+import type { HubContext } from "../../io/hub/options.js";
+import { modelFolder } from "../../io/resolveModel.js";
 import { estimateRun } from "../../run/estimates/estimateRun.js";
 import type { Estimate } from "../../run/estimates/measureRun.js";
 import { readRunData, startOf } from "../../run/runInputs.js";
@@ -16,23 +16,21 @@ export interface Measured {
   readonly text: string;
 }
 
-interface MeasureOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly hub?: HubOptions | undefined;
+interface MeasureOptions extends HubContext {
   /** How the run is named in commands. */
   readonly file: string;
 }
 
 /** Downloads nothing. @throws UsageError, BidoraError as the run itself for its model and rows */
-export async function measure(config: RunConfig, { signal, hub, file }: MeasureOptions): Promise<Measured> {
-  const local = { ...hub, offline: true };
+export async function measure(config: RunConfig, { file, ...context }: MeasureOptions): Promise<Measured> {
+  const local = { ...context, hub: { ...context.hub, offline: true } };
   if (!(await isLocal(config, local)))
     return {
       text: `${config.model} is not on this machine: \`${commandFor("estimate", file)}\` downloads it, and says what the run takes.`,
     };
   await readRunData(await startOf(config, local), local);
   try {
-    const estimate = await estimateRun(config, { hub: local, signal });
+    const estimate = await estimateRun(config, local);
     return { estimate, text: textOf(estimate) };
   } catch (error) {
     if (!(error instanceof BidoraError) || !OF_MACHINE.test(error.code)) throw error;
@@ -46,10 +44,10 @@ export const commandFor = (command: string, file: string): string => `${HINTED_C
 /** Errors of this machine rather than of the run. */
 const OF_MACHINE = /^(ENGINE|MEMORY|ESTIMATE)/;
 
-async function isLocal({ model, revision, adapter }: RunConfig, hub: HubOptions): Promise<boolean> {
+async function isLocal({ model, revision, adapter }: RunConfig, context: HubContext): Promise<boolean> {
   try {
-    await resolveModel(model, { ...hub, ...(revision !== undefined && { revision }) });
-    if (adapter !== undefined) await resolveModel(adapter, hub);
+    await modelFolder(model, context, revision);
+    if (adapter !== undefined) await modelFolder(adapter, context);
     return true;
   } catch (error) {
     if (error instanceof BidoraError && error.code === "HUB_OFFLINE") return false;

@@ -1,4 +1,5 @@
 /** The rows from which the settings of a run are guessed: the first ones of a file. */
+import type { CallContext } from "../../common/callContext.js";
 import { UsageError } from "../../common/errors.js";
 import { formsOfFile, loadTable, readLines, type Table } from "../../data/index.js";
 import type { TaskKind } from "../../tasks/index.js";
@@ -36,7 +37,7 @@ const MOST_ROWS = 5000;
 export async function readSample(
   file: string,
   task: TaskKind = WORDS_TASK,
-  onNote?: (note: string) => void,
+  onNote?: CallContext["onNote"],
 ): Promise<Sample> {
   const { isTable, isWords } = formsOfFile(file);
   const words = isWords && task === WORDS_TASK ? await wordsSample(file) : undefined;

@@ -8,7 +8,7 @@ import { GGUF_SOURCE } from "../../files/names.js";
 import { findModel, foldersOf, open } from "../../inference/open.js";
 import { count, type GgufPair, number, text } from "../../io/gguf/metadata.js";
 import { fileTypeNumber } from "../../io/gguf/quantize.js";
-import type { HubOptions } from "../../io/hub/options.js";
+import type { HubContext } from "../../io/hub/options.js";
 import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer } from "../../text/index.js";
 import { refuseBadWeights } from "../../train/badWeights.js";
@@ -32,14 +32,14 @@ const PACKED_BASE =
 export async function exportLora(
   settings: GgufSettings & { readonly rank?: number | undefined },
   task: NamedTask | undefined,
-  hub?: HubOptions,
+  context?: HubContext,
 ): Promise<Exported & { readonly relativeError: number }> {
   const output = ggufName(settings.output);
   if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
   const { outtype = "f32" } = settings;
   if (outtype !== "f32" && outtype !== "f16")
     throw new UsageError(`--outtype ${outtype} is not supported with --to gguf-lora: use f32 or f16.`);
-  const found = await findModel(settings, hub);
+  const found = await findModel(settings, context);
   if (found.adapter?.metadata?.initLoraWeights === "loftq") throw exportError(PACKED_BASE);
   const source = found.folder;
   const destination = freeDestination(output, settings.overwrite, foldersOf(found));

@@ -7,7 +7,7 @@ import { count, type GgufPair, text } from "../../io/gguf/metadata.js";
 import { type FileType, fileTypeNumber } from "../../io/gguf/quantize.js";
 import { tokenizerMetadata } from "../../io/gguf/tokenizerMetadata.js";
 import type { GgufEntry } from "../../io/gguf/writer.js";
-import type { HubOptions } from "../../io/hub/options.js";
+import type { HubContext } from "../../io/hub/options.js";
 import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer } from "../../text/index.js";
 import { refuseBadWeights, weightsOf } from "../../train/badWeights.js";
@@ -54,10 +54,10 @@ const QUANTIZATION_VERSION = 2;
 export async function exportGguf(
   settings: GgufSettings,
   task: NamedTask | undefined,
-  hub?: HubOptions,
+  context?: HubContext,
 ): Promise<ExportedGguf> {
   const output = ggufName(settings.output);
-  const found = await findModel(settings, hub);
+  const found = await findModel(settings, context);
   const source = found.folder;
   const destination = freeDestination(output, settings.overwrite, foldersOf(found));
   const writable = writableModel(source);

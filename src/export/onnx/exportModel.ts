@@ -6,7 +6,7 @@ import { fillFolder } from "../../files/atomic.js";
 import { ONNX_FOLDER } from "../../files/names.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../../files/outputFolder.js";
 import { findModel, foldersOf } from "../../inference/open.js";
-import type { HubOptions } from "../../io/hub/options.js";
+import type { HubContext } from "../../io/hub/options.js";
 import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../../text/index.js";
 import { refuseBadWeights, weightsOf } from "../../train/badWeights.js";
@@ -55,10 +55,10 @@ export interface ExportedOnnx extends Exported {
 export async function exportOnnx(
   settings: OnnxSettings,
   task: NamedTask | undefined,
-  hub?: HubOptions,
+  context?: HubContext,
   mostBytes = MOST_BYTES,
 ): Promise<ExportedOnnx> {
-  const found = await findModel(settings, hub);
+  const found = await findModel(settings, context);
   const family = graphFamilyOf(found.folder);
   return holdOutput(settings.output, async (path) => {
     const rows = settings.data === undefined ? [] : [settings.data];

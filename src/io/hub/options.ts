@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { aFunction, aNumber, anObject, aSwitch, aText, optional, options, signal } from "../../common/arguments.js";
+import type { CallContext } from "../../common/callContext.js";
 import { UsageError } from "../../common/errors.js";
 import { CACHE_SETTING, type Environment, userCache } from "../../common/program.js";
 
@@ -84,17 +85,8 @@ function isTrue(value: string | undefined): boolean {
   return value !== undefined && /^(1|on|yes|true)$/i.test(value);
 }
 
-/** Progress of a download. */
-export interface DownloadProgress {
-  readonly file: string;
-  /** Bytes received, over all files of this download. */
-  readonly receivedBytes: number;
-  /** Bytes of all files known so far; grows once, when an index names the shards. */
-  readonly totalBytes: number;
-}
-
 /** How a Hub repository is found and downloaded. */
-export interface HubOptions {
+export interface HubOptions extends CallContext {
   /** A branch, a tag or a full commit hash; `main` by default. */
   readonly revision?: string | undefined;
   /** Use only the cache. `HF_HUB_OFFLINE` does the same. */
@@ -105,12 +97,18 @@ export interface HubOptions {
   /** Longest wait in milliseconds for the Hub's next response or bytes. */
   readonly timeoutMs?: number | undefined;
   readonly retryDelayMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Called with the progress of a download, several times a second. */
-  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
-  /** Called with a sentence for the user, such as that the cached copy is used because the Hub can't be reached. */
-  readonly onNote?: ((note: string) => void) | undefined;
 }
+
+/** A call that may open folders of the Hub. */
+export interface HubContext extends CallContext {
+  readonly hub?: HubOptions | undefined;
+}
+
+/** The options for the Hub of a call: its own signal, progress and notes, unless `hub` has others. */
+export const hubOptionsOf = ({ signal, onProgress, onNote, hub }: HubContext): HubOptions => ({
+  ...{ signal, onProgress, onNote },
+  ...hub,
+});
 
 /** Checks the options of calls that access the Hub. */
 export const hubOptions = options({

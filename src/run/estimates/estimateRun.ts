@@ -1,41 +1,28 @@
 import { fork } from "node:child_process";
 import { join } from "node:path";
+import type { CallContext } from "../../common/callContext.js";
 import { BidoraError } from "../../common/errors.js";
 import { packageRoot } from "../../common/installation.js";
 import { type RunConfig, type RunSettings, refuseUnused } from "../../config/index.js";
-import type { HubOptions } from "../../io/hub/options.js";
+import type { HubContext } from "../../io/hub/options.js";
 import { baseFolder, startOf } from "../runInputs.js";
 import type { Estimate } from "./measureRun.js";
 import { deserializeError, type ProcessMessage } from "./messages.js";
 
 const PROCESS = join(packageRoot, "dist", "run", "estimates", "process.js");
 
-interface EstimateOptions {
-  readonly hub?: HubOptions | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
 /** Predicts a run's memory, time and parameter count in a separate process. @throws as `estimate` */
-export async function estimateRun(config: RunConfig, { hub, signal }: EstimateOptions = {}): Promise<Estimate> {
-  signal?.throwIfAborted();
-  const { config: decided, adapterFolder } = await startOf(config, hub);
+export async function estimateRun(config: RunConfig, context: HubContext = {}): Promise<Estimate> {
+  context.signal?.throwIfAborted();
+  const { config: decided, adapterFolder } = await startOf(config, context);
   refuseUnused(config.given, decided);
   const { revision: _, ...given } = config.given;
-  const { revision } = decided;
-  const model = await baseFolder(decided, { ...hub, ...(revision === undefined ? {} : { revision }) });
+  const model = await baseFolder(decided, context);
   // The model is local by now: the process needs neither the network nor the caller's token.
-  return inProcess(
-    { ...given, model, ...(adapterFolder !== undefined && { adapter: adapterFolder }) },
-    hub?.onNote,
-    signal,
-  );
+  return inProcess({ ...given, model, ...(adapterFolder !== undefined && { adapter: adapterFolder }) }, context);
 }
 
-function inProcess(
-  settings: RunSettings,
-  onNote: ((line: string) => void) | undefined,
-  signal: AbortSignal | undefined,
-): Promise<Estimate> {
+function inProcess(settings: RunSettings, { onNote, signal }: CallContext): Promise<Estimate> {
   return new Promise((resolve, reject) => {
     const child = fork(PROCESS, [], { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
     const abort = () => void child.kill("SIGKILL");

@@ -3,7 +3,7 @@ import { METHODS, type RunConfig, refuseUnused } from "../../config/index.js";
 import type { ParameterCounts, Phase } from "../../files/events.js";
 import { checkOutput } from "../../files/outputFolder.js";
 import { inspectOutput } from "../../files/runFolder.js";
-import type { HubOptions } from "../../io/hub/options.js";
+import type { HubContext } from "../../io/hub/options.js";
 import { resolveDevice } from "../../torch/index.js";
 import { namingBadWeights } from "../../train/badWeights.js";
 import { memoryOf, type RunMemory } from "../../train/memory.js";
@@ -37,9 +37,7 @@ export interface Estimate {
   readonly warnings: readonly string[];
 }
 
-interface MeasureOptions {
-  readonly hub?: HubOptions | undefined;
-  readonly signal?: AbortSignal | undefined;
+interface MeasureOptions extends HubContext {
   /**
    * The process's time so far in milliseconds, by which work is measured. Wall time by default; on a shared machine, processor time is
    * more accurate.
@@ -71,14 +69,14 @@ const REPORT_SECONDS_A_STEP = 1e-5;
  */
 export async function measureRun(
   config: RunConfig,
-  { hub, signal, clock = wall }: MeasureOptions = {},
+  { clock = wall, ...context }: MeasureOptions = {},
 ): Promise<Estimate> {
   const memory = memoryOf(resolveDevice(config.device));
   const available = memory.free();
-  const limits = { deadline: performance.now() + ALL, clock, signal };
-  const begin = await checkedStart(config, hub);
-  const prepared = await prepare(begin, hub);
-  noteSettings(prepared, hub);
+  const limits = { deadline: performance.now() + ALL, clock, signal: context.signal };
+  const begin = await checkedStart(config, context);
+  const prepared = await prepare(begin, context);
+  noteSettings(prepared, context);
   const start = { seconds: clock() / 1000, peak: memory.peak() };
   return namingBadWeights(
     () => checkpointWeights(prepared),
@@ -123,8 +121,8 @@ const shareUntried = (phases: readonly PhaseCost[]): number =>
   1 - sum(phases, ({ sampled }) => sampled.count) / sum(phases, ({ steps }) => steps);
 
 /** Checks what the run checks, except that the output folder may have contents: nothing is written, and it may hold the run itself. */
-async function checkedStart(config: RunConfig, hub: HubOptions | undefined): Promise<RunStart> {
-  const begin = await startOf(config, hub);
+async function checkedStart(config: RunConfig, context: HubContext): Promise<RunStart> {
+  const begin = await startOf(config, context);
   refuseUnused(config.given, begin.config);
   const { output, resume, overwrite } = begin.config;
   checkOutput(output);

@@ -9,7 +9,7 @@ async function work(settings: RunSettings): Promise<ProcessMessage> {
   try {
     const { measureRun } = await import("./measureRun.js");
     const onNote = (note: string) => void tell({ note });
-    return { estimate: await measureRun(resolveRun(settings), { hub: { onNote } }) };
+    return { estimate: await measureRun(resolveRun(settings), { onNote }) };
   } catch (error) {
     return { error: serializeError(error) };
   }
