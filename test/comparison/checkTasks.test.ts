@@ -32,7 +32,7 @@ function check(
 ) {
   const file = write("c.yaml", [`model: ${model}`, ...more, `tasks: ${JSON.stringify(tasks)}`].join("\n"));
   const spec = readSpec({ methods: ["lora"], ...flags }, file);
-  return checkTasks(spec, factsIn(fresh()), { hub: { onNote: (line) => void notes.push(line) }, isListed });
+  return checkTasks(spec, factsIn(fresh()), { onNote: (line) => void notes.push(line), isListed });
 }
 
 const good = { name: "good", task: "sequence-classification", train, validation };
