@@ -16,6 +16,9 @@ const ORDER = [
   ["tasks", "generation"],
   ["datasets"],
   ["config"],
+  ["evaluation"],
+  ["inference"],
+  ["export", "server"],
   ["train"],
   ["inference"],
   ["run", "export", "quickstart", "setup", "server", "launcher"],
@@ -23,6 +26,7 @@ const ORDER = [
   ["report"],
   ["dashboard"],
   ["comparison", "analysis"],
+  ["run", "analysis", "quickstart", "setup", "launcher"],
   ["commands"],
   ["cli", "index.ts"],
 ];

@@ -43,7 +43,7 @@ export { type ReportSettings, report } from "./commands/report.js";
 export { type ServeSettings, serve } from "./commands/serve.js";
 export { type Verification, type VerifySettings, verifyHypergradient } from "./commands/verifyHypergradient.js";
 export type { DownloadProgress } from "./common/callContext.js";
-export { BidoraError, UsageError } from "./common/errors.js";
+export { BidoraError, type ErrorParts, UsageError } from "./common/errors.js";
 export type { Schema } from "./common/schema.js";
 export type { ResultStream } from "./common/stream.js";
 export type { ExpectedCost, ExpectedCosts } from "./comparison/expectedCosts.js";
@@ -247,6 +247,12 @@ export {
   type ValueReader,
   type WordsExample,
 } from "./data/index.js";
+export {
+  type Evaluation,
+  type EvaluationOptions,
+  evaluateRows,
+  type OnPrediction,
+} from "./evaluation/evaluateRows.js";
 export type { RunningServer } from "./server/serve.js";
 export {
   type Batch,
@@ -290,12 +296,6 @@ export {
   type WordsPrediction,
   type WordsRow,
 } from "./tasks/index.js";
-export {
-  type Evaluation,
-  type EvaluationOptions,
-  evaluateRows,
-  type OnPrediction,
-} from "./train/evaluation.js";
 
 // For custom training loops.
 

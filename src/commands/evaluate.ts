@@ -21,6 +21,14 @@ import {
 } from "../data/index.js";
 import { chosenTask, labelsForInference, positiveOf, type TaskChoice, taskOf } from "../datasets/choice.js";
 import { isNamedFolder, readLabeled, trainedColumns } from "../datasets/splits.js";
+import {
+  type Evaluation,
+  type EvaluationOptions,
+  evaluateRows,
+  notesOf,
+  noteWithoutLoss,
+} from "../evaluation/evaluateRows.js";
+import { evaluateTexts } from "../evaluation/evaluateTexts.js";
 import type { Metrics } from "../files/metrics.js";
 import { evaluatePredictions } from "../inference/evaluatePredictions.js";
 import { findModel, type InferenceModel, openForInference } from "../inference/open.js";
@@ -28,19 +36,11 @@ import { checkTexts, lengthFor } from "../inference/predictions.js";
 import { arePairs, searchCorpus } from "../inference/searchCorpus.js";
 import { type ConfidenceInterval, confidenceIntervals } from "../metrics/index.js";
 import { requireTextScores } from "../metrics/textMetrics.js";
+import { namingBadWeights, weightsIn } from "../nn/notFinite.js";
 import { number, text, toggle, whole } from "../settings/kinds.js";
 import { type AppliesWhen, allApplyWhen, both, type Given, option, pick } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { encodeRows, type Task } from "../tasks/index.js";
-import { namingBadWeights, weightsIn } from "../train/badWeights.js";
-import {
-  type Evaluation,
-  type EvaluationOptions,
-  evaluateRows,
-  notesOf,
-  noteWithoutLoss,
-} from "../train/evaluation.js";
-import { evaluateTexts } from "../train/textEvaluation.js";
 import { type Context, call, defineCommand, formatMetrics, HUB_HOOKS, type HubHooks } from "./command.js";
 
 /** Facts about a call once its task is known. */

@@ -11,11 +11,11 @@ import { type FoundModel, findModel, foldersOf, open } from "../inference/open.j
 import { BITSANDBYTES_FORMATS } from "../io/bitsandbytes/writer.js";
 import { storedDtype, writeModelFolder } from "../models/modelFolder.js";
 import { Packing } from "../models/packing.js";
+import { refuseBadWeights, weightsOf } from "../nn/notFinite.js";
 import { choice, text } from "../settings/kinds.js";
 import { type Given, option } from "../settings/option.js";
 import type { NamedTask } from "../tasks/index.js";
 import { listTokenizerFiles } from "../text/index.js";
-import { refuseBadWeights, weightsOf } from "../train/badWeights.js";
 import { call, defineCommand, type Hooks } from "./command.js";
 
 const options = {

@@ -1,11 +1,11 @@
 /** `bidora verify-hypergradient`: the estimators of the hypergradient, each against its exact target. */
 import { UsageError } from "../common/errors.js";
 import { isTooCoarse, METHODS, refuseUnused, runFile, runOptions } from "../config/index.js";
+import { namingBadWeights } from "../nn/notFinite.js";
 import { checkpointWeights, prepare, setupOf } from "../run/prepare.js";
 import { startOf } from "../run/runInputs.js";
 import { choice, whole } from "../settings/kinds.js";
 import { type Given, omit, option } from "../settings/option.js";
-import { namingBadWeights } from "../train/badWeights.js";
 import { compareEstimators, type EstimatorComparison } from "../train/hypergradients/compareEstimators.js";
 import { call, defineCommand, formatTable, HUB_HOOKS, type HubHooks, refuseAsRank, runOf } from "./command.js";
 

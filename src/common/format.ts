@@ -29,7 +29,8 @@ export function formatSeconds(seconds: number): string {
 /** Memory in MiB, or in GiB from 10 GiB. */
 export function formatBytes(bytes: number): string {
   const mebibytes = bytes / 2 ** 20;
-  return mebibytes < 10_240 ? `${formatCount(Math.round(mebibytes))} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`;
+  if (mebibytes < 10_240) return `${formatCount(Math.round(mebibytes))} MiB`;
+  return `${(mebibytes / 1024).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 })} GiB`;
 }
 
 /** A camelCase key as words: `matthewsCorrelation` becomes "Matthews correlation", `microF1` becomes "Micro F1". */

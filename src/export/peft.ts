@@ -5,8 +5,8 @@ import { fillFolder } from "../files/atomic.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../files/outputFolder.js";
 import { findModel, foldersOf, open } from "../inference/open.js";
 import type { HubContext } from "../io/hub/options.js";
+import { refuseBadWeights } from "../nn/notFinite.js";
 import type { NamedTask } from "../tasks/index.js";
-import { refuseBadWeights } from "../train/badWeights.js";
 import type { Exported } from "./gguf/exportModel.js";
 
 interface PeftSettings {

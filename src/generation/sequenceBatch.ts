@@ -1,7 +1,7 @@
 /** Sequences that a model continues together, with their key-value cache. */
-import { BidoraError } from "../common/errors.js";
 import { modelInput, type TaskModel } from "../models/index.js";
 import { type CacheDtype, EVALUATION, KeyValueCache } from "../nn/index.js";
+import { outputNotFinite } from "../nn/notFinite.js";
 import * as torch from "../torch/index.js";
 import { hasIntegerPasses } from "./integerPasses.js";
 
@@ -182,8 +182,6 @@ function split(values: Float32Array, counts: readonly PassCounts[]): Float32Arra
 /** The logits themselves. @throws BidoraError `NOT_FINITE` */
 export function finite(logits: Float32Array): Float32Array {
   // Four times as fast as an iteration over the array, which would take 2% of a small model's token.
-  for (let i = 0; i < logits.length; i++)
-    if (!Number.isFinite(logits[i]))
-      throw new BidoraError("NOT_FINITE", "The model's output is not a finite number; try --dtype float32.");
+  for (let i = 0; i < logits.length; i++) if (!Number.isFinite(logits[i])) throw outputNotFinite("The model's output");
   return logits;
 }

@@ -1,7 +1,7 @@
 import type { Location } from "../data/index.js";
+import { predictRows } from "../evaluation/evaluateRows.js";
 import type { EmbeddingRow } from "../tasks/embedding/rows.js";
 import { type EmbeddingPrediction, encodeRows } from "../tasks/index.js";
-import { predictRows } from "../train/evaluation.js";
 import type { InferenceModel } from "./open.js";
 
 /** A text, and its place in a file. */

@@ -21,8 +21,8 @@ import { positiveOf, type TaskChoice } from "../datasets/choice.js";
 import type { Split } from "../datasets/dataset.js";
 import { namedDatasets } from "../datasets/index.js";
 import { isNamedFolder, readLabeled } from "../datasets/splits.js";
+import type { Evaluation } from "../evaluation/evaluateRows.js";
 import { textScorer } from "../tasks/index.js";
-import type { Evaluation } from "../train/evaluation.js";
 
 /** Predictions, and the rows that they are for. */
 interface PredictionFile extends CallContext {

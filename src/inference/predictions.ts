@@ -3,9 +3,9 @@ import type { CallContext } from "../common/callContext.js";
 import { BidoraError } from "../common/errors.js";
 import { type Dataset, type Example, type LanguageExample, loadLanguage, type RowSource } from "../data/index.js";
 import { readRows, trainedColumns } from "../datasets/splits.js";
+import { predictRows } from "../evaluation/evaluateRows.js";
+import { namingBadWeightsIn } from "../nn/notFinite.js";
 import { encodeRows, maxLengthOf } from "../tasks/index.js";
-import { namingBadWeightsIn } from "../train/badWeights.js";
-import { predictRows } from "../train/evaluation.js";
 import type { InferenceModel, OpenModel } from "./open.js";
 import { greedyPlan, TextGenerator } from "./textGenerator.js";
 

@@ -3,6 +3,7 @@ import { UsageError } from "../common/errors.js";
 import { uniforms } from "../common/seededGenerator.js";
 import { generationOptions } from "../config/index.js";
 import type { LanguageExample, TextOrMessages } from "../data/index.js";
+import { promptsOf } from "../evaluation/evaluateTexts.js";
 import {
   type Draft,
   type Generated,
@@ -20,11 +21,10 @@ import {
 } from "../generation/index.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { CacheDtype } from "../nn/index.js";
+import { blamingBadWeights, namingBadWeightsIn, weightsIn } from "../nn/notFinite.js";
 import { flagOf, type Given } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { encodePrompts } from "../tasks/encodeLanguage.js";
-import { blamingBadWeights, namingBadWeightsIn, weightsIn } from "../train/badWeights.js";
-import { promptsOf } from "../train/textEvaluation.js";
 import type { InferenceModel } from "./open.js";
 
 /** A generated text with its prompt; for a conversation, the prompt rendered by the chat template. */

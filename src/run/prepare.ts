@@ -24,6 +24,7 @@ import {
   type Splits,
   type TaskChoice,
 } from "../datasets/index.js";
+import { noteWithoutLoss } from "../evaluation/evaluateRows.js";
 import type { RowCounts } from "../files/events.js";
 import type { RowRecord } from "../files/rowRecord.js";
 import { noteOnBase } from "../inference/adapterBase.js";
@@ -38,14 +39,13 @@ import {
   withOriginalWeights,
 } from "../models/index.js";
 import { DenseWeight } from "../nn/index.js";
+import type { OwnWeights } from "../nn/notFinite.js";
 import type { Task, TrainedHead } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
 import { ALONE, computeDtype, Generator, type Ranks, resolveDevice, setThreads } from "../torch/index.js";
-import type { OwnWeights } from "../train/badWeights.js";
-import { noteWithoutLoss } from "../train/evaluation.js";
+import { memoryOf } from "../torch/memory.js";
 import type { PhasePlan } from "../train/loop.js";
 import { ReplayableMasks } from "../train/masks.js";
-import { memoryOf } from "../train/memory.js";
 import { planPhases, type TrainingSetup } from "../train/plans.js";
 import { type Snapshot, takeSnapshot } from "../train/trainedTensors.js";
 import { stopsBy } from "./judgedBy.js";

@@ -1,13 +1,13 @@
 import type { CallContext } from "../common/callContext.js";
 import type { RunConfig } from "../config/index.js";
 import type { Dataset, LanguageExample } from "../data/index.js";
+import { evaluateWithOutputs, notesOf } from "../evaluation/evaluateRows.js";
+import { evaluateTexts } from "../evaluation/evaluateTexts.js";
 import type { Findings, Metrics } from "../files/metrics.js";
 import { type PredictedRow, writePredictions } from "../files/predictions.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { Tokenizer } from "../text/index.js";
-import type { Ending } from "../train/ending.js";
-import { evaluateWithOutputs, notesOf } from "../train/evaluation.js";
-import { evaluateTexts } from "../train/textEvaluation.js";
+import type { Ending } from "../torch/index.js";
 import { constantRows } from "./constantRows.js";
 import type { Prepared } from "./prepare.js";
 

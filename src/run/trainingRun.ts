@@ -9,13 +9,13 @@ import { type Findings, type MetricRows, type Metrics, metricName, writeMetrics 
 import { RUN_FILE } from "../files/names.js";
 import { writeRowRecord } from "../files/rowRecord.js";
 import { prepareOutput } from "../files/runFolder.js";
-import { namingBadWeights } from "../train/badWeights.js";
+import { namingBadWeights } from "../nn/notFinite.js";
+import { Ending } from "../torch/index.js";
+import { memoryOf } from "../torch/memory.js";
 import { type CheckpointOptions, type CheckpointRequest, saveCheckpoint } from "../train/checkpoints.js";
 import { type EarlyStopping, emitEvaluation } from "../train/earlyStopping.js";
-import { Ending } from "../train/ending.js";
 import { notify, type ResumePoint, runLoop, stepsOfPhases } from "../train/loop.js";
 import { machineFacts, versions } from "../train/machine.js";
-import { memoryOf } from "../train/memory.js";
 import { NonFiniteBatches } from "../train/nonFiniteBatches.js";
 import { inOrder, type RunHandle, type RunObserver, type Untimed } from "../train/observer.js";
 import { checkpointBytes, DiskReserve, LatestState, rescue, withNote } from "../train/rescue.js";

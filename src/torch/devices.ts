@@ -2,15 +2,6 @@
 import { BidoraError } from "../common/errors.js";
 import { native } from "./native.js";
 
-/** Memory of a device in bytes. */
-export interface DeviceMemory {
-  /** What libtorch has reserved on it at most, what it keeps for later tensors included. */
-  readonly peak: number;
-  /** What is free on it, for any program. */
-  readonly free: number;
-  readonly total: number;
-}
-
 /** The types of devices besides the CPU, in the order in which `auto` prefers them, with their names in messages. */
 const TYPES = { cuda: "CUDA", mps: "MPS" } as const;
 
@@ -60,14 +51,4 @@ function whyNot(type: string, count: number | undefined): string {
   return count === 1
     ? `this machine has 1 ${name} device, ${type}:0`
     : `this machine has ${count} ${name} devices, ${type}:0 to ${type}:${count - 1}`;
-}
-
-/** The memory of a device; undefined for the CPU, for a device that was not used yet, and where libtorch does not say. */
-export function deviceMemory(device: string): DeviceMemory | undefined {
-  return native.deviceMemory(device) ?? undefined;
-}
-
-/** The peak in `deviceMemory` begins again at what is reserved now. */
-export function restartDevicePeak(device: string): void {
-  native.restartDevicePeak(device);
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { BidoraError, UsageError } from "../common/errors.js";
+import { formatBytes } from "../common/format.js";
 
 /** Bytes of address space that libtorch and each of its threads take, rounded up from the measured 1.0 GB and 139 MB. */
 const LIBRARY_BYTES = 1.2e9;
@@ -9,7 +10,7 @@ const THREAD_BYTES = 0.15e9;
 
 /** The limit of `ulimit -v` in bytes; infinite if there is none or it cannot be read. */
 function addressSpaceLimit(): number {
-  const soft = read("/proc/self/limits").match(/^Max address space\s+(\d+)/m)?.[1];
+  const soft = readOrEmpty("/proc/self/limits").match(/^Max address space\s+(\d+)/m)?.[1];
   return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
 }
 
@@ -22,16 +23,15 @@ export function addressSpaceProblem(threads: number): BidoraError | undefined {
   if (available >= needed) return undefined;
   return new BidoraError(
     "ADDRESS_SPACE",
-    `The address space is limited to ${tenths(available)} GB (ulimit -v), and libtorch on ${threads} threads takes ${tenths(needed)} GB before any model: raise the limit (ulimit -v unlimited), or use fewer threads (OMP_NUM_THREADS).`,
+    `The address space is limited to ${formatBytes(available)} (ulimit -v), and libtorch on ${threads} threads takes ${formatBytes(needed)} before any model: raise the limit (ulimit -v unlimited), or use fewer threads (OMP_NUM_THREADS).`,
   );
 }
 
 /** Bytes of address space that this process has mapped, nearly all of them by Node. */
-const mapped = (): number => 1024 * Number(read("/proc/self/status").match(/^VmSize:\s+(\d+)/m)?.[1] ?? 0);
+const mapped = (): number => 1024 * Number(readOrEmpty("/proc/self/status").match(/^VmSize:\s+(\d+)/m)?.[1] ?? 0);
 
-const tenths = (bytes: number): string => (bytes / 1e9).toFixed(1);
-
-function read(path: string): string {
+/** A file of /proc or /sys; empty where there is none. */
+export function readOrEmpty(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {

@@ -1,9 +1,9 @@
 import { evenSizes } from "../common/collections.js";
 import type { RunConfig } from "../config/index.js";
 import { BatchOrder, batchesPerPass, foldsForSearch, type OrderState, splitForSearch } from "../data/index.js";
+import { examplesOf } from "../evaluation/evaluateRows.js";
 import type { EncodedRow } from "../tasks/index.js";
 import type { Ranks } from "../torch/index.js";
-import { examplesOf } from "./evaluation.js";
 import { type BatchShare, shareOf } from "./shares.js";
 
 interface BatchOptions {

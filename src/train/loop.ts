@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { BidoraError } from "../common/errors.js";
 import type { Phase, RunEvent } from "../files/events.js";
+import type { Ending } from "../torch/index.js";
 import { checkAgreement, STEPS_BETWEEN } from "./agreement.js";
-import type { Ending } from "./ending.js";
 import { NonFiniteBatches } from "./nonFiniteBatches.js";
 import type { RunHandle, RunObserver, Untimed } from "./observer.js";
 import type { StepRule } from "./stepRule.js";
@@ -110,7 +111,8 @@ function inStep<T>(step: number, body: () => T): T {
   try {
     return body();
   } catch (error) {
-    if (error instanceof Error) error.message = `Step ${step}: ${error.message}`;
+    if (error instanceof BidoraError) error.prefix(`Step ${step}: `);
+    else if (error instanceof Error) error.message = `Step ${step}: ${error.message}`;
     throw error;
   }
 }

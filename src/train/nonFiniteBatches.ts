@@ -1,6 +1,7 @@
 import { BidoraError } from "../common/errors.js";
 import * as torch from "../torch/index.js";
 import { GradientOverflow } from "./lossScale.js";
+import { SMALLER_STEPS } from "./stepGradients.js";
 import type { StepReport, StepRule } from "./stepRule.js";
 
 /** How many times steps went on with the next batches. */
@@ -62,9 +63,7 @@ export class NonFiniteBatches {
 
   #tooMany(error: BidoraError): BidoraError {
     if (this.most === 0) return error;
-    const message = error.message.replace(/, or skip such batches .*$/, "");
-    return new BidoraError(error.code, `${message}; --max-skipped ${this.most} batches were skipped before.`, {
-      cause: error,
-    });
+    const advice = `${SMALLER_STEPS}; --max-skipped ${this.most} batches were skipped before`;
+    return new BidoraError(error.code, { ...error.parts, advice }, { cause: error });
   }
 }

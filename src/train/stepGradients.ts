@@ -131,8 +131,8 @@ function namingModule(error: BidoraError, { task, model, batches }: StepLoss): B
       if (own) torch.scope(() => void new MiniBatches(task, model, own, EVALUATION).loss());
   });
   if (path === undefined) return error;
-  const message = error.message.replace(": ", `; ${path} is the first module whose output is not finite: `);
-  return new BidoraError(error.code, message, { cause: error });
+  const finding = `${error.parts.finding}; ${path} is the first module whose output is not finite`;
+  return new BidoraError(error.code, { ...error.parts, finding }, { cause: error });
 }
 
 /** A loss that ranks share. */
@@ -307,11 +307,14 @@ export function clipGradients({ tensors, norm }: FiniteGradients, maxNorm: numbe
   return maxNorm === undefined ? { gradients: tensors, factor: 1 } : clipGradNorm(tensors, norm, maxNorm);
 }
 
+/** What may keep losses and gradients finite. */
+export const SMALLER_STEPS = "take a smaller --learning-rate, or --max-grad-norm 1, or --dtype float32 in a new run";
+
 /** Returns a finite loss. @throws BidoraError `LOSS_NOT_FINITE` before it can change a tensor */
 function finiteLoss(value: number, what = "loss"): number {
   if (Number.isFinite(value)) return value;
-  throw new BidoraError(
-    "LOSS_NOT_FINITE",
-    `The ${what} is ${Number.isNaN(value) ? "not a number" : "infinite"}: take a smaller --learning-rate, or --max-grad-norm 1, or --dtype float32 in a new run, or skip such batches by --on-nonfinite skip.`,
-  );
+  throw new BidoraError("LOSS_NOT_FINITE", {
+    finding: `The ${what} is ${Number.isNaN(value) ? "not a number" : "infinite"}`,
+    advice: `${SMALLER_STEPS}, or skip such batches by --on-nonfinite skip`,
+  });
 }

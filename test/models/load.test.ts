@@ -124,7 +124,7 @@ test("refuses a configuration where padding takes all positions", async () => {
 
 test("a head too large for memory is refused before it is allocated", async () => {
   await expect(load("bert/single", headFor("sequence-classification", 1e12))).rejects.toThrow(
-    /^The model that config\.json describes, \d+ parameters, takes 148,000 GB of memory, but this machine has [\d,.]+ GB:/,
+    /^The model that config\.json describes, \d+ parameters, takes 137,835\.\d GiB of memory, but this machine has [\d,.]+ [MG]iB:/,
   );
 });
 

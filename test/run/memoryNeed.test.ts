@@ -1,15 +1,17 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { type RunSettings, resolveRun } from "../../src/config/index.js";
 import type { ModelConfig } from "../../src/models/index.js";
 import { MemoryNeed, settingsThatFit } from "../../src/run/memoryNeed.js";
 import { prepare } from "../../src/run/prepare.js";
+import { memoryOf } from "../../src/torch/memory.js";
 import { run, SMALL } from "../e2e/support.js";
 
-const memory = vi.hoisted(() => ({ available: Number.MAX_SAFE_INTEGER }));
-vi.mock("../../src/common/availableMemory.js", () => ({ availableMemory: () => memory.available }));
+const memory = { available: Number.MAX_SAFE_INTEGER };
+const free = vi.spyOn(memoryOf("cpu"), "free").mockImplementation(() => memory.available);
 afterEach(() => {
   memory.available = Number.MAX_SAFE_INTEGER;
 });
+afterAll(() => free.mockRestore());
 
 async function needOf(settings: RunSettings) {
   const config = resolveRun({ ...SMALL, dtype: "float32", batchSize: 8, ...settings });
@@ -153,7 +155,7 @@ describe("finetune with too little memory", () => {
 
   it("refuses weights that exceed the available memory by themselves", async () => {
     memory.available = 10_000;
-    const sentence = /^The model .* takes .* of memory, but 0\.00001 GB are available: check config\.json/;
+    const sentence = /^The model .* takes .* of memory, but 0 MiB are available: check config\.json/;
     await expect(run(settings)).rejects.toThrow(sentence);
   });
 

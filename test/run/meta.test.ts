@@ -3,12 +3,12 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RunSettings, resolveRun } from "../../src/config/index.js";
+import { predictRows } from "../../src/evaluation/evaluateRows.js";
 import { GREEDY, generateTokens } from "../../src/generation/index.js";
 import { OPTIMIZERS, type OptimizerName } from "../../src/optim/index.js";
 import { plansOf, prepare } from "../../src/run/prepare.js";
 import type { EncodedRow, TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
-import { predictRows } from "../../src/train/evaluation.js";
 import { BERT, GOLDEN, jsonl, ROWS, SMALL } from "../e2e/support.js";
 import { MetaGuard } from "../torch/metaGuard.js";
 

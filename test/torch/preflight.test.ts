@@ -50,7 +50,7 @@ test("an address space that is too small is refused immediately", () => {
     },
   );
   expect(stderr).toMatch(
-    /^bidora: The address space is limited to 1\.5 GB \(ulimit -v\), and libtorch on \d+ threads takes .*\n$/,
+    /^bidora: The address space is limited to 1,465 MiB \(ulimit -v\), and libtorch on \d+ threads takes [\d,.]+ [MG]iB before .*\n$/,
   );
   expect(status).toBe(1);
 });

@@ -4,7 +4,6 @@ import type { StepEvent } from "../../src/files/events.js";
 import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { byUpperLoss, EarlyStopping } from "../../src/train/earlyStopping.js";
-import { Ending } from "../../src/train/ending.js";
 import { runLoop } from "../../src/train/loop.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import type { RunObserver } from "../../src/train/observer.js";
@@ -68,7 +67,11 @@ async function train(settings: RunSettings) {
   const { searchPatience } = resolved;
   const criteria = searchPatience === undefined ? {} : { search: byUpperLoss(searchPatience) };
   const stopping = new EarlyStopping({ criteria, trained: adapted.trained });
-  await runLoop({ plans, observers: [log, stopping], ending: new Ending(torch.ALONE, new AbortController().signal) });
+  await runLoop({
+    plans,
+    observers: [log, stopping],
+    ending: new torch.Ending(torch.ALONE, new AbortController().signal),
+  });
   return { plans, steps, states };
 }
 

@@ -1,12 +1,12 @@
 import { max, mean, sum } from "d3-array";
 import { type LanguageExample, promptsWithReferences } from "../../data/index.js";
+import { evaluationBatches, predictRows } from "../../evaluation/evaluateRows.js";
+import { evaluateTexts } from "../../evaluation/evaluateTexts.js";
 import { readConfig } from "../../io/checkpoint.js";
 import type { Batch, EncodedRow } from "../../tasks/index.js";
 import type * as torch from "../../torch/index.js";
+import { memoryOf } from "../../torch/memory.js";
 import { tokensOfWork, type Work } from "../../train/dryRun.js";
-import { evaluationBatches, predictRows } from "../../train/evaluation.js";
-import { memoryOf } from "../../train/memory.js";
-import { evaluateTexts } from "../../train/textEvaluation.js";
 import type { Prepared } from "../prepare.js";
 import { overridesOf } from "../runEvaluation.js";
 import type { TimeLimits } from "./phaseCosts.js";

@@ -1,9 +1,9 @@
 import { cumsum, median, sum } from "d3-array";
 import type { Phase } from "../../files/events.js";
 import * as torch from "../../torch/index.js";
+import { memoryOf } from "../../torch/memory.js";
 import { DryRun, tokensOfWork, type Work } from "../../train/dryRun.js";
 import type { PhasePlan } from "../../train/loop.js";
-import { memoryOf } from "../../train/memory.js";
 import { LatestState } from "../../train/rescue.js";
 import type { StepRule } from "../../train/stepRule.js";
 import type { Prepared } from "../prepare.js";

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { median, sum } from "d3-array";
+import type { RunMemory } from "../../torch/memory.js";
 import { reduced, tokensByBatch, tokensOfWork, turningShare, type Work } from "../../train/dryRun.js";
-import type { RunMemory } from "../../train/memory.js";
 
 /** The cost of one kind of work, estimated from a sample. */
 export interface Sampled {

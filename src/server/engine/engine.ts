@@ -4,7 +4,7 @@ import type { AdapterRoutes } from "../../adapters/index.js";
 import { type Draft, SequenceBatch } from "../../generation/index.js";
 import type { TaskModel } from "../../models/index.js";
 import type { CacheDtype } from "../../nn/index.js";
-import { memoryOf } from "../../train/memory.js";
+import { memoryOf } from "../../torch/memory.js";
 import { BatchGroup } from "./batchGroup.js";
 import { type Job, sequencesOf, tokensAtMost } from "./job.js";
 

@@ -9,8 +9,8 @@ import { BidoraError } from "../../../src/common/errors.js";
 import type { RunEvent } from "../../../src/files/events.js";
 import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
 import { DenseWeight } from "../../../src/nn/index.js";
+import { namingBadWeights } from "../../../src/nn/notFinite.js";
 import * as torch from "../../../src/torch/index.js";
-import { namingBadWeights } from "../../../src/train/badWeights.js";
 import { BERT, fresh, GOLDEN, list, ROWS, run } from "../support.js";
 
 const LAYER = "bert.encoder.layer.1";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { sampleWork, secondsAt } from "../../../src/run/estimates/sampler.js";
 import type { EncodedRow } from "../../../src/tasks/index.js";
+import type { RunMemory } from "../../../src/torch/memory.js";
 import { reduced, tokensByBatch, tokensOfWork, type Work } from "../../../src/train/dryRun.js";
-import type { RunMemory } from "../../../src/train/memory.js";
 
 const held = { peak: 7e8 };
 

@@ -15,7 +15,7 @@ import {
 } from "../generation/index.js";
 import { checkIds, encodePrompts, textScorer } from "../tasks/index.js";
 import { ALONE } from "../torch/index.js";
-import type { Evaluation } from "./evaluation.js";
+import type { Evaluation } from "./evaluateRows.js";
 import { itemOf, type Sharing, sharedOut, shareOfItems } from "./sharing.js";
 
 /** A model that generates text, and its files. */

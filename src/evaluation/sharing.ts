@@ -1,7 +1,6 @@
 // Work that ranks divide besides training steps: evaluation.
-import { BidoraError } from "../common/errors.js";
-import type { Ranks } from "../torch/index.js";
-import type { Ending } from "./ending.js";
+import { BidoraError, type ErrorParts } from "../common/errors.js";
+import type { Ending, Ranks } from "../torch/index.js";
 
 /** The ranks that divide work among them, and the signal that can end their run during it. */
 export interface Sharing {
@@ -19,7 +18,7 @@ export const itemOf = <T>(shares: readonly (readonly T[])[], i: number): T =>
 
 interface Attempt<T> {
   readonly value?: T;
-  readonly failure?: { readonly code: string; readonly message: string };
+  readonly failure?: { readonly code: string; readonly parts: ErrorParts };
 }
 
 /**
@@ -40,12 +39,12 @@ export async function sharedOut<T>({ ranks, ending }: Sharing, work: () => Promi
   const all = ranks.gather(own);
   const failed = all.findIndex(({ failure }) => failure);
   const failure = all[failed]?.failure;
-  if (failure) throw failed === ranks.rank ? thrown : new BidoraError(failure.code, failure.message);
+  if (failure) throw failed === ranks.rank ? thrown : new BidoraError(failure.code, failure.parts);
   ending?.throwIfOver();
   return all.map(({ value }) => value as T);
 }
 
 function failureOf(error: unknown): NonNullable<Attempt<never>["failure"]> {
-  const { message } = error instanceof Error ? error : { message: String(error) };
-  return { code: error instanceof BidoraError ? error.code : "UNEXPECTED", message };
+  if (error instanceof BidoraError) return { code: error.code, parts: error.parts };
+  return { code: "UNEXPECTED", parts: { finding: error instanceof Error ? error.message : String(error) } };
 }

@@ -1,6 +1,16 @@
+// Outputs that are not finite, and the model's own weights as their cause.
 import { BidoraError } from "../common/errors.js";
-import type { Module, Weight } from "../nn/index.js";
 import { isAllFinite, scope } from "../torch/index.js";
+import type { Module } from "./module.js";
+import type { Weight } from "./weights/weight.js";
+
+/** The error for a model's output that neither a metric nor JSON can represent. */
+export const outputNotFinite = (output: string): BidoraError =>
+  new BidoraError("NOT_FINITE", {
+    finding: `${output} is not a finite number`,
+    joint: ";",
+    advice: "try --dtype float32",
+  });
 
 /** A model's own weights, by path, and the folder that they were read from. */
 export interface OwnWeights {
@@ -47,14 +57,14 @@ export function blamingBadWeights(error: unknown, own: () => OwnWeights): unknow
   const { folder, weights } = own();
   const bad = firstBad(weights);
   if (bad === undefined) return error;
-  const finding = error.message.replace(/[:;] (take|try) .*$|\.$/s, "");
-  return new BidoraError(error.code, `${finding}: ${blame(bad, folder)}`, { cause: error });
+  const { finding } = error.parts;
+  return new BidoraError(error.code, { finding, advice: `the ${blame(bad, folder)}` }, { cause: error });
 }
 
 /** @throws BidoraError `NOT_FINITE` naming the first tensor with a value that is not a finite number */
 export function refuseBadWeights({ folder, weights }: OwnWeights): void {
   const bad = firstBad(weights);
-  if (bad !== undefined) throw new BidoraError("NOT_FINITE", sentence(blame(bad, folder)));
+  if (bad !== undefined) throw new BidoraError("NOT_FINITE", `The ${blame(bad, folder)}.`);
 }
 
 /** A model's current parameters. */
@@ -67,8 +77,5 @@ function firstBad(weights: OwnWeights["weights"]): string | undefined {
   return undefined;
 }
 
-function blame(path: string, folder: string): string {
-  return `the model's own weights in ${folder} hold values that are not finite numbers, in ${path}; take an undamaged copy of the model.`;
-}
-
-const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+const blame = (path: string, folder: string): string =>
+  `model's own weights in ${folder} hold values that are not finite numbers, in ${path}; take an undamaged copy of the model`;

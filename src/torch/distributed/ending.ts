@@ -1,4 +1,4 @@
-import type { Ranks } from "../torch/index.js";
+import type { Ranks } from "./processGroup.js";
 
 /**
  * What reaches one rank from outside and concerns all: an abort, at which the run ends at the same step on all ranks, and a request for

@@ -19,6 +19,7 @@ import type { Metrics } from "../files/metrics.js";
 import type { Metric } from "../metrics/index.js";
 import { aModel, rowsOfTokens, type TaskModel } from "../models/index.js";
 import { EVALUATION } from "../nn/index.js";
+import { outputNotFinite } from "../nn/notFinite.js";
 import {
   aTask,
   type Batch,
@@ -156,11 +157,10 @@ export function* examplesOf(rows: Rows): Generator<Rows> {
   }
 }
 
-/** Neither a metric nor JSON can represent such outputs. */
 function outputsNotFinite(task: Task, outputs: torch.Tensor, batch: Batch): BidoraError {
   const [row] = rowsByOutput(task, outputs, batch, (values) => values.every(Number.isFinite));
   const { at } = row as EncodedRow;
-  return new BidoraError("NOT_FINITE", `${where(at)}: the model's output is not a finite number; try --dtype float32.`);
+  return outputNotFinite(`${where(at)}: the model's output`);
 }
 
 /** The rows of a batch, sorted by a rank of their outputs. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { evaluateRows, predictRows } from "../../src/evaluation/evaluateRows.js";
 import type { ModelInput, TaskModel } from "../../src/models/index.js";
 import { type Batch, type EncodedRow, TASKS, type Task, type TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
-import { evaluateRows, predictRows } from "../../src/train/evaluation.js";
 
 /** A model whose outputs for a token, or for a row's first one, stand in a table by its id. */
 function lookUp(kind: TaskKind, table: readonly (readonly number[])[]): TaskModel {
