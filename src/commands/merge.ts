@@ -11,7 +11,7 @@ import { type FoundModel, findModel, foldersOf, open } from "../inference/open.j
 import { BITSANDBYTES_FORMATS } from "../io/bitsandbytes/writer.js";
 import { storedDtype, writeModelFolder } from "../models/modelFolder.js";
 import { Packing } from "../models/packing.js";
-import { refuseBadWeights, weightsOf } from "../nn/notFinite.js";
+import { refuseBadWeights, weightsIn } from "../nn/notFinite.js";
 import { choice, text } from "../settings/kinds.js";
 import { type Given, option } from "../settings/option.js";
 import type { NamedTask } from "../tasks/index.js";
@@ -89,7 +89,7 @@ async function writeMerged(
   const dtype = packing && inFile === "float64" ? "float32" : inFile;
   const task = chosenTask(undefined, own);
   const opened = await open(found, { task, dtype: dtype === "float64" ? dtype : "float32" });
-  refuseBadWeights({ folder: source, weights: weightsOf(opened.model) });
+  refuseBadWeights(weightsIn({ folder: source, model: opened.model }));
   const changed = opened.adapted ? mergedParameters(opened.adapted) : new Map();
   const trainedModules = [...opened.trainedModules, ...(opened.adapted?.config.modulesToSave ?? [])];
   const tokenizerFiles = await listTokenizerFiles(source);

@@ -18,9 +18,6 @@ export interface OwnWeights {
   readonly weights: Iterable<readonly [path: string, weight: Weight]>;
 }
 
-/** The error codes for results, losses and gradients that are not finite. */
-const NOT_FINITE = /^(.*_)?NOT_FINITE$/;
-
 /**
  * Runs `body`. If it fails because a number is not finite, and the cause is a model weight that is not finite, the error says so
  * instead of giving advice that cannot help. The weights are checked only then, so that a successful run costs nothing.
@@ -48,12 +45,15 @@ interface OpenWeights {
   readonly model: Module;
 }
 
-/** The weights of an open model. */
-export const weightsIn = ({ folder, model }: OpenWeights): OwnWeights => ({ folder, weights: weightsOf(model) });
+/** The current parameters of an open model. */
+export const weightsIn = ({ folder, model }: OpenWeights): OwnWeights => ({
+  folder,
+  weights: Array.from(model.baseParameters(), ([path, { values }]) => [path, values] as const),
+});
 
 /** An error, or the one that takes its place if a weight that is not finite is the cause. */
 export function blamingBadWeights(error: unknown, own: () => OwnWeights): unknown {
-  if (!(error instanceof BidoraError && NOT_FINITE.test(error.code))) return error;
+  if (!(error instanceof BidoraError && error.code.endsWith("NOT_FINITE"))) return error;
   const { folder, weights } = own();
   const bad = firstBad(weights);
   if (bad === undefined) return error;
@@ -65,11 +65,6 @@ export function blamingBadWeights(error: unknown, own: () => OwnWeights): unknow
 export function refuseBadWeights({ folder, weights }: OwnWeights): void {
   const bad = firstBad(weights);
   if (bad !== undefined) throw new BidoraError("NOT_FINITE", `The ${blame(bad, folder)}.`);
-}
-
-/** A model's current parameters. */
-export function weightsOf(model: Module): OwnWeights["weights"] {
-  return Array.from(model.baseParameters(), ([path, { values }]) => [path, values] as const);
 }
 
 function firstBad(weights: OwnWeights["weights"]): string | undefined {

@@ -17,9 +17,7 @@ export interface DeviceMemory {
 }
 
 /** The memory of a device; undefined for the CPU, for a device that was not used yet, and where libtorch does not say. */
-export function deviceMemory(device: string): DeviceMemory | undefined {
-  return native.deviceMemory(device) ?? undefined;
-}
+export const deviceMemory = (device: string): DeviceMemory | undefined => native.deviceMemory(device) ?? undefined;
 
 /** The memory that something is to be allocated in. */
 interface Place {
@@ -71,7 +69,7 @@ export interface RunMemory {
 /** The memory of a device. The process's, if libtorch does not say what it has reserved on the device. */
 export function memoryOf(device: string): RunMemory {
   if (device === "cpu" || !deviceMemory(device)) return PROCESS;
-  const known = memories.get(device) ?? new Memory(ofDevice(device));
+  const known = memories.get(device) ?? withPeak(ofDevice(device));
   memories.set(device, known);
   return known;
 }
@@ -81,28 +79,17 @@ const memories = new Map<string, RunMemory>();
 
 type Source = Omit<RunMemory, "peak">;
 
-class Memory implements RunMemory {
-  #highest = 0;
-
-  constructor(private readonly source: Source) {}
-
-  free(): number {
-    return this.source.free();
-  }
-
-  peak(): number {
-    this.#highest = Math.max(this.#highest, this.source.peakSinceRestart());
-    return this.#highest;
-  }
-
-  restartPeak(): void {
-    this.peak();
-    this.source.restartPeak();
-  }
-
-  peakSinceRestart(): number {
-    return this.source.peakSinceRestart();
-  }
+function withPeak(source: Source): RunMemory {
+  let highest = 0;
+  const peak = () => {
+    highest = Math.max(highest, source.peakSinceRestart());
+    return highest;
+  };
+  const restartPeak = () => {
+    peak();
+    source.restartPeak();
+  };
+  return { ...source, peak, restartPeak };
 }
 
 const ofDevice = (device: string): Source => ({
@@ -115,7 +102,7 @@ const ofDevice = (device: string): Source => ({
  * The memory of this process. Its peak is `VmHWM` on Linux, of which two readings may differ by some pages, because Linux estimates a process's
  * memory from per-processor counters.
  */
-const PROCESS = new Memory({
+const PROCESS = withPeak({
   free: availableMemory,
   restartPeak() {
     try {

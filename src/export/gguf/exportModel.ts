@@ -8,7 +8,7 @@ import { type FileType, fileTypeNumber } from "../../io/gguf/quantize.js";
 import { tokenizerMetadata } from "../../io/gguf/tokenizerMetadata.js";
 import type { GgufEntry } from "../../io/gguf/writer.js";
 import type { HubContext } from "../../io/hub/options.js";
-import { refuseBadWeights, weightsOf } from "../../nn/notFinite.js";
+import { refuseBadWeights, weightsIn } from "../../nn/notFinite.js";
 import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer } from "../../text/index.js";
 import { limitOf, notesOnEmbeddings, poolingPair } from "./embeddings.js";
@@ -79,7 +79,7 @@ export async function exportGguf(
     ["general.quantization_version", count(QUANTIZATION_VERSION)],
     ...tokenizerMetadata(parts, writable.config.vocabSize),
   ];
-  refuseBadWeights({ folder: source, weights: weightsOf(opened.model) });
+  refuseBadWeights(weightsIn({ folder: source, model: opened.model }));
   const changed = opened.adapted ? mergedParameters(opened.adapted) : new Map();
   const tensors = modelTensors(opened.model, { form, fileType: outtype }, changed);
   const factors = form.factors ? [factorsTensor(form.factors)] : [];

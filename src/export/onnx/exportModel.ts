@@ -7,7 +7,7 @@ import { ONNX_FOLDER } from "../../files/names.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../../files/outputFolder.js";
 import { findModel, foldersOf } from "../../inference/open.js";
 import type { HubContext } from "../../io/hub/options.js";
-import { refuseBadWeights, weightsOf } from "../../nn/notFinite.js";
+import { refuseBadWeights, weightsIn } from "../../nn/notFinite.js";
 import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../../text/index.js";
 import type { Exported } from "../gguf/exportModel.js";
@@ -65,7 +65,7 @@ export async function exportOnnx(
     refuseOccupied(path, settings.overwrite, [...foldersOf(found), ...rows]);
     const tokenizer = await loadTokenizer(found.folder);
     const opened = await openToExport(found, { task, pooling: settings.pooling }, settings.task !== undefined);
-    refuseBadWeights({ folder: found.folder, weights: weightsOf(opened.model) });
+    refuseBadWeights(weightsIn({ folder: found.folder, model: opened.model }));
     const { graph } = graphOf(family, opened);
     const dtypes = [...new Set(settings.dtype ?? (["fp32"] as const))];
     const errors = settings.data === undefined ? undefined : await errorsOf(settings.data, dtypes, opened, tokenizer);
