@@ -1,6 +1,7 @@
 // Work that ranks divide besides training steps: evaluation.
 import { BidoraError, type ErrorParts } from "../common/errors.js";
-import type { Ending, Ranks } from "../torch/index.js";
+import type { Ending } from "../torch/distributed/ending.js";
+import type { Ranks } from "../torch/index.js";
 
 /** The ranks that divide work among them, and the signal that can end their run during it. */
 export interface Sharing {

@@ -7,7 +7,7 @@ import type { Findings, Metrics } from "../files/metrics.js";
 import { type PredictedRow, writePredictions } from "../files/predictions.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { Tokenizer } from "../text/index.js";
-import type { Ending } from "../torch/index.js";
+import type { Ending } from "../torch/distributed/ending.js";
 import { constantRows } from "./constantRows.js";
 import type { Prepared } from "./prepare.js";
 

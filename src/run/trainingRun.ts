@@ -10,7 +10,7 @@ import { RUN_FILE } from "../files/names.js";
 import { writeRowRecord } from "../files/rowRecord.js";
 import { prepareOutput } from "../files/runFolder.js";
 import { namingBadWeights } from "../nn/notFinite.js";
-import { Ending } from "../torch/index.js";
+import { Ending } from "../torch/distributed/ending.js";
 import { memoryOf } from "../torch/memory.js";
 import { type CheckpointOptions, type CheckpointRequest, saveCheckpoint } from "../train/checkpoints.js";
 import { type EarlyStopping, emitEvaluation } from "../train/earlyStopping.js";

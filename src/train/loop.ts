@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BidoraError } from "../common/errors.js";
 import type { Phase, RunEvent } from "../files/events.js";
-import type { Ending } from "../torch/index.js";
+import type { Ending } from "../torch/distributed/ending.js";
 import { checkAgreement, STEPS_BETWEEN } from "./agreement.js";
 import { NonFiniteBatches } from "./nonFiniteBatches.js";
 import type { RunHandle, RunObserver, Untimed } from "./observer.js";

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Phase } from "../../src/files/events.js";
-import { ALONE, Ending } from "../../src/torch/index.js";
+import { Ending } from "../../src/torch/distributed/ending.js";
+import { ALONE } from "../../src/torch/index.js";
 import { type PhasePlan, type ResumePoint, runLoop } from "../../src/train/loop.js";
 import type { RunObserver } from "../../src/train/observer.js";
 import type { StepRule } from "../../src/train/stepRule.js";

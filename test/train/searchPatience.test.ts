@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { RunSettings } from "../../src/config/index.js";
 import type { StepEvent } from "../../src/files/events.js";
 import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
+import { Ending } from "../../src/torch/distributed/ending.js";
 import * as torch from "../../src/torch/index.js";
 import { byUpperLoss, EarlyStopping } from "../../src/train/earlyStopping.js";
 import { runLoop } from "../../src/train/loop.js";
@@ -70,7 +71,7 @@ async function train(settings: RunSettings) {
   await runLoop({
     plans,
     observers: [log, stopping],
-    ending: new torch.Ending(torch.ALONE, new AbortController().signal),
+    ending: new Ending(torch.ALONE, new AbortController().signal),
   });
   return { plans, steps, states };
 }

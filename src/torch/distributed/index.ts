@@ -1,7 +1,6 @@
 // Processes that compute together.
 
 export { asRank } from "./asRank.js";
-export { Ending } from "./ending.js";
 export { type Place, placeOf, restartsOf } from "./place.js";
 export {
   ALONE,
