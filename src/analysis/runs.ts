@@ -13,11 +13,12 @@ import {
 } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import { statOf } from "../common/fileSystem.js";
+import { CONFIG_FILE } from "../common/huggingFaceFiles.js";
 import type { Phase } from "../common/run.js";
 import { type RunSettings, readRunFile } from "../config/index.js";
 import { checkpointPath, checkpointSteps } from "../files/checkpointState.js";
 import { CHECKSUMS, verifyChecksums } from "../files/checksums.js";
-import { CONFIG_FILE, RUN_FILE } from "../files/names.js";
+import { RUN_FILE } from "../files/names.js";
 import { isRunFolder } from "../files/runFolder.js";
 import { EVENTS, readRunLog } from "../files/runLog.js";
 import { bestPoints, type Run, toRuns } from "../report/runs.js";

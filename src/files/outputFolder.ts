@@ -16,29 +16,22 @@ import {
 import { dirname, join, resolve, sep } from "node:path";
 import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
+import {
+  CONFIG_FILE,
+  GENERATION_CONFIG,
+  isOnnxFile,
+  MODULE_FOLDERS,
+  ONNX_FOLDER,
+  SENTENCE_TRANSFORMERS,
+  TOKENIZER_FILES,
+  WEIGHTS_FILE,
+} from "../common/huggingFaceFiles.js";
 import { ANALYSIS } from "./analysis.js";
 import { isTemporary, sweepLeftovers } from "./atomic.js";
 import { CHECKPOINT_FILES, checkpointStep } from "./checkpointState.js";
 import { holdFolder, isLock, type Waiting } from "./folderLock.js";
 import { METRICS } from "./metrics.js";
-import {
-  ADAPTER_FILES,
-  CARD,
-  CONFIG_FILE,
-  GENERATION_CONFIG,
-  isEventFile,
-  isOnnxFile,
-  MARKER,
-  MODULE_FOLDERS,
-  ONNX_FOLDER,
-  PROFILE,
-  REPORT,
-  RUN_FILE,
-  SENTENCE_TRANSFORMERS,
-  TENSORBOARD,
-  TOKENIZER_FILES,
-  WEIGHTS_FILE,
-} from "./names.js";
+import { ADAPTER_FILES, CARD, isEventFile, MARKER, PROFILE, REPORT, RUN_FILE, TENSORBOARD } from "./names.js";
 import { PREDICTIONS } from "./predictions.js";
 import { ROW_RECORD } from "./rowRecord.js";
 import { EVENTS } from "./runLog.js";

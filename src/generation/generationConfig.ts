@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { BidoraError } from "../common/errors.js";
+import { GENERATION_CONFIG } from "../common/huggingFaceFiles.js";
 import { type JsonObject, type JsonValue, readJsonObject } from "../files/json.js";
-import { GENERATION_CONFIG } from "../files/names.js";
 
 const id = z.int();
 const ids = z.union([id.transform((one) => [one]), z.array(id)]);

@@ -1,8 +1,8 @@
 // The weight files of a model folder or repository.
 
 import { BidoraError } from "../common/errors.js";
+import { WEIGHTS_FILE, WEIGHTS_INDEX } from "../common/huggingFaceFiles.js";
 import { isJsonObject, readJsonObject } from "../files/json.js";
-import { WEIGHTS_FILE, WEIGHTS_INDEX } from "../files/names.js";
 
 /** Weights in formats that can run code or belong to other frameworks, which are never opened. */
 const FOREIGN_WEIGHTS = /\.(bin|pt|pth|ckpt|pkl|h5|msgpack|onnx)$/;

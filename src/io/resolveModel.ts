@@ -2,8 +2,8 @@ import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
+import { CONFIG_FILE } from "../common/huggingFaceFiles.js";
 import { type Environment, ownCacheFolder } from "../common/program.js";
-import { CONFIG_FILE } from "../files/names.js";
 import { type HubContext, type HubOptions, hubOptions, hubOptionsOf } from "./hub/options.js";
 import { transformerFolder } from "./sentenceTransformers.js";
 

@@ -6,6 +6,7 @@ import { basename, dirname, join, normalize } from "node:path";
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
+import { CONFIG_FILE, MODULE_FOLDERS, SENTENCE_TRANSFORMERS } from "../common/huggingFaceFiles.js";
 import type { Pooling } from "../files/adapterMetadata.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import {
@@ -16,7 +17,6 @@ import {
   readJsonObjects,
   readOptionalJsonObject,
 } from "../files/json.js";
-import { CONFIG_FILE, MODULE_FOLDERS, SENTENCE_TRANSFORMERS } from "../files/names.js";
 
 /** How a model makes embeddings of texts. */
 export interface EmbeddingFormat {

@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
+import { CONFIG_FILE, WEIGHTS_FILE } from "../common/huggingFaceFiles.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import type { JsonObject, JsonValue } from "../files/json.js";
 import { withFloatsOf } from "../files/json.js";
-import { CONFIG_FILE, WEIGHTS_FILE } from "../files/names.js";
 import { packedEntries, QUANTIZATION_FLOATS, quantizationConfig } from "../io/bitsandbytes/writer.js";
 import { openCheckpoint, readConfig } from "../io/checkpoint.js";
 import { type TensorEntry, writeSafetensors } from "../io/safetensors.js";

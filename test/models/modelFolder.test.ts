@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { CONFIG_FILE, WEIGHTS_FILE } from "../../src/files/names.js";
+import { CONFIG_FILE, WEIGHTS_FILE } from "../../src/common/huggingFaceFiles.js";
 import { saveSafetensors } from "../../src/io/safetensors.js";
 import { storedDtype } from "../../src/models/modelFolder.js";
 import * as torch from "../../src/torch/index.js";

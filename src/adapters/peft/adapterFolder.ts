@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { aText, checkArguments } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
 import { statOf } from "../../common/fileSystem.js";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE } from "../../common/huggingFaceFiles.js";
 import {
   type AdapterMetadata,
   metadataOf,
@@ -12,7 +13,7 @@ import {
 } from "../../files/adapterMetadata.js";
 import { writeFileAtomic } from "../../files/atomic.js";
 import { readJsonObject } from "../../files/json.js";
-import { ADAPTER_CONFIG, ADAPTER_METADATA, ADAPTER_WEIGHTS, CONFIG_FILE, OWN_WEIGHTS } from "../../files/names.js";
+import { ADAPTER_METADATA, OWN_WEIGHTS } from "../../files/names.js";
 import { openSafetensors, saveSafetensors } from "../../io/safetensors.js";
 import { isInteger } from "../../io/safetensorsHeader.js";
 import type { Tensor } from "../../torch/index.js";

@@ -3,8 +3,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { own } from "../../common/collections.js";
+import { GENERATION_CONFIG } from "../../common/huggingFaceFiles.js";
 import { isJsonObject, type JsonObject, readJsonObject } from "../../files/json.js";
-import { GENERATION_CONFIG } from "../../files/names.js";
 import type { TokenizerParts } from "../../io/gguf/tokenizerParts.js";
 import type { EmbeddingFormat } from "../../io/sentenceTransformers.js";
 import type { Tokenizer } from "../../text/index.js";

@@ -1,9 +1,9 @@
 /** The files beside a graph: config.json and the tokenizer's. */
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
+import { GENERATION_CONFIG } from "../../common/huggingFaceFiles.js";
 import { writeFileAtomic } from "../../files/atomic.js";
 import { type JsonObject, readJsonObject } from "../../files/json.js";
-import { GENERATION_CONFIG } from "../../files/names.js";
 import { copyFiles } from "../../files/runFolder.js";
 import { writeEmbeddingFormat } from "../../io/sentenceTransformers.js";
 import { type DecoderConfig, type ModelType, modelTypeOf } from "../../models/index.js";

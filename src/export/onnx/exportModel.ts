@@ -1,9 +1,9 @@
 /** Exports a model, merged with its adapter if there is one, as a folder that transformers.js opens. */
 import { join } from "node:path";
 import { makeFolder } from "../../common/fileSystem.js";
+import { ONNX_FOLDER } from "../../common/huggingFaceFiles.js";
 import type { Pooling } from "../../files/adapterMetadata.js";
 import { fillFolder } from "../../files/atomic.js";
-import { ONNX_FOLDER } from "../../files/names.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../../files/outputFolder.js";
 import { findModel, foldersOf } from "../../inference/open.js";
 import type { HubContext } from "../../io/hub/options.js";

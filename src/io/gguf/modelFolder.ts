@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, realpathSync, rmSync, statSync, symlinkSync, utimesSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { makeFolder, statOf } from "../../common/fileSystem.js";
+import { CONFIG_FILE, GENERATION_CONFIG } from "../../common/huggingFaceFiles.js";
 import { showPathAs } from "../../common/messages.js";
 import { type Environment, OWN_CACHE_SETTING, ownCacheFolder, packageVersion } from "../../common/program.js";
 import {
@@ -14,11 +15,14 @@ import {
 } from "../../files/atomic.js";
 import { sha256 } from "../../files/checksums.js";
 import { type JsonObject, readJsonObject } from "../../files/json.js";
-import { CONFIG_FILE, GENERATION_CONFIG, GGUF_FILE, GGUF_SOURCE } from "../../files/names.js";
 import { type GgufFile, openGguf } from "./file.js";
 import { configOf, endTokens } from "./modelConfig.js";
 import { tokenizerConfigOf, tokenizerOf } from "./tokenizer.js";
 import { ggufError } from "./types.js";
+
+/** A GGUF file in place of safetensors, and the facts about its source. */
+export const GGUF_FILE = "model.gguf";
+export const GGUF_SOURCE = "gguf.json";
 
 /** Version of the conversion below; folders of an older version are not reused. */
 const CONVERSION = 3;

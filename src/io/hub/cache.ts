@@ -2,7 +2,6 @@ import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, symlinkSync
 import { dirname, join, relative } from "node:path";
 import { getRepoFolderName } from "@huggingface/hub";
 import { makeFolder } from "../../common/fileSystem.js";
-import { temporaryPath, writeFileAtomic } from "../../files/atomic.js";
 import {
   ADAPTER_CONFIG,
   ADAPTER_WEIGHTS,
@@ -11,7 +10,8 @@ import {
   TOKENIZER_SPECS,
   WEIGHTS_FILE,
   WEIGHTS_INDEX,
-} from "../../files/names.js";
+} from "../../common/huggingFaceFiles.js";
+import { temporaryPath, writeFileAtomic } from "../../files/atomic.js";
 import { readWeightMap } from "../modelFiles.js";
 import { HUB_CACHE_SETTING, type HubSettings } from "./options.js";
 

@@ -1,5 +1,11 @@
 import { BidoraError } from "../../common/errors.js";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX } from "../../files/names.js";
+import {
+  ADAPTER_CONFIG,
+  ADAPTER_WEIGHTS,
+  CONFIG_FILE,
+  WEIGHTS_FILE,
+  WEIGHTS_INDEX,
+} from "../../common/huggingFaceFiles.js";
 import { noWeights } from "../modelFiles.js";
 import {
   blobPath,
