@@ -130,12 +130,11 @@ export type { EstimatorComparison, EstimatorResult, ImplicitTarget } from "./tra
 
 // Models.
 
-export type { Pooling } from "./files/adapterMetadata.js";
 export type { JsonObject, JsonValue } from "./files/json.js";
 export { type Checkpoint, openCheckpoint } from "./io/checkpoint.js";
 export type { PackedTensor } from "./io/packedTensor.js";
 export type { TensorInfo } from "./io/safetensorsHeader.js";
-export type { EmbeddingFormat } from "./io/sentenceTransformers.js";
+export type { EmbeddingFormat, Pooling } from "./io/sentenceTransformers.js";
 export type { Weights } from "./io/weights.js";
 export {
   type Architecture,

@@ -1,10 +1,3 @@
-export {
-  type AdapterMetadata,
-  findAdapterMetadata,
-  inferenceMetadata,
-  type StoredMetadata,
-  writeAdapterMetadata,
-} from "../files/adapterMetadata.js";
 export { ADAPTER_FILES, ADAPTER_WEIGHT_FILES } from "../files/names.js";
 export { MAGNITUDE_AXES, type MagnitudeAxis, NORM_GRADIENTS, type NormGradient } from "../operators/directionNorm.js";
 export type { LowRankFactors } from "../operators/lowRankLinear.js";
@@ -41,6 +34,13 @@ export { startFromError } from "./loftq.js";
 export { LowRank } from "./lowRank.js";
 export { type LowRankConfig, rankAndScale } from "./lowRankConfig.js";
 export { type AdaptedLayer, merge, mergedBias, mergedParameters, mergedWeight, refuseUnmerged } from "./merge.js";
+export {
+  type AdapterMetadata,
+  findAdapterMetadata,
+  inferenceMetadata,
+  type StoredMetadata,
+  writeAdapterMetadata,
+} from "./metadata.js";
 export type {
   AdapterCodec,
   AdapterMethod,

@@ -1,10 +1,12 @@
 import { fullMatch } from "../common/patterns.js";
-import { INIT_LORA_WEIGHTS } from "../files/adapterMetadata.js";
 import { isPacked, PACKED_DTYPES } from "../nn/index.js";
 import { alternatives, choice, modules, number, pattern, toggle, whole } from "../settings/kinds.js";
 import { type AppliesWhen, option, type Values } from "../settings/option.js";
 import { type Pattern, TARGET_DEFAULTS, type TargetedConfig } from "./adapterConfig.js";
 import type { MethodSettings } from "./method.js";
+
+/** How a low-rank update starts: at zero, or by LoftQ as the main part of the error of the base's packed weights. */
+export const INIT_LORA_WEIGHTS = ["zero", "loftq"] as const;
 
 /** Settings that LoRA and DoRA share; meanings are PEFT's, names those of a run's settings. */
 export interface LowRankConfig extends TargetedConfig {

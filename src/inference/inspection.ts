@@ -13,12 +13,12 @@ import {
   settingsOfAdapter,
 } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
-import type { Pooling } from "../files/adapterMetadata.js";
 import type { JsonObject } from "../files/json.js";
 import { openWeights, readConfig } from "../io/checkpoint.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { openSafetensors } from "../io/safetensors.js";
 import { isInteger, type TensorInfo, torchDtype } from "../io/safetensorsHeader.js";
+import type { Pooling } from "../io/sentenceTransformers.js";
 import { type EmbeddingFormat, isSentenceTransformer, readEmbeddingFormat } from "../io/sentenceTransformers.js";
 import { misshapen } from "../io/weights.js";
 import { architectureOf, checkLayers, checkpointNames, type MatrixFormats } from "../models/index.js";

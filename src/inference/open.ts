@@ -11,11 +11,11 @@ import {
   type SavedAdapter,
 } from "../adapters/index.js";
 import { BidoraError, UsageError } from "../common/errors.js";
-import type { Pooling } from "../files/adapterMetadata.js";
 import type { JsonObject } from "../files/json.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubContext } from "../io/hub/options.js";
 import { modelFolder } from "../io/resolveModel.js";
+import type { Pooling } from "../io/sentenceTransformers.js";
 import { isSentenceTransformer } from "../io/sentenceTransformers.js";
 import { architectureOf, type LoadedModel, loadModel, matrixFormats } from "../models/index.js";
 import { type BaseDtype, packLinears } from "../nn/index.js";

@@ -1,7 +1,7 @@
 // Which pooling makes a model's embeddings, where the user may name one.
 import type { AdapterMetadata } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
-import type { Pooling } from "../files/adapterMetadata.js";
+import type { Pooling } from "../io/sentenceTransformers.js";
 import { isSentenceTransformer, readEmbeddingFormat } from "../io/sentenceTransformers.js";
 import type { NamedTask } from "../tasks/index.js";
 

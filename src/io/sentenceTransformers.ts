@@ -7,7 +7,6 @@ import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
 import { CONFIG_FILE, MODULE_FOLDERS, SENTENCE_TRANSFORMERS } from "../common/huggingFaceFiles.js";
-import type { Pooling } from "../files/adapterMetadata.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import {
   isJsonObject,
@@ -17,6 +16,10 @@ import {
   readJsonObjects,
   readOptionalJsonObject,
 } from "../files/json.js";
+
+/** How the states of a text's tokens become one vector: their mean, the first token's, or the last token's. */
+export type Pooling = "mean" | "cls" | "last";
+export const POOLINGS = ["mean", "cls", "last"] as const satisfies readonly Pooling[];
 
 /** How a model makes embeddings of texts. */
 export interface EmbeddingFormat {

@@ -4,7 +4,6 @@ import { basename, join, resolve } from "node:path";
 import { type AdapterMetadata, AdapterRoutes, type SavedAdapter } from "../adapters/index.js";
 import type { CallContext } from "../common/callContext.js";
 import { BidoraError, named, UsageError } from "../common/errors.js";
-import type { Pooling } from "../files/adapterMetadata.js";
 import { baseDtypeFor, noteOnBase } from "../inference/adapterBase.js";
 import {
   type FoundModel,
@@ -18,6 +17,7 @@ import { type OpenDraft, openDraft } from "../inference/openDraft.js";
 import { poolingFor } from "../inference/pooling.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubContext } from "../io/hub/options.js";
+import type { Pooling } from "../io/sentenceTransformers.js";
 import { architectureOf, matrixFormats } from "../models/index.js";
 import type { BaseDtype } from "../nn/index.js";
 import { type NamedTask, namedTask, resolveHead, type TaskKind } from "../tasks/index.js";

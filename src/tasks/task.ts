@@ -1,8 +1,9 @@
 /** What a task is, and the rows and batches that it works on. */
+
+import type { TRAIN_ON } from "../adapters/metadata.js";
 import { anObject, checkArguments, having, listOf } from "../common/arguments.js";
 import type { Schema } from "../common/schema.js";
 import type { Dataset, Example, LabelMap, LoadRowsOptions, Location, RowSource } from "../data/index.js";
-import type { TRAIN_ON } from "../files/adapterMetadata.js";
 import type { EmbeddingFormat } from "../io/sentenceTransformers.js";
 import { aModel, type HeadKind, type ModelInput, modelInput, rowsOfTokens, type TaskModel } from "../models/index.js";
 import type { ForwardContext } from "../nn/index.js";

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { SavedAdapter } from "../../src/adapters/index.js";
-import type { AdapterMetadata } from "../../src/files/adapterMetadata.js";
+import type { AdapterMetadata } from "../../src/adapters/metadata.js";
 import { noteOnBase } from "../../src/inference/adapterBase.js";
 import { readConfig } from "../../src/io/checkpoint.js";
 import { packedParts } from "../../src/io/packedTensor.js";

@@ -5,7 +5,6 @@ import { dirname } from "node:path";
 import * as z from "zod";
 import { checkArguments, oneOf } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
-import { checkedMetadata } from "../../files/adapterMetadata.js";
 import {
   DerivedTensor,
   type Embedding,
@@ -43,6 +42,7 @@ import {
   toSettings,
 } from "../lowRankConfig.js";
 import { LowRankAdapter, lowRankOf, lowRankSlots, lowRankTensors, MAGNITUDE } from "../lowRankLayers.js";
+import { checkedMetadata } from "../metadata.js";
 import type { AdapterMethod, TensorSpec } from "../method.js";
 import { currentLoraName, LORA_DEFAULTS, LORA_SUFFIXES, parseLoraKeys, renderLoraKeys } from "../peft/loraKeys.js";
 import type { Slot } from "../targets.js";

@@ -4,13 +4,6 @@ import { aText, checkArguments } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
 import { statOf } from "../../common/fileSystem.js";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE } from "../../common/huggingFaceFiles.js";
-import {
-  type AdapterMetadata,
-  metadataOf,
-  readAdapterMetadata,
-  type StoredMetadata,
-  writeAdapterMetadata,
-} from "../../files/adapterMetadata.js";
 import { writeFileAtomic } from "../../files/atomic.js";
 import { readJsonObject } from "../../files/json.js";
 import { ADAPTER_METADATA, OWN_WEIGHTS } from "../../files/names.js";
@@ -20,6 +13,13 @@ import type { Tensor } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
 import { type AdapterConfig, aSavedAdapter, type TargetedConfig } from "../adapterConfig.js";
 import { methodOf } from "../adapterMethods.js";
+import {
+  type AdapterMetadata,
+  metadataOf,
+  readAdapterMetadata,
+  type StoredMetadata,
+  writeAdapterMetadata,
+} from "../metadata.js";
 import type { AdapterCodec } from "../method.js";
 import { isAllLinear } from "../targets.js";
 import { type AdapterOrigin, type PeftConfig, parsePeftConfig, renderPeftConfig } from "./peftConfig.js";

@@ -1,7 +1,7 @@
 /** The model a run starts from, and its rows: files, columns, order. */
 
+import { TRAIN_ON } from "../../adapters/metadata.js";
 import { isNamedDataset, namedDatasets } from "../../datasets/namedDatasets.js";
-import { TRAIN_ON } from "../../files/adapterMetadata.js";
 import { INIT_WEIGHTS } from "../../models/index.js";
 import { choice, names, number, text, toggle, whole } from "../../settings/kinds.js";
 import { type AppliesWhen, both, option } from "../../settings/option.js";

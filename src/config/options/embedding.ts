@@ -1,5 +1,5 @@
 /** How a model learns to embed texts. */
-import { POOLINGS } from "../../files/adapterMetadata.js";
+import { POOLINGS } from "../../io/sentenceTransformers.js";
 import { alternatives, choice, number, whole, wholes } from "../../settings/kinds.js";
 import { type AppliesWhen, option } from "../../settings/option.js";
 import { EMBEDDING_LOSSES, type EmbeddingLossName, embeddingLossNames } from "../../tasks/index.js";

@@ -1,11 +1,11 @@
 /** What a GGUF file says of how a model embeds texts, and what it can't say. */
-import type { Pooling } from "../../files/adapterMetadata.js";
+
 import { isJsonObject } from "../../files/json.js";
 import type { OpenModel } from "../../inference/open.js";
 import { count, type GgufPair } from "../../io/gguf/metadata.js";
 import type { TokenizerParts } from "../../io/gguf/tokenizerParts.js";
 import { wordSettings } from "../../io/gguf/wordPiece.js";
-import type { EmbeddingFormat } from "../../io/sentenceTransformers.js";
+import type { EmbeddingFormat, Pooling } from "../../io/sentenceTransformers.js";
 import { maxLengthOf } from "../../tasks/index.js";
 import type { Tokenizer } from "../../text/index.js";
 import type { Form } from "./form.js";

@@ -1,7 +1,6 @@
 /** Exports a model, merged with its adapter if there is one, as a GGUF file. */
 import { basename } from "node:path";
 import { mergedParameters } from "../../adapters/index.js";
-import type { Pooling } from "../../files/adapterMetadata.js";
 import { findModel, foldersOf, open } from "../../inference/open.js";
 import { count, type GgufPair, text } from "../../io/gguf/metadata.js";
 import { type FileType, fileTypeNumber } from "../../io/gguf/quantize.js";
@@ -9,6 +8,7 @@ import { tokenizerMetadata } from "../../io/gguf/tokenizerMetadata.js";
 import type { GgufEntry } from "../../io/gguf/writer.js";
 import type { HubContext } from "../../io/hub/options.js";
 import { refuseBadWeights, weightsIn } from "../../nn/notFinite.js";
+import type { Pooling } from "../../io/sentenceTransformers.js";
 import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer } from "../../text/index.js";
 import { limitOf, notesOnEmbeddings, poolingPair } from "./embeddings.js";

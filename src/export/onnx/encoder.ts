@@ -1,6 +1,6 @@
 // The graph around an encoder: inputs, pooling, heads, outputs. Shapes: b rows, s tokens of the longest row, H hidden size.
 import { own } from "../../common/collections.js";
-import type { Pooling } from "../../files/adapterMetadata.js";
+import type { Pooling } from "../../io/sentenceTransformers.js";
 import type { ModelConfig, Reads } from "../../models/index.js";
 import { SMALLEST_NORM } from "../../nn/index.js";
 import type { EncoderGraph, EncoderInputs, GraphFamily } from "./family.js";

@@ -2,12 +2,12 @@
 import { join } from "node:path";
 import { makeFolder } from "../../common/fileSystem.js";
 import { ONNX_FOLDER } from "../../common/huggingFaceFiles.js";
-import type { Pooling } from "../../files/adapterMetadata.js";
 import { fillFolder } from "../../files/atomic.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../../files/outputFolder.js";
 import { findModel, foldersOf } from "../../inference/open.js";
 import type { HubContext } from "../../io/hub/options.js";
 import { refuseBadWeights, weightsIn } from "../../nn/notFinite.js";
+import type { Pooling } from "../../io/sentenceTransformers.js";
 import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../../text/index.js";
 import type { Exported } from "../gguf/exportModel.js";

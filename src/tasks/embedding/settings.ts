@@ -1,4 +1,4 @@
-import type { Pooling } from "../../files/adapterMetadata.js";
+import type { Pooling } from "../../io/sentenceTransformers.js";
 
 /** The losses of embeddings, by their names in sentence-transformers. */
 export const embeddingLossNames = [

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { exportModel } from "../../../src/commands/export.js";
 import { finetune } from "../../../src/commands/finetune.js";
 import { load } from "../../../src/commands/load.js";
-import type { Pooling } from "../../../src/files/adapterMetadata.js";
+import type { Pooling } from "../../../src/io/sentenceTransformers.js";
 import { type EmbeddingFormat, PLAIN_FORMAT, writeEmbeddingFormat } from "../../../src/io/sentenceTransformers.js";
 import { loadTokenizer } from "../../../src/text/index.js";
 import { GOLDEN, readJson } from "../../parity/goldenFiles.js";

@@ -5,19 +5,14 @@ import * as z from "zod";
 import { BidoraError } from "../common/errors.js";
 import { PHASES, type Phase } from "../common/run.js";
 import { firstFault, type Schema } from "../common/schema.js";
-import { writeFileAtomic } from "./atomic.js";
-import { isJsonObject, type JsonObject, readJsonObject } from "./json.js";
-import { ADAPTER_METADATA } from "./names.js";
+import { writeFileAtomic } from "../files/atomic.js";
+import { isJsonObject, type JsonObject, readJsonObject } from "../files/json.js";
+import { ADAPTER_METADATA } from "../files/names.js";
+import { POOLINGS, type Pooling } from "../io/sentenceTransformers.js";
+import { INIT_LORA_WEIGHTS } from "./lowRankConfig.js";
 
 /** The tokens of a language model's row that count in the loss. */
 export const TRAIN_ON = ["completion", "all", "assistant"] as const;
-
-/** How the states of a text's tokens become one vector: their mean, the first token's, or the last token's. */
-export type Pooling = "mean" | "cls" | "last";
-export const POOLINGS = ["mean", "cls", "last"] as const satisfies readonly Pooling[];
-
-/** How a low-rank update starts: at zero, or by LoftQ as the main part of the error of the base's packed weights. */
-export const INIT_LORA_WEIGHTS = ["zero", "loftq"] as const;
 
 const FORMAT = 1;
 
