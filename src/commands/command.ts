@@ -1,6 +1,5 @@
 /** Commands: their settings, what they do, and how their results are rendered. Nothing is printed here. */
 
-import { dirname } from "node:path";
 import {
   aFunction,
   aSwitch,
@@ -14,7 +13,6 @@ import {
 } from "../common/arguments.js";
 import type { CallContext, DownloadProgress } from "../common/callContext.js";
 import { UsageError } from "../common/errors.js";
-import { makeFolder } from "../common/fileSystem.js";
 import { oneLine } from "../common/messages.js";
 import type { ComparisonResult } from "../comparison/results.js";
 import {
@@ -25,11 +23,9 @@ import {
   resolveChecked,
   settingsToResume,
 } from "../config/index.js";
-import { writeAll, writeAtomic } from "../files/atomic.js";
 import type { RunId } from "../files/comparison.js";
 import type { RunEvent } from "../files/events.js";
 import type { Metrics } from "../files/metrics.js";
-import { ROW_FORMATS, type RowFormat } from "../files/rowFormats.js";
 import { type HubContext, type HubOptions, hubOptions } from "../io/hub/options.js";
 import type { ConfidenceInterval } from "../metrics/index.js";
 import type { Given, OptionTable } from "../settings/option.js";
@@ -189,25 +185,6 @@ export function runOf(given: RunSettings & { readonly runFile?: string | undefin
   const resumed = runFile === undefined ? fileToResume(flags) : undefined;
   const file = resumed ? settingsToResume(resumed, flags) : runFile === undefined ? {} : readRunFile(runFile);
   return resolveChecked({ flags, file }, (flags.adapter ?? file.adapter) === undefined);
-}
-
-/** Passes rows on; after the last one, writes all to a file. */
-export async function* writtenTo<Row extends object>(
-  path: string | undefined,
-  rows: AsyncIterable<Row>,
-  format: RowFormat = ROW_FORMATS.jsonl,
-): AsyncGenerator<Row> {
-  const written: Uint8Array[] = [];
-  for await (const row of rows) {
-    if (path !== undefined) written.push(format.bytesOf(row));
-    yield row;
-  }
-  if (path === undefined) return;
-  makeFolder(dirname(path));
-  const header = format.headerOf?.(written);
-  writeAtomic(path, (descriptor) => {
-    for (const bytes of header ? [header, ...written] : written) writeAll(descriptor, bytes);
-  });
 }
 
 /**

@@ -3,8 +3,8 @@ import type { CallContext } from "../common/callContext.js";
 import { own } from "../common/collections.js";
 import { BidoraError, INTERRUPTED, UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
+import { shellLine } from "../common/format.js";
 import { ownCommand } from "../common/installation.js";
-import { shellLine } from "../common/shell.js";
 import {
   type Cell,
   finalCells,

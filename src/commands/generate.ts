@@ -11,7 +11,8 @@ import { type GeneratedRow, generationPlan, TextGenerator } from "../inference/t
 import type { HubContext } from "../io/hub/options.js";
 import type { Settings } from "../settings/settings.js";
 import { namedTask } from "../tasks/index.js";
-import { checkedCall, defineCommand, HUB_HOOKS, type HubHooks, writtenTo } from "./command.js";
+import { checkedCall, defineCommand, HUB_HOOKS, type HubHooks } from "./command.js";
+import { writtenTo } from "./rowFiles.js";
 
 type GenerateCall = Settings<typeof generateOptions>;
 

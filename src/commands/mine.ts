@@ -9,7 +9,8 @@ import type { HubContext } from "../io/hub/options.js";
 import { choice, number, text, whole } from "../settings/kinds.js";
 import { type Given, option, pick } from "../settings/option.js";
 import type { Settings } from "../settings/settings.js";
-import { call, defineCommand, HUB_HOOKS, type HubHooks, required, writtenTo } from "./command.js";
+import { call, defineCommand, HUB_HOOKS, type HubHooks, required } from "./command.js";
+import { writtenTo } from "./rowFiles.js";
 
 const cosine = number({ least: -1, most: 1 });
 

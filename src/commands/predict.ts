@@ -16,13 +16,13 @@ import { chosenTask } from "../datasets/choice.js";
 import type { Split } from "../datasets/dataset.js";
 import { isNamedFolder, type NamedChoice, readSplit } from "../datasets/splits.js";
 import { freeFile } from "../files/outputFolder.js";
-import { ROW_FORMATS } from "../files/rowFormats.js";
 import { findModel, openForInference } from "../inference/open.js";
 import { type ExamplesOf, type Prediction, predictions } from "../inference/predictions.js";
 import { choice, text } from "../settings/kinds.js";
 import { type AppliesWhen, type Given, omit, option } from "../settings/option.js";
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
-import { type Context, checkedCall, defineCommand, HUB_HOOKS, type HubHooks, writtenTo } from "./command.js";
+import { type Context, checkedCall, defineCommand, HUB_HOOKS, type HubHooks } from "./command.js";
+import { ROW_FORMATS, writtenTo } from "./rowFiles.js";
 
 const withEmbeddings: AppliesWhen = {
   only: "with embedding and --output",

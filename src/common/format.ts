@@ -53,3 +53,10 @@ export function formatTime(iso: string): string {
   const time = new Date(iso);
   return Number.isNaN(time.getTime()) ? iso : `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
+
+/** Arguments quoted for a POSIX shell. */
+export const shellLine = (words: readonly string[]): string => words.map(quoted).join(" ");
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

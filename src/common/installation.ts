@@ -1,8 +1,8 @@
-// Locates this installation: its folder, its command, and whether it is a clone.
+// Locates this installation: its folder, its command, whether it is a clone, and the package with its native parts.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ownUrl } from "./require.js";
+import { ownUrl, require } from "./require.js";
 
 const here = dirname(fileURLToPath(ownUrl));
 
@@ -40,4 +40,19 @@ export const HINTED_COMMAND = "npx --no -- bidora";
 /** The command that builds the addon: an npm script in a clone, bidora's own command if it is installed as a package. */
 export function setupCommandLine(): string {
   return isClone ? "npm run setup" : `${HINTED_COMMAND} setup`;
+}
+
+/**
+ * The npm package with the native parts for this platform: libtorch, the addon and the tokenizers' binary. The name is the same whether or
+ * not there is such a package; those for Linux are for the GNU C library.
+ */
+export const PLATFORM_PACKAGE = `@bidora/${process.platform}-${process.arch}${process.platform === "linux" ? "-gnu" : ""}`;
+
+/** That package's folder; undefined if it is not installed where Node finds it from here. */
+export function platformPackageFolder(): string | undefined {
+  try {
+    return dirname(require.resolve(`${PLATFORM_PACKAGE}/package.json`));
+  } catch {
+    return undefined;
+  }
 }

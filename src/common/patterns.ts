@@ -4,7 +4,7 @@ import { type Context, createContext, Script } from "node:vm";
 import type { RE2JS } from "re2js";
 import { own } from "./collections.js";
 import { BidoraError } from "./errors.js";
-import { re2 } from "./libraries.js";
+import { re2 } from "./require.js";
 
 /** What is needed of a regular expression, whichever engine runs it. */
 interface Matching {

@@ -7,6 +7,10 @@ export const ownUrl = checkedUrl(import.meta.url);
 
 export const require = createRequire(ownUrl);
 
+// Libraries of many files, each loaded by the first call that needs it.
+export const yaml = (): typeof import("yaml") => require("yaml");
+export const re2 = (): typeof import("re2js") => require("re2js");
+
 /** A bundler that makes CommonJS of this file leaves it without its URL. */
 function checkedUrl(url: string | undefined): string {
   if (url !== undefined) return url;

@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { spawnLinkedChild } from "../common/childProcess.js";
 import { UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
-import { shellLine } from "../common/shell.js";
+import { shellLine } from "../common/format.js";
 import { CHECKPOINT_SIGNAL } from "../train/checkpoints.js";
 
 /** A run that was started. */

@@ -6,7 +6,7 @@
 import { ADAPTER_METHODS, type AdapterMethod } from "../adapters/index.js";
 import { anObject, checkArguments, optional, options } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
-import { yaml } from "../common/libraries.js";
+import { yaml } from "../common/require.js";
 import type { SettingSource } from "../files/events.js";
 import type { JsonObject } from "../files/json.js";
 import { type Given, type Option, pick, type Values, withDefaults } from "../settings/option.js";

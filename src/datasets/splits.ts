@@ -1,5 +1,4 @@
 /** The rows of a run: read from files or a named data set, split by split, and encoded. */
-import type { AdapterMetadata } from "../adapters/index.js";
 import type { CallContext } from "../common/callContext.js";
 import { UsageError } from "../common/errors.js";
 import { statOf } from "../common/fileSystem.js";
@@ -29,11 +28,12 @@ interface DataSettings extends Pick<CallContext, "onNote"> {
 }
 
 /** The columns that a model was trained on, which are used if none are given. */
-export function trainedColumns(
-  metadata: Pick<AdapterMetadata, "textColumns" | "labelColumns"> | undefined,
-): Pick<DataSettings, "usualTextColumns" | "usualLabelColumns"> {
-  return { usualTextColumns: metadata?.textColumns, usualLabelColumns: metadata?.labelColumns };
-}
+export const trainedColumns = (
+  trained: Partial<Record<"textColumns" | "labelColumns", readonly string[] | undefined>> | undefined,
+): Pick<DataSettings, "usualTextColumns" | "usualLabelColumns"> => ({
+  usualTextColumns: trained?.textColumns,
+  usualLabelColumns: trained?.labelColumns,
+});
 
 /** Limits the training rows, and holds some of them out. */
 export function withSubsets(splits: Splits, options: SubsetOptions): Splits {

@@ -1,5 +1,5 @@
-import { yaml } from "../common/libraries.js";
 import { printable } from "../common/messages.js";
+import { yaml } from "../common/require.js";
 import { stopsByValidation } from "../common/run.js";
 import { METHODS, type RunConfig } from "../config/index.js";
 import type { MachineFacts, Versions } from "../files/events.js";

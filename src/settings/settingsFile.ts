@@ -5,8 +5,8 @@ import type { CST, Document, LineCounter, Node, ParsedNode } from "yaml";
 import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/fileSystem.js";
-import { yaml } from "../common/libraries.js";
 import { didYouMean } from "../common/messages.js";
+import { yaml } from "../common/require.js";
 import { checkValue } from "./kinds.js";
 import type { Given, Option, OptionTable } from "./option.js";
 

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { PLATFORM_PACKAGE, platformPackageFolder } from "../common/platformPackage.js";
+import { PLATFORM_PACKAGE, platformPackageFolder } from "../common/installation.js";
 import { peerVersion } from "../common/program.js";
 import { require } from "../common/require.js";
 import { readOptionalJsonObject } from "../files/json.js";

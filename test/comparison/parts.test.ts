@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseArguments } from "../../src/cli/args.js";
-import { shellLine } from "../../src/common/shell.js";
+import { shellLine } from "../../src/common/format.js";
 import { lengthWithinBudget, ONE_PER_STEP, readBudget, rowsPerStep } from "../../src/comparison/budget.js";
 import { runsFailed } from "../../src/comparison/comparisonProgress.js";
 import { secondsWithJobs } from "../../src/comparison/expectedCosts.js";

@@ -42,7 +42,9 @@ test.each([
   ["run/finetune.ts", 'import { x } from "../cli/main.js";', "run may not import cli"],
   ["statistics/a.ts", 'import { x } from "../train/loop.js";', "statistics may not import train/loop.ts"],
   ["export/a.ts", 'import { x } from "../run/b.js";', "export may not import run"],
-  ["data/a.ts", 'import { x } from "../io/b.js";', "data may not import io"],
+  ["io/a.ts", 'import { x } from "../nn/b.js";', "io may not import nn"],
+  ["operators/a.ts", 'import { x } from "../text/b.js";', "operators may not import text"],
+  ["settings/a.ts", 'import { x } from "../torch/b.js";', "settings may not import torch"],
 ])("%s: %s", (file, line, why) => {
   const { status, stderr } = check({ [file]: `\n${line}\n` });
   expect(status).toBe(1);

@@ -1,8 +1,7 @@
 /** What a new run will take, if its model is on this machine. */
 import { BidoraError } from "../../common/errors.js";
-import { formatBytes, formatCount, formatSeconds } from "../../common/format.js";
+import { formatBytes, formatCount, formatSeconds, shellLine } from "../../common/format.js";
 import { HINTED_COMMAND } from "../../common/installation.js";
-import { shellLine } from "../../common/shell.js";
 import type { RunConfig } from "../../config/index.js";
 import type { HubContext } from "../../io/hub/options.js";
 import { modelFolder } from "../../io/resolveModel.js";

@@ -2,7 +2,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BidoraError } from "../../common/errors.js";
 import { require } from "../../common/require.js";
-import { unlessAborted } from "../../common/unlessAborted.js";
 import { TokenBytes, type Tokenizer } from "../../text/index.js";
 import type { Constraint } from "./constraint.js";
 import { GrammarThread } from "./grammarThread.js";
@@ -210,4 +209,18 @@ function packageFile(): string {
       { cause },
     );
   }
+}
+
+/**
+ * A result that is not waited for once a signal is aborted; what makes it goes on.
+ * @throws the signal's reason, or the result's error
+ */
+function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return result;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    result.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
 }

@@ -1,5 +1,5 @@
 import type { AdapterConfig, LowRankConfig } from "../../adapters/index.js";
-import { shellLine } from "../../common/shell.js";
+import { shellLine } from "../../common/format.js";
 import { architectureFor, writableModelTypes } from "../../io/gguf/architectures.js";
 import { ENCODER_TYPES, encoderNames } from "../../io/gguf/encoders.js";
 import type { AdapterSubject, Subject } from "./subject.js";

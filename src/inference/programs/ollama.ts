@@ -1,5 +1,5 @@
 import type { LowRankConfig } from "../../adapters/index.js";
-import { shellLine } from "../../common/shell.js";
+import { shellLine } from "../../common/format.js";
 import { convertersWay, openNote, whyNoGguf } from "./llamaCpp.js";
 import type { Subject } from "./subject.js";
 import { no, type Program, unknown, yes } from "./verdict.js";

@@ -1,5 +1,5 @@
 import { type LowRankConfig, type TargetedConfig, whyNotPeft } from "../../adapters/index.js";
-import { shellLine } from "../../common/shell.js";
+import { shellLine } from "../../common/format.js";
 import { isJsonObject } from "../../files/json.js";
 import type { AdapterSubject, Subject } from "./subject.js";
 import { no, type Program, yes } from "./verdict.js";

@@ -1,5 +1,5 @@
 import type { LowRankConfig } from "../../adapters/index.js";
-import { shellLine } from "../../common/shell.js";
+import { shellLine } from "../../common/format.js";
 import type { AdapterSubject, Subject } from "./subject.js";
 import { judged, no, type Program, unknown, yes } from "./verdict.js";
 import { baseName, merging, reasonsOfBase, shortName } from "./ways.js";

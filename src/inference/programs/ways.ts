@@ -1,8 +1,8 @@
 /** Commands of bidora that turn a model or an adapter into something that another program reads. */
 import { basename } from "node:path";
 import type { AdapterConfig } from "../../adapters/index.js";
+import { shellLine } from "../../common/format.js";
 import { HINTED_COMMAND } from "../../common/installation.js";
-import { shellLine } from "../../common/shell.js";
 import type { AdapterSubject, Subject } from "./subject.js";
 
 /** A command, and the path of what it writes. */

@@ -1,7 +1,7 @@
 // Decodes the elements of GGUF tensors to float32.
 
-import { blockOf, type GgmlType } from "../../files/ggmlTypes.js";
 import * as torch from "../../torch/index.js";
+import { blockOf, type GgmlType } from "./types.js";
 
 const FLOATS: Partial<Record<GgmlType, torch.DType>> = { F32: "float32", F16: "float16", BF16: "bfloat16" };
 

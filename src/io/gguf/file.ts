@@ -1,10 +1,19 @@
 import { closeSync, fstatSync } from "node:fs";
 import { type OpenedFile, openToRead, readInto, requireUnchanged } from "../../common/fileSystem.js";
-import { blockOf, type GgmlType, ggmlType } from "../../files/ggmlTypes.js";
 import { DTYPE_BYTES, type DType, mapOrReadFile, readFile, type Tensor } from "../../torch/index.js";
 import { HeaderReader, leastBytes } from "./headerReader.js";
 import { GgufMetadata } from "./metadata.js";
-import { type GgufValue, ggufError, LENGTH_BYTES, type MetadataScalar, type ScalarType, VALUE_TYPES } from "./types.js";
+import {
+  blockOf,
+  type GgmlType,
+  type GgufValue,
+  ggmlType,
+  ggufError,
+  LENGTH_BYTES,
+  type MetadataScalar,
+  type ScalarType,
+  VALUE_TYPES,
+} from "./types.js";
 
 /** An open GGUF file: the header is in memory, and tensors are read from disk on demand. */
 export class GgufFile {

@@ -1,7 +1,7 @@
 // Encodes tensors in the element types that can be written.
 
-import { blockOf } from "../../files/ggmlTypes.js";
 import * as torch from "../../torch/index.js";
+import { blockOf } from "./types.js";
 
 /** The element types that can be written. */
 export type WritableType = "F32" | "F16" | "BF16" | "Q8_0";

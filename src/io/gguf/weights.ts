@@ -1,6 +1,5 @@
 // Reads the weights of a GGUF file as transformers' parameters.
 
-import { blockOf, type GgmlType } from "../../files/ggmlTypes.js";
 import * as torch from "../../torch/index.js";
 import type { PackedTensor } from "../packedTensor.js";
 import { type SafetensorsDtype, type TensorInfo, torchDtype } from "../safetensorsHeader.js";
@@ -15,7 +14,7 @@ import {
 import { decoded, elementDtype, isReadable, READABLE_TYPES, type ReadableType, storedCount } from "./dequantize.js";
 import { type GgufFile, type GgufTensorInfo, openGguf } from "./file.js";
 import { ArchitectureKeys } from "./metadata.js";
-import { ggufError } from "./types.js";
+import { blockOf, type GgmlType, ggufError } from "./types.js";
 
 /** Number of elements decoded at a time, to bound the memory needed besides the tensor. */
 const ELEMENTS_AT_ONCE = 2 ** 19;

@@ -1,11 +1,19 @@
 // Writes GGUF files.
 
 import { writeAll, writeAtomic } from "../../files/atomic.js";
-import { blockOf, ggmlId } from "../../files/ggmlTypes.js";
 import { numelOf, sameShape, scope, type Tensor } from "../../torch/index.js";
 import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, MAGIC, VERSIONS } from "./file.js";
 import { quantize, type WritableType } from "./quantize.js";
-import { type GgufValue, ggufError, type MetadataScalar, SCALAR_BYTES, type ScalarType, VALUE_TYPES } from "./types.js";
+import {
+  blockOf,
+  type GgufValue,
+  ggmlId,
+  ggufError,
+  type MetadataScalar,
+  SCALAR_BYTES,
+  type ScalarType,
+  VALUE_TYPES,
+} from "./types.js";
 
 /** A tensor to write. */
 export interface GgufEntry {

@@ -1,4 +1,4 @@
-import { blockOf, type GgmlType } from "../../files/ggmlTypes.js";
+import { blockOf, type GgmlType } from "../../io/gguf/types.js";
 
 /** How a quantization format lies in memory. */
 export interface WeightFormat {

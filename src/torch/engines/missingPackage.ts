@@ -1,8 +1,7 @@
 // Why there is no platform package: one sentence for each known reason, with what to do.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { HINTED_COMMAND, isClone, packageRoot } from "../../common/installation.js";
-import { PLATFORM_PACKAGE } from "../../common/platformPackage.js";
+import { HINTED_COMMAND, isClone, PLATFORM_PACKAGE, packageRoot } from "../../common/installation.js";
 import { platformPackages } from "../../common/program.js";
 import { isMusl } from "./glibc.js";
 

@@ -1,7 +1,10 @@
 // Files with one row per result: JSON lines, and embeddings as an array of float32.
+import { dirname } from "node:path";
+import { makeFolder } from "../common/fileSystem.js";
+import { writeAll, writeAtomic } from "../files/atomic.js";
 
 /** How rows are written to a file. */
-export interface RowFormat {
+interface RowFormat {
   bytesOf(row: object): Uint8Array;
   /** What stands before the rows. */
   headerOf?(rows: readonly Uint8Array[]): Uint8Array;
@@ -28,4 +31,23 @@ function npyHeader(rows: readonly Uint8Array[]): Uint8Array {
   const length = 64 * Math.ceil((start.length + description.length + 1) / 64);
   start.writeUInt16LE(length - start.length, start.length - 2);
   return Buffer.concat([start, Buffer.from(`${description.padEnd(length - start.length - 1)}\n`)]);
+}
+
+/** Passes rows on; after the last one, writes all to a file. */
+export async function* writtenTo<Row extends object>(
+  path: string | undefined,
+  rows: AsyncIterable<Row>,
+  format: RowFormat = ROW_FORMATS.jsonl,
+): AsyncGenerator<Row> {
+  const written: Uint8Array[] = [];
+  for await (const row of rows) {
+    if (path !== undefined) written.push(format.bytesOf(row));
+    yield row;
+  }
+  if (path === undefined) return;
+  makeFolder(dirname(path));
+  const header = format.headerOf?.(written);
+  writeAtomic(path, (descriptor) => {
+    for (const bytes of header ? [header, ...written] : written) writeAll(descriptor, bytes);
+  });
 }
