@@ -1,12 +1,10 @@
 /** Exports an adapter as a LoRA for llama.cpp. */
-import { existsSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { type AdaptedModel, lowRankUpdates, refuseUnmerged, trainedOutsideUpdates } from "../../adapters/index.js";
 import { UsageError } from "../../common/errors.js";
-import { readJsonObject } from "../../files/json.js";
 import { findModel, foldersOf, open } from "../../inference/open.js";
 import { count, type GgufPair, number, text } from "../../io/gguf/metadata.js";
-import { GGUF_SOURCE } from "../../io/gguf/modelFolder.js";
+import { readGgufSource } from "../../io/gguf/modelFolder.js";
 import { fileTypeNumber } from "../../io/gguf/quantize.js";
 import type { HubContext } from "../../io/hub/options.js";
 import { refuseBadWeights } from "../../nn/notFinite.js";
@@ -81,7 +79,6 @@ function refuseOtherTrained(adapted: AdaptedModel): void {
 
 /** The base model's path for Ollama: the GGUF file, if the folder was converted from one. */
 function baseOf(folder: string): string {
-  const record = join(folder, GGUF_SOURCE);
-  const { path } = existsSync(record) ? readJsonObject(record) : {};
+  const { path } = readGgufSource(folder);
   return typeof path === "string" ? path : folder;
 }

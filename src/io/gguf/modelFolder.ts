@@ -14,7 +14,7 @@ import {
   writeFileAtomic,
 } from "../../files/atomic.js";
 import { sha256 } from "../../files/checksums.js";
-import { type JsonObject, readJsonObject } from "../../files/json.js";
+import { type JsonObject, readOptionalJsonObject } from "../../files/json.js";
 import { type GgufFile, openGguf } from "./file.js";
 import { configOf, endTokens } from "./modelConfig.js";
 import { tokenizerConfigOf, tokenizerOf } from "./tokenizer.js";
@@ -22,7 +22,10 @@ import { ggufError } from "./types.js";
 
 /** A GGUF file in place of safetensors, and the facts about its source. */
 export const GGUF_FILE = "model.gguf";
-export const GGUF_SOURCE = "gguf.json";
+const GGUF_SOURCE = "gguf.json";
+
+/** The facts about the file that a folder was made for: its path, size and time of change; none for another folder. */
+export const readGgufSource = (folder: string): JsonObject => readOptionalJsonObject(join(folder, GGUF_SOURCE));
 
 /** Version of the conversion below; folders of an older version are not reused. */
 const CONVERSION = 3;
@@ -147,9 +150,8 @@ function isStale(folder: string): boolean {
 
 /** The file that a folder was made for, as it is now. */
 function sourceNow(folder: string) {
-  const record = join(folder, GGUF_SOURCE);
   const linked = join(folder, GGUF_FILE);
-  const { path, bytes, modified } = existsSync(record) ? readJsonObject(record) : {};
+  const { path, bytes, modified } = readGgufSource(folder);
   const found = statOf(linked);
   const isUnchanged =
     found !== undefined && (bytes === undefined || (found.size === bytes && found.mtimeMs === modified));
