@@ -103,24 +103,19 @@ export type AdapterMetadata = Omit<StoredMetadata, "formatVersion" | "adapterCon
 
 /** The metadata in the folder of a model or an adapter; undefined in a folder from elsewhere. */
 export function findAdapterMetadata(folder: string): AdapterMetadata | undefined {
-  if (!existsSync(join(folder, ADAPTER_METADATA))) return undefined;
-  return metadataOf(readAdapterMetadata(folder));
+  const stored = readAdapterMetadata(folder);
+  return stored && metadataOf(stored);
 }
 
-export function metadataOf({
-  formatVersion: _version,
-  adapterConfig: _config,
-  ...facts
-}: StoredMetadata): AdapterMetadata {
-  return facts;
-}
+export const metadataOf = ({ formatVersion: _, adapterConfig: __, ...facts }: StoredMetadata): AdapterMetadata => facts;
 
 /** The part that says how a model is used. How it was trained is left out, because it does not hold for models derived from it. */
 export const inferenceMetadata = (metadata: AdapterMetadata): AdapterMetadata => use.parse(metadata);
 
 /** @throws BidoraError `SIDE_FILE` for a file of another form or a later version, `JSON` for one that can't be read */
-export function readAdapterMetadata(folder: string): StoredMetadata {
+export function readAdapterMetadata(folder: string): StoredMetadata | undefined {
   const path = join(folder, ADAPTER_METADATA);
+  if (!existsSync(path)) return undefined;
   const json = readJsonObject(path);
   if (typeof json.formatVersion === "number" && json.formatVersion > FORMAT) {
     throw new BidoraError(

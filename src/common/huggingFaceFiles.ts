@@ -36,8 +36,4 @@ export const TOKENIZER_FILES = [
 export type TokenizerFile = (typeof TOKENIZER_FILES)[number];
 
 /** The files that define a tokenizer's vocabulary; the first one present is used. */
-export const TOKENIZER_SPECS = [
-  "tokenizer.json",
-  "vocab.txt",
-  "vocab.json",
-] as const satisfies readonly TokenizerFile[];
+export const TOKENIZER_SPECS: readonly TokenizerFile[] = ["tokenizer.json", "vocab.txt", "vocab.json"];

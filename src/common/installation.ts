@@ -42,10 +42,7 @@ export function setupCommandLine(): string {
   return isClone ? "npm run setup" : `${HINTED_COMMAND} setup`;
 }
 
-/**
- * The npm package with the native parts for this platform: libtorch, the addon and the tokenizers' binary. The name is the same whether or
- * not there is such a package; those for Linux are for the GNU C library.
- */
+/** The npm package with libtorch, the addon and the tokenizers' binary for this platform, on Linux for glibc; there may be none. */
 export const PLATFORM_PACKAGE = `@bidora/${process.platform}-${process.arch}${process.platform === "linux" ? "-gnu" : ""}`;
 
 /** That package's folder; undefined if it is not installed where Node finds it from here. */

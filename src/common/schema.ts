@@ -1,14 +1,11 @@
 /** What checks a value and gives it a type: zod's schemas, as far as they are used, so that the package's types do not need zod's. */
 export interface Schema<T = unknown> {
   /** The value with its type, or its faults: the keys that lead to each, and a message. */
-  safeParse(value: unknown):
+  safeParse(
+    value: unknown,
+  ):
     | { readonly success: true; readonly data: T }
-    | {
-        readonly success: false;
-        readonly error: {
-          readonly issues: readonly Fault[];
-        };
-      };
+    | { readonly success: false; readonly error: { readonly issues: readonly Fault[] } };
 }
 
 /** What is wrong with a value. */

@@ -45,7 +45,7 @@ export function isAdapterFolder(folder: string): boolean {
  */
 export async function readAdapter(folder: string): Promise<SavedAdapter> {
   checkArguments("readAdapter", ["folder", folder, aText]);
-  const metadata = existsSync(join(folder, ADAPTER_METADATA)) ? readAdapterMetadata(folder) : undefined;
+  const metadata = readAdapterMetadata(folder);
   const { targetsFromTensors, config, ...origin } = readConfig(folder, metadata);
   const { codec } = methodOf(config);
   const tensors = readAdapterTensors(weightsPath(folder, config), codec);
