@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { quantileSorted } from "d3-array";
 import type { Method, RunSettings } from "../src/config/index.js";
+import { GOLDEN } from "../test/support/golden.js";
 import { machine } from "./machine.js";
 import { ROOT, unpinEnvironment } from "./programs.js";
 import { scratchFolder } from "./setup/scratch.js";
@@ -25,7 +26,6 @@ const STEPS = Number(values.steps);
 const EVERY = 250;
 /** The most that memory and times may grow, and the most seconds for a report. */
 const GOALS = { growth: 0.05, reportSeconds: 2 } as const;
-const GOLDEN = join(ROOT, "test", "golden");
 
 const settingsOf = (method: Method, model: string, output: string): RunSettings => ({
   model,

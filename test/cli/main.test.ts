@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { bidora as called } from "../e2e/support.js";
+import { GOLDEN } from "../support/golden.js";
 
 const bin = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));
 const bidora = (...argv: string[]) => spawnSync(process.execPath, [bin, ...argv], { encoding: "utf8" });
@@ -81,7 +82,7 @@ describe("the built command", () => {
     expect([status, errors]).toEqual([0, ""]);
   });
 
-  test.each([["--help"], ["finetune", "--help-all"], ["inspect", "test/golden/bert/single", "--json"]])(
+  test.each([["--help"], ["finetune", "--help-all"], ["inspect", join(GOLDEN, "bert/single"), "--json"]])(
     "a result that a full disk does not take is an error, by one sentence",
     (...argv) => {
       const full = openSync("/dev/full", "w");

@@ -10,9 +10,10 @@ import { type PredictSettings, predict } from "../../src/commands/predict.js";
 import type { RunSettings } from "../../src/config/index.js";
 import type { RunEvent } from "../../src/files/events.js";
 import { MARKER } from "../../src/files/names.js";
+import { GOLDEN } from "../support/golden.js";
 import { freshPath } from "../workFolder.js";
 
-export const GOLDEN = fileURLToPath(new URL("../golden/", import.meta.url));
+export { GOLDEN };
 export const BERT = join(GOLDEN, "bert");
 export const ROWS = join(GOLDEN, "rows");
 /** Real data sets beside the repository; tests that need them are skipped where they are not. */

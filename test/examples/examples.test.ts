@@ -7,10 +7,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { load } from "../../src/commands/load.js";
+import { GOLDEN } from "../support/golden.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const MODEL = join(ROOT, "test", "golden", "bert", "single");
-const LLAMA = join(ROOT, "test", "golden", "generation", "llama");
+const MODEL = join(GOLDEN, "bert", "single");
+const LLAMA = join(GOLDEN, "generation", "llama");
 const SMS = join(ROOT, "examples", "data", "sms_spam");
 const SHARES = join(ROOT, "examples", "data", "shares.jsonl");
 

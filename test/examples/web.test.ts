@@ -9,10 +9,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { exportModel } from "../../src/commands/export.js";
 import { generate } from "../../src/commands/generate.js";
 import { load } from "../../src/commands/load.js";
+import { GOLDEN } from "../support/golden.js";
 import { freshPath } from "../workFolder.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const GOLDEN = join(ROOT, "test", "golden");
 const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-headless-shell"].find((path) => existsSync(path));
 
 const TYPES: Readonly<Record<string, string>> = {

@@ -1,16 +1,20 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeAnalysis } from "../../src/analysis/files.js";
 import { evaluate } from "../../src/commands/evaluate.js";
 import { finetune } from "../../src/commands/finetune.js";
 import type { RunEvent } from "../../src/files/events.js";
 import { writeReport } from "../../src/report/writeReport.js";
+import { EARLIER_ROOT } from "../support/golden.js";
 
 // Files that the first version wrote (test/golden/earlier/make.mjs), which every later one must read.
 const EARLIER = "test/golden/earlier";
 const work = mkdtempSync(join(tmpdir(), "bidora-earlier-"));
+const before = process.cwd();
+beforeAll(() => process.chdir(EARLIER_ROOT));
+afterAll(() => process.chdir(before));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 const readJson = (path: string) => JSON.parse(readFileSync(path, "utf8"));

@@ -2,16 +2,10 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { GOLDEN, REPOSITORY as ROOT } from "../support/golden.js";
 import { type Files, type Folder, latin1 } from "./mutations.js";
 
-/** The repository, whether this file is run from its source or from its build. */
-function rootOf(folder: string): string {
-  return readdirSync(folder).includes("CONTRIBUTING.md") ? folder : rootOf(dirname(folder));
-}
-export const ROOT = rootOf(dirname(fileURLToPath(import.meta.url)));
-
-export const GOLDEN = join(ROOT, "test", "golden");
+export { GOLDEN, ROOT };
 
 /** A golden file as inputs hold it. */
 export const golden = (path: string): string => latin1(readFileSync(join(GOLDEN, path)));

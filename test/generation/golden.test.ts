@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { JsonObject } from "../../src/files/json.js";
 import { generateTokens } from "../../src/generation/generateTokens.js";
@@ -14,8 +14,9 @@ import {
 import { loadModel } from "../../src/models/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import * as torch from "../../src/torch/index.js";
+import { GOLDEN } from "../support/golden.js";
 
-const folder = (name: string) => fileURLToPath(new URL(`../golden/generation/${name}`, import.meta.url));
+const folder = (name: string) => join(GOLDEN, `generation/${name}`);
 
 interface Case {
   readonly model: string;

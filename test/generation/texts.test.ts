@@ -1,14 +1,15 @@
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import * as choosing from "../../src/generation/generateTokens.js";
 import { type GeneratedPiece, GREEDY, generateTexts, splitStops } from "../../src/generation/index.js";
 import { StopStrings } from "../../src/generation/stopStrings.js";
 import type { TaskModel } from "../../src/models/index.js";
 import { loadTokenizer, type Tokenizer } from "../../src/text/index.js";
+import { GOLDEN } from "../support/golden.js";
 
 vi.mock("../../src/generation/generateTokens.js", { spy: true });
 
-const FOLDER = fileURLToPath(new URL("../golden/generation/llama", import.meta.url));
+const FOLDER = join(GOLDEN, "generation/llama");
 let tokenizer: Tokenizer;
 beforeAll(async () => {
   tokenizer = await loadTokenizer(FOLDER);

@@ -1,4 +1,4 @@
-"""Writes all golden files in this folder (see README.md):  python make.py, or those of some families:  python make.py bert roberta
+"""Writes all golden files in this folder (see README.md):  python packed.py make.py, or those of some families:  python packed.py make.py bert roberta
 
 Needs torch, transformers, peft, tokenizers and safetensors. The same versions give the same bytes.
 """

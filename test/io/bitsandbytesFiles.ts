@@ -1,10 +1,10 @@
 // Files with layers as bitsandbytes packs them.
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { openSafetensors, saveSafetensors } from "../../src/io/safetensors.js";
 import type * as torch from "../../src/torch/index.js";
+import { GOLDEN } from "../support/golden.js";
 
-const golden = fileURLToPath(new URL("../golden/io/bitsandbytes/", import.meta.url));
+const golden = join(GOLDEN, "io/bitsandbytes");
 
 export type Tensors = Map<string, torch.Tensor>;
 

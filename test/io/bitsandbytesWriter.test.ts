@@ -1,16 +1,16 @@
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { readJsonObject } from "../../src/files/json.js";
 import { type BitsandbytesFormat, packedEntries, quantizationConfig } from "../../src/io/bitsandbytes/writer.js";
 import { openWeights } from "../../src/io/checkpoint.js";
 import { writeSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
+import { GOLDEN } from "../support/golden.js";
 import { layer, packed, stored } from "./bitsandbytesFiles.js";
 import { temporaryFolders } from "./temporaryFolder.js";
 
 const folder = temporaryFolders();
-const golden = fileURLToPath(new URL("../golden/io/bitsandbytes/", import.meta.url));
+const golden = join(GOLDEN, "io/bitsandbytes");
 
 test.each([
   ["nf4", "nf4"],

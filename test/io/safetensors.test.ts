@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openSafetensors, saveSafetensors, writeSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
+import { GOLDEN } from "../support/golden.js";
 import { bytesEntry } from "./bytesEntry.js";
 import { temporaryFolders } from "./temporaryFolder.js";
 
-const DTYPES_FILE = join(import.meta.dirname, "../golden/io/dtypes.safetensors");
+const DTYPES_FILE = join(GOLDEN, "io/dtypes.safetensors");
 const DTYPES = Object.keys(torch.DTYPE_BYTES) as torch.DType[];
 const folder = temporaryFolders();
 /** So many bytes are mapped. */

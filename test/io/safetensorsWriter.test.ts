@@ -2,10 +2,10 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type TensorEntry, writeSafetensors } from "../../src/io/safetensors.js";
+import { GOLDEN } from "../support/golden.js";
 import { bytesEntry } from "./bytesEntry.js";
 import { temporaryFolders } from "./temporaryFolder.js";
 
-const GOLDEN = join(import.meta.dirname, "../golden/io");
 const folder = temporaryFolders();
 
 function float32(name: string, values: readonly number[], shape: readonly number[] = [values.length]): TensorEntry {
@@ -29,7 +29,7 @@ describe("writeSafetensors", () => {
       float32("empty", [], [0, 4]),
       bytesEntry("scalar", "F64", [], scalar),
     ]);
-    expect(readFileSync(path)).toEqual(readFileSync(join(GOLDEN, "names.safetensors")));
+    expect(readFileSync(path)).toEqual(readFileSync(join(GOLDEN, "io/names.safetensors")));
   });
 
   it("writes each tensor once, in the order of the file", () => {

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import { CODE_VALUES, STATE_BLOCK } from "../../src/operators/adamw8bit.js";
 import { withFormulas } from "../../src/operators/choose.js";
 import { initState, OPTIMIZERS, type OptimizerOptions } from "../../src/optim/index.js";
 import * as torch from "../../src/torch/index.js";
+import { GOLDEN } from "../support/golden.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { drawer, withThreads } from "./support.js";
 
@@ -17,7 +18,7 @@ interface Golden {
   }[];
 }
 
-const file = (name: string) => fileURLToPath(new URL(`../golden/optim/${name}`, import.meta.url));
+const file = (name: string) => join(GOLDEN, `optim/${name}`);
 const golden = JSON.parse(readFileSync(file("adamw8bit.json"), "utf8")) as Golden;
 const tensors = openSafetensors(file("adamw8bit.safetensors"));
 const NAMES = ["weight", "bias", "few"] as const;

@@ -1,13 +1,15 @@
 // Packed weights: their values as bitsandbytes and gguf decode them, and products with them as with the dense values.
 // Shapes: x [n, in], W [out, in], A [r, in], B [out, r].
-import { fileURLToPath } from "node:url";
+
+import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { openGguf } from "../../src/io/gguf/file.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
+import { GOLDEN } from "../support/golden.js";
 import { differentiated, drawer, expectAlike, expectRowsAlone } from "./support.js";
 
-const golden = (name: string) => fileURLToPath(new URL(`../golden/io/${name}`, import.meta.url));
+const golden = (name: string) => join(GOLDEN, `io/${name}`);
 const packed = openSafetensors(golden("bitsandbytes/packed.safetensors"));
 const blocks = openGguf(golden("gguf/types.gguf"));
 const values = openSafetensors(golden("gguf/types.safetensors"));

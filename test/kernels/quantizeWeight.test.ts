@@ -1,12 +1,12 @@
 // Bytes of packed matrices: those of bitsandbytes (nf4, fp4, int8) and gguf-py (q8_0, q4_0).
-import { fileURLToPath } from "node:url";
+
+import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
+import { GOLDEN } from "../support/golden.js";
 
-const golden = openSafetensors(
-  fileURLToPath(new URL("../golden/io/bitsandbytes/quantized.safetensors", import.meta.url)),
-);
+const golden = openSafetensors(join(GOLDEN, "io/bitsandbytes/quantized.safetensors"));
 afterAll(() => golden.close());
 
 const CASES = golden.names.filter((name) => name.endsWith(".given")).map((name) => name.slice(0, -".given".length));

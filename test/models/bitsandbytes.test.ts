@@ -1,7 +1,6 @@
 // Models from folders of bitsandbytes, held in other ways than the file's.
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { openWeights, readConfig } from "../../src/io/checkpoint.js";
 import { type LoadModelOptions, loadModel } from "../../src/models/index.js";
@@ -9,11 +8,12 @@ import { storedDtype } from "../../src/models/modelFolder.js";
 import { PackedWeight } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
+import { GOLDEN } from "../support/golden.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { ownHead } from "./ownHead.js";
 
 const folder = temporaryFolders();
-const golden = (name: string) => fileURLToPath(new URL(`../golden/io/bitsandbytes/${name}`, import.meta.url));
+const golden = (name: string) => join(GOLDEN, `io/bitsandbytes/${name}`);
 
 async function values(source: string, options: Partial<LoadModelOptions> = {}) {
   const own = { ...ownHead(readConfig(source)), dtype: "float32" as const, generator: new torch.Generator(0) };

@@ -1,7 +1,6 @@
 // Which layers baseDtype packs, beside transformers with bitsandbytes.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { AdapterRoutes, attachAdapter, loraConfig, type SavedAdapter } from "../../src/adapters/index.js";
 import { readConfig } from "../../src/io/checkpoint.js";
@@ -15,11 +14,12 @@ import {
 import { EVALUATION, Linear, PackedWeight } from "../../src/nn/index.js";
 import { canRoundInputs } from "../../src/operators/choose.js";
 import * as torch from "../../src/torch/index.js";
-import { expectClose, GOLDEN, get, readTensors, tokenRows } from "../parity/goldenFiles.js";
+import { expectClose, get, readTensors, tokenRows } from "../parity/goldenFiles.js";
+import { GOLDEN } from "../support/golden.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { headFor, ownHead } from "./ownHead.js";
 
-const golden = (name: string) => fileURLToPath(new URL(`../golden/io/bitsandbytes/${name}`, import.meta.url));
+const golden = (name: string) => join(GOLDEN, `io/bitsandbytes/${name}`);
 const theirs = JSON.parse(readFileSync(golden("packed-layers.json"), "utf8")) as Readonly<Record<string, string[]>>;
 
 const open = (folder: string, options: Partial<LoadModelOptions>, head = ownHead(readConfig(folder))) =>

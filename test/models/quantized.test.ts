@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import {
   attachAdapter,
@@ -28,10 +27,11 @@ import * as torch from "../../src/torch/index.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { expectClose, get, readTensors } from "../parity/goldenFiles.js";
 import { wideFolder } from "../parity/support/wide.js";
+import { GOLDEN } from "../support/golden.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { ownHead } from "./ownHead.js";
 
-const golden = (name: string) => fileURLToPath(new URL(`../golden/io/gguf/${name}`, import.meta.url));
+const golden = (name: string) => join(GOLDEN, `io/gguf/${name}`);
 const folder = temporaryFolders();
 beforeEach(() => {
   vi.stubEnv("XDG_CACHE_HOME", folder());
@@ -265,7 +265,7 @@ describe("blocks made of a checkpoint's values", () => {
   });
 
   test("are refused for a model without a row of whole blocks", async () => {
-    const narrow = fileURLToPath(new URL("../golden/bert/single", import.meta.url));
+    const narrow = join(GOLDEN, "bert/single");
     await expect(load(narrow)).rejects.toThrow(
       "No effect: q8_0 holds rows of whole blocks of 32 values, and no linear layer of this model has such rows; leave out baseDtype (--base-dtype).",
     );

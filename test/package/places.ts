@@ -1,19 +1,11 @@
 // Where things are: in the repository, in the user's cache, and on the disk while the tests run.
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { ownCacheFolder } from "../../src/common/program.js";
+import { GOLDEN, REPOSITORY } from "../support/golden.js";
 
-/** The repository: the nearest folder above this file, which is compiled into `build/`, with a lock file. */
-function repository(folder = dirname(fileURLToPath(import.meta.url))): string {
-  return existsSync(join(folder, "package-lock.json")) && existsSync(join(folder, "biome.json"))
-    ? folder
-    : repository(dirname(folder));
-}
-
-export const REPOSITORY = repository();
-export const GOLDEN = join(REPOSITORY, "test", "golden");
+export { GOLDEN, REPOSITORY };
 /** The sources of these tests: programs and scripts that are not compiled. */
 export const SOURCES = join(REPOSITORY, "test", "package");
 

@@ -1,6 +1,6 @@
 // Models that transformers and bitsandbytes quantized: logits, gradients and training of adapters as PEFT has them.
 
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { attachAdapter, readAdapter } from "../../src/adapters/index.js";
 import { readConfig } from "../../src/io/checkpoint.js";
@@ -9,10 +9,11 @@ import { type BaseDtype, crossEntropy, EVALUATION, IGNORED_LABEL, PackedWeight }
 import type { EncodedRow } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ownHead } from "../models/ownHead.js";
+import { GOLDEN } from "../support/golden.js";
 import { expectClose, get, readTensors, type Tensors, tokenRows } from "./goldenFiles.js";
 import { runPhases } from "./support/phases.js";
 
-const golden = (name: string) => fileURLToPath(new URL(`../golden/io/bitsandbytes/${name}`, import.meta.url));
+const golden = (name: string) => join(GOLDEN, `io/bitsandbytes/${name}`);
 const ALL = [
   "llama-nf4",
   "llama-int8",

@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import { type ModelInput, modelInput } from "../../src/models/index.js";
 import type { Encoded } from "../../src/text/index.js";
 import type * as torch from "../../src/torch/index.js";
+import { GOLDEN } from "../support/golden.js";
 
-export const GOLDEN = fileURLToPath(new URL("../golden/", import.meta.url));
+export { GOLDEN };
 
 export interface ForwardCase {
   readonly checkpoint: string;

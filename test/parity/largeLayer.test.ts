@@ -1,6 +1,6 @@
 // A layer of Llama-2-7B's shape in nf4: hidden states and gradients as transformers, bitsandbytes and PEFT have them.
 
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { inject, loraConfig } from "../../src/adapters/index.js";
 import type { Checkpoint } from "../../src/io/checkpoint.js";
@@ -8,9 +8,10 @@ import { architectureOf, buildModel, loadModel, modelInput } from "../../src/mod
 import { PackedWeight } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { headFor } from "../models/ownHead.js";
+import { GOLDEN } from "../support/golden.js";
 import { expectClose, get, readTensors, tokenRows } from "./goldenFiles.js";
 
-const GOLDEN = fileURLToPath(new URL("../golden/io/bitsandbytes/layer.safetensors", import.meta.url));
+const LAYER = join(GOLDEN, "io/bitsandbytes/layer.safetensors");
 const STRIDE = 61;
 const TOLERANCE = 2e-5;
 const HEAD = headFor("causal-lm", 0);
@@ -73,7 +74,7 @@ const sampled = (tensor: torch.Tensor): torch.Tensor => {
 };
 
 test("hidden states, and the gradients of the input and of LoRA's matrices", async () => {
-  const golden = readTensors(GOLDEN);
+  const golden = readTensors(LAYER);
   const generator = new torch.Generator(0);
   const { model } = await loadModel(drawnCheckpoint(), { ...HEAD, dtype: "float32", baseDtype: "nf4", generator });
   const packed = Array.from(model.namedParameters()).filter(([, { values }]) => values instanceof PackedWeight);

@@ -2,7 +2,6 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import {
   type AdaptedModel,
@@ -20,11 +19,12 @@ import { type BaseDtype, EVALUATION, PACKED_DTYPES } from "../../src/nn/index.js
 import * as torch from "../../src/torch/index.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { ownHead } from "../models/ownHead.js";
+import { GOLDEN } from "../support/golden.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { expectClose, get, readTensors, tokenRows } from "./goldenFiles.js";
 import { wideFolder } from "./support/wide.js";
 
-const FOLDER = fileURLToPath(new URL("../golden/io/bitsandbytes/loftq", import.meta.url));
+const FOLDER = join(GOLDEN, "io/bitsandbytes/loftq");
 const ran = readTensors(`${FOLDER}.safetensors`);
 const rows = tokenRows(get(ran, "lengths").toArray(), Array.from(get(ran, "ids").toArray()));
 const RANK = 4;
@@ -187,7 +187,7 @@ test.each([
   { what: "dense layers", form: { settings: { targetModules: ["embed_tokens"] } } },
   {
     what: "a base packed in its file",
-    form: { folder: fileURLToPath(new URL("../golden/io/bitsandbytes/llama-nf4", import.meta.url)) },
+    form: { folder: join(GOLDEN, "io/bitsandbytes/llama-nf4") },
   },
 ] as const)("$what has no error to start from", async ({ form }) => {
   await expect(started(form as Form)).rejects.toThrow(
@@ -196,7 +196,7 @@ test.each([
 });
 
 test("a file in another format has one", async () => {
-  const folder = fileURLToPath(new URL("../golden/io/bitsandbytes/llama-nf4", import.meta.url));
+  const folder = join(GOLDEN, "io/bitsandbytes/llama-nf4");
   const dense = logitsOf((await load(folder)).model);
   const at = async (starts: boolean) =>
     distance(logitsOf((await started({ folder, baseDtype: "q4_0", starts, settings: { rank: 64 } })).model), dense);

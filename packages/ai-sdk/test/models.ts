@@ -1,12 +1,12 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { GOLDEN } from "../../../test/support/golden.js";
 import { freshPath } from "../../../test/workFolder.js";
 
 // The AI SDK prints warnings otherwise.
 Object.assign(globalThis, { AI_SDK_LOG_WARNINGS: false });
 
-export const golden = (name: string): string => fileURLToPath(new URL(`../../../test/golden/${name}`, import.meta.url));
+export const golden = (name: string): string => join(GOLDEN, name);
 
 /** Writes the role and the text of every message, then the start of an answer. */
 const TEMPLATE =

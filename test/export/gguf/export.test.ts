@@ -1,6 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import {
   ADAPTER_METHODS,
@@ -21,9 +20,10 @@ import { loadTokenizer } from "../../../src/text/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { temporaryFolders } from "../../io/temporaryFolder.js";
 import { expectClose, readTensors } from "../../parity/goldenFiles.js";
+import { GOLDEN } from "../../support/golden.js";
 import { tinyAdapter, tinyModel } from "./tinyModels.js";
 
-const golden = (name: string) => fileURLToPath(new URL(`../../golden/io/gguf/${name}`, import.meta.url));
+const golden = (name: string) => join(GOLDEN, `io/gguf/${name}`);
 const newFolder = temporaryFolders();
 beforeEach(() => {
   vi.stubEnv("XDG_CACHE_HOME", newFolder());

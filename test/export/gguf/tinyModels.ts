@@ -1,6 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   type AdapterConfig,
   type AdapterMetadata,
@@ -16,8 +15,9 @@ import { type EmbeddingFormat, PLAIN_FORMAT, writeEmbeddingFormat } from "../../
 import { architectureOf, buildModel, type HeadKind, loadModel, NO_HEAD } from "../../../src/models/index.js";
 import { TASKS, type TaskKind } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
+import { GOLDEN } from "../../support/golden.js";
 
-const golden = (name: string) => fileURLToPath(new URL(`../../golden/io/gguf/${name}.gguf`, import.meta.url));
+const golden = (name: string) => join(GOLDEN, `io/gguf/${name}.gguf`);
 
 /** Tokenizers of golden files: of four ways of splitting texts, and sentencepiece's two kinds. */
 export type TokenizerName = "smollm" | "llama3" | "qwen2" | "qwen3" | "pieces" | "gemma3";

@@ -7,7 +7,8 @@ import { finetune } from "../../../src/commands/finetune.js";
 import { report } from "../../../src/commands/report.js";
 import { CHECKSUMS, writeChecksums } from "../../../src/files/checksums.js";
 import { dropEventsAfter, EVENTS } from "../../../src/files/runLog.js";
-import { goldenFolders, placedFolder, ROOT, workFolder } from "../files.js";
+import { EARLIER_ROOT } from "../../support/golden.js";
+import { goldenFolders, placedFolder, workFolder } from "../files.js";
 import { mutatedFolder, mutatedJsonText, mutatedText } from "../mutations.js";
 import { target } from "../target.js";
 
@@ -76,7 +77,7 @@ const analyses = target({
   }),
   async run(input) {
     const folder = placedFolder(input);
-    process.chdir(ROOT);
+    process.chdir(EARLIER_ROOT);
     await analyze({ runs: [folder] } as never);
   },
 });
@@ -100,7 +101,7 @@ const checkpoints = target({
   async run({ folder, isSealed }) {
     const output = placedFolder(folder);
     if (isSealed) await writeChecksums(join(output, "checkpoint-3"));
-    process.chdir(ROOT);
+    process.chdir(EARLIER_ROOT);
     const data = {
       train: "test/golden/rows/train.jsonl",
       validation: "test/golden/rows/pairs.jsonl",

@@ -1,6 +1,6 @@
 """Checkpoints of a DoRA trained by PEFT, with ΔM, ΔD and regression lines by numpy and scipy.
 
-    VENV/bin/python test/golden/analysis/make_analysis.py    # needs torch, transformers, peft, scipy
+    VENV/bin/python test/golden/packed.py test/golden/analysis/make_analysis.py    # needs torch, transformers, peft, scipy
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Writes the golden files of embeddings: python test/golden/embeddings/make.py, after make.py. Needs sentence-transformers.
+"""Writes the golden files of embeddings: python test/golden/packed.py test/golden/embeddings/make.py, after make.py. Needs sentence-transformers.
 
 Folders as sentence-transformers saves them (version 6), and as versions 0 to 5 did; embeddings of texts; and, in float64, losses with gradients and
 the weights after some steps.

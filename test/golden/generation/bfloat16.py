@@ -1,6 +1,6 @@
 """transformers' results in bfloat16 for tiny random decoders: greedy tokens, and logits together with those of the same weights in float64.
 
-VENV/bin/python test/golden/generation/bfloat16.py
+VENV/bin/python test/golden/packed.py test/golden/generation/bfloat16.py
 """
 
 import sys

@@ -1,6 +1,6 @@
 """The results of transformers' `generate` for single prompts, with tiny random decoders. See README.md in the folder above.
 
-VENV/bin/python test/golden/generation/make.py
+VENV/bin/python test/golden/packed.py test/golden/generation/make.py
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Writes the golden safetensors files next to this script. Needs: torch, safetensors, numpy.
+"""Writes the golden safetensors files next to this script: python test/golden/packed.py test/golden/io/make_safetensors.py. Needs torch, safetensors, numpy.
 
 The values are simple counters, so that the tests can create the same tensors.
 """

@@ -1,7 +1,7 @@
 """Writes adamw8bit.json and adamw8bit.safetensors next to this file: steps of bitsandbytes' AdamW8bit, and its maps of codes.
 
     pip install torch==2.13.0 bitsandbytes==0.50.2
-    python test/golden/optim/make_adamw8bit.py
+    python test/golden/packed.py test/golden/optim/make_adamw8bit.py
 
 The step is that of bitsandbytes' CPU backend, with the code nearest to each number, as its backends for other devices choose it. For float32
 numbers the CPU backend's library looks the code up in a table of 65536 steps instead, which gives 0 the code of a positive number; for

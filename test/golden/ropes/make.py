@@ -1,4 +1,4 @@
-"""RoPE frequencies from transformers' configurations, and logits beyond the pretraining context:  python make.py
+"""RoPE frequencies from transformers' configurations, and logits beyond the pretraining context:  python test/golden/packed.py test/golden/ropes/make.py
 
 Writes ropes.json and logits.safetensors here. The logits are those of ../FAMILY/lm with other settings. Each row has its own model, since
 transformers gives all rows of a batch the frequencies of the longest row, and keeps them after a long row.

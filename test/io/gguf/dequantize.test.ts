@@ -1,11 +1,12 @@
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { dequantize, isReadable, READABLE_TYPES } from "../../../src/io/gguf/dequantize.js";
 import { openGguf } from "../../../src/io/gguf/file.js";
 import { halfBits, halfValues } from "../../../src/io/gguf/quantize.js";
 import { openSafetensors } from "../../../src/io/safetensors.js";
+import { GOLDEN } from "../../support/golden.js";
 
-const golden = (name: string) => fileURLToPath(new URL(`../../golden/io/gguf/${name}`, import.meta.url));
+const golden = (name: string) => join(GOLDEN, `io/gguf/${name}`);
 const file = openGguf(golden("types.gguf"));
 const truth = openSafetensors(golden("types.safetensors"));
 afterAll(() => {

@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { openGguf } from "../../../src/io/gguf/file.js";
+import { GOLDEN } from "../../support/golden.js";
 import { temporaryFolders } from "../temporaryFolder.js";
 
-const golden = (name: string) => fileURLToPath(new URL(`../../golden/io/gguf/${name}`, import.meta.url));
+const golden = (name: string) => join(GOLDEN, `io/gguf/${name}`);
 const folder = temporaryFolders();
 
 function saved(bytes: Uint8Array): string {

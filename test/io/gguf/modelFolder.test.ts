@@ -9,7 +9,6 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { inspect } from "../../../src/commands/inspect.js";
 import { readJsonObject } from "../../../src/files/json.js";
@@ -26,6 +25,7 @@ import { architectureOf, loadModel } from "../../../src/models/index.js";
 import { TASKS } from "../../../src/tasks/index.js";
 import { loadTokenizer } from "../../../src/text/index.js";
 import * as torch from "../../../src/torch/index.js";
+import { GOLDEN } from "../../support/golden.js";
 import { temporaryFolders } from "../temporaryFolder.js";
 
 /** A folder that can't be removed, as another user's can't. */
@@ -39,7 +39,7 @@ vi.mock("node:fs", async (original) => {
   return { ...fs, rmSync };
 });
 
-const golden = (name: string) => fileURLToPath(new URL(`../../golden/io/gguf/${name}`, import.meta.url));
+const golden = (name: string) => join(GOLDEN, `io/gguf/${name}`);
 const folder = temporaryFolders();
 let cache: string;
 beforeEach(() => {

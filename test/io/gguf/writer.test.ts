@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { openGguf } from "../../../src/io/gguf/file.js";
 import type { WritableType } from "../../../src/io/gguf/quantize.js";
@@ -8,9 +7,10 @@ import type { GgufValue } from "../../../src/io/gguf/types.js";
 import { type GgufEntry, writeGguf } from "../../../src/io/gguf/writer.js";
 import { openSafetensors } from "../../../src/io/safetensors.js";
 import * as torch from "../../../src/torch/index.js";
+import { GOLDEN } from "../../support/golden.js";
 import { temporaryFolders } from "../temporaryFolder.js";
 
-const golden = (name: string) => fileURLToPath(new URL(`../../golden/io/gguf/${name}`, import.meta.url));
+const golden = (name: string) => join(GOLDEN, `io/gguf/${name}`);
 const folder = temporaryFolders();
 
 const entry = (name: string, type: WritableType, values: readonly number[], shape = [values.length]): GgufEntry => ({

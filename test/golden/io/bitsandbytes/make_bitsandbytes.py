@@ -1,4 +1,4 @@
-"""Writes packed.safetensors: matrices as bitsandbytes packs them on the CPU, and their values:  python make_bitsandbytes.py
+"""Writes packed.safetensors: matrices as bitsandbytes packs them on the CPU, and their values:  python test/golden/packed.py test/golden/io/bitsandbytes/make_bitsandbytes.py
 
 Needs torch, bitsandbytes and safetensors. For each case NAME: `NAME.given` (float32, or what `dtype` says), the tensors that
 transformers stores for a packed layer (`NAME.weight`, `NAME.weight.absmax`, …), and `NAME.values` in float32 and

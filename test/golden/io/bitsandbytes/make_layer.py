@@ -1,6 +1,6 @@
 """One layer of Llama-2-7B's shape with weights in nf4, and LoRA: what transformers, bitsandbytes and PEFT compute in float32.
 
-VENV/bin/pip install torch transformers peft bitsandbytes; VENV/bin/python test/golden/io/bitsandbytes/make_layer.py (needs 5 GB of memory)
+VENV/bin/pip install torch transformers peft bitsandbytes; VENV/bin/python test/golden/packed.py test/golden/io/bitsandbytes/make_layer.py (needs 5 GB of memory)
 
 layer.safetensors  float32, of two rows of 5 and 3 tokens, each token another row of the embeddings: every STRIDE-th element of `hidden` [8, 4096],
                    and of the gradients of Σ hidden ∘ drawn("loss"): `grad/embeddings`, and `grad/PARAMETER` of each LoRA matrix

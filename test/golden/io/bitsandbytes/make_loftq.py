@@ -1,6 +1,6 @@
 """A tiny llama whose adapters PEFT started by LoftQ, with its functions run on the CPU.
 
-VENV/bin/pip install torch transformers peft bitsandbytes accelerate; VENV/bin/python test/golden/io/bitsandbytes/make_loftq.py
+VENV/bin/pip install torch transformers peft bitsandbytes accelerate; VENV/bin/python test/golden/packed.py test/golden/io/bitsandbytes/make_loftq.py
 Written beside this script; the same versions give the same values.
 
 loftq/             the dense model

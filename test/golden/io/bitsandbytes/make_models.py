@@ -1,6 +1,6 @@
 """Tiny models that transformers and bitsandbytes quantized on the CPU, and what PEFT computes with them.
 
-VENV/bin/pip install torch transformers peft bitsandbytes accelerate; VENV/bin/python test/golden/io/bitsandbytes/make_models.py [NAME …]
+VENV/bin/pip install torch transformers peft bitsandbytes accelerate; VENV/bin/python test/golden/packed.py test/golden/io/bitsandbytes/make_models.py [NAME …]
 Written beside this script; the same versions give the same bytes.
 
 NAME/              the folder as transformers saves it

@@ -1,7 +1,7 @@
 """Writes bert-pooled/, a tiny BERT classifier that is not quantized, and bert-pooled.safetensors: `ids` and `lengths` of rows, and for each
 FORMAT the logits, FORMAT/logits, once transformers and bitsandbytes have packed all of its linear layers but the classifier.
 
-VENV/bin/pip install torch transformers peft bitsandbytes accelerate; VENV/bin/python test/golden/io/bitsandbytes/make_pooled.py
+VENV/bin/pip install torch transformers peft bitsandbytes accelerate; VENV/bin/python test/golden/packed.py test/golden/io/bitsandbytes/make_pooled.py
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""Writes quantized.safetensors: matrices, and their bytes as bitsandbytes and gguf-py pack them:  python make_quantized.py
+"""Writes quantized.safetensors: matrices, and their bytes as bitsandbytes and gguf-py pack them:  python test/golden/packed.py test/golden/io/bitsandbytes/make_quantized.py
 
 Needs torch, bitsandbytes, gguf and safetensors. For each case FORMAT/NAME: `….given` in float32 and `….0`, `….1`: the parts in the order of
 `torch.quantizeWeight`.

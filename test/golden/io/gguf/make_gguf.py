@@ -1,6 +1,6 @@
 """GGUF files, and the values that the Python package `gguf` and transformers read from them.
 
-VENV/bin/pip install torch transformers gguf; VENV/bin/python test/golden/io/gguf/make_gguf.py
+VENV/bin/pip install torch transformers gguf; VENV/bin/python test/golden/packed.py test/golden/io/gguf/make_gguf.py
 Writes next to this script; the same versions give the same bytes.
 
 types.gguf            random blocks of every readable type; types.safetensors has their values by `gguf.quants.dequantize`

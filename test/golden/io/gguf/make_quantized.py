@@ -1,6 +1,6 @@
 """A GGUF model whose matrices are Q8_0 blocks, and what transformers and PEFT compute with it.
 
-VENV/bin/pip install torch transformers peft gguf; VENV/bin/python test/golden/io/gguf/make_quantized.py
+VENV/bin/pip install torch transformers peft gguf; VENV/bin/python test/golden/packed.py test/golden/io/gguf/make_quantized.py
 Written beside this script; the same versions give the same bytes.
 
 q8_0.gguf         a tiny llama: every matrix Q8_0, but `ffn_down`, whose rows don't fill blocks, F16; tied embeddings, biases

@@ -1,4 +1,4 @@
-"""Writes embeddings/bert-mean as llama.cpp's converter does: python test/golden/io/gguf/converted/make_converted.py LLAMA_CPP
+"""Writes embeddings/bert-mean as llama.cpp's converter does: python test/golden/packed.py test/golden/io/gguf/converted/make_converted.py LLAMA_CPP
 
 LLAMA_CPP is a clone of llama.cpp; `git clone node_modules/node-llama-cpp/llama/gitRelease.bundle LLAMA_CPP` gives the tests' version (v0.4.0).
 Needs torch, transformers and sentencepiece.
