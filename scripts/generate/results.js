@@ -1,4 +1,4 @@
-// Writes the tables of docs/results.md from docs/results/*/comparison.json; with --check only compares.
+// Writes the tables of docs/results.md from docs/results/*/comparison.json, and these files with one line a run; with --check only compares.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,8 +16,20 @@ const studies = join(root, "docs/results");
 /** The columns of the short table. */
 const SHORT = ["lora", "lora+es", "dora", "dora+es", "bidora", "bidora-folds"];
 
+/** @param {string} study */
+const pathOf = (study) => join(studies, study, "comparison.json");
 /** @param {string} study @returns {Comparison} */
-const read = (study) => JSON.parse(readFileSync(join(studies, study, "comparison.json"), "utf8"));
+const read = (study) => JSON.parse(readFileSync(pathOf(study), "utf8"));
+
+/** JSON with a line for each entry of a list. @param {object} found */
+function compact(found) {
+  const parts = Object.entries(found).map(([key, value]) => {
+    const isList = Array.isArray(value) && value.length > 0;
+    const text = isList ? `[\n${value.map((entry) => JSON.stringify(entry)).join(",\n")}\n]` : JSON.stringify(value);
+    return `${JSON.stringify(key)}: ${text}`;
+  });
+  return `{\n${parts.join(",\n")}\n}\n`;
+}
 
 /** @type {{ readonly name: string, readonly goal: "minimize" }} */
 const LOSS = { name: "loss", goal: "minimize" };
@@ -88,7 +100,7 @@ function tablesOf(study) {
 /** One row per task, with the main metric of the most important methods. */
 function shortTable() {
   const rows = readdirSync(studies)
-    .filter((study) => study !== QUIET && existsSync(join(studies, study, "comparison.json")))
+    .filter((study) => study !== QUIET && existsSync(pathOf(study)))
     .flatMap((study) => {
       const found = read(study);
       return found.tasks.map((task) => rowOf(study, found, task));
@@ -120,14 +132,21 @@ function rowOf(study, { runs, failed = [] }, { name, metrics: [main] }) {
 
 const PLACE = /(<!-- generated: results( [\w-]+)? -->\n)[\s\S]*?(<!-- end of generated -->)/g;
 
-const path = join(root, "docs/results.md");
-const before = readFileSync(path, "utf8");
-const after = before.replace(PLACE, (_, begin, study, end) => {
+const page = join(root, "docs/results.md");
+const tables = readFileSync(page, "utf8").replace(PLACE, (_, begin, study, end) => {
   const tables = study ? tablesOf(study.trim()) : shortTable();
   return `${begin}\n${tables}\n${end}`;
 });
-if (!process.argv.includes("--check")) writeFileSync(path, after);
-else if (before !== after) {
-  console.error("The tables of docs/results.md are out of date; run: npm run generate");
-  process.exitCode = 1;
+const studyFiles = readdirSync(studies).filter((study) => existsSync(pathOf(study)));
+/** @type {[string, string][]} */
+const written = [
+  [page, tables],
+  ...studyFiles.map((study) => /** @type {[string, string]} */ ([pathOf(study), compact(read(study))])),
+];
+for (const [path, content] of written) {
+  if (!process.argv.includes("--check")) writeFileSync(path, content);
+  else if (readFileSync(path, "utf8") !== content) {
+    console.error(`${path} is out of date; run: npm run generate`);
+    process.exitCode = 1;
+  }
 }
