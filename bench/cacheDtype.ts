@@ -1,4 +1,4 @@
-// `npm run bench:cache-dtype`: a key-value cache in int8 compared with one in the model's dtype: perplexity of a text, differences of the
+// `npm run bench -- cache-dtype`: a key-value cache in int8 compared with one in the model's dtype: perplexity of a text, differences of the
 // logits, bytes of a token, and in turns the time of a new token after a long text.
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";

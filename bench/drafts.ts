@@ -1,4 +1,4 @@
-// `npm run bench:drafts`: tokens per second of `generate` with a draft compared with none, in turns, on texts that repeat their prompt and on
+// `npm run bench -- drafts`: tokens per second of `generate` with a draft compared with none, in turns, on texts that repeat their prompt and on
 // others. The tokens must be the same.
 import { parseArgs } from "node:util";
 import { load } from "../src/commands/load.js";

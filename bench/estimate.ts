@@ -1,4 +1,4 @@
-// `npm run bench:estimate`: the memory, step time and total time that `estimate` predicts, compared with what the runs took.
+// `npm run bench -- estimate`: the memory, step time and total time that `estimate` predicts, compared with what the runs took.
 import { fork } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// `npm run bench:long`: runs of many steps. The memory, the time of a step and of a checkpoint, the time for a report and the start of a
+// `npm run bench -- long`: runs of many steps. The memory, the time of a step and of a checkpoint, the time for a report and the start of a
 // resumed run must not grow with the number of steps.
 import { fork } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// `npm run bench:memory`: over 1 000 training steps on batches of all lengths, resident memory must stay as it was at step 200.
+// `npm run bench -- memory`: over 1 000 training steps on batches of all lengths, resident memory must stay as it was at step 200.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";

@@ -1,4 +1,4 @@
-// `npm run bench:profile`: where the time of a training step or a generation goes, from libtorch's profiler.
+// `npm run bench -- profile`: where the time of a training step or a generation goes, from libtorch's profiler.
 import { parseArgs } from "node:util";
 import { machine } from "./machine.js";
 import { ownWorker, unpinEnvironment } from "./programs.js";

@@ -1,4 +1,4 @@
-// `npm run bench:resources`: the memory and the tokens per second of training, by the size of the model, how its weights are held, and
+// `npm run bench -- resources`: the memory and the tokens per second of training, by the size of the model, how its weights are held, and
 // the method. Each run is the command line's, in a process of its own. `--docs` puts the table into docs/resources.md.
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// `npm run bench:scaling`: what training takes on many machines, by a cost model; `--check` compares its sums with measured ones, on
+// `npm run bench -- scaling`: what training takes on many machines, by a cost model; `--check` compares its sums with measured ones, on
 // networks that the kernel limits to a rate.
 import { execFileSync, spawn } from "node:child_process";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { writeEqualRows } from "./setup/equalRows.js";
 import { scratchFolder } from "./setup/scratch.js";
 import { median } from "./turns/compare.js";
 
-const HELP = `npm run bench:scaling -- [options]
+const HELP = `npm run bench -- scaling [options]
   --seconds S    that one rank computes in a step
   --spread X     standard deviation of these seconds among ranks, relative to the mean
   --trained N    trained parameters

@@ -1,4 +1,4 @@
-// `npm run bench:serving`: tokens per second of `bidora serve` with many clients at once, compared with one, in turns.
+// `npm run bench -- serving`: tokens per second of `bidora serve` with many clients at once, compared with one, in turns.
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";

@@ -1,5 +1,5 @@
 // Runs the tests of the native code with a sanitizer: it and the kernels are compiled to check themselves while they run.
-// Usage: node scripts/test-sanitized.js address|undefined|thread [FILES of tests]   (npm run test:asan, test:ubsan, test:tsan)
+// Usage: node scripts/test-sanitized.js address|undefined|thread [FILES of tests]   (npm run test:sanitized -- …)
 //
 // libtorch and Node are not compiled so, and only what our code does is checked; what is skipped, and why, is below. Needs GCC, whose
 // runtime libraries are loaded into Node before all others.
@@ -46,7 +46,7 @@ const options = (/** @type {Record<string, string | number>} */ values) =>
 /** @type {Record<string, Sanitizer>} */
 const SANITIZERS = {
   address: {
-    command: "test:asan",
+    command: "test:sanitized -- address",
     check: "__asan_report_",
     runtime: "libasan.so",
     environment: {
@@ -63,14 +63,14 @@ const SANITIZERS = {
     skipped: MEMORY,
   },
   undefined: {
-    command: "test:ubsan",
+    command: "test:sanitized -- undefined",
     check: "__ubsan_handle_",
     environment: { UBSAN_OPTIONS: options({ print_stacktrace: 1, halt_on_error: 1 }) },
     files: [...NATIVE, ...WHOLE],
     skipped: {},
   },
   thread: {
-    command: "test:tsan",
+    command: "test:sanitized -- thread",
     check: "__tsan_write",
     runtime: "libtsan.so",
     // Other libraries synchronize by atomics that the sanitizer does not see: what they do among themselves does not count.

@@ -25,19 +25,6 @@ function inTurns<In, Out>(functions: readonly ((given: In) => Out)[]): (given: I
   return (given) => (functions[turn++ % functions.length] as (given: In) => Out)(given);
 }
 
-/** The minimum seconds to read a weight's bytes; undefined where weights stay in the caches. */
-export function timeRead(cell: Cell, timing: TimingOptions): number | undefined {
-  if (cell.rows > FEW_ROWS) return undefined;
-  return torch.scope(() => {
-    const reads = Array.from({ length: weightsOf(cell) }, () => {
-      const numbers = random([bytesOf(cell) / 4], "float32");
-      return () => torch.sum(numbers);
-    });
-    const read = inTurns(reads);
-    return leastSeconds([() => read(undefined)], timing)[0];
-  });
-}
-
 /** The minimum seconds of one product, for each way that applies. */
 export function timeWays(cell: Cell, ways: readonly Way[], timing: TimingOptions): Map<Way, number> {
   const { from, to, rows, dtype, direction } = cell;
