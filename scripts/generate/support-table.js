@@ -1,7 +1,36 @@
 // Writes the tables that come from built registries into documentation: models and tasks, and the estimators of the hypergradient; with
 // --check only compares.
 import { readFileSync, writeFileSync } from "node:fs";
-import { renderEstimatorTable, renderSupportTable } from "../../build/js/cli/generatedDocs.js";
+import { ESTIMATOR_FACTS } from "../../build/js/config/index.js";
+import { ARCHITECTURES, findDesign } from "../../build/js/models/index.js";
+import { TASKS } from "../../build/js/tasks/index.js";
+
+const cell = (text) => text.replaceAll("|", "\\|");
+
+/** Which model can be trained for what, from the registries: a table in Markdown. */
+function renderSupportTable() {
+  const tasks = Object.entries(TASKS);
+  const head = ["`model_type`", ...tasks.map(([kind]) => `\`${kind}\``), "`--target-modules` by default"];
+  const rows = Object.entries(ARCHITECTURES).map(([type, architecture]) => [
+    `\`${type}\``,
+    ...tasks.map(([, { head }]) => (findDesign(architecture, head) ? "yes" : "")),
+    architecture.defaultTargetModules.map((name) => `\`${name}\``).join(", "),
+  ]);
+  return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+/** The estimators of the hypergradient, and the passes over rows that each costs: a table in Markdown. */
+function renderEstimatorTable() {
+  const rows = Object.entries(ESTIMATOR_FACTS).map(([name, { secondTerm, passes }]) => {
+    const { fixed, perTerm } = passes;
+    const again = [perTerm > 0 ? "K" : "", fixed > 0 || perTerm === 0 ? String(fixed) : ""].filter(Boolean).join(" + ");
+    return `| \`${name}\` | ${cell(secondTerm)} | ${again} |`;
+  });
+  return [
+    "| `--hypergradient` | second term | passes over the last lower step's rows |",
+    "|---|---|---|",
+    ...rows,
+  ].join("\n");
+}
 
 const TABLES = [
   { file: "docs/models.md", name: "support", table: renderSupportTable() },

@@ -1,7 +1,5 @@
-import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { COMMANDS } from "../../src/cli/commands.js";
-import { renderOptionsDoc } from "../../src/cli/generatedDocs.js";
 import { renderHelp } from "../../src/cli/help.js";
 import { runOptions } from "../../src/config/index.js";
 import { flagOf } from "../../src/settings/option.js";
@@ -29,9 +27,4 @@ test("--help-all explains every option", async () => {
   for (const option of Object.values(runOptions)) expect(words).toContain(option.help);
   expect(words).toContain("--[no-]shuffle shuffle the training rows (on)");
   expect(words).not.toContain("also");
-});
-
-test("docs/options.md is fresh", async () => {
-  const path = new URL("../../docs/options.md", import.meta.url);
-  expect(readFileSync(path, "utf8"), "run: npm run generate").toBe(await renderOptionsDoc());
 });

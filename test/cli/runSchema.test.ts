@@ -6,7 +6,6 @@ import { Ajv } from "ajv";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
-import { renderRunSchema } from "../../src/cli/runSchema.js";
 import { compareOptions } from "../../src/comparison/compareOptions.js";
 import { readSpec } from "../../src/comparison/spec.js";
 import { readRunFile, runOptions } from "../../src/config/index.js";
@@ -14,7 +13,9 @@ import type { Option } from "../../src/settings/option.js";
 import { freshPath } from "../workFolder.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const validate = new Ajv({ allowUnionTypes: true }).compile(JSON.parse(renderRunSchema()) as object);
+const validate = new Ajv({ allowUnionTypes: true }).compile(
+  JSON.parse(readFileSync(join(ROOT, "schema/run.schema.json"), "utf8")) as object,
+);
 const isValid = (settings: unknown): boolean => validate(settings) as boolean;
 
 /** A file that the program reads. */
