@@ -2,6 +2,7 @@ import type { AdapterConfig, LowRankConfig } from "../../adapters/index.js";
 import { shellLine } from "../../common/format.js";
 import { architectureFor, writableModelTypes } from "../../io/gguf/architectures.js";
 import { ENCODER_TYPES, encoderNames } from "../../io/gguf/encoders.js";
+import { CONVERTED } from "./facts.js";
 import type { AdapterSubject, Subject } from "./subject.js";
 import { no, type Program, type Verdict, yes } from "./verdict.js";
 import {
@@ -14,15 +15,6 @@ import {
   shortName,
   type Way,
 } from "./ways.js";
-
-/** Classes that llama.cpp's convert_hf_to_gguf.py registers (November 2026), which bidora writes no GGUF for, or only for embeddings. */
-const CONVERTED = [
-  ...["GPT2LMHeadModel", "Phi3ForCausalLM"],
-  ...["BertModel", "BertForSequenceClassification", "CamembertModel"],
-  ...["RobertaModel", "RobertaForSequenceClassification", "XLMRobertaModel", "XLMRobertaForSequenceClassification"],
-  ...["DistilBertModel", "DistilBertForSequenceClassification"],
-  ...["ModernBertModel", "ModernBertForSequenceClassification"],
-];
 
 /** llama.cpp runs GGUF files: models, and LoRA adapters. */
 export const llamaCpp: Program = (subject) => {

@@ -7,7 +7,7 @@ import { loraConfig } from "../../../src/adapters/index.js";
 import { inspect, renderInspection } from "../../../src/commands/inspect.js";
 import { HINTED_COMMAND } from "../../../src/common/installation.js";
 import { ENGINE_NAMES, type EngineName, type EngineVerdict } from "../../../src/inference/programs/index.js";
-import { WITHOUT_CLASS } from "../../../src/inference/programs/transformersJs.js";
+import { WITHOUT_CLASS } from "../../../src/inference/programs/facts.js";
 import { architectureFor } from "../../../src/io/gguf/architectures.js";
 import { ARCHITECTURES } from "../../../src/models/index.js";
 import { TASKS } from "../../../src/tasks/index.js";
