@@ -1,8 +1,8 @@
 // Checks the native sources with clang-format and clang-tidy; --fix formats them instead, --format-only leaves clang-tidy out. "npm run setup -- --develop" installs both.
 //
-// clang-tidy runs for each compile command of the build, which compiles a kernel's files together: most of its time goes into
-// libtorch's headers. It runs on all cores, and only where a source, a header of ours that it includes, the command or the
-// checks have changed since it last passed: build/lint remembers that.
+// Most of clang-tidy's time goes into libtorch's headers, so it reads all sources that include them as one unit, where the build has one
+// for each folder. It runs on all cores, and only where a source, a header of ours that it includes, the flags or the checks have
+// changed since it last passed: build/lint remembers that.
 import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -52,38 +52,49 @@ function withHeaders(/** @type {string} */ file, found = new Set()) {
   return found;
 }
 
-function keyOf(/** @type {string} */ file, /** @type {string[]} */ flags, /** @type {string} */ constant) {
+function keyOf(/** @type {string[]} */ files, /** @type {string[]} */ flags, /** @type {string} */ constant) {
   const hash = createHash("sha256").update(constant).update(JSON.stringify(flags));
-  for (const path of [...withHeaders(file)].sort()) hash.update(relative(root, path)).update(readFileSync(path));
+  const read = new Set();
+  for (const file of files) withHeaders(file, read);
+  for (const path of [...read].sort()) hash.update(relative(root, path)).update(readFileSync(path));
   return hash.digest("hex");
 }
 
-/** Each compile command that has not passed yet, and the keys of all. */
-function commandsToCheck() {
+/** What clang-tidy reads at once: a source of its own, or those of all unity files of the build, which have the same flags. */
+function unitsOf(/** @type {readonly { file: string, command: string }[]} */ commands) {
+  const included = ({ file }) => [...withHeaders(file)].filter((path) => path !== file && path.endsWith(".cpp"));
+  const alone = commands.filter(({ file }) => /^(native|bench)\//.test(relative(root, file)));
+  const unity = commands.filter(({ file }) => file.includes("/Unity/"));
+  return [
+    ...unity.slice(0, 1).map(({ command }) => ({ files: unity.flatMap(included), flags: argumentsOf(command) })),
+    ...alone.map(({ file, command }) => ({ files: [file], flags: argumentsOf(command) })),
+  ];
+}
+
+/** Each unit that has not passed yet, and the number of all. */
+function unitsToCheck() {
   if (!existsSync(database)) fail("the native addon is not built: run npm run setup -- --develop.");
   const constant = [
     execFileSync(tidy, ["--version"], { encoding: "utf8" }),
     readFileSync(join(root, ".clang-tidy"), "utf8"),
     readFileSync(join(dirname(database), "stamp.json"), "utf8"),
   ].join("\n");
-  const all = JSON.parse(readFileSync(database, "utf8"))
-    .filter(({ file }) => /^(native|bench)\/|\/Unity\//.test(relative(root, file)))
-    .map(({ file, command }) => {
-      const flags = argumentsOf(command);
-      return { file, flags, key: keyOf(file, flags, constant) };
-    });
+  const commands = JSON.parse(readFileSync(database, "utf8"));
+  const all = unitsOf(commands).map((unit) => ({ ...unit, key: keyOf(unit.files, unit.flags, constant) }));
   mkdirSync(passed, { recursive: true });
   const known = new Set(readdirSync(passed));
   const keys = new Set(all.map(({ key }) => key));
-  for (const key of known) if (!keys.has(key)) rmSync(join(passed, key));
+  for (const name of known) if (!keys.has(name)) rmSync(join(passed, name));
   return { pending: all.filter(({ key }) => !known.has(key)), count: all.length };
 }
 
 /** @returns {Promise<boolean>} whether clang-tidy found nothing */
-async function check({ file, flags, key }) {
+async function check({ files, flags, key }) {
+  const unit = join(passed, `${key}.cpp`);
+  writeFileSync(unit, files.map((file) => `#include "${file}"\n`).join(""));
   try {
-    await promisify(execFile)(tidy, ["--quiet", file, "--", ...flags, "-fno-openmp"], { maxBuffer: 1 << 26 });
-    writeFileSync(join(passed, key), relative(root, file));
+    await promisify(execFile)(tidy, ["--quiet", unit, "--", ...flags, "-fno-openmp"], { maxBuffer: 1 << 26 });
+    writeFileSync(join(passed, key), "");
     return true;
   } catch (error) {
     console.error(error.stdout || error.message);
@@ -92,7 +103,7 @@ async function check({ file, flags, key }) {
 }
 
 async function checkAll() {
-  const { pending, count } = commandsToCheck();
+  const { pending, count } = unitsToCheck();
   let isClean = true;
   let next = 0;
   const work = async () => {
@@ -100,7 +111,7 @@ async function checkAll() {
   };
   await Promise.all(Array.from({ length: availableParallelism() }, work));
   if (!isClean) fail("clang-tidy has found something.");
-  console.log(`clang-tidy: ${pending.length} of ${count} compile commands checked, the others passed before.`);
+  console.log(`clang-tidy: ${pending.length} of ${count} units checked, the others passed before.`);
 }
 
 for (const tool of [format, tidy])

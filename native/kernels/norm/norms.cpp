@@ -83,7 +83,7 @@ std::tuple<Tensor, Tensor> normedRowsBackwardMeta(const Tensor&, const Maybe&, c
   return {at::empty_like(sum), at::empty_like(sum)};
 }
 
-[[maybe_unused]] const bool defined = defineOnce("bidora::_norm", [](OperatorLibrary& library) {
+[[maybe_unused]] const bool normDefined = defineOnce("bidora::_norm", [](OperatorLibrary& library) {
   library.define<normedRowsCpu, normedRowsMeta, NoDerivative::refuse>(
       "_norm(Tensor input, Tensor? residual, Tensor weight, Tensor? bias, float eps, bool centered, float p, int seed, "
       "int stream) -> (Tensor out, Tensor sum, Tensor stats)");

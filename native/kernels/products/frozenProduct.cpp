@@ -41,7 +41,7 @@ Tensor inRows(const Tensor& matrix) {
 }
 
 template <typename T>
-Rows<const Stored<T>> rowsOf(const Tensor& matrix) {
+Rows<const Stored<T>> matrixRows(const Tensor& matrix) {
   if (packedMatrix(matrix)) return {nullptr, 0};
   return {read<T>(matrix), matrix.defined() ? matrix.stride(0) : 0};
 }
@@ -182,10 +182,10 @@ Tensor ownProduct(const Tensor& givenX, const Tensor& givenWeight, bool isTransp
   if (out.numel() == 0) return out;
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::frozen_product", [&] {
     using Sum = SumOf<scalar_t>;
-    run<scalar_t>({rowsOf<scalar_t>(x),
-                   rowsOf<scalar_t>(weight),
-                   rowsOf<scalar_t>(low),
-                   rowsOf<scalar_t>(factor),
+    run<scalar_t>({matrixRows<scalar_t>(x),
+                   matrixRows<scalar_t>(weight),
+                   matrixRows<scalar_t>(low),
+                   matrixRows<scalar_t>(factor),
                    {write<scalar_t>(out), columns},
                    x.size(0),
                    x.size(1),
@@ -312,8 +312,8 @@ std::vector<Tensor> fewRowsProducts(const Tensor& givenX, at::TensorList givenWe
       const int64_t columns = weights[i].size(0);
       results.push_back(at::empty({x.size(0), columns}, x.options()));
       if (results[i].numel() > 0)
-        calls.push_back({.x = rowsOf<scalar_t>(x),
-                         .weight = rowsOf<scalar_t>(weights[i]),
+        calls.push_back({.x = matrixRows<scalar_t>(x),
+                         .weight = matrixRows<scalar_t>(weights[i]),
                          .low = {},
                          .factor = {},
                          .out = {write<scalar_t>(results[i]), columns},
@@ -352,9 +352,9 @@ Tensor outerProduct(const Tensor& givenLeft, const Tensor& givenRight) {
   const Tensor left = inRows(givenLeft), right = inRows(givenRight);
   const Tensor result = at::empty({left.size(1), right.size(1)}, right.options().dtype(sumType(right)));
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, right.scalar_type(), "bidora::frozen_product", [&] {
-    const OuterProduct<Stored<scalar_t>> call{rowsOf<scalar_t>(left), rowsOf<scalar_t>(right),
-                                              left.size(0),           left.size(1),
-                                              right.size(1),          result.data_ptr<SumOf<scalar_t>>()};
+    const OuterProduct<Stored<scalar_t>> call{
+        matrixRows<scalar_t>(left),        matrixRows<scalar_t>(right), left.size(0), left.size(1), right.size(1),
+        result.data_ptr<SumOf<scalar_t>>()};
     const int64_t tasks = (call.columns + kColumnsOfTask - 1) / kColumnsOfTask;
     at::parallel_for(0, tasks, 4, [&](int64_t begin, int64_t end) {
       functions<ProductFunctions, scalar_t>().outerProduct(call, begin * kColumnsOfTask,
