@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, statfsSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -16,6 +16,10 @@ const testFiles = ["test", "packages"].flatMap((folder) =>
     .filter((name) => name.endsWith(".test.ts") && !name.includes("node_modules"))
     .map((name) => `${folder}/${name}`),
 );
+
+/** Left out of `npm test`: tests of many processes, and of what takes many steps to show. */
+const isSlow = (path: string): boolean => path.endsWith(".slow.test.ts");
+const fastFiles = testFiles.filter((path) => !isSlow(path));
 
 const needsOwnProcess = (path: string): boolean => NEEDS_OWN_PROCESS.test(readFileSync(`${root}/${path}`, "utf8"));
 
@@ -38,18 +42,19 @@ export default defineConfig({
   },
   test: {
     pool: "forks",
-    maxWorkers: 2,
+    maxWorkers: availableParallelism(),
     testTimeout: 120_000,
     hookTimeout: 120_000,
     setupFiles: ["test/everyFile.ts"],
-    // Two workers for two processors: libtorch's own threads would only wait for each other.
+    // A worker for each processor: libtorch's own threads would only wait for each other.
     env: { OMP_NUM_THREADS: "1", TMPDIR: temporaryFolder() },
     projects: [
-      { extends: true, test: { name: "isolated", include: testFiles.filter(needsOwnProcess) } },
+      { extends: true, test: { name: "isolated", include: fastFiles.filter(needsOwnProcess) } },
       {
         extends: true,
-        test: { name: "shared", include: testFiles.filter((path) => !needsOwnProcess(path)), isolate: false },
+        test: { name: "shared", include: fastFiles.filter((path) => !needsOwnProcess(path)), isolate: false },
       },
+      { extends: true, test: { name: "slow", include: testFiles.filter(isSlow) } },
     ],
   },
 });

@@ -26,7 +26,7 @@ const NATIVE = ["test/kernels", "test/torch", "test/operators", "test/lifetime"]
 /** What happens before the addon is loaded: in processes with little memory, and with addons that are none. */
 const NOT_NATIVE = ["--exclude", "test/torch/preflight.test.ts"];
 /** Runs of several ranks, which have threads for their sums. */
-const RANKS = ["launch", "faults"].map((name) => `test/e2e/distributed/${name}.test.ts`);
+const RANKS = ["launch", "launch.slow", "faults.slow"].map((name) => `test/e2e/distributed/${name}.test.ts`);
 const WHOLE = ["test/e2e/inference/predict.test.ts", ...RANKS];
 
 /** Tests that no sanitized process passes. */
@@ -77,7 +77,7 @@ const SANITIZERS = {
     environment: { TSAN_OPTIONS: options({ ignore_noninstrumented_modules: 1, exitcode: 66 }) },
     // Not the tests of kernels: it does not see where OpenMP's threads wait for each other, and reports races that don't exist.
     files: [
-      ...["threads", "handles", "loading"].map((name) => `test/lifetime/${name}.test.ts`),
+      ...["threads", "handles", "loading"].map((name) => `test/lifetime/${name}.slow.test.ts`),
       "test/torch/distributed",
       ...RANKS,
     ],

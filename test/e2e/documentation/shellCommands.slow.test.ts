@@ -26,14 +26,14 @@ const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
   [/^docker /, "is done by npm run test:package, without Docker"],
   [
     /^npx bidora (quickstart|setup)\b/,
-    "trains a real model, or compiles: test/e2e/commands/quickstart.test.ts, test/scripts/installedEngine.test.ts",
+    "trains a real model, or compiles: test/e2e/commands/quickstart.test.ts, test/scripts/installedEngine.slow.test.ts",
   ],
   [/^npx bidora serve\b/, "serves until it is stopped: test/e2e/inference/serve.test.ts"],
-  [/^npm test\b/, "is this suite"],
+  [/^npm (test|run test:slow)\b/, "is this suite"],
   [/^npm run bench\b/, "measures for minutes to hours"],
   [/^npm run package\b/, "downloads PyTorch's wheel and compiles for minutes: npm run test:package does it"],
   [/^npx bidora .*…/, "has … in the place of a run's own flags"],
-  [/^npx bidora compare .*examples\/mrpc\.yaml/, "trains for minutes: test/e2e/compare.test.ts does the same on less"],
+  [/^npx bidora compare .*examples\/mrpc\.yaml/, "trains for minutes: test/e2e/comparison does the same on less"],
   [
     /^npx bidora compare docs\/results\//,
     "trains for minutes to hours: test/comparison/studies.test.ts reads its settings",

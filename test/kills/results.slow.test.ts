@@ -1,9 +1,8 @@
 // Commands that write a result: killed at any moment they leave it whole or not at all, and run again they leave the same bytes.
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { BERT, fresh, ROWS } from "../e2e/support.js";
-import { FakeHub } from "../io/fakeHub.js";
 import { afterTime, entries, finished, KILLS, killed, leftovers, type Moment, randomOf, whenFile } from "./killed.js";
 
 const LLAMA = join(BERT, "..", "llama");
@@ -68,45 +67,6 @@ describe("a killed command leaves its result whole or not at all", () => {
       await finished([...flags, again], folders[1]);
       expect(contents(again)).toEqual(expected);
       if ("mark" in rest) expect(leftovers(again)).toEqual([]);
-    },
-    100_000 + 30_000 * KILLS,
-  );
-});
-
-describe("a killed download", () => {
-  const hub = new FakeHub();
-  let endpoint: string;
-  beforeAll(async () => {
-    hub.files = Object.fromEntries(
-      entries(join(BERT, "single")).map((file) => [
-        file,
-        { content: readFileSync(join(BERT, "single", file)), large: file === "model.safetensors" },
-      ]),
-    );
-    endpoint = await hub.start();
-  });
-  afterAll(() => hub.stop());
-
-  test(
-    "is resumed, and the files are those of the repository",
-    async () => {
-      const cache = fresh("cache");
-      const env = { ...process.env, HF_ENDPOINT: endpoint, HF_HUB_CACHE: cache, OMP_NUM_THREADS: "1" };
-      const random = randomOf(2000);
-      const argv = ["download", hub.repo];
-      const isPart = (file: string) => file.endsWith(".incomplete") || file.startsWith("models--");
-      for (let kill = 0; kill < KILLS; kill++)
-        await killed(
-          argv,
-          cache,
-          random() < 0.5 ? afterTime(1000 * random()) : whenFile("a file", isPart, 60 * random()),
-          env,
-        );
-      await finished(argv, cache, env);
-      const snapshot = join(cache, "models--org--model", "snapshots", hub.commit);
-      for (const [file, { content }] of Object.entries(hub.files))
-        expect(readFileSync(join(snapshot, file)).equals(content as Buffer), file).toBe(true);
-      expect(leftovers(cache)).toEqual([]);
     },
     100_000 + 30_000 * KILLS,
   );
