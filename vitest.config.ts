@@ -45,7 +45,7 @@ export default defineConfig({
     maxWorkers: availableParallelism(),
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    setupFiles: ["test/everyFile.ts"],
+    setupFiles: ["test/support/everyFile.ts"],
     // A worker for each processor: libtorch's own threads would only wait for each other.
     env: { OMP_NUM_THREADS: "1", TMPDIR: temporaryFolder() },
     projects: [

@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
 
-/** Tests whose models are on the device that test/device.ts names. */
+/** Tests whose models are on the device that test/support/device.ts names. */
 const FOLDERS = ["test/parity/training.test.ts", "test/parity/bidora.test.ts", "test/parity/hypergradients.test.ts"];
 
 const { values, positionals } = parseArgs({ options: { device: { type: "string" } }, allowPositionals: true });

@@ -10,7 +10,7 @@ import { compareOptions } from "../../src/comparison/compareOptions.js";
 import { readSpec } from "../../src/comparison/spec.js";
 import { readRunFile, runOptions } from "../../src/config/index.js";
 import type { Option } from "../../src/settings/option.js";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const validate = new Ajv({ allowUnionTypes: true }).compile(

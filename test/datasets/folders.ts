@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type NamedDataset, namedDatasets } from "../../src/datasets/index.js";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 
 /** A folder with the files of a data set, by path. */
 export function folderOf(files: Readonly<Record<string, string>>): string {

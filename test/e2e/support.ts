@@ -11,7 +11,7 @@ import type { RunSettings } from "../../src/config/index.js";
 import type { RunEvent } from "../../src/files/events.js";
 import { MARKER } from "../../src/files/names.js";
 import { GOLDEN } from "../support/golden.js";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 
 export { GOLDEN };
 export const BERT = join(GOLDEN, "bert");

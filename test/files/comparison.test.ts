@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readComparisonFile } from "../../src/files/comparison.js";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 
 const shared = {
   a: "a",

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { METRICS, readFindings, readMetrics, writeMetrics } from "../../src/files/metrics.js";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 
 function folder(): string {
   const path = freshPath("metrics");

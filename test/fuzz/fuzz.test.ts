@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { liveHandles } from "../../src/torch/index.js";
 import { collectGarbage } from "../io/garbage.js";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 import { fuzz } from "./campaign.js";
 import { removeWorkFolder } from "./files.js";
 import { FOUND, foundInputs } from "./found.js";

@@ -1,6 +1,6 @@
 // Tensors whose memory is a file's own pages, and other programs that change the file.
 import { expect, it } from "vitest";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 import { runChild } from "./child.js";
 
 /** What the tests have in common: a file of ones, a tensor of it, and the code of the error that a function throws. */

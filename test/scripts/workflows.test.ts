@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 
 const github = fileURLToPath(new URL("../../.github", import.meta.url));
 const script = fileURLToPath(new URL("../../scripts/release/lint-workflows.js", import.meta.url));

@@ -1,7 +1,7 @@
 // Models that can write JSON: with room for it, and with tokens for its characters.
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 import { ADAPTED, LLAMA, withTemplate } from "./openServer.js";
 
 function edit(folder: string, file: string, change: (json: Record<string, unknown>) => object): void {

@@ -8,7 +8,7 @@ import { type ServeSettings, serve } from "../../src/commands/serve.js";
 import type { Model } from "../../src/inference/model.js";
 import type { RunningServer } from "../../src/server/serve.js";
 import { GOLDEN } from "../e2e/support.js";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 
 /** A model that ends many texts by itself, with byte tokens. */
 export const LLAMA = join(GOLDEN, "generation/llama");

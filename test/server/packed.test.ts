@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as torch from "../../src/torch/index.js";
 import { wideFolder } from "../parity/support/wide.js";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 import { LLAMA, openServer } from "./openServer.js";
 
 const REQUESTS = 12;

@@ -7,7 +7,7 @@ import { generateTokens, readGenerationConfig, resolveGeneration, SequenceBatch 
 import type { Model, ModelGenerateSettings } from "../../src/inference/model.js";
 import { readConfig } from "../../src/io/checkpoint.js";
 import { GOLDEN } from "../e2e/support.js";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 import { ADAPTED, adapterAt, LLAMA, openServer, post } from "./openServer.js";
 
 const models: Model[] = [];

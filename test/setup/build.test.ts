@@ -1,7 +1,7 @@
 // Whether a compiler failed or was interrupted.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { build } from "../../src/setup/build.js";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 import { fakeSystem } from "./fakeSystem.js";
 
 beforeEach(() => void vi.stubEnv("BIDORA_HOME", freshPath("home")));

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { clean, leftovers } from "../../src/setup/clean.js";
 import { stamps } from "../../src/torch/engines/builds.js";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 
 const before = process.env.BIDORA_HOME;
 const home = freshPath("home");

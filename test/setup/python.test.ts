@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { pythonTorch, requirePythonTorch } from "../../src/setup/python.js";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 import { fakeSystem } from "./fakeSystem.js";
 
 test("Python's torch is found by its folder and version, if it has its headers", () => {

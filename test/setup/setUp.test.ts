@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { setUp } from "../../src/setup/setUp.js";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 import { fakeSystem } from "./fakeSystem.js";
 
 const before = process.env.LIBTORCH;

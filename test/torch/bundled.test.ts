@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 import { expect, it } from "vitest";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 
 const LOADER = fileURLToPath(new URL("../../src/torch/engines/index.ts", import.meta.url));
 const PLATFORM = `@bidora/${process.platform}-${process.arch}-gnu`;

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import * as torch from "../../src/torch/index.js";
 import { native } from "../../src/torch/native.js";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 
 /** A rank of two that gathers these values, one after the other. */
 const rankWith = (rank: number, ...gathered: readonly ((own: never) => readonly unknown[])[]): torch.Ranks => {

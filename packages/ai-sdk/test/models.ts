@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { GOLDEN } from "../../../test/support/golden.js";
-import { freshPath } from "../../../test/workFolder.js";
+import { freshPath } from "../../../test/support/workFolder.js";
 
 // The AI SDK prints warnings otherwise.
 Object.assign(globalThis, { AI_SDK_LOG_WARNINGS: false });

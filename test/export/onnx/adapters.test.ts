@@ -17,7 +17,7 @@ import * as torch from "../../../src/torch/index.js";
 import { families, GOLDEN, get, goldenRows, readJson, readTensors } from "../../parity/goldenFiles.js";
 import { openModel } from "../../parity/support/adapted.js";
 import { goldenTensors, section } from "../../parity/support/cases.js";
-import { freshPath } from "../../workFolder.js";
+import { freshPath } from "../../support/workFolder.js";
 import { DecoderSession } from "./decoderSession.js";
 import { distance, OnnxModel, outputsOf } from "./onnxModel.js";
 

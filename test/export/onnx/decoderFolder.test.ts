@@ -9,7 +9,7 @@ import { modelInput } from "../../../src/models/index.js";
 import { EVALUATION } from "../../../src/nn/index.js";
 import { GOLDEN, readJson } from "../../parity/goldenFiles.js";
 import { openModel } from "../../parity/support/adapted.js";
-import { freshPath } from "../../workFolder.js";
+import { freshPath } from "../../support/workFolder.js";
 import { tinyModel } from "../gguf/tinyModels.js";
 import { distance, OnnxModel, SIDES } from "./onnxModel.js";
 import { answerTo } from "./transformersJs.js";

@@ -17,7 +17,7 @@ export class DecoderSession {
   private constructor(private readonly session: ort.InferenceSession) {}
 
   static async open(path: string): Promise<DecoderSession> {
-    return new DecoderSession(await ort.InferenceSession.create(path, { logSeverityLevel: 3, intraOpNumThreads: 1 }));
+    return new DecoderSession(await ort.InferenceSession.create(path, { logSeverityLevel: 4, intraOpNumThreads: 1 }));
   }
 
   get outputNames(): readonly string[] {

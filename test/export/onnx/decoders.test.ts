@@ -12,7 +12,7 @@ import { loadModel } from "../../../src/models/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { headFor } from "../../models/ownHead.js";
 import { families, GOLDEN, get, goldenRows, manifest, readJson, readTensors } from "../../parity/goldenFiles.js";
-import { freshPath } from "../../workFolder.js";
+import { freshPath } from "../../support/workFolder.js";
 import { DecoderSession, type PaddedRow } from "./decoderSession.js";
 import { greedyTokens, openCausalLm } from "./transformersJs.js";
 

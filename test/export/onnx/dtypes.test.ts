@@ -12,7 +12,7 @@ import { causalLm } from "../../../src/tasks/index.js";
 import { loadTokenizer } from "../../../src/text/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { GOLDEN, readJson } from "../../parity/goldenFiles.js";
-import { freshPath } from "../../workFolder.js";
+import { freshPath } from "../../support/workFolder.js";
 import { DecoderSession } from "./decoderSession.js";
 import { OnnxModel } from "./onnxModel.js";
 

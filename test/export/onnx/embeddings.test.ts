@@ -10,7 +10,7 @@ import type { Pooling } from "../../../src/io/sentenceTransformers.js";
 import { type EmbeddingFormat, PLAIN_FORMAT, writeEmbeddingFormat } from "../../../src/io/sentenceTransformers.js";
 import { loadTokenizer } from "../../../src/text/index.js";
 import { GOLDEN, readJson } from "../../parity/goldenFiles.js";
-import { freshPath } from "../../workFolder.js";
+import { freshPath } from "../../support/workFolder.js";
 import { distance, OnnxModel, SIDES } from "./onnxModel.js";
 
 const TEXTS = ["The Cat sat on the mat", "no", "A good day to all of you"];

@@ -9,7 +9,7 @@ import { EVALUATION } from "../../../src/nn/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { families, GOLDEN, get, goldenRows, manifest, readJson, readTensors } from "../../parity/goldenFiles.js";
 import { openModel } from "../../parity/support/adapted.js";
-import { freshPath } from "../../workFolder.js";
+import { freshPath } from "../../support/workFolder.js";
 import { distance, OnnxModel, outputsOf, SIDES, unpadded } from "./onnxModel.js";
 
 const TOLERANCE = 1e-4;

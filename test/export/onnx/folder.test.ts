@@ -9,7 +9,7 @@ import type { JsonObject } from "../../../src/files/json.js";
 import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
 import * as torch from "../../../src/torch/index.js";
 import { GOLDEN, get, goldenRows, readJson, readTensors } from "../../parity/goldenFiles.js";
-import { freshPath } from "../../workFolder.js";
+import { freshPath } from "../../support/workFolder.js";
 import { distance, OnnxModel, outputsOf } from "./onnxModel.js";
 
 const BERT = join(GOLDEN, "bert/single");

@@ -17,7 +17,9 @@ export class OnnxModel {
   private constructor(readonly session: InferenceSession) {}
 
   static async open(folder: string, file = "model.onnx"): Promise<OnnxModel> {
-    return new OnnxModel(await InferenceSession.create(join(folder, "onnx", file), { intraOpNumThreads: 1 }));
+    return new OnnxModel(
+      await InferenceSession.create(join(folder, "onnx", file), { logSeverityLevel: 4, intraOpNumThreads: 1 }),
+    );
   }
 
   get inputs(): readonly string[] {

@@ -7,7 +7,7 @@ import { exportModel } from "../../../src/commands/export.js";
 import type { JsonObject } from "../../../src/files/json.js";
 import { type Encoded, loadTokenizer, TOKENIZER_FILES } from "../../../src/text/index.js";
 import { GOLDEN, readJson } from "../../parity/goldenFiles.js";
-import { freshPath } from "../../workFolder.js";
+import { freshPath } from "../../support/workFolder.js";
 
 const models = freshPath("models");
 

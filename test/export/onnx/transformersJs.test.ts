@@ -14,7 +14,7 @@ import { exportModel } from "../../../src/commands/export.js";
 import { load } from "../../../src/commands/load.js";
 import { loadTokenizer } from "../../../src/text/index.js";
 import { families, GOLDEN, manifest, readJson } from "../../parity/goldenFiles.js";
-import { freshPath } from "../../workFolder.js";
+import { freshPath } from "../../support/workFolder.js";
 import { distance } from "./onnxModel.js";
 
 const models = freshPath("models");

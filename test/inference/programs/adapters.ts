@@ -13,7 +13,7 @@ import { loadModel } from "../../../src/models/index.js";
 import { causalLm, type Task } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { GOLDEN } from "../../parity/goldenFiles.js";
-import { freshPath } from "../../workFolder.js";
+import { freshPath } from "../../support/workFolder.js";
 
 export const LLAMA = join(GOLDEN, "llama", "lm");
 

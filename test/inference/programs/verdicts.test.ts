@@ -14,7 +14,7 @@ import { TASKS } from "../../../src/tasks/index.js";
 import { bidora } from "../../e2e/support.js";
 import { tinyAdapter, tinyModel } from "../../export/gguf/tinyModels.js";
 import { GOLDEN, readJson } from "../../parity/goldenFiles.js";
-import { freshPath } from "../../workFolder.js";
+import { freshPath } from "../../support/workFolder.js";
 import { adapterOf, LLAMA } from "./adapters.js";
 
 const BERT = join(GOLDEN, "bert");

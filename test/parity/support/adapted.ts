@@ -9,7 +9,7 @@ import {
 import { openCheckpoint } from "../../../src/io/checkpoint.js";
 import { loadModel, type TaskModel } from "../../../src/models/index.js";
 import * as torch from "../../../src/torch/index.js";
-import { DEVICE } from "../../device.js";
+import { DEVICE } from "../../support/device.js";
 import { ownHead } from "../../models/ownHead.js";
 import { GOLDEN } from "../goldenFiles.js";
 

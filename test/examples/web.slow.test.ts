@@ -10,7 +10,7 @@ import { exportModel } from "../../src/commands/export.js";
 import { generate } from "../../src/commands/generate.js";
 import { load } from "../../src/commands/load.js";
 import { GOLDEN } from "../support/golden.js";
-import { freshPath } from "../workFolder.js";
+import { freshPath } from "../support/workFolder.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-headless-shell"].find((path) => existsSync(path));

@@ -2,6 +2,12 @@
 import { afterAll, expect, vi } from "vitest";
 import { removeWorkFolder } from "./workFolder.js";
 
+/** What the user has set for commands, beside what chooses the tests' own engine, device and number of cases. */
+const OF_USER =
+  /^(HF_|HUGGING|TRANSFORMERS_|TORCHELASTIC_|MASTER_(ADDR|PORT)$|(LOCAL_)?RANK$|WORLD_SIZE$|BIDORA_(?!CPU$|DEVICE$|KERNELS$|KILLS|RANKS$|SANITIZER$))/;
+
+for (const name of Object.keys(process.env).filter((name) => OF_USER.test(name))) delete process.env[name];
+
 /** Environment variables that are set when libtorch, onnxruntime or transformers.js is loaded. */
 const OF_LIBRARIES = /^(GOMP_|LRU_CACHE_|NVPL_|OMP_WAIT_POLICY|ONEDNN_|ORT_|UCX_|VIPSHOME)/;
 
@@ -16,7 +22,7 @@ const before = processState();
 
 /** With other threads or instructions the next file's tests would not test what they say. */
 async function expectDefaultEngine(): Promise<void> {
-  const { native } = await import("../src/torch/native.js");
+  const { native } = await import("../../src/torch/native.js");
   if (!Object.hasOwn(native, "engineFacts")) return; // libtorch is not loaded
   const { threads, isaVariant, isaVariants } = native.engineFacts();
   const usual = [Number(process.env.OMP_NUM_THREADS), process.env.BIDORA_CPU || isaVariants.at(-1)];

@@ -1,4 +1,4 @@
-// The temporary folder of a test file: removed after it, by test/everyFile.ts.
+// The temporary folder of a test file: removed after it, by test/support/everyFile.ts.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
