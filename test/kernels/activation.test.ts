@@ -1,6 +1,7 @@
 // GELU, SiLU and their gated forms: against libtorch's in float64, and in float32 against libtorch's own digits.
 import { describe, expect, test } from "vitest";
 import * as torch from "../../src/torch/index.js";
+import { precise } from "../support/precise.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { differentiated, distance, drawer, expectAlike, withThreads } from "./support.js";
 
@@ -33,7 +34,6 @@ const TOLERANCES = [
 ] as const;
 
 const leavesOf = (tensors: readonly torch.Tensor[]) => tensors.map((x) => torch.detach(x).setRequiresGrad(true));
-const precise = (x: torch.Tensor) => torch.to(x, "float64");
 /** Normal numbers, three times as wide as usual. */
 const wideOf = (seed: number, shape: readonly number[], dtype: torch.DType) =>
   torch.to(torch.mulScalar(drawer(seed)(shape, "float64"), 3), dtype);

@@ -13,6 +13,7 @@ import { twiceDifferentiable } from "../../src/operators/choose.js";
 import { streamOf } from "../../src/operators/philox.js";
 import * as torch from "../../src/torch/index.js";
 import { differentiable } from "../operators/passes.js";
+import { precise } from "../support/precise.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { philox } from "./philox.js";
 import { differentiated, drawer, expectAlike, withThreads } from "./support.js";
@@ -80,8 +81,6 @@ function run(inputs: readonly torch.Tensor[], { lengths, keyLengths, p, ...rest 
   const value = differentiable(differentiateTwice, () => attend(...leaves, options));
   return differentiated(value, leaves, inputs[3]!);
 }
-
-const precise = (inputs: readonly torch.Tensor[]) => inputs.map((x) => torch.to(x, "float64"));
 
 const TOLERANCES = [
   ["float64", 1e-13],

@@ -1,6 +1,7 @@
 // Rotary position embedding against plain operators: x·cos + rotateHalf(x)·sin, head by head.
 import { describe, expect, test } from "vitest";
 import * as torch from "../../src/torch/index.js";
+import { precise } from "../support/precise.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { differentiated, drawer, expectAlike, withThreads } from "./support.js";
 
@@ -60,8 +61,6 @@ function run(turn: Turn, [x, cos, sin, g]: readonly torch.Tensor[], heads: numbe
   const leaf = torch.detach(x!).setRequiresGrad(true);
   return differentiated(turn(leaf, cos!, sin!, heads), [leaf], g!);
 }
-
-const precise = (x: torch.Tensor) => torch.to(x, "float64");
 
 describe.each(TOLERANCES)("%s", (dtype, tolerance) => {
   test.each(CASES)(`value and gradient agree with the formula: ${title}`, (entry) => {

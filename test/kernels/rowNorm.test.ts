@@ -1,6 +1,7 @@
 // LayerNorm and RMSNorm of rows: against libtorch's in float64.
 import { describe, expect, test } from "vitest";
 import * as torch from "../../src/torch/index.js";
+import { precise } from "../support/precise.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { differentiated, drawer, expectAlike, withThreads } from "./support.js";
 
@@ -14,7 +15,6 @@ const EPSILON = 1e-3;
 type Three = [torch.Tensor, torch.Tensor, torch.Tensor];
 const leavesOf = (tensors: readonly torch.Tensor[]) =>
   tensors.map((x) => torch.detach(x).setRequiresGrad(true)) as Three;
-const precise = (tensors: readonly torch.Tensor[]) => tensors.map((x) => torch.to(x, "float64"));
 
 describe.each([true, false])("centered %s", (centered) => {
   const ours = ([x, weight, bias]: Three) => torch.rowNorm(x, weight, bias, EPSILON, { centered });

@@ -14,6 +14,7 @@ import {
 } from "../../src/nn/index.js";
 import { twiceDifferentiable } from "../../src/operators/choose.js";
 import * as torch from "../../src/torch/index.js";
+import { precise } from "../support/precise.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { drawer, expectAlike, withThreads } from "./support.js";
 
@@ -26,7 +27,6 @@ const TOLERANCES = [
   ["bfloat16", 1.5e-2],
 ] as const;
 
-const precise = (tensors: Tensors) => tensors.map((x) => torch.to(x, "float64"));
 const preciseOrNull = (tensors: Some) => tensors.map((x) => x && torch.to(x, "float64"));
 const sum = (tensors: Tensors) => tensors.reduce((a, b) => torch.add(a, b));
 

@@ -6,10 +6,12 @@ import { runChild } from "./child.js";
 const path = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 
 /** Steps between two looks at memory. */
-const EVERY = 10;
+const EVERY = 4;
 
 /** Steps at the start of a run in which code is still being compiled and caches fill: their memory doesn't count. */
 const WARM_UP = 100;
+
+const STEPS = 130;
 
 interface Look {
   readonly phase: string;
@@ -61,22 +63,22 @@ it.each([
   {
     rule: "plain",
     phases: ["train"],
-    settings: { method: "dora", maxSteps: 180, gradientAccumulation: 2 },
+    settings: { method: "dora", maxSteps: STEPS, gradientAccumulation: 2 },
   },
   {
     rule: "bilevel",
     phases: ["search", "retrain"],
-    settings: { method: "bidora", maxSteps: 180, retrainSteps: 180, unrollSteps: 2 },
+    settings: { method: "bidora", maxSteps: STEPS, retrainSteps: STEPS, unrollSteps: 2 },
   },
   {
     rule: "bilevel, by differences",
     phases: ["search"],
-    settings: { method: "bidora", maxSteps: 180, retrainSteps: 0, hypergradient: "finite-difference" },
+    settings: { method: "bidora", maxSteps: STEPS, retrainSteps: 0, hypergradient: "finite-difference" },
   },
   {
     rule: "bilevel, with inverse Hessians",
     phases: ["search"],
-    settings: { method: "bidora", maxSteps: 180, retrainSteps: 0, hypergradient: "cg", hypergradientTerms: 2 },
+    settings: { method: "bidora", maxSteps: STEPS, retrainSteps: 0, hypergradient: "cg", hypergradientTerms: 2 },
   },
 ])("keeps handles and memory in use flat under the $rule rule, with evaluations", ({ phases, settings }) => {
   const looks = looksDuring(settings).filter(({ step }) => step >= WARM_UP);

@@ -84,7 +84,7 @@ export const CASES: Readonly<Record<string, RunSettings>> = {
   dora: { ...dropout, method: "dora", gradientCheckpointing: true },
   "dora, output axis": { ...sequence, method: "dora", magnitudeAxis: "out", normGradient: "full" },
   vera: { ...sequence, method: "vera" },
-  adalora: { ...dropout, method: "adalora", adaloraTinit: 2, adaloraTfinal: 2, adaloraDeltaT: 1, rank: 2 },
+  adalora: { ...dropout, method: "adalora", adaloraTinit: 1, adaloraTfinal: 1, adaloraDeltaT: 1, rank: 2 },
   ia3: { ...sequence, method: "ia3" },
   bitfit: { ...dropout, ...sgd, method: "bitfit" },
   bottlenecks: { ...dropout, method: "adapter", adapterSize: 3 },
