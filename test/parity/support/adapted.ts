@@ -9,8 +9,8 @@ import {
 import { openCheckpoint } from "../../../src/io/checkpoint.js";
 import { loadModel, type TaskModel } from "../../../src/models/index.js";
 import * as torch from "../../../src/torch/index.js";
-import { DEVICE } from "../../support/device.js";
 import { ownHead } from "../../models/ownHead.js";
+import { DEVICE } from "../../support/device.js";
 import { GOLDEN } from "../goldenFiles.js";
 
 // One thread: such small models finish before other threads have woken up.
