@@ -6,7 +6,7 @@ import { dts } from "rolldown-plugin-dts";
 import { licensesOfBundle } from "./scripts/dependencies/licenses.js";
 
 /** What is loaded from outside: the library, the command line, and what runs in a process or a thread of its own. */
-const ENTRIES = ["index", "cli/main", "run/estimates/process", "generation/grammar/thread", "server/requests/thread"];
+const ENTRIES = ["index", "app/cli/main", "training/estimates/process", "models/generation/grammar/thread", "use/server/requests/thread"];
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync("package.json", "utf8"));
 const external = Object.keys({ ...dependencies, ...peerDependencies }).map((name) => new RegExp(`^${name}(/|$)`));
@@ -32,6 +32,8 @@ export default defineConfig([
   {
     input: Object.fromEntries(ENTRIES.map((name) => [name, `build/js/${name}.js`])),
     ...{ platform: "node", external, tsconfig },
+    // Our modules only declare: a surface (index.ts) then brings what is imported of it, and nothing else.
+    treeshake: { moduleSideEffects: (/** @type {string} */ id) => !/[/\\]build[/\\]js[/\\]/.test(id) },
     plugins: [licensesOfBundle("THIRD-PARTY-LICENSES.txt"), file("index.cjs", readFileSync("src/index.cjs", "utf8"))],
     output: { dir: "dist", cleanDir: true, chunkFileNames: "chunks/[name].js", comments: { jsdoc: false } },
   },

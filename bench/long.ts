@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { quantileSorted } from "d3-array";
-import type { Method, RunSettings } from "../src/config/index.js";
+import type { Method, RunSettings } from "../src/tasks/config/index.js";
 import { GOLDEN } from "../test/support/golden.js";
 import { machine } from "./machine.js";
 import { ROOT, unpinEnvironment } from "./programs.js";

@@ -2,9 +2,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { LabelMap } from "../src/data/index.js";
-import { namedDatasets } from "../src/datasets/index.js";
-import { quickstartModel } from "../src/quickstart/models.js";
+import { quickstartModel } from "../src/app/quickstart/models.js";
+import { LabelMap } from "../src/tasks/data/index.js";
+import { namedDatasets } from "../src/tasks/datasets/index.js";
 import { encodeRows, TASKS, type Task } from "../src/tasks/index.js";
 import { loadTokenizer } from "../src/text/index.js";
 import { machine } from "./machine.js";

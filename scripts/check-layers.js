@@ -1,62 +1,75 @@
-// The import rule: folders are layers, imports only point downward, and there are no import cycles. Packages import neither each other
-// nor src by path. Prints each import that breaks the rule; exit status 1 if there is one.
+// The import rule of src: ten rooms, one above the other.
+// - An import points to the same room or to a lower one. Another room is reached by an index.ts, of the room or of a folder in it.
+// - Within a room, a folder imports only from the folders that stand before it in ROOMS.
+// - An index.ts that other rooms import exports what they use, and nothing else.
+// - Files import each other in no cycle, types included. Packages import neither each other nor src by path.
+// Prints the rooms with their surfaces, and each break of the rule; exit status 1 if there is one.
 // Usage: node scripts/check-layers.js [FOLDER]   (src by default)
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
+import { join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
+import ts from "typescript";
 
-/** The folders of src, lowest first; a folder imports from itself and from those in earlier lines. */
-const ORDER = [
-  ["common"],
-  ["files"],
-  ["settings"],
-  ["torch"],
-  ["operators"],
-  ["optim", "tangents"],
-  ["text"],
-  ["io"],
-  ["nn"],
-  ["models", "adapters"],
-  ["generation"],
-  ["data", "metrics", "retrieval"],
-  ["tasks"],
-  ["datasets"],
-  ["config"],
-  ["evaluation"],
-  ["inference"],
-  ["export", "server"],
-  ["train"],
-  ["inference"],
-  ["run", "export", "quickstart", "setup", "server", "launcher"],
-  ["statistics"],
-  ["report"],
-  ["dashboard"],
-  ["comparison", "analysis"],
-  ["run", "analysis", "quickstart", "setup", "launcher"],
-  ["commands"],
-  ["cli", "index.ts"],
-];
-
-/** @type {Readonly<Record<string, number>>} */
-const LAYERS = Object.fromEntries(ORDER.flatMap((folders, layer) => folders.map((folder) => [folder, layer])));
-
-/** Folders that only read the files of runs and comparisons, with all that they may import. */
-const READS_ONLY = {
-  report: new Set(["common", "files", "statistics"]),
-  statistics: new Set(["common", "files", "metrics", "config"]),
-  dashboard: new Set(["common", "files", "report"]),
+/** The rooms, lowest first, each with its folders, lowest first; "." is the room's own files, folders that are missing stand with "." */
+const ROOMS = {
+  base: [["."], ["records", "settings"]],
+  torch: [["."], ["operators"], ["optim", "tangents"]],
+  text: [["."]],
+  formats: [["."]],
+  models: [["nn"], [".", "adapters"], ["generation"]],
+  tasks: [["metrics", "retrieval"], ["data"], ["."], ["datasets"], ["config"]],
+  use: [["evaluation"], ["inference"], ["export", "server"]],
+  training: [["."], ["run"], ["estimates"]],
+  studies: [["statistics"], ["report"], ["dashboard"], ["analysis", "comparison"]],
+  app: [["quickstart", "setup", "launcher"], ["commands"], ["init"], ["cli"]],
+  "index.ts": [["."]],
 };
 
-/** @typedef {{ from: string, to: string, line: number, text: string }} Import */
+const NAMES = Object.keys(ROOMS);
+
+/** @typedef {{ from: string, to: string, line: number, text: string, names: readonly string[] | undefined }} Import */
+
+/** The room of a file, or the file itself if it is directly in src. @param {string} file path within src */
+const roomOf = (file) => file.split("/")[0] ?? "";
+
+/** The floor of a file within its room. @param {string} file path within src */
+function floorOf(file) {
+  const [room = "", folder = "", deeper] = file.split("/");
+  const floors = /** @type {Record<string, string[][]>} */ (ROOMS)[room] ?? [];
+  const named = deeper === undefined ? -1 : floors.findIndex((folders) => folders.includes(folder));
+  return named >= 0 ? named : floors.findIndex((folders) => folders.includes("."));
+}
 
 /**
- * The folder of src that a file is in, or the file itself if it is directly in src.
- * @param {string} file path within src
+ * What a statement or a dynamic import takes from a module; undefined: all of it.
+ * @param {ts.Node} node
+ * @returns {readonly string[] | undefined}
  */
-const folderOf = (file) => file.split("/")[0] ?? "";
+function namesTaken(node) {
+  if (ts.isImportDeclaration(node)) {
+    const bindings = node.importClause?.namedBindings;
+    return bindings && ts.isNamedImports(bindings) ? namesOf(bindings.elements) : undefined;
+  }
+  if (ts.isExportDeclaration(node))
+    return node.exportClause && ts.isNamedExports(node.exportClause) ? namesOf(node.exportClause.elements) : undefined;
+  if (ts.isImportTypeNode(node)) return node.qualifier ? [node.qualifier.getText().split(".")[0] ?? ""] : undefined;
+  let user = node.parent;
+  while (ts.isAwaitExpression(user) || ts.isParenthesizedExpression(user)) user = user.parent;
+  if (ts.isPropertyAccessExpression(user)) return [user.name.text];
+  if (ts.isVariableDeclaration(user) && ts.isObjectBindingPattern(user.name)) return namesOf(user.name.elements);
+  return undefined;
+}
 
-const STATIC = /^[ \t]*(?:import|export)\b(?:[^;"'()]*?\bfrom)?\s*["'](\.[^"']+)["']/gm;
-const DYNAMIC = /\bimport\(\s*["'](\.[^"']+)["']\s*\)/g;
+/** @param {ts.NodeArray<ts.ImportSpecifier | ts.ExportSpecifier | ts.BindingElement>} elements */
+const namesOf = (elements) => elements.map((element) => (element.propertyName ?? element.name).getText());
+
+/** The module that a node imports, if it imports one. @param {ts.Node} node */
+function moduleOf(node) {
+  if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return node.moduleSpecifier;
+  if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) return node.argument.literal;
+  if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) return node.arguments[0];
+  return undefined;
+}
 
 /**
  * The relative imports of one file.
@@ -65,29 +78,44 @@ const DYNAMIC = /\bimport\(\s*["'](\.[^"']+)["']\s*\)/g;
  * @returns {Import[]}
  */
 function importsOf(file, source) {
-  return [STATIC, DYNAMIC].flatMap((form) =>
-    [...source.matchAll(form)].map((match) => ({
-      from: file,
-      to: normalize(join(dirname(file), match[1] ?? "")).replace(/\.js$/, ".ts"),
-      line: source.slice(0, match.index + match[0].length).split("\n").length,
-      text: match[0].trim().replace(/\s+/g, " "),
-    })),
-  );
+  const parsed = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true);
+  /** @type {Import[]} */
+  const found = [];
+  /** @param {ts.Node} node */
+  const visit = (node) => {
+    const module = moduleOf(node);
+    if (module && ts.isStringLiteralLike(module) && module.text.startsWith("."))
+      found.push({
+        from: file,
+        to: posix.join(posix.dirname(file), module.text).replace(/\.js$/, ".ts"),
+        line: parsed.getLineAndCharacterOfPosition(module.getStart()).line + 1,
+        text: node.getText().replace(/\s+/g, " "),
+        names: namesTaken(node),
+      });
+    ts.forEachChild(node, visit);
+  };
+  visit(parsed);
+  return found;
 }
 
 /**
  * What is wrong with an import, or undefined when it keeps the rule.
  * @param {Import} found
  */
-function violationOf(found) {
-  const [from, to] = [folderOf(found.from), folderOf(found.to)];
-  if (found.to.startsWith("..")) return "leaves src";
-  if (from === to || !(from in LAYERS)) return undefined;
-  const only = READS_ONLY[from];
-  if (only && !only.has(to)) return `${from} may not import ${found.to}`;
-  return LAYERS[to] < LAYERS[from]
-    ? undefined
-    : `${from} (layer ${LAYERS[from]}) may not import ${to} (layer ${LAYERS[to]})`;
+function violationOf({ from, to }) {
+  const [room, other] = [roomOf(from), roomOf(to)];
+  if (to.startsWith("..")) return "leaves src";
+  if (!NAMES.includes(room)) return undefined;
+  if (room !== other) {
+    if (NAMES.indexOf(other) > NAMES.indexOf(room) || !NAMES.includes(other)) return `${room} may not import ${other}`;
+    return posix.basename(to) === "index.ts" ? undefined : `${to} is not an index.ts`;
+  }
+  const folder = (/** @type {string} */ file) => posix.dirname(file).split("/").slice(0, 2).join("/");
+  if (folder(from) === folder(to) || floorOf(to) < floorOf(from)) return undefined;
+  const floors = /** @type {Record<string, string[][]>} */ (ROOMS)[room] ?? [];
+  const isNamed = (/** @type {string} */ file) => floors.flat().includes(file.split("/")[1] ?? "");
+  if (floorOf(to) === floorOf(from) && !isNamed(from) && !isNamed(to)) return undefined;
+  return `${folder(from)} may not import ${folder(to)}`;
 }
 
 /**
@@ -126,6 +154,51 @@ function read(root) {
   return { files, imports: files.flatMap((file) => importsOf(file, readFileSync(join(root, file), "utf8"))) };
 }
 
+/**
+ * The surfaces of the rooms: each index.ts that another room imports, with the names that it exports and those that are used.
+ * @param {string} root
+ * @param {readonly Import[]} imports
+ */
+function surfaces(root, imports) {
+  const isCrossing = (/** @type {Import} */ { from, to }) => roomOf(from) !== roomOf(to) && NAMES.includes(roomOf(to));
+  const indexes = [...new Set(imports.filter(isCrossing).map(({ to }) => to))].filter(
+    (file) => posix.basename(file) === "index.ts" && existsSync(join(root, file)),
+  );
+  return indexes.sort(byRoom).map((index) => {
+    const users = imports.filter(({ from, to }) => to === index && roomOf(from) !== roomOf(index));
+    const used = new Set(users.flatMap(({ names }) => names ?? []));
+    const exported = exportedNames(join(root, index));
+    const byNamespace = imports.some(
+      ({ from, to, names }) => to === index && names === undefined && posix.basename(from) === "index.ts",
+    );
+    return { index, exported, unused: byNamespace ? [] : exported.filter((name) => !used.has(name)) };
+  });
+}
+
+/** @type {(a: string, b: string) => number} */
+const byRoom = (a, b) => NAMES.indexOf(roomOf(a)) - NAMES.indexOf(roomOf(b)) || (a < b ? -1 : 1);
+
+/** The names that an index.ts exports, without those of `export *`. @param {string} path */
+function exportedNames(path) {
+  const parsed = ts.createSourceFile(path, readFileSync(path, "utf8"), ts.ScriptTarget.Latest, true);
+  return parsed.statements
+    .flatMap((statement) => {
+      if (ts.isExportDeclaration(statement) && statement.exportClause)
+        return ts.isNamedExports(statement.exportClause)
+          ? statement.exportClause.elements.map(({ name }) => name.getText())
+          : [];
+      if (
+        ts.canHaveModifiers(statement) &&
+        statement.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)
+      )
+        return ts.isVariableStatement(statement)
+          ? statement.declarationList.declarations.map(({ name }) => name.getText())
+          : [/** @type {ts.FunctionDeclaration} */ (statement).name?.getText() ?? ""];
+      return [];
+    })
+    .sort();
+}
+
 /** Imports by which a workspace's sources leave its folder. */
 function strayImports() {
   const packages = fileURLToPath(new URL("../packages/", import.meta.url));
@@ -140,15 +213,27 @@ function strayImports() {
 function main() {
   const root = process.argv[2] ?? fileURLToPath(new URL("../src/", import.meta.url));
   const { files, imports } = read(root);
-  const homeless = files.filter((file) => !(folderOf(file) in LAYERS));
   const broken = process.argv[2] === undefined ? strayImports() : [];
-  broken.push(...homeless.map((file) => `src/${file}: ${folderOf(file)} has no layer yet: add it to ORDER`));
+  for (const file of files)
+    if (!NAMES.includes(roomOf(file)))
+      broken.push(`src/${file}: ${roomOf(file)} is no room: see ROOMS in scripts/check-layers.js`);
   for (const found of imports) {
     const why = violationOf(found);
     if (why) broken.push(`src/${found.from}:${found.line}: ${why}: ${found.text}`);
   }
+  const found = surfaces(root, imports);
+  for (const { index, unused } of found)
+    if (unused.length > 0) broken.push(`src/${index}: no other room uses ${unused.join(", ")}`);
   const cycle = findCycle(imports);
   if (cycle) broken.push(`Import cycle: ${cycle.join(" -> ")}`);
+  for (const room of NAMES.slice(0, -1)) {
+    const own = found.filter(({ index }) => roomOf(index) === room);
+    const names = own.reduce((sum, { exported }) => sum + exported.length, 0);
+    console.log(
+      `${room}: ${files.filter((file) => roomOf(file) === room).length} files, ${names} names for other rooms`,
+    );
+    for (const { index, exported } of own) console.log(`  ${index} (${exported.length}): ${exported.join(" ")}`);
+  }
   for (const line of broken) console.error(line);
   process.exitCode = broken.length > 0 ? 1 : 0;
 }

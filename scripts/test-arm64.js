@@ -1,5 +1,5 @@
 // Runs the tests of our operators on an emulated Arm processor, with every ISA variant of the package for linux-arm64-gnu.
-// Usage: npm run test:arm64 [-- FILES of tests]   (test/kernels and those that compare kernels with formulas by default)
+// Usage: npm run test:arm64 [-- FILES of tests]   (test/torch/kernels and those that compare kernels with formulas by default)
 //
 // The package is built with Debian's cross compiler unless it is up to date; Node for Arm comes from npm. Emulation is some twenty
 // times slower than a processor, so it says nothing about speed.
@@ -105,14 +105,14 @@ function variantsOn(processor) {
   return JSON.parse(stdout);
 }
 
-/** Each file of test/kernels but the one that runs others again with each variant. */
+/** Each file of test/torch/kernels but the one that runs others again with each variant. */
 const kernelTests = () =>
   readdirSync(join(root, "test", "kernels"))
     .filter((name) => name.endsWith(".test.ts") && name !== "isaVariants.test.ts")
-    .map((name) => `test/kernels/${name}`);
+    .map((name) => `test/torch/kernels/${name}`);
 
 /** What does not depend on the ISA variant, or is tested with the best one only. */
-const WITH_BEST = ["test/operators/formulas.test.ts", "test/scripts/packagedEngine.test.ts"];
+const WITH_BEST = ["test/torch/operators/formulas.test.ts", "test/scripts/packagedEngine.test.ts"];
 
 /** @param {string} variant @param {readonly string[]} files @returns {boolean} whether they passed */
 function testVariant(variant, files) {

@@ -22,7 +22,7 @@ const reports = join(root, "build", "sanitizer-reports");
  * @property {Record<string, string>} skipped tests by a part of their name, and why they are skipped
  */
 
-const NATIVE = ["test/kernels", "test/torch", "test/operators", "test/lifetime"];
+const NATIVE = ["test/torch/kernels", "test/torch", "test/torch/operators", "test/lifetime"];
 /** What happens before the addon is loaded: in processes with little memory, and with addons that are none. */
 const NOT_NATIVE = ["--exclude", "test/torch/preflight.test.ts"];
 /** Runs of several ranks, which have threads for their sums. */

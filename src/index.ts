@@ -24,34 +24,59 @@ declare global {
 
 // The commands as functions.
 
-export { type AnalyzeResult, type AnalyzeSettings, analyze } from "./commands/analyze.js";
-export type { Hooks } from "./commands/command.js";
-export { type CompareOutcome, type CompareSettings, compare } from "./commands/compare.js";
-export { type ConfigSettings, config, type ResolvedSetting, type ResolvedSettings } from "./commands/config.js";
-export { type EstimateSettings, estimate } from "./commands/estimate.js";
-export { type EvaluateResult, type EvaluateSettings, evaluate } from "./commands/evaluate.js";
-export { type ExportResult, type ExportSettings, exportModel } from "./commands/export.js";
-export { type FinetuneResult, type FinetuneSettings, finetune, train } from "./commands/finetune.js";
-export { generate } from "./commands/generate.js";
-export { type InspectResult, type InspectSettings, inspect } from "./commands/inspect.js";
-export { type LoadSettings, load } from "./commands/load.js";
-export { type Merged, type MergeSettings, merge } from "./commands/merge.js";
-export { type MineResult, type MineSettings, mine } from "./commands/mine.js";
-export { type PredictSettings, predict } from "./commands/predict.js";
-export { type Preview, type PreviewPart, type PreviewRow, type PreviewSettings, preview } from "./commands/preview.js";
-export { type ReportSettings, report } from "./commands/report.js";
-export { type ServeSettings, serve } from "./commands/serve.js";
-export { type Verification, type VerifySettings, verifyHypergradient } from "./commands/verifyHypergradient.js";
-export type { DownloadProgress } from "./common/callContext.js";
-export { BidoraError, type ErrorParts, UsageError } from "./common/errors.js";
-export type { Schema } from "./common/schema.js";
-export type { ResultStream } from "./common/stream.js";
-export type { ExpectedCost, ExpectedCosts } from "./comparison/expectedCosts.js";
-export type { ComparisonResult } from "./comparison/results.js";
-export type { GenerateSettings, Method, RunSettings } from "./config/index.js";
-export type { DtypeError } from "./export/onnx/dtypes/errors.js";
-export type { OnnxDtypeName } from "./export/onnx/dtypes.js";
-export type { OnnxFile } from "./export/onnx/exportModel.js";
+export type { Hooks } from "./app/commands/index.js";
+export {
+  type AnalyzeResult,
+  type AnalyzeSettings,
+  analyze,
+  type CompareOutcome,
+  type CompareSettings,
+  type ConfigSettings,
+  compare,
+  config,
+  type EstimateSettings,
+  type EvaluateResult,
+  type EvaluateSettings,
+  type ExportResult,
+  type ExportSettings,
+  estimate,
+  evaluate,
+  exportModel,
+  type FinetuneResult,
+  type FinetuneSettings,
+  finetune,
+  generate,
+  type InspectResult,
+  type InspectSettings,
+  inspect,
+  type LoadSettings,
+  load,
+  type Merged,
+  type MergeSettings,
+  type MineResult,
+  type MineSettings,
+  merge,
+  mine,
+  type PredictSettings,
+  type Preview,
+  type PreviewPart,
+  type PreviewRow,
+  type PreviewSettings,
+  predict,
+  preview,
+  type ReportSettings,
+  type ResolvedSetting,
+  type ResolvedSettings,
+  report,
+  type ServeSettings,
+  serve,
+  train,
+  type Verification,
+  type VerifySettings,
+  verifyHypergradient,
+} from "./app/commands/index.js";
+export type { DownloadProgress, ResultStream, Schema } from "./base/index.js";
+export { BidoraError, type ErrorParts, UsageError } from "./base/index.js";
 export type {
   AgainstFull,
   Analysis,
@@ -59,83 +84,78 @@ export type {
   AnalyzedLayer,
   AnalyzedRun,
   AnalyzedStep,
-  LineFit,
-} from "./files/analysis.js";
-export type {
   BootstrapTest,
+  CheckpointEvent,
   ComparedMetric,
   ComparedRun,
   ComparedTask,
   ComparisonFile,
   Cost,
-  FailedRun,
-  JoinedTasks,
-  PairedEffect,
-  Population,
-  RowGroup,
-  RunId,
-  ScoredRows,
-  ScoreReached,
-  SharedRows,
-  SignificanceTest,
-  SummaryEntry,
-  TriedPoint,
-  UnfinishedRun,
-  WilcoxonTest,
-} from "./files/comparison.js";
-export type {
-  CheckpointEvent,
   DoneEvent,
   ErrorEvent,
   EvaluationEvent,
+  FailedRun,
+  JoinedTasks,
+  LineFit,
   MachineFacts,
   MagnitudesEvent,
+  MetricRows,
+  Metrics,
+  PairedEffect,
   ParameterCounts,
   Phase,
+  Population,
   RowCounts,
+  RowGroup,
   RunEvent,
+  RunId,
+  ScoredRows,
+  ScoreReached,
   SettingSource,
+  SharedRows,
+  SignificanceTest,
   StartEvent,
   StepEvent,
+  SummaryEntry,
+  TriedPoint,
+  UnfinishedRun,
   Versions,
-} from "./files/events.js";
-export type { MetricRows, Metrics } from "./files/metrics.js";
-export type { Finish, Generated, GeneratedPiece, JsonSchema, NextTokens } from "./generation/index.js";
+  WilcoxonTest,
+} from "./base/records/index.js";
+export type { AppliesWhen, Kind } from "./base/settings/index.js";
+export type { HubOptions } from "./formats/hub/index.js";
+export { resolveModel } from "./formats/index.js";
+export type { Finish, Generated, GeneratedPiece, JsonSchema, NextTokens } from "./models/generation/index.js";
+export type { ComparisonResult, ExpectedCost, ExpectedCosts } from "./studies/comparison/index.js";
+export type { GenerateSettings, Method, RunSettings } from "./tasks/config/index.js";
+export type { Estimate } from "./training/estimates/index.js";
+export type { EstimatorComparison, EstimatorResult, ImplicitTarget } from "./training/hypergradients/index.js";
+export { CheckpointRequest } from "./training/index.js";
+export type { DtypeError, OnnxDtypeName, OnnxFile } from "./use/export/index.js";
 export type {
   AdapterInspection,
   AdapterSettings,
-  Contents,
-  Inspection,
-  ModelInspection,
-  TensorFacts,
-} from "./inference/inspection.js";
-export type {
   CallHooks,
+  Contents,
+  GeneratedRow,
   InputRow,
+  Inspection,
   Model,
   ModelGenerateSettings,
+  ModelInspection,
   ModelPredictSettings,
-} from "./inference/model.js";
-export type { Prediction } from "./inference/predictions.js";
-export type { EngineName, EngineVerdict } from "./inference/programs/index.js";
-export type { Verdict } from "./inference/programs/verdict.js";
-export type { GeneratedRow } from "./inference/textGenerator.js";
-export type { HubOptions } from "./io/hub/options.js";
-export { resolveModel } from "./io/resolveModel.js";
-export type { Estimate } from "./run/estimates/measureRun.js";
-export type { Kind } from "./settings/kinds.js";
-export type { AppliesWhen } from "./settings/option.js";
-export { CheckpointRequest } from "./train/checkpoints.js";
-export type { EstimatorComparison, EstimatorResult, ImplicitTarget } from "./train/hypergradients/compareEstimators.js";
+  Prediction,
+  TensorFacts,
+  Verdict,
+} from "./use/inference/index.js";
+export type { EngineName, EngineVerdict } from "./use/inference/programs/index.js";
 
 // Models.
 
-export type { JsonObject, JsonValue } from "./files/json.js";
-export { type Checkpoint, openCheckpoint } from "./io/checkpoint.js";
-export type { PackedTensor } from "./io/packedTensor.js";
-export type { TensorInfo } from "./io/safetensorsHeader.js";
-export type { EmbeddingFormat, Pooling } from "./io/sentenceTransformers.js";
-export type { Weights } from "./io/weights.js";
+export type { JsonObject, JsonValue } from "./base/records/index.js";
+export type { EmbeddingFormat, PackedTensor, Pooling, Weights } from "./formats/index.js";
+export { type Checkpoint, openCheckpoint } from "./formats/index.js";
+export type { TensorInfo } from "./formats/safetensors/index.js";
 export {
   type Architecture,
   type Backbone,
@@ -217,7 +237,7 @@ export {
   type TrainingHooks,
   targetSlots,
   writeAdapter,
-} from "./adapters/index.js";
+} from "./models/adapters/index.js";
 
 // Tasks and rows.
 
@@ -245,14 +265,7 @@ export {
   type TextOrMessages,
   type ValueReader,
   type WordsExample,
-} from "./data/index.js";
-export {
-  type Evaluation,
-  type EvaluationOptions,
-  evaluateRows,
-  type OnPrediction,
-} from "./evaluation/evaluateRows.js";
-export type { RunningServer } from "./server/serve.js";
+} from "./tasks/data/index.js";
 export {
   type Batch,
   batchOf,
@@ -295,16 +308,23 @@ export {
   type WordsPrediction,
   type WordsRow,
 } from "./tasks/index.js";
+export {
+  type Evaluation,
+  type EvaluationOptions,
+  evaluateRows,
+  type OnPrediction,
+} from "./use/evaluation/index.js";
+export type { RunningServer } from "./use/server/index.js";
 
 // For custom training loops.
 
-/** Measures over a stream of rows. */
-export * as metrics from "./metrics/index.js";
 /** Modules with parameters named by path, attention, and losses that give sums. */
-export * as nn from "./nn/index.js";
-/** Optimizers as values, learning-rate schedules, and clipping. */
-export * as optim from "./optim/index.js";
+export * as nn from "./models/nn/index.js";
+/** Measures over a stream of rows. */
+export * as metrics from "./tasks/metrics/index.js";
 /** Search over embeddings: the nearest documents, ranks of the relevant ones, hard negatives. */
-export * as retrieval from "./retrieval/index.js";
+export * as retrieval from "./tasks/retrieval/index.js";
 /** libtorch: tensors, scopes that release them, gradients, generators, and the operators by torch's names in camelCase. */
 export * as torch from "./torch/index.js";
+/** Optimizers as values, learning-rate schedules, and clipping. */
+export * as optim from "./torch/optim/index.js";

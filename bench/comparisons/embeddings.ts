@@ -1,7 +1,7 @@
 // Learning embeddings from pairs, and computing them, compared with sentence-transformers.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { namedDatasets } from "../../src/datasets/index.js";
+import { namedDatasets } from "../../src/tasks/datasets/index.js";
 import { before, type Context, embeddings, own } from "../context.js";
 import { encodeWorker, ownWorker } from "../programs.js";
 import type { Goal, Row } from "../rows.js";

@@ -1,8 +1,9 @@
 // Published data sets, with rows of mixed lengths.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { LabelMap } from "../../src/data/index.js";
-import { type NamedDataset, namedDatasets } from "../../src/datasets/index.js";
+import { LabelMap } from "../../src/tasks/data/index.js";
+import { namedDatasets } from "../../src/tasks/datasets/index.js";
+import type { NamedDataset } from "../../src/tasks/datasets/namedDatasets.js";
 import { encodeRows, TASKS, type Task } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import { before, type Context, own, peft } from "../context.js";

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { quickstartModel } from "../../src/quickstart/models.js";
+import { quickstartModel } from "../../src/app/quickstart/models.js";
 import type { Context } from "../context.js";
 import { peerScript, ROOT } from "../programs.js";
 import type { Row } from "../rows.js";

@@ -1,6 +1,6 @@
-import { halfBits } from "../../src/io/gguf/quantize.js";
-import { packedParts } from "../../src/io/packedTensor.js";
-import { BASE_DTYPES, type WeightFormat } from "../../src/nn/index.js";
+import { halfBits } from "../../src/formats/gguf/quantize.js";
+import { packedParts } from "../../src/formats/packedTensor.js";
+import { BASE_DTYPES, type WeightFormat } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { random } from "./random.js";
 

@@ -1,10 +1,10 @@
 // Random models as GGUF files for llama.cpp: matrices in one type, norms and biases in float32.
 
-import type { JsonObject } from "../../src/files/json.js";
-import { openCheckpoint } from "../../src/io/checkpoint.js";
-import { interleaveHalves } from "../../src/io/gguf/architectures.js";
-import type { GgufValue } from "../../src/io/gguf/types.js";
-import { type GgufEntry, writeGguf } from "../../src/io/gguf/writer.js";
+import type { JsonObject } from "../../src/base/records/json.js";
+import { openCheckpoint } from "../../src/formats/checkpoint.js";
+import { interleaveHalves } from "../../src/formats/gguf/architectures.js";
+import type { GgufValue } from "../../src/formats/gguf/types.js";
+import { type GgufEntry, writeGguf } from "../../src/formats/gguf/writer.js";
 import * as torch from "../../src/torch/index.js";
 import type { RandomModel } from "./randomModel.js";
 

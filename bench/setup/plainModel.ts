@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { saveSafetensors } from "../../src/io/safetensors.js";
+import { saveSafetensors } from "../../src/formats/safetensors/safetensors.js";
 import { architectureOf, buildModel } from "../../src/models/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";

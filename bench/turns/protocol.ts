@@ -1,5 +1,5 @@
 // The protocol between the benchmark and its workers: one JSON object per line, each request answered before the next.
-import type { BaseDtype } from "../../src/nn/index.js";
+import type { BaseDtype } from "../../src/models/nn/index.js";
 
 export type Precision = "float32" | "bfloat16";
 

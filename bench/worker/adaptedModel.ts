@@ -1,5 +1,5 @@
-import { type AdaptedModel, doraConfig, inject, loraConfig } from "../../src/adapters/index.js";
-import { resolveModel } from "../../src/io/resolveModel.js";
+import { resolveModel } from "../../src/formats/resolveModel.js";
+import { type AdaptedModel, doraConfig, inject, loraConfig } from "../../src/models/adapters/index.js";
 import { type LoadedModel, loadModel } from "../../src/models/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";

@@ -1,17 +1,17 @@
 // A process that estimates a run, or runs it, once: its memory and its time are those of nothing else.
-import type { RunSettings } from "../../src/config/index.js";
+import type { RunSettings } from "../../src/tasks/config/index.js";
 import { ROOT } from "../programs.js";
 import { type Clock, median } from "../turns/compare.js";
 
 // A run reports bidora's version, which it reads from a file next to the built program.
 const built = (path: string) => import(`${ROOT}build/js/${path}`);
-const { preloadEngine } = (await built("torch/native.js")) as typeof import("../../src/torch/native.js");
+const { preloadEngine } = (await built("torch/native/native.js")) as typeof import("../../src/torch/native/native.js");
 preloadEngine();
-const { resolveRun } = (await built("config/index.js")) as typeof import("../../src/config/index.js");
-const { finetune } = (await built("commands/finetune.js")) as typeof import("../../src/commands/finetune.js");
+const { resolveRun } = (await built("tasks/config/index.js")) as typeof import("../../src/tasks/config/index.js");
+const { finetune } = (await built("app/commands/finetune.js")) as typeof import("../../src/app/commands/finetune.js");
 const { measureRun } = (await built(
-  "run/estimates/measureRun.js",
-)) as typeof import("../../src/run/estimates/measureRun.js");
+  "training/estimates/measureRun.js",
+)) as typeof import("../../src/training/estimates/measureRun.js");
 
 /** Memory in bytes; time in seconds of a typical step, and of the whole run. */
 export interface Figures {

@@ -1,7 +1,8 @@
-import { GREEDY, generateTokens } from "../../src/generation/index.js";
-import { resolveModel } from "../../src/io/resolveModel.js";
+import { resolveModel } from "../../src/formats/resolveModel.js";
+import { generateTokens } from "../../src/models/generation/generateTokens.js";
+import { GREEDY } from "../../src/models/generation/generationSettings.js";
 import { loadModel, type TaskModel } from "../../src/models/index.js";
-import { Linear, packLinears } from "../../src/nn/index.js";
+import { Linear, packLinears } from "../../src/models/nn/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import type { GenerateSpec } from "../turns/protocol.js";

@@ -1,13 +1,13 @@
 // A process that makes one session of a long run, and notes its memory and the processor time of every step.
-import type { RunSettings } from "../../src/config/index.js";
+import type { RunSettings } from "../../src/tasks/config/index.js";
 import { ROOT } from "../programs.js";
 
 // A run reports bidora's version, which it reads from a file next to the built program.
 const built = (path: string) => import(`${ROOT}build/js/${path}`);
-const { preloadEngine } = (await built("torch/native.js")) as typeof import("../../src/torch/native.js");
+const { preloadEngine } = (await built("torch/native/native.js")) as typeof import("../../src/torch/native/native.js");
 preloadEngine();
-const { finetune } = (await built("commands/finetune.js")) as typeof import("../../src/commands/finetune.js");
-const { report } = (await built("commands/report.js")) as typeof import("../../src/commands/report.js");
+const { finetune } = (await built("app/commands/finetune.js")) as typeof import("../../src/app/commands/finetune.js");
+const { report } = (await built("app/commands/report.js")) as typeof import("../../src/app/commands/report.js");
 
 /** What a step took. */
 export interface StepCost {

@@ -1,7 +1,7 @@
 // Our worker process. Speaks the protocol of ../turns/protocol.ts.
 
+import { deviceMemory } from "../../src/torch/devices/memory.js";
 import * as torch from "../../src/torch/index.js";
-import { deviceMemory } from "../../src/torch/memory.js";
 import type { WorkerSpec } from "../turns/protocol.js";
 import { encoding } from "./encoding.js";
 import { generation } from "./generation.js";

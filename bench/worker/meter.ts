@@ -1,4 +1,4 @@
-import { type Native, native } from "../../src/torch/native.js";
+import { type Native, native } from "../../src/torch/native/native.js";
 import type { Metered } from "../turns/protocol.js";
 import type { Work } from "./work.js";
 

@@ -1,4 +1,4 @@
-import { Linear, PackedWeight, WEIGHT_FORMATS } from "../../src/nn/index.js";
+import { Linear, PackedWeight, WEIGHT_FORMATS } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { packedRandom } from "../products/packedRandom.js";
 import { random } from "../products/random.js";

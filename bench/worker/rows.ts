@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { IGNORED_LABEL } from "../../src/nn/index.js";
-import type { EmbeddingRow, EncodedRow } from "../../src/tasks/index.js";
+import { IGNORED_LABEL } from "../../src/models/nn/index.js";
+import type { EmbeddingRow } from "../../src/tasks/embedding/rows.js";
+import type { EncodedRow } from "../../src/tasks/index.js";
 import type { Kind, OwnSpec, RowsFile, Shape } from "../turns/protocol.js";
 
 /** Enough batches for a search, whose upper level takes a fifth of the rows. */

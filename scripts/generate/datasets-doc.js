@@ -1,7 +1,7 @@
-// Writes what the registries say about tasks and named data sets: the sections of docs/datasets.md, from the docstrings in src/datasets, and
+// Writes what the registries say about tasks and named data sets: the sections of docs/datasets.md, from the docstrings in src/tasks/datasets, and
 // the table of tasks in docs/fine-tuning.md; with --check only compares.
 import { readFileSync, writeFileSync } from "node:fs";
-import { namedDatasets } from "../../build/js/datasets/index.js";
+import { namedDatasets } from "../../build/js/tasks/datasets/index.js";
 import { TASKS } from "../../build/js/tasks/index.js";
 
 const root = new URL("../../", import.meta.url);
@@ -15,10 +15,11 @@ const table = ([head, ...rows]) =>
 
 /** @typedef {typeof namedDatasets[keyof typeof namedDatasets]} Facts */
 /** Each file of the registry, in its order: the data sets that it declares, and its docstring. */
-const groups = [...read("src/datasets/namedDatasets.ts").matchAll(/^ {2}\.\.\.(\w+),$/gm)].map(([, file]) => {
-  const source = read(`src/datasets/${file}.ts`);
+const groups = [...read("src/tasks/datasets/namedDatasets.ts").matchAll(/^ {2}\.\.\.(\w+),$/gm)].map(([, file]) => {
+  const source = read(`src/tasks/datasets/${file}.ts`);
   const [, comment] = new RegExp(`/\\*\\*\\n((?: \\*.*\\n)+?) \\*/\\nexport const ${file} = `).exec(source) ?? [];
-  if (comment === undefined) throw new Error(`src/datasets/${file}.ts has no docstring before "export const ${file}".`);
+  if (comment === undefined)
+    throw new Error(`src/tasks/datasets/${file}.ts has no docstring before "export const ${file}".`);
   const declaration = source.slice(
     source.indexOf(`export const ${file} = `),
     source.indexOf("satisfies NamedDatasets"),
@@ -29,7 +30,9 @@ const groups = [...read("src/datasets/namedDatasets.ts").matchAll(/^ {2}\.\.\.(\
 
 const known = Object.keys(namedDatasets);
 if (groups.flatMap(({ names }) => names).join() !== known.join())
-  throw new Error(`The files of src/datasets declare other data sets than the registry has (${known.join(", ")}).`);
+  throw new Error(
+    `The files of src/tasks/datasets declare other data sets than the registry has (${known.join(", ")}).`,
+  );
 
 /** @param {Facts} facts the names of the values that `metrics.json` has, the main one first */
 function metricsOf({ task, labelNames, metrics, texts }) {

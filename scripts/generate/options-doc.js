@@ -1,9 +1,9 @@
 // Writes docs/options.md from the option tables of the built command line; with --check only compares.
 import { readFileSync, writeFileSync } from "node:fs";
-import { COMMANDS } from "../../build/js/cli/commands.js";
-import { defaultText, helpText } from "../../build/js/cli/help.js";
-import { METHODS } from "../../build/js/config/index.js";
-import { flagOf } from "../../build/js/settings/option.js";
+import { COMMANDS } from "../../build/js/app/cli/commands.js";
+import { defaultText, helpText } from "../../build/js/app/cli/help.js";
+import { flagOf } from "../../build/js/base/settings/option.js";
+import { METHODS } from "../../build/js/tasks/config/index.js";
 
 /** The text of `docs/options.md`: every option of every command, from the same tables as the flags themselves. */
 async function renderOptionsDoc() {

@@ -2,10 +2,10 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { comparisonTables } from "../../build/js/statistics/comparisonTables.js";
-import { markdownTable } from "../../build/js/statistics/renderTable.js";
-import { significance } from "../../build/js/statistics/significance.js";
-import { significanceTable } from "../../build/js/statistics/significanceTable.js";
+import { comparisonTables } from "../../build/js/studies/statistics/comparisonTables.js";
+import { markdownTable } from "../../build/js/studies/statistics/renderTable.js";
+import { significance } from "../../build/js/studies/statistics/significance.js";
+import { significanceTable } from "../../build/js/studies/statistics/significanceTable.js";
 
 /** @typedef {import("../../src/files/comparison.js").Comparison} Comparison */
 /** @typedef {import("../../src/files/comparison.js").SignificanceTest} SignificanceTest */

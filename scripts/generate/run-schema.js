@@ -2,11 +2,11 @@
 // --check only compares.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import * as z from "zod";
-import { defaultText, helpText } from "../../build/js/cli/help.js";
-import { compareOptions } from "../../build/js/comparison/compareOptions.js";
-import { methodKeys, taskKeys, variantNames } from "../../build/js/comparison/spec.js";
-import { runOptions } from "../../build/js/config/index.js";
-import { separated } from "../../build/js/settings/kinds.js";
+import { defaultText, helpText } from "../../build/js/app/cli/help.js";
+import { separated } from "../../build/js/base/settings/kinds.js";
+import { compareOptions } from "../../build/js/studies/comparison/compareOptions.js";
+import { methodKeys, taskKeys, variantNames } from "../../build/js/studies/comparison/spec.js";
+import { runOptions } from "../../build/js/tasks/config/index.js";
 
 /** The text of `schema/run.schema.json`: the files that `finetune` and `compare` take. */
 function renderRunSchema() {

@@ -1,8 +1,8 @@
 // Writes the tables that come from built registries into documentation: models and tasks, and the estimators of the hypergradient; with
 // --check only compares.
 import { readFileSync, writeFileSync } from "node:fs";
-import { ESTIMATOR_FACTS } from "../../build/js/config/index.js";
 import { ARCHITECTURES, findDesign } from "../../build/js/models/index.js";
+import { ESTIMATOR_FACTS } from "../../build/js/tasks/config/index.js";
 import { TASKS } from "../../build/js/tasks/index.js";
 
 const cell = (text) => text.replaceAll("|", "\\|");

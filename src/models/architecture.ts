@@ -1,9 +1,9 @@
-import { own } from "../common/collections.js";
-import type { JsonObject } from "../files/json.js";
-import type { SubLayerOutputs } from "../nn/index.js";
+import { own } from "../base/index.js";
+import type { JsonObject } from "../base/records/index.js";
 import type { Backbone, ModelConfig } from "./backbone.js";
 import { configError } from "./configReader.js";
 import type { HeadDesign, HeadKind } from "./heads.js";
+import type { SubLayerOutputs } from "./nn/index.js";
 import { TaskModel } from "./taskModel.js";
 
 /** A model family: how its configuration is read, its backbone and its heads. */

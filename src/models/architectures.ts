@@ -1,8 +1,8 @@
 // The supported architectures. A new one is a file in families and an entry here.
 
-import { didYouMean } from "../common/messages.js";
-import type { JsonObject } from "../files/json.js";
-import { unreadQuantization } from "../io/bitsandbytes/settings.js";
+import { didYouMean } from "../base/index.js";
+import type { JsonObject } from "../base/records/index.js";
+import { unreadQuantization } from "../formats/bitsandbytes/index.js";
 import { type Architecture, classNameOf } from "./architecture.js";
 import { configError } from "./configReader.js";
 import { bert } from "./families/bert.js";

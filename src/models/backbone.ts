@@ -1,6 +1,9 @@
 // From tokens to hidden states: a batch of tokens, a stack of layers, and the model without a head around them.
 // Shapes: N tokens of all rows, K selected tokens, H hidden size.
-import { checkArguments, having, listOf } from "../common/arguments.js";
+import { checkArguments, having, listOf } from "../base/index.js";
+import type { Encoded } from "../text/index.js";
+import * as torch from "../torch/index.js";
+import { checkpoint } from "../torch/operators/index.js";
 import {
   type ForwardContext,
   type KeyValueCache,
@@ -9,10 +12,7 @@ import {
   type Norm,
   type RowLayout,
   rowLayout,
-} from "../nn/index.js";
-import { checkpoint } from "../operators/checkpoint.js";
-import type { Encoded } from "../text/index.js";
-import * as torch from "../torch/index.js";
+} from "./nn/index.js";
 
 // Input
 

@@ -1,7 +1,7 @@
 // Reading and checking a `config.json`.
 
-import { BidoraError } from "../common/errors.js";
-import type { JsonObject, JsonValue } from "../files/json.js";
+import { BidoraError } from "../base/index.js";
+import type { JsonObject, JsonValue } from "../base/records/index.js";
 
 /** Typed access to a `config.json`: the default for a missing key or `null`, an error that names the key for an invalid value. */
 export class ConfigReader {

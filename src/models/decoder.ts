@@ -1,5 +1,12 @@
 // Llama-like decoders: pre-norm layers with rotary positions, grouped-query attention and a gated MLP.
 // Shapes: N tokens of all rows, K selected tokens, H hidden size, Q query heads × head size, G key heads × head size.
+
+import * as torch from "../torch/index.js";
+import { type Architecture, architecture } from "./architecture.js";
+import { LayerStack, type ModelInput, StackedModel, StackLayer, selectTokens } from "./backbone.js";
+import type { LayerType } from "./configReader.js";
+import type { DecoderConfig } from "./decoderConfig.js";
+import { languageHead, linearHead, scoreHead } from "./heads.js";
 import {
   addThenNorm,
   causalAttention,
@@ -19,13 +26,7 @@ import {
   type RotaryTables,
   type RowLayout,
   rotate,
-} from "../nn/index.js";
-import * as torch from "../torch/index.js";
-import { type Architecture, architecture } from "./architecture.js";
-import { LayerStack, type ModelInput, StackedModel, StackLayer, selectTokens } from "./backbone.js";
-import type { LayerType } from "./configReader.js";
-import type { DecoderConfig } from "./decoderConfig.js";
-import { languageHead, linearHead, scoreHead } from "./heads.js";
+} from "./nn/index.js";
 import { ropeTables } from "./rope.js";
 
 /** What all layers share about the batch. */

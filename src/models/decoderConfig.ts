@@ -1,6 +1,6 @@
 // The configuration of Llama-like decoders.
 
-import type { JsonObject } from "../files/json.js";
+import type { JsonObject } from "../base/records/index.js";
 import type { ModelConfig } from "./backbone.js";
 import { ConfigReader, configError, type LayerType } from "./configReader.js";
 import { type Ropes, ropeOf, sameRope } from "./rope.js";

@@ -1,8 +1,9 @@
 // The embeddings of BERT-like encoders.
 // Shapes: N tokens of all rows, H hidden size.
-import { Dropout, Embedding, type ForwardContext, LayerNorm, Module } from "../nn/index.js";
+
 import * as torch from "../torch/index.js";
 import type { ModelInput } from "./backbone.js";
+import { Dropout, Embedding, type ForwardContext, LayerNorm, Module } from "./nn/index.js";
 
 export interface EmbeddingsConfig {
   readonly vocabSize: number;

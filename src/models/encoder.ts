@@ -1,5 +1,9 @@
 // BERT-like encoders: post-norm layers of attention and feed-forward.
 // Shapes: N tokens of all rows, K selected tokens, H hidden size, I intermediate size.
+
+import type * as torch from "../torch/index.js";
+import { LayerStack, type ModelInput, StackedModel, StackLayer, selectTokens } from "./backbone.js";
+import type { InputEmbeddings } from "./embeddings.js";
 import {
   type Activation,
   activation,
@@ -15,10 +19,7 @@ import {
   type RowLayout,
   rotate,
   type SubLayerOutputs,
-} from "../nn/index.js";
-import type * as torch from "../torch/index.js";
-import { LayerStack, type ModelInput, StackedModel, StackLayer, selectTokens } from "./backbone.js";
-import type { InputEmbeddings } from "./embeddings.js";
+} from "./nn/index.js";
 
 export interface EncoderConfig {
   readonly hiddenSize: number;

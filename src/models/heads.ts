@@ -1,5 +1,8 @@
 // Heads: which hidden states they read, and the usual ones.
 // Shapes: K tokens read, B rows, N tokens of all rows, H hidden size.
+
+import * as torch from "../torch/index.js";
+import type { Backbone, ModelConfig, ModelInput } from "./backbone.js";
 import {
   type Activation,
   Dropout,
@@ -9,9 +12,7 @@ import {
   Module,
   OutputLinear,
   type RowLayout,
-} from "../nn/index.js";
-import * as torch from "../torch/index.js";
-import type { Backbone, ModelConfig, ModelInput } from "./backbone.js";
+} from "./nn/index.js";
 
 /**
  * Which hidden states of a row a head reads: the first token's, the last non-padding token's, every token's, or the mean over all

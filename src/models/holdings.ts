@@ -1,7 +1,10 @@
 // How a model's weights are held in memory.
 
-import { UsageError } from "../common/errors.js";
-import type { PackedTensor } from "../io/packedTensor.js";
+import { UsageError } from "../base/index.js";
+import type { PackedTensor } from "../formats/index.js";
+import * as torch from "../torch/index.js";
+import { arithmetic, canRoundInputs } from "../torch/operators/index.js";
+import { headDtype } from "./heads.js";
 import {
   type BaseDtype,
   DenseWeight,
@@ -15,10 +18,7 @@ import {
   WEIGHT_FORMATS,
   type Weight,
   type WeightFormat,
-} from "../nn/index.js";
-import { arithmetic, canRoundInputs } from "../operators/choose.js";
-import * as torch from "../torch/index.js";
-import { headDtype } from "./heads.js";
+} from "./nn/index.js";
 import type { TaskModel } from "./taskModel.js";
 import type { WeightSource } from "./weightSource.js";
 

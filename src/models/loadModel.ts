@@ -1,19 +1,7 @@
 // Loads a model from a checkpoint.
 
-import {
-  aName,
-  aNumber,
-  anObject,
-  checkArguments,
-  isObject,
-  oneOf,
-  optional,
-  options,
-  takes,
-} from "../common/arguments.js";
-import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
-import { shapeSourceOf } from "../io/weights.js";
-import { BASE_DTYPES, type BaseDtype, isWithin, isWithinAny, Linear, Norm, type Parameter } from "../nn/index.js";
+import { aName, aNumber, anObject, checkArguments, isObject, oneOf, optional, options, takes } from "../base/index.js";
+import { type Checkpoint, openCheckpoint, shapeSourceOf } from "../formats/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, buildModel, designOf } from "./architecture.js";
 import { architectureOf } from "./architectures.js";
@@ -21,6 +9,7 @@ import type { ModelConfig } from "./backbone.js";
 import { configError } from "./configReader.js";
 import { type HeadKind, headDtype } from "./heads.js";
 import { computeDtypeOf, type Holding, holdings } from "./holdings.js";
+import { BASE_DTYPES, type BaseDtype, isWithin, isWithinAny, Linear, Norm, type Parameter } from "./nn/index.js";
 import type { TaskModel } from "./taskModel.js";
 import { tiesOf, WeightSource } from "./weightSource.js";
 

@@ -1,6 +1,7 @@
 /** In which formats a model's matrices are. */
-import { isWithin, PackedWeight, type Weight } from "../nn/index.js";
+
 import { matricesOf } from "./holdings.js";
+import { isWithin, PackedWeight, type Weight } from "./nn/index.js";
 import type { TaskModel } from "./taskModel.js";
 
 /** The number of matrices by their format. */

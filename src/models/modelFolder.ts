@@ -1,20 +1,15 @@
 // A whole model as transformers writes it: config.json and model.safetensors.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { BidoraError } from "../common/errors.js";
-import { CONFIG_FILE, WEIGHTS_FILE } from "../common/huggingFaceFiles.js";
-import { writeFileAtomic } from "../files/atomic.js";
-import type { JsonObject, JsonValue } from "../files/json.js";
-import { withFloatsOf } from "../files/json.js";
-import { packedEntries, QUANTIZATION_FLOATS, quantizationConfig } from "../io/bitsandbytes/writer.js";
-import { openCheckpoint, readConfig } from "../io/checkpoint.js";
-import { type TensorEntry, writeSafetensors } from "../io/safetensors.js";
-import { safetensorsDtype, torchDtype } from "../io/safetensorsHeader.js";
-import { type EmbeddingFormat, writeEmbeddingFormat } from "../io/sentenceTransformers.js";
-import { OutputLinear, type Parameter, transposed } from "../nn/index.js";
+import { BidoraError, CONFIG_FILE, WEIGHTS_FILE } from "../base/index.js";
+import { type JsonObject, type JsonValue, withFloatsOf, writeFileAtomic } from "../base/records/index.js";
+import { packedEntries, QUANTIZATION_FLOATS, quantizationConfig } from "../formats/bitsandbytes/index.js";
+import { type EmbeddingFormat, openCheckpoint, readConfig, writeEmbeddingFormat } from "../formats/index.js";
+import { safetensorsDtype, type TensorEntry, torchDtype, writeSafetensors } from "../formats/safetensors/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, classNameOf } from "./architecture.js";
 import type { HeadKind } from "./heads.js";
+import { OutputLinear, type Parameter, transposed } from "./nn/index.js";
 import { linearPaths, type Packing } from "./packing.js";
 import type { TaskModel } from "./taskModel.js";
 

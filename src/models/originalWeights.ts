@@ -1,7 +1,7 @@
-import { openCheckpoint } from "../io/checkpoint.js";
-import { PackedWeight, type Parameter } from "../nn/index.js";
+import { openCheckpoint } from "../formats/index.js";
 import type * as torch from "../torch/index.js";
 import type { LoadedModel } from "./loadModel.js";
+import { PackedWeight, type Parameter } from "./nn/index.js";
 import { WeightSource } from "./weightSource.js";
 
 /** Readers of the values that matrices were packed from, each [out, in]. Matrices that the file has packed have none. */

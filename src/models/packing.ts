@@ -1,9 +1,9 @@
 // Which matrices of a model are packed in its file, and how much that changes them.
 
-import type { BitsandbytesFormat } from "../io/bitsandbytes/writer.js";
-import { isWithin, Linear, OutputLinear } from "../nn/index.js";
+import type { BitsandbytesFormat } from "../formats/bitsandbytes/index.js";
 import * as torch from "../torch/index.js";
 import type { LoadedModel } from "./loadModel.js";
+import { isWithin, Linear, OutputLinear } from "./nn/index.js";
 
 /** The paths of a model's linear layers: those to pack, and those that stay as they are: trained ones of the head, the output layer, unused ones. */
 export function linearPaths({

@@ -1,10 +1,10 @@
 // From the states of a text's tokens to one vector.
 // Shapes: N tokens of all texts, B texts, H hidden size.
-import type { Pooling } from "../io/sentenceTransformers.js";
-import type { ForwardContext } from "../nn/index.js";
+import type { Pooling } from "../formats/index.js";
 import * as torch from "../torch/index.js";
 import type { ModelInput } from "./backbone.js";
 import { rowMeans, toHeadDtype } from "./heads.js";
+import type { ForwardContext } from "./nn/index.js";
 import type { TaskModel } from "./taskModel.js";
 
 /**

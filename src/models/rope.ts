@@ -1,11 +1,11 @@
 // Rotary position embeddings: reading `rope_parameters`, transformers' kinds of RoPE scaling, and cos/sin tables for a batch.
 // Shapes: N tokens of all rows, R rotary dimensions of a head.
-import { didYouMean } from "../common/messages.js";
-import { isJsonObject, type JsonObject } from "../files/json.js";
-import { type RotaryTables, rotaryTables } from "../nn/index.js";
+import { didYouMean } from "../base/index.js";
+import { isJsonObject, type JsonObject } from "../base/records/index.js";
 import * as torch from "../torch/index.js";
 import type { ModelInput } from "./backbone.js";
 import { ConfigReader, configError, type LayerType } from "./configReader.js";
+import { type RotaryTables, rotaryTables } from "./nn/index.js";
 
 /** A rotary position embedding: the angle of a position is position · frequency. */
 export interface Rope extends RopeAngles {

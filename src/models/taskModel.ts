@@ -1,8 +1,8 @@
-import { having } from "../common/arguments.js";
-import { type ForwardContext, isWithin, type Linear, Module } from "../nn/index.js";
+import { having } from "../base/index.js";
 import type * as torch from "../torch/index.js";
 import type { Backbone, ModelConfig, ModelInput } from "./backbone.js";
 import { type Head, type HeadDesign, indicesRead, type Reads, rowMeans, toHeadDtype } from "./heads.js";
+import { type ForwardContext, isWithin, type Linear, Module } from "./nn/index.js";
 
 /** Checks an argument that must be a model. */
 export const aModel = having("a model, as returned by loadModel", "forward");

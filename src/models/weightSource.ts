@@ -1,15 +1,13 @@
 // Finds and reads the checkpoint's tensor for each parameter of a model.
 
-import { BidoraError } from "../common/errors.js";
-import type { JsonObject } from "../files/json.js";
-import type { Checkpoint } from "../io/checkpoint.js";
-import { type PackedTensor, packedParts } from "../io/packedTensor.js";
-import { isInteger } from "../io/safetensorsHeader.js";
-import { misshapen } from "../io/weights.js";
-import { type Parameter, transposed, type WeightFormat } from "../nn/index.js";
+import { BidoraError } from "../base/index.js";
+import type { JsonObject } from "../base/records/index.js";
+import { type Checkpoint, misshapen, type PackedTensor, packedParts } from "../formats/index.js";
+import { isInteger } from "../formats/safetensors/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, checkpointNames } from "./architecture.js";
 import type { HeadDesign, LanguageConfig } from "./heads.js";
+import { type Parameter, transposed, type WeightFormat } from "./nn/index.js";
 
 /** A checkpoint's tensors, by the paths of the model's parameters. */
 export class WeightSource {

@@ -1,10 +1,10 @@
 // Shapes: N tokens of all rows, K predicted tokens (those that the loss is computed on), H hidden size.
 import * as z from "zod";
-import { type LanguageExample, loadLanguage } from "../data/index.js";
-import { type PredictedTokens, tokenPrediction } from "../metrics/index.js";
-import { IGNORED_LABEL, linearCrossEntropy, tokenLosses } from "../nn/index.js";
+import { IGNORED_LABEL, linearCrossEntropy, tokenLosses } from "../models/nn/index.js";
 import * as torch from "../torch/index.js";
+import { type LanguageExample, loadLanguage } from "./data/index.js";
 import { encodeLanguageRows, type LanguageRow } from "./encodeLanguage.js";
+import { type PredictedTokens, tokenPrediction } from "./metrics/index.js";
 import type { RowOutputs, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 

@@ -1,7 +1,8 @@
 /** The characters of a rendered conversation that the loss is computed on. */
-import type { Location } from "../data/example.js";
-import { rowError } from "../data/textFile.js";
+
 import { ChatTemplateError, type Message, type RenderedChat, type TextTokens, type Tokenizer } from "../text/index.js";
+import type { Location } from "./data/example.js";
+import { rowError } from "./data/textFile.js";
 
 /** A range of characters, without the last, in UTF-16 units. */
 type Span = readonly [from: number, to: number];

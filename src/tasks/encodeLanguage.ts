@@ -1,9 +1,9 @@
 /** Rows for language models as token ids, with the tokens that the loss is computed on. */
-import { UsageError } from "../common/errors.js";
-import type { LanguageExample, LanguageInput, Location } from "../data/index.js";
-import { IGNORED_LABEL } from "../nn/index.js";
+import { UsageError } from "../base/index.js";
+import { IGNORED_LABEL } from "../models/nn/index.js";
 import type { Message, TextTokens, Tokenizer } from "../text/index.js";
 import { ChatRenderer, codePointSpans, lossMask, type MarkedText } from "./chatSpans.js";
+import type { LanguageExample, LanguageInput, Location } from "./data/index.js";
 import { withRowInErrors } from "./encodeRows.js";
 import type { EncodedRow, TrainOn } from "./task.js";
 

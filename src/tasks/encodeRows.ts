@@ -4,15 +4,16 @@ import {
   anObject,
   aSwitch,
   aText,
+  BidoraError,
   type Check,
   checkArguments,
   having,
   optional,
   options,
-} from "../common/arguments.js";
-import { BidoraError, UsageError } from "../common/errors.js";
-import { type Example, type Location, rowError, where } from "../data/index.js";
+  UsageError,
+} from "../base/index.js";
 import { RefusedText, type Tokenizer } from "../text/index.js";
+import { type Example, type Location, rowError, where } from "./data/index.js";
 import { aTokenizer, type EncodedRow, type EncodeOptions, examplesOfRows, type Task } from "./task.js";
 
 /** How rows are encoded, and for which model. */

@@ -1,9 +1,10 @@
 import * as z from "zod";
-import { type LabelMap, loadTexts, readLabels, type TextExample } from "../data/index.js";
-import { combineMetrics, type LabelSet, labelScores, mapPrediction, subsetAccuracy } from "../metrics/index.js";
-import { binaryCrossEntropy } from "../nn/index.js";
+import { binaryCrossEntropy } from "../models/nn/index.js";
 import * as torch from "../torch/index.js";
 import { lossOfShares } from "./constant.js";
+import { type LabelMap, loadTexts, type TextExample } from "./data/index.js";
+import { readLabels } from "./data/table.js";
+import { combineMetrics, type LabelSet, labelScores, mapPrediction, subsetAccuracy } from "./metrics/index.js";
 import type { EncodedRow, RowOutputs, Task } from "./task.js";
 import { encodeTexts, labelMismatch, SEQUENCE_HEAD, targetOf, writtenLogits } from "./texts.js";
 

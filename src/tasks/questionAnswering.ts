@@ -1,11 +1,12 @@
 // Shapes: N tokens of all rows, B rows, L the longest row's tokens.
 import * as z from "zod";
-import { type Answer, codePointSlice, loadQuestions, type QuestionExample, rowError } from "../data/index.js";
-import { mapPrediction, squad } from "../metrics/index.js";
 import { linearHead } from "../models/index.js";
-import { crossEntropy, paddedRows } from "../nn/index.js";
+import { crossEntropy, paddedRows } from "../models/nn/index.js";
 import type { Window } from "../text/index.js";
 import * as torch from "../torch/index.js";
+import { type Answer, loadQuestions, type QuestionExample, rowError } from "./data/index.js";
+import { codePointSlice } from "./data/questions.js";
+import { mapPrediction, squad } from "./metrics/index.js";
 import type { Batch, EncodedRow, RowOutputs, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 

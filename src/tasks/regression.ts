@@ -1,5 +1,8 @@
 import * as z from "zod";
-import { BidoraError } from "../common/errors.js";
+import { BidoraError } from "../base/index.js";
+import { meanSquaredError } from "../models/nn/index.js";
+import * as torch from "../torch/index.js";
+import { lossOfMean } from "./constant.js";
 import {
   type Dataset,
   type LoadRowsOptions,
@@ -7,11 +10,8 @@ import {
   type RowSource,
   readNumber,
   type TextExample,
-} from "../data/index.js";
-import { mapPrediction } from "../metrics/index.js";
-import { meanSquaredError } from "../nn/index.js";
-import * as torch from "../torch/index.js";
-import { lossOfMean } from "./constant.js";
+} from "./data/index.js";
+import { mapPrediction } from "./metrics/index.js";
 import { namedMetrics } from "./scorer.js";
 import type { EncodedRow, Task } from "./task.js";
 import { encodeTexts, labelMismatch, SEQUENCE_HEAD, targetOf } from "./texts.js";

@@ -1,6 +1,4 @@
-import { own } from "../common/collections.js";
-import { BidoraError } from "../common/errors.js";
-import { kebabCase } from "../common/format.js";
+import { BidoraError, kebabCase, own } from "../base/index.js";
 import {
   combineMetrics,
   type Goal,
@@ -8,8 +6,8 @@ import {
   type MetricValue,
   mapPrediction,
   textScores,
-} from "../metrics/index.js";
-import * as named from "../metrics/named.js";
+} from "./metrics/index.js";
+import * as named from "./metrics/named.js";
 
 /** How a task's predictions are scored. */
 export interface Scorer<Reference, Prediction> {

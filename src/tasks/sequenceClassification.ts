@@ -1,10 +1,11 @@
 import * as z from "zod";
-import { argmax } from "../common/collections.js";
-import { LabelMap, loadTexts, positiveLabel, readName, type TextExample } from "../data/index.js";
-import { mapPrediction } from "../metrics/index.js";
-import { crossEntropy } from "../nn/index.js";
+import { argmax } from "../base/index.js";
+import { crossEntropy } from "../models/nn/index.js";
 import * as torch from "../torch/index.js";
 import { lossOfShares } from "./constant.js";
+import { LabelMap, loadTexts, readName, type TextExample } from "./data/index.js";
+import { positiveLabel } from "./data/labels.js";
+import { mapPrediction } from "./metrics/index.js";
 import { namedMetrics, type Scorer, type ScorerOptions } from "./scorer.js";
 import type { EncodedRow, RowOutputs, Task } from "./task.js";
 import { encodeTexts, labelMismatch, SEQUENCE_HEAD, softmax, targetOf, writtenLogits } from "./texts.js";

@@ -1,15 +1,14 @@
 /** What a task is, and the rows and batches that it works on. */
 
-import type { TRAIN_ON } from "../adapters/metadata.js";
-import { anObject, checkArguments, having, listOf } from "../common/arguments.js";
-import type { Schema } from "../common/schema.js";
-import type { Dataset, Example, LabelMap, LoadRowsOptions, Location, RowSource } from "../data/index.js";
-import type { EmbeddingFormat } from "../io/sentenceTransformers.js";
+import { anObject, checkArguments, having, listOf, type Schema } from "../base/index.js";
+import type { EmbeddingFormat } from "../formats/index.js";
+import type { TRAIN_ON } from "../models/adapters/index.js";
 import { aModel, type HeadKind, type ModelInput, modelInput, rowsOfTokens, type TaskModel } from "../models/index.js";
-import type { ForwardContext } from "../nn/index.js";
+import type { ForwardContext } from "../models/nn/index.js";
 import type { Encoded, Tokenizer } from "../text/index.js";
 import type * as torch from "../torch/index.js";
 import type { Tensor } from "../torch/index.js";
+import type { Dataset, Example, LabelMap, LoadRowsOptions, Location, RowSource } from "./data/index.js";
 import type { EmbeddingSettings } from "./embedding/settings.js";
 import type { Scorer, ScorerOptions } from "./scorer.js";
 

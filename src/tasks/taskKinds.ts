@@ -1,4 +1,4 @@
-import { checkArguments, oneOf } from "../common/arguments.js";
+import { checkArguments, oneOf } from "../base/index.js";
 import { causalLm } from "./causalLm.js";
 import { embedding } from "./embedding/embedding.js";
 import { multiLabelClassification } from "./multiLabelClassification.js";

@@ -1,8 +1,8 @@
 import * as z from "zod";
-/** Parts shared by tasks on whole texts. */
-import { type Location, rowError, type TextExample, where } from "../data/index.js";
 import type { HeadKind } from "../models/index.js";
 import type { Encoded, Tokenizer } from "../text/index.js";
+/** Parts shared by tasks on whole texts. */
+import { type Location, rowError, type TextExample, where } from "./data/index.js";
 import type { EncodedRow, EncodeOptions } from "./task.js";
 
 /** One prediction per row, from the state of one token; each architecture has its own head. */

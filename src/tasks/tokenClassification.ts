@@ -1,6 +1,11 @@
 import * as z from "zod";
-import { argmax } from "../common/collections.js";
-import { type LabelMap, loadWords, type WordsExample } from "../data/index.js";
+import { argmax } from "../base/index.js";
+import { linearHead } from "../models/index.js";
+import { crossEntropy, IGNORED_LABEL } from "../models/nn/index.js";
+import type { EncodedWords } from "../text/index.js";
+import * as torch from "../torch/index.js";
+import { lossOfShares } from "./constant.js";
+import { type LabelMap, loadWords, type WordsExample } from "./data/index.js";
 import {
   combineMetrics,
   entityRulesOf,
@@ -10,12 +15,7 @@ import {
   type PredictedWordLabels,
   type WordLabels,
   wordAccuracy,
-} from "../metrics/index.js";
-import { linearHead } from "../models/index.js";
-import { crossEntropy, IGNORED_LABEL } from "../nn/index.js";
-import type { EncodedWords } from "../text/index.js";
-import * as torch from "../torch/index.js";
-import { lossOfShares } from "./constant.js";
+} from "./metrics/index.js";
 import type { EncodedRow, RowOutputs, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 

@@ -1,9 +1,8 @@
 /** Which task a trained model is for, and what its outputs mean: from the adapter, else from the checkpoint. */
 
-import type { AdapterMetadata, SavedAdapter } from "../adapters/index.js";
-import { anObject, checkArguments } from "../common/arguments.js";
-import { BidoraError } from "../common/errors.js";
-import { isJsonObject, type JsonObject, type JsonValue } from "../files/json.js";
+import { anObject, BidoraError, checkArguments } from "../base/index.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../base/records/index.js";
+import type { AdapterMetadata, SavedAdapter } from "../models/adapters/index.js";
 import { type Architecture, ConfigReader, configError, findDesign, hasHead } from "../models/index.js";
 import type { Task } from "./task.js";
 import { isTaskKind, type NamedTask, namedTask, TASK_ENTRIES, TASKS, type TaskKind } from "./taskKinds.js";

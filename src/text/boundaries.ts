@@ -1,5 +1,5 @@
 /** Where a long text can be split without changing its tokens. */
-import { isJsonObject, type JsonObject } from "../files/json.js";
+import { isJsonObject, type JsonObject } from "../base/records/index.js";
 
 /** Places at which a text may be split so that its parts have the tokens of the whole text. */
 export interface Boundaries {

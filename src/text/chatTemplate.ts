@@ -1,8 +1,7 @@
 /** A tokenizer's chat template: it writes a conversation as the model expects it. */
 import { type Span, Template, TemplateError } from "@bidora/chat-template";
-import { BidoraError } from "../common/errors.js";
-import { shown } from "../common/messages.js";
-import { isJsonObject } from "../files/json.js";
+import { BidoraError, shown } from "../base/index.js";
+import { isJsonObject } from "../base/records/index.js";
 import { HAS_LONE_SURROGATE, isWellFormed } from "./surrogates.js";
 import { SPECIAL_TOKENS, specialToken, type TokenizerSettings } from "./tokenizerSettings.js";
 

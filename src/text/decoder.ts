@@ -1,5 +1,5 @@
 /** Decodes tokens: all at once, as a stream, or the end of a long text only. */
-import { isJsonObject, type JsonObject } from "../files/json.js";
+import { isJsonObject, type JsonObject } from "../base/records/index.js";
 import type { NativeTokenizer } from "./native.js";
 
 /** U+FFFD, which bytes decode to that are not valid UTF-8, or not yet. */

@@ -1,5 +1,5 @@
 /** Tokenizers and chat templates. */
-export { TOKENIZER_FILES, TOKENIZER_SPECS } from "../common/huggingFaceFiles.js";
+export { TOKENIZER_FILES } from "../base/index.js";
 export {
   ChatTemplate,
   ChatTemplateError,

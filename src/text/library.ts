@@ -1,11 +1,8 @@
 // Where the native library `tokenizers` is: the platform package has one platform's binary, the npm package those of all.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { BidoraError } from "../common/errors.js";
-import { PLATFORM_PACKAGE, platformPackageFolder } from "../common/installation.js";
-import { peerVersion } from "../common/program.js";
-import { require } from "../common/require.js";
-import { readOptionalJsonObject } from "../files/json.js";
+import { BidoraError, PLATFORM_PACKAGE, peerVersion, platformPackageFolder, require } from "../base/index.js";
+import { readOptionalJsonObject } from "../base/records/index.js";
 
 /** A build of the library, and how messages name it. */
 interface Library {

@@ -1,10 +1,15 @@
 /** Loads the tokenizer of a model folder. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { aText, checkArguments } from "../common/arguments.js";
-import { BidoraError } from "../common/errors.js";
-import { TOKENIZER_FILES, TOKENIZER_SPECS, type TokenizerFile } from "../common/huggingFaceFiles.js";
-import { isJsonObject, type JsonObject, type JsonValue, readJsonObject } from "../files/json.js";
+import {
+  aText,
+  BidoraError,
+  checkArguments,
+  TOKENIZER_FILES,
+  TOKENIZER_SPECS,
+  type TokenizerFile,
+} from "../base/index.js";
+import { isJsonObject, type JsonObject, type JsonValue, readJsonObject } from "../base/records/index.js";
 import { nativeText, tryTokenizer } from "./native.js";
 import { Tokenizer } from "./tokenizer.js";
 import { joinedPieces, metaspace } from "./tokenizerJson.js";

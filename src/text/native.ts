@@ -4,11 +4,8 @@ import { createHash } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BidoraError } from "../common/errors.js";
-import { makeFolder } from "../common/fileSystem.js";
-import { ownCacheFolder } from "../common/program.js";
-import { require } from "../common/require.js";
-import type { JsonObject } from "../files/json.js";
+import { BidoraError, makeFolder, ownCacheFolder, require } from "../base/index.js";
+import type { JsonObject } from "../base/records/index.js";
 import { findTokenizers } from "./library.js";
 
 // The library's own types do not compile, so no published type refers to them.

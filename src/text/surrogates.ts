@@ -1,5 +1,5 @@
 /** Lone surrogates, which no tokenizer accepts. */
-import { BidoraError } from "../common/errors.js";
+import { BidoraError } from "../base/index.js";
 
 /** Whether a text has no lone surrogate, which is half of a character. */
 export const isWellFormed = (text: string): boolean => !HALF.test(text);

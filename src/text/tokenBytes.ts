@@ -1,5 +1,5 @@
 /** The bytes of single tokens: a token may be part of a character, which has no text of its own. */
-import { isJsonObject, type JsonObject } from "../files/json.js";
+import { isJsonObject, type JsonObject } from "../base/records/index.js";
 import type { Tokenizer } from "./tokenizer.js";
 
 const utf8 = new TextEncoder();

@@ -1,7 +1,7 @@
 /** A Hugging Face tokenizer: encodes texts, pairs, words and windows, and decodes tokens. */
 
-import type { TokenizerFile } from "../common/huggingFaceFiles.js";
-import { isJsonObject, type JsonObject } from "../files/json.js";
+import type { TokenizerFile } from "../base/index.js";
+import { isJsonObject, type JsonObject } from "../base/records/index.js";
 import { boundariesOf } from "./boundaries.js";
 import { BoundedEncoder } from "./bounded.js";
 import { type ChatTemplate, chatTemplateOf, chatTemplateText } from "./chatTemplate.js";

@@ -1,5 +1,5 @@
 /** Parts of a `tokenizer.json` that tokenizers from vocabulary files and from GGUF files have in common. */
-import type { JsonObject } from "../files/json.js";
+import type { JsonObject } from "../base/records/index.js";
 
 /**
  * The post-processor that adds tokens at the start and the end of a text, if they are given.

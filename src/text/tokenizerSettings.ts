@@ -1,9 +1,8 @@
 /** A tokenizer's settings apart from its vocabulary, with the defaults of its class in transformers. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { BidoraError } from "../common/errors.js";
-import { readTextFile } from "../common/fileSystem.js";
-import { isJsonObject, type JsonObject, readOptionalJsonObject } from "../files/json.js";
+import { BidoraError, readTextFile } from "../base/index.js";
+import { isJsonObject, type JsonObject, readOptionalJsonObject } from "../base/records/index.js";
 import type { Side } from "./layout.js";
 
 export const SPECIAL_TOKENS = [

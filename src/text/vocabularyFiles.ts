@@ -1,8 +1,7 @@
 /** Builds the tokenizer.json that transformers would have written for older folders, which have vocabulary files only. */
 import { join } from "node:path";
-import { BidoraError } from "../common/errors.js";
-import { readTextFile } from "../common/fileSystem.js";
-import { type JsonObject, readJsonObject, readOptionalJsonObject } from "../files/json.js";
+import { BidoraError, readTextFile } from "../base/index.js";
+import { type JsonObject, readJsonObject, readOptionalJsonObject } from "../base/records/index.js";
 import { byteLevelBpe, templateProcessing } from "./tokenizerJson.js";
 import {
   BERT,

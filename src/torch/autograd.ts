@@ -1,5 +1,5 @@
 // Grad mode, gradients and gradient checkpointing.
-import { native } from "./native.js";
+import { native } from "./native/native.js";
 import { Tensor } from "./tensor.js";
 
 function withGrad<T>(enabled: boolean, body: () => T): T {

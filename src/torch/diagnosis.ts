@@ -1,11 +1,10 @@
 // What `doctor` reports: where libtorch was looked for, what is in use, its measured speed, and what needs fixing.
-import { BidoraError } from "../common/errors.js";
-import { setupCommandLine } from "../common/installation.js";
+import { BidoraError, setupCommandLine } from "../base/index.js";
 import type { DType } from "./dtype.js";
 import { blasWarning, type EngineFacts, engineFacts, hasFastBfloat16 } from "./engine.js";
-import { isOutdated } from "./engines/builds.js";
-import { type EnginePlace, engineInUse, enginePlaces } from "./engines/index.js";
 import { mm, ones } from "./generated/operators.js";
+import { isOutdated } from "./installations/builds.js";
+import { type EnginePlace, engineInUse, enginePlaces } from "./installations/index.js";
 import { scope } from "./ownership.js";
 
 /** A place where libtorch may be, as `diagnose` reports it. */

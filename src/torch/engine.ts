@@ -1,8 +1,8 @@
 // Information about the engine and the processor.
 import { readFileSync, realpathSync } from "node:fs";
 import type { DType } from "./dtype.js";
-import { addressSpaceProblem, threadsProblem } from "./limits.js";
-import { type EngineFacts, native } from "./native.js";
+import { addressSpaceProblem, threadsProblem } from "./native/limits.js";
+import { type EngineFacts, native } from "./native/native.js";
 
 export type { EngineFacts };
 

@@ -1,6 +1,7 @@
 // libtorch for TypeScript: tensors, scopes that release them, operators, gradients and tapes.
 export { type BackwardOptions, backward, checkpoint, enableGrad, type GradOptions, grad, noGrad } from "./autograd.js";
-export { type DeviceType, deviceCounts, resolveDevice } from "./devices.js";
+export { type DeviceType, deviceCounts, resolveDevice } from "./devices/devices.js";
+export { fitsInMemory, requireMemory } from "./devices/memory.js";
 export { type Diagnosis, diagnose, type EngineDetails, type FoundEngine } from "./diagnosis.js";
 export * from "./distributed/index.js";
 export { DTYPE_BYTES, type DType, numelOf, sameShape, type TypedArray, wideDtype } from "./dtype.js";
@@ -18,8 +19,7 @@ export {
 } from "./engine.js";
 export { OPERATORS } from "./generated/operatorNames.js";
 export * from "./generated/operators.js";
-export { fitsInMemory, requireMemory } from "./memory.js";
-export { type TapeArgument, type TensorId, TorchError } from "./native.js";
+export { type TapeArgument, type TensorId, TorchError } from "./native/native.js";
 export { allocatedBytes, collectableBytes, keep, liveHandles, returnFreedMemory, scope } from "./ownership.js";
 export { type ProfileEvent, type ProfileKind, popRange, pushRange, startProfile, stopProfile } from "./profile.js";
 export { Generator } from "./random.js";

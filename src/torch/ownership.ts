@@ -1,4 +1,4 @@
-import { type Handle, native } from "./native.js";
+import { type Handle, native } from "./native/native.js";
 
 /** The handle of disposed tensors, which no slot has. */
 export const released: Handle = -1;

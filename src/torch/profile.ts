@@ -1,5 +1,5 @@
 import { threadId } from "node:worker_threads";
-import { native } from "./native.js";
+import { native } from "./native/native.js";
 
 /** The kind of a timed event: an operator, a node of a backward pass, or a range named by `pushRange`. */
 export type ProfileKind = "operator" | "backward" | "range";

@@ -1,4 +1,4 @@
-import { type Handle, native } from "./native.js";
+import { type Handle, native } from "./native/native.js";
 
 const registry = new FinalizationRegistry<Handle>((handle) => native.releaseOne(handle));
 

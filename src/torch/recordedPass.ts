@@ -1,4 +1,4 @@
-import { type Handle, native } from "./native.js";
+import { type Handle, native } from "./native/native.js";
 import { visitTensors } from "./ownership.js";
 import { Tensor } from "./tensor.js";
 

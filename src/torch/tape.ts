@@ -1,4 +1,4 @@
-import { type Handle, native, type TapeArgument, type TensorId } from "./native.js";
+import { type Handle, native, type TapeArgument, type TensorId } from "./native/native.js";
 import { Tensor } from "./tensor.js";
 
 /** A recorded operator call. */

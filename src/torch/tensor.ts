@@ -1,5 +1,5 @@
 import { DTYPE_BYTES, type DType, dtypeOf, numelOf, type TypedArray, viewAs } from "./dtype.js";
-import { type Handle, native } from "./native.js";
+import { type Handle, native } from "./native/native.js";
 import { adopt, forget, released } from "./ownership.js";
 
 /**

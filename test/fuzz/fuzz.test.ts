@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { liveHandles } from "../../src/torch/index.js";
-import { collectGarbage } from "../io/garbage.js";
+import { collectGarbage } from "../formats/garbage.js";
 import { freshPath } from "../support/workFolder.js";
 import { fuzz } from "./campaign.js";
 import { removeWorkFolder } from "./files.js";

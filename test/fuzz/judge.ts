@@ -1,9 +1,9 @@
 // What is wrong with how bidora takes an input.
 import { readdirSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
-import { BidoraError } from "../../src/common/errors.js";
+import { BidoraError } from "../../src/base/errors.js";
 import { liveHandles } from "../../src/torch/index.js";
-import { collectGarbage } from "../io/garbage.js";
+import { collectGarbage } from "../formats/garbage.js";
 
 /** The most that one input may take: seconds of the processor, as the machine may be busy, and memory. */
 const LIMITS = { seconds: 10, bytes: 2 ** 30 } as const;

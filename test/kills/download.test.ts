@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BERT, fresh } from "../e2e/support.js";
-import { FakeHub } from "../io/fakeHub.js";
+import { FakeHub } from "../formats/fakeHub.js";
 import { afterTime, entries, finished, KILLS, killed, leftovers, randomOf, whenFile } from "./killed.js";
 
 describe("a killed download", () => {

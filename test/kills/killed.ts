@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, type WatchListener, w
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { uniforms } from "../../src/common/seededGenerator.js";
+import { uniforms } from "../../src/base/seededGenerator.js";
 
 const BIN = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));
 const ENV = { ...process.env, OMP_NUM_THREADS: "1" };

@@ -1,9 +1,9 @@
 // Runs that are killed again and again end with the bytes of an undisturbed run: every method and optimizer, and whatever else has a state.
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { methodNames } from "../../src/config/methods.js";
-import { isLock } from "../../src/files/folderLock.js";
-import { OPTIMIZERS } from "../../src/optim/index.js";
+import { isLock } from "../../src/base/records/folderLock.js";
+import { methodNames } from "../../src/tasks/config/methods.js";
+import { OPTIMIZERS } from "../../src/torch/optim/index.js";
 import { bidora, bytes, eventsIn, fresh, json, list, oneLayer, ROWS, stepsOf } from "../e2e/support.js";
 import {
   afterTime,

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, it } from "vitest";
-import { addonPath } from "../../src/torch/engines/index.js";
+import { addonPath } from "../../src/torch/installations/inUse.js";
 import { runChild } from "./child.js";
 
 const folder = mkdtempSync(join(tmpdir(), "addon-"));

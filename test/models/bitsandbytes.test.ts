@@ -2,12 +2,12 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { openWeights, readConfig } from "../../src/io/checkpoint.js";
+import { openWeights, readConfig } from "../../src/formats/checkpoint.js";
 import { type LoadModelOptions, loadModel } from "../../src/models/index.js";
 import { storedDtype } from "../../src/models/modelFolder.js";
-import { PackedWeight } from "../../src/nn/index.js";
+import { PackedWeight } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { temporaryFolders } from "../io/temporaryFolder.js";
+import { temporaryFolders } from "../formats/temporaryFolder.js";
 import { GOLDEN } from "../support/golden.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { ownHead } from "./ownHead.js";

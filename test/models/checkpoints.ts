@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import type { JsonObject, JsonValue } from "../../src/files/json.js";
-import { type Checkpoint, openCheckpoint } from "../../src/io/checkpoint.js";
+import type { JsonObject, JsonValue } from "../../src/base/records/json.js";
+import { type Checkpoint, openCheckpoint } from "../../src/formats/checkpoint.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 
 export interface Changes {

@@ -2,12 +2,12 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Encoder } from "../../src/models/encoder.js";
 import { ARCHITECTURES, loadModel, type ModelType, modelInput, type TaskModel } from "../../src/models/index.js";
-import { EVALUATION, type Parameter, rowLayout } from "../../src/nn/index.js";
-import { twiceDifferentiable } from "../../src/operators/choose.js";
+import { EVALUATION, type Parameter, rowLayout } from "../../src/models/nn/index.js";
 import { TASKS, type TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
-import { differentiable } from "../operators/passes.js";
+import { twiceDifferentiable } from "../../src/torch/operators/choose.js";
 import { expectClose, GOLDEN, goldenInput, goldenRows, readTensors, tokenRows } from "../parity/goldenFiles.js";
+import { differentiable } from "../torch/operators/passes.js";
 import { changedCheckpoint } from "./checkpoints.js";
 import { ownHead } from "./ownHead.js";
 

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { architecture, buildModel } from "../../src/models/architecture.js";
 import { indicesRead } from "../../src/models/heads.js";
 import { Backbone, type ModelConfig, type ModelInput, modelInput } from "../../src/models/index.js";
-import { attend, Dropout, Embedding, EVALUATION, type ForwardContext, Linear } from "../../src/nn/index.js";
+import { attend, Dropout, Embedding, EVALUATION, type ForwardContext, Linear } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 
 // A model unlike any encoder classifier: causal, with fewer key heads than query heads, read at the last token, tied to its embeddings.

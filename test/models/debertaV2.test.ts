@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { JsonObject } from "../../src/files/json.js";
+import type { JsonObject } from "../../src/base/records/json.js";
 import { relativePosition } from "../../src/models/families/disentangled.js";
 import {
   ARCHITECTURES,
@@ -10,7 +10,7 @@ import {
   loadModel,
   modelInput,
 } from "../../src/models/index.js";
-import { type Dropout, EVALUATION, type MaskSource } from "../../src/nn/index.js";
+import { type Dropout, EVALUATION, type MaskSource } from "../../src/models/nn/index.js";
 import { TASKS, type TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { expectClose, GOLDEN, goldenInput, readTensors, relativeError } from "../parity/goldenFiles.js";

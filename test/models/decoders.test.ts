@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import type { JsonObject } from "../../src/files/json.js";
+import type { JsonObject } from "../../src/base/records/json.js";
 import type { DecoderConfig } from "../../src/models/decoderConfig.js";
 import { architectureOf, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
-import { EVALUATION } from "../../src/nn/index.js";
-import { twiceDifferentiable } from "../../src/operators/choose.js";
+import { EVALUATION } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
+import { twiceDifferentiable } from "../../src/torch/operators/choose.js";
 import { expectClose, tokenRows } from "../parity/goldenFiles.js";
 import { changedCheckpoint } from "./checkpoints.js";
 import { headFor } from "./ownHead.js";

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { JsonObject } from "../../src/files/json.js";
+import type { JsonObject } from "../../src/base/records/json.js";
 import { ARCHITECTURES, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
-import { type Dropout, EVALUATION } from "../../src/nn/index.js";
+import { type Dropout, EVALUATION } from "../../src/models/nn/index.js";
 import { encodeRows, TASKS, type TaskKind } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import * as torch from "../../src/torch/index.js";

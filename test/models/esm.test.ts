@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { JsonObject } from "../../src/base/records/json.js";
 import {
   attachAdapter,
   doraConfig,
@@ -7,14 +8,13 @@ import {
   merge,
   readAdapter,
   type TargetedConfig,
-} from "../../src/adapters/index.js";
-import type { JsonObject } from "../../src/files/json.js";
+} from "../../src/models/adapters/index.js";
 import { ARCHITECTURES, type Architecture, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
 import { writeModelFolder } from "../../src/models/modelFolder.js";
-import { type Dropout, EVALUATION, type MaskSource } from "../../src/nn/index.js";
+import { type Dropout, EVALUATION, type MaskSource } from "../../src/models/nn/index.js";
 import { TASKS, type TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
-import { temporaryFolders } from "../io/temporaryFolder.js";
+import { temporaryFolders } from "../formats/temporaryFolder.js";
 import { expectClose, GOLDEN, goldenInput, readTensors, relativeError, tokenRows } from "../parity/goldenFiles.js";
 import { type Changes, changedCheckpoint } from "./checkpoints.js";
 import { headFor } from "./ownHead.js";

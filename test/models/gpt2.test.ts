@@ -2,6 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { JsonObject } from "../../src/base/records/json.js";
 import {
   adaptsTransposed,
   attachAdapter,
@@ -10,11 +11,10 @@ import {
   readAdapter,
   savedTensors,
   writeAdapter,
-} from "../../src/adapters/index.js";
-import type { JsonObject } from "../../src/files/json.js";
+} from "../../src/models/adapters/index.js";
 import { ARCHITECTURES, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
 import { writeModelFolder } from "../../src/models/modelFolder.js";
-import { EVALUATION } from "../../src/nn/index.js";
+import { EVALUATION } from "../../src/models/nn/index.js";
 import { inferTask, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { expectClose, GOLDEN, get, readJson, readTensors, tokenRows } from "../parity/goldenFiles.js";

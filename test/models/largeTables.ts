@@ -1,7 +1,7 @@
 // Models whose tables of tokens are so large that they are mapped from the file.
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { openSafetensors, saveSafetensors } from "../../src/io/safetensors.js";
+import { openSafetensors, saveSafetensors } from "../../src/formats/safetensors/safetensors.js";
 import * as torch from "../../src/torch/index.js";
 import { freshPath } from "../support/workFolder.js";
 

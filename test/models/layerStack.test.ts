@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import { LayerStack, StackLayer } from "../../src/models/backbone.js";
-import { EVALUATION, type ForwardContext, rowLayout } from "../../src/nn/index.js";
-import { twiceDifferentiable } from "../../src/operators/choose.js";
+import { EVALUATION, type ForwardContext, rowLayout } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
+import { twiceDifferentiable } from "../../src/torch/operators/choose.js";
 
 class Doubled extends StackLayer {
   forward(x: torch.Tensor): torch.Tensor {

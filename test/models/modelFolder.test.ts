@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { CONFIG_FILE, WEIGHTS_FILE } from "../../src/common/huggingFaceFiles.js";
-import { saveSafetensors } from "../../src/io/safetensors.js";
+import { CONFIG_FILE, WEIGHTS_FILE } from "../../src/base/huggingFaceFiles.js";
+import { saveSafetensors } from "../../src/formats/safetensors/safetensors.js";
 import { storedDtype } from "../../src/models/modelFolder.js";
 import * as torch from "../../src/torch/index.js";
 

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { parametersOf } from "../../src/adapters/fullTraining.js";
+import { parametersOf } from "../../src/models/adapters/fullTraining.js";
 import { ARCHITECTURES } from "../../src/models/architectures.js";
 import { relativePositionBucket } from "../../src/models/families/mpnet.js";
 import { type Architecture, buildModel, modelInput } from "../../src/models/index.js";
-import { EVALUATION } from "../../src/nn/index.js";
+import { EVALUATION } from "../../src/models/nn/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../../src/files/json.js";
+import type { JsonObject } from "../../src/base/records/json.js";
 import type { LoadModelOptions } from "../../src/models/index.js";
 import { inferTask, TASKS, type TaskKind } from "../../src/tasks/index.js";
 

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { AdapterRoutes, attachAdapter, loraConfig, type SavedAdapter } from "../../src/adapters/index.js";
-import { readConfig } from "../../src/io/checkpoint.js";
+import { readConfig } from "../../src/formats/checkpoint.js";
+import { AdapterRoutes, attachAdapter, loraConfig, type SavedAdapter } from "../../src/models/adapters/index.js";
 import {
   type LoadedModel,
   type LoadModelOptions,
@@ -11,9 +11,9 @@ import {
   modelInput,
   type TaskModel,
 } from "../../src/models/index.js";
-import { EVALUATION, Linear, PackedWeight } from "../../src/nn/index.js";
-import { canRoundInputs } from "../../src/operators/choose.js";
+import { EVALUATION, Linear, PackedWeight } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
+import { canRoundInputs } from "../../src/torch/operators/choose.js";
 import { expectClose, get, readTensors, tokenRows } from "../parity/goldenFiles.js";
 import { GOLDEN } from "../support/golden.js";
 import { expectSameBits } from "../torch/sameBits.js";

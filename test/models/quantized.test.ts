@@ -1,5 +1,10 @@
 import { join } from "node:path";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { openCheckpoint } from "../../src/formats/checkpoint.js";
+import { openGguf } from "../../src/formats/gguf/file.js";
+import { quantize } from "../../src/formats/gguf/quantize.js";
+import { resolveModel } from "../../src/formats/resolveModel.js";
+import { saveSafetensors } from "../../src/formats/safetensors/safetensors.js";
 import {
   attachAdapter,
   type DoraConfig,
@@ -7,12 +12,7 @@ import {
   inject,
   type LoraConfig,
   loraConfig,
-} from "../../src/adapters/index.js";
-import { openCheckpoint } from "../../src/io/checkpoint.js";
-import { openGguf } from "../../src/io/gguf/file.js";
-import { quantize } from "../../src/io/gguf/quantize.js";
-import { resolveModel } from "../../src/io/resolveModel.js";
-import { saveSafetensors } from "../../src/io/safetensors.js";
+} from "../../src/models/adapters/index.js";
 import { type LoadModelOptions, loadModel, modelInput, type TaskModel } from "../../src/models/index.js";
 import {
   type BaseDtype,
@@ -21,10 +21,10 @@ import {
   linearCrossEntropy,
   PackedWeight,
   WEIGHT_FORMATS,
-} from "../../src/nn/index.js";
+} from "../../src/models/nn/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
-import { temporaryFolders } from "../io/temporaryFolder.js";
+import { temporaryFolders } from "../formats/temporaryFolder.js";
 import { expectClose, get, readTensors } from "../parity/goldenFiles.js";
 import { wideFolder } from "../parity/support/wide.js";
 import { GOLDEN } from "../support/golden.js";

@@ -2,12 +2,19 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { attachAdapter, inject, loraConfig, merge, mergedParameters, readAdapter } from "../../src/adapters/index.js";
-import type { JsonObject } from "../../src/files/json.js";
-import type { Checkpoint } from "../../src/io/checkpoint.js";
+import type { JsonObject } from "../../src/base/records/json.js";
+import type { Checkpoint } from "../../src/formats/checkpoint.js";
+import {
+  attachAdapter,
+  inject,
+  loraConfig,
+  merge,
+  mergedParameters,
+  readAdapter,
+} from "../../src/models/adapters/index.js";
 import { type LoadedModel, loadModel } from "../../src/models/index.js";
 import { writeModelFolder } from "../../src/models/modelFolder.js";
-import { EVALUATION, type OutputLinear } from "../../src/nn/index.js";
+import { EVALUATION, type OutputLinear } from "../../src/models/nn/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { expectClose, GOLDEN, get, goldenInput, readJson, readTensors } from "../parity/goldenFiles.js";

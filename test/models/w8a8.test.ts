@@ -2,13 +2,13 @@
 
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { inject, loraConfig } from "../../src/adapters/index.js";
-import { readConfig } from "../../src/io/checkpoint.js";
+import { readConfig } from "../../src/formats/checkpoint.js";
+import { inject, loraConfig } from "../../src/models/adapters/index.js";
 import { type LoadModelOptions, loadModel, modelInput, type TaskModel } from "../../src/models/index.js";
-import { EVALUATION } from "../../src/nn/index.js";
-import { canRoundInputs } from "../../src/operators/choose.js";
+import { EVALUATION } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { temporaryFolders } from "../io/temporaryFolder.js";
+import { canRoundInputs } from "../../src/torch/operators/choose.js";
+import { temporaryFolders } from "../formats/temporaryFolder.js";
 import { wideFolder } from "../parity/support/wide.js";
 import { ownHead } from "./ownHead.js";
 

@@ -1,8 +1,8 @@
 // A Hub on 127.0.0.1 with the quickstart's model, which the machine fetches once from wherever it can reach it.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { QUICKSTART_MODEL, quickstartModel } from "../../src/quickstart/models.js";
-import { FakeHub, type HubFile } from "../io/fakeHub.js";
+import { QUICKSTART_MODEL, quickstartModel } from "../../src/app/quickstart/models.js";
+import { FakeHub, type HubFile } from "../formats/fakeHub.js";
 import { cacheFolder } from "./places.js";
 
 /** Files beyond this size are in large file storage. */

@@ -7,10 +7,10 @@ import {
   readAdapter,
   savedState,
   writeAdapter,
-} from "../../src/adapters/index.js";
-import { EVALUATION } from "../../src/nn/index.js";
+} from "../../src/models/adapters/index.js";
+import { EVALUATION } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { temporaryFolders } from "../io/temporaryFolder.js";
+import { temporaryFolders } from "../formats/temporaryFolder.js";
 import { expectClose, GOLDEN, goldenInput, readJson } from "./goldenFiles.js";
 import { openAdapted, openModel } from "./support/adapted.js";
 import { casesOf, goldenTensors, type TrainingCase } from "./support/cases.js";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ADAPTER_METHODS, inject } from "../../src/adapters/index.js";
+import { ADAPTER_METHODS, inject } from "../../src/models/adapters/index.js";
 import * as torch from "../../src/torch/index.js";
 import { expectClose, families, GOLDEN, get, readJson } from "./goldenFiles.js";
 import { openModel } from "./support/adapted.js";

@@ -2,10 +2,10 @@
 
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { attachAdapter, readAdapter } from "../../src/adapters/index.js";
-import { readConfig } from "../../src/io/checkpoint.js";
+import { readConfig } from "../../src/formats/checkpoint.js";
+import { attachAdapter, readAdapter } from "../../src/models/adapters/index.js";
 import { loadModel, modelInput, type TaskModel } from "../../src/models/index.js";
-import { type BaseDtype, crossEntropy, EVALUATION, IGNORED_LABEL, PackedWeight } from "../../src/nn/index.js";
+import { type BaseDtype, crossEntropy, EVALUATION, IGNORED_LABEL, PackedWeight } from "../../src/models/nn/index.js";
 import type { EncodedRow } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ownHead } from "../models/ownHead.js";

@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { ADAPTER_METHODS, type AdapterPlacement, eject, inject } from "../../src/adapters/index.js";
-import { GREEDY, generateTokens } from "../../src/generation/index.js";
-import { readConfig } from "../../src/io/checkpoint.js";
+import { readConfig } from "../../src/formats/checkpoint.js";
+import { ADAPTER_METHODS, type AdapterPlacement, eject, inject } from "../../src/models/adapters/index.js";
+import { generateTokens } from "../../src/models/generation/generateTokens.js";
+import { GREEDY } from "../../src/models/generation/generationSettings.js";
 import { architectureOf, modelTypeOf, type TaskModel } from "../../src/models/index.js";
-import { EVALUATION, type ForwardContext, Norm, transposed } from "../../src/nn/index.js";
+import { EVALUATION, type ForwardContext, Norm, transposed } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { perturb } from "../adapters/smallModel.js";
+import { perturb } from "../models/adapters/smallModel.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { goldenLoss } from "./goldenBatch.js";
 import { expectClose, families, GOLDEN, get, goldenInput, manifest, readJson, type Tensors } from "./goldenFiles.js";

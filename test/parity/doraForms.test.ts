@@ -2,14 +2,8 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  DoraEmbedding,
-  DoraLinear,
-  LowRank,
-  type MagnitudeAxis,
-  mergedWeight,
-  type NormGradient,
-} from "../../src/adapters/index.js";
+import { LowRank, type MagnitudeAxis, mergedWeight, type NormGradient } from "../../src/models/adapters/index.js";
+import { DoraEmbedding, DoraLinear } from "../../src/models/adapters/methods/dora.js";
 import {
   type Dropout,
   Embedding,
@@ -18,12 +12,12 @@ import {
   Linear,
   type MaskSource,
   Parameter,
-} from "../../src/nn/index.js";
-import { twiceDifferentiable } from "../../src/operators/choose.js";
-import { directionNorm, squaredNorm } from "../../src/operators/directionNorm.js";
+} from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { gradientsOf } from "../../src/train/stepGradients.js";
-import { differentiable } from "../operators/passes.js";
+import { twiceDifferentiable } from "../../src/torch/operators/choose.js";
+import { directionNorm, squaredNorm } from "../../src/torch/operators/directionNorm.js";
+import { gradientsOf } from "../../src/training/stepGradients.js";
+import { differentiable } from "../torch/operators/passes.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { relativeError } from "./goldenFiles.js";
 

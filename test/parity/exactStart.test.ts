@@ -9,11 +9,11 @@ import {
   type LowRankConfig,
   loraConfig,
   type TargetedConfig,
-} from "../../src/adapters/index.js";
+} from "../../src/models/adapters/index.js";
 import type { TaskModel } from "../../src/models/index.js";
-import { EVALUATION, type ForwardContext } from "../../src/nn/index.js";
+import { EVALUATION, type ForwardContext } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { differentiable } from "../operators/passes.js";
+import { differentiable } from "../torch/operators/passes.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { families, goldenInput, manifest } from "./goldenFiles.js";
 import { openModel } from "./support/adapted.js";

@@ -1,5 +1,5 @@
 import { modelInput } from "../../src/models/index.js";
-import { crossEntropy, IGNORED_LABEL } from "../../src/nn/index.js";
+import { crossEntropy, IGNORED_LABEL } from "../../src/models/nn/index.js";
 import { type Batch, lossWeight, TASKS, type Task, type TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { type ForwardCase, get, goldenRows, type Tensors } from "./goldenFiles.js";

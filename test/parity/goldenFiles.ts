@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { openSafetensors } from "../../src/io/safetensors.js";
+import { openSafetensors } from "../../src/formats/safetensors/safetensors.js";
 import { type ModelInput, modelInput } from "../../src/models/index.js";
 import type { Encoded } from "../../src/text/index.js";
 import type * as torch from "../../src/torch/index.js";

@@ -1,16 +1,16 @@
 import { describe, expect, test } from "vitest";
-import type { HypergradientName } from "../../src/config/index.js";
+import type { HypergradientName } from "../../src/tasks/config/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
-import { BilevelRule, type BilevelRuleOptions, type Xi } from "../../src/train/bilevelRule.js";
+import { BilevelRule, type BilevelRuleOptions, type Xi } from "../../src/training/bilevelRule.js";
 import {
   ESTIMATORS,
   finiteDifference,
   forwardDifference,
   type HypergradientEstimator,
-} from "../../src/train/hypergradients/estimators.js";
-import type { LevelOptions } from "../../src/train/level.js";
-import { ReplayableMasks } from "../../src/train/masks.js";
+} from "../../src/training/hypergradients/estimators.js";
+import type { LevelOptions } from "../../src/training/level.js";
+import { ReplayableMasks } from "../../src/training/masks.js";
 import { get, type Tensors } from "./goldenFiles.js";
 import { openAdapted } from "./support/adapted.js";
 import { ADAMW, ofRole, penaltyOf, WatchedLevel } from "./support/bilevel.js";

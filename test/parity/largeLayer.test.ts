@@ -2,10 +2,10 @@
 
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { inject, loraConfig } from "../../src/adapters/index.js";
-import type { Checkpoint } from "../../src/io/checkpoint.js";
+import type { Checkpoint } from "../../src/formats/checkpoint.js";
+import { inject, loraConfig } from "../../src/models/adapters/index.js";
 import { architectureOf, buildModel, loadModel, modelInput } from "../../src/models/index.js";
-import { PackedWeight } from "../../src/nn/index.js";
+import { PackedWeight } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { headFor } from "../models/ownHead.js";
 import { GOLDEN } from "../support/golden.js";

@@ -3,6 +3,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { readConfig } from "../../src/formats/checkpoint.js";
+import { saveSafetensors } from "../../src/formats/safetensors/safetensors.js";
 import {
   type AdaptedModel,
   doraConfig,
@@ -10,14 +12,12 @@ import {
   type LowRankConfig,
   loraConfig,
   startFromError,
-} from "../../src/adapters/index.js";
-import { MAGNITUDE } from "../../src/adapters/lowRankLayers.js";
-import { readConfig } from "../../src/io/checkpoint.js";
-import { saveSafetensors } from "../../src/io/safetensors.js";
+} from "../../src/models/adapters/index.js";
+import { MAGNITUDE } from "../../src/models/adapters/lowRankLayers.js";
 import { loadModel, modelInput, type TaskModel, withOriginalWeights } from "../../src/models/index.js";
-import { type BaseDtype, EVALUATION, PACKED_DTYPES } from "../../src/nn/index.js";
+import { type BaseDtype, EVALUATION, PACKED_DTYPES } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { temporaryFolders } from "../io/temporaryFolder.js";
+import { temporaryFolders } from "../formats/temporaryFolder.js";
 import { ownHead } from "../models/ownHead.js";
 import { GOLDEN } from "../support/golden.js";
 import { expectSameBits } from "../torch/sameBits.js";

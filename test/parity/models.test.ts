@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { trainEverything } from "../../src/adapters/fullTraining.js";
-import { openCheckpoint } from "../../src/io/checkpoint.js";
+import { openCheckpoint } from "../../src/formats/checkpoint.js";
+import { trainEverything } from "../../src/models/adapters/fullTraining.js";
 import { type LoadedModel, loadModel } from "../../src/models/index.js";
-import { EVALUATION, LayerNorm } from "../../src/nn/index.js";
+import { EVALUATION, LayerNorm } from "../../src/models/nn/index.js";
 import { inferTask } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { headFor, ownHead } from "../models/ownHead.js";
-import { differentiable } from "../operators/passes.js";
+import { differentiable } from "../torch/operators/passes.js";
 import { goldenLoss } from "./goldenBatch.js";
 import { expectClose, families, GOLDEN, get, goldenInput, manifest, readTensors } from "./goldenFiles.js";
 

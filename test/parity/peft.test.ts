@@ -1,13 +1,13 @@
 import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type AdaptedModel, attachAdapter, merge, readAdapter } from "../../src/adapters/index.js";
-import { findModel, open as openModel } from "../../src/inference/open.js";
-import { openCheckpoint } from "../../src/io/checkpoint.js";
+import { openCheckpoint } from "../../src/formats/checkpoint.js";
+import { type AdaptedModel, attachAdapter, merge, readAdapter } from "../../src/models/adapters/index.js";
 import { loadModel, type TaskModel } from "../../src/models/index.js";
-import { EVALUATION, type ForwardContext, transposed } from "../../src/nn/index.js";
+import { EVALUATION, type ForwardContext, transposed } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { temporaryFolders } from "../io/temporaryFolder.js";
+import { findModel, open as openModel } from "../../src/use/inference/open.js";
+import { temporaryFolders } from "../formats/temporaryFolder.js";
 import { ownHead } from "../models/ownHead.js";
 import { goldenLoss } from "./goldenBatch.js";
 import {

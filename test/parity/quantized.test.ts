@@ -14,15 +14,15 @@ import {
   mergedWeight,
   toLora,
   trainEverything,
-} from "../../src/adapters/index.js";
-import { METHODS, type Method, methodNames, type RunSettings } from "../../src/config/index.js";
+} from "../../src/models/adapters/index.js";
 import { type LoadModelOptions, modelInput, type TaskModel } from "../../src/models/index.js";
-import { EVALUATION } from "../../src/nn/index.js";
-import { withFormulas } from "../../src/operators/choose.js";
+import { EVALUATION } from "../../src/models/nn/index.js";
+import { METHODS, type Method, methodNames, type RunSettings } from "../../src/tasks/config/index.js";
 import type { TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
-import { perturb } from "../adapters/smallModel.js";
-import { temporaryFolders } from "../io/temporaryFolder.js";
+import { withFormulas } from "../../src/torch/operators/choose.js";
+import { temporaryFolders } from "../formats/temporaryFolder.js";
+import { perturb } from "../models/adapters/smallModel.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { expectClose, families, GOLDEN } from "./goldenFiles.js";
 import { runPhases } from "./support/phases.js";

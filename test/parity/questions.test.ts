@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { predictRows } from "../../src/evaluation/evaluateRows.js";
 import { loadModel } from "../../src/models/index.js";
-import { EVALUATION, type ForwardContext, transposed } from "../../src/nn/index.js";
+import { EVALUATION, type ForwardContext, transposed } from "../../src/models/nn/index.js";
 import { batchOf, encodeRows, lossWeight, TASKS } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import * as torch from "../../src/torch/index.js";
+import { predictRows } from "../../src/use/evaluation/evaluateRows.js";
 import { headFor } from "../models/ownHead.js";
-import { differentiable } from "../operators/passes.js";
+import { differentiable } from "../torch/operators/passes.js";
 import { expectClose, families, GOLDEN, get, goldenRows, manifest, readTensors } from "./goldenFiles.js";
 
 const task = TASKS["question-answering"];

@@ -1,6 +1,6 @@
 import { indicesRead } from "../../src/models/heads.js";
 import type { ModelInput, TaskModel } from "../../src/models/index.js";
-import type { Dropout, MaskSource } from "../../src/nn/index.js";
+import type { Dropout, MaskSource } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { get, goldenInput, type Tensors } from "./goldenFiles.js";
 

@@ -2,11 +2,11 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type AdaptedModel, inject, loraConfig, OrthogonalityRegularizer } from "../../src/adapters/index.js";
-import { Linear, Module } from "../../src/nn/index.js";
-import { twiceDifferentiable, withFormulas } from "../../src/operators/choose.js";
+import { type AdaptedModel, inject, loraConfig, OrthogonalityRegularizer } from "../../src/models/adapters/index.js";
+import { Linear, Module } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { gradientsOf } from "../../src/train/stepGradients.js";
+import { twiceDifferentiable, withFormulas } from "../../src/torch/operators/choose.js";
+import { gradientsOf } from "../../src/training/stepGradients.js";
 import { get } from "./goldenFiles.js";
 import { openAdapted } from "./support/adapted.js";
 import { casesOf, goldenTensors, section } from "./support/cases.js";

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
-import { PLATFORM_PACKAGE } from "../../src/common/installation.js";
-import { packageVersion } from "../../src/common/program.js";
-import { isLock } from "../../src/files/folderLock.js";
+import { PLATFORM_PACKAGE } from "../../src/base/installation.js";
+import { packageVersion } from "../../src/base/program.js";
+import { isLock } from "../../src/base/records/folderLock.js";
 import { packedProject } from "./packedProject.js";
 
 const { folder: project, installed, env, bidora } = packedProject();

@@ -3,7 +3,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { PLATFORM_PACKAGE } from "../../src/common/installation.js";
+import { PLATFORM_PACKAGE } from "../../src/base/installation.js";
 import { expectNothingNewer, needs } from "./requirements.js";
 
 interface EngineFile {

@@ -1,6 +1,6 @@
 import { test } from "vitest";
-import { addonPath } from "../../src/torch/engines/index.js";
 import { engineFacts } from "../../src/torch/index.js";
+import { addonPath } from "../../src/torch/installations/inUse.js";
 import { expectNothingNewer } from "./requirements.js";
 
 test("the addon asks for no newer libc or libstdc++ than its libtorch", () =>

@@ -4,8 +4,8 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { addonPath } from "../../src/torch/engines/index.js";
 import { engineFacts } from "../../src/torch/index.js";
+import { addonPath } from "../../src/torch/installations/inUse.js";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 

@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
-import { zip } from "../io/zip.js";
+import { zip } from "../formats/zip.js";
 
 const script = fileURLToPath(new URL("../../scripts/package.js", import.meta.url));
 const packages = fileURLToPath(new URL("../../packages/", import.meta.url));

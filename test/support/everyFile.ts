@@ -22,7 +22,7 @@ const before = processState();
 
 /** With other threads or instructions the next file's tests would not test what they say. */
 async function expectDefaultEngine(): Promise<void> {
-  const { native } = await import("../../src/torch/native.js");
+  const { native } = await import("../../src/torch/native/native.js");
   if (!Object.hasOwn(native, "engineFacts")) return; // libtorch is not loaded
   const { threads, isaVariant, isaVariants } = native.engineFacts();
   const usual = [Number(process.env.OMP_NUM_THREADS), process.env.BIDORA_CPU || isaVariants.at(-1)];

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { type Example, labelMap } from "../../src/data/index.js";
+import { type Example, labelMap } from "../../src/tasks/data/index.js";
 import { batchOf, encodeRows, lossWeight, TASKS, type Task, type TaskKind } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 

@@ -1,14 +1,10 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import type { LanguageExample, LanguageInput } from "../../src/data/index.js";
-import {
-  encodeLanguageRows,
-  encodePrompts,
-  type LanguageEncoding,
-  type LanguageRow,
-  type TrainOn,
-} from "../../src/tasks/index.js";
+import type { LanguageExample, LanguageInput } from "../../src/tasks/data/index.js";
+import { encodeLanguageRows, type LanguageEncoding, type LanguageRow } from "../../src/tasks/encodeLanguage.js";
+import { encodePrompts } from "../../src/tasks/index.js";
+import type { TrainOn } from "../../src/tasks/task.js";
 import { loadTokenizer, type Message, TextStream } from "../../src/text/index.js";
 
 interface Row {

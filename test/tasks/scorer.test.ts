@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { namedDatasets } from "../../src/datasets/index.js";
-import { score } from "../../src/metrics/index.js";
+import { namedDatasets } from "../../src/tasks/datasets/index.js";
 import { checkValues, goalOf, type ScorerOptions, TASKS, type Task, type TaskKind } from "../../src/tasks/index.js";
+import { score } from "../../src/tasks/metrics/index.js";
 
 const LABELS = ["no", "yes"];
 const CLASSES = { targets: [1, 1, 0, 0], predicted: [1, 0, 0, 0] };

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { PLATFORM_PACKAGE } from "../../src/common/installation.js";
+import { PLATFORM_PACKAGE } from "../../src/base/installation.js";
 import { findTokenizers } from "../../src/text/library.js";
 
 const require = createRequire(import.meta.url);

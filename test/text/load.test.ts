@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { UsageError } from "../../src/common/errors.js";
+import { UsageError } from "../../src/base/errors.js";
 import { loadTokenizer } from "../../src/text/index.js";
 
 const golden = fileURLToPath(new URL("../golden/text", import.meta.url));

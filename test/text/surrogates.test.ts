@@ -1,9 +1,10 @@
 // A lone surrogate, which a tokenizer would silently replace, is refused in every text.
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import type { LanguageInput } from "../../src/data/index.js";
-import { splitStops } from "../../src/generation/stopStrings.js";
-import { encodeLanguageRows, encodePrompts } from "../../src/tasks/index.js";
+import { splitStops } from "../../src/models/generation/stopStrings.js";
+import type { LanguageInput } from "../../src/tasks/data/index.js";
+import { encodeLanguageRows } from "../../src/tasks/encodeLanguage.js";
+import { encodePrompts } from "../../src/tasks/index.js";
 import { ChatTemplate, loadTokenizer, type Message, type Tokenizer } from "../../src/text/index.js";
 
 const loaded = loadTokenizer(fileURLToPath(new URL("../golden/chat/tokenizers/byte-level", import.meta.url)));

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import * as torch from "../../src/torch/index.js";
-import { native } from "../../src/torch/native.js";
+import { native } from "../../src/torch/native/native.js";
 import { nested } from "./nested.js";
 
 // Kinds of arguments and returns, some in operators that the list does not hold.

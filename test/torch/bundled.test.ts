@@ -6,7 +6,7 @@ import { rolldown } from "rolldown";
 import { expect, it } from "vitest";
 import { freshPath } from "../support/workFolder.js";
 
-const LOADER = fileURLToPath(new URL("../../src/torch/engines/index.ts", import.meta.url));
+const LOADER = fileURLToPath(new URL("../../src/torch/installations/index.ts", import.meta.url));
 const PLATFORM = `@bidora/${process.platform}-${process.arch}-gnu`;
 
 it("says to exclude bidora from a bundle, also where the platform package is found from there", async () => {

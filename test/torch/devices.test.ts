@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import * as torch from "../../src/torch/index.js";
-import { native } from "../../src/torch/native.js";
+import { native } from "../../src/torch/native/native.js";
 
 /** Makes libtorch say that it has these devices. */
 const having = (counts: ReturnType<typeof native.deviceCounts>) =>

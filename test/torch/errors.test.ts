@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { BidoraError } from "../../src/common/errors.js";
+import { BidoraError } from "../../src/base/errors.js";
 import * as torch from "../../src/torch/index.js";
-import { native } from "../../src/torch/native.js";
+import { native } from "../../src/torch/native/native.js";
 
 function caught(run: () => unknown): torch.TorchError {
   try {

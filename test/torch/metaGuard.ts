@@ -2,7 +2,7 @@
 // the CPU, is refused, which finds what would be on the wrong device on a GPU.
 import { vi } from "vitest";
 import * as torch from "../../src/torch/index.js";
-import { native } from "../../src/torch/native.js";
+import { native } from "../../src/torch/native/native.js";
 
 /** Operators that move tensors from one device to another. */
 const MOVES: ReadonlySet<string> = new Set(["aten::to.device", "aten::copy_"]);

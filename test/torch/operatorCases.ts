@@ -1,6 +1,7 @@
 // One call of each listed operator and what it must give, worked out by hand or with Math.
-import { CODE_VALUES } from "../../src/operators/adamw8bit.js";
+
 import * as torch from "../../src/torch/index.js";
+import { CODE_VALUES } from "../../src/torch/operators/adamw8bit.js";
 import type { Nested } from "./nested.js";
 
 const { tensor } = torch;
@@ -379,7 +380,7 @@ const networks = {
   ],
   "aten::rms_norm": () => [torch.rmsNorm(v(3, 4), [2], v(1, 10), 0), [3 / Math.sqrt(12.5), 40 / Math.sqrt(12.5)]],
   "aten::scaled_dot_product_attention": () => [torch.scaledDotProductAttention(query(), keys(), values()), attended()],
-  // For CUDA alone; test/operators/fusedAttention.test.ts has what is passed to them.
+  // For CUDA alone; test/torch/operators/fusedAttention.test.ts has what is passed to them.
   "aten::_flash_attention_forward": () => [
     refused(() => torch.flashAttention(query(), keys(), values(), null, null, 2, 2, 0, false, false)),
     true,

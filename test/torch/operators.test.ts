@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
 import * as torch from "../../src/torch/index.js";
-import { native } from "../../src/torch/native.js";
+import { native } from "../../src/torch/native/native.js";
 import { expectClose, type Nested, nested } from "./nested.js";
 import { CASES } from "./operatorCases.js";
 

@@ -6,9 +6,9 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { UsageError } from "../../src/common/errors.js";
+import { UsageError } from "../../src/base/errors.js";
 import * as torch from "../../src/torch/index.js";
-import { environmentThreadsProblem } from "../../src/torch/limits.js";
+import { environmentThreadsProblem } from "../../src/torch/native/limits.js";
 import { builtFolder } from "./builtFolder.js";
 
 const { mismatch } = createRequire(import.meta.url)("../../scripts/addon.cjs") as {

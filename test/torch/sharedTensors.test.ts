@@ -3,7 +3,7 @@ import { closeSync, copyFileSync, openSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import * as torch from "../../src/torch/index.js";
-import { native } from "../../src/torch/native.js";
+import { native } from "../../src/torch/native/native.js";
 import { freshPath } from "../support/workFolder.js";
 
 /** A rank of two that gathers these values, one after the other. */

@@ -1,7 +1,6 @@
 // BERT, and the configuration that BERT-like encoders share.
 // Shapes: B rows, H hidden size.
-import type { JsonObject } from "../../files/json.js";
-import { Dropout, type ForwardContext, Linear, Module } from "../../nn/index.js";
+import type { JsonObject } from "../../base/records/index.js";
 import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
 import type { ModelConfig } from "../backbone.js";
@@ -9,6 +8,7 @@ import { ConfigReader, configError } from "../configReader.js";
 import { type EmbeddingsConfig, InputEmbeddings } from "../embeddings.js";
 import { ENCODER_OUTPUTS, Encoder, type EncoderConfig, EncoderModel } from "../encoder.js";
 import type { HeadDesign } from "../heads.js";
+import { Dropout, type ForwardContext, Linear, Module } from "../nn/index.js";
 
 // Config
 

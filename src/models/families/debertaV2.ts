@@ -1,6 +1,12 @@
 // DeBERTa v2 and v3.
 // Shapes: N tokens of all rows, K selected tokens, B rows, H hidden size, E embedding size, T kernel size of the convolution.
-import type { JsonObject } from "../../files/json.js";
+import type { JsonObject } from "../../base/records/index.js";
+import * as torch from "../../torch/index.js";
+import { architecture } from "../architecture.js";
+import { LayerStack, type ModelInput, StackedModel, selectTokens } from "../backbone.js";
+import { ConfigReader, configError } from "../configReader.js";
+import { BertAttention, ENCODER_OUTPUTS, EncoderLayer } from "../encoder.js";
+import type { HeadDesign } from "../heads.js";
 import {
   type Activation,
   activation,
@@ -12,13 +18,7 @@ import {
   Module,
   type Parameter,
   type RowLayout,
-} from "../../nn/index.js";
-import * as torch from "../../torch/index.js";
-import { architecture } from "../architecture.js";
-import { LayerStack, type ModelInput, StackedModel, selectTokens } from "../backbone.js";
-import { ConfigReader, configError } from "../configReader.js";
-import { BertAttention, ENCODER_OUTPUTS, EncoderLayer } from "../encoder.js";
-import type { HeadDesign } from "../heads.js";
+} from "../nn/index.js";
 import { type BertConfig, parseBertConfig } from "./bert.js";
 import {
   DisentangledAttention,

@@ -3,7 +3,10 @@
 // Shapes: N tokens of all rows, H hidden size, S largest relative position, A heads, D head size; in a padded group R rows, L length of
 // the longest row.
 
-import type { JsonObject } from "../../files/json.js";
+import type { JsonObject } from "../../base/records/index.js";
+import * as torch from "../../torch/index.js";
+import { type ConfigReader, configError } from "../configReader.js";
+import type { TokenMixer } from "../encoder.js";
 import {
   type AttendOptions,
   attend,
@@ -15,10 +18,7 @@ import {
   type Parameter,
   projectTogether,
   type RowLayout,
-} from "../../nn/index.js";
-import * as torch from "../../torch/index.js";
-import { type ConfigReader, configError } from "../configReader.js";
-import type { TokenMixer } from "../encoder.js";
+} from "../nn/index.js";
 
 // Config
 

@@ -1,7 +1,14 @@
 // DistilBERT.
 // Shapes: N tokens of all rows, K tokens kept, B rows, H hidden size, I intermediate size.
 
-import type { JsonObject } from "../../files/json.js";
+import type { JsonObject } from "../../base/records/index.js";
+import * as torch from "../../torch/index.js";
+import { architecture } from "../architecture.js";
+import { LayerStack, type ModelConfig, StackLayer, selectTokens } from "../backbone.js";
+import { ConfigReader } from "../configReader.js";
+import { type EmbeddingsConfig, InputEmbeddings } from "../embeddings.js";
+import { type EncoderConfig, EncoderModel } from "../encoder.js";
+import { type HeadDesign, linearHead } from "../heads.js";
 import {
   type Activation,
   activation,
@@ -14,14 +21,7 @@ import {
   Module,
   projectTogether,
   type RowLayout,
-} from "../../nn/index.js";
-import * as torch from "../../torch/index.js";
-import { architecture } from "../architecture.js";
-import { LayerStack, type ModelConfig, StackLayer, selectTokens } from "../backbone.js";
-import { ConfigReader } from "../configReader.js";
-import { type EmbeddingsConfig, InputEmbeddings } from "../embeddings.js";
-import { type EncoderConfig, EncoderModel } from "../encoder.js";
-import { type HeadDesign, linearHead } from "../heads.js";
+} from "../nn/index.js";
 
 // Config
 

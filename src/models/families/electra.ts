@@ -1,8 +1,7 @@
 // ELECTRA.
 // Shapes: N tokens of all rows, H hidden size.
 
-import type { JsonObject } from "../../files/json.js";
-import { type ForwardContext, Linear } from "../../nn/index.js";
+import type { JsonObject } from "../../base/records/index.js";
 import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
 import type { ModelInput } from "../backbone.js";
@@ -10,6 +9,7 @@ import { ConfigReader } from "../configReader.js";
 import { InputEmbeddings } from "../embeddings.js";
 import { ENCODER_OUTPUTS, Encoder, EncoderModel } from "../encoder.js";
 import { classificationHead } from "../heads.js";
+import { type ForwardContext, Linear } from "../nn/index.js";
 import { type BertConfig, parseBertConfig } from "./bert.js";
 
 // Config

@@ -1,7 +1,15 @@
 // ESM-1b and ESM-2 (proteins).
 // Shapes: N tokens of all rows, K tokens kept, H hidden size, I intermediate size.
 
-import type { JsonObject } from "../../files/json.js";
+import type { JsonObject } from "../../base/records/index.js";
+import * as torch from "../../torch/index.js";
+import { gelu } from "../../torch/operators/index.js";
+import { architecture } from "../architecture.js";
+import { LayerStack, type ModelConfig, type ModelInput, StackedModel, StackLayer, selectTokens } from "../backbone.js";
+import { ConfigReader, configError } from "../configReader.js";
+import { type PositionRule, positionsAfterPadding } from "../embeddings.js";
+import { ENCODER_OUTPUTS, SelfAttention } from "../encoder.js";
+import { classificationHead } from "../heads.js";
 import {
   addThenNorm,
   Dropout,
@@ -14,15 +22,7 @@ import {
   type RotaryTables,
   type RowLayout,
   rotaryTables,
-} from "../../nn/index.js";
-import { gelu } from "../../operators/activation.js";
-import * as torch from "../../torch/index.js";
-import { architecture } from "../architecture.js";
-import { LayerStack, type ModelConfig, type ModelInput, StackedModel, StackLayer, selectTokens } from "../backbone.js";
-import { ConfigReader, configError } from "../configReader.js";
-import { type PositionRule, positionsAfterPadding } from "../embeddings.js";
-import { ENCODER_OUTPUTS, SelfAttention } from "../encoder.js";
-import { classificationHead } from "../heads.js";
+} from "../nn/index.js";
 import { ropeOf } from "../rope.js";
 
 // Config

@@ -1,6 +1,6 @@
 // Gemma 3 (text models).
 
-import { isJsonObject, type JsonObject, type JsonValue } from "../../files/json.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../base/records/index.js";
 import { type ConfigReader, configError, LAYER_TYPES, layerTypes } from "../configReader.js";
 import { decoderArchitecture } from "../decoder.js";
 import { type DecoderConfig, parseDecoderConfig, slidingWindowOf } from "../decoderConfig.js";

@@ -1,6 +1,11 @@
 // GPT-2.
 // Shapes: N tokens of all rows, K selected tokens, H hidden size.
-import type { JsonObject } from "../../files/json.js";
+import type { JsonObject } from "../../base/records/index.js";
+import * as torch from "../../torch/index.js";
+import { architecture } from "../architecture.js";
+import { LayerStack, type ModelConfig, type ModelInput, StackedModel, StackLayer, selectTokens } from "../backbone.js";
+import { ConfigReader } from "../configReader.js";
+import { languageHead, scoreHead } from "../heads.js";
 import {
   type Activation,
   activation,
@@ -13,12 +18,7 @@ import {
   Linear,
   Module,
   partsOf,
-} from "../../nn/index.js";
-import * as torch from "../../torch/index.js";
-import { architecture } from "../architecture.js";
-import { LayerStack, type ModelConfig, type ModelInput, StackedModel, StackLayer, selectTokens } from "../backbone.js";
-import { ConfigReader } from "../configReader.js";
-import { languageHead, scoreHead } from "../heads.js";
+} from "../nn/index.js";
 
 // Config
 

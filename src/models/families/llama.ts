@@ -1,6 +1,6 @@
 // Llama.
 
-import type { JsonObject } from "../../files/json.js";
+import type { JsonObject } from "../../base/records/index.js";
 import { decoderArchitecture } from "../decoder.js";
 import { type DecoderConfig, parseDecoderConfig, uniformLayers } from "../decoderConfig.js";
 

@@ -1,6 +1,6 @@
 // Mistral.
 
-import type { JsonObject } from "../../files/json.js";
+import type { JsonObject } from "../../base/records/index.js";
 import { decoderArchitecture } from "../decoder.js";
 import { type DecoderConfig, parseDecoderConfig, slidingWindowOf, uniformLayers } from "../decoderConfig.js";
 

@@ -1,7 +1,12 @@
 // ModernBERT.
 // Shapes: N tokens of all rows, K tokens kept, H hidden size, I intermediate size.
 
-import { isJsonObject, type JsonObject } from "../../files/json.js";
+import { isJsonObject, type JsonObject } from "../../base/records/index.js";
+import * as torch from "../../torch/index.js";
+import { architecture } from "../architecture.js";
+import { LayerStack, type ModelConfig, type ModelInput, StackedModel, StackLayer, selectTokens } from "../backbone.js";
+import { ConfigReader, configError, type LayerType, layerTypes } from "../configReader.js";
+import type { HeadDesign, Reads } from "../heads.js";
 import {
   type Activation,
   activation,
@@ -19,12 +24,7 @@ import {
   type RotaryTables,
   type RowLayout,
   rotate,
-} from "../../nn/index.js";
-import * as torch from "../../torch/index.js";
-import { architecture } from "../architecture.js";
-import { LayerStack, type ModelConfig, type ModelInput, StackedModel, StackLayer, selectTokens } from "../backbone.js";
-import { ConfigReader, configError, type LayerType, layerTypes } from "../configReader.js";
-import type { HeadDesign, Reads } from "../heads.js";
+} from "../nn/index.js";
 import { type Rope, type Ropes, ropeOfLayers, ropeTables } from "../rope.js";
 
 // Config

@@ -1,6 +1,13 @@
 // MPNet.
 // Shapes: N tokens of all rows, K selected tokens, H hidden size, A heads, L length of the longest row.
-import type { JsonObject } from "../../files/json.js";
+import type { JsonObject } from "../../base/records/index.js";
+import * as torch from "../../torch/index.js";
+import { architecture } from "../architecture.js";
+import { LayerStack, type ModelInput, StackedModel, selectTokens } from "../backbone.js";
+import { ConfigReader, configError } from "../configReader.js";
+import { InputEmbeddings, positionsAfterPadding } from "../embeddings.js";
+import { type AttentionBlock, EncoderLayer } from "../encoder.js";
+import { classificationHead } from "../heads.js";
 import {
   addAndNorm,
   attend,
@@ -12,14 +19,7 @@ import {
   type Parameter,
   projectTogether,
   type RowLayout,
-} from "../../nn/index.js";
-import * as torch from "../../torch/index.js";
-import { architecture } from "../architecture.js";
-import { LayerStack, type ModelInput, StackedModel, selectTokens } from "../backbone.js";
-import { ConfigReader, configError } from "../configReader.js";
-import { InputEmbeddings, positionsAfterPadding } from "../embeddings.js";
-import { type AttentionBlock, EncoderLayer } from "../encoder.js";
-import { classificationHead } from "../heads.js";
+} from "../nn/index.js";
 import { type BertConfig, parseBertConfig } from "./bert.js";
 
 // Config

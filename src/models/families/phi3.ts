@@ -1,6 +1,6 @@
 // Phi-3.
 
-import { isJsonObject, type JsonObject } from "../../files/json.js";
+import { isJsonObject, type JsonObject } from "../../base/records/index.js";
 import { decoderArchitecture } from "../decoder.js";
 import { type DecoderConfig, parseDecoderConfig, slidingWindowOf, uniformLayers } from "../decoderConfig.js";
 import { type Ropes, ropeOf, sameRope } from "../rope.js";

@@ -1,6 +1,6 @@
 // Qwen 2 and Qwen 3.
 
-import type { JsonObject } from "../../files/json.js";
+import type { JsonObject } from "../../base/records/index.js";
 import { type ConfigReader, layerTypes } from "../configReader.js";
 import { decoderArchitecture } from "../decoder.js";
 import { type DecoderConfig, parseDecoderConfig, slidingWindowOf } from "../decoderConfig.js";

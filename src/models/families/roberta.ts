@@ -1,7 +1,7 @@
 // RoBERTa, XLM-RoBERTa and CamemBERT.
 // Shapes: N tokens of all rows.
 
-import type { JsonObject } from "../../files/json.js";
+import type { JsonObject } from "../../base/records/index.js";
 import * as torch from "../../torch/index.js";
 import { type Architecture, architecture } from "../architecture.js";
 import { InputEmbeddings, positionsAfterPadding } from "../embeddings.js";

@@ -1,10 +1,11 @@
 // Shapes: B rows, T texts of all rows, H width.
-import { UsageError } from "../../common/errors.js";
-import { type EmbeddingExample, loadEmbeddingRows, where } from "../../data/index.js";
-import { type EmbeddingFormat, PLAIN_FORMAT, readEmbeddingFormat } from "../../io/sentenceTransformers.js";
+import { UsageError } from "../../base/index.js";
+import { type EmbeddingFormat, PLAIN_FORMAT, readEmbeddingFormat } from "../../formats/index.js";
 import { modelInput, NO_HEAD, pooled } from "../../models/index.js";
-import { normalize } from "../../nn/index.js";
+import { normalize } from "../../models/nn/index.js";
 import * as torch from "../../torch/index.js";
+import { loadEmbeddingRows } from "../data/embeddingRows.js";
+import { type EmbeddingExample, where } from "../data/index.js";
 import { type Batch, batchOf, type EvaluatedSplits, type RowOutputs, type Task, type TaskSource } from "../task.js";
 import { type Columns, EMBEDDING_LOSSES } from "./losses.js";
 import { type EmbeddingRow, encodedTexts, encodeEmbeddingRows } from "./rows.js";

@@ -1,5 +1,5 @@
 // Losses of embeddings, as sums, each as sentence-transformers defines it. Shapes: B rows, M negatives of all rows, H width.
-import { crossEntropy, meanSquaredError, normalize } from "../../nn/index.js";
+import { crossEntropy, meanSquaredError, normalize } from "../../models/nn/index.js";
 import * as torch from "../../torch/index.js";
 import { targetOf } from "../texts.js";
 import { type EmbeddingRow, keysOf } from "./rows.js";

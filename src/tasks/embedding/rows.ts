@@ -1,9 +1,9 @@
 // The rows of token ids: the texts of a row laid end to end, each with its own special tokens.
-import { own } from "../../common/collections.js";
-import { BidoraError, UsageError } from "../../common/errors.js";
-import { type EmbeddingExample, type PairLabel, where } from "../../data/index.js";
-import type { EmbeddingFormat } from "../../io/sentenceTransformers.js";
+import { BidoraError, own, UsageError } from "../../base/index.js";
+import type { EmbeddingFormat } from "../../formats/index.js";
 import type { Encoded, Tokenizer } from "../../text/index.js";
+import type { PairLabel } from "../data/embeddingRows.js";
+import { type EmbeddingExample, where } from "../data/index.js";
 import type { EncodedRow, EncodeOptions } from "../task.js";
 
 /** A text to embed; or an anchor, a positive and negatives; or two texts with a score. */

@@ -1,6 +1,6 @@
 /** How embeddings are scored: by the cosines of pairs with a score, or by the ranks of positives among the texts of all rows. */
-import { combineMetrics, type Metric, pearson, type QueryRanks, retrieval, spearman } from "../../metrics/index.js";
-import { cosine, relevanceOf, relevantRanks, type TextPair } from "../../retrieval/index.js";
+import { combineMetrics, type Metric, pearson, type QueryRanks, retrieval, spearman } from "../metrics/index.js";
+import { cosine, relevanceOf, relevantRanks, type TextPair } from "../retrieval/index.js";
 import type { Scorer } from "../scorer.js";
 import type { EmbeddedText, RowPrediction, Together } from "../task.js";
 import type { EmbeddingRow } from "./rows.js";

@@ -1,4 +1,4 @@
-import type { Pooling } from "../../io/sentenceTransformers.js";
+import type { Pooling } from "../../formats/index.js";
 
 /** The losses of embeddings, by their names in sentence-transformers. */
 export const embeddingLossNames = [

@@ -1,7 +1,6 @@
 // A rank that fails tells the others, so that all end, and so that what all would print on one terminal is printed once.
 import { setTimeout as sleep } from "node:timers/promises";
-import { showElsewhere } from "../../common/errors.js";
-import { isLaunched } from "../../common/launched.js";
+import { isLaunched, showElsewhere } from "../../base/index.js";
 import { RankLost } from "./failures.js";
 import type { Ranks } from "./processGroup.js";
 

@@ -1,5 +1,5 @@
 // What ranks tell each other about their failures.
-import { BidoraError } from "../../common/errors.js";
+import { BidoraError } from "../../base/index.js";
 
 /** Why a rank ended, as it tells the others. */
 export interface Failure {

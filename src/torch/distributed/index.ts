@@ -1,7 +1,8 @@
 // Processes that compute together.
 
 export { asRank } from "./asRank.js";
-export { type Place, placeOf, restartsOf } from "./place.js";
+export { Ending } from "./ending.js";
+export { type Place, placeOf, restartsOf, silenceLog } from "./place.js";
 export {
   ALONE,
   type GradientSum,

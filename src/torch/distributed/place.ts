@@ -1,5 +1,5 @@
 // Where a process stands among those that train together, as their launcher says it in environment variables.
-import { UsageError } from "../../common/errors.js";
+import { UsageError } from "../../base/index.js";
 
 /** A process among those that train together. */
 export interface Place {

@@ -1,10 +1,10 @@
 // Processes that compute together, by c10d's process groups.
 import { setTimeout as sleep } from "node:timers/promises";
 import { deserialize, serialize } from "node:v8";
-import { BidoraError } from "../../common/errors.js";
+import { BidoraError } from "../../base/index.js";
 import { grad } from "../autograd.js";
 import { zeros } from "../generated/operators.js";
-import { type Handle, native } from "../native.js";
+import { type Handle, native } from "../native/native.js";
 import { scope } from "../ownership.js";
 import { Tensor, tensor } from "../tensor.js";
 import { coreOf, type Failure, failureOf, RankLost } from "./failures.js";

@@ -1,9 +1,9 @@
 // Tensors that the ranks of a machine hold in the same memory.
 import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { BidoraError } from "../../common/errors.js";
+import { BidoraError } from "../../base/index.js";
 import type { DType } from "../dtype.js";
-import { native } from "../native.js";
+import { native } from "../native/native.js";
 import { keep, scope } from "../ownership.js";
 import { mapFile, type Tensor, writeFile } from "../tensor.js";
 import type { Ranks } from "./processGroup.js";

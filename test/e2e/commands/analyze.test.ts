@@ -2,9 +2,9 @@ import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseHTML } from "linkedom";
 import { beforeAll, describe, expect, test } from "vitest";
-import { analyze } from "../../../src/commands/analyze.js";
-import type { RunSettings } from "../../../src/config/index.js";
-import type { Analysis, AnalyzedRun } from "../../../src/files/analysis.js";
+import { analyze } from "../../../src/app/commands/analyze.js";
+import type { Analysis, AnalyzedRun } from "../../../src/base/records/analysis.js";
+import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { readTensors } from "../../parity/goldenFiles.js";
 import { bidora, fresh, GOLDEN, json, jsonl, readRows, run, SMALL } from "../support.js";
 

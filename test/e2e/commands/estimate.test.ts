@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { estimate } from "../../../src/commands/estimate.js";
-import type { RunEvent } from "../../../src/files/events.js";
+import { estimate } from "../../../src/app/commands/estimate.js";
+import type { RunEvent } from "../../../src/base/records/events.js";
 import { bidora, fresh, jsonl, SMALL, spawned, start, write } from "../support.js";
 
 const flags = ["--model", SMALL.model, "--train", SMALL.train, "--batch-size", "4", "--max-steps", "6"];

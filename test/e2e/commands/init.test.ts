@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import { readRunFile } from "../../../src/config/index.js";
+import { readRunFile } from "../../../src/tasks/config/index.js";
 import { bidora, fresh, write } from "../support.js";
 import { csv, init, initFor, jsonl, MODEL, sentence, TWO } from "./initRows.js";
 

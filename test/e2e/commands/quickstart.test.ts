@@ -1,9 +1,9 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { quickstart } from "../../../src/commands/quickstart.js";
-import { COMPARISON, readComparisonFile } from "../../../src/files/comparison.js";
-import { clearComparison, comparedRunFolder, readPlan } from "../../../src/files/comparisonFolder.js";
+import { quickstart } from "../../../src/app/commands/quickstart.js";
+import { COMPARISON, readComparisonFile } from "../../../src/base/records/comparison.js";
+import { clearComparison, comparedRunFolder, readPlan } from "../../../src/base/records/comparisonFolder.js";
 import { BERT, bidora, fresh, list } from "../support.js";
 
 test("quickstart trains the model with each method and leaves a comparison", async () => {

@@ -2,7 +2,7 @@ import { cpSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseHTML } from "linkedom";
 import { beforeAll, describe, expect, test } from "vitest";
-import { reportPath, writeReport } from "../../../src/report/writeReport.js";
+import { reportPath, writeReport } from "../../../src/studies/report/writeReport.js";
 import { bidora, fresh, json, run, SMALL, write } from "../support.js";
 
 interface Element {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { parseArguments } from "../../../src/cli/args.js";
-import { verifyCommand, verifyHypergradient } from "../../../src/commands/verifyHypergradient.js";
-import type { RunSettings } from "../../../src/config/index.js";
+import { parseArguments } from "../../../src/app/cli/args.js";
+import { verifyCommand, verifyHypergradient } from "../../../src/app/commands/verifyHypergradient.js";
+import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { bidora, oneLayer, run, SMALL } from "../support.js";
 
 type Settings = Omit<Parameters<typeof verifyHypergradient>[0], "precision">;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ESTIMATORS } from "../../../src/train/hypergradients/estimators.js";
+import { ESTIMATORS } from "../../../src/training/hypergradients/estimators.js";
 import { bidora, SMALL } from "../support.js";
 
 interface Verified {

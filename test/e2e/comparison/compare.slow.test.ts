@@ -12,8 +12,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { compare } from "../../../src/commands/compare.js";
-import { secondsWithJobs } from "../../../src/comparison/expectedCosts.js";
+import { compare } from "../../../src/app/commands/compare.js";
+import { secondsWithJobs } from "../../../src/studies/comparison/expectedCosts.js";
 import { bidora, changed, fresh, json, write } from "../support.js";
 import { file, type Result, train, validation } from "./small.js";
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { compare } from "../../../src/commands/compare.js";
+import { compare } from "../../../src/app/commands/compare.js";
 import { bidora, fresh, json, jsonl, write } from "../support.js";
 import { file, type Result, rows } from "./small.js";
 

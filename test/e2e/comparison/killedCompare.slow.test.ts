@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
-import { isAlive } from "../../../src/files/folderLock.js";
+import { isAlive } from "../../../src/base/records/folderLock.js";
 import { BERT, bidora, comparisonFile, eventsIn, fresh, json, list, ROWS, start, stepsOf } from "../support.js";
 
 /** So many that none of the runs ends before it is killed. */

@@ -1,8 +1,8 @@
 // Runs that must not depend on the number of ranks: every method, optimizer, task and estimator.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { RunSettings } from "../../../src/config/index.js";
-import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
+import { openSafetensors, saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";
+import type { RunSettings } from "../../../src/tasks/config/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { changed, GOLDEN, jsonl } from "../support.js";
 

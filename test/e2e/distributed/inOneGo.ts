@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
-import type { FinetuneSettings } from "../../../src/commands/finetune.js";
+import type { FinetuneSettings } from "../../../src/app/commands/finetune.js";
 import { fresh, json } from "../support.js";
 
 const RANK = fileURLToPath(new URL("rank.js", import.meta.url));

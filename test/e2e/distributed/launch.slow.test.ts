@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { holdFolder } from "../../../src/files/folderLock.js";
+import { holdFolder } from "../../../src/base/records/folderLock.js";
 import { bidora, fresh } from "../support.js";
 import { ended, startWith, TINY } from "./support.js";
 
@@ -68,7 +68,7 @@ test("an error that all ranks have is printed once, also where rank 0 saves its 
 
 test("when one rank fails, the others that the launcher ends do not speak of Ctrl-C", async () => {
   const program = `if (process.env.RANK === "1") process.exit(3); import(process.argv[1]).then(({ main }) => main(process.argv.slice(2)));`;
-  const main = new URL("../../../dist/cli/main.js", import.meta.url).href;
+  const main = new URL("../../../dist/app/cli/main.js", import.meta.url).href;
   const words = ["-e", program, main, "finetune", ...TINY, "--output", fresh("waiting")];
   const [launched] = await ended([startWith({}, "launch", "--processes", "2", "--", process.execPath, ...words)]);
   expect(launched).toEqual({

@@ -2,10 +2,10 @@
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { type FinetuneSettings, finetune } from "../../../src/commands/finetune.js";
-import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
+import { type FinetuneSettings, finetune } from "../../../src/app/commands/finetune.js";
+import { openSafetensors, saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import * as torch from "../../../src/torch/index.js";
-import { folderOf } from "../../datasets/folders.js";
+import { folderOf } from "../../tasks/datasets/folders.js";
 import { changed, fresh, GOLDEN, ROWS, readRows, write } from "../support.js";
 import { inOneGo, type Reported } from "./inOneGo.js";
 import { BASE, eventsIn } from "./support.js";

@@ -1,7 +1,7 @@
 // N ranks give what one process with the N-fold batch gives.
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { openSafetensors } from "../../../src/io/safetensors.js";
+import { openSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import { fresh, list } from "../support.js";
 import { BATCH, CASES } from "./cases.js";
 import { inOneGo, type Reported } from "./inOneGo.js";

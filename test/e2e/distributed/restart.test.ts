@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
-import { MARKER, RUN_FILE } from "../../../src/files/names.js";
+import { MARKER, RUN_FILE } from "../../../src/base/records/names.js";
 import { bidora, fresh } from "../support.js";
 import { TINY } from "./support.js";
 

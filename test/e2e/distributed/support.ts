@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { RunEvent, StepEvent } from "../../../src/files/events.js";
-import { freePort } from "../../../src/launcher/freePort.js";
-import { flagOf } from "../../../src/settings/option.js";
+import { freePort } from "../../../src/app/launcher/freePort.js";
+import type { RunEvent, StepEvent } from "../../../src/base/records/events.js";
+import { flagOf } from "../../../src/base/settings/option.js";
 import { BERT, ROWS } from "../support.js";
 
 const BIN = fileURLToPath(new URL("../../../bin/bidora.js", import.meta.url));

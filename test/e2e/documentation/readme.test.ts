@@ -3,12 +3,12 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlink
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { COMMANDS } from "../../../src/cli/commands.js";
-import { METHODS } from "../../../src/config/index.js";
-import { namedDatasets } from "../../../src/datasets/index.js";
+import { COMMANDS } from "../../../src/app/cli/commands.js";
 import { ARCHITECTURES } from "../../../src/models/index.js";
-import { OPTIMIZERS } from "../../../src/optim/index.js";
+import { METHODS } from "../../../src/tasks/config/index.js";
+import { namedDatasets } from "../../../src/tasks/datasets/index.js";
 import { TASKS } from "../../../src/tasks/index.js";
+import { OPTIMIZERS } from "../../../src/torch/optim/index.js";
 import { fresh, list, ROWS, SMALL } from "../support.js";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));

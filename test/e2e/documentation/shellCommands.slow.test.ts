@@ -3,8 +3,8 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { tinyModel } from "../../export/gguf/tinyModels.js";
-import { FakeHub } from "../../io/fakeHub.js";
+import { FakeHub } from "../../formats/fakeHub.js";
+import { tinyModel } from "../../use/export/gguf/tinyModels.js";
 import { BERT, fresh } from "../support.js";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
@@ -36,7 +36,7 @@ const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
   [/^npx bidora compare .*examples\/mrpc\.yaml/, "trains for minutes: test/e2e/comparison does the same on less"],
   [
     /^npx bidora compare docs\/results\//,
-    "trains for minutes to hours: test/comparison/studies.test.ts reads its settings",
+    "trains for minutes to hours: test/studies/comparison/studies.test.ts reads its settings",
   ],
   [
     /^(for share in .*)?node scripts\/first-meanings\.js|^for share in .*flip-labels/,

@@ -2,10 +2,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { evaluate } from "../../../src/commands/evaluate.js";
-import { type MineSettings, mine } from "../../../src/commands/mine.js";
-import { predict } from "../../../src/commands/predict.js";
-import { cosine } from "../../../src/retrieval/index.js";
+import { evaluate } from "../../../src/app/commands/evaluate.js";
+import { type MineSettings, mine } from "../../../src/app/commands/mine.js";
+import { predict } from "../../../src/app/commands/predict.js";
+import { cosine } from "../../../src/tasks/retrieval/index.js";
 import { BERT, bidora, changed, evaluated, fresh, json, jsonl, list, ROWS, readRows, run } from "../support.js";
 
 const MODEL = join(BERT, "no-prefix");

@@ -2,8 +2,8 @@
 import { cpSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readEmbeddingFormat, transformerFolder } from "../../../src/io/sentenceTransformers.js";
-import { openServer } from "../../server/openServer.js";
+import { readEmbeddingFormat, transformerFolder } from "../../../src/formats/sentenceTransformers.js";
+import { openServer } from "../../use/server/openServer.js";
 import { bidora, changed, evaluated, fresh, GOLDEN, json, predicted, run } from "../support.js";
 
 const ROOT = join(GOLDEN, "embeddings");

@@ -2,9 +2,9 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { openGguf } from "../../../src/io/gguf/file.js";
-import { readEmbeddingFormat } from "../../../src/io/sentenceTransformers.js";
-import { openServer } from "../../server/openServer.js";
+import { openGguf } from "../../../src/formats/gguf/file.js";
+import { readEmbeddingFormat } from "../../../src/formats/sentenceTransformers.js";
+import { openServer } from "../../use/server/openServer.js";
 import { BERT, bidora, evaluated, fresh, GOLDEN, json, predicted, run } from "../support.js";
 
 const ROOT = join(GOLDEN, "embeddings");

@@ -3,8 +3,8 @@ import { Agent, get } from "node:http";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText, streamText } from "ai";
 import { expect, test } from "vitest";
-import { load } from "../../../src/commands/load.js";
-import { LLAMA, openServer, until, withTemplate } from "../../server/openServer.js";
+import { load } from "../../../src/app/commands/load.js";
+import { LLAMA, openServer, until, withTemplate } from "../../use/server/openServer.js";
 import { bidora, start } from "../support.js";
 
 /** Starts a server and waits for its line. */

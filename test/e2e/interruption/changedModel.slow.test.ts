@@ -2,10 +2,10 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, renameSync, truncateSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { expect, test } from "vitest";
-import { exportModel } from "../../../src/commands/export.js";
-import { tinyModel } from "../../export/gguf/tinyModels.js";
+import { exportModel } from "../../../src/app/commands/export.js";
 import { withLargeTables } from "../../models/largeTables.js";
-import { LLAMA, until } from "../../server/openServer.js";
+import { tinyModel } from "../../use/export/gguf/tinyModels.js";
+import { LLAMA, until } from "../../use/server/openServer.js";
 import { BERT, eventsIn, fresh, list, ROWS, start, write } from "../support.js";
 
 const WEIGHTS = "model.safetensors";

@@ -2,15 +2,15 @@ import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { resolveRun, settingsOf } from "../../../src/config/index.js";
-import { writeChecksums } from "../../../src/files/checksums.js";
-import { MARKER } from "../../../src/files/names.js";
-import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
-import { plansOf, prepare } from "../../../src/run/prepare.js";
-import { ProvenanceSource } from "../../../src/run/provenance.js";
-import { startOf } from "../../../src/run/runInputs.js";
+import { writeChecksums } from "../../../src/base/records/checksums.js";
+import { MARKER } from "../../../src/base/records/names.js";
+import { openSafetensors, saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";
+import { resolveRun, settingsOf } from "../../../src/tasks/config/index.js";
 import * as torch from "../../../src/torch/index.js";
-import { findCheckpoint, type ResumingRun } from "../../../src/train/resume.js";
+import { findCheckpoint, type ResumingRun } from "../../../src/training/resume.js";
+import { plansOf, prepare } from "../../../src/training/run/prepare.js";
+import { ProvenanceSource } from "../../../src/training/run/provenance.js";
+import { startOf } from "../../../src/training/run/runInputs.js";
 import { abortAfter, bytes, fresh, json, list, ROWS, run, SMALL, stepsOf } from "../support.js";
 
 const SETTINGS = {

@@ -1,10 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { RunSettings } from "../../../src/config/index.js";
-import type { RunEvent } from "../../../src/files/events.js";
-import { Level } from "../../../src/train/level.js";
-import { DiskReserve } from "../../../src/train/rescue.js";
+import type { RunEvent } from "../../../src/base/records/events.js";
+import type { RunSettings } from "../../../src/tasks/config/index.js";
+import { Level } from "../../../src/training/level.js";
+import { DiskReserve } from "../../../src/training/rescue.js";
 import { abortAfter, bytes, eventsIn, fresh, json, list, oneLayer, ROWS, run as runOf } from "../support.js";
 
 afterEach(() => vi.restoreAllMocks());

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { RunSettings } from "../../../src/config/index.js";
-import type { RunEvent } from "../../../src/files/events.js";
+import type { RunEvent } from "../../../src/base/records/events.js";
+import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { abortAfter, bytes, eventsIn, fresh, jsonl, list, oneLayer, run, stepsOf } from "../support.js";
 
 /** A target whose squared error is infinite in float32. */

@@ -1,13 +1,13 @@
 import { appendFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import type { SavedState } from "../../../src/files/checkpointState.js";
-import { writeChecksums } from "../../../src/files/checksums.js";
-import type { RunEvent } from "../../../src/files/events.js";
-import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
+import type { SavedState } from "../../../src/base/records/checkpointState.js";
+import { writeChecksums } from "../../../src/base/records/checksums.js";
+import type { RunEvent } from "../../../src/base/records/events.js";
+import { openSafetensors, saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import * as torch from "../../../src/torch/index.js";
-import { native } from "../../../src/torch/native.js";
-import { folderOf } from "../../datasets/folders.js";
+import { native } from "../../../src/torch/native/native.js";
+import { folderOf } from "../../tasks/datasets/folders.js";
 import { abortAfter, BERT, bytes, changed, fresh, json, jsonl, ROWS, run, stepsOf } from "../support.js";
 
 const SOURCES = {

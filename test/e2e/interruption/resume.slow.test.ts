@@ -1,8 +1,8 @@
 import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { RunSettings } from "../../../src/config/index.js";
-import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
+import { openSafetensors, saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";
+import type { RunSettings } from "../../../src/tasks/config/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { abortAfter, BERT, bidora, bytes, eventsIn, fresh, list, run, SMALL, start, stepsOf } from "../support.js";
 import { RANDOM, results, VALIDATION } from "./results.js";

@@ -1,8 +1,8 @@
 import { appendFileSync, cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { RunSettings } from "../../../src/config/index.js";
-import { MARKER } from "../../../src/files/names.js";
+import { MARKER } from "../../../src/base/records/names.js";
+import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { abortAfter, bidora, eventsIn, fresh, list, run, SMALL, stepsOf } from "../support.js";
 import { RANDOM, results, VALIDATION } from "./results.js";
 

@@ -1,14 +1,14 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type RunKey, resolveRun, runOptions, settingsOf } from "../../../src/config/index.js";
-import { readState, type SavedState } from "../../../src/files/checkpointState.js";
-import type { RunEvent } from "../../../src/files/events.js";
-import type { JsonValue } from "../../../src/files/json.js";
-import { RUN_FILE } from "../../../src/files/names.js";
-import { flagOf, type Option } from "../../../src/settings/option.js";
-import { CheckpointRequest } from "../../../src/train/checkpoints.js";
-import { FREE, findCheckpoint } from "../../../src/train/resume.js";
+import { readState, type SavedState } from "../../../src/base/records/checkpointState.js";
+import type { RunEvent } from "../../../src/base/records/events.js";
+import type { JsonValue } from "../../../src/base/records/json.js";
+import { RUN_FILE } from "../../../src/base/records/names.js";
+import { flagOf, type Option } from "../../../src/base/settings/option.js";
+import { type RunKey, resolveRun, runOptions, settingsOf } from "../../../src/tasks/config/index.js";
+import { CheckpointRequest } from "../../../src/training/checkpoints.js";
+import { FREE, findCheckpoint } from "../../../src/training/resume.js";
 import { abortAfter, bidora, bytes, eventsIn, fresh, json, list, run, SMALL, stepsOf, write } from "../support.js";
 
 const SETTINGS = Object.entries<Option>(runOptions).flatMap(([key, { session }]) => (session ? [] : [key as RunKey]));

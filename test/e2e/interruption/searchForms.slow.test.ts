@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { createProgress } from "../../../src/cli/progress.js";
-import type { RunSettings } from "../../../src/config/index.js";
+import { createProgress } from "../../../src/app/cli/progress.js";
+import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { abortAfter, bytes, eventsIn, fresh, json, list, oneLayer, ROWS, run, stepsOf, write } from "../support.js";
 
 const RANDOM = { method: "bidora", model: oneLayer(), dropout: 0.2, maxSteps: 6, seed: 3 } as const;

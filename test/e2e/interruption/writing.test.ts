@@ -3,9 +3,9 @@ import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { exportModel } from "../../../src/commands/export.js";
-import { merge } from "../../../src/commands/merge.js";
-import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
+import { exportModel } from "../../../src/app/commands/export.js";
+import { merge } from "../../../src/app/commands/merge.js";
+import { openSafetensors, saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import * as torch from "../../../src/torch/index.js";
 import { BERT, fresh, jsonl, list, ROWS, run, SMALL } from "../support.js";
 

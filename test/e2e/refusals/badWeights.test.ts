@@ -1,15 +1,15 @@
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { exportModel } from "../../../src/commands/export.js";
-import { load } from "../../../src/commands/load.js";
-import { merge } from "../../../src/commands/merge.js";
-import { predict } from "../../../src/commands/predict.js";
-import { BidoraError } from "../../../src/common/errors.js";
-import type { RunEvent } from "../../../src/files/events.js";
-import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
-import { DenseWeight } from "../../../src/nn/index.js";
-import { namingBadWeights } from "../../../src/nn/notFinite.js";
+import { exportModel } from "../../../src/app/commands/export.js";
+import { load } from "../../../src/app/commands/load.js";
+import { merge } from "../../../src/app/commands/merge.js";
+import { predict } from "../../../src/app/commands/predict.js";
+import { BidoraError } from "../../../src/base/errors.js";
+import type { RunEvent } from "../../../src/base/records/events.js";
+import { openSafetensors, saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";
+import { DenseWeight } from "../../../src/models/nn/index.js";
+import { namingBadWeights } from "../../../src/models/notFinite.js";
 import * as torch from "../../../src/torch/index.js";
 import { BERT, fresh, GOLDEN, list, ROWS, run } from "../support.js";
 

@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { fakeHubs } from "../../io/fakeHubs.js";
+import { fakeHubs } from "../../formats/fakeHubs.js";
 import { BERT, fresh, GOLDEN } from "../support.js";
 
 const BIN = fileURLToPath(new URL("../../../bin/bidora.js", import.meta.url));

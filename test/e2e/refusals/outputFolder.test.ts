@@ -13,11 +13,11 @@ import {
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { finetune } from "../../../src/commands/finetune.js";
-import { quickstart, quickstartCommand } from "../../../src/commands/quickstart.js";
-import { holdFolder } from "../../../src/files/folderLock.js";
-import { MARKER } from "../../../src/files/names.js";
-import { reportPath, writeReport } from "../../../src/report/writeReport.js";
+import { finetune } from "../../../src/app/commands/finetune.js";
+import { quickstart, quickstartCommand } from "../../../src/app/commands/quickstart.js";
+import { holdFolder } from "../../../src/base/records/folderLock.js";
+import { MARKER } from "../../../src/base/records/names.js";
+import { reportPath, writeReport } from "../../../src/studies/report/writeReport.js";
 import {
   abortAfter,
   BERT,

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { compare } from "../../../src/commands/compare.js";
-import { readRowRecord } from "../../../src/files/rowRecord.js";
+import { compare } from "../../../src/app/commands/compare.js";
+import { readRowRecord } from "../../../src/base/records/rowRecord.js";
 import { bidora, comparisonFile, fresh, jsonl, ROWS, run, SMALL, write } from "../support.js";
 
 const rowsOf = (name: string, count: number, label = (i: number) => ["alpha", "beta"][i % 2]) =>

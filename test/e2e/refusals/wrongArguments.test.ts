@@ -1,9 +1,9 @@
 // Every function of the library with arguments of the wrong kind: one sentence on what was expected and what came.
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { UsageError } from "../../../src/common/errors.js";
-import { resolveRun } from "../../../src/config/index.js";
+import { UsageError } from "../../../src/base/errors.js";
 import * as library from "../../../src/index.js";
+import { resolveRun } from "../../../src/tasks/config/index.js";
 import { GOLDEN } from "../support.js";
 
 /** An argument: one that passes, those that do not, and whether it may be left out. */

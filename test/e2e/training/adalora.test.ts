@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { exportModel } from "../../../src/commands/export.js";
-import type { RunSettings } from "../../../src/config/index.js";
+import { exportModel } from "../../../src/app/commands/export.js";
+import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { abortAfter, bidora, bytes, fresh, json, predicted, ROWS, run, SMALL } from "../support.js";
 
 const ROW_FILE = join(ROWS, "train.jsonl");

@@ -2,12 +2,12 @@ import type { ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { compare } from "../../../src/commands/compare.js";
-import { finetune } from "../../../src/commands/finetune.js";
-import { checkpointSteps } from "../../../src/files/checkpointState.js";
-import type { RunEvent } from "../../../src/files/events.js";
-import { isFinished } from "../../../src/files/runFolder.js";
-import { CheckpointRequest } from "../../../src/train/checkpoints.js";
+import { compare } from "../../../src/app/commands/compare.js";
+import { finetune } from "../../../src/app/commands/finetune.js";
+import { checkpointSteps } from "../../../src/base/records/checkpointState.js";
+import type { RunEvent } from "../../../src/base/records/events.js";
+import { isFinished } from "../../../src/base/records/runFolder.js";
+import { CheckpointRequest } from "../../../src/training/checkpoints.js";
 import { comparisonFile, fresh, run, SMALL, start } from "../support.js";
 
 const LONG = 100_000;

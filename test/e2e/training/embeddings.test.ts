@@ -1,11 +1,11 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { load } from "../../../src/commands/load.js";
-import { merge } from "../../../src/commands/merge.js";
-import type { RunSettings } from "../../../src/config/index.js";
-import { openSafetensors } from "../../../src/io/safetensors.js";
-import { readEmbeddingFormat } from "../../../src/io/sentenceTransformers.js";
+import { load } from "../../../src/app/commands/load.js";
+import { merge } from "../../../src/app/commands/merge.js";
+import { openSafetensors } from "../../../src/formats/safetensors/safetensors.js";
+import { readEmbeddingFormat } from "../../../src/formats/sentenceTransformers.js";
+import type { RunSettings } from "../../../src/tasks/config/index.js";
 import {
   abortAfter,
   bidora,

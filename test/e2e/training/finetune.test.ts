@@ -2,11 +2,11 @@ import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
-import { readRunFile, resolveRun, runOptions } from "../../../src/config/index.js";
-import type { StepEvent } from "../../../src/files/events.js";
-import { readConfig } from "../../../src/io/checkpoint.js";
-import type { Option } from "../../../src/settings/option.js";
-import { withoutEffect } from "../../../src/settings/settings.js";
+import type { StepEvent } from "../../../src/base/records/events.js";
+import type { Option } from "../../../src/base/settings/option.js";
+import { withoutEffect } from "../../../src/base/settings/settings.js";
+import { readConfig } from "../../../src/formats/checkpoint.js";
+import { readRunFile, resolveRun, runOptions } from "../../../src/tasks/config/index.js";
 import { inferTask } from "../../../src/tasks/index.js";
 import {
   BERT,

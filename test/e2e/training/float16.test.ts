@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { generate } from "../../../src/commands/generate.js";
-import type { RunSettings } from "../../../src/config/index.js";
-import type { SavedState } from "../../../src/files/checkpointState.js";
-import { openSafetensors } from "../../../src/io/safetensors.js";
+import { generate } from "../../../src/app/commands/generate.js";
+import type { SavedState } from "../../../src/base/records/checkpointState.js";
+import { openSafetensors } from "../../../src/formats/safetensors/safetensors.js";
+import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { type NamedTask, TASKS, type Task } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
 import {

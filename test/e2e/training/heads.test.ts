@@ -1,10 +1,10 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readAdapter, writeAdapter } from "../../../src/adapters/index.js";
-import { merge } from "../../../src/commands/merge.js";
-import { open } from "../../../src/inference/open.js";
-import { openSafetensors } from "../../../src/io/safetensors.js";
+import { merge } from "../../../src/app/commands/merge.js";
+import { openSafetensors } from "../../../src/formats/safetensors/safetensors.js";
+import { readAdapter, writeAdapter } from "../../../src/models/adapters/index.js";
+import { open } from "../../../src/use/inference/open.js";
 import { readTensors } from "../../parity/goldenFiles.js";
 import { BERT, changed, evaluated, fresh, json, jsonl, predicted, ROWS, run, write } from "../support.js";
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { entityScores, score, wordAccuracy } from "../../../src/metrics/index.js";
+import { entityScores, score, wordAccuracy } from "../../../src/tasks/metrics/index.js";
 import { loadTokenizer } from "../../../src/text/index.js";
 import { BERT, evaluated, jsonl, predicted, run, stepsOf } from "../support.js";
 

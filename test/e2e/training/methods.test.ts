@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { ADAPTER_METHODS, type AdapterMethod, type AdapterMethodName } from "../../../src/adapters/index.js";
-import { inspect, renderInspection } from "../../../src/commands/inspect.js";
-import { merge } from "../../../src/commands/merge.js";
+import { inspect, renderInspection } from "../../../src/app/commands/inspect.js";
+import { merge } from "../../../src/app/commands/merge.js";
+import { ADAPTER_METHODS, type AdapterMethod, type AdapterMethodName } from "../../../src/models/adapters/index.js";
 import { abortAfter, bidora, bytes, evaluated, fresh, list, predicted, ROWS, run, SMALL } from "../support.js";
 
 const methods = Object.entries(ADAPTER_METHODS) as [AdapterMethodName, AdapterMethod][];

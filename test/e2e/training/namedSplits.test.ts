@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { reutersFolder } from "../../datasets/reutersFolder.js";
+import { reutersFolder } from "../../tasks/datasets/reutersFolder.js";
 import { BERT, bidora, evaluated, fresh, jsonl, list, run } from "../support.js";
 
 const MODEL = join(BERT, "no-prefix");

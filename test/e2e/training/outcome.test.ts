@@ -1,9 +1,9 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { RunSettings } from "../../../src/config/index.js";
-import { METRICS } from "../../../src/files/metrics.js";
-import { bestPoints, toRuns } from "../../../src/report/runs.js";
+import { METRICS } from "../../../src/base/records/metrics.js";
+import { bestPoints, toRuns } from "../../../src/studies/report/runs.js";
+import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { bidora, ROWS, run, write } from "../support.js";
 
 const VALIDATION = join(ROWS, "train.jsonl");

@@ -2,20 +2,20 @@
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { loraConfig } from "../../../src/adapters/index.js";
-import { exportModel } from "../../../src/commands/export.js";
-import { inspect, renderInspection } from "../../../src/commands/inspect.js";
-import { merge, mergeCommand } from "../../../src/commands/merge.js";
-import { readJsonObject } from "../../../src/files/json.js";
-import { resolveModel } from "../../../src/io/resolveModel.js";
-import { openSafetensors, saveSafetensors } from "../../../src/io/safetensors.js";
+import { exportModel } from "../../../src/app/commands/export.js";
+import { inspect, renderInspection } from "../../../src/app/commands/inspect.js";
+import { merge, mergeCommand } from "../../../src/app/commands/merge.js";
+import { readJsonObject } from "../../../src/base/records/json.js";
+import { resolveModel } from "../../../src/formats/resolveModel.js";
+import { openSafetensors, saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";
+import { loraConfig } from "../../../src/models/adapters/index.js";
 import { loadModel } from "../../../src/models/index.js";
-import { PackedWeight } from "../../../src/nn/index.js";
+import { PackedWeight } from "../../../src/models/nn/index.js";
 import * as torch from "../../../src/torch/index.js";
-import { tinyAdapter, tinyModel } from "../../export/gguf/tinyModels.js";
 import { ownHead } from "../../models/ownHead.js";
 import { expectClose } from "../../parity/goldenFiles.js";
 import { expectSameBits } from "../../torch/sameBits.js";
+import { tinyAdapter, tinyModel } from "../../use/export/gguf/tinyModels.js";
 import { abortAfter, bytes, fresh, GOLDEN, run, SMALL, stepsOf } from "../support.js";
 
 const BASES = [

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { PbfReader } from "pbf";
 import { expect, test } from "vitest";
-import type { RunEvent } from "../../../src/files/events.js";
+import type { RunEvent } from "../../../src/base/records/events.js";
 import { abortAfter, bidora, eventsIn, fresh, run, SMALL } from "../support.js";
 
 const LOGGED = { ...SMALL, method: "lora", dtype: "float32", log: ["tensorboard"] } as const;

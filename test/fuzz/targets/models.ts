@@ -2,11 +2,11 @@
 import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { inspectFolder } from "../../../src/inference/inspection.js";
-import { Model } from "../../../src/inference/model.js";
-import { findModel, openForInference } from "../../../src/inference/open.js";
-import { readEmbeddingFormat } from "../../../src/io/sentenceTransformers.js";
+import { readEmbeddingFormat } from "../../../src/formats/sentenceTransformers.js";
 import { loadTokenizer } from "../../../src/text/index.js";
+import { inspectFolder } from "../../../src/use/inference/inspection.js";
+import { Model } from "../../../src/use/inference/model.js";
+import { findModel, openForInference } from "../../../src/use/inference/open.js";
 import { GOLDEN, goldenFolders, placedFolder, workFolder } from "../files.js";
 import { mutatedFolder, mutatedJsonText, mutatedText } from "../mutations.js";
 import { target } from "../target.js";

@@ -2,11 +2,11 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { analyze } from "../../../src/commands/analyze.js";
-import { finetune } from "../../../src/commands/finetune.js";
-import { report } from "../../../src/commands/report.js";
-import { CHECKSUMS, writeChecksums } from "../../../src/files/checksums.js";
-import { dropEventsAfter, EVENTS } from "../../../src/files/runLog.js";
+import { analyze } from "../../../src/app/commands/analyze.js";
+import { finetune } from "../../../src/app/commands/finetune.js";
+import { report } from "../../../src/app/commands/report.js";
+import { CHECKSUMS, writeChecksums } from "../../../src/base/records/checksums.js";
+import { dropEventsAfter, EVENTS } from "../../../src/base/records/runLog.js";
 import { EARLIER_ROOT } from "../../support/golden.js";
 import { goldenFolders, placedFolder, workFolder } from "../files.js";
 import { mutatedFolder, mutatedJsonText, mutatedText } from "../mutations.js";

@@ -1,8 +1,8 @@
 // Files of rows: tables, columns of words, Reuters' SGML.
 import { join } from "node:path";
 import fc from "fast-check";
+import { loadEmbeddingRows } from "../../../src/tasks/data/embeddingRows.js";
 import {
-  loadEmbeddingRows,
   loadLanguage,
   loadQuestions,
   loadReferences,
@@ -10,10 +10,10 @@ import {
   loadWords,
   readName,
   readNumber,
-  readPlainTsv,
-} from "../../../src/data/index.js";
-import { loadTable } from "../../../src/data/loadRows.js";
-import { reuters21578 } from "../../../src/datasets/reuters21578.js";
+} from "../../../src/tasks/data/index.js";
+import { loadTable } from "../../../src/tasks/data/loadRows.js";
+import { readPlainTsv } from "../../../src/tasks/data/tableFiles.js";
+import { reuters21578 } from "../../../src/tasks/datasets/reuters21578.js";
 import { golden, placed } from "../files.js";
 import { mutatedJsonText, mutatedText } from "../mutations.js";
 import { target } from "../target.js";

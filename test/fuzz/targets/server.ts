@@ -1,8 +1,8 @@
 // Requests to a server, in this process.
 import { setTimeout } from "node:timers/promises";
 import fc from "fast-check";
-import { App } from "../../../src/server/app.js";
-import { disposeServed, openServed, type ServedModel } from "../../../src/server/servedModel.js";
+import { App } from "../../../src/use/server/app.js";
+import { disposeServed, openServed, type ServedModel } from "../../../src/use/server/servedModel.js";
 import { goldenFolder, placed } from "../files.js";
 import { faultOfMessage } from "../judge.js";
 import { mutatedJsonText, mutatedText } from "../mutations.js";

@@ -1,11 +1,11 @@
 // Weight files: safetensors, shards with their index, GGUF.
 import { join } from "node:path";
 import fc from "fast-check";
-import { openWeights } from "../../../src/io/checkpoint.js";
-import { openGguf } from "../../../src/io/gguf/file.js";
-import { ggufModelFolder } from "../../../src/io/gguf/modelFolder.js";
-import { openGgufWeights } from "../../../src/io/gguf/weights.js";
-import { openSafetensors } from "../../../src/io/safetensors.js";
+import { openWeights } from "../../../src/formats/checkpoint.js";
+import { openGguf } from "../../../src/formats/gguf/file.js";
+import { ggufModelFolder } from "../../../src/formats/gguf/modelFolder.js";
+import { openGgufWeights } from "../../../src/formats/gguf/weights.js";
+import { openSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import { scope } from "../../../src/torch/index.js";
 import { golden, goldenFolders, placed, placedFolder, workFolder } from "../files.js";
 import { type Files, mutatedFolder, mutatedJson, mutatedJsonText, mutatedText } from "../mutations.js";

@@ -1,12 +1,12 @@
 import { join } from "node:path";
+import { openCheckpoint } from "../../../src/formats/checkpoint.js";
 import {
   type AdaptedModel,
   attachAdapter,
   type MagnitudeAxis,
   type NormGradient,
   readAdapter,
-} from "../../../src/adapters/index.js";
-import { openCheckpoint } from "../../../src/io/checkpoint.js";
+} from "../../../src/models/adapters/index.js";
 import { loadModel, type TaskModel } from "../../../src/models/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { ownHead } from "../../models/ownHead.js";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import type { MagnitudeAxis, NormGradient } from "../../../src/adapters/index.js";
-import type { HypergradientName } from "../../../src/config/index.js";
-import type { ScheduleName } from "../../../src/optim/index.js";
+import type { MagnitudeAxis, NormGradient } from "../../../src/models/adapters/index.js";
+import type { HypergradientName } from "../../../src/tasks/config/index.js";
+import type { ScheduleName } from "../../../src/torch/optim/index.js";
 import { families, GOLDEN, readJson, readTensors, type Tensors } from "../goldenFiles.js";
 
 /** A golden run: a checkpoint, the saved adapter that it starts from, and a file of results. */

@@ -1,10 +1,10 @@
-import { type RunConfig, type RunSettings, resolveRun } from "../../../src/config/index.js";
+import { type RunConfig, type RunSettings, resolveRun } from "../../../src/tasks/config/index.js";
 import { type EncodedRow, TASKS, type Task, type TaskKind } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
-import { ReplayableMasks } from "../../../src/train/masks.js";
-import { planPhases } from "../../../src/train/plans.js";
-import type { StepReport } from "../../../src/train/stepRule.js";
-import { type Snapshot, takeSnapshot } from "../../../src/train/trainedTensors.js";
+import { ReplayableMasks } from "../../../src/training/masks.js";
+import { planPhases } from "../../../src/training/plans.js";
+import type { StepReport } from "../../../src/training/stepRule.js";
+import { type Snapshot, takeSnapshot } from "../../../src/training/trainedTensors.js";
 import type { Adapted } from "./adapted.js";
 
 /** The events of a phase, and the trained tensors at its end. */

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { LabelMap } from "../../../src/data/index.js";
-import { readRows } from "../../../src/datasets/index.js";
-import { readConfig } from "../../../src/io/checkpoint.js";
-import { IGNORED_LABEL } from "../../../src/nn/index.js";
+import { readConfig } from "../../../src/formats/checkpoint.js";
+import { IGNORED_LABEL } from "../../../src/models/nn/index.js";
+import { LabelMap } from "../../../src/tasks/data/index.js";
+import { readRows } from "../../../src/tasks/datasets/index.js";
 import {
   type EncodedRow,
   encodeRows as encode,
@@ -12,7 +12,7 @@ import {
   type TaskKind,
 } from "../../../src/tasks/index.js";
 import { loadTokenizer } from "../../../src/text/index.js";
-import { BatchStream } from "../../../src/train/batches.js";
+import { BatchStream } from "../../../src/training/batches.js";
 import { GOLDEN } from "../goldenFiles.js";
 
 /** Golden rows, encoded for a checkpoint: text pairs with a class, or words with labels. */

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { JsonObject, JsonValue } from "../../../src/files/json.js";
-import { readConfig } from "../../../src/io/checkpoint.js";
-import { saveSafetensors } from "../../../src/io/safetensors.js";
+import type { JsonObject, JsonValue } from "../../../src/base/records/json.js";
+import { readConfig } from "../../../src/formats/checkpoint.js";
+import { saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import {
   architectureOf,
   buildModel,

@@ -1,0 +1,281 @@
+/** `bidora compare`: compares methods on tasks with several seeds. */
+import {
+  BidoraError,
+  type CallContext,
+  INTERRUPTED,
+  makeFolder,
+  own,
+  ownCommand,
+  shellLine,
+  UsageError,
+} from "../../base/index.js";
+import {
+  comparedRunsIn,
+  holdOutput,
+  isFinished,
+  metricName,
+  plannedRuns,
+  readMetrics,
+  recordFailure,
+  writerOf,
+} from "../../base/records/index.js";
+import { flagOf, type Given, pick, refuseWithoutEffect, type Settings } from "../../base/settings/index.js";
+import {
+  type AskedRuns,
+  askedRuns,
+  bestSettings,
+  type Cell,
+  ComparisonProgress,
+  type ComparisonResult,
+  type CompareSettings as ComparisonSettings,
+  type ComparisonWatch,
+  cellName,
+  checkComparisonFolder,
+  checkStarted,
+  checkTasks,
+  collectRuns,
+  commandOf,
+  compareOptions,
+  costsText,
+  divergedCells,
+  type EndedRun,
+  type ExpectedCosts,
+  expectedCosts,
+  factsIn,
+  finalCells,
+  gridCells,
+  hasDiverged,
+  launcherOf,
+  missingRuns,
+  otherFinishedCells,
+  type Pair,
+  pairsOf,
+  type RunFacts,
+  readSpec,
+  refuseForeignRuns,
+  refuseMixed,
+  requestedResults,
+  runCells,
+  runsFailed,
+  runToStart,
+  type Spec,
+  saveFailure,
+  savePlan,
+  scoreText,
+  scoringOf,
+  watchedMetric,
+  writeComparison,
+} from "../../studies/comparison/index.js";
+import { runFile } from "../../tasks/config/index.js";
+import { resolveDevice } from "../../torch/index.js";
+import { type Context, call, defineCommand, HUB_HOOKS, type HubHooks, refuseAsRank, type Shown } from "./command.js";
+
+const options = { ...runFile, ...compareOptions };
+
+/** What `compare` takes: the flags of `bidora compare`, in camelCase, and `runFile`. */
+export type CompareSettings = ComparisonSettings & Pick<Given<typeof options>, "runFile">;
+
+/** The results of a comparison with its tables as text, the commands of its runs, or their expected costs. */
+export type CompareOutcome =
+  | ComparisonResult
+  | { readonly kind: "listed"; readonly commands: readonly string[] }
+  | { readonly kind: "expected"; readonly costs: ExpectedCosts; readonly text: string }
+  | { readonly kind: "stopped" };
+
+export const compareCommand = defineCommand({
+  usage: "compare run.yaml [flags]",
+  about:
+    "Compares methods on tasks with several seeds, each run in a separate process: tables, significance tests, costs. Called again it continues with the runs that are missing. Takes the options of finetune, for all runs.",
+  options,
+  isRun: true,
+  hooks: [...HUB_HOOKS, "onEvent", "onPartial"],
+  leavesFiles: true,
+  run: (settings, context) => compareRuns(settings, context),
+  show(outcome): Shown {
+    if (outcome.kind === "stopped") return { status: INTERRUPTED };
+    if (outcome.kind === "listed") return { value: outcome.commands, text: outcome.commands.join("\n") };
+    if (outcome.kind === "expected") return { value: outcome.costs, text: outcome.text };
+    return { value: outcome.result, text: `${outcome.text}\nTables and report: ${outcome.output}` };
+  },
+});
+
+/**
+ * Runs every method on every task with every seed, each run in a separate process, and summarizes the results. Runs that have
+ * finished are kept, and others are continued.
+ * @throws UsageError for wrong settings, BidoraError `COMPARISON` for runs that failed, after all others are done
+ */
+export const compare = (
+  settings: CompareSettings,
+  hooks: HubHooks<"onEvent" | "onPartial"> = {},
+): Promise<CompareOutcome> => call("compare", compareCommand, settings, hooks);
+
+async function compareRuns(settings: Settings<typeof options>, context: Context): Promise<CompareOutcome> {
+  const { list, collect, dryRun } = settings;
+  refuseWithoutEffect(pick(options, "dashboard", "launcher"), settings);
+  const modes = Object.entries({ list, collect, dryRun }).filter(([, isAsked]) => isAsked);
+  if (modes.length > 1)
+    throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} are mutually exclusive.`);
+  const { runFile, ...flags } = settings.given;
+  const runs = collect ? [...comparedRunsIn(settings.output), ...plannedRuns(settings.output)] : undefined;
+  const found = runs?.map(({ task }) => task);
+  const spec = readSpec(flags, runFile, found && [...new Set(found)]);
+  if (!list && !dryRun && !collect) launcherOf(spec.launcher);
+  if (collect) {
+    refuseForeignRuns(spec.output, comparedRunsIn(spec.output));
+    return gather(spec, context, { ...askedRuns(spec), ...spec.named });
+  }
+  if (!list && !dryRun) refuseAsRank("compare");
+  return holdOutput(spec.output, async (output) => {
+    checkComparisonFolder(output);
+    makeFolder(output);
+    const facts = factsIn(output);
+    const pairs = pairsOf(spec);
+    await checkTasks(spec, facts, { ...context, isListed: list });
+    const tried = await cellsOfGrid(spec, pairs, facts);
+    const cellsOnceTried = () => cellsThatCount(spec, pairs, facts, tried);
+    if (dryRun) return expected([...tried, ...(await cellsThatCount(spec, pairs, facts, []))], spec, context);
+    const beside = await otherFinishedCells(spec, comparedRunsIn(output), facts);
+    await checkStarted(spec.output, beside, spec.grid.flatMap(Object.keys));
+    await savePlan(spec.output, tried);
+    const diverged = await divergedCells(output, tried);
+    const open = tried.filter((cell) => !diverged.has(cell));
+    if (list) return listed(open.every(hasEnded) ? await planned(spec.output, cellsOnceTried) : open);
+    return onPage(spec, context, async (context) => {
+      const unfinished = await runAll(open, spec, context);
+      if (unfinished === "stopped") return { kind: "stopped" };
+      // a grid point that diverges is out; the others are compared
+      const inTheWay = unfinished.filter(({ error }) => !hasDiverged(error ?? {}));
+      if (inTheWay.length > 0) throw runsFailed(inTheWay, tried.length);
+      return compareCells(await planned(spec.output, cellsOnceTried), spec, context);
+    });
+  });
+}
+
+async function planned(output: string, cellsOnceTried: () => Promise<Cell[]>): Promise<Cell[]> {
+  const cells = await cellsOnceTried();
+  await savePlan(output, cells);
+  return cells;
+}
+
+async function compareCells(cells: readonly Cell[], spec: Spec, context: WatchedContext): Promise<CompareOutcome> {
+  const made = await collectRuns(spec.output);
+  const waiting = made.length === 0 ? [] : cells.filter((cell) => !hasEnded(cell));
+  refuseMixed([...made, ...waiting.map((cell) => runToStart(cell, spec.launcher))]);
+  const unfinished = await runAll(cells, spec, context);
+  if (unfinished === "stopped") return { kind: "stopped" };
+  // finished runs are summarized even if others failed
+  const outcome = unfinished.length < cells.length ? await gather(spec, context, askedRuns(spec)) : undefined;
+  if (outcome && unfinished.length === 0) return outcome;
+  if (outcome) context.onPartial?.(outcome);
+  throw runsFailed(unfinished, cells.length);
+}
+
+type WatchedContext = Context & { readonly watch?: ComparisonWatch };
+
+/** Makes the runs, with a live page about them for --dashboard. */
+async function onPage<T>(spec: Spec, context: Context, body: (context: WatchedContext) => Promise<T>): Promise<T> {
+  if (spec.dashboard === false) return body(context);
+  const { watchComparison } = await import("../../studies/comparison/index.js");
+  return watchComparison(spec, context, spec.dashboard, (signal, watch) => body({ ...context, signal, watch }));
+}
+
+async function expected(cells: readonly Cell[], { jobs }: Spec, context: Context): Promise<CompareOutcome> {
+  requireDevices(cells);
+  const costs = await expectedCosts(cells, jobs, context);
+  return { kind: "expected", costs, text: costsText(costs) };
+}
+
+const hasEnded = ({ folder }: Cell): boolean => isFinished(folder);
+
+const listed = (cells: readonly Cell[]): CompareOutcome => ({
+  kind: "listed",
+  commands: cells.map((cell) => shellLine([...ownCommand, ...commandOf(cell)])),
+});
+
+async function cellsOfGrid(spec: Spec, pairs: readonly Pair[], facts: RunFacts): Promise<Cell[]> {
+  const cells: Cell[] = [];
+  for (const pair of pairs) cells.push(...(await gridCells(spec, pair, facts)));
+  return cells;
+}
+
+async function cellsThatCount(
+  spec: Spec,
+  pairs: readonly Pair[],
+  facts: RunFacts,
+  tried: readonly Cell[],
+): Promise<Cell[]> {
+  const cells: Cell[] = [];
+  for (const pair of pairs) cells.push(...(await finalCells(spec, pair, facts, bestSettings(pair, tried))));
+  return cells;
+}
+
+/** Refuses a device that is not there, once and not in each run. @throws BidoraError `DEVICE` */
+function requireDevices(cells: readonly Cell[]): void {
+  for (const device of new Set(cells.map(({ settings }) => settings.device ?? "auto")))
+    if (device !== "auto") resolveDevice(device);
+}
+
+/** @returns the runs that failed or were stopped */
+async function runAll(
+  cells: readonly Cell[],
+  { jobs, launcher, output }: Spec,
+  { watch, ...context }: WatchedContext,
+): Promise<readonly EndedRun[] | "stopped"> {
+  const waiting = cells.filter((cell) => !hasEnded(cell));
+  if (launcher === "local") requireDevices(waiting);
+  const { onNote: note = () => {} } = context;
+  if (waiting.length < cells.length)
+    note(`${cells.length - waiting.length} of ${cells.length} runs are there already.`);
+  watch?.expect(cells.filter(hasEnded), "done");
+  watch?.expect(waiting, "waiting");
+  const progress = new ComparisonProgress(waiting, note);
+  const signal = context.signal ?? new AbortController().signal;
+  const ended = await runCells(waiting, jobs, {
+    launcher,
+    signal,
+    onBegin: (cell, controls) => {
+      const writer = writerOf(cell.folder);
+      if (writer) note(`${cellName(cell)} is still being written by process ${writer.pid}: waiting for its end.`);
+      recordFailure(output, cell.folder, undefined);
+      watch?.begin(cell, controls);
+    },
+    onEvent: (cell, event) => {
+      progress.event(cell, event);
+      context.onEvent?.(event, { task: cell.task, method: cell.variant.name, seed: cell.seed });
+      watch?.event(cell, event);
+    },
+    onEnd: (end) => {
+      if (end.status === "failed") saveFailure(output, end);
+      const score = scoreOf(end);
+      progress.end(end, score);
+      watch?.end(end, score);
+    },
+  });
+  if (signal.aborted) return "stopped";
+  return ended.filter(({ status }) => status !== "done");
+}
+
+/** The score of a run on the rows it is compared by; of a point of the grid, on the rows it is chosen by. */
+function scoreOf({ cell, status }: EndedRun): string | undefined {
+  if (status !== "done") return undefined;
+  const metrics = readMetrics(cell.folder);
+  const name = cell.point
+    ? metricName(watchedMetric(cell.folder).name, "holdout")
+    : scoringOf([{ folder: cell.folder, metrics }]).main.name;
+  return scoreText(name, own(metrics, name));
+}
+
+async function gather(spec: Spec, { onNote }: CallContext, asked: AskedRuns): Promise<ComparisonResult> {
+  const { output } = spec;
+  const runs = await collectRuns(output);
+  const missing = await missingRuns(output, asked);
+  const [failed] = missing.failed;
+  const why = failed ? `${failed.method} seed ${failed.seed} on ${failed.task} failed: ${failed.reason}` : undefined;
+  if (runs.length === 0)
+    throw new BidoraError(
+      "COMPARISON",
+      `There is no finished run in ${output}: ${why ?? "TASK/METHOD/seed-N folders are expected."}`,
+    );
+  const { result, text } = await writeComparison(output, runs, missing, { ...requestedResults(spec), onNote });
+  return { kind: "compared", result, text, output };
+}

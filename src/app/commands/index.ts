@@ -1,0 +1,18 @@
+export { type AnalyzeResult, type AnalyzeSettings, analyze } from "./analyze.js";
+export type { Hooks } from "./command.js";
+export { type CompareOutcome, type CompareSettings, compare } from "./compare.js";
+export { type ConfigSettings, config, type ResolvedSetting, type ResolvedSettings } from "./config.js";
+export { type EstimateSettings, estimate } from "./estimate.js";
+export { type EvaluateResult, type EvaluateSettings, evaluate } from "./evaluate.js";
+export { type ExportResult, type ExportSettings, exportModel } from "./export.js";
+export { type FinetuneResult, type FinetuneSettings, finetune, train } from "./finetune.js";
+export { generate } from "./generate.js";
+export { type InspectResult, type InspectSettings, inspect } from "./inspect.js";
+export { type LoadSettings, load } from "./load.js";
+export { type Merged, type MergeSettings, merge } from "./merge.js";
+export { type MineResult, type MineSettings, mine } from "./mine.js";
+export { type PredictSettings, predict } from "./predict.js";
+export { type Preview, type PreviewPart, type PreviewRow, type PreviewSettings, preview } from "./preview.js";
+export { type ReportSettings, report } from "./report.js";
+export { type ServeSettings, serve } from "./serve.js";
+export { type Verification, type VerifySettings, verifyHypergradient } from "./verifyHypergradient.js";

@@ -1,0 +1,148 @@
+/** `bidora preview`: training rows as the model sees them. */
+import { isObject, oneLine } from "../../base/index.js";
+import { type Given, omit, option, whole } from "../../base/settings/index.js";
+import { IGNORED_LABEL } from "../../models/nn/index.js";
+import { runFile, runOptions } from "../../tasks/config/index.js";
+import { type EncodedRow, encodeRows, type Task } from "../../tasks/index.js";
+import type { Tokenizer } from "../../text/index.js";
+import { readRunData, startOf } from "../../training/run/index.js";
+import { call, defineCommand, HUB_HOOKS, type HubHooks, runOf, type Shown } from "./command.js";
+
+/** The options of a run, so that any settings of `finetune` can be previewed. */
+const options = {
+  ...runFile,
+  ...omit(runOptions, "resume", "overwrite", "profile", "keepCheckpoints", "dashboard"),
+  limit: option(whole(1), { group: "Data", help: "how many rows to show", default: 5 }),
+};
+
+/** What `preview` takes: the flags of `bidora preview`, in camelCase. */
+export type PreviewSettings = Given<typeof options>;
+
+/** Consecutive tokens of a row that are all trained on, or all not. */
+export interface PreviewPart {
+  readonly text: string;
+  readonly bearsLoss: boolean;
+}
+
+/** A training row as the model sees it. */
+export interface PreviewRow {
+  /** Its line in the file. */
+  readonly line: number;
+  readonly length: number;
+  readonly inputIds: readonly number[];
+  /** The tokens as text, including special ones: complete, and in parts by whether they are trained on. */
+  readonly text: string;
+  readonly parts: readonly PreviewPart[];
+  /** Whether each token is trained on, for language models. */
+  readonly bearsLoss?: readonly boolean[];
+  /** The target of the loss, for all other tasks. */
+  readonly target?: unknown;
+}
+
+/** Some training rows, and the lengths of all of them. */
+export interface Preview {
+  readonly rows: readonly PreviewRow[];
+  /** The number of tokens of each training row. */
+  readonly lengths: readonly number[];
+  /** The number of tokens in all rows that are trained on, for language models. */
+  readonly bearing: number | undefined;
+  readonly maxLength: number;
+}
+
+export const previewCommand = defineCommand({
+  usage: "preview [run.yaml] [flags]",
+  about: "Shows training rows as the model sees them: their tokens, which of them are trained on, and their lengths.",
+  options,
+  isRun: true,
+  hooks: HUB_HOOKS,
+  async run({ given: { limit: _, ...given }, limit }, context): Promise<Preview> {
+    const config = runOf(given);
+    const { choice, splits, tokenizer, labels, model, maxLength } = await readRunData(
+      await startOf(config, context),
+      context,
+    );
+    const { task } = choice;
+    const encoding = { labels, maxLength, trainOn: config.trainOn, model };
+    const encoded = await encodeRows(task, splits.train.examples, tokenizer, encoding);
+    return {
+      rows: await Promise.all(encoded.slice(0, limit).map((row) => previewRow(row, task, tokenizer))),
+      lengths: encoded.map(({ inputIds }) => inputIds.length),
+      bearing: task.takesTrainOn ? encoded.reduce((sum, row) => sum + task.weight(row), 0) : undefined,
+      maxLength,
+    };
+  },
+  show(found, isTerminal): readonly Shown[] {
+    const rows = found.rows.map((row) => {
+      const { parts: _parts, ...facts } = row;
+      return { value: facts, text: rowLines(row, isTerminal), isFormatted: true };
+    });
+    return [...rows, { notes: [summary(found)] }];
+  },
+});
+
+/**
+ * The training rows of a run as token ids, with the loss mask. Reads no weights and trains nothing.
+ * @throws UsageError and BidoraError as the run would for its rows
+ */
+export const preview = (settings: PreviewSettings, hooks: HubHooks = {}): Promise<Preview> =>
+  call("preview", previewCommand, settings, hooks);
+
+async function previewRow(row: EncodedRow, task: Task, tokenizer: Tokenizer): Promise<PreviewRow> {
+  const { inputIds, at, target } = row;
+  const marks = task.takesTrainOn ? lossMask(target as readonly number[]) : inputIds.map(() => false);
+  return {
+    line: at.line,
+    length: inputIds.length,
+    inputIds,
+    text: await tokenizer.decode(inputIds, { skipSpecialTokens: false }),
+    parts: await partsOf(inputIds, marks, tokenizer),
+    ...(task.takesTrainOn ? { bearsLoss: marks } : isEmpty(target) ? {} : { target }),
+  };
+}
+
+/** Whether a target says nothing, as that of pairs without a score. */
+const isEmpty = (target: unknown): boolean => isObject(target) && Object.keys(target).length === 0;
+
+/** Whether each token is trained on; its target is at the token before it. */
+const lossMask = (targets: readonly number[]): boolean[] =>
+  targets.map((_, i) => i > 0 && targets[i - 1] !== IGNORED_LABEL);
+
+async function partsOf(
+  ids: readonly number[],
+  marks: readonly boolean[],
+  tokenizer: Tokenizer,
+): Promise<PreviewPart[]> {
+  const starts = marks.flatMap((mark, i) => (i === 0 || mark !== marks[i - 1] ? [i] : []));
+  const stretches = starts.map((start, i) => ({ start, stretch: ids.slice(start, starts[i + 1]) }));
+  return Promise.all(
+    stretches.map(async ({ start, stretch }) => ({
+      text: await tokenizer.decode(stretch, { skipSpecialTokens: false }),
+      bearsLoss: marks[start] as boolean,
+    })),
+  );
+}
+
+/** Marks tokens that are trained on: green on a terminal, otherwise in brackets. */
+function rowLines({ line, length, parts, target }: PreviewRow, isColored: boolean): string {
+  const text = parts.map((part) => shown(part, isColored)).join("");
+  const aim =
+    target === undefined || JSON.stringify(target) === "{}" ? "" : `\n  target ${oneLine(JSON.stringify(target))}`;
+  return `line ${line}, ${length} tokens\n  ${text}${aim}`;
+}
+
+function shown({ text, bearsLoss }: PreviewPart, isColored: boolean): string {
+  const line = oneLine(text);
+  if (!bearsLoss) return line;
+  return isColored ? `\x1b[32m${line}\x1b[0m` : `⟦${line}⟧`;
+}
+
+function summary({ lengths, bearing, maxLength }: Preview): string {
+  const sum = lengths.reduce((a, b) => a + b, 0);
+  const [least, most] = [lengths, lengths].map((all, i) =>
+    all.reduce((a, b) => (a < b === (i === 0) ? a : b), all[0] ?? 0),
+  );
+  const mean = lengths.length === 0 ? 0 : sum / lengths.length;
+  const full = lengths.filter((length) => length === maxLength).length;
+  const loss = bearing === undefined ? "" : `, ${bearing} of which are trained on`;
+  return `${lengths.length} rows of ${least} to ${most} tokens, ${mean.toFixed(1)} on average, ${sum} in all${loss}; ${full} as long as --max-length ${maxLength} allows.`;
+}

@@ -1,0 +1,125 @@
+/** `bidora verify-hypergradient`: the estimators of the hypergradient, each against its exact target. */
+import { UsageError } from "../../base/index.js";
+import { choice, type Given, omit, option, whole } from "../../base/settings/index.js";
+import { namingBadWeights } from "../../models/index.js";
+import { isTooCoarse, METHODS, refuseUnused, runFile, runOptions } from "../../tasks/config/index.js";
+import { compareEstimators, type EstimatorComparison } from "../../training/hypergradients/index.js";
+import { checkpointWeights, prepare, setupOf, startOf } from "../../training/run/index.js";
+import { call, defineCommand, formatTable, HUB_HOOKS, type HubHooks, refuseAsRank, runOf } from "./command.js";
+
+const options = {
+  ...runFile,
+  ...omit(
+    runOptions,
+    ...(["validation", "test", "testSplit", "method", "epochs", "maxSteps", "warmupRatio", "schedule"] as const),
+    ...(["output", "overwrite", "resume", "dashboard", "evalEvery", "saveEvery", "keepCheckpoints"] as const),
+    ...([
+      "earlyStopping",
+      "earlyStoppingMetric",
+      "log",
+      "profile",
+      "retrainSteps",
+      "retrainEpochs",
+      "retrainLearningRate",
+    ] as const),
+    ...(["searchPatience", "warmStart"] as const),
+  ),
+  learningRate: { ...runOptions.learningRate, defaultText: "1e-3" },
+  method: option(choice(["bidora"]), {
+    group: "Method",
+    help: "the only method with hypergradients",
+    default: "bidora",
+  }),
+  precision: option(choice(["float64", "float32"]), {
+    group: "Training",
+    help: "compute everything in this data type instead of the run's own",
+    defaultText: "--dtype",
+  }),
+  implicitProducts: option(whole(1), {
+    group: "BiDoRA",
+    help: "products with the Hessian that solving the target of neumann and cg may take",
+    placeholder: "N",
+    default: 20,
+  }),
+};
+
+/** What `verifyHypergradient` takes: the flags of `bidora verify-hypergradient`, in camelCase. */
+export type VerifySettings = Given<typeof options>;
+
+/** The accuracy of each hypergradient estimator for a model and data. */
+export interface Verification extends EstimatorComparison {
+  /** The dtype of the computation. */
+  readonly dtype: "float64" | "float32" | "bfloat16";
+  /** Sentences on what the figures mean for the run. */
+  readonly notes: readonly string[];
+}
+
+export const verifyCommand = defineCommand({
+  usage: "verify-hypergradient [run.yaml] [flags]",
+  about: "Compares each hypergradient estimator with what it estimates, on your own model and data.",
+  options,
+  isRun: true,
+  hooks: HUB_HOOKS,
+  async run(
+    { given: { precision, implicitProducts: _, ...given }, implicitProducts: mostProducts },
+    context,
+  ): Promise<Verification> {
+    refuseAsRank("verify-hypergradient");
+    if (precision !== undefined && given.dtype !== undefined)
+      throw new UsageError("--precision and --dtype are mutually exclusive: one takes the place of the other.");
+    const config = runOf(given);
+    if (!METHODS[config.method].isBilevel)
+      throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);
+    // every estimator is computed, so the settings of all of them have an effect
+    refuseUnused(config.given, config, ["xi", "hypergradientTerms"]);
+    const prepared = await prepare(await startOf(config, context), context, precision);
+    const comparison = await namingBadWeights(
+      () => checkpointWeights(prepared),
+      () => compareEstimators(setupOf(prepared), prepared.config, { mostProducts, signal: context.signal }),
+    );
+    const dtype = precision ?? (prepared.config.dtype as "float32" | "bfloat16");
+    return { dtype, ...comparison, notes: [...notesOf(comparison, dtype), ...comparison.notes] };
+  },
+  show(result) {
+    const rows = result.estimators.map((row) => [
+      row.name,
+      row.cosine.toFixed(6),
+      row.relativeError.toExponential(2),
+      row.target,
+      row.seconds.toFixed(2),
+    ]);
+    const { cosine, relativeError, residual, products } = result.implicit;
+    const targets = `Implicit against unrolled target: cosine ${cosine.toFixed(6)}, relative error ${relativeError.toExponential(2)}; solved by ${products} products to a residual of ${residual.toExponential(1)}`;
+    const share = `Second-order share of the hypergradient's norm: ${result.secondOrderShare.toPrecision(3)}`;
+    const table = formatTable(["estimator", "cosine", "relative error", "of target", "seconds"], rows);
+    return { value: result, text: [`In ${result.dtype}:`, table, targets, share, ...result.notes].join("\n") };
+  },
+});
+
+/**
+ * Compares every estimator of the hypergradient with its exact target on the user's own model and data, on the batches that follow the
+ * first few steps of the run's search, when B is no longer zero: `neumann` and `cg` with the implicit hypergradient, the others with the
+ * one through the lower step.
+ * @throws UsageError for a method without magnitudes
+ */
+export const verifyHypergradient = (settings: VerifySettings, hooks: HubHooks = {}): Promise<Verification> =>
+  call("verifyHypergradient", verifyCommand, settings, hooks);
+
+/** A larger residual leaves the implicit target uncertain. */
+const UNSOLVED = 1e-3;
+
+function notesOf({ estimators, implicit }: EstimatorComparison, dtype: Verification["dtype"]): string[] {
+  const coarse = estimators.filter(({ name }) => isTooCoarse(name, dtype));
+  const errors = coarse.map(({ name, relativeError }) => `${name} is off by ${(100 * relativeError).toPrecision(2)} %`);
+  const { residual, products } = implicit;
+  return [
+    ...(errors.length > 0
+      ? [`In ${dtype} ${errors.join(" and ")}: take --hypergradient exact, or --dtype float32.`]
+      : []),
+    ...(residual > UNSOLVED
+      ? [
+          `The implicit target is solved to a residual of ${residual.toExponential(1)} only, after ${products} products in ${dtype}, so it and the errors of neumann and cg are uncertain: use a larger --implicit-products, or --precision float64.`,
+        ]
+      : []),
+  ];
+}

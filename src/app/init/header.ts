@@ -1,0 +1,43 @@
+/** Whether the first line of a CSV or TSV file names the columns. */
+
+import { BidoraError, own } from "../../base/index.js";
+import { rowError, type Table } from "../../tasks/data/index.js";
+import { columnName, type Rows } from "./guess.js";
+import { hasClasses } from "./labels.js";
+
+/** Words from which a column's name is a text. */
+const MOST_WORDS = 8;
+
+/**
+ * Refuses a first line that is a row. Its values would be the names of columns, and the row be lost.
+ * @throws BidoraError `UNKNOWN_COLUMN` for it, `BAD_ROW` for a header that is repeated
+ */
+export function checkHeader({ table, columns }: Rows): void {
+  if (!/\.(csv|tsv)$/i.test(table.file)) return;
+  checkSeparator(table);
+  const again = table.rows.find(({ values }) => table.columns.every((name) => own(values, name) === name));
+  if (again) throw rowError(table.file, again.line, "the line repeats the names of the columns: remove it.");
+  // pandas numbers columns without names
+  if (table.columns.every((name, i) => name === String(i))) return;
+  const row = columns.find((column) => isValue(column.name) || (hasClasses(column) && column.counts.has(column.name)));
+  if (!row) return;
+  throw new BidoraError(
+    "UNKNOWN_COLUMN",
+    `${table.file}: its first line looks like a row, with ${JSON.stringify(columnName(row))}: put a line with the names of the columns before it, such as text and label.`,
+  );
+}
+
+/** @throws BidoraError `BAD_FILE` for one column that is a whole line with a separator that files of this name don't have */
+function checkSeparator({ file, columns: [only = "", ...more] }: Table): void {
+  const isTsv = file.toLowerCase().endsWith(".tsv");
+  const other = more.length > 0 ? undefined : (isTsv ? [";", ",", "|"] : ["|"]).find((sign) => only.includes(sign));
+  if (other === undefined) return;
+  const known = other === "|" ? "save it with commas" : "give it a name that ends in .csv";
+  throw new BidoraError(
+    "BAD_FILE",
+    `${file}: its columns seem to be separated by ${JSON.stringify(other)}, but a ${file.slice(-4)} file has ${isTsv ? "tabs" : "commas, semicolons or tabs"}: ${known}.`,
+  );
+}
+
+const isValue = (name: string): boolean =>
+  name.trim().split(/\s+/).length >= MOST_WORDS || /^-?\d+(\.\d+)?$/.test(name);

@@ -1,0 +1,100 @@
+/** Rows whose columns leave no choice: words with labels, and questions with answers. */
+import { own } from "../../base/index.js";
+import { usualLabelColumns, usualWordsColumn } from "../../tasks/data/index.js";
+import { columnName, columnsNamed, type Guess, type Guessed, listed, type Rows } from "./guess.js";
+import type { WordsSample } from "./sample.js";
+
+/** A file with one word per line. */
+export function wordsOfFile({ columns }: WordsSample, given: Guessed): Guess {
+  const { labelColumn } = given;
+  const settings = { ...given, task: "token-classification" } as const;
+  if (columns === undefined) {
+    const read = labelColumn ?? ["upos"];
+    return {
+      settings: { ...settings, labelColumn: read },
+      reasons: [`CoNLL-U: the words' labels are in ${read}.`],
+      open: [],
+    };
+  }
+  if (columns < 3 || labelColumn) return { settings, reasons: ["One word per line, with its label."], open: [] };
+  const last = String(columns);
+  return {
+    settings: { ...settings, labelColumn: [last] },
+    reasons: [`One word per line; the last of its ${columns} columns is the label.`],
+    open: [
+      {
+        key: "labelColumn",
+        text: "Which column has the words' labels?",
+        choices: Array.from({ length: columns - 1 }, (_, i) => [String(columns - i)]),
+      },
+    ],
+  };
+}
+
+/** Rows with a list of words and a list of their labels. */
+export function guessWords(rows: Rows, given: Guessed): Guess | undefined {
+  const isTask = given.task === "token-classification";
+  const [given_] = given.textColumns ?? [];
+  const words = given_ ?? usualWordsColumn(rows.table) ?? (isTask ? listColumns(rows)[0]?.name : undefined);
+  const column = columnsNamed(rows, words === undefined ? [] : [words])[0];
+  if (!isTask && (given.task !== undefined || column?.shape !== "list")) return undefined;
+  const labels = wordLabels(rows, words);
+  const [label] = given.labelColumn ?? labels;
+  if (words === undefined || label === undefined) return undefined;
+  return {
+    settings: { task: "token-classification", textColumns: [words], labelColumn: [label] },
+    reasons: [
+      `${columnName({ name: words })} holds lists of words, and ${columnName({ name: label })} a label for each.`,
+      ...numbersNote(rows, label),
+    ],
+    open:
+      given.labelColumn || labels.length < 2
+        ? []
+        : [
+            {
+              key: "labelColumn",
+              text: "Which column holds the labels of the words?",
+              choices: labels.map((name) => [name]),
+            },
+          ],
+  };
+}
+
+/** Entities are scored by names such as B-PER. */
+function numbersNote(rows: Rows, label: string): string[] {
+  const [column] = columnsNamed(rows, [label]);
+  const isNumbers = column?.values.flat().every((value) => typeof value === "number");
+  return isNumbers
+    ? [`The labels in ${columnName({ name: label })} are numbers: only words are scored, not entities.`]
+    : [];
+}
+
+/** Columns with as many labels as there are words, the usual names first. */
+function wordLabels(rows: Rows, words: string | undefined): string[] {
+  const fits = (name: string) =>
+    name !== words &&
+    rows.table.rows.every(({ values }) => lengthOf(own(values, name)) === lengthOf(own(values, words ?? "")));
+  const lists = listColumns(rows).map(({ name }) => name);
+  return [...new Set([...usualLabelColumns(rows.table, true), ...lists])].filter(
+    (name) => lists.includes(name) && fits(name),
+  );
+}
+
+const listColumns = ({ columns }: Rows) => columns.filter(({ shape }) => shape === "list");
+const lengthOf = (value: unknown): number => (Array.isArray(value) ? value.length : -1);
+
+/** Questions about contexts, in Hugging Face's columns or SQuAD's JSON. */
+export function guessQuestions(rows: Rows, given: Guessed): Guess | undefined {
+  const isTask = given.task === "question-answering";
+  if (given.task !== undefined && !isTask) return undefined;
+  const columns = columnsNamed(rows, ["question", "context", "answers"]);
+  const isSquad = rows.table.rows.length === 1 && Array.isArray(rows.table.rows[0]?.values.data);
+  if (!isTask && !isSquad && !(columns.length === 3 && columns[2]?.shape === "other")) return undefined;
+  const what = isSquad ? "SQuAD's JSON" : `The columns ${listed(columns)}`;
+  return {
+    settings: { ...given, task: "question-answering" },
+    reasons: [`${what}: question-answering.`],
+    open: [],
+    columns: isSquad ? rows.columns.map(({ name }) => name) : columns.map(({ name }) => name),
+  };
+}

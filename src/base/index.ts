@@ -1,0 +1,110 @@
+export {
+  aFunction,
+  aList,
+  aName,
+  aNumber,
+  anObject,
+  aSwitch,
+  aText,
+  aWhole,
+  type Check,
+  checkArguments,
+  having,
+  isObject,
+  listOf,
+  names,
+  oneOf,
+  optional,
+  options,
+  signal,
+  takes,
+  texts,
+} from "./arguments.js";
+export type { CallContext, DownloadProgress } from "./callContext.js";
+export { isLinkedChild, onParentExit, spawnLinked, spawnLinkedChild } from "./childProcess.js";
+export { argmax, evenSizes, firstRepeated, own } from "./collections.js";
+export {
+  BidoraError,
+  type ErrorParts,
+  INTERRUPTED,
+  isShownElsewhere,
+  named,
+  showElsewhere,
+  UsageError,
+} from "./errors.js";
+export {
+  isFolder,
+  makeFolder,
+  type OpenedFile,
+  openToRead,
+  readInto,
+  readTextFile,
+  refuseSpecialFile,
+  requireUnchanged,
+  sizeOf,
+  statOf,
+  writeFailure,
+} from "./fileSystem.js";
+export {
+  formatBytes,
+  formatCount,
+  formatNumber,
+  formatSeconds,
+  formatTime,
+  kebabCase,
+  shellLine,
+  words,
+} from "./format.js";
+export {
+  ADAPTER_CONFIG,
+  ADAPTER_WEIGHTS,
+  CONFIG_FILE,
+  GENERATION_CONFIG,
+  MODULE_FOLDERS,
+  ONNX_FOLDER,
+  SENTENCE_TRANSFORMERS,
+  TOKENIZER_FILES,
+  TOKENIZER_SPECS,
+  type TokenizerFile,
+  WEIGHTS_FILE,
+  WEIGHTS_INDEX,
+} from "./huggingFaceFiles.js";
+export {
+  BUNDLED,
+  HINTED_COMMAND,
+  isBundled,
+  isClone,
+  ownCommand,
+  PLATFORM_PACKAGE,
+  packageRoot,
+  platformPackageFolder,
+  setupCommandLine,
+} from "./installation.js";
+export { duplicateKey, duplicateKeyIn, wholeRecord } from "./keys.js";
+export { isLaunched, LAUNCHED, launchName } from "./launched.js";
+export {
+  didYouMean,
+  nearestSpelling,
+  oneLine,
+  printable,
+  printableJson,
+  shown,
+  shownPath,
+  showPathAs,
+} from "./messages.js";
+export { exactPattern, fullMatch, groupAt } from "./patterns.js";
+export {
+  CACHE_SETTING,
+  type Environment,
+  OWN_CACHE_SETTING,
+  ownCacheFolder,
+  packageVersion,
+  peerVersion,
+  platformPackages,
+  userCache,
+} from "./program.js";
+export { require, yaml } from "./require.js";
+export { PHASES, type Phase, stopsByValidation } from "./run.js";
+export { firstFault, type Schema } from "./schema.js";
+export { seededGenerator, shuffler, uniforms } from "./seededGenerator.js";
+export { eventStream, ResultStream } from "./stream.js";

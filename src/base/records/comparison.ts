@@ -1,0 +1,403 @@
+// comparison.json, which sums up a comparison.
+import { join } from "node:path";
+import * as z from "zod";
+import { BidoraError } from "../errors.js";
+import { firstFault } from "../schema.js";
+import { writeFileAtomic } from "./atomic.js";
+import { type JsonObject, readJsonObject } from "./json.js";
+import type { Findings, Goal, Metrics } from "./metrics.js";
+
+export const COMPARISON = "comparison.json";
+
+/** Names a run of a comparison. */
+export interface RunId {
+  readonly task: string;
+  readonly method: string;
+  readonly seed: number;
+}
+
+/** What a run's scores and costs depend on beside the settings that it was given, with its name in tables. */
+export const CONDITIONS = {
+  processes: "Processes",
+  rowsPerStep: "Rows per step",
+  dtype: "dtype",
+  baseDtype: "Base dtype",
+  magnitudeAxis: "Magnitude axis",
+  bidora: "Version of bidora",
+  libtorch: "Version of libtorch",
+} as const;
+
+/** What is known of a run's conditions. Those that mean nothing for its method are left out. */
+export type RunConditions = Readonly<Partial<Record<keyof typeof CONDITIONS, string | number>>>;
+
+/** The results of a finished run. */
+export interface ComparedRun extends RunId, Findings {
+  readonly metrics: Metrics;
+  readonly trainedParameters: number;
+  /** Wall time of the whole run. */
+  readonly seconds: number;
+  readonly peakMemoryBytes: number;
+  readonly conditions?: RunConditions;
+}
+
+/** A metric, and which way is better. */
+export interface ComparedMetric {
+  readonly name: string;
+  readonly goal: Goal;
+  /** What it counts, if metrics of several kinds have the name: `entities` for their F1. Only equal kinds are tested together. */
+  readonly kind?: string;
+}
+
+/** The rows that scores were measured on. */
+export interface ScoredRows {
+  readonly split: "validation" | "test";
+  /** How many there are, if the runs say it. */
+  readonly count?: number;
+}
+
+/** A task by the name of its folder. */
+export interface ComparedTask {
+  readonly name: string;
+  /** The name that the user gave, if that can't be a folder's. */
+  readonly title?: string;
+  /** The metrics shown for it. Methods are tested by the first, the main metric. */
+  readonly metrics: readonly [main: ComparedMetric, ...others: ComparedMetric[]];
+  /** The rows of these metrics; missing in files of earlier versions. */
+  readonly rows?: ScoredRows;
+  /** Scores on other rows. They are shown, but not tested. */
+  readonly beside?: { readonly rows: ScoredRows; readonly metrics: readonly ComparedMetric[] };
+  /** Methods whose training was stopped by the validation rows, if scores on these rows are shown. */
+  readonly chosenByRows?: readonly string[];
+}
+
+/** A run that ended without results. */
+export interface FailedRun extends RunId {
+  /** The message of its error. */
+  readonly reason: string;
+  /** The error's code, if it had one. */
+  readonly code?: string;
+  /** The last step that it completed. */
+  readonly step?: number;
+}
+
+/**
+ * A run without results that has not failed: it is running, was stopped before its last step, has not started although it was planned, or
+ * is missing: it was asked for, or other methods of its task have the seed.
+ */
+export interface UnfinishedRun extends RunId {
+  readonly state: "running" | "stopped" | "waiting" | "missing";
+}
+
+/** The runs of a comparison that have no results. */
+export interface MissingRuns {
+  readonly failed: readonly FailedRun[];
+  readonly unfinished: readonly UnfinishedRun[];
+}
+
+/** What tasks can have in common: rows that are trained on, that scores are of, or both in different tasks; or files. */
+export type SharedRows = "training rows" | "evaluated rows" | "rows that one trains on and another evaluates" | "files";
+
+/** Tasks that share rows. Their scores are not independent, however many tasks they are. */
+export interface RowGroup {
+  /** At least two. */
+  readonly tasks: readonly string[];
+  readonly share: readonly SharedRows[];
+}
+
+/** Tasks that count as one in a test. */
+export interface JoinedTasks extends RowGroup {
+  /** Those of them whose runs are equal to the runs of a task before: they are left out. */
+  readonly repeated?: readonly string[];
+}
+
+/** A point of the grid that was tried for a method on a task. */
+export interface TriedPoint extends RunId {
+  /** The values of those settings of the grid that have an effect on the method. */
+  readonly point: JsonObject;
+  /** The main metric on the held-out rows; null if the run has no results. */
+  readonly score: number | null;
+  /** Wall time of the run; null if it has not begun. */
+  readonly seconds: number | null;
+  /** Whether the reported runs have these values. */
+  readonly chosen: boolean;
+  /** Of a chosen point: how many points have its score, if there are others. */
+  readonly tied?: number;
+  /** Why it has no score. */
+  readonly reason?: string;
+}
+
+/** The runs that are compared. Tasks and methods are shown in this order; the order of runs does not matter. */
+export interface Comparison extends Partial<MissingRuns> {
+  readonly tasks: readonly ComparedTask[];
+  readonly methods: readonly string[];
+  readonly runs: readonly ComparedRun[];
+  /** The tasks that share rows, each in one group at most. All other tasks have rows of their own, as far as known. */
+  readonly rowGroups?: readonly RowGroup[];
+  /** All points of the grid that were tried. */
+  readonly tuning?: readonly TriedPoint[];
+}
+
+/** One metric of one method on one task, over its seeds. */
+export interface SummaryEntry {
+  readonly task: string;
+  readonly method: string;
+  readonly metric: string;
+  readonly mean: number;
+  /** Of a sample (n − 1); null for a single run. */
+  readonly deviation: number | null;
+  /** How many runs have the metric. */
+  readonly n: number;
+}
+
+/** The effect sizes of paired samples a and b, over the differences a − b. A value that does not exist is null. */
+export interface PairedEffect {
+  /** In the unit of the scores. */
+  readonly meanDifference: number;
+  /** Of the mean difference: the sample deviation of the differences over √n; null for one pair. */
+  readonly standardError: number | null;
+  /** Cohen's d_z: the mean difference over the sample deviation of the differences; null if that is 0 or does not exist. */
+  readonly cohensDz: number | null;
+  /**
+   * The matched-pairs rank-biserial correlation, (W+ − W−) / (W+ + W−): 1 if a is above b in every pair that differs, −1
+   * if it is below in every such pair, 0 if no pair differs.
+   */
+  readonly rankBiserial: number;
+}
+
+/** The population that a test samples from. Its p-value says nothing about any other. */
+export type Population = "seeds of this task" | "seeds of these tasks" | "tasks" | "rows of this task";
+
+interface Tested {
+  readonly a: string;
+  readonly b: string;
+  readonly metric: string;
+  readonly population: Population;
+  /** How many pairs there are: of runs, of tasks or of rows. Tasks that share rows have one pair for each seed, or count as one task. */
+  readonly pairs: number;
+  /** In how many of the pairs the two methods differ. */
+  readonly differing: number;
+  /** How many runs (or tasks) of a and b were left out, because they have no partner or lack the metric. */
+  readonly unmatched: number;
+  readonly p: number;
+  /** p corrected within the entries of one test, one metric and one task. */
+  readonly pHolm: number;
+  /** The tested task; absent for a test over several tasks. */
+  readonly task?: string;
+}
+
+/**
+ * Wilcoxon's signed-rank test. `wilcoxon`: over pairs of runs on the same task with the same seed; tasks that share rows give one pair for
+ * each seed, the means of their runs. `wilcoxon-tasks`: over tasks, by the means of those runs.
+ */
+export interface WilcoxonTest extends Tested {
+  readonly test: "wilcoxon" | "wilcoxon-tasks";
+  /** The tasks of a test over several tasks, if these are not all of them. */
+  readonly tasks?: readonly string[];
+  /** What the metric counts, as in `ComparedMetric`. */
+  readonly kind?: string;
+  /** How many pairs are left out since their runs are equal to those of another seed: it counts once. */
+  readonly repeated?: number;
+  /** The tasks of the test whose pairs are joined. */
+  readonly joined?: readonly JoinedTasks[];
+  /** min(W+, W−) */
+  readonly statistic: number;
+  /** How much better a is than b: positive where it is better, also for metrics where lower is better. */
+  readonly effect: PairedEffect;
+}
+
+/** The paired bootstrap over rows that both methods have predicted. */
+export interface BootstrapTest extends Tested {
+  readonly test: "bootstrap";
+  /** How much better a is than b, in an interval from `low` to `high`: the difference of the metric, negated where lower is better. */
+  readonly statistic: number;
+  readonly low: number;
+  readonly high: number;
+  /** Of the interval: 0.95. */
+  readonly confidence: number;
+  /** How often the rows were resampled. */
+  readonly resamples: number;
+  /** The Monte Carlo standard error of p, which depends on the resamples. */
+  readonly pStandardError: number;
+}
+
+/** One test of two methods. */
+export type SignificanceTest = WilcoxonTest | BootstrapTest;
+
+/** What a run had cost when it first reached a score. */
+export interface Cost {
+  readonly seconds: number;
+  readonly step: number;
+}
+
+/** What the runs on one task had cost when they first reached a score. */
+export interface ScoreReached {
+  readonly task: string;
+  /** The score of the task's main metric. */
+  readonly target: number;
+  /** The rows that were evaluated during training, if that is known. */
+  readonly split?: ScoredRows["split"];
+  /** One entry for each run that was evaluated; its cost is null if it never reached the score. */
+  readonly runs: readonly { readonly method: string; readonly seed: number; readonly cost: Cost | null }[];
+}
+
+/** The content of `comparison.json`. */
+export interface ComparisonFile extends Comparison {
+  readonly failed: readonly FailedRun[];
+  readonly unfinished: readonly UnfinishedRun[];
+  /** Missing for a comparison that is still running, as is `notes`: the sentences below the tables. */
+  readonly summary?: readonly SummaryEntry[];
+  readonly notes?: readonly string[];
+  readonly tests: readonly SignificanceTest[];
+  /** What each run had cost when it reached the score that `--reach` names. */
+  readonly reached: readonly ScoreReached[];
+  /** Budget, seeds, number of jobs and grid, for readers of the results. */
+  readonly conditions: Readonly<Record<string, unknown>>;
+}
+
+const CONDITION_KEYS = Object.keys(CONDITIONS) as (keyof typeof CONDITIONS)[];
+
+const number = z.number();
+const name = z.string();
+const id = { task: name, method: name, seed: number };
+
+const evaluatedRows = z.array(z.enum(["validation", "test", "holdout"])).exactOptional();
+
+const run = z.object({
+  ...id,
+  metrics: z.record(name, number),
+  trainedParameters: number,
+  seconds: number,
+  peakMemoryBytes: number,
+  untrained: z.literal(true).exactOptional(),
+  constant: evaluatedRows,
+  constantLabels: evaluatedRows,
+  conditions: z.partialRecord(z.enum(CONDITION_KEYS), z.union([name, number])).exactOptional(),
+});
+
+const triedPoint = z.object({
+  ...id,
+  point: z.record(name, z.json()),
+  score: number.nullable(),
+  seconds: number.nullable(),
+  chosen: z.boolean(),
+  tied: number.exactOptional(),
+  reason: name.exactOptional(),
+});
+
+const metric = z.object({ name, goal: z.enum(["maximize", "minimize"]), kind: name.exactOptional() });
+const split = z.enum(["validation", "test"]);
+const rows = z.object({ split, count: number.exactOptional() });
+const comparedTask = z.object({
+  name,
+  title: name.exactOptional(),
+  metrics: z.tuple([metric], metric),
+  rows: rows.exactOptional(),
+  beside: z.object({ rows, metrics: z.array(metric) }).exactOptional(),
+  chosenByRows: z.array(name).exactOptional(),
+});
+
+const tested = {
+  a: name,
+  b: name,
+  metric: name,
+  p: number,
+  pHolm: number,
+  pairs: number,
+  differing: number,
+  unmatched: number,
+  statistic: number,
+  population: z.enum(["seeds of this task", "seeds of these tasks", "tasks", "rows of this task"]),
+  task: name.exactOptional(),
+};
+const effect = z.object({
+  meanDifference: number,
+  standardError: number.nullable(),
+  cohensDz: number.nullable(),
+  rankBiserial: number,
+});
+const rowGroup = {
+  tasks: z.array(name),
+  share: z.array(z.enum(["training rows", "evaluated rows", "rows that one trains on and another evaluates", "files"])),
+};
+const wilcoxon = {
+  test: z.enum(["wilcoxon", "wilcoxon-tasks"]),
+  effect,
+  tasks: z.array(name).exactOptional(),
+  kind: name.exactOptional(),
+  repeated: number.exactOptional(),
+  joined: z.array(z.object({ ...rowGroup, repeated: z.array(name).exactOptional() })).exactOptional(),
+};
+const bootstrap = {
+  test: z.literal("bootstrap"),
+  low: number,
+  high: number,
+  confidence: number.exactOptional(),
+  resamples: number,
+  pStandardError: number,
+};
+
+const cost = z.object({ seconds: number, step: number });
+const reached = z.object({
+  task: name,
+  target: number,
+  split: split.exactOptional(),
+  runs: z.array(z.object({ method: name, seed: number, cost: cost.nullable() })),
+});
+
+const schema = z.object({
+  runs: z.array(run),
+  tests: z.array(
+    z.discriminatedUnion("test", [z.object({ ...tested, ...wilcoxon }), z.object({ ...tested, ...bootstrap })]),
+  ),
+  failed: z
+    .array(z.object({ ...id, reason: name, code: name.exactOptional(), step: number.exactOptional() }))
+    .default([]),
+  unfinished: z.array(z.object({ ...id, state: z.enum(["running", "stopped", "waiting", "missing"]) })).default([]),
+  tuning: z.array(triedPoint).default([]),
+  notes: z.array(name).exactOptional(),
+  tasks: z.array(comparedTask),
+  methods: z.array(name),
+  rowGroups: z.array(z.object(rowGroup)).exactOptional(),
+  reached: z.array(reached),
+  conditions: z.record(name, z.unknown()),
+});
+
+export function writeComparisonFile(folder: string, comparison: ComparisonFile): void {
+  writeFileAtomic(join(folder, COMPARISON), `${JSON.stringify(comparison, undefined, 2)}\n`);
+}
+
+/** @throws BidoraError `COMPARISON` for a file that can't be read or has another form */
+export function readComparisonFile(folder: string): ComparisonFile {
+  const path = join(folder, COMPARISON);
+  const parsed = schema.safeParse(readIfObject(path));
+  if (parsed.success) {
+    const { tests, ...found } = parsed.data;
+    return { ...found, tests: tests.map((test) => (test.test === "bootstrap" ? withSign(test, found.tasks) : test)) };
+  }
+  const { key, what } = firstFault(parsed.error.issues, "the file");
+  throw new BidoraError(
+    "COMPARISON",
+    `Expected the results of a comparison in ${path}, but they are incomplete or from an older version (${key}: ${what}); write the file again with compare --collect.`,
+  );
+}
+
+/** Earlier versions wrote no confidence, and the plain difference of a minus b even where lower is better. */
+function withSign(
+  { confidence, ...test }: Omit<BootstrapTest, "confidence"> & { readonly confidence?: number },
+  tasks: Comparison["tasks"],
+): BootstrapTest {
+  if (confidence !== undefined) return { ...test, confidence };
+  const main = tasks.find(({ name }) => name === test.task)?.metrics[0];
+  const { statistic, low, high } = test;
+  const negated = main?.goal === "minimize" && { statistic: -statistic, low: -high, high: -low };
+  return { ...test, ...negated, confidence: 0.95 };
+}
+
+function readIfObject(path: string): unknown {
+  try {
+    return readJsonObject(path);
+  } catch (error) {
+    if ((error as BidoraError).code === "FILE") throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,19 @@
+export {
+  architectureFor,
+  headsOf,
+  interleaveHalves,
+  type NamedArchitecture,
+  ROPE_FACTORS,
+  tensorName,
+  writableModelTypes,
+} from "./architectures.js";
+export { ENCODER_TYPES, type EncoderNames, encoderNames, encoderTensor } from "./encoders.js";
+export { count, flag, type GgufPair, number, text } from "./metadata.js";
+export { GGUF_FILE, readGgufSource } from "./modelFolder.js";
+export { type FileType, fileTypeNumber, halfBits, halfValues, typeOf } from "./quantize.js";
+export { llama3Factors } from "./rope.js";
+export { tokenizerMetadata } from "./tokenizerMetadata.js";
+export type { TokenizerParts } from "./tokenizerParts.js";
+export { blockOf, type GgmlType } from "./types.js";
+export { wordSettings } from "./wordPiece.js";
+export { type GgufEntry, writeGguf } from "./writer.js";

@@ -1,0 +1,2 @@
+export { type HubContext, type HubOptions, hubOptions, hubOptionsOf, shownUrl } from "./options.js";
+export { hubSnapshot } from "./snapshot.js";

@@ -1,0 +1,103 @@
+// Shapes: A [r, in], B [out, r], B's bias [out].
+
+import { BidoraError } from "../../base/index.js";
+import * as torch from "../../torch/index.js";
+import type { Module, Parameter } from "../nn/index.js";
+import { Adapter, type Layer } from "./adapter.js";
+import { LowRank } from "./lowRank.js";
+import { type LowRankConfig, rankAndScale } from "./lowRankConfig.js";
+import type { TensorSpec } from "./method.js";
+import { type Slot, targetSlots } from "./targets.js";
+
+/** Names of an adapted layer's tensors in PEFT's files, after the layer's path. */
+export const LOW_RANK_NAMES = {
+  linear: { a: "lora_A.weight", b: "lora_B.weight" },
+  embedding: { a: "lora_embedding_A", b: "lora_embedding_B" },
+} as const;
+export const B_BIAS = "lora_B.bias";
+export const MAGNITUDE = "lora_magnitude_vector";
+
+/** @throws BidoraError `ADAPTER_CONFIG` for a bias of B in an embedding, and as `targetSlots` */
+export function lowRankSlots(model: Module, config: LowRankConfig): Slot[] {
+  const slots = targetSlots(model, config);
+  const embedding = slots.find(({ kind }) => kind === "embedding");
+  if (config.loraBias && embedding) {
+    throw new BidoraError(
+      "ADAPTER_CONFIG",
+      `lora_bias does not go with the embedding ${embedding.path}: exclude that module.`,
+    );
+  }
+  return slots;
+}
+
+/** The update starts at zero. As in PEFT, a linear layer has a random A and a zero B, an embedding the opposite. */
+export function lowRankTensors(slot: Slot, config: LowRankConfig): TensorSpec[] {
+  const { rank } = rankAndScale(config, slot.path);
+  const { a, b } = LOW_RANK_NAMES[slot.kind];
+  const [shapeA, shapeB] = [
+    [rank, slot.in],
+    [slot.out, rank],
+  ] as const;
+  const isLinear = slot.kind === "linear";
+  const specs: TensorSpec[] = [
+    { name: a, shape: shapeA, start: isLinear ? uniform(shapeA) : zeros(shapeA) },
+    { name: b, shape: shapeB, start: isLinear ? zeros(shapeB) : normal(shapeB) },
+  ];
+  return config.loraBias
+    ? [...specs, { name: B_BIAS, shape: [slot.out], decays: false, start: zeros([slot.out]) }]
+    : specs;
+}
+
+/** Uniform in ±1/√in, which is Kaiming's with a = √5. shape: [any, in] */
+function uniform(shape: readonly [number, number]): TensorSpec["start"] {
+  const bound = 1 / Math.sqrt(shape[1]);
+  return ({ dtype, generator }) => torch.uniform_(torch.empty(shape, { dtype }), -bound, bound, { generator });
+}
+
+function normal(shape: readonly number[]): TensorSpec["start"] {
+  return ({ dtype, generator }) => torch.normal_(torch.empty(shape, { dtype }), 0, 1, { generator });
+}
+
+function zeros(shape: readonly number[]): TensorSpec["start"] {
+  return ({ dtype }) => torch.zeros(shape, { dtype });
+}
+
+export function lowRankOf(slot: Slot, config: LowRankConfig, parameters: ReadonlyMap<string, Parameter>): LowRank {
+  const { a, b } = LOW_RANK_NAMES[slot.kind];
+  const own = {
+    a: parameters.get(a) as Parameter,
+    b: parameters.get(b) as Parameter,
+    bBias: parameters.get(B_BIAS),
+  };
+  return new LowRank(own, rankAndScale(config, slot.path).scale, slot.kind === "linear" ? config.dropout : 0);
+}
+
+/** The base class of LoRA's and DoRA's adapters. */
+export abstract class LowRankAdapter extends Adapter {
+  constructor(override readonly lowRank: LowRank) {
+    super();
+    this.child("lora_dropout", lowRank.dropout);
+  }
+
+  get rank(): number {
+    return this.lowRank.rank;
+  }
+
+  get dtype(): torch.DType {
+    return this.lowRank.a.dtype;
+  }
+
+  override whyNotMerged(layer: Layer): string | undefined {
+    const hasBias = layer.ownParameters.has("bias");
+    return this.lowRank.bBias && !hasBias ? "has no bias that lora_bias could be merged into" : undefined;
+  }
+
+  /** W0 + s·B·A: without a magnitude, the direction is the weight. */
+  mergedWeight(layer: Layer, dtype: torch.DType): torch.Tensor {
+    return this.lowRank.direction(layer, dtype);
+  }
+
+  override biasUpdate(_layer: Layer, dtype: torch.DType): torch.Tensor | undefined {
+    return this.lowRank.biasUpdate(dtype);
+  }
+}

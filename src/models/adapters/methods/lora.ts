@@ -1,0 +1,82 @@
+import { checkArguments } from "../../../base/index.js";
+import type * as torch from "../../../torch/index.js";
+import type { Embedding, ForwardContext, Linear } from "../../nn/index.js";
+import { configOptions } from "../adapterConfig.js";
+import {
+  fromSettings,
+  LOW_RANK_DEFAULTS,
+  LOW_RANK_OPTIONS,
+  type LowRankConfig,
+  lowRankFacts,
+  toSettings,
+} from "../lowRankConfig.js";
+import { LowRankAdapter, lowRankOf, lowRankSlots, lowRankTensors, MAGNITUDE } from "../lowRankLayers.js";
+import type { AdapterMethod } from "../method.js";
+import { currentLoraName, LORA_DEFAULTS, LORA_SUFFIXES, parseLoraKeys, renderLoraKeys } from "../peft/loraKeys.js";
+
+export interface LoraConfig extends LowRankConfig {
+  readonly method: "lora";
+}
+
+const OPTIONS = configOptions(LOW_RANK_DEFAULTS);
+
+/** LoRA's settings; the defaults are PEFT's, with rank 8, alpha 16 and every linear layer. */
+export function loraConfig(options: Partial<LowRankConfig> = {}): LoraConfig {
+  checkArguments("loraConfig", ["options", options, OPTIONS]);
+  return { ...LOW_RANK_DEFAULTS, ...options, method: "lora" };
+}
+
+/** LoRA (arXiv 2106.09685): y = x·W0ᵀ + b + s·(x·Aᵀ)·Bᵀ. */
+class LoraLinear extends LowRankAdapter {
+  forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
+    const branch = this.lowRank.drop(x, context);
+    return this.lowRank.linear(x, layer, branch === x ? {} : { branch });
+  }
+
+  override get followsLayer(): boolean {
+    return true;
+  }
+
+  override afterLayer(base: torch.Tensor, x: torch.Tensor, layer: Linear): torch.Tensor {
+    return this.lowRank.afterLinear(base, x, layer);
+  }
+}
+
+/** LoRA of an embedding: rows of table + s·(B·A)ᵀ. */
+class LoraEmbedding extends LowRankAdapter {
+  forward(ids: torch.Tensor, layer: Embedding, _context: ForwardContext): torch.Tensor {
+    return this.lowRank.addRows(layer.base(ids), ids, layer);
+  }
+}
+
+export const lora: AdapterMethod<LoraConfig, typeof LOW_RANK_OPTIONS> = {
+  about: "a low-rank update",
+  learningRate: 1e-3,
+  options: LOW_RANK_OPTIONS,
+  retunable: ["dropout"],
+  config: loraConfig,
+  fromSettings,
+  toSettings,
+  inLayers: {
+    findSlots: lowRankSlots,
+    tensors: lowRankTensors,
+    build(slot, config, parameters) {
+      const lowRank = lowRankOf(slot, config, parameters);
+      return slot.kind === "linear" ? new LoraLinear(lowRank) : new LoraEmbedding(lowRank);
+    },
+    facts: lowRankFacts,
+  },
+  codec: {
+    peftType: "LORA",
+    isOwn: ({ use_dora: dora }) => dora !== true,
+    defaults: LORA_DEFAULTS,
+    parse: (file, json) => loraConfig(parseLoraKeys(file, json)),
+    render: (config, paths) => renderLoraKeys(config, paths, false),
+    suffixes: LORA_SUFFIXES,
+    currentName: currentLoraName,
+    contradiction(_config, tensors) {
+      const magnitude = [...tensors.keys()].find((name) => name.endsWith(`.${MAGNITUDE}`));
+      return magnitude && `use_dora is false, but there is a ${magnitude}: one of them is wrong`;
+    },
+  },
+};

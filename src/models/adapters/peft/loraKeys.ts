@@ -1,0 +1,169 @@
+import * as z from "zod";
+import { BidoraError, exactPattern, wholeRecord } from "../../../base/index.js";
+import type { JsonObject } from "../../../base/records/index.js";
+import type { Pattern } from "../adapterConfig.js";
+import { type LowRankConfig, matchingKeys, rankAndScale } from "../lowRankConfig.js";
+import { B_BIAS, LOW_RANK_NAMES, MAGNITUDE } from "../lowRankLayers.js";
+import {
+  checkedKeys,
+  isOn,
+  parseTargetKeys,
+  refusedLayers,
+  renderTargetKeys,
+  TARGET_KEY_DEFAULTS,
+  targetKeys,
+} from "./targetKeys.js";
+
+/** The keys of a LoRA's adapter_config.json that other types lack, with their defaults. */
+export const LORA_DEFAULTS: JsonObject = {
+  ...TARGET_KEY_DEFAULTS,
+  alora_invocation_tokens: null,
+  alpha_pattern: {},
+  arrow_config: null,
+  corda_config: null,
+  ensure_weight_tying: false,
+  eva_config: null,
+  fan_in_fan_out: false,
+  init_lora_weights: true,
+  kasa_config: null,
+  layer_replication: null,
+  loftq_config: {},
+  lora_alpha: 8,
+  lora_bias: false,
+  lora_dropout: 0,
+  lora_ga_config: null,
+  megatron_config: null,
+  megatron_core: "megatron.core",
+  monteclora_config: null,
+  qalora_group_size: 16,
+  r: 8,
+  rank_pattern: {},
+  target_parameters: null,
+  trainable_token_indices: null,
+  use_bdlora: null,
+  use_dora: false,
+  use_qalora: false,
+  use_rslora: false,
+  velora_config: null,
+};
+
+export const LORA_SUFFIXES: readonly string[] = [
+  ...Object.values(LOW_RANK_NAMES).flatMap(({ a, b }) => [a, b]),
+  B_BIAS,
+];
+
+const ADAPTED_ONLY = "lora_only";
+
+const pattern = (value: z.ZodNumber) =>
+  wholeRecord(z.record(z.string(), value).nullable()).transform((record) => record ?? {});
+
+const schema = targetKeys.extend({
+  r: z.int().min(1),
+  lora_alpha: z.number(),
+  lora_dropout: z.number().min(0).lt(1),
+  use_rslora: z.boolean(),
+  use_dora: z.boolean(),
+  lora_bias: z.boolean(),
+  bias: z.enum(["none", ADAPTED_ONLY, "all"]),
+  rank_pattern: pattern(z.int().min(1)),
+  alpha_pattern: pattern(z.number()),
+});
+
+/** @throws BidoraError `ADAPTER_CONFIG` for what is malformed or not supported */
+export function parseLoraKeys(file: string, json: JsonObject): Omit<LowRankConfig, "method"> {
+  refuseUnsupported(file, json);
+  const data = checkedKeys(file, schema, json);
+  return {
+    ...parseTargetKeys(data, ADAPTED_ONLY),
+    rank: data.r,
+    alpha: data.lora_alpha,
+    rslora: data.use_rslora,
+    dropout: data.lora_dropout,
+    rankPattern: data.rank_pattern,
+    alphaPattern: data.alpha_pattern,
+    loraBias: data.lora_bias,
+  };
+}
+
+export function renderLoraKeys(config: LowRankConfig, paths: readonly string[], isDora: boolean): JsonObject {
+  return {
+    ...renderTargetKeys(config, ADAPTED_ONLY),
+    r: config.rank,
+    lora_alpha: config.alpha,
+    lora_dropout: config.dropout,
+    use_rslora: config.rslora,
+    use_dora: isDora,
+    lora_bias: config.loraBias,
+    rank_pattern: unambiguous(config.rankPattern, paths, (path) => rankAndScale(config, path).rank),
+    alpha_pattern: unambiguous(config.alphaPattern, paths, (path) => rankAndScale(config, path).alpha),
+  };
+}
+
+/**
+ * The pattern itself, or one key per module if two keys match the same module. PEFT sorts keys when it saves and uses the first
+ * match, so it would change the order of overlapping keys.
+ */
+function unambiguous(pattern: Pattern, paths: readonly string[], resolve: (path: string) => number): Pattern {
+  if (paths.every((path) => matchingKeys(pattern, path).length <= 1)) return pattern;
+  const matched = paths.filter((path) => matchingKeys(pattern, path).length > 0);
+  return Object.fromEntries(matched.map((path) => [exactPattern(path), resolve(path)]));
+}
+
+/** Removes the `.weight` that older versions of PEFT append to the name of a magnitude. */
+export function currentLoraName(name: string): string {
+  return name.endsWith(`.${MAGNITUDE}.weight`) ? name.slice(0, -".weight".length) : name;
+}
+
+/** The initialization that quantizes the base. PEFT repeats it on loading, which changes nothing in a base that is quantized already. */
+export const LOFTQ = "loftq";
+
+/** Initializations of A and B that do not change the base weights, or whose changed base can be given as the model. */
+const SUPPORTED_STARTS: readonly unknown[] = [true, false, null, "gaussian", "eva", "orthogonal", "mica", LOFTQ];
+
+/** Unsupported variants of LoRA, which do not compute W0 + s·B·A, by the key that enables them. */
+const VARIANTS: Readonly<Record<string, string>> = {
+  alora_invocation_tokens: "an activated LoRA acts only after its invocation tokens",
+  arrow_config: "Arrow routes each token through several adapters",
+  ensure_weight_tying: "the adapters of tied layers share their tensors",
+  kasa_config: "KaSA replaces the base weights by truncated ones",
+  layer_replication: "the base's layers are repeated",
+  megatron_config: "the base is split by Megatron",
+  monteclora_config: "MonteCLoRA samples its weights",
+  target_parameters: "it adapts bare parameters, not layers",
+  trainable_token_indices: "it retrains single rows of an embedding",
+  use_bdlora: "BD-LoRA stores block-diagonal matrices",
+  use_qalora: "QALoRA sums its input in groups",
+  velora_config: "VeLoRA compresses the layers' inputs",
+};
+
+/**
+ * Refuses unsupported settings, each with its reason.
+ * @param config the file's keys, with defaults for absent ones
+ * @throws BidoraError `ADAPTER_CONFIG`
+ */
+export function refuseUnsupported(file: string, config: JsonObject): void {
+  const why = refusalOf(config);
+  if (why !== undefined) throw new BidoraError("ADAPTER_CONFIG", `${file}: ${why}.`);
+}
+
+function refusalOf(config: JsonObject): string | undefined {
+  const { init_lora_weights: start, use_dora: dora, lora_bias: bBias } = config;
+  if (!SUPPORTED_STARTS.includes(start ?? null)) return changedBase(start);
+  for (const [key, reason] of Object.entries(VARIANTS)) {
+    if (isOn(config[key])) return unsupported(key, reason);
+  }
+  if (dora === true && bBias === true)
+    return "use_dora and lora_bias are mutually exclusive, in PEFT too: one of them must be false";
+  return refusedLayers(config);
+}
+
+function changedBase(start: unknown): string {
+  return (
+    `init_lora_weights is ${JSON.stringify(start)}, which changes the base weights before training, so that the adapter does not fit ` +
+    "the plain base: save it in PEFT with path_initial_model_for_weight_conversion, or merge it there"
+  );
+}
+
+function unsupported(key: string, reason: string): string {
+  return `${key} is set (${reason}), which is not supported: merge the adapter in PEFT with merge_and_unload() and use the merged model`;
+}

@@ -1,0 +1,107 @@
+// Attention for models, with dropout, sliding windows and a cache.
+// Shapes: N queries, M keys, H heads, G key heads, head size D.
+import { BidoraError } from "../../base/index.js";
+import type * as torch from "../../torch/index.js";
+import {
+  type AttentionLimits,
+  type AttentionOptions,
+  attention,
+  attentionCached,
+  type RowLayout,
+} from "../../torch/operators/index.js";
+import type { Dropout, ForwardContext } from "./context.js";
+import type { KeyValueCache } from "./keyValueCache.js";
+
+/** How many tokens before and after its own position a query attends to; undefined for no limit. */
+export interface AttentionWindow {
+  readonly before?: number | undefined;
+  readonly after?: number | undefined;
+}
+
+/** Attention's options besides its operands. */
+export interface AttendOptions extends Pick<AttentionOptions, "scores"> {
+  readonly heads: number;
+  /** Key and value heads, each shared by `heads / kvHeads` adjacent query heads. Default: `heads`. */
+  readonly kvHeads?: number | undefined;
+  /** The layout of the queries' sequences. Several documents packed into one row are several sequences. */
+  readonly layout: RowLayout;
+  /** The layout of the same sequences' keys, if a cache has more keys than there are queries. Default: `layout`. */
+  readonly keyLayout?: RowLayout | undefined;
+  /** Whether queries attend only to keys up to their own position. A sequence's last query has the position of its last key. */
+  readonly causal?: boolean | undefined;
+  /** A sliding window. transformers' `sliding_window` of n tokens is causal with `{ before: n - 1 }`. */
+  readonly window?: AttentionWindow | undefined;
+  /** The positive scale of the products. Default: 1 / √D. */
+  readonly scale?: number | undefined;
+  readonly dropout: Dropout;
+  readonly context: ForwardContext;
+}
+
+/**
+ * Attention over packed tokens: softmax(scale·q·kᵀ)·v for each sequence and head. If it is causal or has a window, no sequence may have
+ * more queries than keys.
+ * @param q [N, H·D]
+ * @param k [M, G·D], like v
+ * @returns [N, H·D]
+ */
+export function attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: AttendOptions): torch.Tensor {
+  const { layout, keyLayout = layout, heads, kvHeads = heads, dropout, context, scores } = options;
+  const mask = dropout.draw([layout.lengths.length, heads, longest(layout), longest(keyLayout)], context);
+  return attention(q, k, v, {
+    heads,
+    kvHeads,
+    layout,
+    keyLayout,
+    limits: limitsOf(options),
+    scale: options.scale ?? 1 / Math.sqrt((q.shape[1] as number) / heads),
+    dropout: mask && { p: dropout.p, mask },
+    scores,
+  });
+}
+
+function limitsOf({ causal, window, layout, keyLayout = layout }: AttendOptions): AttentionLimits {
+  const limits = { before: window?.before ?? null, after: causal ? 0 : (window?.after ?? null) };
+  const isLimited = limits.before !== null || limits.after !== null;
+  const row = layout.lengths.findIndex((length, i) => length > (keyLayout.lengths[i] as number));
+  if (!isLimited || row < 0) return limits;
+  throw new BidoraError(
+    "ATTENTION",
+    `Causal or windowed attention needs at least as many keys as queries in every sequence; sequence ${row} has ${layout.lengths[row]} queries and ${keyLayout.lengths[row]} keys: pass the keys' layout as keyLayout.`,
+  );
+}
+
+function longest({ lengths }: RowLayout): number {
+  return lengths.reduce((a, b) => Math.max(a, b));
+}
+
+/** The options of causal attention besides its operands. */
+export type CausalOptions = Omit<AttendOptions, "keyLayout" | "causal" | "scores" | "window"> & {
+  /** The number of tokens before its own that a query attends to; undefined for no limit. */
+  readonly before?: number | undefined;
+};
+
+/** A layer's part of a key-value cache. */
+export interface LayerCache {
+  readonly cache: KeyValueCache | undefined;
+  /** The layer's index. */
+  readonly layer: number;
+}
+
+/**
+ * Causal attention of new tokens over themselves and the cached tokens of their sequences. Adds their keys and values to the cache. There
+ * is no gradient with a cache.
+ * @param q [N, H·D]
+ * @param k [N, G·D], like v
+ * @returns [N, H·D]
+ */
+export function causalAttention(
+  q: torch.Tensor,
+  k: torch.Tensor,
+  v: torch.Tensor,
+  { cache, layer }: LayerCache,
+  { before, ...options }: CausalOptions,
+): torch.Tensor {
+  if (!cache) return attend(q, k, v, { ...options, causal: true, window: { before } });
+  const { layout, heads, kvHeads = heads, scale } = options;
+  return attentionCached(q, cache.extend(layer, k, v, layout, kvHeads), { heads, kvHeads, layout, scale, before });
+}

@@ -1,0 +1,143 @@
+// Linear layers: y = x·Wᵀ + b.
+
+import * as torch from "../../torch/index.js";
+import { type LinearOperands, linear, linears } from "../../torch/operators/index.js";
+import type { ForwardContext } from "./context.js";
+import { DerivedTensor, Module, Parameter } from "./module.js";
+
+/**
+ * An adapter that replaces a linear layer's product. It may use the layer's result: a bottleneck after a sub-layer's dense layer computes
+ * `layer.base(x)` first, and comes before that sub-layer's dropout and residual connection.
+ */
+export interface LinearAdapter extends Module {
+  /** x: [tokens, in] → [tokens, out] */
+  forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor;
+}
+
+/** y = x·Wᵀ + b with W: [out, in]. The weight is used in the input's dtype. */
+export class Linear extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter | undefined;
+  /** Whether no loss depends on the layer. Its weight and bias are then buffers, and only an adapter can be trained. */
+  readonly isUnused: boolean;
+  declare readonly adapter: LinearAdapter | undefined;
+  /** The weight in oneDNN's packed layout. */
+  readonly #packed = new DerivedTensor();
+
+  constructor(
+    readonly inFeatures: number,
+    readonly outFeatures: number,
+    options: {
+      readonly bias?: boolean;
+      /** Another module's weight to use; only that module has it in the tree. */
+      readonly weight?: Parameter;
+      /** Whether model files store the weight as [in, out], like GPT-2's `Conv1D`. */
+      readonly isStoredTransposed?: boolean;
+      readonly isUnused?: boolean;
+    } = {},
+  ) {
+    super();
+    this.isUnused = options.isUnused ?? false;
+    const own = (name: string, shape: readonly number[]) =>
+      this.isUnused
+        ? this.buffer(name, torch.keep(torch.zeros(shape)))
+        : this.hold(name, new Parameter(shape, options.isStoredTransposed && name === "weight"));
+    this.weight = options.weight ?? own("weight", [outFeatures, inFeatures]);
+    this.bias = options.bias === false ? undefined : own("bias", [outFeatures]);
+  }
+
+  /** x: [..., in] → [..., out] */
+  forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
+    return this.adapter ? this.adapter.forward(x, this, context) : this.base(x);
+  }
+
+  /** The layer's output without its adapter. */
+  base(x: torch.Tensor): torch.Tensor {
+    return this.apply(x, (operands) => linear(x, operands));
+  }
+
+  /** Calls an operator with the layer's weight and bias, in the input's dtype. */
+  apply(x: torch.Tensor, operator: (operands: LinearOperands) => torch.Tensor): torch.Tensor {
+    const bias = this.bias ? torch.castTo(this.bias.tensor, x.dtype) : null;
+    const packed = this.packedFor(x);
+    return this.weight.values.use((weight) => operator({ weight, bias, packed }), x.dtype);
+  }
+
+  /** The weight in oneDNN's packed layout, if there is a copy in the input's dtype. */
+  packedFor(x: torch.Tensor): torch.Tensor | null {
+    const { values } = this.weight;
+    if (!values.isDense || x.dtype !== values.dtype) return null;
+    return this.#packed.find([values.tensor]) ?? null;
+  }
+
+  /**
+   * Packs the weight into oneDNN's layout, which oneDNN would otherwise do for every product. The copy is used until the weight is replaced
+   * or changed in place.
+   */
+  pack(): void {
+    const { tensor: weight } = this.weight;
+    this.#packed.make([weight], () => torch.reorderLinearWeight(weight));
+  }
+
+  protected override release(): void {
+    this.#packed.dispose();
+    super.release();
+  }
+}
+
+/** Packs the linear layers of a model for inference, if that makes their products faster. */
+export function packLinears(model: Module): void {
+  const packable = torch.packableDtypes();
+  for (const [, layer] of model.namedModules()) {
+    if (!(layer instanceof Linear)) continue;
+    const { isDense, dtype, device } = layer.weight.values;
+    if (isDense && device === "cpu" && packable.includes(dtype)) layer.pack();
+  }
+}
+
+/**
+ * The outputs of several layers for the same input, such as query, key and value.
+ * @param x [tokens, in]
+ * @returns [tokens, out] for each layer
+ */
+export function projectTogether(
+  layers: readonly Linear[],
+  x: torch.Tensor,
+  context: ForwardContext,
+): readonly torch.Tensor[] {
+  return (areAlike(layers, x) && productsTogether(layers, x)) || layers.map((layer) => layer.forward(x, context));
+}
+
+/** Whether the layers are plain products, with biases for all or none. */
+function areAlike(layers: readonly Linear[], x: torch.Tensor): boolean {
+  const isBiased = layers[0]?.bias !== undefined;
+  return (
+    layers.length > 1 &&
+    layers.every((layer) => !layer.adapter && (layer.bias !== undefined) === isBiased && !layer.packedFor(x))
+  );
+}
+
+/** All products in one call; undefined if it can't take one of the weights, or a gradient is needed. */
+function productsTogether(layers: readonly Linear[], x: torch.Tensor): readonly torch.Tensor[] | undefined {
+  const weights = layers.flatMap(({ weight }) => weight.values.operand(x.dtype) ?? []);
+  const biases = layers.flatMap(({ bias }) => bias?.tensor ?? []);
+  if (weights.length < layers.length || [x, ...weights, ...biases].some(({ requiresGrad }) => requiresGrad)) return;
+  return linears(
+    x,
+    weights,
+    biases.map((bias) => torch.castTo(bias, x.dtype)),
+  );
+}
+
+/**
+ * Splits the output of layers that a checkpoint stores fused.
+ * @param x [tokens, sum of widths]
+ * @returns [tokens, width] for each width
+ */
+export function partsOf(x: torch.Tensor, widths: readonly number[]): readonly torch.Tensor[] {
+  let end = 0;
+  return widths.map((width) => {
+    end += width;
+    return torch.narrow(x, 1, end - width, width);
+  });
+}

@@ -1,0 +1,170 @@
+/** The options of a comparison: its own, and those of its runs. */
+import * as z from "zod";
+import {
+  type AppliesWhen,
+  asRare,
+  choice,
+  type Given,
+  type Kind,
+  names,
+  number,
+  omit,
+  option,
+  pick,
+  separated,
+  text,
+  toggle,
+  whole,
+} from "../../base/settings/index.js";
+import { runOptions } from "../../tasks/config/index.js";
+import { launcherNames } from "./launchers.js";
+
+const WHOLE = /^\d+$/;
+
+/** Whole numbers separated by commas; a list in YAML. */
+const seeds: Kind<readonly number[]> = {
+  schema: z.array(z.int().min(0)).min(1),
+  takes: "whole numbers separated by commas, like 0,1,2",
+  placeholder: "N,…",
+  words: [],
+  fromText: (given) => given.split(",").map((seed) => (WHOLE.test(seed.trim()) ? Number(seed) : seed)),
+  textPattern: separated(String.raw`\d+`),
+};
+
+/** An entry of a file's list of tasks: the task's settings. */
+type TaskEntry = Readonly<Record<string, unknown>>;
+
+const tasks: Kind<readonly (string | TaskEntry)[]> = {
+  schema: z.array(z.union([z.string().min(1), z.record(z.string(), z.unknown())])).min(1),
+  takes: "names separated by commas; in a file a list of tasks, each with a name and its settings",
+  placeholder: "NAMES",
+  words: [],
+  fromText: (given) => given.split(",").map((name) => name.trim()),
+  textPattern: names("").textPattern!,
+};
+
+/** Values to try by setting. */
+const grid: Kind<readonly string[] | Readonly<Record<string, readonly unknown[]>>> = {
+  schema: z.union([z.array(z.string().regex(/^[^=]+=.+$/)).min(1), z.record(z.string(), z.array(z.unknown()).min(1))]),
+  takes: "a setting and values to try, like learningRate=1e-4,3e-4; repeatable",
+  placeholder: "KEY=A,B",
+  words: [],
+  isRepeated: true,
+  fromText: (given) => [given],
+  textPattern: "^[^=]+=.+$",
+};
+
+const perMethod: Kind<Readonly<Record<string, TaskEntry>>> = {
+  schema: z.record(z.string(), z.record(z.string(), z.unknown())),
+  takes: "a mapping from methods to settings, in a file",
+  placeholder: "…",
+  words: [],
+  fromText: (given) => given,
+};
+
+const BUDGET = /^(steps|rows|seconds)=\d+(\.\d+)?$/;
+const budget: Kind<string> = {
+  schema: z.string().regex(BUDGET),
+  takes: "steps=N, rows=N or seconds=N",
+  placeholder: "WHAT=N",
+  words: [],
+  fromText: (given) => given,
+};
+
+/** Three modes start no runs. */
+const whereRun: AppliesWhen = {
+  only: "without --list, --collect or --dry-run",
+  holds: ({ list, collect, dryRun }: { list?: boolean; collect?: boolean; dryRun?: boolean }) =>
+    !(list || collect || dryRun),
+};
+
+/** The comparison's own options. */
+export const comparisonOptions = {
+  methods: option(names("NAMES"), {
+    group: "Comparison",
+    help: "methods to compare, and variants such as lora+es",
+    default: ["lora", "dora", "bidora"],
+  }),
+  seeds: option(seeds, { group: "Comparison", help: "run each method with each of these seeds", default: [0] }),
+  tasks: option(tasks, {
+    group: "Comparison",
+    help: "which of the file's tasks to use",
+    defaultText: "all",
+  }),
+  grid: option(grid, {
+    group: "Comparison",
+    help: "values to choose from for each method and task, on a part of the training rows",
+    defaultText: "none",
+  }),
+  budget: option(budget, {
+    group: "Comparison",
+    help: "give every method the same optimizer steps, training rows, or seconds of training",
+    defaultText: "the run's length in each phase",
+  }),
+  perMethod: option(perMethod, {
+    group: "Comparison",
+    help: "settings of single methods, in the file only",
+    advanced: true,
+  }),
+  reach: option(number(), {
+    group: "Comparison",
+    help: "a score of the main metric; adds a column with the cost to reach it (with --eval-every)",
+    defaultText: "none",
+    advanced: true,
+  }),
+  jobs: option(whole(1), {
+    group: "Comparison",
+    help: "runs at the same time, which share the cores, or jobs in the scheduler's queue",
+    defaultText: "1; with a scheduler all",
+  }),
+  launcher: option(choice(launcherNames), {
+    group: "Comparison",
+    help: "make the runs on this machine, or as jobs of Slurm or Ray, on machines with the same folders",
+    default: "local",
+    session: true,
+    appliesWhen: whereRun,
+  }),
+  list: option(toggle, {
+    group: "Comparison",
+    help: "print one shell command per run instead of running them",
+    default: false,
+    session: true,
+  }),
+  collect: option(toggle, {
+    group: "Comparison",
+    help: "only summarize the runs that are there",
+    default: false,
+    session: true,
+  }),
+  dryRun: option(toggle, {
+    group: "Comparison",
+    help: "only estimate what the runs would cost",
+    default: false,
+    session: true,
+  }),
+};
+
+/** Options at the top of the help text, as for a run. */
+const MAIN = ["model", "task", "train", "validation", "epochs", "maxSteps"] as const;
+/** Options that the comparison sets for each run. */
+const SET = ["method", "seed", "output", "overwrite", "resume", "profile", "adapter", "dashboard"] as const;
+
+/** All options of a comparison. */
+export const compareOptions = {
+  ...comparisonOptions,
+  ...pick(runOptions, ...MAIN),
+  ...asRare(omit(runOptions, ...MAIN, ...SET)),
+  dashboard: {
+    ...runOptions.dashboard,
+    help: "serve the progress live on this machine, on any free port or =PORT",
+    appliesWhen: whereRun,
+  },
+  output: option(text("DIR"), {
+    group: "Output",
+    help: "folder for the runs and the tables",
+    default: "runs/comparison",
+  }),
+};
+
+/** The settings of a comparison, without its file. */
+export type CompareSettings = Given<typeof compareOptions>;

@@ -1,0 +1,17 @@
+export { type Cell, finalCells, gridCells, otherFinishedCells, type Pair, pairsOf, type RunFacts } from "./cells.js";
+export { checkTasks } from "./checkTasks.js";
+export { collectRuns } from "./collectRuns.js";
+export { type CompareSettings, compareOptions } from "./compareOptions.js";
+export { ComparisonProgress, cellName, runsFailed, scoreText } from "./comparisonProgress.js";
+export { refuseMixed, runToStart } from "./conditions.js";
+export { costsText, type ExpectedCost, type ExpectedCosts, expectedCosts } from "./expectedCosts.js";
+export { bestSettings, divergedCells } from "./gridSearch.js";
+export { commandOf, type EndedRun, runCells, saveFailure } from "./jobs.js";
+export { launcherOf } from "./launchers.js";
+export { type ComparisonWatch, watchComparison } from "./livePage.js";
+export { type AskedRuns, hasDiverged, missingRuns } from "./missingRuns.js";
+export { checkComparisonFolder, checkStarted, refuseForeignRuns, savePlan } from "./plan.js";
+export { type ComparisonResult, writeComparison } from "./results.js";
+export { factsIn } from "./runFacts.js";
+export { scoringOf, watchedMetric } from "./scoring.js";
+export { askedRuns, readSpec, requestedResults, type Spec, type Variant, variantsOf } from "./spec.js";

@@ -1,0 +1,155 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join, relative } from "node:path";
+import { BidoraError, statOf } from "../../base/index.js";
+import {
+  contentsOf,
+  hasStepCosts,
+  isRunFolder,
+  type JsonObject,
+  PLAN,
+  type PlannedRun,
+  RUN_FILE,
+  readPlan,
+  sha256OfFile,
+  writePlan,
+} from "../../base/records/index.js";
+import { type RunSettings, readRunFile, resolveRun } from "../../tasks/config/index.js";
+import type { Cell } from "./cells.js";
+import { isSameValue } from "./grid.js";
+
+/** Settings that may differ between two calls for the same run. */
+const MAY_DIFFER: ReadonlySet<string> = new Set(["output", "device", "threads", "saveEvery", "keepCheckpoints"]);
+
+/** @throws BidoraError `OUTPUT_IN_USE` for a folder with other contents than a comparison */
+export function checkComparisonFolder(folder: string): void {
+  const isOwn = !existsSync(folder) || existsSync(join(folder, PLAN)) || hasStepCosts(folder);
+  if (isOwn || contentsOf(folder).length === 0) return;
+  throw new BidoraError(
+    "OUTPUT_IN_USE",
+    `--output ${folder} is not empty and has no ${PLAN}, so it is not the folder of a comparison: name another folder.`,
+  );
+}
+
+/**
+ * Saves the settings of the cells, once they are checked.
+ * @throws BidoraError `COMPARISON` as `checkStarted`
+ */
+export async function savePlan(folder: string, cells: readonly Cell[]): Promise<void> {
+  const planned = { ...readPlan(folder), ...(await checkStarted(folder, cells)) };
+  writePlan(folder, planned);
+}
+
+/**
+ * Checks runs that have already started: they must have been planned with the same settings, on the same rows and model, and their
+ * `run.yaml` must still have these settings. Otherwise the table would not describe the runs.
+ * @param tried settings that the grid chooses, whose choice may have changed
+ * @returns the settings and data of each cell
+ * @throws BidoraError `COMPARISON` naming the run and the differences
+ */
+export async function checkStarted(
+  folder: string,
+  cells: readonly Cell[],
+  tried: readonly string[] = [],
+): Promise<Record<string, PlannedRun>> {
+  const known = readPlan(folder);
+  const digests = new Map<string, Promise<string>>();
+  const found: Record<string, PlannedRun> = {};
+  for (const cell of cells) {
+    const name = relative(folder, cell.folder);
+    const own = { settings: askedFor(cell.settings), data: await dataOf(cell.settings, digests) };
+    found[name] = own;
+    if (!isRunFolder(cell.folder)) continue;
+    const before = begunAs(cell.folder, known, name);
+    refuseChanged(cell.folder, before, own, tried);
+    refuseEdited(cell.folder, before);
+  }
+  return found;
+}
+
+/**
+ * Refuses to summarize runs that are not the planned ones. Without a plan, any run is accepted.
+ * @throws BidoraError `COMPARISON` naming the run and the difference
+ */
+export function refuseForeignRuns(folder: string, runs: readonly Pick<Cell, "folder">[]): void {
+  if (!existsSync(join(folder, PLAN))) return;
+  const known = readPlan(folder);
+  for (const run of runs)
+    if (isRunFolder(run.folder)) refuseEdited(run.folder, begunAs(run.folder, known, relative(folder, run.folder)));
+}
+
+/** The plan of a run. @throws BidoraError `COMPARISON` for a run that is not in the plan */
+function begunAs(folder: string, known: Readonly<Record<string, PlannedRun>>, name: string): PlannedRun {
+  const before = Object.hasOwn(known, name) ? known[name] : undefined;
+  if (!before) throw foreignRun(folder, "this comparison did not start it");
+  return before;
+}
+
+const askedFor = (settings: RunSettings): JsonObject =>
+  JSON.parse(JSON.stringify(Object.fromEntries(Object.entries(settings).filter(([key]) => !MAY_DIFFER.has(key)))));
+
+function refuseChanged(folder: string, before: PlannedRun, now: PlannedRun, tried: readonly string[]): void {
+  const differing = (a: JsonObject, b: JsonObject) =>
+    [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((key) => !isSameValue(a[key], b[key]));
+  const settings = differing(before.settings, now.settings)
+    .filter((key) => !tried.includes(key))
+    .map((key) => `${key} ${shown(before.settings[key])}, now ${shown(now.settings[key])}`);
+  const data = differing(before.data, now.data).map((file) => `the content of ${file}`);
+  const changed = [...settings, ...data];
+  if (changed.length === 0) return;
+  throw new BidoraError(
+    "COMPARISON",
+    `${folder} was started with other settings or data (${changed.join("; ")}): name another --output, or remove that folder.`,
+  );
+}
+
+/** Settings that are derived from the model and the data. */
+const FOUND: ReadonlySet<string> = new Set<keyof RunSettings>([
+  "task",
+  "textColumns",
+  "labelColumn",
+  "maxLength",
+  "dtype",
+  "targetModules",
+]);
+
+/** Refuses a run whose `run.yaml` differs from the plan. */
+function refuseEdited(folder: string, { settings }: PlannedRun): void {
+  const path = join(folder, RUN_FILE);
+  // A run that ended before its first step has none.
+  if (!existsSync(path)) return;
+  const [asked, made] = [resolveRun(settings as RunSettings), readRunFile(path)];
+  const keys = Object.keys({ ...settings, ...made }) as (keyof RunSettings)[];
+  const key = keys.find((key) => !MAY_DIFFER.has(key) && !FOUND.has(key) && !isSameValue(asked[key], made[key]));
+  if (key === undefined) return;
+  throw foreignRun(folder, `its ${RUN_FILE} has ${key} ${shown(made[key])}, the plan has ${shown(asked[key])}`);
+}
+
+const foreignRun = (folder: string, why: string): BidoraError =>
+  new BidoraError(
+    "COMPARISON",
+    `${folder} is not a run of this comparison (${why}): move it away, or name another --output.`,
+  );
+
+const shown = (value: unknown): string => (value === undefined ? "not set" : JSON.stringify(value));
+
+/** The local files of a run's rows and model, with their checksums. */
+async function dataOf(
+  { model, data, train, validation, test }: RunSettings,
+  digests: Map<string, Promise<string>>,
+): Promise<JsonObject> {
+  const files = [model, data, train, validation, test].filter((path) => path !== undefined).flatMap(filesOf);
+  const found: Record<string, string> = {};
+  for (const file of files) {
+    const digest = digests.get(file) ?? sha256OfFile(file);
+    digests.set(file, digest);
+    found[file] = await digest;
+  }
+  return found;
+}
+
+/** The files below a path. Links are followed: a model folder in the Hub's cache has nothing else. */
+function filesOf(path: string): string[] {
+  if (!statOf(path)?.isDirectory()) return statOf(path) ? [path] : [];
+  const inside = readdirSync(path, { encoding: "utf8", recursive: true }).map((name) => join(path, name));
+  return inside.filter((file) => statOf(file)?.isFile()).sort();
+}

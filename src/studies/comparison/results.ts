@@ -1,0 +1,179 @@
+import { join } from "node:path";
+import { type CallContext, own } from "../../base/index.js";
+import {
+  type ComparedTask,
+  type Comparison,
+  type ComparisonFile,
+  type MissingRuns,
+  metricRows,
+  REPORT,
+  type ScoredRows,
+  type ScoreReached,
+  type SignificanceTest,
+  TABLES,
+  writeComparisonFile,
+  writeFileAtomic,
+} from "../../base/records/index.js";
+import { writeReport } from "../report/writeReport.js";
+import { comparisonTables } from "../statistics/comparisonTables.js";
+import { methodsWithoutFailure } from "../statistics/competing.js";
+import { costToReach, type EvaluationPoint } from "../statistics/costColumns.js";
+import { latexTable, markdownTable, type ResultTable, terminalTable } from "../statistics/renderTable.js";
+import { significance } from "../statistics/significance.js";
+import { significanceTable } from "../statistics/significanceTable.js";
+import { summary } from "../statistics/summary.js";
+import type { CollectedRun } from "./collectRuns.js";
+import { refuseMixed } from "./conditions.js";
+import { rowGroupsOf } from "./rowGroups.js";
+import { readPredictedRuns, rowTests } from "./rowTests.js";
+import { scoringOf } from "./scoring.js";
+import { type RequestedResults, variantNamed } from "./spec.js";
+import { triedPoints } from "./tuning.js";
+
+/** The result of a comparison. */
+export interface ComparisonResult {
+  readonly kind: "compared";
+  readonly result: ComparisonFile;
+  /** Its tables for the terminal. */
+  readonly text: string;
+  readonly output: string;
+}
+
+interface WriteOptions extends RequestedResults, CallContext {
+  readonly conditions: object;
+}
+
+/** Summarizes runs, and writes JSON, Markdown, LaTeX and the report. @returns the result, and its tables for the terminal */
+export async function writeComparison(
+  output: string,
+  runs: readonly CollectedRun[],
+  missing: MissingRuns,
+  options: WriteOptions,
+): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
+  refuseMixed(runs);
+  const comparison = { ...summarizeRuns(runs, options, missing), tuning: await triedPoints(output) };
+  const { tasks, methods, reached, rowGroups, tuning } = comparison;
+  const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options))];
+  const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
+  const result: ComparisonFile = {
+    runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, ...run }) => run),
+    summary: summary(runs),
+    tests,
+    ...missing,
+    tuning,
+    notes: tables.flatMap(({ notes }) => notes),
+    tasks,
+    methods,
+    ...(rowGroups && { rowGroups }),
+    reached,
+    conditions: { ...options.conditions, seeds: seedsOf(runs) },
+  };
+  writeComparisonFile(output, result);
+  writeFileAtomic(join(output, TABLES.markdown), joined(tables, markdownTable));
+  writeFileAtomic(join(output, TABLES.latex), joined(tables, latexTable));
+  await writeReport(join(output, REPORT), [output]);
+  return { result, text: joined(tables, terminalTable) };
+}
+
+/** The seeds of all summarized runs, including those of earlier calls. */
+const seedsOf = (runs: readonly CollectedRun[]): number[] =>
+  [...new Set(runs.map(({ seed }) => seed))].sort((a, b) => a - b);
+
+const joined = (tables: readonly ResultTable[], render: (table: ResultTable) => string): string =>
+  `${tables.map(render).join("\n\n")}\n`;
+
+async function allRowTests(
+  comparison: Comparison,
+  runs: readonly CollectedRun[],
+  context: CallContext,
+): Promise<SignificanceTest[]> {
+  const tests: SignificanceTest[] = [];
+  for (const { name } of comparison.tasks) {
+    const methods = methodsWithoutFailure(comparison, new Set([name]));
+    const own = runs.filter(({ task }) => task === name) as [CollectedRun, ...CollectedRun[]];
+    const scoring = scoringOf(own);
+    tests.push(...rowTests(name, methods, await readPredictedRuns(own, scoring), scoring, context));
+  }
+  return tests;
+}
+
+/** Runs as a comparison, with those that have no results, and the cost at which each first reached the requested score. */
+export function summarizeRuns(
+  runs: readonly CollectedRun[],
+  asked: RequestedResults,
+  missing: MissingRuns = { failed: [], unfinished: [] },
+): Comparison & MissingRuns & { readonly reached: readonly ScoreReached[] } {
+  const tasks = tasksOf(runs, asked);
+  const used = [...runs, ...missing.failed, ...missing.unfinished].map(({ method }) => method);
+  const { reach } = asked;
+  const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, missing, task, reach));
+  const rowGroups = rowGroupsOf(tasks, runs);
+  const groups = rowGroups.length > 0 && { rowGroups };
+  return { tasks, methods: inOrder(used, asked.methods), runs, ...missing, ...groups, reached };
+}
+
+/** The tasks of the runs, each with its metrics. */
+function tasksOf(runs: readonly CollectedRun[], { tasks, titles = {} }: RequestedResults): ComparedTask[] {
+  return inOrder(
+    runs.map(({ task }) => task),
+    tasks,
+  ).map((name) => {
+    const title = own(titles, name);
+    const task = taskOf(name, runs.filter((run) => run.task === name) as [CollectedRun, ...CollectedRun[]]);
+    return { ...task, ...(title !== undefined && { title }) };
+  });
+}
+
+/** A task with its metrics, and the rows that they were measured on. */
+function taskOf(name: string, runs: readonly [CollectedRun, ...CollectedRun[]]): ComparedTask {
+  const { main, others, split, beside } = scoringOf(runs);
+  const rowsOf = (split: ScoredRows["split"]): ScoredRows => {
+    const count = runs.find(({ scored }) => scored[split] !== undefined)?.scored[split];
+    return { split, ...(count !== undefined && { count }) };
+  };
+  const rows = rowsOf(split);
+  const hasValidation = rows.split === "validation" || beside.length > 0;
+  const chosen = hasValidation ? runs.filter(({ scored }) => scored.stopsByValidation) : [];
+  return {
+    name,
+    metrics: [main, ...others],
+    rows,
+    ...(beside.length > 0 && { beside: { rows: rowsOf("validation"), metrics: beside } }),
+    ...(chosen.length > 0 && { chosenByRows: [...new Set(chosen.map(({ method }) => method))] }),
+  };
+}
+
+/** The names, those in `order` first, without duplicates. */
+function inOrder(names: readonly string[], order: readonly string[]): string[] {
+  const there = new Set(names);
+  return [...order.filter((name) => there.has(name)), ...[...there].filter((name) => !order.includes(name)).sort()];
+}
+
+/**
+ * The cost at which runs first reached a score of their task's main metric: on validation rows, which are evaluated during training, and
+ * on test rows only if there are no others. Runs that evaluated held-out rows are left out, since these say nothing about the validation
+ * rows. A failed run did not reach the score, whatever it had before: it left no model with it.
+ */
+function reachedIn(
+  runs: readonly CollectedRun[],
+  { failed }: MissingRuns,
+  { name, metrics: [reported], beside }: ComparedTask,
+  target: number,
+): ScoreReached {
+  const main = beside?.metrics[0] ?? reported;
+  const split = metricRows(main.name) === "test" ? "test" : "validation";
+  const ofTask = runs.filter(({ task }) => task === name);
+  const looked = ofTask.filter(({ metrics }) => !Object.keys(metrics).some((name) => metricRows(name) === "holdout"));
+  const holdsOut = (method: string) =>
+    ofTask.some((run) => run.method === method && !looked.includes(run)) || variantNamed(method)?.stopsEarly === true;
+  const lost = failed.filter(({ task, method }) => task === name && !holdsOut(method));
+  const costOf = ({ method, seed, evaluations }: CollectedRun) => {
+    const points = evaluations.flatMap(({ step, seconds, ...values }): EvaluationPoint[] => {
+      const value = own(values, main.name);
+      return value === undefined ? [] : [{ step, seconds, value }];
+    });
+    return { method, seed, cost: costToReach(points, target, main.goal) };
+  };
+  const unreached = lost.map(({ method, seed }) => ({ method, seed, cost: null }));
+  return { task: name, target, split, runs: [...looked.map(costOf), ...unreached] };
+}

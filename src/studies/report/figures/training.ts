@@ -1,0 +1,137 @@
+// The figures of a training: losses, metrics, both levels of a search, and the learning rate.
+import { words } from "../../../base/index.js";
+import type { StepEvent } from "../../../base/records/index.js";
+import { type FigureParts, figure, fitting, type Markup, type Size, titled } from "../html.js";
+import { bestPoints, metricCurveOn, metricNames, pointsOf, rowsWatched, WATCHED, type WatchedRows } from "../runs.js";
+import { type Curve, type CurveSubject, curvesOf } from "./curves.js";
+import { type CurvePanel, curvePanels, curvesTable, drawCurves, panelNumbers } from "./drawCurves.js";
+
+const stepCurves = (
+  subjects: readonly CurveSubject[],
+  read: (step: StepEvent) => number | undefined,
+  isNoisy = true,
+): Curve[] => curvesOf(subjects, (run) => pointsOf(run, run.of("step"), read), isNoisy);
+
+/** A note under curves that are means. */
+const BAND =
+  " A curve is the mean over a method’s seeds, up to the last step that all of them have; its band is one sample deviation to either side.";
+
+const isAveraged = (curves: readonly Curve[]): boolean => curves.some(({ band }) => band.length > 0);
+const bandNote = (curves: readonly Curve[]): string => (isAveraged(curves) ? BAND : "");
+
+export function lossFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
+  const curves = stepCurves(subjects, (step) => step.loss);
+  if (curves.length === 0) return undefined;
+  const [title, trend] = [
+    "Training loss",
+    isAveraged(curves) ? "" : ": smoothed, with the raw values in the background",
+  ];
+  return figure({
+    id: "training-loss",
+    title,
+    task,
+    drawings: [fitting((size) => drawCurves({ title, curves }, size))],
+    caption: `Loss of each step’s training rows${trend}.${bandNote(curves)}`,
+    data: curvesTable(titled(`${title}, smoothed`, task), curves),
+  });
+}
+
+/** A figure with one panel for each entry that has curves. @param abreast panels in one row */
+function panelFigure<T extends CurvePanel>(
+  entries: readonly T[],
+  about: Pick<FigureParts, "id" | "title" | "task" | "caption">,
+  draw: (one: T, size: Size) => Markup = (one, size) => drawCurves(one, size),
+  abreast = 1,
+): Markup | undefined {
+  const list = entries.filter(({ curves }) => curves.length > 0);
+  if (list.length === 0) return undefined;
+  const all = list.flatMap(({ curves }) => curves);
+  return figure({
+    ...about,
+    caption: `${about.caption}${bandNote(all)}`,
+    drawings: [curvePanels(list, draw, abreast)],
+    data: panelNumbers(list, about.task),
+  });
+}
+
+/** The values of a search: the losses of both levels and the hypergradient. */
+export function upperLevelFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
+  const entries = [
+    { title: "Upper-level loss", curves: stepCurves(subjects, (step) => step.upperLoss) },
+    {
+      title: "Lower-level loss",
+      curves: stepCurves(subjects, ({ phase, loss }) => (phase === "search" ? loss : undefined)),
+    },
+    { title: "Norm of the hypergradient", curves: stepCurves(subjects, (step) => step.hypergradientNorm) },
+    { title: "Second-order share", curves: stepCurves(subjects, (step) => step.secondOrderShare) },
+  ];
+  return panelFigure(entries, {
+    id: "search",
+    title: "Search: the two levels",
+    task,
+    caption:
+      "The loss on the upper level’s rows, which train the magnitudes, and on the lower level’s rows, which train the directions; the norm of the hypergradient over all magnitudes; and the norm of its second-order term relative to the whole.",
+  });
+}
+
+/** One metric on one kind of rows. */
+interface Watched extends CurvePanel {
+  readonly name: string;
+  readonly rows: WatchedRows;
+}
+
+/** One panel for each metric and kind of rows, because values on held-out and on validation rows are not comparable. */
+export function metricsFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
+  const runs = subjects.flatMap((subject) => subject.runs);
+  const kinds = WATCHED.filter((rows) => runs.some((run) => rowsWatched(run) === rows));
+  const entries = metricNames(runs).flatMap((name) =>
+    kinds.map(
+      (rows): Watched => ({
+        name,
+        rows,
+        title: kinds.length > 1 || rows !== WATCHED[0] ? metricOnRows(name, rows) : metricTitle(name),
+        curves: curvesOf(subjects, (run) => metricCurveOn(run, name, rows)),
+      }),
+    ),
+  );
+  const single = subjects.filter((subject) => subject.runs.length === 1);
+  const best = single.flatMap(({ index, runs: [run] }) =>
+    bestPoints(run!).map((point) => ({ ...point, index, rows: rowsWatched(run!) })),
+  );
+  const stopped = best.length > 0 ? " A ring marks the state that early stopping restores." : "";
+  return panelFigure(
+    entries,
+    {
+      id: "validation",
+      title: kinds.includes(WATCHED[1]) ? "Evaluations during training" : "Validation",
+      task,
+      caption: `Metrics at each evaluation on the ${kinds.join(", or on the ")}${kinds.length > 1 ? " that a run set aside. The two sets of rows differ, so their values are not comparable" : ""}.${stopped}`,
+    },
+    ({ title, curves, name, rows }, size) =>
+      drawCurves(
+        { title, curves, withDots: true, best: best.filter((one) => one.metric === name && one.rows === rows) },
+        size,
+      ),
+    kinds.length,
+  );
+}
+
+export function learningRateFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
+  const curves = stepCurves(subjects, (step) => step.learningRate, false).map((one) => ({ ...one, band: [] }));
+  if (curves.length === 0) return undefined;
+  const title = "Learning rate";
+  return figure({
+    id: "learning-rate",
+    title,
+    task,
+    drawings: [fitting(({ width }) => drawCurves({ title, curves }, { width, height: 200 }))],
+    caption: "The learning rate of each step, by the schedule. In a search it is that of the lower level.",
+    data: curvesTable(titled(title, task), curves),
+  });
+}
+
+/** The title of a metric. A loss among the metrics is not the training loss. */
+export const metricTitle = (name: string): string => (name === "loss" ? "Validation loss" : words(name));
+
+/** A metric's title with its rows. */
+const metricOnRows = (name: string, rows: WatchedRows): string => `${words(name)} on ${rows}`;

@@ -1,0 +1,178 @@
+// The report of a comparison.
+import { formatNumber, formatSeconds, formatTime, own } from "../../base/index.js";
+import type { ComparedTask, Comparison, ComparisonLog, TriedPoint } from "../../base/records/index.js";
+import { scoresHeading } from "../statistics/checkComparison.js";
+import { comparisonTables } from "../statistics/comparisonTables.js";
+import { pointText } from "../statistics/gridNotes.js";
+import { significanceTable } from "../statistics/significanceTable.js";
+import { costFigure, type RunCost } from "./figures/cost.js";
+import type { CurveSubject } from "./figures/curves.js";
+import { gapFigure } from "./figures/gap.js";
+import { magnitudesFigure } from "./figures/magnitudes.js";
+import { differencesFigure } from "./figures/pairedDifferences.js";
+import { legend } from "./figures/palette.js";
+import { learningRateFigure, lossFigure, metricsFigure, upperLevelFigure } from "./figures/training.js";
+import { html, type Markup, section, taskPart } from "./html.js";
+import { type LivePart, renderPage } from "./page.js";
+import { alertOf, sharedSetting } from "./renderReport.js";
+import { type Run, toRuns } from "./runs.js";
+import { collapsedIfLong, comparedTable, counted, NOTHING, number, row, table } from "./table.js";
+import { machineTables, settingsTables } from "./tables.js";
+
+/**
+ * A comparison as one HTML file: its tables, the runs behind them, and each method's curves as means over its seeds.
+ * @param live the progress of the runs, if the page is served while they run
+ */
+export function renderComparison(found: ComparisonLog, live?: LivePart): string {
+  const { tasks, tests, name } = found;
+  const runs = toRuns(found.runs.flatMap(({ log }) => log ?? []));
+  const subjectsOf = (task?: string) => methodSubjects(found, runs, task);
+  const isOne = tasks.length === 1;
+  const tables = comparisonTables(found satisfies Comparison, found.reached).map((table, i) =>
+    comparedTable(
+      table,
+      isOne
+        ? scoresHeading("Scores and costs of each method", tasks[0]?.rows)
+        : (["Scores of each method", "Costs of each method"][i] ?? ""),
+    ),
+  );
+  const significance =
+    tests.length > 0 ? comparedTable(significanceTable(tests), "Tests of each pair of methods") : undefined;
+  const all = subjectsOf();
+  const started = all.filter((subject) => subject.runs.length > 0);
+  return renderPage({
+    title: `${name} – comparison`,
+    heading: `Comparison ${name}`,
+    about: aboutOf(found, runs),
+    content: [
+      missingAlert(found),
+      ...runs.map(alertOf),
+      section("scores", "Scores and costs", tables),
+      differencesFigure(found),
+      significance && section("significance", "Significance", [significance]),
+      legend(all),
+      ...tasks.flatMap((task) => {
+        const figures = figuresOfTask(found, task, subjectsOf(task.name));
+        return isOne ? figures : taskPart(task.name, `${task.name}: costs and curves`, figures);
+      }),
+      conditionsSection(found),
+      settingsTables(started, ["seed", "output"]),
+      machineTables(started),
+    ],
+    source:
+      "Made by bidora from comparison.json and the runs’ events.jsonl; each run’s own report has its classes and rows.",
+    live,
+  });
+}
+
+function aboutOf({ tasks, runs }: ComparisonLog, logs: readonly Run[]): string {
+  const started = logs.flatMap(({ start }) => start?.time ?? []).sort()[0];
+  const model = sharedSetting(logs, "model");
+  const counts = `${runs.length} runs on ${tasks.length === 1 ? tasks[0]!.name : `${tasks.length} tasks`}`;
+  return [...(model === undefined ? [] : [model]), counts, ...(started ? [formatTime(started)] : [])].join(" · ");
+}
+
+function missingAlert({ runs }: ComparisonLog): Markup | undefined {
+  const missing = runs.filter(({ log }) => log === undefined);
+  if (missing.length === 0) return undefined;
+  const names = missing.map(({ task, method, seed }) => `${task} ${method} seed ${seed}`).join(", ");
+  return html`<div class="alert" role="note"><p>Not in the curves, because the log can’t be read: ${names}.</p></div>`;
+}
+
+/** The methods with their runs on one task, or on all tasks. */
+function methodSubjects(
+  { methods, runs }: ComparisonLog,
+  logs: readonly Run[],
+  task: string | undefined,
+): CurveSubject[] {
+  // The logs are in the order of the runs that have one.
+  const known = runs.filter(({ log }) => log !== undefined);
+  return methods.map((name, index) => ({
+    index,
+    name,
+    runs: logs.filter((_, i) => known[i]!.method === name && (task === undefined || known[i]!.task === task)),
+  }));
+}
+
+/** The figures of a task, with its name if there are several tasks. */
+function figuresOfTask(
+  found: ComparisonLog,
+  compared: ComparedTask,
+  subjects: readonly CurveSubject[],
+): (Markup | undefined)[] {
+  const task = found.tasks.length === 1 ? undefined : compared.name;
+  return [
+    costOf(found, compared, task),
+    lossFigure(subjects, task),
+    metricsFigure(subjects, task),
+    gapFigure(subjects, task),
+    upperLevelFigure(subjects, task),
+    magnitudesFigure(subjects, task),
+    learningRateFigure(subjects, task),
+  ];
+}
+
+function costOf(
+  { runs, methods }: ComparisonLog,
+  { name, metrics: [main] }: ComparedTask,
+  task: string | undefined,
+): Markup | undefined {
+  const spent = runs.flatMap((run): RunCost[] => {
+    const score = own(run.metrics, main.name);
+    if (run.task !== name || score === undefined) return [];
+    const { method, seed, seconds, trainedParameters, peakMemoryBytes } = run;
+    const cost = { seconds, trainedParameters, peakMemoryBytes };
+    return [{ name: method, index: methods.indexOf(method), run: `${method} seed ${seed}`, score, ...cost }];
+  });
+  return costFigure(spent, { metric: main.name, goal: main.goal }, task);
+}
+
+/** The conditions of a comparison: the budget of each run, and the values that a grid tried and chose. */
+function conditionsSection({ conditions, methods, tasks, runs, tuning = [] }: ComparisonLog): Markup {
+  const { budget, seeds, jobs } = conditions;
+  const facts = [
+    ["Methods", methods.join(", ")],
+    ["Tasks", tasks.map(({ name }) => name).join(", ")],
+    ["Runs", String(runs.length)],
+    ["Seeds", Array.isArray(seeds) ? seeds.join(", ") : NOTHING],
+    ["Budget of each run", budgetText(budget)],
+    ["Runs at once", typeof jobs === "number" ? String(jobs) : NOTHING],
+    ...others(conditions),
+  ] as const;
+  const list = html`<dl>${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+  return section("conditions", "Conditions", [list, tuning.length > 0 ? gridTable(tuning) : undefined]);
+}
+
+type Point = Readonly<Record<string, unknown>>;
+const isPoint = (value: unknown): value is Point =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function budgetText(budget: unknown): string {
+  if (!isPoint(budget)) return "as in its settings";
+  return `${String(budget.amount)} ${String(budget.of)}`;
+}
+
+/** Conditions that a later version may add. */
+const KNOWN: ReadonlySet<string> = new Set(["budget", "seeds", "jobs", "grid"]);
+const others = (conditions: ComparisonLog["conditions"]): (readonly [string, string])[] =>
+  Object.entries(conditions)
+    .filter(([key]) => !KNOWN.has(key))
+    .map(([key, value]) => [key, typeof value === "object" ? JSON.stringify(value) : String(value)]);
+
+/** Every point that was tried, with its score and its time. */
+function gridTable(tuning: readonly TriedPoint[]): Markup {
+  const rows = tuning.map((point) =>
+    row(point.method, [
+      point.task,
+      pointText(point),
+      point.score === null ? (point.reason ?? NOTHING) : formatNumber(point.score),
+      number(point.seconds, formatSeconds),
+      point.chosen ? "yes" : "",
+    ]),
+  );
+  const about = html`<p class="note">The ${counted(tuning.length, "run")} of the grid, scored by the task’s main metric on training rows that each held out. Settings without effect on a method are left out of its points.</p>`;
+  const head = ["Method", "Task", "Point", "Score", "Time", "Chosen"];
+  return html`${about}${collapsedIfLong(GRID_TITLE, rows.length, table(GRID_TITLE, head, rows))}`;
+}
+
+const GRID_TITLE = "Points of the grid";

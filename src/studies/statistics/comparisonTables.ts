@@ -1,0 +1,194 @@
+/** The tables of a comparison: methods by tasks, with their scores and costs. */
+import { BidoraError, own } from "../../base/index.js";
+import {
+  type ComparedMetric,
+  type ComparedTask,
+  type Comparison,
+  type Goal,
+  metricRows,
+  type ScoredRows,
+  type ScoreReached,
+} from "../../base/records/index.js";
+import { checkComparison, metricHeading, scoresHeading } from "./checkComparison.js";
+import { competes, competitionNotes, countMissing, flawWords } from "./competing.js";
+import { conditionColumns } from "./conditionColumns.js";
+import { costColumns } from "./costColumns.js";
+import { gridNotes } from "./gridNotes.js";
+import { NOTHING, plain, type ResultCell, type ResultColumn, type ResultTable } from "./renderTable.js";
+import { mean, round12, sampleDeviation } from "./summary.js";
+
+/**
+ * Methods by tasks: scores, the best of each column marked, and costs. A single table for one task; for several, one of scores and one
+ * of costs. Unknown values are "–".
+ * @throws BidoraError `COMPARISON` as `checkComparison`, and for a target score of a task or method that is not compared
+ */
+export function comparisonTables(comparison: Comparison, reached: readonly ScoreReached[] = []): ResultTable[] {
+  checkComparison(comparison);
+  checkReached(comparison, reached);
+  const { tasks, methods } = comparison;
+  const counts = seedCounts(comparison);
+  const usual = Math.max(0, ...counts);
+  const scores = tasks.map((task) => scoreColumns(comparison, task, usual));
+  const costs = tasks.map((task) => [
+    ...conditionColumns(comparison, task.name),
+    ...costColumns(comparison, task, reachedIn(task.name, reached)),
+  ]);
+  const table = (columns: readonly ResultColumn[][], notes: readonly string[]): ResultTable => ({
+    heading: "Method",
+    names: methods,
+    columns: columns.flat(),
+    notes,
+  });
+  const scoreNotes = [...seedsNote(usual, counts), ...competitionNotes(comparison), ...rowsNotes(tasks)];
+  const costNotes = [...(usual > 1 ? ["Time and memory are means over seeds."] : []), ...gridNotes(comparison)];
+  return tasks.length <= 1
+    ? [table([...scores, ...costs], [...scoreNotes, ...costNotes])]
+    : [table(scores, scoreNotes), table(costs, costNotes)];
+}
+
+const reachedIn = (task: string, reached: readonly ScoreReached[]): ScoreReached | undefined =>
+  reached.find((one) => one.task === task);
+
+function checkReached({ tasks, methods }: Comparison, reached: readonly ScoreReached[]): void {
+  for (const { task, runs } of reached) {
+    const stray = tasks.some(({ name }) => name === task)
+      ? runs.find(({ method }) => !methods.includes(method))?.method
+      : task;
+    if (stray === undefined) continue;
+    throw new BidoraError(
+      "COMPARISON",
+      `Expected target scores of compared tasks and methods only, got one of "${stray}"; add it to the comparison.`,
+    );
+  }
+}
+
+/** Notes on the rows that scores are of. */
+function rowsNotes(tasks: readonly ComparedTask[]): string[] {
+  const beside =
+    "Methods are compared and tested on the test rows; scores on the validation rows are shown next to them.";
+  const chosen = tasks.flatMap(({ name, chosenByRows = [] }) =>
+    chosenByRows.length === 0
+      ? []
+      : [
+          `On ${name}, early stopping of ${chosenByRows.join(", ")} used the validation rows, which makes their scores on these rows too good.`,
+        ],
+  );
+  return [...(tasks.some((task) => task.beside) ? [beside] : []), ...chosen];
+}
+
+function seedsNote(usual: number, counts: readonly number[]): string[] {
+  if (usual === 0) return [];
+  if (usual === 1) return ["One run each: differences between them may be due to chance."];
+  const differs = counts.some((count) => count !== usual);
+  return [`Mean ± sample standard deviation over ${usual} seeds${differs ? ", unless n is given" : ""}.`];
+}
+
+/** The scores of a method's runs on a task; no mean for no scores. */
+interface Score {
+  readonly mean?: number;
+  readonly deviation: number | null;
+  readonly n: number;
+  /** The numbers of runs that failed, and that have no score for another reason. */
+  readonly failed: number;
+  readonly missing: number;
+  /** Why it says nothing about the method. */
+  readonly flaws: readonly string[];
+  /** Whether it can be the best. */
+  readonly competes: boolean;
+}
+
+/**
+ * One column for each of a task's metrics: means ± sample deviations over seeds, with n if it is not the usual number or runs have no score, and
+ * with the reasons why they say nothing about the method. Then the scores on other rows, which are only shown: none is marked as best.
+ */
+function scoreColumns(comparison: Comparison, task: ComparedTask, usualSeeds: number): ResultColumn[] {
+  const { name, metrics, rows, beside } = task;
+  const columnsOf = (some: readonly ComparedMetric[], of: ScoredRows | undefined): ResultColumn[] =>
+    some.map((metric) => {
+      const scores = comparison.methods.map((method) => scoreOf(comparison, name, method, metric.name));
+      const heading = metricHeading(metric, of);
+      const title = metric.goal === "minimize" ? `${heading} ↓` : heading;
+      return { group: scoresHeading(name, of), title, align: "right", cells: cellsOf(scores, metric.goal, usualSeeds) };
+    });
+  const shown = beside ? columnsOf(beside.metrics, beside.rows).map(unmarked) : [];
+  return [...columnsOf(metrics, rows), ...shown];
+}
+
+const unmarked = (column: ResultColumn): ResultColumn => ({
+  ...column,
+  cells: column.cells.map(({ text }) => plain(text)),
+});
+
+/** The number of runs behind each score of the table. */
+function seedCounts(comparison: Comparison): number[] {
+  return comparison.tasks.flatMap(({ name, metrics }) =>
+    comparison.methods.flatMap((method) =>
+      metrics.map((metric) => scoreOf(comparison, name, method, metric.name).n).filter((n) => n > 0),
+    ),
+  );
+}
+
+function scoreOf(comparison: Comparison, task: string, method: string, metric: string): Score {
+  const runs = comparison.runs.filter(
+    (run) => run.task === task && run.method === method && own(run.metrics, metric) !== undefined,
+  );
+  const values = runs.flatMap(({ metrics }) => own(metrics, metric) ?? []);
+  const facts = {
+    ...countMissing(comparison, task, method),
+    n: runs.length,
+    flaws: flawWords(runs, metricRows(metric)),
+    competes: competes(comparison, task, method),
+  };
+  return runs.length === 0
+    ? { deviation: null, ...facts }
+    : { mean: mean(values), deviation: sampleDeviation(values), ...facts };
+}
+
+function cellsOf(scores: readonly Score[], goal: Goal, usualSeeds: number): ResultCell[] {
+  const means = meansOf(scores);
+  const sound = meansOf(scores.filter(({ competes }) => competes));
+  const best = goal === "maximize" ? Math.max(...sound) : Math.min(...sound);
+  const decimals = decimalsFor(means);
+  return scores.map((score) => {
+    const { mean, deviation, competes } = score;
+    if (mean === undefined) return plain(noScoreText(score));
+    const spread = deviation === null ? "" : ` ± ${figure(deviation, decimals)}`;
+    // A single method is not marked as best.
+    const isBest = competes && sound.length > 1 && round12(mean) === best;
+    return { text: `${figure(mean, decimals)}${spread}${seedsText(score, usualSeeds)}`, best: isBest };
+  });
+}
+
+const meansOf = (scores: readonly Score[]): number[] =>
+  scores.flatMap(({ mean }) => (mean === undefined ? [] : round12(mean)));
+
+function noScoreText({ failed, missing }: Score): string {
+  const all = failed + missing;
+  const parts = [...(failed > 0 ? [`failed ${failed}`] : []), ...(missing > 0 ? [`missing ${missing}`] : [])];
+  return all === 0 ? NOTHING : `${parts.join(", ")} of ${all}`;
+}
+
+function seedsText({ n, failed, missing, flaws }: Score, usualSeeds: number): string {
+  const all = n + failed + missing;
+  const parts = [
+    ...(all > n ? [`n = ${n} of ${all}`] : n === usualSeeds ? [] : [`n = ${n}`]),
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(missing > 0 ? [`${missing} missing`] : []),
+    ...flaws,
+  ];
+  return parts.length === 0 ? "" : ` (${parts.join(", ")})`;
+}
+
+/** The decimals with which the largest value shows four significant digits; four for values from 1 to 10. */
+function decimalsFor(values: readonly number[]): number {
+  const largest = Math.max(...values.map(Math.abs));
+  if (!(largest > 0)) return 4;
+  const magnitude = Math.floor(Math.log10(largest));
+  return magnitude === 0 ? 4 : Math.min(12, Math.max(0, 3 - magnitude));
+}
+
+/** A number with a typographic minus, and no minus before zero. */
+function figure(value: number, decimals: number): string {
+  const text = value.toFixed(decimals);
+  return text.startsWith("-") && Number(text) !== 0 ? text.replace("-", "−") : text.replace("-", "");
+}

@@ -1,0 +1,150 @@
+/** The runs of a comparison that do not compete, and why. */
+import { group } from "d3-array";
+import {
+  type ComparedTask,
+  type Comparison,
+  type Findings,
+  type MetricRows,
+  metricRows,
+  type RunId,
+  type UnfinishedRun,
+} from "../../base/records/index.js";
+
+/** Why a run's score can say nothing about its method, with the word that stands beside the score. */
+const FLAWS = {
+  untrained: "untrained",
+  constant: "constant",
+  constantLabels: "constant labels",
+} as const satisfies Record<keyof Findings, string>;
+
+type Flaw = keyof typeof FLAWS;
+
+/** Why a run does not compete: it has no score, or one that says nothing about its method. */
+interface NotCompeting extends RunId {
+  readonly why: "failed" | UnfinishedRun["state"] | Flaw;
+}
+
+type Found = Pick<Comparison, "tasks" | "runs" | "failed" | "unfinished">;
+
+/** All such runs. Their methods are not marked as best. */
+function notCompeting({ tasks, runs, failed = [], unfinished = [] }: Found): NotCompeting[] {
+  const flawed = tasks.flatMap((task) =>
+    runs
+      .filter((run) => run.task === task.name)
+      .flatMap((run) => flawsOf(run, reportedRows(task)).map((why) => ({ ...idOf(run), why }))),
+  );
+  return [
+    ...failed.map((run) => ({ ...idOf(run), why: "failed" }) as const),
+    ...unfinished.map((run) => ({ ...idOf(run), why: run.state })),
+    ...flawed,
+  ];
+}
+
+const idOf = ({ task, method, seed }: RunId): RunId => ({ task, method, seed });
+
+const reportedRows = ({ metrics: [main] }: ComparedTask): MetricRows => metricRows(main.name);
+
+const flawNames = Object.keys(FLAWS) as Flaw[];
+
+function flawsOf(run: Findings, rows: MetricRows): Flaw[] {
+  return flawNames.filter((flaw) => (flaw === "untrained" ? run.untrained : run[flaw]?.includes(rows)));
+}
+
+const isFlaw = (why: NotCompeting["why"]): why is Flaw => Object.hasOwn(FLAWS, why);
+
+/** The runs without a score: those that ended are a biased sample of their method's seeds. */
+const withoutScore = (found: Partial<Found>): NotCompeting[] =>
+  notCompeting({ tasks: [], runs: [], ...found }).filter(({ why }) => !isFlaw(why));
+
+/** Whether a method can be marked as the best of a task. */
+export const competes = (found: Found, task: string, method: string): boolean =>
+  !notCompeting(found).some((run) => run.task === task && run.method === method);
+
+/** How many runs of a method on a task have failed, and how many have no score for another reason. */
+export function countMissing(found: Found, task: string, method: string): { failed: number; missing: number } {
+  const own = withoutScore(found).filter((run) => run.task === task && run.method === method);
+  const failed = own.filter(({ why }) => why === "failed").length;
+  return { failed, missing: own.length - failed };
+}
+
+/** The words beside the score of these runs, with their number if it is not all. */
+export function flawWords(runs: readonly Findings[], rows: MetricRows): string[] {
+  return flawNames.flatMap((flaw) => {
+    const count = runs.filter((run) => flawsOf(run, rows).includes(flaw)).length;
+    return count === 0 ? [] : [count === runs.length ? FLAWS[flaw] : `${count} of ${runs.length} ${FLAWS[flaw]}`];
+  });
+}
+
+/** The methods that have a score for each of their runs on these tasks. The others are left out of tests. */
+export const methodsWithoutFailure = (
+  { methods, failed = [], unfinished = [] }: Pick<Comparison, "methods" | "failed" | "unfinished">,
+  tasks: ReadonlySet<string>,
+): string[] => {
+  const lacking = withoutScore({ failed, unfinished }).filter(({ task }) => tasks.has(task));
+  return methods.filter((name) => !lacking.some(({ method }) => method === name));
+};
+
+/** Notes on the runs that do not compete, to print below the tables. */
+export function competitionNotes(found: Found): string[] {
+  return [...failureNotes(found), ...unfinishedNote(found), ...leftOutNote(found), ...flawNotes(found)];
+}
+
+const byPair = <T extends RunId>(runs: readonly T[]): [T, ...T[]][] =>
+  [...group(runs, ({ task, method }) => JSON.stringify([task, method])).values()] as [T, ...T[]][];
+
+const seedsText = (runs: readonly RunId[]): string =>
+  `seed${runs.length > 1 ? "s" : ""} ${runs.map(({ seed }) => seed).join(", ")}`;
+
+function failureNotes({ failed = [], unfinished = [], runs }: Found): string[] {
+  return byPair(failed).map((those) => {
+    const [{ task, method, seed, reason }] = those;
+    const all = [...runs, ...failed, ...unfinished].filter((run) => run.task === task && run.method === method);
+    return `${method} failed in ${those.length} of ${all.length} runs on ${task} (${seedsText(those)}). Seed ${seed}: ${reason}`;
+  });
+}
+
+/** At most this many unfinished runs are named. */
+const NAMED = 6;
+const STATES: Readonly<Record<UnfinishedRun["state"], string>> = {
+  running: "still running",
+  stopped: "stopped",
+  waiting: "not started",
+  missing: "missing",
+};
+
+function unfinishedNote({ unfinished = [] }: Found): string[] {
+  if (unfinished.length === 0) return [];
+  const named = unfinished
+    .slice(0, NAMED)
+    .map(({ task, method, seed, state }) => `${method} seed ${seed} on ${task} (${STATES[state]})`);
+  const more = unfinished.length - named.length;
+  return [`Not finished, and not included: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`];
+}
+
+function leftOutNote(found: Found): string[] {
+  const names = byPair(withoutScore(found)).map(([{ task, method }]) => `${method} on ${task}`);
+  if (names.length === 0) return [];
+  return [
+    `Not marked as best, and left out of the tests that the task is part of, because runs failed or are missing: ${names.join(", ")}. The other runs are a biased sample of the method's seeds.`,
+  ];
+}
+
+/** A note for each task and flaw; labels are the same for all methods, which it need not name. */
+function flawNotes(found: Found): string[] {
+  const rowsOf = new Map(found.tasks.map((task) => [task.name, reportedRows(task)]));
+  const flawed = notCompeting(found).filter((run): run is RunId & { why: Flaw } => isFlaw(run.why));
+  return [...group(flawed, ({ task, why }) => JSON.stringify([task, why])).values()].map((those) => {
+    const [{ task, why }] = those as [(typeof those)[number]];
+    const [who, rows] = [namesOf(those), rowsOf.get(task)];
+    return {
+      untrained: `On ${task}, ${who} kept a model that no update had changed: the score is the start's, and is not marked as best.`,
+      constant: `On ${task}, ${who} predicted the same for all ${rows} rows: the score is that of a constant, and is not marked as best.`,
+      constantLabels: `On ${task}, all ${rows} rows have the same label, which a constant predicts as well as any model: no score is marked as best.`,
+    }[why];
+  });
+}
+
+const namesOf = (runs: readonly RunId[]): string =>
+  byPair(runs)
+    .map((those) => `${those[0].method} (${seedsText(those)})`)
+    .join(", ");

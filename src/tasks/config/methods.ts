@@ -1,0 +1,72 @@
+/** The fine-tuning methods that a run can choose. */
+
+import { type AppliesWhen, alternatives } from "../../base/settings/index.js";
+import { ADAPTER_METHODS, type AdapterMethodName } from "../../models/adapters/index.js";
+
+/** How a model is fine-tuned: every weight, an adapter method, or BiDoRA's step rule on DoRA's layer. */
+export type Method = "full" | AdapterMethodName | "bidora";
+
+interface MethodFacts {
+  /** What is put into the model; undefined if every weight is trained. */
+  readonly adapter: AdapterMethodName | undefined;
+  /** Trained in two levels: directions below, magnitudes above. */
+  readonly isBilevel: boolean;
+  readonly about: string;
+  /** A learning rate that suits small and base-size encoders. */
+  readonly learningRate: number;
+}
+
+const adapters = Object.fromEntries(
+  Object.entries(ADAPTER_METHODS).map(([name, { about, learningRate }]) => [
+    name,
+    { adapter: name, isBilevel: false, about, learningRate },
+  ]),
+) as Record<AdapterMethodName, MethodFacts>;
+
+/** Every method by name. */
+export const METHODS: Readonly<Record<Method, MethodFacts>> = {
+  full: { adapter: undefined, isBilevel: false, about: "all weights", learningRate: 5e-5 },
+  ...adapters,
+  bidora: {
+    adapter: "dora",
+    isBilevel: true,
+    about: "DoRA's layer, its magnitudes trained in an upper level",
+    learningRate: 1e-3,
+  },
+};
+
+export const methodNames = Object.keys(METHODS) as readonly Method[];
+
+/** The methods that train an adapter of this kind, its own first. */
+export function methodsOf(adapter: string): Method[] {
+  return methodNames.filter((name) => METHODS[name].adapter === adapter);
+}
+
+/** The methods that use a setting of adapters. */
+export function methodsWith(setting: string): Method[] {
+  return methodNames.filter((name) => {
+    const { adapter } = METHODS[name];
+    return adapter !== undefined && setting in ADAPTER_METHODS[adapter].options;
+  });
+}
+
+export function withMethods(...methods: readonly Method[]): AppliesWhen {
+  return {
+    only: `with --method ${alternatives(methods)}`,
+    holds: ({ method }: { method?: Method }) => methods.includes(method!),
+  };
+}
+
+/** With the methods that keep a model's matrices as they are. */
+export const withFrozenMatrices: AppliesWhen = {
+  only: "with frozen weight matrices, so with every --method except full",
+  holds: ({ method }: { method?: Method }) => method === undefined || METHODS[method].adapter !== undefined,
+};
+
+/** The default learning rates: BiDoRA's, and those of the methods that differ. */
+export function learningRates(): string {
+  const common = METHODS.bidora.learningRate;
+  const others = methodNames.filter((name) => METHODS[name].learningRate !== common);
+  const named = others.map((name) => `${name}: ${METHODS[name].learningRate.toExponential()}`);
+  return [common.toExponential(), ...named].join("; ");
+}

@@ -1,0 +1,236 @@
+/** BiDoRA's search and retraining, and the estimators of its hypergradient. */
+
+import {
+  type AppliesWhen,
+  alternatives,
+  choice,
+  choiceOrNumber,
+  number,
+  option,
+  toggle,
+  whole,
+} from "../../../base/settings/index.js";
+import { OPTIMIZERS } from "../../../torch/optim/index.js";
+import { METHODS, type Method, withMethods } from "../methods.js";
+import { withOptimizers } from "./training.js";
+
+/** What a run's settings and its costs depend on in an estimator. train/hypergradients computes them. */
+interface EstimatorFacts {
+  /** Its second term has the step size ξ. */
+  readonly usesXi: boolean;
+  /** It is a series or an iteration with a number of terms. */
+  readonly usesTerms: boolean;
+  /** It divides a small difference of two gradients, which loses digits in low precision. */
+  readonly isDifference: boolean;
+  /** What it estimates: the derivative through the lower step, or that of the lower level's solution. */
+  readonly target: "unrolled" | "implicit";
+  /** Its second term, for the documentation. */
+  readonly secondTerm: string;
+  /**
+   * How often that term takes the last lower step's rows forward and backward through the model, `fixed` times and once for each of so
+   * many terms. A pass of tangents makes the same products with the weights as any other, and counts as one.
+   */
+  readonly passes: { readonly fixed: number; readonly perTerm: number };
+}
+
+/** Every estimator by name (see docs/method.md). */
+export const ESTIMATOR_FACTS = {
+  "finite-difference": {
+    target: "unrolled",
+    ...{ usesXi: true, usesTerms: false, isDifference: true },
+    secondTerm: "central differences along `u` with `ε = 0.01 / ‖u‖`",
+    passes: { fixed: 2, perTerm: 0 },
+  },
+  "forward-difference": {
+    target: "unrolled",
+    ...{ usesXi: true, usesTerms: false, isDifference: true },
+    secondTerm: "one-sided difference; the lower step already provides one of the gradients",
+    passes: { fixed: 1, perTerm: 0 },
+  },
+  exact: {
+    target: "unrolled",
+    ...{ usesXi: true, usesTerms: false, isDifference: false },
+    secondTerm: "`d/dε ∇_M L_tr(V + εu, M)` at ε = 0 by tangents: forward over reverse, no cancellation",
+    passes: { fixed: 1, perTerm: 0 },
+  },
+  neumann: {
+    target: "implicit",
+    ...{ usesXi: false, usesTerms: true, isDifference: false },
+    secondTerm: "`u = α·Σ_{k<K} (I − αH)ᵏ·v`, α the lower learning rate, `H = ∇²_V L_tr`",
+    passes: { fixed: 0, perTerm: 1 },
+  },
+  cg: {
+    target: "implicit",
+    ...{ usesXi: false, usesTerms: true, isDifference: false },
+    secondTerm: "`u = (H + λI)⁻¹·v` by K conjugate-gradient iterations, λ = 1e-3",
+    passes: { fixed: 1, perTerm: 1 },
+  },
+  "first-order": {
+    target: "unrolled",
+    ...{ usesXi: false, usesTerms: false, isDifference: false },
+    secondTerm: "omitted",
+    passes: { fixed: 0, perTerm: 0 },
+  },
+} satisfies Readonly<Record<string, EstimatorFacts>>;
+
+/** How often an estimator's second term takes the lower step's rows through the model. */
+export function passesOf(name: HypergradientName, terms: number): number {
+  const { fixed, perTerm } = ESTIMATOR_FACTS[name].passes;
+  return fixed + perTerm * terms;
+}
+
+/** The name of an estimator. */
+export type HypergradientName = keyof typeof ESTIMATOR_FACTS;
+
+export const estimatorNames = Object.keys(ESTIMATOR_FACTS) as [HypergradientName, ...HypergradientName[]];
+
+function estimatorsWith(fact: "usesXi" | "usesTerms"): HypergradientName[] {
+  return estimatorNames.filter((name) => ESTIMATOR_FACTS[name][fact]);
+}
+
+/** Whether an estimator loses too many digits if the model computes in `dtype`. */
+export function isTooCoarse(name: HypergradientName, dtype: string): boolean {
+  return dtype === "bfloat16" && ESTIMATOR_FACTS[name].isDifference;
+}
+
+const withBidora = withMethods("bidora");
+
+/** The settings that the conditions below read. */
+export type BidoraValues = {
+  readonly method: Method;
+  readonly hypergradient: HypergradientName;
+  readonly searchFolds?: number | undefined;
+  readonly retrainSteps?: number | undefined;
+  readonly retrainEpochs?: number | undefined;
+};
+
+/** With BiDoRA, and where `holds` is true as well. */
+function withBidoraAnd(only: string, holds: (run: BidoraValues) => boolean): AppliesWhen {
+  return {
+    only: `with --method bidora ${only}`,
+    holds: (run: BidoraValues) => METHODS[run.method].isBilevel && holds(run),
+  };
+}
+
+function withEstimators(fact: "usesXi" | "usesTerms"): AppliesWhen {
+  const names = estimatorsWith(fact);
+  return withBidoraAnd(`and --hypergradient ${alternatives(names)}`, ({ hypergradient }) =>
+    names.includes(hypergradient),
+  );
+}
+
+export const withRetraining = withBidoraAnd(
+  "and a retrain phase",
+  ({ retrainSteps, retrainEpochs }) => retrainSteps !== 0 && retrainEpochs !== 0,
+);
+
+const withoutRetrainSteps = withBidoraAnd(
+  "and without --retrain-steps",
+  ({ retrainSteps }) => retrainSteps === undefined,
+);
+
+/** Losses on the rows of different folds can't be compared. */
+const withoutFolds = withBidoraAnd("and without --search-folds", ({ searchFolds }) => searchFolds === undefined);
+
+export const bidoraOptions = {
+  hypergradient: option(choice(estimatorNames), {
+    group: "BiDoRA",
+    help: "estimator of the upper level's gradient",
+    placeholder: "NAME",
+    default: "exact",
+    appliesWhen: withBidora,
+  }),
+  searchFraction: option(number({ above: 0, below: 1 }), {
+    group: "BiDoRA",
+    help: "share of the training rows for the lower level in the search; the upper level gets the others",
+    default: 0.8,
+    advanced: true,
+    appliesWhen: withoutFolds,
+  }),
+  searchFolds: option(whole(2), {
+    group: "BiDoRA",
+    help: "split the training rows into K folds; the search uses each in turn for the upper level, and the others for the lower level",
+    placeholder: "K",
+    defaultText: "off",
+    advanced: true,
+    appliesWhen: withBidora,
+  }),
+  searchPatience: option(whole(1), {
+    group: "BiDoRA",
+    help: "end the search after this many passes over the upper level's rows without a lower mean loss, and restore its best state",
+    defaultText: "off",
+    advanced: true,
+    appliesWhen: withoutFolds,
+  }),
+  retrainSteps: option(whole(0), {
+    group: "BiDoRA",
+    help: "optimizer steps of the retrain phase; 0 skips it",
+    defaultText: "as the search",
+    advanced: true,
+    appliesWhen: withBidora,
+  }),
+  retrainEpochs: option(number({ least: 0 }), {
+    group: "BiDoRA",
+    help: "passes over the training rows in the retrain phase",
+    defaultText: "as the search",
+    advanced: true,
+    appliesWhen: withoutRetrainSteps,
+  }),
+  retrainLearningRate: option(number({ least: 0 }), {
+    group: "BiDoRA",
+    help: "peak learning rate of the retrain phase",
+    defaultText: "as the search",
+    advanced: true,
+    appliesWhen: withRetraining,
+  }),
+  warmStart: option(toggle, {
+    group: "BiDoRA",
+    help: "retrain from the directions and the head that the search ended with, instead of fresh ones",
+    default: false,
+    advanced: true,
+    appliesWhen: withRetraining,
+  }),
+  upperLearningRate: option(number({ least: 0 }), {
+    group: "BiDoRA",
+    help: "peak learning rate of the magnitudes in the search",
+    defaultText: "as --learning-rate",
+    advanced: true,
+    appliesWhen: withBidora,
+  }),
+  upperWeightDecay: option(number({ least: 0 }), {
+    group: "BiDoRA",
+    help: "weight decay on the magnitudes in the search",
+    default: 0,
+    advanced: true,
+    appliesWhen: withBidora,
+  }),
+  xi: option(choiceOrNumber(["learning-rate", "optimizer"]), {
+    group: "BiDoRA",
+    help: "step size in the hypergradient's second term: the lower level's learning rate, the derivative of the optimizer's actual step, or a number",
+    default: "learning-rate",
+    advanced: true,
+    appliesWhen: withEstimators("usesXi"),
+    valueAppliesWhen: { optimizer: withOptimizers((name) => OPTIMIZERS[name].derivative !== undefined) },
+  }),
+  unrollSteps: option(whole(1), {
+    group: "BiDoRA",
+    help: "lower-level steps in one search step",
+    default: 1,
+    advanced: true,
+    appliesWhen: withBidora,
+  }),
+  hypergradientTerms: option(whole(1), {
+    group: "BiDoRA",
+    help: `terms or iterations of the ${estimatorsWith("usesTerms").join(" and ")} estimators`,
+    default: 5,
+    advanced: true,
+    appliesWhen: withEstimators("usesTerms"),
+  }),
+  regularizer: option(number({ least: 0 }), {
+    group: "BiDoRA",
+    help: "weight of the penalty that keeps the columns of the directions orthogonal",
+    default: 1e-5,
+    advanced: true,
+    appliesWhen: withBidora,
+  }),
+};

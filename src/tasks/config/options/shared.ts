@@ -1,0 +1,79 @@
+/** Options that several commands have in common, so that a word means the same everywhere. */
+import { type AppliesWhen, choice, option, pick, text, whole } from "../../../base/settings/index.js";
+import { dataOptions, modelOptions } from "./data.js";
+import { embeddingOptions } from "./embedding.js";
+import { outputOptions } from "./output.js";
+import { trainingOptions } from "./training.js";
+
+/** How a command reports. */
+export const session = pick(outputOptions, "json", "quiet", "debug");
+
+/** A trained model. */
+export const baseModel = {
+  ...pick(modelOptions, "model", "revision"),
+  adapter: { ...modelOptions.adapter, help: "adapter to load into the model" },
+};
+
+export const overwrite = {
+  overwrite: { ...outputOptions.overwrite, help: "replace what bidora wrote there; other files stay" },
+};
+
+/** The file with a run's settings. */
+export const runFile = {
+  runFile: option(text("run.yaml"), {
+    group: "Run",
+    help: "YAML file with settings; flags take precedence",
+    positional: true,
+    session: true,
+  }),
+};
+
+/** What a command finds out about the rows it reads, once it has looked. */
+interface RowFacts {
+  /** Whether they are a folder of a named data set, which has splits and known columns. */
+  readonly isDatasetFolder?: boolean;
+}
+
+const onFolder: AppliesWhen = {
+  only: "on a named data set's folder",
+  holds: ({ isDatasetFolder }: RowFacts) => isDatasetFolder !== false,
+};
+
+const onFile: AppliesWhen = {
+  only: "on a file of rows",
+  holds: ({ isDatasetFolder }: RowFacts) => isDatasetFolder !== true,
+};
+
+/** How rows are read and batched. */
+export const rowOptions = {
+  ...pick(dataOptions, "task"),
+  textColumns: { ...dataOptions.textColumns, appliesWhen: onFile },
+  labelColumn: { ...dataOptions.labelColumn, appliesWhen: onFile },
+  ...pick(dataOptions, "maxLength"),
+  ...pick(trainingOptions, "batchSize", "dtype", "baseDtype", "device", "threads"),
+};
+
+/** How an embedding is read from a model that says nothing of it. */
+export const plainPooling = {
+  pooling: {
+    ...embeddingOptions.pooling,
+    group: "Model",
+    appliesWhen: { ...embeddingOptions.pooling.appliesWhen, only: "with embedding" },
+    defaultText: "the adapter's or the model folder's own, or mean",
+  },
+};
+
+/** Which rows of a data set. */
+export const partOptions = {
+  split: option(choice(["validation", "test", "train"]), {
+    group: "Data",
+    help: "which split of a named data set to use",
+    defaultText: "validation, or test if it has none",
+    appliesWhen: onFolder,
+  }),
+  limit: option(whole(1), {
+    group: "Data",
+    help: "use only the first N rows, or the first N prompts if generated texts are evaluated",
+    defaultText: "all",
+  }),
+};

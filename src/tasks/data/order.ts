@@ -1,0 +1,92 @@
+/** The order in which rows are trained on. */
+import { shuffler, UsageError } from "../../base/index.js";
+
+/** A position in the data, for checkpoints. */
+export interface OrderState {
+  /** Completed passes over the rows. */
+  readonly pass: number;
+  /** Batches of this pass that were returned. */
+  readonly index: number;
+}
+
+export interface OrderOptions {
+  /** The number of rows. */
+  readonly rows: number;
+  readonly batchSize: number;
+  readonly seed: number;
+  /** Otherwise every pass has the rows in file order. */
+  readonly shuffle: boolean;
+  /** Drops the last batch of a pass if it is short. */
+  readonly dropLast?: boolean;
+  /** The rows' lengths, to put rows of similar length into one batch (only with `shuffle`). */
+  readonly lengths?: readonly number[] | undefined;
+}
+
+/** Rows are sorted by length within chunks of this many batches, so that batches stay random. */
+const CHUNK_BATCHES = 32;
+
+/** @throws UsageError for less than one batch */
+export function batchesPerPass({
+  rows,
+  batchSize,
+  dropLast,
+}: Pick<OrderOptions, "rows" | "batchSize" | "dropLast">): number {
+  if (!Number.isInteger(batchSize) || batchSize < 1) {
+    throw new UsageError(`The batch size must be a whole number of at least 1, but is ${batchSize}.`);
+  }
+  const batches = dropLast ? Math.floor(rows / batchSize) : Math.ceil(rows / batchSize);
+  if (batches > 0) return batches;
+  throw new UsageError(
+    `${rows} rows do not fill one batch of ${batchSize}${dropLast ? ", and a short last batch is dropped" : ""}.`,
+  );
+}
+
+/** The endless sequence of batches of row numbers, determined by the options and the state. */
+export class BatchOrder {
+  readonly batchesPerPass: number;
+  readonly #options: OrderOptions;
+  #state: OrderState;
+  #batches: { readonly pass: number; readonly list: readonly (readonly number[])[] } | undefined;
+
+  /** @throws UsageError for less than one batch */
+  constructor(options: OrderOptions, state: OrderState = { pass: 0, index: 0 }) {
+    this.batchesPerPass = batchesPerPass(options);
+    if (!(state.index >= 0 && state.index < this.batchesPerPass)) {
+      throw new UsageError(
+        `A pass has ${this.batchesPerPass} batches, but the position to resume from is ${state.index}.`,
+      );
+    }
+    this.#options = options;
+    this.#state = state;
+  }
+
+  /** The position of the batch that `next` returns. */
+  get state(): OrderState {
+    return this.#state;
+  }
+
+  /** The row numbers of the next batch. */
+  next(): readonly number[] {
+    const { pass, index } = this.#state;
+    if (this.#batches?.pass !== pass) this.#batches = { pass, list: batchesOfPass(this.#options, pass) };
+    this.#state = index + 1 < this.batchesPerPass ? { pass, index: index + 1 } : { pass: pass + 1, index: 0 };
+    return this.#batches.list[index]!;
+  }
+}
+
+function batchesOfPass({ rows, batchSize, seed, shuffle, dropLast, lengths }: OrderOptions, pass: number): number[][] {
+  const order = Array.from({ length: rows }, (_, row) => row);
+  const whole = (batch: readonly number[]) => !dropLast || batch.length === batchSize;
+  if (!shuffle) return chunks(order, batchSize).filter(whole);
+  const shuffleInPlace = shuffler(seed, pass);
+  shuffleInPlace(order);
+  if (lengths === undefined) return chunks(order, batchSize).filter(whole);
+  const sorted = chunks(order, batchSize * CHUNK_BATCHES).flatMap((chunk) =>
+    chunk.sort((a, b) => lengths[a]! - lengths[b]!),
+  );
+  return shuffleInPlace(chunks(sorted, batchSize).filter(whole));
+}
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+}

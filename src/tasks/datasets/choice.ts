@@ -1,0 +1,103 @@
+/** What `--task` names: a task or a named data set; and the labels that follow from it. */
+import { BidoraError, UsageError } from "../../base/index.js";
+import { type Dataset, type LabelMap, labelMap } from "../data/index.js";
+import { modelLabels, positiveLabel } from "../data/labels.js";
+import { isTaskKind, type MetricName, type NamedTask, namedTask, TASKS, type Task } from "../index.js";
+import type { NamedDatasetFacts, Splits } from "./dataset.js";
+import { isNamedDataset, type NamedDataset, namedDatasets } from "./namedDatasets.js";
+
+/** A task, and the named data set if `--task` names one. */
+export interface TaskChoice extends NamedTask {
+  readonly dataset: NamedDataset | undefined;
+  /** The metrics that results on the data set are reported in. */
+  readonly metrics: readonly [MetricName, ...MetricName[]] | undefined;
+  /** Whether results on the data set are reported on generated text. */
+  readonly texts: boolean;
+}
+
+/** @throws UsageError for a name that is neither a task nor a data set */
+export function taskOf(word: string): TaskChoice {
+  const dataset = isNamedDataset(word) ? word : undefined;
+  const kind = dataset ? namedDatasets[dataset].task : word;
+  if (!isTaskKind(kind)) {
+    const known = Object.keys(TASKS).join(", ");
+    throw new UsageError(`Unknown task ${word}: expected ${known}, or a data set such as glue/mrpc.`);
+  }
+  const facts: NamedDatasetFacts | undefined = dataset && namedDatasets[dataset];
+  return { ...namedTask(kind), dataset, metrics: facts?.metrics, texts: facts?.texts === true };
+}
+
+/**
+ * The task given by name or as a value; undefined if neither is given.
+ * @throws UsageError for both, for an unknown name, or for a value under a built-in task's name
+ */
+export function chosenTask(word: string | undefined, own: NamedTask | undefined): TaskChoice | undefined {
+  if (!own) return word === undefined ? undefined : taskOf(word);
+  if (word !== undefined)
+    throw new UsageError(`The settings name the task ${word}, but a custom task is given too: leave one out.`);
+  if (isTaskKind(own.kind) || isNamedDataset(own.kind))
+    throw new UsageError(`${own.kind} is the name of a built-in task or data set: give yours another name.`);
+  return { ...own, dataset: undefined, metrics: undefined, texts: false };
+}
+
+/** The labels of a run in the order of the model's outputs; undefined for a task whose outputs are not labels. */
+export function labelsFor(
+  { task, dataset: name }: TaskChoice,
+  { train, validation, test }: Splits,
+  checkpoint: readonly string[] | undefined,
+): LabelMap | undefined {
+  if (task.outputs) return undefined;
+  // A label that only validation rows have is an error later: the model was not trained on it.
+  const dataset = train.labelNames ?? validation?.labelNames ?? test?.labelNames;
+  return labelMap(train.examples, { checkpoint, dataset, numbered: name && namedDatasets[name].labelNames });
+}
+
+/**
+ * The labels of a model for inference, in the spelling of the labeled rows; undefined for a task whose outputs are not labels.
+ * @throws BidoraError `UNKNOWN_LABEL` if rows have one column per label and lack one
+ */
+export function labelsForInference(
+  { task, dataset: name }: TaskChoice,
+  { examples, labelNames, columns }: Dataset,
+  checkpoint: readonly string[],
+): LabelMap | undefined {
+  if (task.outputs) return undefined;
+  const numbered = name && namedDatasets[name].labelNames;
+  const labels = modelLabels(examples, { checkpoint, dataset: labelNames, numbered });
+  if (columns?.label && columns.label.length > 1) checkColumns(labels, columns.label);
+  return labels;
+}
+
+function checkColumns(labels: LabelMap, columns: readonly string[]): void {
+  const found = new Set(columns.map((name) => labels.find(name)));
+  const missing = labels.names.filter((_, id) => !found.has(id));
+  if (missing.length === 0) return;
+  throw new BidoraError(
+    "UNKNOWN_LABEL",
+    `The model predicts ${missing.slice(0, 20).join(", ")}, but the data has no column for it: name one column per label with --label-column.`,
+  );
+}
+
+/** The names of a model's outputs, in order. */
+export function outputNames({ outputs }: Task, labels: LabelMap | undefined): readonly string[] {
+  return outputs ?? labels?.names ?? [];
+}
+
+/**
+ * The id of the positive label of two, for precision, recall and F1; undefined for another number of labels, unless the named data set
+ * says which is positive: then predictions may have other labels too.
+ */
+export function positiveOf({ dataset }: TaskChoice, labels: LabelMap | undefined): number | undefined {
+  const facts: NamedDatasetFacts | undefined = dataset && namedDatasets[dataset];
+  if (!labels || (labels.names.length !== 2 && facts?.positive === undefined)) return undefined;
+  return positiveLabel(labels, facts ?? setOf(labels));
+}
+
+/** The data set with these label names, so that a model trained on it gets the same scores without `--task`. */
+function setOf({ names }: LabelMap): NamedDatasetFacts | undefined {
+  const own = new Set(names.map((name) => name.toLowerCase()));
+  return Object.values(namedDatasets).find(
+    ({ positive, labelNames }) =>
+      positive !== undefined && labelNames.length === own.size && labelNames.every((name) => own.has(name)),
+  );
+}

@@ -1,0 +1,24 @@
+export {
+  chosenTask,
+  labelsFor,
+  labelsForInference,
+  outputNames,
+  positiveOf,
+  type TaskChoice,
+  taskOf,
+} from "./choice.js";
+export type { Split, Splits } from "./dataset.js";
+export { isNamedDataset, namedDatasets } from "./namedDatasets.js";
+export {
+  type EncodedSplits,
+  encodeSplits,
+  isNamedFolder,
+  type NamedChoice,
+  readLabeled,
+  readRows,
+  readSplit,
+  readSplits,
+  splitsToRead,
+  trainedColumns,
+  withSubsets,
+} from "./splits.js";

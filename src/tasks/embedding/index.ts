@@ -1,0 +1,1 @@
+export type { EmbeddingRow } from "./rows.js";

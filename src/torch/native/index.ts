@@ -1,0 +1,1 @@
+export { endAtSecondSignal, preloadEngine } from "./native.js";

@@ -1,0 +1,314 @@
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
+import { BidoraError, setupCommandLine } from "../../base/index.js";
+import { OPERATORS } from "../generated/operatorNames.js";
+import { addonPath, engineInUse } from "../installations/inUse.js";
+import { addressSpaceProblem, environmentThreadsProblem, initialThreads, isAddressSpaceLimited } from "./limits.js";
+
+/** JavaScript's reference to a native object; see native/bridge/handles.h. */
+export type Handle = number;
+
+type NativeArgument = {
+  readonly name: string;
+  readonly type: string;
+  readonly keywordOnly: boolean;
+  readonly hasDefault: boolean;
+  readonly written: boolean;
+};
+
+type NativeSchema = {
+  readonly text: string;
+  readonly arguments: readonly NativeArgument[];
+  readonly returns: readonly NativeArgument[];
+};
+
+/** Information about the libtorch build and the hardware. */
+export type EngineFacts = {
+  readonly torchVersion: string;
+  readonly library: string;
+  readonly cpuCapability: string;
+  /** The ISA variant that our operators use, and all variants that this processor supports. */
+  readonly isaVariant: string;
+  readonly isaVariants: readonly string[];
+  /** Whether the processor has AMX tiles for bfloat16. */
+  readonly tiles: boolean;
+  /** Whether products can round their inputs to int8 (w8a8). */
+  readonly byteProducts: boolean;
+  /** Whether products under `withIntegerProducts` add up whole numbers. */
+  readonly integerProducts: boolean;
+  /** The dtypes for which we have our own products with frozen weights. */
+  readonly ownProducts: readonly string[];
+  readonly blasLibrary: string;
+  readonly openblas: string;
+  readonly openblasThreads: number;
+  readonly mkl: boolean;
+  readonly onednn: boolean;
+  readonly onednnVersion: string;
+  readonly openmp: boolean;
+  readonly threads: number;
+  readonly configuration: string;
+  /** The CUDA part of libtorch; null if it is built for the CPU alone. */
+  readonly cuda: CudaFacts | null;
+};
+
+/** Information about libtorch's CUDA part. */
+export type CudaFacts = {
+  /** The version of CUDA that it is built with: 1000 · major + 10 · minor. */
+  readonly version: number;
+  /** The number of usable devices. */
+  readonly devices: number;
+  /** Why there are none, if libtorch says so. */
+  readonly warning: string;
+};
+
+/** A profile's events as columns; `name` and `shapes` are indices into `strings`, `range` is an event's index or -1. */
+type NativeProfile = {
+  readonly strings: readonly string[];
+  readonly name: Int32Array;
+  readonly shapes: Int32Array;
+  readonly kind: Int32Array;
+  readonly depth: Int32Array;
+  readonly range: Int32Array;
+  readonly start: Float64Array;
+  readonly duration: Float64Array;
+};
+
+/** A tensor's place on a tape. */
+export type TensorId = number;
+
+/** An argument of a recorded call: a tensor, a list of tensors, or a value. */
+export type TapeArgument = { readonly place: TensorId } | null | number | string | boolean | readonly TapeArgument[];
+
+/** A recorded call; see native/autograd/tape.h. */
+type NativeTapeEntry = {
+  readonly operator: string;
+  readonly arguments: readonly TapeArgument[];
+  readonly results: readonly number[];
+  readonly writes: boolean;
+};
+
+type ErrorFactory = (
+  message: string,
+  operator: string,
+  schema: string,
+  shapes: string,
+  hasFileChanged?: boolean,
+) => Error;
+
+/** The addon's exports. */
+export interface Native {
+  call(operator: number, ...args: readonly unknown[]): unknown;
+  declareOperators(names: readonly string[]): number;
+  operatorSchema(name: string): NativeSchema;
+  setErrorFactory(make: ErrorFactory): void;
+  /** Without a device on the CPU. */
+  fromBytes(
+    bytes: Uint8Array,
+    shape: readonly number[],
+    bytesDtype: string,
+    dtype: string,
+    device?: string | undefined,
+  ): Handle;
+  toBytes(handle: Handle, dtype: string): Uint8Array<ArrayBuffer>;
+  readFile(shape: readonly number[], dtype: string, fd: number, offset: number): Handle;
+  writeFile(handle: Handle, fd: number, offset: number): void;
+  /** Dtype and sizes, then the device unless it is the CPU. */
+  describe(handle: Handle): [string, ...(number | string)[]];
+  item(handle: Handle): number;
+  release(handles: Float64Array): void;
+  releaseOne(handle: Handle): void;
+  giveToCollector(handle: Handle): void;
+  takeFromCollector(handle: Handle): void;
+  collectableBytes(): number;
+  liveHandles(): number;
+  allocatedBytes(): number;
+  returnFreedMemory(): void;
+  backward(outputs: readonly Handle[], gradients: readonly (Handle | null)[], retain: boolean, create: boolean): void;
+  grad(
+    outputs: readonly Handle[],
+    inputs: readonly Handle[],
+    gradients: readonly (Handle | null)[],
+    retainGraph: boolean,
+    createGraph: boolean,
+    allowUnused: boolean,
+  ): (Handle | null)[];
+  setGradEnabled(enabled: boolean): boolean;
+  setRequiresGrad(handle: Handle, on: boolean): void;
+  requiresGrad(handle: Handle): boolean;
+  gradient(handle: Handle): Handle | null;
+  setGradient(handle: Handle, gradient: Handle | null): void;
+  version(handle: Handle): number;
+  newGenerator(seed: number | bigint): Handle;
+  manualSeed(generator: Handle, seed: number | bigint): void;
+  generatorState(generator: Handle): Uint8Array;
+  setGeneratorState(generator: Handle, state: Uint8Array): void;
+  readonly hasProcessGroups: boolean;
+  joinGroup(
+    host: string,
+    port: number,
+    rank: number,
+    size: number,
+    servesStore: boolean,
+    prefix: string,
+    timeoutMs: number,
+    joinTimeoutMs: number,
+  ): Handle;
+  groupIsJoined(group: Handle): boolean;
+  groupStartSum(group: Handle, likes: readonly Handle[]): void;
+  groupGradients(group: Handle, output: Handle, firstInput: number): (Handle | null)[];
+  groupFinishSum(group: Handle, tensors: readonly Handle[]): Handle[];
+  groupGather(group: Handle, tensor: Handle): Handle[];
+  groupClose(group: Handle): void;
+  groupPut(group: Handle, key: string, value: string): void;
+  groupLook(group: Handle, key: string): string;
+  /** Returns a file descriptor. */
+  newSharedMemory(): number;
+  sealSharedMemory(fd: number): void;
+  isSealed(fd: number): boolean;
+  mapFile(shape: readonly number[], dtype: string, fd: number, offset: number, path: string): Handle;
+  engineFacts(): EngineFacts;
+  deviceCounts(): { readonly cuda?: number; readonly mps?: number };
+  deviceMemory(device: string): { readonly peak: number; readonly free: number; readonly total: number } | null;
+  restartDevicePeak(device: string): void;
+  setThreads(threads: number): void;
+  allowIntegerProducts(areAllowed: boolean): boolean;
+  setIsaVariant(name: string): void;
+  startProfile(withShapes: boolean): void;
+  stopProfile(): NativeProfile;
+  pushRange(name: string): void;
+  popRange(): void;
+  startPart(): boolean;
+  stopPart(outputs: readonly Handle[]): readonly (Handle | null)[];
+  startPass(): boolean;
+  stopPass(inputs: readonly Handle[], output: Handle | null): Handle | null;
+  dependOn(tensors: readonly Handle[]): void;
+  runPass(pass: Handle, inputs: readonly Handle[]): Handle | null;
+  startTape(): void;
+  stopTape(): { readonly handle: Handle; readonly entries: readonly NativeTapeEntry[] };
+  tapePlace(tape: Handle, tensor: Handle): number;
+  tapeTensor(tape: Handle, place: number): Handle | null;
+  pruneTape(tape: Handle, kept: readonly number[], watched: readonly number[]): void;
+  dropFromTape(tape: Handle, places: readonly number[]): void;
+  tapeGradients(tape: Handle, loss: Handle, inputs: readonly Handle[]): (Handle | null)[];
+  replayTape(tape: Handle, entry: number, tensors: readonly Handle[]): Handle[];
+}
+
+/** An error from libtorch or the bridge, with the operator, its schema and the argument shapes. */
+export class TorchError extends BidoraError {
+  override readonly name = "TorchError";
+
+  constructor(
+    message: string,
+    readonly operator: string,
+    readonly schema: string,
+    readonly shapes: string,
+  ) {
+    const [sentence = message] = message.split("\nException raised from");
+    super("TORCH", operator ? `${operator}(${shapes}): ${sentence}` : sentence);
+  }
+}
+
+/** Why libtorch cannot be loaded; undefined if it can. Checked first, as it could end in a signal, an endless wait or a linker error. */
+export function engineProblem(): BidoraError | undefined {
+  return engineInUse().problem ?? environmentThreadsProblem() ?? addressSpaceProblem(initialThreads());
+}
+
+function load(): Native {
+  const problem = engineProblem();
+  if (problem) throw problem;
+  const path = addonPath();
+  try {
+    loadPrelude(path);
+    return require(path) as Native;
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+    throw new BidoraError(
+      "ENGINE_UNLOADABLE",
+      `libtorch could not be loaded (${reason}): run \`${setupCommandLine()}\`, or set LIBTORCH to a folder with libtorch's include/ and lib/.`,
+      { cause: error },
+    );
+  }
+}
+
+const require = createRequire(import.meta.url);
+
+const PRELUDE = "prelude.node";
+
+/** The exports of native/prelude. */
+interface Prelude {
+  preload(path: string): void;
+  finishPreload(): void;
+  watchSignal(signal: number, graceMs: number): void;
+  unwatchSignal(signal: number): void;
+}
+
+/** Must be loaded before libtorch; see native/prelude. */
+function loadPrelude(path: string): Prelude {
+  return require(join(dirname(path), PRELUDE));
+}
+
+function preludeIfBuilt(): Prelude | undefined {
+  try {
+    return loadPrelude(addonPath());
+  } catch {
+    return undefined;
+  }
+}
+
+let isPreloading = false;
+
+/**
+ * Starts loading libtorch in another thread, as that takes a few hundred milliseconds that the first call would otherwise wait for. The
+ * first call reports errors.
+ */
+export function preloadEngine(): void {
+  if (isPreloading || engineProblem()) return;
+  const prelude = preludeIfBuilt();
+  if (!prelude) return;
+  isPreloading = true;
+  prelude.preload(addonPath());
+  process.once("exit", prelude.finishPreload);
+}
+
+/** Signals that ask a process to terminate. */
+type EndingSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+
+/**
+ * Ends the process immediately, with status 130, at a second signal that arrives after the grace time, even while the event loop is
+ * blocked. Node must have handlers for the signals until watching ends. Does nothing if the addon is not built.
+ * @returns a function that stops watching
+ */
+export function endAtSecondSignal(signals: readonly EndingSignal[], graceMs: number): () => void {
+  const prelude = preludeIfBuilt();
+  if (!prelude) return () => {};
+  for (const signal of signals) prelude.watchSignal(constants.signals[signal], graceMs);
+  return () => {
+    for (const signal of signals) prelude.unwatchSignal(constants.signals[signal]);
+  };
+}
+
+/** Runs a product on all threads so that OpenBLAS reserves its memory now; later it would wait forever if memory is short. */
+function warmUp(addon: Native): void {
+  const size = 256;
+  const zeros = addon.fromBytes(new Uint8Array(4 * size * size), [size, size], "float32", "float32");
+  for (const handle of [addon.call(OPERATORS.indexOf("aten::mm"), zeros, zeros) as Handle, zeros])
+    addon.releaseOne(handle);
+}
+
+/** The addon. The first use of any of its functions loads libtorch and copies all functions to this object. */
+export const native: Native = Object.create(
+  new Proxy({} as Native, {
+    get(_, name) {
+      const addon = load();
+      addon.declareOperators(OPERATORS);
+      addon.setErrorFactory((message, operator, schema, shapes, hasFileChanged) =>
+        hasFileChanged ? new BidoraError("FILE_CHANGED", message) : new TorchError(message, operator, schema, shapes),
+      );
+      if (isAddressSpaceLimited()) warmUp(addon);
+      if (process.env.BIDORA_CPU) addon.setIsaVariant(process.env.BIDORA_CPU);
+      Object.assign(native, addon);
+      return addon[name as keyof Native];
+    },
+  }),
+);

@@ -1,0 +1,146 @@
+// The interface of optimizers, gradient clipping and learning-rate schedules.
+
+import * as torch from "../index.js";
+import * as operators from "../operators/optimizerStep.js";
+
+/** A trained tensor, and whether weight decay applies to it. */
+export interface Optimized {
+  readonly tensor: torch.Tensor;
+  readonly decays: boolean;
+}
+
+/** The optimizer state of one tensor, under PyTorch's names (`exp_avg`, …), or those of the library that the optimizer is from. */
+export type Memory = Readonly<Record<string, torch.Tensor>>;
+
+/** A tensor without its elements. */
+export interface ShapeAndDtype {
+  readonly shape: readonly number[];
+  readonly dtype: torch.DType;
+}
+
+/** A parameter, as far as the form of its state depends on it. */
+export interface OptimizedForm extends ShapeAndDtype {
+  /** Whether it is a table of embeddings. */
+  readonly isEmbedding?: boolean;
+}
+
+/** The state that an optimizer keeps between steps. */
+export interface OptimizerState {
+  /** Steps taken so far. */
+  steps: number;
+  /** One entry for each trained tensor, in order. */
+  readonly memories: readonly Memory[];
+}
+
+/** Options that every optimizer takes, besides the learning rate. */
+export interface DecayOptions {
+  readonly weightDecay: number;
+}
+
+/** An optimizer as a value. Its options are named as the run settings are. */
+export interface Optimizer<Options extends DecayOptions> {
+  /** Options of this optimizer that not all optimizers have. */
+  readonly uses: readonly Exclude<keyof Options & string, keyof DecayOptions>[];
+  /** The state tensors of a parameter, which are zero before the first step. */
+  stateForms(parameter: OptimizedForm, options: Options): Readonly<Record<string, ShapeAndDtype>>;
+  /** Takes one step in place, which bumps each tensor's version counter. */
+  update(
+    parameters: readonly Optimized[],
+    gradients: readonly torch.Tensor[],
+    state: OptimizerState,
+    learningRate: number,
+    options: Options,
+  ): void;
+  /**
+   * The derivative of a step with respect to its gradient: −(∂p'/∂g)ᵀ·v for the step that `state` has just taken with `g`.
+   * Absent for optimizers that have no such derivative here.
+   * @param gradients the gradients given to the step, after clipping
+   */
+  derivative?(
+    v: readonly torch.Tensor[],
+    gradients: readonly torch.Tensor[],
+    state: OptimizerState,
+    learningRate: number,
+    options: Options,
+  ): torch.Tensor[];
+}
+
+/** The state before the first step: zeros on each parameter's device, kept beyond the current scope. */
+export function initState<Options extends DecayOptions>(
+  optimizer: Pick<Optimizer<Options>, "stateForms">,
+  parameters: readonly (OptimizedForm & Pick<torch.Tensor, "device">)[],
+  options: Options,
+): OptimizerState {
+  const memories = parameters.map((parameter) => {
+    const { device } = parameter;
+    const forms = Object.entries(optimizer.stateForms(parameter, options));
+    return Object.fromEntries(
+      forms.map(([name, { shape, dtype }]) => [name, torch.keep(torch.zeros(shape, { dtype, device }))]),
+    );
+  });
+  return { steps: 0, memories };
+}
+
+/** One state tensor of each chosen parameter; of all parameters by default. */
+export function stateTensors(
+  { memories }: OptimizerState,
+  name: string,
+  chosen: Iterable<number> = memories.keys(),
+): torch.Tensor[] {
+  return Array.from(chosen, (i) => memories[i]?.[name] as torch.Tensor);
+}
+
+/** Indices of the parameters that weight decay applies to, or of the others. */
+export function decayIndices(parameters: readonly Optimized[], decays: boolean): number[] {
+  return [...parameters.keys()].filter((i) => parameters[i]?.decays === decays);
+}
+
+/** The norm of all tensors concatenated into one vector. */
+export function totalNorm(tensors: readonly torch.Tensor[]): number {
+  return torch.scope(() => operators.totalNorm(tensors).item());
+}
+
+/**
+ * Scales gradients to a total norm of at most `maxNorm`, as `torch.nn.utils.clip_grad_norm_` does. Also returns the factor
+ * that was applied, min(1, maxNorm / (norm + 1e-6)).
+ * @param norm the gradients' `totalNorm`
+ */
+export function clipGradNorm(
+  gradients: readonly torch.Tensor[],
+  norm: number,
+  maxNorm: number,
+): { readonly gradients: readonly torch.Tensor[]; readonly factor: number } {
+  const factor = Math.min(1, maxNorm / (norm + 1e-6));
+  if (factor === 1) return { gradients, factor };
+  return { gradients: operators.scaled(gradients, factor), factor };
+}
+
+/** The factor on the learning rate at `progress`, which runs from 0 at the end of the warm-up to 1 at the last step. */
+type Decay = (progress: number) => number;
+
+/** The learning-rate schedules by name. */
+export const SCHEDULES = {
+  /** Linear decay to 0. */
+  linear: (progress) => Math.max(0, 1 - progress),
+  /** Half a cosine wave down to 0. */
+  cosine: (progress) => 0.5 * (1 + Math.cos(Math.PI * progress)),
+  /** No decay. */
+  constant: () => 1,
+} satisfies Record<string, Decay>;
+
+/** The name of a learning-rate schedule. */
+export type ScheduleName = keyof typeof SCHEDULES;
+
+/** The number of warm-up steps of a schedule, as in transformers. */
+export const warmupSteps = (total: number, warmupRatio: number): number => Math.ceil(warmupRatio * total);
+
+/**
+ * The factor on the learning rate at step t = 0 … total − 1, as in transformers: `t / W` during the warm-up of
+ * W = ceil(warmupRatio · total) steps (the first step has rate 0), then the named decay.
+ */
+export function scheduleFactor(name: ScheduleName, t: number, total: number, warmupRatio: number): number {
+  const warmup = warmupSteps(total, warmupRatio);
+  if (t < warmup) return t / warmup;
+  const decay: Decay = SCHEDULES[name];
+  return decay((t - warmup) / Math.max(1, total - warmup));
+}

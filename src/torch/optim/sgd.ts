@@ -1,0 +1,46 @@
+import * as torch from "../index.js";
+import { type DecayOptions, decayIndices, type Optimized, type Optimizer, stateTensors } from "./optimizer.js";
+
+/** SGD's options, named as the run settings are. */
+export interface SgdOptions extends DecayOptions {
+  readonly momentum: number;
+}
+
+/**
+ * SGD with momentum μ as in PyTorch, with weight decay added to the gradient: b = μ·b + g + wd·p; p −= lr·b. Without
+ * momentum it has no state.
+ */
+export const sgd: Optimizer<SgdOptions> = {
+  uses: ["momentum"],
+  stateForms: ({ shape, dtype }, { momentum }) => (momentum === 0 ? {} : { momentum_buffer: { shape, dtype } }),
+  update(parameters, gradients, state, learningRate, { momentum, weightDecay }) {
+    state.steps += 1;
+    const tensors = parameters.map(({ tensor }) => tensor);
+    torch.noGrad(() => {
+      if (momentum === 0) {
+        decayed(parameters, (own) => torch.foreachMulScalar_(own, 1 - learningRate * weightDecay));
+        torch.foreachAdd_(tensors, gradients, { alpha: -learningRate });
+        return;
+      }
+      const buffers = stateTensors(state, "momentum_buffer");
+      torch.foreachMulScalar_(buffers, momentum);
+      torch.foreachAdd_(buffers, gradients);
+      decayed(parameters, (own, chosen) =>
+        torch.foreachAdd_(stateTensors(state, "momentum_buffer", chosen), own, { alpha: weightDecay }),
+      );
+      torch.foreachAdd_(tensors, buffers, { alpha: -learningRate });
+    });
+  },
+  /** Momentum and decay do not depend on the gradient, so −∂p'/∂g is the learning rate. */
+  derivative: (v, _gradients, _state, learningRate) => torch.noGrad(() => torch.foreachMulScalar(v, learningRate)),
+};
+
+function decayed(
+  parameters: readonly Optimized[],
+  change: (tensors: readonly torch.Tensor[], chosen: readonly number[]) => void,
+): void {
+  const chosen = decayIndices(parameters, true);
+  if (chosen.length === 0) return;
+  const tensors = chosen.map((i) => (parameters[i] as Optimized).tensor);
+  change(tensors, chosen);
+}

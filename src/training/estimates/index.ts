@@ -1,0 +1,2 @@
+export { estimateRun } from "./estimateRun.js";
+export type { Estimate } from "./measureRun.js";

@@ -1,0 +1,146 @@
+import { ESTIMATOR_FACTS, estimatorNames, type HypergradientName, type RunConfig } from "../../tasks/config/index.js";
+import * as torch from "../../torch/index.js";
+import type { BilevelRule } from "../bilevelRule.js";
+import { planSearch, type TrainingSetup } from "../plans.js";
+import { disposeSnapshot, restoreSnapshot, takeSnapshot } from "../trainedTensors.js";
+import { type HypergradientEstimator, implicitSecondTerm, numbersOf, reference } from "./estimators.js";
+import { norm } from "./gmres.js";
+
+/** How near one hypergradient is to another. */
+interface Nearness {
+  readonly cosine: number;
+  /** ‖g − target‖ / ‖target‖ */
+  readonly relativeError: number;
+}
+
+/** One estimator against the hypergradient that it estimates, both of the targets by double backward. */
+export interface EstimatorResult extends Nearness {
+  readonly name: HypergradientName;
+  /**
+   * The derivative through the lower step, or that of the lower level's solution: with (H + λI)⁻¹·v, H the Hessian of the lower level's
+   * loss, in the place of ξ·v. The target of `first-order` is the unrolled one, of which it leaves out the second term.
+   */
+  readonly target: "unrolled" | "implicit";
+  /** Wall time of a search step with it, up to the hypergradient. */
+  readonly seconds: number;
+}
+
+/** The implicit target against the unrolled one, and how it was found. */
+export interface ImplicitTarget extends Nearness {
+  /** ‖v − (H + λI)·x‖ / ‖v‖ of its solution x. */
+  readonly residual: number;
+  /** Products with H that it took. */
+  readonly products: number;
+}
+
+/** Every estimator compared with its target. */
+export interface EstimatorComparison {
+  readonly estimators: readonly EstimatorResult[];
+  readonly implicit: ImplicitTarget;
+  /** ‖second term‖ / ‖hypergradient‖ of the unrolled target. */
+  readonly secondOrderShare: number;
+  /** What the estimators told, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** The residual that the implicit target is solved to, if its products suffice; rounding in lower precision ends higher. */
+const TOLERANCE = 1e-10;
+
+interface ComparisonOptions {
+  /** The most products with H that the implicit target may take. */
+  readonly mostProducts: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Search steps taken first, so that the low-rank update is no longer zero. */
+const STEPS_AWAY = 3;
+
+/**
+ * Computes the hypergradient of the run's fourth search step by every estimator, and both targets: at the same point, on the same batches, with
+ * the same random numbers. Learning rates are constant: the first step of a warm-up would have rate 0.
+ */
+export async function compareEstimators(
+  setup: TrainingSetup,
+  settings: RunConfig,
+  { mostProducts, signal }: ComparisonOptions,
+): Promise<EstimatorComparison> {
+  const ruleOf = (hypergradient: HypergradientName, estimator?: HypergradientEstimator): BilevelRule => {
+    // This many for each fold.
+    const maxSteps = (STEPS_AWAY + 1) * (settings.searchFolds ?? 1);
+    const constant = { schedule: "constant", warmupRatio: 0, maxSteps } as const;
+    return planSearch(setup, { ...settings, hypergradient, ...constant }, undefined, estimator).begin();
+  };
+  const mover = ruleOf(settings.hypergradient);
+  for (let i = 0; i < STEPS_AWAY; i++) torch.scope(() => mover.step());
+
+  const { trained } = setup.adapted;
+  const [snapshot, state, random] = [takeSnapshot(trained), mover.save(), setup.masks.mark()];
+  const nextTurn = async () => {
+    await new Promise(setImmediate);
+    signal?.throwIfAborted();
+  };
+  const measureBy = async <T>(rule: BilevelRule, measured: (rule: BilevelRule) => T): Promise<Awaited<T>> => {
+    rule.restore(state);
+    const found = await setup.masks.replay(random, () => measured(rule));
+    restoreSnapshot(trained, snapshot);
+    await nextTurn();
+    return found;
+  };
+  let solution = { residual: 0, products: 0 };
+  const solve = (rule: BilevelRule) =>
+    rule.descendWith(async (point, v) => {
+      const found = await implicitSecondTerm(point, v, { tolerance: TOLERANCE, mostProducts }, nextTurn);
+      solution = found.solution;
+      return found.second;
+    });
+  const byReference = () => ruleOf("exact", reference);
+  const targets = {
+    unrolled: (await measureBy(byReference(), measure)).gradient,
+    implicit: numbersOf((await measureBy(byReference(), solve)).tensors),
+  };
+  const measured = new Map<HypergradientName, Measured>();
+  for (const name of estimatorNames) measured.set(name, await measureBy(ruleOf(name), measure));
+  disposeSnapshot(snapshot);
+  const { residual, products } = solution;
+  return {
+    ...comparisonOf(measured, targets),
+    implicit: { ...compare(targets.implicit, targets.unrolled), residual, products },
+  };
+}
+
+interface Measured {
+  readonly gradient: Float64Array;
+  readonly seconds: number;
+  readonly note: string | undefined;
+}
+
+function measure(rule: BilevelRule): Measured {
+  const began = performance.now();
+  const found = torch.scope(() => {
+    const { gradients, report } = rule.descend();
+    return { gradient: numbersOf(gradients.tensors), note: report.note };
+  });
+  return { ...found, seconds: (performance.now() - began) / 1000 };
+}
+
+function comparisonOf(
+  measured: ReadonlyMap<HypergradientName, Measured>,
+  targets: Readonly<Record<EstimatorResult["target"], Float64Array>>,
+): Omit<EstimatorComparison, "implicit"> {
+  const firstOrder = measured.get("first-order")?.gradient ?? targets.unrolled;
+  return {
+    estimators: Array.from(measured, ([name, { gradient, seconds }]) => {
+      const { target } = ESTIMATOR_FACTS[name];
+      return { name, seconds, target, ...compare(gradient, targets[target]) };
+    }),
+    secondOrderShare: distance(targets.unrolled, firstOrder) / norm(targets.unrolled),
+    notes: [...new Set(Array.from(measured.values(), ({ note }) => note))].filter((note) => note !== undefined),
+  };
+}
+
+function compare(gradient: Float64Array, target: Float64Array): Nearness {
+  const dot = gradient.reduce((sum, value, i) => sum + value * (target[i] as number), 0);
+  return { cosine: dot / (norm(gradient) * norm(target)), relativeError: distance(gradient, target) / norm(target) };
+}
+
+const distance = (a: Float64Array, b: Float64Array): number => norm(a.map((value, i) => value - (b[i] as number)));

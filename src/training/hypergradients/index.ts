@@ -1,0 +1,6 @@
+export {
+  compareEstimators,
+  type EstimatorComparison,
+  type EstimatorResult,
+  type ImplicitTarget,
+} from "./compareEstimators.js";

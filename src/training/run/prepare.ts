@@ -1,0 +1,317 @@
+import { type CallContext, formatBytes, UsageError } from "../../base/index.js";
+import type { RowCounts, RowRecord } from "../../base/records/index.js";
+import type { HubContext } from "../../formats/hub/index.js";
+import {
+  ADAPTER_METHODS,
+  type AdaptedModel,
+  type AdapterMethod,
+  attachAdapter,
+  inject,
+  newLayers,
+  type SavedAdapter,
+  settingsOfAdapter,
+  startFromError,
+  trainEverything,
+  whyNotPeft,
+} from "../../models/adapters/index.js";
+import {
+  type LoadedModel,
+  loadFolder,
+  type MatrixFormats,
+  matrixFormats,
+  modelTypeOf,
+  type OwnWeights,
+  withOriginalWeights,
+} from "../../models/index.js";
+import { DenseWeight } from "../../models/nn/index.js";
+import {
+  isTooCoarse,
+  METHODS,
+  type RunConfig,
+  type RunKey,
+  type RunSettings,
+  withFound,
+} from "../../tasks/config/index.js";
+import type { Dataset } from "../../tasks/data/index.js";
+import {
+  type EncodedSplits,
+  encodeSplits,
+  outputNames,
+  positiveOf,
+  type Splits,
+  type TaskChoice,
+} from "../../tasks/datasets/index.js";
+import { requireTextScores, type Task, type TrainedHead } from "../../tasks/index.js";
+import type { Tokenizer } from "../../text/index.js";
+import { memoryOf } from "../../torch/devices/index.js";
+import { ALONE, computeDtype, Generator, type Ranks, resolveDevice, setThreads } from "../../torch/index.js";
+import { noteWithoutLoss } from "../../use/evaluation/index.js";
+import { noteOnBase } from "../../use/inference/index.js";
+import type { PhasePlan } from "../loop.js";
+import { ReplayableMasks } from "../masks.js";
+import { planPhases, type TrainingSetup } from "../plans.js";
+import { type Snapshot, takeSnapshot } from "../trainedTensors.js";
+import { stopsBy } from "./judgedBy.js";
+import { MemoryNeed, settingsThatFit } from "./memoryNeed.js";
+import { type RunStart, readRunData } from "./runInputs.js";
+import { checkSharedRows, recordOf, rowKeysOf } from "./sharedRows.js";
+
+/** The dtype of trained tensors. */
+const TRAINED_DTYPE = "float32";
+
+/** Everything that a run needs, loaded and checked. */
+export interface Prepared {
+  readonly config: RunConfig;
+  readonly folder: string;
+  /** The folder of the adapter that the run starts from, if there is one. */
+  readonly adapterFolder: string | undefined;
+  readonly choice: TaskChoice;
+  /** The names of the outputs, in order. */
+  readonly labels: readonly string[];
+  /** The id of the positive label, for binary F1. */
+  readonly positive: number | undefined;
+  readonly tokenizer: Tokenizer;
+  readonly maxLength: number;
+  readonly data: EncodedSplits;
+  /** The examples to generate texts from, if the task is evaluated by texts. */
+  readonly texts: Pick<Splits, "validation" | "test"> | undefined;
+  /** The number of rows of each file, before long ones are split. */
+  readonly rows: RowCounts;
+  /** A sample of the rows, by which other runs on some of them are found. */
+  readonly rowRecord: RowRecord;
+  readonly loaded: LoadedModel;
+  /** How the matrices of the loaded model are held. */
+  readonly baseFormats: MatrixFormats;
+  readonly adapted: AdaptedModel;
+  readonly start: Snapshot;
+  readonly generator: Generator;
+  /** The processes that train together; each prepares everything. */
+  readonly ranks: Ranks;
+}
+
+/** The checkpoint's weights, with the initial values of those that are trained. */
+export function checkpointWeights({ folder, loaded, adapted, start }: Prepared): OwnWeights {
+  const starts = new Map(adapted.trained.map(({ parameter, name }) => [parameter, start.get(name)]));
+  const weights = Array.from(loaded.model.baseParameters(), ([path, parameter]) => {
+    const before = starts.get(parameter);
+    return [path, before ? new DenseWeight(before) : parameter.values] as const;
+  });
+  return { folder, weights };
+}
+
+/**
+ * Loads model, data and adapter in the order in which they depend on each other.
+ * @param ranks the processes that train together
+ * @param precision the dtype of everything, for checks; by default the computation has the run's dtype, and trained tensors are float32
+ */
+export async function prepare(
+  { config, saved, adapterFolder, task }: RunStart,
+  context: HubContext = {},
+  precision?: "float32" | "float64",
+  ranks: Ranks = ALONE,
+): Promise<Prepared> {
+  if (config.threads !== undefined) setThreads(config.threads);
+  const device = resolveDevice(config.device, ranks.localRank);
+  const available = memoryOf(device).free();
+  const read = await readRunData({ config, saved, adapterFolder, task }, context, ranks.size);
+  const { folder, choice, own, splits, tokenizer, labels, model, maxLength } = read;
+  if (choice.texts) requireTextScores();
+  checkEvaluationRows(config, splits);
+  checkOneMetric(choice.task, splits);
+  const keys = rowKeysOf(splits);
+  const notes = checkSharedRows(keys, config, choice);
+  const names = outputNames(choice.task, labels);
+  stopsBy(config, { choice, labels: names });
+  const generator = new Generator(config.seed);
+  // The tokenizer works in separate threads.
+  const [data, loaded] = await Promise.all([
+    encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, trainOn: config.trainOn, model }),
+    loadFolder(
+      folder,
+      {
+        ...dtypesOf(config, device, precision),
+        head: choice.task.head,
+        outputs: names.length,
+        generator,
+        initWeights: config.initWeights,
+        availableBytes: available,
+        device,
+      },
+      METHODS[config.method].adapter === undefined ? ALONE : ranks,
+    ),
+  ]);
+  noteRowsWithoutLoss(choice.task, data, context);
+  for (const note of notes) context.onNote?.(note);
+  const baseFormats = matrixFormats(loaded.model);
+  const baseNote = noteOnBase(saved, baseFormats);
+  if (baseNote !== undefined) context.onNote?.(baseNote);
+  const adapted = adapt(loaded, config, saved, generator, precision ?? TRAINED_DTYPE);
+  if (config.initLoraWeights === "loftq" && !saved)
+    withOriginalWeights(folder, loaded, (originals) => startFromError(adapted, originals, ranks));
+  noteNeed(new MemoryNeed({ config, loaded, adapted, data }), config, available, context);
+  noteHead(saved ? newLayers(loaded, saved.config) : loaded.initialized, own, context);
+  return {
+    ...{ folder, adapterFolder, choice, tokenizer, maxLength, data, loaded, baseFormats, adapted, generator, ranks },
+    config: withFound(config, foundIn(config, { choice, splits, maxLength, adapted })),
+    labels: names,
+    positive: positiveOf(choice, labels),
+    texts: choice.texts ? { validation: splits.validation, test: splits.test } : undefined,
+    rows: rowsOf(splits),
+    rowRecord: recordOf(keys),
+    start: takeSnapshot(adapted.trained),
+  };
+}
+
+/** How the model's values are held: for full training, with masters that the optimizer updates. */
+function dtypesOf(
+  { dtype, baseDtype, method }: RunConfig,
+  device: string,
+  precision: "float32" | "float64" | undefined,
+) {
+  return {
+    dtype: precision ?? computeDtype(dtype, device),
+    baseDtype,
+    ...(METHODS[method].adapter === undefined && { masterDtype: precision ?? TRAINED_DTYPE }),
+  };
+}
+
+/** @throws UsageError if there are no rows to evaluate on during training */
+export function checkEvaluationRows(
+  { evalEvery, earlyStopping }: Pick<RunConfig, "evalEvery" | "earlyStopping">,
+  { validation, holdout }: Pick<Splits, "validation" | "holdout">,
+): void {
+  const watched = holdout ?? validation;
+  if (earlyStopping !== undefined && (evalEvery === undefined || !watched))
+    throw new UsageError("--early-stopping needs --eval-every, and validation rows or --holdout-fraction.");
+  if (evalEvery !== undefined && !watched)
+    throw new UsageError(
+      "--eval-every needs rows to evaluate on: name them by --validation, or give --holdout-fraction.",
+    );
+}
+
+/** @throws UsageError if no metric applies to all rows that a run is evaluated on */
+export const checkOneMetric = (
+  task: Pick<Task, "checkEvaluated">,
+  { validation, test, holdout }: Pick<Splits, "validation" | "test" | "holdout">,
+): void =>
+  task.checkEvaluated?.({ validation: validation?.examples, test: test?.examples, holdout: holdout?.examples });
+
+/** The settings that are derived from the files of model, data and adapter. */
+function foundIn(
+  { dtype }: RunConfig,
+  found: {
+    readonly choice: TaskChoice;
+    readonly splits: Splits;
+    readonly maxLength: number;
+    readonly adapted: AdaptedModel;
+  },
+): RunSettings {
+  const { choice, splits, maxLength, adapted } = found;
+  const { text, label } = commonColumns(splits);
+  const { targetModules } = adapted.config ? settingsOfAdapter(adapted.config) : {};
+  return {
+    // A library user's own task has no name that the flag accepts, but the run's files should name it.
+    task: (choice.dataset ?? choice.kind) as RunSettings["task"],
+    textColumns: text,
+    labelColumn: label,
+    maxLength,
+    dtype: computeDtype(dtype, adapted.model.device),
+    ...(targetModules && { targetModules }),
+  } as RunSettings;
+}
+
+/** @throws BidoraError `NO_LOSS` if no row of a split counts in the loss */
+function noteRowsWithoutLoss(task: Task, data: Prepared["data"], { onNote }: CallContext): void {
+  const evaluated = task.takesTrainOn
+    ? ({ validation: data.validation, test: data.test, "held-out": data.holdout } as const)
+    : {};
+  for (const [what, rows] of Object.entries({ training: data.train, ...evaluated })) {
+    const note = rows && noteWithoutLoss(task, rows, what);
+    if (note !== undefined) onNote?.(note);
+  }
+}
+
+function rowsOf({ train, validation, test }: Splits): RowCounts {
+  return {
+    train: train.examples.length,
+    ...(validation && { validation: validation.examples.length }),
+    ...(test && { test: test.examples.length }),
+  };
+}
+
+/** @param available bytes, measured before the weights were loaded */
+function noteNeed(need: MemoryNeed, config: RunConfig, available: number, { onNote }: CallContext): void {
+  const bytes = need.with();
+  if (bytes <= available) return;
+  const fitting = settingsThatFit(need, config, available);
+  const advice = fitting === undefined ? "use a smaller model, or fewer trained parameters" : `it fits with ${fitting}`;
+  onNote?.(
+    `This run needs at least ${formatBytes(bytes)} of memory, and ${formatBytes(available)} are available: ${advice}.`,
+  );
+}
+
+/** The columns of all files; none if they differ between files. */
+function commonColumns({ train, validation, test }: Splits): NonNullable<Dataset["columns"]> | Record<string, never> {
+  const each = [train, validation, test].flatMap((split) => (split ? [split.columns] : []));
+  const isCommon = each.every((columns) => JSON.stringify(columns) === JSON.stringify(each[0]));
+  return (isCommon && each[0]) || {};
+}
+
+function noteHead(initialized: readonly string[], own: TrainedHead | undefined, { onNote }: CallContext): void {
+  if (initialized.length === 0) return;
+  const why = own ? "the checkpoint's does not fit the labels" : "the checkpoint has none";
+  onNote?.(`Initialized a new head (${initialized.join(", ")}) from the seed: ${why}.`);
+}
+
+/** Notes on the settings, once model and data are known. */
+export function noteSettings(prepared: Prepared, context: CallContext): void {
+  noteNotForPeft(prepared, context);
+  const { method, hypergradient, dtype } = prepared.config;
+  if (METHODS[method].isBilevel && isTooCoarse(hypergradient, dtype))
+    context.onNote?.(
+      `--hypergradient ${hypergradient} loses accuracy in ${dtype}: use exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
+    );
+}
+
+/** An adapter whose method PEFT lacks can be used there only after merging it, if that is possible. */
+function noteNotForPeft({ adapted }: Prepared, { onNote }: CallContext): void {
+  const why = adapted.config && whyNotPeft(adapted.config);
+  if (!why) return;
+  const isMerged = adapted.modules.every(({ adapter, layer }) => adapter.whyNotMerged(layer) === undefined);
+  onNote?.(`${why}${isMerged ? ": `bidora merge` turns the result into a plain model" : ""}.`);
+}
+
+/** Makes the model trainable by the method: with a saved adapter, a new one, or all weights. */
+function adapt(
+  loaded: LoadedModel,
+  config: RunConfig,
+  saved: SavedAdapter | undefined,
+  generator: Generator,
+  dtype: "float32" | "float64",
+): AdaptedModel {
+  const { adapter } = METHODS[config.method];
+  if (adapter === undefined) return trainEverything(loaded.model, dtype);
+  const method: AdapterMethod = ADAPTER_METHODS[adapter];
+  if (saved) {
+    const retuned = Object.fromEntries(method.retunable.map((key) => [key, config[key as RunKey]]));
+    const own = { ...saved.config, ...retuned };
+    return attachAdapter(loaded.model, { ...saved, config: own }, { generator, dtype, newModules: loaded });
+  }
+  const { architecture } = loaded;
+  const defaults = { ...architecture, modelType: modelTypeOf(architecture) };
+  const targetModules = config.targetModules ?? method.defaultTargets?.(defaults) ?? architecture.defaultTargetModules;
+  const own = method.fromSettings({ ...config, targetModules }, defaults);
+  return inject(loaded.model, method.config({ ...own, modulesToSave: loaded.trainedModules }), { generator, dtype });
+}
+
+/** The inputs of the training phases. */
+export function setupOf(prepared: Prepared): TrainingSetup {
+  const { adapted, data, choice, loaded, generator, start, config, ranks } = prepared;
+  const masks = new ReplayableMasks(generator, { gradientCheckpointing: config.gradientCheckpointing });
+  return { model: loaded.model, adapted, rows: data.train, task: choice.task, masks, start, ranks };
+}
+
+/** The phases of a run. */
+export function plansOf(prepared: Prepared): PhasePlan[] {
+  return planPhases(setupOf(prepared), prepared.config);
+}

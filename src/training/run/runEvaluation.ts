@@ -1,0 +1,151 @@
+import type { CallContext } from "../../base/index.js";
+import { type Findings, type Metrics, type PredictedRow, writePredictions } from "../../base/records/index.js";
+import { readConfig } from "../../formats/index.js";
+import type { RunConfig } from "../../tasks/config/index.js";
+import type { Dataset, LanguageExample } from "../../tasks/data/index.js";
+import type { Tokenizer } from "../../text/index.js";
+import type { Ending } from "../../torch/distributed/index.js";
+import { evaluateTexts, evaluateWithOutputs, notesOf } from "../../use/evaluation/index.js";
+import { constantRows } from "./constantRows.js";
+import type { Prepared } from "./prepare.js";
+
+/** The splits that a run evaluates. */
+type EvaluatedSplit = "validation" | "test" | "holdout";
+
+/** A predicted row whose text is not decoded yet. */
+type Undecoded = Omit<PredictedRow, "text"> & { readonly inputIds: readonly number[] };
+
+/** Evaluates a run's current model, and keeps its predictions. */
+export class RunEvaluation {
+  readonly #rows = new Map<EvaluatedSplit, readonly (Undecoded | PredictedRow)[]>();
+
+  readonly #noted = new Set<string>();
+
+  constructor(
+    private readonly prepared: Prepared,
+    private readonly context: CallContext = {},
+  ) {}
+
+  /** The task's metrics on a split. */
+  async rows(split: EvaluatedSplit, ending?: Ending): Promise<Metrics> {
+    const { config, choice, labels, positive, loaded, data, ranks } = this.prepared;
+    const { task, metrics } = choice;
+    const shared = { ranks, ending };
+    const signal = ending?.given;
+    const rows = data[split] ?? [];
+    // A loss that compares the rows of a batch depends on their number: as in training, that of all ranks.
+    const batchSize = config.batchSize * (task.comparesRows?.(rows) ? ranks.size : 1);
+    const options = { task, labels, batchSize, metrics, positive, signal, shared };
+    const predicted: Undecoded[] = [];
+    const found = await evaluateWithOutputs(loaded.model, rows, options, ({ at, inputIds, reference }, prediction) =>
+      predicted.push({ ...at, inputIds, reference, prediction: withoutNumbers(prediction) }),
+    );
+    this.#rows.set(split, predicted);
+    for (const note of notesOf(found)) this.#noteOnce(`On the ${split} rows: ${note}`);
+    return found.metrics;
+  }
+
+  /** The newest predictions of a split, with the references; none before its first evaluation. */
+  predicted(split: EvaluatedSplit): readonly Pick<PredictedRow, "reference" | "prediction">[] {
+    return this.#rows.get(split) ?? [];
+  }
+
+  /** Evaluations repeat, notes do not. */
+  #noteOnce(note: string): void {
+    if (!this.#noted.has(note)) this.context.onNote?.(note);
+    this.#noted.add(note);
+  }
+
+  /** The metrics of generated texts; none if the data set is not evaluated by texts. */
+  async texts(split: "validation" | "test", ending?: Ending): Promise<Metrics> {
+    const { loaded, tokenizer, folder, config, texts, ranks } = this.prepared;
+    const dataset: Dataset | undefined = texts?.[split];
+    if (!dataset) return {};
+    const model = { model: loaded.model, tokenizer, folder, checkpointConfig: readConfig(folder) };
+    const predicted: PredictedRow[] = [];
+    const found = await evaluateTexts(
+      model,
+      dataset.examples as readonly LanguageExample[],
+      { batchSize: config.batchSize, overrides: overridesOf(config), signal: ending?.given, shared: { ranks, ending } },
+      ({ at, input }, reference, prediction) =>
+        predicted.push({ ...at, text: shortText(promptText(input)), reference, prediction }),
+    );
+    this.#rows.set(split, predicted);
+    return found.metrics;
+  }
+
+  /** What the latest predictions say about the metrics. */
+  findings(): Findings {
+    return constantRows(this.#rows);
+  }
+
+  /** Writes the latest predictions for the validation and test rows. */
+  async write(folder: string): Promise<void> {
+    for (const split of ["validation", "test"] as const) {
+      const found = this.#rows.get(split);
+      if (!found) continue;
+      const rows = await this.#decoded(found);
+      writePredictions(folder, split, rows);
+    }
+  }
+
+  async #decoded(kept: readonly (Undecoded | PredictedRow)[]): Promise<PredictedRow[]> {
+    const { tokenizer } = this.prepared;
+    const ends = { front: await tokenizer.prefixIds(), back: await tokenizer.suffixIds() };
+    const rows: PredictedRow[] = [];
+    for (const row of kept) {
+      if ("text" in row) rows.push(row);
+      else {
+        const { inputIds, reference, prediction, ...at } = row;
+        rows.push({ ...at, text: await rowText(tokenizer, inputIds, ends), reference, prediction });
+      }
+    }
+    return rows;
+  }
+}
+
+export const overridesOf = ({ beams, lengthPenalty, noRepeatNgram, maxNewTokens }: RunConfig) => ({
+  beams,
+  lengthPenalty,
+  noRepeatNgram,
+  maxNewTokens,
+});
+
+/** The logits and scores of all labels, and embeddings, which are many numbers and can be recomputed. */
+const NUMBERS: ReadonlySet<string> = new Set(["logits", "scores", "embedding", "others"]);
+
+const withoutNumbers = (prediction: object): PredictedRow["prediction"] =>
+  Object.fromEntries(Object.entries(prediction).filter(([key]) => !NUMBERS.has(key)));
+
+/** The number of characters of a row in a predictions file. */
+const LONGEST = 300;
+
+/** The beginning of a text on one line, cut off with "…" after a number of code points. */
+export function shortText(text: string): string {
+  const characters = Array.from(text.replace(/\s+/gu, " ").trim());
+  return characters.length > LONGEST ? `${characters.slice(0, LONGEST - 1).join("")}…` : characters.join("");
+}
+
+/** The special tokens at both ends of a row. */
+interface RowEnds {
+  readonly front: readonly number[];
+  readonly back: readonly number[];
+}
+
+/** The beginning of a row, decoded. Special tokens between its texts are kept, those at its ends are not. */
+export async function rowText(tokenizer: Tokenizer, ids: readonly number[], { front, back }: RowEnds): Promise<string> {
+  const begins = front.every((id, i) => ids[i] === id) ? front.length : 0;
+  const ends = back.every((id, i) => ids[ids.length - back.length + i] === id) ? ids.length - back.length : ids.length;
+  // A token is rarely shorter than a character, so these tokens suffice.
+  const needed = ids.slice(begins, Math.max(begins, Math.min(ends, begins + 2 * LONGEST)));
+  return shortText(await tokenizer.decode(needed, { skipSpecialTokens: false }));
+}
+
+/** The prompt as it is in the file; of a conversation, the last message. */
+export function promptText(input: LanguageExample["input"]): string {
+  if (input.kind === "text") return input.text;
+  const asked = input.kind === "prompt" ? input.prompt : input.messages;
+  if (typeof asked === "string") return asked;
+  const { content = "" } = asked.at(-1) ?? {};
+  return typeof content === "string" ? content : content.map(({ text }) => text).join("");
+}

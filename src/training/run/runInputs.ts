@@ -1,0 +1,203 @@
+import { existsSync } from "node:fs";
+import { BidoraError, UsageError } from "../../base/index.js";
+import { flagOf } from "../../base/settings/index.js";
+import type { HubContext } from "../../formats/hub/index.js";
+import { modelFolder, readConfig } from "../../formats/index.js";
+import { type AdapterMetadata, findAdapterMetadata, methodOf, type SavedAdapter } from "../../models/adapters/index.js";
+import { architectureOf, type ModelConfig } from "../../models/index.js";
+import {
+  type Method,
+  methodsOf,
+  modelIsMissing,
+  type RunConfig,
+  type RunKey,
+  type RunSettings,
+  refuseUnusedForTask,
+  resolveChecked,
+} from "../../tasks/config/index.js";
+import type { LabelMap } from "../../tasks/data/index.js";
+import {
+  chosenTask,
+  labelsFor,
+  readSplits,
+  type Splits,
+  type TaskChoice,
+  taskOf,
+  trainedColumns,
+  withSubsets,
+} from "../../tasks/datasets/index.js";
+import {
+  configuredTask,
+  inferTask,
+  maxLengthOf,
+  type NamedTask,
+  TASKS,
+  type Task,
+  type TrainedHead,
+} from "../../tasks/index.js";
+import { loadTokenizer, type Tokenizer } from "../../text/index.js";
+import { baseDtypeFor, findAdapter } from "../../use/inference/index.js";
+
+/** What a run reads before the weights. */
+export interface RunData {
+  readonly folder: string;
+  readonly choice: TaskChoice;
+  /** The head that the checkpoint was trained with, if it has one. */
+  readonly own: TrainedHead | undefined;
+  readonly splits: Splits;
+  readonly tokenizer: Tokenizer;
+  readonly labels: LabelMap | undefined;
+  readonly model: ModelConfig;
+  readonly maxLength: number;
+}
+
+/**
+ * Finds the model, determines the task, and reads rows and tokenizer.
+ * @param ranks the number of processes that train together
+ */
+export async function readRunData(
+  { config, saved, task }: RunStart,
+  context?: HubContext,
+  ranks = 1,
+): Promise<RunData> {
+  const folder = await baseFolder(config, context);
+  const checkpointConfig = readConfig(folder);
+  const architecture = architectureOf(checkpointConfig);
+  const own = inferTask(checkpointConfig);
+  const asked = chosenTask(config.task, task) ?? taskOf(saved?.metadata?.task ?? own?.kind ?? missingTask());
+  refuseUnusedForTask(config, asked.kind);
+  const splits = await readSplits(asked, {
+    ...config,
+    ...trainedColumns(saved ? saved.metadata : findAdapterMetadata(folder)),
+    onNote: context?.onNote,
+  });
+  const used = withSubsets(splits, config);
+  const tokenizer = await loadTokenizer(folder);
+  const model = architecture.parseConfig(checkpointConfig);
+  const { batchSize, pooling = saved?.metadata?.pooling } = config;
+  const settings = { ...config, batchSize: batchSize * ranks, pooling };
+  const choice = configuredTask(asked, {
+    ...{ folder, width: model.hiddenSize, settings },
+    examples: used.train.examples,
+    evaluated: (splits.validation ?? splits.test)?.examples,
+  });
+  const labels = labelsFor(choice, splits, labelsOfKind(choice.kind, saved?.metadata, own));
+  checkCount(choice.task, labels?.names);
+  const isGiven = "maxLength" in config.given;
+  const wanted = isGiven ? config.maxLength : (choice.task.embedding?.maxLength ?? config.maxLength);
+  const maxLength = maxLengthOf(wanted, isGiven, tokenizer, model.maxTokens);
+  // The labels come from all rows, even if only some are trained on.
+  return { folder, choice, own, splits: used, tokenizer, labels, model, maxLength };
+}
+
+/** The model's folder. @throws as `resolveModel`, saying who names the model if it is not the user */
+export async function baseFolder(
+  { model, revision, given, sources }: Pick<RunConfig, "model" | "revision" | "given" | "sources">,
+  context?: HubContext,
+): Promise<string> {
+  try {
+    return await modelFolder(model, context, revision);
+  } catch (cause) {
+    if (given.model !== undefined || sources.adapter?.model === undefined || !(cause instanceof BidoraError))
+      throw cause;
+    const message = `${cause.message.replace(/\.$/, "")} (the adapter's base model): say by --model where it is.`;
+    throw new BidoraError(cause.code, message, { cause });
+  }
+}
+
+/** The labels of the adapter's or the checkpoint's head if it has this task; those of another task mean something else. */
+function labelsOfKind(
+  kind: string,
+  metadata: AdapterMetadata | undefined,
+  own: TrainedHead | undefined,
+): readonly string[] | undefined {
+  if (metadata?.labels && (metadata.task === undefined || metadata.task === kind)) return metadata.labels;
+  return own?.kind === kind ? own.labels : undefined;
+}
+
+/** @throws BidoraError `ONE_LABEL` if there is only one label to predict */
+export function checkCount(task: Task, labels: readonly string[] | undefined): void {
+  const [fewest] = task.problem?.outputs ?? [1];
+  if (labels?.length !== 1 || fewest === 1) return;
+  throw new BidoraError(
+    "ONE_LABEL",
+    `All training rows have the label ${labels[0]}: classification needs at least two.`,
+  );
+}
+
+function missingTask(): never {
+  const known = Object.keys(TASKS).join(", ");
+  throw new UsageError(`--task is missing: ${known}, or a data set such as glue/mrpc.`);
+}
+
+/** A run's settings before model and data are read, and the adapter that it starts from. */
+export interface RunStart {
+  readonly config: RunConfig;
+  readonly saved: SavedAdapter | undefined;
+  readonly adapterFolder: string | undefined;
+  /** A task of the caller's own, instead of a named one. */
+  readonly task?: NamedTask | undefined;
+  /** The names of the launches that the run's processes belong to. */
+  readonly launches?: readonly string[];
+}
+
+/** The paths that a run reads. */
+export function inputsOf({ model, adapter, data, train, validation, test }: RunConfig): string[] {
+  return [model, adapter, data, train, validation, test].filter((path) => path !== undefined);
+}
+
+/** Reads the adapter to start from, if one is named; the method and the output folder's default follow it. */
+export async function startOf(asked: RunConfig, context?: HubContext): Promise<RunStart> {
+  const { adapter: saved, adapterFolder } = await findAdapter(asked.adapter, context);
+  return { config: saved ? followAdapter(asked, saved) : asked, saved, adapterFolder };
+}
+
+/**
+ * The run's settings with those of the adapter, for all that the user did not set.
+ * @throws UsageError if a setting of the user contradicts the adapter, naming both values
+ */
+function followAdapter(config: RunConfig, saved: SavedAdapter): RunConfig {
+  const { config: own, metadata } = saved;
+  const adapter = methodOf(own);
+  const settings: RunSettings = { ...adapter.toSettings(own), ...startSettings(saved) };
+  const base = config.given.model === undefined ? baseSettings(saved) : {};
+  for (const key of Object.keys(settings) as RunKey[]) {
+    if (key in config.given && !adapter.retunable.includes(key) && !isSame(config.given[key], settings[key]))
+      throw conflict(key, config.given[key], settings[key]);
+  }
+  const possible = methodsOf(own.method);
+  const method = possible.find((name) => name === metadata?.method) ?? (own.method as Method);
+  const { method: given } = config.given;
+  if (given !== undefined && !possible.includes(given)) throw conflict("method", given, method);
+  return resolveChecked({ ...config.sources, adapter: { ...settings, ...base, method } });
+}
+
+/** The base model that an adapter names. The revision belongs to a repository. */
+function baseSettings({ baseModel: model, revision }: SavedAdapter): RunSettings {
+  if (model === undefined) throw modelIsMissing(", and the adapter does not name its base model");
+  return { model, ...(revision !== undefined && !existsSync(model) && { revision }) };
+}
+
+/** How an adapter's low-rank updates started, if it has any, and the base's format, if they make up for its rounding. */
+function startSettings(saved: SavedAdapter): RunSettings {
+  const { initLoraWeights = "zero" } = saved.metadata ?? {};
+  const baseDtype = baseDtypeFor(saved, undefined);
+  return {
+    ...("initLoraWeights" in methodOf(saved.config).options && { initLoraWeights }),
+    ...(baseDtype && { baseDtype }),
+  };
+}
+
+function conflict(key: RunKey, given: unknown, own: unknown): UsageError {
+  return new UsageError(
+    `${flagOf(key)} ${show(given)} contradicts the adapter to start from, which has ${show(own)}: leave the flag out.`,
+  );
+}
+
+const show = (value: unknown): string =>
+  typeof value === "string" ? value : Array.isArray(value) ? value.join(",") : JSON.stringify(value);
+
+function isSame(a: unknown, b: unknown): boolean {
+  const normal = (value: unknown) => JSON.stringify(Array.isArray(value) ? [...value].sort() : value);
+  return normal(a) === normal(b);
+}

@@ -1,0 +1,307 @@
+import { join } from "node:path";
+import { BidoraError, type CallContext, stopsByValidation } from "../../base/index.js";
+import {
+  type EvaluationEvent,
+  type Findings,
+  type MetricRows,
+  type Metrics,
+  metricName,
+  type Phase,
+  prepareOutput,
+  RUN_FILE,
+  type RunEvent,
+  writeFileAtomic,
+  writeMetrics,
+  writeRowRecord,
+} from "../../base/records/index.js";
+import { namingBadWeights } from "../../models/index.js";
+import { METHODS, renderRunYaml, settingSources, settingsOf, unusedSettings } from "../../tasks/config/index.js";
+import { memoryOf } from "../../torch/devices/index.js";
+import { Ending } from "../../torch/distributed/index.js";
+import { type CheckpointOptions, type CheckpointRequest, saveCheckpoint } from "../checkpoints.js";
+import { type EarlyStopping, emitEvaluation } from "../earlyStopping.js";
+import { notify, type ResumePoint, runLoop, stepsOfPhases } from "../loop.js";
+import { machineFacts, versions } from "../machine.js";
+import { NonFiniteBatches } from "../nonFiniteBatches.js";
+import { inOrder, type RunHandle, type RunObserver, type Untimed } from "../observer.js";
+import { checkpointBytes, DiskReserve, LatestState, rescue, withNote } from "../rescue.js";
+import { type FoundCheckpoint, resumePoint } from "../resume.js";
+import { checkTrainedTensors } from "../trainedTensors.js";
+import { parameterCounts, writeTokenizerAndCard, writeTrained } from "./artifacts.js";
+import { judgedBy, stopsBy } from "./judgedBy.js";
+import { notLearnedNote, PhaseLosses, untrainedIn, untrainedNote } from "./outcome.js";
+import { advisingOnMemory } from "./outOfMemory.js";
+import { checkpointWeights, type Prepared, plansOf } from "./prepare.js";
+import type { ProvenanceSource } from "./provenance.js";
+import { RunEvaluation } from "./runEvaluation.js";
+import { earlyStoppingOf, runObservers } from "./runObservers.js";
+import { SearchHistory } from "./searchHistory.js";
+
+interface TrainingRunOptions extends CallContext {
+  /** Requests for checkpoints during the run. */
+  readonly checkpoints?: CheckpointRequest | undefined;
+  /** Receive every event of the run. */
+  readonly observers?: readonly ((event: RunEvent) => void)[] | undefined;
+  /** The checkpoint to resume from; undefined for a new run. */
+  readonly from: FoundCheckpoint | undefined;
+  readonly provenance: ProvenanceSource;
+  /** The names of the launches that the run's processes belong to. */
+  readonly launches?: readonly string[] | undefined;
+  /** Writes the report of the run in a folder. */
+  readonly writeReport: (folder: string) => Promise<void>;
+}
+
+/** A training run in its folder: the loop, the results at its end, and the handling of failures and aborts. */
+export class TrainingRun {
+  readonly #began = performance.now();
+  readonly #progress = new RunProgress();
+  readonly #observers: readonly RunObserver[];
+  readonly #earlyStopping: EarlyStopping | undefined;
+  readonly #nonFinite: NonFiniteBatches;
+  readonly #checkpoint: CheckpointOptions;
+  readonly #ending: Ending;
+  readonly #from: ResumePoint | undefined;
+  readonly #latestState: LatestState;
+  readonly #reserve: DiskReserve;
+  readonly #evaluation: RunEvaluation;
+  readonly #search: SearchHistory | undefined;
+  readonly #losses = new PhaseLosses();
+  /** Whether the folder has been prepared for this run; nothing is written into it before. */
+  #isPrepared = false;
+
+  constructor(
+    readonly prepared: Prepared,
+    readonly options: TrainingRunOptions,
+  ) {
+    const { config, adapted, generator, ranks } = prepared;
+    this.#ending = new Ending(ranks, options.signal ?? new AbortController().signal, options.checkpoints);
+    this.#earlyStopping = earlyStoppingOf(prepared);
+    this.#nonFinite = new NonFiniteBatches(config.onNonfinite === "skip" ? config.maxSkipped : 0);
+    this.#checkpoint = {
+      folder: config.output,
+      keep: config.keepCheckpoints,
+      trained: adapted.trained,
+      generator,
+      device: adapted.model.device,
+      processes: ranks.size,
+      earlyStopping: this.#earlyStopping,
+      nonFinite: this.#nonFinite,
+      settings: settingsOf(config),
+      provenance: () => options.provenance.find(),
+      writeModel: (folder) => this.#writeTrained(folder),
+    };
+    this.#from = options.from && resumePoint(options.from, this.#checkpoint);
+    if (METHODS[config.method].isBilevel) this.#search = new SearchHistory(config, this.#from?.step ?? 0);
+    this.#reserve = new DiskReserve(config.output, checkpointBytes(adapted, this.#earlyStopping !== undefined));
+    this.#latestState = new LatestState(adapted.trained, generator);
+    this.#evaluation = new RunEvaluation(prepared, options);
+    this.#observers = inOrder(
+      runObservers(prepared, {
+        listeners: options.observers ?? [],
+        followers: [this.#progress, this.#losses, options.provenance, ...(this.#search ? [this.#search] : [])],
+        earlyStopping: this.#earlyStopping,
+        checkpoint: this.#checkpoint,
+        checkpoints: options.checkpoints,
+        latestState: this.#latestState,
+        evaluation: this.#evaluation,
+        from: this.#from?.step ?? 0,
+        prepareFolder: () => this.#prepareFolder(),
+        isPrepared: () => this.#isPrepared,
+      }),
+    );
+  }
+
+  /** The current position; undefined before the first step. */
+  get #at(): { readonly phase: Phase; readonly step: number; readonly phaseStep: number } | undefined {
+    return this.#progress.last ?? this.#from;
+  }
+
+  #writeTrained(folder: string): void {
+    writeTrained(folder, this.prepared, { phase: this.#at?.phase, search: this.#search?.summary() });
+  }
+
+  /** Writes `run.yaml` before the first step, so that the run can be resumed with it. */
+  #prepareFolder(): void {
+    const { config } = this.prepared;
+    prepareOutput(config.output, config, this.options.launches);
+    writeFileAtomic(join(config.output, RUN_FILE), renderRunYaml(config));
+    this.#isPrepared = true;
+    this.#reserve.hold();
+  }
+
+  /**
+   * Trains, evaluates and writes the results. An aborted or failed run leaves a checkpoint and no metrics; the error of a failed one
+   * names the checkpoint.
+   * @returns undefined for an aborted run
+   */
+  async go(): Promise<Metrics | undefined> {
+    try {
+      return await this.#trainUnlessAborted();
+    } catch (error) {
+      throw await this.#fail(error);
+    } finally {
+      this.options.provenance.end();
+    }
+  }
+
+  async #trainUnlessAborted(): Promise<Metrics | undefined> {
+    try {
+      return await advisingOnMemory(this.prepared, () =>
+        namingBadWeights(
+          () => checkpointWeights(this.prepared),
+          () => this.#train(),
+        ),
+      );
+    } catch (error) {
+      if (this.#ending.signal.aborted && error === this.#ending.signal.reason) return this.#finishAborted();
+      throw error;
+    }
+  }
+
+  async #train(): Promise<Metrics | undefined> {
+    const plans = plansOf(this.prepared);
+    await this.#emit(this.#startEvent(stepsOfPhases(plans, this.#from)));
+    const ended = await runLoop({
+      plans,
+      observers: this.#observers,
+      ending: this.#ending,
+      from: this.#from,
+      nonFinite: this.#nonFinite,
+    }).finally(() => this.#reserve.release());
+    return ended === "aborted" ? this.#finishAborted() : this.#finish();
+  }
+
+  /** One rank writes what all have made. */
+  get #writes(): boolean {
+    return this.prepared.ranks.rank === 0;
+  }
+
+  #emit(event: Untimed): Promise<void> {
+    return notify(this.#observers, event);
+  }
+
+  #startEvent(steps: Partial<Record<Phase, number>>): Untimed {
+    const { config, rows, loaded, ranks } = this.prepared;
+    const processes = ranks.size;
+    const rowsPerStep = processes * config.batchSize * config.gradientAccumulation;
+    const parameters = parameterCounts(this.prepared);
+    const [settings, sources, idle] = [settingsOf(config), settingSources(config), unusedSettings(config)];
+    const facts = { versions: versions(), machine: machineFacts(loaded.model.device) };
+    const batches = { processes, rowsPerStep };
+    const stopping = stopsBy(config, this.prepared);
+    const judges = { judgedBy: judgedBy(this.prepared), ...(stopping && { stopsBy: stopping }) };
+    return { event: "start", ...facts, settings, sources, idle, parameters, rows, ...batches, ...judges, steps };
+  }
+
+  async #finishAborted(): Promise<undefined> {
+    const { last, savedStep } = this.#progress;
+    if (last && this.#writes && last.step !== savedStep) await saveCheckpoint(this.#checkpoint, last);
+  }
+
+  async #finish(): Promise<Metrics> {
+    checkTrainedTensors(this.prepared.adapted.trained, this.#at?.step ?? 0);
+    const metrics = await this.#finalMetrics();
+    if (this.#writes) await this.#writeResults(metrics);
+    return metrics;
+  }
+
+  async #writeResults(metrics: Metrics): Promise<void> {
+    const { config, loaded } = this.prepared;
+    const chosen = stopsByValidation(config) ? ({ chosenBy: "validation" } as const) : {};
+    this.#writeTrained(config.output);
+    writeTokenizerAndCard(config.output, this.prepared, metrics);
+    await this.#evaluation.write(config.output);
+    writeRowRecord(config.output, this.prepared.rowRecord);
+    const seconds = (performance.now() - this.#began) / 1000;
+    const peakMemoryBytes = memoryOf(loaded.model.device).peak();
+    const skipped = this.#nonFinite.total;
+    const passedOver = skipped > 0 && { skipped };
+    const trained = untrainedIn(this.prepared);
+    const findings = { ...this.#evaluation.findings(), ...trained };
+    await this.#emit({ event: "done", metrics, ...chosen, ...passedOver, ...trained, seconds, peakMemoryBytes });
+    await this.#writeReport();
+    // Last, because a run with metrics is finished: a run that is killed before is resumed.
+    writeMetrics(config.output, metrics, findings);
+    this.#noteOutcome(metrics, findings);
+  }
+
+  #noteOutcome(metrics: Metrics, { untrained }: Findings): void {
+    const { prepared } = this;
+    const note = untrained
+      ? untrainedNote(prepared.config, { phase: this.#at?.phase, phaseStep: this.#at?.phaseStep ?? 0 })
+      : notLearnedNote(prepared, metrics, this.#losses, (split) => this.#evaluation.predicted(split));
+    if (note !== undefined) this.options.onNote?.(note);
+  }
+
+  /** The metrics of the final state; emitted unless they were already. */
+  async #finalMetrics(): Promise<Metrics> {
+    const { adapted, data, start } = this.prepared;
+    const watched = this.#atEnd?.metrics;
+    const known = data.holdout ? undefined : watched;
+    const validation = data.validation ? await this.#evaluate("validation", known) : {};
+    const test = data.test ? prefixed("test", await this.#evaluate("test")) : {};
+    const holdout = data.holdout
+      ? prefixed("holdout", watched ?? (await this.#evaluation.rows("holdout", this.#ending)))
+      : {};
+    const metrics = { ...validation, ...test, ...holdout };
+    if (!this.#at || Object.keys(metrics).every((name) => known !== undefined && name in known)) return metrics;
+    const emit = (event: Untimed) => this.#emit(event);
+    const { phase, step } = this.#at;
+    await emitEvaluation(metrics, { trained: adapted.trained, start }, { emit, phase, step });
+    return metrics;
+  }
+
+  /** @param known the metrics of its rows, if they were just evaluated */
+  async #evaluate(split: "validation" | "test", known?: Metrics): Promise<Metrics> {
+    const rows = known ?? (await this.#evaluation.rows(split, this.#ending));
+    return { ...(await this.#evaluation.texts(split, this.#ending)), ...rows };
+  }
+
+  /** The evaluation of the final state, if there was one. */
+  get #atEnd(): EvaluationEvent | undefined {
+    const { last, evaluated } = this.#progress;
+    const isCurrent = last !== undefined && evaluated?.step === last.step;
+    return isCurrent && !this.#earlyStopping ? evaluated : undefined;
+  }
+
+  /** The results are written by now, so a failing report does not fail the run. */
+  async #writeReport(): Promise<void> {
+    try {
+      await this.options.writeReport(this.prepared.config.output);
+    } catch (error) {
+      this.options.onNote?.(`The report could not be written: ${(error as Error).message}`);
+    }
+  }
+
+  /** Saves the last good state and emits the error. @returns the error, with a note on what was saved */
+  async #fail(error: unknown): Promise<Error> {
+    const { savedStep, last } = this.#progress;
+    if (error instanceof Error) this.prepared.ranks.announce(error); // before the state is saved, which takes a while
+    const failed = { error, savedStep, from: this.#from };
+    const hasFolder = this.#isPrepared || (this.#from !== undefined && this.#writes);
+    const note = hasFolder ? await rescue(this.#latestState, this.#checkpoint, failed) : undefined;
+    const { message } = error instanceof Error ? error : { message: String(error) };
+    const code = error instanceof BidoraError ? error.code : "UNEXPECTED";
+    const at = last && { phase: last.phase, step: last.step };
+    await this.#emit({ event: "error", ...at, code, message }).catch(() => {});
+    return withNote(error, note);
+  }
+}
+
+const prefixed = (split: MetricRows, metrics: Metrics): Metrics =>
+  Object.fromEntries(Object.entries(metrics).map(([name, value]) => [metricName(name, split), value]));
+
+/** The progress of a run, from its events. */
+class RunProgress implements RunObserver {
+  /** The newest step of this session. */
+  last: RunHandle | undefined;
+  evaluated: EvaluationEvent | undefined;
+  /** The step of the newest checkpoint. */
+  savedStep: number | undefined;
+
+  on(event: RunEvent, run: RunHandle | undefined): void {
+    if (run) this.last = run;
+    if (event.event === "evaluation") this.evaluated = event;
+    if (event.event === "checkpoint") this.savedStep = event.step;
+  }
+}

@@ -1,0 +1,298 @@
+import {
+  aFunction,
+  aNumber,
+  aSwitch,
+  aWhole,
+  BidoraError,
+  type Check,
+  checkArguments,
+  having,
+  listOf,
+  names,
+  optional,
+  options,
+  signal,
+  texts,
+} from "../../base/index.js";
+import type { Metrics } from "../../base/records/index.js";
+import { aModel, outputNotFinite, rowsOfTokens, type TaskModel } from "../../models/index.js";
+import { EVALUATION } from "../../models/nn/index.js";
+import { where } from "../../tasks/data/index.js";
+import {
+  aTask,
+  type Batch,
+  batchOf,
+  checkValues,
+  type EmbeddedText,
+  type EncodedRow,
+  lossWeight,
+  outputsByRow,
+  outputsOf,
+  RowOutputs,
+  type RowPrediction,
+  type ScorerOptions,
+  type Task,
+  targetOf,
+} from "../../tasks/index.js";
+import type { Metric } from "../../tasks/metrics/index.js";
+import * as torch from "../../torch/index.js";
+import { ALONE, type Ranks } from "../../torch/index.js";
+import { itemOf, type Sharing, sharedOut, shareOfItems } from "./sharing.js";
+
+type Rows = readonly EncodedRow[];
+
+/** Options for running rows through a model. */
+interface PassOptions {
+  readonly task: Task;
+  /** The labels of the outputs, in order. */
+  readonly labels: readonly string[];
+  readonly batchSize: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Receives the outputs of each batch before they are disposed. */
+  readonly onOutputs?: (batch: Batch, outputs: torch.Tensor) => void;
+  /** The ranks among which the batches are divided; each gets the predictions of all. */
+  readonly shared?: Sharing | undefined;
+}
+
+/** Rows are sorted by length within stretches of this many batches, so that little is in memory at a time. */
+const STRETCH_BATCHES = 64;
+
+const EVALUATION_OPTIONS = options({
+  task: aTask,
+  labels: names,
+  batchSize: aWhole,
+  signal,
+  metrics: optional(texts),
+  positive: optional(aNumber),
+  isScored: optional(aSwitch),
+  corpus: optional(listOf("a list of texts with embeddings", having("a text", "text", "embedding"))),
+} satisfies Record<keyof EvaluationOptions, Check>);
+
+/**
+ * Predicts rows, in their order, as a stream: only one stretch is in memory at a time.
+ * @throws BidoraError `NOT_FINITE` naming the row whose outputs are not finite
+ */
+export async function* predictRows(
+  model: TaskModel,
+  rows: readonly EncodedRow[],
+  options: PassOptions,
+): AsyncGenerator<RowPrediction> {
+  const { task, labels, batchSize } = options;
+  for (const stretch of stretchesOf(rows, batchSize)) {
+    const outputs = await stretchOutputs(model, [...batchesOf(stretch, batchSize)], options);
+    const outputsOf = (row: EncodedRow) => outputs.get(row) as RowOutputs;
+    for (const rows of task.splitsExamples ? examplesOf(stretch) : stretch.map((row) => [row]))
+      yield { row: rows[0] as EncodedRow, prediction: task.predict(rows.map(outputsOf), rows, labels) };
+  }
+}
+
+/** The outputs for the rows of all batches, of which each rank computes its share. */
+async function stretchOutputs(
+  model: TaskModel,
+  batches: readonly Rows[],
+  options: PassOptions,
+): Promise<Map<EncodedRow, RowOutputs>> {
+  const { shared = { ranks: ALONE }, signal } = options;
+  const shares = await sharedOut(shared, async () => {
+    const own: RowOutputs[][] = [];
+    for (const batch of shareOfItems(batches, shared)) {
+      signal?.throwIfAborted();
+      own.push(batchOutputs(model, batch, options));
+      await new Promise(setImmediate);
+    }
+    return own;
+  });
+  const outputs = new Map<EncodedRow, RowOutputs>();
+  for (const [i, batch] of batches.entries())
+    for (const [j, { values, width }] of itemOf(shares, i).entries())
+      outputs.set(batch[j] as EncodedRow, new RowOutputs(values, width));
+  return outputs;
+}
+
+function batchOutputs(
+  model: TaskModel,
+  rows: Rows,
+  { task, onOutputs }: Pick<PassOptions, "task" | "onOutputs">,
+): RowOutputs[] {
+  return torch.noGrad(() =>
+    torch.scope(() => {
+      const batch = batchOf(rows, model.device);
+      const outputs = outputsOf(task, model, batch, EVALUATION);
+      if (!torch.isAllFinite(outputs)) throw outputsNotFinite(task, outputs, batch);
+      onOutputs?.(batch, outputs);
+      return outputsByRow(task, outputs, batch);
+    }),
+  );
+}
+
+/** The batches in which all rows run through a model, in that order. */
+export function* evaluationBatches(rows: Rows, batchSize: number): Generator<Rows> {
+  for (const stretch of stretchesOf(rows, batchSize)) yield* batchesOf(stretch, batchSize);
+}
+
+/** Stretches of at least that many batches, which never split an example. */
+function* stretchesOf(rows: Rows, batchSize: number): Generator<Rows> {
+  const size = batchSize * STRETCH_BATCHES;
+  for (let start = 0, end = 0; start < rows.length; start = end) {
+    end = Math.min(start + size, rows.length);
+    while (end < rows.length && rows[end]?.at === rows[end - 1]?.at) end++;
+    yield rows.slice(start, end);
+  }
+}
+
+/** Batches of rows of similar length, the shortest first. */
+function* batchesOf(rows: Rows, size: number): Generator<Rows> {
+  const sorted = rows.toSorted((a, b) => a.inputIds.length - b.inputIds.length);
+  for (let start = 0; start < sorted.length; start += size) yield sorted.slice(start, start + size);
+}
+
+/** Groups rows by example: the rows of an example are adjacent. */
+export function* examplesOf(rows: Rows): Generator<Rows> {
+  for (let start = 0, end = 0; start < rows.length; start = end) {
+    end = start + 1;
+    while (end < rows.length && rows[end]?.at === rows[start]?.at) end++;
+    yield rows.slice(start, end);
+  }
+}
+
+function outputsNotFinite(task: Task, outputs: torch.Tensor, batch: Batch): BidoraError {
+  const [row] = rowsByOutput(task, outputs, batch, (values) => values.every(Number.isFinite));
+  const { at } = row as EncodedRow;
+  return outputNotFinite(`${where(at)}: the model's output`);
+}
+
+/** The rows of a batch, sorted by a rank of their outputs. */
+function rowsByOutput(
+  task: Task,
+  outputs: torch.Tensor,
+  batch: Batch,
+  rank: (values: Float64Array) => number | boolean,
+): EncodedRow[] {
+  const ranks = outputsByRow(task, outputs, batch).map(({ values }) => Number(rank(values)));
+  return batch.rows
+    .map((row, i) => ({ row, rank: ranks[i] as number }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ row }) => row);
+}
+
+/** Options for evaluating rows: the same, and those of the metrics. */
+export interface EvaluationOptions extends Omit<PassOptions, "onOutputs" | "shared">, ScorerOptions {
+  /** For embeddings: more texts that the anchors' positives are searched among. */
+  readonly corpus?: readonly EmbeddedText[] | undefined;
+}
+
+/** The result of an evaluation. */
+export interface Evaluation {
+  /** The task's metrics, and the mean loss as `loss`. */
+  readonly metrics: Metrics;
+  readonly metric: Metric<unknown, object>;
+  /** What the metric measured of each example, in order. */
+  readonly measured: readonly unknown[];
+  /** What was measured, if not rows. */
+  readonly units?: "prompts" | "queries";
+}
+
+/** Notes on the metrics, one sentence each. */
+export const notesOf = ({ metric, measured }: Pick<Evaluation, "metric" | "measured">): readonly string[] =>
+  metric.notes?.(measured) ?? [];
+
+/** Receives an example's first row and its prediction. */
+export type OnPrediction = (row: EncodedRow, prediction: object) => void;
+
+/** Evaluates a model on labeled rows. */
+export async function evaluateRows(
+  model: TaskModel,
+  rows: readonly EncodedRow[],
+  options: EvaluationOptions,
+  onPrediction: OnPrediction = () => {},
+): Promise<Evaluation> {
+  checkArguments(
+    "evaluateRows",
+    ["model", model, aModel],
+    ["rows", rows, rowsOfTokens],
+    ["options", options, EVALUATION_OPTIONS],
+    ["onPrediction", onPrediction, aFunction],
+  );
+  return evaluateWithOutputs(model, rows, options, onPrediction);
+}
+
+/** The same, with the outputs of each batch before they are disposed, and shared out among ranks, which get the same metrics. */
+export async function evaluateWithOutputs(
+  model: TaskModel,
+  rows: readonly EncodedRow[],
+  options: EvaluationOptions & Pick<PassOptions, "onOutputs" | "shared">,
+  onPrediction: OnPrediction = () => {},
+): Promise<Evaluation> {
+  const { task, labels, metrics, positive, shared = { ranks: ALONE } } = options;
+  const { metric } = task.scorer({ labels, metrics, positive });
+  const losses = meanLoss(task);
+  const measured: unknown[] = [];
+  const score = ({ row, prediction }: RowPrediction) => {
+    measured.push(metric.measure(row.reference, prediction, measured.length + 1));
+    onPrediction(row, prediction);
+  };
+  const together = task.together?.(options.corpus);
+  const onOutputs = (batch: Batch, outputs: torch.Tensor) => {
+    options.onOutputs?.(batch, outputs);
+    losses.add(batch, outputs);
+  };
+  for await (const predicted of predictRows(model, rows, { ...options, onOutputs })) {
+    targetOf(predicted.row);
+    if (together) together.add(predicted);
+    else score(predicted);
+  }
+  for (const predicted of (await together?.scored(shared.ranks.size === 1 ? options.signal : undefined)) ?? [])
+    score(predicted);
+  const result = metric.result(measured);
+  checkValues(result, metric);
+  const { units } = together ?? {};
+  // other machines could round otherwise, and then stop at another step
+  const [first] = shared.ranks.gather({ ...result, loss: losses.mean(shared.ranks) });
+  return { metrics: first as Metrics, metric, measured, ...(units && { units }) };
+}
+
+/** The mean loss over batches; 0 if no row counts in it. */
+function meanLoss(task: Task) {
+  const total = { sum: 0, weight: 0 };
+  return {
+    add(batch: Batch, outputs: torch.Tensor): void {
+      const weight = lossWeight(task, batch);
+      if (weight === 0) return;
+      total.sum += finiteSum(task, outputs, batch);
+      total.weight += weight;
+    },
+    mean(ranks: Ranks): number {
+      const all = ranks.gather(total);
+      const weight = all.reduce((found, one) => found + one.weight, 0);
+      return weight ? all.reduce((found, one) => found + one.sum, 0) / weight : 0;
+    },
+  };
+}
+
+/** Sums a batch's loss. Finite outputs can be too large for it. @throws BidoraError `NOT_FINITE` naming the row of the largest output */
+function finiteSum(task: Task, outputs: torch.Tensor, batch: Batch): number {
+  const sum = task.loss(outputs, batch).item();
+  if (Number.isFinite(sum)) return sum;
+  const largest = torch.max(torch.abs(outputs)).item();
+  const most = (values: Float64Array) => values.reduce((found, value) => Math.max(found, Math.abs(value)), 0);
+  const [row] = rowsByOutput(task, outputs, batch, (values) => -most(values));
+  const { at } = row as EncodedRow;
+  throw new BidoraError(
+    "NOT_FINITE",
+    `${where(at)}: the model's output reaches ${largest.toPrecision(3)}, so the loss is not a finite number.`,
+  );
+}
+
+/**
+ * A note about rows that do not count in the loss, because they have no labeled tokens or these were cut off. They change nothing.
+ * Undefined if there are none.
+ * @param what the split: training, validation
+ * @throws BidoraError `NO_LOSS` if no row counts in the loss
+ */
+export function noteWithoutLoss(task: Task, rows: readonly EncodedRow[], what: string): string | undefined {
+  const without = rows.filter((row) => task.weight(row) === 0).length;
+  if (without === 0) return undefined;
+  const note = `${without} of ${rows.length} ${what} rows do not count in the loss: they have no labeled tokens within --max-length.`;
+  if (without === rows.length) throw new BidoraError("NO_LOSS", note);
+  return note;
+}

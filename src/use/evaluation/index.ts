@@ -1,0 +1,13 @@
+export {
+  type Evaluation,
+  type EvaluationOptions,
+  evaluateRows,
+  evaluateWithOutputs,
+  evaluationBatches,
+  examplesOf,
+  notesOf,
+  noteWithoutLoss,
+  type OnPrediction,
+  predictRows,
+} from "./evaluateRows.js";
+export { evaluateTexts } from "./evaluateTexts.js";

@@ -1,0 +1,87 @@
+/** Exports an adapter as a LoRA for llama.cpp. */
+import { basename } from "node:path";
+import { UsageError } from "../../../base/index.js";
+import { count, fileTypeNumber, type GgufPair, number, readGgufSource, text } from "../../../formats/gguf/index.js";
+import type { HubContext } from "../../../formats/hub/index.js";
+import {
+  type AdaptedModel,
+  lowRankUpdates,
+  refuseUnmerged,
+  trainedOutsideUpdates,
+} from "../../../models/adapters/index.js";
+import { refuseBadWeights } from "../../../models/index.js";
+import type { NamedTask } from "../../../tasks/index.js";
+import { loadTokenizer } from "../../../text/index.js";
+import { findModel, foldersOf, open } from "../../inference/open.js";
+import { describeLoss } from "../peft.js";
+import { exportError } from "./exportError.js";
+import type { Exported, GgufSettings } from "./exportModel.js";
+import { freeDestination, ggufName, writeBoth } from "./modelfile.js";
+import { loraTensors } from "./tensors.js";
+import { stopsOf, tokenizerParts } from "./tokenizer.js";
+import { refuseOtherHeads, writableModel } from "./writable.js";
+
+/** An adapter of a model that embeds texts. */
+const MERGED_ONLY =
+  "--to gguf-lora is for language models: an adapter's file can't say how token states are pooled, and llama.cpp would pool as the base " +
+  "model's file does. Use --to gguf, which merges the adapter.";
+
+const PACKED_BASE =
+  "LoftQ started the adapter on a packed base, and llama.cpp's file of the base has other values: use --to gguf, which merges the adapter.";
+
+/** Writes an adapter as a GGUF LoRA, which llama.cpp loads together with the base model's GGUF file, and a Modelfile next to it. */
+export async function exportLora(
+  settings: GgufSettings & { readonly rank?: number | undefined },
+  task: NamedTask | undefined,
+  context?: HubContext,
+): Promise<Exported & { readonly relativeError: number }> {
+  const output = ggufName(settings.output);
+  if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
+  const { outtype = "f32" } = settings;
+  if (outtype !== "f32" && outtype !== "f16")
+    throw new UsageError(`--outtype ${outtype} is not supported with --to gguf-lora: use f32 or f16.`);
+  const found = await findModel(settings, context);
+  if (found.adapter?.metadata?.initLoraWeights === "loftq") throw exportError(PACKED_BASE);
+  const source = found.folder;
+  const destination = freeDestination(output, settings.overwrite, foldersOf(found));
+  const writable = writableModel(source);
+  const tokenizer = await loadTokenizer(source);
+  const opened = await open(found, { task, dtype: "float32" });
+  refuseOtherHeads(opened, writable);
+  if (opened.task.embedding) throw new UsageError(MERGED_ONLY);
+  const form = writable.form(undefined);
+  const stops = stopsOf(tokenizer, await tokenizerParts(tokenizer, source, writable.json));
+  const adapted = opened.adapted!;
+  const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.values] as const);
+  refuseBadWeights({ folder: source, weights });
+  refuseOtherTrained(adapted);
+  const { updates, ...loss } = lowRankUpdates(adapted, settings.rank);
+  const { alpha, tensors } = loraTensors(updates, opened.model, { form, fileType: outtype });
+  const pairs: GgufPair[] = [
+    ["general.architecture", text(form.name)],
+    ["general.type", text("adapter")],
+    ["adapter.type", text("lora")],
+    ["general.name", text(basename(destination.path).replace(/\.gguf$/i, ""))],
+    ["general.file_type", count(fileTypeNumber(outtype))],
+    ["adapter.lora.alpha", number(alpha)],
+  ];
+  writeBoth(destination, pairs, tensors, (own) => ({ from: baseOf(source), adapter: own, stops }));
+  return { path: destination.path, note: describeLoss(loss), relativeError: loss.relativeError };
+}
+
+/** @throws BidoraError `EXPORT` for trained tensors that llama.cpp's adapters can't contain, `MERGE` if merging would not help */
+function refuseOtherTrained(adapted: AdaptedModel): void {
+  const [first, ...others] = trainedOutsideUpdates(adapted);
+  if (first === undefined) return;
+  refuseUnmerged(adapted);
+  const more = others.length > 0 ? ` and ${others.length} more` : "";
+  throw exportError(
+    `besides weight updates, the adapter trains ${first}${more}, which llama.cpp's adapters can't contain: use --to gguf, which merges everything.`,
+  );
+}
+
+/** The base model's path for Ollama: the GGUF file, if the folder was converted from one. */
+function baseOf(folder: string): string {
+  const { path } = readGgufSource(folder);
+  return typeof path === "string" ? path : folder;
+}

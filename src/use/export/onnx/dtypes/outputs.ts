@@ -1,0 +1,78 @@
+/** The outputs of a graph for the user's rows, computed by our own model. */
+import { NO_HEAD } from "../../../../models/index.js";
+import { EVALUATION } from "../../../../models/nn/index.js";
+import { type Batch, batchOf, type EncodedRow } from "../../../../tasks/index.js";
+import * as torch from "../../../../torch/index.js";
+import type { ExportedModel } from "../open.js";
+import type { Arithmetic } from "./arithmetic.js";
+
+/** Rows that run together. */
+const BATCH_SIZE = 16;
+
+/** One row at a time where rows depend on each other, and for the logits of language models, which take much memory. */
+export const batchSizeOf = ({ kind }: ExportedModel, { dependsOnBatch = false }: Partial<Arithmetic> = {}): number =>
+  dependsOnBatch || kind === "causal-lm" ? 1 : BATCH_SIZE;
+
+/** Outputs of each row, or the embeddings of its texts. */
+export function exportedOutputs(exported: ExportedModel, rows: readonly EncodedRow[]): Float32Array[] {
+  return torch.noGrad(() =>
+    torch.scope(() => {
+      const batch = batchOf(rows, exported.model.device);
+      return byRow(exported, forward(exported, batch), batch);
+    }),
+  );
+}
+
+function forward({ model, task }: ExportedModel, batch: Batch): torch.Tensor {
+  if (task.embedding && "forward" in task && task.forward) return task.forward(model, batch, EVALUATION);
+  return task.head === NO_HEAD ? model.backbone.forward(batch, EVALUATION) : model.forward(batch, EVALUATION);
+}
+
+/** The outputs of a batch by row. outputs: a vector for each row, for each of its texts, or for each of its tokens */
+export function byRow({ task }: ExportedModel, outputs: torch.Tensor, { rows, layout }: Batch): Float32Array[] {
+  const values = torch.contiguous(outputs).toTypedArray() as Float32Array;
+  const [count = 0] = outputs.shape;
+  const width = values.length / count;
+  const vectorsOf = (row: EncodedRow, i: number): number => {
+    if (count === rows.length) return 1;
+    if (task.embedding && "outputRows" in task && task.outputRows) return task.outputRows(row);
+    return layout.lengths[i] as number;
+  };
+  let end = 0;
+  return rows.map((row, i) => {
+    const start = end;
+    end += vectorsOf(row, i) * width;
+    return values.subarray(start, end);
+  });
+}
+
+/** The most numbers that are held: 256 MiB. */
+const MOST_NUMBERS = 2 ** 26;
+
+/** Float32's outputs by row, computed once for all dtypes while they do not take too much memory. */
+export class Float32Outputs {
+  readonly #held = new Map<EncodedRow, Float32Array>();
+  #free = MOST_NUMBERS;
+
+  constructor(private readonly exported: ExportedModel) {}
+
+  of(rows: readonly EncodedRow[]): Float32Array[] {
+    const missing = rows.filter((row) => !this.#held.has(row));
+    const computed = missing.length === 0 ? [] : exportedOutputs(this.exported, missing);
+    const made = new Map(missing.map((row, i) => [row, computed[i] as Float32Array]));
+    for (const [row, outputs] of made) this.hold(row, outputs);
+    return rows.map((row) => (made.get(row) ?? this.#held.get(row)) as Float32Array);
+  }
+
+  /** Whether the outputs of all these rows are held. */
+  holds(rows: readonly EncodedRow[]): boolean {
+    return rows.every((row) => this.#held.has(row));
+  }
+
+  /** Takes outputs that were computed already. */
+  hold(row: EncodedRow, outputs: Float32Array): void {
+    if (outputs.length > this.#free) return;
+    this.#free -= outputs.length;
+    this.#held.set(row, outputs);
+  }
+}

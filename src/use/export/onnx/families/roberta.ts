@@ -1,0 +1,13 @@
+/** RoBERTa, XLM-RoBERTa and CamemBERT. */
+import type { BertConfig } from "../../../../models/families/index.js";
+import { bertEmbeddings, bertLayers, classificationHead } from "../bertLayers.js";
+import { encoderGraph } from "../encoder.js";
+import { positionsAfterPadding } from "../positions.js";
+
+export const roberta = encoderGraph<BertConfig>({
+  hidden(g, inputs, config) {
+    const positions = positionsAfterPadding(g, inputs.ids, inputs.mask, config.padTokenId);
+    return bertLayers(g, bertEmbeddings(g, inputs, positions), inputs.mask, config);
+  },
+  heads: { ForSequenceClassification: classificationHead("tanh") },
+});

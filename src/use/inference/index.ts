@@ -1,0 +1,33 @@
+export { baseDtypeFor, inWords, noteOnBase } from "./adapterBase.js";
+export { evaluatePredictions } from "./evaluatePredictions.js";
+export {
+  type AdapterInspection,
+  type AdapterSettings,
+  type Contents,
+  type Inspection,
+  inspectFolder,
+  type ModelInspection,
+  type TensorFacts,
+} from "./inspection.js";
+export { type Mined, type MinedRow, mineNegatives } from "./mineNegatives.js";
+export {
+  type CallHooks,
+  type InputRow,
+  Model,
+  type ModelGenerateSettings,
+  type ModelPredictSettings,
+} from "./model.js";
+export {
+  type FoundModel,
+  findAdapter,
+  findModel,
+  foldersOf,
+  type InferenceModel,
+  open,
+  openForInference,
+} from "./open.js";
+export { openDraft } from "./openDraft.js";
+export { checkTexts, type ExamplesOf, lengthFor, type Prediction, predictions } from "./predictions.js";
+export type { Verdict } from "./programs/verdict.js";
+export { arePairs, searchCorpus } from "./searchCorpus.js";
+export { type GeneratedRow, generationPlan, TextGenerator } from "./textGenerator.js";

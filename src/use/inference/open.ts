@@ -1,0 +1,199 @@
+/** Opens a model, with its adapter if it has one, from a folder, a GGUF file or a Hub repository. */
+import { existsSync } from "node:fs";
+import { BidoraError, UsageError } from "../../base/index.js";
+import type { JsonObject } from "../../base/records/index.js";
+import type { HubContext } from "../../formats/hub/index.js";
+import { isSentenceTransformer, modelFolder, type Pooling, readConfig } from "../../formats/index.js";
+import {
+  type AdaptedModel,
+  type AdapterConfig,
+  type AdapterMetadata,
+  attachAdapter,
+  findAdapterMetadata,
+  merge,
+  readAdapter,
+  type SavedAdapter,
+} from "../../models/adapters/index.js";
+import { architectureOf, type LoadedModel, loadModel, matrixFormats } from "../../models/index.js";
+import { type BaseDtype, packLinears } from "../../models/nn/index.js";
+import {
+  configuredTask,
+  inferTask,
+  type NamedTask,
+  namedTask,
+  type ResolvedHead,
+  resolveHead,
+} from "../../tasks/index.js";
+import { loadTokenizer, type Tokenizer } from "../../text/index.js";
+import {
+  type ComputeDtype,
+  computeDtype,
+  type DType,
+  Generator,
+  resolveDevice,
+  setThreads,
+} from "../../torch/index.js";
+import { baseDtypeFor, noteOnBase } from "./adapterBase.js";
+import { poolingFor } from "./pooling.js";
+
+/** The names of a model and its adapter: folders, GGUF files or Hub repositories. */
+interface ModelNames {
+  readonly model?: string | undefined;
+  readonly revision?: string | undefined;
+  /** A name, or an adapter that was already read. */
+  readonly adapter?: string | SavedAdapter | undefined;
+}
+
+/** An adapter, already read, and its folder. */
+interface FoundAdapter {
+  readonly adapter: SavedAdapter | undefined;
+  /** Undefined without an adapter and for an adapter passed as a value. */
+  readonly adapterFolder: string | undefined;
+}
+
+/** A model whose weights are not read yet, and its adapter, which is. */
+export interface FoundModel extends FoundAdapter {
+  readonly folder: string;
+  /** Receives notes for the user. */
+  readonly onNote?: HubContext["onNote"];
+}
+
+/** The folders that a model is read from. */
+export const foldersOf = ({ folder, adapterFolder }: FoundModel): string[] =>
+  adapterFolder === undefined ? [folder] : [folder, adapterFolder];
+
+/** Reads an adapter. @throws BidoraError as `resolveModel` and `readAdapter` */
+export async function findAdapter(named: ModelNames["adapter"], context?: HubContext): Promise<FoundAdapter> {
+  if (typeof named !== "string") return { adapter: named, adapterFolder: undefined };
+  const adapterFolder = await modelFolder(named, context);
+  return { adapter: await readAdapter(adapterFolder), adapterFolder };
+}
+
+/**
+ * Reads the adapter and finds its base model: `model`, or by default the one named by the adapter.
+ * @throws UsageError if there is no model; BidoraError as `resolveModel` and `readAdapter`
+ */
+export async function findModel(names: ModelNames, context?: HubContext): Promise<FoundModel> {
+  const found = await findAdapter(names.adapter, context);
+  const { adapter } = found;
+  const name = names.model ?? adapter?.baseModel;
+  if (name === undefined)
+    throw new UsageError(
+      adapter
+        ? "--model is missing, and the adapter does not name its base model: give a local folder or a Hub repository."
+        : "--model is missing: give a local folder or a Hub repository, or an --adapter that names its base model.",
+    );
+  const own = names.model === undefined && !existsSync(name) ? adapter?.revision : undefined;
+  const folder = await modelFolder(name, context, names.revision ?? own);
+  return { ...found, folder, onNote: context?.onNote };
+}
+
+/** Options for opening a model. */
+export interface OpenOptions {
+  readonly dtype: DType;
+  /** The format that matrices are held in instead of tensors (see `LoadModelOptions`). */
+  readonly baseDtype?: BaseDtype | undefined;
+  /** By default the task of the adapter or the checkpoint. */
+  readonly task?: NamedTask | undefined;
+  /** For embeddings; by default that of the adapter or the folder. */
+  readonly pooling?: Pooling | undefined;
+  /** Merges the adapter into the weights. */
+  readonly merge?: boolean | undefined;
+  /** Packs the weights into the fastest layout for products, for inference only. */
+  readonly packed?: boolean;
+  /** Where the model computes, as `resolveDevice` takes it; the CPU by default. */
+  readonly device?: string | undefined;
+  /** The number of libtorch's threads. */
+  readonly threads?: number | undefined;
+}
+
+/** A model with its weights and its adapter. */
+export interface OpenModel extends LoadedModel, ResolvedHead {
+  readonly folder: string;
+  readonly checkpointConfig: JsonObject;
+  /** The dtype that it computes in. */
+  readonly dtype: DType;
+  readonly adapter: SavedAdapter | undefined;
+  /** The adapter in the model's layers. */
+  readonly adapted: AdaptedModel<AdapterConfig> | undefined;
+  /** How to use the model, from bidora.json. */
+  readonly metadata: AdapterMetadata | undefined;
+}
+
+/**
+ * Loads a model's weights and attaches its adapter. The head is the adapter's, or by default the checkpoint's.
+ * @param which the result of `findModel`, or its arguments
+ * @throws BidoraError `HEAD` if neither has one, and as `baseDtypeFor`; UsageError as `poolingFor`
+ */
+export async function open(
+  which: FoundModel | (ModelNames & { readonly folder?: undefined }),
+  options: OpenOptions,
+): Promise<OpenModel> {
+  const { folder, adapter, onNote } = which.folder === undefined ? await findModel(which) : which;
+  const { device = "cpu" } = options;
+  const baseDtype = baseDtypeFor(adapter, options.baseDtype);
+  if (options.threads !== undefined) setThreads(options.threads);
+  const checkpointConfig = readConfig(folder);
+  const metadata = adapter ? adapter.metadata : findAdapterMetadata(folder);
+  const architecture = architectureOf(checkpointConfig);
+  const wanted = options.task ?? (adapter ? undefined : taskOfModules(folder, options.pooling));
+  const resolved = resolveHead(architecture, checkpointConfig, { adapter, metadata }, wanted);
+  const width = architecture.parseConfig(checkpointConfig).hiddenSize;
+  const pooling = poolingFor(options.pooling, { ...resolved, folder, metadata });
+  const used = configuredTask(resolved, { folder, width, settings: { pooling } });
+  const { task, labels } = used;
+  const generator = new Generator(0);
+  const head = { head: task.head, outputs: labels.length };
+  const loaded = await loadModel(folder, { ...head, dtype: options.dtype, baseDtype, generator, device });
+  const note = noteOnBase(adapter, matrixFormats(loaded.model));
+  if (note !== undefined) onNote?.(note);
+  refuseUntrainedHead(loaded, adapter);
+  const dtype = options.dtype === "float64" ? "float64" : "float32";
+  const adapted = adapter && attachAdapter(loaded.model, adapter, { generator, dtype });
+  if (options.merge && adapted) merge(adapted);
+  if (options.packed) packLinears(loaded.model);
+  return { ...loaded, ...used, folder, checkpointConfig, dtype: options.dtype, adapter, adapted, metadata };
+}
+
+/**
+ * A model of sentence-transformers makes embeddings, unless an adapter or the user says otherwise, and so does one without a trained head
+ * for which the user names a pooling.
+ */
+export function taskOfModules(folder: string, pooling: Pooling | undefined): NamedTask | undefined {
+  const isPooled = pooling !== undefined && !inferTask(readConfig(folder));
+  return isPooled || isSentenceTransformer(folder) ? namedTask("embedding") : undefined;
+}
+
+/** An open model with its tokenizer. */
+export interface InferenceModel extends OpenModel {
+  readonly tokenizer: Tokenizer;
+}
+
+/** The settings of a command that opens a model for inference. */
+interface InferenceSettings extends Pick<OpenOptions, "baseDtype" | "merge" | "device" | "threads" | "pooling"> {
+  readonly dtype: ComputeDtype;
+}
+
+/** Opens a model for inference, with its tokenizer and packed weights. @param task by default that of the adapter or the checkpoint */
+export async function openForInference(
+  found: FoundModel,
+  { dtype, baseDtype, merge, device: asked = "auto", threads, pooling }: InferenceSettings,
+  task: NamedTask | undefined,
+): Promise<InferenceModel> {
+  const device = resolveDevice(asked);
+  const held = { dtype: computeDtype(dtype, device), baseDtype, merge, device };
+  const opened = await open(found, { ...held, threads, task, pooling, packed: true });
+  return { ...opened, tokenizer: await loadTokenizer(opened.folder) };
+}
+
+/** Refuses a head that was never trained, since its predictions would be random. */
+function refuseUntrainedHead({ initialized }: LoadedModel, adapter: SavedAdapter | undefined): void {
+  const untrained = initialized.filter(
+    (path) => !adapter || ![...adapter.tensors.keys()].some((name) => name.startsWith(`${path}.`)),
+  );
+  if (untrained.length === 0) return;
+  throw new BidoraError(
+    "HEAD",
+    `Neither the model nor the adapter has weights for ${untrained.join(", ")}: it was not fine-tuned for this task.`,
+  );
+}

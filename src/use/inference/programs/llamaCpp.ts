@@ -1,0 +1,111 @@
+import { shellLine } from "../../../base/index.js";
+import { architectureFor, ENCODER_TYPES, encoderNames, writableModelTypes } from "../../../formats/gguf/index.js";
+import type { AdapterConfig, LowRankConfig } from "../../../models/adapters/index.js";
+import { CONVERTED } from "./facts.js";
+import type { AdapterSubject, Subject } from "./subject.js";
+import { no, type Program, type Verdict, yes } from "./verdict.js";
+import {
+  baseName,
+  exporting,
+  isMergeable,
+  merging,
+  reasonsOfBase,
+  reasonsToMerge,
+  shortName,
+  type Way,
+} from "./ways.js";
+
+/** llama.cpp runs GGUF files: models, and LoRA adapters. */
+export const llamaCpp: Program = (subject) => {
+  const { adapter, name } = subject;
+  if (subject.isGguf) return yes({ commands: [shellLine(["llama-cli", "-m", name])] });
+  const stopped = whyNoGguf(subject);
+  if (stopped) return stopped;
+  const model = exporting(subject, "gguf", ".gguf");
+  if (subject.task?.embedding) return embedding(subject, model);
+  if (!adapter) return no(["It reads GGUF files."], { commands: running(model), notes: openNote(subject) });
+  const whole = [...whyWhole(adapter.config), ...reasonsOfBase(adapter)];
+  if (whole.length > 0)
+    return no(["It reads GGUF files.", ...whole], { commands: running(model), notes: openNote(subject) });
+  return no(["It reads GGUF files."], {
+    commands: loraCommands(subject, adapter),
+    notes: [...openNote(subject), ...loraNotes(adapter.config)],
+  });
+};
+
+/** Models that embed texts are merged: an adapter's file can't say how token states are pooled. */
+function embedding(subject: Subject, { command, output }: Way): Verdict {
+  return no(["It reads GGUF files.", ...reasonsToMerge(subject)], {
+    commands: [command, shellLine(["llama-server", "--embeddings", "-m", output])],
+    notes: [
+      ...openNote(subject),
+      "It normalizes embeddings as --embd-normalize says, and knows no prompts: the export says what to set.",
+    ],
+  });
+}
+
+/** The verdict on what bidora can't write as GGUF; undefined for what it can, and for what is not known. */
+export function whyNoGguf(subject: Subject): Verdict | undefined {
+  const { adapter, className, modelType, task } = subject;
+  if (adapter && !isMergeable(adapter.config)) return no(["No GGUF file can hold a bottleneck adapter."]);
+  const mayBeLanguageModel = task === undefined ? adapter !== undefined : task.head.className === "ForCausalLM";
+  if (mayBeLanguageModel && (modelType === undefined || architectureFor(modelType))) return undefined;
+  const embeds = task?.embedding !== undefined;
+  if (embeds && (modelType === undefined || architectureFor(modelType) || encoderNames(modelType))) return undefined;
+  const what =
+    `bidora writes GGUF files of language models (${writableModelTypes().join(", ")}), and of these and encoders ` +
+    `(${ENCODER_TYPES.join(", ")}) that embed texts`;
+  const way = convertersWay(subject);
+  if (!way) return no([`It reads GGUF files; ${what}.`]);
+  return no([`It reads GGUF files; ${what}: ${className} takes llama.cpp's own converter.`], {
+    commands: way.commands,
+  });
+}
+
+/** By way of llama.cpp's own converter; undefined for a class that it does not have, and for matrices that bitsandbytes packed. */
+export function convertersWay(subject: Subject): { commands: readonly string[]; output: string } | undefined {
+  const { adapter, className, name } = subject;
+  if (className === undefined || !CONVERTED.includes(className) || subject.isPacked) return undefined;
+  const merged = adapter && merging(subject);
+  const folder = merged?.output ?? name;
+  const output = `${shortName(folder)}.gguf`;
+  const convert = shellLine(["python", "convert_hf_to_gguf.py", folder, "--outfile", output]);
+  return { commands: [...(merged ? [merged.command] : []), convert], output };
+}
+
+export const openNote = ({ modelType, whyUnknown }: Subject): string[] =>
+  modelType === undefined ? [`Whether bidora writes GGUF files of the base model is not known: ${whyUnknown}.`] : [];
+
+const running = ({ command, output }: Way): string[] => [command, shellLine(["llama-cli", "-m", output])];
+
+/** Why the adapter has to be merged; nothing if it can be a LoRA of its own. */
+function whyWhole({ method, bias, modulesToSave }: AdapterConfig): readonly string[] {
+  const more = method === "bitfit" || bias !== "none" || modulesToSave.length > 0;
+  return more ? ["Its adapters hold changes of matrices only, and this one trains more: it has to be merged."] : [];
+}
+
+function loraCommands(subject: Subject, adapter: AdapterSubject): string[] {
+  const lora = exporting(subject, "gguf-lora", "-lora.gguf");
+  const base = baseName(adapter);
+  const model = `${shortName(base)}.gguf`;
+  const ofBase = /\.gguf$/i.test(base)
+    ? []
+    : [`${lora.command.split(" export ")[0]} export --to gguf ${shellLine(["--model", base, "--output", model])}`];
+  return [
+    lora.command,
+    ...ofBase,
+    shellLine(["llama-cli", "-m", ofBase.length > 0 ? model : base, "--lora", lora.output]),
+  ];
+}
+
+/** What becomes of the adapter on the way. */
+function loraNotes(config: AdapterConfig): string[] {
+  const { rslora, alphaPattern = {} } = config as Partial<LowRankConfig>;
+  if (config.method !== "lora")
+    return [
+      "Its change of the weights is approximated by a LoRA of the adapter's rank; --to gguf merges it without loss.",
+    ];
+  return rslora || Object.keys(alphaPattern).length > 0
+    ? ["llama.cpp's convert_lora_to_gguf.py reads lora_alpha only and would scale it wrongly: take bidora's export."]
+    : [];
+}

@@ -1,0 +1,67 @@
+import { shellLine } from "../../../base/index.js";
+import { isJsonObject } from "../../../base/records/index.js";
+import { type LowRankConfig, type TargetedConfig, whyNotPeft } from "../../../models/adapters/index.js";
+import type { AdapterSubject, Subject } from "./subject.js";
+import { no, type Program, yes } from "./verdict.js";
+import { baseName, merging, reasonsOfBase } from "./ways.js";
+
+/** PEFT loads adapters of the methods that it has, from its own files. */
+export const peft: Program = (subject) => {
+  const { adapter } = subject;
+  if (!adapter) return no([`It loads adapters, and this is a whole model, which transformers loads without PEFT.`]);
+  const why = whyNotPeft(adapter.config);
+  if (why !== undefined) return no([`${why}.`], { commands: [merging(subject)?.command ?? []].flat() });
+  const ofBase = reasonsOfBase(adapter);
+  if (ofBase.length > 0 && quantization(adapter) === undefined)
+    return no([...ofBase, "bitsandbytes has no such format."], { commands: [merging(subject)?.command ?? []].flat() });
+  const notes = [`It needs PEFT ${leastVersion(adapter)} or newer.`, ...headNote(subject, adapter)];
+  return yes({ notes, commands: [loading(subject, adapter)] });
+};
+
+/**
+ * The first versions of PEFT with each feature, from their wheels. Since 0.12.0 PEFT ignores keys that it does not know with a warning:
+ * too old a version would compute something else. Versions before refuse such keys.
+ */
+const FIRST_VERSIONS: readonly (readonly [version: string, has: (adapter: AdapterSubject) => boolean])[] = [
+  ["0.14.0", ({ config }) => (config as Partial<LowRankConfig>).loraBias === true],
+  ["0.14.0", ({ config }) => (config as Partial<TargetedConfig>).excludeModules !== undefined],
+  ["0.13.0", ({ config, tensors }) => config.method === "dora" && tensors.some((name) => /lora_embedding_/.test(name))],
+  // Keys that are newer than 0.12.0, which versions before refuse.
+  ["0.12.0", ({ json }) => "peft_version" in json || "exclude_modules" in json],
+  ["0.11.0", ({ config }) => config.method === "vera"],
+  ["0.9.0", ({ config }) => config.method === "dora"],
+  ["0.8.0", ({ config }) => (config as Partial<LowRankConfig>).rslora === true],
+  ["0.6.0", ({ config }) => Object.keys((config as Partial<LowRankConfig>).rankPattern ?? {}).length > 0],
+  ["0.4.0", ({ config }) => config.method === "ia3"],
+];
+
+const leastVersion = (adapter: AdapterSubject): string =>
+  FIRST_VERSIONS.find(([, has]) => has(adapter))?.[0] ?? "0.3.0";
+
+/** A new head needs a base model with as many labels, which transformers takes from config.json or from `num_labels`. */
+function headNote({ labels }: Subject, { baseConfig, config }: AdapterSubject): string[] {
+  if (labels === undefined || labels === 0 || config.modulesToSave.length === 0) return [];
+  const { id2label, num_labels: count } = baseConfig ?? {};
+  const own = isJsonObject(id2label) ? Object.keys(id2label).length : typeof count === "number" ? count : 2;
+  return own === labels ? [] : [`The base model has to be loaded with num_labels=${labels}, or its head does not fit.`];
+}
+
+/** bitsandbytes' settings for the base of an adapter that LoftQ started; undefined for other adapters, and other formats. */
+function quantization({ settings: { baseDtype, initLoraWeights } }: AdapterSubject): string | undefined {
+  if (initLoraWeights !== "loftq") return undefined;
+  if (baseDtype === "int8" || baseDtype === "w8a8") return "load_in_8bit=True";
+  const isFourBits = baseDtype === "nf4" || baseDtype === "fp4";
+  return isFourBits ? `load_in_4bit=True, bnb_4bit_quant_type="${baseDtype}"` : undefined;
+}
+
+function loading({ name, task, labels }: Subject, adapter: AdapterSubject): string {
+  const head = task?.head.className;
+  const auto = head === undefined || head === "Model" ? "AutoModel" : `AutoModel${head}`;
+  const count = labels && adapter.config.modulesToSave.length > 0 ? `, num_labels=${labels}` : "";
+  const [base, path] = [baseName(adapter), name].map((text) => JSON.stringify(text));
+  const packed = quantization(adapter);
+  const classes = packed === undefined ? auto : `${auto}, BitsAndBytesConfig`;
+  const settings = packed === undefined ? "" : `, quantization_config=BitsAndBytesConfig(${packed})`;
+  const program = `from transformers import ${classes}; from peft import PeftModel; model = PeftModel.from_pretrained(${auto}.from_pretrained(${base}${count}${settings}), ${path})`;
+  return shellLine(["python", "-c", program]);
+}

@@ -1,0 +1,186 @@
+/** Text generation with an open model. */
+import { UsageError, uniforms } from "../../base/index.js";
+import { flagOf, type Given, refuseWithoutEffect, type Settings } from "../../base/settings/index.js";
+import { readConfig } from "../../formats/index.js";
+import {
+  type Draft,
+  type Generated,
+  type GeneratedPiece,
+  type GenerationConfig,
+  type GenerationSettings,
+  type Grammar,
+  generateBatch,
+  generateTexts,
+  type Prompt,
+  readGenerationConfig,
+  resolveGeneration,
+  SAMPLING_KEYS,
+  splitStops,
+} from "../../models/generation/index.js";
+import { blamingBadWeights, namingBadWeightsIn, weightsIn } from "../../models/index.js";
+import type { CacheDtype } from "../../models/nn/index.js";
+import { generationOptions } from "../../tasks/config/index.js";
+import type { LanguageExample, TextOrMessages } from "../../tasks/data/index.js";
+import { encodePrompts } from "../../tasks/index.js";
+import { promptsOf } from "../evaluation/evaluateTexts.js";
+import type { InferenceModel } from "./open.js";
+
+/** A generated text with its prompt; for a conversation, the prompt rendered by the chat template. */
+export interface GeneratedRow extends Generated {
+  readonly prompt: string;
+}
+
+type GenerationTable = typeof generationOptions;
+
+/** Generation settings, resolved from the user's settings and the model's `generation_config.json`, without loading weights. */
+interface GenerationPlan {
+  readonly own: GenerationConfig;
+  readonly generation: GenerationSettings;
+  readonly maxNewTokens: number | undefined;
+  readonly seed: number;
+  /** Opens the grammar of the texts, for one call. */
+  readonly openGrammar?: ((signal?: AbortSignal) => Promise<Grammar>) | undefined;
+  readonly draft?: Draft | undefined;
+  readonly cacheDtype?: CacheDtype | undefined;
+}
+
+/**
+ * Resolves generation settings.
+ * @param folder of the model
+ * @throws UsageError for settings without effect or that are mutually exclusive
+ */
+export function generationPlan(folder: string, settings: Settings<GenerationTable>): GenerationPlan {
+  refuseExcluding(settings.given);
+  const own = readGenerationConfig(folder, readConfig(folder));
+  const generation = resolveGeneration(settings.given, own);
+  refuseWithoutEffect(generationOptions, settings, { generation });
+  const { maxNewTokens, seed, cacheDtype } = settings;
+  return { own, generation, maxNewTokens, seed, cacheDtype };
+}
+
+/** The settings for greedy decoding. */
+export function greedyPlan({ folder, checkpointConfig }: InferenceModel, maxNewTokens?: number): GenerationPlan {
+  const own = readGenerationConfig(folder, checkpointConfig);
+  return { own, generation: resolveGeneration({ greedy: true }, own), maxNewTokens, seed: 0 };
+}
+
+/** The batch size, and the maximum length of prompts. */
+interface PromptLimits {
+  readonly batchSize: number;
+  /** The maximum number of tokens of a prompt. */
+  readonly maxLength?: number | undefined;
+}
+
+interface Signal {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Generates text after prompts: texts, or conversations, which are rendered by the model's chat template. */
+export class TextGenerator {
+  private constructor(
+    private readonly open: InferenceModel,
+    private readonly plan: GenerationPlan,
+    private readonly limits: PromptLimits,
+  ) {}
+
+  /** A generator for an open model. */
+  static async of(open: InferenceModel, plan: GenerationPlan, limits: PromptLimits): Promise<TextGenerator> {
+    const stops = await splitStops(open.tokenizer, plan.generation.stop);
+    return new TextGenerator(open, { ...plan, generation: { ...plan.generation, ...stops } }, limits);
+  }
+
+  /**
+   * The number of tokens of a prompt.
+   * @param name of the prompt in errors
+   * @throws BidoraError for a conversation that the chat template cannot render
+   */
+  async lengthOf(prompt: TextOrMessages, name = promptName(0)): Promise<number> {
+    const [ids] = await encodePrompts([exampleOf(prompt, name)], this.open.tokenizer);
+    return ids!.length;
+  }
+
+  /** Streams the text after a prompt in pieces. @throws PromptTooLong if the prompt leaves no room */
+  async *stream(prompt: TextOrMessages, options: StreamOptions = {}): AsyncGenerator<GeneratedPiece> {
+    const { signal, stream = 0, name = promptName(0) } = options;
+    const [encoded] = (await this.encode([exampleOf(prompt, name)])) as [Prompt];
+    const grammar = await this.plan.openGrammar?.(signal);
+    const { draft, cacheDtype } = this.plan;
+    const own = { ...encoded, uniform: uniforms(this.plan.seed, stream), constraint: grammar?.constraint() };
+    try {
+      yield* generateTexts(this.open, [own], this.plan.generation, { signal, draft, cacheDtype });
+    } catch (error) {
+      throw blamingBadWeights(error, () => weightsIn(this.open));
+    } finally {
+      grammar?.release();
+    }
+  }
+
+  /** Generates text after prompts, in order, with the same results as one at a time. */
+  rows(prompts: readonly TextOrMessages[], hooks: Signal = {}): AsyncGenerator<GeneratedRow> {
+    const examples = prompts.map((prompt, i) => exampleOf(prompt, promptName(i)));
+    return this.examples(examples, hooks);
+  }
+
+  /**
+   * Generates text after the prompts of a file's rows.
+   * @throws BidoraError `EMPTY_TEXT`, `PROMPT_TOO_LONG`, `VOCABULARY` naming the row, before anything is computed
+   */
+  examples(examples: readonly LanguageExample[], hooks: Signal = {}): AsyncGenerator<GeneratedRow> {
+    return namingBadWeightsIn(this.open, this.generate(examples, hooks));
+  }
+
+  private async *generate(examples: readonly LanguageExample[], { signal }: Signal): AsyncGenerator<GeneratedRow> {
+    const prompts = await this.encode(examples);
+    const grammar = await this.plan.openGrammar?.(signal);
+    const { batchSize } = this.limits;
+    const { generation, draft, cacheDtype } = this.plan;
+    try {
+      for (let start = 0; start < prompts.length; start += batchSize) {
+        const batch = prompts
+          .slice(start, start + batchSize)
+          .map((prompt) => ({ ...prompt, constraint: grammar?.constraint() }));
+        const rows = await generateBatch(this.open, batch, generation, { signal, draft, cacheDtype });
+        for (const [i, row] of rows.entries())
+          yield { prompt: await this.textOf(examples[start + i] as LanguageExample, (batch[i] as Prompt).ids), ...row };
+      }
+    } finally {
+      grammar?.release();
+    }
+  }
+
+  private async textOf({ input }: LanguageExample, ids: readonly number[]): Promise<string> {
+    const text = input.kind === "text" ? input.text : input.kind === "prompt" ? input.prompt : undefined;
+    return typeof text === "string" ? text : this.open.tokenizer.decode(ids, { skipSpecialTokens: false });
+  }
+
+  private encode(examples: readonly LanguageExample[]): Promise<Prompt[]> {
+    const { own, maxNewTokens, seed } = this.plan;
+    return promptsOf(this.open, examples, own, { maxNewTokens, maxLength: this.limits.maxLength, seed });
+  }
+}
+
+/** Options of `TextGenerator.stream`. */
+interface StreamOptions extends Signal {
+  /** The number of the seed's random stream to sample with. */
+  readonly stream?: number;
+  /** The name of the prompt in errors. */
+  readonly name?: string;
+}
+
+const promptName = (index: number): string => `Prompt ${index + 1}`;
+
+const exampleOf = (prompt: TextOrMessages, name: string): LanguageExample => ({
+  input: { kind: "prompt", prompt, completion: undefined },
+  label: undefined,
+  at: { file: name, line: 0 },
+});
+
+/** @throws UsageError for --greedy together with sampling or beam search */
+function refuseExcluding(given: Given<GenerationTable>): void {
+  const beams = (given.beams ?? 1) > 1 ? "beams" : undefined;
+  const other = given.greedy ? (SAMPLING_KEYS.find((key) => key in given) ?? beams) : undefined;
+  if (other !== undefined)
+    throw new UsageError(
+      `--greedy takes the most likely token each time, and ${flagOf(other)} does not: leave one out.`,
+    );
+}

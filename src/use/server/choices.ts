@@ -1,0 +1,105 @@
+/** The choices of a request: each is a job of the engine, whose tokens become text here. */
+import { uniforms } from "../../base/index.js";
+import {
+  type Finish,
+  type GenerationSettings,
+  type Grammar,
+  StopStrings,
+  TextWriter,
+} from "../../models/generation/index.js";
+import type { Tokenizer } from "../../text/index.js";
+import { Channel } from "./channel.js";
+import type { Engine } from "./engine/engine.js";
+import type { Job, JobStep, WantedLogprobs } from "./engine/job.js";
+import type { EncodedPrompt } from "./prompts.js";
+
+/** What a request computes. */
+export interface ChoicesCall {
+  readonly adapter: string | undefined;
+  readonly prompts: readonly EncodedPrompt[];
+  /** The number of choices of each prompt. */
+  readonly n: number;
+  readonly settings: GenerationSettings;
+  readonly seed: number;
+  readonly logprobs: WantedLogprobs | undefined;
+  /** Of the texts; released in the end. */
+  readonly grammar: Grammar | undefined;
+  /** Called when nothing is computed any more, perhaps long before the last piece is read; perhaps several times. */
+  onComputed(): void;
+}
+
+/** The next piece of a choice. */
+export interface ChoicePiece extends JobStep {
+  /** The choice's index: those of the first prompt come first. */
+  readonly index: number;
+  /** The text that the new tokens complete. */
+  readonly text: string;
+  readonly finish: Finish | undefined;
+}
+
+/**
+ * Computes the choices of a request. Leaving the loop early ends them, and so does the signal, which throws its reason.
+ * The choice of an index samples as `generate` does for the row of that index.
+ */
+export async function* choicePieces(
+  engine: Engine,
+  tokenizer: Tokenizer,
+  call: ChoicesCall,
+  signal: AbortSignal,
+): AsyncGenerator<ChoicePiece> {
+  const stops = new StopStrings(tokenizer, call.settings.stop);
+  const steps = new Channel<JobStep & { readonly index: number }>();
+  const leaving = new AbortController();
+  const onAbort = (): void => steps.end(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  try {
+    signal.throwIfAborted();
+    const jobs = jobsOf(call, stops, AbortSignal.any([signal, leaving.signal]), steps);
+    engine.submit(jobs);
+    yield* written(steps, jobs.length, () => new TextWriter(tokenizer, stops));
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    leaving.abort();
+    call.grammar?.release();
+    call.onComputed();
+  }
+}
+
+function jobsOf(
+  { adapter, prompts, n, settings, seed, logprobs, grammar, onComputed }: ChoicesCall,
+  stops: StopStrings,
+  signal: AbortSignal,
+  steps: Channel<JobStep & { readonly index: number }>,
+): Job[] {
+  const isStopped = stops.isEmpty ? undefined : (tokens: readonly number[]) => stops.isCompleted(tokens);
+  let left = prompts.length * n;
+  const onError = (error: unknown): void => {
+    steps.end(error);
+    onComputed();
+  };
+  return prompts.flatMap((prompt, p) =>
+    Array.from({ length: n }, (_, k): Job => {
+      const index = p * n + k;
+      const onStep = (step: JobStep): void => {
+        steps.push({ ...step, index });
+        if (step.finish !== undefined && --left === 0) onComputed();
+      };
+      const own = { ...prompt, uniform: uniforms(seed, index), constraint: grammar?.constraint() };
+      return { adapter, settings, isStopped, logprobs, signal, prompt: own, onStep, onError };
+    }),
+  );
+}
+
+/** Adds the text of each choice, until all have ended. */
+async function* written(
+  steps: AsyncIterable<JobStep & { readonly index: number }>,
+  count: number,
+  newWriter: () => TextWriter,
+): AsyncGenerator<ChoicePiece> {
+  const writers = Array.from({ length: count }, newWriter);
+  let left = count;
+  for await (const step of steps) {
+    yield { ...step, text: await (writers[step.index] as TextWriter).write(step) };
+    if (step.finish !== undefined && --left === 0) return;
+  }
+}

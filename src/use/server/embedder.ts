@@ -1,0 +1,117 @@
+/** Embeddings of texts, as `predict` gives them. */
+
+import type { EmbeddingRow } from "../../tasks/embedding/index.js";
+import { configuredTask, namedTask } from "../../tasks/index.js";
+import { embedRows, tokenRowsOf } from "../inference/embedTexts.js";
+import type { InferenceModel } from "../inference/open.js";
+import { lengthFor } from "../inference/predictions.js";
+import { invalid } from "./apiError.js";
+import type { Input } from "./requests/inputs.js";
+import type { ServedModel } from "./servedModel.js";
+
+/** How many texts are computed before those of another request have their turn. */
+const TURN = 32;
+/** The most characters of a text, in all of which places to split it are looked for; its start is tokenized. */
+const MOST_CHARACTERS = 2 ** 19;
+
+/** The embeddings of a request's inputs, in order. */
+export interface EmbeddedInputs {
+  readonly vectors: readonly (readonly number[])[];
+  readonly tokens: number;
+}
+
+export class Embedder {
+  /** The end of the last turn: only one adapter is used at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
+  readonly #opened = new Map<string, InferenceModel>();
+
+  constructor(private readonly served: ServedModel) {}
+
+  /**
+   * The embeddings of texts, which are truncated to the model's length, or of token ids, which get no special tokens.
+   * @param model one of the served names
+   * @throws ApiError 400 for ids that are unknown or too many; BidoraError for a text without tokens
+   */
+  async embed(model: string, inputs: readonly Input[], signal: AbortSignal): Promise<EmbeddedInputs> {
+    const open = this.#open(model);
+    const maxLength = lengthFor({ maxLength: open.model.config.maxTokens, given: {} }, open);
+    for (const input of inputs) {
+      if (typeof input === "string") checkLength(input);
+      else checkIds(input, maxLength, open.model.config.vocabSize);
+    }
+    const vectors: (readonly number[])[] = [];
+    let tokens = 0;
+    for (let start = 0; start < inputs.length; start += TURN) {
+      const rows: EmbeddingRow[] = [];
+      for (const [i, input] of inputs.slice(start, start + TURN).entries()) {
+        signal.throwIfAborted();
+        rows.push(typeof input === "string" ? await rowOf(open, input, maxLength, start + i) : rowOfIds(input));
+      }
+      vectors.push(...(await this.#inTurn(() => this.#compute(open, this.served.adapters.get(model), rows, signal))));
+      tokens += rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+    }
+    return { vectors, tokens };
+  }
+
+  /** The base model with a served model's own task, whose pooling may be the adapter's. */
+  #open(model: string): InferenceModel {
+    const found = this.#opened.get(model);
+    if (found) return found;
+    const { base, metadata } = this.served;
+    const own = metadata.get(model);
+    const pooling = own?.pooling ?? base.task.embedding?.pooling;
+    const source = { folder: base.folder, width: base.model.config.hiddenSize, settings: { pooling } };
+    const open = { ...base, ...configuredTask(namedTask("embedding"), source), metadata: own };
+    this.#opened.set(model, open);
+    return open;
+  }
+
+  async #compute(
+    open: InferenceModel,
+    adapter: string | undefined,
+    rows: readonly EmbeddingRow[],
+    signal: AbortSignal,
+  ): Promise<(readonly number[])[]> {
+    signal.throwIfAborted();
+    const release = this.served.routes.use([{ adapter, tokens: 1, selected: 1 }]);
+    try {
+      return await embedRows(open, rows, { batchSize: TURN, signal });
+    } finally {
+      release();
+    }
+  }
+
+  #inTurn<T>(compute: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(compute);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+}
+
+/** The row of a text. @param place the number of inputs before it */
+async function rowOf(open: InferenceModel, text: string, maxLength: number, place: number): Promise<EmbeddingRow> {
+  const at = { file: `input ${place + 1}`, line: 0 };
+  const [row] = await tokenRowsOf(open, [{ text, at }], { maxLength });
+  return row as EmbeddingRow;
+}
+
+function checkLength({ length }: string): void {
+  if (length > MOST_CHARACTERS)
+    throw invalid(
+      `The input has a text of ${length} characters; the server takes ${MOST_CHARACTERS}: shorten it.`,
+      "input",
+    );
+}
+
+function checkIds(ids: readonly number[], maxLength: number, vocabSize: number): void {
+  const unknown = ids.find((id) => id >= vocabSize);
+  if (unknown !== undefined)
+    throw invalid(`The input has the token id ${unknown}, but the model has ${vocabSize} tokens.`, "input");
+  if (ids.length > maxLength)
+    throw invalid(`The input has ${ids.length} token ids; the model takes ${maxLength}.`, "input");
+}
+
+function rowOfIds(ids: readonly number[]): EmbeddingRow {
+  const at = { file: "input", line: 0 };
+  return { inputIds: ids, tokenTypeIds: ids.map(() => 0), lengths: [ids.length], skipped: [0], target: undefined, at };
+}

@@ -1,0 +1,118 @@
+/** Responses of `/v1/completions`. */
+import type { TokenBytes } from "../../../text/index.js";
+import type { ChoicePiece } from "../choices.js";
+import type { TokenLogprobs } from "../engine/logprobs.js";
+import { type Answered, newHead, type ResponseForm, type ResponseHead, reasonOf, type Usage } from "./common.js";
+import { charactersIn, completionLogprobs, type PlacedToken } from "./tokens.js";
+
+/** A prompt as a choice repeats it. */
+export interface EchoedPrompt {
+  readonly text: string;
+  readonly ids: readonly number[];
+  /** Where each token begins in the text, in code points. */
+  readonly offsets: readonly number[];
+}
+
+interface CompletionOptions extends Answered {
+  readonly n: number;
+  /** The number of prompts. */
+  readonly prompts: number;
+  /** The prompts to repeat; undefined for none. */
+  readonly echoes: readonly EchoedPrompt[] | undefined;
+  readonly logprobs: boolean;
+  readonly includesUsage: boolean;
+}
+
+export class CompletionForm implements ResponseForm {
+  readonly #head: ResponseHead;
+  readonly #choices: readonly ChoiceText[];
+
+  constructor(
+    private readonly options: CompletionOptions,
+    private readonly bytes: TokenBytes,
+  ) {
+    this.#head = newHead("cmpl", options);
+    const { n, prompts, echoes } = options;
+    this.#choices = Array.from({ length: prompts * n }, (_, i) => new ChoiceText(echoes?.[Math.floor(i / n)], bytes));
+  }
+
+  get frame(): object {
+    return { ...this.#head, object: "text_completion" };
+  }
+
+  *choices(pieces: ReadonlyMap<number, readonly ChoicePiece[]>): Iterable<object> {
+    for (const [index, choice] of this.#choices.entries()) {
+      const own = pieces.get(index) ?? [];
+      const parts = own.map((piece) => choice.add(piece));
+      const [text, tokens] = [parts.map((part) => part.text).join(""), parts.flatMap((part) => part.tokens)];
+      yield this.#choice(index, text, tokens, reasonOf(own.at(-1)?.finish));
+    }
+  }
+
+  opening(): readonly object[] {
+    return [];
+  }
+
+  events(piece: ChoicePiece): readonly object[] {
+    const { index, finish } = piece;
+    const { text, tokens } = (this.#choices[index] as ChoiceText).add(piece);
+    const isShown = text !== "" || finish !== undefined || (this.options.logprobs && tokens.length > 0);
+    return isShown ? [this.#event(this.#choice(index, text, tokens, reasonOf(finish)))] : [];
+  }
+
+  closing(usage: Usage): object {
+    return { ...this.#event(), usage: usage.json };
+  }
+
+  #event(...choices: readonly object[]): object {
+    const usage = this.options.includesUsage ? { usage: null } : {};
+    return { ...this.#head, object: "text_completion", choices, ...usage };
+  }
+
+  #choice(index: number, text: string, tokens: readonly PlacedToken[], finish_reason: string | null): object {
+    const logprobs = this.options.logprobs ? completionLogprobs(tokens, this.bytes) : null;
+    return { index, text, logprobs, finish_reason };
+  }
+}
+
+/** The text of one choice and the places of its tokens, after the prompt if that is repeated. */
+class ChoiceText {
+  /** The prompt's tokens so far. */
+  #scored: readonly (TokenLogprobs | undefined)[] = [undefined];
+  #hasEchoed: boolean;
+  /** In code points. */
+  #length: number;
+
+  constructor(
+    private readonly echo: EchoedPrompt | undefined,
+    private readonly bytes: TokenBytes,
+  ) {
+    this.#hasEchoed = echo === undefined;
+    this.#length = echo ? Array.from(echo.text).length : 0;
+  }
+
+  /** The text and tokens of a piece. The prompt comes with the first piece after it. */
+  add({ text, tokens, finish, logprobs, promptLogprobs }: ChoicePiece): {
+    text: string;
+    tokens: readonly PlacedToken[];
+  } {
+    this.#scored = [...this.#scored, ...promptLogprobs];
+    if (tokens.length === 0 && finish === undefined) return { text: "", tokens: [] };
+    const echoed = this.#takeEcho();
+    const placed = tokens.map((id, i) => ({ id, offset: this.#place(id), logprobs: logprobs[i] }));
+    return { text: `${echoed.text}${text}`, tokens: [...echoed.tokens, ...placed] };
+  }
+
+  #takeEcho(): { readonly text: string; readonly tokens: readonly PlacedToken[] } {
+    if (this.#hasEchoed || !this.echo) return { text: "", tokens: [] };
+    this.#hasEchoed = true;
+    const { text, ids, offsets } = this.echo;
+    return { text, tokens: ids.map((id, i) => ({ id, offset: offsets[i] as number, logprobs: this.#scored[i] })) };
+  }
+
+  #place(id: number): number {
+    const at = this.#length;
+    if (!this.bytes.isSpecial(id)) this.#length += charactersIn(this.bytes.of(id));
+    return at;
+  }
+}

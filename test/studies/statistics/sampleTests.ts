@@ -1,0 +1,16 @@
+import type { BootstrapTest, WilcoxonTest } from "../../../src/base/records/comparison.js";
+
+const effect = { meanDifference: 0.1, standardError: 0.01, cohensDz: 1, rankBiserial: 1 };
+
+export const wilcoxonTest = (facts: Partial<WilcoxonTest>): WilcoxonTest => ({
+  ...{ a: "a", b: "b", metric: "accuracy", population: "seeds of these tasks", test: "wilcoxon" },
+  ...{ pairs: 12, differing: 12, unmatched: 0, statistic: 0, p: 0.04, pHolm: 0.04, effect },
+  ...facts,
+});
+
+export const bootstrapTest = (facts: Partial<BootstrapTest>): BootstrapTest => ({
+  ...{ a: "a", b: "b", metric: "accuracy", population: "rows of this task", test: "bootstrap", task: "t" },
+  ...{ pairs: 400, differing: 40, statistic: 0.1, low: -0.1, high: 0.3, p: 0.2, pHolm: 0.2 },
+  ...{ unmatched: 0, confidence: 0.95, resamples: 10_000, pStandardError: 0.004 },
+  ...facts,
+});

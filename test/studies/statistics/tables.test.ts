@@ -1,0 +1,440 @@
+import stringWidth from "string-width";
+import { describe, expect, test } from "vitest";
+import type { Comparison } from "../../../src/base/records/comparison.js";
+import { scoresHeading } from "../../../src/studies/statistics/checkComparison.js";
+import { comparisonTables } from "../../../src/studies/statistics/comparisonTables.js";
+import {
+  latexTable,
+  markdownTable,
+  type ResultTable,
+  terminalTable,
+} from "../../../src/studies/statistics/renderTable.js";
+import { significance } from "../../../src/studies/statistics/significance.js";
+import { significanceTable } from "../../../src/studies/statistics/significanceTable.js";
+import { accuracy, f1, perplexity, run, runsOf, task } from "./sampleComparison.js";
+import { bootstrapTest, wilcoxonTest } from "./sampleTests.js";
+
+const methods = ["lora", "dora", "lora+es"];
+
+const oneTask: Comparison = {
+  methods,
+  tasks: [task("mrpc", accuracy, f1)],
+  runs: [
+    run("mrpc", "lora", 0, { accuracy: 0.8, f1: 0.7 }, { seconds: 60 }),
+    run("mrpc", "lora", 1, { accuracy: 0.82, f1: 0.72 }, { seconds: 70 }),
+    run("mrpc", "lora+es", 1, { accuracy: 0.81, f1: 0.8 }, { trainedParameters: 99_000 }),
+  ],
+};
+
+const twoTasks: Comparison = {
+  methods,
+  tasks: [task("mrpc", accuracy), task("lm", perplexity)],
+  runs: [
+    ...runsOf("mrpc", "lora", "accuracy", [0.5, 0.75]),
+    ...runsOf("mrpc", "dora", "accuracy", [0.75, 0.75]),
+    ...runsOf("lm", "lora", "perplexity", [12, 14]),
+    ...runsOf("lm", "dora", "perplexity", [13.5, 13.75]),
+  ],
+};
+
+/** Titles to the texts of the column, the best ones with a star. */
+const cellsByColumn = (table: ResultTable): Record<string, string[]> =>
+  Object.fromEntries(
+    table.columns.map(({ title, cells }) => [title, cells.map(({ text, best }) => text + (best ? "*" : ""))]),
+  );
+
+describe("comparison tables", () => {
+  test("for one task have scores and costs side by side, mark the best means with ties, and show missing values as dashes", () => {
+    const [table, ...others] = comparisonTables(oneTask);
+    expect(others).toEqual([]);
+    expect(table!.names).toEqual(methods);
+    expect(cellsByColumn(table!)).toEqual({
+      Accuracy: ["0.8100 ± 0.0141*", "–", "0.8100 (n = 1)*"],
+      F1: ["0.7100 ± 0.0141", "–", "0.8000 (n = 1)*"],
+      "Trained parameters": ["1,234", "–", "99,000"],
+      Time: ["1 min 5 s", "–", "12.3 s"],
+      "Peak memory": ["512 MiB", "–", "512 MiB"],
+    });
+    expect(table!.notes).toEqual([
+      "Mean ± sample standard deviation over 2 seeds, unless n is given.",
+      "Time and memory are means over seeds.",
+    ]);
+  });
+
+  test("for several tasks are one of scores and one of costs; the lowest value of a metric to minimize is best", () => {
+    const [scores, costs] = comparisonTables(twoTasks);
+    expect(cellsByColumn(scores!)).toEqual({
+      Accuracy: ["0.6250 ± 0.1768", "0.7500 ± 0.0000*", "–"],
+      "Perplexity ↓": ["13.00 ± 1.41*", "13.63 ± 0.18", "–"],
+    });
+    expect(scores!.columns.map(({ group }) => group)).toEqual(["mrpc", "lm"]);
+    expect(scores!.notes).toEqual(["Mean ± sample standard deviation over 2 seeds."]);
+    expect(costs!.columns.map(({ group, title }) => `${group} ${title}`)).toEqual([
+      "mrpc Trained parameters",
+      "mrpc Time",
+      "mrpc Peak memory",
+      "lm Trained parameters",
+      "lm Time",
+      "lm Peak memory",
+    ]);
+  });
+
+  test("show the mean cost of the runs that reached a score, and how many did", () => {
+    const cost = (seconds: number, step: number) => ({ seconds, step });
+    const [table] = comparisonTables(oneTask, [
+      {
+        task: "mrpc",
+        target: 0.8,
+        runs: [
+          { method: "lora", seed: 0, cost: cost(10, 100) },
+          { method: "lora", seed: 1, cost: cost(20, 201) },
+          { method: "lora", seed: 2, cost: null },
+          { method: "dora", seed: 0, cost: null },
+        ],
+      },
+    ]);
+    expect(cellsByColumn(table!)).toMatchObject({
+      "Time to 0.8000": ["15.0 s (2 of 3)", "not reached", "–"],
+      "Steps to 0.8000": ["151 (2 of 3)", "not reached", "–"],
+    });
+  });
+
+  test("use each task's own target score", () => {
+    const reached = ["lm", "mrpc"].map((name, seconds) => ({
+      task: name,
+      target: seconds + 2,
+      runs: [{ method: "lora", seed: 0, cost: { seconds, step: 1 } }],
+    }));
+    const [, costs] = comparisonTables(twoTasks, reached);
+    const times = costs!.columns.filter(({ title }) => title.startsWith("Time to"));
+    expect(times.map(({ group, title, cells }) => [group, title, cells[0]!.text])).toEqual([
+      ["mrpc", "Time to 3.000", "1.0 s"],
+      ["lm", "Time to 2.000", "0.0 s"],
+    ]);
+  });
+
+  test("mark no best for a single method, and note single runs", () => {
+    const [table] = comparisonTables({
+      methods: ["lora"],
+      tasks: [task("t", accuracy)],
+      runs: [run("t", "lora", 0, { accuracy: 1 })],
+    });
+    expect(cellsByColumn(table!).Accuracy).toEqual(["1.0000"]);
+    expect(table!.notes).toEqual(["One run each: differences between them may be due to chance."]);
+  });
+
+  test("compute a task's columns from its own runs", () => {
+    const runs = [
+      run("t", "a", 0, { accuracy: 0.25 }, { seconds: 1, peakMemoryBytes: 2 ** 20, trainedParameters: 1 }),
+      run("u", "a", 0, { accuracy: 0.75 }, { seconds: 2, peakMemoryBytes: 2 ** 21, trainedParameters: 2 }),
+    ];
+    const tables = comparisonTables({ methods: ["a"], tasks: [task("t", accuracy), task("u", accuracy)], runs });
+    const texts = tables.map(({ columns }) => columns.map(({ cells }) => cells[0]!.text));
+    expect(texts).toEqual([
+      ["0.2500", "0.7500"],
+      ["1", "1.0 s", "1 MiB", "2", "2.0 s", "2 MiB"],
+    ]);
+  });
+
+  test("treat means as ties that are equal up to rounding errors", () => {
+    const [table] = comparisonTables({
+      methods: ["a", "b"],
+      tasks: [task("t", accuracy)],
+      runs: [run("t", "a", 0, { accuracy: 0.1 + 0.2 }), run("t", "b", 0, { accuracy: 0.3 })],
+    });
+    expect(cellsByColumn(table!).Accuracy).toEqual(["0.3000*", "0.3000*"]);
+  });
+
+  test.each([
+    [
+      [0.000123456, 0.0001],
+      ["0.0001235*", "0.0001000"],
+    ],
+    [
+      [-0.25, 0],
+      ["−0.2500", "0.0000*"],
+    ],
+    [
+      [-0.00001, 0.5],
+      ["0.0000", "0.5000*"],
+    ],
+    [
+      [1.5, 12345.6],
+      ["2", "12346*"],
+    ],
+    [
+      [1234, 9],
+      ["1234*", "9"],
+    ],
+    [
+      [0, 0],
+      ["0.0000*", "0.0000*"],
+    ],
+  ])("figures of %j", ([a, b], texts) => {
+    const [table] = comparisonTables({
+      methods: ["a", "b"],
+      tasks: [task("t", accuracy)],
+      runs: [run("t", "a", 0, { accuracy: a! }), run("t", "b", 0, { accuracy: b! })],
+    });
+    expect(cellsByColumn(table!).Accuracy).toEqual(texts);
+  });
+
+  test("show parameter counts that differ between seeds as a range, and costs that are not numbers as a dash", () => {
+    const odd = { seconds: JSON.parse("null"), peakMemoryBytes: Number.NaN };
+    const [table] = comparisonTables({
+      methods: ["adalora"],
+      tasks: [task("t", accuracy)],
+      runs: [
+        run("t", "adalora", 0, { accuracy: 1 }, { ...odd, trainedParameters: 2000 }),
+        run("t", "adalora", 1, { accuracy: 1 }, { ...odd, trainedParameters: 1500 }),
+      ],
+    });
+    expect(cellsByColumn(table!)).toMatchObject({
+      "Trained parameters": ["1,500–2,000"],
+      Time: ["–"],
+      "Peak memory": ["–"],
+    });
+  });
+
+  test("do not depend on the order of runs", () => {
+    expect(comparisonTables({ ...twoTasks, runs: twoTasks.runs.toReversed() })).toEqual(comparisonTables(twoTasks));
+  });
+
+  test("reject target scores of tasks or methods that are not compared, and invalid comparisons", () => {
+    const reached = { task: "cola", target: 1, runs: [] };
+    expect(() => comparisonTables(oneTask, [reached])).toThrow('got one of "cola"');
+    const vera = [{ method: "vera", seed: 0, cost: null }];
+    expect(() => comparisonTables(oneTask, [{ ...reached, task: "mrpc", runs: vera }])).toThrow('got one of "vera"');
+    expect(() => comparisonTables({ ...oneTask, methods: ["lora"] })).toThrow('got one of "lora+es"');
+  });
+
+  test("show dashes and no note on seeds if there are no runs", () => {
+    const [table] = comparisonTables({ ...oneTask, runs: [] });
+    expect(cellsByColumn(table!).Accuracy).toEqual(["–", "–", "–"]);
+    expect(table!.notes).toEqual([]);
+  });
+});
+
+test("the table of significance tests has notes on too few pairs", () => {
+  const runs = [
+    ...runsOf("t", "a", "accuracy", [0.1, 0.2, 0.3]),
+    ...runsOf("t", "b", "accuracy", [0.2, 0.4, 0.6]),
+    ...runsOf("t", "c", "accuracy", [0.15, 0.1]),
+  ];
+  const table = significanceTable(significance({ methods: ["a", "b", "c"], tasks: [task("t", accuracy)], runs }));
+  expect(table.names).toEqual(["a – b", "a – c", "b – c"]);
+  const columns = cellsByColumn(table);
+  expect(columns.Task).toEqual(["t", "t", "t"]);
+  expect(columns.Population).toEqual(Array(3).fill("seeds of this task"));
+  expect(columns.Pairs).toEqual(["3", "2 (1 left out)", "2 (1 left out)"]);
+  expect(columns.p!.slice(0, 2)).toEqual(["0.2500", "1.000"]);
+  expect(columns["p (Holm)"]!.slice(0, 1)).toEqual(["0.7500"]);
+  expect(columns["Rank-biserial"]!.slice(0, 2)).toEqual(["−1.000", "0.3333"]);
+  expect(columns.Difference).toEqual(["−0.2000", "0.0250", "0.1750"]);
+  expect(table.notes.slice(3)).toEqual([
+    "Wilcoxon, t, Accuracy. All 3 pairs of methods have at most 3 differing pairs, too few: the smallest p that an exact test can reach is 0.75, corrected for 3 tests; p < 0.05 needs at least 7.",
+  ]);
+  expect(significanceTable([]).notes).toEqual([]);
+});
+
+test("equal rows are counted separately, and a bootstrap's p has its standard error", () => {
+  const tests = [
+    bootstrapTest({ p: 0.2, pStandardError: 0.004, unmatched: 2 }),
+    bootstrapTest({ differing: 400, resamples: 30_000, unmatched: 1 }),
+  ];
+  const table = significanceTable(tests);
+  expect(cellsByColumn(table)).toMatchObject({
+    Test: ["Paired bootstrap", "Paired bootstrap"],
+    Population: ["rows of this task", "rows of this task"],
+    Pairs: ["400 (360 equal, 2 runs left out)", "400 (1 run left out)"],
+    p: ["0.2000 ± 0.0040", "0.2000 ± 0.0040"],
+    Difference: ["0.1000 [−0.1000, 0.3000]", "0.1000 [−0.1000, 0.3000]"],
+    Statistic: ["–", "–"],
+    "Rank-biserial": ["–", "–"],
+  });
+  expect(table.notes).toEqual([
+    "Tests over the rows of a task say nothing about other seeds.",
+    "Differences are positive where the first method is better, also for metrics that are better when lower; in brackets the bootstrap's 95 % interval.",
+    "Bootstrap p-values are from 10,000 or 30,000 resamples; ± is their Monte Carlo standard error.",
+  ]);
+});
+
+test("the notes say what each kind of test says nothing about", () => {
+  const tests = [wilcoxonTest({}), wilcoxonTest({ test: "wilcoxon-tasks", population: "tasks" }), wilcoxonTest({})];
+  const table = significanceTable(tests);
+  expect(cellsByColumn(table)).toMatchObject({
+    Task: ["all", "all", "all"],
+    Test: ["Wilcoxon", "Wilcoxon", "Wilcoxon"],
+    Population: ["seeds of these tasks", "tasks", "seeds of these tasks"],
+  });
+  expect(table.notes[0]).toBe(
+    "Tests over the seeds of these tasks say nothing about other tasks. They take tasks without common rows as independent, although one seed draws the same there, such as the adapter's initial values. Tests over tasks compare each task's mean over seeds; they generalize to other tasks of this kind.",
+  );
+});
+
+test("a test over some of the tasks says so, and a note names them", () => {
+  const table = significanceTable([
+    wilcoxonTest({ metric: "accuracy", tasks: ["mrpc", "sst2"] }),
+    wilcoxonTest({ metric: "main", tasks: ["mrpc", "cola", "sst2"] }),
+  ]);
+  expect(cellsByColumn(table).Task).toEqual(["2 tasks", "3 tasks"]);
+  expect(table.notes.slice(1, 3)).toEqual([
+    "Accuracy is tested over 2 tasks: mrpc, sst2. Tasks without this metric on their reported rows are left out.",
+    "Each task's main metric is tested over 3 tasks: mrpc, cola, sst2. Tasks whose main metric is better when lower, or that have no result, are left out.",
+  ]);
+});
+
+test("a bootstrap over few rows gets a note that they are too few", () => {
+  const table = significanceTable([bootstrapTest({ pairs: 2, differing: 2 })]);
+  expect(table.notes.at(-1)).toContain("a – b has 2 rows that are scored differently, too few:");
+});
+
+test("notes on too few pairs name the family if there are several", () => {
+  const few = (task: string, differing: number) => wilcoxonTest({ task, metric: "accuracy", pairs: 5, differing });
+  const { notes } = significanceTable([few("mrpc", 5), few("cola", 5), few("sst2", 4), few("rte", 6)]);
+  expect(notes.slice(-2).map((note) => note.slice(0, note.indexOf(", too few")))).toEqual([
+    "Wilcoxon, mrpc, Accuracy; Wilcoxon, cola, Accuracy. a – b has 5 differing pairs",
+    "Wilcoxon, sst2, Accuracy. a – b has 4 differing pairs",
+  ]);
+});
+
+test("notes say which tasks are joined and why, and which runs count once", () => {
+  const share = ["training rows", "evaluated rows"] as const;
+  const joined = [{ tasks: ["sst2", "sst2-decay"], share, repeated: ["sst2-decay"] }];
+  const { notes } = significanceTable([
+    wilcoxonTest({ a: "lora", b: "dora", joined }),
+    wilcoxonTest({ a: "lora", b: "full", joined: [{ tasks: ["sst2", "sst2-decay"], share }] }),
+    wilcoxonTest({
+      test: "wilcoxon-tasks",
+      population: "tasks",
+      joined: [{ tasks: ["a", "b", "c"], share: ["files"] }],
+    }),
+  ]);
+  expect(notes.slice(1, 4)).toEqual([
+    "sst2 and sst2-decay share training rows and evaluated rows, so their pairs with one seed count as one pair, by the mean of their differences.",
+    "The runs of lora and dora on sst2-decay are the same as on another of these tasks, and count once.",
+    "a, b and c share files, so they count as one task, by the mean of their differences.",
+  ]);
+});
+
+test("a metric of one kind is named with it", () => {
+  const { notes } = significanceTable([wilcoxonTest({ metric: "test_f1", kind: "entities", tasks: ["a", "b"] })]);
+  expect(notes[1]).toBe(
+    "Test F1 of entities is tested over 2 tasks: a, b. Tasks without this metric on their reported rows are left out.",
+  );
+});
+
+test("a heading writes one row in the singular", () => {
+  const of = (count: number) => scoresHeading("mrpc", { split: "test", count });
+  expect([of(1), of(4693)]).toEqual(["mrpc (test, 1 row)", "mrpc (test, 4,693 rows)"]);
+});
+
+/** Names that every renderer has something against, in a table that is known to the last character. */
+const awkward: ResultTable = {
+  heading: "Method",
+  names: ["完全", "a|b_c\u001b[1m", "[x]--*~"],
+  columns: [
+    {
+      group: "a group with a long name & more",
+      title: "F1",
+      align: "right",
+      cells: [
+        { text: "−0.50 ± 0.01", best: false },
+        { text: "0.75", best: true },
+        { text: "–", best: false },
+      ],
+    },
+    {
+      group: "lm",
+      title: "Perplexity ↓",
+      align: "right",
+      cells: [
+        { text: "10 %", best: false },
+        { text: "9", best: false },
+        { text: "<8>", best: false },
+      ],
+    },
+    { group: "lm", title: "By", align: "left", cells: ["x", "yy", "z"].map((text) => ({ text, best: false })) },
+  ],
+  notes: ["Of 5 % $ or\nmore."],
+};
+
+describe("renderers", () => {
+  test("terminal", () => {
+    const text = terminalTable(awkward);
+    expect(text.split("\n")).toEqual([
+      "              a group with a long name & more         lm",
+      "Method                                    F1   Perplexity ↓  By",
+      "完全                            −0.50 ± 0.01           10 %  x",
+      "a|b_c\\x1b[1m                            0.75*             9  yy",
+      "[x]--*~                                    –            <8>  z",
+      "",
+      "* the best mean",
+      "Of 5 % $ or\\nmore.",
+    ]);
+    // As wide on the screen, though not as many characters.
+    const [chinese, english] = text.split("\n").slice(2, 4);
+    expect(stringWidth(chinese!.replace(/x$/, ""))).toBe(stringWidth(english!.replace(/yy$/, "")));
+  });
+
+  test("terminal, characters of double width in cells and titles", () => {
+    const cells = ["完全", "ab"].map((text) => ({ text, best: false }));
+    const column = (align: "left" | "right", title: string) => ({ group: "組", title, align, cells });
+    expect(
+      terminalTable({
+        heading: "M",
+        names: ["a", "b"],
+        columns: [column("right", "t"), column("left", "題名題"), column("right", "t")],
+        notes: [],
+      }),
+    ).toBe(["           組", "M     t  題名題     t", "a  完全  完全    完全", "b    ab  ab        ab"].join("\n"));
+  });
+
+  test("Markdown", () => {
+    expect(markdownTable(awkward)).toBe(
+      [
+        "| Method           | a group with a long name \\& more: F1 | lm: Perplexity ↓ | lm: By |",
+        "| :--------------- | -----------------------------------: | ---------------: | :----- |",
+        "| 完全             |                         −0.50 ± 0.01 |             10 % | x      |",
+        "| a\\|b\\_c\\\\x1b\\[1m |                             **0.75** |                9 | yy     |",
+        "| \\[x\\]--\\*\\~      |                                    – |            \\<8\\> | z      |",
+        "",
+        "Of 5 % \\$ or\\\\nmore.",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  test("LaTeX", () => {
+    expect(latexTable(awkward).split("\n")).toEqual([
+      "% \\usepackage{booktabs}",
+      "% Of 5 % $ or\\nmore.",
+      "\\begin{tabular}{lrrl}",
+      "\\toprule",
+      " & \\multicolumn{1}{c}{a group with a long name \\& more} & \\multicolumn{2}{c}{lm} \\\\",
+      "\\cmidrule(lr){2-2} \\cmidrule(lr){3-4}",
+      "Method & F1 & Perplexity $\\downarrow$ & By \\\\",
+      "\\midrule",
+      "完全 & $-$0.50 $\\pm$ 0.01 & 10 \\% & x \\\\",
+      "a\\textbar{}b\\_c\\textbackslash{}x1b{[}1m & \\textbf{0.75} & 9 & yy \\\\",
+      "{[}x]-{}-{*}\\textasciitilde{} & -- & \\textless{}8\\textgreater{} & z \\\\",
+      "\\bottomrule",
+      "\\end{tabular}",
+      "",
+    ]);
+  });
+
+  test("leave out the line of groups and the mark of the best if there are none", () => {
+    const bare: ResultTable = {
+      heading: "Methods",
+      names: ["a"],
+      columns: [{ group: "", title: "p", align: "right", cells: [{ text: "0.5", best: false }] }],
+      notes: [],
+    };
+    const broken = { ...bare, columns: [{ ...bare.columns[0]!, cells: [{ text: "0\n5", best: false }] }] };
+    expect(terminalTable(broken)).toBe("Methods     p\na        0\\n5");
+    expect(terminalTable(bare)).toBe("Methods    p\na        0.5");
+    expect(markdownTable(bare)).toBe("| Methods |   p |\n| :------ | --: |\n| a       | 0.5 |\n");
+    expect(latexTable(bare)).not.toContain("multicolumn");
+  });
+});

@@ -1,0 +1,91 @@
+import { beforeEach, expect, test, vi } from "vitest";
+import { rowsPerStep } from "../../src/studies/comparison/budget.js";
+import { estimatorNames, type HypergradientName, type RunSettings } from "../../src/tasks/config/index.js";
+import { TASKS } from "../../src/tasks/index.js";
+import * as torch from "../../src/torch/index.js";
+import type * as tangents from "../../src/torch/tangents/index.js";
+import { ReplayableMasks } from "../../src/training/masks.js";
+import { planPhases } from "../../src/training/plans.js";
+import { takeSnapshot } from "../../src/training/trainedTensors.js";
+import { openAdapted } from "../parity/support/adapted.js";
+import { planSettings } from "../parity/support/phases.js";
+import { encodeRows } from "../parity/support/rows.js";
+
+const CASE = { checkpoint: "single", adapter: "adapters/dora-wide", rows: "train", maxLength: 20 };
+/** 12 rows below and 8 above, all batches of 4. */
+const ROWS = 20;
+const SETTINGS = { method: "bidora", batchSize: 4, searchFraction: 0.6, learningRate: 0.01, maxSteps: 3 } as const;
+
+const walked = vi.fn();
+vi.mock("../../src/torch/tangents/index.js", async (original) => {
+  const own = await original<typeof tangents>();
+  const recordForward: typeof own.recordForward = (body, options) => {
+    const { loss, gradients } = own.recordForward(body, options);
+    return {
+      loss,
+      gradients(total, inputs) {
+        const found = gradients(total, inputs);
+        const { tape } = found;
+        const gradientsAlong: typeof tape.gradientsAlong = (...along) => {
+          walked();
+          return tape.gradientsAlong(...along);
+        };
+        return { ...found, tape: { gradientsAlong, dispose: () => tape.dispose() } };
+      },
+    };
+  };
+  return { ...own, recordForward };
+});
+
+beforeEach(() => void walked.mockClear());
+
+/** The rows that a search takes through the model, forward, and through records of passes, whose walks go forward and backward. */
+async function rowsTaken(settings: RunSettings): Promise<number> {
+  const { model, adapted } = await openAdapted("bert", CASE, { normGradient: "full" });
+  const rows = (await encodeRows("bert", CASE)).slice(0, ROWS);
+  const masks = new ReplayableMasks(new torch.Generator(0));
+  const task = TASKS["sequence-classification"];
+  const setup = {
+    model,
+    adapted,
+    rows,
+    task,
+    masks,
+    ranks: torch.ALONE,
+    start: takeSnapshot(adapted.trained),
+  } as const;
+  const rule = planPhases(setup, planSettings({ ...SETTINGS, ...settings }))[0]!.begin();
+  const forward = vi.spyOn(model, "forward");
+  for (let i = 0; i < SETTINGS.maxSteps; i++) torch.scope(() => rule.step());
+  const passed = forward.mock.calls.reduce(
+    (sum, [batch]) => sum + (batch as unknown as { rows: unknown[] }).rows.length,
+    0,
+  );
+  return passed + SETTINGS.batchSize * walked.mock.calls.length;
+}
+
+const many = [
+  { hypergradientTerms: 2 },
+  { unrollSteps: 2, gradientAccumulation: 2, regularizer: 0.1, hypergradientTerms: 4 },
+];
+
+/** Only the first iteration of `cg` is sure to be made: it ends at a direction of negative curvature. */
+const surely = (hypergradient: HypergradientName) => (hypergradient === "cg" ? { hypergradientTerms: 1 } : {});
+
+test.each(estimatorNames.flatMap((name) => many.map((more) => ({ hypergradient: name, ...more, ...surely(name) }))))(
+  "a search takes the rows through the model that a budget counts: %j",
+  async (settings) => {
+    const { search } = rowsPerStep(planSettings({ ...SETTINGS, ...settings }), ROWS);
+    expect(await rowsTaken(settings)).toBe(SETTINGS.maxSteps * search);
+  },
+);
+
+test("cg takes no more than a budget counts, also where it ends early", async () => {
+  const settings = { hypergradient: "cg", hypergradientTerms: 4 } as const;
+  const { search } = rowsPerStep(planSettings({ ...SETTINGS, ...settings }), ROWS);
+  const taken = await rowsTaken(settings);
+  expect(taken).toBeLessThan(SETTINGS.maxSteps * search);
+  expect(taken).toBeGreaterThanOrEqual(
+    SETTINGS.maxSteps * rowsPerStep(planSettings({ ...SETTINGS, ...settings, hypergradientTerms: 1 }), ROWS).search,
+  );
+});
