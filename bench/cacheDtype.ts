@@ -2,7 +2,7 @@
 // logits, bytes of a token, and in turns the time of a new token after a long text.
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { load } from "../src/app/commands/load.js";
+import { load } from "../src/app/commands/models/load.js";
 import { SequenceBatch } from "../src/models/generation/index.js";
 import { CACHE_DTYPES, type CacheDtype } from "../src/models/nn/index.js";
 import { unpinEnvironment } from "./programs.js";

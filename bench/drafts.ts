@@ -1,7 +1,7 @@
 // `npm run bench -- drafts`: tokens per second of `generate` with a draft compared with none, in turns, on texts that repeat their prompt and on
 // others. The tokens must be the same.
 import { parseArgs } from "node:util";
-import { load } from "../src/app/commands/load.js";
+import { load } from "../src/app/commands/models/load.js";
 import { unpinEnvironment } from "./programs.js";
 import { median } from "./turns/compare.js";
 

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { load } from "../../src/app/commands/load.js";
+import { load } from "../../src/app/commands/models/load.js";
 import type { EncodeSpec, Precision } from "../turns/protocol.js";
 import type { Prepared } from "./work.js";
 

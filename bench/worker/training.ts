@@ -1,9 +1,9 @@
 import { resolveRun } from "../../src/tasks/config/index.js";
 import { TASKS, type Task } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
-import { ReplayableMasks } from "../../src/training/masks.js";
-import { planPhases } from "../../src/training/plans.js";
-import { takeSnapshot } from "../../src/training/trainedTensors.js";
+import { ReplayableMasks } from "../../src/training/loop/masks.js";
+import { planPhases } from "../../src/training/loop/plans.js";
+import { takeSnapshot } from "../../src/training/steps/trainedTensors.js";
 import type { OwnSpec } from "../turns/protocol.js";
 import { adaptedModel } from "./adaptedModel.js";
 import { batchSizeOf, isInOrder, rowsOf } from "./rows.js";

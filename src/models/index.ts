@@ -1,8 +1,7 @@
 export { type Architecture, buildModel, checkpointNames, classNameOf, designOf, findDesign } from "./architecture.js";
 export { ARCHITECTURES, architectureOf, hasHead, type ModelType, modelTypeOf } from "./architectures.js";
 export { Backbone, type ModelConfig, type ModelInput, modelInput, rowsOfTokens } from "./backbone.js";
-export type { LayerType } from "./configReader.js";
-export { ConfigReader, configError } from "./configReader.js";
+export { ConfigReader, configError, type LayerType } from "./configReader.js";
 export type { DecoderConfig } from "./decoderConfig.js";
 export type { EncoderConfig } from "./encoder.js";
 export { type Head, type HeadDesign, type HeadKind, linearHead, NO_HEAD, type Reads } from "./heads.js";
@@ -14,9 +13,12 @@ export {
   type LoadModelOptions,
   loadFolder,
   loadModel,
-} from "./loadModel.js";
-export { DENSE, type MatrixFormats, matrixFormats } from "./matrixFormats.js";
-export { storedDtype, untied, writeModelConfig, writeModelFolder } from "./modelFolder.js";
+} from "./loading/loadModel.js";
+export { DENSE, type MatrixFormats, matrixFormats } from "./loading/matrixFormats.js";
+export { storedDtype, untied, writeModelConfig, writeModelFolder } from "./loading/modelFolder.js";
+export { withOriginalWeights } from "./loading/originalWeights.js";
+export { linearPaths, Packing } from "./loading/packing.js";
+export { WeightSource } from "./loading/weightSource.js";
 export {
   blamingBadWeights,
   namingBadWeights,
@@ -26,9 +28,6 @@ export {
   refuseBadWeights,
   weightsIn,
 } from "./notFinite.js";
-export { withOriginalWeights } from "./originalWeights.js";
-export { linearPaths, Packing } from "./packing.js";
 export { pooled } from "./pooling.js";
 export type { Rope } from "./rope.js";
 export { aModel, TaskModel } from "./taskModel.js";
-export { WeightSource } from "./weightSource.js";

@@ -1,2 +1,2 @@
-export { CHECKPOINT_SIGNAL, CheckpointRequest } from "./checkpoints.js";
-export { versions } from "./machine.js";
+export { CHECKPOINT_SIGNAL, CheckpointRequest } from "./checkpoints/checkpoints.js";
+export { versions } from "./loop/machine.js";

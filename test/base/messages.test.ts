@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import { createOutput } from "../../src/app/cli/output.js";
 import { createProgress } from "../../src/app/cli/progress.js";
 import { formatTable } from "../../src/app/commands/command.js";
-import { renderInspection } from "../../src/app/commands/inspect.js";
+import { renderInspection } from "../../src/app/commands/models/inspect.js";
 import { oneLine, printable, printableJson } from "../../src/base/messages.js";
 import { PLAIN_FORMAT } from "../../src/formats/sentenceTransformers.js";
 

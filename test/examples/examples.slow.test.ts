@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { load } from "../../src/app/commands/load.js";
+import { load } from "../../src/app/commands/models/load.js";
 import { GOLDEN } from "../support/golden.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));

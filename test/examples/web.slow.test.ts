@@ -6,9 +6,9 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { exportModel } from "../../src/app/commands/export.js";
-import { generate } from "../../src/app/commands/generate.js";
-import { load } from "../../src/app/commands/load.js";
+import { exportModel } from "../../src/app/commands/models/export.js";
+import { generate } from "../../src/app/commands/models/generate.js";
+import { load } from "../../src/app/commands/models/load.js";
 import { GOLDEN } from "../support/golden.js";
 import { freshPath } from "../support/workFolder.js";
 

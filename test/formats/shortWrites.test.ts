@@ -10,7 +10,7 @@ import {
 } from "../../src/base/records/atomic.js";
 import { openSafetensors, saveSafetensors, writeSafetensors } from "../../src/formats/safetensors/safetensors.js";
 import * as torch from "../../src/torch/index.js";
-import { runLogWriter } from "../../src/training/observer.js";
+import { runLogWriter } from "../../src/training/loop/observer.js";
 import { bytesEntry } from "./bytesEntry.js";
 import { temporaryFolders } from "./temporaryFolder.js";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openWeights, readConfig } from "../../src/formats/checkpoint.js";
 import { type LoadModelOptions, loadModel } from "../../src/models/index.js";
-import { storedDtype } from "../../src/models/modelFolder.js";
+import { storedDtype } from "../../src/models/loading/modelFolder.js";
 import { PackedWeight } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { temporaryFolders } from "../formats/temporaryFolder.js";

@@ -10,7 +10,7 @@ import {
   type TargetedConfig,
 } from "../../src/models/adapters/index.js";
 import { ARCHITECTURES, type Architecture, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
-import { writeModelFolder } from "../../src/models/modelFolder.js";
+import { writeModelFolder } from "../../src/models/loading/modelFolder.js";
 import { type Dropout, EVALUATION, type MaskSource } from "../../src/models/nn/index.js";
 import { TASKS, type TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";

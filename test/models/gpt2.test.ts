@@ -13,7 +13,7 @@ import {
   writeAdapter,
 } from "../../src/models/adapters/index.js";
 import { ARCHITECTURES, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
-import { writeModelFolder } from "../../src/models/modelFolder.js";
+import { writeModelFolder } from "../../src/models/loading/modelFolder.js";
 import { EVALUATION } from "../../src/models/nn/index.js";
 import { inferTask, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { CONFIG_FILE, WEIGHTS_FILE } from "../../src/base/huggingFaceFiles.js";
 import { saveSafetensors } from "../../src/formats/safetensors/safetensors.js";
-import { storedDtype } from "../../src/models/modelFolder.js";
+import { storedDtype } from "../../src/models/loading/modelFolder.js";
 import * as torch from "../../src/torch/index.js";
 
 const CASES: readonly (readonly [stored: readonly torch.DType[], written: torch.DType])[] = [

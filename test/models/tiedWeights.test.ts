@@ -13,7 +13,7 @@ import {
   readAdapter,
 } from "../../src/models/adapters/index.js";
 import { type LoadedModel, loadModel } from "../../src/models/index.js";
-import { writeModelFolder } from "../../src/models/modelFolder.js";
+import { writeModelFolder } from "../../src/models/loading/modelFolder.js";
 import { EVALUATION, type OutputLinear } from "../../src/models/nn/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import * as torch from "../../src/torch/index.js";
-import type { StepReport } from "../../src/training/stepRule.js";
-import { restoreSnapshot, type Snapshot } from "../../src/training/trainedTensors.js";
+import type { StepReport } from "../../src/training/steps/stepRule.js";
+import { restoreSnapshot, type Snapshot } from "../../src/training/steps/trainedTensors.js";
 import { openAdapted } from "./support/adapted.js";
 import { ofRole, penaltyOf } from "./support/bilevel.js";
 import { type BilevelCase, casesOf, goldenTensors, section } from "./support/cases.js";

@@ -15,8 +15,8 @@ import {
 } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { twiceDifferentiable } from "../../src/torch/operators/choose.js";
-import { directionNorm, squaredNorm } from "../../src/torch/operators/directionNorm.js";
-import { gradientsOf } from "../../src/training/stepGradients.js";
+import { directionNorm, squaredNorm } from "../../src/torch/operators/linear/directionNorm.js";
+import { gradientsOf } from "../../src/training/steps/stepGradients.js";
 import { differentiable } from "../torch/operators/passes.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { relativeError } from "./goldenFiles.js";

@@ -2,15 +2,15 @@ import { describe, expect, test } from "vitest";
 import type { HypergradientName } from "../../src/tasks/config/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
-import { BilevelRule, type BilevelRuleOptions, type Xi } from "../../src/training/bilevelRule.js";
 import {
   ESTIMATORS,
   finiteDifference,
   forwardDifference,
   type HypergradientEstimator,
 } from "../../src/training/hypergradients/estimators.js";
-import type { LevelOptions } from "../../src/training/level.js";
-import { ReplayableMasks } from "../../src/training/masks.js";
+import { ReplayableMasks } from "../../src/training/loop/masks.js";
+import { BilevelRule, type BilevelRuleOptions, type Xi } from "../../src/training/steps/bilevelRule.js";
+import type { LevelOptions } from "../../src/training/steps/level.js";
 import { get, type Tensors } from "./goldenFiles.js";
 import { openAdapted } from "./support/adapted.js";
 import { ADAMW, ofRole, penaltyOf, WatchedLevel } from "./support/bilevel.js";

@@ -10,9 +10,9 @@ import {
   implicitSecondTerm,
   reference,
 } from "../../src/training/hypergradients/estimators.js";
-import { ReplayableMasks } from "../../src/training/masks.js";
-import { planSearch } from "../../src/training/plans.js";
-import { takeSnapshot } from "../../src/training/trainedTensors.js";
+import { ReplayableMasks } from "../../src/training/loop/masks.js";
+import { planSearch } from "../../src/training/loop/plans.js";
+import { takeSnapshot } from "../../src/training/steps/trainedTensors.js";
 import { openModel } from "../parity/support/adapted.js";
 import { planSettings } from "../parity/support/phases.js";
 import { encodeRows } from "../parity/support/rows.js";

@@ -3,9 +3,9 @@ import type { Phase } from "../../src/base/records/events.js";
 import { TrainedTensor } from "../../src/models/adapters/index.js";
 import { Parameter } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { byMetric, byUpperLoss, EarlyStopping, type StoppingCriterion } from "../../src/training/earlyStopping.js";
-import type { RunHandle } from "../../src/training/observer.js";
-import { takeSnapshot } from "../../src/training/trainedTensors.js";
+import { byMetric, byUpperLoss, EarlyStopping, type StoppingCriterion } from "../../src/training/loop/earlyStopping.js";
+import type { RunHandle } from "../../src/training/loop/observer.js";
+import { takeSnapshot } from "../../src/training/steps/trainedTensors.js";
 
 const STEPS = 6;
 /** A rule whose warm-up and first pass are over. */

@@ -4,7 +4,7 @@ import { type RunSettings, resolveRun } from "../../src/tasks/config/index.js";
 import * as torch from "../../src/torch/index.js";
 import { compareEstimators } from "../../src/training/hypergradients/compareEstimators.js";
 import { type Prepared, prepare, setupOf } from "../../src/training/run/prepare.js";
-import { gradientsWithGraph, stepGradients, takeBatches } from "../../src/training/stepGradients.js";
+import { gradientsWithGraph, stepGradients, takeBatches } from "../../src/training/steps/stepGradients.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 import { inOrder } from "../parity/support/rows.js";
 

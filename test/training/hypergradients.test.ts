@@ -13,7 +13,7 @@ import {
   stepSize,
 } from "../../src/training/hypergradients/estimators.js";
 import { doubleBackward } from "../../src/training/hypergradients/secondDerivatives.js";
-import { gradientsOf } from "../../src/training/stepGradients.js";
+import { gradientsOf } from "../../src/training/steps/stepGradients.js";
 
 const leaf = (...values: number[]) => torch.tensor(values, [values.length], "float64").setRequiresGrad(true);
 

@@ -2,9 +2,9 @@ import { describe, expect, test } from "vitest";
 import type { Phase } from "../../src/base/records/events.js";
 import { Ending } from "../../src/torch/distributed/ending.js";
 import { ALONE } from "../../src/torch/index.js";
-import { type PhasePlan, type ResumePoint, runLoop } from "../../src/training/loop.js";
-import type { RunObserver } from "../../src/training/observer.js";
-import type { StepRule } from "../../src/training/stepRule.js";
+import { type PhasePlan, type ResumePoint, runLoop } from "../../src/training/loop/loop.js";
+import type { RunObserver } from "../../src/training/loop/observer.js";
+import type { StepRule } from "../../src/training/steps/stepRule.js";
 
 /** Plans that write down what happens. */
 function watched(lengths: readonly (readonly [Phase, number])[], failsAt?: number) {

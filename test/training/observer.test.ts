@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { RunEvent } from "../../src/base/records/events.js";
-import { notify } from "../../src/training/loop.js";
-import { inOrder, type RunObserver, STAGES } from "../../src/training/observer.js";
+import { notify } from "../../src/training/loop/loop.js";
+import { inOrder, type RunObserver, STAGES } from "../../src/training/loop/observer.js";
 
 test("observers receive events by stage, whatever the order of the object's keys", async () => {
   const calls: string[] = [];

@@ -4,9 +4,9 @@ import { estimatorNames, type HypergradientName, type RunSettings } from "../../
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import type * as tangents from "../../src/torch/tangents/index.js";
-import { ReplayableMasks } from "../../src/training/masks.js";
-import { planPhases } from "../../src/training/plans.js";
-import { takeSnapshot } from "../../src/training/trainedTensors.js";
+import { ReplayableMasks } from "../../src/training/loop/masks.js";
+import { planPhases } from "../../src/training/loop/plans.js";
+import { takeSnapshot } from "../../src/training/steps/trainedTensors.js";
 import { openAdapted } from "../parity/support/adapted.js";
 import { planSettings } from "../parity/support/phases.js";
 import { encodeRows } from "../parity/support/rows.js";

@@ -2,11 +2,11 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type RunSettings, resolveRun } from "../../src/tasks/config/index.js";
 import * as torch from "../../src/torch/index.js";
-import { checkAgreement } from "../../src/training/agreement.js";
 import { reference } from "../../src/training/hypergradients/estimators.js";
-import { planPhases, planSearch } from "../../src/training/plans.js";
+import { planPhases, planSearch } from "../../src/training/loop/plans.js";
+import { checkAgreement } from "../../src/training/ranks/agreement.js";
 import { type Prepared, prepare, setupOf } from "../../src/training/run/prepare.js";
-import { restoreSnapshot } from "../../src/training/trainedTensors.js";
+import { restoreSnapshot } from "../../src/training/steps/trainedTensors.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 import { together } from "./together.js";
 

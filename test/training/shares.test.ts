@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { SeededMasks } from "../../src/models/nn/index.js";
 import { embedding } from "../../src/tasks/embedding/embedding.js";
 import { type EncodedRow, sequenceClassification, type Task } from "../../src/tasks/index.js";
-import { evenCuts, ownPartOf, shareOf } from "../../src/training/shares.js";
+import { evenCuts, ownPartOf, shareOf } from "../../src/training/ranks/shares.js";
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 const at = { file: "rows", row: 1 } as unknown as EncodedRow["at"];

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { RunEvent, StepEvent } from "../../src/base/records/events.js";
-import type { RunHandle } from "../../src/training/observer.js";
+import type { RunHandle } from "../../src/training/loop/observer.js";
 import {
   crc32c,
   type TensorboardOptions,

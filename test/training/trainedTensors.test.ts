@@ -2,14 +2,14 @@ import { expect, test } from "vitest";
 import { TrainedTensor } from "../../src/models/adapters/index.js";
 import { Parameter } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { evaluator } from "../../src/training/earlyStopping.js";
-import type { RunHandle, Untimed } from "../../src/training/observer.js";
+import { evaluator } from "../../src/training/loop/earlyStopping.js";
+import type { RunHandle, Untimed } from "../../src/training/loop/observer.js";
 import {
   checkTrainedTensors,
   magnitudeMovement,
   restoreSnapshot,
   takeSnapshot,
-} from "../../src/training/trainedTensors.js";
+} from "../../src/training/steps/trainedTensors.js";
 
 const member = (name: string, values: readonly number[], role: "direction" | "magnitude" = "direction") =>
   new TrainedTensor(name, Parameter.of(torch.tensor(values)), role, true);

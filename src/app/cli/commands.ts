@@ -63,24 +63,28 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
       return (settings, hooks) => launchInTerminal(settings as LaunchSettings, hooks, commandsThatTrain());
     },
   }),
-  evaluate: entry("compute metrics on labeled rows", () => import("../commands/evaluate.js"), trains),
-  predict: entry("write one JSON line per row", () => import("../commands/predict.js"), trains),
-  generate: entry("generate text", () => import("../commands/generate.js"), {
+  evaluate: entry("compute metrics on labeled rows", () => import("../commands/models/evaluate.js"), trains),
+  predict: entry("write one JSON line per row", () => import("../commands/models/predict.js"), trains),
+  generate: entry("generate text", () => import("../commands/models/generate.js"), {
     ...trains,
     inTerminal: async () => (await import("./generate.js")).generateInTerminal as unknown as InTerminal,
   }),
-  serve: entry("serve models by OpenAI's protocol", () => import("../commands/serve.js"), {
+  serve: entry("serve models by OpenAI's protocol", () => import("../commands/models/serve.js"), {
     ...trains,
     isService: true,
   }),
-  mine: entry("find hard negatives for embedding rows", () => import("../commands/mine.js"), trains),
+  mine: entry("find hard negatives for embedding rows", () => import("../commands/models/mine.js"), trains),
   compare: entry("compare methods, with significance tests", () => import("../commands/compare.js"), waits),
-  merge: entry("merge an adapter into its base model", () => import("../commands/merge.js"), computes),
-  export: entry("export an adapter or a model to another format", () => import("../commands/export.js"), computes),
+  merge: entry("merge an adapter into its base model", () => import("../commands/models/merge.js"), computes),
+  export: entry(
+    "export an adapter or a model to another format",
+    () => import("../commands/models/export.js"),
+    computes,
+  ),
   preview: entry("show training rows as the model sees them", () => import("../commands/preview.js"), waits),
   estimate: entry("predict a run's memory, time and parameter count", () => import("../commands/estimate.js"), waits),
   config: entry("show a run's settings and where each comes from", () => import("../commands/config.js"), waits),
-  inspect: entry("show what is in a model or an adapter", () => import("../commands/inspect.js")),
+  inspect: entry("show what is in a model or an adapter", () => import("../commands/models/inspect.js")),
   report: entry("write an HTML report of runs", () => import("../commands/report.js")),
   analyze: entry("measure how weights moved in runs", () => import("../commands/analyze.js"), computes),
   "verify-hypergradient": entry(
@@ -88,7 +92,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     () => import("../commands/verifyHypergradient.js"),
     trains,
   ),
-  download: entry("download a model from the Hub into the cache", () => import("../commands/download.js"), waits),
+  download: entry(
+    "download a model from the Hub into the cache",
+    () => import("../commands/models/download.js"),
+    waits,
+  ),
   doctor: entry("check the engine: libtorch, BLAS, threads, bfloat16", () => import("../commands/doctor.js")),
   setup: entry("build the engine where there is none", () => import("../commands/setup.js"), waits),
 };

@@ -6,7 +6,7 @@ import type { Finish } from "../../models/generation/index.js";
 import type { generateOptions } from "../../tasks/config/index.js";
 import type { TextGenerator } from "../../use/inference/index.js";
 import type { Context } from "../commands/command.js";
-import { checkPrompts, generatedRows, generatorFor } from "../commands/generate.js";
+import { checkPrompts, generatedRows, generatorFor } from "../commands/models/generate.js";
 import type { Output } from "./output.js";
 import { stdout } from "./streams.js";
 

@@ -25,7 +25,7 @@ import {
 } from "../../base/records/index.js";
 import { type GgufFile, openGguf } from "./file.js";
 import { configOf, endTokens } from "./modelConfig.js";
-import { tokenizerConfigOf, tokenizerOf } from "./tokenizer.js";
+import { tokenizerConfigOf, tokenizerOf } from "./tokenizer/tokenizer.js";
 import { ggufError } from "./types.js";
 
 /** A GGUF file in place of safetensors, and the facts about its source. */

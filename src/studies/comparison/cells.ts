@@ -12,7 +12,7 @@ import {
   runOptions,
 } from "../../tasks/config/index.js";
 import { LENGTH_SETTINGS, lengthWithinBudget, ONE_PER_STEP, rowsPerStep } from "./budget.js";
-import { distinctRuns, pointName, settingsKey } from "./grid.js";
+import { distinctRuns, pointName, settingsKey } from "./grid/grid.js";
 import { type Spec, type SpecTask, type Variant, variantNamed } from "./spec.js";
 
 /** One run of a comparison: a method on a task with a seed. */

@@ -15,7 +15,7 @@ import {
 } from "../../base/records/index.js";
 import { type RunSettings, readRunFile, resolveRun } from "../../tasks/config/index.js";
 import type { Cell } from "./cells.js";
-import { isSameValue } from "./grid.js";
+import { isSameValue } from "./grid/grid.js";
 
 /** Settings that may differ between two calls for the same run. */
 const MAY_DIFFER: ReadonlySet<string> = new Set(["output", "device", "threads", "saveEvery", "keepCheckpoints"]);

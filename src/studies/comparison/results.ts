@@ -24,11 +24,11 @@ import { significanceTable } from "../statistics/significanceTable.js";
 import { summary } from "../statistics/summary.js";
 import type { CollectedRun } from "./collectRuns.js";
 import { refuseMixed } from "./conditions.js";
-import { rowGroupsOf } from "./rowGroups.js";
-import { readPredictedRuns, rowTests } from "./rowTests.js";
-import { scoringOf } from "./scoring.js";
+import { scoringOf } from "./grid/scoring.js";
+import { triedPoints } from "./grid/tuning.js";
+import { rowGroupsOf } from "./rows/rowGroups.js";
+import { readPredictedRuns, rowTests } from "./rows/rowTests.js";
 import { type RequestedResults, variantNamed } from "./spec.js";
-import { triedPoints } from "./tuning.js";
 
 /** The result of a comparison. */
 export interface ComparisonResult {

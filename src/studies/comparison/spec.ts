@@ -3,7 +3,7 @@ import { checkSettings, filled, readSettingsFile } from "../../base/settings/ind
 import { type Method, methodNames, type RunKey, type RunSettings, runOptions } from "../../tasks/config/index.js";
 import { type Budget, readBudget } from "./budget.js";
 import { type CompareSettings, compareOptions, comparisonOptions } from "./compareOptions.js";
-import { gridPoints } from "./grid.js";
+import { gridPoints } from "./grid/grid.js";
 import type { LauncherName } from "./launchers.js";
 import type { AskedRuns } from "./missingRuns.js";
 

@@ -1,8 +1,18 @@
 export { gelu, geluMul, silu, siluMul } from "./activation.js";
-export { attention } from "./attention.js";
-export { attentionCached, type CachedPart, type CachedRows, type CachedSpans, writeRows } from "./attentionCached.js";
+export { attention } from "./attention/attention.js";
+export {
+  attentionCached,
+  type CachedPart,
+  type CachedRows,
+  type CachedSpans,
+  writeRows,
+} from "./attention/attentionCached.js";
+export type { AttentionLimits, AttentionOptions } from "./attention/plainAttention.js";
+export { type RotaryTables, rotaryTables, rotate } from "./attention/rotary.js";
+export { paddedRows, type RowLayout, rowLayout } from "./attention/rows.js";
 export { checkpoint } from "./checkpoint.js";
 export { arithmetic, canRoundInputs, twiceDifferentiable, usesKernel } from "./choose.js";
+export { type DropoutMask, dropout } from "./dropout.js";
 export {
   type Direction,
   directionBase,
@@ -15,14 +25,10 @@ export {
   NORM_GRADIENTS,
   type NormGradient,
   squaredNorm,
-} from "./directionNorm.js";
-export { type DropoutMask, dropout } from "./dropout.js";
-export { type LinearOperands, linear, linears } from "./linear.js";
-export { linearCrossEntropy } from "./linearCrossEntropy.js";
-export { addLowRank, afterLinear, type LowRankFactors, lowRankLinear } from "./lowRankLinear.js";
+} from "./linear/directionNorm.js";
+export { type LinearOperands, linear, linears } from "./linear/linear.js";
+export { linearCrossEntropy } from "./linear/linearCrossEntropy.js";
+export { addLowRank, afterLinear, type LowRankFactors, lowRankLinear } from "./linear/lowRankLinear.js";
+export { gramOf, orthogonality } from "./linear/orthogonality.js";
 export { dropoutAddNorm, type NormFactors, rowNorm } from "./norms.js";
-export { gramOf, orthogonality } from "./orthogonality.js";
 export { type MaskKey, streamOf } from "./philox.js";
-export type { AttentionLimits, AttentionOptions } from "./plainAttention.js";
-export { type RotaryTables, rotaryTables, rotate } from "./rotary.js";
-export { paddedRows, type RowLayout, rowLayout } from "./rows.js";

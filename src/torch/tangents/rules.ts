@@ -3,16 +3,16 @@
 import * as calls from "../generated/recordedCalls.js";
 import * as torch from "../index.js";
 import { geluMulRule, geluRule, siluMulRule, torchGeluRule } from "../operators/activation.js";
-import { attentionRule } from "../operators/attention.js";
+import { attentionRule } from "../operators/attention/attention.js";
+import { efficientAttentionRule, flashAttentionRule } from "../operators/attention/fusedAttention.js";
+import { rotaryRule } from "../operators/attention/rotary.js";
 import { checkpointRule } from "../operators/checkpoint.js";
-import { directionGainRule, directionNormRule } from "../operators/directionNorm.js";
 import { byFormula, genericRule } from "../operators/formulaRule.js";
-import { efficientAttentionRule, flashAttentionRule } from "../operators/fusedAttention.js";
-import { linearRule, torchLinearRule } from "../operators/linear.js";
-import { linearCrossEntropyRule } from "../operators/linearCrossEntropy.js";
-import { lowRankLinearRule } from "../operators/lowRankTangent.js";
+import { directionGainRule, directionNormRule } from "../operators/linear/directionNorm.js";
+import { linearRule, torchLinearRule } from "../operators/linear/linear.js";
+import { linearCrossEntropyRule } from "../operators/linear/linearCrossEntropy.js";
+import { lowRankLinearRule } from "../operators/linear/lowRankTangent.js";
 import { dropoutAddNormRule, rowNormRule } from "../operators/norms.js";
-import { rotaryRule } from "../operators/rotary.js";
 import type { BackwardState, CallFacts, ForwardState, Rule } from "../operators/rule.js";
 
 /** Operators that are linear in every differentiable input: reshapes, indexing, casts and sums. */

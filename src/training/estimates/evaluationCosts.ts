@@ -5,7 +5,7 @@ import type { Batch, EncodedRow } from "../../tasks/index.js";
 import { memoryOf } from "../../torch/devices/index.js";
 import type * as torch from "../../torch/index.js";
 import { evaluateTexts, evaluationBatches, predictRows } from "../../use/evaluation/index.js";
-import { tokensOfWork, type Work } from "../dryRun.js";
+import { tokensOfWork, type Work } from "../loop/dryRun.js";
 import type { Prepared } from "../run/prepare.js";
 import { overridesOf } from "../run/runEvaluation.js";
 import type { TimeLimits } from "./phaseCosts.js";

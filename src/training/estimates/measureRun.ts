@@ -5,7 +5,7 @@ import { namingBadWeights } from "../../models/index.js";
 import { METHODS, type RunConfig, refuseUnused } from "../../tasks/config/index.js";
 import { memoryOf, type RunMemory } from "../../torch/devices/index.js";
 import { resolveDevice } from "../../torch/index.js";
-import { checkpointBytes } from "../rescue.js";
+import { checkpointBytes } from "../checkpoints/rescue.js";
 import { parameterCounts } from "../run/artifacts.js";
 import { checkpointWeights, noteSettings, type Prepared, plansOf, prepare } from "../run/prepare.js";
 import { ProvenanceSource } from "../run/provenance.js";

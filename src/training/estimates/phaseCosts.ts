@@ -2,11 +2,11 @@ import { cumsum, median, sum } from "d3-array";
 import type { Phase } from "../../base/records/index.js";
 import { memoryOf } from "../../torch/devices/index.js";
 import * as torch from "../../torch/index.js";
-import { DryRun, tokensOfWork, type Work } from "../dryRun.js";
-import type { PhasePlan } from "../loop.js";
-import { LatestState } from "../rescue.js";
+import { LatestState } from "../checkpoints/rescue.js";
+import { DryRun, tokensOfWork, type Work } from "../loop/dryRun.js";
+import type { PhasePlan } from "../loop/loop.js";
 import type { Prepared } from "../run/prepare.js";
-import type { StepRule } from "../stepRule.js";
+import type { StepRule } from "../steps/stepRule.js";
 import { type Sampled, sampleWork, secondsAt } from "./sampler.js";
 
 /** The cost of a phase, estimated from some of its steps. */

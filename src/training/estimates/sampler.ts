@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { median, sum } from "d3-array";
 import type { RunMemory } from "../../torch/devices/index.js";
-import { reduced, tokensByBatch, tokensOfWork, turningShare, type Work } from "../dryRun.js";
+import { reduced, tokensByBatch, tokensOfWork, turningShare, type Work } from "../loop/dryRun.js";
 
 /** The cost of one kind of work, estimated from a sample. */
 export interface Sampled {

@@ -1,8 +1,8 @@
 import { ESTIMATOR_FACTS, estimatorNames, type HypergradientName, type RunConfig } from "../../tasks/config/index.js";
 import * as torch from "../../torch/index.js";
-import type { BilevelRule } from "../bilevelRule.js";
-import { planSearch, type TrainingSetup } from "../plans.js";
-import { disposeSnapshot, restoreSnapshot, takeSnapshot } from "../trainedTensors.js";
+import { planSearch, type TrainingSetup } from "../loop/plans.js";
+import type { BilevelRule } from "../steps/bilevelRule.js";
+import { disposeSnapshot, restoreSnapshot, takeSnapshot } from "../steps/trainedTensors.js";
 import { type HypergradientEstimator, implicitSecondTerm, numbersOf, reference } from "./estimators.js";
 import { norm } from "./gmres.js";
 

@@ -6,8 +6,8 @@ import type { Task } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
 import { twiceDifferentiable } from "../../torch/operators/index.js";
-import type { Level } from "../level.js";
-import type { ReplayableMasks } from "../masks.js";
+import type { ReplayableMasks } from "../loop/masks.js";
+import type { Level } from "../steps/level.js";
 import {
   gradientsOf,
   gradientsWithGraph,
@@ -15,7 +15,7 @@ import {
   type StepBatches,
   type StepLoss,
   stepGradients,
-} from "../stepGradients.js";
+} from "../steps/stepGradients.js";
 import { gradientOfInnerProduct } from "./secondDerivatives.js";
 
 /** Both levels, with the model and task of their losses. */

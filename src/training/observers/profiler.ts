@@ -1,8 +1,8 @@
 import { writeFileAtomic } from "../../base/records/index.js";
 import type { Module } from "../../models/nn/index.js";
 import { type ProfileEvent, popRange, pushRange, startProfile, stopProfile } from "../../torch/index.js";
-import type { RunObserver } from "../observer.js";
-import type { StepRule } from "../stepRule.js";
+import type { RunObserver } from "../loop/observer.js";
+import type { StepRule } from "../steps/stepRule.js";
 
 /** Steps that warm up before the recording, and steps that are recorded. */
 const WARM_UP = 2;

@@ -13,7 +13,7 @@ import {
   type RunEvent,
   type StepEvent,
 } from "../../base/records/index.js";
-import type { RunHandle, RunObserver } from "../observer.js";
+import type { RunHandle, RunObserver } from "../loop/observer.js";
 
 /** Where the files go, and what a run writes to them. */
 export interface TensorboardOptions {

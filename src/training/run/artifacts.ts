@@ -18,7 +18,7 @@ import {
 import { writeModelFolder } from "../../models/index.js";
 import { isPacked } from "../../models/nn/index.js";
 import { numelOf } from "../../torch/index.js";
-import { machineFacts, versions } from "../machine.js";
+import { machineFacts, versions } from "../loop/machine.js";
 import { renderModelCard } from "./modelCard.js";
 import type { Prepared } from "./prepare.js";
 

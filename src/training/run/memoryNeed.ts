@@ -6,8 +6,8 @@ import type { EncodedSplits } from "../../tasks/datasets/index.js";
 import type { EncodedRow } from "../../tasks/index.js";
 import * as torch from "../../torch/index.js";
 import { OPTIMIZERS } from "../../torch/optim/index.js";
-import { BatchStream } from "../batches.js";
-import { formOf } from "../level.js";
+import { BatchStream } from "../loop/batches.js";
+import { formOf } from "../steps/level.js";
 
 /** The settings that determine a run's memory. */
 type MemorySettings = Pick<

@@ -5,8 +5,8 @@ import { type Findings, type Metrics, metricName, type Phase, type RunEvent } fr
 import { flagOf } from "../../base/settings/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
 import { isConstant } from "../../tasks/index.js";
-import type { RunHandle, RunObserver } from "../observer.js";
-import { isUnchanged } from "../trainedTensors.js";
+import type { RunHandle, RunObserver } from "../loop/observer.js";
+import { isUnchanged } from "../steps/trainedTensors.js";
 import type { Prepared } from "./prepare.js";
 
 /** The current phase's steps, and the losses of those that this session took. */

@@ -9,8 +9,8 @@ import { settingsOf, unusedSettings } from "../../tasks/config/index.js";
 import type { EncodedRow } from "../../tasks/index.js";
 import { engineFacts } from "../../torch/index.js";
 import { arithmetic } from "../../torch/operators/index.js";
-import type { RunObserver } from "../observer.js";
-import { type FoundCheckpoint, FREE, findCheckpoint, madeWith, settingDifferences } from "../resume.js";
+import { type FoundCheckpoint, FREE, findCheckpoint, madeWith, settingDifferences } from "../checkpoints/resume.js";
+import type { RunObserver } from "../loop/observer.js";
 import { type Prepared, plansOf } from "./prepare.js";
 
 /** The number of rows between two turns of the event loop. */

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { EVENTS, PROFILE, type RunEvent, TENSORBOARD } from "../../base/records/index.js";
-import { type CheckpointOptions, type CheckpointRequest, checkpointer } from "../checkpoints.js";
-import { byMetric, byUpperLoss, EarlyStopping, evaluator } from "../earlyStopping.js";
-import { type RunObserver, runLogWriter, type StagedObservers } from "../observer.js";
+import { type CheckpointOptions, type CheckpointRequest, checkpointer } from "../checkpoints/checkpoints.js";
+import type { LatestState } from "../checkpoints/rescue.js";
+import { byMetric, byUpperLoss, EarlyStopping, evaluator } from "../loop/earlyStopping.js";
+import { type RunObserver, runLogWriter, type StagedObservers } from "../loop/observer.js";
 import { profiler } from "../observers/profiler.js";
 import { tensorboardWriter } from "../observers/tensorboard.js";
-import type { LatestState } from "../rescue.js";
 import { stopsBy } from "./judgedBy.js";
 import type { Prepared } from "./prepare.js";
 import type { RunEvaluation } from "./runEvaluation.js";

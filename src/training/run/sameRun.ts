@@ -6,8 +6,8 @@ import { CHECKSUMS, sha256 } from "../../base/records/index.js";
 import { flagOf } from "../../base/settings/index.js";
 import { type RunKey, settingsOf } from "../../tasks/config/index.js";
 import * as torch from "../../torch/index.js";
-import { versions } from "../machine.js";
-import type { FoundCheckpoint } from "../resume.js";
+import type { FoundCheckpoint } from "../checkpoints/resume.js";
+import { versions } from "../loop/machine.js";
 import type { Prepared } from "./prepare.js";
 import type { ProvenanceSource } from "./provenance.js";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { EVENTS, type RunEvent, readRunLog } from "../../base/records/index.js";
 import type { AdapterMetadata } from "../../models/adapters/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
-import type { RunObserver } from "../observer.js";
+import type { RunObserver } from "../loop/observer.js";
 
 /** The number of parts in the summary of a search. */
 const PARTS = 10;

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { inspect, renderInspection } from "../../../src/app/commands/inspect.js";
+import { inspect, renderInspection } from "../../../src/app/commands/models/inspect.js";
 import { writeSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import type { AdapterInspection, ModelInspection } from "../../../src/use/inference/inspection.js";
 import { bytesEntry } from "../../formats/bytesEntry.js";

@@ -1,8 +1,8 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { exportModel } from "../../../src/app/commands/export.js";
-import { merge } from "../../../src/app/commands/merge.js";
+import { exportModel } from "../../../src/app/commands/models/export.js";
+import { merge } from "../../../src/app/commands/models/merge.js";
 import { saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import {
   type AdapterMetadata,

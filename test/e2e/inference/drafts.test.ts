@@ -2,7 +2,7 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { load } from "../../../src/app/commands/load.js";
+import { load } from "../../../src/app/commands/models/load.js";
 import { liveHandles } from "../../../src/torch/index.js";
 import { bidora, fresh, GOLDEN, write } from "../support.js";
 

@@ -2,9 +2,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { evaluate } from "../../../src/app/commands/evaluate.js";
-import { type MineSettings, mine } from "../../../src/app/commands/mine.js";
-import { predict } from "../../../src/app/commands/predict.js";
+import { evaluate } from "../../../src/app/commands/models/evaluate.js";
+import { type MineSettings, mine } from "../../../src/app/commands/models/mine.js";
+import { predict } from "../../../src/app/commands/models/predict.js";
 import { cosine } from "../../../src/tasks/retrieval/index.js";
 import { BERT, bidora, changed, evaluated, fresh, json, jsonl, list, ROWS, readRows, run } from "../support.js";
 

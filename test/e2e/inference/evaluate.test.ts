@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type EvaluateSettings, evaluate } from "../../../src/app/commands/evaluate.js";
+import { type EvaluateSettings, evaluate } from "../../../src/app/commands/models/evaluate.js";
 import { BERT, bidora, evaluated, fresh, GOLDEN, jsonl, predicted, ROWS, readRows, run } from "../support.js";
 
 const CASES = [

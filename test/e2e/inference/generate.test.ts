@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
-import { generate } from "../../../src/app/commands/generate.js";
+import { generate } from "../../../src/app/commands/models/generate.js";
 import { printable } from "../../../src/base/messages.js";
 import { inject, loraConfig, savedTensors, writeAdapter } from "../../../src/models/adapters/index.js";
 import { loadModel } from "../../../src/models/index.js";

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type EvaluateSettings, evaluate } from "../../../src/app/commands/evaluate.js";
+import { type EvaluateSettings, evaluate } from "../../../src/app/commands/models/evaluate.js";
 import { BERT, changed, evaluated, fresh, json, jsonl, predicted, run, write } from "../support.js";
 
 describe("a model with LABEL_0 names for a named data set's tags", () => {

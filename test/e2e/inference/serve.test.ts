@@ -3,7 +3,7 @@ import { Agent, get } from "node:http";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText, streamText } from "ai";
 import { expect, test } from "vitest";
-import { load } from "../../../src/app/commands/load.js";
+import { load } from "../../../src/app/commands/models/load.js";
 import { LLAMA, openServer, until, withTemplate } from "../../use/server/openServer.js";
 import { bidora, start } from "../support.js";
 

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, renameSync, truncateSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { expect, test } from "vitest";
-import { exportModel } from "../../../src/app/commands/export.js";
+import { exportModel } from "../../../src/app/commands/models/export.js";
 import { withLargeTables } from "../../models/largeTables.js";
 import { tinyModel } from "../../use/export/gguf/tinyModels.js";
 import { LLAMA, until } from "../../use/server/openServer.js";

@@ -7,7 +7,7 @@ import { MARKER } from "../../../src/base/records/names.js";
 import { openSafetensors, saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import { resolveRun, settingsOf } from "../../../src/tasks/config/index.js";
 import * as torch from "../../../src/torch/index.js";
-import { findCheckpoint, type ResumingRun } from "../../../src/training/resume.js";
+import { findCheckpoint, type ResumingRun } from "../../../src/training/checkpoints/resume.js";
 import { plansOf, prepare } from "../../../src/training/run/prepare.js";
 import { ProvenanceSource } from "../../../src/training/run/provenance.js";
 import { startOf } from "../../../src/training/run/runInputs.js";

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { RunEvent } from "../../../src/base/records/events.js";
 import type { RunSettings } from "../../../src/tasks/config/index.js";
-import { Level } from "../../../src/training/level.js";
-import { DiskReserve } from "../../../src/training/rescue.js";
+import { DiskReserve } from "../../../src/training/checkpoints/rescue.js";
+import { Level } from "../../../src/training/steps/level.js";
 import { abortAfter, bytes, eventsIn, fresh, json, list, oneLayer, ROWS, run as runOf } from "../support.js";
 
 afterEach(() => vi.restoreAllMocks());

@@ -7,8 +7,8 @@ import type { JsonValue } from "../../../src/base/records/json.js";
 import { RUN_FILE } from "../../../src/base/records/names.js";
 import { flagOf, type Option } from "../../../src/base/settings/option.js";
 import { type RunKey, resolveRun, runOptions, settingsOf } from "../../../src/tasks/config/index.js";
-import { CheckpointRequest } from "../../../src/training/checkpoints.js";
-import { FREE, findCheckpoint } from "../../../src/training/resume.js";
+import { CheckpointRequest } from "../../../src/training/checkpoints/checkpoints.js";
+import { FREE, findCheckpoint } from "../../../src/training/checkpoints/resume.js";
 import { abortAfter, bidora, bytes, eventsIn, fresh, json, list, run, SMALL, stepsOf, write } from "../support.js";
 
 const SETTINGS = Object.entries<Option>(runOptions).flatMap(([key, { session }]) => (session ? [] : [key as RunKey]));

@@ -1,10 +1,10 @@
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { exportModel } from "../../../src/app/commands/export.js";
-import { load } from "../../../src/app/commands/load.js";
-import { merge } from "../../../src/app/commands/merge.js";
-import { predict } from "../../../src/app/commands/predict.js";
+import { exportModel } from "../../../src/app/commands/models/export.js";
+import { load } from "../../../src/app/commands/models/load.js";
+import { merge } from "../../../src/app/commands/models/merge.js";
+import { predict } from "../../../src/app/commands/models/predict.js";
 import { BidoraError } from "../../../src/base/errors.js";
 import type { RunEvent } from "../../../src/base/records/events.js";
 import { openSafetensors, saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";

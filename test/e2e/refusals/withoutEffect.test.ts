@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { evaluate } from "../../../src/app/commands/evaluate.js";
+import { evaluate } from "../../../src/app/commands/models/evaluate.js";
 import { BERT, bidora, fresh, json, list, ROWS, run, SMALL, write } from "../support.js";
 
 const HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n";

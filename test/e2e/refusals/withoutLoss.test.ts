@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { evaluate } from "../../../src/app/commands/evaluate.js";
+import { evaluate } from "../../../src/app/commands/models/evaluate.js";
 import { GOLDEN, jsonl, run } from "../support.js";
 
 const LLAMA = join(GOLDEN, "generation", "llama");

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { exportModel } from "../../../src/app/commands/export.js";
+import { exportModel } from "../../../src/app/commands/models/export.js";
 import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { abortAfter, bidora, bytes, fresh, json, predicted, ROWS, run, SMALL } from "../support.js";
 

@@ -7,7 +7,7 @@ import { finetune } from "../../../src/app/commands/finetune.js";
 import { checkpointSteps } from "../../../src/base/records/checkpointState.js";
 import type { RunEvent } from "../../../src/base/records/events.js";
 import { isFinished } from "../../../src/base/records/runFolder.js";
-import { CheckpointRequest } from "../../../src/training/checkpoints.js";
+import { CheckpointRequest } from "../../../src/training/checkpoints/checkpoints.js";
 import { comparisonFile, fresh, run, SMALL, start } from "../support.js";
 
 const LONG = 100_000;

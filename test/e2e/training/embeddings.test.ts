@@ -1,8 +1,8 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { load } from "../../../src/app/commands/load.js";
-import { merge } from "../../../src/app/commands/merge.js";
+import { load } from "../../../src/app/commands/models/load.js";
+import { merge } from "../../../src/app/commands/models/merge.js";
 import { openSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import { readEmbeddingFormat } from "../../../src/formats/sentenceTransformers.js";
 import type { RunSettings } from "../../../src/tasks/config/index.js";

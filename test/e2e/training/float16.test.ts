@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { generate } from "../../../src/app/commands/generate.js";
+import { generate } from "../../../src/app/commands/models/generate.js";
 import type { SavedState } from "../../../src/base/records/checkpointState.js";
 import { openSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import type { RunSettings } from "../../../src/tasks/config/index.js";

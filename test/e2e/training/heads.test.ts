@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { merge } from "../../../src/app/commands/merge.js";
+import { merge } from "../../../src/app/commands/models/merge.js";
 import { openSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import { readAdapter, writeAdapter } from "../../../src/models/adapters/index.js";
 import { open } from "../../../src/use/inference/open.js";

@@ -2,9 +2,9 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { exportModel } from "../../../src/app/commands/export.js";
-import { merge } from "../../../src/app/commands/merge.js";
-import { predict } from "../../../src/app/commands/predict.js";
+import { exportModel } from "../../../src/app/commands/models/export.js";
+import { merge } from "../../../src/app/commands/models/merge.js";
+import { predict } from "../../../src/app/commands/models/predict.js";
 import { readJsonObject } from "../../../src/base/records/json.js";
 import { readConfig } from "../../../src/formats/checkpoint.js";
 import { attachAdapter, readAdapter } from "../../../src/models/adapters/index.js";

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { inspect, renderInspection } from "../../../src/app/commands/inspect.js";
-import { merge } from "../../../src/app/commands/merge.js";
+import { inspect, renderInspection } from "../../../src/app/commands/models/inspect.js";
+import { merge } from "../../../src/app/commands/models/merge.js";
 import { ADAPTER_METHODS, type AdapterMethod, type AdapterMethodName } from "../../../src/models/adapters/index.js";
 import { abortAfter, bidora, bytes, evaluated, fresh, list, predicted, ROWS, run, SMALL } from "../support.js";
 

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { evaluate } from "../../../src/app/commands/evaluate.js";
-import { exportModel } from "../../../src/app/commands/export.js";
-import { merge } from "../../../src/app/commands/merge.js";
-import { predict } from "../../../src/app/commands/predict.js";
+import { evaluate } from "../../../src/app/commands/models/evaluate.js";
+import { exportModel } from "../../../src/app/commands/models/export.js";
+import { merge } from "../../../src/app/commands/models/merge.js";
+import { predict } from "../../../src/app/commands/models/predict.js";
 import { type NamedTask, TASKS } from "../../../src/tasks/index.js";
 import { abortAfter, BERT, bytes, fresh, json, jsonl, readRows, run } from "../support.js";
 

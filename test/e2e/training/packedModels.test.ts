@@ -2,9 +2,9 @@
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { exportModel } from "../../../src/app/commands/export.js";
-import { inspect, renderInspection } from "../../../src/app/commands/inspect.js";
-import { merge, mergeCommand } from "../../../src/app/commands/merge.js";
+import { exportModel } from "../../../src/app/commands/models/export.js";
+import { inspect, renderInspection } from "../../../src/app/commands/models/inspect.js";
+import { merge, mergeCommand } from "../../../src/app/commands/models/merge.js";
 import { readJsonObject } from "../../../src/base/records/json.js";
 import { resolveModel } from "../../../src/formats/resolveModel.js";
 import { openSafetensors, saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";

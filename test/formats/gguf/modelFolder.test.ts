@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { inspect } from "../../../src/app/commands/inspect.js";
+import { inspect } from "../../../src/app/commands/models/inspect.js";
 import { readJsonObject } from "../../../src/base/records/json.js";
 import { openCheckpoint } from "../../../src/formats/checkpoint.js";
 import { openGguf } from "../../../src/formats/gguf/file.js";

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { exportModel } from "../../../src/app/commands/export.js";
-import { merge } from "../../../src/app/commands/merge.js";
+import { exportModel } from "../../../src/app/commands/models/export.js";
+import { merge } from "../../../src/app/commands/models/merge.js";
 import { GOLDEN, workFolder } from "../files.js";
 import { type Input, target } from "../target.js";
 

@@ -8,7 +8,7 @@ import {
   rowLayout,
 } from "../../../src/models/nn/index.js";
 import * as torch from "../../../src/torch/index.js";
-import type { CachedPart } from "../../../src/torch/operators/attentionCached.js";
+import type { CachedPart } from "../../../src/torch/operators/attention/attentionCached.js";
 
 const WIDTH = 3;
 let drawn = 0;

@@ -1,10 +1,10 @@
 import { type RunConfig, type RunSettings, resolveRun } from "../../../src/tasks/config/index.js";
 import { type EncodedRow, TASKS, type Task, type TaskKind } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
-import { ReplayableMasks } from "../../../src/training/masks.js";
-import { planPhases } from "../../../src/training/plans.js";
-import type { StepReport } from "../../../src/training/stepRule.js";
-import { type Snapshot, takeSnapshot } from "../../../src/training/trainedTensors.js";
+import { ReplayableMasks } from "../../../src/training/loop/masks.js";
+import { planPhases } from "../../../src/training/loop/plans.js";
+import type { StepReport } from "../../../src/training/steps/stepRule.js";
+import { type Snapshot, takeSnapshot } from "../../../src/training/steps/trainedTensors.js";
 import type { Adapted } from "./adapted.js";
 
 /** The events of a phase, and the trained tensors at its end. */

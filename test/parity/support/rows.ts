@@ -12,7 +12,7 @@ import {
   type TaskKind,
 } from "../../../src/tasks/index.js";
 import { loadTokenizer } from "../../../src/text/index.js";
-import { BatchStream } from "../../../src/training/batches.js";
+import { BatchStream } from "../../../src/training/loop/batches.js";
 import { GOLDEN } from "../goldenFiles.js";
 
 /** Golden rows, encoded for a checkpoint: text pairs with a class, or words with labels. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { finalCells, pairsOf } from "../../../src/studies/comparison/cells.js";
-import { reportedRows } from "../../../src/studies/comparison/checkTasks.js";
+import { reportedRows } from "../../../src/studies/comparison/rows/checkTasks.js";
 import { readSpec } from "../../../src/studies/comparison/spec.js";
 import { resolveRun } from "../../../src/tasks/config/index.js";
 import { fresh } from "../../e2e/support.js";

@@ -6,7 +6,7 @@ import { shellLine } from "../../../src/base/format.js";
 import { lengthWithinBudget, ONE_PER_STEP, readBudget, rowsPerStep } from "../../../src/studies/comparison/budget.js";
 import { runsFailed } from "../../../src/studies/comparison/comparisonProgress.js";
 import { secondsWithJobs } from "../../../src/studies/comparison/expectedCosts.js";
-import { bestPoint, gridPoints, pointName } from "../../../src/studies/comparison/grid.js";
+import { bestPoint, gridPoints, pointName } from "../../../src/studies/comparison/grid/grid.js";
 import { type EndedRun, flagsOf } from "../../../src/studies/comparison/jobs.js";
 import { variantsOf } from "../../../src/studies/comparison/spec.js";
 import { type RunSettings, resolveRun, runOptions } from "../../../src/tasks/config/index.js";

@@ -7,7 +7,7 @@ import {
   gainOf,
   type NormGradient,
   squaredNorm,
-} from "../../../src/torch/operators/directionNorm.js";
+} from "../../../src/torch/operators/linear/directionNorm.js";
 import { expectSameBits } from "../sameBits.js";
 import { differentiated, drawer, expectAlike, withThreads } from "./support.js";
 

@@ -10,7 +10,7 @@ import {
 } from "../../../src/models/nn/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { streamOf } from "../../../src/torch/operators/philox.js";
-import { ReplayableMasks } from "../../../src/training/masks.js";
+import { ReplayableMasks } from "../../../src/training/loop/masks.js";
 import { differentiable } from "../operators/passes.js";
 import { expectSameBits } from "../sameBits.js";
 import { philox } from "./philox.js";

@@ -2,8 +2,10 @@
 import { describe, expect, test } from "vitest";
 import * as torch from "../../../src/torch/index.js";
 import { gelu, geluMul, silu, siluMul } from "../../../src/torch/operators/activation.js";
-import { attention } from "../../../src/torch/operators/attention.js";
-import { attentionCached, type CachedPart, writeRows } from "../../../src/torch/operators/attentionCached.js";
+import { attention } from "../../../src/torch/operators/attention/attention.js";
+import { attentionCached, type CachedPart, writeRows } from "../../../src/torch/operators/attention/attentionCached.js";
+import { rotaryTables, rotate } from "../../../src/torch/operators/attention/rotary.js";
+import { rowLayout } from "../../../src/torch/operators/attention/rows.js";
 import {
   arithmetic,
   isTwiceDifferentiable,
@@ -11,17 +13,20 @@ import {
   usesKernel,
   withFormulas,
 } from "../../../src/torch/operators/choose.js";
-import { directionBase, directionGain, directionNorm } from "../../../src/torch/operators/directionNorm.js";
 import { dropout } from "../../../src/torch/operators/dropout.js";
-import { type LinearOperands, linear, linearInputGradient, linears } from "../../../src/torch/operators/linear.js";
-import { linearCrossEntropy } from "../../../src/torch/operators/linearCrossEntropy.js";
-import { lowRankLinear } from "../../../src/torch/operators/lowRankLinear.js";
+import { directionBase, directionGain, directionNorm } from "../../../src/torch/operators/linear/directionNorm.js";
+import {
+  type LinearOperands,
+  linear,
+  linearInputGradient,
+  linears,
+} from "../../../src/torch/operators/linear/linear.js";
+import { linearCrossEntropy } from "../../../src/torch/operators/linear/linearCrossEntropy.js";
+import { lowRankLinear } from "../../../src/torch/operators/linear/lowRankLinear.js";
+import { gramOf, orthogonality } from "../../../src/torch/operators/linear/orthogonality.js";
 import { dropoutAddNorm, rowNorm } from "../../../src/torch/operators/norms.js";
 import { adamw, scaled, totalNorm } from "../../../src/torch/operators/optimizerStep.js";
-import { gramOf, orthogonality } from "../../../src/torch/operators/orthogonality.js";
 import { streamOf } from "../../../src/torch/operators/philox.js";
-import { rotaryTables, rotate } from "../../../src/torch/operators/rotary.js";
-import { rowLayout } from "../../../src/torch/operators/rows.js";
 import { drawer, expectAlike } from "../kernels/support.js";
 import { isPlain } from "./passes.js";
 

@@ -3,20 +3,20 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type * as Operators from "../../../src/torch/generated/operators.js";
 import * as torch from "../../../src/torch/index.js";
-import { attentionCached } from "../../../src/torch/operators/attentionCached.js";
-import { attendOnDevice, isRight } from "../../../src/torch/operators/deviceAttention.js";
+import { attentionCached } from "../../../src/torch/operators/attention/attentionCached.js";
+import { attendOnDevice, isRight } from "../../../src/torch/operators/attention/deviceAttention.js";
 import {
   efficient,
   efficientAttentionRule,
   flash,
   flashAttentionRule,
-} from "../../../src/torch/operators/fusedAttention.js";
+} from "../../../src/torch/operators/attention/fusedAttention.js";
 import {
   type AttentionLimits,
   type AttentionOptions,
   attendByFormula,
-} from "../../../src/torch/operators/plainAttention.js";
-import { rowLayout } from "../../../src/torch/operators/rows.js";
+} from "../../../src/torch/operators/attention/plainAttention.js";
+import { rowLayout } from "../../../src/torch/operators/attention/rows.js";
 import type { BackwardState } from "../../../src/torch/operators/rule.js";
 import { drawer, expectAlike } from "../kernels/support.js";
 

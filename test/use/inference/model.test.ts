@@ -2,11 +2,11 @@
 import { cpSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
-import { exportModel } from "../../../src/app/commands/export.js";
-import { generate } from "../../../src/app/commands/generate.js";
-import { load } from "../../../src/app/commands/load.js";
-import { merge } from "../../../src/app/commands/merge.js";
-import { type PredictSettings, predict } from "../../../src/app/commands/predict.js";
+import { exportModel } from "../../../src/app/commands/models/export.js";
+import { generate } from "../../../src/app/commands/models/generate.js";
+import { load } from "../../../src/app/commands/models/load.js";
+import { merge } from "../../../src/app/commands/models/merge.js";
+import { type PredictSettings, predict } from "../../../src/app/commands/models/predict.js";
 import { openSafetensors, saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import { loraConfig } from "../../../src/models/adapters/index.js";
 import * as adapterFiles from "../../../src/models/adapters/peft/adapterFolder.js";

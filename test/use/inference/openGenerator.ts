@@ -1,4 +1,4 @@
-import { generatorFor } from "../../../src/app/commands/generate.js";
+import { generatorFor } from "../../../src/app/commands/models/generate.js";
 import { checkSettings, filled } from "../../../src/base/settings/settings.js";
 import { type GenerateSettings, generateOptions } from "../../../src/tasks/config/index.js";
 import type { TextGenerator } from "../../../src/use/inference/textGenerator.js";

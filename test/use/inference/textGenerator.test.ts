@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import * as adapterFiles from "../../../src/models/adapters/peft/adapterFolder.js";
 import * as generation from "../../../src/models/generation/generateTexts.js";
-import * as models from "../../../src/models/loadModel.js";
+import * as models from "../../../src/models/loading/loadModel.js";
 import { loadTokenizer } from "../../../src/text/index.js";
 import { temporaryFolders } from "../../formats/temporaryFolder.js";
 import { GOLDEN } from "../../parity/goldenFiles.js";
 import { openGenerator } from "./openGenerator.js";
 
 vi.mock("../../../src/models/adapters/peft/adapterFolder.js", { spy: true });
-vi.mock("../../../src/models/loadModel.js", { spy: true });
+vi.mock("../../../src/models/loading/loadModel.js", { spy: true });
 vi.mock("../../../src/models/generation/generateTexts.js", { spy: true });
 
 const newFolder = temporaryFolders();

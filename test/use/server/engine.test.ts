@@ -1,6 +1,6 @@
 // How many jobs are computed at once.
 import { afterAll, expect, test } from "vitest";
-import { load } from "../../../src/app/commands/load.js";
+import { load } from "../../../src/app/commands/models/load.js";
 import { AdapterRoutes } from "../../../src/models/adapters/index.js";
 import { GREEDY } from "../../../src/models/generation/generationSettings.js";
 import type { Model } from "../../../src/use/inference/model.js";

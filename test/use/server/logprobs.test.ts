@@ -1,6 +1,6 @@
 // Log-probabilities are those of the model's own distribution, of prompts and of generated tokens.
 import { afterAll, expect, test } from "vitest";
-import { load } from "../../../src/app/commands/load.js";
+import { load } from "../../../src/app/commands/models/load.js";
 import { SequenceBatch } from "../../../src/models/generation/index.js";
 import type { Model } from "../../../src/use/inference/model.js";
 import type { GeneratedRow } from "../../../src/use/inference/textGenerator.js";

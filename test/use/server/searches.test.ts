@@ -2,7 +2,7 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { load } from "../../../src/app/commands/load.js";
+import { load } from "../../../src/app/commands/models/load.js";
 import { readConfig } from "../../../src/formats/checkpoint.js";
 import { generateTokens } from "../../../src/models/generation/generateTokens.js";
 import { readGenerationConfig, resolveGeneration, SequenceBatch } from "../../../src/models/generation/index.js";

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { type ServeSettings, serve } from "../../../src/app/commands/serve.js";
+import { type ServeSettings, serve } from "../../../src/app/commands/models/serve.js";
 import { liveHandles } from "../../../src/torch/index.js";
 import { GOLDEN } from "../../e2e/support.js";
 import { collectGarbage } from "../../formats/garbage.js";

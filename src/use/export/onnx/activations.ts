@@ -1,7 +1,7 @@
 /** Activations as primitive operators. */
 import { type ActivationKind, activationKind } from "../../../models/nn/index.js";
-import type { GraphBuilder } from "./builder.js";
-import type { Value } from "./graph.js";
+import type { GraphBuilder } from "./graph/builder.js";
+import type { Value } from "./graph/graph.js";
 
 type Build = (graph: GraphBuilder, x: Value) => Value;
 

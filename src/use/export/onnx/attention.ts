@@ -1,6 +1,6 @@
 // Attention over padded rows. Shapes: b rows, s tokens of the longest row, A heads, D head size, H = A·D.
-import type { GraphBuilder, Operand } from "./builder.js";
-import type { Value } from "./graph.js";
+import type { GraphBuilder, Operand } from "./graph/builder.js";
+import type { Value } from "./graph/graph.js";
 
 /** The score of a key that a query must not see: finite, so that a row of padding alone gives numbers, which nobody reads. */
 const UNSEEN = -3.4028234663852886e38;

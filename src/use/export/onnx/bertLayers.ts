@@ -4,10 +4,10 @@ import { Embedding } from "../../../models/nn/index.js";
 import { narrow } from "../../../torch/index.js";
 import { activate } from "./activations.js";
 import { attend, joinHeads, splitHeads, tokenKeys, unseenBias } from "./attention.js";
-import type { Operand } from "./builder.js";
 import type { EncoderInputs } from "./family.js";
-import type { Value } from "./graph.js";
-import type { ModelGraph } from "./modelGraph.js";
+import type { Operand } from "./graph/builder.js";
+import type { Value } from "./graph/graph.js";
+import type { ModelGraph } from "./graph/modelGraph.js";
 import { positionsInRow } from "./positions.js";
 import { type RotaryTables, rotate } from "./rotary.js";
 

@@ -7,8 +7,8 @@ import { OutputLinear } from "../../../models/nn/index.js";
 import { attend, unseenBias } from "./attention.js";
 import { encoderGraph } from "./encoder.js";
 import type { GraphFamily } from "./family.js";
-import type { Value } from "./graph.js";
-import type { ModelGraph } from "./modelGraph.js";
+import type { Value } from "./graph/graph.js";
+import type { ModelGraph } from "./graph/modelGraph.js";
 
 const ROWS = "batch_size";
 const NEW = "sequence_length";

@@ -4,7 +4,7 @@ import { fourBit, fourBitArithmetic, fourBitHalf, fourBitHalfArithmetic } from "
 import { half, halfArithmetic } from "./dtypes/half.js";
 import { quantized, quantizedArithmetic } from "./dtypes/quantized.js";
 import { rewritten } from "./dtypes/rewrite.js";
-import type { Graph } from "./graph.js";
+import type { Graph } from "./graph/graph.js";
 
 /** How a dtype is written. */
 export interface OnnxDtype {

@@ -4,8 +4,8 @@ import type { Pooling } from "../../../formats/index.js";
 import type { ModelConfig, Reads } from "../../../models/index.js";
 import { SMALLEST_NORM } from "../../../models/nn/index.js";
 import type { EncoderGraph, EncoderInputs, GraphFamily } from "./family.js";
-import type { Value } from "./graph.js";
-import type { ModelGraph } from "./modelGraph.js";
+import type { Value } from "./graph/graph.js";
+import type { ModelGraph } from "./graph/modelGraph.js";
 
 /** Names of the dimensions, as Optimum has them. */
 const TOKENS = ["batch_size", "sequence_length"] as const;

@@ -12,9 +12,9 @@ import type { Exported } from "../gguf/exportModel.js";
 import { writeConfigFiles } from "./configFiles.js";
 import { type DtypeError, dtypeError, float32Metrics, readMeasured } from "./dtypes/errors.js";
 import { ONNX_DTYPES, type OnnxDtype, type OnnxDtypeName } from "./dtypes.js";
+import { MOST_BYTES, writeGraph } from "./graph/writeGraph.js";
 import { notesOn } from "./notes.js";
 import { type ExportedModel, graphFamilyOf, graphOf, openToExport } from "./open.js";
-import { MOST_BYTES, writeGraph } from "./writeGraph.js";
 
 /** The model to write, how, and where. */
 export interface OnnxSettings {

@@ -1,7 +1,7 @@
 /** How the graph of an architecture is built. */
 import type { ModelConfig } from "../../../models/index.js";
-import type { Value } from "./graph.js";
-import type { ModelGraph } from "./modelGraph.js";
+import type { Value } from "./graph/graph.js";
+import type { ModelGraph } from "./graph/modelGraph.js";
 
 /** Builds the graph of a model, from its inputs to its outputs. */
 export interface GraphFamily {

@@ -8,7 +8,7 @@ import { Generator } from "../../../torch/index.js";
 import { type FoundModel, type OpenModel, type OpenOptions, open } from "../../inference/open.js";
 import { GRAPH_FAMILIES } from "./families.js";
 import type { GraphFamily } from "./family.js";
-import { type Changed, ModelGraph } from "./modelGraph.js";
+import { type Changed, ModelGraph } from "./graph/modelGraph.js";
 
 /** A model to export. */
 export interface ExportedModel

@@ -1,6 +1,6 @@
 // Positions of tokens in padded rows, which may have their padding on either side. Shapes: b rows, s tokens of the longest row.
-import type { GraphBuilder } from "./builder.js";
-import type { Value } from "./graph.js";
+import type { GraphBuilder } from "./graph/builder.js";
+import type { Value } from "./graph/graph.js";
 
 /** The position of each token in its row, from 0, as if the row had no padding. mask: int64 [b, s] → int64 [b, s] */
 export function positionsInRow(g: GraphBuilder, mask: Value): Value {

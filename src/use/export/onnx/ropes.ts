@@ -4,8 +4,8 @@
  */
 import type { Rope } from "../../../models/index.js";
 import { type CausalTokens, cachedCount } from "./causal.js";
-import type { Value } from "./graph.js";
-import type { ModelGraph } from "./modelGraph.js";
+import type { Value } from "./graph/graph.js";
+import type { ModelGraph } from "./graph/modelGraph.js";
 
 /** [R / 2] for all rows, or by row [b, 1, 1, R / 2]. @param context the model's `max_position_embeddings` */
 export function ropeFrequencies(g: ModelGraph, rope: Rope, tokens: CausalTokens, context: number): Value {

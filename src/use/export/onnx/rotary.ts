@@ -1,7 +1,7 @@
 // Rotary position embedding (arXiv 2104.09864), pairing the halves of a head as in Llama.
 // Shapes: b rows, s tokens, A heads, D head size, of which the first R are rotated.
-import type { GraphBuilder } from "./builder.js";
-import type { Value } from "./graph.js";
+import type { GraphBuilder } from "./graph/builder.js";
+import type { Value } from "./graph/graph.js";
 
 /** cos and sin of each token's angles, [b, 1, s, R]. */
 export interface RotaryTables {

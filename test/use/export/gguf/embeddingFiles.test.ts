@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type ExportSettings, exportModel } from "../../../../src/app/commands/export.js";
+import { type ExportSettings, exportModel } from "../../../../src/app/commands/models/export.js";
 import { type JsonObject, readJsonObject } from "../../../../src/base/records/json.js";
 import { dequantize, type ReadableType } from "../../../../src/formats/gguf/dequantize.js";
 import { type GgufFile, openGguf } from "../../../../src/formats/gguf/file.js";

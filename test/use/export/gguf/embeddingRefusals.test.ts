@@ -2,7 +2,7 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type ExportSettings, exportModel } from "../../../../src/app/commands/export.js";
+import { type ExportSettings, exportModel } from "../../../../src/app/commands/models/export.js";
 import { type JsonObject, readJsonObject } from "../../../../src/base/records/json.js";
 import { loraConfig } from "../../../../src/models/adapters/index.js";
 import { temporaryFolders } from "../../../formats/temporaryFolder.js";

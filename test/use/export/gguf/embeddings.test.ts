@@ -2,8 +2,8 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { exportModel } from "../../../../src/app/commands/export.js";
-import { load } from "../../../../src/app/commands/load.js";
+import { exportModel } from "../../../../src/app/commands/models/export.js";
+import { load } from "../../../../src/app/commands/models/load.js";
 import { type JsonObject, readJsonObject } from "../../../../src/base/records/json.js";
 import { readEmbeddingFormat } from "../../../../src/formats/sentenceTransformers.js";
 import { loraConfig } from "../../../../src/models/adapters/index.js";

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { exportModel } from "../../../../src/app/commands/export.js";
+import { exportModel } from "../../../../src/app/commands/models/export.js";
 import { type JsonObject, readJsonObject } from "../../../../src/base/records/json.js";
 import { dequantize, type ReadableType } from "../../../../src/formats/gguf/dequantize.js";
 import { type GgufFile, openGguf } from "../../../../src/formats/gguf/file.js";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { exportModel } from "../../../../src/app/commands/export.js";
+import { exportModel } from "../../../../src/app/commands/models/export.js";
 import type { JsonObject } from "../../../../src/base/records/json.js";
 import { type AdapterConfig, doraConfig, loraConfig } from "../../../../src/models/adapters/index.js";
 import { type ModelInput, modelInput } from "../../../../src/models/index.js";

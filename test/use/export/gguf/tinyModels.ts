@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type JsonObject, readJsonObject } from "../../../../src/base/records/json.js";
 import { openGguf } from "../../../../src/formats/gguf/file.js";
-import { tokenizerConfigOf, tokenizerOf } from "../../../../src/formats/gguf/tokenizer.js";
+import { tokenizerConfigOf, tokenizerOf } from "../../../../src/formats/gguf/tokenizer/tokenizer.js";
 import { saveSafetensors } from "../../../../src/formats/safetensors/safetensors.js";
 import {
   type EmbeddingFormat,

@@ -2,8 +2,8 @@
 import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { exportModel } from "../../../../src/app/commands/export.js";
-import { load } from "../../../../src/app/commands/load.js";
+import { exportModel } from "../../../../src/app/commands/models/export.js";
+import { load } from "../../../../src/app/commands/models/load.js";
 import type { JsonObject } from "../../../../src/base/records/json.js";
 import { modelInput } from "../../../../src/models/index.js";
 import { EVALUATION } from "../../../../src/models/nn/index.js";

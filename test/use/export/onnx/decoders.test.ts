@@ -2,7 +2,7 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { exportModel } from "../../../../src/app/commands/export.js";
+import { exportModel } from "../../../../src/app/commands/models/export.js";
 import type { JsonObject } from "../../../../src/base/records/json.js";
 import { generateTokens } from "../../../../src/models/generation/generateTokens.js";
 import { GREEDY } from "../../../../src/models/generation/generationSettings.js";

@@ -2,9 +2,9 @@
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { evaluate } from "../../../../src/app/commands/evaluate.js";
-import { exportModel } from "../../../../src/app/commands/export.js";
 import { finetune } from "../../../../src/app/commands/finetune.js";
+import { evaluate } from "../../../../src/app/commands/models/evaluate.js";
+import { exportModel } from "../../../../src/app/commands/models/export.js";
 import { openSafetensors, saveSafetensors } from "../../../../src/formats/safetensors/safetensors.js";
 import { PLAIN_FORMAT, writeEmbeddingFormat } from "../../../../src/formats/sentenceTransformers.js";
 import { causalLm } from "../../../../src/tasks/causalLm.js";

@@ -3,9 +3,9 @@ import { cpSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { env, pipeline, type Tensor } from "@huggingface/transformers";
 import { describe, expect, test } from "vitest";
-import { exportModel } from "../../../../src/app/commands/export.js";
 import { finetune } from "../../../../src/app/commands/finetune.js";
-import { load } from "../../../../src/app/commands/load.js";
+import { exportModel } from "../../../../src/app/commands/models/export.js";
+import { load } from "../../../../src/app/commands/models/load.js";
 import type { Pooling } from "../../../../src/formats/sentenceTransformers.js";
 import {
   type EmbeddingFormat,

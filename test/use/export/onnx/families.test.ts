@@ -1,7 +1,7 @@
 /** Exported encoders, and decoders with heads of encoders, in onnxruntime, against the values that transformers computed. */
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { exportModel } from "../../../../src/app/commands/export.js";
+import { exportModel } from "../../../../src/app/commands/models/export.js";
 import { modelInput } from "../../../../src/models/index.js";
 import { EVALUATION } from "../../../../src/models/nn/index.js";
 import * as torch from "../../../../src/torch/index.js";

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statS
 import { join } from "node:path";
 import { AutoModelForSequenceClassification, env } from "@huggingface/transformers";
 import { describe, expect, test } from "vitest";
-import { type ExportSettings, exportModel } from "../../../../src/app/commands/export.js";
+import { type ExportSettings, exportModel } from "../../../../src/app/commands/models/export.js";
 import type { JsonObject } from "../../../../src/base/records/json.js";
 import { openSafetensors, saveSafetensors } from "../../../../src/formats/safetensors/safetensors.js";
 import * as torch from "../../../../src/torch/index.js";

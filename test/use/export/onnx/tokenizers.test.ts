@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { AutoTokenizer, env, type Tensor } from "@huggingface/transformers";
 import { beforeAll, expect, test } from "vitest";
-import { exportModel } from "../../../../src/app/commands/export.js";
+import { exportModel } from "../../../../src/app/commands/models/export.js";
 import type { JsonObject } from "../../../../src/base/records/json.js";
 import { type Encoded, loadTokenizer, TOKENIZER_FILES } from "../../../../src/text/index.js";
 import { GOLDEN, readJson } from "../../../parity/goldenFiles.js";

@@ -10,8 +10,8 @@ import {
   type Tensor,
 } from "@huggingface/transformers";
 import { beforeAll, describe, expect, test } from "vitest";
-import { exportModel } from "../../../../src/app/commands/export.js";
-import { load } from "../../../../src/app/commands/load.js";
+import { exportModel } from "../../../../src/app/commands/models/export.js";
+import { load } from "../../../../src/app/commands/models/load.js";
 import { loadTokenizer } from "../../../../src/text/index.js";
 import { families, GOLDEN, manifest, readJson } from "../../../parity/goldenFiles.js";
 import { freshPath } from "../../../support/workFolder.js";

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { inspect, renderInspection } from "../../../../src/app/commands/inspect.js";
+import { inspect, renderInspection } from "../../../../src/app/commands/models/inspect.js";
 import { HINTED_COMMAND } from "../../../../src/base/installation.js";
 import { architectureFor } from "../../../../src/formats/gguf/architectures.js";
 import { loraConfig } from "../../../../src/models/adapters/index.js";

@@ -3,7 +3,7 @@ import { Bottleneck } from "../../../../models/adapters/index.js";
 import type { TaskModel } from "../../../../models/index.js";
 import { activation, Embedding, Linear, Module, type Parameter } from "../../../../models/nn/index.js";
 import * as torch from "../../../../torch/index.js";
-import type { Changed } from "../modelGraph.js";
+import type { Changed } from "../graph/modelGraph.js";
 import type { Arithmetic } from "./arithmetic.js";
 
 /** Computes a layer's output. Its input is [tokens, in], or the ids of an embedding. */

@@ -3,7 +3,7 @@
  * float16 with `fourBitHalf`, which also multiplies in float16. The graph's inputs and outputs stay float32.
  */
 import * as torch from "../../../../torch/index.js";
-import type { Initializer } from "../graph.js";
+import type { Initializer } from "../graph/graph.js";
 import type { Arithmetic } from "./arithmetic.js";
 import { fromHalf, halfLookup, roundingArithmetic, toHalf } from "./half.js";
 import { BLOCK, blocksOf, fromInt4Blocks, type Int4Blocks, int4Blocks } from "./int4Blocks.js";

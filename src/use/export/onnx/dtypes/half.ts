@@ -1,6 +1,6 @@
 /** float16: matrices are stored and multiplied in float16. All else, and the graph's inputs and outputs, stay float32. */
 import * as torch from "../../../../torch/index.js";
-import { ELEMENT_TYPES, type Initializer } from "../graph.js";
+import { ELEMENT_TYPES, type Initializer } from "../graph/graph.js";
 import type { Arithmetic } from "./arithmetic.js";
 import type { Rewriter, Rules } from "./rewrite.js";
 

@@ -3,7 +3,7 @@
  * weight to int8 with a scale for each output. Tables are int8 with a scale for each row. The graph's inputs and outputs stay float32.
  */
 import * as torch from "../../../../torch/index.js";
-import { ELEMENT_TYPES, type Initializer } from "../graph.js";
+import { ELEMENT_TYPES, type Initializer } from "../graph/graph.js";
 import type { Arithmetic } from "./arithmetic.js";
 import { fromInt8Rows, type Int8Matrix, int8Rows, throughUint8 } from "./int8.js";
 import { byRows, heldFor } from "./matrices.js";

@@ -1,6 +1,6 @@
 /** Replaces the nodes of a graph that use a matrix: its linear layers and its lookups in tables. */
 import * as torch from "../../../../torch/index.js";
-import type { Attribute, ElementType, Graph, Initializer, Node } from "../graph.js";
+import type { Attribute, ElementType, Graph, Initializer, Node } from "../graph/graph.js";
 
 /** A node that uses a matrix. */
 interface Call {

@@ -11,8 +11,8 @@ import { attend, joinHeads, splitHeads } from "../attention.js";
 import { bertEncoder, paddingBias, withTypes } from "../bertLayers.js";
 import { encoderGraph } from "../encoder.js";
 import type { EncoderInputs } from "../family.js";
-import type { Value } from "../graph.js";
-import type { ModelGraph } from "../modelGraph.js";
+import type { Value } from "../graph/graph.js";
+import type { ModelGraph } from "../graph/modelGraph.js";
 import { byDistance, positionsInRow } from "../positions.js";
 
 const EMBEDDINGS = "deberta.embeddings";

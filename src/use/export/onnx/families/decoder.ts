@@ -7,8 +7,8 @@ import { activate } from "../activations.js";
 import { splitHeads } from "../attention.js";
 import { attendCached, type CausalTokens, causalBias, causalGraph } from "../causal.js";
 import type { GraphFamily } from "../family.js";
-import type { Value } from "../graph.js";
-import type { ModelGraph } from "../modelGraph.js";
+import type { Value } from "../graph/graph.js";
+import type { ModelGraph } from "../graph/modelGraph.js";
 import { ropeFrequencies } from "../ropes.js";
 import { type RotaryTables, rotaryTables, rotate } from "../rotary.js";
 

@@ -4,8 +4,8 @@ import { activate } from "../activations.js";
 import { bertProjections, classificationHead, paddingBias, selfAttention } from "../bertLayers.js";
 import { encoderGraph } from "../encoder.js";
 import type { EncoderInputs } from "../family.js";
-import type { Value } from "../graph.js";
-import type { ModelGraph } from "../modelGraph.js";
+import type { Value } from "../graph/graph.js";
+import type { ModelGraph } from "../graph/modelGraph.js";
 import { positionsAfterPadding, positionsInRow } from "../positions.js";
 import { type RotaryTables, rotaryTables } from "../rotary.js";
 

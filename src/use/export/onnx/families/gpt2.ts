@@ -3,8 +3,8 @@ import { attentionScale, type Gpt2Config } from "../../../../models/families/ind
 import { activate } from "../activations.js";
 import { splitHeads } from "../attention.js";
 import { attendCached, type CausalTokens, causalBias, causalGraph } from "../causal.js";
-import type { Value } from "../graph.js";
-import type { ModelGraph } from "../modelGraph.js";
+import type { Value } from "../graph/graph.js";
+import type { ModelGraph } from "../graph/modelGraph.js";
 
 /** [b, s, H], after the final norm. @param positions int64 [b, s] */
 function hiddenStates(g: ModelGraph, config: Gpt2Config, tokens: CausalTokens, positions: Value): Value {

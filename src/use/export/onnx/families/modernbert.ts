@@ -6,8 +6,8 @@ import * as torch from "../../../../torch/index.js";
 import { activate } from "../activations.js";
 import { attend, joinHeads, splitHeads, tokenKeys, unseenBias } from "../attention.js";
 import { encoderGraph } from "../encoder.js";
-import type { Value } from "../graph.js";
-import type { ModelGraph } from "../modelGraph.js";
+import type { Value } from "../graph/graph.js";
+import type { ModelGraph } from "../graph/modelGraph.js";
 import { distances, positionsInRow } from "../positions.js";
 import { type RotaryTables, rotaryTables, rotate } from "../rotary.js";
 

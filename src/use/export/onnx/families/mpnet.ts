@@ -2,8 +2,8 @@
 import { type BertConfig, MAX_DISTANCE, relativePositionBucket } from "../../../../models/families/index.js";
 import { bertEmbeddings, classificationHead, feedForward, paddingBias, selfAttention } from "../bertLayers.js";
 import { encoderGraph } from "../encoder.js";
-import type { Value } from "../graph.js";
-import type { ModelGraph } from "../modelGraph.js";
+import type { Value } from "../graph/graph.js";
+import type { ModelGraph } from "../graph/modelGraph.js";
 import { byDistance, positionsAfterPadding } from "../positions.js";
 
 /** The biases of relative positions, which all layers share. → [A, s, s] */

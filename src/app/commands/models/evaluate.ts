@@ -1,0 +1,325 @@
+/** `bidora evaluate`: the metrics of a model on labeled rows. */
+
+import { type CallContext, UsageError } from "../../../base/index.js";
+import type { Metrics } from "../../../base/records/index.js";
+import {
+  type AppliesWhen,
+  allApplyWhen,
+  both,
+  type Given,
+  number,
+  option,
+  pick,
+  refuseWithoutEffect,
+  type Settings,
+  text,
+  toggle,
+  whole,
+} from "../../../base/settings/index.js";
+import { namingBadWeights, weightsIn } from "../../../models/index.js";
+import {
+  baseModel,
+  evaluatedTexts,
+  partOptions,
+  plainPooling,
+  rowOptions,
+  runOptions,
+  session,
+} from "../../../tasks/config/index.js";
+import {
+  type Dataset,
+  type EmbeddingExample,
+  type LabelMap,
+  type LanguageExample,
+  rowsByPrompt,
+  rowsOfPrompts,
+} from "../../../tasks/data/index.js";
+import {
+  chosenTask,
+  isNamedFolder,
+  labelsForInference,
+  positiveOf,
+  readLabeled,
+  type TaskChoice,
+  taskOf,
+  trainedColumns,
+} from "../../../tasks/datasets/index.js";
+import { encodeRows, requireTextScores, type Task } from "../../../tasks/index.js";
+import { type ConfidenceInterval, confidenceIntervals } from "../../../tasks/metrics/index.js";
+import {
+  type Evaluation,
+  type EvaluationOptions,
+  evaluateRows,
+  evaluateTexts,
+  notesOf,
+  noteWithoutLoss,
+} from "../../../use/evaluation/index.js";
+import {
+  arePairs,
+  checkTexts,
+  evaluatePredictions,
+  findModel,
+  type InferenceModel,
+  lengthFor,
+  openForInference,
+  searchCorpus,
+} from "../../../use/inference/index.js";
+import { type Context, call, defineCommand, formatMetrics, HUB_HOOKS, type HubHooks } from "../command.js";
+
+/** Facts about a call once its task is known. */
+interface EvaluateFacts {
+  readonly confidence?: number | undefined;
+  readonly predictions?: string | undefined;
+  /** Whether texts are generated and evaluated. */
+  readonly hasTexts?: boolean;
+  readonly isGenerative?: boolean | undefined;
+  readonly isDatasetFolder?: boolean;
+  /** Whether rows are pairs whose anchors' positives are searched for. */
+  readonly hasPairs?: boolean | undefined;
+}
+
+const withModel: AppliesWhen = {
+  only: "without --predictions",
+  holds: ({ predictions }: EvaluateFacts) => predictions === undefined,
+};
+
+const withTexts: AppliesWhen = {
+  only: "if generated texts are scored, with --texts",
+  holds: ({ hasTexts }: EvaluateFacts) => hasTexts !== false,
+};
+
+const onLabeledFile: AppliesWhen = {
+  only: "on a file of rows with labels",
+  holds: ({ isDatasetFolder, isGenerative }: EvaluateFacts) => isDatasetFolder !== true && isGenerative !== true,
+};
+
+const notOfTexts: AppliesWhen = {
+  only: "without --predictions of texts",
+  holds: ({ predictions, isGenerative }: EvaluateFacts) => predictions === undefined || isGenerative !== true,
+};
+
+const options = {
+  ...allApplyWhen(withModel, baseModel),
+  pooling: { ...plainPooling.pooling, appliesWhen: both(withModel, plainPooling.pooling.appliesWhen) },
+  ...pick(rowOptions, "task"),
+  textColumns: { ...rowOptions.textColumns, appliesWhen: both(rowOptions.textColumns.appliesWhen, notOfTexts) },
+  ...pick(rowOptions, "labelColumn"),
+  dropUnlabeled: { ...runOptions.dropUnlabeled, appliesWhen: both(withModel, onLabeledFile) },
+  ...allApplyWhen(withModel, {
+    ...pick(rowOptions, "maxLength", "batchSize", "dtype", "baseDtype", "device", "threads"),
+    ...pick(runOptions, "trainOn"),
+  }),
+  data: option(text("PATH"), { group: "Data", help: "labeled rows: a file, or a named data set's folder" }),
+  corpus: option(text("FILE"), {
+    group: "Data",
+    help: "rows with a text: anchors' positives are searched among these too",
+    defaultText: "only the positives of --data",
+    appliesWhen: both(withModel, {
+      only: "with embedding, on pairs without scores",
+      holds: ({ hasPairs }: EvaluateFacts) => hasPairs !== false,
+    }),
+  }),
+  ...partOptions,
+  predictions: option(text("FILE"), {
+    group: "Data",
+    help: "evaluate these predictions (one JSON object per row, as predict writes them) instead of a model",
+  }),
+  confidence: option(number({ above: 0, below: 1 }), {
+    group: "Figures",
+    help: "add confidence intervals at this level: Wilson score for proportions of rows, otherwise bootstrap",
+    defaultText: "none",
+  }),
+  seed: option(whole(0), {
+    group: "Figures",
+    help: "seed of the bootstrap",
+    default: 0,
+    advanced: true,
+    appliesWhen: { only: "with --confidence", holds: ({ confidence }: EvaluateFacts) => confidence !== undefined },
+  }),
+  texts: option(toggle, {
+    group: "Texts",
+    help: "generate texts from the prompts and evaluate them",
+    defaultText: "with data sets such as e2e-nlg",
+    appliesWhen: both(withModel, {
+      only: "with causal-lm",
+      holds: ({ isGenerative }: EvaluateFacts) => isGenerative !== false,
+    }),
+  }),
+  ...evaluatedTexts(both(withModel, withTexts)),
+  ...session,
+};
+
+/** What `evaluate` takes: the flags of `bidora evaluate`, in camelCase. */
+export type EvaluateSettings = Given<typeof options>;
+
+/** The result of `evaluate`. */
+export interface EvaluateResult {
+  readonly metrics: Metrics;
+  /** Confidence intervals of the metrics, with `confidence`; null if the rows say nothing about a metric's spread. */
+  readonly intervals?: Readonly<Record<string, ConfidenceInterval | null>>;
+  /** Notes on what the metrics don't show, one sentence each; absent if there are none. */
+  readonly notes?: readonly string[];
+  /** The number of evaluated rows. */
+  readonly rows: number;
+}
+
+type EvaluateCall = Settings<typeof options>;
+
+export const evaluateCommand = defineCommand({
+  usage: "evaluate --model M [--adapter A] --task TASK --data PATH",
+  about: "Computes the metrics of a model on labeled rows.",
+  options,
+  hooks: [...HUB_HOOKS, "task"],
+  async run(settings, context): Promise<EvaluateResult> {
+    const { data, predictions } = settings;
+    if (data === undefined)
+      throw new UsageError("--data is missing: give a file with labeled rows, or a named data set's folder.");
+    const named = chosenTask(settings.task, context.task);
+    const isDatasetFolder = named !== undefined && isNamedFolder(named, data);
+    refuseWithoutEffect(options, settings, {
+      isDatasetFolder,
+      isGenerative: named && named.task.isGenerative === true,
+    });
+    const found =
+      predictions === undefined
+        ? await evaluateModel({ ...settings, data }, named, context)
+        : await evaluatePredictions(
+            { ...settings, data, predictions, dropUnlabeled: undefined, onNote: context.onNote },
+            named,
+          );
+    const { notes, ...figures } = figuresOf(found, settings);
+    for (const note of notes) context.onNote?.(note);
+    return { ...figures, ...(notes.length > 0 && { notes }), rows: found.rows };
+  },
+  show: ({ metrics, intervals, notes }) => ({
+    value: { ...metrics, ...(intervals && { intervals }), ...(notes && { notes }) },
+    text: formatMetrics(metrics, intervals),
+  }),
+});
+
+/**
+ * The task's metrics for a model, with its adapter if one is given, on labeled rows; with `predictions`, for a file of predictions, without
+ * a model.
+ * @throws UsageError for missing settings, BidoraError for rows or files that do not fit
+ */
+export const evaluate = (settings: EvaluateSettings, hooks: HubHooks<"task"> = {}): Promise<EvaluateResult> =>
+  call("evaluate", evaluateCommand, settings, hooks);
+
+/** The results for each kind of metric. */
+interface Evaluated {
+  readonly evaluations: readonly Evaluation[];
+  readonly rows: number;
+}
+
+function figuresOf(
+  { evaluations }: Evaluated,
+  { confidence, seed }: Pick<EvaluateCall, "confidence" | "seed">,
+): Pick<EvaluateResult, "metrics" | "intervals"> & { readonly notes: readonly string[] } {
+  const metrics = Object.assign({}, ...evaluations.map((evaluation) => evaluation.metrics));
+  const notes = evaluations.flatMap(notesOf);
+  if (confidence === undefined) return { metrics, notes };
+  const each = evaluations.map(({ metric, measured, units }) =>
+    confidenceIntervals(metric, measured, { confidence, seed }, units),
+  );
+  const intervals = Object.assign({}, ...each.map((found) => found.intervals));
+  return { metrics, intervals, notes: [...notes, ...each.flatMap((found) => found.notes)] };
+}
+
+async function evaluateModel(
+  settings: EvaluateCall & { readonly data: string },
+  named: TaskChoice | undefined,
+  context: Context,
+): Promise<Evaluated> {
+  const found = await findModel(settings, context);
+  const open = await openForInference(found, settings, named);
+  const choice = { ...(named ?? taskOf(open.kind)), task: open.task };
+  const overrides = textOverrides(settings, choice);
+  if (overrides) requireTextScores();
+  const all = await readLabeled(choice, settings.data, settings.split, {
+    ...settings,
+    ...trainedColumns(open.metadata),
+    onNote: context.onNote,
+  });
+  checkTexts(all, open, settings.data, settings);
+  const hasPairs = arePairs(open, all.examples);
+  refuseWithoutEffect(options, settings, { hasPairs });
+  const { limit = all.examples.length } = settings;
+  const examples = overrides
+    ? rowsOfPrompts(all.examples as readonly LanguageExample[], limit)
+    : all.examples.slice(0, limit);
+  return namingBadWeights(
+    () => weightsIn(open),
+    async () => {
+      // The labels are those of all rows, however few of them are evaluated.
+      const labels = labelsForInference(choice, all, open.labels);
+      const pairs = hasPairs ? (all.examples as readonly EmbeddingExample[]) : undefined;
+      const corpus =
+        pairs && (await searchCorpus(open, pairs, examples.length, { ...settings, signal: context.signal }));
+      const evaluation = await evaluateExamples(open, choice, { examples, labels, corpus }, settings, context);
+      const needsUnits = choice.task.isGenerative && settings.confidence !== undefined;
+      const evaluations = [needsUnits ? byPrompts(evaluation, choice.task, examples) : evaluation];
+      const texts = examples as readonly LanguageExample[];
+      const { batchSize } = settings;
+      if (overrides)
+        evaluations.unshift(await evaluateTexts(open, texts, { batchSize, overrides, signal: context.signal }));
+      return { evaluations, rows: examples.length };
+    },
+  );
+}
+
+interface EvaluatedRows extends Pick<Dataset, "examples">, Pick<EvaluationOptions, "corpus"> {
+  readonly labels: LabelMap | undefined;
+}
+
+async function evaluateExamples(
+  open: InferenceModel,
+  choice: TaskChoice,
+  { examples, labels, corpus }: EvaluatedRows,
+  settings: EvaluateCall,
+  { signal, onNote }: CallContext,
+): Promise<Evaluation> {
+  const rows = await encodeRows(choice.task, examples, open.tokenizer, {
+    labels,
+    maxLength: lengthFor(settings, open),
+    trainOn: settings.trainOn ?? open.metadata?.trainOn,
+    usesPrompts: true,
+    model: open.model.config,
+  });
+  const note = choice.task.takesTrainOn ? noteWithoutLoss(choice.task, rows, "evaluation") : undefined;
+  if (note !== undefined) onNote?.(note);
+  return evaluateRows(open.model, rows, {
+    task: choice.task,
+    // Spelled as in the rows: the label of a word is compared by its name.
+    labels: labels?.names ?? open.labels,
+    batchSize: settings.batchSize,
+    metrics: choice.metrics,
+    positive: positiveOf(choice, labels),
+    corpus,
+    signal,
+  });
+}
+
+/** Measures rows with the same prompt as one row, because they are not independent. */
+function byPrompts(evaluation: Evaluation, { join }: Task, examples: Dataset["examples"]): Evaluation {
+  const { metric, measured } = evaluation;
+  if (!join) return evaluation;
+  const groups = rowsByPrompt(examples as readonly LanguageExample[]);
+  const joined = groups.map((rows, i) =>
+    metric.measure(undefined, join(rows.map((row) => measured[row] as object)), i + 1),
+  );
+  return { ...evaluation, measured: joined, units: "prompts" };
+}
+
+/**
+ * The settings for generating texts to evaluate; undefined if none are generated.
+ * @throws UsageError for a generation setting if no texts are evaluated
+ */
+function textOverrides(
+  settings: EvaluateCall,
+  { task, texts }: TaskChoice,
+): Pick<EvaluateCall, "beams" | "lengthPenalty" | "noRepeatNgram" | "maxNewTokens"> | undefined {
+  const hasTexts = settings.texts ?? texts;
+  refuseWithoutEffect(options, settings, { hasTexts, isGenerative: task.isGenerative === true });
+  const { beams, lengthPenalty, noRepeatNgram, maxNewTokens } = settings;
+  return hasTexts ? { beams, lengthPenalty, noRepeatNgram, maxNewTokens } : undefined;
+}

@@ -1,0 +1,112 @@
+import { join } from "node:path";
+import { BidoraError, own } from "../../../base/index.js";
+import {
+  bareMetric,
+  type ComparedMetric,
+  metricName,
+  metricRows,
+  RUN_FILE,
+  type ScoredRows,
+} from "../../../base/records/index.js";
+import { findAdapterMetadata } from "../../../models/adapters/index.js";
+import { readRunFile } from "../../../tasks/config/index.js";
+import { taskOf } from "../../../tasks/datasets/index.js";
+import {
+  declared,
+  goalOf,
+  LOWER_IS_BETTER,
+  NAMED_VALUES,
+  overSums,
+  textScorer,
+  tokenSums,
+} from "../../../tasks/index.js";
+import type { Metric, PredictedTokens } from "../../../tasks/metrics/index.js";
+import type { CollectedRun } from "../collectRuns.js";
+
+/** How the runs of a task are scored. */
+export interface Scoring {
+  readonly main: ComparedMetric;
+  readonly others: readonly ComparedMetric[];
+  /** Measures each row and computes the metrics. */
+  readonly metric: Metric<unknown, object>;
+  /** The rows that the runs are scored on. */
+  readonly split: ScoredRows["split"];
+  /** The main metric on the validation rows, if the runs are scored on test rows and have both. */
+  readonly beside: readonly ComparedMetric[];
+}
+
+/** What a run is scored by. */
+type Scored = Pick<CollectedRun, "folder" | "metrics">;
+
+/**
+ * How the runs of one task are scored: with the task's metrics, on the test rows if there are any, else on the validation rows.
+ * @throws BidoraError `COMPARISON` if some runs have scores on test rows and others on validation rows only
+ */
+export function scoringOf(runs: readonly [Scored, ...Scored[]]): Scoring {
+  const { isOfTexts, byRows } = scorersOf(runs[0].folder);
+  const scorer = isOfTexts ? textScorer : byRows;
+  const split = scoredSplit(runs, scorer.main);
+  // The labels decide whether F1 is binary or macro-averaged, but the folder may not have them.
+  const metrics = [scorer.metric, byRows.metric, NAMED_VALUES];
+  const named = (name: string): ComparedMetric => {
+    const kind = name === "loss" ? LOSS_KIND : declared(name, ...metrics)?.kind;
+    return {
+      name: metricName(name, split),
+      goal: goalOf(name, ...metrics),
+      ...(kind !== undefined && { kind }),
+    };
+  };
+  const all = new Set(runs.flatMap(({ metrics }) => Object.keys(metrics)));
+  const names = [...all].filter((name) => metricRows(name) === split).map(bareMetric);
+  const main = named(scorer.main);
+  return {
+    main,
+    others: names.filter((name) => name !== scorer.main && name !== "loss").map(named),
+    metric: (scorer.main === "loss"
+      ? lossOf(byRows.metric as Metric<unknown, object, PredictedTokens>)
+      : scorer.metric) as Scoring["metric"],
+    split,
+    beside: split === "test" && all.has(scorer.main) ? [{ ...main, name: scorer.main }] : [],
+  };
+}
+
+/** The split that all runs of a task are scored on: scores on different rows can't be compared. */
+function scoredSplit(runs: readonly Scored[], main: string): Scoring["split"] {
+  const has = (name: string) => runs.filter(({ metrics }) => own(metrics, name) !== undefined);
+  const [tested, validated] = [has(metricName(main, "test")), has(main)];
+  if (validated.length === 0) return "test";
+  if (tested.length === 0) return "validation";
+  const untested = validated.find((run) => !tested.includes(run));
+  if (untested === undefined) return "test";
+  throw new BidoraError(
+    "COMPARISON",
+    `${(tested[0] as Scored).folder} was scored on test rows, ${untested.folder} on validation rows only, so their scores can't be compared: take one of them out of the comparison, or run it again.`,
+  );
+}
+
+/** Only for language models the loss is a metric to compare by. */
+const LOSS_KIND = "tokens";
+
+/** The loss of a language model as a metric: the mean over tokens. */
+const lossOf = ({ measure }: Metric<unknown, object, PredictedTokens>): Metric<unknown, object, PredictedTokens> =>
+  overSums({ loss: LOWER_IS_BETTER }, measure, () => tokenSums((loss) => ({ loss })));
+
+/** The metric on the rows that a run held out; no texts are generated for them. */
+export function watchedMetric(folder: string): ComparedMetric {
+  const { main, metric } = scorersOf(folder).byRows;
+  return { name: main, goal: goalOf(main, metric) };
+}
+
+function scorersOf(folder: string) {
+  const { task } = readRunFile(join(folder, RUN_FILE));
+  const metadata = findAdapterMetadata(folder);
+  const choice = taskOf(task ?? metadata?.task ?? "");
+  return {
+    isOfTexts: choice.texts,
+    byRows: choice.task.scorer({
+      labels: metadata?.labels ?? [],
+      metrics: choice.metrics,
+      isScored: metadata?.isScored,
+    }),
+  };
+}

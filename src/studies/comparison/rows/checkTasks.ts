@@ -1,0 +1,283 @@
+import { existsSync } from "node:fs";
+import { group } from "d3-array";
+import { BidoraError, stopsByValidation, UsageError } from "../../../base/index.js";
+import { flagOf } from "../../../base/settings/index.js";
+import type { HubContext } from "../../../formats/hub/index.js";
+import { readConfig } from "../../../formats/index.js";
+import { architectureOf, designOf } from "../../../models/index.js";
+import { type RunConfig, type RunKey, type RunSettings, resolveRun } from "../../../tasks/config/index.js";
+import type { Dataset } from "../../../tasks/data/index.js";
+import { outputNames, splitsToRead, taskOf } from "../../../tasks/datasets/index.js";
+import {
+  checkEvaluationRows,
+  checkOneMetric,
+  isLeak,
+  isPublished,
+  overlapOf,
+  overlapText,
+  type RunData,
+  readRunData,
+  rowKeysOf,
+  stopsBy,
+  trainedNotes,
+} from "../../../training/run/index.js";
+import { settingsWithHoldout } from "../cells.js";
+import type { KnownFacts } from "../runFacts.js";
+import type { Spec, SpecTask, Variant } from "../spec.js";
+
+/** How rows are looked up, and what receives notes on a task. */
+interface Look extends HubContext {
+  readonly tell: (line: string) => void;
+}
+
+interface CheckOptions extends HubContext {
+  /** The runs are only listed, possibly for another machine: files that are missing here are no error. */
+  readonly isListed: boolean;
+}
+
+/**
+ * Checks all tasks before the first run, for problems that would make runs fail or make their results meaningless.
+ * @throws BidoraError `COMPARISON`, or UsageError if only the settings are at fault, naming each task with its problem
+ */
+export async function checkTasks(spec: Spec, facts: KnownFacts, options: CheckOptions): Promise<void> {
+  const found: { readonly task: string; readonly problem: BidoraError }[] = [];
+  const notes = new Set<string>();
+  for (const task of spec.tasks) {
+    const look = { ...options, tell: (line: string) => notes.add(`${task.name}: ${line}`) };
+    for (const problem of await problemsOf(spec, task, facts, look)) found.push({ task: task.name, problem });
+  }
+  for (const line of notes) options.onNote?.(line);
+  if (found.length === 0) return;
+  const sentences = [...group(found, ({ problem }) => problem.message)].map(
+    ([what, alike]) => `${[...new Set(alike.map(({ task }) => task))].join(", ")}: ${what}`,
+  );
+  const message = `No run was started. ${sentences.join(" ")}`;
+  throw found.every(({ problem }) => problem instanceof UsageError)
+    ? new UsageError(message)
+    : new BidoraError("COMPARISON", message);
+}
+
+async function problemsOf(
+  spec: Spec,
+  task: SpecTask,
+  facts: KnownFacts,
+  { isListed, ...look }: Look & CheckOptions,
+): Promise<BidoraError[]> {
+  const given = { ...spec.common, ...task.settings };
+  const missing = missingFiles(given);
+  const design = await caught(() => designProblems(spec, task));
+  const runs = runsOf(spec, task);
+  // Nothing is downloaded from the Hub just to list the runs.
+  const isHere = missing.length === 0 && (!isListed || runs.every(({ config }) => existsSync(config.model)));
+  const found = [...missing, ...design, ...(isHere ? await rowProblems(runs, facts, look) : [])];
+  return isListed ? found.filter(({ code }) => code !== MISSING) : found;
+}
+
+/** The code of errors about missing files. */
+const MISSING = "FILE";
+
+const FILES = ["data", "train", "validation", "test"] as const;
+
+const missingFiles = (given: RunSettings): BidoraError[] =>
+  FILES.flatMap((key) => {
+    const path = given[key];
+    if (path === undefined || existsSync(path)) return [];
+    return new BidoraError(MISSING, `There is no ${path}, which ${flagOf(key)} names.`);
+  });
+
+/** A run with the settings that do not depend on its number of rows. */
+interface AskedRun {
+  readonly variant: Variant;
+  readonly config: RunConfig;
+  /** Whether a grid search, which holds out training rows, chooses some of its settings. */
+  readonly isTuned: boolean;
+}
+
+/** All runs on a task, whatever the seed: every method with every grid point. */
+function runsOf(spec: Spec, task: SpecTask): AskedRun[] {
+  const isTuned = spec.grid.length > 0;
+  return spec.variants.flatMap((variant) =>
+    pointsOf(spec).map((point) => ({
+      ...{ variant, isTuned },
+      config: resolveRun(settingsWithHoldout(spec, task, variant, point)),
+    })),
+  );
+}
+
+/** The settings that determine which rows are read, and how. */
+const READ_BY = [
+  ...(["model", "revision", "task", "data", "train", "validation", "test", "testSplit"] as const),
+  ...(["textColumns", "labelColumn", "maxLength"] as const),
+];
+
+/** Reads rows once for all runs that read the same rows. */
+async function rowProblems(runs: readonly AskedRun[], facts: KnownFacts, look: Look): Promise<BidoraError[]> {
+  const found = new Map<string, AskedRun[]>();
+  for (const run of runs) {
+    const key = JSON.stringify(READ_BY.map((name) => run.config[name] ?? null));
+    found.set(key, [...(found.get(key) ?? []), run]);
+  }
+  const problems: BidoraError[] = [];
+  for (const alike of found.values())
+    problems.push(...(await caught(() => problemsOfAlike(alike as [AskedRun, ...AskedRun[]], facts, look))));
+  return problems;
+}
+
+async function problemsOfAlike(
+  runs: readonly [AskedRun, ...AskedRun[]],
+  facts: KnownFacts,
+  look: Look,
+): Promise<BidoraError[]> {
+  const { trainLimit: _limit, holdoutFraction: _share, ...given } = runs[0].config.given;
+  const data = await readRunData({ config: resolveRun(given), saved: undefined, adapterFolder: undefined }, look);
+  const { splits, choice } = data;
+  const judged = { choice, labels: outputNames(choice.task, data.labels) };
+  facts.learn(runs[0].config, splits.train.examples.length);
+  designOf(architectureOf(readConfig(data.folder)), choice.task.head);
+  const labels = [splits.train, splits.validation, splits.test].flatMap((rows) => labelProblem(data, rows));
+  const problems = [...labels, ...choiceProblems(runs, data, look.tell)];
+  for (const { config, variant, isTuned } of runs) {
+    const watching = { ...config, ...(variant.stopsEarly && { evalEvery: 1 }) };
+    const holdout = config.holdoutFraction === undefined ? undefined : splits.train;
+    problems.push(
+      ...(await caught(async () => {
+        checkEvaluationRows(watching, { validation: splits.validation, holdout });
+        stopsBy(config, judged);
+        checkOneMetric(choice.task, { ...splits, holdout: isTuned ? splits.train : holdout });
+        await facts.rowsOf(config);
+        return [];
+      })),
+    );
+  }
+  return problems;
+}
+
+/** What a run is chosen by, and the rows that this takes. */
+const CHOICES = [
+  {
+    rows: "validation",
+    chooses: ({ config }: AskedRun) => stopsByValidation(config),
+    would: (methods: string) => `--early-stopping would stop ${methods} by the validation rows`,
+  },
+  {
+    rows: "train",
+    chooses: ({ config }: AskedRun) => config.earlyStopping !== undefined && config.holdoutFraction !== undefined,
+    would: (methods: string) => `early stopping would stop ${methods} by held-out training rows`,
+  },
+  {
+    rows: "train",
+    chooses: ({ isTuned }: AskedRun) => isTuned,
+    would: (methods: string) => `the grid would choose settings of ${methods} by held-out training rows`,
+  },
+] as const;
+
+/** Which rows the reported ones are among, and what to do about it. */
+const AMONG = {
+  validation: (method: string) =>
+    `these: use ${method}+es, which holds out training rows to stop by, set --holdout-fraction, or remove these rows from the validation rows`,
+  train: () => "the training rows: name other rows to report on by --test, or remove these rows from the training rows",
+} as const;
+
+/** Choices that would be made by rows that the results are reported on. Fewer such rows, and rows that are trained on, get a note. */
+function choiceProblems(runs: readonly [AskedRun, ...AskedRun[]], { splits, choice }: RunData, tell: Look["tell"]) {
+  const keys = rowKeysOf(splits);
+  for (const line of trainedNotes(keys)) tell(line);
+  const reported = splits.test ? "test" : "validation";
+  return CHOICES.flatMap(({ rows, chooses, would }) => {
+    const names = [...new Set(runs.filter(chooses).map(({ variant }) => variant.name))];
+    const overlap = names.length > 0 && rows !== reported ? overlapOf(keys, reported, rows) : undefined;
+    if (!overlap) return [];
+    const text = overlapText(overlap);
+    if (isLeak(overlap, rows, isPublished(choice, runs[0].config)))
+      return new UsageError(
+        `${would(names.join(", "))}, but ${text}, which the results are reported on, are among ${AMONG[rows](names[0]!)}.`,
+      );
+    if (rows === "validation") tell(`${text} are also validation rows, by which --early-stopping chooses.`);
+    return [];
+  });
+}
+
+/** The first row whose label is unknown to the model or invalid for the task. */
+function labelProblem({ choice, labels }: RunData, rows: Dataset | undefined): BidoraError[] {
+  try {
+    for (const example of rows?.examples ?? []) choice.task.reference(example, labels);
+    return [];
+  } catch (error) {
+    if (error instanceof BidoraError) return [error];
+    throw error;
+  }
+}
+
+/** The problems that a check returns or throws. */
+async function caught(look: () => Promise<BidoraError[]>): Promise<BidoraError[]> {
+  try {
+    return await look();
+  } catch (error) {
+    if (error instanceof BidoraError) return [error];
+    throw error;
+  }
+}
+
+/**
+ * The split that a task's results are reported on: its test rows if there are any, else its validation rows. Null if it has neither, and
+ * undefined if the data set's folder is not on this machine.
+ */
+export async function reportedRows(given: RunSettings): Promise<"test" | "validation" | null | undefined> {
+  if (given.task === undefined)
+    return given.test !== undefined ? "test" : given.validation !== undefined ? "validation" : null;
+  if (given.data !== undefined && !existsSync(given.data)) return undefined;
+  const splits = await splitsToRead(taskOf(given.task), given);
+  return (["test", "validation"] as const).find((split) => splits.includes(split)) ?? null;
+}
+
+/**
+ * Flaws in the design of an experiment: no rows to score, runs that are scored on different labels or tokens, and runs that stop early by
+ * the rows that their results are reported on.
+ */
+async function designProblems(spec: Spec, task: SpecTask): Promise<BidoraError[]> {
+  const given = { ...spec.common, ...task.settings };
+  const reported = await reportedRows(given);
+  if (reported === null)
+    return [
+      new UsageError(
+        "there are neither validation nor test rows, so its runs cannot be scored: name a file by --validation or --test.",
+      ),
+    ];
+  const unlike = differentlyScored(spec, task);
+  if (unlike.length > 0) return unlike;
+  const stopped = reported === "validation" ? stoppedBySeen(spec, task) : [];
+  if (stopped.length === 0) return [];
+  return [
+    new UsageError(
+      `--early-stopping would stop ${stopped.join(", ")} by the validation rows that the results are reported on: use ${stopped[0]}+es, which holds out training rows to stop by, set --holdout-fraction, or give separate test rows.`,
+    ),
+  ];
+}
+
+/** Settings that would score a task's runs, all grid points included, on different labels or tokens. */
+function differentlyScored(spec: Spec, task: SpecTask): UsageError[] {
+  const runs = spec.variants.flatMap((variant) =>
+    pointsOf(spec).map((point) => settingsWithHoldout(spec, task, variant, point)),
+  );
+  const isOfTokens = runs.some((run) => run.task !== undefined && taskOf(run.task).task.takesTrainOn === true);
+  const scoredBy: readonly RunKey[] = ["labelColumn", ...(isOfTokens ? (["maxLength", "trainOn"] as const) : [])];
+  return scoredBy.flatMap((key) => {
+    const values = [...new Set(runs.map((run) => String(run[key] ?? "not set")))];
+    if (values.length < 2) return [];
+    const [flag, what] = [flagOf(key), key === "labelColumn" ? "labels" : "tokens of its rows"];
+    return new UsageError(
+      `${flag} differs between its runs (${values.join(", ")}), so its runs would be scored on different ${what}: give one ${flag} for all of them.`,
+    );
+  });
+}
+
+const pointsOf = ({ grid }: Spec): readonly RunSettings[] => (grid.length > 0 ? grid : [{}]);
+
+/** The methods with a run, at any grid point, that validation rows would stop early. */
+function stoppedBySeen(spec: Spec, task: SpecTask): string[] {
+  const points = pointsOf(spec);
+  const stops = spec.variants.filter((variant) =>
+    points.some((point) => stopsByValidation(settingsWithHoldout(spec, task, variant, point))),
+  );
+  return stops.map(({ name }) => name);
+}

@@ -1,0 +1,105 @@
+// libtorch's fused attention for CUDA. It reads packed rows as they are and keeps nothing of size N·M, but has no second derivative.
+// Shapes: N queries, M keys, H heads, G key heads, head size D, B rows.
+import * as calls from "../../generated/recordedCalls.js";
+import * as torch from "../../index.js";
+import { byFormula } from "../formulaRule.js";
+import type { Rule } from "../rule.js";
+import { type AttentionLimits, type AttentionOptions, attendByFormula } from "./plainAttention.js";
+import { type RowLayout, rowLayout } from "./rows.js";
+
+/** Queries, keys and values. */
+export type Operands = readonly [q: torch.Tensor, k: torch.Tensor, v: torch.Tensor];
+
+/** One of libtorch's fused operators. */
+export interface FusedAttention {
+  readonly name: string;
+  readonly dtypes: readonly torch.DType[];
+  allows(limits: AttentionLimits): boolean;
+  /** The largest head size. */
+  largest(requiresGrad: boolean): number;
+  /** q: [N, H, D], k and v: [M, G, D] → [N, H, D]. Options besides these are ignored. */
+  attend(operands: Operands, options: AttentionOptions): torch.Tensor;
+}
+
+/** What libtorch's operators take for a window that is not limited. */
+const UNLIMITED = -1;
+
+/** FlashAttention (arXiv 2307.08691), called as `torch.nn.attention.varlen` calls it: causal attention without a window has a flag. */
+export const flash: FusedAttention = {
+  name: "flash",
+  dtypes: ["float16", "bfloat16"],
+  allows: () => true,
+  largest: (requiresGrad) => (requiresGrad ? 192 : 256),
+  attend([q, k, v], { limits: { before, after }, scale, ...rows }) {
+    const { starts, longest } = spansOf(rows);
+    const window = { windowSizeLeft: before ?? UNLIMITED, windowSizeRight: after ?? UNLIMITED };
+    const isCausal = before === null && after === 0;
+    const [found] = torch.flashAttention(q, k, v, ...starts, ...longest, 0, isCausal, false, { scale, ...window });
+    return found;
+  },
+};
+
+/** Types of masks of `_efficient_attention_forward`. */
+const [NO_MASK, CAUSAL_FROM_BOTTOM_RIGHT] = [0, 2];
+
+/** Memory-efficient attention (arXiv 2112.05682). It takes a batch of one, a key head for each query head, and no window to both sides. */
+export const efficient: FusedAttention = {
+  name: "efficient",
+  dtypes: ["float32", "float16", "bfloat16"],
+  allows: ({ before, after }) => before === null && (after === null || after === 0),
+  largest: () => 256,
+  attend([q, k, v], { limits, scale, heads, kvHeads, ...rows }) {
+    const { starts, longest } = spansOf(rows);
+    const ofHeads = (x: torch.Tensor) => (heads === kvHeads ? x : torch.repeatInterleave(x, heads / kvHeads, 1));
+    const [one, two, three] = [q, ofHeads(k), ofHeads(v)].map((x) => torch.unsqueeze(x, 0)) as [...Operands];
+    const mask = limits.after === 0 ? CAUSAL_FROM_BOTTOM_RIGHT : NO_MASK;
+    const spans = [...starts, ...longest] as const;
+    const [found] = torch.efficientAttention(one, two, three, null, ...spans, 0, mask, isRecorded(q, k, v), { scale });
+    return torch.squeeze(found, 0);
+  },
+};
+
+/** The backward pass needs the sums of the exponentials. */
+const isRecorded = (...operands: readonly torch.Tensor[]): boolean => operands.some((operand) => operand.requiresGrad);
+
+/** The offsets of the rows of queries and of keys, [B + 1] int32, and the lengths of the longest. */
+function spansOf({ layout, keyLayout }: Pick<AttentionOptions, "layout" | "keyLayout">) {
+  const offsets = ({ cuSeqlens }: RowLayout) => torch.to(cuSeqlens, "int32");
+  const longest = ({ lengths }: RowLayout) => lengths.reduce((a, b) => Math.max(a, b));
+  return {
+    starts: [offsets(layout), offsets(keyLayout)],
+    longest: [longest(layout), longest(keyLayout)],
+  } as const;
+}
+
+export const flashAttentionRule: Rule = byFormula((state, inputs) => {
+  const { scale, windowSizeLeft: before, windowSizeRight: after } = calls.flashAttentionCall(state.call);
+  return [formulaOf(inputs, { before: limitOf(before), after: limitOf(after) }, scale)];
+});
+
+export const efficientAttentionRule: Rule = byFormula((state, [q, k, v, ...starts]) => {
+  const { scale, customMaskType } = calls.efficientAttentionCall(state.call);
+  const limits = { before: null, after: customMaskType === NO_MASK ? null : 0 };
+  const rows = [q, k, v].map((x) => torch.squeeze(x as torch.Tensor, 0));
+  return [torch.unsqueeze(formulaOf([...rows, ...starts], limits, scale), 0)];
+});
+
+const limitOf = (window: number | null): number | null => (window === UNLIMITED ? null : window);
+
+/** The formula for the tensors of a recorded call: q, k, v and the offsets of the rows of queries and of keys. */
+function formulaOf(inputs: readonly torch.Tensor[], limits: AttentionLimits, scale: number | null): torch.Tensor {
+  const [q, k, v, ofQueries, ofKeys] = inputs as readonly [...Operands, torch.Tensor, torch.Tensor];
+  const [heads, kvHeads] = [q, k].map(({ shape }) => shape[1] as number) as [number, number];
+  const [layout, keyLayout] = [layoutOf(ofQueries), layoutOf(ofKeys)];
+  const flat = (x: torch.Tensor) => torch.flatten(x, 1);
+  const options = { heads, kvHeads, layout, keyLayout, limits, scale: scale as number };
+  return torch.reshape(attendByFormula(flat(q), flat(k), flat(v), options), q.shape);
+}
+
+function layoutOf(offsets: torch.Tensor): RowLayout {
+  const ends = offsets.toArray();
+  return rowLayout(
+    ends.slice(1).map((end, i) => end - (ends[i] as number)),
+    offsets.device,
+  );
+}

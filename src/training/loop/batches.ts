@@ -1,0 +1,234 @@
+import { evenSizes } from "../../base/index.js";
+import type { RunConfig } from "../../tasks/config/index.js";
+import { BatchOrder, batchesPerPass, foldsForSearch, type OrderState, splitForSearch } from "../../tasks/data/index.js";
+import type { EncodedRow } from "../../tasks/index.js";
+import type { Ranks } from "../../torch/index.js";
+import { examplesOf } from "../../use/evaluation/index.js";
+import { type BatchShare, shareOf } from "../ranks/shares.js";
+
+interface BatchOptions {
+  /** The rows of a batch, of all ranks together. */
+  readonly batchSize: number;
+  readonly shuffle: boolean;
+  readonly dropLast: boolean;
+  readonly seed: number;
+  /** The device of the batches; the CPU unless given. */
+  readonly device?: string;
+  /** The processes that share each batch; by default this one has all of it. */
+  readonly ranks?: Pick<Ranks, "rank" | "size">;
+}
+
+/** An endless sequence of batches, whose state is the position in it. */
+export interface BatchSource {
+  /** The position of the next batch; `pass` increases when a pass is complete. */
+  readonly state: OrderState;
+  next(): BatchShare;
+  restore(state: OrderState): void;
+  /** The rows of each batch from the first one on. Does not change the position. */
+  upcoming(): Generator<readonly EncodedRow[]>;
+}
+
+/** The endless sequence of batches of some rows. */
+export class BatchStream implements BatchSource {
+  readonly #rows: readonly EncodedRow[];
+  readonly #options: BatchOptions;
+  readonly #makeOrder: (state?: OrderState) => BatchOrder;
+  #order: BatchOrder;
+
+  constructor(rows: readonly EncodedRow[], options: BatchOptions) {
+    this.#rows = rows;
+    this.#options = options;
+    const lengths = rows.map((row) => row.inputIds.length);
+    this.#makeOrder = (state) => new BatchOrder({ ...options, rows: rows.length, lengths }, state);
+    this.#order = this.#makeOrder();
+  }
+
+  get batchesPerPass(): number {
+    return this.#order.batchesPerPass;
+  }
+
+  get state(): OrderState {
+    return this.#order.state;
+  }
+
+  restore(state: OrderState): void {
+    this.#order = this.#makeOrder(state);
+  }
+
+  next(): BatchShare {
+    return shareOf(this.#take(this.#order), this.#options);
+  }
+
+  /** The rows of each batch from a position on, without end. Does not change the stream's position. */
+  *upcoming(from?: OrderState): Generator<readonly EncodedRow[]> {
+    for (const order = this.#makeOrder(from); ; ) yield this.#take(order);
+  }
+
+  #take(order: BatchOrder): EncodedRow[] {
+    return order.next().map((row) => this.#rows[row] as EncodedRow);
+  }
+}
+
+/** The number of optimizer steps in `epochs` passes, at least one. */
+export function stepsOf(epochs: number, batchesPerPass: number, batchesPerStep: number): number {
+  return epochs === 0 ? 0 : Math.max(1, Math.ceil((epochs * batchesPerPass) / batchesPerStep));
+}
+
+/** A set of rows that is used for some batches. */
+interface Stretch {
+  readonly rowCount: number;
+  /** Called when the stretch begins: the rows of all stretches together are many times the data set. */
+  readonly rows: () => readonly EncodedRow[];
+  /** The number of batches taken from them; 0 if they are never used. */
+  readonly batches: number;
+}
+
+interface Turn extends Stretch {
+  /** The number of its first pass, counted through all stretches. */
+  readonly firstPass: number;
+  readonly batchesPerPass: number;
+}
+
+/**
+ * The batches of several sets of rows, one set after the other; the last set repeats without end. Passes are counted across all
+ * sets, so that each pass has its own order; a pass that is cut short counts as one.
+ */
+class SegmentedStream implements BatchSource {
+  readonly #turns: readonly Turn[];
+  #at: number;
+  #stream: BatchStream;
+
+  /** @throws UsageError for a stretch whose rows do not fill a batch */
+  constructor(
+    stretches: readonly Stretch[],
+    readonly options: BatchOptions,
+  ) {
+    this.#turns = turnsOf(stretches, options);
+    this.#at = 0;
+    this.#stream = this.#begin();
+  }
+
+  get state(): OrderState {
+    return this.#stream.state;
+  }
+
+  restore(state: OrderState): void {
+    this.#at = this.#turns.findLastIndex(({ firstPass }) => firstPass <= state.pass);
+    this.#stream = this.#begin();
+    this.#stream.restore(state);
+  }
+
+  next(): BatchShare {
+    const batch = this.#stream.next();
+    if (this.#isOver && this.#at + 1 < this.#turns.length) {
+      this.#at += 1;
+      this.#stream = this.#begin();
+    }
+    return batch;
+  }
+
+  *upcoming(): Generator<readonly EncodedRow[]> {
+    for (const [i, turn] of this.#turns.entries()) {
+      const stream = new BatchStream(turn.rows(), this.options);
+      const batches = stream.upcoming({ pass: turn.firstPass, index: 0 });
+      if (i === this.#turns.length - 1) yield* batches;
+      for (let left = turn.batches; left > 0; left--) yield batches.next().value as readonly EncodedRow[];
+    }
+  }
+
+  get #turn(): Turn {
+    return this.#turns[this.#at] as Turn;
+  }
+
+  get #isOver(): boolean {
+    const { pass, index } = this.state;
+    const { firstPass, batches } = this.#turn;
+    return (pass - firstPass) * this.#turn.batchesPerPass + index >= batches;
+  }
+
+  #begin(): BatchStream {
+    const stream = new BatchStream(this.#turn.rows(), this.options);
+    stream.restore({ pass: this.#turn.firstPass, index: 0 });
+    return stream;
+  }
+}
+
+function turnsOf(stretches: readonly Stretch[], options: BatchOptions): Turn[] {
+  let firstPass = 0;
+  return stretches
+    .filter(({ batches }) => batches > 0)
+    .map((stretch) => {
+      const turn = { ...stretch, firstPass, batchesPerPass: batchesPerPass({ ...options, rows: stretch.rowCount }) };
+      firstPass += Math.ceil(stretch.batches / turn.batchesPerPass);
+      return turn;
+    });
+}
+
+type Rows = readonly EncodedRow[];
+
+/** A run's settings, with the batch size of all ranks, and the device and the sharing of its batches. */
+type SearchSettings = RunConfig & Pick<BatchOptions, "device" | "ranks">;
+
+/** The batches of both levels of a search, and its number of steps. */
+interface SearchBatches {
+  readonly lower: BatchSource;
+  readonly upper: BatchSource;
+  readonly steps: number;
+}
+
+/**
+ * Divides rows between the levels of a search: with one split, or in folds that take turns. Examples are never split: rows that are
+ * pieces of one example must not be on both levels.
+ * @throws UsageError if a level has no batch, or if there are more folds than examples
+ */
+export function searchBatches(rows: Rows, settings: SearchSettings): SearchBatches {
+  const examples = [...examplesOf(rows)];
+  const pick = (indices: readonly number[]) => indices.flatMap((index) => examples[index] as Rows);
+  const { searchFraction: fraction, searchFolds: folds, shuffle, seed } = settings;
+  if (folds !== undefined)
+    return inTurns(foldsForSearch(examples.length, { folds, shuffle, seed }).map(pick), settings);
+  const split = splitForSearch(examples.length, { fraction, shuffle, seed });
+  const lower = new BatchStream(pick(split.lower), settings);
+  const upper = new BatchStream(pick(split.upper), settings);
+  return {
+    lower,
+    upper,
+    steps: settings.maxSteps ?? stepsOf(settings.epochs, lower.batchesPerPass, perStep(settings)),
+  };
+}
+
+/**
+ * The steps are divided into one stretch per fold, as equal as possible. In each stretch one fold is the upper level's and all
+ * others are the lower level's, so that every row trains both directions and magnitudes. With fewer steps than folds the last
+ * folds are not used.
+ *
+ * The fold changes by stretch and not by step, because the upper loss must measure the directions on rows that they are not being
+ * trained on. In T-fold cross-validation as a bilevel problem (Bennett, Hu, Ji, Kunapuli & Pang, "Model selection via bilevel
+ * optimization", IJCNN 2006) each fold has its own lower problem; here all folds share one set of directions. If the fold changed
+ * at each step, its rows would have been trained on in the step before, and the upper loss would be a second training loss. In a
+ * stretch they are held out for T/K steps, and the optimizers' moments average over gradients of one objective.
+ */
+function inTurns(folds: readonly Rows[], settings: SearchSettings): SearchBatches {
+  const { batchSize, dropLast, gradientAccumulation } = settings;
+  const total = folds.reduce((sum, { length }) => sum + length, 0);
+  const passes = folds.map(({ length }) => batchesPerPass({ rows: total - length, batchSize, dropLast }));
+  // An epoch has as many batches as a pass over the lower level's rows, averaged over the stretches.
+  const batches = passes.reduce((sum, count) => sum + count, 0);
+  const steps = settings.maxSteps ?? stepsOf(settings.epochs, batches, perStep(settings) * folds.length);
+  const sizes = evenSizes(steps, folds.length);
+  const others = (k: number) => folds.flatMap((fold, i) => (i === k ? [] : fold));
+  const lower = folds.map(({ length }, k) => ({
+    rowCount: total - length,
+    rows: () => others(k),
+    batches: (sizes[k] as number) * perStep(settings),
+  }));
+  const upper = folds.map((fold, k) => ({
+    rowCount: fold.length,
+    rows: () => fold,
+    batches: (sizes[k] as number) * gradientAccumulation,
+  }));
+  return { lower: new SegmentedStream(lower, settings), upper: new SegmentedStream(upper, settings), steps };
+}
+
+/** The number of lower batches in a search step. */
+const perStep = ({ unrollSteps, gradientAccumulation }: RunConfig): number => unrollSteps * gradientAccumulation;

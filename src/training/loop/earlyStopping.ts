@@ -1,0 +1,134 @@
+import type { Goal, Metrics, Phase, RunEvent } from "../../base/records/index.js";
+import type { TrainedTensor } from "../../models/adapters/index.js";
+import {
+  disposeSnapshot,
+  magnitudeMovement,
+  restoreSnapshot,
+  type Snapshot,
+  takeSnapshot,
+} from "../steps/trainedTensors.js";
+import type { RunHandle, RunObserver } from "./observer.js";
+
+/** The value that early stopping watches in a phase. */
+export interface StoppingCriterion {
+  /** The number of values without an improvement after which the phase ends. */
+  readonly patience: number;
+  readonly goal: Goal;
+  /**
+   * Whether it waits for the training: a state that no step has moved is never the best, and patience begins after the warm-up and a
+   * first pass over the rows.
+   */
+  readonly waits: boolean;
+  /** The value in an event; undefined for other events. */
+  valueOf(event: RunEvent): number | undefined;
+}
+
+interface EarlyStoppingOptions {
+  /** By phase; other phases are not stopped early. */
+  readonly criteria: Readonly<Partial<Record<Phase, StoppingCriterion>>>;
+  readonly trained: readonly TrainedTensor[];
+}
+
+interface EarlyStoppingState {
+  readonly phase: Phase | undefined;
+  readonly best: number;
+  readonly failures: number;
+}
+
+/** Watches a metric of a phase's evaluations. */
+export const byMetric = (metric: string, options: Pick<StoppingCriterion, "patience" | "goal">): StoppingCriterion => ({
+  ...options,
+  waits: true,
+  valueOf: (event) => (event.event === "evaluation" ? (event.metrics[metric] ?? Number.NaN) : undefined),
+});
+
+/** Watches a search's mean loss of each pass over the upper level's rows. */
+export const byUpperLoss = (patience: number): StoppingCriterion => ({
+  patience,
+  goal: "minimize",
+  waits: false,
+  valueOf: (event) => (event.event === "step" ? event.upperPassLoss : undefined),
+});
+
+/** Ends a phase when its watched value stops improving, and restores the best state. */
+export class EarlyStopping implements RunObserver {
+  #phase: Phase | undefined;
+  #best = Number.NaN;
+  #failures = 0;
+  #snapshot: Snapshot | undefined;
+
+  constructor(readonly options: EarlyStoppingOptions) {}
+
+  /** The best state of the current phase. */
+  get snapshot(): Snapshot | undefined {
+    return this.#snapshot;
+  }
+
+  get state(): EarlyStoppingState {
+    return { phase: this.#phase, best: this.#best, failures: this.#failures };
+  }
+
+  restore(state: EarlyStoppingState, snapshot: Snapshot): void {
+    this.#phase = state.phase;
+    this.#best = state.best;
+    this.#failures = state.failures;
+    this.#snapshot = snapshot;
+  }
+
+  on(...[event, run]: Parameters<RunObserver["on"]>): void {
+    if ((event.event !== "evaluation" && event.event !== "step") || !run) return;
+    const criterion = this.options.criteria[event.phase];
+    if (!criterion) return;
+    const value = criterion.valueOf(event);
+    if (value !== undefined) this.#observe(value, criterion, run);
+    if (event.event !== "step") return;
+    const isOver = this.#phase === event.phase && this.#failures >= criterion.patience;
+    if (isOver) run.stop();
+    if ((isOver || run.isPhaseEnd) && this.#phase === event.phase && this.#snapshot)
+      restoreSnapshot(this.options.trained, this.#snapshot);
+  }
+
+  #observe(value: number, { goal, waits }: StoppingCriterion, { phase, rule }: RunHandle): void {
+    if (waits && !rule.hasMoved) return;
+    const isBetter = goal === "maximize" ? value > this.#best : value < this.#best;
+    if (phase === this.#phase && !isBetter) {
+      if (!waits || rule.isSettled) this.#failures += 1;
+      return;
+    }
+    disposeSnapshot(this.#snapshot);
+    this.#snapshot = takeSnapshot(this.options.trained);
+    this.#phase = phase;
+    this.#best = value;
+    this.#failures = 0;
+  }
+}
+
+interface EvaluatorOptions {
+  /** Steps between evaluations. */
+  readonly every: number;
+  readonly evaluate: () => Promise<Metrics>;
+  readonly trained: readonly TrainedTensor[];
+  readonly start: Snapshot;
+}
+
+/** Evaluates every `every` steps, and emits the metrics and the change of the magnitudes. */
+export function evaluator(options: EvaluatorOptions): RunObserver {
+  return {
+    async on(event, run) {
+      if (event.event !== "step" || !run || event.step % options.every !== 0) return;
+      await emitEvaluation(await options.evaluate(), options, run);
+    },
+  };
+}
+
+/** Emits an `evaluation` event if there are metrics, and a `magnitudes` event if the method has magnitudes. */
+export async function emitEvaluation(
+  metrics: Metrics,
+  { trained, start }: Pick<EvaluatorOptions, "trained" | "start">,
+  run: Pick<RunHandle, "emit" | "phase" | "step">,
+): Promise<void> {
+  const { phase, step } = run;
+  const layers = magnitudeMovement(trained, start);
+  if (Object.keys(layers).length) await run.emit({ event: "magnitudes", phase, step, layers });
+  if (Object.keys(metrics).length) await run.emit({ event: "evaluation", phase, step, metrics });
+}

@@ -1,0 +1,77 @@
+// Batches whose outputs are computed one mini-batch at a time, for losses that compare the rows of a batch.
+import type { TaskModel } from "../../models/index.js";
+import type { ForwardContext } from "../../models/nn/index.js";
+import { type Batch, outputsOf, type Task } from "../../tasks/index.js";
+import * as torch from "../../torch/index.js";
+import type { Meeting } from "../ranks/meeting.js";
+
+/** A batch's outputs by mini-batches. Each has masks of its own, so that both ways to a gradient draw the same ones. */
+export class MiniBatches {
+  readonly #batches: readonly Batch[];
+  /** The batch with its rows in the order of the outputs. */
+  readonly #whole: Batch;
+  readonly #contexts: readonly ForwardContext[];
+
+  constructor(
+    readonly task: Task,
+    readonly model: TaskModel,
+    batch: Batch,
+    context: ForwardContext,
+    readonly meeting?: Meeting,
+  ) {
+    this.#batches = task.miniBatches?.(batch) ?? [batch];
+    this.#whole = { ...batch, rows: this.#batches.flatMap(({ rows }) => rows) };
+    const { masks } = context;
+    this.#contexts = this.#batches.map((_, i) =>
+      i === 0 ? context : { ...context, masks: masks?.part?.(i) ?? masks },
+    );
+  }
+
+  get count(): number {
+    return this.#batches.length;
+  }
+
+  /** The batch's loss, as a sum, from all outputs at once. To be called once: masks continue where they are. */
+  loss(): torch.Tensor {
+    const outputs = this.#batches.map((_, i) => this.#outputs(i, this.#contexts[i] as ForwardContext));
+    return this.#loss(outputs.length === 1 ? (outputs[0] as torch.Tensor) : torch.cat(outputs, 0));
+  }
+
+  /**
+   * The loss (a number, without a graph), and for each mini-batch a function for a number whose gradients are the mini-batch's share of the loss's.
+   * So only one mini-batch's intermediate results are in memory at a time: first come the outputs, then the loss's gradient with respect
+   * to them, then each mini-batch again, from that gradient back (Gao, Zhang, Han & Callan, "Scaling Deep Contrastive Learning Batch Size
+   * under Memory Limited Setup", 2021, section 3.2).
+   * @param weight that the loss's sum is divided by
+   */
+  shares(weight: number): { readonly loss: torch.Tensor; readonly shares: readonly (() => torch.Tensor)[] } {
+    const parts = this.#batches.map((_, i) => torch.noGrad(() => torch.scope(() => this.#outputs(i, this.#again(i)))));
+    const outputs = torch.cat(parts, 0).setRequiresGrad(true);
+    const loss = torch.divScalar(this.#loss(outputs), weight);
+    const [gradient] = torch.grad([loss], [outputs]);
+    let end = 0;
+    const shares = parts.map(({ shape: [count = 0] }, i) => {
+      end += count;
+      const own = torch.narrow(gradient as torch.Tensor, 0, end - count, count);
+      return () => torch.sum(torch.mul(this.#outputs(i, this.#again(i)), own));
+    });
+    return { loss: torch.detach(loss), shares };
+  }
+
+  /** @param outputs of this rank's rows */
+  #loss(outputs: torch.Tensor): torch.Tensor {
+    if (!this.meeting) return this.task.loss(outputs, this.#whole);
+    const all = this.meeting.join(outputs, this.#whole.rows);
+    return this.task.loss(all.outputs, { ...this.#whole, rows: all.rows });
+  }
+
+  #outputs(i: number, context: ForwardContext): torch.Tensor {
+    return outputsOf(this.task, this.model, this.#batches[i] as Batch, context);
+  }
+
+  /** A mini-batch's context from its start. */
+  #again(i: number): ForwardContext {
+    const context = this.#contexts[i] as ForwardContext;
+    return { ...context, masks: context.masks?.again?.() ?? context.masks };
+  }
+}
