@@ -210,32 +210,43 @@ function strayImports() {
   );
 }
 
-function main() {
-  const root = process.argv[2] ?? fileURLToPath(new URL("../src/", import.meta.url));
+/**
+ * The rooms with their surfaces, and the breaks of the rule, as lines.
+ * @param {string} root the folder of the rooms
+ */
+export function checkRooms(root) {
   const { files, imports } = read(root);
-  const broken = process.argv[2] === undefined ? strayImports() : [];
-  for (const file of files)
-    if (!NAMES.includes(roomOf(file)))
-      broken.push(`src/${file}: ${roomOf(file)} is no room: see ROOMS in scripts/check-layers.js`);
-  for (const found of imports) {
-    const why = violationOf(found);
-    if (why) broken.push(`src/${found.from}:${found.line}: ${why}: ${found.text}`);
-  }
   const found = surfaces(root, imports);
-  for (const { index, unused } of found)
-    if (unused.length > 0) broken.push(`src/${index}: no other room uses ${unused.join(", ")}`);
   const cycle = findCycle(imports);
-  if (cycle) broken.push(`Import cycle: ${cycle.join(" -> ")}`);
-  for (const room of NAMES.slice(0, -1)) {
+  const broken = [
+    ...files
+      .filter((file) => !NAMES.includes(roomOf(file)))
+      .map((file) => `src/${file}: ${roomOf(file)} is no room: see ROOMS in scripts/check-layers.js`),
+    ...imports.flatMap((one) => {
+      const why = violationOf(one);
+      return why ? [`src/${one.from}:${one.line}: ${why}: ${one.text}`] : [];
+    }),
+    ...found
+      .filter(({ unused }) => unused.length > 0)
+      .map(({ index, unused }) => `src/${index}: no other room uses ${unused.join(", ")}`),
+    ...(cycle ? [`Import cycle: ${cycle.join(" -> ")}`] : []),
+  ];
+  const rooms = NAMES.slice(0, -1).flatMap((room) => {
     const own = found.filter(({ index }) => roomOf(index) === room);
     const names = own.reduce((sum, { exported }) => sum + exported.length, 0);
-    console.log(
-      `${room}: ${files.filter((file) => roomOf(file) === room).length} files, ${names} names for other rooms`,
-    );
-    for (const { index, exported } of own) console.log(`  ${index} (${exported.length}): ${exported.join(" ")}`);
-  }
-  for (const line of broken) console.error(line);
-  process.exitCode = broken.length > 0 ? 1 : 0;
+    const count = files.filter((file) => roomOf(file) === room).length;
+    return [
+      `${room}: ${count} files, ${names} names for other rooms`,
+      ...own.map(({ index, exported }) => `  ${index} (${exported.length}): ${exported.join(" ")}`),
+    ];
+  });
+  return { rooms, broken };
 }
 
-main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { rooms, broken } = checkRooms(process.argv[2] ?? fileURLToPath(new URL("../src/", import.meta.url)));
+  console.log(rooms.join("\n"));
+  const all = [...broken, ...(process.argv[2] === undefined ? strayImports() : [])];
+  for (const line of all) console.error(line);
+  process.exitCode = all.length > 0 ? 1 : 0;
+}

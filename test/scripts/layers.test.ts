@@ -1,59 +1,86 @@
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-
-const script = fileURLToPath(new URL("../../scripts/check-layers.js", import.meta.url));
+import { checkRooms } from "../../scripts/check-layers.js";
+import { freshPath } from "../support/workFolder.js";
 
 /** What the check says of a source tree. */
-function check(files: Readonly<Record<string, string>>): { readonly status: number | null; readonly stderr: string } {
-  const root = mkdtempSync(join(tmpdir(), "bidora-layers-"));
+function check(files: Readonly<Record<string, string>>) {
+  const root = freshPath("rooms");
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, name)), { recursive: true });
     writeFileSync(join(root, name), text);
   }
-  return spawnSync(process.execPath, [script, root], { encoding: "utf8" });
+  return checkRooms(root);
 }
 
-test("src follows the layer rule", () => {
-  expect(spawnSync(process.execPath, [script], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
+test("src keeps the rule", () => {
+  expect(checkRooms(fileURLToPath(new URL("../../src/", import.meta.url))).broken).toEqual([]);
 });
 
-test("imports downward, within a folder and from common are allowed", () => {
-  const { status, stderr } = check({
-    "nn/a.ts": 'import {\n  x,\n} from "../torch/b.js";\nimport "./c.js";\nimport { E } from "../common/errors.js";\n',
-    "report/a.ts":
-      'import type { RunEvent } from "../files/events.js";\nimport { own } from "../common/collections.js";\n',
-    "cli/a.ts": 'const { f } = await import("../run/finetune.js");\n',
-    "index.ts": 'export * from "./config/index.js";\n',
+test("imports downward by an index, and of files in the same room, are allowed; the surfaces are printed", () => {
+  const { rooms, broken } = check({
+    "models/nn/a.ts": 'import {\n  type X,\n  x,\n} from "../../torch/index.js";\nimport "./c.js";\n',
+    "models/nn/c.ts": "export {};\n",
+    "torch/index.ts": 'export { x, type X } from "./tensor.js";\n',
+    "torch/tensor.ts": "export const x = 1;\nexport type X = 1;\n",
+    "app/cli/a.ts": 'const { f } = await import("../commands/b.js");\n',
+    "app/commands/b.ts": 'const { go } = await import("../../training/run/index.js");\nexport const f = go;\n',
+    "training/run/index.ts": 'export { go } from "./go.js";\n',
+    "training/run/go.ts": "export const go = 1;\n",
+    "index.ts": 'export * as torch from "./torch/index.js";\n',
   });
-  expect([status, stderr]).toEqual([0, ""]);
+  expect(broken).toEqual([]);
+  expect(rooms.filter((line) => /^ *(torch|training)/.test(line))).toEqual([
+    "torch: 2 files, 2 names for other rooms",
+    "  torch/index.ts (2): X x",
+    "training: 2 files, 1 names for other rooms",
+    "  training/run/index.ts (1): go",
+  ]);
 });
 
 test.each([
-  ["torch/a.ts", 'import { x } from "../nn/b.js";', "torch may not import nn"],
-  ["models/a.ts", 'import type { x } from "../adapters/b.js";', "models may not import adapters"],
-  ["adapters/a.ts", 'export { x } from "../models/b.js";', "adapters may not import models"],
-  ["train/a.ts", 'const x = await import("../run/finetune.js");', "train may not import run"],
-  ["report/a.ts", 'import { x } from "../train/events.js";', "report may not import train/events.ts"],
-  ["report/a.ts", 'import type { x } from "../train/loop.js";', "report may not import train/loop.ts"],
-  ["run/finetune.ts", 'import { x } from "../cli/main.js";', "run may not import cli"],
-  ["statistics/a.ts", 'import { x } from "../train/loop.js";', "statistics may not import train/loop.ts"],
-  ["export/a.ts", 'import { x } from "../run/b.js";', "export may not import run"],
-  ["io/a.ts", 'import { x } from "../nn/b.js";', "io may not import nn"],
-  ["operators/a.ts", 'import { x } from "../text/b.js";', "operators may not import text"],
-  ["settings/a.ts", 'import { x } from "../torch/b.js";', "settings may not import torch"],
+  ["torch/a.ts", 'import { x } from "../models/nn/index.js";', "torch may not import models"],
+  ["use/server/a.ts", 'import type { x } from "../../training/index.js";', "use may not import training"],
+  ["tasks/a.ts", 'const x = await import("../studies/report/index.js");', "tasks may not import studies"],
+  ["models/nn/a.ts", 'import { x } from "../../torch/tensor.js";', "torch/tensor.ts is not an index.ts"],
+  ["index.ts", 'export { x } from "./torch/tensor.js";', "torch/tensor.ts is not an index.ts"],
+  [
+    "models/loading/a.ts",
+    'import type { x } from "../adapters/b.js";',
+    "models/loading may not import models/adapters",
+  ],
+  ["models/adapters/a.ts", 'export { x } from "../heads.js";', "models/adapters may not import models"],
+  ["training/loop/a.ts", 'let x: import("../run/b.js").X;', "training/loop may not import training/run"],
+  [
+    "studies/report/a.ts",
+    'import { x } from "../comparison/b.js";',
+    "studies/report may not import studies/comparison",
+  ],
+  ["app/commands/a.ts", 'import { x } from "../cli/main.js";', "app/commands may not import app/cli"],
+  ["base/a.ts", 'import { x } from "../../package.js";', "leaves src"],
 ])("%s: %s", (file, line, why) => {
-  const { status, stderr } = check({ [file]: `\n${line}\n` });
-  expect(status).toBe(1);
-  expect(stderr.replaceAll(/ \(layer \d+\)/g, "")).toContain(`src/${file}:2: ${why}`);
+  expect(check({ [file]: `\n${line}\n` }).broken).toEqual([expect.stringContaining(`src/${file}:2: ${why}: `)]);
 });
 
-test("a file outside all layers is refused, even without imports", () => {
-  expect(check({ "stray/a.ts": "export {};\n" }).stderr).toContain("src/stray/a.ts: stray has no layer yet");
-  expect(check({ "stray.ts": "export {};\n" }).stderr).toContain("src/stray.ts: stray.ts has no layer yet");
+test("a name on a surface that no other room uses is refused", () => {
+  const { broken } = check({
+    "torch/index.ts": 'export { x, y } from "./tensor.js";\n',
+    "torch/tensor.ts": "export const x = 1;\nexport const y = 1;\n",
+    "torch/a.ts": 'import { y } from "./index.js";\n',
+    "text/a.ts": 'import { x } from "../torch/index.js";\n',
+  });
+  expect(broken).toEqual(["src/torch/index.ts: no other room uses y"]);
+});
+
+test("a file outside all rooms is refused, even without imports", () => {
+  expect(check({ "stray/a.ts": "export {};\n" }).broken).toEqual([
+    expect.stringContaining("src/stray/a.ts: stray is no room"),
+  ]);
+  expect(check({ "stray.ts": "export {};\n" }).broken).toEqual([
+    expect.stringContaining("src/stray.ts: stray.ts is no room"),
+  ]);
 });
 
 test.each([
@@ -61,7 +88,10 @@ test.each([
   ["types", 'import type { A } from "./a.js";'],
   ["re-exports", 'export { a } from "./a.js";'],
 ])("a cycle of files is found: %s", (_, line) => {
-  const files = { "nn/a.ts": 'import { b } from "./b.js";', "nn/b.ts": 'import { c } from "./c.js";', "nn/c.ts": line };
-  const { status, stderr } = check(files);
-  expect([status, stderr]).toEqual([1, "Import cycle: nn/a.ts -> nn/b.ts -> nn/c.ts -> nn/a.ts\n"]);
+  const files = {
+    "text/a.ts": 'import { b } from "./b.js";',
+    "text/b.ts": 'import { c } from "./c.js";',
+    "text/c.ts": line,
+  };
+  expect(check(files).broken).toEqual(["Import cycle: text/a.ts -> text/b.ts -> text/c.ts -> text/a.ts"]);
 });
