@@ -2,8 +2,11 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { checkRooms } from "../../scripts/check-layers.js";
 import { freshPath } from "../support/workFolder.js";
+
+const { checkRooms } = (await import(new URL("../../scripts/check-layers.js", import.meta.url).href)) as {
+  checkRooms: (root: string) => { readonly rooms: readonly string[]; readonly broken: readonly string[] };
+};
 
 /** What the check says of a source tree. */
 function check(files: Readonly<Record<string, string>>) {
