@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
 import { generate } from "../../../src/app/commands/models/generate.js";
 import { printable } from "../../../src/base/messages.js";
@@ -15,7 +16,7 @@ import { openGenerator } from "../../use/inference/openGenerator.js";
 import { bidora, fresh, GOLDEN, jsonl, predicted } from "../support.js";
 
 const LLAMA = join(GOLDEN, "generation", "llama");
-const BIN = join(GOLDEN, "..", "..", "bin", "bidora.js");
+const BIN = fileURLToPath(new URL("../../../bin/bidora.js", import.meta.url));
 const FLOAT32 = { model: LLAMA, dtype: "float32" } as const;
 
 interface Golden {
