@@ -23,7 +23,7 @@ function symbolsOf(/** @type {string} */ object) {
 
 /** The objects of a variant, and its symbols that are not in its namespace. */
 function inspect(/** @type {string} */ name) {
-  const variant = name.slice("isa_".length, -".dir".length);
+  const variant = name.slice("variant_".length, -".dir".length);
   const own = new RegExp(`^_Z\\w*6bidora${variant.length}${variant}`);
   const kernels = join(folder, name, "kernels");
   const objects = readdirSync(kernels, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".o"));
@@ -37,7 +37,7 @@ function inspect(/** @type {string} */ name) {
 }
 
 const found = readdirSync(folder)
-  .filter((name) => name.startsWith("isa_"))
+  .filter((name) => name.startsWith("variant_"))
   .map(inspect);
 if (found.length === 0) fail(`${folder} has no ISA variants.`);
 for (const { name, objects, symbols, foreign } of found) {

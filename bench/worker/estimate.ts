@@ -5,7 +5,9 @@ import { type Clock, median } from "../turns/compare.js";
 
 // A run reports bidora's version, which it reads from a file next to the built program.
 const built = (path: string) => import(`${ROOT}build/js/${path}`);
-const { preloadEngine } = (await built("torch/native/native.js")) as typeof import("../../src/torch/native/native.js");
+const { preloadEngine } = (await built(
+  "torch/native/prelude.js",
+)) as typeof import("../../src/torch/native/prelude.js");
 preloadEngine();
 const { resolveRun } = (await built("tasks/config/index.js")) as typeof import("../../src/tasks/config/index.js");
 const { finetune } = (await built("app/commands/finetune.js")) as typeof import("../../src/app/commands/finetune.js");

@@ -4,7 +4,9 @@ import { ROOT } from "../programs.js";
 
 // A run reports bidora's version, which it reads from a file next to the built program.
 const built = (path: string) => import(`${ROOT}build/js/${path}`);
-const { preloadEngine } = (await built("torch/native/native.js")) as typeof import("../../src/torch/native/native.js");
+const { preloadEngine } = (await built(
+  "torch/native/prelude.js",
+)) as typeof import("../../src/torch/native/prelude.js");
 preloadEngine();
 const { finetune } = (await built("app/commands/finetune.js")) as typeof import("../../src/app/commands/finetune.js");
 const { report } = (await built("app/commands/report.js")) as typeof import("../../src/app/commands/report.js");

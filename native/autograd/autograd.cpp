@@ -13,9 +13,8 @@ namespace {
 bool flagAt(const Napi::CallbackInfo& info, size_t index) { return info[index].ToBoolean().Value(); }
 
 // (outputs, gradOutputs, retainGraph, createGraph)
-Napi::Value backward(const Napi::CallbackInfo& info) {
+void backward(const Napi::CallbackInfo& info) {
   torch::autograd::backward(tensorsAt(info, 0), tensorsAt(info, 1, true), flagAt(info, 2), flagAt(info, 3));
-  return info.Env().Undefined();
 }
 
 // (outputs, inputs, gradOutputs, retainGraph, createGraph, allowUnused) => (handle | null)[]
@@ -25,24 +24,21 @@ Napi::Value grad(const Napi::CallbackInfo& info) {
 }
 
 // (enabled) => the previous state
-Napi::Value setGradEnabled(const Napi::CallbackInfo& info) {
+bool setGradEnabled(const Napi::CallbackInfo& info) {
   const bool before = at::GradMode::is_enabled();
   at::GradMode::set_enabled(flagAt(info, 0));
-  return Napi::Boolean::New(info.Env(), before);
+  return before;
 }
 
-Napi::Value setRequiresGrad(const Napi::CallbackInfo& info) {
+void setRequiresGrad(const Napi::CallbackInfo& info) {
   const at::Tensor& tensor = tensorAt(info, 0);
   const bool on = flagAt(info, 1);
   if (!on && !tensor.is_leaf())
     throw std::invalid_argument("only a leaf can stop requiring a gradient: detach() this tensor.");
   tensor.set_requires_grad(on);
-  return info.Env().Undefined();
 }
 
-Napi::Value requiresGrad(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), tensorAt(info, 0).requires_grad());
-}
+bool requiresGrad(const Napi::CallbackInfo& info) { return tensorAt(info, 0).requires_grad(); }
 
 Napi::Value gradient(const Napi::CallbackInfo& info) {
   const at::Tensor& value = tensorAt(info, 0).grad();
@@ -50,17 +46,14 @@ Napi::Value gradient(const Napi::CallbackInfo& info) {
 }
 
 // (handle, gradient handle or null)
-Napi::Value setGradient(const Napi::CallbackInfo& info) {
+void setGradient(const Napi::CallbackInfo& info) {
   at::Tensor value;
   if (info[1].IsNumber()) value = tensorAt(info, 1);
   tensorAt(info, 0).mutable_grad() = value;
-  return info.Env().Undefined();
 }
 
 // How often the tensor was changed in place.
-Napi::Value version(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(tensorAt(info, 0)._version()));
-}
+double version(const Napi::CallbackInfo& info) { return static_cast<double>(tensorAt(info, 0)._version()); }
 
 }  // namespace
 

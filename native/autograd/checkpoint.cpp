@@ -114,11 +114,11 @@ class RecomputedPart : public torch::autograd::Node {
 };
 
 // () => whether a part was started; none is while grad mode is off or within another part.
-Napi::Value startPart(const Napi::CallbackInfo& info) {
+bool startPart(const Napi::CallbackInfo& info) {
   Environment& state = environment(info.Env());
   const bool isStarted = at::GradMode::is_enabled() && !state.part;
   if (isStarted) state.part = std::make_unique<Tape>();
-  return Napi::Boolean::New(info.Env(), isStarted);
+  return isStarted;
 }
 
 // (outputs) => for each output the handle that replaces it, or null to keep it

@@ -148,11 +148,11 @@ std::optional<at::Tensor> RecordedPass::run(const std::vector<at::Tensor>& input
 namespace {
 
 // () => whether a recording was started; none is in grad mode or within another.
-Napi::Value startPass(const Napi::CallbackInfo& info) {
+bool startPass(const Napi::CallbackInfo& info) {
   Environment& state = environment(info.Env());
   const bool isStarted = !at::GradMode::is_enabled() && !state.pass;
   if (isStarted) state.pass = std::make_unique<PassRecording>();
-  return Napi::Boolean::New(info.Env(), isStarted);
+  return isStarted;
 }
 
 // (inputs, output, or null to record nothing) => the pass, or null if it can't be repeated
@@ -171,10 +171,9 @@ Napi::Value stopPass(const Napi::CallbackInfo& info) {
 }
 
 // (tensors): the pass that is being recorded, if any, depends on their values.
-Napi::Value dependOn(const Napi::CallbackInfo& info) {
+void dependOn(const Napi::CallbackInfo& info) {
   if (const auto& pass = environment(info.Env()).pass)
     for (const at::Tensor& tensor : tensorsAt(info, 0)) pass->dependOn(tensor);
-  return info.Env().Undefined();
 }
 
 // (pass, inputs) => the output, or null if the pass does not fit

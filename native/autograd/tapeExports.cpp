@@ -61,11 +61,10 @@ Napi::Value describeEntry(Napi::Env env, OperatorTable& operators, const Tape::E
   return object;
 }
 
-Napi::Value startTape(const Napi::CallbackInfo& info) {
+void startTape(const Napi::CallbackInfo& info) {
   Environment& state = environment(info.Env());
   if (state.tape) throw std::runtime_error("a tape is already being recorded.");
   state.tape = std::make_shared<Tape>();
-  return info.Env().Undefined();
 }
 
 // () => {handle, entries}
@@ -84,9 +83,7 @@ Napi::Value stopTape(const Napi::CallbackInfo& info) {
 }
 
 // (tape, tensor) => the tensor's place, or −1
-Napi::Value tapePlace(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), tapeAt(info, 0).find(tensorAt(info, 1)));
-}
+double tapePlace(const Napi::CallbackInfo& info) { return tapeAt(info, 0).find(tensorAt(info, 1)); }
 
 // (tape, place) => a handle, or null if it was released
 Napi::Value tapeTensor(const Napi::CallbackInfo& info) {
@@ -106,15 +103,11 @@ std::vector<int32_t> placesAt(const Napi::CallbackInfo& info, size_t index) {
 }
 
 // (tape, kept places, watched places)
-Napi::Value pruneTape(const Napi::CallbackInfo& info) {
-  tapeAt(info, 0).prune(placesAt(info, 1), placesAt(info, 2));
-  return info.Env().Undefined();
-}
+void pruneTape(const Napi::CallbackInfo& info) { tapeAt(info, 0).prune(placesAt(info, 1), placesAt(info, 2)); }
 
 // (tape, places): releases the tensors at these places
-Napi::Value dropFromTape(const Napi::CallbackInfo& info) {
+void dropFromTape(const Napi::CallbackInfo& info) {
   for (const int32_t place : placesAt(info, 1)) tapeAt(info, 0).drop(place);
-  return info.Env().Undefined();
 }
 
 // (tape, loss, inputs) => the gradients of the inputs, then of the watched tensors: handles, or null if there is none

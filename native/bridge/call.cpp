@@ -86,12 +86,12 @@ napi_value callOperator(napi_env rawEnv, napi_callback_info info) {
 }
 
 // (names) => the index of the first operator; the others follow it.
-Napi::Value declareOperators(const Napi::CallbackInfo& info) {
+double declareOperators(const Napi::CallbackInfo& info) {
   const auto names = info[0].As<Napi::Array>();
   std::vector<std::string> list;
   list.reserve(names.Length());
   for (uint32_t i = 0; i < names.Length(); ++i) list.push_back(names.Get(i).As<Napi::String>().Utf8Value());
-  return Napi::Number::New(info.Env(), static_cast<double>(environment(info.Env()).operators.declare(std::move(list))));
+  return static_cast<double>(environment(info.Env()).operators.declare(std::move(list)));
 }
 
 Napi::Value describeArgument(Napi::Env env, const c10::Argument& argument) {

@@ -59,13 +59,12 @@ Napi::Value deviceMemory(const Napi::CallbackInfo& info) {
 }
 
 // (device): the peak of `deviceMemory` begins again at what is reserved now.
-Napi::Value restartDevicePeak(const Napi::CallbackInfo& info) {
+void restartDevicePeak(const Napi::CallbackInfo& info) {
   [[maybe_unused]] const c10::Device device(info[0].As<Napi::String>().Utf8Value());
 #ifdef BIDORA_DEVICE_MEMORY
   if (c10::DeviceAllocator* allocator = allocatorOf(device))
     allocator->resetPeakStats(device.has_index() ? device.index() : 0);
 #endif
-  return info.Env().Undefined();
 }
 
 }  // namespace

@@ -2,9 +2,10 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <c10/util/Exception.h>
 #include <torch/version.h>
 
-#include "cuda.h"
 #include "environment.h"
 #include "exports.h"
 #include "guard.h"
@@ -16,6 +17,36 @@
 
 namespace bidora {
 namespace {
+
+// libtorch's CUDA part, through its interfaces for any device, so that the addon needs no headers of CUDA.
+struct Cuda {
+  bool isBuilt = false;
+  int version = 0;  // of the runtime that it is built with: 1000 · major + 10 · minor
+  int devices = 0;
+  std::string warning;  // why there is no device, if libtorch says so
+};
+
+// Keeps the last warning instead of printing it.
+class KeptWarning : public c10::WarningHandler {
+ public:
+  void process(const c10::Warning& warning) override { text = warning.msg(); }
+  std::string text;
+};
+
+Cuda look() {
+  const auto& hooks = at::detail::getCUDAHooks();
+  if (!hooks.hasCUDART() || !c10::impl::hasDeviceGuardImpl(c10::DeviceType::CUDA)) return {};
+  KeptWarning warning;
+  const c10::WarningUtils::WarningHandlerGuard guard(&warning);
+  const int devices = static_cast<unsigned char>(c10::impl::getDeviceGuardImpl(c10::DeviceType::CUDA)->deviceCount());
+  return {true, static_cast<int>(hooks.versionCUDART()), devices, warning.text};
+}
+
+// Looked for once. The first call counts the devices, of which libtorch would warn on stderr where there is no driver.
+const Cuda& cuda() {
+  static const Cuda found = look();
+  return found;
+}
 
 // Calls a function of the loaded BLAS without arguments; returns `absent` if there is no such function.
 template <typename Result>
@@ -71,36 +102,24 @@ Napi::Value engineFacts(const Napi::CallbackInfo& info) {
   return facts;
 }
 
-Napi::Value setThreads(const Napi::CallbackInfo& info) {
-  at::set_num_threads(info[0].As<Napi::Number>().Int32Value());
-  return info.Env().Undefined();
-}
+void setThreads(const Napi::CallbackInfo& info) { at::set_num_threads(info[0].As<Napi::Number>().Int32Value()); }
 
 // (areAllowed) => the former setting; see kernels/products/frozenProduct.h.
-Napi::Value allowIntegerProducts(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), setIntegerProducts(info[0].As<Napi::Boolean>().Value()));
+bool allowIntegerProducts(const Napi::CallbackInfo& info) {
+  return setIntegerProducts(info[0].As<Napi::Boolean>().Value());
 }
 
 // (name): selects the ISA variant of the kernels.
-Napi::Value setIsaVariant(const Napi::CallbackInfo& info) {
-  useVariant(info[0].As<Napi::String>().Utf8Value());
-  return info.Env().Undefined();
-}
+void setIsaVariant(const Napi::CallbackInfo& info) { useVariant(info[0].As<Napi::String>().Utf8Value()); }
 
 // () => bytes allocated from the C library by all threads.
-Napi::Value allocated(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(allocatedBytes()));
-}
+double allocated(const Napi::CallbackInfo& info) { return static_cast<double>(allocatedBytes()); }
 
 // () => gives freed memory of the C library back to the system.
-Napi::Value trim(const Napi::CallbackInfo& info) {
-  returnFreedMemory();
-  return info.Env().Undefined();
-}
+void trim(const Napi::CallbackInfo& info) { returnFreedMemory(); }
 
-Napi::Value setErrorFactory(const Napi::CallbackInfo& info) {
+void setErrorFactory(const Napi::CallbackInfo& info) {
   environment(info.Env()).makeError = Napi::Persistent(info[0].As<Napi::Function>());
-  return info.Env().Undefined();
 }
 
 }  // namespace

@@ -36,17 +36,16 @@ void seed(at::Generator& generator, uint64_t value) {
   at::check_generator<at::CPUGeneratorImpl>(generator)->set_engine(engine);
 }
 
-Napi::Value newGenerator(const Napi::CallbackInfo& info) {
+double newGenerator(const Napi::CallbackInfo& info) {
   at::Generator generator = at::detail::createCPUGenerator();
   seed(generator, seedAt(info, 0));
-  return Napi::Number::New(info.Env(), environment(info.Env()).handles.add(std::move(generator)));
+  return environment(info.Env()).handles.add(std::move(generator));
 }
 
-Napi::Value manualSeed(const Napi::CallbackInfo& info) {
+void manualSeed(const Napi::CallbackInfo& info) {
   at::Generator& generator = generatorAt(info, 0);
   const std::lock_guard<std::mutex> lock(generator.mutex());
   seed(generator, seedAt(info, 1));
-  return info.Env().Undefined();
 }
 
 Napi::Value generatorState(const Napi::CallbackInfo& info) {
@@ -58,14 +57,13 @@ Napi::Value generatorState(const Napi::CallbackInfo& info) {
   return bytes;
 }
 
-Napi::Value setGeneratorState(const Napi::CallbackInfo& info) {
+void setGeneratorState(const Napi::CallbackInfo& info) {
   at::Generator& generator = generatorAt(info, 0);
   const auto bytes = info[1].As<Napi::Uint8Array>();
   const at::Tensor state = at::empty({static_cast<int64_t>(bytes.ByteLength())}, at::kByte);
   std::memcpy(state.data_ptr(), bytes.Data(), bytes.ByteLength());
   const std::lock_guard<std::mutex> lock(generator.mutex());
   generator.set_state(state);
-  return info.Env().Undefined();
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace bidora {
 namespace {
 
 // Describes an argument in an error message: "[4, 8] Float", "2", "None".
-std::string describe(const c10::IValue& value) {
+std::string textOf(const c10::IValue& value) {
   std::ostringstream out;
   if (value.isTensor()) {
     const at::Tensor& tensor = value.toTensor();
@@ -30,7 +30,7 @@ std::string describe(const c10::IValue& value) {
 
 std::string describeArguments(const std::vector<c10::IValue>& values) {
   std::string text;
-  for (const c10::IValue& value : values) text += (text.empty() ? "" : ", ") + describe(value);
+  for (const c10::IValue& value : values) text += (text.empty() ? "" : ", ") + textOf(value);
   return text;
 }
 

@@ -117,11 +117,10 @@ double Profile::now() const {
 namespace {
 
 // (withShapes)
-Napi::Value startProfile(const Napi::CallbackInfo& info) {
+void startProfile(const Napi::CallbackInfo& info) {
   auto& profile = environment(info.Env()).profile;
   if (profile) throw std::runtime_error("a profile is already being recorded: stop it first.");
   profile = std::make_unique<Profile>(info[0].ToBoolean().Value());
-  return info.Env().Undefined();
 }
 
 template <typename Array, typename Read>
@@ -156,16 +155,14 @@ Napi::Value stopProfile(const Napi::CallbackInfo& info) {
 }
 
 // (name)
-Napi::Value pushRange(const Napi::CallbackInfo& info) {
+void pushRange(const Napi::CallbackInfo& info) {
   auto& profile = environment(info.Env()).profile;
   if (profile) profile->openRange(info[0].As<Napi::String>().Utf8Value());
-  return info.Env().Undefined();
 }
 
-Napi::Value popRange(const Napi::CallbackInfo& info) {
+void popRange(const Napi::CallbackInfo& info) {
   auto& profile = environment(info.Env()).profile;
   if (profile) profile->closeRange();
-  return info.Env().Undefined();
 }
 
 }  // namespace

@@ -25,23 +25,22 @@ int descriptorAt(const Napi::CallbackInfo& info, size_t index) { return info[ind
 }
 
 // () => file descriptor; no folder has the file, and it is gone once no process has it open or mapped.
-Napi::Value newSharedMemory(const Napi::CallbackInfo& info) {
+double newSharedMemory(const Napi::CallbackInfo& info) {
   const int fd = memfd_create("bidora", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) failed("make shared memory");
-  return Napi::Number::New(info.Env(), fd);
+  return fd;
 }
 
 // (fd): from now on nobody can change or shorten it, so that reading a mapping can't fail.
-Napi::Value sealSharedMemory(const Napi::CallbackInfo& info) {
+void sealSharedMemory(const Napi::CallbackInfo& info) {
   if (fcntl(descriptorAt(info, 0), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
     failed("seal shared memory");
-  return info.Env().Undefined();
 }
 
 // (fd) => whether it is shared memory that is sealed
-Napi::Value isSealed(const Napi::CallbackInfo& info) {
+bool isSealed(const Napi::CallbackInfo& info) {
   const int seals = fcntl(descriptorAt(info, 0), F_GET_SEALS);
-  return Napi::Boolean::New(info.Env(), seals >= 0 && (seals & F_SEAL_SHRINK) && (seals & F_SEAL_WRITE));
+  return seals >= 0 && (seals & F_SEAL_SHRINK) && (seals & F_SEAL_WRITE);
 }
 
 // (shape, dtype, fd, offset, path) => handle. A page that is written to is copied first: no other process sees the

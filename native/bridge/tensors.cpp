@@ -82,13 +82,12 @@ Napi::Value readFile(const Napi::CallbackInfo& info) {
 }
 
 // (handle, fd, offset): writes the elements in row-major order, without a copy if the tensor is contiguous.
-Napi::Value writeFile(const Napi::CallbackInfo& info) {
+void writeFile(const Napi::CallbackInfo& info) {
   const at::Tensor tensor = tensorAt(info, 0).detach().cpu().contiguous();
   const int fd = info[1].As<Napi::Number>().Int32Value();
   transferAll(static_cast<char*>(tensor.data_ptr()), tensor.nbytes(), toInteger(info.Env(), info[2]), "write",
               [fd](char* data, size_t size, int64_t offset) { return pwrite(fd, data, size, offset); });
   noteRead(info.Env());
-  return info.Env().Undefined();
 }
 
 // (handle) => [dtype name, ...sizes], then the device's name unless it is the CPU
@@ -103,51 +102,45 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
 }
 
 // (handle) => the only element as a number; an int64 beyond 2^53 loses its last bits.
-Napi::Value item(const Napi::CallbackInfo& info) {
+double item(const Napi::CallbackInfo& info) {
   const at::Scalar scalar = tensorAt(info, 0).item();
   noteRead(info.Env());
-  return Napi::Number::New(info.Env(), scalar.toDouble());
+  return scalar.toDouble();
 }
 
 // (handles: Float64Array)
-Napi::Value release(const Napi::CallbackInfo& info) {
+void release(const Napi::CallbackInfo& info) {
   if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
     throw std::invalid_argument("expected a Float64Array of handles.");
   const auto handles = info[0].As<Napi::Float64Array>();
   HandleTable& table = environment(info.Env()).handles;
   for (size_t i = 0; i < handles.ElementLength(); ++i) table.release(handles[i]);
-  return info.Env().Undefined();
 }
 
-Napi::Value releaseOne(const Napi::CallbackInfo& info) {
-  environment(info.Env()).handles.release(numberAt(info, 0));
-  return info.Env().Undefined();
-}
+void releaseOne(const Napi::CallbackInfo& info) { environment(info.Env()).handles.release(numberAt(info, 0)); }
 
 void tellCollector(Napi::Env env, int64_t change) {
   if (change != 0) Napi::MemoryManagement::AdjustExternalMemory(env, change);
 }
 
 // (handle): lets the garbage collector own the tensor, and reports its memory to it.
-Napi::Value giveToCollector(const Napi::CallbackInfo& info) {
+void giveToCollector(const Napi::CallbackInfo& info) {
   const double handle = numberAt(info, 0);
   Environment& state = environment(info.Env());
   tellCollector(info.Env(), state.collected.add(handle, state.handles.get<at::Tensor>(handle)));
-  return info.Env().Undefined();
 }
 
-Napi::Value takeFromCollector(const Napi::CallbackInfo& info) {
+void takeFromCollector(const Napi::CallbackInfo& info) {
   tellCollector(info.Env(), environment(info.Env()).collected.remove(numberAt(info, 0)));
-  return info.Env().Undefined();
 }
 
 // () => bytes reported to the garbage collector.
-Napi::Value collectableBytes(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(environment(info.Env()).collected.bytes()));
+double collectableBytes(const Napi::CallbackInfo& info) {
+  return static_cast<double>(environment(info.Env()).collected.bytes());
 }
 
-Napi::Value liveHandles(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(environment(info.Env()).handles.live()));
+double liveHandles(const Napi::CallbackInfo& info) {
+  return static_cast<double>(environment(info.Env()).handles.live());
 }
 
 }  // namespace

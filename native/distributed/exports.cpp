@@ -22,7 +22,7 @@ GroupSum& sumAt(const Napi::CallbackInfo& info, size_t index) {
 std::string textAt(const Napi::CallbackInfo& info, size_t index) { return info[index].ToString().Utf8Value(); }
 
 // (host, port, rank, size, servesStore, prefix, timeout and time to join in milliseconds) => group
-Napi::Value joinGroup(const Napi::CallbackInfo& info) {
+double joinGroup(const Napi::CallbackInfo& info) {
   const GroupOptions options{
       .host = textAt(info, 0),
       .port = static_cast<uint16_t>(numberAt(info, 1)),
@@ -33,19 +33,16 @@ Napi::Value joinGroup(const Napi::CallbackInfo& info) {
       .timeout = std::chrono::milliseconds(static_cast<int64_t>(numberAt(info, 6))),
       .joinTimeout = std::chrono::milliseconds(static_cast<int64_t>(numberAt(info, 7))),
   };
-  return Napi::Number::New(info.Env(), environment(info.Env()).handles.add(ProcessGroup::join(options)));
+  return environment(info.Env()).handles.add(ProcessGroup::join(options));
 }
 
 // (group) => whether all processes have come together
-Napi::Value groupIsJoined(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), groupAt(info, 0).isJoined());
-}
+bool groupIsJoined(const Napi::CallbackInfo& info) { return groupAt(info, 0).isJoined(); }
 
 // (group, tensors like those that will be summed)
-Napi::Value groupStartSum(const Napi::CallbackInfo& info) {
+void groupStartSum(const Napi::CallbackInfo& info) {
   ProcessGroup& group = groupAt(info, 0);
   group.sum = std::make_unique<GroupSum>(group, tensorsAt(info, 1));
-  return info.Env().Undefined();
 }
 
 // (group, tensor, index of the first input among the sum's tensors) => (handle | null)[]
@@ -68,21 +65,13 @@ Napi::Value groupGather(const Napi::CallbackInfo& info) {
 }
 
 // (group)
-Napi::Value groupClose(const Napi::CallbackInfo& info) {
-  groupAt(info, 0).close();
-  return info.Env().Undefined();
-}
+void groupClose(const Napi::CallbackInfo& info) { groupAt(info, 0).close(); }
 
 // (group, key, value)
-Napi::Value groupPut(const Napi::CallbackInfo& info) {
-  groupAt(info, 0).put(textAt(info, 1), textAt(info, 2));
-  return info.Env().Undefined();
-}
+void groupPut(const Napi::CallbackInfo& info) { groupAt(info, 0).put(textAt(info, 1), textAt(info, 2)); }
 
 // (group, key) => value
-Napi::Value groupLook(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), groupAt(info, 0).look(textAt(info, 1)));
-}
+std::string groupLook(const Napi::CallbackInfo& info) { return groupAt(info, 0).look(textAt(info, 1)); }
 
 }  // namespace
 

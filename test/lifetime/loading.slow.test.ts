@@ -74,7 +74,7 @@ it.each([
   ...[0, 40, 150, 300].map((after) => [
     `${after} ms after libtorch began to be loaded in its thread`,
     `
-    const { preloadEngine } = await import(new URL("native.js", "file://" + torchPath));
+    const { preloadEngine } = await import(new URL("native/index.js", "file://" + torchPath));
     preloadEngine();
     await new Promise((resolve) => setTimeout(resolve, ${after}));
     process.exit(0);`,

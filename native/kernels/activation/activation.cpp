@@ -1,29 +1,22 @@
 // GELU, SiLU and their gated forms f(gate)·up, each in one pass forward and one backward. Shapes: [N, I].
-#include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
 #include <ATen/ops/rsub.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/silu.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <string_view>
 
 #include "functions.h"
-#include "kernels/common/operands.h"
-#include "kernels/common/registration.h"
+#include "kernels/common/differentiable.h"
 #include "kind.h"
 
 namespace bidora::activation {
 namespace {
 
 using at::Tensor;
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
 
 // libtorch's own operators, which have derivatives of any order.
 Tensor plain(Activation kind, const Tensor& x) {
@@ -42,7 +35,6 @@ struct Operands {
 };
 
 Tensor oneRow(const Tensor& x) { return x.contiguous().view({1, -1}); }
-Tensor inRows(const Tensor& x) { return x.stride(1) == 1 ? x : x.contiguous(); }
 
 template <typename T>
 const Stored<T>* numbersAt(const Tensor& x, int64_t row, int64_t column) {
@@ -64,7 +56,8 @@ void forEachRowPart(const Tensor& like, Use use) {
 
 Tensor forward(Activation kind, const Operands& of) {
   const auto& [x, up] = of;
-  const Tensor out = at::empty(x.sizes(), x.options());
+  const Tensor out = emptyLike(x);
+  if (out.is_meta()) return out;
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::activation", [&] {
     forEachRowPart(x, [&](int64_t row, int64_t column, int64_t count) {
       const Activating<Stored<scalar_t>> stretch{numbersAt<scalar_t>(x, row, column),
@@ -78,14 +71,17 @@ Tensor forward(Activation kind, const Operands& of) {
 
 Operands backward(Activation kind, const Tensor& gradient, const Operands& of) {
   const auto& [x, up] = of;
-  const Operands results{at::empty(x.sizes(), x.options()), up.defined() ? at::empty(x.sizes(), x.options()) : up};
+  const Operands results{emptyLike(x), up.defined() ? emptyLike(x) : up};
+  if (x.is_meta()) return results;
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::activation", [&] {
     forEachRowPart(x, [&](int64_t row, int64_t column, int64_t count) {
       const int64_t place = row * x.size(1) + column;
       const ActivatingGradient<Stored<scalar_t>> stretch{
-          numbersAt<scalar_t>(x, row, column), numbersAt<scalar_t>(up, row, column),
-          numbersAt<scalar_t>(gradient, row, column), write<scalar_t>(results.x) + place,
-          up.defined() ? write<scalar_t>(results.up) + place : nullptr};
+          .x = numbersAt<scalar_t>(x, row, column),
+          .up = numbersAt<scalar_t>(up, row, column),
+          .gradient = numbersAt<scalar_t>(gradient, row, column),
+          .ofX = write<scalar_t>(results.x) + place,
+          .ofUp = up.defined() ? write<scalar_t>(results.up) + place : nullptr};
       functions<ActivationFunctions, scalar_t>().activateBackward(kind, stretch, count);
     });
   });
@@ -94,6 +90,7 @@ Operands backward(Activation kind, const Tensor& gradient, const Operands& of) {
 
 Tensor activated(Activation kind, const Tensor& x) {
   checkOperands({&x});
+  if (x.is_meta()) return emptyLike(x);
   if (x.scalar_type() == at::kDouble) return plain(kind, x);
   // As measured, oneDNN's exact GELU for bfloat16 is the only forward pass in which libtorch is faster.
   if (kind == Activation::gelu && x.scalar_type() == at::kBFloat16) return plain(kind, x.contiguous());
@@ -109,87 +106,75 @@ void checkGate(const Tensor& gate, const Tensor& up) {
 
 Tensor gated(Activation kind, const Tensor& gate, const Tensor& up) {
   checkGate(gate, up);
+  if (gate.is_meta()) return emptyLike(gate);
   if (gate.scalar_type() == at::kDouble) return plain(kind, gate).mul(up);
   return forward(kind, {inRows(gate), inRows(up)});
 }
 
-Tensor geluCpu(const Tensor& x, std::string_view approximate) { return activated(geluOf(approximate), x); }
-Tensor siluCpu(const Tensor& x) { return activated(Activation::silu, x); }
-Tensor geluMulCpu(const Tensor& gate, const Tensor& up, std::string_view approximate) {
+Tensor gelu(const Tensor& x, std::string_view approximate) { return activated(geluOf(approximate), x); }
+Tensor silu(const Tensor& x) { return activated(Activation::silu, x); }
+Tensor geluMul(const Tensor& gate, const Tensor& up, std::string_view approximate) {
   return gated(geluOf(approximate), gate, up);
 }
-Tensor siluMulCpu(const Tensor& gate, const Tensor& up) { return gated(Activation::silu, gate, up); }
-Tensor activationBackwardCpu(const Tensor& gradient, const Tensor& x, std::string_view activation) {
+Tensor siluMul(const Tensor& gate, const Tensor& up) { return gated(Activation::silu, gate, up); }
+Tensor activationBackward(const Tensor& gradient, const Tensor& x, std::string_view activation) {
   return backward(activationOf(activation), oneRow(gradient), {oneRow(x), Tensor()}).x.view(x.sizes());
 }
-std::tuple<Tensor, Tensor> gatedBackwardCpu(const Tensor& gradient, const Tensor& gate, const Tensor& up,
-                                            std::string_view activation) {
+std::tuple<Tensor, Tensor> gatedBackward(const Tensor& gradient, const Tensor& gate, const Tensor& up,
+                                         std::string_view activation) {
   const Operands of = backward(activationOf(activation), inRows(gradient), {inRows(gate), inRows(up)});
   return {of.x, of.up};
 }
 
-Tensor siluMeta(const Tensor& x) {
-  checkOperands({&x});
-  return at::empty(x.sizes(), x.options());
-}
-Tensor geluMeta(const Tensor& x, std::string_view approximate) {
-  geluOf(approximate);
-  return siluMeta(x);
-}
-Tensor siluMulMeta(const Tensor& gate, const Tensor& up) {
-  checkGate(gate, up);
-  return at::empty(gate.sizes(), gate.options());
-}
-Tensor geluMulMeta(const Tensor& gate, const Tensor& up, std::string_view approximate) {
-  geluOf(approximate);
-  return siluMulMeta(gate, up);
-}
-Tensor activationBackwardMeta(const Tensor&, const Tensor& x, std::string_view) { return siluMeta(x); }
-std::tuple<Tensor, Tensor> gatedBackwardMeta(const Tensor&, const Tensor& gate, const Tensor& up, std::string_view) {
-  return {siluMeta(gate), siluMeta(up)};
-}
+struct Activated {
+  struct Saved {
+    Tensor x;
+    Activation kind;
+    std::vector<Tensor*> tensors() { return {&x}; }
+  };
 
-struct ActivationFunction : torch::autograd::Function<ActivationFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& x, Activation kind) {
-    context->save_for_backward({x});
-    context->saved_data["kind"] = static_cast<int64_t>(kind);
-    if (kind == Activation::silu) return callKernel<siluCpu>("bidora::silu", x);
-    return callKernel<geluCpu>("bidora::gelu", x, approximateOf(kind));
+  static Forward<Tensor, Saved> forward(const Tensor& x, Activation kind) {
+    return {kind == Activation::silu ? callKernel<silu>("bidora::silu", x)
+                                     : callKernel<gelu>("bidora::gelu", x, approximateOf(kind)),
+            {x, kind}};
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const Tensor x = context->get_saved_variables()[0];
-    const auto kind = static_cast<Activation>(context->saved_data["kind"].toInt());
-    if (at::GradMode::is_enabled()) return {plainBackward(kind, gradients[0], x), Tensor()};
-    return {callKernel<activationBackwardCpu>("bidora::_activation_backward", gradients[0], x, nameOf(kind)), Tensor()};
+  static variable_list backward(const Saved& saved, const variable_list& gradients, const Needs&) {
+    const auto& [x, kind] = saved;
+    if (at::GradMode::is_enabled()) return {plainBackward(kind, gradients[0], x)};
+    return {callKernel<activationBackward>("bidora::_activation_backward", gradients[0], x, nameOf(kind))};
   }
 };
 
-struct GatedFunction : torch::autograd::Function<GatedFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& gate, const Tensor& up, Activation kind) {
-    context->save_for_backward({gate, up});
-    context->saved_data["kind"] = static_cast<int64_t>(kind);
-    if (kind == Activation::silu) return callKernel<siluMulCpu>("bidora::silu_mul", gate, up);
-    return callKernel<geluMulCpu>("bidora::gelu_mul", gate, up, approximateOf(kind));
+struct Gated {
+  struct Saved {
+    Tensor gate, up;
+    Activation kind;
+    std::vector<Tensor*> tensors() { return {&gate, &up}; }
+  };
+
+  static Forward<Tensor, Saved> forward(const Tensor& gate, const Tensor& up, Activation kind) {
+    return {kind == Activation::silu ? callKernel<siluMul>("bidora::silu_mul", gate, up)
+                                     : callKernel<geluMul>("bidora::gelu_mul", gate, up, approximateOf(kind)),
+            {gate, up, kind}};
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    const Tensor &gate = saved[0], &up = saved[1], &g = gradients[0];
-    const auto kind = static_cast<Activation>(context->saved_data["kind"].toInt());
-    if (at::GradMode::is_enabled()) return {plainBackward(kind, g.mul(up), gate), g.mul(plain(kind, gate)), Tensor()};
-    const auto [ofGate, ofUp] = callKernel<gatedBackwardCpu>("bidora::_gated_backward", g, gate, up, nameOf(kind));
-    return {ofGate, ofUp, Tensor()};
+  static variable_list backward(const Saved& saved, const variable_list& gradients, const Needs&) {
+    const auto& [gate, up, kind] = saved;
+    const Tensor& g = gradients[0];
+    if (at::GradMode::is_enabled()) return {plainBackward(kind, g.mul(up), gate), g.mul(plain(kind, gate))};
+    const auto [ofGate, ofUp] = callKernel<gatedBackward>("bidora::_gated_backward", g, gate, up, nameOf(kind));
+    return {ofGate, ofUp};
   }
 };
 
 // Double precision, which only references use, records libtorch's own operators.
 Tensor activatedAutograd(const Tensor& x, Activation kind) {
-  return x.scalar_type() == at::kDouble ? plain(kind, x) : ActivationFunction::apply(x, kind);
+  return x.scalar_type() == at::kDouble ? plain(kind, x) : differentiated<Activated>(x, kind);
 }
 Tensor gatedAutograd(const Tensor& gate, const Tensor& up, Activation kind) {
   checkGate(gate, up);
-  return gate.scalar_type() == at::kDouble ? plain(kind, gate).mul(up) : GatedFunction::apply(gate, up, kind);
+  return gate.scalar_type() == at::kDouble ? plain(kind, gate).mul(up) : differentiated<Gated>(gate, up, kind);
 }
 
 Tensor geluAutograd(const Tensor& x, std::string_view approximate) { return activatedAutograd(x, geluOf(approximate)); }
@@ -200,14 +185,13 @@ Tensor geluMulAutograd(const Tensor& gate, const Tensor& up, std::string_view ap
 Tensor siluMulAutograd(const Tensor& gate, const Tensor& up) { return gatedAutograd(gate, up, Activation::silu); }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::gelu", [](OperatorLibrary& library) {
-  library.define<geluCpu, geluMeta, geluAutograd>("gelu(Tensor input, *, str approximate=\"none\") -> Tensor");
-  library.define<siluCpu, siluMeta, siluAutograd>("silu(Tensor input) -> Tensor");
-  library.define<geluMulCpu, geluMulMeta, geluMulAutograd>(
-      "gelu_mul(Tensor gate, Tensor up, *, str approximate=\"none\") -> Tensor");
-  library.define<siluMulCpu, siluMulMeta, siluMulAutograd>("silu_mul(Tensor gate, Tensor up) -> Tensor");
-  library.define<activationBackwardCpu, activationBackwardMeta, NoDerivative::refuse>(
+  library.define<gelu, geluAutograd>("gelu(Tensor input, *, str approximate=\"none\") -> Tensor");
+  library.define<silu, siluAutograd>("silu(Tensor input) -> Tensor");
+  library.define<geluMul, geluMulAutograd>("gelu_mul(Tensor gate, Tensor up, *, str approximate=\"none\") -> Tensor");
+  library.define<siluMul, siluMulAutograd>("silu_mul(Tensor gate, Tensor up) -> Tensor");
+  library.define<activationBackward, NoDerivative::refuse>(
       "_activation_backward(Tensor grad, Tensor input, str activation) -> Tensor");
-  library.define<gatedBackwardCpu, gatedBackwardMeta, NoDerivative::refuse>(
+  library.define<gatedBackward, NoDerivative::refuse>(
       "_gated_backward(Tensor grad, Tensor gate, Tensor up, str activation) -> (Tensor gate_grad, Tensor up_grad)");
 });
 

@@ -2,9 +2,6 @@
 // in place. Shapes: queries [N, H·D] of all sequences; a cache [slots, G·D], in which sequence i has the slots
 // starts[i] … starts[i] + lengths[i] − 1. A sequence's last query has the position of its last key. Keys and values may
 // be int8 with a scale for each slot and head, [slots, G].
-#include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
@@ -24,8 +21,6 @@ using at::Tensor;
 constexpr int64_t kBytesOfThread =
     1 << 18;                          // keys and values per thread; reading them takes longer than waking a thread
 constexpr int64_t kKeysOfPart = 256;  // fewer keys are not split
-
-using Maybe = std::optional<Tensor>;
 
 void checkShapes(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& queryStarts, const Tensor& keyStarts,
                  const Tensor& keyLengths, int64_t heads, int64_t kvHeads, std::optional<double> scale,
@@ -54,12 +49,6 @@ int64_t threadsFor(const Tensor& k, const Slots& slots) {
   return std::clamp<int64_t>(bytes / kBytesOfThread, 1, at::get_num_threads());
 }
 
-template <typename Work>
-void onThreads(int64_t threads, Work work) {
-  int64_t next = 0;
-  at::parallel_for(0, threads, 1, [&](int64_t, int64_t) { work(next); });
-}
-
 // If there are fewer groups of heads than threads, keys and head elements are split among the threads.
 template <typename T>
 bool attendInSteps(const AttentionShape& shape, const AttentionInputs<Stored<T>>& inputs, Rows<Stored<T>> out,
@@ -80,7 +69,7 @@ bool attendInSteps(const AttentionShape& shape, const AttentionInputs<Stored<T>>
   const Tensor memory = at::empty({size}, at::TensorOptions(c10::CppTypeToScalarType<Sum>::value));
   const SharedKeys<Sum> shared{memory.mutable_data_ptr<Sum>(), slots.data(), parts};
   for (const KeyStep step : {KeyStep::score, KeyStep::weigh, KeyStep::mix})
-    onThreads(threads, [&](int64_t& next) { variant.attendStep(shape, inputs, out, shared, step, next); });
+    forEachThread(threads, [&](int64_t& next) { variant.attendStep(shape, inputs, out, shared, step, next); });
   return true;
 }
 
@@ -88,12 +77,14 @@ Int8Rows int8Rows(const Tensor& codes, const Tensor& scales, int64_t heads) {
   return {codes.const_data_ptr<int8_t>(), scales.const_data_ptr<float>(), heads};
 }
 
-Tensor attentionCpu(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& queryStarts,
-                    const Tensor& keyStarts, const Tensor& keyLengths, int64_t heads, int64_t kvHeads,
-                    std::optional<double> scale, std::optional<int64_t> before, const Maybe& keyScales,
-                    const Maybe& valueScales) {
+Tensor attentionCached(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& queryStarts,
+                       const Tensor& keyStarts, const Tensor& keyLengths, int64_t heads, int64_t kvHeads,
+                       std::optional<double> scale, std::optional<int64_t> before, const Maybe& keyScales,
+                       const Maybe& valueScales) {
   checkShapes(query, key, value, queryStarts, keyStarts, keyLengths, heads, kvHeads, scale, before, keyScales,
               valueScales);
+  const Tensor out = emptyLike(query);
+  if (out.is_meta()) return out;
   checkStarts("cu_seqlens_q", queryStarts, query.size(0));
   const int64_t rows = queryStarts.numel() - 1, size = query.size(1) / heads;
   const int64_t *starts = keyStarts.const_data_ptr<int64_t>(), *lengths = keyLengths.const_data_ptr<int64_t>(),
@@ -102,9 +93,8 @@ Tensor attentionCpu(const Tensor& query, const Tensor& key, const Tensor& value,
   for (int64_t row = 0; row < rows; ++row)
     TORCH_CHECK(queries[row + 1] - queries[row] <= lengths[row], "expected at least as many keys as queries, got ",
                 lengths[row], " keys and ", queries[row + 1] - queries[row], " queries in sequence ", row);
-  const Tensor out = at::empty(query.sizes(), query.options());
-  if (query.numel() == 0) return out;
-  const Tensor q = readable(query), k = readable(key), v = readable(value);
+  if (out.numel() == 0) return out;
+  const Tensor q = inRows(query), k = inRows(key), v = inRows(value);
   const int64_t threads = threadsFor(k, slots);
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, q.scalar_type(), "bidora::attention_cached", [&] {
     const AttentionShape shape{.queryStarts = queries,
@@ -114,7 +104,7 @@ Tensor attentionCpu(const Tensor& query, const Tensor& key, const Tensor& value,
                                .heads = heads,
                                .kvHeads = kvHeads,
                                .size = size,
-                               .before = std::min(before.value_or(kUnlimited), kUnlimited),
+                               .before = keysWithin(before),
                                .after = 0,
                                .scale = scale.value_or(1 / std::sqrt(static_cast<double>(size))),
                                .dropping = {}};
@@ -122,32 +112,24 @@ Tensor attentionCpu(const Tensor& query, const Tensor& key, const Tensor& value,
     if (keyScales) {
       const Int8Inputs<Stored<scalar_t>> packed{rowsOf<scalar_t>(q), int8Rows(k, *keyScales, kvHeads),
                                                 int8Rows(v, *valueScales, kvHeads)};
-      onThreads(threads,
-                [&](int64_t& next) { functions<AttentionFunctions, scalar_t>().attendInt8(shape, packed, to, next); });
+      forEachThread(threads, [&](int64_t& next) {
+        functions<AttentionFunctions, scalar_t>().attendInt8(shape, packed, to, next);
+      });
       return;
     }
-    const AttentionInputs<Stored<scalar_t>> inputs{rowsOf<scalar_t>(q), rowsOf<scalar_t>(k), rowsOf<scalar_t>(v)};
+    const auto inputs = inputsOf<scalar_t>(q, k, v);
     if (attendInSteps<scalar_t>(shape, inputs, to, threads)) return;
     const Tensor logSums = at::empty({heads, q.size(0)}, q.options().dtype(sumType(q)));
     auto* sums = logSums.mutable_data_ptr<SumOf<scalar_t>>();
-    onThreads(threads, [&](int64_t& next) {
+    forEachThread(threads, [&](int64_t& next) {
       functions<AttentionFunctions, scalar_t>().attendCached(shape, inputs, to, sums, next);
     });
   });
   return out;
 }
 
-Tensor attentionMeta(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& queryStarts,
-                     const Tensor& keyStarts, const Tensor& keyLengths, int64_t heads, int64_t kvHeads,
-                     std::optional<double> scale, std::optional<int64_t> before, const Maybe& keyScales,
-                     const Maybe& valueScales) {
-  checkShapes(query, key, value, queryStarts, keyStarts, keyLengths, heads, kvHeads, scale, before, keyScales,
-              valueScales);
-  return at::empty(query.sizes(), query.options());
-}
-
 [[maybe_unused]] const bool defined = defineOnce("bidora::attention_cached", [](OperatorLibrary& library) {
-  library.define<attentionCpu, attentionMeta, NoDerivative::refuse>(
+  library.define<attentionCached, NoDerivative::refuse>(
       "attention_cached(Tensor query, Tensor key, Tensor value, Tensor cu_seqlens_q, Tensor key_starts, Tensor "
       "key_lengths, int heads, int kv_heads, *, float? scale=None, int? before=None, Tensor? key_scales=None, "
       "Tensor? value_scales=None) -> Tensor");

@@ -1,10 +1,6 @@
 // Checks the operands of attention and of its tangents, and converts them for the ISA variants' functions.
 #pragma once
 
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
-#include <c10/util/Exception.h>
-
 #include <algorithm>
 
 #include "functions.h"
@@ -14,13 +10,20 @@ namespace bidora {
 
 constexpr int64_t kUnlimited = int64_t{1} << 62;
 
+inline int64_t keysWithin(const std::optional<int64_t>& limit) {
+  return std::min(limit.value_or(kUnlimited), kUnlimited);
+}
+
+// The operator's arguments other than tensors.
 struct AttentionSettings {
   int64_t heads, kvHeads;
   double scale;
-  int64_t before, after;  // keys that a query attends to around its own position
-  Dropping dropping;
+  std::optional<int64_t> before, after;  // keys that a query attends to around its own position
+  double p;
+  int64_t seed, stream;
+  Dropping dropping = droppingOf(p, seed, stream);
 
-  bool isLimited() const { return before < kUnlimited || after < kUnlimited; }
+  bool isLimited() const { return keysWithin(before) < kUnlimited || keysWithin(after) < kUnlimited; }
 };
 
 // The offsets of each row's queries and keys: [rows + 1] each.
@@ -74,37 +77,27 @@ inline void checkDtypes(const at::Tensor& q, const at::Tensor& k, const at::Tens
               q.scalar_type(), ", ", k.scalar_type(), " and ", v.scalar_type());
 }
 
-// Checks everything except the tensors' values.
-inline void checkShapes(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionStarts& starts,
-                        const AttentionSettings& settings) {
+// On the meta device, there are no values of `starts`.
+inline void checkAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionStarts& starts,
+                           const AttentionSettings& settings) {
   checkOperands({&q, &k, &v});
   checkHeads(q, k, v, settings.heads, settings.kvHeads);
   checkDtypes(q, k, v);
   TORCH_CHECK(settings.scale > 0, "expected a positive scale, got ", settings.scale);
   checkStartsShape("cu_seqlens_q", starts.queries);
   checkStartsShape("cu_seqlens_k", starts.keys);
-  TORCH_CHECK(!settings.isLimited() || (settings.before >= 0 && settings.after >= 0),
-              "expected `before` and `after` to be at least 0, got ", settings.before, " and ", settings.after);
-}
-
-inline void checkAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionStarts& starts,
-                           const AttentionSettings& settings) {
-  checkShapes(q, k, v, starts, settings);
+  const int64_t before = keysWithin(settings.before), after = keysWithin(settings.after);
+  TORCH_CHECK(before >= 0 && after >= 0, "expected `before` and `after` to be at least 0, got ", before, " and ",
+              after);
+  if (starts.queries.is_meta()) return checkRowCounts(starts);
   checkStarts("cu_seqlens_q", starts.queries, q.size(0));
   checkStarts("cu_seqlens_k", starts.keys, k.size(0));
   checkPositions(starts, settings);
 }
 
-// With contiguous rows, as in slices of a fused product.
-inline at::Tensor readable(const at::Tensor& x) { return x.stride(1) == 1 ? x : x.contiguous(); }
-
 template <typename T>
-Rows<const Stored<T>> rowsOf(const at::Tensor& x) {
-  return {read<T>(x), x.stride(0)};
-}
-template <typename T>
-Rows<Stored<T>> writableRows(const at::Tensor& x) {
-  return {write<T>(x), x.stride(0)};
+AttentionInputs<Stored<T>> inputsOf(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  return {rowsOf<T>(q), rowsOf<T>(k), rowsOf<T>(v)};
 }
 
 inline AttentionShape shapeOf(const at::Tensor& q, const AttentionStarts& starts, const AttentionSettings& settings) {
@@ -115,33 +108,17 @@ inline AttentionShape shapeOf(const at::Tensor& q, const AttentionStarts& starts
           .heads = settings.heads,
           .kvHeads = settings.kvHeads,
           .size = q.size(1) / settings.heads,
-          .before = settings.before,
-          .after = settings.after,
+          .before = keysWithin(settings.before),
+          .after = keysWithin(settings.after),
           .scale = settings.scale,
           .dropping = settings.dropping};
 }
 
-// Runs work(next) on all threads; each thread takes the next head when it has finished one.
+// Runs work(next) on up to `threads` threads; each thread takes the next head when it has finished one.
 template <typename Work>
-void forEachThread(int64_t tasks, Work work) {
+void forEachThread(int64_t threads, Work work) {
   int64_t next = 0;
-  at::parallel_for(0, std::min<int64_t>(at::get_num_threads(), tasks), 1, [&](int64_t, int64_t) { work(next); });
+  at::parallel_for(0, std::min<int64_t>(at::get_num_threads(), threads), 1, [&](int64_t, int64_t) { work(next); });
 }
-
-// The operator's arguments other than tensors.
-struct AttentionGiven {
-  int64_t heads, kvHeads;
-  double scale;
-  std::optional<int64_t> before, after;
-  double p;
-  int64_t seed, stream;
-
-  AttentionSettings settings() const {
-    const auto limit = [](const std::optional<int64_t>& given) {
-      return std::min(given.value_or(kUnlimited), kUnlimited);
-    };
-    return {heads, kvHeads, scale, limit(before), limit(after), droppingOf(p, seed, stream)};
-  }
-};
 
 }  // namespace bidora

@@ -1,6 +1,5 @@
-// Writes keys or values of new tokens into a preallocated cache [slots, width], of their dtype or of int8.
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
+// Writes keys or values of new tokens into a preallocated cache [slots, width], of their dtype or of int8: the rows of
+// sequence i, from cu_seqlens[i] on, to the cache's slots from starts[i] on.
 
 #include <algorithm>
 #include <cmath>
@@ -27,26 +26,30 @@ void checkWrite(const Tensor& cache, const Tensor& rows, const Tensor& queryStar
   checkSlotsShape("starts", starts, queryStarts.numel() - 1);
 }
 
-Tensor writeMeta(const Tensor& cache, const Tensor& rows, const Tensor& queryStarts, const Tensor& starts) {
-  checkWrite(cache, rows, queryStarts, starts);
-  return cache;
-}
-
-// Writes the rows of sequence i, from cu_seqlens[i] on, to the cache's slots from starts[i] on.
-Tensor writeCpu(const Tensor& cache, const Tensor& rows, const Tensor& queryStarts, const Tensor& starts) {
-  checkWrite(cache, rows, queryStarts, starts);
+// The slot of each row; none on the meta device.
+std::vector<int64_t> slotsOfRows(const Tensor& cache, const Tensor& rows, const Tensor& queryStarts,
+                                 const Tensor& starts) {
+  if (rows.is_meta()) return {};
   checkStarts("cu_seqlens", queryStarts, rows.size(0));
   const int64_t count = queryStarts.numel() - 1, *from = queryStarts.const_data_ptr<int64_t>();
-  std::vector<int64_t> lengths(count);
+  std::vector<int64_t> lengths(count), slotOf(rows.size(0));
   for (int64_t i = 0; i < count; ++i) lengths[i] = from[i + 1] - from[i];
   const Slots slots = slotsIn(cache, starts.const_data_ptr<int64_t>(), lengths.data(), count);
-  const Tensor given = readable(rows);
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t row = from[i]; row < from[i + 1]; ++row) slotOf[row] = slots.starts[i] + row - from[i];
+  return slotOf;
+}
+
+Tensor writeRows(const Tensor& cache, const Tensor& rows, const Tensor& queryStarts, const Tensor& starts) {
+  checkWrite(cache, rows, queryStarts, starts);
+  const std::vector<int64_t> slotOf = slotsOfRows(cache, rows, queryStarts, starts);
+  if (rows.is_meta()) return cache;
+  const Tensor given = inRows(rows);
   const int64_t itemSize = static_cast<int64_t>(cache.element_size()), bytes = cache.size(1) * itemSize;
   auto* to = static_cast<char*>(cache.data_ptr());
   const auto* of = static_cast<const char*>(given.const_data_ptr());
-  for (int64_t i = 0; i < count && bytes > 0; ++i)
-    for (int64_t row = from[i]; row < from[i + 1]; ++row)
-      std::memmove(to + (slots.starts[i] + row - from[i]) * bytes, of + row * given.stride(0) * itemSize, bytes);
+  for (size_t row = 0; row < slotOf.size() && bytes > 0; ++row)
+    std::memmove(to + slotOf[row] * bytes, of + static_cast<int64_t>(row) * given.stride(0) * itemSize, bytes);
   cache.unsafeGetTensorImpl()->bump_version();
   return cache;
 }
@@ -61,12 +64,6 @@ void checkInt8Write(const Tensor& cache, const Tensor& scales, const Tensor& row
               scales.size(1), " heads");
   checkStartsShape("cu_seqlens", queryStarts);
   checkSlotsShape("starts", starts, queryStarts.numel() - 1);
-}
-
-Tensor writeInt8Meta(const Tensor& cache, const Tensor& scales, const Tensor& rows, const Tensor& queryStarts,
-                     const Tensor& starts) {
-  checkInt8Write(cache, scales, rows, queryStarts, starts);
-  return cache;
 }
 
 constexpr float kMostCode = 127, kLeastMagnitude = 1e-30F;
@@ -85,17 +82,12 @@ void encodeHead(const float* from, int64_t size, int8_t* codes, float& scale) {
   for (int64_t d = 0; d < size; ++d) codes[d] = isCoded ? static_cast<int8_t>(std::lrint(from[d] / scale)) : 0;
 }
 
-// As writeCpu, in int8 with a scale for each row and head.
-Tensor writeInt8Cpu(const Tensor& cache, const Tensor& scales, const Tensor& rows, const Tensor& queryStarts,
-                    const Tensor& starts) {
+// In int8, with a scale for each row and head.
+Tensor writeInt8(const Tensor& cache, const Tensor& scales, const Tensor& rows, const Tensor& queryStarts,
+                 const Tensor& starts) {
   checkInt8Write(cache, scales, rows, queryStarts, starts);
-  checkStarts("cu_seqlens", queryStarts, rows.size(0));
-  const int64_t count = queryStarts.numel() - 1, *from = queryStarts.const_data_ptr<int64_t>();
-  std::vector<int64_t> lengths(count), slotOf(rows.size(0));
-  for (int64_t i = 0; i < count; ++i) lengths[i] = from[i + 1] - from[i];
-  const Slots slots = slotsIn(cache, starts.const_data_ptr<int64_t>(), lengths.data(), count);
-  for (int64_t i = 0; i < count; ++i)
-    for (int64_t row = from[i]; row < from[i + 1]; ++row) slotOf[row] = slots.starts[i] + row - from[i];
+  const std::vector<int64_t> slotOf = slotsOfRows(cache, rows, queryStarts, starts);
+  if (rows.is_meta()) return cache;
   const Tensor given = rows.to(at::kFloat).contiguous();
   const int64_t heads = scales.size(1), width = cache.size(1), size = width / heads;
   const auto* of = given.const_data_ptr<float>();
@@ -114,9 +106,9 @@ Tensor writeInt8Cpu(const Tensor& cache, const Tensor& scales, const Tensor& row
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::write_rows_", [](OperatorLibrary& library) {
-  library.define<writeCpu, writeMeta, NoDerivative::refuse>(
+  library.define<writeRows, NoDerivative::refuse>(
       "write_rows_(Tensor(a!) self, Tensor rows, Tensor cu_seqlens, Tensor starts) -> Tensor(a!)");
-  library.define<writeInt8Cpu, writeInt8Meta, NoDerivative::refuse>(
+  library.define<writeInt8, NoDerivative::refuse>(
       "write_rows_int8_(Tensor(a!) self, Tensor(b!) scales, Tensor rows, Tensor cu_seqlens, Tensor starts) -> "
       "Tensor(a!)");
 });

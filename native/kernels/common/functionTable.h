@@ -1,6 +1,6 @@
 // Declares and looks up a kernel's functions, which are compiled once per ISA variant. A kernel has a struct of
-// function pointers (`Functions<T>`, T a tensor's type) in functions.h; its isa.cpp, compiled for each variant, fills
-// it in.
+// function pointers (`Functions<T>`, T a tensor's type) in functions.h; its functions.cpp, compiled for each variant,
+// fills it in.
 #pragma once
 
 #include "kernels/common/types.h"
@@ -46,6 +46,13 @@ struct TablesOf;
         BIDORA_FOR_EACH_VARIANT(BIDORA_TABLE_ADDRESS, Functions)}; \
   };
 
-// To be placed in isa.cpp, in the variant's namespace, with a variable template of the functions for a type.
-#define BIDORA_DEFINE_TABLE(Functions, kFunctions) \
+// To be placed in functions.cpp, in the variant's namespace, with a variable template of the functions for a type, or
+// with these functions, templates over the type T.
+#define BIDORA_DEFINE_TABLE_OF(Functions, kFunctions) \
   const FunctionTable<Functions> k##Functions{kFunctions<float>, kFunctions<double>, kFunctions<Bfloat16>};
+#define BIDORA_DEFINE_TABLE(Functions, ...) \
+  namespace {                               \
+  template <typename T>                     \
+  constexpr Functions<T> kOf{__VA_ARGS__};  \
+  }                                         \
+  BIDORA_DEFINE_TABLE_OF(Functions, kOf)

@@ -1,8 +1,11 @@
-// Connects libtorch's tensors with the functions of the ISA variants. CPU and Meta kernels check their operands with
-// these functions. None checks the device, since the dispatcher selects the kernel by device.
+// Connects libtorch's tensors with the functions of the ISA variants. Kernels check their operands with these
+// functions. None checks the device, since the dispatcher selects the kernel by device.
 #pragma once
 
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 #include <c10/util/BFloat16.h>
 #include <c10/util/Exception.h>
 
@@ -13,6 +16,8 @@
 #include "isaVariants.h"
 
 namespace bidora {
+
+using Maybe = std::optional<at::Tensor>;
 
 constexpr int64_t kGrain = 1 << 14;  // the minimum number of elements per thread
 
@@ -35,7 +40,7 @@ const Stored<T>* read(const at::Tensor& tensor) {
 }
 template <typename T>
 Stored<T>* write(const at::Tensor& tensor) {
-  return reinterpret_cast<Stored<T>*>(tensor.data_ptr<T>());
+  return tensor.defined() ? reinterpret_cast<Stored<T>*>(tensor.data_ptr<T>()) : nullptr;
 }
 
 // The key of packed weights (kernels/packed/packedWeight.h), for which libtorch has no kernels.
@@ -52,15 +57,30 @@ inline void checkOperand(const at::Tensor& tensor) {
 inline void checkOperands(std::initializer_list<const at::Tensor*> tensors) {
   for (const at::Tensor* tensor : tensors) checkOperand(*tensor);
 }
-inline void checkOperands(std::initializer_list<const std::optional<at::Tensor>*> tensors) {
-  for (const std::optional<at::Tensor>* tensor : tensors)
+inline void checkOperands(std::initializer_list<const Maybe*> tensors) {
+  for (const Maybe* tensor : tensors)
     if (*tensor) checkOperand(**tensor);
 }
 
+// An empty tensor like another one, in row-major order.
+inline at::Tensor emptyLike(const at::Tensor& tensor) { return at::empty(tensor.sizes(), tensor.options()); }
+
+// Whether there is anything to compute for a result of these sizes: on the meta device there is not.
+inline bool isComputed(const at::Tensor& result) { return !result.is_meta() && result.numel() > 0; }
+
 // Converts a missing tensor to an undefined one, and back.
-inline at::Tensor orNone(const std::optional<at::Tensor>& tensor) { return tensor.value_or(at::Tensor()); }
-inline std::optional<at::Tensor> ifDefined(const at::Tensor& tensor) {
-  return tensor.defined() ? std::optional(tensor) : std::nullopt;
+inline at::Tensor orNone(const Maybe& tensor) { return tensor.value_or(at::Tensor()); }
+inline Maybe ifDefined(const at::Tensor& tensor) { return tensor.defined() ? Maybe(tensor) : std::nullopt; }
+
+// With contiguous rows, as in slices of a fused product. An undefined tensor stays one, and has no rows.
+inline at::Tensor inRows(const at::Tensor& x) { return !x.defined() || x.stride(1) == 1 ? x : x.contiguous(); }
+template <typename T>
+Rows<const Stored<T>> rowsOf(const at::Tensor& x) {
+  return {read<T>(x), x.defined() ? x.stride(0) : 0};
+}
+template <typename T>
+Rows<Stored<T>> writableRows(const at::Tensor& x) {
+  return {write<T>(x), x.stride(0)};
 }
 
 inline at::Tensor contiguousOrNone(const at::Tensor& tensor) { return tensor.defined() ? tensor.contiguous() : tensor; }

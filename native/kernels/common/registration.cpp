@@ -38,7 +38,7 @@ void OneDevice::check(const at::Tensor& tensor) {
   TORCH_CHECK(tensor.device() == *device_, "expected all tensors on the same device, got some on ", *device_,
               " and some on ", tensor.device());
 }
-void OneDevice::check(const std::optional<at::Tensor>& tensor) {
+void OneDevice::check(const Maybe& tensor) {
   if (tensor) check(*tensor);
 }
 void OneDevice::check(at::TensorList tensors) {

@@ -1,5 +1,5 @@
-// Registers our operators in the namespace `bidora` of libtorch's dispatcher. Each has kernels for the dispatch keys
-// CPU, Meta (which computes only shapes and dtypes) and Autograd. The dispatcher selects one by the operands' devices.
+// Registers our operators in the namespace `bidora` of libtorch's dispatcher. Each has one kernel for the CPU and for
+// meta tensors, of which it computes only shapes and dtypes, and one for the dispatch key Autograd.
 #pragma once
 
 #include <ATen/core/LegacyTypeDispatch.h>
@@ -28,7 +28,7 @@ class OneDevice {
 
  private:
   void check(const at::Tensor& tensor);
-  void check(const std::optional<at::Tensor>& tensor);
+  void check(const Maybe& tensor);
   void check(at::TensorList tensors);
   template <typename T>
   void check(const T&) {}
@@ -36,7 +36,7 @@ class OneDevice {
   std::optional<at::Device> device_;
 };
 
-// A Meta kernel that throws if a tensor is on another device; the dispatcher calls it if any tensor is on Meta.
+// A kernel that throws if a tensor is on another device; the dispatcher calls it if any tensor is on Meta.
 template <auto kernel>
 struct OnOneDevice;
 template <typename Result, typename... Parameters, Result (*kernel)(Parameters...)>
@@ -51,14 +51,15 @@ class OperatorLibrary {
  public:
   explicit OperatorLibrary(torch::Library& library) : library_(library) {}
 
-  // The kernels have the same function type. `autograd` is such a kernel too, or a NoDerivative.
-  template <auto cpu, auto meta, auto autograd>
+  // `autograd` is a kernel too, of the same function type, or a NoDerivative. An operator with a backward pass is
+  // defined by defineDifferentiable (differentiable.h).
+  template <auto kernel, auto autograd>
   void define(const char* schema) {
     const std::string name = declare(schema);
-    add(name, c10::DispatchKey::CPU, torch::CppFunction(cpu));
-    add(name, c10::DispatchKey::MkldnnCPU, torch::CppFunction(cpu));     // for a weight in oneDNN's packed layout
-    add(name, kPackedKey, torch::CppFunction(&OnOneDevice<cpu>::call));  // some operand is a packed weight
-    add(name, c10::DispatchKey::Meta, torch::CppFunction(&OnOneDevice<meta>::call));
+    add(name, c10::DispatchKey::CPU, torch::CppFunction(kernel));
+    add(name, c10::DispatchKey::MkldnnCPU, torch::CppFunction(kernel));     // for a weight in oneDNN's packed layout
+    add(name, kPackedKey, torch::CppFunction(&OnOneDevice<kernel>::call));  // some operand is a packed weight
+    add(name, c10::DispatchKey::Meta, torch::CppFunction(&OnOneDevice<kernel>::call));
     if constexpr (std::is_same_v<decltype(autograd), NoDerivative>) addAutograd(name, autograd);
     else add(name, c10::DispatchKey::Autograd, torch::CppFunction(autograd));
   }
@@ -78,12 +79,12 @@ class OperatorLibrary {
 // static initializers, which the dynamic loader runs one at a time.
 bool defineOnce(const char* firstName, void (*define)(OperatorLibrary&));
 
-// Calls an operator's kernel for its operands' device, below autograd; used by Autograd kernels. `cpu` is the
-// operator's CPU kernel, whose type all its kernels share.
-template <auto cpu, typename... Arguments>
+// Calls an operator's kernel for its operands' device, below autograd; used by Autograd kernels. `kernel` is the one
+// for the CPU, whose type all its kernels share.
+template <auto kernel, typename... Arguments>
 auto callKernel(const char* name, const Arguments&... arguments) {
   static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<std::remove_pointer_t<decltype(cpu)>>();
+      c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<std::remove_pointer_t<decltype(kernel)>>();
   const at::AutoDispatchBelowADInplaceOrView below;
   return op.redispatch(c10::detail::multi_dispatch_key_set(arguments...) & c10::after_ADInplaceOrView_keyset,
                        arguments...);

@@ -1,8 +1,8 @@
 // Types that operators share with the functions that are compiled once per ISA variant. An ISA variant is a set of
 // instructions: baseline, avx2, …
 //
-// Headers that an isa.cpp includes outside its own namespace, like this one, may define only data, not functions: the
-// linker keeps a single copy of an inline function, possibly one with another variant's instructions.
+// Headers that an functions.cpp includes outside its own namespace, like this one, may define only data, not functions:
+// the linker keeps a single copy of an inline function, possibly one with another variant's instructions.
 #pragma once
 
 #include <cstdint>

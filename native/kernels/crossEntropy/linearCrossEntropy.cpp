@@ -1,15 +1,11 @@
 // The sum of the cross-entropies of x·Wᵀ + b, computed in chunks of rows, so that the logits of all rows never exist at
 // once. The requested gradients are computed with the loss, while a chunk's logits exist. Shapes: x [K, H], W [V, H],
 // b [V], targets [K] of 0 … V − 1.
-#include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <array>
@@ -19,7 +15,7 @@
 #include <vector>
 
 #include "functions.h"
-#include "kernels/common/registration.h"
+#include "kernels/common/differentiable.h"
 #include "kernels/linear/operands.h"
 #include "kernels/packed/packedWeight.h"
 #include "kernels/products/frozenProduct.h"
@@ -28,9 +24,6 @@ namespace bidora::linearCrossEntropy {
 namespace {
 
 using at::Tensor;
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
-using Maybe = std::optional<Tensor>;
 
 constexpr int64_t kBytesOfChunk = 32 << 20, kLeastRows = 48;  // with fewer rows, reading W is most of the work
 constexpr int64_t kColumnsAtOnce = 4096;                      // of the weight's gradient
@@ -98,7 +91,7 @@ struct Gradients {
 
   Gradients(const Operands& of, bool wantsHidden, bool wantsWeight, bool wantsBias) {
     const auto wide = of.hidden.options().dtype(sumType(of.hidden));
-    if (wantsHidden) hidden = at::empty(of.hidden.sizes(), of.hidden.options());
+    if (wantsHidden) hidden = emptyLike(of.hidden);
     if (wantsWeight) weight = at::zeros(of.weight.plain.sizes(), wide);
     if (wantsBias) bias = at::zeros({of.weight.plain.size(0)}, wide);
   }
@@ -137,17 +130,18 @@ void lossesOf(const Operands& of, const Gradients& gradients, SumOf<Stored<T>>* 
 }
 
 // The loss, the number of targets with the largest logit, and the gradients of x, W and b, undefined unless requested.
-using Forward = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
+using Results = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
 using Wants = std::array<bool, 3>;
 
-Forward forwardCpu(const Tensor& hidden, const Tensor& weight, const Maybe& bias, const Tensor& targets,
-                   const Maybe& packed, int64_t chunk, Wants wants) {
+Results forwardKernel(const Tensor& hidden, const Tensor& weight, const Maybe& bias, const Tensor& targets,
+                      const Maybe& packed, int64_t chunk, Wants wants) {
   checkShapes(hidden, weight, bias, targets, packed, chunk);
-  checkTargets(weight, targets);
+  if (!hidden.is_meta()) checkTargets(weight, targets);
   const Operands of(hidden, weight, bias, targets, packed, chunk);
   const Gradients gradients(of, wants[0], wants[1], wants[2]);
   const Tensor loss = at::empty({}, hidden.options().dtype(sumType(hidden))),
                correct = at::empty({}, targets.options());
+  if (hidden.is_meta()) return {loss, correct, gradients.hidden, gradients.weight, gradients.bias};
   std::vector<uint8_t> hits(of.rows());
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, hidden.scalar_type(), "bidora::linear_cross_entropy", [&] {
     std::vector<SumOf<Stored<scalar_t>>> losses(of.rows());
@@ -158,90 +152,45 @@ Forward forwardCpu(const Tensor& hidden, const Tensor& weight, const Maybe& bias
   return {loss, correct, gradients.hidden, gradients.weight, gradients.bias};
 }
 
-Forward forwardMeta(const Tensor& hidden, const Tensor& weight, const Maybe& bias, const Tensor& targets,
-                    const Maybe& packed, int64_t chunk, Wants wants) {
-  checkShapes(hidden, weight, bias, targets, packed, chunk);
-  const auto wide = hidden.options().dtype(sumType(hidden));
-  return {at::empty({}, wide), at::empty({}, targets.options()),
-          wants[0] ? at::empty(hidden.sizes(), hidden.options()) : Tensor(),
-          wants[1] ? at::empty(weight.sizes(), wide) : Tensor(),
-          wants[2] ? at::empty({weight.size(0)}, wide) : Tensor()};
-}
+// The gradients are computed with the loss. That of x is a result too, without rows unless it was requested.
+struct LinearCrossEntropy {
+  static constexpr int64_t kDifferentiableResults = 1;
+  struct Saved {
+    Tensor ofHidden, ofWeight, ofBias;
+    at::ScalarType type;
+    std::vector<Tensor*> tensors() { return {&ofHidden, &ofWeight, &ofBias}; }
+  };
 
-using Three = std::tuple<Tensor, Tensor, Tensor>;
-
-// The gradient of x has no rows unless requested.
-Three lossOf(const Tensor& hidden, const Forward& results) {
-  const Tensor& gradient = std::get<2>(results);
-  return {std::get<0>(results), gradient.defined() ? gradient : at::empty({0, hidden.size(1)}, hidden.options()),
-          std::get<1>(results)};
-}
-
-Three linearCrossEntropyCpu(const Tensor& hidden, const Tensor& weight, const Maybe& bias, const Tensor& targets,
-                            const Maybe& packed, int64_t chunk) {
-  return lossOf(hidden, forwardCpu(hidden, weight, bias, targets, packed, chunk, {}));
-}
-
-Three linearCrossEntropyMeta(const Tensor& hidden, const Tensor& weight, const Maybe& bias, const Tensor& targets,
-                             const Maybe& packed, int64_t chunk) {
-  return lossOf(hidden, forwardMeta(hidden, weight, bias, targets, packed, chunk, {}));
-}
-
-struct LinearCrossEntropyFunction : torch::autograd::Function<LinearCrossEntropyFunction> {
-  static variable_list forward(AutogradContext* context, const Tensor& hidden, const Tensor& weight, const Maybe& bias,
-                               const Tensor& targets, const Maybe& packed, int64_t chunk, Wants wants) {
-    const auto results =
-        callKernel<forwardCpu>("bidora::_linear_cross_entropy", hidden, weight, bias, targets, packed, chunk, wants);
-    const auto [loss, gradient, correct] = lossOf(hidden, results);
-    context->save_for_backward({gradient, std::get<3>(results), std::get<4>(results)});
-    context->mark_non_differentiable({gradient, correct});
-    context->saved_data["wantsHidden"] = wants[0];
-    context->saved_data["dtype"] = static_cast<int64_t>(hidden.scalar_type());
-    return {loss, gradient, correct};
+  static Forward<std::tuple<Tensor, Tensor, Tensor>, Saved> forward(const Tensor& hidden, const Tensor& weight,
+                                                                    const Maybe& bias, const Tensor& targets,
+                                                                    const Maybe& packed, int64_t chunk) {
+    const auto wants = [](const Tensor& tensor) { return at::GradMode::is_enabled() && tensor.requires_grad(); };
+    const auto [loss, correct, ofHidden, ofWeight, ofBias] =
+        callKernel<forwardKernel>("bidora::_linear_cross_entropy", hidden, weight, bias, targets, packed, chunk,
+                                  Wants{wants(hidden), wants(weight), bias && wants(*bias)});
+    const Tensor gradient = ofHidden.defined() ? ofHidden : at::empty({0, hidden.size(1)}, hidden.options());
+    return {{loss, gradient, correct}, {ofHidden, ofWeight, ofBias, hidden.scalar_type()}};
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    TORCH_CHECK(!at::GradMode::is_enabled(),
-                "bidora::linear_cross_entropy has no second derivative: use the plain formula.");
-    const auto saved = context->get_saved_variables();
-    const auto type = static_cast<at::ScalarType>(context->saved_data["dtype"].toInt());
+  static variable_list backward(const Saved& saved, const variable_list& gradients, const Needs&) {
+    refuseSecondDerivative("linear_cross_entropy");
     const auto scaled = [&](const Tensor& gradient) {
-      return gradient.defined() ? at::mul(gradient, gradients[0]).to(type) : Tensor();
+      return gradient.defined() ? at::mul(gradient, gradients[0]).to(saved.type) : Tensor();
     };
-    const Tensor ofHidden = context->saved_data["wantsHidden"].toBool() ? scaled(saved[0]) : Tensor();
-    return {ofHidden, scaled(saved[1]), scaled(saved[2]), {}, {}, {}, {}};
+    return {scaled(saved.ofHidden), scaled(saved.ofWeight), scaled(saved.ofBias)};
   }
 };
 
-Three linearCrossEntropyAutograd(const Tensor& hidden, const Tensor& weight, const Maybe& bias, const Tensor& targets,
-                                 const Maybe& packed, int64_t chunk) {
-  const auto wants = [](const Tensor& tensor) { return at::GradMode::is_enabled() && tensor.requires_grad(); };
-  const auto results = LinearCrossEntropyFunction::apply(hidden, weight, bias, targets, packed, chunk,
-                                                         Wants{wants(hidden), wants(weight), bias && wants(*bias)});
-  return {results[0], results[1], results[2]};
-}
-
-void checkTangentOperands(const Tensor& hidden, const Tensor& hiddenDot, const Tensor& weight, const Maybe& bias,
-                          int64_t chunk) {
+// ∇²L·ẋ with respect to x alone.
+Tensor tangent(const Tensor& hidden, const Tensor& hiddenDot, const Tensor& weight, const Maybe& bias, int64_t chunk) {
   checkLayer(hidden, weight, bias);
   checkTangent("input_dot", hiddenDot, hidden);
   TORCH_CHECK(hidden.dim() == 2 && weight.size(0) > 0 && isOfOutputs(bias, weight) && chunk >= 0,
               "expected an input of [K, in], a weight of [out, in] and a bias of [out], got ", hidden.sizes(), " and ",
               weight.sizes());
-}
-
-Tensor tangentMeta(const Tensor& hidden, const Tensor& hiddenDot, const Tensor& weight, const Maybe& bias,
-                   int64_t chunk) {
-  checkTangentOperands(hidden, hiddenDot, weight, bias, chunk);
-  return at::empty(hidden.sizes(), hidden.options());
-}
-
-// ∇²L·ẋ with respect to x alone.
-Tensor tangentCpu(const Tensor& hidden, const Tensor& hiddenDot, const Tensor& weight, const Maybe& bias,
-                  int64_t chunk) {
-  checkTangentOperands(hidden, hiddenDot, weight, bias, chunk);
+  const Tensor result = emptyLike(hidden), along = hiddenDot.contiguous();
+  if (result.is_meta()) return result;
   const Operands of(hidden, weight, bias, hidden, {}, chunk);
-  const Tensor result = at::empty(hidden.sizes(), hidden.options()), along = hiddenDot.contiguous();
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, hidden.scalar_type(), "bidora::linear_cross_entropy_tangent", [&] {
     of.forEachChunk([&](int64_t row, int64_t count) {
       const Tensor logits = frozenProduct(of.hidden.narrow(0, row, count), of.weight, {}, {{}, of.bias}),
@@ -257,13 +206,14 @@ Tensor tangentCpu(const Tensor& hidden, const Tensor& hiddenDot, const Tensor& w
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::linear_cross_entropy", [](OperatorLibrary& library) {
-  library.define<linearCrossEntropyCpu, linearCrossEntropyMeta, linearCrossEntropyAutograd>(
+  defineDifferentiable<LinearCrossEntropy>(
+      library,
       "linear_cross_entropy(Tensor input, Tensor weight, Tensor? bias, Tensor target, *, Tensor? packed=None, int "
       "chunk=0) -> (Tensor loss, Tensor input_gradient, Tensor correct)");
-  library.define<forwardCpu, forwardMeta, NoDerivative::refuse>(
+  library.define<forwardKernel, NoDerivative::refuse>(
       "_linear_cross_entropy(Tensor input, Tensor weight, Tensor? bias, Tensor target, Tensor? packed, int chunk, "
       "bool[3] wants) -> (Tensor loss, Tensor correct, Tensor input_grad, Tensor weight_grad, Tensor bias_grad)");
-  library.define<tangentCpu, tangentMeta, NoDerivative::refuse>(
+  library.define<tangent, NoDerivative::refuse>(
       "linear_cross_entropy_tangent(Tensor input, Tensor input_dot, Tensor weight, Tensor? bias=None, *, int chunk=0) "
       "-> Tensor");
 });

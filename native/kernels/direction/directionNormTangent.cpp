@@ -1,4 +1,4 @@
-// The derivative of a direction's norms (directionNorm.h) along tangents of A and B.
+// The derivative of a direction's norms (directionNorm.cpp) along tangents of A and B.
 #include <ATen/ops/add.h>
 #include <ATen/ops/any.h>
 #include <ATen/ops/cat.h>
@@ -14,10 +14,9 @@
 
 #include <optional>
 
-#include "directionNorm.h"
 #include "kernels/common/registration.h"
-#include "kernels/linear/operands.h"
 #include "kernels/packed/packedWeight.h"
+#include "operands.h"
 #include "weightProducts.h"
 
 namespace bidora::directionNormTangent {
@@ -32,9 +31,10 @@ bool hasCancelled(const Tensor& norm, const Tensor& squaredBase, const Tensor& b
   return at::gt(positive.mul_(cancellation), at::mul(norm, norm)).any().item<bool>();
 }
 
-void checkTangentOperands(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b,
-                          const Tensor& norm, const std::optional<Tensor>& aDot, const std::optional<Tensor>& bDot) {
-  directionNorm::check(weight, squaredBase, a, b);
+// ṅ_i = ⟨v_i, v̇_i⟩ / n_i with V̇ = s·(Ḃ·A + B·Ȧ), from W·[A; Ȧ]ᵀ; 0 for a row of zeros.
+Tensor tangent(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b, double scale,
+               double cancellation, double smallest, const Tensor& norm, const Maybe& aDot, const Maybe& bDot) {
+  checkDirection(weight, squaredBase, a, b);
   checkOperands({&norm});
   checkOperands({&aDot, &bDot});
   TORCH_CHECK(norm.dim() == 1 && norm.size(0) == weight.size(0), "expected one norm for each of ", weight.size(0),
@@ -42,19 +42,7 @@ void checkTangentOperands(const Tensor& weight, const Tensor& squaredBase, const
   TORCH_CHECK((!aDot || (aDot->sizes() == a.sizes() && aDot->scalar_type() == a.scalar_type())) &&
                   (!bDot || (bDot->sizes() == b.sizes() && bDot->scalar_type() == b.scalar_type())),
               "expected tangents in the shapes of A and B, ", a.sizes(), " and ", b.sizes());
-}
-
-Tensor tangentMeta(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b, double, double,
-                   double, const Tensor& norm, const std::optional<Tensor>& aDot, const std::optional<Tensor>& bDot) {
-  checkTangentOperands(weight, squaredBase, a, b, norm, aDot, bDot);
-  return at::empty_like(norm);
-}
-
-// ṅ_i = ⟨v_i, v̇_i⟩ / n_i with V̇ = s·(Ḃ·A + B·Ȧ), from W·[A; Ȧ]ᵀ; 0 for a row of zeros.
-Tensor tangentCpu(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b, double scale,
-                  double cancellation, double smallest, const Tensor& norm, const std::optional<Tensor>& aDot,
-                  const std::optional<Tensor>& bDot) {
-  checkTangentOperands(weight, squaredBase, a, b, norm, aDot, bDot);
+  if (norm.is_meta()) return at::empty_like(norm);
   const Tensor bGram = at::mm(b, at::mm(a, a.t()));
   Tensor product;  // ⟨v_i, v̇_i⟩ / s
   if (hasCancelled(norm, squaredBase, b, bGram, scale, cancellation)) {
@@ -74,7 +62,7 @@ Tensor tangentCpu(const Tensor& weight, const Tensor& squaredBase, const Tensor&
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::direction_norm_tangent", [](OperatorLibrary& library) {
-  library.define<tangentCpu, tangentMeta, NoDerivative::refuse>(
+  library.define<tangent, NoDerivative::refuse>(
       "direction_norm_tangent(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, "
       "float smallest, Tensor norm, Tensor? a_dot, Tensor? b_dot) -> Tensor");
 });

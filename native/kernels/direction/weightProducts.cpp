@@ -1,7 +1,5 @@
 #include "weightProducts.h"
 
-#include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
 #include "functions.h"
@@ -16,8 +14,6 @@ namespace {
 
 constexpr int64_t kRowsOfThread = 48, kColumnsOfThread = 96;
 
-int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
-
 // The weight for products with A and B. A bfloat16 weight is not cast; its products accumulate in float. Rounding A or
 // B instead would introduce errors larger than the difference of terms that cancel.
 Tensor readable(const Tensor& weight, const Tensor& like) {
@@ -30,13 +26,13 @@ Tensor readable(const Tensor& weight, const Tensor& like) {
 template <typename T>
 WeightProduct<Stored<T>> productOf(const Tensor& weight, const Tensor& other, int64_t rank, const Tensor& result) {
   const PackedMatrix* packed = packedMatrix(weight);
-  return {{packed ? nullptr : read<T>(weight), weight.size(1)},
-          weight.size(0),
-          weight.size(1),
-          rank,
-          other.const_data_ptr<SumOf<Stored<T>>>(),
-          result.data_ptr<SumOf<Stored<T>>>(),
-          packed};
+  return {.weight = {packed ? nullptr : read<T>(weight), weight.size(1)},
+          .out = weight.size(0),
+          .in = weight.size(1),
+          .rank = rank,
+          .other = other.const_data_ptr<SumOf<Stored<T>>>(),
+          .result = result.data_ptr<SumOf<Stored<T>>>(),
+          .packed = packed};
 }
 
 }  // namespace
@@ -46,7 +42,7 @@ Tensor weightTimesTransposed(const Tensor& given, const Tensor& factor) {
                result = at::empty({weight.size(0), a.size(0)}, a.options());
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, weight.scalar_type(), "products with a weight", [&] {
     const auto product = productOf<scalar_t>(weight, a, a.size(0), result);
-    at::parallel_for(0, parts(product.out, kRowsOfThread), 1, [&](int64_t begin, int64_t end) {
+    at::parallel_for(0, at::divup(product.out, kRowsOfThread), 1, [&](int64_t begin, int64_t end) {
       functions<DirectionFunctions, scalar_t>().weightTimes(product, begin * kRowsOfThread,
                                                             std::min(end * kRowsOfThread, product.out));
     });
@@ -59,7 +55,7 @@ Tensor transposedTimesWeight(const Tensor& factor, const Tensor& given) {
                result = at::empty({x.size(1), weight.size(1)}, x.options());
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, weight.scalar_type(), "products with a weight", [&] {
     const auto product = productOf<scalar_t>(weight, x, x.size(1), result);
-    at::parallel_for(0, parts(product.in, kColumnsOfThread), 1, [&](int64_t begin, int64_t end) {
+    at::parallel_for(0, at::divup(product.in, kColumnsOfThread), 1, [&](int64_t begin, int64_t end) {
       functions<DirectionFunctions, scalar_t>().timesWeight(product, begin * kColumnsOfThread,
                                                             std::min(end * kColumnsOfThread, product.in));
     });

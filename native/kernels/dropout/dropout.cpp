@@ -1,26 +1,20 @@
 // Dropout in one pass. The mask depends only on the elements' positions, so the backward pass recomputes it instead of
 // keeping it.
-#include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include "functions.h"
-#include "kernels/common/operands.h"
-#include "kernels/common/registration.h"
+#include "kernels/common/differentiable.h"
 
 namespace bidora::dropout {
 namespace {
 
 using at::Tensor;
 
-Tensor dropoutCpu(const Tensor& input, double p, int64_t seed, int64_t stream) {
+Tensor dropout(const Tensor& input, double p, int64_t seed, int64_t stream) {
   checkOperands({&input});
   const Dropping dropping = droppingOf(p, seed, stream);
   const Tensor x = input.contiguous();
-  const Tensor y = at::empty_like(x);
+  const Tensor y = emptyLike(x);
+  if (y.is_meta()) return y;
   const int64_t first = x.dim() == 0 || x.numel() == 0 ? 0 : dropping.first * (x.numel() / x.size(0));
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::dropout", [&] {
     const auto* from = read<scalar_t>(x);
@@ -32,34 +26,25 @@ Tensor dropoutCpu(const Tensor& input, double p, int64_t seed, int64_t stream) {
   return y;
 }
 
-Tensor dropoutMeta(const Tensor& input, double p, int64_t seed, int64_t stream) {
-  checkOperands({&input});
-  droppingOf(p, seed, stream);
-  return at::empty(input.sizes(), input.options());
-}
+struct Dropout {
+  struct Saved {
+    double p;
+    int64_t seed, stream;
+    static std::vector<Tensor*> tensors() { return {}; }
+  };
 
-struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, double p, int64_t seed,
-                        int64_t stream) {
-    context->saved_data["key"] = c10::ivalue::Tuple::create(p, seed, stream);
-    return callKernel<dropoutCpu>("bidora::dropout", x, p, seed, stream);
+  static Forward<Tensor, Saved> forward(const Tensor& x, double p, int64_t seed, int64_t stream) {
+    return {callKernel<dropout>("bidora::dropout", x, p, seed, stream), {p, seed, stream}};
   }
 
   // Linear, so it has derivatives of any order.
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 torch::autograd::variable_list gradients) {
-    const auto& key = context->saved_data["key"].toTupleRef().elements();
-    return {apply(gradients[0], key[0].toDouble(), key[1].toInt(), key[2].toInt()), Tensor(), Tensor(), Tensor()};
+  static variable_list backward(const Saved& saved, const variable_list& gradients, const Needs&) {
+    return {differentiated<Dropout>(gradients[0], saved.p, saved.seed, saved.stream)};
   }
 };
 
-Tensor dropoutAutograd(const Tensor& x, double p, int64_t seed, int64_t stream) {
-  return DropoutFunction::apply(x, p, seed, stream);
-}
-
 [[maybe_unused]] const bool defined = defineOnce("bidora::dropout", [](OperatorLibrary& library) {
-  library.define<dropoutCpu, dropoutMeta, dropoutAutograd>(
-      "dropout(Tensor input, float p, int seed, int stream) -> Tensor");
+  defineDifferentiable<Dropout, dropout>(library, "dropout(Tensor input, float p, int seed, int stream) -> Tensor");
 });
 
 }  // namespace

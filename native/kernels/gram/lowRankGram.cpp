@@ -2,16 +2,11 @@
 // the tiles on and above its diagonal are stored, row by row, padded with zeros to a multiple of the tile size. The
 // diagonal, much larger than the rest, is stored in a separate vector and is 0 in the tiles, so that the tiles may have
 // a lower precision.
-#include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <array>
@@ -19,8 +14,7 @@
 #include <vector>
 
 #include "functions.h"
-#include "kernels/common/operands.h"
-#include "kernels/common/registration.h"
+#include "kernels/common/differentiable.h"
 #include "lowRankGram.h"
 
 namespace bidora {
@@ -28,9 +22,6 @@ namespace bidora {
 using at::Tensor;
 
 namespace {
-
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
 
 int64_t roundUpTo(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
@@ -40,19 +31,11 @@ std::array<int64_t, 3> tileSizes(int64_t size) {
   return {blocks * (blocks + 1) / 2, kTile, kTile};
 }
 
-void checkTileWeight(const Tensor& weight) {
+// In the weight's dtype; the products are computed in double or float.
+Tensor gramTiles(const Tensor& weight) {
   checkOperands({&weight});
   TORCH_CHECK(weight.dim() == 2, "expected a weight of [out, in], got ", weight.sizes());
-}
-
-Tensor tilesMeta(const Tensor& weight) {
-  checkTileWeight(weight);
-  return at::empty(tileSizes(weight.size(1)), weight.options());
-}
-
-// In the weight's dtype; the products are computed in double or float.
-Tensor tilesCpu(const Tensor& weight) {
-  checkTileWeight(weight);
+  if (weight.is_meta()) return at::empty(tileSizes(weight.size(1)), weight.options());
   const Tensor wide = weight.detach().to(sumType(weight));
   const int64_t size = wide.size(1), blocks = roundUpTo(size, kTile) / kTile;
   const Tensor tiles = at::zeros(tileSizes(size), weight.options());
@@ -78,7 +61,7 @@ struct PassSums {
 };
 
 template <typename T, typename Sum = SumOf<T>>
-PassSums<Sum> runPass(const GramPass<Sum>& pass, const Tensor& tiles, int64_t chunks) {
+PassSums<Sum> sumTiles(const GramPass<Sum>& pass, const Tensor& tiles, int64_t chunks) {
   std::vector<PassSums<Sum>> parts(chunks, PassSums<Sum>(pass));
   const int64_t count = tiles.size(0);
   at::parallel_for(0, chunks, 1, [&](int64_t begin, int64_t end) {
@@ -118,6 +101,8 @@ void check(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const T
 GramProducts multiplyGram(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p,
                           const Tensor& q, int64_t chunks) {
   check(tiles, diagonal, w, p, q);
+  GramProducts result{emptyLike(w), emptyLike(p), emptyLike(q)};
+  if (w.is_meta()) return result;
   const int64_t size = w.size(0), padded = roundUpTo(size, kTile), rank = p.size(0),
                 width = roundUpTo(2 * rank, kWidth);
   const Tensor weights = at::zeros({padded}, w.options()), rows = at::zeros({width, padded}, w.options());
@@ -125,13 +110,14 @@ GramProducts multiplyGram(const Tensor& tiles, const Tensor& diagonal, const Ten
   rows.narrow(0, 0, rank).narrow(1, 0, size).copy_(p);
   rows.narrow(0, rank, rank).narrow(1, 0, size).copy_(q);
   const Tensor columns = rows.t().contiguous();
-  GramProducts result{at::empty({size}, w.options()), at::empty({rank, size}, w.options()),
-                      at::empty({rank, size}, w.options())};
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, tiles.scalar_type(), "bidora::gram_form", [&] {
     using T = SumOf<scalar_t>;
-    const GramPass<T> pass{padded, width, weights.const_data_ptr<T>(), rows.const_data_ptr<T>(),
-                           columns.const_data_ptr<T>()};
-    const PassSums<T> sums = runPass<scalar_t>(pass, tiles, chunks);
+    const GramPass<T> pass{.size = padded,
+                           .width = width,
+                           .w = weights.const_data_ptr<T>(),
+                           .rows = rows.const_data_ptr<T>(),
+                           .columns = columns.const_data_ptr<T>()};
+    const PassSums<T> sums = sumTiles<scalar_t>(pass, tiles, chunks);
     std::copy_n(sums.squares.data(), size, result.squares.data_ptr<T>());
     for (int64_t k = 0; k < 2 * rank; ++k) {
       T* to = (k < rank ? result.p : result.q).data_ptr<T>() + k % rank * size;
@@ -150,49 +136,39 @@ constexpr int64_t kChunks = 8;
 
 using Products = std::tuple<Tensor, Tensor, Tensor>;
 
-Products productsCpu(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
+Products gramProducts(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
   const GramProducts products = multiplyGram(tiles, diagonal, w, p, q, kChunks);
   return {products.squares, products.p, products.q};
 }
 
-Products productsMeta(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
-  check(tiles, diagonal, w, p, q);
-  return {at::empty(w.sizes(), w.options()), at::empty(p.sizes(), p.options()), at::empty(q.sizes(), q.options())};
-}
-
 GramProducts productsOf(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p,
                         const Tensor& q) {
-  auto [squares, pg, qg] = callKernel<productsCpu>("bidora::_gram_products", tiles, diagonal, w, p, q);
+  auto [squares, pg, qg] = callKernel<gramProducts>("bidora::_gram_products", tiles, diagonal, w, p, q);
   return {squares, pg, qg};
 }
 
 Tensor innerProduct(const Tensor& a, const Tensor& b) { return at::sum(at::mul(a, b)); }
 
-// wᵀ(G∘G)w + 4·Σ (p·G)∘q
-Tensor formOf(const GramProducts& products, const Tensor& w, const Tensor& q) {
-  return innerProduct(w, products.squares).add(innerProduct(products.p, q), 4);
-}
+// The gradient of gram_form, which is differentiable itself: another pass, with the incoming gradients in place of w, p
+// and q.
+struct GramGradient {
+  struct Saved {
+    Tensor gradient, tiles, diagonal, squares, pg, qg;
+    std::vector<Tensor*> tensors() { return {&gradient, &tiles, &diagonal, &squares, &pg, &qg}; }
+  };
 
-// The gradient of gram_form as an autograd function, so that it is differentiable: another pass, with the incoming
-// gradients in place of w, p and q.
-struct GramGradientFunction : torch::autograd::Function<GramGradientFunction> {
-  static variable_list forward(AutogradContext* context, const Tensor& gradient, const Tensor& tiles,
-                               const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q,
-                               const Tensor& squares, const Tensor& pg, const Tensor& qg) {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    context->save_for_backward({gradient, tiles, diagonal, squares, pg, qg});
-    return {squares.mul(gradient).mul(2), qg.mul(gradient).mul(4), pg.mul(gradient).mul(4)};
+  static Forward<Products, Saved> forward(const Tensor& gradient, const Tensor& tiles, const Tensor& diagonal,
+                                          const Tensor& /* w */, const Tensor& /* p */, const Tensor& /* q */,
+                                          const Tensor& squares, const Tensor& pg, const Tensor& qg) {
+    return {{squares.mul(gradient).mul(2), qg.mul(gradient).mul(4), pg.mul(gradient).mul(4)},
+            {gradient, tiles, diagonal, squares, pg, qg}};
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
+  static variable_list backward(const Saved& saved, const variable_list& gradients, const Needs&) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "bidora::gram_form has no third derivative.");
-    const auto saved = context->get_saved_variables();
-    const Tensor &gradient = saved[0], &squares = saved[3], &pg = saved[4], &qg = saved[5];
-    const auto orZero = [](const Tensor& given, const Tensor& like) {
-      return given.defined() ? given : at::zeros_like(like);
-    };
-    const Tensor ofW = orZero(gradients[0], squares), ofP = orZero(gradients[1], pg), ofQ = orZero(gradients[2], qg);
-    const GramProducts again = productsOf(saved[1], saved[2], ofW, ofQ, ofP);
+    const auto& [gradient, tiles, diagonal, squares, pg, qg] = saved;
+    const Tensor &ofW = gradients[0], &ofP = gradients[1], &ofQ = gradients[2];
+    const GramProducts again = productsOf(tiles, diagonal, ofW, ofQ, ofP);
     const Tensor ofGradient =
         innerProduct(ofW, squares).mul(2).add(innerProduct(ofP, qg).add(innerProduct(ofQ, pg)), 4);
     return {ofGradient,
@@ -200,48 +176,35 @@ struct GramGradientFunction : torch::autograd::Function<GramGradientFunction> {
             Tensor(),
             again.squares.mul(gradient).mul(2),
             again.p.mul(gradient).mul(4),
-            again.q.mul(gradient).mul(4),
-            Tensor(),
-            Tensor(),
-            Tensor()};
+            again.q.mul(gradient).mul(4)};
   }
 };
 
-struct GramFormFunction : torch::autograd::Function<GramFormFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& tiles, const Tensor& diagonal, const Tensor& w,
-                        const Tensor& p, const Tensor& q) {
-    const at::AutoDispatchBelowADInplaceOrView below;
-    const GramProducts products = productsOf(tiles, diagonal, w, p, q);
-    context->save_for_backward({tiles, diagonal, w, p, q, products.squares, products.p, products.q});
-    return formOf(products, w, q);
+struct GramForm {
+  struct Saved {
+    Tensor tiles, diagonal, w, p, q, squares, pg, qg;
+    std::vector<Tensor*> tensors() { return {&tiles, &diagonal, &w, &p, &q, &squares, &pg, &qg}; }
+  };
+
+  // wᵀ(G∘G)w + 4·Σ (p·G)∘q
+  static Forward<Tensor, Saved> forward(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p,
+                                        const Tensor& q) {
+    const auto [squares, pg, qg] = productsOf(tiles, diagonal, w, p, q);
+    return {innerProduct(w, squares).add(innerProduct(pg, q), 4), {tiles, diagonal, w, p, q, squares, pg, qg}};
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    auto results = GramGradientFunction::apply(gradients[0], saved[0], saved[1], saved[2], saved[3], saved[4], saved[5],
-                                               saved[6], saved[7]);
-    return {Tensor(), Tensor(), results[0], results[1], results[2]};
+  static variable_list backward(const Saved& of, const variable_list& gradients, const Needs&) {
+    const auto [ofW, ofP, ofQ] =
+        differentiated<GramGradient>(gradients[0], of.tiles, of.diagonal, of.w, of.p, of.q, of.squares, of.pg, of.qg);
+    return {Tensor(), Tensor(), ofW, ofP, ofQ};
   }
 };
-
-Tensor formCpu(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
-  return formOf(multiplyGram(tiles, diagonal, w, p, q, kChunks), w, q);
-}
-
-Tensor formMeta(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
-  check(tiles, diagonal, w, p, q);
-  return at::empty({}, w.options());
-}
-
-Tensor formAutograd(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
-  return GramFormFunction::apply(tiles, diagonal, w, p, q);
-}
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::gram_form", [](OperatorLibrary& library) {
-  library.define<tilesCpu, tilesMeta, NoDerivative::ignore>("gram_tiles(Tensor weight) -> Tensor");
-  library.define<formCpu, formMeta, formAutograd>(
-      "gram_form(Tensor tiles, Tensor diagonal, Tensor w, Tensor p, Tensor q) -> Tensor");
-  library.define<productsCpu, productsMeta, NoDerivative::refuse>(
+  library.define<gramTiles, NoDerivative::ignore>("gram_tiles(Tensor weight) -> Tensor");
+  defineDifferentiable<GramForm>(library,
+                                 "gram_form(Tensor tiles, Tensor diagonal, Tensor w, Tensor p, Tensor q) -> Tensor");
+  library.define<gramProducts, NoDerivative::refuse>(
       "_gram_products(Tensor tiles, Tensor diagonal, Tensor w, Tensor p, Tensor q) -> (Tensor squares, Tensor p, "
       "Tensor q)");
 });

@@ -9,8 +9,6 @@
 //     R² = wᵀ(G∘G)w + 4·⟨(A'∘w)·G, Z∘w⟩ + ⟨S, S'⟩ − in + 2·zeros
 //
 // One thread computes each layer, so that the result does not depend on the number of threads.
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
@@ -23,7 +21,6 @@
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/sub.h>
 #include <ATen/ops/sum.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <atomic>
@@ -33,7 +30,7 @@
 #include <tuple>
 #include <vector>
 
-#include "kernels/common/registration.h"
+#include "kernels/common/differentiable.h"
 #include "kernels/direction/weightProducts.h"
 #include "kernels/linear/operands.h"
 #include "lowRankGram.h"
@@ -43,8 +40,6 @@ namespace {
 
 using at::Tensor;
 using at::TensorList;
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
 
 // A difference below the share `cancellation` of its terms has lost too many digits; squared norms of at most
 // `smallest` count as zero.
@@ -162,14 +157,19 @@ std::vector<Term> computeAll(const std::vector<Layer>& layers, const Limits& lim
   return terms;
 }
 
-std::vector<Layer> layersOf(TensorList weights, TensorList tiles, TensorList diagonals, TensorList a, TensorList b,
-                            at::ArrayRef<double> scales) {
+void checkCounts(TensorList weights, TensorList tiles, TensorList diagonals, TensorList a, TensorList b,
+                 at::ArrayRef<double> scales) {
   const size_t count = weights.size();
   TORCH_CHECK(count > 0 && tiles.size() == count && diagonals.size() == count && a.size() == count &&
                   b.size() == count && scales.size() == count,
               "expected as many tiles, diagonals, A, B and scales as weights, and at least one weight");
+}
+
+std::vector<Layer> layersOf(TensorList weights, TensorList tiles, TensorList diagonals, TensorList a, TensorList b,
+                            at::ArrayRef<double> scales) {
+  checkCounts(weights, tiles, diagonals, a, b, scales);
   std::vector<Layer> layers;
-  for (size_t i = 0; i < count; ++i) {
+  for (size_t i = 0; i < weights.size(); ++i) {
     layers.push_back({weights[i], tiles[i], diagonals[i], a[i].detach(), b[i].detach(), scales[i]});
     check(layers.back());
     TORCH_CHECK(!weights[i].requires_grad(), "expected frozen weights");
@@ -179,99 +179,72 @@ std::vector<Layer> layersOf(TensorList weights, TensorList tiles, TensorList dia
 }
 
 // The mean, whether it is whole, and if requested the gradients of all layers' A, then of their B.
-using Forward = std::tuple<Tensor, Tensor, std::vector<Tensor>>;
+using Results = std::tuple<Tensor, Tensor, std::vector<Tensor>>;
 
-Forward forwardCpu(TensorList weights, TensorList tiles, TensorList diagonals, TensorList a, TensorList b,
-                   at::ArrayRef<double> scales, double cancellation, double smallest, bool isDifferentiated) {
-  const std::vector<Term> terms =
-      computeAll(layersOf(weights, tiles, diagonals, a, b, scales), Limits{cancellation, smallest}, isDifferentiated);
+Results forwardKernel(TensorList weights, TensorList tiles, TensorList diagonals, TensorList a, TensorList b,
+                      at::ArrayRef<double> scales, double cancellation, double smallest, bool isDifferentiated) {
+  const std::vector<Layer> layers = layersOf(weights, tiles, diagonals, a, b, scales);
+  const size_t count = layers.size();
+  std::vector<Tensor> gradients(isDifferentiated ? 2 * count : 0);
+  if (a[0].is_meta()) {
+    for (size_t i = 0; i < gradients.size(); ++i) gradients[i] = emptyLike(i < count ? a[i] : b[i - count]);
+    return {at::empty({}, a[0].options()), at::empty({}, a[0].options().dtype(at::kBool)), gradients};
+  }
+  const std::vector<Term> terms = computeAll(layers, Limits{cancellation, smallest}, isDifferentiated);
   double total = 0;
   bool isWhole = true;
-  std::vector<Tensor> gradients(isDifferentiated ? 2 * terms.size() : 0);
-  for (size_t i = 0; i < terms.size(); ++i) {
+  for (size_t i = 0; i < count; ++i) {
     total += terms[i].value;
     isWhole = isWhole && terms[i].isWhole;
     if (!isDifferentiated) continue;
     gradients[i] = terms[i].ofA;
-    gradients[terms.size() + i] = terms[i].ofB;
+    gradients[count + i] = terms[i].ofB;
   }
-  return {at::scalar_tensor(total / static_cast<double>(terms.size()), a[0].options()),
+  return {at::scalar_tensor(total / static_cast<double>(count), a[0].options()),
           at::scalar_tensor(isWhole, a[0].options().dtype(at::kBool)), gradients};
 }
 
-Forward forwardMeta(TensorList weights, TensorList tiles, TensorList diagonals, TensorList a, TensorList b,
-                    at::ArrayRef<double> scales, double, double, bool isDifferentiated) {
-  layersOf(weights, tiles, diagonals, a, b, scales);
-  std::vector<Tensor> gradients;
-  if (isDifferentiated)
-    for (const TensorList list : {a, b})
-      for (const Tensor& trained : list) gradients.push_back(at::empty(trained.sizes(), trained.options()));
-  return {at::empty({}, a[0].options()), at::empty({}, a[0].options().dtype(at::kBool)), gradients};
-}
+struct Orthogonality {
+  static constexpr int64_t kDifferentiableResults = 1;
+  struct Saved {
+    std::vector<Tensor> gradients;  // of the sum over layers
+    size_t layers;
+    std::vector<Tensor*> tensors() {
+      std::vector<Tensor*> all;
+      for (Tensor& gradient : gradients) all.push_back(&gradient);
+      return all;
+    }
+  };
 
-using Two = std::tuple<Tensor, Tensor>;
-
-Two orthogonalityCpu(TensorList weights, TensorList tiles, TensorList diagonals, TensorList a, TensorList b,
-                     at::ArrayRef<double> scales, double cancellation, double smallest) {
-  const auto [value, whole, gradients] =
-      forwardCpu(weights, tiles, diagonals, a, b, scales, cancellation, smallest, false);
-  return {value, whole};
-}
-
-Two orthogonalityMeta(TensorList weights, TensorList tiles, TensorList diagonals, TensorList a, TensorList b,
-                      at::ArrayRef<double> scales, double cancellation, double smallest) {
-  const auto [value, whole, gradients] =
-      forwardMeta(weights, tiles, diagonals, a, b, scales, cancellation, smallest, false);
-  return {value, whole};
-}
-
-// The operator's arguments.
-struct Given {
-  TensorList weights, tiles, diagonals, a, b;
-  at::ArrayRef<double> scales;
-  Limits limits;
-};
-
-struct OrthogonalityFunction : torch::autograd::Function<OrthogonalityFunction> {
-  // `trained` holds the A of all layers, then their B. Both results are scalars: the mean, and whether it is whole.
-  static variable_list forward(AutogradContext* context, TensorList trained, const Given& given,
-                               bool isDifferentiated) {
-    auto [value, whole, gradients] =
-        callKernel<forwardCpu>("bidora::_orthogonality", given.weights, given.tiles, given.diagonals, given.a, given.b,
-                               given.scales, given.limits.cancellation, given.limits.smallest, isDifferentiated);
-    if (isDifferentiated) context->save_for_backward(std::move(gradients));
-    context->mark_non_differentiable({whole});
-    context->saved_data["count"] = static_cast<double>(given.weights.size());
-    return {value, whole};
+  // Both results are scalars: the mean, and whether it is whole.
+  static Forward<std::tuple<Tensor, Tensor>, Saved> forward(TensorList weights, TensorList tiles, TensorList diagonals,
+                                                            TensorList a, TensorList b, at::ArrayRef<double> scales,
+                                                            double cancellation, double smallest) {
+    checkCounts(weights, tiles, diagonals, a, b, scales);  // without tensors there is no device to dispatch by
+    const auto isTrained = [](const Tensor& tensor) { return tensor.requires_grad(); };
+    const bool isDifferentiated = at::GradMode::is_enabled() && (std::any_of(a.begin(), a.end(), isTrained) ||
+                                                                 std::any_of(b.begin(), b.end(), isTrained));
+    const auto [value, whole, gradients] = callKernel<forwardKernel>(
+        "bidora::_orthogonality", weights, tiles, diagonals, a, b, scales, cancellation, smallest, isDifferentiated);
+    return {{value, whole}, {gradients, weights.size()}};
   }
 
-  static variable_list backward(AutogradContext* context, variable_list given) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), "bidora::orthogonality has no second derivative: use the plain formula.");
-    const Tensor factor = given[0].to(at::kDouble).div(context->saved_data["count"].toDouble());
-    variable_list gradients;
-    for (const Tensor& gradient : context->get_saved_variables())
+  static variable_list backward(const Saved& saved, const variable_list& given, const Needs&) {
+    refuseSecondDerivative("orthogonality");
+    const Tensor factor = given[0].to(at::kDouble).div(static_cast<double>(saved.layers));
+    variable_list gradients(3 * saved.layers);  // of weights, tiles and diagonals
+    for (const Tensor& gradient : saved.gradients)
       gradients.push_back(gradient.defined() ? at::mul(gradient, factor) : Tensor());
-    gradients.resize(gradients.size() + 2);
     return gradients;
   }
 };
 
-Two orthogonalityAutograd(TensorList weights, TensorList tiles, TensorList diagonals, TensorList a, TensorList b,
-                          at::ArrayRef<double> scales, double cancellation, double smallest) {
-  variable_list trained(a.begin(), a.end());
-  trained.insert(trained.end(), b.begin(), b.end());
-  const bool isDifferentiated = at::GradMode::is_enabled() &&
-                                std::any_of(trained.begin(), trained.end(), [](auto& t) { return t.requires_grad(); });
-  const variable_list results = OrthogonalityFunction::apply(
-      TensorList(trained), Given{weights, tiles, diagonals, a, b, scales, {cancellation, smallest}}, isDifferentiated);
-  return {results[0], results[1]};
-}
-
 [[maybe_unused]] const bool defined = defineOnce("bidora::orthogonality", [](OperatorLibrary& library) {
-  library.define<orthogonalityCpu, orthogonalityMeta, orthogonalityAutograd>(
+  defineDifferentiable<Orthogonality>(
+      library,
       "orthogonality(Tensor[] weights, Tensor[] tiles, Tensor[] diagonals, Tensor[] a, Tensor[] b, float[] scales, "
       "float cancellation, float smallest) -> (Tensor value, Tensor whole)");
-  library.define<forwardCpu, forwardMeta, NoDerivative::refuse>(
+  library.define<forwardKernel, NoDerivative::refuse>(
       "_orthogonality(Tensor[] weights, Tensor[] tiles, Tensor[] diagonals, Tensor[] a, Tensor[] b, float[] scales, "
       "float cancellation, float smallest, bool differentiated) -> (Tensor value, Tensor whole, Tensor[] gradients)");
   library.allowEmptyLists("orthogonality");

@@ -5,15 +5,11 @@
 // Shapes: x and x̃ [N, in], W [out, in], A [r, in], B [out, r], g and bias [out]. The low-rank update extends the depth
 // of the product with W, forward and for the gradient of x. The scale is applied in the thin products, s·x̃·Aᵀ and
 // s·∇z·B.
-#include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <array>
@@ -23,7 +19,7 @@
 
 #include "functions.h"
 #include "kernels/common/blockSums.h"
-#include "kernels/common/registration.h"
+#include "kernels/common/differentiable.h"
 #include "kernels/products/frozenProduct.h"
 #include "operands.h"
 
@@ -31,9 +27,6 @@ namespace bidora::lowRankLinear {
 namespace {
 
 using at::Tensor;
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
-using Maybe = std::optional<Tensor>;
 
 void check(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b,
            const Maybe& gain, const Maybe& branch, const Maybe& packed) {
@@ -62,7 +55,7 @@ GainGradients gainGradients(const Tensor& gradient, const Tensor& value, const T
     using Sum = SumOf<scalar_t>;
     const Gain<Stored<scalar_t>> by{read<scalar_t>(bias), read<Sum>(gain), gradient.size(1)};
     const auto *from = read<scalar_t>(gradient), *of = read<scalar_t>(value);
-    auto* scaled = wantsDirection ? write<scalar_t>(result.direction) : nullptr;
+    auto* scaled = write<scalar_t>(result.direction);
     sumOverBlocks(gradient.size(0), by.columns, wantsGain ? result.gain.data_ptr<Sum>() : nullptr,
                   [&](int64_t begin, int64_t end, Sum* sums) {
                     const int64_t at = begin * by.columns;
@@ -100,11 +93,14 @@ struct Factors {
 };
 
 // y; s·x̃·Aᵀ; and z if it has to be kept for the gain's gradient.
-using Forward = std::tuple<Tensor, Tensor, Tensor>;
+using Results = std::tuple<Tensor, Tensor, Tensor>;
 
 // The factors are those of `Factors`.
-Forward forwardCpu(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b,
-                   double scale, const Maybe& gain, const Maybe& branch, const Maybe& packed, double leastGain) {
+Results forwardKernel(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b,
+                      double scale, const Maybe& gain, const Maybe& branch, const Maybe& packed, double leastGain) {
+  if (x.is_meta())
+    return {at::empty({x.size(0), weight.size(0)}, x.options()), at::empty({x.size(0), a.size(0)}, x.options()),
+            Tensor()};
   const Tensor offset = contiguousOrNone(orNone(bias)), factor = orNone(gain);
   const Tensor reduced = thinProduct(branch.value_or(x), a, false, scale);
   const bool keepsDirection = leastGain > 0 && !isInvertible(factor, leastGain);
@@ -119,21 +115,27 @@ Forward forwardCpu(const Tensor& x, const Tensor& weight, const Maybe& bias, con
   return {y, reduced, direction};
 }
 
-Forward forwardMeta(const Tensor& x, const Tensor& weight, const Maybe&, const Tensor& a, const Tensor&, double,
-                    const Maybe&, const Maybe&, const Maybe&, double) {
-  return {at::empty({x.size(0), weight.size(0)}, x.options()), at::empty({x.size(0), a.size(0)}, x.options()),
-          Tensor()};
-}
-
 // The gradients of x, A, B, gain and branch; undefined unless requested.
-using Backward = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
+using Gradients = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
 using Wants = std::array<bool, 5>;
+
+Gradients emptyGradients(const Tensor& gradient, const Tensor& weight, const Tensor& a, const Tensor& b,
+                         const Tensor& gain, const Wants& wants) {
+  const auto [wantsX, wantsA, wantsB, wantsGain, wantsBranch] = wants;
+  const auto empty = [&](bool isWanted, int64_t rows, int64_t columns) {
+    return isWanted ? at::empty({rows, columns}, gradient.options()) : Tensor();
+  };
+  return {empty(wantsX, gradient.size(0), weight.size(1)), empty(wantsA, a.size(0), a.size(1)),
+          empty(wantsB, b.size(1), b.size(0)), wantsGain ? emptyLike(gain) : Tensor(),
+          empty(wantsBranch, gradient.size(0), weight.size(1))};
+}
 
 // `gradient` is contiguous; `low` is the branch, or x without one, if A is trained; `output` is y if the gain is
 // trained and z was not kept. The gradients of A, Bᵀ and the gain may be in the accumulation type.
-Backward backwardCpu(const Tensor& gradient, const Maybe& low, const Tensor& weight, const Maybe& bias, const Tensor& a,
-                     const Tensor& b, const Tensor& reduced, double scale, const Maybe& gain, const Maybe& direction,
-                     const Maybe& output, bool hasBranch, Wants wants) {
+Gradients backwardKernel(const Tensor& gradient, const Maybe& low, const Tensor& weight, const Maybe& bias,
+                         const Tensor& a, const Tensor& b, const Tensor& reduced, double scale, const Maybe& gain,
+                         const Maybe& direction, const Maybe& output, bool hasBranch, Wants wants) {
+  if (gradient.is_meta()) return emptyGradients(gradient, weight, a, b, orNone(gain), wants);
   const auto [wantsX, wantsA, wantsB, wantsGain, wantsBranch] = wants;
   const bool wantsReduced = wantsA || (hasBranch ? wantsBranch : wantsX),
              wantsDirection = wantsX || wantsB || wantsReduced;
@@ -152,111 +154,76 @@ Backward backwardCpu(const Tensor& gradient, const Maybe& low, const Tensor& wei
   return {ofX, ofA, ofB, ofGain, ofBranch};
 }
 
-Backward backwardMeta(const Tensor& gradient, const Maybe&, const Tensor& weight, const Maybe&, const Tensor& a,
-                      const Tensor& b, const Tensor&, double, const Maybe& gain, const Maybe&, const Maybe&, bool,
-                      Wants wants) {
-  const auto [wantsX, wantsA, wantsB, wantsGain, wantsBranch] = wants;
-  const Tensor factor = orNone(gain);
-  const auto empty = [&](bool isWanted, int64_t rows, int64_t columns) {
-    return isWanted ? at::empty({rows, columns}, gradient.options()) : Tensor();
-  };
-  return {empty(wantsX, gradient.size(0), weight.size(1)), empty(wantsA, a.size(0), a.size(1)),
-          empty(wantsB, b.size(1), b.size(0)), wantsGain ? at::empty(factor.sizes(), factor.options()) : Tensor(),
-          empty(wantsBranch, gradient.size(0), weight.size(1))};
-}
-
 Maybe gainFor(const Tensor& x, const Maybe& gain) {
   return gain ? Maybe(gain->to(sumType(x)).contiguous()) : std::nullopt;
 }
 
-Tensor lowRankLinearCpu(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b,
-                        double scale, const Maybe& gain, const Maybe& branch, const Maybe& packed, double) {
-  check(x, weight, bias, a, b, gain, branch, packed);
-  const Factors factors(x, a, b);
-  return std::get<0>(forwardCpu(x, weight, bias, factors.a, factors.b, scale, gainFor(x, gain), branch, packed, 0));
-}
+struct LowRankLinear {
+  struct Saved {
+    Tensor low, weight, bias, a, b, reduced, gain, direction, output;
+    double scale;
+    bool hasBranch;
+    int64_t rank;
+    at::ScalarType trainedType, gainType;
+    std::vector<Tensor*> tensors() { return {&low, &weight, &bias, &a, &b, &reduced, &gain, &direction, &output}; }
+  };
 
-Tensor lowRankLinearMeta(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b,
-                         double, const Maybe& gain, const Maybe& branch, const Maybe& packed, double) {
-  check(x, weight, bias, a, b, gain, branch, packed);
-  return at::empty({x.size(0), weight.size(0)}, x.options());
-}
-
-struct LowRankLinearFunction : torch::autograd::Function<LowRankLinearFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Maybe& bias,
-                        const Tensor& a, const Tensor& b, double scale, const Maybe& gain, const Maybe& branch,
-                        const Maybe& packed, double leastGain) {
-    const at::AutoDispatchBelowADInplaceOrView below;
+  static Forward<Tensor, Saved> forward(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a,
+                                        const Tensor& b, double scale, const Maybe& gain, const Maybe& branch,
+                                        const Maybe& packed, double leastGain) {
     check(x, weight, bias, a, b, gain, branch, packed);
     const Factors factors(x, a, b);
     const Maybe factor = gainFor(x, gain);
     const bool wantsGain = gain && gain->requires_grad();
     const auto [y, reduced, direction] =
-        callKernel<forwardCpu>("bidora::_low_rank_linear", x, weight, bias, factors.a, factors.b, scale, factor, branch,
-                               packed, wantsGain ? leastGain : 0.);
-    const bool keepsOutput = wantsGain && !direction.defined();
-    context->save_for_backward({a.requires_grad() ? branch.value_or(x) : Tensor(), weight,
-                                contiguousOrNone(orNone(bias)), factors.a, factors.b, reduced, orNone(factor),
-                                direction, keepsOutput ? y : Tensor()});
-    context->saved_data["scale"] = scale;
-    context->saved_data["has"] = c10::ivalue::Tuple::create(bias.has_value(), gain.has_value(), branch.has_value());
-    context->saved_data["dtypes"] = c10::ivalue::Tuple::create(
-        static_cast<int64_t>(a.scalar_type()), static_cast<int64_t>(gain ? gain->scalar_type() : a.scalar_type()));
-    context->saved_data["rank"] = a.size(0);
-    return y;
+        callKernel<forwardKernel>("bidora::_low_rank_linear", x, weight, bias, factors.a, factors.b, scale, factor,
+                                  branch, packed, wantsGain ? leastGain : 0.);
+    return {y,
+            {.low = a.requires_grad() ? branch.value_or(x) : Tensor(),
+             .weight = weight,
+             .bias = contiguousOrNone(orNone(bias)),
+             .a = factors.a,
+             .b = factors.b,
+             .reduced = reduced,
+             .gain = orNone(factor),
+             .direction = direction,
+             .output = wantsGain && !direction.defined() ? y : Tensor(),
+             .scale = scale,
+             .hasBranch = branch.has_value(),
+             .rank = a.size(0),
+             .trainedType = a.scalar_type(),
+             .gainType = gain ? gain->scalar_type() : a.scalar_type()}};
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    TORCH_CHECK(!at::GradMode::is_enabled(),
-                "bidora::low_rank_linear has no second derivative: use the plain formula.");
-    const auto saved = context->get_saved_variables();
-    const Tensor &low = saved[0], &weight = saved[1], &bias = saved[2], &a = saved[3], &b = saved[4],
-                 &reduced = saved[5], &gain = saved[6], &direction = saved[7], &output = saved[8];
-    const auto& has = context->saved_data["has"].toTupleRef().elements();
-    const auto& dtypes = context->saved_data["dtypes"].toTupleRef().elements();
-    const double scale = context->saved_data["scale"].toDouble();
-    const bool hasBranch = has[2].toBool();
-    // Missing tensors have no edge.
-    size_t edge = 0;
-    const auto wants = [&](bool isThere) { return isThere && context->needs_input_grad(edge++); };
-    const bool wantsX = wants(true);
-    wants(true);
-    const bool wantsBias = wants(has[0].toBool()), wantsA = wants(true), wantsB = wants(true),
-               wantsGain = wants(has[1].toBool()), wantsBranch = wants(hasBranch);
+  static variable_list backward(const Saved& of, const variable_list& gradients, const Needs& needs) {
+    refuseSecondDerivative("low_rank_linear");
+    const bool wantsX = needs[0], wantsBias = needs[2], wantsA = needs[3], wantsB = needs[4], wantsGain = needs[6],
+               wantsBranch = needs[7];
     const Tensor gradient = gradients[0].contiguous();
-    const auto [ofX, ofA, ofB, ofGain, ofBranch] =
-        callKernel<backwardCpu>("bidora::_low_rank_linear_backward", gradient, ifDefined(low), weight, ifDefined(bias),
-                                a, b, reduced, scale, ifDefined(gain), ifDefined(direction), ifDefined(output),
-                                hasBranch, Wants{wantsX, wantsA, wantsB, wantsGain, wantsBranch});
-    const at::ScalarType trained = static_cast<at::ScalarType>(dtypes[0].toInt());
-    const int64_t rank = context->saved_data["rank"].toInt();
+    const auto [ofX, ofA, ofB, ofGain, ofBranch] = callKernel<backwardKernel>(
+        "bidora::_low_rank_linear_backward", gradient, ifDefined(of.low), of.weight, ifDefined(of.bias), of.a, of.b,
+        of.reduced, of.scale, ifDefined(of.gain), ifDefined(of.direction), ifDefined(of.output), of.hasBranch,
+        Wants{wantsX, wantsA, wantsB, wantsGain, wantsBranch});
     return {ofX,
             Tensor(),
             wantsBias ? at::sum(gradient, 0) : Tensor(),
-            wantsA ? ofA.narrow(0, 0, rank).to(trained) : Tensor(),
-            wantsB ? ofB.narrow(0, 0, rank).t().to(trained).contiguous() : Tensor(),
+            wantsA ? ofA.narrow(0, 0, of.rank).to(of.trainedType) : Tensor(),
+            wantsB ? ofB.narrow(0, 0, of.rank).t().to(of.trainedType).contiguous() : Tensor(),
             Tensor(),
-            wantsGain ? ofGain.to(static_cast<at::ScalarType>(dtypes[1].toInt())) : Tensor(),
-            ofBranch,
-            Tensor(),
-            Tensor()};
+            wantsGain ? ofGain.to(of.gainType) : Tensor(),
+            ofBranch};
   }
 };
 
-Tensor lowRankLinearAutograd(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b,
-                             double scale, const Maybe& gain, const Maybe& branch, const Maybe& packed,
-                             double leastGain) {
-  return LowRankLinearFunction::apply(x, weight, bias, a, b, scale, gain, branch, packed, leastGain);
-}
-
 [[maybe_unused]] const bool defined = defineOnce("bidora::low_rank_linear", [](OperatorLibrary& library) {
-  library.define<lowRankLinearCpu, lowRankLinearMeta, lowRankLinearAutograd>(
+  defineDifferentiable<LowRankLinear>(
+      library,
       "low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? "
       "gain=None, Tensor? branch=None, Tensor? packed=None, float least_invertible_gain=0.25) -> Tensor");
-  library.define<forwardCpu, forwardMeta, NoDerivative::refuse>(
+  library.define<forwardKernel, NoDerivative::refuse>(
       "_low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, Tensor? gain, "
       "Tensor? branch, Tensor? packed, float least_gain) -> (Tensor output, Tensor reduced, Tensor direction)");
-  library.define<backwardCpu, backwardMeta, NoDerivative::refuse>(
+  library.define<backwardKernel, NoDerivative::refuse>(
       "_low_rank_linear_backward(Tensor grad, Tensor? low, Tensor weight, Tensor? bias, Tensor a, Tensor b, Tensor "
       "reduced, float scale, Tensor? gain, Tensor? direction, Tensor? output, bool has_branch, bool[5] wants) -> "
       "(Tensor input_grad, Tensor a_grad, Tensor b_grad, Tensor gain_grad, Tensor branch_grad)");

@@ -9,9 +9,6 @@
 //
 // Shapes: x [N, in], W [out, in], A [r, in], B [out, r], y, g and their tangents [N, out], b and c [out]. There is one
 // product with W in each direction. The gain must be large enough to compute p from y.
-#include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/div.h>
 #include <ATen/ops/empty.h>
@@ -33,7 +30,6 @@ namespace bidora::lowRankTangent {
 namespace {
 
 using at::Tensor;
-using Maybe = std::optional<Tensor>;
 
 void checkWeights(const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b, const Maybe& aDot,
                   const Maybe& bDot, const Maybe& gain, const Maybe& gainDot) {
@@ -54,16 +50,6 @@ void checkRows(const char* name, const Maybe& rows, int64_t count, int64_t colum
   TORCH_CHECK(rows->dim() == 2 && rows->size(0) == count && rows->size(1) == columns &&
                   rows->scalar_type() == weight.scalar_type(),
               name, ": expected [", count, ", ", columns, "] in the weight's dtype, got ", rows->sizes());
-}
-
-void checkTangentOperands(const Tensor& x, const Maybe& xDot, const Tensor& weight, const Maybe& bias, const Tensor& a,
-                          const Tensor& b, const Maybe& aDot, const Maybe& bDot, const Maybe& gain,
-                          const Maybe& gainDot, const Tensor& y) {
-  checkWeights(weight, bias, a, b, aDot, bDot, gain, gainDot);
-  TORCH_CHECK(x.dim() == 2, "expected an input of [N, in], got ", x.sizes());
-  checkRows("input", x, x.size(0), weight.size(1), weight);
-  checkRows("input_dot", xDot, x.size(0), weight.size(1), weight);
-  checkRows("output", y, x.size(0), weight.size(0), weight);
 }
 
 void checkBackwardOperands(const Tensor& gradient, const Maybe& change, const Tensor& weight, const Maybe& bias,
@@ -110,10 +96,15 @@ void scaleTangent(const Tensor& tangent, const Tensor& y, const Tensor& bias, co
   });
 }
 
-Tensor tangentCpu(const Tensor& x, const Maybe& xDot, const Tensor& weight, const Maybe& bias, const Tensor& a,
-                  const Tensor& b, double scale, const Maybe& aDot, const Maybe& bDot, const Maybe& gain,
-                  const Maybe& gainDot, const Tensor& y) {
-  checkTangentOperands(x, xDot, weight, bias, a, b, aDot, bDot, gain, gainDot, y);
+Tensor tangent(const Tensor& x, const Maybe& xDot, const Tensor& weight, const Maybe& bias, const Tensor& a,
+               const Tensor& b, double scale, const Maybe& aDot, const Maybe& bDot, const Maybe& gain,
+               const Maybe& gainDot, const Tensor& y) {
+  checkWeights(weight, bias, a, b, aDot, bDot, gain, gainDot);
+  TORCH_CHECK(x.dim() == 2, "expected an input of [N, in], got ", x.sizes());
+  checkRows("input", x, x.size(0), weight.size(1), weight);
+  checkRows("input_dot", xDot, x.size(0), weight.size(1), weight);
+  checkRows("output", y, x.size(0), weight.size(0), weight);
+  if (x.is_meta()) return at::empty({x.size(0), weight.size(0)}, x.options());
   const at::ScalarType type = weight.scalar_type();
   const int64_t rank = a.size(0);
   const Tensor reduced = thinProduct(x, stackedA(a, aDot, type), false, scale);  // [N, 2r]: s·r, s·x·Ȧᵀ
@@ -153,13 +144,17 @@ ThroughGain throughGain(const Tensor& gradient, const Tensor& change, const Tens
   return result;
 }
 
-Three tangentBackwardCpu(const Tensor& gradient, const Maybe& change, const Tensor& weight, const Maybe& bias,
-                         const Tensor& a, const Tensor& b, double scale, const Maybe& aDot, const Maybe& bDot,
-                         const Maybe& gain, const Maybe& gainDot, const Tensor& y, const Maybe& yDot, bool wantsInput,
-                         bool wantsGain) {
+Three tangentBackward(const Tensor& gradient, const Maybe& change, const Tensor& weight, const Maybe& bias,
+                      const Tensor& a, const Tensor& b, double scale, const Maybe& aDot, const Maybe& bDot,
+                      const Maybe& gain, const Maybe& gainDot, const Tensor& y, const Maybe& yDot, bool wantsInput,
+                      bool wantsGain) {
   checkBackwardOperands(gradient, change, weight, bias, a, b, aDot, bDot, gain, gainDot, y, yDot, wantsGain);
   const at::ScalarType type = weight.scalar_type();
   const Tensor none = at::empty({0}, weight.options());  // stands for results that are not requested
+  if (gradient.is_meta()) {
+    const auto ofGain = [&] { return wantsGain ? emptyLike(*gain) : none; };
+    return {wantsInput ? at::empty({gradient.size(0), weight.size(1)}, weight.options()) : none, ofGain(), ofGain()};
+  }
   Tensor qDot = change ? *change : Tensor(), columns = stackedB(b, bDot, sumType(weight)), ofGain = none,
          changeOfGain = none;
   if (gain) {
@@ -186,28 +181,11 @@ Three tangentBackwardCpu(const Tensor& gradient, const Maybe& change, const Tens
   return {ofInput, ofGain, changeOfGain};
 }
 
-Tensor tangentMeta(const Tensor& x, const Maybe& xDot, const Tensor& weight, const Maybe& bias, const Tensor& a,
-                   const Tensor& b, double, const Maybe& aDot, const Maybe& bDot, const Maybe& gain,
-                   const Maybe& gainDot, const Tensor& y) {
-  checkTangentOperands(x, xDot, weight, bias, a, b, aDot, bDot, gain, gainDot, y);
-  return at::empty({x.size(0), weight.size(0)}, x.options());
-}
-
-Three tangentBackwardMeta(const Tensor& gradient, const Maybe& change, const Tensor& weight, const Maybe& bias,
-                          const Tensor& a, const Tensor& b, double, const Maybe& aDot, const Maybe& bDot,
-                          const Maybe& gain, const Maybe& gainDot, const Tensor& y, const Maybe& yDot, bool wantsInput,
-                          bool wantsGain) {
-  checkBackwardOperands(gradient, change, weight, bias, a, b, aDot, bDot, gain, gainDot, y, yDot, wantsGain);
-  const Tensor none = at::empty({0}, weight.options());
-  const auto ofGain = [&] { return wantsGain ? at::empty(gain->sizes(), gain->options()) : none; };
-  return {wantsInput ? at::empty({gradient.size(0), weight.size(1)}, weight.options()) : none, ofGain(), ofGain()};
-}
-
 [[maybe_unused]] const bool defined = defineOnce("bidora::low_rank_linear_tangent", [](OperatorLibrary& library) {
-  library.define<tangentCpu, tangentMeta, NoDerivative::refuse>(
+  library.define<tangent, NoDerivative::refuse>(
       "low_rank_linear_tangent(Tensor input, Tensor? input_dot, Tensor weight, Tensor? bias, Tensor a, Tensor b, float "
       "scale, Tensor? a_dot, Tensor? b_dot, Tensor? gain, Tensor? gain_dot, Tensor output) -> Tensor");
-  library.define<tangentBackwardCpu, tangentBackwardMeta, NoDerivative::refuse>(
+  library.define<tangentBackward, NoDerivative::refuse>(
       "low_rank_linear_tangent_backward(Tensor grad, Tensor? grad_dot, Tensor weight, Tensor? bias, Tensor a, Tensor "
       "b, float scale, Tensor? a_dot, Tensor? b_dot, Tensor? gain, Tensor? gain_dot, Tensor output, Tensor? "
       "output_dot, bool wants_input, bool wants_gain) -> (Tensor input_dot, Tensor gain, Tensor gain_dot)");

@@ -6,7 +6,7 @@
 
 namespace bidora {
 
-inline void checkLayer(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
+inline void checkLayer(const at::Tensor& x, const at::Tensor& weight, const Maybe& bias) {
   checkOperand(x);
   checkWeight(weight);
   checkOperands({&bias});
@@ -25,7 +25,7 @@ inline void checkFactors(const at::Tensor& weight, const at::Tensor& a, const at
               b.sizes());
 }
 
-inline bool isOfOutputs(const std::optional<at::Tensor>& vector, const at::Tensor& weight) {
+inline bool isOfOutputs(const Maybe& vector, const at::Tensor& weight) {
   return !vector || (vector->dim() == 1 && vector->size(0) == weight.size(0));
 }
 

@@ -1,10 +1,6 @@
 // The operands of norms and of their tangents. Shapes: [N, H].
 #pragma once
 
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
-#include <c10/util/Exception.h>
-
 #include <vector>
 
 #include "functions.h"
@@ -19,7 +15,7 @@ struct NormSettings {
 };
 
 // Checks a weight and an optional bias [H] for x of [..., H].
-inline void checkNormWeights(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
+inline void checkNormWeights(const at::Tensor& x, const at::Tensor& weight, const Maybe& bias) {
   checkOperands({&x, &weight});
   checkOperands({&bias});
   TORCH_CHECK(x.dim() > 0, "expected rows, got a scalar");
@@ -31,8 +27,7 @@ inline void checkNormWeights(const at::Tensor& x, const at::Tensor& weight, cons
                 other->scalar_type());
 }
 
-inline void checkNorm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
-                      const std::optional<at::Tensor>& bias) {
+inline void checkNorm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight, const Maybe& bias) {
   checkOperands({&x, &residual});
   TORCH_CHECK(x.dim() == 2 && residual.sizes() == x.sizes(),
               "expected an input and a residual of the same shape [N, H], got ", x.sizes(), " and ", residual.sizes());
@@ -40,14 +35,6 @@ inline void checkNorm(const at::Tensor& x, const at::Tensor& residual, const at:
               residual.scalar_type());
   checkNormWeights(x, weight, bias);
 }
-
-// Σ over rows of g∘n, with n the normalized rows. x, g: [N, H]
-inline at::Tensor normWeightGradient(const at::Tensor& x, const at::Tensor& stats, const at::Tensor& g) {
-  const at::Tensor normal = x.to(stats.scalar_type()).sub(stats.narrow(1, 0, 1)).mul_(stats.narrow(1, 1, 1));
-  return normal.mul_(g).sum(0).to(g.scalar_type());
-}
-
-constexpr int64_t kTangentScratchRows = 4;  // scratch rows per thread for tangents
 
 // Runs work(first row, end, scratch) on all threads; `scratch` holds `scratchRows` rows in the accumulation type.
 template <typename Sum, typename Work>

@@ -1,7 +1,4 @@
 // AdamW with its state in 8 bits: one step of many tensors.
-#include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
 
 #include <algorithm>
 #include <bit>
@@ -116,37 +113,20 @@ void checkStep(TensorList parameters, TensorList gradients, TensorList means, Te
   TORCH_CHECK(step >= 1, "expected a step number of at least 1, got ", step);
 }
 
-// Row-major, or a copy that is.
-template <typename T>
-class RowMajor {
- public:
-  explicit RowMajor(const Tensor& tensor) : tensor_(tensor), own_(tensor.contiguous()) {}
-  T* data() const { return own_.data_ptr<T>(); }
-  const Tensor& own() const { return own_; }
-  void putBack() const {
-    if (!own_.is_same(tensor_)) tensor_.copy_(own_);
-  }
-
- private:
-  const Tensor& tensor_;
-  const Tensor own_;
-};
-
 struct Maps {
   const StateCodes *mean, *meanSquare;
 };
 
 template <typename scalar_t>
 void stepOne(const Member& member, const Maps& maps, const AdamWStep& by) {
-  const RowMajor<scalar_t> parameter(member.parameter);
+  const RowMajor parameter(member.parameter), mean(member.mean), meanScales(member.meanScales),
+      meanSquare(member.meanSquare), squareScales(member.squareScales);
   const Tensor gradient = member.gradient.contiguous();
-  const RowMajor<uint8_t> mean(member.mean), meanSquare(member.meanSquare);
-  const RowMajor<float> meanScales(member.meanScales), squareScales(member.squareScales);
   const int64_t count = member.parameter.numel();
-  auto* values = write<scalar_t>(parameter.own());
+  auto* values = write<scalar_t>(parameter.own);
   const auto* slopes = read<scalar_t>(gradient);
-  const State8bit first{mean.data(), meanScales.data(), maps.mean};
-  const State8bit second{meanSquare.data(), squareScales.data(), maps.meanSquare};
+  const State8bit first{mean.own.data_ptr<uint8_t>(), meanScales.own.data_ptr<float>(), maps.mean};
+  const State8bit second{meanSquare.own.data_ptr<uint8_t>(), squareScales.own.data_ptr<float>(), maps.meanSquare};
   const auto& run = functions<OptimizerFunctions, scalar_t>();
   at::parallel_for(0, blocksOf(member.parameter), kGrain / kStateBlock, [&](int64_t begin, int64_t end) {
     const int64_t start = begin * kStateBlock;
@@ -154,26 +134,17 @@ void stepOne(const Member& member, const Maps& maps, const AdamWStep& by) {
                   {second.codes + start, second.scales + begin, second.of}, std::min(count, end * kStateBlock) - start,
                   by);
   });
-  parameter.putBack();
-  mean.putBack();
-  meanSquare.putBack();
-  meanScales.putBack();
-  squareScales.putBack();
+  for (const RowMajor* changed : {&parameter, &mean, &meanScales, &meanSquare, &squareScales}) changed->putBack();
 }
 
-void stepMeta(TensorList parameters, TensorList gradients, TensorList means, TensorList meanScales,
-              TensorList meanSquares, TensorList squareScales, const Tensor& meanValues, const Tensor& squareValues,
-              int64_t step, double, double, double, double, double) {
-  checkStep(parameters, gradients, means, meanScales, meanSquares, squareScales, meanValues, squareValues, step);
-}
-
-void stepCpu(TensorList parameters, TensorList gradients, TensorList means, TensorList meanScales,
-             TensorList meanSquares, TensorList squareScales, const Tensor& meanValues, const Tensor& squareValues,
-             int64_t step, double lr, double beta1, double beta2, double weightDecay, double epsilon) {
-  checkStep(parameters, gradients, means, meanScales, meanSquares, squareScales, meanValues, squareValues, step);
+void step(TensorList parameters, TensorList gradients, TensorList means, TensorList meanScales, TensorList meanSquares,
+          TensorList squareScales, const Tensor& meanValues, const Tensor& squareValues, int64_t number, double lr,
+          double beta1, double beta2, double weightDecay, double epsilon) {
+  checkStep(parameters, gradients, means, meanScales, meanSquares, squareScales, meanValues, squareValues, number);
+  if (meanValues.is_meta()) return;
   const std::unique_ptr<StateCodes> ofMean = codesOf(meanValues), ofSquare = codesOf(squareValues);
   const Maps maps{ofMean.get(), ofSquare.get()};
-  const auto count = static_cast<double>(step);
+  const auto count = static_cast<double>(number);
   const AdamWStep by{.beta1 = beta1,
                      .beta2 = beta2,
                      .keep = 1 - lr * weightDecay,
@@ -185,13 +156,11 @@ void stepCpu(TensorList parameters, TensorList gradients, TensorList means, Tens
     AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, parameters[i].scalar_type(), "bidora::adamw_8bit_",
                                    [&] { stepOne<scalar_t>(member, maps, by); });
   });
-  // Below autograd, nothing else increments the version.
-  for (const TensorList list : {parameters, means, meanScales, meanSquares, squareScales})
-    for (const Tensor& tensor : list) tensor.unsafeGetTensorImpl()->bump_version();
+  bumpVersions({parameters, means, meanScales, meanSquares, squareScales});
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::adamw_8bit_", [](OperatorLibrary& library) {
-  library.define<stepCpu, stepMeta, NoDerivative::ignore>(
+  library.define<step, NoDerivative::ignore>(
       "adamw_8bit_(Tensor(a!)[] parameters, Tensor[] gradients, Tensor(b!)[] means, Tensor(c!)[] mean_scales, "
       "Tensor(d!)[] mean_squares, Tensor(e!)[] square_scales, Tensor mean_values, Tensor square_values, int step, *, "
       "float lr, float beta1, float beta2, float weight_decay, float epsilon) -> ()");

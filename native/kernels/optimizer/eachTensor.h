@@ -1,11 +1,10 @@
 // A pass over many tensors, most of them small.
 #pragma once
 
-#include <ATen/Parallel.h>
 #include <ATen/core/LegacyTypeDispatch.h>
-#include <ATen/core/Tensor.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <vector>
 
 #include "kernels/common/operands.h"
@@ -16,6 +15,28 @@ constexpr int64_t kLargeTensor = 1 << 18;  // tensors of at least this size are 
 
 inline void checkAll(at::TensorList tensors) {
   for (const at::Tensor& tensor : tensors) checkOperand(tensor);
+}
+
+inline bool onMeta(at::TensorList tensors) { return !tensors.empty() && tensors[0].is_meta(); }
+
+// A tensor, or a copy of it in row-major order, which is put back after a change.
+class RowMajor {
+ public:
+  explicit RowMajor(const at::Tensor& tensor) : own(tensor.contiguous()), tensor_(tensor) {}
+  void putBack() const {
+    if (!own.is_same(tensor_)) tensor_.copy_(own);
+  }
+
+  const at::Tensor own;
+
+ private:
+  const at::Tensor& tensor_;
+};
+
+// Below autograd, nothing else increments the versions.
+inline void bumpVersions(std::initializer_list<at::TensorList> lists) {
+  for (const at::TensorList list : lists)
+    for (const at::Tensor& tensor : list) tensor.unsafeGetTensorImpl()->bump_version();
 }
 
 // The first tensor of each thread's share, balanced by size; large tensors are not counted.

@@ -1,10 +1,6 @@
 // The parts of an optimizer step over many tensors, most of them small, each as one parallel pass.
-#include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/scalar_tensor.h>
 
@@ -47,8 +43,9 @@ double sumOf(const Tensor& tensor, const Block& block) {
 }
 
 // The norm of all tensors' elements together: a scalar in double.
-Tensor totalNormCpu(TensorList given) {
+Tensor totalNorm(TensorList given) {
   checkAll(given);
+  if (onMeta(given)) return at::empty({}, given[0].options().dtype(at::kDouble));
   const at::AutoDispatchBelowADInplaceOrView below;
   std::vector<Tensor> tensors;
   std::vector<Block> blocks;
@@ -66,40 +63,12 @@ Tensor totalNormCpu(TensorList given) {
   return at::scalar_tensor(std::sqrt(total), at::kDouble);
 }
 
-Tensor totalNormMeta(TensorList given) {
-  checkAll(given);
-  return at::empty({}, given[0].options().dtype(at::kDouble));
-}
-
 // New tensors.
-std::vector<Tensor> scaledCpu(TensorList tensors, double factor) {
+std::vector<Tensor> scaled(TensorList tensors, double factor) {
   checkAll(tensors);
   std::vector<Tensor> results(tensors.size());
   forEachTensor(tensors, [&](size_t i) { results[i] = at::mul(tensors[i], factor); });
   return results;
-}
-
-std::vector<Tensor> scaledMeta(TensorList tensors, double) {
-  checkAll(tensors);
-  std::vector<Tensor> results;
-  results.reserve(tensors.size());
-  for (const Tensor& tensor : tensors) results.push_back(at::empty_like(tensor));
-  return results;
-}
-
-struct AdamW {
-  double lr, beta1, beta2, weightDecay, epsilon;
-};
-
-// libtorch's own step. It ignores strides, so tensors that are not in row-major order are updated through a copy.
-void stepOne(const Tensor& tensor, const Tensor& gradient, const Tensor& mean, const Tensor& meanSquare,
-             const Tensor& count, const AdamW& by) {
-  const Tensor ownTensor = tensor.contiguous(), ownMean = mean.contiguous(), ownSquare = meanSquare.contiguous();
-  at::_fused_adamw_({ownTensor}, {gradient.contiguous()}, {ownMean}, {ownSquare}, {}, {count}, by.lr, by.beta1,
-                    by.beta2, by.weightDecay, by.epsilon, false, false);
-  if (!ownTensor.is_same(tensor)) tensor.copy_(ownTensor);
-  if (!ownMean.is_same(mean)) mean.copy_(ownMean);
-  if (!ownSquare.is_same(meanSquare)) meanSquare.copy_(ownSquare);
 }
 
 void checkStep(TensorList tensors, TensorList gradients, TensorList means, TensorList meanSquares, int64_t step) {
@@ -115,26 +84,25 @@ void checkStep(TensorList tensors, TensorList gradients, TensorList means, Tenso
   TORCH_CHECK(step >= 1, "expected a step number of at least 1, got ", step);
 }
 
-void adamwMeta(TensorList tensors, TensorList gradients, TensorList means, TensorList meanSquares, int64_t step, double,
-               double, double, double, double) {
+void adamw(TensorList tensors, TensorList gradients, TensorList means, TensorList meanSquares, int64_t step, double lr,
+           double beta1, double beta2, double weightDecay, double epsilon) {
   checkStep(tensors, gradients, means, meanSquares, step);
-}
-
-void adamwCpu(TensorList tensors, TensorList gradients, TensorList means, TensorList meanSquares, int64_t step,
-              double lr, double beta1, double beta2, double weightDecay, double epsilon) {
-  checkStep(tensors, gradients, means, meanSquares, step);
+  if (onMeta(tensors)) return;
   const Tensor count = at::scalar_tensor(static_cast<double>(step), at::kFloat);
-  const AdamW by{lr, beta1, beta2, weightDecay, epsilon};
-  forEachTensor(tensors, [&](size_t i) { stepOne(tensors[i], gradients[i], means[i], meanSquares[i], count, by); });
-  // Below autograd, nothing else increments the version.
-  for (const TensorList list : {tensors, means, meanSquares})
-    for (const Tensor& tensor : list) tensor.unsafeGetTensorImpl()->bump_version();
+  forEachTensor(tensors, [&](size_t i) {
+    // libtorch's own step ignores strides.
+    const RowMajor tensor(tensors[i]), mean(means[i]), meanSquare(meanSquares[i]);
+    at::_fused_adamw_({tensor.own}, {gradients[i].contiguous()}, {mean.own}, {meanSquare.own}, {}, {count}, lr, beta1,
+                      beta2, weightDecay, epsilon, false, false);
+    for (const RowMajor* changed : {&tensor, &mean, &meanSquare}) changed->putBack();
+  });
+  bumpVersions({tensors, means, meanSquares});
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::total_norm", [](OperatorLibrary& library) {
-  library.define<totalNormCpu, totalNormMeta, NoDerivative::ignore>("total_norm(Tensor[] values) -> Tensor");
-  library.define<scaledCpu, scaledMeta, NoDerivative::ignore>("scaled(Tensor[] values, float factor) -> Tensor[]");
-  library.define<adamwCpu, adamwMeta, NoDerivative::ignore>(
+  library.define<totalNorm, NoDerivative::ignore>("total_norm(Tensor[] values) -> Tensor");
+  library.define<scaled, NoDerivative::ignore>("scaled(Tensor[] values, float factor) -> Tensor[]");
+  library.define<adamw, NoDerivative::ignore>(
       "adamw_(Tensor(a!)[] parameters, Tensor[] gradients, Tensor(b!)[] means, Tensor(c!)[] mean_squares, int step, *, "
       "float lr, float beta1, float beta2, float weight_decay, float epsilon) -> ()");
   for (const char* name : {"total_norm", "scaled", "adamw_"}) library.allowEmptyLists(name);

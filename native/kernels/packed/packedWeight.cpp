@@ -1,7 +1,6 @@
 #include "packedWeight.h"
 
 #include <ATen/OpaqueTensorImpl.h>
-#include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 
@@ -56,8 +55,6 @@ const T* part(const Tensor& tensor, const char* name, int64_t count) {
   return tensor.const_data_ptr<T>();
 }
 
-int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
-
 // nf4 and fp4: codes [n / 2] and scales [n / block]; or codes, the scales' codes, their levels [256], scales and
 // offset [1]. `block` has the elements of a scale and, if the scales are packed, those of a scale of theirs.
 void readFourBits(PackedMatrix& matrix, at::TensorList given, at::IntArrayRef block) {
@@ -66,13 +63,13 @@ void readFourBits(PackedMatrix& matrix, at::TensorList given, at::IntArrayRef bl
               "two block sizes, got ",
               given.size(), " tensors and ", block.size(), " block sizes");
   for (const int64_t size : block) TORCH_CHECK(size >= 32 && size % 32 == 0, "expected a multiple of 32, got ", size);
-  const int64_t elements = matrix.rows * matrix.columns, scales = parts(elements, block[0]);
-  matrix.codes = part<uint8_t>(given[0], "codes", parts(elements, 2));
+  const int64_t elements = matrix.rows * matrix.columns, scales = at::divup(elements, block[0]);
+  matrix.codes = part<uint8_t>(given[0], "codes", at::divup(elements, 2));
   matrix.block = block[0];
   if (given.size() == 2) matrix.scales = part<float>(given[1], "scales", scales);
   else
     matrix.packedScales = {part<uint8_t>(given[1], "codes of scales", scales), part<float>(given[2], "levels", 256),
-                           part<float>(given[3], "scales of scales", parts(scales, block[1])), block[1],
+                           part<float>(given[3], "scales of scales", at::divup(scales, block[1])), block[1],
                            *part<float>(given[4], "offsets", 1)};
 }
 
@@ -112,9 +109,10 @@ void checkRounding(const PackedMatrix& matrix, at::ScalarType type) {
               matrix.columns);
 }
 
-Tensor packedWeightCpu(at::TensorList parts, c10::string_view format, at::IntArrayRef block, at::IntArrayRef shape,
-                       at::ScalarType type) {
+Tensor pack(at::TensorList parts, c10::string_view format, at::IntArrayRef block, at::IntArrayRef shape,
+            at::ScalarType type) {
   checkType(type);
+  if (!parts.empty() && parts[0].is_meta()) return at::empty(shape, parts[0].options().dtype(type));
   auto held = std::make_shared<Held>(Held{parts.vec(), read(formatOf(format), parts, block, shape)});
   if (held->matrix.roundsInputs) checkRounding(held->matrix, type);
   return at::detail::make_tensor<Impl>(c10::DispatchKeySet({c10::DispatchKey::CPU, kPackedKey}),
@@ -122,17 +120,11 @@ Tensor packedWeightCpu(at::TensorList parts, c10::string_view format, at::IntArr
                                        shape);
 }
 
-Tensor packedWeightMeta(at::TensorList parts, c10::string_view, at::IntArrayRef, at::IntArrayRef shape,
-                        at::ScalarType type) {
-  checkType(type);
-  return at::empty(shape, parts[0].options().dtype(type));
-}
-
-Tensor decodeCpu(const Tensor& weight) { return denseWeight(weight); }
-Tensor decodeMeta(const Tensor& weight) { return at::empty(weight.sizes(), weight.options()); }
+Tensor decode(const Tensor& weight) { return weight.is_meta() ? emptyLike(weight) : denseWeight(weight); }
 
 // Any rows, [n, columns].
-Tensor decodeRowsCpu(const Tensor& weight, const Tensor& ids) {
+Tensor decodeRows(const Tensor& weight, const Tensor& ids) {
+  if (weight.is_meta()) return at::empty({ids.size(0), weight.size(1)}, weight.options());
   const PackedMatrix* matrix = packedMatrix(weight);
   TORCH_CHECK(matrix, "expected a packed weight");
   TORCH_CHECK(ids.dim() == 1 && ids.scalar_type() == at::kLong, "expected ids [n] of dtype int64");
@@ -145,9 +137,6 @@ Tensor decodeRowsCpu(const Tensor& weight, const Tensor& ids) {
     values.push_back(denseRows(weight, id[i], 1));
   }
   return values.empty() ? at::empty({0, matrix->columns}, weight.scalar_type()) : at::cat(values);
-}
-Tensor decodeRowsMeta(const Tensor& weight, const Tensor& ids) {
-  return at::empty({ids.size(0), weight.size(1)}, weight.options());
 }
 
 Tensor detach(const Tensor& weight) {
@@ -181,11 +170,10 @@ void callDecoded(const c10::OperatorHandle& op, c10::DispatchKeySet keys, torch:
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::packed_weight", [](OperatorLibrary& library) {
-  library.define<packedWeightCpu, packedWeightMeta, NoDerivative::ignore>(
+  library.define<pack, NoDerivative::ignore>(
       "packed_weight(Tensor[] parts, str format, int[] block, int[] shape, ScalarType dtype) -> Tensor");
-  library.define<decodeCpu, decodeMeta, NoDerivative::ignore>("decode_weight(Tensor weight) -> Tensor");
-  library.define<decodeRowsCpu, decodeRowsMeta, NoDerivative::ignore>(
-      "decode_rows(Tensor weight, Tensor ids) -> Tensor");
+  library.define<decode, NoDerivative::ignore>("decode_weight(Tensor weight) -> Tensor");
+  library.define<decodeRows, NoDerivative::ignore>("decode_rows(Tensor weight, Tensor ids) -> Tensor");
   // Never destroyed, as worker threads may call operators until the process ends.
   auto* fallback = new torch::Library(torch::Library::IMPL, "_", kPackedKey, __FILE__, __LINE__);
   fallback->fallback(torch::CppFunction::makeFromBoxedFunction<&callDecoded>());

@@ -1,6 +1,4 @@
 // Packs matrices, with the same bytes as bitsandbytes (nf4, fp4, int8) and ggml (q8_0, q4_0).
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/Half.h>
@@ -66,7 +64,9 @@ void packFourBits(const Nearest& nearest, const float* x, int64_t count, bool is
 std::vector<Tensor> fourBits(const Tensor& weight, const std::array<float, 16>& table, int64_t block) {
   TORCH_CHECK(block >= 32 && block % 32 == 0, "expected a block size that is a multiple of 32, got ", block);
   const int64_t count = weight.numel(), blocks = (count + block - 1) / block;
-  const Tensor codes = at::empty({(count + 1) / 2}, at::kByte), scales = at::empty({blocks}, at::kFloat);
+  const Tensor codes = at::empty({(count + 1) / 2}, weight.options().dtype(at::kByte)),
+               scales = at::empty({blocks}, weight.options());
+  if (weight.is_meta()) return {codes, scales};
   const Nearest nearest(table);
   const auto* x = weight.const_data_ptr<float>();
   auto* to = codes.data_ptr<uint8_t>();
@@ -84,7 +84,9 @@ std::vector<Tensor> fourBits(const Tensor& weight, const std::array<float, 16>& 
 // inverse.
 std::vector<Tensor> int8(const Tensor& weight) {
   const int64_t rows = weight.size(0), columns = weight.size(1);
-  const Tensor codes = at::empty({rows, columns}, at::kChar), scales = at::empty({rows}, at::kFloat);
+  const Tensor codes = at::empty({rows, columns}, weight.options().dtype(at::kChar)),
+               scales = at::empty({rows}, weight.options());
+  if (weight.is_meta()) return {codes, scales};
   const auto* x = weight.const_data_ptr<float>();
   auto* to = codes.data_ptr<int8_t>();
   auto* scale = scales.data_ptr<float>();
@@ -127,7 +129,8 @@ void packQ4_0(const float* x, uint8_t* to) {
 std::vector<Tensor> blocksOf32(const Tensor& weight, int64_t bytes, void (*pack)(const float*, uint8_t*)) {
   TORCH_CHECK(weight.size(1) % 32 == 0, "expected rows of whole blocks of 32 elements, got rows of ", weight.size(1));
   const int64_t blocks = weight.numel() / 32;
-  const Tensor packed = at::empty({blocks * bytes}, at::kByte);
+  const Tensor packed = at::empty({blocks * bytes}, weight.options().dtype(at::kByte));
+  if (weight.is_meta()) return {packed};
   const auto* x = weight.const_data_ptr<float>();
   auto* to = packed.data_ptr<uint8_t>();
   at::parallel_for(0, blocks, kGrain / 32, [&](int64_t begin, int64_t end) {
@@ -136,14 +139,10 @@ std::vector<Tensor> blocksOf32(const Tensor& weight, int64_t bytes, void (*pack)
   return {packed};
 }
 
-void check(const Tensor& weight) {
-  checkOperand(weight);
-  TORCH_CHECK(weight.dim() == 2 && weight.scalar_type() == at::kFloat, "expected a float32 weight of [out, in], got ",
-              weight.sizes(), " ", weight.scalar_type());
-}
-
-std::vector<Tensor> quantizeCpu(const Tensor& given, c10::string_view format, int64_t block) {
-  check(given);
+std::vector<Tensor> quantize(const Tensor& given, c10::string_view format, int64_t block) {
+  checkOperand(given);
+  TORCH_CHECK(given.dim() == 2 && given.scalar_type() == at::kFloat, "expected a float32 weight of [out, in], got ",
+              given.sizes(), " ", given.scalar_type());
   const Tensor weight = given.contiguous();
   if (format == "nf4") return fourBits(weight, normalLevels(), block);
   if (format == "fp4") return fourBits(weight, floatLevels(), block);
@@ -154,20 +153,8 @@ std::vector<Tensor> quantizeCpu(const Tensor& given, c10::string_view format, in
   TORCH_CHECK(false, "expected nf4, fp4, int8, q8_0 or q4_0, got ", format);
 }
 
-std::vector<Tensor> quantizeMeta(const Tensor& weight, c10::string_view format, int64_t block) {
-  check(weight);
-  const int64_t count = weight.numel();
-  const auto empty = [&](at::IntArrayRef sizes, at::ScalarType type) {
-    return at::empty(sizes, weight.options().dtype(type));
-  };
-  if (format == "int8") return {empty(weight.sizes(), at::kChar), empty({weight.size(0)}, at::kFloat)};
-  if (format == "q8_0" || format == "q4_0") return {empty({count / 32 * (format == "q8_0" ? 34 : 18)}, at::kByte)};
-  return {empty({(count + 1) / 2}, at::kByte), empty({(count + block - 1) / block}, at::kFloat)};
-}
-
 [[maybe_unused]] const bool defined = defineOnce("bidora::quantize_weight", [](OperatorLibrary& library) {
-  library.define<quantizeCpu, quantizeMeta, NoDerivative::ignore>(
-      "quantize_weight(Tensor weight, str format, int block=0) -> Tensor[]");
+  library.define<quantize, NoDerivative::ignore>("quantize_weight(Tensor weight, str format, int block=0) -> Tensor[]");
 });
 
 }  // namespace

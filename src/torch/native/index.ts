@@ -1,1 +1,1 @@
-export { endAtSecondSignal, preloadEngine } from "./native.js";
+export { endAtSecondSignal, preloadEngine } from "./prelude.js";

@@ -1,10 +1,9 @@
 import { createRequire } from "node:module";
-import { constants } from "node:os";
-import { dirname, join } from "node:path";
 import { BidoraError, setupCommandLine } from "../../base/index.js";
 import { OPERATORS } from "../generated/operatorNames.js";
-import { addonPath, engineInUse } from "../installations/inUse.js";
-import { addressSpaceProblem, environmentThreadsProblem, initialThreads, isAddressSpaceLimited } from "./limits.js";
+import { addonPath } from "../installations/inUse.js";
+import { isAddressSpaceLimited } from "./limits.js";
+import { engineProblem, loadPrelude } from "./prelude.js";
 
 /** JavaScript's reference to a native object; see native/bridge/handles.h. */
 export type Handle = number;
@@ -209,11 +208,6 @@ export class TorchError extends BidoraError {
   }
 }
 
-/** Why libtorch cannot be loaded; undefined if it can. Checked first, as it could end in a signal, an endless wait or a linker error. */
-export function engineProblem(): BidoraError | undefined {
-  return engineInUse().problem ?? environmentThreadsProblem() ?? addressSpaceProblem(initialThreads());
-}
-
 function load(): Native {
   const problem = engineProblem();
   if (problem) throw problem;
@@ -232,61 +226,6 @@ function load(): Native {
 }
 
 const require = createRequire(import.meta.url);
-
-const PRELUDE = "prelude.node";
-
-/** The exports of native/prelude. */
-interface Prelude {
-  preload(path: string): void;
-  finishPreload(): void;
-  watchSignal(signal: number, graceMs: number): void;
-  unwatchSignal(signal: number): void;
-}
-
-/** Must be loaded before libtorch; see native/prelude. */
-function loadPrelude(path: string): Prelude {
-  return require(join(dirname(path), PRELUDE));
-}
-
-function preludeIfBuilt(): Prelude | undefined {
-  try {
-    return loadPrelude(addonPath());
-  } catch {
-    return undefined;
-  }
-}
-
-let isPreloading = false;
-
-/**
- * Starts loading libtorch in another thread, as that takes a few hundred milliseconds that the first call would otherwise wait for. The
- * first call reports errors.
- */
-export function preloadEngine(): void {
-  if (isPreloading || engineProblem()) return;
-  const prelude = preludeIfBuilt();
-  if (!prelude) return;
-  isPreloading = true;
-  prelude.preload(addonPath());
-  process.once("exit", prelude.finishPreload);
-}
-
-/** Signals that ask a process to terminate. */
-type EndingSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
-
-/**
- * Ends the process immediately, with status 130, at a second signal that arrives after the grace time, even while the event loop is
- * blocked. Node must have handlers for the signals until watching ends. Does nothing if the addon is not built.
- * @returns a function that stops watching
- */
-export function endAtSecondSignal(signals: readonly EndingSignal[], graceMs: number): () => void {
-  const prelude = preludeIfBuilt();
-  if (!prelude) return () => {};
-  for (const signal of signals) prelude.watchSignal(constants.signals[signal], graceMs);
-  return () => {
-    for (const signal of signals) prelude.unwatchSignal(constants.signals[signal]);
-  };
-}
 
 /** Runs a product on all threads so that OpenBLAS reserves its memory now; later it would wait forever if memory is short. */
 function warmUp(addon: Native): void {

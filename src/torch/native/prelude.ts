@@ -1,0 +1,69 @@
+// native/prelude: the small addon that is loaded before libtorch. It loads libtorch in another thread, and ends the process at a second signal.
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
+import type { BidoraError } from "../../base/index.js";
+import { addonPath, engineInUse } from "../installations/inUse.js";
+import { addressSpaceProblem, environmentThreadsProblem, initialThreads } from "./limits.js";
+
+/** Why libtorch cannot be loaded; undefined if it can. Checked first, as it could end in a signal, an endless wait or a linker error. */
+export function engineProblem(): BidoraError | undefined {
+  return engineInUse().problem ?? environmentThreadsProblem() ?? addressSpaceProblem(initialThreads());
+}
+
+const require = createRequire(import.meta.url);
+
+const PRELUDE = "prelude.node";
+
+/** The exports of native/prelude. */
+interface Prelude {
+  preload(path: string): void;
+  finishPreload(): void;
+  watchSignal(signal: number, graceMs: number): void;
+  unwatchSignal(signal: number): void;
+}
+
+/** Must be called before libtorch is loaded. */
+export function loadPrelude(path: string): Prelude {
+  return require(join(dirname(path), PRELUDE));
+}
+
+function preludeIfBuilt(): Prelude | undefined {
+  try {
+    return loadPrelude(addonPath());
+  } catch {
+    return undefined;
+  }
+}
+
+let isPreloading = false;
+
+/**
+ * Starts loading libtorch in another thread, as that takes a few hundred milliseconds that the first call would otherwise wait for. The
+ * first call reports errors.
+ */
+export function preloadEngine(): void {
+  if (isPreloading || engineProblem()) return;
+  const prelude = preludeIfBuilt();
+  if (!prelude) return;
+  isPreloading = true;
+  prelude.preload(addonPath());
+  process.once("exit", prelude.finishPreload);
+}
+
+/** Signals that ask a process to terminate. */
+type EndingSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+
+/**
+ * Ends the process immediately, with status 130, at a second signal that arrives after the grace time, even while the event loop is
+ * blocked. Node must have handlers for the signals until watching ends. Does nothing if the addon is not built.
+ * @returns a function that stops watching
+ */
+export function endAtSecondSignal(signals: readonly EndingSignal[], graceMs: number): () => void {
+  const prelude = preludeIfBuilt();
+  if (!prelude) return () => {};
+  for (const signal of signals) prelude.watchSignal(constants.signals[signal], graceMs);
+  return () => {
+    for (const signal of signals) prelude.unwatchSignal(constants.signals[signal]);
+  };
+}
