@@ -1,2 +1,1 @@
 export { CHECKPOINT_SIGNAL, CheckpointRequest } from "./checkpoints/checkpoints.js";
-export { versions } from "./loop/machine.js";

@@ -16,7 +16,7 @@ import {
 import * as torch from "../../src/torch/index.js";
 import { twiceDifferentiable } from "../../src/torch/operators/choose.js";
 import { directionNorm, squaredNorm } from "../../src/torch/operators/linear/directionNorm.js";
-import { gradientsOf } from "../../src/training/steps/stepGradients.js";
+import { gradientsOf } from "../../src/training/steps/batchGradients.js";
 import { differentiable } from "../torch/operators/passes.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { relativeError } from "./goldenFiles.js";

@@ -98,8 +98,7 @@ describe.each(Object.entries(golden.losses))("%s", (_name, { rows, settings, fil
       const batches = takeBatches(task, inOrder(encoded, encoded.length), 1);
       const names = trained.map(({ name }) => name);
       const { loss, gradients } = stepGradients(
-        torch.ALONE,
-        { task, model, batches, context: () => ({ masks: undefined }) },
+        { ranks: torch.ALONE, task, model, batches, context: () => ({ masks: undefined }) },
         trained.map(({ tensor }) => tensor),
       );
       expect(loss).toBeCloseTo(get(expected, "loss").item(), 10);

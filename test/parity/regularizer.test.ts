@@ -6,7 +6,7 @@ import { type AdaptedModel, inject, loraConfig, OrthogonalityRegularizer } from 
 import { Linear, Module } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { twiceDifferentiable, withFormulas } from "../../src/torch/operators/choose.js";
-import { gradientsOf } from "../../src/training/steps/stepGradients.js";
+import { gradientsOf } from "../../src/training/steps/batchGradients.js";
 import { get } from "./goldenFiles.js";
 import { openAdapted } from "./support/adapted.js";
 import { casesOf, goldenTensors, section } from "./support/cases.js";

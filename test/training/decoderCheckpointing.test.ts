@@ -50,12 +50,12 @@ function step(
   const masks = new ReplayableMasks(new torch.Generator(7), { gradientCheckpointing });
   const context = () => ({ ...masks.training(), ...(!dropsOut && { masks: undefined }) });
   const inputs = adapted.trained.map(({ tensor }) => tensor);
-  return stepGradients(torch.ALONE, { task, model, batches, context }, inputs);
+  return stepGradients({ ranks: torch.ALONE, task, model, batches, context }, inputs);
 }
 
 function partsMadeAnew({ model, task, batches }: Awaited<ReturnType<typeof prepare>>): number {
   const context = new ReplayableMasks(new torch.Generator(7), { gradientCheckpointing: true }).training();
-  const { tape } = torch.recordTape(() => lossSum(task, model, batches.parts[0]!.own!, context));
+  const { tape } = torch.recordTape(() => lossSum(task, model, batches.shares[0]!.own!, context));
   tape.dispose();
   return tape.calls.filter(({ operator }) => operator === "checkpoint").length;
 }

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { type RunSettings, resolveRun } from "../../src/tasks/config/index.js";
 import * as torch from "../../src/torch/index.js";
+import { DryRun, tokensOfWork } from "../../src/training/estimates/dryRun.js";
 import { BatchStream } from "../../src/training/loop/batches.js";
-import { DryRun, tokensOfWork } from "../../src/training/loop/dryRun.js";
 import { plansOf, prepare } from "../../src/training/run/prepare.js";
 import { SMALL } from "../e2e/support.js";
 

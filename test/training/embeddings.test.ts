@@ -23,11 +23,12 @@ async function firstStep(settings: RunSettings) {
   const { model, task, masks, rows } = setupOf(run);
   const batches = takeBatches(task, inOrder(rows, 6), 1);
   const inputs = run.adapted.trained.map(({ tensor }) => tensor);
-  const body = () => stepGradients(torch.ALONE, { task, model, batches, context: () => masks.training() }, inputs);
+  const body = () =>
+    stepGradients({ ranks: torch.ALONE, task, model, batches, context: () => masks.training() }, inputs);
   const mark = masks.mark();
   const cached = body();
   const recorded = masks.replay(mark, () =>
-    gradientsWithGraph(torch.ALONE, { task, model, batches, context: () => masks.training() }, inputs),
+    gradientsWithGraph({ ranks: torch.ALONE, task, model, batches, context: () => masks.training() }, inputs),
   );
   return { cached, recorded };
 }

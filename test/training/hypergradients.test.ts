@@ -13,23 +13,23 @@ import {
   stepSize,
 } from "../../src/training/hypergradients/estimators.js";
 import { doubleBackward } from "../../src/training/hypergradients/secondDerivatives.js";
-import { gradientsOf } from "../../src/training/steps/stepGradients.js";
+import { gradientsOf } from "../../src/training/steps/batchGradients.js";
 
 const leaf = (...values: number[]) => torch.tensor(values, [values.length], "float64").setRequiresGrad(true);
 
 /** L(V, M) = Σ v₁²·m₁, which depends on neither v₂ nor m₂. */
 function toy(m: readonly [number, number] = [5, 7], notes: string[] = []): LowerPoint {
-  const directions = [leaf(1, 2), leaf(3)];
-  const magnitudes = [leaf(...m), leaf(11)];
-  const loss = torch.sum(torch.mul(torch.square(directions[0]!), magnitudes[0]!));
-  const gradients = gradientsOf(loss, directions, { createGraph: true });
+  const lower = [leaf(1, 2), leaf(3)];
+  const upper = [leaf(...m), leaf(11)];
+  const loss = torch.sum(torch.mul(torch.square(lower[0]!), upper[0]!));
+  const gradients = gradientsOf(loss, lower, { createGraph: true });
   return {
-    directions,
-    magnitudes,
-    directionGradients: gradients,
-    ...doubleBackward(() => ({ directions, magnitudes, gradients })),
-    magnitudeGradients: [torch.square(directions[0]!), leaf(0)],
-    magnitudeGradientsAt: () => {
+    lower,
+    upper,
+    lowerGradients: gradients,
+    ...doubleBackward(() => ({ lower, upper, gradients })),
+    upperGradients: [torch.square(lower[0]!), leaf(0)],
+    upperGradientsAt: () => {
       throw new Error("no step to take");
     },
     note: (text) => void notes.push(text),
@@ -40,7 +40,7 @@ const values = (tensors: readonly torch.Tensor[]) => tensors.map((tensor) => [..
 const u = [leaf(1, 10), leaf(100)];
 
 test("a gradient is zero where the loss does not depend on a tensor", () => {
-  expect(values(toy().directionGradients)).toEqual([[10, 28], [0]]);
+  expect(values(toy().lowerGradients)).toEqual([[10, 28], [0]]);
 });
 
 test("products with second derivatives are zero where the loss does not depend on a tensor", () => {
@@ -49,9 +49,9 @@ test("products with second derivatives are zero where the loss does not depend o
   expect(values(point.hessianProduct(u))).toEqual([[10, 140], [0]]);
   // The graph is still there for another product.
   expect(values(point.mixedProduct(u))).toEqual([[2, 40], [0]]);
-  const { directions, magnitudes } = point;
+  const { lower, upper } = point;
   const gradients = [leaf(0, 0), leaf(0)].map((tensor) => torch.detach(tensor));
-  const flat = doubleBackward(() => ({ directions, magnitudes, gradients }));
+  const flat = doubleBackward(() => ({ lower, upper, gradients }));
   expect(values(flat.mixedProduct(u))).toEqual([[0, 0], [0]]);
 });
 
@@ -60,13 +60,13 @@ test("a direction of length zero has a second term of zero without a finite diff
   expect(stepSize(zero)).toBeUndefined();
   expect(stepSize([leaf(3), leaf(4)])).toBeCloseTo(0.002, 12);
   for (const estimator of [finiteDifference(), forwardDifference(), exact])
-    expect(values(estimator.secondTerm(toy(), { v: u, weighted: zero, learningRate: 0 }))).toEqual([[0, 0], [0]]);
+    expect(values(estimator.secondTerm!(toy(), { v: u, weighted: zero, learningRate: 0 }))).toEqual([[0, 0], [0]]);
 });
 
 test("conjugate gradients stop without curvature of the damped Hessian, at a zero residual, or where it curves downwards", () => {
   const notes: string[] = [];
   const secondTerm = (m: readonly [number, number], v: torch.Tensor[]) =>
-    values(cg({ terms: 9 }).secondTerm(toy(m, notes), { v, weighted: v, learningRate: 1 }));
+    values(cg({ terms: 9 }).secondTerm!(toy(m, notes), { v, weighted: v, learningRate: 1 }));
   expect(secondTerm([-5, 7], [leaf(1, 0), leaf(0)])).toEqual([[0, 0], [0]]);
   expect(notes).toEqual([expect.stringContaining("negative curvature")]);
   // The first direction curves upwards and the second downwards: the iterate between them is kept.
@@ -102,15 +102,14 @@ test.each([
 test.each(estimatorNames)("%s depends on exactly the settings that apply to it", (name) => {
   const secondTerm = (terms: number, xi: number) => {
     const point = toy();
-    const at: LowerPoint["magnitudeGradientsAt"] = ([step], epsilon) => [
-      torch.square(torch.add(point.directions[0]!, torch.mulScalar(step!, epsilon))),
+    const at: LowerPoint["upperGradientsAt"] = ([step], epsilon) => [
+      torch.square(torch.add(point.lower[0]!, torch.mulScalar(step!, epsilon))),
       leaf(0),
     ];
     const weighted = torch.noGrad(() => u.map((tensor) => torch.mulScalar(tensor, xi)));
     const direction = { v: u, weighted, learningRate: 0.01 };
-    return values(
-      torch.noGrad(() => ESTIMATORS[name]({ terms }).secondTerm({ ...point, magnitudeGradientsAt: at }, direction)),
-    );
+    const estimator = ESTIMATORS[name]({ terms });
+    return values(torch.noGrad(() => estimator.secondTerm?.({ ...point, upperGradientsAt: at }, direction) ?? []));
   };
   const { usesXi, usesTerms } = ESTIMATOR_FACTS[name];
   const plain = JSON.stringify(secondTerm(1, 0.1));

@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { TrainedTensor } from "../../src/models/adapters/index.js";
 import { Parameter } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
+import { checkGradients } from "../../src/training/steps/finite.js";
 import { Level } from "../../src/training/steps/level.js";
-import { checkGradients } from "../../src/training/steps/stepGradients.js";
 import { planSettings } from "../parity/support/phases.js";
 import { expectSameBits } from "../torch/sameBits.js";
 

@@ -9,7 +9,7 @@ import { runLoop } from "../../src/training/loop/loop.js";
 import { ReplayableMasks } from "../../src/training/loop/masks.js";
 import type { RunObserver } from "../../src/training/loop/observer.js";
 import { planPhases } from "../../src/training/loop/plans.js";
-import { PassMean } from "../../src/training/steps/passMean.js";
+import { PassMean } from "../../src/training/steps/bilevelRule.js";
 import { restoreSnapshot, takeSnapshot } from "../../src/training/steps/trainedTensors.js";
 import { openAdapted } from "../parity/support/adapted.js";
 import { ofRole } from "../parity/support/bilevel.js";

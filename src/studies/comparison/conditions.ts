@@ -3,7 +3,7 @@ import { BidoraError } from "../../base/index.js";
 import { CONDITIONS, type RunConditions, type RunId, type StartEvent } from "../../base/records/index.js";
 import { resolveRun } from "../../tasks/config/index.js";
 import { computeDtype, resolveDevice } from "../../torch/index.js";
-import { versions } from "../../training/index.js";
+import { versions } from "../../training/run/index.js";
 import type { Cell } from "./cells.js";
 import type { LauncherName } from "./launchers.js";
 

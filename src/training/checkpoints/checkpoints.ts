@@ -19,8 +19,8 @@ import type { TrainedTensor } from "../../models/adapters/index.js";
 import { engineFacts, type Generator, type Tensor } from "../../torch/index.js";
 import { arithmetic } from "../../torch/operators/index.js";
 import type { EarlyStopping } from "../loop/earlyStopping.js";
+import type { NonFiniteBatches } from "../loop/loop.js";
 import type { RunHandle, RunObserver } from "../loop/observer.js";
-import type { NonFiniteBatches } from "../steps/nonFiniteBatches.js";
 import { checkTrainedTensors } from "../steps/trainedTensors.js";
 
 export interface CheckpointOptions {

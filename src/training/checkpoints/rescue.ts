@@ -75,7 +75,7 @@ type Copies = Map<string, torch.Tensor>;
 
 /**
  * The state after the newest step and its observers, in case the next step fails half-way. A step of one level fails before it
- * changes a tensor, so the positions in the data and in the random numbers suffice. A search may have changed the directions already,
+ * changes a tensor, so the positions in the data and in the random numbers suffice. A search may have changed the lower tensors already,
  * so its tensors are copied.
  */
 export class LatestState implements RunObserver {

@@ -1,11 +1,11 @@
 import { fork } from "node:child_process";
 import { join } from "node:path";
-import { BidoraError, type CallContext, packageRoot } from "../../base/index.js";
+import { BidoraError, type CallContext, packageRoot, UsageError } from "../../base/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import { type RunConfig, type RunSettings, refuseUnused } from "../../tasks/config/index.js";
 import { baseFolder, startOf } from "../run/runInputs.js";
 import type { Estimate } from "./measureRun.js";
-import { deserializeError, type ProcessMessage } from "./messages.js";
+import type { ProcessMessage, SerializedError } from "./process.js";
 
 const PROCESS = join(packageRoot, "dist", "training", "estimates", "process.js");
 
@@ -48,3 +48,13 @@ function endOf(status: number | null, signal: NodeJS.Signals | null): BidoraErro
     );
   return new BidoraError("ESTIMATE", `The process that measured the steps ended with ${signal ?? `status ${status}`}.`);
 }
+
+/** Restores the error. */
+function deserializeError({ code, message, stack }: SerializedError): Error {
+  const error = code === undefined ? new Error(message) : known(code, message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}
+
+const known = (code: string, message: string): BidoraError =>
+  code === "USAGE" ? new UsageError(message) : new BidoraError(code, message);

@@ -10,8 +10,15 @@ import { parameterCounts } from "../run/artifacts.js";
 import { checkpointWeights, noteSettings, type Prepared, plansOf, prepare } from "../run/prepare.js";
 import { ProvenanceSource } from "../run/provenance.js";
 import { inputsOf, type RunStart, startOf } from "../run/runInputs.js";
-import { evaluationCounts, measureRows, measureTexts } from "./evaluationCosts.js";
-import { measurePhase, type PhaseCost, type TimeLimits, typicalSeconds } from "./phaseCosts.js";
+import {
+  evaluationCounts,
+  measurePhase,
+  measureRows,
+  measureTexts,
+  type PhaseCost,
+  type TimeLimits,
+  typicalSeconds,
+} from "./costs.js";
 import type { Sampled } from "./sampler.js";
 
 /** The predicted memory, time and parameter count of a run. */

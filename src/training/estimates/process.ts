@@ -1,7 +1,28 @@
 // The separate process that measures part of a run; its parent sends the settings.
+
+import { BidoraError } from "../../base/index.js";
 import { type RunSettings, resolveRun } from "../../tasks/config/index.js";
 import { preloadEngine } from "../../torch/native/index.js";
-import { type ProcessMessage, serializeError } from "./messages.js";
+import type { Estimate } from "./measureRun.js";
+
+/** An error that is sent from one process to another. */
+export interface SerializedError {
+  /** Undefined for an unexpected error. */
+  readonly code: string | undefined;
+  readonly message: string;
+  readonly stack: string | undefined;
+}
+
+/** A message of the measuring process: notes for the user, and finally the estimate or an error. */
+export type ProcessMessage =
+  | { readonly note: string }
+  | { readonly estimate: Estimate }
+  | { readonly error: SerializedError };
+
+function serializeError(error: unknown): SerializedError {
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { code: error instanceof BidoraError ? error.code : undefined, message, stack };
+}
 
 const tell = (message: ProcessMessage) => new Promise<void>((resolve) => void process.send?.(message, () => resolve()));
 

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { median, sum } from "d3-array";
 import type { RunMemory } from "../../torch/devices/index.js";
-import { reduced, tokensByBatch, tokensOfWork, turningShare, type Work } from "../loop/dryRun.js";
+import { reduced, tokensByBatch, tokensOfWork, turningShare, type Work } from "./dryRun.js";
 
 /** The cost of one kind of work, estimated from a sample. */
 export interface Sampled {
@@ -59,8 +59,8 @@ export async function sampleWork(options: SamplerOptions): Promise<Sampled> {
   const heaviest = options.works.reduce((most, work) => (loadOf(work) > loadOf(most) ? work : most));
   const first = await measure(reduced(heaviest, 0), options);
   const parts = await climb(heaviest, first, options);
-  const top = parts.at(-1) as Measured;
-  const once = Math.max(0, first.seconds - (parts[0] as Measured).seconds);
+  const top = parts.at(-1)!;
+  const once = Math.max(0, first.seconds - parts[0]!.seconds);
   const sizes = { heaviest: tokensOfWork(heaviest), reached: top.tokens, once };
   if (sizes.reached < sizes.heaviest) return { ...extrapolate(heaviest, parts, options.memory), ...sizes };
   const others = await sampleOthers(heaviest, top.seconds, options);
@@ -76,7 +76,7 @@ export async function sampleWork(options: SamplerOptions): Promise<Sampled> {
 async function climb(heaviest: Work, first: Measured, options: SamplerOptions): Promise<Measured[]> {
   const parts = [growthByTime([first], options) < 1 ? first : await measure(reduced(heaviest, 0), options)];
   for (;;) {
-    const last = parts.at(-1) as Measured;
+    const last = parts.at(-1)!;
     const wanted = tokensOfWork(heaviest) / last.tokens;
     // A last part that is hardly larger than the one before would give no new information.
     const most = wanted < GROWTH * LEAST_GROWTH ? wanted : GROWTH;
@@ -96,13 +96,13 @@ function notBeyondTurn(heaviest: Work, share: number, last: Measured): Work {
 
 /** Assumes that time grows at most linearly with the tokens. */
 function growthByTime(parts: readonly Measured[], { deadline }: SamplerOptions): number {
-  const { seconds } = parts.at(-1) as Measured;
+  const { seconds } = parts.at(-1)!;
   const left = Math.max(deadline - performance.now(), parts.length === 1 ? LEAST_TIME : 0);
   return (CAUTION * left) / (1000 * seconds);
 }
 
 function growthByMemory(parts: readonly Measured[], { memory }: SamplerOptions): number {
-  const last = parts.at(-1) as Measured;
+  const last = parts.at(-1)!;
   const slope = bytesPerToken(parts);
   return slope > 0 ? 1 + (CAUTION * memory.free()) / (slope * last.load) : GROWTH * LEAST_GROWTH;
 }
@@ -119,7 +119,7 @@ function extrapolate(
   parts: readonly Measured[],
   memory: RunMemory,
 ): Pick<Sampled, "line" | "overLine" | "count" | "bytesBeyond"> {
-  const last = parts.at(-1) as Measured;
+  const last = parts.at(-1)!;
   const peak = last.peak + bytesPerToken(parts) * (loadOf(heaviest) - last.load);
   const bytesBeyond = Math.max(0, peak - memory.peak());
   return { line: fitLine(parts.slice(-2)), overLine: 1, count: 0, bytesBeyond };
@@ -134,7 +134,7 @@ async function sampleOthers(heaviest: Work, seconds: number, options: SamplerOpt
     const now = performance.now();
     const end = measured.length + 1 < LEAST ? deadline : until;
     if (now + 2000 * seconds > end) break;
-    measured.push(await measure(others[at] as Work, options));
+    measured.push(await measure(others[at]!, options));
   }
   return measured;
 }

@@ -73,19 +73,11 @@ export async function compareEstimators(
   const mover = ruleOf(settings.hypergradient);
   for (let i = 0; i < STEPS_AWAY; i++) torch.scope(() => mover.step());
 
-  const { trained } = setup.adapted;
-  const [snapshot, state, random] = [takeSnapshot(trained), mover.save(), setup.masks.mark()];
   const nextTurn = async () => {
     await new Promise(setImmediate);
     signal?.throwIfAborted();
   };
-  const measureBy = async <T>(rule: BilevelRule, measured: (rule: BilevelRule) => T): Promise<Awaited<T>> => {
-    rule.restore(state);
-    const found = await setup.masks.replay(random, () => measured(rule));
-    restoreSnapshot(trained, snapshot);
-    await nextTurn();
-    return found;
-  };
+  const { measureBy, end } = atPointOf(mover, setup, nextTurn);
   let solution = { residual: 0, products: 0 };
   const solve = (rule: BilevelRule) =>
     rule.descendWith(async (point, v) => {
@@ -100,12 +92,26 @@ export async function compareEstimators(
   };
   const measured = new Map<HypergradientName, Measured>();
   for (const name of estimatorNames) measured.set(name, await measureBy(ruleOf(name), measure));
-  disposeSnapshot(snapshot);
+  end();
   const { residual, products } = solution;
   return {
     ...comparisonOf(measured, targets),
     implicit: { ...compare(targets.implicit, targets.unrolled), residual, products },
   };
+}
+
+/** Measures rules at the present state of one of them, with the same random numbers. */
+function atPointOf(mover: BilevelRule, setup: TrainingSetup, nextTurn: () => Promise<void>) {
+  const { trained } = setup.adapted;
+  const [snapshot, state, random] = [takeSnapshot(trained), mover.save(), setup.masks.mark()];
+  const measureBy = async <T>(rule: BilevelRule, measured: (rule: BilevelRule) => T): Promise<Awaited<T>> => {
+    rule.restore(state);
+    const found = await setup.masks.replay(random, () => measured(rule));
+    restoreSnapshot(trained, snapshot);
+    await nextTurn();
+    return found;
+  };
+  return { measureBy, end: () => disposeSnapshot(snapshot) };
 }
 
 interface Measured {
@@ -139,8 +145,8 @@ function comparisonOf(
 }
 
 function compare(gradient: Float64Array, target: Float64Array): Nearness {
-  const dot = gradient.reduce((sum, value, i) => sum + value * (target[i] as number), 0);
+  const dot = gradient.reduce((sum, value, i) => sum + value * target[i]!, 0);
   return { cosine: dot / (norm(gradient) * norm(target)), relativeError: distance(gradient, target) / norm(target) };
 }
 
-const distance = (a: Float64Array, b: Float64Array): number => norm(a.map((value, i) => value - (b[i] as number)));
+const distance = (a: Float64Array, b: Float64Array): number => norm(a.map((value, i) => value - b[i]!));

@@ -1,12 +1,12 @@
-// The estimators of the hypergradient's second term, and the table of them by name. Names follow the paper: V are the directions
-// (A, B, head), M the magnitudes, L_tr the lower level's loss.
+// The estimators of the hypergradient's second term, and the table of them by name. In formulas, as in the paper, V are the lower level's
+// tensors (A, B, head) and M the upper level's (the magnitudes); L_tr is the lower level's loss, L_val the upper level's.
 
 import type { HypergradientName } from "../../tasks/config/index.js";
 import * as torch from "../../torch/index.js";
 import { totalNorm } from "../../torch/optim/index.js";
 import { gmres, type Solution, type SolutionLimits } from "./gmres.js";
 
-/** Products with second derivatives of L_tr at (V, M). */
+/** Products with second derivatives of the lower loss at the start of the lower step. */
 export interface SecondDerivatives {
   /** ∇²_{M,V} L_tr·u. This must be the last call. */
   mixedProduct(u: readonly torch.Tensor[]): readonly torch.Tensor[];
@@ -14,17 +14,17 @@ export interface SecondDerivatives {
   hessianProduct(u: readonly torch.Tensor[]): readonly torch.Tensor[];
 }
 
-/** The lower level at V, before its step, on that step's batches: the input of a second-order term. */
+/** The start of a lower step, (V, M), on that step's batches: the input of a second-order term. */
 export interface LowerPoint extends SecondDerivatives {
-  /** The tensors V; the parameters already hold V'. */
-  readonly directions: readonly torch.Tensor[];
-  readonly magnitudes: readonly torch.Tensor[];
+  /** The lower tensors before the step; the parameters already hold those after it. */
+  readonly lower: readonly torch.Tensor[];
+  readonly upper: readonly torch.Tensor[];
   /** ∇_V L_tr(V, M) */
-  readonly directionGradients: readonly torch.Tensor[];
+  readonly lowerGradients: readonly torch.Tensor[];
   /** ∇_M L_tr(V, M), if the estimator wants it. */
-  readonly magnitudeGradients: readonly torch.Tensor[];
+  readonly upperGradients: readonly torch.Tensor[];
   /** ∇_M L_tr(V + εu, M) on the same rows with the same random numbers, constant norms kept. */
-  magnitudeGradientsAt(u: readonly torch.Tensor[], epsilon: number): readonly torch.Tensor[];
+  upperGradientsAt(u: readonly torch.Tensor[], epsilon: number): readonly torch.Tensor[];
   /** Tells the user something, once in a run however often it is said. */
   note(text: string): void;
 }
@@ -34,21 +34,16 @@ interface EstimatorOptions {
   readonly terms: number;
 }
 
-/**
- * An estimator of the hypergradient's second term, ∇²_{M,V} L_tr(V, M)·u, or with the inverse Hessian between.
- * `weighted` is u = ξ·v, or D∘v with the true derivative of the optimizer's step.
- */
+/** An estimator of the hypergradient's second term, ∇²_{M,V} L_tr(V, M)·u, or with the inverse Hessian between. */
 export interface HypergradientEstimator {
-  /** The second derivatives that it uses: the lower step is recorded for them. */
-  readonly secondDerivatives: "none" | "mixed" | "hessian";
+  /** The second derivatives that it uses, if any: the lower step is recorded for them. */
+  readonly secondDerivatives?: "mixed" | "hessian";
   /** Compute them from a recorded backward pass instead of tangents. */
   readonly byDoubleBackward?: boolean;
-  /** The lower step's backward pass also computes ∇_M L_tr(V). */
-  readonly wantsMagnitudeGradients: boolean;
-  /** False if the second term is left out; v is then not computed. */
-  readonly isSecondOrder: boolean;
-  /** The term that is subtracted from ∇_M L_val(V', M): one tensor per magnitude. */
-  secondTerm(point: LowerPoint, direction: SecondTermDirection): torch.Tensor[];
+  /** The lower step's backward pass also computes the upper tensors' gradients. */
+  readonly wantsUpperGradients?: boolean;
+  /** The term that is subtracted from ∇_M L_val(V', M): one tensor per upper tensor. Without it, v is not computed either. */
+  secondTerm?(point: LowerPoint, direction: SecondTermDirection): torch.Tensor[];
 }
 
 /** v = ∇_{V'} L_val(V', M), and how ξ weights it. */
@@ -56,14 +51,14 @@ interface SecondTermDirection {
   readonly v: readonly torch.Tensor[];
   /** The learning rate of the last lower step, after the schedule. */
   readonly learningRate: number;
-  /** ξ·v, or D∘v. */
+  /** u = ξ·v, or D∘v with D the true derivative of the optimizer's step. */
   readonly weighted: readonly torch.Tensor[];
 }
 
-/** The norm of the directions' change by a finite difference step along u (as in the paper, after DARTS). */
+/** The norm of the lower tensors' change by a finite difference step along u (as in the paper, after DARTS). */
 const STEP_LENGTH = 0.01;
 
-/** ε = 0.01 / ‖u‖ over all directions together; undefined if u, and so the product, is zero. */
+/** ε = 0.01 / ‖u‖ over all tensors together; undefined if u, and so the product, is zero. */
 export function stepSize(u: readonly torch.Tensor[], length = STEP_LENGTH): number | undefined {
   const norm = totalNorm(u);
   return norm > 0 ? length / norm : undefined;
@@ -72,13 +67,10 @@ export function stepSize(u: readonly torch.Tensor[], length = STEP_LENGTH): numb
 /** Central differences (paper, equation 8): (∇_M L_tr(V + εu) − ∇_M L_tr(V − εu)) / 2ε. Error of order ε². */
 export function finiteDifference(length = STEP_LENGTH): HypergradientEstimator {
   return {
-    secondDerivatives: "none",
-    wantsMagnitudeGradients: false,
-    isSecondOrder: true,
     secondTerm: (point, { weighted }) =>
       alongStep(point, weighted, length, (epsilon) => {
-        const ahead = point.magnitudeGradientsAt(weighted, epsilon);
-        return quotient(ahead, point.magnitudeGradientsAt(weighted, -epsilon), 2 * epsilon);
+        const ahead = point.upperGradientsAt(weighted, epsilon);
+        return quotient(ahead, point.upperGradientsAt(weighted, -epsilon), 2 * epsilon);
       }),
   };
 }
@@ -86,12 +78,10 @@ export function finiteDifference(length = STEP_LENGTH): HypergradientEstimator {
 /** One-sided: ∇_M L_tr(V) is a by-product of the lower step. Error of order ε. */
 export function forwardDifference(length = STEP_LENGTH): HypergradientEstimator {
   return {
-    secondDerivatives: "none",
-    wantsMagnitudeGradients: true,
-    isSecondOrder: true,
-    secondTerm: (point, { weighted }: SecondTermDirection) =>
+    wantsUpperGradients: true,
+    secondTerm: (point, { weighted }) =>
       alongStep(point, weighted, length, (epsilon) =>
-        quotient(point.magnitudeGradientsAt(weighted, epsilon), point.magnitudeGradients, epsilon),
+        quotient(point.upperGradientsAt(weighted, epsilon), point.upperGradients, epsilon),
       ),
   };
 }
@@ -103,7 +93,7 @@ function alongStep(
   difference: (epsilon: number) => torch.Tensor[],
 ): torch.Tensor[] {
   const epsilon = stepSize(u, length);
-  return epsilon === undefined ? point.magnitudes.map((m) => torch.zerosLike(m)) : difference(epsilon);
+  return epsilon === undefined ? point.upper.map((m) => torch.zerosLike(m)) : difference(epsilon);
 }
 
 function quotient(a: readonly torch.Tensor[], b: readonly torch.Tensor[], divisor: number): torch.Tensor[] {
@@ -113,8 +103,6 @@ function quotient(a: readonly torch.Tensor[], b: readonly torch.Tensor[], diviso
 /** ∇²_{M,V} L_tr·u itself, as a derivative along u: no cancellation. */
 export const exact: HypergradientEstimator = {
   secondDerivatives: "mixed",
-  wantsMagnitudeGradients: false,
-  isSecondOrder: true,
   secondTerm: (point, { weighted }) => [...point.mixedProduct(weighted)],
 };
 
@@ -189,7 +177,7 @@ export async function implicitSecondTerm(
   const product = async (x: Float64Array) => {
     const direction = tensorsOf(x, v);
     const curved = point.hessianProduct(direction);
-    const numbers = numbersOf(curved).map((value, i) => value + CG_DAMPING * (x[i] as number));
+    const numbers = numbersOf(curved).map((value, i) => value + CG_DAMPING * x[i]!);
     for (const tensor of [...direction, ...curved]) tensor.dispose();
     await afterProduct();
     return numbers;
@@ -210,17 +198,11 @@ function tensorsOf(numbers: Float64Array, likes: readonly torch.Tensor[]): torch
   });
 }
 
-type Inverse = (
-  point: Parameters<HypergradientEstimator["secondTerm"]>[0],
-  v: readonly torch.Tensor[],
-  alpha: number,
-) => torch.Tensor[];
-
-function implicit(inverse: Inverse): HypergradientEstimator {
+function implicit(
+  inverse: (point: LowerPoint, v: readonly torch.Tensor[], alpha: number) => torch.Tensor[],
+): HypergradientEstimator {
   return {
     secondDerivatives: "hessian",
-    wantsMagnitudeGradients: false,
-    isSecondOrder: true,
     secondTerm: (point, { v, learningRate }) => [...point.mixedProduct(inverse(point, v, learningRate))],
   };
 }
@@ -231,17 +213,10 @@ function plus(a: readonly torch.Tensor[], b: readonly torch.Tensor[], factor: nu
 }
 
 function inner(a: readonly torch.Tensor[], b: readonly torch.Tensor[]): number {
-  const products = () => a.map((tensor, i) => torch.sum(torch.mul(tensor, b[i] as torch.Tensor)));
+  const products = () => a.map((tensor, i) => torch.sum(torch.mul(tensor, b[i]!)));
   const sums = torch.noGrad(() => torch.scope(() => torch.stack(products()).toArray()));
   return sums.reduce((sum, part) => sum + part, 0);
 }
-
-const firstOrder: HypergradientEstimator = {
-  secondDerivatives: "none",
-  wantsMagnitudeGradients: false,
-  isSecondOrder: false,
-  secondTerm: () => [],
-};
 
 /** Creates each estimator, by name. */
 export const ESTIMATORS: Readonly<Record<HypergradientName, (options: EstimatorOptions) => HypergradientEstimator>> = {
@@ -250,5 +225,5 @@ export const ESTIMATORS: Readonly<Record<HypergradientName, (options: EstimatorO
   exact: () => exact,
   neumann,
   cg,
-  "first-order": () => firstOrder,
+  "first-order": () => ({}),
 };

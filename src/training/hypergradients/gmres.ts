@@ -27,7 +27,7 @@ export async function gmres(
   const basis = [scaled(b, 1 / size)];
   const projected = new LeastSquares(size);
   while (projected.columns < Math.min(limits.mostProducts, b.length)) {
-    const next = await product(basis.at(-1) as Float64Array);
+    const next = await product(basis.at(-1)!);
     const column = orthogonalize(next, basis);
     const left = norm(next);
     projected.add([...column, left]);
@@ -36,7 +36,7 @@ export async function gmres(
     basis.push(scaled(next, 1 / left));
   }
   const x = new Float64Array(b.length);
-  for (const [i, weight] of projected.solution().entries()) addTo(x, basis[i] as Float64Array, weight);
+  for (const [i, weight] of projected.solution().entries()) addTo(x, basis[i]!, weight);
   const error = Float64Array.from(b);
   addTo(error, await product(x), -1);
   return { x, residual: norm(error) / size, products: projected.columns };
@@ -51,7 +51,7 @@ function orthogonalize(vector: Float64Array, basis: readonly Float64Array[]): nu
   for (let round = 0; round < 2; round++)
     for (const [i, along] of basis.entries()) {
       const part = inner(vector, along);
-      parts[i] = (parts[i] as number) + part;
+      parts[i] = parts[i]! + part;
       addTo(vector, along, -part);
     }
   return parts;
@@ -72,7 +72,7 @@ class LeastSquares {
   }
 
   get residual(): number {
-    return Math.abs(this.#right.at(-1) as number);
+    return Math.abs(this.#right.at(-1)!);
   }
 
   add(column: number[]): void {
@@ -90,24 +90,23 @@ class LeastSquares {
   solution(): Float64Array {
     const y = Float64Array.from(this.#right.slice(0, -1));
     for (let i = y.length - 1; i >= 0; i--) {
-      const pivot = this.#triangle[i]?.[i] as number;
-      y[i] = pivot === 0 ? 0 : (y[i] as number) / pivot;
-      for (let row = 0; row < i; row++)
-        y[row] = (y[row] as number) - (this.#triangle[i]?.[row] as number) * (y[i] as number);
+      const pivot = this.#triangle[i]![i]!;
+      y[i] = pivot === 0 ? 0 : y[i]! / pivot;
+      for (let row = 0; row < i; row++) y[row] = y[row]! - this.#triangle[i]![row]! * y[i]!;
     }
     return y;
   }
 }
 
 function rotate(column: number[], i: number, [cosine, sine]: readonly [number, number]): void {
-  const [above, below] = [column[i] as number, column[i + 1] as number];
+  const [above, below] = [column[i]!, column[i + 1]!];
   column[i] = cosine * above + sine * below;
   column[i + 1] = cosine * below - sine * above;
 }
 
 function inner(a: Float64Array, b: Float64Array): number {
   let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
   return sum;
 }
 
@@ -116,5 +115,5 @@ export const norm = (vector: Float64Array): number => Math.sqrt(inner(vector, ve
 const scaled = (vector: Float64Array, factor: number): Float64Array => vector.map((value) => factor * value);
 
 function addTo(target: Float64Array, vector: Float64Array, factor: number): void {
-  for (let i = 0; i < target.length; i++) target[i] = (target[i] as number) + factor * (vector[i] as number);
+  for (let i = 0; i < target.length; i++) target[i] = target[i]! + factor * vector[i]!;
 }

@@ -6,18 +6,18 @@ import type { SecondDerivatives } from "./estimators.js";
 /** A lower step's recorded passes, one for each of its batches. */
 interface Tapes {
   readonly tapes: readonly TangentTape[];
-  /** The tensors whose gradients the tapes differentiate: directions (or none) and magnitudes. */
-  readonly directions: readonly torch.Tensor[];
-  readonly magnitudes: readonly torch.Tensor[];
+  /** The tensors whose gradients the tapes differentiate: those of the lower level (or none) and of the upper one. */
+  readonly lower: readonly torch.Tensor[];
+  readonly upper: readonly torch.Tensor[];
   /** ∇²_V R·u of the regularizer, which no tape contains. */
   penaltyHessian(u: readonly torch.Tensor[]): readonly torch.Tensor[] | undefined;
   /** The replacement once an operator has no tangent. */
   otherwise(operator: string): SecondDerivatives;
 }
 
-/** Products with second derivatives of L_tr as d/dε of its gradients at V + εu: forward over reverse. */
-export function alongTapes({ tapes, directions, magnitudes, penaltyHessian, otherwise }: Tapes): SecondDerivatives {
-  const wanted = [...directions, ...magnitudes];
+/** Products with second derivatives of the lower loss as d/dε of its gradients at V + εu: forward over reverse. */
+export function alongTapes({ tapes, lower, upper, penaltyHessian, otherwise }: Tapes): SecondDerivatives {
+  const wanted = [...lower, ...upper];
   let instead: SecondDerivatives | undefined;
   const along = (u: readonly torch.Tensor[], isLast = false): readonly torch.Tensor[] =>
     torch.noGrad(() => {
@@ -38,13 +38,13 @@ export function alongTapes({ tapes, directions, magnitudes, penaltyHessian, othe
   return {
     mixedProduct: (u) =>
       product(
-        () => along(u, true).slice(directions.length),
+        () => along(u, true).slice(lower.length),
         (others) => others.mixedProduct(u),
       ),
     hessianProduct: (u) =>
       product(
         () => {
-          const ofLoss = along(u).slice(0, directions.length);
+          const ofLoss = along(u).slice(0, lower.length);
           const ofPenalty = penaltyHessian(u);
           return ofPenalty ? torch.noGrad(() => torch.foreachAdd(ofLoss, ofPenalty)) : ofLoss;
         },
@@ -63,14 +63,14 @@ export function overRanks(ranks: Ranks, { mixedProduct, hessianProduct }: Second
 
 /** A lower step's gradients with their graph, which can be differentiated again. */
 interface RecordedGradients {
-  readonly directions: readonly torch.Tensor[];
-  readonly magnitudes: readonly torch.Tensor[];
+  readonly lower: readonly torch.Tensor[];
+  readonly upper: readonly torch.Tensor[];
   /** ∇_V L_tr(V, M) */
   readonly gradients: readonly torch.Tensor[];
 }
 
 /**
- * Products with second derivatives of L_tr as ∇⟨∇_V L_tr, u⟩: one more backward pass through a backward pass. It works for every
+ * Products with second derivatives of the lower loss as ∇⟨∇_V L_tr, u⟩: one more backward pass through a backward pass. It works for every
  * loss whose operators have a second derivative, and costs a recorded step.
  * @param record makes the recorded pass at the first use
  */
@@ -78,8 +78,8 @@ export function doubleBackward(record: () => RecordedGradients): SecondDerivativ
   let made: RecordedGradients | undefined;
   const recorded = () => (made ??= record());
   return {
-    mixedProduct: (u) => gradientOfInnerProduct(recorded().gradients, u, recorded().magnitudes),
-    hessianProduct: (u) => gradientOfInnerProduct(recorded().gradients, u, recorded().directions),
+    mixedProduct: (u) => gradientOfInnerProduct(recorded().gradients, u, recorded().upper),
+    hessianProduct: (u) => gradientOfInnerProduct(recorded().gradients, u, recorded().lower),
   };
 }
 
@@ -90,7 +90,7 @@ export function gradientOfInnerProduct(
   inputs: readonly torch.Tensor[],
 ): torch.Tensor[] {
   const outputs = gradients
-    .map((gradient, i) => [gradient, u[i] as torch.Tensor] as const)
+    .map((gradient, i) => [gradient, u[i]!] as const)
     .filter(([gradient]) => gradient.requiresGrad);
   if (outputs.length === 0) return inputs.map((input) => torch.zerosLike(input));
   const products = torch.grad(
@@ -98,5 +98,5 @@ export function gradientOfInnerProduct(
     inputs,
     { gradOutputs: outputs.map(([, weight]) => weight), retainGraph: true, allowUnused: true },
   );
-  return products.map((product, i) => product ?? torch.zerosLike(inputs[i] as torch.Tensor));
+  return products.map((product, i) => product ?? torch.zerosLike(inputs[i]!));
 }

@@ -65,7 +65,7 @@ export class BatchStream implements BatchSource {
   }
 
   #take(order: BatchOrder): EncodedRow[] {
-    return order.next().map((row) => this.#rows[row] as EncodedRow);
+    return order.next().map((row) => this.#rows[row]!);
   }
 }
 
@@ -137,7 +137,7 @@ class SegmentedStream implements BatchSource {
   }
 
   get #turn(): Turn {
-    return this.#turns[this.#at] as Turn;
+    return this.#turns[this.#at]!;
   }
 
   get #isOver(): boolean {
@@ -183,7 +183,7 @@ interface SearchBatches {
  */
 export function searchBatches(rows: Rows, settings: SearchSettings): SearchBatches {
   const examples = [...examplesOf(rows)];
-  const pick = (indices: readonly number[]) => indices.flatMap((index) => examples[index] as Rows);
+  const pick = (indices: readonly number[]) => indices.flatMap((index) => examples[index]!);
   const { searchFraction: fraction, searchFolds: folds, shuffle, seed } = settings;
   if (folds !== undefined)
     return inTurns(foldsForSearch(examples.length, { folds, shuffle, seed }).map(pick), settings);
@@ -199,12 +199,12 @@ export function searchBatches(rows: Rows, settings: SearchSettings): SearchBatch
 
 /**
  * The steps are divided into one stretch per fold, as equal as possible. In each stretch one fold is the upper level's and all
- * others are the lower level's, so that every row trains both directions and magnitudes. With fewer steps than folds the last
+ * others are the lower level's, so that every row trains both levels. With fewer steps than folds the last
  * folds are not used.
  *
- * The fold changes by stretch and not by step, because the upper loss must measure the directions on rows that they are not being
+ * The fold changes by stretch and not by step, because the upper loss must measure the lower tensors on rows that they are not being
  * trained on. In T-fold cross-validation as a bilevel problem (Bennett, Hu, Ji, Kunapuli & Pang, "Model selection via bilevel
- * optimization", IJCNN 2006) each fold has its own lower problem; here all folds share one set of directions. If the fold changed
+ * optimization", IJCNN 2006) each fold has its own lower problem; here all folds share one set of lower tensors. If the fold changed
  * at each step, its rows would have been trained on in the step before, and the upper loss would be a second training loss. In a
  * stretch they are held out for T/K steps, and the optimizers' moments average over gradients of one objective.
  */
@@ -220,12 +220,12 @@ function inTurns(folds: readonly Rows[], settings: SearchSettings): SearchBatche
   const lower = folds.map(({ length }, k) => ({
     rowCount: total - length,
     rows: () => others(k),
-    batches: (sizes[k] as number) * perStep(settings),
+    batches: sizes[k]! * perStep(settings),
   }));
   const upper = folds.map((fold, k) => ({
     rowCount: fold.length,
     rows: () => fold,
-    batches: (sizes[k] as number) * gradientAccumulation,
+    batches: sizes[k]! * gradientAccumulation,
   }));
   return { lower: new SegmentedStream(lower, settings), upper: new SegmentedStream(upper, settings), steps };
 }

@@ -1,5 +1,9 @@
+import { didYouMean, kebabCase, UsageError } from "../../base/index.js";
 import type { Goal, Metrics, Phase, RunEvent } from "../../base/records/index.js";
 import type { TrainedTensor } from "../../models/adapters/index.js";
+import type { RunConfig } from "../../tasks/config/index.js";
+import type { TaskChoice } from "../../tasks/datasets/index.js";
+import { goalOf } from "../../tasks/index.js";
 import {
   disposeSnapshot,
   magnitudeMovement,
@@ -101,6 +105,55 @@ export class EarlyStopping implements RunObserver {
     this.#best = value;
     this.#failures = 0;
   }
+}
+
+/** A metric that states of a run are judged by, and which way is better. */
+interface Judge {
+  readonly metric: string;
+  readonly goal: Goal;
+}
+
+/** A run's task, and the names of the model's outputs. */
+interface Judged {
+  readonly choice: TaskChoice;
+  readonly labels: readonly string[];
+}
+
+/** The task's main metric. */
+export function judgedBy({ choice, labels }: Judged): Judge {
+  const { main, metric } = choice.task.scorer({ labels, metrics: choice.metrics });
+  return { metric: main, goal: goalOf(main, metric) };
+}
+
+/** What early stopping goes by; undefined without it. @throws UsageError for a metric that the task does not have */
+export function stopsBy(
+  { earlyStopping, earlyStoppingMetric: asked }: Pick<RunConfig, "earlyStopping" | "earlyStoppingMetric">,
+  { choice, labels }: Judged,
+): Judge | undefined {
+  if (earlyStopping === undefined) return undefined;
+  if (asked === undefined) return judgedBy({ choice, labels });
+  const { metric } = choice.task.scorer({ labels, metrics: choice.metrics });
+  const names = [...new Set([...Object.keys(metric.values), "loss"])];
+  const found = names.find((name) => name === asked || kebabCase(name) === asked);
+  if (found !== undefined) return { metric: found, goal: goalOf(found, metric) };
+  throw new UsageError(
+    `--early-stopping-metric takes ${names.join(", ")} for this task; got ${asked}.${didYouMean(asked, names)}`,
+  );
+}
+
+/** The early stopping of a run; undefined without. */
+export function earlyStoppingOf(
+  config: RunConfig,
+  judged: Judged,
+  trained: readonly TrainedTensor[],
+): EarlyStopping | undefined {
+  const { earlyStopping, searchPatience } = config;
+  if (earlyStopping === undefined && searchPatience === undefined) return undefined;
+  const judge = stopsBy(config, judged);
+  const criterion = judge && byMetric(judge.metric, { patience: earlyStopping!, goal: judge.goal });
+  const search = searchPatience === undefined ? criterion : byUpperLoss(searchPatience);
+  const criteria = { ...(criterion && { train: criterion, retrain: criterion }), ...(search && { search }) };
+  return new EarlyStopping({ criteria, trained });
 }
 
 interface EvaluatorOptions {

@@ -11,10 +11,10 @@ import type { EncodedRow, Task } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
 import { ESTIMATORS, type HypergradientEstimator } from "../hypergradients/estimators.js";
+import type { Penalty } from "../steps/batchGradients.js";
 import { BilevelRule } from "../steps/bilevelRule.js";
-import { Level } from "../steps/level.js";
+import { Level, type LevelOptions } from "../steps/level.js";
 import { LossScale } from "../steps/lossScale.js";
-import type { Penalty } from "../steps/stepGradients.js";
 import { PlainRule, type PlainRuleOptions } from "../steps/stepRule.js";
 import { restoreSnapshot, type Snapshot } from "../steps/trainedTensors.js";
 import { BatchStream, searchBatches, stepsOf } from "./batches.js";
@@ -47,16 +47,11 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
   return {
     phase: "train",
     steps,
-    begin: () =>
-      plainRule(
-        "train",
-        setup,
-        settings,
-        setup.adapted.trained,
-        batches,
-        { steps, learningRate, weightDecay },
-        { penalty: onOneRank(setup, hooks?.penalty?.bind(hooks)), hooks },
-      ),
+    begin: () => {
+      const level = { steps, learningRate, weightDecay };
+      const terms = { penalty: onOneRank(setup, hooks?.penalty?.bind(hooks)), hooks };
+      return plainRule("train", setup, settings, setup.adapted.trained, batches, level, terms);
+    },
   };
 }
 
@@ -113,24 +108,23 @@ export function planSearch(
 }
 
 /**
- * The magnitudes keep the search's values; the directions are trained on all rows with a new optimizer. They start from the run's
+ * The upper tensors keep the search's values; the lower ones are trained on all rows with a new optimizer. They start from the run's
  * starting point or, with a warm start, from the result of the search.
  */
 function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty | undefined): PhasePlan {
   const batches = new BatchStream(setup.rows, shared(setup, settings));
   const { gradientAccumulation, retrainLearningRate: learningRate, weightDecay } = settings;
   const { batchesPerPass } = batches;
-  const steps =
-    settings.retrainSteps ?? stepsOf(settings.retrainEpochs as number, batchesPerPass, gradientAccumulation);
+  const steps = settings.retrainSteps ?? stepsOf(settings.retrainEpochs!, batchesPerPass, gradientAccumulation);
   return {
     phase: "retrain",
     steps,
     begin: () => {
-      const directions = withRole(setup, "direction");
-      if (!settings.warmStart) restoreSnapshot(directions, setup.start);
+      const lower = withRole(setup, "direction");
+      if (!settings.warmStart) restoreSnapshot(lower, setup.start);
       for (const { tensor } of withRole(setup, "magnitude")) tensor.setRequiresGrad(false);
       const level = { steps, learningRate, weightDecay };
-      return plainRule("retrain", setup, settings, directions, batches, level, { penalty });
+      return plainRule("retrain", setup, settings, lower, batches, level, { penalty });
     },
   };
 }
@@ -173,15 +167,10 @@ function plainRule(
   });
 }
 
-interface LevelChoice {
-  readonly steps: number;
-  readonly learningRate: number;
-  readonly weightDecay: number;
-}
+type LevelChoice = Pick<LevelOptions, "steps" | "learningRate" | "weightDecay">;
 
-function levelOf(settings: RunConfig, trained: readonly TrainedTensor[], choice: LevelChoice): Level {
-  return new Level(trained, { ...settings, ...choice });
-}
+const levelOf = (settings: RunConfig, trained: readonly TrainedTensor[], choice: LevelChoice): Level =>
+  new Level(trained, { ...settings, ...choice });
 
 function withRole({ adapted }: TrainingSetup, role: TrainedTensor["role"]): TrainedTensor[] {
   return adapted.trained.filter((member) => member.role === role);

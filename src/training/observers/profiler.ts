@@ -2,6 +2,7 @@ import { writeFileAtomic } from "../../base/records/index.js";
 import type { Module } from "../../models/nn/index.js";
 import { type ProfileEvent, popRange, pushRange, startProfile, stopProfile } from "../../torch/index.js";
 import type { RunObserver } from "../loop/observer.js";
+import { wrapForwards } from "../steps/finite.js";
 import type { StepRule } from "../steps/stepRule.js";
 
 /** Steps that warm up before the recording, and steps that are recorded. */
@@ -20,7 +21,7 @@ interface ProfilerOptions {
  * are written after each recorded step, so that a run that ends early leaves them too.
  */
 export function profiler(options: ProfilerOptions): RunObserver {
-  nameRanges(options.model);
+  wrapForwards(options.model, inRange);
   const events: ProfileEvent[] = [];
   let steps = 0;
   return {
@@ -33,6 +34,16 @@ export function profiler(options: ProfilerOptions): RunObserver {
       writeFileAtomic(options.trace, JSON.stringify(chromeTrace(events)));
     },
   };
+}
+
+/** Opens a range around a module's forward pass, named by the module's path. */
+function inRange(path: string, forward: () => unknown): unknown {
+  pushRange(path);
+  try {
+    return forward();
+  } finally {
+    popRange();
+  }
 }
 
 /** Adds the events of the rule's next step to `into`, with times that continue those of earlier steps. */
@@ -53,23 +64,6 @@ function recordNextStep(rule: StepRule, into: ProfileEvent[]): void {
   };
 }
 
-/** Opens a range around each module's forward pass, named by the module's path. */
-function nameRanges(model: Module): void {
-  for (const [path, module] of model.namedModules()) {
-    const target = module as Module & { forward?: (...args: readonly unknown[]) => unknown };
-    const forward = target.forward?.bind(module);
-    if (!forward || path === "") continue;
-    target.forward = (...args) => {
-      pushRange(path);
-      try {
-        return forward(...args);
-      } finally {
-        popRange();
-      }
-    };
-  }
-}
-
 /** Self time of operators in milliseconds. */
 interface Share {
   readonly name: string;
@@ -79,9 +73,7 @@ interface Share {
 
 function renderTable(events: readonly ProfileEvent[]): string {
   const own = ownTimes(events);
-  const operators = events
-    .map((event, i) => [event, own[i] as number] as const)
-    .filter(([event]) => event.kind !== "range");
+  const operators = events.map((event, i) => [event, own[i]!] as const).filter(([event]) => event.kind !== "range");
   const byOperator = sumBy(operators, (event) => event.name);
   const byModule = sumBy(operators, (event) => (event.range ?? "(outside modules)").replace(/\.\d+(?=\.|$)/g, ".*"));
   return `${section("operator", byOperator)}\n${section("module, forward and backward", byModule)}`;
@@ -115,7 +107,7 @@ function ownTimes(events: readonly ProfileEvent[]): Float64Array {
   for (const [i, event] of events.entries()) {
     open.length = Math.min(open.length, event.depth);
     const parent = open.at(-1);
-    if (parent !== undefined) own[parent] = (own[parent] as number) - event.durationMicros;
+    if (parent !== undefined) own[parent] = own[parent]! - event.durationMicros;
     open.push(i);
   }
   return own;

@@ -56,7 +56,7 @@ function recordOf(
 ): Uint8Array | undefined {
   if (event.event !== "step" && event.event !== "evaluation") return undefined;
   const scalars = event.event === "step" ? scalarsOf(event) : metricsOf(event, run ? evaluated : "validation");
-  return tfRecord(scalarsEvent({ wallTime: secondsOf(event.time), step: event.step }, scalars));
+  return tfRecord(scalarsEvent(secondsOf(event.time), event.step, scalars));
 }
 
 function scalarsOf({ loss, upperLoss, hypergradientNorm, learningRate }: StepEvent): Scalars {
@@ -79,8 +79,8 @@ function createFile(folder: string, time: string, from: number): string {
   const earlier = readdirSync(folder).map(eventFileSeconds);
   const seconds = earlier.reduce((latest, other) => Math.max(latest, other + 1), Math.floor(wallTime));
   const path = join(folder, eventFileName(seconds));
-  const restart = from > 0 ? [tfRecord(restartEvent({ wallTime, step: from + 1 }))] : [];
-  appendWhole(path, Buffer.concat([tfRecord(versionEvent({ wallTime })), ...restart]));
+  const restart = from > 0 ? [tfRecord(restartEvent(wallTime, from + 1))] : [];
+  appendWhole(path, Buffer.concat([tfRecord(versionEvent(wallTime)), ...restart]));
   return path;
 }
 
@@ -120,48 +120,37 @@ const START = 1;
 /** Field numbers of Event. */
 const EVENT = { wallTime: 1, step: 2, fileVersion: 3, summary: 5, sessionLog: 7 } as const;
 
-/** A time in seconds since 1970. */
-interface WallTimed {
-  readonly wallTime: number;
+/** A message Event. @param wallTime in seconds since 1970 */
+function eventMessage(wallTime: number, write: (event: PbfWriter) => void): Uint8Array {
+  const event = new PbfWriter();
+  event.writeDoubleField(EVENT.wallTime, wallTime);
+  write(event);
+  return event.finish();
 }
 
 /** The first event of a file. */
-function versionEvent({ wallTime }: WallTimed): Uint8Array {
-  const event = newEvent(wallTime);
-  event.writeStringField(EVENT.fileVersion, VERSION);
-  return event.finish();
-}
+const versionEvent = (wallTime: number): Uint8Array =>
+  eventMessage(wallTime, (event) => event.writeStringField(EVENT.fileVersion, VERSION));
 
 /** Makes TensorBoard drop this step and later ones from earlier files: they are about to be written again. */
-function restartEvent({ wallTime, step }: WallTimed & { readonly step: number }): Uint8Array {
-  const event = newEvent(wallTime);
-  event.writeVarintField(EVENT.step, step);
-  event.writeMessage(EVENT.sessionLog, (status: number, log) => log.writeVarintField(1, status), START);
-  return event.finish();
-}
+const restartEvent = (wallTime: number, step: number): Uint8Array =>
+  eventMessage(wallTime, (event) => {
+    event.writeVarintField(EVENT.step, step);
+    event.writeMessage(EVENT.sessionLog, (status: number, log) => log.writeVarintField(1, status), START);
+  });
 
 /** Numbers of one step by their tags, in float32. */
-function scalarsEvent(
-  { wallTime, step }: WallTimed & { readonly step: number },
-  scalars: readonly (readonly [tag: string, value: number])[],
-): Uint8Array {
-  const event = newEvent(wallTime);
-  event.writeVarintField(EVENT.step, step);
-  event.writeMessage(EVENT.summary, writeSummary, scalars);
-  return event.finish();
-}
+const scalarsEvent = (wallTime: number, step: number, scalars: Scalars): Uint8Array =>
+  eventMessage(wallTime, (event) => {
+    event.writeVarintField(EVENT.step, step);
+    event.writeMessage(EVENT.summary, writeSummary, scalars);
+  });
 
-function newEvent(wallTime: number): PbfWriter {
-  const event = new PbfWriter();
-  event.writeDoubleField(EVENT.wallTime, wallTime);
-  return event;
-}
-
-function writeSummary(scalars: readonly (readonly [tag: string, value: number])[], summary: PbfWriter): void {
+function writeSummary(scalars: Scalars, summary: PbfWriter): void {
   for (const scalar of scalars) summary.writeMessage(1, writeValue, scalar);
 }
 
-function writeValue([tag, value]: readonly [tag: string, value: number], summary: PbfWriter): void {
+function writeValue([tag, value]: Scalars[number], summary: PbfWriter): void {
   summary.writeStringField(1, tag);
   summary.writeFloatField(2, value);
 }

@@ -54,7 +54,7 @@ export class Meeting {
       others: here.filter((part) => part !== own),
       tangents: (tangent) => this.#exchangeTangents(tangent ?? torch.zeros(shape, { dtype, device })),
     };
-    return { outputs: torch.cat(here, 0), rows: found.flatMap((part) => part.rows.map((i) => whole[i] as EncodedRow)) };
+    return { outputs: torch.cat(here, 0), rows: found.flatMap((part) => part.rows.map((i) => whole[i]!)) };
   }
 
   /** For a rank without rows. */

@@ -26,7 +26,7 @@ export function shareOf(whole: Rows, { device, ranks = ALONE }: ShareOptions): B
     whole.map(({ inputIds }) => inputIds.length),
     ranks.size,
   );
-  const begin = cuts[ranks.rank] as number;
+  const begin = cuts[ranks.rank]!;
   const rows = whole.slice(begin, cuts[ranks.rank + 1]);
   return { whole, begin, own: rows.length > 0 ? batchOf(rows, device) : undefined };
 }
@@ -37,12 +37,12 @@ export function shareOf(whole: Rows, { device, ranks = ALONE }: ShareOptions): B
  */
 export function evenCuts(lengths: readonly number[], parts: number): number[] {
   const ends = [0];
-  for (const length of lengths) ends.push((ends.at(-1) as number) + length);
-  const total = ends.at(-1) as number;
+  for (const length of lengths) ends.push(ends.at(-1)! + length);
+  const total = ends.at(-1)!;
   const nearest = (goal: number) => {
     const after = ends.findIndex((end) => end >= goal);
     const before = Math.max(0, after - 1);
-    return goal - (ends[before] as number) < (ends[after] as number) - goal ? before : after;
+    return goal - ends[before]! < ends[after]! - goal ? before : after;
   };
   return Array.from({ length: parts + 1 }, (_, part) =>
     part === parts ? lengths.length : nearest((part * total) / parts),

@@ -1,8 +1,17 @@
-export { constantRows } from "./constantRows.js";
-export { stopsBy } from "./judgedBy.js";
-export { checkEvaluationRows, checkOneMetric, checkpointWeights, noteSettings, prepare, setupOf } from "./prepare.js";
-export { checkpointToResume, ProvenanceSource } from "./provenance.js";
-export { checkCount, inputsOf, type RunData, type RunStart, readRunData, startOf } from "./runInputs.js";
+export { stopsBy } from "../loop/earlyStopping.js";
+export { constantRows } from "./outcome.js";
+export { checkpointWeights, noteSettings, prepare, setupOf } from "./prepare.js";
+export { checkpointToResume, ProvenanceSource, versions } from "./provenance.js";
+export {
+  checkCount,
+  checkEvaluationRows,
+  checkOneMetric,
+  inputsOf,
+  type RunData,
+  type RunStart,
+  readRunData,
+  startOf,
+} from "./runInputs.js";
 export { refuseDifferences } from "./sameRun.js";
 export { isLeak, isPublished, overlapOf, overlapText, rowKeysOf, trainedNotes } from "./sharedRows.js";
 export { TrainingRun } from "./trainingRun.js";

@@ -1,3 +1,4 @@
+import { BidoraError, type CallContext, formatBytes } from "../../base/index.js";
 import type { AdaptedModel, TrainedTensor } from "../../models/adapters/index.js";
 import { type LoadedModel, linearPaths } from "../../models/index.js";
 import { type BaseDtype, Linear, type Parameter, WEIGHT_FORMATS } from "../../models/nn/index.js";
@@ -8,20 +9,6 @@ import * as torch from "../../torch/index.js";
 import { OPTIMIZERS } from "../../torch/optim/index.js";
 import { BatchStream } from "../loop/batches.js";
 import { formOf } from "../steps/level.js";
-
-/** The settings that determine a run's memory. */
-type MemorySettings = Pick<
-  RunConfig,
-  | "batchSize"
-  | "miniBatchSize"
-  | "gradientAccumulation"
-  | "gradientCheckpointing"
-  | "dtype"
-  | "baseDtype"
-  | "shuffle"
-  | "dropLast"
-  | "seed"
->;
 
 /** The parts of a prepared run that take memory. */
 export interface RunParts {
@@ -63,8 +50,8 @@ export class MemoryNeed {
   }
 
   /** The bound with some settings changed. */
-  with(change: Partial<MemorySettings> = {}): number {
-    const settings: MemorySettings = { ...this.prepared.config, ...change };
+  with(change: Partial<RunConfig> = {}): number {
+    const settings = { ...this.prepared.config, ...change };
     const bytes = torch.DTYPE_BYTES[torch.computeDtype(settings.dtype, this.device)];
     const format = change.baseDtype && WEIGHT_FORMATS.get(change.baseDtype);
     const isChanged = change.dtype !== undefined;
@@ -78,7 +65,7 @@ export class MemoryNeed {
   }
 
   /** The outputs of the layers' products for the largest batch: the backward pass needs each, or a tensor of the same size made from it. */
-  #activations(settings: MemorySettings, bytes: number): number {
+  #activations(settings: RunConfig, bytes: number): number {
     const widths = this.#widths();
     const { hiddenSize } = this.prepared.loaded.model.config;
     const kept = settings.gradientCheckpointing
@@ -127,7 +114,7 @@ function layerOf(path: string): number | undefined {
 }
 
 /** The tokens of the largest batch, or a mini-batch's share of them, in the run's order of batches. */
-function largestBatch(rows: readonly EncodedRow[], settings: MemorySettings): number {
+function largestBatch(rows: readonly EncodedRow[], settings: RunConfig): number {
   const stream = new BatchStream(rows, settings);
   let [most, left] = [0, Math.min(BATCHES, stream.batchesPerPass)];
   for (const batch of stream.upcoming()) {
@@ -142,7 +129,7 @@ const tokensIn = (rows: readonly EncodedRow[]): number => rows.reduce((sum, { in
 
 /** Flags with which a run fits in memory, the smallest change first. Undefined if none do. */
 export function settingsThatFit(need: MemoryNeed, config: RunConfig, available: number): string | undefined {
-  const fits = (change: Partial<MemorySettings>) => need.with(change) <= available;
+  const fits = (change: Partial<RunConfig>) => need.with(change) <= available;
   const smaller = smallerBatches(config);
   const checkpointing = config.gradientCheckpointing ? [] : [{ gradientCheckpointing: true }];
   const isFull = METHODS[config.method].adapter === undefined;
@@ -153,19 +140,37 @@ export function settingsThatFit(need: MemoryNeed, config: RunConfig, available: 
     (change) => change !== undefined,
   );
   if (alone.length > 0) return alone.map(flagsOf).join(", or ");
-  const others: Partial<MemorySettings> = Object.assign({}, ...checkpointing, ...bfloat16);
-  const withBatches = (all: Partial<MemorySettings>) => [all, ...smaller.map((change) => ({ ...all, ...change }))];
+  const others: Partial<RunConfig> = Object.assign({}, ...checkpointing, ...bfloat16);
+  const withBatches = (all: Partial<RunConfig>) => [all, ...smaller.map((change) => ({ ...all, ...change }))];
   const together = [others, ...packed.map((change) => ({ ...others, ...change }))].flatMap(withBatches).find(fits);
   return together && flagsOf(together);
 }
 
+function adviceFor(need: MemoryNeed, config: RunConfig, available: number, way: string): string {
+  const fitting = settingsThatFit(need, config, available);
+  return fitting === undefined ? "use a smaller model, or fewer trained parameters" : `${way} ${fitting}`;
+}
+
+/**
+ * Notes that a run needs more memory than there is.
+ * @param available bytes, measured before the weights were loaded
+ */
+export function noteNeed(need: MemoryNeed, config: RunConfig, available: number, { onNote }: CallContext): void {
+  const bytes = need.with();
+  if (bytes <= available) return;
+  const advice = adviceFor(need, config, available, "it fits with");
+  onNote?.(
+    `This run needs at least ${formatBytes(bytes)} of memory, and ${formatBytes(available)} are available: ${advice}.`,
+  );
+}
+
 /** Smaller batches that divide the batch evenly, with correspondingly more gradient accumulation. */
-function smallerBatches({ batchSize, gradientAccumulation }: RunConfig): Partial<MemorySettings>[] {
+function smallerBatches({ batchSize, gradientAccumulation }: RunConfig): Partial<RunConfig>[] {
   const parts = Array.from({ length: batchSize }, (_, i) => i + 1).filter((part) => part > 1 && batchSize % part === 0);
   return parts.map((part) => ({ batchSize: batchSize / part, gradientAccumulation: gradientAccumulation * part }));
 }
 
-function flagsOf(change: Partial<MemorySettings>): string {
+function flagsOf(change: Partial<RunConfig>): string {
   const { batchSize, gradientAccumulation, gradientCheckpointing, dtype, baseDtype } = change;
   return [
     ...(baseDtype === undefined ? [] : [`--base-dtype ${baseDtype}`]),
@@ -175,4 +180,30 @@ function flagsOf(change: Partial<MemorySettings>): string {
       ? []
       : [`--batch-size ${batchSize} with --gradient-accumulation ${gradientAccumulation}`]),
   ].join(" and ");
+}
+
+/** What libtorch's allocators say. */
+const OUT_OF_MEMORY = /out of memory|can't allocate memory/i;
+const TRIED = /tried to allocate ([\d.]+ \w+)/i;
+
+/** Settings are looked for that need at most this share of the memory: what is counted is only a lower bound. */
+const SHARE = 0.7;
+
+/** Runs `body`. If it runs out of memory, the error says which settings need less. */
+export async function advisingOnMemory<T>(run: RunParts, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    if (!(error instanceof torch.TorchError && OUT_OF_MEMORY.test(error.message))) throw error;
+    throw outOfMemory(run, error);
+  }
+}
+
+function outOfMemory(run: RunParts, cause: torch.TorchError): BidoraError {
+  const need = new MemoryNeed(run);
+  const tried = TRIED.exec(cause.message)?.[1];
+  const where = need.device === "cpu" ? "The process" : need.device;
+  const what = tried === undefined ? "" : ` when it tried to allocate ${tried}`;
+  const advice = adviceFor(need, run.config, SHARE * need.with(), "take");
+  return new BidoraError("MEMORY", `${where} ran out of memory${what}: ${advice}.`, { cause });
 }

@@ -1,76 +1,45 @@
 // What a finished run says if it has not learned anything from its rows, and which setting to change.
 
 import { formatNumber } from "../../base/index.js";
-import { type Findings, type Metrics, metricName, type Phase, type RunEvent } from "../../base/records/index.js";
+import {
+  type Findings,
+  type MetricRows,
+  type Metrics,
+  metricName,
+  type Phase,
+  type PredictedRow,
+} from "../../base/records/index.js";
 import { flagOf } from "../../base/settings/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
 import { isConstant } from "../../tasks/index.js";
-import type { RunHandle, RunObserver } from "../loop/observer.js";
 import { isUnchanged } from "../steps/trainedTensors.js";
+import type { PhaseLosses } from "./history.js";
 import type { Prepared } from "./prepare.js";
-
-/** The current phase's steps, and the losses of those that this session took. */
-export class PhaseLosses implements RunObserver {
-  #run: RunHandle | undefined;
-  #losses: number[] = [];
-
-  on(event: RunEvent, run: RunHandle | undefined): void {
-    if (event.event !== "step") return;
-    if (event.phase !== this.#run?.phase) this.#losses = [];
-    this.#run = run;
-    this.#losses.push(event.loss);
-  }
-
-  /** The steps of the whole phase, also those before the run was resumed. */
-  get steps(): number {
-    return this.#run?.phaseStep ?? 0;
-  }
-
-  /** The steps that the phase would have had if early stopping had not ended it; undefined if it did not. */
-  get stoppedOf(): number | undefined {
-    return this.#run?.isPhaseEnd ? undefined : this.#run?.rule.steps;
-  }
-
-  get isRetraining(): boolean {
-    return this.#run?.phase === "retrain";
-  }
-
-  /** The mean loss of the last tenth of the steps. */
-  get last(): number {
-    return mean(this.#losses.slice(-this.#tenth));
-  }
-
-  /** The mean loss of the first tenth of the steps, if the last tenth's is so much higher that the training has diverged. */
-  get risenFrom(): number | undefined {
-    const first = mean(this.#losses.slice(0, this.#tenth));
-    return this.areMany && this.last > DIVERGED * first ? first : undefined;
-  }
-
-  /** Whether the losses say more than those of a few batches do by chance. */
-  get areMany(): boolean {
-    return this.#losses.length >= MANY;
-  }
-
-  /** Whether they are few of a resumed run's. */
-  get areRest(): boolean {
-    return !this.areMany && this.#losses.length < this.steps;
-  }
-
-  get #tenth(): number {
-    return Math.ceil(this.#losses.length / 10);
-  }
-}
-
-const MANY = 20;
-
-/** A training loss that ends so many times as high as it began has diverged. */
-const DIVERGED = 1.2;
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Whether the result equals the run's start. */
 export const untrainedIn = ({ adapted, start }: Prepared): Pick<Findings, "untrained"> =>
   isUnchanged(adapted.trained, start) ? { untrained: true } : {};
+
+type Decided = Pick<PredictedRow, "prediction" | "reference">;
+
+/** The rows for which all predictions are the same, and those that all have the same label. */
+export function constantRows(
+  splits: Iterable<readonly [MetricRows, readonly Decided[]]>,
+): Pick<Findings, "constant" | "constantLabels"> {
+  const all = [...splits];
+  const named = (is: (rows: readonly Decided[]) => boolean) =>
+    all.flatMap(([split, rows]) => (is(rows) ? [split] : []));
+  const constant = named((rows) => isConstant(rows.map(({ prediction }) => prediction)));
+  const constantLabels = named((rows) => isConstant(rows.map(labelOf)));
+  return { ...(constant.length > 0 && { constant }), ...(constantLabels.length > 0 && { constantLabels }) };
+}
+
+/** A row's label in the form of its prediction; nothing for tasks whose predictions are neither labels nor numbers. */
+function labelOf({ prediction, reference }: Decided): PredictedRow["prediction"] {
+  if (prediction.tokens !== undefined && Array.isArray(prediction.labels)) return { tokens: [], labels: reference };
+  if (prediction.labels !== undefined) return { labels: reference };
+  return prediction.label !== undefined || prediction.value !== undefined ? { value: reference } : {};
+}
 
 /** A sentence for a result that equals the run's start. @param at the run's last step */
 export function untrainedNote(
@@ -119,7 +88,7 @@ export function notLearnedNote(
   const { last } = losses;
   const what = split === undefined ? "training" : split === "holdout" ? "held-out" : "validation";
   const found = split && evaluatedOn(split);
-  const reached = split ? (metrics[metricName("loss", split)] as number) : last;
+  const reached = split ? metrics[metricName("loss", split)]! : last;
   const constant = found && sameForAll(found, what);
   const baseline = rows.length < FEWEST_ROWS ? undefined : choice.task.constantLoss?.(data.train, rows);
   // A loss is never below that of predicting the one label that all training rows have.
@@ -168,5 +137,5 @@ function longer(config: RunConfig, { steps, isRetraining }: PhaseLosses): string
   const own = (["retrainSteps", "retrainEpochs"] as const).find((key) => isRetraining && given[key] !== undefined);
   const key = own ?? (given.maxSteps === undefined ? "epochs" : "maxSteps");
   const factor = Math.max(2, ENOUGH_STEPS / steps);
-  return `${flagOf(key)} ${Math.ceil((config[key] as number) * factor)}`;
+  return `${flagOf(key)} ${Math.ceil(config[key]! * factor)}`;
 }

@@ -1,4 +1,4 @@
-import { type CallContext, formatBytes, UsageError } from "../../base/index.js";
+import type { CallContext } from "../../base/index.js";
 import type { RowCounts, RowRecord } from "../../base/records/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import {
@@ -47,13 +47,13 @@ import { memoryOf } from "../../torch/devices/index.js";
 import { ALONE, computeDtype, Generator, type Ranks, resolveDevice, setThreads } from "../../torch/index.js";
 import { noteWithoutLoss } from "../../use/evaluation/index.js";
 import { noteOnBase } from "../../use/inference/index.js";
+import { stopsBy } from "../loop/earlyStopping.js";
 import type { PhasePlan } from "../loop/loop.js";
 import { ReplayableMasks } from "../loop/masks.js";
 import { planPhases, type TrainingSetup } from "../loop/plans.js";
 import { type Snapshot, takeSnapshot } from "../steps/trainedTensors.js";
-import { stopsBy } from "./judgedBy.js";
-import { MemoryNeed, settingsThatFit } from "./memoryNeed.js";
-import { type RunStart, readRunData } from "./runInputs.js";
+import { MemoryNeed, noteNeed } from "./memoryNeed.js";
+import { checkEvaluationRows, checkOneMetric, type RunStart, readRunData } from "./runInputs.js";
 import { checkSharedRows, recordOf, rowKeysOf } from "./sharedRows.js";
 
 /** The dtype of trained tensors. */
@@ -113,15 +113,8 @@ export async function prepare(
   if (config.threads !== undefined) setThreads(config.threads);
   const device = resolveDevice(config.device, ranks.localRank);
   const available = memoryOf(device).free();
-  const read = await readRunData({ config, saved, adapterFolder, task }, context, ranks.size);
-  const { folder, choice, own, splits, tokenizer, labels, model, maxLength } = read;
-  if (choice.texts) requireTextScores();
-  checkEvaluationRows(config, splits);
-  checkOneMetric(choice.task, splits);
-  const keys = rowKeysOf(splits);
-  const notes = checkSharedRows(keys, config, choice);
-  const names = outputNames(choice.task, labels);
-  stopsBy(config, { choice, labels: names });
+  const read = await readChecked({ config, saved, adapterFolder, task }, context, ranks.size);
+  const { folder, choice, own, splits, tokenizer, labels, names, model, maxLength, keys, notes } = read;
   const generator = new Generator(config.seed);
   // The tokenizer works in separate threads.
   const [data, loaded] = await Promise.all([
@@ -162,6 +155,21 @@ export async function prepare(
   };
 }
 
+/** Reads and checks what is known before the weights. */
+async function readChecked(start: RunStart, context: HubContext, ranks: number) {
+  const { config } = start;
+  const read = await readRunData(start, context, ranks);
+  const { choice, splits } = read;
+  if (choice.texts) requireTextScores();
+  checkEvaluationRows(config, splits);
+  checkOneMetric(choice.task, splits);
+  const keys = rowKeysOf(splits);
+  const notes = checkSharedRows(keys, config, choice);
+  const names = outputNames(choice.task, read.labels);
+  stopsBy(config, { choice, labels: names });
+  return { ...read, keys, notes, names };
+}
+
 /** How the model's values are held: for full training, with masters that the optimizer updates. */
 function dtypesOf(
   { dtype, baseDtype, method }: RunConfig,
@@ -174,27 +182,6 @@ function dtypesOf(
     ...(METHODS[method].adapter === undefined && { masterDtype: precision ?? TRAINED_DTYPE }),
   };
 }
-
-/** @throws UsageError if there are no rows to evaluate on during training */
-export function checkEvaluationRows(
-  { evalEvery, earlyStopping }: Pick<RunConfig, "evalEvery" | "earlyStopping">,
-  { validation, holdout }: Pick<Splits, "validation" | "holdout">,
-): void {
-  const watched = holdout ?? validation;
-  if (earlyStopping !== undefined && (evalEvery === undefined || !watched))
-    throw new UsageError("--early-stopping needs --eval-every, and validation rows or --holdout-fraction.");
-  if (evalEvery !== undefined && !watched)
-    throw new UsageError(
-      "--eval-every needs rows to evaluate on: name them by --validation, or give --holdout-fraction.",
-    );
-}
-
-/** @throws UsageError if no metric applies to all rows that a run is evaluated on */
-export const checkOneMetric = (
-  task: Pick<Task, "checkEvaluated">,
-  { validation, test, holdout }: Pick<Splits, "validation" | "test" | "holdout">,
-): void =>
-  task.checkEvaluated?.({ validation: validation?.examples, test: test?.examples, holdout: holdout?.examples });
 
 /** The settings that are derived from the files of model, data and adapter. */
 function foundIn(
@@ -237,17 +224,6 @@ function rowsOf({ train, validation, test }: Splits): RowCounts {
     ...(validation && { validation: validation.examples.length }),
     ...(test && { test: test.examples.length }),
   };
-}
-
-/** @param available bytes, measured before the weights were loaded */
-function noteNeed(need: MemoryNeed, config: RunConfig, available: number, { onNote }: CallContext): void {
-  const bytes = need.with();
-  if (bytes <= available) return;
-  const fitting = settingsThatFit(need, config, available);
-  const advice = fitting === undefined ? "use a smaller model, or fewer trained parameters" : `it fits with ${fitting}`;
-  onNote?.(
-    `This run needs at least ${formatBytes(bytes)} of memory, and ${formatBytes(available)} are available: ${advice}.`,
-  );
 }
 
 /** The columns of all files; none if they differ between files. */

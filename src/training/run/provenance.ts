@@ -1,12 +1,22 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
+import { arch, availableParallelism, cpus, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type CallContext, CONFIG_FILE, GENERATION_CONFIG } from "../../base/index.js";
-import { ADAPTER_FILES, checksumsOf, type Provenance, type RunEvent, sha256 } from "../../base/records/index.js";
+import { type CallContext, CONFIG_FILE, GENERATION_CONFIG, packageVersion } from "../../base/index.js";
+import {
+  ADAPTER_FILES,
+  checksumsOf,
+  type MachineFacts,
+  type Provenance,
+  type RunEvent,
+  sha256,
+  type Versions,
+} from "../../base/records/index.js";
 import { weightFileNames } from "../../formats/index.js";
 import { settingsOf, unusedSettings } from "../../tasks/config/index.js";
 import type { EncodedRow } from "../../tasks/index.js";
+import * as torch from "../../torch/index.js";
 import { engineFacts } from "../../torch/index.js";
 import { arithmetic } from "../../torch/operators/index.js";
 import { type FoundCheckpoint, FREE, findCheckpoint, madeWith, settingDifferences } from "../checkpoints/resume.js";
@@ -156,4 +166,23 @@ function arithmeticDifferences({ path, state }: FoundCheckpoint, device: string,
       ? []
       : [`${path} was computed with ${state.arithmetic}, now it is ${kind}`]),
   ];
+}
+
+/** Facts about the machine that a run uses. @param device of the run */
+export function machineFacts(device: string): MachineFacts {
+  const facts = torch.engineFacts();
+  return {
+    system: `${platform()} ${release()} ${arch()}`,
+    processor: cpus()[0]?.model.trim() ?? "unknown",
+    cores: availableParallelism(),
+    threads: facts.threads,
+    memoryBytes: totalmem(),
+    device,
+    blas: facts.mkl ? "MKL" : facts.openblas.split(" ").slice(0, 2).join(" ") || facts.blasLibrary,
+    fastBfloat16: torch.hasFastBfloat16(),
+  };
+}
+
+export function versions(): Versions {
+  return { bidora: packageVersion(), node: process.versions.node, libtorch: torch.engineFacts().torchVersion };
 }

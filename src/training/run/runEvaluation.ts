@@ -1,12 +1,19 @@
 import type { CallContext } from "../../base/index.js";
-import { type Findings, type Metrics, type PredictedRow, writePredictions } from "../../base/records/index.js";
+import {
+  type Findings,
+  type MetricRows,
+  type Metrics,
+  metricName,
+  type PredictedRow,
+  writePredictions,
+} from "../../base/records/index.js";
 import { readConfig } from "../../formats/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
 import type { Dataset, LanguageExample } from "../../tasks/data/index.js";
 import type { Tokenizer } from "../../text/index.js";
 import type { Ending } from "../../torch/distributed/index.js";
 import { evaluateTexts, evaluateWithOutputs, notesOf } from "../../use/evaluation/index.js";
-import { constantRows } from "./constantRows.js";
+import { constantRows } from "./outcome.js";
 import type { Prepared } from "./prepare.js";
 
 /** The splits that a run evaluates. */
@@ -74,6 +81,23 @@ export class RunEvaluation {
     return found.metrics;
   }
 
+  /**
+   * The metrics of the final state, named after their rows.
+   * @param watched those of the rows that the run watches, if they were just evaluated
+   */
+  async final(ending: Ending, watched: Metrics | undefined): Promise<Metrics> {
+    const { validation, test, holdout } = this.prepared.data;
+    const withTexts = async (split: "validation" | "test", known?: Metrics): Promise<Metrics> => {
+      const rows = known ?? (await this.rows(split, ending));
+      return { ...(await this.texts(split, ending)), ...rows };
+    };
+    return {
+      ...(validation && (await withTexts("validation", holdout ? undefined : watched))),
+      ...(test && prefixed("test", await withTexts("test"))),
+      ...(holdout && prefixed("holdout", watched ?? (await this.rows("holdout", ending)))),
+    };
+  }
+
   /** What the latest predictions say about the metrics. */
   findings(): Findings {
     return constantRows(this.#rows);
@@ -103,6 +127,9 @@ export class RunEvaluation {
     return rows;
   }
 }
+
+const prefixed = (split: MetricRows, metrics: Metrics): Metrics =>
+  Object.fromEntries(Object.entries(metrics).map(([name, value]) => [metricName(name, split), value]));
 
 export const overridesOf = ({ beams, lengthPenalty, noRepeatNgram, maxNewTokens }: RunConfig) => ({
   beams,

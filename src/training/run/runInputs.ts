@@ -125,6 +125,27 @@ export function checkCount(task: Task, labels: readonly string[] | undefined): v
   );
 }
 
+/** @throws UsageError if there are no rows to evaluate on during training */
+export function checkEvaluationRows(
+  { evalEvery, earlyStopping }: Pick<RunConfig, "evalEvery" | "earlyStopping">,
+  { validation, holdout }: Pick<Splits, "validation" | "holdout">,
+): void {
+  const watched = holdout ?? validation;
+  if (earlyStopping !== undefined && (evalEvery === undefined || !watched))
+    throw new UsageError("--early-stopping needs --eval-every, and validation rows or --holdout-fraction.");
+  if (evalEvery !== undefined && !watched)
+    throw new UsageError(
+      "--eval-every needs rows to evaluate on: name them by --validation, or give --holdout-fraction.",
+    );
+}
+
+/** @throws UsageError if no metric applies to all rows that a run is evaluated on */
+export const checkOneMetric = (
+  task: Pick<Task, "checkEvaluated">,
+  { validation, test, holdout }: Pick<Splits, "validation" | "test" | "holdout">,
+): void =>
+  task.checkEvaluated?.({ validation: validation?.examples, test: test?.examples, holdout: holdout?.examples });
+
 function missingTask(): never {
   const known = Object.keys(TASKS).join(", ");
   throw new UsageError(`--task is missing: ${known}, or a data set such as glue/mrpc.`);

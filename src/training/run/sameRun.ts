@@ -7,9 +7,8 @@ import { flagOf } from "../../base/settings/index.js";
 import { type RunKey, settingsOf } from "../../tasks/config/index.js";
 import * as torch from "../../torch/index.js";
 import type { FoundCheckpoint } from "../checkpoints/resume.js";
-import { versions } from "../loop/machine.js";
 import type { Prepared } from "./prepare.js";
-import type { ProvenanceSource } from "./provenance.js";
+import { type ProvenanceSource, versions } from "./provenance.js";
 
 /** What one rank has: values that messages show, digests, and sums of weights. */
 interface Facts {

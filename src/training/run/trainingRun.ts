@@ -1,15 +1,15 @@
 import { join } from "node:path";
 import { BidoraError, type CallContext, stopsByValidation } from "../../base/index.js";
 import {
-  type EvaluationEvent,
+  EVENTS,
   type Findings,
-  type MetricRows,
   type Metrics,
-  metricName,
   type Phase,
+  PROFILE,
   prepareOutput,
   RUN_FILE,
   type RunEvent,
+  TENSORBOARD,
   writeFileAtomic,
   writeMetrics,
   writeRowRecord,
@@ -18,24 +18,34 @@ import { namingBadWeights } from "../../models/index.js";
 import { METHODS, renderRunYaml, settingSources, settingsOf, unusedSettings } from "../../tasks/config/index.js";
 import { memoryOf } from "../../torch/devices/index.js";
 import { Ending } from "../../torch/distributed/index.js";
-import { type CheckpointOptions, type CheckpointRequest, saveCheckpoint } from "../checkpoints/checkpoints.js";
+import {
+  type CheckpointOptions,
+  type CheckpointRequest,
+  checkpointer,
+  saveCheckpoint,
+} from "../checkpoints/checkpoints.js";
 import { checkpointBytes, DiskReserve, LatestState, rescue, withNote } from "../checkpoints/rescue.js";
 import { type FoundCheckpoint, resumePoint } from "../checkpoints/resume.js";
-import { type EarlyStopping, emitEvaluation } from "../loop/earlyStopping.js";
-import { notify, type ResumePoint, runLoop, stepsOfPhases } from "../loop/loop.js";
-import { machineFacts, versions } from "../loop/machine.js";
-import { inOrder, type RunHandle, type RunObserver, type Untimed } from "../loop/observer.js";
-import { NonFiniteBatches } from "../steps/nonFiniteBatches.js";
+import {
+  type EarlyStopping,
+  earlyStoppingOf,
+  emitEvaluation,
+  evaluator,
+  judgedBy,
+  stopsBy,
+} from "../loop/earlyStopping.js";
+import { NonFiniteBatches, notify, type ResumePoint, runLoop, stepsOfPhases } from "../loop/loop.js";
+import { inOrder, type RunObserver, runLogWriter, type StagedObservers, type Untimed } from "../loop/observer.js";
+import { profiler } from "../observers/profiler.js";
+import { tensorboardWriter } from "../observers/tensorboard.js";
 import { checkTrainedTensors } from "../steps/trainedTensors.js";
 import { parameterCounts, writeTokenizerAndCard, writeTrained } from "./artifacts.js";
-import { judgedBy, stopsBy } from "./judgedBy.js";
-import { notLearnedNote, PhaseLosses, untrainedIn, untrainedNote } from "./outcome.js";
-import { advisingOnMemory } from "./outOfMemory.js";
+import { PhaseLosses, RunProgress, SearchHistory } from "./history.js";
+import { advisingOnMemory } from "./memoryNeed.js";
+import { notLearnedNote, untrainedIn, untrainedNote } from "./outcome.js";
 import { checkpointWeights, type Prepared, plansOf } from "./prepare.js";
-import type { ProvenanceSource } from "./provenance.js";
+import { machineFacts, type ProvenanceSource, versions } from "./provenance.js";
 import { RunEvaluation } from "./runEvaluation.js";
-import { earlyStoppingOf, runObservers } from "./runObservers.js";
-import { SearchHistory } from "./searchHistory.js";
 
 interface TrainingRunOptions extends CallContext {
   /** Requests for checkpoints during the run. */
@@ -75,7 +85,7 @@ export class TrainingRun {
   ) {
     const { config, adapted, generator, ranks } = prepared;
     this.#ending = new Ending(ranks, options.signal ?? new AbortController().signal, options.checkpoints);
-    this.#earlyStopping = earlyStoppingOf(prepared);
+    this.#earlyStopping = earlyStoppingOf(config, prepared, adapted.trained);
     this.#nonFinite = new NonFiniteBatches(config.onNonfinite === "skip" ? config.maxSkipped : 0);
     this.#checkpoint = {
       folder: config.output,
@@ -95,20 +105,36 @@ export class TrainingRun {
     this.#reserve = new DiskReserve(config.output, checkpointBytes(adapted, this.#earlyStopping !== undefined));
     this.#latestState = new LatestState(adapted.trained, generator);
     this.#evaluation = new RunEvaluation(prepared, options);
-    this.#observers = inOrder(
-      runObservers(prepared, {
-        listeners: options.observers ?? [],
-        followers: [this.#progress, this.#losses, options.provenance, ...(this.#search ? [this.#search] : [])],
-        earlyStopping: this.#earlyStopping,
-        checkpoint: this.#checkpoint,
-        checkpoints: options.checkpoints,
-        latestState: this.#latestState,
-        evaluation: this.#evaluation,
-        from: this.#from?.step ?? 0,
-        prepareFolder: () => this.#prepareFolder(),
-        isPrepared: () => this.#isPrepared,
-      }),
-    );
+    this.#observers = inOrder(this.#staged());
+  }
+
+  /** All observers, by stage. */
+  #staged(): StagedObservers {
+    const { config, adapted, start, data, loaded } = this.prepared;
+    const { observers = [], checkpoints, provenance } = this.options;
+    const [from, evaluated] = [this.#from?.step ?? 0, data.holdout ? "holdout" : "validation"] as const;
+    const inFolder = (name: string) => join(config.output, name);
+    const followers: RunObserver[] = [this.#progress, this.#losses, provenance];
+    if (this.#search) followers.push(this.#search);
+    if (this.#writes && config.log?.includes("tensorboard"))
+      followers.push(
+        tensorboardWriter({ folder: inFolder(TENSORBOARD), from, evaluated, isPrepared: () => this.#isPrepared }),
+      );
+    if (this.#writes && config.profile)
+      followers.push(profiler({ model: loaded.model, table: inFolder(PROFILE.table), trace: inFolder(PROFILE.trace) }));
+    const evaluate = () => this.#evaluation.rows(evaluated);
+    const saver = checkpointer(config.saveEvery, checkpoints, this.#checkpoint);
+    return {
+      record: this.#writes ? [runLogWriter(inFolder(EVENTS), { prepare: () => this.#prepareFolder(), from })] : [],
+      follow: [...observers.map((on) => ({ on })), ...followers],
+      measure:
+        config.evalEvery && data[evaluated]
+          ? [evaluator({ every: config.evalEvery, evaluate, trained: adapted.trained, start })]
+          : [],
+      judge: this.#earlyStopping ? [this.#earlyStopping] : [],
+      save: [{ on: (event, run) => (this.#isPrepared ? saver.on(event, run) : undefined) }],
+      keep: [this.#latestState],
+    };
   }
 
   /** The current position; undefined before the first step. */
@@ -236,32 +262,15 @@ export class TrainingRun {
   /** The metrics of the final state; emitted unless they were already. */
   async #finalMetrics(): Promise<Metrics> {
     const { adapted, data, start } = this.prepared;
-    const watched = this.#atEnd?.metrics;
-    const known = data.holdout ? undefined : watched;
-    const validation = data.validation ? await this.#evaluate("validation", known) : {};
-    const test = data.test ? prefixed("test", await this.#evaluate("test")) : {};
-    const holdout = data.holdout
-      ? prefixed("holdout", watched ?? (await this.#evaluation.rows("holdout", this.#ending)))
-      : {};
-    const metrics = { ...validation, ...test, ...holdout };
-    if (!this.#at || Object.keys(metrics).every((name) => known !== undefined && name in known)) return metrics;
+    // Early stopping may have put back an earlier state.
+    const watched = this.#earlyStopping ? undefined : this.#progress.evaluatedAtEnd?.metrics;
+    const metrics = await this.#evaluation.final(this.#ending, watched);
+    const isKnown = (name: string) => !data.holdout && watched !== undefined && name in watched;
+    if (!this.#at || Object.keys(metrics).every(isKnown)) return metrics;
     const emit = (event: Untimed) => this.#emit(event);
     const { phase, step } = this.#at;
     await emitEvaluation(metrics, { trained: adapted.trained, start }, { emit, phase, step });
     return metrics;
-  }
-
-  /** @param known the metrics of its rows, if they were just evaluated */
-  async #evaluate(split: "validation" | "test", known?: Metrics): Promise<Metrics> {
-    const rows = known ?? (await this.#evaluation.rows(split, this.#ending));
-    return { ...(await this.#evaluation.texts(split, this.#ending)), ...rows };
-  }
-
-  /** The evaluation of the final state, if there was one. */
-  get #atEnd(): EvaluationEvent | undefined {
-    const { last, evaluated } = this.#progress;
-    const isCurrent = last !== undefined && evaluated?.step === last.step;
-    return isCurrent && !this.#earlyStopping ? evaluated : undefined;
   }
 
   /** The results are written by now, so a failing report does not fail the run. */
@@ -285,23 +294,5 @@ export class TrainingRun {
     const at = last && { phase: last.phase, step: last.step };
     await this.#emit({ event: "error", ...at, code, message }).catch(() => {});
     return withNote(error, note);
-  }
-}
-
-const prefixed = (split: MetricRows, metrics: Metrics): Metrics =>
-  Object.fromEntries(Object.entries(metrics).map(([name, value]) => [metricName(name, split), value]));
-
-/** The progress of a run, from its events. */
-class RunProgress implements RunObserver {
-  /** The newest step of this session. */
-  last: RunHandle | undefined;
-  evaluated: EvaluationEvent | undefined;
-  /** The step of the newest checkpoint. */
-  savedStep: number | undefined;
-
-  on(event: RunEvent, run: RunHandle | undefined): void {
-    if (run) this.last = run;
-    if (event.event === "evaluation") this.evaluated = event;
-    if (event.event === "checkpoint") this.savedStep = event.step;
   }
 }

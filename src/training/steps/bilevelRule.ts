@@ -1,18 +1,20 @@
-// Names follow the paper: V are the directions (A, B, head), M the magnitudes.
-
 import type { BilevelState } from "../../base/records/index.js";
 import type { TrainedTensor } from "../../models/adapters/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
 import * as torch from "../../torch/index.js";
 import { totalNorm } from "../../torch/optim/index.js";
-import type { TangentTape } from "../../torch/tangents/index.js";
-import type { HypergradientEstimator, LowerPoint, SecondDerivatives } from "../hypergradients/estimators.js";
-import { alongTapes, doubleBackward, overRanks } from "../hypergradients/secondDerivatives.js";
-import { type Levels, UnrolledStep } from "../hypergradients/unrolledStep.js";
+import type { LowerPoint } from "../hypergradients/estimators.js";
+import {
+  type Levels,
+  type LowerStep,
+  releaseStep,
+  type SearchMemory,
+  takeLowerStep,
+} from "../hypergradients/lowerStep.js";
 import type { BatchSource } from "../loop/batches.js";
-import type { Update } from "./level.js";
-import { PassMean } from "./passMean.js";
-import { checkGradients, type FiniteGradients, type StepBatches, stepGradients, takeBatches } from "./stepGradients.js";
+import type { StepBatches } from "./batchGradients.js";
+import { checkGradients, type FiniteGradients } from "./finite.js";
+import { stepGradients, takeBatches } from "./stepGradients.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 
 /** The weight of the second term: the lower step's learning rate, the derivative of the optimizer's step, or a number. */
@@ -21,7 +23,6 @@ export type Xi = RunConfig["xi"];
 export interface BilevelRuleOptions extends Levels {
   readonly lowerBatches: BatchSource;
   readonly upperBatches: BatchSource;
-  readonly estimator: HypergradientEstimator;
   readonly xi: Xi;
   readonly unrollSteps: number;
   /** Batches in a lower step, and in an upper one. */
@@ -32,51 +33,32 @@ export interface BilevelRuleOptions extends Levels {
   readonly reportsPasses?: boolean;
 }
 
-/** A lower step that was taken: its starting point, its gradients, and its update. */
-interface LowerStep {
-  readonly batches: StepBatches;
-  readonly loss: number;
-  readonly point: LowerPoint;
-  readonly update: Update;
-  /** Recorded passes of the last lower step, if second derivatives are needed. */
-  readonly tapes: readonly TangentTape[];
-}
-
-interface Hypergradient {
-  /** The upper level's loss. */
-  readonly loss: number;
-  /** One tensor per magnitude. */
-  readonly tensors: readonly torch.Tensor[];
-  /** The norm of the second term; undefined if it is left out. */
-  readonly secondNorm?: number;
+/** The lower steps of a search step, and the batches of its upper step. */
+interface Taken {
+  readonly lower: readonly LowerStep[];
+  readonly last: LowerStep;
+  readonly upperBatches: StepBatches;
 }
 
 const difference = (first: readonly torch.Tensor[], second: readonly torch.Tensor[]): torch.Tensor[] =>
   torch.noGrad(() => torch.foreachSub(first, second));
 
-/** Frees what a lower step kept for the hypergradient. */
-function release({ tapes, point }: LowerStep): void {
-  for (const tape of tapes) tape.dispose();
-  for (const tensor of point.directions) tensor.dispose();
-}
-
-function shareOf(secondNorm: number | undefined, norm: number): { readonly secondOrderShare?: number } {
-  const share = secondNorm === undefined ? Number.NaN : secondNorm / norm;
-  return Number.isFinite(share) ? { secondOrderShare: share } : {};
-}
-
 /**
- * BiDoRA's search step (section 3.2): `unrollSteps` optimizer steps on V with the lower rows, then one on M with
+ * BiDoRA's search step (section 3.2): `unrollSteps` optimizer steps on the lower tensors V (A, B, head) with the lower rows, then one on the
+ * upper tensors M (the magnitudes) with
  *
  *     g = ∇_M L_val(V', M) − ξ·∇²_{M,V} L_tr(V, M)·∇_{V'} L_val(V', M)
  *
- * where V' is the direction after the lower step and the mixed derivative is taken before it.
+ * where V' is V after the lower step and the mixed derivative is taken before it.
  */
 export class BilevelRule implements StepRule {
   readonly phase = "search";
 
-  #operatorWithoutTangent: string | undefined;
   readonly #notes = new Notes();
+  readonly #memory: SearchMemory = {
+    operatorWithoutTangent: undefined,
+    note: (text) => this.#notes.add(text),
+  };
   readonly #pass = new PassMean();
 
   constructor(readonly options: BilevelRuleOptions) {}
@@ -98,9 +80,8 @@ export class BilevelRule implements StepRule {
     return lower.isPastWarmup && upper.isPastWarmup && lowerBatches.state.pass > 0;
   }
 
-  /** The first operator found without a tangent: from then on the lower step is differentiated twice instead. */
   get operatorWithoutTangent(): string | undefined {
-    return this.#operatorWithoutTangent;
+    return this.#memory.operatorWithoutTangent;
   }
 
   step(): StepReport {
@@ -117,25 +98,18 @@ export class BilevelRule implements StepRule {
     }
   }
 
-  /** Does the lower steps and computes the hypergradient at their result. The magnitudes do not change. */
+  /** Does the lower steps and computes the hypergradient at their result. The upper tensors do not change. */
   descend(): { readonly report: StepReport; readonly gradients: FiniteGradients } {
-    const { unrollSteps, upperBatches } = this.options;
-    const { pass } = upperBatches.state;
-    const { taken, last, above } = this.#takeSteps();
-    const { upperLoss, gradients, secondNorm } = this.#ascent(last, above);
-    const all = [...taken.map(({ batches }) => batches), above];
-    const report = {
-      loss: taken.reduce((sum, { loss }) => sum + loss, 0) / unrollSteps,
-      upperLoss,
-      ...this.#passLoss(upperLoss, above, upperBatches.state.pass > pass),
-      hypergradientNorm: gradients.norm,
-      ...shareOf(secondNorm, gradients.norm),
-      learningRate: last.update.learningRate,
-      rows: all.reduce((sum, { rows }) => sum + rows, 0),
-      tokens: all.reduce((sum, { tokens }) => sum + tokens, 0),
-      ...this.#notes.fresh(),
-    };
-    return { report, gradients };
+    const { pass } = this.options.upperBatches.state;
+    const taken = this.#takeSteps();
+    const isPassOver = this.options.upperBatches.state.pass > pass;
+    try {
+      const { loss, tensors, secondNorm } = torch.scope(() => this.#hypergradient(taken));
+      const gradients = checkGradients(tensors, "hypergradient");
+      return { gradients, report: this.#report(taken, loss, gradients.norm, secondNorm, isPassOver) };
+    } finally {
+      releaseStep(taken.last);
+    }
   }
 
   /**
@@ -145,105 +119,34 @@ export class BilevelRule implements StepRule {
   async descendWith(
     secondTerm: (point: LowerPoint, v: readonly torch.Tensor[]) => Promise<readonly torch.Tensor[]>,
   ): Promise<FiniteGradients> {
-    const { last, above } = this.#takeSteps();
+    const { last, upperBatches } = this.#takeSteps();
     try {
-      const { first, v } = torch.scope(() => this.#upperGradients(above));
+      const { first, v } = torch.scope(() => this.#upperGradients(upperBatches));
       const second = await secondTerm(last.point, v);
       return checkGradients(difference(first, second), "hypergradient");
     } finally {
-      release(last);
+      releaseStep(last);
     }
   }
 
   /** Does the lower steps, and takes the batches of the upper one. */
-  #takeSteps() {
-    const { task, unrollSteps, upperBatches, gradientAccumulation } = this.options;
-    const taken: LowerStep[] = [];
-    for (let k = 1; k <= unrollSteps; k++) taken.push(torch.scope(() => this.#lowerStep(k === unrollSteps)));
-    return { taken, last: taken.at(-1) as LowerStep, above: takeBatches(task, upperBatches, gradientAccumulation) };
-  }
-
-  /** The checked hypergradient. What the lower step kept for it is released. */
-  #ascent(last: LowerStep, above: StepBatches) {
-    try {
-      const { loss: upperLoss, tensors, secondNorm } = torch.scope(() => this.#hypergradient(last, above));
-      return { upperLoss, secondNorm, gradients: checkGradients(tensors, "hypergradient") };
-    } finally {
-      release(last);
+  #takeSteps(): Taken {
+    const { task, unrollSteps, lowerBatches, upperBatches, gradientAccumulation } = this.options;
+    const lower: LowerStep[] = [];
+    for (let k = 1; k <= unrollSteps; k++) {
+      const batches = takeBatches(task, lowerBatches, gradientAccumulation);
+      lower.push(torch.scope(() => takeLowerStep(this.options, batches, this.#memory, k === unrollSteps)));
     }
+    return { lower, last: lower.at(-1)!, upperBatches: takeBatches(task, upperBatches, gradientAccumulation) };
   }
 
-  #passLoss(loss: number, { weight }: StepBatches, endsPass: boolean): { readonly upperPassLoss?: number } {
-    const upperPassLoss = this.options.reportsPasses ? this.#pass.add(loss, weight, endsPass) : undefined;
-    return upperPassLoss === undefined ? {} : { upperPassLoss };
-  }
-
-  /** Does a lower step. Only the last one keeps its starting point and its recorded passes. */
-  #lowerStep(isLast: boolean): LowerStep {
-    const { task, ranks, lower, lowerBatches, gradientAccumulation, estimator, penalty } = this.options;
-    const batches = takeBatches(task, lowerBatches, gradientAccumulation);
-    const start = new UnrolledStep(this.options, batches);
-    const { directions, magnitudes } = start;
-    const wanted = isLast && estimator.wantsMagnitudeGradients ? [...directions, ...magnitudes] : directions;
-    const record = isLast ? this.#recorded(start) : undefined;
-    const { loss, gradients, tapes } = stepGradients(ranks, { ...start.loss(), penalty }, wanted, { record });
-    const directionGradients = gradients.slice(0, directions.length);
-    const finite = checkGradients(directionGradients);
-    if (isLast) lower.fork();
-    const update = lower.update(finite);
-    const point: LowerPoint = {
-      directions,
-      magnitudes,
-      directionGradients,
-      magnitudeGradients: gradients.slice(directions.length),
-      magnitudeGradientsAt: (u, epsilon) => torch.scope(() => start.magnitudeGradientsAt(u, epsilon)),
-      note: (text) => this.#notes.add(text),
-      ...this.#secondDerivatives(start, tapes),
-    };
-    return { batches, loss, point, update, tapes };
-  }
-
-  /** The moving tensors, and those whose gradients are differentiated. */
-  #recorded({ directions, magnitudes }: UnrolledStep) {
-    const { secondDerivatives, byDoubleBackward } = this.options.estimator;
-    if (secondDerivatives === "none" || byDoubleBackward || this.#operatorWithoutTangent !== undefined)
-      return undefined;
-    return { moving: directions, wanted: secondDerivatives === "mixed" ? magnitudes : [...directions, ...magnitudes] };
-  }
-
-  #secondDerivatives(start: UnrolledStep, tapes: readonly TangentTape[]): SecondDerivatives {
-    return overRanks(this.options.ranks, this.#ownSecondDerivatives(start, tapes));
-  }
-
-  /** Of this rank's part of the loss. */
-  #ownSecondDerivatives(start: UnrolledStep, tapes: readonly TangentTape[]): SecondDerivatives {
+  /** The upper loss, the hypergradient (a tensor for each upper tensor), and the norm of its second term unless that is left out. */
+  #hypergradient({ last, upperBatches }: Taken) {
     const { estimator } = this.options;
-    const recordedAgain = () => start.recordAgain();
-    if (estimator.byDoubleBackward || this.#operatorWithoutTangent !== undefined) return doubleBackward(recordedAgain);
-    return alongTapes({
-      tapes,
-      directions: estimator.secondDerivatives === "hessian" ? start.directions : [],
-      magnitudes: start.magnitudes,
-      penaltyHessian: (u) => start.penaltyHessian(u),
-      otherwise: (operator) => {
-        this.#operatorWithoutTangent = operator;
-        this.#notes.add(
-          `${operator} has neither a tangent nor a second derivative: second derivatives come from a recorded backward pass, which takes longer.`,
-        );
-        return doubleBackward(recordedAgain);
-      },
-    });
-  }
-
-  #hypergradient(last: LowerStep, batches: StepBatches): Hypergradient {
-    const { estimator } = this.options;
-    const { loss, first, v } = this.#upperGradients(batches);
-    if (!estimator.isSecondOrder) return { loss, tensors: first };
-    const second = estimator.secondTerm(last.point, {
-      v,
-      learningRate: last.update.learningRate,
-      weighted: this.#weighted(v, last),
-    });
+    const { loss, first, v } = this.#upperGradients(upperBatches);
+    if (!estimator.secondTerm) return { loss, tensors: first };
+    const { learningRate } = last.update;
+    const second = estimator.secondTerm(last.point, { v, learningRate, weighted: this.#weighted(v, last) });
     const secondNorm = totalNorm(second);
     return { loss, tensors: difference(first, second), secondNorm };
   }
@@ -251,11 +154,11 @@ export class BilevelRule implements StepRule {
   /** ∇_M L_val(V', M), and v = ∇_{V'} L_val(V', M), of which there is nothing without a second term. */
   #upperGradients(batches: StepBatches) {
     const { task, model, lower, upper, masks, ranks, estimator } = this.options;
-    const magnitudes = upper.tensors();
-    const inputs = estimator.isSecondOrder ? [...magnitudes, ...lower.tensors()] : magnitudes;
-    const objective = { task, model, batches, context: masks.contextOf(task), what: "upper loss" };
-    const { loss, gradients } = stepGradients(ranks, objective, inputs);
-    return { loss, first: gradients.slice(0, magnitudes.length), v: gradients.slice(magnitudes.length) };
+    const tensors = upper.tensors();
+    const inputs = estimator.secondTerm ? [...tensors, ...lower.tensors()] : tensors;
+    const objective = { ranks, task, model, batches, context: masks.contextOf(task), what: "upper loss" };
+    const { loss, gradients } = stepGradients(objective, inputs);
+    return { loss, first: gradients.slice(0, tensors.length), v: gradients.slice(tensors.length) };
   }
 
   /** ξ·v, or D∘v with D the derivative of the lower optimizer's step. */
@@ -263,17 +166,42 @@ export class BilevelRule implements StepRule {
     const { xi } = this.options;
     const factor = xi === "learning-rate" ? update.learningRate : xi;
     if (factor !== "optimizer") return torch.noGrad(() => torch.foreachMulScalar(v, factor));
-    return this.options.lower.throughUpdate(v, point.directionGradients, update);
+    return this.options.lower.throughUpdate(v, point.lowerGradients, update);
+  }
+
+  #report(
+    { lower, last, upperBatches }: Taken,
+    upperLoss: number,
+    norm: number,
+    secondNorm: number | undefined,
+    isPassOver: boolean,
+  ): StepReport {
+    const all = [...lower.map(({ batches }) => batches), upperBatches];
+    const secondOrderShare = secondNorm === undefined ? Number.NaN : secondNorm / norm;
+    const { reportsPasses } = this.options;
+    const upperPassLoss = reportsPasses ? this.#pass.add(upperLoss, upperBatches.weight, isPassOver) : undefined;
+    const note = this.#notes.fresh();
+    return {
+      loss: lower.reduce((sum, { loss }) => sum + loss, 0) / lower.length,
+      upperLoss,
+      ...(upperPassLoss !== undefined && { upperPassLoss }),
+      hypergradientNorm: norm,
+      ...(Number.isFinite(secondOrderShare) && { secondOrderShare }),
+      learningRate: last.update.learningRate,
+      rows: all.reduce((sum, { rows }) => sum + rows, 0),
+      tokens: all.reduce((sum, { tokens }) => sum + tokens, 0),
+      ...(note !== "" && { note }),
+    };
   }
 
   save(): RuleState {
-    const { lower, upper, lowerBatches, upperBatches, reportsPasses } = this.options;
-    const [below, above] = [lower.save(), upper.save()];
+    const { lowerBatches, upperBatches, reportsPasses } = this.options;
+    const [lower, upper] = [this.options.lower.save(), this.options.upper.save()];
     return {
-      tensors: new Map([...below.tensors, ...above.tensors]),
+      tensors: new Map([...lower.tensors, ...upper.tensors]),
       values: {
-        lower: below.steps,
-        upper: above.steps,
+        lower: lower.steps,
+        upper: upper.steps,
         lowerBatches: { ...lowerBatches.state },
         upperBatches: { ...upperBatches.state },
         ...(reportsPasses && { upperPass: { ...this.#pass.state } }),
@@ -287,7 +215,7 @@ export class BilevelRule implements StepRule {
     this.options.upper.restore(saved.upper, tensors);
     this.options.lowerBatches.restore(saved.lowerBatches);
     this.options.upperBatches.restore(saved.upperBatches);
-    if (saved.upperPass) this.#pass.restore(saved.upperPass);
+    if (saved.upperPass) this.#pass.state = saved.upperPass;
   }
 }
 
@@ -301,10 +229,29 @@ class Notes {
     this.#sent.add(text);
   }
 
-  /** The notes since the last call, as a field of a step's report. */
-  fresh(): { readonly note?: string } {
-    const note = this.#fresh.join(" ");
-    this.#fresh = [];
-    return note === "" ? {} : { note };
+  /** The notes since the last call. */
+  fresh(): string {
+    return this.#fresh.splice(0).join(" ");
+  }
+}
+
+const NOTHING = { sum: 0, weight: 0 };
+
+/** The mean loss of each pass over some rows, accumulated step by step. */
+export class PassMean {
+  /** The sums of a pass so far. */
+  state = NOTHING;
+
+  /**
+   * Adds a step's loss.
+   * @param weight the number of rows, or of labeled tokens, in the step's loss
+   * @param endsPass whether the step took the last batch of a pass; all its batches then count in that pass
+   * @returns the mean loss at the end of a pass; undefined before, and for a pass without a loss
+   */
+  add(loss: number, weight: number, endsPass: boolean): number | undefined {
+    const { sum, weight: total } = this.state;
+    const all = { sum: sum + loss * weight, weight: total + weight };
+    this.state = endsPass ? NOTHING : all;
+    return endsPass && all.weight > 0 ? all.sum / all.weight : undefined;
   }
 }

@@ -33,29 +33,29 @@ export class MiniBatches {
 
   /** The batch's loss, as a sum, from all outputs at once. To be called once: masks continue where they are. */
   loss(): torch.Tensor {
-    const outputs = this.#batches.map((_, i) => this.#outputs(i, this.#contexts[i] as ForwardContext));
-    return this.#loss(outputs.length === 1 ? (outputs[0] as torch.Tensor) : torch.cat(outputs, 0));
+    const outputs = this.#batches.map((_, i) => this.#outputs(i, this.#contexts[i]!));
+    return this.#loss(outputs.length === 1 ? outputs[0]! : torch.cat(outputs, 0));
   }
 
   /**
-   * The loss (a number, without a graph), and for each mini-batch a function for a number whose gradients are the mini-batch's share of the loss's.
+   * The loss (a number, without a graph), and for each mini-batch a function for a number whose gradients are the mini-batch's term of the loss's.
    * So only one mini-batch's intermediate results are in memory at a time: first come the outputs, then the loss's gradient with respect
    * to them, then each mini-batch again, from that gradient back (Gao, Zhang, Han & Callan, "Scaling Deep Contrastive Learning Batch Size
    * under Memory Limited Setup", 2021, section 3.2).
    * @param weight that the loss's sum is divided by
    */
-  shares(weight: number): { readonly loss: torch.Tensor; readonly shares: readonly (() => torch.Tensor)[] } {
+  terms(weight: number): { readonly loss: torch.Tensor; readonly terms: readonly (() => torch.Tensor)[] } {
     const parts = this.#batches.map((_, i) => torch.noGrad(() => torch.scope(() => this.#outputs(i, this.#again(i)))));
     const outputs = torch.cat(parts, 0).setRequiresGrad(true);
     const loss = torch.divScalar(this.#loss(outputs), weight);
     const [gradient] = torch.grad([loss], [outputs]);
     let end = 0;
-    const shares = parts.map(({ shape: [count = 0] }, i) => {
+    const terms = parts.map(({ shape: [count = 0] }, i) => {
       end += count;
       const own = torch.narrow(gradient as torch.Tensor, 0, end - count, count);
       return () => torch.sum(torch.mul(this.#outputs(i, this.#again(i)), own));
     });
-    return { loss: torch.detach(loss), shares };
+    return { loss: torch.detach(loss), terms };
   }
 
   /** @param outputs of this rank's rows */
@@ -66,12 +66,12 @@ export class MiniBatches {
   }
 
   #outputs(i: number, context: ForwardContext): torch.Tensor {
-    return outputsOf(this.task, this.model, this.#batches[i] as Batch, context);
+    return outputsOf(this.task, this.model, this.#batches[i]!, context);
   }
 
   /** A mini-batch's context from its start. */
   #again(i: number): ForwardContext {
-    const context = this.#contexts[i] as ForwardContext;
+    const context = this.#contexts[i]!;
     return { ...context, masks: context.masks?.again?.() ?? context.masks };
   }
 }

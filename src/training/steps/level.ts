@@ -1,6 +1,7 @@
 import type { TrainedTensor } from "../../models/adapters/index.js";
 import * as torch from "../../torch/index.js";
 import {
+  clipGradNorm,
   initState,
   type Memory,
   OPTIMIZERS,
@@ -13,7 +14,7 @@ import {
   scheduleFactor,
   warmupSteps,
 } from "../../torch/optim/index.js";
-import { clipGradients, type FiniteGradients } from "./stepGradients.js";
+import type { FiniteGradients } from "./finite.js";
 import { disposeSnapshot, notFinite, restoreTensors } from "./trainedTensors.js";
 
 /** An optimizer by name, and its settings. */
@@ -95,10 +96,12 @@ export class Level {
    * Clips the gradients and does one optimizer step in place.
    * @throws BidoraError `STATE_NOT_FINITE` if a number overflows; nothing has changed then
    */
-  update(finite: FiniteGradients): Update {
+  update({ tensors, norm }: FiniteGradients): Update {
     const learningRate = this.learningRate;
-    const { gradients, factor } = clipGradients(finite, this.options.maxGradNorm);
-    this.#isGuarded ||= mayOverflow({ ...this.options, learningRate, norm: finite.norm });
+    const { maxGradNorm } = this.options;
+    const { gradients, factor } =
+      maxGradNorm === undefined ? { gradients: tensors, factor: 1 } : clipGradNorm(tensors, norm, maxGradNorm);
+    this.#isGuarded ||= mayOverflow({ ...this.options, learningRate, norm });
     if (this.#isGuarded) this.#stepOnCopies(gradients, learningRate);
     else this.#step(gradients, learningRate);
     return { learningRate, clipFactor: factor, gradients };
@@ -127,7 +130,7 @@ export class Level {
       this.#state = state;
       if (steps !== undefined) {
         state.steps = steps;
-        torch.noGrad(() => tensors.forEach((tensor, i) => void torch.copy_(tensor, copies[i] as torch.Tensor)));
+        torch.noGrad(() => tensors.forEach((tensor, i) => void torch.copy_(tensor, copies[i]!)));
         restoreTensors(before, after);
       }
       for (const copy of [...copies, ...after.values()]) copy.dispose();
@@ -157,7 +160,7 @@ export class Level {
   /** Replaces the parameters' tensors and returns the old ones, which stay valid. */
   replace(tensors: readonly torch.Tensor[]): torch.Tensor[] {
     return this.trained.map(({ parameter }, i) => {
-      const next = tensors[i] as torch.Tensor;
+      const next = tensors[i]!;
       return parameter.swap(next.setRequiresGrad(true)) as torch.Tensor;
     });
   }

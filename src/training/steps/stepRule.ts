@@ -6,9 +6,11 @@ import type { Ranks, Tensor } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
 import type { BatchSource } from "../loop/batches.js";
 import type { ReplayableMasks } from "../loop/masks.js";
+import type { Penalty } from "./batchGradients.js";
+import { checkGradients } from "./finite.js";
 import type { Level } from "./level.js";
 import type { LossScale } from "./lossScale.js";
-import { checkGradients, type Penalty, stepGradients, takeBatches } from "./stepGradients.js";
+import { stepGradients, takeBatches } from "./stepGradients.js";
 import { hookMemory, restoreTensors } from "./trainedTensors.js";
 
 /** The result of a step: the fields of a `step` event that the rule knows. */
@@ -84,8 +86,8 @@ export class PlainRule implements StepRule {
   step(): StepReport {
     const { task, model, level, masks, ranks, penalty, lossScale } = this.options;
     const batches = takeBatches(task, this.options.batches, this.options.gradientAccumulation);
-    const objective = { task, model, batches, context: masks.contextOf(task), penalty };
-    const { loss, gradients } = stepGradients(ranks, objective, level.tensors(), { scale: lossScale?.scale });
+    const objective = { ranks, task, model, batches, context: masks.contextOf(task), penalty };
+    const { loss, gradients } = stepGradients(objective, level.tensors(), { scale: lossScale?.scale });
     const check = () => checkGradients(gradients);
     const update = level.update(lossScale ? lossScale.guard(check) : check());
     lossScale?.update(true);
@@ -97,7 +99,7 @@ export class PlainRule implements StepRule {
   #afterStep(gradients: readonly torch.Tensor[]): void {
     const { hooks, level } = this.options;
     if (!hooks?.afterStep) return;
-    const named = level.trained.map(({ name }, i) => [name, gradients[i] as torch.Tensor] as const);
+    const named = level.trained.map(({ name }, i) => [name, gradients[i]!] as const);
     const step = { step: level.stepsDone, steps: this.steps, gradients: new Map(named) };
     torch.noGrad(() => torch.scope(() => hooks.afterStep?.(step)));
   }

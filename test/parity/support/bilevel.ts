@@ -1,7 +1,7 @@
 import { type AdaptedModel, OrthogonalityRegularizer, type TrainedRole } from "../../../src/models/adapters/index.js";
 import * as torch from "../../../src/torch/index.js";
+import type { FiniteGradients } from "../../../src/training/steps/finite.js";
 import { Level, type OptimizerChoice, type Update } from "../../../src/training/steps/level.js";
-import type { FiniteGradients } from "../../../src/training/steps/stepGradients.js";
 
 /** The default optimizer, without weight decay. */
 export const ADAMW: OptimizerChoice = {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { typicalSeconds } from "../../../src/training/estimates/phaseCosts.js";
+import { typicalSeconds } from "../../../src/training/estimates/costs.js";
 import { evenlySpread, fitLine, meanOverLine, secondsAt } from "../../../src/training/estimates/sampler.js";
 
 const on = (base: number, perToken: number) => (tokens: number) => ({ tokens, seconds: base + perToken * tokens });

@@ -4,9 +4,8 @@ import { describe, expect, it } from "vitest";
 import type { RunEvent } from "../../../src/base/records/events.js";
 import { methodNames, type RunSettings, resolveRun } from "../../../src/tasks/config/index.js";
 import { namedDatasets } from "../../../src/tasks/datasets/index.js";
-import { evaluationCounts, measureTexts } from "../../../src/training/estimates/evaluationCosts.js";
+import { evaluationCounts, measureTexts, type PhaseCost } from "../../../src/training/estimates/costs.js";
 import { measureRun, notesOnPhases, warningsOf } from "../../../src/training/estimates/measureRun.js";
-import type { PhaseCost } from "../../../src/training/estimates/phaseCosts.js";
 import { type Prepared, prepare } from "../../../src/training/run/prepare.js";
 import { fresh, GOLDEN, jsonl, oneLayer, run as runOf, SMALL, write } from "../../e2e/support.js";
 

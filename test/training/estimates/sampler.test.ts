@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { EncodedRow } from "../../../src/tasks/index.js";
 import type { RunMemory } from "../../../src/torch/devices/memory.js";
+import { reduced, tokensByBatch, tokensOfWork, type Work } from "../../../src/training/estimates/dryRun.js";
 import { sampleWork, secondsAt } from "../../../src/training/estimates/sampler.js";
-import { reduced, tokensByBatch, tokensOfWork, type Work } from "../../../src/training/loop/dryRun.js";
 
 const held = { peak: 7e8 };
 

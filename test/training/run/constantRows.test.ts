@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { constantRows } from "../../../src/training/run/constantRows.js";
+import { constantRows } from "../../../src/training/run/outcome.js";
 
 const row = (prediction: object, reference: unknown) => ({ prediction: { ...prediction }, reference });
 const label = (label: string, reference: number) => row({ label, score: 0.5 }, reference);

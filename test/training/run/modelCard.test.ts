@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type RunSettings, resolveRun } from "../../../src/tasks/config/index.js";
-import { renderModelCard } from "../../../src/training/run/modelCard.js";
+import { renderModelCard } from "../../../src/training/run/artifacts.js";
 
 const cardOf = (settings: RunSettings, labels: readonly string[] = []): string =>
   renderModelCard({

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import type { RunEvent } from "../../../src/base/records/events.js";
-import { SearchHistory } from "../../../src/training/run/searchHistory.js";
+import { SearchHistory } from "../../../src/training/run/history.js";
 
 const folder = mkdtempSync(join(tmpdir(), "search-"));
 afterAll(() => rmSync(folder, { recursive: true }));

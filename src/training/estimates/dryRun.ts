@@ -1,8 +1,8 @@
 import type { EncodedRow } from "../../tasks/index.js";
+import type { BatchSource } from "../loop/batches.js";
 import { type BatchShare, shareOf } from "../ranks/shares.js";
 import { BilevelRule } from "../steps/bilevelRule.js";
 import { PlainRule, type StepReport, type StepRule } from "../steps/stepRule.js";
-import type { BatchSource } from "./batches.js";
 
 type Rows = readonly EncodedRow[];
 
@@ -27,10 +27,10 @@ export class DryRun {
     const { gradientAccumulation: count } = this.#rule.options;
     const streams = streamsOf(this.#rule).map((stream) => stream.upcoming());
     const gradients = this.#rule instanceof BilevelRule ? this.#rule.options.unrollSteps : 1;
-    const [below, above] = streams as [Generator<Rows>, Generator<Rows> | undefined];
+    const [lower, upper] = streams as [Generator<Rows>, Generator<Rows> | undefined];
     for (;;) {
-      const lower = Array.from({ length: gradients }, () => take(below, count));
-      yield above ? [...lower, take(above, count)] : lower;
+      const work = Array.from({ length: gradients }, () => take(lower, count));
+      yield upper ? [...work, take(upper, count)] : work;
     }
   }
 
@@ -52,17 +52,17 @@ interface Part {
 
 function partOf(rule: PlainRule | BilevelRule, gradientAccumulation: number): Part {
   const { device } = rule.options.model;
-  const [below, above] = [new GivenBatches(device), new GivenBatches(device)];
+  const [lower, upper] = [new GivenBatches(device), new GivenBatches(device)];
   if (rule instanceof BilevelRule) {
-    const options = { ...rule.options, gradientAccumulation, lowerBatches: below, upperBatches: above };
+    const options = { ...rule.options, gradientAccumulation, lowerBatches: lower, upperBatches: upper };
     const give = (work: Work) => {
-      below.give(work.slice(0, -1).flat());
-      above.give(work.at(-1) as readonly Rows[]);
+      lower.give(work.slice(0, -1).flat());
+      upper.give(work.at(-1) as readonly Rows[]);
     };
     return { rule: new BilevelRule(options), give };
   }
-  const options = { ...rule.options, gradientAccumulation, batches: below };
-  return { rule: new PlainRule(options), give: (work) => below.give(work.flat()) };
+  const options = { ...rule.options, gradientAccumulation, batches: lower };
+  return { rule: new PlainRule(options), give: (work) => lower.give(work.flat()) };
 }
 
 function streamsOf(rule: PlainRule | BilevelRule): BatchSource[] {
