@@ -4,8 +4,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import * as z from "zod";
 import { defaultText, helpText } from "../../build/js/app/cli/help.js";
 import { separated } from "../../build/js/base/settings/kinds.js";
-import { compareOptions } from "../../build/js/studies/comparison/compareOptions.js";
-import { methodKeys, taskKeys, variantNames } from "../../build/js/studies/comparison/spec.js";
+import { compareOptions } from "../../build/js/studies/comparison/spec/compareOptions.js";
+import { methodKeys, taskKeys } from "../../build/js/studies/comparison/spec/spec.js";
+import { variantNames } from "../../build/js/studies/comparison/spec/variants.js";
 import { runOptions } from "../../build/js/tasks/config/index.js";
 
 /** The text of `schema/run.schema.json`: the files that `finetune` and `compare` take. */

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { rowsPerStep } from "../../src/studies/comparison/budget.js";
+import { rowsPerStep } from "../../src/studies/comparison/plan/budget.js";
 import { estimatorNames, type HypergradientName, type RunSettings } from "../../src/tasks/config/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";

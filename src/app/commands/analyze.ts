@@ -26,7 +26,7 @@ import {
   runFolders,
   SkippedRuns,
 } from "../../studies/analysis/index.js";
-import { linesOf, phaseNotes } from "../../studies/report/index.js";
+import { analysisFiles, linesOf, phaseNotes, writeAnalysis } from "../../studies/report/index.js";
 import { overwrite, runOptions, session } from "../../tasks/config/index.js";
 import { chosenTask } from "../../tasks/datasets/index.js";
 import { setThreads } from "../../torch/index.js";
@@ -91,7 +91,6 @@ export const analyzeCommand = defineCommand({
     const { runs = [] } = settings;
     if (runs.length === 0) throw new UsageError("The run is missing: give the output folder of at least one run.");
     if (settings.threads !== undefined) setThreads(settings.threads);
-    const { analysisFiles, writeAnalysis } = await import("../../studies/analysis/index.js");
     const files = analysisFiles(runs, settings);
     const analysis = await analysisOf(runs, settings, context);
     await writeAnalysis(files, analysis);

@@ -27,7 +27,7 @@ import {
   type Cell,
   ComparisonProgress,
   type ComparisonResult,
-  type CompareSettings as ComparisonSettings,
+  type ComparisonSettings,
   type ComparisonWatch,
   cellName,
   checkComparisonFolder,

@@ -1,4 +1,4 @@
-/** Regression lines of ΔM over ΔD, and how they compare with full fine-tuning. */
+// Regression lines of ΔM over ΔD, and how they compare with full fine-tuning.
 import { PHASES, type Phase } from "../../base/index.js";
 import type {
   AgainstFull,
@@ -8,8 +8,8 @@ import type {
   AnalyzedStep,
   LineFit,
 } from "../../base/records/index.js";
-import { modulePathOf } from "../report/modulePath.js";
-import { type AnalyzedFolder, isFull } from "./runs.js";
+import { modulePathOf } from "../report/runs.js";
+import { type AnalyzedFolder, isFull } from "./analyzedRuns.js";
 import type { RunTrajectory } from "./trajectories.js";
 
 /** The lines of one run: for the phase that compares with full fine-tuning, and for each phase if there are several. */

@@ -1,6 +1,5 @@
-export { analysisFiles, writeAnalysis } from "./files.js";
+export { type AnalyzedFolder, describeRun, type RunFolder, runFolders, SkippedRuns } from "./analyzedRuns.js";
 export { analyzedRuns, isOfOneTask } from "./fits.js";
-export { type AnalyzedFolder, describeRun, type RunFolder, runFolders, SkippedRuns } from "./runs.js";
 export {
   adapterTrajectory,
   BaseCheck,

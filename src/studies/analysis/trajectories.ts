@@ -1,5 +1,4 @@
-/** How the weights of each layer moved from step to step of a run, for adapters and for fully fine-tuned models. */
-
+// How the weights of each layer moved from step to step of a run, for adapters and for fully fine-tuned models.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError, UsageError } from "../../base/index.js";
@@ -41,23 +40,20 @@ import { type NamedTask, resolveHead } from "../../tasks/index.js";
 import type { Tensor } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
 import { findModel, open } from "../../use/inference/index.js";
-import { type AnalyzedFolder, type SavedStep, unchanged } from "./runs.js";
+import { type AnalyzedFolder, type SavedStep, unchanged } from "./analyzedRuns.js";
 
-/** The steps of one layer through a run. */
 interface LayerTrajectory {
   readonly path: string;
   readonly vectors: number;
   readonly steps: AnalyzedStep[];
 }
 
-/** The steps of all layers of a run. */
 export interface RunTrajectory {
-  /** The folder of the pretrained model. */
   readonly model: string;
   readonly layers: readonly LayerTrajectory[];
 }
 
-/** A layer's weight at the start and at a saved step, both [out, in]. */
+/** A layer's weight at the start and at a saved step, both [out, in], or an embedding's table [in, out]. */
 interface WeightPair {
   readonly before: Tensor;
   readonly after: Tensor;
@@ -78,7 +74,9 @@ class Trajectories {
   }
 
   /** @throws BidoraError `NOT_FINITE` */
-  add(path: string, { folder, step, phase }: SavedStep, { before, after }: WeightPair): void {
+  add(path: string, layer: object, { folder, step, phase }: SavedStep, pair: WeightPair): void {
+    const isTable = layer instanceof Embedding;
+    const [before, after] = isTable ? [torch.t(pair.before), torch.t(pair.after)] : [pair.before, pair.after];
     const change = weightChange(before, after, this.axis, this.rounding);
     if (!Number.isFinite(change.deltaM) || !Number.isFinite(change.deltaD)) {
       throw new BidoraError(
@@ -87,13 +85,12 @@ class Trajectories {
       );
     }
     const vectors = before.shape[this.axis === "out" ? 0 : 1]!;
-    const layer = this.#layers.get(path) ?? { path, vectors, steps: [] };
-    this.#layers.set(path, layer);
-    layer.steps.push({ step, phase, ...change });
+    const trajectory = this.#layers.get(path) ?? { path, vectors, steps: [] };
+    this.#layers.set(path, trajectory);
+    trajectory.steps.push({ step, phase, ...change });
   }
 }
 
-/** How a run is read. */
 interface TrajectoryOptions extends HubContext {
   readonly axis: MagnitudeAxis;
   /** Used instead of the model that the run names. */
@@ -133,7 +130,10 @@ export async function adapterTrajectory(
     }
     for (const module of adapted.modules) {
       refuseUnmerged(run, module);
-      torch.scope(() => trajectories.add(module.path, state, weights(module)));
+      torch.scope(() => {
+        const pair = { before: module.layer.weight.values.dense(), after: mergedWeight(module, "float64") };
+        trajectories.add(module.path, module.layer, state, pair);
+      });
     }
   }
   return { model: opened.folder, layers: trajectories.layers };
@@ -152,14 +152,6 @@ function refuseUnmerged({ path, method }: AnalyzedFolder, { adapter, layer, path
   if (why !== undefined) throw unchanged(path, method, `and ${module} ${why}`);
 }
 
-/** As [out, in]; an embedding's table is transposed. */
-function weights(module: AdaptedModule) {
-  const [before, after] = [module.layer.weight.values.dense(), mergedWeight(module, "float64")];
-  const isTable = module.layer instanceof Embedding;
-  return isTable ? { before: torch.t(before), after: torch.t(after) } : { before, after };
-}
-
-/** How a run of full fine-tuning is read. */
 export interface ModelTrajectoryOptions extends TrajectoryOptions {
   /** By default the layers that LoRA would adapt. */
   readonly targetModules: TargetModules | undefined;
@@ -192,9 +184,7 @@ export async function modelTrajectory(run: AnalyzedFolder, options: ModelTraject
         const saved = sourceOf(trained);
         for (const [path, layer] of targets) {
           const [before, after] = [readWeight(source, path, layer), readWeight(saved, path, layer)];
-          torch.scope(() =>
-            trajectories.add(path, state, { before: matrix(before, layer), after: matrix(after, layer) }),
-          );
+          torch.scope(() => trajectories.add(path, layer, state, { before, after }));
           before.dispose();
           after.dispose();
         }
@@ -248,10 +238,6 @@ function readWeight(source: WeightSource, path: string, { weight }: Linear | Emb
   source.fill(`${path}.weight`, read, "float64");
   return read.tensor;
 }
-
-/** As [out, in]; an embedding's table is transposed. */
-const matrix = (weight: torch.Tensor, layer: Linear | Embedding): torch.Tensor =>
-  layer instanceof Embedding ? torch.t(weight) : weight;
 
 /** Checks that runs are compared with the weights they started from. The files of each model are read once. */
 export class BaseCheck {

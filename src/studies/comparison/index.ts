@@ -1,17 +1,36 @@
-export { type Cell, finalCells, gridCells, otherFinishedCells, type Pair, pairsOf, type RunFacts } from "./cells.js";
-export { collectRuns } from "./collectRuns.js";
-export { type CompareSettings, compareOptions } from "./compareOptions.js";
-export { ComparisonProgress, cellName, runsFailed, scoreText } from "./comparisonProgress.js";
-export { refuseMixed, runToStart } from "./conditions.js";
-export { costsText, type ExpectedCost, type ExpectedCosts, expectedCosts } from "./expectedCosts.js";
-export { bestSettings, divergedCells } from "./grid/gridSearch.js";
-export { scoringOf, watchedMetric } from "./grid/scoring.js";
-export { commandOf, type EndedRun, runCells, saveFailure } from "./jobs.js";
-export { launcherOf } from "./launchers.js";
-export { type ComparisonWatch, watchComparison } from "./livePage.js";
-export { type AskedRuns, hasDiverged, missingRuns } from "./missingRuns.js";
-export { checkComparisonFolder, checkStarted, refuseForeignRuns, savePlan } from "./plan.js";
-export { type ComparisonResult, writeComparison } from "./results.js";
-export { checkTasks } from "./rows/checkTasks.js";
-export { factsIn } from "./runFacts.js";
-export { askedRuns, readSpec, requestedResults, type Spec, type Variant, variantsOf } from "./spec.js";
+export {
+  ComparisonProgress,
+  type ComparisonWatch,
+  cellName,
+  runsFailed,
+  scoreText,
+  watchComparison,
+} from "./jobs/comparisonProgress.js";
+export { commandOf, type EndedRun, runCells, saveFailure } from "./jobs/jobs.js";
+export { launcherOf } from "./jobs/launchers.js";
+export {
+  type Cell,
+  finalCells,
+  gridCells,
+  otherFinishedCells,
+  type Pair,
+  pairsOf,
+  type RunFacts,
+} from "./plan/cells.js";
+export { checkTasks } from "./plan/checkTasks.js";
+export { costsText, type ExpectedCost, type ExpectedCosts, expectedCosts, factsIn } from "./plan/estimates.js";
+export {
+  checkComparisonFolder,
+  checkStarted,
+  refuseForeignRuns,
+  refuseMixed,
+  runToStart,
+  savePlan,
+} from "./plan/plan.js";
+export { collectRuns, hasDiverged, missingRuns } from "./results/collectRuns.js";
+export { bestSettings, divergedCells } from "./results/gridSearch.js";
+export { type ComparisonResult, writeComparison } from "./results/results.js";
+export { scoringOf, watchedMetric } from "./results/scoring.js";
+export { type ComparisonSettings, compareOptions } from "./spec/compareOptions.js";
+export { type AskedRuns, askedRuns, readSpec, requestedResults, type Spec } from "./spec/spec.js";
+export { type Variant, variantsOf } from "./spec/variants.js";

@@ -1,10 +1,9 @@
 // The state of all watched runs.
+import { sum } from "d3-array";
 import type { Phase, RunEvent } from "../../base/records/index.js";
 
-/** The state of a run. */
 export type RunState = "waiting" | "running" | "stopping" | "done" | "stopped" | "failed";
 
-/** The progress of a run. */
 export interface RunStatus {
   /** The name in the path of its page; empty for a single run. */
   readonly name: string;
@@ -16,7 +15,6 @@ export interface RunStatus {
   /** Mean seconds of the last steps. */
   readonly stepSeconds?: number;
   readonly loss?: number;
-  /** The step of its last checkpoint. */
   readonly saved?: number;
   /** Whether a requested checkpoint is not saved yet. */
   readonly isSaving: boolean;
@@ -24,8 +22,7 @@ export interface RunStatus {
   readonly message?: string | undefined;
 }
 
-/** The final state of a run. */
-export type EndState = Extract<RunState, "done" | "stopped" | "failed">;
+type EndState = Extract<RunState, "done" | "stopped" | "failed">;
 
 /** The weight of the last step in the running mean of seconds. */
 const NEWEST = 0.1;
@@ -35,7 +32,6 @@ export class Board {
   readonly #runs = new Map<string, RunStatus>();
   readonly #listeners = new Set<() => void>();
 
-  /** In the order in which they were added. */
   get runs(): readonly RunStatus[] {
     return [...this.#runs.values()];
   }
@@ -44,7 +40,6 @@ export class Board {
     return this.#runs.get(name);
   }
 
-  /** Called after every change. */
   onChange(listener: () => void): void {
     this.#listeners.add(listener);
   }
@@ -85,7 +80,7 @@ export class Board {
 function changes(before: RunStatus, event: RunEvent): Partial<RunStatus> {
   switch (event.event) {
     case "start":
-      return { state: "running", steps: Object.values(event.steps).reduce((sum, steps) => sum + steps, 0) };
+      return { state: "running", steps: sum(Object.values(event.steps)) };
     case "step": {
       const { phase, step, loss, seconds } = event;
       const mean = before.phase === phase ? (before.stepSeconds ?? seconds) : seconds;

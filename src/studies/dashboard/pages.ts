@@ -35,12 +35,10 @@ export class Pages {
     private readonly scripts: readonly string[],
   ) {}
 
-  /** Marks all pages as outdated. */
   changed(): void {
     for (const { page } of this.#shown.values()) page.changed();
   }
 
-  /** The page at a path, or undefined. */
   at(path: string): ShownPage | undefined {
     const known = this.#shown.get(path);
     if (known) return known;
@@ -66,7 +64,6 @@ export class Pages {
     return drawn.replace(STATUS.source, () => this.statusOf(run).source);
   }
 
-  /** The progress of a run, or of all runs. */
   statusOf(run: string | undefined): Markup {
     const status = run === undefined ? undefined : this.watched.board.run(run);
     return status ? runSection(status, run === "") : boardSection(this.watched.board);
@@ -90,7 +87,6 @@ export class LivePage {
     private readonly now = () => performance.now(),
   ) {}
 
-  /** Marks the page as outdated. */
   changed(): void {
     this.#isStale = true;
   }
@@ -124,7 +120,6 @@ const WORDS: Readonly<Record<RunState, string>> = {
   failed: "Failed",
 };
 
-/** The path of the pages of runs. */
 const RUNS = "/runs/";
 
 /** The path of a run's page. A single run has no name. */

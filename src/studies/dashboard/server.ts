@@ -46,22 +46,13 @@ export async function withDashboard<T>(
 ): Promise<T> {
   const stopping = new AbortController();
   const stop = (run?: string) => (stopOne && run !== undefined ? stopOne(run) : stopping.abort());
-  const page = await serveDashboard({ ...watched, stop }, dashboard === true ? 0 : dashboard);
+  const page = await new DashboardServer({ ...watched, stop }).listen(dashboard === true ? 0 : dashboard);
   onNote?.(`Live at ${page.url}`);
   return work(AbortSignal.any([stopping.signal, ...(signal ? [signal] : [])])).finally(() => page.close());
 }
 
-/**
- * Serves the report of running runs, to browsers on this machine only.
- * @param port 0 for any free port
- * @throws BidoraError `DASHBOARD` for a port that can't be used
- */
-export async function serveDashboard(watched: Watched, port: number): Promise<Dashboard> {
-  const server = new DashboardServer(watched);
-  return server.listen(port);
-}
-
-class DashboardServer {
+/** Serves the report of running runs, to browsers on this machine only. */
+export class DashboardServer {
   readonly #server: Server = createServer((request, response) => void this.#answer(request, response));
   readonly #news = new EventStream<ShownPage>();
   readonly #pages: Pages;
@@ -77,6 +68,7 @@ class DashboardServer {
     });
   }
 
+  /** @param port 0 for any free port @throws BidoraError `DASHBOARD` for a port that can't be used */
   async listen(port: number): Promise<Dashboard> {
     this.#server.listen(port, THIS_MACHINE);
     try {

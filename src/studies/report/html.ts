@@ -1,4 +1,8 @@
-// HTML from templates, and the parts of a page: figures, sections and panels.
+// HTML from templates, and the parts of a page: figures, sections, panels and tables.
+import { formatCount } from "../../base/index.js";
+import { groupSpans, NOTHING, type ResultTable } from "../statistics/renderTable.js";
+import { mean, sampleDeviation } from "../statistics/summary.js";
+
 /** Text that is already HTML. All other values in `html` are escaped. */
 export class Markup {
   constructor(readonly source: string) {}
@@ -53,24 +57,23 @@ const THIRD: Size = { width: 300, height: 210 };
 const MOST_PANELS = 16;
 
 export interface FigureParts {
-  /** Its id in the page. */
   readonly id: string;
   readonly title: string;
   /** Its task, if the page has several. */
   readonly task?: string | undefined;
   readonly drawings: readonly (Markup | string)[];
   readonly caption: string;
-  /** Its numbers as a table. */
-  readonly data?: Markup | readonly Markup[] | undefined;
+  /** Its numbers as tables. */
+  readonly numbers?: Markup | readonly Markup[] | undefined;
 }
 
 /** A figure: its drawings, the caption below, and its numbers for readers who can't see it. */
-export function figure({ id: part, title, task, drawings, caption, data }: FigureParts): Markup {
+export function figure({ id: part, title, task, drawings, caption, numbers }: FigureParts): Markup {
   const id = task === undefined ? part : `${part}-${idOf(task)}`;
+  const data = numbers && collapsed("The figure’s numbers", numbers);
   return html`<figure id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${titled(title, task)}</h2>${drawings}<figcaption>${caption}</figcaption>${data}</figure>`;
 }
 
-/** A title with the task's name, if there are several tasks. */
 export const titled = (title: string, task: string | undefined): string =>
   task === undefined ? title : `${task}: ${title}`;
 
@@ -80,7 +83,8 @@ const idOf = (name: string): string =>
     "",
   );
 
-/** A section with a heading. */
+export const alert = (content: Markup | string): Markup => html`<div class="alert" role="note"><p>${content}</p></div>`;
+
 export function section(id: string, title: string, content: readonly (Markup | string | undefined)[]): Markup {
   return html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${content}</section>`;
 }
@@ -107,3 +111,96 @@ export function panels(list: readonly Panel[], rowLength = list.length): Markup 
 /** Collapsed content, which most readers skip. */
 export const collapsed = (summary: string, content: Markup | readonly Markup[]): Markup =>
   html`<details><summary>${summary}</summary>${content}</details>`;
+
+export { NOTHING };
+
+/** A formatted number from a log; a dash if the value is not a finite number. */
+export function formatted(value: unknown, format: (value: number) => string): string {
+  return typeof value === "number" && Number.isFinite(value) ? format(value) : NOTHING;
+}
+
+/** A single value, or the mean ± the sample deviation of several values. */
+export function meanAndSpread(values: readonly number[], format: (value: number) => string): string {
+  const spread = sampleDeviation(values);
+  return `${formatted(mean(values), format)}${spread === null ? "" : ` ± ${format(spread)}`}`;
+}
+
+interface TableOptions {
+  /** `figures` are right-aligned on one line; `text` is left-aligned and wraps. */
+  readonly kind?: "figures" | "text";
+  /** Whether only screen readers get the caption, because a heading above says the same. */
+  readonly hidesCaption?: boolean;
+}
+
+/** A table that scrolls sideways, also by keyboard. @param head a title for each column, beginning with that of the rows' names */
+export function table(
+  caption: string,
+  head: readonly string[],
+  rows: readonly Markup[],
+  { kind = "figures", hidesCaption = false }: TableOptions = {},
+): Markup {
+  const titles = head.map((title) => (title === "" ? html`<td></td>` : html`<th scope="col">${title}</th>`));
+  const body = html`<thead><tr>${titles}</tr></thead><tbody>${rows}</tbody>`;
+  return scrolling(
+    caption,
+    html`<table class="${kind}"><caption${hidesCaption ? html` class="hidden"` : ""}>${caption}</caption>${body}</table>`,
+  );
+}
+
+export const scrolling = (label: string, content: Markup): Markup =>
+  html`<div class="scroll" tabindex="0" role="region" aria-label="${label}">${content}</div>`;
+
+/** A table with more rows than this is collapsed. */
+const MOST_ROWS = 30;
+
+/** A table, collapsed under its caption if it is long. */
+export const collapsedIfLong = (caption: string, rows: number, content: Markup): Markup =>
+  rows > MOST_ROWS ? collapsed(`${caption} (${counted(rows, "row")})`, content) : content;
+
+/** A row: its name and its cells. */
+export const row = (name: string | Markup, cells: readonly string[], title?: string): Markup =>
+  rowOf(
+    name,
+    cells.map((cell) => html`<td>${cell}</td>`),
+    title,
+  );
+
+/** A row of cells with their tags. @param title a tooltip */
+export const rowOf = (name: string | Markup, cells: readonly Markup[], title?: string): Markup =>
+  html`<tr${title === undefined ? undefined : html` title="${title}"`}><th scope="row">${name}</th>${cells}</tr>`;
+
+export const factList = (facts: readonly (readonly [name: string | Markup, value: string | undefined])[]): Markup =>
+  html`<dl>${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+
+export function short(text: string, most: number): string {
+  const characters = Array.from(text);
+  return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : text;
+}
+
+/** `1 row`, `1,200 rows`. */
+export const counted = (count: number, noun: string): string =>
+  `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+/** A table of a comparison. Groups have a heading above their columns; the best value of each column is bold. */
+export function comparedTable(table: ResultTable, caption: string): Markup {
+  const { heading, names, columns, notes } = table;
+  const hasGroups = columns.some(({ group }) => group !== "");
+  const groups = groupSpans(columns).map(({ group, count }) =>
+    group === "" ? html`<td colspan="${count}"></td>` : html`<th scope="colgroup" colspan="${count}">${group}</th>`,
+  );
+  const over = hasGroups ? html`<tr><td></td>${groups}</tr>` : undefined;
+  const titles = columns.map(({ title, align }) => html`<th scope="col"${leftOf(align)}>${title}</th>`);
+  const body = names.map((name, place) => {
+    const cells = columns.map(({ cells, align }) => {
+      const { text, best } = cells[place]!;
+      return html`<td${leftOf(align)}>${best ? html`<strong>${text}</strong><span class="hidden"> (best)</span>` : text}</td>`;
+    });
+    return rowOf(name, cells);
+  });
+  const content = html`<table class="figures"><caption>${caption}</caption><thead>${over}<tr><th scope="col">${heading}</th>${titles}</tr></thead><tbody>${body}</tbody></table>`;
+  const hasBest = columns.some(({ cells }) => cells.some(({ best }) => best));
+  const lines = [...(hasBest ? ["Bold: the best mean."] : []), ...notes];
+  return html`${collapsedIfLong(caption, names.length, scrolling(caption, content))}${lines.map((note) => html`<p class="note">${note}</p>`)}`;
+}
+
+const leftOf = (align: "left" | "right"): Markup | undefined => (align === "left" ? html` class="left"` : undefined);

@@ -2,4 +2,4 @@
 
 export { linesOf, phaseNotes } from "./analysisLines.js";
 export type { LivePart } from "./page.js";
-export { reportPath, writeReport } from "./writeReport.js";
+export { analysisFiles, reportPath, writeAnalysis, writeReport } from "./writeReport.js";

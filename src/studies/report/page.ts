@@ -2,16 +2,13 @@
 import { darkColors, lightColors } from "./figures/palette.js";
 import { html, Markup } from "./html.js";
 
-/** The parts of a page. */
 interface Page {
   readonly title: string;
   readonly heading: string;
-  /** A line below the heading. */
   readonly about: string;
   readonly content: readonly (Markup | undefined)[];
   /** The files that the page was made from. */
   readonly source: string;
-  /** The value of the generator tag. */
   readonly generator?: string;
   readonly live?: LivePart | undefined;
 }
@@ -24,9 +21,7 @@ export interface LivePart {
   readonly scripts: readonly string[];
 }
 
-/**
- * One self-contained HTML file: no script (unless it is served live), no font, no network. It has a heading and links to its parts.
- */
+/** One self-contained HTML file: no script (unless it is served live), no font, no network. */
 export function renderPage({ title, heading, about, content, source, generator = "bidora", live }: Page): string {
   const page = html`<!doctype html>
 <html lang="en">

@@ -5,14 +5,23 @@ import type { Analysis, AnalyzedLayer, AnalyzedRun, AnalyzedStep, LineFit, Phase
 import { linesOf, phaseNotes } from "./analysisLines.js";
 import { depthBetween } from "./figures/palette.js";
 import { draw, drawBare } from "./figures/plot.js";
-import { collapsed, figure, html, type Markup, type Panel, panels, type Size, section } from "./html.js";
+import {
+  alert,
+  collapsed,
+  figure,
+  html,
+  type Markup,
+  NOTHING,
+  type Panel,
+  panels,
+  row,
+  type Size,
+  section,
+  table,
+} from "./html.js";
 import { renderPage } from "./page.js";
-import { NOTHING, table } from "./table.js";
 
-/**
- * An analysis as one self-contained HTML file. All names are escaped.
- * @param generator the value of the generator tag
- */
+/** An analysis as one self-contained HTML file. All names are escaped. */
 export function renderAnalysis(analysis: Analysis, generator: string): string {
   const { runs, notes } = analysis;
   const names = runs.map(({ name }) => name).join(", ");
@@ -21,7 +30,7 @@ export function renderAnalysis(analysis: Analysis, generator: string): string {
     heading: `Weight decomposition: ${runs.length < 5 ? names : `${runs.length} runs`}`,
     about: axisText(analysis),
     content: [
-      ...notes.map((note) => html`<div class="alert" role="note"><p>${note}</p></div>`),
+      ...notes.map(alert),
       section("slopes", "Slopes", [slopesTable(runs)]),
       changesFigure(runs),
       section("numbers", "Numbers", runs.map(numbersTable)),
@@ -49,18 +58,14 @@ function slopesTable(runs: readonly AnalyzedRun[]): Markup {
   const rows = runs.flatMap((run) =>
     linesOf(run).map(({ layers, phase, fit }, at) => {
       const beside = at === 0 ? run.againstFull : undefined;
-      const full = [
-        number(beside?.slope),
-        number(beside?.difference),
-        beside ? (beside.hasSameSign ? "yes" : "no") : "",
-      ];
+      const sign = beside ? (beside.hasSameSign ? "yes" : "no") : "";
+      const full = [number(beside?.slope), number(beside?.difference), sign];
       const cells = [
         ...[run.method, layers, phase ?? NOTHING],
         ...[number(fit.slope), number(fit.intercept), number(fit.correlation), String(fit.points)],
         ...(hasFull ? full : []),
       ];
-      const title = fit.note === undefined ? html`` : html` title="${fit.note}"`;
-      return html`<tr${title}><th scope="row">${run.name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`;
+      return row(run.name, cells, fit.note);
     }),
   );
   const head = ["Run", "Method", "Layers", "Phase", "Slope", "Intercept", "Correlation", "Points"];
@@ -73,7 +78,7 @@ function numbersTable({ name, layers }: AnalyzedRun): Markup {
   const rows = layers.flatMap(({ path, steps }) =>
     steps.map(({ step, phase, deltaM, deltaD }) => {
       const cells = [step === null ? "end" : String(step), phase ?? NOTHING, number(deltaM), number(deltaD)];
-      return html`<tr><th scope="row">${path}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`;
+      return row(path, cells);
     }),
   );
   return collapsed(name, table(`Layers of ${name}`, ["Layer", "Step", "Phase", "ΔM", "ΔD"], rows));
@@ -82,7 +87,6 @@ function numbersTable({ name, layers }: AnalyzedRun): Markup {
 const number = (value: number | null | undefined): string =>
   value === null || value === undefined ? NOTHING : formatNumber(value);
 
-/** A layer at a saved step. */
 interface Point extends AnalyzedStep {
   readonly path: string;
   readonly layer: number;
@@ -145,12 +149,7 @@ function drawKind(layers: readonly AnalyzedLayer[], fit: LineFit, { title, phase
           tooltip,
         ),
       ),
-      Plot.text([said], {
-        frameAnchor: "top-right",
-        dy: -16,
-        text: (text: string) => text,
-        fill: "var(--soft)",
-      }),
+      Plot.text([said], { frameAnchor: "top-right", dy: -16, text: (text: string) => text, fill: "var(--soft)" }),
     ],
   });
 }
@@ -183,7 +182,6 @@ const FILLED = 8;
 
 type Step = AnalyzedStep["step"];
 
-/** A marker for each step. */
 interface StepMarks {
   readonly legend: Markup;
   /** Draws points in one color, each with the marker of its step. */

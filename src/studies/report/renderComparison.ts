@@ -1,22 +1,33 @@
 // The report of a comparison.
-import { formatNumber, formatSeconds, formatTime, own } from "../../base/index.js";
+import { formatNumber, formatSeconds, own } from "../../base/index.js";
 import type { ComparedTask, Comparison, ComparisonLog, TriedPoint } from "../../base/records/index.js";
 import { scoresHeading } from "../statistics/checkComparison.js";
 import { comparisonTables } from "../statistics/comparisonTables.js";
-import { pointText } from "../statistics/gridNotes.js";
+import { pointText } from "../statistics/costColumns.js";
 import { significanceTable } from "../statistics/significanceTable.js";
 import { costFigure, type RunCost } from "./figures/cost.js";
 import type { CurveSubject } from "./figures/curves.js";
-import { gapFigure } from "./figures/gap.js";
-import { magnitudesFigure } from "./figures/magnitudes.js";
 import { differencesFigure } from "./figures/pairedDifferences.js";
 import { legend } from "./figures/palette.js";
-import { learningRateFigure, lossFigure, metricsFigure, upperLevelFigure } from "./figures/training.js";
-import { html, type Markup, section, taskPart } from "./html.js";
+import { trainingFigures } from "./figures/trainingFigures.js";
+import {
+  alert,
+  collapsedIfLong,
+  comparedTable,
+  counted,
+  factList,
+  formatted,
+  html,
+  type Markup,
+  NOTHING,
+  row,
+  section,
+  table,
+  taskPart,
+} from "./html.js";
 import { type LivePart, renderPage } from "./page.js";
-import { alertOf, sharedSetting } from "./renderReport.js";
+import { alertOf, sharedSetting, startTimes } from "./renderReport.js";
 import { type Run, toRuns } from "./runs.js";
-import { collapsedIfLong, comparedTable, counted, NOTHING, number, row, table } from "./table.js";
 import { machineTables, settingsTables } from "./tables.js";
 
 /**
@@ -52,7 +63,9 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
       significance && section("significance", "Significance", [significance]),
       legend(all),
       ...tasks.flatMap((task) => {
-        const figures = figuresOfTask(found, task, subjectsOf(task.name));
+        // The name is in the titles if there are several tasks.
+        const name = isOne ? undefined : task.name;
+        const figures = [costOf(found, task, name), ...trainingFigures(subjectsOf(task.name), name)];
         return isOne ? figures : taskPart(task.name, `${task.name}: costs and curves`, figures);
       }),
       conditionsSection(found),
@@ -66,17 +79,16 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
 }
 
 function aboutOf({ tasks, runs }: ComparisonLog, logs: readonly Run[]): string {
-  const started = logs.flatMap(({ start }) => start?.time ?? []).sort()[0];
   const model = sharedSetting(logs, "model");
   const counts = `${runs.length} runs on ${tasks.length === 1 ? tasks[0]!.name : `${tasks.length} tasks`}`;
-  return [...(model === undefined ? [] : [model]), counts, ...(started ? [formatTime(started)] : [])].join(" · ");
+  return [...(model === undefined ? [] : [model]), counts, ...startTimes(logs)].join(" · ");
 }
 
 function missingAlert({ runs }: ComparisonLog): Markup | undefined {
   const missing = runs.filter(({ log }) => log === undefined);
   if (missing.length === 0) return undefined;
   const names = missing.map(({ task, method, seed }) => `${task} ${method} seed ${seed}`).join(", ");
-  return html`<div class="alert" role="note"><p>Not in the curves, because the log can’t be read: ${names}.</p></div>`;
+  return alert(`Not in the curves, because the log can’t be read: ${names}.`);
 }
 
 /** The methods with their runs on one task, or on all tasks. */
@@ -92,24 +104,6 @@ function methodSubjects(
     name,
     runs: logs.filter((_, i) => known[i]!.method === name && (task === undefined || known[i]!.task === task)),
   }));
-}
-
-/** The figures of a task, with its name if there are several tasks. */
-function figuresOfTask(
-  found: ComparisonLog,
-  compared: ComparedTask,
-  subjects: readonly CurveSubject[],
-): (Markup | undefined)[] {
-  const task = found.tasks.length === 1 ? undefined : compared.name;
-  return [
-    costOf(found, compared, task),
-    lossFigure(subjects, task),
-    metricsFigure(subjects, task),
-    gapFigure(subjects, task),
-    upperLevelFigure(subjects, task),
-    magnitudesFigure(subjects, task),
-    learningRateFigure(subjects, task),
-  ];
 }
 
 function costOf(
@@ -139,8 +133,7 @@ function conditionsSection({ conditions, methods, tasks, runs, tuning = [] }: Co
     ["Runs at once", typeof jobs === "number" ? String(jobs) : NOTHING],
     ...others(conditions),
   ] as const;
-  const list = html`<dl>${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
-  return section("conditions", "Conditions", [list, tuning.length > 0 ? gridTable(tuning) : undefined]);
+  return section("conditions", "Conditions", [factList(facts), tuning.length > 0 ? gridTable(tuning) : undefined]);
 }
 
 type Point = Readonly<Record<string, unknown>>;
@@ -166,7 +159,7 @@ function gridTable(tuning: readonly TriedPoint[]): Markup {
       point.task,
       pointText(point),
       point.score === null ? (point.reason ?? NOTHING) : formatNumber(point.score),
-      number(point.seconds, formatSeconds),
+      formatted(point.seconds, formatSeconds),
       point.chosen ? "yes" : "",
     ]),
   );

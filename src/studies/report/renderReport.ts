@@ -3,14 +3,12 @@ import { formatCount, formatTime, own, stopsByValidation } from "../../base/inde
 import { metricName, metricRows, type RunLog } from "../../base/records/index.js";
 import { costFigure, type RunCost, type ScoreMetric } from "./figures/cost.js";
 import { subjectsOf } from "./figures/curves.js";
-import { gapFigure } from "./figures/gap.js";
-import { magnitudesFigure } from "./figures/magnitudes.js";
 import { legend } from "./figures/palette.js";
-import { learningRateFigure, lossFigure, metricsFigure, upperLevelFigure } from "./figures/training.js";
-import { html, type Markup, section } from "./html.js";
+import { trainingFigures } from "./figures/trainingFigures.js";
+import { alert, html, type Markup, section } from "./html.js";
 import { type LivePart, renderPage } from "./page.js";
 import { rowSections } from "./rowSections.js";
-import { finalMetrics, type Run, toRuns } from "./runs.js";
+import { finalMetrics, type Run, setting, toRuns } from "./runs.js";
 import { evaluationsTable, machineTables, resultsTable, settingsTables } from "./tables.js";
 
 /**
@@ -37,12 +35,7 @@ export function renderReport(logs: readonly RunLog[], live?: LivePart): string {
         evaluationsTable(runs),
       ]),
       legend(runs),
-      lossFigure(subjects),
-      metricsFigure(subjects),
-      gapFigure(subjects),
-      upperLevelFigure(subjects),
-      magnitudesFigure(subjects),
-      learningRateFigure(subjects),
+      ...trainingFigures(subjects),
       costOf(runs),
       ...rowSections(predicted),
       settingsTables(subjects),
@@ -74,14 +67,17 @@ function headingOf(runs: readonly Run[]): string {
   return runs.length < MOST_NAMED ? `${runs.length} runs: ${namesOf(runs)}` : `${runs.length} runs`;
 }
 
-function aboutOf(runs: readonly Run[]): string {
-  const started = runs.flatMap(({ start }) => start?.time ?? []).sort()[0];
-  const about = ["model", "task"].flatMap((key) => sharedSetting(runs, key) ?? []);
-  return [...about, ...(started ? [formatTime(started)] : [])].join(" · ");
+const aboutOf = (runs: readonly Run[]): string =>
+  [...["model", "task"].flatMap((key) => sharedSetting(runs, key) ?? []), ...startTimes(runs)].join(" · ");
+
+/** When the first run began, if known. */
+export function startTimes(runs: readonly Run[]): string[] {
+  const [first] = runs.flatMap(({ start }) => start?.time ?? []).sort();
+  return first === undefined ? [] : [formatTime(first)];
 }
 
 export function sharedSetting(runs: readonly Run[], key: string): string | undefined {
-  const values = new Set(runs.map(({ start }) => own(start?.settings ?? {}, key)));
+  const values = new Set(runs.map((run) => setting(run, key)));
   const [value] = values;
   return values.size === 1 && typeof value === "string" ? value : undefined;
 }
@@ -91,18 +87,20 @@ export function alertOf(run: Run): Markup | undefined {
   const step = run.of("step").at(-1)?.step;
   const where = step === undefined ? "before its first step" : `after step ${step}`;
   if (run.error) {
-    return html`<div class="alert" role="note"><p><strong>${run.name}</strong> failed ${where}: ${run.error.message} (${run.error.code})</p></div>`;
+    return alert(html`<strong>${run.name}</strong> failed ${where}: ${run.error.message} (${run.error.code})`);
   }
   if (run.done) return undefined;
   const torn = run.isTorn ? ", in the middle of a line" : "";
-  return html`<div class="alert" role="note"><p><strong>${run.name}</strong> has not finished: its log ends ${where}${torn}. It is still running, or was stopped.</p></div>`;
+  return alert(
+    html`<strong>${run.name}</strong> has not finished: its log ends ${where}${torn}. It is still running, or was stopped.`,
+  );
 }
 
 /** The cost figure of runs on one task. Runs of one method share a mark. */
 function costOf(runs: readonly Run[]): Markup | undefined {
   const scored = ofCommonRows(scoreMetricOf(runs), runs);
   if (!scored || sharedSetting(runs, "task") === undefined) return undefined;
-  const methods = runs.map((run) => String(own(run.start?.settings ?? {}, "method") ?? run.name));
+  const methods = runs.map((run) => String(setting(run, "method") ?? run.name));
   const isRepeated = new Set(methods).size < runs.length;
   const spent = runs.flatMap((run, i): RunCost[] => {
     const score = scoreOf(run, scored.metric);

@@ -1,19 +1,11 @@
 // The rows of a run that were predicted worst, and its scores by class.
 import { rougeL } from "@bidora/text-metrics";
 import { formatNumber } from "../../base/index.js";
-import {
-  type PredictedRow,
-  placeOfRow,
-  type RowsOfKind,
-  type RunPredictions,
-  rowsOfKind,
-} from "../../base/records/index.js";
+import { placeOfRow, type RowsOfKind, type RunPredictions, rowsOfKind } from "../../base/records/index.js";
 import { classTables } from "./classTables.js";
-import { html, type Markup, section } from "./html.js";
+import { counted, factList, html, type Markup, section, short } from "./html.js";
 import type { Run } from "./runs.js";
-import { counted } from "./table.js";
 
-/** A run with its predictions. */
 interface PredictedRun {
   readonly run: Run;
   readonly predictions: RunPredictions;
@@ -61,177 +53,125 @@ function partsOf(
   return { classes, wrong };
 }
 
-/** The most rows that are shown. */
 const MOST = 20;
 /** The most rows whose texts are compared with their references word by word. */
 const MOST_COMPARED = 5000;
 
-/** A row with a wrong prediction, as text. */
-interface Wrong {
-  readonly at: PredictedRow;
-  readonly reference: string;
-  readonly prediction: string;
-  /** How wrong it is, as text. */
-  readonly measure: string;
-}
+type Kind = RowsOfKind["kind"];
+type RowOf<K extends Kind> = Extract<RowsOfKind, { kind: K }>["rows"][number];
 
-interface WrongRows {
-  readonly measure: string;
+/** How wrong the rows of a kind are, and how they are shown. */
+interface Judge<Row> {
   readonly caption: string;
-  readonly rows: readonly Wrong[];
+  readonly measure: string;
+  /** 0 or less for a row that is right. */
+  wrongness(row: Row): number;
+  /** Empty texts are left out. */
+  shown(row: Row, wrongness: number): readonly [reference: string, prediction: string, measure: string];
+  /** The most rows that are judged. */
+  readonly most?: number;
   readonly note?: string;
 }
 
+const TEXTS: Judge<RowOf<"texts">> = {
+  caption: "The texts least similar to their references",
+  measure: "ROUGE-L",
+  // A text that equals one of its references word by word is not wrong.
+  wrongness: ({ reference, prediction }) =>
+    reference.length === 0 ? Number(prediction !== "") : 1 - similarity(reference, prediction),
+  shown: ({ reference, prediction }, wrongness) => [
+    shown(reference),
+    short(prediction, LONGEST) || "nothing",
+    (1 - wrongness).toFixed(3),
+  ],
+  most: MOST_COMPARED,
+};
+
+const JUDGES: { readonly [K in Kind]: Judge<RowOf<K>> } = {
+  classes: {
+    caption: "Wrong rows with the highest confidence",
+    measure: "Confidence",
+    // A wrong row without any confidence still counts as wrong.
+    wrongness: ({ reference, prediction, score }) => (reference === prediction ? 0 : Math.max(score, Number.MIN_VALUE)),
+    shown: ({ reference, prediction, score }) => [reference, prediction, `${(100 * score).toFixed(1)} %`],
+  },
+  numbers: {
+    caption: "The largest errors",
+    measure: "Error",
+    wrongness: ({ reference, prediction }) => Math.abs(prediction - reference),
+    shown: ({ reference, prediction }) => [
+      formatNumber(reference),
+      formatNumber(prediction),
+      formatNumber(prediction - reference),
+    ],
+  },
+  labels: {
+    caption: "The rows with the most wrong labels",
+    measure: "Wrong labels",
+    wrongness: ({ reference, prediction }) =>
+      reference.filter((name) => !prediction.includes(name)).length +
+      prediction.filter((name) => !reference.includes(name)).length,
+    shown: ({ reference, prediction }, wrongness) => [
+      reference.join(", ") || "none",
+      prediction.join(", ") || "none",
+      String(wrongness),
+    ],
+  },
+  words: {
+    caption: "The rows with the most wrong words",
+    measure: "Wrong words",
+    wrongness: (row) => wrongWords(row).length,
+    shown: (row, wrongness) => [
+      labeled(row, row.reference),
+      labeled(row, row.prediction),
+      `${wrongness} of ${row.reference.length}`,
+    ],
+    note: "At most eight wrong words of each row are shown.",
+  },
+  answers: TEXTS,
+  texts: TEXTS,
+  tokens: {
+    caption: "The texts whose tokens were predicted worst",
+    measure: "Loss per token",
+    wrongness: ({ loss }) => loss,
+    shown: ({ tokens }, wrongness) => ["", "", `${formatNumber(wrongness)} over ${counted(tokens, "token")}`],
+  },
+};
+
 /** The rows with the worst predictions; undefined if all are correct or the rows can't be compared. */
-function wrongRowsList(found: RowsOfKind, split: string): Markup | undefined {
-  const { measure, caption, rows, note } = wrongRows(found);
-  if (rows.length === 0) return undefined;
-  const title = `${caption} among ${counted(found.rows.length, `${split} row`)}`;
-  const items = rows.map((one) => wrongRow(one, measure));
+function wrongRowsList({ kind, rows }: RowsOfKind, split: string): Markup | undefined {
+  const judge = JUDGES[kind] as Judge<RowOf<Kind>>;
+  const judged = rows.slice(0, judge.most);
+  const worst = worstRows(judged, judge.wrongness, MOST);
+  if (worst.length === 0) return undefined;
+  const title = `${judge.caption} among ${counted(rows.length, `${split} row`)}`;
+  const items = worst.map(({ row, wrongness }) => {
+    const [reference, prediction, measure] = judge.shown(row, wrongness);
+    const facts = Object.entries({ Reference: reference, Prediction: prediction, [judge.measure]: measure });
+    const text = row.at.text === undefined ? undefined : html`<p>${row.at.text}</p>`;
+    const list = factList(facts.filter(([, value]) => value !== ""));
+    return html`<li><span class="place">${placeOfRow(row.at)}</span>${text}${list}</li>`;
+  });
+  const note = judged.length < rows.length ? `Of the first ${counted(MOST_COMPARED, "row")}.` : judge.note;
   const below = note === undefined ? undefined : html`<p class="note">${note}</p>`;
   return html`<h3>${title}</h3><ol class="rows">${items}</ol>${below}`;
 }
 
-function wrongRow({ at, reference, prediction, measure }: Wrong, name: string): Markup {
-  const facts = { Reference: reference, Prediction: prediction, [name]: measure };
-  const terms = Object.entries(facts).map(([term, value]) =>
-    value === "" ? "" : html`<div><dt>${term}</dt><dd>${value}</dd></div>`,
-  );
-  const text = at.text === undefined ? undefined : html`<p>${at.text}</p>`;
-  return html`<li><span class="place">${placeOfRow(at)}</span>${text}<dl>${terms}</dl></li>`;
-}
+/** The places of the words whose label is wrong. */
+const wrongWords = ({ reference, prediction }: RowOf<"words">): number[] =>
+  reference.flatMap((label, word) => (prediction[word] === label ? [] : [word]));
 
-const percent = (score: number): string => `${(100 * score).toFixed(1)} %`;
-
-function wrongRows(found: RowsOfKind): WrongRows {
-  switch (found.kind) {
-    case "classes":
-      return wrongClasses(found.rows);
-    case "numbers":
-      return wrongNumbers(found.rows);
-    case "labels":
-      return wrongLabels(found.rows);
-    case "words":
-      return wrongWords(found.rows);
-    case "answers":
-    case "texts":
-      return wrongTexts(found.rows);
-    case "tokens":
-      return worstPredicted(found.rows);
-  }
-}
-
-type RowsOf<K extends RowsOfKind["kind"]> = Extract<RowsOfKind, { kind: K }>["rows"];
-
-function wrongClasses(rows: RowsOf<"classes">): WrongRows {
-  const isWrong = (one: (typeof rows)[number]) => one.reference !== one.prediction;
-  // A wrong row without any confidence still counts as wrong.
-  const worst = worstRows(rows.filter(isWrong), ({ score }) => Math.max(score, Number.MIN_VALUE), MOST);
-  return {
-    measure: "Confidence",
-    caption: "Wrong rows with the highest confidence",
-    rows: worst.map(({ row: { at, reference, prediction, score } }) => ({
-      at,
-      reference,
-      prediction,
-      measure: percent(score),
-    })),
-  };
-}
-
-function wrongNumbers(rows: RowsOf<"numbers">): WrongRows {
-  const worst = worstRows(rows, ({ reference, prediction }) => Math.abs(prediction - reference), MOST);
-  return {
-    measure: "Error",
-    caption: "The largest errors",
-    rows: worst.map(({ row: { at, reference, prediction } }) => ({
-      at,
-      reference: formatNumber(reference),
-      prediction: formatNumber(prediction),
-      measure: formatNumber(prediction - reference),
-    })),
-  };
-}
-
-function wrongLabels(rows: RowsOf<"labels">): WrongRows {
-  const differing = ({ reference, prediction }: (typeof rows)[number]) =>
-    reference.filter((name) => !prediction.includes(name)).length +
-    prediction.filter((name) => !reference.includes(name)).length;
-  return {
-    measure: "Wrong labels",
-    caption: "The rows with the most wrong labels",
-    rows: worstRows(rows, differing, MOST).map(({ row: { at, reference, prediction }, wrongness }) => ({
-      at,
-      reference: reference.join(", ") || "none",
-      prediction: prediction.join(", ") || "none",
-      measure: String(wrongness),
-    })),
-  };
-}
-
-function wrongWords(rows: RowsOf<"words">): WrongRows {
-  const wrong = ({ reference, prediction }: (typeof rows)[number]) =>
-    reference.flatMap((label, word) => (prediction[word] === label ? [] : [word]));
-  const labeled = (one: (typeof rows)[number], labels: readonly (string | null)[]) =>
-    wrong(one)
-      .slice(0, 8)
-      .map((word) => `${one.words[word] ?? `word ${word + 1}`}: ${labels[word] ?? "nothing"}`)
-      .join(", ");
-  return {
-    measure: "Wrong words",
-    caption: "The rows with the most wrong words",
-    rows: worstRows(rows, (one) => wrong(one).length, MOST).map(({ row: one, wrongness }) => ({
-      at: one.at,
-      reference: labeled(one, one.reference),
-      prediction: labeled(one, one.prediction),
-      measure: `${wrongness} of ${one.reference.length}`,
-    })),
-    note: "At most eight wrong words of each row are shown.",
-  };
-}
-
-/** A text that equals one of its references word by word is not wrong. */
-function wrongTexts(rows: RowsOf<"texts">): WrongRows {
-  const compared = rows.slice(0, MOST_COMPARED);
-  const unlike = ({ reference, prediction }: (typeof rows)[number]) =>
-    reference.length === 0 ? Number(prediction !== "") : 1 - similarity(reference, prediction);
-  const worst = worstRows(compared, unlike, MOST);
-  const note = compared.length < rows.length ? { note: `Of the first ${counted(MOST_COMPARED, "row")}.` } : {};
-  return {
-    measure: "ROUGE-L",
-    caption: "The texts least similar to their references",
-    rows: worst.map(({ row: { at, reference, prediction }, wrongness }) => ({
-      at,
-      reference: shown(reference),
-      prediction: short(prediction) || "nothing",
-      measure: (1 - wrongness).toFixed(3),
-    })),
-    ...note,
-  };
-}
+const labeled = (row: RowOf<"words">, labels: readonly (string | null)[]): string =>
+  wrongWords(row)
+    .slice(0, 8)
+    .map((word) => `${row.words[word] ?? `word ${word + 1}`}: ${labels[word] ?? "nothing"}`)
+    .join(", ");
 
 const LONGEST = 300;
-const short = (text: string): string => {
-  const characters = Array.from(text);
-  return characters.length > LONGEST ? `${characters.slice(0, LONGEST - 1).join("")}…` : text;
-};
 
 function shown([first, ...others]: readonly string[]): string {
   if (first === undefined) return "nothing";
-  return `${short(first)}${others.length > 0 ? ` (or ${counted(others.length, "other")})` : ""}`;
-}
-
-function worstPredicted(rows: RowsOf<"tokens">): WrongRows {
-  return {
-    measure: "Loss per token",
-    caption: "The texts whose tokens were predicted worst",
-    rows: worstRows(rows, ({ loss }) => loss, MOST).map(({ row: { at, tokens }, wrongness }) => ({
-      at,
-      reference: "",
-      prediction: "",
-      measure: `${formatNumber(wrongness)} over ${counted(tokens, "token")}`,
-    })),
-  };
+  return `${short(first, LONGEST)}${others.length > 0 ? ` (or ${counted(others.length, "other")})` : ""}`;
 }
 
 /** Rows with how wrong each is, the worst first, ties in their order. Rows that are right (0 or less) are left out. */

@@ -26,6 +26,7 @@ export interface Run {
   /** The seconds of a finished run over all its sessions. */
   readonly seconds: number | undefined;
   readonly error: ErrorEvent | undefined;
+  readonly watched: WatchedRows;
   of<E extends RunEvent["event"]>(event: E): readonly Extract<RunEvent, { event: E }>[];
 }
 
@@ -46,8 +47,10 @@ export function toRuns(logs: readonly RunLog[]): Run[] {
     const done = of("done").at(-1);
     const error = done ? undefined : of("error").at(-1);
     const seconds = done && secondsOfEarlierSessions(log.events) + done.seconds;
-    const facts = { index, name: names[index]!, isTorn: log.isTorn, start: of("start").at(-1) };
-    return { ...facts, done, seconds, error, of };
+    const start = of("start").at(-1);
+    const isHolding = of("evaluation").some(({ metrics }) => Object.keys(metrics).some(isHeldOut));
+    const watched = WATCHED[isHolding || isSet({ start }, "holdoutFraction") ? 1 : 0];
+    return { index, name: names[index]!, isTorn: log.isTorn, start, done, seconds, error, watched, of };
   });
 }
 
@@ -59,11 +62,15 @@ function uniqueNames(logs: readonly RunLog[]): string[] {
       logs.filter(({ name }) => name === log.name),
     ),
   );
-  return names.map((name, i) => {
+  return numbered(names);
+}
+
+/** Names of which none is there twice: the second one gets a `(2)`. */
+export const numbered = (names: readonly string[]): string[] =>
+  names.map((name, i) => {
     const count = names.slice(0, i + 1).filter((one) => one === name).length;
     return count === 1 ? name : `${name} (${count})`;
   });
-}
 
 /** Runs of the same name all get paths of one length. */
 function nameAmong(log: RunLog, namesakes: readonly RunLog[]): string {
@@ -97,40 +104,26 @@ export const finalMetrics = (run: Run): Metrics => run.done?.metrics ?? metricsS
 /** While a run is going, its metrics on held-out rows have no prefix. */
 function metricsSoFar(run: Run): Metrics {
   const last = run.of("evaluation").at(-1)?.metrics ?? {};
-  if (rowsWatched(run) === WATCHED[0] || Object.keys(last).some(isHeldOut)) return last;
+  if (run.watched === WATCHED[0] || Object.keys(last).some(isHeldOut)) return last;
   return Object.fromEntries(Object.entries(last).map(([name, value]) => [metricName(name, "holdout"), value]));
-}
-
-/** Runs by whether they evaluate training rows that they held out: every evaluation's rows depend on all evaluations of its run. */
-const holdingOut = new WeakMap<Run, boolean>();
-
-function watchesHeldOut(run: Run): boolean {
-  const known = holdingOut.get(run);
-  if (known !== undefined) return known;
-  const evaluated = run.of("evaluation").some(({ metrics }) => Object.keys(metrics).some(isHeldOut));
-  const found = evaluated || isSet(run, "holdoutFraction");
-  holdingOut.set(run, found);
-  return found;
 }
 
 const isHeldOut = (name: string): boolean => metricRows(name) === "holdout";
 
-/** The rows that a run is evaluated on during training. */
+/** The rows that runs are evaluated on during training. */
 export const WATCHED = ["validation rows", "held-out training rows"] as const;
 export type WatchedRows = (typeof WATCHED)[number];
-
-export const rowsWatched = (run: Run): WatchedRows => WATCHED[watchesHeldOut(run) ? 1 : 0];
 
 /** One event's metrics by their rows. The last event of a run with held-out rows has both kinds. Metrics on test rows are left out. */
 export function metricsByRows(run: Run, { metrics }: EvaluationEvent): (readonly [WatchedRows, Metrics])[] {
   const [unnamed, heldOut] = [metricsOf(metrics, "validation"), metricsOf(metrics, "holdout")];
   const isEmpty = Object.keys(heldOut).length === 0;
-  const byRows = [[isEmpty ? rowsWatched(run) : WATCHED[0], unnamed] as const, [WATCHED[1], heldOut] as const];
+  const byRows = [[isEmpty ? run.watched : WATCHED[0], unnamed] as const, [WATCHED[1], heldOut] as const];
   return byRows.filter(([, own]) => Object.keys(own).length > 0);
 }
 
-const setting = (run: Run, key: string) => own(run.start?.settings ?? {}, key);
-const isSet = (run: Run, key: string): boolean => (setting(run, key) ?? null) !== null;
+export const setting = ({ start }: Pick<Run, "start">, key: string) => own(start?.settings ?? {}, key);
+const isSet = (run: Pick<Run, "start">, key: string): boolean => (setting(run, key) ?? null) !== null;
 
 /**
  * The evaluations of one curve, one for each step. The final evaluation is left out if it is on other rows (because the run held
@@ -139,7 +132,7 @@ const isSet = (run: Run, key: string): boolean => (setting(run, key) ?? null) !=
 function evaluationsOf(run: Run): readonly EvaluationEvent[] {
   const all = run.of("evaluation");
   const last = all.at(-1);
-  const isOfEnd = last !== undefined && run.done !== undefined && (stopsEarly(run) || watchesHeldOut(run));
+  const isOfEnd = last !== undefined && run.done !== undefined && (stopsEarly(run) || run.watched === WATCHED[1]);
   const kept = isOfEnd && all.length > 1 ? all.slice(0, -1) : all;
   const seen = new Set<number>();
   return kept.filter(({ step }) => !seen.has(step) && seen.add(step));
@@ -149,19 +142,15 @@ const stopsEarly = (run: Run): boolean => isSet(run, "earlyStopping");
 
 /** A metric on the rows that were evaluated during training, as a curve. */
 export function metricCurve(run: Run, name: string): Point[] {
-  const rows = rowsWatched(run);
   return pointsOf(run, evaluationsOf(run), (event) => {
-    const found = metricsByRows(run, event).find(([of]) => of === rows);
+    const found = metricsByRows(run, event).find(([of]) => of === run.watched);
     return own(found?.[1] ?? {}, name);
   });
 }
 
 /** The same if the run was evaluated on these rows; else an empty curve. */
 export const metricCurveOn = (run: Run, name: string, rows: WatchedRows): Point[] =>
-  ifWatched(run, rows, () => metricCurve(run, name));
-
-export const ifWatched = (run: Run, rows: WatchedRows, curve: () => Point[]): Point[] =>
-  rowsWatched(run) === rows ? curve() : [];
+  run.watched === rows ? metricCurve(run, name) : [];
 
 /** The names of all metrics with at least one value on any run's curve, in order of appearance. */
 export function metricNames(runs: readonly Run[]): string[] {
@@ -200,3 +189,15 @@ function firstMoves(run: Run): ReadonlyMap<Phase, number> {
 }
 
 export const phasesIn = (points: readonly Point[]): Phase[] => [...new Set(points.map(({ phase }) => phase))];
+
+/** The layer and the kind in a module's path: `encoder.layer.3.attention.self.query` is layer 3 of kind `attention.self.query`. */
+export interface ModulePath {
+  readonly layer: number;
+  readonly kind: string;
+}
+
+export function modulePathOf(path: string): ModulePath {
+  const parts = path.split(".");
+  const at = parts.findIndex((part) => /^\d+$/.test(part));
+  return at < 0 ? { layer: 0, kind: path } : { layer: Number(parts[at]), kind: parts.slice(at + 1).join(".") };
+}

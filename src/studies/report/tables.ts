@@ -2,31 +2,19 @@
 import { formatBytes, formatCount, formatNumber, formatSeconds, own } from "../../base/index.js";
 import type { JsonValue, MachineFacts, RowCounts, Versions } from "../../base/records/index.js";
 import { type CurveSubject, evenlyChosen } from "./figures/curves.js";
-import { runMark } from "./figures/palette.js";
-import { metricTitle } from "./figures/training.js";
-import { collapsed, html, type Markup, section } from "./html.js";
+import { marked } from "./figures/palette.js";
+import { metricTitle } from "./figures/trainingFigures.js";
+import { collapsed, factList, formatted, html, type Markup, NOTHING, row, section, table } from "./html.js";
 import { finalMetrics, metricNames, metricsByRows, type Run } from "./runs.js";
-import { NOTHING, number, row, table } from "./table.js";
 
 /** Final metrics and cost, one row for each run. */
 export function resultsTable(runs: readonly Run[]): Markup {
   const metrics = [...new Set(runs.flatMap((run) => Object.keys(finalMetrics(run))))];
-  const head = [
-    "Run",
-    ...metrics.map(metricTitle),
-    "Trained parameters",
-    "Share",
-    "Steps",
-    "Time",
-    "Tokens/s",
-    "Peak memory",
-  ];
+  const costs = ["Trained parameters", "Share", "Steps", "Time", "Tokens/s", "Peak memory"];
+  const head = ["Run", ...metrics.map(metricTitle), ...costs];
   const rows = runs.map((run) => {
     const found = finalMetrics(run);
-    return row(html`${runMark(run)} ${run.name}`, [
-      ...metrics.map((name) => number(own(found, name), formatNumber)),
-      ...cost(run),
-    ]);
+    return row(marked(run), [...metrics.map((name) => formatted(own(found, name), formatNumber)), ...cost(run)]);
   });
   return table("Results at the end of each run", head, rows, { hidesCaption: true });
 }
@@ -37,12 +25,12 @@ function cost(run: Run): string[] {
   const parameters = run.start?.parameters;
   const seconds = sum((step) => step.seconds);
   return [
-    number(parameters?.trained, formatCount),
-    number(parameters && (100 * parameters.trained) / parameters.total, (share) => `${share.toFixed(2)} %`),
-    number(steps.at(-1)?.step, formatCount),
-    number(run.seconds, formatSeconds),
-    number(sum((step) => step.tokens) / seconds, (rate) => formatCount(Math.round(rate))),
-    number(run.done?.peakMemoryBytes, formatBytes),
+    formatted(parameters?.trained, formatCount),
+    formatted(parameters && (100 * parameters.trained) / parameters.total, (share) => `${share.toFixed(2)} %`),
+    formatted(steps.at(-1)?.step, formatCount),
+    formatted(run.seconds, formatSeconds),
+    formatted(sum((step) => step.tokens) / seconds, (rate) => formatCount(Math.round(rate))),
+    formatted(run.done?.peakMemoryBytes, formatBytes),
   ];
 }
 
@@ -57,11 +45,11 @@ export function evaluationsTable(runs: readonly Run[]): Markup | undefined {
       .of("evaluation")
       .flatMap((event) =>
         metricsByRows(run, event).map(([rows, metrics]) =>
-          row(html`${runMark(run)} ${run.name}`, [
+          row(marked(run), [
             event.phase,
-            number(event.step, formatCount),
+            formatted(event.step, formatCount),
             rows,
-            ...names.map((name) => number(own(metrics, name), formatNumber)),
+            ...names.map((name) => formatted(own(metrics, name), formatNumber)),
           ]),
         ),
       ),
@@ -120,17 +108,17 @@ export function machineTables(subjects: readonly CurveSubject[]): Markup | undef
   const rows = [
     ...Object.entries(ROWS).map(([key, name]) => ({
       name,
-      values: values((start) => number(start.rows?.[key as keyof RowCounts], formatCount)),
+      values: values((start) => formatted(start.rows?.[key as keyof RowCounts], formatCount)),
     })),
-    { name: "Processes", values: values(({ processes }) => number(processes, formatCount)) },
-    { name: "Rows per step", values: values(({ rowsPerStep }) => number(rowsPerStep, formatCount)) },
-    { name: "Parameters", values: values(({ parameters }) => number(parameters.total, formatCount)) },
-    { name: "Trained parameters", values: values(({ parameters }) => number(parameters.trained, formatCount)) },
+    { name: "Processes", values: values(({ processes }) => formatted(processes, formatCount)) },
+    { name: "Rows per step", values: values(({ rowsPerStep }) => formatted(rowsPerStep, formatCount)) },
+    { name: "Parameters", values: values(({ parameters }) => formatted(parameters.total, formatCount)) },
+    { name: "Trained parameters", values: values(({ parameters }) => formatted(parameters.trained, formatCount)) },
     ...Object.entries(MACHINE).map(([key, name]) => ({
       name,
       values: values((start) => {
         const facts: Facts = { ...start.machine, ...start.versions };
-        return key === "memoryBytes" ? number(facts[key], formatBytes) : valueText(facts[key]);
+        return key === "memoryBytes" ? formatted(facts[key], formatBytes) : valueText(facts[key]);
       }),
     })),
   ];
@@ -161,19 +149,13 @@ function comparison(
   const [apart, shared] = [rows.filter(differs), rows.filter((one) => !differs(one))];
   if (rows.every(({ values }) => values.every((value) => value === NOTHING))) return undefined;
   const head = ["", ...subjects.map(({ name }) => name)];
+  const differing = apart.map(({ name, values }) => row(name, values));
   return section(id, title, [
     apart.length > 0
-      ? table(
-          `Where they differ (${title.toLowerCase()})`,
-          head,
-          apart.map(({ name, values }) => row(name, values)),
-          { kind: "text" },
-        )
+      ? table(`Where they differ (${title.toLowerCase()})`, head, differing, { kind: "text" })
       : undefined,
     apart.length > 0 && shared.length > 0 ? html`<h3>Shared by all</h3>` : undefined,
-    shared.length > 0
-      ? html`<dl>${shared.map(({ name, values }) => html`<div><dt>${name}</dt><dd>${values[0]}</dd></div>`)}</dl>`
-      : undefined,
+    shared.length > 0 ? factList(shared.map(({ name, values }) => [name, values[0]])) : undefined,
   ]);
 }
 

@@ -1,4 +1,4 @@
-/** Checks of a comparison, and headings that say which rows a score is of. */
+// Checks of a comparison, and headings that say which rows a score is of.
 import { BidoraError, formatCount, words } from "../../base/index.js";
 import {
   bareMetric,

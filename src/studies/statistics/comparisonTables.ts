@@ -1,6 +1,7 @@
-/** The tables of a comparison: methods by tasks, with their scores and costs. */
+// The tables of a comparison: methods by tasks, with their scores and costs.
 import { BidoraError, own } from "../../base/index.js";
 import {
+  CONDITIONS,
   type ComparedMetric,
   type ComparedTask,
   type Comparison,
@@ -11,10 +12,8 @@ import {
 } from "../../base/records/index.js";
 import { checkComparison, metricHeading, scoresHeading } from "./checkComparison.js";
 import { competes, competitionNotes, countMissing, flawWords } from "./competing.js";
-import { conditionColumns } from "./conditionColumns.js";
-import { costColumns } from "./costColumns.js";
-import { gridNotes } from "./gridNotes.js";
-import { NOTHING, plain, type ResultCell, type ResultColumn, type ResultTable } from "./renderTable.js";
+import { costColumns, gridNotes } from "./costColumns.js";
+import { NOTHING, plain, plainColumns, type ResultCell, type ResultColumn, type ResultTable } from "./renderTable.js";
 import { mean, round12, sampleDeviation } from "./summary.js";
 
 /**
@@ -31,7 +30,11 @@ export function comparisonTables(comparison: Comparison, reached: readonly Score
   const scores = tasks.map((task) => scoreColumns(comparison, task, usual));
   const costs = tasks.map((task) => [
     ...conditionColumns(comparison, task.name),
-    ...costColumns(comparison, task, reachedIn(task.name, reached)),
+    ...costColumns(
+      comparison,
+      task,
+      reached.find((one) => one.task === task.name),
+    ),
   ]);
   const table = (columns: readonly ResultColumn[][], notes: readonly string[]): ResultTable => ({
     heading: "Method",
@@ -46,9 +49,6 @@ export function comparisonTables(comparison: Comparison, reached: readonly Score
     : [table(scores, scoreNotes), table(costs, costNotes)];
 }
 
-const reachedIn = (task: string, reached: readonly ScoreReached[]): ScoreReached | undefined =>
-  reached.find((one) => one.task === task);
-
 function checkReached({ tasks, methods }: Comparison, reached: readonly ScoreReached[]): void {
   for (const { task, runs } of reached) {
     const stray = tasks.some(({ name }) => name === task)
@@ -62,7 +62,6 @@ function checkReached({ tasks, methods }: Comparison, reached: readonly ScoreRea
   }
 }
 
-/** Notes on the rows that scores are of. */
 function rowsNotes(tasks: readonly ComparedTask[]): string[] {
   const beside =
     "Methods are compared and tested on the test rows; scores on the validation rows are shown next to them.";
@@ -93,7 +92,6 @@ interface Score {
   readonly missing: number;
   /** Why it says nothing about the method. */
   readonly flaws: readonly string[];
-  /** Whether it can be the best. */
   readonly competes: boolean;
 }
 
@@ -103,15 +101,15 @@ interface Score {
  */
 function scoreColumns(comparison: Comparison, task: ComparedTask, usualSeeds: number): ResultColumn[] {
   const { name, metrics, rows, beside } = task;
-  const columnsOf = (some: readonly ComparedMetric[], of: ScoredRows | undefined): ResultColumn[] =>
+  const columnsOn = (some: readonly ComparedMetric[], of: ScoredRows | undefined): ResultColumn[] =>
     some.map((metric) => {
       const scores = comparison.methods.map((method) => scoreOf(comparison, name, method, metric.name));
       const heading = metricHeading(metric, of);
       const title = metric.goal === "minimize" ? `${heading} ↓` : heading;
       return { group: scoresHeading(name, of), title, align: "right", cells: cellsOf(scores, metric.goal, usualSeeds) };
     });
-  const shown = beside ? columnsOf(beside.metrics, beside.rows).map(unmarked) : [];
-  return [...columnsOf(metrics, rows), ...shown];
+  const shown = beside ? columnsOn(beside.metrics, beside.rows).map(unmarked) : [];
+  return [...columnsOn(metrics, rows), ...shown];
 }
 
 const unmarked = (column: ResultColumn): ResultColumn => ({
@@ -120,13 +118,12 @@ const unmarked = (column: ResultColumn): ResultColumn => ({
 });
 
 /** The number of runs behind each score of the table. */
-function seedCounts(comparison: Comparison): number[] {
-  return comparison.tasks.flatMap(({ name, metrics }) =>
+const seedCounts = (comparison: Comparison): number[] =>
+  comparison.tasks.flatMap(({ name, metrics }) =>
     comparison.methods.flatMap((method) =>
       metrics.map((metric) => scoreOf(comparison, name, method, metric.name).n).filter((n) => n > 0),
     ),
   );
-}
 
 function scoreOf(comparison: Comparison, task: string, method: string, metric: string): Score {
   const runs = comparison.runs.filter(
@@ -191,4 +188,16 @@ function decimalsFor(values: readonly number[]): number {
 function figure(value: number, decimals: number): string {
   const text = value.toFixed(decimals);
   return text.startsWith("-") && Number(text) !== 0 ? text.replace("-", "−") : text.replace("-", "");
+}
+
+/** The conditions in which a task's methods differ, one column each. */
+function conditionColumns({ methods, runs }: Comparison, task: string): ResultColumn[] {
+  const column = plainColumns(methods, task);
+  const ofTask = runs.filter((run) => run.task === task);
+  return (Object.keys(CONDITIONS) as (keyof typeof CONDITIONS)[]).flatMap((key) => {
+    const valuesOf = (method: string) =>
+      ofTask.flatMap((run) => (run.method === method ? (run.conditions?.[key] ?? []) : []));
+    if (new Set(methods.flatMap(valuesOf)).size < 2) return [];
+    return column(CONDITIONS[key], (method) => [...new Set(valuesOf(method))].join(", ") || NOTHING);
+  });
 }

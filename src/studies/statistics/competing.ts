@@ -1,4 +1,4 @@
-/** The runs of a comparison that do not compete, and why. */
+// The runs of a comparison that do not compete, and why.
 import { group } from "d3-array";
 import {
   type ComparedTask,
@@ -89,21 +89,22 @@ export function competitionNotes(found: Found): string[] {
   return [...failureNotes(found), ...unfinishedNote(found), ...leftOutNote(found), ...flawNotes(found)];
 }
 
-const byPair = <T extends RunId>(runs: readonly T[]): [T, ...T[]][] =>
-  [...group(runs, ({ task, method }) => JSON.stringify([task, method])).values()] as [T, ...T[]][];
+/** Runs by task and method. */
+export const byPair = <T extends Pick<RunId, "task" | "method">>(runs: readonly T[]): T[][] => [
+  ...group(runs, ({ task, method }) => JSON.stringify([task, method])).values(),
+];
 
 const seedsText = (runs: readonly RunId[]): string =>
   `seed${runs.length > 1 ? "s" : ""} ${runs.map(({ seed }) => seed).join(", ")}`;
 
 function failureNotes({ failed = [], unfinished = [], runs }: Found): string[] {
   return byPair(failed).map((those) => {
-    const [{ task, method, seed, reason }] = those;
+    const { task, method, seed, reason } = those[0]!;
     const all = [...runs, ...failed, ...unfinished].filter((run) => run.task === task && run.method === method);
     return `${method} failed in ${those.length} of ${all.length} runs on ${task} (${seedsText(those)}). Seed ${seed}: ${reason}`;
   });
 }
 
-/** At most this many unfinished runs are named. */
 const NAMED = 6;
 const STATES: Readonly<Record<UnfinishedRun["state"], string>> = {
   running: "still running",
@@ -122,7 +123,9 @@ function unfinishedNote({ unfinished = [] }: Found): string[] {
 }
 
 function leftOutNote(found: Found): string[] {
-  const names = byPair(withoutScore(found)).map(([{ task, method }]) => `${method} on ${task}`);
+  const names = byPair(withoutScore(found))
+    .map(([first]) => first!)
+    .map(({ task, method }) => `${method} on ${task}`);
   if (names.length === 0) return [];
   return [
     `Not marked as best, and left out of the tests that the task is part of, because runs failed or are missing: ${names.join(", ")}. The other runs are a biased sample of the method's seeds.`,
@@ -134,7 +137,7 @@ function flawNotes(found: Found): string[] {
   const rowsOf = new Map(found.tasks.map((task) => [task.name, reportedRows(task)]));
   const flawed = notCompeting(found).filter((run): run is RunId & { why: Flaw } => isFlaw(run.why));
   return [...group(flawed, ({ task, why }) => JSON.stringify([task, why])).values()].map((those) => {
-    const [{ task, why }] = those as [(typeof those)[number]];
+    const { task, why } = those[0]!;
     const [who, rows] = [namesOf(those), rowsOf.get(task)];
     return {
       untrained: `On ${task}, ${who} kept a model that no update had changed: the score is the start's, and is not marked as best.`,
@@ -146,5 +149,5 @@ function flawNotes(found: Found): string[] {
 
 const namesOf = (runs: readonly RunId[]): string =>
   byPair(runs)
-    .map((those) => `${those[0].method} (${seedsText(those)})`)
+    .map((those) => `${those[0]!.method} (${seedsText(those)})`)
     .join(", ");

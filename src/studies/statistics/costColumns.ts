@@ -1,5 +1,5 @@
-/** The table columns that say what runs cost, and what a run had cost when it reached a score. */
-import { sum } from "d3-array";
+// What runs cost, what a run had cost when it reached a score, and what the grid tried.
+import { group, sum } from "d3-array";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../../base/index.js";
 import type {
   ComparedRun,
@@ -11,8 +11,7 @@ import type {
   ScoreReached,
   TriedPoint,
 } from "../../base/records/index.js";
-import { gridPointsOf } from "./gridNotes.js";
-import { NOTHING, plain, type ResultCell, type ResultColumn } from "./renderTable.js";
+import { NOTHING, plainColumns, type ResultColumn } from "./renderTable.js";
 import { mean } from "./summary.js";
 
 /**
@@ -24,39 +23,34 @@ export function costColumns(
   task: ComparedTask,
   reached: ScoreReached | undefined,
 ): ResultColumn[] {
-  const column = (title: string, cellOf: (method: string) => ResultCell): ResultColumn => ({
-    group: task.name,
-    title,
-    align: "right",
-    cells: methods.map(cellOf),
-  });
-  const over =
-    (read: (run: ComparedRun) => number, format: (values: readonly number[]) => string) => (method: string) =>
-      plain(formatKnown(runs.filter((run) => run.task === task.name && run.method === method).map(read), format));
-  return [
-    column(
-      "Trained parameters",
-      over((run) => run.trainedParameters, formatRange),
-    ),
-    column(
-      "Time",
-      over(
-        (run) => run.seconds,
-        (values) => formatSeconds(mean(values)),
-      ),
-    ),
-    column(
-      "Peak memory",
-      over(
-        (run) => run.peakMemoryBytes,
-        (values) => formatBytes(mean(values)),
-      ),
-    ),
-    ...(tuning.length > 0
-      ? [column("Grid", (method) => plain(gridText(gridPointsOf({ tuning }, task.name, method))))]
-      : []),
-    ...(reached ? reachColumns(reached, task.rows, column) : []),
-  ];
+  const column = plainColumns(methods, task.name);
+  const costs = COSTS.map(({ title, read, format }) =>
+    column(title, (method) => {
+      const own = runs.filter((run) => run.task === task.name && run.method === method);
+      // Values that are missing in a run's files are left out.
+      const known = own.map(read).filter(Number.isFinite);
+      return known.length === 0 ? NOTHING : format(known);
+    }),
+  );
+  const grid = column("Grid", (method) => gridText(gridPointsOf({ tuning }, task.name, method)));
+  return [...costs, ...(tuning.length > 0 ? [grid] : []), ...(reached ? reachColumns(reached, task.rows, column) : [])];
+}
+
+interface CostColumn {
+  readonly title: string;
+  readonly read: (run: ComparedRun) => number;
+  readonly format: (values: readonly number[]) => string;
+}
+
+const COSTS: readonly CostColumn[] = [
+  { title: "Trained parameters", read: (run) => run.trainedParameters, format: formatRange },
+  { title: "Time", read: (run) => run.seconds, format: (values) => formatSeconds(mean(values)) },
+  { title: "Peak memory", read: (run) => run.peakMemoryBytes, format: (values) => formatBytes(mean(values)) },
+];
+
+function formatRange(counts: readonly number[]): string {
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  return least === most ? formatCount(most) : `${formatCount(least)}–${formatCount(most)}`;
 }
 
 function gridText(tried: readonly TriedPoint[]): string {
@@ -68,43 +62,22 @@ function gridText(tried: readonly TriedPoint[]): string {
 function reachColumns(
   { target, split, runs }: ScoreReached,
   rows: ScoredRows | undefined,
-  column: (title: string, cellOf: (method: string) => ResultCell) => ResultColumn,
+  column: (title: string, textOf: (method: string) => string) => ResultColumn,
 ): ResultColumn[] {
   const over = (read: (cost: Cost) => number, format: (value: number) => string) => (method: string) => {
     const evaluated = runs.filter((run) => run.method === method);
     const costs = evaluated.flatMap(({ cost }) => (cost ? read(cost) : []));
-    if (evaluated.length === 0) return plain(NOTHING);
-    if (costs.length === 0) return plain("not reached");
+    if (evaluated.length === 0) return NOTHING;
+    if (costs.length === 0) return "not reached";
     // Without the share, the mean over the runs that reached the score would flatter a method that rarely does.
     const share = costs.length < evaluated.length ? ` (${costs.length} of ${evaluated.length})` : "";
-    return plain(`${format(mean(costs))}${share}`);
+    return `${format(mean(costs))}${share}`;
   };
   const isOther = split !== undefined && rows !== undefined && split !== rows.split;
   const score = `${formatNumber(target)}${isOther ? ` on ${split} rows` : ""}`;
-  return [
-    column(
-      `Time to ${score}`,
-      over((cost) => cost.seconds, formatSeconds),
-    ),
-    column(
-      `Steps to ${score}`,
-      over(
-        (cost) => cost.step,
-        (steps) => formatCount(Math.round(steps)),
-      ),
-    ),
-  ];
-}
-
-/** Values that are missing in a run's files are left out. */
-function formatKnown(values: readonly number[], format: (values: readonly number[]) => string): string {
-  const known = values.filter(Number.isFinite);
-  return known.length === 0 ? NOTHING : format(known);
-}
-
-function formatRange(counts: readonly number[]): string {
-  const [least, most] = [Math.min(...counts), Math.max(...counts)];
-  return least === most ? formatCount(most) : `${formatCount(least)}–${formatCount(most)}`;
+  const inSteps = (steps: number) => formatCount(Math.round(steps));
+  const [seconds, steps] = [over((cost) => cost.seconds, formatSeconds), over((cost) => cost.step, inSteps)];
+  return [column(`Time to ${score}`, seconds), column(`Steps to ${score}`, steps)];
 }
 
 /** One evaluation during a run. */
@@ -113,7 +86,6 @@ export interface EvaluationPoint {
   readonly seconds: number;
   /** The step, counted from 1 through all phases. */
   readonly step: number;
-  /** The score. */
   readonly value: number;
 }
 
@@ -129,3 +101,40 @@ export function costToReach(evaluations: readonly EvaluationPoint[], target: num
   const { seconds, step } = reached.reduce((first, point) => (point.step < first.step ? point : first));
   return { seconds, step };
 }
+
+/** A point in words: `learningRate=0.001, xi=0`. */
+export const pointText = ({ point }: Pick<TriedPoint, "point">): string =>
+  Object.entries(point)
+    .map(([key, value]) => `${key}=${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
+    .join(", ");
+
+const gridPointsOf = ({ tuning = [] }: Pick<Comparison, "tuning">, task: string, method: string): TriedPoint[] =>
+  tuning.filter((point) => point.task === task && point.method === method);
+
+/** Notes on the time of the grid, on grids of unequal size, and on choices among equal scores. */
+export function gridNotes({ tuning = [], methods }: Comparison): string[] {
+  if (tuning.length === 0) return [];
+  const time = "Time is that of the reported runs; that of the grid is the sum over its points.";
+  return [time, ...unequalNotes(tuning, methods), ...tieNotes(tuning)];
+}
+
+function unequalNotes(tuning: readonly TriedPoint[], methods: readonly string[]): string[] {
+  return [...group(tuning, ({ task }) => task)].flatMap(([task, tried]) => {
+    const counts = methods.map((name) => tried.filter(({ method }) => method === name).length);
+    if (new Set(counts).size < 2) return [];
+    const each = methods.map((name, i) => `${name} ${counts[i]}`).join(", ");
+    return [
+      `On ${task}, the methods have different numbers of grid points (${each}): settings without effect on a method are not tried for it. A method with more points had more to choose from.`,
+    ];
+  });
+}
+
+const tieNotes = (tuning: readonly TriedPoint[]): string[] =>
+  tuning.flatMap((one) => {
+    const { task, method, score, tied } = one;
+    if (tied === undefined || score === null) return [];
+    const all = tuning.filter((other) => other.task === task && other.method === method).length;
+    return [
+      `On ${task}, ${tied} of the ${all} points of ${method}'s grid have its best score, ${formatNumber(score)}, so the scores do not decide among them: ${pointText(one)} was taken, as equal scores go to the point with the most default values, and then to the first.`,
+    ];
+  });

@@ -1,4 +1,4 @@
-/** Holm's correction for multiple tests, and notes on families of tests that are too small to find anything. */
+// Holm's correction for multiple tests, and notes on families of tests that are too small to find anything.
 import padjust from "@stdlib/stats-padjust";
 import { group } from "d3-array";
 import { formatCount } from "../../base/index.js";

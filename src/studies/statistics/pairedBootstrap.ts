@@ -1,4 +1,4 @@
-/** The paired bootstrap over rows: is the difference of a metric between two methods more than chance? */
+// The paired bootstrap over rows: is the difference of a metric between two methods more than chance?
 import { BidoraError, own } from "../../base/index.js";
 import {
   areEnough,
@@ -10,7 +10,6 @@ import {
   percentiles,
   resultOfSample,
 } from "../../tasks/index.js";
-import type { OverRows } from "../../tasks/metrics/index.js";
 import { meanDifference, round12 } from "./summary.js";
 
 /** The least number of resamples. */
@@ -21,7 +20,6 @@ const A_TEST = 100;
 /** How many resamples each test of a family draws. @param family the number of tests corrected together */
 export const resamplesFor = (family: number): number => Math.max(USUAL, A_TEST * family);
 
-/** The result of a paired bootstrap. */
 export interface PairedBootstrap extends Interval {
   /** The metric of a minus that of b, over all rows; `low` and `high` are its percentile interval. */
   readonly difference: number;
@@ -35,30 +33,6 @@ export interface PairedBootstrap extends Interval {
 export interface Resampled {
   readonly whole: number;
   readonly drawn: readonly number[];
-}
-
-/**
- * The paired bootstrap (Koehn 2004) of the difference δ of a metric between two methods: rows are drawn with replacement, the same ones
- * for both methods. The resampled differences δ_i are centered on δ, not on 0, so p is the share of them that lie as far from δ as δ
- * lies from 0 (Berg-Kirkpatrick, Burkett & Klein 2012, §2, two-sided): p = (1 + #{|δ_i − δ| ≥ |δ|}) / (1 + B). The observed difference
- * counts as a draw (Davison & Hinkley 1997, §4.2), so that p is never 0. Both sides of the comparison are rounded to 12 decimals.
- * Resamples in which the difference is not a finite number are left out.
- * @param name the value of the metric's result
- * @param a the measured rows of one method
- * @param b those of the other: the same rows in the same order
- * @throws BidoraError `PAIRED_SAMPLES` for different numbers of rows, or fewer than two rows
- * @throws BidoraError `METRIC_NOT_FINITE` if the difference is undefined over all rows, or in more than 5 % of the resamples
- */
-export function pairedBootstrap<Measured>(
-  metric: OverRows<Measured>,
-  name: string,
-  a: readonly Measured[],
-  b: readonly Measured[],
-  options: BootstrapOptions,
-): PairedBootstrap {
-  const sides = [a, b].map((rows): MeasuredRows => ({ metric: metric as OverRows<unknown>, rows }));
-  const [ofA, ofB] = resampled(name, sides, options);
-  return differenceOf(name, ofA!, ofB!, options);
 }
 
 /**
@@ -87,7 +61,15 @@ export function resampled(
   }));
 }
 
-/** The paired bootstrap of two methods that were resampled together, with the same options. @throws BidoraError as `pairedBootstrap` */
+/**
+ * The paired bootstrap (Koehn 2004) of the difference δ of a metric between two methods: rows are drawn with replacement, the same ones
+ * for both methods. The resampled differences δ_i are centered on δ, not on 0, so p is the share of them that lie as far from δ as δ
+ * lies from 0 (Berg-Kirkpatrick, Burkett & Klein 2012, §2, two-sided): p = (1 + #{|δ_i − δ| ≥ |δ|}) / (1 + B). The observed difference
+ * counts as a draw (Davison & Hinkley 1997, §4.2), so that p is never 0. Both sides of the comparison are rounded to 12 decimals.
+ * Resamples in which the difference is not a finite number are left out.
+ * @param a one of the `resampled` methods @param b another one
+ * @throws BidoraError `METRIC_NOT_FINITE` if the difference is undefined over all rows, or in more than 5 % of the resamples
+ */
 export function differenceOf(name: string, a: Resampled, b: Resampled, options: BootstrapOptions): PairedBootstrap {
   const { resamples, confidence } = checkBootstrap(options);
   const difference = meanDifference([a.whole - b.whole]);

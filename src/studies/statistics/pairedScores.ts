@@ -1,4 +1,4 @@
-/** The pairs of a test over runs: two methods' scores with the same seed, those of tasks that share rows joined. */
+// The pairs of a test over runs: two methods' scores with the same seed, those of tasks that share rows joined.
 import { group } from "d3-array";
 import { own } from "../../base/index.js";
 import {
@@ -10,11 +10,14 @@ import {
 } from "../../base/records/index.js";
 import { mean } from "./summary.js";
 
+/** Every two names, in order. */
+export const everyTwo = (names: readonly string[]): (readonly [a: string, b: string])[] =>
+  names.flatMap((a, place) => names.slice(place + 1).map((b) => [a, b] as const));
+
 /** The runs of a test, and the metric that it compares on each task. */
 export interface Scope {
   readonly runs: readonly ComparedRun[];
   readonly metricOf: (task: string) => ComparedMetric;
-  /** The tasks that share rows. */
   readonly groups: readonly RowGroup[];
 }
 

@@ -1,11 +1,10 @@
-/** A table as data, and its renderings: text for the terminal, Markdown, LaTeX. */
+// A table as data, and its renderings: text for the terminal, Markdown, LaTeX.
 import { markdownTable as alignTable } from "markdown-table";
 import stringWidth from "string-width";
 import { oneLine } from "../../base/index.js";
 
 /** A table as data: one row per name, its cells by column. */
 export interface ResultTable {
-  /** The heading of the column of names. */
   readonly heading: string;
   readonly names: readonly string[];
   readonly columns: readonly ResultColumn[];
@@ -34,8 +33,20 @@ export const NOTHING = "–";
 
 export const plain = (text: string): ResultCell => ({ text, best: false });
 
-/** Runs of neighboring columns with the same group. */
-export function groupSpans(columns: readonly ResultColumn[]): { readonly group: string; readonly count: number }[] {
+/** Makes columns of one group, none of whose cells is the best. @param rows what the rows of the table are about */
+export const plainColumns =
+  <Row>(rows: readonly Row[], group = "") =>
+  (title: string, textOf: (row: Row) => string, align: ResultColumn["align"] = "right"): ResultColumn => ({
+    ...{ group, title, align },
+    cells: rows.map((row) => plain(textOf(row))),
+  });
+
+interface Span {
+  readonly group: string;
+  readonly count: number;
+}
+
+export function groupSpans(columns: readonly ResultColumn[]): Span[] {
   const spans: { group: string; count: number }[] = [];
   for (const { group } of columns) {
     const last = spans.at(-1);
@@ -73,11 +84,6 @@ export function terminalTable(table: ResultTable): string {
   return [...head, ...rows, ...(notes.length > 0 ? ["", ...notes] : [])].map((line) => line.trimEnd()).join("\n");
 }
 
-interface Span {
-  readonly group: string;
-  readonly count: number;
-}
-
 /** The width of each column's widest text; the first column of a group is wider if the group's name needs it. */
 function columnWidths(columns: readonly (readonly string[])[], groups: readonly Span[]): number[] {
   const widths = columns.map(widest);
@@ -109,17 +115,17 @@ const padStart = (text: string, width: number): string => " ".repeat(Math.max(0,
 /** A table in GitHub's Markdown, the best of each column in bold. It has a single header line: titles get their group as a prefix. */
 export function markdownTable(table: ResultTable): string {
   const header = [table.heading, ...table.columns.map(titleOf)].map(escapeMarkdown);
-  const rows = table.names.map((name, row) => [
-    escapeMarkdown(name),
-    ...table.columns.map(({ cells }) => {
-      const { text, best } = cells[row]!;
-      return best ? `**${escapeMarkdown(text)}**` : escapeMarkdown(text);
-    }),
-  ]);
+  const rows = rowsOf(table, escapeMarkdown, (text) => `**${text}**`);
   const alignments = ["left", ...table.columns.map(({ align }) => align)];
   const lines = alignTable([header, ...rows], { align: alignments, stringLength: stringWidth });
   const notes = table.notes.map((note) => `\n\n${escapeMarkdown(note)}`);
   return `${lines}${notes.join("")}\n`;
+}
+
+/** The names and cells of each row. */
+function rowsOf({ names, columns }: ResultTable, escaped: (text: string) => string, bold: (text: string) => string) {
+  const textOf = ({ text, best }: ResultCell) => (best ? bold(escaped(text)) : escaped(text));
+  return names.map((name, row) => [escaped(name), ...columns.map(({ cells }) => textOf(cells[row]!))]);
 }
 
 const titleOf = ({ group, title }: ResultColumn): string => (group === "" ? title : `${group}: ${title}`);
@@ -129,13 +135,7 @@ const escapeMarkdown = (text: string): string => oneLine(text).replace(/[\\`*_{}
 
 /** A table as LaTeX's `tabular` with rules of the package `booktabs`, the best of each column in bold, and notes as comments. */
 export function latexTable(table: ResultTable): string {
-  const rows = table.names.map((name, row) => [
-    escapeLatex(name),
-    ...table.columns.map(({ cells }) => {
-      const { text, best } = cells[row]!;
-      return best ? `\\textbf{${escapeLatex(text)}}` : escapeLatex(text);
-    }),
-  ]);
+  const rows = rowsOf(table, escapeLatex, (text) => `\\textbf{${text}}`);
   const titles = [table.heading, ...table.columns.map(({ title }) => title)].map(escapeLatex);
   return [
     "% \\usepackage{booktabs}",

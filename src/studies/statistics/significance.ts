@@ -1,10 +1,10 @@
-/** Significance tests between methods, from the scores of finished runs. */
+// Significance tests between methods, from the scores of finished runs.
 import { own } from "../../base/index.js";
 import type { ComparedMetric, ComparedRun, ComparedTask, Comparison, WilcoxonTest } from "../../base/records/index.js";
 import { checkComparison, isOfRows } from "./checkComparison.js";
 import { methodsWithoutFailure } from "./competing.js";
 import { pairsNeeded, withHolm } from "./holm.js";
-import { type PairedScores, pairsOfRuns, pairsOfTasks, type Scope } from "./pairedScores.js";
+import { everyTwo, type PairedScores, pairsOfRuns, pairsOfTasks, type Scope } from "./pairedScores.js";
 import { pairedEffect, wilcoxon } from "./wilcoxon.js";
 
 type Uncorrected = Omit<WilcoxonTest, "pHolm">;
@@ -121,8 +121,7 @@ const OVER_TASKS: Pairing = {
 
 function testsOf(comparison: Comparison, scope: NamedScope, pairing: Pairing): Uncorrected[] {
   const sound = methodsWithoutFailure(comparison, tasksIn(scope));
-  const pairs = sound.flatMap((a, place) => sound.slice(place + 1).map((b): [string, string] => [a, b]));
-  return pairs.flatMap(([a, b]) => testOf(a, b, scope, pairing) ?? []);
+  return everyTwo(sound).flatMap(([a, b]) => testOf(a, b, scope, pairing) ?? []);
 }
 
 function testOf(

@@ -1,9 +1,9 @@
-/** The table of significance tests, with notes on what they can and cannot say. */
+// The table of significance tests, with notes on what they can and cannot say.
 import { group } from "d3-array";
 import { formatCount, formatNumber, words } from "../../base/index.js";
 import type { SignificanceTest, WilcoxonTest } from "../../base/records/index.js";
 import { familyOf, underpoweredNotes } from "./holm.js";
-import { NOTHING, plain, type ResultColumn, type ResultTable } from "./renderTable.js";
+import { NOTHING, plainColumns, type ResultTable } from "./renderTable.js";
 import { MAIN } from "./significance.js";
 
 const TEST_NAMES: Readonly<Record<SignificanceTest["test"], string>> = {
@@ -14,13 +14,7 @@ const TEST_NAMES: Readonly<Record<SignificanceTest["test"], string>> = {
 
 /** One row per test, in the given order, with notes on the tests' populations and on tests that can't be significant. */
 export function significanceTable(tests: readonly SignificanceTest[]): ResultTable {
-  type Read = (test: SignificanceTest) => string;
-  const column = (title: string, read: Read, align: ResultColumn["align"] = "right"): ResultColumn => ({
-    group: "",
-    title,
-    align,
-    cells: tests.map((test) => plain(read(test))),
-  });
+  const column = plainColumns(tests);
   return {
     heading: "Methods",
     names: tests.map(({ a, b }) => `${a} – ${b}`),
@@ -104,13 +98,11 @@ function someTasksNote(test: SignificanceTest): string[] {
   if (test.test === "bootstrap" || !test.tasks) return [];
   const some = test.tasks;
   const names = some.join(", ");
-  return test.metric === MAIN
-    ? [
-        `Each task's main metric is tested over ${some.length} tasks: ${names}. Tasks whose main metric is better when lower, or that have no result, are left out.`,
-      ]
-    : [
-        `${words(test.metric)}${kindOf(test)} is tested over ${some.length} tasks: ${names}. Tasks without this metric on their reported rows are left out.`,
-      ];
+  const [metric, others] =
+    test.metric === MAIN
+      ? ["Each task's main metric", "Tasks whose main metric is better when lower, or that have no result,"]
+      : [`${words(test.metric)}${kindOf(test)}`, "Tasks without this metric on their reported rows"];
+  return [`${metric} is tested over ${some.length} tasks: ${names}. ${others} are left out.`];
 }
 
 const kindOf = ({ kind }: WilcoxonTest): string => (kind === undefined ? "" : ` of ${kind}`);

@@ -1,4 +1,4 @@
-/** Means, deviations and differences of scores. */
+// Means, deviations and differences of scores.
 import { fsum, group } from "d3-array";
 import { BidoraError } from "../../base/index.js";
 import type { ComparedRun, SummaryEntry } from "../../base/records/index.js";

@@ -1,4 +1,4 @@
-/** Wilcoxon's signed-rank test of paired samples, and effect sizes to report with it. */
+// Wilcoxon's signed-rank test of paired samples, and effect sizes to report with it.
 import type { PairedEffect } from "../../base/records/index.js";
 import { averageRanks, normalCdf } from "../../tasks/index.js";
 import { meanDifference, roundedDifferences, sampleDeviation } from "./summary.js";

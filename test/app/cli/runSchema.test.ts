@@ -7,8 +7,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import type { Option } from "../../../src/base/settings/option.js";
-import { compareOptions } from "../../../src/studies/comparison/compareOptions.js";
-import { readSpec } from "../../../src/studies/comparison/spec.js";
+import { compareOptions } from "../../../src/studies/comparison/spec/compareOptions.js";
+import { readSpec } from "../../../src/studies/comparison/spec/spec.js";
 import { readRunFile, runOptions } from "../../../src/tasks/config/index.js";
 import { freshPath } from "../../support/workFolder.js";
 

@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { compare } from "../../../src/app/commands/compare.js";
-import { secondsWithJobs } from "../../../src/studies/comparison/expectedCosts.js";
+import { secondsWithJobs } from "../../../src/studies/comparison/plan/estimates.js";
 import { bidora, changed, fresh, json, write } from "../support.js";
 import { file, type Result, train, validation } from "./small.js";
 

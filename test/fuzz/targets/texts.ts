@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { fullMatch, groupAt, isPattern } from "../../../src/base/patterns.js";
-import { readSpec } from "../../../src/studies/comparison/spec.js";
+import { readSpec } from "../../../src/studies/comparison/spec/spec.js";
 import { readRunFile, resolveRun } from "../../../src/tasks/config/index.js";
 import { ChatTemplate } from "../../../src/text/chatTemplate.js";
 import { GOLDEN, golden, placed, ROOT } from "../files.js";

@@ -2,10 +2,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BidoraError, UsageError } from "../../../src/base/errors.js";
-import type { CompareSettings } from "../../../src/studies/comparison/compareOptions.js";
-import { checkTasks } from "../../../src/studies/comparison/rows/checkTasks.js";
-import { factsIn } from "../../../src/studies/comparison/runFacts.js";
-import { readSpec } from "../../../src/studies/comparison/spec.js";
+import { checkTasks } from "../../../src/studies/comparison/plan/checkTasks.js";
+import { factsIn } from "../../../src/studies/comparison/plan/estimates.js";
+import type { ComparisonSettings } from "../../../src/studies/comparison/spec/compareOptions.js";
+import { readSpec } from "../../../src/studies/comparison/spec/spec.js";
 import { resolveRun } from "../../../src/tasks/config/index.js";
 import { BERT, fresh, GOLDEN, jsonl, write } from "../../e2e/support.js";
 
@@ -19,7 +19,7 @@ const validation = jsonl(...rowsOf(8, "validation"));
 const other = jsonl(...rowsOf(6, "test"));
 const model = join(BERT, "single");
 
-interface Asked extends CompareSettings {
+interface Asked extends ComparisonSettings {
   readonly tasks?: never;
 }
 

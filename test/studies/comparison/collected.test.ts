@@ -3,9 +3,8 @@ import { join } from "node:path";
 import { describe, expect, it, test } from "vitest";
 import { compare } from "../../../src/app/commands/compare.js";
 import { readComparisonFile } from "../../../src/base/records/comparison.js";
-import { collectRuns } from "../../../src/studies/comparison/collectRuns.js";
-import { missingRuns } from "../../../src/studies/comparison/missingRuns.js";
-import { writeComparison } from "../../../src/studies/comparison/results.js";
+import { collectRuns, missingRuns } from "../../../src/studies/comparison/results/collectRuns.js";
+import { writeComparison } from "../../../src/studies/comparison/results/results.js";
 import { fresh } from "../../e2e/support.js";
 import { writtenRun } from "./writtenRun.js";
 

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { Cell } from "../../../src/studies/comparison/cells.js";
-import { collectRuns } from "../../../src/studies/comparison/collectRuns.js";
-import { refuseMixed, runToStart } from "../../../src/studies/comparison/conditions.js";
+import type { Cell } from "../../../src/studies/comparison/plan/cells.js";
+import { refuseMixed, runToStart } from "../../../src/studies/comparison/plan/plan.js";
+import { collectRuns } from "../../../src/studies/comparison/results/collectRuns.js";
 import { fresh } from "../../e2e/support.js";
 import { writtenRun } from "./writtenRun.js";
 

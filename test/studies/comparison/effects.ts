@@ -1,6 +1,6 @@
 import { expect } from "vitest";
-import { finalCells, gridCells, pairsOf } from "../../../src/studies/comparison/cells.js";
-import type { Spec } from "../../../src/studies/comparison/spec.js";
+import { finalCells, gridCells, pairsOf } from "../../../src/studies/comparison/plan/cells.js";
+import type { Spec } from "../../../src/studies/comparison/spec/spec.js";
 import { refuseUnused, resolveRun } from "../../../src/tasks/config/index.js";
 
 /** Whatever a comparison sets in any of its runs acts there. @param rows of each training set */

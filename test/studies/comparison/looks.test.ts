@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Phase, RunEvent } from "../../../src/base/records/events.js";
-import { evaluationsIn } from "../../../src/studies/comparison/collectRuns.js";
+import { evaluationsIn } from "../../../src/studies/comparison/results/collectRuns.js";
 
 /** Seconds since some moment as an event's time. */
 const time = (seconds: number): string => new Date(1e12 + seconds * 1000).toISOString();

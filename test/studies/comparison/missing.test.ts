@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { RunEvent } from "../../../src/base/records/events.js";
 import { holdFolder } from "../../../src/base/records/folderLock.js";
-import { hasDiverged, missingRuns, runStateOf } from "../../../src/studies/comparison/missingRuns.js";
+import { hasDiverged, missingRuns, runStateOf } from "../../../src/studies/comparison/results/collectRuns.js";
 import { writtenRun } from "./writtenRun.js";
 
 const work = mkdtempSync(join(tmpdir(), "bidora-missing-"));

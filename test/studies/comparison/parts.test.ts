@@ -3,12 +3,17 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseArguments } from "../../../src/app/cli/args.js";
 import { shellLine } from "../../../src/base/format.js";
-import { lengthWithinBudget, ONE_PER_STEP, readBudget, rowsPerStep } from "../../../src/studies/comparison/budget.js";
-import { runsFailed } from "../../../src/studies/comparison/comparisonProgress.js";
-import { secondsWithJobs } from "../../../src/studies/comparison/expectedCosts.js";
-import { bestPoint, gridPoints, pointName } from "../../../src/studies/comparison/grid/grid.js";
-import { type EndedRun, flagsOf } from "../../../src/studies/comparison/jobs.js";
-import { variantsOf } from "../../../src/studies/comparison/spec.js";
+import { runsFailed } from "../../../src/studies/comparison/jobs/comparisonProgress.js";
+import { type EndedRun, flagsOf } from "../../../src/studies/comparison/jobs/jobs.js";
+import {
+  lengthWithinBudget,
+  ONE_PER_STEP,
+  readBudget,
+  rowsPerStep,
+} from "../../../src/studies/comparison/plan/budget.js";
+import { secondsWithJobs } from "../../../src/studies/comparison/plan/estimates.js";
+import { bestPoint, gridPoints, pointName } from "../../../src/studies/comparison/plan/grid.js";
+import { variantsOf } from "../../../src/studies/comparison/spec/variants.js";
 import { type RunSettings, resolveRun, runOptions } from "../../../src/tasks/config/index.js";
 
 describe("variants", () => {

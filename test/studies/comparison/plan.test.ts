@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { comparedRunsIn, PLAN } from "../../../src/base/records/comparisonFolder.js";
 import { MARKER, RUN_FILE } from "../../../src/base/records/names.js";
-import { type Cell, finalCells, otherFinishedCells, pairsOf } from "../../../src/studies/comparison/cells.js";
-import type { CompareSettings } from "../../../src/studies/comparison/compareOptions.js";
-import { checkStarted, refuseForeignRuns, savePlan } from "../../../src/studies/comparison/plan.js";
-import { readSpec } from "../../../src/studies/comparison/spec.js";
+import { type Cell, finalCells, otherFinishedCells, pairsOf } from "../../../src/studies/comparison/plan/cells.js";
+import { checkStarted, refuseForeignRuns, savePlan } from "../../../src/studies/comparison/plan/plan.js";
+import type { ComparisonSettings } from "../../../src/studies/comparison/spec/compareOptions.js";
+import { readSpec } from "../../../src/studies/comparison/spec/spec.js";
 import { renderRunYaml, resolveRun } from "../../../src/tasks/config/index.js";
 import { fresh, write } from "../../e2e/support.js";
 
@@ -20,7 +20,7 @@ const model = join(write("config.json", "{}"), "..");
 const file = write("compare.yaml", `model: ${model}\ntask: regression\ntrain: ${train}\nrank: 4\n`);
 
 /** Looks at what is in the folder, as a comparison does before it begins, and keeps what is asked for. */
-async function asked(flags: CompareSettings): Promise<Cell[]> {
+async function asked(flags: ComparisonSettings): Promise<Cell[]> {
   const spec = readSpec({ seeds: [0], ...flags }, file);
   const beside = await otherFinishedCells(spec, comparedRunsIn(spec.output), facts);
   await checkStarted(spec.output, beside, spec.grid.flatMap(Object.keys));

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { CollectedRun } from "../../../src/studies/comparison/collectRuns.js";
-import { summarizeRuns } from "../../../src/studies/comparison/results.js";
+import type { CollectedRun } from "../../../src/studies/comparison/results/collectRuns.js";
+import { summarizeRuns } from "../../../src/studies/comparison/results/results.js";
 import { fresh } from "../../e2e/support.js";
 
 /** A run of a regression task, where the look at a step saw a score after as many seconds. */

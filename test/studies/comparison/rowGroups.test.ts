@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type RowRecord, writeRowRecord } from "../../../src/base/records/rowRecord.js";
-import { rowGroupsOf } from "../../../src/studies/comparison/rows/rowGroups.js";
+import { rowGroupsOf } from "../../../src/studies/comparison/results/rowGroups.js";
 import { rowKey, sampleOf } from "../../../src/tasks/data/rowIdentity.js";
 import { fresh } from "../../e2e/support.js";
 

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { type CollectedRun, collectRuns } from "../../../src/studies/comparison/collectRuns.js";
-import { type Scoring, scoringOf, watchedMetric } from "../../../src/studies/comparison/grid/scoring.js";
-import { readPredictedRuns, rowTests } from "../../../src/studies/comparison/rows/rowTests.js";
+import { type CollectedRun, collectRuns } from "../../../src/studies/comparison/results/collectRuns.js";
+import { readPredictedRuns, rowTests } from "../../../src/studies/comparison/results/rowTests.js";
+import { type Scoring, scoringOf, watchedMetric } from "../../../src/studies/comparison/results/scoring.js";
 import { significance } from "../../../src/studies/statistics/significance.js";
 import { mapPrediction } from "../../../src/tasks/metrics/combineMetrics.js";
 import { accuracy, f1, pearson, wordAccuracy } from "../../../src/tasks/metrics/index.js";

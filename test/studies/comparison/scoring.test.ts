@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { CollectedRun } from "../../../src/studies/comparison/collectRuns.js";
-import { scoringOf } from "../../../src/studies/comparison/grid/scoring.js";
-import { summarizeRuns } from "../../../src/studies/comparison/results.js";
-import { readPredictedRuns, rowTests } from "../../../src/studies/comparison/rows/rowTests.js";
+import type { CollectedRun } from "../../../src/studies/comparison/results/collectRuns.js";
+import { summarizeRuns } from "../../../src/studies/comparison/results/results.js";
+import { readPredictedRuns, rowTests } from "../../../src/studies/comparison/results/rowTests.js";
+import { scoringOf } from "../../../src/studies/comparison/results/scoring.js";
 import { comparisonTables } from "../../../src/studies/statistics/comparisonTables.js";
 import { latexTable, terminalTable } from "../../../src/studies/statistics/renderTable.js";
 import { significance } from "../../../src/studies/statistics/significance.js";

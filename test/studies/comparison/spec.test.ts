@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { finalCells, gridCells, pairsOf } from "../../../src/studies/comparison/cells.js";
-import { readSpec } from "../../../src/studies/comparison/spec.js";
+import { finalCells, gridCells, pairsOf } from "../../../src/studies/comparison/plan/cells.js";
+import { readSpec } from "../../../src/studies/comparison/spec/spec.js";
 import type { RunConfig } from "../../../src/tasks/config/index.js";
 import { write } from "../../e2e/support.js";
 

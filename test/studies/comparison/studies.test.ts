@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { readSpec } from "../../../src/studies/comparison/spec.js";
+import { readSpec } from "../../../src/studies/comparison/spec/spec.js";
 import { expectEffects } from "./effects.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));

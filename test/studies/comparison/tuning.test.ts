@@ -1,10 +1,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { gridCells, type Pair, pairsOf } from "../../../src/studies/comparison/cells.js";
-import { bestSettings } from "../../../src/studies/comparison/grid/gridSearch.js";
-import { triedPoints } from "../../../src/studies/comparison/grid/tuning.js";
-import { readSpec } from "../../../src/studies/comparison/spec.js";
+import { gridCells, type Pair, pairsOf } from "../../../src/studies/comparison/plan/cells.js";
+import { bestSettings, triedPoints } from "../../../src/studies/comparison/results/gridSearch.js";
+import { readSpec } from "../../../src/studies/comparison/spec/spec.js";
 import { fresh, write } from "../../e2e/support.js";
 import { writtenRun } from "./writtenRun.js";
 

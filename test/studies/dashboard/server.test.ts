@@ -2,7 +2,7 @@ import { request } from "node:http";
 import { afterEach, describe, expect, test } from "vitest";
 import type { RunEvent } from "../../../src/base/records/events.js";
 import { Board } from "../../../src/studies/dashboard/board.js";
-import { type Dashboard, serveDashboard } from "../../../src/studies/dashboard/server.js";
+import { type Dashboard, DashboardServer } from "../../../src/studies/dashboard/server.js";
 import { renderWaiting } from "../../../src/studies/report/renderReport.js";
 
 const time = "2026-01-01T00:00:00Z";
@@ -19,15 +19,12 @@ async function serve(names: readonly string[]) {
   const board = new Board();
   board.add(names, "waiting");
   const asked: string[] = [];
-  dashboard = await serveDashboard(
-    {
-      board,
-      draw: async (run, live) => renderWaiting(`<${run ?? "all"}>`, live),
-      stop: (run) => void asked.push(`stop ${run ?? "all"}`),
-      checkpoint: (run) => void asked.push(`checkpoint ${run}`),
-    },
-    0,
-  );
+  dashboard = await new DashboardServer({
+    board,
+    draw: async (run, live) => renderWaiting(`<${run ?? "all"}>`, live),
+    stop: (run) => void asked.push(`stop ${run ?? "all"}`),
+    checkpoint: (run) => void asked.push(`checkpoint ${run}`),
+  }).listen(0);
   return { board, asked, url: dashboard.url, port: Number(new URL(dashboard.url).port) };
 }
 
@@ -112,7 +109,9 @@ describe("which requests are answered", () => {
 
   test("a port in use gives a one-sentence error", async () => {
     const { port } = await serve([""]);
-    const second = serveDashboard({ board: new Board(), draw: async () => "", stop() {}, checkpoint() {} }, port);
+    const second = new DashboardServer({ board: new Board(), draw: async () => "", stop() {}, checkpoint() {} }).listen(
+      port,
+    );
     await expect(second).rejects.toThrow(`--dashboard=${port} can't be served: the port is in use.`);
   });
 });

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { downsample, evenlyChosen, smooth } from "../../../src/studies/report/figures/curves.js";
-import { modulePathOf } from "../../../src/studies/report/modulePath.js";
-import type { Point } from "../../../src/studies/report/runs.js";
+import { modulePathOf, type Point } from "../../../src/studies/report/runs.js";
 
 const points = (values: readonly number[], phase: Point["phase"] = "train", from = 1): Point[] =>
   values.map((value, place) => ({ run: "a", phase, step: from + place, value }));

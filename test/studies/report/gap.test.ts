@@ -11,7 +11,6 @@ import {
   metricsByRows,
   type Point,
   type Run,
-  rowsWatched,
   toRuns,
   type WatchedRows,
 } from "../../../src/studies/report/runs.js";
@@ -167,7 +166,7 @@ describe("the curve of a metric", () => {
       done({ loss: 0.1, holdout_loss: 0.6, test_loss: 0.4 }),
     );
     const [validation, heldOut] = ["validation rows", "held-out training rows"] as const;
-    expect([rowsWatched(others), rowsWatched(watched)]).toEqual([validation, heldOut]);
+    expect([others.watched, watched.watched]).toEqual([validation, heldOut]);
     const counts = (curve: (run: Run, rows: WatchedRows) => Point[]) =>
       [others, watched].map((one) => [validation, heldOut].map((rows) => curve(one, rows).length));
     expect(counts((one, rows) => metricCurveOn(one, "loss", rows))).toEqual([

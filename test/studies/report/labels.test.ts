@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { offsets, spread } from "../../../src/studies/report/figures/labels.js";
 import { ticksWithin } from "../../../src/studies/report/figures/plot.js";
+import { offsets, spread } from "../../../src/studies/report/figures/pointLabels.js";
 
 const inOrder = (values: readonly number[]) => values.toSorted((a, b) => a - b);
 const gaps = (values: readonly number[]) => inOrder(values).flatMap((one, i, all) => (i > 0 ? one - all[i - 1]! : []));

@@ -3,13 +3,13 @@ import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { uniforms } from "../../../src/base/seededGenerator.js";
 import {
+  differenceOf,
   type PairedBootstrap,
-  pairedBootstrap,
   resampled,
   resamplesFor,
 } from "../../../src/studies/statistics/pairedBootstrap.js";
 import { mean, sampleDeviation } from "../../../src/studies/statistics/summary.js";
-import type { Metric } from "../../../src/tasks/metrics/metric.js";
+import type { Metric, OverRows } from "../../../src/tasks/metrics/metric.js";
 import type { BootstrapOptions } from "../../../src/tasks/metrics/resampling.js";
 import { accuracy, meanOfSome, meanSquaredError, measured, pearson } from "../../tasks/metrics/rowMetrics.js";
 
@@ -19,6 +19,18 @@ interface Case {
   readonly a: readonly number[];
   readonly b: readonly number[];
   readonly paired: Readonly<Record<string, PairedBootstrap>>;
+}
+
+function pairedBootstrap<Measured>(
+  metric: OverRows<Measured>,
+  name: string,
+  a: readonly Measured[],
+  b: readonly Measured[],
+  options: BootstrapOptions,
+): PairedBootstrap {
+  const sides = [a, b].map((rows) => ({ metric: metric as OverRows<unknown>, rows }));
+  const [ofA, ofB] = resampled(name, sides, options);
+  return differenceOf(name, ofA!, ofB!, options);
 }
 
 const read = (file: string): unknown =>

@@ -4,19 +4,15 @@ import { group } from "d3-array";
 import { formatBytes, formatCount, formatNumber, formatSeconds, words } from "../../../base/index.js";
 import type { Goal } from "../../../base/records/index.js";
 import { mean, sampleDeviation } from "../../statistics/summary.js";
-import { collapsed, figure, html, type Markup, panels, type Size, titled } from "../html.js";
-import { meanAndSpread, row, table } from "../table.js";
-import { labelsOf } from "./labels.js";
-import { runColor, runMark, runSymbol } from "./palette.js";
+import { figure, type Markup, meanAndSpread, panels, row, type Size, table, titled } from "../html.js";
+import { marked, runColor, runSymbol } from "./palette.js";
 import { around, draw } from "./plot.js";
+import { labelsOf } from "./pointLabels.js";
 
-/** The score of one run and its cost. */
 export interface RunCost {
-  /** The method. */
   readonly name: string;
   /** The method's number in the page. */
   readonly index: number;
-  /** The run's name in tooltips. */
   readonly run: string;
   readonly score: number;
   readonly seconds: number;
@@ -30,7 +26,6 @@ export interface ScoreMetric {
   readonly goal?: Goal | undefined;
 }
 
-/** A kind of cost, in the unit of its axis. */
 interface Axis {
   readonly title: string;
   readonly unit: string;
@@ -75,33 +70,24 @@ export function costFigure(spent: readonly RunCost[], metric: ScoreMetric, task?
     task,
     drawings: [panels(list, 2)],
     caption: `${scoreTitle(metric)} over the cost of a run${several ? ". Small marks are runs, large marks are means over a method’s runs, lines are one sample deviation to either side" : ""}.`,
-    data: collapsed("The figure’s numbers", costTable(spent, metric, axes, task)),
+    numbers: costTable(spent, metric, axes, task),
   });
 }
 
 function costTable(spent: readonly RunCost[], metric: ScoreMetric, axes: readonly Axis[], task?: string): Markup {
-  const rows = [...group(spent, ({ name }) => name)].map(([name, runs]) =>
-    row(html`${runMark(runs[0]!)} ${name}`, [
-      String(runs.length),
-      meanAndSpread(
-        runs.map(({ score }) => score),
-        formatNumber,
-      ),
-      ...axes.map(({ of, format }) => meanAndSpread(runs.map(of), format)),
-    ]),
-  );
-  return table(
-    titled("Score and cost", task),
-    ["", "Runs", scoreTitle(metric), ...axes.map(({ title }) => title)],
-    rows,
-  );
+  const rows = [...group(spent, ({ name }) => name)].map(([name, runs]) => {
+    const scores = runs.map(({ score }) => score);
+    const costs = axes.map(({ of, format }) => meanAndSpread(runs.map(of), format));
+    return row(marked(runs[0]!, name), [String(runs.length), meanAndSpread(scores, formatNumber), ...costs]);
+  });
+  const head = ["", "Runs", scoreTitle(metric), ...axes.map(({ title }) => title)];
+  return table(titled("Score and cost", task), head, rows);
 }
 
 /** Scores over one cost: a large mark for the mean of a method, small marks for its runs, and lines for the deviations. */
 function scatter(spent: readonly RunCost[], score: string, axis: Axis, size: Size): Markup {
   const means = [...group(spent, ({ name }) => name).values()].map((runs) => meanOf(runs, axis));
   const several = means.filter(({ runs }) => runs.length > 1);
-  const ends = (read: (one: Mean) => readonly number[]) => means.flatMap(read);
   const summary = means.map(({ name, x, y }) => `${name} ${formatNumber(y)} at ${axis.format(x)}`).join("; ");
   const tooltip = ({ name, x, y }: Mean) => `${name}: ${formatNumber(y)}, ${axis.format(x)}`;
   const labels = labelsOf(means);
@@ -113,9 +99,9 @@ function scatter(spent: readonly RunCost[], score: string, axis: Axis, size: Siz
     ...(labels && { marginRight: labels.marginRight }),
     x: {
       label: axis.unit,
-      domain: around([...ends(({ xLow, xHigh }) => [xLow, xHigh]), ...spent.map(axis.of)]),
+      domain: around([...means.flatMap(({ xLow, xHigh }) => [xLow, xHigh]), ...spent.map(axis.of)]),
     },
-    yDomain: around([...ends(({ yLow, yHigh }) => [yLow, yHigh]), ...spent.map((one) => one.score)]),
+    yDomain: around([...means.flatMap(({ yLow, yHigh }) => [yLow, yHigh]), ...spent.map((one) => one.score)]),
     marks: [
       ...(labels?.marks ?? []),
       Plot.ruleX(several, { x: "x", y1: "yLow", y2: "yHigh", stroke: "color", strokeWidth: 1.5 }),
@@ -138,19 +124,9 @@ type Mean = ReturnType<typeof meanOf>;
 
 /** The mean of a method, and one sample deviation each way. */
 function meanOf(runs: readonly RunCost[], { of }: Axis) {
-  const [{ name, index }] = runs as [RunCost];
+  const { name, index } = runs[0]!;
   const [xs, ys] = [runs.map(of), runs.map(({ score }) => score)];
   const [x, y, dx, dy] = [mean(xs), mean(ys), sampleDeviation(xs) ?? 0, sampleDeviation(ys) ?? 0];
-  return {
-    name,
-    index,
-    runs,
-    x,
-    y,
-    xLow: x - dx,
-    xHigh: x + dx,
-    yLow: y - dy,
-    yHigh: y + dy,
-    color: runColor(index),
-  };
+  const ends = { xLow: x - dx, xHigh: x + dx, yLow: y - dy, yHigh: y + dy };
+  return { name, index, runs, x, y, ...ends, color: runColor(index) };
 }

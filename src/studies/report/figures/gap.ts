@@ -3,11 +3,10 @@ import { bisector } from "d3-array";
 import { formatNumber, own } from "../../../base/index.js";
 import { metricName, type StepEvent } from "../../../base/records/index.js";
 import { mean } from "../../statistics/summary.js";
-import { figure, html, type Markup, titled } from "../html.js";
+import { collapsedIfLong, figure, type Markup, meanAndSpread, row, table, titled } from "../html.js";
 import {
   bestPoints,
   finalMetrics,
-  ifWatched,
   metricCurve,
   type Point,
   phasesIn,
@@ -15,10 +14,8 @@ import {
   WATCHED,
   type WatchedRows,
 } from "../runs.js";
-import { collapsedIfLong, meanAndSpread, row, table } from "../table.js";
-import { type CurveSubject, curvesOf, valuesOf } from "./curves.js";
-import { curvePanels, drawCurves, panelNumbers } from "./drawCurves.js";
-import { runMark } from "./palette.js";
+import { type CurveSubject, curvePanels, curvesOf, drawCurves, panelNumbers, valuesOf } from "./curves.js";
+import { marked } from "./palette.js";
 
 /** The loss on training rows and on other rows, and the difference. */
 interface Gap {
@@ -58,7 +55,6 @@ function trainLosses(run: Run, phase: StepEvent["phase"]): (until?: number) => n
   };
 }
 
-/** The gap at each evaluation. */
 export function gapCurve(run: Run): Point[] {
   const points = metricCurve(run, "loss");
   const trained = new Map(phasesIn(points).map((phase) => [phase, trainLosses(run, phase)]));
@@ -71,7 +67,6 @@ export function gapCurve(run: Run): Point[] {
 /** The rows that a gap is measured to. */
 interface Kind {
   readonly rows: string;
-  /** The gap at the end of a run. */
   readonly of: (run: Run) => Gap | undefined;
   readonly curve: (run: Run) => readonly Point[];
 }
@@ -88,7 +83,7 @@ const KINDS: readonly Kind[] = [
   { rows: WATCHED[1], of: heldOutGapOf, curve: (run) => gapCurveOn(run, WATCHED[1]) },
 ];
 
-export const gapCurveOn = (run: Run, rows: WatchedRows): Point[] => ifWatched(run, rows, () => gapCurve(run));
+export const gapCurveOn = (run: Run, rows: WatchedRows): Point[] => (run.watched === rows ? gapCurve(run) : []);
 
 /** The gaps at the end, and during training if runs were evaluated. */
 export function gapFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
@@ -112,7 +107,7 @@ export function gapFigure(subjects: readonly CurveSubject[], task?: string): Mar
     ],
     caption:
       "The loss on rows that the model was not trained on, minus the mean training loss of the last tenth of the steps. Above 0 the model is worse on new rows. The training loss is measured with dropout and while the weights change, so the gap can be below 0.",
-    data: entries.length > 0 ? panelNumbers(entries, task) : undefined,
+    numbers: entries.length > 0 ? panelNumbers(entries, task) : undefined,
   });
 }
 
@@ -122,5 +117,5 @@ function gapRow(subject: CurveSubject, { rows, of }: Kind): Markup | undefined {
   const values = (key: keyof Gap) => valuesOf(subject, (run) => of(run)?.[key]);
   if (values("gap").length === 0) return undefined;
   const cells = (["train", "heldOut", "gap"] as const).map((key) => meanAndSpread(values(key), formatNumber));
-  return row(html`${runMark(subject)} ${subject.name}`, [rows, ...cells]);
+  return row(marked(subject), [rows, ...cells]);
 }

@@ -3,10 +3,8 @@ import * as Plot from "@observablehq/plot";
 import { rollups } from "d3-array";
 import { formatCount, formatNumber } from "../../../base/index.js";
 import { mean } from "../../statistics/summary.js";
-import { collapsed, figure, html, type Markup, panels, type Size, titled } from "../html.js";
-import { type ModulePath, modulePathOf } from "../modulePath.js";
-import type { Run } from "../runs.js";
-import { NOTHING, row, table } from "../table.js";
+import { figure, html, type Markup, NOTHING, panels, row, type Size, table, titled } from "../html.js";
+import { type ModulePath, modulePathOf, type Run } from "../runs.js";
 import { type CurveSubject, evenlyChosen } from "./curves.js";
 import { DEPTH_COLORS, depthColor } from "./palette.js";
 import { draw, retrainRules } from "./plot.js";
@@ -42,10 +40,7 @@ export function magnitudesFigure(subjects: readonly CurveSubject[], task?: strin
     task,
     drawings: [depthLegend(lastLayer), panels(list, kinds > 1 ? kinds : list.length)],
     caption: `Mean of |m − m₀| over each module’s magnitudes since the start of the run${isMean ? ", and over a method’s seeds" : ""}. All panels have the same scale.`,
-    data: collapsed(
-      "The figure’s numbers",
-      groups.map((group) => layersTable(group, task)),
-    ),
+    numbers: groups.map((group) => layersTable(group, task)),
   });
 }
 
@@ -86,7 +81,6 @@ function movementOf(runs: readonly Run[]): Moved[] {
   return [...[...modules.values()].map((one) => ({ ...one, step: 0, value: 0 })), ...means];
 }
 
-/** The common scales of all panels. */
 interface Scale {
   readonly largest: number;
   readonly lastLayer: number;
@@ -133,7 +127,6 @@ function drawLayers({ subject, kind, moved }: Group, { largest, lastLayer }: Sca
   });
 }
 
-/** A table of layers at some of the steps. */
 function layersTable({ subject, kind, moved }: Group, task: string | undefined): Markup {
   const steps = [...new Set(moved.map(({ step }) => step))].sort((a, b) => a - b);
   const stretch = Math.ceil(steps.length / 8);

@@ -3,12 +3,12 @@ import * as Plot from "@observablehq/plot";
 import { formatNumber, own } from "../../../base/index.js";
 import type { ComparedTask, ComparisonLog } from "../../../base/records/index.js";
 import { mainHeading } from "../../statistics/checkComparison.js";
+import { everyTwo } from "../../statistics/pairedScores.js";
 import { meanDifference } from "../../statistics/summary.js";
-import { collapsed, figure, fitting, html, type Markup, type Size } from "../html.js";
-import { counted, NOTHING, row, table } from "../table.js";
-import { apart } from "./labels.js";
+import { counted, figure, fitting, html, type Markup, NOTHING, row, type Size, table } from "../html.js";
 import { runColor } from "./palette.js";
 import { around, draw } from "./plot.js";
+import { apart } from "./pointLabels.js";
 
 /** With more pairs of methods than this, only those with the first method are drawn. */
 const MOST_PAIRS = 15;
@@ -16,9 +16,7 @@ const MOST_PAIRS = 15;
 /** How much better one method is than another on a task. Above 0 the first is better. */
 interface PairDifferences {
   readonly pair: string;
-  /** One entry for each seed. */
   readonly seeds: readonly { readonly seed: number; readonly difference: number }[];
-  /** The interval of the bootstrap over rows, if there is one. */
   readonly interval: readonly [low: number, high: number] | undefined;
 }
 
@@ -50,7 +48,7 @@ export function pairDifferences(
 }
 
 function pairsOf(methods: readonly string[]): (readonly [string, string])[] {
-  const all = methods.flatMap((a, place) => methods.slice(place + 1).map((b) => [a, b] as const));
+  const all = everyTwo(methods);
   return all.length > MOST_PAIRS ? all.filter(([a]) => a === methods[0]) : all;
 }
 
@@ -71,10 +69,7 @@ export function differencesFigure(found: Found & Pick<ComparisonLog, "tasks">): 
       ({ task, pairs }) => html`<h3>${title(task)}</h3>${fitting((size) => drawPairs(title(task), pairs, size))}`,
     ),
     caption: `Differences between runs with the same seed, first method minus second, with the sign reversed where lower is better: right of 0 the first method is better. Circles are seeds, diamonds are means${hasIntervals ? ", bars 95 % intervals of the paired bootstrap over rows" : ""}.${left ? ` Only pairs with ${found.methods[0]} are shown.` : ""}`,
-    data: collapsed(
-      "The figure’s numbers",
-      list.map(({ task, pairs }) => pairsTable(`Paired differences, ${title(task)}`, pairs)),
-    ),
+    numbers: list.map(({ task, pairs }) => pairsTable(`Paired differences, ${title(task)}`, pairs)),
   });
 }
 

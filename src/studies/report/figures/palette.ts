@@ -1,5 +1,6 @@
 // Colors, dashes and marks of runs, and the legend.
 import * as Plot from "@observablehq/plot";
+// The build in a single file, which loads three times as fast.
 import { parseHTML } from "linkedom/worker";
 import { html, Markup } from "../html.js";
 
@@ -22,10 +23,8 @@ const DASHES = ["none", "7 3", "2 3", "9 3 2 3"];
 
 const SYMBOLS = ["circle", "square", "triangle", "diamond", "star", "cross", "wye"] as const;
 
-/** The shape of a run's marks, by its name in d3. */
 type RunSymbol = (typeof SYMBOLS)[number];
 
-/** The number of colors for depth. */
 export const DEPTH_COLORS = LIGHT.depths.length;
 
 export const runColor = (run: number): string => `var(--run-${run % LIGHT.runs.length})`;
@@ -51,13 +50,16 @@ const declare = ({ runs, depths }: typeof LIGHT): string =>
 export const lightColors = declare(LIGHT);
 export const darkColors = declare(DARK);
 
-const { document } = parseHTML("<!doctype html><html><body></body></html>");
+export const { document } = parseHTML("<!doctype html><html><body></body></html>");
 
 /** The stroke and the mark of a subject's curves. */
-export function runMark({ index }: { readonly index: number }): Markup {
+function runMark({ index }: { readonly index: number }): Markup {
   const color = runColor(index);
   return html`<svg class="mark" viewBox="0 0 26 10" width="26" height="10" aria-hidden="true"><line x1="0" y1="5" x2="26" y2="5" stroke="${color}" stroke-width="2.5" stroke-dasharray="${runDash(index)}"/><g fill="${color}" transform="translate(13,5)">${symbolPath(index)}</g></svg>`;
 }
+
+export const marked = (subject: { readonly index: number; readonly name: string }, name = subject.name): Markup =>
+  html`${runMark(subject)} ${name}`;
 
 const paths = new Map<string, Markup>();
 
@@ -67,17 +69,12 @@ function symbolPath(index: number): Markup {
   const known = paths.get(symbol);
   if (known) return known;
   const dot = Plot.dot([0], { x: 0, y: 0, r: 4, symbol });
-  const options = {
-    document,
-    width: 0,
-    height: 0,
-    margin: 0,
-    axis: null,
-    x: { domain: [0, 1] },
-    y: { domain: [0, 1] },
-  };
-  const svg = (Plot.plot({ ...options, marks: [dot] }) as unknown as { outerHTML: string }).outerHTML;
-  const outline = /\bd="([^"]*)"/.exec(svg)?.[1];
+  const unit = { domain: [0, 1] };
+  const svg: { outerHTML: string } = Plot.plot({
+    ...{ document, width: 0, height: 0, margin: 0, axis: null, x: unit, y: unit },
+    marks: [dot],
+  });
+  const outline = /\bd="([^"]*)"/.exec(svg.outerHTML)?.[1];
   const made = outline === undefined ? new Markup('<circle r="4"/>') : html`<path d="${outline}"/>`;
   paths.set(symbol, made);
   return made;
@@ -89,5 +86,5 @@ const MOST_ALONG = 20;
 /** The legend of several subjects. A single subject needs none. */
 export function legend(subjects: readonly { readonly index: number; readonly name: string }[]): Markup | undefined {
   if (subjects.length < 2) return undefined;
-  return html`<ul class="${subjects.length > MOST_ALONG ? "legend many" : "legend"}" aria-label="Legend">${subjects.map((one) => html`<li>${runMark(one)} ${one.name}</li>`)}</ul>`;
+  return html`<ul class="${subjects.length > MOST_ALONG ? "legend many" : "legend"}" aria-label="Legend">${subjects.map((one) => html`<li>${marked(one)}</li>`)}</ul>`;
 }

@@ -1,12 +1,9 @@
 // A single SVG drawing with axes.
 import * as Plot from "@observablehq/plot";
 import { tickStep, ticks } from "d3-array";
-// The build in a single file, which loads three times as fast.
-import { parseHTML } from "linkedom/worker";
 import { escapeHtml, Markup } from "../html.js";
 import type { Point, Run } from "../runs.js";
-import type { CurveSubject } from "./curves.js";
-import { runColor, runDash, runSymbol } from "./palette.js";
+import { document, runColor, runDash, runSymbol } from "./palette.js";
 
 /** A drawing: its marks between the axes, and its description for readers who can't see it. */
 interface Drawing {
@@ -19,15 +16,11 @@ interface Drawing {
   readonly yDomain?: readonly [number, number] | undefined;
   /** The x axis; by default steps from 0. */
   readonly x?: { readonly label: string; readonly domain?: readonly [number, number] };
-  /** The margin to the right of the axes. */
   readonly marginRight?: number;
-  /** The label of the y axis; none by default. */
   readonly yLabel?: string;
   /** Names on the y axis instead of values, from the top. */
   readonly bands?: readonly string[];
 }
-
-const { document } = parseHTML("<!doctype html><html><body></body></html>");
 
 const MARGINS = { marginTop: 22, marginBottom: 38 };
 const [LEFT, RIGHT] = [58, 16];
@@ -78,14 +71,8 @@ export function draw(drawing: Drawing): Markup {
 export function drawBare(marks: Plot.Markish[], size: number): Markup {
   const axes = { axis: null, domain: [-1, 1] };
   const svg: { outerHTML: string } = Plot.plot({
-    document,
-    className: "mark",
-    width: size,
-    height: size,
-    margin: 0,
-    x: axes,
-    y: axes,
-    marks,
+    ...{ document, className: "mark", width: size, height: size, margin: 0 },
+    ...{ x: axes, y: axes, marks },
   });
   const bare = svg.outerHTML.replace(/<style>.*?<\/style>/s, "");
   return new Markup(bare.replace("<svg ", () => '<svg aria-hidden="true" '));
@@ -103,8 +90,13 @@ function named(svg: string, title: string, description: string): string {
 const shortened = (svg: string): string =>
   svg.replace(/="[^"]*\.\d{3}[^"]*"/g, (attribute) => attribute.replace(/(\.\d\d)\d+/g, "$1"));
 
+/** A subject, whose index chooses its color, dashes and marks. */
+interface Indexed {
+  readonly index: number;
+}
+
 /** A curve, one line for each phase. Raw values are drawn faintly. */
-export function curve({ index }: Pick<CurveSubject, "index">, points: readonly Point[], isRaw = false): Plot.Markish {
+export function curve({ index }: Indexed, points: readonly Point[], isRaw = false): Plot.Markish {
   return Plot.line(points, {
     x: "step",
     y: "value",
@@ -118,7 +110,7 @@ export function curve({ index }: Pick<CurveSubject, "index">, points: readonly P
 
 /** Marks in the shape of a subject, with a tooltip for each value. */
 export function dots<P extends Point>(
-  { index }: Pick<CurveSubject, "index">,
+  { index }: Indexed,
   points: readonly P[],
   tooltip?: (point: P) => string,
 ): Plot.Markish {
@@ -152,7 +144,6 @@ export function around(values: readonly number[]): readonly [number, number] {
   return [least - room, most + room];
 }
 
-/** The ticks of an axis, and their labels. */
 interface Ticks {
   readonly values: readonly number[];
   readonly format: (value: number) => string;

@@ -1,5 +1,7 @@
+// The runs as a comparison, and its files.
 import { join } from "node:path";
-import { type CallContext, own } from "../../base/index.js";
+import { group } from "d3-array";
+import { type CallContext, own } from "../../../base/index.js";
 import {
   type ComparedTask,
   type Comparison,
@@ -13,22 +15,23 @@ import {
   TABLES,
   writeComparisonFile,
   writeFileAtomic,
-} from "../../base/records/index.js";
-import { writeReport } from "../report/writeReport.js";
-import { comparisonTables } from "../statistics/comparisonTables.js";
-import { methodsWithoutFailure } from "../statistics/competing.js";
-import { costToReach, type EvaluationPoint } from "../statistics/costColumns.js";
-import { latexTable, markdownTable, type ResultTable, terminalTable } from "../statistics/renderTable.js";
-import { significance } from "../statistics/significance.js";
-import { significanceTable } from "../statistics/significanceTable.js";
-import { summary } from "../statistics/summary.js";
+} from "../../../base/records/index.js";
+import { writeReport } from "../../report/writeReport.js";
+import { comparisonTables } from "../../statistics/comparisonTables.js";
+import { methodsWithoutFailure } from "../../statistics/competing.js";
+import { costToReach, type EvaluationPoint } from "../../statistics/costColumns.js";
+import { latexTable, markdownTable, type ResultTable, terminalTable } from "../../statistics/renderTable.js";
+import { significance } from "../../statistics/significance.js";
+import { significanceTable } from "../../statistics/significanceTable.js";
+import { summary } from "../../statistics/summary.js";
+import { refuseMixed } from "../plan/plan.js";
+import type { RequestedResults } from "../spec/spec.js";
+import { variantNamed } from "../spec/variants.js";
 import type { CollectedRun } from "./collectRuns.js";
-import { refuseMixed } from "./conditions.js";
-import { scoringOf } from "./grid/scoring.js";
-import { triedPoints } from "./grid/tuning.js";
-import { rowGroupsOf } from "./rows/rowGroups.js";
-import { readPredictedRuns, rowTests } from "./rows/rowTests.js";
-import { type RequestedResults, variantNamed } from "./spec.js";
+import { triedPoints } from "./gridSearch.js";
+import { rowGroupsOf } from "./rowGroups.js";
+import { readPredictedRuns, rowTests } from "./rowTests.js";
+import { scoringOf } from "./scoring.js";
 
 /** The result of a comparison. */
 export interface ComparisonResult {
@@ -90,7 +93,7 @@ async function allRowTests(
   const tests: SignificanceTest[] = [];
   for (const { name } of comparison.tasks) {
     const methods = methodsWithoutFailure(comparison, new Set([name]));
-    const own = runs.filter(({ task }) => task === name) as [CollectedRun, ...CollectedRun[]];
+    const own = runs.filter(({ task }) => task === name);
     const scoring = scoringOf(own);
     tests.push(...rowTests(name, methods, await readPredictedRuns(own, scoring), scoring, context));
   }
@@ -112,20 +115,16 @@ export function summarizeRuns(
   return { tasks, methods: inOrder(used, asked.methods), runs, ...missing, ...groups, reached };
 }
 
-/** The tasks of the runs, each with its metrics. */
 function tasksOf(runs: readonly CollectedRun[], { tasks, titles = {} }: RequestedResults): ComparedTask[] {
-  return inOrder(
-    runs.map(({ task }) => task),
-    tasks,
-  ).map((name) => {
+  const byTask = group(runs, ({ task }) => task);
+  return inOrder([...byTask.keys()], tasks).map((name) => {
     const title = own(titles, name);
-    const task = taskOf(name, runs.filter((run) => run.task === name) as [CollectedRun, ...CollectedRun[]]);
-    return { ...task, ...(title !== undefined && { title }) };
+    return { ...taskOf(name, byTask.get(name)!), ...(title !== undefined && { title }) };
   });
 }
 
 /** A task with its metrics, and the rows that they were measured on. */
-function taskOf(name: string, runs: readonly [CollectedRun, ...CollectedRun[]]): ComparedTask {
+function taskOf(name: string, runs: readonly CollectedRun[]): ComparedTask {
   const { main, others, split, beside } = scoringOf(runs);
   const rowsOf = (split: ScoredRows["split"]): ScoredRows => {
     const count = runs.find(({ scored }) => scored[split] !== undefined)?.scored[split];

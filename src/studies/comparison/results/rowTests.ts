@@ -1,3 +1,4 @@
+// The paired bootstrap over the rows that runs predicted.
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { BidoraError, type CallContext, formatCount, formatSeconds, own } from "../../../base/index.js";
@@ -11,9 +12,10 @@ import {
 import { type MeasuredRows, partWith } from "../../../tasks/index.js";
 import { withHolm } from "../../statistics/holm.js";
 import { differenceOf, type Resampled, resampled, resamplesFor } from "../../statistics/pairedBootstrap.js";
+import { everyTwo } from "../../statistics/pairedScores.js";
 import { mean } from "../../statistics/summary.js";
-import type { CollectedRun } from "../collectRuns.js";
-import type { Scoring } from "../grid/scoring.js";
+import type { CollectedRun } from "./collectRuns.js";
+import type { Scoring } from "./scoring.js";
 
 /**
  * The paired bootstrap of every two methods on one task, over the rows that all their runs predicted. A row is drawn with the predictions
@@ -84,7 +86,6 @@ function orWhyNot<T>(test: () => T): T | string {
   }
 }
 
-/** A run's measured rows. */
 interface Side extends MeasuredRows {
   readonly method: string;
   readonly seed: number;
@@ -105,8 +106,7 @@ interface Pair {
 
 /** Every two methods that have seeds in common, with their runs with these seeds. */
 function pairsOf(methods: readonly string[], sides: readonly Side[]): Pair[] {
-  const pairs = methods.flatMap((a, i) => methods.slice(i + 1).map((b) => [a, b] as const));
-  return pairs.flatMap(([one, other]) => {
+  return everyTwo(methods).flatMap(([one, other]) => {
     const bySeed = new Map(sides.filter(({ method }) => method === other).map((side) => [side.seed, side]));
     const a = sides.filter(({ method, seed }) => method === one && bySeed.has(seed));
     return a.length === 0 ? [] : { a, b: a.map(({ seed }) => bySeed.get(seed)!) };

@@ -1,4 +1,4 @@
-/** The runs that are analyzed: their folders, their saved steps, and what is known of them before any weights are read. */
+// The runs that are analyzed: their folders, their saved steps, and what is known of them before any weights are read.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve, sep } from "node:path";
 import { BidoraError, CONFIG_FILE, type Phase, statOf } from "../../base/index.js";
@@ -23,7 +23,7 @@ import {
   settingsOfAdapter,
 } from "../../models/adapters/index.js";
 import { type RunSettings, readRunFile } from "../../tasks/config/index.js";
-import { bestPoints, type Run, toRuns } from "../report/runs.js";
+import { bestPoints, numbered, type Run, toRuns } from "../report/runs.js";
 
 /** A run's folder and its name. */
 export interface RunFolder {
@@ -49,7 +49,8 @@ export function runFolders(given: readonly string[]): RunFolder[] {
     if (below.length === 0) throw noRun(path);
     return below.map((name) => ({ name, path: join(path, name), group: groupOf(name), isFound: true }));
   });
-  return found.map((run, at) => ({ ...run, name: uniqueName(found, at) }));
+  const names = numbered(found.map(({ name }) => name));
+  return found.map((run, at) => ({ ...run, name: names[at]! }));
 }
 
 const isRun = (path: string): boolean => hasWeights(path) || checkpointSteps(path).length > 0;
@@ -68,12 +69,6 @@ function runsBelow(folder: string, depth = DEPTH): string[] {
 
 const groupOf = (name: string): string => name.split(sep).slice(0, -2).join("/");
 
-function uniqueName(runs: readonly { readonly name: string }[], at: number): string {
-  const { name } = runs[at]!;
-  const count = runs.slice(0, at + 1).filter((run) => run.name === name).length;
-  return count === 1 ? name : `${name} (${count})`;
-}
-
 function noRun(path: string): BidoraError {
   const why = existsSync(path) ? `${path} has no checkpoint, no result, and no run below it` : `There is no ${path}`;
   return new BidoraError(
@@ -82,7 +77,6 @@ function noRun(path: string): BidoraError {
   );
 }
 
-/** A saved step of a run. */
 export interface SavedStep {
   readonly folder: string;
   /** Null for the end of a run without a log. */

@@ -1,11 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import {
-  classScores,
-  confusion,
-  entityTypeScores,
-  scoresByLabel,
-} from "../../../src/studies/statistics/classScores.js";
+import { classScores, confusion, entityTypeScores, scoresByLabel } from "../../../src/studies/report/classTables.js";
 import { entityScores } from "../../../src/tasks/metrics/wordLabels.js";
 
 const golden = JSON.parse(readFileSync(new URL("../../golden/compare/classes.json", import.meta.url), "utf8"));

@@ -1,4 +1,5 @@
-import { didYouMean, firstRepeated, UsageError } from "../../../base/index.js";
+// The points of a grid, and their names.
+import { didYouMean, firstRepeated, own, UsageError } from "../../../base/index.js";
 import type { Goal } from "../../../base/records/index.js";
 import { checkValue, type Option } from "../../../base/settings/index.js";
 import { type RunKey, type RunSettings, runOptions } from "../../../tasks/config/index.js";
@@ -15,15 +16,10 @@ export function gridPoints(given: Given | undefined): RunSettings[] {
       some.flatMap((point) => values.map((value) => ({ ...point, [key]: triedValue(key, value) }))),
     [{}],
   );
-  refuseTwice(points);
-  return points;
-}
-
-/** Each point has a folder of its own. */
-function refuseTwice(points: readonly RunSettings[]): void {
-  const names = points.map(pointName);
-  const twice = firstRepeated(names);
+  // Each point has a folder of its own.
+  const twice = firstRepeated(points.map(pointName));
   if (twice !== undefined) throw new UsageError(`--grid has ${twice} twice: give each value once.`);
+  return points;
 }
 
 function fromTexts(texts: readonly string[]): Record<string, readonly string[]> {
@@ -39,15 +35,7 @@ function fromTexts(texts: readonly string[]): Record<string, readonly string[]> 
 
 /** Settings that the comparison sets itself. */
 const OWN: readonly RunKey[] = [
-  "seed",
-  "method",
-  "output",
-  "model",
-  "revision",
-  "adapter",
-  "task",
-  "resume",
-  "overwrite",
+  ...(["seed", "method", "output", "model", "revision", "adapter", "task", "resume", "overwrite"] as const),
 ];
 /** Settings that would score the points on different rows or tokens, so that their scores could not be compared. */
 const SCORED_BY: readonly RunKey[] = [
@@ -59,7 +47,7 @@ const NO_SCORE: readonly RunKey[] = ["maxNewTokens", "beams", "lengthPenalty", "
 const NOT_TRIED: ReadonlySet<string> = new Set([...OWN, ...SCORED_BY, ...NO_SCORE]);
 
 function triedValue(key: string, value: unknown): unknown {
-  const option: Option | undefined = Object.hasOwn(runOptions, key) ? runOptions[key as RunKey] : undefined;
+  const option: Option | undefined = own(runOptions, key);
   if (!option)
     throw new UsageError(`--grid takes settings of a run; got ${key}.${didYouMean(key, Object.keys(runOptions))}`);
   if (NOT_TRIED.has(key))
@@ -76,7 +64,7 @@ export const pointName = (point: RunSettings): string =>
 
 /** The settings that the folder name of a point names. */
 export const keysOfPoint = (name: string): string[] =>
-  [...name.matchAll(/(?:^|,)(\w+)=/g)].map(([, key]) => key as string).filter((key) => Object.hasOwn(runOptions, key));
+  [...name.matchAll(/(?:^|,)(\w+)=/g)].map(([, key]) => key!).filter((key) => Object.hasOwn(runOptions, key));
 
 /** A key that equal settings share, whatever their order. */
 export const settingsKey = (settings: RunSettings): string =>

@@ -1,7 +1,9 @@
+// Whether runs that are there are those that are asked for, made under equal conditions.
 import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
-import { BidoraError, statOf } from "../../base/index.js";
+import { BidoraError, own, statOf } from "../../../base/index.js";
 import {
+  CONDITIONS,
   contentsOf,
   hasStepCosts,
   isRunFolder,
@@ -9,13 +11,20 @@ import {
   PLAN,
   type PlannedRun,
   RUN_FILE,
+  type RunConditions,
+  type RunId,
   readPlan,
+  type StartEvent,
   sha256OfFile,
   writePlan,
-} from "../../base/records/index.js";
-import { type RunSettings, readRunFile, resolveRun } from "../../tasks/config/index.js";
+} from "../../../base/records/index.js";
+import { type RunSettings, readRunFile, resolveRun } from "../../../tasks/config/index.js";
+import { computeDtype, resolveDevice } from "../../../torch/index.js";
+import { versions } from "../../../training/run/index.js";
+import { byPair } from "../../statistics/competing.js";
+import type { LauncherName } from "../jobs/launchers.js";
 import type { Cell } from "./cells.js";
-import { isSameValue } from "./grid/grid.js";
+import { isSameValue } from "./grid.js";
 
 /** Settings that may differ between two calls for the same run. */
 const MAY_DIFFER: ReadonlySet<string> = new Set(["output", "device", "threads", "saveEvery", "keepCheckpoints"]);
@@ -30,13 +39,9 @@ export function checkComparisonFolder(folder: string): void {
   );
 }
 
-/**
- * Saves the settings of the cells, once they are checked.
- * @throws BidoraError `COMPARISON` as `checkStarted`
- */
+/** Saves the settings of the cells, once they are checked. @throws BidoraError `COMPARISON` as `checkStarted` */
 export async function savePlan(folder: string, cells: readonly Cell[]): Promise<void> {
-  const planned = { ...readPlan(folder), ...(await checkStarted(folder, cells)) };
-  writePlan(folder, planned);
+  writePlan(folder, { ...readPlan(folder), ...(await checkStarted(folder, cells)) });
 }
 
 /**
@@ -56,11 +61,11 @@ export async function checkStarted(
   const found: Record<string, PlannedRun> = {};
   for (const cell of cells) {
     const name = relative(folder, cell.folder);
-    const own = { settings: askedFor(cell.settings), data: await dataOf(cell.settings, digests) };
-    found[name] = own;
+    const now = { settings: askedFor(cell.settings), data: await dataOf(cell.settings, digests) };
+    found[name] = now;
     if (!isRunFolder(cell.folder)) continue;
     const before = begunAs(cell.folder, known, name);
-    refuseChanged(cell.folder, before, own, tried);
+    refuseChanged(cell.folder, before, now, tried);
     refuseEdited(cell.folder, before);
   }
   return found;
@@ -79,7 +84,7 @@ export function refuseForeignRuns(folder: string, runs: readonly Pick<Cell, "fol
 
 /** The plan of a run. @throws BidoraError `COMPARISON` for a run that is not in the plan */
 function begunAs(folder: string, known: Readonly<Record<string, PlannedRun>>, name: string): PlannedRun {
-  const before = Object.hasOwn(known, name) ? known[name] : undefined;
+  const before = own(known, name);
   if (!before) throw foreignRun(folder, "this comparison did not start it");
   return before;
 }
@@ -104,12 +109,7 @@ function refuseChanged(folder: string, before: PlannedRun, now: PlannedRun, trie
 
 /** Settings that are derived from the model and the data. */
 const FOUND: ReadonlySet<string> = new Set<keyof RunSettings>([
-  "task",
-  "textColumns",
-  "labelColumn",
-  "maxLength",
-  "dtype",
-  "targetModules",
+  ...(["task", "textColumns", "labelColumn", "maxLength", "dtype", "targetModules"] as const),
 ]);
 
 /** Refuses a run whose `run.yaml` differs from the plan. */
@@ -152,4 +152,59 @@ function filesOf(path: string): string[] {
   if (!statOf(path)?.isDirectory()) return statOf(path) ? [path] : [];
   const inside = readdirSync(path, { encoding: "utf8", recursive: true }).map((name) => join(path, name));
   return inside.filter((file) => statOf(file)?.isFile()).sort();
+}
+
+type Condition = keyof typeof CONDITIONS;
+
+const isGiven = (value: unknown): value is string | number => typeof value === "string" || typeof value === "number";
+
+/** The conditions without those that are unknown, or mean nothing for the method. */
+const known = (found: Readonly<Record<Condition, unknown>>): RunConditions =>
+  Object.fromEntries(Object.entries(found).filter((entry): entry is [Condition, string | number] => isGiven(entry[1])));
+
+export function conditionsOf({ processes, rowsPerStep, settings, idle = [], versions }: StartEvent): RunConditions {
+  const { dtype, baseDtype, magnitudeAxis } = settings;
+  return known({
+    ...{ processes, rowsPerStep, dtype, baseDtype: baseDtype ?? dtype },
+    magnitudeAxis: idle.includes("magnitudeAxis") ? undefined : magnitudeAxis,
+    bidora: versions.bidora,
+    libtorch: versions.libtorch,
+  });
+}
+
+interface ConditionedRun extends RunId {
+  readonly folder: string;
+  readonly conditions?: RunConditions;
+}
+
+/** A run that a comparison will start, with the conditions that are known before. A job's machine can choose another dtype. */
+export function runToStart({ task, variant, seed, folder, settings }: Cell, launcher: LauncherName): ConditionedRun {
+  const { batchSize, gradientAccumulation, dtype, baseDtype, device } = resolveRun(settings);
+  const computed = launcher === "local" ? computeDtype(dtype, resolveDevice(device)) : undefined;
+  const { bidora, libtorch } = versions();
+  const conditions = known({
+    ...{ processes: 1, rowsPerStep: batchSize * gradientAccumulation, bidora, libtorch },
+    ...{ dtype: computed, baseDtype: baseDtype ?? computed, magnitudeAxis: undefined },
+  });
+  return { task, method: variant.name, seed, folder, conditions };
+}
+
+/**
+ * Refuses runs of one method on one task that differ in a condition: their mean and deviation would be of two methods. Conditions of other
+ * methods may differ, and are shown.
+ * @throws BidoraError `COMPARISON` naming two runs and their values
+ */
+export function refuseMixed(runs: readonly ConditionedRun[]): void {
+  for (const alike of byPair(runs))
+    for (const key of Object.keys(CONDITIONS) as Condition[]) refuseDifferent(alike, key);
+}
+
+function refuseDifferent(runs: readonly ConditionedRun[], key: Condition): void {
+  const [first, ...others] = runs.filter(({ conditions }) => conditions?.[key] !== undefined);
+  const other = others.find(({ conditions }) => conditions?.[key] !== first?.conditions?.[key]);
+  if (!first || !other) return;
+  throw new BidoraError(
+    "COMPARISON",
+    `${first.folder} and ${other.folder} are runs of ${first.method} under different conditions (${CONDITIONS[key]}: ${first.conditions?.[key]} and ${other.conditions?.[key]}): remove the folder of one of them and make its run again like the other, or keep them in two comparisons.`,
+  );
 }

@@ -1,7 +1,8 @@
-import { UsageError } from "../../base/index.js";
-import type { StepCosts } from "../../base/records/index.js";
-import { METHODS, passesOf, type RunConfig, type RunKey, type RunSettings } from "../../tasks/config/index.js";
-import { batchesPerPass } from "../../tasks/data/index.js";
+// How long a run may be within the budget.
+import { UsageError } from "../../../base/index.js";
+import type { StepCosts } from "../../../base/records/index.js";
+import { METHODS, passesOf, type RunConfig, type RunKey, type RunSettings } from "../../../tasks/config/index.js";
+import { batchesPerPass } from "../../../tasks/data/index.js";
 
 /** The amount of training that every method gets. */
 export interface Budget {
@@ -9,7 +10,6 @@ export interface Budget {
   readonly amount: number;
 }
 
-/** The settings that determine the length of a run. */
 export const LENGTH_SETTINGS = [
   "epochs",
   "maxSteps",

@@ -1,5 +1,6 @@
 // Labels and marks that must not overlap.
 import * as Plot from "@observablehq/plot";
+import { short } from "../html.js";
 import { runColor, runSymbol } from "./palette.js";
 
 /** A point with the name and form of its subject. */
@@ -13,7 +14,6 @@ interface Labeled {
 /** With more points than this, a drawing has no labels: the legend has the names. */
 const MOST = 24;
 const LINE = 15;
-/** The most characters of a name that are shown. */
 const LONGEST = 20;
 const CHARACTER = 6.6;
 /** The distance from the right end of the axes to a label's mark, and from there to its text. */
@@ -21,7 +21,6 @@ const [TO_MARK, TO_TEXT] = [22, 9];
 
 /** The names of points in a column to the right of the axes, each connected to its point. */
 interface Labels {
-  /** The width of the column. */
   readonly marginRight: number;
   /** The minimum height of a drawing with so many labels. */
   readonly height: number;
@@ -31,40 +30,19 @@ interface Labels {
 /** Labels for points. Points in the same place still get separate labels: no two labels overlap. */
 export function labelsOf(points: readonly Labeled[]): Labels | undefined {
   if (points.length > MOST || points.length < 2) return undefined;
-  const longest = Math.max(...points.map(({ name }) => short(name).length));
+  const longest = Math.max(...points.map(({ name }) => short(name, LONGEST).length));
   const color = ({ index }: Labeled) => runColor(index);
+  const symbol = ({ index }: Labeled) => runSymbol(index);
+  const at = { x: "x", y: "y" };
+  const link = { x1: "x", y1: "y", x2: "x", y2: "y", stroke: color, strokeOpacity: 0.6 };
+  const text = { text: ({ name }: Labeled) => short(name, LONGEST), textAnchor: "start" as const };
   return {
     marginRight: TO_MARK + TO_TEXT + CHARACTER * longest + 4,
     height: 70 + LINE * points.length,
     marks: [
-      Plot.link(
-        points,
-        inColumn({ x1: "x", y1: "y", x2: "x", y2: "y", stroke: color, strokeOpacity: 0.6 }, "x2", "y2", TO_MARK - 5),
-      ),
-      Plot.dot(
-        points,
-        inColumn(
-          { x: "x", y: "y", r: 4, fill: color, symbol: ({ index }: Labeled) => runSymbol(index) },
-          "x",
-          "y",
-          TO_MARK,
-        ),
-      ),
-      Plot.text(
-        points,
-        inColumn(
-          {
-            x: "x",
-            y: "y",
-            text: ({ name }: Labeled) => short(name),
-            textAnchor: "start" as const,
-            fill: "var(--ink)",
-          },
-          "x",
-          "y",
-          TO_MARK + TO_TEXT,
-        ),
-      ),
+      Plot.link(points, inColumn(link, "x2", "y2", TO_MARK - 5)),
+      Plot.dot(points, inColumn({ ...at, r: 4, fill: color, symbol }, "x", "y", TO_MARK)),
+      Plot.text(points, inColumn({ ...at, ...text, fill: "var(--ink)" }, "x", "y", TO_MARK + TO_TEXT)),
     ],
   };
 }
@@ -73,18 +51,15 @@ export function labelsOf(points: readonly Labeled[]): Labels | undefined {
 function inColumn<T extends object>(options: T, x: "x" | "x2", y: "y" | "y2", dx: number): T {
   return Plot.initializer(options, (_data, _facets, channels, scales, dimensions) => {
     const { marginTop, height, marginBottom, width, marginRight } = dimensions;
-    const wanted = Array.from(channels[y]!.value as Iterable<number>, (value) => scales.y!(value) as number);
+    const wanted = placesOf(channels[y]!, scales.y!);
     const places = spread(wanted, LINE, marginTop, height - marginBottom);
-    return {
-      channels: { [x]: { value: places.map(() => width - marginRight + dx) }, [y]: { value: places } },
-    };
+    return { channels: { [x]: { value: places.map(() => width - marginRight + dx) }, [y]: { value: places } } };
   }) as unknown as T;
 }
 
-function short(name: string): string {
-  const characters = Array.from(name);
-  return characters.length > LONGEST ? `${characters.slice(0, LONGEST - 1).join("")}…` : name;
-}
+/** Where the values of a channel are in the drawing. */
+const placesOf = ({ value }: { value?: unknown }, scale: (value: unknown) => unknown): number[] =>
+  Array.from(value as Iterable<unknown>, (one) => scale(one) as number);
 
 /**
  * Positions on a line that are at least `gap` apart and as near as possible to the wanted ones, in the same order. They stay between
@@ -136,9 +111,7 @@ interface Room {
 /** Stacks marks of a band that would overlap. */
 export function apart<T extends object>(options: T, room: Room): T {
   return Plot.initializer(options, (_data, _facets, channels, scales) => {
-    const places = (key: "x" | "y") =>
-      Array.from(channels[key]!.value as Iterable<unknown>, (value) => scales[key]!(value) as number);
-    const [x, y] = [places("x"), places("y")];
+    const [x, y] = [placesOf(channels.x!, scales.x!), placesOf(channels.y!, scales.y!)];
     const moved = offsets(x, y, room).map((offset, i) => y[i]! + offset);
     return { channels: { x: { value: x }, y: { value: moved } } };
   }) as unknown as T;

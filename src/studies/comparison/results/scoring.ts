@@ -1,3 +1,4 @@
+// The metrics by which the runs of a task are scored.
 import { join } from "node:path";
 import { BidoraError, own } from "../../../base/index.js";
 import {
@@ -21,29 +22,26 @@ import {
   tokenSums,
 } from "../../../tasks/index.js";
 import type { Metric, PredictedTokens } from "../../../tasks/metrics/index.js";
-import type { CollectedRun } from "../collectRuns.js";
+import type { CollectedRun } from "./collectRuns.js";
 
-/** How the runs of a task are scored. */
 export interface Scoring {
   readonly main: ComparedMetric;
   readonly others: readonly ComparedMetric[];
   /** Measures each row and computes the metrics. */
   readonly metric: Metric<unknown, object>;
-  /** The rows that the runs are scored on. */
   readonly split: ScoredRows["split"];
   /** The main metric on the validation rows, if the runs are scored on test rows and have both. */
   readonly beside: readonly ComparedMetric[];
 }
 
-/** What a run is scored by. */
 type Scored = Pick<CollectedRun, "folder" | "metrics">;
 
 /**
  * How the runs of one task are scored: with the task's metrics, on the test rows if there are any, else on the validation rows.
  * @throws BidoraError `COMPARISON` if some runs have scores on test rows and others on validation rows only
  */
-export function scoringOf(runs: readonly [Scored, ...Scored[]]): Scoring {
-  const { isOfTexts, byRows } = scorersOf(runs[0].folder);
+export function scoringOf(runs: readonly Scored[]): Scoring {
+  const { isOfTexts, byRows } = scorersOf(runs[0]!.folder);
   const scorer = isOfTexts ? textScorer : byRows;
   const split = scoredSplit(runs, scorer.main);
   // The labels decide whether F1 is binary or macro-averaged, but the folder may not have them.
@@ -80,7 +78,7 @@ function scoredSplit(runs: readonly Scored[], main: string): Scoring["split"] {
   if (untested === undefined) return "test";
   throw new BidoraError(
     "COMPARISON",
-    `${(tested[0] as Scored).folder} was scored on test rows, ${untested.folder} on validation rows only, so their scores can't be compared: take one of them out of the comparison, or run it again.`,
+    `${tested[0]!.folder} was scored on test rows, ${untested.folder} on validation rows only, so their scores can't be compared: take one of them out of the comparison, or run it again.`,
   );
 }
 

@@ -4,10 +4,9 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
-import { makeFolder, shellLine, spawnLinkedChild, UsageError } from "../../base/index.js";
-import { CHECKPOINT_SIGNAL } from "../../training/index.js";
+import { makeFolder, shellLine, spawnLinkedChild, UsageError } from "../../../base/index.js";
+import { CHECKPOINT_SIGNAL } from "../../../training/index.js";
 
-/** A run that was started. */
 export interface StartedRun {
   /** A process that ends with the run and with its status; on its standard output may be the run's events, a line each. */
   readonly child: ChildProcess & { readonly stdout: Readable; readonly stderr: Readable };
@@ -20,13 +19,8 @@ export interface StartedRun {
 }
 
 interface Launcher {
-  /** The programs that it needs. */
   readonly programs: readonly string[];
-  /**
-   * Starts a run.
-   * @param words the run's command
-   * @param folder the run's
-   */
+  /** @param words the run's command @param folder the run's */
   start(words: readonly string[], folder: string): StartedRun;
 }
 
@@ -34,7 +28,7 @@ interface Launcher {
 const local: Launcher = {
   programs: [],
   start([program, ...words]) {
-    const child = spawnLinkedChild(program as string, words);
+    const child = spawnLinkedChild(program!, words);
     return {
       child,
       stop: () => child.kill("SIGINT"),
@@ -79,7 +73,6 @@ const ray: Launcher = {
 /** All launchers, by the names that `--launcher` takes. */
 const LAUNCHERS = { local, slurm, ray } satisfies Readonly<Record<string, Launcher>>;
 
-/** The name of a launcher. */
 export type LauncherName = keyof typeof LAUNCHERS;
 
 export const launcherNames = Object.keys(LAUNCHERS) as readonly LauncherName[];

@@ -1,7 +1,8 @@
+// Checks of all tasks before the first run.
 import { existsSync } from "node:fs";
 import { group } from "d3-array";
 import { BidoraError, stopsByValidation, UsageError } from "../../../base/index.js";
-import { flagOf } from "../../../base/settings/index.js";
+import { flagOf, omit } from "../../../base/settings/index.js";
 import type { HubContext } from "../../../formats/hub/index.js";
 import { readConfig } from "../../../formats/index.js";
 import { architectureOf, designOf } from "../../../models/index.js";
@@ -21,9 +22,10 @@ import {
   stopsBy,
   trainedNotes,
 } from "../../../training/run/index.js";
-import { settingsWithHoldout } from "../cells.js";
-import type { KnownFacts } from "../runFacts.js";
-import type { Spec, SpecTask, Variant } from "../spec.js";
+import type { Spec, SpecTask } from "../spec/spec.js";
+import type { Variant } from "../spec/variants.js";
+import { settingsWithHoldout } from "./cells.js";
+import type { KnownFacts } from "./estimates.js";
 
 /** How rows are looked up, and what receives notes on a task. */
 interface Look extends HubContext {
@@ -65,15 +67,14 @@ async function problemsOf(
 ): Promise<BidoraError[]> {
   const given = { ...spec.common, ...task.settings };
   const missing = missingFiles(given);
-  const design = await caught(() => designProblems(spec, task));
   const runs = runsOf(spec, task);
+  const design = await caught(() => designProblems(given, runs));
   // Nothing is downloaded from the Hub just to list the runs.
   const isHere = missing.length === 0 && (!isListed || runs.every(({ config }) => existsSync(config.model)));
   const found = [...missing, ...design, ...(isHere ? await rowProblems(runs, facts, look) : [])];
   return isListed ? found.filter(({ code }) => code !== MISSING) : found;
 }
 
-/** The code of errors about missing files. */
 const MISSING = "FILE";
 
 const FILES = ["data", "train", "validation", "test"] as const;
@@ -96,8 +97,9 @@ interface AskedRun {
 /** All runs on a task, whatever the seed: every method with every grid point. */
 function runsOf(spec: Spec, task: SpecTask): AskedRun[] {
   const isTuned = spec.grid.length > 0;
+  const points = isTuned ? spec.grid : [{}];
   return spec.variants.flatMap((variant) =>
-    pointsOf(spec).map((point) => ({
+    points.map((point) => ({
       ...{ variant, isTuned },
       config: resolveRun(settingsWithHoldout(spec, task, variant, point)),
     })),
@@ -112,30 +114,23 @@ const READ_BY = [
 
 /** Reads rows once for all runs that read the same rows. */
 async function rowProblems(runs: readonly AskedRun[], facts: KnownFacts, look: Look): Promise<BidoraError[]> {
-  const found = new Map<string, AskedRun[]>();
-  for (const run of runs) {
-    const key = JSON.stringify(READ_BY.map((name) => run.config[name] ?? null));
-    found.set(key, [...(found.get(key) ?? []), run]);
-  }
+  const found = group(runs, ({ config }) => JSON.stringify(READ_BY.map((name) => config[name] ?? null)));
   const problems: BidoraError[] = [];
-  for (const alike of found.values())
-    problems.push(...(await caught(() => problemsOfAlike(alike as [AskedRun, ...AskedRun[]], facts, look))));
+  for (const alike of found.values()) problems.push(...(await caught(() => problemsOfAlike(alike, facts, look))));
   return problems;
 }
 
-async function problemsOfAlike(
-  runs: readonly [AskedRun, ...AskedRun[]],
-  facts: KnownFacts,
-  look: Look,
-): Promise<BidoraError[]> {
-  const { trainLimit: _limit, holdoutFraction: _share, ...given } = runs[0].config.given;
+async function problemsOfAlike(runs: readonly AskedRun[], facts: KnownFacts, look: Look): Promise<BidoraError[]> {
+  const { config: first } = runs[0]!;
+  const given = omit(first.given, "trainLimit", "holdoutFraction");
   const data = await readRunData({ config: resolveRun(given), saved: undefined, adapterFolder: undefined }, look);
   const { splits, choice } = data;
   const judged = { choice, labels: outputNames(choice.task, data.labels) };
-  facts.learn(runs[0].config, splits.train.examples.length);
+  facts.learn(first, splits.train.examples.length);
   designOf(architectureOf(readConfig(data.folder)), choice.task.head);
-  const labels = [splits.train, splits.validation, splits.test].flatMap((rows) => labelProblem(data, rows));
-  const problems = [...labels, ...choiceProblems(runs, data, look.tell)];
+  const problems: BidoraError[] = [];
+  for (const rows of [splits.train, splits.validation, splits.test]) problems.push(...(await labelProblem(data, rows)));
+  problems.push(...choiceProblems(runs, data, look.tell));
   for (const { config, variant, isTuned } of runs) {
     const watching = { ...config, ...(variant.stopsEarly && { evalEvery: 1 }) };
     const holdout = config.holdoutFraction === undefined ? undefined : splits.train;
@@ -151,6 +146,8 @@ async function problemsOfAlike(
   }
   return problems;
 }
+
+const namesOf = (runs: readonly AskedRun[]): string[] => [...new Set(runs.map(({ variant }) => variant.name))];
 
 /** What a run is chosen by, and the rows that this takes. */
 const CHOICES = [
@@ -179,16 +176,16 @@ const AMONG = {
 } as const;
 
 /** Choices that would be made by rows that the results are reported on. Fewer such rows, and rows that are trained on, get a note. */
-function choiceProblems(runs: readonly [AskedRun, ...AskedRun[]], { splits, choice }: RunData, tell: Look["tell"]) {
+function choiceProblems(runs: readonly AskedRun[], { splits, choice }: RunData, tell: Look["tell"]) {
   const keys = rowKeysOf(splits);
   for (const line of trainedNotes(keys)) tell(line);
   const reported = splits.test ? "test" : "validation";
   return CHOICES.flatMap(({ rows, chooses, would }) => {
-    const names = [...new Set(runs.filter(chooses).map(({ variant }) => variant.name))];
+    const names = namesOf(runs.filter(chooses));
     const overlap = names.length > 0 && rows !== reported ? overlapOf(keys, reported, rows) : undefined;
     if (!overlap) return [];
     const text = overlapText(overlap);
-    if (isLeak(overlap, rows, isPublished(choice, runs[0].config)))
+    if (isLeak(overlap, rows, isPublished(choice, runs[0]!.config)))
       return new UsageError(
         `${would(names.join(", "))}, but ${text}, which the results are reported on, are among ${AMONG[rows](names[0]!)}.`,
       );
@@ -198,18 +195,14 @@ function choiceProblems(runs: readonly [AskedRun, ...AskedRun[]], { splits, choi
 }
 
 /** The first row whose label is unknown to the model or invalid for the task. */
-function labelProblem({ choice, labels }: RunData, rows: Dataset | undefined): BidoraError[] {
-  try {
+const labelProblem = ({ choice, labels }: RunData, rows: Dataset | undefined): Promise<BidoraError[]> =>
+  caught(() => {
     for (const example of rows?.examples ?? []) choice.task.reference(example, labels);
     return [];
-  } catch (error) {
-    if (error instanceof BidoraError) return [error];
-    throw error;
-  }
-}
+  });
 
 /** The problems that a check returns or throws. */
-async function caught(look: () => Promise<BidoraError[]>): Promise<BidoraError[]> {
+async function caught(look: () => BidoraError[] | Promise<BidoraError[]>): Promise<BidoraError[]> {
   try {
     return await look();
   } catch (error) {
@@ -234,8 +227,7 @@ export async function reportedRows(given: RunSettings): Promise<"test" | "valida
  * Flaws in the design of an experiment: no rows to score, runs that are scored on different labels or tokens, and runs that stop early by
  * the rows that their results are reported on.
  */
-async function designProblems(spec: Spec, task: SpecTask): Promise<BidoraError[]> {
-  const given = { ...spec.common, ...task.settings };
+async function designProblems(given: RunSettings, runs: readonly AskedRun[]): Promise<BidoraError[]> {
   const reported = await reportedRows(given);
   if (reported === null)
     return [
@@ -243,9 +235,10 @@ async function designProblems(spec: Spec, task: SpecTask): Promise<BidoraError[]
         "there are neither validation nor test rows, so its runs cannot be scored: name a file by --validation or --test.",
       ),
     ];
-  const unlike = differentlyScored(spec, task);
+  const unlike = differentlyScored(runs.map(({ config }) => config.given));
   if (unlike.length > 0) return unlike;
-  const stopped = reported === "validation" ? stoppedBySeen(spec, task) : [];
+  const seen = runs.filter(({ config }) => reported === "validation" && stopsByValidation(config.given));
+  const stopped = namesOf(seen);
   if (stopped.length === 0) return [];
   return [
     new UsageError(
@@ -255,10 +248,7 @@ async function designProblems(spec: Spec, task: SpecTask): Promise<BidoraError[]
 }
 
 /** Settings that would score a task's runs, all grid points included, on different labels or tokens. */
-function differentlyScored(spec: Spec, task: SpecTask): UsageError[] {
-  const runs = spec.variants.flatMap((variant) =>
-    pointsOf(spec).map((point) => settingsWithHoldout(spec, task, variant, point)),
-  );
+function differentlyScored(runs: readonly RunSettings[]): UsageError[] {
   const isOfTokens = runs.some((run) => run.task !== undefined && taskOf(run.task).task.takesTrainOn === true);
   const scoredBy: readonly RunKey[] = ["labelColumn", ...(isOfTokens ? (["maxLength", "trainOn"] as const) : [])];
   return scoredBy.flatMap((key) => {
@@ -269,15 +259,4 @@ function differentlyScored(spec: Spec, task: SpecTask): UsageError[] {
       `${flag} differs between its runs (${values.join(", ")}), so its runs would be scored on different ${what}: give one ${flag} for all of them.`,
     );
   });
-}
-
-const pointsOf = ({ grid }: Spec): readonly RunSettings[] => (grid.length > 0 ? grid : [{}]);
-
-/** The methods with a run, at any grid point, that validation rows would stop early. */
-function stoppedBySeen(spec: Spec, task: SpecTask): string[] {
-  const points = pointsOf(spec);
-  const stops = spec.variants.filter((variant) =>
-    points.some((point) => stopsByValidation(settingsWithHoldout(spec, task, variant, point))),
-  );
-  return stops.map(({ name }) => name);
 }

@@ -1,11 +1,12 @@
+// The processes in which runs are made.
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { ownCommand } from "../../base/index.js";
-import { type ErrorEvent, type RunEvent, recordFailure } from "../../base/records/index.js";
-import { flagOf } from "../../base/settings/index.js";
-import type { RunSettings } from "../../tasks/config/index.js";
-import type { Cell } from "./cells.js";
-import { type LauncherName, launcherOf } from "./launchers.js";
+import { ownCommand } from "../../../base/index.js";
+import { type ErrorEvent, type RunEvent, recordFailure } from "../../../base/records/index.js";
+import { flagOf } from "../../../base/settings/index.js";
+import type { RunSettings } from "../../../tasks/config/index.js";
+import type { Cell } from "../plan/cells.js";
+import { type LauncherName, launcherOf, type StartedRun } from "./launchers.js";
 
 /** The command line that starts or resumes a cell's run; a finished run stays as it is. */
 export const commandOf = ({ settings, folder }: Cell): string[] => [
@@ -14,7 +15,6 @@ export const commandOf = ({ settings, folder }: Cell): string[] => [
   "--resume",
 ];
 
-/** How a run's process ended. */
 export interface EndedRun {
   readonly cell: Cell;
   readonly status: "done" | "stopped" | "failed";
@@ -24,20 +24,13 @@ export interface EndedRun {
   readonly error?: ErrorEvent | undefined;
 }
 
-/** Controls of a running run. */
-export interface JobControls {
-  /** Stops it after a checkpoint. */
-  stop(): void;
-  /** Asks it to save a checkpoint. Before its `start` event, the signal would kill the process. */
-  checkpoint(): void;
-}
+/** What can be asked of a running run; a checkpoint only after its `start` event: before, the signal would kill the process. */
+export type JobControls = Pick<StartedRun, "stop" | "checkpoint">;
 
 interface JobHooks {
-  /** Where the runs are made. */
   readonly launcher: LauncherName;
   /** Stops the running runs, each after a checkpoint. */
   readonly signal: AbortSignal;
-  /** Receive the runs' starts, events and ends. */
   readonly onBegin: (cell: Cell, controls: JobControls) => void;
   readonly onEvent: (cell: Cell, event: RunEvent) => void;
   readonly onEnd: (ended: EndedRun) => void;
@@ -128,12 +121,11 @@ function textOf(value: unknown): string {
   return String(value);
 }
 
-/** Records the reason that a failed run's process gave. */
 export function saveFailure(output: string, { cell, message, error }: EndedRun): void {
   const words = error?.message ?? message?.replace(/^bidora: /, "") ?? "its process ended without a message";
   const { code, step } = error ?? {};
   recordFailure(output, cell.folder, {
-    reason: words.split("\n")[0] as string,
+    reason: words.split("\n")[0]!,
     ...(code !== undefined && { code }),
     ...(step !== undefined && { step }),
     time: new Date().toISOString(),

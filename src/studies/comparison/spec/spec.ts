@@ -1,13 +1,13 @@
-import { didYouMean, firstRepeated, UsageError } from "../../base/index.js";
-import { checkSettings, filled, readSettingsFile } from "../../base/settings/index.js";
-import { type Method, methodNames, type RunKey, type RunSettings, runOptions } from "../../tasks/config/index.js";
-import { type Budget, readBudget } from "./budget.js";
-import { type CompareSettings, compareOptions, comparisonOptions } from "./compareOptions.js";
-import { gridPoints } from "./grid/grid.js";
-import type { LauncherName } from "./launchers.js";
-import type { AskedRuns } from "./missingRuns.js";
+// What a comparison is asked to do, from its flags and its file.
+import { didYouMean, firstRepeated, UsageError } from "../../../base/index.js";
+import { checkSettings, filled, readSettingsFile } from "../../../base/settings/index.js";
+import { type RunKey, type RunSettings, runOptions } from "../../../tasks/config/index.js";
+import type { LauncherName } from "../jobs/launchers.js";
+import { type Budget, readBudget } from "../plan/budget.js";
+import { gridPoints } from "../plan/grid.js";
+import { type ComparisonSettings, compareOptions, comparisonOptions } from "./compareOptions.js";
+import { type Variant, variantsOf } from "./variants.js";
 
-/** A task of a comparison. */
 export interface SpecTask {
   readonly name: string;
   /** The name that the user gave it. */
@@ -15,14 +15,12 @@ export interface SpecTask {
   readonly settings: RunSettings;
 }
 
-/** The settings of a comparison. */
 export interface Spec {
   readonly variants: readonly Variant[];
   readonly seeds: readonly number[];
   readonly tasks: readonly SpecTask[];
   /** Run settings from flags. */
   readonly byFlag: RunSettings;
-  /** Settings of all runs. */
   readonly common: RunSettings;
   /** Settings that must have an effect in at least one run. A file's settings may be for methods that this call leaves out. */
   readonly mustApply: RunSettings;
@@ -45,7 +43,7 @@ export interface Spec {
  * @param found tasks with runs to summarize, if flags and file need not name any
  * @throws UsageError for an unknown setting or method, or a task that is not in the file
  */
-export function readSpec(flags: CompareSettings, file: string | undefined, found?: readonly string[]): Spec {
+export function readSpec(flags: ComparisonSettings, file: string | undefined, found?: readonly string[]): Spec {
   const fromFile = file === undefined ? {} : readSettingsFile(file, compareOptions);
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
@@ -79,7 +77,6 @@ export function readSpec(flags: CompareSettings, file: string | undefined, found
 /** Jobs in a scheduler's queue at the same time. */
 const MANY = 1000;
 
-/** Which results a comparison should have. */
 export interface RequestedResults {
   /** Names, in the order of rows and columns. */
   readonly tasks: readonly string[];
@@ -102,6 +99,13 @@ export function requestedResults(spec: Spec): RequestedResults & { readonly cond
   };
 }
 
+/** What the user asked for by name; undefined for what was left to the defaults. */
+export interface AskedRuns {
+  readonly tasks?: readonly string[] | undefined;
+  readonly methods?: readonly string[] | undefined;
+  readonly seeds?: readonly number[] | undefined;
+}
+
 /** The runs of a comparison. */
 export const askedRuns = ({ tasks, variants, seeds }: Spec): AskedRuns => ({
   tasks: tasks.map(({ name }) => name),
@@ -112,17 +116,13 @@ export const askedRuns = ({ tasks, variants, seeds }: Spec): AskedRuns => ({
 /** Settings that are the comparison's, not the runs'. */
 const OWN: ReadonlySet<string> = new Set([
   ...Object.keys(comparisonOptions),
-  "output",
-  "dashboard",
-  "json",
-  "quiet",
-  "debug",
+  ...["output", "dashboard", "json", "quiet", "debug"],
 ]);
 
 const runSettingsIn = (given: object): RunSettings =>
   Object.fromEntries(Object.entries(given).filter(([key, value]) => !OWN.has(key) && value !== undefined));
 
-function tasksOf(listed: CompareSettings["tasks"], common: RunSettings, byFlag: RunSettings): SpecTask[] {
+function tasksOf(listed: ComparisonSettings["tasks"], common: RunSettings, byFlag: RunSettings): SpecTask[] {
   if (listed === undefined) {
     const { task } = common;
     if (task === undefined)
@@ -130,8 +130,7 @@ function tasksOf(listed: CompareSettings["tasks"], common: RunSettings, byFlag: 
     return [{ ...named(task), settings: {} }];
   }
   const tasks = listed.map((entry, i) => taskOf(entry, i, byFlag));
-  const names = tasks.map(({ name }) => name);
-  const twice = firstRepeated(names);
+  const twice = firstRepeated(tasks.map(({ name }) => name));
   if (twice !== undefined) throw new UsageError(`The list of tasks names ${twice} twice: give each a name of its own.`);
   return tasks;
 }
@@ -182,7 +181,7 @@ function folderName(name: string): string {
   throw new UsageError(`A task can't be named ${name}, since its runs are in a folder of its name: use another name.`);
 }
 
-function selected(tasks: readonly SpecTask[], wanted: CompareSettings["tasks"]): readonly SpecTask[] {
+function selected(tasks: readonly SpecTask[], wanted: ComparisonSettings["tasks"]): readonly SpecTask[] {
   if (wanted === undefined) return tasks;
   const names = tasks.map(({ name }) => name);
   return wanted.map((entry) => {
@@ -201,65 +200,4 @@ function perMethodOf(given: Readonly<Record<string, object>>, byFlag: RunSetting
       return [name, { ...checked(settings, `the settings of ${name}`, methodKeys), ...byFlag }];
     }),
   );
-}
-
-/** A competitor in a comparison: a method, possibly with additional settings. */
-export interface Variant {
-  /** The name in tables and folders. */
-  readonly name: string;
-  readonly method: Method;
-  /** The additional settings; a file's settings take precedence. */
-  readonly settings: RunSettings;
-  /** Stops early on held-out rows, the same that BiDoRA's upper level uses. */
-  readonly stopsEarly: boolean;
-}
-
-/** Evaluations without a better result after which such a run stops. */
-const PATIENCE = 3;
-/** The number of folds of `bidora-folds`. */
-const FOLDS = 5;
-
-/** The suffix for early stopping on the rows that BiDoRA's upper level uses: the fair competitor of BiDoRA, available for every method. */
-const EARLY = "+es";
-
-const OF_BIDORA: Readonly<Record<string, RunSettings>> = {
-  "bidora-folds": { searchFolds: FOLDS },
-  "bidora-warm": { warmStart: true },
-};
-
-/** The names of all variants. */
-export const variantNames: readonly string[] = [...methodNames, ...Object.keys(OF_BIDORA)].flatMap((name) => [
-  name,
-  `${name}${EARLY}`,
-]);
-
-/** The variants with these names. @throws UsageError for an unknown or repeated name */
-export function variantsOf(names: readonly string[]): Variant[] {
-  const twice = firstRepeated(names);
-  if (twice !== undefined) throw new UsageError(`--methods names ${twice} twice: name each method once.`);
-  return names.map(variantOf);
-}
-
-/** The variant with this name; undefined if there is none. */
-export function variantNamed(name: string): Variant | undefined {
-  try {
-    return variantOf(name);
-  } catch {
-    return undefined;
-  }
-}
-
-function variantOf(name: string): Variant {
-  const stopsEarly = name.endsWith(EARLY);
-  const base = stopsEarly ? name.slice(0, -EARLY.length) : name;
-  const ofBidora = Object.hasOwn(OF_BIDORA, base) ? OF_BIDORA[base] : undefined;
-  const method = ofBidora ? "bidora" : base;
-  if (!(methodNames as readonly string[]).includes(method)) {
-    const known = [...methodNames, ...Object.keys(OF_BIDORA)];
-    throw new UsageError(
-      `--methods takes ${known.join(", ")}, each with ${EARLY} for early stopping; got ${name}.${didYouMean(base, known)}`,
-    );
-  }
-  const early = stopsEarly ? { earlyStopping: PATIENCE, earlyStoppingMetric: "loss" } : {};
-  return { name, method: method as Method, settings: { ...ofBidora, ...early }, stopsEarly };
 }

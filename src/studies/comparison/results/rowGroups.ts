@@ -1,4 +1,4 @@
-/** Tasks of a comparison that share rows, by what their runs recorded. */
+// Tasks of a comparison that share rows, by what their runs recorded.
 import { existsSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { own } from "../../../base/index.js";
@@ -11,7 +11,7 @@ import {
   type SharedRows,
 } from "../../../base/records/index.js";
 import { readRunFile } from "../../../tasks/config/index.js";
-import type { CollectedRun } from "../collectRuns.js";
+import type { CollectedRun } from "./collectRuns.js";
 
 /** Keys of the rows of a task that its runs trained on and that scores are of, and of its files. */
 interface TaskRows {
@@ -85,7 +85,7 @@ function filesOf(folder: string, split: "validation" | "test", hasRecord: boolea
 }
 
 function checksumsOf(folder: string, files: readonly string[]): string[] {
-  const output = resolve(folder, "../../../.."); // of TASK/METHOD/seed-N
+  const output = resolve(folder, "../../.."); // of TASK/METHOD/seed-N
   const { data = {} } = own(readPlan(output), relative(output, folder)) ?? {};
   return files.flatMap((file) => own(data, file) ?? []).map(String);
 }

@@ -1,4 +1,4 @@
-/** The options of a comparison: its own, and those of its runs. */
+// The options of a comparison: its own, and those of its runs.
 import * as z from "zod";
 import {
   type AppliesWhen,
@@ -15,9 +15,9 @@ import {
   text,
   toggle,
   whole,
-} from "../../base/settings/index.js";
-import { runOptions } from "../../tasks/config/index.js";
-import { launcherNames } from "./launchers.js";
+} from "../../../base/settings/index.js";
+import { runOptions } from "../../../tasks/config/index.js";
+import { launcherNames } from "../jobs/launchers.js";
 
 const WHOLE = /^\d+$/;
 
@@ -78,7 +78,6 @@ const whereRun: AppliesWhen = {
     !(list || collect || dryRun),
 };
 
-/** The comparison's own options. */
 export const comparisonOptions = {
   methods: option(names("NAMES"), {
     group: "Comparison",
@@ -149,7 +148,6 @@ const MAIN = ["model", "task", "train", "validation", "epochs", "maxSteps"] as c
 /** Options that the comparison sets for each run. */
 const SET = ["method", "seed", "output", "overwrite", "resume", "profile", "adapter", "dashboard"] as const;
 
-/** All options of a comparison. */
 export const compareOptions = {
   ...comparisonOptions,
   ...pick(runOptions, ...MAIN),
@@ -167,4 +165,4 @@ export const compareOptions = {
 };
 
 /** The settings of a comparison, without its file. */
-export type CompareSettings = Given<typeof compareOptions>;
+export type ComparisonSettings = Given<typeof compareOptions>;

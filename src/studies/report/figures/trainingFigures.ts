@@ -2,9 +2,25 @@
 import { words } from "../../../base/index.js";
 import type { StepEvent } from "../../../base/records/index.js";
 import { type FigureParts, figure, fitting, type Markup, type Size, titled } from "../html.js";
-import { bestPoints, metricCurveOn, metricNames, pointsOf, rowsWatched, WATCHED, type WatchedRows } from "../runs.js";
-import { type Curve, type CurveSubject, curvesOf } from "./curves.js";
-import { type CurvePanel, curvePanels, curvesTable, drawCurves, panelNumbers } from "./drawCurves.js";
+import { bestPoints, metricCurveOn, metricNames, pointsOf, WATCHED, type WatchedRows } from "../runs.js";
+import {
+  type Curve,
+  type CurvePanel,
+  type CurveSubject,
+  curvePanels,
+  curvesOf,
+  curvesTable,
+  drawCurves,
+  panelNumbers,
+} from "./curves.js";
+import { gapFigure } from "./gap.js";
+import { magnitudesFigure } from "./magnitudes.js";
+
+/** The figures of runs' logs. */
+export const trainingFigures = (subjects: readonly CurveSubject[], task?: string): (Markup | undefined)[] =>
+  [lossFigure, metricsFigure, gapFigure, upperLevelFigure, magnitudesFigure, learningRateFigure].map((figure) =>
+    figure(subjects, task),
+  );
 
 const stepCurves = (
   subjects: readonly CurveSubject[],
@@ -19,20 +35,18 @@ const BAND =
 const isAveraged = (curves: readonly Curve[]): boolean => curves.some(({ band }) => band.length > 0);
 const bandNote = (curves: readonly Curve[]): string => (isAveraged(curves) ? BAND : "");
 
-export function lossFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
+function lossFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
   const curves = stepCurves(subjects, (step) => step.loss);
   if (curves.length === 0) return undefined;
-  const [title, trend] = [
-    "Training loss",
-    isAveraged(curves) ? "" : ": smoothed, with the raw values in the background",
-  ];
+  const title = "Training loss";
+  const trend = isAveraged(curves) ? "" : ": smoothed, with the raw values in the background";
   return figure({
     id: "training-loss",
     title,
     task,
     drawings: [fitting((size) => drawCurves({ title, curves }, size))],
     caption: `Loss of each step’s training rows${trend}.${bandNote(curves)}`,
-    data: curvesTable(titled(`${title}, smoothed`, task), curves),
+    numbers: curvesTable(titled(`${title}, smoothed`, task), curves),
   });
 }
 
@@ -50,12 +64,12 @@ function panelFigure<T extends CurvePanel>(
     ...about,
     caption: `${about.caption}${bandNote(all)}`,
     drawings: [curvePanels(list, draw, abreast)],
-    data: panelNumbers(list, about.task),
+    numbers: panelNumbers(list, about.task),
   });
 }
 
 /** The values of a search: the losses of both levels and the hypergradient. */
-export function upperLevelFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
+function upperLevelFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
   const entries = [
     { title: "Upper-level loss", curves: stepCurves(subjects, (step) => step.upperLoss) },
     {
@@ -74,16 +88,15 @@ export function upperLevelFigure(subjects: readonly CurveSubject[], task?: strin
   });
 }
 
-/** One metric on one kind of rows. */
 interface Watched extends CurvePanel {
   readonly name: string;
   readonly rows: WatchedRows;
 }
 
 /** One panel for each metric and kind of rows, because values on held-out and on validation rows are not comparable. */
-export function metricsFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
+function metricsFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
   const runs = subjects.flatMap((subject) => subject.runs);
-  const kinds = WATCHED.filter((rows) => runs.some((run) => rowsWatched(run) === rows));
+  const kinds = WATCHED.filter((rows) => runs.some(({ watched }) => watched === rows));
   const entries = metricNames(runs).flatMap((name) =>
     kinds.map(
       (rows): Watched => ({
@@ -96,7 +109,7 @@ export function metricsFigure(subjects: readonly CurveSubject[], task?: string):
   );
   const single = subjects.filter((subject) => subject.runs.length === 1);
   const best = single.flatMap(({ index, runs: [run] }) =>
-    bestPoints(run!).map((point) => ({ ...point, index, rows: rowsWatched(run!) })),
+    bestPoints(run!).map((point) => ({ ...point, index, rows: run!.watched })),
   );
   const stopped = best.length > 0 ? " A ring marks the state that early stopping restores." : "";
   return panelFigure(
@@ -116,7 +129,7 @@ export function metricsFigure(subjects: readonly CurveSubject[], task?: string):
   );
 }
 
-export function learningRateFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
+function learningRateFigure(subjects: readonly CurveSubject[], task?: string): Markup | undefined {
   const curves = stepCurves(subjects, (step) => step.learningRate, false).map((one) => ({ ...one, band: [] }));
   if (curves.length === 0) return undefined;
   const title = "Learning rate";
@@ -126,12 +139,11 @@ export function learningRateFigure(subjects: readonly CurveSubject[], task?: str
     task,
     drawings: [fitting(({ width }) => drawCurves({ title, curves }, { width, height: 200 }))],
     caption: "The learning rate of each step, by the schedule. In a search it is that of the lower level.",
-    data: curvesTable(titled(title, task), curves),
+    numbers: curvesTable(titled(title, task), curves),
   });
 }
 
 /** The title of a metric. A loss among the metrics is not the training loss. */
 export const metricTitle = (name: string): string => (name === "loss" ? "Validation loss" : words(name));
 
-/** A metric's title with its rows. */
 const metricOnRows = (name: string, rows: WatchedRows): string => `${words(name)} on ${rows}`;

@@ -1,8 +1,9 @@
+// The runs of a comparison, and all settings of each.
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { UsageError } from "../../base/index.js";
-import { GRID, type StepCosts } from "../../base/records/index.js";
-import { flagOf, withoutEffect } from "../../base/settings/index.js";
+import { UsageError } from "../../../base/index.js";
+import { GRID, type RunId, type StepCosts } from "../../../base/records/index.js";
+import { flagOf, withoutEffect } from "../../../base/settings/index.js";
 import {
   METHODS,
   type Method,
@@ -10,10 +11,11 @@ import {
   type RunSettings,
   resolveRun,
   runOptions,
-} from "../../tasks/config/index.js";
+} from "../../../tasks/config/index.js";
+import type { Spec, SpecTask } from "../spec/spec.js";
+import { type Variant, variantNamed } from "../spec/variants.js";
 import { LENGTH_SETTINGS, lengthWithinBudget, ONE_PER_STEP, rowsPerStep } from "./budget.js";
-import { distinctRuns, pointName, settingsKey } from "./grid/grid.js";
-import { type Spec, type SpecTask, type Variant, variantNamed } from "./spec.js";
+import { distinctRuns, pointName, settingsKey } from "./grid.js";
 
 /** One run of a comparison: a method on a task with a seed. */
 export interface Cell {
@@ -23,7 +25,6 @@ export interface Cell {
   /** The grid point that it tries; undefined for a run that is reported. */
   readonly point: RunSettings | undefined;
   readonly folder: string;
-  /** All settings of the run. */
   readonly settings: RunSettings;
 }
 
@@ -38,10 +39,12 @@ export interface Pair {
 export function pairsOf(spec: Spec): Pair[] {
   refuseUnusedSettings(spec);
   refuseSameRuns(spec);
-  return spec.tasks.flatMap((task) =>
-    spec.variants.map((variant) => ({ task, variant, folder: join(spec.output, task.name, variant.name) })),
-  );
+  return spec.tasks.flatMap((task) => spec.variants.map((variant) => pairOf(spec, task, variant)));
 }
+
+const pairOf = ({ output }: Spec, task: SpecTask, variant: Variant): Pair => ({
+  ...{ task, variant, folder: join(output, task.name, variant.name) },
+});
 
 /**
  * The runs that try the grid's points, with the first seed; each is scored on training rows that it holds out. Points that differ only in
@@ -49,9 +52,10 @@ export function pairsOf(spec: Spec): Pair[] {
  */
 export async function gridCells(spec: Spec, pair: Pair, facts: RunFacts): Promise<Cell[]> {
   const [seed = 0] = spec.seeds;
-  const cells = spec.grid.map(async (point) => {
+  const ofPair = { task: pair.task.name, variant: pair.variant };
+  const cells = spec.grid.map(async (point): Promise<Cell> => {
     const settings = { holdoutFraction: HOLDOUT, ...(await runSettings(spec, pair, facts, point)), seed };
-    return cell(pair, { seed, point, folder: join(pair.folder, GRID, pointName(point)), settings });
+    return { ...ofPair, seed, point, folder: join(pair.folder, GRID, pointName(point)), settings };
   });
   return distinctRuns(await Promise.all(cells));
 }
@@ -59,36 +63,28 @@ export async function gridCells(spec: Spec, pair: Pair, facts: RunFacts): Promis
 /** The reported runs, one per seed. @param chosen the best grid point */
 export async function finalCells(spec: Spec, pair: Pair, facts: RunFacts, chosen: RunSettings = {}): Promise<Cell[]> {
   const settings = await runSettings(spec, pair, facts, chosen);
-  return spec.seeds.map((seed) =>
-    cell(pair, { seed, point: undefined, folder: join(pair.folder, `seed-${seed}`), settings: { ...settings, seed } }),
-  );
+  return spec.seeds.map((seed) => ({
+    ...{ task: pair.task.name, variant: pair.variant, seed, point: undefined },
+    folder: join(pair.folder, `seed-${seed}`),
+    settings: { ...settings, seed },
+  }));
 }
 
 /**
  * Runs in the comparison's folder that this call does not ask for, with the settings that they would have now: they are summarized with the
  * others.
  */
-export async function otherFinishedCells(spec: Spec, places: readonly Place[], facts: RunFacts): Promise<Cell[]> {
-  const isAsked = ({ method, seed }: Place) =>
+export async function otherFinishedCells(spec: Spec, places: readonly RunId[], facts: RunFacts): Promise<Cell[]> {
+  const isAsked = ({ method, seed }: RunId) =>
     spec.seeds.includes(seed) && spec.variants.some(({ name }) => name === method);
   const cells = places.map(async (place) => {
     const task = spec.tasks.find(({ name }) => name === place.task);
     const variant = variantNamed(place.method);
     if (!task || !variant || isAsked(place)) return [];
-    const pair = { task, variant, folder: join(spec.output, task.name, variant.name) };
-    return finalCells({ ...spec, seeds: [place.seed] }, pair, facts);
+    return finalCells({ ...spec, seeds: [place.seed] }, pairOf(spec, task, variant), facts);
   });
   return (await Promise.all(cells)).flat();
 }
-
-/** Identifies a run. */
-type Place = Pick<Cell, "task" | "seed"> & { readonly method: string };
-
-const cell = ({ task, variant }: Pair, rest: Omit<Cell, "task" | "variant">): Cell => ({
-  task: task.name,
-  variant,
-  ...rest,
-});
 
 /** Measured facts that the settings of a run depend on. */
 export interface RunFacts {
@@ -121,20 +117,21 @@ async function runSettings(
   const threads = asked.threads ?? Math.max(1, Math.floor(availableParallelism() / spec.jobs));
   const held = { ...asked, threads, ...holdoutOf(spec, task, variant, asked) };
   const sized = { ...held, ...(await lengthOf(spec, held, facts)) };
-  return withoutOpen({ ...sized, ...(await watchingOf(variant, sized, facts)) });
+  const all = { ...sized, ...(await watchingOf(variant, sized, facts)) };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
-/** The requested settings of a run, without those that have no effect in it. */
+/** What the user asked for in a run, the more specific after the more general. */
+const askedOf = (
+  { common, perMethod }: Spec,
+  task: SpecTask,
+  { method, name }: Variant,
+  tried: RunSettings,
+): RunSettings => ({ ...common, ...task.settings, ...perMethod.get(method), ...perMethod.get(name), ...tried });
+
 function requestedSettings(spec: Spec, task: SpecTask, variant: Variant, tried: RunSettings = {}): RunSettings {
-  const { method } = variant;
-  const requested = {
-    ...spec.common,
-    ...task.settings,
-    ...spec.perMethod.get(method),
-    ...spec.perMethod.get(variant.name),
-    ...tried,
-  };
-  const whole = { ...variant.settings, ...requested, method };
+  const requested = askedOf(spec, task, variant, tried);
+  const whole = { ...variant.settings, ...requested, method: variant.method };
   const idle = new Set(withoutEffect(runOptions, requested, resolveRun(whole)));
   return Object.fromEntries(Object.entries(whole).filter(([key]) => !idle.has(key)));
 }
@@ -166,9 +163,6 @@ function refuseSameRuns(spec: Spec): void {
   }
 }
 
-const withoutOpen = (settings: RunSettings): RunSettings =>
-  Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
-
 /** A run with early stopping holds out the same rows that BiDoRA's upper level uses. */
 function holdoutOf(
   { common, perMethod }: Spec,
@@ -181,7 +175,6 @@ function holdoutOf(
   return { holdoutFraction: searchFraction === undefined ? HOLDOUT : 1 - searchFraction };
 }
 
-/** The length of the run within the budget. */
 async function lengthOf({ budget }: Spec, asked: RunSettings, facts: RunFacts): Promise<RunSettings> {
   if (!budget) return {};
   const config = resolveRun(asked);
@@ -219,39 +212,22 @@ function refuseUnusedSettings(spec: Spec): void {
   const { mustApply, perMethod, grid, variants } = spec;
   const all = runsOf(spec, variants);
   refuse(mustApply, all, "of this comparison");
-  for (const [name, settings] of perMethod)
-    refuse(
-      settings,
-      runsOf(
-        spec,
-        variants.filter((variant) => name === variant.name || name === variant.method),
-      ),
-      `of ${name}`,
-    );
+  for (const [name, settings] of perMethod) {
+    const own = variants.filter((variant) => name === variant.name || name === variant.method);
+    refuse(settings, runsOf(spec, own), `of ${name}`);
+  }
   const points = grid.flatMap((point) => runsOf(spec, variants, point));
   refuse(Object.assign({}, ...grid), points, "of the grid");
   refuseLengths(spec);
 }
 
-function runsOf(
-  { tasks, common, perMethod }: Spec,
-  variants: readonly Variant[],
-  tried: RunSettings = {},
-): RunConfig[] {
-  return tasks.flatMap((task) =>
-    variants.map(({ method, name, settings }) =>
-      resolveRun({
-        ...settings,
-        ...common,
-        ...task.settings,
-        ...perMethod.get(method),
-        ...perMethod.get(name),
-        ...tried,
-        method,
-      }),
-    ),
+const runsOf = (spec: Spec, variants: readonly Variant[], tried: RunSettings = {}): RunConfig[] =>
+  spec.tasks.flatMap((task) =>
+    variants.map((variant) => {
+      const { method, settings } = variant;
+      return resolveRun({ ...settings, ...askedOf(spec, task, variant, tried), method });
+    }),
   );
-}
 
 function refuse(settings: RunSettings, runs: readonly RunConfig[], where: string): void {
   if (runs.length === 0) return;

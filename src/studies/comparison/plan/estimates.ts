@@ -1,0 +1,184 @@
+// What is counted, measured and estimated before the first run.
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { group, sum } from "d3-array";
+import { formatBytes, formatCount, formatSeconds, own } from "../../../base/index.js";
+import { readStepCosts, type StepCosts, writeStepCosts } from "../../../base/records/index.js";
+import { omit } from "../../../base/settings/index.js";
+import type { HubContext } from "../../../formats/hub/index.js";
+import { METHODS, type RunConfig, type RunKey, type RunSettings, resolveRun } from "../../../tasks/config/index.js";
+import { subsetsOf } from "../../../tasks/data/index.js";
+import { readSplits, taskOf } from "../../../tasks/datasets/index.js";
+import { estimateRun } from "../../../training/estimates/index.js";
+import { plainColumns, terminalTable } from "../../statistics/renderTable.js";
+import type { Cell, RunFacts } from "./cells.js";
+
+/** Facts that are looked up once, and can be given in advance. */
+export interface KnownFacts extends RunFacts {
+  /** Records the number of training rows, so that they are not read again to count them. */
+  learn(config: RunConfig, rows: number): void;
+}
+
+/** Facts about tasks from their rows, which are read once each, and about steps by measuring some. */
+export function factsIn(output: string): KnownFacts {
+  const files = new Map<string, Promise<number>>();
+  const keyOf = ({ task, data, train, textColumns, labelColumn }: RunConfig) =>
+    JSON.stringify([task, data, train, textColumns, labelColumn]);
+  const trained = new Map<string, Promise<number>>();
+  const rowsOf = (config: RunConfig): Promise<number> => {
+    const { trainLimit, holdoutFraction } = config;
+    return remembered(trained, JSON.stringify([keyOf(config), trainLimit, holdoutFraction]), async () => {
+      const rows = await remembered(files, keyOf(config), () => countRows(config));
+      return subsetsOf(Array.from({ length: rows }), config).train.length;
+    });
+  };
+  return {
+    rowsOf,
+    learn: (config, rows) => void files.set(keyOf(config), Promise.resolve(rows)),
+    async stepsOf(config) {
+      if (config.maxSteps !== undefined) return config.maxSteps;
+      const batch = config.batchSize * config.gradientAccumulation;
+      return Math.max(1, Math.ceil((config.epochs * (await rowsOf(config))) / batch));
+    },
+    async secondsOfStep(config) {
+      const known = readStepCosts(output);
+      const key = JSON.stringify(config.given);
+      const before = own(known, key);
+      if (before) return before;
+      const found = await measured(config);
+      writeStepCosts(output, { ...known, [key]: found });
+      return found;
+    },
+  };
+}
+
+function remembered<T>(known: Map<string, T>, key: string, find: () => T): T {
+  const value = known.get(key) ?? find();
+  known.set(key, value);
+  return value;
+}
+
+async function countRows(config: RunConfig): Promise<number> {
+  const choice = taskOf(config.task ?? "");
+  const splits = await readSplits(choice, { ...config, validation: undefined, test: undefined, testSplit: false });
+  return splits.train.examples.length;
+}
+
+/** An output folder for estimates, which write nothing: the folder of an existing run would be refused. */
+const unusedOutput = (): string => join(tmpdir(), `bidora-nowhere-${process.pid}`);
+
+const MEASURED_STEPS = 50;
+
+async function measured({ method, given }: RunConfig): Promise<StepCosts> {
+  // Evaluations and the length do not change the time of a step.
+  const unmeasured = ["epochs", "retrainEpochs", "evalEvery", "earlyStopping", "earlyStoppingMetric"] as const;
+  const rest = omit(given, ...unmeasured);
+  const typical = async (length: object) =>
+    (await estimateRun(resolveRun({ ...rest, ...length, output: unusedOutput() }))).secondsPerStep;
+  if (!METHODS[method].isBilevel) {
+    const train = await typical({ maxSteps: MEASURED_STEPS });
+    return { train, search: train, retrain: train };
+  }
+  const search = await typical({ maxSteps: MEASURED_STEPS, retrainSteps: 0 });
+  const retrain = await typical({ maxSteps: 1, retrainSteps: MEASURED_STEPS });
+  return { train: retrain, search, retrain };
+}
+
+/** The estimated cost of each run of a method on a task. */
+export interface ExpectedCost {
+  readonly task: string;
+  readonly method: string;
+  /** Whether the runs try points of a grid. */
+  readonly isOfGrid: boolean;
+  /** The settings of these grid points that affect the cost; empty if the grid has none. */
+  readonly tried: RunSettings;
+  readonly runs: number;
+  readonly trainedParameters: number;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly peakMemoryBytes: number;
+}
+
+/** The estimated cost of a comparison. */
+export interface ExpectedCosts {
+  readonly pairs: readonly ExpectedCost[];
+  /** Wall time of all runs, with as many at the same time as there are jobs. */
+  readonly seconds: number;
+  readonly peakMemoryBytes: number;
+}
+
+/** Settings that change neither the time or memory of a step nor the number of steps. */
+const FREE: ReadonlySet<string> = new Set<RunKey>([
+  ...(["learningRate", "upperLearningRate", "retrainLearningRate", "warmupRatio", "schedule"] as const),
+  ...(["weightDecay", "upperWeightDecay", "adamBeta1", "adamBeta2", "adamEpsilon", "alpha"] as const),
+]);
+
+const thatCost = (point: RunSettings = {}): RunSettings =>
+  Object.fromEntries(Object.entries(point).filter(([key]) => !FREE.has(key)));
+
+/**
+ * Estimates one run of each method on each task. Grid runs are estimated separately, since they train on fewer rows, with one estimate for
+ * all points that cost the same.
+ */
+export async function expectedCosts(cells: readonly Cell[], jobs: number, context: HubContext): Promise<ExpectedCosts> {
+  const groups = group(cells, ({ task, variant, point }) =>
+    JSON.stringify([task, variant.name, point && thatCost(point)]),
+  );
+  const pairs: ExpectedCost[] = [];
+  for (const alike of groups.values()) {
+    const { task, variant, settings, point } = alike[0]!;
+    const found = await estimateRun(resolveRun({ ...settings, output: unusedOutput() }), context);
+    const { parameters, steps, seconds, peakMemoryBytes } = found;
+    pairs.push({
+      ...{ task, method: variant.name, isOfGrid: point !== undefined, tried: thatCost(point), runs: alike.length },
+      ...{ trainedParameters: parameters.trained, steps, seconds, peakMemoryBytes },
+    });
+  }
+  const stages = [pairs.filter(({ isOfGrid }) => isOfGrid), pairs.filter(({ isOfGrid }) => !isOfGrid)];
+  const largest = stages.map((stage) => sum(largestFirst(stage).slice(0, jobs)));
+  return {
+    pairs,
+    seconds: sum(stages.map((stage) => secondsWithJobs(stage, jobs))),
+    peakMemoryBytes: Math.max(...largest),
+  };
+}
+
+const largestFirst = (pairs: readonly ExpectedCost[]): number[] =>
+  pairs.flatMap(({ runs, peakMemoryBytes }) => Array<number>(runs).fill(peakMemoryBytes)).sort((a, b) => b - a);
+
+/** The wall time of runs with `jobs` at the same time, in order: the next one starts when one ends. */
+export function secondsWithJobs(pairs: readonly Pick<ExpectedCost, "runs" | "seconds">[], jobs: number): number {
+  const busy = Array<number>(jobs).fill(0);
+  for (const seconds of pairs.flatMap(({ runs, seconds }) => Array<number>(runs).fill(seconds)))
+    busy[busy.indexOf(Math.min(...busy))]! += seconds;
+  return Math.max(...busy);
+}
+
+const NOT_CHOSEN =
+  "The cost of the reported runs is estimated without the settings that the grid will choose, which may change their time and memory.";
+
+function nameOf({ method, isOfGrid, tried }: ExpectedCost): string {
+  const words = Object.entries(tried).map(([key, value]) => ` ${key}=${String(value)}`);
+  return isOfGrid ? `${method} (grid${words.join("")})` : method;
+}
+
+/** The costs as a table for the terminal. */
+export function costsText({ pairs, seconds, peakMemoryBytes }: ExpectedCosts): string {
+  const column = plainColumns(pairs);
+  return terminalTable({
+    heading: "Method",
+    names: pairs.map(nameOf),
+    columns: [
+      column("Task", ({ task }) => task, "left"),
+      column("Runs", ({ runs }) => formatCount(runs)),
+      column("Trained parameters", (pair) => formatCount(pair.trainedParameters)),
+      column("Steps", ({ steps }) => formatCount(steps)),
+      column("Time of one", (pair) => formatSeconds(pair.seconds)),
+      column("Peak memory", (pair) => formatBytes(pair.peakMemoryBytes)),
+    ],
+    notes: [
+      `In total about ${formatSeconds(seconds)}, with up to ${formatBytes(peakMemoryBytes)} of memory at once.`,
+      ...(pairs.some(({ tried }) => Object.keys(tried).length > 0) ? [NOT_CHOSEN] : []),
+    ],
+  });
+}

@@ -1,0 +1,119 @@
+// The points of the grid that a comparison has tried, from the folders of their runs.
+import { existsSync } from "node:fs";
+import { join, relative } from "node:path";
+import { BidoraError, own } from "../../../base/index.js";
+import {
+  comparedRunsIn,
+  gridRunsIn,
+  isFinished,
+  isRunFolder,
+  type JsonObject,
+  metricName,
+  RUN_FILE,
+  readFailures,
+  readMetrics,
+  readPlan,
+  type StartEvent,
+  secondsSpent,
+  type TriedPoint,
+} from "../../../base/records/index.js";
+import { omit } from "../../../base/settings/index.js";
+import { type RunKey, type RunSettings, readRunFile, resolveRun } from "../../../tasks/config/index.js";
+import { byPair } from "../../statistics/competing.js";
+import { round12 } from "../../statistics/summary.js";
+import type { Cell, Pair } from "../plan/cells.js";
+import { bestPoint, isSameValue, keysOfPoint } from "../plan/grid.js";
+import { eventsIn, hasDiverged, runStateOf } from "./collectRuns.js";
+import { watchedMetric } from "./scoring.js";
+
+/** The grid runs that diverged. They would diverge again, so they are not repeated. */
+export async function divergedCells(output: string, tried: readonly Cell[]): Promise<ReadonlySet<Cell>> {
+  const [diverged, failures] = [new Set<Cell>(), readFailures(output)];
+  for (const cell of tried) {
+    if (isFinished(cell.folder)) continue;
+    const standing = await runStateOf(output, cell.folder, failures);
+    if (standing.state === "failed" && hasDiverged(standing)) diverged.add(cell);
+  }
+  return diverged;
+}
+
+/**
+ * The settings of the grid point with the best score on held-out rows; none without a grid. Points that diverged lose to all others; if
+ * all diverged, the first is taken, and the reported runs show the failure.
+ */
+export function bestSettings({ task, variant }: Pair, tried: readonly Cell[]): RunSettings {
+  const ofPair = tried.filter((cell) => cell.task === task.name && cell.variant === variant);
+  const ended = ofPair.filter(({ folder }) => isFinished(folder));
+  const [first] = ended;
+  if (!first) return ofPair[0]?.point ?? {};
+  const { goal } = watchedMetric(first.folder);
+  const scores = ended.map(({ folder, point = {}, settings }) => {
+    const score = heldOutScore(folder);
+    if (score === undefined)
+      throw new BidoraError(
+        "COMPARISON",
+        `${folder} has no ${metricName(watchedMetric(folder).name, "holdout")}, which the grid search needs to choose a point.`,
+      );
+    return { point, score, defaults: defaultsIn(settings, point) };
+  });
+  return bestPoint(scores, goal);
+}
+
+/** The score by which a run of a grid is judged, if it has it. */
+const heldOutScore = (folder: string): number | undefined =>
+  own(readMetrics(folder), metricName(watchedMetric(folder).name, "holdout"));
+
+/** How many of a point's values the run would have without them. */
+function defaultsIn(settings: RunSettings, point: RunSettings): number {
+  const config = resolveRun(settings);
+  const keys = Object.keys(point) as RunKey[];
+  return keys.filter((key) => isSameValue(config[key], resolveRun(omit(settings, key))[key])).length;
+}
+
+type Tried = Omit<TriedPoint, "chosen" | "tied">;
+
+/** All points that were tried for each method on each task, and which of them the reported runs have. */
+export async function triedPoints(output: string): Promise<TriedPoint[]> {
+  const tried: Tried[] = [];
+  for (const run of gridRunsIn(output)) if (isRunFolder(run.folder)) tried.push(await triedPoint(output, run));
+  return byPair(tried).flatMap((points) => withChoice(points, output));
+}
+
+async function triedPoint(
+  output: string,
+  { task, method, name, folder }: ReturnType<typeof gridRunsIn>[number],
+): Promise<Tried> {
+  const events = await eventsIn(folder);
+  const start = events.find((event): event is StartEvent => event.event === "start");
+  const settings = start?.settings ?? own(readPlan(output), relative(output, folder))?.settings ?? {};
+  const keys = keysOfPoint(name).filter((key) => Object.hasOwn(settings, key) && !start?.idle?.includes(key));
+  const point = Object.fromEntries(keys.map((key) => [key, settings[key] ?? null]));
+  const result = await resultOf(output, folder);
+  return { task, method, seed: Number(settings.seed ?? 0), point, ...result, seconds: secondsSpent(events) };
+}
+
+async function resultOf(output: string, folder: string): Promise<Pick<Tried, "score" | "reason">> {
+  const score = isFinished(folder) ? heldOutScore(folder) : undefined;
+  if (score !== undefined) return { score };
+  const standing = await runStateOf(output, folder);
+  return { score: null, reason: standing.state === "failed" ? standing.reason : standing.state };
+}
+
+/** Marks the point whose values the reported runs have. */
+function withChoice(points: readonly Tried[], output: string): TriedPoint[] {
+  const { task, method } = points[0]!;
+  const reported = comparedRunsIn(output)
+    .filter((run) => run.task === task && run.method === method)
+    .map(({ folder }) => join(folder, RUN_FILE));
+  const made = reported.filter((path) => existsSync(path)).map(readRunFile);
+  return points.map((one) => {
+    const chosen = made.some((settings) => hasValues(settings, one.point));
+    const tied = points.filter(({ score }) => one.score !== null && score !== null && isTie(score, one.score)).length;
+    return { ...one, chosen, ...(chosen && tied > 1 && { tied }) };
+  });
+}
+
+const isTie = (a: number, b: number): boolean => round12(a) === round12(b);
+
+const hasValues = (settings: RunSettings, point: JsonObject): boolean =>
+  Object.entries(point).every(([key, value]) => isSameValue(settings[key as keyof RunSettings], value));
