@@ -137,6 +137,8 @@ export type {
   AdapterSettings,
   CallHooks,
   Contents,
+  EngineName,
+  EngineVerdict,
   GeneratedRow,
   InputRow,
   Inspection,
@@ -148,7 +150,6 @@ export type {
   TensorFacts,
   Verdict,
 } from "./use/inference/index.js";
-export type { EngineName, EngineVerdict } from "./use/inference/programs/index.js";
 
 // Models.
 

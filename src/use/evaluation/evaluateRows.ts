@@ -41,7 +41,6 @@ import { itemOf, type Sharing, sharedOut, shareOfItems } from "./sharing.js";
 
 type Rows = readonly EncodedRow[];
 
-/** Options for running rows through a model. */
 interface PassOptions {
   readonly task: Task;
   /** The labels of the outputs, in order. */
@@ -80,9 +79,9 @@ export async function* predictRows(
   const { task, labels, batchSize } = options;
   for (const stretch of stretchesOf(rows, batchSize)) {
     const outputs = await stretchOutputs(model, [...batchesOf(stretch, batchSize)], options);
-    const outputsOf = (row: EncodedRow) => outputs.get(row) as RowOutputs;
+    const outputsOf = (row: EncodedRow) => outputs.get(row)!;
     for (const rows of task.splitsExamples ? examplesOf(stretch) : stretch.map((row) => [row]))
-      yield { row: rows[0] as EncodedRow, prediction: task.predict(rows.map(outputsOf), rows, labels) };
+      yield { row: rows[0]!, prediction: task.predict(rows.map(outputsOf), rows, labels) };
   }
 }
 
@@ -105,7 +104,7 @@ async function stretchOutputs(
   const outputs = new Map<EncodedRow, RowOutputs>();
   for (const [i, batch] of batches.entries())
     for (const [j, { values, width }] of itemOf(shares, i).entries())
-      outputs.set(batch[j] as EncodedRow, new RowOutputs(values, width));
+      outputs.set(batch[j]!, new RowOutputs(values, width));
   return outputs;
 }
 
@@ -170,7 +169,7 @@ function rowsByOutput(
 ): EncodedRow[] {
   const ranks = outputsByRow(task, outputs, batch).map(({ values }) => Number(rank(values)));
   return batch.rows
-    .map((row, i) => ({ row, rank: ranks[i] as number }))
+    .map((row, i) => ({ row, rank: ranks[i]! }))
     .sort((a, b) => a.rank - b.rank)
     .map(({ row }) => row);
 }
@@ -181,7 +180,6 @@ export interface EvaluationOptions extends Omit<PassOptions, "onOutputs" | "shar
   readonly corpus?: readonly EmbeddedText[] | undefined;
 }
 
-/** The result of an evaluation. */
 export interface Evaluation {
   /** The task's metrics, and the mean loss as `loss`. */
   readonly metrics: Metrics;

@@ -96,7 +96,7 @@ export async function promptsOf(
 ): Promise<Prompt[]> {
   const encoded = await encodePrompts(examples, tokenizer);
   return encoded.map((ids, i) => {
-    const name = where((examples[i] as LanguageExample).at);
+    const name = where(examples[i]!.at);
     if (ids.length === 0)
       throw new BidoraError("EMPTY_TEXT", `${name} has no tokens, so there is nothing to continue: give a text.`);
     if (ids.length > maxLength)

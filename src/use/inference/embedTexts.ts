@@ -1,10 +1,10 @@
-import type { Location } from "../../tasks/data/index.js";
+import type { EmbeddingExample, Example, Location } from "../../tasks/data/index.js";
 import type { EmbeddingRow } from "../../tasks/embedding/index.js";
-import { type EmbeddingPrediction, encodeRows } from "../../tasks/index.js";
+import { type EmbeddedText, type EmbeddingPrediction, encodeRows } from "../../tasks/index.js";
 import { predictRows } from "../evaluation/evaluateRows.js";
 import type { InferenceModel } from "./open.js";
+import { lengthFor } from "./predictions.js";
 
-/** A text, and its place in a file. */
 export interface LocatedText {
   readonly text: string;
   readonly at: Location;
@@ -68,4 +68,50 @@ export function differentTexts(texts: readonly LocatedText[]): LocatedText[] {
   const first = new Map<string, LocatedText>();
   for (const located of texts) if (!first.has(located.text)) first.set(located.text, located);
   return [...first.values()];
+}
+
+/** Of a search among texts. */
+export interface CorpusSettings {
+  /** A file of texts. */
+  readonly corpus?: string | undefined;
+  readonly maxLength: number;
+  readonly batchSize: number;
+  /** The settings that the user gave. */
+  readonly given: object;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Whether examples are pairs whose anchors' positives are searched for. */
+export const arePairs = ({ task }: Pick<InferenceModel, "task">, examples: readonly Example[]): boolean =>
+  task.embedding !== undefined &&
+  (examples as readonly EmbeddingExample[]).every(({ label }) => label?.score === undefined);
+
+/**
+ * What positives are searched among besides those of the evaluated rows: the positives of the file's other rows, and the corpus.
+ * @param limit the number of evaluated rows
+ */
+export async function searchCorpus(
+  open: InferenceModel,
+  examples: readonly EmbeddingExample[],
+  limit: number,
+  settings: CorpusSettings,
+): Promise<readonly EmbeddedText[]> {
+  const positives = examples.map(({ input, at }) => ({ text: input[1]!, at }));
+  const own = new Set(positives.slice(0, limit).map(({ text }) => text));
+  const corpus = await readCorpus(open, settings);
+  const others = differentTexts([...positives.slice(limit), ...corpus]).filter(({ text }) => !own.has(text));
+  const { batchSize, signal } = settings;
+  const maxLength = lengthFor(settings, open);
+  const embeddings = await embedTexts(open, others, { promptName: "document", maxLength, batchSize, signal });
+  return others.map(({ text }, i) => ({ text, embedding: embeddings[i]! }));
+}
+
+/** The texts of the corpus, a file with one text per row. */
+export async function readCorpus(
+  { task }: InferenceModel,
+  { corpus }: CorpusSettings,
+): Promise<readonly LocatedText[]> {
+  if (corpus === undefined) return [];
+  const { examples } = await task.read(corpus, { labels: "optional" });
+  return (examples as readonly EmbeddingExample[]).map(({ input: [text], at }) => ({ text: text as string, at }));
 }

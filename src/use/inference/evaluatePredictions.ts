@@ -100,8 +100,8 @@ const scoreLabels: Score = async (settings, choice, written) => {
     positive: positiveOf(choice, labels),
   });
   const measured = predictions.map((prediction, i) => {
-    const example = examples[i] as Example;
-    checkWords(written[i] as Written, example);
+    const example = examples[i]!;
+    checkWords(written[i]!, example);
     return metric.measure(choice.task.reference(example, labels), prediction, i + 1);
   });
   return { metrics: metric.result(measured), metric, measured };

@@ -1,4 +1,5 @@
 export { baseDtypeFor, inWords, noteOnBase } from "./adapterBase.js";
+export { arePairs, searchCorpus } from "./embedTexts.js";
 export { evaluatePredictions } from "./evaluatePredictions.js";
 export {
   type AdapterInspection,
@@ -28,6 +29,6 @@ export {
 } from "./open.js";
 export { openDraft } from "./openDraft.js";
 export { checkTexts, type ExamplesOf, lengthFor, type Prediction, predictions } from "./predictions.js";
+export { ENGINE_NAMES, type EngineName, type EngineVerdict, judge } from "./programs/judge.js";
 export type { Verdict } from "./programs/verdict.js";
-export { arePairs, searchCorpus } from "./searchCorpus.js";
 export { type GeneratedRow, generationPlan, TextGenerator } from "./textGenerator.js";

@@ -12,6 +12,7 @@ import {
   readConfig,
   readEmbeddingFormat,
   resolveModel,
+  type Weights,
 } from "../../formats/index.js";
 import { isInteger, openSafetensors, type TensorInfo, torchDtype } from "../../formats/safetensors/index.js";
 import {
@@ -109,7 +110,7 @@ async function inspectAdapter(folder: string): Promise<AdapterInspection> {
   const refusals: string[] = [];
   const settings = await attempt(refusals, () => adapterSettings(folder));
   const file = ADAPTER_WEIGHT_FILES.map((name) => join(folder, name)).find(existsSync);
-  const tensors = file === undefined ? [] : await attempt(refusals, () => headerOf(file));
+  const tensors = file === undefined ? [] : await attempt(refusals, () => headersOf(openSafetensors(file)));
   return { kind: "adapter", path: folder, settings: settings ?? null, ...sizes(tensors ?? []), refusals };
 }
 
@@ -118,6 +119,7 @@ async function adapterSettings(folder: string): Promise<AdapterSettings> {
   const method = methodOf(config);
   const { magnitudeAxis, targetModules, ...own } = settingsOfAdapter(config);
   const { rank, alpha, rslora, dropout, adapterSize, adapterPlacement } = own;
+  const { baseDtype, baseFormats, initLoraWeights, pooling, maxLength } = metadata ?? {};
   const paths = adaptedPaths(tensors.keys(), method.codec);
   for (const tensor of tensors.values()) tensor.dispose();
   return {
@@ -126,17 +128,13 @@ async function adapterSettings(folder: string): Promise<AdapterSettings> {
     task: metadata?.task ?? taskType ?? null,
     labels: metadata?.labels ?? null,
     baseModel: baseModel ?? null,
-    ...given({ baseDtype: metadata?.baseDtype, baseFormats: metadata?.baseFormats }),
-    ...given({ initLoraWeights: metadata?.initLoraWeights }),
-    ...(metadata?.pooling && given({ pooling: metadata.pooling, maxLength: metadata.maxLength })),
+    ...given({ baseDtype, baseFormats, initLoraWeights }),
+    ...(pooling && given({ pooling, maxLength })),
     ...given({ rank, alpha, rslora, dropout, adapterSize, adapterPlacement }),
     bias: config.bias,
     ...(targetModules !== undefined && { targetModules }),
     modulesToSave: config.modulesToSave,
-    modules: paths.map((path) => ({
-      path,
-      ...method.inLayers?.facts(config, path),
-    })),
+    modules: paths.map((path) => ({ path, ...method.inLayers?.facts(config, path) })),
   };
 }
 
@@ -156,7 +154,7 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
   const embedding = isSentenceTransformer(folder)
     ? await attempt(refusals, () => readEmbeddingFormat(folder))
     : undefined;
-  const tensors = (await attempt(refusals, () => weightsOf(folder))) ?? [];
+  const tensors = (await attempt(refusals, () => headersOf(openWeights(folder)))) ?? [];
   if (architecture && tensors.length > 0) {
     const missing = await attempt(refusals, () => {
       checkLayers(architecture.config, tensors.length);
@@ -206,28 +204,17 @@ function unreadable(tensors: readonly TensorFacts[]): string[] {
   return Array.from(dtypes, (dtype) => `Tensors of dtype ${dtype} are not supported; convert them to F32 or BF16.`);
 }
 
-function weightsOf(folder: string): TensorInfo[] {
-  const weights = openWeights(folder);
+/** The headers of open files, which are then closed. */
+function headersOf(files: Pick<Weights, "names" | "info" | "close">): TensorInfo[] {
   try {
-    return weights.names.map((name) => weights.info(name));
+    return files.names.map((name) => files.info(name));
   } finally {
-    weights.close();
+    files.close();
   }
 }
 
-function headerOf(path: string): TensorInfo[] {
-  const file = openSafetensors(path);
-  try {
-    return file.names.map((name) => file.info(name));
-  } finally {
-    file.close();
-  }
-}
-
-const metadataOf = ({ name, dtype, shape, storedAs }: TensorInfo): TensorFacts => ({
-  name,
-  dtype,
-  shape,
+const factsOf = ({ name, dtype, shape, storedAs }: TensorInfo): TensorFacts => ({
+  ...{ name, dtype, shape },
   ...(storedAs !== undefined && { storedAs }),
 });
 
@@ -240,7 +227,7 @@ function sizes(tensors: readonly TensorInfo[]): Pick<Contents, "parameters" | "d
     bytes += end - begin + partBytes;
     dtypes[storedAs] = (dtypes[storedAs] ?? 0) + count;
   }
-  return { parameters, dtypes, bytes, tensors: tensors.map(metadataOf) };
+  return { parameters, dtypes, bytes, tensors: tensors.map(factsOf) };
 }
 
 /** The result; or undefined, with the error's message added to the list. */

@@ -3,10 +3,9 @@ import { UsageError } from "../../base/index.js";
 import { type EmbeddingExample, where } from "../../tasks/data/index.js";
 import { trainedColumns } from "../../tasks/datasets/index.js";
 import { hardNegatives, type NegativeOptions, type Relevance, relevanceOf } from "../../tasks/retrieval/index.js";
-import { differentTexts, embedTexts } from "./embedTexts.js";
+import { type CorpusSettings, differentTexts, embedTexts, readCorpus } from "./embedTexts.js";
 import type { InferenceModel } from "./open.js";
 import { lengthFor } from "./predictions.js";
-import { readCorpus } from "./searchCorpus.js";
 
 /** A row to learn from. */
 export interface MinedRow {
@@ -21,17 +20,9 @@ export interface Mined {
   readonly found: number;
 }
 
-interface MiningSettings extends NegativeOptions {
-  /** A file of pairs. */
+interface MiningSettings extends NegativeOptions, CorpusSettings {
   readonly input: string;
-  /** A file of texts. */
-  readonly corpus?: string | undefined;
   readonly textColumns?: readonly string[] | undefined;
-  readonly maxLength: number;
-  readonly batchSize: number;
-  /** The settings that the user gave. */
-  readonly given: object;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -40,7 +31,7 @@ interface MiningSettings extends NegativeOptions {
  */
 export async function* mineNegatives(open: InferenceModel, settings: MiningSettings): AsyncGenerator<Mined> {
   const examples = await readPairs(open, settings);
-  const corpus = settings.corpus === undefined ? [] : await readCorpus(open, settings.corpus);
+  const corpus = await readCorpus(open, settings);
   const relevance = relevanceOf(
     examples.map(pairOf),
     corpus.map(({ text }) => text),

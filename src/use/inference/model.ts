@@ -139,12 +139,12 @@ export class Model {
     const rows = (prompts: readonly TextOrMessages[]) =>
       this.#stream(hooks, async (open, signal) => {
         checkArguments("generate", ["prompts", prompts, somePrompts]);
-        return (await generatorOf(open, settings, hooks, this.#parts(open))).rows(prompts, { signal });
+        return (await this.#generator(open, settings, hooks)).rows(prompts, { signal });
       });
     if (!isOne) return rows(given as readonly TextOrMessages[]);
     const pieces = this.#stream(hooks, async (open, signal) => {
       checkArguments("generate", ["prompt", given, textOrMessages]);
-      const generator = await generatorOf(open, settings, hooks, this.#parts(open));
+      const generator = await this.#generator(open, settings, hooks);
       return generator.stream(given as TextOrMessages, { signal });
     });
     const whole = async () => (await rows([given as TextOrMessages]))[0] as GeneratedRow;
@@ -181,21 +181,26 @@ export class Model {
     return this.#open;
   }
 
-  /** What calls share beside the model. */
-  #parts(open: InferenceModel): GeneratorParts {
-    const { tokenizer, model } = open;
-    return {
-      grammars: () => {
-        this.#grammars ??= new Grammars(tokenizer, model.config.vocabSize);
-        return this.#grammars;
-      },
-      draft: (named) => {
-        const known = this.#drafts.get(named) ?? openDraft(named, open);
-        this.#drafts.set(named, known);
-        known.catch(() => this.#drafts.delete(named));
-        return known;
-      },
-    };
+  /** @throws BidoraError `HEAD` for a model that is not a language model */
+  async #generator(open: InferenceModel, given: ModelGenerateSettings, hooks: CallHooks): Promise<TextGenerator> {
+    checkArguments("generate", ["hooks", hooks, HOOKS]);
+    const { jsonSchema, batchSize, plan, settings } = generateSettings(open, given);
+    const grammars = () => (this.#grammars ??= new Grammars(open.tokenizer, open.model.config.vocabSize));
+    const openGrammar =
+      jsonSchema === undefined
+        ? undefined
+        : (signal?: AbortSignal) => grammars().open(jsonSchema, plan.generation.endTokens, signal);
+    const { draft: named, draftTokens: tokens } = settings;
+    const draft = named === undefined ? undefined : { ...(await this.#draft(open, named)), tokens };
+    return TextGenerator.of(open, { ...plan, openGrammar, draft }, { batchSize });
+  }
+
+  /** A draft, which is opened once; again if that fails. */
+  #draft(open: InferenceModel, named: string): Promise<OpenDraft> {
+    const known = this.#drafts.get(named) ?? openDraft(named, open);
+    this.#drafts.set(named, known);
+    known.catch(() => this.#drafts.delete(named));
+    return known;
   }
 
   /** The results of one call, which ends when the model is disposed of. */
@@ -240,20 +245,8 @@ function tableOf(rows: readonly InputRow[], open: InferenceModel, given: readonl
   return rowsTable(rows.map((row) => (typeof row === "string" ? { [column]: row } : row)));
 }
 
-/** What the calls of a model share, opened when one needs it. */
-interface GeneratorParts {
-  readonly grammars: () => Grammars;
-  readonly draft: (named: string) => Promise<OpenDraft>;
-}
-
-/** @throws BidoraError `HEAD` for a model that is not a language model */
-async function generatorOf(
-  open: InferenceModel,
-  given: ModelGenerateSettings,
-  hooks: CallHooks,
-  { grammars, draft: drafts }: GeneratorParts,
-): Promise<TextGenerator> {
-  checkArguments("generate", ["hooks", hooks, HOOKS]);
+/** Checks the settings of `generate`. @throws BidoraError `HEAD` for a model that is not a language model */
+function generateSettings(open: InferenceModel, given: ModelGenerateSettings) {
   anObject(given, "settings");
   const { jsonSchema, ...flags } = given;
   if (jsonSchema !== undefined && !isObject(jsonSchema) && typeof jsonSchema !== "boolean")
@@ -267,11 +260,5 @@ async function generatorOf(
   const plan = generationPlan(open.folder, { ...settings, given: omit(settings.given, "batchSize") });
   if (jsonSchema !== undefined && plan.generation.beams)
     throw new UsageError("jsonSchema limits one token after the other, and beam search does not: leave one out.");
-  const openGrammar =
-    jsonSchema === undefined
-      ? undefined
-      : (signal?: AbortSignal) => grammars().open(jsonSchema, plan.generation.endTokens, signal);
-  const { draft: named, draftTokens: tokens } = settings;
-  const draft = named === undefined ? undefined : { ...(await drafts(named)), tokens };
-  return TextGenerator.of(open, { ...plan, openGrammar, draft }, { batchSize });
+  return { jsonSchema, batchSize, plan, settings };
 }

@@ -3,7 +3,13 @@ import { existsSync } from "node:fs";
 import { BidoraError, UsageError } from "../../base/index.js";
 import type { JsonObject } from "../../base/records/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
-import { isSentenceTransformer, modelFolder, type Pooling, readConfig } from "../../formats/index.js";
+import {
+  isSentenceTransformer,
+  modelFolder,
+  type Pooling,
+  readConfig,
+  readEmbeddingFormat,
+} from "../../formats/index.js";
 import {
   type AdaptedModel,
   type AdapterConfig,
@@ -34,7 +40,6 @@ import {
   setThreads,
 } from "../../torch/index.js";
 import { baseDtypeFor, noteOnBase } from "./adapterBase.js";
-import { poolingFor } from "./pooling.js";
 
 /** The names of a model and its adapter: folders, GGUF files or Hub repositories. */
 interface ModelNames {
@@ -44,7 +49,6 @@ interface ModelNames {
   readonly adapter?: string | SavedAdapter | undefined;
 }
 
-/** An adapter, already read, and its folder. */
 interface FoundAdapter {
   readonly adapter: SavedAdapter | undefined;
   /** Undefined without an adapter and for an adapter passed as a value. */
@@ -54,7 +58,6 @@ interface FoundAdapter {
 /** A model whose weights are not read yet, and its adapter, which is. */
 export interface FoundModel extends FoundAdapter {
   readonly folder: string;
-  /** Receives notes for the user. */
   readonly onNote?: HubContext["onNote"];
 }
 
@@ -88,7 +91,6 @@ export async function findModel(names: ModelNames, context?: HubContext): Promis
   return { ...found, folder, onNote: context?.onNote };
 }
 
-/** Options for opening a model. */
 export interface OpenOptions {
   readonly dtype: DType;
   /** The format that matrices are held in instead of tensors (see `LoadModelOptions`). */
@@ -97,13 +99,11 @@ export interface OpenOptions {
   readonly task?: NamedTask | undefined;
   /** For embeddings; by default that of the adapter or the folder. */
   readonly pooling?: Pooling | undefined;
-  /** Merges the adapter into the weights. */
   readonly merge?: boolean | undefined;
   /** Packs the weights into the fastest layout for products, for inference only. */
   readonly packed?: boolean;
   /** Where the model computes, as `resolveDevice` takes it; the CPU by default. */
   readonly device?: string | undefined;
-  /** The number of libtorch's threads. */
   readonly threads?: number | undefined;
 }
 
@@ -164,12 +164,35 @@ export function taskOfModules(folder: string, pooling: Pooling | undefined): Nam
   return isPooled || isSentenceTransformer(folder) ? namedTask("embedding") : undefined;
 }
 
+/** A model, the task that it is used for, and the bidora.json of its adapter or its folder. */
+interface PooledModel extends NamedTask {
+  readonly folder: string;
+  readonly metadata: AdapterMetadata | undefined;
+}
+
+/**
+ * The pooling that the user names, else the adapter's; undefined for the folder's own.
+ * @throws UsageError for a pooling that has no effect, or another one than the adapter or the folder has
+ */
+export function poolingFor(
+  asked: Pooling | undefined,
+  { kind, task, folder, metadata }: PooledModel,
+): Pooling | undefined {
+  const trained = metadata?.pooling;
+  if (asked === undefined) return trained;
+  if (!task.embedding)
+    throw new UsageError(`No effect: --pooling is for embedding, and the model is for ${kind}; leave it out.`);
+  const own = trained ?? (isSentenceTransformer(folder) ? readEmbeddingFormat(folder).pooling : undefined);
+  if (own === undefined || own === asked) return asked;
+  const owner = trained ? "what the model was trained with" : `the modules of ${folder}`;
+  throw new UsageError(`--pooling ${asked} contradicts ${owner}, ${own}: leave it out.`);
+}
+
 /** An open model with its tokenizer. */
 export interface InferenceModel extends OpenModel {
   readonly tokenizer: Tokenizer;
 }
 
-/** The settings of a command that opens a model for inference. */
 interface InferenceSettings extends Pick<OpenOptions, "baseDtype" | "merge" | "device" | "threads" | "pooling"> {
   readonly dtype: ComputeDtype;
 }

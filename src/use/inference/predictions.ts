@@ -42,14 +42,12 @@ export interface Prediction {
   readonly [key: string]: unknown;
 }
 
-/** Settings for predicting rows. */
 interface PredictionSettings extends CallContext {
   readonly batchSize: number;
   readonly maxLength: number;
   readonly textColumns?: readonly string[] | undefined;
   /** The maximum number of tokens to generate, for a language model. */
   readonly maxNewTokens?: number | undefined;
-  /** The settings that the user gave. */
   readonly given: object;
 }
 

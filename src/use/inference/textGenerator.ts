@@ -58,16 +58,13 @@ export function generationPlan(folder: string, settings: Settings<GenerationTabl
   return { own, generation, maxNewTokens, seed, cacheDtype };
 }
 
-/** The settings for greedy decoding. */
 export function greedyPlan({ folder, checkpointConfig }: InferenceModel, maxNewTokens?: number): GenerationPlan {
   const own = readGenerationConfig(folder, checkpointConfig);
   return { own, generation: resolveGeneration({ greedy: true }, own), maxNewTokens, seed: 0 };
 }
 
-/** The batch size, and the maximum length of prompts. */
 interface PromptLimits {
   readonly batchSize: number;
-  /** The maximum number of tokens of a prompt. */
   readonly maxLength?: number | undefined;
 }
 
@@ -83,7 +80,6 @@ export class TextGenerator {
     private readonly limits: PromptLimits,
   ) {}
 
-  /** A generator for an open model. */
   static async of(open: InferenceModel, plan: GenerationPlan, limits: PromptLimits): Promise<TextGenerator> {
     const stops = await splitStops(open.tokenizer, plan.generation.stop);
     return new TextGenerator(open, { ...plan, generation: { ...plan.generation, ...stops } }, limits);
@@ -141,7 +137,7 @@ export class TextGenerator {
           .map((prompt) => ({ ...prompt, constraint: grammar?.constraint() }));
         const rows = await generateBatch(this.open, batch, generation, { signal, draft, cacheDtype });
         for (const [i, row] of rows.entries())
-          yield { prompt: await this.textOf(examples[start + i] as LanguageExample, (batch[i] as Prompt).ids), ...row };
+          yield { prompt: await this.textOf(examples[start + i]!, batch[i]!.ids), ...row };
       }
     } finally {
       grammar?.release();
@@ -159,7 +155,6 @@ export class TextGenerator {
   }
 }
 
-/** Options of `TextGenerator.stream`. */
 interface StreamOptions extends Signal {
   /** The number of the seed's random stream to sample with. */
   readonly stream?: number;

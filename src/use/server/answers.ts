@@ -7,14 +7,11 @@ import { type ChoicePiece, choicePieces } from "./choices.js";
 import type { Engine } from "./engine/engine.js";
 import type { ServerMetrics } from "./metrics.js";
 import type { Plan } from "./plans.js";
-import { Usage } from "./responses/common.js";
-import { jsonInParts } from "./responses/parts.js";
+import { jsonInParts, Usage } from "./responses/common.js";
 
-/** What a request's answer is part of. */
 export interface AnswerContext {
   readonly engine: Engine;
   readonly tokenizer: Tokenizer;
-  /** Frees the request's place. */
   readonly release: () => void;
   /** Aborted when the server stops. */
   readonly closing: AbortSignal;
@@ -37,10 +34,8 @@ export async function answer(c: Context, plan: Plan, context: AnswerContext): Pr
   const prompt = call.prompts.reduce((sum, { ids }) => sum + ids.length, 0);
   context.metrics.countTokens(model, "prompt", prompt);
   const usage = new Usage(prompt);
-  const pieces = counted(
-    context.metrics.timing(model, choicePieces(engine, tokenizer, whole, signal), context.start),
-    usage,
-  );
+  const computed = choicePieces(engine, tokenizer, whole, signal);
+  const pieces = usage.counted(context.metrics.timing(model, computed, context.start));
   if (plan.stream) return streamed(c, pieces, plan, { usage, leaving, onError: context.onError });
   const all: ChoicePiece[] = [];
   for await (const piece of pieces) all.push(piece);
@@ -58,13 +53,6 @@ function byChoice(pieces: readonly ChoicePiece[]): ReadonlyMap<number, readonly 
     else all.set(piece.index, [piece]);
   }
   return all;
-}
-
-async function* counted(pieces: AsyncIterable<ChoicePiece>, usage: Usage): AsyncGenerator<ChoicePiece> {
-  for await (const piece of pieces) {
-    usage.count(piece);
-    yield piece;
-  }
 }
 
 interface Streaming {

@@ -2,7 +2,6 @@
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { BidoraError } from "../../base/index.js";
 
-/** What an error says besides its message. */
 interface Details {
   /** A word that programs can test for. */
   readonly code?: string;

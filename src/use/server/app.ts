@@ -1,20 +1,20 @@
 /** The routes of a server. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import type { CacheDtype } from "../../models/nn/index.js";
 import type { TaskKind } from "../../tasks/index.js";
+import { returnFreedMemory } from "../../torch/index.js";
 import { answer, HAS_LEFT } from "./answers.js";
 import { ApiError, invalid, isOwnFault, toApiError } from "./apiError.js";
-import { Embedder } from "./embedder.js";
+import { Embedder, embeddingsJson } from "./embedder.js";
 import { Engine } from "./engine/engine.js";
-import { admittedOrigin, isPreflight, preflight, refuseCompressed, requireKey } from "./guards.js";
-import { returnMemory } from "./memory.js";
+import { admittedOrigin, isPreflight, Places, preflight, refuseCompressed, requireKey } from "./guards.js";
 import { ServerMetrics } from "./metrics.js";
-import { Places } from "./places.js";
 import { type Plan, TextPlans } from "./plans.js";
 import { Bodies } from "./requests/bodies.js";
 import type { RequestKind, RequestOf } from "./requests/readers.js";
-import { embeddingsJson } from "./responses/embeddings.js";
 import type { ServedModel } from "./servedModel.js";
 
 /** The status, as nginx counts it, of a request whose client left before the answer. */
@@ -23,7 +23,6 @@ const CLIENT_LEFT = 499;
 /** Milliseconds without a request after which freed memory is given back: computing with it again is slower at first. */
 const QUIET = 5000;
 
-/** How requests are answered. */
 export interface AppOptions {
   /** That the server listens on. */
   readonly host: string;
@@ -154,7 +153,6 @@ export class App {
     }, QUIET).unref();
   }
 
-  /** Answers a request that generates text. */
   async #generate<Kind extends Exclude<RequestKind, "embeddings">>(
     c: Context,
     kind: Kind,
@@ -213,3 +211,14 @@ export class App {
     return { id, object: "model", created: this.#created, owned_by: "bidora" };
   }
 }
+
+/** Gives memory back to the system. Node collects garbage when it allocates, which it does not while it waits: it is told to. */
+function returnMemory(): void {
+  setFlagsFromString("--expose-gc");
+  const collect: unknown = runInNewContext("gc");
+  if (typeof collect === "function") collect({ execution: "async" });
+  setTimeout(returnFreedMemory, COLLECTED).unref();
+}
+
+/** Milliseconds after which the garbage has been collected. */
+const COLLECTED = 1000;

@@ -8,12 +8,10 @@ import {
   TextWriter,
 } from "../../models/generation/index.js";
 import type { Tokenizer } from "../../text/index.js";
-import { Channel } from "./channel.js";
 import type { Engine } from "./engine/engine.js";
 import type { Job, JobStep, WantedLogprobs } from "./engine/job.js";
 import type { EncodedPrompt } from "./prompts.js";
 
-/** What a request computes. */
 export interface ChoicesCall {
   readonly adapter: string | undefined;
   readonly prompts: readonly EncodedPrompt[];
@@ -28,7 +26,6 @@ export interface ChoicesCall {
   onComputed(): void;
 }
 
-/** The next piece of a choice. */
 export interface ChoicePiece extends JobStep {
   /** The choice's index: those of the first prompt come first. */
   readonly index: number;
@@ -99,7 +96,41 @@ async function* written(
   const writers = Array.from({ length: count }, newWriter);
   let left = count;
   for await (const step of steps) {
-    yield { ...step, text: await (writers[step.index] as TextWriter).write(step) };
+    yield { ...step, text: await writers[step.index]!.write(step) };
     if (step.finish !== undefined && --left === 0) return;
+  }
+}
+
+/** A queue between a producer that never waits and one reader. */
+class Channel<T> implements AsyncIterable<T> {
+  #items: T[] = [];
+  #end: { readonly error?: unknown } | undefined;
+  #wake = (): void => {};
+
+  push(item: T): void {
+    this.#items.push(item);
+    this.#wake();
+  }
+
+  /** Ends the queue after the items in it. @param error to throw at the reader then */
+  end(error?: unknown): void {
+    this.#end ??= error === undefined ? {} : { error };
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<T> {
+    for (;;) {
+      const items = this.#items;
+      this.#items = [];
+      yield* items;
+      if (this.#items.length > 0) continue;
+      if (this.#end) {
+        if ("error" in this.#end) throw this.#end.error;
+        return;
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
   }
 }

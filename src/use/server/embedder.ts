@@ -6,7 +6,10 @@ import { embedRows, tokenRowsOf } from "../inference/embedTexts.js";
 import type { InferenceModel } from "../inference/open.js";
 import { lengthFor } from "../inference/predictions.js";
 import { invalid } from "./apiError.js";
+import { refuseUnknownIds } from "./prompts.js";
+import type { EmbeddingsRequest } from "./requests/embeddings.js";
 import type { Input } from "./requests/inputs.js";
+import { jsonInParts } from "./responses/common.js";
 import type { ServedModel } from "./servedModel.js";
 
 /** How many texts are computed before those of another request have their turn. */
@@ -104,9 +107,7 @@ function checkLength({ length }: string): void {
 }
 
 function checkIds(ids: readonly number[], maxLength: number, vocabSize: number): void {
-  const unknown = ids.find((id) => id >= vocabSize);
-  if (unknown !== undefined)
-    throw invalid(`The input has the token id ${unknown}, but the model has ${vocabSize} tokens.`, "input");
+  refuseUnknownIds(ids, vocabSize, "input");
   if (ids.length > maxLength)
     throw invalid(`The input has ${ids.length} token ids; the model takes ${maxLength}.`, "input");
 }
@@ -114,4 +115,25 @@ function checkIds(ids: readonly number[], maxLength: number, vocabSize: number):
 function rowOfIds(ids: readonly number[]): EmbeddingRow {
   const at = { file: "input", line: 0 };
   return { inputIds: ids, tokenTypeIds: ids.map(() => 0), lengths: [ids.length], skipped: [0], target: undefined, at };
+}
+
+/** The response of `/v1/embeddings` as JSON. */
+export function embeddingsJson(
+  { model, encoding_format }: EmbeddingsRequest,
+  { vectors, tokens }: EmbeddedInputs,
+): Promise<string> {
+  const response = { object: "list", data: [], model, usage: { prompt_tokens: tokens, total_tokens: tokens } };
+  return jsonInParts(response, "data", entries(vectors, encoding_format));
+}
+
+function* entries(vectors: EmbeddedInputs["vectors"], format: EmbeddingsRequest["encoding_format"]): Iterable<object> {
+  for (const [index, vector] of vectors.entries())
+    yield { object: "embedding", index, embedding: format === "base64" ? base64(vector) : vector };
+}
+
+/** The bytes of float32 numbers, little-endian. */
+function base64(vector: readonly number[]): string {
+  const bytes = Buffer.alloc(4 * vector.length);
+  for (const [i, value] of vector.entries()) bytes.writeFloatLE(value, 4 * i);
+  return bytes.toString("base64");
 }

@@ -1,4 +1,4 @@
-/** Who may send requests. */
+/** Who may send requests, and how many at a time. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
@@ -98,4 +98,33 @@ export function refuseCompressed(headers: Headers): void {
   const encoding = headers.get("content-encoding") || "identity";
   if (encoding.toLowerCase() === "identity") return;
   throw new ApiError(415, `Bodies are taken as they are, not with Content-Encoding ${encoding}: send plain JSON.`);
+}
+
+/** The requests that run or wait at the same time. */
+export class Places {
+  #taken = 0;
+
+  constructor(private readonly most: number) {}
+
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /**
+   * Takes a place.
+   * @returns frees it; may be called several times
+   * @throws ApiError 429 if there is none
+   */
+  take(): () => void {
+    if (this.#taken >= this.most)
+      throw new ApiError(429, `${this.most} requests are running or waiting already: try again later.`, {
+        code: "rate_limit_exceeded",
+      });
+    this.#taken++;
+    let isTaken = true;
+    return () => {
+      if (isTaken) this.#taken--;
+      isTaken = false;
+    };
+  }
 }

@@ -2,7 +2,6 @@
 import { randomInt } from "node:crypto";
 import {
   type GenerationConfig,
-  type GenerationOverrides,
   type GenerationSettings,
   Grammars,
   readGenerationConfig,
@@ -13,19 +12,17 @@ import { type TextTokens, TokenBytes, type Tokenizer } from "../../text/index.js
 import { invalid } from "./apiError.js";
 import type { ChoicesCall } from "./choices.js";
 import type { WantedLogprobs } from "./engine/job.js";
-import { type EncodedPrompt, encode } from "./prompts.js";
+import { type EncodedPrompt, encode, type GivenPrompt, type NewTokenCount } from "./prompts.js";
 import type { ChatRequest } from "./requests/chat.js";
 import { type CompletionRequest, newTokensOf } from "./requests/completion.js";
-import { requestOverrides } from "./requests/generation.js";
+import { type GenerationRequest, requestOverrides, schemaOf } from "./requests/generation.js";
 import type { Input } from "./requests/inputs.js";
-import { schemaOf } from "./requests/responseFormat.js";
 import { ChatForm } from "./responses/chat.js";
-import type { ResponseForm } from "./responses/common.js";
+import type { Answered, ResponseForm } from "./responses/common.js";
 import { CompletionForm, type EchoedPrompt } from "./responses/completion.js";
 import { charactersIn } from "./responses/tokens.js";
 import type { ServedModel } from "./servedModel.js";
 
-/** How a request is answered. */
 export interface Plan {
   readonly model: string;
   readonly call: Omit<ChoicesCall, "onComputed">;
@@ -40,10 +37,15 @@ const SEEDS = 2 ** 32;
 /** The most log-probabilities of a request: of so many tokens, each with its most likely ones. */
 const MOST_LOGPROBS = 2 ** 21;
 
-/** The seed that a response names: that of sampling, with which the same request gives the same answer. */
-const seedShown = ({ settings, seed }: Plan["call"]): number | undefined => (settings.sampling ? seed : undefined);
+/** The seed that a response names is that of sampling, with which the same request gives the same answer. */
+function planOf(request: GenerationRequest, call: Plan["call"], formOf: (answered: Answered) => ResponseForm): Plan {
+  const { model, n, stream, stream_options } = request;
+  const includesUsage = stream_options?.include_usage === true;
+  const seed = call.settings.sampling ? call.seed : undefined;
+  const form = formOf({ model, seed, n, logprobs: call.logprobs !== undefined, includesUsage });
+  return { model, call, form, stream, includesUsage };
+}
 
-/** Plans the answers of the routes that generate text. */
 export class TextPlans {
   readonly #own: GenerationConfig;
   readonly #bytes: TokenBytes;
@@ -64,58 +66,53 @@ export class TextPlans {
 
   /** @throws ApiError, BidoraError for a request that can't be answered */
   async chat(request: ChatRequest, signal: AbortSignal): Promise<Plan> {
-    const { model, n, logprobs, messages } = request;
+    const { messages, logprobs, top_logprobs: top = 0 } = request;
     const wanted = request.max_completion_tokens ?? request.max_tokens;
-    const prompts = await encode(this.served.base, [messages], {
-      count: { wanted, isAsked: wanted !== undefined },
-      own: this.#own,
-      signal,
-    });
-    const scored = logprobs ? { top: request.top_logprobs ?? 0, ofPrompt: false } : undefined;
-    checkLogprobs(scored, prompts, n);
-    const call = await this.#call(request, prompts, requestOverrides(request, wanted), scored, signal);
-    const includesUsage = request.stream_options?.include_usage === true;
-    const form = new ChatForm({ model, n, logprobs, includesUsage, seed: seedShown(call) }, this.#bytes);
-    return { model, call, form, stream: request.stream, includesUsage };
+    const scored = logprobs ? { top, ofPrompt: false } : undefined;
+    const prompts = await this.#prompts(request, [messages], { wanted, isAsked: wanted !== undefined }, scored, signal);
+    const call = await this.#call(request, prompts, wanted, scored, signal);
+    return planOf(request, call, (answered) => new ChatForm(answered, this.#bytes));
   }
 
   /** @throws ApiError, BidoraError for a request that can't be answered */
   async completion(request: CompletionRequest, signal: AbortSignal): Promise<Plan> {
-    const { model, n, echo, prompt: given, logprobs } = request;
+    const { echo, prompt: given, logprobs: top } = request;
     const count = newTokensOf(request);
-    const prompts = await encode(this.served.base, given, { count, own: this.#own, signal });
-    const scored = logprobs === undefined ? undefined : { top: logprobs, ofPrompt: echo };
-    checkLogprobs(scored, prompts, n);
+    const scored = top === undefined ? undefined : { top, ofPrompt: echo };
+    const prompts = await this.#prompts(request, given, count, scored, signal);
     const echoes = echo ? await this.#echoes(given, prompts, signal) : undefined;
-    const call = await this.#call(request, prompts, requestOverrides(request, count.wanted), scored, signal);
-    const includesUsage = request.stream_options?.include_usage === true;
-    const options = {
-      ...{ model, n, prompts: given.length, echoes, logprobs: logprobs !== undefined, includesUsage },
-      seed: seedShown(call),
-    };
-    return { model, call, form: new CompletionForm(options, this.#bytes), stream: request.stream, includesUsage };
+    const call = await this.#call(request, prompts, count.wanted, scored, signal);
+    return planOf(request, call, (answered) => new CompletionForm(answered, given.length, echoes, this.#bytes));
+  }
+
+  async #prompts(
+    { n }: GenerationRequest,
+    given: readonly GivenPrompt[],
+    count: NewTokenCount,
+    scored: WantedLogprobs | undefined,
+    signal: AbortSignal,
+  ): Promise<EncodedPrompt[]> {
+    const prompts = await encode(this.served.base, given, { count, own: this.#own, signal });
+    checkLogprobs(scored, prompts, n);
+    return prompts;
   }
 
   async #call(
-    {
-      model,
-      n,
-      seed = randomInt(SEEDS),
-      response_format,
-    }: Pick<ChatRequest, "model" | "n" | "seed" | "response_format">,
+    request: GenerationRequest,
     prompts: readonly EncodedPrompt[],
-    overrides: GenerationOverrides,
+    maxNewTokens: number | undefined,
     logprobs: WantedLogprobs | undefined,
     signal: AbortSignal,
   ): Promise<Plan["call"]> {
-    const resolved = resolveGeneration(overrides, this.#own);
+    const { model, n, seed = randomInt(SEEDS) } = request;
+    const resolved = resolveGeneration(requestOverrides(request, maxNewTokens), this.#own);
     if (resolved.beams && logprobs)
       throw invalid(
         "logprobs are not served with beam search, which the model's settings ask for: give a temperature of 0.",
         "logprobs",
       );
     const settings: GenerationSettings = { ...resolved, ...(await splitStops(this.#tokenizer, resolved.stop)) };
-    const schema = schemaOf(response_format);
+    const schema = schemaOf(request);
     if (resolved.beams && schema !== undefined)
       throw invalid(
         "response_format is not served with beam search, which the model's settings ask for: give a temperature of 0.",
@@ -134,7 +131,7 @@ export class TextPlans {
     const echoes: EchoedPrompt[] = [];
     for (const [i, one] of given.entries()) {
       signal.throwIfAborted();
-      echoes.push(await this.#echo(one, prompts[i] as EncodedPrompt));
+      echoes.push(await this.#echo(one, prompts[i]!));
     }
     return echoes;
   }

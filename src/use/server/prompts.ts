@@ -45,7 +45,6 @@ export async function encode(
   return encoded;
 }
 
-/** How prompts are encoded. */
 interface PromptEncoding {
   readonly count: NewTokenCount;
   /** The model's settings. */
@@ -90,9 +89,14 @@ const tooLong = (message: string): ApiError => invalid(message, undefined, "cont
 function checkIds(ids: readonly number[], vocabSize: number): void {
   if (ids.length === 0)
     throw invalid("The prompt has no tokens, so there is nothing to continue: give a text.", "prompt");
+  refuseUnknownIds(ids, vocabSize, "prompt");
+}
+
+/** @param param of the request that has the ids @throws ApiError 400 for an id that the model does not have */
+export function refuseUnknownIds(ids: readonly number[], vocabSize: number, param: "prompt" | "input"): void {
   const unknown = ids.find((id) => id >= vocabSize);
   if (unknown !== undefined)
-    throw invalid(`The prompt has the token id ${unknown}, but the model has ${vocabSize} tokens.`, "prompt");
+    throw invalid(`The ${param} has the token id ${unknown}, but the model has ${vocabSize} tokens.`, param);
 }
 
 function newTokensAfter(

@@ -17,10 +17,10 @@ import {
   findModel,
   type InferenceModel,
   openForInference,
+  poolingFor,
   taskOfModules,
 } from "../inference/open.js";
 import { type OpenDraft, openDraft } from "../inference/openDraft.js";
-import { poolingFor } from "../inference/pooling.js";
 
 /** Which model to serve, and how it computes. */
 export interface ServedSettings {
@@ -38,7 +38,6 @@ export interface ServedSettings {
   readonly draftTokens?: number | undefined;
 }
 
-/** A base model with its adapters. */
 export interface ServedModel {
   readonly base: InferenceModel;
   readonly routes: AdapterRoutes;

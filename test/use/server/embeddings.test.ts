@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { finetune } from "../../../src/app/commands/finetune.js";
 import { load } from "../../../src/app/commands/models/load.js";
-import { embeddingsJson } from "../../../src/use/server/responses/embeddings.js";
+import { embeddingsJson } from "../../../src/use/server/embedder.js";
 import { fresh, GOLDEN, jsonl } from "../../e2e/support.js";
 import { openServer, post } from "./openServer.js";
 

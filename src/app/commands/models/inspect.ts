@@ -6,13 +6,15 @@ import { baseModel, session } from "../../../tasks/config/index.js";
 import {
   type AdapterInspection,
   type AdapterSettings,
+  ENGINE_NAMES,
+  type EngineVerdict,
   type Inspection,
   inspectFolder,
   inWords,
+  judge,
   type ModelInspection,
   type TensorFacts,
 } from "../../../use/inference/index.js";
-import { ENGINE_NAMES, type EngineVerdict, judge } from "../../../use/inference/programs/index.js";
 import { call, defineCommand, formatTable, required } from "../command.js";
 
 const withEngines: AppliesWhen = {

@@ -15,35 +15,24 @@ import {
 } from "../../../formats/gguf/index.js";
 import { architectureOf, type DecoderConfig, type Rope } from "../../../models/index.js";
 import * as torch from "../../../torch/index.js";
-import { exportError } from "./exportError.js";
-import type { Form, TensorForm, Writable } from "./form.js";
+import { exportError, type Form, type TensorForm, type Writable } from "./form.js";
 
-/** A decoder's configuration, for bidora and for llama.cpp. */
-export interface Decoder {
-  readonly architecture: NamedArchitecture;
-  readonly json: JsonObject;
-  readonly config: DecoderConfig;
-}
-
-/** The decoder of a `config.json`; undefined for a family that is not written. @throws BidoraError `CONFIG` */
-export function decoderOf(json: JsonObject): Decoder | undefined {
+/** A decoder that is written whole; undefined for a family that is not. @throws BidoraError `CONFIG`, `EXPORT` */
+export function writableDecoder(json: JsonObject): Writable | undefined {
   const architecture = architectureFor(json.model_type);
-  return architecture && { architecture, json, config: architectureOf(json).parseConfig(json) as DecoderConfig };
-}
-
-/** A decoder that is written whole. @throws BidoraError `EXPORT` for a model that llama.cpp would compute differently */
-export function writableDecoder(decoder: Decoder): Writable {
-  const { architecture, json, config } = decoder;
+  if (!architecture) return undefined;
+  const config = architectureOf(json).parseConfig(json) as DecoderConfig;
   const form = (limit: number | undefined): Form => ({
     ...modelMetadata(architecture, config, limit),
-    ...tensorForm(decoder, limit === undefined ? "" : "model."),
+    // a model without a head has transformers' names without `model.`
+    ...tensorForm(architecture, config, limit === undefined ? "" : "model."),
   });
   form(undefined);
   return { json, config, isEncoder: false, form };
 }
 
-/** @param prefix what parameters' paths lack: a model without a head has transformers' names without `model.` */
-export function tensorForm({ architecture, config }: Decoder, prefix = ""): TensorForm {
+/** @param prefix what parameters' paths lack */
+function tensorForm(architecture: NamedArchitecture, config: DecoderConfig, prefix: string): TensorForm {
   return {
     name: architecture.name,
     nameOf: (path) => tensorName(architecture, `${prefix}${path}`),
@@ -58,13 +47,6 @@ export function tensorForm({ architecture, config }: Decoder, prefix = ""): Tens
 /** Gemma 3's constants, which files need not contain: five of six layers have a sliding window, with this RoPE base. */
 const GEMMA = { pattern: 6, windowBase: 10000, largest: 62 } as const;
 
-/** A model's configuration as GGUF metadata. */
-interface ModelMetadata extends RopeMetadata {
-  readonly context: number;
-  /** A sentence about settings that the file can't express. */
-  readonly note?: string;
-}
-
 /**
  * The keys that llama.cpp's converter writes for a `config.json`.
  * @throws BidoraError `EXPORT` for a model that llama.cpp would compute differently
@@ -73,7 +55,7 @@ function modelMetadata(
   architecture: NamedArchitecture,
   config: DecoderConfig,
   limit = Number.POSITIVE_INFINITY,
-): ModelMetadata {
+): Omit<Form, keyof TensorForm> {
   const { name } = architecture;
   refuseOther(architecture, config);
   const rope = ropeMetadata(name, config.ropes.full_attention, config.maxTokens);
@@ -130,7 +112,6 @@ function refuseOther({ name, isGemma = false }: NamedArchitecture, config: Decod
   if (isGemma) refuseOtherGemma(config);
 }
 
-/** Checks the settings that llama.cpp assumes for Gemma 3. */
 function refuseOtherGemma(config: DecoderConfig): void {
   const { layers, hiddenSize, heads, headSize, layerTypes, ropes, slidingWindow } = config;
   const hasWindow = slidingWindow !== undefined;
@@ -153,18 +134,12 @@ function refuseOtherGemma(config: DecoderConfig): void {
   }
 }
 
-/** RoPE scaling in the keys of llama.cpp's converter. */
-interface RopeMetadata {
-  readonly pairs: readonly GgufPair[];
-  /** The divisors of the frequencies, if llama.cpp reads them from a tensor. */
-  readonly factors?: readonly number[];
-}
-
 /**
+ * RoPE scaling in the keys of llama.cpp's converter.
  * @param prefix the architecture's name
  * @throws BidoraError `EXPORT` for RoPE scaling that llama.cpp does not support
  */
-function ropeMetadata(prefix: string, rope: Rope, maxPositions: number): RopeMetadata {
+function ropeMetadata(prefix: string, rope: Rope, maxPositions: number): Pick<Form, "pairs" | "factors"> {
   const base: GgufPair = [`${prefix}.rope.freq_base`, number(rope.theta)];
   if (rope.type === "default") return { pairs: [base] };
   const { settings } = rope;

@@ -13,8 +13,7 @@ import {
 } from "../../../formats/gguf/index.js";
 import type { BertConfig, ModernBertConfig } from "../../../models/families/index.js";
 import { architectureOf } from "../../../models/index.js";
-import { exportError } from "./exportError.js";
-import type { Form, Writable } from "./form.js";
+import { exportError, type Form, type Writable } from "./form.js";
 
 /** An encoder that is written for embeddings; undefined for a family that is not. @throws BidoraError `CONFIG`, `EXPORT` */
 export function writableEncoder(json: JsonObject): Writable | undefined {
@@ -100,7 +99,6 @@ function refuseActivation({ name }: EncoderNames, activation: string, allowed: r
   throw exportError(`its activation is ${activation}, but llama.cpp's ${name} uses gelu: use --to onnx.`);
 }
 
-/** Checks what llama.cpp assumes for ModernBERT. */
 function refuseOtherModernBert({ name }: EncoderNames, config: ModernBertConfig): void {
   const { normBias, attentionBias, mlpBias, layerTypes, ropes, reach } = config;
   if (normBias || attentionBias || mlpBias)

@@ -1,5 +1,4 @@
 /** Exports an adapter as a LoRA for llama.cpp. */
-import { basename } from "node:path";
 import { UsageError } from "../../../base/index.js";
 import { count, fileTypeNumber, type GgufPair, number, readGgufSource, text } from "../../../formats/gguf/index.js";
 import type { HubContext } from "../../../formats/hub/index.js";
@@ -9,17 +8,15 @@ import {
   refuseUnmerged,
   trainedOutsideUpdates,
 } from "../../../models/adapters/index.js";
-import { refuseBadWeights } from "../../../models/index.js";
 import type { NamedTask } from "../../../tasks/index.js";
 import { loadTokenizer } from "../../../text/index.js";
 import { findModel, foldersOf, open } from "../../inference/open.js";
-import { describeLoss } from "../peft.js";
-import { exportError } from "./exportError.js";
-import type { Exported, GgufSettings } from "./exportModel.js";
+import { describeLoss, type Exported, refuseBadMatrices, requireAdapter } from "../exporting.js";
+import { type GgufSettings, refuseOtherHeads, writableModel } from "./exportGguf.js";
+import { exportError } from "./form.js";
 import { freeDestination, ggufName, writeBoth } from "./modelfile.js";
 import { loraTensors } from "./tensors.js";
 import { stopsOf, tokenizerParts } from "./tokenizer.js";
-import { refuseOtherHeads, writableModel } from "./writable.js";
 
 /** An adapter of a model that embeds texts. */
 const MERGED_ONLY =
@@ -36,7 +33,7 @@ export async function exportLora(
   context?: HubContext,
 ): Promise<Exported & { readonly relativeError: number }> {
   const output = ggufName(settings.output);
-  if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
+  requireAdapter(settings);
   const { outtype = "f32" } = settings;
   if (outtype !== "f32" && outtype !== "f16")
     throw new UsageError(`--outtype ${outtype} is not supported with --to gguf-lora: use f32 or f16.`);
@@ -52,8 +49,7 @@ export async function exportLora(
   const form = writable.form(undefined);
   const stops = stopsOf(tokenizer, await tokenizerParts(tokenizer, source, writable.json));
   const adapted = opened.adapted!;
-  const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.values] as const);
-  refuseBadWeights({ folder: source, weights });
+  refuseBadMatrices(source, adapted);
   refuseOtherTrained(adapted);
   const { updates, ...loss } = lowRankUpdates(adapted, settings.rank);
   const { alpha, tensors } = loraTensors(updates, opened.model, { form, fileType: outtype });
@@ -61,7 +57,7 @@ export async function exportLora(
     ["general.architecture", text(form.name)],
     ["general.type", text("adapter")],
     ["adapter.type", text("lora")],
-    ["general.name", text(basename(destination.path).replace(/\.gguf$/i, ""))],
+    ["general.name", text(destination.name)],
     ["general.file_type", count(fileTypeNumber(outtype))],
     ["adapter.lora.alpha", number(alpha)],
   ];

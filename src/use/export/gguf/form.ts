@@ -1,4 +1,5 @@
 /** How a model is written as GGUF. */
+import { BidoraError } from "../../../base/index.js";
 import type { JsonObject } from "../../../base/records/index.js";
 import type { GgufPair } from "../../../formats/gguf/index.js";
 import type { ModelConfig } from "../../../models/index.js";
@@ -18,7 +19,6 @@ export interface TensorForm {
   isFloat32?(tensor: string): boolean;
 }
 
-/** Rows of a table. */
 export interface RowRange {
   readonly start: number;
   readonly length: number;
@@ -47,3 +47,7 @@ export interface Writable {
    */
   form(limit: number | undefined): Form;
 }
+
+/** An error for a model that llama.cpp would compute differently or not at all. */
+export const exportError = (what: string): BidoraError =>
+  new BidoraError("EXPORT", `The model can't be written as GGUF: ${what}`);

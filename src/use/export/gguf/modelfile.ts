@@ -6,9 +6,10 @@ import { BidoraError, makeFolder, UsageError } from "../../../base/index.js";
 import { freeFile, writeFileAtomic } from "../../../base/records/index.js";
 import { type GgufEntry, type GgufPair, writeGguf } from "../../../formats/gguf/index.js";
 
-/** The paths of a GGUF file and its Modelfile. */
 interface Destination {
   readonly path: string;
+  /** The file's name without `.gguf`. */
+  readonly name: string;
   readonly modelfile: string;
 }
 
@@ -26,7 +27,8 @@ export function ggufName(output: string | undefined): string {
  */
 export function freeDestination(output: string, overwrite: boolean, inputs: readonly string[]): Destination {
   const path = freeFile(output, overwrite, inputs);
-  return { path, modelfile: freeModelfile(path, overwrite) };
+  const name = basename(path).replace(/\.gguf$/i, "");
+  return { path, name, modelfile: freeModelfile(path, `${name}.Modelfile`, overwrite) };
 }
 
 /** Writes the file, then the Modelfile, which refers to it by name. */
@@ -57,8 +59,7 @@ interface ModelfileParts {
  * The path of a GGUF file's Modelfile, next to it and with its name, so that a folder can hold several exports.
  * @throws BidoraError `OUTPUT_IN_USE` if one exists that may not be replaced
  */
-function freeModelfile(file: string, overwrite: boolean): string {
-  const name = `${basename(file).replace(/\.gguf$/i, "")}.Modelfile`;
+function freeModelfile(file: string, name: string, overwrite: boolean): string {
   const path = join(dirname(file), name);
   if (!existsSync(path)) return path;
   const isOurs = isOwn(path, file);
@@ -79,7 +80,6 @@ function isOwn(path: string, file: string): boolean {
   );
 }
 
-/** How a Modelfile refers to a file next to it. */
 const modelfileReference = (file: string): string => `./${basename(file)}`;
 
 /** Ollama's format has no escapes. */

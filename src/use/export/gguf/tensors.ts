@@ -4,8 +4,7 @@ import { type FileType, type GgufEntry, ROPE_FACTORS, typeOf } from "../../../fo
 import type { LowRankUpdate } from "../../../models/adapters/index.js";
 import { type TaskModel, untied } from "../../../models/index.js";
 import * as torch from "../../../torch/index.js";
-import { exportError } from "./exportError.js";
-import type { TensorForm } from "./form.js";
+import { exportError, type TensorForm } from "./form.js";
 
 /** Functions that compute parameters to write instead of the model's, by path. */
 type Changed = ReadonlyMap<string, () => torch.Tensor>;

@@ -7,7 +7,7 @@ import { isJsonObject, type JsonObject, readJsonObject } from "../../../base/rec
 import type { TokenizerParts } from "../../../formats/gguf/index.js";
 import type { EmbeddingFormat } from "../../../formats/index.js";
 import type { Tokenizer } from "../../../text/index.js";
-import { exportError } from "./exportError.js";
+import { exportError } from "./form.js";
 
 /** Tokens that end a turn in the models' chat formats. */
 const TURN_ENDS: readonly string[] = ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<turn|>"];

@@ -2,13 +2,20 @@
 import type { EncoderConfig } from "../../../models/index.js";
 import { Embedding } from "../../../models/nn/index.js";
 import { narrow } from "../../../torch/index.js";
-import { activate } from "./activations.js";
-import { attend, joinHeads, splitHeads, tokenKeys, unseenBias } from "./attention.js";
-import type { EncoderInputs } from "./family.js";
+import {
+  attend,
+  joinHeads,
+  type Projected,
+  positionsInRow,
+  project,
+  splitHeads,
+  tokenKeys,
+  unseenBias,
+} from "./attention.js";
+import type { EncoderInputs } from "./encoder.js";
 import type { Operand } from "./graph/builder.js";
 import type { Value } from "./graph/graph.js";
 import type { ModelGraph } from "./graph/modelGraph.js";
-import { positionsInRow } from "./positions.js";
 import { type RotaryTables, rotate } from "./rotary.js";
 
 /**
@@ -36,38 +43,30 @@ export function withTypes(g: ModelGraph, words: Value, types: Value | undefined)
 /** The bias of attention that sees all tokens of a row. [b, 1, 1, s] */
 export const paddingBias = (g: ModelGraph, mask: Value): Value => unseenBias(g, tokenKeys(g, mask));
 
-/** Where attention's layers are, and what is added to its scores. */
-export interface SelfAttentionOptions {
-  /** The paths of the projections to queries, keys and values. */
-  readonly projections: readonly [query: string, key: string, value: string];
+/** What is added to the scores of attention, and how queries and keys are rotated. */
+interface Scoring {
   readonly bias: readonly Operand[];
   readonly rotary?: RotaryTables | undefined;
 }
 
-/** Self-attention without its output projection. x: [b, s, H] → the same */
+/** Self-attention from queries, keys and values to before the output projection. q, k, v: [b, s, H] → the same */
 export function selfAttention(
   g: ModelGraph,
-  x: Value,
+  projected: Projected,
   { hiddenSize, heads }: Pick<EncoderConfig, "hiddenSize" | "heads">,
-  { projections, bias, rotary }: SelfAttentionOptions,
+  { bias, rotary }: Scoring,
 ): Value {
   const headSize = hiddenSize / heads;
-  const [q, k, v] = projections.map((path) => splitHeads(g, g.linear(path, x), heads, headSize)) as [
-    Value,
-    Value,
-    Value,
-  ];
-  const rotated = (of: Value) => (rotary ? rotate(g, of, rotary, headSize) : of);
-  const mixed = attend(g, { q: rotated(q), k: rotated(k), v, scale: 1 / Math.sqrt(headSize), bias });
-  return joinHeads(g, mixed, heads, headSize);
+  const inHeads = (x: Value) => splitHeads(g, x, heads, headSize);
+  const rotated = (x: Value) => (rotary ? rotate(g, inHeads(x), rotary, headSize) : inHeads(x));
+  const [q, k, v] = projected;
+  const scale = 1 / Math.sqrt(headSize);
+  return joinHeads(g, attend(g, { q: rotated(q), k: rotated(k), v: inHeads(v), scale, bias }), heads, headSize);
 }
 
-/** BERT's names of a layer's projections. */
-export const bertProjections = (layer: string): SelfAttentionOptions["projections"] => [
-  `${layer}.attention.self.query`,
-  `${layer}.attention.self.key`,
-  `${layer}.attention.self.value`,
-];
+/** Queries, keys and values of a layer with BERT's names. x: [b, s, H] → the same */
+export const bertProjections = (g: ModelGraph, layer: string, x: Value): Projected =>
+  project(g, x, `${layer}.attention.self`, ["query", "key", "value"]);
 
 /** LayerNorm(residual + dense(x)). */
 export const residualOutput = (g: ModelGraph, path: string, x: Value, residual: Value): Value =>
@@ -75,7 +74,7 @@ export const residualOutput = (g: ModelGraph, path: string, x: Value, residual: 
 
 /** The second half of a post-norm layer. x: [b, s, H] → the same */
 export function feedForward(g: ModelGraph, layer: string, x: Value, activation: string): Value {
-  const inner = activate(g, activation, g.linear(`${layer}.intermediate.dense`, x));
+  const inner = g.activate(activation, g.linear(`${layer}.intermediate.dense`, x));
   return residualOutput(g, `${layer}.output`, inner, x);
 }
 
@@ -100,7 +99,7 @@ export function bertLayers(g: ModelGraph, x: Value, mask: Value, config: Encoder
   const bias = [paddingBias(g, mask)];
   const range = { from: 0, to: config.layers, activation: config.activation };
   return bertEncoder(g, x, range, (layer, hidden) =>
-    selfAttention(g, hidden, config, { projections: bertProjections(layer), bias }),
+    selfAttention(g, bertProjections(g, layer, hidden), config, { bias }),
   );
 }
 
@@ -108,4 +107,4 @@ export function bertLayers(g: ModelGraph, x: Value, mask: Value, config: Encoder
 export const classificationHead =
   (activation: string) =>
   (g: ModelGraph, x: Value): Value =>
-    g.linear("classifier.out_proj", activate(g, activation, g.linear("classifier.dense", x)));
+    g.linear("classifier.out_proj", g.activate(activation, g.linear("classifier.dense", x)));

@@ -5,8 +5,7 @@
 import { type ModelConfig, untied } from "../../../models/index.js";
 import { OutputLinear } from "../../../models/nn/index.js";
 import { attend, unseenBias } from "./attention.js";
-import { encoderGraph } from "./encoder.js";
-import type { GraphFamily } from "./family.js";
+import { encoderGraph, type GraphFamily } from "./encoder.js";
 import type { Value } from "./graph/graph.js";
 import type { ModelGraph } from "./graph/modelGraph.js";
 
@@ -15,7 +14,6 @@ const NEW = "sequence_length";
 const PAST = "past_sequence_length";
 const ALL = `${PAST} + ${NEW}`;
 
-/** The sizes of a decoder's cache. */
 interface CacheSizes {
   readonly layers: number;
   readonly kvHeads: number;
@@ -42,7 +40,6 @@ export interface CausalTokens {
   readonly past: readonly LayerCache[] | undefined;
 }
 
-/** The graph of a decoder. */
 interface CausalGraph<Config extends ModelConfig> {
   /** Whether Optimum gives a language model `position_ids`. Without them positions follow from the mask. */
   readonly takesPositions: boolean;
@@ -94,8 +91,7 @@ function onlyNew(g: ModelGraph, x: Value, past: readonly LayerCache[]): Value {
 }
 
 /** p: int64 [1] */
-export const cachedCount = (g: ModelGraph, past: readonly LayerCache[]): Value =>
-  g.shape((past[0] as LayerCache).key, 2, 3);
+export const cachedCount = (g: ModelGraph, past: readonly LayerCache[]): Value => g.shape(past[0]!.key, 2, 3);
 
 /** The output matrix, which may be the table of embeddings. states: [b, s, H] → [b, s, vocabulary] */
 function vocabularyLogits(g: ModelGraph, states: Value): Value {
@@ -123,7 +119,6 @@ export function causalBias(g: ModelGraph, tokens: CausalTokens, groups: number, 
   return groups === 1 ? bias : g.concat(new Array<Value>(groups).fill(bias), 2);
 }
 
-/** The operands of attention in one layer. */
 interface CachedAttention {
   readonly layer: number;
   /** [b, G·R, s, D] */

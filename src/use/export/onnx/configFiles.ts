@@ -6,7 +6,7 @@ import { copyFiles, type JsonObject, readJsonObject, writeFileAtomic } from "../
 import { writeEmbeddingFormat } from "../../../formats/index.js";
 import { type DecoderConfig, type ModelType, modelTypeOf, writeModelConfig } from "../../../models/index.js";
 import { SPECIAL_TOKENS, TOKENIZER_FILES, type Tokenizer } from "../../../text/index.js";
-import type { ExportedModel } from "./open.js";
+import type { ExportedModel } from "./exportedModel.js";
 import { wholeTokenizer } from "./wholeTokenizer.js";
 
 const [TOKENIZER, SETTINGS] = TOKENIZER_FILES;

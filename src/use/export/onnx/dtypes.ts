@@ -1,12 +1,11 @@
 /** The dtypes of exported weights, and the names of their files. */
-import type { Arithmetic } from "./dtypes/arithmetic.js";
+import type { Arithmetic } from "./dtypes/emulation.js";
 import { fourBit, fourBitArithmetic, fourBitHalf, fourBitHalfArithmetic } from "./dtypes/fourBit.js";
 import { half, halfArithmetic } from "./dtypes/half.js";
 import { quantized, quantizedArithmetic } from "./dtypes/quantized.js";
 import { rewritten } from "./dtypes/rewrite.js";
 import type { Graph } from "./graph/graph.js";
 
-/** How a dtype is written. */
 export interface OnnxDtype {
   /** What transformers.js appends to `model`. */
   readonly suffix: string;
@@ -19,7 +18,6 @@ export interface OnnxDtype {
 /** A dtype of weights in ONNX graphs, by its name in transformers.js. */
 export type OnnxDtypeName = "fp32" | "fp16" | "q8" | "q4" | "q4f16";
 
-/** The dtypes by name. */
 export const ONNX_DTYPES = {
   fp32: { suffix: "", convert: (graph) => graph },
   fp16: { suffix: "_fp16", convert: (graph) => rewritten(graph, half), arithmetic: halfArithmetic },

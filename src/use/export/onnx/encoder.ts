@@ -3,9 +3,35 @@ import { own } from "../../../base/index.js";
 import type { Pooling } from "../../../formats/index.js";
 import type { ModelConfig, Reads } from "../../../models/index.js";
 import { SMALLEST_NORM } from "../../../models/nn/index.js";
-import type { EncoderGraph, EncoderInputs, GraphFamily } from "./family.js";
 import type { Value } from "./graph/graph.js";
 import type { ModelGraph } from "./graph/modelGraph.js";
+
+/** Builds the graph of a model, from its inputs to its outputs. */
+export interface GraphFamily {
+  /**
+   * @param head the head's class in transformers, such as `ForTokenClassification`; undefined for hidden states
+   * @throws BidoraError `EXPORT` for a model that can't be written
+   */
+  build(graph: ModelGraph, head: string | undefined): void;
+}
+
+/** The inputs of an encoder, int64 [b, s]. */
+export interface EncoderInputs {
+  readonly ids: Value;
+  /** 1 for tokens, 0 for padding, which may be on either side of a row. */
+  readonly mask: Value;
+  /** Which text of a pair a token belongs to, in models that Optimum gives this input. */
+  readonly types: Value | undefined;
+}
+
+export interface EncoderGraph<Config extends ModelConfig> {
+  /** Whether token types are an input; by default they are not. */
+  takesTypes?(config: Config): boolean;
+  /** The hidden states of all tokens, [b, s, H]. */
+  hidden(graph: ModelGraph, inputs: EncoderInputs, config: Config): Value;
+  /** Heads that are more than an output layer, by their class. states: [b, H] or [b, s, H] of the tokens that the head reads */
+  readonly heads?: Readonly<Record<string, (graph: ModelGraph, states: Value, config: Config) => Value>>;
+}
 
 /** Names of the dimensions, as Optimum has them. */
 const TOKENS = ["batch_size", "sequence_length"] as const;
@@ -18,27 +44,14 @@ export const encoderGraph = <Config extends ModelConfig>(family: EncoderGraph<Co
     const [ids, mask] = [input("input_ids"), input("attention_mask")];
     const types = family.takesTypes?.(config) ? input("token_type_ids") : undefined;
     const hidden = family.hidden(g, { ids, mask, types }, config);
-    if (head === undefined) writeStates(g, hidden, mask);
-    else writeHead(g, head, outputsOf(g, head, family, config, read(g, hidden, { ids, mask })));
+    if (head === undefined) return writeStates(g, hidden, mask);
+    const states = READERS[g.model.reads](g, hidden, { ids, mask });
+    const special = own(family.heads ?? {}, head);
+    writeHead(g, head, special ? special(g, states, config) : g.linear(g.model.design.output, states));
   },
 });
 
-function outputsOf<Config extends ModelConfig>(
-  g: ModelGraph,
-  head: string,
-  { heads = {} }: EncoderGraph<Config>,
-  config: Config,
-  states: Value,
-): Value {
-  const special = own(heads, head);
-  return special ? special(g, states, config) : g.linear(g.model.design.output, states);
-}
-
-/** The states that the head reads. hidden: [b, s, H] → [b, H], or all */
-function read(g: ModelGraph, hidden: Value, tokens: Pick<EncoderInputs, "ids" | "mask">): Value {
-  return READERS[g.model.reads](g, hidden, tokens);
-}
-
+/** The states that a head reads. hidden: [b, s, H] → [b, H], or all */
 type Reader = (g: ModelGraph, hidden: Value, tokens: Pick<EncoderInputs, "ids" | "mask">) => Value;
 
 const READERS: Readonly<Record<Reads, Reader>> = {
@@ -63,7 +76,7 @@ function lastTokens(g: ModelGraph, ids: Value, mask: Value): Value {
 }
 
 /** The mean over the tokens of each row. hidden: [b, s, H], mask: int64 [b, s] → [b, H] */
-export function meanOfTokens(g: ModelGraph, hidden: Value, mask: Value): Value {
+function meanOfTokens(g: ModelGraph, hidden: Value, mask: Value): Value {
   const kept = g.unsqueeze(g.cast(mask, "float32"), [2]);
   const sum = g.reduceSum(g.where(g.cast(kept, "bool"), hidden, 0), [1], false);
   return g.div(sum, g.max(g.reduceSum(kept, [1], false), 1));

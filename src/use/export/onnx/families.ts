@@ -1,5 +1,6 @@
 /** The architectures that can be written as ONNX. A new one is a file in families and an entry here. */
 import type { ModelType } from "../../../models/index.js";
+import type { GraphFamily } from "./encoder.js";
 import { bert } from "./families/bert.js";
 import { debertaV2 } from "./families/debertaV2.js";
 import { decoder, gemma3 } from "./families/decoder.js";
@@ -10,9 +11,7 @@ import { gpt2 } from "./families/gpt2.js";
 import { modernbert } from "./families/modernbert.js";
 import { mpnet } from "./families/mpnet.js";
 import { roberta } from "./families/roberta.js";
-import type { GraphFamily } from "./family.js";
 
-/** The graphs by `model_type`. */
 export const GRAPH_FAMILIES: Readonly<Record<ModelType, GraphFamily>> = {
   bert,
   roberta,

@@ -4,7 +4,7 @@ import type { EmbeddingFormat } from "../../../formats/index.js";
 import { classNameOf, type DecoderConfig, type ModelConfig, modelTypeOf } from "../../../models/index.js";
 import type { Tokenizer } from "../../../text/index.js";
 import { lacksClass } from "../../inference/programs/transformersJs.js";
-import type { ExportedModel } from "./open.js";
+import type { ExportedModel } from "./exportedModel.js";
 
 /** Sentences about what transformers.js does with the model. */
 export async function notesOn(model: ExportedModel, tokenizer: Tokenizer): Promise<string[]> {

@@ -1,19 +1,30 @@
 import { shellLine } from "../../../base/index.js";
 import { architectureFor, ENCODER_TYPES, encoderNames, writableModelTypes } from "../../../formats/gguf/index.js";
 import type { AdapterConfig, LowRankConfig } from "../../../models/adapters/index.js";
-import { CONVERTED } from "./facts.js";
 import type { AdapterSubject, Subject } from "./subject.js";
-import { no, type Program, type Verdict, yes } from "./verdict.js";
 import {
   baseName,
   exporting,
   isMergeable,
   merging,
+  no,
+  type Program,
   reasonsOfBase,
   reasonsToMerge,
   shortName,
+  type Verdict,
   type Way,
-} from "./ways.js";
+  yes,
+} from "./verdict.js";
+
+/** Classes that llama.cpp's convert_hf_to_gguf.py registers (November 2026), which bidora writes no GGUF for, or only for embeddings. */
+const CONVERTED = [
+  ...["GPT2LMHeadModel", "Phi3ForCausalLM"],
+  ...["BertModel", "BertForSequenceClassification", "CamembertModel"],
+  ...["RobertaModel", "RobertaForSequenceClassification", "XLMRobertaModel", "XLMRobertaForSequenceClassification"],
+  ...["DistilBertModel", "DistilBertForSequenceClassification"],
+  ...["ModernBertModel", "ModernBertForSequenceClassification"],
+];
 
 /** llama.cpp runs GGUF files: models, and LoRA adapters. */
 export const llamaCpp: Program = (subject) => {
@@ -23,9 +34,8 @@ export const llamaCpp: Program = (subject) => {
   if (stopped) return stopped;
   const model = exporting(subject, "gguf", ".gguf");
   if (subject.task?.embedding) return embedding(subject, model);
-  if (!adapter) return no(["It reads GGUF files."], { commands: running(model), notes: openNote(subject) });
-  const whole = [...whyWhole(adapter.config), ...reasonsOfBase(adapter)];
-  if (whole.length > 0)
+  const whole = adapter ? [...whyWhole(adapter.config), ...reasonsOfBase(adapter)] : [];
+  if (!adapter || whole.length > 0)
     return no(["It reads GGUF files.", ...whole], { commands: running(model), notes: openNote(subject) });
   return no(["It reads GGUF files."], {
     commands: loraCommands(subject, adapter),

@@ -2,8 +2,7 @@ import { shellLine } from "../../../base/index.js";
 import type { LowRankConfig } from "../../../models/adapters/index.js";
 import { convertersWay, openNote, whyNoGguf } from "./llamaCpp.js";
 import type { Subject } from "./subject.js";
-import { no, type Program, unknown, yes } from "./verdict.js";
-import { exporting, reasonsOfBase, reasonsToMerge, shortName } from "./ways.js";
+import { exporting, no, type Program, reasonsOfBase, reasonsToMerge, shortName, unknown, yes } from "./verdict.js";
 
 /**
  * Ollama runs GGUF files (its docs/import.mdx). Its imports of safetensors depend on version and platform: models go to its MLX engine,

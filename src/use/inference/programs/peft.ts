@@ -2,8 +2,7 @@ import { shellLine } from "../../../base/index.js";
 import { isJsonObject } from "../../../base/records/index.js";
 import { type LowRankConfig, type TargetedConfig, whyNotPeft } from "../../../models/adapters/index.js";
 import type { AdapterSubject, Subject } from "./subject.js";
-import { no, type Program, yes } from "./verdict.js";
-import { baseName, merging, reasonsOfBase } from "./ways.js";
+import { baseName, merging, no, type Program, reasonsOfBase, yes } from "./verdict.js";
 
 /** PEFT loads adapters of the methods that it has, from its own files. */
 export const peft: Program = (subject) => {

@@ -13,7 +13,6 @@ import type { AdapterInspection, AdapterSettings, Inspection, ModelInspection } 
 export interface Subject {
   /** The path or repository as the user named it. */
   readonly name: string;
-  /** The folder's path. */
   readonly folder: string;
   /** `model_type` of the model or the base model; undefined if it is not known. */
   readonly modelType: string | undefined;
@@ -23,13 +22,11 @@ export interface Subject {
   readonly className: string | undefined;
   /** The task; undefined without a trained head, or if it is not known. */
   readonly task: Task | undefined;
-  /** Why class or task are not known. */
   readonly whyUnknown: string | undefined;
   /** The number of labels; undefined if it is not known. */
   readonly labels: number | undefined;
   /** Why the adapter does not fit the base model; undefined if it does, or if that is not known. */
   readonly misfit: string | undefined;
-  /** Whether it was converted from a GGUF file. */
   readonly isGguf: boolean;
   /** Whether its file has matrices that bitsandbytes packed. */
   readonly isPacked: boolean;
@@ -37,7 +34,6 @@ export interface Subject {
   readonly adapter: AdapterSubject | undefined;
 }
 
-/** An adapter. */
 export interface AdapterSubject {
   readonly settings: AdapterSettings;
   readonly config: AdapterConfig;
@@ -102,7 +98,7 @@ async function adapterSubject(inspected: AdapterInspection, name: string, model:
     folder,
     modelType: typeof modelType === "string" ? modelType : undefined,
     isSupported: typeof modelType !== "string" || Object.hasOwn(ARCHITECTURES, modelType),
-    className: task && baseConfig && classOf(baseConfig, task),
+    className: task && baseConfig && readable(() => classNameOf(architectureOf(baseConfig), task.head)),
     task,
     whyUnknown: whyUnknown(base, baseConfig, task),
     labels: settings.labels?.length,
@@ -119,7 +115,6 @@ function whyUnknown(base: string | undefined, config: JsonObject | undefined, ta
   return task ? undefined : "the task that it was trained for is not known";
 }
 
-/** A base model. */
 interface FoundBase {
   readonly folder: string;
   readonly config: JsonObject;
@@ -161,22 +156,14 @@ function misfitOf(adapter: SavedAdapter, { folder, config }: FoundBase): string 
 function taskOf({ task: name }: AdapterSettings, baseConfig: JsonObject | undefined): Task | undefined {
   if (name !== null && isTaskKind(name)) return TASKS[name];
   const possible = TASK_ENTRIES.filter(([, { peftTaskType }]) => peftTaskType === name);
-  const own = baseConfig && headOf(baseConfig);
+  const own = baseConfig && readable(() => inferTask(baseConfig)?.kind);
   return (possible.find(([kind]) => kind === own) ?? possible[0])?.[1];
 }
 
-function headOf(config: JsonObject): string | undefined {
+/** What `read` finds; undefined if it refuses the files. */
+function readable<T>(read: () => T): T | undefined {
   try {
-    return inferTask(config)?.kind;
-  } catch (error) {
-    if (error instanceof BidoraError) return undefined;
-    throw error;
-  }
-}
-
-function classOf(config: JsonObject, { head }: Task): string | undefined {
-  try {
-    return classNameOf(architectureOf(config), head);
+    return read();
   } catch (error) {
     if (error instanceof BidoraError) return undefined;
     throw error;

@@ -1,9 +1,34 @@
 import { shellLine } from "../../../base/index.js";
 import type { LowRankConfig } from "../../../models/adapters/index.js";
-import { DEFAULT_MAX_RANK, GENERATES, MAX_RANKS, POOLS, WITH_LORA } from "./facts.js";
 import type { AdapterSubject, Subject } from "./subject.js";
-import { judged, no, type Program, unknown, yes } from "./verdict.js";
-import { baseName, merging, reasonsOfBase, shortName } from "./ways.js";
+import { baseName, judged, merging, no, type Program, reasonsOfBase, shortName, unknown, yes } from "./verdict.js";
+
+/** Classes in vLLM's docs/models/supported_models.md (November 2026). */
+const GENERATES = [
+  "GPT2LMHeadModel",
+  "LlamaForCausalLM",
+  "MistralForCausalLM",
+  "Qwen2ForCausalLM",
+  "Qwen3ForCausalLM",
+  "Phi3ForCausalLM",
+  "Gemma3ForCausalLM",
+];
+
+/** The same in docs/models/pooling_models (November 2026): classes for embeddings, classification and token classification. */
+const POOLS = [
+  ...["BertModel", "ModernBertModel", "RobertaModel", "XLMRobertaModel"],
+  ...["LlamaModel", "MistralModel", "Qwen2Model", "Qwen3Model", "Gemma3TextModel"],
+  ...["BertForSequenceClassification", "RobertaForSequenceClassification", "XLMRobertaForSequenceClassification"],
+  ...["GPT2ForSequenceClassification", "Qwen2ForSequenceClassification", "Qwen3ForSequenceClassification"],
+  ...["BertForTokenClassification", "ModernBertForTokenClassification", "Qwen3ForTokenClassification"],
+];
+
+/** Classes marked for LoRA in the first table, all but GPT-2; the other tables mark decoders only. */
+const WITH_LORA = GENERATES.filter((name) => name !== "GPT2LMHeadModel");
+
+/** `MaxLoRARanks` of vllm/config/lora.py; the default is 16. */
+const MAX_RANKS = [1, 8, 16, 32, 64, 128, 256, 320, 512];
+const DEFAULT_MAX_RANK = 16;
 
 /** vLLM serves the models that it has classes for, and LoRA adapters on some of them. */
 export const vllm: Program = (subject) => {

@@ -8,8 +8,7 @@ import {
   type SequenceTokens,
   withDraft,
 } from "../../../models/generation/index.js";
-import type { Job, JobStep } from "./job.js";
-import { logprobsOf, type TokenLogprobs } from "./logprobs.js";
+import { type Job, type JobStep, logprobsOf, type TokenLogprobs } from "./job.js";
 
 /** A row after a step. */
 export interface Advanced {

@@ -121,7 +121,7 @@ export class Engine {
   }
 
   #left(job: Job): void {
-    const request = this.#requestOf.get(job) as Request;
+    const request = this.#requestOf.get(job)!;
     this.#requestOf.delete(job);
     this.#sequences -= sequencesOf(job);
     this.#tokens -= tokensAtMost(job);

@@ -1,6 +1,21 @@
 /** The continuation of one prompt, as the engine computes it. */
-import type { Finish, GenerationSettings, Prompt, StopCheck } from "../../../models/generation/index.js";
-import type { TokenLogprobs } from "./logprobs.js";
+import {
+  type Finish,
+  type GenerationSettings,
+  type Prompt,
+  type StopCheck,
+  topK,
+} from "../../../models/generation/index.js";
+
+/**
+ * The log-probability of a token, and of the most likely tokens in its place, the most likely first: of the model's own distribution, before
+ * penalties, temperature and other settings.
+ */
+export interface TokenLogprobs {
+  readonly token: number;
+  readonly logprob: number;
+  readonly top: readonly (readonly [token: number, logprob: number])[];
+}
 
 /** What a job has computed in a step. */
 export interface JobStep {
@@ -43,3 +58,18 @@ export const sequencesOf = ({ settings }: Job): number => settings.beams?.count 
 
 /** The most tokens that its sequences will have. */
 export const tokensAtMost = (job: Job): number => sequencesOf(job) * (job.prompt.ids.length + job.prompt.maxNewTokens);
+
+/** @param logits [vocabulary] @param top how many of the most likely tokens */
+export function logprobsOf(logits: Float32Array, token: number, top: number): TokenLogprobs {
+  const norm = logSumExp(logits);
+  const logprob = (id: number): number => logits[id]! - norm;
+  return { token, logprob: logprob(token), top: Array.from(topK(logits, top), (id) => [id, logprob(id)] as const) };
+}
+
+function logSumExp(logits: Float32Array): number {
+  let most = Number.NEGATIVE_INFINITY;
+  for (const logit of logits) if (logit > most) most = logit;
+  let sum = 0;
+  for (const logit of logits) sum += Math.exp(logit - most);
+  return most + Math.log(sum);
+}

@@ -1,9 +1,8 @@
 /** The parameters that completions and chat completions have in common. */
 import { z } from "zod";
-import { type GenerationOverrides, SAMPLING_KEYS } from "../../../models/generation/index.js";
+import type { GenerationOverrides, JsonSchema } from "../../../models/generation/index.js";
 import { invalid } from "../apiError.js";
 import { aText, listOf } from "./inputs.js";
-import { aResponseFormat } from "./responseFormat.js";
 
 /** The most choices of a request. */
 const MOST_CHOICES = 1024;
@@ -13,6 +12,25 @@ const MOST_CHARACTERS = 512;
 
 const aStop = aText.min(1).max(MOST_CHARACTERS);
 const aProbability = z.number().min(0).max(1);
+
+/** Text, any JSON object, or JSON by a schema. The schema is followed whether `strict` is true or false. */
+const aResponseFormat = z.discriminatedUnion(
+  "type",
+  [
+    z.strictObject({ type: z.literal("text") }),
+    z.strictObject({ type: z.literal("json_object") }),
+    z.strictObject({
+      type: z.literal("json_schema"),
+      json_schema: z.strictObject({
+        name: z.string().optional(),
+        description: z.string().nullish(),
+        strict: z.boolean().nullish(),
+        schema: z.record(z.string(), z.unknown()),
+      }),
+    }),
+  ],
+  '"text", "json_object" or "json_schema"',
+);
 
 export const generationKeys = {
   model: z.string(),
@@ -35,7 +53,7 @@ export const generationKeys = {
 };
 
 const schema = z.object(generationKeys);
-type GenerationRequest = z.infer<typeof schema>;
+export type GenerationRequest = z.infer<typeof schema>;
 
 /** The settings of a request as `generate` has them. A temperature of 0 is greedy decoding, whatever else is set for sampling. */
 export function requestOverrides(request: GenerationRequest, maxNewTokens: number | undefined): GenerationOverrides {
@@ -59,6 +77,10 @@ export function checkGenerationRequest(request: GenerationRequest, prompts: numb
     );
 }
 
-/** Whether a request asks for sampling. */
-export const samples = (overrides: GenerationOverrides): boolean =>
-  SAMPLING_KEYS.some((key) => overrides[key] !== undefined);
+/** The schema of the answer, or undefined for any text. */
+export function schemaOf({
+  response_format: format,
+}: Pick<GenerationRequest, "response_format">): JsonSchema | undefined {
+  if (format === undefined || format.type === "text") return undefined;
+  return format.type === "json_object" ? { type: "object" } : format.json_schema.schema;
+}

@@ -3,7 +3,6 @@ import { parentPort } from "node:worker_threads";
 import { ApiError } from "../apiError.js";
 import { NESTED, type RequestKind, readRequest } from "./readers.js";
 
-/** A body to read. */
 export interface BodyToRead {
   readonly kind: RequestKind;
   readonly bytes: ArrayBuffer;

@@ -1,8 +1,8 @@
 /** Responses of `/v1/completions`. */
 import type { TokenBytes } from "../../../text/index.js";
 import type { ChoicePiece } from "../choices.js";
-import type { TokenLogprobs } from "../engine/logprobs.js";
-import { type Answered, newHead, type ResponseForm, type ResponseHead, reasonOf, type Usage } from "./common.js";
+import type { TokenLogprobs } from "../engine/job.js";
+import { type Answered, ResponseForm, reasonOf } from "./common.js";
 import { charactersIn, completionLogprobs, type PlacedToken } from "./tokens.js";
 
 /** A prompt as a choice repeats it. */
@@ -13,31 +13,21 @@ export interface EchoedPrompt {
   readonly offsets: readonly number[];
 }
 
-interface CompletionOptions extends Answered {
-  readonly n: number;
-  /** The number of prompts. */
-  readonly prompts: number;
-  /** The prompts to repeat; undefined for none. */
-  readonly echoes: readonly EchoedPrompt[] | undefined;
-  readonly logprobs: boolean;
-  readonly includesUsage: boolean;
-}
+const WORDS = { prefix: "cmpl", whole: "text_completion", event: "text_completion" };
 
-export class CompletionForm implements ResponseForm {
-  readonly #head: ResponseHead;
+export class CompletionForm extends ResponseForm {
   readonly #choices: readonly ChoiceText[];
 
+  /** @param prompts their number @param echoes the prompts to repeat; undefined for none */
   constructor(
-    private readonly options: CompletionOptions,
+    answered: Answered,
+    prompts: number,
+    echoes: readonly EchoedPrompt[] | undefined,
     private readonly bytes: TokenBytes,
   ) {
-    this.#head = newHead("cmpl", options);
-    const { n, prompts, echoes } = options;
+    super(WORDS, answered);
+    const { n } = answered;
     this.#choices = Array.from({ length: prompts * n }, (_, i) => new ChoiceText(echoes?.[Math.floor(i / n)], bytes));
-  }
-
-  get frame(): object {
-    return { ...this.#head, object: "text_completion" };
   }
 
   *choices(pieces: ReadonlyMap<number, readonly ChoicePiece[]>): Iterable<object> {
@@ -55,22 +45,13 @@ export class CompletionForm implements ResponseForm {
 
   events(piece: ChoicePiece): readonly object[] {
     const { index, finish } = piece;
-    const { text, tokens } = (this.#choices[index] as ChoiceText).add(piece);
-    const isShown = text !== "" || finish !== undefined || (this.options.logprobs && tokens.length > 0);
-    return isShown ? [this.#event(this.#choice(index, text, tokens, reasonOf(finish)))] : [];
-  }
-
-  closing(usage: Usage): object {
-    return { ...this.#event(), usage: usage.json };
-  }
-
-  #event(...choices: readonly object[]): object {
-    const usage = this.options.includesUsage ? { usage: null } : {};
-    return { ...this.#head, object: "text_completion", choices, ...usage };
+    const { text, tokens } = this.#choices[index]!.add(piece);
+    const isShown = text !== "" || finish !== undefined || (this.answered.logprobs && tokens.length > 0);
+    return isShown ? [this.event(this.#choice(index, text, tokens, reasonOf(finish)))] : [];
   }
 
   #choice(index: number, text: string, tokens: readonly PlacedToken[], finish_reason: string | null): object {
-    const logprobs = this.options.logprobs ? completionLogprobs(tokens, this.bytes) : null;
+    const logprobs = this.answered.logprobs ? completionLogprobs(tokens, this.bytes) : null;
     return { index, text, logprobs, finish_reason };
   }
 }
@@ -107,7 +88,7 @@ class ChoiceText {
     if (this.#hasEchoed || !this.echo) return { text: "", tokens: [] };
     this.#hasEchoed = true;
     const { text, ids, offsets } = this.echo;
-    return { text, tokens: ids.map((id, i) => ({ id, offset: offsets[i] as number, logprobs: this.#scored[i] })) };
+    return { text, tokens: ids.map((id, i) => ({ id, offset: offsets[i]!, logprobs: this.#scored[i] })) };
   }
 
   #place(id: number): number {

@@ -1,6 +1,6 @@
 /** Tokens and their log-probabilities, as responses show them. */
 import type { TokenBytes } from "../../../text/index.js";
-import type { TokenLogprobs } from "../engine/logprobs.js";
+import type { TokenLogprobs } from "../engine/job.js";
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -38,7 +38,6 @@ export interface CompletionLogprobs {
   readonly text_offset: readonly number[];
 }
 
-/** A token in a choice's text. */
 export interface PlacedToken {
   readonly id: number;
   readonly offset: number;

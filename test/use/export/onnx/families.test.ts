@@ -5,7 +5,7 @@ import { exportModel } from "../../../../src/app/commands/models/export.js";
 import { modelInput } from "../../../../src/models/index.js";
 import { EVALUATION } from "../../../../src/models/nn/index.js";
 import * as torch from "../../../../src/torch/index.js";
-import { graphFamilyOf, graphOf, openToExport } from "../../../../src/use/export/onnx/open.js";
+import { graphFamilyOf, graphOf, openToExport } from "../../../../src/use/export/onnx/exportedModel.js";
 import { findModel } from "../../../../src/use/inference/open.js";
 import { families, GOLDEN, get, goldenRows, manifest, readJson, readTensors } from "../../../parity/goldenFiles.js";
 import { openModel } from "../../../parity/support/adapted.js";

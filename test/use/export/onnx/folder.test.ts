@@ -7,7 +7,7 @@ import { type ExportSettings, exportModel } from "../../../../src/app/commands/m
 import type { JsonObject } from "../../../../src/base/records/json.js";
 import { openSafetensors, saveSafetensors } from "../../../../src/formats/safetensors/safetensors.js";
 import * as torch from "../../../../src/torch/index.js";
-import { exportOnnx } from "../../../../src/use/export/onnx/exportModel.js";
+import { exportOnnx } from "../../../../src/use/export/onnx/exportOnnx.js";
 import { GOLDEN, get, goldenRows, readJson, readTensors } from "../../../parity/goldenFiles.js";
 import { freshPath } from "../../../support/workFolder.js";
 import { distance, OnnxModel, outputsOf } from "./onnxModel.js";

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import * as torch from "../../../../src/torch/index.js";
-import { byRows, heldFor, roundedToHalf } from "../../../../src/use/export/onnx/dtypes/matrices.js";
+import { roundedToHalf } from "../../../../src/use/export/onnx/dtypes/fourBit.js";
+import { byRows, heldFor } from "../../../../src/use/export/onnx/dtypes/rewrite.js";
 
 it("a large matrix is converted in parts that give each row once, also if it is a transpose", () => {
   const [rows, columns] = [9, 2 ** 19]; // more elements than a part has

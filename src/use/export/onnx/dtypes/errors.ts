@@ -9,8 +9,8 @@ import type { Tokenizer } from "../../../../text/index.js";
 import type * as torch from "../../../../torch/index.js";
 import { type EvaluationOptions, evaluateWithOutputs, evaluationBatches } from "../../../evaluation/evaluateRows.js";
 import { lengthFor } from "../../../inference/predictions.js";
-import type { ExportedModel } from "../open.js";
-import type { Arithmetic } from "./arithmetic.js";
+import type { ExportedModel } from "../exportedModel.js";
+import type { Arithmetic } from "./emulation.js";
 import { Emulation } from "./emulation.js";
 import { batchSizeOf, byRow, exportedOutputs, Float32Outputs } from "./outputs.js";
 
@@ -64,7 +64,6 @@ const hasAnswer = ({ input }: LanguageExample): boolean =>
 export const float32Metrics = (exported: ExportedModel, measured: RowsToScore): Promise<Metrics | undefined> =>
   metricsOf(exported, measured, batchSizeOf(exported), (row, outputs) => measured.exact.hold(row, outputs));
 
-/** Receives the outputs of a row. */
 type OnRow = (row: EncodedRow, outputs: Float32Array) => void;
 
 /** The metrics of rows that are scored. @param onRow gets the outputs of each row, if metrics are computed from all outputs of the graph */
@@ -76,7 +75,7 @@ async function metricsOf(
 ): Promise<Metrics | undefined> {
   if (!scoring) return undefined;
   const onOutputs = (batch: Batch, outputs: torch.Tensor) => {
-    for (const [i, own] of byRow(exported, outputs, batch).entries()) onRow?.(batch.rows[i] as EncodedRow, own);
+    for (const [i, own] of byRow(exported, outputs, batch).entries()) onRow?.(batch.rows[i]!, own);
   };
   const options = { ...scoring, batchSize, ...(usesAllOutputs(scoring.task) && { onOutputs }) };
   return (await evaluateWithOutputs(exported.model, rows, options)).metrics;
@@ -104,7 +103,7 @@ export async function dtypeError(
     for (const batch of evaluationBatches(rows, batchSize)) {
       const expected = exact.of(batch);
       const own = await emulation.within(() => exportedOutputs(exported, batch));
-      for (const [i, row] of batch.entries()) spread.add(row, own[i] as Float32Array, expected[i] as Float32Array);
+      for (const [i, row] of batch.entries()) spread.add(row, own[i]!, expected[i]!);
     }
   };
   const together = scoring !== undefined && usesAllOutputs(scoring.task) && exact.holds(rows);
@@ -133,7 +132,7 @@ class Spread {
 
   add(row: EncodedRow, own: Float32Array, exact: Float32Array): void {
     for (let i = 0; i < own.length; i++) {
-      const [value, expected] = [own[i] as number, exact[i] as number];
+      const [value, expected] = [own[i]!, exact[i]!];
       if (!Number.isFinite(value)) throw notFinite(this.dtype, row);
       this.#difference = Math.max(this.#difference, Math.abs(value - expected));
       this.#low = Math.min(this.#low, expected);

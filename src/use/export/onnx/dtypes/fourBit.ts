@@ -2,13 +2,12 @@
  * 4 bits: weights in blocks of 32 inputs of an output, with a scale each, which ONNX Runtime's `MatMulNBits` takes. Tables are float32, or
  * float16 with `fourBitHalf`, which also multiplies in float16. The graph's inputs and outputs stay float32.
  */
+import { halfBits, halfValues } from "../../../../formats/gguf/index.js";
 import * as torch from "../../../../torch/index.js";
 import type { Initializer } from "../graph/graph.js";
-import type { Arithmetic } from "./arithmetic.js";
+import type { Arithmetic } from "./emulation.js";
 import { fromHalf, halfLookup, roundingArithmetic, toHalf } from "./half.js";
-import { BLOCK, blocksOf, fromInt4Blocks, type Int4Blocks, int4Blocks } from "./int4Blocks.js";
-import { byRows, heldFor, roundedToHalf } from "./matrices.js";
-import type { Rewriter, Rules } from "./rewrite.js";
+import { byRows, heldFor, type Rewriter, type Rules } from "./rewrite.js";
 
 /** The domain of ONNX Runtime's own operators. */
 const DOMAIN = "com.microsoft";
@@ -44,24 +43,72 @@ function product(input: string, matrix: Initializer, output: string, dtype: Floa
   return to.add("MatMulNBits", [input, codes, scales], output, attributes, DOMAIN);
 }
 
-/** weight: [out, in] */
-function blocksOfWeight(weight: torch.Tensor, dtype: Float): Int4Blocks {
-  const [outputs = 0, inputs = 0] = weight.shape;
-  const blocks = blocksOf(inputs);
-  const whole = {
-    codes: new Uint8Array((outputs * blocks * BLOCK) / 2),
-    scales: new Float32Array(outputs * blocks),
-  };
-  byRows(weight, (values, first) => {
-    const part = int4Blocks(values, inputs, dtype === "float16" ? roundedToHalf : Math.fround);
-    whole.codes.set(part.codes, (first * blocks * BLOCK) / 2);
-    whole.scales.set(part.scales, first * blocks);
-  });
-  return whole;
+/** Codes and scales of a matrix: values ≈ (code − 8) · scale of the block. */
+interface Int4Blocks {
+  /** [rows, blocks, 16]: two codes a byte, the first in the low bits */
+  readonly codes: Uint8Array<ArrayBuffer>;
+  /** [rows, blocks] */
+  readonly scales: Float32Array<ArrayBuffer>;
 }
 
+const BLOCK = 32;
+const ZERO = 8;
+
+/** The number of blocks in a row; the last one is filled up with zeros. */
+const blocksOf = (columns: number): number => Math.ceil(columns / BLOCK);
+
+/** Rounds each block to multiples of an eighth of the value with the largest magnitude, which gets code 0. weight: [out, in] */
+function blocksOfWeight(weight: torch.Tensor, dtype: Float): Int4Blocks {
+  const [rows = 0, columns = 0] = weight.shape;
+  const blocks = blocksOf(columns);
+  const [codes, scales] = [new Uint8Array((rows * blocks * BLOCK) / 2), new Float32Array(rows * blocks)];
+  const rounded = dtype === "float16" ? roundedToHalf : Math.fround;
+  const convert = (own: Float32Array, block: number) => {
+    const scale = rounded(largest(own) / -ZERO);
+    scales[block] = scale;
+    for (let i = 0; i < BLOCK; i += 2) {
+      const [low, high] = [codeOf(own[i], scale), codeOf(own[i + 1], scale)];
+      codes[(block * BLOCK + i) / 2] = low | (high << 4);
+    }
+  };
+  byRows(weight, (values, first) => {
+    for (let block = 0; block < (values.length / columns) * blocks; block++) {
+      const row = Math.floor(block / blocks);
+      const from = row * columns + (block % blocks) * BLOCK;
+      convert(values.subarray(from, Math.min(from + BLOCK, (row + 1) * columns)), first * blocks + block);
+    }
+  });
+  return { codes, scales };
+}
+
+/** The values that blocks stand for: [rows, columns]. */
+function fromInt4Blocks({ codes, scales }: Int4Blocks, columns: number): Float32Array<ArrayBuffer> {
+  const blocks = blocksOf(columns);
+  const rows = scales.length / blocks;
+  const values = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) {
+      const at = row * blocks * BLOCK + column;
+      const code = (codes[at >> 1]! >> (column % 2 === 0 ? 0 : 4)) & 15;
+      values[row * columns + column] = (code - ZERO) * scales[Math.floor(at / BLOCK)]!;
+    }
+  return values;
+}
+
+/** The value with the largest magnitude, with its sign. */
+function largest(values: Float32Array): number {
+  let found = 0;
+  for (const value of values) if (Math.abs(value) > Math.abs(found)) found = value;
+  return found;
+}
+
+const codeOf = (value = 0, scale: number): number =>
+  scale === 0 ? ZERO : Math.max(0, Math.min(15, Math.round(value / scale) + ZERO));
+
+export const roundedToHalf = (value: number): number => halfValues()[halfBits(value)]!;
+
 const throughInt4 = (weight: torch.Tensor, dtype: Float): torch.Tensor =>
-  torch.tensor(fromInt4Blocks(blocksOfWeight(weight, dtype), weight.shape[1] as number), weight.shape);
+  torch.tensor(fromInt4Blocks(blocksOfWeight(weight, dtype), weight.shape[1]!), weight.shape);
 
 export const fourBitArithmetic: Arithmetic = { weight: (weight) => throughInt4(weight, "float32") };
 

@@ -1,10 +1,9 @@
 /** float16: matrices are stored and multiplied in float16. All else, and the graph's inputs and outputs, stay float32. */
 import * as torch from "../../../../torch/index.js";
 import { ELEMENT_TYPES, type Initializer } from "../graph/graph.js";
-import type { Arithmetic } from "./arithmetic.js";
+import type { Arithmetic } from "./emulation.js";
 import type { Rewriter, Rules } from "./rewrite.js";
 
-/** A value in float16. */
 export function toHalf(value: string, to: Rewriter): string {
   const output = `${value}.to_float16`;
   const cast = () => [to.add("Cast", [value], output, { to: { int: ELEMENT_TYPES.float16 } })];
@@ -15,7 +14,6 @@ export function toHalf(value: string, to: Rewriter): string {
 export const fromHalf = (value: string, output: string, to: Rewriter): string =>
   to.add("Cast", [value], output, { to: { int: ELEMENT_TYPES.float32 } });
 
-/** A lookup in a table of float16. */
 export const halfLookup: NonNullable<Rules["lookup"]> = ({ node, input, table, output }, to) => {
   fromHalf(to.add("Gather", [halfOf(table, to), input], `${output}.float16`, node.attributes), output, to);
 };
@@ -31,7 +29,6 @@ export const half: Rules = {
 const halfOf = ({ name, shape, tensor }: Initializer, to: Rewriter): string =>
   to.constant(`${name}.float16`, "float16", shape, () => torch.castTo(tensor(), "float16"));
 
-/** Values rounded to float16. */
 export const throughHalf = (values: torch.Tensor): torch.Tensor =>
   torch.castTo(torch.castTo(values, "float16"), "float32");
 

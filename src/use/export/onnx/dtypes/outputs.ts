@@ -3,10 +3,9 @@ import { NO_HEAD } from "../../../../models/index.js";
 import { EVALUATION } from "../../../../models/nn/index.js";
 import { type Batch, batchOf, type EncodedRow } from "../../../../tasks/index.js";
 import * as torch from "../../../../torch/index.js";
-import type { ExportedModel } from "../open.js";
-import type { Arithmetic } from "./arithmetic.js";
+import type { ExportedModel } from "../exportedModel.js";
+import type { Arithmetic } from "./emulation.js";
 
-/** Rows that run together. */
 const BATCH_SIZE = 16;
 
 /** One row at a time where rows depend on each other, and for the logits of language models, which take much memory. */
@@ -36,7 +35,7 @@ export function byRow({ task }: ExportedModel, outputs: torch.Tensor, { rows, la
   const vectorsOf = (row: EncodedRow, i: number): number => {
     if (count === rows.length) return 1;
     if (task.embedding && "outputRows" in task && task.outputRows) return task.outputRows(row);
-    return layout.lengths[i] as number;
+    return layout.lengths[i]!;
   };
   let end = 0;
   return rows.map((row, i) => {
@@ -59,7 +58,7 @@ export class Float32Outputs {
   of(rows: readonly EncodedRow[]): Float32Array[] {
     const missing = rows.filter((row) => !this.#held.has(row));
     const computed = missing.length === 0 ? [] : exportedOutputs(this.exported, missing);
-    const made = new Map(missing.map((row, i) => [row, computed[i] as Float32Array]));
+    const made = new Map(missing.map((row, i) => [row, computed[i]!]));
     for (const [row, outputs] of made) this.hold(row, outputs);
     return rows.map((row) => (made.get(row) ?? this.#held.get(row)) as Float32Array);
   }

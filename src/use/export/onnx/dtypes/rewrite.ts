@@ -2,16 +2,13 @@
 import * as torch from "../../../../torch/index.js";
 import type { Attribute, ElementType, Graph, Initializer, Node } from "../graph/graph.js";
 
-/** A node that uses a matrix. */
 interface Call {
   readonly node: Node;
   /** The name of the other operand: a layer's input, or the ids of a lookup. */
   readonly input: string;
-  /** The name of the result. */
   readonly output: string;
 }
 
-/** A product. */
 interface LinearCall extends Call {
   /** [in, out] float32 */
   readonly matrix: Initializer;
@@ -19,7 +16,6 @@ interface LinearCall extends Call {
   readonly table: Initializer | undefined;
 }
 
-/** A lookup of rows. */
 interface LookupCall extends Call {
   /** [rows, width] float32 */
   readonly table: Initializer;
@@ -93,8 +89,8 @@ function matricesOf({ initializers, nodes }: Graph): ReadonlyMap<string, Omit<Li
   const found = new Map<string, Omit<LinearCall, keyof Call>>();
   for (const [name, matrix] of tables) found.set(name, { matrix, table: undefined });
   for (const { operator, inputs, outputs } of nodes) {
-    const table = operator === "Transpose" ? tables.get(inputs[0] as string) : undefined;
-    if (table) found.set(outputs[0] as string, { matrix: transposeOf(table), table });
+    const table = operator === "Transpose" ? tables.get(inputs[0]!) : undefined;
+    if (table) found.set(outputs[0]!, { matrix: transposeOf(table), table });
   }
   return found;
 }
@@ -124,4 +120,29 @@ function withoutUnused(nodes: readonly Node[], { outputs }: Graph): Node[] {
 function operatorSetsOf(graph: Graph, nodes: readonly Node[], { operatorSets = {} }: Rules): Graph["operatorSets"] {
   const domains = new Set(nodes.map(({ domain }) => domain));
   return new Map([...graph.operatorSets, ...Object.entries(operatorSets).filter(([domain]) => domains.has(domain))]);
+}
+
+/** Makes a value when it is first asked for, holds it for so many uses in all, and then makes it again. */
+export function heldFor<T>(uses: number, make: () => T): () => T {
+  let held: { readonly value: T; left: number } | undefined;
+  return () => {
+    held ??= { value: make(), left: uses };
+    const { value } = held;
+    held.left--;
+    if (held.left === 0) held = undefined;
+    return value;
+  };
+}
+
+/** The number of elements that are converted at once, so that a large matrix is not held twice. */
+const PART = 2 ** 22;
+
+/** Calls `convert` with some rows of a float32 matrix after the other. @param convert gets [part of rows, columns] and the first row's index */
+export function byRows(matrix: torch.Tensor, convert: (values: Float32Array, first: number) => void): void {
+  const [rows = 0, columns = 1] = matrix.shape;
+  const step = Math.max(1, Math.floor(PART / columns));
+  for (let first = 0; first < rows; first += step) {
+    const part = () => torch.contiguous(torch.narrow(matrix, 0, first, Math.min(step, rows - first))).toTypedArray();
+    convert(torch.scope(part) as Float32Array, first);
+  }
 }

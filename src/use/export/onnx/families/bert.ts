@@ -1,4 +1,3 @@
-/** BERT. */
 import type { BertConfig } from "../../../../models/families/index.js";
 import { bertEmbeddings, bertLayers } from "../bertLayers.js";
 import { encoderGraph } from "../encoder.js";

@@ -6,14 +6,12 @@ import {
   type RelativeConfig,
   relativePosition,
 } from "../../../../models/families/index.js";
-import { activate } from "../activations.js";
-import { attend, joinHeads, splitHeads } from "../attention.js";
+import { attend, byDistance, joinHeads, positionsInRow, splitHeads } from "../attention.js";
 import { bertEncoder, paddingBias, withTypes } from "../bertLayers.js";
+import type { EncoderInputs } from "../encoder.js";
 import { encoderGraph } from "../encoder.js";
-import type { EncoderInputs } from "../family.js";
 import type { Value } from "../graph/graph.js";
 import type { ModelGraph } from "../graph/modelGraph.js";
-import { byDistance, positionsInRow } from "../positions.js";
 
 const EMBEDDINGS = "deberta.embeddings";
 
@@ -109,7 +107,7 @@ function convolved(
   const tokens = g.mul(input, g.unsqueeze(g.cast(mask, "float32"), [2]));
   const [weight, bias] = [g.parameter(`${path}.conv.weight`), g.parameter(`${path}.conv.bias`)];
   const sums = g.conv(g.transpose(tokens, [0, 2, 1]), weight, bias, (kernelSize - 1) / 2);
-  const activated = activate(g, activation, g.transpose(sums, [0, 2, 1]));
+  const activated = g.activate(activation, g.transpose(sums, [0, 2, 1]));
   return g.norm(`${path}.LayerNorm`, g.add(output, activated));
 }
 
@@ -130,6 +128,6 @@ export const debertaV2 = encoderGraph<DebertaConfig>({
   },
   heads: {
     ForSequenceClassification: (g, x, { poolerActivation }) =>
-      g.linear("classifier", activate(g, poolerActivation, g.linear("pooler.dense", x))),
+      g.linear("classifier", g.activate(poolerActivation, g.linear("pooler.dense", x))),
   },
 });

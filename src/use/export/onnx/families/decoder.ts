@@ -3,14 +3,12 @@
 import type { DecoderConfig } from "../../../../models/index.js";
 import { Norm, OffsetRmsNorm } from "../../../../models/nn/index.js";
 import * as torch from "../../../../torch/index.js";
-import { activate } from "../activations.js";
-import { splitHeads } from "../attention.js";
+import { type Projected, project, splitHeads } from "../attention.js";
 import { attendCached, type CausalTokens, causalBias, causalGraph } from "../causal.js";
-import type { GraphFamily } from "../family.js";
+import type { GraphFamily } from "../encoder.js";
 import type { Value } from "../graph/graph.js";
 import type { ModelGraph } from "../graph/modelGraph.js";
-import { ropeFrequencies } from "../ropes.js";
-import { type RotaryTables, rotaryTables, rotate } from "../rotary.js";
+import { type RotaryTables, ropeFrequencies, rotaryTables, rotate } from "../rotary.js";
 
 type LayerType = DecoderConfig["layerTypes"][number];
 
@@ -27,24 +25,17 @@ interface LayerValues {
 interface DecoderValues {
   readonly config: DecoderConfig;
   readonly tokens: CausalTokens;
-  readonly of: (type: LayerType) => LayerValues;
+  readonly of: ReadonlyMap<LayerType, LayerValues>;
 }
 
 /** [b, s, H], after the final norm. @param positions int64 [b, s] */
 function hiddenStates(g: ModelGraph, config: DecoderConfig, tokens: CausalTokens, positions: Value): Value {
-  const values = { config, tokens, of: memoized((type: LayerType) => valuesOf(g, config, type, tokens, positions)) };
+  const types = [...new Set(config.layerTypes)];
+  const of = new Map(types.map((type) => [type, valuesOf(g, config, type, tokens, positions)]));
+  const values = { config, tokens, of };
   let x = embed(g, config, tokens.ids);
   for (let layer = 0; layer < config.layers; layer++) x = decoderLayer(g, x, layer, values);
   return rmsNorm(g, "model.norm", x);
-}
-
-function memoized<Key, T>(make: (key: Key) => T): (key: Key) => T {
-  const made = new Map<Key, T>();
-  return (key) => {
-    const value = made.get(key) ?? make(key);
-    made.set(key, value);
-    return value;
-  };
 }
 
 function valuesOf(
@@ -88,7 +79,7 @@ function decoderLayer(g: ModelGraph, x: Value, layer: number, values: DecoderVal
 function attention(g: ModelGraph, x: Value, layer: number, { config, tokens, of }: DecoderValues): Value {
   const { heads, kvHeads, headSize, normsHeads, attentionScale, layerTypes } = config;
   const path = `model.layers.${layer}.self_attn`;
-  const { tables, rotated, bias } = of(layerTypes[layer] as LayerType);
+  const { tables, rotated, bias } = of.get(layerTypes[layer]!)!;
   const [q, k, v] = projections(g, x, path, config);
   const inHeads = (part: Value, count: number) => splitHeads(g, part, count, headSize);
   const turned = (part: Value, count: number, name: string) => {
@@ -107,30 +98,27 @@ function attention(g: ModelGraph, x: Value, layer: number, { config, tokens, of 
 }
 
 /** Queries, keys and values, each [b, s, heads·D]. */
-function projections(g: ModelGraph, x: Value, path: string, config: DecoderConfig): [Value, Value, Value] {
+function projections(g: ModelGraph, x: Value, path: string, config: DecoderConfig): Projected {
   const { heads, kvHeads, headSize, fusesProjections } = config;
-  const widths = [heads, kvHeads, kvHeads].map((count) => count * headSize);
-  const parts = fusesProjections
-    ? g.split(g.linear(`${path}.qkv_proj`, x), -1, widths)
-    : ["q_proj", "k_proj", "v_proj"].map((name) => g.linear(`${path}.${name}`, x));
-  return parts as [Value, Value, Value];
+  if (!fusesProjections) return project(g, x, path, ["q_proj", "k_proj", "v_proj"]);
+  const [queries, keys] = [heads * headSize, kvHeads * headSize];
+  return g.split(g.linear(`${path}.qkv_proj`, x), -1, [queries, keys, keys]);
 }
 
 /** Rotates the first dimensions of each head. x: [b, heads, s, D] → the same */
 function turn(g: ModelGraph, x: Value, tables: RotaryTables, rotated: number, headSize: number): Value {
   if (rotated === headSize) return rotate(g, x, tables, rotated);
-  const [part, kept] = g.split(x, -1, [rotated, headSize - rotated]) as [Value, Value];
+  const [part, kept] = g.split(x, -1, [rotated, headSize - rotated]);
   return g.concat([rotate(g, part, tables, rotated), kept], -1);
 }
 
 function mlp(g: ModelGraph, x: Value, layerPath: string, { config }: DecoderValues): Value {
   const { activation, intermediateSize, fusesProjections } = config;
   const path = `${layerPath}.mlp`;
-  const parts = fusesProjections
+  const [gate, up] = fusesProjections
     ? g.split(g.linear(`${path}.gate_up_proj`, x), -1, [intermediateSize, intermediateSize])
-    : ["gate_proj", "up_proj"].map((name) => g.linear(`${path}.${name}`, x));
-  const [gate, up] = parts as [Value, Value];
-  return g.linear(`${path}.down_proj`, g.mul(activate(g, activation, gate), up));
+    : [g.linear(`${path}.gate_proj`, x), g.linear(`${path}.up_proj`, x)];
+  return g.linear(`${path}.down_proj`, g.mul(g.activate(activation, gate), up));
 }
 
 /** x / √(mean(x²) + ε) · weight, over the last dimension */

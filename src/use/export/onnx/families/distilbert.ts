@@ -1,6 +1,5 @@
-/** DistilBERT. */
 import type { EncoderConfig, ModelConfig } from "../../../../models/index.js";
-import { activate } from "../activations.js";
+import { project } from "../attention.js";
 import { bertEmbeddings, paddingBias, selfAttention } from "../bertLayers.js";
 import { encoderGraph } from "../encoder.js";
 
@@ -10,11 +9,10 @@ export const distilbert = encoderGraph<ModelConfig & EncoderConfig>({
     let hidden = bertEmbeddings(g, inputs);
     for (let i = 0; i < config.layers; i++) {
       const layer = `distilbert.transformer.layer.${i}`;
-      const own = (name: string) => `${layer}.attention.${name}`;
-      const projections = [own("q_lin"), own("k_lin"), own("v_lin")] as const;
-      const mixed = g.linear(own("out_lin"), selfAttention(g, hidden, config, { projections, bias }));
+      const projected = project(g, hidden, `${layer}.attention`, ["q_lin", "k_lin", "v_lin"]);
+      const mixed = g.linear(`${layer}.attention.out_lin`, selfAttention(g, projected, config, { bias }));
       const attended = g.norm(`${layer}.sa_layer_norm`, g.add(mixed, hidden));
-      const inner = activate(g, config.activation, g.linear(`${layer}.ffn.lin1`, attended));
+      const inner = g.activate(config.activation, g.linear(`${layer}.ffn.lin1`, attended));
       hidden = g.norm(`${layer}.output_layer_norm`, g.add(g.linear(`${layer}.ffn.lin2`, inner), attended));
     }
     return hidden;

@@ -1,4 +1,3 @@
-/** ELECTRA. */
 import type { BertConfig } from "../../../../models/families/index.js";
 import { bertEmbeddings, bertLayers, classificationHead } from "../bertLayers.js";
 import { encoderGraph } from "../encoder.js";

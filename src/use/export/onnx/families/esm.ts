@@ -1,12 +1,11 @@
 /** ESM-1b and ESM-2. */
 import { type EsmConfig, UNMASKED } from "../../../../models/families/index.js";
-import { activate } from "../activations.js";
+import { positionsAfterPadding, positionsInRow } from "../attention.js";
 import { bertProjections, classificationHead, paddingBias, selfAttention } from "../bertLayers.js";
+import type { EncoderInputs } from "../encoder.js";
 import { encoderGraph } from "../encoder.js";
-import type { EncoderInputs } from "../family.js";
 import type { Value } from "../graph/graph.js";
 import type { ModelGraph } from "../graph/modelGraph.js";
-import { positionsAfterPadding, positionsInRow } from "../positions.js";
 import { type RotaryTables, rotaryTables } from "../rotary.js";
 
 /** → [b, s, H] */
@@ -48,10 +47,10 @@ export const esm = encoderGraph<EsmConfig>({
     for (let i = 0; i < config.layers; i++) {
       const layer = `esm.encoder.layer.${i}`;
       const normed = g.norm(`${layer}.attention.LayerNorm`, hidden);
-      const mixed = selfAttention(g, normed, config, { projections: bertProjections(layer), bias, rotary });
+      const mixed = selfAttention(g, bertProjections(g, layer, normed), config, { bias, rotary });
       const attended = g.add(g.linear(`${layer}.attention.output.dense`, mixed), hidden);
       const inner = g.linear(`${layer}.intermediate.dense`, g.norm(`${layer}.LayerNorm`, attended));
-      hidden = g.add(g.linear(`${layer}.output.dense`, activate(g, "gelu", inner)), attended);
+      hidden = g.add(g.linear(`${layer}.output.dense`, g.activate("gelu", inner)), attended);
     }
     return g.norm("esm.encoder.emb_layer_norm_after", hidden);
   },

@@ -1,6 +1,5 @@
 /** GPT-2. Shapes: b rows, s new tokens, H hidden size. */
 import { attentionScale, type Gpt2Config } from "../../../../models/families/index.js";
-import { activate } from "../activations.js";
 import { splitHeads } from "../attention.js";
 import { attendCached, type CausalTokens, causalBias, causalGraph } from "../causal.js";
 import type { Value } from "../graph/graph.js";
@@ -24,7 +23,7 @@ interface BlockValues {
 function block(g: ModelGraph, x: Value, layer: number, values: BlockValues): Value {
   const path = `transformer.h.${layer}`;
   const sum = g.add(x, attention(g, g.norm(`${path}.ln_1`, x), layer, values));
-  const inner = activate(g, values.config.activation, g.linear(`${path}.mlp.c_fc`, g.norm(`${path}.ln_2`, sum)));
+  const inner = g.activate(values.config.activation, g.linear(`${path}.mlp.c_fc`, g.norm(`${path}.ln_2`, sum)));
   return g.add(sum, g.linear(`${path}.mlp.c_proj`, inner));
 }
 
@@ -32,9 +31,10 @@ function attention(g: ModelGraph, x: Value, layer: number, { config, tokens, bia
   const { heads, hiddenSize } = config;
   const path = `transformer.h.${layer}.attn`;
   const sizes = { heads, kvHeads: heads, headSize: hiddenSize / heads };
-  const parts = g.split(g.linear(`${path}.c_attn`, x), -1, [hiddenSize, hiddenSize, hiddenSize]);
-  const [q, k, v] = parts.map((part) => splitHeads(g, part, heads, sizes.headSize)) as [Value, Value, Value];
-  const mixed = attendCached(g, tokens, sizes, { layer, q, k, v, scale: attentionScale(config, layer), bias });
+  const [q, k, v] = g.split(g.linear(`${path}.c_attn`, x), -1, [hiddenSize, hiddenSize, hiddenSize]);
+  const inHeads = (part: Value) => splitHeads(g, part, heads, sizes.headSize);
+  const scale = attentionScale(config, layer);
+  const mixed = attendCached(g, tokens, sizes, { layer, q: inHeads(q), k: inHeads(k), v: inHeads(v), scale, bias });
   return g.linear(`${path}.c_proj`, mixed);
 }
 

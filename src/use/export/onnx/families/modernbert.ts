@@ -1,19 +1,16 @@
-/** ModernBERT. */
-
 import type { ModernBertConfig } from "../../../../models/families/index.js";
 import type { LayerType, Rope } from "../../../../models/index.js";
 import * as torch from "../../../../torch/index.js";
-import { activate } from "../activations.js";
-import { attend, joinHeads, splitHeads, tokenKeys, unseenBias } from "../attention.js";
+import { distances, positionsInRow, tokenKeys, unseenBias } from "../attention.js";
+import { selfAttention } from "../bertLayers.js";
 import { encoderGraph } from "../encoder.js";
 import type { Value } from "../graph/graph.js";
 import type { ModelGraph } from "../graph/modelGraph.js";
-import { distances, positionsInRow } from "../positions.js";
-import { type RotaryTables, rotaryTables, rotate } from "../rotary.js";
+import { type RotaryTables, rotaryTables } from "../rotary.js";
 
 /** What all layers of a type share about the batch. */
 interface Rows {
-  readonly bias: Value;
+  readonly bias: readonly Value[];
   readonly rotary: RotaryTables;
 }
 
@@ -22,7 +19,7 @@ function rowsOf(g: ModelGraph, ids: Value, mask: Value, { ropes, reach }: Modern
   const tokens = tokenKeys(g, mask);
   const near = g.and(tokens, g.lessOrEqual(g.abs(distances(g, ids)), g.constant(reach, "int64")));
   const of = (type: LayerType, seen: Value): Rows => ({
-    bias: unseenBias(g, seen),
+    bias: [unseenBias(g, seen)],
     rotary: rotaryTables(g, positions, frequencies(g, type, ropes[type]), ropes[type].factor),
   });
   return { full_attention: of("full_attention", tokens), sliding_attention: of("sliding_attention", near) };
@@ -37,14 +34,9 @@ function frequencies(g: ModelGraph, type: LayerType, rope: Rope): Value {
 }
 
 function attention(g: ModelGraph, layer: string, x: Value, rows: Rows, config: ModernBertConfig): Value {
-  const { heads, hiddenSize } = config;
-  const headSize = hiddenSize / heads;
-  const parts = g.split(g.linear(`${layer}.attn.Wqkv`, x), -1, [hiddenSize, hiddenSize, hiddenSize]);
-  const [q, k, v] = parts.map((part) => splitHeads(g, part, heads, headSize)) as [Value, Value, Value];
-  const rotated = (of: Value) => rotate(g, of, rows.rotary, headSize);
-  const scale = 1 / Math.sqrt(headSize);
-  const mixed = attend(g, { q: rotated(q), k: rotated(k), v, scale, bias: [rows.bias] });
-  return g.linear(`${layer}.attn.Wo`, joinHeads(g, mixed, heads, headSize));
+  const { hiddenSize: size } = config;
+  const projected = g.split(g.linear(`${layer}.attn.Wqkv`, x), -1, [size, size, size]);
+  return g.linear(`${layer}.attn.Wo`, selfAttention(g, projected, config, rows));
 }
 
 /** Wo(activation(a)·b), where a and b are the halves of Wi(x). */
@@ -54,13 +46,13 @@ function gatedMlp(
   x: Value,
   { intermediateSize: size, activation }: ModernBertConfig,
 ): Value {
-  const [a, b] = g.split(g.linear(`${layer}.mlp.Wi`, x), -1, [size, size]) as [Value, Value];
-  return g.linear(`${layer}.mlp.Wo`, g.mul(activate(g, activation, a), b));
+  const [a, b] = g.split(g.linear(`${layer}.mlp.Wi`, x), -1, [size, size]);
+  return g.linear(`${layer}.mlp.Wo`, g.mul(g.activate(activation, a), b));
 }
 
 /** Dense layer, activation, norm, classifier. */
 function head(g: ModelGraph, x: Value, { classifierActivation }: ModernBertConfig): Value {
-  const dense = activate(g, classifierActivation, g.linear("head.dense", x));
+  const dense = g.activate(classifierActivation, g.linear("head.dense", x));
   return g.linear("classifier", g.norm("head.norm", dense));
 }
 

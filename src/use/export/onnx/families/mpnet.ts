@@ -1,10 +1,9 @@
-/** MPNet. */
 import { type BertConfig, MAX_DISTANCE, relativePositionBucket } from "../../../../models/families/index.js";
+import { byDistance, positionsAfterPadding, project } from "../attention.js";
 import { bertEmbeddings, classificationHead, feedForward, paddingBias, selfAttention } from "../bertLayers.js";
 import { encoderGraph } from "../encoder.js";
 import type { Value } from "../graph/graph.js";
 import type { ModelGraph } from "../graph/modelGraph.js";
-import { byDistance, positionsAfterPadding } from "../positions.js";
 
 /** The biases of relative positions, which all layers share. → [A, s, s] */
 function relativeBias(g: ModelGraph, ids: Value): Value {
@@ -20,9 +19,8 @@ export const mpnet = encoderGraph<BertConfig>({
     let hidden = bertEmbeddings(g, inputs, positionsAfterPadding(g, ids, mask, config.padTokenId));
     for (let i = 0; i < config.layers; i++) {
       const layer = `mpnet.encoder.layer.${i}`;
-      const own = (name: string) => `${layer}.attention.attn.${name}`;
-      const projections = [own("q"), own("k"), own("v")] as const;
-      const mixed = g.linear(own("o"), selfAttention(g, hidden, config, { projections, bias }));
+      const projected = project(g, hidden, `${layer}.attention.attn`, ["q", "k", "v"]);
+      const mixed = g.linear(`${layer}.attention.attn.o`, selfAttention(g, projected, config, { bias }));
       const attended = g.norm(`${layer}.attention.LayerNorm`, g.add(mixed, hidden));
       hidden = feedForward(g, layer, attended, config.activation);
     }

@@ -1,8 +1,8 @@
 /** RoBERTa, XLM-RoBERTa and CamemBERT. */
 import type { BertConfig } from "../../../../models/families/index.js";
+import { positionsAfterPadding } from "../attention.js";
 import { bertEmbeddings, bertLayers, classificationHead } from "../bertLayers.js";
 import { encoderGraph } from "../encoder.js";
-import { positionsAfterPadding } from "../positions.js";
 
 export const roberta = encoderGraph<BertConfig>({
   hidden(g, inputs, config) {

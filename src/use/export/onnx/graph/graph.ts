@@ -13,7 +13,6 @@ export type Attribute =
   | { readonly string: string }
   | { readonly ints: readonly number[] };
 
-/** A call of an operator. */
 export interface Node {
   readonly name: string;
   readonly operator: string;
@@ -40,7 +39,6 @@ export const ELEMENT_TYPES = {
 
 export type ElementType = keyof typeof ELEMENT_TYPES;
 
-/** A constant tensor. */
 export interface Initializer {
   readonly name: string;
   readonly dtype: ElementType;

@@ -4,14 +4,37 @@ import { BidoraError } from "../../../../base/index.js";
 import type { EmbeddingFormat } from "../../../../formats/index.js";
 import { Bottleneck } from "../../../../models/adapters/index.js";
 import type { TaskModel } from "../../../../models/index.js";
-import { Embedding, Linear, type Module, Norm, type Parameter, transposed } from "../../../../models/nn/index.js";
+import {
+  type ActivationKind,
+  activationKind,
+  Embedding,
+  Linear,
+  type Module,
+  Norm,
+  type Parameter,
+  transposed,
+} from "../../../../models/nn/index.js";
 import * as torch from "../../../../torch/index.js";
-import { activate } from "../activations.js";
 import { GraphBuilder } from "./builder.js";
 import type { Value } from "./graph.js";
 
 /** Functions that compute parameters to write instead of the model's, by path. */
 export type Changed = ReadonlyMap<string, () => torch.Tensor>;
+
+/** Activations as primitive operators. */
+const ACTIVATIONS: Readonly<Record<ActivationKind, (graph: GraphBuilder, x: Value) => Value>> = {
+  /** x·Φ(x) = x/2·(1 + erf(x/√2)) */
+  gelu: (g, x) => g.mul(g.mul(x, g.add(g.erf(g.div(x, Math.SQRT2)), 1)), 0.5),
+  /** x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))) */
+  geluTanh(g, x) {
+    const cubed = g.mul(g.mul(g.mul(x, x), x), 0.044715);
+    const inner = g.mul(g.add(x, cubed), Math.sqrt(2 / Math.PI));
+    return g.mul(g.mul(x, g.add(g.tanh(inner), 1)), 0.5);
+  },
+  relu: (g, x) => g.relu(x),
+  silu: (g, x) => g.mul(x, g.sigmoid(x)),
+  tanh: (g, x) => g.tanh(x),
+};
 
 /** Builds the graph of a model. Weights are float32, and matrices of linear layers [in, out], as MatMul takes them. */
 export class ModelGraph extends GraphBuilder {
@@ -36,7 +59,6 @@ export class ModelGraph extends GraphBuilder {
     return this.model.prefix === "" && path.startsWith(`${this.prefix}.`) ? path.slice(this.prefix.length + 1) : path;
   }
 
-  /** Whether the model has this parameter. */
   has(path: string): boolean {
     return this.#parameters.has(this.#own(path));
   }
@@ -77,7 +99,7 @@ export class ModelGraph extends GraphBuilder {
     const own = this.project(path, x);
     if (!(layer.adapter instanceof Bottleneck)) return own;
     const { down, up, nonLinearity } = layer.adapter;
-    const narrowed = activate(this, nonLinearity, this.#dense(`${path}.adapter_down`, own, down));
+    const narrowed = this.activate(nonLinearity, this.#dense(`${path}.adapter_down`, own, down));
     return this.add(own, this.#dense(`${path}.adapter_up`, narrowed, up));
   }
 
@@ -111,5 +133,10 @@ export class ModelGraph extends GraphBuilder {
   lookup(path: string, ids: Value): Value {
     this.module(path, Embedding);
     return this.gather(this.parameter(`${path}.weight`), ids);
+  }
+
+  /** An activation by its name in Hugging Face's configurations. @throws BidoraError `ACTIVATION` for an unknown name */
+  activate(name: string, x: Value): Value {
+    return ACTIVATIONS[activationKind(name)](this, x);
   }
 }

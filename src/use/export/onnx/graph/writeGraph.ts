@@ -6,7 +6,6 @@ import * as torch from "../../../../torch/index.js";
 import type { Graph, Initializer } from "./graph.js";
 import { externalInitializer, graphFields, initializerHeader, modelHeader } from "./protobuf.js";
 
-/** What was written. */
 export interface WrittenGraph {
   /** The size of all files. */
   readonly bytes: number;

@@ -6,11 +6,10 @@ import { architectureOf, type HeadKind, loadModel, modelTypeOf, NO_HEAD } from "
 import { inferTask, type Task } from "../../../tasks/index.js";
 import { Generator } from "../../../torch/index.js";
 import { type FoundModel, type OpenModel, type OpenOptions, open } from "../../inference/open.js";
+import type { GraphFamily } from "./encoder.js";
 import { GRAPH_FAMILIES } from "./families.js";
-import type { GraphFamily } from "./family.js";
 import { type Changed, ModelGraph } from "./graph/modelGraph.js";
 
-/** A model to export. */
 export interface ExportedModel
   extends Pick<OpenModel, "model" | "architecture" | "labels" | "checkpointConfig" | "metadata"> {
   readonly task:
@@ -57,7 +56,6 @@ function changedBy({ adapted, adapter }: OpenModel): Changed {
   return mergedParameters(adapted, "float32");
 }
 
-/** The graph of a model. */
 export function graphOf(family: GraphFamily, { model, changed, architecture, task }: ExportedModel): ModelGraph {
   const graph = new ModelGraph(model, changed, architecture.prefix, task.embedding);
   family.build(graph, task.head === NO_HEAD ? undefined : task.head.className);

@@ -8,39 +8,31 @@ import { refuseBadWeights, weightsIn } from "../../../models/index.js";
 import type { NamedTask } from "../../../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../../../text/index.js";
 import { findModel, foldersOf } from "../../inference/open.js";
-import type { Exported } from "../gguf/exportModel.js";
+import type { Exported, ModelToExport } from "../exporting.js";
 import { writeConfigFiles } from "./configFiles.js";
 import { type DtypeError, dtypeError, float32Metrics, readMeasured } from "./dtypes/errors.js";
 import { ONNX_DTYPES, type OnnxDtype, type OnnxDtypeName } from "./dtypes.js";
+import { type ExportedModel, graphFamilyOf, graphOf, openToExport } from "./exportedModel.js";
 import { MOST_BYTES, writeGraph } from "./graph/writeGraph.js";
 import { notesOn } from "./notes.js";
-import { type ExportedModel, graphFamilyOf, graphOf, openToExport } from "./open.js";
 
-/** The model to write, how, and where. */
-export interface OnnxSettings {
-  readonly model?: string | undefined;
-  readonly revision?: string | undefined;
-  readonly adapter?: string | undefined;
+interface OnnxSettings extends ModelToExport {
   readonly task?: "feature-extraction" | undefined;
   readonly dtype?: readonly OnnxDtypeName[] | undefined;
   readonly pooling?: Pooling | undefined;
   /** Rows to measure the error of each dtype on. */
   readonly data?: string | undefined;
-  readonly output?: string | undefined;
-  readonly overwrite: boolean;
 }
 
 /** A written graph, with its data files. */
 export interface OnnxFile extends Partial<DtypeError> {
-  /** The graph's path. */
   readonly path: string;
   readonly dtype: OnnxDtypeName;
   /** The size of the graph's file and its data files. */
   readonly bytes: number;
 }
 
-/** What was written. */
-export interface ExportedOnnx extends Exported {
+interface ExportedOnnx extends Exported {
   readonly files: readonly OnnxFile[];
   /** What to know before using it, one sentence each. */
   readonly notes: readonly string[];
@@ -83,7 +75,6 @@ export async function exportOnnx(
   });
 }
 
-/** The error of each dtype on the user's rows. */
 async function errorsOf(
   data: string,
   dtypes: readonly OnnxDtypeName[],

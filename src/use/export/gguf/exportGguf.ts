@@ -1,50 +1,41 @@
 /** Exports a model, merged with its adapter if there is one, as a GGUF file. */
-import { basename } from "node:path";
 import {
   count,
+  ENCODER_TYPES,
   type FileType,
   fileTypeNumber,
   type GgufEntry,
   type GgufPair,
   text,
   tokenizerMetadata,
+  writableModelTypes,
 } from "../../../formats/gguf/index.js";
 import type { HubContext } from "../../../formats/hub/index.js";
-import type { Pooling } from "../../../formats/index.js";
+import { isSentenceTransformer, type Pooling, readConfig } from "../../../formats/index.js";
 import { mergedParameters } from "../../../models/adapters/index.js";
-import { refuseBadWeights, weightsIn } from "../../../models/index.js";
-import type { NamedTask } from "../../../tasks/index.js";
+import { architectureOf, refuseBadWeights, weightsIn } from "../../../models/index.js";
+import { inferTask, type NamedTask, type ResolvedHead } from "../../../tasks/index.js";
 import { loadTokenizer } from "../../../text/index.js";
-import { findModel, foldersOf, open } from "../../inference/open.js";
+import { type FoundModel, findModel, foldersOf, open } from "../../inference/open.js";
+import type { Exported, ModelToExport } from "../exporting.js";
+import { writableDecoder } from "./decoders.js";
 import { limitOf, notesOnEmbeddings, poolingPair } from "./embeddings.js";
+import { writableEncoder } from "./encoders.js";
+import { exportError, type Writable } from "./form.js";
 import { freeDestination, ggufName, writeBoth } from "./modelfile.js";
 import { factorsTensor, modelTensors } from "./tensors.js";
 import { stopsOf, tokenizerParts } from "./tokenizer.js";
-import { refuseBare, refuseOtherHeads, writableModel } from "./writable.js";
 
-/** The model to write, and where. */
-export interface GgufSettings {
-  readonly model?: string | undefined;
-  readonly revision?: string | undefined;
-  readonly adapter?: string | undefined;
+export interface GgufSettings extends ModelToExport {
   readonly outtype?: FileType | undefined;
   readonly pooling?: Pooling | undefined;
-  readonly output?: string | undefined;
-  readonly overwrite: boolean;
 }
 
 /** The default output type of llama.cpp's converter. */
 const DEFAULT_TYPE = "f16";
-/** A written file, and a sentence about its contents. */
-export interface Exported {
-  readonly path: string;
-  readonly note: string;
-  /** For an adapter, the relative error of the exported change of the weights. */
-  readonly relativeError?: number;
-}
 
 /** What was written, and what to know of a model that embeds texts. */
-export interface ExportedGguf extends Exported {
+interface ExportedGguf extends Exported {
   /** One sentence each. */
   readonly notes?: readonly string[];
 }
@@ -77,7 +68,7 @@ export async function exportGguf(
   const pairs: GgufPair[] = [
     ["general.architecture", text(form.name)],
     ["general.type", text("model")],
-    ["general.name", text(basename(destination.path).replace(/\.gguf$/i, ""))],
+    ["general.name", text(destination.name)],
     ...form.pairs,
     ...(embedding ? [poolingPair(form, embedding)] : []),
     ["general.file_type", count(fileTypeNumber(outtype))],
@@ -103,4 +94,34 @@ function noteOf(outtype: FileType, tensors: readonly GgufEntry[], note: string |
   const beside =
     mixed.length > 0 ? ` (${mixed.join(", ")} for vectors, and for rows that do not fill whole blocks)` : "";
   return [`${tensors.length} tensors in ${outtype.toUpperCase()}${beside}.`, note].filter(Boolean).join(" ");
+}
+
+/** @throws BidoraError `CONFIG`, and `EXPORT` for a model that llama.cpp does not support or computes differently */
+export function writableModel(folder: string): Writable {
+  const json = readConfig(folder);
+  architectureOf(json);
+  const found = writableDecoder(json) ?? writableEncoder(json);
+  if (found) return found;
+  throw exportError(
+    `its model_type is ${String(json.model_type)}; supported are ${writableModelTypes().join(", ")}, and of encoders that embed texts ` +
+      `${ENCODER_TYPES.join(", ")}. onnxruntime runs all models, with --to onnx.`,
+  );
+}
+
+/** @throws BidoraError `EXPORT` for an encoder without a head that nothing says embeds texts */
+export function refuseBare({ folder, adapter }: FoundModel, { json, isEncoder }: Writable): void {
+  if (!isEncoder || adapter || isSentenceTransformer(folder) || inferTask(json)) return;
+  throw exportError(
+    "it is an encoder, and nothing says how its token states become embeddings: give --pooling, --adapter with one of --task embedding, or a " +
+      "model of sentence-transformers (with modules.json).",
+  );
+}
+
+/** @throws BidoraError `EXPORT` for a model that is neither a language model nor embeds texts */
+export function refuseOtherHeads({ kind, task }: ResolvedHead, { isEncoder }: Pick<Writable, "isEncoder">): void {
+  if (task.embedding || (task.head.className === "ForCausalLM" && !isEncoder)) return;
+  throw exportError(
+    `it is for ${kind}, but llama.cpp runs only causal language models (--task causal-lm) and models that embed texts (--task embedding): ` +
+      "use --to onnx.",
+  );
 }
