@@ -97,7 +97,7 @@ export class LayerStack<Rows = RowLayout> extends ModuleList<StackLayer<Rows>> {
   /** `x` and each layer's output. */
   states(x: torch.Tensor, rows: Rows, context: ForwardContext): torch.Tensor[] {
     const states = [x];
-    for (const layer of this.items) states.push(layer.forward(states.at(-1) as torch.Tensor, rows, context, undefined));
+    for (const layer of this.items) states.push(layer.forward(states.at(-1)!, rows, context, undefined));
     return states;
   }
 }
@@ -171,7 +171,7 @@ export abstract class StackedModel<Rows> extends Backbone {
   hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[] {
     const embedded = this.embed(input, context);
     const states = this.stack.states(embedded, this.rowsOf(input, context, embedded.dtype), context);
-    return [...states.slice(0, -1), this.finish(states.at(-1) as torch.Tensor)];
+    return [...states.slice(0, -1), this.finish(states.at(-1)!)];
   }
 
   /** The input of the first layer: [N, H]. */

@@ -16,6 +16,11 @@ export class ConfigReader {
     return (this.json[key] ?? null) !== null;
   }
 
+  /** Whether the key's value is null, which is not its default where transformers tells null from a missing key. */
+  isNull(key: string): boolean {
+    return this.json[key] === null;
+  }
+
   /** A positive integer. */
   count(key: string, fallback?: number): number {
     return this.read(
@@ -24,10 +29,6 @@ export class ConfigReader {
       "a whole number of at least 1",
       (value) => Number.isInteger(value) && Number(value) > 0,
     );
-  }
-
-  optionalCount(key: string): number | undefined {
-    return this.has(key) ? this.count(key) : undefined;
   }
 
   /** An integer; undefined for values below 1, which mean none. */
@@ -127,6 +128,12 @@ export class ConfigReader {
     if (!accepts(value)) throw configError(`${this.path}${key} must be ${wanted}, but is ${JSON.stringify(value)}.`);
     return value as T;
   }
+}
+
+/** Renames the common names of sizes to a model's own; as in transformers, the common ones take precedence. */
+export function withOwnNames(json: JsonObject, names: Readonly<Record<string, string>>): JsonObject {
+  const given = Object.entries(names).filter(([common]) => (json[common] ?? null) !== null);
+  return { ...json, ...Object.fromEntries(given.map(([common, own]) => [own, json[common]!])) };
 }
 
 /** An error about the model's `config.json`. */

@@ -4,8 +4,8 @@
 import * as torch from "../torch/index.js";
 import { type Architecture, architecture } from "./architecture.js";
 import { LayerStack, type ModelInput, StackedModel, StackLayer, selectTokens } from "./backbone.js";
-import type { LayerType } from "./configReader.js";
-import type { DecoderConfig } from "./decoderConfig.js";
+import type { ConfigReader, LayerType } from "./configReader.js";
+import { type DecoderConfig, type DecoderDefaults, type OwnSettings, parseDecoderConfig } from "./decoderConfig.js";
 import { languageHead, linearHead, scoreHead } from "./heads.js";
 import {
   addThenNorm,
@@ -57,7 +57,7 @@ class DecoderAttention extends Module {
     super();
     const { hiddenSize, heads, headSize, queryBias: bias } = config;
     const projection = (name: string, width: number) => this.child(name, new Linear(hiddenSize, width, { bias }));
-    const [q, k, v] = this.widths as [number, number, number];
+    const [q, k, v] = this.widths;
     this.projections = config.fusesProjections
       ? [projection("qkv_proj", q + k + v)]
       : [projection("q_proj", q), projection("k_proj", k), projection("v_proj", v)];
@@ -72,8 +72,8 @@ class DecoderAttention extends Module {
   /** x: N,H → N,H, or K,H for only the selected tokens */
   forward(x: torch.Tensor, rows: DecoderRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const { heads, kvHeads, layerTypes, slidingWindow, attentionScale: scale } = this.config;
-    const type = layerTypes[this.layer] as LayerType;
-    const [q, k, v] = this.project(x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
+    const type = layerTypes[this.layer]!;
+    const [q, k, v] = this.project(x, context);
     const query = rotate(normHeads(q, this.queryNorm), rows.rotary[type], heads);
     const key = rotate(normHeads(k, this.keyNorm), rows.rotary[type], kvHeads);
     const before = type === "sliding_attention" && slidingWindow !== undefined ? slidingWindow - 1 : undefined;
@@ -84,12 +84,12 @@ class DecoderAttention extends Module {
   }
 
   /** x: N,H → queries N,Q, keys and values N,G */
-  private project(x: torch.Tensor, context: ForwardContext): readonly torch.Tensor[] {
-    const products = projectTogether(this.projections, x, context);
-    return products.length === 1 ? partsOf(products[0] as torch.Tensor, this.widths) : products;
+  private project(x: torch.Tensor, context: ForwardContext) {
+    const [q, k, v] = projectTogether(this.projections, x, context);
+    return k && v ? ([q!, k, v] as const) : partsOf(q!, this.widths);
   }
 
-  private get widths(): readonly number[] {
+  private get widths(): readonly [number, number, number] {
     const { heads, kvHeads, headSize } = this.config;
     return [heads * headSize, kvHeads * headSize, kvHeads * headSize];
   }
@@ -122,8 +122,7 @@ class GatedMlp extends Module {
   forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
     const products = projectTogether(this.projections, x, context);
     const width = this.down.inFeatures;
-    const parts = products.length === 1 ? partsOf(products[0] as torch.Tensor, [width, width]) : products;
-    const [gate, up] = parts as [torch.Tensor, torch.Tensor];
+    const [gate, up] = products[1] ? [products[0]!, products[1]] : partsOf(products[0]!, [width, width]);
     return this.down.forward(this.activation(gate, up), context);
   }
 }
@@ -206,26 +205,37 @@ class DecoderModel extends StackedModel<DecoderRows> {
   }
 }
 
-type Own = Pick<Architecture<DecoderConfig>, "className" | "defaultTargetModules" | "parseConfig">;
+/** What a Llama-like architecture has of its own. */
+interface DecoderFamily extends Pick<Architecture, "className"> {
+  /** transformers' class for causal language modeling, if its prefix differs. */
+  readonly languageClassName?: string;
+  /** Whether transformers has a class for token classification; true by default. */
+  readonly classifiesTokens?: boolean;
+  readonly defaultTargetModules?: readonly string[];
+  readonly defaults: DecoderDefaults;
+  /** Reads the settings that not all decoders have. @throws BidoraError `CONFIG` for a value that is invalid or not supported */
+  settings(read: ConfigReader, layers: number): OwnSettings;
+}
 
-/**
- * A Llama-like architecture, with the heads that transformers has for it.
- * @param own.languageClassName transformers' class for causal language modeling, if its prefix differs
- * @param own.classifiesTokens whether transformers has a class for token classification
- */
+/** A Llama-like architecture, with the heads that transformers has for it. */
 export function decoderArchitecture({
+  className,
   languageClassName,
   classifiesTokens = true,
-  ...own
-}: Own & { readonly languageClassName?: string; readonly classifiesTokens?: boolean }): Architecture {
+  defaultTargetModules = ["q_proj", "v_proj"],
+  defaults,
+  settings,
+}: DecoderFamily): Architecture {
   const head = languageHead<DecoderConfig>(
     "model.embed_tokens.weight",
     (backbone) => (backbone as DecoderModel).embeddings,
   );
   return architecture<DecoderConfig>({
-    ...own,
+    className,
     prefix: "model",
+    defaultTargetModules,
     subLayerOutputs: { attention: ["self_attn.o_proj"], feedForward: ["mlp.down_proj"] },
+    parseConfig: (json) => parseDecoderConfig(json, defaults, settings),
     backbone: (config) => new DecoderModel(config),
     heads: {
       ForCausalLM: languageClassName === undefined ? head : { ...head, className: languageClassName },

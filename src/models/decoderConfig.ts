@@ -45,7 +45,7 @@ export interface DecoderConfig extends ModelConfig {
 }
 
 /** An architecture's defaults for missing keys. */
-interface DecoderDefaults {
+export interface DecoderDefaults {
   readonly vocabSize: number;
   readonly intermediateSize: number;
   readonly maxPositions: number;
@@ -79,8 +79,8 @@ const PLAIN = {
   slidingWindow: undefined,
 };
 
-/** Settings that the architecture reads itself. */
-type Own = Pick<DecoderConfig, "layerTypes"> & Partial<Pick<DecoderConfig, keyof typeof PLAIN>>;
+/** Settings that an architecture reads itself. */
+export type OwnSettings = Pick<DecoderConfig, "layerTypes"> & Partial<Pick<DecoderConfig, keyof typeof PLAIN>>;
 
 /**
  * Reads a `config.json`; missing keys have transformers' defaults.
@@ -90,7 +90,7 @@ type Own = Pick<DecoderConfig, "layerTypes"> & Partial<Pick<DecoderConfig, keyof
 export function parseDecoderConfig(
   json: JsonObject,
   given: DecoderDefaults,
-  own: (read: ConfigReader, layers: number) => Own,
+  own: (read: ConfigReader, layers: number) => OwnSettings,
 ): DecoderConfig {
   const defaults = { ...LLAMA_SIZES, ...given };
   const read = new ConfigReader(json);
@@ -113,14 +113,14 @@ export function parseDecoderConfig(
     initializerRange: read.number("initializer_range", 0.02),
     classifierDropout: read.probability("classifier_dropout", read.probability("hidden_dropout", 0.1)),
     heads,
-    kvHeads: kvHeadsOf(json, defaults, heads),
+    kvHeads: kvHeadsOf(read, defaults, heads),
     headSize,
     intermediateSize: read.count("intermediate_size", defaults.intermediateSize),
     activation: read.text(defaults.activationKey ?? "hidden_act", defaults.activation ?? "silu"),
     normEpsilon: read.number("rms_norm_eps", defaults.normEpsilon),
     attentionDropout: read.probability("attention_dropout", 0),
     ropes: defaults.ropes?.(json, sizes) ?? sameRope(ropeOf(json, sizes)),
-    padTokenId: padTokenOf(json, vocabSize, defaults.padTokenId),
+    padTokenId: padTokenOf(read, vocabSize, defaults.padTokenId),
     tiesEmbeddings: read.flag("tie_word_embeddings", defaults.tiesEmbeddings ?? false),
     ...PLAIN,
     ...withWindow(own(read, layers)),
@@ -128,7 +128,7 @@ export function parseDecoderConfig(
 }
 
 /** Checks that sliding-window layers have a window. */
-function withWindow(own: Own): Own {
+function withWindow(own: OwnSettings): OwnSettings {
   if (own.slidingWindow !== undefined || !own.layerTypes.includes("sliding_attention")) return own;
   throw configError("layer_types has sliding_attention, but there is no sliding_window that is on.");
 }
@@ -141,28 +141,27 @@ function headSizeOf(read: ConfigReader, defaults: DecoderDefaults, hiddenSize: n
 }
 
 /** The architecture's default for a missing key; for `null`, the number of heads. */
-function kvHeadsOf(json: JsonObject, defaults: DecoderDefaults, heads: number): number {
-  const otherwise = json.num_key_value_heads === null ? heads : (defaults.kvHeads ?? heads);
-  const kvHeads = new ConfigReader(json).count("num_key_value_heads", otherwise);
+function kvHeadsOf(read: ConfigReader, defaults: DecoderDefaults, heads: number): number {
+  const otherwise = read.isNull("num_key_value_heads") ? heads : (defaults.kvHeads ?? heads);
+  const kvHeads = read.count("num_key_value_heads", otherwise);
   if (heads % kvHeads === 0) return kvHeads;
   throw configError(`num_attention_heads (${heads}) must be a multiple of num_key_value_heads (${kvHeads}).`);
 }
 
 /** The architecture's default for a missing key; none for `null`. */
-function padTokenOf(json: JsonObject, vocabSize: number, otherwise: number | undefined): number | undefined {
-  const id = json.pad_token_id === undefined ? otherwise : (json.pad_token_id ?? undefined);
-  return id === undefined ? undefined : new ConfigReader({ pad_token_id: id }).id("pad_token_id", 0, vocabSize);
+function padTokenOf(read: ConfigReader, vocabSize: number, otherwise: number | undefined): number | undefined {
+  const isNone = read.isNull("pad_token_id") || !(read.has("pad_token_id") || otherwise !== undefined);
+  return isNone ? undefined : read.id("pad_token_id", otherwise ?? 0, vocabSize);
 }
 
 /** The size of the sliding window: none for `null`, `otherwise` for a missing key. */
-export function slidingWindowOf(json: JsonObject, otherwise: number | undefined): number | undefined {
-  const { sliding_window: given } = json;
-  if (given === null || (given === undefined && otherwise === undefined)) return undefined;
-  return new ConfigReader(json).count("sliding_window", otherwise);
+export function slidingWindowOf(read: ConfigReader, otherwise?: number): number | undefined {
+  const isNone = read.isNull("sliding_window") || !(read.has("sliding_window") || otherwise !== undefined);
+  return isNone ? undefined : read.count("sliding_window", otherwise);
 }
 
 /** The same type for every layer: sliding-window attention if there is a window. */
-export function uniformLayers(layers: number, slidingWindow: number | undefined): Own {
+export function uniformLayers(layers: number, slidingWindow?: number): OwnSettings {
   const type = slidingWindow === undefined ? "full_attention" : "sliding_attention";
   return { layerTypes: new Array<LayerType>(layers).fill(type), slidingWindow };
 }

@@ -1,15 +1,16 @@
-// BERT-like encoders: post-norm layers of attention and feed-forward.
+// BERT-like encoders: embeddings, and post-norm layers of attention and feed-forward.
 // Shapes: N tokens of all rows, K selected tokens, H hidden size, I intermediate size.
 
-import type * as torch from "../torch/index.js";
+import * as torch from "../torch/index.js";
 import { LayerStack, type ModelInput, StackedModel, StackLayer, selectTokens } from "./backbone.js";
-import type { InputEmbeddings } from "./embeddings.js";
 import {
   type Activation,
+  type AttendOptions,
   activation,
   addAndNorm,
   attend,
   Dropout,
+  Embedding,
   type ForwardContext,
   LayerNorm,
   Linear,
@@ -44,31 +45,51 @@ export interface AttentionBlock<Rows> extends Module {
   forward(x: torch.Tensor, rows: Rows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor;
 }
 
-/** Bidirectional self-attention, with rotary position embeddings if tables are given. */
+/** The names of an attention's layers in checkpoints. */
+interface AttentionNames {
+  readonly query: string;
+  readonly key: string;
+  readonly value: string;
+  /** The output projection, if it is beside the others. */
+  readonly output?: string;
+}
+
+const BERT_NAMES: AttentionNames = { query: "query", key: "key", value: "value" };
+
+/** Options of a pass: for rotary position embeddings, for position biases, and for only the selected tokens. */
+interface AttentionPass extends Pick<AttendOptions, "scores"> {
+  readonly rotary?: RotaryTables | undefined;
+  readonly only?: torch.Tensor | undefined;
+}
+
+/** Bidirectional self-attention. */
 export class SelfAttention extends Module implements TokenMixer<RowLayout> {
   private readonly heads: number;
   private readonly query: Linear;
   private readonly key: Linear;
   private readonly value: Linear;
+  private readonly output: Linear | undefined;
   private readonly dropout: Dropout;
 
-  constructor(config: Pick<EncoderConfig, "hiddenSize" | "heads" | "attentionDropout">) {
+  constructor(config: Pick<EncoderConfig, "hiddenSize" | "heads" | "attentionDropout">, names = BERT_NAMES) {
     super();
-    const square = () => new Linear(config.hiddenSize, config.hiddenSize);
+    const square = (name: string) => this.child(name, new Linear(config.hiddenSize, config.hiddenSize));
     this.heads = config.heads;
-    this.query = this.child("query", square());
-    this.key = this.child("key", square());
-    this.value = this.child("value", square());
+    this.query = square(names.query);
+    this.key = square(names.key);
+    this.value = square(names.value);
+    this.output = names.output === undefined ? undefined : square(names.output);
     this.dropout = this.child("dropout", new Dropout(config.attentionDropout));
   }
 
-  /** x: N,H → N,H */
-  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, rotary?: RotaryTables): torch.Tensor {
-    const { heads, dropout } = this;
-    const layers = [this.query, this.key, this.value];
-    const [q, k, v] = projectTogether(layers, x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
+  /** x: N,H → N,H; with an output projection K,H for only the selected tokens */
+  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, pass: AttentionPass = {}): torch.Tensor {
+    const { heads, dropout, output } = this;
+    const { rotary, scores, only } = pass;
+    const [q, k, v] = projectTogether([this.query, this.key, this.value], x, context);
     const rotated = (of: torch.Tensor) => (rotary ? rotate(of, rotary, heads) : of);
-    return attend(rotated(q), rotated(k), v, { heads, layout, dropout, context });
+    const mixed = attend(rotated(q), rotated(k), v, { heads, layout, scores, dropout, context });
+    return output ? output.forward(selectTokens(mixed, only), context) : mixed;
   }
 }
 
@@ -110,17 +131,19 @@ export class BertAttention<Rows> extends Module implements AttentionBlock<Rows> 
   }
 }
 
-class Intermediate extends Module {
+/** activation(dense(x)) */
+export class ActivatedDense extends Module {
   private readonly dense: Linear;
-  private readonly activation: Activation;
 
-  constructor(config: EncoderConfig) {
+  constructor(
+    inFeatures: number,
+    outFeatures: number,
+    private readonly activation: Activation,
+  ) {
     super();
-    this.dense = this.child("dense", new Linear(config.hiddenSize, config.intermediateSize));
-    this.activation = activation(config.activation);
+    this.dense = this.child("dense", new Linear(inFeatures, outFeatures));
   }
 
-  /** x: N,H → N,I */
   forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
     return this.activation(this.dense.forward(x, context));
   }
@@ -129,14 +152,16 @@ class Intermediate extends Module {
 /** A post-norm layer. */
 export class EncoderLayer<Rows = RowLayout> extends StackLayer<Rows> {
   private readonly attention: AttentionBlock<Rows>;
-  private readonly intermediate: Intermediate;
+  private readonly intermediate: ActivatedDense;
   private readonly output: ResidualOutput;
 
   constructor(config: EncoderConfig, attention: AttentionBlock<Rows>) {
     super();
     this.attention = this.child("attention", attention);
-    this.intermediate = this.child("intermediate", new Intermediate(config));
-    this.output = this.child("output", new ResidualOutput(config.intermediateSize, config));
+    const { hiddenSize, intermediateSize } = config;
+    const intermediate = new ActivatedDense(hiddenSize, intermediateSize, activation(config.activation));
+    this.intermediate = this.child("intermediate", intermediate);
+    this.output = this.child("output", new ResidualOutput(intermediateSize, config));
   }
 
   /** x: N,H → N,H, or K,H for only the selected tokens */
@@ -164,24 +189,100 @@ export class Encoder extends LayerStack {
   }
 }
 
-/** A BERT-like encoder: embeddings and layers. */
-export class EncoderModel extends StackedModel<RowLayout> {
+/** What computes the first layer's input, N,H. */
+interface InputLayer extends Module {
+  forward(input: ModelInput, context: ForwardContext): torch.Tensor;
+}
+
+/** An encoder: embeddings, layers, and in some models a final norm. By default, the layers share the rows' layout. */
+export class EncoderModel<Rows = RowLayout> extends StackedModel<Rows> {
   constructor(
-    private readonly embeddings: InputEmbeddings,
-    stack: LayerStack,
+    private readonly embeddings: InputLayer,
+    stack: LayerStack<Rows>,
     /** The path of the layers. */
     name = "encoder.layer",
+    final?: { readonly name: string; readonly norm: LayerNorm },
   ) {
-    super(stack);
+    super(stack, final?.norm);
     this.child("embeddings", embeddings);
     this.child(name, stack);
+    if (final) this.child(final.name, final.norm);
   }
 
   protected embed(input: ModelInput, context: ForwardContext): torch.Tensor {
     return this.embeddings.forward(input, context);
   }
 
-  protected rowsOf({ layout }: ModelInput): RowLayout {
-    return layout;
+  protected rowsOf({ layout }: ModelInput, _context: ForwardContext, _dtype: torch.DType): Rows {
+    return layout as Rows;
   }
+}
+
+// Embeddings
+
+export interface EmbeddingsConfig {
+  readonly vocabSize: number;
+  readonly padTokenId: number;
+  readonly hiddenSize: number;
+  /** Rows of the position table. */
+  readonly positions: number;
+  /** Rows of the token type table; 0 for no table. */
+  readonly typeVocabSize: number;
+  readonly layerNormEpsilon: number;
+  readonly hiddenDropout: number;
+}
+
+/** [N] integers: the row of the position table for each token. */
+export type PositionRule = (input: ModelInput) => torch.Tensor;
+
+/** The normalized sum of word, token type and position embeddings. By default, positions are those in the row. */
+export class InputEmbeddings extends Module {
+  private readonly words: Embedding;
+  private readonly positions: Embedding;
+  private readonly types: Embedding | undefined;
+  private readonly norm: LayerNorm;
+  private readonly dropout: Dropout;
+
+  constructor(
+    config: EmbeddingsConfig,
+    private readonly positionsOf: PositionRule = (input) => input.positionIds,
+    /** The position of padding, if `positionsOf` gives it one. */
+    paddingPosition?: number,
+  ) {
+    super();
+    this.words = this.child("word_embeddings", new Embedding(config.vocabSize, config.hiddenSize, config.padTokenId));
+    const positions = new Embedding(config.positions, config.hiddenSize, paddingPosition);
+    this.positions = this.child("position_embeddings", positions);
+    if (config.typeVocabSize > 0)
+      this.types = this.child("token_type_embeddings", new Embedding(config.typeVocabSize, config.hiddenSize));
+    this.norm = this.child("LayerNorm", new LayerNorm(config.hiddenSize, config.layerNormEpsilon));
+    this.dropout = this.child("dropout", new Dropout(config.hiddenDropout));
+  }
+
+  /** → N,H */
+  forward(input: ModelInput, context: ForwardContext): torch.Tensor {
+    const words = this.withTypes(this.words.forward(input.inputIds, context), input, context);
+    const sum = torch.add(words, this.positions.forward(this.positionsOf(input), context));
+    return this.dropout.forward(this.norm.forward(sum), context);
+  }
+
+  private withTypes(words: torch.Tensor, { tokenTypeIds }: ModelInput, context: ForwardContext): torch.Tensor {
+    if (!this.types) return words;
+    const types = this.types.count > 1 ? tokenTypeIds : torch.zerosLike(tokenTypeIds);
+    return torch.add(words, this.types.forward(types, context));
+  }
+}
+
+/**
+ * RoBERTa's positions, which start at the padding token's id + 1. A padding token within a row (from its text) gets that id as its
+ * position and is not counted.
+ */
+export function positionsAfterPadding(padTokenId: number): PositionRule {
+  return ({ inputIds, positionIds }) => {
+    const counts = torch.neScalar(inputIds, padTokenId);
+    const upTo = torch.cumsum(counts, 0); // N, this token included
+    const rowStarts = torch.sub(torch.arange(inputIds.numel, { device: inputIds.device }), positionIds); // N, flat index of the row's first token
+    const before = torch.indexSelect(torch.sub(upTo, torch.to(counts, "int64")), 0, rowStarts);
+    return torch.addScalar(torch.mul(torch.sub(upTo, before), counts), padTokenId);
+  };
 }

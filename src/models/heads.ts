@@ -82,6 +82,42 @@ export function linearHead<Config extends ModelConfig>(
   };
 }
 
+/** What a head computes from the states that it reads. */
+interface Features extends Module {
+  forward(hidden: torch.Tensor, context: ForwardContext): torch.Tensor;
+}
+
+/** A module on the states that are read, by default the first token's; then dropout and an output layer. */
+export function classifierAfter<Config extends ModelConfig>(
+  path: string,
+  featuresOf: (config: Config) => Features,
+  dropoutOf: (config: Config) => number,
+  { reads = "first", dropoutPath = "dropout", activation = (x) => x }: FeatureOptions<Config> = {},
+): HeadDesign<Config> {
+  return {
+    reads,
+    output: "classifier",
+    build(config, outputs) {
+      const features = featuresOf(config);
+      const dropout = new Dropout(dropoutOf(config));
+      const classifier = new Linear(config.hiddenSize, outputs);
+      return {
+        modules: { [path]: features, [dropoutPath]: dropout, classifier },
+        forward(hidden, context) {
+          const found = activation(features.forward(hidden, context));
+          return classifier.forward(dropout.forward(found, context), context);
+        },
+      };
+    },
+  };
+}
+
+interface FeatureOptions<Config extends ModelConfig> extends Partial<Pick<HeadDesign<Config>, "reads">> {
+  readonly dropoutPath?: string;
+  /** On the module's output. */
+  readonly activation?: Activation;
+}
+
 class ClassificationHead extends Module {
   private readonly dense: Linear;
   private readonly dropout: Dropout;
@@ -198,7 +234,7 @@ function lastTokens(ids: Int32Array, { lengths, first }: RowLayout, padTokenId: 
  * @param skipped of each row, the tokens at its start that do not count; a row of nothing else counts whole
  */
 export function rowMeans(hidden: torch.Tensor, { lengths }: RowLayout, skipped: readonly number[] = []): torch.Tensor {
-  const tokens = hidden.shape[0] as number;
+  const tokens = hidden.shape[0]!;
   const shares = new Float64Array(lengths.length * tokens); // B,N
   let start = 0;
   for (const [row, length] of lengths.entries()) {

@@ -5,6 +5,7 @@ export { ConfigReader, configError, type LayerType } from "./configReader.js";
 export type { DecoderConfig } from "./decoderConfig.js";
 export type { EncoderConfig } from "./encoder.js";
 export { type Head, type HeadDesign, type HeadKind, linearHead, NO_HEAD, type Reads } from "./heads.js";
+export { DENSE, type MatrixFormats, matrixFormats } from "./loading/holdings.js";
 export {
   checkLayers,
   emptyModel,
@@ -14,11 +15,15 @@ export {
   loadFolder,
   loadModel,
 } from "./loading/loadModel.js";
-export { DENSE, type MatrixFormats, matrixFormats } from "./loading/matrixFormats.js";
-export { storedDtype, untied, writeModelConfig, writeModelFolder } from "./loading/modelFolder.js";
-export { withOriginalWeights } from "./loading/originalWeights.js";
-export { linearPaths, Packing } from "./loading/packing.js";
-export { WeightSource } from "./loading/weightSource.js";
+export {
+  linearPaths,
+  Packing,
+  storedDtype,
+  untied,
+  writeModelConfig,
+  writeModelFolder,
+} from "./loading/modelFolder.js";
+export { WeightSource, withOriginalWeights } from "./loading/weightSource.js";
 export {
   blamingBadWeights,
   namingBadWeights,
@@ -28,6 +33,5 @@ export {
   refuseBadWeights,
   weightsIn,
 } from "./notFinite.js";
-export { pooled } from "./pooling.js";
 export type { Rope } from "./rope.js";
-export { aModel, TaskModel } from "./taskModel.js";
+export { aModel, pooled, TaskModel } from "./taskModel.js";

@@ -204,7 +204,7 @@ function longrope(read: ConfigReader, base: RopeBase): RopeAngles {
   const original = originalPositions(read, base);
   const [short, long] = ["short_factor", "long_factor"].map((key) => {
     const factors = read.positives(key, base.size / 2);
-    return memoized(() => wavePowers(base).map((power, i) => 1 / fround(fround(factors[i] as number) * power)));
+    return memoized(() => wavePowers(base).map((power, i) => 1 / fround(fround(factors[i]!) * power)));
   }) as [() => Float32Array, () => Float32Array];
   return {
     factor: longropeFactor(read, base, original),
@@ -281,6 +281,6 @@ function frequenciesOf(byRow: readonly Float32Array[], lengths: readonly number[
   const [first] = byRow as [Float32Array];
   const tensor = (frequencies: Float32Array) => torch.tensor(frequencies, undefined, "float32", device);
   if (byRow.every((frequencies) => frequencies === first)) return tensor(first);
-  const parts = byRow.map((frequencies, row) => torch.expand(tensor(frequencies), [lengths[row] as number, -1]));
+  const parts = byRow.map((frequencies, row) => torch.expand(tensor(frequencies), [lengths[row]!, -1]));
   return torch.cat(parts, 0);
 }

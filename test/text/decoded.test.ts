@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { StopStrings } from "../../src/models/generation/stopStrings.js";
+import { StopStrings } from "../../src/models/generation/generateTexts.js";
 import { loadTokenizer, TextStream, type Tokenizer } from "../../src/text/index.js";
 
 const folder = fileURLToPath(new URL("../golden", import.meta.url));

@@ -1,7 +1,7 @@
 // A lone surrogate, which a tokenizer would silently replace, is refused in every text.
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { splitStops } from "../../src/models/generation/stopStrings.js";
+import { splitStops } from "../../src/models/generation/generateTexts.js";
 import type { LanguageInput } from "../../src/tasks/data/index.js";
 import { encodeLanguageRows } from "../../src/tasks/encodeLanguage.js";
 import { encodePrompts } from "../../src/tasks/index.js";

@@ -1,7 +1,7 @@
 // Only the end of a text is searched for stop strings. They must be found at the same token as in a search of the whole text.
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { StopStrings } from "../../src/models/generation/stopStrings.js";
+import { StopStrings } from "../../src/models/generation/generateTexts.js";
 import { loadTokenizer, type Tokenizer, textEnd } from "../../src/text/index.js";
 
 type Decoding = Pick<Tokenizer, "decode" | "runStart">;

@@ -120,7 +120,7 @@ function adapt(
   const isUnused = slot.kind === "linear" && slot.layer.isUnused;
   const trained = tensors.map((spec) => {
     const { name, role = "direction", decays = true } = spec;
-    return new TrainedTensor(nameIn(slot, spec), parameters.get(name) as Parameter, role, decays && !isUnused);
+    return new TrainedTensor(nameIn(slot, spec), parameters.get(name)!, role, decays && !isUnused);
   });
   return { module: { ...slot, adapter }, trained };
 }

@@ -33,7 +33,7 @@ export class LowRank {
   }
 
   get rank(): number {
-    return this.parameters.a.shape[0] as number;
+    return this.parameters.a.shape[0]!;
   }
 
   /**

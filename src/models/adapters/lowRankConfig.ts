@@ -120,7 +120,7 @@ export function matchingKeys(pattern: Pattern, path: string): string[] {
 /** The value of the first key that matches the end of `path`. */
 function patternValue(pattern: Pattern, path: string, fallback: number): number {
   const [first] = matchingKeys(pattern, path);
-  return first === undefined ? fallback : (pattern[first] as number);
+  return first === undefined ? fallback : pattern[first]!;
 }
 
 /** Rank, alpha and scale (alpha / rank, or alpha / √rank) of the module at `path`. */

@@ -1,12 +1,12 @@
 // Shapes: A [r, in], B [out, r], B's bias [out].
 
 import { BidoraError } from "../../base/index.js";
-import * as torch from "../../torch/index.js";
+import type * as torch from "../../torch/index.js";
 import type { Module, Parameter } from "../nn/index.js";
 import { Adapter, type Layer } from "./adapter.js";
 import { LowRank } from "./lowRank.js";
 import { type LowRankConfig, rankAndScale } from "./lowRankConfig.js";
-import type { TensorSpec } from "./method.js";
+import { normal, type TensorSpec, uniform, zeros } from "./method.js";
 import { type Slot, targetSlots } from "./targets.js";
 
 /** Names of an adapted layer's tensors in PEFT's files, after the layer's path. */
@@ -34,39 +34,19 @@ export function lowRankSlots(model: Module, config: LowRankConfig): Slot[] {
 export function lowRankTensors(slot: Slot, config: LowRankConfig): TensorSpec[] {
   const { rank } = rankAndScale(config, slot.path);
   const { a, b } = LOW_RANK_NAMES[slot.kind];
-  const [shapeA, shapeB] = [
-    [rank, slot.in],
-    [slot.out, rank],
-  ] as const;
-  const isLinear = slot.kind === "linear";
-  const specs: TensorSpec[] = [
-    { name: a, shape: shapeA, start: isLinear ? uniform(shapeA) : zeros(shapeA) },
-    { name: b, shape: shapeB, start: isLinear ? zeros(shapeB) : normal(shapeB) },
-  ];
-  return config.loraBias
-    ? [...specs, { name: B_BIAS, shape: [slot.out], decays: false, start: zeros([slot.out]) }]
-    : specs;
-}
-
-/** Uniform in ±1/√in, which is Kaiming's with a = √5. shape: [any, in] */
-function uniform(shape: readonly [number, number]): TensorSpec["start"] {
-  const bound = 1 / Math.sqrt(shape[1]);
-  return ({ dtype, generator }) => torch.uniform_(torch.empty(shape, { dtype }), -bound, bound, { generator });
-}
-
-function normal(shape: readonly number[]): TensorSpec["start"] {
-  return ({ dtype, generator }) => torch.normal_(torch.empty(shape, { dtype }), 0, 1, { generator });
-}
-
-function zeros(shape: readonly number[]): TensorSpec["start"] {
-  return ({ dtype }) => torch.zeros(shape, { dtype });
+  // Uniform in ±1/√in is Kaiming's initialization with a = √5.
+  const specs =
+    slot.kind === "linear"
+      ? [uniform(a, [rank, slot.in], 1 / Math.sqrt(slot.in)), zeros(b, [slot.out, rank])]
+      : [zeros(a, [rank, slot.in]), normal(b, [slot.out, rank], 1)];
+  return config.loraBias ? [...specs, zeros(B_BIAS, [slot.out], { decays: false })] : specs;
 }
 
 export function lowRankOf(slot: Slot, config: LowRankConfig, parameters: ReadonlyMap<string, Parameter>): LowRank {
   const { a, b } = LOW_RANK_NAMES[slot.kind];
   const own = {
-    a: parameters.get(a) as Parameter,
-    b: parameters.get(b) as Parameter,
+    a: parameters.get(a)!,
+    b: parameters.get(b)!,
     bBias: parameters.get(B_BIAS),
   };
   return new LowRank(own, rankAndScale(config, slot.path).scale, slot.kind === "linear" ? config.dropout : 0);

@@ -1,6 +1,6 @@
 import type { JsonObject } from "../../base/records/index.js";
 import type { OptionTable, Values } from "../../base/settings/index.js";
-import type * as torch from "../../torch/index.js";
+import * as torch from "../../torch/index.js";
 import type { Module, Parameter, SubLayerOutputs } from "../nn/index.js";
 import type { AdaptedModel, TrainedRole, TrainingHooks } from "./adapted.js";
 import type { Adapter } from "./adapter.js";
@@ -30,6 +30,31 @@ export interface TensorSpec {
   readonly decays?: boolean;
   /** Its initial value, with which the adapter does not change the model's outputs. */
   start(draw: { readonly dtype: torch.DType; readonly generator: torch.Generator }): torch.Tensor;
+}
+
+type Facts = Pick<TensorSpec, "role" | "decays">;
+
+/** A tensor of zeros. */
+export const zeros = (name: string, shape: readonly number[], facts: Facts = {}): TensorSpec =>
+  full(name, shape, 0, facts);
+
+/** A tensor of one value. */
+export function full(name: string, shape: readonly number[], value: number, facts: Facts = {}): TensorSpec {
+  return { name, shape, ...facts, start: ({ dtype }) => torch.full(shape, value, { dtype }) };
+}
+
+/** A normally distributed tensor with mean 0. */
+export function normal(name: string, shape: readonly number[], deviation: number): TensorSpec {
+  const start: TensorSpec["start"] = ({ dtype, generator }) =>
+    torch.normal_(torch.empty(shape, { dtype }), 0, deviation, { generator });
+  return { name, shape, start };
+}
+
+/** A tensor with values uniform in ±`bound`. */
+export function uniform(name: string, shape: readonly number[], bound: number): TensorSpec {
+  const start: TensorSpec["start"] = ({ dtype, generator }) =>
+    torch.uniform_(torch.empty(shape, { dtype }), -bound, bound, { generator });
+  return { name, shape, start };
 }
 
 /**

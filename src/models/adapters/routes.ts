@@ -1,4 +1,5 @@
-/** Several adapters in one model, of which each row of a batch uses one or none. */
+// Several adapters in one model, of which each row of a batch uses one or none.
+
 import { named } from "../../base/index.js";
 import * as torch from "../../torch/index.js";
 import {
@@ -77,7 +78,7 @@ export class AdapterRoutes {
     eject(adapted);
     const replaced = parameters.map((parameter, i) => ({
       parameter,
-      values: parameter.swapValues(base[i] as Weight) as Weight,
+      values: parameter.swapValues(base[i]!) as Weight,
     }));
     if (replaced.length > 0) this.#replaced.set(name, replaced);
     if (adapted.shared) this.#shared.push(adapted.shared);
@@ -105,7 +106,7 @@ export class AdapterRoutes {
     const replaced = this.#replaced.get(routes[0]?.adapter ?? "") ?? [];
     const before = replaced.map(({ parameter, values }) => parameter.lendValues(values) as Weight);
     return () => {
-      for (const [i, { parameter }] of replaced.entries()) parameter.lendValues(before[i] as Weight);
+      for (const [i, { parameter }] of replaced.entries()) parameter.lendValues(before[i]!);
       this.#routes = [];
     };
   }
@@ -156,7 +157,7 @@ class RoutedAdapter extends Module {
   }
 
   forward(x: torch.Tensor, layer: Layer, context: ForwardContext): torch.Tensor {
-    const parts = this.#parts(x.shape[0] as number);
+    const parts = this.#parts(x.shape[0]!);
     if (parts.length < 2) return outputOf(x, parts[0]?.adapter, layer, context);
     const follows = ({ adapter }: RoutedPart) => adapter === undefined || adapter.followsLayer;
     // Rounding to bfloat16 before the adapter's part would give other results than the adapter alone.

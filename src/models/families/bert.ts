@@ -1,14 +1,20 @@
 // BERT, and the configuration that BERT-like encoders share.
-// Shapes: B rows, H hidden size.
+
 import type { JsonObject } from "../../base/records/index.js";
 import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
 import type { ModelConfig } from "../backbone.js";
 import { ConfigReader, configError } from "../configReader.js";
-import { type EmbeddingsConfig, InputEmbeddings } from "../embeddings.js";
-import { ENCODER_OUTPUTS, Encoder, type EncoderConfig, EncoderModel } from "../encoder.js";
-import type { HeadDesign } from "../heads.js";
-import { Dropout, type ForwardContext, Linear, Module } from "../nn/index.js";
+import {
+  ActivatedDense,
+  type EmbeddingsConfig,
+  ENCODER_OUTPUTS,
+  Encoder,
+  type EncoderConfig,
+  EncoderModel,
+  InputEmbeddings,
+} from "../encoder.js";
+import { classifierAfter } from "../heads.js";
 
 // Config
 
@@ -84,38 +90,6 @@ function parseConfig(json: JsonObject): BertConfig {
   return parseBertConfig(json, { vocabSize: 30522, padTokenId: 0 });
 }
 
-// Head
-
-class Pooler extends Module {
-  private readonly dense: Linear;
-
-  constructor(size: number) {
-    super();
-    this.dense = this.child("dense", new Linear(size, size));
-  }
-
-  /** x: B,H → B,H */
-  forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
-    return torch.tanh(this.dense.forward(x, context));
-  }
-}
-
-/** For the first token: pooler, dropout, classifier. */
-const pooledHead: HeadDesign<BertConfig> = {
-  reads: "first",
-  output: "classifier",
-  build(config, outputs) {
-    const pooler = new Pooler(config.hiddenSize);
-    const dropout = new Dropout(config.classifierDropout);
-    const classifier = new Linear(config.hiddenSize, outputs);
-    return {
-      modules: { "bert.pooler": pooler, dropout, classifier },
-      forward: (hidden, context) =>
-        classifier.forward(dropout.forward(pooler.forward(hidden, context), context), context),
-    };
-  },
-};
-
 // Model
 
 export const bert = architecture<BertConfig>({
@@ -125,5 +99,11 @@ export const bert = architecture<BertConfig>({
   subLayerOutputs: ENCODER_OUTPUTS,
   parseConfig,
   backbone: (config) => new EncoderModel(new InputEmbeddings(config), new Encoder(config)),
-  heads: { ForSequenceClassification: pooledHead },
+  heads: {
+    ForSequenceClassification: classifierAfter(
+      "bert.pooler",
+      ({ hiddenSize }) => new ActivatedDense(hiddenSize, hiddenSize, torch.tanh),
+      (config) => config.classifierDropout,
+    ),
+  },
 });

@@ -6,7 +6,7 @@ import { architecture } from "../architecture.js";
 import { LayerStack, type ModelInput, StackedModel, selectTokens } from "../backbone.js";
 import { ConfigReader, configError } from "../configReader.js";
 import { BertAttention, ENCODER_OUTPUTS, EncoderLayer } from "../encoder.js";
-import type { HeadDesign } from "../heads.js";
+import { classifierAfter } from "../heads.js";
 import {
   type Activation,
   activation,
@@ -227,22 +227,6 @@ class Pooler extends Module {
   }
 }
 
-/** For the first token: pooler, dropout, classifier. */
-const pooledHead: HeadDesign<DebertaConfig> = {
-  reads: "first",
-  output: "classifier",
-  build(config, outputs) {
-    const pooler = new Pooler(config);
-    const dropout = new Dropout(config.clsDropout);
-    const classifier = new Linear(config.hiddenSize, outputs);
-    return {
-      modules: { pooler, dropout, classifier },
-      forward: (hidden, context) =>
-        classifier.forward(dropout.forward(pooler.forward(hidden, context), context), context),
-    };
-  },
-};
-
 // Model
 
 class DebertaModel extends StackedModel<DistantRows> {
@@ -278,5 +262,11 @@ export const debertaV2 = architecture<DebertaConfig>({
   subLayerOutputs: ENCODER_OUTPUTS,
   parseConfig,
   backbone: (config) => new DebertaModel(config),
-  heads: { ForSequenceClassification: pooledHead },
+  heads: {
+    ForSequenceClassification: classifierAfter(
+      "pooler",
+      (config) => new Pooler(config),
+      (config) => config.clsDropout,
+    ),
+  },
 });

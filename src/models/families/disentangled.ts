@@ -168,8 +168,7 @@ export class DisentangledAttention extends Module implements TokenMixer<DistantR
   /** x: N,H → N,H */
   forward(x: torch.Tensor, { layout, distances }: DistantRows, context: ForwardContext): torch.Tensor {
     const { heads, hiddenSize, positionTerms } = this.config;
-    const layers = [this.query, this.key, this.value];
-    const [q, k, v] = projectTogether(layers, x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
+    const [q, k, v] = projectTogether([this.query, this.key, this.value], x, context);
     // In float32 for every model dtype, as in transformers.
     const scale = 1 / Math.fround(Math.sqrt((hiddenSize / heads) * (1 + positionTerms.length)));
     const scores = distances && this.scoresOf(distances, scale, context);
@@ -187,7 +186,7 @@ export class DisentangledAttention extends Module implements TokenMixer<DistantR
     const [keys, queries] = [project("c2p"), project("p2c")];
     if (!keys && !queries) return undefined;
     return (q, k) => {
-      const positions = relativePositions(q.shape[2] as number, relative as RelativeConfig, q.device);
+      const positions = relativePositions(q.shape[2]!, relative as RelativeConfig, q.device);
       const terms = [
         keys && selectPositions(torch.matmul(q, keys), positions),
         queries && torch.transpose(selectPositions(torch.matmul(k, queries), torch.t(positions)), 2, 3),

@@ -1,25 +1,22 @@
 // DistilBERT.
-// Shapes: N tokens of all rows, K tokens kept, B rows, H hidden size, I intermediate size.
+// Shapes: N tokens of all rows, K tokens kept, H hidden size, I intermediate size.
 
 import type { JsonObject } from "../../base/records/index.js";
 import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
 import { LayerStack, type ModelConfig, StackLayer, selectTokens } from "../backbone.js";
-import { ConfigReader } from "../configReader.js";
-import { type EmbeddingsConfig, InputEmbeddings } from "../embeddings.js";
-import { type EncoderConfig, EncoderModel } from "../encoder.js";
-import { type HeadDesign, linearHead } from "../heads.js";
+import { ConfigReader, withOwnNames } from "../configReader.js";
+import { type EmbeddingsConfig, type EncoderConfig, EncoderModel, InputEmbeddings, SelfAttention } from "../encoder.js";
+import { classifierAfter, linearHead } from "../heads.js";
 import {
   type Activation,
   activation,
   addAndNorm,
-  attend,
   Dropout,
   type ForwardContext,
   LayerNorm,
   Linear,
   Module,
-  projectTogether,
   type RowLayout,
 } from "../nn/index.js";
 
@@ -31,20 +28,12 @@ interface DistilBertConfig extends ModelConfig, EncoderConfig, EmbeddingsConfig 
   readonly qaDropout: number;
 }
 
-/** Renames BERT's names of sizes to DistilBERT's; as in transformers, BERT's take precedence. */
-function withOwnNames({
-  hidden_size: dim,
-  num_attention_heads: heads,
-  num_hidden_layers: layers,
-  ...json
-}: JsonObject) {
-  const named = { dim: dim ?? json.dim, n_heads: heads ?? json.n_heads, n_layers: layers ?? json.n_layers };
-  return { ...json, ...named } as JsonObject;
-}
+/** BERT's names of sizes, and DistilBERT's. */
+const COMMON_NAMES = { hidden_size: "dim", num_attention_heads: "n_heads", num_hidden_layers: "n_layers" };
 
 /** `sinusoidal_pos_embds` is ignored: it says how the position table was initialized, and the table is in the checkpoint. */
 function parseConfig(json: JsonObject): DistilBertConfig {
-  const read = new ConfigReader(withOwnNames(json));
+  const read = new ConfigReader(withOwnNames(json, COMMON_NAMES));
   const vocabSize = read.count("vocab_size", 30522);
   const positions = read.count("max_position_embeddings", 512);
   const heads = read.count("n_heads", 12);
@@ -72,33 +61,7 @@ function parseConfig(json: JsonObject): DistilBertConfig {
 
 // Layers
 
-class Attention extends Module {
-  private readonly heads: number;
-  private readonly query: Linear;
-  private readonly key: Linear;
-  private readonly value: Linear;
-  private readonly output: Linear;
-  private readonly dropout: Dropout;
-
-  constructor(config: EncoderConfig) {
-    super();
-    const square = () => new Linear(config.hiddenSize, config.hiddenSize);
-    this.heads = config.heads;
-    this.query = this.child("q_lin", square());
-    this.key = this.child("k_lin", square());
-    this.value = this.child("v_lin", square());
-    this.output = this.child("out_lin", square());
-    this.dropout = this.child("dropout", new Dropout(config.attentionDropout));
-  }
-
-  /** x: N,H → N,H, or K,H for only the selected tokens */
-  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
-    const layers = [this.query, this.key, this.value];
-    const [q, k, v] = projectTogether(layers, x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
-    const mixed = attend(q, k, v, { heads: this.heads, layout, dropout: this.dropout, context });
-    return this.output.forward(selectTokens(mixed, only), context);
-  }
-}
+const NAMES = { query: "q_lin", key: "k_lin", value: "v_lin", output: "out_lin" };
 
 class FeedForward extends Module {
   private readonly inner: Linear;
@@ -124,7 +87,7 @@ class FeedForward extends Module {
 const NO_DROPOUT = new Dropout(0);
 
 class Layer extends StackLayer {
-  private readonly attention: Attention;
+  private readonly attention: SelfAttention;
   private readonly attentionNorm: LayerNorm;
   private readonly feedForward: FeedForward;
   private readonly outputNorm: LayerNorm;
@@ -132,14 +95,14 @@ class Layer extends StackLayer {
   constructor(config: EncoderConfig) {
     super();
     const norm = () => new LayerNorm(config.hiddenSize, config.layerNormEpsilon);
-    this.attention = this.child("attention", new Attention(config));
+    this.attention = this.child("attention", new SelfAttention(config, NAMES));
     this.attentionNorm = this.child("sa_layer_norm", norm());
     this.feedForward = this.child("ffn", new FeedForward(config));
     this.outputNorm = this.child("output_layer_norm", norm());
   }
 
   forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
-    const mixed = this.attention.forward(x, layout, context, only);
+    const mixed = this.attention.forward(x, layout, context, { only });
     const attended = addAndNorm(mixed, selectTokens(x, only), {
       dropout: NO_DROPOUT,
       norm: this.attentionNorm,
@@ -154,24 +117,6 @@ class Layer extends StackLayer {
   }
 }
 
-// Head
-
-/** For the first token: dense layer, ReLU, dropout, classifier. */
-const sequenceHead: HeadDesign<DistilBertConfig> = {
-  reads: "first",
-  output: "classifier",
-  build(config, outputs) {
-    const dense = new Linear(config.hiddenSize, config.hiddenSize);
-    const dropout = new Dropout(config.seqClassifDropout);
-    const classifier = new Linear(config.hiddenSize, outputs);
-    return {
-      modules: { pre_classifier: dense, dropout, classifier },
-      forward: (hidden, context) =>
-        classifier.forward(dropout.forward(torch.relu(dense.forward(hidden, context)), context), context),
-    };
-  },
-};
-
 // Model
 
 export const distilbert = architecture<DistilBertConfig>({
@@ -185,7 +130,12 @@ export const distilbert = architecture<DistilBertConfig>({
     return new EncoderModel(new InputEmbeddings(config), new LayerStack(layers), "transformer.layer");
   },
   heads: {
-    ForSequenceClassification: sequenceHead,
+    ForSequenceClassification: classifierAfter(
+      "pre_classifier",
+      ({ hiddenSize }) => new Linear(hiddenSize, hiddenSize),
+      (config) => config.seqClassifDropout,
+      { activation: torch.relu },
+    ),
     ForQuestionAnswering: linearHead("qa_outputs", (config) => config.qaDropout),
   },
 });

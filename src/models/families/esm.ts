@@ -5,10 +5,16 @@ import type { JsonObject } from "../../base/records/index.js";
 import * as torch from "../../torch/index.js";
 import { gelu } from "../../torch/operators/index.js";
 import { architecture } from "../architecture.js";
-import { LayerStack, type ModelConfig, type ModelInput, StackedModel, StackLayer, selectTokens } from "../backbone.js";
+import { LayerStack, type ModelConfig, type ModelInput, StackLayer, selectTokens } from "../backbone.js";
 import { ConfigReader, configError } from "../configReader.js";
-import { type PositionRule, positionsAfterPadding } from "../embeddings.js";
-import { ENCODER_OUTPUTS, SelfAttention } from "../encoder.js";
+import {
+  ActivatedDense,
+  ENCODER_OUTPUTS,
+  EncoderModel,
+  type PositionRule,
+  positionsAfterPadding,
+  SelfAttention,
+} from "../encoder.js";
 import { classificationHead } from "../heads.js";
 import {
   addThenNorm,
@@ -194,22 +200,8 @@ class Attention extends Module {
 
   /** The residual sum applies its dropout. x: N,H → N,H, or K,H for only the selected tokens */
   forward(x: torch.Tensor, rows: EsmRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
-    const mixed = this.attention.forward(this.norm.forward(x), rows.layout, context, rows.rotary);
+    const mixed = this.attention.forward(this.norm.forward(x), rows.layout, context, rows);
     return this.output.forward(selectTokens(mixed, only), context);
-  }
-}
-
-class Intermediate extends Module {
-  private readonly dense: Linear;
-
-  constructor(config: EsmConfig) {
-    super();
-    this.dense = this.child("dense", new Linear(config.hiddenSize, config.intermediateSize));
-  }
-
-  /** x: N,H → N,I */
-  forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
-    return gelu(this.dense.forward(x, context));
   }
 }
 
@@ -217,15 +209,16 @@ class Intermediate extends Module {
 class Layer extends StackLayer<EsmRows> {
   private readonly attention: Attention;
   private readonly norm: LayerNorm;
-  private readonly intermediate: Intermediate;
+  private readonly intermediate: ActivatedDense;
   private readonly output: Output;
 
   constructor(config: EsmConfig) {
     super();
     this.attention = this.child("attention", new Attention(config));
     this.norm = this.child("LayerNorm", new LayerNorm(config.hiddenSize, config.layerNormEpsilon));
-    this.intermediate = this.child("intermediate", new Intermediate(config));
-    this.output = this.child("output", new Output(config.intermediateSize, config));
+    const { hiddenSize, intermediateSize } = config;
+    this.intermediate = this.child("intermediate", new ActivatedDense(hiddenSize, intermediateSize, gelu));
+    this.output = this.child("output", new Output(intermediateSize, config));
   }
 
   forward(x: torch.Tensor, rows: EsmRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
@@ -253,27 +246,20 @@ class Rotary extends Module {
   }
 }
 
-class EsmModel extends StackedModel<EsmRows> {
-  private readonly embeddings: Embeddings;
+class EsmModel extends EncoderModel<EsmRows> {
   private readonly rotary: Rotary | undefined;
 
   constructor(config: EsmConfig) {
-    const stack = new LayerStack<EsmRows>(Array.from({ length: config.layers }, () => new Layer(config)));
+    const layers = Array.from({ length: config.layers }, () => new Layer(config));
     const norm = new LayerNorm(config.hiddenSize, config.layerNormEpsilon);
-    super(stack, norm);
-    this.embeddings = this.child("embeddings", new Embeddings(config));
-    this.child("encoder.layer", stack);
-    this.child("encoder.emb_layer_norm_after", norm);
+    const final = { name: "encoder.emb_layer_norm_after", norm };
+    super(new Embeddings(config), new LayerStack(layers), "encoder.layer", final);
     // Predicts contacts. Unused here, but kept in merged models, and `all-linear` includes it as in PEFT.
     this.child("contact_head.regression", new Linear(config.layers * config.heads, 1, { isUnused: true }));
     if (config.frequencies) this.rotary = this.child("rotary_embeddings", new Rotary(config.frequencies));
   }
 
-  protected embed(input: ModelInput, context: ForwardContext): torch.Tensor {
-    return this.embeddings.forward(input, context);
-  }
-
-  protected rowsOf(input: ModelInput, _context: ForwardContext, dtype: torch.DType): EsmRows {
+  protected override rowsOf(input: ModelInput, _context: ForwardContext, dtype: torch.DType): EsmRows {
     return { layout: input.layout, rotary: this.rotary?.tables(input, dtype) };
   }
 }

@@ -3,7 +3,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../base/records/index.js";
 import { type ConfigReader, configError, LAYER_TYPES, layerTypes } from "../configReader.js";
 import { decoderArchitecture } from "../decoder.js";
-import { type DecoderConfig, parseDecoderConfig, slidingWindowOf } from "../decoderConfig.js";
+import { type OwnSettings, slidingWindowOf } from "../decoderConfig.js";
 import { type Ropes, ropeOfLayers } from "../rope.js";
 
 // Ropes: one for each layer type
@@ -55,13 +55,17 @@ const DEFAULTS = {
 };
 
 /** Every n-th layer has full attention. */
-function typesOf(read: ConfigReader, layers: number): DecoderConfig["layerTypes"] {
+function typesOf(read: ConfigReader, layers: number): OwnSettings["layerTypes"] {
   const pattern = read.count("sliding_window_pattern", 6);
   return layerTypes(read, layers, (layer) => ((layer + 1) % pattern === 0 ? "full_attention" : "sliding_attention"));
 }
 
-function parseConfig(json: JsonObject): DecoderConfig {
-  return parseDecoderConfig(json, DEFAULTS, (read, layers) => {
+export const gemma3Text = decoderArchitecture({
+  className: "Gemma3Text",
+  languageClassName: "Gemma3ForCausalLM",
+  classifiesTokens: false,
+  defaults: DEFAULTS,
+  settings(read, layers) {
     for (const key of ["attn_logit_softcapping", "final_logit_softcapping"]) read.absent(key);
     for (const key of ["use_bidirectional_attention", "mlp_bias"]) read.only(key, false);
     const bias = read.flag("attention_bias", false);
@@ -74,15 +78,7 @@ function parseConfig(json: JsonObject): DecoderConfig {
       attentionScale: read.positive("query_pre_attn_scalar", 256) ** -0.5,
       embeddingScale: read.count("hidden_size", DEFAULTS.hiddenSize) ** 0.5,
       layerTypes: typesOf(read, layers),
-      slidingWindow: slidingWindowOf(json, 4096),
+      slidingWindow: slidingWindowOf(read, 4096),
     };
-  });
-}
-
-export const gemma3Text = decoderArchitecture({
-  className: "Gemma3Text",
-  languageClassName: "Gemma3ForCausalLM",
-  classifiesTokens: false,
-  defaultTargetModules: ["q_proj", "v_proj"],
-  parseConfig,
+  },
 });

@@ -4,7 +4,7 @@ import type { JsonObject } from "../../base/records/index.js";
 import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
 import { LayerStack, type ModelConfig, type ModelInput, StackedModel, StackLayer, selectTokens } from "../backbone.js";
-import { ConfigReader } from "../configReader.js";
+import { ConfigReader, withOwnNames } from "../configReader.js";
 import { languageHead, scoreHead } from "../heads.js";
 import {
   type Activation,
@@ -38,22 +38,13 @@ export interface Gpt2Config extends ModelConfig {
   readonly tiesEmbeddings: boolean;
 }
 
-/** Common names of sizes and GPT-2's; as in transformers, the common ones take precedence. */
+/** Common names of sizes, and GPT-2's. */
 const COMMON_NAMES = {
   hidden_size: "n_embd",
   num_attention_heads: "n_head",
   num_hidden_layers: "n_layer",
   max_position_embeddings: "n_positions",
-} as const;
-
-function withOwnNames(json: JsonObject): JsonObject {
-  const own = { ...json };
-  for (const [common, name] of Object.entries(COMMON_NAMES)) {
-    const value = json[common] ?? null;
-    if (value !== null) own[name] = value;
-  }
-  return own;
-}
+};
 
 /**
  * Reads a `config.json`; missing keys have transformers' defaults. `n_ctx` (redundant) and `reorder_and_upcast_attn` (scores are always
@@ -61,7 +52,7 @@ function withOwnNames(json: JsonObject): JsonObject {
  * @throws BidoraError `CONFIG` for a value that is invalid or not supported
  */
 function parseGpt2Config(json: JsonObject): Gpt2Config {
-  const read = new ConfigReader(withOwnNames(json));
+  const read = new ConfigReader(withOwnNames(json, COMMON_NAMES));
   read.only("add_cross_attention", false);
   read.only("is_causal", true);
   const vocabSize = read.count("vocab_size", 50257);
@@ -134,8 +125,8 @@ class Attention extends Module {
     only: torch.Tensor | undefined,
   ): torch.Tensor {
     const { heads, hiddenSize } = this.config;
-    const widths = [hiddenSize, hiddenSize, hiddenSize];
-    const [q, k, v] = partsOf(this.qkv.forward(x, context), widths) as [torch.Tensor, torch.Tensor, torch.Tensor];
+    const widths = [hiddenSize, hiddenSize, hiddenSize] as const;
+    const [q, k, v] = partsOf(this.qkv.forward(x, context), widths);
     const options = { heads, layout, scale: this.scale, dropout: this.dropout, context };
     const mixed = causalAttention(q, k, v, { cache, layer: this.layer }, options);
     return this.output.forward(selectTokens(mixed, only), context);

@@ -4,9 +4,10 @@
 import { isJsonObject, type JsonObject } from "../../base/records/index.js";
 import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
-import { LayerStack, type ModelConfig, type ModelInput, StackedModel, StackLayer, selectTokens } from "../backbone.js";
+import { LayerStack, type ModelConfig, type ModelInput, StackLayer, selectTokens } from "../backbone.js";
 import { ConfigReader, configError, type LayerType, layerTypes } from "../configReader.js";
-import type { HeadDesign, Reads } from "../heads.js";
+import { EncoderModel } from "../encoder.js";
+import { classifierAfter, type HeadDesign, type Reads } from "../heads.js";
 import {
   type Activation,
   activation,
@@ -160,8 +161,8 @@ class Attention extends Module {
   /** x: N,H → N,H, or K,H for only the selected tokens */
   forward(x: torch.Tensor, rows: Rows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const { heads, hiddenSize, reach } = this.config;
-    const widths = [hiddenSize, hiddenSize, hiddenSize];
-    const [q, k, v] = partsOf(this.qkv.forward(x, context), widths) as [torch.Tensor, torch.Tensor, torch.Tensor];
+    const widths = [hiddenSize, hiddenSize, hiddenSize] as const;
+    const [q, k, v] = partsOf(this.qkv.forward(x, context), widths);
     const rotated = (of: torch.Tensor) => rotate(of, rows.rotary[this.type], heads);
     const window = this.type === "sliding_attention" ? { before: reach, after: reach } : {};
     const options = { heads, layout: rows.layout, window, dropout: this.dropout, context };
@@ -187,7 +188,7 @@ class GatedMlp extends Module {
   /** x: N,H → N,H */
   forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
     const size = this.outer.inFeatures;
-    const [a, b] = partsOf(this.inner.forward(x, context), [size, size]) as [torch.Tensor, torch.Tensor];
+    const [a, b] = partsOf(this.inner.forward(x, context), [size, size]);
     return this.outer.forward(this.dropout.forward(this.activation(a, b), context), context);
   }
 }
@@ -202,7 +203,7 @@ class Layer extends StackLayer<Rows> {
   constructor(config: ModernBertConfig, layer: number) {
     super();
     if (layer > 0) this.attentionNorm = this.child("attn_norm", normOf(config));
-    this.attention = this.child("attn", new Attention(config, config.layerTypes[layer] as LayerType));
+    this.attention = this.child("attn", new Attention(config, config.layerTypes[layer]!));
     this.mlpNorm = this.child("mlp_norm", normOf(config));
     this.mlp = this.child("mlp", new GatedMlp(config));
   }
@@ -238,42 +239,23 @@ class PredictionHead extends Module {
 }
 
 /** For the states that are read: dense layer, activation, norm, dropout, classifier. */
-function headThatReads(reads: HeadDesign<ModernBertConfig>["reads"]): HeadDesign<ModernBertConfig> {
-  return {
-    reads,
-    output: "classifier",
-    build(config, outputs) {
-      const head = new PredictionHead(config);
-      const dropout = new Dropout(config.classifierDropout);
-      const classifier = new Linear(config.hiddenSize, outputs);
-      return {
-        modules: { head, drop: dropout, classifier },
-        forward: (hidden, context) =>
-          classifier.forward(dropout.forward(head.forward(hidden, context), context), context),
-      };
-    },
-  };
-}
+const headThatReads = (reads: HeadDesign<ModernBertConfig>["reads"]): HeadDesign<ModernBertConfig> =>
+  classifierAfter(
+    "head",
+    (config) => new PredictionHead(config),
+    (config) => config.classifierDropout,
+    { reads, dropoutPath: "drop" },
+  );
 
 // Model
 
-class ModernBertModel extends StackedModel<Rows> {
-  private readonly embeddings: Embeddings;
-
+class ModernBertModel extends EncoderModel<Rows> {
   constructor(private readonly config: ModernBertConfig) {
-    const stack = new LayerStack<Rows>(Array.from({ length: config.layers }, (_, layer) => new Layer(config, layer)));
-    const norm = normOf(config);
-    super(stack, norm);
-    this.embeddings = this.child("embeddings", new Embeddings(config));
-    this.child("layers", stack);
-    this.child("final_norm", norm);
+    const layers = Array.from({ length: config.layers }, (_, layer) => new Layer(config, layer));
+    super(new Embeddings(config), new LayerStack(layers), "layers", { name: "final_norm", norm: normOf(config) });
   }
 
-  protected embed(input: ModelInput, context: ForwardContext): torch.Tensor {
-    return this.embeddings.forward(input, context);
-  }
-
-  protected rowsOf(input: ModelInput, _context: ForwardContext, dtype: torch.DType): Rows {
+  protected override rowsOf(input: ModelInput, _context: ForwardContext, dtype: torch.DType): Rows {
     return { layout: input.layout, rotary: ropeTables(this.config.ropes, input, dtype) };
   }
 }

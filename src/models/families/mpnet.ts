@@ -1,23 +1,27 @@
 // MPNet.
 // Shapes: N tokens of all rows, K selected tokens, H hidden size, A heads, L length of the longest row.
+
 import type { JsonObject } from "../../base/records/index.js";
 import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
-import { LayerStack, type ModelInput, StackedModel, selectTokens } from "../backbone.js";
+import { LayerStack, type ModelInput, selectTokens } from "../backbone.js";
 import { ConfigReader, configError } from "../configReader.js";
-import { InputEmbeddings, positionsAfterPadding } from "../embeddings.js";
-import { type AttentionBlock, EncoderLayer } from "../encoder.js";
+import {
+  type AttentionBlock,
+  EncoderLayer,
+  EncoderModel,
+  InputEmbeddings,
+  positionsAfterPadding,
+  SelfAttention,
+} from "../encoder.js";
 import { classificationHead } from "../heads.js";
 import {
   addAndNorm,
-  attend,
   Dropout,
   type ForwardContext,
   LayerNorm,
-  Linear,
   Module,
   type Parameter,
-  projectTogether,
   type RowLayout,
 } from "../nn/index.js";
 import { type BertConfig, parseBertConfig } from "./bert.js";
@@ -82,7 +86,7 @@ function bucketsOf(length: number, device: string): torch.Tensor {
   const byDistance = Array.from({ length: 2 * length - 1 }, (_, i) => relativePositionBucket(i - length + 1));
   const buckets = Array.from({ length: length * length }, (_, i) => {
     const [query, key] = [Math.floor(i / length), i % length];
-    return byDistance[query - key + length - 1] as number;
+    return byDistance[query - key + length - 1]!;
   });
   return torch.tensor(buckets, [buckets.length], "int64", device);
 }
@@ -101,46 +105,7 @@ export function relativePositionBucket(distance: number): number {
   return distance < 0 ? bucket + half : bucket;
 }
 
-class SelfAttention extends Module {
-  private readonly query: Linear;
-  private readonly key: Linear;
-  private readonly value: Linear;
-  private readonly output: Linear;
-  private readonly dropout: Dropout;
-  private readonly heads: number;
-
-  constructor(config: MPNetConfig) {
-    super();
-    const square = () => new Linear(config.hiddenSize, config.hiddenSize);
-    this.query = this.child("q", square());
-    this.key = this.child("k", square());
-    this.value = this.child("v", square());
-    this.output = this.child("o", square());
-    this.dropout = this.child("dropout", new Dropout(config.attentionDropout));
-    this.heads = config.heads;
-  }
-
-  /** x: N,H → N,H, or K,H for only the selected tokens */
-  forward(
-    x: torch.Tensor,
-    { layout, bias }: MPNetRows,
-    context: ForwardContext,
-    only: torch.Tensor | undefined,
-  ): torch.Tensor {
-    const { heads, dropout } = this;
-    const [q, k, v] = projectTogether([this.query, this.key, this.value], x, context) as [
-      torch.Tensor,
-      torch.Tensor,
-      torch.Tensor,
-    ];
-    const scores = (queries: torch.Tensor) => {
-      const length = queries.shape[2] as number;
-      return torch.narrow(torch.narrow(bias, 1, 0, length), 2, 0, length);
-    };
-    const mixed = attend(q, k, v, { heads, layout, scores, dropout, context });
-    return this.output.forward(selectTokens(mixed, only), context);
-  }
-}
+const NAMES = { query: "q", key: "k", value: "v", output: "o" };
 
 class Attention extends Module implements AttentionBlock<MPNetRows> {
   private readonly attention: SelfAttention;
@@ -149,39 +114,35 @@ class Attention extends Module implements AttentionBlock<MPNetRows> {
 
   constructor(config: MPNetConfig) {
     super();
-    this.attention = this.child("attn", new SelfAttention(config));
+    this.attention = this.child("attn", new SelfAttention(config, NAMES));
     this.norm = this.child("LayerNorm", new LayerNorm(config.hiddenSize, config.layerNormEpsilon));
     this.dropout = this.child("dropout", new Dropout(config.hiddenDropout));
   }
 
   forward(x: torch.Tensor, rows: MPNetRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
-    const attended = this.attention.forward(x, rows, context, only);
+    const { layout, bias } = rows;
+    const scores = (queries: torch.Tensor) => {
+      const length = queries.shape[2]!;
+      return torch.narrow(torch.narrow(bias, 1, 0, length), 2, 0, length);
+    };
+    const attended = this.attention.forward(x, layout, context, { scores, only });
     return addAndNorm(attended, selectTokens(x, only), { dropout: this.dropout, norm: this.norm, context });
   }
 }
 
 // Model
 
-class MPNetModel extends StackedModel<MPNetRows> {
-  private readonly embeddings: InputEmbeddings;
+class MPNetModel extends EncoderModel<MPNetRows> {
   private readonly relativeBias: RelativeAttentionBias;
 
   constructor(config: MPNetConfig) {
     const layers = Array.from({ length: config.layers }, () => new EncoderLayer(config, new Attention(config)));
-    const stack = new LayerStack<MPNetRows>(layers);
-    super(stack);
-    this.embeddings = new InputEmbeddings(config, positionsAfterPadding(PAD_TOKEN), PAD_TOKEN);
-    this.relativeBias = new RelativeAttentionBias(config.buckets, config.heads);
-    this.child("embeddings", this.embeddings);
-    this.child("encoder.layer", stack);
-    this.child("encoder.relative_attention_bias", this.relativeBias);
+    super(new InputEmbeddings(config, positionsAfterPadding(PAD_TOKEN), PAD_TOKEN), new LayerStack(layers));
+    const bias = new RelativeAttentionBias(config.buckets, config.heads);
+    this.relativeBias = this.child("encoder.relative_attention_bias", bias);
   }
 
-  protected embed(input: ModelInput, context: ForwardContext): torch.Tensor {
-    return this.embeddings.forward(input, context);
-  }
-
-  protected rowsOf({ layout }: ModelInput): MPNetRows {
+  protected override rowsOf({ layout }: ModelInput): MPNetRows {
     return { layout, bias: this.relativeBias.forward(layout) };
   }
 }

@@ -2,7 +2,7 @@
 
 import { isJsonObject, type JsonObject } from "../../base/records/index.js";
 import { decoderArchitecture } from "../decoder.js";
-import { type DecoderConfig, parseDecoderConfig, slidingWindowOf, uniformLayers } from "../decoderConfig.js";
+import { slidingWindowOf, uniformLayers } from "../decoderConfig.js";
 import { type Ropes, ropeOf, sameRope } from "../rope.js";
 
 /** Names of `longrope` in old checkpoints, as in transformers. */
@@ -27,8 +27,11 @@ function withNewNames(json: JsonObject): JsonObject {
 }
 
 /** `embd_pdrop` is ignored, as in transformers' model. */
-function parseConfig(json: JsonObject): DecoderConfig {
-  const defaults = {
+export const phi3 = decoderArchitecture({
+  className: "Phi3",
+  // PEFT has no default for it.
+  defaultTargetModules: ["qkv_proj"],
+  defaults: {
     vocabSize: 32064,
     hiddenSize: 3072,
     intermediateSize: 8192,
@@ -36,18 +39,11 @@ function parseConfig(json: JsonObject): DecoderConfig {
     normEpsilon: 1e-5,
     padTokenId: 32000,
     ropes,
-  };
-  return parseDecoderConfig(json, defaults, (read, layers) => {
+  },
+  settings(read, layers) {
     for (const key of ["attention_bias", "mlp_bias"]) read.only(key, false);
     read.absent("layer_types");
     const residualDropout = read.probability("resid_pdrop", 0);
-    return { fusesProjections: true, residualDropout, ...uniformLayers(layers, slidingWindowOf(json, undefined)) };
-  });
-}
-
-export const phi3 = decoderArchitecture({
-  className: "Phi3",
-  // PEFT has no default for it.
-  defaultTargetModules: ["qkv_proj"],
-  parseConfig,
+    return { fusesProjections: true, residualDropout, ...uniformLayers(layers, slidingWindowOf(read)) };
+  },
 });

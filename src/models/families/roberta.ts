@@ -4,8 +4,7 @@
 import type { JsonObject } from "../../base/records/index.js";
 import * as torch from "../../torch/index.js";
 import { type Architecture, architecture } from "../architecture.js";
-import { InputEmbeddings, positionsAfterPadding } from "../embeddings.js";
-import { ENCODER_OUTPUTS, Encoder, EncoderModel } from "../encoder.js";
+import { ENCODER_OUTPUTS, Encoder, EncoderModel, InputEmbeddings, positionsAfterPadding } from "../encoder.js";
 import { classificationHead } from "../heads.js";
 import { type BertConfig, parseBertConfig } from "./bert.js";
 

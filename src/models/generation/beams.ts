@@ -1,10 +1,8 @@
-/**
- * Beam search as in transformers 5, including its rounding: values that it computes in float32 are rounded to float32. Comments name the
- * functions of transformers' `_beam_search`.
- */
+// Beam search as in transformers 5, including its rounding: values that it computes in float32 are rounded to float32. Comments name the
+// functions of transformers' `_beam_search`.
+
 import type { BeamSettings, GenerationSettings } from "./generationSettings.js";
-import { type Processor, processorsOf } from "./processors.js";
-import { sampleSeveral, topK, warp } from "./sampling.js";
+import { type Processor, processorsOf, sampleSeveral, topK, warp } from "./sampling.js";
 import { endOf, type Finish, type Prompt, type Search, type SearchStep, type StopCheck } from "./search.js";
 
 /** Added to the scores of sequences that must not be selected. */
@@ -71,7 +69,7 @@ export class BeamSearch implements Search {
   }
 
   get #best(): SearchStep {
-    const { ids, finish = "length" } = this.#finished[0] as Hypothesis;
+    const { ids, finish = "length" } = this.#finished[0]!;
     return { tokens: ids.slice(this.#promptLength), finish, parents: [] };
   }
 
@@ -109,24 +107,24 @@ export class BeamSearch implements Search {
     const [promptLength, maxNewTokens] = [this.#promptLength, this.#maxNewTokens];
     const { count } = this.#settings.beams;
     const ways = Math.max(2, 1 + endTokens.length);
-    const width = (logits[0] as Float32Array).length;
+    const width = logits[0]!.length;
     const sums = new Float32Array(count * width);
     for (const [beam, { ids, score }] of this.#running.entries()) {
-      const scores = logSoftmax(logits[logits.length === 1 ? 0 : beam] as Float32Array);
+      const scores = logSoftmax(logits[logits.length === 1 ? 0 : beam]!);
       for (const process of this.#processors) process(scores, { ids, promptLength, maxNewTokens });
       if (sampling) warp(scores, sampling, ways);
-      for (let token = 0; token < width; token++) sums[beam * width + token] = (scores[token] as number) + score;
+      for (let token = 0; token < width; token++) sums[beam * width + token] = scores[token]! + score;
     }
     const taken = sampling
       ? sampleSeveral(sums, ways * count, this.#uniform as () => number)
       : topK(sums, ways * count);
     const found = Array.from(taken, async (index) => {
       const [parent, token] = [Math.floor(index / width), index % width];
-      const ids = [...(this.#running[parent] as Candidate).ids, token];
+      const ids = [...this.#running[parent]!.ids, token];
       const tokens = ids.slice(promptLength);
       const isFull = tokens.length >= maxNewTokens;
       const finish = (await endOf(tokens, this.#settings, this.#isStopped)) ?? (isFull ? "length" : undefined);
-      return { ids, parent, score: sums[index] as number, finish } as const;
+      return { ids, parent, score: sums[index]!, finish } as const;
     });
     return Promise.all(found);
   }
@@ -163,7 +161,7 @@ const withNone = (score: number, isNone: boolean): number => (isNone ? Math.frou
 
 /** The `count` items with the highest scores, and their scores. */
 function best<T>(items: readonly T[], scores: readonly number[], count: number): [T, number][] {
-  return Array.from(topK(Float32Array.from(scores), count), (i) => [items[i] as T, scores[i] as number]);
+  return Array.from(topK(Float32Array.from(scores), count), (i) => [items[i]!, scores[i]!]);
 }
 
 function logSoftmax(logits: Float32Array): Float32Array {

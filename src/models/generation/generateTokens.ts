@@ -1,4 +1,5 @@
-/** The generation loop: the model computes the next logits of all sequences in a batch, and each prompt's search chooses tokens. */
+// The generation loop: the model computes the next logits of all sequences in a batch, and each prompt's search chooses tokens.
+
 import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   aFunction,
@@ -16,11 +17,10 @@ import {
 import { aModel, type TaskModel } from "../index.js";
 import { CACHE_DTYPES, type CacheDtype } from "../nn/index.js";
 import { BeamSearch } from "./beams.js";
+import { Continuations, type Continued, draftedOf, tokensOf } from "./continuations.js";
 import type { Draft } from "./drafts/draft.js";
-import { Drafting } from "./drafts/drafting.js";
 import { type GenerationSettings, GREEDY } from "./generationSettings.js";
 import { type Finish, follow, type Prompt, type Search, SequenceSearch, type StopCheck } from "./search.js";
-import { SequenceBatch, type SequenceTokens } from "./sequenceBatch.js";
 
 /** The next tokens after one of the prompts. */
 export interface NextTokens {
@@ -93,35 +93,29 @@ export async function* generateTokens(
   checkGeneration("generateTokens", [model, aModel], prompts, settings, [options, OPTIONS]);
   if (options.draft && settings.beams)
     throw new UsageError("A draft proposes tokens for one sequence, and beam search has several: leave one out.");
-  const { signal, isStopped } = options;
-  const continuations = new Continuations(model, prompts.length, options);
+  const { signal, isStopped, draft, cache = true, cacheDtype } = options;
   const stopCheck = (prompt: number): StopCheck | undefined => isStopped && ((tokens) => isStopped(prompt, tokens));
-  let running = prompts.map((given, prompt) => ({ prompt, search: newSearch(given, settings, stopCheck(prompt)) }));
+  const rows = prompts.map((given, prompt) => ({ prompt, search: newSearch(given, settings, stopCheck(prompt)) }));
+  const running = new Continuations(model, rows, { draft, cacheDtype: cache && cacheDtype });
   try {
-    while (running.length > 0) {
+    while (running.rows.length > 0) {
       signal?.throwIfAborted();
-      const computed = continuations.next(running.map(({ search }) => search));
-      const left: typeof running = [];
-      const parents: number[] = [];
-      let first = 0;
-      for (const [i, row] of running.entries()) {
-        const { logits, draft } = computed[i] as Computed;
-        const step = await follow(row.search, logits, draft);
-        if (step.finish === undefined) {
-          left.push(row);
-          parents.push(...step.parents.map((parent) => first + parent));
-        }
-        first += logits.length;
-        if (step.tokens.length > 0 || step.finish !== undefined)
-          yield { prompt: row.prompt, tokens: step.tokens, finish: step.finish };
+      const next: Continued<(typeof rows)[number]>[][] = [];
+      const computed = running.compute(
+        ({ search }) => draftedOf(search),
+        ({ search }, draft) => tokensOf(search, draft),
+      );
+      for (const { row, logits, draft } of computed) {
+        const { tokens, finish, parents } = await follow(row.search, logits, draft);
+        next.push([{ row, parents: finish === undefined ? parents : [] }]);
+        if (tokens.length > 0 || finish !== undefined) yield { prompt: row.prompt, tokens, finish };
       }
-      continuations.select(parents);
-      running = left;
+      running.select(next);
       await nextTurn();
       signal?.throwIfAborted();
     }
   } finally {
-    continuations.dispose();
+    running.dispose();
   }
 }
 
@@ -131,49 +125,3 @@ export function newSearch(given: Prompt, settings: GenerationSettings, isStopped
     ? new BeamSearch(given, { ...settings, beams: settings.beams }, isStopped)
     : new SequenceSearch(given, settings, isStopped);
 }
-
-/** What a search goes on with. */
-interface Computed {
-  /** After each of its sequences, and after each token of the draft. */
-  readonly logits: readonly (readonly Float32Array[])[];
-  readonly draft: readonly number[];
-}
-
-/** The sequences of searches, with their drafts. */
-class Continuations {
-  readonly #batch: SequenceBatch;
-  readonly #drafting: Drafting | undefined;
-
-  constructor(model: TaskModel, sequences: number, { cache = true, cacheDtype, draft }: GenerateOptions) {
-    this.#batch = new SequenceBatch(model, sequences, cache && cacheDtype);
-    this.#drafting = draft && new Drafting(model, draft, sequences);
-  }
-
-  /** Computes the logits of each search's sequences. */
-  next(searches: readonly Search[]): Computed[] {
-    const sequences = searches.flatMap(({ sequences, mostDrafted: most }) => sequences.map((ids) => ({ ids, most })));
-    const drafts = this.#drafting?.propose(sequences) ?? [];
-    const logits = this.#batch.logitsAfter(sequences.map(({ ids }, i) => withDraft(ids, drafts[i])));
-    let end = 0;
-    return searches.map(({ sequences: { length } }) => {
-      end += length;
-      return { logits: logits.slice(end - length, end), draft: drafts[end - length] ?? [] };
-    });
-  }
-
-  select(sequences: readonly number[]): void {
-    this.#batch.select(sequences);
-    this.#drafting?.select(sequences);
-  }
-
-  dispose(): void {
-    this.#batch.dispose();
-    this.#drafting?.dispose();
-  }
-}
-
-/** A sequence whose logits are wanted after its last token, and after each of its draft. */
-export const withDraft = (ids: readonly number[], draft: readonly number[] = []): SequenceTokens => ({
-  ids: draft.length > 0 ? [...ids, ...draft] : ids,
-  wanted: 1 + draft.length,
-});

@@ -1,9 +1,8 @@
-/** Decoding of one prompt: a search keeps one or more sequences and adds a token to each in every step. */
-import { argmax } from "../../base/index.js";
+// Decoding of one prompt: a search keeps one or more sequences and adds a token to each in every step.
+
+import { argmax, BidoraError } from "../../base/index.js";
 import type { GenerationSettings } from "./generationSettings.js";
-import { type Constraint, keepAllowed, requireAllowed } from "./grammar/constraint.js";
-import { type Processor, processorsOf } from "./processors.js";
-import { sample } from "./sampling.js";
+import { type Processor, processorsOf, sample } from "./sampling.js";
 import { finite } from "./sequenceBatch.js";
 
 /** Why generation ended: at an end token, at a stop string, or at the maximum length. */
@@ -120,7 +119,33 @@ export async function endOf(
   { endTokens, stopTokens }: GenerationSettings,
   isStopped: StopCheck | undefined,
 ): Promise<"eos" | "stop" | undefined> {
-  const token = tokens.at(-1) as number;
+  const token = tokens.at(-1)!;
   if (endTokens.includes(token)) return "eos";
   return stopTokens.includes(token) || (await isStopped?.(tokens)) ? "stop" : undefined;
+}
+
+/** Says which tokens may come next in one sequence, token by token. */
+export interface Constraint {
+  /** A bit for each token, 32 in each number, the lowest first: whether it may be next. */
+  allowed(): Promise<Int32Array>;
+  /** Takes the sequence's next token. */
+  accept(token: number): void;
+}
+
+export const isAllowed = (allowed: Int32Array, token: number): boolean =>
+  ((allowed[token >> 5]! >>> (token & 31)) & 1) === 1;
+
+/** Sets the scores of the other tokens to −∞. */
+function keepAllowed(scores: Float32Array, allowed: Int32Array): void {
+  for (let token = 0; token < scores.length; token++)
+    if (!isAllowed(allowed, token)) scores[token] = Number.NEGATIVE_INFINITY;
+}
+
+/** @throws BidoraError `JSON_SCHEMA` for a token that was chosen since there was no other */
+function requireAllowed(allowed: Int32Array, token: number): void {
+  if (isAllowed(allowed, token)) return;
+  throw new BidoraError(
+    "JSON_SCHEMA",
+    "No token may come next: the generation settings exclude all that the JSON schema allows, or the vocabulary has none of them.",
+  );
 }

@@ -1,10 +1,9 @@
-/** Sequences that a model continues together, with their key-value cache. */
+// Sequences that a model continues together, with their key-value cache.
 
 import * as torch from "../../torch/index.js";
 import { modelInput, type TaskModel } from "../index.js";
-import { type CacheDtype, EVALUATION, KeyValueCache } from "../nn/index.js";
+import { type CacheDtype, EVALUATION, KeyValueCache, PackedWeight, W8A8, type Weight } from "../nn/index.js";
 import { outputNotFinite } from "../notFinite.js";
-import { hasIntegerPasses } from "./integerPasses.js";
 
 /** How many new tokens of a sequence a pass computes, and after how many of them its logits are wanted. */
 export interface PassCounts {
@@ -87,13 +86,12 @@ export class SequenceBatch {
   /** Calls the model on the new tokens of those sequences that have some. */
   #compute(rows: readonly NewTokens[]): Float32Array[][] {
     const counts = rows.map(({ ids, selected }) => ({ tokens: ids.length, selected }));
-    const sequences = [...rows.keys()].filter((i) => (rows[i] as NewTokens).ids.length > 0);
-    const ids = sequences.map((i) => (rows[i] as NewTokens).ids);
+    const sequences = [...rows.keys()].filter((i) => rows[i]!.ids.length > 0);
+    const ids = sequences.map((i) => rows[i]!.ids);
     const forward = () => this.#forward(ids, counts);
     const compute = (variant = "") => this.#cache?.among(sequences, forward, variant) ?? forward();
     const values = this.pass(counts, compute);
-    if (this.#cache)
-      for (const [i, { ids }] of rows.entries()) for (const id of ids) (this.#cached[i] as number[]).push(id);
+    if (this.#cache) for (const [i, { ids }] of rows.entries()) for (const id of ids) this.#cached[i]!.push(id);
     return split(values, counts);
   }
 
@@ -115,7 +113,7 @@ export class SequenceBatch {
 
   /** Removes cached tokens that a sequence no longer has, or whose logits are wanted. @returns the number of those that are left */
   #keep(sequence: number, ids: readonly number[], wanted: number): number {
-    const cached = this.#cached[sequence] as number[];
+    const cached = this.#cached[sequence]!;
     const isValid = cached.length === 0 || this.model.backbone.cacheStaysValid(cached.length, ids.length);
     const most = isValid ? Math.min(cached.length, ids.length - Math.max(wanted, 1)) : 0;
     let same = 0;
@@ -141,7 +139,7 @@ export class SequenceBatch {
     torch.noGrad(() => this.#cache?.select(sequences));
     const taken = new Set<number>();
     this.#cached = sequences.map((sequence) => {
-      const cached = this.#cached[sequence] as number[];
+      const cached = this.#cached[sequence]!;
       if (taken.has(sequence)) return [...cached];
       taken.add(sequence);
       return cached;
@@ -186,3 +184,11 @@ export function finite(logits: Float32Array): Float32Array {
   for (let i = 0; i < logits.length; i++) if (!Number.isFinite(logits[i])) throw outputNotFinite("The model's output");
   return logits;
 }
+
+/** Whether products with some of the model's packed weights add up whole numbers under `withIntegerProducts`. Those of w8a8 always do. */
+export const hasIntegerPasses = (model: TaskModel): boolean =>
+  torch.engineFacts().integerProducts &&
+  [...model.namedParameters()].some(([, of]) => of.isFilled && canRound(of.values));
+
+const canRound = (values: Weight): boolean =>
+  values instanceof PackedWeight && values.format !== W8A8 && values.dtype === "bfloat16";

@@ -9,6 +9,7 @@ import {
   type BaseDtype,
   DenseWeight,
   Embedding,
+  isWithin,
   isWithinAny,
   Linear,
   OutputLinear,
@@ -77,7 +78,7 @@ export function holdings(
     if (!linear.has(parameter) || baseDtype === undefined)
       return dense(path, parameter, plain, weights, isMapped(parameter));
     if (!own) return dense(path, parameter, baseDtype as torch.DType, weights);
-    const fills = (parameter.shape.at(-1) as number) % own.elements === 0;
+    const fills = parameter.shape.at(-1)! % own.elements === 0;
     return fills ? made(path, parameter, dtype, weights, own) : dense(path, parameter, dtype, weights);
   };
   const held = new Map(frozen.map(([path, parameter]) => [parameter, holdingOf(path, parameter)]));
@@ -152,4 +153,31 @@ export function matricesOf(
   const tables = layers.filter((layer) => layer instanceof Embedding || layer instanceof OutputLinear);
   const linear = layers.filter((layer) => layer instanceof Linear && !(layer instanceof OutputLinear)) as Linear[];
   return [new Set(linear.map(({ weight }) => weight)), new Set(tables.map(({ weight }) => weight))];
+}
+
+/** The number of matrices by their format. */
+export type MatrixFormats = Readonly<Record<string, number>>;
+
+export const DENSE = "dense";
+
+/** Counts the backbone's matrices: those of linear layers, and of embeddings and outputs those that are packed. */
+export function matrixFormats(model: TaskModel): MatrixFormats {
+  const isOfHead = (path: string) => model.headModules.some((module) => isWithin(path, module));
+  const [linear, tables] = matricesOf(model);
+  const parameters = new Map(Array.from(model.baseParameters(), ([path, parameter]) => [parameter, path]));
+  const counts: Record<string, number> = {};
+  for (const [parameter, path] of parameters) {
+    if (isOfHead(path) || !parameter.isFilled) continue;
+    const format = formatOf(parameter.values);
+    if (linear.has(parameter) || (tables.has(parameter) && format !== DENSE))
+      counts[format] = (counts[format] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** A packed matrix's format, with its block sizes if they are not those of matrices that are packed here. */
+function formatOf(values: Weight): string {
+  if (!(values instanceof PackedWeight)) return DENSE;
+  const { format, block } = values;
+  return block.join() === format.block.join() ? format.name : [format.name, ...block].join("/");
 }

@@ -139,7 +139,7 @@ async function load(checkpoint: Checkpoint, options: LoadModelOptions, ranks: to
   for (const [path, parameter] of frozen) weights.require(path, parameter);
   const heldAs = (baseDtype: BaseDtype | undefined) => holdings(model, frozen, weights, { ...options, baseDtype });
   const held = heldAs(options.baseDtype);
-  const settings = shapeSourceOf(checkpoint.info(checkpoint.names[0] as string));
+  const settings = shapeSourceOf(checkpoint.info(checkpoint.names[0]!));
   checkModelSize(model, held, () => heldAs("nf4"), { ...options, device, settings });
   const values = await torch.sharedTensors(
     device === "cpu" ? ranks : torch.ALONE,

@@ -1,17 +1,23 @@
 // A whole model as transformers writes it: config.json and model.safetensors.
+
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError, CONFIG_FILE, WEIGHTS_FILE } from "../../base/index.js";
 import { type JsonObject, type JsonValue, withFloatsOf, writeFileAtomic } from "../../base/records/index.js";
-import { packedEntries, QUANTIZATION_FLOATS, quantizationConfig } from "../../formats/bitsandbytes/index.js";
+import {
+  type BitsandbytesFormat,
+  packedEntries,
+  QUANTIZATION_FLOATS,
+  quantizationConfig,
+} from "../../formats/bitsandbytes/index.js";
 import { type EmbeddingFormat, openCheckpoint, readConfig, writeEmbeddingFormat } from "../../formats/index.js";
 import { safetensorsDtype, type TensorEntry, torchDtype, writeSafetensors } from "../../formats/safetensors/index.js";
 import * as torch from "../../torch/index.js";
 import { type Architecture, classNameOf } from "../architecture.js";
 import type { HeadKind } from "../heads.js";
-import { OutputLinear, type Parameter, transposed } from "../nn/index.js";
+import { isWithin, Linear, OutputLinear, type Parameter, transposed } from "../nn/index.js";
 import type { TaskModel } from "../taskModel.js";
-import { linearPaths, type Packing } from "./packing.js";
+import type { LoadedModel } from "./loadModel.js";
 
 interface ModelFolder {
   /** The folder of the original checkpoint. Its configuration is kept, apart from the head. */
@@ -193,3 +199,42 @@ function notFinite(name: string, dtype: torch.DType): BidoraError {
     `${name} would contain values that are not finite in ${dtype}, so the model was not written.`,
   );
 }
+
+// Packing: which matrices of a model are packed in its file, and how much that changes them.
+
+/** The paths of a model's linear layers: those to pack, and those that stay as they are: trained ones of the head, the output layer, unused ones. */
+export function linearPaths({
+  model,
+  trainedModules = model.headModules,
+}: Pick<LoadedModel, "model"> & Partial<Pick<LoadedModel, "trainedModules">>): {
+  readonly packed: readonly string[];
+  readonly plain: readonly string[];
+} {
+  const layers = [...model.baseModules()].filter(([, module]) => module instanceof Linear);
+  const dense = model.denseModules(trainedModules);
+  const isPlain = ([path, layer]: (typeof layers)[0]) =>
+    layer instanceof OutputLinear || (layer as Linear).isUnused || dense.some((module) => isWithin(path, module));
+  const paths = (of: typeof layers) => of.map(([path]) => path);
+  return { packed: paths(layers.filter((layer) => !isPlain(layer))), plain: paths(layers.filter(isPlain)) };
+}
+
+/** A format for a model's file, and the error of what has been packed. */
+export class Packing {
+  #error = 0;
+  #size = 0;
+
+  constructor(readonly format: BitsandbytesFormat) {}
+
+  /** Counts a matrix. */
+  add(values: torch.Tensor, packed: torch.Tensor): void {
+    this.#error += squares(torch.sub(packed, values));
+    this.#size += squares(values);
+  }
+
+  /** The root of the mean squared error of all packed matrices, relative to that of their values. */
+  get relativeError(): number {
+    return this.#size === 0 ? 0 : Math.sqrt(this.#error / this.#size);
+  }
+}
+
+const squares = (values: torch.Tensor): number => torch.sum(torch.square(torch.castTo(values, "float64"))).item();

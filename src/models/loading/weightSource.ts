@@ -2,12 +2,13 @@
 
 import { BidoraError } from "../../base/index.js";
 import type { JsonObject } from "../../base/records/index.js";
-import { type Checkpoint, misshapen, type PackedTensor, packedParts } from "../../formats/index.js";
+import { type Checkpoint, misshapen, openCheckpoint, type PackedTensor, packedParts } from "../../formats/index.js";
 import { isInteger } from "../../formats/safetensors/index.js";
 import * as torch from "../../torch/index.js";
 import { type Architecture, checkpointNames } from "../architecture.js";
 import type { HeadDesign, LanguageConfig } from "../heads.js";
-import { type Parameter, transposed, type WeightFormat } from "../nn/index.js";
+import { PackedWeight, type Parameter, transposed, type WeightFormat } from "../nn/index.js";
+import type { TaskModel } from "../taskModel.js";
 
 /** A checkpoint's tensors, by the paths of the model's parameters. */
 export class WeightSource {
@@ -166,4 +167,26 @@ export function tiesOf(
 
 function isTied(architecture: Architecture, config: JsonObject): boolean {
   return (architecture.parseConfig(config) as Partial<LanguageConfig>).tiesEmbeddings === true;
+}
+
+/** Readers of the values that matrices were packed from, each [out, in]. Matrices that the file has packed have none. */
+export type OriginalWeights = ReadonlyMap<Parameter, (dtype: torch.DType) => torch.Tensor>;
+
+/** Calls `body` with the original weights of a model, in the folder that it was loaded from. */
+export function withOriginalWeights<T>(
+  folder: string,
+  { architecture, model }: { readonly architecture: Architecture; readonly model: TaskModel },
+  body: (originals: OriginalWeights) => T,
+): T {
+  const checkpoint = openCheckpoint(folder);
+  try {
+    const weights = new WeightSource(checkpoint, architecture, undefined, model.prefix);
+    const isMade = ([path, parameter]: readonly [string, Parameter]) =>
+      parameter.values instanceof PackedWeight &&
+      weights.packed(path, parameter)?.format !== parameter.values.format.name;
+    const made = [...model.baseParameters()].filter(isMade);
+    return body(new Map(made.map(([path, parameter]) => [parameter, (dtype) => weights.read(path, parameter, dtype)])));
+  } finally {
+    checkpoint.close();
+  }
 }

@@ -53,7 +53,7 @@ export function attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, option
     layout,
     keyLayout,
     limits: limitsOf(options),
-    scale: options.scale ?? 1 / Math.sqrt((q.shape[1] as number) / heads),
+    scale: options.scale ?? 1 / Math.sqrt(q.shape[1]! / heads),
     dropout: mask && { p: dropout.p, mask },
     scores,
   });
@@ -62,7 +62,7 @@ export function attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, option
 function limitsOf({ causal, window, layout, keyLayout = layout }: AttendOptions): AttentionLimits {
   const limits = { before: window?.before ?? null, after: causal ? 0 : (window?.after ?? null) };
   const isLimited = limits.before !== null || limits.after !== null;
-  const row = layout.lengths.findIndex((length, i) => length > (keyLayout.lengths[i] as number));
+  const row = layout.lengths.findIndex((length, i) => length > keyLayout.lengths[i]!);
   if (!isLimited || row < 0) return limits;
   throw new BidoraError(
     "ATTENTION",

@@ -30,9 +30,17 @@ export {
   type LayerCache,
 } from "./attention.js";
 export { Dropout, EVALUATION, type ForwardContext, type MaskSource, type OwnPart, SeededMasks } from "./context.js";
-export { Embedding, type EmbeddingAdapter, OutputLinear } from "./embedding.js";
 export { CACHE_DTYPES, type CacheDtype, KeyValueCache } from "./keyValueCache.js";
-export { Linear, type LinearAdapter, packLinears, partsOf, projectTogether } from "./linear.js";
+export {
+  Embedding,
+  type EmbeddingAdapter,
+  Linear,
+  type LinearAdapter,
+  OutputLinear,
+  packLinears,
+  partsOf,
+  projectTogether,
+} from "./linear.js";
 export {
   binaryCrossEntropy,
   crossEntropy,
@@ -48,13 +56,13 @@ export {
   LayerNorm,
   Norm,
   type NormedSum,
+  normalize,
   OffsetRmsNorm,
   type ResidualOptions,
   RmsNorm,
+  SMALLEST_NORM,
   type SubLayerOutputs,
 } from "./norm.js";
-export { normalize, SMALLEST_NORM } from "./normalize.js";
-export { DenseWeight } from "./weights/dense.js";
 export {
   BASE_DTYPES,
   type BaseDtype,
@@ -64,5 +72,5 @@ export {
   WEIGHT_FORMATS,
   type WeightFormat,
 } from "./weights/formats.js";
-export { PackedWeight } from "./weights/packed.js";
 export type { Weight } from "./weights/weight.js";
+export { DenseWeight, PackedWeight } from "./weights/weight.js";

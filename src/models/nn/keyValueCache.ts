@@ -9,6 +9,7 @@ import {
   type RowLayout,
   writeRows,
 } from "../../torch/operators/index.js";
+import { emptySlot, enlarged, type Slot, slotsInOrder, slotsWithin, type Wanted } from "./cacheSlots.js";
 import { RepeatedPasses } from "./repeatedPasses.js";
 
 type Layer = Pick<CachedRows, "keys" | "values">;
@@ -26,27 +27,9 @@ export const CACHE_DTYPES = ["auto", "int8"] as const;
 /** One of these. */
 export type CacheDtype = (typeof CACHE_DTYPES)[number];
 
-/** A sequence's rows in the memory of each layer. */
-interface Slot {
-  readonly start: number;
-  /** In tokens. */
-  readonly capacity: number;
-}
-
-/** A sequence to find a slot for. */
-interface Wanted {
-  readonly capacity: number;
-  /** The number of tokens that it has. */
-  readonly length: number;
-  /** Where they are; undefined for a new sequence. */
-  readonly from: Slot | undefined;
-}
-
 /** The most tokens of a pass that is repeated: in longer ones, products take far longer than the calls. */
 const MOST_REPEATED = 32;
 
-/** The share of a slot from which on its capacity doubles together with that of a full one. */
-const NEARLY_FULL = 0.75;
 /** Memory to spare for further sequences, as a share of what is needed. */
 const SPARE = 0.25;
 
@@ -83,7 +66,7 @@ export class KeyValueCache {
 
   /** The number of tokens so far of each sequence of a pass. */
   get lengths(): readonly number[] {
-    return this.#chosen?.map((sequence) => this.#lengths[sequence] as number) ?? this.#lengths;
+    return this.#chosen?.map((sequence) => this.#lengths[sequence]!) ?? this.#lengths;
   }
 
   /**
@@ -131,7 +114,7 @@ export class KeyValueCache {
   /** The bytes of a token's keys and values in all layers; 0 before the first pass. */
   get bytesPerToken(): number {
     const tensors = [...this.#layers.values()].flatMap(tensorsOf);
-    return tensors.reduce((sum, { shape, dtype }) => sum + (shape[1] as number) * torch.DTYPE_BYTES[dtype], 0);
+    return tensors.reduce((sum, { shape, dtype }) => sum + shape[1]! * torch.DTYPE_BYTES[dtype], 0);
   }
 
   /**
@@ -172,7 +155,7 @@ export class KeyValueCache {
    */
   select(sequences: readonly number[]): void {
     const held = this.#held;
-    this.#arrange(sequences.map((sequence) => held[sequence] as Wanted));
+    this.#arrange(sequences.map((sequence) => held[sequence]!));
   }
 
   /** Releases everything. */
@@ -186,11 +169,11 @@ export class KeyValueCache {
   #spansOf({ lengths, first: { device } }: RowLayout): Spans {
     if (this.#spans) return this.#spans;
     const all = this.#after(lengths);
-    if (all.some((length, i) => length > (this.#slots[i] as Slot).capacity)) this.#enlarge(all);
+    if (all.some((length, i) => length > this.#slots[i]!.capacity)) this.#arrange(enlarged(this.#held, all));
     const [sequences, before] = [this.#chosen ?? [...all.keys()], this.lengths];
-    const starts = sequences.map((sequence) => (this.#slots[sequence] as Slot).start);
-    const next = starts.map((start, i) => start + (before[i] as number));
-    const ends = sequences.map((sequence) => all[sequence] as number);
+    const starts = sequences.map((sequence) => this.#slots[sequence]!.start);
+    const next = starts.map((start, i) => start + before[i]!);
+    const ends = sequences.map((sequence) => all[sequence]!);
     const tensor = (numbers: readonly number[]) => torch.keep(torch.tensor(numbers, [numbers.length], "int64", device));
     this.#spans = {
       starts,
@@ -222,54 +205,22 @@ export class KeyValueCache {
   }
 
   get #held(): readonly Wanted[] {
-    return this.#slots.map((from, i) => ({ from, capacity: from.capacity, length: this.#lengths[i] as number }));
-  }
-
-  /** Doubles the capacity of slots that are full, or nearly so. @param lengths the number of tokens that each must hold */
-  #enlarge(lengths: readonly number[]): void {
-    this.#arrange(
-      this.#held.map((held, i) => {
-        const length = lengths[i] as number;
-        const isKept = length < NEARLY_FULL * held.capacity;
-        return isKept ? held : { ...held, capacity: Math.max(length, 2 * held.capacity) };
-      }),
-    );
+    return this.#slots.map((from, i) => ({ from, capacity: from.capacity, length: this.#lengths[i]! }));
   }
 
   /** Gives each sequence its slot: in the present memory, or all in new memory. @param spare the share of rows to add in new memory */
   #arrange(wanted: readonly Wanted[], spare = 0): void {
-    const slots = this.#fit(wanted);
+    const slots = slotsWithin(wanted, this.#rows);
     if (slots) for (const layer of this.#layers.values()) copyAll(layer, layer, wanted, slots);
     this.#slots = slots ?? this.#relocate(wanted, spare);
     this.#lengths = wanted.map(({ length }) => length);
     this.#forgetSpans();
   }
 
-  /** Slots in the present memory, where a sequence stays in its own if that is large enough; undefined if there is no room. */
-  #fit(wanted: readonly Wanted[]): readonly Slot[] | undefined {
-    // A slot that is left can be overwritten only after it has been copied.
-    const taken = [...new Set(wanted.flatMap(({ from }) => from ?? []))];
-    const kept = new Set<Slot>();
-    const slots: Slot[] = [];
-    for (const { from, capacity } of wanted) {
-      const stays = from && !kept.has(from) && from.capacity >= capacity;
-      const slot = stays ? from : gapIn(taken, capacity, this.#rows);
-      if (!slot) return undefined;
-      if (stays) kept.add(from);
-      else taken.push(slot);
-      slots.push(slot);
-    }
-    return slots;
-  }
-
   /** Moves all sequences to new memory. */
   #relocate(wanted: readonly Wanted[], spare: number): readonly Slot[] {
-    let end = 0;
-    const slots = wanted.map(({ capacity }) => {
-      end += capacity;
-      return { start: end - capacity, capacity };
-    });
-    this.#rows = Math.ceil(end * (1 + spare));
+    const { slots, rows } = slotsInOrder(wanted);
+    this.#rows = Math.ceil(rows * (1 + spare));
     for (const [number, layer] of this.#layers) {
       copyAll(layer, this.#add(number, this.#emptyLike(layer.keys), this.#emptyLike(layer.values)), wanted, slots);
       dispose(layer);
@@ -295,30 +246,18 @@ export class KeyValueCache {
   }
 }
 
-const emptySlot = (capacity: number): Wanted => ({ capacity, length: 0, from: undefined });
-
-/** The first place for a slot beside those that are taken; undefined if there is none. */
-function gapIn(taken: readonly Slot[], capacity: number, rows: number): Slot | undefined {
-  let start = 0;
-  for (const slot of taken.toSorted((a, b) => a.start - b.start)) {
-    if (slot.start - start >= capacity) break;
-    start = slot.start + slot.capacity;
-  }
-  return start + capacity <= rows ? { start, capacity } : undefined;
-}
-
 /** Copies sequences to their new slots. */
 function copyAll(from: Layer, to: Layer, sequences: readonly Wanted[], slots: readonly Slot[]): void {
   for (const [i, { from: slot, length }] of sequences.entries())
     if (slot && length > 0 && (from !== to || slot !== slots[i]))
-      copyRows(from, to, [slot.start, (slots[i] as Slot).start, length]);
+      copyRows(from, to, [slot.start, slots[i]!.start, length]);
 }
 
 function copyRows(from: Layer, to: Layer, [at, toAt, length]: readonly [number, number, number]): void {
   const [source, target] = [tensorsOf(from), tensorsOf(to)];
   torch.scope(() => {
     for (const [i, rows] of source.entries())
-      torch.copy_(torch.narrow(target[i] as torch.Tensor, 0, toAt, length), torch.narrow(rows, 0, at, length));
+      torch.copy_(torch.narrow(target[i]!, 0, toAt, length), torch.narrow(rows, 0, at, length));
   });
 }
 

@@ -1,4 +1,4 @@
-// Linear layers: y = x·Wᵀ + b.
+// Layers with a matrix: linear ones, y = x·Wᵀ + b, embedding tables, and output matrices that may be tied to one.
 
 import * as torch from "../../torch/index.js";
 import { type LinearOperands, linear, linears } from "../../torch/operators/index.js";
@@ -95,17 +95,21 @@ export function packLinears(model: Module): void {
   }
 }
 
+/** A tensor for each element of a list. */
+type TensorFor<List extends readonly unknown[]> = { readonly [Index in keyof List]: torch.Tensor };
+
 /**
  * The outputs of several layers for the same input, such as query, key and value.
  * @param x [tokens, in]
  * @returns [tokens, out] for each layer
  */
-export function projectTogether(
-  layers: readonly Linear[],
+export function projectTogether<const Layers extends readonly Linear[]>(
+  layers: Layers,
   x: torch.Tensor,
   context: ForwardContext,
-): readonly torch.Tensor[] {
-  return (areAlike(layers, x) && productsTogether(layers, x)) || layers.map((layer) => layer.forward(x, context));
+): TensorFor<Layers> {
+  const products = (areAlike(layers, x) && productsTogether(layers, x)) || layers.map((of) => of.forward(x, context));
+  return products as TensorFor<Layers>;
 }
 
 /** Whether the layers are plain products, with biases for all or none. */
@@ -134,10 +138,65 @@ function productsTogether(layers: readonly Linear[], x: torch.Tensor): readonly 
  * @param x [tokens, sum of widths]
  * @returns [tokens, width] for each width
  */
-export function partsOf(x: torch.Tensor, widths: readonly number[]): readonly torch.Tensor[] {
+export function partsOf<const Widths extends readonly number[]>(x: torch.Tensor, widths: Widths): TensorFor<Widths> {
   let end = 0;
   return widths.map((width) => {
     end += width;
     return torch.narrow(x, 1, end - width, width);
-  });
+  }) as TensorFor<Widths>;
+}
+
+// Embeddings
+
+/** An adapter that replaces an embedding's lookup. */
+export interface EmbeddingAdapter extends Module {
+  /** ids: [tokens] integers → [tokens, dim] */
+  forward(ids: torch.Tensor, layer: Embedding, context: ForwardContext): torch.Tensor;
+}
+
+/** A table of vectors, [count, dim]. */
+export class Embedding extends Module {
+  readonly weight: Parameter;
+  declare readonly adapter: EmbeddingAdapter | undefined;
+
+  constructor(
+    readonly count: number,
+    readonly dim: number,
+    /** The row of the padding token, which gets no gradient. */
+    readonly padding?: number,
+  ) {
+    super();
+    this.weight = this.parameter("weight", [count, dim]);
+  }
+
+  /** ids: [tokens] integers → [tokens, dim] */
+  forward(ids: torch.Tensor, context: ForwardContext): torch.Tensor {
+    return this.adapter ? this.adapter.forward(ids, this, context) : this.base(ids);
+  }
+
+  /** The lookup without the adapter. ids: [tokens] → [tokens, dim] */
+  base(ids: torch.Tensor): torch.Tensor {
+    const { values, computeDtype } = this.weight;
+    return torch.castTo(values.rows(ids, this.padding), computeDtype ?? values.dtype);
+  }
+
+  /** Looks up ids in another table with the same padding row. table: [count, any] → [tokens, any] */
+  rows(table: torch.Tensor, ids: torch.Tensor): torch.Tensor {
+    return torch.embedding(table, ids, this.padding);
+  }
+}
+
+/**
+ * The output matrix of a language model, from hidden states to the vocabulary. It is part of the checkpoint, and `all-linear` excludes
+ * it. If it is tied to the embeddings, it uses their table and adds no weight to the tree.
+ */
+export class OutputLinear extends Linear {
+  constructor(
+    inFeatures: number,
+    outFeatures: number,
+    /** The embeddings to tie it to. */
+    readonly tied?: Embedding,
+  ) {
+    super(inFeatures, outFeatures, { bias: false, ...(tied && { weight: tied.weight }) });
+  }
 }

@@ -20,7 +20,7 @@ export function crossEntropy(logits: torch.Tensor, labels: torch.Tensor): torch.
 /** Binary cross-entropy with logits, averaged over labels and summed over rows. Both [rows, labels], float32. */
 export function binaryCrossEntropy(logits: torch.Tensor, targets: torch.Tensor): torch.Tensor {
   const sum = torch.binaryCrossEntropyWithLogits(logits, targets, null, null, SUM);
-  return torch.divScalar(sum, logits.shape[1] as number);
+  return torch.divScalar(sum, logits.shape[1]!);
 }
 
 /** Summed squared error. Both [n], float32. */

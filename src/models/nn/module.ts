@@ -1,8 +1,8 @@
 // A model's tree of modules, its parameters, and tensors derived from them.
+
 import { BidoraError } from "../../base/index.js";
 import * as torch from "../../torch/index.js";
-import { DenseWeight } from "./weights/dense.js";
-import type { Weight } from "./weights/weight.js";
+import { DenseWeight, type Weight } from "./weights/weight.js";
 
 /** The contiguous transpose of a matrix, to convert between a model file's layout and ours. */
 export const transposed = (matrix: torch.Tensor): torch.Tensor => torch.contiguous(torch.t(matrix));

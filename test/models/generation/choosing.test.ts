@@ -4,8 +4,14 @@ import {
   GREEDY,
   type SamplingSettings,
 } from "../../../src/models/generation/generationSettings.js";
-import { processorsOf, type Sequence } from "../../../src/models/generation/processors.js";
-import { sample, sampleSeveral, topK, warp } from "../../../src/models/generation/sampling.js";
+import {
+  processorsOf,
+  type Sequence,
+  sample,
+  sampleSeveral,
+  topK,
+  warp,
+} from "../../../src/models/generation/sampling.js";
 
 const OFF = Number.NEGATIVE_INFINITY;
 const SAMPLING: SamplingSettings = { temperature: 1, topK: 0, topP: 1, minP: undefined };

@@ -1,12 +1,13 @@
 // Drafts change no token: of any model, with any settings, whatever is proposed.
+
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { uniforms } from "../../../src/base/seededGenerator.js";
+import { Drafting } from "../../../src/models/generation/drafts/draft.js";
 import { generateTokens } from "../../../src/models/generation/generateTokens.js";
 import { GREEDY } from "../../../src/models/generation/generationSettings.js";
-import type { Draft } from "../../../src/models/generation/index.js";
 import {
-  Drafting,
+  type Draft,
   type GenerationSettings,
   modelDraft,
   ngramDraft,

@@ -12,7 +12,7 @@ import {
   merge,
   readAdapter,
 } from "../../../src/models/adapters/index.js";
-import { type PassCounts, SequenceBatch } from "../../../src/models/generation/index.js";
+import { type PassCounts, SequenceBatch } from "../../../src/models/generation/sequenceBatch.js";
 import { loadModel, type TaskModel } from "../../../src/models/index.js";
 import { type BaseDtype, type CacheDtype, Linear } from "../../../src/models/nn/index.js";
 import { RepeatedPasses } from "../../../src/models/nn/repeatedPasses.js";

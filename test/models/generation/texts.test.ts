@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { beforeAll, describe, expect, test, vi } from "vitest";
+import { StopStrings } from "../../../src/models/generation/generateTexts.js";
 import * as choosing from "../../../src/models/generation/generateTokens.js";
 import { GREEDY } from "../../../src/models/generation/generationSettings.js";
 import { type GeneratedPiece, generateTexts, splitStops } from "../../../src/models/generation/index.js";
-import { StopStrings } from "../../../src/models/generation/stopStrings.js";
 import type { TaskModel } from "../../../src/models/index.js";
 import { loadTokenizer, type Tokenizer } from "../../../src/text/index.js";
 import { GOLDEN } from "../../support/golden.js";

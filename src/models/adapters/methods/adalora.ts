@@ -7,7 +7,7 @@ import { lowRankLinear } from "../../../torch/operators/index.js";
 import { Dropout, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
 import { Adapter } from "../adapter.js";
 import { LOW_RANK_OPTIONS } from "../lowRankConfig.js";
-import type { AdapterMethod, TensorSpec } from "../method.js";
+import { type AdapterMethod, normal, zeros } from "../method.js";
 import { linearSlots } from "../targets.js";
 import {
   A,
@@ -41,7 +41,7 @@ class AdaloraLinear extends Adapter {
   }
 
   get #ranks(): number {
-    return this.a.shape[0] as number;
+    return this.a.shape[0]!;
   }
 
   /** 1 for a layer without ranks, since a LoRA has at least rank 1. */
@@ -74,14 +74,6 @@ class AdaloraLinear extends Adapter {
 
 /** Standard deviation of A and B in a new adapter. */
 const DEVIATION = 0.02;
-
-function normalTensor(name: string, shape: readonly number[]): TensorSpec {
-  return {
-    name,
-    shape,
-    start: ({ dtype, generator }) => torch.normal_(torch.empty(shape, { dtype }), 0, DEVIATION, { generator }),
-  };
-}
 
 /** Whether ranks are pruned at all. */
 const withPruning: AppliesWhen = {
@@ -162,12 +154,7 @@ export const adalora: AdapterMethod<AdaloraConfig, typeof OPTIONS> = {
     findSlots: (model, config) => linearSlots(model, config, "AdaLoRA goes to linear layers only, as in PEFT"),
     tensors(slot, config) {
       const rank = ranksOf(config, slot.path);
-      const zeros = ({ dtype }: { readonly dtype: torch.DType }) => torch.zeros([rank, 1], { dtype });
-      return [
-        normalTensor(A, [rank, slot.in]),
-        normalTensor(B, [slot.out, rank]),
-        { name: E, shape: [rank, 1], start: zeros },
-      ];
+      return [normal(A, [rank, slot.in], DEVIATION), normal(B, [slot.out, rank], DEVIATION), zeros(E, [rank, 1])];
     },
     build(_slot, config, parameters) {
       const [a, b, e] = [A, B, E].map((name) => parameters.get(name)) as [Parameter, Parameter, Parameter];

@@ -4,7 +4,7 @@ import type { JsonObject } from "../../../base/records/index.js";
 import type { Tensor } from "../../../torch/index.js";
 import { TARGET_DEFAULTS, type TargetedConfig } from "../adapterConfig.js";
 import { LORA_DEFAULTS, refuseUnsupported } from "../peft/loraKeys.js";
-import { checkedKeys, parseTargetKeys, renderTargetKeys, targetKeys } from "../peft/targetKeys.js";
+import { peftKeys } from "../peft/targetKeys.js";
 
 /** Names of a layer's tensors in PEFT's files. */
 export const [A, B, E] = ["lora_A", "lora_B", "lora_E"] as const;
@@ -74,61 +74,38 @@ const PEFT_EPSILON = 1e-5;
 export const adaloraScale = ({ alpha, adaloraInitRank }: AdaloraConfig): number =>
   alpha / (adaloraInitRank + PEFT_EPSILON);
 
-/** The keys of an AdaLoRA's adapter_config.json that not every type has, with their defaults. */
-export const ADALORA_DEFAULTS: JsonObject = {
-  ...LORA_DEFAULTS,
-  beta1: 0.85,
-  beta2: 0.85,
-  deltaT: 1,
-  init_r: 12,
-  orth_reg_weight: 0.5,
-  rank_pattern: null,
-  target_r: 8,
-  tfinal: 0,
-  tinit: 0,
-  total_step: null,
-};
-
-const ADAPTED_ONLY = "lora_only";
-
 const share = z.number().gt(0).lt(1);
 const count = z.int().min(0);
+const positive = z.int().min(1);
+const kept = wholeRecord(z.record(z.string(), z.array(z.boolean())).nullable());
 
-const schema = targetKeys.extend({
-  init_r: z.int().min(1),
-  target_r: z.int().min(1),
-  lora_alpha: z.number().gt(0),
-  lora_dropout: z.number().min(0).lt(1),
-  use_dora: z.literal(false),
-  tinit: count,
-  tfinal: count,
-  deltaT: z.int().min(1),
-  beta1: share,
-  beta2: share,
-  orth_reg_weight: z.number().min(0),
-  total_step: z.int().min(1).nullable(),
-  bias: z.enum(["none", ADAPTED_ONLY, "all"]),
-  rank_pattern: wholeRecord(z.record(z.string(), z.array(z.boolean())).nullable()),
+const KEYS = peftKeys("lora_only", {
+  adaloraInitRank: ["init_r", 12, positive],
+  rank: ["target_r", 8, positive],
+  alpha: ["lora_alpha", 8, z.number().gt(0)],
+  dropout: ["lora_dropout", 0, z.number().min(0).lt(1)],
+  isDora: ["use_dora", false, z.literal(false)],
+  adaloraTinit: ["tinit", 0, count],
+  adaloraTfinal: ["tfinal", 0, count],
+  adaloraDeltaT: ["deltaT", 1, positive],
+  beta1: ["beta1", 0.85, share],
+  beta2: ["beta2", 0.85, share],
+  adaloraOrthogonalWeight: ["orth_reg_weight", 0.5, z.number().min(0)],
+  totalSteps: ["total_step", null, positive.nullable()],
+  keptRanks: ["rank_pattern", null, kept],
 });
+
+/** The keys of an AdaLoRA's adapter_config.json that not every type has, with their defaults. */
+export const ADALORA_DEFAULTS: JsonObject = { ...LORA_DEFAULTS, ...KEYS.defaults };
 
 /** @throws BidoraError `ADAPTER_CONFIG` for what is malformed or not supported */
 export function parseAdaloraKeys(file: string, json: JsonObject): AdaloraConfig {
   refuseUnsupported(file, json);
-  const data = checkedKeys(file, schema, json);
+  const { isDora: _, totalSteps, keptRanks, ...settings } = KEYS.parse(file, json);
   const config = adaloraConfig({
-    ...parseTargetKeys(data, ADAPTED_ONLY),
-    rank: data.target_r,
-    alpha: data.lora_alpha,
-    dropout: data.lora_dropout,
-    adaloraInitRank: data.init_r,
-    adaloraTinit: data.tinit,
-    adaloraTfinal: data.tfinal,
-    adaloraDeltaT: data.deltaT,
-    adaloraOrthogonalWeight: data.orth_reg_weight,
-    beta1: data.beta1,
-    beta2: data.beta2,
-    totalSteps: data.total_step ?? undefined,
-    keptRanks: data.rank_pattern ? byPath(data.rank_pattern) : undefined,
+    ...settings,
+    totalSteps: totalSteps ?? undefined,
+    keptRanks: keptRanks ? byPath(keptRanks) : undefined,
   });
   const wrong = Object.entries(config.keptRanks ?? {}).find(([, kept]) => kept.length !== config.adaloraInitRank);
   if (!wrong) return config;
@@ -145,25 +122,15 @@ function byPath(pattern: KeptRanks): KeptRanks {
 }
 
 export function renderAdaloraKeys(config: AdaloraConfig): JsonObject {
-  const { keptRanks, adaloraTinit: tinit, adaloraTfinal: tfinal } = config;
-  return {
-    ...renderTargetKeys(config, ADAPTED_ONLY),
-    target_r: config.rank,
-    lora_alpha: config.alpha,
-    lora_dropout: config.dropout,
-    init_r: config.adaloraInitRank,
-    tinit,
-    tfinal,
-    deltaT: config.adaloraDeltaT,
-    orth_reg_weight: config.adaloraOrthogonalWeight,
-    beta1: config.beta1,
-    beta2: config.beta2,
+  const { keptRanks, adaloraTinit, adaloraTfinal } = config;
+  const patterns = Object.entries(keptRanks ?? {}).map(([path, kept]) => [`${path}.${E}`, [...kept]]);
+  return KEYS.render({
+    ...config,
+    isDora: false,
     // PEFT refuses a file whose run had no step between tinit and tfinal.
-    total_step: Math.max(config.totalSteps ?? 0, tinit + tfinal + 1),
-    rank_pattern: keptRanks
-      ? Object.fromEntries(Object.entries(keptRanks).map(([path, kept]) => [`${path}.${E}`, [...kept]]))
-      : null,
-  };
+    totalSteps: Math.max(config.totalSteps ?? 0, adaloraTinit + adaloraTfinal + 1),
+    keptRanks: keptRanks ? Object.fromEntries(patterns) : null,
+  });
 }
 
 /** How rank_pattern and the tensors contradict each other; undefined if they don't. */

@@ -14,8 +14,8 @@ import {
 } from "../../nn/index.js";
 import { Adapter } from "../adapter.js";
 import { TARGET_DEFAULTS, type TargetedConfig } from "../adapterConfig.js";
-import type { AdapterMethod, TensorSpec } from "../method.js";
-import { checkedKeys, parseTargetKeys, renderTargetKeys, TARGET_KEY_DEFAULTS, targetKeys } from "../peft/targetKeys.js";
+import { type AdapterMethod, normal, zeros } from "../method.js";
+import { peftKeys, TARGET_KEY_DEFAULTS } from "../peft/targetKeys.js";
 import { linearSlots } from "../targets.js";
 
 /** Where bottlenecks are inserted: after attention and feed-forward (Houlsby et al.), or after feed-forward only (Pfeiffer et al.). */
@@ -93,7 +93,7 @@ export class Bottleneck extends Adapter {
   }
 
   get rank(): number {
-    return this.down.weight.shape[0] as number;
+    return this.down.weight.shape[0]!;
   }
 
   get dtype(): torch.DType {
@@ -122,18 +122,11 @@ function product(x: torch.Tensor, { weight, bias }: Dense): torch.Tensor {
 /** Standard deviation of the initial down projection, as in the `adapters` library. */
 const DEVIATION = 0.02;
 
-function zeros(name: string, shape: readonly number[], decays: boolean): TensorSpec {
-  return { name, shape, decays, start: ({ dtype }) => torch.zeros(shape, { dtype }) };
-}
-
-const ADAPTED_ONLY = "adapter_only";
-
-const keys = targetKeys.extend({
-  adapter_size: z.int().min(1),
-  adapter_placement: z.enum(ADAPTER_PLACEMENTS),
-  non_linearity: z.string(),
-  trains_norms: z.boolean(),
-  bias: z.enum(["none", ADAPTED_ONLY, "all"]),
+const KEYS = peftKeys("adapter_only", {
+  adapterSize: ["adapter_size", 64, z.int().min(1)],
+  adapterPlacement: ["adapter_placement", "houlsby", z.enum(ADAPTER_PLACEMENTS)],
+  nonLinearity: ["non_linearity", "gelu_new", z.string()],
+  trainsNorms: ["trains_norms", true, z.boolean()],
 });
 
 const OPTIONS = {
@@ -169,23 +162,17 @@ export const adapter: AdapterMethod<BottleneckConfig, typeof OPTIONS> = {
   inLayers: {
     findSlots: (model, config) => linearSlots(model, config, "A bottleneck goes behind linear layers only"),
     tensors({ out }, { adapterSize: width }) {
-      const narrowing: TensorSpec = {
-        name: DOWN.weight,
-        shape: [width, out],
-        start: ({ dtype, generator }) =>
-          torch.normal_(torch.empty([width, out], { dtype }), 0, DEVIATION, { generator }),
-      };
       return [
-        narrowing,
-        zeros(DOWN.bias, [width], false),
-        zeros(UP.weight, [out, width], true),
-        zeros(UP.bias, [out], false),
+        normal(DOWN.weight, [width, out], DEVIATION),
+        zeros(DOWN.bias, [width], { decays: false }),
+        zeros(UP.weight, [out, width]),
+        zeros(UP.bias, [out], { decays: false }),
       ];
     },
     build(_slot, { nonLinearity }, parameters) {
       const pair = ({ weight, bias }: typeof DOWN | typeof UP) => ({
-        weight: parameters.get(weight) as Parameter,
-        bias: parameters.get(bias) as Parameter,
+        weight: parameters.get(weight)!,
+        bias: parameters.get(bias)!,
       });
       return new Bottleneck(pair(DOWN), pair(UP), nonLinearity);
     },
@@ -194,30 +181,9 @@ export const adapter: AdapterMethod<BottleneckConfig, typeof OPTIONS> = {
   codec: {
     peftType: "ADAPTER",
     whyNotPeft: () => "PEFT has no bottleneck adapters",
-    defaults: {
-      ...TARGET_KEY_DEFAULTS,
-      adapter_size: 64,
-      adapter_placement: "houlsby",
-      non_linearity: "gelu_new",
-      trains_norms: true,
-    },
-    parse(file, json) {
-      const data = checkedKeys(file, keys, json);
-      return bottleneckConfig({
-        ...parseTargetKeys(data, ADAPTED_ONLY),
-        adapterSize: data.adapter_size,
-        adapterPlacement: data.adapter_placement,
-        nonLinearity: data.non_linearity,
-        trainsNorms: data.trains_norms,
-      });
-    },
-    render: (config) => ({
-      ...renderTargetKeys(config, ADAPTED_ONLY),
-      adapter_size: config.adapterSize,
-      adapter_placement: config.adapterPlacement,
-      non_linearity: config.nonLinearity,
-      trains_norms: config.trainsNorms,
-    }),
+    defaults: { ...TARGET_KEY_DEFAULTS, ...KEYS.defaults },
+    parse: (file, json) => bottleneckConfig(KEYS.parse(file, json)),
+    render: KEYS.render,
     suffixes: [DOWN.weight, DOWN.bias, UP.weight, UP.bias],
   },
 };

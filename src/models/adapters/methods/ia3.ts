@@ -7,8 +7,8 @@ import { Linear, type Parameter } from "../../nn/index.js";
 import { Adapter, type Layer } from "../adapter.js";
 import { TARGET_DEFAULTS, type TargetedConfig, type TargetModules } from "../adapterConfig.js";
 import { LOW_RANK_OPTIONS } from "../lowRankConfig.js";
-import type { AdapterMethod, TensorSpec } from "../method.js";
-import { checkedKeys, targetKeys } from "../peft/targetKeys.js";
+import { type AdapterMethod, full, normal, type TensorSpec } from "../method.js";
+import { asJson, checkedKeys, targetKeys } from "../peft/targetKeys.js";
 import { linearSlots, type Slot } from "../targets.js";
 
 /** Settings of (IA)³; meanings and defaults are PEFT's, which can't train biases or select single layers of the model. */
@@ -81,11 +81,8 @@ class Ia3Linear extends Adapter {
   }
 }
 
-function vectorOf(shape: readonly [number, number], { initWeights }: Ia3Config): TensorSpec {
-  const start: TensorSpec["start"] = ({ dtype, generator }) =>
-    initWeights ? torch.ones(shape, { dtype }) : torch.normal_(torch.empty(shape, { dtype }), 0, 1, { generator });
-  return { name: VECTOR, shape, start };
-}
+const vectorOf = (shape: readonly [number, number], { initWeights }: Ia3Config): TensorSpec =>
+  initWeights ? full(VECTOR, shape, 1) : normal(VECTOR, shape, 1);
 
 /**
  * The attention layers adapted by default, by `model_type`, if they differ from LoRA's. PEFT has defaults for bert, roberta, deberta-v2,
@@ -143,8 +140,6 @@ const OPTIONS = {
   }),
 };
 
-const asJson = (names: TargetModules): string | string[] => (typeof names === "string" ? names : [...names]);
-
 export const ia3: AdapterMethod<Ia3Config, typeof OPTIONS> = {
   about: "factors for keys, values and the input of feed-forward outputs",
   learningRate: 8e-3,
@@ -168,8 +163,7 @@ export const ia3: AdapterMethod<Ia3Config, typeof OPTIONS> = {
   inLayers: {
     findSlots: (model, config) => linearSlots(model, config, "(IA)³ goes to linear layers only, as in PEFT"),
     tensors: (slot, config) => [vectorOf(isFeedforward(slot.path, config) ? [1, slot.in] : [slot.out, 1], config)],
-    build: (slot, config, parameters) =>
-      new Ia3Linear(slot, parameters.get(VECTOR) as Parameter, isFeedforward(slot.path, config)),
+    build: (slot, config, parameters) => new Ia3Linear(slot, parameters.get(VECTOR)!, isFeedforward(slot.path, config)),
     facts: () => ({}),
   },
   codec: {

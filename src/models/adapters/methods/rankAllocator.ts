@@ -84,7 +84,7 @@ export class RankAllocator implements TrainingHooks {
     const { beta1, beta2 } = this.adapted.config;
     for (const { a, b, e } of this.#remembered.layers) {
       for (const { name, parameter, sensitivity, uncertainty } of [a, b, e]) {
-        const importance = torch.abs(torch.mul(parameter.tensor, gradients.get(name) as torch.Tensor));
+        const importance = torch.abs(torch.mul(parameter.tensor, gradients.get(name)!));
         torch.add_(torch.mulScalar_(sensitivity, beta1), importance, { alpha: 1 - beta1 });
         const distance = torch.abs(torch.sub(importance, sensitivity));
         torch.add_(torch.mulScalar_(uncertainty, beta2), distance, { alpha: 1 - beta2 });
@@ -135,12 +135,12 @@ function layersOf({ config, modules }: AdaptedModel<AdaloraConfig>): Layer[] {
     .filter(({ path }) => ranksOf(config, path) > 0)
     .map(({ path, adapter }) => {
       const factor = (key: string): Factor => {
-        const parameter = adapter.ownParameters.get(key) as Parameter;
+        const parameter = adapter.ownParameters.get(key)!;
         const zeros = () => torch.keep(torch.zerosLike(parameter.tensor));
         return { name: `${path}.${key}`, parameter, sensitivity: zeros(), uncertainty: zeros() };
       };
       const { dtype } = adapter;
-      const { device } = (adapter.ownParameters.get(A) as Parameter).tensor;
+      const { device } = adapter.ownParameters.get(A)!.tensor;
       return {
         path,
         a: factor(A),
@@ -153,7 +153,7 @@ function layersOf({ config, modules }: AdaptedModel<AdaloraConfig>): Layer[] {
 
 /** ‖P·Pᵀ − I‖. P: [r, n] */
 function distanceFromIdentity(p: torch.Tensor): torch.Tensor {
-  const identity = torch.eye(p.shape[0] as number, { dtype: p.dtype, device: p.device });
+  const identity = torch.eye(p.shape[0]!, { dtype: p.dtype, device: p.device });
   return torch.linalgVectorNorm(torch.sub(torch.mm(p, torch.t(p)), identity));
 }
 
@@ -169,9 +169,9 @@ function allocate(layers: readonly Layer[], count: number): void {
   if (count <= 0) return;
   const scores = layers.map(scoresOf);
   const sorted = Float64Array.from(scores.flatMap((own) => [...own])).sort();
-  const threshold = sorted[count - 1] as number;
+  const threshold = sorted[count - 1]!;
   for (const [i, { kept }] of layers.entries()) {
-    const keeps = Array.from(scores[i] as Float64Array, (score) => (score > threshold ? 1 : 0));
+    const keeps = Array.from(scores[i]!, (score) => (score > threshold ? 1 : 0));
     torch.copy_(kept, torch.tensor(keeps, [keeps.length], kept.dtype, kept.device));
   }
 }

@@ -7,15 +7,8 @@ import { Dropout, type ForwardContext, type Linear, type Parameter } from "../..
 import { Adapter } from "../adapter.js";
 import { TARGET_DEFAULTS, type TargetedConfig } from "../adapterConfig.js";
 import { LOW_RANK_OPTIONS } from "../lowRankConfig.js";
-import type { AdapterMethod, TensorSpec } from "../method.js";
-import {
-  checkedKeys,
-  parseTargetKeys,
-  refusedLayers,
-  renderTargetKeys,
-  TARGET_KEY_DEFAULTS,
-  targetKeys,
-} from "../peft/targetKeys.js";
+import { type AdapterMethod, full, type TensorSpec, uniform, zeros } from "../method.js";
+import { peftKeys, refusedLayers, TARGET_KEY_DEFAULTS } from "../peft/targetKeys.js";
 import { linearSlots, type Slot } from "../targets.js";
 
 /** Settings of VeRA; meanings and defaults are PEFT's. */
@@ -71,7 +64,7 @@ class VeraLinear extends Adapter {
   }
 
   get rank(): number {
-    return this.lambdaD.shape[0] as number;
+    return this.lambdaD.shape[0]!;
   }
 
   get dtype(): torch.DType {
@@ -94,27 +87,14 @@ class VeraLinear extends Adapter {
 }
 
 /** Kaiming's uniform initialization, with the number of columns as fan-in. */
-function projection(name: string, shape: readonly [number, number]): TensorSpec {
-  const bound = Math.sqrt(6 / shape[1]);
-  return {
-    name,
-    shape,
-    start: ({ dtype, generator }) => torch.uniform_(torch.empty(shape, { dtype }), -bound, bound, { generator }),
-  };
-}
+const projection = (name: string, shape: readonly [number, number]): TensorSpec =>
+  uniform(name, shape, Math.sqrt(6 / shape[1]));
 
-function constant(name: string, length: number, value: number): TensorSpec {
-  return { name, shape: [length], start: ({ dtype }) => torch.full([length], value, { dtype }) };
-}
-
-const ADAPTED_ONLY = "vera_only";
-
-const keys = targetKeys.extend({
-  r: z.int().min(1),
-  vera_dropout: z.number().min(0).lt(1),
-  d_initial: z.number(),
-  projection_prng_key: z.int(),
-  bias: z.enum(["none", ADAPTED_ONLY, "all"]),
+const KEYS = peftKeys("vera_only", {
+  rank: ["r", 256, z.int().min(1)],
+  dropout: ["vera_dropout", 0, z.number().min(0).lt(1)],
+  dInitial: ["d_initial", 0.1, z.number()],
+  projectionKey: ["projection_prng_key", 0, z.int()],
 });
 
 const { exclude_modules: _none, ...TARGETS } = TARGET_KEY_DEFAULTS;
@@ -135,52 +115,25 @@ export const vera: AdapterMethod<VeraConfig, typeof OPTIONS> = {
       projection(A, [rank, Math.max(...slots.map((slot) => slot.in))]),
       projection(B, [Math.max(...slots.map((slot) => slot.out)), rank]),
     ],
-    tensors: (slot, { rank, dInitial }) => [constant(LAMBDA_B, slot.out, 0), constant(LAMBDA_D, rank, dInitial)],
+    tensors: (slot, { rank, dInitial }) => [zeros(LAMBDA_B, [slot.out]), full(LAMBDA_D, [rank], dInitial)],
     build(slot, { dropout }, parameters) {
-      const [a, b, lambdaB, lambdaD] = [A, B, LAMBDA_B, LAMBDA_D].map((name) => parameters.get(name) as Parameter) as [
-        Parameter,
-        Parameter,
-        Parameter,
-        Parameter,
-      ];
-      return new VeraLinear(slot, dropout, a, b, lambdaB, lambdaD);
+      const of = (name: string): Parameter => parameters.get(name)!;
+      return new VeraLinear(slot, dropout, of(A), of(B), of(LAMBDA_B), of(LAMBDA_D));
     },
     facts: ({ rank }) => ({ rank }),
   },
   codec: {
     peftType: "VERA",
-    defaults: {
-      ...TARGETS,
-      d_initial: 0.1,
-      fan_in_fan_out: false,
-      init_weights: true,
-      projection_prng_key: 0,
-      r: 256,
-      save_projection: true,
-      vera_dropout: 0,
-    },
+    defaults: { ...TARGETS, ...KEYS.defaults, fan_in_fan_out: false, init_weights: true, save_projection: true },
     parse(file, json) {
       const why = refusedLayers(json);
       if (why !== undefined) throw new BidoraError("ADAPTER_CONFIG", `${file}: ${why}.`);
-      const data = checkedKeys(file, keys, { exclude_modules: null, ...json });
-      return veraConfig({
-        ...parseTargetKeys(data, ADAPTED_ONLY),
-        rank: data.r,
-        dropout: data.vera_dropout,
-        dInitial: data.d_initial,
-        projectionKey: data.projection_prng_key,
-      });
+      return veraConfig(KEYS.parse(file, { exclude_modules: null, ...json }));
     },
     render(config, paths) {
       const listed = config.excludeModules === undefined ? config : { ...config, targetModules: paths };
-      const { exclude_modules: _none, ...targets } = renderTargetKeys(listed, ADAPTED_ONLY);
-      return {
-        ...targets,
-        r: config.rank,
-        vera_dropout: config.dropout,
-        d_initial: config.dInitial,
-        projection_prng_key: config.projectionKey,
-      };
+      const { exclude_modules: _none, ...keys } = KEYS.render(listed);
+      return keys;
     },
     suffixes: [LAMBDA_B, LAMBDA_D],
     shared: [A, B],

@@ -4,21 +4,27 @@ import type { JsonObject } from "../../../base/records/index.js";
 import type { Pattern } from "../adapterConfig.js";
 import { type LowRankConfig, matchingKeys, rankAndScale } from "../lowRankConfig.js";
 import { B_BIAS, LOW_RANK_NAMES, MAGNITUDE } from "../lowRankLayers.js";
-import {
-  checkedKeys,
-  isOn,
-  parseTargetKeys,
-  refusedLayers,
-  renderTargetKeys,
-  TARGET_KEY_DEFAULTS,
-  targetKeys,
-} from "./targetKeys.js";
+import { isOn, peftKeys, refusedLayers, TARGET_KEY_DEFAULTS } from "./targetKeys.js";
+
+const pattern = (value: z.ZodNumber) =>
+  wholeRecord(z.record(z.string(), value).nullable()).transform((record) => record ?? {});
+
+const KEYS = peftKeys("lora_only", {
+  rank: ["r", 8, z.int().min(1)],
+  alpha: ["lora_alpha", 8, z.number()],
+  dropout: ["lora_dropout", 0, z.number().min(0).lt(1)],
+  rslora: ["use_rslora", false, z.boolean()],
+  isDora: ["use_dora", false, z.boolean()],
+  loraBias: ["lora_bias", false, z.boolean()],
+  rankPattern: ["rank_pattern", {}, pattern(z.int().min(1))],
+  alphaPattern: ["alpha_pattern", {}, pattern(z.number())],
+});
 
 /** The keys of a LoRA's adapter_config.json that other types lack, with their defaults. */
 export const LORA_DEFAULTS: JsonObject = {
   ...TARGET_KEY_DEFAULTS,
+  ...KEYS.defaults,
   alora_invocation_tokens: null,
-  alpha_pattern: {},
   arrow_config: null,
   corda_config: null,
   ensure_weight_tying: false,
@@ -28,22 +34,15 @@ export const LORA_DEFAULTS: JsonObject = {
   kasa_config: null,
   layer_replication: null,
   loftq_config: {},
-  lora_alpha: 8,
-  lora_bias: false,
-  lora_dropout: 0,
   lora_ga_config: null,
   megatron_config: null,
   megatron_core: "megatron.core",
   monteclora_config: null,
   qalora_group_size: 16,
-  r: 8,
-  rank_pattern: {},
   target_parameters: null,
   trainable_token_indices: null,
   use_bdlora: null,
-  use_dora: false,
   use_qalora: false,
-  use_rslora: false,
   velora_config: null,
 };
 
@@ -52,51 +51,17 @@ export const LORA_SUFFIXES: readonly string[] = [
   B_BIAS,
 ];
 
-const ADAPTED_ONLY = "lora_only";
-
-const pattern = (value: z.ZodNumber) =>
-  wholeRecord(z.record(z.string(), value).nullable()).transform((record) => record ?? {});
-
-const schema = targetKeys.extend({
-  r: z.int().min(1),
-  lora_alpha: z.number(),
-  lora_dropout: z.number().min(0).lt(1),
-  use_rslora: z.boolean(),
-  use_dora: z.boolean(),
-  lora_bias: z.boolean(),
-  bias: z.enum(["none", ADAPTED_ONLY, "all"]),
-  rank_pattern: pattern(z.int().min(1)),
-  alpha_pattern: pattern(z.number()),
-});
-
 /** @throws BidoraError `ADAPTER_CONFIG` for what is malformed or not supported */
 export function parseLoraKeys(file: string, json: JsonObject): Omit<LowRankConfig, "method"> {
   refuseUnsupported(file, json);
-  const data = checkedKeys(file, schema, json);
-  return {
-    ...parseTargetKeys(data, ADAPTED_ONLY),
-    rank: data.r,
-    alpha: data.lora_alpha,
-    rslora: data.use_rslora,
-    dropout: data.lora_dropout,
-    rankPattern: data.rank_pattern,
-    alphaPattern: data.alpha_pattern,
-    loraBias: data.lora_bias,
-  };
+  const { isDora: _, ...settings } = KEYS.parse(file, json);
+  return settings;
 }
 
 export function renderLoraKeys(config: LowRankConfig, paths: readonly string[], isDora: boolean): JsonObject {
-  return {
-    ...renderTargetKeys(config, ADAPTED_ONLY),
-    r: config.rank,
-    lora_alpha: config.alpha,
-    lora_dropout: config.dropout,
-    use_rslora: config.rslora,
-    use_dora: isDora,
-    lora_bias: config.loraBias,
-    rank_pattern: unambiguous(config.rankPattern, paths, (path) => rankAndScale(config, path).rank),
-    alpha_pattern: unambiguous(config.alphaPattern, paths, (path) => rankAndScale(config, path).alpha),
-  };
+  const rankPattern = unambiguous(config.rankPattern, paths, (path) => rankAndScale(config, path).rank);
+  const alphaPattern = unambiguous(config.alphaPattern, paths, (path) => rankAndScale(config, path).alpha);
+  return KEYS.render({ ...config, isDora, rankPattern, alphaPattern });
 }
 
 /**

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { BidoraError, firstFault } from "../../../base/index.js";
-import type { JsonObject } from "../../../base/records/index.js";
+import type { JsonObject, JsonValue } from "../../../base/records/index.js";
 import type { TargetedConfig } from "../adapterConfig.js";
 
 const list = z.array(z.string());
@@ -27,8 +27,37 @@ export const TARGET_KEY_DEFAULTS: JsonObject = {
 
 type Targets = Omit<TargetedConfig, "method">;
 
+/** One of a method's settings in adapter_config.json: its key, PEFT's default and the check of its value. */
+type PeftKey = readonly [key: string, otherwise: JsonValue, type: z.ZodType];
+
+type SettingsOf<Keys extends Readonly<Record<string, PeftKey>>> = { [Name in keyof Keys]: z.infer<Keys[Name][2]> };
+
+/**
+ * The keys of a method that adapts modules: those that select modules, and those of its own settings, by the settings' names.
+ * @param adaptedOnly the type's value of `bias` for adapted layers only, such as `lora_only`
+ */
+export function peftKeys<const Keys extends Readonly<Record<string, PeftKey>>>(adaptedOnly: string, own: Keys) {
+  const entries = Object.entries(own);
+  const bias = z.enum(["none", adaptedOnly, "all"]);
+  const types = Object.fromEntries(entries.map(([, [key, , type]]) => [key, type]));
+  const schema = targetKeys.extend({ ...types, bias });
+  return {
+    defaults: Object.fromEntries(entries.map(([, [key, otherwise]]) => [key, otherwise])) as JsonObject,
+    /** @throws BidoraError `ADAPTER_CONFIG` naming the first invalid key */
+    parse(file: string, json: JsonObject): Targets & SettingsOf<Keys> {
+      const data = checkedKeys(file, schema, json);
+      const settings = Object.fromEntries(entries.map(([name, [key]]) => [name, (data as JsonObject)[key]]));
+      return { ...parseTargetKeys(data, adaptedOnly), ...(settings as SettingsOf<Keys>) };
+    },
+    render(config: Targets & SettingsOf<Keys>): JsonObject {
+      const settings = entries.map(([name, [key]]) => [key, config[name as keyof Keys] as JsonValue]);
+      return { ...renderTargetKeys(config, adaptedOnly), ...Object.fromEntries(settings) };
+    },
+  };
+}
+
 /** @param adaptedOnly the type's value of `bias` for adapted layers only, such as `lora_only` */
-export function parseTargetKeys(data: z.infer<typeof targetKeys>, adaptedOnly: string): Targets {
+function parseTargetKeys(data: z.infer<typeof targetKeys>, adaptedOnly: string): Targets {
   return {
     targetModules: data.target_modules ?? [],
     excludeModules: data.exclude_modules?.length ? data.exclude_modules : undefined,
@@ -39,7 +68,7 @@ export function parseTargetKeys(data: z.infer<typeof targetKeys>, adaptedOnly: s
   };
 }
 
-export function renderTargetKeys(config: Targets, adaptedOnly: string): JsonObject {
+function renderTargetKeys(config: Targets, adaptedOnly: string): JsonObject {
   return {
     bias: config.bias === "adapted" ? adaptedOnly : config.bias,
     target_modules: asJson(config.targetModules),
@@ -50,7 +79,7 @@ export function renderTargetKeys(config: Targets, adaptedOnly: string): JsonObje
   };
 }
 
-const asJson = (targets: readonly string[] | string): string | string[] =>
+export const asJson = (targets: readonly string[] | string): string | string[] =>
   typeof targets === "string" ? targets : [...targets];
 
 /** Validates the keys of a configuration. @throws BidoraError `ADAPTER_CONFIG` naming the first invalid key */

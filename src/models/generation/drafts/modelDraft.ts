@@ -1,4 +1,5 @@
-/** Drafts by a smaller model with the same tokenizer. */
+// Drafts by a smaller model with the same tokenizer.
+
 import { argmax } from "../../../base/index.js";
 import type { TaskModel } from "../../index.js";
 import { SequenceBatch } from "../sequenceBatch.js";
@@ -38,7 +39,7 @@ class ModelDrafter implements Drafter {
         drafts.map(({ ids, isDone }) => ({ ids: ids.length > 0 ? ids : [0], wanted: isDone ? 0 : 1 })),
       );
       for (const [i, draft] of drafts.entries()) {
-        const [own] = logits[i] as readonly Float32Array[];
+        const [own] = logits[i]!;
         if (own) draft.take(own.subarray(0, this.vocabSize));
       }
     }
@@ -99,7 +100,7 @@ class GrowingDraft {
 
 /** @param token the most likely one */
 function probabilityOf(logits: Float32Array, token: number): number {
-  const most = logits[token] as number;
+  const most = logits[token]!;
   let sum = 0;
   for (const logit of logits) sum += Math.exp(logit - most);
   return 1 / sum;

@@ -1,4 +1,5 @@
-/** A grammar in a thread of its own. */
+// A grammar in a thread of its own.
+
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { BidoraError, packageRoot } from "../../../base/index.js";

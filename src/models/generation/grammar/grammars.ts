@@ -1,8 +1,9 @@
-/** Grammars of JSON texts over a model's tokens, each in a thread of its own. */
+// Grammars of JSON texts over a model's tokens, each in a thread of its own.
+
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BidoraError, require } from "../../../base/index.js";
 import { TokenBytes, type Tokenizer } from "../../../text/index.js";
-import type { Constraint } from "./constraint.js";
+import type { Constraint } from "../search.js";
 import { GrammarThread } from "./grammarThread.js";
 import type { JsonSchema } from "./jsonGrammar.js";
 import { wrong } from "./schemaKeywords.js";

@@ -1,11 +1,10 @@
-/**
- * The grammar of the JSON texts that a JSON Schema allows, in XGrammar's EBNF. Every text of the grammar is valid; where the grammar has
- * fewer texts than the schema, its comments say so. XGrammar's own conversion is not used: for several keywords it writes grammars whose texts
- * the schema does not allow, or that are no JSON.
- */
+// The grammar of the JSON texts that a JSON Schema allows, in XGrammar's EBNF. Every text of the grammar is valid; where the grammar has
+// fewer texts than the schema, its comments say so. XGrammar's own conversion is not used: for several keywords it writes grammars whose texts
+// the schema does not allow, or that are no JSON.
+
 import { isObject, own } from "../../../base/index.js";
-import { oneOfTexts, oneOfWays, separable } from "./literalRules.js";
-import { integers, NUMBER_RULES, numbers } from "./numberRules.js";
+import { itemsOf, membersOf } from "./containerRules.js";
+import { integers, NUMBER_RULES, numbers, oneOfTexts, separable } from "./literalRules.js";
 import {
   ANNOTATIONS,
   BOUNDS,
@@ -43,18 +42,8 @@ items ::= "]" | value furtheritems
 furtheritems ::= "," ws value furtheritems | ws "]"
 `;
 
-/** The most ways in which the members of an object may go on. */
-const MOST_WAYS = 5000;
-
 /** The most characters of a grammar's rules. */
 const MOST_TEXT = 2 ** 21;
-
-/** A property: the text of its key, and the rule of its value. */
-interface Member {
-  readonly key: string;
-  readonly value: string;
-  readonly isNeeded: boolean;
-}
 
 /** The grammar of a schema. @throws BidoraError `JSON_SCHEMA` for a schema that has no values, or a keyword that is not supported */
 export function jsonGrammar(schema: JsonSchema): string {
@@ -185,7 +174,7 @@ class Grammar {
       throw wrong([...path, stray], isKnown ? `has no effect on type ${types.join(" or ")}` : "is not supported");
     }
     const ways = types.map((type) => this.#within([], () => this.#ofType(type, schema, path)));
-    return ways.length === 1 ? (ways[0] as string) : `(${ways.join(" | ")})`;
+    return ways.length === 1 ? ways[0]! : `(${ways.join(" | ")})`;
   }
 
   #ofType(type: TypeName, schema: SchemaObject, path: readonly string[]): string {
@@ -222,37 +211,16 @@ class Grammar {
       throw wrong([...path, "propertyNames"], "is supported with type string, in a schema without properties");
     const keys = separable(Object.keys(properties).map((key) => `${JSON.stringify(key)}:`));
     const members = Object.entries(properties).map(([key, own], i) => ({
-      key: keys[i] as string,
+      key: keys[i]!,
       value: this.#rule(`ws ${this.#of(own, [...path, "properties", key])}`),
       isNeeded: needed.has(key),
     }));
-    if (members.length > 0) return this.#members(members, path);
+    if (members.length > 0) return membersOf(members, (rule) => this.#rule(rule), path);
     if (additionalProperties === false) return '"{" ws "}"';
     const name = this.#of(ofNames, [...path, "propertyNames"]);
     const other = this.#rule(`${name} ":" ws ${this.#of(additionalProperties, [...path, "additionalProperties"])}`);
     const rest = this.#rule((own) => `"," ws ${other} ${own} | ws "}"`);
     return `"{" ws ${this.#rule(`"}" | ${other} ${rest}`)}`;
-  }
-
-  #members(members: readonly Member[], path: readonly string[]): string {
-    /** By index: what follows the members before. */
-    const rests: string[] = [];
-    let next: string | undefined;
-    let count = 0;
-    /** The first member from `at` on that is needed. */
-    let needed = -1;
-    for (let at = members.length; at >= 0; at--) {
-      if (members[at]?.isNeeded) needed = at;
-      const possible = members.slice(at, needed < 0 ? undefined : needed + 1);
-      count += possible.length;
-      if (count > MOST_WAYS) throw wrong([...path, "properties"], "has too many optional properties");
-      const ways = possible.map(({ key, value }, i) => ({ text: key, after: `${value} ${rests[at + i + 1]}` }));
-      next = ways.length > 0 ? oneOfWays(ways, (expression) => this.#rule(expression)) : undefined;
-      const further = [...(next === undefined ? [] : [`"," ws ${next}`]), ...(needed < 0 ? ['ws "}"'] : [])];
-      rests[at] = this.#rule(further.join(" | "));
-    }
-    const isOptional = members.every(({ isNeeded }) => !isNeeded);
-    return `"{" ws ${isOptional ? this.#rule(`"}" | ${next}`) : next}`;
   }
 
   /** Adds a rule, which may refer to itself. @returns its name */
@@ -266,17 +234,6 @@ class Grammar {
     this.#length += rule.length;
     if (this.#length > MOST_TEXT) throw wrong([], "has more values than a grammar can be written for: make it smaller");
     this.#rules.push(rule);
-  }
-
-  /** `fewest` to `more` further items after one, or after the start, and the end of the list. */
-  #items(item: string, isFirst: boolean, fewest: number, more: number): string {
-    const end = isFirst ? '"]"' : 'ws "]"';
-    const next = isFirst ? item : `"," ws ${item}`;
-    if (more === 0) return this.#rule(end);
-    if (fewest === 0 && more === Number.POSITIVE_INFINITY && !isFirst)
-      return this.#rule((own) => `${next} ${own} | ${end}`);
-    const rest = this.#items(item, false, Math.max(0, fewest - 1), more - 1);
-    return this.#rule(fewest > 0 ? `${next} ${rest}` : `${next} ${rest} | ${end}`);
   }
 
   /** A list has all of its `prefixItems`, and others only if there are none, or `items` says which. */
@@ -299,7 +256,7 @@ class Grammar {
     const rest =
       item === undefined
         ? this.#rule(first.length === 0 ? '"]"' : 'ws "]"')
-        : this.#items(item, first.length === 0, fewest, more);
+        : itemsOf(item, first.length === 0, [fewest, more], (rule) => this.#rule(rule));
     return `"[" ws ${head} ${rest}`;
   }
 }

@@ -1,7 +1,7 @@
-/** The keywords of a JSON Schema, checked. */
+// The keywords of a JSON Schema, checked.
+
 import { BidoraError, isObject } from "../../../base/index.js";
-import { literal } from "./literalRules.js";
-import type { Bounds } from "./numberRules.js";
+import { type Bounds, literal } from "./literalRules.js";
 
 export type SchemaObject = Readonly<Record<string, unknown>>;
 

@@ -1,4 +1,5 @@
-/** Strings, as expressions of a grammar. */
+// Strings, as expressions of a grammar.
+
 import { own } from "../../../base/index.js";
 import { countOf, type SchemaObject, wrong } from "./schemaKeywords.js";
 

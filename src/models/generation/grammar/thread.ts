@@ -1,7 +1,6 @@
-/**
- * What runs in the thread of a grammar, an entry of its own of the bundle: it writes the grammar of a schema, and compiles it with XGrammar,
- * a program of WebAssembly. Both end with the thread, whatever a schema makes them do.
- */
+// What runs in the thread of a grammar, an entry of its own of the bundle: it writes the grammar of a schema, and compiles it with XGrammar,
+// a program of WebAssembly. Both end with the thread, whatever a schema makes them do.
+
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";

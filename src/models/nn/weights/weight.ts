@@ -1,4 +1,7 @@
-import type * as torch from "../../../torch/index.js";
+import { BidoraError } from "../../../base/index.js";
+import * as torch from "../../../torch/index.js";
+import { checkpoint, usesKernel } from "../../../torch/operators/index.js";
+import type { WeightFormat } from "./formats.js";
 
 /**
  * A parameter's values, in any representation. Code that computes with a weight must not keep its dense values, since a weight may have
@@ -39,4 +42,122 @@ export interface Weight {
 
   /** Releases the memory. */
   dispose(): void;
+}
+
+/** A plain tensor, which operators use directly or cast to their dtype. Gradients flow to it. */
+export class DenseWeight implements Weight {
+  readonly isDense = true;
+
+  constructor(readonly tensor: torch.Tensor) {}
+
+  get shape(): readonly number[] {
+    return this.tensor.shape;
+  }
+
+  get dtype(): torch.DType {
+    return this.tensor.dtype;
+  }
+
+  get device(): string {
+    return this.tensor.device;
+  }
+
+  get bytes(): number {
+    return this.tensor.nbytes;
+  }
+
+  dense(dtype = this.dtype): torch.Tensor {
+    return torch.castTo(this.tensor, dtype);
+  }
+
+  operand(dtype: torch.DType): torch.Tensor | undefined {
+    return dtype === this.dtype ? this.tensor : undefined;
+  }
+
+  use<T>(body: (values: torch.Tensor) => T, dtype = this.dtype): T {
+    return body(torch.castTo(this.tensor, dtype));
+  }
+
+  rows(ids: torch.Tensor, padding?: number): torch.Tensor {
+    return torch.embedding(this.tensor, ids, padding);
+  }
+
+  dispose(): void {
+    this.tensor.dispose();
+  }
+}
+
+/** The kernels of products, which decode the weight. */
+const PRODUCTS = { isTwiceDifferentiable: true };
+
+/**
+ * A frozen matrix in a quantization format. Its values are the decoded ones, rounded to the weight's dtype. Products decode them piece by
+ * piece; other operators decode the whole matrix for a moment.
+ */
+export class PackedWeight implements Weight {
+  readonly isDense = false;
+  /** What operators take. Its dtype is the weight's, or float32 for dtypes that can't be decoded to. */
+  readonly #operand: torch.Tensor;
+
+  /**
+   * @param shape [out, in]
+   * @param dtype of the values
+   * @param parts the tensors that `torch.packedWeight` takes for the format, which the weight then owns
+   * @param block its block sizes
+   */
+  constructor(
+    readonly format: WeightFormat,
+    readonly shape: readonly number[],
+    readonly dtype: torch.DType,
+    readonly parts: readonly torch.Tensor[],
+    readonly block: readonly number[] = [],
+  ) {
+    const decoded = dtype === "bfloat16" ? dtype : "float32";
+    this.#operand = torch.keep(torch.packedWeight(parts, format.name, block, shape, decoded));
+  }
+
+  get device(): string {
+    return this.parts[0]!.device;
+  }
+
+  get bytes(): number {
+    return this.parts.reduce((sum, { nbytes }) => sum + nbytes, 0);
+  }
+
+  get tensor(): never {
+    throw new BidoraError(
+      "QUANTIZED",
+      `A weight of shape [${this.shape}] is packed as ${this.format.name}, but a dense tensor is needed here: load the model with baseDtype "float32" or "bfloat16" (--base-dtype).`,
+    );
+  }
+
+  dense(dtype = this.dtype): torch.Tensor {
+    return torch.noGrad(() => torch.scope(() => torch.castTo(this.#decoded(), dtype)));
+  }
+
+  operand(dtype: torch.DType): torch.Tensor | undefined {
+    const isHeld = dtype === this.dtype && dtype === this.#operand.dtype;
+    return isHeld && usesKernel(PRODUCTS, this.#operand) ? this.#operand : undefined;
+  }
+
+  use<T extends torch.Tensor | readonly torch.Tensor[]>(body: (values: torch.Tensor) => T, dtype = this.dtype): T {
+    const operand = this.operand(dtype);
+    if (operand) return body(operand);
+    return torch.scope(() => checkpoint(() => body(torch.castTo(this.#decoded(), dtype))));
+  }
+
+  rows(ids: torch.Tensor): torch.Tensor {
+    return torch.noGrad(() =>
+      torch.scope(() => torch.castTo(torch.decodeRows(this.#operand, torch.castTo(ids, "int64")), this.dtype)),
+    );
+  }
+
+  dispose(): void {
+    this.#operand.dispose();
+    for (const part of this.parts) part.dispose();
+  }
+
+  #decoded(): torch.Tensor {
+    return torch.castTo(torch.decodeWeight(this.#operand), this.dtype);
+  }
 }

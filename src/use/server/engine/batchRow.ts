@@ -1,21 +1,16 @@
 /** A job in a batch: first its prompt is computed, in parts, then a token in each step. */
 import {
+  type Continued,
   type DraftedSequence,
+  draftedOf,
   finite,
   follow,
   newSearch,
   type Search,
   type SequenceTokens,
-  withDraft,
+  tokensOf,
 } from "../../../models/generation/index.js";
 import { type Job, type JobStep, logprobsOf, type TokenLogprobs } from "./job.js";
-
-/** A row after a step. */
-export interface Advanced {
-  readonly row: BatchRow;
-  /** For each of its sequences in the next step, the index of the sequence of the step that it continues; none at the end. */
-  readonly parents: readonly number[];
-}
 
 /** The most tokens of a prompt in one step if the logits after each are needed. */
 const MOST_SCORED = 64;
@@ -26,8 +21,6 @@ export class BatchRow {
   #computed = 0;
   /** How many of them will have been after this step. */
   #upTo = 0;
-  /** The tokens that are proposed to its only sequence in this step. */
-  #draft: readonly number[] = [];
   /** Rows with the same prompt, which begin when it is computed. */
   #followers: readonly BatchRow[] = [];
 
@@ -64,39 +57,44 @@ export class BatchRow {
   /** Its sequences, and how many tokens may be proposed for each. */
   get drafted(): readonly DraftedSequence[] {
     const { ids } = this.job.prompt;
-    const search = this.#search;
-    if (this.remaining > 0 || !search) return [{ ids: ids.slice(0, this.#computed), most: 0 }];
-    const most = search.mostDrafted;
-    return search.sequences.map((own) => ({ ids: most > 0 ? own : [], most }));
+    if (this.remaining > 0 || !this.#search) return [{ ids: ids.slice(0, this.#computed), most: 0 }];
+    return draftedOf(this.#search);
   }
 
   /**
-   * Its sequences in this step.
-   * @param draft proposed for its only sequence
+   * Says how much of its prompt this step computes.
    * @param share the most tokens of a prompt to compute
    * @param canPause whether a prompt can be computed up to so many of its tokens, and continued later
    */
-  sequences(
-    draft: readonly number[],
-    share: number,
-    canPause: (tokens: number, of: number) => boolean,
-  ): readonly SequenceTokens[] {
-    const { ids } = this.job.prompt;
-    this.#draft = draft;
-    if (this.remaining === 0) return (this.#search as Search).sequences.map((own) => withDraft(own, draft));
-    const every = this.job.logprobs?.ofPrompt === true;
-    const wanted = this.#computed + Math.min(this.remaining, every ? Math.min(share, MOST_SCORED) : share);
-    this.#upTo = canPause(wanted, ids.length) ? wanted : ids.length;
-    return [{ ids: ids.slice(0, this.#upTo), wanted: every ? this.#upTo - this.#computed : 1, isPrompt: true }];
+  plan(share: number, canPause: (tokens: number, of: number) => boolean): void {
+    const { length } = this.job.prompt.ids;
+    const most = this.#scoresPrompt ? Math.min(share, MOST_SCORED) : share;
+    const wanted = this.#computed + Math.min(this.remaining, most);
+    this.#upTo = canPause(wanted, length) ? wanted : length;
+  }
+
+  get #scoresPrompt(): boolean {
+    return this.job.logprobs?.ofPrompt === true;
+  }
+
+  /** Its sequences in this step. @param draft proposed for its only sequence */
+  sequences(draft: readonly number[]): readonly SequenceTokens[] {
+    if (this.remaining === 0) return tokensOf(this.#search as Search, draft);
+    const ids = this.job.prompt.ids.slice(0, this.#upTo);
+    return [{ ids, wanted: this.#scoresPrompt ? this.#upTo - this.#computed : 1, isPrompt: true }];
   }
 
   /**
    * Takes the logits of its sequences.
+   * @param draft that was proposed
    * @returns the row, and at the end of the prompt those that waited for it
    * @throws BidoraError `NOT_FINITE`
    */
-  async advance(logits: readonly (readonly Float32Array[])[]): Promise<readonly Advanced[]> {
-    if (this.remaining === 0) return [{ row: this, parents: await this.#extend(logits, []) }];
+  async advance(
+    logits: readonly (readonly Float32Array[])[],
+    draft: readonly number[],
+  ): Promise<readonly Continued<BatchRow>[]> {
+    if (this.remaining === 0) return [{ row: this, parents: await this.#extend(logits, draft) }];
     for (const own of logits.flat()) finite(own);
     const promptLogprobs = this.#scorePrompt(logits[0] as readonly Float32Array[]);
     this.#computed = this.#upTo;
@@ -117,7 +115,7 @@ export class BatchRow {
   ): Promise<readonly number[]> {
     this.#computed = this.job.prompt.ids.length;
     try {
-      return await this.#extend(logits.map(copies), promptLogprobs); // the search changes them
+      return await this.#extend(logits.map(copies), [], promptLogprobs); // the search changes them
     } catch (error) {
       this.job.onError(error);
       return [];
@@ -127,7 +125,8 @@ export class BatchRow {
   /** Adds a token to each sequence, or those that it chooses along its draft. */
   async #extend(
     logits: readonly (readonly Float32Array[])[],
-    promptLogprobs: readonly TokenLogprobs[],
+    draft: readonly number[],
+    promptLogprobs: readonly TokenLogprobs[] = [],
   ): Promise<readonly number[]> {
     if (!this.#search) {
       this.#report({ promptLogprobs, finish: "length" });
@@ -135,7 +134,7 @@ export class BatchRow {
     }
     const { logprobs } = this.job;
     const before = logprobs && copies(logits[0] as readonly Float32Array[]); // the search changes them
-    const { tokens, finish, parents } = await follow(this.#search, logits, this.#draft);
+    const { tokens, finish, parents } = await follow(this.#search, logits, draft);
     const scored = before ? tokens.map((token, i) => logprobsOf(before[i] as Float32Array, token, logprobs.top)) : [];
     this.#report({ tokens, finish, logprobs: scored, promptLogprobs });
     return finish === undefined ? parents : [];

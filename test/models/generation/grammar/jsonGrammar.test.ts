@@ -1,9 +1,9 @@
 // Every text of a schema's grammar is JSON that the schema allows, and ordinary JSON of the schema is a text of it.
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, describe, expect, test } from "vitest";
-import { isAllowed } from "../../../../src/models/generation/grammar/constraint.js";
 import { type Grammar, Grammars } from "../../../../src/models/generation/grammar/grammars.js";
 import { jsonGrammar } from "../../../../src/models/generation/grammar/jsonGrammar.js";
+import { isAllowed } from "../../../../src/models/generation/search.js";
 import { loadTokenizer, TokenBytes } from "../../../../src/text/index.js";
 import { LLAMA } from "../../../use/server/openServer.js";
 
