@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { freePort } from "../../src/app/launcher/freePort.js";
+import { freePort } from "../../src/app/launcher/launch.js";
 import { type Clock, median } from "../turns/compare.js";
 import type { Program } from "../turns/workerProcess.js";
 

@@ -9,7 +9,6 @@ const { preloadEngine } = (await built(
   "torch/native/prelude.js",
 )) as typeof import("../../src/torch/native/prelude.js");
 preloadEngine();
-const { resolveRun } = (await built("tasks/config/index.js")) as typeof import("../../src/tasks/config/index.js");
 const { finetune } = (await built("app/commands/finetune.js")) as typeof import("../../src/app/commands/finetune.js");
 const { measureRun } = (await built(
   "training/estimates/measureRun.js",
@@ -37,7 +36,7 @@ const CLOCKS: Readonly<Record<Clock, () => number>> = {
 };
 
 async function estimated(settings: RunSettings, clock: () => number): Promise<Figures> {
-  const { peakMemoryBytes, secondsPerStep, seconds } = await measureRun(resolveRun(settings), { clock });
+  const { peakMemoryBytes, secondsPerStep, seconds } = await measureRun({ flags: settings }, { clock });
   return { memory: peakMemoryBytes, step: secondsPerStep, whole: seconds };
 }
 

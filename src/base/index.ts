@@ -71,17 +71,24 @@ export {
 } from "./huggingFaceFiles.js";
 export {
   BUNDLED,
+  CACHE_SETTING,
+  type Environment,
   HINTED_COMMAND,
   isBundled,
   isClone,
+  OWN_CACHE_SETTING,
+  ownCacheFolder,
   ownCommand,
   PLATFORM_PACKAGE,
   packageRoot,
+  packageVersion,
+  peerVersion,
   platformPackageFolder,
+  platformPackages,
   setupCommandLine,
+  userCache,
 } from "./installation.js";
 export { duplicateKey, duplicateKeyIn, wholeRecord } from "./keys.js";
-export { isLaunched, LAUNCHED, launchName } from "./launched.js";
 export {
   didYouMean,
   nearestSpelling,
@@ -93,18 +100,8 @@ export {
   showPathAs,
 } from "./messages.js";
 export { exactPattern, fullMatch, groupAt } from "./patterns.js";
-export {
-  CACHE_SETTING,
-  type Environment,
-  OWN_CACHE_SETTING,
-  ownCacheFolder,
-  packageVersion,
-  peerVersion,
-  platformPackages,
-  userCache,
-} from "./program.js";
 export { require, yaml } from "./require.js";
 export { PHASES, type Phase, stopsByValidation } from "./run.js";
 export { firstFault, type Schema } from "./schema.js";
 export { seededGenerator, shuffler, uniforms } from "./seededGenerator.js";
-export { eventStream, ResultStream } from "./stream.js";
+export { ResultStream } from "./stream.js";

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ownCacheFolder } from "../../src/base/program.js";
+import { ownCacheFolder } from "../../src/base/installation.js";
 import { GOLDEN, REPOSITORY } from "../support/golden.js";
 
 export { GOLDEN, REPOSITORY };

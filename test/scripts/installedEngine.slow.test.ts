@@ -4,8 +4,7 @@ import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
-import { PLATFORM_PACKAGE } from "../../src/base/installation.js";
-import { packageVersion } from "../../src/base/program.js";
+import { PLATFORM_PACKAGE, packageVersion } from "../../src/base/installation.js";
 import { isLock } from "../../src/base/records/folderLock.js";
 import { packedProject } from "./packedProject.js";
 

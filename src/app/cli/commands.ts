@@ -1,13 +1,12 @@
 /** The table of commands. */
 
 import { own } from "../../base/index.js";
-import type { OptionTable, Settings } from "../../base/settings/index.js";
 import type { Command, Context } from "../commands/command.js";
 import type { LaunchSettings } from "../commands/launch.js";
 import type { Output } from "./output.js";
 
 /** Carries out a command that does more in the terminal than print its result. @returns the exit status */
-type InTerminal = (settings: Settings<OptionTable>, context: Context, output: Output) => Promise<number>;
+type InTerminal = (said: unknown, context: Context, output: Output) => Promise<number>;
 
 export interface Entry {
   readonly about: string;

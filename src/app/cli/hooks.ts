@@ -1,7 +1,8 @@
 /** What the command line passes to a command in addition to its settings: progress, notes, signals. */
 
-import { type DownloadProgress, isLaunched, isLinkedChild, oneLine, printableJson } from "../../base/index.js";
+import { type DownloadProgress, isLinkedChild, oneLine, printableJson } from "../../base/index.js";
 import type { RunEvent } from "../../base/records/index.js";
+import { isLaunched } from "../../torch/distributed/index.js";
 import { CHECKPOINT_SIGNAL, CheckpointRequest } from "../../training/index.js";
 import { type Command, type Context, contextOf, type HookName, type Hooks } from "../commands/command.js";
 import type { Output } from "./output.js";

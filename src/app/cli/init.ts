@@ -11,8 +11,8 @@ import { openQuestions, type Questions } from "./questions.js";
 import { stderr, stdout } from "./streams.js";
 
 /** @returns the exit status */
-export async function initInTerminal(settings: InitSettings, context: Context, output: Output): Promise<number> {
-  const answered = canAsk(settings) ? await withAnswers(settings, context) : settings;
+export async function initInTerminal(given: InitSettings, context: Context, output: Output): Promise<number> {
+  const answered = canAsk(given) ? await withAnswers(given, context) : given;
   if (answered) return output.show(initCommand.show(await initCommand.run(answered, context), stdout.isTTY));
   output.note("Interrupted: nothing was written.");
   return INTERRUPTED;
@@ -21,16 +21,16 @@ export async function initInTerminal(settings: InitSettings, context: Context, o
 const canAsk = ({ yes, json, quiet }: InitSettings): boolean =>
   process.stdin.isTTY === true && stderr.isTTY && !yes && !json && !quiet;
 
-/** The settings with the answers to all questions; undefined after Ctrl-C at a question. */
-async function withAnswers(settings: InitSettings, { signal }: Context): Promise<InitSettings | undefined> {
-  checkFile(settings);
+/** What was said with the answers to all questions; undefined after Ctrl-C at a question. */
+async function withAnswers(given: InitSettings, { signal }: Context): Promise<InitSettings | undefined> {
+  checkFile(filled(initCommand.options, given));
   const interrupt = new AbortController();
   const either = AbortSignal.any([interrupt.signal, ...(signal ? [signal] : [])]);
   const questions = openQuestions(either, () => interrupt.abort());
   try {
-    const rows = settings.rows ?? (await askRows(settings, questions));
-    const answers = await answersTo(questions, runSettingsOf(settings), rows);
-    return filled(initCommand.options, { ...settings.given, rows, ...answers });
+    const rows = given.rows ?? (await askRows(given, questions));
+    const answers = await answersTo(questions, runSettingsOf(given), rows);
+    return { ...given, rows, ...answers };
   } catch (error) {
     if (interrupt.signal.aborted) return undefined;
     throw error;

@@ -1,7 +1,7 @@
 /** `bidora launch` in the terminal: the command is checked before it is started, and signals are passed on to it. */
 
 import { didYouMean, ownCommand, own as ownValue, UsageError } from "../../base/index.js";
-import { type Command, type Context, settingsFor } from "../commands/command.js";
+import type { Command, Context } from "../commands/command.js";
 import { type LaunchSettings, launchOf } from "../commands/launch.js";
 import { Launch } from "../launcher/launch.js";
 import { parseArguments } from "./args.js";
@@ -39,8 +39,8 @@ async function checked(words: readonly string[], trains: Trains, context: Contex
   }
   const command = await load();
   const { given, help } = parseArguments(command.options, rest, command.usage);
-  const settings = settingsFor(command, given);
-  if (!help) await command.check?.(settings, context);
+  const said = command.read(given);
+  if (!help) await command.check?.(said, context);
   return [...ownCommand, ...own];
 }
 

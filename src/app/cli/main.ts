@@ -85,13 +85,12 @@ interface Context {
 
 /** @returns the exit status */
 async function runWithHooks(entry: Entry, command: Command, given: object, context: Context): Promise<number> {
-  const { settingsFor } = await import("../commands/command.js");
   const { withHooks } = await import("./hooks.js");
-  const settings = settingsFor(command, given);
+  const said = command.read(given);
   const { output, signal } = context;
   return withHooks(command, context, async (own) => {
-    if (entry.inTerminal) return (await entry.inTerminal())(settings, own, output);
-    const result = await command.run(settings, own);
+    if (entry.inTerminal) return (await entry.inTerminal())(said, own, output);
+    const result = await command.run(said, own);
     return signal.aborted ? INTERRUPTED : output.show(command.show(result, stdout.isTTY));
   });
 }

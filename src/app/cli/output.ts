@@ -1,6 +1,7 @@
 /** What is printed, and where. */
 
-import { BidoraError, isLaunched, isShownElsewhere, printable, printableJson } from "../../base/index.js";
+import { BidoraError, isShownElsewhere, printable, printableJson } from "../../base/index.js";
+import { isLaunched } from "../../torch/distributed/index.js";
 import type { Shown } from "../commands/command.js";
 import { stderr, stdout } from "./streams.js";
 

@@ -26,14 +26,6 @@ import {
 } from "../../base/settings/index.js";
 import { type HubContext, type HubOptions, hubOptions } from "../../formats/hub/index.js";
 import type { ComparisonResult } from "../../studies/comparison/index.js";
-import {
-  fileToResume,
-  type RunConfig,
-  type RunSettings,
-  readRunFile,
-  resolveChecked,
-  settingsToResume,
-} from "../../tasks/config/index.js";
 import { aNamedTask, type NamedTask } from "../../tasks/index.js";
 import type { ConfidenceInterval } from "../../tasks/metrics/index.js";
 import { placeOf } from "../../torch/index.js";
@@ -105,64 +97,70 @@ export interface Shown {
   readonly status?: number;
 }
 
-/** A command of the command line and the library. */
-export interface Command<Table extends OptionTable = OptionTable, Result = unknown> {
+/** A command of the command line and the library. @typeParam Said what `run` gets */
+export interface Command<Table extends OptionTable = OptionTable, Result = unknown, Said = unknown> {
   /** The words after `bidora`: `finetune [run.yaml] [flags]`. */
   readonly usage: string;
   readonly about: string;
   readonly options: Table;
   /** The hooks that it supports. */
   readonly hooks: readonly HookName[];
-  /** Whether its settings are a run's, so that which of them have an effect also depends on the run file and the adapter to start from. */
-  readonly isRun?: boolean;
+  /** What `run` gets of settings that have been checked. @throws UsageError for settings without effect */
+  readonly read: (given: Given<Table>) => Said;
   /** Whether its results are files, so that nothing is lost if its output can't be printed. */
   readonly leavesFiles?: boolean;
   /** Checks the settings against each other, the files and the Hub, before `bidora launch` starts the command on several ranks. */
-  check?(settings: Settings<Table>, context: Context): Promise<void>;
-  /** Runs the command. The settings are checked and have their defaults. */
-  run(settings: Settings<Table>, context: Context): Promise<Result>;
+  check?(said: Said, context: Context): Promise<void>;
+  run(said: Said, context: Context): Promise<Result>;
   /** @param isTerminal whether the text goes to a terminal, where colors can be shown */
   show(result: Result, isTerminal: boolean): Shown | readonly Shown[];
 }
 
-/** Declares a command, whose parts get the types of its options. */
+/** Declares a command, which runs with all settings of its options. */
 export const defineCommand = <Table extends OptionTable, Result>(
-  command: Command<Table, Result>,
-): Command<Table, Result> => command;
+  command: Omit<Command<Table, Result, Settings<Table>>, "read">,
+): Command<Table, Result, Settings<Table>> => ({ ...command, read: readBy(command.options) });
+
+/**
+ * Declares a command about runs, which gets what was said and settles it itself: which settings a run has, and which of them have an
+ * effect, also depends on the run file and the adapter to start from.
+ */
+export const defineRunCommand = <Table extends OptionTable, Result>(
+  command: Omit<Command<Table, Result, Given<Table>>, "read">,
+): Command<Table, Result, Given<Table>> => ({ ...command, read: (given) => given });
+
+/** Fills in a table's defaults. */
+export const readBy =
+  <Table extends OptionTable>(table: Table) =>
+  (given: Given<Table>): Settings<Table> => {
+    const settings = filled(table, given);
+    refuseWithoutEffect(table, settings);
+    return settings;
+  };
 
 /**
  * Calls a command from the library.
  * @param name of the function, for messages
  * @throws UsageError for settings or hooks that it does not support
  */
-export async function call<Table extends OptionTable, Result>(
+export async function call<Table extends OptionTable, Result, Said>(
   name: string,
-  command: Command<Table, Result>,
+  command: Command<Table, Result, Said>,
   given: Given<Table>,
   hooks: Hooks,
 ): Promise<Result> {
   return command.run(...checkedCall(name, command, given, hooks));
 }
 
-/** The settings of a call with defaults, and its context. @throws as `call` */
-export function checkedCall<Table extends OptionTable>(
+/** What a command's `run` gets in a call from the library. @throws as `call` */
+export function checkedCall<Table extends OptionTable, Said>(
   name: string,
-  command: Pick<Command<Table>, "options" | "isRun" | "hooks">,
+  command: Pick<Command<Table, unknown, Said>, "options" | "read" | "hooks">,
   given: Given<Table>,
   hooks: Hooks,
-): [settings: Settings<Table>, context: Context] {
+): [said: Said, context: Context] {
   checkArguments(name, ["hooks", hooks, hooksOf(command.hooks)]);
-  return [settingsFor(command, checkSettings(command.options, given)), contextOf(hooks)];
-}
-
-/** A command's settings with defaults. @param given checked already @throws UsageError for those without effect */
-export function settingsFor<Table extends OptionTable>(
-  { options: table, isRun = false }: Pick<Command<Table>, "options" | "isRun">,
-  given: Given<Table>,
-): Settings<Table> {
-  const settings = filled(table, given);
-  if (!isRun) refuseWithoutEffect(table, settings);
-  return settings;
+  return [command.read(checkSettings(command.options, given)), contextOf(hooks)];
 }
 
 const hooksOf = (names: readonly HookName[]): Check =>
@@ -182,14 +180,6 @@ function onceEach(onNote: (note: string) => void): (note: string) => void {
     said.add(note);
     onNote(note);
   };
-}
-
-/** Resolves the run's settings among those of a command, together with those in the run file or of the run that is resumed. */
-export function runOf(given: RunSettings & { readonly runFile?: string | undefined }): RunConfig {
-  const { runFile, ...flags } = given;
-  const resumed = runFile === undefined ? fileToResume(flags) : undefined;
-  const file = resumed ? settingsToResume(resumed, flags) : runFile === undefined ? {} : readRunFile(runFile);
-  return resolveChecked({ flags, file }, (flags.adapter ?? file.adapter) === undefined);
 }
 
 /**

@@ -19,7 +19,7 @@ import {
   recordFailure,
   writerOf,
 } from "../../base/records/index.js";
-import { flagOf, type Given, pick, refuseWithoutEffect, type Settings } from "../../base/settings/index.js";
+import { filled, flagOf, type Given, pick, refuseWithoutEffect } from "../../base/settings/index.js";
 import {
   type AskedRuns,
   askedRuns,
@@ -68,7 +68,7 @@ import {
 } from "../../studies/comparison/index.js";
 import { runFile } from "../../tasks/config/index.js";
 import { resolveDevice } from "../../torch/index.js";
-import { type Context, call, defineCommand, HUB_HOOKS, type HubHooks, refuseAsRank, type Shown } from "./command.js";
+import { type Context, call, defineRunCommand, HUB_HOOKS, type HubHooks, refuseAsRank, type Shown } from "./command.js";
 
 const options = { ...runFile, ...compareOptions };
 
@@ -82,15 +82,14 @@ export type CompareOutcome =
   | { readonly kind: "expected"; readonly costs: ExpectedCosts; readonly text: string }
   | { readonly kind: "stopped" };
 
-export const compareCommand = defineCommand({
+export const compareCommand = defineRunCommand({
   usage: "compare run.yaml [flags]",
   about:
     "Compares methods on tasks with several seeds, each run in a separate process: tables, significance tests, costs. Called again it continues with the runs that are missing. Takes the options of finetune, for all runs.",
   options,
-  isRun: true,
   hooks: [...HUB_HOOKS, "onEvent", "onPartial"],
   leavesFiles: true,
-  run: (settings, context) => compareRuns(settings, context),
+  run: compareRuns,
   show(outcome): Shown {
     if (outcome.kind === "stopped") return { status: INTERRUPTED };
     if (outcome.kind === "listed") return { value: outcome.commands, text: outcome.commands.join("\n") };
@@ -109,13 +108,14 @@ export const compare = (
   hooks: HubHooks<"onEvent" | "onPartial"> = {},
 ): Promise<CompareOutcome> => call("compare", compareCommand, settings, hooks);
 
-async function compareRuns(settings: Settings<typeof options>, context: Context): Promise<CompareOutcome> {
+async function compareRuns(given: Given<typeof options>, context: Context): Promise<CompareOutcome> {
+  const settings = filled(options, given);
   const { list, collect, dryRun } = settings;
   refuseWithoutEffect(pick(options, "dashboard", "launcher"), settings);
   const modes = Object.entries({ list, collect, dryRun }).filter(([, isAsked]) => isAsked);
   if (modes.length > 1)
     throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} are mutually exclusive.`);
-  const { runFile, ...flags } = settings.given;
+  const { runFile, ...flags } = given;
   const runs = collect ? [...comparedRunsIn(settings.output), ...plannedRuns(settings.output)] : undefined;
   const found = runs?.map(({ task }) => task);
   const spec = readSpec(flags, runFile, found && [...new Set(found)]);

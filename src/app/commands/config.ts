@@ -14,16 +14,16 @@ import {
 import { asRare, flagOf, type Given, omit, option, readSettingsFile, text } from "../../base/settings/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import {
+  askedRun,
   type RunKey,
   type RunSettings,
-  refuseUnused,
   runOptions,
   session,
   settingSources,
   unusedSettings,
 } from "../../tasks/config/index.js";
 import { startOf } from "../../training/run/index.js";
-import { call, defineCommand, formatTable, HUB_HOOKS, type HubHooks, runOf } from "./command.js";
+import { call, defineRunCommand, formatTable, HUB_HOOKS, type HubHooks } from "./command.js";
 
 const options = {
   run: option(text("RUN"), {
@@ -58,14 +58,13 @@ const SOURCE_TEXTS: Readonly<Record<ResolvedSetting["source"], string>> = {
   unknown: "unknown (written by an earlier version)",
 };
 
-export const configCommand = defineCommand({
+export const configCommand = defineRunCommand({
   usage: "config RUN | [run.yaml] [flags]",
   about:
     "Shows every setting of a run, finished or not, and where each comes from. For a YAML file or flags it shows the settings finetune would use, before model and data are read.",
   options,
-  isRun: true,
   hooks: HUB_HOOKS,
-  run: ({ given: { run, ...flags } }, context) =>
+  run: ({ run, ...flags }, context) =>
     run !== undefined && statOf(run)?.isDirectory() ? settingsOfRun(run, flags) : settingsToRun(run, flags, context),
   show(settings) {
     const rows = Object.entries(settings).map(([key, { value, source }]) => [
@@ -132,9 +131,7 @@ async function settingsToRun(
   flags: RunSettings,
   context: HubContext,
 ): Promise<ResolvedSettings> {
-  const asked = runOf({ ...flags, runFile });
-  const { config } = await startOf(asked, context);
-  refuseUnused(asked.given, config);
+  const { config } = await startOf(askedRun({ ...flags, runFile }), context);
   const [sources, idle] = [settingSources(config), unusedSettings(config)];
   const settings = Object.keys(sources).filter((key) => !idle.includes(key));
   return resolved(

@@ -1,9 +1,9 @@
 /** `bidora estimate`: predicts a run's cost. */
 import { formatBytes, formatCount, formatSeconds } from "../../base/index.js";
 import { type Given, omit } from "../../base/settings/index.js";
-import { runFile, runOptions, session } from "../../tasks/config/index.js";
+import { askedRun, runFile, runOptions, session } from "../../tasks/config/index.js";
 import { type Estimate, estimateRun } from "../../training/estimates/index.js";
-import { call, defineCommand, formatTable, HUB_HOOKS, type HubHooks, runOf } from "./command.js";
+import { call, defineRunCommand, formatTable, HUB_HOOKS, type HubHooks } from "./command.js";
 
 /** The options of a run. Nothing is written, so the output folder hardly matters. */
 const options = {
@@ -18,13 +18,12 @@ const options = {
 /** What `estimate` takes: the flags of `bidora estimate`, in camelCase. */
 export type EstimateSettings = Given<typeof options>;
 
-export const estimateCommand = defineCommand({
+export const estimateCommand = defineRunCommand({
   usage: "estimate [run.yaml] [flags]",
   about: "Predicts a run's memory, time and parameter count. Takes the options of finetune.",
   options,
-  isRun: true,
   hooks: HUB_HOOKS,
-  run: (settings, context) => estimateRun(runOf(settings.given), context),
+  run: (given, context) => estimateRun(askedRun(given), context),
   show(found) {
     const { parameters, peakMemoryBytes, secondsPerStep, steps, seconds, notes, warnings } = found;
     return {

@@ -1,13 +1,6 @@
 /** `bidora finetune`: trains a model. */
 import { join } from "node:path";
-import {
-  BidoraError,
-  type CallContext,
-  eventStream,
-  INTERRUPTED,
-  launchName,
-  stopsByValidation,
-} from "../../base/index.js";
+import { BidoraError, type CallContext, INTERRUPTED, stopsByValidation } from "../../base/index.js";
 import {
   holdOutput,
   inspectOutput,
@@ -21,9 +14,9 @@ import {
   readMetrics,
 } from "../../base/records/index.js";
 import type { Given } from "../../base/settings/index.js";
-import type { HubContext } from "../../formats/hub/index.js";
 import { type LivePart, writeReport } from "../../studies/report/index.js";
-import { refuseUnused, resolveChecked, runFile, runOptions } from "../../tasks/config/index.js";
+import { askedRun, runFile, runOptions } from "../../tasks/config/index.js";
+import { launchName } from "../../torch/distributed/index.js";
 import { asRank, joinRanks, placeOf, type Ranks, restartsOf } from "../../torch/index.js";
 import { CheckpointRequest } from "../../training/index.js";
 import {
@@ -37,7 +30,8 @@ import {
   startOf,
   TrainingRun,
 } from "../../training/run/index.js";
-import { type Context, call, checkedCall, defineCommand, formatMetrics, type Hooks, runOf } from "./command.js";
+import { type Context, call, checkedCall, defineRunCommand, formatMetrics, type Hooks } from "./command.js";
+import { eventStream } from "./eventStream.js";
 
 /** The result of a run. */
 export interface FinetuneResult {
@@ -54,16 +48,15 @@ const options = { ...runFile, ...runOptions };
 /** What `finetune` takes: the flags of `bidora finetune`, in camelCase. */
 export type FinetuneSettings = Given<typeof options>;
 
-export const finetuneCommand = defineCommand({
+export const finetuneCommand = defineRunCommand({
   usage: "finetune [run.yaml] [flags]",
   about:
     "Fine-tunes a model. Settings can be in a YAML file under the flags' names in camelCase; flags take precedence.",
   options,
-  isRun: true,
   hooks: ["signal", "onNote", "onDownload", "hub", "task", "observers", "checkpoints", "waits"],
   leavesFiles: true,
-  check: async ({ given }, context) => void (await startOfRun(given, context)),
-  run: (settings, context) => finetuneRun(settings.given, context),
+  check: async (given, context) => void (await startOf(askedRun(given), context)),
+  run: finetuneRun,
   show({ metrics, output, isStopped }) {
     const figures = Object.keys(metrics).length > 0 ? `${formatMetrics(metrics)}\n` : "";
     return isStopped
@@ -92,7 +85,7 @@ export async function* train(
   settings: FinetuneSettings,
   hooks: Omit<Hooks, "onPartial" | "onEvent"> = {},
 ): AsyncGenerator<RunEvent, FinetuneResult, void> {
-  const [{ given }, context] = checkedCall("train", finetuneCommand, settings, hooks);
+  const [given, context] = checkedCall("train", finetuneCommand, settings, hooks);
   return yield* eventStream<RunEvent, FinetuneResult>((emit, leaving) => {
     const { observers = [], signal } = context;
     const either = signal ? AbortSignal.any([signal, leaving]) : leaving;
@@ -102,7 +95,7 @@ export async function* train(
 
 /** Makes a run with checked settings. */
 async function finetuneRun(given: FinetuneSettings, context: Context): Promise<FinetuneResult> {
-  const begin = await startOfRun(given, context);
+  const begin = await startOf(askedRun(given), context);
   const ranks = await joinRanks(placeOf(process.env), begin.config.timeout, context.signal);
   return asRank(ranks, () => {
     // Rank 0 may come to be on another machine after a restart, and under another of torchrun's agents.
@@ -113,13 +106,6 @@ async function finetuneRun(given: FinetuneSettings, context: Context): Promise<F
   });
 }
 
-async function startOfRun(given: FinetuneSettings, context: HubContext): Promise<RunStart> {
-  const asked = runOf(given);
-  const begin = await startOf(asked, context);
-  refuseUnused(asked.given, begin.config);
-  return begin;
-}
-
 /**
  * A launcher that starts a failed command again means it to continue, unless that failed before its run began in the folder. Of a launcher
  * that has no name it is not known whose run is there, which must not be removed then.
@@ -128,8 +114,7 @@ function resumedByLauncher(begin: RunStart): RunStart {
   const { config, launches = [] } = begin;
   const isOwn = launches.length > 0 ? isRunOf(config.output, launches) : isRunFolder(config.output);
   if (restartsOf(process.env) === 0 || !isOwn) return begin;
-  const flags = { ...config.sources.flags, resume: true, overwrite: false };
-  return { ...begin, config: resolveChecked({ ...config.sources, flags }) };
+  return { ...begin, config: { ...config, resume: true, overwrite: false } };
 }
 
 /** The whole run, or that of the rank that writes. */

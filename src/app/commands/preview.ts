@@ -1,18 +1,22 @@
 /** `bidora preview`: training rows as the model sees them. */
 import { isObject, oneLine } from "../../base/index.js";
-import { type Given, omit, option, whole } from "../../base/settings/index.js";
+import { filled, type Given, omit, option, whole } from "../../base/settings/index.js";
 import { IGNORED_LABEL } from "../../models/nn/index.js";
-import { runFile, runOptions } from "../../tasks/config/index.js";
+import { askedRun, runFile, runOptions } from "../../tasks/config/index.js";
 import { type EncodedRow, encodeRows, type Task } from "../../tasks/index.js";
 import type { Tokenizer } from "../../text/index.js";
 import { readRunData, startOf } from "../../training/run/index.js";
-import { call, defineCommand, HUB_HOOKS, type HubHooks, runOf, type Shown } from "./command.js";
+import { call, defineRunCommand, HUB_HOOKS, type HubHooks, type Shown } from "./command.js";
+
+const ownOptions = {
+  limit: option(whole(1), { group: "Data", help: "how many rows to show", default: 5 }),
+};
 
 /** The options of a run, so that any settings of `finetune` can be previewed. */
 const options = {
   ...runFile,
   ...omit(runOptions, "resume", "overwrite", "profile", "keepCheckpoints", "dashboard"),
-  limit: option(whole(1), { group: "Data", help: "how many rows to show", default: 5 }),
+  ...ownOptions,
 };
 
 /** What `preview` takes: the flags of `bidora preview`, in camelCase. */
@@ -49,20 +53,18 @@ export interface Preview {
   readonly maxLength: number;
 }
 
-export const previewCommand = defineCommand({
+export const previewCommand = defineRunCommand({
   usage: "preview [run.yaml] [flags]",
   about: "Shows training rows as the model sees them: their tokens, which of them are trained on, and their lengths.",
   options,
-  isRun: true,
   hooks: HUB_HOOKS,
-  async run({ given: { limit: _, ...given }, limit }, context): Promise<Preview> {
-    const config = runOf(given);
-    const { choice, splits, tokenizer, labels, model, maxLength } = await readRunData(
-      await startOf(config, context),
-      context,
-    );
+  async run({ limit: asked, ...given }, context): Promise<Preview> {
+    const { limit } = filled(ownOptions, { limit: asked });
+    // What has no effect on a run may be there: only rows are shown.
+    const begin = await startOf(askedRun(given), context, "all");
+    const { choice, splits, tokenizer, labels, model, maxLength } = await readRunData(begin, context);
     const { task } = choice;
-    const encoding = { labels, maxLength, trainOn: config.trainOn, model };
+    const encoding = { labels, maxLength, trainOn: begin.config.trainOn, model };
     const encoded = await encodeRows(task, splits.train.examples, tokenizer, encoding);
     return {
       rows: await Promise.all(encoded.slice(0, limit).map((row) => previewRow(row, task, tokenizer))),

@@ -13,7 +13,7 @@ import { hubOptionsOf } from "../../formats/hub/index.js";
 import { type Variant, variantsOf } from "../../studies/comparison/index.js";
 import { METHODS, overwrite, type RunSettings, runOptions, session } from "../../tasks/config/index.js";
 import { type QuickstartTopic, TOPICS, type TopicName } from "../quickstart/topics.js";
-import { type Context, call, defineCommand, formatTable, type Hooks, refuseAsRank, settingsFor } from "./command.js";
+import { type Context, call, defineCommand, formatTable, type Hooks, refuseAsRank } from "./command.js";
 import { type CompareSettings, compareCommand } from "./compare.js";
 
 const options = {
@@ -87,7 +87,7 @@ async function compareOnTopic(
     return model;
   });
   const preset = checkSettings(compareCommand.options, { ...presetOf(topic, variants, settings), model, output });
-  const outcome = await compareCommand.run(settingsFor(compareCommand, preset), {
+  const outcome = await compareCommand.run(preset, {
     ...context,
     onEvent(event, run) {
       if (event.event === "start") context.onNote?.(`\n${run.method}: ${topic.about}`);

@@ -1,35 +1,13 @@
 /** `bidora verify-hypergradient`: the estimators of the hypergradient, each against its exact target. */
 import { UsageError } from "../../base/index.js";
-import { choice, type Given, omit, option, whole } from "../../base/settings/index.js";
+import { choice, filled, type Given, omit, option, whole } from "../../base/settings/index.js";
 import { namingBadWeights } from "../../models/index.js";
-import { isTooCoarse, METHODS, refuseUnused, runFile, runOptions } from "../../tasks/config/index.js";
+import { askedRun, isTooCoarse, METHODS, runFile, runOptions, saidBy } from "../../tasks/config/index.js";
 import { compareEstimators, type EstimatorComparison } from "../../training/hypergradients/index.js";
 import { checkpointWeights, prepare, setupOf, startOf } from "../../training/run/index.js";
-import { call, defineCommand, formatTable, HUB_HOOKS, type HubHooks, refuseAsRank, runOf } from "./command.js";
+import { call, defineRunCommand, formatTable, HUB_HOOKS, type HubHooks, refuseAsRank } from "./command.js";
 
-const options = {
-  ...runFile,
-  ...omit(
-    runOptions,
-    ...(["validation", "test", "testSplit", "method", "epochs", "maxSteps", "warmupRatio", "schedule"] as const),
-    ...(["output", "overwrite", "resume", "dashboard", "evalEvery", "saveEvery", "keepCheckpoints"] as const),
-    ...([
-      "earlyStopping",
-      "earlyStoppingMetric",
-      "log",
-      "profile",
-      "retrainSteps",
-      "retrainEpochs",
-      "retrainLearningRate",
-    ] as const),
-    ...(["searchPatience", "warmStart"] as const),
-  ),
-  learningRate: { ...runOptions.learningRate, defaultText: "1e-3" },
-  method: option(choice(["bidora"]), {
-    group: "Method",
-    help: "the only method with hypergradients",
-    default: "bidora",
-  }),
+const ownOptions = {
   precision: option(choice(["float64", "float32"]), {
     group: "Training",
     help: "compute everything in this data type instead of the run's own",
@@ -43,6 +21,26 @@ const options = {
   }),
 };
 
+/** Settings of what is not done here: of whole phases, of other methods, of files. */
+const NOT_HERE = [
+  ...(["validation", "test", "testSplit", "method", "epochs", "maxSteps", "warmupRatio", "schedule"] as const),
+  ...(["output", "overwrite", "resume", "dashboard", "evalEvery", "saveEvery", "keepCheckpoints", "log"] as const),
+  ...(["earlyStopping", "earlyStoppingMetric", "profile", "searchPatience", "warmStart"] as const),
+  ...(["retrainSteps", "retrainEpochs", "retrainLearningRate"] as const),
+] as const;
+
+const options = {
+  ...runFile,
+  ...omit(runOptions, ...NOT_HERE),
+  learningRate: { ...runOptions.learningRate, defaultText: "1e-3" },
+  method: option(choice(["bidora"]), {
+    group: "Method",
+    help: "the only method with hypergradients",
+    default: "bidora",
+  }),
+  ...ownOptions,
+};
+
 /** What `verifyHypergradient` takes: the flags of `bidora verify-hypergradient`, in camelCase. */
 export type VerifySettings = Given<typeof options>;
 
@@ -54,25 +52,22 @@ export interface Verification extends EstimatorComparison {
   readonly notes: readonly string[];
 }
 
-export const verifyCommand = defineCommand({
+export const verifyCommand = defineRunCommand({
   usage: "verify-hypergradient [run.yaml] [flags]",
   about: "Compares each hypergradient estimator with what it estimates, on your own model and data.",
   options,
-  isRun: true,
   hooks: HUB_HOOKS,
-  async run(
-    { given: { precision, implicitProducts: _, ...given }, implicitProducts: mostProducts },
-    context,
-  ): Promise<Verification> {
+  async run({ precision, implicitProducts, ...given }, context): Promise<Verification> {
+    const { implicitProducts: mostProducts } = filled(ownOptions, { implicitProducts });
     refuseAsRank("verify-hypergradient");
     if (precision !== undefined && given.dtype !== undefined)
       throw new UsageError("--precision and --dtype are mutually exclusive: one takes the place of the other.");
-    const config = runOf(given);
-    if (!METHODS[config.method].isBilevel)
-      throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);
+    const asked = askedRun(given);
+    const { method = runOptions.method.default } = saidBy(asked);
+    if (!METHODS[method].isBilevel) throw new UsageError(`verify-hypergradient is for --method bidora, not ${method}.`);
     // every estimator is computed, so the settings of all of them have an effect
-    refuseUnused(config.given, config, ["xi", "hypergradientTerms"]);
-    const prepared = await prepare(await startOf(config, context), context, precision);
+    const begin = await startOf(asked, context, ["xi", "hypergradientTerms"]);
+    const prepared = await prepare(begin, context, precision);
     const comparison = await namingBadWeights(
       () => checkpointWeights(prepared),
       () => compareEstimators(setupOf(prepared), prepared.config, { mostProducts, signal: context.signal }),

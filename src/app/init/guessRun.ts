@@ -4,14 +4,12 @@ import { labelMap } from "../../tasks/data/index.js";
 import { TASKS, type Task } from "../../tasks/index.js";
 import { checkCount } from "../../training/run/index.js";
 import { type Column, columnsOf } from "./columns.js";
-import { guessEmbeddings } from "./embeddingRows.js";
 import { columnName, type Guess, type Guessed, listed, type Rows } from "./guess.js";
-import { checkHeader } from "./header.js";
 import { guessLabeled } from "./labeledTexts.js";
 import { guessLanguage, guessTexts } from "./languageRows.js";
-import { refuseOtherForms } from "./otherForms.js";
+import { checkHeader, refuseOtherForms } from "./refusals.js";
 import type { Sample, TableSample } from "./sample.js";
-import { guessQuestions, guessWords, wordsOfFile } from "./structuredRows.js";
+import { guessEmbeddings, guessQuestions, guessWords, wordsOfFile } from "./structuredRows.js";
 
 /**
  * Guesses what the user has not set.

@@ -3,20 +3,20 @@ import { existsSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { makeFolder, packageRoot } from "../../base/index.js";
 import { freeFile, writeFileAtomic } from "../../base/records/index.js";
-import { asRare, omit, option, type Settings, text, toggle } from "../../base/settings/index.js";
+import { asRare, filled, type Given, omit, option, type Settings, text, toggle } from "../../base/settings/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import {
   overwrite,
   type RunConfig,
   type RunSettings,
   refuseUnused,
-  resolveChecked,
   runOptions,
   session,
+  settle,
 } from "../../tasks/config/index.js";
 import type { Estimate } from "../../training/estimates/index.js";
 import { inputsOf } from "../../training/run/index.js";
-import { defineCommand } from "../commands/command.js";
+import { defineRunCommand } from "../commands/command.js";
 import { commandFor, measure } from "./measure.js";
 import { type Proposal, proposeRun } from "./proposal.js";
 import { renderRunFile } from "./render.js";
@@ -54,7 +54,7 @@ const options = {
 };
 
 /** What `init` takes. */
-export type InitSettings = Settings<typeof options>;
+export type InitSettings = Given<typeof options>;
 
 /** A file that was written. */
 export interface InitResult {
@@ -64,15 +64,14 @@ export interface InitResult {
   readonly estimate: Estimate | undefined;
 }
 
-export const initCommand = defineCommand({
+export const initCommand = defineRunCommand({
   usage: "init [DATA] [flags]",
   about:
     "Writes a run.yaml with comments from a file of rows: finds task and columns, asks about what is not clear, and estimates the run. Takes the options of finetune.",
   options,
-  isRun: true,
   hooks: ["signal", "onNote", "hub"],
   leavesFiles: true,
-  run: (settings, context) => init(settings, context),
+  run: init,
   show: ({ file, settings, reasons, estimate }) => ({
     value: { file, settings, reasons, estimate },
     text: `Wrote ${file}. Next:\n  ${commandFor("preview", file)}\n  ${commandFor("finetune", file)}`,
@@ -80,26 +79,23 @@ export const initCommand = defineCommand({
 });
 
 /** The settings of the run among those of the command. */
-export const runSettingsOf = ({ given }: InitSettings): RunSettings =>
+export const runSettingsOf = (given: InitSettings): RunSettings =>
   omit(given, "rows", "runFile", "estimate", "yes", "overwrite", "json", "quiet", "debug");
 
 /** @throws BidoraError `OUTPUT_IN_USE` before anything is asked or read */
-export const checkFile = ({ runFile, overwrite, given }: InitSettings): string =>
-  freeFile(
-    runFile,
-    overwrite,
-    [given.rows, given.train].filter((path) => path !== undefined),
-    "--run-file",
-  );
+export const checkFile = ({ runFile, overwrite, given }: Settings<typeof options>): string =>
+  freeFile(runFile, overwrite, [given.rows, given.train], "--run-file");
 
-async function init(settings: InitSettings, context: HubContext): Promise<InitResult> {
+async function init(given: InitSettings, context: HubContext): Promise<InitResult> {
+  const settings = filled(options, given);
   checkFile(settings);
   const { runFile: file, overwrite } = settings;
-  const proposal = await proposeRun(runSettingsOf(settings), settings.rows);
-  const config = resolveChecked({ flags: proposal.settings });
+  const proposal = await proposeRun(runSettingsOf(given), settings.rows);
+  const asked = { flags: proposal.settings };
+  const config = settle(asked);
   refuseUnused(config.given, config);
   for (const reason of proposal.reasons) context.onNote?.(reason);
-  const measured = settings.estimate ? await measure(config, { ...context, file }) : undefined;
+  const measured = settings.estimate ? await measure(asked, config, { ...context, file }) : undefined;
   if (measured) context.onNote?.(measured.text);
   context.signal?.throwIfAborted();
   const path = freeFile(file, overwrite, inputsOf(config), "--run-file");

@@ -2,7 +2,7 @@
 import { BidoraError, formatBytes, formatCount, formatSeconds, HINTED_COMMAND, shellLine } from "../../base/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import { modelFolder } from "../../formats/index.js";
-import type { RunConfig } from "../../tasks/config/index.js";
+import type { AskedRun, RunConfig } from "../../tasks/config/index.js";
 import { type Estimate, estimateRun } from "../../training/estimates/index.js";
 import { readRunData, startOf } from "../../training/run/index.js";
 
@@ -18,15 +18,19 @@ interface MeasureOptions extends HubContext {
 }
 
 /** Downloads nothing. @throws UsageError, BidoraError as the run itself for its model and rows */
-export async function measure(config: RunConfig, { file, ...context }: MeasureOptions): Promise<Measured> {
+export async function measure(
+  asked: AskedRun,
+  config: RunConfig,
+  { file, ...context }: MeasureOptions,
+): Promise<Measured> {
   const local = { ...context, hub: { ...context.hub, offline: true } };
   if (!(await isLocal(config, local)))
     return {
       text: `${config.model} is not on this machine: \`${commandFor("estimate", file)}\` downloads it, and says what the run takes.`,
     };
-  await readRunData(await startOf(config, local), local);
+  await readRunData(await startOf(asked, local), local);
   try {
-    const estimate = await estimateRun(config, local);
+    const estimate = await estimateRun(asked, local);
     return { estimate, text: textOf(estimate) };
   } catch (error) {
     if (!(error instanceof BidoraError) || !OF_MACHINE.test(error.code)) throw error;

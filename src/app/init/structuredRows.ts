@@ -1,6 +1,6 @@
-/** Rows whose columns leave no choice: words with labels, and questions with answers. */
+/** Rows whose columns leave no choice: words with labels, questions with answers, and pairs of texts that belong together. */
 import { own } from "../../base/index.js";
-import { usualLabelColumns, usualWordsColumn } from "../../tasks/data/index.js";
+import { anchoredColumns, usualLabelColumns, usualWordsColumn } from "../../tasks/data/index.js";
 import { columnName, columnsNamed, type Guess, type Guessed, listed, type Rows } from "./guess.js";
 import type { WordsSample } from "./sample.js";
 
@@ -97,4 +97,14 @@ export function guessQuestions(rows: Rows, given: Guessed): Guess | undefined {
     open: [],
     columns: isSquad ? rows.columns.map(({ name }) => name) : columns.map(({ name }) => name),
   };
+}
+
+/** Rows with the usual columns of an anchor and its positive. */
+export function guessEmbeddings({ table, columns }: Rows, given: Guessed): Guess | undefined {
+  if (given.task !== undefined && given.task !== "embedding") return undefined;
+  const found = given.textColumns || given.labelColumn ? undefined : anchoredColumns(table);
+  if (!found) return undefined;
+  const read = columns.filter(({ name }) => found.includes(name));
+  const reason = `${listed(read)}: embedding, learned from pairs.`;
+  return { settings: { ...given, task: "embedding" }, reasons: [reason], open: [], columns: found };
 }

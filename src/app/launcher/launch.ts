@@ -2,10 +2,11 @@
 import type { ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { createServer } from "node:net";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BidoraError, type CallContext, INTERRUPTED, LAUNCHED, spawnLinked, UsageError } from "../../base/index.js";
-import { freePort } from "./freePort.js";
+import { BidoraError, type CallContext, INTERRUPTED, spawnLinked, UsageError } from "../../base/index.js";
+import { LAUNCHED } from "../../torch/distributed/index.js";
 
 /** What is launched. */
 export interface LaunchPlan extends Pick<CallContext, "onNote"> {
@@ -144,4 +145,14 @@ async function endOf(child: ChildProcess, rank: number): Promise<End> {
 function howEnded({ code, signal }: End): string {
   if (signal === null) return `ended with status ${code}`;
   return `was killed by ${signal}${signal === "SIGKILL" ? ", as the system does when memory runs out" : ""}`;
+}
+
+/** A port of 127.0.0.1 on which nobody listens now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
 }

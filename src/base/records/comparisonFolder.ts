@@ -2,14 +2,8 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { writeFileAtomic } from "./atomic.js";
-import {
-  COMPARISON,
-  type ComparisonFile,
-  type JoinedTasks,
-  type RunId,
-  readComparisonFile,
-  type SignificanceTest,
-} from "./comparison.js";
+import type { ComparisonFile, JoinedTasks, RunId, SignificanceTest } from "./comparison.js";
+import { COMPARISON, readComparisonFile } from "./comparisonFile.js";
 import { type JsonObject, parsedJson, readOptionalJsonObject } from "./json.js";
 import { REPORT } from "./names.js";
 import { removeOwnFiles } from "./outputFolder.js";
@@ -40,27 +34,25 @@ const SEED = /^seed-(\d+)$/;
 
 /** The runs whose folders exist, started or not. Runs of a grid are not among them. */
 export function comparedRunsIn(folder: string): PlacedRun[] {
-  return foldersIn(folder).flatMap((task) =>
-    foldersIn(join(folder, task)).flatMap((method) =>
-      foldersIn(join(folder, task, method)).flatMap((name) => {
-        const seed = SEED.exec(name)?.[1];
-        return seed === undefined ? [] : { task, method, seed: Number(seed), folder: join(folder, task, method, name) };
-      }),
-    ),
+  return methodsIn(folder).flatMap(({ folder: above, ...run }) =>
+    foldersIn(above).flatMap((name) => {
+      const seed = SEED.exec(name)?.[1];
+      return seed === undefined ? [] : { ...run, seed: Number(seed), folder: join(above, name) };
+    }),
   );
 }
 
 /** The runs of grids whose folders exist, started or not, each with the name of its point. */
 export function gridRunsIn(folder: string): (Omit<PlacedRun, "seed"> & { readonly name: string })[] {
-  return foldersIn(folder).flatMap((task) =>
-    foldersIn(join(folder, task)).flatMap((method) =>
-      foldersIn(join(folder, task, method, GRID)).map((name) => ({
-        ...{ task, method, name },
-        folder: join(folder, task, method, GRID, name),
-      })),
-    ),
+  return methodsIn(folder).flatMap(({ folder: above, ...run }) =>
+    foldersIn(join(above, GRID)).map((name) => ({ ...run, name, folder: join(above, GRID, name) })),
   );
 }
+
+const methodsIn = (folder: string): Omit<PlacedRun, "seed">[] =>
+  foldersIn(folder).flatMap((task) =>
+    foldersIn(join(folder, task)).map((method) => ({ task, method, folder: join(folder, task, method) })),
+  );
 
 function foldersIn(folder: string): string[] {
   if (!existsSync(folder)) return [];

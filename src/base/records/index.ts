@@ -24,7 +24,6 @@ export {
 export {
   BEST,
   type BilevelState,
-  checkProvenance,
   checkpointName,
   checkpointPath,
   checkpointSteps,
@@ -41,7 +40,6 @@ export {
 export { CHECKSUMS, checksumsOf, sha256, sha256OfFile, verifyChecksums, writeChecksums } from "./checksums.js";
 export {
   type BootstrapTest,
-  COMPARISON,
   CONDITIONS,
   type ComparedMetric,
   type ComparedRun,
@@ -65,8 +63,8 @@ export {
   type TriedPoint,
   type UnfinishedRun,
   type WilcoxonTest,
-  writeComparisonFile,
 } from "./comparison.js";
+export { COMPARISON, writeComparisonFile } from "./comparisonFile.js";
 export {
   type ComparisonLog,
   clearComparison,
@@ -149,11 +147,8 @@ export { checkOutput, contentsOf, freeFile, holdOutput, refuseOccupied, removeOw
 export {
   PREDICTIONS,
   type PredictedRow,
-  placeOfRow,
-  type RowsOfKind,
   type RunPredictions,
   readPredictions,
-  rowsOfKind,
   writePredictions,
 } from "./predictions.js";
 export { type RowRecord, readRowRecord, writeRowRecord } from "./rowRecord.js";

@@ -105,13 +105,18 @@ export function refuseForeign(output: string): void {
  * @param flag that names the file, for messages
  * @throws BidoraError `OUTPUT_IN_USE` or `OUTPUT` before anything is computed
  */
-export function freeFile(output: string, overwrite: boolean, inputs: readonly string[], flag = "--output"): string {
+export function freeFile(
+  output: string,
+  overwrite: boolean,
+  inputs: readonly (string | undefined)[],
+  flag = "--output",
+): string {
   const path = resolveLinks(output);
   const found = statOf(path);
   if (found && !found.isFile()) throw inUse(`${output} is not a file: name a file to write`, flag);
   if (found && found.size > 0 && !overwrite)
     throw new BidoraError("OUTPUT_IN_USE", `${output} exists: give another ${flag}, or --overwrite to replace it.`);
-  if (inputs.flatMap(filesOf).includes(path))
+  if (inputs.flatMap((input) => (input === undefined ? [] : filesOf(input))).includes(path))
     throw inUse(`${output} is an input of this command: name another file to write`, flag);
   checkWritable(path);
   sweepLeftovers(path);

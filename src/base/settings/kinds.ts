@@ -15,7 +15,7 @@ export interface Kind<T> {
   /** Shown in place of the value in help texts; empty for switches, which take none. */
   readonly placeholder: string;
   /** The words allowed, if the kind has such a list. */
-  readonly words: readonly string[];
+  readonly words?: readonly string[];
   /** The flag may be given several times and collects all values; of any other flag the last value counts. */
   readonly isRepeated?: boolean;
   /** Turns one word of the command line into what the schema checks. */
@@ -31,7 +31,6 @@ export const whole = (least: number): Kind<number> => ({
   schema: z.int().min(least),
   takes: `a whole number of at least ${least}`,
   placeholder: "N",
-  words: [],
   fromText: numeric,
 });
 
@@ -51,7 +50,7 @@ export function number({ least, above, most, below }: Range = {}): Kind<number> 
   if (most !== undefined) [schema] = [schema.max(most), bounds.push(`at most ${most}`)];
   if (below !== undefined) [schema] = [schema.lt(below), bounds.push(`below ${below}`)];
   const takes = ["a number", bounds.join(" and ")].join(" ").trim();
-  return { schema, takes, placeholder: "X", words: [], fromText: numeric };
+  return { schema, takes, placeholder: "X", fromText: numeric };
 }
 
 /** One of the words. */
@@ -93,7 +92,6 @@ export const text = (placeholder: string, takes = "a non-empty string"): Kind<st
   schema: z.string().min(1),
   takes,
   placeholder,
-  words: [],
   fromText: (given) => given,
 });
 
@@ -113,7 +111,6 @@ export const names = (placeholder: string): Kind<readonly string[]> => ({
   schema: z.array(z.string().min(1)).min(1),
   takes: "names separated by commas",
   placeholder,
-  words: [],
   fromText: commaSeparated,
   textPattern: SEPARATED,
 });
@@ -126,7 +123,6 @@ export const wholes: Kind<readonly number[]> = {
     .refine((list) => new Set(list).size === list.length),
   takes: "different whole numbers of at least 1, separated by commas",
   placeholder: "N[,N…]",
-  words: [],
   fromText: (given) => commaSeparated(given).map(numeric),
   textPattern: separated(String.raw`0*[1-9]\d*`),
 };
@@ -136,7 +132,6 @@ export const texts = (placeholder: string): Kind<readonly string[]> => ({
   schema: z.array(z.string().min(1)).min(1),
   takes: "a non-empty string (repeatable)",
   placeholder,
-  words: [],
   isRepeated: true,
   fromText: (given) => [given],
   textPattern: String.raw`[\s\S]`,
@@ -173,7 +168,6 @@ export const modules: Kind<string | readonly string[]> = {
   schema: z.union([z.string().min(1).refine(isPattern), z.array(z.string().min(1)).min(1)]),
   takes: "module names separated by commas, one regular expression, or all-linear",
   placeholder: "NAMES|REGEX",
-  words: [],
   fromText: (given) => (given !== "all-linear" && /^[\w.,\s-]+$/.test(given) ? commaSeparated(given) : given),
   textPattern: String.raw`${SEPARATED}|[^\w.,\s-]`,
 };
@@ -186,7 +180,6 @@ export const pattern = (value: Kind<number>, numeral: string): Kind<Readonly<Rec
   schema: wholeRecord(z.record(z.string().refine(isPattern), value.schema as z.ZodType<number>)),
   takes: `pairs of a regular expression and ${value.takes}, like query=4,value=16`,
   placeholder: "REGEX=N,…",
-  words: [],
   fromText(given) {
     const pairs = commaSeparated(given);
     if (pairs.some((pair) => pair.lastIndexOf("=") < 1)) return given;
@@ -219,5 +212,5 @@ function hintFor(given: unknown, words: readonly string[]): string {
 export function checkValue<T>(option: Kind<T>, given: unknown, subject: string): T {
   const result = option.schema.safeParse(typeof given === "string" ? option.fromText(given) : given);
   if (result.success) return result.data;
-  throw new UsageError(`${subject} takes ${option.takes}; got ${shown(given)}.${hintFor(given, option.words)}`);
+  throw new UsageError(`${subject} takes ${option.takes}; got ${shown(given)}.${hintFor(given, option.words ?? [])}`);
 }

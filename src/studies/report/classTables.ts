@@ -1,6 +1,5 @@
 // Precision, recall and F1 of single classes, labels and entity types, and confusion matrices, as tables.
 import { formatCount } from "../../base/index.js";
-import type { RowsOfKind } from "../../base/records/index.js";
 import {
   type Counts,
   emptyCounts,
@@ -12,6 +11,7 @@ import {
 } from "../../tasks/index.js";
 import { mean } from "../statistics/summary.js";
 import { counted, html, type Markup, row, rowOf, scrolling, table } from "./html.js";
+import type { RowsOfKind } from "./rowKinds.js";
 
 /** The most classes that a table and a matrix show. The most frequent come first. */
 const IN_TABLE = 20;

@@ -1,9 +1,10 @@
 // The rows of a run that were predicted worst, and its scores by class.
 import { rougeL } from "@bidora/text-metrics";
 import { formatNumber } from "../../base/index.js";
-import { placeOfRow, type RowsOfKind, type RunPredictions, rowsOfKind } from "../../base/records/index.js";
+import type { RunPredictions } from "../../base/records/index.js";
 import { classTables } from "./classTables.js";
 import { counted, factList, html, type Markup, section, short } from "./html.js";
+import { placeOfRow, type RowsOfKind, rowsOfKind } from "./rowKinds.js";
 import type { Run } from "./runs.js";
 
 interface PredictedRun {

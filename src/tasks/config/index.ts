@@ -1,5 +1,6 @@
 /** The settings of a run and of generation: what can be set, how it is checked, and which values follow from others. */
 
+export { askedRun } from "./askedRun.js";
 export { METHODS, type Method, methodNames, methodsOf } from "./methods.js";
 export { ESTIMATOR_FACTS, estimatorNames, type HypergradientName, isTooCoarse, passesOf } from "./options/bidora.js";
 export {
@@ -10,20 +11,22 @@ export {
 } from "./options/generation.js";
 export { baseModel, overwrite, partOptions, plainPooling, rowOptions, runFile, session } from "./options/shared.js";
 export {
+  type AskedRun,
   modelIsMissing,
   type RunConfig,
   type RunKey,
   type RunSettings,
   readRunFile,
+  refuseContradictions,
   refuseUnused,
   refuseUnusedForTask,
   renderRunYaml,
-  resolveChecked,
   resolveRun,
   runOptions,
+  saidBy,
   settingSources,
   settingsOf,
+  settle,
   unusedSettings,
   withFound,
 } from "./run.js";
-export { fileToResume, settingsToResume } from "./runToResume.js";

@@ -3,7 +3,7 @@
  * `runOptions`.
  */
 
-import { anObject, checkArguments, optional, options, UsageError, yaml } from "../../base/index.js";
+import { UsageError, yaml } from "../../base/index.js";
 import type { JsonObject, SettingSource } from "../../base/records/index.js";
 import {
   checkSettings,
@@ -44,15 +44,25 @@ export type RunKey = keyof RunTable;
 /** What a user sets, on the command line, in a YAML file or in a call. */
 export type RunSettings = Given<RunTable>;
 
-/** Options with a default that follows from others, after they are resolved. */
+/** Options with a default that follows from others. */
 type Resolved = "model" | "normGradient" | "learningRate" | "upperLearningRate" | "retrainLearningRate" | "output";
 
-/** All settings of a run, those resolved that don't depend on the files of the model and the data. */
+/** All settings of a run, those settled that don't depend on the files of the model and the data. */
 export type RunValues = Omit<Values<RunTable>, Resolved> & {
   readonly [K in Resolved]: NonNullable<Values<RunTable>[K]>;
 };
 
-/** A run with its settings resolved, and where they come from. */
+/** What was said about a run: checked, and without defaults. */
+export interface AskedRun {
+  /** The command line, or the call. */
+  readonly flags: RunSettings;
+  /** The YAML file. */
+  readonly file?: RunSettings;
+  /** The adapter that the run starts from. */
+  readonly adapter?: RunSettings;
+}
+
+/** A run with its settings settled, and where they come from. */
 export type RunConfig = RunValues & {
   /** What the user set: only these can contradict an adapter to start from. */
   readonly given: RunSettings;
@@ -92,36 +102,26 @@ function withoutUndefined(settings: RunSettings): RunSettings {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 
-/** What a user set. */
-const givenIn = ({ flags, file }: Sources): RunSettings =>
-  mergeSources({ ...(flags && { flags }), ...(file && { file }) });
+/** What the user set, by flags and in the file. */
+export const saidBy = ({ flags, file = {} }: AskedRun): RunSettings =>
+  mergeSources({ flags, file: withoutReplaced(file, flags) });
+
+/** Settles a run of which only these settings are given. @throws UsageError for an unknown key or a wrong value, and as `settle` */
+export const resolveRun = (settings: RunSettings): RunConfig => settle({ flags: checkSettings(runOptions, settings) });
 
 /**
- * Checks settings and resolves them.
- * @param flags what the user set
- * @param others what a YAML file and an adapter to start from say
- * @throws UsageError for an unknown key, a wrong value, or settings that are mutually exclusive
+ * Gives every setting its value: what was said, what follows from other settings, or the default.
+ * @throws UsageError if no model is named, and as `refuseContradictions`
  */
-export function resolveRun(flags: RunSettings, others: Pick<Sources, "file" | "adapter"> = {}): RunConfig {
-  const check = (settings: RunSettings | undefined) => checkSettings(runOptions, settings);
-  checkArguments("resolveRun", ["others", others, options({ file: optional(anObject), adapter: optional(anObject) })]);
-  return resolveChecked({ flags: check(flags), file: check(others.file), adapter: check(others.adapter) });
-}
-
-/**
- * Fills in every default, those that follow from other settings included.
- * @param needsModel false as long as the adapter to start from, which may name its base model, has not been read
- * @throws UsageError as `resolveRun`
- */
-export function resolveChecked(
-  { flags = {}, file = {}, adapter = {} }: Omit<Sources, "found" | "derived">,
-  needsModel = true,
-): RunConfig {
-  const sources = { flags, file: withoutReplaced(file, flags), adapter };
-  const settings = withDefaults(runOptions, mergeSources(sources));
-  if (needsModel && settings.model === undefined) throw modelIsMissing(whyNoModel(settings, file));
+export function settle(asked: AskedRun): RunConfig {
+  const { flags, file = {}, adapter } = asked;
+  const said: Sources = { flags, file: withoutReplaced(file, flags), ...(adapter && { adapter }) };
+  const settings = withDefaults(runOptions, mergeSources(said));
+  if (settings.model === undefined) throw modelIsMissing(whyNoModel(settings, file));
   refuseContradictions(settings);
-  return configOf({ ...sources, derived: derivedSettings(settings) });
+  const sources = { ...said, derived: derivedSettings(settings) };
+  // What has no default is in `derived`, or has been checked to be there.
+  return { ...(settings as RunValues), ...mergeSources(sources), given: saidBy(asked), sources } as RunConfig;
 }
 
 /** Where each setting that has a value comes from. A value that model and data only confirm comes from where it was before. */
@@ -144,15 +144,8 @@ function sourceOf({ sources }: RunConfig, key: RunKey): SettingSource {
 export const readRunFile = (path: string): RunSettings => readSettingsFile(path, runOptions);
 
 /** The same run after model and data have been read. */
-export function withFound(config: RunConfig, found: RunSettings): RunConfig {
-  return configOf({ ...config.sources, found });
-}
-
-function configOf(sources: Sources): RunConfig {
-  // What has no default is in `derived`, or has been checked to be there.
-  const settings = withDefaults(runOptions, mergeSources(sources)) as RunValues;
-  return { ...settings, given: givenIn(sources), sources };
-}
+export const withFound = (config: RunConfig, found: RunSettings): RunConfig =>
+  ({ ...config, ...withoutUndefined(found), sources: { ...config.sources, found } }) as RunConfig;
 
 /** The adapter method that a method trains, if it trains one. */
 function adapterOf({ method }: Pick<RunValues, "method">): AdapterMethod | undefined {
@@ -170,19 +163,25 @@ function whyNoModel({ resume, output }: RunSettings, file: RunSettings): string 
   return `, and --output ${output} has no run of bidora's that names it`;
 }
 
-function refuseContradictions(settings: Values<RunTable>): void {
-  const { resume, overwrite } = settings;
+/**
+ * Refuses settings that are mutually exclusive.
+ * @param settings with or without defaults. Without a method, which an adapter may name, only what excludes each other with all methods
+ * @throws UsageError
+ */
+export function refuseContradictions(settings: RunSettings): void {
+  const { resume, overwrite, dtype, method } = settings;
   if (resume && overwrite) {
     throw new UsageError(
       "--resume and --overwrite are mutually exclusive: one continues the run in the folder, the other deletes it.",
     );
   }
-  if (settings.dtype === "float16" && METHODS[settings.method].isBilevel) {
+  if (method === undefined) return;
+  if (dtype === "float16" && METHODS[method].isBilevel) {
     throw new UsageError(
       "--dtype float16 does not go with --method bidora, whose search differentiates gradients that float16 rounds to zero: use bfloat16 or float32.",
     );
   }
-  adapterOf(settings)?.check?.(settings);
+  adapterOf({ method })?.check?.(withDefaults(runOptions, settings));
 }
 
 /** The values of settings that depend on others. */
@@ -237,7 +236,7 @@ export function unusedSettings(config: RunConfig): string[] {
   return [...withoutEffect(runOptions, runOptions, config), ...replaced];
 }
 
-/** The text of `run.yaml`: every setting that has an effect, as resolved, enough to repeat the run. */
+/** The text of `run.yaml`: every setting that has an effect, as settled, enough to repeat the run. */
 export function renderRunYaml(config: RunConfig): string {
   const groups = new Map<string, Record<string, unknown>>();
   const unused = new Set(withoutEffect(runOptions, runOptions, config));

@@ -1,7 +1,8 @@
 // A rank that fails tells the others, so that all end, and so that what all would print on one terminal is printed once.
 import { setTimeout as sleep } from "node:timers/promises";
-import { isLaunched, showElsewhere } from "../../base/index.js";
+import { showElsewhere } from "../../base/index.js";
 import { RankLost } from "./failures.js";
+import { isLaunched } from "./launched.js";
 import type { Ranks } from "./processGroup.js";
 
 /** Milliseconds that rank 0, which may serve the store, waits before it leaves, so that the others read what it says. */

@@ -2,6 +2,7 @@
 
 export { asRank } from "./asRank.js";
 export { Ending } from "./ending.js";
+export { isLaunched, LAUNCHED, launchName } from "./launched.js";
 export { type Place, placeOf, restartsOf, silenceLog } from "./place.js";
 export {
   ALONE,

@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { BidoraError, own } from "../../base/index.js";
 import {
   BEST,
-  checkProvenance,
   checkpointName,
   checkpointSteps,
   type Provenance,
@@ -20,6 +19,7 @@ import { Generator, sameShape, type Tensor } from "../../torch/index.js";
 import type { PhasePlan, ResumePoint } from "../loop/loop.js";
 import { savedForms } from "../steps/level.js";
 import { hookMemory, restoreSnapshot } from "../steps/trainedTensors.js";
+import { checkProvenance } from "./checkProvenance.js";
 import type { CheckpointOptions } from "./checkpoints.js";
 
 /** A run that resumes from a checkpoint. */

@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { join } from "node:path";
 import { BidoraError, type CallContext, packageRoot, UsageError } from "../../base/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
-import { type RunConfig, type RunSettings, refuseUnused } from "../../tasks/config/index.js";
+import type { AskedRun, RunSettings } from "../../tasks/config/index.js";
 import { baseFolder, startOf } from "../run/runInputs.js";
 import type { Estimate } from "./measureRun.js";
 import type { ProcessMessage, SerializedError } from "./process.js";
@@ -10,12 +10,11 @@ import type { ProcessMessage, SerializedError } from "./process.js";
 const PROCESS = join(packageRoot, "dist", "training", "estimates", "process.js");
 
 /** Predicts a run's memory, time and parameter count in a separate process. @throws as `estimate` */
-export async function estimateRun(config: RunConfig, context: HubContext = {}): Promise<Estimate> {
+export async function estimateRun(asked: AskedRun, context: HubContext = {}): Promise<Estimate> {
   context.signal?.throwIfAborted();
-  const { config: decided, adapterFolder } = await startOf(config, context);
-  refuseUnused(config.given, decided);
+  const { config, adapterFolder } = await startOf(asked, context);
   const { revision: _, ...given } = config.given;
-  const model = await baseFolder(decided, context);
+  const model = await baseFolder(config, context);
   // The model is local by now: the process needs neither the network nor the caller's token.
   return inProcess({ ...given, model, ...(adapterFolder !== undefined && { adapter: adapterFolder }) }, context);
 }

@@ -2,7 +2,7 @@ import { sum } from "d3-array";
 import { checkOutput, inspectOutput, type ParameterCounts, type Phase } from "../../base/records/index.js";
 import type { HubContext } from "../../formats/hub/index.js";
 import { namingBadWeights } from "../../models/index.js";
-import { METHODS, type RunConfig, refuseUnused } from "../../tasks/config/index.js";
+import { type AskedRun, METHODS } from "../../tasks/config/index.js";
 import { memoryOf, type RunMemory } from "../../torch/devices/index.js";
 import { resolveDevice } from "../../torch/index.js";
 import { checkpointBytes } from "../checkpoints/rescue.js";
@@ -73,13 +73,13 @@ const REPORT_SECONDS_A_STEP = 1e-5;
  * @throws BidoraError, UsageError as the run itself before its first step, or in a measured step
  */
 export async function measureRun(
-  config: RunConfig,
+  asked: AskedRun,
   { clock = wall, ...context }: MeasureOptions = {},
 ): Promise<Estimate> {
-  const memory = memoryOf(resolveDevice(config.device));
-  const available = memory.free();
   const limits = { deadline: performance.now() + ALL, clock, signal: context.signal };
-  const begin = await checkedStart(config, context);
+  const begin = await checkedStart(asked, context);
+  const memory = memoryOf(resolveDevice(begin.config.device));
+  const available = memory.free();
   const prepared = await prepare(begin, context);
   noteSettings(prepared, context);
   const start = { seconds: clock() / 1000, peak: memory.peak() };
@@ -126,9 +126,8 @@ const shareUntried = (phases: readonly PhaseCost[]): number =>
   1 - sum(phases, ({ sampled }) => sampled.count) / sum(phases, ({ steps }) => steps);
 
 /** Checks what the run checks, except that the output folder may have contents: nothing is written, and it may hold the run itself. */
-async function checkedStart(config: RunConfig, context: HubContext): Promise<RunStart> {
-  const begin = await startOf(config, context);
-  refuseUnused(config.given, begin.config);
+async function checkedStart(asked: AskedRun, context: HubContext): Promise<RunStart> {
+  const begin = await startOf(asked, context);
   const { output, resume, overwrite } = begin.config;
   checkOutput(output);
   if (resume || overwrite) inspectOutput(output, begin.config, inputsOf(begin.config));

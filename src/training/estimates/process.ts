@@ -1,7 +1,7 @@
 // The separate process that measures part of a run; its parent sends the settings.
 
 import { BidoraError } from "../../base/index.js";
-import { type RunSettings, resolveRun } from "../../tasks/config/index.js";
+import type { RunSettings } from "../../tasks/config/index.js";
 import { preloadEngine } from "../../torch/native/index.js";
 import type { Estimate } from "./measureRun.js";
 
@@ -30,7 +30,7 @@ async function work(settings: RunSettings): Promise<ProcessMessage> {
   try {
     const { measureRun } = await import("./measureRun.js");
     const onNote = (note: string) => void tell({ note });
-    return { estimate: await measureRun(resolveRun(settings), { onNote }) };
+    return { estimate: await measureRun({ flags: settings }, { onNote }) };
   } catch (error) {
     return { error: serializeError(error) };
   }

@@ -6,14 +6,18 @@ import { modelFolder, readConfig } from "../../formats/index.js";
 import { type AdapterMetadata, findAdapterMetadata, methodOf, type SavedAdapter } from "../../models/adapters/index.js";
 import { architectureOf, type ModelConfig } from "../../models/index.js";
 import {
+  type AskedRun,
   type Method,
   methodsOf,
   modelIsMissing,
   type RunConfig,
   type RunKey,
   type RunSettings,
+  refuseContradictions,
+  refuseUnused,
   refuseUnusedForTask,
-  resolveChecked,
+  saidBy,
+  settle,
 } from "../../tasks/config/index.js";
 import type { LabelMap } from "../../tasks/data/index.js";
 import {
@@ -167,30 +171,39 @@ export function inputsOf({ model, adapter, data, train, validation, test }: RunC
   return [model, adapter, data, train, validation, test].filter((path) => path !== undefined);
 }
 
-/** Reads the adapter to start from, if one is named; the method and the output folder's default follow it. */
-export async function startOf(asked: RunConfig, context?: HubContext): Promise<RunStart> {
-  const { adapter: saved, adapterFolder } = await findAdapter(asked.adapter, context);
-  return { config: saved ? followAdapter(asked, saved) : asked, saved, adapterFolder };
+/**
+ * Settles a run: reads the adapter to start from, if one is named, which decides all that the user did not set.
+ * @param except settings that have an effect anyway
+ * @throws UsageError for settings without effect, that exclude each other, or that contradict the adapter
+ */
+export async function startOf(
+  asked: AskedRun,
+  context?: HubContext,
+  except: readonly RunKey[] | "all" = [],
+): Promise<RunStart> {
+  const said = saidBy(asked);
+  // Before an adapter is downloaded.
+  if (said.adapter !== undefined) refuseContradictions(said);
+  const { adapter: saved, adapterFolder } = await findAdapter(said.adapter, context);
+  const config = settle(saved ? { ...asked, adapter: adapterSettings(said, saved) } : asked);
+  if (except !== "all") refuseUnused(config.given, config, except);
+  return { config, saved, adapterFolder };
 }
 
-/**
- * The run's settings with those of the adapter, for all that the user did not set.
- * @throws UsageError if a setting of the user contradicts the adapter, naming both values
- */
-function followAdapter(config: RunConfig, saved: SavedAdapter): RunConfig {
+/** What an adapter says about a run that starts from it. @throws UsageError if a setting of the user contradicts it, naming both values */
+function adapterSettings(said: RunSettings, saved: SavedAdapter): RunSettings {
   const { config: own, metadata } = saved;
   const adapter = methodOf(own);
   const settings: RunSettings = { ...adapter.toSettings(own), ...startSettings(saved) };
-  const base = config.given.model === undefined ? baseSettings(saved) : {};
+  const base = said.model === undefined ? baseSettings(saved) : {};
   for (const key of Object.keys(settings) as RunKey[]) {
-    if (key in config.given && !adapter.retunable.includes(key) && !isSame(config.given[key], settings[key]))
-      throw conflict(key, config.given[key], settings[key]);
+    if (key in said && !adapter.retunable.includes(key) && !isSame(said[key], settings[key]))
+      throw conflict(key, said[key], settings[key]);
   }
   const possible = methodsOf(own.method);
   const method = possible.find((name) => name === metadata?.method) ?? (own.method as Method);
-  const { method: given } = config.given;
-  if (given !== undefined && !possible.includes(given)) throw conflict("method", given, method);
-  return resolveChecked({ ...config.sources, adapter: { ...settings, ...base, method } });
+  if (said.method !== undefined && !possible.includes(said.method)) throw conflict("method", said.method, method);
+  return { ...settings, ...base, method };
 }
 
 /** The base model that an adapter names. The revision belongs to a repository. */

@@ -138,7 +138,7 @@ describe("single values", () => {
   });
 
   test.each(options.filter(([key]) => !OWN.includes(key)))("%s", (key, option) => {
-    const own = fc.oneof(value, fc.constantFrom<unknown>(...option.words, option.default ?? "a"));
+    const own = fc.oneof(value, fc.constantFrom<unknown>(...(option.words ?? []), option.default ?? "a"));
     fc.assert(
       fc.property(own, (given) => {
         fc.pre(!isQuoted(option, given));

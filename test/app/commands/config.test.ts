@@ -52,6 +52,17 @@ test("an adapter to start from decides its method and rank", async () => {
   expect(found).toMatchObject({ adapter: "flag", method: "adapter", rank: "adapter", batchSize: "default" });
 });
 
+test("settings that exclude each other are refused before the adapter is looked for", async () => {
+  const missing = { adapter: "/nowhere/adapter" };
+  const refused = (settings: ConfigSettings) => expect(config({ ...missing, ...settings })).rejects;
+  await refused({ method: "bidora", dtype: "float16" }).toThrow(/float16 does not go with --method bidora/);
+  await refused({ method: "adalora", adaloraInitRank: 2 }).toThrow(/adalora-init-rank 2 is below --rank 8/);
+  const both = runFile("adapter: /nowhere/adapter\nresume: true\noverwrite: true\n");
+  await expect(config({ run: both })).rejects.toThrow(/mutually exclusive/);
+  // The adapter says which method it is.
+  await refused({ dtype: "float16" }).toThrow(/nowhere/);
+});
+
 test("a YAML file that names an adapter to start from is still the source of its settings", async () => {
   const run = runFile(`model: ${MODEL}\nadapter: ${ADAPTER}\nbatchSize: 4\n`);
   expect(sourcesOf(await config({ run, seed: 1 }))).toMatchObject({

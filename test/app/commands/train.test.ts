@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { eventStream } from "../../../src/app/commands/eventStream.js";
 import { finetune, train } from "../../../src/app/commands/finetune.js";
 import type { RunEvent } from "../../../src/base/records/events.js";
-import { eventStream } from "../../../src/base/stream.js";
 import { temporaryFolders } from "../../formats/temporaryFolder.js";
 import { GOLDEN } from "../../parity/goldenFiles.js";
 

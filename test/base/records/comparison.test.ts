@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readComparisonFile } from "../../../src/base/records/comparison.js";
+import { readComparisonFile } from "../../../src/base/records/comparisonFile.js";
 import { freshPath } from "../../support/workFolder.js";
 
 const shared = {

@@ -5,8 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { finetune } from "../../../src/app/commands/finetune.js";
 import { evaluate } from "../../../src/app/commands/models/evaluate.js";
 import type { RunEvent } from "../../../src/base/records/events.js";
-import { writeAnalysis } from "../../../src/studies/report/writeReport.js";
-import { writeReport } from "../../../src/studies/report/writeReport.js";
+import { writeAnalysis, writeReport } from "../../../src/studies/report/writeReport.js";
 import { EARLIER_ROOT } from "../../support/golden.js";
 
 // Files that the first version wrote (test/golden/earlier/make.mjs), which every later one must read.

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { quickstart } from "../../../src/app/commands/quickstart.js";
-import { COMPARISON, readComparisonFile } from "../../../src/base/records/comparison.js";
+import { COMPARISON, readComparisonFile } from "../../../src/base/records/comparisonFile.js";
 import { clearComparison, comparedRunFolder, readPlan } from "../../../src/base/records/comparisonFolder.js";
 import { BERT, bidora, fresh, list } from "../support.js";
 

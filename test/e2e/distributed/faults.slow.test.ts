@@ -4,7 +4,7 @@ import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { freePort } from "../../../src/app/launcher/freePort.js";
+import { freePort } from "../../../src/app/launcher/launch.js";
 import { bidora, bytes, fresh } from "../support.js";
 import { BASE, ended, lossesIn, type Printing, startRanks, startWith, TINY } from "./support.js";
 

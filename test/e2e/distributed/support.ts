@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePort } from "../../../src/app/launcher/freePort.js";
+import { freePort } from "../../../src/app/launcher/launch.js";
 import type { RunEvent, StepEvent } from "../../../src/base/records/events.js";
 import { flagOf } from "../../../src/base/settings/option.js";
 import { BERT, ROWS } from "../support.js";

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { writeChecksums } from "../../../src/base/records/checksums.js";
 import { MARKER } from "../../../src/base/records/names.js";
 import { openSafetensors, saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";
-import { resolveRun, settingsOf } from "../../../src/tasks/config/index.js";
+import { settingsOf } from "../../../src/tasks/config/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { findCheckpoint, type ResumingRun } from "../../../src/training/checkpoints/resume.js";
 import { plansOf, prepare } from "../../../src/training/run/prepare.js";
@@ -33,7 +33,7 @@ beforeAll(async () => {
   whole = (await run(SETTINGS)).output;
   left = fresh();
   await run({ ...SETTINGS, output: left }, abortAfter(4));
-  const prepared = await prepare(await startOf(resolveRun({ ...SMALL, ...SETTINGS, output: left })));
+  const prepared = await prepare(await startOf({ flags: { ...SMALL, ...SETTINGS, output: left } }));
   resuming = {
     config: prepared.config,
     settings: settingsOf(prepared.config),

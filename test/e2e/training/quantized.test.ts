@@ -172,7 +172,7 @@ test("the least memory that a run takes counts the blocks", async () => {
 });
 
 test("an estimate is made of a run on a quantized base", async () => {
-  const estimate = await measureRun(resolveRun({ ...settings, ...HELD, method: "lora", output: fresh() }));
+  const estimate = await measureRun({ flags: { ...settings, ...HELD, method: "lora", output: fresh() } });
   const { trained } = estimate.parameters;
   expect([estimate.steps, trained > 0, estimate.warnings]).toEqual([3, true, []]);
 });

@@ -5,7 +5,6 @@ import { readConfig } from "../../../src/formats/checkpoint.js";
 import { openSafetensors, saveSafetensors } from "../../../src/formats/safetensors/safetensors.js";
 import { loadModel, modelInput } from "../../../src/models/index.js";
 import { EVALUATION } from "../../../src/models/nn/index.js";
-import { resolveRun } from "../../../src/tasks/config/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { prepare } from "../../../src/training/run/prepare.js";
 import { startOf } from "../../../src/training/run/runInputs.js";
@@ -71,8 +70,8 @@ test("full fine-tuning in bfloat16 has the forward pass of the bfloat16 checkpoi
     const head = ownHead(readConfig(CHECKPOINT));
     return (await loadModel(CHECKPOINT, { ...head, dtype, generator: new torch.Generator(0) })).model;
   };
-  const config = resolveRun({ ...SMALL, method: "full", dtype: "bfloat16", output: fresh() });
-  const prepared = await prepare(await startOf(config));
+  const flags = { ...SMALL, method: "full", dtype: "bfloat16", output: fresh() } as const;
+  const prepared = await prepare(await startOf({ flags }));
   const contexts = [EVALUATION, { masks: undefined }];
   for (const context of contexts) {
     const logits = prepared.loaded.model.forward(input, context);

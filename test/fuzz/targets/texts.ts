@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { fullMatch, groupAt, isPattern } from "../../../src/base/patterns.js";
 import { readSpec } from "../../../src/studies/comparison/spec/spec.js";
-import { readRunFile, resolveRun } from "../../../src/tasks/config/index.js";
+import { readRunFile, settle } from "../../../src/tasks/config/index.js";
 import { ChatTemplate } from "../../../src/text/chatTemplate.js";
 import { GOLDEN, golden, placed, ROOT } from "../files.js";
 import { latin1, mutatedText } from "../mutations.js";
@@ -319,7 +319,7 @@ const yaml = target({
   run(text) {
     const path = join(placed({ "run.yaml": text }), "run.yaml");
     if (/^(methods|seeds|tasks):/m.test(text)) readSpec({}, path);
-    else resolveRun({}, { file: readRunFile(path) });
+    else settle({ flags: {}, file: readRunFile(path) });
   },
 });
 

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, test } from "vitest";
 import { compare } from "../../../src/app/commands/compare.js";
-import { readComparisonFile } from "../../../src/base/records/comparison.js";
+import { readComparisonFile } from "../../../src/base/records/comparisonFile.js";
 import { collectRuns, missingRuns } from "../../../src/studies/comparison/results/collectRuns.js";
 import { writeComparison } from "../../../src/studies/comparison/results/results.js";
 import { fresh } from "../../e2e/support.js";

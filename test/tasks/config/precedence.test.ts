@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type RunSettings, resolveRun, withFound } from "../../../src/tasks/config/index.js";
+import { type RunSettings, settle, withFound } from "../../../src/tasks/config/index.js";
 import { mergeSources, SOURCES, type Sources } from "../../../src/tasks/config/run.js";
 
 test("each source takes precedence over those after it, and leaves other settings to them", () => {
@@ -18,10 +18,10 @@ test("a run takes settings from what is found, flags, file, adapter, other setti
   const flags = { model: "m", alpha: 1 };
   const file = { model: "other", alpha: 2, rank: 3 };
   const adapter = { alpha: 4, rank: 5, dropout: 0.5, normGradient: "detached" } as const;
-  const run = resolveRun(flags, { file, adapter });
+  const run = settle({ flags, file, adapter });
   expect(run).toMatchObject({ model: "m", alpha: 1, rank: 3, dropout: 0.5, normGradient: "detached", batchSize: 32 });
   expect(run.given).toEqual({ model: "m", alpha: 1, rank: 3 });
-  expect(resolveRun(flags).normGradient).toBe("full");
+  expect(settle({ flags }).normGradient).toBe("full");
 
   const found = withFound(run, { dtype: "bfloat16", alpha: 9, rank: undefined, task: "regression" });
   expect(found).toMatchObject({ dtype: "bfloat16", alpha: 9, rank: 3, task: "regression" });

@@ -11,6 +11,7 @@ import {
   renderRunYaml,
   resolveRun,
   runOptions,
+  settle,
   unusedSettings,
 } from "../../../src/tasks/config/index.js";
 import { OPTIMIZERS, type OptimizerName } from "../../../src/torch/optim/index.js";
@@ -88,7 +89,7 @@ describe("resolveRun", () => {
   });
 
   test("knows what the user set, which takes precedence over defaults that follow from other settings", () => {
-    const run = resolveRun({ model: "m", rank: 8, alpha: undefined }, { adapter: { rank: 4, alpha: 32 } });
+    const run = settle({ flags: { model: "m", rank: 8, alpha: undefined }, adapter: { rank: 4, alpha: 32 } });
     expect(run).toMatchObject({ rank: 8, alpha: 32 });
     expect(Object.keys(run.given)).toEqual(["model", "rank"]);
   });
@@ -101,6 +102,8 @@ describe("resolveRun", () => {
   test("refuses what can't be", () => {
     expect(() => resolveRun({})).toThrow("--model is missing");
     expect(() => resolveRun({ model: "m", resume: true, overwrite: true })).toThrow(/are mutually exclusive/);
+    expect(() => resolveRun({ model: "m", dtype: "float16" })).toThrow(/float16 does not go with --method bidora/);
+    expect(() => resolveRun({ model: "m", dtype: "float16", method: "lora" })).not.toThrow();
     expect(() => resolveRun({ model: "m", rank: 0 })).toThrow("rank takes a whole number of at least 1; got 0.");
     expect(() => resolveRun({ model: "m", rnak: 3 } as never)).toThrow('Unknown setting "rnak". Did you mean "rank"?');
   });
@@ -203,7 +206,7 @@ describe("a setting without effect is refused by name", () => {
   });
 
   test("a flag replaces its alternative in the file's other word for the same length", () => {
-    const given = (file: RunSettings, flags: RunSettings) => resolveRun({ model: "m", ...flags }, { file }).given;
+    const given = (file: RunSettings, flags: RunSettings) => settle({ flags: { model: "m", ...flags }, file }).given;
     expect(given({ maxSteps: 5, rank: 4 }, { epochs: 1 })).toEqual({ model: "m", rank: 4, epochs: 1 });
     expect(given({ retrainEpochs: 5 }, { retrainSteps: 1 })).toEqual({ model: "m", retrainSteps: 1 });
     expect(given({ searchFraction: 0.5 }, { searchFolds: 3 })).toEqual({ model: "m", searchFolds: 3 });

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { freePort } from "../../../src/app/launcher/freePort.js";
+import { freePort } from "../../../src/app/launcher/launch.js";
 import * as torch from "../../../src/torch/index.js";
 import { expectSameBits } from "../sameBits.js";
 

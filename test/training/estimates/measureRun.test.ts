@@ -2,7 +2,7 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { RunEvent } from "../../../src/base/records/events.js";
-import { methodNames, type RunSettings, resolveRun } from "../../../src/tasks/config/index.js";
+import { methodNames, type RunSettings, settle } from "../../../src/tasks/config/index.js";
 import { namedDatasets } from "../../../src/tasks/datasets/index.js";
 import { evaluationCounts, measureTexts, type PhaseCost } from "../../../src/training/estimates/costs.js";
 import { measureRun, notesOnPhases, warningsOf } from "../../../src/training/estimates/measureRun.js";
@@ -11,9 +11,10 @@ import { fresh, GOLDEN, jsonl, oneLayer, run as runOf, SMALL, write } from "../.
 
 const MODEL = oneLayer("bert/single");
 const run = (settings: RunSettings) => runOf({ model: MODEL, ...settings });
-const configOf = (settings: RunSettings) => resolveRun({ ...SMALL, model: MODEL, output: fresh("none"), ...settings });
+const asked = (settings: RunSettings) => ({ flags: { ...SMALL, model: MODEL, output: fresh("none"), ...settings } });
+const configOf = (settings: RunSettings) => settle(asked(settings));
 
-const measured = (settings: RunSettings) => measureRun(configOf(settings));
+const measured = (settings: RunSettings) => measureRun(asked(settings));
 
 /** A clock that is a second on whenever it is looked at: what takes how long does not depend on the machine. */
 function ticking(): () => number {
@@ -60,7 +61,7 @@ describe("a measurement", () => {
 
   it("is in seconds of the given clock, and grows with steps and evaluations", async () => {
     const foretold = (settings: RunSettings) =>
-      measureRun(configOf({ method: "lora", ...settings }), { clock: ticking() });
+      measureRun(asked({ method: "lora", ...settings }), { clock: ticking() });
     const few = await foretold({ maxSteps: 4 });
     // From one look at the clock to the next.
     expect(few.secondsPerStep).toBe(1);

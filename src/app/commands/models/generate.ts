@@ -45,8 +45,7 @@ export async function* generatedRows(settings: GenerateCall, context: HubContext
   checkPrompts(settings);
   if (settings.chat)
     throw new UsageError("--chat is for the terminal: load() a model, and give its generate() conversations.");
-  const read = [input, model, adapter].filter((path) => path !== undefined);
-  const path = output === undefined ? undefined : freeFile(output, overwrite, read);
+  const path = output === undefined ? undefined : freeFile(output, overwrite, [input, model, adapter]);
   const reading = { labels: "optional", onNote: context.onNote } as const;
   const examples = input === undefined ? undefined : (await loadLanguage(input, reading)).examples;
   const generator = await generatorFor(settings, context);

@@ -4,7 +4,7 @@ import { type Given, pick } from "../../../base/settings/index.js";
 import { baseModel, generateOptions, rowOptions } from "../../../tasks/config/index.js";
 import { chosenTask } from "../../../tasks/datasets/index.js";
 import { findModel, Model, openForInference } from "../../../use/inference/index.js";
-import { checkedCall, HUB_HOOKS, type HubHooks } from "../command.js";
+import { checkedCall, HUB_HOOKS, type HubHooks, readBy } from "../command.js";
 
 const options = {
   ...baseModel,
@@ -22,7 +22,12 @@ export type LoadSettings = Given<typeof options>;
  *   head, `ADAPTER_MISFIT` for an adapter of another base model, and for files that can't be read
  */
 export async function load(settings: LoadSettings, hooks: HubHooks<"task"> = {}): Promise<Model> {
-  const [called, context] = checkedCall("load", { options, hooks: [...HUB_HOOKS, "task"] }, settings, hooks);
+  const [called, context] = checkedCall(
+    "load",
+    { options, read: readBy(options), hooks: [...HUB_HOOKS, "task"] },
+    settings,
+    hooks,
+  );
   const { signal } = context;
   const asked = chosenTask(called.task, context.task);
   const found = await findModel(called, context);

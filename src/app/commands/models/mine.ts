@@ -107,8 +107,7 @@ async function mined(settings: Settings<typeof options>, context: HubContext): P
   const { model, adapter, corpus, rangeMin, rangeMax, numNegatives } = settings;
   if (rangeMax !== undefined && rangeMax <= rangeMin)
     throw new UsageError(`--range-max ${rangeMax} leaves no candidate beyond --range-min ${rangeMin}: give more.`);
-  const read = [input, corpus, model, adapter].filter((path) => path !== undefined);
-  const path = freeFile(output, settings.overwrite, read);
+  const path = freeFile(output, settings.overwrite, [input, corpus, model, adapter]);
   const found = await findModel(settings, context);
   const open = await openForInference(found, { ...settings, merge: undefined }, taskOf("embedding"));
   const counts = { rows: 0, negatives: 0, short: 0, leftOut: 0 };

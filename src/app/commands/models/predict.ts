@@ -105,11 +105,10 @@ function requireInput({ input }: PredictCall): string {
 
 /** Predicts rows and, with `output`, writes the file after the last one. */
 async function* predictionsFor(settings: PredictCall, context: Context): AsyncGenerator<Prediction> {
-  const { output, split, limit } = settings;
+  const { output, split, limit, overwrite, model, adapter } = settings;
   const { signal, onNote } = context;
   const input = requireInput(settings);
-  const read = [input, settings.model, settings.adapter].filter((path) => path !== undefined);
-  const path = output === undefined ? undefined : freeFile(output, settings.overwrite, read);
+  const path = output === undefined ? undefined : freeFile(output, overwrite, [input, model, adapter]);
   const asked = chosenTask(settings.task, context.task);
   const folder = asked && isNamedFolder(asked, input) ? asked : undefined;
   refuseWithoutEffect(options, settings, { isDatasetFolder: folder !== undefined });

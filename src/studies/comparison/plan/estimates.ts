@@ -6,7 +6,7 @@ import { formatBytes, formatCount, formatSeconds, own } from "../../../base/inde
 import { readStepCosts, type StepCosts, writeStepCosts } from "../../../base/records/index.js";
 import { omit } from "../../../base/settings/index.js";
 import type { HubContext } from "../../../formats/hub/index.js";
-import { METHODS, type RunConfig, type RunKey, type RunSettings, resolveRun } from "../../../tasks/config/index.js";
+import { METHODS, type RunConfig, type RunKey, type RunSettings } from "../../../tasks/config/index.js";
 import { subsetsOf } from "../../../tasks/data/index.js";
 import { readSplits, taskOf } from "../../../tasks/datasets/index.js";
 import { estimateRun } from "../../../training/estimates/index.js";
@@ -74,7 +74,7 @@ async function measured({ method, given }: RunConfig): Promise<StepCosts> {
   const unmeasured = ["epochs", "retrainEpochs", "evalEvery", "earlyStopping", "earlyStoppingMetric"] as const;
   const rest = omit(given, ...unmeasured);
   const typical = async (length: object) =>
-    (await estimateRun(resolveRun({ ...rest, ...length, output: unusedOutput() }))).secondsPerStep;
+    (await estimateRun({ flags: { ...rest, ...length, output: unusedOutput() } })).secondsPerStep;
   if (!METHODS[method].isBilevel) {
     const train = await typical({ maxSteps: MEASURED_STEPS });
     return { train, search: train, retrain: train };
@@ -127,7 +127,7 @@ export async function expectedCosts(cells: readonly Cell[], jobs: number, contex
   const pairs: ExpectedCost[] = [];
   for (const alike of groups.values()) {
     const { task, variant, settings, point } = alike[0]!;
-    const found = await estimateRun(resolveRun({ ...settings, output: unusedOutput() }), context);
+    const found = await estimateRun({ flags: { ...settings, output: unusedOutput() } }, context);
     const { parameters, steps, seconds, peakMemoryBytes } = found;
     pairs.push({
       ...{ task, method: variant.name, isOfGrid: point !== undefined, tried: thatCost(point), runs: alike.length },
