@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { quickstartModel } from "../src/app/quickstart/models.js";
 import { LabelMap } from "../src/tasks/data/index.js";
 import { namedDatasets } from "../src/tasks/datasets/index.js";
-import { encodeRows, TASKS, type Task } from "../src/tasks/index.js";
+import { encodeExamples, TASKS, type Task } from "../src/tasks/index.js";
 import { loadTokenizer } from "../src/text/index.js";
 import { machine } from "./machine.js";
 import { ownWorker, ROOT, unpinEnvironment } from "./programs.js";
@@ -28,7 +28,7 @@ async function writeRows(model: string, file: string): Promise<void> {
   const set = namedDatasets["glue/mrpc"];
   const { examples } = await set.load(join(values.data, "glue", "MRPC"), "train");
   const encoding = { labels: new LabelMap(set.labelNames), maxLength: 512 };
-  const rows = await encodeRows(TASKS[set.task] as Task, examples, await loadTokenizer(model), encoding);
+  const rows = await encodeExamples(TASKS[set.task] as Task, examples, await loadTokenizer(model), encoding);
   writeFileSync(file, JSON.stringify({ rows: rows.map(({ inputIds: ids, target: label }) => ({ ids, label })) }));
 }
 

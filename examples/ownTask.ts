@@ -1,10 +1,10 @@
 // A custom task that predicts a share between 0 and 1: node build/examples/ownTask.js [MODEL] [TRAIN] [VALIDATION] [OUTPUT]
 import {
+  type EncodedExample,
   evaluate,
   finetune,
   loadTexts,
   type metrics,
-  type NumberRow,
   nn,
   readNumber,
   regression,
@@ -17,10 +17,10 @@ interface SharePrediction {
   readonly share: number;
 }
 
-const targets = (rows: readonly NumberRow[]) =>
+const targets = (examples: readonly EncodedExample<number>[]) =>
   torch.tensor(
-    rows.map(({ target }) => target as number),
-    [rows.length, 1],
+    examples.map(({ target }) => target as number),
+    [examples.length, 1],
   );
 
 const meanAbsoluteError: metrics.Metric<number, SharePrediction, number> = {
@@ -30,7 +30,7 @@ const meanAbsoluteError: metrics.Metric<number, SharePrediction, number> = {
 };
 
 /** The model's output is the logit of the share; the loss is the binary cross-entropy with the share as the target probability. */
-const share: Task<TextExample<number>, NumberRow, SharePrediction, number> = {
+const share: Task<TextExample<number>, EncodedExample<number>, SharePrediction, number> = {
   rows: "one or two texts, a number between 0 and 1",
   head: regression.head,
   peftTaskType: "SEQ_CLS",
@@ -38,7 +38,7 @@ const share: Task<TextExample<number>, NumberRow, SharePrediction, number> = {
   read: (file, options) => loadTexts(file, { read: readNumber }, options),
   encode: (examples, tokenizer, options) => regression.encode(examples, tokenizer, options),
   weight: () => 1,
-  loss: (outputs, { rows }) => nn.binaryCrossEntropy(outputs, targets(rows)),
+  loss: (outputs, { examples }) => nn.binaryCrossEntropy(outputs, targets(examples)),
   predict: ([outputs]) => ({ share: 1 / (1 + Math.exp(-(outputs?.values[0] as number))) }),
   reference: ({ label }) => label as number,
   scorer: () => ({ main: "meanAbsoluteError", metric: meanAbsoluteError }),

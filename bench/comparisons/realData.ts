@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { LabelMap } from "../../src/tasks/data/index.js";
 import { namedDatasets } from "../../src/tasks/datasets/index.js";
 import type { NamedDataset } from "../../src/tasks/datasets/namedDatasets.js";
-import { encodeRows, TASKS, type Task } from "../../src/tasks/index.js";
+import { encodeExamples, TASKS, type Task } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import { before, type Context, own, peft } from "../context.js";
 import type { Goal, Row } from "../rows.js";
@@ -43,7 +43,7 @@ async function writeRows(context: Context, { name, folder }: RealSet, split: "tr
   const chosen = examples.slice(0, context.quick ? 96 : 320);
   const tokenizer = await loadTokenizer(join(context.dataFolder, "tokenizers", "roberta"));
   const labels = set.labelNames.length ? new LabelMap(set.labelNames) : undefined;
-  const encoded = await encodeRows(TASKS[set.task] as Task, chosen, tokenizer, { labels, maxLength: 512 });
+  const encoded = await encodeExamples(TASKS[set.task] as Task, chosen, tokenizer, { labels, maxLength: 512 });
   const file = join(context.scratch, `${folder}-${split}.json`);
   writeFileSync(file, JSON.stringify({ rows: encoded.map(({ inputIds: ids, target: label }) => ({ ids, label })) }));
   return { file, rows: encoded.length, of: examples.length };

@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { IGNORED_LABEL } from "../../src/models/nn/index.js";
-import type { EmbeddingRow } from "../../src/tasks/embedding/rows.js";
-import type { EncodedRow } from "../../src/tasks/index.js";
+import type { EncodedEmbeddingExample } from "../../src/tasks/embedding/encode.js";
+import type { EncodedExample } from "../../src/tasks/index.js";
 import type { Kind, OwnSpec, RowsFile, Shape } from "../turns/protocol.js";
 
 /** Enough batches for a search, whose upper level takes a fifth of the rows. */
 const BATCHES = 40;
 
-export function rowsOf(spec: OwnSpec): EncodedRow[] {
+export function rowsOf(spec: OwnSpec): EncodedExample[] {
   if ("shape" in spec) return randomRows(spec.shape, spec.kind);
   const { rows } = JSON.parse(readFileSync(spec.data, "utf8")) as RowsFile;
   if (spec.kind === "embedding") return rows.map((row, i) => textsRow(row, { file: spec.data, line: i + 1 }));
@@ -20,7 +20,7 @@ export function rowsOf(spec: OwnSpec): EncodedRow[] {
 }
 
 /** A text to embed, or a pair of texts. */
-function textsRow({ ids, label }: RowsFile["rows"][number], at: EncodedRow["at"]): EmbeddingRow {
+function textsRow({ ids, label }: RowsFile["rows"][number], at: EncodedExample["at"]): EncodedEmbeddingExample {
   const texts = typeof label === "number" ? [ids] : [ids, label];
   const inputIds = texts.flat();
   return {
@@ -44,7 +44,7 @@ function nextTokens(labels: readonly number[]): number[] {
 }
 
 /** Random rows; a language model is trained on all tokens. */
-function randomRows({ rows, length }: Shape, kind: Kind): EncodedRow[] {
+function randomRows({ rows, length }: Shape, kind: Kind): EncodedExample[] {
   let state = 1;
   const below = (count: number) => {
     state = (state * 48271) % 2147483647; // Park and Miller's generator; any varied values would do

@@ -33,7 +33,7 @@ export interface ModelInput {
 
 /** Checks an argument that must be rows of tokens. */
 export const rowsOfTokens = listOf(
-  "a list of rows, as encodeRows gives them",
+  "a list of rows, as encodeExamples gives them",
   having("a row of tokens", "inputIds", "tokenTypeIds"),
 );
 

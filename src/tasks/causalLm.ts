@@ -1,15 +1,16 @@
-// Shapes: N tokens of all rows, K predicted tokens (those that the loss is computed on), H hidden size.
+// Shapes: N tokens of all examples, K predicted tokens (those that the loss is computed on), H hidden size.
 import * as z from "zod";
 import { IGNORED_LABEL, linearCrossEntropy, tokenLosses } from "../models/nn/index.js";
 import * as torch from "../torch/index.js";
+import type { ExampleOutputs } from "./batch.js";
+import { targetOf } from "./batch.js";
 import { type LanguageExample, loadLanguage } from "./data/index.js";
-import { encodeLanguageRows, type LanguageRow } from "./encodeLanguage.js";
+import { type EncodedLanguageExample, encodeLanguageExamples } from "./encodeLanguage.js";
 import { type PredictedTokens, tokenPrediction } from "./metrics/index.js";
-import type { RowOutputs, Task } from "./task.js";
-import { targetOf } from "./texts.js";
+import type { Task } from "./task.js";
 
 /** Causal language modeling: the next token is predicted from the tokens before it. */
-export const causalLm: Task<LanguageExample, LanguageRow, PredictedTokens> = {
+export const causalLm: Task<LanguageExample, EncodedLanguageExample, PredictedTokens> = {
   rows: '`{"prompt", "completion"}`, `{"messages": [{"role", "content"}, …]}`, or `{"text"}`',
   head: { className: "ForCausalLM" },
   peftTaskType: "CAUSAL_LM",
@@ -21,13 +22,13 @@ export const causalLm: Task<LanguageExample, LanguageRow, PredictedTokens> = {
   reference: () => undefined,
   async encode(examples, tokenizer, { maxLength, trainOn }) {
     const single = examples.flatMap(withEachReference);
-    return (await encodeLanguageRows(single, tokenizer, { maxLength, trainOn })).flat();
+    return (await encodeLanguageExamples(single, tokenizer, { maxLength, trainOn })).flat();
   },
   weight: lossTokens,
-  outputRows: lossTokens,
+  outputVectors: lossTokens,
   /** The loss of each predicted token, and 1 if the model ranks it first: [K, 2]. In training only the sum of losses: [1, 1]. */
   forward(model, batch, context) {
-    const targets = batch.rows.flatMap(targetOf);
+    const targets = batch.examples.flatMap(targetOf);
     const indices = targets.flatMap((target, i) => (target === IGNORED_LABEL ? [] : [i]));
     const { device } = batch.inputIds;
     const ids = (list: readonly number[]) => torch.tensor(list, [list.length], "int64", device);
@@ -53,12 +54,12 @@ function withEachReference(example: LanguageExample): LanguageExample[] {
 }
 
 /** The number of tokens that the loss is computed on. */
-function lossTokens(row: LanguageRow): number {
-  return targetOf(row).reduce((n, id) => (id === IGNORED_LABEL ? n : n + 1), 0);
+function lossTokens(example: EncodedLanguageExample): number {
+  return targetOf(example).reduce((n, id) => (id === IGNORED_LABEL ? n : n + 1), 0);
 }
 
-/** Sums over the columns of a row's tokens. */
-function tokenSums({ values, width }: RowOutputs): PredictedTokens {
+/** Sums over the columns of an encoded example's tokens. */
+function tokenSums({ values, width }: ExampleOutputs): PredictedTokens {
   const sum = (column: number) => values.reduce((sum, value, i) => (i % width === column ? sum + value : sum), 0);
   return { loss: sum(0), tokens: values.length / width, correct: sum(1) };
 }

@@ -13,14 +13,14 @@ export interface MarkedText {
   readonly loss: boolean | readonly Span[];
 }
 
-/** Renders conversations with a tokenizer's chat template; errors name the row. */
+/** Renders conversations with a tokenizer's chat template; errors name the example. */
 export class ChatRenderer {
-  /** The same date in all rows, for templates that write it. */
+  /** The same date in all examples, for templates that write it. */
   private readonly now = new Date();
 
   constructor(private readonly tokenizer: Tokenizer) {}
 
-  /** @throws BidoraError naming a row that the template refuses */
+  /** @throws BidoraError naming an example that the template refuses */
   render(messages: readonly Message[], addGenerationPrompt: boolean, at: Location): RenderedChat {
     const template = this.tokenizer.chatTemplate();
     try {

@@ -1,5 +1,5 @@
 /**
- * Whether predictions are the same whatever the row: one label for every row or word, one set of labels, one number. False for fewer
+ * Whether predictions are the same whatever the example: one label for every example or word, one set of labels, one number. False for fewer
  * than two of them, and for predictions of other kinds, such as texts and embeddings.
  */
 export function isConstant(predictions: readonly object[]): boolean {
@@ -16,7 +16,7 @@ function decisionsOf({ value, label, labels, tokens }: Decision): readonly unkno
 }
 
 /**
- * The mean cross-entropy, over rows of these classes, of always predicting the shares that the known classes have: what a model without
+ * The mean cross-entropy, over examples of these classes, of always predicting the shares that the known classes have: what a model without
  * any input reaches. Infinite if a class is not among the known ones.
  */
 export function lossOfShares(known: readonly number[], classes: readonly number[]): number {

@@ -1,19 +1,19 @@
-/** Rows for language models as token ids, with the tokens that the loss is computed on. */
+/** Examples for language models as token ids, with the tokens that the loss is computed on. */
 import { UsageError } from "../base/index.js";
 import { IGNORED_LABEL } from "../models/nn/index.js";
 import type { Message, TextTokens, Tokenizer } from "../text/index.js";
+import type { EncodedExample, TrainOn } from "./batch.js";
 import { ChatRenderer, codePointSpans, lossMask, type MarkedText } from "./chatSpans.js";
 import type { LanguageExample, LanguageInput, Location } from "./data/index.js";
-import { withRowInErrors } from "./encodeRows.js";
-import type { EncodedRow, TrainOn } from "./task.js";
+import { withExampleInErrors } from "./encodeExamples.js";
 
 /** The target of a token is the next token, where the loss is computed on that, else -100. */
-export type LanguageRow = EncodedRow<readonly number[]>;
+export type EncodedLanguageExample = EncodedExample<readonly number[]>;
 
 export interface LanguageEncoding {
-  /** By default the completion, the assistant's messages, or the whole text, by the kind of row. */
+  /** By default the completion, the assistant's messages, or the whole text, by the kind of example. */
   readonly trainOn?: TrainOn | undefined;
-  /** The maximum number of tokens in a row. Longer rows are truncated on the right; longer texts are continued in further rows. */
+  /** The maximum number of tokens in an encoded example. Longer ones are truncated on the right; longer texts are continued in further parts. */
   readonly maxLength?: number | undefined;
 }
 
@@ -21,17 +21,17 @@ export interface LanguageEncoding {
 const CHUNK = 4096;
 
 /**
- * Encodes examples for language models: each as one row, or a long text as several.
+ * Encodes examples for language models: each as one, or a long text in several parts.
  * @throws BidoraError naming the example that the tokenizer or its chat template refuses
  */
-export async function encodeLanguageRows(
+export async function encodeLanguageExamples(
   examples: readonly LanguageExample[],
   tokenizer: Tokenizer,
   { trainOn, maxLength = Number.POSITIVE_INFINITY }: LanguageEncoding = {},
-): Promise<LanguageRow[][]> {
+): Promise<EncodedLanguageExample[][]> {
   const front = await tokenizer.prefixIds();
   const renderer = new ChatRenderer(tokenizer);
-  const rows: LanguageRow[][] = [];
+  const encoded: EncodedLanguageExample[][] = [];
   for (let first = 0; first < examples.length; first += CHUNK) {
     const written = examples
       .slice(first, first + CHUNK)
@@ -45,10 +45,10 @@ export async function encodeLanguageRows(
       const own = tokens.slice(next, next + texts.length);
       next += own.length;
       const marked = markedTokens(texts, own, front, () => eosOf(tokenizer));
-      rows.push(rowsOf(marked, example, maxLength));
+      encoded.push(encodedParts(marked, example, maxLength));
     }
   }
-  return rows;
+  return encoded;
 }
 
 /**
@@ -79,7 +79,7 @@ export async function encodePromptUpTo(
 ): Promise<readonly number[] | undefined> {
   const prompt = writtenPrompt(example, new ChatRenderer(tokenizer), await tokenizer.prefixIds());
   const [text] = prompt.texts as [string];
-  const ids = await withRowInErrors(tokenizer.idsUpTo(text, most, signal), [prompt], ({ texts }) => texts);
+  const ids = await withExampleInErrors(tokenizer.idsUpTo(text, most, signal), [prompt], ({ texts }) => texts);
   return ids && [...prompt.front, ...ids];
 }
 
@@ -96,12 +96,16 @@ function textOrMessagesOf(input: LanguageInput): string | readonly Message[] {
   return input.kind === "text" ? input.text : input.messages;
 }
 
-/** The tokens of all texts of rows. @throws BidoraError naming the row whose text the tokenizer refuses */
+/** The tokens of all texts of examples. @throws BidoraError naming the example whose text the tokenizer refuses */
 function tokensOf(
   tokenizer: Tokenizer,
-  rows: readonly { readonly texts: readonly string[]; readonly at: Location }[],
+  writings: readonly { readonly texts: readonly string[]; readonly at: Location }[],
 ): Promise<TextTokens[]> {
-  return withRowInErrors(tokenizer.tokensOf(rows.flatMap(({ texts }) => texts)), rows, ({ texts }) => texts);
+  return withExampleInErrors(
+    tokenizer.tokensOf(writings.flatMap(({ texts }) => texts)),
+    writings,
+    ({ texts }) => texts,
+  );
 }
 
 /** The texts of an example that are tokenized separately: a prompt and its completion, else one. */
@@ -170,16 +174,20 @@ function eosOf({ eosTokenId }: Tokenizer): number {
   throw new UsageError("tokenizer_config.json names no eos_token, but texts and completions must end with one.");
 }
 
-/** A long text is continued in further rows, everything else is truncated. */
-function rowsOf(tokens: MarkedTokens, { input, at }: LanguageExample, maxLength: number): LanguageRow[] {
-  if (input.kind !== "text") return [rowOf(tokens.slice(0, maxLength), at)];
-  const rows: LanguageRow[] = [];
+/** A long text is continued in further parts, everything else is truncated. */
+function encodedParts(
+  tokens: MarkedTokens,
+  { input, at }: LanguageExample,
+  maxLength: number,
+): EncodedLanguageExample[] {
+  if (input.kind !== "text") return [encodedPart(tokens.slice(0, maxLength), at)];
+  const examples: EncodedLanguageExample[] = [];
   for (let from = 0; from < tokens.length; from += maxLength)
-    rows.push(rowOf(tokens.slice(from, from + maxLength), at));
-  return rows;
+    examples.push(encodedPart(tokens.slice(from, from + maxLength), at));
+  return examples;
 }
 
-function rowOf(tokens: MarkedTokens, at: Location): LanguageRow {
+function encodedPart(tokens: MarkedTokens, at: Location): EncodedLanguageExample {
   const target = tokens.map((_, i) => {
     const [id, loss] = tokens[i + 1] ?? [IGNORED_LABEL, false];
     return loss ? id : IGNORED_LABEL;

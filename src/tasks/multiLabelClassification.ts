@@ -1,17 +1,16 @@
 import * as z from "zod";
 import { binaryCrossEntropy } from "../models/nn/index.js";
 import * as torch from "../torch/index.js";
+import type { EncodedExample, ExampleOutputs } from "./batch.js";
+import { targetOf } from "./batch.js";
 import { lossOfShares } from "./constant.js";
 import { type LabelMap, loadTexts, type TextExample } from "./data/index.js";
 import { readLabels } from "./data/table.js";
 import { combineMetrics, type LabelSet, labelScores, mapPrediction, subsetAccuracy } from "./metrics/index.js";
-import type { EncodedRow, RowOutputs, Task } from "./task.js";
-import { encodeTexts, labelMismatch, SEQUENCE_HEAD, targetOf, writtenLogits } from "./texts.js";
+import type { Task } from "./task.js";
+import { encodeTexts, labelMismatch, SEQUENCE_HEAD, writtenLogits } from "./texts.js";
 
-/** 0 or 1 for each label. */
-export type LabelsRow = EncodedRow<readonly number[]>;
-
-/** A row's predicted labels. */
+/** An example's predicted labels. */
 export interface LabelsPrediction {
   /** Labels with a score of at least 0.5. */
   readonly labels: readonly string[];
@@ -23,7 +22,7 @@ export interface LabelsPrediction {
 /** Any number of labels for one or two texts. */
 export const multiLabelClassification: Task<
   TextExample<readonly string[]>,
-  LabelsRow,
+  EncodedExample<readonly number[]>,
   LabelsPrediction,
   readonly number[]
 > = {
@@ -36,10 +35,10 @@ export const multiLabelClassification: Task<
   encode: (examples, tokenizer, options) =>
     encodeTexts(examples, tokenizer, options, (example) => reference(example, options.labels)),
   weight: () => 1,
-  loss: (outputs, { rows }) =>
-    binaryCrossEntropy(outputs, torch.tensor(rows.flatMap(targetOf), outputs.shape, outputs.dtype, outputs.device)),
-  constantLoss(known, rows) {
-    const [before, now] = [known.map(targetOf), rows.map(targetOf)];
+  loss: (outputs, { examples }) =>
+    binaryCrossEntropy(outputs, torch.tensor(examples.flatMap(targetOf), outputs.shape, outputs.dtype, outputs.device)),
+  constantLoss(known, examples) {
+    const [before, now] = [known.map(targetOf), examples.map(targetOf)];
     const ofLabel = (id: number) =>
       lossOfShares(
         before.map((target) => target[id]!),
@@ -48,7 +47,7 @@ export const multiLabelClassification: Task<
     return now[0]!.reduce((sum, _, id) => sum + ofLabel(id), 0) / now[0]!.length;
   },
   predict([outputs], _rows, labels) {
-    const logits = (outputs as RowOutputs).vector();
+    const logits = (outputs as ExampleOutputs).vector();
     const scores = Array.from(logits, (value) => 1 / (1 + Math.exp(-value)));
     return { labels: labels.filter((_, i) => (scores[i] as number) >= 0.5), scores, logits: Array.from(logits) };
   },

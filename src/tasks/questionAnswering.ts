@@ -1,20 +1,21 @@
-// Shapes: N tokens of all rows, B rows, L the longest row's tokens.
+// Shapes: N tokens of all examples, B examples, L the longest example's tokens.
 import * as z from "zod";
 import { linearHead } from "../models/index.js";
 import { crossEntropy, paddedRows } from "../models/nn/index.js";
 import type { Window } from "../text/index.js";
 import * as torch from "../torch/index.js";
+import type { Batch, EncodedExample, ExampleOutputs } from "./batch.js";
+import { targetOf } from "./batch.js";
 import { type Answer, loadQuestions, type QuestionExample, rowError } from "./data/index.js";
 import { codePointSlice } from "./data/questions.js";
 import { mapPrediction, squad } from "./metrics/index.js";
-import type { Batch, EncodedRow, RowOutputs, Task } from "./task.js";
-import { targetOf } from "./texts.js";
+import type { Task } from "./task.js";
 
 /**
  * A question with one window of its context. The target is the positions of the answer's first and last token, 0 if the answer is
  * not in this window.
  */
-export interface SpanRow extends EncodedRow<readonly [first: number, last: number], string> {
+export interface EncodedQuestionExample extends EncodedExample<readonly [first: number, last: number], string> {
   /** The position of the context's first token, and the characters of each token. */
   readonly start: number;
   readonly offsets: Window["offsets"];
@@ -37,7 +38,7 @@ interface BestSpan {
   readonly score: number;
   /** log Σ exp over the scores of all spans. */
   readonly total: number;
-  /** The score of no answer: the row's first token as start and end. */
+  /** The score of no answer: the example's first token as start and end. */
   readonly none: number;
 }
 
@@ -49,10 +50,10 @@ const LONGEST = 30;
 
 /**
  * Extractive question answering: the answer is a span of the context, or there is none (SQuAD 1.1 and 2.0). A long context is split
- * into windows; in training each is a separate row, as in transformers' `run_qa.py`. The loss is over a row's own tokens; transformers'
+ * into windows; in training each is an example of its own, as in transformers' `run_qa.py`. The loss is over an example's own tokens; transformers'
  * loss includes padding as possible positions of an answer.
  */
-export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, readonly string[]> = {
+export const questionAnswering: Task<QuestionExample, EncodedQuestionExample, SpanPrediction, readonly string[]> = {
   rows: 'a question, a context, answers: `{"question", "context", "answers": {"text": [...], "answer_start": [...]}}`, or SQuAD\'s JSON',
   head: { className: "ForQuestionAnswering", usual: linearHead("qa_outputs", () => 0) },
   peftTaskType: "QUESTION_ANS",
@@ -63,13 +64,13 @@ export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, r
   async encode(examples, tokenizer, { maxLength = tokenizer.modelMaxLength ?? Number.POSITIVE_INFINITY }) {
     const pairs = examples.map(({ input: [question, context] }) => [question.trimStart(), context] as const);
     const windows = await tokenizer.encodeWindows(pairs, { maxLength, overlap: OVERLAP });
-    return examples.flatMap((example, i) => rowsOfExample(example, windows[i] as Window[], maxLength));
+    return examples.flatMap((example, i) => encodedParts(example, windows[i] as Window[], maxLength));
   },
   weight: () => 1,
   loss,
   splitsExamples: true,
-  predict(outputs, rows) {
-    const windows = rows.map((row, i) => bestSpan(row, outputs[i] as RowOutputs));
+  predict(outputs, examples) {
+    const windows = examples.map((example, i) => bestSpan(example, outputs[i] as ExampleOutputs));
     const best = windows.reduce((a, b) => (b.score > a.score ? b : a));
     const none = Math.min(...windows.map((window) => window.none));
     const total = logSumExp([...windows.map((window) => window.total), none]);
@@ -80,9 +81,13 @@ export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, r
   scorer: () => ({ main: "f1", metric: mapPrediction(squad(), ({ answer }) => answer) }),
 };
 
-// Rows
+// Encoding
 
-function rowsOfExample(example: QuestionExample, windows: readonly Window[], maxLength: number): SpanRow[] {
+function encodedParts(
+  example: QuestionExample,
+  windows: readonly Window[],
+  maxLength: number,
+): EncodedQuestionExample[] {
   const { at, label, input } = example;
   if (windows.length === 0)
     throw rowError(at.file, at.line, `the question leaves no room for the context in ${maxLength} tokens.`);
@@ -96,7 +101,7 @@ function rowsOfExample(example: QuestionExample, windows: readonly Window[], max
 
 /** The last token that begins no later than the answer, and the first that ends no earlier; 0 if the answer is not all in the window. */
 function spanIn(
-  { start, offsets }: Pick<SpanRow, "start" | "offsets">,
+  { start, offsets }: Pick<EncodedQuestionExample, "start" | "offsets">,
   answer: Answer | undefined,
 ): readonly [number, number] {
   const [first, last] = [offsets[0], offsets.at(-1)];
@@ -111,23 +116,23 @@ function spanIn(
 
 // Loss and prediction
 
-/** The mean of the cross-entropies of the start and the end over a row's tokens. outputs: [N, 2] */
-function loss(outputs: torch.Tensor, { rows, layout }: Batch<SpanRow>): torch.Tensor {
+/** The mean of the cross-entropies of the start and the end over an example's tokens. outputs: [N, 2] */
+function loss(outputs: torch.Tensor, { examples, layout }: Batch<EncodedQuestionExample>): torch.Tensor {
   const { padded, present } = paddedRows(outputs, layout);
   const isPadding = present && torch.unsqueeze(torch.logicalNot(present), 2);
   const masked = isPadding ? torch.maskedFill(padded, isPadding, Number.NEGATIVE_INFINITY) : padded;
   const logits = torch.transpose(masked, 1, 2); // B,2,L
   const targets = torch.tensor(
-    rows.flatMap((row) => [...targetOf(row)]),
-    [2 * rows.length],
+    examples.flatMap((example) => [...targetOf(example)]),
+    [2 * examples.length],
     "int64",
     outputs.device,
   );
-  return torch.mulScalar(crossEntropy(torch.reshape(logits, [2 * rows.length, -1]), targets), 0.5);
+  return torch.mulScalar(crossEntropy(torch.reshape(logits, [2 * examples.length, -1]), targets), 0.5);
 }
 
 /** @param outputs two logits for each token: that the answer starts there, and that it ends there */
-function bestSpan({ start, offsets, source = "" }: SpanRow, { values }: RowOutputs): BestSpan {
+function bestSpan({ start, offsets, source = "" }: EncodedQuestionExample, { values }: ExampleOutputs): BestSpan {
   const [begins, ends] = [0, 1].map((side) => values.filter((_, i) => i % 2 === side)) as [Float64Array, Float64Array];
   const scores: number[] = [];
   let best = { first: 0, last: 0, score: Number.NEGATIVE_INFINITY };

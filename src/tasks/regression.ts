@@ -2,6 +2,8 @@ import * as z from "zod";
 import { BidoraError } from "../base/index.js";
 import { meanSquaredError } from "../models/nn/index.js";
 import * as torch from "../torch/index.js";
+import type { EncodedExample } from "./batch.js";
+import { targetOf } from "./batch.js";
 import { lossOfMean } from "./constant.js";
 import {
   type Dataset,
@@ -13,19 +15,16 @@ import {
 } from "./data/index.js";
 import { mapPrediction } from "./metrics/index.js";
 import { namedMetrics } from "./scorer.js";
-import type { EncodedRow, Task } from "./task.js";
-import { encodeTexts, labelMismatch, SEQUENCE_HEAD, targetOf } from "./texts.js";
+import type { Task } from "./task.js";
+import { encodeTexts, labelMismatch, SEQUENCE_HEAD } from "./texts.js";
 
-/** A row whose target is a number. */
-export type NumberRow = EncodedRow<number>;
-
-/** The number predicted for a row. */
+/** The number predicted for an example. */
 export interface NumberPrediction {
   readonly value: number;
 }
 
 /** A number for one or two texts. */
-export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, number> = {
+export const regression: Task<TextExample<number>, EncodedExample<number>, NumberPrediction, number> = {
   rows: "one or two texts, a number",
   head: SEQUENCE_HEAD,
   peftTaskType: "SEQ_CLS",
@@ -35,12 +34,12 @@ export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, 
   reference,
   encode: (examples, tokenizer, options) => encodeTexts(examples, tokenizer, options, reference),
   weight: () => 1,
-  loss: (outputs, { rows }) =>
+  loss: (outputs, { examples }) =>
     meanSquaredError(
       torch.flatten(outputs),
-      torch.tensor(rows.map(targetOf), [rows.length], outputs.dtype, outputs.device),
+      torch.tensor(examples.map(targetOf), [examples.length], outputs.dtype, outputs.device),
     ),
-  constantLoss: (known, rows) => lossOfMean(known.map(targetOf), rows.map(targetOf)),
+  constantLoss: (known, examples) => lossOfMean(known.map(targetOf), examples.map(targetOf)),
   predict: ([outputs]) => ({ value: outputs?.values[0] as number }),
   prediction: z.object({ value: z.number() }),
   scorer: ({ metrics }) => {

@@ -5,9 +5,11 @@ import {
   type Metric,
   type MetricValue,
   mapPrediction,
-  textScores,
+  type TextMetric,
 } from "./metrics/index.js";
 import * as named from "./metrics/named.js";
+import { E2E_METRICS } from "./metrics/textMetrics.js";
+import * as texts from "./metrics/texts.js";
 
 /** How a task's predictions are scored. */
 export interface Scorer<Reference, Prediction> {
@@ -25,7 +27,7 @@ export interface ScorerOptions {
   readonly metrics?: readonly [MetricName, ...MetricName[]] | undefined;
   /** The id of the positive label of two, for F1; by default the later one by value or name. */
   readonly positive?: number | undefined;
-  /** For embeddings: whether rows are pairs with a score; by default as the task knows it. */
+  /** For embeddings: whether examples are pairs with a score; by default as the task knows it. */
   readonly isScored?: boolean | undefined;
 }
 
@@ -58,7 +60,7 @@ type KebabCase<Text extends string> = Text extends `${infer First}${infer Rest}`
   ? `${Lowercase<First>}${Rest extends Uncapitalize<Rest> ? "" : "-"}${KebabCase<Rest>}`
   : Text;
 
-/** The name of a metric of one number per row: `accuracy`, `macro-f1`, … */
+/** The name of a metric of one number per example: `accuracy`, `macro-f1`, … */
 export type MetricName = KebabCase<keyof typeof named>;
 
 /** All named metrics. Precision, recall and F1 are of one class, `positive`. */
@@ -85,8 +87,11 @@ export interface GeneratedText {
   readonly text: string;
 }
 
+/** All metrics of texts, those of the E2E challenge first. */
+const TEXT_METRICS: Iterable<() => TextMetric> = new Set([...E2E_METRICS, ...Object.values(texts)]);
+
 /** Scores generated texts, trimmed, against all references of their prompt. */
 export const textScorer: Scorer<readonly string[], GeneratedText> = {
   main: "bleu",
-  metric: mapPrediction(textScores(), ({ text }) => text.trim()),
+  metric: mapPrediction(combineMetrics(...Array.from(TEXT_METRICS, (make) => make())), ({ text }) => text.trim()),
 };

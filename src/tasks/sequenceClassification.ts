@@ -2,18 +2,17 @@ import * as z from "zod";
 import { argmax } from "../base/index.js";
 import { crossEntropy } from "../models/nn/index.js";
 import * as torch from "../torch/index.js";
+import type { EncodedExample, ExampleOutputs } from "./batch.js";
+import { targetOf } from "./batch.js";
 import { lossOfShares } from "./constant.js";
 import { LabelMap, loadTexts, readName, type TextExample } from "./data/index.js";
 import { positiveLabel } from "./data/labels.js";
 import { mapPrediction } from "./metrics/index.js";
 import { namedMetrics, type Scorer, type ScorerOptions } from "./scorer.js";
-import type { EncodedRow, RowOutputs, Task } from "./task.js";
-import { encodeTexts, labelMismatch, SEQUENCE_HEAD, softmax, targetOf, writtenLogits } from "./texts.js";
+import type { Task } from "./task.js";
+import { encodeTexts, labelMismatch, SEQUENCE_HEAD, softmax, writtenLogits } from "./texts.js";
 
-/** A row whose target is a label's id. */
-export type ClassRow = EncodedRow<number>;
-
-/** The most likely label of a row. */
+/** The most likely label of an example. */
 export interface ClassPrediction {
   readonly label: string;
   /** The label's softmax probability. */
@@ -22,7 +21,12 @@ export interface ClassPrediction {
 }
 
 /** One of several labels for one or two texts. */
-export const sequenceClassification: Task<TextExample<string | number>, ClassRow, ClassPrediction, number> = {
+export const sequenceClassification: Task<
+  TextExample<string | number>,
+  EncodedExample<number>,
+  ClassPrediction,
+  number
+> = {
   rows: "one or two texts, a label",
   head: SEQUENCE_HEAD,
   peftTaskType: "SEQ_CLS",
@@ -32,11 +36,11 @@ export const sequenceClassification: Task<TextExample<string | number>, ClassRow
   encode: (examples, tokenizer, options) =>
     encodeTexts(examples, tokenizer, options, (example) => reference(example, options.labels)),
   weight: () => 1,
-  loss: (outputs, { rows }) =>
-    crossEntropy(outputs, torch.tensor(rows.map(targetOf), [rows.length], "int64", outputs.device)),
-  constantLoss: (known, rows) => lossOfShares(known.map(targetOf), rows.map(targetOf)),
+  loss: (outputs, { examples }) =>
+    crossEntropy(outputs, torch.tensor(examples.map(targetOf), [examples.length], "int64", outputs.device)),
+  constantLoss: (known, examples) => lossOfShares(known.map(targetOf), examples.map(targetOf)),
   predict([outputs], _rows, labels) {
-    const logits = (outputs as RowOutputs).vector();
+    const logits = (outputs as ExampleOutputs).vector();
     const best = argmax(logits);
     return { label: labels[best] as string, score: softmax(logits)[best] as number, logits: Array.from(logits) };
   },

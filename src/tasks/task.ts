@@ -1,70 +1,20 @@
-/** What a task is, and the rows and batches that it works on. */
-
-import { anObject, checkArguments, having, listOf, type Schema } from "../base/index.js";
+// What a task is, and what follows from one: outputs and losses of batches.
+import { anObject, checkArguments, having, type Schema } from "../base/index.js";
 import type { EmbeddingFormat } from "../formats/index.js";
-import type { TRAIN_ON } from "../models/adapters/index.js";
-import { aModel, type HeadKind, type ModelInput, modelInput, rowsOfTokens, type TaskModel } from "../models/index.js";
+import { aModel, type HeadKind, type TaskModel } from "../models/index.js";
 import type { ForwardContext } from "../models/nn/index.js";
-import type { Encoded, Tokenizer } from "../text/index.js";
-import type * as torch from "../torch/index.js";
+import type { Tokenizer } from "../text/index.js";
 import type { Tensor } from "../torch/index.js";
-import type { Dataset, Example, LabelMap, LoadRowsOptions, Location, RowSource } from "./data/index.js";
-import type { EmbeddingSettings } from "./embedding/settings.js";
+import {
+  type Batch,
+  type EncodedExample,
+  type EncodeOptions,
+  ExampleOutputs,
+  type ExamplePrediction,
+} from "./batch.js";
+import type { Dataset, Example, LabelMap, LoadRowsOptions, RowSource } from "./data/index.js";
+import type { EmbeddingSettings } from "./embedding/losses.js";
 import type { Scorer, ScorerOptions } from "./scorer.js";
-
-/** The part of a language model's rows that the loss is computed on. */
-export type TrainOn = (typeof TRAIN_ON)[number];
-
-/** A row as token ids, without padding. */
-export interface EncodedRow<Target = unknown, Source = unknown> extends Encoded {
-  /** What the loss compares the outputs with; undefined in rows to predict. */
-  readonly target: Target | undefined;
-  /** What metrics compare the prediction with, in labeled rows. */
-  readonly reference?: unknown;
-  /** The text that a prediction is a part of. */
-  readonly source?: Source;
-  readonly at: Location;
-}
-
-/** Rows laid end to end, without padding: the model's input. */
-export interface Batch<Row extends EncodedRow = EncodedRow> extends ModelInput {
-  readonly rows: readonly Row[];
-}
-
-/** What encoding depends on besides the task. */
-export interface EncodeOptions {
-  /** Required for labeled rows of a task whose labels have names. */
-  readonly labels: LabelMap | undefined;
-  /** The maximum number of tokens in a row, special tokens included. */
-  readonly maxLength: number | undefined;
-  /** By default it follows from the kind of row. */
-  readonly trainOn?: TrainOn | undefined;
-  /** Whether the model's prompts stand before texts that are compared: for evaluation. */
-  readonly usesPrompts?: boolean | undefined;
-  /** The prompt before texts to embed, instead of the model's default one; none if the model has no prompt of this name. */
-  readonly promptName?: string | undefined;
-}
-
-/** What a task can depend on besides its rows. */
-export interface TaskSource {
-  /** The model's folder. */
-  readonly folder: string;
-  /** The model's hidden size. */
-  readonly width: number;
-  readonly settings: EmbeddingSettings;
-  /** The training rows, if they are known. */
-  readonly examples?: readonly Example[];
-  /** The rows to evaluate on, if they are known and others than the training rows. */
-  readonly evaluated?: readonly Example[] | undefined;
-}
-
-/** The rows that a run is evaluated on. */
-export interface EvaluatedSplits<E extends Example = Example> {
-  readonly validation: readonly E[] | undefined;
-  readonly test: readonly E[] | undefined;
-  /** Training rows that are held out. */
-  readonly holdout: readonly E[] | undefined;
-}
 
 /** transformers' `problem_type`, which distinguishes tasks with the same kind of head. */
 export interface Problem {
@@ -81,110 +31,125 @@ export interface Problem {
  */
 export interface Task<
   E extends Example = Example,
-  Row extends EncodedRow = EncodedRow,
+  X extends EncodedExample = EncodedExample,
   Prediction extends object = object,
   Reference = unknown,
 > {
-  /** What a row contains, for help and documentation. */
+  /** What a row of its files contains, for help and documentation. */
   readonly rows: string;
   readonly head: HeadKind;
   /** PEFT's `task_type`. */
   readonly peftTaskType: string;
   readonly problem?: Problem;
-  /** The names of the outputs, if these are not the labels of the rows. */
+  /** The names of the outputs, if these are not the labels of the examples. */
   readonly outputs?: readonly string[];
   /** Whether `trainOn` applies. */
   readonly takesTrainOn?: boolean;
   /** Whether `predict` generates text. */
   readonly isGenerative?: boolean;
-  /** Whether rows to predict can have another number of texts than rows to train on. */
-  readonly textsVary?: boolean;
   /** How embeddings are made, for the task of embedding texts. */
   readonly embedding?: EmbeddingFormat;
-  /** Whether embeddings are evaluated on pairs with a score, as far as known. */
-  readonly isScored?: boolean | undefined;
-  /**
-   * Checks that one metric applies to all rows that a run is evaluated on; absent if it always does.
-   * @throws UsageError naming two splits with different metrics
-   */
-  checkEvaluated?(splits: EvaluatedSplits<E>): void;
-  /** The task for a model and the settings of a run; absent if it depends on neither. @throws UsageError for settings that do not fit */
-  configured?(source: TaskSource): Task;
+  /** What only a task has that compares examples with each other. */
+  readonly contrastive?: ContrastiveTask;
 
-  /** Reads the rows of a file, or rows that are in memory. @throws BidoraError naming file, line or column at fault */
+  /** Reads the rows of a file, or rows that are in memory, as examples. @throws BidoraError naming file, line or column at fault */
   read(file: RowSource, options: LoadRowsOptions): Promise<Dataset<E>>;
   /**
    * What metrics compare an example's prediction with.
    * @param labels required for a task whose labels have names
-   * @throws BidoraError naming a row whose label does not fit
+   * @throws BidoraError naming an example whose label does not fit
    */
   reference(example: E, labels: LabelMap | undefined): Reference;
   /**
-   * Encodes examples, in order. Several rows of one example are consecutive and share its `at`.
-   * @throws BidoraError naming a row whose label does not fit
+   * Encodes examples, in order. Several parts of one example are consecutive and share its `at`.
+   * @throws BidoraError naming an example whose label does not fit
    */
-  encode(examples: readonly E[], tokenizer: Tokenizer, options: EncodeOptions): Promise<Row[]>;
+  encode(examples: readonly E[], tokenizer: Tokenizer, options: EncodeOptions): Promise<X[]>;
   /**
    * Computes the outputs of a batch; by default those of the model's head.
-   * @returns `[n, width]` with `outputRows` vectors for each row of the batch
+   * @returns `[n, width]` with `outputVectors` vectors for each example of the batch
    */
-  forward?(model: TaskModel, batch: Batch<Row>, context: ForwardContext): Tensor;
-  /** The parts of a batch, in any order, whose outputs are computed one at a time in training; the loss is that of the whole batch. */
-  miniBatches?(batch: Batch<Row>): readonly Batch<Row>[];
-  /** Whether the loss of a batch is not the sum of its rows' losses, since it compares the rows with each other. */
-  comparesRows?(rows: readonly Row[]): boolean;
-  /** How many vectors `forward` returns for a row. */
-  outputRows?(row: Row): number;
-  /** The weight of a labeled row in a mean loss: 1, or the number of its labeled tokens. */
-  weight(row: Row): number;
+  forward?(model: TaskModel, batch: Batch<X>, context: ForwardContext): Tensor;
+  /** How many vectors `forward` returns for an example. */
+  outputVectors?(example: X): number;
+  /** The weight of a labeled example in a mean loss: 1, or the number of its labeled tokens. */
+  weight(example: X): number;
   /**
-   * The sum of the losses of labeled rows or tokens. Divided by the rows' weights it is the mean loss of transformers' model for the
-   * task.
-   * @param outputs [rows or tokens, outputs]
+   * The sum of the losses of labeled examples or tokens. Divided by the examples' weights it is the mean loss of transformers' model
+   * for the task.
+   * @param outputs [examples or tokens, outputs]
    */
-  loss(outputs: Tensor, batch: Batch<Row>): Tensor;
+  loss(outputs: Tensor, batch: Batch<X>): Tensor;
   /**
-   * The mean loss of labeled rows for a predictor that knows how often the labels occur, and nothing of a row: the lowest that predicting
-   * the same for every row can be expected to reach. Absent where no such predictor is of interest.
-   * @param known the rows that it knows
+   * The mean loss of labeled examples for a predictor that knows how often the labels occur, and nothing of an example: the lowest that
+   * predicting the same for each can be expected to reach. Absent where no such predictor is of interest.
+   * @param known the examples that it knows
    */
-  constantLoss?(known: readonly Row[], rows: readonly Row[]): number;
-  /** Whether an example can be longer than a row, and is then encoded as several. */
+  constantLoss?(known: readonly X[], examples: readonly X[]): number;
+  /** Whether an example that is longer than the model takes is encoded in several parts. */
   readonly splitsExamples?: boolean;
   /**
    * The prediction for one example, as the command `predict` writes it.
-   * @param outputs of each of its rows
+   * @param outputs of each of its parts
    * @param labels the names of the outputs
    */
-  predict(outputs: readonly RowOutputs[], rows: readonly Row[], labels: readonly string[]): Prediction;
+  predict(outputs: readonly ExampleOutputs[], parts: readonly X[], labels: readonly string[]): Prediction;
   /** Joins several predictions into one, for tasks that score predictions for the same prompt together. */
   join?(predictions: readonly Prediction[]): Prediction;
-  /**
-   * For a task whose rows are scored together: receives each row's prediction, and returns what is scored.
-   * @param corpus more texts to search in, with their embeddings
-   */
-  together?(corpus?: readonly EmbeddedText[]): Together<Row, Prediction>;
   /** The part of a prediction that is scored, to read predictions from a file. */
   readonly prediction?: Schema;
   /** The metrics that the task reports. */
   scorer(options: ScorerOptions): Scorer<Reference, Prediction>;
 }
 
-/** An example's prediction. */
-export interface RowPrediction<Row = EncodedRow, Prediction extends object = object> {
-  /** The example's first row. */
-  readonly row: Row;
-  readonly prediction: Prediction;
+/** What only a task has that compares examples with each other, in losses and in metrics, as the task of embedding texts does. */
+export interface ContrastiveTask {
+  /** Whether embeddings are evaluated on pairs with a score, as far as known. */
+  readonly isScored: boolean | undefined;
+  /** The task for a model and the settings of a run. @throws UsageError for settings that do not fit */
+  configured(source: TaskSource): Task;
+  /**
+   * Checks that one metric applies to all examples that a run is evaluated on.
+   * @throws UsageError naming two splits with different metrics
+   */
+  checkEvaluated(splits: EvaluatedSplits): void;
+  /** The parts of a batch, in any order, whose outputs are computed one at a time in training; the loss is that of the whole batch. */
+  miniBatches(batch: Batch): readonly Batch[];
+  /** Whether the loss of a batch is not the sum of its examples' losses, since it compares them with each other. */
+  comparesExamples(examples: readonly EncodedExample[]): boolean;
+  /** Receives each example's prediction, and returns what is scored. @param corpus more texts to search in, with their embeddings */
+  together(corpus?: readonly EmbeddedText[]): Together;
 }
 
-/** Collects the predictions for rows that are scored together. */
-export interface Together<Row, Prediction extends object> {
-  /** What is scored, if not rows. */
+/** What the task of embedding texts can depend on besides its examples. */
+export interface TaskSource {
+  /** The model's folder. */
+  readonly folder: string;
+  /** The model's hidden size. */
+  readonly width: number;
+  readonly settings: EmbeddingSettings;
+  /** Those to train on, if they are known. */
+  readonly examples?: readonly Example[];
+  /** Those to evaluate on, if they are known and others than those to train on. */
+  readonly evaluated?: readonly Example[] | undefined;
+}
+
+/** The examples that a run is evaluated on. */
+export interface EvaluatedSplits {
+  readonly validation: readonly Example[] | undefined;
+  readonly test: readonly Example[] | undefined;
+  /** Held out from those to train on. */
+  readonly holdout: readonly Example[] | undefined;
+}
+
+/** Collects the predictions for examples that are scored together. */
+export interface Together {
+  /** What is scored, if not each example. */
   readonly units?: "queries" | undefined;
-  /** Takes a row's prediction. */
-  add(predicted: RowPrediction<Row, Prediction>): void;
+  /** Takes the prediction for an example. */
+  add(predicted: ExamplePrediction): void;
   /** What is scored: references and predictions as the task's metric takes them. */
-  scored(signal?: AbortSignal): Promise<readonly RowPrediction[]>;
+  scored(signal?: AbortSignal): Promise<readonly ExamplePrediction[]>;
 }
 
 /** A text with its embedding. */
@@ -193,52 +158,36 @@ export interface EmbeddedText {
   readonly embedding: ArrayLike<number>;
 }
 
-/** Lays rows end to end. */
-export function batchOf<Row extends EncodedRow>(rows: readonly Row[], device?: string): Batch<Row> {
-  checkArguments("batchOf", ["rows", rows, rowsOfTokens]);
-  return { rows, ...modelInput(rows, undefined, device) };
-}
-
-/** The sum of the weights of labeled rows. */
+/** The sum of the weights of labeled examples. */
 export function lossWeight(task: Task, batch: Batch): number {
   checkArguments("lossWeight", ["task", task, aTask], ["batch", batch, aBatch]);
-  return batch.rows.reduce((sum, row) => sum + task.weight(row), 0);
+  return batch.examples.reduce((sum, example) => sum + task.weight(example), 0);
 }
 
 /** The outputs of a batch that loss and predictions are computed from. */
-export function outputsOf(task: Task, model: TaskModel, batch: Batch, context: ForwardContext): torch.Tensor {
+export function outputsOf(task: Task, model: TaskModel, batch: Batch, context: ForwardContext): Tensor {
   return task.forward ? task.forward(model, batch, context) : model.forward(batch, context);
 }
 
-/** The outputs of one row: one vector, or one for each of its tokens. */
-export class RowOutputs {
-  /** @param values the vectors, one after another @param width the length of each */
-  constructor(
-    readonly values: Float64Array,
-    readonly width: number,
-  ) {}
-
-  /** One vector: the only one by default, otherwise that of token `index`. */
-  vector(index = 0): Float64Array {
-    return this.values.subarray(index * this.width, (index + 1) * this.width);
-  }
-}
-
-/** The outputs of a batch, row by row. outputs: [n, width] */
-export function outputsByRow(task: Pick<Task, "outputRows">, outputs: Tensor, { rows, layout }: Batch): RowOutputs[] {
+/** The outputs of a batch, example by example. outputs: [n, width] */
+export function outputsByExample(
+  task: Pick<Task, "outputVectors">,
+  outputs: Tensor,
+  { examples, layout }: Batch,
+): ExampleOutputs[] {
   const [count = 0, width = 1] = outputs.shape;
   const values = Float64Array.from(outputs.toArray());
-  const isByToken = count !== rows.length;
+  const isByToken = count !== examples.length;
   let next = 0;
-  return rows.map((row, i) => {
-    const size = width * (task.outputRows?.(row) ?? (isByToken ? (layout.lengths[i] as number) : 1));
+  return examples.map((example, i) => {
+    const size = width * (task.outputVectors?.(example) ?? (isByToken ? (layout.lengths[i] as number) : 1));
     next += size;
-    return new RowOutputs(values.subarray(next - size, next), width);
+    return new ExampleOutputs(values.subarray(next - size, next), width);
   });
 }
 
-/** The sum of the losses of a batch's rows, to differentiate; `lossWeight` is what to divide it by. */
-export function lossSum(task: Task, model: TaskModel, batch: Batch, context: ForwardContext): torch.Tensor {
+/** The sum of the losses of a batch's examples, to differentiate; `lossWeight` is what to divide it by. */
+export function lossSum(task: Task, model: TaskModel, batch: Batch, context: ForwardContext): Tensor {
   checkArguments(
     "lossSum",
     ["task", task, aTask],
@@ -253,9 +202,4 @@ export function lossSum(task: Task, model: TaskModel, batch: Batch, context: For
 
 export const aTask = having("a task, such as sequenceClassification", "encode", "loss", "weight");
 export const aNamedTask = having("a task under a name, { kind, task }", "kind", "task");
-export const aTokenizer = having("a tokenizer, as loadTokenizer returns it", "encodeBatch");
-const aBatch = having("a batch, as batchOf returns it", "rows", "inputIds");
-export const examplesOfRows = listOf(
-  "a list of examples, as loadTexts reads them",
-  having("an example", "input", "at"),
-);
+const aBatch = having("a batch, as batchOf returns it", "examples", "inputIds");

@@ -38,7 +38,7 @@ export interface NamedTask {
 /** A task as a model's folder and a run's settings make it. @throws UsageError for settings that do not fit */
 export const configuredTask = <Named extends NamedTask>(named: Named, source: TaskSource): Named => ({
   ...named,
-  task: named.task.configured?.(source) ?? named.task,
+  task: named.task.contrastive?.configured(source) ?? named.task,
 });
 
 /** A built-in task by its name. */

@@ -1,11 +1,11 @@
+// Parts shared by tasks on whole texts.
 import * as z from "zod";
 import type { HeadKind } from "../models/index.js";
 import type { Encoded, Tokenizer } from "../text/index.js";
-/** Parts shared by tasks on whole texts. */
-import { type Location, rowError, type TextExample, where } from "./data/index.js";
-import type { EncodedRow, EncodeOptions } from "./task.js";
+import type { EncodedExample, EncodeOptions } from "./batch.js";
+import { type Location, rowError, type TextExample } from "./data/index.js";
 
-/** One prediction per row, from the state of one token; each architecture has its own head. */
+/** One prediction per example, from the state of one token; each architecture has its own head. */
 export const SEQUENCE_HEAD: HeadKind = { className: "ForSequenceClassification" };
 
 /** @param targetOf the target of a labeled example; throws if the label does not fit */
@@ -14,7 +14,7 @@ export async function encodeTexts<Label, Target>(
   tokenizer: Tokenizer,
   { maxLength }: EncodeOptions,
   targetOf: (example: TextExample<Label>) => Target,
-): Promise<EncodedRow<Target>[]> {
+): Promise<EncodedExample<Target>[]> {
   const encoded = await tokenizer.encodeBatch(
     examples.map(({ input }) => input),
     { maxLength },
@@ -26,15 +26,9 @@ export async function encodeTexts<Label, Target>(
   }));
 }
 
-/** The error for a label of another type than the task's, as rows of a named data set may have. */
+/** The error for a label of another type than the task's, as examples of a named data set may have. */
 export function labelMismatch(label: unknown, { file, line }: Location, wanted: string): Error {
   return rowError(file, line, `the label ${JSON.stringify(label)} does not fit the task, which takes ${wanted}.`);
-}
-
-/** The target of a labeled row. @throws TypeError for a row without a label */
-export function targetOf<Target>({ target, at }: EncodedRow<Target>): Target {
-  if (target === undefined) throw new TypeError(`${where(at)} has no label, so no loss.`);
-  return target;
 }
 
 /** Probabilities that sum to one. */

@@ -4,6 +4,8 @@ import { linearHead } from "../models/index.js";
 import { crossEntropy, IGNORED_LABEL } from "../models/nn/index.js";
 import type { EncodedWords } from "../text/index.js";
 import * as torch from "../torch/index.js";
+import type { EncodedExample, ExampleOutputs } from "./batch.js";
+import { targetOf } from "./batch.js";
 import { lossOfShares } from "./constant.js";
 import { type LabelMap, loadWords, type WordsExample } from "./data/index.js";
 import {
@@ -16,14 +18,13 @@ import {
   type WordLabels,
   wordAccuracy,
 } from "./metrics/index.js";
-import type { EncodedRow, RowOutputs, Task } from "./task.js";
-import { targetOf } from "./texts.js";
+import type { Task } from "./task.js";
 
 /**
- * A sentence, or a part of one that is longer than a row. The target of a word's first sub-word is its label's id, that of all other
+ * A sentence, or a part of one that is longer than the model takes. The target of a word's first sub-word is its label's id, that of all other
  * tokens -100.
  */
-export interface WordsRow extends EncodedRow<readonly number[], readonly string[]> {
+export interface EncodedWordsExample extends EncodedExample<readonly number[], readonly string[]> {
   /** The position of each word's first sub-word, -1 for a word without tokens. */
   readonly wordStarts: readonly number[];
 }
@@ -40,10 +41,10 @@ export interface WordsPrediction {
 }
 
 /**
- * A label for each word, predicted at its first sub-word. A sentence that is longer than a row is continued in further rows: all its
+ * A label for each word, predicted at its first sub-word. A longer sentence than the model takes is continued in further parts: all its
  * words are trained on, predicted and scored.
  */
-export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, WordLabels> = {
+export const tokenClassification: Task<WordsExample, EncodedWordsExample, WordsPrediction, WordLabels> = {
   rows: '`{"tokens": [...], "labels": [...]}`, CoNLL columns or CoNLL-U (`--label-column upos`)',
   head: { className: "ForTokenClassification", usual: linearHead("classifier", (config) => config.classifierDropout) },
   peftTaskType: "TOKEN_CLS",
@@ -54,21 +55,21 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, 
       examples.map(({ input }) => input),
       { maxLength },
     );
-    return examples.flatMap((example, i) => rowsOfExample(example, encoded[i] as EncodedWords[], labels));
+    return examples.flatMap((example, i) => encodedParts(example, encoded[i] as EncodedWords[], labels));
   },
-  weight: (row) => labeledClasses([row]).length,
-  loss(outputs, { rows }) {
-    const classes = rows.flatMap(targetOf);
+  weight: (example) => labeledClasses([example]).length,
+  loss(outputs, { examples }) {
+    const classes = examples.flatMap(targetOf);
     return crossEntropy(outputs, torch.tensor(classes, [classes.length], "int64", outputs.device));
   },
-  constantLoss: (known, rows) => lossOfShares(labeledClasses(known), labeledClasses(rows)),
+  constantLoss: (known, examples) => lossOfShares(labeledClasses(known), labeledClasses(examples)),
   splitsExamples: true,
-  predict(outputs, rows, labels) {
-    const words = rows.flatMap(({ wordStarts }, row) =>
-      wordStarts.map((start) => (start < 0 ? null : (outputs[row] as RowOutputs).vector(start))),
+  predict(outputs, examples, labels) {
+    const words = examples.flatMap(({ wordStarts }, part) =>
+      wordStarts.map((start) => (start < 0 ? null : (outputs[part] as ExampleOutputs).vector(start))),
     );
     return {
-      tokens: rows.flatMap(({ source = [] }) => source),
+      tokens: examples.flatMap(({ source = [] }) => source),
       labels: words.map((word) => word && (labels[argmax(word)] as string)),
       logits: words.map((word) => word && Array.from(word)),
     };
@@ -87,25 +88,25 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, 
 };
 
 /** The classes of all labeled tokens. */
-const labeledClasses = (rows: readonly WordsRow[]): number[] =>
-  rows.flatMap(targetOf).filter((label) => label !== IGNORED_LABEL);
+const labeledClasses = (examples: readonly EncodedWordsExample[]): number[] =>
+  examples.flatMap(targetOf).filter((label) => label !== IGNORED_LABEL);
 
-function rowsOfExample(
+function encodedParts(
   { input, label, at }: WordsExample,
   encoded: readonly EncodedWords[],
   labels: LabelMap | undefined,
-): WordsRow[] {
+): EncodedWordsExample[] {
   const words = labels && label?.map((name) => labels.indexOf(name, at));
   let next = 0;
-  return encoded.map((row) => {
+  return encoded.map((part) => {
     const first = next;
-    next += row.wordStarts.length;
-    const target = words && tokenTargets(row, words.slice(first, next));
-    return { ...row, source: input.slice(first, next), target, at };
+    next += part.wordStarts.length;
+    const target = words && tokenTargets(part, words.slice(first, next));
+    return { ...part, source: input.slice(first, next), target, at };
   });
 }
 
-/** @param words the classes of the row's own words */
+/** @param words the classes of the part's own words */
 function tokenTargets({ inputIds, wordStarts }: EncodedWords, words: readonly number[]): number[] {
   const tokens = new Array<number>(inputIds.length).fill(IGNORED_LABEL);
   for (const [word, start] of wordStarts.entries()) if (start !== -1) tokens[start] = words[word] as number;

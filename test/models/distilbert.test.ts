@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { JsonObject } from "../../src/base/records/json.js";
 import { ARCHITECTURES, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
 import { type Dropout, EVALUATION } from "../../src/models/nn/index.js";
-import { encodeRows, TASKS, type TaskKind } from "../../src/tasks/index.js";
+import { encodeExamples, TASKS, type TaskKind } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import * as torch from "../../src/torch/index.js";
 import { GOLDEN, goldenRows, readTensors } from "../parity/goldenFiles.js";
@@ -71,7 +71,7 @@ test("token types from the tokenizer are ignored", async () => {
   const tokenizer = await loadTokenizer(join(GOLDEN, "bert/single"));
   const examples = [{ input: ["a map", "the boat"] as const, label: undefined, at: { file: "here", line: 1 } }];
   const options = { labels: undefined, maxLength: 20, model: model.config };
-  const encoded = await encodeRows(TASKS["sequence-classification"], examples, tokenizer, options);
+  const encoded = await encodeExamples(TASKS["sequence-classification"], examples, tokenizer, options);
   expect(encoded[0]?.tokenTypeIds).toContain(1);
 });
 

@@ -7,7 +7,7 @@ import { doraConfig, inject } from "../../src/models/adapters/index.js";
 import { loadModel } from "../../src/models/index.js";
 import { LabelMap } from "../../src/tasks/data/index.js";
 import { namedDatasets } from "../../src/tasks/datasets/index.js";
-import { type EncodedRow, TASKS, type Task } from "../../src/tasks/index.js";
+import { type EncodedExample, TASKS, type Task } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ESTIMATORS } from "../../src/training/hypergradients/estimators.js";
@@ -32,7 +32,7 @@ const WINDOW = 10;
 
 describe.skipIf(!existsSync(GLUE))("in bfloat16, a pretrained encoder on MRPC", () => {
   let folder: string;
-  let rows: EncodedRow[];
+  let rows: EncodedExample[];
   let full: Phase;
 
   beforeAll(async () => {

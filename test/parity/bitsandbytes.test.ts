@@ -6,7 +6,7 @@ import { readConfig } from "../../src/formats/checkpoint.js";
 import { attachAdapter, readAdapter } from "../../src/models/adapters/index.js";
 import { loadModel, modelInput, type TaskModel } from "../../src/models/index.js";
 import { type BaseDtype, crossEntropy, EVALUATION, IGNORED_LABEL, PackedWeight } from "../../src/models/nn/index.js";
-import type { EncodedRow } from "../../src/tasks/index.js";
+import type { EncodedExample } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ownHead } from "../models/ownHead.js";
 import { GOLDEN } from "../support/golden.js";
@@ -79,12 +79,12 @@ async function adapt({ name, adapter }: Pick<Start, "name" | "adapter">) {
 }
 
 /** Rows as training has them: each token is the label of the one before it, or a row has a class. */
-function trainingRows(ran: Tensors): EncodedRow[] {
+function trainingRows(ran: Tensors): EncodedExample[] {
   const labels = ran.get("labels")?.toArray();
   return rowsOf(ran).map((row, i) => {
     const { inputIds } = row;
     const next = inputIds.map((_, at) => inputIds[at + 1] ?? IGNORED_LABEL);
-    return { ...row, target: labels ? labels[i] : next } as EncodedRow;
+    return { ...row, target: labels ? labels[i] : next } as EncodedExample;
   });
 }
 

@@ -4,7 +4,7 @@ import { readEmbeddingFormat, transformerFolder } from "../../src/formats/senten
 import { trainEverything } from "../../src/models/adapters/index.js";
 import { loadModel } from "../../src/models/index.js";
 import { embeddingTask } from "../../src/tasks/embedding/embedding.js";
-import { batchOf, type EmbeddingSettings, encodeRows, type Task } from "../../src/tasks/index.js";
+import { batchOf, type EmbeddingSettings, encodeExamples, type Task } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import * as torch from "../../src/torch/index.js";
 import type { ReplayableMasks } from "../../src/training/loop/masks.js";
@@ -69,7 +69,7 @@ test("prompts of queries, documents and none", async () => {
   const tokenizer = await loadTokenizer(MODEL);
   const pairs = examples.map(({ input: [text], at }) => ({ input: [text!, text!], label: {}, at }));
   const embedded = async (usesPrompts: boolean) => {
-    const rows = await encodeRows(task, pairs, tokenizer, { labels: undefined, maxLength: 20, usesPrompts });
+    const rows = await encodeExamples(task, pairs, tokenizer, { labels: undefined, maxLength: 20, usesPrompts });
     return task.forward!(loaded.model, batchOf(rows), { masks: undefined });
   };
   const { query, document, none } = golden.encodings["bert-mean"]!;
@@ -85,7 +85,10 @@ async function training(settings: EmbeddingSettings, rows: string) {
   const { model } = await loadModel(MODEL, { head: task.head, outputs: 0, dtype: "float64", generator });
   const trained = trainEverything(model, "float64");
   const { examples } = await task.read(fileOf(rows), {});
-  const encoded = await encodeRows(task, examples, await loadTokenizer(MODEL), { labels: undefined, maxLength: 20 });
+  const encoded = await encodeExamples(task, examples, await loadTokenizer(MODEL), {
+    labels: undefined,
+    maxLength: 20,
+  });
   return { task: task as unknown as Task, model, trained: trained.trained, encoded };
 }
 

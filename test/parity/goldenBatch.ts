@@ -20,7 +20,7 @@ export function goldenBatch(head: ClassifierHead, tensors: Tensors): { task: Tas
   const targets = targetsOf(head, labels, rows);
   const at = { file: "golden", line: 1 };
   const labeled = rows.map((row, i) => ({ ...row, target: targets[i], at }));
-  return { task: TASKS[KINDS[head]], batch: { rows: labeled, ...modelInput(rows) } };
+  return { task: TASKS[KINDS[head]], batch: { examples: labeled, ...modelInput(rows) } };
 }
 
 /** This program's loss, as the mean that transformers returns. */

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadModel } from "../../src/models/index.js";
 import { EVALUATION, type ForwardContext, transposed } from "../../src/models/nn/index.js";
-import { batchOf, encodeRows, lossWeight, TASKS } from "../../src/tasks/index.js";
+import { batchOf, encodeExamples, lossWeight, TASKS } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import * as torch from "../../src/torch/index.js";
 import { predictRows } from "../../src/use/evaluation/evaluateRows.js";
@@ -24,7 +24,7 @@ describe.each(cases)("$family: questions", ({ family, checkpoint, rows, maxLengt
   const folder = join(GOLDEN, family, checkpoint);
   const examples = () => task.read(join(GOLDEN, "rows", `${rows}.jsonl`), {});
   const encoded = async () =>
-    encodeRows(task, (await examples()).examples, await loadTokenizer(folder), { labels: undefined, maxLength });
+    encodeExamples(task, (await examples()).examples, await loadTokenizer(folder), { labels: undefined, maxLength });
   const load = async () => {
     const options = {
       ...headFor("question-answering", 2),

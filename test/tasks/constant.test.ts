@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type EncodedRow, isConstant, TASKS, type Task } from "../../src/tasks/index.js";
+import { type EncodedExample, isConstant, TASKS, type Task } from "../../src/tasks/index.js";
 
 const words = (...labels: (string | null)[]) => ({ tokens: labels.map(() => "a"), labels });
 
@@ -28,7 +28,7 @@ test.each([
   expect(isConstant(predictions)).toBe(expected);
 });
 
-const row = (target: unknown): EncodedRow => ({
+const row = (target: unknown): EncodedExample => ({
   inputIds: [1],
   tokenTypeIds: [],
   target,

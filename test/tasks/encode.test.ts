@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { type Example, labelMap } from "../../src/tasks/data/index.js";
-import { batchOf, encodeRows, lossWeight, TASKS, type Task, type TaskKind } from "../../src/tasks/index.js";
+import { batchOf, encodeExamples, lossWeight, TASKS, type Task, type TaskKind } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 
 const tokenizer = (name: string) => loadTokenizer(fileURLToPath(new URL(`../golden/text/${name}`, import.meta.url)));
@@ -15,7 +15,7 @@ async function encode(examples: Example[], kind: TaskKind, { name = "bert-uncase
   const task: Task = TASKS[kind];
   const isLabeled = examples.some(({ label }) => label !== undefined);
   const labels = task.outputs || !isLabeled ? undefined : labelMap(examples);
-  return encodeRows(task, examples, await tokenizer(name), { labels, maxLength });
+  return encodeExamples(task, examples, await tokenizer(name), { labels, maxLength });
 }
 
 describe("rows of texts", () => {
@@ -23,7 +23,7 @@ describe("rows of texts", () => {
     const rows = await encode([text("b", "the cat"), text("a", "the cat", "sat")], "sequence-classification");
     expect(rows.map((row) => row.target)).toEqual([1, 0]);
     const batch = batchOf(rows);
-    expect(batch.rows).toBe(rows);
+    expect(batch.examples).toBe(rows);
     expect(batch.layout.lengths).toEqual(rows.map((row) => row.inputIds.length));
     expect(batch.layout.cuSeqlens.toArray()).toEqual([0, 4, 4 + rows[1]!.inputIds.length]);
     expect(batch.inputIds.toArray()).toEqual(rows.flatMap((row) => row.inputIds));

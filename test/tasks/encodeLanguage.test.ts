@@ -1,10 +1,14 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import type { TrainOn } from "../../src/tasks/batch.js";
 import type { LanguageExample, LanguageInput } from "../../src/tasks/data/index.js";
-import { encodeLanguageRows, type LanguageEncoding, type LanguageRow } from "../../src/tasks/encodeLanguage.js";
+import {
+  type EncodedLanguageExample,
+  encodeLanguageExamples,
+  type LanguageEncoding,
+} from "../../src/tasks/encodeLanguage.js";
 import { encodePrompts } from "../../src/tasks/index.js";
-import type { TrainOn } from "../../src/tasks/task.js";
 import { loadTokenizer, type Message, TextStream } from "../../src/text/index.js";
 
 interface Row {
@@ -28,7 +32,7 @@ const golden: Record<string, Golden> = JSON.parse(readFileSync(`${folder}/rows.j
 
 const example = (input: LanguageInput): LanguageExample => ({ input, label: undefined, at: { file: "f", line: 1 } });
 
-const written = ({ inputIds, target = [] }: LanguageRow): Row => ({
+const written = ({ inputIds, target = [] }: EncodedLanguageExample): Row => ({
   ids: inputIds,
   mask: inputIds.map((id, i) => (i > 0 && target[i - 1] === id ? "1" : "0")).join(""),
 });
@@ -37,8 +41,8 @@ describe.each(Object.entries(golden))("rows with %s", (name, { eos, chats, promp
   const loaded = loadTokenizer(`${folder}/tokenizers/${name}`);
 
   async function encoded(input: LanguageInput, options: LanguageEncoding = {}): Promise<Row[]> {
-    const [rows] = await encodeLanguageRows([example(input)], await loaded, options);
-    return (rows as LanguageRow[]).map(written);
+    const [rows] = await encodeLanguageExamples([example(input)], await loaded, options);
+    return (rows as EncodedLanguageExample[]).map(written);
   }
 
   it.each(["assistant", "completion", "all"] as const)(
@@ -58,7 +62,7 @@ describe.each(Object.entries(golden))("rows with %s", (name, { eos, chats, promp
     const fitting = chats
       .filter(({ assistant }) => assistant)
       .map(({ messages }) => example({ kind: "messages", messages }));
-    const rows = await encodeLanguageRows(fitting, await loaded);
+    const rows = await encodeLanguageExamples(fitting, await loaded);
     expect(rows.flat().map(written)).toEqual(chats.flatMap(({ assistant }) => assistant ?? []));
   });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { RowOutputs, type SpanRow, TASKS } from "../../src/tasks/index.js";
+import { type EncodedQuestionExample, ExampleOutputs, TASKS } from "../../src/tasks/index.js";
 import { softmax } from "../../src/tasks/texts.js";
 
 test("softmax of logits whose exponential overflows", () => {
@@ -11,7 +11,7 @@ test("an answer has at most 30 tokens, as in the reference scripts", () => {
   const offsets = Array.from({ length: tokens }, (_, i) => [i, i + 1] as const);
   const inputIds = new Array<number>(start + tokens + 1).fill(1);
   const source = "x".repeat(tokens);
-  const row: SpanRow = {
+  const row: EncodedQuestionExample = {
     ...{ inputIds, tokenTypeIds: inputIds, start, offsets, source, target: undefined },
     at: { file: "rows", line: 1 },
   };
@@ -20,6 +20,6 @@ test("an answer has at most 30 tokens, as in the reference scripts", () => {
   logits[2 * (start + 30) + 1] = 10; // 31 tokens
   logits[2 * (start + 29) + 1] = 9; // 30 tokens
   const task = TASKS["question-answering"];
-  const outputs = new RowOutputs(Float64Array.from(logits), 2);
+  const outputs = new ExampleOutputs(Float64Array.from(logits), 2);
   expect(task.predict([outputs], [row], ["start", "end"])).toMatchObject({ start: 0, end: 30, answer: "x".repeat(30) });
 });

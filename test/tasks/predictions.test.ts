@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { RowOutputs, TASKS } from "../../src/tasks/index.js";
+import { ExampleOutputs, TASKS } from "../../src/tasks/index.js";
 
-const outputs = (...values: readonly number[]) => new RowOutputs(Float64Array.from(values), values.length);
+const outputs = (...values: readonly number[]) => new ExampleOutputs(Float64Array.from(values), values.length);
 
 test("classification predicts the most likely label with its probability", () => {
   const kind = "sequence-classification";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeRows, TASKS } from "../../src/tasks/index.js";
+import { encodeExamples, TASKS } from "../../src/tasks/index.js";
 import { boundariesOf } from "../../src/text/boundaries.js";
 import { loadTokenizer, type Texts } from "../../src/text/index.js";
 
@@ -108,7 +108,7 @@ describe("truncating a very long text", () => {
     const input = ["a", "x".repeat(LENGTH)] as const;
     const row = { input, label: undefined, at: { file: "f.csv", line: 7 } };
     const encoding = { labels: undefined, maxLength: 128 };
-    await expect(encodeRows(TASKS["sequence-classification"], [row], tokenizer, encoding)).rejects.toThrow(
+    await expect(encodeExamples(TASKS["sequence-classification"], [row], tokenizer, encoding)).rejects.toThrow(
       /^f\.csv line 7: \d+ characters of the text have no space between words/,
     );
   });

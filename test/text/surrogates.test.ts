@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { splitStops } from "../../src/models/generation/generateTexts.js";
 import type { LanguageInput } from "../../src/tasks/data/index.js";
-import { encodeLanguageRows } from "../../src/tasks/encodeLanguage.js";
+import { encodeLanguageExamples } from "../../src/tasks/encodeLanguage.js";
 import { encodePrompts } from "../../src/tasks/index.js";
 import { ChatTemplate, loadTokenizer, type Message, type Tokenizer } from "../../src/text/index.js";
 
@@ -45,7 +45,7 @@ describe("a lone surrogate is refused", () => {
   it("in rows for language models, naming the row", async () => {
     const prompt = example({ kind: "prompt", prompt: "a", completion: HALF });
     const other = { ...prompt, input: { ...prompt.input, completion: "b" }, at: { file: "rows.jsonl", line: 6 } };
-    await expect(encodeLanguageRows([other, prompt], await loaded)).rejects.toThrow(`rows.jsonl line 7: ${FAULT}`);
+    await expect(encodeLanguageExamples([other, prompt], await loaded)).rejects.toThrow(`rows.jsonl line 7: ${FAULT}`);
     const alone = example({ kind: "prompt", prompt: HALF, completion: undefined });
     await expect(encodePrompts([alone], await loaded)).rejects.toThrow(`rows.jsonl line 7: ${FAULT}`);
   });

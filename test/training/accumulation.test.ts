@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { HypergradientName } from "../../src/tasks/config/index.js";
-import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
+import { type EncodedExample, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ESTIMATORS } from "../../src/training/hypergradients/estimators.js";
 import { ReplayableMasks } from "../../src/training/loop/masks.js";
@@ -34,9 +34,9 @@ const PROBLEMS = [
 
 describe.each(PROBLEMS)("$task: several batches per step equal one large batch", (problem) => {
   const { task, small } = problem;
-  let rows: EncodedRow[];
-  let lower: EncodedRow[];
-  let upper: EncodedRow[];
+  let rows: EncodedExample[];
+  let lower: EncodedExample[];
+  let upper: EncodedExample[];
 
   beforeAll(async () => {
     rows = await encodeRows("bert", { ...problem, maxLength: 20 }, task);
@@ -114,7 +114,7 @@ test("a step whose batches have no loss still applies decay, momentum and the re
   const problem = PROBLEMS[1];
   const { model, adapted } = await openAdapted("bert", problem);
   const at = { file: "none", line: 1 };
-  const unlabeled: EncodedRow[] = [{ inputIds: [2, 3], tokenTypeIds: [0, 0], target: [-100, -100], at }];
+  const unlabeled: EncodedExample[] = [{ inputIds: [2, 3], tokenTypeIds: [0, 0], target: [-100, -100], at }];
   const masks = new ReplayableMasks(new torch.Generator(0));
   const penalty = penaltyOf(adapted, 1);
   const expected = named(

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { BidoraError } from "../../src/base/errors.js";
-import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
+import { type EncodedExample, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/training/loop/masks.js";
 import { planPhases } from "../../src/training/loop/plans.js";
@@ -66,7 +66,7 @@ describe("gradients that are not finite", () => {
 
 describe("a step of a rule in float16", () => {
   const CASE = { checkpoint: "single", adapter: "adapters/lora", rows: "train", maxLength: 20 };
-  let rows: EncodedRow[];
+  let rows: EncodedExample[];
   beforeAll(async () => {
     rows = await encodeRows("bert", CASE);
   });

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { doraConfig, inject } from "../../src/models/adapters/index.js";
 import type { RunSettings } from "../../src/tasks/config/index.js";
-import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
+import { type EncodedExample, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { scheduleFactor } from "../../src/torch/optim/index.js";
 import { ReplayableMasks } from "../../src/training/loop/masks.js";
@@ -13,7 +13,7 @@ import { planSettings } from "../parity/support/phases.js";
 import { encodeRows } from "../parity/support/rows.js";
 
 const CASE = { checkpoint: "single", adapter: "adapters/dora-wide", rows: "train", maxLength: 20 };
-let rows: EncodedRow[];
+let rows: EncodedExample[];
 beforeAll(async () => {
   rows = await encodeRows("bert", CASE);
 });

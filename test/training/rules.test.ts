@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { SeededMasks } from "../../src/models/nn/index.js";
 import type { RunSettings } from "../../src/tasks/config/index.js";
-import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
+import { type EncodedExample, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { OPTIMIZERS, type OptimizerName } from "../../src/torch/optim/index.js";
 import { BatchStream } from "../../src/training/loop/batches.js";
@@ -17,7 +17,7 @@ import { encodeRows } from "../parity/support/rows.js";
 import { expectSameBits } from "../torch/sameBits.js";
 
 const CASE = { checkpoint: "dropout", adapter: "dropout-runs/dora-dropout", rows: "train", maxLength: 20 };
-let rows: EncodedRow[];
+let rows: EncodedExample[];
 beforeAll(async () => {
   rows = await encodeRows("bert", CASE);
 });
@@ -189,7 +189,7 @@ test("a rule with a learning rate of 0 never moves", async () => {
 });
 
 test("rows of similar length share a batch when they are shuffled", () => {
-  const mixed = Array.from({ length: 40 }, (_, i): EncodedRow => {
+  const mixed = Array.from({ length: 40 }, (_, i): EncodedExample => {
     const length = i % 2 ? 30 : 2;
     return { inputIds: new Array(length).fill(1), tokenTypeIds: [], target: 0, at: { file: "none", line: 1 } };
   });

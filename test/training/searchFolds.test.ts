@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { RunSettings } from "../../src/tasks/config/index.js";
-import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
+import { type EncodedExample, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { type BatchSource, BatchStream, searchBatches } from "../../src/training/loop/batches.js";
 import { ReplayableMasks } from "../../src/training/loop/masks.js";
@@ -14,7 +14,7 @@ import { encodeRows } from "../parity/support/rows.js";
 import { expectSameBits } from "../torch/sameBits.js";
 
 /** A row of a file, or a piece of one. */
-const rowAt = (line: number, length = 3): EncodedRow => ({
+const rowAt = (line: number, length = 3): EncodedExample => ({
   inputIds: new Array(length).fill(line),
   tokenTypeIds: [],
   target: 0,
@@ -24,7 +24,7 @@ const rowAt = (line: number, length = 3): EncodedRow => ({
 const plain = (count: number) => Array.from({ length: count }, (_, i) => rowAt(i + 1));
 
 /** Lines of rows, of which some are in pieces. */
-function inPieces(counts: readonly number[]): EncodedRow[] {
+function inPieces(counts: readonly number[]): EncodedExample[] {
   return counts.flatMap((count, i) => {
     const whole = rowAt(i + 1);
     return Array.from({ length: count }, () => ({ ...whole }));
@@ -33,7 +33,7 @@ function inPieces(counts: readonly number[]): EncodedRow[] {
 
 const settingsOf = (settings: RunSettings) => ({ ...planSettings({ method: "bidora", ...settings }), device: "cpu" });
 const take = (source: BatchSource, count: number) => Array.from({ length: count }, () => source.next().whole).flat();
-const lines = (rows: readonly EncodedRow[]) => rows.map(({ at }) => at.line);
+const lines = (rows: readonly EncodedExample[]) => rows.map(({ at }) => at.line);
 const sorted = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b);
 
 describe("in each stretch one fold is the upper level's and all other rows are the lower level's", () => {
@@ -160,7 +160,8 @@ describe("an epoch is a pass over the lower level's rows", () => {
 });
 
 test("more folds than examples, and rows that do not fill a batch, are refused", () => {
-  const open = (rows: readonly EncodedRow[], settings: RunSettings) => () => searchBatches(rows, settingsOf(settings));
+  const open = (rows: readonly EncodedExample[], settings: RunSettings) => () =>
+    searchBatches(rows, settingsOf(settings));
   expect(open(plain(3), { searchFolds: 4 })).toThrow("--search-folds 4 is more than the 3 training rows");
   expect(open(inPieces([5, 5]), { searchFolds: 3 })).toThrow("2 training rows");
   expect(open(inPieces([5, 5]), { searchFolds: 2 })).not.toThrow();
@@ -172,7 +173,7 @@ test("more folds than examples, and rows that do not fill a batch, are refused",
 
 describe("a search in two folds", () => {
   const CASE = { checkpoint: "dropout", adapter: "dropout-runs/dora-dropout", rows: "train", maxLength: 20 };
-  let rows: EncodedRow[];
+  let rows: EncodedExample[];
   beforeAll(async () => {
     rows = await encodeRows("bert", CASE);
   });
@@ -210,7 +211,7 @@ describe("a search in two folds", () => {
       const byHand = await open({ ...unfolded, ...more });
       const half = rows.length / 2;
       const [first, second] = [rows.slice(0, half), rows.slice(half)];
-      const search = (lower: EncodedRow[], upper: EncodedRow[]) =>
+      const search = (lower: EncodedExample[], upper: EncodedExample[]) =>
         new BilevelRule({
           ...byHand.rule.options,
           lowerBatches: new BatchStream(lower, byHand.resolved),

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { StepEvent } from "../../src/base/records/events.js";
 import type { RunSettings } from "../../src/tasks/config/index.js";
-import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
+import { type EncodedExample, TASKS } from "../../src/tasks/index.js";
 import { Ending } from "../../src/torch/distributed/ending.js";
 import * as torch from "../../src/torch/index.js";
 import { byUpperLoss, EarlyStopping } from "../../src/training/loop/earlyStopping.js";
@@ -17,7 +17,7 @@ import { planSettings } from "../parity/support/phases.js";
 import { encodeRows } from "../parity/support/rows.js";
 
 const CASE = { checkpoint: "single", adapter: "adapters/dora-wide", rows: "train", maxLength: 20 };
-let rows: EncodedRow[];
+let rows: EncodedExample[];
 beforeAll(async () => {
   rows = await encodeRows("bert", CASE);
 });

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { SeededMasks } from "../../src/models/nn/index.js";
 import { embedding } from "../../src/tasks/embedding/embedding.js";
-import { type EncodedRow, sequenceClassification, type Task } from "../../src/tasks/index.js";
+import { type EncodedExample, sequenceClassification, type Task } from "../../src/tasks/index.js";
 import { evenCuts, ownPartOf, shareOf } from "../../src/training/ranks/shares.js";
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
-const at = { file: "rows", row: 1 } as unknown as EncodedRow["at"];
-const rowOf = (length: number): EncodedRow => ({
+const at = { file: "rows", row: 1 } as unknown as EncodedExample["at"];
+const rowOf = (length: number): EncodedExample => ({
   ...{ inputIds: new Array<number>(length).fill(1), tokenTypeIds: new Array<number>(length).fill(0) },
   ...{ target: 0, at },
 });
@@ -70,20 +70,20 @@ describe("rows that are cut for ranks", () => {
 
 describe("a rank's share of a batch", () => {
   const whole = [4, 2, 3, 5].map(rowOf);
-  const shares = (rows: readonly EncodedRow[], size: number) =>
+  const shares = (rows: readonly EncodedExample[], size: number) =>
     Array.from({ length: size }, (_, rank) => shareOf(rows, { ranks: { rank, size } }));
 
   test("is a run of its rows, and knows the whole batch", () => {
     const found = shares(whole, 2);
     expect(found.map(({ begin }) => begin)).toEqual([0, 2]);
-    expect(found.flatMap(({ own }) => own?.rows ?? [])).toEqual(whole);
+    expect(found.flatMap(({ own }) => own?.examples ?? [])).toEqual(whole);
     for (const share of found) expect(share.whole).toBe(whole);
-    expect(shareOf(whole, {})).toMatchObject({ begin: 0, own: { rows: whole } });
+    expect(shareOf(whole, {})).toMatchObject({ begin: 0, own: { examples: whole } });
   });
 
   test("may have no row", () => {
     const found = shares([rowOf(4)], 3);
-    expect(found.map(({ own }) => own?.rows.length)).toEqual([undefined, 1, undefined]);
+    expect(found.map(({ own }) => own?.examples.length)).toEqual([undefined, 1, undefined]);
     expect(found.map(({ begin }) => begin)).toEqual([0, 0, 1]);
   });
 

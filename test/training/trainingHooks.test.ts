@@ -12,7 +12,7 @@ import {
 } from "../../src/models/adapters/index.js";
 import type { Linear, Parameter } from "../../src/models/nn/index.js";
 import type { RunSettings } from "../../src/tasks/config/index.js";
-import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
+import { type EncodedExample, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/training/loop/masks.js";
 import { planPhases } from "../../src/training/loop/plans.js";
@@ -23,7 +23,7 @@ import { planSettings } from "../parity/support/phases.js";
 import { encodeRows } from "../parity/support/rows.js";
 import { expectSameBits } from "../torch/sameBits.js";
 
-let rows: EncodedRow[];
+let rows: EncodedExample[];
 beforeAll(async () => {
   rows = await encodeRows("bert", { checkpoint: "single", rows: "train", maxLength: 20 });
 });

@@ -3,7 +3,7 @@ import { isObject, oneLine } from "../../base/index.js";
 import { filled, type Given, omit, option, whole } from "../../base/settings/index.js";
 import { IGNORED_LABEL } from "../../models/nn/index.js";
 import { askedRun, runFile, runOptions } from "../../tasks/config/index.js";
-import { type EncodedRow, encodeRows, type Task } from "../../tasks/index.js";
+import { type EncodedExample, encodeExamples, type Task } from "../../tasks/index.js";
 import type { Tokenizer } from "../../text/index.js";
 import { readRunData, startOf } from "../../training/run/index.js";
 import { call, defineRunCommand, HUB_HOOKS, type HubHooks, type Shown } from "./command.js";
@@ -65,7 +65,7 @@ export const previewCommand = defineRunCommand({
     const { choice, splits, tokenizer, labels, model, maxLength } = await readRunData(begin, context);
     const { task } = choice;
     const encoding = { labels, maxLength, trainOn: begin.config.trainOn, model };
-    const encoded = await encodeRows(task, splits.train.examples, tokenizer, encoding);
+    const encoded = await encodeExamples(task, splits.train.examples, tokenizer, encoding);
     return {
       rows: await Promise.all(encoded.slice(0, limit).map((row) => previewRow(row, task, tokenizer))),
       lengths: encoded.map(({ inputIds }) => inputIds.length),
@@ -89,7 +89,7 @@ export const previewCommand = defineRunCommand({
 export const preview = (settings: PreviewSettings, hooks: HubHooks = {}): Promise<Preview> =>
   call("preview", previewCommand, settings, hooks);
 
-async function previewRow(row: EncodedRow, task: Task, tokenizer: Tokenizer): Promise<PreviewRow> {
+async function previewRow(row: EncodedExample, task: Task, tokenizer: Tokenizer): Promise<PreviewRow> {
   const { inputIds, at, target } = row;
   const marks = task.takesTrainOn ? lossMask(target as readonly number[]) : inputIds.map(() => false);
   return {

@@ -8,7 +8,7 @@ import {
   entityRulesOf,
   type Scores,
   scoresOf,
-} from "../../tasks/index.js";
+} from "../../tasks/metrics/parts/index.js";
 import { mean } from "../statistics/summary.js";
 import { counted, html, type Markup, row, rowOf, scrolling, table } from "./html.js";
 import type { RowsOfKind } from "./rowKinds.js";

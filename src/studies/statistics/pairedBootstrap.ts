@@ -6,10 +6,10 @@ import {
   bootstrapSamples,
   checkBootstrap,
   type Interval,
-  type MeasuredRows,
+  type MeasuredExamples,
   percentiles,
   resultOfSample,
-} from "../../tasks/index.js";
+} from "../../tasks/metrics/parts/index.js";
 import { meanDifference, round12 } from "./summary.js";
 
 /** The least number of resamples. */
@@ -43,19 +43,20 @@ export interface Resampled {
  */
 export function resampled(
   name: string,
-  sides: readonly MeasuredRows[],
+  sides: readonly MeasuredExamples[],
   options: BootstrapOptions,
   onDrawn: (done: number) => void = () => {},
 ): Resampled[] {
-  const count = sides[0]?.rows.length ?? 0;
-  for (const { rows } of sides) checkRows(count, rows.length);
+  const count = sides[0]?.measured.length ?? 0;
+  for (const { measured } of sides) checkRows(count, measured.length);
   const valueIn = (result: Readonly<Record<string, number>>) => own(result, name) ?? Number.NaN;
   const drawn = sides.map((): number[] => []);
   for (const places of bootstrapSamples(count, checkBootstrap(options))) {
-    for (const [i, { metric, rows }] of sides.entries()) drawn[i]!.push(valueIn(resultOfSample(metric, rows, places)));
+    for (const [i, { metric, measured: rows }] of sides.entries())
+      drawn[i]!.push(valueIn(resultOfSample(metric, rows, places)));
     onDrawn(drawn[0]!.length);
   }
-  return sides.map(({ metric, rows }, i) => ({
+  return sides.map(({ metric, measured: rows }, i) => ({
     whole: valueIn(metric.result(rows, rows)),
     drawn: drawn[i]!,
   }));

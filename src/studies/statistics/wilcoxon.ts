@@ -1,6 +1,6 @@
 // Wilcoxon's signed-rank test of paired samples, and effect sizes to report with it.
 import type { PairedEffect } from "../../base/records/index.js";
-import { averageRanks, normalCdf } from "../../tasks/index.js";
+import { averageRanks, normalCdf } from "../../tasks/metrics/parts/index.js";
 import { meanDifference, roundedDifferences, sampleDeviation } from "./summary.js";
 
 /** The largest number of differences for which the exact distribution is used. */

@@ -19,29 +19,17 @@ const BOUNDARIES = ["-DOCSTART-", "###MEDLINE:"];
  */
 export async function readConll(file: string, options: ConllOptions = {}): Promise<WordsExample[]> {
   const separator = (await hasCharacter(file, "\t")) ? "\t" : /[ ]+/;
-  const sentences: WordsExample[] = [];
-  let sentence = new SentenceBuilder(file);
   let columns: number | undefined;
-  let number = 0;
-  const add = (line: string) => {
-    number++;
-    if (line.trim() === "" || BOUNDARIES.some((mark) => line.startsWith(mark))) {
-      sentences.push(...sentence.finish());
-      sentence = new SentenceBuilder(file);
-      return;
-    }
+  const isBoundary = (line: string) => BOUNDARIES.some((mark) => line.startsWith(mark));
+  return readSentences(file, isBoundary, (line, number) => {
     const fields = line.trimEnd().split(separator);
     columns ??= checkedColumns(file, fields.length, options);
     if (fields.length !== columns) {
       throw rowError(file, number, `${columnCount(fields.length)}, but the lines before have ${columns}.`);
     }
     if (fields[0] === "") throw rowError(file, number, "the word is missing in the first column.");
-    sentence.add(number, fields[0]!, columns === 1 ? undefined : fields[(options.labelColumn ?? columns) - 1]!);
-  };
-  for await (const lines of readLines(file)) for (const line of lines) add(line);
-  sentences.push(...sentence.finish());
-  if (sentences.length === 0) throw emptyFile(file);
-  return sentences;
+    return { token: fields[0]!, label: columns === 1 ? undefined : fields[(options.labelColumn ?? columns) - 1]! };
+  });
 }
 
 function checkedColumns(file: string, columns: number, { labelColumn }: ConllOptions): number {
@@ -54,26 +42,38 @@ function checkedColumns(file: string, columns: number, { labelColumn }: ConllOpt
   return columns;
 }
 
-/** Collects the words of one sentence. */
-class SentenceBuilder {
-  readonly #tokens: string[] = [];
-  readonly #labels: string[] = [];
-  #line = 0;
+interface Word {
+  readonly token: string;
+  readonly label: string | undefined;
+}
 
-  constructor(readonly file: string) {}
-
-  add(line: number, token: string, label: string | undefined): void {
-    if (this.#tokens.length === 0) this.#line = line;
-    this.#tokens.push(token);
-    if (label !== undefined) this.#labels.push(label);
-  }
-
-  /** The sentence, or nothing if it has no words. */
-  finish(): WordsExample[] {
-    if (this.#tokens.length === 0) return [];
-    const labels = this.#labels.length === 0 ? undefined : this.#labels;
-    return [{ input: this.#tokens, label: labels, at: { file: this.file, line: this.#line } }];
-  }
+/** The sentences of a file, which end at blank lines and at boundaries. @param wordIn the word of a line, if it has one */
+async function readSentences(
+  file: string,
+  isBoundary: (line: string) => boolean,
+  wordIn: (line: string, number: number) => Word | undefined,
+): Promise<WordsExample[]> {
+  const sentences: WordsExample[] = [];
+  let words: Word[] = [];
+  let [number, start] = [0, 0];
+  const finish = () => {
+    const input = words.map(({ token }) => token);
+    const label = words[0]?.label === undefined ? undefined : words.map(({ label }) => label!);
+    if (words.length > 0) sentences.push({ input, label, at: { file, line: start } });
+    words = [];
+  };
+  for await (const lines of readLines(file))
+    for (const line of lines) {
+      number++;
+      const isEnd = line.trim() === "" || isBoundary(line);
+      const word = isEnd ? undefined : wordIn(line, number);
+      if (isEnd) finish();
+      if (word && words.length === 0) start = number;
+      if (word) words.push(word);
+    }
+  finish();
+  if (sentences.length === 0) throw emptyFile(file);
+  return sentences;
 }
 
 const COLUMNS = ["id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc"];
@@ -91,28 +91,19 @@ export async function readConllu(file: string, labelColumn = "upos"): Promise<Wo
       `CoNLL-U has no column ${labelColumn}; its columns are ${COLUMNS.join(", ")}.`,
     );
   }
-  const sentences: WordsExample[] = [];
-  let sentence = new SentenceBuilder(file);
-  let number = 0;
-  const add = (line: string) => {
-    number++;
-    if (line.trim() === "") {
-      sentences.push(...sentence.finish());
-      sentence = new SentenceBuilder(file);
-      return;
-    }
-    if (line.startsWith("#")) return;
-    const fields = line.split("\t");
-    const id = fields[0]!;
-    if (fields.length !== COLUMNS.length) {
-      throw rowError(file, number, `${columnCount(fields.length)} separated by tabs, but CoNLL-U has ten.`);
-    }
-    if (/^\d+$/.test(id)) sentence.add(number, fields[1]!, fields[label]!);
-    else if (!/^\d+[-.]\d+$/.test(id))
+  return readSentences(
+    file,
+    () => false,
+    (line, number) => {
+      if (line.startsWith("#")) return undefined;
+      const fields = line.split("\t");
+      const id = fields[0]!;
+      if (fields.length !== COLUMNS.length) {
+        throw rowError(file, number, `${columnCount(fields.length)} separated by tabs, but CoNLL-U has ten.`);
+      }
+      if (/^\d+$/.test(id)) return { token: fields[1]!, label: fields[label]! };
+      if (/^\d+[-.]\d+$/.test(id)) return undefined;
       throw rowError(file, number, `${JSON.stringify(id)} is not a word number of CoNLL-U.`);
-  };
-  for await (const lines of readLines(file)) for (const line of lines) add(line);
-  sentences.push(...sentence.finish());
-  if (sentences.length === 0) throw emptyFile(file);
-  return sentences;
+    },
+  );
 }

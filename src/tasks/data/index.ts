@@ -1,5 +1,6 @@
-export { anchoredColumns, type EmbeddingExample } from "./embeddingRows.js";
+export { anchoredColumns, type EmbeddingExample } from "./embeddingExamples.js";
 export { type Dataset, type Example, type Location, type TextExample, type WordsExample, where } from "./example.js";
+export { countShared, keysOfSplits, sampleOf } from "./exampleKeys.js";
 export { LabelMap, labelMap } from "./labels.js";
 export {
   type LanguageExample,
@@ -8,19 +9,26 @@ export {
   promptList,
   type TextOrMessages,
   textOrMessages,
-} from "./languageRows.js";
-export { formsOfFile, type LabelForm, type LoadRowsOptions, loadTable, loadTexts, loadWords } from "./loadRows.js";
+} from "./languageExamples.js";
+export {
+  formsOfFile,
+  type LabelForm,
+  type LoadRowsOptions,
+  labeledRows,
+  loadTable,
+  loadTexts,
+  loadWords,
+} from "./loadExamples.js";
 export { BatchOrder, batchesPerPass, type OrderState } from "./order.js";
 export { type Answer, loadQuestions, type QuestionExample } from "./questions.js";
 export {
   byPrompt,
+  examplesByPrompt,
+  examplesOfPrompts,
   loadReferences,
   promptsWithReferences,
   type References,
-  rowsByPrompt,
-  rowsOfPrompts,
 } from "./references.js";
-export { countShared, keysOfSplits, sampleOf } from "./rowIdentity.js";
 export { foldsForSearch, splitForSearch, subsetsOf } from "./subsets.js";
 export {
   hasDecimalComma,
@@ -37,4 +45,3 @@ export {
   type ValueReader,
 } from "./table.js";
 export { readLines, rowError } from "./textFile.js";
-export { labeledRows } from "./unlabeled.js";

@@ -49,9 +49,9 @@ interface LabelSources {
 }
 
 /**
- * The order of the labels: the checkpoint's if all labels of the training rows fit it, else the data set's, else integers by value,
+ * The order of the labels: the checkpoint's if all labels of the training examples fit it, else the data set's, else integers by value,
  * else names by code point.
- * @throws BidoraError if no row has a label
+ * @throws BidoraError if no example has a label
  */
 export function labelMap(examples: readonly Example[], sources: LabelSources = {}): LabelMap {
   const { checkpoint, dataset } = sources;
@@ -62,8 +62,8 @@ export function labelMap(examples: readonly Example[], sources: LabelSources = {
 }
 
 /**
- * The labels of a model for inference, in its order and in the spelling of the rows: for placeholders such as `LABEL_0` the data set's
- * names, if their order is published. A label of the rows that the model lacks is an error later.
+ * The labels of a model for inference, in its order and in the spelling of the examples: for placeholders such as `LABEL_0` the data set's
+ * names, if their order is published. A label of the examples that the model lacks is an error later.
  */
 export function modelLabels(
   examples: readonly Example[],

@@ -1,47 +1,47 @@
-/** The order in which rows are trained on. */
+/** The order in which examples are trained on. */
 import { shuffler, UsageError } from "../../base/index.js";
 
 /** A position in the data, for checkpoints. */
 export interface OrderState {
-  /** Completed passes over the rows. */
+  /** Completed passes over the examples. */
   readonly pass: number;
   /** Batches of this pass that were returned. */
   readonly index: number;
 }
 
 export interface OrderOptions {
-  /** The number of rows. */
-  readonly rows: number;
+  /** The number of examples. */
+  readonly examples: number;
   readonly batchSize: number;
   readonly seed: number;
-  /** Otherwise every pass has the rows in file order. */
+  /** Otherwise every pass has the examples in file order. */
   readonly shuffle: boolean;
   /** Drops the last batch of a pass if it is short. */
   readonly dropLast?: boolean;
-  /** The rows' lengths, to put rows of similar length into one batch (only with `shuffle`). */
+  /** The examples' lengths, to put examples of similar length into one batch (only with `shuffle`). */
   readonly lengths?: readonly number[] | undefined;
 }
 
-/** Rows are sorted by length within chunks of this many batches, so that batches stay random. */
+/** Examples are sorted by length within chunks of this many batches, so that batches stay random. */
 const CHUNK_BATCHES = 32;
 
 /** @throws UsageError for less than one batch */
 export function batchesPerPass({
-  rows,
+  examples,
   batchSize,
   dropLast,
-}: Pick<OrderOptions, "rows" | "batchSize" | "dropLast">): number {
+}: Pick<OrderOptions, "examples" | "batchSize" | "dropLast">): number {
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new UsageError(`The batch size must be a whole number of at least 1, but is ${batchSize}.`);
   }
-  const batches = dropLast ? Math.floor(rows / batchSize) : Math.ceil(rows / batchSize);
+  const batches = dropLast ? Math.floor(examples / batchSize) : Math.ceil(examples / batchSize);
   if (batches > 0) return batches;
   throw new UsageError(
-    `${rows} rows do not fill one batch of ${batchSize}${dropLast ? ", and a short last batch is dropped" : ""}.`,
+    `${examples} rows do not fill one batch of ${batchSize}${dropLast ? ", and a short last batch is dropped" : ""}.`,
   );
 }
 
-/** The endless sequence of batches of row numbers, determined by the options and the state. */
+/** The endless sequence of batches of example numbers, determined by the options and the state. */
 export class BatchOrder {
   readonly batchesPerPass: number;
   readonly #options: OrderOptions;
@@ -65,7 +65,7 @@ export class BatchOrder {
     return this.#state;
   }
 
-  /** The row numbers of the next batch. */
+  /** The example numbers of the next batch. */
   next(): readonly number[] {
     const { pass, index } = this.#state;
     if (this.#batches?.pass !== pass) this.#batches = { pass, list: batchesOfPass(this.#options, pass) };
@@ -74,8 +74,11 @@ export class BatchOrder {
   }
 }
 
-function batchesOfPass({ rows, batchSize, seed, shuffle, dropLast, lengths }: OrderOptions, pass: number): number[][] {
-  const order = Array.from({ length: rows }, (_, row) => row);
+function batchesOfPass(
+  { examples, batchSize, seed, shuffle, dropLast, lengths }: OrderOptions,
+  pass: number,
+): number[][] {
+  const order = Array.from({ length: examples }, (_, example) => example);
   const whole = (batch: readonly number[]) => !dropLast || batch.length === batchSize;
   if (!shuffle) return chunks(order, batchSize).filter(whole);
   const shuffleInPlace = shuffler(seed, pass);

@@ -1,7 +1,7 @@
-/** Rows for question answering. */
+/** Examples for question answering. */
 import { checkArguments, own } from "../../base/index.js";
 import type { Dataset, Example, Location } from "./example.js";
-import { type LoadRowsOptions, loadOptions, loadTable } from "./loadRows.js";
+import { type LoadRowsOptions, labeledRows, loadOptions, loadTable } from "./loadExamples.js";
 import {
   aRowSource,
   fail,
@@ -15,7 +15,6 @@ import {
   type TableRow,
 } from "./table.js";
 import { rowError } from "./textFile.js";
-import { labeledRows } from "./unlabeled.js";
 
 /** An answer as in SQuAD, with its start in the context, in code points. */
 export interface Answer {

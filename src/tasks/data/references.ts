@@ -2,22 +2,22 @@
 import { group } from "d3-array";
 import { UsageError } from "../../base/index.js";
 import { where } from "./example.js";
-import { type LanguageExample, loadLanguage, type TextOrMessages } from "./languageRows.js";
-import { loadTable } from "./loadRows.js";
+import { type LanguageExample, loadLanguage, type TextOrMessages } from "./languageExamples.js";
+import { loadTable } from "./loadExamples.js";
 import { isAbsent } from "./table.js";
 import { rowError } from "./textFile.js";
 
 /** A prompt and all its references. */
 export interface PromptWithReferences {
-  /** The first row with this prompt, without its completion. */
+  /** The first example with this prompt, without its completion. */
   readonly example: LanguageExample;
   /** Trimmed. */
   readonly references: readonly string[];
 }
 
 /**
- * Groups rows by prompt, in the order of the prompts' first rows.
- * @throws UsageError for a row without a prompt or references
+ * Groups examples by prompt, in the order of the prompts' first examples.
+ * @throws UsageError for an example without a prompt or references
  */
 export function promptsWithReferences(examples: readonly LanguageExample[]): PromptWithReferences[] {
   const byPrompt = new Map<string, { example: LanguageExample; references: string[] }>();
@@ -64,15 +64,15 @@ function contentOf(content: unknown): string {
   return Array.isArray(content) ? content.map((part: { text?: unknown }) => String(part.text ?? "")).join("") : "";
 }
 
-/** All rows of the first `count` prompts: a prompt is scored against all its references. */
-export function rowsOfPrompts(examples: readonly LanguageExample[], count: number): LanguageExample[] {
+/** All examples of the first `count` prompts: a prompt is scored against all its references. */
+export function examplesOfPrompts(examples: readonly LanguageExample[], count: number): LanguageExample[] {
   const keys = examples.map((example) => JSON.stringify(partsOf(example).prompt));
   const taken = new Set([...new Set(keys)].slice(0, count));
   return examples.filter((_, i) => taken.has(keys[i] as string));
 }
 
-/** Row numbers, from 0, grouped by prompt. A row without a prompt is a group by itself. */
-export function rowsByPrompt(examples: readonly LanguageExample[]): number[][] {
+/** Example numbers, from 0, grouped by prompt. An example without a prompt is a group by itself. */
+export function examplesByPrompt(examples: readonly LanguageExample[]): number[][] {
   return [...group(examples.keys(), (row) => JSON.stringify(promptOf(examples[row]!.input) ?? row)).values()];
 }
 

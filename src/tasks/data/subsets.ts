@@ -1,80 +1,80 @@
-/** Parts of the training rows: limited, held out, and split for a bilevel search. */
+/** Parts of the training examples: limited, held out, and split for a bilevel search. */
 import { evenSizes, shuffler, UsageError } from "../../base/index.js";
 
 export interface SubsetOptions extends Pick<SplitOptions, "shuffle" | "seed"> {
-  /** How many rows to train on; by default all. */
+  /** How many examples to train on; by default all. */
   readonly trainLimit?: number | undefined;
   /** The share of these that is held out; by default none. */
   readonly holdoutFraction?: number | undefined;
 }
 
-/** The rows to train on, and those that are held out. */
-export interface Subsets<Row> {
-  readonly train: readonly Row[];
-  readonly holdout: readonly Row[] | undefined;
+/** The examples to train on, and those that are held out. */
+export interface Subsets<Item> {
+  readonly train: readonly Item[];
+  readonly holdout: readonly Item[] | undefined;
 }
 
 /**
- * The rows to train on, in their order: a random sample by the seed (the first rows without `shuffle`), without the held-out rows.
- * Those are the rows of BiDoRA's upper level at the same share and seed.
- * @throws UsageError for more rows than there are, and if no row would be left
+ * The examples to train on, in their order: a random sample by the seed (the first ones without `shuffle`), without those that are held out.
+ * Those are the examples of BiDoRA's upper level at the same share and seed.
+ * @throws UsageError for more examples than there are, and if no example would be left
  */
-export function subsetsOf<Row>(
-  rows: readonly Row[],
+export function subsetsOf<Item>(
+  examples: readonly Item[],
   { trainLimit, holdoutFraction, ...options }: SubsetOptions,
-): Subsets<Row> {
-  const chosen = trainLimit === undefined ? rows : sampled(rows, trainLimit, options);
+): Subsets<Item> {
+  const chosen = trainLimit === undefined ? examples : sampled(examples, trainLimit, options);
   if (holdoutFraction === undefined) return { train: chosen, holdout: undefined };
   const { lower, upper } = splitForSearch(chosen.length, { ...options, fraction: rest(holdoutFraction) });
-  const pick = (indices: readonly number[]) => inOrder(indices).map((index) => chosen[index] as Row);
+  const pick = (indices: readonly number[]) => inOrder(indices).map((index) => chosen[index] as Item);
   return { train: pick(lower), holdout: pick(upper) };
 }
 
-/** The rest of a share, to 12 decimals: in binary 1 − 0.8 is slightly less than 0.2, and a fifth of ten rows would be one row. */
+/** The rest of a share, to 12 decimals: in binary 1 − 0.8 is slightly less than 0.2, and a fifth of ten examples would be one example. */
 const rest = (fraction: number): number => Number((1 - fraction).toFixed(12));
 
-function sampled<Row>(
-  rows: readonly Row[],
+function sampled<Item>(
+  examples: readonly Item[],
   count: number,
   { shuffle, seed }: Pick<SplitOptions, "shuffle" | "seed">,
-): readonly Row[] {
-  if (count > rows.length)
-    throw new UsageError(`--train-limit ${count} is more than the ${rows.length} training rows.`);
-  if (!shuffle) return rows.slice(0, count);
+): readonly Item[] {
+  if (count > examples.length)
+    throw new UsageError(`--train-limit ${count} is more than the ${examples.length} training rows.`);
+  if (!shuffle) return examples.slice(0, count);
   // Passes use streams from 0, the search uses -1.
-  const order = shuffler(seed, -2)(rows.map((_, row) => row));
-  return inOrder(order.slice(0, count)).map((row) => rows[row] as Row);
+  const order = shuffler(seed, -2)(examples.map((_, example) => example));
+  return inOrder(order.slice(0, count)).map((example) => examples[example] as Item);
 }
 
 const inOrder = (indices: readonly number[]): readonly number[] => indices.toSorted((a, b) => a - b);
 
 interface SearchSplit {
-  /** Row numbers of the lower level. */
+  /** Example numbers of the lower level. */
   readonly lower: readonly number[];
-  /** Row numbers of the upper level. */
+  /** Example numbers of the upper level. */
   readonly upper: readonly number[];
 }
 
 interface SplitOptions {
-  /** The lower level's share, rounded down to rows. */
+  /** The lower level's share, rounded down to examples. */
   readonly fraction: number;
-  /** Otherwise the first rows are the lower level's. */
+  /** Otherwise the first examples are the lower level's. */
   readonly shuffle: boolean;
   readonly seed: number;
 }
 
 /**
- * Splits training rows in two, for a bilevel search or a hold-out set.
- * @throws UsageError if one part would have no rows
+ * Splits training examples in two, for a bilevel search or a hold-out set.
+ * @throws UsageError if one part would have no examples
  */
-export function splitForSearch(rows: number, { fraction, shuffle, seed }: SplitOptions): SearchSplit {
-  const cut = Math.floor(fraction * rows);
-  if (!(cut >= 1 && cut < rows)) {
+export function splitForSearch(examples: number, { fraction, shuffle, seed }: SplitOptions): SearchSplit {
+  const cut = Math.floor(fraction * examples);
+  if (!(cut >= 1 && cut < examples)) {
     throw new UsageError(
-      `A search or a hold-out set needs two parts, but a fraction of ${fraction} of ${rows} rows leaves one of them empty.`,
+      `A search or a hold-out set needs two parts, but a fraction of ${fraction} of ${examples} rows leaves one of them empty.`,
     );
   }
-  const order = orderOf(rows, { shuffle, seed });
+  const order = orderOf(examples, { shuffle, seed });
   return { lower: order.slice(0, cut), upper: order.slice(cut) };
 }
 
@@ -83,24 +83,24 @@ interface FoldOptions extends Pick<SplitOptions, "shuffle" | "seed"> {
 }
 
 /**
- * Splits training rows into folds of equal size, the first ones a row larger where needed, as scikit-learn's `KFold` does.
- * @returns the row numbers of each fold
- * @throws UsageError for more folds than rows
+ * Splits training examples into folds of equal size, the first ones an example larger where needed, as scikit-learn's `KFold` does.
+ * @returns the example numbers of each fold
+ * @throws UsageError for more folds than examples
  */
-export function foldsForSearch(rows: number, { folds, ...options }: FoldOptions): readonly (readonly number[])[] {
-  if (folds > rows) throw new UsageError(`--search-folds ${folds} is more than the ${rows} training rows.`);
-  const order = orderOf(rows, options);
+export function foldsForSearch(examples: number, { folds, ...options }: FoldOptions): readonly (readonly number[])[] {
+  if (folds > examples) throw new UsageError(`--search-folds ${folds} is more than the ${examples} training rows.`);
+  const order = orderOf(examples, options);
   const parts: number[][] = [];
   let start = 0;
-  for (const size of evenSizes(rows, folds)) {
+  for (const size of evenSizes(examples, folds)) {
     parts.push(order.slice(start, start + size));
     start += size;
   }
   return parts;
 }
 
-function orderOf(rows: number, { shuffle, seed }: Pick<SplitOptions, "shuffle" | "seed">): number[] {
-  const order = Array.from({ length: rows }, (_, row) => row);
+function orderOf(examples: number, { shuffle, seed }: Pick<SplitOptions, "shuffle" | "seed">): number[] {
+  const order = Array.from({ length: examples }, (_, example) => example);
   // Passes use streams from 0, so the split differs from the order of the first pass.
   return shuffle ? shuffler(seed, -1)(order) : order;
 }

@@ -2,7 +2,6 @@
 import { constants } from "node:buffer";
 import { pipeline } from "node:stream/promises";
 import { BidoraError, type CallContext, duplicateKeyIn, firstRepeated } from "../../base/index.js";
-import { separatorOf } from "./separator.js";
 import type { Table, TableRow } from "./table.js";
 import { columnCount, emptyFile, hasCharacter, readLines, readText, rowError } from "./textFile.js";
 
@@ -23,9 +22,36 @@ interface CsvOptions extends ReadLimit, Pick<CallContext, "onNote"> {
  * @throws BidoraError naming a line that breaks these rules or has another number of columns
  */
 export async function readCsv(file: string, options: CsvOptions = {}): Promise<Table> {
-  const separator = await separatorOf((delimiter) => firstRecords(file, { delimiter, quote: '"' }), options.header);
+  const separator = await separatorIn(file, options.header);
   if (separator.sign !== ",") options.onNote?.(`${file}: its columns are separated by ${separator.name}.`);
   return readTable(file, { delimiter: separator.sign, quote: '"' }, options);
+}
+
+/** What separates columns, in the order of preference: programs write semicolons where the comma is the decimal sign. */
+const SEPARATORS = [
+  { sign: ",", name: "commas" },
+  { sign: ";", name: "semicolons" },
+  { sign: "\t", name: "tabs" },
+] as const;
+
+/**
+ * The separator that gives the header several columns, and of several such ones that with which more of the first rows have as many
+ * columns, or else more columns; the comma if there is none.
+ * @param header the column names of a file without a header row
+ */
+async function separatorIn(file: string, header: readonly string[] | undefined): Promise<(typeof SEPARATORS)[number]> {
+  let best: (typeof SEPARATORS)[number] = SEPARATORS[0];
+  let [share, columns] = [0, 0];
+  for (const separator of SEPARATORS) {
+    const [first = [], ...rest] = await firstRecords(file, { delimiter: separator.sign, quote: '"' });
+    const rows = header === undefined ? rest : [first, ...rest];
+    const width = header?.length ?? first.length;
+    const fitting = rows.length === 0 ? 1 : rows.filter((row) => row.length === width).length / rows.length;
+    if (width <= 1 || fitting < share || (fitting === share && width <= columns)) continue;
+    best = separator;
+    [share, columns] = [fitting, width];
+  }
+  return best;
 }
 
 /** Enough to tell what separates the columns. */

@@ -1,9 +1,8 @@
-import { join } from "node:path";
 import { BidoraError } from "../../base/index.js";
 import { type Dataset, type LanguageExample, loadTable, rowError } from "../data/index.js";
 import { readText } from "../data/table.js";
 import type { NamedDatasets, Split } from "./dataset.js";
-import { missingFiles, namesIn } from "./files.js";
+import { fileIn } from "./files.js";
 
 /**
  * Descriptions of restaurants from meaning representations (Novikova et al., 2017): `trainset.csv`, `devset.csv`,
@@ -33,10 +32,7 @@ const FILES: Readonly<Record<Split, string>> = {
 const SEPARATOR = " ||";
 
 async function load(directory: string, split: Split): Promise<Dataset<LanguageExample>> {
-  const names = await namesIn(directory);
-  if (!names.includes(FILES[split]))
-    throw missingFiles(directory, `${FILES[split]} of the E2E NLG Challenge (${Object.values(FILES).join(", ")})`);
-  const file = join(directory, FILES[split]);
+  const file = await fileIn(directory, FILES[split], `the E2E NLG Challenge (${Object.values(FILES).join(", ")})`);
   const table = await loadTable(file);
   if (!["mr", "ref"].every((column) => table.columns.includes(column)))
     throw new BidoraError(

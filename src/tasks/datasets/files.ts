@@ -12,6 +12,12 @@ export async function namesIn(folder: string): Promise<string[]> {
   return names.sort();
 }
 
+/** The path of a published file. @param of the data set, as part of a sentence @throws BidoraError for a folder without it */
+export async function fileIn(folder: string, name: string, of: string): Promise<string> {
+  if ((await namesIn(folder)).includes(name)) return join(folder, name);
+  throw missingFiles(folder, `${name} of ${of}`);
+}
+
 /** The error for a folder without a data set's files. @param files their names, as part of a sentence */
 export function missingFiles(folder: string, files: string): BidoraError {
   return new BidoraError("FILE", `${folder} has no ${files}: --data must be the folder with the published files.`);

@@ -24,9 +24,7 @@ import { hubFiles, missingFiles, namesIn } from "./files.js";
 export const glue = {
   "glue/cola": set(["matthews-correlation"], ["unacceptable", "acceptable"], {
     folder: "CoLA",
-    configuration: "cola",
     textColumns: ["sentence"],
-    labelColumn: "label",
     fileLabels: ["0", "1"],
     header: ["source", "label", "mark", "sentence"],
   }),
@@ -36,7 +34,6 @@ export const glue = {
   "glue/mrpc": {
     ...set(["accuracy", "f1"], ["not_equivalent", "equivalent"], {
       folder: "MRPC",
-      configuration: "mrpc",
       textColumns: ["#1 String", "#2 String"],
       hubColumns: ["sentence1", "sentence2"],
       labelColumn: "Quality",
@@ -46,15 +43,12 @@ export const glue = {
   },
   "glue/qnli": set(["accuracy"], ["entailment", "not_entailment"], {
     folder: "QNLI",
-    configuration: "qnli",
     textColumns: ["question", "sentence"],
-    labelColumn: "label",
     fileLabels: ["entailment", "not_entailment"],
   }),
   "glue/qqp": {
     ...set(["accuracy", "f1"], ["not_duplicate", "duplicate"], {
       folder: "QQP",
-      configuration: "qqp",
       textColumns: ["question1", "question2"],
       labelColumn: "is_duplicate",
       fileLabels: ["0", "1"],
@@ -64,29 +58,22 @@ export const glue = {
   },
   "glue/rte": set(["accuracy"], ["entailment", "not_entailment"], {
     folder: "RTE",
-    configuration: "rte",
     textColumns: ["sentence1", "sentence2"],
-    labelColumn: "label",
     fileLabels: ["entailment", "not_entailment"],
   }),
   "glue/sst2": set(["accuracy"], ["negative", "positive"], {
     folder: "SST-2",
-    configuration: "sst2",
     textColumns: ["sentence"],
-    labelColumn: "label",
     fileLabels: ["0", "1"],
   }),
   "glue/stsb": set(["pearson", "spearman"], [], {
     folder: "STS-B",
-    configuration: "stsb",
     textColumns: ["sentence1", "sentence2"],
     labelColumn: "score",
   }),
   "glue/wnli": set(["accuracy"], ["not_entailment", "entailment"], {
     folder: "WNLI",
-    configuration: "wnli",
     textColumns: ["sentence1", "sentence2"],
-    labelColumn: "label",
     fileLabels: ["0", "1"],
   }),
 } as const satisfies NamedDatasets;
@@ -94,7 +81,6 @@ export const glue = {
 function mnli(...parts: readonly string[]): NamedDatasetFacts {
   return set(["accuracy"], ["entailment", "neutral", "contradiction"], {
     folder: "MNLI",
-    configuration: "mnli",
     textColumns: ["sentence1", "sentence2"],
     hubColumns: ["premise", "hypothesis"],
     labelColumn: "gold_label",
@@ -122,10 +108,11 @@ function set(
 
 /** How the files of one set are laid out: as published, tab-separated with quotes as plain characters, and on the Hub. */
 interface GlueSet {
-  /** The folder's name in the benchmark's archive. */
+  /** The folder's name in the benchmark's archive; in lower case, without hyphens, the set's name on the Hub. */
   readonly folder: string;
   readonly textColumns: readonly [string] | readonly [string, string];
-  readonly labelColumn: string;
+  /** `label` if not given. */
+  readonly labelColumn?: string;
   /** The file's spelling of each label, in the order of `labelNames`; undefined for scores. */
   readonly fileLabels?: readonly string[];
   /** Names of the columns of train and dev files that have no header row. */
@@ -135,8 +122,6 @@ interface GlueSet {
   readonly test?: readonly string[];
   /** The published QQP has a few rows that are broken by a line break; other readers skip them too. */
   readonly skipShortRows?: boolean;
-  /** Its name on the Hub. */
-  readonly configuration: string;
   /** The text columns there, if they have other names. */
   readonly hubColumns?: GlueSet["textColumns"];
 }
@@ -192,8 +177,9 @@ async function tsvFiles(set: GlueSet, directory: string, stems: readonly string[
 
 async function parquetFiles(set: GlueSet, directory: string, stems: readonly string[]): Promise<string[]> {
   const found: string[][] = [];
+  const configuration = set.folder.toLowerCase().replace("-", "");
   const splits = stems.map((stem) => stem.replace(/^dev/, "validation"));
-  for (const split of splits) found.push(await hubFiles(directory, [set.configuration], split));
+  for (const split of splits) found.push(await hubFiles(directory, [configuration], split));
   const missing = found.findIndex((files) => files.length === 0);
   if (missing === -1) return found.flat();
   throw missingFiles(
@@ -205,7 +191,7 @@ async function parquetFiles(set: GlueSet, directory: string, stems: readonly str
 async function readFileRows(set: GlueSet, labelNames: readonly string[] | undefined, file: string, split: Split) {
   const header = split === "test" ? undefined : set.header;
   const { columns, rows } = await readPlainTsv(file, { header, skipShortRows: set.skipShortRows ?? false });
-  const needed = split === "test" ? set.textColumns : [...set.textColumns, set.labelColumn];
+  const needed = split === "test" ? set.textColumns : [...set.textColumns, set.labelColumn ?? "label"];
   requireColumns(set, file, columns, needed);
   return rows.map((row): TextExample<string | number> => {
     const input = set.textColumns.map((column) => row.values[column]) as unknown as Texts;
@@ -215,27 +201,20 @@ async function readFileRows(set: GlueSet, labelNames: readonly string[] | undefi
 }
 
 function readLabel(
-  set: GlueSet,
-  labelNames: readonly string[] | undefined,
+  { fileLabels, labelColumn = "label" }: GlueSet,
+  labelNames: readonly string[] = [],
   file: string,
   row: TableRow,
 ): string | number {
-  const written = String(row.values[set.labelColumn]);
-  if (set.fileLabels === undefined || labelNames === undefined) {
-    const score = Number(written);
-    if (written.trim() !== "" && Number.isFinite(score)) return score;
-    throw rowError(
-      file,
-      row.line,
-      `the column ${set.labelColumn} must hold a number, but holds ${JSON.stringify(written)}.`,
-    );
-  }
-  const name = labelNames[set.fileLabels.indexOf(written)];
-  if (name !== undefined) return name;
+  const written = String(row.values[labelColumn]);
+  const score = written.trim() === "" ? Number.NaN : Number(written);
+  const label = fileLabels ? labelNames[fileLabels.indexOf(written)] : Number.isFinite(score) ? score : undefined;
+  if (label !== undefined) return label;
+  const wanted = fileLabels ? `one of ${fileLabels.join(", ")}` : "a number";
   throw rowError(
     file,
     row.line,
-    `the column ${set.labelColumn} must hold one of ${set.fileLabels.join(", ")}, but holds ${JSON.stringify(written)}.`,
+    `the column ${labelColumn} must hold ${wanted}, but holds ${JSON.stringify(written)}.`,
   );
 }
 

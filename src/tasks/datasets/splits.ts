@@ -1,9 +1,9 @@
-/** The rows of a run: read from files or a named data set, split by split, and encoded. */
+/** The examples of a run: read from files or a named data set, split by split, and encoded. */
 import { type CallContext, statOf, UsageError } from "../../base/index.js";
 import type { Tokenizer } from "../../text/index.js";
 import { type Dataset, type RowSource, subsetsOf } from "../data/index.js";
 import type { SubsetOptions } from "../data/subsets.js";
-import { type EncodedRow, encodeRows, type RowEncoding, type Task } from "../index.js";
+import { type EncodedExample, type ExampleEncoding, encodeExamples, type Task } from "../index.js";
 import type { TaskChoice } from "./choice.js";
 import type { Split, Splits } from "./dataset.js";
 import { type NamedDataset, namedDatasets } from "./namedDatasets.js";
@@ -61,7 +61,7 @@ export async function readSplits({ task, dataset }: TaskChoice, settings: DataSe
   if (train === undefined && !own)
     throw new UsageError("--train is missing: give a file with the training rows, or --data with a named --task.");
   const read = (file: string | undefined, split: Split, isWanted = true) =>
-    file === undefined ? (isWanted ? own?.read(split) : undefined) : readRows(task, file, settings);
+    file === undefined ? (isWanted ? own?.read(split) : undefined) : readExamples(task, file, settings);
   return {
     train: (await read(train, "train")) as Dataset,
     validation: await read(validation, "validation"),
@@ -69,7 +69,7 @@ export async function readSplits({ task, dataset }: TaskChoice, settings: DataSe
   };
 }
 
-interface OwnRows {
+interface OwnSplits {
   /** The splits with labels. */
   readonly splits: readonly Split[];
   /** undefined for a missing split; missing training rows are an error that names the file. */
@@ -77,7 +77,7 @@ interface OwnRows {
 }
 
 /** The rows in a named data set's folder. */
-async function setIn(dataset: NamedDataset, folder: string | undefined): Promise<OwnRows> {
+async function setIn(dataset: NamedDataset, folder: string | undefined): Promise<OwnSplits> {
   if (folder === undefined)
     throw new UsageError(`--task ${dataset} needs --data with the folder of its files, or --train with a file.`);
   const splits = await labeledSplits(dataset, folder);
@@ -113,7 +113,7 @@ export async function readLabeled(
   split: Split | undefined,
   settings: DataSettings,
 ): Promise<Dataset> {
-  if (!isNamedFolder(choice, path)) return readRows(choice.task, path, settings);
+  if (!isNamedFolder(choice, path)) return readExamples(choice.task, path, settings);
   const { dataset } = choice;
   const splits = await labeledSplits(dataset, path);
   const wanted = split ?? defaultSplit(splits);
@@ -130,43 +130,36 @@ export async function readSplit({ dataset }: NamedChoice, folder: string, split:
 
 const defaultSplit = (labeled: readonly Split[]): Split => (labeled.includes("validation") ? "validation" : "test");
 
-/** Rows of one file, or in memory. With `labels: "optional"` they may lack labels. */
-export function readRows(
+/** The examples of one file, or of rows in memory. With `labels: "optional"` they may lack labels. */
+export function readExamples(
   task: Task,
   file: RowSource,
-  { labelColumn, ...columns }: DataSettings,
+  { textColumns, usualTextColumns, labelColumn, usualLabelColumns, dropUnlabeled, onNote }: DataSettings,
   labels: "required" | "optional" = "required",
 ): Promise<Dataset> {
-  const { textColumns, usualTextColumns, usualLabelColumns, dropUnlabeled, onNote } = columns;
-  const told = { dropUnlabeled, onNote };
-  return task.read(file, {
-    labels,
-    textColumns,
-    usualTextColumns,
-    labelColumns: labelColumn,
-    usualLabelColumns,
-    ...told,
-  });
+  const columns = { textColumns, usualTextColumns, labelColumns: labelColumn, usualLabelColumns };
+  return task.read(file, { labels, ...columns, dropUnlabeled, onNote });
 }
 
-export interface EncodedSplits {
-  readonly train: readonly EncodedRow[];
-  readonly validation: readonly EncodedRow[] | undefined;
-  readonly test: readonly EncodedRow[] | undefined;
-  readonly holdout: readonly EncodedRow[] | undefined;
+/** The splits of a run as token ids. */
+export interface EncodedSplits extends Record<"validation" | "test" | "holdout", Encoded | undefined> {
+  readonly train: Encoded;
 }
+
+type Encoded = readonly EncodedExample[];
 
 export async function encodeSplits(
   task: Task,
   { train, validation, test, holdout }: Splits,
   tokenizer: Tokenizer,
-  encoding: RowEncoding,
+  encoding: ExampleEncoding,
 ): Promise<EncodedSplits> {
-  const encode = ({ examples }: Dataset) => encodeRows(task, examples, tokenizer, encoding);
+  const encode = ({ examples }: Dataset) => encodeExamples(task, examples, tokenizer, encoding);
+  const encodeSome = async (split: Dataset | undefined) => split && (await encode(split));
   return {
     train: await encode(train),
-    validation: validation && (await encode(validation)),
-    test: test && (await encode(test)),
-    holdout: holdout && (await encode(holdout)),
+    validation: await encodeSome(validation),
+    test: await encodeSome(test),
+    holdout: await encodeSome(holdout),
   };
 }

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { readConll } from "../data/conll.js";
 import { type Dataset, loadTable, rowError, type WordsExample } from "../data/index.js";
-import { wordsExamples } from "../data/loadRows.js";
+import { wordsExamples } from "../data/loadExamples.js";
 import type { NamedDatasetFacts, Split } from "./dataset.js";
 import { hubFiles, missingFiles, namesIn } from "./files.js";
 

@@ -1,8 +1,7 @@
-import { join } from "node:path";
 import { readConllu } from "../data/conll.js";
 import type { Dataset, WordsExample } from "../data/index.js";
 import type { NamedDatasets, Split } from "./dataset.js";
-import { missingFiles, namesIn } from "./files.js";
+import { fileIn } from "./files.js";
 
 /** The universal part-of-speech tags, in the order of https://universaldependencies.org/u/pos/all.html. */
 const UPOS = [
@@ -29,8 +28,7 @@ export const udEnglishEwt = {
 const STEMS: Readonly<Record<Split, string>> = { train: "train", validation: "dev", test: "test" };
 
 async function load(directory: string, split: Split): Promise<Dataset<WordsExample>> {
-  const file = `en_ewt-ud-${STEMS[split]}.conllu`;
-  if (!(await namesIn(directory)).includes(file))
-    throw missingFiles(directory, `${file} of Universal Dependencies' English Web Treebank`);
-  return { examples: await readConllu(join(directory, file), "upos"), labelNames: UPOS };
+  const name = `en_ewt-ud-${STEMS[split]}.conllu`;
+  const file = await fileIn(directory, name, "Universal Dependencies' English Web Treebank");
+  return { examples: await readConllu(file, "upos"), labelNames: UPOS };
 }

@@ -1,82 +1,90 @@
-// Shapes: B rows, T texts of all rows, H width.
+// Shapes: T texts of all examples of a batch, H width.
 import { UsageError } from "../../base/index.js";
 import { type EmbeddingFormat, PLAIN_FORMAT, readEmbeddingFormat } from "../../formats/index.js";
 import { modelInput, NO_HEAD, pooled } from "../../models/index.js";
 import { normalize } from "../../models/nn/index.js";
 import * as torch from "../../torch/index.js";
-import { loadEmbeddingRows } from "../data/embeddingRows.js";
+import { type Batch, batchOf, type ExampleOutputs } from "../batch.js";
+import { loadEmbeddingExamples } from "../data/embeddingExamples.js";
 import { type EmbeddingExample, where } from "../data/index.js";
-import { type Batch, batchOf, type EvaluatedSplits, type RowOutputs, type Task, type TaskSource } from "../task.js";
-import { type Columns, EMBEDDING_LOSSES } from "./losses.js";
-import { type EmbeddingRow, encodedTexts, encodeEmbeddingRows } from "./rows.js";
-import { EmbeddedRows, type EmbeddingPrediction, type EmbeddingReference, embeddingScorer } from "./scored.js";
-import type { EmbeddingLossName, EmbeddingSettings } from "./settings.js";
+import type { ContrastiveTask, EvaluatedSplits, Task, TaskSource } from "../task.js";
+import { type EncodedEmbeddingExample, encodedTexts, encodeEmbeddingExamples } from "./encode.js";
+import { type Columns, EMBEDDING_LOSSES, type EmbeddingLossName, type EmbeddingSettings } from "./losses.js";
+import { EmbeddedExamples, type EmbeddingPrediction, type EmbeddingReference, embeddingScorer } from "./scored.js";
 
 /** The task of embedding texts. */
-export type EmbeddingTask = Task<EmbeddingExample, EmbeddingRow, EmbeddingPrediction, EmbeddingReference>;
+export interface EmbeddingTask
+  extends Task<EmbeddingExample, EncodedEmbeddingExample, EmbeddingPrediction, EmbeddingReference> {
+  readonly contrastive: ContrastiveTask;
+}
 
 /** The temperature of losses of cosines: sentence-transformers' scale of 20. */
 const TEMPERATURE = 0.05;
 
 /**
- * Embeddings of texts, learned from pairs. The rows of one batch are each other's negatives, so the mean loss of a step is the mean over
- * its rows, each among the rows of its own batch: with gradient accumulation, batches don't share negatives.
+ * Embeddings of texts, learned from pairs. The examples of one batch are each other's negatives, so the mean loss of a step is the mean
+ * over its examples, each among those of its own batch: with gradient accumulation, batches don't share negatives.
  * @param format how the model makes an embedding of a text's tokens
  * @param settings of the loss
- * @param isScored whether the rows to evaluate on have scores, as far as known
+ * @param isScored whether the examples to evaluate on have scores, as far as known
  */
 export function embeddingTask(
   format: EmbeddingFormat = PLAIN_FORMAT,
   settings: EmbeddingSettings = {},
   isScored?: boolean,
 ): EmbeddingTask {
-  const lossOf = (rows: readonly EmbeddingRow[]) => EMBEDDING_LOSSES[lossNameFor(rows, settings.loss)];
+  const lossOf = (examples: readonly EncodedEmbeddingExample[]) =>
+    EMBEDDING_LOSSES[lossNameFor(examples, settings.loss)];
   return {
     rows: '`{"anchor", "positive"}`, with `"negative"` or `"negatives": [...]`; or `{"sentence1", "sentence2", "score"}`',
     head: NO_HEAD,
     peftTaskType: "FEATURE_EXTRACTION",
     outputs: [],
-    textsVary: true,
     embedding: format,
-    isScored,
-    configured,
-    checkEvaluated,
-    read: loadEmbeddingRows,
+    contrastive: {
+      isScored,
+      configured,
+      checkEvaluated,
+      miniBatches: (batch: Batch<EncodedEmbeddingExample>) => miniBatchesOf(batch, settings.miniBatchSize),
+      comparesExamples: (examples: readonly EncodedEmbeddingExample[]) => lossOf(examples).isInBatch ?? false,
+      together: (corpus) => new EmbeddedExamples(corpus),
+    },
+    read: loadEmbeddingExamples,
     reference: ({ label, input: [anchor, positive] }) => label?.score ?? [anchor!, positive!],
-    encode: (examples, tokenizer, options) => encodeEmbeddingRows(examples, tokenizer, options, format),
-    weight: (row) => lossOf([row]).weight(row),
-    miniBatches: (batch) => miniBatchesOf(batch, settings.miniBatchSize),
-    comparesRows: (rows) => lossOf(rows).isInBatch ?? false,
-    outputRows: ({ lengths }) => lengths.length,
-    forward(model, { rows, inputIds }, context) {
-      const input = modelInput(rows.flatMap(encodedTexts), undefined, inputIds.device);
+    encode: (examples, tokenizer, options) => encodeEmbeddingExamples(examples, tokenizer, options, format),
+    weight: (example) => lossOf([example]).weight(example),
+    outputVectors: ({ lengths }) => lengths.length,
+    forward(model, { examples, inputIds }, context) {
+      const input = modelInput(examples.flatMap(encodedTexts), undefined, inputIds.device);
       const { pooling, normalizes } = format;
-      const states = pooled(model, input, context, { pooling, skipped: rows.flatMap(({ skipped }) => skipped) });
+      const states = pooled(model, input, context, { pooling, skipped: examples.flatMap(({ skipped }) => skipped) });
       return normalizes ? normalize(states) : states;
     },
-    loss(outputs, { rows }) {
+    loss(outputs, { examples }) {
       const { temperature = TEMPERATURE, matryoshka } = settings;
       const widths = matryoshka?.map((width) => normalize(torch.narrow(outputs, 1, 0, width))) ?? [outputs];
-      const losses = widths.map((part) => lossOf(rows).sum(columnsOf(part, rows), rows, { temperature }));
+      const losses = widths.map((part) => lossOf(examples).sum(columnsOf(part, examples), examples, { temperature }));
       return losses.reduce((sum, loss) => torch.add(sum, loss));
     },
-    predict: ([outputs], [row]) => {
-      const [embedding, ...others] = row!.lengths.map((_, i) => Array.from((outputs as RowOutputs).vector(i)));
+    predict: ([outputs], [example]) => {
+      const [embedding, ...others] = example!.lengths.map((_, i) => Array.from((outputs as ExampleOutputs).vector(i)));
       return { embedding: embedding as number[], ...(others.length > 0 && { others }) };
     },
-    together: (corpus) => new EmbeddedRows(corpus),
     scorer: (options) => embeddingScorer(options.isScored ?? isScored ?? false),
   };
 }
 
-/** A batch's rows are sorted by length, so each mini-batch takes rows from the whole batch: then none has much more tokens than others. */
-function miniBatchesOf(batch: Batch<EmbeddingRow>, size = batch.rows.length): readonly Batch<EmbeddingRow>[] {
-  const { rows, inputIds } = batch;
-  if (size >= rows.length) return [batch];
-  const count = Math.ceil(rows.length / size);
+/** A batch's examples are sorted by length, so each mini-batch takes some from the whole batch: then none has much more tokens than others. */
+function miniBatchesOf(
+  batch: Batch<EncodedEmbeddingExample>,
+  size = batch.examples.length,
+): readonly Batch<EncodedEmbeddingExample>[] {
+  const { examples, inputIds } = batch;
+  if (size >= examples.length) return [batch];
+  const count = Math.ceil(examples.length / size);
   return Array.from({ length: count }, (_, part) =>
     batchOf(
-      rows.filter((_, i) => i % count === part),
+      examples.filter((_, i) => i % count === part),
       inputIds.device,
     ),
   );
@@ -86,10 +94,10 @@ function miniBatchesOf(batch: Batch<EmbeddingRow>, size = batch.rows.length): re
 export const embedding: EmbeddingTask = embeddingTask();
 
 /** outputs: [T, H] */
-function columnsOf(outputs: torch.Tensor, rows: Batch<EmbeddingRow>["rows"]): Columns {
+function columnsOf(outputs: torch.Tensor, examples: Batch<EncodedEmbeddingExample>["examples"]): Columns {
   const starts: number[] = [];
   let next = 0;
-  for (const { lengths } of rows) {
+  for (const { lengths } of examples) {
     starts.push(next);
     next += lengths.length;
   }
@@ -102,21 +110,24 @@ function columnsOf(outputs: torch.Tensor, rows: Batch<EmbeddingRow>["rows"]): Co
     anchors: pick(starts),
     positives: pick(starts.map((start) => start + 1)),
     negatives: pick(
-      starts.flatMap((start, row) => rows[row]!.lengths.slice(2).map((_, negative) => start + 2 + negative)),
+      starts.flatMap((start, row) => examples[row]!.lengths.slice(2).map((_, negative) => start + 2 + negative)),
     ),
   };
 }
 
-/** The loss of the settings if it takes such rows, otherwise the rows' usual one. */
-function lossNameFor(rows: readonly EmbeddingRow[], asked: EmbeddingLossName | undefined): EmbeddingLossName {
-  const isScored = rows.some(({ target }) => target?.score !== undefined);
+/** The loss of the settings if it takes such examples, otherwise their usual one. */
+function lossNameFor(
+  examples: readonly EncodedEmbeddingExample[],
+  asked: EmbeddingLossName | undefined,
+): EmbeddingLossName {
+  const isScored = examples.some(({ target }) => target?.score !== undefined);
   const fits = asked !== undefined && (EMBEDDING_LOSSES[asked].takes === "scored pairs") === isScored;
   return fits ? asked : isScored ? "cosent" : "multiple-negatives-ranking";
 }
 
 // Settings
 
-/** The task for a model's folder and the settings of a run. @throws UsageError for settings that fit neither model nor rows */
+/** The task for a model's folder and the settings of a run. @throws UsageError for settings that fit neither model nor examples */
 function configured({ folder, settings, width, examples, evaluated }: TaskSource): EmbeddingTask {
   const own = readEmbeddingFormat(folder);
   const { pooling = own.pooling, matryoshka = [] } = settings;
@@ -131,9 +142,11 @@ function configured({ folder, settings, width, examples, evaluated }: TaskSource
 }
 
 /** @throws UsageError for splits of which some are pairs with scores and others are not: a run goes by one main metric */
-function checkEvaluated({ validation, test, holdout }: EvaluatedSplits<EmbeddingExample>): void {
+function checkEvaluated({ validation, test, holdout }: EvaluatedSplits): void {
   const splits = Object.entries({ validation, test, "held-out training": holdout });
-  const found = splits.flatMap(([what, rows]) => (rows?.length ? [{ what, scored: rows.some(isScored) }] : []));
+  const found = splits.flatMap(([what, examples]) =>
+    examples?.length ? [{ what, scored: (examples as readonly EmbeddingExample[]).some(isScored) }] : [],
+  );
   const scored = found.find((split) => split.scored);
   const others = found.find((split) => !split.scored);
   if (!scored || !others) return;
@@ -142,7 +155,7 @@ function checkEvaluated({ validation, test, holdout }: EvaluatedSplits<Embedding
   );
 }
 
-/** @throws UsageError for a loss that does not take the training rows, or that they give nothing to learn */
+/** @throws UsageError for a loss that does not take the training examples, or that they give nothing to learn */
 function checkLoss(examples: readonly EmbeddingExample[], settings: EmbeddingSettings): void {
   const haveScores = examples.some(isScored);
   const name = settings.loss ?? (haveScores ? "cosent" : "multiple-negatives-ranking");
@@ -159,7 +172,7 @@ function checkLoss(examples: readonly EmbeddingExample[], settings: EmbeddingSet
   if (name === "cosine") checkScores(examples);
 }
 
-/** @throws UsageError for batches of one row */
+/** @throws UsageError for batches of one example */
 function checkBatches(rows: number, name: EmbeddingLossName, { batchSize = rows }: EmbeddingSettings): void {
   if (Math.min(batchSize, rows) > 1) return;
   const [why, remedy] = rows === 1 ? ["a single training row", "more rows"] : ["--batch-size 1", "larger batches"];
@@ -171,7 +184,7 @@ function checkBatches(rows: number, name: EmbeddingLossName, { batchSize = rows 
   );
 }
 
-/** @throws UsageError for rows that all have one score */
+/** @throws UsageError for examples that all have one score */
 function checkOrder(examples: readonly EmbeddingExample[]): void {
   const [first, ...others] = new Set(examples.map(({ label }) => label?.score));
   if (others.length === 0)
@@ -180,7 +193,7 @@ function checkOrder(examples: readonly EmbeddingExample[]): void {
 
 const isScored = ({ label }: EmbeddingExample): boolean => label?.score !== undefined;
 
-/** @throws UsageError naming a row whose score is no cosine */
+/** @throws UsageError naming an example whose score is no cosine */
 function checkScores(examples: readonly EmbeddingExample[]): void {
   const outside = examples.find(({ label }) => Math.abs(label?.score ?? 0) > 1);
   if (outside)

@@ -1,16 +1,16 @@
-/** Metrics of one class per row, given as class ids: accuracy, precision, recall, F1, Matthews correlation. */
-import { atLeastOne, HIGHER_IS_BETTER, type Metric, SHARE_OF_ROWS, type Sums } from "./metric.js";
-import { addOne, COUNTS, type Counts, countsIn, macroScores, type Scores, scoresOf } from "./scores.js";
-import { meanOverRows, overSums } from "./sums.js";
+/** Metrics of one class per example, given as class ids: accuracy, precision, recall, F1, Matthews correlation. */
+import { atLeastOne, HIGHER_IS_BETTER, type Metric, SHARE_OF_ROWS, type Sums } from "./parts/metric.js";
+import { addOne, COUNTS, type Counts, countsIn, macroScores, type Scores, scoresOf } from "./parts/scores.js";
+import { meanOverRows, overSums } from "./parts/sums.js";
 
-/** `accuracy`: the share of rows whose predicted class is the reference class, in [0, 1]. */
+/** `accuracy`: the share of examples whose predicted class is the reference class, in [0, 1]. */
 export function accuracy(): Metric<number, number, number> {
   return meanOverRows("accuracy", { ...SHARE_OF_ROWS, kind: "rows" }, (reference, prediction) =>
     reference === prediction ? 1 : 0,
   );
 }
 
-/** Whether a row's reference and prediction are the positive class; all other classes count as one. */
+/** Whether an example's reference and prediction are the positive class; all other classes count as one. */
 export interface ClassHit {
   readonly actual: boolean;
   readonly predicted: boolean;
@@ -26,8 +26,8 @@ const ofClass =
       () => ({
         width: COUNTS,
         add: (hit, sums) => addOne(hit, sums),
-        result(sums, rows) {
-          atLeastOne(rows);
+        result(sums, examples) {
+          atLeastOne(examples);
           return { [name]: scoresOf(countsIn(sums))[name] };
         },
       }),
@@ -42,7 +42,7 @@ export const recall = ofClass("recall");
 /** `f1` of one class against the rest, in [0, 1]; 0 if it is undefined. */
 export const f1 = ofClass("f1");
 
-/** The classes of one row. */
+/** The classes of one example. */
 export type ClassPair = readonly [reference: number, prediction: number];
 
 /**
@@ -61,8 +61,8 @@ export function matthewsCorrelation(): Metric<number, number, ClassPair> {
   return overClassCounts("matthewsCorrelation", correlation);
 }
 
-function correlation(counts: ClassCounts, rows: number): number {
-  const squared = rows ** 2;
+function correlation(counts: ClassCounts, examples: number): number {
+  const squared = examples ** 2;
   const sums = { right: 0, chance: 0, actual: 0, predicted: 0 };
   for (const { truePositives, actual, predicted } of counts.values()) {
     sums.right += truePositives;
@@ -71,7 +71,7 @@ function correlation(counts: ClassCounts, rows: number): number {
     sums.predicted += predicted * predicted;
   }
   const variances = (squared - sums.actual) * (squared - sums.predicted);
-  return variances === 0 ? 0 : (sums.right * rows - sums.chance) / Math.sqrt(variances);
+  return variances === 0 ? 0 : (sums.right * examples - sums.chance) / Math.sqrt(variances);
 }
 
 /** Counts by class id, for the classes that occur, in order of first occurrence. */
@@ -80,20 +80,20 @@ type ClassCounts = ReadonlyMap<number, Counts>;
 /** A metric that is a function of class counts; higher is better. @param kind as in `MetricValue` */
 export function overClassCounts(
   name: string,
-  of: (counts: ClassCounts, rows: number) => number,
+  of: (counts: ClassCounts, examples: number) => number,
   kind?: string,
 ): Metric<number, number, ClassPair> {
   return overSums(
     { [name]: { ...HIGHER_IS_BETTER, ...(kind !== undefined && { kind }) } },
     (reference, prediction) => [reference, prediction],
-    (corpus) => classSums(corpus, (counts, rows) => ({ [name]: of(counts, rows) })),
+    (corpus) => classSums(corpus, (counts, examples) => ({ [name]: of(counts, examples) })),
   );
 }
 
 /** Three sums for each class in the corpus. */
 function classSums(
   corpus: readonly ClassPair[],
-  resultOf: (counts: ClassCounts, rows: number) => Readonly<Record<string, number>>,
+  resultOf: (counts: ClassCounts, examples: number) => Readonly<Record<string, number>>,
 ): Sums<ClassPair> {
   const from = new Map([...new Set(corpus.flat())].map((id, place) => [id, COUNTS * place]));
   return {
@@ -103,7 +103,7 @@ function classSums(
       addOne({ actual: true, predicted }, sums, from.get(reference)!);
       if (!predicted) addOne({ actual: false, predicted: true }, sums, from.get(prediction)!);
     },
-    result: (sums, rows) => resultOf(countsByClass(from, sums), atLeastOne(rows)),
+    result: (sums, examples) => resultOf(countsByClass(from, sums), atLeastOne(examples)),
   };
 }
 

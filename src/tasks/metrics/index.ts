@@ -2,20 +2,22 @@
 export type { BleuRow, CiderRow, CiderText, MeteorRow, NgramCounts, NistRow } from "@bidora/text-metrics";
 export type { Goal } from "../../base/records/index.js";
 export type { ClassHit, ClassPair } from "./classes.js";
-export { combineMetrics, mapPrediction } from "./combineMetrics.js";
-export { type ConfidenceInterval, type ConfidenceIntervals, confidenceIntervals } from "./confidenceIntervals.js";
-export { type EntityRules, entityRulesOf, mixesEnds, type TagScheme } from "./entities.js";
 export { type LabelSet, type LabelSets, labelScores, subsetAccuracy } from "./labelSets.js";
-export { type Metric, type MetricValue, type OverRows, type Sums, score } from "./metric.js";
 export * from "./named.js";
 export type { NumberPair } from "./numbers.js";
-export type { BootstrapOptions } from "./resampling.js";
+export { combineMetrics, mapPrediction } from "./parts/combineMetrics.js";
+export { type ConfidenceInterval, type ConfidenceIntervals, confidenceIntervals } from "./parts/confidenceIntervals.js";
+export { type EntityRules, entityRulesOf, mixesEnds, type TagScheme } from "./parts/entities.js";
+export { type Metric, type MetricValue, type OverRows, type Sums, score } from "./parts/metric.js";
+export type { BootstrapOptions } from "./parts/resampling.js";
+export type { Counts } from "./parts/scores.js";
+export type { Interval } from "./parts/statistics.js";
+export type { PredictedTokens } from "./parts/sums.js";
 export { type QueryRanks, retrieval } from "./retrieval.js";
-export type { Counts } from "./scores.js";
 export { type AnswerScores, squad } from "./squad.js";
-export type { Interval } from "./statistics.js";
-export { bleu, cider, meteor, nist, rougeL, type TextMetric, textScores } from "./textMetrics.js";
-export { type PredictedTokens, tokenPrediction } from "./tokenPrediction.js";
+export { type TextMetric, textScores } from "./textMetrics.js";
+export * from "./texts.js";
+export { tokenPrediction } from "./tokenPrediction.js";
 export {
   type EntityCounts,
   entityScores,

@@ -1,19 +1,19 @@
-/** Metrics of any number of labels per row. Shapes: L labels; a row has one 0 or 1 for each. */
+/** Metrics of any number of labels per example. Shapes: L labels; an example has one 0 or 1 for each. */
 import { BidoraError } from "../../base/index.js";
-import { atLeastOne, HIGHER_IS_BETTER, type Metric, SHARE_OF_ROWS } from "./metric.js";
-import { addOne, COUNTS, type Counts, countsIn, macroScores, microScores } from "./scores.js";
-import { overSums } from "./sums.js";
+import { atLeastOne, HIGHER_IS_BETTER, type Metric, SHARE_OF_ROWS } from "./parts/metric.js";
+import { addOne, COUNTS, type Counts, countsIn, macroScores, microScores } from "./parts/scores.js";
+import { overSums } from "./parts/sums.js";
 
-/** One row's labels: 1 for each label that the row has, else 0. */
+/** One example's labels: 1 for each label that the example has, else 0. */
 export type LabelSet = ArrayLike<number>;
 
-/** The reference and predicted labels of one row. */
+/** The reference and predicted labels of one example. */
 export type LabelSets = readonly [reference: LabelSet, prediction: LabelSet];
 
 /**
- * `microPrecision`, `microRecall`, `microF1` over all rows and labels together, and `macroPrecision`, `macroRecall`,
+ * `microPrecision`, `microRecall`, `microF1` over all examples and labels together, and `macroPrecision`, `macroRecall`,
  * `macroF1`, the unweighted means over all L labels. As in scikit-learn, an undefined score is 0, and labels that never occur
- * count. Throws METRIC_ROWS for rows of different width.
+ * count. Throws METRIC_ROWS for examples of different width.
  */
 export function labelScores(): Metric<LabelSet, LabelSet, LabelSets> {
   return overSums(LABEL_SCORES, bothSides, (corpus) => {
@@ -51,7 +51,7 @@ function scoresOfLabels(counts: readonly Counts[]): Readonly<Record<keyof typeof
   };
 }
 
-/** `subsetAccuracy`: the share of rows all of whose labels are correct. Throws METRIC_ROWS for rows of different width. */
+/** `subsetAccuracy`: the share of examples all of whose labels are correct. Throws METRIC_ROWS for examples of different width. */
 export function subsetAccuracy(): Metric<LabelSet, LabelSet, LabelSets> {
   return overSums({ subsetAccuracy: SHARE_OF_ROWS }, bothSides, (corpus) => {
     widthOf(corpus);
@@ -60,13 +60,13 @@ export function subsetAccuracy(): Metric<LabelSet, LabelSet, LabelSets> {
       add([reference, prediction], sums) {
         sums[0]! += sameSet(reference, prediction) ? 1 : 0;
       },
-      result: (sums, rows) => ({ subsetAccuracy: sums[0]! / atLeastOne(rows) }),
+      result: (sums, examples) => ({ subsetAccuracy: sums[0]! / atLeastOne(examples) }),
     };
   });
 }
 
-function bothSides(reference: LabelSet, prediction: LabelSet, row: number): LabelSets {
-  if (reference.length !== prediction.length) throw otherWidth(reference.length, row, [reference, prediction]);
+function bothSides(reference: LabelSet, prediction: LabelSet, example: number): LabelSets {
+  if (reference.length !== prediction.length) throw otherWidth(reference.length, example, [reference, prediction]);
   return [reference, prediction];
 }
 
@@ -75,17 +75,17 @@ function sameSet(a: LabelSet, b: LabelSet): boolean {
   return true;
 }
 
-/** The number of labels. @throws BidoraError `METRIC_ROWS` for rows that differ in it */
-function widthOf(rows: readonly LabelSets[]): number {
-  const width = rows[0]?.[0].length ?? 0;
-  const other = rows.findIndex(([reference]) => reference.length !== width);
-  if (other !== -1) throw otherWidth(width, other + 1, rows[other] as LabelSets);
+/** The number of labels. @throws BidoraError `METRIC_ROWS` for examples that differ in it */
+function widthOf(examples: readonly LabelSets[]): number {
+  const width = examples[0]?.[0].length ?? 0;
+  const other = examples.findIndex(([reference]) => reference.length !== width);
+  if (other !== -1) throw otherWidth(width, other + 1, examples[other] as LabelSets);
   return width;
 }
 
-function otherWidth(width: number, row: number, [references, predictions]: LabelSets): BidoraError {
+function otherWidth(width: number, example: number, [references, predictions]: LabelSets): BidoraError {
   return new BidoraError(
     "METRIC_ROWS",
-    `Expected ${width} labels in every row, but row ${row} has ${references.length} references and ${predictions.length} predictions; give each row one 0 or 1 per label.`,
+    `Expected ${width} labels in every row, but row ${example} has ${references.length} references and ${predictions.length} predictions; give each row one 0 or 1 per label.`,
   );
 }

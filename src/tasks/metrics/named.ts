@@ -1,5 +1,5 @@
 /**
- * The registry of named metrics, those of one number per row (a class id or a score): each line here makes a metric public and gives it
+ * The registry of named metrics, those of one number per example (a class id or a score): each line here makes a metric public and gives it
  * a name for data sets and tasks, which is the function's in kebab case.
  */
 export { balancedAccuracy } from "./balancedAccuracy.js";

@@ -1,13 +1,13 @@
-/** Metrics of one number per row: mean squared error, Pearson's and Spearman's correlation. */
-import { atLeastOne, checkFinite, HIGHER_IS_BETTER, LOWER_IS_BETTER, type Metric } from "./metric.js";
-import { averageRanks } from "./statistics.js";
-import { meanOverRows } from "./sums.js";
+/** Metrics of one number per example: mean squared error, Pearson's and Spearman's correlation. */
+import { atLeastOne, checkFinite, HIGHER_IS_BETTER, LOWER_IS_BETTER, type Metric } from "./parts/metric.js";
+import { averageRanks } from "./parts/statistics.js";
+import { meanOverRows } from "./parts/sums.js";
 
 /** `meanSquaredError`, in the square of the label's unit. Throws METRIC_NOT_FINITE. */
 export function meanSquaredError(): Metric<number, number, number> {
-  return meanOverRows("meanSquaredError", LOWER_IS_BETTER, (reference, prediction, row) => {
-    checkFinite(reference, "references", row);
-    checkFinite(prediction, "predictions", row);
+  return meanOverRows("meanSquaredError", LOWER_IS_BETTER, (reference, prediction, example) => {
+    checkFinite(reference, "references", example);
+    checkFinite(prediction, "predictions", example);
     return (reference - prediction) ** 2;
   });
 }
@@ -27,29 +27,29 @@ export function spearman(): Metric<number, number, NumberPair> {
   );
 }
 
-/** The numbers of one row. */
+/** The numbers of one example. */
 export type NumberPair = readonly [reference: number, prediction: number];
 
 type Numbers = readonly number[];
 
-/** Keeps both numbers of every row, since running sums lose digits for values far from zero. */
+/** Keeps both numbers of every example, since running sums lose digits for values far from zero. */
 function correlationOfRows(
   name: string,
   of: (references: Numbers, predictions: Numbers) => number,
 ): Metric<number, number, NumberPair> {
   return {
     values: { [name]: HIGHER_IS_BETTER },
-    measure(reference, prediction, row) {
-      checkFinite(reference, "references", row);
-      checkFinite(prediction, "predictions", row);
+    measure(reference, prediction, example) {
+      checkFinite(reference, "references", example);
+      checkFinite(prediction, "predictions", example);
       return [reference, prediction];
     },
-    result(rows) {
-      atLeastOne(rows.length);
-      return { [name]: of(...columnsOf(rows)) };
+    result(examples) {
+      atLeastOne(examples.length);
+      return { [name]: of(...columnsOf(examples)) };
     },
-    notes(rows) {
-      const sides = columnsOf(rows).flatMap((values, side) => (isConstant(values) ? [SIDES[side]!] : []));
+    notes(examples) {
+      const sides = columnsOf(examples).flatMap((values, side) => (isConstant(values) ? [SIDES[side]!] : []));
       return sides.map(
         (side) => `The ${side} are constant: correlations are undefined (scipy gives nan), and reported as 0.`,
       );
@@ -59,9 +59,9 @@ function correlationOfRows(
 
 const SIDES = ["references", "predictions"];
 
-const columnsOf = (rows: readonly NumberPair[]): [references: Numbers, predictions: Numbers] => [
-  rows.map(([reference]) => reference),
-  rows.map(([, prediction]) => prediction),
+const columnsOf = (examples: readonly NumberPair[]): [references: Numbers, predictions: Numbers] => [
+  examples.map(([reference]) => reference),
+  examples.map(([, prediction]) => prediction),
 ];
 
 /** Pearson's correlation of two columns of one length; 0 if one is constant. */
@@ -69,13 +69,13 @@ export function correlation(references: ArrayLike<number>, predictions: ArrayLik
   if (isConstant(references) || isConstant(predictions)) return 0;
   const x = centeredUnit(references);
   const y = centeredUnit(predictions);
-  const r = x.reduce((sum, value, row) => sum + value * y[row]!, 0);
+  const r = x.reduce((sum, value, example) => sum + value * y[example]!, 0);
   return Math.min(1, Math.max(-1, r));
 }
 
 /** Compares values, since rounding makes the variance of a constant such as 0.1 slightly more than 0. */
 function isConstant(values: ArrayLike<number>): boolean {
-  for (let row = 1; row < values.length; row++) if (values[row] !== values[0]) return false;
+  for (let example = 1; example < values.length; example++) if (values[example] !== values[0]) return false;
   return true;
 }
 

@@ -1,7 +1,7 @@
 /** Metrics of retrieval, computed from the ranks of the documents that are relevant to a query. */
 import { BidoraError } from "../../base/index.js";
-import { atLeastOne, HIGHER_IS_BETTER, type Metric } from "./metric.js";
-import { overSums } from "./sums.js";
+import { atLeastOne, HIGHER_IS_BETTER, type Metric } from "./parts/metric.js";
+import { overSums } from "./parts/sums.js";
 
 /** Where a search found a query's relevant documents. */
 export interface QueryRanks {

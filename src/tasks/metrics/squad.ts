@@ -1,6 +1,6 @@
 /** Exact match and F1 of extracted answers, by SQuAD's official script. */
-import { atLeastOne, HIGHER_IS_BETTER, type Metric, SHARE_OF_ROWS } from "./metric.js";
-import { overSums } from "./sums.js";
+import { atLeastOne, HIGHER_IS_BETTER, type Metric, SHARE_OF_ROWS } from "./parts/metric.js";
+import { overSums } from "./parts/sums.js";
 
 /** The scores of one answer, as fractions. */
 export interface AnswerScores {
@@ -31,7 +31,7 @@ export function squad(): Metric<readonly string[], string, AnswerScores> {
         sums[0]! += exactMatch;
         sums[1]! += f1;
       },
-      result: ([exactMatch, f1], rows) => ({ exactMatch: exactMatch! / atLeastOne(rows), f1: f1! / rows }),
+      result: ([exactMatch, f1], examples) => ({ exactMatch: exactMatch! / atLeastOne(examples), f1: f1! / examples }),
     }),
   );
 }

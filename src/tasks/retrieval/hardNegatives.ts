@@ -1,8 +1,7 @@
 /** Hard negatives: documents that are near a query and not relevant to it, chosen as sentence-transformers' `mine_hard_negatives` does. */
 import { shuffler } from "../../base/index.js";
-import type { Relevance } from "./relevance.js";
-import { type EmbeddingSearch, type Hit, nearest } from "./search.js";
-import { cosine } from "./unitRows.js";
+import type { Relevance } from "./search.js";
+import { cosine, type EmbeddingSearch, type Hit, nearest } from "./search.js";
 
 /** Which documents are chosen. Scores are cosines with the query. */
 export interface NegativeOptions {

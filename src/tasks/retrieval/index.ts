@@ -1,4 +1,12 @@
 export { hardNegatives, type NegativeOptions } from "./hardNegatives.js";
-export { type Relevance, relevanceOf, type TextPair } from "./relevance.js";
-export { type EmbeddingSearch, type Hit, nearest, relevantRanks } from "./search.js";
-export { cosine, type Embeddings } from "./unitRows.js";
+export {
+  cosine,
+  type EmbeddingSearch,
+  type Embeddings,
+  type Hit,
+  nearest,
+  type Relevance,
+  relevanceOf,
+  relevantRanks,
+  type TextPair,
+} from "./search.js";

@@ -1,7 +1,43 @@
 /** Exact search by cosine. Scores are matrix products over blocks of queries, so that memory stays bounded. */
 import { setImmediate } from "node:timers/promises";
+import { BidoraError } from "../../base/index.js";
 import * as torch from "../../torch/index.js";
-import { type Embeddings, unitRows } from "./unitRows.js";
+
+/** A text to search with, and a text to find. */
+export interface TextPair {
+  readonly anchor: string;
+  readonly positive: string;
+}
+
+/** Queries and documents, each text once. */
+export interface Relevance {
+  /** The anchors, in the order of the pairs. */
+  readonly queries: readonly string[];
+  /** The positives, in the order of the pairs, then the other texts of the corpus. */
+  readonly documents: readonly string[];
+  /** The places of the documents that are relevant to each query: all positives of its anchor, none twice. */
+  readonly relevant: readonly (readonly number[])[];
+}
+
+/** The queries and documents of pairs of texts. @param corpus more documents */
+export function relevanceOf(pairs: readonly TextPair[], corpus: readonly string[] = []): Relevance {
+  const places = placesOf([...pairs.map(({ positive }) => positive), ...corpus]);
+  const relevant = new Map<string, Set<number>>();
+  for (const { anchor, positive } of pairs) {
+    const known = relevant.get(anchor) ?? new Set();
+    relevant.set(anchor, known.add(places.get(positive)!));
+  }
+  return {
+    queries: [...relevant.keys()],
+    documents: [...places.keys()],
+    relevant: Array.from(relevant.values(), (documents) => [...documents]),
+  };
+}
+
+/** The place of each text among the different ones, from 0. */
+function placesOf(texts: readonly string[]): Map<string, number> {
+  return new Map([...new Set(texts)].map((text, place) => [text, place]));
+}
 
 /** What is searched for, and where. */
 export interface EmbeddingSearch {
@@ -83,7 +119,7 @@ async function* blocks(search: EmbeddingSearch, listed: readonly number[]): Asyn
   const { queries, documents, signal, mostScores = 2 ** 24 } = search;
   if (listed.length === 0) return;
   const width = (documents[0] ?? queries[0])!.length;
-  const corpus = torch.keep(torch.scope(() => torch.t(unitRows(documents, width, (row) => `document ${row + 1}`))));
+  const corpus = torch.keep(torch.scope(() => torch.t(unitVectors(documents, width, (row) => `document ${row + 1}`))));
   const size = Math.max(1, Math.floor(mostScores / documents.length));
   try {
     for (let first = 0; first < listed.length; first += size) {
@@ -103,7 +139,7 @@ function cosinesOf(queries: Embeddings, listed: readonly number[], corpus: torch
   const single = [...new Set(listed)];
   const vectors = single.map((query) => queries[query]!);
   const scores = torch.mm(
-    unitRows(vectors, corpus.shape[0]!, (row) => `query ${single[row]! + 1}`),
+    unitVectors(vectors, corpus.shape[0]!, (row) => `query ${single[row]! + 1}`),
     corpus,
   );
   if (single.length === listed.length) return scores;
@@ -118,3 +154,47 @@ function cosinesOf(queries: Embeddings, listed: readonly number[], corpus: torch
     ),
   );
 }
+
+/** One vector for each text, all of one length. */
+export type Embeddings = readonly ArrayLike<number>[];
+
+/** As `torch.nn.functional.normalize`: a zero vector stays zero, so its cosine with every vector is 0. */
+const SMALLEST_NORM = 1e-12;
+
+/**
+ * Vectors scaled to norm 1, so that their dot products are cosines.
+ * @param nameOf what a vector is of, for error messages
+ * @returns [vectors, width] float32
+ * @throws BidoraError `EMBEDDINGS` for vectors of another width, and for values that are not finite
+ */
+export function unitVectors(embeddings: Embeddings, width: number, nameOf: (row: number) => string): torch.Tensor {
+  const values = new Float32Array(embeddings.length * width);
+  for (const [row, vector] of embeddings.entries()) {
+    if (vector.length !== width)
+      throw badEmbedding(
+        nameOf(row),
+        `has ${vector.length} values, and others have ${width}: embed all with one model`,
+      );
+    const scale = 1 / Math.max(normOf(vector), SMALLEST_NORM);
+    if (!Number.isFinite(scale) || scale === 0)
+      throw badEmbedding(nameOf(row), "has values that are not finite numbers");
+    for (let i = 0; i < width; i++) values[row * width + i] = (vector[i] as number) * scale;
+  }
+  return torch.tensor(values, [embeddings.length, width]);
+}
+
+/** The cosine of two vectors; 0 if one of them is zero. */
+export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let dot = 0;
+  for (let i = 0; i < a.length; i++) dot += (a[i] as number) * (b[i] as number);
+  return dot / (Math.max(normOf(a), SMALLEST_NORM) * Math.max(normOf(b), SMALLEST_NORM));
+}
+
+function normOf(vector: ArrayLike<number>): number {
+  let squares = 0;
+  for (let i = 0; i < vector.length; i++) squares += (vector[i] as number) ** 2;
+  return Math.sqrt(squares);
+}
+
+const badEmbedding = (what: string, problem: string): BidoraError =>
+  new BidoraError("EMBEDDINGS", `The embedding of ${what} ${problem}.`);

@@ -2,7 +2,7 @@ import { cumsum, max, mean, median, sum } from "d3-array";
 import type { Phase } from "../../base/records/index.js";
 import { readConfig } from "../../formats/index.js";
 import { type LanguageExample, promptsWithReferences } from "../../tasks/data/index.js";
-import type { Batch, EncodedRow } from "../../tasks/index.js";
+import type { Batch, EncodedExample } from "../../tasks/index.js";
 import { memoryOf } from "../../torch/devices/index.js";
 import * as torch from "../../torch/index.js";
 import { evaluateTexts, evaluationBatches, predictRows } from "../../use/evaluation/index.js";
@@ -114,7 +114,7 @@ export function evaluationCounts({ config, data }: Prepared, steps: number): Rec
 /** Measures one evaluation of the rows. */
 export async function measureRows(
   prepared: Prepared,
-  rows: readonly EncodedRow[],
+  rows: readonly EncodedExample[],
   times: TimeLimits,
 ): Promise<{ readonly seconds: number; readonly sampled: Sampled }> {
   const { config, choice, labels, loaded } = prepared;
@@ -123,7 +123,7 @@ export async function measureRows(
   const works: Work[] = Array.from(evaluationBatches(rows, config.batchSize), (batch) => [[batch]]);
   const run = async (work: Work): Promise<number> => {
     const began = times.clock();
-    const [batch] = work.flat() as [readonly EncodedRow[]];
+    const [batch] = work.flat() as [readonly EncodedExample[]];
     const options = { task, labels, batchSize: batch.length, onOutputs };
     for await (const _ of predictRows(loaded.model, batch, options));
     return (times.clock() - began) / 1000;

@@ -1,10 +1,10 @@
-import type { EncodedRow } from "../../tasks/index.js";
+import type { EncodedExample } from "../../tasks/index.js";
 import type { BatchSource } from "../loop/batches.js";
 import { type BatchShare, shareOf } from "../ranks/shares.js";
 import { BilevelRule } from "../steps/bilevelRule.js";
 import { PlainRule, type StepReport, type StepRule } from "../steps/stepRule.js";
 
-type Rows = readonly EncodedRow[];
+type Rows = readonly EncodedExample[];
 
 /** The rows of one or more steps: for each gradient its batches. */
 export type Work = readonly (readonly Rows[])[];

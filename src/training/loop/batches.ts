@@ -1,7 +1,7 @@
 import { evenSizes } from "../../base/index.js";
 import type { RunConfig } from "../../tasks/config/index.js";
 import { BatchOrder, batchesPerPass, foldsForSearch, type OrderState, splitForSearch } from "../../tasks/data/index.js";
-import type { EncodedRow } from "../../tasks/index.js";
+import type { EncodedExample } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
 import { examplesOf } from "../../use/evaluation/index.js";
 import { type BatchShare, shareOf } from "../ranks/shares.js";
@@ -25,21 +25,21 @@ export interface BatchSource {
   next(): BatchShare;
   restore(state: OrderState): void;
   /** The rows of each batch from the first one on. Does not change the position. */
-  upcoming(): Generator<readonly EncodedRow[]>;
+  upcoming(): Generator<readonly EncodedExample[]>;
 }
 
 /** The endless sequence of batches of some rows. */
 export class BatchStream implements BatchSource {
-  readonly #rows: readonly EncodedRow[];
+  readonly #rows: readonly EncodedExample[];
   readonly #options: BatchOptions;
   readonly #makeOrder: (state?: OrderState) => BatchOrder;
   #order: BatchOrder;
 
-  constructor(rows: readonly EncodedRow[], options: BatchOptions) {
+  constructor(rows: readonly EncodedExample[], options: BatchOptions) {
     this.#rows = rows;
     this.#options = options;
     const lengths = rows.map((row) => row.inputIds.length);
-    this.#makeOrder = (state) => new BatchOrder({ ...options, rows: rows.length, lengths }, state);
+    this.#makeOrder = (state) => new BatchOrder({ ...options, examples: rows.length, lengths }, state);
     this.#order = this.#makeOrder();
   }
 
@@ -60,11 +60,11 @@ export class BatchStream implements BatchSource {
   }
 
   /** The rows of each batch from a position on, without end. Does not change the stream's position. */
-  *upcoming(from?: OrderState): Generator<readonly EncodedRow[]> {
+  *upcoming(from?: OrderState): Generator<readonly EncodedExample[]> {
     for (const order = this.#makeOrder(from); ; ) yield this.#take(order);
   }
 
-  #take(order: BatchOrder): EncodedRow[] {
+  #take(order: BatchOrder): EncodedExample[] {
     return order.next().map((row) => this.#rows[row]!);
   }
 }
@@ -78,7 +78,7 @@ export function stepsOf(epochs: number, batchesPerPass: number, batchesPerStep: 
 interface Stretch {
   readonly rowCount: number;
   /** Called when the stretch begins: the rows of all stretches together are many times the data set. */
-  readonly rows: () => readonly EncodedRow[];
+  readonly rows: () => readonly EncodedExample[];
   /** The number of batches taken from them; 0 if they are never used. */
   readonly batches: number;
 }
@@ -127,12 +127,12 @@ class SegmentedStream implements BatchSource {
     return batch;
   }
 
-  *upcoming(): Generator<readonly EncodedRow[]> {
+  *upcoming(): Generator<readonly EncodedExample[]> {
     for (const [i, turn] of this.#turns.entries()) {
       const stream = new BatchStream(turn.rows(), this.options);
       const batches = stream.upcoming({ pass: turn.firstPass, index: 0 });
       if (i === this.#turns.length - 1) yield* batches;
-      for (let left = turn.batches; left > 0; left--) yield batches.next().value as readonly EncodedRow[];
+      for (let left = turn.batches; left > 0; left--) yield batches.next().value as readonly EncodedExample[];
     }
   }
 
@@ -158,13 +158,17 @@ function turnsOf(stretches: readonly Stretch[], options: BatchOptions): Turn[] {
   return stretches
     .filter(({ batches }) => batches > 0)
     .map((stretch) => {
-      const turn = { ...stretch, firstPass, batchesPerPass: batchesPerPass({ ...options, rows: stretch.rowCount }) };
+      const turn = {
+        ...stretch,
+        firstPass,
+        batchesPerPass: batchesPerPass({ ...options, examples: stretch.rowCount }),
+      };
       firstPass += Math.ceil(stretch.batches / turn.batchesPerPass);
       return turn;
     });
 }
 
-type Rows = readonly EncodedRow[];
+type Rows = readonly EncodedExample[];
 
 /** A run's settings, with the batch size of all ranks, and the device and the sharing of its batches. */
 type SearchSettings = RunConfig & Pick<BatchOptions, "device" | "ranks">;
@@ -211,7 +215,7 @@ export function searchBatches(rows: Rows, settings: SearchSettings): SearchBatch
 function inTurns(folds: readonly Rows[], settings: SearchSettings): SearchBatches {
   const { batchSize, dropLast, gradientAccumulation } = settings;
   const total = folds.reduce((sum, { length }) => sum + length, 0);
-  const passes = folds.map(({ length }) => batchesPerPass({ rows: total - length, batchSize, dropLast }));
+  const passes = folds.map(({ length }) => batchesPerPass({ examples: total - length, batchSize, dropLast }));
   // An epoch has as many batches as a pass over the lower level's rows, averaged over the stretches.
   const batches = passes.reduce((sum, count) => sum + count, 0);
   const steps = settings.maxSteps ?? stepsOf(settings.epochs, batches, perStep(settings) * folds.length);

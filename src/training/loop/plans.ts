@@ -7,7 +7,7 @@ import {
 } from "../../models/adapters/index.js";
 import type { TaskModel } from "../../models/index.js";
 import { METHODS, type RunConfig } from "../../tasks/config/index.js";
-import type { EncodedRow, Task } from "../../tasks/index.js";
+import type { EncodedExample, Task } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
 import { ESTIMATORS, type HypergradientEstimator } from "../hypergradients/estimators.js";
@@ -25,7 +25,7 @@ import type { ReplayableMasks } from "./masks.js";
 export interface TrainingSetup {
   readonly model: TaskModel;
   readonly adapted: AdaptedModel;
-  readonly rows: readonly EncodedRow[];
+  readonly rows: readonly EncodedExample[];
   readonly task: Task;
   readonly masks: ReplayableMasks;
   /** The processes that train together; each has the whole setup. */

@@ -1,6 +1,6 @@
 // Batches whose rows are compared with each other, while each rank computes the outputs of its own rows.
 
-import type { EncodedRow, Task } from "../../tasks/index.js";
+import type { EncodedExample, Task } from "../../tasks/index.js";
 import type { Ranks } from "../../torch/index.js";
 import * as torch from "../../torch/index.js";
 import type { Exchange, TangentTape } from "../../torch/tangents/index.js";
@@ -12,7 +12,7 @@ type Sent = { readonly bytes: Uint8Array; readonly shape: readonly number[]; rea
 /** The outputs of all ranks, with their rows. */
 interface Met {
   readonly outputs: torch.Tensor;
-  readonly rows: readonly EncodedRow[];
+  readonly rows: readonly EncodedExample[];
 }
 
 /**
@@ -42,7 +42,7 @@ export class Meeting {
    * @param own this rank's outputs
    * @param rows its rows, in the order of the outputs
    */
-  join(own: torch.Tensor, rows: readonly EncodedRow[]): Met {
+  join(own: torch.Tensor, rows: readonly EncodedExample[]): Met {
     const { whole } = this.share;
     const places = new Map(whole.map((row, i) => [row, i]));
     const found = this.ranks.gather({ sent: sentOf(own), rows: rows.map((row) => places.get(row) as number) });
@@ -81,7 +81,7 @@ export class Meeting {
 
 /** Where the ranks meet for a batch; undefined if its loss is the sum of its rows' losses. */
 export function meetingOf(ranks: Ranks, task: Task, share: BatchShare): Meeting | undefined {
-  return ranks.size > 1 && task.comparesRows?.(share.whole) ? new Meeting(ranks, share) : undefined;
+  return ranks.size > 1 && task.contrastive?.comparesExamples(share.whole) ? new Meeting(ranks, share) : undefined;
 }
 
 const sentOf = (tensor: torch.Tensor): Sent => ({ bytes: tensor.bytes(), shape: tensor.shape, dtype: tensor.dtype });

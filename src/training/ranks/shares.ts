@@ -1,9 +1,9 @@
 // How the ranks share a batch.
 import type { OwnPart } from "../../models/nn/index.js";
-import { type Batch, batchOf, type EncodedRow, type Task } from "../../tasks/index.js";
+import { type Batch, batchOf, type EncodedExample, type Task } from "../../tasks/index.js";
 import { ALONE, type Ranks } from "../../torch/index.js";
 
-type Rows = readonly EncodedRow[];
+type Rows = readonly EncodedExample[];
 
 /** This rank's share of a batch. */
 export interface BatchShare {
@@ -52,13 +52,13 @@ export function evenCuts(lengths: readonly number[], parts: number): number[] {
 /** What this rank has of the whole batch: dropout masks belong to its rows, whichever rank computes them. */
 export function ownPartOf(task: Task, { whole, begin, own }: BatchShare): OwnPart {
   const before = whole.slice(0, begin);
-  const stretch = (by: (row: EncodedRow) => number) => {
+  const stretch = (by: (row: EncodedExample) => number) => {
     const count = (rows: Rows) => rows.reduce((sum, row) => sum + by(row), 0);
-    return { count: count(own?.rows ?? []), before: count(before) };
+    return { count: count(own?.examples ?? []), before: count(before) };
   };
   return {
     tokens: stretch(({ inputIds }) => inputIds.length),
-    rows: stretch((row) => (task.embedding ? (task.outputRows?.(row) ?? 1) : 1)),
+    rows: stretch((row) => (task.embedding ? (task.outputVectors?.(row) ?? 1) : 1)),
     labeled: stretch((row) => task.weight(row)),
   };
 }

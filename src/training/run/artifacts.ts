@@ -69,7 +69,7 @@ function metadataOf({ config, choice, labels, maxLength, adapted, baseFormats }:
     ...(config.initLoraWeights !== "zero" && { initLoraWeights: config.initLoraWeights }),
     ...(config.trainOn && { trainOn: config.trainOn }),
     ...(choice.task.embedding && { pooling: choice.task.embedding.pooling }),
-    ...(choice.task.isScored !== undefined && { isScored: choice.task.isScored }),
+    ...(choice.task.contrastive?.isScored !== undefined && { isScored: choice.task.contrastive.isScored }),
     ...(config.textColumns && { textColumns: [...config.textColumns] }),
     ...(config.labelColumn && { labelColumns: [...config.labelColumn] }),
   };

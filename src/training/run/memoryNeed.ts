@@ -4,7 +4,7 @@ import { type LoadedModel, linearPaths } from "../../models/index.js";
 import { type BaseDtype, Linear, type Parameter, WEIGHT_FORMATS } from "../../models/nn/index.js";
 import { METHODS, type RunConfig } from "../../tasks/config/index.js";
 import type { EncodedSplits } from "../../tasks/datasets/index.js";
-import type { EncodedRow } from "../../tasks/index.js";
+import type { EncodedExample } from "../../tasks/index.js";
 import * as torch from "../../torch/index.js";
 import { OPTIMIZERS } from "../../torch/optim/index.js";
 import { BatchStream } from "../loop/batches.js";
@@ -114,7 +114,7 @@ function layerOf(path: string): number | undefined {
 }
 
 /** The tokens of the largest batch, or a mini-batch's share of them, in the run's order of batches. */
-function largestBatch(rows: readonly EncodedRow[], settings: RunConfig): number {
+function largestBatch(rows: readonly EncodedExample[], settings: RunConfig): number {
   const stream = new BatchStream(rows, settings);
   let [most, left] = [0, Math.min(BATCHES, stream.batchesPerPass)];
   for (const batch of stream.upcoming()) {
@@ -125,7 +125,8 @@ function largestBatch(rows: readonly EncodedRow[], settings: RunConfig): number 
   return most;
 }
 
-const tokensIn = (rows: readonly EncodedRow[]): number => rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+const tokensIn = (rows: readonly EncodedExample[]): number =>
+  rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
 
 /** Flags with which a run fits in memory, the smallest change first. Undefined if none do. */
 export function settingsThatFit(need: MemoryNeed, config: RunConfig, available: number): string | undefined {

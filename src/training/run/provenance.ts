@@ -15,7 +15,7 @@ import {
 } from "../../base/records/index.js";
 import { weightFileNames } from "../../formats/index.js";
 import { settingsOf, unusedSettings } from "../../tasks/config/index.js";
-import type { EncodedRow } from "../../tasks/index.js";
+import type { EncodedExample } from "../../tasks/index.js";
 import * as torch from "../../torch/index.js";
 import { engineFacts } from "../../torch/index.js";
 import { arithmetic } from "../../torch/operators/index.js";
@@ -48,7 +48,7 @@ export class ProvenanceSource implements RunObserver {
   /** Digests of what the run is made from, in words: all that need not read the weights. */
   async ofRun(): Promise<Readonly<Record<string, unknown>>> {
     const { folder, tokenizer, labels, data, choice, texts } = this.prepared;
-    const digestOf = async (rows: readonly EncodedRow[] | undefined) => (rows ? await digestRows(rows) : null);
+    const digestOf = async (rows: readonly EncodedExample[] | undefined) => (rows ? await digestRows(rows) : null);
     return {
       "the labels": labels,
       "the training rows": await digestOf(data.train),
@@ -104,7 +104,7 @@ export class ProvenanceSource implements RunObserver {
 }
 
 /** The digest of encoded rows, without their position in the file and their source text. */
-async function digestRows(rows: readonly EncodedRow[]): Promise<{ rows: number; sha256: string }> {
+async function digestRows(rows: readonly EncodedExample[]): Promise<{ rows: number; sha256: string }> {
   const hash = createHash("sha256");
   for (const [i, { at: _at, source: _source, ...row }] of rows.entries()) {
     hash.update(`${JSON.stringify(row)}\n`);

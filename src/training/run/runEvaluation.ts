@@ -41,7 +41,7 @@ export class RunEvaluation {
     const signal = ending?.given;
     const rows = data[split] ?? [];
     // A loss that compares the rows of a batch depends on their number: as in training, that of all ranks.
-    const batchSize = config.batchSize * (task.comparesRows?.(rows) ? ranks.size : 1);
+    const batchSize = config.batchSize * (task.contrastive?.comparesExamples(rows) ? ranks.size : 1);
     const options = { task, labels, batchSize, metrics, positive, signal, shared };
     const predicted: Undecoded[] = [];
     const found = await evaluateWithOutputs(loaded.model, rows, options, ({ at, inputIds, reference }, prediction) =>

@@ -145,10 +145,14 @@ export function checkEvaluationRows(
 
 /** @throws UsageError if no metric applies to all rows that a run is evaluated on */
 export const checkOneMetric = (
-  task: Pick<Task, "checkEvaluated">,
+  task: Pick<Task, "contrastive">,
   { validation, test, holdout }: Pick<Splits, "validation" | "test" | "holdout">,
 ): void =>
-  task.checkEvaluated?.({ validation: validation?.examples, test: test?.examples, holdout: holdout?.examples });
+  task.contrastive?.checkEvaluated({
+    validation: validation?.examples,
+    test: test?.examples,
+    holdout: holdout?.examples,
+  });
 
 function missingTask(): never {
   const known = Object.keys(TASKS).join(", ");

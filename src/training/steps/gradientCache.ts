@@ -19,8 +19,8 @@ export class MiniBatches {
     context: ForwardContext,
     readonly meeting?: Meeting,
   ) {
-    this.#batches = task.miniBatches?.(batch) ?? [batch];
-    this.#whole = { ...batch, rows: this.#batches.flatMap(({ rows }) => rows) };
+    this.#batches = task.contrastive?.miniBatches(batch) ?? [batch];
+    this.#whole = { ...batch, examples: this.#batches.flatMap(({ examples: rows }) => rows) };
     const { masks } = context;
     this.#contexts = this.#batches.map((_, i) =>
       i === 0 ? context : { ...context, masks: masks?.part?.(i) ?? masks },
@@ -61,8 +61,8 @@ export class MiniBatches {
   /** @param outputs of this rank's rows */
   #loss(outputs: torch.Tensor): torch.Tensor {
     if (!this.meeting) return this.task.loss(outputs, this.#whole);
-    const all = this.meeting.join(outputs, this.#whole.rows);
-    return this.task.loss(all.outputs, { ...this.#whole, rows: all.rows });
+    const all = this.meeting.join(outputs, this.#whole.examples);
+    return this.task.loss(all.outputs, { ...this.#whole, examples: all.rows });
   }
 
   #outputs(i: number, context: ForwardContext): torch.Tensor {

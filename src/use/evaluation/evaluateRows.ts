@@ -24,12 +24,12 @@ import {
   batchOf,
   checkValues,
   type EmbeddedText,
-  type EncodedRow,
+  type EncodedExample,
+  ExampleOutputs,
+  type ExamplePrediction,
   lossWeight,
-  outputsByRow,
+  outputsByExample,
   outputsOf,
-  RowOutputs,
-  type RowPrediction,
   type ScorerOptions,
   type Task,
   targetOf,
@@ -39,7 +39,7 @@ import * as torch from "../../torch/index.js";
 import { ALONE, type Ranks } from "../../torch/index.js";
 import { itemOf, type Sharing, sharedOut, shareOfItems } from "./sharing.js";
 
-type Rows = readonly EncodedRow[];
+type Rows = readonly EncodedExample[];
 
 interface PassOptions {
   readonly task: Task;
@@ -73,15 +73,15 @@ const EVALUATION_OPTIONS = options({
  */
 export async function* predictRows(
   model: TaskModel,
-  rows: readonly EncodedRow[],
+  rows: readonly EncodedExample[],
   options: PassOptions,
-): AsyncGenerator<RowPrediction> {
+): AsyncGenerator<ExamplePrediction> {
   const { task, labels, batchSize } = options;
   for (const stretch of stretchesOf(rows, batchSize)) {
     const outputs = await stretchOutputs(model, [...batchesOf(stretch, batchSize)], options);
-    const outputsOf = (row: EncodedRow) => outputs.get(row)!;
+    const outputsOf = (row: EncodedExample) => outputs.get(row)!;
     for (const rows of task.splitsExamples ? examplesOf(stretch) : stretch.map((row) => [row]))
-      yield { row: rows[0]!, prediction: task.predict(rows.map(outputsOf), rows, labels) };
+      yield { example: rows[0]!, prediction: task.predict(rows.map(outputsOf), rows, labels) };
   }
 }
 
@@ -90,10 +90,10 @@ async function stretchOutputs(
   model: TaskModel,
   batches: readonly Rows[],
   options: PassOptions,
-): Promise<Map<EncodedRow, RowOutputs>> {
+): Promise<Map<EncodedExample, ExampleOutputs>> {
   const { shared = { ranks: ALONE }, signal } = options;
   const shares = await sharedOut(shared, async () => {
-    const own: RowOutputs[][] = [];
+    const own: ExampleOutputs[][] = [];
     for (const batch of shareOfItems(batches, shared)) {
       signal?.throwIfAborted();
       own.push(batchOutputs(model, batch, options));
@@ -101,10 +101,10 @@ async function stretchOutputs(
     }
     return own;
   });
-  const outputs = new Map<EncodedRow, RowOutputs>();
+  const outputs = new Map<EncodedExample, ExampleOutputs>();
   for (const [i, batch] of batches.entries())
     for (const [j, { values, width }] of itemOf(shares, i).entries())
-      outputs.set(batch[j]!, new RowOutputs(values, width));
+      outputs.set(batch[j]!, new ExampleOutputs(values, width));
   return outputs;
 }
 
@@ -112,14 +112,14 @@ function batchOutputs(
   model: TaskModel,
   rows: Rows,
   { task, onOutputs }: Pick<PassOptions, "task" | "onOutputs">,
-): RowOutputs[] {
+): ExampleOutputs[] {
   return torch.noGrad(() =>
     torch.scope(() => {
       const batch = batchOf(rows, model.device);
       const outputs = outputsOf(task, model, batch, EVALUATION);
       if (!torch.isAllFinite(outputs)) throw outputsNotFinite(task, outputs, batch);
       onOutputs?.(batch, outputs);
-      return outputsByRow(task, outputs, batch);
+      return outputsByExample(task, outputs, batch);
     }),
   );
 }
@@ -156,7 +156,7 @@ export function* examplesOf(rows: Rows): Generator<Rows> {
 
 function outputsNotFinite(task: Task, outputs: torch.Tensor, batch: Batch): BidoraError {
   const [row] = rowsByOutput(task, outputs, batch, (values) => values.every(Number.isFinite));
-  const { at } = row as EncodedRow;
+  const { at } = row as EncodedExample;
   return outputNotFinite(`${where(at)}: the model's output`);
 }
 
@@ -166,9 +166,9 @@ function rowsByOutput(
   outputs: torch.Tensor,
   batch: Batch,
   rank: (values: Float64Array) => number | boolean,
-): EncodedRow[] {
-  const ranks = outputsByRow(task, outputs, batch).map(({ values }) => Number(rank(values)));
-  return batch.rows
+): EncodedExample[] {
+  const ranks = outputsByExample(task, outputs, batch).map(({ values }) => Number(rank(values)));
+  return batch.examples
     .map((row, i) => ({ row, rank: ranks[i]! }))
     .sort((a, b) => a.rank - b.rank)
     .map(({ row }) => row);
@@ -195,12 +195,12 @@ export const notesOf = ({ metric, measured }: Pick<Evaluation, "metric" | "measu
   metric.notes?.(measured) ?? [];
 
 /** Receives an example's first row and its prediction. */
-export type OnPrediction = (row: EncodedRow, prediction: object) => void;
+export type OnPrediction = (row: EncodedExample, prediction: object) => void;
 
 /** Evaluates a model on labeled rows. */
 export async function evaluateRows(
   model: TaskModel,
-  rows: readonly EncodedRow[],
+  rows: readonly EncodedExample[],
   options: EvaluationOptions,
   onPrediction: OnPrediction = () => {},
 ): Promise<Evaluation> {
@@ -217,7 +217,7 @@ export async function evaluateRows(
 /** The same, with the outputs of each batch before they are disposed, and shared out among ranks, which get the same metrics. */
 export async function evaluateWithOutputs(
   model: TaskModel,
-  rows: readonly EncodedRow[],
+  rows: readonly EncodedExample[],
   options: EvaluationOptions & Pick<PassOptions, "onOutputs" | "shared">,
   onPrediction: OnPrediction = () => {},
 ): Promise<Evaluation> {
@@ -225,17 +225,17 @@ export async function evaluateWithOutputs(
   const { metric } = task.scorer({ labels, metrics, positive });
   const losses = meanLoss(task);
   const measured: unknown[] = [];
-  const score = ({ row, prediction }: RowPrediction) => {
+  const score = ({ example: row, prediction }: ExamplePrediction) => {
     measured.push(metric.measure(row.reference, prediction, measured.length + 1));
     onPrediction(row, prediction);
   };
-  const together = task.together?.(options.corpus);
+  const together = task.contrastive?.together(options.corpus);
   const onOutputs = (batch: Batch, outputs: torch.Tensor) => {
     options.onOutputs?.(batch, outputs);
     losses.add(batch, outputs);
   };
   for await (const predicted of predictRows(model, rows, { ...options, onOutputs })) {
-    targetOf(predicted.row);
+    targetOf(predicted.example);
     if (together) together.add(predicted);
     else score(predicted);
   }
@@ -274,7 +274,7 @@ function finiteSum(task: Task, outputs: torch.Tensor, batch: Batch): number {
   const largest = torch.max(torch.abs(outputs)).item();
   const most = (values: Float64Array) => values.reduce((found, value) => Math.max(found, Math.abs(value)), 0);
   const [row] = rowsByOutput(task, outputs, batch, (values) => -most(values));
-  const { at } = row as EncodedRow;
+  const { at } = row as EncodedExample;
   throw new BidoraError(
     "NOT_FINITE",
     `${where(at)}: the model's output reaches ${largest.toPrecision(3)}, so the loss is not a finite number.`,
@@ -287,7 +287,7 @@ function finiteSum(task: Task, outputs: torch.Tensor, batch: Batch): number {
  * @param what the split: training, validation
  * @throws BidoraError `NO_LOSS` if no row counts in the loss
  */
-export function noteWithoutLoss(task: Task, rows: readonly EncodedRow[], what: string): string | undefined {
+export function noteWithoutLoss(task: Task, rows: readonly EncodedExample[], what: string): string | undefined {
   const without = rows.filter((row) => task.weight(row) === 0).length;
   if (without === 0) return undefined;
   const note = `${without} of ${rows.length} ${what} rows do not count in the loss: they have no labeled tokens within --max-length.`;

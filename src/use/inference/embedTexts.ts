@@ -1,6 +1,10 @@
 import type { EmbeddingExample, Example, Location } from "../../tasks/data/index.js";
-import type { EmbeddingRow } from "../../tasks/embedding/index.js";
-import { type EmbeddedText, type EmbeddingPrediction, encodeRows } from "../../tasks/index.js";
+import {
+  type EmbeddedText,
+  type EmbeddingPrediction,
+  type EncodedEmbeddingExample,
+  encodeExamples,
+} from "../../tasks/index.js";
 import { predictRows } from "../evaluation/evaluateRows.js";
 import type { InferenceModel } from "./open.js";
 import { lengthFor } from "./predictions.js";
@@ -40,21 +44,21 @@ export async function tokenRowsOf(
   { task, model, tokenizer }: InferenceModel,
   texts: readonly LocatedText[],
   { promptName, maxLength }: EncodeSettings,
-): Promise<EmbeddingRow[]> {
+): Promise<EncodedEmbeddingExample[]> {
   const examples = texts.map(({ text, at }) => ({ input: [text], label: undefined, at: { ...at } }));
-  const rows = await encodeRows(task, examples, tokenizer, {
+  const rows = await encodeExamples(task, examples, tokenizer, {
     labels: undefined,
     maxLength,
     promptName,
     model: model.config,
   });
-  return rows as EmbeddingRow[];
+  return rows as EncodedEmbeddingExample[];
 }
 
 /** The embedding of each row, in order. @throws BidoraError `NOT_FINITE` naming the row */
 export async function embedRows(
   { task, model }: InferenceModel,
-  rows: readonly EmbeddingRow[],
+  rows: readonly EncodedEmbeddingExample[],
   { batchSize, signal }: EmbedSettings,
 ): Promise<(readonly number[])[]> {
   const embeddings: (readonly number[])[] = [];

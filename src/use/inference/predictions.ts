@@ -8,8 +8,8 @@ import {
   loadLanguage,
   type RowSource,
 } from "../../tasks/data/index.js";
-import { readRows, trainedColumns } from "../../tasks/datasets/index.js";
-import { encodeRows, maxLengthOf } from "../../tasks/index.js";
+import { readExamples, trainedColumns } from "../../tasks/datasets/index.js";
+import { encodeExamples, maxLengthOf } from "../../tasks/index.js";
 import { predictRows } from "../evaluation/evaluateRows.js";
 import type { InferenceModel, OpenModel } from "./open.js";
 import { greedyPlan, TextGenerator } from "./textGenerator.js";
@@ -78,13 +78,13 @@ async function* headPredictions(
   const { textColumns, batchSize, signal, onNote } = settings;
   const examples = await examplesOf(async () => {
     const columns = { textColumns, ...trainedColumns(open.metadata) };
-    const dataset = await readRows(task, source, { ...columns, onNote }, "optional");
+    const dataset = await readExamples(task, source, { ...columns, onNote }, "optional");
     checkTexts(dataset, open, source, settings);
     return dataset;
   });
   const maxLength = lengthFor(settings, open);
   const encoding = { labels: undefined, maxLength, model: model.config };
-  const rows = await encodeRows(task, examples.map(withoutLabel), tokenizer, encoding);
+  const rows = await encodeExamples(task, examples.map(withoutLabel), tokenizer, encoding);
   signal?.throwIfAborted();
   for await (const { prediction } of predictRows(model, rows, { task, labels, batchSize, signal }))
     yield prediction as Prediction;
@@ -143,7 +143,7 @@ export function checkTexts(
   { textColumns: given }: { readonly textColumns?: readonly string[] | undefined },
 ): void {
   const [trained, found] = [metadata?.textColumns, columns?.text];
-  if (given || task.isGenerative || task.textsVary || !trained || !found || trained.length === found.length) return;
+  if (given || task.isGenerative || task.contrastive || !trained || !found || trained.length === found.length) return;
   const path = typeof source === "string" ? source : source.file;
   throw new BidoraError(
     "UNKNOWN_COLUMN",

@@ -1,6 +1,6 @@
 /** Embeddings of texts, as `predict` gives them. */
 
-import type { EmbeddingRow } from "../../tasks/embedding/index.js";
+import type { EncodedEmbeddingExample } from "../../tasks/index.js";
 import { configuredTask, namedTask } from "../../tasks/index.js";
 import { embedRows, tokenRowsOf } from "../inference/embedTexts.js";
 import type { InferenceModel } from "../inference/open.js";
@@ -45,7 +45,7 @@ export class Embedder {
     const vectors: (readonly number[])[] = [];
     let tokens = 0;
     for (let start = 0; start < inputs.length; start += TURN) {
-      const rows: EmbeddingRow[] = [];
+      const rows: EncodedEmbeddingExample[] = [];
       for (const [i, input] of inputs.slice(start, start + TURN).entries()) {
         signal.throwIfAborted();
         rows.push(typeof input === "string" ? await rowOf(open, input, maxLength, start + i) : rowOfIds(input));
@@ -72,7 +72,7 @@ export class Embedder {
   async #compute(
     open: InferenceModel,
     adapter: string | undefined,
-    rows: readonly EmbeddingRow[],
+    rows: readonly EncodedEmbeddingExample[],
     signal: AbortSignal,
   ): Promise<(readonly number[])[]> {
     signal.throwIfAborted();
@@ -92,10 +92,15 @@ export class Embedder {
 }
 
 /** The row of a text. @param place the number of inputs before it */
-async function rowOf(open: InferenceModel, text: string, maxLength: number, place: number): Promise<EmbeddingRow> {
+async function rowOf(
+  open: InferenceModel,
+  text: string,
+  maxLength: number,
+  place: number,
+): Promise<EncodedEmbeddingExample> {
   const at = { file: `input ${place + 1}`, line: 0 };
   const [row] = await tokenRowsOf(open, [{ text, at }], { maxLength });
-  return row as EmbeddingRow;
+  return row as EncodedEmbeddingExample;
 }
 
 function checkLength({ length }: string): void {
@@ -112,7 +117,7 @@ function checkIds(ids: readonly number[], maxLength: number, vocabSize: number):
     throw invalid(`The input has ${ids.length} token ids; the model takes ${maxLength}.`, "input");
 }
 
-function rowOfIds(ids: readonly number[]): EmbeddingRow {
+function rowOfIds(ids: readonly number[]): EncodedEmbeddingExample {
   const at = { file: "input", line: 0 };
   return { inputIds: ids, tokenTypeIds: ids.map(() => 0), lengths: [ids.length], skipped: [0], target: undefined, at };
 }

@@ -33,7 +33,7 @@ const adapted = object({ model: {}, modules: [], trained: [] });
 const adapterConfig = object({ method: "lora", targetModules: "all-linear" });
 const task = object(library.sequenceClassification);
 const row = { inputIds: [1], tokenTypeIds: [0] };
-const batch = object({ rows: [row], input: {} });
+const batch = object({ examples: [row], inputIds: {} });
 const folder = join(GOLDEN, "bert", "single");
 const built = { head: {}, outputs: 1, dtype: "float32", generator: {} };
 const loadRows = options({ labels: "optional" });
@@ -51,7 +51,12 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   config: [run, hooks],
   doraConfig: [lowRank({ axis: 1 }, { axis: "output" }, { normGradient: "half" })],
   eject: [adapted],
-  encodeRows: [object({ encode: nothing }), list({ input: {}, at: {} }), object({ encodeBatch: nothing }), options()],
+  encodeExamples: [
+    object({ encode: nothing }),
+    list({ input: {}, at: {} }),
+    object({ encodeBatch: nothing }),
+    options(),
+  ],
   estimate: [run, hooks],
   evaluate: [{ ...settings, wrong: [...settings.wrong, { batchSize: "8" }] }, hooks],
   evaluateRows: [model, list(row), options({ task: library.regression, labels: [], batchSize: 1 })],

@@ -1,7 +1,7 @@
 // Files of rows: tables, columns of words, Reuters' SGML.
 import { join } from "node:path";
 import fc from "fast-check";
-import { loadEmbeddingRows } from "../../../src/tasks/data/embeddingRows.js";
+import { loadEmbeddingExamples } from "../../../src/tasks/data/embeddingExamples.js";
 import {
   loadLanguage,
   loadQuestions,
@@ -11,7 +11,7 @@ import {
   readName,
   readNumber,
 } from "../../../src/tasks/data/index.js";
-import { loadTable } from "../../../src/tasks/data/loadRows.js";
+import { loadTable } from "../../../src/tasks/data/loadExamples.js";
 import { readPlainTsv } from "../../../src/tasks/data/tableFiles.js";
 import { reuters21578 } from "../../../src/tasks/datasets/reuters21578.js";
 import { golden, placed } from "../files.js";
@@ -26,7 +26,7 @@ const READERS: readonly ((file: string) => Promise<unknown>)[] = [
   (file) => loadLanguage(file),
   (file) => loadQuestions(file),
   (file) => loadReferences(file),
-  (file) => loadEmbeddingRows(file, { loss: "ranking" } as never),
+  (file) => loadEmbeddingExamples(file, { loss: "ranking" } as never),
 ];
 
 /** A target for files of one format. */

@@ -1,5 +1,5 @@
 import { type RunConfig, type RunSettings, resolveRun } from "../../../src/tasks/config/index.js";
-import { type EncodedRow, TASKS, type Task, type TaskKind } from "../../../src/tasks/index.js";
+import { type EncodedExample, TASKS, type Task, type TaskKind } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { ReplayableMasks } from "../../../src/training/loop/masks.js";
 import { planPhases } from "../../../src/training/loop/plans.js";
@@ -38,7 +38,7 @@ export function planSettings(settings: RunSettings): RunConfig {
 /** Runs all phases on classification rows, or those of another task, in their order. */
 export function runPhases(
   { model, adapted }: Adapted,
-  rows: readonly EncodedRow[],
+  rows: readonly EncodedExample[],
   settings: RunSettings,
   kind: TaskKind = "sequence-classification",
 ): { readonly start: Snapshot; readonly phases: readonly Phase[] } {

@@ -2,10 +2,10 @@ import { join } from "node:path";
 import { readConfig } from "../../../src/formats/checkpoint.js";
 import { IGNORED_LABEL } from "../../../src/models/nn/index.js";
 import { LabelMap } from "../../../src/tasks/data/index.js";
-import { readRows } from "../../../src/tasks/datasets/index.js";
+import { readExamples } from "../../../src/tasks/datasets/index.js";
 import {
-  type EncodedRow,
-  encodeRows as encode,
+  type EncodedExample,
+  encodeExamples as encode,
   inferTask,
   TASKS,
   type Task,
@@ -20,12 +20,12 @@ export async function encodeRows(
   family: string,
   { checkpoint, rows, maxLength }: { readonly checkpoint: string; readonly rows: string; readonly maxLength: number },
   kind: TaskKind = "sequence-classification",
-): Promise<EncodedRow[]> {
+): Promise<EncodedExample[]> {
   const folder = join(GOLDEN, family, checkpoint);
   const task: Task = TASKS[kind];
   const labels = new LabelMap(inferTask(readConfig(folder))!.labels);
   const textColumns = kind === "token-classification" ? undefined : ["sentence1", "sentence2"];
-  const { examples } = await readRows(task, join(GOLDEN, "rows", `${rows}.jsonl`), { textColumns });
+  const { examples } = await readExamples(task, join(GOLDEN, "rows", `${rows}.jsonl`), { textColumns });
   return encode(task, examples, await loadTokenizer(folder), { labels, maxLength });
 }
 
@@ -36,7 +36,7 @@ export async function encodeRows(
 export async function encodeLanguageRows(
   family: string,
   of: { readonly rows: string; readonly maxLength: number },
-): Promise<EncodedRow[]> {
+): Promise<EncodedExample[]> {
   const rows = await encodeRows(family, { ...of, checkpoint: "single" });
   return rows.map((row) => {
     const { inputIds } = row;
@@ -49,6 +49,6 @@ export async function encodeLanguageRows(
 }
 
 /** Batches in the order of rows, including a smaller last one. */
-export function inOrder(rows: readonly EncodedRow[], batchSize: number): BatchStream {
+export function inOrder(rows: readonly EncodedExample[], batchSize: number): BatchStream {
   return new BatchStream(rows, { batchSize, shuffle: false, dropLast: false, seed: 0 });
 }

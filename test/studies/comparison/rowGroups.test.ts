@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type RowRecord, writeRowRecord } from "../../../src/base/records/rowRecord.js";
 import { rowGroupsOf } from "../../../src/studies/comparison/results/rowGroups.js";
-import { rowKey, sampleOf } from "../../../src/tasks/data/rowIdentity.js";
+import { exampleKey, sampleOf } from "../../../src/tasks/data/exampleKeys.js";
 import { fresh } from "../../e2e/support.js";
 
 const output = () => fresh("comparison");
 
 /** Keys of rows with numbers from one to another. */
 const keys = (from: number, to: number) =>
-  Array.from({ length: to - from }, (_, i) => rowKey({ input: [`row ${from + i}`], at: { file: "f", line: 1 } }));
+  Array.from({ length: to - from }, (_, i) => exampleKey({ input: [`row ${from + i}`], at: { file: "f", line: 1 } }));
 
 const recorded = (rows: readonly string[]) => ({ rows: rows.length, keys: sampleOf(rows) });
 

@@ -5,8 +5,8 @@ import { type CollectedRun, collectRuns } from "../../../src/studies/comparison/
 import { readPredictedRuns, rowTests } from "../../../src/studies/comparison/results/rowTests.js";
 import { type Scoring, scoringOf, watchedMetric } from "../../../src/studies/comparison/results/scoring.js";
 import { significance } from "../../../src/studies/statistics/significance.js";
-import { mapPrediction } from "../../../src/tasks/metrics/combineMetrics.js";
 import { accuracy, f1, pearson, wordAccuracy } from "../../../src/tasks/metrics/index.js";
+import { mapPrediction } from "../../../src/tasks/metrics/parts/combineMetrics.js";
 import { fresh } from "../../e2e/support.js";
 
 const scoring: Scoring = {

@@ -9,8 +9,8 @@ import {
   resamplesFor,
 } from "../../../src/studies/statistics/pairedBootstrap.js";
 import { mean, sampleDeviation } from "../../../src/studies/statistics/summary.js";
-import type { Metric, OverRows } from "../../../src/tasks/metrics/metric.js";
-import type { BootstrapOptions } from "../../../src/tasks/metrics/resampling.js";
+import type { Metric, OverRows } from "../../../src/tasks/metrics/parts/metric.js";
+import type { BootstrapOptions } from "../../../src/tasks/metrics/parts/resampling.js";
 import { accuracy, meanOfSome, meanSquaredError, measured, pearson } from "../../tasks/metrics/rowMetrics.js";
 
 interface Case {
@@ -28,7 +28,7 @@ function pairedBootstrap<Measured>(
   b: readonly Measured[],
   options: BootstrapOptions,
 ): PairedBootstrap {
-  const sides = [a, b].map((rows) => ({ metric: metric as OverRows<unknown>, rows }));
+  const sides = [a, b].map((measured) => ({ metric: metric as OverRows<unknown>, measured }));
   const [ofA, ofB] = resampled(name, sides, options);
   return differenceOf(name, ofA!, ofB!, options);
 }
@@ -115,7 +115,7 @@ test("methods that are resampled together get the same values as each alone", ()
     [1, 1, 1, 0],
   ] as const;
   const options = { resamples: 20, seed: 3 };
-  const side = (rows: readonly number[]) => ({ metric: accuracy, rows });
+  const side = (rows: readonly number[]) => ({ metric: accuracy, measured: rows });
   const counts: number[] = [];
   const all = resampled("accuracy", columns.map(side), options, (done) => counts.push(done));
   expect(all).toEqual(columns.flatMap((rows) => resampled("accuracy", [side(rows)], options)));

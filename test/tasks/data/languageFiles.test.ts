@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { BidoraError } from "../../../src/base/errors.js";
 import { type LoadRowsOptions, loadLanguage } from "../../../src/tasks/data/index.js";
-import { encodeLanguageRows } from "../../../src/tasks/encodeLanguage.js";
+import { encodeLanguageExamples } from "../../../src/tasks/encodeLanguage.js";
 import { encodePrompts } from "../../../src/tasks/index.js";
 import { loadTokenizer } from "../../../src/text/index.js";
 
@@ -179,11 +179,11 @@ describe("rows that cannot be encoded", () => {
       "f line 5: the chat template cannot render the conversation: it computes a string + a list.",
     );
     const text = { kind: "text", text: "a" };
-    expect(await fault(encodeLanguageRows([example(text)], tokenizer, { trainOn: "assistant" }))).toBe(
+    expect(await fault(encodeLanguageExamples([example(text)], tokenizer, { trainOn: "assistant" }))).toBe(
       "--train-on assistant does not fit f, whose rows have text: use all.",
     );
     const first = { kind: "messages", messages: [assistant, user] };
-    expect(await fault(encodeLanguageRows([example(first)], tokenizer))).toMatch(/^f line 5: .*messages\[0\]/);
+    expect(await fault(encodeLanguageExamples([example(first)], tokenizer))).toMatch(/^f line 5: .*messages\[0\]/);
   });
 
   it("messages need a chat template, texts an end-of-text token", async () => {
@@ -194,14 +194,14 @@ describe("rows that cannot be encoded", () => {
     );
     const bert = await loadTokenizer(`${golden}/text/bert-cased`);
     const text = example({ kind: "text", text: "a" });
-    expect(await fault(encodeLanguageRows([text], bert))).toMatch(/^tokenizer_config\.json names no eos_token/);
+    expect(await fault(encodeLanguageExamples([text], bert))).toMatch(/^tokenizer_config\.json names no eos_token/);
   });
 
   it("the loss is on the completion, or with --train-on assistant on every answer", async () => {
     const tokenizer = await loadTokenizer(`${golden}/chat/tokenizers/byte-level-marked`);
     const input = { kind: "prompt", prompt: [user, assistant, user], completion: [assistant] };
     const marks = async (trainOn?: "assistant" | "all") => {
-      const rows = await encodeLanguageRows([example(input)], tokenizer, { trainOn });
+      const rows = await encodeLanguageExamples([example(input)], tokenizer, { trainOn });
       return rows
         .flatMap(([row]) => [0, ...(row?.target ?? []).slice(0, -1).map((id) => Number(id !== -100))])
         .join("");

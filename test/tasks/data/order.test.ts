@@ -8,7 +8,7 @@ function batches(options: OrderOptions, count: number): (readonly number[])[] {
   return Array.from({ length: count }, () => order.next());
 }
 
-const plain = { rows: 7, batchSize: 3, seed: 0, shuffle: false };
+const plain = { examples: 7, batchSize: 3, seed: 0, shuffle: false };
 
 describe("the order of rows", () => {
   it("without shuffling every pass has the file's order", () => {
@@ -21,27 +21,27 @@ describe("the order of rows", () => {
   });
 
   const options = fc.record({
-    rows: fc.integer({ min: 1, max: 300 }),
+    examples: fc.integer({ min: 1, max: 300 }),
     batchSize: fc.integer({ min: 1, max: 9 }),
     seed: fc.nat(),
     grouped: fc.boolean(),
   });
   const build = ({
-    rows,
+    examples,
     batchSize,
     seed,
     grouped,
   }: {
-    rows: number;
+    examples: number;
     batchSize: number;
     seed: number;
     grouped: boolean;
   }) => ({
-    rows,
+    examples,
     batchSize,
     seed,
     shuffle: true,
-    lengths: grouped ? Array.from({ length: rows }, (_, row) => (row * 7919) % 101) : undefined,
+    lengths: grouped ? Array.from({ length: examples }, (_, row) => (row * 7919) % 101) : undefined,
   });
 
   it("a shuffled pass has each row once", () => {
@@ -50,7 +50,7 @@ describe("the order of rows", () => {
         const order = new BatchOrder(build(given));
         for (let pass = 0; pass < 2; pass++) {
           const rows = Array.from({ length: order.batchesPerPass }, () => order.next()).flat();
-          expect(rows.toSorted((a, b) => a - b)).toEqual(Array.from({ length: given.rows }, (_, row) => row));
+          expect(rows.toSorted((a, b) => a - b)).toEqual(Array.from({ length: given.examples }, (_, row) => row));
         }
       }),
     );
@@ -68,15 +68,15 @@ describe("the order of rows", () => {
   });
 
   it("the order differs between passes and between seeds", () => {
-    const [first, second] = batches({ rows: 50, batchSize: 50, seed: 1, shuffle: true }, 2);
-    const [other] = batches({ rows: 50, batchSize: 50, seed: 2, shuffle: true }, 1);
+    const [first, second] = batches({ examples: 50, batchSize: 50, seed: 1, shuffle: true }, 2);
+    const [other] = batches({ examples: 50, batchSize: 50, seed: 2, shuffle: true }, 1);
     expect(first).not.toEqual(second);
     expect(first).not.toEqual(other);
     expect(first).not.toEqual(first?.toSorted((a, b) => a - b));
   });
 
   it("the order depends on all bits of the seed", () => {
-    const order = (seed: number) => batches({ rows: 10, batchSize: 10, seed, shuffle: true }, 1).toString();
+    const order = (seed: number) => batches({ examples: 10, batchSize: 10, seed, shuffle: true }, 1).toString();
     const seeds = [0, 1, 7].flatMap((low) => [0, 1, 2, 2 ** 20, 2 ** 21 - 1].map((high) => low + high * 2 ** 32));
     expect(new Set(seeds.map(order)).size).toBe(seeds.length);
     expect(order(7)).toBe("0,8,9,3,4,2,1,5,6,7");
@@ -86,7 +86,7 @@ describe("the order of rows", () => {
   it("all orders of the rows are equally likely", () => {
     const seen = new Map<string, number>();
     for (let seed = 0; seed < 6000; seed++) {
-      const [order] = batches({ rows: 3, batchSize: 3, seed, shuffle: true }, 1);
+      const [order] = batches({ examples: 3, batchSize: 3, seed, shuffle: true }, 1);
       seen.set(String(order), (seen.get(String(order)) ?? 0) + 1);
     }
     expect(seen.size).toBe(6);
@@ -97,7 +97,7 @@ describe("the order of rows", () => {
     const lengths = Array.from({ length: 1024 }, (_, row) => (row * 7919) % 101);
     const spread = (list: (readonly number[])[]) =>
       list.map((batch) => Math.max(...batch.map((r) => lengths[r]!)) - Math.min(...batch.map((r) => lengths[r]!)));
-    const shuffled = { rows: 1024, batchSize: 16, seed: 3, shuffle: true };
+    const shuffled = { examples: 1024, batchSize: 16, seed: 3, shuffle: true };
     const mean = (values: number[]) => values.reduce((a, b) => a + b) / values.length;
     const grouped = batches({ ...shuffled, lengths }, 64);
     expect(mean(spread(batches(shuffled, 64)))).toBeGreaterThan(70);
@@ -107,8 +107,8 @@ describe("the order of rows", () => {
   });
 
   it("settings without a single batch are refused", () => {
-    expect(() => new BatchOrder({ ...plain, rows: 0 })).toThrow("0 rows do not fill one batch of 3");
-    expect(() => new BatchOrder({ ...plain, rows: 2, dropLast: true })).toThrow(
+    expect(() => new BatchOrder({ ...plain, examples: 0 })).toThrow("0 rows do not fill one batch of 3");
+    expect(() => new BatchOrder({ ...plain, examples: 2, dropLast: true })).toThrow(
       "2 rows do not fill one batch of 3, and a short last batch is dropped",
     );
     for (const index of [3, -1, Number.NaN])

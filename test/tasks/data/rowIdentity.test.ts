@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { countShared, keysOfSplits, rowKey, sampleOf } from "../../../src/tasks/data/rowIdentity.js";
+import { countShared, exampleKey, keysOfSplits, sampleOf } from "../../../src/tasks/data/exampleKeys.js";
 
-const keyOf = (input: unknown) => rowKey({ input, at: { file: "f", line: 1 } });
+const keyOf = (input: unknown) => exampleKey({ input, at: { file: "f", line: 1 } });
 
 test("a row is its input: labels, completions, references and places do not matter", () => {
   const row = { input: ["a", "b"], label: "yes", at: { file: "one", line: 1 } };
-  expect(rowKey({ ...row, at: { file: "two", line: 9 } })).toBe(rowKey(row));
+  expect(exampleKey({ ...row, at: { file: "two", line: 9 } })).toBe(exampleKey(row));
   expect(keyOf(["b", "a"])).not.toBe(keyOf(["a", "b"]));
   expect(keyOf(["ab"])).not.toBe(keyOf(["a", "b"]));
   const prompt = { kind: "prompt", prompt: "2 + 2?", completion: "4" };
@@ -45,7 +45,7 @@ test("a prompt that all rows have tells none apart, so that completions count", 
 });
 
 test("inputs of custom tasks that JSON can't hold are known by their place", () => {
-  const of = (line: number) => rowKey({ input: 1n, at: { file: "f", line } });
+  const of = (line: number) => exampleKey({ input: 1n, at: { file: "f", line } });
   expect(of(1)).toBe(of(1));
   expect(of(1)).not.toBe(of(2));
 });

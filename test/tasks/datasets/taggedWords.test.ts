@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { lenientEntities } from "../../../src/tasks/metrics/entities.js";
+import { lenientEntities } from "../../../src/tasks/metrics/parts/entities.js";
 import { faultOf, folderOf, HUB, rowsOf, splitsOf } from "./folders.js";
 
 const START = "-DOCSTART- -X- O O\r\n\r\n";

@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it, test } from "vitest";
 import { BidoraError } from "../../../src/base/errors.js";
 import { uniforms } from "../../../src/base/seededGenerator.js";
-import { bca, confidenceIntervals, wilson } from "../../../src/tasks/metrics/confidenceIntervals.js";
-import { HIGHER_IS_BETTER, type Metric, type MetricValue } from "../../../src/tasks/metrics/metric.js";
 import { meanSquaredError as summedError } from "../../../src/tasks/metrics/numbers.js";
-import type { Interval } from "../../../src/tasks/metrics/statistics.js";
+import { bca, confidenceIntervals, wilson } from "../../../src/tasks/metrics/parts/confidenceIntervals.js";
+import { HIGHER_IS_BETTER, type Metric, type MetricValue } from "../../../src/tasks/metrics/parts/metric.js";
+import type { Interval } from "../../../src/tasks/metrics/parts/statistics.js";
 import { accuracy, meanOfSome, meanSquaredError, measured, pearson } from "./rowMetrics.js";
 
 interface Golden {

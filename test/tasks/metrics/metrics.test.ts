@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { lenientEntities, strictEntities } from "../../../src/tasks/metrics/entities.js";
 import {
   accuracy,
   balancedAccuracy,
@@ -20,8 +19,9 @@ import {
   type TagScheme,
   wordAccuracy,
 } from "../../../src/tasks/metrics/index.js";
-import type { Scores } from "../../../src/tasks/metrics/scores.js";
-import { averageRanks } from "../../../src/tasks/metrics/statistics.js";
+import { lenientEntities, strictEntities } from "../../../src/tasks/metrics/parts/entities.js";
+import type { Scores } from "../../../src/tasks/metrics/parts/scores.js";
+import { averageRanks } from "../../../src/tasks/metrics/parts/statistics.js";
 import { over } from "./feed.js";
 
 interface Case<T> {

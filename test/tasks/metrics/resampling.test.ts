@@ -1,6 +1,10 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { type BootstrapOptions, bootstrapSamples, jackknifeSamples } from "../../../src/tasks/metrics/resampling.js";
+import {
+  type BootstrapOptions,
+  bootstrapSamples,
+  jackknifeSamples,
+} from "../../../src/tasks/metrics/parts/resampling.js";
 
 const read = (file: string): unknown =>
   JSON.parse(readFileSync(new URL(`../../golden/compare/${file}`, import.meta.url), "utf8"));

@@ -1,6 +1,11 @@
 import { BidoraError } from "../../../src/base/errors.js";
-import { HIGHER_IS_BETTER, LOWER_IS_BETTER, type Metric, SHARE_OF_ROWS } from "../../../src/tasks/metrics/metric.js";
 import { correlation } from "../../../src/tasks/metrics/numbers.js";
+import {
+  HIGHER_IS_BETTER,
+  LOWER_IS_BETTER,
+  type Metric,
+  SHARE_OF_ROWS,
+} from "../../../src/tasks/metrics/parts/metric.js";
 
 type Pair = readonly [reference: number, prediction: number];
 

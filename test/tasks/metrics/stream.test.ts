@@ -19,7 +19,7 @@ import {
   subsetAccuracy,
   wordAccuracy,
 } from "../../../src/tasks/metrics/index.js";
-import { HIGHER_IS_BETTER } from "../../../src/tasks/metrics/metric.js";
+import { HIGHER_IS_BETTER } from "../../../src/tasks/metrics/parts/metric.js";
 
 const classId = fc.integer({ min: 0, max: 4 });
 const number = fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e6, max: 1e6 });

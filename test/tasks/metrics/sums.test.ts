@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import { partWith } from "../../../src/tasks/metrics/combineMetrics.js";
 import {
   accuracy,
   balancedAccuracy,
@@ -20,7 +19,8 @@ import {
   tokenPrediction,
   wordAccuracy,
 } from "../../../src/tasks/metrics/index.js";
-import { resultOfSample } from "../../../src/tasks/metrics/resampling.js";
+import { partWith } from "../../../src/tasks/metrics/parts/combineMetrics.js";
+import { resultOfSample } from "../../../src/tasks/metrics/parts/resampling.js";
 
 const id = fc.integer({ min: 0, max: 3 });
 const tags = fc.array(fc.constantFrom("O", "B-a", "I-a", "B-b", "I-b"), { minLength: 4, maxLength: 4 });
@@ -115,10 +115,10 @@ test("the part for a value is the last metric that has it, with its measured row
     [2, 3],
     [4, 4],
   ].map(([reference, prediction], i) => metric.measure(reference!, prediction!, i + 1));
-  const part = partWith("accuracy", { metric, rows });
-  expect(part.rows).toEqual([1, 0, 1]);
-  expect(Object.keys(part.metric.result(part.rows))).toEqual(["accuracy"]);
-  const other = partWith("pearson", { metric, rows });
-  expect(other.metric.result(other.rows).pearson).toBe(metric.result(rows).pearson);
-  expect(partWith("bleu", { metric, rows })).toEqual({ metric, rows });
+  const part = partWith("accuracy", { metric, measured: rows });
+  expect(part.measured).toEqual([1, 0, 1]);
+  expect(Object.keys(part.metric.result(part.measured))).toEqual(["accuracy"]);
+  const other = partWith("pearson", { metric, measured: rows });
+  expect(other.metric.result(other.measured).pearson).toBe(metric.result(rows).pearson);
+  expect(partWith("bleu", { metric, measured: rows })).toEqual({ metric, measured: rows });
 });

@@ -13,7 +13,7 @@ import {
 } from "../../../src/models/adapters/index.js";
 import { loadModel, type TaskModel } from "../../../src/models/index.js";
 import { METHODS, type Method, methodNames, type RunSettings } from "../../../src/tasks/config/index.js";
-import { type EncodedRow, TASKS, type Task, type TaskKind } from "../../../src/tasks/index.js";
+import { type EncodedExample, TASKS, type Task, type TaskKind } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { ReplayableMasks } from "../../../src/training/loop/masks.js";
 import { planPhases } from "../../../src/training/loop/plans.js";
@@ -98,7 +98,7 @@ async function readsOfStep({
   return reads;
 }
 
-const rowsOf = (family: string, checkpoint: string, kind?: TaskKind): Promise<EncodedRow[]> =>
+const rowsOf = (family: string, checkpoint: string, kind?: TaskKind): Promise<EncodedExample[]> =>
   kind === "causal-lm"
     ? encodeLanguageRows(family, { rows: "train", maxLength: 12 })
     : encodeRows(family, { checkpoint, rows: kind ? "tokens" : "train", maxLength: 12 }, kind);

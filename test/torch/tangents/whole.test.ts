@@ -6,10 +6,10 @@ import { doraConfig, inject } from "../../../src/models/adapters/index.js";
 import type { TaskModel } from "../../../src/models/index.js";
 import type { RunSettings } from "../../../src/tasks/config/index.js";
 import { LabelMap } from "../../../src/tasks/data/index.js";
-import { readRows } from "../../../src/tasks/datasets/index.js";
+import { readExamples } from "../../../src/tasks/datasets/index.js";
 import {
-  type EncodedRow,
-  encodeRows as encodeExamples,
+  type EncodedExample,
+  encodeExamples,
   inferTask,
   TASKS,
   type Task,
@@ -118,18 +118,18 @@ function doubledInPlace(model: TaskModel): TaskModel {
   return Object.create(model, { forward: { value: forward }, device: { value: model.device } });
 }
 
-function rowsFor(family: string, checkpoint: string, kind: TaskKind): Promise<EncodedRow[]> {
+function rowsFor(family: string, checkpoint: string, kind: TaskKind): Promise<EncodedExample[]> {
   if (kind === "causal-lm") return encodeLanguageRows(family, { rows: "train", maxLength: 20 });
   if (kind !== "sequence-classification") return taskRows(family, checkpoint, kind);
   return encodeRows(family, { checkpoint, rows: "train", maxLength: 20 });
 }
 
 /** The golden rows of a task. */
-async function taskRows(family: string, checkpoint: string, kind: TaskKind): Promise<EncodedRow[]> {
+async function taskRows(family: string, checkpoint: string, kind: TaskKind): Promise<EncodedExample[]> {
   const folder = join(GOLDEN, family, checkpoint);
   const task: Task = TASKS[kind];
   const labels = new LabelMap(inferTask(readConfig(folder))!.labels);
-  const { examples } = await readRows(task, join(GOLDEN, "rows", `${checkpoint}.jsonl`), {});
+  const { examples } = await readExamples(task, join(GOLDEN, "rows", `${checkpoint}.jsonl`), {});
   return encodeExamples(task, examples, await loadTokenizer(folder), { labels, maxLength: 30 });
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { EncodedRow } from "../../../src/tasks/index.js";
+import type { EncodedExample } from "../../../src/tasks/index.js";
 import type { RunMemory } from "../../../src/torch/devices/memory.js";
 import { reduced, tokensByBatch, tokensOfWork, type Work } from "../../../src/training/estimates/dryRun.js";
 import { sampleWork, secondsAt } from "../../../src/training/estimates/sampler.js";
@@ -14,7 +14,7 @@ const memoryOf = (free: () => number): RunMemory => ({
   restartPeak: () => {},
 });
 
-const row = (length: number) => ({ inputIds: Array.from({ length }, () => 1) }) as unknown as EncodedRow;
+const row = (length: number) => ({ inputIds: Array.from({ length }, () => 1) }) as unknown as EncodedExample;
 const batch = (...lengths: number[]) => lengths.map(row);
 const lengthsOf = (work: Work) =>
   work.map((batches) => batches.map((rows) => rows.map(({ inputIds }) => inputIds.length)));

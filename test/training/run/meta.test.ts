@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { generateTokens } from "../../../src/models/generation/generateTokens.js";
 import { GREEDY } from "../../../src/models/generation/generationSettings.js";
 import { type RunSettings, resolveRun } from "../../../src/tasks/config/index.js";
-import type { EncodedRow, TaskKind } from "../../../src/tasks/index.js";
+import type { EncodedExample, TaskKind } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { OPTIMIZERS, type OptimizerName } from "../../../src/torch/optim/index.js";
 import { plansOf, prepare } from "../../../src/training/run/prepare.js";
@@ -60,7 +60,7 @@ describe.each(Object.keys(TASKS) as TaskKind[])("the task %s", (kind) => {
 
   test("is evaluated", async () => {
     const { loaded, choice, labels, data } = await prepared(settingsOf(kind));
-    const rows: readonly EncodedRow[] = data.train.slice(0, 5);
+    const rows: readonly EncodedExample[] = data.train.slice(0, 5);
     const evaluate = async () => {
       const found = [];
       const options = { task: choice.task, labels, batchSize: 2 };

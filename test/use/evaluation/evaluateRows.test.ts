@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ModelInput, TaskModel } from "../../../src/models/index.js";
-import { type Batch, type EncodedRow, TASKS, type Task, type TaskKind } from "../../../src/tasks/index.js";
+import { type Batch, type EncodedExample, TASKS, type Task, type TaskKind } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { evaluateRows, predictRows } from "../../../src/use/evaluation/evaluateRows.js";
 
@@ -15,7 +15,7 @@ function lookUp(kind: TaskKind, table: readonly (readonly number[])[]): TaskMode
 const at = () => ({ file: "none", line: 1 });
 
 /** Rows of unequal lengths, each with its first id. */
-const rowsOf = (targets: readonly unknown[]): EncodedRow[] =>
+const rowsOf = (targets: readonly unknown[]): EncodedExample[] =>
   targets.map((target, i) => ({
     inputIds: [i, ...new Array(3 * (i % 3)).fill(0)],
     tokenTypeIds: [],
@@ -51,7 +51,7 @@ describe("evaluateRows", () => {
     const kind = "token-classification";
     const row = (inputIds: number[], target: number[], words: number[], wordStarts: number[]) => {
       const reference = words.map((label) => ["a", "b"][label]);
-      return { inputIds, tokenTypeIds: [], target, reference, wordStarts, at: at() } as EncodedRow;
+      return { inputIds, tokenTypeIds: [], target, reference, wordStarts, at: at() } as EncodedExample;
     };
     const rows = [
       row([4, 0], [-100, -100], [], []),
@@ -112,7 +112,10 @@ test("predictions come in the order of the rows, whatever the batches", async ()
   const rows = rowsOf(new Array(7).fill(0));
   for (const batchSize of [1, 2, 3, 7, 50]) {
     const seen: unknown[] = [];
-    for await (const { row, prediction } of predictRows(lookUp(kind, table), rows, { ...optionsFor(kind), batchSize }))
+    for await (const { example: row, prediction } of predictRows(lookUp(kind, table), rows, {
+      ...optionsFor(kind),
+      batchSize,
+    }))
       seen.push([row, prediction]);
     expect(seen).toEqual(rows.map((row, value) => [row, { value }]));
   }
@@ -120,7 +123,7 @@ test("predictions come in the order of the rows, whatever the batches", async ()
 
 test("rows of one example give one prediction, even across batches", async () => {
   const kind = "regression";
-  const [first, second, third] = rowsOf([0, 0, 0]) as [EncodedRow, EncodedRow, EncodedRow];
+  const [first, second, third] = rowsOf([0, 0, 0]) as [EncodedExample, EncodedExample, EncodedExample];
   const rows = [first, { ...second, at: first.at }, third];
   const predict: Task["predict"] = (outputs) => ({ of: outputs.map(({ values }) => values[0]) });
   const seen: unknown[] = [];
@@ -129,7 +132,7 @@ test("rows of one example give one prediction, even across batches", async () =>
     task: { ...(TASKS[kind] as Task), splitsExamples: true, predict },
     batchSize: 1,
   };
-  for await (const { row, prediction } of predictRows(lookUp(kind, [[0], [1], [2]]), rows, options))
+  for await (const { example: row, prediction } of predictRows(lookUp(kind, [[0], [1], [2]]), rows, options))
     seen.push([row, prediction]);
   expect(seen).toEqual([
     [first, { of: [0, 1] }],
@@ -140,7 +143,7 @@ test("rows of one example give one prediction, even across batches", async () =>
 test("rows of one example stay in one stretch", async () => {
   const kind = "regression";
   const rows = rowsOf(new Array(66).fill(0));
-  rows[64] = { ...(rows[64] as EncodedRow), at: (rows[63] as EncodedRow).at };
+  rows[64] = { ...(rows[64] as EncodedExample), at: (rows[63] as EncodedExample).at };
   const predict: Task["predict"] = (outputs) => ({ of: outputs.length });
   const seen: object[] = [];
   // A stretch has 64 batches of one row.
@@ -159,7 +162,7 @@ test("a task of single rows gives a prediction for each, even if all have the sa
   const place = at();
   const rows = rowsOf([0, 0, 0]).map((row) => ({ ...row, at: place }));
   const seen: unknown[] = [];
-  for await (const { row, prediction } of predictRows(lookUp(kind, [[0], [1], [2]]), rows, optionsFor(kind)))
+  for await (const { example: row, prediction } of predictRows(lookUp(kind, [[0], [1], [2]]), rows, optionsFor(kind)))
     seen.push([row, prediction]);
   expect(seen).toEqual(rows.map((row, value) => [row, { value }]));
 });

@@ -7,10 +7,10 @@ import { namingBadWeights, weightsIn } from "../../../models/index.js";
 import {
   type Dataset,
   type EmbeddingExample,
+  examplesByPrompt,
+  examplesOfPrompts,
   type LabelMap,
   type LanguageExample,
-  rowsByPrompt,
-  rowsOfPrompts,
 } from "../../../tasks/data/index.js";
 import {
   chosenTask,
@@ -22,7 +22,7 @@ import {
   taskOf,
   trainedColumns,
 } from "../../../tasks/datasets/index.js";
-import { encodeRows, requireTextScores, type Task } from "../../../tasks/index.js";
+import { encodeExamples, requireTextScores, type Task } from "../../../tasks/index.js";
 import { type ConfidenceInterval, confidenceIntervals } from "../../../tasks/metrics/index.js";
 import {
   type Evaluation,
@@ -141,7 +141,7 @@ async function evaluateModel(
   refuseWithoutEffect(options, settings, { hasPairs });
   const { limit = all.examples.length } = settings;
   const examples = overrides
-    ? rowsOfPrompts(all.examples as readonly LanguageExample[], limit)
+    ? examplesOfPrompts(all.examples as readonly LanguageExample[], limit)
     : all.examples.slice(0, limit);
   return namingBadWeights(
     () => weightsIn(open),
@@ -174,7 +174,7 @@ async function evaluateExamples(
   settings: EvaluateCall,
   { signal, onNote }: CallContext,
 ): Promise<Evaluation> {
-  const rows = await encodeRows(choice.task, examples, open.tokenizer, {
+  const rows = await encodeExamples(choice.task, examples, open.tokenizer, {
     labels,
     maxLength: lengthFor(settings, open),
     trainOn: settings.trainOn ?? open.metadata?.trainOn,
@@ -199,7 +199,7 @@ async function evaluateExamples(
 function byPrompts(evaluation: Evaluation, { join }: Task, examples: Dataset["examples"]): Evaluation {
   const { metric, measured } = evaluation;
   if (!join) return evaluation;
-  const groups = rowsByPrompt(examples as readonly LanguageExample[]);
+  const groups = examplesByPrompt(examples as readonly LanguageExample[]);
   const joined = groups.map((rows, i) =>
     metric.measure(undefined, join(rows.map((row) => measured[row] as object)), i + 1),
   );

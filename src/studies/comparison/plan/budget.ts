@@ -36,7 +36,7 @@ export function rowsPerStep(config: RunConfig, rows: number): StepCosts {
 }
 
 function rowsOfBatch({ batchSize, dropLast }: RunConfig, rows: number): number {
-  return dropLast ? batchSize : rows / batchesPerPass({ rows, batchSize, dropLast });
+  return dropLast ? batchSize : rows / batchesPerPass({ examples: rows, batchSize, dropLast });
 }
 
 export const ONE_PER_STEP: StepCosts = { train: 1, search: 1, retrain: 1 };

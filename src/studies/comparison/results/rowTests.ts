@@ -9,7 +9,7 @@ import {
   type PredictedRow,
   readPredictions,
 } from "../../../base/records/index.js";
-import { type MeasuredRows, partWith } from "../../../tasks/index.js";
+import { type MeasuredExamples, partWith } from "../../../tasks/metrics/parts/index.js";
 import { withHolm } from "../../statistics/holm.js";
 import { differenceOf, type Resampled, resampled, resamplesFor } from "../../statistics/pairedBootstrap.js";
 import { everyTwo } from "../../statistics/pairedScores.js";
@@ -70,7 +70,7 @@ function pairFacts({ a, b }: Pair, metric: string, runs: readonly PredictedRun[]
     b: other,
     metric,
     population: "rows of this task",
-    pairs: a[0]!.rows.length,
+    pairs: a[0]!.measured.length,
     differing: differingRows(a, b),
     unmatched: runs.filter(({ run: { method } }) => method === one || method === other).length - 2 * a.length,
   } as const;
@@ -86,7 +86,7 @@ function orWhyNot<T>(test: () => T): T | string {
   }
 }
 
-interface Side extends MeasuredRows {
+interface Side extends MeasuredExamples {
   readonly method: string;
   readonly seed: number;
 }
@@ -96,7 +96,7 @@ function sideOf({ run, rows }: PredictedRun, { metric, main }: Scoring): Side | 
   if (rows.length < 2) return undefined;
   const measured = rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1));
   const { method, seed } = run;
-  return { method, seed, ...partWith(bareMetric(main.name), { metric, rows: measured }) };
+  return { method, seed, ...partWith(bareMetric(main.name), { metric, measured }) };
 }
 
 interface Pair {
@@ -134,7 +134,9 @@ function meanOf(each: readonly Resampled[]): Resampled {
 
 /** The number of rows that the runs of two methods predict differently, with at least one seed. */
 const differingRows = (a: readonly Side[], b: readonly Side[]): number =>
-  a[0]!.rows.filter((_, row) => a.some(({ rows }, run) => !isDeepStrictEqual(rows[row], b[run]!.rows[row]))).length;
+  a[0]!.measured.filter((_, row) =>
+    a.some(({ measured: rows }, run) => !isDeepStrictEqual(rows[row], b[run]!.measured[row])),
+  ).length;
 
 /** Seconds after which a note says how long the test takes. */
 const SLOW = 5;

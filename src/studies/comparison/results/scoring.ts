@@ -12,16 +12,9 @@ import {
 import { findAdapterMetadata } from "../../../models/adapters/index.js";
 import { readRunFile } from "../../../tasks/config/index.js";
 import { taskOf } from "../../../tasks/datasets/index.js";
-import {
-  declared,
-  goalOf,
-  LOWER_IS_BETTER,
-  NAMED_VALUES,
-  overSums,
-  textScorer,
-  tokenSums,
-} from "../../../tasks/index.js";
+import { declared, goalOf, NAMED_VALUES, textScorer } from "../../../tasks/index.js";
 import type { Metric, PredictedTokens } from "../../../tasks/metrics/index.js";
+import { LOWER_IS_BETTER, overSums, tokenSums } from "../../../tasks/metrics/parts/index.js";
 import type { CollectedRun } from "./collectRuns.js";
 
 export interface Scoring {

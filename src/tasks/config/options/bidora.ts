@@ -6,13 +6,15 @@ import {
   choice,
   choiceOrNumber,
   number,
-  option,
   toggle,
   whole,
 } from "../../../base/settings/index.js";
 import { OPTIMIZERS } from "../../../torch/optim/index.js";
 import { METHODS, type Method, withMethods } from "../methods.js";
+import { group } from "./group.js";
 import { withOptimizers } from "./training.js";
+
+const bidora = group("BiDoRA");
 
 /** What a run's settings and its costs depend on in an estimator. train/hypergradients computes them. */
 interface EstimatorFacts {
@@ -133,104 +135,72 @@ const withoutRetrainSteps = withBidoraAnd(
 const withoutFolds = withBidoraAnd("and without --search-folds", ({ searchFolds }) => searchFolds === undefined);
 
 export const bidoraOptions = {
-  hypergradient: option(choice(estimatorNames), {
-    group: "BiDoRA",
-    help: "estimator of the upper level's gradient",
+  hypergradient: bidora(choice(estimatorNames), "estimator of the upper level's gradient", {
     placeholder: "NAME",
     default: "exact",
     appliesWhen: withBidora,
   }),
-  searchFraction: option(number({ above: 0, below: 1 }), {
-    group: "BiDoRA",
-    help: "share of the training rows for the lower level in the search; the upper level gets the others",
-    default: 0.8,
-    advanced: true,
-    appliesWhen: withoutFolds,
-  }),
-  searchFolds: option(whole(2), {
-    group: "BiDoRA",
-    help: "split the training rows into K folds; the search uses each in turn for the upper level, and the others for the lower level",
-    placeholder: "K",
-    defaultText: "off",
-    advanced: true,
+  searchFraction: bidora.advanced(
+    number({ above: 0, below: 1 }),
+    "share of the training rows for the lower level in the search; the upper level gets the others",
+    { default: 0.8, appliesWhen: withoutFolds },
+  ),
+  searchFolds: bidora.advanced(
+    whole(2),
+    "split the training rows into K folds; the search uses each in turn for the upper level, and the others for the lower level",
+    { placeholder: "K", defaultText: "off", appliesWhen: withBidora },
+  ),
+  searchPatience: bidora.advanced(
+    whole(1),
+    "end the search after this many passes over the upper level's rows without a lower mean loss, and restore its best state",
+    { defaultText: "off", appliesWhen: withoutFolds },
+  ),
+  retrainSteps: bidora.advanced(whole(0), "optimizer steps of the retrain phase; 0 skips it", {
+    defaultText: "as the search",
     appliesWhen: withBidora,
   }),
-  searchPatience: option(whole(1), {
-    group: "BiDoRA",
-    help: "end the search after this many passes over the upper level's rows without a lower mean loss, and restore its best state",
-    defaultText: "off",
-    advanced: true,
-    appliesWhen: withoutFolds,
-  }),
-  retrainSteps: option(whole(0), {
-    group: "BiDoRA",
-    help: "optimizer steps of the retrain phase; 0 skips it",
+  retrainEpochs: bidora.advanced(number({ least: 0 }), "passes over the training rows in the retrain phase", {
     defaultText: "as the search",
-    advanced: true,
-    appliesWhen: withBidora,
-  }),
-  retrainEpochs: option(number({ least: 0 }), {
-    group: "BiDoRA",
-    help: "passes over the training rows in the retrain phase",
-    defaultText: "as the search",
-    advanced: true,
     appliesWhen: withoutRetrainSteps,
   }),
-  retrainLearningRate: option(number({ least: 0 }), {
-    group: "BiDoRA",
-    help: "peak learning rate of the retrain phase",
+  retrainLearningRate: bidora.advanced(number({ least: 0 }), "peak learning rate of the retrain phase", {
     defaultText: "as the search",
-    advanced: true,
     appliesWhen: withRetraining,
   }),
-  warmStart: option(toggle, {
-    group: "BiDoRA",
-    help: "retrain from the directions and the head that the search ended with, instead of fresh ones",
-    default: false,
-    advanced: true,
-    appliesWhen: withRetraining,
-  }),
-  upperLearningRate: option(number({ least: 0 }), {
-    group: "BiDoRA",
-    help: "peak learning rate of the magnitudes in the search",
+  warmStart: bidora.advanced(
+    toggle,
+    "retrain from the directions and the head that the search ended with, instead of fresh ones",
+    { default: false, appliesWhen: withRetraining },
+  ),
+  upperLearningRate: bidora.advanced(number({ least: 0 }), "peak learning rate of the magnitudes in the search", {
     defaultText: "as --learning-rate",
-    advanced: true,
     appliesWhen: withBidora,
   }),
-  upperWeightDecay: option(number({ least: 0 }), {
-    group: "BiDoRA",
-    help: "weight decay on the magnitudes in the search",
+  upperWeightDecay: bidora.advanced(number({ least: 0 }), "weight decay on the magnitudes in the search", {
     default: 0,
-    advanced: true,
     appliesWhen: withBidora,
   }),
-  xi: option(choiceOrNumber(["learning-rate", "optimizer"]), {
-    group: "BiDoRA",
-    help: "step size in the hypergradient's second term: the lower level's learning rate, the derivative of the optimizer's actual step, or a number",
-    default: "learning-rate",
-    advanced: true,
-    appliesWhen: withEstimators("usesXi"),
-    valueAppliesWhen: { optimizer: withOptimizers((name) => OPTIMIZERS[name].derivative !== undefined) },
-  }),
-  unrollSteps: option(whole(1), {
-    group: "BiDoRA",
-    help: "lower-level steps in one search step",
+  xi: bidora.advanced(
+    choiceOrNumber(["learning-rate", "optimizer"]),
+    "step size in the hypergradient's second term: the lower level's learning rate, the derivative of the optimizer's actual step, or a number",
+    {
+      default: "learning-rate",
+      appliesWhen: withEstimators("usesXi"),
+      valueAppliesWhen: { optimizer: withOptimizers((name) => OPTIMIZERS[name].derivative !== undefined) },
+    },
+  ),
+  unrollSteps: bidora.advanced(whole(1), "lower-level steps in one search step", {
     default: 1,
-    advanced: true,
     appliesWhen: withBidora,
   }),
-  hypergradientTerms: option(whole(1), {
-    group: "BiDoRA",
-    help: `terms or iterations of the ${estimatorsWith("usesTerms").join(" and ")} estimators`,
-    default: 5,
-    advanced: true,
-    appliesWhen: withEstimators("usesTerms"),
-  }),
-  regularizer: option(number({ least: 0 }), {
-    group: "BiDoRA",
-    help: "weight of the penalty that keeps the columns of the directions orthogonal",
-    default: 1e-5,
-    advanced: true,
-    appliesWhen: withBidora,
-  }),
+  hypergradientTerms: bidora.advanced(
+    whole(1),
+    `terms or iterations of the ${estimatorsWith("usesTerms").join(" and ")} estimators`,
+    { default: 5, appliesWhen: withEstimators("usesTerms") },
+  ),
+  regularizer: bidora.advanced(
+    number({ least: 0 }),
+    "weight of the penalty that keeps the columns of the directions orthogonal",
+    { default: 1e-5, appliesWhen: withBidora },
+  ),
 };

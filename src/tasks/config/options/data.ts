@@ -1,20 +1,14 @@
 /** The model a run starts from, and its rows: files, columns, order. */
 
-import {
-  type AppliesWhen,
-  both,
-  choice,
-  names,
-  number,
-  option,
-  text,
-  toggle,
-  whole,
-} from "../../../base/settings/index.js";
+import { type AppliesWhen, both, choice, names, number, text, toggle, whole } from "../../../base/settings/index.js";
 import { TRAIN_ON } from "../../../models/adapters/index.js";
 import { INIT_WEIGHTS } from "../../../models/index.js";
 import { isNamedDataset, namedDatasets } from "../../datasets/namedDatasets.js";
 import { TASKS } from "../../index.js";
+import { group } from "./group.js";
+
+const data = group("Data");
+const model = group("Model");
 
 const taskKinds = Object.keys(TASKS) as (keyof typeof TASKS)[];
 const datasets = Object.keys(namedDatasets) as (keyof typeof namedDatasets)[];
@@ -59,107 +53,67 @@ const withFiles: AppliesWhen = {
 };
 
 export const modelOptions = {
-  model: option(text("DIR|GGUF|REPO"), { group: "Model", help: "a local folder, a GGUF file or a Hub repository" }),
-  revision: option(text("REV"), {
-    group: "Model",
-    help: "branch, tag or commit of the Hub repository",
-    defaultText: "main",
-    advanced: true,
-  }),
-  adapter: option(folder, {
-    group: "Model",
-    help: "continue training this adapter instead of a fresh one, on its own base model unless --model names another",
-    advanced: true,
-  }),
-  initWeights: option(choice(INIT_WEIGHTS), {
-    group: "Model",
-    help: "keep the checkpoint's own head if it fits the labels, or initialize a new one from the seed",
-    default: "pretrained-head",
-    advanced: true,
-  }),
+  model: model(text("DIR|GGUF|REPO"), "a local folder, a GGUF file or a Hub repository"),
+  revision: model.advanced(text("REV"), "branch, tag or commit of the Hub repository", { defaultText: "main" }),
+  adapter: model.advanced(
+    folder,
+    "continue training this adapter instead of a fresh one, on its own base model unless --model names another",
+  ),
+  initWeights: model.advanced(
+    choice(INIT_WEIGHTS),
+    "keep the checkpoint's own head if it fits the labels, or initialize a new one from the seed",
+    { default: "pretrained-head" },
+  ),
 };
 
 export const dataOptions = {
-  task: option(choice([...taskKinds, ...datasets]), {
-    group: "Data",
-    help: "a kind of task, or a data set such as glue/mrpc",
+  task: data(choice([...taskKinds, ...datasets]), "a kind of task, or a data set such as glue/mrpc", {
     placeholder: "TASK",
   }),
-  data: option(folder, {
-    group: "Data",
-    help: "folder of the named data set",
-    advanced: true,
-    appliesWhen: withNamedDataset,
-  }),
-  train: option(file, { group: "Data", help: "training rows: JSONL, CSV, TSV, Parquet, CoNLL" }),
-  validation: option(file, { group: "Data", help: "rows to evaluate on during and after training" }),
-  test: option(file, { group: "Data", help: "rows for a final evaluation after training", advanced: true }),
-  testSplit: option(toggle, {
-    group: "Data",
-    help: "use a named data set's labeled test rows for a final evaluation",
+  data: data.advanced(folder, "folder of the named data set", { appliesWhen: withNamedDataset }),
+  train: data(file, "training rows: JSONL, CSV, TSV, Parquet, CoNLL"),
+  validation: data(file, "rows to evaluate on during and after training"),
+  test: data.advanced(file, "rows for a final evaluation after training"),
+  testSplit: data.advanced(toggle, "use a named data set's labeled test rows for a final evaluation", {
     defaultText: "on if it has no validation rows",
-    advanced: true,
     appliesWhen: withTestSplit,
   }),
-  trainLimit: option(whole(1), {
-    group: "Data",
-    help: "train on this many rows only, sampled with the seed (the first ones with --no-shuffle)",
-    defaultText: "all",
-    advanced: true,
-  }),
-  holdoutFraction: option(number({ above: 0, below: 1 }), {
-    group: "Data",
-    help: "share of the training rows that --eval-every and --early-stopping evaluate on, instead of the validation rows",
-    defaultText: "none",
-    advanced: true,
-  }),
-  textColumns: option(names("A[,B]"), {
-    group: "Data",
-    help: "the one or two columns that hold the texts",
+  trainLimit: data.advanced(
+    whole(1),
+    "train on this many rows only, sampled with the seed (the first ones with --no-shuffle)",
+    { defaultText: "all" },
+  ),
+  holdoutFraction: data.advanced(
+    number({ above: 0, below: 1 }),
+    "share of the training rows that --eval-every and --early-stopping evaluate on, instead of the validation rows",
+    { defaultText: "none" },
+  ),
+  textColumns: data.advanced(names("A[,B]"), "the one or two columns that hold the texts", {
     defaultText: "by name",
-    advanced: true,
     appliesWhen: withFiles,
   }),
-  labelColumn: option(names("NAME"), {
-    group: "Data",
-    help: "the column that holds the label, or several columns of 0 and 1",
+  labelColumn: data.advanced(names("NAME"), "the column that holds the label, or several columns of 0 and 1", {
     defaultText: "by name",
-    advanced: true,
     appliesWhen: withFiles,
   }),
-  dropUnlabeled: option(toggle, {
-    group: "Data",
-    help: "leave out rows without a label instead of refusing them",
+  dropUnlabeled: data.advanced(toggle, "leave out rows without a label instead of refusing them", {
     default: false,
-    advanced: true,
     appliesWhen: both(withFiles, {
       only: "with a task whose rows have labels",
       holds: ({ task }: DataValues) => task !== "causal-lm",
     }),
   }),
-  maxLength: option(whole(1), {
-    group: "Data",
-    help: "maximum number of tokens in a row, special tokens included; by default no more than tokenizer and model allow",
-    default: 512,
-    advanced: true,
-  }),
-  trainOn: option(choice(TRAIN_ON), {
-    group: "Data",
-    help: "which tokens of a language model's rows are trained on",
+  maxLength: data.advanced(
+    whole(1),
+    "maximum number of tokens in a row, special tokens included; by default no more than tokenizer and model allow",
+    { default: 512 },
+  ),
+  trainOn: data.advanced(choice(TRAIN_ON), "which tokens of a language model's rows are trained on", {
     defaultText: "depends on the columns",
-    advanced: true,
   }),
-  shuffle: option(toggle, {
-    group: "Data",
-    help: "shuffle the training rows",
-    default: true,
-    advanced: true,
-  }),
-  dropLast: option(toggle, {
-    group: "Data",
-    help: "drop the last batch of an epoch if it is smaller than the others",
+  shuffle: data.advanced(toggle, "shuffle the training rows", { default: true }),
+  dropLast: data.advanced(toggle, "drop the last batch of an epoch if it is smaller than the others", {
     default: false,
-    advanced: true,
   }),
-  seed: option(whole(0), { group: "Data", help: "seed of all random numbers", default: 0, advanced: true }),
+  seed: data.advanced(whole(0), "seed of all random numbers", { default: 0 }),
 };

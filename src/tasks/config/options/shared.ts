@@ -1,9 +1,13 @@
 /** Options that several commands have in common, so that a word means the same everywhere. */
-import { type AppliesWhen, choice, option, pick, text, whole } from "../../../base/settings/index.js";
+import { type AppliesWhen, choice, pick, text, whole } from "../../../base/settings/index.js";
 import { dataOptions, modelOptions } from "./data.js";
 import { embeddingOptions } from "./embedding.js";
+import { group } from "./group.js";
 import { outputOptions } from "./output.js";
 import { trainingOptions } from "./training.js";
+
+const data = group("Data");
+const run = group("Run");
 
 /** How a command reports. */
 export const session = pick(outputOptions, "json", "quiet", "debug");
@@ -20,12 +24,7 @@ export const overwrite = {
 
 /** The file with a run's settings. */
 export const runFile = {
-  runFile: option(text("run.yaml"), {
-    group: "Run",
-    help: "YAML file with settings; flags take precedence",
-    positional: true,
-    session: true,
-  }),
+  runFile: run(text("run.yaml"), "YAML file with settings; flags take precedence", { positional: true, session: true }),
 };
 
 /** What a command finds out about the rows it reads, once it has looked. */
@@ -65,15 +64,11 @@ export const plainPooling = {
 
 /** Which rows of a data set. */
 export const partOptions = {
-  split: option(choice(["validation", "test", "train"]), {
-    group: "Data",
-    help: "which split of a named data set to use",
+  split: data(choice(["validation", "test", "train"]), "which split of a named data set to use", {
     defaultText: "validation, or test if it has none",
     appliesWhen: onFolder,
   }),
-  limit: option(whole(1), {
-    group: "Data",
-    help: "use only the first N rows, or the first N prompts if generated texts are evaluated",
+  limit: data(whole(1), "use only the first N rows, or the first N prompts if generated texts are evaluated", {
     defaultText: "all",
   }),
 };

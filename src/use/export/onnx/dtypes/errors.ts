@@ -3,8 +3,14 @@ import { BidoraError } from "../../../../base/index.js";
 import type { Metrics } from "../../../../base/records/index.js";
 import { rowOptions } from "../../../../tasks/config/index.js";
 import { type LanguageExample, where } from "../../../../tasks/data/index.js";
-import { labelsForInference, positiveOf, readRows, trainedColumns } from "../../../../tasks/datasets/index.js";
-import { type Batch, type EncodedRow, encodeRows, sequenceClassification, type Task } from "../../../../tasks/index.js";
+import { labelsForInference, positiveOf, readExamples, trainedColumns } from "../../../../tasks/datasets/index.js";
+import {
+  type Batch,
+  type EncodedExample,
+  encodeExamples,
+  sequenceClassification,
+  type Task,
+} from "../../../../tasks/index.js";
 import type { Tokenizer } from "../../../../text/index.js";
 import type * as torch from "../../../../torch/index.js";
 import { type EvaluationOptions, evaluateWithOutputs, evaluationBatches } from "../../../evaluation/evaluateRows.js";
@@ -25,7 +31,7 @@ export interface DtypeError {
 
 /** The user's rows, and how they are scored if they have labels. */
 export interface RowsToScore {
-  readonly rows: readonly EncodedRow[];
+  readonly rows: readonly EncodedExample[];
   readonly scoring: Omit<EvaluationOptions, "batchSize"> | undefined;
   /** What the dtypes' outputs are compared with. */
   readonly exact: Float32Outputs;
@@ -38,7 +44,7 @@ export interface RowsToScore {
 export async function readMeasured(path: string, model: ExportedModel, tokenizer: Tokenizer): Promise<RowsToScore> {
   const { metadata, kind, labels: names } = model;
   const task: Task = "encode" in model.task ? model.task : sequenceClassification;
-  const dataset = await readRows(task, path, trainedColumns(metadata), "optional");
+  const dataset = await readExamples(task, path, trainedColumns(metadata), "optional");
   const hasLabels =
     kind !== undefined &&
     !task.embedding &&
@@ -49,7 +55,7 @@ export async function readMeasured(path: string, model: ExportedModel, tokenizer
   const { config } = model.model;
   const maxLength = lengthFor({ maxLength: rowOptions.maxLength.default, given: {} }, { ...model, task, tokenizer });
   const examples = hasLabels ? dataset.examples : dataset.examples.map((example) => ({ ...example, label: undefined }));
-  const rows = await encodeRows(task, examples, tokenizer, { labels, maxLength, model: config });
+  const rows = await encodeExamples(task, examples, tokenizer, { labels, maxLength, model: config });
   const isScored =
     hasLabels || (task.isGenerative === true && (dataset.examples as LanguageExample[]).every(hasAnswer));
   const scoring = { task, labels: labels?.names ?? names, positive: positiveOf(choice, labels) };
@@ -64,7 +70,7 @@ const hasAnswer = ({ input }: LanguageExample): boolean =>
 export const float32Metrics = (exported: ExportedModel, measured: RowsToScore): Promise<Metrics | undefined> =>
   metricsOf(exported, measured, batchSizeOf(exported), (row, outputs) => measured.exact.hold(row, outputs));
 
-type OnRow = (row: EncodedRow, outputs: Float32Array) => void;
+type OnRow = (row: EncodedExample, outputs: Float32Array) => void;
 
 /** The metrics of rows that are scored. @param onRow gets the outputs of each row, if metrics are computed from all outputs of the graph */
 async function metricsOf(
@@ -75,7 +81,7 @@ async function metricsOf(
 ): Promise<Metrics | undefined> {
   if (!scoring) return undefined;
   const onOutputs = (batch: Batch, outputs: torch.Tensor) => {
-    for (const [i, own] of byRow(exported, outputs, batch).entries()) onRow?.(batch.rows[i]!, own);
+    for (const [i, own] of byRow(exported, outputs, batch).entries()) onRow?.(batch.examples[i]!, own);
   };
   const options = { ...scoring, batchSize, ...(usesAllOutputs(scoring.task) && { onOutputs }) };
   return (await evaluateWithOutputs(exported.model, rows, options)).metrics;
@@ -130,7 +136,7 @@ class Spread {
 
   constructor(private readonly dtype: string) {}
 
-  add(row: EncodedRow, own: Float32Array, exact: Float32Array): void {
+  add(row: EncodedExample, own: Float32Array, exact: Float32Array): void {
     for (let i = 0; i < own.length; i++) {
       const [value, expected] = [own[i]!, exact[i]!];
       if (!Number.isFinite(value)) throw notFinite(this.dtype, row);
@@ -145,7 +151,7 @@ class Spread {
   }
 }
 
-const notFinite = (dtype: string, { at }: EncodedRow): BidoraError =>
+const notFinite = (dtype: string, { at }: EncodedExample): BidoraError =>
   new BidoraError(
     "NOT_FINITE",
     `${where(at)}: with ${dtype} the model's output is not a finite number, so the model was not written; leave ${dtype} out of --dtype.`,

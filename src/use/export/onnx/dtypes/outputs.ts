@@ -1,7 +1,7 @@
 /** The outputs of a graph for the user's rows, computed by our own model. */
 import { NO_HEAD } from "../../../../models/index.js";
 import { EVALUATION } from "../../../../models/nn/index.js";
-import { type Batch, batchOf, type EncodedRow } from "../../../../tasks/index.js";
+import { type Batch, batchOf, type EncodedExample } from "../../../../tasks/index.js";
 import * as torch from "../../../../torch/index.js";
 import type { ExportedModel } from "../exportedModel.js";
 import type { Arithmetic } from "./emulation.js";
@@ -13,7 +13,7 @@ export const batchSizeOf = ({ kind }: ExportedModel, { dependsOnBatch = false }:
   dependsOnBatch || kind === "causal-lm" ? 1 : BATCH_SIZE;
 
 /** Outputs of each row, or the embeddings of its texts. */
-export function exportedOutputs(exported: ExportedModel, rows: readonly EncodedRow[]): Float32Array[] {
+export function exportedOutputs(exported: ExportedModel, rows: readonly EncodedExample[]): Float32Array[] {
   return torch.noGrad(() =>
     torch.scope(() => {
       const batch = batchOf(rows, exported.model.device);
@@ -28,13 +28,17 @@ function forward({ model, task }: ExportedModel, batch: Batch): torch.Tensor {
 }
 
 /** The outputs of a batch by row. outputs: a vector for each row, for each of its texts, or for each of its tokens */
-export function byRow({ task }: ExportedModel, outputs: torch.Tensor, { rows, layout }: Batch): Float32Array[] {
+export function byRow(
+  { task }: ExportedModel,
+  outputs: torch.Tensor,
+  { examples: rows, layout }: Batch,
+): Float32Array[] {
   const values = torch.contiguous(outputs).toTypedArray() as Float32Array;
   const [count = 0] = outputs.shape;
   const width = values.length / count;
-  const vectorsOf = (row: EncodedRow, i: number): number => {
+  const vectorsOf = (row: EncodedExample, i: number): number => {
     if (count === rows.length) return 1;
-    if (task.embedding && "outputRows" in task && task.outputRows) return task.outputRows(row);
+    if (task.embedding && "outputVectors" in task && task.outputVectors) return task.outputVectors(row);
     return layout.lengths[i]!;
   };
   let end = 0;
@@ -50,12 +54,12 @@ const MOST_NUMBERS = 2 ** 26;
 
 /** Float32's outputs by row, computed once for all dtypes while they do not take too much memory. */
 export class Float32Outputs {
-  readonly #held = new Map<EncodedRow, Float32Array>();
+  readonly #held = new Map<EncodedExample, Float32Array>();
   #free = MOST_NUMBERS;
 
   constructor(private readonly exported: ExportedModel) {}
 
-  of(rows: readonly EncodedRow[]): Float32Array[] {
+  of(rows: readonly EncodedExample[]): Float32Array[] {
     const missing = rows.filter((row) => !this.#held.has(row));
     const computed = missing.length === 0 ? [] : exportedOutputs(this.exported, missing);
     const made = new Map(missing.map((row, i) => [row, computed[i]!]));
@@ -64,12 +68,12 @@ export class Float32Outputs {
   }
 
   /** Whether the outputs of all these rows are held. */
-  holds(rows: readonly EncodedRow[]): boolean {
+  holds(rows: readonly EncodedExample[]): boolean {
     return rows.every((row) => this.#held.has(row));
   }
 
   /** Takes outputs that were computed already. */
-  hold(row: EncodedRow, outputs: Float32Array): void {
+  hold(row: EncodedExample, outputs: Float32Array): void {
     if (outputs.length > this.#free) return;
     this.#free -= outputs.length;
     this.#held.set(row, outputs);

@@ -1,6 +1,6 @@
-/** Confidence intervals of a metric's values: Wilson's for shares of rows, the BCa bootstrap for all others. */
+/** Confidence intervals of a metric's values: Wilson's for shares of examples, the BCa bootstrap for all others. */
 import { extent, quantile } from "d3-array";
-import { own } from "../../base/index.js";
+import { own } from "../../../base/index.js";
 import type { Metric, OverRows } from "./metric.js";
 import {
   areEnough,
@@ -19,13 +19,13 @@ export interface ConfidenceInterval extends Interval {
 
 /** The intervals of a metric's values. */
 export interface ConfidenceIntervals {
-  /** By the value's name; null if the rows allow none. */
+  /** By the value's name; null if the examples allow none. */
   readonly intervals: Readonly<Record<string, ConfidenceInterval | null>>;
   /** Why values have no interval, one sentence for each reason. */
   readonly notes: readonly string[];
 }
 
-/** For fewer rows the bootstrap's coverage is clearly below its confidence level. */
+/** For fewer examples the bootstrap's coverage is clearly below its confidence level. */
 const FEWEST_ROWS = 30;
 
 /** BCa needs this many resamples (Efron 1987, § 9), since its percentiles lie further out than the plain bootstrap's. */
@@ -38,27 +38,27 @@ const BEYOND = 10;
 const resamplesFor = (tail: number): number => Math.min(Math.max(RESAMPLES, Math.ceil(BEYOND / tail)), MOST_RESAMPLES);
 
 /**
- * Confidence intervals for every value of a metric. Whole rows are resampled: the words of a sentence, or the texts of a prompt, stay
- * together. A value other than a share of rows has no interval for fewer than 30 rows, nor if it is not finite over all rows or in
+ * Confidence intervals for every value of a metric. Whole examples are resampled: the words of a sentence, or the texts of a prompt, stay
+ * together. A value other than a share of examples has no interval for fewer than 30 examples, nor if it is not finite over all examples or in
  * more than 5 % of the resamples (up to 5 % are left out). It also has none if more resamples than a tail holds share the highest or
- * lowest value, as when one row in thirty is wrong: coverage would be far too low.
- * @param units what a row is, for notes
- * @throws BidoraError `METRIC_ROWS` for no rows
+ * lowest value, as when one example in thirty is wrong: coverage would be far too low.
+ * @param units what an example is, for notes
+ * @throws BidoraError `METRIC_ROWS` for no examples
  * @throws UsageError for options out of range
  */
 export function confidenceIntervals<Measured>(
   metric: Pick<Metric<never, never, Measured>, "values" | "result">,
-  rows: readonly Measured[],
+  examples: readonly Measured[],
   options: BootstrapOptions,
   units = "rows",
 ): ConfidenceIntervals {
   const { confidence } = checkBootstrap(options);
   const settings = checkBootstrap({ resamples: resamplesFor((1 - confidence) / 2), ...options });
-  const samples = new Samples(metric, rows, settings, units);
+  const samples = new Samples(metric, examples, settings, units);
   const reasons = new Map<string, string[]>();
-  const intervals = Object.entries(metric.result(rows, rows)).map(([name, value]) => {
+  const intervals = Object.entries(metric.result(examples, examples)).map(([name, value]) => {
     const found = own(metric.values, name)?.isShareOfRows
-      ? { ...wilson(value, rows.length, settings.confidence), method: "wilson" as const }
+      ? { ...wilson(value, examples.length, settings.confidence), method: "wilson" as const }
       : samples.interval(name, value);
     if (typeof found !== "string") return [name, found] as const;
     reasons.set(found, [...(reasons.get(found) ?? []), name]);
@@ -72,14 +72,14 @@ export function confidenceIntervals<Measured>(
 
 type Values = ReadonlyMap<string, readonly number[]>;
 
-/** The metric over resamples of the rows. They are drawn when the first value needs them, and shared by all values. */
+/** The metric over resamples of the examples. They are drawn when the first value needs them, and shared by all values. */
 class Samples<Measured> {
   #drawn: Values | undefined;
   #leftOut: Values | undefined;
 
   constructor(
     private readonly metric: OverRows<Measured>,
-    private readonly rows: readonly Measured[],
+    private readonly examples: readonly Measured[],
     private readonly settings: Required<BootstrapOptions>,
     private readonly units: string,
   ) {}
@@ -87,11 +87,11 @@ class Samples<Measured> {
   /** The interval, or the reason why there is none. */
   interval(name: string, whole: number): ConfidenceInterval | string {
     if (!Number.isFinite(whole)) return "it is not a finite number";
-    const { units, rows } = this;
+    const { units, examples } = this;
     const { confidence, resamples } = this.settings;
     const tail = (1 - confidence) / 2;
-    if (rows.length < FEWEST_ROWS)
-      return `${rows.length} ${units} are too few for the bootstrap, which takes ${FEWEST_ROWS} or more`;
+    if (examples.length < FEWEST_ROWS)
+      return `${examples.length} ${units} are too few for the bootstrap, which takes ${FEWEST_ROWS} or more`;
     if (resamples * tail < 1)
       return `${resamples} samples of the ${units} are too few for a confidence of ${confidence}`;
     const [drawn, leftOut] = this.#valuesOf(name);
@@ -104,8 +104,8 @@ class Samples<Measured> {
 
   /** The value over the bootstrap's and the jackknife's samples; undefined if too many samples have no value. */
   #valuesOf(name: string): (readonly number[] | undefined)[] {
-    this.#drawn ??= this.#over(bootstrapSamples(this.rows.length, this.settings));
-    this.#leftOut ??= this.#over(jackknifeSamples(this.rows.length, this.settings));
+    this.#drawn ??= this.#over(bootstrapSamples(this.examples.length, this.settings));
+    this.#leftOut ??= this.#over(jackknifeSamples(this.examples.length, this.settings));
     return [this.#drawn, this.#leftOut].map((values) => {
       const all = values.get(name) ?? [];
       const finite = all.filter(Number.isFinite);
@@ -115,7 +115,7 @@ class Samples<Measured> {
 
   /** Each value over every sample, NaN for samples without it. */
   #over(samples: Iterable<Int32Array>): Values {
-    const results = Array.from(samples, (drawn) => resultOfSample(this.metric, this.rows, drawn));
+    const results = Array.from(samples, (drawn) => resultOfSample(this.metric, this.examples, drawn));
     const names = new Set(results.flatMap((result) => Object.keys(result)));
     return new Map([...names].map((name) => [name, results.map((result) => own(result, name) ?? Number.NaN)]));
   }
@@ -130,7 +130,7 @@ function shareAtEnds(values: readonly number[]): number {
 
 /**
  * Wilson's score interval of a share (Wilson 1927, without continuity correction): the true shares that the normal approximation
- * does not reject. It stays within [0, 1], and has a width even if all or none of the rows are correct.
+ * does not reject. It stays within [0, 1], and has a width even if all or none of the examples are correct.
  */
 export function wilson(share: number, count: number, confidence: number): Interval {
   const z = normalQuantile((1 + confidence) / 2);
@@ -140,7 +140,7 @@ export function wilson(share: number, count: number, confidence: number): Interv
   return { low: share === 0 ? 0 : center - reach, high: share === 1 ? 1 : center + reach };
 }
 
-/** A value over all rows, over bootstrap samples, and over jackknife samples. */
+/** A value over all examples, over bootstrap samples, and over jackknife samples. */
 interface Resampled {
   readonly whole: number;
   readonly drawn: readonly number[];
@@ -172,7 +172,7 @@ function shareBelow(values: readonly number[], value: number): number {
   return mean(values.map((other) => (areAlike(other, value) ? 0.5 : other < value ? 1 : 0)));
 }
 
-/** Whether two values are equal up to rounding: sums over rows differ by it with the rows' order and multiplicity. */
+/** Whether two values are equal up to rounding: sums over examples differ by it with the examples' order and multiplicity. */
 const areAlike = (a: number, b: number): boolean => Math.abs(a - b) <= ROUNDING * Math.max(Math.abs(a), Math.abs(b));
 
 const ROUNDING = 1e-12;

@@ -1,10 +1,10 @@
-/** Bootstrap and jackknife samples of rows, and the metric over them. */
+/** Bootstrap and jackknife samples of examples, and the metric over them. */
 import { uniformInt } from "pure-rand/distribution/uniformInt";
-import { BidoraError, seededGenerator, shuffler, UsageError } from "../../base/index.js";
+import { BidoraError, seededGenerator, shuffler, UsageError } from "../../../base/index.js";
 import type { OverRows } from "./metric.js";
 import { sampledSums } from "./sums.js";
 
-/** Separates this random stream from those that shuffle rows and sample tokens. */
+/** Separates this random stream from those that shuffle examples and sample tokens. */
 const STREAM = 0x626f6f74;
 
 /** The share of resamples in which a value may be undefined: beyond it, the other resamples are a biased sample. */
@@ -16,7 +16,7 @@ export interface BootstrapOptions {
   readonly resamples?: number;
   /** The confidence level of intervals, between 0 and 1; 0.95 by default. */
   readonly confidence?: number;
-  /** The random seed: equal seeds give equal resamples of equally many rows. */
+  /** The random seed: equal seeds give equal resamples of equally many examples. */
   readonly seed: number;
 }
 
@@ -35,33 +35,33 @@ export function checkBootstrap({
   return { resamples, confidence, seed };
 }
 
-/** Bootstrap samples: as many row numbers (from 0) as there are rows, drawn with replacement. Each sample overwrites the one before. */
+/** Bootstrap samples: as many example numbers (from 0) as there are examples, drawn with replacement. Each sample overwrites the one before. */
 export function* bootstrapSamples(
-  rows: number,
+  examples: number,
   { resamples, seed }: Required<BootstrapOptions>,
 ): Generator<Int32Array> {
   const random = seededGenerator(seed, STREAM);
-  const drawn = new Int32Array(rows);
+  const drawn = new Int32Array(examples);
   for (let resample = 0; resample < resamples; resample++) {
-    for (let place = 0; place < rows; place++) drawn[place] = uniformInt(random, 0, rows - 1);
+    for (let place = 0; place < examples; place++) drawn[place] = uniformInt(random, 0, examples - 1);
     yield drawn;
   }
 }
 
-/** With this many groups a jackknife estimates the skewness well enough, at a fraction of the cost of leaving out single rows. */
+/** With this many groups a jackknife estimates the skewness well enough, at a fraction of the cost of leaving out single examples. */
 const MOST_GROUPS = 200;
 
 /**
- * Jackknife samples, as row numbers from 0: each leaves out one row or, if there are more than 200, a random group of them (the
+ * Jackknife samples, as example numbers from 0: each leaves out one example or, if there are more than 200, a random group of them (the
  * grouped jackknife of Efron & Narasimhan 2020, § 4).
  */
-export function* jackknifeSamples(rows: number, { seed }: Pick<BootstrapOptions, "seed">): Generator<Int32Array> {
-  const groups = Math.min(rows, MOST_GROUPS);
-  const order = Int32Array.from(shuffler(seed, STREAM)(Array.from({ length: rows }, (_, row) => row)));
+export function* jackknifeSamples(examples: number, { seed }: Pick<BootstrapOptions, "seed">): Generator<Int32Array> {
+  const groups = Math.min(examples, MOST_GROUPS);
+  const order = Int32Array.from(shuffler(seed, STREAM)(Array.from({ length: examples }, (_, example) => example)));
   for (let group = 0; group < groups; group++) yield order.filter((_, place) => place % groups !== group);
 }
 
-/** The metric over a sample of rows; no values if the sample has nothing to score (METRIC_ROWS), such as no words. */
+/** The metric over a sample of examples; no values if the sample has nothing to score (METRIC_ROWS), such as no words. */
 export function resultOfSample<Measured>(
   metric: OverRows<Measured>,
   corpus: readonly Measured[],
@@ -71,7 +71,7 @@ export function resultOfSample<Measured>(
     const addedUp = sampledSums(metric, corpus);
     if (addedUp) return addedUp(drawn);
     return metric.result(
-      Array.from(drawn, (row) => corpus[row]!),
+      Array.from(drawn, (example) => corpus[example]!),
       corpus,
     );
   } catch (error) {

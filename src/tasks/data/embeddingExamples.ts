@@ -1,7 +1,7 @@
-/** Rows for embeddings: texts to embed, pairs, pairs with negatives, and pairs with a score. */
+/** Examples for embeddings: texts to embed, pairs, pairs with negatives, and pairs with a score. */
 import { BidoraError, checkArguments, own, UsageError } from "../../base/index.js";
 import type { Dataset, Example } from "./example.js";
-import { type LoadRowsOptions, loadOptions, loadTable } from "./loadRows.js";
+import { type LoadRowsOptions, labeledRows, loadOptions, loadTable } from "./loadExamples.js";
 import {
   aRowSource,
   findColumns,
@@ -15,9 +15,8 @@ import {
   type Table,
   type TableRow,
 } from "./table.js";
-import { labeledRows } from "./unlabeled.js";
 
-/** What a row to learn from says: how similar its two texts are, or nothing more than that they belong together. */
+/** What an example to learn from says: how similar its two texts are, or nothing more than that they belong together. */
 export interface PairLabel {
   readonly score?: number;
 }
@@ -34,14 +33,14 @@ const SCORES: readonly (readonly string[])[] = [["score"], ["similarity_score"],
 const NEGATIVE = /^negatives?$|^negative_\d+$/;
 
 /**
- * Rows of pairs; with `labels: "optional"` rows to predict, of one text each.
+ * Examples of pairs; with `labels: "optional"` of one text each, to predict.
  * @throws BidoraError naming the file, line or column at fault
  */
-export async function loadEmbeddingRows(
+export async function loadEmbeddingExamples(
   source: RowSource,
   options: LoadRowsOptions = {},
 ): Promise<Dataset<EmbeddingExample>> {
-  checkArguments("loadEmbeddingRows", ["source", source, aRowSource], ["options", options, loadOptions]);
+  checkArguments("loadEmbeddingExamples", ["source", source, aRowSource], ["options", options, loadOptions]);
   const table = await loadTable(source, options);
   return options.labels === "optional" ? single(table, options) : pairs(table, options);
 }

@@ -1,8 +1,8 @@
-/** Rows for language models: text, a prompt with its completion, or a conversation. */
+/** Examples for language models: text, a prompt with its completion, or a conversation. */
 import { type Check, checkArguments, isObject, listOf, own, shown, takes, UsageError } from "../../base/index.js";
 import { HAS_LONE_SURROGATE, isWellFormed, type Message, ROLES, type TextPart } from "../../text/index.js";
 import type { Dataset, Example } from "./example.js";
-import { type LoadRowsOptions, loadOptions, loadTable } from "./loadRows.js";
+import { type LoadRowsOptions, loadOptions, loadTable } from "./loadExamples.js";
 import { aRowSource, findTextColumns, type RowSource, type Table, type TableRow, written } from "./table.js";
 import { rowError } from "./textFile.js";
 /** A text or a conversation. */
@@ -20,7 +20,7 @@ export type LanguageInput =
       readonly references?: readonly string[];
     };
 
-/** A row for a language model; what it is trained to predict is part of the input. */
+/** An example for a language model; what it is trained to predict is part of the input. */
 export type LanguageExample = Example<LanguageInput, undefined>;
 
 type Kind = LanguageInput["kind"];
@@ -36,7 +36,7 @@ const REFERENCES = "references";
 const EXPECTED = "messages, or prompt and completion, or text";
 
 /**
- * Rows for language models: `{"messages": [{"role", "content"}, …]}`, `{"prompt", "completion"}` or `{"text"}`, in training all of one
+ * Examples for language models: `{"messages": [{"role", "content"}, …]}`, `{"prompt", "completion"}` or `{"text"}`, in training all of one
  * kind. One `--text-columns` column holds texts or messages, two hold prompts and completions.
  * @throws BidoraError naming a row of another kind, or what is wrong in it
  */

@@ -28,7 +28,7 @@ export function addCounts({ truePositives, predicted, actual }: Counts, sums: Fl
   sums[from + 2]! += actual;
 }
 
-/** Adds one row, whose reference (`actual`), prediction or both are the class, to the sums at `from`. */
+/** Adds one example, whose reference (`actual`), prediction or both are the class, to the sums at `from`. */
 export function addOne(
   { actual, predicted }: { readonly actual: boolean; readonly predicted: boolean },
   sums: Float64Array,

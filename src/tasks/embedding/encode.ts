@@ -1,13 +1,13 @@
-// The rows of token ids: the texts of a row laid end to end, each with its own special tokens.
+// Examples as token ids: the texts of one laid end to end, each with its own special tokens.
 import { BidoraError, own, UsageError } from "../../base/index.js";
 import type { EmbeddingFormat } from "../../formats/index.js";
 import type { Encoded, Tokenizer } from "../../text/index.js";
-import type { PairLabel } from "../data/embeddingRows.js";
+import type { EncodedExample, EncodeOptions } from "../batch.js";
+import type { PairLabel } from "../data/embeddingExamples.js";
 import { type EmbeddingExample, where } from "../data/index.js";
-import type { EncodedRow, EncodeOptions } from "../task.js";
 
 /** A text to embed; or an anchor, a positive and negatives; or two texts with a score. */
-export interface EmbeddingRow extends EncodedRow<PairLabel> {
+export interface EncodedEmbeddingExample extends EncodedExample<PairLabel> {
   /** The number of tokens of each text. */
   readonly lengths: readonly number[];
   /** For each text, the tokens at its start that do not count in the pooling. */
@@ -16,14 +16,14 @@ export interface EmbeddingRow extends EncodedRow<PairLabel> {
 
 /**
  * Encodes each text of the examples by itself, behind the prompt that it has.
- * @throws UsageError for a prompt that leaves no room for a text, BidoraError `EMPTY_TEXT` naming the row
+ * @throws UsageError for a prompt that leaves no room for a text, BidoraError `EMPTY_TEXT` naming the example
  */
-export async function encodeEmbeddingRows(
+export async function encodeEmbeddingExamples(
   examples: readonly EmbeddingExample[],
   tokenizer: Tokenizer,
   { maxLength, ...options }: EncodeOptions,
   format: EmbeddingFormat,
-): Promise<EmbeddingRow[]> {
+): Promise<EncodedEmbeddingExample[]> {
   const prompts = examples.map((example) => promptsFor(example, options, format));
   const inputs = examples.flatMap(({ input }, row) =>
     input.map((text, i) => prepared(`${prompts[row]?.[i]}${text}`, format)),
@@ -38,11 +38,15 @@ export async function encodeEmbeddingRows(
     const texts = encoded.slice(next, next + example.input.length);
     next += texts.length;
     const skipped = (prompts[row] as string[]).map((prompt) => (format.includesPrompt ? 0 : (tokens.get(prompt) ?? 0)));
-    return rowOf(example, texts, skipped);
+    return encodedOf(example, texts, skipped);
   });
 }
 
-function rowOf({ label, at }: EmbeddingExample, texts: readonly Encoded[], skipped: readonly number[]): EmbeddingRow {
+function encodedOf(
+  { label, at }: EmbeddingExample,
+  texts: readonly Encoded[],
+  skipped: readonly number[],
+): EncodedEmbeddingExample {
   if (texts.some(({ inputIds }) => inputIds.length === 0))
     throw new BidoraError("EMPTY_TEXT", `${where(at)}: a text has no tokens: remove the row.`);
   return {
@@ -93,8 +97,8 @@ async function promptTokens(
   return new Map(counts.map(([prompt, count]) => [prompt, count - after]));
 }
 
-/** The texts of a row. */
-export function encodedTexts({ inputIds, tokenTypeIds, lengths }: EmbeddingRow): Encoded[] {
+/** The texts of an example. */
+export function encodedTexts({ inputIds, tokenTypeIds, lengths }: EncodedEmbeddingExample): Encoded[] {
   let start = 0;
   return lengths.map((length) => {
     const end = start + length;
@@ -104,5 +108,6 @@ export function encodedTexts({ inputIds, tokenTypeIds, lengths }: EmbeddingRow):
   });
 }
 
-/** A key for each text of a row; texts with the same tokens have the same. */
-export const keysOf = (row: EmbeddingRow): string[] => encodedTexts(row).map(({ inputIds }) => inputIds.join(" "));
+/** A key for each text of an example; texts with the same tokens have the same. */
+export const keysOf = (example: EncodedEmbeddingExample): string[] =>
+  encodedTexts(example).map(({ inputIds }) => inputIds.join(" "));

@@ -1,5 +1,5 @@
-/** Entities in one row's tags: by conlleval's lenient rules, or strictly by a tagging scheme, as seqeval finds them. */
-import { BidoraError } from "../../base/index.js";
+/** Entities in one example's tags: by conlleval's lenient rules, or strictly by a tagging scheme, as seqeval finds them. */
+import { BidoraError } from "../../../base/index.js";
 
 /** A span of words that is an entity. Words are counted from 0; `end` is the first word after it. */
 export interface Entity {
@@ -14,11 +14,11 @@ export type TagScheme = "IOB1" | "IOB2" | "BIOES" | "BILOU";
 /** How entities are read from tags: by the lenient rules of conlleval, or strictly by a scheme. */
 export type EntityRules = "lenient" | TagScheme;
 
-/** The entities in one row's tags. @throws BidoraError `METRIC_TAG` for a tag outside a strict scheme */
+/** The entities in one example's tags. @throws BidoraError `METRIC_TAG` for a tag outside a strict scheme */
 export const entitiesBy = (rules: EntityRules, tags: readonly string[]): Entity[] =>
   rules === "lenient" ? lenientEntities(tags) : strictEntities(tags, rules);
 
-/** Identifies an entity within its row. */
+/** Identifies an entity within its example. */
 export const entityKey = ({ type, start, end }: Entity): string => `${start} ${end} ${type}`;
 
 /**
@@ -44,7 +44,7 @@ interface Tag {
 }
 
 /**
- * The entities in one row's tags by the lenient rules of conlleval, seqeval's default: IOB1, IOB2 and BIOES alike. A malformed
+ * The entities in one example's tags by the lenient rules of conlleval, seqeval's default: IOB1, IOB2 and BIOES alike. A malformed
  * sequence has entities, too: an `I-X` after `O` or after another type begins one.
  */
 export function lenientEntities(tags: readonly string[]): Entity[] {
@@ -134,7 +134,7 @@ const SCHEMES: Readonly<Record<TagScheme, SchemeRules>> = {
 };
 
 /**
- * The entities in one row's tags that follow the scheme, as seqeval's `mode="strict"`; malformed ones are left out.
+ * The entities in one example's tags that follow the scheme, as seqeval's `mode="strict"`; malformed ones are left out.
  * Throws METRIC_TAG for a tag whose prefix the scheme does not have.
  */
 export function strictEntities(tags: readonly string[], scheme: TagScheme): Entity[] {

@@ -1,8 +1,8 @@
-/** Metrics whose values are functions of sums over rows, and fast scoring of samples of rows by these sums. */
+/** Metrics whose values are functions of sums over examples, and fast scoring of samples of examples by these sums. */
 import { once, perCorpus } from "@bidora/text-metrics";
 import { atLeastOne, type Metric, type MetricValue, type Sums } from "./metric.js";
 
-/** A metric whose values are functions of sums over rows. @param sumsOf the sums, for samples of a corpus */
+/** A metric whose values are functions of sums over examples. @param sumsOf the sums, for samples of a corpus */
 export function overSums<Reference, Prediction, Measured>(
   values: Metric<Reference, Prediction, Measured>["values"],
   measure: Metric<Reference, Prediction, Measured>["measure"],
@@ -12,17 +12,17 @@ export function overSums<Reference, Prediction, Measured>(
     values,
     measure,
     sums: sumsOf,
-    result(rows) {
-      // Added in the order of these rows, so a sample gets bit for bit the score that its rows alone would get.
-      const { width, add, result } = sumsOf(rows);
+    result(examples) {
+      // Added in the order of these examples, so a sample gets bit for bit the score that it alone would get.
+      const { width, add, result } = sumsOf(examples);
       const sums = new Float64Array(width);
-      for (const row of rows) add(row, sums);
-      return result(sums, rows.length);
+      for (const example of examples) add(example, sums);
+      return result(sums, examples.length);
     },
   };
 }
 
-/** The mean over rows of a measured number. @param name its name in the result */
+/** The mean over examples of a measured number. @param name its name in the result */
 export function meanOverRows<Reference, Prediction>(
   name: string,
   value: MetricValue,
@@ -33,24 +33,49 @@ export function meanOverRows<Reference, Prediction>(
     add(value, sums) {
       sums[0]! += value;
     },
-    result: (sums, rows) => ({ [name]: sums[0]! / atLeastOne(rows) }),
+    result: (sums, examples) => ({ [name]: sums[0]! / atLeastOne(examples) }),
   }));
 }
 
-/** The sums of several metrics side by side; a row is the list of what each has measured. */
+/** Sums over a language model's predictions of some tokens. */
+export interface PredictedTokens {
+  /** The sum of the tokens' cross-entropies in nats. */
+  readonly loss: number;
+  readonly tokens: number;
+  /** How many tokens the model ranks first. */
+  readonly correct: number;
+}
+
+/** The sums behind values that are functions of the mean loss and the accuracy over all tokens. */
+export const tokenSums = (
+  resultOf: (loss: number, accuracy: number) => Readonly<Record<string, number>>,
+): Sums<PredictedTokens> => ({
+  width: 3,
+  add({ loss, correct, tokens }, sums) {
+    sums[0]! += loss;
+    sums[1]! += correct;
+    sums[2]! += tokens;
+  },
+  result([loss, correct, tokens]) {
+    const count = atLeastOne(tokens!);
+    return resultOf(loss! / count, correct! / count);
+  },
+});
+
+/** The sums of several metrics side by side; an example is the list of what each has measured. */
 export function sumsOfAll(parts: readonly Sums<unknown>[]): Sums<readonly unknown[]> {
   const ends = parts.map((_, i) => parts.slice(0, i + 1).reduce((sum, { width }) => sum + width, 0));
   const own = (sums: Float64Array, i: number) => sums.subarray(ends[i]! - parts[i]!.width, ends[i]);
   return {
     width: ends.at(-1) ?? 0,
-    add(row, sums) {
-      for (const [i, part] of parts.entries()) part.add(row[i], own(sums, i));
+    add(example, sums) {
+      for (const [i, part] of parts.entries()) part.add(example[i], own(sums, i));
     },
-    result: (sums, rows) => Object.assign({}, ...parts.map((part, i) => part.result(own(sums, i), rows))),
+    result: (sums, examples) => Object.assign({}, ...parts.map((part, i) => part.result(own(sums, i), examples))),
   };
 }
 
-/** Scores samples of a corpus, given as row numbers; undefined for a metric without sums. */
+/** Scores samples of a corpus, given as example numbers; undefined for a metric without sums. */
 export function sampledSums<Measured>(
   metric: Pick<Metric<never, never, Measured>, "sums">,
   corpus: readonly Measured[],
@@ -69,7 +94,7 @@ const addersOf = once((metric: Summed) =>
   }),
 );
 
-/** Adds up the rows of a sample. */
+/** Adds up the examples of a sample. */
 function totalsOf(sums: Sums<unknown>, corpus: readonly unknown[]): (places: Int32Array) => Float64Array {
   const columns = columnsOf(sums, corpus);
   const times = new Int32Array(corpus.length);
@@ -80,28 +105,31 @@ function totalsOf(sums: Sums<unknown>, corpus: readonly unknown[]): (places: Int
   };
 }
 
-/** The rows' contributions to one sum. Most are 0, and only the others are kept. */
+/** The examples' contributions to one sum. Most are 0, and only the others are kept. */
 interface Column {
-  readonly rows: Int32Array;
+  readonly examples: Int32Array;
   readonly values: Float64Array;
 }
 
-function weightedSum({ rows, values }: Column, times: Int32Array): number {
+function weightedSum({ examples, values }: Column, times: Int32Array): number {
   let sum = 0;
-  for (let i = 0; i < rows.length; i++) sum += times[rows[i]!]! * values[i]!;
+  for (let i = 0; i < examples.length; i++) sum += times[examples[i]!]! * values[i]!;
   return sum;
 }
 
 function columnsOf(sums: Sums<unknown>, corpus: readonly unknown[]): Column[] {
   const columns = Array.from({ length: sums.width }, (): [number[], number[]] => [[], []]);
-  for (const [place, row] of corpus.entries()) {
+  for (const [place, example] of corpus.entries()) {
     const own = new Float64Array(sums.width);
-    sums.add(row, own);
+    sums.add(example, own);
     for (let i = 0; i < own.length; i++) {
       if (own[i] === 0) continue;
       columns[i]![0].push(place);
       columns[i]![1].push(own[i]!);
     }
   }
-  return columns.map(([rows, values]) => ({ rows: Int32Array.from(rows), values: Float64Array.from(values) }));
+  return columns.map(([examples, values]) => ({
+    examples: Int32Array.from(examples),
+    values: Float64Array.from(values),
+  }));
 }

@@ -1,4 +1,4 @@
-/** From examples to rows of token ids, checked against the model. */
+/** From examples to token ids, checked against the model. */
 import {
   aNumber,
   anObject,
@@ -13,11 +13,12 @@ import {
   UsageError,
 } from "../base/index.js";
 import { RefusedText, type Tokenizer } from "../text/index.js";
+import { aTokenizer, type EncodedExample, type EncodeOptions, listOfExamples } from "./batch.js";
 import { type Example, type Location, rowError, where } from "./data/index.js";
-import { aTokenizer, type EncodedRow, type EncodeOptions, examplesOfRows, type Task } from "./task.js";
+import type { Task } from "./task.js";
 
-/** How rows are encoded, and for which model. */
-export interface RowEncoding extends EncodeOptions {
+/** How examples are encoded, and for which model. */
+export interface ExampleEncoding extends EncodeOptions {
   /** The vocabulary of the model, if known. */
   readonly model?: VocabularySizes | undefined;
 }
@@ -30,58 +31,58 @@ const ENCODING = options({
   usesPrompts: optional(aSwitch),
   promptName: optional(aText),
   model: optional(anObject),
-} satisfies Record<keyof RowEncoding, Check>);
+} satisfies Record<keyof ExampleEncoding, Check>);
 
 /**
- * Encodes examples as rows for training or inference.
- * @throws UsageError for `trainOn` with a task other than language modeling; BidoraError naming a row without tokens, with a token that
+ * Encodes examples for training or inference.
+ * @throws UsageError for `trainOn` with a task other than language modeling; BidoraError naming an example without tokens, with a token that
  *   the model has no embedding for, or with a label that does not fit
  */
-export async function encodeRows<E extends Example, Row extends EncodedRow>(
-  task: Pick<Task<E, Row>, "encode" | "reference" | "takesTrainOn">,
+export async function encodeExamples<E extends Example, X extends EncodedExample>(
+  task: Pick<Task<E, X>, "encode" | "reference" | "takesTrainOn">,
   examples: readonly E[],
   tokenizer: Tokenizer,
-  encoding: RowEncoding,
-): Promise<Row[]> {
+  encoding: ExampleEncoding,
+): Promise<X[]> {
   checkArguments(
-    "encodeRows",
+    "encodeExamples",
     ["task", task, ENCODES],
-    ["examples", examples, examplesOfRows],
+    ["examples", examples, listOfExamples],
     ["tokenizer", tokenizer, aTokenizer],
     ["encoding", encoding, ENCODING],
   );
   const { model, ...options } = encoding;
   if (options.trainOn !== undefined && !task.takesTrainOn)
     throw new UsageError("No effect: --train-on is for language models (--task causal-lm); leave it out.");
-  const rows = await withRowInErrors(task.encode(examples, tokenizer, options), examples, textsOf);
-  const empty = rows.find((row) => row.inputIds.length === 0);
+  const encoded = await withExampleInErrors(task.encode(examples, tokenizer, options), examples, textsOf);
+  const empty = encoded.find((example) => example.inputIds.length === 0);
   if (empty) throw new BidoraError("EMPTY_TEXT", `${where(empty.at)}: the text has no tokens: remove the row.`);
-  const fed = withReferences(tokenizer.givesTypes ? rows : rows.map(withoutTypes), examples, (example) =>
+  const fed = withReferences(tokenizer.givesTypes ? encoded : encoded.map(withoutTypes), examples, (example) =>
     task.reference(example, options.labels),
   );
-  if (model) for (const row of fed) checkIds(row, where(row.at), tokenizer, model);
+  if (model) for (const one of fed) checkIds(one, where(one.at), tokenizer, model);
   return fed;
 }
 
-/** Adds to labeled rows the reference that their example's prediction is compared with. */
-function withReferences<E extends Example, Row extends EncodedRow>(
-  rows: readonly Row[],
+/** Adds to labeled examples the reference that their prediction is compared with. */
+function withReferences<E extends Example, X extends EncodedExample>(
+  encoded: readonly X[],
   examples: readonly E[],
   referenceOf: (example: E) => unknown,
-): Row[] {
+): X[] {
   const byPlace = new Map(examples.map((example) => [example.at, example]));
-  return rows.map((row) => {
-    const example = row.target === undefined ? undefined : byPlace.get(row.at);
-    return example ? { ...row, reference: referenceOf(example) } : row;
+  return encoded.map((one) => {
+    const example = one.target === undefined ? undefined : byPlace.get(one.at);
+    return example ? { ...one, reference: referenceOf(example) } : one;
   });
 }
 
 /** Sets all token types to the first, for a tokenizer without token types. */
-function withoutTypes<Row extends EncodedRow>(row: Row): Row {
-  return { ...row, tokenTypeIds: row.tokenTypeIds.map(() => 0) };
+function withoutTypes<X extends EncodedExample>(example: X): X {
+  return { ...example, tokenTypeIds: example.tokenTypeIds.map(() => 0) };
 }
 
-/** The texts of a row, or its words. */
+/** The texts of an example, or its words. */
 const textsOf = ({ input }: Example): readonly unknown[] => Object.values(input as object);
 
 /** How many tokens and token types a model has embeddings for. */
@@ -92,7 +93,7 @@ export interface VocabularySizes {
 
 /** @throws BidoraError `VOCABULARY` for a token or token type that the model has no embedding for */
 export function checkIds(
-  { inputIds, tokenTypeIds = [] }: Pick<EncodedRow, "inputIds"> & Partial<EncodedRow>,
+  { inputIds, tokenTypeIds = [] }: Pick<EncodedExample, "inputIds"> & Partial<EncodedExample>,
   name: string,
   tokenizer: Pick<Tokenizer, "size">,
   { vocabSize, typeVocabSize }: VocabularySizes,
@@ -115,7 +116,7 @@ export function checkIds(
 }
 
 /**
- * The maximum number of tokens in a row.
+ * The maximum number of tokens in an encoded example.
  * @throws UsageError if the flag gives more than tokenizer or model allow
  */
 export function maxLengthOf(chosen: number, isGiven: boolean, tokenizer: Tokenizer, modelTokens: number): number {
@@ -126,18 +127,19 @@ export function maxLengthOf(chosen: number, isGiven: boolean, tokenizer: Tokeniz
 }
 
 /**
- * The result of tokenizing rows. An error for a text that the tokenizer refuses names its row.
- * @param textsOf the texts of a row that are tokenized
+ * The result of tokenizing examples. An error for a text that the tokenizer refuses names its example.
+ * @param textsOf the texts of an example that are tokenized
  */
-export async function withRowInErrors<Row extends { readonly at: Location }, Result>(
+export async function withExampleInErrors<E extends { readonly at: Location }, Result>(
   encoded: Promise<Result>,
-  rows: readonly Row[],
-  textsOf: (row: Row) => readonly unknown[],
+  examples: readonly E[],
+  textsOf: (example: E) => readonly unknown[],
 ): Promise<Result> {
   try {
     return await encoded;
   } catch (error) {
-    const found = error instanceof RefusedText ? rows.find((row) => textsOf(row).includes(error.text)) : undefined;
+    const found =
+      error instanceof RefusedText ? examples.find((example) => textsOf(example).includes(error.text)) : undefined;
     throw found ? rowError(found.at.file, found.at.line, (error as RefusedText).message) : error;
   }
 }

@@ -23,7 +23,7 @@ export const normalQuantile = (share: number): number => -Math.SQRT2 * erfcinv(2
 
 /** Ranks from 1; equal values get the mean of their ranks. */
 export function averageRanks(values: ArrayLike<number>): Float64Array {
-  const order = Array.from(values, (_, row) => row).sort((a, b) => values[a]! - values[b]!);
+  const order = Array.from(values, (_, example) => example).sort((a, b) => values[a]! - values[b]!);
   const ranks = new Float64Array(values.length);
   for (let first = 0; first < order.length; ) {
     let end = first + 1;

@@ -1,1 +1,0 @@
-export type { EmbeddingRow } from "./rows.js";
