@@ -1,5 +1,4 @@
-import { halfBits } from "../../src/formats/gguf/quantize.js";
-import { packedParts } from "../../src/formats/packedTensor.js";
+import { packedParts } from "../../src/formats/weights.js";
 import { BASE_DTYPES, type WeightFormat } from "../../src/models/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { random } from "./random.js";
@@ -10,7 +9,8 @@ export function packedRandom(shape: readonly [number, number], format: WeightFor
   return isMadeHere ? packedParts(random(shape, "float32"), format.name, format.block) : [randomBlocks(shape, format)];
 }
 
-const SCALE = halfBits(0.01);
+/** The bits of a float16. */
+const SCALE = new Uint16Array(torch.tensor([0.01], [1], "float16").bytes().buffer)[0]!;
 /** The places of float16 scales in ggml's blocks. */
 const SCALES: Readonly<Record<string, readonly number[]>> = { q4_k: [0, 2], q5_k: [0, 2], q6_k: [208] };
 

@@ -1,4 +1,5 @@
-import { type Native, native } from "../../src/torch/native/native.js";
+import type { Native } from "../../src/torch/native/interface.js";
+import { native } from "../../src/torch/native/native.js";
 import type { Metered } from "../turns/protocol.js";
 import type { Work } from "./work.js";
 

@@ -162,7 +162,8 @@ function generateFunctions(list) {
   const optional = functions.includes("optionalHandles(") ? OPTIONAL_HANDLES : "";
   return `${HEADER}
 import type { DType } from "../dtype.js";
-import { type Handle, native } from "../native/native.js";
+import type { Handle } from "../native/interface.js";
+import { native } from "../native/native.js";
 import type { Generator } from "../random.js";
 import { Tensor } from "../tensor.js";
 
@@ -208,7 +209,7 @@ ${[...fields, readResults(schema.returns)].map((field) => `  ${field},`).join("\
 
 const generateReaders = (list) => `${HEADER}
 // What a recorded call was given, by the names in the operator's schema.
-import type { TapeArgument, TensorId } from "../native/native.js";
+import type { TapeArgument, TensorId } from "../native/interface.js";
 import { isTensor, type TapeCall } from "../tape.js";
 import type { Scalar } from "./operators.js";
 

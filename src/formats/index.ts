@@ -1,6 +1,5 @@
 export { type Checkpoint, openCheckpoint, openWeights, readConfig, weightFileNames } from "./checkpoint.js";
 export { limitedFetch, ResponseTooLong, ResponseTooSlow } from "./limitedFetch.js";
-export { type PackedTensor, packedParts } from "./packedTensor.js";
 export { modelFolder, ownModelFolder, resolveModel } from "./resolveModel.js";
 export {
   type EmbeddingFormat,
@@ -11,4 +10,4 @@ export {
   readEmbeddingFormat,
   writeEmbeddingFormat,
 } from "./sentenceTransformers.js";
-export { misshapen, shapeSourceOf, type Weights } from "./weights.js";
+export { misshapen, type PackedTensor, packedParts, shapeSourceOf, type Weights } from "./weights.js";

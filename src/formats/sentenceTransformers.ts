@@ -122,7 +122,7 @@ function modulesOf(folder: string, transformer: string): readonly string[] {
 /** `sentence_transformers.models.Pooling` is Pooling; another program's class keeps its whole name. */
 function kindOf(type: JsonValue): string {
   const name = String(type);
-  return name.startsWith("sentence_transformers.") ? (name.split(".").at(-1) as string) : name;
+  return name.startsWith("sentence_transformers.") ? name.split(".").at(-1)! : name;
 }
 
 /** The spelling of poolings in both versions of the file. */
@@ -169,11 +169,11 @@ function transformerOf(folder: string): Pick<EmbeddingFormat, "lowercases" | "ma
   const path = TRANSFORMER_FILES.map((name) => join(folder, name)).find((file) => existsSync(file));
   const json = path === undefined ? {} : readOptionalJsonObject(path);
   const { max_seq_length: length, transformer_task: task = "feature-extraction", modality_config: modality } = json;
-  if (task !== "feature-extraction") throw unsupported(path as string, `the transformer_task ${JSON.stringify(task)}`);
+  if (task !== "feature-extraction") throw unsupported(path!, `the transformer_task ${JSON.stringify(task)}`);
   const other = OTHER_SETTINGS.find((key) => isSet(json[key]));
-  if (other !== undefined) throw unsupported(path as string, `the setting ${other}`);
+  if (other !== undefined) throw unsupported(path!, `the setting ${other}`);
   if (modality !== undefined && !isOfTokenStates(modality))
-    throw unsupported(path as string, `the modality_config ${JSON.stringify(modality)}`);
+    throw unsupported(path!, `the modality_config ${JSON.stringify(modality)}`);
   return {
     lowercases: json.do_lower_case === true,
     maxLength: typeof length === "number" ? length : undefined,

@@ -1,5 +1,6 @@
-/** Where a long text can be split without changing its tokens. */
+// Where a long text can be split without changing its tokens.
 import { isJsonObject, type JsonObject } from "../base/records/index.js";
+import { addedTokensOf, stepsOf } from "./tokenizerJson.js";
 
 /** Places at which a text may be split so that its parts have the tokens of the whole text. */
 export interface Boundaries {
@@ -41,7 +42,7 @@ export function boundariesOf(spec: JsonObject): Boundaries | undefined {
     isJsonObject(model) &&
     MODELS.includes(String(model.type)) &&
     !model.dropout &&
-    addedTokens(spec).every(isLocal);
+    addedTokensOf(spec).every(isLocal);
   if (!isKnown) return undefined;
   const pattern = new RegExp(placesOf(spec, normalizers, preTokenizers), "gu");
   return {
@@ -51,12 +52,6 @@ export function boundariesOf(spec: JsonObject): Boundaries | undefined {
     },
     condense: condenser(spec, normalizers, preTokenizers),
   };
-}
-
-function stepsOf(section: unknown, list: string): JsonObject[] {
-  if (!isJsonObject(section)) return [];
-  const steps = section.type === "Sequence" ? section[list] : [section];
-  return Array.isArray(steps) ? steps.filter(isJsonObject) : [section];
 }
 
 function splitsAtSpaces({ type, use_regex, split }: JsonObject): boolean {
@@ -69,9 +64,9 @@ function placesOf(spec: JsonObject, normalizers: readonly JsonObject[], preToken
   const places = [plain ? AT_SPACE : AT_SPACE_OR_LINE];
   const [first] = normalizers;
   const isApart = first?.type === "BertNormalizer" && first.handle_chinese_chars === true && preTokenizers.some(isBert);
-  const isFree = addedTokens(spec).every(({ content }) => !/[\u4E00-\u9FFF]/.test(String(content)));
+  const isFree = addedTokensOf(spec).every(({ content }) => !/[\u4E00-\u9FFF]/.test(String(content)));
   if (isApart && isFree) places.push(BETWEEN_IDEOGRAPHS);
-  if (!plain && preTokenizers.some(isBert)) places.push(afterMarks(addedTokens(spec)));
+  if (!plain && preTokenizers.some(isBert)) places.push(afterMarks(addedTokensOf(spec)));
   return places.join("|");
 }
 
@@ -92,10 +87,6 @@ function isLocal({ content, rstrip, normalized }: JsonObject): boolean {
   return rstrip !== true && (normalized === false ? /^\S+$/ : /^[!-~]+$/).test(String(content));
 }
 
-function addedTokens({ added_tokens: added }: JsonObject): readonly JsonObject[] {
-  return Array.isArray(added) ? added.filter(isJsonObject) : [];
-}
-
 /** Letters and digits that BERT's steps neither remove nor split nor treat as white space. */
 const WORD = "[A-Za-z0-9\\u00C0-\\u00D6\\u00D8-\\u00F6\\u00F8-\\u024F\\u0400-\\u0481\\u048A-\\u04FF]";
 const MIN_SPACES = 64;
@@ -110,7 +101,7 @@ function condenser(
 ): Boundaries["condense"] {
   const { type, max_input_chars_per_word: longest } = spec.model as JsonObject;
   const isPlain = normalizers.every((step) => step.type === "BertNormalizer") && preTokenizers.every(isBert);
-  const hasWords = addedTokens(spec).some(({ content }) => new RegExp(`^${WORD}*$`, "u").test(String(content)));
+  const hasWords = addedTokensOf(spec).some(({ content }) => new RegExp(`^${WORD}*$`, "u").test(String(content)));
   if (type !== "WordPiece" || !Number.isSafeInteger(longest) || !isPlain || hasWords) return (text) => text;
   const limit = (longest as number) + 1;
   const words = new RegExp(`(${WORD}{${limit}})${WORD}{1,${MAX_MATCH}}`, "gu");

@@ -1,4 +1,4 @@
-/** A tokenizer's chat template: it writes a conversation as the model expects it. */
+// A tokenizer's chat template: it writes a conversation as the model expects it.
 import { type Span, Template, TemplateError } from "@bidora/chat-template";
 import { BidoraError, shown } from "../base/index.js";
 import { isJsonObject } from "../base/records/index.js";
@@ -89,7 +89,7 @@ const REASONING = ["reasoning_content", "thinking", "reasoning"];
 function withReasoning(message: Message): Readonly<Record<string, Message[string]>> {
   const name = REASONING.find((field) => Object.hasOwn(message, field));
   if (name === undefined) return message;
-  const reasoning = message[name] as Message[string];
+  const reasoning = message[name]!;
   return { thinking: reasoning, ...message, reasoning_content: reasoning };
 }
 

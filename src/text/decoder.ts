@@ -1,6 +1,7 @@
-/** Decodes tokens: all at once, as a stream, or the end of a long text only. */
+// Decodes tokens: all at once, as a stream, the end of a long text only, or to bytes.
 import { isJsonObject, type JsonObject } from "../base/records/index.js";
 import type { NativeTokenizer } from "./native.js";
+import { addedTokensOf } from "./tokenizerJson.js";
 
 /** U+FFFD, which bytes decode to that are not valid UTF-8, or not yet. */
 const REPLACEMENT = "\uFFFD";
@@ -36,11 +37,12 @@ export class TokenDecoder {
 
   constructor(
     private readonly native: NativeTokenizer,
-    { decoder, model, added_tokens }: JsonObject,
+    spec: JsonObject,
     { clean_up_tokenization_spaces }: JsonObject,
   ) {
+    const { decoder, model } = spec;
     this.#bytes = JSON.stringify(decoder ?? null).includes('"ByteFallback"') ? bytesOf(native) : new Set();
-    this.#specials = specialsOf(added_tokens);
+    this.#specials = specialsOf(spec);
     this.#cleansUp = clean_up_tokenization_spaces === true && isJsonObject(model) && model.type !== "BPE";
   }
 
@@ -60,7 +62,7 @@ export class TokenDecoder {
   runStart(ids: readonly number[], at: number): number {
     if (this.#bytes.size === 0) return at;
     let start = at;
-    while (start > 0 && this.#mayJoin(ids[start - 1] as number)) start--;
+    while (start > 0 && this.#mayJoin(ids[start - 1]!)) start--;
     return start;
   }
 
@@ -78,9 +80,12 @@ function bytesOf(native: NativeTokenizer): ReadonlySet<number> {
   return bytes;
 }
 
-function specialsOf(tokens: unknown): ReadonlySet<number> {
-  const listed = Array.isArray(tokens) ? tokens.filter(isJsonObject) : [];
-  return new Set(listed.filter(({ special }) => special === true).map(({ id }) => id as number));
+function specialsOf(spec: JsonObject): ReadonlySet<number> {
+  return new Set(
+    addedTokensOf(spec)
+      .filter(({ special }) => special === true)
+      .map(({ id }) => id as number),
+  );
 }
 
 /**
@@ -147,3 +152,53 @@ export async function textEnd(
   }
   return decoder.decode(ids);
 }
+
+const utf8 = new TextEncoder();
+
+/** Gives the bytes of single tokens, as they are in a decoded text: a token may be part of a character, which has no text of its own. */
+export class TokenBytes {
+  /** Whether each added token is special, by id. */
+  readonly #added: ReadonlyMap<number, boolean>;
+  readonly #isByteLevel: boolean;
+  readonly #hasFallback: boolean;
+  /** Whether a text is the bytes of its tokens, one after the other. */
+  readonly areJoined: boolean;
+
+  constructor(
+    private readonly tokenizer: {
+      readonly json: Readonly<Record<string, unknown>>;
+      tokenText(id: number): string | undefined;
+    },
+  ) {
+    const spec = tokenizer.json as JsonObject;
+    const steps = JSON.stringify(spec.decoder ?? null);
+    this.#added = new Map(addedTokensOf(spec).map(({ id, special }) => [id as number, special === true] as const));
+    this.#isByteLevel = steps.includes('"ByteLevel"');
+    this.#hasFallback = steps.includes('"ByteFallback"');
+    this.areJoined = this.#isByteLevel || this.#hasFallback || steps.includes('"Metaspace"');
+  }
+
+  /** Whether texts are decoded without this token. */
+  isSpecial(id: number): boolean {
+    return this.#added.get(id) === true;
+  }
+
+  /** The bytes of a token; none for an unknown id. */
+  of(id: number): Uint8Array {
+    const text = this.tokenizer.tokenText(id) ?? "";
+    if (this.#added.has(id)) return utf8.encode(text);
+    if (this.#isByteLevel) return Uint8Array.from(text, (character) => BYTE_OF.get(character) ?? 0);
+    const byte = this.#hasFallback ? /^<0x([0-9A-F]{2})>$/.exec(text)?.[1] : undefined;
+    return byte === undefined ? utf8.encode(text.replaceAll("▁", " ")) : Uint8Array.of(Number.parseInt(byte, 16));
+  }
+}
+
+/** The byte for which a character stands in byte-level vocabularies: a printable one for itself, others for those from U+0100 on, in order. */
+const BYTE_OF: ReadonlyMap<string, number> = (() => {
+  const isPrintable = (byte: number): boolean =>
+    (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+  let next = 0x100;
+  return new Map(
+    Array.from({ length: 0x100 }, (_, byte) => [String.fromCharCode(isPrintable(byte) ? byte : next++), byte] as const),
+  );
+})();

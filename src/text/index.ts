@@ -1,4 +1,4 @@
-/** Tokenizers and chat templates. */
+// Tokenizers and chat templates.
 export { TOKENIZER_FILES } from "../base/index.js";
 export {
   ChatTemplate,
@@ -9,11 +9,10 @@ export {
   ROLES,
   type TextPart,
 } from "./chatTemplate.js";
-export { type DecodeOptions, TextStream, textEnd } from "./decoder.js";
+export { type DecodeOptions, TextStream, TokenBytes, textEnd } from "./decoder.js";
 export type { Encoded, TextTokens, Window } from "./layout.js";
 export { listTokenizerFiles, loadTokenizer } from "./loadTokenizer.js";
 export { HAS_LONE_SURROGATE, isWellFormed, RefusedText } from "./surrogates.js";
-export { TokenBytes } from "./tokenBytes.js";
 export { type EncodedWords, type Texts, type TokenizeOptions, Tokenizer } from "./tokenizer.js";
-export { byteLevelBpe, joinedPieces, metaspace, templateProcessing } from "./tokenizerJson.js";
+export { addedTokensOf, byteLevelBpe, joinedPieces, metaspace, stepsOf, templateProcessing } from "./tokenizerJson.js";
 export { SPECIAL_TOKENS } from "./tokenizerSettings.js";

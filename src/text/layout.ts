@@ -1,4 +1,4 @@
-/** Rows of tokens: special tokens around texts, truncation, windows and words. */
+// Rows of tokens: special tokens around texts, truncation, windows and words.
 import { BidoraError, UsageError } from "../base/index.js";
 import type { NativeTokenizer } from "./native.js";
 import { requireWellFormed } from "./surrogates.js";

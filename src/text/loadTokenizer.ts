@@ -1,4 +1,4 @@
-/** Loads the tokenizer of a model folder. */
+// Loads the tokenizer of a model folder.
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -10,10 +10,11 @@ import {
   type TokenizerFile,
 } from "../base/index.js";
 import { isJsonObject, type JsonObject, type JsonValue, readJsonObject } from "../base/records/index.js";
-import { nativeText, tryTokenizer } from "./native.js";
+import { nativeText } from "./native.js";
 import { Tokenizer } from "./tokenizer.js";
-import { joinedPieces, metaspace } from "./tokenizerJson.js";
+import { addedTokensOf, joinedPieces, metaspace } from "./tokenizerJson.js";
 import { readTokenizerSettings, type TokenizerSettings } from "./tokenizerSettings.js";
+import { tryTokenizer } from "./trial.js";
 import { byteLevel, isEsm, proteinLetters, wordPiece } from "./vocabularyFiles.js";
 
 /**
@@ -139,7 +140,7 @@ function llama(spec: JsonObject, { add_prefix_space, legacy }: JsonObject): Json
 
 /** Adds the tokens that other files name after those of tokenizer.json; tokens not in the vocabulary get new ids. */
 function withTokens(spec: JsonObject, { config, specialTokens, extraTokens }: TokenizerSettings): JsonObject {
-  const listed = (Array.isArray(spec.added_tokens) ? spec.added_tokens : []).filter(isJsonObject);
+  const listed = addedTokensOf(spec);
   const vocab = isJsonObject(spec.model) && isJsonObject(spec.model.vocab) ? spec.model.vocab : undefined;
   if (vocab === undefined) return spec;
   const ids = new Map(Object.entries(vocab) as [string, number][]);

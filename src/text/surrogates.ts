@@ -1,4 +1,4 @@
-/** Lone surrogates, which no tokenizer accepts. */
+// Lone surrogates, which no tokenizer accepts.
 import { BidoraError } from "../base/index.js";
 
 /** Whether a text has no lone surrogate, which is half of a character. */

@@ -1,9 +1,7 @@
-/** A Hugging Face tokenizer: encodes texts, pairs, words and windows, and decodes tokens. */
-
+// A Hugging Face tokenizer: encodes texts, pairs, words and windows, and decodes tokens.
 import type { TokenizerFile } from "../base/index.js";
 import { isJsonObject, type JsonObject } from "../base/records/index.js";
 import { boundariesOf } from "./boundaries.js";
-import { BoundedEncoder } from "./bounded.js";
 import { type ChatTemplate, chatTemplateOf, chatTemplateText } from "./chatTemplate.js";
 import { type DecodeOptions, TokenDecoder } from "./decoder.js";
 import {
@@ -21,7 +19,7 @@ import {
   wordStarts,
 } from "./layout.js";
 import { createNative, type NativeTokenizer, nativeText } from "./native.js";
-import { type Start, StartEncoder } from "./start.js";
+import { BoundedEncoder, type Start, StartEncoder } from "./start.js";
 import { requireWellFormed } from "./surrogates.js";
 import {
   modelInputNames,

@@ -1,5 +1,17 @@
-/** Parts of a `tokenizer.json` that tokenizers from vocabulary files and from GGUF files have in common. */
-import type { JsonObject } from "../base/records/index.js";
+// Parts of a `tokenizer.json`: reading them, and making those that tokenizers from vocabulary files and from GGUF files have in common.
+import { isJsonObject, type JsonObject } from "../base/records/index.js";
+
+/** The tokens that are matched before a text is split. */
+export function addedTokensOf({ added_tokens: added }: JsonObject): JsonObject[] {
+  return Array.isArray(added) ? added.filter(isJsonObject) : [];
+}
+
+/** The steps of a normalizer or pre-tokenizer, which may be a sequence. @param list the key of a sequence's steps */
+export function stepsOf(section: unknown, list: "normalizers" | "pretokenizers"): JsonObject[] {
+  if (!isJsonObject(section)) return [];
+  const steps = section.type === "Sequence" ? section[list] : [section];
+  return Array.isArray(steps) ? steps.filter(isJsonObject) : [section];
+}
 
 /**
  * The post-processor that adds tokens at the start and the end of a text, if they are given.

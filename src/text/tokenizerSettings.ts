@@ -1,4 +1,4 @@
-/** A tokenizer's settings apart from its vocabulary, with the defaults of its class in transformers. */
+// A tokenizer's settings apart from its vocabulary, with the defaults of its class in transformers.
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError, readTextFile } from "../base/index.js";

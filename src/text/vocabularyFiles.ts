@@ -1,4 +1,4 @@
-/** Builds the tokenizer.json that transformers would have written for older folders, which have vocabulary files only. */
+// Builds the tokenizer.json that transformers would have written for older folders, which have vocabulary files only.
 import { join } from "node:path";
 import { BidoraError, readTextFile } from "../base/index.js";
 import { type JsonObject, readJsonObject, readOptionalJsonObject } from "../base/records/index.js";

@@ -1,6 +1,6 @@
 // Grad mode, gradients and gradient checkpointing.
 import { native } from "./native/native.js";
-import { Tensor } from "./tensor.js";
+import { handlesOf, Tensor, tensorOf } from "./tensor.js";
 
 function withGrad<T>(enabled: boolean, body: () => T): T {
   const before = native.setGradEnabled(enabled);
@@ -59,14 +59,14 @@ export function grad(
 ): (Tensor | undefined)[] {
   const create = options.createGraph ?? false;
   const gradients = native.grad(
-    outputs.map((tensor) => tensor.handle),
-    inputs.map((tensor) => tensor.handle),
+    handlesOf(outputs),
+    handlesOf(inputs),
     (options.gradOutputs ?? []).map((tensor) => tensor?.handle ?? null),
     options.retainGraph ?? create,
     create,
     options.allowUnused ?? false,
   );
-  return gradients.map((handle) => (handle === null ? undefined : new Tensor(handle)));
+  return gradients.map(tensorOf);
 }
 
 /**
@@ -85,10 +85,7 @@ export function checkpoint<T extends Tensor | readonly Tensor[]>(body: () => T):
     throw error;
   }
   const given: readonly Tensor[] = outputs instanceof Tensor ? [outputs] : outputs;
-  const made = native.stopPart(given.map(({ handle }) => handle));
-  const results = given.map((output, i) => {
-    const handle = made[i] ?? null;
-    return handle === null ? output : new Tensor(handle);
-  });
+  const made = native.stopPart(handlesOf(given));
+  const results = given.map((output, i) => tensorOf(made[i] ?? null) ?? output);
   return (outputs instanceof Tensor ? results[0] : results) as T;
 }

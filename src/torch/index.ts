@@ -2,16 +2,23 @@
 export { type BackwardOptions, backward, checkpoint, enableGrad, type GradOptions, grad, noGrad } from "./autograd.js";
 export { type DeviceType, deviceCounts, resolveDevice } from "./devices/devices.js";
 export { fitsInMemory, requireMemory } from "./devices/memory.js";
-export { type Diagnosis, diagnose, type EngineDetails, type FoundEngine } from "./diagnosis.js";
-export * from "./distributed/index.js";
+export { asRank } from "./distributed/failures.js";
+export { type Place, placeOf, restartsOf, silenceLog } from "./distributed/place.js";
+export { hasProcessGroups, joinRanks } from "./distributed/processGroup.js";
+export { ALONE, type GradientSum, type Ranks, sumAtTheEnd } from "./distributed/ranks.js";
+export { sharedTensors } from "./distributed/sharedTensors.js";
 export { DTYPE_BYTES, type DType, numelOf, sameShape, type TypedArray, wideDtype } from "./dtype.js";
 export {
   blasWarning,
   COMPUTE_DTYPES,
   type ComputeDtype,
   computeDtype,
+  type Diagnosis,
+  diagnose,
+  type EngineDetails,
   type EngineFacts,
   engineFacts,
+  type FoundEngine,
   hasFastBfloat16,
   packableDtypes,
   setThreads,
@@ -19,7 +26,7 @@ export {
 } from "./engine.js";
 export { OPERATORS } from "./generated/operatorNames.js";
 export * from "./generated/operators.js";
-export { type TapeArgument, type TensorId, TorchError } from "./native/native.js";
+export { type TapeArgument, type TensorId, TorchError } from "./native/interface.js";
 export { allocatedBytes, collectableBytes, keep, liveHandles, returnFreedMemory, scope } from "./ownership.js";
 export { type ProfileEvent, type ProfileKind, popRange, pushRange, startProfile, stopProfile } from "./profile.js";
 export { Generator } from "./random.js";

@@ -1,4 +1,5 @@
-import { type Handle, native } from "./native/native.js";
+import type { Handle } from "./native/interface.js";
+import { native } from "./native/native.js";
 
 /** The handle of disposed tensors, which no slot has. */
 export const released: Handle = -1;
@@ -14,6 +15,9 @@ type Scope = { readonly tensors: Set<Owned>; readonly outer: Scope | undefined }
 
 /** The innermost open scope. */
 let current: Scope | undefined;
+
+/** Releases native objects other than tensors once the garbage collector has found them unused. */
+export const nativeObjects = new FinalizationRegistry<Handle>((handle) => native.releaseOne(handle));
 
 /** Tensors that the garbage collector owns. */
 const collectable = new WeakSet<Owned>();

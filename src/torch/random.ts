@@ -1,6 +1,6 @@
-import { type Handle, native } from "./native/native.js";
-
-const registry = new FinalizationRegistry<Handle>((handle) => native.releaseOne(handle));
+import type { Handle } from "./native/interface.js";
+import { native } from "./native/native.js";
+import { nativeObjects } from "./ownership.js";
 
 /** A random generator (libtorch's Mersenne Twister for the CPU) whose state can be saved and restored. */
 export class Generator {
@@ -10,7 +10,7 @@ export class Generator {
   /** @param seed an integer of at most 64 bits; seeds of at most 32 bits give the same numbers as libtorch's `manual_seed` */
   constructor(seed: number | bigint = 0) {
     this.handle = native.newGenerator(seed);
-    registry.register(this, this.handle);
+    nativeObjects.register(this, this.handle);
   }
 
   /** Restarts from a seed. */

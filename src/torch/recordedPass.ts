@@ -1,8 +1,7 @@
-import { type Handle, native } from "./native/native.js";
-import { visitTensors } from "./ownership.js";
-import { Tensor } from "./tensor.js";
-
-const registry = new FinalizationRegistry<Handle>((handle) => native.releaseOne(handle));
+import type { Handle } from "./native/interface.js";
+import { native } from "./native/native.js";
+import { nativeObjects, visitTensors } from "./ownership.js";
+import { handlesOf, type Tensor, tensorOf } from "./tensor.js";
 
 /**
  * The operator calls of a forward pass without gradients, which are repeated with other inputs without running the code that made them. It
@@ -14,7 +13,7 @@ export class RecordedPass {
   /** @internal */
   constructor(handle: Handle) {
     this.#handle = handle;
-    registry.register(this, handle, this);
+    nativeObjects.register(this, handle, this);
   }
 
   /**
@@ -24,13 +23,12 @@ export class RecordedPass {
    *   released or changed in place, except by the pass, or gradients are recorded
    */
   run(inputs: readonly Tensor[]): Tensor | undefined {
-    const handle = native.runPass(this.#handle, handlesOf(inputs));
-    return handle === null ? undefined : new Tensor(handle);
+    return tensorOf(native.runPass(this.#handle, handlesOf(inputs)));
   }
 
   /** Releases the calls. May be called twice. */
   dispose(): void {
-    registry.unregister(this);
+    nativeObjects.unregister(this);
     native.releaseOne(this.#handle);
   }
 }
@@ -72,5 +70,3 @@ export function tensorsIn(value: unknown): Tensor[] {
   visitTensors(value, new Set(), (tensor) => found.push(tensor as Tensor));
   return found;
 }
-
-const handlesOf = (tensors: readonly Tensor[]): Handle[] => tensors.map(({ handle }) => handle);

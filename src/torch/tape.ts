@@ -1,5 +1,7 @@
-import { type Handle, native, type TapeArgument, type TensorId } from "./native/native.js";
-import { Tensor } from "./tensor.js";
+import type { Handle, TapeArgument, TensorId } from "./native/interface.js";
+import { native } from "./native/native.js";
+import { nativeObjects } from "./ownership.js";
+import { handlesOf, Tensor, tensorOf } from "./tensor.js";
 
 /** A recorded operator call. */
 export interface TapeCall {
@@ -15,8 +17,6 @@ export interface TapeCall {
   readonly writes: boolean;
 }
 
-const registry = new FinalizationRegistry<Handle>((handle) => native.releaseOne(handle));
-
 /**
  * The differentiable calls of a forward pass, in order, with their arguments and results. It holds their tensors and the graph until it
  * is pruned or disposed of.
@@ -29,8 +29,8 @@ export class Tape {
   /** @internal */
   constructor({ handle, entries }: ReturnType<typeof native.stopTape>) {
     this.#handle = handle;
-    registry.register(this, handle, this);
-    this.calls = entries.map((entry, index) => ({ ...entry, index, inputs: tensorsIn(entry.arguments) }));
+    nativeObjects.register(this, handle, this);
+    this.calls = entries.map((entry, index) => ({ ...entry, index, inputs: idsIn(entry.arguments) }));
   }
 
   /** A tensor's id; undefined if no recorded call uses it. Must not be called after pruning. */
@@ -41,8 +41,7 @@ export class Tape {
 
   /** The tensor, or undefined if pruning released it. */
   tensor(id: TensorId): Tensor | undefined {
-    const handle = native.tapeTensor(this.#handle, id);
-    return handle === null ? undefined : new Tensor(handle);
+    return tensorOf(native.tapeTensor(this.#handle, id));
   }
 
   /**
@@ -63,30 +62,27 @@ export class Tape {
    * that it does not depend on.
    */
   gradients(loss: Tensor, inputs: readonly Tensor[]): (Tensor | undefined)[] {
-    const handles = inputs.map(({ handle }) => handle);
-    const found = native.tapeGradients(this.#handle, loss.handle, handles);
-    return found.map((handle) => (handle === null ? undefined : new Tensor(handle)));
+    return native.tapeGradients(this.#handle, loss.handle, handlesOf(inputs)).map(tensorOf);
   }
 
   /** Repeats a call with other tensors. */
   replay(call: TapeCall, inputs: readonly Tensor[]): Tensor[] {
-    const handles = inputs.map(({ handle }) => handle);
-    return native.replayTape(this.#handle, call.index, handles).map((handle) => new Tensor(handle));
+    return native.replayTape(this.#handle, call.index, handlesOf(inputs)).map((handle) => new Tensor(handle));
   }
 
   /** Releases everything. May be called twice. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    registry.unregister(this);
+    nativeObjects.unregister(this);
     native.releaseOne(this.#handle);
   }
 }
 
-function tensorsIn(values: readonly TapeArgument[]): TensorId[] {
+function idsIn(values: readonly TapeArgument[]): TensorId[] {
   return values.flatMap((value) => {
     if (isTensor(value)) return [value.place];
-    return Array.isArray(value) ? tensorsIn(value) : [];
+    return Array.isArray(value) ? idsIn(value) : [];
   });
 }
 

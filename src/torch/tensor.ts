@@ -1,5 +1,6 @@
 import { DTYPE_BYTES, type DType, dtypeOf, numelOf, type TypedArray, viewAs } from "./dtype.js";
-import { type Handle, native } from "./native/native.js";
+import type { Handle } from "./native/interface.js";
+import { native } from "./native/native.js";
 import { adopt, forget, released } from "./ownership.js";
 
 /**
@@ -25,18 +26,18 @@ export class Tensor {
 
   get shape(): readonly number[] {
     if (!this.#shape) this.#describe();
-    return this.#shape as readonly number[];
+    return this.#shape!;
   }
 
   get dtype(): DType {
     if (!this.#dtype) this.#describe();
-    return this.#dtype as DType;
+    return this.#dtype!;
   }
 
   /** The device by libtorch's name, such as "cpu". */
   get device(): string {
     if (!this.#device) this.#describe();
-    return this.#device as string;
+    return this.#device!;
   }
 
   get numel(): number {
@@ -60,8 +61,7 @@ export class Tensor {
 
   /** The gradient accumulated by `backward`, or undefined. */
   get grad(): Tensor | undefined {
-    const handle = native.gradient(this.#handle);
-    return handle === null ? undefined : new Tensor(handle);
+    return tensorOf(native.gradient(this.#handle));
   }
 
   /** Replaces the accumulated gradient. */
@@ -122,6 +122,13 @@ export class Tensor {
     this.#shape = (typeof device === "string" ? rest.slice(0, -1) : rest) as number[];
   }
 }
+
+/** For the bridge: the handles of tensors. */
+export const handlesOf = (tensors: readonly Tensor[]): Handle[] => tensors.map(({ handle }) => handle);
+
+/** For the bridge: the tensor of a handle, if there is one. */
+export const tensorOf = (handle: Handle | null): Tensor | undefined =>
+  handle === null ? undefined : new Tensor(handle);
 
 /**
  * A tensor with a copy of `data`.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/base/records/json.js";
-import { unreadQuantization } from "../../src/formats/bitsandbytes/settings.js";
+import { unreadQuantization } from "../../src/formats/bitsandbytes/writer.js";
 import { openWeights } from "../../src/formats/checkpoint.js";
 import * as torch from "../../src/torch/index.js";
 import { folderOf, layer, packed, type Tensors } from "./bitsandbytesFiles.js";

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { openCheckpoint } from "../../src/formats/checkpoint.js";
+import { quantize } from "../../src/formats/gguf/elements.js";
 import { openGguf } from "../../src/formats/gguf/file.js";
-import { quantize } from "../../src/formats/gguf/quantize.js";
 import { resolveModel } from "../../src/formats/resolveModel.js";
 import { saveSafetensors } from "../../src/formats/safetensors/safetensors.js";
 import {

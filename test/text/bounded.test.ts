@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { boundariesOf } from "../../src/text/boundaries.js";
-import { BoundedEncoder } from "../../src/text/bounded.js";
 import { loadTokenizer, type TextTokens } from "../../src/text/index.js";
 import { createNative, nativeText } from "../../src/text/native.js";
+import { BoundedEncoder } from "../../src/text/start.js";
 
 const folder = fileURLToPath(new URL("../golden/text", import.meta.url));
 const NAMES = Object.keys(JSON.parse(readFileSync(`${folder}/golden.json`, "utf8")) as object);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { PLATFORM_PACKAGE } from "../../src/base/installation.js";
-import { findTokenizers } from "../../src/text/library.js";
+import { findTokenizers } from "../../src/text/native.js";
 
 const require = createRequire(import.meta.url);
 const npmPackage = dirname(require.resolve("tokenizers/package.json"));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { loadTokenizer } from "../../src/text/index.js";
-import { tryTokenizer } from "../../src/text/native.js";
+import { tryTokenizer } from "../../src/text/trial.js";
 
 const golden = fileURLToPath(new URL("../golden/text", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "bidora-trial-"));

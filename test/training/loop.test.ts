@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Phase } from "../../src/base/records/events.js";
-import { Ending } from "../../src/torch/distributed/ending.js";
+import { Ending } from "../../src/torch/distributed/ranks.js";
 import { ALONE } from "../../src/torch/index.js";
 import { type PhasePlan, type ResumePoint, runLoop } from "../../src/training/loop/loop.js";
 import type { RunObserver } from "../../src/training/loop/observer.js";

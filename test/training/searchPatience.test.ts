@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { StepEvent } from "../../src/base/records/events.js";
 import type { RunSettings } from "../../src/tasks/config/index.js";
 import { type EncodedExample, TASKS } from "../../src/tasks/index.js";
-import { Ending } from "../../src/torch/distributed/ending.js";
+import { Ending } from "../../src/torch/distributed/ranks.js";
 import * as torch from "../../src/torch/index.js";
 import { byUpperLoss, EarlyStopping } from "../../src/training/loop/earlyStopping.js";
 import { runLoop } from "../../src/training/loop/loop.js";

@@ -1,8 +1,8 @@
-export { unreadQuantization } from "./settings.js";
 export {
   BITSANDBYTES_FORMATS,
   type BitsandbytesFormat,
   packedEntries,
   QUANTIZATION_FLOATS,
   quantizationConfig,
+  unreadQuantization,
 } from "./writer.js";

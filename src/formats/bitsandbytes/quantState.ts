@@ -2,6 +2,7 @@
 
 import { type BidoraError, shown } from "../../base/index.js";
 import { isJsonObject, type JsonObject, parsedJson } from "../../base/records/index.js";
+import * as torch from "../../torch/index.js";
 
 export const FOUR_BIT_TYPES = ["nf4", "fp4"] as const;
 export type FourBitType = (typeof FOUR_BIT_TYPES)[number];
@@ -56,4 +57,14 @@ function offsetOf({ nested_dtype: dtype, nested_offset: offset }: JsonObject, fa
   if (dtype !== "float32") throw fault(`has the nested_dtype ${shown(dtype)} in its quant_state, expected float32`);
   if (typeof offset === "number" && Number.isFinite(Math.fround(offset))) return offset;
   throw fault(`has the nested_offset ${shown(offset)} in its quant_state, expected a finite number`);
+}
+
+/** The values of a type's 16 codes, by bitsandbytes' tables: float32 [16]. A quant_map repeats them. */
+export function levelsOf(type: FourBitType): torch.Tensor {
+  return torch.scope(() => {
+    const codes = Uint8Array.from({ length: 8 }, (_, i) => 0x22 * i + 1);
+    const parts = [torch.fromBytes(codes, [8], "uint8"), torch.ones([1])];
+    const values = torch.decodeWeight(torch.packedWeight(parts, type, [64], [1, 16], "float32"));
+    return torch.addScalar(torch.flatten(values), 0); // without the sign of fp4's negative zero
+  });
 }

@@ -1,6 +1,7 @@
-import { closeSync, fstatSync } from "node:fs";
-import { type OpenedFile, openToRead, readInto, requireUnchanged } from "../../base/index.js";
-import { DTYPE_BYTES, type DType, mapOrReadFile, readFile, type Tensor } from "../../torch/index.js";
+// An open GGUF file, and its header.
+import { fstatSync } from "node:fs";
+import { DTYPE_BYTES, type DType, type Tensor } from "../../torch/index.js";
+import { OpenFile } from "../openFile.js";
 import { HeaderReader, leastBytes } from "./headerReader.js";
 import { GgufMetadata } from "./metadata.js";
 import {
@@ -17,18 +18,15 @@ import {
 
 /** An open GGUF file: the header is in memory, and tensors are read from disk on demand. */
 export class GgufFile {
-  #descriptor: number | undefined;
-
   constructor(
-    readonly path: string,
-    descriptor: number,
+    private readonly file: OpenFile,
     private readonly header: GgufHeader,
     /** The bytes of the header. */
     readonly headerBytes: Uint8Array,
-    /** The time of its last change when it was opened. */
-    private readonly mtimeMs: number,
-  ) {
-    this.#descriptor = descriptor;
+  ) {}
+
+  get path(): string {
+    return this.file.path;
   }
 
   get metadata(): GgufMetadata {
@@ -50,41 +48,26 @@ export class GgufFile {
   /** A copy of a tensor's bytes as stored in the file. */
   readBytes(name: string): Uint8Array<ArrayBuffer> {
     const { begin, byteLength } = this.info(name);
-    const bytes = new Uint8Array(byteLength);
-    readInto(this.#open(), bytes, begin, ggufError);
-    return this.#unchanged(bytes);
+    return this.file.bytes(begin, byteLength);
   }
 
   /** A copy of `count` elements of a tensor as stored in the file, from element `from` on: floats, or the bytes of blocks. */
   read(name: string, dtype: DType, from: number, count: number): Tensor {
-    const { path, descriptor } = this.#open();
+    const { path, descriptor } = this.file.opened;
     const first = this.info(name).begin + from * DTYPE_BYTES[dtype];
     const end = first + count * DTYPE_BYTES[dtype];
     if (fstatSync(descriptor).size < end) throw ggufError(path, "it was truncated while being read.");
-    return this.#unchanged(readFile(descriptor, first, [count], dtype));
+    return this.file.tensor(first, [count], dtype, false);
   }
 
   /** A tensor's bytes as a tensor, of the file's own pages if it is large; these are read when they are used. */
   bytesTensor(name: string): Tensor {
     const { begin, byteLength } = this.info(name);
-    return this.#unchanged(mapOrReadFile(this.#open(), begin, [byteLength], "uint8"));
-  }
-
-  #unchanged<T>(value: T): T {
-    requireUnchanged(this.#open(), this.mtimeMs, ggufError);
-    return value;
-  }
-
-  #open(): OpenedFile {
-    const { path } = this;
-    const descriptor = this.#descriptor;
-    if (descriptor === undefined) throw ggufError(path, "it has been closed.");
-    return { path, descriptor };
+    return this.file.tensor(begin, [byteLength], "uint8", true);
   }
 
   close(): void {
-    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
-    this.#descriptor = undefined;
+    this.file.close();
   }
 }
 
@@ -92,20 +75,14 @@ export class GgufFile {
  * Opens a GGUF file (versions 2 and 3, little-endian) and checks its header; no tensor is read yet.
  * @throws BidoraError `GGUF` naming the file and what is wrong with it
  */
-export function openGguf(path: string): GgufFile {
-  const descriptor = openToRead(path, ggufError);
-  try {
-    const found = fstatSync(descriptor);
-    if (!found.isFile()) throw ggufError(path, "it is not a file.");
-    const fileBytes = found.size;
-    const reader = new HeaderReader(path, descriptor, fileBytes);
-    const header = readHeader(reader, fileBytes);
-    return new GgufFile(path, descriptor, header, reader.passed, found.mtimeMs);
-  } catch (error) {
-    closeSync(descriptor);
-    throw error;
-  }
-}
+export const openGguf = (path: string): GgufFile =>
+  OpenFile.open(path, ggufError, (file) => {
+    if (!file.stats.isFile()) throw ggufError(path, "it is not a file.");
+    const { size } = file.stats;
+    const reader = new HeaderReader(path, file.opened.descriptor, size);
+    const header = readHeader(reader, size);
+    return new GgufFile(file, header, reader.passed);
+  });
 
 /*
  * Not @huggingface/gguf, because it reads lists of any length at once, rereads a value whenever its window ends, silently replaces
@@ -124,7 +101,6 @@ export interface GgufTensorInfo {
 }
 
 interface GgufHeader {
-  readonly version: number;
   readonly metadata: GgufMetadata;
   readonly tensors: ReadonlyMap<string, GgufTensorInfo>;
 }
@@ -144,7 +120,7 @@ const LEAST_TENSOR_BYTES = LENGTH_BYTES + 4 + 4 + LENGTH_BYTES;
  */
 function readHeader(reader: HeaderReader, fileBytes: number): GgufHeader {
   const { path } = reader;
-  const version = readVersion(reader, fileBytes);
+  refuseOtherVersions(reader, fileBytes);
   const tensorCount = reader.count("tensors", LEAST_TENSOR_BYTES);
   const keyCount = reader.count("metadata entries", LEAST_ENTRY_BYTES);
   const metadata = new GgufMetadata(path, readValues(reader, keyCount));
@@ -160,10 +136,10 @@ function readHeader(reader: HeaderReader, fileBytes: number): GgufHeader {
     tensors.set(info.name, { ...info, begin: dataStart + offset });
   }
   checkPlaces(path, [...tensors.values()], fileBytes);
-  return { version, metadata, tensors };
+  return { metadata, tensors };
 }
 
-function readVersion(reader: HeaderReader, fileBytes: number): number {
+function refuseOtherVersions(reader: HeaderReader, fileBytes: number): void {
   const { path } = reader;
   const least = MAGIC.length + 4;
   if (fileBytes < least) throw ggufError(path, `not a GGUF file: it has ${fileBytes} bytes.`);
@@ -173,7 +149,7 @@ function readVersion(reader: HeaderReader, fileBytes: number): number {
     throw ggufError(path, `not a GGUF file: it begins with ${JSON.stringify(magic)}; expected "${MAGIC}".`);
   }
   const version = reader.uint32();
-  if (VERSIONS.includes(version)) return version;
+  if (VERSIONS.includes(version)) return;
   // A version whose byte-swapped value is small means a big-endian file.
   if (version % 2 ** 16 === 0 && version !== 0) {
     throw ggufError(

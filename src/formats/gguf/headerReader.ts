@@ -1,7 +1,15 @@
 // Reads the primitive values of a GGUF header, with bounds checks.
 
 import { readInto } from "../../base/index.js";
-import { ggufError, LENGTH_BYTES, type MetadataScalar, SCALAR_BYTES, type ScalarType } from "./types.js";
+import {
+  bytesPer,
+  ggufError,
+  LENGTH_BYTES,
+  type MetadataScalar,
+  type NumberType,
+  readNumber,
+  type ScalarType,
+} from "./types.js";
 
 /** Far more than any real header (a vocabulary of 256 000 tokens takes about 10 MB), and far less than memory. */
 const MAX_HEADER_BYTES = 2 ** 28;
@@ -36,16 +44,11 @@ export class HeaderReader {
   }
 
   /** Reads a number or boolean. */
-  number(type: Exclude<ScalarType, "string">): number | bigint | boolean {
-    const at = this.skip(SCALAR_BYTES[type]);
-    const bytes = this.#bytes;
-    if (type === "uint64") return asNumber(bytes.readBigUInt64LE(at));
-    if (type === "int64") return asNumber(bytes.readBigInt64LE(at));
-    if (type === "float32") return bytes.readFloatLE(at);
-    if (type === "float64") return bytes.readDoubleLE(at);
-    if (type === "bool") return this.#truth(bytes[at]!);
-    const length = SCALAR_BYTES[type];
-    return type.startsWith("u") ? bytes.readUIntLE(at, length) : bytes.readIntLE(at, length);
+  number(type: NumberType): number | bigint | boolean {
+    const at = this.skip(bytesPer(type));
+    const value = readNumber(type, this.#bytes, at);
+    if (type === "bool") return this.#truth(value);
+    return typeof value === "bigint" && Number.isSafeInteger(Number(value)) ? Number(value) : value;
   }
 
   uint32(): number {
@@ -80,7 +83,7 @@ export class HeaderReader {
 
   /** Skips `count` values of a type. */
   skipScalars(type: ScalarType, count: number): void {
-    if (type !== "string") this.skip(count * SCALAR_BYTES[type]);
+    if (type !== "string") this.skip(count * bytesPer(type));
     else for (let i = 0; i < count; i++) this.skip(this.count("bytes of text", 1));
   }
 
@@ -110,16 +113,11 @@ export class HeaderReader {
     this.#bytes = bytes;
   }
 
-  #truth(byte: number): boolean {
+  #truth(byte: number | bigint): boolean {
     if (byte <= 1) return byte === 1;
     throw ggufError(this.path, `damaged: a boolean before byte ${this.#position} is ${byte}; expected 0 or 1.`);
   }
 }
 
 /** The smallest size of a value of this type. */
-export const leastBytes = (type: ScalarType): number => (type === "string" ? LENGTH_BYTES : SCALAR_BYTES[type]);
-
-function asNumber(value: bigint): number | bigint {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value;
-}
+export const leastBytes = (type: ScalarType): number => (type === "string" ? LENGTH_BYTES : bytesPer(type));

@@ -7,13 +7,13 @@ export {
   tensorName,
   writableModelTypes,
 } from "./architectures.js";
+export { type FileType, fileTypeNumber, typeOf } from "./elements.js";
 export { ENCODER_TYPES, type EncoderNames, encoderNames, encoderTensor } from "./encoders.js";
 export { count, flag, type GgufPair, number, text } from "./metadata.js";
 export { GGUF_FILE, readGgufSource } from "./modelFolder.js";
-export { type FileType, fileTypeNumber, halfBits, halfValues, typeOf } from "./quantize.js";
 export { llama3Factors } from "./rope.js";
 export { tokenizerMetadata } from "./tokenizer/tokenizerMetadata.js";
-export type { TokenizerParts } from "./tokenizer/tokenizerParts.js";
+export type { TokenizerParts } from "./tokenizer/vocabulary.js";
 export { wordSettings } from "./tokenizer/wordPiece.js";
 export { blockOf, type GgmlType } from "./types.js";
 export { type GgufEntry, writeGguf } from "./writer.js";

@@ -2,7 +2,7 @@
 
 import type { JsonObject } from "../../base/records/index.js";
 import { ROPE_FACTORS } from "./architectures.js";
-import { dequantize, isReadable } from "./dequantize.js";
+import { dequantize, isReadable } from "./elements.js";
 import type { GgufFile } from "./file.js";
 import type { ArchitectureKeys } from "./metadata.js";
 import { ggufError } from "./types.js";

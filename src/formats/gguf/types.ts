@@ -87,20 +87,35 @@ export type GgufValue =
   | { readonly type: ScalarType; readonly value: MetadataScalar }
   | { readonly type: "array"; readonly of: ScalarType; readonly values: readonly MetadataScalar[] };
 
-/** Bytes of a number or boolean. */
-export const SCALAR_BYTES: Readonly<Record<Exclude<ScalarType, "string">, number>> = {
-  uint8: 1,
-  int8: 1,
-  uint16: 2,
-  int16: 2,
-  uint32: 4,
-  int32: 4,
-  float32: 4,
-  bool: 1,
-  uint64: 8,
-  int64: 8,
-  float64: 8,
-};
+/** Numbers and booleans: their bytes, and the ends of the names of Buffer's methods for them. */
+const SCALARS = {
+  uint8: [1, "UInt8"],
+  int8: [1, "Int8"],
+  uint16: [2, "UInt16LE"],
+  int16: [2, "Int16LE"],
+  uint32: [4, "UInt32LE"],
+  int32: [4, "Int32LE"],
+  float32: [4, "FloatLE"],
+  bool: [1, "UInt8"],
+  uint64: [8, "BigUInt64LE"],
+  int64: [8, "BigInt64LE"],
+  float64: [8, "DoubleLE"],
+} as const;
+/** The type of a number or a boolean. */
+export type NumberType = keyof typeof SCALARS;
+
+export const bytesPer = (type: NumberType): number => SCALARS[type][0];
+
+export const readNumber = (type: NumberType, bytes: Buffer, at: number): number | bigint =>
+  bytes[`read${SCALARS[type][1]}`](at);
+
+/** The bytes of a value that the type can hold. */
+export function bytesOfNumber(type: NumberType, value: MetadataScalar): Buffer {
+  const bytes = Buffer.alloc(bytesPer(type));
+  const number = type === "uint64" || type === "int64" ? BigInt(value) : Number(value);
+  bytes[`write${SCALARS[type][1]}`](number as never);
+  return bytes;
+}
 /** Bytes of the length before a string, an array or a list of dimensions. */
 export const LENGTH_BYTES = 8;
 

@@ -1,8 +1,8 @@
 // Reads the weights of a GGUF file as transformers' parameters.
 
 import * as torch from "../../torch/index.js";
-import type { PackedTensor } from "../packedTensor.js";
 import { type SafetensorsDtype, type TensorInfo, torchDtype } from "../safetensors/safetensorsHeader.js";
+import type { PackedTensor } from "../weights.js";
 import {
   type GgufArchitecture,
   ggufArchitectureOf,
@@ -11,7 +11,7 @@ import {
   parameterNames,
   separateHalves,
 } from "./architectures.js";
-import { decoded, elementDtype, isReadable, READABLE_TYPES, type ReadableType, storedCount } from "./dequantize.js";
+import { decoded, elementDtype, isReadable, READABLE_TYPES, type ReadableType, storedCount } from "./elements.js";
 import { type GgufFile, type GgufTensorInfo, openGguf } from "./file.js";
 import { ArchitectureKeys } from "./metadata.js";
 import { blockOf, type GgmlType, ggufError } from "./types.js";
@@ -61,7 +61,7 @@ class GgufWeights {
 
   readTensor(name: string, _mayMap = false, wanted?: torch.DType): torch.Tensor {
     const info = this.#info(name);
-    const dtype = torchDtype(this.#dtypeOf(name, info.type)) as torch.DType;
+    const dtype = torchDtype(this.#dtypeOf(name, info.type))!;
     return torch.noGrad(() =>
       torch.scope(() => {
         const tensor = this.#read(info, this.#isShifted(name) ? dtype : (wanted ?? dtype));

@@ -2,15 +2,16 @@
 
 import { writeAll, writeAtomic } from "../../base/records/index.js";
 import { numelOf, sameShape, scope, type Tensor } from "../../torch/index.js";
+import { quantize, type WritableType } from "./elements.js";
 import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, MAGIC, VERSIONS } from "./file.js";
-import { quantize, type WritableType } from "./quantize.js";
 import {
   blockOf,
+  bytesOfNumber,
+  bytesPer,
   type GgufValue,
   ggmlId,
   ggufError,
   type MetadataScalar,
-  SCALAR_BYTES,
   type ScalarType,
   VALUE_TYPES,
 } from "./types.js";
@@ -153,18 +154,6 @@ function padded(bytes: Uint8Array): Uint8Array {
   return whole;
 }
 
-/** Range of each integer type. */
-const RANGES: Readonly<Partial<Record<ScalarType, readonly [bigint, bigint]>>> = {
-  uint8: [0n, 2n ** 8n - 1n],
-  int8: [-(2n ** 7n), 2n ** 7n - 1n],
-  uint16: [0n, 2n ** 16n - 1n],
-  int16: [-(2n ** 15n), 2n ** 15n - 1n],
-  uint32: [0n, 2n ** 32n - 1n],
-  int32: [-(2n ** 31n), 2n ** 31n - 1n],
-  uint64: [0n, 2n ** 64n - 1n],
-  int64: [-(2n ** 63n), 2n ** 63n - 1n],
-};
-
 /** Collects the bytes of a header. */
 class HeaderWriter {
   readonly #parts: Uint8Array[] = [];
@@ -181,7 +170,7 @@ class HeaderWriter {
   scalar(type: ScalarType, value: MetadataScalar): void {
     if (!fits(type, value)) throw new RangeError(`${String(value)} is not a valid ${type}`);
     if (type === "string") this.string(value as string);
-    else this.raw(numberBytes(type, value));
+    else this.raw(bytesOfNumber(type, value));
   }
 
   /** @throws RangeError if the type can't hold a value */
@@ -207,19 +196,9 @@ class HeaderWriter {
 function fits(type: ScalarType, value: MetadataScalar): boolean {
   if (type === "string") return typeof value === "string";
   if (type === "bool") return typeof value === "boolean";
-  const range = RANGES[type];
-  if (range === undefined) return typeof value === "number";
+  if (type.startsWith("float")) return typeof value === "number";
   const isWhole = typeof value === "bigint" || Number.isSafeInteger(value);
-  return isWhole && BigInt(value) >= range[0] && BigInt(value) <= range[1];
-}
-
-function numberBytes(type: Exclude<ScalarType, "string">, value: MetadataScalar): Uint8Array {
-  const bytes = Buffer.alloc(SCALAR_BYTES[type]);
-  if (type === "uint64") bytes.writeBigUInt64LE(BigInt(value));
-  else if (type === "int64") bytes.writeBigInt64LE(BigInt(value));
-  else if (type === "float32") bytes.writeFloatLE(value as number);
-  else if (type === "float64") bytes.writeDoubleLE(value as number);
-  else if (type.startsWith("u") || type === "bool") bytes.writeUIntLE(Number(value), 0, bytes.length);
-  else bytes.writeIntLE(Number(value), 0, bytes.length);
-  return bytes;
+  if (!isWhole) return false;
+  const held = type.startsWith("u") ? BigInt.asUintN : BigInt.asIntN;
+  return held(8 * bytesPer(type), BigInt(value)) === BigInt(value);
 }

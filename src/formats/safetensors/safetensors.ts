@@ -1,9 +1,8 @@
 // Reads and writes safetensors files.
 
-import { closeSync, fstatSync } from "node:fs";
-import { type OpenedFile, openToRead, readInto, requireUnchanged } from "../../base/index.js";
 import { writeAll, writeAtomic } from "../../base/records/index.js";
 import * as torch from "../../torch/index.js";
+import { OpenFile } from "../openFile.js";
 import {
   headerLength,
   LENGTH_BYTES,
@@ -38,47 +37,33 @@ export interface SafetensorsFile {
  * Opens a safetensors file and checks its header; no tensor is read yet.
  * @throws BidoraError `SAFETENSORS` naming the file and what is wrong with it
  */
-export function openSafetensors(path: string): SafetensorsFile {
-  const descriptor = openToRead(path, safetensorsError);
-  try {
-    const { size: fileBytes, mtimeMs } = fstatSync(descriptor);
-    const file = { path, descriptor };
-    const length = headerLength(path, read(file, 0, Math.min(LENGTH_BYTES, fileBytes)), fileBytes);
-    const dataStart = LENGTH_BYTES + length;
-    const header = parseHeader(path, read(file, LENGTH_BYTES, length), fileBytes - dataStart);
-    return new OpenFile(path, descriptor, { header, dataStart, mtimeMs });
-  } catch (error) {
-    closeSync(descriptor);
-    throw error;
-  }
+export const openSafetensors = (path: string): SafetensorsFile => OpenFile.open(path, safetensorsError, readHeader);
+
+function readHeader(file: OpenFile): SafetensorsFile {
+  const { path } = file;
+  const { size } = file.stats;
+  const length = headerLength(path, file.bytes(0, Math.min(LENGTH_BYTES, size)), size);
+  const dataStart = LENGTH_BYTES + length;
+  return new OpenSafetensors(file, parseHeader(path, file.bytes(LENGTH_BYTES, length), size - dataStart), dataStart);
 }
 
-interface OpenedFacts {
-  readonly header: SafetensorsHeader;
-  readonly dataStart: number;
-  /** The time of its last change when it was opened. */
-  readonly mtimeMs: number;
-}
-
-class OpenFile implements SafetensorsFile {
-  readonly names: readonly string[];
-  readonly metadata: Readonly<Record<string, string>>;
-  private readonly header: SafetensorsHeader;
-  private readonly dataStart: number;
-  private readonly mtimeMs: number;
-  private descriptor: number | undefined;
-
+class OpenSafetensors implements SafetensorsFile {
   constructor(
-    readonly path: string,
-    descriptor: number,
-    { header, dataStart, mtimeMs }: OpenedFacts,
-  ) {
-    this.descriptor = descriptor;
-    this.header = header;
-    this.dataStart = dataStart;
-    this.mtimeMs = mtimeMs;
-    this.names = [...header.tensors.keys()];
-    this.metadata = header.metadata;
+    private readonly file: OpenFile,
+    private readonly header: SafetensorsHeader,
+    private readonly dataStart: number,
+  ) {}
+
+  get path(): string {
+    return this.file.path;
+  }
+
+  get names(): readonly string[] {
+    return [...this.header.tensors.keys()];
+  }
+
+  get metadata(): Readonly<Record<string, string>> {
+    return this.header.metadata;
   }
 
   has(name: string): boolean {
@@ -93,10 +78,9 @@ class OpenFile implements SafetensorsFile {
 
   readBytes(name: string): Uint8Array {
     const { begin, end } = this.info(name);
-    return this.unchanged(read(this.opened(), this.dataStart + begin, end - begin));
+    return this.file.bytes(this.dataStart + begin, end - begin);
   }
 
-  /** Maps a tensor that is large and aligned, if it may, or reads directly into the tensor's memory, without a second copy. */
   readTensor(name: string, mayMap = false): torch.Tensor {
     const { dtype, shape, begin } = this.info(name);
     const wanted = torchDtype(dtype);
@@ -106,36 +90,12 @@ class OpenFile implements SafetensorsFile {
         `tensor '${name}' has dtype ${dtype}, which is not supported; convert it to F32 or BF16 first.`,
       );
     }
-    const [file, position] = [this.opened(), this.dataStart + begin];
-    return this.unchanged(
-      mayMap
-        ? torch.mapOrReadFile(file, position, shape, wanted)
-        : torch.readFile(file.descriptor, position, shape, wanted),
-    );
-  }
-
-  /** What was read, unless another program has written to the file since it was opened: parts of two files make no model. */
-  private unchanged<T>(value: T): T {
-    requireUnchanged(this.opened(), this.mtimeMs, safetensorsError);
-    return value;
+    return this.file.tensor(this.dataStart + begin, shape, wanted, mayMap);
   }
 
   close(): void {
-    if (this.descriptor !== undefined) closeSync(this.descriptor);
-    this.descriptor = undefined;
+    this.file.close();
   }
-
-  private opened(): OpenedFile {
-    const { path, descriptor } = this;
-    if (descriptor === undefined) throw safetensorsError(path, "it has been closed.");
-    return { path, descriptor };
-  }
-}
-
-function read(file: OpenedFile, position: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  readInto(file, bytes, position, safetensorsError);
-  return bytes;
 }
 
 /** A tensor to write; `write` is called once to put its bytes (little-endian, row-major) into the open file. */

@@ -1,15 +1,4 @@
-// Processes that compute together.
-
-export { asRank } from "./asRank.js";
-export { Ending } from "./ending.js";
+// Processes that compute together; the rest of it is in the index of torch.
 export { isLaunched, LAUNCHED, launchName } from "./launched.js";
-export { type Place, placeOf, restartsOf, silenceLog } from "./place.js";
-export {
-  ALONE,
-  type GradientSum,
-  hasProcessGroups,
-  joinRanks,
-  type Ranks,
-  sumAtTheEnd,
-} from "./processGroup.js";
-export { sharedTensors } from "./sharedTensors.js";
+export { type Place, placeOf, silenceLog } from "./place.js";
+export { Ending } from "./ranks.js";

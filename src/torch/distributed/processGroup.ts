@@ -1,83 +1,20 @@
 // Processes that compute together, by c10d's process groups.
+import { once } from "node:events";
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { deserialize, serialize } from "node:v8";
 import { BidoraError } from "../../base/index.js";
-import { grad } from "../autograd.js";
 import { zeros } from "../generated/operators.js";
-import { type Handle, native } from "../native/native.js";
-import { scope } from "../ownership.js";
-import { Tensor, tensor } from "../tensor.js";
+import type { Handle } from "../native/interface.js";
+import { native } from "../native/native.js";
+import { nativeObjects, scope } from "../ownership.js";
+import { handlesOf, Tensor, tensor, tensorOf } from "../tensor.js";
 import { coreOf, type Failure, failureOf, RankLost } from "./failures.js";
 import { type Place, silenceLog } from "./place.js";
-import { untilListening } from "./untilListening.js";
-
-/**
- * The processes that train together. Every function must be called by all ranks, in the same order, and returns when all have called it.
- * @throws BidoraError `RANK_LOST` if a rank has ended, or does not answer within the timeout
- */
-export interface Ranks {
-  readonly rank: number;
-  readonly size: number;
-  /** Its number among the ranks of its machine. */
-  readonly localRank: number;
-  /** Sums over all ranks, as new tensors of the same shapes and dtype; the ranks get the same bits. */
-  sum(tensors: readonly Tensor[]): readonly Tensor[];
-  /** Begins a sum of a loss and its gradients. Until it is finished, no other sum may begin. */
-  startSum(inputs: readonly Tensor[]): GradientSum;
-  /** The values of all ranks, in the order of the ranks. Values are copied as by `structuredClone`. */
-  gather<T>(value: T): readonly T[];
-  /** Which of some conditions are true on any rank. */
-  any(...areTrue: readonly boolean[]): readonly boolean[];
-  /** Says, on rank 0, which error it will print, so that the others need not. */
-  announce(error: Error): void;
-  /** Tells the others why this rank ends. They fail with it. */
-  fail(error: Error): void;
-  /** Whether rank 0 prints the error. */
-  isAnnounced(error: Error): boolean;
-  /** Leaves the group. */
-  leave(): void;
-}
-
-/** A sum over all ranks of a loss and its gradients. */
-export interface GradientSum {
-  /**
-   * This rank's gradients of `output` with respect to the inputs, which must be leaves; undefined where it does not depend on one. Ranks
-   * send them to each other while the backward pass goes on, in buckets of 25 MiB.
-   */
-  gradients(output: Tensor): readonly (Tensor | undefined)[];
-  /** The sums of the losses and, unless they have been sent, of these gradients. */
-  finish(loss: Tensor, gradients: readonly Tensor[]): readonly [loss: Tensor, ...gradients: Tensor[]];
-}
-
-/** A sum that begins once all tensors are there. */
-export const sumAtTheEnd = (sum: Ranks["sum"], inputs: readonly Tensor[]): GradientSum => ({
-  gradients: (output) => grad([output], inputs, { allowUnused: true }),
-  finish: (loss, gradients) => sum([loss, ...gradients]) as [Tensor, ...Tensor[]],
-});
-
-const unchanged: Ranks["sum"] = (tensors) => tensors;
-
-/** A process that trains alone. */
-export const ALONE: Ranks = {
-  rank: 0,
-  size: 1,
-  localRank: 0,
-  sum: unchanged,
-  startSum: (inputs) => sumAtTheEnd(unchanged, inputs),
-  gather: (value) => [value],
-  any: (...areTrue) => areTrue,
-  announce() {},
-  fail() {},
-  isAnnounced: () => false,
-  leave() {},
-};
+import { ALONE, type GradientSum, type Ranks } from "./ranks.js";
 
 /** Whether this libtorch has process groups. */
 export const hasProcessGroups = (): boolean => native.hasProcessGroups;
-
-const handlesOf = (tensors: readonly Tensor[]): Handle[] => tensors.map(({ handle }) => handle);
-
-const registry = new FinalizationRegistry<Handle>((handle) => native.releaseOne(handle));
 
 /** A rank among others. */
 class ProcessGroup implements Ranks {
@@ -92,7 +29,7 @@ class ProcessGroup implements Ranks {
     const { host, port, rank, size, servesStore, restarts } = place;
     const prefix = `bidora/${restarts}`;
     this.#handle = native.joinGroup(host, port, rank, size, servesStore, prefix, timeout, joinTimeout);
-    registry.register(this, this.#handle, this);
+    nativeObjects.register(this, this.#handle, this);
   }
 
   /** Whether all ranks have joined. Until then, nothing else may be called. */
@@ -122,8 +59,7 @@ class ProcessGroup implements Ranks {
     const [{ dtype, device }] = inputs as readonly [Tensor];
     scope(() => native.groupStartSum(this.#handle, handlesOf([zeros([], { dtype, device }), ...inputs])));
     return {
-      gradients: ({ handle }) =>
-        native.groupGradients(this.#handle, handle, 1).map((found) => (found === null ? undefined : new Tensor(found))),
+      gradients: ({ handle }) => native.groupGradients(this.#handle, handle, 1).map(tensorOf),
       finish: (loss, gradients) => this.#finishSum([loss, ...gradients]) as [Tensor, ...Tensor[]],
     };
   }
@@ -165,7 +101,7 @@ class ProcessGroup implements Ranks {
   }
 
   leave(): void {
-    registry.unregister(this);
+    nativeObjects.unregister(this);
     native.releaseOne(this.#handle);
   }
 
@@ -243,4 +179,33 @@ function notFound({ rank, size, host, port }: Place, seconds: number, cause: Err
     `Rank ${rank} did not find the other ranks of ${size} at ${host}:${port} within ${seconds} s (${reason.replace(/\.$/, "")}): check that all ranks were started, and that MASTER_ADDR and MASTER_PORT are rank 0's.`,
     { cause },
   );
+}
+
+/** Milliseconds between two attempts. */
+const LISTEN_PAUSE = 50;
+
+/**
+ * Waits until somebody listens at a store's address: c10d's own client tries for up to twice its timeout, and prints each failure.
+ * @param until the time of `performance.now()` after which it fails @throws the last attempt's error; the signal's reason
+ */
+async function untilListening(
+  { host, port }: Pick<Place, "host" | "port">,
+  until: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const left = AbortSignal.timeout(Math.max(1, Math.ceil(until - performance.now())));
+    const socket = connect({ host, port });
+    try {
+      await once(socket, "connect", { signal: signal ? AbortSignal.any([signal, left]) : left });
+      return;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (left.aborted) throw new Error("no answer");
+      if (performance.now() + LISTEN_PAUSE >= until) throw error;
+    } finally {
+      socket.on("error", () => {}).destroy();
+    }
+    await sleep(LISTEN_PAUSE, undefined, { signal });
+  }
 }

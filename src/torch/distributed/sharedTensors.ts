@@ -6,7 +6,7 @@ import type { DType } from "../dtype.js";
 import { native } from "../native/native.js";
 import { keep, scope } from "../ownership.js";
 import { mapFile, type Tensor, writeFile } from "../tensor.js";
-import type { Ranks } from "./processGroup.js";
+import type { Ranks } from "./ranks.js";
 
 /** Makes the tensors of one weight. */
 export type MakeTensors = () => readonly Tensor[];

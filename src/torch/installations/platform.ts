@@ -1,20 +1,21 @@
 // The engine in the platform package, or why an installed package can't be used: one sentence for each known reason, with what to do.
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import {
   BidoraError,
   BUNDLED,
+  HINTED_COMMAND,
   isBundled,
   isClone,
   PLATFORM_PACKAGE,
+  packageRoot,
   packageVersion,
   platformPackageFolder,
+  platformPackages,
   sizeOf,
 } from "../../base/index.js";
 import { isJsonObject, parsedJson } from "../../base/records/index.js";
 import { type EnginePlace, stamps } from "./builds.js";
-import { glibcVersion, isOlder } from "./glibc.js";
-import { BUILD_IT, whyMissing } from "./missingPackage.js";
 
 /** `engine.json` of a platform package; `npm run package` writes it. */
 interface EngineFile {
@@ -98,3 +99,76 @@ function tooOldLibrary({ glibc, libtorch }: EngineFile): string | undefined {
   if (process.platform !== "linux" || (found !== undefined && !isOlder(found, glibc))) return undefined;
   return `libtorch ${libtorch} needs the GNU C library ${glibc} or newer (Debian 13, Ubuntu 24.04), and this system has ${found ?? "another one"}: use a newer system or image, or ${BUILD_IT}.`;
 }
+
+/** What works on every system, for the end of a sentence. */
+const BUILD_IT = `build the engine on this machine with \`${HINTED_COMMAND} setup\``;
+
+/** Why there is no platform package. @param folder of one without an engine, if there is one */
+function whyMissing(folder: string | undefined): string {
+  const system = `${process.platform} on ${process.arch}`;
+  if (!platformPackages().includes(PLATFORM_PACKAGE)) {
+    return `bidora has no prebuilt engine for ${system}: ${BUILD_IT} (not tested on this system), or use Linux, for example in a container.`;
+  }
+  if (isMusl()) {
+    return `bidora's prebuilt engine needs the GNU C library, and this system (Alpine, for example) has musl: use an image with glibc, such as node:22-trixie-slim.`;
+  }
+  if (isClone) return `${PLATFORM_PACKAGE} is not built in this clone: \`npm run package\` builds it.`;
+  if (folder) {
+    const fault = existsSync(join(folder, "engine.json")) ? "a damaged" : "no";
+    return `${folder} has ${fault} engine.json: remove that folder, then run \`npm install\`.`;
+  }
+  return notInstalled();
+}
+
+/** The reason, by the folders beside bidora and the project's lock file. */
+function notInstalled(): string {
+  const project = dirname(dirname(packageRoot));
+  const other = installedForOthers(join(project, "node_modules", "@bidora"))[0];
+  const subject = `${PLATFORM_PACKAGE}, which holds libtorch, is not installed`;
+  if (other)
+    return `${subject}: node_modules was installed on another system (it has @bidora/${other}); remove it, then run \`npm install\` here.`;
+  if (isLockedWithout(join(project, "package-lock.json"))) {
+    return `${subject}: package-lock.json was made on another system and lacks it; remove package-lock.json and node_modules, then run \`npm install\`.`;
+  }
+  return `${subject}, since optional dependencies were left out: run \`npm install --include=optional\`, or ${BUILD_IT}.`;
+}
+
+function installedForOthers(folder: string): string[] {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  return names.filter((name) => /^(linux|darwin|win32)-/.test(name) && name !== basename(PLATFORM_PACKAGE));
+}
+
+function isLockedWithout(path: string): boolean {
+  return existsSync(path) && !readFileSync(path, "utf8").includes(`node_modules/${PLATFORM_PACKAGE}"`);
+}
+
+let header: { readonly glibcVersionRuntime?: string } | undefined;
+
+/** The version of the GNU C library that runs this process; undefined with another C library. Node's report takes 10 ms. */
+function glibcVersion(): string | undefined {
+  header ??= (reportWithoutNetwork() as { header: { glibcVersionRuntime?: string } }).header;
+  return header.glibcVersionRuntime;
+}
+
+/** By default Node looks up the names of all hosts that this process is connected to, and waits for each. */
+function reportWithoutNetwork(): object {
+  const report = process.report as typeof process.report & { excludeNetwork?: boolean };
+  const before = report.excludeNetwork;
+  report.excludeNetwork = true;
+  try {
+    return report.getReport();
+  } finally {
+    if (before !== undefined) report.excludeNetwork = before;
+  }
+}
+
+/** Whether a version such as 2.36 is older than another. */
+function isOlder(version: string, wanted: string): boolean {
+  const [[major = 0, minor = 0], [wantedMajor = 0, wantedMinor = 0]] = [numbersOf(version), numbersOf(wanted)];
+  return major < wantedMajor || (major === wantedMajor && minor < wantedMinor);
+}
+
+const numbersOf = (version: string): number[] => version.split(".").map(Number);
+
+/** Whether this is a Linux with another C library, which is musl in practice. */
+const isMusl = (): boolean => process.platform === "linux" && glibcVersion() === undefined;

@@ -4,31 +4,29 @@ import * as calls from "../generated/recordedCalls.js";
 import * as torch from "../index.js";
 import { usesKernel } from "./choose.js";
 import { byFormula } from "./formulaRule.js";
-import type { BackwardState, ForwardState, Rule } from "./rule.js";
+import { addFound, type BackwardState, type ForwardState, type Rule } from "./rule.js";
 
 /** GELU's formula: exact, or the tanh approximation. */
 type Approximate = "none" | "tanh";
 
-/** If its gradient is differentiated again, the kernel uses libtorch's own formulas. */
-const KERNEL = { isTwiceDifferentiable: true };
-
+/** If the kernel's gradient is differentiated again, it uses libtorch's own formulas; so do the other three. */
 export function gelu(x: torch.Tensor, approximate: Approximate = "none"): torch.Tensor {
-  return usesKernel(KERNEL, x) ? torch.fusedGelu(x, { approximate }) : torch.gelu(x, { approximate });
+  return usesKernel(x) ? torch.fusedGelu(x, { approximate }) : torch.gelu(x, { approximate });
 }
 
 export function silu(x: torch.Tensor): torch.Tensor {
-  return usesKernel(KERNEL, x) ? torch.fusedSilu(x) : torch.silu(x);
+  return usesKernel(x) ? torch.fusedSilu(x) : torch.silu(x);
 }
 
 /** GELU(gate) ∘ up, both [N, I] */
 export function geluMul(gate: torch.Tensor, up: torch.Tensor, approximate: Approximate = "none"): torch.Tensor {
-  if (usesKernel(KERNEL, gate)) return torch.geluMul(gate, up, { approximate });
+  if (usesKernel(gate)) return torch.geluMul(gate, up, { approximate });
   return torch.mul(torch.gelu(gate, { approximate }), up);
 }
 
 /** SiLU(gate) ∘ up, both [N, I] */
 export function siluMul(gate: torch.Tensor, up: torch.Tensor): torch.Tensor {
-  return usesKernel(KERNEL, gate) ? torch.siluMul(gate, up) : torch.mul(torch.silu(gate), up);
+  return usesKernel(gate) ? torch.siluMul(gate, up) : torch.mul(torch.silu(gate), up);
 }
 
 const formula = byFormula((state, inputs) => state.replay(inputs), { isCheap: true });
@@ -38,17 +36,16 @@ const geluRuleBy = (read: (call: torch.TapeCall) => ReturnType<typeof calls.gelu
   ...formula,
   tangents(state) {
     const { self: x, approximate } = read(state.call);
-    const [value, tangent] = [state.value(x), state.tangent(x) as torch.Tensor];
-    return usesKernel(KERNEL, value) ? [torch.geluTangent(value, tangent, { approximate })] : formula.tangents(state);
+    const [value, tangent] = [state.value(x), state.tangent(x)!];
+    return usesKernel(value) ? [torch.geluTangent(value, tangent, { approximate })] : formula.tangents(state);
   },
   backward(state) {
     const { self: x, approximate } = read(state.call);
     const [value, tangent, gradient] = [state.value(x), state.tangent(x), state.gradient(0)];
-    if (!tangent || !gradient || !usesKernel(KERNEL, value)) return formula.backward(state);
+    if (!tangent || !gradient || !usesKernel(value)) return formula.backward(state);
     const change = state.change(0) ?? null;
-    const [ofChange, plain] = torch.geluTangentBackward(value, tangent, gradient, change, { approximate });
-    if (state.wantsChange(x)) state.addChange(x, ofChange);
-    if (state.wantsGradient(x)) state.addGradient(x, plain);
+    const found = torch.geluTangentBackward(value, tangent, gradient, change, { approximate });
+    addFound(state, [x], found);
   },
 });
 
@@ -92,10 +89,7 @@ function gatedBackward(state: BackwardState, call: GatedCall, gradient: torch.Te
   const { values, tangents, activation } = gatedOperands(state, call);
   const changes = [gradient, state.change(0) ?? null] as const;
   const found = torch.gatedTangentBackward(...values, ...tangents, ...changes, { activation });
-  for (const [i, id] of [call.gate, call.up].entries()) {
-    if (state.wantsChange(id)) state.addChange(id, found[i] as torch.Tensor);
-    if (state.wantsGradient(id)) state.addGradient(id, found[2 + i] as torch.Tensor);
-  }
+  addFound(state, [call.gate, call.up], found);
 }
 
 function gatedOperands(state: ForwardState, { gate, up, activation }: GatedCall) {

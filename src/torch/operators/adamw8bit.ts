@@ -8,8 +8,6 @@ import type { AdamWNumbers } from "./optimizerStep.js";
 /** Elements that share a scale. */
 export const STATE_BLOCK = 256;
 
-const KERNEL = { isTwiceDifferentiable: true };
-
 type Tensors = readonly torch.Tensor[];
 
 /** A moment of each parameter: `codes` of its shape, and `scales` [blocks]. */
@@ -34,7 +32,7 @@ function dynamicMap(isSigned: boolean): Float32Array {
   const positive = Array.from({ length: 7 }, (_, decade) => {
     const evenly = spaced(2 ** (isSigned ? decade : decade + 1));
     const power = Math.fround(10 ** (decade - 6));
-    return evenly.slice(1).map((end, i) => Math.fround(power * Math.fround((end + (evenly[i] as number)) / 2)));
+    return evenly.slice(1).map((end, i) => Math.fround(power * Math.fround((end + evenly[i]!) / 2)));
   }).flat();
   const values = isSigned ? [...positive, ...positive.map((value) => -value)] : positive;
   return Float32Array.from([0, 1, ...values]).sort();
@@ -57,16 +55,14 @@ export function adamw8bit(tensors: AdamW8bitTensors, step: number, numbers: Adam
   const { parameters, gradients, means, meanSquares } = tensors;
   torch.noGrad(() =>
     torch.scope(() => {
-      if (parameters.every((parameter) => usesKernel(KERNEL, parameter))) {
+      if (parameters.every((parameter) => usesKernel(parameter))) {
         const values = [torch.tensor(CODE_VALUES.signed), torch.tensor(CODE_VALUES.unsigned)] as const;
         const moments = [means.codes, means.scales, meanSquares.codes, meanSquares.scales] as const;
         torch.adamw8bit_(parameters, gradients, ...moments, ...values, step, numbers);
         return;
       }
       for (const [i, parameter] of parameters.entries())
-        torch.scope(() =>
-          stepOne(parameter, gradients[i] as torch.Tensor, [at(means, i), at(meanSquares, i)], step, numbers),
-        );
+        torch.scope(() => stepOne(parameter, gradients[i]!, [at(means, i), at(meanSquares, i)], step, numbers));
     }),
   );
 }
@@ -78,8 +74,8 @@ interface Moment {
 }
 
 const at = ({ codes, scales }: Moments, i: number): Moment => ({
-  codes: codes[i] as torch.Tensor,
-  scales: scales[i] as torch.Tensor,
+  codes: codes[i]!,
+  scales: scales[i]!,
 });
 
 /** The formula. Computes in float32, or in float64 for a float64 parameter. */
@@ -131,6 +127,4 @@ function encode(moment: torch.Tensor, { codes, scales }: Moment, values: Float32
 
 /** Of numbers that are never negative, only 0 is stored as 0: a step divides by their roots. */
 const middlesOf = (values: Float32Array): Float32Array =>
-  values
-    .subarray(1)
-    .map((value, i) => (i === 0 && values[0] === 0 ? 0 : Math.fround(value + (values[i] as number)) / 2));
+  values.subarray(1).map((value, i) => (i === 0 && values[0] === 0 ? 0 : Math.fround(value + values[i]!) / 2));

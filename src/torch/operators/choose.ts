@@ -2,12 +2,6 @@
 import { UsageError } from "../../base/index.js";
 import * as torch from "../index.js";
 
-/** An operator's kernel. */
-interface Kernel {
-  /** Whether its gradients can be differentiated again. */
-  readonly isTwiceDifferentiable: boolean;
-}
-
 /** The dtypes that kernels are compiled for. */
 const KERNEL_DTYPES: ReadonlySet<torch.DType> = new Set(["float64", "float32", "bfloat16"]);
 
@@ -32,9 +26,10 @@ function runsFormulas(): boolean {
  * Whether to use an operator's kernel for `x` and its other operands, which have the same device and dtype. The formula is used if
  * gradients are differentiated twice and the kernel has no second derivative, on devices other than the CPU, for dtypes that kernels are
  * not compiled for, and under `BIDORA_KERNELS=plain`.
+ * @param kernel whether the gradients of the kernel can be differentiated again
  */
-export function usesKernel({ isTwiceDifferentiable }: Kernel, x: torch.Tensor): boolean {
-  if (runsFormulas() || (isTwice && !isTwiceDifferentiable)) return false;
+export function usesKernel(x: torch.Tensor, kernel = { isTwiceDifferentiable: true }): boolean {
+  if (runsFormulas() || (isTwice && !kernel.isTwiceDifferentiable)) return false;
   return x.device === "cpu" && KERNEL_DTYPES.has(x.dtype);
 }
 

@@ -47,7 +47,7 @@ function leavesOf(state: ForwardState, differentiable: (id: torch.TensorId) => b
     const leaf = torch.detach(state.value(id));
     leaves.set(id, differentiable(id) ? leaf.setRequiresGrad(true) : leaf);
   }
-  const of = (chosen: readonly torch.TensorId[]) => chosen.map((id) => leaves.get(id) as torch.Tensor);
+  const of = (chosen: readonly torch.TensorId[]) => chosen.map((id) => leaves.get(id)!);
   const all = state.call.inputs.map((id) => leaves.get(id) ?? state.value(id));
   return { leaves, of, all };
 }
@@ -75,7 +75,7 @@ function inner(
   retainGraph: boolean,
 ): (torch.Tensor | undefined)[] {
   const pairs = products
-    .map((product, i) => [product, state.tangent(moving[i] as torch.TensorId)] as const)
+    .map((product, i) => [product, state.tangent(moving[i]!)] as const)
     .filter((pair): pair is [torch.Tensor, torch.Tensor] => pair[0]?.requiresGrad === true);
   if (pairs.length === 0) return inputs.map(() => undefined);
   return torch.grad(
@@ -116,8 +116,8 @@ function backward(formula: Formula, state: BackwardState): void {
 function weighted(results: readonly torch.Tensor[], weight: (result: number) => torch.Tensor | undefined) {
   const indices = [...results.keys()].filter((i) => results[i]?.requiresGrad && weight(i));
   return {
-    outputs: indices.map((i) => results[i] as torch.Tensor),
-    gradOutputs: indices.map((i) => weight(i) as torch.Tensor),
+    outputs: indices.map((i) => results[i]!),
+    gradOutputs: indices.map((i) => weight(i)!),
   };
 }
 

@@ -12,7 +12,7 @@ export { type RotaryTables, rotaryTables, rotate } from "./attention/rotary.js";
 export { paddedRows, type RowLayout, rowLayout } from "./attention/rows.js";
 export { checkpoint } from "./checkpoint.js";
 export { arithmetic, canRoundInputs, twiceDifferentiable, usesKernel } from "./choose.js";
-export { type DropoutMask, dropout } from "./dropout.js";
+export { type DropoutMask, dropout, type MaskKey, streamOf } from "./dropout.js";
 export {
   type Direction,
   directionBase,
@@ -31,4 +31,3 @@ export { linearCrossEntropy } from "./linear/linearCrossEntropy.js";
 export { addLowRank, afterLinear, type LowRankFactors, lowRankLinear } from "./linear/lowRankLinear.js";
 export { gramOf, orthogonality } from "./linear/orthogonality.js";
 export { dropoutAddNorm, type NormFactors, rowNorm } from "./norms.js";
-export { type MaskKey, streamOf } from "./philox.js";

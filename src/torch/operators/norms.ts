@@ -3,10 +3,9 @@
 import * as calls from "../generated/recordedCalls.js";
 import * as torch from "../index.js";
 import { usesKernel } from "./choose.js";
-import { dropout } from "./dropout.js";
+import { dropout, type MaskKey } from "./dropout.js";
 import { byFormula } from "./formulaRule.js";
-import type { MaskKey } from "./philox.js";
-import { type BackwardState, type ForwardState, ids, type Rule } from "./rule.js";
+import { addFound, type BackwardState, type ForwardState, ids, type Rule } from "./rule.js";
 
 /** A norm's parameters. */
 export interface NormFactors {
@@ -17,18 +16,17 @@ export interface NormFactors {
   readonly isCentered: boolean;
 }
 
-const ROW_NORM_KERNEL = { isTwiceDifferentiable: true };
 const SUM_KERNEL = { isTwiceDifferentiable: false };
 
 /** Normalizes over the last dimension. x: [..., H] → the same */
 export function rowNorm(x: torch.Tensor, factors: NormFactors): torch.Tensor {
   const { weight, bias, epsilon, isCentered } = factors;
-  if (usesKernel(ROW_NORM_KERNEL, x)) return torch.rowNorm(x, weight, bias, epsilon, { centered: isCentered });
+  if (usesKernel(x)) return torch.rowNorm(x, weight, bias, epsilon, { centered: isCentered });
   return normByFormula(x, factors);
 }
 
 function normByFormula(x: torch.Tensor, { weight, bias, epsilon, isCentered }: NormFactors): torch.Tensor {
-  if (isCentered) return torch.layerNorm(x, [x.shape.at(-1) as number], weight, bias, epsilon);
+  if (isCentered) return torch.layerNorm(x, [x.shape.at(-1)!], weight, bias, epsilon);
   const wide = torch.castTo(x, torch.wideDtype(x.dtype));
   const inverse = torch.rsqrt(torch.addScalar(torch.meanDim(torch.square(wide), [-1], true), epsilon));
   return torch.castTo(torch.mul(torch.mul(wide, inverse), torch.castTo(weight, wide.dtype)), x.dtype);
@@ -41,7 +39,7 @@ export function dropoutAddNorm(
   factors: NormFactors,
   mask: (MaskKey & { readonly p: number }) | undefined,
 ): { readonly sum: torch.Tensor; readonly normed: torch.Tensor } {
-  if (!usesKernel(SUM_KERNEL, x)) {
+  if (!usesKernel(x, SUM_KERNEL)) {
     const sum = torch.add(mask ? dropout(x, mask.p, mask) : x, residual);
     return { sum, normed: rowNorm(sum, factors) };
   }
@@ -58,7 +56,7 @@ export const rowNormRule: Rule = {
   tangents(state) {
     const { input, weight, bias, eps, centered } = calls.rowNormCall(state.call);
     if (ids(weight, bias).some(state.tangent)) return rowNormFormula.tangents(state);
-    const tangent = state.tangent(input) as torch.Tensor;
+    const tangent = state.tangent(input)!;
     return [torch.rowNormTangent(state.value(input), state.value(weight), eps, tangent, { centered })];
   },
   backward(state) {
@@ -67,9 +65,7 @@ export const rowNormRule: Rule = {
     if (!gradient || isTrained(state, weight, bias)) return rowNormFormula.backward(state);
     const given = [state.tangent(input) ?? null, gradient, state.change(0) ?? null] as const;
     const operands = [state.value(input), state.value(weight), eps] as const;
-    const [change, plain] = torch.rowNormTangentBackward(...operands, ...given, { centered });
-    if (state.wantsChange(input)) state.addChange(input, change);
-    if (state.wantsGradient(input)) state.addGradient(input, plain);
+    addFound(state, [input], torch.rowNormTangentBackward(...operands, ...given, { centered }));
   },
 };
 
@@ -103,11 +99,7 @@ export const dropoutAddNormRule: Rule = {
     if (!gradient || isTrained(state, weight, bias)) return sumFormula.backward(state);
     const { operands, options } = readSum(state);
     const given = [gradient, state.change(0) ?? null, state.gradient(1) ?? null, state.change(1) ?? null] as const;
-    const found = torch.dropoutAddNormTangentBackward(...operands, ...given, options);
-    for (const [i, id] of [input, residual].entries()) {
-      if (state.wantsChange(id)) state.addChange(id, found[i] as torch.Tensor);
-      if (state.wantsGradient(id)) state.addGradient(id, found[2 + i] as torch.Tensor);
-    }
+    addFound(state, [input, residual], torch.dropoutAddNormTangentBackward(...operands, ...given, options));
   },
 };
 

@@ -2,11 +2,9 @@
 import * as torch from "../index.js";
 import { usesKernel } from "./choose.js";
 
-const KERNEL = { isTwiceDifferentiable: true };
-
 type Tensors = readonly torch.Tensor[];
 
-const servesAll = (tensors: Tensors): boolean => tensors.every((tensor) => usesKernel(KERNEL, tensor));
+const servesAll = (tensors: Tensors): boolean => tensors.every((tensor) => usesKernel(tensor));
 
 /** The norm of all tensors, concatenated to one vector: a float64 scalar. */
 export function totalNorm(tensors: Tensors): torch.Tensor {
@@ -65,5 +63,5 @@ function stepFused({ parameters, gradients, means, meanSquares }: AdamWTensors, 
 
 /** A tensor that was contiguous is its own copy, and copying it to itself does nothing. */
 function copyBack(tensors: Tensors, copies: Tensors): void {
-  for (const [i, tensor] of tensors.entries()) torch.copy_(tensor, copies[i] as torch.Tensor);
+  for (const [i, tensor] of tensors.entries()) torch.copy_(tensor, copies[i]!);
 }

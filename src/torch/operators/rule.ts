@@ -97,6 +97,14 @@ export function ids(...given: readonly (TensorId | undefined)[]): TensorId[] {
   return given.filter((id) => id !== undefined);
 }
 
+/** Adds what a kernel found for inputs, where it is wanted. @param found ġ of each input, then g of each */
+export function addFound(state: BackwardState, inputs: readonly TensorId[], found: readonly Tensor[]): void {
+  for (const [i, id] of inputs.entries()) {
+    if (state.wantsChange(id)) state.addChange(id, found[i]!);
+    if (state.wantsGradient(id)) state.addGradient(id, found[inputs.length + i]!);
+  }
+}
+
 /** Adds g and ġ of the only input of a linear operator whose transpose is `map`. */
 export function backwardThrough(state: BackwardState, input: TensorId, map: (gradient: Tensor) => Tensor): void {
   const [gradient, change] = [state.gradient(0), state.change(0)];

@@ -23,7 +23,7 @@ export const adafactor: Optimizer<DecayOptions> = {
     const rates = { learningRate, weightDecay, steps: state.steps };
     torch.noGrad(() => {
       for (const [i, parameter] of parameters.entries())
-        torch.scope(() => stepOne(parameter, gradients[i] as torch.Tensor, state.memories[i] as Memory, rates));
+        torch.scope(() => stepOne(parameter, gradients[i]!, state.memories[i]!, rates));
     });
   },
 };
@@ -46,7 +46,7 @@ function stepOne(
 /** Updates the running mean squares and returns them; for a matrix, as rows · columns / mean of rows. */
 function varianceOf(gradient: torch.Tensor, memory: Memory, share: number, epsilon: number): torch.Tensor {
   const { row_var, col_var, variance } = memory;
-  if (!row_var || !col_var) return torch.lerp_(variance as torch.Tensor, torch.square(gradient), share);
+  if (!row_var || !col_var) return torch.lerp_(variance!, torch.square(gradient), share);
   torch.lerp_(row_var, meanSquare(gradient, -1), share);
   torch.lerp_(col_var, meanSquare(gradient, -2), share);
   const mean = torch.clampMin(torch.meanDim(row_var, [-2], true), epsilon);
@@ -56,7 +56,7 @@ function varianceOf(gradient: torch.Tensor, memory: Memory, share: number, epsil
 /** Computed from norms, so that the squares of all elements are never in memory. */
 function meanSquare(gradient: torch.Tensor, dim: number): torch.Tensor {
   const squares = torch.square(torch.linalgVectorNorm(gradient, 2, [dim], true));
-  return torch.divScalar(squares, gradient.shape.at(dim) as number);
+  return torch.divScalar(squares, gradient.shape.at(dim)!);
 }
 
 function rootMeanSquare(tensor: torch.Tensor): number {

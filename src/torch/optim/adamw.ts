@@ -1,13 +1,6 @@
 import * as torch from "../index.js";
 import { type AdamWNumbers, adamw as stepTensors } from "../operators/optimizerStep.js";
-import {
-  type DecayOptions,
-  decayIndices,
-  type Optimized,
-  type Optimizer,
-  type OptimizerState,
-  stateTensors,
-} from "./optimizer.js";
+import { type DecayOptions, decayIndices, type Optimizer, type OptimizerState, picked } from "./optimizer.js";
 
 /** AdamW's options, named as the run settings are. */
 export interface AdamWOptions extends DecayOptions {
@@ -23,31 +16,19 @@ export interface AdamWOptions extends DecayOptions {
 export const adamw: Optimizer<AdamWOptions> = {
   uses: ["adamBeta1", "adamBeta2", "adamEpsilon"],
   stateForms: ({ shape, dtype }) => ({ exp_avg: { shape, dtype }, exp_avg_sq: { shape, dtype } }),
-  update: stepAdamW,
+  /** Makes one native call for the tensors with weight decay and one for the others. */
+  update(parameters, gradients, state, learningRate, options) {
+    state.steps += 1;
+    for (const decays of [true, false]) {
+      const chosen = decayIndices(parameters, decays);
+      if (chosen.length === 0) continue;
+      const { memory, ...own } = picked(chosen, parameters, gradients, state);
+      const tensors = { ...own, means: memory("exp_avg"), meanSquares: memory("exp_avg_sq") };
+      stepTensors(tensors, state.steps, adamwNumbers(learningRate, options, decays));
+    }
+  },
   derivative: derivativeOf,
 };
-
-/** Makes one native call for the tensors with weight decay and one for the others. */
-function stepAdamW(
-  parameters: readonly Optimized[],
-  gradients: readonly torch.Tensor[],
-  state: OptimizerState,
-  learningRate: number,
-  options: AdamWOptions,
-): void {
-  state.steps += 1;
-  for (const decays of [true, false]) {
-    const chosen = decayIndices(parameters, decays);
-    if (chosen.length === 0) continue;
-    const tensors = {
-      parameters: chosen.map((i) => (parameters[i] as Optimized).tensor),
-      gradients: chosen.map((i) => gradients[i] as torch.Tensor),
-      means: stateTensors(state, "exp_avg", chosen),
-      meanSquares: stateTensors(state, "exp_avg_sq", chosen),
-    };
-    stepTensors(tensors, state.steps, adamwNumbers(learningRate, options, decays));
-  }
-}
 
 /** The numbers of a step, for tensors with or without weight decay. */
 export function adamwNumbers(learningRate: number, options: AdamWOptions, decays: boolean): AdamWNumbers {
@@ -79,14 +60,14 @@ function derivativeOf(
   return torch.noGrad(() =>
     state.memories.map(({ exp_avg, exp_avg_sq }, i) =>
       torch.scope(() => {
-        const m = torch.divScalar(exp_avg as torch.Tensor, correction1);
-        const root = torch.sqrt(torch.divScalar(exp_avg_sq as torch.Tensor, correction2));
+        const m = torch.divScalar(exp_avg!, correction1);
+        const root = torch.sqrt(torch.divScalar(exp_avg_sq!, correction2));
         const inverse = torch.reciprocal(torch.addScalar(root, epsilon));
         const ofMean = torch.mulScalar(inverse, (1 - beta1) / correction1);
-        const g = torch.mulScalar(gradients[i] as torch.Tensor, (1 - beta2) / correction2);
+        const g = torch.mulScalar(gradients[i]!, (1 - beta2) / correction2);
         const ofRoot = torch.nanToNum(torch.div(g, root), 0, 0, 0);
         const slope = torch.sub(ofMean, torch.mul(torch.mul(m, torch.square(inverse)), ofRoot));
-        return torch.mul(torch.mulScalar(slope, learningRate), v[i] as torch.Tensor);
+        return torch.mul(torch.mulScalar(slope, learningRate), v[i]!);
       }),
     ),
   );

@@ -2,15 +2,7 @@ import * as torch from "../index.js";
 import { STATE_BLOCK, adamw8bit as stepIn8bit } from "../operators/adamw8bit.js";
 import { type AdamWNumbers, adamw as stepInFloat } from "../operators/optimizerStep.js";
 import { type AdamWOptions, adamwNumbers } from "./adamw.js";
-import {
-  decayIndices,
-  type Optimized,
-  type OptimizedForm,
-  type Optimizer,
-  type OptimizerState,
-  type ShapeAndDtype,
-  stateTensors,
-} from "./optimizer.js";
+import { decayIndices, type OptimizedForm, type Optimizer, picked, type ShapeAndDtype } from "./optimizer.js";
 
 /** The state of tensors with fewer elements is in floating point: bitsandbytes' `min_8bit_size`. */
 const MIN_8BIT_SIZE = 4096;
@@ -31,11 +23,13 @@ export const adamw8bit: Optimizer<AdamWOptions> = {
       const isIn8bit = (i: number) => state.memories[i]?.absmax1 !== undefined;
       const few = chosen.filter(isIn8bit);
       const float = chosen.filter((i) => !isIn8bit(i));
-      if (few.length > 0) stepFew(few, parameters, gradients, state, numbers);
-      if (float.length > 0) stepFloat(float, parameters, gradients, state, numbers);
+      if (few.length > 0) stepFew(picked(few, parameters, gradients, state), state.steps, numbers);
+      if (float.length > 0) stepFloat(picked(float, parameters, gradients, state), state.steps, numbers);
     }
   },
 };
+
+type Picked = ReturnType<typeof picked>;
 
 function formsOf({ shape, dtype, isEmbedding = false }: OptimizedForm): Readonly<Record<string, ShapeAndDtype>> {
   const numel = torch.numelOf(shape);
@@ -48,43 +42,21 @@ function formsOf({ shape, dtype, isEmbedding = false }: OptimizedForm): Readonly
   return { state1: codes, state2: codes, absmax1: scales, absmax2: scales };
 }
 
-function stepFew(
-  chosen: readonly number[],
-  parameters: readonly Optimized[],
-  gradients: readonly torch.Tensor[],
-  state: OptimizerState,
-  numbers: AdamWNumbers,
-): void {
-  const tensors = {
-    parameters: chosen.map((i) => (parameters[i] as Optimized).tensor),
-    gradients: chosen.map((i) => gradients[i] as torch.Tensor),
-    means: { codes: stateTensors(state, "state1", chosen), scales: stateTensors(state, "absmax1", chosen) },
-    meanSquares: { codes: stateTensors(state, "state2", chosen), scales: stateTensors(state, "absmax2", chosen) },
-  };
-  stepIn8bit(tensors, state.steps, numbers);
+function stepFew({ memory, ...own }: Picked, step: number, numbers: AdamWNumbers): void {
+  const means = { codes: memory("state1"), scales: memory("absmax1") };
+  const meanSquares = { codes: memory("state2"), scales: memory("absmax2") };
+  stepIn8bit({ ...own, means, meanSquares }, step, numbers);
 }
 
 /** Half-precision parameters are updated in float32, and rounded once. */
-function stepFloat(
-  chosen: readonly number[],
-  parameters: readonly Optimized[],
-  gradients: readonly torch.Tensor[],
-  state: OptimizerState,
-  numbers: AdamWNumbers,
-): void {
+function stepFloat({ parameters, gradients, memory }: Picked, step: number, numbers: AdamWNumbers): void {
   const wide = (tensor: torch.Tensor) => torch.castTo(tensor, torch.wideDtype(tensor.dtype));
   torch.noGrad(() =>
     torch.scope(() => {
-      const own = chosen.map((i) => (parameters[i] as Optimized).tensor);
-      const tensors = {
-        parameters: own.map(wide),
-        gradients: chosen.map((i) => wide(gradients[i] as torch.Tensor)),
-        means: stateTensors(state, "state1", chosen),
-        meanSquares: stateTensors(state, "state2", chosen),
-      };
-      stepInFloat(tensors, state.steps, numbers);
-      for (const [i, stepped] of tensors.parameters.entries())
-        if (stepped !== own[i]) torch.copy_(own[i] as torch.Tensor, stepped);
+      const stepped = parameters.map(wide);
+      const tensors = { parameters: stepped, gradients: gradients.map(wide) };
+      stepInFloat({ ...tensors, means: memory("state1"), meanSquares: memory("state2") }, step, numbers);
+      for (const [i, tensor] of parameters.entries()) if (stepped[i] !== tensor) torch.copy_(tensor, stepped[i]!);
     }),
   );
 }

@@ -1,12 +1,7 @@
-// The optimizers by name; a new one is a file in this folder and an entry in OPTIMIZERS.
-
-import { adafactor } from "./adafactor.js";
-import { type AdamWOptions, adamw } from "./adamw.js";
-import { adamw8bit } from "./adamw8bit.js";
-import type { DecayOptions, Optimizer } from "./optimizer.js";
-import { type SgdOptions, sgd } from "./sgd.js";
-
-export type { AdamWOptions } from "./adamw.js";
+// Optimizers and learning-rate schedules.
+export { adafactor } from "./adafactor.js";
+export { type AdamWOptions, adamw } from "./adamw.js";
+export { adamw8bit } from "./adamw8bit.js";
 export {
   clipGradNorm,
   type DecayOptions,
@@ -23,17 +18,5 @@ export {
   totalNorm,
   warmupSteps,
 } from "./optimizer.js";
-export type { SgdOptions } from "./sgd.js";
-
-export { adafactor, adamw, adamw8bit, sgd };
-
-/** The options of all optimizers, named as the run settings are. */
-export type OptimizerOptions = AdamWOptions & SgdOptions & DecayOptions;
-
-const optimizers = { adamw, adamw8bit, sgd, adafactor };
-
-/** The name of an optimizer. */
-export type OptimizerName = keyof typeof optimizers;
-
-/** Every optimizer by its name. */
-export const OPTIMIZERS: Readonly<Record<OptimizerName, Optimizer<OptimizerOptions>>> = optimizers;
+export { OPTIMIZERS, type OptimizerName, type OptimizerOptions } from "./optimizers.js";
+export { type SgdOptions, sgd } from "./sgd.js";

@@ -81,13 +81,18 @@ export function initState<Options extends DecayOptions>(
   return { steps: 0, memories };
 }
 
-/** One state tensor of each chosen parameter; of all parameters by default. */
-export function stateTensors(
+/** What a step needs of the parameters at these indices: the tensors, their gradients, and their state under a name. */
+export function picked(
+  chosen: readonly number[],
+  parameters: readonly Optimized[],
+  gradients: readonly torch.Tensor[],
   { memories }: OptimizerState,
-  name: string,
-  chosen: Iterable<number> = memories.keys(),
-): torch.Tensor[] {
-  return Array.from(chosen, (i) => memories[i]?.[name] as torch.Tensor);
+) {
+  return {
+    parameters: chosen.map((i) => parameters[i]!.tensor),
+    gradients: chosen.map((i) => gradients[i]!),
+    memory: (name: string) => chosen.map((i) => memories[i]![name]!),
+  };
 }
 
 /** Indices of the parameters that weight decay applies to, or of the others. */

@@ -1,5 +1,5 @@
 import * as torch from "../index.js";
-import { type DecayOptions, decayIndices, type Optimized, type Optimizer, stateTensors } from "./optimizer.js";
+import { type DecayOptions, decayIndices, type Optimized, type Optimizer } from "./optimizer.js";
 
 /** SGD's options, named as the run settings are. */
 export interface SgdOptions extends DecayOptions {
@@ -22,12 +22,13 @@ export const sgd: Optimizer<SgdOptions> = {
         torch.foreachAdd_(tensors, gradients, { alpha: -learningRate });
         return;
       }
-      const buffers = stateTensors(state, "momentum_buffer");
+      const buffers = state.memories.map(({ momentum_buffer }) => momentum_buffer!);
       torch.foreachMulScalar_(buffers, momentum);
       torch.foreachAdd_(buffers, gradients);
-      decayed(parameters, (own, chosen) =>
-        torch.foreachAdd_(stateTensors(state, "momentum_buffer", chosen), own, { alpha: weightDecay }),
-      );
+      decayed(parameters, (own, chosen) => {
+        const ofChosen = chosen.map((i) => buffers[i]!);
+        torch.foreachAdd_(ofChosen, own, { alpha: weightDecay });
+      });
       torch.foreachAdd_(tensors, buffers, { alpha: -learningRate });
     });
   },
@@ -41,6 +42,6 @@ function decayed(
 ): void {
   const chosen = decayIndices(parameters, true);
   if (chosen.length === 0) return;
-  const tensors = chosen.map((i) => (parameters[i] as Optimized).tensor);
+  const tensors = chosen.map((i) => parameters[i]!.tensor);
   change(tensors, chosen);
 }

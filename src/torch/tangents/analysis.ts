@@ -71,7 +71,7 @@ function stepOf(tape: Tape, call: TapeCall, moving: ReadonlySet<TensorId>, wante
     call,
     moves: (id) => id !== undefined && moving.has(id),
     wants: (id) => id !== undefined && wanted.has(id),
-    peek: (id) => tape.tensor(id) as Tensor,
+    peek: (id) => tape.tensor(id)!,
   };
   const isIn = (places: ReadonlySet<TensorId>) => call.results.some((id) => places.has(id));
   return {

@@ -1,5 +1,4 @@
 // Directional derivatives of gradients, from a recorded pass.
-
 export { NoTangent } from "../operators/rule.js";
-export type { Exchange } from "./exchange.js";
 export { type RecordOptions, recordForward, type TangentTape } from "./tangentTape.js";
+export type { Exchange } from "./walk.js";

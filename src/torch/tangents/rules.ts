@@ -11,7 +11,7 @@ import { byFormula, genericRule } from "../operators/formulaRule.js";
 import { directionGainRule, directionNormRule } from "../operators/linear/directionNorm.js";
 import { linearRule, torchLinearRule } from "../operators/linear/linear.js";
 import { linearCrossEntropyRule } from "../operators/linear/linearCrossEntropy.js";
-import { lowRankLinearRule } from "../operators/linear/lowRankTangent.js";
+import { lowRankLinearRule } from "../operators/linear/lowRankLinear.js";
 import { dropoutAddNormRule, rowNormRule } from "../operators/norms.js";
 import type { BackwardState, CallFacts, ForwardState, Rule } from "../operators/rule.js";
 
@@ -66,12 +66,12 @@ const linearMapRule: Rule = {
       const leaves = new Map(state.call.inputs.map((id) => [id, state.zeros(id) ?? torch.detach(state.value(id))]));
       const wanted = [...leaves.keys()].filter((id) => state.wantsChange(id) || state.wantsGradient(id));
       for (const id of wanted) leaves.get(id)?.setRequiresGrad(true);
-      const [result] = state.replay(state.call.inputs.map((id) => leaves.get(id) as torch.Tensor));
+      const [result] = state.replay(state.call.inputs.map((id) => leaves.get(id)!));
       const through = (given: torch.Tensor | undefined, at: torch.TensorId[], add: BackwardState["addChange"]) => {
         if (!given || at.length === 0) return;
-        const inputs = at.map((id) => leaves.get(id) as torch.Tensor);
-        const found = torch.grad([result as torch.Tensor], inputs, { gradOutputs: [given], retainGraph: true });
-        for (const [i, id] of at.entries()) add(id, found[i] as torch.Tensor);
+        const inputs = at.map((id) => leaves.get(id)!);
+        const found = torch.grad([result!], inputs, { gradOutputs: [given], retainGraph: true });
+        for (const [i, id] of at.entries()) add(id, found[i]!);
       };
       through(state.change(0), wanted.filter(state.wantsChange), state.addChange);
       through(state.gradient(0), wanted.filter(state.wantsGradient), state.addGradient);
@@ -99,7 +99,7 @@ const divRule: Rule = {
     const { self: m, other: n } = calls.divCall(state.call);
     const [mDot, nDot, divisor] = [state.tangent(m), state.tangent(n), state.value(n)];
     if (!torch.sameShape(state.value(m).shape, divisor.shape)) return replayed.tangents(state);
-    if (!nDot) return [torch.div(mDot as torch.Tensor, divisor)];
+    if (!nDot) return [torch.div(mDot!, divisor)];
     const lost = torch.mul(torch.div(state.value(m), divisor), nDot);
     return [torch.div(mDot ? torch.sub(mDot, lost) : torch.neg(lost), divisor)];
   },
@@ -121,7 +121,7 @@ const maskedFillRule: Rule = {
   ...replayed,
   tangents(state) {
     const { self: x, mask } = calls.maskedFillCall(state.call);
-    const [tangent, hidden] = [state.tangent(x) as torch.Tensor, state.value(mask)];
+    const [tangent, hidden] = [state.tangent(x)!, state.value(mask)];
     return torch.sameShape(tangent.shape, hidden.shape)
       ? [torch.maskedFill(tangent, hidden, 0)]
       : replayed.tangents(state);

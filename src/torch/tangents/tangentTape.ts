@@ -3,8 +3,7 @@
 import * as torch from "../index.js";
 import type { Nested } from "../operators/rule.js";
 import { analyzeTape, type Like, type TapeAnalysis } from "./analysis.js";
-import type { Exchange } from "./exchange.js";
-import { type PlacedExchange, walk, walkForward } from "./walk.js";
+import { type Exchange, type PlacedExchange, walk, walkForward } from "./walk.js";
 
 /** The tensors that a forward pass is recorded for. */
 export interface RecordOptions {
@@ -97,8 +96,8 @@ function placedOn(tape: torch.Tape, exchange: Exchange | undefined): PlacedExcha
   if (!exchange) return undefined;
   const { own, others } = exchange;
   return {
-    own: tape.find(own) as torch.TensorId,
-    others: others.map((other) => tape.find(other) as torch.TensorId),
+    own: tape.find(own)!,
+    others: others.map((other) => tape.find(other)!),
     tangents: (tangent) => exchange.tangents(tangent),
   };
 }
@@ -154,5 +153,5 @@ const nested: Nested = {
 };
 
 function alongIds(ids: readonly (torch.TensorId | undefined)[], u: readonly torch.Tensor[]) {
-  return new Map(ids.flatMap((id, i) => (id === undefined ? [] : [[id, u[i] as torch.Tensor] as const])));
+  return new Map(ids.flatMap((id, i) => (id === undefined ? [] : [[id, u[i]!] as const])));
 }

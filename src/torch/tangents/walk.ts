@@ -7,6 +7,17 @@ import type { Step, TapeAnalysis } from "./analysis.js";
 type TensorId = torch.TensorId;
 type Tensors = Map<TensorId, torch.Tensor>;
 
+/** Tensors of other processes that a pass reads beside this process's: each process knows only the tangent of its own. */
+export interface Exchange {
+  readonly own: torch.Tensor;
+  readonly others: readonly torch.Tensor[];
+  /**
+   * The tangents of `others`, in exchange for that of `own`.
+   * @param own undefined for zero
+   */
+  tangents(own: torch.Tensor | undefined): readonly torch.Tensor[];
+}
+
 /** An exchange by the places of its tensors on the tape. */
 export interface PlacedExchange {
   readonly own: TensorId;
@@ -114,7 +125,7 @@ class Walker {
     if (!call.results.some((id) => recomputed.has(id))) return;
     const results = torch.scope(() => this.#replay(call));
     for (const [i, id] of call.results.entries()) {
-      if (recomputed.has(id)) this.#values.set(id, results[i] as torch.Tensor);
+      if (recomputed.has(id)) this.#values.set(id, results[i]!);
       else results[i]?.dispose();
     }
   }
@@ -140,7 +151,7 @@ class Walker {
     const { exchange } = this.given;
     if (!exchange || !call.results.includes(exchange.own)) return;
     const found = torch.scope(() => exchange.tangents(this.#tangents.get(exchange.own)));
-    for (const [i, id] of exchange.others.entries()) this.#tangents.set(id, found[i] as torch.Tensor);
+    for (const [i, id] of exchange.others.entries()) this.#tangents.set(id, found[i]!);
   }
 
   #backward(step: Step): void {
@@ -148,9 +159,9 @@ class Walker {
     const isLeaf = (id: TensorId) => wanted.has(id);
     const state: BackwardState = {
       ...this.#forwardState(step),
-      gradient: (result) => this.#gradient(step.call.results[result] as TensorId),
+      gradient: (result) => this.#gradient(step.call.results[result]!),
       zeros: (id) => this.#zeros(id),
-      change: (result) => this.#changes.get(step.call.results[result] as TensorId),
+      change: (result) => this.#changes.get(step.call.results[result]!),
       wantsGradient: (id) => step.wants(id) && !isLeaf(id) && !this.given.gradients.has(id),
       wantsChange: step.wants,
       addGradient: (id, gradient) => add(this.#gradients, id, gradient),

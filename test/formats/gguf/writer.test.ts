@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { WritableType } from "../../../src/formats/gguf/elements.js";
 import { openGguf } from "../../../src/formats/gguf/file.js";
-import type { WritableType } from "../../../src/formats/gguf/quantize.js";
 import type { GgufValue } from "../../../src/formats/gguf/types.js";
 import { type GgufEntry, writeGguf } from "../../../src/formats/gguf/writer.js";
 import { openSafetensors } from "../../../src/formats/safetensors/safetensors.js";

@@ -1,7 +1,8 @@
 // The native addon's functions, called with anything: they may throw whatever they like, but not end the process.
 import fc from "fast-check";
 import { ones, scope } from "../../../src/torch/index.js";
-import { type Native, native } from "../../../src/torch/native/native.js";
+import type { Native } from "../../../src/torch/native/interface.js";
+import { native } from "../../../src/torch/native/native.js";
 import { type Input, target } from "../target.js";
 
 /** Those that are left out: they change the whole process or open what their callers close, and these check what they get. */

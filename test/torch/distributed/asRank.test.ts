@@ -1,7 +1,7 @@
 // A rank that ends before the others do.
 import { expect, test, vi } from "vitest";
-import { asRank } from "../../../src/torch/distributed/asRank.js";
-import { ALONE, type Ranks } from "../../../src/torch/distributed/processGroup.js";
+import { asRank } from "../../../src/torch/distributed/failures.js";
+import { ALONE, type Ranks } from "../../../src/torch/distributed/ranks.js";
 
 test("that was interrupted does not wait for rank 0 to print its error", async () => {
   vi.stubEnv("BIDORA_LAUNCHED", "here");

@@ -11,7 +11,7 @@ import {
 } from "../../../src/models/nn/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { twiceDifferentiable } from "../../../src/torch/operators/choose.js";
-import { streamOf } from "../../../src/torch/operators/philox.js";
+import { streamOf } from "../../../src/torch/operators/dropout.js";
 import { precise } from "../../support/precise.js";
 import { differentiable } from "../operators/passes.js";
 import { expectSameBits } from "../sameBits.js";

@@ -9,7 +9,7 @@ import {
   SeededMasks,
 } from "../../../src/models/nn/index.js";
 import * as torch from "../../../src/torch/index.js";
-import { streamOf } from "../../../src/torch/operators/philox.js";
+import { streamOf } from "../../../src/torch/operators/dropout.js";
 import { ReplayableMasks } from "../../../src/training/loop/masks.js";
 import { differentiable } from "../operators/passes.js";
 import { expectSameBits } from "../sameBits.js";

@@ -1,7 +1,8 @@
 // Whatever operands come, an operator of ours raises an error or gives the right value; none ends the process.
 import { describe, expect, test } from "vitest";
 import * as torch from "../../../src/torch/index.js";
-import { type Handle, native } from "../../../src/torch/native/native.js";
+import type { Handle } from "../../../src/torch/native/interface.js";
+import { native } from "../../../src/torch/native/native.js";
 import { CODE_VALUES, STATE_BLOCK } from "../../../src/torch/operators/adamw8bit.js";
 
 const OURS = torch.OPERATORS.flatMap((name, number) => (name.startsWith("bidora::") ? [{ name, number }] : []));

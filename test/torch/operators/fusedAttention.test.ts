@@ -4,12 +4,13 @@ import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type * as Operators from "../../../src/torch/generated/operators.js";
 import * as torch from "../../../src/torch/index.js";
 import { attentionCached } from "../../../src/torch/operators/attention/attentionCached.js";
-import { attendOnDevice, isRight } from "../../../src/torch/operators/attention/deviceAttention.js";
 import {
+  attendOnDevice,
   efficient,
   efficientAttentionRule,
   flash,
   flashAttentionRule,
+  isRight,
 } from "../../../src/torch/operators/attention/fusedAttention.js";
 import {
   type AttentionLimits,

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readConfig } from "../../../src/formats/checkpoint.js";
-import { packedParts } from "../../../src/formats/packedTensor.js";
+import { packedParts } from "../../../src/formats/weights.js";
 import type { SavedAdapter } from "../../../src/models/adapters/index.js";
 import type { AdapterMetadata } from "../../../src/models/adapters/metadata.js";
 import { loadModel, matrixFormats } from "../../../src/models/index.js";

@@ -1,13 +1,21 @@
 // From a Hugging Face tokenizer to the metadata of a GGUF file.
 
 import { isJsonObject, type JsonObject } from "../../../base/records/index.js";
+import { stepsOf } from "../../../text/index.js";
 import { flag, type GgufPair, numbers, text, texts } from "../metadata.js";
 import { ggufError } from "../types.js";
 import { splittingName, splittingNames } from "./preTokenizers.js";
 import { mergesOf } from "./tokenizer.js";
-import { rolePairs, type TokenizerParts } from "./tokenizerParts.js";
 import { unigram } from "./unigram.js";
-import { idsByText, KINDS, type Token, vocabulary, vocabularyTokens } from "./vocabulary.js";
+import {
+  idsByText,
+  KINDS,
+  rolePairs,
+  type Token,
+  type TokenizerParts,
+  vocabulary,
+  vocabularyTokens,
+} from "./vocabulary.js";
 import { wordPieceMetadata } from "./wordPiece.js";
 
 /**
@@ -129,12 +137,7 @@ const pieces = (model: JsonObject) => ({
 
 /** Whether a space is added before the text; undefined for a tokenizer that is not SentencePiece's. */
 function spacePrefix({ normalizer, pre_tokenizer: preTokenizer }: JsonObject): boolean | undefined {
-  const steps = (step: unknown): JsonObject[] => {
-    if (!isJsonObject(step as never)) return [];
-    const { normalizers } = step as JsonObject;
-    return Array.isArray(normalizers) ? normalizers.filter(isJsonObject) : [step as JsonObject];
-  };
-  const names = steps(normalizer)
+  const names = stepsOf(normalizer, "normalizers")
     .map(({ type }) => type)
     .join();
   const pre = isJsonObject(preTokenizer) ? preTokenizer : undefined;

@@ -1,10 +1,10 @@
 // A Unigram tokenizer in the metadata of a GGUF file.
 
-import { isJsonObject, type JsonObject, type JsonValue } from "../../../base/records/index.js";
+import { isJsonObject, type JsonObject } from "../../../base/records/index.js";
+import { stepsOf } from "../../../text/index.js";
 import { bytes, flag, type GgufPair, numbers, text } from "../metadata.js";
 import { ggufError } from "../types.js";
-import type { TokenizerParts } from "./tokenizerParts.js";
-import { KINDS, type Token, vocabulary, vocabularyTokens } from "./vocabulary.js";
+import { KINDS, type Token, type TokenizerParts, vocabulary, vocabularyTokens } from "./vocabulary.js";
 
 /** The score of ids without a token, as llama.cpp's converter writes it. */
 const UNUSED_SCORE = -10000;
@@ -72,13 +72,6 @@ function charsmapOf({ normalizer, pre_tokenizer: preTokenizer }: JsonObject): Bu
   const splits = before.length === 1 && before[0]?.type === "WhitespaceSplit";
   const isClean = splits ? more.length === 0 : before.length === 0 && cleansSpaces(more);
   return isClean && isMetaspace(last) ? Buffer.from(charsmap, "base64") : undefined;
-}
-
-/** Steps of a normalizer or pre-tokenizer, which may be a sequence. */
-function stepsOf(step: JsonValue | undefined, key: string): JsonObject[] {
-  if (!isJsonObject(step)) return [];
-  const inner = step[key];
-  return step.type === "Sequence" && Array.isArray(inner) ? inner.filter(isJsonObject) : [step];
 }
 
 /** Whether no space is left at the end, and no two in a row, as transformers converts SentencePiece's models. */

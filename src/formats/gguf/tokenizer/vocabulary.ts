@@ -1,8 +1,44 @@
-// The tokens of a Hugging Face tokenizer, as GGUF files list them.
+// A Hugging Face tokenizer as a GGUF file describes it: the roles of its tokens, and the list of all.
 
 import { isJsonObject, type JsonObject } from "../../../base/records/index.js";
-import { type GgufPair, integers, texts } from "../metadata.js";
+import { addedTokensOf } from "../../../text/index.js";
+import { count, type GgufPair, integers, texts } from "../metadata.js";
 import { ggufError } from "../types.js";
+
+/** llama.cpp's names for the roles of tokens, by role; one is misspelled. */
+const ROLE_KEYS = {
+  bos: "bos",
+  eos: "eos",
+  eot: "eot",
+  unknown: "unknown",
+  separator: "seperator",
+  padding: "padding",
+  mask: "mask",
+} as const;
+type Role = keyof typeof ROLE_KEYS;
+
+/** A Hugging Face tokenizer as its files describe it. */
+export interface TokenizerParts {
+  /** Its path, for messages. */
+  readonly path: string;
+  /** The content of `tokenizer.json`. */
+  readonly json: JsonObject;
+  /** Token ids by role. */
+  readonly roles: Readonly<Partial<Record<Role, number>>>;
+  /** Whether it adds a start or an end token. */
+  readonly addsBos: boolean;
+  readonly addsEos: boolean;
+  /** Whether texts are lowercased before they are tokenized, whatever the tokenizer does. */
+  readonly lowercases: boolean;
+  readonly chatTemplate: string | undefined;
+}
+
+/** The metadata that name the tokens with a role. */
+export const rolePairs = ({ roles }: TokenizerParts): GgufPair[] =>
+  (Object.keys(ROLE_KEYS) as Role[]).flatMap((role): GgufPair[] => {
+    const id = roles[role];
+    return id === undefined ? [] : [[`tokenizer.ggml.${ROLE_KEYS[role]}_token_id`, count(id)]];
+  });
 
 /** llama.cpp's token types. */
 export const KINDS = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
@@ -35,7 +71,7 @@ export function vocabularyTokens(path: string, tokenizer: JsonObject, size: numb
     else throw ggufError(path, `token ${JSON.stringify(token.text)} has id ${id}, but there are ${size} embeddings.`);
   };
   for (const [text, id] of entries.model) put(id, entries.token(text));
-  for (const added of addedTokens(tokenizer)) {
+  for (const added of addedTokensOf(tokenizer)) {
     const token = addedToken(path, added, entries);
     if (found[added.id as number]?.kind !== KINDS.unknown) put(added.id, token);
   }
@@ -53,10 +89,6 @@ export const vocabulary = (tokens: readonly Token[]): GgufPair[] => [
   ["tokenizer.ggml.tokens", texts(tokens.map((token) => token.text))],
   ["tokenizer.ggml.token_type", integers(tokens.map((token) => token.kind))],
 ];
-
-function addedTokens({ added_tokens: added }: JsonObject): JsonObject[] {
-  return Array.isArray(added) ? added.filter(isJsonObject) : [];
-}
 
 /** Names of special tokens that are not always marked as special. */
 const LOOKS_SPECIAL = /^<\|.*\|>$|^<｜.*｜>$|^<unused\d+>$/s;

@@ -3,8 +3,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../../base/records/index.js";
 import { flag, type GgufPair, text } from "../metadata.js";
 import { ggufError } from "../types.js";
-import type { TokenizerParts } from "./tokenizerParts.js";
-import { idsByText, KINDS, type Token, vocabulary, vocabularyTokens } from "./vocabulary.js";
+import { idsByText, KINDS, type Token, type TokenizerParts, vocabulary, vocabularyTokens } from "./vocabulary.js";
 
 /** Starts a token within a word, as WordPiece writes it. */
 const WITHIN = "##";
@@ -12,7 +11,7 @@ const WITHIN = "##";
 const AT_START = "▁";
 
 /** How a text becomes words: BERT's normalizer. */
-export interface WordSettings {
+interface WordSettings {
   readonly lowercases: boolean;
   readonly stripsAccents: boolean;
 }

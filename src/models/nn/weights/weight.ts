@@ -87,9 +87,6 @@ export class DenseWeight implements Weight {
   }
 }
 
-/** The kernels of products, which decode the weight. */
-const PRODUCTS = { isTwiceDifferentiable: true };
-
 /**
  * A frozen matrix in a quantization format. Its values are the decoded ones, rounded to the weight's dtype. Products decode them piece by
  * piece; other operators decode the whole matrix for a moment.
@@ -137,7 +134,7 @@ export class PackedWeight implements Weight {
 
   operand(dtype: torch.DType): torch.Tensor | undefined {
     const isHeld = dtype === this.dtype && dtype === this.#operand.dtype;
-    return isHeld && usesKernel(PRODUCTS, this.#operand) ? this.#operand : undefined;
+    return isHeld && usesKernel(this.#operand) ? this.#operand : undefined;
   }
 
   use<T extends torch.Tensor | readonly torch.Tensor[]>(body: (values: torch.Tensor) => T, dtype = this.dtype): T {

@@ -4,8 +4,8 @@
 import * as calls from "../../generated/recordedCalls.js";
 import * as torch from "../../index.js";
 import { usesKernel } from "../choose.js";
-import { type BackwardState, type CallFacts, type ForwardState, ids, type Rule } from "../rule.js";
-import { attendOnDevice } from "./deviceAttention.js";
+import { addFound, type BackwardState, type CallFacts, type ForwardState, ids, type Rule } from "../rule.js";
+import { attendOnDevice } from "./fusedAttention.js";
 import type { AttentionOptions } from "./plainAttention.js";
 
 const KERNEL = { isTwiceDifferentiable: false };
@@ -14,7 +14,7 @@ const KERNEL = { isTwiceDifferentiable: false };
 export function attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: AttentionOptions): torch.Tensor {
   const { layout, keyLayout, heads, kvHeads, scale, limits, dropout, scores } = options;
   const mask = dropout?.mask;
-  if (scores || mask instanceof torch.Tensor || !usesKernel(KERNEL, q)) return attendOnDevice(q, k, v, options);
+  if (scores || mask instanceof torch.Tensor || !usesKernel(q, KERNEL)) return attendOnDevice(q, k, v, options);
   const rest = { ...limits, ...(mask && { p: dropout.p, ...mask }) };
   return torch.attention(q, k, v, layout.cuSeqlens, keyLayout.cuSeqlens, heads, kvHeads, scale, rest);
 }
@@ -43,10 +43,7 @@ function backward(state: BackwardState, gradient: torch.Tensor): void {
   const { values, tangents, others, options } = read(state);
   const given = [gradient, state.change(0) ?? null] as const;
   const found = torch.attentionTangentBackward(...values, ...tangents, ...given, ...others, options);
-  for (const [i, id] of operands(state).entries()) {
-    if (state.wantsChange(id)) state.addChange(id, found[i] as torch.Tensor);
-    if (state.wantsGradient(id)) state.addGradient(id, found[3 + i] as torch.Tensor);
-  }
+  addFound(state, operands(state), found);
 }
 
 function read(state: ForwardState) {

@@ -3,8 +3,7 @@
 // has consecutive rows.
 import * as torch from "../../index.js";
 import { usesKernel } from "../choose.js";
-import { decodeRows, encodeInt8Rows } from "../linear/int8Rows.js";
-import { attendOnDevice } from "./deviceAttention.js";
+import { attendOnDevice } from "./fusedAttention.js";
 import type { AttentionOptions } from "./plainAttention.js";
 import { type RowLayout, rowLayout } from "./rows.js";
 
@@ -36,9 +35,6 @@ interface CachedAttentionOptions extends Pick<AttentionOptions, "heads" | "kvHea
   readonly before: number | undefined;
 }
 
-/** The kernel throws if an operand requires a gradient. */
-const KERNEL = { isTwiceDifferentiable: true };
-
 /**
  * Causal attention. A sequence's last query has the position of its last key.
  * @param q [N, H·D]
@@ -47,7 +43,7 @@ const KERNEL = { isTwiceDifferentiable: true };
 export function attentionCached(q: torch.Tensor, cached: CachedRows, options: CachedAttentionOptions): torch.Tensor {
   const { heads, kvHeads, layout, before, scale } = options;
   const { keys, values, startsTensor, lengthsTensor } = cached;
-  if (usesKernel(KERNEL, q)) {
+  if (usesKernel(q)) {
     const scales = { keyScales: keys.scales ?? null, valueScales: values.scales ?? null };
     const rest = { scale: scale ?? null, before: before ?? null, ...scales };
     const spans = [layout.cuSeqlens, startsTensor, lengthsTensor] as const;
@@ -61,7 +57,7 @@ export function attentionCached(q: torch.Tensor, cached: CachedRows, options: Ca
     layout,
     keyLayout: rowLayout(cached.lengths, q.device),
     limits: { before: before ?? null, after: 0 },
-    scale: scale ?? 1 / Math.sqrt((q.shape[1] as number) / heads),
+    scale: scale ?? 1 / Math.sqrt(q.shape[1]! / heads),
   });
 }
 
@@ -82,19 +78,45 @@ export function writeRows(
   { lengths, cuSeqlens }: Pick<RowLayout, "lengths" | "cuSeqlens">,
   { starts, startsTensor }: Pick<CachedSpans, "starts" | "startsTensor">,
 ): void {
-  if (usesKernel(KERNEL, given)) {
+  if (usesKernel(given)) {
     if (scales) torch.writeRowsInt8_(rows, scales, given, cuSeqlens, startsTensor);
     else torch.writeRows_(rows, given, cuSeqlens, startsTensor);
     return;
   }
   const indices = rowIndices({ starts, lengths }, rows.device);
-  const encoded = scales && encodeInt8Rows(given, scales.shape[1] as number);
+  const encoded = scales && encodeInt8Rows(given, scales.shape[1]!);
   torch.indexCopy_(rows, 0, indices, encoded?.codes ?? given);
   if (scales && encoded) torch.indexCopy_(scales, 0, indices, encoded.scales);
 }
 
 /** [rows of all sequences] int64 */
 function rowIndices({ starts, lengths }: Pick<CachedSpans, "starts" | "lengths">, device: string): torch.Tensor {
-  const indices = lengths.flatMap((length, i) => Array.from({ length }, (_, k) => (starts[i] as number) + k));
+  const indices = lengths.flatMap((length, i) => Array.from({ length }, (_, k) => starts[i]! + k));
   return torch.tensor(indices, [indices.length], "int64", device);
+}
+
+/** Rows in int8, code · scale, with a scale for each row and head, its largest magnitude / 127: codes [N, W] int8 and scales [N, G] float32. */
+interface Int8Rows {
+  readonly codes: torch.Tensor;
+  readonly scales: torch.Tensor;
+}
+
+const MOST_CODE = 127;
+/** A head whose numbers are all smaller is 0. */
+const LEAST_MAGNITUDE = 1e-30;
+
+/** Rounds rows [N, W]. Where a head's numbers are not all finite, none that is decoded is. */
+function encodeInt8Rows(rows: torch.Tensor, heads: number): Int8Rows {
+  const split = torch.castTo(torch.reshape(rows, [rows.shape[0]!, heads, -1]), "float32");
+  const largest = torch.amax(torch.abs(split), [-1], true);
+  const isSmall = torch.ltScalar(largest, LEAST_MAGNITUDE);
+  const scales = torch.maskedFill(torch.divScalar(largest, MOST_CODE), isSmall, 0);
+  const codes = torch.round(torch.maskedFill(torch.div(split, scales), isSmall, 0));
+  return { codes: torch.reshape(torch.to(codes, "int8"), rows.shape), scales: torch.squeeze(scales, -1) };
+}
+
+/** @returns [N, W] */
+function decodeRows({ codes, scales }: Int8Rows, dtype: torch.DType): torch.Tensor {
+  const split = torch.castTo(torch.reshape(codes, [...scales.shape, -1]), "float32");
+  return torch.castTo(torch.reshape(torch.mul(split, torch.unsqueeze(scales, -1)), codes.shape), dtype);
 }

@@ -2,8 +2,7 @@
 // Shapes: H heads, G key heads, head size D; a padded group has R rows with up to Lq queries and Lk keys.
 import * as torch from "../../index.js";
 import { usesKernel } from "../choose.js";
-import type { DropoutMask } from "../dropout.js";
-import { type MaskKey, maskOf, philox, rowsBefore } from "../philox.js";
+import { type DropoutMask, type MaskKey, maskOf, philox, rowsBefore } from "../dropout.js";
 import { groupRows, type PaddedGroup, padRows, type RowLayout, toFlat, toRows } from "./rows.js";
 
 /** How many keys before and after its own position a query attends to; null for no limit. */
@@ -51,7 +50,7 @@ export function attendByFormula(
   const queries = padRows(layout, rows);
   const keys = keyLayout === layout ? queries : padRows(keyLayout, rows);
   const mixed = queries.groups.map((group, i) => {
-    const groups = { queries: group, keys: keys.groups[i] as PaddedGroup };
+    const groups = { queries: group, keys: keys.groups[i]! };
     const spread = (x: torch.Tensor) => shareHeads(toHeads(toRows(x, groups.keys), kvHeads), heads / kvHeads);
     const split = [toHeads(toRows(q, group), heads), spread(k), spread(v)] as const;
     return fromHeads(attendGroup(...split, groups, options));
@@ -109,13 +108,11 @@ function hiddenKeys(groups: Groups, { before, after }: AttentionLimits, device: 
 
 /** The distance from each key to each query, where a row's last query has the position of its last key: [R, 1, Lq, Lk] int64. */
 function distances({ queries, keys }: Groups, device: string): torch.Tensor {
-  const shifts = keys.lengths.map((length, row) => length - (queries.lengths[row] as number));
+  const shifts = keys.lengths.map((length, row) => length - queries.lengths[row]!);
   const shift = torch.tensor(shifts, [shifts.length, 1, 1, 1], "int64", device);
   const query = torch.view(torch.arange(queries.longest, { dtype: "int64", device }), [queries.longest, 1]);
   return torch.sub(torch.add(query, shift), torch.arange(keys.longest, { dtype: "int64", device }));
 }
-
-const MASK_KERNEL = { isTwiceDifferentiable: true };
 
 /** [R, H, Lq, Lk]: a group's part of the mask. */
 function dropoutMask(
@@ -127,7 +124,7 @@ function dropoutMask(
   const { queries, keys } = groups;
   const { rows } = queries;
   if (!(mask instanceof torch.Tensor)) {
-    return usesKernel(MASK_KERNEL, like)
+    return usesKernel(like)
       ? torch.attentionMask(like, rows, queries.lengths, keys.lengths, heads, p, mask.seed, mask.stream)
       : torch.noGrad(() => maskByFormula(like, groups, heads, p, mask));
   }

@@ -33,8 +33,6 @@ export function rotaryTables(
   return { cos: table(torch.cos(both)), sin: table(torch.sin(both)) };
 }
 
-const KERNEL = { isTwiceDifferentiable: true };
-
 /** Rotates each head's first R elements by its token's angles. x: [N, H·D] → the same */
 export function rotate(
   x: torch.Tensor,
@@ -42,13 +40,13 @@ export function rotate(
   heads: number,
   options: { readonly transposed?: boolean } = {},
 ): torch.Tensor {
-  if (usesKernel(KERNEL, x)) return torch.rotary(x, cos, sin, heads, options);
+  if (usesKernel(x)) return torch.rotary(x, cos, sin, heads, options);
   return rotateByFormula(x, { cos, sin }, heads, options.transposed ?? false);
 }
 
 function rotateByFormula(x: torch.Tensor, { cos, sin }: RotaryTables, heads: number, isTransposed: boolean) {
   const [tokens, width] = x.shape as [number, number];
-  const [size, rotated, wide] = [width / heads, cos.shape[1] as number, torch.wideDtype(x.dtype)];
+  const [size, rotated, wide] = [width / heads, cos.shape[1]!, torch.wideDtype(x.dtype)];
   const table = (of: torch.Tensor) => torch.unsqueeze(torch.castTo(torch.castTo(of, x.dtype), wide), 1); // N,1,R
   const perHead = torch.reshape(x, [tokens, heads, size]);
   const part = torch.castTo(torch.narrow(perHead, 2, 0, rotated), wide);
@@ -61,7 +59,7 @@ function rotateByFormula(x: torch.Tensor, { cos, sin }: RotaryTables, heads: num
 
 /** (a, b) → (−b, a), halves of the last dimension. Its transpose is its negative. */
 function swapped(x: torch.Tensor): torch.Tensor {
-  const half = (x.shape[2] as number) / 2;
+  const half = x.shape[2]! / 2;
   const [a, b] = [torch.narrow(x, 2, 0, half), torch.narrow(x, 2, half, half)];
   return torch.cat([torch.neg(b), a], 2);
 }

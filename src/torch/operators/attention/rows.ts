@@ -52,15 +52,15 @@ const LEAST_FILLED = 0.75;
 export function padRows({ lengths, first }: RowLayout, groupedRows: readonly (readonly number[])[]): PaddedRows {
   const offsets = rowOffsets(lengths);
   const { device } = first;
-  const scatter = new Int32Array(offsets.at(-1) as number);
+  const scatter = new Int32Array(offsets.at(-1)!);
   let placed = 0;
   const groups = groupedRows.map((rows) => {
-    const ofRows = rows.map((row) => lengths[row] as number);
+    const ofRows = rows.map((row) => lengths[row]!);
     const longest = ofRows.reduce((a, b) => Math.max(a, b));
     const gather = new Int32Array(rows.length * longest);
     for (const [r, row] of rows.entries()) {
-      const start = offsets[row] as number;
-      const length = ofRows[r] as number;
+      const start = offsets[row]!;
+      const length = ofRows[r]!;
       for (let i = 0; i < longest; i++) {
         gather[r * longest + i] = start + Math.min(i, length - 1);
         if (i < length) scatter[start + i] = placed + r * longest + i;
@@ -83,7 +83,7 @@ export function padRows({ lengths, first }: RowLayout, groupedRows: readonly (re
  * and among groups.
  */
 export function groupRows(lengths: readonly number[]): number[][] {
-  const length = (row: number | undefined) => lengths[row as number] as number;
+  const length = (row: number | undefined) => lengths[row!]!;
   const sorted = Array.from(lengths.keys()).sort((a, b) => length(b) - length(a) || a - b);
   const groups: number[][] = [];
   for (const row of sorted) {
@@ -109,7 +109,7 @@ function presence(lengths: readonly number[], longest: number, device: string): 
 /** [N, D] → [R, L, D]; padding has arbitrary values and must be masked. */
 export function toRows(flat: torch.Tensor, { gather, rows, longest }: PaddedGroup): torch.Tensor {
   const picked = gather ? torch.indexSelect(flat, 0, gather) : flat;
-  return torch.reshape(picked, [rows.length, longest, flat.shape[1] as number]);
+  return torch.reshape(picked, [rows.length, longest, flat.shape[1]!]);
 }
 
 /** All rows in order, padded to the longest. [N, D] → [B, L, D], and a mask of real tokens, [B, L] bool, undefined without padding. */
@@ -123,7 +123,7 @@ export function paddedRows(
 
 /** Each group's [R, L, D] → [N, D], without padding. */
 export function toFlat(groups: readonly torch.Tensor[], { scatter }: PaddedRows): torch.Tensor {
-  const flat = groups.map((rows) => torch.reshape(rows, [-1, rows.shape[2] as number]));
-  const all = flat.length === 1 ? (flat[0] as torch.Tensor) : torch.cat(flat, 0);
+  const flat = groups.map((rows) => torch.reshape(rows, [-1, rows.shape[2]!]));
+  const all = flat.length === 1 ? flat[0]! : torch.cat(flat, 0);
   return scatter ? torch.indexSelect(all, 0, scatter) : all;
 }

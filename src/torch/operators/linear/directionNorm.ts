@@ -49,7 +49,7 @@ const KERNEL = { isTwiceDifferentiable: false };
 
 /** ‖V‖ along the axis: [out] or [in], in the dtype of A. */
 export function directionNorm(direction: Direction, axis: MagnitudeAxis): torch.Tensor {
-  if (axis === "in" || !usesKernel(KERNEL, direction.weight)) return directionNormByFormula(direction, axis);
+  if (axis === "in" || !usesKernel(direction.weight, KERNEL)) return directionNormByFormula(direction, axis);
   const { weight, squaredBase, a, b, scale } = direction;
   return torch.directionNorm(weight, squaredBase, a, b, scale, CANCELLATION, SMALLEST);
 }
@@ -57,7 +57,7 @@ export function directionNorm(direction: Direction, axis: MagnitudeAxis): torch.
 /** m / ‖V‖ along the axis "out". */
 export function directionGain(direction: Direction, magnitude: torch.Tensor, normGradient: NormGradient): torch.Tensor {
   const constantNorm = normGradient === "detached";
-  if (!usesKernel(KERNEL, direction.weight)) {
+  if (!usesKernel(direction.weight, KERNEL)) {
     const compute = () => directionNormByFormula(direction, "out");
     return gainOf(magnitude, constantNorm ? torch.noGrad(compute) : compute());
   }
@@ -154,7 +154,7 @@ function normTangent(state: ForwardState, call: NormCall, norm: torch.Tensor): t
 const gainFormula = byFormula((state, [weight, squaredBase, a, b, magnitude]) => {
   const { scale, constantNorm } = calls.directionGainCall(state.call);
   const compute = () => directionNormByFormula({ weight, squaredBase, a, b, scale } as Direction, "out");
-  return [gainOf(magnitude as torch.Tensor, constantNorm ? torch.noGrad(compute) : compute())];
+  return [gainOf(magnitude!, constantNorm ? torch.noGrad(compute) : compute())];
 });
 
 /** Uses the formula if the gradients of A or B are wanted. */

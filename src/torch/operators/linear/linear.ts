@@ -13,12 +13,9 @@ export interface LinearOperands {
   readonly packed?: torch.Tensor | null;
 }
 
-/** The kernel's backward pass is another such product. */
-const KERNEL = { isTwiceDifferentiable: true };
-
-/** @returns [..., out] */
+/** The kernel's backward pass is another such product. @returns [..., out] */
 export function linear(x: torch.Tensor, { weight, bias, packed = null }: LinearOperands): torch.Tensor {
-  return usesKernel(KERNEL, x) ? torch.fastLinear(x, weight, bias, { packed }) : torch.linear(x, weight, bias);
+  return usesKernel(x) ? torch.fastLinear(x, weight, bias, { packed }) : torch.linear(x, weight, bias);
 }
 
 /**
@@ -32,13 +29,13 @@ export function linears(
   weights: readonly torch.Tensor[],
   biases: readonly torch.Tensor[],
 ): readonly torch.Tensor[] {
-  if (usesKernel(KERNEL, x)) return torch.fastLinears(x, weights, biases);
+  if (usesKernel(x)) return torch.fastLinears(x, weights, biases);
   return weights.map((weight, i) => torch.linear(x, weight, biases[i] ?? null));
 }
 
 /** g·W. gradient: [..., out] → [..., in] */
 export function linearInputGradient(gradient: torch.Tensor, weight: torch.Tensor): torch.Tensor {
-  return usesKernel(KERNEL, gradient) ? torch.linearInputGradient(gradient, weight) : torch.matmul(gradient, weight);
+  return usesKernel(gradient) ? torch.linearInputGradient(gradient, weight) : torch.matmul(gradient, weight);
 }
 
 interface LinearCall {
@@ -118,5 +115,5 @@ export function biasBackward(state: BackwardState, bias: torch.TensorId): void {
 
 /** [..., n] → [N, n] */
 function rows(x: torch.Tensor): torch.Tensor {
-  return torch.reshape(x, [-1, x.shape.at(-1) as number]);
+  return torch.reshape(x, [-1, x.shape.at(-1)!]);
 }

@@ -32,7 +32,7 @@ const SUM = 2;
  * @param target [K] int64
  */
 export function linearCrossEntropy(x: torch.Tensor, output: OutputLayer, target: torch.Tensor): torch.Tensor {
-  if (!output.product || !usesKernel(KERNEL, x)) return inChunks(x, output, target);
+  if (!output.product || !usesKernel(x, KERNEL)) return inChunks(x, output, target);
   return output.product(
     ({ weight, bias, packed = null }) => torch.linearCrossEntropy(x, weight, bias, target, { packed })[0],
   );

@@ -24,11 +24,9 @@ interface Gram {
   readonly diagonal: torch.Tensor;
 }
 
-const GRAM_KERNEL = { isTwiceDifferentiable: true };
-
 /** @param dtype of the diagonal */
 export function gramOf(weight: torch.Tensor, dtype: torch.DType): Gram {
-  const isTiled = usesKernel(GRAM_KERNEL, weight);
+  const isTiled = usesKernel(weight);
   const compute = () => ({
     tensor: isTiled ? torch.gramTiles(weight) : matrixWithoutDiagonal(weight),
     diagonal: squaredNorm(weight, "in", dtype),
@@ -39,7 +37,7 @@ export function gramOf(weight: torch.Tensor, dtype: torch.DType): Gram {
 
 function matrixWithoutDiagonal(weight: torch.Tensor): torch.Tensor {
   const wide = torch.castTo(weight, torch.wideDtype(weight.dtype));
-  const identity = torch.eye(weight.shape[1] as number, { dtype: wide.dtype, device: weight.device });
+  const identity = torch.eye(weight.shape[1]!, { dtype: wide.dtype, device: weight.device });
   const isDiagonal = torch.eqScalar(identity, 1);
   return torch.castTo(torch.maskedFill(torch.mm(torch.t(wide), wide), isDiagonal, 0), weight.dtype);
 }
@@ -72,7 +70,7 @@ function byFormula(layers: readonly RegularizedLayer[]): torch.Tensor {
   const checks = torch.noGrad(() => torch.scope(() => torch.stack(found.flatMap(({ checks }) => checks)).toArray()));
   const values = layers.map((layer, i) => {
     const [left, excess] = checks.slice(2 * i, 2 * i + 2) as [number, number];
-    const { value, columns } = found[i] as LayerValue;
+    const { value, columns } = found[i]!;
     return left > 0 && excess > CANCELLATION * columns ? value : byDefinition(layer);
   });
   return torch.mean(torch.stack(values));
@@ -80,7 +78,7 @@ function byFormula(layers: readonly RegularizedLayer[]): torch.Tensor {
 
 /** Undefined if the kernel does not apply or a layer's terms cancel. */
 function byKernel(layers: readonly RegularizedLayer[]): torch.Tensor | undefined {
-  if (!layers.every(({ gram, weight }) => gram.isTiled && usesKernel(KERNEL, weight))) return undefined;
+  if (!layers.every(({ gram, weight }) => gram.isTiled && usesKernel(weight, KERNEL))) return undefined;
   const [value, isWhole] = torch.orthogonality(
     layers.map(({ weight }) => weight),
     layers.map(({ gram }) => gram.tensor),
@@ -110,7 +108,7 @@ function ofLayer({ weight, gram, a, b, scale }: RegularizedLayer): LayerValue {
   const positive = torch.noGrad(() => torch.add(gram.diagonal, torch.sumDim(torch.mul(scaledA, squaredA), [0])));
   const { lengths, zeros } = maskZeroColumns(squaredNorms, positive);
   const squared = squaredFrobenius(gram, scaledA, z, torch.reciprocal(lengths));
-  const columns = a.shape[1] as number;
+  const columns = a.shape[1]!;
   const counted = torch.addScalar(torch.mulScalar(zeros, -2), columns);
   const excess = torch.sub(squared, torch.castTo(counted, squared.dtype));
   return { value: root(excess, columns), columns, checks: [leastLeft(lengths, positive), excess] };
@@ -122,7 +120,7 @@ function byDefinition({ weight, a, b, scale }: RegularizedLayer): torch.Tensor {
   const squaredNorms = squaredNorm(direction, "in", direction.dtype);
   const { lengths } = maskZeroColumns(squaredNorms, squaredNorms);
   const unit = torch.mul(direction, torch.rsqrt(lengths));
-  const columns = a.shape[1] as number;
+  const columns = a.shape[1]!;
   const identity = torch.eye(columns, { dtype: unit.dtype, device: unit.device });
   return root(torch.sum(torch.square(torch.sub(torch.mm(torch.t(unit), unit), identity))), columns);
 }

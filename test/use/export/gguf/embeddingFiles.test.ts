@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type ExportSettings, exportModel } from "../../../../src/app/commands/models/export.js";
 import { type JsonObject, readJsonObject } from "../../../../src/base/records/json.js";
-import { dequantize, type ReadableType } from "../../../../src/formats/gguf/dequantize.js";
+import { dequantize, type ReadableType } from "../../../../src/formats/gguf/elements.js";
 import { type GgufFile, openGguf } from "../../../../src/formats/gguf/file.js";
 import { loraConfig } from "../../../../src/models/adapters/index.js";
 import { temporaryFolders } from "../../../formats/temporaryFolder.js";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { exportModel } from "../../../../src/app/commands/models/export.js";
 import { type JsonObject, readJsonObject } from "../../../../src/base/records/json.js";
-import { dequantize, type ReadableType } from "../../../../src/formats/gguf/dequantize.js";
+import { dequantize, type ReadableType } from "../../../../src/formats/gguf/elements.js";
 import { type GgufFile, openGguf } from "../../../../src/formats/gguf/file.js";
 import { resolveModel } from "../../../../src/formats/resolveModel.js";
 import { saveSafetensors } from "../../../../src/formats/safetensors/safetensors.js";

@@ -2,7 +2,6 @@
  * 4 bits: weights in blocks of 32 inputs of an output, with a scale each, which ONNX Runtime's `MatMulNBits` takes. Tables are float32, or
  * float16 with `fourBitHalf`, which also multiplies in float16. The graph's inputs and outputs stay float32.
  */
-import { halfBits, halfValues } from "../../../../formats/gguf/index.js";
 import * as torch from "../../../../torch/index.js";
 import type { Initializer } from "../graph/graph.js";
 import type { Arithmetic } from "./emulation.js";
@@ -105,7 +104,16 @@ function largest(values: Float32Array): number {
 const codeOf = (value = 0, scale: number): number =>
   scale === 0 ? ZERO : Math.max(0, Math.min(15, Math.round(value / scale) + ZERO));
 
-export const roundedToHalf = (value: number): number => halfValues()[halfBits(value)]!;
+/** A number rounded to float32, and then to float16 (ties to even). */
+export function roundedToHalf(value: number): number {
+  const size = Math.abs(Math.fround(value));
+  if (size >= 65_520) return Math.sign(value) * Number.POSITIVE_INFINITY;
+  const unit = 2 ** (Math.max(-14, Math.floor(Math.log2(size))) - 10); // of the last of 10 binary places
+  const units = Math.floor(size / unit);
+  const rest = size / unit - units;
+  const isUp = rest > 0.5 || (rest === 0.5 && units % 2 === 1);
+  return Math.sign(value) * (units + (isUp ? 1 : 0)) * unit;
+}
 
 const throughInt4 = (weight: torch.Tensor, dtype: Float): torch.Tensor =>
   torch.tensor(fromInt4Blocks(blocksOfWeight(weight, dtype), weight.shape[1]!), weight.shape);
