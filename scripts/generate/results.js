@@ -7,8 +7,8 @@ import { markdownTable } from "../../build/js/studies/statistics/renderTable.js"
 import { significance } from "../../build/js/studies/statistics/significance.js";
 import { significanceTable } from "../../build/js/studies/statistics/significanceTable.js";
 
-/** @typedef {import("../../src/files/comparison.js").Comparison} Comparison */
-/** @typedef {import("../../src/files/comparison.js").SignificanceTest} SignificanceTest */
+/** @typedef {import("../../src/base/records/comparison.js").Comparison} Comparison */
+/** @typedef {import("../../src/base/records/comparison.js").SignificanceTest} SignificanceTest */
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const studies = join(root, "docs/results");

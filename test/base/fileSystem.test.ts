@@ -65,5 +65,5 @@ test("no other file calls mkdir", () => {
   const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
   expect(files.length).toBeGreaterThan(300);
   const makers = files.filter((name) => /\bmkdir(Sync)?\(/.test(readFileSync(join(source, name), "utf8")));
-  expect(makers).toEqual(["common/fileSystem.ts"]);
+  expect(makers).toEqual(["base/fileSystem.ts"]);
 });

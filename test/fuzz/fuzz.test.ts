@@ -1,7 +1,7 @@
 // Inputs that faults were found with stay without fault, and a short part of what npm run fuzz does.
 import { existsSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { liveHandles } from "../../src/torch/index.js";
 import { collectGarbage } from "../formats/garbage.js";
 import { freshPath } from "../support/workFolder.js";
@@ -15,6 +15,8 @@ beforeAll(() => {
   vi.stubEnv("BIDORA_HOME", freshPath("home"));
 });
 afterAll(removeWorkFolder);
+const start = process.cwd();
+afterEach(() => process.chdir(start));
 
 describe.skipIf(!existsSync(FOUND))("inputs that were taken wrongly once", () => {
   test.each(existsSync(FOUND) ? foundInputs() : [])("$name: $fault", async ({ target: name, input }) => {

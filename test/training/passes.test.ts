@@ -58,7 +58,7 @@ async function rowsTaken(settings: RunSettings): Promise<number> {
   const forward = vi.spyOn(model, "forward");
   for (let i = 0; i < SETTINGS.maxSteps; i++) torch.scope(() => rule.step());
   const passed = forward.mock.calls.reduce(
-    (sum, [batch]) => sum + (batch as unknown as { rows: unknown[] }).rows.length,
+    (sum, [batch]) => sum + (batch as unknown as { examples: unknown[] }).examples.length,
     0,
   );
   return passed + SETTINGS.batchSize * walked.mock.calls.length;

@@ -7,7 +7,7 @@ import { namedDatasets, type Split } from "../../../src/tasks/datasets/index.js"
 import type { NamedDataset } from "../../../src/tasks/datasets/namedDatasets.js";
 import { loadExamples } from "../data/loadExamples.js";
 
-const data = fileURLToPath(new URL("../../../shared/data", import.meta.url));
+const data = fileURLToPath(new URL("../../../../shared/data", import.meta.url));
 
 describe.skipIf(!existsSync(data))("files as published", () => {
   it.each<[NamedDataset, string, Split, number, readonly number[]]>([

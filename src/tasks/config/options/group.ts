@@ -1,7 +1,7 @@
 // How the options of commands are declared.
 import { type AppliesWhen, flagOf, type Kind, type Option, option } from "../../../base/settings/index.js";
 
-type Details<T> = Partial<Omit<Option<T>, "group" | "help" | keyof Kind<T>> & Pick<Kind<T>, "placeholder">>;
+type Details<T> = Partial<Omit<Option<T>, "group" | "help" | keyof Kind<unknown>> & Pick<Kind<T>, "placeholder">>;
 
 /** Declares the options under one heading of the help: those of every day, `advanced` ones, and those that are `rare` too. */
 export function group(name: string) {
