@@ -5,7 +5,7 @@ VENV/bin/pip install torch transformers peft bitsandbytes; VENV/bin/python test/
 layer.safetensors  float32, of two rows of 5 and 3 tokens, each token another row of the embeddings: every STRIDE-th element of `hidden` [8, 4096],
                    and of the gradients of Σ hidden ∘ drawn("loss"): `grad/embeddings`, and `grad/PARAMETER` of each LoRA matrix
 
-All weights come from `drawn`, which test/parity/largeLayer.test.ts has as well.
+All weights come from `drawn`, which test/parity/largeLayer.slow.test.ts has as well.
 """
 
 from pathlib import Path
