@@ -203,7 +203,9 @@ describe("generated texts", () => {
 
   test("are scored beside the loss, as a file with them would be", async () => {
     const all = await evaluated(settings);
-    expect(Object.keys(all)).toEqual(expect.arrayContaining(["bleu", "rougeL", "perplexity", "loss"]));
+    expect(Object.keys(all)).toEqual(
+      expect.arrayContaining(["bleu", "rougeL", "chrf", "chrfPlusPlus", "perplexity", "loss"]),
+    );
     const { loss, perplexity, tokenAccuracy, ...ofTexts } = all;
     const input = fileOf([{ prompt: "the cat" }, { prompt: "the dog" }]);
     const predictions = fileOf(await predicted({ model, input, maxNewTokens: 6 }));

@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import {
   accuracy,
   balancedAccuracy,
+  chrf,
+  chrfPlusPlus,
   combineMetrics,
   entityScores,
   f1,
@@ -46,6 +48,8 @@ const METRICS = {
   wordAccuracy: over(wordAccuracy, tags),
   entityScores: over(entityScores, tags),
   squad: over(squad, fc.array(answer, { maxLength: 3 }), answer),
+  chrf: over(chrf, fc.array(answer, { minLength: 1, maxLength: 3 }), answer),
+  chrfPlusPlus: over(chrfPlusPlus, fc.array(answer, { minLength: 1, maxLength: 3 }), answer),
   retrieval: over(retrieval, fc.integer({ min: 5, max: 9 }), ranks),
 };
 

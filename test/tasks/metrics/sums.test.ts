@@ -3,6 +3,8 @@ import { describe, expect, it, test } from "vitest";
 import {
   accuracy,
   balancedAccuracy,
+  chrf,
+  chrfPlusPlus,
   combineMetrics,
   entityScores,
   f1,
@@ -54,6 +56,8 @@ const METRICS = {
   labelScores: of(labelScores(), labels, labels),
   subsetAccuracy: of(subsetAccuracy(), labels, labels),
   squad: of(squad(), fc.array(answer, { maxLength: 2 }), answer),
+  chrf: of(chrf(), fc.array(answer, { minLength: 1, maxLength: 2 }), answer),
+  chrfPlusPlus: of(chrfPlusPlus(), fc.array(answer, { minLength: 1, maxLength: 2 }), answer),
   retrieval: of(retrieval(), fc.integer({ min: 5, max: 9 }), ranks),
   tokenPrediction: of(
     tokenPrediction(),

@@ -70,6 +70,15 @@ export function atLeastOne(examples: number): number {
   throw new BidoraError("METRIC_ROWS", "A metric needs at least one row, got none; evaluate on rows that have labels.");
 }
 
+/** The references of one example. @param example its number from 1 @throws BidoraError `METRIC_ROWS` if there are none */
+export function atLeastOneReference(references: readonly string[], example: number): readonly string[] {
+  if (references.length > 0) return references;
+  throw new BidoraError(
+    "METRIC_ROWS",
+    `Expected at least one reference in row ${example}, got none; leave out rows without references.`,
+  );
+}
+
 /** @param example its number from 1 @throws BidoraError `METRIC_NOT_FINITE` for NaN and infinities, which no metric is defined for */
 export function checkFinite(value: number, what: string, example: number): void {
   if (Number.isFinite(value)) return;
