@@ -211,6 +211,7 @@ struct Orthogonality {
     size_t layers;
     std::vector<Tensor*> tensors() {
       std::vector<Tensor*> all;
+      all.reserve(gradients.size());
       for (Tensor& gradient : gradients) all.push_back(&gradient);
       return all;
     }
