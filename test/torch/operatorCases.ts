@@ -114,6 +114,7 @@ const arithmetic = {
   "aten::reciprocal": each(torch.reciprocal, (x) => 1 / x),
   "aten::exp": each(torch.exp, Math.exp),
   "aten::abs": each(torch.abs, Math.abs, [-2, 0, 3]),
+  "aten::sign_": () => [torch.sign_(v(-3, 0, 0.5)), [-1, 0, 1]],
   "aten::round": each(
     torch.round,
     (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)),

@@ -146,10 +146,13 @@ test.each(optimizers)("%s saves the tensors that a checkpoint is checked for", a
   }
 });
 
-test.each(["adafactor", "adamw8bit"] as const)("%s has no derivative to weight by", async (optimizer) => {
-  const { rule } = await open("bidora", { optimizer, xi: "optimizer" });
-  expect(() => torch.scope(() => rule.step())).toThrow(`${optimizer} has no derivative`);
-});
+test.each(optimizers.filter((name) => !OPTIMIZERS[name].derivative))(
+  "%s has no derivative to weight by",
+  async (optimizer) => {
+    const { rule } = await open("bidora", { optimizer, xi: "optimizer" });
+    expect(() => torch.scope(() => rule.step())).toThrow(`${optimizer} has no derivative`);
+  },
+);
 
 test("every pass has its own masks; a replayed pass has the same, and later passes continue the sequence", () => {
   const masks = new ReplayableMasks(new torch.Generator(0));

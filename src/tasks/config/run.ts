@@ -17,6 +17,7 @@ import {
   withoutEffect,
 } from "../../base/settings/index.js";
 import { ADAPTER_METHODS, type AdapterMethod } from "../../models/adapters/index.js";
+import { OPTIMIZERS } from "../../torch/optim/index.js";
 import { METHODS } from "./methods.js";
 import { bidoraOptions } from "./options/bidora.js";
 import { dataOptions, modelOptions } from "./options/data.js";
@@ -186,7 +187,7 @@ export function refuseContradictions(settings: RunSettings): void {
 
 /** The values of settings that depend on others. */
 function derivedSettings(settings: Values<RunTable>): RunSettings {
-  const { method, task, learningRate } = settings;
+  const { method, task, learningRate, optimizer } = settings;
   const rate = learningRate ?? METHODS[method].learningRate;
   return {
     learningRate: rate,
@@ -194,6 +195,7 @@ function derivedSettings(settings: Values<RunTable>): RunSettings {
     retrainLearningRate: rate,
     normGradient: METHODS[method].isBilevel ? "full" : "detached",
     ...adapterOf(settings)?.derived?.(settings),
+    ...OPTIMIZERS[optimizer].defaults,
     ...retrainLength(settings),
     output: `runs/${[task?.replaceAll("/", "-") ?? "run", method].join("-")}`,
   };

@@ -22,6 +22,7 @@ export const OPERATORS = [
   "aten::rsqrt",
   "aten::reciprocal",
   "aten::round",
+  "aten::sign_",
   "aten::exp",
   "aten::abs",
   "aten::tanh",

@@ -1,7 +1,7 @@
 // Optimizers and learning-rate schedules.
-export { adafactor } from "./adafactor.js";
-export { type AdamWOptions, adamw } from "./adamw.js";
-export { adamw8bit } from "./adamw8bit.js";
+export type { AdamWOptions } from "./adamw.js";
+export type { LionOptions } from "./lion.js";
+export * from "./named.js";
 export {
   clipGradNorm,
   type DecayOptions,
@@ -19,4 +19,4 @@ export {
   warmupSteps,
 } from "./optimizer.js";
 export { OPTIMIZERS, type OptimizerName, type OptimizerOptions } from "./optimizers.js";
-export { type SgdOptions, sgd } from "./sgd.js";
+export type { SgdOptions } from "./sgd.js";

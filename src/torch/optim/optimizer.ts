@@ -41,6 +41,8 @@ export interface DecayOptions {
 export interface Optimizer<Options extends DecayOptions> {
   /** Options of this optimizer that not all optimizers have. */
   readonly uses: readonly Exclude<keyof Options & string, keyof DecayOptions>[];
+  /** Defaults of its options in a run, where they differ from those of the settings. */
+  readonly defaults?: Partial<Omit<Options, keyof DecayOptions>>;
   /** The state tensors of a parameter, which are zero before the first step. */
   stateForms(parameter: OptimizedForm, options: Options): Readonly<Record<string, ShapeAndDtype>>;
   /** Takes one step in place, which bumps each tensor's version counter. */

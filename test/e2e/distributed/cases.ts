@@ -98,6 +98,7 @@ export const CASES: Readonly<Record<string, RunSettings>> = {
     ...{ ...prompted, ...sgd, model: model("gpt2", "lm"), method: "full", gradientCheckpointing: true },
   },
   adafactor: { ...sequence, method: "lora", optimizer: "adafactor" },
+  lion: { ...sequence, method: "lora", optimizer: "lion" },
   "sgd, cosine schedule": { ...sequence, ...sgd, method: "lora", schedule: "cosine" },
   tokens: {
     ...{ model: model("bert", "tokens"), task: "token-classification", method: "lora" },

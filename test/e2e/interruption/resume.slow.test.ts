@@ -16,6 +16,7 @@ describe("an interrupted and resumed run has the same bits as an uninterrupted o
     ["lora", 6, {}],
     ["dora", 3, { optimizer: "sgd" }],
     ["bidora", 4, { optimizer: "adafactor" }],
+    ["bidora", 4, { optimizer: "lion" }],
     ["bidora", 4, { optimizer: "adamw8bit", rank: 128 }],
     ["adalora", 4, { optimizer: "adamw8bit", rank: 128, adaloraTinit: 1, adaloraTfinal: 1, adaloraDeltaT: 1 }],
     ["bidora", 9, { optimizer: "sgd", momentum: 0, xi: "optimizer" }],

@@ -1,4 +1,5 @@
-"""Writes optim.json next to this file: steps of AdamW, SGD and Adafactor, clipped gradients and learning rate schedules by torch and transformers.
+"""Writes optim.json next to this file: steps of AdamW, SGD and Adafactor, clipped gradients and learning rate schedules by torch and
+transformers, and steps of Lion, whose update is written here after algorithm 2 of arXiv 2302.06675.
 
     pip install torch==2.13.0 transformers==5.24.0
     python test/golden/optim/make_optim.py
@@ -65,6 +66,28 @@ def adafactor_case(rates, weight_decay):
     return steps_case(lambda groups: torch.optim.Adafactor(groups, lr=0.0), rates, {"weightDecay": weight_decay})
 
 
+class Lion(torch.optim.Optimizer):
+    def __init__(self, groups, lr, betas):
+        super().__init__(groups, {"lr": lr, "betas": betas, "weight_decay": 0.0})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            rate, decay, (beta1, beta2) = group["lr"], group["weight_decay"], group["betas"]
+            for p in group["params"]:
+                m = self.state[p].get("exp_avg", torch.zeros_like(p))
+                mixed = beta1 * m + (1 - beta1) * p.grad
+                # The last bits of a computation must not decide about a sign.
+                assert ((mixed == 0) | (mixed.abs() > 1e-5 * p.grad.abs())).all()
+                p -= rate * (torch.sign(mixed) + decay * p)
+                self.state[p]["exp_avg"] = beta2 * m + (1 - beta2) * p.grad
+
+
+def lion_case(rates, betas, weight_decay):
+    options = {"adamBeta1": betas[0], "adamBeta2": betas[1], "weightDecay": weight_decay}
+    return steps_case(lambda groups: Lion(groups, lr=0.0, betas=betas), rates, options)
+
+
 def clip_case(scale, max_norm):
     gradients = {name: g * scale for name, g in drawn().items()}
     parameters = [torch.zeros_like(g).requires_grad_() for g in gradients.values()]
@@ -105,6 +128,11 @@ golden = {
         adafactor_case([0.0, 1e-3, 5e-3, 1e-2, 1e-2, 2e-3], 0.01),
         adafactor_case([0.7] * 5, 0.1),
         adafactor_case([1e-2] * 3, 0.0),
+    ],
+    "lion": [
+        lion_case([0.0, 1e-4, 5e-4, 1e-3, 1e-3, 2e-4], (0.9, 0.99), 0.01),
+        lion_case([3e-2] * 5, (0.95, 0.98), 0.1),
+        lion_case([1e-2] * 3, (0.5, 0.0), 0.0),
     ],
 }
 Path(__file__).with_name("optim.json").write_text(json.dumps(golden, indent=1) + "\n")

@@ -11,6 +11,7 @@ import {
   renderRunYaml,
   resolveRun,
   runOptions,
+  settingSources,
   settle,
   unusedSettings,
 } from "../../../src/tasks/config/index.js";
@@ -76,6 +77,18 @@ describe("resolveRun", () => {
       upperLearningRate: 2e-3,
       retrainLearningRate: 1e-4,
     });
+  });
+
+  test("an optimizer's own defaults replace the usual ones, and give way to what is set", () => {
+    expect(resolveRun({ model: "m", optimizer: "lion" })).toMatchObject({ adamBeta1: 0.9, adamBeta2: 0.99 });
+    expect(settingSources(resolveRun({ model: "m", optimizer: "lion" }))).toMatchObject({
+      adamBeta1: "default",
+      adamBeta2: "derived",
+    });
+    expect(resolveRun({ model: "m", optimizer: "lion", adamBeta2: 0.999 }).adamBeta2).toBe(0.999);
+    for (const optimizer of ["adamw", "adamw8bit"] as const)
+      expect(resolveRun({ model: "m", optimizer }).adamBeta2).toBe(0.999);
+    expect(runOptions.adamBeta2.defaultText).toBe("0.999; lion: 0.99");
   });
 
   test("the retrain phase is as long as the search unless it is set", () => {
@@ -148,7 +161,7 @@ describe("a setting without effect is refused by name", () => {
     [{ momentum: 0.5 }, /--momentum \(applies only with --optimizer sgd\)/],
     [
       { method: "lora", optimizer: "sgd", adamBeta1: 0.8, adamEpsilon: 1e-6 },
-      /--adam-beta1 \(applies only with --optimizer adamw or adamw8bit\), --adam-epsilon/,
+      /--adam-beta1 \(applies only with --optimizer adamw, adamw8bit or lion\), --adam-epsilon \(applies only with --optimizer adamw or adamw8bit\)/,
     ],
     [{ optimizer: "adafactor", adamBeta2: 0.8, momentum: 0 }, /--adam-beta2 .*, --momentum/],
     [
@@ -159,6 +172,7 @@ describe("a setting without effect is refused by name", () => {
       { optimizer: "adamw8bit", xi: "optimizer" },
       /--xi optimizer \(applies only with --optimizer adamw or sgd\); leave it out/,
     ],
+    [{ optimizer: "lion", adamEpsilon: 1e-6, xi: "optimizer" }, /--adam-epsilon .*--xi optimizer/],
     [{ optimizer: "adamw8bit", momentum: 0.5 }, /--momentum \(applies only with --optimizer sgd\)/],
     [{ keepCheckpoints: 2 }, /--keep-checkpoints \(applies only with --save-every\)/],
     [{ task: "regression", data: "folder", train: "t.jsonl" }, /--data \(applies only with a named data set as --task/],
@@ -181,6 +195,7 @@ describe("a setting without effect is refused by name", () => {
     { optimizer: "sgd", momentum: 0.5, xi: "optimizer" },
     { optimizer: "adafactor", xi: "learning-rate" },
     { optimizer: "adamw8bit", adamBeta1: 0.8, adamBeta2: 0.99, adamEpsilon: 1e-6, xi: "learning-rate" },
+    { optimizer: "lion", adamBeta1: 0.95, adamBeta2: 0.98, weightDecay: 1, xi: "learning-rate" },
     { method: "dora", magnitudeAxis: "in", normGradient: "full" },
     { task: "glue/mrpc", data: "folder", train: "t.tsv", textColumns: ["a"] },
     { task: "glue/mrpc", train: "t.tsv", labelColumn: ["a"] },

@@ -15,6 +15,11 @@ const FORMULAS: Partial<Record<OptimizerName, Step>> = {
     state.b = momentum * (state.b ?? 0) + g + weightDecay * p;
     return p - learningRate * state.b;
   },
+  lion({ p, g, learningRate }, state, { adamBeta1, adamBeta2, weightDecay }) {
+    const { m = 0 } = state;
+    state.m = adamBeta2 * m + (1 - adamBeta2) * g;
+    return p - learningRate * (Math.sign(adamBeta1 * m + (1 - adamBeta1) * g) + weightDecay * p);
+  },
 };
 
 const OPTIONS = { adamBeta1: 0.9, adamBeta2: 0.99, adamEpsilon: 1e-8, momentum: 0.8, weightDecay: 0.1 };

@@ -28,10 +28,10 @@ interface StepsCase {
   >[];
 }
 
-/** The optimizers that are PyTorch's; the steps of bitsandbytes' are in test/torch/kernels/adamw8bit.test.ts. */
-const OF_PYTORCH = ["adamw", "sgd", "adafactor"] as const satisfies OptimizerName[];
+/** The optimizers with steps in optim.json: PyTorch's, and Lion; those of bitsandbytes' are in test/torch/kernels/adamw8bit.test.ts. */
+const WITH_STEPS = ["adamw", "sgd", "adafactor", "lion"] as const satisfies OptimizerName[];
 
-interface Golden extends Readonly<Record<(typeof OF_PYTORCH)[number], readonly StepsCase[]>> {
+interface Golden extends Readonly<Record<(typeof WITH_STEPS)[number], readonly StepsCase[]>> {
   readonly clip: readonly {
     readonly maxNorm: number;
     readonly norm: number;
@@ -51,7 +51,7 @@ const golden = JSON.parse(readFileSync(new URL("../../golden/optim/optim.json", 
 const SHAPES = { weight: [3, 4], bias: [5], scalar: [] } as const;
 const names = Object.keys(SHAPES) as (keyof Values)[];
 const optimizers = Object.keys(OPTIMIZERS) as OptimizerName[];
-const cases = OF_PYTORCH.flatMap((name) => golden[name].map((entry) => ({ name, ...entry })));
+const cases = WITH_STEPS.flatMap((name) => golden[name].map((entry) => ({ name, ...entry })));
 
 /** Options that an optimizer does not use are NaN: they must make no difference. */
 const optionsOf = (options: Partial<OptimizerOptions>): OptimizerOptions => ({
@@ -87,7 +87,7 @@ function expectClose(actual: readonly number[], expected: readonly number[], tol
 }
 
 test.each(cases)(
-  "$name: steps equal PyTorch's with $options",
+  "$name: steps equal those computed by PyTorch, with $options",
   ({ name, options: given, start, steps, state: kept }) => {
     const options = optionsOf(given);
     const tensors = tensorsOf(start);
@@ -171,8 +171,8 @@ test.each(golden.sgd)("sgd: the derivative equals autograd through PyTorch's for
   }
 });
 
-test("Adafactor and AdamW in 8 bits have no derivative: a step depends on all elements, or on means that are not kept", () => {
-  expect(optimizers.filter((name) => !OPTIMIZERS[name].derivative)).toEqual(["adamw8bit", "adafactor"]);
+test("Adafactor, AdamW in 8 bits and Lion have no derivative: a step depends on all elements, on means that are not kept, or on signs alone", () => {
+  expect(optimizers.filter((name) => !OPTIMIZERS[name].derivative)).toEqual(["adafactor", "adamw8bit", "lion"]);
 });
 
 test.each(optimizers)(

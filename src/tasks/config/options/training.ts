@@ -36,8 +36,16 @@ export function withOptimizers(isMeant: (name: OptimizerName) => boolean): Appli
   };
 }
 
-const withOptimizersThatUse = (key: Exclude<keyof OptimizerOptions, "weightDecay">): AppliesWhen =>
-  withOptimizers((name) => OPTIMIZERS[name].uses.includes(key));
+/** An option that some optimizers use, with its default, and the defaults of those optimizers that have another one. */
+function ofOptimizers(key: Exclude<keyof OptimizerOptions, "weightDecay">, usual: number) {
+  const own = optimizers.map((name) => [name, OPTIMIZERS[name].defaults?.[key]] as const);
+  const others = own.filter(([, value]) => value !== undefined).map((pair) => pair.join(": "));
+  return {
+    default: usual,
+    appliesWhen: withOptimizers((name) => OPTIMIZERS[name].uses.includes(key)),
+    ...(others.length > 0 && { defaultText: [usual, ...others].join("; ") }),
+  };
+}
 
 const device: Kind<string> = {
   schema: z.string().regex(DEVICE_CHOICE),
@@ -62,7 +70,7 @@ export const trainingOptions = {
   ),
   optimizer: training.advanced(
     choice(optimizers),
-    "optimizer, as PyTorch defines it; adamw8bit is bitsandbytes' AdamW with its state in 8 bits; sgd and adafactor need larger learning rates",
+    "optimizer, as PyTorch defines it; adamw8bit is bitsandbytes' AdamW with its state in 8 bits; sgd and adafactor need larger learning rates, lion (of its paper) 3 to 10 times smaller ones",
     { default: "adamw" },
   ),
   weightDecay: training.advanced(
@@ -73,21 +81,23 @@ export const trainingOptions = {
   momentum: training.advanced(
     number({ least: 0, below: 1 }),
     "momentum of SGD: the share of the previous update that is kept",
-    { default: 0.9, appliesWhen: withOptimizersThatUse("momentum") },
+    ofOptimizers("momentum", 0.9),
   ),
-  adamBeta1: training.advanced(number({ least: 0, below: 1 }), "decay rate of Adam's running mean of gradients", {
-    default: 0.9,
-    appliesWhen: withOptimizersThatUse("adamBeta1"),
-  }),
+  adamBeta1: training.advanced(
+    number({ least: 0, below: 1 }),
+    "decay rate of Adam's running mean of gradients; in Lion, the share of the mean in a step's direction",
+    ofOptimizers("adamBeta1", 0.9),
+  ),
   adamBeta2: training.advanced(
     number({ least: 0, below: 1 }),
-    "decay rate of Adam's running mean of squared gradients",
-    { default: 0.999, appliesWhen: withOptimizersThatUse("adamBeta2") },
+    "decay rate of Adam's running mean of squared gradients; in Lion, of its mean of gradients",
+    ofOptimizers("adamBeta2", 0.999),
   ),
-  adamEpsilon: training.advanced(number({ above: 0 }), "constant added to the denominator of Adam's update", {
-    default: 1e-8,
-    appliesWhen: withOptimizersThatUse("adamEpsilon"),
-  }),
+  adamEpsilon: training.advanced(
+    number({ above: 0 }),
+    "constant added to the denominator of Adam's update",
+    ofOptimizers("adamEpsilon", 1e-8),
+  ),
   warmupRatio: training.advanced(
     number({ least: 0, most: 1 }),
     "share of the steps over which the learning rate rises from 0 to its peak",
