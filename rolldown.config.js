@@ -35,7 +35,11 @@ export default defineConfig([
     // Our modules only declare: a surface (index.ts) then brings what is imported of it, and nothing else.
     treeshake: { moduleSideEffects: (/** @type {string} */ id) => !/[/\\]build[/\\]js[/\\]/.test(id) },
     plugins: [licensesOfBundle("THIRD-PARTY-LICENSES.txt"), file("index.cjs", readFileSync("src/index.cjs", "utf8"))],
-    output: { dir: "dist", cleanDir: true, chunkFileNames: "chunks/[name].js", comments: { jsdoc: false } },
+    output: {
+      ...{ dir: "dist", cleanDir: true, chunkFileNames: "chunks/[name].js", comments: { jsdoc: false } },
+      // What nearly every file needs is one file, and not twenty small ones.
+      codeSplitting: { groups: [{ name: "base", test: /[/\\]build[/\\]js[/\\]base[/\\][^/\\]+\.js$/ }] },
+    },
   },
   {
     // The types are written once, for require(); import gets the same ones.
