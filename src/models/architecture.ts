@@ -33,7 +33,8 @@ export const architecture = <Config extends ModelConfig>(value: Architecture<Con
 export function buildModel(of: Architecture, json: JsonObject, kind: HeadKind, outputs: number): TaskModel {
   const config = of.parseConfig(json);
   const design = designOf(of, kind);
-  return new TaskModel(config, of.backbone(config), design.isBare ? "" : of.prefix, design, outputs);
+  const prefix = design.isBare ? "" : (design.prefix ?? of.prefix);
+  return new TaskModel(config, of.backbone(config), prefix, design, outputs);
 }
 
 /** An architecture's head of this kind. @throws BidoraError `CONFIG` for an unsupported head */

@@ -19,6 +19,7 @@ import { mpnet } from "./families/mpnet.js";
 import { phi3 } from "./families/phi3.js";
 import { qwen2, qwen3 } from "./families/qwen.js";
 import { camembert, roberta, xlmRoberta } from "./families/roberta.js";
+import { smollm3 } from "./families/smollm3.js";
 import type { HeadKind } from "./heads.js";
 
 /** The architectures by `model_type`. */
@@ -40,6 +41,7 @@ export const ARCHITECTURES = {
   qwen3,
   phi3,
   gemma3_text: gemma3Text,
+  smollm3,
 } as const satisfies Readonly<Record<string, Architecture>>;
 
 export type ModelType = keyof typeof ARCHITECTURES;

@@ -92,6 +92,15 @@ export class ConfigReader {
     );
   }
 
+  /** The first `count` values of a list of zeros and ones, which may be longer. */
+  bits(key: string, count: number): readonly boolean[] {
+    const isBits = (value: JsonValue) =>
+      Array.isArray(value) && value.length >= count && value.every((bit) => bit === 0 || bit === 1);
+    const wanted = `a list of at least ${count} numbers that are 0 or 1`;
+    const bits = this.read<readonly number[] & JsonValue>(key, undefined, wanted, isBits);
+    return bits.slice(0, count).map((bit) => bit === 1);
+  }
+
   flag(key: string, fallback: boolean): boolean {
     return this.read(key, fallback, "true or false", (value) => typeof value === "boolean");
   }

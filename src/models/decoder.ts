@@ -41,7 +41,7 @@ function decoderNorm({ normsFromOne, normEpsilon }: DecoderConfig, size: number)
   return normsFromOne ? new OffsetRmsNorm(size, normEpsilon) : new RmsNorm(size, normEpsilon);
 }
 
-/** Grouped-query attention with rotary position embeddings. */
+/** Grouped-query attention with rotary position embeddings, in layers that have them. */
 class DecoderAttention extends Module {
   /** Query, key and value projections, or a fused one. */
   private readonly projections: readonly Linear[];
@@ -71,11 +71,13 @@ class DecoderAttention extends Module {
 
   /** x: N,H → N,H, or K,H for only the selected tokens */
   forward(x: torch.Tensor, rows: DecoderRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
-    const { heads, kvHeads, layerTypes, slidingWindow, attentionScale: scale } = this.config;
+    const { heads, kvHeads, layerTypes, slidingWindow, rotatesIn, attentionScale: scale } = this.config;
     const type = layerTypes[this.layer]!;
     const [q, k, v] = this.project(x, context);
-    const query = rotate(normHeads(q, this.queryNorm), rows.rotary[type], heads);
-    const key = rotate(normHeads(k, this.keyNorm), rows.rotary[type], kvHeads);
+    const turned = (x: torch.Tensor, count: number) =>
+      rotatesIn?.[this.layer] === false ? x : rotate(x, rows.rotary[type], count);
+    const query = turned(normHeads(q, this.queryNorm), heads);
+    const key = turned(normHeads(k, this.keyNorm), kvHeads);
     const before = type === "sliding_attention" && slidingWindow !== undefined ? slidingWindow - 1 : undefined;
     const { layout, cache } = rows;
     const options = { heads, kvHeads, layout, before, scale, dropout: this.dropout, context };
@@ -211,6 +213,8 @@ interface DecoderFamily extends Pick<Architecture, "className"> {
   readonly languageClassName?: string;
   /** Whether transformers has a class for token classification; true by default. */
   readonly classifiesTokens?: boolean;
+  /** Whether question answering is supported; its class in transformers has the backbone at another path. False by default. */
+  readonly answersQuestions?: boolean;
   readonly defaultTargetModules?: readonly string[];
   readonly defaults: DecoderDefaults;
   /** Reads the settings that not all decoders have. @throws BidoraError `CONFIG` for a value that is invalid or not supported */
@@ -222,6 +226,7 @@ export function decoderArchitecture({
   className,
   languageClassName,
   classifiesTokens = true,
+  answersQuestions = false,
   defaultTargetModules = ["q_proj", "v_proj"],
   defaults,
   settings,
@@ -241,7 +246,7 @@ export function decoderArchitecture({
       ForCausalLM: languageClassName === undefined ? head : { ...head, className: languageClassName },
       ForSequenceClassification: scoreHead,
       ForTokenClassification: classifiesTokens ? linearHead("score", (config) => config.classifierDropout) : null,
-      ForQuestionAnswering: null,
+      ForQuestionAnswering: answersQuestions ? { ...linearHead("qa_outputs", () => 0), prefix: "transformer" } : null,
     },
   });
 }

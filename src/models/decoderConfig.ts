@@ -39,6 +39,8 @@ export interface DecoderConfig extends ModelConfig {
   /** Number of tokens that a query in a sliding-window layer attends to, including itself. */
   readonly slidingWindow: number | undefined;
   readonly ropes: Ropes;
+  /** Whether each layer rotates queries and keys. Undefined: all do. */
+  readonly rotatesIn: readonly boolean[] | undefined;
   readonly padTokenId: number | undefined;
   /** Whether the output matrix is the embedding table. */
   readonly tiesEmbeddings: boolean;
@@ -77,6 +79,7 @@ const PLAIN = {
   normsOutputs: false,
   normsFromOne: false,
   slidingWindow: undefined,
+  rotatesIn: undefined,
 };
 
 /** Settings that an architecture reads itself. */

@@ -42,6 +42,8 @@ export interface HeadDesign<Config extends ModelConfig = ModelConfig> {
   readonly tiedTo?: string;
   /** The name of transformers' class, if it is not the architecture's prefix plus the kind of head. */
   readonly className?: string;
+  /** The path of the backbone in transformers' class, if it is not the architecture's. */
+  readonly prefix?: string;
   /** Whether it belongs to the pretrained model: never newly initialized, trained only as the backbone is, and in its dtype. */
   readonly isPretrained?: boolean;
   /** Whether there is no head: the model is transformers' base class, in which the backbone's names have no prefix. */

@@ -49,8 +49,8 @@ class Family:
 
     @property
     def answers_questions(self) -> bool:
-        """Of the decoders only GPT-2, since the others' question answering classes have the backbone at another path than their other classes."""
-        return hasattr(transformers, self.classes + "ForQuestionAnswering") and (not self.is_decoder or self.name == "gpt2")
+        """Of the Llama-like decoders only SmolLM3: for the others bidora has no question answering."""
+        return hasattr(transformers, self.classes + "ForQuestionAnswering") and (not self.is_decoder or self.name in ("gpt2", "smollm3"))
 
     @property
     def is_decoder(self) -> bool:
@@ -140,6 +140,12 @@ GEMMA3 = DECODER | {
     "num_key_value_heads": 1, "head_dim": 10, "sliding_window": 4, "sliding_window_pattern": 3, "num_hidden_layers": 3, "query_pre_attn_scalar": 7,
     "rope_theta": 5e4, "rope_local_base_freq": 300.0, "rope_scaling": {"rope_type": "linear", "factor": 4.0}, "attention_bias": True,
 }
+# Layers: with RoPE and a window, without RoPE, without RoPE but with a window.
+SMOLLM3 = DECODER | {
+    "num_key_value_heads": 2, "rms_norm_eps": 1e-3, "attention_bias": True, "mlp_bias": True, "num_hidden_layers": 3, "no_rope_layers": [1, 0, 0],
+    "rope_theta": 300.0, "use_sliding_window": True, "sliding_window": 4,
+    "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+}
 GEMMA3_KINDS = {"ForCausalLM": "Gemma3ForCausalLM"}
 GPT2 = DECODER | {"hidden_size": 18, "num_attention_heads": 3, "layer_norm_epsilon": 1e-3}
 GPT2_SETTINGS = {
@@ -176,4 +182,6 @@ FAMILIES = (
            **WINDOWED | {"settings": LLAMA_SETTINGS | {"hidden_dropout_prob": "resid_pdrop"}}, recipes=("lora-all-linear",)),
     Family("gemma3_text", "Gemma3Text", texts.word_piece_after_one, texts.DECODER_TOKENS, GEMMA3, depth=1, kinds=GEMMA3_KINDS, **WINDOWED,
            recipes=("lora-tables", "dora-tables", "ia3")),
+    Family("smollm3", "SmolLM3", texts.word_piece_after_one, texts.DECODER_TOKENS, SMOLLM3, depth=1,
+           **WINDOWED | {"heads": ("single", "tokens", "lm")}, recipes=("lora-all-linear", "dora", "lora-tables", "ia3")),
 )

@@ -50,8 +50,8 @@ def write_family(family, target: Path) -> None:
         check_reference(family, ROOT, target)
         manifest["hypergradients"] = write_hypergradients(family, ROOT, target)
         manifest["bidora"] = write_runs(family, ROOT, target)
-        if family.answers_questions:
-            manifest["questions"] = write_questions(family, ROOT, target)
+    if family.answers_questions and (family.depth >= 2 or family.is_decoder):
+        manifest["questions"] = write_questions(family, ROOT, target)
     if family.depth >= 3:
         manifest["fullGradient"] = write_full_gradient(family, ROOT, target)
     for file in target.rglob("*.safetensors"):

@@ -63,15 +63,18 @@ def unpack(topic: Path) -> None:
     (topic / PACKED).unlink()
 
 
-def main() -> None:
+def topics() -> list[Path]:
     # earlier/ has what an earlier version wrote, as it wrote it.
-    topics = [path for path in ROOT.iterdir() if path.is_dir() and path.name != "earlier"]
-    for topic in topics:
+    return [path for path in ROOT.iterdir() if path.is_dir() and path.name != "earlier"]
+
+
+def main() -> None:
+    for topic in topics():
         unpack(topic)
     try:
         subprocess.run([sys.executable, *sys.argv[1:]], check=True)
     finally:
-        for topic in topics:
+        for topic in topics():  # with new ones
             pack(topic)
 
 

@@ -118,7 +118,7 @@ def write_questions(family: Family, root: Path, target_folder: Path) -> dict:
         "logits": torch.cat([logits for _, _, logits in kept]),
         "loss": loss,
     }
-    gradients = {f"grad.{name}": p.grad for name, p in model.named_parameters() if re.match("qa_outputs|classifier", name) or re.search(r"(query|query_proj|q_lin|Wqkv|c_attn|attn\.q)\.weight$", name)}
+    gradients = {f"grad.{name}": p.grad for name, p in model.named_parameters() if re.match("qa_outputs|classifier", name) or re.search(r"(query|query_proj|q_proj|q_lin|Wqkv|c_attn|attn\.q)\.weight$", name)}
     write_tensors(target_folder / "questions.safetensors", tensors | gradients)
     (root / "rows" / "questions.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return {"checkpoint": "questions", "rows": "questions", "maxLength": MAX_LENGTH, "file": "questions.safetensors", "predictions": predictions}

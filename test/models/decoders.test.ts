@@ -9,7 +9,7 @@ import { expectClose, tokenRows } from "../parity/goldenFiles.js";
 import { changedCheckpoint } from "./checkpoints.js";
 import { headFor } from "./ownHead.js";
 
-const DECODERS = ["llama", "mistral", "qwen2", "qwen3", "phi3", "gemma3_text"] as const;
+const DECODERS = ["llama", "mistral", "qwen2", "qwen3", "phi3", "gemma3_text", "smollm3"] as const;
 
 const parse = (config: JsonObject) => architectureOf(config).parseConfig(config) as DecoderConfig;
 
@@ -72,6 +72,25 @@ test("missing settings have transformers' defaults", () => {
     attentionScale: 1 / 16,
     embeddingScale: 48,
   });
+  const smollm3 = parse({ model_type: "smollm3" });
+  expect(smollm3).toMatchObject({
+    ...alike,
+    vocabSize: 128256,
+    hiddenSize: 2048,
+    intermediateSize: 11008,
+    layers: 36,
+    heads: 16,
+    kvHeads: 4,
+    headSize: 128,
+    maxTokens: 32768,
+    normEpsilon: 1e-6,
+    activation: "silu",
+    padTokenId: 128004,
+    slidingWindow: undefined,
+    tiesEmbeddings: true,
+    layerTypes: new Array(36).fill("full_attention"),
+  });
+  expect(smollm3.ropes.full_attention.theta).toBe(2e6);
 });
 
 test("null differs from a missing key", () => {
@@ -96,6 +115,33 @@ test("which layers have a sliding window", () => {
   expect(typesOf({ ...gemma, sliding_window_pattern: 2 })).toBe("sfsfsfs");
   const mixed = ["full_attention", "sliding_attention", "full_attention"];
   expect(typesOf({ model_type: "gemma3_text", num_hidden_layers: 3, layer_types: mixed })).toBe("fsf");
+  const smollm3 = { model_type: "smollm3", num_hidden_layers: 5, sliding_window: 8 };
+  expect(typesOf(smollm3)).toBe("fffff");
+  expect(typesOf({ ...smollm3, use_sliding_window: true })).toBe("fffsf");
+  expect(typesOf({ ...smollm3, use_sliding_window: true, no_rope_layers: [0, 1, 1, 0, 1] })).toBe("sffsf");
+});
+
+test("which layers of SmolLM3 have rotary positions", () => {
+  const rotatesIn = (config: JsonObject) =>
+    parse({ model_type: "smollm3", num_hidden_layers: 5, ...config }).rotatesIn?.map(Number);
+  expect(rotatesIn({})).toEqual([1, 1, 1, 0, 1]);
+  expect(rotatesIn({ no_rope_layer_interval: 2 })).toEqual([1, 0, 1, 0, 1]);
+  expect(rotatesIn({ no_rope_layers: [0, 0, 1, 1, 0] })).toEqual([0, 0, 1, 1, 0]);
+  // transformers takes longer lists
+  expect(rotatesIn({ no_rope_layers: [0, 0, 1, 1, 0, 1] })).toEqual([0, 0, 1, 1, 0]);
+  expect(parse({ model_type: "llama" }).rotatesIn).toBeUndefined();
+});
+
+test("a head at another path of the backbone reads a language model's checkpoint", async () => {
+  const checkpoint = changedCheckpoint("smollm3/lm", {});
+  const options = { dtype: "float32", generator: new torch.Generator(1) } as const;
+  const { model, initialized } = await loadModel(checkpoint, { ...headFor("question-answering", 2), ...options });
+  expect(initialized).toEqual(["qa_outputs"]);
+  expect(model.prefix).toBe("transformer");
+  const language = await load("smollm3");
+  const input = modelInput(tokenRows([3], [5, 50, 116]));
+  const [states, expected] = [model, language.model].map((of) => of.hiddenStates(input, EVALUATION));
+  for (const [i, state] of states!.entries()) expect(state.toArray()).toEqual(expected![i]!.toArray());
 });
 
 test.each(DECODERS)("%s: outputs don't depend on batching or the order of rows", async (family) => {
@@ -154,6 +200,16 @@ test.each<[string, JsonObject, RegExp]>([
   ["gemma3_text", { final_logit_softcapping: 30 }, /final_logit_softcapping is not supported/],
   ["gemma3_text", { use_bidirectional_attention: true }, /use_bidirectional_attention true is not supported/],
   ["gemma3_text", { sliding_window: null }, /layer_types has sliding_attention, but there is no sliding_window/],
+  [
+    "smollm3",
+    { no_rope_layers: [1, 0] },
+    /no_rope_layers must be a list of at least 3 numbers that are 0 or 1, but is/,
+  ],
+  ["smollm3", { no_rope_layers: [1, 0, 2] }, /no_rope_layers must be a list of at least 3 numbers that are 0 or 1/],
+  ["smollm3", { no_rope_layers: "all" }, /no_rope_layers must be a list of at least 3 numbers/],
+  ["smollm3", { no_rope_layer_interval: 0 }, /no_rope_layer_interval must be a whole number of at least 1/],
+  ["smollm3", { use_sliding_window: false }, /layer_types has sliding_attention, but there is no sliding_window/],
+  ["smollm3", { layer_types: ["full_attention"] }, /layer_types must be a list of 3 words/],
   ["gpt2", { is_causal: false }, /is_causal false is not supported/],
   [
     "llama",

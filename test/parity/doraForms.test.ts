@@ -2,8 +2,8 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { DoraEmbedding, DoraLinear } from "../../src/models/adapters/doraLayers.js";
 import { LowRank, type MagnitudeAxis, mergedWeight, type NormGradient } from "../../src/models/adapters/index.js";
+import { DoraEmbedding, DoraLinear } from "../../src/models/adapters/methods/doraLayers.js";
 import {
   type Dropout,
   Embedding,

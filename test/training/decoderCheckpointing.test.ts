@@ -27,7 +27,7 @@ type Method = keyof typeof METHODS;
 
 const drawn = (dtype: torch.DType) => ({ generator: new torch.Generator(1), dtype });
 
-const DECODERS = ["llama", "mistral", "qwen2", "qwen3", "phi3", "gemma3_text", "gpt2"];
+const DECODERS = ["llama", "mistral", "qwen2", "qwen3", "phi3", "gemma3_text", "smollm3", "gpt2"];
 
 async function prepare(family: string, dtype: torch.DType, method: Method) {
   const checkpoint = changedCheckpoint(`${family}/lm`, { config: DROPOUTS });

@@ -112,7 +112,11 @@ export class WeightSource {
   }
 
   private namesOf(path: string): readonly string[] {
-    return checkpointNames(this.architecture, this.prefix === "" ? `${this.architecture.prefix}.${path}` : path);
+    const { prefix: usual } = this.architecture;
+    if (this.prefix === usual) return checkpointNames(this.architecture, path);
+    if (this.prefix === "") return checkpointNames(this.architecture, `${usual}.${path}`);
+    if (!path.startsWith(`${this.prefix}.`)) return checkpointNames(this.architecture, path);
+    return [path, ...checkpointNames(this.architecture, `${usual}${path.slice(this.prefix.length)}`)];
   }
 
   private missing(path: string): BidoraError {

@@ -38,7 +38,7 @@ const FAMILIES = [
     "esm/single",
   ],
   ...["modernbert/single", "mpnet/single", "camembert/tokens", "xlm-roberta/single"],
-  ...["gpt2/lm", "llama/lm", "qwen2/lm", "qwen3/lm", "gemma3_text/lm", "mistral/lm", "phi3/lm"],
+  ...["gpt2/lm", "llama/lm", "qwen2/lm", "qwen3/lm", "gemma3_text/lm", "mistral/lm", "phi3/lm", "smollm3/lm"],
 ];
 
 const configs = target({

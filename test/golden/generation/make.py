@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast, Qwen2Config
+from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast, Qwen2Config, SmolLM3Config
 
 HERE = Path(__file__).parent
 END, OTHER_END, START = "<end>", "<other>", "<start>"
@@ -21,9 +21,10 @@ NEW = 24
 CONFIGS = {
     "llama": (LlamaConfig, {"num_key_value_heads": 1, "tie_word_embeddings": False}),
     "qwen2": (Qwen2Config, {"num_key_value_heads": 2, "tie_word_embeddings": True}),
+    "smollm3": (SmolLM3Config, {"num_key_value_heads": 2, "no_rope_layer_interval": 2, "use_sliding_window": True, "sliding_window": 7}),
 }
-END_SCALE = {"llama": 1.35, "qwen2": 1.8}
-SCALE = {"llama": 0.5, "qwen2": 0.35}
+END_SCALE = {"llama": 1.35, "qwen2": 1.8, "smollm3": 1.8}
+SCALE = {"llama": 0.5, "qwen2": 0.35, "smollm3": 0.35}
 
 CASES = {
     "greedy": {},

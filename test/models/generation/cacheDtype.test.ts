@@ -41,7 +41,7 @@ function logitsOf(model: TaskModel, cacheDtype: "auto" | "int8", ids: readonly n
   return found.map((row) => row.slice());
 }
 
-const FOLDERS = ["llama/lm", "gpt2/lm", "mistral/lm", "gemma3_text/lm", "qwen3/lm", "phi3/lm"];
+const FOLDERS = ["llama/lm", "gpt2/lm", "mistral/lm", "gemma3_text/lm", "qwen3/lm", "phi3/lm", "smollm3/lm"];
 
 test.each(FOLDERS)("%s: logits change by little, and do change", async (folder) => {
   for (const dtype of ["float32", "bfloat16", "float16"] as const) {

@@ -102,24 +102,27 @@ const SETTINGS: readonly (readonly [string, Partial<GenerationSettings>])[] = [
 ];
 
 /** Rotary and learned positions, sliding windows, and RoPE that changes at 48 tokens. */
-describe.each(["llama/lm", "gpt2/lm", "mistral/lm", "gemma3_text/lm", "qwen3/lm", "phi3/lm"])("%s", (folder) => {
-  test.each(SETTINGS)("%s", async (_, settings) => {
-    const model = await modelIn(folder);
-    const plain = await generated(model, { settings });
-    const texts = plain.rows.map(({ tokens }, i) => [...(PROMPTS[i] as number[]), ...tokens]);
-    const other = await modelIn(folder === "llama/lm" ? "qwen3/lm" : "llama/lm");
-    const drafts = [
-      ngramDraft(),
-      modelDraft(model, 117),
-      modelDraft(other, 117, 3),
-      ...[1, 2, 3].map((seed) => almostRight(texts, seed)),
-    ];
-    for (const draft of drafts) expect((await generated(model, { settings, draft })).rows).toEqual(plain.rows);
-    const right = await generated(model, { settings, draft: almostRight(texts, 0, 1) });
-    expect(right.rows).toEqual(plain.rows);
-    if (plain.passes > 8) expect(right.passes).toBeLessThan(plain.passes / 2);
-  });
-});
+describe.each(["llama/lm", "gpt2/lm", "mistral/lm", "gemma3_text/lm", "qwen3/lm", "phi3/lm", "smollm3/lm"])(
+  "%s",
+  (folder) => {
+    test.each(SETTINGS)("%s", async (_, settings) => {
+      const model = await modelIn(folder);
+      const plain = await generated(model, { settings });
+      const texts = plain.rows.map(({ tokens }, i) => [...(PROMPTS[i] as number[]), ...tokens]);
+      const other = await modelIn(folder === "llama/lm" ? "qwen3/lm" : "llama/lm");
+      const drafts = [
+        ngramDraft(),
+        modelDraft(model, 117),
+        modelDraft(other, 117, 3),
+        ...[1, 2, 3].map((seed) => almostRight(texts, seed)),
+      ];
+      for (const draft of drafts) expect((await generated(model, { settings, draft })).rows).toEqual(plain.rows);
+      const right = await generated(model, { settings, draft: almostRight(texts, 0, 1) });
+      expect(right.rows).toEqual(plain.rows);
+      if (plain.passes > 8) expect(right.passes).toBeLessThan(plain.passes / 2);
+    });
+  },
+);
 
 test("at most so many tokens as are asked for, however long the draft", async () => {
   const model = await modelIn("llama/lm");

@@ -57,7 +57,7 @@ function promptsOf({ settings, uniforms }: Case): Prompt[] {
   });
 }
 
-describe.each(["llama", "qwen2"])("%s generates as in transformers", (name) => {
+describe.each(["llama", "qwen2", "smollm3"])("%s generates as in transformers", (name) => {
   let generator: Parameters<typeof generateRows>[0];
 
   beforeAll(async () => {

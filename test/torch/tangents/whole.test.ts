@@ -214,6 +214,7 @@ test.each<Form>([
   { family: "llama", checkpoint: "dropout", adapter: { targetModules: ["q_proj", "up_proj"], dropout: 0.2 } },
   { family: "mistral", checkpoint: "single", adapter: { targetModules: ["v_proj", "gate_proj"], dropout: 0.2 } },
   { family: "qwen3", checkpoint: "single", adapter: { targetModules: ["k_proj", "down_proj"] } },
+  { family: "smollm3", checkpoint: "single", adapter: { targetModules: ["k_proj", "down_proj"] } },
   { family: "phi3", checkpoint: "single", adapter: { targetModules: ["qkv_proj", "gate_up_proj"] } },
   { family: "gemma3_text", checkpoint: "single", adapter: { targetModules: ["q_proj", "o_proj"] } },
   { family: "llama", checkpoint: "lm", kind: "causal-lm", adapter: { targetModules: ["q_proj", "up_proj"] } },

@@ -13,7 +13,6 @@ import {
   squaredNorm,
 } from "../../../torch/operators/index.js";
 import { configOptions } from "../adapterConfig.js";
-import { DoraEmbedding, DoraLinear } from "../doraLayers.js";
 import {
   fromSettings,
   LOW_RANK_DEFAULTS,
@@ -27,6 +26,7 @@ import { checkedMetadata } from "../metadata.js";
 import type { AdapterMethod, TensorSpec } from "../method.js";
 import { currentLoraName, LORA_DEFAULTS, LORA_SUFFIXES, parseLoraKeys, renderLoraKeys } from "../peft/loraKeys.js";
 import type { Slot } from "../targets.js";
+import { DoraEmbedding, DoraLinear } from "./doraLayers.js";
 
 /** DoRA's settings. BiDoRA trains the same layer with another step rule. */
 export interface DoraConfig extends LowRankConfig {

@@ -30,4 +30,5 @@ export const GRAPH_FAMILIES: Readonly<Record<ModelType, GraphFamily>> = {
   qwen3: decoder,
   phi3: decoder,
   gemma3_text: gemma3,
+  smollm3: decoder,
 };

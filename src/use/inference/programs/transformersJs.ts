@@ -4,7 +4,7 @@ import { own, statOf } from "../../../base/index.js";
 import type { Subject } from "./subject.js";
 import { exporting, no, type Program, unknown, yes } from "./verdict.js";
 
-const DECODERS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "phi3", "gemma3_text"];
+const DECODERS = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "phi3", "gemma3_text", "smollm3"];
 
 /**
  * Families that bidora has and transformers.js 4 has no class for, by the suffix of the class's name (its src/models/registry.js; a test reads

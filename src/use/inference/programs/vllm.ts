@@ -12,6 +12,7 @@ const GENERATES = [
   "Qwen3ForCausalLM",
   "Phi3ForCausalLM",
   "Gemma3ForCausalLM",
+  "SmolLM3ForCausalLM",
 ];
 
 /** The same in docs/models/pooling_models (November 2026): classes for embeddings, classification and token classification. */

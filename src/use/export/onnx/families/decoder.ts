@@ -77,14 +77,15 @@ function decoderLayer(g: ModelGraph, x: Value, layer: number, values: DecoderVal
 }
 
 function attention(g: ModelGraph, x: Value, layer: number, { config, tokens, of }: DecoderValues): Value {
-  const { heads, kvHeads, headSize, normsHeads, attentionScale, layerTypes } = config;
+  const { heads, kvHeads, headSize, normsHeads, attentionScale, layerTypes, rotatesIn } = config;
   const path = `model.layers.${layer}.self_attn`;
   const { tables, rotated, bias } = of.get(layerTypes[layer]!)!;
   const [q, k, v] = projections(g, x, path, config);
   const inHeads = (part: Value, count: number) => splitHeads(g, part, count, headSize);
   const turned = (part: Value, count: number, name: string) => {
     const own = inHeads(part, count);
-    return turn(g, normsHeads ? rmsNorm(g, `${path}.${name}`, own) : own, tables, rotated, headSize);
+    const normed = normsHeads ? rmsNorm(g, `${path}.${name}`, own) : own;
+    return rotatesIn?.[layer] === false ? normed : turn(g, normed, tables, rotated, headSize);
   };
   const mixed = attendCached(g, tokens, config, {
     layer,

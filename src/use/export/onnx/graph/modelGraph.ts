@@ -54,9 +54,12 @@ export class ModelGraph extends GraphBuilder {
     this.#parameters = new Map([...model.baseParameters(), ...model.namedBuffers()]);
   }
 
-  /** A path in this model: without the prefix if it has no head. */
+  /** A path in this model, whose backbone may be elsewhere: without the prefix if it has no head. */
   #own(path: string): string {
-    return this.model.prefix === "" && path.startsWith(`${this.prefix}.`) ? path.slice(this.prefix.length + 1) : path;
+    const { prefix } = this.model;
+    if (prefix === this.prefix || !path.startsWith(`${this.prefix}.`)) return path;
+    const rest = path.slice(this.prefix.length + 1);
+    return prefix === "" ? rest : `${prefix}.${rest}`;
   }
 
   has(path: string): boolean {

@@ -2,7 +2,7 @@
 // Shapes: x [n, in], y [n, out], magnitude and norm [out] or [in] by the axis; of an embedding: ids [n], table [vocab, dim],
 // magnitude [dim].
 
-import * as torch from "../../torch/index.js";
+import * as torch from "../../../torch/index.js";
 import {
   type Direction,
   directionBase,
@@ -13,7 +13,7 @@ import {
   linear,
   type MagnitudeAxis,
   type NormGradient,
-} from "../../torch/operators/index.js";
+} from "../../../torch/operators/index.js";
 import {
   DerivedTensor,
   type Embedding,
@@ -21,10 +21,10 @@ import {
   type Linear,
   type Parameter,
   type Weight,
-} from "../nn/index.js";
-import type { Layer } from "./adapter.js";
-import type { LowRank } from "./lowRank.js";
-import { LowRankAdapter } from "./lowRankLayers.js";
+} from "../../nn/index.js";
+import type { Layer } from "../adapter.js";
+import type { LowRank } from "../lowRank.js";
+import { LowRankAdapter } from "../lowRankLayers.js";
 
 /** The base class for both kinds of layers: the magnitude along an axis of the stored weight, and a norm that can be frozen. */
 abstract class DoraAdapter<L extends Layer> extends LowRankAdapter {
