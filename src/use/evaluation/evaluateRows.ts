@@ -180,6 +180,7 @@ export interface EvaluationOptions extends Omit<PassOptions, "onOutputs" | "shar
   readonly corpus?: readonly EmbeddedText[] | undefined;
 }
 
+/** The metrics of evaluated rows, and what they were computed from. */
 export interface Evaluation {
   /** The task's metrics, and the mean loss as `loss`. */
   readonly metrics: Metrics;
