@@ -26,6 +26,7 @@ function copyTree() {
     "docs",
     "examples",
     "package.json",
+    "package-lock.json",
     "vitest.config.ts",
     "tsconfig.json",
   ])
