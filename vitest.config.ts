@@ -21,6 +21,9 @@ const testFiles = ["test", "packages"].flatMap((folder) =>
 const isSlow = (path: string): boolean => path.endsWith(".slow.test.ts");
 const fastFiles = testFiles.filter((path) => !isSlow(path));
 
+/** A file with more cases than `npm test` runs (test/support/few.ts). */
+const hasMoreCases = (path: string): boolean => /\bfew\(/.test(readFileSync(`${root}/${path}`, "utf8"));
+
 const needsOwnProcess = (path: string): boolean => NEEDS_OWN_PROCESS.test(readFileSync(`${root}/${path}`, "utf8"));
 
 /** In memory where there is room to run programs from: runs and checkpoints wait for the disk at each file otherwise. */
@@ -46,6 +49,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     setupFiles: ["test/support/everyFile.ts"],
+    provide: { cases: "few" },
     // A worker for each processor: libtorch's own threads would only wait for each other.
     env: { OMP_NUM_THREADS: "1", TMPDIR: temporaryFolder() },
     projects: [
@@ -54,7 +58,14 @@ export default defineConfig({
         extends: true,
         test: { name: "shared", include: fastFiles.filter((path) => !needsOwnProcess(path)), isolate: false },
       },
-      { extends: true, test: { name: "slow", include: testFiles.filter(isSlow) } },
+      {
+        extends: true,
+        test: {
+          name: "slow",
+          include: testFiles.filter((path) => isSlow(path) || hasMoreCases(path)),
+          provide: { cases: "all" },
+        },
+      },
     ],
   },
 });

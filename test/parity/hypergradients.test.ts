@@ -11,6 +11,7 @@ import {
 import { ReplayableMasks } from "../../src/training/loop/masks.js";
 import { BilevelRule, type BilevelRuleOptions, type Xi } from "../../src/training/steps/bilevelRule.js";
 import type { LevelOptions } from "../../src/training/steps/level.js";
+import { few } from "../support/few.js";
 import { get, type Tensors } from "./goldenFiles.js";
 import { openAdapted } from "./support/adapted.js";
 import { ADAMW, ofRole, penaltyOf, WatchedLevel } from "./support/bilevel.js";
@@ -72,7 +73,7 @@ function xiOf(name: string): Xi {
   return name === "learning-rate" || name === "optimizer" ? name : Number(name);
 }
 
-describe.each(cases)("$family, axis $axis, norm gradient $normGradient", (entry) => {
+describe.each(few(cases, 6))("$family, axis $axis, norm gradient $normGradient", (entry) => {
   const blur = ROTARY.includes(entry.family) ? 1e3 : 1;
   const golden = goldenTensors(entry.family, entry.file);
   const named = Object.keys(ESTIMATORS) as HypergradientName[];

@@ -15,6 +15,7 @@ import { takeSnapshot } from "../../src/training/steps/trainedTensors.js";
 import { openModel } from "../parity/support/adapted.js";
 import { planSettings } from "../parity/support/phases.js";
 import { encodeRows } from "../parity/support/rows.js";
+import { few } from "../support/few.js";
 import { expectSameBits } from "../torch/sameBits.js";
 
 const shared = { rank: 3, alpha: 6, dropout: 0.2, modulesToSave: ["classifier"] };
@@ -85,7 +86,7 @@ describe.each(["float32", "bfloat16"] as const)("%s", (dtype) => {
   const cases = FAMILIES.flatMap((family) =>
     (Object.keys(METHODS) as (keyof typeof METHODS)[]).map((method) => ({ family, method, dtype })),
   );
-  test.each(cases)("$method on $family", (one) => expectSame(one));
+  test.each(few(cases, 10))("$method on $family", (one) => expectSame(one));
 
   const others = Object.keys(OTHERS).flatMap((family) =>
     (["lora", "dora along in"] as const).map((method) => ({ family, method, dtype })),

@@ -8,6 +8,7 @@ import { planPhases, planSearch } from "../../src/training/loop/plans.js";
 import { type Prepared, prepare, setupOf } from "../../src/training/run/prepare.js";
 import { restoreSnapshot } from "../../src/training/steps/trainedTensors.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
+import { few } from "../support/few.js";
 import { together } from "./together.js";
 
 const EMBEDDINGS = join(GOLDEN, "embeddings");
@@ -79,7 +80,7 @@ const PLAIN: Readonly<Record<string, RunSettings>> = {
   triplet: { ...embedded("triplets"), ...plain, method: "lora", loss: "triplet" },
 };
 
-describe.each(Object.entries(PLAIN))("%s", (_name, settings) => {
+describe.each(few(Object.entries(PLAIN), 5))("%s", (_name, settings) => {
   test.each([2, 3])("a step of %i ranks is that of one process", (size) => expectAlike(settings, size, 6));
 });
 
@@ -106,7 +107,7 @@ const SEARCHES: Readonly<Record<string, RunSettings>> = {
   "cg, cosent": { ...embedded("scored"), hypergradient: "cg", hypergradientTerms: 2, gradientAccumulation: 2 },
 };
 
-describe.each(Object.entries(SEARCHES))("a hypergradient, %s", (name, settings) => {
+describe.each(few(Object.entries(SEARCHES), 4))("a hypergradient, %s", (name, settings) => {
   // differences of float64 lose half of its digits
   const tolerance = /differences/.test(name) ? 1e-5 : 1e-8;
   test.each([2, 4])("of %i ranks is that of one process", (size) =>

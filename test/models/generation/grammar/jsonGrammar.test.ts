@@ -5,6 +5,7 @@ import { type Grammar, Grammars } from "../../../../src/models/generation/gramma
 import { jsonGrammar } from "../../../../src/models/generation/grammar/jsonGrammar.js";
 import { isAllowed } from "../../../../src/models/generation/search.js";
 import { loadTokenizer, TokenBytes } from "../../../../src/text/index.js";
+import { few } from "../../../support/few.js";
 import { LLAMA } from "../../../use/server/openServer.js";
 
 const ajv = new Ajv2020({ strict: false, validateFormats: false });
@@ -141,7 +142,7 @@ async function hasText(grammar: Grammar, text: string): Promise<boolean> {
   return isAllowed(await constraint.allowed(), END);
 }
 
-describe.each(SCHEMAS)("%j", (schema, values) => {
+describe.each(few(SCHEMAS, 9))("%j", (schema, values) => {
   test("has valid texts only", async () => {
     const grammar = await grammars.open(schema as never, [END]);
     const random = randomFrom(7);
