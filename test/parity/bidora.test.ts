@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import * as torch from "../../src/torch/index.js";
 import type { StepReport } from "../../src/training/steps/stepRule.js";
 import { restoreSnapshot, type Snapshot } from "../../src/training/steps/trainedTensors.js";
+import { few } from "../support/few.js";
 import { openAdapted } from "./support/adapted.js";
 import { ofRole, penaltyOf } from "./support/bilevel.js";
 import { type BilevelCase, casesOf, goldenTensors, section } from "./support/cases.js";
@@ -28,7 +29,7 @@ function expectLogs(reports: readonly StepReport[], log: Case["log"]["search" | 
   }
 }
 
-test.each(casesOf("bidora"))("$family $name: search and retrain", async (entry) => {
+test.each(few(casesOf("bidora"), 16))("$family $name: search and retrain", async (entry) => {
   const { family, settings, log } = entry;
   const golden = goldenTensors(family, entry.file);
   const problem = await openAdapted(family, entry, { ...entry, start: section(golden, "start") });

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { inspect, renderInspection } from "../../../src/app/commands/models/inspect.js";
 import { merge } from "../../../src/app/commands/models/merge.js";
 import { ADAPTER_METHODS, type AdapterMethod, type AdapterMethodName } from "../../../src/models/adapters/index.js";
+import { few } from "../../support/few.js";
 import { abortAfter, bidora, bytes, evaluated, fresh, list, predicted, ROWS, run, SMALL } from "../support.js";
 
 const methods = Object.entries(ADAPTER_METHODS) as [AdapterMethodName, AdapterMethod][];
@@ -13,7 +14,7 @@ const weightsIn = (folder: string) =>
   list(folder).find((name) => name.startsWith("adapter_model") || name === "bidora_adapter.safetensors")!;
 const logits = (rows: Awaited<ReturnType<typeof predicted>>) => rows.flatMap((row) => row.logits);
 
-describe.each(methods)("--method %s", (name, method) => {
+describe.each(few(methods, 5))("--method %s", (name, method) => {
   test("trains, evaluates, predicts, is trained further and is merged", async () => {
     const { output, metrics, events } = await run({
       method: name,
