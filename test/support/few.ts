@@ -12,6 +12,6 @@ declare module "vitest" {
  */
 export function few<T>(cases: readonly T[], count: number): T[] {
   if (inject("cases") === "all" || cases.length <= count) return [...cases];
-  const places = Array.from({ length: count }, (_, i) => Math.round((i * (cases.length - 1)) / (count - 1)));
+  const places = Array.from({ length: count }, (_, i) => Math.round((i * (cases.length - 1)) / Math.max(count - 1, 1)));
   return cases.filter((_, i) => places.includes(i));
 }
