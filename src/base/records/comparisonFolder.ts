@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { writeFileAtomic } from "./atomic.js";
-import type { ComparisonFile, JoinedTasks, RunId, SignificanceTest } from "./comparison.js";
+import { type ComparisonFile, isWilcoxon, type JoinedTasks, type RunId, type SignificanceTest } from "./comparison.js";
 import { COMPARISON, readComparisonFile } from "./comparisonFile.js";
 import { type JsonObject, parsedJson, readOptionalJsonObject } from "./json.js";
 import { REPORT } from "./names.js";
@@ -167,7 +167,7 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
     one.task === undefined ? one : { ...one, task: titles.get(one.task) ?? one.task };
   const allTitled = (tasks: readonly string[]) => tasks.map((task) => titles.get(task) ?? task);
   const titledTest = (test: SignificanceTest): SignificanceTest =>
-    test.test === "bootstrap"
+    !isWilcoxon(test)
       ? titled(test)
       : titled({
           ...test,

@@ -268,7 +268,7 @@ test("the notes say what each kind of test says nothing about", () => {
     Population: ["seeds of these tasks", "tasks", "seeds of these tasks"],
   });
   expect(table.notes[0]).toBe(
-    "Tests over the seeds of these tasks say nothing about other tasks. They take tasks without common rows as independent, although one seed draws the same there, such as the adapter's initial values. Tests over tasks compare each task's mean over seeds; they generalize to other tasks of this kind.",
+    "Tests over the seeds of these tasks say nothing about other tasks. They take tasks without common rows as independent, although one seed draws for all of them, such as the adapter's initial values. Tests over tasks compare each task's mean over seeds; they generalize to other tasks of this kind.",
   );
 });
 
@@ -312,7 +312,7 @@ test("notes say which tasks are joined and why, and which runs count once", () =
   ]);
   expect(notes.slice(1, 4)).toEqual([
     "sst2 and sst2-decay share training rows and evaluated rows, so their pairs with one seed count as one pair, by the mean of their differences.",
-    "The runs of lora and dora on sst2-decay are the same as on another of these tasks, and count once.",
+    "The runs of lora and dora on sst2-decay repeat those on another of these tasks, and count once.",
     "a, b and c share files, so they count as one task, by the mean of their differences.",
   ]);
 });

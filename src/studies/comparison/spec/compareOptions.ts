@@ -111,6 +111,12 @@ export const comparisonOptions = {
     defaultText: "none",
     advanced: true,
   }),
+  margin: option(number({ above: 0 }), {
+    group: "Comparison",
+    help: "test whether methods differ by less than this in each task's main metric; other metrics are not tested for it",
+    defaultText: "not tested",
+    advanced: true,
+  }),
   jobs: option(whole(1), {
     group: "Comparison",
     help: "runs at the same time, which share the cores, or jobs in the scheduler's queue",

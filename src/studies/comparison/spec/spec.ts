@@ -29,6 +29,7 @@ export interface Spec {
   readonly grid: readonly RunSettings[];
   readonly budget: Budget | undefined;
   readonly reach: number | undefined;
+  readonly margin: number | undefined;
   readonly jobs: number;
   readonly launcher: LauncherName;
   /** Whether to serve a live page, or on which port. */
@@ -48,7 +49,7 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
   const settings = filled(compareOptions, { ...rest, ...given });
-  const { methods, seeds, grid, budget, reach, launcher, dashboard, output } = settings;
+  const { methods, seeds, grid, budget, reach, margin, launcher, dashboard, output } = settings;
   const repeated = seeds.find((seed, i) => seeds.indexOf(seed) !== i);
   if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);
   const byFlag = runSettingsIn(given);
@@ -66,6 +67,7 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
     grid: gridPoints(grid),
     budget: budget === undefined ? undefined : readBudget(budget),
     reach,
+    margin,
     jobs: settings.jobs ?? (launcher === "local" ? 1 : MANY),
     launcher,
     dashboard,
@@ -85,17 +87,25 @@ export interface RequestedResults {
   readonly methods: readonly string[];
   /** A score of the main metric; the cost to reach it is reported. */
   readonly reach: number | undefined;
+  /** Within which differences of the main metric methods are equivalent. */
+  readonly margin?: number | undefined;
 }
 
 /** The results that a comparison should have, and the conditions to report with them. */
 export function requestedResults(spec: Spec): RequestedResults & { readonly conditions: object } {
-  const { tasks, variants, reach, budget, jobs, grid, seeds } = spec;
+  const { tasks, variants, reach, margin, budget, jobs, grid, seeds } = spec;
   return {
     tasks: tasks.map(({ name }) => name),
     titles: Object.fromEntries(tasks.flatMap(({ name, title }) => (title === name ? [] : [[name, title]]))),
     methods: variants.map(({ name }) => name),
     reach,
-    conditions: { ...(budget && { budget }), jobs, seeds, ...(grid.length > 0 && { grid }) },
+    margin,
+    conditions: {
+      ...(budget && { budget }),
+      ...{ jobs, seeds },
+      ...(grid.length > 0 && { grid }),
+      ...(margin !== undefined && { margin }),
+    },
   };
 }
 
