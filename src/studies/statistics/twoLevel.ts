@@ -1,6 +1,6 @@
 // The bootstrap over seeds and rows: is the difference between two methods more than other seeds and other rows would change it?
-import { uniforms } from "../../base/index.js";
-import { type BootstrapOptions, checkBootstrap, normalQuantile } from "../../tasks/metrics/parts/index.js";
+import { type BootstrapOptions, checkBootstrap } from "../../tasks/metrics/parts/index.js";
+import { studentDraws } from "./draws.js";
 import { type Differences, differencesOf, type Resampled } from "./pairedBootstrap.js";
 import { mean, round12, sampleDeviation } from "./summary.js";
 
@@ -31,19 +31,4 @@ export function twoLevelDifferences(name: string, a: OverRuns, b: OverRuns, opti
   const draws = studentDraws(resamples, bySeed.length - 1, seed);
   const added = draws.map((t) => t * error);
   return differencesOf(name, a, b, options, added);
-}
-
-/** Separates this random stream from those that draw rows. */
-const STREAM = 0x73747564;
-
-/** Draws from Student's distribution: a normal one over the root of a mean of squared normal ones. @param freedom degrees of freedom */
-export function studentDraws(count: number, freedom: number, seed: number): Float64Array {
-  const uniform = uniforms(seed, STREAM);
-  // A uniform draw can be 0, whose quantile is infinite.
-  const normal = () => normalQuantile(uniform() + Number.EPSILON / 4);
-  return Float64Array.from({ length: count }, () => {
-    let squares = 0;
-    for (let i = 0; i < freedom; i++) squares += normal() ** 2;
-    return normal() / Math.sqrt(squares / freedom);
-  });
 }

@@ -2,7 +2,7 @@
 // intervals of the same samples.
 // Usage, after `npm run build`: node test/golden/compare/draws.mjs
 import { writeFileSync } from "node:fs";
-import { studentDraws } from "../../../build/js/studies/statistics/twoLevel.js";
+import { studentDraws } from "../../../build/js/studies/statistics/draws.js";
 import { bootstrapSamples } from "../../../build/js/tasks/metrics/parts/resampling.js";
 
 const settings = { resamples: 200, confidence: 0.9, seed: 5 };

@@ -21,9 +21,10 @@ export const bootstrapTest = (facts: Partial<BootstrapTest>): BootstrapTest => (
 });
 
 const overSeeds = {
-  ...{ a: "a", b: "b", metric: "accuracy", population: "seeds and rows of this task", task: "t", seeds: 3 },
+  population: "seeds and rows of this task" as const,
+  ...{ a: "a", b: "b", metric: "accuracy", task: "t", seeds: 3 },
   ...{ pairs: 400, differing: 40, unmatched: 0, difference: 0.1, low: -0.2, high: 0.4, resamples: 10_000 },
-} as const;
+};
 
 export const twoLevelTest = (facts: Partial<TwoLevelTest>): TwoLevelTest => ({
   ...{ ...overSeeds, test: "two-level", p: 0.3, pHolm: 0.6, confidence: 0.95, pStandardError: 0.005 },

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it, test } from "vitest";
+import { studentDraws } from "../../../src/studies/statistics/draws.js";
 import { judged, resampled } from "../../../src/studies/statistics/pairedBootstrap.js";
-import { meanOverRuns, studentDraws, twoLevelDifferences } from "../../../src/studies/statistics/twoLevel.js";
+import { meanOverRuns, twoLevelDifferences } from "../../../src/studies/statistics/twoLevel.js";
 import type { Metric, OverRows } from "../../../src/tasks/metrics/parts/metric.js";
 import { percentiles } from "../../../src/tasks/metrics/parts/statistics.js";
 import { accuracy, meanSquaredError, measured, pearson } from "../../tasks/metrics/rowMetrics.js";

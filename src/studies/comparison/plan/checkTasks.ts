@@ -126,7 +126,7 @@ async function problemsOfAlike(runs: readonly AskedRun[], facts: KnownFacts, loo
   const data = await readRunData({ config: resolveRun(given), saved: undefined, adapterFolder: undefined }, look);
   const { splits, choice } = data;
   const judged = { choice, labels: outputNames(choice.task, data.labels) };
-  facts.learn(first, splits.train.examples.length);
+  facts.learn(first, splits.train.examples.length, (splits.test ?? splits.validation)?.examples.length);
   designOf(architectureOf(readConfig(data.folder)), choice.task.head);
   const problems: BidoraError[] = [];
   for (const rows of [splits.train, splits.validation, splits.test]) problems.push(...(await labelProblem(data, rows)));

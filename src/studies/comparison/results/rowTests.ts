@@ -155,14 +155,14 @@ function orWhyNot<T>(test: () => T): T | string {
   }
 }
 
-interface Side extends MeasuredExamples {
+export interface Side extends MeasuredExamples {
   readonly method: string;
   readonly seed: number;
   /** The value over all rows, if the run has it more exactly than its rows. */
   readonly scored?: Pick<Resampled, "whole">;
 }
 
-function sideOf({ run: { method, seed }, rows }: PredictedRun, { metric, main }: Scoring): Side {
+export function sideOf({ run: { method, seed }, rows }: PredictedRun, { metric, main }: Scoring): Side {
   const measured = rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1));
   return { method, seed, ...partWith(bareMetric(main.name), { metric, measured }) };
 }

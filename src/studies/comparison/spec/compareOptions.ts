@@ -78,6 +78,12 @@ const whereRun: AppliesWhen = {
     !(list || collect || dryRun),
 };
 
+/** Where nothing is run, but costs are estimated. */
+const whereExpected: AppliesWhen = {
+  only: "with --dry-run",
+  holds: ({ dryRun }: { dryRun?: boolean }) => dryRun === true,
+};
+
 export const comparisonOptions = {
   methods: option(names("NAMES"), {
     group: "Comparison",
@@ -143,9 +149,17 @@ export const comparisonOptions = {
   }),
   dryRun: option(toggle, {
     group: "Comparison",
-    help: "only estimate what the runs would cost",
+    help: "only estimate what the runs would cost, and which differences they would find",
     default: false,
     session: true,
+  }),
+  pilot: option(text("DIR"), {
+    group: "Comparison",
+    help: "a comparison's folder whose runs show how scores vary, with --dry-run",
+    defaultText: "--output",
+    advanced: true,
+    session: true,
+    appliesWhen: whereExpected,
   }),
 };
 

@@ -35,6 +35,8 @@ export interface Spec {
   /** Whether to serve a live page, or on which port. */
   readonly dashboard: boolean | number;
   readonly output: string;
+  /** The folder of runs that show how scores vary; undefined for the output. */
+  readonly pilot: string | undefined;
   /** What the user named; the rest is left to the defaults. */
   readonly named: AskedRuns;
 }
@@ -49,7 +51,7 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
   const settings = filled(compareOptions, { ...rest, ...given });
-  const { methods, seeds, grid, budget, reach, margin, launcher, dashboard, output } = settings;
+  const { methods, seeds, grid, budget, reach, margin, launcher, dashboard, output, pilot } = settings;
   const repeated = seeds.find((seed, i) => seeds.indexOf(seed) !== i);
   if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);
   const byFlag = runSettingsIn(given);
@@ -72,6 +74,7 @@ export function readSpec(flags: ComparisonSettings, file: string | undefined, fo
     launcher,
     dashboard,
     output,
+    pilot,
     named: { methods: given.methods ?? rest.methods, seeds: given.seeds ?? rest.seeds },
   };
 }
